@@ -1,0 +1,55 @@
+#pragma once
+#include <merit/error.h>
+
+/*
+  The job file as a tree: YAML read by libyaml events, each node with the line and column it came from, the same on every rank.
+  Command-line flags ("solver.rtol", "1e-12") are laid over it and then win.
+*/
+typedef enum { MERIT_NODE_NULL, MERIT_NODE_SCALAR, MERIT_NODE_LIST, MERIT_NODE_MAP } MeritNodeKind;
+
+typedef struct _p_MeritNode *MeritNode;
+struct _p_MeritNode {
+  MeritNodeKind kind;
+  const char   *file;   /* where it was read; "command line" for a flag; borrowed from the root */
+  int32_t       line, column;
+  char         *text;   /* SCALAR: the bytes; owned */
+  bool          quoted; /* SCALAR: was in quotes, so never a number, list or null by itself */
+  int32_t       n;      /* LIST, MAP: children */
+  char        **key;    /* [n] MAP; owned */
+  MeritNode    *child;  /* [n] LIST, MAP; owned */
+};
+
+/* Keys a map may have: dotted path with `*` for free names ("records.weight.*"), and what it is for (shown by --help). */
+typedef struct {
+  const char *path;
+  const char *help; /* value kind and meaning, one line */
+} MeritKey;
+
+/* Read a YAML file: rank 0 reads, all ranks get the tree. Duplicate keys, aliases, syntax errors are USAGE errors with line:column. Collective. */
+MERIT_EXTERN PetscErrorCode MeritConfigLoad(MPI_Comm comm, const char path[], MeritNode *root);
+/* The same from text in memory; `name` stands for the file in messages. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t length, MeritNode *root);
+/* Lay a flag over the tree: value is parsed as YAML (a plain scalar, or [..] or {..}). Not collective. */
+MERIT_EXTERN PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char value[]);
+/* Every key must be known; an unknown one is a USAGE error that names line, column and the nearest known key. */
+MERIT_EXTERN PetscErrorCode MeritConfigCheck(MeritNode root, int n, const MeritKey keys[]);
+/* Child by dotted path, or NULL; a node of kind NULL counts as absent. Borrowed. */
+MERIT_EXTERN MeritNode MeritNodeFind(MeritNode root, const char dotted[]);
+/* Scalar getters: *value is left alone when the key is absent; a value of the wrong kind or range is a USAGE error with line:column. */
+MERIT_EXTERN PetscErrorCode MeritConfigReal(MeritNode root, const char dotted[], double least, double most, double *value);
+MERIT_EXTERN PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least, int64_t most, int64_t *value);
+MERIT_EXTERN PetscErrorCode MeritConfigBool(MeritNode root, const char dotted[], bool *value);
+/* Borrowed from the tree; *value untouched when absent. */
+MERIT_EXTERN PetscErrorCode MeritConfigString(MeritNode root, const char dotted[], const char **value);
+/* One of n words; *value is its index. The error lists the words and the nearest. */
+MERIT_EXTERN PetscErrorCode MeritConfigChoice(MeritNode root, const char dotted[], int n, const char *const words[], int *value);
+/* A path: relative ones are taken relative to the folder of the job file (not flags: relative to the working folder). Owned by the caller, PetscFree; untouched when absent. */
+MERIT_EXTERN PetscErrorCode MeritConfigPath(MeritNode root, const char dotted[], char **value);
+/* Number of a scalar node; false if it is not one (quoted or no number). Not collective. */
+MERIT_EXTERN bool MeritNodeReal(MeritNode node, double *value);
+/* Raise a USAGE error at a node: "file:line:column: ...". */
+MERIT_EXTERN PetscErrorCode MeritNodeError(MeritNode node, const char format[], ...) __attribute__((format(printf, 2, 3)));
+/* The tree as YAML text, for summary.json; owned by the caller, PetscFree. */
+MERIT_EXTERN PetscErrorCode MeritConfigPrint(MeritNode root, char **text);
+/* Free a tree; NULL-safe. */
+MERIT_EXTERN PetscErrorCode MeritConfigDestroy(MeritNode *root);

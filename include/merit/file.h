@@ -1,0 +1,45 @@
+#pragma once
+#include <merit/error.h>
+
+/*
+  Files as every module uses them: parallel reads in bounded requests, output staged in a hidden folder and renamed at the end, a
+  lock that keeps two runs apart, checksums.
+*/
+
+/* Size of a file in bytes; INPUT error naming it if it cannot be opened (rank 0 looks, all agree). Collective. */
+MERIT_EXTERN PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes);
+/* Read `n` bytes at `offset` into `to` (independent, POSIX pread in bounded requests, short reads are a fault). Not collective. */
+MERIT_EXTERN PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault);
+
+/*
+  The output folder of a run. Open takes the lock, refuses an existing result without `overwrite` (USAGE), and makes the hidden
+  staging folder OUTPUT/.staging. Files are written by any number of ranks; Commit flushes, renames every staged file into the
+  folder, with the one named last ("summary.json") last, and drops the lock. Abandon removes what was staged and the lock; earlier
+  results are left alone.
+*/
+typedef struct _p_MeritOutput *MeritOutput;
+
+MERIT_EXTERN PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrite, MeritOutput *out);
+/*
+  Write one file in parallel: the ranks' texts one after another in rank order, `header` (rank 0's) first. May be called repeatedly
+  for the same name to append further parts. Disk-full and the like are SYSTEM errors on every rank. Collective.
+*/
+MERIT_EXTERN PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char header[], const char text[], int64_t n);
+/* Bytes and CRC-32 (zlib) of each staged file so far, for summary.json; borrowed. Same on all ranks. */
+MERIT_EXTERN int MeritOutputFiles(MeritOutput out, const char *const **names, const int64_t **bytes, const uint32_t **crc);
+MERIT_EXTERN PetscErrorCode MeritOutputCommit(MeritOutput *out, const char last[]);
+MERIT_EXTERN PetscErrorCode MeritOutputAbandon(MeritOutput *out);
+
+/* A growing text buffer of one rank, for formatted rows. */
+typedef struct {
+  char  *at; /* owned */
+  size_t n, room;
+} MeritText;
+MERIT_EXTERN PetscErrorCode MeritTextAdd(MeritText *text, const char format[], ...) __attribute__((format(printf, 2, 3)));
+MERIT_EXTERN PetscErrorCode MeritTextAddBytes(MeritText *text, const char at[], size_t n);
+/* A number with 12 significant digits, "NA" for a NaN. */
+MERIT_EXTERN PetscErrorCode MeritTextAddReal(MeritText *text, double value);
+MERIT_EXTERN void MeritTextFree(MeritText *text);
+
+/* CRC-32 of a whole file, read in parallel blocks and combined; for provenance. Collective. */
+MERIT_EXTERN PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], uint32_t *crc);

@@ -1,0 +1,61 @@
+#pragma once
+#include <merit/dict.h>
+
+/*
+  Packed SNP genotypes on a process grid Pr x Pc (rank = column * Pr + row): rows (animals in file order) cut in multiples of 256, columns (SNPs used, in
+  .bim order) in nearly equal blocks. Codes 0, 1, 2 copies of the counted allele (A1), 3 missing; 2 bits each, never unpacked as a whole.
+  The matrix of the model is M = (codes - 2p, missing 0) * diag(scale): [n_animals x n_snps used].
+*/
+typedef struct _p_MeritGenotypes *MeritGenotypes;
+
+typedef enum { MERIT_SCALE_NONE, MERIT_SCALE_VANRADEN, MERIT_SCALE_STANDARDISED, MERIT_SCALE_COUNT, MERIT_SCALE_TRACE } MeritScale;
+
+/* One row per SNP of the file, for snps.tsv; replicated. */
+typedef struct {
+  const char *name, *chromosome, *counted, *other; /* borrowed; "." where text input has none */
+  int64_t     position;
+  double      frequency; /* of the counted allele over all genotyped animals; NaN if all missing */
+  int64_t     n_missing;
+  int32_t     column;    /* column of M, or -1: not used (monomorphic or all missing) */
+} MeritSnp;
+
+MERIT_EXTERN PetscErrorCode MeritGenotypesCreate(MPI_Comm comm, MeritGenotypes *geno);
+/* PLINK 1 prefix (bfile), or a text file ("id 0 1 2 5 ..." or "id 0125..."; 5 = missing). Copied. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSetPlink(MeritGenotypes geno, const char prefix[]);
+MERIT_EXTERN PetscErrorCode MeritGenotypesSetText(MeritGenotypes geno, const char path[]);
+/* Scale; centre by observed frequencies (default), not at all, or by a file of frequencies ("snp frequency" lines; NULL none). */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritScale scale);
+MERIT_EXTERN PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const char frequency_file[]);
+/* Rows of the grid; 0 (default): as many as ranks (one column). Must divide the number of ranks. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows);
+/* Read and check everything, count frequencies, drop monomorphic SNPs. Each rank reads just its rows. Collective. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno);
+
+/* Animals, SNPs of the file, SNPs used. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSize(MeritGenotypes geno, int64_t *n_animals, int32_t *n_snps, int32_t *n_used);
+/* Dictionary of the animals' ids: canonical number = row of the file. Borrowed. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesDict(MeritGenotypes geno, MeritDict *dict);
+/* The SNP table, [n_snps], replicated; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSnps(MeritGenotypes geno, const MeritSnp **snps);
+/* Grid and this rank's tile: rows [row_first, row_first + n_rows), columns of M [col_first, col_first + n_cols). */
+MERIT_EXTERN PetscErrorCode MeritGenotypesTile(MeritGenotypes geno, int *grid_rows, int *grid_cols, int64_t *row_first, int64_t *n_rows,
+                                               int32_t *col_first, int32_t *n_cols);
+/* Rank of the grid's column 0 that holds a row of the file (animal). */
+MERIT_EXTERN PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row);
+/* Scale factor of each column of M, [n_used], replicated; sum of 2pq over used SNPs; mean diagonal of MM' at scale none. Borrowed. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, double *sum_2pq, double *mean_diagonal);
+
+/*
+  Products with the local tile, k right-hand sides fastest, threaded.
+  Forward:  g[n_rows * k]  = M_tile x[n_cols * k]   (sum over this rank's columns only; the caller reduces along the grid row)
+  Adjoint:  y[n_cols * k] = M_tile' s[n_rows * k]   (sum over this rank's rows only; the caller reduces along the grid column)
+*/
+MERIT_EXTERN PetscErrorCode MeritGenotypesForward(MeritGenotypes geno, int k, const double x[], double g[]);
+MERIT_EXTERN PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[], double y[]);
+/* q[n_cols * k] = sum over rows of M_ij^2 * weight[row * k + .] : the diagonal of M' D M. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSquares(MeritGenotypes geno, int k, const double weight[], double q[]);
+/* Decode columns [first, first + n) of the tile as M (centred, scaled) into out[n_rows * n], SNP fastest. For sweeps and tests. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesDecode(MeritGenotypes geno, int32_t first, int32_t n, double out[]);
+/* Bytes of packed genotypes on this rank. */
+MERIT_EXTERN int64_t MeritGenotypesBytes(MeritGenotypes geno);
+MERIT_EXTERN PetscErrorCode MeritGenotypesDestroy(MeritGenotypes *geno);

@@ -1,0 +1,116 @@
+#pragma once
+#include <merit/dict.h>
+#include <merit/formula.h>
+#include <merit/genotypes.h>
+#include <merit/pedigree.h>
+#include <petscsf.h>
+#include <petscvec.h>
+
+/*
+  The model over its data: records placed on ranks, levels of every term numbered and placed, equations laid out. Immutable after
+  SetUp. Operators, preconditioners, solvers and reports read it through the views below, which are plain arrays.
+
+  docs/layout.md has the index formulas. In short, a rank holds
+  - equations: for each term its owned levels (ascending canonical number), each with n_eq contiguous equations, term after term;
+    then the ghost levels (owned elsewhere, met by local records or pedigree edges), laid out the same way. `slot` of a level = place
+    of its first equation in this local array of n_owned + n_ghost equations.
+  - component slots: the same levels with n_comp components each. They differ from equations only where G is singular (n_eq < n_comp);
+    u = L v maps equations to components.
+  - an SNP term's equations are its SNPs, cut in blocks over ranks; its *record-side* levels are the genotyped animals that local
+    records meet: they come as extra slots ("carriers") after all ghosts.
+*/
+typedef struct _p_MeritModel *MeritModel;
+
+/* State of an equation. */
+typedef enum { MERIT_EQ_OK = 0, MERIT_EQ_ALIASED = 1, MERIT_EQ_ABSENT = 2 } MeritEquationState;
+
+/* How one regressor of a term meets the local records. */
+typedef struct {
+  const int32_t *slot;   /* [n_records] component slot of the level met, -1: none; borrowed */
+  const double  *value;  /* [n_records] coefficient, NULL: 1; borrowed */
+  const int32_t *offset; /* [n_traits] component of the level that trait t uses, -1: trait does not have this regressor; borrowed */
+} MeritDesignView;
+
+/* One term on this rank. */
+typedef struct {
+  MeritTermKind          kind;
+  int                    n_comp, n_eq; /* per level */
+  int                    n_regressors;
+  const MeritDesignView *design;       /* [n_regressors]; borrowed */
+  int64_t                n_levels;     /* all ranks, canonical 0..n_levels-1 */
+  int32_t                n_owned, n_ghost, n_carrier; /* levels on this rank; carriers: SNP terms only, then n_ghost = 0 */
+  int32_t                eq_owned, eq_ghost, eq_carrier; /* first equation slot of each group */
+  int32_t                slot_owned, slot_ghost, slot_carrier; /* first component slot of each group */
+  const int64_t         *canonical;    /* [n_owned] ascending; borrowed */
+  const double          *L;            /* [n_comp * n_eq] row-major u = L v, NULL: identity; borrowed */
+  const double          *G_inverse;    /* [n_eq * n_eq] penalty of a level (identity when L), NULL for fixed terms; borrowed */
+  /* PED: local edges = owned animals, in level order */
+  const int32_t         *sire, *dam;   /* [n_owned] equation slot of the parents' levels, -1 unknown; borrowed */
+  const double          *d;            /* [n_owned] Mendelian variance; borrowed */
+} MeritTermView;
+
+/* This rank's records and their residual structure. */
+typedef struct {
+  int                  n_traits;
+  int32_t              n_records;
+  const double        *y;        /* [n_records * n_traits], trait fastest; 0 where missing; borrowed */
+  const int32_t       *pattern;  /* [n_records] row of R_inverse; borrowed */
+  const double        *root_weight; /* [n_records * n_traits] sqrt(weight), NULL: 1; borrowed */
+  int                  n_patterns;
+  const double        *R_inverse; /* [n_patterns * n_traits^2] zero rows and columns for missing traits; borrowed */
+  const uint32_t      *observed;  /* [n_patterns] bit t: trait t observed; borrowed */
+} MeritRecordsView;
+
+/* What the run left out, for excluded.tsv. */
+typedef struct {
+  const char *kind;   /* "record", "animal", "snp" */
+  int64_t     line;   /* line of the records file, 0 if none */
+  const char *id, *reason; /* borrowed */
+} MeritExclusion;
+
+MERIT_EXTERN PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model);
+/* Take everything from a checked job tree: files, rules, formula, variances. Reads no data. */
+MERIT_EXTERN PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job);
+/* Read all data, place records and levels, lay out equations, find aliased ones. Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelSetUp(MeritModel model);
+/* New variances for the same data (REML): G per term and R per class in component order; bumps the state operators look at. */
+MERIT_EXTERN PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[]);
+/* Counts up at every change of variances. */
+MERIT_EXTERN uint64_t MeritModelState(MeritModel model);
+
+MERIT_EXTERN MPI_Comm MeritModelComm(MeritModel model);
+MERIT_EXTERN const MeritFormula *MeritModelFormula(MeritModel model);
+/* Views; borrowed until Destroy (contents of L, G_inverse, R_inverse until SetVariances). */
+MERIT_EXTERN int MeritModelTerms(MeritModel model, const MeritTermView **terms);
+MERIT_EXTERN const MeritRecordsView *MeritModelRecords(MeritModel model);
+/* Equations owned here, ghosts and carriers behind them, global number of the first owned, and in all; component slots in all. */
+MERIT_EXTERN PetscErrorCode MeritModelLayout(MeritModel model, int32_t *n_owned, int32_t *n_local, int64_t *first, int64_t *n_all,
+                                             int32_t *n_slots);
+/* State of each owned equation (MeritEquationState); borrowed. */
+MERIT_EXTERN const uint8_t *MeritModelEquationState(MeritModel model);
+/* Observations of each owned equation's level and component; borrowed. */
+MERIT_EXTERN const int64_t *MeritModelObservations(MeritModel model);
+/* The halo: roots = owned equations, leaves = ghost equations (leaf i is local slot n_owned + i). Borrowed. */
+MERIT_EXTERN PetscSF MeritModelHalo(MeritModel model);
+/* SNP terms: roots = genotype rows of this rank's tile, leaves = carrier levels of the term (in order). Borrowed; units are levels. */
+MERIT_EXTERN PetscSF MeritModelCarriers(MeritModel model, int term);
+MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model); /* NULL without */
+MERIT_EXTERN MeritPedigree MeritModelPedigree(MeritModel model);   /* NULL without */
+/* Labels of a term's levels by canonical number, as MeritDictLabels ("1" for the single level). Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at,
+                                             int64_t **start);
+/* Canonical number of labels (one pool), -1 unknown; for warm starts and reports. Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelFindLabels(MeritModel model, int term, MeritStrings pool, int64_t number[]);
+/* Global equation number of (term, canonical level)'s first equation, and the owner; -1 if the level is unknown. Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t n, const int64_t level[], int64_t equation[]);
+/* Line of the records file and global row of each local record; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritModelRecordLines(MeritModel model, const int64_t **line);
+/* Exclusions found on this rank. */
+MERIT_EXTERN int64_t MeritModelExclusions(MeritModel model, const MeritExclusion **list);
+
+/* Equations -> the form outputs have: components u = L v, covariates back on their own scale. x is [n_owned] equations; u is
+   [sum over terms of n_owned levels * n_comp], same order. */
+MERIT_EXTERN PetscErrorCode MeritModelToComponents(MeritModel model, const double x[], double u[]);
+/* The inverse, for warm starts (least squares where G is singular). */
+MERIT_EXTERN PetscErrorCode MeritModelFromComponents(MeritModel model, const double u[], double x[]);
+MERIT_EXTERN PetscErrorCode MeritModelDestroy(MeritModel *model);

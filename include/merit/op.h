@@ -1,0 +1,24 @@
+#pragma once
+#include <merit/model.h>
+#include <petscmat.h>
+
+/*
+  The mixed model equations as one fused MATSHELL: C = W' R^-1 W + blockdiag(P). Pinned equations (aliased, absent) are rows and columns of the identity.
+*/
+
+/* Make C; a reference to the model is not taken: the model must outlive C. Free with MatDestroy. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C);
+/* Y = C X for k right-hand sides, arrays [n_owned * k], right-hand side fastest. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[]);
+/* r = W' R^-1 y, pinned equations 0. [n_owned]. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMERightHandSide(Mat C, double r[]);
+/* The same for any record values in place of y, [n_records * n_traits], k of them fastest. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[]);
+/* Fitted values W x of the local records, [n_records * n_traits]; missing traits get a value too. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEFitted(Mat C, const double x[], double fitted[]);
+/* Diagonal blocks of C, one per owned level (n_eq x n_eq, row-major), level after level, term after term; owned, PetscFree. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks);
+/* Genomic values g = M u of the genotype rows of this rank's tile from the components of an SNP term, [n_rows * n_comp]. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g[]);
+/* The model of C; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model);

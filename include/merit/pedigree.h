@@ -1,0 +1,40 @@
+#pragma once
+#include <merit/dict.h>
+
+/*
+  Animals, parents, inbreeding. Canonical animal number: first line of the pedigree file, then parents (and ids added) without a
+  line, sorted by label. The pedigree itself is block-distributed by canonical number; SetUp also lays (sire, dam, F) in one MPI
+  shared window per node for the recursions.
+*/
+typedef struct _p_MeritPedigree *MeritPedigree;
+
+MERIT_EXTERN PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *ped);
+/* The file; names of the columns id, sire, dam, birth year (NULL: found by name, else the first three; no year). Strings are copied. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[4],
+                                                 int n_header, const char *const header[]);
+/* Words for an unknown parent beside the empty field, "0", "." and "NA". */
+MERIT_EXTERN PetscErrorCode MeritPedigreeSetUnknown(MeritPedigree ped, int n, const char *const words[]);
+/* free: an id may be both sire and dam, selfing is allowed; otherwise (default) an INPUT error naming both lines. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeSetFreeSexes(MeritPedigree ped, bool free_sexes);
+/* Ids to be added as founders if they have no line (absent: founder); pool may be empty. Collective in Load. Copied. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeAddFounders(MeritPedigree ped, MeritStrings pool);
+/* Read and check: duplicates (same parents: counted; other parents: error naming both lines), own ancestor (names the loop's ids and
+   lines), parent born after its offspring, negative parent codes (USAGE: genetic groups are not available yet). Collective. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeLoad(MeritPedigree ped);
+/* Compute inbreeding and Mendelian variances; a Mendelian variance below 1e-8 is an INPUT error naming the animal. Idempotent. Collective. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeSetUp(MeritPedigree ped);
+
+/* Animals in all, how many had no line of their own, duplicate lines dropped. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeSize(MeritPedigree ped, int64_t *n_animals, int64_t *n_no_line, int64_t *n_duplicates);
+/* The dictionary of ids; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeDict(MeritPedigree ped, MeritDict *dict);
+/* Parents of this rank's block of animals, canonical numbers, -1 unknown; borrowed, [n_local]. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *n_local, const int64_t **sire,
+                                                 const int64_t **dam);
+/* Inbreeding and Mendelian sampling variance (of A: d_i in A = T D T', 0 < d <= 1) of this rank's block; borrowed, after SetUp. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeInbreeding(MeritPedigree ped, const double **F, const double **d);
+/* Number of offspring (distinct pedigree animals naming it as a parent) of this rank's block; borrowed, after SetUp. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeOffspring(MeritPedigree ped, const int64_t **n_offspring);
+/* Generation (0 for founders, else 1 + the larger of the parents') of this rank's block; borrowed, after SetUp. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeGeneration(MeritPedigree ped, const int32_t **generation);
+MERIT_EXTERN PetscErrorCode MeritPedigreeDestroy(MeritPedigree *ped);

@@ -1,0 +1,49 @@
+#pragma once
+#include <merit/op.h>
+#include <petscpc.h>
+
+/*
+  One interface for all solvers of C x = r: pcg (own loop on public Mat and PC), ksp (any PETSc Krylov method), gsru.
+*/
+typedef struct _p_MeritSolver *MeritSolver;
+
+typedef enum { MERIT_CRITERION_RESIDUAL, MERIT_CRITERION_RESIDUAL_SQ, MERIT_CRITERION_CHANGE, MERIT_CRITERION_CHANGE_SQ } MeritCriterion;
+
+/* State of one iteration, for monitors and convergence.tsv. Norms over all equations of all ranks. */
+typedef struct {
+  int64_t iteration;
+  double  residual;          /* ||q|| / ||r||; NaN where a solver does not have it cheaply */
+  double  residual_scaled;   /* the same in the D^-1 norm */
+  double  change;            /* ||dx|| / ||x|| */
+  const double *term_change; /* [n_terms] ||dx_k|| / ||x_k||; borrowed */
+  double  seconds;           /* since the solve began */
+} MeritIteration;
+
+typedef PetscErrorCode (*MeritMonitor)(const MeritIteration *it, void *ctx);
+
+/* Why it stopped. */
+typedef enum { MERIT_STOP_NONE, MERIT_STOP_CONVERGED, MERIT_STOP_ROUNDING_FLOOR, MERIT_STOP_MAX_IT, MERIT_STOP_BREAKDOWN } MeritStop;
+
+typedef struct {
+  MeritStop stop;
+  int64_t   iterations;
+  double    true_residual;           /* computed afresh */
+  double    lambda_min, lambda_max;  /* of M^-1 C, estimated (PCG); NaN otherwise */
+  double    error_bound;             /* bound on the relative error of x in the C norm from them; NaN otherwise */
+} MeritSolveResult;
+
+MERIT_EXTERN PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver);
+/* "pcg", "ksp", "gsru". Copied. */
+MERIT_EXTERN PetscErrorCode MeritSolverSetType(MeritSolver solver, const char type[]);
+MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C); /* takes a reference */
+MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCriterion criterion, double rtol, int64_t max_it);
+/* pcg, ksp: name of the PC: "none", "jacobi", "merit_block" (a level's components). */
+MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
+/* Keys "solver.*" of the job, then PETSc options. */
+MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNode job);
+MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonitor monitor, void *ctx);
+MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
+/* Solve for k right-hand sides (gsru, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
+MERIT_EXTERN PetscErrorCode MeritSolverView(MeritSolver solver, PetscViewer viewer);
+MERIT_EXTERN PetscErrorCode MeritSolverDestroy(MeritSolver *solver);

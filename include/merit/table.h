@@ -1,0 +1,38 @@
+#pragma once
+#include <merit/error.h>
+#include <merit/strings.h>
+
+/*
+  Delimited text read by all ranks at once: each parses its byte range, line ends repaired; no rank holds more than its share.
+  Comma, semicolon, tab or blanks (found from the first line), quoted fields ("a,b", "" inside for a quote), CRLF, BOM, a missing last
+  newline; blank lines are skipped; gzip (then rank 0 inflates and deals out chunks).
+*/
+typedef struct _p_MeritTable *MeritTable;
+
+typedef enum { MERIT_COLUMN_TEXT, MERIT_COLUMN_NUMBER } MeritColumnKind;
+
+/* Open: read the header line. `header` gives n_header names for a file without one (then every line is data). `missing` lists what
+   means missing beside the empty field. Lists are copied. Collective. */
+MERIT_EXTERN PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[],
+                                           int n_missing, const char *const missing[], MeritTable *table);
+/* Columns of the file in its order; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritTableColumns(MeritTable table, int *n, const char *const **names);
+/* Index of a named column, or -1. */
+MERIT_EXTERN int MeritTableFind(MeritTable table, const char name[]);
+/* Ask for a column as text, number, or (by two calls) both. Before Read. */
+MERIT_EXTERN PetscErrorCode MeritTableSelect(MeritTable table, int column, MeritColumnKind kind);
+/* Read the selected columns. Malformed lines (field count, unclosed quote, NUL byte), what is not a number in a number column (a
+   decimal comma is named as such; inf and nan words are refused) are INPUT errors with file, line and column name. Collective. */
+MERIT_EXTERN PetscErrorCode MeritTableRead(MeritTable table);
+/* Rows here, and the number (0-based over all ranks) of the first. */
+MERIT_EXTERN PetscErrorCode MeritTableRows(MeritTable table, int64_t *n_local, int64_t *first);
+/* Line of a local row in the file, 1-based. */
+MERIT_EXTERN int64_t MeritTableLine(MeritTable table, int64_t row);
+/* code[n_local] into the pool, -1 missing; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritTableText(MeritTable table, int column, const int32_t **code, MeritStrings *pool);
+/* value[n_local], NaN missing; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritTableNumbers(MeritTable table, int column, const double **value);
+MERIT_EXTERN const char *MeritTablePath(MeritTable table);
+MERIT_EXTERN char MeritTableDelimiter(MeritTable table);
+/* Free; NULL-safe. */
+MERIT_EXTERN PetscErrorCode MeritTableDestroy(MeritTable *table);

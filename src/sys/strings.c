@@ -1,0 +1,148 @@
+/*
+  Open addressing over one arena of bytes: a string costs its bytes + 1 and about 16 bytes of tables, no allocation of its
+  own. (Debian's C hash tables allocate a node per key: 50 to 100 bytes for each of ten million ids.)
+*/
+#include <merit/strings.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct _p_MeritStrings {
+  char    *bytes;    /* strings one after another, each with its 0; owned */
+  size_t   used, capacity;
+  size_t  *start;    /* [n + 1] where string c begins in bytes; owned */
+  int32_t  n, room;  /* strings held; room of start */
+  int32_t *slot;     /* [mask + 1] code, or -1; owned */
+  uint64_t mask;     /* number of slots - 1, slots a power of two */
+};
+
+/* MeritStringsHash - 64-bit FNV-1a with a final mix, the same everywhere. */
+uint64_t MeritStringsHash(const char at[], size_t length)
+{
+  uint64_t h = 0xcbf29ce484222325u;
+
+  for (size_t i = 0; i < length; i++) h = (h ^ (unsigned char)at[i]) * 0x100000001b3u;
+  h ^= h >> 32;
+  h *= 0xd6e8feb86659fd93u;
+  return h ^ (h >> 32);
+}
+
+/* MeritStringsCreate - Make an empty pool. Not collective; free with `MeritStringsDestroy()`. */
+PetscErrorCode MeritStringsCreate(MeritStrings *pool)
+{
+  MeritStrings p;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&p));
+  p->room     = 16;
+  p->capacity = 256;
+  p->mask     = 31;
+  p->start    = malloc((size_t)(p->room + 1) * sizeof(*p->start));
+  p->bytes    = malloc(p->capacity);
+  p->slot     = malloc((p->mask + 1) * sizeof(*p->slot));
+  PetscCheck(p->start && p->bytes && p->slot, PETSC_COMM_SELF, PETSC_ERR_MEM, "string pool");
+  p->start[0] = 0;
+  memset(p->slot, -1, (p->mask + 1) * sizeof(*p->slot));
+  *pool = p;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Slot of the string, or the free slot where it belongs */
+static uint64_t Probe(MeritStrings p, const char at[], size_t length)
+{
+  uint64_t s = MeritStringsHash(at, length) & p->mask;
+
+  for (; p->slot[s] >= 0; s = (s + 1) & p->mask) {
+    const size_t *start = p->start + p->slot[s];
+
+    if (start[1] - start[0] == length + 1 && !memcmp(p->bytes + start[0], at, length)) break;
+  }
+  return s;
+}
+
+static PetscErrorCode GrowSlots(MeritStrings p)
+{
+  int32_t *slot;
+
+  PetscFunctionBegin;
+  p->mask = 2 * p->mask + 1;
+  slot    = realloc(p->slot, (p->mask + 1) * sizeof(*slot));
+  PetscCheck(slot, PETSC_COMM_SELF, PETSC_ERR_MEM, "string pool of %d strings", p->n);
+  p->slot = slot;
+  memset(slot, -1, (p->mask + 1) * sizeof(*slot));
+  for (int32_t c = 0; c < p->n; c++) slot[Probe(p, p->bytes + p->start[c], p->start[c + 1] - p->start[c] - 1)] = c;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode GrowBytes(MeritStrings p, size_t length)
+{
+  PetscFunctionBegin;
+  while (p->used + length + 1 > p->capacity) {
+    char *bytes = realloc(p->bytes, p->capacity + p->capacity / 2);
+
+    PetscCheck(bytes, PETSC_COMM_SELF, PETSC_ERR_MEM, "string pool of %zu bytes", p->capacity);
+    p->bytes = bytes;
+    p->capacity += p->capacity / 2;
+  }
+  if (p->n == p->room) {
+    size_t *start;
+
+    PetscCheck(p->room < INT32_MAX / 2, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many distinct strings on one rank");
+    start = realloc(p->start, ((size_t)p->room * 2 + 1) * sizeof(*start));
+    PetscCheck(start, PETSC_COMM_SELF, PETSC_ERR_MEM, "string pool of %d strings", p->n);
+    p->start = start;
+    p->room *= 2;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStringsIntern - Code of a string, added if it is new. Not collective; the bytes are copied. */
+PetscErrorCode MeritStringsIntern(MeritStrings p, const char at[], size_t length, int32_t *code)
+{
+  uint64_t s = Probe(p, at, length);
+
+  PetscFunctionBegin;
+  if (p->slot[s] < 0) {
+    PetscCall(GrowBytes(p, length));
+    if (length) memcpy(p->bytes + p->used, at, length);
+    p->bytes[p->used + length] = 0;
+    p->used += length + 1;
+    *code              = p->n++;
+    p->start[p->n]     = p->used;
+    p->slot[s]         = *code;
+    if ((uint64_t)p->n * 10 > (p->mask + 1) * 7) PetscCall(GrowSlots(p));
+  } else {
+    *code = p->slot[s];
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStringsFind - Code of a string, or -1. Not collective. */
+int32_t MeritStringsFind(MeritStrings p, const char at[], size_t length)
+{
+  return p->slot[Probe(p, at, length)];
+}
+
+/* MeritStringsCount - Number of distinct strings. Not collective. */
+int32_t MeritStringsCount(MeritStrings p)
+{
+  return p->n;
+}
+
+/* MeritStringsGet - The string of a code, 0-terminated; borrowed until the next Intern. Not collective. */
+const char *MeritStringsGet(MeritStrings p, int32_t code, size_t *length)
+{
+  if (length) *length = p->start[code + 1] - p->start[code] - 1;
+  return p->bytes + p->start[code];
+}
+
+/* MeritStringsDestroy - Free a pool; NULL-safe, sets the handle to NULL. Not collective. */
+PetscErrorCode MeritStringsDestroy(MeritStrings *pool)
+{
+  PetscFunctionBegin;
+  if (!*pool) PetscFunctionReturn(PETSC_SUCCESS);
+  free((*pool)->bytes);
+  free((*pool)->start);
+  free((*pool)->slot);
+  PetscCall(PetscFree(*pool));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,35 @@
+# merit_add_test(test_dict NP 1 2 3 [THREADS 2] [TIMEOUT 60] [SOURCES extra.c] [ARGS ...])
+# builds the cmocka program test_dict from test_dict.c in the current folder and registers it once per rank count, as
+# <folder>/test_dict.np<N>, labelled with the folder. The path is that of the tree under src.
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+set(MERIT_TEST_SUPPORT ${CMAKE_CURRENT_LIST_DIR})
+
+# what a test run needs on one small machine: any number of ranks, no pinning, one BLAS thread, loopback only
+set(MERIT_TEST_ENVIRONMENT
+    "OMPI_ALLOW_RUN_AS_ROOT=1" "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1" "OMPI_MCA_rmaps_base_oversubscribe=1"
+    "OMPI_MCA_hwloc_base_binding_policy=none" "OMPI_MCA_mpi_yield_when_idle=1" "OMPI_MCA_btl_tcp_if_include=lo"
+    "OMPI_MCA_oob_tcp_if_include=lo" "OPENBLAS_NUM_THREADS=1"
+    "ASAN_OPTIONS=detect_leaks=0" "UBSAN_OPTIONS=print_stacktrace=1" "MERIT_CLI=${PROJECT_BINARY_DIR}/bin/merit"
+    "MERIT_SHARED_DATA=$ENV{MERIT_SHARED_DATA}")
+
+function(merit_add_test name)
+  cmake_parse_arguments(T "" "THREADS;TIMEOUT" "NP;SOURCES;ARGS" ${ARGN})
+  get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  if(NOT T_THREADS)
+    set(T_THREADS 1)
+  endif()
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  set(target ${folder}_${name})
+  add_executable(${target} ${name}.c ${T_SOURCES})
+  target_include_directories(${target} PRIVATE ${MERIT_TEST_SUPPORT})
+  target_link_libraries(${target} PRIVATE merit merit_flags PkgConfig::CMOCKA)
+  foreach(np IN LISTS T_NP)
+    set(test ${folder}/${name}.np${np})
+    add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${np} $<TARGET_FILE:${target}> ${T_ARGS})
+    math(EXPR cores "${np} * ${T_THREADS}")
+    set_tests_properties(${test} PROPERTIES LABELS ${folder} TIMEOUT ${T_TIMEOUT} PROCESSORS ${cores}
+                         ENVIRONMENT "${MERIT_TEST_ENVIRONMENT};OMP_NUM_THREADS=${T_THREADS}")
+  endforeach()
+endfunction()

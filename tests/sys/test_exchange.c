@@ -1,0 +1,100 @@
+#include <merit_test.h>
+#include <merit/exchange.h>
+#include <string.h>
+
+static PetscMPIInt rank, size;
+
+static void Ranks(void)
+{
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+}
+
+/* every rank sends item i of its 1000 to rank (i + rank) % size, some to none; the last rank sends nothing */
+static int64_t Destinations(PetscMPIInt dest[1000])
+{
+  for (int i = 0; i < 1000; i++) dest[i] = i % 7 == 3 ? -1 : (i + rank) % size;
+  return rank == size - 1 && size > 1 ? 0 : 1000;
+}
+
+static void TestItemsArriveInSourceOrderAndAnswersComeBack(void **state)
+{
+  MeritExchange ex;
+  PetscMPIInt   dest[1000];
+  int64_t       in[1000], out[1000], *got, n;
+
+  (void)state;
+  Ranks();
+  n = Destinations(dest);
+  for (int i = 0; i < 1000; i++) in[i] = rank * 1000 + i, out[i] = -5;
+  TestCall(MeritExchangeCreate(PETSC_COMM_WORLD, n, dest, &ex));
+  got = malloc((size_t)(MeritExchangeArriving(ex) + 1) * sizeof(*got));
+  TestCall(MeritExchangeForward(ex, sizeof(*in), in, got));
+  for (int64_t i = 0; i < MeritExchangeArriving(ex); i++) {
+    if (i) assert_true(got[i] > got[i - 1]);
+    assert_int_equal(got[i] / 1000, MeritExchangeSource(ex, i));
+  }
+  for (int64_t i = 0; i < MeritExchangeArriving(ex); i++) got[i] *= 2;
+  TestCall(MeritExchangeBack(ex, sizeof(*in), got, out));
+  for (int64_t i = 0; i < n; i++) assert_int_equal(out[i], dest[i] < 0 ? -5 : 2 * in[i]);
+  free(got);
+  TestCall(MeritExchangeDestroy(&ex));
+}
+
+static void TestStringsTravelBothWays(void **state)
+{
+  MeritExchange ex;
+  PetscMPIInt   dest[1000];
+  char          text[16000], *got, *back;
+  int64_t       start[1001], *got_start, *back_start, n;
+
+  (void)state;
+  Ranks();
+  n        = Destinations(dest);
+  start[0] = 0;
+  for (int i = 0; i < 1000; i++) start[i + 1] = start[i] + (i % 5 ? sprintf(text + start[i], "r%di%d", rank, i) : 0);
+  TestCall(MeritExchangeCreate(PETSC_COMM_WORLD, n, dest, &ex));
+  TestCall(MeritExchangeForwardBytes(ex, text, start, &got, &got_start));
+  TestCall(MeritExchangeBackBytes(ex, got, got_start, &back, &back_start));
+  for (int64_t i = 0; i < n; i++) {
+    int64_t length = dest[i] < 0 ? 0 : start[i + 1] - start[i];
+
+    assert_int_equal(back_start[i + 1] - back_start[i], length);
+    assert_memory_equal(back + back_start[i], text + start[i], (size_t)length);
+  }
+  PetscFree(got);
+  PetscFree(got_start);
+  PetscFree(back);
+  PetscFree(back_start);
+  TestCall(MeritExchangeDestroy(&ex));
+}
+
+static void TestSmallMessagesGiveTheSame(void **state)
+{
+  setenv("MERIT_MAX_MESSAGE", "1024", 1);
+  assert_int_equal(MeritMaxMessage(), 1024);
+  TestItemsArriveInSourceOrderAndAnswersComeBack(state);
+  TestStringsTravelBothWays(state);
+  unsetenv("MERIT_MAX_MESSAGE");
+}
+
+static void TestBlocksCoverEveryItemOnce(void **state)
+{
+  (void)state;
+  for (int64_t n = 0; n < 20; n++)
+    for (PetscMPIInt p = 1; p < 9; p++)
+      for (int64_t i = 0; i < n; i++) {
+        PetscMPIInt r = MeritBlockOwner(n, p, i);
+
+        assert_true(MeritBlockFirst(n, p, r) <= i && i < MeritBlockFirst(n, p, r + 1));
+      }
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(TestItemsArriveInSourceOrderAndAnswersComeBack),
+  cmocka_unit_test(TestStringsTravelBothWays),
+  cmocka_unit_test(TestSmallMessagesGiveTheSame),
+  cmocka_unit_test(TestBlocksCoverEveryItemOnce),
+};
+
+TEST_MAIN(tests)
