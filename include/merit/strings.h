@@ -15,7 +15,8 @@ MERIT_EXTERN PetscErrorCode MeritStringsIntern(MeritStrings pool, const char at[
 MERIT_EXTERN int32_t MeritStringsFind(MeritStrings pool, const char at[], size_t length);
 /* Number of strings. */
 MERIT_EXTERN int32_t MeritStringsCount(MeritStrings pool);
-/* A string by code: 0-terminated, borrowed until the next Intern; its length if `length` is not NULL. */
+/* A string by code: 0-terminated, borrowed until the next Intern; its length if `length` is not NULL. In memory the strings follow
+   one another by code, each with its 0: the whole pool is one block. */
 MERIT_EXTERN const char *MeritStringsGet(MeritStrings pool, int32_t code, size_t *length);
 /* Hash of a byte string, the same on every rank and machine; decides owners in distributed dictionaries. */
 MERIT_EXTERN uint64_t MeritStringsHash(const char at[], size_t length);
