@@ -19,7 +19,8 @@ struct _p_MeritNode {
   MeritNode    *child;  /* [n] LIST, MAP; owned */
 };
 
-/* Keys a map may have: dotted path with `*` for free names ("records.weight.*"), and what it is for (shown by --help). */
+/* Keys a map may have: dotted path with `*` for a free name ("records.weight.*"), a last `**` for anything below ("variances.**"),
+   and what it is for (shown by --help). */
 typedef struct {
   const char *path;
   const char *help; /* value kind and meaning, one line */
@@ -33,6 +34,8 @@ MERIT_EXTERN PetscErrorCode MeritConfigParse(const char name[], const char text[
 MERIT_EXTERN PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char value[]);
 /* Every key must be known; an unknown one is a USAGE error that names line, column and the nearest known key. */
 MERIT_EXTERN PetscErrorCode MeritConfigCheck(MeritNode root, int n, const MeritKey keys[]);
+/* Is a dotted path a known key or the head of one? If not, *nearest (if not NULL) is the likeliest meant, or NULL; borrowed. */
+MERIT_EXTERN bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], const char **nearest);
 /* Child by dotted path, or NULL; a node of kind NULL counts as absent. Borrowed. */
 MERIT_EXTERN MeritNode MeritNodeFind(MeritNode root, const char dotted[]);
 /* Scalar getters: *value is left alone when the key is absent; a value of the wrong kind or range is a USAGE error with line:column. */

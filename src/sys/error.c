@@ -1,4 +1,4 @@
-#include <merit/error.h>
+#include "error_private.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +11,8 @@ static void Copy(char *to, size_t size, const char *from)
   snprintf(to, size, "%s", from ? from : "");
 }
 
-static void Fill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], int64_t line, const char id[],
-                 const char format[], va_list args)
+static void Fill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], int64_t line, int64_t column,
+                 const char id[], const char format[], va_list args)
 {
   size_t used = 0;
 
@@ -23,6 +23,7 @@ static void Fill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], int6
   Copy(e->id, sizeof(e->id), id);
   if (e->file[0]) used = (size_t)snprintf(e->text, sizeof(e->text), "%s:", e->file);
   if (line > 0) used += (size_t)snprintf(e->text + used, sizeof(e->text) - used, "%lld:", (long long)line);
+  if (column > 0) used += (size_t)snprintf(e->text + used, sizeof(e->text) - used, "%lld:", (long long)column);
   if (used) used += (size_t)snprintf(e->text + used, sizeof(e->text) - used, " ");
   if (e->id[0]) used += (size_t)snprintf(e->text + used, sizeof(e->text) - used, "%s: ", e->id);
   vsnprintf(e->text + used, sizeof(e->text) - used, format, args);
@@ -57,8 +58,18 @@ PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, 
   va_list        args;
 
   va_start(args, format);
-  Fill(&e, kind, file, line, id, format, args);
+  Fill(&e, kind, file, line, 0, id, format, args);
   va_end(args);
+  return Raise(&e);
+}
+
+/* MeritRaiseAt - As `MeritRaise()`, with a column: "file:line:column: id: what". Logically collective. */
+PetscErrorCode MeritRaiseAt(MeritErrorKind kind, const char file[], int64_t line, int64_t column, const char id[],
+                            const char format[], va_list args)
+{
+  MeritErrorInfo e;
+
+  Fill(&e, kind, file, line, column, id, format, args);
   return Raise(&e);
 }
 
@@ -74,7 +85,7 @@ void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], in
 
   if (fault->kind != MERIT_ERROR_NONE && fault->line <= line) return;
   va_start(args, format);
-  Fill(fault, kind, file, line, id, format, args);
+  Fill(fault, kind, file, line, 0, id, format, args);
   va_end(args);
 }
 

@@ -4,13 +4,19 @@
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 set(MERIT_TEST_SUPPORT ${CMAKE_CURRENT_LIST_DIR})
 
+# data kept beside the source tree, unless the environment names another place; tests skip what is not there
+set(MERIT_SHARED_DATA "$ENV{MERIT_SHARED_DATA}")
+if(MERIT_SHARED_DATA STREQUAL "")
+  set(MERIT_SHARED_DATA "${PROJECT_SOURCE_DIR}/../shared/data")
+endif()
+
 # what a test run needs on one small machine: any number of ranks, no pinning, one BLAS thread, loopback only
 set(MERIT_TEST_ENVIRONMENT
     "OMPI_ALLOW_RUN_AS_ROOT=1" "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1" "OMPI_MCA_rmaps_base_oversubscribe=1"
     "OMPI_MCA_hwloc_base_binding_policy=none" "OMPI_MCA_mpi_yield_when_idle=1" "OMPI_MCA_btl_tcp_if_include=lo"
     "OMPI_MCA_oob_tcp_if_include=lo" "OPENBLAS_NUM_THREADS=1"
     "ASAN_OPTIONS=detect_leaks=0" "UBSAN_OPTIONS=print_stacktrace=1" "MERIT_CLI=${PROJECT_BINARY_DIR}/bin/merit"
-    "MERIT_SHARED_DATA=$ENV{MERIT_SHARED_DATA}")
+    "MERIT_SHARED_DATA=${MERIT_SHARED_DATA}")
 
 function(merit_add_test name)
   cmake_parse_arguments(T "" "THREADS;TIMEOUT" "NP;SOURCES;ARGS" ${ARGN})

@@ -1,0 +1,71 @@
+#include "config_private.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A job file is a page or two; what is larger was given by mistake (a data file). */
+enum { MAX_JOB_BYTES = 16 << 20 };
+
+/* The whole file on this rank; owned by the caller */
+static PetscErrorCode ReadAll(const char path[], char **text, int64_t *length, MeritFault *fault)
+{
+  FILE  *file = fopen(path, "rb");
+  size_t n    = 0, room = 1 << 14, got;
+
+  PetscFunctionBegin;
+  *text = NULL;
+  if (!file) {
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be opened: %s", strerror(errno));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscMalloc1(room, text));
+  while ((got = fread(*text + n, 1, room - n, file)) > 0) {
+    n += got;
+    if (n > MAX_JOB_BYTES) break;
+    if (n < room) continue;
+    room *= 2;
+    PetscCall(PetscRealloc(room, text));
+  }
+  if (n > MAX_JOB_BYTES)
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "too large for a job file (more than 16 MiB); is it a data file?");
+  else if (ferror(file)) MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be read: %s", strerror(errno));
+  fclose(file);
+  *length = (int64_t)n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritConfigLoad - Read a job file into a tree that is the same on every rank.
+
+  Collective on comm; rank 0 alone touches the file.
+
+  Input Parameters:
++ comm - the ranks
+- path - the file
+
+  Output Parameter:
+. root - the tree, a MAP; free with `MeritConfigDestroy()`
+
+  A file that cannot be read, and all that `MeritConfigParse()` refuses, are USAGE errors.
+@*/
+PetscErrorCode MeritConfigLoad(MPI_Comm comm, const char path[], MeritNode *root)
+{
+  MeritFault     fault  = {0};
+  char          *text   = NULL;
+  int64_t        length = 0;
+  PetscMPIInt    rank;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) PetscCall(ReadAll(path, &text, &length, &fault));
+  code = MeritFaultAgree(comm, &fault);
+  if (code) PetscCall(PetscFree(text));
+  PetscCall(code);
+  PetscCallMPI(MPI_Bcast(&length, 1, MPI_INT64_T, 0, comm));
+  if (rank) PetscCall(PetscMalloc1(length + 1, &text));
+  PetscCallMPI(MPI_Bcast(text, (int)length, MPI_BYTE, 0, comm));
+  code = MeritConfigParse(path, text, (size_t)length, root);
+  PetscCall(PetscFree(text));
+  PetscFunctionReturn(code);
+}

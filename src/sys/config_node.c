@@ -1,0 +1,173 @@
+#include "config_private.h"
+#include "error_private.h"
+#include <string.h>
+
+const char merit_command_line[] = "command line";
+
+/* MeritNodeCreate - Make a node without children. Not collective; `text` (NULL: none) is copied. */
+PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column, const char text[],
+                               size_t length, MeritNode *node)
+{
+  MeritNode n;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&n));
+  n->kind   = kind;
+  n->file   = file;
+  n->line   = line;
+  n->column = column;
+  if (text) {
+    PetscCall(PetscMalloc1(length + 1, &n->text));
+    PetscCall(PetscArraycpy(n->text, text, length));
+    n->text[length] = 0;
+  }
+  *node = n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritNodeAppend - Give a list or map one more child, which it then owns. Not collective. */
+PetscErrorCode MeritNodeAppend(MeritNode parent, const char key[], MeritNode child)
+{
+  const size_t n = (size_t)parent->n;
+
+  PetscFunctionBegin;
+  if ((n & (n - 1)) == 0) { /* room doubles when n is a power of two */
+    const size_t room = n ? 2 * n : 1;
+
+    PetscCall(PetscRealloc(room * sizeof(*parent->child), &parent->child));
+    if (key) PetscCall(PetscRealloc(room * sizeof(*parent->key), &parent->key));
+  }
+  if (key) PetscCall(PetscStrallocpy(key, &parent->key[n]));
+  parent->child[n] = child;
+  parent->n++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What a node owns, but not the node itself */
+static PetscErrorCode FreeContents(MeritNode node)
+{
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < node->n; i++) {
+    if (node->key) PetscCall(PetscFree(node->key[i]));
+    PetscCall(MeritNodeFree(&node->child[i]));
+  }
+  PetscCall(PetscFree(node->key));
+  PetscCall(PetscFree(node->child));
+  PetscCall(PetscFree(node->text));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritNodeFree - Free a node (not a root) with all below it; NULL-safe. Not collective. */
+PetscErrorCode MeritNodeFree(MeritNode *node)
+{
+  PetscFunctionBegin;
+  if (!*node) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(FreeContents(*node));
+  PetscCall(PetscFree(*node));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A root is a node that also owns the name its nodes point to. */
+typedef struct {
+  struct _p_MeritNode node; /* first, so that a root is a node */
+  char               *name; /* owned */
+} Root;
+
+/*@
+  MeritConfigParse - Read YAML text in memory into a tree.
+
+  Not collective: every rank that calls has its own tree.
+
+  Input Parameters:
++ name   - what messages call the text; also gives the folder that relative paths start from
+. text   - the bytes, UTF-8
+- length - how many
+
+  Output Parameter:
+. root - a MAP (without keys if the text has none); free with `MeritConfigDestroy()`
+
+  Syntax errors, duplicate keys, anchors, aliases, tags, tabs in the indentation, several documents, and a text that is not a map
+  are USAGE errors with line and column.
+@*/
+PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t length, MeritNode *root)
+{
+  Root          *r;
+  MeritNode      node;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&r));
+  PetscCall(PetscStrallocpy(name, &r->name));
+  code = MeritNodeParse(r->name, text, length, &node);
+  if (!code) {
+    r->node = *node;
+    PetscCall(PetscFree(node));
+    if (r->node.kind == MERIT_NODE_NULL) r->node.kind = MERIT_NODE_MAP;
+    if (r->node.kind != MERIT_NODE_MAP) code = MeritNodeError(&r->node, "keys with values (\"key: value\") were expected here");
+  }
+  *root = &r->node;
+  if (code) PetscCall(MeritConfigDestroy(root));
+  PetscFunctionReturn(code);
+}
+
+/* MeritConfigDestroy - Free a tree; NULL-safe, sets the handle to NULL. Not collective. */
+PetscErrorCode MeritConfigDestroy(MeritNode *root)
+{
+  Root *r = (Root *)*root;
+
+  PetscFunctionBegin;
+  if (!r) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(FreeContents(&r->node));
+  PetscCall(PetscFree(r->name));
+  PetscCall(PetscFree(r));
+  *root = NULL;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritNodeError - Raise a USAGE error that names the node's file, line and column. Logically collective. */
+PetscErrorCode MeritNodeError(MeritNode node, const char format[], ...)
+{
+  PetscErrorCode code;
+  va_list        args;
+
+  va_start(args, format);
+  code = MeritRaiseAt(MERIT_ERROR_USAGE, node->file, node->line, node->column, NULL, format, args);
+  va_end(args);
+  return code;
+}
+
+/* MeritSegmentLength - Length of the first key of a dotted path. Not collective. */
+size_t MeritSegmentLength(const char dotted[])
+{
+  int    depth = 0;
+  bool   tick  = false;
+  size_t i     = 0;
+
+  for (; dotted[i]; i++) {
+    const char c = dotted[i];
+
+    if (c == '`') tick = !tick;
+    if (!tick && (c == '(' || c == '[')) depth++;
+    if (!tick && (c == ')' || c == ']') && depth > 0) depth--;
+    if (c == '.' && !tick && depth == 0) break;
+  }
+  return i;
+}
+
+/* MeritNodeFind - The node at a dotted path below another, or NULL; a null value counts as absent. Not collective; borrowed. */
+MeritNode MeritNodeFind(MeritNode root, const char dotted[])
+{
+  if (!root || root->kind == MERIT_NODE_NULL) return NULL;
+  if (!dotted[0]) return root;
+  if (root->kind != MERIT_NODE_MAP) return NULL;
+  for (int32_t i = 0; i < root->n; i++) {
+    const size_t length = strlen(root->key[i]);
+    MeritNode    found  = NULL;
+
+    if (strncmp(dotted, root->key[i], length)) continue; /* a free key may hold dots itself */
+    if (!dotted[length]) found = MeritNodeFind(root->child[i], "");
+    else if (dotted[length] == '.') found = MeritNodeFind(root->child[i], dotted + length + 1);
+    if (found) return found;
+  }
+  return NULL;
+}
