@@ -43,12 +43,16 @@ typedef struct {
   int                 n_components;
   MeritComponentSpec *component; /* [n_components]; owned. In ridge one component per trait with regressor 0 (all regressors share it) */
   double             *G;         /* [n_components^2] row-major, NULL for fixed terms and before Variances; owned */
+  bool                diagonal;  /* structure: diag; the covariances are 0 and stay so in varcomp */
+  bool               *fix;       /* [n_components^2] elements varcomp leaves as they are, NULL: none; owned */
 } MeritTermSpec;
 
 /* One residual class: its label in the data ("" when there are no classes) and R0. */
 typedef struct {
   char   *label; /* owned */
   double *R;     /* [n_traits^2] row-major; owned */
+  bool    diagonal; /* as in MeritTermSpec */
+  bool   *fix;      /* [n_traits^2], NULL: none; owned */
 } MeritResidualSpec;
 
 typedef struct {

@@ -1,0 +1,286 @@
+/* Terms of all formulas merged by label: the union of their regressors, and which trait has which. */
+#include "formula_impl.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *const kind_names[] = {"fixed", "iid()", "ped()", "snp()", "ridge()"};
+
+/* Room for one more term; the new one is empty */
+static PetscErrorCode GrowTerms(FormulaBuilder *b)
+{
+  MeritFormula *f = b->formula;
+
+  PetscFunctionBegin;
+  if (f->n_terms == b->room) {
+    b->room = b->room ? 2 * b->room : 8;
+    PetscCall(PetscRealloc((size_t)b->room * sizeof(*f->term), &f->term));
+    PetscCall(PetscRealloc((size_t)b->room * sizeof(*b->mask), &b->mask));
+  }
+  memset(f->term + f->n_terms, 0, sizeof(*f->term));
+  b->mask[f->n_terms++] = NULL;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Move regressor r to the term, or free it if the term has it; the trait's bit is set */
+static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint32_t trait, MeritRegressorSpec *r)
+{
+  int at = 0;
+
+  PetscFunctionBegin;
+  while (at < term->n_regressors && !FormulaRegressorSame(term->regressor + at, r)) at++;
+  if (at < term->n_regressors) {
+    PetscCall(FormulaRegressorDestroy(r));
+  } else {
+    PetscCall(PetscRealloc(((size_t)at + 1) * sizeof(*r), &term->regressor));
+    PetscCall(PetscRealloc(((size_t)at + 1) * sizeof(**mask), mask));
+    term->regressor[term->n_regressors++] = *r;
+    (*mask)[at]                           = 0;
+  }
+  (*mask)[at] |= trait;
+  memset(r, 0, sizeof(*r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Classes a random term can have; `first` is the regressor the others must go with */
+static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const MeritTermSpec *known)
+{
+  const int         n_first = known ? known->regressor[0].n_class : t->product[0].n_class;
+  const char *const id      = known && n_first ? known->regressor[0].class_column[0] : t->product[0].class_column[0];
+  const char *const kind    = kind_names[t->kind];
+
+  PetscFunctionBegin;
+  if (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_RIDGE) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int i = 0; i < t->n_products; i++) {
+    const FormulaProduct *x = t->product + i;
+
+    if (!x->n_class) {
+      PetscCall(FormulaError(node, x->at, "a regressor of %s needs a class column; a random slope on plain columns is ridge(column + column)",
+                             kind));
+    }
+    if (t->kind != MERIT_TERM_IID && x->n_class > 1) {
+      PetscCall(FormulaError(node, x->at, "a regressor of %s has one id column, not %d", kind, x->n_class));
+    }
+    if (x->n_class != n_first) {
+      PetscCall(FormulaError(node, x->at, "all regressors of one term share its levels: %d class columns here, %d in the first",
+                             x->n_class, n_first));
+    }
+    if (t->kind == MERIT_TERM_SNP && strcmp(x->class_column[0], id)) {
+      PetscCall(FormulaError(node, x->at, "snp() with two id columns (`%s` and `%s`) is not available", id, x->class_column[0]));
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The same product twice in iid(s + s) */
+static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, const MeritRegressorSpec r[])
+{
+  PetscFunctionBegin;
+  for (int i = 1; i < n; i++) {
+    for (int j = 0; j < i; j++) {
+      if (FormulaRegressorSame(r + i, r + j)) PetscCall(FormulaError(node, t->at, "`%s` has the same regressor twice", t->text));
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* May the term `t` join the known one of the same label? */
+static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const MeritTermSpec *known)
+{
+  const size_t at   = t->label ? t->label_at : t->at;
+  const bool   same = !strcmp(t->text, known->text);
+
+  PetscFunctionBegin;
+  if (t->kind != known->kind || (!same && (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_RIDGE))) {
+    PetscCall(FormulaError(node, at, "the label `%s` stands for `%s` (line %d) already, which `%s` cannot join", known->label,
+                           known->text, known->line, t->text));
+  }
+  if (!same && (!t->label || !strcmp(known->label, known->text))) {
+    PetscCall(FormulaError(node, at, "the label `%s` is the text of another term than `%s`", known->label,
+                           t->label ? t->text : known->text));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const FormulaTerm *t)
+{
+  MeritTermSpec *term;
+
+  PetscFunctionBegin;
+  PetscCall(GrowTerms(b));
+  term = b->formula->term + b->formula->n_terms - 1;
+  PetscCall(PetscStrallocpy(t->label ? t->label : t->text, &term->label));
+  PetscCall(PetscStrallocpy(t->text, &term->text));
+  term->kind      = t->kind;
+  term->intercept = t->one;
+  term->centre    = t->centre;
+  FormulaPlace(node, t->label ? t->label_at : t->at, &term->line, &term->column);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Add the regressors of a term of trait `trait`; `r` is emptied */
+static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, const FormulaTerm *t, int n, MeritRegressorSpec r[])
+{
+  MeritFormula  *f     = b->formula;
+  const char    *label = t->label ? t->label : t->text;
+  const uint32_t bit   = (uint32_t)1 << trait;
+  int            k     = 0;
+
+  PetscFunctionBegin;
+  while (k < f->n_terms && !FormulaSameLabel(label, f->term[k].label)) k++;
+  if (k < f->n_terms) {
+    for (int i = 0; i < f->term[k].n_regressors; i++) {
+      if (b->mask[k][i] & bit) {
+        PetscCall(FormulaError(node, t->label ? t->label_at : t->at, "the label `%s` stands twice in this formula", label));
+      }
+    }
+    PetscCall(CheckJoin(node, t, f->term + k));
+    PetscCall(CheckClasses(node, t, f->term + k));
+  } else {
+    PetscCall(CheckClasses(node, t, NULL));
+    PetscCall(StartTerm(b, node, t));
+  }
+  PetscCall(CheckTwice(node, t, n, r));
+  for (int i = 0; i < n; i++) PetscCall(MergeRegressor(f->term + k, b->mask + k, bit, r + i));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait, bool intercept, const FormulaTerm *t)
+{
+  MeritRegressorSpec *r = NULL;
+  PetscErrorCode      code;
+  int                 n = 0;
+
+  PetscFunctionBegin;
+  code = FormulaExpand(t, intercept, &n, &r);
+  if (!code && !n) code = FormulaError(node, t->at, "leg() of order 0 is the intercept, which the formula has already");
+  if (!code) code = AddTerm(b, node, trait, t, n, r);
+  for (int i = 0; i < n; i++) PetscCall(FormulaRegressorDestroy(r + i));
+  PetscCall(PetscFree(r));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* 1 and 0 once at most, no term twice, the trait not on both sides */
+static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero)
+{
+  PetscFunctionBegin;
+  *one = *zero = false;
+  for (int i = 0; i < p->n_terms; i++) {
+    const FormulaTerm *t = p->term + i;
+
+    if ((t->one && *zero) || (t->zero && *one)) PetscCall(FormulaError(p->node, t->at, "1 and 0 exclude each other"));
+    *one |= t->one;
+    *zero |= t->zero;
+    if (t->zero && p->n_terms == 1) PetscCall(FormulaError(p->node, t->at, "the formula has no term, not even an intercept"));
+    for (int j = 0; j < i; j++) {
+      if (!strcmp(t->text, p->term[j].text)) PetscCall(FormulaError(p->node, t->at, "the term `%s` stands twice in this formula", t->text));
+    }
+    for (int j = 0; j < t->n_products; j++) {
+      const FormulaProduct *x = t->product + j;
+      bool                  self = x->column && !strcmp(x->column, p->trait.name);
+
+      for (int c = 0; c < x->n_class; c++) self |= !strcmp(x->class_column[c], p->trait.name);
+      if (self) PetscCall(FormulaError(p->node, x->at, "the trait `%s` stands on both sides", p->trait.name));
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  FormulaBuilderAdd - Merge one formula into what came before. Not collective; after an error the builder can only be destroyed.
+*/
+PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
+{
+  MeritFormula *f       = b->formula;
+  FormulaTerm   implied = {.at = p->trait.at, .text = "1", .one = true};
+  const int     trait   = f->n_traits;
+  bool          one, zero;
+
+  PetscFunctionBegin;
+  if (trait == FORMULA_TRAITS) PetscCall(FormulaError(p->node, p->trait.at, "a model may have %d traits at most", FORMULA_TRAITS));
+  for (int t = 0; t < trait; t++) {
+    if (!strcmp(f->trait[t], p->trait.name)) {
+      PetscCall(FormulaError(p->node, p->trait.at, "the trait `%s` has a formula already", p->trait.name));
+    }
+  }
+  PetscCall(PetscStrallocpy(p->trait.name, &f->trait[trait]));
+  f->n_traits++;
+  PetscCall(CheckFormula(p, &one, &zero));
+  if (!one && !zero) PetscCall(ExpandAndAdd(b, p->node, trait, true, &implied));
+  for (int i = 0; i < p->n_terms; i++) {
+    if (!p->term[i].zero) PetscCall(ExpandAndAdd(b, p->node, trait, !zero, p->term + i));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Components in order: regressor slowest, trait fastest; ridge has one per trait for all its columns */
+static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], int n_traits)
+{
+  const int n_rows = term->kind == MERIT_TERM_RIDGE ? 1 : term->n_regressors;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)n_rows * (size_t)n_traits, &term->component));
+  for (int r = 0; r < n_rows; r++) {
+    for (int t = 0; t < n_traits; t++) {
+      if (mask[r] >> t & 1) term->component[term->n_components++] = (MeritComponentSpec){.regressor = r, .trait = t};
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static uint32_t TraitsOf(const FormulaBuilder *b, int k)
+{
+  uint32_t all = 0;
+
+  for (int r = 0; r < b->formula->term[k].n_regressors; r++) all |= b->mask[k][r];
+  return all;
+}
+
+static int FirstTrait(uint32_t mask)
+{
+  int t = 0;
+
+  while (!(mask >> t & 1)) t++;
+  return t;
+}
+
+/* Two ped() terms of different traits that differ and have no label: most likely meant to share one G */
+static PetscErrorCode WarnOfSplitPedigree(FormulaBuilder *b)
+{
+  MeritFormula *f = b->formula;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)f->n_terms, &f->warning));
+  for (int k = 0; k < f->n_terms; k++) {
+    const MeritTermSpec *late = f->term + k;
+
+    for (int j = 0; j < k; j++) {
+      const MeritTermSpec *early = f->term + j;
+      char                 text[1024];
+
+      if (late->kind != MERIT_TERM_PED || early->kind != MERIT_TERM_PED || strcmp(late->label, late->text) ||
+          strcmp(early->label, early->text) || (TraitsOf(b, k) & TraitsOf(b, j))) {
+        continue;
+      }
+      snprintf(text, sizeof(text),
+               "%s of %s and %s of %s are two terms without covariance between them; one label for both (animal = %s) joins them",
+               early->text, f->trait[FirstTrait(TraitsOf(b, j))], late->text, f->trait[FirstTrait(TraitsOf(b, k))], late->text);
+      PetscCall(PetscStrallocpy(text, &f->warning[f->n_warnings++]));
+      break;
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode FormulaBuilderFinish(FormulaBuilder *b)
+{
+  MeritFormula *f = b->formula;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < f->n_terms; k++) {
+    PetscCall(FormulaNameRegressors(b->model, f->term + k));
+    PetscCall(LayComponents(f->term + k, b->mask[k], f->n_traits));
+  }
+  PetscCall(WarnOfSplitPedigree(b));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

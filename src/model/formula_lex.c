@@ -1,0 +1,181 @@
+/* Formula text into tokens, and where in the job file a token stands. */
+#include "formula_impl.h"
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool IsBlank(char c)
+{
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Letters of other scripts come as bytes above 127 in UTF-8 */
+static bool IsNameByte(char c)
+{
+  return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c > 127;
+}
+
+/* Bytes of the number at s, 0 if there is none or a name goes on from it (2nd, 1.2.3) */
+static size_t NumberLength(const char *s)
+{
+  size_t n = 0, digits = 0;
+
+  for (; isdigit((unsigned char)s[n]); n++) digits++;
+  if (s[n] == '.') {
+    for (n++; isdigit((unsigned char)s[n]); n++) digits++;
+  }
+  if (!digits) return 0;
+  if (s[n] == 'e' || s[n] == 'E') {
+    size_t m = n + 1 + (s[n + 1] == '-' || s[n + 1] == '+');
+
+    if (isdigit((unsigned char)s[m])) {
+      for (n = m; isdigit((unsigned char)s[n]);) n++;
+    }
+  }
+  return IsNameByte(s[n]) ? 0 : n;
+}
+
+static bool NeedsTicks(const char *name)
+{
+  for (const char *c = name; *c; c++) {
+    if (!IsNameByte(*c)) return true;
+  }
+  return NumberLength(name) > 0;
+}
+
+void FormulaPlace(MeritNode node, size_t at, int *line, int *column)
+{
+  *line   = node->line;
+  *column = node->column;
+  if (strchr(node->text, '\n')) return; /* a block: its lines begin where the tree does not tell */
+  *column += node->quoted;
+  for (size_t i = 0; i < at; i++) *column += ((unsigned char)node->text[i] & 0xC0) != 0x80;
+}
+
+PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
+{
+  struct _p_MeritNode there = *node;
+  char                text[1800];
+  va_list             args;
+
+  va_start(args, format);
+  vsnprintf(text, sizeof(text), format, args);
+  va_end(args);
+  there.line   = line;
+  there.column = column;
+  return MeritNodeError(&there, "%s", text);
+}
+
+PetscErrorCode FormulaError(MeritNode node, size_t at, const char format[], ...)
+{
+  char    text[1600], near[48];
+  size_t  n = 0;
+  int     line, column;
+  va_list args;
+
+  va_start(args, format);
+  vsnprintf(text, sizeof(text), format, args);
+  va_end(args);
+  FormulaPlace(node, at, &line, &column);
+  if (!node->text[at]) return FormulaErrorPlaced(node, line, column, "%s, at the end of the formula", text);
+  for (; node->text[at + n] && n < 24; n++) near[n] = node->text[at + n] == '\n' ? ' ' : node->text[at + n];
+  while (n && ((unsigned char)node->text[at + n] & 0xC0) == 0x80) n--;
+  near[n] = 0;
+  return FormulaErrorPlaced(node, line, column, "%s, near \"%s%s\"", text, near, node->text[at + n] ? "..." : "");
+}
+
+/* A name in backticks from *at on; a doubled backtick stands for one. The name goes to out, which is moved on. */
+static PetscErrorCode TakeTicked(FormulaParser *p, size_t *at, char **out, FormulaToken *t)
+{
+  const char *s = p->node->text;
+  size_t      i = *at + 1;
+  char       *o = *out;
+
+  PetscFunctionBegin;
+  t->kind = TOKEN_NAME;
+  t->name = o;
+  for (; s[i] && (s[i] != '`' || s[i + 1] == '`'); i++) {
+    *o++ = s[i];
+    i += s[i] == '`';
+  }
+  *o++ = 0;
+  if (!s[i]) PetscCall(FormulaError(p->node, *at, "the backtick is not closed"));
+  if (!t->name[0]) PetscCall(FormulaError(p->node, *at, "there is no name between the backticks"));
+  t->text = t->name;
+  if (NeedsTicks(t->name)) {
+    t->text = o;
+    memcpy(o, s + *at, i + 1 - *at);
+    o += i + 1 - *at;
+    *o++ = 0;
+  }
+  *at  = i + 1;
+  *out = o;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode RefuseCharacter(FormulaParser *p, size_t at)
+{
+  const char c = p->node->text[at];
+
+  PetscFunctionBegin;
+  if (c == '*') PetscCall(FormulaError(p->node, at, "`*` is not used here: write a + b + a:b"));
+  if (c == '|') PetscCall(FormulaError(p->node, at, "`|` is not used here: a random effect is written iid(column)"));
+  PetscCall(FormulaError(p->node, at, "a column name with the character `%c` goes in backticks", c));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode FormulaTokenise(FormulaParser *p)
+{
+  const char *s      = p->node->text;
+  size_t      length = strlen(s), at = 0;
+  char       *out;
+
+  PetscFunctionBegin;
+  /* each token takes a byte of the formula at least, and its texts twice its length and two zeros at most */
+  PetscCall(PetscCalloc1(length + 1, &p->token));
+  PetscCall(PetscMalloc1(4 * length + 4, &p->bytes));
+  out = p->bytes;
+  while (1) {
+    FormulaToken *t = p->token + p->n_tokens++;
+    size_t        n = 0;
+
+    while (IsBlank(s[at])) at++;
+    t->at   = at;
+    t->text = "";
+    if (!s[at]) break;
+    if (s[at] == '`') {
+      PetscCall(TakeTicked(p, &at, &out, t));
+      continue;
+    }
+    if (strchr("~+=:(),-", s[at])) {
+      t->kind = TOKEN_MARK;
+      t->mark = s[at];
+      n       = 1;
+    } else if ((n = NumberLength(s + at))) {
+      t->kind = TOKEN_NUMBER;
+    } else {
+      t->kind = TOKEN_NAME;
+      while (IsNameByte(s[at + n])) n++;
+      if (!n) PetscCall(RefuseCharacter(p, at));
+    }
+    t->name = t->text = out;
+    memcpy(out, s + at, n);
+    out[n] = 0;
+    out += n + 1;
+    at += n;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+bool FormulaSameLabel(const char a[], const char b[])
+{
+  while (1) {
+    while (IsBlank(*a)) a++;
+    while (IsBlank(*b)) b++;
+    if (*a != *b) return false;
+    if (!*a) return true;
+    a++;
+    b++;
+  }
+}

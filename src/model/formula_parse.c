@@ -1,0 +1,313 @@
+/* One formula by recursive descent; the grammar is in docs/models.md. */
+#include "formula_impl.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const functions[] = {"cov", "leg", "iid", "ped", "snp", "ridge", "dom", "epi", "ped_dom", "user", "ss"};
+
+enum { F_COV, F_LEG, F_IID, F_PED, F_SNP, F_RIDGE, F_COUNT = 6, F_ALL = 11 };
+
+static const FormulaToken *Peek(const FormulaParser *p, int ahead)
+{
+  const int i = p->next + ahead;
+
+  return p->token + (i < p->n_tokens ? i : p->n_tokens - 1);
+}
+
+static bool IsMark(const FormulaToken *t, char mark)
+{
+  return t->kind == TOKEN_MARK && t->mark == mark;
+}
+
+/* Go one token on, adding it to the text of the term that is being read */
+static const FormulaToken *Take(FormulaParser *p)
+{
+  const FormulaToken *t = Peek(p, 0);
+  const size_t        n = strlen(t->text);
+
+  memcpy(p->text + p->used, t->text, n + 1);
+  p->used += n;
+  if (t->kind != TOKEN_END) p->next++;
+  return t;
+}
+
+static PetscErrorCode Expect(FormulaParser *p, char mark, const char *where)
+{
+  PetscFunctionBegin;
+  if (!IsMark(Peek(p, 0), mark)) PetscCall(FormulaError(p->node, Peek(p, 0)->at, "expected `%c` %s", mark, where));
+  Take(p);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **name)
+{
+  const FormulaToken *t = Peek(p, 0);
+
+  PetscFunctionBegin;
+  if (t->kind == TOKEN_NUMBER) {
+    PetscCall(FormulaError(p->node, t->at, "%s is a number, not %s; a column of that name goes in backticks", t->text, what));
+  }
+  if (t->kind != TOKEN_NAME) PetscCall(FormulaError(p->node, t->at, "expected %s", what));
+  *name = Take(p)->name;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Which function a name with a parenthesis behind it is; unknown ones and those to come are errors */
+static PetscErrorCode FindFunction(FormulaParser *p, int *function)
+{
+  const FormulaToken *t = Peek(p, 0);
+  const char         *near;
+
+  PetscFunctionBegin;
+  for (*function = 0; *function < F_ALL && strcmp(t->name, functions[*function]); ++*function) { }
+  if (*function < F_COUNT) PetscFunctionReturn(PETSC_SUCCESS);
+  if (*function < F_ALL) PetscCall(FormulaError(p->node, t->at, "%s() is not available yet", t->name));
+  near = MeritNearest(t->name, F_COUNT, functions);
+  PetscCall(FormulaError(p->node, t->at, "unknown function `%s`%s%s%s (known: cov, leg, iid, ped, snp, ridge)", t->name,
+                         near ? "; did you mean `" : "", near ? near : "", near ? "`?" : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode TakeBound(FormulaParser *p, double *value)
+{
+  const FormulaToken *sign = Peek(p, 0);
+  const bool          minus = IsMark(sign, '-');
+
+  PetscFunctionBegin;
+  if (minus || IsMark(sign, '+')) Take(p);
+  if (Peek(p, 0)->kind != TOKEN_NUMBER) {
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at, "expected a number for the interval of leg(column, order, low, high)"));
+  }
+  *value = strtod(Take(p)->text, NULL);
+  if (minus) *value = -*value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What follows "leg(column" */
+static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
+{
+  const FormulaToken *t;
+  size_t              low_at;
+
+  PetscFunctionBegin;
+  x->covariate = MERIT_COVARIATE_LEGENDRE;
+  PetscCall(Expect(p, ',', "and the order in leg(column, order, low, high)"));
+  t = Take(p);
+  if (t->kind != TOKEN_NUMBER || t->text[strspn(t->text, "0123456789")] || strlen(t->text) > 2 ||
+      atoi(t->text) > FORMULA_DEGREE) {
+    PetscCall(FormulaError(p->node, t->at, "the order of leg() must be a whole number from 0 to %d", FORMULA_DEGREE));
+  }
+  x->order = atoi(t->text);
+  if (IsMark(Peek(p, 0), ')')) {
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at,
+                           "leg(column, order, low, high) needs its interval: a value outside is an error"));
+  }
+  PetscCall(Expect(p, ',', "and the interval in leg(column, order, low, high)"));
+  low_at = Peek(p, 0)->at;
+  PetscCall(TakeBound(p, &x->low));
+  PetscCall(Expect(p, ',', "and the upper end in leg(column, order, low, high)"));
+  PetscCall(TakeBound(p, &x->high));
+  if (!(x->low < x->high)) PetscCall(FormulaError(p->node, low_at, "the interval of leg() must rise: low < high"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* cov(..) or leg(..) */
+static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
+{
+  const size_t at = Peek(p, 0)->at;
+  int          function;
+
+  PetscFunctionBegin;
+  PetscCall(FindFunction(p, &function));
+  if (function != F_COV && function != F_LEG) {
+    PetscCall(FormulaError(p->node, at, "%s() is a term of its own: it cannot stand inside a product or another function",
+                           functions[function]));
+  }
+  if (x->covariate != MERIT_COVARIATE_NONE) {
+    PetscCall(FormulaError(p->node, at, "a product may have one cov() or leg() at most"));
+  }
+  x->covariate = MERIT_COVARIATE_COLUMN;
+  Take(p);
+  Take(p);
+  PetscCall(TakeName(p, "the column of a covariate", &x->column));
+  if (function == F_LEG) PetscCall(TakeLegendre(p, x));
+  PetscCall(Expect(p, ')', function == F_COV ? "after the column of cov()" : "after leg(column, order, low, high"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* factor (':' factor)* */
+static PetscErrorCode TakeProduct(FormulaParser *p)
+{
+  FormulaProduct *x = p->product + p->n_products++;
+
+  PetscFunctionBegin;
+  x->at = Peek(p, 0)->at;
+  while (1) {
+    const FormulaToken *t = Peek(p, 0);
+    const char         *name;
+
+    if (t->kind == TOKEN_NAME && IsMark(Peek(p, 1), '(')) {
+      PetscCall(TakeCovariate(p, x));
+    } else {
+      PetscCall(TakeName(p, "a column", &name));
+      if (x->n_class == FORMULA_CLASSES) {
+        PetscCall(FormulaError(p->node, t->at, "a product may have %d class columns at most", FORMULA_CLASSES));
+      }
+      for (int c = 0; c < x->n_class; c++) {
+        if (!strcmp(name, x->class_column[c])) {
+          PetscCall(FormulaError(p->node, t->at, "`%s` stands twice in one product", name));
+        }
+      }
+      x->class_column[x->n_class++] = name;
+    }
+    if (!IsMark(Peek(p, 0), ':')) break;
+    Take(p);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The columns of ridge(): names only */
+static PetscErrorCode TakeColumn(FormulaParser *p)
+{
+  FormulaProduct *x = p->product + p->n_products++;
+
+  PetscFunctionBegin;
+  x->at        = Peek(p, 0)->at;
+  x->covariate = MERIT_COVARIATE_COLUMN;
+  PetscCall(TakeName(p, "a column", &x->column));
+  if (IsMark(Peek(p, 0), '(') || IsMark(Peek(p, 0), ':')) {
+    PetscCall(FormulaError(p->node, x->at, "ridge() takes plain columns with + between them"));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ", option" behind the regressors of a random term */
+static PetscErrorCode TakeOption(FormulaParser *p, int function, FormulaTerm *term)
+{
+  const FormulaToken *t;
+
+  PetscFunctionBegin;
+  Take(p);
+  t = Peek(p, 0);
+  if (function == F_RIDGE && t->kind == TOKEN_NAME && !strcmp(t->name, "centre")) {
+    Take(p);
+    term->centre = true;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (function == F_RIDGE) PetscCall(FormulaError(p->node, t->at, "the only option of ridge() is `centre`"));
+  if (function == F_SNP && t->kind == TOKEN_NAME && !strcmp(t->name, "set")) {
+    PetscCall(FormulaError(p->node, t->at, "snp(column, set = ..) is not available yet"));
+  }
+  PetscCall(FormulaError(p->node, t->at, "%s() takes no options; regressors are joined by +", functions[function]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *term)
+{
+  static const MeritTermKind kinds[] = {MERIT_TERM_FIXED, MERIT_TERM_FIXED, MERIT_TERM_IID,
+                                        MERIT_TERM_PED,   MERIT_TERM_SNP,   MERIT_TERM_RIDGE};
+
+  PetscFunctionBegin;
+  term->kind = kinds[function];
+  Take(p);
+  Take(p);
+  while (1) {
+    PetscCall(function == F_RIDGE ? TakeColumn(p) : TakeProduct(p));
+    if (!IsMark(Peek(p, 0), '+')) break;
+    Take(p);
+  }
+  if (IsMark(Peek(p, 0), ',')) PetscCall(TakeOption(p, function, term));
+  PetscCall(Expect(p, ')', "or + here"));
+  if (IsMark(Peek(p, 0), ':')) {
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at, "%s() is not multiplied from outside: put the product between its parentheses",
+                           functions[function]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
+{
+  const FormulaToken *t = Peek(p, 0);
+  int                 function = F_COV;
+
+  PetscFunctionBegin;
+  term->at      = t->at;
+  term->text    = p->text + p->used;
+  term->product = p->product + p->n_products;
+  if (IsMark(t, '-')) PetscCall(FormulaError(p->node, t->at, "terms are not taken away; `0` leaves the intercept out"));
+  if (t->kind == TOKEN_NUMBER && (!strcmp(t->text, "1") || !strcmp(t->text, "0"))) {
+    Take(p);
+    term->one  = t->text[0] == '1';
+    term->zero = !term->one;
+  } else {
+    const int first = p->n_products;
+
+    if (t->kind == TOKEN_NAME && IsMark(Peek(p, 1), '(')) PetscCall(FindFunction(p, &function));
+    PetscCall(function > F_LEG ? TakeRandom(p, function, term) : TakeProduct(p));
+    term->n_products = p->n_products - first;
+  }
+  p->used++; /* keep the zero behind the text */
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* [label '='] body */
+static PetscErrorCode TakeTerm(FormulaParser *p)
+{
+  FormulaTerm *term = p->term + p->n_terms++;
+
+  PetscFunctionBegin;
+  if (IsMark(Peek(p, 1), '=')) {
+    term->label_at = Peek(p, 0)->at;
+    if (Peek(p, 0)->kind != TOKEN_NAME) PetscCall(FormulaError(p->node, term->label_at, "a label must be a name"));
+    term->label = Peek(p, 0)->name;
+    if (!strcmp(term->label, "residual") || FormulaSameLabel(term->label, "1") || FormulaSameLabel(term->label, "0") ||
+        FormulaSameLabel(term->label, "")) {
+      PetscCall(FormulaError(p->node, term->label_at, "`%s` cannot be a label", term->label));
+    }
+    p->next += 2;
+  }
+  PetscCall(TakeBody(p, term));
+  if (term->label && (term->one || term->zero)) {
+    PetscCall(FormulaError(p->node, term->label_at, "the intercept has no label of its own: it is called 1"));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Read a formula into parser->trait and parser->term. Not collective. */
+PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
+{
+  const size_t length = strlen(node->text);
+  const char  *name;
+
+  PetscFunctionBegin;
+  memset(p, 0, sizeof(*p));
+  p->node = node;
+  PetscCall(FormulaTokenise(p));
+  PetscCall(PetscCalloc1((size_t)p->n_tokens, &p->product));
+  PetscCall(PetscCalloc1((size_t)p->n_tokens, &p->term));
+  PetscCall(PetscCalloc1(2 * length + 2, &p->text)); /* the texts of all terms and a zero each */
+  p->trait = *Peek(p, 0);
+  PetscCall(TakeName(p, "the trait in `trait ~ term + term`", &name));
+  PetscCall(Expect(p, '~', "after the trait"));
+  p->used = 0;
+  while (1) {
+    PetscCall(TakeTerm(p));
+    if (!IsMark(Peek(p, 0), '+')) break;
+    p->next++;
+  }
+  if (Peek(p, 0)->kind != TOKEN_END) {
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at, IsMark(Peek(p, 0), ')') ? "a `)` too many" : "expected + or the end"));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode FormulaParserClose(FormulaParser *p)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(p->token));
+  PetscCall(PetscFree(p->bytes));
+  PetscCall(PetscFree(p->text));
+  PetscCall(PetscFree(p->product));
+  PetscCall(PetscFree(p->term));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
