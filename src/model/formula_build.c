@@ -44,12 +44,13 @@ static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint3
 /* Classes a random term can have; `first` is the regressor the others must go with */
 static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const MeritTermSpec *known)
 {
-  const int         n_first = known ? known->regressor[0].n_class : t->product[0].n_class;
-  const char *const id      = known && n_first ? known->regressor[0].class_column[0] : t->product[0].class_column[0];
-  const char *const kind    = kind_names[t->kind];
+  const char *const kind = kind_names[t->kind], *id;
+  int               n_first;
 
   PetscFunctionBegin;
   if (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_RIDGE) PetscFunctionReturn(PETSC_SUCCESS);
+  n_first = known ? known->regressor[0].n_class : t->product[0].n_class;
+  id      = known ? known->regressor[0].class_column[0] : t->product[0].class_column[0];
   for (int i = 0; i < t->n_products; i++) {
     const FormulaProduct *x = t->product + i;
 

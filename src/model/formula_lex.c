@@ -48,7 +48,7 @@ void FormulaPlace(MeritNode node, size_t at, int *line, int *column)
 {
   *line   = node->line;
   *column = node->column;
-  if (strchr(node->text, '\n')) return; /* a block: its lines begin where the tree does not tell */
+  if (!node->line || strchr(node->text, '\n')) return; /* a flag; or a block, whose lines begin where the tree does not tell */
   *column += node->quoted;
   for (size_t i = 0; i < at; i++) *column += ((unsigned char)node->text[i] & 0xC0) != 0x80;
 }
