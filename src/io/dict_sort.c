@@ -3,6 +3,7 @@
   shows regularly spaced samples to rank 0, which picks the splitters; no rank then gets more than about twice its share.
 */
 #include "dict_private.h"
+#include "io_private.h"
 #include <merit/exchange.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,16 +120,6 @@ static PetscErrorCode FreeLabels(DictLabels *labels)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode BroadcastBytes(MPI_Comm comm, int64_t n, char *at)
-{
-  const int64_t limit = MeritMaxMessage();
-
-  PetscFunctionBegin;
-  for (int64_t done = 0; done < n; done += limit)
-    PetscCallMPI(MPI_Bcast(at + done, (int)PetscMin(limit, n - done), MPI_BYTE, 0, comm));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Rank 0 cuts the samples evenly; all ranks get the size - 1 splitters (none when there is not one sample) */
 static PetscErrorCode PickSplitters(MPI_Comm comm, const DictLabels *samples, DictLabels *splitters)
 {
@@ -159,7 +150,7 @@ static PetscErrorCode PickSplitters(MPI_Comm comm, const DictLabels *samples, Di
   }
   PetscCallMPI(MPI_Bcast(splitters->order, (int)count[0], MPI_INT64_T, 0, comm));
   PetscCallMPI(MPI_Bcast(splitters->start, (int)count[0] + 1, MPI_INT64_T, 0, comm));
-  PetscCall(BroadcastBytes(comm, count[1], at));
+  PetscCall(IoBroadcast(comm, count[1], at));
   splitters->at = at;
   PetscCall(PetscFree(pick));
   PetscFunctionReturn(PETSC_SUCCESS);

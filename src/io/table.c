@@ -1,0 +1,295 @@
+/* A table: its header, and what is asked of it. The rows are read in table_read.c. */
+#include "table_private.h"
+#include "io_private.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* What rank 0 finds out from the beginning of the file */
+typedef struct {
+  int64_t lines; /* before the data, the header's included */
+  int64_t data;  /* offset behind the header line */
+  int64_t n;     /* bytes of the first line that is not blank */
+  int64_t gzip;
+  int64_t bom;
+  char   *line;
+} Head;
+
+typedef struct {
+  Head       *head;
+  TableLines *lines;
+  MeritFault *fault;
+  const char *path;
+} HeadContext;
+
+/* Take the first line that is not blank */
+static PetscErrorCode HeadLine(void *context, char line[], size_t n, bool overlong, bool *done)
+{
+  HeadContext *c = (HeadContext *)context;
+
+  PetscFunctionBegin;
+  if (c->head->lines++ == 0 && n >= 3 && !memcmp(line, "\xef\xbb\xbf", 3)) {
+    c->head->bom = 3;
+    line += 3;
+    n -= 3;
+  }
+  if (overlong) MeritFaultSet(c->fault, MERIT_ERROR_INPUT, c->path, c->head->lines, NULL, "the line is longer than 1 GiB");
+  if (TableLineBlank(line, n, ' ')) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1(n, &c->head->line));
+  memcpy(c->head->line, line, n);
+  c->head->n    = (int64_t)n;
+  c->head->data = c->lines->next;
+  *done         = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode HeadRead(const char path[], int64_t bytes, Head *head, MeritFault *fault)
+{
+  unsigned char magic[2] = {0, 0};
+  TableLines    lines    = {.action = HeadLine, .stop = INT64_MAX};
+  HeadContext   context  = {head, &lines, fault, path};
+
+  PetscFunctionBegin;
+  lines.context = &context;
+  if (bytes >= 2) PetscCall(TableFileRead(path, 0, 2, magic, fault));
+  if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
+  head->gzip = magic[0] == 0x1f && magic[1] == 0x8b;
+  if (head->gzip) PetscCall(TableFeedGzip(path, bytes, &lines, fault));
+  else PetscCall(TableFeedFile(path, bytes, &lines, fault));
+  TableLinesFree(&lines);
+  if (fault->kind != MERIT_ERROR_NONE) {
+    PetscCall(PetscFree(head->line));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (!head->line) MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL, "the file is empty");
+  else if (memchr(head->line, 0, (size_t)head->n))
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, path, head->lines, NULL, "NUL byte: this is not a text file");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rank 0 looks; all ranks know */
+static PetscErrorCode HeadShare(MeritTable t, Head *head)
+{
+  MeritFault fault = {0};
+  int64_t    number[5];
+
+  PetscFunctionBegin;
+  if (t->rank == 0) PetscCall(HeadRead(t->path, t->bytes, head, &fault));
+  PetscCall(MeritFaultAgree(t->comm, &fault));
+  number[0] = head->lines;
+  number[1] = head->data;
+  number[2] = head->n;
+  number[3] = head->gzip;
+  number[4] = head->bom;
+  PetscCallMPI(MPI_Bcast(number, 5, MPI_INT64_T, 0, t->comm));
+  *head = (Head){number[0], number[1], number[2], number[3], number[4], head->line};
+  if (t->rank) PetscCall(PetscMalloc1(head->n, &head->line));
+  PetscCall(IoBroadcast(t->comm, head->n, head->line));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The name of the next column, from line `line` of the file, or from the caller when line is 0 */
+static PetscErrorCode AddName(MeritTable t, const char *at, size_t n, int64_t line)
+{
+  const MeritErrorKind kind  = line ? MERIT_ERROR_INPUT : MERIT_ERROR_USAGE;
+  int32_t              count = MeritStringsCount(t->names), code;
+
+  PetscFunctionBegin;
+  if (n == 0) PetscCall(MeritRaise(kind, t->path, line, NULL, "column %d has no name", count + 1));
+  PetscCall(MeritStringsIntern(t->names, at, n, &code));
+  if (code < count)
+    PetscCall(MeritRaise(kind, t->path, line, NULL, "columns %d and %d are both called \"%s\"", code + 1, count + 1,
+                         MeritStringsGet(t->names, code, NULL)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode NamesFromLine(MeritTable t, const Head *head)
+{
+  TableField    *field;
+  TableLineFault fault;
+  int            n;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(head->n + 1, &field));
+  n = TableLineSplit(head->line, (size_t)head->n, t->delimiter, (int)PetscMin(head->n + 1, INT32_MAX), field, &fault);
+  if (fault == TABLE_LINE_UNCLOSED) PetscCall(MeritRaise(MERIT_ERROR_INPUT, t->path, head->lines, NULL, "unclosed quote"));
+  if (fault == TABLE_LINE_AFTER_QUOTE)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, t->path, head->lines, NULL, "text after the closing quote of field %d", n));
+  for (int c = 0; c < n; c++) PetscCall(AddName(t, field[c].at, field[c].length, head->lines));
+  PetscCall(PetscFree(field));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode CopyMissing(TableMissing *to, int n, const char *const word[])
+{
+  PetscFunctionBegin;
+  to->n = n;
+  PetscCall(PetscCalloc1(n, &to->word));
+  PetscCall(PetscMalloc1(n, &to->length));
+  for (int i = 0; i < n; i++) {
+    PetscCall(PetscStrallocpy(word[i], &to->word[i]));
+    to->length[i]                        = strlen(word[i]);
+    to->first[(unsigned char)word[i][0]] = true;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const header[])
+{
+  Head head = {0};
+
+  PetscFunctionBegin;
+  PetscCall(TableFileSize(t->comm, t->path, &t->bytes));
+  PetscCall(HeadShare(t, &head));
+  t->gzip         = head.gzip != 0;
+  t->delimiter    = TableDelimiterFind(head.line, (size_t)head.n);
+  t->data         = n_header ? head.bom : head.data;
+  t->header_lines = n_header ? 0 : head.lines;
+  if (n_header)
+    for (int c = 0; c < n_header; c++) PetscCall(AddName(t, header[c], strlen(header[c]), 0));
+  else PetscCall(NamesFromLine(t, &head));
+  PetscCall(PetscFree(head.line));
+  t->n = MeritStringsCount(t->names);
+  PetscCall(PetscMalloc1(t->n, &t->name));
+  for (int c = 0; c < t->n; c++) t->name[c] = MeritStringsGet(t->names, c, NULL);
+  PetscCall(PetscCalloc1(t->n, &t->column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritTableOpen - Open a delimited text file, plain or gzip, and read its header line.
+
+  Collective on comm.
+
+  Input Parameters:
++ comm      - the ranks that will share the rows
+. path      - the file; kept for messages as given
+. n_header  - number of names in header, 0 if the file has a header line
+. header    - names of the columns of a file without header line
+. n_missing - number of words that mean missing, beside the empty field
+- missing   - these words, compared byte by byte
+
+  Output Parameter:
+. table - owned by the caller, free with `MeritTableDestroy()`
+
+  Errors: INPUT for an empty or unreadable file, a malformed header line, a column without name or two of one name (USAGE when the
+  names are the caller's).
+@*/
+PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[], int n_missing,
+                              const char *const missing[], MeritTable *table)
+{
+  MeritTable     t;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&t));
+  t->comm = comm;
+  PetscCallMPI(MPI_Comm_rank(comm, &t->rank));
+  PetscCallMPI(MPI_Comm_size(comm, &t->size));
+  PetscCall(PetscStrallocpy(path, &t->path));
+  PetscCall(CopyMissing(&t->missing, n_missing, missing));
+  PetscCall(MeritStringsCreate(&t->names));
+  code = OpenHeader(t, n_header, header);
+  if (code) PetscCall(MeritTableDestroy(&t));
+  PetscCall(code);
+  *table = t;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTableColumns - Names of the columns in the file's order; borrowed. Not collective. */
+PetscErrorCode MeritTableColumns(MeritTable t, int *n, const char *const **names)
+{
+  PetscFunctionBegin;
+  *n     = t->n;
+  *names = t->name;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTableFind - Index of a column by name, or -1. Not collective. */
+int MeritTableFind(MeritTable t, const char name[])
+{
+  return MeritStringsFind(t->names, name, strlen(name));
+}
+
+/* MeritTableSelect - Ask for a column before Read; alike on all ranks. */
+PetscErrorCode MeritTableSelect(MeritTable t, int column, MeritColumnKind kind)
+{
+  PetscFunctionBegin;
+  PetscCheck(column >= 0 && column < t->n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "column %d of %d", column, t->n);
+  if (kind == MERIT_COLUMN_TEXT) t->column[column].text = true;
+  else t->column[column].number = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTableRows - Rows of this rank, and the number of the first one over all ranks. Not collective. */
+PetscErrorCode MeritTableRows(MeritTable t, int64_t *n_local, int64_t *first)
+{
+  PetscFunctionBegin;
+  *n_local = t->n_local;
+  *first   = t->first;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTableLine - Line of a local row in the file, 1-based. Not collective. */
+int64_t MeritTableLine(MeritTable t, int64_t row)
+{
+  int64_t low = 0, high = t->n_gap; /* the gaps before `low` lie at or before the row */
+
+  while (low < high) {
+    int64_t middle = (low + high) / 2;
+
+    if (t->gap[middle].row <= row) low = middle + 1;
+    else high = middle;
+  }
+  return t->line_before + row + 1 + (low ? t->gap[low - 1].blanks : 0);
+}
+
+/* MeritTableText - Codes of a text column into its pool, -1 missing; borrowed. Not collective. */
+PetscErrorCode MeritTableText(MeritTable t, int column, const int32_t **code, MeritStrings *pool)
+{
+  PetscFunctionBegin;
+  PetscCheck(t->column[column].pool, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE, "column not read as text");
+  *code = t->column[column].code;
+  *pool = t->column[column].pool;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTableNumbers - Values of a number column, NaN missing; borrowed. Not collective. */
+PetscErrorCode MeritTableNumbers(MeritTable t, int column, const double **value)
+{
+  PetscFunctionBegin;
+  PetscCheck(t->column[column].value, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE, "column not read as numbers");
+  *value = t->column[column].value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTablePath - The path given to Open; borrowed. Not collective. */
+const char *MeritTablePath(MeritTable t)
+{
+  return t->path;
+}
+
+/* MeritTableDelimiter - ',', ';', a tab, or ' ' for runs of blanks. Not collective. */
+char MeritTableDelimiter(MeritTable t)
+{
+  return t->delimiter;
+}
+
+/* MeritTableDestroy - Free a table; NULL-safe, sets the handle to NULL. Not collective. */
+PetscErrorCode MeritTableDestroy(MeritTable *table)
+{
+  MeritTable t = *table;
+
+  PetscFunctionBegin;
+  if (!t) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int c = 0; t->column && c < t->n; c++) PetscCall(TableColumnReset(&t->column[c]));
+  for (int i = 0; i < t->missing.n; i++) PetscCall(PetscFree(t->missing.word[i]));
+  PetscCall(PetscFree(t->missing.word));
+  PetscCall(PetscFree(t->missing.length));
+  PetscCall(PetscFree(t->column));
+  PetscCall(PetscFree(t->name));
+  PetscCall(MeritStringsDestroy(&t->names));
+  PetscCall(PetscFree(t->path));
+  free(t->gap);
+  PetscCall(PetscFree(*table));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

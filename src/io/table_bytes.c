@@ -1,0 +1,214 @@
+/* The bytes of a file on their way to the lines: plain files by ranges, gzip files through rank 0. */
+#include "table_private.h"
+#include <merit/exchange.h>
+#include <limits.h>
+#include <string.h>
+#include <zlib.h>
+
+#define TAG_DEAL 72
+
+int64_t TablePieceSize(void)
+{
+  return PetscMin(MeritMaxMessage(), (int64_t)4 << 20);
+}
+
+PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault)
+{
+  const int64_t room = TablePieceSize(), beyond = PetscMin(room, (int64_t)64 << 10);
+  char         *piece;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(room, &piece));
+  while (!lines->done && lines->at < bytes) {
+    /* behind the range only the end of one line is wanted */
+    int64_t n = lines->stop > lines->at ? PetscMin(room, lines->stop - lines->at) : beyond;
+
+    n = PetscMin(n, bytes - lines->at);
+    PetscCall(TableFileRead(path, lines->at, n, piece, fault));
+    if (fault->kind != MERIT_ERROR_NONE) break;
+    PetscCall(TableLinesFeed(lines, piece, (size_t)n));
+  }
+  if (fault->kind == MERIT_ERROR_NONE) PetscCall(TableLinesEnd(lines));
+  PetscCall(PetscFree(piece));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- gzip ---- */
+
+typedef struct {
+  const char *path;
+  int64_t     bytes, read; /* of the compressed file */
+  int64_t     step;        /* compressed bytes per request */
+  int64_t     room;        /* inflated bytes per piece */
+  z_stream    z;
+  bool        in_member;   /* between a gzip header and its trailer */
+  char       *in, *out;
+} Inflater;
+
+static PetscErrorCode InflaterOpen(const char path[], int64_t bytes, PetscMPIInt size, Inflater *f)
+{
+  PetscFunctionBegin;
+  memset(f, 0, sizeof(*f));
+  f->path  = path;
+  f->bytes = bytes;
+  f->room  = TablePieceSize();
+  f->step  = PetscMax(256, PetscMin(PetscMin(f->room, (int64_t)1 << 20), bytes / (16 * (int64_t)size)));
+  PetscCall(PetscMalloc2(f->step, &f->in, f->room, &f->out));
+  PetscCheck(inflateInit2(&f->z, 15 + 16) == Z_OK, PETSC_COMM_SELF, PETSC_ERR_MEM, "zlib");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode InflaterClose(Inflater *f)
+{
+  PetscFunctionBegin;
+  (void)inflateEnd(&f->z);
+  PetscCall(PetscFree2(f->in, f->out));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Have compressed bytes at hand, if there are more; a further member begins where one ended */
+static PetscErrorCode InflaterFill(Inflater *f, MeritFault *fault)
+{
+  int64_t n = PetscMin(f->step, f->bytes - f->read);
+
+  PetscFunctionBegin;
+  if (f->z.avail_in == 0 && n > 0) {
+    PetscCall(TableFileRead(f->path, f->read, n, f->in, fault));
+    if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
+    f->read += n;
+    f->z.next_in  = (unsigned char *)f->in;
+    f->z.avail_in = (unsigned)n;
+  }
+  if (f->z.avail_in && !f->in_member) {
+    PetscCheck(inflateReset(&f->z) == Z_OK, PETSC_COMM_SELF, PETSC_ERR_LIB, "zlib");
+    f->in_member = true;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Next piece of text in f->out, *n bytes; 0 at the end or at a fault. *begun: compressed bytes that were used up before it. */
+static PetscErrorCode InflaterNext(Inflater *f, int64_t *n, int64_t *begun, MeritFault *fault)
+{
+  PetscFunctionBegin;
+  *n     = 0;
+  *begun = f->read - (int64_t)f->z.avail_in;
+  while (*n == 0) {
+    int code;
+
+    PetscCall(InflaterFill(f, fault));
+    if (fault->kind != MERIT_ERROR_NONE) break;
+    if (f->z.avail_in == 0 && !f->in_member) break;
+    f->z.next_out  = (unsigned char *)f->out;
+    f->z.avail_out = (unsigned)f->room;
+    code           = inflate(&f->z, Z_NO_FLUSH);
+    if (code == Z_BUF_ERROR && f->read == f->bytes) {
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, f->path, 0, NULL, "the gzip data end too early: the file is truncated");
+      break;
+    }
+    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, f->path, 0, NULL, "damaged gzip data (%s)", f->z.msg ? f->z.msg : "zlib");
+      break;
+    }
+    if (code == Z_STREAM_END) f->in_member = false;
+    *n = f->room - (int64_t)f->z.avail_out;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault)
+{
+  Inflater f;
+  int64_t  n, begun;
+
+  PetscFunctionBegin;
+  PetscCall(InflaterOpen(path, bytes, 1, &f));
+  do {
+    PetscCall(InflaterNext(&f, &n, &begun, fault));
+    if (n) PetscCall(TableLinesFeed(lines, f.out, (size_t)n));
+  } while (n && !lines->done);
+  if (fault->kind == MERIT_ERROR_NONE) PetscCall(TableLinesEnd(lines));
+  PetscCall(InflaterClose(&f));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Give(MPI_Comm comm, PetscMPIInt to, char *piece, int64_t n, TableLines *lines)
+{
+  PetscFunctionBegin;
+  if (to == 0) PetscCall(TableLinesFeed(lines, piece, (size_t)n));
+  else PetscCallMPI(MPI_Send(piece, (int)n, MPI_BYTE, to, TAG_DEAL, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rank 0: whole lines to one rank after the other; the next one's turn comes when its part of the compressed file is reached */
+static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int64_t skip, TableLines *lines, MeritFault *fault)
+{
+  PetscMPIInt to         = 0;
+  bool        line_ended = true;
+
+  PetscFunctionBegin;
+  for (;;) {
+    int64_t n, begun, done;
+
+    PetscCall(InflaterNext(f, &n, &begun, fault));
+    if (n == 0) break;
+    done = PetscMin(skip, n);
+    skip -= done;
+    while (done < n) {
+      int64_t give = n - done;
+
+      if (to < size - 1 && begun / (to + 1) >= f->bytes / size) {
+        char *newline = line_ended ? NULL : memchr(f->out + done, '\n', (size_t)give);
+
+        if (newline) give = newline + 1 - (f->out + done);
+        if (line_ended) {
+          if (to) PetscCall(Give(comm, to, NULL, 0, lines));
+          to++;
+          continue;
+        }
+      }
+      PetscCall(Give(comm, to, f->out + done, give, lines));
+      done += give;
+      line_ended = f->out[done - 1] == '\n';
+    }
+  }
+  for (to = PetscMax(to, 1); to < size; to++) PetscCall(Give(comm, to, NULL, 0, lines));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Other ranks: pieces from rank 0 until an empty one */
+static PetscErrorCode TakeIn(MPI_Comm comm, TableLines *lines)
+{
+  char *piece;
+  int   n;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(TablePieceSize(), &piece));
+  do {
+    MPI_Status status;
+
+    PetscCallMPI(MPI_Recv(piece, (int)TablePieceSize(), MPI_BYTE, 0, TAG_DEAL, comm, &status));
+    PetscCallMPI(MPI_Get_count(&status, MPI_BYTE, &n));
+    PetscCall(TableLinesFeed(lines, piece, (size_t)n));
+  } while (n);
+  PetscCall(PetscFree(piece));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines, MeritFault *fault)
+{
+  PetscMPIInt rank, size;
+  Inflater    f;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  if (rank) {
+    PetscCall(TakeIn(comm, lines));
+  } else {
+    PetscCall(InflaterOpen(path, bytes, size, &f));
+    PetscCall(DealOut(comm, size, &f, skip, lines, fault));
+    PetscCall(InflaterClose(&f));
+  }
+  PetscCall(TableLinesEnd(lines));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,110 @@
+/* Lines of delimited text: what a field is. No state, no allocation, no reading behind the buffer. */
+#include "table_private.h"
+#include <string.h>
+
+static bool IsBlank(char c, char delimiter)
+{
+  return c == ' ' || (c == '\t' && delimiter != '\t');
+}
+
+/* Which delimiters occur; those inside quotes do not count unless the quotes are not in pairs */
+static bool FindDelimiters(const char *line, size_t n, bool quotes, bool found[3])
+{
+  bool inside = false;
+
+  found[0] = found[1] = found[2] = false;
+  for (size_t i = 0; i < n; i++) {
+    if (quotes && line[i] == '"') inside = !inside;
+    if (inside) continue;
+    if (line[i] == '\t') found[0] = true;
+    else if (line[i] == ';') found[1] = true;
+    else if (line[i] == ',') found[2] = true;
+  }
+  return !inside;
+}
+
+char TableDelimiterFind(const char line[], size_t n)
+{
+  bool found[3];
+
+  if (!FindDelimiters(line, n, true, found)) FindDelimiters(line, n, false, found);
+  return found[0] ? '\t' : found[1] ? ';' : found[2] ? ',' : ' ';
+}
+
+bool TableLineBlank(const char line[], size_t n, char delimiter)
+{
+  size_t i = 0;
+
+  while (i < n && IsBlank(line[i], delimiter)) i++;
+  return i == n;
+}
+
+/* A quoted field from its quote on; its bytes move together over doubled quotes. Returns where to go on, NULL if unclosed. */
+static char *Quoted(char *p, char *end, TableField *field)
+{
+  char *to = ++p, *from = p;
+
+  for (;;) {
+    char *quote = p < end ? memchr(p, '"', (size_t)(end - p)) : NULL;
+
+    if (!quote) return NULL;
+    if (to != p) memmove(to, p, (size_t)(quote - p));
+    to += quote - p;
+    p = quote + 1;
+    if (p == end || *p != '"') break;
+    *to++ = '"';
+    p++;
+  }
+  field->at     = from;
+  field->length = (size_t)(to - from);
+  return p;
+}
+
+/* An unquoted field with the blanks behind it taken off; returns where to go on */
+static char *Unquoted(char *p, char *end, char delimiter, TableField *field)
+{
+  char *from = p, *last;
+
+  if (delimiter == ' ')
+    while (p < end && *p != ' ' && *p != '\t') p++;
+  else
+    while (p < end && *p != delimiter) p++;
+  for (last = p; last > from && IsBlank(last[-1], delimiter);) last--;
+  field->at     = from;
+  field->length = (size_t)(last - from);
+  return p;
+}
+
+int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[], TableLineFault *fault)
+{
+  char *p = line, *end = line + n;
+  int   count = 0;
+
+  *fault = TABLE_LINE_OK;
+  for (;;) {
+    TableField f;
+
+    while (p < end && IsBlank(*p, delimiter)) p++;
+    if (delimiter == ' ' && p == end) return count;
+    if (p < end && *p == '"') {
+      p = Quoted(p, end, &f);
+      if (!p) {
+        *fault = TABLE_LINE_UNCLOSED;
+        return count + 1;
+      }
+      if (delimiter != ' ')
+        while (p < end && IsBlank(*p, delimiter)) p++;
+      if (p < end && *p != delimiter && !(delimiter == ' ' && *p == '\t')) {
+        *fault = TABLE_LINE_AFTER_QUOTE;
+        return count + 1;
+      }
+    } else {
+      p = Unquoted(p, end, delimiter, &f);
+    }
+    if (count < room) field[count] = f;
+    count++;
+    if (delimiter == ' ') continue;
+    if (p == end) return count;
+    p++;
+  }
+}

@@ -1,0 +1,113 @@
+#pragma once
+#include <merit/table.h>
+
+/* ---- one line: pure functions over a buffer ---- */
+
+typedef struct {
+  const char *at; /* inside the line */
+  size_t      length;
+} TableField;
+
+typedef enum { TABLE_LINE_OK, TABLE_LINE_UNCLOSED, TABLE_LINE_AFTER_QUOTE } TableLineFault;
+
+/* Delimiter of a first line: tab, else semicolon, else comma (outside quotes), else ' ' for runs of blanks. */
+PETSC_INTERN char TableDelimiterFind(const char line[], size_t n);
+/*
+  Fields of a line (without its line end). Returns how many there are; the first `room` are stored. Quotes are taken off inside
+  the buffer, so the line is changed. On a fault the number of the field concerned (1-based) is returned.
+*/
+PETSC_INTERN int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[], TableLineFault *fault);
+/* Whether there is nothing but blanks; a tab is no blank where it is the delimiter. */
+PETSC_INTERN bool TableLineBlank(const char line[], size_t n, char delimiter);
+
+/* ---- one number ---- */
+
+typedef enum { TABLE_NUMBER_OK, TABLE_NUMBER_NOT, TABLE_NUMBER_COMMA, TABLE_NUMBER_LARGE } TableNumberFault;
+
+/* A decimal number, rounded correctly; no blanks, hex, inf or nan. */
+PETSC_INTERN TableNumberFault TableNumberParse(const char at[], size_t n, double *value);
+
+/* ---- lines out of pieces of text ---- */
+
+/* What to do with a line, without its line end; *done = true stops. The line may be changed; an overlong one is cut off. */
+typedef PetscErrorCode (*TableLineDo)(void *context, char line[], size_t n, bool overlong, bool *done);
+
+/*
+  Cuts pieces of text, given one after another, into lines; what a piece leaves unfinished is carried over. A line belongs to the
+  range [first, stop) that holds the newline before it, so a range that is not at the beginning skips to its first newline.
+*/
+typedef struct {
+  TableLineDo action;
+  void       *context;
+  int64_t     at;       /* offset of the next byte to be fed */
+  int64_t     stop;     /* done with the line whose newline is here or behind */
+  int64_t     next;     /* offset behind the line in work */
+  bool        skipping; /* until the first newline */
+  bool        done;
+  bool        overlong; /* the line in work passes what is kept of a line */
+  char       *carry;    /* beginning of an unfinished line; owned */
+  size_t      carried, room;
+} TableLines;
+
+PETSC_INTERN PetscErrorCode TableLinesFeed(TableLines *lines, char *piece, size_t n);
+/* The text ends: a last line without newline is done too. */
+PETSC_INTERN PetscErrorCode TableLinesEnd(TableLines *lines);
+PETSC_INTERN void TableLinesFree(TableLines *lines);
+
+/* ---- bytes of a file ---- */
+
+/* Size of a file; INPUT error if it cannot be read. Collective. */
+PETSC_INTERN PetscErrorCode TableFileSize(MPI_Comm comm, const char path[], int64_t *bytes);
+/* Read n bytes at an offset; a fault if there are fewer. Not collective. */
+PETSC_INTERN PetscErrorCode TableFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault);
+/* Size of pieces in which files are read and dealt out */
+PETSC_INTERN int64_t TablePieceSize(void);
+/* Feed the lines from a plain file, from lines->at on until done or its end. Not collective. */
+PETSC_INTERN PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault);
+/* Feed the lines from a gzip file on this rank until done or its end. Not collective. */
+PETSC_INTERN PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault);
+/* Rank 0 inflates, skips `skip` bytes of text, and every rank is fed a contiguous share of whole lines. Collective. */
+PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines,
+                                          MeritFault *fault);
+
+/* ---- the table ---- */
+
+typedef struct {
+  bool         text, number; /* asked for */
+  MeritStrings pool;
+  int32_t     *code;  /* [n_local] */
+  double      *value; /* [n_local] */
+} TableColumn;
+
+typedef struct {
+  int     n;
+  char  **word;
+  size_t *length;
+  bool    first[256]; /* first bytes that occur, to dismiss most fields at once */
+} TableMissing;
+
+/* Blank lines: `blanks` of them lie before row `row` and all rows behind it */
+typedef struct {
+  int64_t row, blanks;
+} TableGap;
+
+struct _p_MeritTable {
+  MPI_Comm     comm;
+  PetscMPIInt  rank, size;
+  char        *path;
+  int64_t      bytes;        /* of the file */
+  bool         gzip;
+  int64_t      data;         /* offset of the first byte behind the header in the (inflated) text */
+  int64_t      header_lines; /* lines before that */
+  char         delimiter;
+  int          n;            /* columns */
+  MeritStrings names;        /* code = column */
+  const char **name;         /* [n], borrowed from names; the array is owned */
+  TableMissing missing;
+  TableColumn *column;       /* [n] */
+  int64_t      n_local, first, line_before;
+  TableGap    *gap;          /* [n_gap], ascending; owned */
+  int64_t      n_gap;
+};
+
+PETSC_INTERN PetscErrorCode TableColumnReset(TableColumn *column);

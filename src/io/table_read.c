@@ -1,0 +1,239 @@
+/* The rows of a table: every rank reads its range in pieces and keeps codes and numbers only. */
+#include "table_private.h"
+#include <merit/exchange.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One rank's pass through its share */
+typedef struct {
+  MeritTable  t;
+  TableLines  lines;
+  TableField *field;            /* [columns] of the line in work */
+  int        *selected;         /* [n_selected] columns asked for */
+  int         n_selected;
+  int64_t     n_lines, n_rows;  /* so far */
+  int64_t     room, gap_room;
+  int64_t     fault_line;       /* 1-based in the share, 0: none. What is wrong is kept until the absolute line is known. */
+  char        fault_column[128];
+  char        fault_text[512];
+} Reader;
+
+PetscErrorCode TableColumnReset(TableColumn *column)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritStringsDestroy(&column->pool));
+  free(column->code);
+  free(column->value);
+  column->code  = NULL;
+  column->value = NULL;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void Fault(Reader *r, const char *column, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void Fault(Reader *r, const char *column, const char *format, ...)
+{
+  va_list args;
+
+  if (r->fault_line) return;
+  r->fault_line = r->n_lines;
+  if (column) snprintf(r->fault_column, sizeof(r->fault_column), "column %s", column);
+  va_start(args, format);
+  vsnprintf(r->fault_text, sizeof(r->fault_text), format, args);
+  va_end(args);
+}
+
+static PetscErrorCode Grow(void *array, int64_t room, size_t bytes)
+{
+  void *old = *(void **)array, *more = realloc(old, (size_t)room * bytes);
+
+  PetscFunctionBegin;
+  PetscCheck(more, PETSC_COMM_SELF, PETSC_ERR_MEM, "%lld rows of a table", (long long)room);
+  *(void **)array = more;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Room for `room` rows, at least one so that an empty share has its arrays too */
+static PetscErrorCode SetRoom(Reader *r, int64_t room)
+{
+  PetscFunctionBegin;
+  r->room = PetscMax(room, 1);
+  for (int s = 0; s < r->n_selected; s++) {
+    TableColumn *column = &r->t->column[r->selected[s]];
+
+    if (column->text) PetscCall(Grow(&column->code, r->room, sizeof(*column->code)));
+    if (column->number) PetscCall(Grow(&column->value, r->room, sizeof(*column->value)));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode CountBlank(Reader *r)
+{
+  MeritTable t    = r->t;
+  TableGap  *last = t->n_gap ? &t->gap[t->n_gap - 1] : NULL;
+
+  PetscFunctionBegin;
+  if (last && last->row == r->n_rows) {
+    last->blanks++;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (t->n_gap == r->gap_room) {
+    r->gap_room = 2 * r->gap_room + 16;
+    PetscCall(Grow(&t->gap, r->gap_room, sizeof(*t->gap)));
+  }
+  t->gap[t->n_gap] = (TableGap){r->n_rows, t->n_gap ? t->gap[t->n_gap - 1].blanks + 1 : 1};
+  t->n_gap++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static bool IsMissing(const TableMissing *missing, TableField f)
+{
+  if (f.length == 0) return true;
+  if (!missing->first[(unsigned char)f.at[0]]) return false;
+  for (int i = 0; i < missing->n; i++)
+    if (missing->length[i] == f.length && !memcmp(missing->word[i], f.at, f.length)) return true;
+  return false;
+}
+
+static void SetNumber(Reader *r, int c, TableField f, double *value)
+{
+  const char      *name  = r->t->name[c], *more = f.length > 60 ? "..." : "";
+  const int        shown = (int)PetscMin(f.length, 60);
+  TableNumberFault fault = TableNumberParse(f.at, f.length, value);
+
+  if (fault == TABLE_NUMBER_NOT) Fault(r, name, "\"%.*s%s\" is not a number", shown, f.at, more);
+  else if (fault == TABLE_NUMBER_COMMA)
+    Fault(r, name, "\"%.*s%s\" is not a number: a decimal comma is not read, use a point", shown, f.at, more);
+  else if (fault == TABLE_NUMBER_LARGE) Fault(r, name, "\"%.*s%s\" is too large a number", shown, f.at, more);
+}
+
+static PetscErrorCode AddRow(Reader *r)
+{
+  MeritTable t = r->t;
+
+  PetscFunctionBegin;
+  if (r->n_rows == r->room) PetscCall(SetRoom(r, r->room + r->room / 2 + 1024));
+  for (int s = 0; s < r->n_selected; s++) {
+    const int    c       = r->selected[s];
+    TableColumn *column  = &t->column[c];
+    const bool   missing = IsMissing(&t->missing, r->field[c]);
+
+    if (column->text) {
+      if (missing) column->code[r->n_rows] = -1;
+      else PetscCall(MeritStringsIntern(column->pool, r->field[c].at, r->field[c].length, &column->code[r->n_rows]));
+    }
+    if (column->number) {
+      if (missing) column->value[r->n_rows] = NAN;
+      else SetNumber(r, c, r->field[c], &column->value[r->n_rows]);
+    }
+  }
+  r->n_rows++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A line of the share. Behind a fault lines are only counted, so that other ranks can tell theirs. */
+static PetscErrorCode ReadLine(void *context, char line[], size_t n, bool overlong, bool *done)
+{
+  Reader        *r = (Reader *)context;
+  MeritTable     t = r->t;
+  TableLineFault fault;
+  int            count;
+
+  PetscFunctionBegin;
+  (void)done;
+  r->n_lines++;
+  if (r->fault_line) PetscFunctionReturn(PETSC_SUCCESS);
+  if (overlong) {
+    Fault(r, NULL, "the line is longer than 1 GiB");
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (TableLineBlank(line, n, t->delimiter)) {
+    PetscCall(CountBlank(r));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (memchr(line, 0, n)) {
+    Fault(r, NULL, "NUL byte: this is not a text file");
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  count = TableLineSplit(line, n, t->delimiter, t->n, r->field, &fault);
+  if (fault == TABLE_LINE_UNCLOSED) Fault(r, NULL, "unclosed quote");
+  else if (fault == TABLE_LINE_AFTER_QUOTE) Fault(r, NULL, "text after the closing quote of field %d", count);
+  else if (count != t->n) Fault(r, NULL, "%d field%s where the header has %d", count, count == 1 ? "" : "s", t->n);
+  else PetscCall(AddRow(r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Begin(MeritTable t, Reader *r)
+{
+  PetscFunctionBegin;
+  memset(r, 0, sizeof(*r));
+  r->t     = t;
+  t->n_gap = 0;
+  free(t->gap);
+  t->gap = NULL;
+  PetscCall(PetscMalloc2(t->n, &r->selected, t->n, &r->field));
+  for (int c = 0; c < t->n; c++) {
+    PetscCall(TableColumnReset(&t->column[c]));
+    if (t->column[c].text) PetscCall(MeritStringsCreate(&t->column[c].pool));
+    if (t->column[c].text || t->column[c].number) r->selected[r->n_selected++] = c;
+  }
+  r->lines = (TableLines){.action = ReadLine, .context = r, .stop = INT64_MAX};
+  PetscCall(SetRoom(r, 1));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ReadRange(MeritTable t, Reader *r, MeritFault *fault)
+{
+  const int64_t n = t->bytes - t->data;
+
+  PetscFunctionBegin;
+  r->lines.at       = t->data + MeritBlockFirst(n, t->size, t->rank);
+  r->lines.stop     = t->data + MeritBlockFirst(n, t->size, t->rank + 1);
+  r->lines.skipping = t->rank > 0;
+  if (r->lines.at < r->lines.stop) PetscCall(TableFeedFile(t->path, t->bytes, &r->lines, fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Counts over ranks, and this rank's fault with its absolute line */
+static PetscErrorCode Place(MeritTable t, const Reader *r, MeritFault *fault)
+{
+  int64_t count[2] = {r->n_lines, r->n_rows}, before[2] = {0, 0};
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Exscan(count, before, 2, MPI_INT64_T, MPI_SUM, t->comm));
+  if (t->rank == 0) before[0] = before[1] = 0;
+  t->n_local     = r->n_rows;
+  t->first       = before[1];
+  t->line_before = t->header_lines + before[0];
+  if (r->fault_line)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, t->path, t->line_before + r->fault_line, r->fault_column, "%s", r->fault_text);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritTableRead - Read the selected columns of all rows.
+
+  Collective on the table's ranks. Each rank gets a contiguous share of the rows, in the file's order over the ranks. It reads in
+  pieces of at most 4 MiB and keeps only codes and numbers. A gzip file is inflated by rank 0, which deals the text out.
+
+  Errors, of several the one of the lowest line: INPUT for a number of fields other than the header's, an unclosed quote, text behind
+  a closing quote, a NUL byte, what is not a number in a number column, a damaged or truncated gzip file.
+@*/
+PetscErrorCode MeritTableRead(MeritTable t)
+{
+  MeritFault fault = {0};
+  Reader     r;
+
+  PetscFunctionBegin;
+  PetscCall(Begin(t, &r));
+  if (t->gzip) PetscCall(TableDealGzip(t->comm, t->path, t->bytes, t->data, &r.lines, &fault));
+  else PetscCall(ReadRange(t, &r, &fault));
+  PetscCall(Place(t, &r, &fault));
+  PetscCall(SetRoom(&r, r.n_rows));
+  TableLinesFree(&r.lines);
+  PetscCall(PetscFree2(r.selected, r.field));
+  PetscCall(MeritFaultAgree(t->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
