@@ -10,8 +10,10 @@ static PetscErrorCode AddFormula(FormulaBuilder *builder, MeritNode node)
 
   PetscFunctionBegin;
   if (node->kind != MERIT_NODE_SCALAR) {
-    PetscCall(MeritNodeError(node, "a formula must be text like \"y ~ herd + ped(cow)\"; put it in quotes if it has a colon with a "
-                                   "blank behind it"));
+    PetscCall(MeritNodeError(
+        node,
+        "a formula must be text like \"y ~ herd + ped(cow)\"; put it in quotes if it has a colon with a "
+        "blank behind it"));
   }
   code = FormulaParserOpen(node, &parser);
   if (!code) code = FormulaBuilderAdd(builder, &parser);
@@ -54,7 +56,8 @@ PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **formula)
   PetscFunctionBegin;
   *formula = NULL;
   if (!model || model->kind == MERIT_NODE_NULL) {
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `model`, like model: \"y ~ herd + ped(cow)\""));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
+                         "the job file has no `model`, like model: \"y ~ herd + ped(cow)\""));
   }
   PetscCall(PetscNew(&builder.formula));
   PetscCall(PetscCalloc1(FORMULA_TRAITS, &builder.formula->trait));
@@ -68,7 +71,8 @@ PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **formula)
 }
 
 /*@
-  MeritFormulaComponentName - How outputs and `rows` call a component: "trait", or "trait.regressor" where a term has several.
+  MeritFormulaComponentName - How outputs and `rows` call a component: "trait", or "trait.regressor" where a term
+  has several regressors.
 
   Not collective. *name is freed by the caller with `PetscFree()`.
 @*/

@@ -22,7 +22,8 @@ static PetscErrorCode GrowTerms(FormulaBuilder *b)
 }
 
 /* Move regressor r to the term, or free it if the term has it; the trait's bit is set */
-static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint32_t trait, MeritRegressorSpec *r)
+static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint32_t trait,
+                                     MeritRegressorSpec *r)
 {
   int at = 0;
 
@@ -55,18 +56,22 @@ static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const M
     const FormulaProduct *x = t->product + i;
 
     if (!x->n_class) {
-      PetscCall(FormulaError(node, x->at, "a regressor of %s needs a class column; a random slope on plain columns is ridge(column + column)",
-                             kind));
+      PetscCall(FormulaError(
+          node, x->at,
+          "a regressor of %s needs a class column; a random slope on plain columns is ridge(column + column)",
+          kind));
     }
     if (t->kind != MERIT_TERM_IID && x->n_class > 1) {
       PetscCall(FormulaError(node, x->at, "a regressor of %s has one id column, not %d", kind, x->n_class));
     }
     if (x->n_class != n_first) {
-      PetscCall(FormulaError(node, x->at, "all regressors of one term share its levels: %d class columns here, %d in the first",
-                             x->n_class, n_first));
+      PetscCall(FormulaError(
+          node, x->at, "all regressors of one term share its levels: %d class columns here, %d in the first",
+          x->n_class, n_first));
     }
     if (t->kind == MERIT_TERM_SNP && strcmp(x->class_column[0], id)) {
-      PetscCall(FormulaError(node, x->at, "snp() with two id columns (`%s` and `%s`) is not available", id, x->class_column[0]));
+      PetscCall(FormulaError(node, x->at, "snp() with two id columns (`%s` and `%s`) is not available", id,
+                             x->class_column[0]));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -78,7 +83,8 @@ static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, co
   PetscFunctionBegin;
   for (int i = 1; i < n; i++) {
     for (int j = 0; j < i; j++) {
-      if (FormulaRegressorSame(r + i, r + j)) PetscCall(FormulaError(node, t->at, "`%s` has the same regressor twice", t->text));
+      if (FormulaRegressorSame(r + i, r + j))
+        PetscCall(FormulaError(node, t->at, "`%s` has the same regressor twice", t->text));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -92,8 +98,9 @@ static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const Meri
 
   PetscFunctionBegin;
   if (t->kind != known->kind || (!same && (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_RIDGE))) {
-    PetscCall(FormulaError(node, at, "the label `%s` stands for `%s` (line %d) already, which `%s` cannot join", known->label,
-                           known->text, known->line, t->text));
+    PetscCall(FormulaError(node, at,
+                           "the label `%s` stands for `%s` (line %d) already, which `%s` cannot join",
+                           known->label, known->text, known->line, t->text));
   }
   if (!same && (!t->label || !strcmp(known->label, known->text))) {
     PetscCall(FormulaError(node, at, "the label `%s` is the text of another term than `%s`", known->label,
@@ -119,7 +126,8 @@ static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const Formula
 }
 
 /* Add the regressors of a term of trait `trait`; `r` is emptied */
-static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, const FormulaTerm *t, int n, MeritRegressorSpec r[])
+static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, const FormulaTerm *t, int n,
+                              MeritRegressorSpec r[])
 {
   MeritFormula  *f     = b->formula;
   const char    *label = t->label ? t->label : t->text;
@@ -131,7 +139,8 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
   if (k < f->n_terms) {
     for (int i = 0; i < f->term[k].n_regressors; i++) {
       if (b->mask[k][i] & bit) {
-        PetscCall(FormulaError(node, t->label ? t->label_at : t->at, "the label `%s` stands twice in this formula", label));
+        PetscCall(FormulaError(node, t->label ? t->label_at : t->at,
+                               "the label `%s` stands twice in this formula", label));
       }
     }
     PetscCall(CheckJoin(node, t, f->term + k));
@@ -145,7 +154,8 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait, bool intercept, const FormulaTerm *t)
+static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait, bool intercept,
+                                   const FormulaTerm *t)
 {
   MeritRegressorSpec *r = NULL;
   PetscErrorCode      code;
@@ -153,7 +163,8 @@ static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait,
 
   PetscFunctionBegin;
   code = FormulaExpand(t, intercept, &n, &r);
-  if (!code && !n) code = FormulaError(node, t->at, "leg() of order 0 is the intercept, which the formula has already");
+  if (!code && !n)
+    code = FormulaError(node, t->at, "leg() of order 0 is the intercept, which the formula has already");
   if (!code) code = AddTerm(b, node, trait, t, n, r);
   for (int i = 0; i < n; i++) PetscCall(FormulaRegressorDestroy(r + i));
   PetscCall(PetscFree(r));
@@ -169,15 +180,18 @@ static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero
   for (int i = 0; i < p->n_terms; i++) {
     const FormulaTerm *t = p->term + i;
 
-    if ((t->one && *zero) || (t->zero && *one)) PetscCall(FormulaError(p->node, t->at, "1 and 0 exclude each other"));
+    if ((t->one && *zero) || (t->zero && *one))
+      PetscCall(FormulaError(p->node, t->at, "1 and 0 exclude each other"));
     *one |= t->one;
     *zero |= t->zero;
-    if (t->zero && p->n_terms == 1) PetscCall(FormulaError(p->node, t->at, "the formula has no term, not even an intercept"));
+    if (t->zero && p->n_terms == 1)
+      PetscCall(FormulaError(p->node, t->at, "the formula has no term, not even an intercept"));
     for (int j = 0; j < i; j++) {
-      if (!strcmp(t->text, p->term[j].text)) PetscCall(FormulaError(p->node, t->at, "the term `%s` stands twice in this formula", t->text));
+      if (!strcmp(t->text, p->term[j].text))
+        PetscCall(FormulaError(p->node, t->at, "the term `%s` stands twice in this formula", t->text));
     }
     for (int j = 0; j < t->n_products; j++) {
-      const FormulaProduct *x = t->product + j;
+      const FormulaProduct *x    = t->product + j;
       bool                  self = x->column && !strcmp(x->column, p->trait.name);
 
       for (int c = 0; c < x->n_class; c++) self |= !strcmp(x->class_column[c], p->trait.name);
@@ -188,7 +202,8 @@ static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero
 }
 
 /*
-  FormulaBuilderAdd - Merge one formula into what came before. Not collective; after an error the builder can only be destroyed.
+  FormulaBuilderAdd - Merge one formula into what came before. Not collective; after an error the builder can only
+  be destroyed.
 */
 PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
 {
@@ -198,7 +213,8 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
   bool          one, zero;
 
   PetscFunctionBegin;
-  if (trait == FORMULA_TRAITS) PetscCall(FormulaError(p->node, p->trait.at, "a model may have %d traits at most", FORMULA_TRAITS));
+  if (trait == FORMULA_TRAITS)
+    PetscCall(FormulaError(p->node, p->trait.at, "a model may have %d traits at most", FORMULA_TRAITS));
   for (int t = 0; t < trait; t++) {
     if (!strcmp(f->trait[t], p->trait.name)) {
       PetscCall(FormulaError(p->node, p->trait.at, "the trait `%s` has a formula already", p->trait.name));
@@ -223,7 +239,8 @@ static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], 
   PetscCall(PetscMalloc1((size_t)n_rows * (size_t)n_traits, &term->component));
   for (int r = 0; r < n_rows; r++) {
     for (int t = 0; t < n_traits; t++) {
-      if (mask[r] >> t & 1) term->component[term->n_components++] = (MeritComponentSpec){.regressor = r, .trait = t};
+      if (mask[r] >> t & 1)
+        term->component[term->n_components++] = (MeritComponentSpec){.regressor = r, .trait = t};
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -264,8 +281,10 @@ static PetscErrorCode WarnOfSplitPedigree(FormulaBuilder *b)
         continue;
       }
       snprintf(text, sizeof(text),
-               "%s of %s and %s of %s are two terms without covariance between them; one label for both (animal = %s) joins them",
-               early->text, f->trait[FirstTrait(TraitsOf(b, j))], late->text, f->trait[FirstTrait(TraitsOf(b, k))], late->text);
+               "%s of %s and %s of %s are two terms without covariance between them; one label for both "
+               "(animal = %s) joins them",
+               early->text, f->trait[FirstTrait(TraitsOf(b, j))], late->text,
+               f->trait[FirstTrait(TraitsOf(b, k))], late->text);
       PetscCall(PetscStrallocpy(text, &f->warning[f->n_warnings++]));
       break;
     }

@@ -10,10 +10,10 @@ typedef enum { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_MARK } TokenKind;
 
 typedef struct {
   TokenKind   kind;
-  char        mark;  /* MARK: the character */
-  size_t      at;    /* byte of the formula where it begins */
-  const char *name;  /* NAME: the name itself, backticks undone */
-  const char *text;  /* as labels show it: backticks only where needed */
+  char        mark; /* MARK: the character */
+  size_t      at;   /* byte of the formula where it begins */
+  const char *name; /* NAME: the name itself, backticks undone */
+  const char *text; /* as labels show it: backticks only where needed */
 } FormulaToken;
 
 /* class columns times at most one covariate */
@@ -42,10 +42,10 @@ typedef struct {
 typedef struct {
   MeritNode       node;
   int             n_tokens, next;
-  FormulaToken   *token;   /* [n_tokens], the last one END; owned */
-  char           *bytes;   /* texts of tokens; owned */
-  char           *text;    /* texts of terms; owned */
-  size_t          used;    /* bytes of text in use */
+  FormulaToken   *token; /* [n_tokens], the last one END; owned */
+  char           *bytes; /* texts of tokens; owned */
+  char           *text;  /* texts of terms; owned */
+  size_t          used;  /* bytes of text in use */
   int             n_products, n_terms;
   FormulaProduct *product; /* of all terms; owned */
   FormulaTerm    *term;    /* [n_terms]; owned */
@@ -56,8 +56,8 @@ typedef struct {
 typedef struct {
   MeritNode     model; /* for messages */
   MeritFormula *formula;
-  int           room;  /* terms there is room for */
-  uint32_t    **mask;  /* [room][n_regressors] bit t: trait t; owned */
+  int           room; /* terms there is room for */
+  uint32_t    **mask; /* [room][n_regressors] bit t: trait t; owned */
 } FormulaBuilder;
 
 /* Cut the text of a node into tokens. */
@@ -68,10 +68,11 @@ PetscErrorCode FormulaParserClose(FormulaParser *parser);
 /* Place of a byte of the formula in the job file, as well as it can be told. */
 void FormulaPlace(MeritNode node, size_t at, int *line, int *column);
 /* Raise a USAGE error at a byte of the formula, with the text near it. */
-PetscErrorCode FormulaError(MeritNode node, size_t at, const char format[], ...) __attribute__((format(printf, 3, 4)));
+PetscErrorCode FormulaError(MeritNode node, size_t at, const char format[], ...)
+    __attribute__((format(printf, 3, 4)));
 /* The same at a known line and column. */
 PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
-  __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 /* Equal but for blanks. */
 bool FormulaSameLabel(const char a[], const char b[]);
 
@@ -81,6 +82,7 @@ PetscErrorCode FormulaBuilderFinish(FormulaBuilder *builder);
 /* Name the regressors of a term as the outputs show them; an error if two would have one name. */
 PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term);
 /* Regressors of one term of one formula, leg() expanded; *regressors is the caller's. */
-PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, MeritRegressorSpec **regressors);
+PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n,
+                             MeritRegressorSpec **regressors);
 PetscErrorCode FormulaRegressorDestroy(MeritRegressorSpec *regressor);
-bool FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b);
+bool           FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b);

@@ -5,10 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool IsBlank(char c)
-{
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+static bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 /* Letters of other scripts come as bytes above 127 in UTF-8 */
 static bool IsNameByte(char c)
@@ -48,7 +45,8 @@ void FormulaPlace(MeritNode node, size_t at, int *line, int *column)
 {
   *line   = node->line;
   *column = node->column;
-  if (!node->line || strchr(node->text, '\n')) return; /* a flag; or a block, whose lines begin where the tree does not tell */
+  if (!node->line || strchr(node->text, '\n'))
+    return; /* a flag; or a block, whose lines begin where the tree does not tell */
   *column += node->quoted;
   for (size_t i = 0; i < at; i++) *column += ((unsigned char)node->text[i] & 0xC0) != 0x80;
 }
@@ -82,7 +80,8 @@ PetscErrorCode FormulaError(MeritNode node, size_t at, const char format[], ...)
   for (; node->text[at + n] && n < 24; n++) near[n] = node->text[at + n] == '\n' ? ' ' : node->text[at + n];
   while (n && ((unsigned char)node->text[at + n] & 0xC0) == 0x80) n--;
   near[n] = 0;
-  return FormulaErrorPlaced(node, line, column, "%s, near \"%s%s\"", text, near, node->text[at + n] ? "..." : "");
+  return FormulaErrorPlaced(node, line, column, "%s, near \"%s%s\"", text, near,
+                            node->text[at + n] ? "..." : "");
 }
 
 /* A name in backticks from *at on; a doubled backtick stands for one. The name goes to out, which is moved on. */
@@ -120,7 +119,8 @@ static PetscErrorCode RefuseCharacter(FormulaParser *p, size_t at)
 
   PetscFunctionBegin;
   if (c == '*') PetscCall(FormulaError(p->node, at, "`*` is not used here: write a + b + a:b"));
-  if (c == '|') PetscCall(FormulaError(p->node, at, "`|` is not used here: a random effect is written iid(column)"));
+  if (c == '|')
+    PetscCall(FormulaError(p->node, at, "`|` is not used here: a random effect is written iid(column)"));
   PetscCall(FormulaError(p->node, at, "a column name with the character `%c` goes in backticks", c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

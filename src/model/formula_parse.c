@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const functions[] = {"cov", "leg", "iid", "ped", "snp", "ridge", "dom", "epi", "ped_dom", "user", "ss"};
+static const char *const functions[] = {"cov", "leg", "iid",     "ped",  "snp", "ridge",
+                                        "dom", "epi", "ped_dom", "user", "ss"};
 
 enum { F_COV, F_LEG, F_IID, F_PED, F_SNP, F_RIDGE, F_COUNT = 6, F_ALL = 11 };
 
@@ -14,10 +15,7 @@ static const FormulaToken *Peek(const FormulaParser *p, int ahead)
   return p->token + (i < p->n_tokens ? i : p->n_tokens - 1);
 }
 
-static bool IsMark(const FormulaToken *t, char mark)
-{
-  return t->kind == TOKEN_MARK && t->mark == mark;
-}
+static bool IsMark(const FormulaToken *t, char mark) { return t->kind == TOKEN_MARK && t->mark == mark; }
 
 /* Go one token on, adding it to the text of the term that is being read */
 static const FormulaToken *Take(FormulaParser *p)
@@ -34,7 +32,8 @@ static const FormulaToken *Take(FormulaParser *p)
 static PetscErrorCode Expect(FormulaParser *p, char mark, const char *where)
 {
   PetscFunctionBegin;
-  if (!IsMark(Peek(p, 0), mark)) PetscCall(FormulaError(p->node, Peek(p, 0)->at, "expected `%c` %s", mark, where));
+  if (!IsMark(Peek(p, 0), mark))
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at, "expected `%c` %s", mark, where));
   Take(p);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -45,7 +44,8 @@ static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **
 
   PetscFunctionBegin;
   if (t->kind == TOKEN_NUMBER) {
-    PetscCall(FormulaError(p->node, t->at, "%s is a number, not %s; a column of that name goes in backticks", t->text, what));
+    PetscCall(FormulaError(p->node, t->at, "%s is a number, not %s; a column of that name goes in backticks",
+                           t->text, what));
   }
   if (t->kind != TOKEN_NAME) PetscCall(FormulaError(p->node, t->at, "expected %s", what));
   *name = Take(p)->name;
@@ -59,24 +59,27 @@ static PetscErrorCode FindFunction(FormulaParser *p, int *function)
   const char         *near;
 
   PetscFunctionBegin;
-  for (*function = 0; *function < F_ALL && strcmp(t->name, functions[*function]); ++*function) { }
+  for (*function = 0; *function < F_ALL && strcmp(t->name, functions[*function]); ++*function) {
+  }
   if (*function < F_COUNT) PetscFunctionReturn(PETSC_SUCCESS);
   if (*function < F_ALL) PetscCall(FormulaError(p->node, t->at, "%s() is not available yet", t->name));
   near = MeritNearest(t->name, F_COUNT, functions);
-  PetscCall(FormulaError(p->node, t->at, "unknown function `%s`%s%s%s (known: cov, leg, iid, ped, snp, ridge)", t->name,
+  PetscCall(FormulaError(p->node, t->at,
+                         "unknown function `%s`%s%s%s (known: cov, leg, iid, ped, snp, ridge)", t->name,
                          near ? "; did you mean `" : "", near ? near : "", near ? "`?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode TakeBound(FormulaParser *p, double *value)
 {
-  const FormulaToken *sign = Peek(p, 0);
+  const FormulaToken *sign  = Peek(p, 0);
   const bool          minus = IsMark(sign, '-');
 
   PetscFunctionBegin;
   if (minus || IsMark(sign, '+')) Take(p);
   if (Peek(p, 0)->kind != TOKEN_NUMBER) {
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at, "expected a number for the interval of leg(column, order, low, high)"));
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at,
+                           "expected a number for the interval of leg(column, order, low, high)"));
   }
   *value = strtod(Take(p)->text, NULL);
   if (minus) *value = -*value;
@@ -95,7 +98,8 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   t = Take(p);
   if (t->kind != TOKEN_NUMBER || t->text[strspn(t->text, "0123456789")] || strlen(t->text) > 2 ||
       atoi(t->text) > FORMULA_DEGREE) {
-    PetscCall(FormulaError(p->node, t->at, "the order of leg() must be a whole number from 0 to %d", FORMULA_DEGREE));
+    PetscCall(FormulaError(p->node, t->at, "the order of leg() must be a whole number from 0 to %d",
+                           FORMULA_DEGREE));
   }
   x->order = atoi(t->text);
   if (IsMark(Peek(p, 0), ')')) {
@@ -107,7 +111,8 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   PetscCall(TakeBound(p, &x->low));
   PetscCall(Expect(p, ',', "and the upper end in leg(column, order, low, high)"));
   PetscCall(TakeBound(p, &x->high));
-  if (!(x->low < x->high)) PetscCall(FormulaError(p->node, low_at, "the interval of leg() must rise: low < high"));
+  if (!(x->low < x->high))
+    PetscCall(FormulaError(p->node, low_at, "the interval of leg() must rise: low < high"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -120,7 +125,8 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
   PetscFunctionBegin;
   PetscCall(FindFunction(p, &function));
   if (function != F_COV && function != F_LEG) {
-    PetscCall(FormulaError(p->node, at, "%s() is a term of its own: it cannot stand inside a product or another function",
+    PetscCall(FormulaError(p->node, at,
+                           "%s() is a term of its own: it cannot stand inside a product or another function",
                            functions[function]));
   }
   if (x->covariate != MERIT_COVARIATE_NONE) {
@@ -131,7 +137,8 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
   Take(p);
   PetscCall(TakeName(p, "the column of a covariate", &x->column));
   if (function == F_LEG) PetscCall(TakeLegendre(p, x));
-  PetscCall(Expect(p, ')', function == F_COV ? "after the column of cov()" : "after leg(column, order, low, high"));
+  PetscCall(
+      Expect(p, ')', function == F_COV ? "after the column of cov()" : "after leg(column, order, low, high"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -151,7 +158,8 @@ static PetscErrorCode TakeProduct(FormulaParser *p)
     } else {
       PetscCall(TakeName(p, "a column", &name));
       if (x->n_class == FORMULA_CLASSES) {
-        PetscCall(FormulaError(p->node, t->at, "a product may have %d class columns at most", FORMULA_CLASSES));
+        PetscCall(
+            FormulaError(p->node, t->at, "a product may have %d class columns at most", FORMULA_CLASSES));
       }
       for (int c = 0; c < x->n_class; c++) {
         if (!strcmp(name, x->class_column[c])) {
@@ -198,7 +206,8 @@ static PetscErrorCode TakeOption(FormulaParser *p, int function, FormulaTerm *te
   if (function == F_SNP && t->kind == TOKEN_NAME && !strcmp(t->name, "set")) {
     PetscCall(FormulaError(p->node, t->at, "snp(column, set = ..) is not available yet"));
   }
-  PetscCall(FormulaError(p->node, t->at, "%s() takes no options; regressors are joined by +", functions[function]));
+  PetscCall(
+      FormulaError(p->node, t->at, "%s() takes no options; regressors are joined by +", functions[function]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -219,7 +228,8 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
   if (IsMark(Peek(p, 0), ',')) PetscCall(TakeOption(p, function, term));
   PetscCall(Expect(p, ')', "or + here"));
   if (IsMark(Peek(p, 0), ':')) {
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at, "%s() is not multiplied from outside: put the product between its parentheses",
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at,
+                           "%s() is not multiplied from outside: put the product between its parentheses",
                            functions[function]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -227,14 +237,15 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
 
 static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
 {
-  const FormulaToken *t = Peek(p, 0);
+  const FormulaToken *t        = Peek(p, 0);
   int                 function = F_COV;
 
   PetscFunctionBegin;
   term->at      = t->at;
   term->text    = p->text + p->used;
   term->product = p->product + p->n_products;
-  if (IsMark(t, '-')) PetscCall(FormulaError(p->node, t->at, "terms are not taken away; `0` leaves the intercept out"));
+  if (IsMark(t, '-'))
+    PetscCall(FormulaError(p->node, t->at, "terms are not taken away; `0` leaves the intercept out"));
   if (t->kind == TOKEN_NUMBER && (!strcmp(t->text, "1") || !strcmp(t->text, "0"))) {
     Take(p);
     term->one  = t->text[0] == '1';
@@ -258,10 +269,11 @@ static PetscErrorCode TakeTerm(FormulaParser *p)
   PetscFunctionBegin;
   if (IsMark(Peek(p, 1), '=')) {
     term->label_at = Peek(p, 0)->at;
-    if (Peek(p, 0)->kind != TOKEN_NAME) PetscCall(FormulaError(p->node, term->label_at, "a label must be a name"));
+    if (Peek(p, 0)->kind != TOKEN_NAME)
+      PetscCall(FormulaError(p->node, term->label_at, "a label must be a name"));
     term->label = Peek(p, 0)->name;
-    if (!strcmp(term->label, "residual") || FormulaSameLabel(term->label, "1") || FormulaSameLabel(term->label, "0") ||
-        FormulaSameLabel(term->label, "")) {
+    if (!strcmp(term->label, "residual") || FormulaSameLabel(term->label, "1") ||
+        FormulaSameLabel(term->label, "0") || FormulaSameLabel(term->label, "")) {
       PetscCall(FormulaError(p->node, term->label_at, "`%s` cannot be a label", term->label));
     }
     p->next += 2;
@@ -296,7 +308,8 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
     p->next++;
   }
   if (Peek(p, 0)->kind != TOKEN_END) {
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at, IsMark(Peek(p, 0), ')') ? "a `)` too many" : "expected + or the end"));
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at,
+                           IsMark(Peek(p, 0), ')') ? "a `)` too many" : "expected + or the end"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

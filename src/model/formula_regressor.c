@@ -3,10 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool SameText(const char *a, const char *b)
-{
-  return a && b ? !strcmp(a, b) : a == b;
-}
+static bool SameText(const char *a, const char *b) { return a && b ? !strcmp(a, b) : a == b; }
 
 static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
 {
@@ -19,8 +16,8 @@ static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b
 
 bool FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
 {
-  return SameClasses(a, b) && a->covariate == b->covariate && SameText(a->column, b->column) && a->degree == b->degree &&
-         a->low == b->low && a->high == b->high;
+  return SameClasses(a, b) && a->covariate == b->covariate && SameText(a->column, b->column) &&
+         a->degree == b->degree && a->low == b->low && a->high == b->high;
 }
 
 PetscErrorCode FormulaRegressorDestroy(MeritRegressorSpec *r)
@@ -49,12 +46,12 @@ static PetscErrorCode FillRegressor(const FormulaProduct *x, int degree, MeritRe
 }
 
 /*
-  Regressors of a term, leg() expanded to one per degree. A plain fixed leg() next to an intercept leaves degree 0 to it. *n
-  counts what is complete, also after an error. Not collective.
+  Regressors of a term, leg() expanded to one per degree. A plain fixed leg() next to an intercept leaves degree 0 to
+  it. *n counts what is complete, also after an error. Not collective.
 */
 PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, MeritRegressorSpec **regressors)
 {
-  static const FormulaProduct mean = {0};
+  static const FormulaProduct mean       = {0};
   const int                   n_products = term->one ? 1 : term->n_products;
   const FormulaProduct       *product    = term->one ? &mean : term->product;
   size_t                      room       = 0;
@@ -64,8 +61,9 @@ PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, Me
   for (int i = 0; i < n_products; i++) room += (size_t)product[i].order + 1;
   PetscCall(PetscCalloc1(room, regressors));
   for (int i = 0; i < n_products; i++) {
-    const FormulaProduct *x     = product + i;
-    const bool            plain = term->kind == MERIT_TERM_FIXED && x->covariate == MERIT_COVARIATE_LEGENDRE && !x->n_class;
+    const FormulaProduct *x = product + i;
+    const bool            plain =
+        term->kind == MERIT_TERM_FIXED && x->covariate == MERIT_COVARIATE_LEGENDRE && !x->n_class;
 
     for (int degree = plain && intercept; degree <= x->order; degree++) {
       PetscCall(FillRegressor(x, degree, *regressors + *n));
@@ -79,7 +77,7 @@ PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, Me
 static PetscErrorCode JoinName(const MeritRegressorSpec *r, bool classes, char **name)
 {
   char   degree[16] = "";
-  size_t length     = sizeof(degree) + 2, used = 0;
+  size_t length = sizeof(degree) + 2, used = 0;
   char  *s;
 
   PetscFunctionBegin;
@@ -116,10 +114,11 @@ PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term)
     }
     for (int q = 0; q < r; q++) {
       if (strcmp(x->name, term->regressor[q].name)) continue;
-      PetscCall(FormulaErrorPlaced(model, term->line, term->column,
-                                   "two regressors of `%s` are both called %s: columns and intervals of leg() must agree within "
-                                   "a term (the constant of a second one is the same again)",
-                                   term->label, x->name));
+      PetscCall(FormulaErrorPlaced(
+          model, term->line, term->column,
+          "two regressors of `%s` are both called %s: columns and intervals of leg() must agree within "
+          "a term (the constant of a second one is the same again)",
+          term->label, x->name));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);

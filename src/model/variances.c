@@ -14,8 +14,10 @@ static PetscErrorCode ShapeOpen(const MeritFormula *f, int term, VarianceShape *
   s->definite = term < 0;
   PetscCall(PetscCalloc1((size_t)n, &s->name));
   for (s->n = 0; s->n < n; s->n++) {
-    if (term < 0) PetscCall(PetscStrallocpy(f->trait[s->n], s->name + s->n));
-    else PetscCall(MeritFormulaComponentName(f, term, s->n, s->name + s->n));
+    if (term < 0)
+      PetscCall(PetscStrallocpy(f->trait[s->n], s->name + s->n));
+    else
+      PetscCall(MeritFormulaComponentName(f, term, s->n, s->name + s->n));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -44,8 +46,10 @@ static PetscErrorCode DescribeNeeds(const MeritFormula *f, int first, int last, 
     PetscCall(ShapeOpen(f, term, &s));
     VarianceOrder(&s, sizeof(order), order);
     if (used < size) used += (size_t)snprintf(text + used, size - used, "%s%s: ", used ? "; " : "", s.label);
-    if (used < size && s.n == 1) used += (size_t)snprintf(text + used, size - used, "a number");
-    else if (used < size) used += (size_t)snprintf(text + used, size - used, "%d x %d in the order %s", s.n, s.n, order);
+    if (used < size && s.n == 1)
+      used += (size_t)snprintf(text + used, size - used, "a number");
+    else if (used < size)
+      used += (size_t)snprintf(text + used, size - used, "%d x %d in the order %s", s.n, s.n, order);
     PetscCall(ShapeClose(&s));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -59,7 +63,8 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   int         n = 0;
 
   PetscFunctionBegin;
-  for (*term = 0; *term < f->n_terms && !FormulaSameLabel(key, f->term[*term].label); ++*term) { }
+  for (*term = 0; *term < f->n_terms && !FormulaSameLabel(key, f->term[*term].label); ++*term) {
+  }
   if (*term < f->n_terms && f->term[*term].kind == MERIT_TERM_FIXED) {
     PetscCall(MeritNodeError(variances->child[c], "`%s` is a fixed term and has no variance", key));
   }
@@ -72,7 +77,8 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   near       = MeritNearest(key, n, known);
   PetscCall(PetscFree(known));
   PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
-  PetscCall(MeritNodeError(variances->child[c], "variances: no random term is called `%s`%s%s%s (needed are %s)", key,
+  PetscCall(MeritNodeError(variances->child[c],
+                           "variances: no random term is called `%s`%s%s%s (needed are %s)", key,
                            near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "", needs));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -95,7 +101,8 @@ static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode node, const VarianceOptions *options)
+static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode node,
+                                  const VarianceOptions *options)
 {
   MeritResidualSpec *r = f->residual + f->n_residuals;
   VarianceShape      s;
@@ -127,7 +134,8 @@ static PetscErrorCode ReadClasses(MeritFormula *f, MeritNode node, MeritNode by)
   }
   PetscCall(VarianceOptionsTake(node, true, "residual", &options, &value));
   if (value->kind != MERIT_NODE_MAP || !value->n) {
-    PetscCall(MeritNodeError(value, "`residual` by `%s` needs a value for each class, like {1: 40, 2: 35}", by->text));
+    PetscCall(MeritNodeError(value, "`residual` by `%s` needs a value for each class, like {1: 40, 2: 35}",
+                             by->text));
   }
   PetscCall(PetscStrallocpy(by->text, &f->residual_by));
   PetscCall(PetscCalloc1((size_t)value->n, &f->residual));
@@ -192,7 +200,8 @@ static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
 + formula   - what MeritFormulaParse made; its G and residuals are filled, earlier ones dropped
 - variances - the node of the key `variances`; NULL raises an error that lists what is needed
 
-  Matrices are in component order. A term may have variance 0 or a singular matrix, the residual may not. Errors are of kind USAGE.
+  Matrices are in component order. A term may have variance 0 or a singular matrix, the residual may not. Errors are
+  of kind USAGE.
 @*/
 PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
 {
@@ -203,9 +212,11 @@ PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
   PetscCall(Clear(f));
   if (!variances || variances->kind == MERIT_NODE_NULL) {
     PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`; needed are %s", needs));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`; needed are %s",
+                         needs));
   }
-  if (variances->kind != MERIT_NODE_MAP) PetscCall(MeritNodeError(variances, "`variances` must be `label: value` lines"));
+  if (variances->kind != MERIT_NODE_MAP)
+    PetscCall(MeritNodeError(variances, "`variances` must be `label: value` lines"));
   for (int32_t c = 0; c < variances->n; c++) {
     MeritNode node = variances->child[c];
 
@@ -214,8 +225,10 @@ PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
     if (term < f->n_terms ? f->term[term].G != NULL : f->n_residuals > 0) {
       PetscCall(MeritNodeError(node, "variances: `%s` stands twice", variances->key[c]));
     }
-    if (term < f->n_terms) PetscCall(ReadTerm(f, term, node));
-    else PetscCall(ReadResidual(f, node));
+    if (term < f->n_terms)
+      PetscCall(ReadTerm(f, term, node));
+    else
+      PetscCall(ReadResidual(f, node));
   }
   PetscCall(CheckComplete(f, variances));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -31,13 +31,13 @@ static PetscErrorCode CheckDiagonal(MeritNode node, const VarianceShape *s, cons
     const double own = v[i * n + i];
 
     if (own < 0 || (s->definite && own <= 0)) {
-      PetscCall(MeritNodeError(node, "the variance of %s in `%s` is %g: it must be %s", s->name[i], s->label, own,
-                               s->definite ? "positive" : "0 or more"));
+      PetscCall(MeritNodeError(node, "the variance of %s in `%s` is %g: it must be %s", s->name[i], s->label,
+                               own, s->definite ? "positive" : "0 or more"));
     }
     for (int j = 0; j < n && own == 0; j++) {
       if (v[i * n + j] != 0) {
-        PetscCall(MeritNodeError(node, "`%s`: %s has variance 0 but covariance %g with %s", s->label, s->name[i], v[i * n + j],
-                                 s->name[j]));
+        PetscCall(MeritNodeError(node, "`%s`: %s has variance 0 but covariance %g with %s", s->label,
+                                 s->name[i], v[i * n + j], s->name[j]));
       }
     }
   }
@@ -45,7 +45,8 @@ static PetscErrorCode CheckDiagonal(MeritNode node, const VarianceShape *s, cons
 }
 
 /*
-  VarianceCheckDefinite - Raise an error unless the symmetric matrix is positive semi-definite, or definite where the shape asks it.
+  VarianceCheckDefinite - Raise an error unless the symmetric matrix is positive semi-definite, or definite where the
+  shape asks it.
 
   Eigenvalues are those of the correlations, so that traits of very different scale do not hide one another. Not collective.
 */
@@ -68,15 +69,17 @@ PetscErrorCode VarianceCheckDefinite(MeritNode node, const VarianceShape *s, con
     for (int j = 0; j < i; j++) {
       if (fabs(a[i * n + j]) <= 1 + tolerance) continue;
       PetscCall(PetscFree(a));
-      PetscCall(MeritNodeError(node, "`%s`: the covariance %g of %s and %s is more than their variances allow (%g and %g)", s->label,
-                               v[i * n + j], s->name[i], s->name[j], v[i * n + i], v[j * n + j]));
+      PetscCall(MeritNodeError(
+          node, "`%s`: the covariance %g of %s and %s is more than their variances allow (%g and %g)",
+          s->label, v[i * n + j], s->name[i], s->name[j], v[i * n + i], v[j * n + j]));
     }
   }
   PetscCall(SmallestEigenvalue(n, a, &smallest));
   PetscCall(PetscFree(a));
   if (smallest < -tolerance || (s->definite && smallest < tolerance)) {
-    PetscCall(MeritNodeError(node, "the matrix of `%s` is not positive %s: the smallest eigenvalue of its correlations is %.3g",
-                             s->label, s->definite ? "definite" : "semi-definite", smallest));
+    PetscCall(MeritNodeError(
+        node, "the matrix of `%s` is not positive %s: the smallest eigenvalue of its correlations is %.3g",
+        s->label, s->definite ? "definite" : "semi-definite", smallest));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

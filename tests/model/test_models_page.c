@@ -38,7 +38,7 @@ static void TestEveryModelOfThePageReads(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestEveryModelOfThePageReads),
+    cmocka_unit_test(TestEveryModelOfThePageReads),
 };
 
 TEST_MAIN(tests)
