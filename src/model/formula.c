@@ -44,7 +44,7 @@ static PetscErrorCode ParseAll(MeritNode model, FormulaBuilder *builder)
 . model - the node of the key `model`: a formula or a list of formulas, one per trait; NULL is an error
 
   Output Parameter:
-. formula - the traits, terms, regressors and components, without variances; the caller frees it with `MeritFormulaDestroy()`
+. formula - the traits, terms, regressors and components, without variances; free with `MeritFormulaDestroy()`
 
   Errors are of kind USAGE and name file, line and column in the formula. On an error *formula is NULL.
 @*/

@@ -1,5 +1,5 @@
 #pragma once
-/* The formula language inside: tokens, the terms of one formula as written, and the builder that merges them over traits. */
+/* The formula language inside: tokens, terms of one formula as written, and the builder that merges them. */
 #include <merit/formula.h>
 
 #define FORMULA_TRAITS  32 /* one bit each in the builder's masks and in MeritRecordsView */

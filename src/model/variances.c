@@ -30,7 +30,7 @@ static PetscErrorCode ShapeClose(VarianceShape *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* "ped(cow): 2 x 2 in the order a, b; residual: a number" for all that needs a variance, or the one term that lacks it */
+/* "ped(cow): 2 x 2 in the order a, b; residual: a number" for the terms first..last that need a variance */
 static PetscErrorCode DescribeNeeds(const MeritFormula *f, int first, int last, size_t size, char text[])
 {
   size_t used = 0;

@@ -48,7 +48,8 @@ static PetscErrorCode CheckDiagonal(MeritNode node, const VarianceShape *s, cons
   VarianceCheckDefinite - Raise an error unless the symmetric matrix is positive semi-definite, or definite where the
   shape asks it.
 
-  Eigenvalues are those of the correlations, so that traits of very different scale do not hide one another. Not collective.
+  Eigenvalues are those of the correlations, so that traits of very different scale do not hide one another. Not
+  collective.
 */
 PetscErrorCode VarianceCheckDefinite(MeritNode node, const VarianceShape *s, const double v[])
 {

@@ -22,7 +22,7 @@ typedef struct {
   bool   *fix; /* [n * n], NULL: none */
 } VarianceMatrix;
 
-/* Take the options off a map {value, rows, structure, fix [, by]}; *value is its value, or the node itself if it is no map. */
+/* Take the options off a map {value, rows, structure, fix [, by]}; *value is its value, or the node if it is no map. */
 PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char label[],
                                    VarianceOptions *options, MeritNode *value);
 /* Read, sort and check a matrix; a map's own options go before those given. */

@@ -5,8 +5,8 @@
 static const char *const kind_words[] = {"fixed", "iid", "ped", "snp", "ridge"};
 
 /*
-  A formula as one line: "traits | label=kind[intercept, centre]{class:class*covariate name ..}(component ..) ...". The expected
-  lines in the tests are written by hand from the rules of docs/models.md.
+  A formula as one line: "traits | label=kind[! or ,centre]{name:class,class*covariate ..}(component ..) | ...". The
+  expected lines in the tests are written by hand from the rules of docs/models.md.
 */
 static void Describe(const MeritFormula *f, size_t size, char s[])
 {
