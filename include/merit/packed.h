@@ -1,0 +1,37 @@
+#pragma once
+#include <merit/sys.h>
+
+/*
+  Products with packed genotypes, on plain arrays. Rows lie in strips of 256; the eight words at code + (s * n_cols + j) * 8 are the
+  genotypes of strip s, column j: word q holds rows 32 q .. 32 q + 31 of the strip, two bits each, the first row lowest. 0, 1, 2 copies; 3
+  missing, or beyond the last row. The matrix is M_ij = scale_j (copies_ij - centre_j), a missing genotype having missing_j copies.
+*/
+#define MERIT_STRIP 256 /* rows of a strip */
+#define MERIT_LINE  8   /* words of a column in a strip: one cache line */
+
+typedef struct {
+  int64_t         n_rows;
+  int32_t         n_cols;
+  const uint64_t *code;    /* [strips * n_cols * 8], on a 64-byte boundary; borrowed, as the others */
+  const double   *scale;   /* [n_cols] */
+  const double   *centre;  /* [n_cols] */
+  const double   *missing; /* [n_cols] */
+} MeritPacked;
+
+/* Strips that hold n_rows rows. */
+MERIT_EXTERN int64_t MeritPackedStrips(int64_t n_rows);
+/* g[n_rows * k] = M x[n_cols * k], right-hand side fastest. Threaded over rows. */
+MERIT_EXTERN PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[], double g[]);
+/* y[n_cols * k] = M' s[n_rows * k]. Threaded over columns. */
+MERIT_EXTERN PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[], double y[]);
+/* q[n_cols * k] = sum over rows of M_ij^2 weight[row * k + .]. */
+MERIT_EXTERN PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[], double q[]);
+/* gram[(a * n + b) * k + .] = sum over rows of M_i,first+a M_i,first+b weight[row * k + .], both triangles. */
+MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[],
+                                            double gram[]);
+/* out[n_rows * n] = columns [first, first + n) of M, column fastest. */
+MERIT_EXTERN PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n, double out[]);
+/* Rows of column j with code 0, 1, 2 and 3 (rows beyond the last not counted): count[n_cols * 4]. */
+MERIT_EXTERN void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int64_t count[]);
+/* Keep to the portable code even where the processor could do more; for tests and comparisons. */
+MERIT_EXTERN void MeritPackedUsePortable(bool portable);

@@ -1,0 +1,182 @@
+#include "packed_impl.h"
+#include <math.h>
+#include <omp.h>
+
+/* Set by tests only, before any product runs. */
+static bool portable_only;
+
+/* MeritPackedUsePortable - Keep to the portable path, or (false) choose by the processor again. Not collective. */
+void MeritPackedUsePortable(bool portable)
+{
+  portable_only = portable;
+}
+
+/* MeritPackedStrips - Strips of 256 that hold n_rows rows. Not collective. */
+int64_t MeritPackedStrips(int64_t n_rows)
+{
+  return (n_rows + MERIT_STRIP - 1) / MERIT_STRIP;
+}
+
+/* MeritPackedHasAvx2 - May AVX2 code run now? Not collective. */
+bool MeritPackedHasAvx2(void)
+{
+  return !portable_only && MeritPackedPathAvx2();
+}
+
+static const MeritPackedPath *PathNow(void)
+{
+  return MeritPackedHasAvx2() ? MeritPackedPathAvx2() : &merit_packed_portable;
+}
+
+/* Sum of a[i] b[i], b NULL for 1, with the rounding errors carried along (Neumaier 1974): offsets are far larger than what is left
+   after centring */
+static double SumCompensated(int64_t n, const double a[], const double b[])
+{
+  double sum = 0, lost = 0;
+
+  for (int64_t i = 0; i < n; i++) {
+    const double term = b ? a[i] * b[i] : a[i], next = sum + term;
+
+    lost += fabs(sum) >= fabs(term) ? (sum - next) + term : (term - next) + sum;
+    if (b) lost += fma(a[i], b[i], -term);
+    sum = next;
+  }
+  return sum + lost;
+}
+
+static double Largest(int64_t n, const double a[])
+{
+  double largest = 0;
+
+  for (int64_t i = 0; i < n; i++) largest = fabs(a[i]) > largest ? fabs(a[i]) : largest;
+  return largest;
+}
+
+/* Eighths [from, to) of the strips: g of their rows */
+static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const double a[], const double mend[],
+                         double factor, double offset, int64_t from, int64_t to, double g[])
+{
+  while (from < to) {
+    const int64_t strip = from / MERIT_EIGHTHS;
+    const int     e0 = (int)(from % MERIT_EIGHTHS), e1 = (int)PetscMin(MERIT_EIGHTHS, to - strip * MERIT_EIGHTHS);
+    double        acc[MERIT_STRIP] = {0};
+
+    path->forward(m, strip, a, mend, factor, e0, e1, acc);
+    for (int e = e0; e < e1; e++)
+      for (int r = 0; r < 32; r++) {
+        const int     at  = e / 4 * 128 + r / 8 * 32 + e % 4 * 8 + r % 8;
+        const int64_t row = strip * MERIT_STRIP + at;
+
+        if (row < m->n_rows) g[row] = acc[at] - offset;
+      }
+    from = strip * MERIT_EIGHTHS + e1;
+  }
+}
+
+/*@
+  MeritPackedForward - g = M x for k right-hand sides.
+
+  Not collective; threaded over rows, the same result for any number of threads.
+
+  Input Parameters:
++ m - the packed matrix
+. k - right-hand sides
+- x - [n_cols * k], right-hand side fastest
+
+  Output Parameter:
+. g - [n_rows * k]; overwritten
+@*/
+PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[], double g[])
+{
+  const MeritPackedPath *path  = PathNow();
+  const int64_t          units = MeritPackedStrips(m->n_rows) * MERIT_EIGHTHS;
+  double                *a, *mend, offset, factor;
+
+  PetscFunctionBegin;
+  if (k != 1) PetscFunctionReturn(MeritPackedForwardBlock(m, k, x, g));
+  PetscCall(PetscMalloc2(m->n_cols, &a, m->n_cols, &mend));
+  for (int32_t j = 0; j < m->n_cols; j++) a[j] = m->scale[j] * x[j];
+  offset = SumCompensated(m->n_cols, a, m->centre);
+  factor = path->input_factor(Largest(m->n_cols, a));
+  for (int32_t j = 0; j < m->n_cols; j++) {
+    mend[j] = a[j] * (m->missing[j] - path->missing_as);
+    a[j] *= factor;
+  }
+#pragma omp parallel
+  {
+    const int t = omp_get_thread_num(), n = omp_get_num_threads();
+
+    ForwardShare(m, path, a, mend, factor, offset, ShareFirst(units, n, t), ShareFirst(units, n, t + 1), g);
+  }
+  PetscCall(PetscFree2(a, mend));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* All rows in the path's order, those beyond the last 0 */
+static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, double factor, const double s[], double arranged[])
+{
+  const int64_t strips = MeritPackedStrips(m->n_rows);
+
+#pragma omp parallel for schedule(static)
+  for (int64_t strip = 0; strip < strips; strip++) {
+    const int64_t row = strip * MERIT_STRIP;
+    double        last[MERIT_STRIP];
+
+    if (row + MERIT_STRIP <= m->n_rows) {
+      path->arrange(s + row, factor, arranged + row);
+    } else {
+      for (int64_t i = 0; i < MERIT_STRIP; i++) last[i] = row + i < m->n_rows ? s[row + i] : 0;
+      path->arrange(last, factor, arranged + row);
+    }
+  }
+}
+
+/* Columns [from, to): y = M' s */
+static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double arranged[], const double s[],
+                         const double mend[], double factor, double sum, int32_t from, int32_t to, double y[])
+{
+  const int64_t strips = MeritPackedStrips(m->n_rows);
+
+  for (int32_t j = from; j < to; j++) y[j] = 0;
+  for (int64_t strip = 0; strip < strips; strip++)
+    path->adjoint(m, strip, from, to, arranged + strip * MERIT_STRIP, s + strip * MERIT_STRIP, mend, factor, y);
+  for (int32_t j = from; j < to; j++) y[j] = m->scale[j] * (y[j] - m->centre[j] * sum);
+}
+
+/*@
+  MeritPackedAdjoint - y = M' s for k right-hand sides.
+
+  Not collective; threaded over columns, the same result for any number of threads.
+
+  Input Parameters:
++ m - the packed matrix
+. k - right-hand sides
+- s - [n_rows * k], right-hand side fastest
+
+  Output Parameter:
+. y - [n_cols * k]; overwritten
+@*/
+PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[], double y[])
+{
+  const MeritPackedPath *path   = PathNow();
+  const int64_t          padded = MeritPackedStrips(m->n_rows) * MERIT_STRIP;
+  double                *room, *arranged, *mend, factor, sum;
+
+  PetscFunctionBegin;
+  if (k != 1) PetscFunctionReturn(MeritPackedAdjointBlock(m, k, s, y));
+  PetscCall(PetscMalloc2(padded + 8, &room, m->n_cols, &mend));
+  arranged = (double *)(((uintptr_t)room + 63) & ~(uintptr_t)63); /* the paths load whole vectors */
+  factor   = path->input_factor(Largest(m->n_rows, s));
+  sum      = SumCompensated(m->n_rows, s, NULL);
+  for (int32_t j = 0; j < m->n_cols; j++) mend[j] = m->missing[j] - path->missing_as;
+  ArrangeRows(m, path, factor, s, arranged);
+#pragma omp parallel
+  {
+    const int t = omp_get_thread_num(), n = omp_get_num_threads();
+
+    AdjointShare(m, path, arranged, s, mend, factor, sum, (int32_t)ShareFirst(m->n_cols, n, t),
+                 (int32_t)ShareFirst(m->n_cols, n, t + 1), y);
+  }
+  PetscCall(PetscFree2(room, mend));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,131 @@
+/*
+  One right-hand side with AVX2 and FMA. No conversion: a pair of bits moved to the two lowest exponent bits of a double is 0, 1, 2 or 4
+  times 2^-1022 for the codes 0, 1, 2, 3, so a shift and a mask make a factor for the multiply-add. Lane l of a vector holds word
+  4 h + l of a line (h = 0, 1), step t of 32 its row t. Inputs are scaled so that the largest lies near 2^1000.
+*/
+#include "packed_mend.h"
+#include <math.h>
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#include <immintrin.h>
+#define AVX2 __attribute__((target("avx2,fma")))
+#define EXPONENT 1000
+
+static double InputFactor(double largest)
+{
+  int e;
+
+  if (!(largest > 0) || !isfinite(largest)) return 1;
+  e = EXPONENT - 1 - ilogb(largest);
+  return ldexp(1, PetscMax(-1, PetscMin(e, 1022)));
+}
+
+/* Row 128 h + 32 l + t to place 128 h + 4 t + l */
+static void Arrange(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP])
+{
+  for (int h = 0; h < 256; h += 128)
+    for (int t = 0; t < 32; t++)
+      for (int l = 0; l < 4; l++) out[h + 4 * t + l] = rows[h + 32 * l + t] * factor;
+}
+
+/* The genotypes at step t of four words, as doubles */
+AVX2 MERIT_INLINE __m256d Copies(__m256i w, const int t)
+{
+  const __m256i mask = _mm256_set1_epi64x((long long)3 << 52);
+  const __m256i at   = 2 * t > 52 ? _mm256_srli_epi64(w, 2 * t - 52) : _mm256_slli_epi64(w, 52 - 2 * t);
+
+  return _mm256_castsi256_pd(_mm256_and_si256(mask, at));
+}
+
+/* Eight steps from `step` on: 32 rows of n columns, sums in registers */
+AVX2 MERIT_INLINE void ForwardSteps(const uint64_t *word, int32_t n, const double a[], double acc[32], const int step)
+{
+  __m256d sum[8];
+
+#pragma GCC unroll 8
+  for (int t = 0; t < 8; t++) sum[t] = _mm256_load_pd(acc + 4 * t);
+  for (int32_t j = 0; j < n; j++) {
+    const __m256i w = _mm256_load_si256((const __m256i *)(const void *)(word + (size_t)j * MERIT_LINE));
+    const __m256d f = _mm256_broadcast_sd(a + j);
+
+#pragma GCC unroll 8
+    for (int t = 0; t < 8; t++) sum[t] = _mm256_fmadd_pd(f, Copies(w, step + t), sum[t]);
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < 8; t++) _mm256_store_pd(acc + 4 * t, sum[t]);
+}
+
+AVX2 static void ForwardEighth(const uint64_t *word, int32_t n, const double a[], double acc[32], int quarter)
+{
+  switch (quarter) {
+  case 0: ForwardSteps(word, n, a, acc, 0); break;
+  case 1: ForwardSteps(word, n, a, acc, 8); break;
+  case 2: ForwardSteps(word, n, a, acc, 16); break;
+  default: ForwardSteps(word, n, a, acc, 24); break;
+  }
+}
+
+AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int e0,
+                         int e1, double acc[MERIT_STRIP])
+{
+  double       sum[MERIT_STRIP] __attribute__((aligned(64))) = {0};
+  uint64_t     mask[MERIT_LINE];
+  const double back = 0x1p1022 / factor;
+
+  MendMask(m, strip, e0, e1, mask);
+  for (int32_t from = 0; from < m->n_cols; from += MERIT_COLUMN_BLOCK) {
+    const int32_t   to   = PetscMin(from + MERIT_COLUMN_BLOCK, m->n_cols);
+    const uint64_t *line = PackedLine(m, strip, from);
+
+    for (int e = e0; e < e1; e++) ForwardEighth(line + e / 4 * 4, to - from, a + from, sum + 32 * e, e % 4);
+    MendForward(m, strip, from, to, mask, mend, acc);
+  }
+  for (int e = e0; e < e1; e++)
+    for (int t = 0; t < 8; t++)
+      for (int l = 0; l < 4; l++) acc[e / 4 * 128 + 32 * l + e % 4 * 8 + t] += sum[32 * e + 4 * t + l] * back;
+}
+
+AVX2 MERIT_INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRIP])
+{
+  __m256d sum[4];
+  __m128d half;
+
+  for (int i = 0; i < 4; i++) sum[i] = _mm256_setzero_pd();
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; h++) {
+    const __m256i w = _mm256_load_si256((const __m256i *)(const void *)(line + 4 * h));
+
+#pragma GCC unroll 32
+    for (int t = 0; t < 32; t++) sum[t % 4] = _mm256_fmadd_pd(Copies(w, t), _mm256_load_pd(s + 128 * h + 4 * t), sum[t % 4]);
+  }
+  sum[0] = _mm256_add_pd(_mm256_add_pd(sum[0], sum[1]), _mm256_add_pd(sum[2], sum[3]));
+  half   = _mm_add_pd(_mm256_castpd256_pd128(sum[0]), _mm256_extractf128_pd(sum[0], 1));
+  return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
+}
+
+AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
+                         const double plain[], const double mend[], double factor, double y[])
+{
+  uint64_t     mask[MERIT_LINE];
+  const double back = 0x1p1022 / factor;
+
+  MendMask(m, strip, 0, MERIT_EIGHTHS, mask);
+  for (int32_t j = from; j < to; j++) {
+    const uint64_t *line = PackedLine(m, strip, j);
+
+    y[j] += back * DotLine(line, s) + mend[j] * MendSum(line, mask, plain);
+  }
+}
+
+static const MeritPackedPath avx2 = {4, InputFactor, Arrange, Forward, Adjoint};
+
+const MeritPackedPath *MeritPackedPathAvx2(void)
+{
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : NULL;
+}
+#else
+const MeritPackedPath *MeritPackedPathAvx2(void)
+{
+  return NULL;
+}
+#endif

@@ -1,0 +1,87 @@
+/* One right-hand side in plain C: the four genotypes of a byte by table, four multiply-adds at a time. */
+#include "packed_mend.h"
+
+#define ROW4(b) {(b) % 4 == 3 ? 0 : (b) % 4, (b) / 4 % 4 == 3 ? 0 : (b) / 4 % 4, (b) / 16 % 4 == 3 ? 0 : (b) / 16 % 4, (b) / 64 == 3 ? 0 : (b) / 64}
+#define ROW16(b) ROW4(b), ROW4(b + 1), ROW4(b + 2), ROW4(b + 3), ROW4(b + 4), ROW4(b + 5), ROW4(b + 6), ROW4(b + 7), \
+                 ROW4(b + 8), ROW4(b + 9), ROW4(b + 10), ROW4(b + 11), ROW4(b + 12), ROW4(b + 13), ROW4(b + 14), ROW4(b + 15)
+
+/* copies of the four genotypes of a byte, 0 for missing */
+static const double copies[256][4] = {ROW16(0),   ROW16(16),  ROW16(32),  ROW16(48),  ROW16(64),  ROW16(80),
+                                      ROW16(96),  ROW16(112), ROW16(128), ROW16(144), ROW16(160), ROW16(176),
+                                      ROW16(192), ROW16(208), ROW16(224), ROW16(240)};
+
+static double NoFactor(double largest)
+{
+  (void)largest;
+  return 1;
+}
+
+static void Arrange(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP])
+{
+  for (int i = 0; i < MERIT_STRIP; i++) out[i] = rows[i] * factor;
+}
+
+/* Columns [from, to) for the eight rows that two bytes of a word hold, four columns at a time so that the sums stay in registers */
+static void ForwardEightRows(const uint64_t *word, int32_t n, int shift, const double a[], double acc[8])
+{
+  double sum[8];
+
+  for (int r = 0; r < 8; r++) sum[r] = acc[r];
+  for (int32_t j = 0; j < n; j++) {
+    const uint64_t w  = word[(size_t)j * MERIT_LINE] >> shift;
+    const double  *lo = copies[w & 255], *hi = copies[w >> 8 & 255];
+
+    for (int r = 0; r < 4; r++) sum[r] += a[j] * lo[r];
+    for (int r = 0; r < 4; r++) sum[4 + r] += a[j] * hi[r];
+  }
+  for (int r = 0; r < 8; r++) acc[r] = sum[r];
+}
+
+static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int e0, int e1,
+                    double acc[MERIT_STRIP])
+{
+  uint64_t mask[MERIT_LINE];
+
+  (void)factor;
+  MendMask(m, strip, e0, e1, mask);
+  for (int32_t from = 0; from < m->n_cols; from += MERIT_COLUMN_BLOCK) {
+    const int32_t   to   = PetscMin(from + MERIT_COLUMN_BLOCK, m->n_cols);
+    const uint64_t *line = PackedLine(m, strip, from);
+
+    for (int e = e0; e < e1; e++)
+      for (int q = e / 4 * 4; q < e / 4 * 4 + 4; q++)
+        ForwardEightRows(line + q, to - from, 16 * (e % 4), a + from, acc + 32 * q + 8 * (e % 4));
+    MendForward(m, strip, from, to, mask, mend, acc);
+  }
+}
+
+static double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRIP])
+{
+  double sum[8] = {0};
+
+  for (int q = 0; q < MERIT_LINE; q++)
+    for (int b = 0; b < 8; b += 2) {
+      const double *lo = copies[line[q] >> (8 * b) & 255], *hi = copies[line[q] >> (8 * b + 8) & 255];
+      const double *t  = s + 32 * q + 4 * b;
+
+      for (int r = 0; r < 4; r++) sum[r] += lo[r] * t[r];
+      for (int r = 0; r < 4; r++) sum[4 + r] += hi[r] * t[4 + r];
+    }
+  return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+}
+
+static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
+                    const double plain[], const double mend[], double factor, double y[])
+{
+  uint64_t mask[MERIT_LINE];
+
+  (void)factor;
+  MendMask(m, strip, 0, MERIT_EIGHTHS, mask);
+  for (int32_t j = from; j < to; j++) {
+    const uint64_t *line = PackedLine(m, strip, j);
+
+    y[j] += DotLine(line, s) + mend[j] * MendSum(line, mask, plain);
+  }
+}
+
+const MeritPackedPath merit_packed_portable = {0, NoFactor, Arrange, Forward, Adjoint};

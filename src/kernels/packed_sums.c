@@ -1,0 +1,211 @@
+/* Sums over the rows of packed genotypes that set-up and block sweeps need: counts, weighted squares, Gram blocks, decoded columns. */
+#include "packed_impl.h"
+#include <omp.h>
+
+/*@
+  MeritPackedCount - Rows with each code, by column.
+
+  Not collective; threaded.
+
+  Input Parameters:
++ n_rows - rows; those of the last strip beyond them are not counted
+. n_cols - columns
+- code   - the packed genotypes
+
+  Output Parameter:
+. count - [n_cols * 4] rows with 0, 1, 2 copies and with a missing genotype; overwritten
+@*/
+void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int64_t count[])
+{
+  const int64_t strips = MeritPackedStrips(n_rows), beyond = strips * MERIT_STRIP - n_rows;
+
+#pragma omp parallel for schedule(static)
+  for (int32_t j = 0; j < n_cols; j++) {
+    int64_t one = 0, two = 0, missing = 0;
+
+    for (int64_t strip = 0; strip < strips; strip++) {
+      const uint64_t *line = code + ((size_t)strip * (size_t)n_cols + (size_t)j) * MERIT_LINE;
+
+      for (int q = 0; q < MERIT_LINE; q++) {
+        const uint64_t low = line[q] & MERIT_LOW_BITS, high = line[q] >> 1 & MERIT_LOW_BITS;
+
+        one += __builtin_popcountll(low & ~high);
+        two += __builtin_popcountll(high & ~low);
+        missing += __builtin_popcountll(low & high);
+      }
+    }
+    missing -= beyond;
+    count[4 * (size_t)j]     = n_rows - one - two - missing;
+    count[4 * (size_t)j + 1] = one;
+    count[4 * (size_t)j + 2] = two;
+    count[4 * (size_t)j + 3] = missing;
+  }
+}
+
+static double ValueOf(const MeritPacked *m, int32_t j, unsigned code)
+{
+  return m->scale[j] * ((code == 3 ? m->missing[j] : code) - m->centre[j]);
+}
+
+/* sum[c * k + .] += weights of the strip's rows with code c, all four codes */
+static void AddByCode(const MeritPacked *m, int64_t strip, int32_t j, int k, const double weight[], double sum[])
+{
+  const uint64_t *line = PackedLine(m, strip, j);
+  const int64_t   rows = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
+  const double   *w    = weight + (size_t)strip * MERIT_STRIP * (size_t)k;
+
+  for (int64_t i = 0; i < rows; i++) {
+    double *own = sum + (size_t)(line[i / 32] >> (2 * (i % 32)) & 3) * (size_t)k;
+
+    for (int r = 0; r < k; r++) own[r] += w[(size_t)i * (size_t)k + (size_t)r];
+  }
+}
+
+/*@
+  MeritPackedSquares - Weighted sums of squares of the columns: the diagonal of M' W M for k diagonal matrices W.
+
+  Not collective; threaded over columns, the same result for any number of threads.
+
+  Input Parameters:
++ m      - the packed matrix
+. k      - diagonal matrices
+- weight - [n_rows * k]
+
+  Output Parameter:
+. q - [n_cols * k]; overwritten
+@*/
+PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[], double q[])
+{
+  const int64_t strips  = MeritPackedStrips(m->n_rows);
+  const int     threads = omp_get_max_threads();
+  double       *sums;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)threads * 4 * (size_t)k, &sums));
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int32_t j = 0; j < m->n_cols; j++) {
+    double *sum = sums + (size_t)omp_get_thread_num() * 4 * (size_t)k;
+
+    for (int i = 0; i < 4 * k; i++) sum[i] = 0;
+    for (int64_t strip = 0; strip < strips; strip++) AddByCode(m, strip, j, k, weight, sum);
+    for (int r = 0; r < k; r++) {
+      double total = 0;
+
+      for (unsigned c = 0; c < 4; c++) total += ValueOf(m, j, c) * ValueOf(m, j, c) * sum[(int)c * k + r];
+      q[(size_t)j * (size_t)k + (size_t)r] = total;
+    }
+  }
+  PetscCall(PetscFree(sums));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The strip's rows of one column of M; returns how many there are */
+static int64_t DecodeLine(const MeritPacked *m, int64_t strip, int32_t j, double out[MERIT_STRIP])
+{
+  const uint64_t *line     = PackedLine(m, strip, j);
+  const int64_t   rows     = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
+  const double    value[4] = {ValueOf(m, j, 0), ValueOf(m, j, 1), ValueOf(m, j, 2), ValueOf(m, j, 3)};
+
+  for (int64_t i = 0; i < rows; i++) out[i] = value[line[i / 32] >> (2 * (i % 32)) & 3];
+  return rows;
+}
+
+/*@
+  MeritPackedDecode - Columns [first, first + n) of M as doubles.
+
+  Not collective; threaded. out[n_rows * n], column fastest; overwritten.
+@*/
+PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n, double out[])
+{
+  const int64_t strips = MeritPackedStrips(m->n_rows);
+
+  PetscFunctionBegin;
+#pragma omp parallel for schedule(static)
+  for (int64_t strip = 0; strip < strips; strip++) {
+    double *at = out + (size_t)strip * MERIT_STRIP * (size_t)n;
+
+    for (int32_t j = 0; j < n; j++) {
+      double        column[MERIT_STRIP];
+      const int64_t rows = DecodeLine(m, strip, first + j, column);
+
+      for (int64_t i = 0; i < rows; i++) at[(size_t)i * (size_t)n + (size_t)j] = column[i];
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One thread's room for MeritPackedGram: n decoded columns of a strip, one of them weighted, the sums */
+typedef struct {
+  double *column, *weighted, *sum;
+} GramRoom;
+
+static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_t n, int k, const double weight[],
+                      const GramRoom *own)
+{
+  const double *w    = weight + (size_t)strip * MERIT_STRIP * (size_t)k;
+  int64_t       rows = 0;
+
+  for (int32_t j = 0; j < n; j++) rows = DecodeLine(m, strip, first + j, own->column + (size_t)j * MERIT_STRIP);
+  for (int r = 0; r < k; r++)
+    for (int32_t a = 0; a < n; a++) {
+      for (int64_t i = 0; i < rows; i++)
+        own->weighted[i] = own->column[(size_t)a * MERIT_STRIP + (size_t)i] * w[(size_t)i * (size_t)k + (size_t)r];
+      for (int32_t b = 0; b <= a; b++) {
+        const double *other  = own->column + (size_t)b * MERIT_STRIP;
+        double        sum[4] = {0};
+        int64_t       i      = 0;
+
+        for (; i + 4 <= rows; i += 4)
+          for (int l = 0; l < 4; l++) sum[l] += own->weighted[i + l] * other[i + l];
+        for (; i < rows; i++) sum[0] += own->weighted[i] * other[i];
+        own->sum[((size_t)a * (size_t)n + (size_t)b) * (size_t)k + (size_t)r] += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+      }
+    }
+}
+
+/*@
+  MeritPackedGram - Weighted inner products of columns [first, first + n) of M, for k diagonal weight matrices.
+
+  Not collective; threaded over strips, partial sums added in the threads' order: bits depend on the number of threads.
+
+  Input Parameters:
++ m      - the packed matrix
+. first  - first column
+. n      - columns
+. k      - weight matrices
+- weight - [n_rows * k]
+
+  Output Parameter:
+. gram - [n * n * k], symmetric in the first two; overwritten
+@*/
+PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[], double gram[])
+{
+  const int64_t strips  = MeritPackedStrips(m->n_rows);
+  const int     threads = omp_get_max_threads();
+  const size_t  size = (size_t)n * (size_t)n * (size_t)k, each = ((size_t)n + 1) * MERIT_STRIP + size;
+  double       *room;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)threads * each, &room));
+#pragma omp parallel num_threads(threads)
+  {
+    const int      t = omp_get_thread_num(), count = omp_get_num_threads();
+    double        *at  = room + (size_t)t * each;
+    const GramRoom own = {at + MERIT_STRIP + size, at + size, at};
+
+    for (int64_t strip = ShareFirst(strips, count, t); strip < ShareFirst(strips, count, t + 1); strip++)
+      GramStrip(m, strip, first, n, k, weight, &own);
+  }
+  for (int32_t a = 0; a < n; a++)
+    for (int32_t b = 0; b <= a; b++)
+      for (int r = 0; r < k; r++) {
+        const size_t at    = ((size_t)a * (size_t)n + (size_t)b) * (size_t)k + (size_t)r;
+        double       total = 0;
+
+        for (int t = 0; t < threads; t++) total += room[(size_t)t * each + at];
+        gram[at]                                                                 = total;
+        gram[((size_t)b * (size_t)n + (size_t)a) * (size_t)k + (size_t)r] = total;
+      }
+  PetscCall(PetscFree(room));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

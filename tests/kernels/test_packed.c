@@ -1,0 +1,286 @@
+#include <merit_test.h>
+#include <merit/packed.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A random packed matrix beside its plain form */
+typedef struct {
+  MeritPacked m;
+  uint64_t   *code;
+  double     *scale, *centre, *missing;
+  double     *plain; /* [n_rows * n_cols] M */
+} Case;
+
+static uint64_t state = 88172645463325252u;
+
+static double Uniform(void)
+{
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return (double)(state >> 11) * 0x1p-53;
+}
+
+static void *Room(size_t n, size_t bytes)
+{
+  void *at = calloc(n + 1, bytes);
+
+  assert_non_null(at);
+  return at;
+}
+
+/* Missing genotypes count as their centre, or (shifted) as something else, as without centring */
+static Case MakeCase(int64_t n, int32_t m, double rate, bool shifted)
+{
+  const int64_t strips = MeritPackedStrips(n);
+  Case          c      = {.m = {.n_rows = n, .n_cols = m}};
+  void         *code = NULL;
+
+  assert_int_equal(posix_memalign(&code, 64, (size_t)(strips * m + 1) * 64), 0);
+  memset(code, 0xff, (size_t)(strips * m) * 64);
+  c.code    = code;
+  c.scale   = Room((size_t)m, sizeof(double));
+  c.centre  = Room((size_t)m, sizeof(double));
+  c.missing = Room((size_t)m, sizeof(double));
+  c.plain   = Room((size_t)(n * m), sizeof(double));
+  for (int32_t j = 0; j < m; j++) {
+    const double p = 0.02 + 0.96 * Uniform();
+
+    c.centre[j]  = shifted ? 0 : 2 * p;
+    c.missing[j] = 2 * p;
+    c.scale[j]   = 0.5 + Uniform();
+    for (int64_t i = 0; i < n; i++) {
+      uint64_t g    = (uint64_t)((Uniform() < p) + (Uniform() < p)), here;
+      uint64_t *word = c.code + ((size_t)(i / 256) * (size_t)m + (size_t)j) * 8 + i % 256 / 32;
+
+      if (Uniform() < rate) g = 3;
+      here  = (uint64_t)3 << (2 * (i % 32));
+      *word = (*word & ~here) | g << (2 * (i % 32));
+      c.plain[i * m + j] = c.scale[j] * ((g == 3 ? c.missing[j] : (double)g) - c.centre[j]);
+    }
+  }
+  c.m.code    = c.code;
+  c.m.scale   = c.scale;
+  c.m.centre  = c.centre;
+  c.m.missing = c.missing;
+  return c;
+}
+
+static void FreeCase(Case *c)
+{
+  free(c->code);
+  free(c->scale);
+  free(c->centre);
+  free(c->missing);
+  free(c->plain);
+}
+
+static double *Random(int64_t n)
+{
+  double *v = Room((size_t)n, sizeof(double));
+
+  for (int64_t i = 0; i < n; i++) v[i] = 2 * Uniform() - 0.9;
+  return v;
+}
+
+static void CheckNear(double value, double expected, double size)
+{
+  if (!(fabs(value - expected) <= 1e-13 * size + 1e-300)) fail_msg("%.17g is not %.17g", value, expected);
+}
+
+/* out[rows of the result * k] against the sum over the other dimension */
+static void CheckForward(const Case *c, int k, const double *x, const double *g)
+{
+  for (int64_t i = 0; i < c->m.n_rows; i++)
+    for (int r = 0; r < k; r++) {
+      long double sum = 0, size = 0;
+
+      for (int32_t j = 0; j < c->m.n_cols; j++) {
+        sum += (long double)c->plain[i * c->m.n_cols + j] * x[j * k + r];
+        size += 2 * fabs(c->scale[j] * x[j * k + r]);
+      }
+      CheckNear(g[i * k + r], (double)sum, (double)size);
+    }
+}
+
+static void CheckAdjoint(const Case *c, int k, const double *s, const double *y)
+{
+  for (int32_t j = 0; j < c->m.n_cols; j++)
+    for (int r = 0; r < k; r++) {
+      long double sum = 0, size = 0;
+
+      for (int64_t i = 0; i < c->m.n_rows; i++) {
+        sum += (long double)c->plain[i * c->m.n_cols + j] * s[i * k + r];
+        size += 2 * fabs(c->scale[j] * s[i * k + r]);
+      }
+      CheckNear(y[j * k + r], (double)sum, (double)size);
+    }
+}
+
+static void CheckProducts(const Case *c, int k)
+{
+  const int64_t n = c->m.n_rows, m = c->m.n_cols;
+  double       *x = Random(m * k), *s = Random(n * k), *g = Random(n * k), *y = Random(m * k);
+
+  for (int portable = 0; portable < 2; portable++) {
+    MeritPackedUsePortable(portable);
+    TestCall(MeritPackedForward(&c->m, k, x, g));
+    CheckForward(c, k, x, g);
+    TestCall(MeritPackedAdjoint(&c->m, k, s, y));
+    CheckAdjoint(c, k, s, y);
+  }
+  MeritPackedUsePortable(false);
+  free(x), free(s), free(g), free(y);
+}
+
+static void TestProductsEqualAPlainLoopOnBothPaths(void **unused)
+{
+  const int64_t n[] = {1, 3, 255, 257, 700};
+  const int32_t m[] = {1, 7, 129};
+  const double  rate[] = {0, 0.02, 0.3};
+
+  (void)unused;
+  for (int a = 0; a < 5; a++)
+    for (int b = 0; b < 3; b++)
+      for (int r = 0; r < 3; r++) {
+        Case c = MakeCase(n[a], m[b], rate[r], (a + b + r) % 2);
+
+        for (int k = 1; k < 7; k++) CheckProducts(&c, k);
+        FreeCase(&c);
+      }
+}
+
+static void TestMoreColumnsThanATableServes(void **unused)
+{
+  Case c = MakeCase(300, 4133, 0.01, false);
+
+  (void)unused;
+  CheckProducts(&c, 1);
+  CheckProducts(&c, 4);
+  FreeCase(&c);
+}
+
+static void TestMoreRowsThanATableServes(void **unused)
+{
+  Case c = MakeCase(9001, 37, 0.01, false);
+
+  (void)unused;
+  CheckProducts(&c, 1);
+  CheckProducts(&c, 3);
+  FreeCase(&c);
+}
+
+static void TestProductsAreTheSameBitsWithOneAndTwoThreads(void **unused)
+{
+  Case    c = MakeCase(700, 129, 0.05, false);
+  double *x = Random(129 * 3), *s = Random(700 * 3), *one = Random(700 * 3), *two = Random(700 * 3);
+
+  (void)unused;
+  for (int k = 1; k < 4; k += 2) {
+    omp_set_num_threads(1);
+    TestCall(MeritPackedForward(&c.m, k, x, one));
+    omp_set_num_threads(2);
+    TestCall(MeritPackedForward(&c.m, k, x, two));
+    assert_memory_equal(one, two, 700 * (size_t)k * sizeof(double));
+    TestCall(MeritPackedAdjoint(&c.m, k, s, two));
+    omp_set_num_threads(1);
+    TestCall(MeritPackedAdjoint(&c.m, k, s, one));
+    assert_memory_equal(one, two, 129 * (size_t)k * sizeof(double));
+  }
+  free(x), free(s), free(one), free(two);
+  FreeCase(&c);
+}
+
+/* the AVX2 path rests on scaled exponents: sizes far from 1 must not overflow or vanish */
+static void TestInputsOfAnySizeArePassed(void **unused)
+{
+  const double size[] = {0, 1e-290, 1e-150, 1e150, 1e290};
+  Case         c      = MakeCase(40, 9, 0.1, false);
+  double      *x = Random(9), *s = Random(40), *g = Random(40), *y = Random(9);
+
+  (void)unused;
+  for (int i = 0; i < 5; i++) {
+    double *u = Random(9), *v = Random(40);
+
+    for (int j = 0; j < 9; j++) u[j] = x[j] * size[i];
+    for (int j = 0; j < 40; j++) v[j] = s[j] * size[i];
+    TestCall(MeritPackedForward(&c.m, 1, u, g));
+    CheckForward(&c, 1, u, g);
+    TestCall(MeritPackedAdjoint(&c.m, 1, v, y));
+    CheckAdjoint(&c, 1, v, y);
+    free(u), free(v);
+  }
+  s[7] = NAN;
+  TestCall(MeritPackedAdjoint(&c.m, 1, s, y));
+  for (int j = 0; j < 9; j++) assert_true(isnan(y[j]));
+  free(x), free(s), free(g), free(y);
+  FreeCase(&c);
+}
+
+static void TestSquaresGramAndDecodeEqualAPlainLoop(void **unused)
+{
+  const int64_t n[] = {1, 3, 257, 700};
+
+  (void)unused;
+  for (int a = 0; a < 4; a++)
+    for (int k = 1; k < 4; k++) {
+      Case    c = MakeCase(n[a], 23, 0.1, a % 2);
+      double *w = Random(n[a] * k), *q = Random(23 * k), *gram = Random(81 * k), *out = Random(n[a] * 9);
+
+      for (int threads = 1; threads < 3; threads++) {
+        omp_set_num_threads(threads);
+        TestCall(MeritPackedSquares(&c.m, k, w, q));
+        TestCall(MeritPackedGram(&c.m, 11, 9, k, w, gram));
+        TestCall(MeritPackedDecode(&c.m, 11, 9, out));
+        for (int r = 0; r < k; r++) {
+          for (int j = 0; j < 23; j++) {
+            double sum = 0;
+
+            for (int64_t i = 0; i < n[a]; i++) sum += c.plain[i * 23 + j] * c.plain[i * 23 + j] * w[i * k + r];
+            CheckNear(q[j * k + r], sum, 10 * (double)n[a]);
+          }
+          for (int e = 0; e < 81; e++) {
+            double sum = 0;
+
+            for (int64_t i = 0; i < n[a]; i++)
+              sum += c.plain[i * 23 + 11 + e / 9] * c.plain[i * 23 + 11 + e % 9] * w[i * k + r];
+            CheckNear(gram[e * k + r], sum, 10 * (double)n[a]);
+          }
+        }
+        for (int64_t i = 0; i < n[a] * 9; i++) CheckNear(out[i], c.plain[i / 9 * 23 + 11 + i % 9], 1);
+      }
+      omp_set_num_threads(1);
+      free(w), free(q), free(gram), free(out);
+      FreeCase(&c);
+    }
+}
+
+static void TestCountsLeaveOutRowsBeyondTheLast(void **unused)
+{
+  Case    c = MakeCase(259, 5, 0.2, false);
+  int64_t count[20];
+
+  (void)unused;
+  MeritPackedCount(259, 5, c.code, count);
+  for (int j = 0; j < 5; j++) {
+    int64_t seen[4] = {0};
+
+    for (int i = 0; i < 259; i++) seen[c.code[(i / 256 * 5 + j) * 8 + i % 256 / 32] >> (2 * (i % 32)) & 3]++;
+    assert_memory_equal(seen, count + 4 * j, sizeof(seen));
+  }
+  FreeCase(&c);
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(TestProductsEqualAPlainLoopOnBothPaths),
+  cmocka_unit_test(TestMoreColumnsThanATableServes),
+  cmocka_unit_test(TestMoreRowsThanATableServes),
+  cmocka_unit_test(TestProductsAreTheSameBitsWithOneAndTwoThreads),
+  cmocka_unit_test(TestInputsOfAnySizeArePassed),
+  cmocka_unit_test(TestSquaresGramAndDecodeEqualAPlainLoop),
+  cmocka_unit_test(TestCountsLeaveOutRowsBeyondTheLast),
+};
+
+TEST_MAIN(tests)
