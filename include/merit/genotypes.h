@@ -4,7 +4,7 @@
 /*
   Packed SNP genotypes on a process grid Pr x Pc (rank = column * Pr + row): rows (animals in file order) cut in multiples of 256, columns (SNPs used, in
   .bim order) in nearly equal blocks. Codes 0, 1, 2 copies of the counted allele (A1), 3 missing; 2 bits each, never unpacked as a whole.
-  The matrix of the model is M = (codes - 2p, missing 0) * diag(scale): [n_animals x n_snps used].
+  The matrix of the model is M = (codes - 2p, missing 0) * diag(scale): [n_animals x n_snps used]; without centring (codes, missing 2p).
 */
 typedef struct _p_MeritGenotypes *MeritGenotypes;
 
@@ -54,6 +54,9 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesForward(MeritGenotypes geno, int k, co
 MERIT_EXTERN PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[], double y[]);
 /* q[n_cols * k] = sum over rows of M_ij^2 * weight[row * k + .] : the diagonal of M' D M. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSquares(MeritGenotypes geno, int k, const double weight[], double q[]);
+/* gram[(a * n + b) * k + .] = sum over rows of M_i,first+a M_i,first+b weight[row * k + .], columns of the tile. For block sweeps. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesGram(MeritGenotypes geno, int32_t first, int32_t n, int k, const double weight[],
+                                               double gram[]);
 /* Decode columns [first, first + n) of the tile as M (centred, scaled) into out[n_rows * n], SNP fastest. For sweeps and tests. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesDecode(MeritGenotypes geno, int32_t first, int32_t n, double out[]);
 /* Bytes of packed genotypes on this rank. */

@@ -2,9 +2,10 @@
 #include <merit/sys.h>
 
 /*
-  Products with packed genotypes, on plain arrays. Rows lie in strips of 256; the eight words at code + (s * n_cols + j) * 8 are the
-  genotypes of strip s, column j: word q holds rows 32 q .. 32 q + 31 of the strip, two bits each, the first row lowest. 0, 1, 2 copies; 3
-  missing, or beyond the last row. The matrix is M_ij = scale_j (copies_ij - centre_j), a missing genotype having missing_j copies.
+  Products with packed genotypes, on plain arrays. Rows lie in strips of 256; the eight words at code + (s *
+  n_cols + j) * 8 are the genotypes of strip s, column j: word q holds rows 32 q .. 32 q + 31 of the strip, two
+  bits each, the first row lowest. 0, 1, 2 copies; 3 missing, or beyond the last row. The matrix is M_ij =
+  scale_j (copies_ij - centre_j), a missing genotype having missing_j copies.
 */
 #define MERIT_STRIP 256 /* rows of a strip */
 #define MERIT_LINE  8   /* words of a column in a strip: one cache line */

@@ -5,31 +5,23 @@
 /* Set by tests only, before any product runs. */
 static bool portable_only;
 
-/* MeritPackedUsePortable - Keep to the portable path, or (false) choose by the processor again. Not collective. */
-void MeritPackedUsePortable(bool portable)
-{
-  portable_only = portable;
-}
+/* MeritPackedUsePortable - Keep to the portable path, or (false) choose by the processor again. Not
+   collective. */
+void MeritPackedUsePortable(bool portable) { portable_only = portable; }
 
 /* MeritPackedStrips - Strips of 256 that hold n_rows rows. Not collective. */
-int64_t MeritPackedStrips(int64_t n_rows)
-{
-  return (n_rows + MERIT_STRIP - 1) / MERIT_STRIP;
-}
+int64_t MeritPackedStrips(int64_t n_rows) { return (n_rows + MERIT_STRIP - 1) / MERIT_STRIP; }
 
 /* MeritPackedHasAvx2 - May AVX2 code run now? Not collective. */
-bool MeritPackedHasAvx2(void)
-{
-  return !portable_only && MeritPackedPathAvx2();
-}
+bool MeritPackedHasAvx2(void) { return !portable_only && MeritPackedPathAvx2(); }
 
 static const MeritPackedPath *PathNow(void)
 {
   return MeritPackedHasAvx2() ? MeritPackedPathAvx2() : &merit_packed_portable;
 }
 
-/* Sum of a[i] b[i], b NULL for 1, with the rounding errors carried along (Neumaier 1974): offsets are far larger than what is left
-   after centring */
+/* Sum of a[i] b[i], b NULL for 1, with the rounding errors carried along (Neumaier 1974): offsets are far
+   larger than what is left after centring */
 static double SumCompensated(int64_t n, const double a[], const double b[])
 {
   double sum = 0, lost = 0;
@@ -53,13 +45,14 @@ static double Largest(int64_t n, const double a[])
 }
 
 /* Eighths [from, to) of the strips: g of their rows */
-static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const double a[], const double mend[],
-                         double factor, double offset, int64_t from, int64_t to, double g[])
+static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const double a[],
+                         const double mend[], double factor, double offset, int64_t from, int64_t to,
+                         double g[])
 {
   while (from < to) {
     const int64_t strip = from / MERIT_EIGHTHS;
-    const int     e0 = (int)(from % MERIT_EIGHTHS), e1 = (int)PetscMin(MERIT_EIGHTHS, to - strip * MERIT_EIGHTHS);
-    double        acc[MERIT_STRIP] = {0};
+    const int e0 = (int)(from % MERIT_EIGHTHS), e1 = (int)PetscMin(MERIT_EIGHTHS, to - strip * MERIT_EIGHTHS);
+    double    acc[MERIT_STRIP] = {0};
 
     path->forward(m, strip, a, mend, factor, e0, e1, acc);
     for (int e = e0; e < e1; e++)
@@ -113,7 +106,8 @@ PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[],
 }
 
 /* All rows in the path's order, those beyond the last 0 */
-static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, double factor, const double s[], double arranged[])
+static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, double factor, const double s[],
+                        double arranged[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
@@ -132,14 +126,16 @@ static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, doubl
 }
 
 /* Columns [from, to): y = M' s */
-static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double arranged[], const double s[],
-                         const double mend[], double factor, double sum, int32_t from, int32_t to, double y[])
+static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double arranged[],
+                         const double s[], const double mend[], double factor, double sum, int32_t from,
+                         int32_t to, double y[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
   for (int32_t j = from; j < to; j++) y[j] = 0;
   for (int64_t strip = 0; strip < strips; strip++)
-    path->adjoint(m, strip, from, to, arranged + strip * MERIT_STRIP, s + strip * MERIT_STRIP, mend, factor, y);
+    path->adjoint(m, strip, from, to, arranged + strip * MERIT_STRIP, s + strip * MERIT_STRIP, mend, factor,
+                  y);
   for (int32_t j = from; j < to; j++) y[j] = m->scale[j] * (y[j] - m->centre[j] * sum);
 }
 

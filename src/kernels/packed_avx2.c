@@ -1,14 +1,15 @@
 /*
-  One right-hand side with AVX2 and FMA. No conversion: a pair of bits moved to the two lowest exponent bits of a double is 0, 1, 2 or 4
-  times 2^-1022 for the codes 0, 1, 2, 3, so a shift and a mask make a factor for the multiply-add. Lane l of a vector holds word
-  4 h + l of a line (h = 0, 1), step t of 32 its row t. Inputs are scaled so that the largest lies near 2^1000.
+  One right-hand side with AVX2 and FMA. No conversion: a pair of bits moved to the two lowest exponent bits of
+  a double is 0, 1, 2 or 4 times 2^-1022 for the codes 0, 1, 2, 3, so a shift and a mask make a factor for the
+  multiply-add. Lane l of a vector holds word 4 h + l of a line (h = 0, 1), step t of 32 its row t. Inputs are
+  scaled so that the largest lies near 2^1000.
 */
 #include "packed_mend.h"
 #include <math.h>
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #include <immintrin.h>
-#define AVX2 __attribute__((target("avx2,fma")))
+#define AVX2     __attribute__((target("avx2,fma")))
 #define EXPONENT 1000
 
 static double InputFactor(double largest)
@@ -38,7 +39,8 @@ AVX2 MERIT_INLINE __m256d Copies(__m256i w, const int t)
 }
 
 /* Eight steps from `step` on: 32 rows of n columns, sums in registers */
-AVX2 MERIT_INLINE void ForwardSteps(const uint64_t *word, int32_t n, const double a[], double acc[32], const int step)
+AVX2 MERIT_INLINE void ForwardSteps(const uint64_t *word, int32_t n, const double a[], double acc[32],
+                                    const int step)
 {
   __m256d sum[8];
 
@@ -58,15 +60,23 @@ AVX2 MERIT_INLINE void ForwardSteps(const uint64_t *word, int32_t n, const doubl
 AVX2 static void ForwardEighth(const uint64_t *word, int32_t n, const double a[], double acc[32], int quarter)
 {
   switch (quarter) {
-  case 0: ForwardSteps(word, n, a, acc, 0); break;
-  case 1: ForwardSteps(word, n, a, acc, 8); break;
-  case 2: ForwardSteps(word, n, a, acc, 16); break;
-  default: ForwardSteps(word, n, a, acc, 24); break;
+  case 0:
+    ForwardSteps(word, n, a, acc, 0);
+    break;
+  case 1:
+    ForwardSteps(word, n, a, acc, 8);
+    break;
+  case 2:
+    ForwardSteps(word, n, a, acc, 16);
+    break;
+  default:
+    ForwardSteps(word, n, a, acc, 24);
+    break;
   }
 }
 
-AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int e0,
-                         int e1, double acc[MERIT_STRIP])
+AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[],
+                         double factor, int e0, int e1, double acc[MERIT_STRIP])
 {
   double       sum[MERIT_STRIP] __attribute__((aligned(64))) = {0};
   uint64_t     mask[MERIT_LINE];
@@ -96,15 +106,17 @@ AVX2 MERIT_INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s
     const __m256i w = _mm256_load_si256((const __m256i *)(const void *)(line + 4 * h));
 
 #pragma GCC unroll 32
-    for (int t = 0; t < 32; t++) sum[t % 4] = _mm256_fmadd_pd(Copies(w, t), _mm256_load_pd(s + 128 * h + 4 * t), sum[t % 4]);
+    for (int t = 0; t < 32; t++)
+      sum[t % 4] = _mm256_fmadd_pd(Copies(w, t), _mm256_load_pd(s + 128 * h + 4 * t), sum[t % 4]);
   }
   sum[0] = _mm256_add_pd(_mm256_add_pd(sum[0], sum[1]), _mm256_add_pd(sum[2], sum[3]));
   half   = _mm_add_pd(_mm256_castpd256_pd128(sum[0]), _mm256_extractf128_pd(sum[0], 1));
   return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
 }
 
-AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
-                         const double plain[], const double mend[], double factor, double y[])
+AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
+                         const double s[MERIT_STRIP], const double plain[], const double mend[],
+                         double factor, double y[])
 {
   uint64_t     mask[MERIT_LINE];
   const double back = 0x1p1022 / factor;
@@ -124,8 +136,5 @@ const MeritPackedPath *MeritPackedPathAvx2(void)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : NULL;
 }
 #else
-const MeritPackedPath *MeritPackedPathAvx2(void)
-{
-  return NULL;
-}
+const MeritPackedPath *MeritPackedPathAvx2(void) { return NULL; }
 #endif

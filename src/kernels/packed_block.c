@@ -1,7 +1,8 @@
 /*
-  Several right-hand sides, four at a time: tables over three genotypes (the method of the four Russians: Arlazarov, Dinic, Kronrod and
-  Faradzev 1970). A word of 32 genotypes costs eleven look-ups of four doubles, whatever the codes are. The adjoint looks up the words of
-  a column as they lie; the forward product first transposes 32 columns by 32 rows, so that its tables hold exact values of M x.
+  Several right-hand sides, four at a time: tables over three genotypes (the method of the four Russians:
+  Arlazarov, Dinic, Kronrod and Faradzev 1970). A word of 32 genotypes costs eleven look-ups of four doubles,
+  whatever the codes are. The adjoint looks up the words of a column as they lie; the forward product first
+  transposes 32 columns by 32 rows, so that its tables hold exact values of M x.
 */
 #include "packed_impl.h"
 #include <omp.h>
@@ -18,7 +19,8 @@ typedef Vector Values[4]; /* of one genotype, by code */
 
 /* Bytes from the table's start to the entry of genotypes 3 i .. 3 i + 2 of a word */
 #define ENTRY(word, i) ((i) ? ((word) >> (6 * (i)-5)) & 0x7e0 : ((word) << 5) & 0x7e0)
-#define LOOK(table, word, i) (*(const Vector *)(const void *)((const char *)(table) + 2048 * (i) + ENTRY(word, i)))
+#define LOOK(table, word, i)                                                                                 \
+  (*(const Vector *)(const void *)((const char *)(table) + 2048 * (i) + ENTRY(word, i)))
 
 static void MakeTable(const Values value[32], Vector table[ENTRIES])
 {
@@ -34,8 +36,8 @@ static void MakeTable(const Values value[32], Vector table[ENTRIES])
 }
 
 /* sum[t] += what the table has for word[t * stride] */
-static inline __attribute__((always_inline)) void LookUp(const Vector table[ENTRIES], const uint64_t *word, size_t stride,
-                                                         int64_t n, Vector sum[])
+static inline __attribute__((always_inline)) void LookUp(const Vector table[ENTRIES], const uint64_t *word,
+                                                         size_t stride, int64_t n, Vector sum[])
 {
   for (int64_t t = 0; t < n; t++) {
     const uint64_t w = word[(size_t)t * stride];
@@ -49,14 +51,15 @@ static inline __attribute__((always_inline)) void LookUp(const Vector table[ENTR
   }
 }
 
-static void LookUpPortable(const Vector table[ENTRIES], const uint64_t *word, size_t stride, int64_t n, Vector sum[])
+static void LookUpPortable(const Vector table[ENTRIES], const uint64_t *word, size_t stride, int64_t n,
+                           Vector sum[])
 {
   LookUp(table, word, stride, n, sum);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) static void LookUpAvx2(const Vector table[ENTRIES], const uint64_t *word, size_t stride,
-                                                           int64_t n, Vector sum[])
+__attribute__((target("avx2,fma"))) static void LookUpAvx2(const Vector table[ENTRIES], const uint64_t *word,
+                                                           size_t stride, int64_t n, Vector sum[])
 {
   LookUp(table, word, stride, n, sum);
 }
@@ -64,7 +67,8 @@ __attribute__((target("avx2,fma"))) static void LookUpAvx2(const Vector table[EN
 #define LookUpAvx2 LookUpPortable
 #endif
 
-typedef void (*Look)(const Vector table[ENTRIES], const uint64_t *word, size_t stride, int64_t n, Vector sum[]);
+typedef void (*Look)(const Vector table[ENTRIES], const uint64_t *word, size_t stride, int64_t n,
+                     Vector sum[]);
 
 /* Field f of in[r] becomes field r of in[f]: 32 words of 32 two-bit fields, swapped in halves, quarters, ... */
 static void Transpose(uint64_t word[32])
@@ -103,21 +107,24 @@ static PetscErrorCode MakeScratch(int *threads, Scratch **scratch)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Values of M x of 32 columns from `from` on, right-hand sides [r, r + n_r); columns beyond the last give nothing */
-static void ForwardValues(const MeritPacked *m, int32_t from, int k, int r, int n_r, const double x[], Values value[32])
+/* Values of M x of 32 columns from `from` on, right-hand sides [r, r + n_r); columns beyond the last give
+   nothing */
+static void ForwardValues(const MeritPacked *m, int32_t from, int k, int r, int n_r, const double x[],
+                          Values value[32])
 {
   memset(value, 0, 32 * sizeof(*value));
   for (int32_t j = from; j < PetscMin(from + 32, m->n_cols); j++)
     for (int c = 0; c < 4; c++) {
       const double copies = (c == 3 ? m->missing[j] : c) - m->centre[j];
 
-      for (int i = 0; i < n_r; i++) value[j - from][c][i] = m->scale[j] * copies * x[(size_t)j * (size_t)k + (size_t)(r + i)];
+      for (int i = 0; i < n_r; i++)
+        value[j - from][c][i] = m->scale[j] * copies * x[(size_t)j * (size_t)k + (size_t)(r + i)];
     }
 }
 
 /* Units [from, to) of 32 rows, at most UNITS: right-hand sides [r, r + n_r) of g */
-static void ForwardUnits(const MeritPacked *m, Look look, Scratch *own, int64_t from, int64_t to, int k, int r, int n_r,
-                         const double x[], double g[])
+static void ForwardUnits(const MeritPacked *m, Look look, Scratch *own, int64_t from, int64_t to, int k,
+                         int r, int n_r, const double x[], double g[])
 {
   memset(own->sum.row, 0, (size_t)(to - from) * 32 * sizeof(Vector));
   for (int32_t j = 0; j < m->n_cols; j += 32) {
@@ -135,13 +142,11 @@ static void ForwardUnits(const MeritPacked *m, Look look, Scratch *own, int64_t 
     }
   }
   for (int64_t row = from * 32; row < PetscMin(to * 32, m->n_rows); row++)
-    for (int i = 0; i < n_r; i++) g[(size_t)row * (size_t)k + (size_t)(r + i)] = own->sum.row[row - from * 32][i];
+    for (int i = 0; i < n_r; i++)
+      g[(size_t)row * (size_t)k + (size_t)(r + i)] = own->sum.row[row - from * 32][i];
 }
 
-static Look LookNow(void)
-{
-  return MeritPackedHasAvx2() ? LookUpAvx2 : LookUpPortable;
-}
+static Look LookNow(void) { return MeritPackedHasAvx2() ? LookUpAvx2 : LookUpPortable; }
 
 /* MeritPackedForwardBlock - g = M x, any k; threaded over units of 32 rows. Not collective. */
 PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double x[], double g[])
@@ -167,7 +172,8 @@ PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double
 }
 
 /* Values of 32 rows from `row` on: copies times s, 0 for missing */
-static void AdjointValues(const MeritPacked *m, int64_t row, int k, int r, int n_r, const double s[], Values value[32])
+static void AdjointValues(const MeritPacked *m, int64_t row, int k, int r, int n_r, const double s[],
+                          Values value[32])
 {
   memset(value, 0, 32 * sizeof(*value));
   for (int64_t i = row; i < PetscMin(row + 32, m->n_rows); i++)
@@ -180,8 +186,8 @@ static void AdjointValues(const MeritPacked *m, int64_t row, int k, int r, int n
 }
 
 /* sum[j] += missing copies of column j times s, for one word of each column */
-static void AdjointMissing(const MeritPacked *m, int64_t strip, int q, int32_t from, int32_t to, const Values value[32],
-                           Vector sum[])
+static void AdjointMissing(const MeritPacked *m, int64_t strip, int q, int32_t from, int32_t to,
+                           const Values value[32], Vector sum[])
 {
   const uint64_t rows = RowBits(m->n_rows, strip, q);
 
@@ -191,8 +197,8 @@ static void AdjointMissing(const MeritPacked *m, int64_t strip, int q, int32_t f
 }
 
 /* Columns [from, to), at most COLUMNS: right-hand sides [r, r + n_r) of y; total = sums of s over all rows */
-static void AdjointColumns(const MeritPacked *m, Look look, Scratch *own, int32_t from, int32_t to, int k, int r, int n_r,
-                           const double s[], const double total[], double y[])
+static void AdjointColumns(const MeritPacked *m, Look look, Scratch *own, int32_t from, int32_t to, int k,
+                           int r, int n_r, const double s[], const double total[], double y[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
@@ -209,7 +215,8 @@ static void AdjointColumns(const MeritPacked *m, Look look, Scratch *own, int32_
     }
   for (int32_t j = from; j < to; j++)
     for (int i = 0; i < n_r; i++)
-      y[(size_t)j * (size_t)k + (size_t)(r + i)] = m->scale[j] * (own->sum.column[j - from][i] - m->centre[j] * total[r + i]);
+      y[(size_t)j * (size_t)k + (size_t)(r + i)] =
+          m->scale[j] * (own->sum.column[j - from][i] - m->centre[j] * total[r + i]);
 }
 
 /* Sums of s over rows, compensated (Neumaier 1974), for each right-hand side */
@@ -247,7 +254,8 @@ PetscErrorCode MeritPackedAdjointBlock(const MeritPacked *m, int k, const double
 
     for (int32_t j = (int32_t)ShareFirst(m->n_cols, n, t); j < last; j += COLUMNS)
       for (int r = 0; r < k; r += WIDTH)
-        AdjointColumns(m, look, scratch + t, j, PetscMin(j + COLUMNS, last), k, r, PetscMin(WIDTH, k - r), s, total, y);
+        AdjointColumns(m, look, scratch + t, j, PetscMin(j + COLUMNS, last), k, r, PetscMin(WIDTH, k - r), s,
+                       total, y);
   }
   free(scratch);
   PetscCall(PetscFree(total));

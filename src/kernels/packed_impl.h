@@ -2,26 +2,29 @@
 #include <merit/packed.h>
 
 /*
-  What the paths of the packed products share. An "eighth" e of a strip is the work unit of the forward product: the 32 rows in bytes
-  2 (e % 4) and 2 (e % 4) + 1 of words 4 (e / 4) .. 4 (e / 4) + 3; all paths cut strips this way, so threads may split a strip.
+  What the paths of the packed products share. An "eighth" e of a strip is the work unit of the forward product:
+  the 32 rows in bytes 2 (e % 4) and 2 (e % 4) + 1 of words 4 (e / 4) .. 4 (e / 4) + 3; all paths cut strips
+  this way, so threads may split a strip.
 */
 #define MERIT_EIGHTHS      8
 #define MERIT_LOW_BITS     0x5555555555555555u
 #define MERIT_COLUMN_BLOCK 128 /* columns of a strip that stay in the first-level cache: 8 KiB */
 
 /*
-  One right-hand side. A path counts a missing genotype as `missing_as` copies; mend[] is what is still lacking for it. Inputs come
-  multiplied by `factor`, a power of two that the path chose by the largest of them.
+  One right-hand side. A path counts a missing genotype as `missing_as` copies; mend[] is what is still lacking
+  for it. Inputs come multiplied by `factor`, a power of two that the path chose by the largest of them.
 */
 typedef struct {
   double missing_as;
   double (*input_factor)(double largest);
   /* a strip's rows times factor, in the order that adjoint wants */
   void (*arrange)(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP]);
-  /* acc[row] += sum over all columns of copies a[j] / factor (missing: + mend[j]), for the rows of eighths [e0, e1) */
-  void (*forward)(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int e0, int e1,
-                  double acc[MERIT_STRIP]);
-  /* y[j] += sum over the strip's rows of copies s / factor (missing: + mend[j] plain), columns [from, to); plain is not arranged */
+  /* acc[row] += sum over all columns of copies a[j] / factor (missing: + mend[j]), for the rows of eighths
+     [e0, e1) */
+  void (*forward)(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
+                  int e0, int e1, double acc[MERIT_STRIP]);
+  /* y[j] += sum over the strip's rows of copies s / factor (missing: + mend[j] plain), columns [from, to);
+     plain is not arranged */
   void (*adjoint)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
                   const double plain[], const double mend[], double factor, double y[]);
 } MeritPackedPath;
@@ -43,10 +46,7 @@ static inline const uint64_t *PackedLine(const MeritPacked *m, int64_t strip, in
 }
 
 /* Missing genotypes of a word, at the low bit of each pair */
-static inline uint64_t MissingBits(uint64_t w)
-{
-  return w & (w >> 1) & MERIT_LOW_BITS;
-}
+static inline uint64_t MissingBits(uint64_t w) { return w & (w >> 1) & MERIT_LOW_BITS; }
 
 /* Low bits of the rows of a strip's word q that exist */
 static inline uint64_t RowBits(int64_t n_rows, int64_t strip, int q)

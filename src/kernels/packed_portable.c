@@ -1,9 +1,15 @@
 /* One right-hand side in plain C: the four genotypes of a byte by table, four multiply-adds at a time. */
 #include "packed_mend.h"
 
-#define ROW4(b) {(b) % 4 == 3 ? 0 : (b) % 4, (b) / 4 % 4 == 3 ? 0 : (b) / 4 % 4, (b) / 16 % 4 == 3 ? 0 : (b) / 16 % 4, (b) / 64 == 3 ? 0 : (b) / 64}
-#define ROW16(b) ROW4(b), ROW4(b + 1), ROW4(b + 2), ROW4(b + 3), ROW4(b + 4), ROW4(b + 5), ROW4(b + 6), ROW4(b + 7), \
-                 ROW4(b + 8), ROW4(b + 9), ROW4(b + 10), ROW4(b + 11), ROW4(b + 12), ROW4(b + 13), ROW4(b + 14), ROW4(b + 15)
+#define ROW4(b)                                                                                              \
+  {                                                                                                          \
+    (b) % 4 == 3 ? 0 : (b) % 4, (b) / 4 % 4 == 3 ? 0 : (b) / 4 % 4, (b) / 16 % 4 == 3 ? 0 : (b) / 16 % 4,    \
+        (b) / 64 == 3 ? 0 : (b) / 64                                                                         \
+  }
+#define ROW16(b)                                                                                             \
+  ROW4(b), ROW4(b + 1), ROW4(b + 2), ROW4(b + 3), ROW4(b + 4), ROW4(b + 5), ROW4(b + 6), ROW4(b + 7),        \
+      ROW4(b + 8), ROW4(b + 9), ROW4(b + 10), ROW4(b + 11), ROW4(b + 12), ROW4(b + 13), ROW4(b + 14),        \
+      ROW4(b + 15)
 
 /* copies of the four genotypes of a byte, 0 for missing */
 static const double copies[256][4] = {ROW16(0),   ROW16(16),  ROW16(32),  ROW16(48),  ROW16(64),  ROW16(80),
@@ -21,7 +27,8 @@ static void Arrange(const double rows[MERIT_STRIP], double factor, double out[ME
   for (int i = 0; i < MERIT_STRIP; i++) out[i] = rows[i] * factor;
 }
 
-/* Columns [from, to) for the eight rows that two bytes of a word hold, four columns at a time so that the sums stay in registers */
+/* Columns [from, to) for the eight rows that two bytes of a word hold, four columns at a time so that the
+   sums stay in registers */
 static void ForwardEightRows(const uint64_t *word, int32_t n, int shift, const double a[], double acc[8])
 {
   double sum[8];
@@ -37,8 +44,8 @@ static void ForwardEightRows(const uint64_t *word, int32_t n, int shift, const d
   for (int r = 0; r < 8; r++) acc[r] = sum[r];
 }
 
-static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int e0, int e1,
-                    double acc[MERIT_STRIP])
+static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
+                    int e0, int e1, double acc[MERIT_STRIP])
 {
   uint64_t mask[MERIT_LINE];
 
@@ -62,7 +69,7 @@ static double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRI
   for (int q = 0; q < MERIT_LINE; q++)
     for (int b = 0; b < 8; b += 2) {
       const double *lo = copies[line[q] >> (8 * b) & 255], *hi = copies[line[q] >> (8 * b + 8) & 255];
-      const double *t  = s + 32 * q + 4 * b;
+      const double *t = s + 32 * q + 4 * b;
 
       for (int r = 0; r < 4; r++) sum[r] += lo[r] * t[r];
       for (int r = 0; r < 4; r++) sum[4 + r] += hi[r] * t[4 + r];
@@ -70,8 +77,9 @@ static double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRI
   return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
 }
 
-static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
-                    const double plain[], const double mend[], double factor, double y[])
+static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
+                    const double s[MERIT_STRIP], const double plain[], const double mend[], double factor,
+                    double y[])
 {
   uint64_t mask[MERIT_LINE];
 

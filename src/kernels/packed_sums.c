@@ -1,4 +1,5 @@
-/* Sums over the rows of packed genotypes that set-up and block sweeps need: counts, weighted squares, Gram blocks, decoded columns. */
+/* Sums over the rows of packed genotypes that set-up and block sweeps need: counts, weighted squares, Gram
+   blocks, decoded columns. */
 #include "packed_impl.h"
 #include <omp.h>
 
@@ -48,7 +49,8 @@ static double ValueOf(const MeritPacked *m, int32_t j, unsigned code)
 }
 
 /* sum[c * k + .] += weights of the strip's rows with code c, all four codes */
-static void AddByCode(const MeritPacked *m, int64_t strip, int32_t j, int k, const double weight[], double sum[])
+static void AddByCode(const MeritPacked *m, int64_t strip, int32_t j, int k, const double weight[],
+                      double sum[])
 {
   const uint64_t *line = PackedLine(m, strip, j);
   const int64_t   rows = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
@@ -62,7 +64,8 @@ static void AddByCode(const MeritPacked *m, int64_t strip, int32_t j, int k, con
 }
 
 /*@
-  MeritPackedSquares - Weighted sums of squares of the columns: the diagonal of M' W M for k diagonal matrices W.
+  MeritPackedSquares - Weighted sums of squares of the columns: the diagonal of M' W M for k diagonal matrices
+  W.
 
   Not collective; threaded over columns, the same result for any number of threads.
 
@@ -139,17 +142,19 @@ typedef struct {
   double *column, *weighted, *sum;
 } GramRoom;
 
-static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_t n, int k, const double weight[],
-                      const GramRoom *own)
+static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_t n, int k,
+                      const double weight[], const GramRoom *own)
 {
   const double *w    = weight + (size_t)strip * MERIT_STRIP * (size_t)k;
   int64_t       rows = 0;
 
-  for (int32_t j = 0; j < n; j++) rows = DecodeLine(m, strip, first + j, own->column + (size_t)j * MERIT_STRIP);
+  for (int32_t j = 0; j < n; j++)
+    rows = DecodeLine(m, strip, first + j, own->column + (size_t)j * MERIT_STRIP);
   for (int r = 0; r < k; r++)
     for (int32_t a = 0; a < n; a++) {
       for (int64_t i = 0; i < rows; i++)
-        own->weighted[i] = own->column[(size_t)a * MERIT_STRIP + (size_t)i] * w[(size_t)i * (size_t)k + (size_t)r];
+        own->weighted[i] =
+            own->column[(size_t)a * MERIT_STRIP + (size_t)i] * w[(size_t)i * (size_t)k + (size_t)r];
       for (int32_t b = 0; b <= a; b++) {
         const double *other  = own->column + (size_t)b * MERIT_STRIP;
         double        sum[4] = {0};
@@ -158,7 +163,8 @@ static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_
         for (; i + 4 <= rows; i += 4)
           for (int l = 0; l < 4; l++) sum[l] += own->weighted[i + l] * other[i + l];
         for (; i < rows; i++) sum[0] += own->weighted[i] * other[i];
-        own->sum[((size_t)a * (size_t)n + (size_t)b) * (size_t)k + (size_t)r] += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        own->sum[((size_t)a * (size_t)n + (size_t)b) * (size_t)k + (size_t)r] +=
+            (sum[0] + sum[1]) + (sum[2] + sum[3]);
       }
     }
 }
@@ -166,7 +172,8 @@ static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_
 /*@
   MeritPackedGram - Weighted inner products of columns [first, first + n) of M, for k diagonal weight matrices.
 
-  Not collective; threaded over strips, partial sums added in the threads' order: bits depend on the number of threads.
+  Not collective; threaded over strips, partial sums added in the threads' order: bits depend on the number of
+  threads.
 
   Input Parameters:
 + m      - the packed matrix
@@ -178,7 +185,8 @@ static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_
   Output Parameter:
 . gram - [n * n * k], symmetric in the first two; overwritten
 @*/
-PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[], double gram[])
+PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[],
+                               double gram[])
 {
   const int64_t strips  = MeritPackedStrips(m->n_rows);
   const int     threads = omp_get_max_threads();
@@ -203,7 +211,7 @@ PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, i
         double       total = 0;
 
         for (int t = 0; t < threads; t++) total += room[(size_t)t * each + at];
-        gram[at]                                                                 = total;
+        gram[at]                                                          = total;
         gram[((size_t)b * (size_t)n + (size_t)a) * (size_t)k + (size_t)r] = total;
       }
   PetscCall(PetscFree(room));

@@ -36,7 +36,7 @@ static Case MakeCase(int64_t n, int32_t m, double rate, bool shifted)
 {
   const int64_t strips = MeritPackedStrips(n);
   Case          c      = {.m = {.n_rows = n, .n_cols = m}};
-  void         *code = NULL;
+  void         *code   = NULL;
 
   assert_int_equal(posix_memalign(&code, 64, (size_t)(strips * m + 1) * 64), 0);
   memset(code, 0xff, (size_t)(strips * m) * 64);
@@ -52,12 +52,12 @@ static Case MakeCase(int64_t n, int32_t m, double rate, bool shifted)
     c.missing[j] = 2 * p;
     c.scale[j]   = 0.5 + Uniform();
     for (int64_t i = 0; i < n; i++) {
-      uint64_t g    = (uint64_t)((Uniform() < p) + (Uniform() < p)), here;
+      uint64_t  g    = (uint64_t)((Uniform() < p) + (Uniform() < p)), here;
       uint64_t *word = c.code + ((size_t)(i / 256) * (size_t)m + (size_t)j) * 8 + i % 256 / 32;
 
       if (Uniform() < rate) g = 3;
-      here  = (uint64_t)3 << (2 * (i % 32));
-      *word = (*word & ~here) | g << (2 * (i % 32));
+      here               = (uint64_t)3 << (2 * (i % 32));
+      *word              = (*word & ~here) | g << (2 * (i % 32));
       c.plain[i * m + j] = c.scale[j] * ((g == 3 ? c.missing[j] : (double)g) - c.centre[j]);
     }
   }
@@ -137,8 +137,8 @@ static void CheckProducts(const Case *c, int k)
 
 static void TestProductsEqualAPlainLoopOnBothPaths(void **unused)
 {
-  const int64_t n[] = {1, 3, 255, 257, 700};
-  const int32_t m[] = {1, 7, 129};
+  const int64_t n[]    = {1, 3, 255, 257, 700};
+  const int32_t m[]    = {1, 7, 129};
   const double  rate[] = {0, 0.02, 0.3};
 
   (void)unused;
@@ -238,7 +238,8 @@ static void TestSquaresGramAndDecodeEqualAPlainLoop(void **unused)
           for (int j = 0; j < 23; j++) {
             double sum = 0;
 
-            for (int64_t i = 0; i < n[a]; i++) sum += c.plain[i * 23 + j] * c.plain[i * 23 + j] * w[i * k + r];
+            for (int64_t i = 0; i < n[a]; i++)
+              sum += c.plain[i * 23 + j] * c.plain[i * 23 + j] * w[i * k + r];
             CheckNear(q[j * k + r], sum, 10 * (double)n[a]);
           }
           for (int e = 0; e < 81; e++) {
@@ -274,13 +275,13 @@ static void TestCountsLeaveOutRowsBeyondTheLast(void **unused)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestProductsEqualAPlainLoopOnBothPaths),
-  cmocka_unit_test(TestMoreColumnsThanATableServes),
-  cmocka_unit_test(TestMoreRowsThanATableServes),
-  cmocka_unit_test(TestProductsAreTheSameBitsWithOneAndTwoThreads),
-  cmocka_unit_test(TestInputsOfAnySizeArePassed),
-  cmocka_unit_test(TestSquaresGramAndDecodeEqualAPlainLoop),
-  cmocka_unit_test(TestCountsLeaveOutRowsBeyondTheLast),
+    cmocka_unit_test(TestProductsEqualAPlainLoopOnBothPaths),
+    cmocka_unit_test(TestMoreColumnsThanATableServes),
+    cmocka_unit_test(TestMoreRowsThanATableServes),
+    cmocka_unit_test(TestProductsAreTheSameBitsWithOneAndTwoThreads),
+    cmocka_unit_test(TestInputsOfAnySizeArePassed),
+    cmocka_unit_test(TestSquaresGramAndDecodeEqualAPlainLoop),
+    cmocka_unit_test(TestCountsLeaveOutRowsBeyondTheLast),
 };
 
 TEST_MAIN(tests)

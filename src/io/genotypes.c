@@ -1,0 +1,260 @@
+#include "genotypes_private.h"
+#include <merit/exchange.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*@
+  MeritGenotypesCreate - Make an empty genotypes object.
+
+  Collective on comm. Free with `MeritGenotypesDestroy()`.
+@*/
+PetscErrorCode MeritGenotypesCreate(MPI_Comm comm, MeritGenotypes *geno)
+{
+  MeritGenotypes g;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&g));
+  g->comm    = comm;
+  g->centred = true;
+  PetscCallMPI(MPI_Comm_rank(comm, &g->rank));
+  PetscCallMPI(MPI_Comm_size(comm, &g->size));
+  *geno = g;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SetPath(MeritGenotypes geno, const char path[], bool plink)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(geno->path));
+  PetscCall(PetscStrallocpy(path, &geno->path));
+  geno->plink = plink;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesSetPlink - Read PREFIX.bed, PREFIX.bim and PREFIX.fam. Logically collective; the string is
+   copied. */
+PetscErrorCode MeritGenotypesSetPlink(MeritGenotypes geno, const char prefix[])
+{
+  PetscFunctionBegin;
+  PetscCall(SetPath(geno, prefix, true));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesSetText - Read a text file, an animal a line. Logically collective; the string is copied. */
+PetscErrorCode MeritGenotypesSetText(MeritGenotypes geno, const char path[])
+{
+  PetscFunctionBegin;
+  PetscCall(SetPath(geno, path, false));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesSetScale - What the columns of M are multiplied by. Logically collective. */
+PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritScale scale)
+{
+  PetscFunctionBegin;
+  geno->scaling = scale;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritGenotypesSetCentre - Centre by twice the observed frequencies (default), by twice those of a file, or not
+  at all.
+
+  Logically collective; the path is copied. Without centring a missing genotype counts as its observed mean,
+  else as the centre.
+*/
+PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const char frequency_file[])
+{
+  PetscFunctionBegin;
+  geno->centred = centre;
+  PetscCall(PetscFree(geno->frequency_file));
+  if (centre && frequency_file) PetscCall(PetscStrallocpy(frequency_file, &geno->frequency_file));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesSetGrid - Rows of the process grid, 0 for one column of ranks. Logically collective. */
+PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows)
+{
+  PetscFunctionBegin;
+  geno->asked_rows = rows;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode MakeGrid(MeritGenotypes geno)
+{
+  PetscFunctionBegin;
+  if (geno->asked_rows < 0 || (geno->asked_rows && geno->size % geno->asked_rows))
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
+                         "%d rows of the genotypes' grid do not divide %d ranks", geno->asked_rows,
+                         (int)geno->size));
+  geno->grid_rows = geno->asked_rows ? geno->asked_rows : (int)geno->size;
+  geno->grid_cols = (int)geno->size / geno->grid_rows;
+  geno->grid_row  = (int)geno->rank % geno->grid_rows;
+  geno->grid_col  = (int)geno->rank / geno->grid_rows;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoPlaceRows - This rank's rows: nearly equal blocks of whole strips. Not collective. */
+void GenoPlaceRows(MeritGenotypes geno)
+{
+  const int64_t strips = MeritPackedStrips(geno->n_animals);
+  const int64_t first  = MeritBlockFirst(strips, geno->grid_rows, geno->grid_row) * MERIT_STRIP;
+  const int64_t last   = MeritBlockFirst(strips, geno->grid_rows, geno->grid_row + 1) * MERIT_STRIP;
+
+  geno->row_first = PetscMin(first, geno->n_animals);
+  geno->n_rows    = PetscMin(last, geno->n_animals) - geno->row_first;
+}
+
+/* GenoRoom - A tile of this rank's rows by n_cols columns with every genotype missing. Not collective;
+   free(). */
+PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code)
+{
+  const size_t bytes = (size_t)MeritPackedStrips(geno->n_rows) * (size_t)n_cols * MERIT_LINE * sizeof(**code);
+  void        *at    = NULL;
+
+  PetscFunctionBegin;
+  PetscCheck(!posix_memalign(&at, 64, bytes ? bytes : 64), PETSC_COMM_SELF, PETSC_ERR_MEM,
+             "%zu bytes of genotypes", bytes);
+  memset(at, 0xff, bytes);
+  *code = at;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoShrink - Give back what a tile of n_cols columns does not need. Not collective; the tile may move. */
+PetscErrorCode GenoShrink(MeritGenotypes geno, uint64_t **code)
+{
+  const int64_t bytes = MeritGenotypesBytes(geno);
+  void         *at = realloc(*code, (size_t)PetscMax(bytes, 64)), *aligned = NULL;
+
+  PetscFunctionBegin;
+  PetscCheck(at, PETSC_COMM_SELF, PETSC_ERR_MEM, "%lld bytes of genotypes", (long long)bytes);
+  if ((uintptr_t)at % 64) { /* rare: realloc moved it */
+    PetscCheck(!posix_memalign(&aligned, 64, (size_t)PetscMax(bytes, 64)), PETSC_COMM_SELF, PETSC_ERR_MEM,
+               "%lld bytes of genotypes", (long long)bytes);
+    memcpy(aligned, at, (size_t)bytes);
+    free(at);
+    at = aligned;
+  }
+  *code = at;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoSumCounts - Counts of this rank to those of all ranks. Collective. */
+PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[])
+{
+  const int32_t step = 1 << 20;
+
+  PetscFunctionBegin;
+  for (int32_t j = 0; j < geno->n_snps; j += PetscMin(step, geno->n_snps - j))
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count + 4 * (size_t)j, 4 * (int)PetscMin(step, geno->n_snps - j),
+                               MPI_INT64_T, MPI_SUM, geno->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritGenotypesLoad - Read and check the genotypes, count frequencies, choose the SNPs to use and lay out this
+  rank's tile.
+
+  Collective. Everything malformed is an INPUT error that names file, line and id; an SNP is used unless it is
+  monomorphic or missing in all animals.
+@*/
+PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno)
+{
+  PetscFunctionBegin;
+  PetscCheck(!geno->loaded, geno->comm, PETSC_ERR_ORDER, "genotypes are loaded already");
+  if (!geno->path) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "no genotype file was named"));
+  PetscCall(MakeGrid(geno));
+  if (geno->plink) {
+    PetscCall(GenoReadBim(geno));
+    PetscCall(GenoReadFam(geno));
+    GenoPlaceRows(geno);
+    PetscCall(GenoLoadBed(geno));
+  } else {
+    PetscCall(GenoLoadText(geno));
+  }
+  geno->loaded = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesSize - Animals, SNPs of the file, SNPs used; any may be NULL. Not collective, after Load. */
+PetscErrorCode MeritGenotypesSize(MeritGenotypes geno, int64_t *n_animals, int32_t *n_snps, int32_t *n_used)
+{
+  PetscFunctionBegin;
+  if (n_animals) *n_animals = geno->n_animals;
+  if (n_snps) *n_snps = geno->n_snps;
+  if (n_used) *n_used = geno->n_used;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesDict - Dictionary of the animals' ids, number = row of the file. Not collective; borrowed. */
+PetscErrorCode MeritGenotypesDict(MeritGenotypes geno, MeritDict *dict)
+{
+  PetscFunctionBegin;
+  *dict = geno->dict;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesSnps - The SNP table, [n_snps] in file order. Not collective; borrowed. */
+PetscErrorCode MeritGenotypesSnps(MeritGenotypes geno, const MeritSnp **snps)
+{
+  PetscFunctionBegin;
+  *snps = geno->snps;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesTile - The grid and this rank's part of M; any may be NULL. Not collective. */
+PetscErrorCode MeritGenotypesTile(MeritGenotypes geno, int *grid_rows, int *grid_cols, int64_t *row_first,
+                                  int64_t *n_rows, int32_t *col_first, int32_t *n_cols)
+{
+  PetscFunctionBegin;
+  if (grid_rows) *grid_rows = geno->grid_rows;
+  if (grid_cols) *grid_cols = geno->grid_cols;
+  if (row_first) *row_first = geno->row_first;
+  if (n_rows) *n_rows = geno->n_rows;
+  if (col_first) *col_first = geno->col_first;
+  if (n_cols) *n_cols = geno->n_cols;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesRowOwner - Rank of the grid's first column that holds a row. Not collective. */
+PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row)
+{
+  return MeritBlockOwner(MeritPackedStrips(geno->n_animals), geno->grid_rows, row / MERIT_STRIP);
+}
+
+/* MeritGenotypesScaling - Scale of each column of M, [n_used]; sum of 2pq; mean diagonal of MM' unscaled.
+   Not collective; borrowed. */
+PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, double *sum_2pq,
+                                     double *mean_diagonal)
+{
+  PetscFunctionBegin;
+  if (scale) *scale = geno->scale;
+  if (sum_2pq) *sum_2pq = geno->sum_2pq;
+  if (mean_diagonal) *mean_diagonal = geno->mean_diagonal;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesBytes - Bytes of packed genotypes on this rank. Not collective. */
+int64_t MeritGenotypesBytes(MeritGenotypes geno)
+{
+  return MeritPackedStrips(geno->n_rows) * geno->n_cols * MERIT_LINE * (int64_t)sizeof(uint64_t);
+}
+
+/* MeritGenotypesDestroy - Free the genotypes; NULL-safe, sets the handle to NULL. Collective. */
+PetscErrorCode MeritGenotypesDestroy(MeritGenotypes *geno)
+{
+  MeritGenotypes g = *geno;
+
+  PetscFunctionBegin;
+  if (!g) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscFree(g->path));
+  PetscCall(PetscFree(g->frequency_file));
+  PetscCall(MeritDictDestroy(&g->dict));
+  PetscCall(PetscFree(g->names));
+  PetscCall(PetscFree(g->snps));
+  PetscCall(PetscFree(g->used));
+  PetscCall(PetscFree3(g->scale, g->centre, g->missing));
+  free(g->code);
+  PetscCall(PetscFree(*geno));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,245 @@
+/*
+  Genotype files by lines. A rank takes the lines that begin in its byte range; text genotypes are several times
+  larger than the packed ones, so lines pass through a buffer and never lie in memory as a whole.
+*/
+#include "genotypes_private.h"
+#include <merit/exchange.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REQUEST ((int64_t)1 << 20) /* bytes of a read */
+
+/* GenoReadAt - Read n bytes at an offset; a short or failed read is a fault. Not collective. */
+PetscErrorCode GenoReadAt(int fd, const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault)
+{
+  PetscFunctionBegin;
+  for (int64_t done = 0; done < n;) {
+    const ssize_t got =
+        pread(fd, (char *)to + done, (size_t)PetscMin(n - done, MeritMaxMessage()), (off_t)(offset + done));
+
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "cannot be read at byte %lld: %s",
+                    (long long)(offset + done),
+                    got ? strerror(errno) : "it became shorter while it was read");
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
+    done += got;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoLinesRewind - Start again at this rank's first line. Not collective. */
+void GenoLinesRewind(GenoLines *lines)
+{
+  lines->offset = lines->begin;
+  lines->have = lines->at = 0;
+  lines->line             = lines->first_line - 1;
+}
+
+/* Read on behind what the buffer holds; what was consumed makes room first */
+static PetscErrorCode Refill(GenoLines *lines, MeritFault *fault)
+{
+  const int64_t rest = lines->have - lines->at, left = lines->size - (lines->offset + lines->have);
+  int64_t       n = PetscMin(REQUEST, left);
+
+  PetscFunctionBegin;
+  if (rest + n > lines->room) {
+    char *larger;
+
+    lines->room = PetscMax(2 * lines->room, rest + n);
+    PetscCall(PetscMalloc1(lines->room, &larger));
+    if (rest) memcpy(larger, lines->buffer + lines->at, (size_t)rest);
+    PetscCall(PetscFree(lines->buffer));
+    lines->buffer = larger;
+  } else if (rest) {
+    memmove(lines->buffer, lines->buffer + lines->at, (size_t)rest);
+  }
+  lines->offset += lines->at;
+  lines->have = rest;
+  lines->at   = 0;
+  PetscCall(GenoReadAt(lines->fd, lines->path, lines->offset + rest, n, lines->buffer + rest, fault));
+  lines->have += n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The next line of this rank, blank or not, its newline left out; *at NULL when there is none */
+static PetscErrorCode NextRaw(GenoLines *lines, const char **at, int64_t *length, MeritFault *fault)
+{
+  int64_t searched = 0;
+
+  PetscFunctionBegin;
+  *at = NULL;
+  if (fault->kind != MERIT_ERROR_NONE || lines->offset + lines->at >= lines->end)
+    PetscFunctionReturn(PETSC_SUCCESS);
+  for (;;) {
+    const int64_t rest = lines->have - lines->at;
+    const char   *from = lines->buffer + lines->at;
+    const char   *stop = rest > searched ? memchr(from + searched, '\n', (size_t)(rest - searched)) : NULL;
+
+    if (stop || lines->offset + lines->have == lines->size) {
+      *at     = from;
+      *length = stop ? stop - from : rest;
+      lines->at += *length + (stop ? 1 : 0);
+      lines->line++;
+      break;
+    }
+    searched = rest;
+    PetscCall(Refill(lines, fault));
+    if (fault->kind != MERIT_ERROR_NONE) break;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+/* GenoLinesNext - The next line that is not blank, line end and byte order mark left out. Not collective;
+   borrowed. */
+PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length, MeritFault *fault)
+{
+  PetscFunctionBegin;
+  do {
+    PetscCall(NextRaw(lines, at, length, fault));
+    if (!*at) break;
+    if (lines->line == 1 && *length >= 3 && !memcmp(*at, "\xef\xbb\xbf", 3)) *at += 3, *length -= 3;
+    while (*length && IsBlank((*at)[*length - 1])) (*length)--;
+  } while (!*length);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoField - The next blank-separated field before `end`; its length, 0 when there is none. Not collective. */
+int64_t GenoField(const char **at, const char *end, const char **field)
+{
+  const char *c = *at;
+
+  while (c < end && IsBlank(*c)) c++;
+  *field = c;
+  while (c < end && !IsBlank(*c)) c++;
+  *at = c;
+  return c - *field;
+}
+
+/* GenoNumber - A whole field as a finite number; false if it is none. Not collective. */
+bool GenoNumber(const char *field, int64_t size, double *value)
+{
+  char text[64], *end;
+
+  if (size >= (int64_t)sizeof(text)) return false;
+  memcpy(text, field, (size_t)size);
+  text[size] = 0;
+  *value     = strtod(text, &end);
+  return end == text + size && isfinite(*value);
+}
+
+static PetscErrorCode OpenFile(GenoLines *lines, MeritFault *fault)
+{
+  struct stat about;
+
+  PetscFunctionBegin;
+  lines->fd = open(lines->path, O_RDONLY | O_CLOEXEC);
+  if (lines->fd < 0 || fstat(lines->fd, &about))
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, 0, NULL, "cannot be opened: %s", strerror(errno));
+  else if (!S_ISREG(about.st_mode))
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, 0, NULL, "is not a regular file");
+  else
+    lines->size = about.st_size;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Move the start of the range to the first line that begins in it */
+static PetscErrorCode FindFirstLine(GenoLines *lines, MeritFault *fault)
+{
+  const char *at;
+  int64_t     length;
+
+  PetscFunctionBegin;
+  if (lines->begin == 0 || lines->begin >= lines->end) PetscFunctionReturn(PETSC_SUCCESS);
+  lines->begin--; /* a line begins at the range's start if the byte before is a newline */
+  GenoLinesRewind(lines);
+  PetscCall(NextRaw(lines, &at, &length, fault));
+  lines->begin = lines->offset + lines->at;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  GenoLinesOpen - Open a text file, find the lines of this rank and their numbers.
+
+  Collective on comm. The file is gone through once to count lines. Close with GenoLinesClose, also after an
+  error.
+*/
+PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], GenoLines *lines)
+{
+  MeritFault  fault   = {0};
+  int64_t     here[2] = {0, 0}, before[2] = {0, 0}, length;
+  const char *at;
+  PetscMPIInt rank, size;
+
+  PetscFunctionBegin;
+  memset(lines, 0, sizeof(*lines));
+  lines->path = path;
+  lines->fd   = -1;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(OpenFile(lines, &fault));
+  PetscCall(MeritFaultAgree(comm, &fault));
+  lines->begin = MeritBlockFirst(lines->size, size, rank);
+  lines->end   = MeritBlockFirst(lines->size, size, rank + 1);
+  PetscCall(FindFirstLine(lines, &fault));
+  GenoLinesRewind(lines);
+  lines->line = rank ? 1 : 0; /* a byte order mark can stand in the first line only */
+  for (;;) {
+    PetscCall(GenoLinesNext(lines, &at, &length, &fault));
+    if (!at) break;
+    here[1]++;
+  }
+  here[0] = lines->line - (rank ? 1 : 0);
+  PetscCall(MeritFaultAgree(comm, &fault));
+  PetscCallMPI(MPI_Exscan(here, before, 2, MPI_INT64_T, MPI_SUM, comm));
+  if (!rank) before[0] = before[1] = 0;
+  lines->first_line = before[0] + 1;
+  lines->first_row  = before[1];
+  lines->n_rows     = here[1];
+  PetscCallMPI(MPI_Allreduce(here + 1, &lines->all_rows, 1, MPI_INT64_T, MPI_SUM, comm));
+  GenoLinesRewind(lines);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoLinesClose - Close the file and free the buffer. Not collective. */
+PetscErrorCode GenoLinesClose(GenoLines *lines)
+{
+  PetscFunctionBegin;
+  if (lines->fd >= 0) close(lines->fd);
+  lines->fd = -1;
+  PetscCall(PetscFree(lines->buffer));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoGather - Every rank's bytes in rank order, on every rank. Collective; *out is owned by the caller,
+   `PetscFree()`. */
+PetscErrorCode GenoGather(MPI_Comm comm, int64_t n, const char at[], int64_t *all, char **out)
+{
+  const int64_t limit = MeritMaxMessage();
+  PetscMPIInt   rank, size;
+  int64_t      *count, first = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(PetscMalloc1(size, &count));
+  PetscCallMPI(MPI_Allgather(&n, 1, MPI_INT64_T, count, 1, MPI_INT64_T, comm));
+  *all = 0;
+  for (PetscMPIInt r = 0; r < size; r++) *all += count[r];
+  PetscCall(PetscMalloc1(*all + 1, out));
+  for (PetscMPIInt r = 0; r < size; first += count[r++]) {
+    if (r == rank && n) memcpy(*out + first, at, (size_t)n);
+    for (int64_t done = 0; done < count[r]; done += limit)
+      PetscCallMPI(MPI_Bcast(*out + first + done, (int)PetscMin(limit, count[r] - done), MPI_BYTE, r, comm));
+  }
+  PetscCall(PetscFree(count));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

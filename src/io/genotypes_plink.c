@@ -1,0 +1,334 @@
+/* PLINK 1 binary files: .bim and .fam by lines, of the .bed only the bytes of this rank's rows. */
+#include "genotypes_private.h"
+#include <merit/exchange.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIELDS 6
+
+static PetscErrorCode PathOf(MeritGenotypes geno, const char suffix[], char **path)
+{
+  size_t n = strlen(geno->path) + strlen(suffix) + 1;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, path));
+  strcpy(*path, geno->path);
+  strcat(*path, suffix);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Cut a line in its six fields, or note why not */
+static bool SixFields(const GenoLines *lines, const char *at, int64_t length, const char *what,
+                      const char *field[FIELDS], int64_t size[FIELDS], MeritFault *fault)
+{
+  const char *end = at + length, *extra;
+  int         n   = 0;
+
+  while (n < FIELDS && (size[n] = GenoField(&at, end, &field[n])) > 0) n++;
+  if (n == FIELDS && !GenoField(&at, end, &extra)) return true;
+  MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
+                "%s than six fields; a line is \"%s\"", n < FIELDS ? "fewer" : "more", what);
+  return false;
+}
+
+/* Growing bytes of the .bim's strings */
+typedef struct {
+  char   *at;
+  int64_t n, room;
+} Bytes;
+
+static PetscErrorCode AddBytes(Bytes *bytes, const void *from, int64_t n)
+{
+  PetscFunctionBegin;
+  if (bytes->n + n > bytes->room) {
+    char *larger;
+
+    bytes->room = 2 * bytes->room + n + 256;
+    PetscCall(PetscMalloc1(bytes->room, &larger));
+    if (bytes->n) memcpy(larger, bytes->at, (size_t)bytes->n);
+    PetscCall(PetscFree(bytes->at));
+    bytes->at = larger;
+  }
+  memcpy(bytes->at + bytes->n, from, (size_t)n);
+  bytes->n += n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One SNP as bytes: position, then chromosome, name, counted, other, each with its 0 */
+static PetscErrorCode AddSnp(const GenoLines *lines, const char *at, int64_t length, Bytes *bytes,
+                             MeritFault *fault)
+{
+  const char *field[FIELDS];
+  int64_t     size[FIELDS], position;
+  double      number;
+  const int   strings[4] = {0, 1, 4, 5};
+
+  PetscFunctionBegin;
+  if (!SixFields(lines, at, length, "chromosome name centimorgan position A1 A2", field, size, fault))
+    PetscFunctionReturn(PETSC_SUCCESS);
+  if (!GenoNumber(field[2], size[2], &number))
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
+                  "centimorgan \"%.*s\" is not a number", GENO_SHOWN(size[2]), field[2]);
+  if (!GenoNumber(field[3], size[3], &number) || number != floor(number) || fabs(number) > 9e15)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
+                  "position \"%.*s\" is not a whole number", GENO_SHOWN(size[3]), field[3]);
+  if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
+  position = (int64_t)number;
+  PetscCall(AddBytes(bytes, &position, (int64_t)sizeof(position)));
+  for (int i = 0; i < 4; i++) {
+    PetscCall(AddBytes(bytes, field[strings[i]], size[strings[i]]));
+    PetscCall(AddBytes(bytes, "", 1));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void CutSnps(MeritGenotypes geno)
+{
+  const char *at = geno->names;
+
+  for (int32_t j = 0; j < geno->n_snps; j++) {
+    MeritSnp    *snp   = &geno->snps[j];
+    const char **to[4] = {&snp->chromosome, &snp->name, &snp->counted, &snp->other};
+
+    memcpy(&snp->position, at, sizeof(snp->position));
+    at += sizeof(snp->position);
+    for (int i = 0; i < 4; i++) {
+      *to[i] = at;
+      at += strlen(at) + 1;
+    }
+  }
+}
+
+/* GenoReadBim - The SNP table: each rank parses its lines, all ranks get all of them. Collective. */
+PetscErrorCode GenoReadBim(MeritGenotypes geno)
+{
+  MeritFault  fault = {0};
+  GenoLines   lines;
+  Bytes       bytes = {0};
+  const char *at;
+  char       *path;
+  int64_t     length, all;
+
+  PetscFunctionBegin;
+  PetscCall(PathOf(geno, ".bim", &path));
+  PetscCall(GenoLinesOpen(geno->comm, path, &lines));
+  if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL, "holds no SNP"));
+  if (lines.all_rows >= INT32_MAX)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL, "%lld SNPs are more than are supported",
+                         (long long)lines.all_rows));
+  for (;;) {
+    PetscCall(GenoLinesNext(&lines, &at, &length, &fault));
+    if (!at) break;
+    PetscCall(AddSnp(&lines, at, length, &bytes, &fault));
+  }
+  PetscCall(GenoLinesClose(&lines));
+  PetscCall(MeritFaultAgree(geno->comm, &fault));
+  geno->n_snps = (int32_t)lines.all_rows;
+  PetscCall(GenoGather(geno->comm, bytes.n, bytes.at, &all, &geno->names));
+  PetscCall(PetscCalloc1(geno->n_snps, &geno->snps));
+  CutSnps(geno);
+  PetscCall(PetscFree(bytes.at));
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoReadFam - The animals in file order; the individual id (second field) is the id. Collective. */
+PetscErrorCode GenoReadFam(MeritGenotypes geno)
+{
+  MeritFault  fault = {0};
+  GenoLines   lines;
+  GenoIds     ids;
+  const char *at, *field[FIELDS];
+  char       *path;
+  int64_t     length, size[FIELDS];
+
+  PetscFunctionBegin;
+  PetscCall(PathOf(geno, ".fam", &path));
+  PetscCall(GenoLinesOpen(geno->comm, path, &lines));
+  if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL, "holds no animal"));
+  PetscCall(GenoIdsCreate(&lines, &ids));
+  for (;;) {
+    PetscCall(GenoLinesNext(&lines, &at, &length, &fault));
+    if (!at) break;
+    if (SixFields(&lines, at, length, "family id sire dam sex phenotype", field, size, &fault))
+      PetscCall(GenoIdsAdd(&ids, field[1], size[1], lines.line));
+  }
+  PetscCall(GenoLinesClose(&lines));
+  PetscCall(MeritFaultAgree(geno->comm, &fault));
+  geno->n_animals = lines.all_rows;
+  PetscCall(GenoIdsNumber(geno->comm, path, &ids, &geno->dict));
+  PetscCall(GenoIdsFree(&ids));
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The .bed of a load: where it is, how it is cut */
+typedef struct {
+  const char *path;
+  int         fd;
+  int64_t     stride; /* bytes of an SNP */
+} Bed;
+
+/* First bytes and length must be what the tables say */
+static PetscErrorCode CheckBed(MeritGenotypes geno, const Bed *bed, MeritFault *fault)
+{
+  const int64_t expected = 3 + bed->stride * geno->n_snps, size = (int64_t)lseek(bed->fd, 0, SEEK_END);
+  unsigned char magic[3] = {0};
+
+  PetscFunctionBegin;
+  if (size >= 3) PetscCall(GenoReadAt(bed->fd, bed->path, 0, 3, magic, fault));
+  if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
+  if (magic[0] != 0x6c || magic[1] != 0x1b || magic[2] > 1)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL,
+                  "is not a PLINK 1 .bed file: it begins with %02x %02x %02x instead of 6c 1b 01", magic[0],
+                  magic[1], magic[2]);
+  else if (!magic[2])
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, bed->path, 0, NULL,
+                  "is in individual-major mode, which is not supported; write it anew in SNP-major mode "
+                  "(PLINK --make-bed)");
+  else if (size != expected)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL,
+                  "%s: %lld bytes, but %d SNPs of %lld animals (.bim, .fam) take %lld",
+                  size < expected ? "truncated" : "trailing bytes", (long long)size, (int)geno->n_snps,
+                  (long long)geno->n_animals, (long long)expected);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  PLINK's codes 00, 01, 10, 11 (two A1, missing, one, none) of 32 animals to 2, 3, 1, 0: the high bit turned,
+  the low bit the exclusive or of both; rows that do not exist become 3
+*/
+static uint64_t Recode(uint64_t w, int64_t rows)
+{
+  const uint64_t low = 0x5555555555555555u, copies = (~w & ~low) | ((w ^ (w >> 1)) & low);
+
+  return rows >= 32 ? copies : copies | ~(uint64_t)0 << (2 * rows);
+}
+
+/* This rank's bytes of one SNP to its line in every strip of a tile */
+static void PlaceColumn(int64_t n_rows, int32_t n_cols, int32_t column, const unsigned char *bytes,
+                        uint64_t *code)
+{
+  for (int64_t row = 0; row < n_rows; row += 32) {
+    const int64_t rows = PetscMin(32, n_rows - row);
+    uint64_t      w    = 0;
+
+    for (int64_t b = 0; b < (rows + 3) / 4; b++) w |= (uint64_t)bytes[row / 4 + b] << (8 * b);
+    code[((size_t)(row / MERIT_STRIP) * (size_t)n_cols + (size_t)column) * MERIT_LINE +
+         (size_t)(row % MERIT_STRIP / 32)] = Recode(w, rows);
+  }
+}
+
+/* SNPs [from, to) for this rank's rows. Several SNPs a request where this rank has all rows, else one
+   request each */
+static PetscErrorCode ReadColumns(MeritGenotypes geno, const Bed *bed, int32_t from, int32_t to,
+                                  uint64_t *code, MeritFault *fault)
+{
+  const int64_t mine = (geno->n_rows + 3) / 4;
+  const int32_t batch =
+      mine == bed->stride ? (int32_t)PetscMax(1, PetscMin(((int64_t)1 << 22) / bed->stride, to - from)) : 1;
+  unsigned char *bytes;
+
+  PetscFunctionBegin;
+  if (!mine) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1((size_t)batch * (size_t)mine, &bytes));
+  for (int32_t j = from; j < to && fault->kind == MERIT_ERROR_NONE; j += batch) {
+    const int32_t n = PetscMin(batch, to - j);
+
+    PetscCall(
+        GenoReadAt(bed->fd, bed->path, 3 + j * bed->stride + geno->row_first / 4, n * mine, bytes, fault));
+    if (fault->kind != MERIT_ERROR_NONE) break;
+    for (int32_t i = 0; i < n; i++)
+      PlaceColumn(geno->n_rows, to - from, j - from + i, bytes + i * mine, code);
+  }
+  PetscCall(PetscFree(bytes));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Squeeze the SNPs of this rank's columns, the file's [from, to) before, to the front of every strip; the
+   room is given back */
+static PetscErrorCode KeepColumns(MeritGenotypes geno, int32_t from, int32_t to, uint64_t **code)
+{
+  const int64_t strips = MeritPackedStrips(geno->n_rows);
+  uint64_t     *at     = *code;
+
+  PetscFunctionBegin;
+  for (int64_t strip = 0; strip < strips; strip++)
+    for (int32_t j = 0; j < geno->n_cols; j++) {
+      const uint64_t *line =
+          *code +
+          ((size_t)strip * (size_t)(to - from) + (size_t)(geno->used[geno->col_first + j] - from)) * 8;
+
+      if (at != line) memmove(at, line, MERIT_LINE * sizeof(*at));
+      at += MERIT_LINE;
+    }
+  PetscCall(GenoShrink(geno, code));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Counts of all SNPs over all animals: each grid column counted its block of the file */
+static PetscErrorCode CountAll(MeritGenotypes geno, int32_t from, int32_t to, const uint64_t *code,
+                               int64_t **count)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(4 * (size_t)geno->n_snps, count));
+  MeritPackedCount(geno->n_rows, to - from, code, *count + 4 * (size_t)from);
+  PetscCall(GenoSumCounts(geno, *count));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Read, count, decide, keep: with one grid column the file is read once, else a second time for the columns
+   that were given out */
+static PetscErrorCode LoadColumns(MeritGenotypes geno, const Bed *bed)
+{
+  int32_t    from  = (int32_t)MeritBlockFirst(geno->n_snps, geno->grid_cols, geno->grid_col);
+  int32_t    to    = (int32_t)MeritBlockFirst(geno->n_snps, geno->grid_cols, geno->grid_col + 1);
+  MeritFault fault = {0};
+  uint64_t  *code;
+  int64_t   *count;
+
+  PetscFunctionBegin;
+  PetscCall(GenoRoom(geno, to - from, &code));
+  PetscCall(ReadColumns(geno, bed, from, to, code, &fault));
+  PetscCall(MeritFaultAgree(geno->comm, &fault));
+  PetscCall(CountAll(geno, from, to, code, &count));
+  PetscCall(GenoSettle(geno, count));
+  PetscCall(PetscFree(count));
+  if (geno->grid_cols > 1) {
+    free(code);
+    from = geno->n_cols ? geno->used[geno->col_first] : 0;
+    to   = geno->n_cols ? geno->used[geno->col_first + geno->n_cols - 1] + 1 : 0;
+    PetscCall(GenoRoom(geno, to - from, &code));
+    PetscCall(ReadColumns(geno, bed, from, to, code, &fault));
+    PetscCall(MeritFaultAgree(geno->comm, &fault));
+  }
+  PetscCall(KeepColumns(geno, from, to, &code));
+  geno->code = code;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GenoLoadBed - Check the .bed against the tables and load this rank's tile. Collective. */
+PetscErrorCode GenoLoadBed(MeritGenotypes geno)
+{
+  MeritFault fault = {0};
+  Bed        bed   = {.stride = (geno->n_animals + 3) / 4};
+  char      *path;
+
+  PetscFunctionBegin;
+  PetscCall(PathOf(geno, ".bed", &path));
+  bed.path = path;
+  bed.fd   = open(path, O_RDONLY | O_CLOEXEC);
+  if (bed.fd < 0)
+    MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL, "cannot be opened: %s", strerror(errno));
+  else
+    PetscCall(CheckBed(geno, &bed, &fault));
+  PetscCall(MeritFaultAgree(geno->comm, &fault));
+  PetscCall(LoadColumns(geno, &bed));
+  close(bed.fd);
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,99 @@
+#pragma once
+#include <merit/genotypes.h>
+#include <merit/packed.h>
+
+struct _p_MeritGenotypes {
+  MPI_Comm    comm;
+  PetscMPIInt rank, size;
+  char       *path; /* PLINK prefix or text file; owned */
+  bool        plink;
+  MeritScale  scaling;
+  bool        centred;
+  char       *frequency_file; /* owned, NULL: observed */
+  int         asked_rows;
+
+  /* the grid and this rank's tile */
+  int     grid_rows, grid_cols, grid_row, grid_col;
+  int64_t n_animals, row_first, n_rows;
+  int32_t n_snps, n_used, col_first, n_cols;
+
+  MeritDict dict;
+  char     *names;                    /* bytes the strings of snps lie in; owned */
+  MeritSnp *snps;                     /* [n_snps]; owned */
+  int32_t  *used;                     /* [n_used] SNP of the file behind a column of M; owned */
+  double   *scale, *centre, *missing; /* [n_used]; owned */
+  double    sum_2pq, mean_diagonal;
+  uint64_t *code; /* packed tile, free(); owned */
+  bool      loaded;
+};
+
+/* Lines of a text file that begin in this rank's byte range, one after another through a bounded buffer. */
+typedef struct {
+  const char *path; /* borrowed */
+  int         fd;
+  int64_t     begin, end; /* lines that begin at a byte of [begin, end) are this rank's */
+  int64_t     size;
+  int64_t     first_line;                  /* 1-based number of the first of them */
+  int64_t     n_rows, first_row, all_rows; /* lines that are not blank: here, before, in all */
+  char       *buffer;                      /* owned */
+  int64_t     room, have, at,
+      offset;        /* of the buffer: bytes allocated, read, consumed; place of its byte 0 in the file */
+  int64_t line;      /* of the line given last */
+  int64_t head_line; /* the line that set the shape of text genotypes, 0 where it is not this rank's */
+} GenoLines;
+
+/* Open, find this rank's lines, count those before. Collective. */
+PETSC_INTERN PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], GenoLines *lines);
+/* The next line that is not blank, without its end; *at NULL when there is none. Borrowed until the next
+   call. Not collective. */
+PETSC_INTERN PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length,
+                                          MeritFault *fault);
+/* Start again at this rank's first line. */
+PETSC_INTERN void           GenoLinesRewind(GenoLines *lines);
+PETSC_INTERN PetscErrorCode GenoLinesClose(GenoLines *lines);
+/* Next blank-separated field of a line from *at on; its length, 0 at the end. */
+PETSC_INTERN int64_t GenoField(const char **at, const char *end, const char **field);
+/* A whole field as a finite number. */
+PETSC_INTERN bool GenoNumber(const char *field, int64_t size, double *value);
+/* A field as a message shows it: cut to 40 bytes. */
+#define GENO_SHOWN(n) ((int)((n) < 40 ? (n) : 40))
+
+/* Read exactly n bytes at an offset of an open file in bounded requests. */
+PETSC_INTERN PetscErrorCode GenoReadAt(int fd, const char path[], int64_t offset, int64_t n, void *to,
+                                       MeritFault *fault);
+/* Every rank's bytes one after another, on every rank; owned by the caller, PetscFree. Collective. */
+PETSC_INTERN PetscErrorCode GenoGather(MPI_Comm comm, int64_t n, const char at[], int64_t *all, char **out);
+
+/* Ids of the animals whose lines this rank read. */
+typedef struct {
+  MeritStrings pool;     /* owned */
+  int32_t     *code;     /* [n]; owned */
+  int64_t     *line;     /* [n] in the file; owned */
+  int64_t      n, first; /* animals here, row of the first */
+} GenoIds;
+
+PETSC_INTERN PetscErrorCode GenoIdsCreate(const GenoLines *lines, GenoIds *ids);
+/* The next animal's id. */
+PETSC_INTERN PetscErrorCode GenoIdsAdd(GenoIds *ids, const char id[], int64_t length, int64_t line);
+/* The dictionary of ids, number = row; a duplicate is an INPUT error naming both lines. Collective. */
+PETSC_INTERN PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const GenoIds *ids,
+                                          MeritDict *dict);
+PETSC_INTERN PetscErrorCode GenoIdsFree(GenoIds *ids);
+/* Rows of this rank's tile from n_animals and the grid. */
+PETSC_INTERN void GenoPlaceRows(MeritGenotypes geno);
+/* Room for a tile of n_rows x n_cols, every genotype missing. */
+PETSC_INTERN PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code);
+/* Give back what a tile of n_cols columns does not need of a larger room. */
+PETSC_INTERN PetscErrorCode GenoShrink(MeritGenotypes geno, uint64_t **code);
+
+/* PLINK: tables first, then columns of the .bed for this rank's rows. */
+PETSC_INTERN PetscErrorCode GenoReadBim(MeritGenotypes geno);
+PETSC_INTERN PetscErrorCode GenoReadFam(MeritGenotypes geno);
+PETSC_INTERN PetscErrorCode GenoLoadBed(MeritGenotypes geno);
+/* Text: everything. */
+PETSC_INTERN PetscErrorCode GenoLoadText(MeritGenotypes geno);
+/* Counts of this rank, [n_snps * 4], to those of all ranks. Collective. */
+PETSC_INTERN PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[]);
+/* From count[n_snps * 4] over all animals: frequencies, used SNPs, this rank's columns, centre and scale.
+   Collective. */
+PETSC_INTERN PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[]);

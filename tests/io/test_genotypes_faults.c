@@ -1,0 +1,158 @@
+#include "genotypes_case.h"
+
+static Case small;
+
+/* a good set of PLINK files to spoil; 6 animals, 3 SNPs */
+static const char *Good(void)
+{
+  small = MakeCase(6, 3, 0, MERIT_SCALE_NONE, true);
+  return WritePlink(&small);
+}
+
+static void PlinkRaises(MeritErrorKind kind, const char *prefix, const char *words)
+{
+  MeritGenotypes geno;
+
+  TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
+  TestCall(MeritGenotypesSetPlink(geno, prefix));
+  TestRaises(kind, words, MeritGenotypesLoad(geno));
+  FreeCase(&small);
+}
+
+static void TextRaises(const char *text, const char *words)
+{
+  MeritGenotypes geno;
+
+  TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
+  TestCall(MeritGenotypesSetText(geno, WriteFile("g.txt", text, -1)));
+  TestRaises(MERIT_ERROR_INPUT, words, MeritGenotypesLoad(geno));
+}
+
+static void BedRaises(MeritErrorKind kind, const char *bytes, long n, const char *words)
+{
+  const char *prefix = Good();
+
+  WriteFile("g.bed", bytes, n);
+  PlinkRaises(kind, prefix, words);
+}
+
+static void TestBedFilesThatDoNotFitAreRefused(void **state)
+{
+  (void)state;
+  BedRaises(MERIT_ERROR_INPUT,
+            "\x6c\x1b\x01"
+            "abcde",
+            8, "g.bed: truncated: 8 bytes, but 3 SNPs of 6 animals (.bim, .fam) take 9");
+  BedRaises(MERIT_ERROR_INPUT,
+            "\x6c\x1b\x01"
+            "abcdefg",
+            10, "g.bed: trailing bytes: 10 bytes, but 3 SNPs of 6 animals");
+  BedRaises(MERIT_ERROR_INPUT,
+            "\x6c\x1c\x01"
+            "abcdef",
+            9, "g.bed: is not a PLINK 1 .bed file: it begins with 6c 1c 01");
+  BedRaises(MERIT_ERROR_INPUT,
+            "\x6c\x1b\x02"
+            "abcdef",
+            9, "begins with 6c 1b 02");
+  BedRaises(MERIT_ERROR_INPUT, "", 0, "begins with 00 00 00");
+  BedRaises(MERIT_ERROR_USAGE,
+            "\x6c\x1b\x00"
+            "abcdef",
+            9, "g.bed: is in individual-major mode");
+}
+
+static void TableRaises(const char *name, const char *text, const char *words)
+{
+  const char *prefix = Good();
+
+  WriteFile(name, text, -1);
+  PlinkRaises(MERIT_ERROR_INPUT, prefix, words);
+}
+
+static void TestMalformedTablesAreNamedByLine(void **state)
+{
+  (void)state;
+  TableRaises("g.bim", "", "g.bim: holds no SNP");
+  TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0 2 A\n1 r3 0 3 A C\n", "g.bim:2: fewer than six fields");
+  TableRaises("g.bim", "1 r1 0 1 A C\n\n1 r2 0 2 A C x\n1 r3 0 3 A C\n", "g.bim:3: more than six fields");
+  TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0 two A C\n1 r3 0 3 A C\n",
+              "g.bim:2: position \"two\" is not a whole number");
+  TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0,5 2 A C\n1 r3 0 3 A C\n",
+              "g.bim:2: centimorgan \"0,5\" is not a number");
+  TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0 2 A C\n", "g.bed: trailing bytes");
+  TableRaises("g.fam", "", "g.fam: holds no animal");
+  TableRaises("g.fam", "f a 0 0 0 -9\nf b 0 0 0 -9\nf c 0 0 0\nf d 0 0 0 -9\n",
+              "g.fam:3: fewer than six fields");
+  TableRaises("g.fam", "f a 0 0 0 1\nf b 0 0 0 1\nf c 0 0 0 1\nf d 0 0 0 1\nf b 0 0 0 1\nf e 0 0 0 1\n",
+              "g.fam:5: b: this id is on line 2 already");
+  TableRaises("g.fam", "f a 0 0 0 1\nf b 0 0 0 1\nf c 0 0 0 1\nf c 0 0 0 1\nf b 0 0 0 1\nf a 0 0 0 1\n",
+              "g.fam:4: c: this id is on line 3 already");
+}
+
+static void TestAMissingFileIsNamed(void **state)
+{
+  char prefix[100];
+
+  (void)state;
+  sprintf(prefix, "%s/none", folder);
+  small = MakeCase(6, 3, 0, MERIT_SCALE_NONE, true);
+  PlinkRaises(MERIT_ERROR_INPUT, prefix, "none.bim: cannot be opened");
+}
+
+static void TestMalformedTextIsNamedByLineAndId(void **state)
+{
+  (void)state;
+  TextRaises("", "g.txt: holds no animal");
+  TextRaises("a 0 1 2\nb 0 1\nc 0 0 0\n", "g.txt:2: b: 2 genotypes, but the first line has 3");
+  TextRaises("a 0 1 2\nb 0 1 2\nc 0 0 0 1\n", "g.txt:3: c: 4 genotypes, but the first line has 3");
+  TextRaises("a 0 1 2\nb 0 3 2\nc 0 0 0\n",
+             "g.txt:2: b: \"3\" for SNP 2 is not 0, 1, 2 or missing (5, NA, .)");
+  TextRaises("a 0 1 2\n\nb 0 1 2\nc 0 0 -9\n", "g.txt:4: c: \"-9\" for SNP 3 is not 0, 1, 2");
+  TextRaises("a 012\nb 01\nc 000\n", "g.txt:2: b: 2 genotypes, but the first line has 3");
+  TextRaises("a 012\nb 0122\nc 000\n", "g.txt:2: b: 4 genotypes, but the first line has 3");
+  TextRaises("a 012\nb 0.2\nc 000\n", "g.txt:2: b: \".\" for SNP 2 is not 0, 1, 2 or 5 (missing)");
+  TextRaises("a 012\nb 0 2\nc 000\n", "g.txt:2: b: \" \" for SNP 2 is not 0, 1, 2 or 5 (missing)");
+  TextRaises("a 0 1\nb\nc 0 0\n", "g.txt:2: b: 0 genotypes, but the first line has 2");
+  TextRaises("a 0 1 2\nb 2 1 0\nc 1 1 1\nb 0 0 0\n", "g.txt:4: b: this id is on line 2 already");
+}
+
+static void TestAFirstLineWithoutGenotypesIsRefused(void **state)
+{
+  (void)state;
+  TextRaises("id s1 s2\na 0 1\nb 1 2\n",
+             "g.txt:1: id: \"s1\" for SNP 1 is not 0, 1, 2 or missing (5, NA, .); the first line must hold");
+  TextRaises("id genotypes\na 01\nb 12\n",
+             "g.txt:1: id: \"g\" for SNP 1 is not 0, 1, 2 or 5 (missing); the first line must hold");
+  TextRaises("a,0,1\nb,1,2\n", "g.txt:1: no genotypes behind \"a,0,1\"");
+}
+
+static void TestGenotypesWithoutVariationAreRefused(void **state)
+{
+  (void)state;
+  TextRaises("a 0 5 2\nb 0 5 2\n", "g.txt: none of the 3 SNPs can be used");
+}
+
+static void TestAGridThatDoesNotDivideTheRanksIsRefused(void **state)
+{
+  MeritGenotypes geno;
+
+  (void)state;
+  TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
+  TestCall(MeritGenotypesSetText(geno, WriteFile("g.txt", "a 0 1\nb 1 2\n", -1)));
+  TestCall(MeritGenotypesSetGrid(geno, size + 1));
+  TestRaises(MERIT_ERROR_USAGE, "do not divide", MeritGenotypesLoad(geno));
+  TestCall(MeritGenotypesDestroy(&geno));
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(TestBedFilesThatDoNotFitAreRefused),
+    cmocka_unit_test(TestMalformedTablesAreNamedByLine),
+    cmocka_unit_test(TestAMissingFileIsNamed),
+    cmocka_unit_test(TestMalformedTextIsNamedByLineAndId),
+    cmocka_unit_test(TestAFirstLineWithoutGenotypesIsRefused),
+    cmocka_unit_test(TestGenotypesWithoutVariationAreRefused),
+    cmocka_unit_test(TestAGridThatDoesNotDivideTheRanksIsRefused),
+};
+
+GENOTYPES_MAIN(tests)
