@@ -36,10 +36,10 @@ typedef struct {
   int64_t     first_line;                  /* 1-based number of the first of them */
   int64_t     n_rows, first_row, all_rows; /* lines that are not blank: here, before, in all */
   char       *buffer;                      /* owned */
-  int64_t     room, have, at,
-      offset;        /* of the buffer: bytes allocated, read, consumed; place of its byte 0 in the file */
-  int64_t line;      /* of the line given last */
-  int64_t head_line; /* the line that set the shape of text genotypes, 0 where it is not this rank's */
+  int64_t     room, have, at;              /* bytes of the buffer: allocated, read, consumed */
+  int64_t     offset;                      /* place of the buffer's byte 0 in the file */
+  int64_t     line;                        /* of the line given last */
+  int64_t     head_line; /* the line that set the shape of text genotypes, 0 where it is not this rank's */
 } GenoLines;
 
 /* Open, find this rank's lines, count those before. Collective. */

@@ -27,8 +27,7 @@ static void Arrange(const double rows[MERIT_STRIP], double factor, double out[ME
   for (int i = 0; i < MERIT_STRIP; i++) out[i] = rows[i] * factor;
 }
 
-/* Columns [from, to) for the eight rows that two bytes of a word hold, four columns at a time so that the
-   sums stay in registers */
+/* n columns for the eight rows that two bytes of a word hold; the sums stay in registers */
 static void ForwardEightRows(const uint64_t *word, int32_t n, int shift, const double a[], double acc[8])
 {
   double sum[8];
