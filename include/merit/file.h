@@ -12,23 +12,28 @@ MERIT_EXTERN PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int6
 MERIT_EXTERN PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault);
 
 /*
-  The output folder of a run. Open takes the lock, refuses an existing result without `overwrite` (USAGE), and makes the hidden
-  staging folder OUTPUT/.staging. Files are written by any number of ranks; Commit flushes, renames every staged file into the
-  folder, with the one named last ("summary.json") last, and drops the lock. Abandon removes what was staged and the lock; earlier
-  results are left alone.
+  The output folder of a run. Open takes the lock, refuses a folder that is not empty without `overwrite` (USAGE), and makes the
+  hidden staging folder OUTPUT/.staging. Files are written by any number of ranks; Commit flushes, puts the files of an earlier
+  result aside, renames every staged file into the folder, with the one named last ("summary.json") last, and drops the lock; if any
+  of that fails, or the process dies, the earlier result is put back (by Commit itself, or by the next Open). Abandon removes what
+  was staged, the folder if Open made it, and the lock; earlier results are left alone.
 */
 typedef struct _p_MeritOutput *MeritOutput;
 
 MERIT_EXTERN PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrite, MeritOutput *out);
 /*
-  Write one file in parallel: the ranks' texts one after another in rank order, `header` (rank 0's) first. May be called repeatedly
-  for the same name to append further parts. Disk-full and the like are SYSTEM errors on every rank. Collective.
+  Write one file in parallel: the ranks' texts one after another in rank order, `header` (rank 0's, may be NULL) first. May be called
+  repeatedly for the same name to append further parts; the header counts at the first call only. Disk-full and the like are SYSTEM errors on every rank. Collective.
 */
 MERIT_EXTERN PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char header[], const char text[], int64_t n);
 /* Bytes and CRC-32 (zlib) of each staged file so far, for summary.json; borrowed. Same on all ranks. */
 MERIT_EXTERN int MeritOutputFiles(MeritOutput out, const char *const **names, const int64_t **bytes, const uint32_t **crc);
+/* Frees *out in any case. Collective. */
 MERIT_EXTERN PetscErrorCode MeritOutputCommit(MeritOutput *out, const char last[]);
+/* NULL-safe; does not communicate. */
 MERIT_EXTERN PetscErrorCode MeritOutputAbandon(MeritOutput *out);
+/* Abandon every output of this process that is still open, after an error; handles to them must not be used again. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritOutputAbandonAll(void);
 
 /* A growing text buffer of one rank, for formatted rows. */
 typedef struct {

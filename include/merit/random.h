@@ -14,7 +14,7 @@ typedef struct {
   uint64_t level;    /* canonical number */
 } MeritRandomKey;
 
-/* Draw number `draw` under a key: uniform on (0, 1), never 0 or 1; 53 bits. */
+/* Draw number `draw` under a key: uniform on (0, 1), never 0 or 1: an odd multiple of 2^-53. */
 MERIT_EXTERN double MeritRandomUniform(const MeritRandomKey *key, uint32_t draw);
 /* Standard normal by inversion of the draw-th uniform (Wichura 1988, AS 241). */
 MERIT_EXTERN double MeritRandomNormal(const MeritRandomKey *key, uint32_t draw);
@@ -22,3 +22,5 @@ MERIT_EXTERN double MeritRandomNormal(const MeritRandomKey *key, uint32_t draw);
 MERIT_EXTERN uint64_t MeritRandomBits(const MeritRandomKey *key, uint32_t draw);
 /* Integer in [0, n), n >= 1, without modulo bias that matters (128-bit multiply). */
 MERIT_EXTERN uint64_t MeritRandomBelow(const MeritRandomKey *key, uint32_t draw, uint64_t n);
+/* Quantile of the standard normal at 0 < p < 1 (Wichura 1988, AS 241, about 16 digits). */
+MERIT_EXTERN double MeritNormalQuantile(double p);

@@ -1,0 +1,114 @@
+#include <merit/exchange.h>
+#include <merit/file.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/*@
+  MeritFileSize - Size of a file in bytes.
+
+  Collective on comm; rank 0 looks. A file that cannot be opened for reading, or is none, is an INPUT error that names it.
+@*/
+PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes)
+{
+  MeritFault  fault = {0};
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) {
+    struct stat about;
+    int         file = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (file < 0 || fstat(file, &about))
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL, "cannot be opened: %s", strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL, S_ISDIR(about.st_mode) ? "is a folder, not a file" : "is not a plain file");
+    else *bytes = (int64_t)about.st_size;
+    if (file >= 0) close(file);
+  }
+  PetscCall(MeritFaultAgree(comm, &fault));
+  PetscCallMPI(MPI_Bcast(bytes, 1, MPI_INT64_T, 0, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritFileRead - Read n bytes at an offset, in requests of at most `MeritMaxMessage()`.
+
+  Not collective. What goes wrong is noted in *fault: INPUT if the file cannot be opened or is shorter than that, SYSTEM if the disk
+  fails.
+@*/
+PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault)
+{
+  const int64_t limit = MeritMaxMessage();
+  int           file;
+
+  PetscFunctionBegin;
+  if (n <= 0) PetscFunctionReturn(PETSC_SUCCESS);
+  file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL, "cannot be opened: %s", strerror(errno));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  for (int64_t done = 0; done < n;) {
+    const ssize_t got = pread(file, (char *)to + done, (size_t)PetscMin(limit, n - done), (off_t)(offset + done));
+
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "cannot be read: %s", strerror(errno));
+      break;
+    }
+    if (got == 0) {
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL, "ends at byte %lld, %lld were expected; was it changed meanwhile?",
+                    (long long)(offset + done), (long long)(offset + n));
+      break;
+    }
+    done += got;
+  }
+  close(file);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritFileHash - CRC-32 (zlib's) of a whole file: each rank takes a block, the values are combined.
+
+  Collective on comm; the same on all ranks and for any number of them.
+@*/
+PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], uint32_t *crc)
+{
+  const int64_t step  = PetscMin(MeritMaxMessage(), 1 << 22);
+  MeritFault    fault = {0};
+  PetscMPIInt   rank, size;
+  int64_t       bytes = 0, at, end;
+  uint64_t      mine[2], *all;
+  uLong         value = crc32(0, NULL, 0);
+  char         *part;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(MeritFileSize(comm, path, &bytes));
+  at  = MeritBlockFirst(bytes, size, rank);
+  end = MeritBlockFirst(bytes, size, rank + 1);
+  PetscCall(PetscMalloc1((size_t)step, &part));
+  mine[1] = (uint64_t)(end - at);
+  for (; at < end && fault.kind == MERIT_ERROR_NONE; at += step) {
+    const int64_t n = PetscMin(step, end - at);
+
+    PetscCall(MeritFileRead(path, at, n, part, &fault));
+    if (fault.kind == MERIT_ERROR_NONE) value = crc32(value, (const Bytef *)part, (uInt)n);
+  }
+  PetscCall(PetscFree(part));
+  PetscCall(MeritFaultAgree(comm, &fault));
+  mine[0] = value;
+  PetscCall(PetscMalloc1(2 * (size_t)size, &all));
+  PetscCallMPI(MPI_Allgather(mine, 2, MPI_UINT64_T, all, 2, MPI_UINT64_T, comm));
+  value = crc32(0, NULL, 0);
+  for (PetscMPIInt r = 0; r < size; r++) value = crc32_combine(value, (uLong)all[2 * r], (z_off_t)all[2 * r + 1]);
+  PetscCall(PetscFree(all));
+  *crc = (uint32_t)value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,148 @@
+#include <merit/log.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { MAX_PHASES = 32, MAX_NESTED = 8 };
+
+/* One run per process, and a log is the run's: hence the one place with state of its own. */
+static struct {
+  MeritLogSink  sink;
+  void         *ctx;
+  int           n_warnings;
+  char        **warning; /* owned */
+  int           n_phases, n_open;
+  char          name[MAX_PHASES][32];
+  const char   *names[MAX_PHASES];
+  double        seconds[MAX_PHASES];
+  PetscLogStage stage[MAX_PHASES];
+  int           open[MAX_NESTED];
+  double        begin[MAX_NESTED];
+} run;
+
+/* MeritLogSetSink - Where messages go; NULL for nowhere. Not collective: the command line installs one on rank 0 only. */
+void MeritLogSetSink(MeritLogSink sink, void *ctx)
+{
+  run.sink = sink;
+  run.ctx  = ctx;
+}
+
+/* A warning that cannot be kept (no memory) is still shown. */
+static void Keep(const char *text)
+{
+  char **list = realloc(run.warning, (size_t)(run.n_warnings + 1) * sizeof(*list));
+
+  if (!list) return;
+  run.warning = list;
+  list[run.n_warnings] = strdup(text);
+  if (list[run.n_warnings]) run.n_warnings++;
+}
+
+static void Tell(MeritLogKind kind, double fraction, const char format[], va_list args)
+{
+  char text[2048];
+
+  vsnprintf(text, sizeof(text), format, args);
+  if (kind == MERIT_LOG_WARNING) Keep(text);
+  if (run.sink) run.sink(kind, fraction, text, run.ctx);
+}
+
+/* MeritLog - Tell the user one line; warnings are also kept for the summary. Not collective: what rank 0 says is shown. */
+void MeritLog(MeritLogKind kind, const char format[], ...)
+{
+  va_list args;
+
+  va_start(args, format);
+  Tell(kind, -1, format, args);
+  va_end(args);
+}
+
+/* MeritLogProgress - How far a long phase is, as a fraction of 1 (-1: not known). Not collective; cheap enough for every iteration. */
+void MeritLogProgress(double fraction, const char format[], ...)
+{
+  va_list args;
+
+  if (!run.sink) return;
+  va_start(args, format);
+  Tell(MERIT_LOG_PROGRESS, fraction, format, args);
+  va_end(args);
+}
+
+/* MeritLogWarnings - Warnings of this rank so far; *texts is borrowed until the next one. Not collective. */
+int MeritLogWarnings(const char *const **texts)
+{
+  *texts = (const char *const *)run.warning;
+  return run.n_warnings;
+}
+
+/*@
+  MeritPhaseBegin - A phase of the run begins ("read", "solve"); phases may nest, and one may come again.
+
+  Logically collective. Its seconds are kept for the summary, those of phases inside it included; in PETSc's -log_view it is a stage.
+@*/
+PetscErrorCode MeritPhaseBegin(const char name[])
+{
+  int p = 0;
+
+  PetscFunctionBegin;
+  PetscCheck(run.n_open < MAX_NESTED, PETSC_COMM_SELF, PETSC_ERR_PLIB, "phase %s is nested too deeply", name);
+  while (p < run.n_phases && strcmp(run.name[p], name)) p++;
+  if (p == run.n_phases) {
+    PetscCheck(p < MAX_PHASES, PETSC_COMM_SELF, PETSC_ERR_PLIB, "too many phases, at %s", name);
+    snprintf(run.name[p], sizeof(run.name[p]), "%s", name);
+    run.names[p]   = run.name[p];
+    run.seconds[p] = 0;
+    PetscCall(PetscLogStageGetId(name, &run.stage[p]));
+    if (run.stage[p] < 0) PetscCall(PetscLogStageRegister(name, &run.stage[p]));
+    run.n_phases++;
+  }
+  PetscCall(PetscLogStagePush(run.stage[p]));
+  run.open[run.n_open]  = p;
+  run.begin[run.n_open] = MPI_Wtime();
+  run.n_open++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPhaseEnd - The phase begun last ends. Logically collective. */
+PetscErrorCode MeritPhaseEnd(void)
+{
+  PetscFunctionBegin;
+  PetscCheck(run.n_open > 0, PETSC_COMM_SELF, PETSC_ERR_ORDER, "no phase has begun");
+  run.n_open--;
+  run.seconds[run.open[run.n_open]] += MPI_Wtime() - run.begin[run.n_open];
+  PetscCall(PetscLogStagePop());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPhases - Phases in order of their first begin, with the seconds of this rank; borrowed. Not collective. */
+int MeritPhases(const char *const **names, const double **seconds)
+{
+  *names   = run.names;
+  *seconds = run.seconds;
+  return run.n_phases;
+}
+
+/* MeritPeakMemory - Largest resident memory of this rank so far, bytes. Not collective. */
+int64_t MeritPeakMemory(void)
+{
+  struct rusage usage;
+
+  if (getrusage(RUSAGE_SELF, &usage)) return 0;
+  return (int64_t)usage.ru_maxrss * 1024; /* Linux counts KiB */
+}
+
+/* MeritLogReset - Forget warnings and phases, also those an error left open; the sink stays. Not collective. */
+void MeritLogReset(void)
+{
+  for (int i = 0; i < run.n_warnings; i++) free(run.warning[i]);
+  free(run.warning);
+  run.warning    = NULL;
+  run.n_warnings = 0;
+  while (run.n_open > 0) {
+    run.n_open--;
+    if (PetscLogStagePop()) break;
+  }
+  run.n_open = run.n_phases = 0;
+}
