@@ -116,7 +116,7 @@ static PetscErrorCode AncestralBits(const SimSpec *spec, const SimLoci *loci, ui
   uint8_t allele[256];
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(spec->ancestors * loci->words, bits));
+  PetscCall(PetscCalloc1((size_t)spec->ancestors * (size_t)loci->words, bits));
   for (int32_t j = loci->from; j < loci->to; j++) {
     SimAncestralAlleles(spec, j, allele);
     for (int32_t k = 0; k < spec->ancestors; k++)

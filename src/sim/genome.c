@@ -41,8 +41,9 @@ static PetscErrorCode ChooseQtl(const SimSpec *spec, SimGenome *g)
 
   PetscFunctionBegin;
   g->n_qtl = spec->n_qtl;
-  PetscCall(PetscMalloc4(g->n_qtl, &g->qtl, spec->snps + 1, &g->before, g->n_qtl, &g->frequency, g->n_qtl * spec->n_traits, &g->effect));
-  PetscCall(PetscCalloc1(spec->ancestors * words, &g->ancestral));
+  PetscCall(PetscMalloc4(g->n_qtl, &g->qtl, spec->snps + 1, &g->before, g->n_qtl, &g->frequency, (size_t)g->n_qtl * (size_t)spec->n_traits,
+                         &g->effect));
+  PetscCall(PetscCalloc1((size_t)spec->ancestors * (size_t)words, &g->ancestral));
   for (int32_t j = 0; j < spec->snps; j++) {
     MeritRandomKey key = SimKey(spec, SIM_FOR_QTL, (uint64_t)j);
 

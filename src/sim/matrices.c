@@ -68,8 +68,8 @@ PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool defin
 
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc1(n * n, matrix));
-  PetscCall(PetscMalloc1(n * n, root));
+  PetscCall(PetscMalloc1((size_t)n * (size_t)n, matrix));
+  PetscCall(PetscMalloc1((size_t)n * (size_t)n, root));
   A = *matrix;
   L = *root;
   PetscCall(ReadEntries(node, key, n, A));

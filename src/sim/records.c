@@ -29,7 +29,7 @@ PetscErrorCode SimChooseCows(MeritSimulation sim)
   PetscFunctionBegin;
   sim->cow_last = -1;
   if (spec->cows <= 0) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc2(end - first, &key, end - first, &number));
+  PetscCall(PetscMalloc2((size_t)(end - first), &key, (size_t)(end - first), &number));
   for (int64_t i = first; i < end; i++) {
     if (SimIsMale(spec, i)) continue;
     key[n]      = CowKey(spec, i);

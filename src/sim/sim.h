@@ -199,7 +199,6 @@ PETSC_INTERN PetscErrorCode SimMate(MeritSimulation sim, int generation, bool si
                                     const SimGeneration *born, SimParents *parents);
 
 /* names.c */
-PETSC_INTERN int  SimDigits(int64_t n, int least);
 PETSC_INTERN void SimIdText(const SimSpec *spec, int64_t number, bool male, char text[32]);
 PETSC_INTERN void SimHerdText(const SimSpec *spec, int64_t herd, char text[32]);
 PETSC_INTERN void SimSnpText(const SimSpec *spec, int32_t snp, char text[32]);
