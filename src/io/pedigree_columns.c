@@ -1,0 +1,106 @@
+#include "pedigree_columns.h"
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const roles[]      = {"id", "sire", "dam", "birth year"};
+static const char *const id_names[]   = {"id", "animal", "animal_id", "animalid", "individual", "ind", NULL};
+static const char *const sire_names[] = {"sire",      "sire_id",  "sireid", "father",
+                                         "father_id", "fatherid", NULL};
+static const char *const dam_names[]  = {"dam", "dam_id", "damid", "mother", "mother_id", "motherid", NULL};
+static const char *const *const known_names[] = {id_names, sire_names, dam_names};
+
+static int FindKnown(int n, const char *const names[], const char *const known[])
+{
+  for (; *known; known++)
+    for (int c = 0; c < n; c++)
+      if (!strcasecmp(names[c], *known)) return c;
+  return -1;
+}
+
+static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, const char *const names[],
+                                int role, int *column)
+{
+  const char *near = MeritNearest(ped->column[role], n, names);
+
+  PetscFunctionBegin;
+  *column = MeritTableFind(table, ped->column[role]);
+  if (*column < 0)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
+                         "the pedigree has no column '%s' for the %s%s%s%s", ped->column[role], roles[role],
+                         near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Names of columns chosen by their place must read like names, or an animal is lost to a missing header line */
+static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const names[], const int column[])
+{
+  PetscFunctionBegin;
+  if (ped->n_header) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int role = PED_ID; role <= PED_DAM && n; role++) {
+    const char *name = names[column[role]];
+    bool        data = isdigit((unsigned char)name[0]) || name[0] == '-' || !name[0];
+
+    for (int i = 0; i < ped->n_unknown; i++) data = data || !strcmp(name, ped->unknown[i]);
+    if (data)
+      PetscCall(MeritRaise(
+          MERIT_ERROR_INPUT, ped->path, 1, NULL,
+          "'%s' reads like data, not like the name of a column; for a file without a header line give "
+          "pedigree.header, such as [id, sire, dam]",
+          name));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Without known names for all three: the first three columns, unless a known name contradicts that */
+static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names[], int column[])
+{
+  PetscFunctionBegin;
+  if (column[PED_SIRE] >= 0 && column[PED_DAM] >= 0)
+    for (int c = 0; c < n && column[PED_ID] < 0; c++)
+      if (c != column[PED_SIRE] && c != column[PED_DAM] && c != column[PED_YEAR]) column[PED_ID] = c;
+  for (int role = PED_ID; role <= PED_DAM; role++) {
+    bool taken = role >= n;
+
+    if (column[role] >= 0) continue;
+    for (int other = PED_ID; other < PED_N_COLUMNS; other++) taken = taken || column[other] == role;
+    if (taken)
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
+                           "no column of the pedigree can be taken for the %s; name it by pedigree.columns",
+                           roles[role]));
+    column[role] = role;
+  }
+  PetscCall(CheckHeader(ped, n, names, column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  PedigreeFindColumns - Columns of id, sire, dam and birth year (-1: none): as given, by known names in any
+  case, or the first three. Logically collective; USAGE errors name what is missing, INPUT when the first line
+  is data.
+*/
+PetscErrorCode PedigreeFindColumns(MeritPedigree ped, MeritTable table, int column[PED_N_COLUMNS])
+{
+  const char *const *names;
+  int                n;
+  bool               all = true;
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableColumns(table, &n, &names));
+  for (int role = PED_ID; role < PED_N_COLUMNS; role++) {
+    column[role] = -1;
+    if (ped->column[role])
+      PetscCall(FindGiven(ped, table, n, names, role, column + role));
+    else if (role <= PED_DAM)
+      column[role] = FindKnown(n, names, known_names[role]);
+  }
+  for (int role = PED_ID; role <= PED_DAM; role++) all = all && column[role] >= 0;
+  if (!all) PetscCall(FallBack(ped, n, names, column));
+  for (int role = PED_SIRE; role < PED_N_COLUMNS; role++)
+    for (int other = PED_ID; other < role; other++)
+      if (column[role] >= 0 && column[role] == column[other])
+        PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
+                             "column '%s' cannot be both the %s and the %s", names[column[role]],
+                             roles[other], roles[role]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,157 @@
+#include "pedigree_private.h"
+#include <math.h>
+
+/* Parent-child edges of one role on the ranks that hold the parents, in the order of the children's numbers */
+typedef struct {
+  int64_t  n;
+  int32_t *parent; /* [n] place in the block */
+  int32_t
+      *child; /* [n] canonical number; -1 - number when the child has the same animal in the other role too */
+  int64_t *line; /* [n] of the child */
+  double  *year; /* [n] birth of the child; NULL without years */
+} Edges;
+
+static PetscErrorCode EdgesFree(Edges *e)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(e->parent));
+  PetscCall(PetscFree(e->child));
+  PetscCall(PetscFree(e->line));
+  PetscCall(PetscFree(e->year));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Send each animal with a known parent of this role to the parent */
+static PetscErrorCode EdgesMake(MeritPedigree ped, const PedigreeLoading *loading, const int64_t parent[],
+                                Edges *e)
+{
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  int32_t      *to, *child;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3(ped->n_local, &dest, ped->n_local, &to, ped->n_local, &child));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    const int32_t number = (int32_t)(ped->first + i);
+
+    dest[i]  = parent[i] < 0 ? -1 : MeritBlockOwner(ped->n, ped->size, parent[i]);
+    to[i]    = (int32_t)parent[i];
+    child[i] = ped->sire[i] == ped->dam[i] ? -1 - number : number;
+  }
+  PetscCall(MeritExchangeCreate(ped->comm, ped->n_local, dest, &ex));
+  e->n = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc1(e->n, &e->parent));
+  PetscCall(PetscMalloc1(e->n, &e->child));
+  PetscCall(PetscMalloc1(e->n, &e->line));
+  PetscCall(MeritExchangeForward(ex, sizeof(*to), to, e->parent));
+  PetscCall(MeritExchangeForward(ex, sizeof(*child), child, e->child));
+  PetscCall(MeritExchangeForward(ex, sizeof(*ped->line), ped->line, e->line));
+  if (loading->has_year) {
+    PetscCall(PetscMalloc1(e->n, &e->year));
+    PetscCall(MeritExchangeForward(ex, sizeof(*loading->year), loading->year, e->year));
+  }
+  for (int64_t i = 0; i < e->n; i++) e->parent[i] -= (int32_t)ped->first;
+  PetscCall(PetscFree3(dest, to, child));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* First line of the file on which each animal of the block has this role, INT64_MAX none */
+static PetscErrorCode FirstLines(MeritPedigree ped, const Edges *e, int64_t **line)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(ped->n_local, line));
+  for (int64_t i = 0; i < ped->n_local; i++) (*line)[i] = INT64_MAX;
+  for (int64_t k = 0; k < e->n; k++)
+    if (e->line[k] < (*line)[e->parent[k]]) (*line)[e->parent[k]] = e->line[k];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Edges *dams, MeritFault *fault)
+{
+  int64_t *as_sire, *as_dam;
+
+  PetscFunctionBegin;
+  if (ped->free_sexes) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(FirstLines(ped, sires, &as_sire));
+  PetscCall(FirstLines(ped, dams, &as_dam));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    const bool sire_first = as_sire[i] < as_dam[i];
+
+    if (as_sire[i] == INT64_MAX || as_dam[i] == INT64_MAX) continue;
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, sire_first ? as_dam[i] : as_sire[i],
+                  MeritDictLocal(ped->dict, ped->first + i, NULL),
+                  "the animal is a %s here but a %s on line %lld; 'sexes: free' allows both",
+                  sire_first ? "dam" : "sire", sire_first ? "sire" : "dam",
+                  (long long)(sire_first ? as_sire[i] : as_dam[i]));
+  }
+  PetscCall(PetscFree(as_sire));
+  PetscCall(PetscFree(as_dam));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void CheckYears(MeritPedigree ped, const PedigreeLoading *loading, const Edges *e, const char role[],
+                       MeritFault *fault)
+{
+  for (int64_t k = 0; loading->has_year && k < e->n; k++) {
+    const int32_t p = e->parent[k];
+
+    if (loading->year[p] > e->year[k])
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, e->line[k],
+                    MeritDictLocal(ped->dict, ped->first + p, NULL),
+                    "the %s was born in %.10g (line %lld), after its offspring, born in %.10g", role,
+                    loading->year[p], (long long)ped->line[p], e->year[k]);
+  }
+}
+
+/* Offspring of each animal of the block; sires' edges first, selfed offspring stand twice */
+static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[2], PedigreeLoading *loading)
+{
+  int64_t *first;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(ped->n_local + 2, &first));
+  for (int role = 0; role < 2; role++)
+    for (int64_t k = 0; k < edges[role]->n; k++) first[edges[role]->parent[k] + 2]++;
+  for (int64_t i = 0; i < ped->n_local; i++) first[i + 2] += first[i + 1];
+  PetscCall(PetscMalloc1((size_t)(edges[0]->n + edges[1]->n), &loading->child));
+  for (int role = 0; role < 2; role++)
+    for (int64_t k = 0; k < edges[role]->n; k++) {
+      const int32_t child = edges[role]->child[k];
+
+      loading->child[first[edges[role]->parent[k] + 1]++] = child < 0 ? -1 - child : child;
+    }
+  loading->child_first = first;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  PedigreeFamilies - Bring offspring and parents together: counts, sexes, years, lists of offspring.
+  Collective. INPUT errors: an animal in both roles (unless sexes are free), a parent born after its
+  offspring.
+*/
+PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
+{
+  MeritFault         fault = {0};
+  Edges              sires = {0}, dams = {0};
+  const Edges *const both[2] = {&sires, &dams};
+
+  PetscFunctionBegin;
+  PetscCall(EdgesMake(ped, loading, ped->sire, &sires));
+  PetscCall(EdgesMake(ped, loading, ped->dam, &dams));
+  PetscCall(CheckSexes(ped, &sires, &dams, &fault));
+  CheckYears(ped, loading, &sires, "sire", &fault);
+  CheckYears(ped, loading, &dams, "dam", &fault);
+  PetscCall(MeritFaultAgree(ped->comm, &fault));
+  PetscCall(PetscCalloc1(ped->n_local, &ped->n_offspring));
+  PetscCall(PetscCalloc1(ped->n_local, &ped->n_sired));
+  for (int64_t k = 0; k < sires.n; k++) {
+    ped->n_offspring[sires.parent[k]]++;
+    ped->n_sired[sires.parent[k]]++;
+  }
+  for (int64_t k = 0; k < dams.n; k++) ped->n_offspring[dams.parent[k]] += dams.child[k] >= 0;
+  PetscCall(ListOffspring(ped, both, loading));
+  PetscCall(EdgesFree(&sires));
+  PetscCall(EdgesFree(&dams));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

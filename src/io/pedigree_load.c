@@ -1,0 +1,232 @@
+#include "pedigree_columns.h"
+#include <ctype.h>
+#include <math.h>
+
+/* A line of the file with canonical numbers */
+typedef struct {
+  int64_t line;
+  int32_t id, sire, dam;
+  double  year;
+} Row;
+
+/* This rank's lines: local codes into one pool of all labels */
+typedef struct {
+  int64_t      n;
+  int32_t     *code[PED_DAM + 1]; /* [n] -1 missing */
+  MeritStrings pool;
+  int64_t     *order; /* [strings of pool] line of first own line here, INT64_MAX none */
+} Lines;
+
+static bool IsGroup(const char *text) { return text[0] == '-' && isdigit((unsigned char)text[1]); }
+
+/* Codes of one text column in the common pool */
+static PetscErrorCode TakeColumn(MeritTable table, int column, MeritStrings pool, int64_t n, int32_t code[])
+{
+  const int32_t *at;
+  MeritStrings   labels;
+  int32_t       *map;
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableText(table, column, &at, &labels));
+  PetscCall(PetscMalloc1(MeritStringsCount(labels), &map));
+  for (int32_t c = 0; c < MeritStringsCount(labels); c++) {
+    size_t      length;
+    const char *text = MeritStringsGet(labels, c, &length);
+
+    PetscCall(MeritStringsIntern(pool, text, length, map + c));
+  }
+  for (int64_t i = 0; i < n; i++) code[i] = at[i] < 0 ? -1 : map[at[i]];
+  PetscCall(PetscFree(map));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Every line needs an id, and its parents must be animals */
+static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const Lines *lines)
+{
+  MeritFault fault = {0};
+
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < lines->n && fault.kind == MERIT_ERROR_NONE; i++) {
+    const int64_t line = MeritTableLine(table, i);
+    const int32_t id   = lines->code[PED_ID][i];
+
+    if (id < 0) {
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, line, NULL,
+                    "the id is empty or a word for an unknown parent; every line of a pedigree needs an id");
+      continue;
+    }
+    for (int role = PED_SIRE; role <= PED_DAM; role++) {
+      const int32_t parent = lines->code[role][i];
+      const char   *text   = parent < 0 ? "" : MeritStringsGet(lines->pool, parent, NULL);
+
+      if (IsGroup(text))
+        MeritFaultSet(&fault, MERIT_ERROR_USAGE, ped->path, line, MeritStringsGet(lines->pool, id, NULL),
+                      "negative %s code %s: genetic groups are not available yet; an unknown parent is 0, "
+                      "NA, '.' or empty",
+                      role == PED_SIRE ? "sire" : "dam", text);
+    }
+  }
+  PetscCall(MeritFaultAgree(ped->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Codes of this rank's lines, the founders added, and the keys that number the labels */
+static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int column[], Lines *lines)
+{
+  int64_t first;
+  int32_t n_labels;
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableRows(table, &lines->n, &first));
+  PetscCall(MeritStringsCreate(&lines->pool));
+  for (int role = PED_ID; role <= PED_DAM; role++) {
+    PetscCall(PetscMalloc1(lines->n, &lines->code[role]));
+    PetscCall(TakeColumn(table, column[role], lines->pool, lines->n, lines->code[role]));
+  }
+  PetscCall(CheckLines(ped, table, lines));
+  for (int32_t c = 0; c < MeritStringsCount(ped->founders); c++) {
+    size_t      length;
+    const char *text = MeritStringsGet(ped->founders, c, &length);
+    int32_t     code;
+
+    PetscCall(MeritStringsIntern(lines->pool, text, length, &code));
+  }
+  n_labels = MeritStringsCount(lines->pool);
+  PetscCall(PetscMalloc1(n_labels + 1, &lines->order));
+  for (int32_t c = 0; c < n_labels; c++) lines->order[c] = INT64_MAX;
+  for (int64_t i = lines->n - 1; i >= 0; i--) lines->order[lines->code[PED_ID][i]] = MeritTableLine(table, i);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Number all labels, and the lines by them */
+static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, int year_column, Lines *lines,
+                                  Row **rows)
+{
+  const double *year = NULL;
+  int64_t      *number;
+
+  PetscFunctionBegin;
+  PetscCall(MeritDictCreate(ped->comm, lines->pool, lines->order, &ped->dict));
+  PetscCall(PetscFree(lines->order));
+  ped->n = MeritDictSize(ped->dict);
+  if (ped->n > INT32_MAX)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
+                         "%lld animals: more than %d are not available", (long long)ped->n, INT32_MAX));
+  PetscCall(PetscMalloc1(MeritStringsCount(lines->pool) + 1, &number));
+  PetscCall(MeritDictFind(ped->dict, lines->pool, number));
+  if (year_column >= 0) PetscCall(MeritTableNumbers(table, year_column, &year));
+  PetscCall(PetscMalloc1(lines->n, rows));
+  for (int64_t i = 0; i < lines->n; i++) {
+    const int32_t sire = lines->code[PED_SIRE][i], dam = lines->code[PED_DAM][i];
+
+    (*rows)[i] = (Row){.line = MeritTableLine(table, i),
+                       .id   = (int32_t)number[lines->code[PED_ID][i]],
+                       .sire = sire < 0 ? -1 : (int32_t)number[sire],
+                       .dam  = dam < 0 ? -1 : (int32_t)number[dam],
+                       .year = year ? year[i] : NAN};
+  }
+  PetscCall(PetscFree(number));
+  for (int role = PED_ID; role <= PED_DAM; role++) PetscCall(PetscFree(lines->code[role]));
+  PetscCall(MeritStringsDestroy(&lines->pool));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Lay a line into the block of its animal; a second line must say the same */
+static void TakeRow(MeritPedigree ped, PedigreeLoading *loading, const Row *row, MeritFault *fault)
+{
+  const int64_t i  = row->id - ped->first;
+  const char   *id = MeritDictLocal(ped->dict, row->id, NULL);
+
+  if (ped->line[i]) {
+    ped->n_duplicates++;
+    if (ped->sire[i] != row->sire || ped->dam[i] != row->dam)
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, row->line, id,
+                    "the parents are not those of the animal's line %lld", (long long)ped->line[i]);
+    return;
+  }
+  ped->line[i] = row->line;
+  ped->sire[i] = row->sire;
+  ped->dam[i]  = row->dam;
+  if (loading->has_year) loading->year[i] = row->year;
+  if (row->id == row->sire || row->id == row->dam)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the animal is its own %s",
+                  row->id == row->sire ? "sire" : "dam");
+}
+
+static PetscErrorCode MakeBlock(MeritPedigree ped, PedigreeLoading *loading)
+{
+  PetscFunctionBegin;
+  ped->first   = MeritBlockFirst(ped->n, ped->size, ped->rank);
+  ped->n_local = MeritBlockFirst(ped->n, ped->size, ped->rank + 1) - ped->first;
+  PetscCall(PetscMalloc2(ped->n_local, &ped->sire, ped->n_local, &ped->dam));
+  PetscCall(PetscCalloc1(ped->n_local, &ped->line));
+  if (loading->has_year) PetscCall(PetscMalloc1(ped->n_local, &loading->year));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    ped->sire[i] = ped->dam[i] = -1;
+    if (loading->has_year) loading->year[i] = NAN;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Lines go to the ranks that hold their animals; they arrive in the file's order */
+static PetscErrorCode DealRows(MeritPedigree ped, int64_t n, Row **rows, PedigreeLoading *loading)
+{
+  MeritFault    fault = {0};
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  int64_t       arriving, count[2] = {0, 0};
+  Row          *come;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, &dest));
+  for (int64_t i = 0; i < n; i++) dest[i] = MeritBlockOwner(ped->n, ped->size, (*rows)[i].id);
+  PetscCall(MeritExchangeCreate(ped->comm, n, dest, &ex));
+  PetscCall(PetscFree(dest));
+  arriving = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc1(arriving, &come));
+  PetscCall(MeritExchangeForward(ex, sizeof(Row), *rows, come));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree(*rows));
+  PetscCall(MakeBlock(ped, loading));
+  for (int64_t i = 0; i < arriving; i++) TakeRow(ped, loading, come + i, &fault);
+  PetscCall(PetscFree(come));
+  PetscCall(MeritFaultAgree(ped->comm, &fault));
+  for (int64_t i = 0; i < ped->n_local; i++) count[0] += ped->line[i] == 0;
+  count[1] = ped->n_duplicates;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 2, MPI_INT64_T, MPI_SUM, ped->comm));
+  ped->n_no_line    = count[0];
+  ped->n_duplicates = count[1];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  PedigreeLoadLines - Read the file, number the animals, deal the lines out and check each by itself and
+  against its duplicates. Collective. Sets everything of Load but offspring and generations.
+*/
+PetscErrorCode PedigreeLoadLines(MeritPedigree ped, PedigreeLoading *loading)
+{
+  MeritTable table;
+  Lines      lines = {0};
+  Row       *rows;
+  int64_t    n_lines;
+  int        column[PED_N_COLUMNS];
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableOpen(ped->comm, ped->path, ped->n_header, (const char *const *)ped->header,
+                           ped->n_unknown, (const char *const *)ped->unknown, &table));
+  PetscCall(PedigreeFindColumns(ped, table, column));
+  for (int role = PED_ID; role < PED_N_COLUMNS; role++)
+    if (column[role] >= 0)
+      PetscCall(
+          MeritTableSelect(table, column[role], role == PED_YEAR ? MERIT_COLUMN_NUMBER : MERIT_COLUMN_TEXT));
+  PetscCall(MeritTableRead(table));
+  PetscCall(TakeLines(ped, table, column, &lines));
+  PetscCallMPI(MPI_Allreduce(&lines.n, &n_lines, 1, MPI_INT64_T, MPI_SUM, ped->comm));
+  if (n_lines == 0)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->path, 0, NULL, "the pedigree has no animals"));
+  loading->has_year = column[PED_YEAR] >= 0;
+  PetscCall(NumberLines(ped, table, column[PED_YEAR], &lines, &rows));
+  PetscCall(MeritTableDestroy(&table));
+  PetscCall(DealRows(ped, lines.n, &rows, loading));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,127 @@
+#include "pedigree_private.h"
+#include <stdio.h>
+
+/* Animals of a loop that the message names; the mark of an animal that the walk has seen, where others have -1 */
+enum { MOST_NAMED = 6, VISITED = -2 };
+
+/* What the walk learns of an animal: the parent to go on to, its line, whether the walk has been there */
+typedef struct {
+  int64_t next, line, visited;
+} Step;
+
+/* One step of the walk, the same on all ranks; every unresolved animal has an unresolved parent */
+static PetscErrorCode Visit(MeritPedigree ped, int64_t animal, bool sire_unresolved, Step *step)
+{
+  const PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
+
+  PetscFunctionBegin;
+  if (ped->rank == owner) {
+    const int64_t i = animal - ped->first;
+
+    step->next         = sire_unresolved ? ped->sire[i] : ped->dam[i];
+    step->line         = ped->line[i];
+    step->visited      = ped->generation[i] == VISITED;
+    ped->generation[i] = VISITED;
+  }
+  PetscCallMPI(MPI_Bcast(step, 3, MPI_INT64_T, owner, ped->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Whether the sire of an animal is among the unresolved, the same on all ranks */
+static PetscErrorCode SireUnresolved(MeritPedigree ped, int64_t animal, bool *unresolved)
+{
+  PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
+  int64_t     sire  = ped->rank == owner ? ped->sire[animal - ped->first] : -1;
+  int         below = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Bcast(&sire, 1, MPI_INT64_T, owner, ped->comm));
+  if (sire >= 0) {
+    owner = MeritBlockOwner(ped->n, ped->size, sire);
+    if (ped->rank == owner) below = ped->generation[sire - ped->first] < 0;
+    PetscCallMPI(MPI_Bcast(&below, 1, MPI_INT, owner, ped->comm));
+  }
+  *unresolved = below;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Walk from parent to parent until an animal comes again: it is in a loop */
+static PetscErrorCode EnterLoop(MeritPedigree ped, int64_t *animal)
+{
+  int64_t mine = INT64_MAX;
+  Step    step = {0};
+
+  PetscFunctionBegin;
+  for (int64_t i = ped->n_local - 1; i >= 0; i--)
+    if (ped->generation[i] < 0) mine = ped->first + i;
+  PetscCallMPI(MPI_Allreduce(&mine, animal, 1, MPI_INT64_T, MPI_MIN, ped->comm));
+  for (int64_t at = *animal; !step.visited; at = step.next) {
+    bool sire;
+
+    *animal = at;
+    PetscCall(SireUnresolved(ped, at, &sire));
+    PetscCall(Visit(ped, at, sire, &step));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Go once round the loop from an animal: the first numbers and lines, and the least number */
+static PetscErrorCode GoRound(MeritPedigree ped, int64_t from, int64_t animal[], int64_t line[], int64_t *n,
+                              int64_t *least)
+{
+  int64_t at = from;
+
+  PetscFunctionBegin;
+  *n     = 0;
+  *least = from;
+  do {
+    Step step;
+    bool sire;
+
+    PetscCall(SireUnresolved(ped, at, &sire));
+    PetscCall(Visit(ped, at, sire, &step));
+    if (*n < MOST_NAMED) animal[*n] = at, line[*n] = step.line;
+    *least = PetscMin(*least, at);
+    ++*n;
+    at = step.next;
+  } while (at != from);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* "A (line 3) <- B (line 5) <- A", each parent right of its offspring; a long loop is cut short */
+static void Describe(int64_t n, int64_t named, const int64_t line[], const char label[],
+                     const int64_t start[], size_t size, char text[])
+{
+  size_t used = 0;
+
+  for (int64_t i = 0; i < named && used < size; i++)
+    used +=
+        (size_t)snprintf(text + used, size - used, "%.*s (line %lld) <- ",
+                         (int)PetscMin(start[i + 1] - start[i], 60), label + start[i], (long long)line[i]);
+  if (n > named && used < size)
+    used += (size_t)snprintf(text + used, size - used, "... (%lld more) <- ", (long long)(n - named));
+  if (used < size) snprintf(text + used, size - used, "%.*s", (int)PetscMin(start[1] - start[0], 60), label);
+}
+
+/*
+  PedigreeRaiseLoop - Find a loop among the animals without a generation and name it, beginning with its
+  lowest number. Collective; a walk of a few small broadcasts per animal. Always returns an INPUT error.
+*/
+PetscErrorCode PedigreeRaiseLoop(MeritPedigree ped)
+{
+  int64_t animal[MOST_NAMED], line[MOST_NAMED], n, least, named, *start;
+  char   *label, id[61], text[1024];
+
+  PetscFunctionBegin;
+  PetscCall(EnterLoop(ped, &least));
+  PetscCall(GoRound(ped, least, animal, line, &n, &least));
+  PetscCall(GoRound(ped, least, animal, line, &n, &least));
+  named = PetscMin(n, MOST_NAMED);
+  PetscCall(MeritDictLabels(ped->dict, named, animal, &label, &start));
+  Describe(n, named, line, label, start, sizeof(text), text);
+  snprintf(id, sizeof(id), "%.*s", (int)PetscMin(start[1] - start[0], 60), label);
+  PetscCall(PetscFree(start));
+  PetscCall(PetscFree(label));
+  PetscFunctionReturn(
+      MeritRaise(MERIT_ERROR_INPUT, ped->path, line[0], id, "the animal is its own ancestor: %s", text));
+}

@@ -1,0 +1,287 @@
+#include "pedigree_private.h"
+#include <string.h>
+
+/*
+  Inbreeding by rounds: round g takes the matings of all sires of generation g. It needs the inbreeding of
+  generations below g, and their animals' sires were taken in earlier rounds. Animals are renumbered by
+  generation for it ("positions"); the matings of a generation, ordered by sire, are cut into equal parts for
+  the ranks.
+*/
+typedef struct {
+  int32_t  n_levels;
+  int64_t *level_first; /* [n_levels + 1] position of the first animal of each generation */
+  int64_t *level_sired; /* [n_levels] animals whose sire is of the generation */
+  int32_t *position;    /* [n_local] */
+  int64_t *sired_first; /* [n_local] animals sired by the same generation's animals with lower positions */
+  int32_t *sire, *dam;  /* [n_local] positions of the parents, -1 unknown */
+} Order;
+
+/* What an animal must know of its sire */
+typedef struct {
+  int64_t sired_first;
+  int32_t position, n_sired;
+  int32_t generation;
+} SireFacts;
+
+/* Animals to compute here, sorted by sire and dam */
+typedef struct {
+  int64_t   n;
+  uint64_t *mating; /* [n] sire's position << 32 | dam's */
+  int32_t  *animal; /* [n] position */
+} Matings;
+
+/* Per generation: items of lower ranks, and of all */
+static PetscErrorCode SumLevels(MPI_Comm comm, int32_t n, const int64_t mine[], int64_t before[],
+                                int64_t all[])
+{
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(before, n));
+  PetscCallMPI(MPI_Exscan(mine, before, n, MPI_INT64_T, MPI_SUM, comm));
+  PetscCallMPI(MPI_Allreduce(mine, all, n, MPI_INT64_T, MPI_SUM, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Positions: by generation, then canonical number; and each sire's place among its generation's matings */
+static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
+{
+  int64_t *count, *sired, *next, *next_sired;
+
+  PetscFunctionBegin;
+  o->n_levels = 0;
+  for (int64_t i = 0; i < ped->n_local; i++) o->n_levels = PetscMax(o->n_levels, ped->generation[i] + 1);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &o->n_levels, 1, MPI_INT32_T, MPI_MAX, ped->comm));
+  PetscCall(
+      PetscCalloc4(o->n_levels, &count, o->n_levels, &sired, o->n_levels, &next, o->n_levels, &next_sired));
+  PetscCall(PetscMalloc2(o->n_levels + 1, &o->level_first, o->n_levels, &o->level_sired));
+  PetscCall(PetscMalloc2(ped->n_local, &o->position, ped->n_local, &o->sired_first));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    count[ped->generation[i]]++;
+    sired[ped->generation[i]] += ped->n_sired[i];
+  }
+  PetscCall(SumLevels(ped->comm, o->n_levels, count, next, o->level_first + 1));
+  PetscCall(SumLevels(ped->comm, o->n_levels, sired, next_sired, o->level_sired));
+  o->level_first[0] = 0;
+  for (int32_t g = 0; g < o->n_levels; g++) {
+    o->level_first[g + 1] += o->level_first[g];
+    next[g] += o->level_first[g];
+  }
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    const int32_t g = ped->generation[i];
+
+    o->position[i]    = (int32_t)next[g]++;
+    o->sired_first[i] = next_sired[g];
+    next_sired[g] += ped->n_sired[i];
+  }
+  PetscCall(PetscFree4(count, sired, next, next_sired));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* what[n_local]: the `bytes` bytes that each animal's parent has; left alone where the parent is unknown */
+static PetscErrorCode AskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have,
+                                 void *what)
+{
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  int64_t      *asked, n;
+  char         *answer;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(ped->n_local, &dest));
+  for (int64_t i = 0; i < ped->n_local; i++)
+    dest[i] = parent[i] < 0 ? -1 : MeritBlockOwner(ped->n, ped->size, parent[i]);
+  PetscCall(MeritExchangeCreate(ped->comm, ped->n_local, dest, &ex));
+  PetscCall(PetscFree(dest));
+  n = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc1(n, &asked));
+  PetscCall(PetscMalloc1((size_t)n * bytes, &answer));
+  PetscCall(MeritExchangeForward(ex, sizeof(*asked), parent, asked));
+  for (int64_t i = 0; i < n; i++)
+    memcpy(answer + (size_t)i * bytes, (const char *)have + (size_t)(asked[i] - ped->first) * bytes, bytes);
+  PetscCall(PetscFree(asked));
+  PetscCall(MeritExchangeBack(ex, bytes, answer, what));
+  PetscCall(PetscFree(answer));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rank that computes an animal, by the place of its mating among those of the sires' generation */
+static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts *sire, int32_t dam)
+{
+  const int64_t all   = o->level_sired[sire->generation];
+  const double  share = (double)dam / (double)ped->n; /* cuts a large family by its dams */
+  const int64_t place = sire->sired_first + (int64_t)(share * sire->n_sired);
+
+  return MeritBlockOwner(all, ped->size, PetscMin(place, all - 1));
+}
+
+/* Positions of all parents, and the rank that computes each animal's inbreeding (-1: it is 0) */
+static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[])
+{
+  SireFacts *mine, *sire;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(ped->n_local, &o->sire, ped->n_local, &o->dam));
+  PetscCall(PetscMalloc2(ped->n_local, &mine, ped->n_local, &sire));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    o->dam[i] = -1;
+    mine[i]   = (SireFacts){.sired_first = o->sired_first[i],
+                            .position    = o->position[i],
+                            .n_sired     = ped->n_sired[i],
+                            .generation  = ped->generation[i]};
+  }
+  PetscCall(AskParents(ped, ped->sire, sizeof(*mine), mine, sire));
+  PetscCall(AskParents(ped, ped->dam, sizeof(*o->dam), o->position, o->dam));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    o->sire[i] = ped->sire[i] < 0 ? -1 : sire[i].position;
+    dest[i]    = ped->sire[i] < 0 || ped->dam[i] < 0 ? -1 : MatingRank(ped, o, sire + i, o->dam[i]);
+  }
+  PetscCall(PetscFree2(mine, sire));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Send the animals to the ranks that compute them, and sort them there by mating */
+static PetscErrorCode DealMatings(MeritPedigree ped, const Order *o, const PetscMPIInt dest[], Matings *m)
+{
+  MeritExchange ex;
+  uint64_t     *mating;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(ped->n_local, &mating));
+  for (int64_t i = 0; i < ped->n_local; i++)
+    mating[i] = (uint64_t)(uint32_t)o->sire[i] << 32 | (uint32_t)o->dam[i];
+  PetscCall(MeritExchangeCreate(ped->comm, ped->n_local, dest, &ex));
+  m->n = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc2(m->n, &m->mating, m->n, &m->animal));
+  PetscCall(MeritExchangeForward(ex, sizeof(*mating), mating, m->mating));
+  PetscCall(MeritExchangeForward(ex, sizeof(*o->position), o->position, m->animal));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree(mating));
+  PetscCall(MeritSortKeys(m->n, m->mating, m->animal));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Each distinct mating once: inbreeding of animals begin .. end - 1 of the list into the window */
+static PetscErrorCode ComputeMatings(const MeritAncestry *ancestry, const Matings *m, int64_t begin,
+                                     int64_t end, double F[])
+{
+  int32_t *sire, *dam;
+  double  *f;
+  int64_t  n    = 0;
+  size_t   room = (size_t)(end - begin);
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3(room, &sire, room, &dam, room, &f));
+  for (int64_t k = begin; k < end; k++) {
+    if (k > begin && m->mating[k] == m->mating[k - 1]) continue;
+    sire[n]  = (int32_t)(m->mating[k] >> 32);
+    dam[n++] = (int32_t)(m->mating[k] & UINT32_MAX);
+  }
+  PetscCall(MeritAncestryInbreeding(ancestry, n, sire, dam, f));
+  n = -1;
+  for (int64_t k = begin; k < end; k++) {
+    n += k == begin || m->mating[k] != m->mating[k - 1];
+    F[m->animal[k]] = f[n];
+  }
+  PetscCall(PetscFree3(sire, dam, f));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rounds over the sires' generations; the inbreeding of a generation is shared before a round needs it */
+static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWindow *w)
+{
+  const MeritAncestry ancestry = {.n_levels    = o->n_levels,
+                                  .level_first = o->level_first,
+                                  .parents     = w->parents,
+                                  .inbreeding  = w->inbreeding};
+  int64_t             begin = 0, end = 0, shared = 0, all = 0, done = 0;
+
+  PetscFunctionBegin;
+  for (int32_t g = 0; g < o->n_levels; g++) all += o->level_sired[g];
+  for (int32_t g = 0; g < o->n_levels; g++) {
+    if (o->level_sired[g] == 0) continue;
+    if (o->level_first[g] > shared) PetscCall(PedigreeWindowShareInbreeding(w, shared, o->level_first[g]));
+    shared = o->level_first[g];
+    while (end < m->n && (int64_t)(m->mating[end] >> 32) < o->level_first[g + 1]) end++;
+    PetscCall(ComputeMatings(&ancestry, m, begin, end, w->inbreeding));
+    begin = end;
+    if (100 * done / all != 100 * (done + o->level_sired[g]) / all)
+      MeritLogProgress((double)(done + o->level_sired[g]) / (double)all, "inbreeding");
+    done += o->level_sired[g];
+  }
+  PetscCall(PedigreeWindowShareInbreeding(w, shared, w->n));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Inbreeding and Mendelian variance of this rank's block out of the window */
+static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const PedigreeWindow *w)
+{
+  const MeritAncestry ancestry = {.n_levels    = o->n_levels,
+                                  .level_first = o->level_first,
+                                  .parents     = w->parents,
+                                  .inbreeding  = w->inbreeding};
+  MeritFault          fault    = {0};
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(ped->n_local, &ped->F, ped->n_local, &ped->d));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    ped->F[i] = w->inbreeding[o->position[i]];
+    ped->d[i] = MeritAncestryMendelian(&ancestry, o->position[i]);
+    if (ped->d[i] < 1e-8)
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, ped->line[i],
+                    MeritDictLocal(ped->dict, ped->first + i, NULL),
+                    "its Mendelian sampling variance is %.3g of the genetic variance: its parents are fully "
+                    "inbred, so that A "
+                    "has no inverse",
+                    ped->d[i]);
+  }
+  PetscCall(MeritFaultAgree(ped->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode FillWindow(MeritPedigree ped, const Order *o, PedigreeWindow *w)
+{
+  PetscFunctionBegin;
+  PetscCall(PedigreeWindowCreate(ped->comm, ped->n, w));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    w->parents[2 * (int64_t)o->position[i]]     = o->sire[i];
+    w->parents[2 * (int64_t)o->position[i] + 1] = o->dam[i];
+  }
+  PetscCall(PedigreeWindowShareParents(w));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritPedigreeSetUp - Compute inbreeding and Mendelian variances, loading the pedigree first if need be.
+
+  Collective. Further calls do nothing. The result has the same bits for any number of ranks and threads.
+  While it runs, each node holds (sire, dam, inbreeding) of all animals once, 16 bytes an animal.
+
+  Errors: INPUT when a Mendelian variance is below 1e-8; SYSTEM when the node's memory does not suffice.
+@*/
+PetscErrorCode MeritPedigreeSetUp(MeritPedigree ped)
+{
+  Order          order   = {0};
+  Matings        matings = {0};
+  PedigreeWindow window  = {0};
+  PetscMPIInt   *dest;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPedigreeLoad(ped));
+  if (ped->set_up) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(OrderAnimals(ped, &order));
+  PetscCall(PetscMalloc1(ped->n_local, &dest));
+  PetscCall(FindParents(ped, &order, dest));
+  PetscCall(PetscFree(ped->n_sired));
+  PetscCall(FillWindow(ped, &order, &window));
+  PetscCall(DealMatings(ped, &order, dest, &matings));
+  PetscCall(PetscFree(dest));
+  PetscCall(PetscFree2(order.sire, order.dam));
+  PetscCall(ComputeRounds(&order, &matings, &window));
+  PetscCall(TakeResults(ped, &order, &window));
+  PetscCall(PedigreeWindowDestroy(&window));
+  PetscCall(PetscFree2(matings.mating, matings.animal));
+  PetscCall(PetscFree2(order.position, order.sired_first));
+  PetscCall(PetscFree2(order.level_first, order.level_sired));
+  ped->set_up = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
