@@ -1,0 +1,175 @@
+#include "pedigree_files.h"
+
+#define AssertRefused(kind, words, ...)                                                                      \
+  do {                                                                                                       \
+    MeritPedigree ped_ = __VA_ARGS__;                                                                        \
+    TestRaises(kind, words, MeritPedigreeSetUp(ped_));                                                       \
+    TestCall(MeritPedigreeDestroy(&ped_));                                                                   \
+  } while (0)
+
+static MeritPedigree WithYears(const char text[])
+{
+  static const char *const columns[4] = {NULL, NULL, NULL, "born"};
+  MeritPedigree            ped        = Make(text);
+
+  TestCall(MeritPedigreeSetFile(ped, path, columns, 0, NULL));
+  return ped;
+}
+
+static MeritPedigree WithFreeSexes(const char text[])
+{
+  MeritPedigree ped = Make(text);
+
+  TestCall(MeritPedigreeSetFreeSexes(ped, true));
+  return ped;
+}
+
+static MeritPedigree WithIdColumn(const char name[], const char text[])
+{
+  const char *const columns[4] = {name, NULL, NULL, NULL};
+  MeritPedigree     ped        = Make(text);
+
+  TestCall(MeritPedigreeSetFile(ped, path, columns, 0, NULL));
+  return ped;
+}
+
+static void TestAnEmptyIdIsRefusedWithItsLine(void **state)
+{
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: the id is empty", Make("id,sire,dam\na,0,0\n,a,0\nc,0,0\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: the id is empty or a word",
+                Make("id,sire,dam\na,0,0\nb,a,0\nNA,0,0\n"));
+}
+
+static void TestGeneticGroupsAreRefusedAsNotAvailable(void **state)
+{
+  (void)state;
+  AssertRefused(MERIT_ERROR_USAGE,
+                "ped.csv:3: b: negative dam code -12: genetic groups are not available yet",
+                Make("id,sire,dam\na,0,0\nb,a,-12\nc,-3,0\n"));
+  AssertRefused(MERIT_ERROR_USAGE, "ped.csv:2: a: negative sire code -1", Make("id,sire,dam\na,-1,-2\n"));
+}
+
+static void TestOtherParentsOnASecondLineNameBothLines(void **state)
+{
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:5: a: the parents are not those of the animal's line 2",
+                Make("id,sire,dam\na,s,d\nb,0,0\na,s,d\na,s,e\nb,s,0\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: a: the parents are not those of the animal's line 2",
+                Make("id,sire,dam\na,s,d\na,s,0\n"));
+}
+
+static void TestAnOwnParentIsRefused(void **state)
+{
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: b: the animal is its own sire",
+                Make("id,sire,dam\na,0,0\nb,b,a\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: b: the animal is its own dam",
+                WithFreeSexes("id,sire,dam\nb,0,b\n"));
+}
+
+static void TestALoopIsNamed(void **state)
+{
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT,
+                "ped.csv:3: b: the animal is its own ancestor: b (line 3) <- c (line 4) <- b",
+                Make("id,sire,dam\na,0,0\nb,c,a\nc,b,0\n"));
+  AssertRefused(MERIT_ERROR_INPUT,
+                "ped.csv:4: x: the animal is its own ancestor: x (line 4) <- z (line 6) <- y (line 5) <- x",
+                Make("id,sire,dam\nk,x,y2\nl,k,k2\nx,z,m\ny,x,0\nz,0,y\nm,0,0\n"));
+}
+
+static void TestALongLoopIsCutShort(void **state)
+{
+  char text[4096] = "id,sire,dam\nleaf,a7,0\n";
+
+  (void)state;
+  for (int i = 0; i < 100; i++) sprintf(text + strlen(text), "a%d,a%d,0\n", i, (i + 1) % 100);
+  AssertRefused(MERIT_ERROR_INPUT,
+                "ped.csv:3: a0: the animal is its own ancestor: a0 (line 3) <- a1 (line 4) <- ", Make(text));
+  AssertRefused(MERIT_ERROR_INPUT, "a5 (line 8) <- ... (94 more) <- a0", Make(text));
+}
+
+static void TestASireThatIsADamIsRefusedWithBothLines(void **state)
+{
+  const char text[] = "id,sire,dam\na,x,y\nb,x,z\nc,z,y\nd,y,0\n";
+  Whole      w;
+
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: z: the animal is a sire here but a dam on line 3", Make(text));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: x: the animal is a dam here but a sire on line 2",
+                Make("id,sire,dam\na,x,y\nb,0,x\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: x: ", Make("id,sire,dam\na,x,x\n"));
+  Gather(PETSC_COMM_WORLD, WithFreeSexes(text), &w);
+  assert_int_equal(w.n, 7);
+  Free(&w);
+}
+
+static void TestAParentBornAfterItsOffspringIsRefusedWithBothLines(void **state)
+{
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT,
+                "ped.csv:3: s: the sire was born in 2003 (line 4), after its offspring, born in 2001",
+                WithYears("id,sire,dam,born\nd,0,0,1990\na,s,d,2001\ns,0,0,2003\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: d: the dam was born in 2002.5 (line 3)",
+                WithYears("id,sire,dam,born\na,s,d,2001\nd,0,0,2002.5\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "born", WithYears("id,sire,dam,born\na,s,d,spring\n"));
+}
+
+static void TestAMendelianVarianceOfNothingIsNamed(void **state)
+{
+  char text[1024] = "id,sire,dam\n";
+
+  (void)state;
+  for (int g = 1; g <= 40; g++) sprintf(text + strlen(text), "g%d,g%d,g%d\n", g, g - 1, g - 1);
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:28: g27: its Mendelian sampling variance is",
+                WithFreeSexes(text));
+}
+
+static void TestColumnsThatCannotBeFoundAreNamed(void **state)
+{
+  (void)state;
+  AssertRefused(MERIT_ERROR_USAGE, "no column 'animl' for the id; did you mean 'animal'?",
+                WithIdColumn("animl", "animal,sire,dam\na,0,0\n"));
+  AssertRefused(MERIT_ERROR_USAGE, "cannot be both the id and the sire",
+                WithIdColumn("sire", "animal,sire,dam\na,0,0\n"));
+  AssertRefused(MERIT_ERROR_USAGE, "for the dam; name it by pedigree.columns", Make("id,mum,sire\na,d,s\n"));
+  AssertRefused(MERIT_ERROR_USAGE, "for the dam; name it by pedigree.columns", Make("id,pa\na,0\n"));
+}
+
+static void TestAFileWithoutAHeaderLineIsNotReadAsIfItHadOne(void **state)
+{
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT, "pedigree.header", Make("1 0 2\n3 1 2\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "pedigree.header", Make("a,NA,b\nc,a,b\n"));
+}
+
+static void TestAPedigreeNeedsAFileWithAnimals(void **state)
+{
+  MeritPedigree ped;
+
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT, "the pedigree has no animals", Make("id,sire,dam\n"));
+  TestCall(MeritPedigreeCreate(PETSC_COMM_WORLD, &ped));
+  TestRaises(MERIT_ERROR_USAGE, "no file", MeritPedigreeLoad(ped));
+  TestCall(MeritPedigreeSetFile(ped, "/nowhere/at/all.csv", NULL, 0, NULL));
+  TestRaises(MERIT_ERROR_INPUT, "/nowhere/at/all.csv", MeritPedigreeLoad(ped));
+  TestCall(MeritPedigreeDestroy(&ped));
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup(TestAnEmptyIdIsRefusedWithItsLine, MakeFolder),
+    cmocka_unit_test(TestGeneticGroupsAreRefusedAsNotAvailable),
+    cmocka_unit_test(TestOtherParentsOnASecondLineNameBothLines),
+    cmocka_unit_test(TestAnOwnParentIsRefused),
+    cmocka_unit_test(TestALoopIsNamed),
+    cmocka_unit_test(TestALongLoopIsCutShort),
+    cmocka_unit_test(TestASireThatIsADamIsRefusedWithBothLines),
+    cmocka_unit_test(TestAParentBornAfterItsOffspringIsRefusedWithBothLines),
+    cmocka_unit_test(TestAMendelianVarianceOfNothingIsNamed),
+    cmocka_unit_test(TestColumnsThatCannotBeFoundAreNamed),
+    cmocka_unit_test(TestAFileWithoutAHeaderLineIsNotReadAsIfItHadOne),
+    cmocka_unit_test_teardown(TestAPedigreeNeedsAFileWithAnimals, RemoveFolder),
+};
+
+TEST_MAIN(tests)
