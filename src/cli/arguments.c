@@ -1,0 +1,129 @@
+#include "cli.h"
+#include <merit/error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define FAIL(a, ...)                                                                                         \
+  do {                                                                                                       \
+    if (!(a)->error[0]) snprintf((a)->error, sizeof((a)->error), __VA_ARGS__);                               \
+  } while (0)
+
+static void FindCommand(MeritArguments *a, const char *word)
+{
+  int                 n;
+  const MeritCommand *command = MeritCommands(&n);
+  const char         *names[16], *nearest;
+
+  for (int i = 0; i < n; i++) {
+    names[i] = command[i].name;
+    if (!strcmp(word, names[i])) a->command = &command[i];
+  }
+  if (a->command) return;
+  nearest = MeritNearest(word, n, names);
+  if (nearest) FAIL(a, "unknown command %s; did you mean %s?", word, nearest);
+  else FAIL(a, "unknown command %s; `merit --help` lists them", word);
+}
+
+/* May the word be the value of the option before it? Negative numbers may. */
+static bool IsValue(const char *word)
+{
+  return word && (word[0] != '-' || !word[1] || strchr(".0123456789", word[1]));
+}
+
+static bool IsYesOrNo(const char *word)
+{
+  static const char *const words[] = {"yes", "no", "true", "false", "on", "off"};
+
+  for (int i = 0; word && i < 6; i++)
+    if (!strcasecmp(word, words[i])) return true;
+  return false;
+}
+
+static bool IsSwitch(const char *key, int n, const MeritKey keys[])
+{
+  for (int k = 0; k < n; k++)
+    if (!strcmp(keys[k].path, key)) return !strncmp(keys[k].help, "yes | no", 8);
+  return false;
+}
+
+static void UnknownFlag(MeritArguments *a, const char *key, const char *nearest)
+{
+  static const char *const general[] = {"help", "version"};
+
+  if (!nearest) nearest = MeritNearest(key, 2, general);
+  if (nearest) FAIL(a, "unknown flag --%s; did you mean --%s?", key, nearest);
+  else FAIL(a, "unknown flag --%s; `merit %s --help` lists them", key, a->command ? a->command->name : "");
+}
+
+/* A flag "--key value", "--key=value", or "--key" of a switch; returns how many words it took */
+static int TakeFlag(MeritArguments *a, char **word)
+{
+  const MeritKey *keys;
+  const char     *nearest, *value;
+  char           *key   = strdup(word[0] + 2);
+  char           *equal = key ? strchr(key, '=') : NULL;
+  int             n, used = 1;
+
+  if (!key) {
+    FAIL(a, "out of memory");
+    return 1;
+  }
+  if (equal) *equal = 0;
+  value = equal ? equal + 1 : NULL;
+  if (!strcmp(key, "help") || !strcmp(key, "version")) {
+    *(key[0] == 'h' ? &a->help : &a->version) = true;
+    return 1;
+  }
+  if (!a->command || !a->command->run) return value || !IsValue(word[1]) ? 1 : 2; /* said elsewhere */
+  n = a->command->keys(&keys);
+  if (!MeritConfigKnown(key, n, keys, &nearest)) UnknownFlag(a, key, nearest);
+  if (!value && IsSwitch(key, n, keys)) value = IsYesOrNo(word[1]) ? (used++, word[1]) : "yes";
+  if (!value && IsValue(word[1])) used++, value = word[1];
+  if (!value) FAIL(a, "--%s needs a value", key);
+  if (!strcmp(key, "output") && MeritConfigKnown("output.folder", n, keys, NULL) && value && value[0] != '{')
+    key = strdup("output.folder");
+  for (int f = 0; key && f < a->n_flags; f++)
+    if (!strcmp(a->flag[f].key, key)) FAIL(a, "--%s is given twice", key);
+  a->flag[a->n_flags].key     = key ? key : "";
+  a->flag[a->n_flags++].value = value ? value : "";
+  return used;
+}
+
+/* Split argv into command, operand, flags of ours and what is PETSc's. */
+void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
+{
+  static char skip[] = "-skip_petscrc";
+
+  memset(a, 0, sizeof(*a));
+  a->flag  = calloc((size_t)argc + 1, sizeof(*a->flag));
+  a->petsc = calloc((size_t)argc + 3, sizeof(*a->petsc));
+  if (!a->flag || !a->petsc) exit(MERIT_ERROR_SYSTEM);
+  a->petsc[a->n_petsc++] = argv[0];
+  a->petsc[a->n_petsc++] = skip; /* a .petscrc is not read unless asked: -skip_petscrc no */
+  for (int i = 1; i < argc;) {
+    char *word = argv[i];
+
+    if (i == 1 && (!strcmp(word, "-h") || !strcmp(word, "-help"))) {
+      a->help = true;
+      i++;
+    } else if (!strncmp(word, "--", 2)) {
+      i += TakeFlag(a, argv + i);
+    } else if (word[0] == '-' && word[1]) {
+      a->petsc[a->n_petsc++] = argv[i++];
+      if (i < argc && IsValue(argv[i])) a->petsc[a->n_petsc++] = argv[i++];
+    } else {
+      if (i == 1) FindCommand(a, word);
+      else if (!a->operand) a->operand = word;
+      else FAIL(a, "%s is one word too many; the %s is %s", word, a->command ? a->command->operand : "operand", a->operand);
+      i++;
+    }
+  }
+  if (a->help || a->version || a->error[0]) return;
+  if (!a->command) FAIL(a, "the first word must be a command; `merit --help` lists them");
+  else if (!a->command->run) FAIL(a, "merit %s is not available yet", a->command->name);
+  else if (!a->operand)
+    FAIL(a, "merit %s needs a %s, right after the command: merit %s %s", a->command->name,
+         !strcmp(a->command->operand, "JOB") ? "job file" : a->command->operand, a->command->name, a->command->operand);
+}

@@ -1,0 +1,75 @@
+#include "cli.h"
+#include <merit/file.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where the error that PETSc reported last began */
+static struct {
+  PetscErrorCode code;
+  int            line;
+  char           function[64], file[128], text[1024];
+} first;
+
+static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, const char *file, PetscErrorCode code,
+                              PetscErrorType type, const char *text, void *ctx)
+{
+  const char *slash = file ? strrchr(file, '/') : NULL;
+
+  if (type == PETSC_ERROR_INITIAL && code < MERIT_ERR_BASE) {
+    first.code = code;
+    first.line = line;
+    snprintf(first.function, sizeof(first.function), "%s", function ? function : "");
+    snprintf(first.file, sizeof(first.file), "%s", slash ? slash + 1 : file ? file : "");
+    snprintf(first.text, sizeof(first.text), "%s", text ? text : "");
+  }
+  if (getenv("MERIT_DEBUG")) (void)PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, ctx);
+  return code;
+}
+
+PetscErrorCode MeritErrorsInstall(void)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscPushErrorHandler(Handler, NULL));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One line about an error of one rank: what PETSc said, or the fault that this rank alone raised */
+static void PrintCause(PetscMPIInt rank, PetscErrorCode code)
+{
+  const char *general = NULL, *text = first.text;
+
+  if (code >= MERIT_ERR_BASE) {
+    fprintf(stderr, "merit: %s (rank %d)\n", MeritErrorLast()->text, rank);
+    return;
+  }
+  PetscErrorMessage(code, &general, NULL);
+  if (!text[0]) text = general ? general : "unknown error";
+  fprintf(stderr, "merit: error %d on rank %d: %.*s (%s, %s:%d)\n", (int)code, rank, (int)strcspn(text, "\n"), text, first.function,
+          first.file, first.line);
+}
+
+/*
+  An error that all ranks hold ends the run in order. Any other may have left ranks waiting for each other, so the whole job is
+  aborted; ranks other than 0 wait a moment first, since often all fail alike and one line is enough.
+*/
+int MeritErrorsReport(MPI_Comm comm, PetscErrorCode code)
+{
+  const MeritErrorInfo *e = MeritErrorLast();
+  PetscMPIInt           rank;
+
+  if (!code) return 0;
+  MeritProgressEnd();
+  MPI_Comm_rank(comm, &rank);
+  (void)MeritOutputAbandonAll();
+  if (e->agreed && code == MERIT_ERR_BASE + (PetscErrorCode)e->kind) {
+    if (rank == 0) fprintf(stderr, "merit: %s\n", e->text);
+    return (int)e->kind;
+  }
+  if (rank) usleep(1000000);
+  PrintCause(rank, code);
+  fflush(NULL);
+  MPI_Abort(comm, code == PETSC_ERR_ARG_UNKNOWN_TYPE ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM);
+  return MERIT_ERROR_SYSTEM;
+}

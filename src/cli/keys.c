@@ -1,0 +1,62 @@
+#include "cli.h"
+
+/* Everything a job file may say; docs/models.md and docs/quickstart.md explain it with examples. */
+static const MeritKey keys[] = {
+  {"records.file", "FILE of records, with a header line; delimiter found from it"},
+  {"records.header", "[NAMES] of the columns if the file has no header line"},
+  {"records.missing", "[WORDS] for a missing value beside the empty field (default NA and .)"},
+  {"records.weight", "COLUMN of weights w: Var(e) = sigma^2 / w"},
+  {"records.weight.*", "COLUMN of weights of the trait of this name"},
+  {"pedigree.file", "FILE of animals and their parents"},
+  {"pedigree.columns", "[ID, SIRE, DAM] columns, if not found by name nor the first three"},
+  {"pedigree.columns.id", "COLUMN of the animal"},
+  {"pedigree.columns.sire", "COLUMN of the father"},
+  {"pedigree.columns.dam", "COLUMN of the mother"},
+  {"pedigree.columns.year", "COLUMN of the birth year: parents must be born before their offspring"},
+  {"pedigree.header", "[NAMES] of the columns if the file has no header line"},
+  {"pedigree.unknown", "[WORDS] for an unknown parent beside the empty field, 0, . and NA"},
+  {"pedigree.sexes", "checked | free: free lets an id be both sire and dam, and allows selfing (plants)"},
+  {"pedigree.absent", "error | founder | drop: an id in the records that is not in the pedigree"},
+  {"genotypes.bfile", "PREFIX of PLINK .bed, .bim and .fam files"},
+  {"genotypes.text", "FILE of lines \"id 0 1 2 5 ...\" or \"id 0125...\", 5 = missing"},
+  {"genotypes.scale", "none | vanraden | standardised | count | trace"},
+  {"genotypes.centre", "observed | none | FILE of frequencies"},
+  {"genotypes.grid", "ROWS of the process grid (default: one column of ranks)"},
+  {"genotypes.sets.*", "FILE that lists the SNPs of the set of this name"},
+  {"model", "FORMULA or list of them, \"milk ~ herd + cov(age) + ped(cow) = ...\""},
+  {"variances.**", "variance by term label and `residual`: number, matrix, or {value, rows, structure, fix}"},
+  {"solver.type", "pcg | ksp | gsru"},
+  {"solver.rtol", "NUMBER at which the criterion ends the run (default 1e-8)"},
+  {"solver.max_it", "NUMBER of iterations at most"},
+  {"solver.criterion", "residual | residual_sq | change | change_sq"},
+  {"solver.preconditioner", "none | jacobi | merit_block"},
+  {"solver.block", "NUMBER of SNPs treated at a time by gsru"},
+  {"solver.sweep", "forward | symmetric order of gsru's sweeps"},
+  {"solver.start", "FOLDER of an earlier result to start from"},
+  {"ebv.*", "SUM of terms to report as one breeding value, \"ped(cow) + snp(cow)\""},
+  {"varcomp.method", "anova | minque | mivque | ml | reml"},
+  {"output", "FOLDER of the results; short for output.folder"},
+  {"output.folder", "FOLDER of the results"},
+  {"output.solutions", "all | fixed | none: what solutions.tsv holds"},
+  {"output.fitted", "yes | no: write fitted.tsv"},
+  {"overwrite", "yes | no: replace an earlier result in the output folder"},
+  {"plan.memory", "SIZE of the memory of a node, as 64G: plan says whether the run fits"},
+  /* from here on: `plan` only */
+  {"quick", "yes | no: read headers only"},
+  {"ranks", "NUMBER of ranks to plan for (default: as many as it runs on)"},
+  {"sbatch", "FILE to write a job script for SLURM to"},
+};
+
+enum { N_KEYS = sizeof(keys) / sizeof(*keys), N_PLAN_ONLY = 3 };
+
+int MeritJobKeys(const MeritKey **table)
+{
+  *table = keys;
+  return N_KEYS - N_PLAN_ONLY;
+}
+
+int MeritPlanKeys(const MeritKey **table)
+{
+  *table = keys;
+  return N_KEYS;
+}

@@ -1,0 +1,76 @@
+#include "cli.h"
+#include <merit/log.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+  bool   terminal;
+  bool   line;     /* a progress line is on the terminal now */
+  double began;    /* when this phase's progress began */
+  double shown;    /* when it was shown last */
+  double fraction; /* as last told; a smaller one means that another phase has begun */
+} progress;
+
+void MeritProgressEnd(void)
+{
+  if (progress.line) fputs("\r\033[K", stderr);
+  progress.line = false;
+}
+
+/* "1:05:30", "2:03" */
+static void FormatTime(double seconds, char *to, size_t size)
+{
+  const long s = (long)(seconds + 0.5);
+
+  if (s >= 3600) snprintf(to, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  else snprintf(to, size, "%ld:%02ld", s / 60, s % 60);
+}
+
+static void ShowProgress(double fraction, const char *text)
+{
+  const double now     = MPI_Wtime();
+  char         left[64] = "";
+
+  if (fraction < progress.fraction || progress.shown == 0) progress.began = now;
+  progress.fraction = fraction;
+  if (now - progress.shown < (progress.terminal ? 0.1 : 5)) return;
+  if (progress.shown == 0 && !progress.terminal) { /* a short run needs no progress */
+    progress.shown = now;
+    return;
+  }
+  progress.shown = now;
+  if (fraction > 0 && now - progress.began > 1) {
+    char time[32];
+
+    FormatTime((now - progress.began) * (1 - fraction) / fraction, time, sizeof(time));
+    snprintf(left, sizeof(left), ", %s left", time);
+  }
+  if (progress.terminal) fputs("\r\033[K", stderr);
+  if (fraction >= 0) fprintf(stderr, "%s: %.0f%%%s", text, 100 * fraction, left);
+  else fputs(text, stderr);
+  if (!progress.terminal) fputc('\n', stderr);
+  fflush(stderr);
+  progress.line = progress.terminal;
+}
+
+static void Show(MeritLogKind kind, double fraction, const char text[], void *ctx)
+{
+  (void)ctx;
+  if (kind == MERIT_LOG_PROGRESS) {
+    ShowProgress(fraction, text);
+    return;
+  }
+  MeritProgressEnd();
+  fprintf(stderr, "%s%s\n", kind == MERIT_LOG_WARNING ? "merit: warning: " : "", text);
+}
+
+void MeritProgressInstall(MPI_Comm comm)
+{
+  PetscMPIInt rank;
+
+  MPI_Comm_rank(comm, &rank);
+  memset(&progress, 0, sizeof(progress));
+  progress.terminal = isatty(STDERR_FILENO);
+  if (rank == 0) MeritLogSetSink(Show, NULL);
+}
