@@ -1,0 +1,98 @@
+/* Who owns a level: a directory in canonical blocks, so that no rank holds it whole. */
+#include "model_impl.h"
+
+/*
+  MeritLevelsFromOwners - Make the directory from the owner of each level of this rank's block.
+
+  Collective on comm. `owner` ([block of n_levels]) is taken over. Owned levels come out in ascending canonical order.
+*/
+PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, MeritLevels *levels)
+{
+  PetscMPIInt   rank, size;
+  MeritExchange ex;
+  int64_t      *number;
+  int32_t      *place;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  levels->comm     = comm;
+  levels->n_levels = n_levels;
+  levels->first    = MeritBlockFirst(n_levels, size, rank);
+  levels->n_block  = MeritBlockFirst(n_levels, size, rank + 1) - levels->first;
+  levels->owner    = owner;
+  PetscCall(PetscMalloc1(levels->n_block, &number));
+  for (int64_t i = 0; i < levels->n_block; i++) number[i] = levels->first + i;
+  PetscCall(MeritExchangeCreate(comm, levels->n_block, owner, &ex));
+  PetscCheck(MeritExchangeArriving(ex) < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many levels on one rank");
+  levels->n_owned = (int32_t)MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc1(levels->n_owned, &levels->canonical));
+  PetscCall(PetscMalloc1(levels->n_owned, &place));
+  PetscCall(PetscMalloc1(levels->n_block, &levels->place));
+  PetscCall(MeritExchangeForward(ex, sizeof(*number), number, levels->canonical));
+  for (int32_t i = 0; i < levels->n_owned; i++) place[i] = i;
+  PetscCall(MeritExchangeBack(ex, sizeof(*place), place, levels->place));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree(number));
+  PetscCall(PetscFree(place));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritLevelsLocate - Owner of each level and its place among the owner's levels; -1 for numbers out of range.
+
+  Collective. number[n], owner[n], place[n].
+*/
+PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[],
+                                 int32_t place[])
+{
+  typedef struct {
+    int32_t owner, place;
+  } Answer;
+  PetscMPIInt   size, *dest;
+  MeritExchange ex;
+  int64_t      *asked, n_asked;
+  Answer       *answer, *mine;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(levels->comm, &size));
+  PetscCall(PetscMalloc1(n, &dest));
+  PetscCall(PetscMalloc1(n, &mine));
+  for (int64_t i = 0; i < n; i++) {
+    bool valid = number[i] >= 0 && number[i] < levels->n_levels;
+
+    dest[i] = valid ? MeritBlockOwner(levels->n_levels, size, number[i]) : -1;
+    mine[i] = (Answer){-1, -1};
+  }
+  PetscCall(MeritExchangeCreate(levels->comm, n, dest, &ex));
+  n_asked = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc1(n_asked, &asked));
+  PetscCall(PetscMalloc1(n_asked, &answer));
+  PetscCall(MeritExchangeForward(ex, sizeof(*number), number, asked));
+  for (int64_t i = 0; i < n_asked; i++) {
+    int64_t at = asked[i] - levels->first;
+
+    answer[i] = (Answer){levels->owner[at], levels->place[at]};
+  }
+  PetscCall(MeritExchangeBack(ex, sizeof(*answer), answer, mine));
+  for (int64_t i = 0; i < n; i++) {
+    owner[i] = mine[i].owner;
+    place[i] = mine[i].place;
+  }
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree(dest));
+  PetscCall(PetscFree(mine));
+  PetscCall(PetscFree(asked));
+  PetscCall(PetscFree(answer));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritLevelsFree - Free what a directory holds. Not collective. */
+PetscErrorCode MeritLevelsFree(MeritLevels *levels)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(levels->owner));
+  PetscCall(PetscFree(levels->place));
+  PetscCall(PetscFree(levels->canonical));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,145 @@
+#pragma once
+#include <merit/exchange.h>
+#include <merit/integers.h>
+#include <merit/log.h>
+#include <merit/model.h>
+#include <merit/table.h>
+
+/* Canonical numbers below 0 in a regressor's column of the records */
+enum { NUMBER_MISSING = -1, NUMBER_UNKNOWN_PARENT = -2, NUMBER_NOT_IN_PEDIGREE = -3, NUMBER_NO_GENOTYPE = -4 };
+
+/* An id in the records that the pedigree does not have */
+enum { MERIT_ABSENT_ERROR, MERIT_ABSENT_FOUNDER, MERIT_ABSENT_DROP };
+
+/* Where the levels of a term live: canonical number -> (rank, place among the levels the rank owns). Held in canonical blocks. */
+typedef struct {
+  MPI_Comm     comm;
+  int64_t      n_levels;
+  int64_t      first;     /* block of this rank: [first, first + n_block) */
+  int64_t      n_block;
+  PetscMPIInt *owner;     /* [n_block]; owned */
+  int32_t     *place;     /* [n_block]; owned */
+  int32_t      n_owned;
+  int64_t     *canonical; /* [n_owned] levels owned by this rank, ascending; owned */
+} MeritLevels;
+
+/* Records of this rank while the model is set up; row arrays move together (MeritRowsMove) */
+typedef struct {
+  int64_t   n;
+  int64_t  *line;         /* [n] line in the file; owned */
+  double   *y;            /* [n * n_traits]; owned */
+  double   *weight;       /* [n * n_traits], NULL without weights; owned */
+  int32_t  *residual;     /* [n] residual class; owned */
+  uint32_t *observed;     /* [n] bit t: trait t counts; owned */
+  int       n_regressors; /* of all terms, term after term */
+  int64_t **number;       /* [n_regressors] -> [n] canonical level, NUMBER_... below 0; NULL: level 0; owned */
+  double  **covariate;    /* [n_covariates] -> [n]; owned */
+} MeritRows;
+
+/* One term: what the view shows, and what it is made from */
+typedef struct {
+  MeritTermView    view;
+  MeritDesignView *design;    /* [n_regressors]; owned */
+  int32_t        **slot;      /* [n_regressors] -> [n_records]; owned */
+  double         **value;     /* [n_regressors] -> [n_records] or NULL; owned */
+  int32_t        **offset;    /* [n_regressors] -> [n_traits]; owned */
+  int              first_regressor; /* place of its regressors in MeritRows */
+  int             *covariate; /* [n_regressors] index of the covariate column, or -1; owned */
+  double          *centre, *scale; /* [n_regressors] value = (x - centre) / scale; owned */
+  MeritDict        dict;      /* labels of class levels; NULL: pedigree, SNPs, ridge columns, single level */
+  MeritLevels      levels;
+  MeritIntegers    ghosts;    /* canonical numbers of ghost (SNP: carrier) levels, ascending; owned */
+  PetscSF          carriers;  /* SNP; owned */
+  double          *L, *G_inverse; /* owned */
+  int32_t         *sire, *dam; /* PED, [n_owned]; owned */
+  double          *d;         /* PED, [n_owned]; owned */
+  int64_t          first_component; /* of the owned levels in the order of outputs */
+} MeritModelTerm;
+
+/* A numeric column some term uses as covariate */
+typedef struct {
+  char  *name;     /* borrowed from the formula */
+  double mean, sd; /* over the records in the analysis */
+} MeritCovariate;
+
+/* Texts are codes into the pool of exclusion texts */
+typedef struct {
+  const char *kind;
+  int64_t     line;
+  int32_t     id, reason;
+} MeritExclusionNote;
+
+struct _p_MeritModel {
+  MPI_Comm    comm;
+  PetscMPIInt rank, size;
+  uint64_t    state;
+  bool        ready;
+  /* set by SetFromConfig */
+  MeritFormula  *formula;
+  char          *records_path;
+  int            n_header, n_missing;
+  char         **header, **missing; /* owned */
+  char         **weight;            /* [n_traits] columns, NULL entries: no weight; owned; NULL: no weights at all */
+  MeritPedigree  pedigree;          /* owned */
+  int            absent;            /* MERIT_ABSENT_... */
+  int            n_unknown;
+  char         **unknown;           /* words for an unknown parent; owned */
+  MeritGenotypes genotypes;         /* owned */
+  /* set by SetUp */
+  int64_t          n_lines, n_dropped; /* records in the file, records left out; all ranks */
+  int              n_covariates;
+  MeritCovariate  *covariate;       /* owned */
+  MeritRows        rows;
+  MeritModelTerm  *term;            /* [n_terms]; owned */
+  MeritTermView   *view;            /* [n_terms] copies of term[].view; owned */
+  MeritRecordsView records;
+  int32_t         *pattern;         /* owned */
+  double          *R_inverse;       /* owned */
+  uint32_t        *pattern_observed; /* owned */
+  int32_t         *pattern_class;   /* residual class of each pattern; owned */
+  uint8_t         *pair_observed;   /* [n_traits^2] pair seen on one line anywhere; owned */
+  int32_t          n_owned, n_local, n_slots;
+  int64_t          first_equation, n_equations;
+  int64_t         *rank_first;      /* [size + 1] first equation of every rank; owned */
+  int32_t         *rank_term_first; /* [size * n_terms] eq_owned of every rank and term; owned */
+  int64_t          n_components;    /* of owned levels */
+  uint8_t         *eq_state;        /* [n_owned]; owned */
+  int64_t         *observations;    /* [n_components]; owned */
+  PetscSF          halo;            /* owned */
+  int64_t             n_exclusions, room_exclusions;
+  MeritExclusionNote *exclusion;      /* owned */
+  MeritStrings        exclusion_text; /* owned */
+  MeritExclusion     *exclusion_list; /* made on request; owned */
+};
+
+/* config.c */
+PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column);
+/* records.c: read the file, number the levels, fill the rows and say which count */
+PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table);
+PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table);
+PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table);
+PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table);
+/* cells.c: codes of the cells of a regressor's class columns */
+PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
+                               int32_t **code, MeritStrings *pool);
+/* rows.c */
+PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[]);
+PetscErrorCode MeritRowsFree(MeritModel model);
+/* levels.c, placement.c */
+PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, MeritLevels *levels);
+PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[], int32_t place[]);
+PetscErrorCode MeritLevelsFree(MeritLevels *levels);
+PetscErrorCode MeritModelPlace(MeritModel model);
+/* layout.c, design.c */
+PetscErrorCode MeritModelLayOut(MeritModel model);
+PetscErrorCode MeritModelDesigns(MeritModel model);
+PetscErrorCode MeritModelEdges(MeritModel model);
+PetscErrorCode MeritModelCountObservations(MeritModel model);
+/* covariance.c, residual.c */
+PetscErrorCode MeritModelCovariances(MeritModel model);
+PetscErrorCode MeritModelPatterns(MeritModel model);
+PetscErrorCode MeritModelInvertResiduals(MeritModel model);
+/* alias.c */
+PetscErrorCode MeritModelFindAliased(MeritModel model);
+/* exclusions.c */
+PetscErrorCode MeritModelExclude(MeritModel model, const char kind[], int64_t line, const char id[], const char reason[]);
