@@ -31,8 +31,8 @@ typedef struct {
   double   *weight;       /* [n * n_traits], NULL without weights; owned */
   int32_t  *residual;     /* [n] residual class; owned */
   uint32_t *observed;     /* [n] bit t: trait t counts; owned */
-  int       n_regressors; /* of all terms, term after term */
-  int64_t **number;       /* [n_regressors] -> [n] canonical level, NUMBER_... below 0; NULL: level 0; owned */
+  int       n_numbers;
+  int64_t **number;       /* [n_numbers] -> [n] canonical level, NUMBER_... below 0; owned */
   double  **covariate;    /* [n_covariates] -> [n]; owned */
 } MeritRows;
 
@@ -43,7 +43,7 @@ typedef struct {
   int32_t        **slot;      /* [n_regressors] -> [n_records]; owned */
   double         **value;     /* [n_regressors] -> [n_records] or NULL; owned */
   int32_t        **offset;    /* [n_regressors] -> [n_traits]; owned */
-  int              first_regressor; /* place of its regressors in MeritRows */
+  int             *number;    /* [n_regressors] index of the level numbers in MeritRows, -1: single level or ridge; owned */
   int             *covariate; /* [n_regressors] index of the covariate column, or -1; owned */
   double          *centre, *scale; /* [n_regressors] value = (x - centre) / scale; owned */
   MeritDict        dict;      /* labels of class levels; NULL: pedigree, SNPs, ridge columns, single level */

@@ -32,7 +32,7 @@ PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[])
   PetscCall(MoveArray(ex, n_traits * sizeof(*rows->weight), &rows->weight));
   PetscCall(MoveArray(ex, sizeof(*rows->residual), &rows->residual));
   PetscCall(MoveArray(ex, sizeof(*rows->observed), &rows->observed));
-  for (int r = 0; r < rows->n_regressors; r++) PetscCall(MoveArray(ex, sizeof(**rows->number), &rows->number[r]));
+  for (int r = 0; r < rows->n_numbers; r++) PetscCall(MoveArray(ex, sizeof(**rows->number), &rows->number[r]));
   for (int c = 0; c < model->n_covariates; c++) PetscCall(MoveArray(ex, sizeof(**rows->covariate), &rows->covariate[c]));
   rows->n = MeritExchangeArriving(ex);
   PetscCall(MeritExchangeDestroy(&ex));
@@ -46,7 +46,7 @@ PetscErrorCode MeritRowsFree(MeritModel model)
 
   PetscFunctionBegin;
   if (rows->number)
-    for (int r = 0; r < rows->n_regressors; r++) PetscCall(PetscFree(rows->number[r]));
+    for (int r = 0; r < rows->n_numbers; r++) PetscCall(PetscFree(rows->number[r]));
   if (rows->covariate)
     for (int c = 0; c < model->n_covariates; c++) PetscCall(PetscFree(rows->covariate[c]));
   PetscCall(PetscFree(rows->number));

@@ -1,0 +1,125 @@
+/* Levels of class columns: the labels of the cells that a regressor's columns make, coded on this rank. */
+#include "model_impl.h"
+#include <merit/file.h>
+#include <string.h>
+
+/* "3.0" -> 1 character, "12.000" -> 2, "3.5" -> -1, anything else: its length */
+static int64_t IntegerClass(const char *label, size_t length)
+{
+  size_t i = 0, whole, fraction = 0;
+
+  if (i < length && (label[i] == '-' || label[i] == '+')) i++;
+  for (whole = i; i < length && label[i] >= '0' && label[i] <= '9';) i++;
+  if (i == whole || i == length || label[i] != '.') return (int64_t)length;
+  whole = i++;
+  for (; i < length && label[i] >= '0' && label[i] <= '9'; i++) fraction += label[i] != '0';
+  if (i < length) return (int64_t)length;
+  return fraction ? -1 : (int64_t)whole;
+}
+
+/* The line where a code of a column first stands on this rank */
+static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32_t wanted)
+{
+  for (int64_t row = 0; row < n; row++)
+    if (code[row] == wanted) return MeritTableLine(table, row);
+  return 0;
+}
+
+/* Labels of a column's codes as classes: in fixed terms whole numbers lose ".0", other decimals are refused */
+static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fixed, const char name[], const int32_t **code,
+                                    int64_t n, MeritStrings raw, MeritStrings classes, int32_t **map, MeritFault *fault)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(MeritStringsCount(raw) + 1, map));
+  for (int32_t c = 0; c < MeritStringsCount(raw); c++) {
+    size_t      length;
+    const char *label = MeritStringsGet(raw, c, &length);
+    int64_t     keep  = fixed ? IntegerClass(label, length) : (int64_t)length;
+
+    if (keep < 0) {
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, FirstLine(table, *code, n, c), NULL,
+                    "column %s: \"%s\" has decimals and cannot be a class; write cov(%s) for a covariate", name, label, name);
+      keep = (int64_t)length;
+    }
+    PetscCall(MeritStringsIntern(classes, label, (size_t)keep, &(*map)[c]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Join the cells so far with one more column: code[row] becomes the code of "a:b" */
+static PetscErrorCode Join(MeritTable table, const char *path, int64_t n, int32_t code[], MeritStrings *cells,
+                           const int32_t *next, const int32_t *map, MeritStrings classes, MeritFault *fault)
+{
+  MeritStrings pairs, joined;
+
+  PetscFunctionBegin;
+  PetscCall(MeritStringsCreate(&pairs));
+  PetscCall(MeritStringsCreate(&joined));
+  for (int64_t row = 0; row < n; row++) {
+    int32_t pair[2] = {code[row], next[row] < 0 ? -1 : map[next[row]]}, known = MeritStringsCount(pairs);
+
+    if (pair[0] < 0 || pair[1] < 0) {
+      code[row] = -1;
+      continue;
+    }
+    PetscCall(MeritStringsIntern(pairs, (const char *)pair, sizeof(pair), &code[row]));
+    if (code[row] == known) {
+      const char *b = MeritStringsGet(classes, pair[1], NULL);
+      MeritText   text = {0};
+      int32_t     added;
+
+      PetscCall(MeritTextAdd(&text, "%s:%s", MeritStringsGet(*cells, pair[0], NULL), b));
+      PetscCall(MeritStringsIntern(joined, text.at, text.n, &added));
+      if (added != known)
+        MeritFaultSet(fault, MERIT_ERROR_INPUT, path, MeritTableLine(table, row), text.at,
+                      "two different cells of an interaction would have this label; a class value must not contain \":\" here");
+      MeritTextFree(&text);
+    }
+  }
+  PetscCall(MeritStringsDestroy(&pairs));
+  PetscCall(MeritStringsDestroy(cells));
+  *cells = joined;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritModelCells - Code the cells of a regressor's class columns on this rank.
+
+  Collective on the model (faults are agreed).
+
+  Output Parameters:
++ code - [rows of the table] code into pool, -1 where a column is missing; owned by the caller, PetscFree
+- pool - labels "a" or "a:b:c"; owned by the caller
+*/
+PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
+                               int32_t **code, MeritStrings *pool)
+{
+  MeritFault fault = {0};
+  int64_t    n;
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableRows(table, &n, NULL));
+  PetscCall(PetscMalloc1(n + 1, code));
+  for (int c = 0; c < reg->n_class; c++) {
+    const int32_t *column_code;
+    MeritStrings   raw, classes;
+    int32_t       *map;
+    int            column;
+
+    PetscCall(MeritModelColumn(model, table, reg->class_column[c], &column));
+    PetscCall(MeritTableText(table, column, &column_code, &raw));
+    PetscCall(MeritStringsCreate(&classes));
+    PetscCall(ColumnClasses(model, table, term->kind == MERIT_TERM_FIXED, reg->class_column[c], &column_code, n, raw, classes,
+                            &map, &fault));
+    if (c == 0) {
+      for (int64_t row = 0; row < n; row++) (*code)[row] = column_code[row] < 0 ? -1 : map[column_code[row]];
+      *pool = classes;
+    } else {
+      PetscCall(Join(table, model->records_path, n, *code, pool, column_code, map, classes, &fault));
+      PetscCall(MeritStringsDestroy(&classes));
+    }
+    PetscCall(PetscFree(map));
+  }
+  PetscCall(MeritFaultAgree(model->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,185 @@
+/* From the job file to the options of a model; no data are read here. */
+#include "model_impl.h"
+#include <string.h>
+
+/* A list of words (or one word) at a key; *n = -1 when the key is absent */
+static PetscErrorCode Words(MeritNode job, const char key[], int *n, char ***words)
+{
+  MeritNode node = MeritNodeFind(job, key);
+
+  PetscFunctionBegin;
+  *n     = -1;
+  *words = NULL;
+  if (!node) PetscFunctionReturn(PETSC_SUCCESS);
+  if (node->kind == MERIT_NODE_MAP) PetscCall(MeritNodeError(node, "%s needs a word or a list of words", key));
+  *n = node->kind == MERIT_NODE_LIST ? node->n : 1;
+  PetscCall(PetscCalloc1(*n + 1, words));
+  for (int i = 0; i < *n; i++) {
+    MeritNode word = node->kind == MERIT_NODE_LIST ? node->child[i] : node;
+
+    if (word->kind == MERIT_NODE_NULL) {
+      PetscCall(PetscStrallocpy("", &(*words)[i]));
+      continue;
+    }
+    if (word->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(word, "%s needs a word or a list of words", key));
+    PetscCall(PetscStrallocpy(word->text, &(*words)[i]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode WordsDefault(MeritNode job, const char key[], int n_default, const char *const preset[], int *n,
+                                   char ***words)
+{
+  PetscFunctionBegin;
+  PetscCall(Words(job, key, n, words));
+  if (*n >= 0) PetscFunctionReturn(PETSC_SUCCESS);
+  *n = n_default;
+  PetscCall(PetscCalloc1(n_default + 1, words));
+  for (int i = 0; i < n_default; i++) PetscCall(PetscStrallocpy(preset[i], &(*words)[i]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Weights(MeritModel model, MeritNode job)
+{
+  MeritNode           node    = MeritNodeFind(job, "records.weight");
+  const MeritFormula *formula = model->formula;
+
+  PetscFunctionBegin;
+  if (!node) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(formula->n_traits, &model->weight));
+  if (node->kind == MERIT_NODE_SCALAR) {
+    for (int t = 0; t < formula->n_traits; t++) PetscCall(PetscStrallocpy(node->text, &model->weight[t]));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (node->kind != MERIT_NODE_MAP) PetscCall(MeritNodeError(node, "weight needs a column, or {trait: column, ...}"));
+  for (int i = 0; i < node->n; i++) {
+    int t = 0;
+
+    while (t < formula->n_traits && strcmp(formula->trait[t], node->key[i])) t++;
+    if (t == formula->n_traits)
+      PetscCall(MeritNodeError(node->child[i], "weight: \"%s\" is not a trait of the model", node->key[i]));
+    if (node->child[i]->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node->child[i], "weight needs a column"));
+    PetscCall(PetscStrallocpy(node->child[i]->text, &model->weight[t]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static bool HasKind(const MeritFormula *formula, MeritTermKind kind)
+{
+  for (int k = 0; k < formula->n_terms; k++)
+    if (formula->term[k].kind == kind) return true;
+  return false;
+}
+
+static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
+{
+  static const char *const unknown[] = {"0", ".", "NA", ""};
+  static const char *const absent[]  = {"error", "founder", "drop"};
+  static const char *const sexes[]   = {"checked", "free"};
+  const char              *columns[4] = {NULL, NULL, NULL, NULL};
+  int                      n_header, n_words, free_sexes = 0;
+  char                   **header, **words, *path = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(WordsDefault(job, "pedigree.unknown", 4, unknown, &model->n_unknown, &model->unknown));
+  PetscCall(MeritConfigChoice(job, "pedigree.absent", 3, absent, &model->absent));
+  PetscCall(MeritConfigChoice(job, "pedigree.sexes", 2, sexes, &free_sexes));
+  PetscCall(MeritConfigPath(job, "pedigree.file", &path));
+  if (!path) {
+    if (HasKind(model->formula, MERIT_TERM_PED))
+      PetscCall(MeritNodeError(MeritNodeFind(job, "model"), "the model has a ped() term, but the job file has no pedigree: file"));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MeritConfigString(job, "pedigree.columns.id", &columns[0]));
+  PetscCall(MeritConfigString(job, "pedigree.columns.sire", &columns[1]));
+  PetscCall(MeritConfigString(job, "pedigree.columns.dam", &columns[2]));
+  PetscCall(MeritConfigString(job, "pedigree.columns.year", &columns[3]));
+  PetscCall(Words(job, "pedigree.header", &n_header, &header));
+  PetscCall(MeritPedigreeCreate(model->comm, &model->pedigree));
+  PetscCall(MeritPedigreeSetFile(model->pedigree, path, columns, PetscMax(n_header, 0), (const char *const *)header));
+  PetscCall(Words(job, "pedigree.unknown", &n_words, &words));
+  if (n_words > 0) PetscCall(MeritPedigreeSetUnknown(model->pedigree, n_words, (const char *const *)words));
+  PetscCall(MeritPedigreeSetFreeSexes(model->pedigree, free_sexes == 1));
+  for (int i = 0; i < n_header; i++) PetscCall(PetscFree(header[i]));
+  for (int i = 0; i < n_words; i++) PetscCall(PetscFree(words[i]));
+  PetscCall(PetscFree(header));
+  PetscCall(PetscFree(words));
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode GenotypeSource(MeritModel model, MeritNode job, bool *given)
+{
+  char *bfile = NULL, *text = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigPath(job, "genotypes.bfile", &bfile));
+  PetscCall(MeritConfigPath(job, "genotypes.text", &text));
+  if (bfile && text) PetscCall(MeritNodeError(MeritNodeFind(job, "genotypes"), "give bfile or text, not both"));
+  *given = bfile || text;
+  if (*given) {
+    PetscCall(MeritGenotypesCreate(model->comm, &model->genotypes));
+    if (bfile) PetscCall(MeritGenotypesSetPlink(model->genotypes, bfile));
+    else PetscCall(MeritGenotypesSetText(model->genotypes, text));
+  }
+  PetscCall(PetscFree(bfile));
+  PetscCall(PetscFree(text));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
+{
+  static const char *const scales[] = {"none", "vanraden", "standardised", "count", "trace"};
+  const char              *centre   = NULL;
+  char                    *path     = NULL;
+  int                      scale    = 0;
+  int64_t                  grid     = 0;
+  bool                     given;
+
+  PetscFunctionBegin;
+  PetscCall(GenotypeSource(model, job, &given));
+  if (!given) {
+    if (HasKind(model->formula, MERIT_TERM_SNP))
+      PetscCall(MeritNodeError(MeritNodeFind(job, "model"), "the model has an snp() term, but the job file has no genotypes: bfile or text"));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MeritConfigChoice(job, "genotypes.scale", 5, scales, &scale));
+  PetscCall(MeritGenotypesSetScale(model->genotypes, (MeritScale)scale));
+  PetscCall(MeritConfigString(job, "genotypes.centre", &centre));
+  if (centre && strcmp(centre, "observed") && strcmp(centre, "none"))
+    PetscCall(MeritConfigPath(job, "genotypes.centre", &path));
+  PetscCall(MeritGenotypesSetCentre(model->genotypes, !centre || strcmp(centre, "none"), path));
+  PetscCall(MeritConfigInt(job, "genotypes.grid", 1, INT32_MAX, &grid));
+  if (grid > 0 && model->size % grid)
+    PetscCall(MeritNodeError(MeritNodeFind(job, "genotypes.grid"), "%lld grid rows do not divide %d ranks", (long long)grid, model->size));
+  if (grid > 0) PetscCall(MeritGenotypesSetGrid(model->genotypes, (int)grid));
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritModelSetFromConfig - Take files, rules, formula and variances from a job tree. No data are read.
+
+  Logically collective: the tree is the same on every rank.
+
+  Errors: USAGE with file, line and column of the job file.
+@*/
+PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job)
+{
+  static const char *const missing[] = {"NA", "."};
+  MeritNode                formula   = MeritNodeFind(job, "model");
+
+  PetscFunctionBegin;
+  if (!formula) PetscCall(MeritNodeError(job, "the job file has no model"));
+  if (!MeritNodeFind(job, "records.file")) PetscCall(MeritNodeError(job, "the job file has no records: file"));
+  PetscCall(MeritFormulaParse(formula, &model->formula));
+  PetscCall(MeritFormulaVariances(model->formula, MeritNodeFind(job, "variances")));
+  for (int i = 0; i < model->formula->n_warnings; i++) MeritLog(MERIT_LOG_WARNING, "%s", model->formula->warning[i]);
+  PetscCall(MeritConfigPath(job, "records.file", &model->records_path));
+  PetscCall(Words(job, "records.header", &model->n_header, &model->header));
+  PetscCall(WordsDefault(job, "records.missing", 2, missing, &model->n_missing, &model->missing));
+  PetscCall(Weights(model, job));
+  PetscCall(PedigreeOptions(model, job));
+  PetscCall(GenotypeOptions(model, job));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,181 @@
+/* From labels in the records to canonical level numbers, term by term. */
+#include "model_impl.h"
+#include <string.h>
+
+static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
+{
+  if (a->n_class != b->n_class) return false;
+  for (int c = 0; c < a->n_class; c++)
+    if (strcmp(a->class_column[c], b->class_column[c])) return false;
+  return true;
+}
+
+/* An earlier regressor of the term over the same columns, or -1 */
+static int Twin(const MeritTermSpec *spec, int r)
+{
+  for (int s = 0; s < r; s++)
+    if (SameClasses(&spec->regressor[s], &spec->regressor[r])) return s;
+  return -1;
+}
+
+static bool IsUnknownParent(MeritModel model, const char *label)
+{
+  for (int i = 0; i < model->n_unknown; i++)
+    if (!strcmp(model->unknown[i], label)) return true;
+  return false;
+}
+
+/* Spread the numbers of a pool's strings over the rows */
+static PetscErrorCode Spread(MeritModel model, const int32_t code[], const int64_t of_code[], int64_t missing, int *number)
+{
+  MeritRows *rows = &model->rows;
+  int64_t   *out;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(rows->n + 1, &out));
+  for (int64_t row = 0; row < rows->n; row++) out[row] = code[row] < 0 ? missing : of_code[code[row]];
+  *number                          = rows->n_numbers;
+  rows->number[rows->n_numbers++] = out;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Number the ids of one regressor of a ped or snp term through the dictionary of the pedigree or the genotypes */
+static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent, bool parents, const int32_t code[],
+                                MeritStrings pool, int64_t missing, int *number)
+{
+  int64_t *of_code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(MeritStringsCount(pool) + 1, &of_code));
+  PetscCall(MeritDictFind(dict, pool, of_code));
+  for (int32_t c = 0; c < MeritStringsCount(pool); c++) {
+    if (of_code[c] >= 0) continue;
+    of_code[c] = parents && IsUnknownParent(model, MeritStringsGet(pool, c, NULL)) ? NUMBER_UNKNOWN_PARENT : absent;
+  }
+  PetscCall(Spread(model, code, of_code, missing, number));
+  PetscCall(PetscFree(of_code));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ped, snp: levels are animals. In ped the first id column is the animal itself (missing: the observation is missing), a missing id in
+   another one is an unknown parent */
+static PetscErrorCode NumberAnimals(MeritModel model, MeritTable table, int k)
+{
+  const MeritTermSpec *spec   = &model->formula->term[k];
+  MeritModelTerm      *term   = &model->term[k];
+  const bool           ped    = spec->kind == MERIT_TERM_PED;
+  const int64_t        absent = ped ? NUMBER_NOT_IN_PEDIGREE : NUMBER_NO_GENOTYPE;
+  MeritDict            dict;
+
+  PetscFunctionBegin;
+  if (ped) PetscCall(MeritPedigreeDict(model->pedigree, &dict));
+  else PetscCall(MeritGenotypesDict(model->genotypes, &dict));
+  for (int r = 0; r < spec->n_regressors; r++) {
+    int          twin = Twin(spec, r);
+    int32_t     *code;
+    MeritStrings pool;
+
+    if (twin >= 0) {
+      term->number[r] = term->number[twin];
+      continue;
+    }
+    PetscCall(MeritModelCells(model, table, spec, &spec->regressor[r], &code, &pool));
+    PetscCall(NumberIds(model, dict, absent, ped, code, pool, ped && r > 0 ? NUMBER_UNKNOWN_PARENT : NUMBER_MISSING,
+                        &term->number[r]));
+    PetscCall(PetscFree(code));
+    PetscCall(MeritStringsDestroy(&pool));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* fixed, iid: the levels are the union of the regressors' cells, numbered by sorted label */
+static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
+{
+  const MeritTermSpec *spec = &model->formula->term[k];
+  MeritModelTerm      *term = &model->term[k];
+  int32_t            **code;
+  MeritStrings        *pool, all;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc2(spec->n_regressors, &code, spec->n_regressors, &pool));
+  PetscCall(MeritStringsCreate(&all));
+  for (int r = 0; r < spec->n_regressors; r++) {
+    if (!spec->regressor[r].n_class || Twin(spec, r) >= 0) continue;
+    PetscCall(MeritModelCells(model, table, spec, &spec->regressor[r], &code[r], &pool[r]));
+    for (int32_t c = 0; c < MeritStringsCount(pool[r]); c++) {
+      size_t      length;
+      const char *label = MeritStringsGet(pool[r], c, &length);
+      int32_t     added;
+
+      PetscCall(MeritStringsIntern(all, label, length, &added));
+    }
+  }
+  PetscCall(MeritDictCreate(model->comm, all, NULL, &term->dict));
+  for (int r = 0; r < spec->n_regressors; r++) {
+    int64_t *of_code;
+
+    if (!spec->regressor[r].n_class) continue;
+    if (!pool[r]) {
+      term->number[r] = term->number[Twin(spec, r)];
+      continue;
+    }
+    PetscCall(PetscMalloc1(MeritStringsCount(pool[r]) + 1, &of_code));
+    PetscCall(MeritDictFind(term->dict, pool[r], of_code));
+    PetscCall(Spread(model, code[r], of_code, NUMBER_MISSING, &term->number[r]));
+    PetscCall(PetscFree(of_code));
+    PetscCall(PetscFree(code[r]));
+    PetscCall(MeritStringsDestroy(&pool[r]));
+  }
+  PetscCall(PetscFree2(code, pool));
+  PetscCall(MeritStringsDestroy(&all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode CountLevels(MeritModel model, int k)
+{
+  const MeritTermSpec *spec = &model->formula->term[k];
+  MeritTermView       *view = &model->term[k].view;
+  int32_t              used;
+
+  PetscFunctionBegin;
+  switch (spec->kind) {
+  case MERIT_TERM_PED:
+    PetscCall(MeritPedigreeSize(model->pedigree, &view->n_levels, NULL, NULL));
+    break;
+  case MERIT_TERM_SNP:
+    PetscCall(MeritGenotypesSize(model->genotypes, NULL, NULL, &used));
+    view->n_levels = used;
+    break;
+  case MERIT_TERM_RIDGE:
+    view->n_levels = spec->n_regressors;
+    break;
+  default:
+    view->n_levels = model->term[k].dict ? MeritDictSize(model->term[k].dict) : 1;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelNumberLevels - Canonical level of every row for every regressor with classes. Collective. */
+PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table)
+{
+  const MeritFormula *formula = model->formula;
+  int                 most    = 0;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < formula->n_terms; k++) most += formula->term[k].n_regressors;
+  PetscCall(PetscCalloc1(most + 1, &model->rows.number));
+  for (int k = 0; k < formula->n_terms; k++) {
+    const MeritTermSpec *spec = &formula->term[k];
+    bool                 classes = false;
+
+    PetscCall(PetscMalloc1(spec->n_regressors, &model->term[k].number));
+    for (int r = 0; r < spec->n_regressors; r++) {
+      model->term[k].number[r] = -1;
+      classes                  = classes || spec->regressor[r].n_class > 0;
+    }
+    if (spec->kind == MERIT_TERM_PED || spec->kind == MERIT_TERM_SNP) PetscCall(NumberAnimals(model, table, k));
+    else if (classes) PetscCall(NumberClasses(model, table, k));
+    PetscCall(CountLevels(model, k));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,161 @@
+/* Records: the columns a model needs, their levels by canonical number, and which observations count. */
+#include "model_impl.h"
+#include <math.h>
+#include <string.h>
+
+/* MeritModelColumn - Index of a column of the records file; a name it does not have is a USAGE error. Logically collective. */
+PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column)
+{
+  const char *const *names, *nearest;
+  int                n;
+
+  PetscFunctionBegin;
+  *column = MeritTableFind(table, name);
+  if (*column >= 0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritTableColumns(table, &n, &names));
+  nearest = MeritNearest(name, n, names);
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, model->records_path, 1, NULL, "there is no column \"%s\"%s%s%s", name,
+                       nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Select(MeritModel model, MeritTable table, const char name[], MeritColumnKind kind)
+{
+  int column;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelColumn(model, table, name, &column));
+  PetscCall(MeritTableSelect(table, column, kind));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The covariate columns of all regressors, each once; which one a regressor uses */
+static PetscErrorCode ListCovariates(MeritModel model)
+{
+  const MeritFormula *formula = model->formula;
+  int                 most    = 0;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < formula->n_terms; k++) most += formula->term[k].n_regressors;
+  PetscCall(PetscCalloc1(most + 1, &model->covariate));
+  for (int k = 0; k < formula->n_terms; k++) {
+    const MeritTermSpec *spec = &formula->term[k];
+
+    PetscCall(PetscMalloc1(spec->n_regressors, &model->term[k].covariate));
+    for (int r = 0; r < spec->n_regressors; r++) {
+      int c = 0;
+
+      model->term[k].covariate[r] = -1;
+      if (spec->regressor[r].covariate == MERIT_COVARIATE_NONE) continue;
+      while (c < model->n_covariates && strcmp(model->covariate[c].name, spec->regressor[r].column)) c++;
+      if (c == model->n_covariates) model->covariate[model->n_covariates++].name = spec->regressor[r].column;
+      model->term[k].covariate[r] = c;
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelReadRecords - Open the records file and read the columns the model uses. Collective; the table is the caller's. */
+PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table)
+{
+  const MeritFormula *formula = model->formula;
+  int64_t             n;
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableOpen(model->comm, model->records_path, PetscMax(model->n_header, 0), (const char *const *)model->header,
+                           model->n_missing, (const char *const *)model->missing, table));
+  PetscCall(ListCovariates(model));
+  for (int t = 0; t < formula->n_traits; t++) PetscCall(Select(model, *table, formula->trait[t], MERIT_COLUMN_NUMBER));
+  for (int t = 0; model->weight && t < formula->n_traits; t++)
+    if (model->weight[t]) PetscCall(Select(model, *table, model->weight[t], MERIT_COLUMN_NUMBER));
+  for (int c = 0; c < model->n_covariates; c++) PetscCall(Select(model, *table, model->covariate[c].name, MERIT_COLUMN_NUMBER));
+  for (int k = 0; k < formula->n_terms; k++)
+    for (int r = 0; r < formula->term[k].n_regressors; r++) {
+      const MeritRegressorSpec *reg = &formula->term[k].regressor[r];
+
+      for (int c = 0; c < reg->n_class; c++) PetscCall(Select(model, *table, reg->class_column[c], MERIT_COLUMN_TEXT));
+    }
+  if (formula->residual_by) PetscCall(Select(model, *table, formula->residual_by, MERIT_COLUMN_TEXT));
+  PetscCall(MeritTableRead(*table));
+  PetscCall(MeritTableRows(*table, &n, NULL));
+  PetscCallMPI(MPI_Allreduce(&n, &model->n_lines, 1, MPI_INT64_T, MPI_SUM, model->comm));
+  if (!model->n_lines) PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, NULL, "the file has no records"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ReadNumbers(MeritModel model, MeritTable table, const char name[], const double **value)
+{
+  int column;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelColumn(model, table, name, &column));
+  PetscCall(MeritTableNumbers(table, column, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Residual class of each row: -1 where its column is missing */
+static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
+{
+  const MeritFormula *formula = model->formula;
+  MeritRows          *rows    = &model->rows;
+  MeritFault          fault   = {0};
+  const int32_t      *code;
+  MeritStrings        pool;
+  int                 column;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(rows->n + 1, &rows->residual));
+  if (!formula->residual_by) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritModelColumn(model, table, formula->residual_by, &column));
+  PetscCall(MeritTableText(table, column, &code, &pool));
+  for (int64_t row = 0; row < rows->n; row++) {
+    const char *label;
+    int         c = 0;
+
+    rows->residual[row] = -1;
+    if (code[row] < 0) continue;
+    label = MeritStringsGet(pool, code[row], NULL);
+    while (c < formula->n_residuals && strcmp(formula->residual[c].label, label)) c++;
+    if (c == formula->n_residuals)
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->records_path, rows->line[row], label,
+                    "this class of %s has no residual variance in the job file", formula->residual_by);
+    else rows->residual[row] = c;
+  }
+  PetscCall(MeritFaultAgree(model->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelFillRows - Copy lines, traits, weights, covariates and residual classes into the rows. Collective. */
+PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table)
+{
+  const MeritFormula *formula = model->formula;
+  const int           n_traits = formula->n_traits;
+  MeritRows          *rows     = &model->rows;
+  const double       *value;
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableRows(table, &rows->n, NULL));
+  PetscCall(PetscMalloc1(rows->n + 1, &rows->line));
+  PetscCall(PetscMalloc1((rows->n + 1) * n_traits, &rows->y));
+  for (int64_t row = 0; row < rows->n; row++) rows->line[row] = MeritTableLine(table, row);
+  for (int t = 0; t < n_traits; t++) {
+    PetscCall(ReadNumbers(model, table, formula->trait[t], &value));
+    for (int64_t row = 0; row < rows->n; row++) rows->y[row * n_traits + t] = value[row];
+  }
+  if (model->weight) {
+    PetscCall(PetscMalloc1((rows->n + 1) * n_traits, &rows->weight));
+    for (int t = 0; t < n_traits; t++) {
+      value = NULL;
+      if (model->weight[t]) PetscCall(ReadNumbers(model, table, model->weight[t], &value));
+      for (int64_t row = 0; row < rows->n; row++) rows->weight[row * n_traits + t] = value ? value[row] : 1.0;
+    }
+  }
+  PetscCall(PetscCalloc1(model->n_covariates + 1, &rows->covariate));
+  for (int c = 0; c < model->n_covariates; c++) {
+    PetscCall(ReadNumbers(model, table, model->covariate[c].name, &value));
+    PetscCall(PetscMalloc1(rows->n + 1, &rows->covariate[c]));
+    PetscCall(PetscArraycpy(rows->covariate[c], value, rows->n));
+  }
+  PetscCall(ResidualClasses(model, table));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
