@@ -133,9 +133,10 @@ PetscErrorCode MeritModelPlace(MeritModel model);
 /* layout.c, design.c */
 PetscErrorCode MeritModelLayOut(MeritModel model);
 PetscErrorCode MeritModelDesigns(MeritModel model);
-PetscErrorCode MeritModelEdges(MeritModel model);
+int32_t        MeritModelSlot(const MeritModelTerm *term, int64_t number);
 PetscErrorCode MeritModelCountObservations(MeritModel model);
 /* covariance.c, residual.c */
+bool           MeritInvert(int n, const double *A, double *inverse);
 PetscErrorCode MeritModelCovariances(MeritModel model);
 PetscErrorCode MeritModelPatterns(MeritModel model);
 PetscErrorCode MeritModelInvertResiduals(MeritModel model);

@@ -1,0 +1,145 @@
+/* G of a term: its inverse, or, where it is singular, G = L L' so that u = L v with Var(v) = I. */
+#include "model_impl.h"
+#include <math.h>
+
+/* Components whose variance is this much below what the others leave are linear functions of them */
+static const double SINGULAR = 1e-10;
+
+/*
+  Pivoted Cholesky of the correlation matrix of G: F [n x rank] with G = S F F' S in the given order; returns the rank.
+  Scaling first makes the test of singularity free of the traits' units.
+*/
+static int Factor(int n, const double *G, double *F)
+{
+  double work[64 * 64], s[64];
+  bool   used[64] = {false};
+  int    rank     = 0;
+
+  for (int i = 0; i < n; i++) s[i] = G[i * n + i] > 0.0 ? sqrt(G[i * n + i]) : 0.0;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) work[i * n + j] = s[i] > 0.0 && s[j] > 0.0 ? G[i * n + j] / (s[i] * s[j]) : 0.0;
+  for (; rank < n; rank++) {
+    int    pivot = -1;
+    double root;
+
+    for (int i = 0; i < n; i++)
+      if (!used[i] && (pivot < 0 || work[i * n + i] > work[pivot * n + pivot])) pivot = i;
+    if (pivot < 0 || work[pivot * n + pivot] <= SINGULAR) break;
+    used[pivot] = true;
+    root        = sqrt(work[pivot * n + pivot]);
+    for (int i = 0; i < n; i++) F[i * n + rank] = i == pivot ? root : used[i] ? 0.0 : work[i * n + pivot] / root;
+    for (int i = 0; i < n; i++)
+      for (int j = 0; j < n; j++)
+        if (!used[i] && !used[j]) work[i * n + j] -= F[i * n + rank] * F[j * n + rank];
+  }
+  for (int i = 0; i < n; i++)
+    for (int r = 0; r < rank; r++) F[i * n + r] *= s[i];
+  return rank;
+}
+
+/* MeritInvert - Inverse of a symmetric positive definite matrix, n <= 64; false if it is not definite. Not collective. */
+bool MeritInvert(int n, const double *A, double *inverse)
+{
+  double L[64 * 64], column[64];
+
+  for (int j = 0; j < n; j++)
+    for (int i = j; i < n; i++) {
+      double sum = A[i * n + j];
+
+      for (int k = 0; k < j; k++) sum -= L[i * n + k] * L[j * n + k];
+      if (i == j && !(sum > 0.0)) return false;
+      L[i * n + j] = i == j ? sqrt(sum) : sum / L[j * n + j];
+    }
+  for (int j = 0; j < n; j++) {
+    for (int i = 0; i < n; i++) {
+      column[i] = i == j;
+      for (int k = 0; k < i; k++) column[i] -= L[i * n + k] * column[k];
+      column[i] /= L[i * n + i];
+    }
+    for (int i = n - 1; i >= 0; i--) {
+      for (int k = i + 1; k < n; k++) column[i] -= L[k * n + i] * column[k];
+      column[i] /= L[i * n + i];
+    }
+    for (int i = 0; i < n; i++) inverse[i * n + j] = column[i];
+  }
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < i; j++) inverse[i * n + j] = inverse[j * n + i] = 0.5 * (inverse[i * n + j] + inverse[j * n + i]);
+  return true;
+}
+
+/* Set L, the penalty of a level and the equations per level from G */
+static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, int *n_eq)
+{
+  double F[64 * 64];
+  int    rank;
+
+  PetscFunctionBegin;
+  PetscCheck(n <= 64, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than 64 components in a term");
+  rank = Factor(n, G, F);
+  PetscCall(PetscFree(term->L));
+  PetscCall(PetscFree(term->G_inverse));
+  PetscCall(PetscCalloc1(n * n + 1, &term->G_inverse));
+  if (rank < n) {
+    PetscCall(PetscMalloc1(n * rank + 1, &term->L));
+    for (int i = 0; i < n; i++)
+      for (int r = 0; r < rank; r++) term->L[i * rank + r] = F[i * n + r];
+    for (int r = 0; r < rank; r++) term->G_inverse[r * rank + r] = 1.0;
+  } else {
+    PetscCheck(MeritInvert(n, G, term->G_inverse), PETSC_COMM_SELF, PETSC_ERR_PLIB, "full rank, but not definite");
+  }
+  *n_eq = rank;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelCovariances - Prepare every term's covariance from the formula's G. Not collective. */
+PetscErrorCode MeritModelCovariances(MeritModel model)
+{
+  PetscFunctionBegin;
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    const MeritTermSpec *spec = &model->formula->term[k];
+    MeritModelTerm      *term = &model->term[k];
+
+    term->view.kind   = spec->kind;
+    term->view.n_comp = term->view.n_eq = spec->n_components;
+    if (spec->kind != MERIT_TERM_FIXED) PetscCall(SetTerm(term, spec->n_components, spec->G, &term->view.n_eq));
+    term->view.L         = term->L;
+    term->view.G_inverse = term->G_inverse;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritModelSetVariances - Give new variances to a model that is set up.
+
+  Logically collective.
+
+  Input Parameters:
++ G - per term the matrix [n_comp^2] in component order, NULL for fixed terms
+- R - per residual class the matrix [n_traits^2]
+
+  Notes:
+  The equations stay: a G of another rank than before is refused. Operators and preconditioners see the change by MeritModelState().
+@*/
+PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[])
+{
+  const MeritFormula *formula = model->formula;
+  const size_t        n       = (size_t)formula->n_traits * (size_t)formula->n_traits;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < formula->n_terms; k++) {
+    MeritModelTerm *term = &model->term[k];
+    int             n_eq;
+
+    if (formula->term[k].kind == MERIT_TERM_FIXED) continue;
+    PetscCall(SetTerm(term, term->view.n_comp, G[k], &n_eq));
+    PetscCheck(n_eq == term->view.n_eq, model->comm, PETSC_ERR_SUP, "term %s: the rank of G changed from %d to %d",
+               formula->term[k].label, term->view.n_eq, n_eq);
+    PetscCall(PetscArraycpy(formula->term[k].G, G[k], term->view.n_comp * term->view.n_comp));
+    model->view[k].L         = term->view.L         = term->L;
+    model->view[k].G_inverse = term->view.G_inverse = term->G_inverse;
+  }
+  for (int c = 0; c < formula->n_residuals; c++) PetscCall(PetscArraycpy(formula->residual[c].R, R[c], n));
+  PetscCall(MeritModelInvertResiduals(model));
+  model->state++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,240 @@
+/* Designs: for every regressor the slot each record meets and its coefficient; observations per equation. */
+#include "model_impl.h"
+#include <math.h>
+
+/* Mean and standard deviation of a covariate over the records in the analysis, in two passes over all ranks */
+static PetscErrorCode Moments(MeritModel model, int c)
+{
+  const double *x = model->rows.covariate[c];
+  double        sum[2] = {0.0, 0.0}, square = 0.0, mean;
+
+  PetscFunctionBegin;
+  for (int64_t row = 0; row < model->rows.n; row++)
+    if (!isnan(x[row])) sum[0] += x[row], sum[1] += 1.0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, model->comm));
+  mean = sum[1] > 0.0 ? sum[0] / sum[1] : 0.0;
+  for (int64_t row = 0; row < model->rows.n; row++)
+    if (!isnan(x[row])) square += (x[row] - mean) * (x[row] - mean);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &square, 1, MPI_DOUBLE, MPI_SUM, model->comm));
+  model->covariate[c].mean = mean;
+  model->covariate[c].sd   = sum[1] > 0.0 ? sqrt(square / sum[1]) : 0.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Does every trait of a fixed covariate have an intercept to absorb its mean? */
+static bool HasIntercepts(const MeritFormula *formula, const MeritTermSpec *spec)
+{
+  for (int c = 0; c < spec->n_components; c++) {
+    bool found = false;
+
+    for (int k = 0; k < formula->n_terms && !found; k++)
+      for (int i = 0; formula->term[k].intercept && i < formula->term[k].n_components; i++)
+        found = found || formula->term[k].component[i].trait == spec->component[c].trait;
+    if (!found) return false;
+  }
+  return true;
+}
+
+/*
+  Fixed covariates are used as (x - centre) / scale, which keeps C well conditioned; outputs are brought back. The mean can be taken
+  out only where an intercept absorbs it. Covariates of random terms stay as they are: their variance refers to them.
+*/
+static PetscErrorCode Standardise(MeritModel model, int k)
+{
+  const MeritTermSpec *spec = &model->formula->term[k];
+  MeritModelTerm      *term = &model->term[k];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(spec->n_regressors, &term->centre));
+  PetscCall(PetscMalloc1(spec->n_regressors, &term->scale));
+  for (int r = 0; r < spec->n_regressors; r++) {
+    const MeritRegressorSpec *reg = &spec->regressor[r];
+    const MeritCovariate     *cov = term->covariate[r] >= 0 ? &model->covariate[term->covariate[r]] : NULL;
+
+    term->centre[r] = 0.0;
+    term->scale[r]  = 1.0;
+    if (reg->covariate != MERIT_COVARIATE_COLUMN) continue;
+    if (spec->kind == MERIT_TERM_FIXED) {
+      /* a constant covariate stays what it is: with an intercept it is aliased */
+      if (cov->sd > 1e-12 * fabs(cov->mean)) term->scale[r] = cov->sd;
+      if (!reg->n_class && HasIntercepts(model->formula, spec)) term->centre[r] = cov->mean;
+    } else if (spec->centre) {
+      term->centre[r] = cov->mean;
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Normalised Legendre polynomial sqrt((2k+1)/2) P_k on [-1, 1] (Kirkpatrick et al. 1990), by the three-term recurrence */
+static double Legendre(int degree, double z)
+{
+  double before = 0.0, now = 1.0;
+
+  for (int n = 0; n < degree; n++) {
+    double next = ((2 * n + 1) * z * now - n * before) / (n + 1);
+
+    before = now;
+    now    = next;
+  }
+  return sqrt((2 * degree + 1) / 2.0) * now;
+}
+
+static PetscErrorCode Values(MeritModel model, int k, int r)
+{
+  const MeritRegressorSpec *reg  = &model->formula->term[k].regressor[r];
+  MeritModelTerm           *term = &model->term[k];
+  const double             *x;
+
+  PetscFunctionBegin;
+  if (reg->covariate == MERIT_COVARIATE_NONE) PetscFunctionReturn(PETSC_SUCCESS);
+  x = model->rows.covariate[term->covariate[r]];
+  PetscCall(PetscMalloc1(model->rows.n + 1, &term->value[r]));
+  for (int64_t row = 0; row < model->rows.n; row++) {
+    double v = reg->covariate == MERIT_COVARIATE_LEGENDRE
+               ? Legendre(reg->degree, -1.0 + 2.0 * (x[row] - reg->low) / (reg->high - reg->low))
+               : (x[row] - term->centre[r]) / term->scale[r];
+
+    /* a missing covariate makes its traits missing, but 0 x NaN would spoil the rest */
+    term->value[r][row] = isnan(x[row]) ? 0.0 : v;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Slots(MeritModel model, int k, int r)
+{
+  MeritModelTerm *term   = &model->term[k];
+  const bool      ridge  = term->view.kind == MERIT_TERM_RIDGE;
+  const int64_t  *number = term->number[r] < 0 ? NULL : model->rows.number[term->number[r]];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(model->rows.n + 1, &term->slot[r]));
+  for (int64_t row = 0; row < model->rows.n; row++)
+    term->slot[r][row] = MeritModelSlot(term, number ? number[row] : ridge ? r : 0);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Offsets(MeritModel model, int k, int r)
+{
+  const MeritTermSpec *spec = &model->formula->term[k];
+  const int            n_traits = model->formula->n_traits;
+  int32_t             *offset;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n_traits, &offset));
+  for (int t = 0; t < n_traits; t++) offset[t] = -1;
+  for (int c = 0; c < spec->n_components; c++)
+    if (spec->kind == MERIT_TERM_RIDGE || spec->component[c].regressor == r) offset[spec->component[c].trait] = c;
+  model->term[k].offset[r] = offset;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelDesigns - Make the design arrays of every term. Collective. */
+PetscErrorCode MeritModelDesigns(MeritModel model)
+{
+  PetscFunctionBegin;
+  for (int c = 0; c < model->n_covariates; c++) PetscCall(Moments(model, c));
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    MeritModelTerm *term = &model->term[k];
+    const int       n    = model->formula->term[k].n_regressors;
+
+    PetscCall(Standardise(model, k));
+    PetscCall(PetscCalloc4(n, &term->design, n, &term->slot, n, &term->value, n, &term->offset));
+    for (int r = 0; r < n; r++) {
+      PetscCall(Values(model, k, r));
+      PetscCall(Slots(model, k, r));
+      PetscCall(Offsets(model, k, r));
+      term->design[r] = (MeritDesignView){term->slot[r], term->value[r], term->offset[r]};
+    }
+    term->view.n_regressors = n;
+    term->view.design       = term->design;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Observations of every component slot from the records of this rank */
+static void CountLocal(MeritModel model, int k, int64_t count[])
+{
+  const MeritTermView *view     = &model->term[k].view;
+  const int            n_traits = model->formula->n_traits;
+
+  for (int r = 0; r < view->n_regressors; r++) {
+    const MeritDesignView *design = &view->design[r];
+
+    for (int64_t row = 0; row < model->rows.n; row++)
+      for (int t = 0; t < n_traits && design->slot[row] >= 0; t++)
+        if (design->offset[t] >= 0 && model->rows.observed[row] >> t & 1) count[design->slot[row] + design->offset[t]]++;
+  }
+}
+
+/* Add what other ranks counted for the levels owned here */
+static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, const int64_t local[])
+{
+  const MeritTermView *view  = &term->view;
+  const size_t         bytes = (size_t)view->n_comp * sizeof(*local);
+  MeritExchange        ex;
+  PetscMPIInt         *owner;
+  int32_t             *place, *in_place;
+  int64_t             *in;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(view->n_ghost, &owner, view->n_ghost, &place));
+  PetscCall(MeritLevelsLocate(&term->levels, view->n_ghost, MeritIntegersValues(term->ghosts), owner, place));
+  PetscCall(MeritExchangeCreate(model->comm, view->n_ghost, owner, &ex));
+  PetscCall(PetscMalloc2(MeritExchangeArriving(ex), &in_place, MeritExchangeArriving(ex) * view->n_comp, &in));
+  PetscCall(MeritExchangeForward(ex, sizeof(*place), place, in_place));
+  PetscCall(MeritExchangeForward(ex, bytes, local + view->slot_ghost, in));
+  for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)
+    for (int c = 0; c < view->n_comp; c++)
+      model->observations[term->first_component + (int64_t)in_place[i] * view->n_comp + c] += in[i * view->n_comp + c];
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree2(in_place, in));
+  PetscCall(PetscFree2(owner, place));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Every SNP has the observations of all carriers */
+static PetscErrorCode CountSnps(MeritModel model, MeritModelTerm *term, const int64_t local[])
+{
+  const MeritTermView *view = &term->view;
+  int64_t              total[64] = {0};
+
+  PetscFunctionBegin;
+  PetscCheck(view->n_comp <= 64, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than 64 components in an snp term");
+  for (int32_t i = 0; i < view->n_carrier * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_carrier + i];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, total, view->n_comp, MPI_INT64_T, MPI_SUM, model->comm));
+  for (int64_t i = 0; i < (int64_t)view->n_owned * view->n_comp; i++)
+    model->observations[term->first_component + i] = total[i % view->n_comp];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritModelCountObservations - Observations of each owned level and component; fixed equations without any are absent.
+
+  Collective.
+*/
+PetscErrorCode MeritModelCountObservations(MeritModel model)
+{
+  int64_t *local;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(model->n_slots + 1, &local));
+  PetscCall(PetscCalloc1(model->n_components + 1, &model->observations));
+  PetscCall(PetscCalloc1(model->n_owned + 1, &model->eq_state));
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    MeritModelTerm      *term = &model->term[k];
+    const MeritTermView *view = &term->view;
+    const int64_t        n    = (int64_t)view->n_owned * view->n_comp;
+
+    CountLocal(model, k, local);
+    if (view->kind == MERIT_TERM_SNP) {
+      PetscCall(CountSnps(model, term, local));
+      continue;
+    }
+    PetscCall(PetscArraycpy(model->observations + term->first_component, local + view->slot_owned, n));
+    PetscCall(AddGhostCounts(model, term, local));
+    for (int64_t i = 0; view->kind == MERIT_TERM_FIXED && i < n; i++)
+      if (!model->observations[term->first_component + i]) model->eq_state[view->eq_owned + i] = MERIT_EQ_ABSENT;
+  }
+  PetscCall(PetscFree(local));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,259 @@
+/* Equations and component slots of this rank: owned levels, ghosts, carriers; the halo. docs/layout.md has the formulas. */
+#include "model_impl.h"
+
+/* Parents (canonical, -1 unknown) and d of the animals a ped term owns here, in level order */
+typedef struct {
+  int64_t *sire, *dam; /* [n_owned] */
+} Parents;
+
+static PetscErrorCode FetchParents(MeritModel model, MeritModelTerm *term, Parents *parents)
+{
+  const int64_t *sire, *dam;
+  const double  *d;
+  MeritExchange  ex;
+  int64_t        n;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPedigreeParents(model->pedigree, NULL, &n, &sire, &dam));
+  PetscCall(MeritPedigreeInbreeding(model->pedigree, NULL, &d));
+  PetscCall(MeritExchangeCreate(model->comm, n, term->levels.owner, &ex));
+  PetscCall(PetscMalloc1(term->levels.n_owned + 1, &parents->sire));
+  PetscCall(PetscMalloc1(term->levels.n_owned + 1, &parents->dam));
+  PetscCall(PetscMalloc1(term->levels.n_owned + 1, &term->d));
+  PetscCall(MeritExchangeForward(ex, sizeof(*sire), sire, parents->sire));
+  PetscCall(MeritExchangeForward(ex, sizeof(*dam), dam, parents->dam));
+  PetscCall(MeritExchangeForward(ex, sizeof(*d), d, term->d));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Place of a level among the owned ones, or -1 */
+static int32_t OwnedPlace(const MeritLevels *levels, int64_t number)
+{
+  const int64_t *c   = levels->canonical;
+  int32_t        low = 0, high = levels->n_owned;
+
+  if (!high || number < c[0] || number > c[high - 1]) return -1;
+  if (c[high - 1] - c[0] == high - 1) return (int32_t)(number - c[0]);
+  while (high - low > 1) {
+    int32_t middle = low + (high - low) / 2;
+
+    if (c[middle] <= number) low = middle;
+    else high = middle;
+  }
+  return c[low] == number ? low : -1;
+}
+
+static PetscErrorCode NoteGhost(MeritModelTerm *term, bool carriers, int64_t number)
+{
+  int32_t code;
+
+  PetscFunctionBegin;
+  if (number >= 0 && (carriers || OwnedPlace(&term->levels, number) < 0))
+    PetscCall(MeritIntegersIntern(term->ghosts, number, &code));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Levels met here that are not owned here: of records, and parents of owned animals */
+static PetscErrorCode FindGhosts(MeritModel model, int k, const Parents *parents)
+{
+  const MeritTermSpec *spec = &model->formula->term[k];
+  MeritModelTerm      *term = &model->term[k];
+  const bool           snp  = spec->kind == MERIT_TERM_SNP;
+
+  PetscFunctionBegin;
+  PetscCall(MeritIntegersCreate(64, &term->ghosts));
+  for (int r = 0; r < spec->n_regressors; r++) {
+    const int number = term->number[r];
+
+    if (number < 0 && model->rows.n) PetscCall(NoteGhost(term, snp, spec->kind == MERIT_TERM_RIDGE ? r : 0));
+    if (number < 0 || (r && number == term->number[r - 1])) continue;
+    for (int64_t row = 0; row < model->rows.n; row++) PetscCall(NoteGhost(term, snp, model->rows.number[number][row]));
+  }
+  for (int32_t i = 0; parents->sire && i < term->levels.n_owned; i++) {
+    PetscCall(NoteGhost(term, false, parents->sire[i]));
+    PetscCall(NoteGhost(term, false, parents->dam[i]));
+  }
+  PetscCall(MeritIntegersSort(term->ghosts));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* First equation and component slot of each group: owned levels of all terms, then ghosts, then carriers */
+static PetscErrorCode Number(MeritModel model)
+{
+  int64_t eq = 0, slot = 0, components = 0;
+
+  PetscFunctionBegin;
+  for (int group = 0; group < 3; group++)
+    for (int k = 0; k < model->formula->n_terms; k++) {
+      MeritTermView *view    = &model->term[k].view;
+      int32_t       *n       = group == 0 ? &view->n_owned : group == 1 ? &view->n_ghost : &view->n_carrier;
+      int32_t       *first_eq = group == 0 ? &view->eq_owned : group == 1 ? &view->eq_ghost : &view->eq_carrier;
+      int32_t       *first_slot = group == 0 ? &view->slot_owned : group == 1 ? &view->slot_ghost : &view->slot_carrier;
+
+      if (group == 0) {
+        model->term[k].first_component = components;
+        components += (int64_t)*n * view->n_comp;
+      }
+      *first_eq   = (int32_t)eq;
+      *first_slot = (int32_t)slot;
+      eq += (int64_t)*n * view->n_eq;
+      slot += (int64_t)*n * view->n_comp;
+      PetscCheck(eq < INT32_MAX && slot < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP,
+                 "more than 2^31 equations on one rank: use more ranks");
+      if (group == 0) model->n_owned = (int32_t)eq;
+    }
+  model->n_local      = (int32_t)eq;
+  model->n_slots      = (int32_t)slot;
+  model->n_components = components;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* First equation of every rank, and of every term on every rank */
+static PetscErrorCode ShareFirsts(MeritModel model)
+{
+  const int n_terms = model->formula->n_terms;
+  int64_t   owned   = model->n_owned;
+  int32_t  *mine;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(model->size + 1, &model->rank_first));
+  PetscCall(PetscMalloc1(model->size * n_terms + 1, &model->rank_term_first));
+  PetscCall(PetscMalloc1(n_terms + 1, &mine));
+  for (int k = 0; k < n_terms; k++) mine[k] = model->term[k].view.eq_owned;
+  PetscCallMPI(MPI_Allgather(mine, n_terms, MPI_INT32_T, model->rank_term_first, n_terms, MPI_INT32_T, model->comm));
+  PetscCallMPI(MPI_Allgather(&owned, 1, MPI_INT64_T, model->rank_first + 1, 1, MPI_INT64_T, model->comm));
+  model->rank_first[0] = 0;
+  for (PetscMPIInt r = 0; r < model->size; r++) model->rank_first[r + 1] += model->rank_first[r];
+  model->first_equation = model->rank_first[model->rank];
+  model->n_equations    = model->rank_first[model->size];
+  PetscCall(PetscFree(mine));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The halo: ghost equation i of this rank is an owned equation of another */
+static PetscErrorCode MakeHalo(MeritModel model)
+{
+  const int      n_terms = model->formula->n_terms;
+  PetscSFNode   *remote;
+  PetscInt       n_ghost = 0, at = 0;
+  PetscMPIInt   *owner;
+  int32_t       *place;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < n_terms; k++) n_ghost += (PetscInt)model->term[k].view.n_ghost * model->term[k].view.n_eq;
+  PetscCall(PetscMalloc1(n_ghost, &remote));
+  for (int k = 0; k < n_terms; k++) {
+    const MeritTermView *view = &model->term[k].view;
+    const int32_t        n    = view->n_ghost;
+
+    PetscCall(PetscMalloc2(n, &owner, n, &place));
+    PetscCall(MeritLevelsLocate(&model->term[k].levels, n, MeritIntegersValues(model->term[k].ghosts), owner, place));
+    for (int32_t i = 0; i < n; i++)
+      for (int e = 0; e < view->n_eq; e++, at++) {
+        remote[at].rank  = owner[i];
+        remote[at].index = (PetscInt)model->rank_term_first[owner[i] * n_terms + k] + (PetscInt)place[i] * view->n_eq + e;
+      }
+    PetscCall(PetscFree2(owner, place));
+  }
+  PetscCall(PetscSFCreate(model->comm, &model->halo));
+  PetscCall(PetscSFSetGraph(model->halo, model->n_owned, n_ghost, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
+  PetscCall(PetscSFSetUp(model->halo));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Genotype rows (roots, on column 0 of the grid) feed the carriers of a term (leaves) */
+static PetscErrorCode MakeCarriers(MeritModel model, MeritModelTerm *term)
+{
+  const int32_t  n      = term->view.n_carrier;
+  const int64_t *row    = MeritIntegersValues(term->ghosts);
+  int            grid_rows, grid_cols;
+  int64_t        row_first, n_rows, *firsts;
+  PetscSFNode   *remote;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesTile(model->genotypes, &grid_rows, &grid_cols, &row_first, &n_rows, NULL, NULL));
+  PetscCall(PetscMalloc1(model->size, &firsts));
+  PetscCallMPI(MPI_Allgather(&row_first, 1, MPI_INT64_T, firsts, 1, MPI_INT64_T, model->comm));
+  PetscCall(PetscMalloc1(n, &remote));
+  for (int32_t i = 0; i < n; i++) {
+    PetscMPIInt owner = MeritGenotypesRowOwner(model->genotypes, row[i]);
+
+    remote[i].rank  = owner;
+    remote[i].index = (PetscInt)(row[i] - firsts[owner]);
+  }
+  if (model->rank >= grid_rows) n_rows = 0;
+  PetscCall(PetscSFCreate(model->comm, &term->carriers));
+  PetscCall(PetscSFSetGraph(term->carriers, (PetscInt)n_rows, n, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
+  PetscCall(PetscSFSetUp(term->carriers));
+  PetscCall(PetscFree(firsts));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Equation slots of the parents of owned animals */
+static PetscErrorCode PlaceParents(MeritModelTerm *term, Parents *parents)
+{
+  const MeritTermView *view = &term->view;
+  int32_t            **slot[2] = {&term->sire, &term->dam};
+  int64_t             *number[2] = {parents->sire, parents->dam};
+
+  PetscFunctionBegin;
+  for (int p = 0; p < 2; p++) {
+    PetscCall(PetscMalloc1(view->n_owned + 1, slot[p]));
+    for (int32_t i = 0; i < view->n_owned; i++) {
+      int32_t place = number[p][i] < 0 ? -1 : OwnedPlace(&term->levels, number[p][i]);
+
+      (*slot[p])[i] = number[p][i] < 0 ? -1
+                    : place >= 0       ? view->eq_owned + place * view->n_eq
+                                       : view->eq_ghost + MeritIntegersFind(term->ghosts, number[p][i]) * view->n_eq;
+    }
+    PetscCall(PetscFree(number[p]));
+  }
+  term->view.sire = term->sire;
+  term->view.dam  = term->dam;
+  term->view.d    = term->d;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelSlot - Component slot of a level on this rank, -1 for numbers below 0. Not collective. */
+int32_t MeritModelSlot(const MeritModelTerm *term, int64_t number)
+{
+  const MeritTermView *view = &term->view;
+  int32_t              place;
+
+  if (number < 0) return -1;
+  if (view->kind == MERIT_TERM_SNP) return view->slot_carrier + MeritIntegersFind(term->ghosts, number) * view->n_comp;
+  place = OwnedPlace(&term->levels, number);
+  if (place >= 0) return view->slot_owned + place * view->n_comp;
+  return view->slot_ghost + MeritIntegersFind(term->ghosts, number) * view->n_comp;
+}
+
+/* MeritModelLayOut - Number equations and slots, make the halo and the links to the genotype rows. Collective. */
+PetscErrorCode MeritModelLayOut(MeritModel model)
+{
+  const int n_terms = model->formula->n_terms;
+  Parents  *parents;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n_terms, &parents));
+  for (int k = 0; k < n_terms; k++) {
+    MeritModelTerm *term = &model->term[k];
+    const bool      snp  = term->view.kind == MERIT_TERM_SNP;
+
+    if (term->view.kind == MERIT_TERM_PED) PetscCall(FetchParents(model, term, &parents[k]));
+    PetscCall(FindGhosts(model, k, &parents[k]));
+    term->view.n_owned   = term->levels.n_owned;
+    term->view.n_ghost   = snp ? 0 : MeritIntegersCount(term->ghosts);
+    term->view.n_carrier = snp ? MeritIntegersCount(term->ghosts) : 0;
+    term->view.canonical = term->levels.canonical;
+  }
+  PetscCall(Number(model));
+  PetscCall(ShareFirsts(model));
+  PetscCall(MakeHalo(model));
+  for (int k = 0; k < n_terms; k++) {
+    if (model->term[k].view.kind == MERIT_TERM_SNP) PetscCall(MakeCarriers(model, &model->term[k]));
+    if (model->term[k].view.kind == MERIT_TERM_PED) PetscCall(PlaceParents(&model->term[k], &parents[k]));
+  }
+  PetscCall(PetscFree(parents));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

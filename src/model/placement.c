@@ -1,0 +1,150 @@
+/*
+  Where records and levels live: (1) animals in blocks, or the rows of the genotypes, or the largest class; (2) records follow that
+  key; (3) every other level goes to the rank with most of its records, ties to the lowest.
+*/
+#include "model_impl.h"
+
+/* The term and regressor whose level decides where a record goes; *k = -1: records stay in file order */
+static void KeyTerm(MeritModel model, int *key)
+{
+  const MeritFormula *formula = model->formula;
+  int64_t             largest = 1;
+
+  *key = -1;
+  for (int k = 0; k < formula->n_terms && *key < 0; k++)
+    if (formula->term[k].kind == MERIT_TERM_PED) *key = k;
+  for (int k = 0; k < formula->n_terms && *key < 0; k++)
+    if (formula->term[k].kind == MERIT_TERM_SNP) *key = k;
+  if (*key >= 0) return;
+  for (int k = 0; k < formula->n_terms; k++)
+    if (model->term[k].dict && model->term[k].view.n_levels > largest) {
+      *key    = k;
+      largest = model->term[k].view.n_levels;
+    }
+}
+
+/* Rank of a level of the key term; an SNP term's records follow the genotype rows */
+static PetscMPIInt KeyOwner(MeritModel model, int key, int64_t number)
+{
+  if (model->formula->term[key].kind == MERIT_TERM_SNP) return MeritGenotypesRowOwner(model->genotypes, number);
+  return MeritBlockOwner(model->term[key].view.n_levels, model->size, number);
+}
+
+static PetscErrorCode MoveRecords(MeritModel model, int key)
+{
+  const int      column = model->term[key].number[0];
+  const int64_t *number = model->rows.number[column];
+  PetscMPIInt   *dest;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(model->rows.n + 1, &dest));
+  for (int64_t row = 0; row < model->rows.n; row++)
+    dest[row] = number[row] >= 0 ? KeyOwner(model, key, number[row]) : model->rank;
+  PetscCall(MeritRowsMove(model, dest));
+  PetscCall(PetscFree(dest));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Distinct levels of a term that local records meet, and how many records meet each */
+static PetscErrorCode LocalCounts(MeritModel model, int k, MeritIntegers *met, int64_t **count)
+{
+  const MeritTermSpec *spec = &model->formula->term[k];
+  MeritRows           *rows = &model->rows;
+  int32_t              code;
+  int64_t              room = 64;
+
+  PetscFunctionBegin;
+  PetscCall(MeritIntegersCreate(room, met));
+  PetscCall(PetscCalloc1(room, count));
+  for (int r = 0; r < spec->n_regressors; r++)
+    for (int64_t row = 0; row < rows->n; row++) {
+      int64_t number = spec->kind == MERIT_TERM_RIDGE ? r : model->term[k].number[r] < 0 ? 0 : rows->number[model->term[k].number[r]][row];
+
+      if (number < 0) continue;
+      PetscCall(MeritIntegersIntern(*met, number, &code));
+      if (code >= room) {
+        PetscCall(PetscRealloc((size_t)(2 * room) * sizeof(**count), count));
+        PetscCall(PetscArrayzero(*count + room, room));
+        room *= 2;
+      }
+      (*count)[code]++;
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Owner of each level of this rank's block: the rank with most of its records; levels nobody meets stay in their block */
+static PetscErrorCode Majority(MeritModel model, int k, PetscMPIInt **owner)
+{
+  const int64_t  n_levels = model->term[k].view.n_levels;
+  const int64_t  first    = MeritBlockFirst(n_levels, model->size, model->rank);
+  const int64_t  n_block  = MeritBlockFirst(n_levels, model->size, model->rank + 1) - first;
+  MeritIntegers  met;
+  MeritExchange  ex;
+  PetscMPIInt   *dest;
+  const int64_t *number;
+  int64_t       *count, *in_number, *in_count, *most;
+  int32_t        n;
+
+  PetscFunctionBegin;
+  PetscCall(LocalCounts(model, k, &met, &count));
+  n      = MeritIntegersCount(met);
+  number = MeritIntegersValues(met);
+  PetscCall(PetscMalloc1(n, &dest));
+  for (int32_t i = 0; i < n; i++) dest[i] = MeritBlockOwner(n_levels, model->size, number[i]);
+  PetscCall(MeritExchangeCreate(model->comm, n, dest, &ex));
+  PetscCall(PetscMalloc2(MeritExchangeArriving(ex), &in_number, MeritExchangeArriving(ex), &in_count));
+  PetscCall(MeritExchangeForward(ex, sizeof(*number), number, in_number));
+  PetscCall(MeritExchangeForward(ex, sizeof(*count), count, in_count));
+  PetscCall(PetscMalloc1(n_block, owner));
+  PetscCall(PetscCalloc1(n_block, &most));
+  for (int64_t i = 0; i < n_block; i++) (*owner)[i] = model->rank;
+  for (int64_t i = 0; i < MeritExchangeArriving(ex); i++) {
+    int64_t level = in_number[i] - first;
+
+    /* arrivals come by rank, so a tie stays with the lower one */
+    if (in_count[i] <= most[level]) continue;
+    most[level]     = in_count[i];
+    (*owner)[level] = MeritExchangeSource(ex, i);
+  }
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(MeritIntegersDestroy(&met));
+  PetscCall(PetscFree2(in_number, in_count));
+  PetscCall(PetscFree(dest));
+  PetscCall(PetscFree(count));
+  PetscCall(PetscFree(most));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Levels in blocks: animals, SNPs, and the key class */
+static PetscErrorCode Blocks(MeritModel model, int k, PetscMPIInt **owner)
+{
+  const int64_t n_levels = model->term[k].view.n_levels;
+  const int64_t first    = MeritBlockFirst(n_levels, model->size, model->rank);
+  const int64_t n_block  = MeritBlockFirst(n_levels, model->size, model->rank + 1) - first;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n_block, owner));
+  for (int64_t i = 0; i < n_block; i++) (*owner)[i] = model->rank;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelPlace - Move the records to their ranks and decide who owns each level. Collective. */
+PetscErrorCode MeritModelPlace(MeritModel model)
+{
+  const MeritFormula *formula = model->formula;
+  int                 key;
+
+  PetscFunctionBegin;
+  KeyTerm(model, &key);
+  if (key >= 0) PetscCall(MoveRecords(model, key));
+  PetscCheck(model->rows.n < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many records on one rank");
+  for (int k = 0; k < formula->n_terms; k++) {
+    MeritTermKind kind = formula->term[k].kind;
+    PetscMPIInt  *owner;
+
+    if (kind == MERIT_TERM_PED || kind == MERIT_TERM_SNP || k == key) PetscCall(Blocks(model, k, &owner));
+    else PetscCall(Majority(model, k, &owner));
+    PetscCall(MeritLevelsFromOwners(model->comm, model->term[k].view.n_levels, owner, &model->term[k].levels));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

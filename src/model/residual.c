@@ -1,0 +1,83 @@
+/* R^-1: one small inverse per pattern of observed traits and residual class. */
+#include "model_impl.h"
+
+/* Which pairs of traits are ever observed on one line, over all ranks; a message for those that never are */
+static PetscErrorCode ObservedPairs(MeritModel model)
+{
+  const MeritFormula *formula = model->formula;
+  const int           n       = formula->n_traits;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n * n, &model->pair_observed));
+  for (int64_t row = 0; row < model->rows.n; row++)
+    for (int s = 0; s < n; s++)
+      for (int t = 0; t < n; t++)
+        if (model->rows.observed[row] >> s & model->rows.observed[row] >> t & 1) model->pair_observed[s * n + t] = 1;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, model->pair_observed, n * n, MPI_UINT8_T, MPI_MAX, model->comm));
+  for (int s = 0; s < n; s++)
+    for (int t = 0; t < s; t++) {
+      bool covariance = false;
+
+      for (int c = 0; c < formula->n_residuals; c++) covariance = covariance || formula->residual[c].R[s * n + t] != 0.0;
+      if (!model->pair_observed[s * n + t] && covariance)
+        MeritLog(MERIT_LOG_INFO, "%s and %s are never observed on one line: their residual covariance does not count and is taken as 0",
+                 formula->trait[t], formula->trait[s]);
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelPatterns - Number the patterns (residual class, observed traits) of the local records. Collective. */
+PetscErrorCode MeritModelPatterns(MeritModel model)
+{
+  MeritIntegers  pool;
+  const int64_t *key;
+  int32_t        n;
+
+  PetscFunctionBegin;
+  PetscCall(ObservedPairs(model));
+  PetscCall(MeritIntegersCreate(16, &pool));
+  PetscCall(PetscMalloc1(model->rows.n + 1, &model->pattern));
+  for (int64_t row = 0; row < model->rows.n; row++)
+    PetscCall(MeritIntegersIntern(pool, (int64_t)model->rows.residual[row] << 32 | model->rows.observed[row], &model->pattern[row]));
+  n   = MeritIntegersCount(pool);
+  key = MeritIntegersValues(pool);
+  PetscCall(PetscMalloc1(n + 1, &model->pattern_observed));
+  PetscCall(PetscMalloc1(n + 1, &model->pattern_class));
+  for (int32_t p = 0; p < n; p++) {
+    model->pattern_observed[p] = (uint32_t)key[p];
+    model->pattern_class[p]    = (int32_t)(key[p] >> 32);
+  }
+  model->records.n_patterns = n;
+  model->records.observed   = model->pattern_observed;
+  PetscCall(PetscMalloc1((n + 1) * model->formula->n_traits * model->formula->n_traits, &model->R_inverse));
+  model->records.R_inverse = model->R_inverse;
+  PetscCall(MeritIntegersDestroy(&pool));
+  PetscCall(MeritModelInvertResiduals(model));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelInvertResiduals - Inverse of the observed part of R for every pattern; other rows and columns are 0. Collective. */
+PetscErrorCode MeritModelInvertResiduals(MeritModel model)
+{
+  const int  n     = model->formula->n_traits;
+  MeritFault fault = {0};
+
+  PetscFunctionBegin;
+  for (int32_t p = 0; p < model->records.n_patterns; p++) {
+    const double *R       = model->formula->residual[model->pattern_class[p]].R;
+    double       *inverse = model->R_inverse + (int64_t)p * n * n, part[32 * 32], part_inverse[32 * 32];
+    int           trait[32], m = 0;
+
+    for (int t = 0; t < n; t++)
+      if (model->pattern_observed[p] >> t & 1) trait[m++] = t;
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < m; j++) part[i * m + j] = R[trait[i] * n + trait[j]];
+    if (!MeritInvert(m, part, part_inverse))
+      MeritFaultSet(&fault, MERIT_ERROR_USAGE, NULL, 0, "residual", "the residual covariance matrix is not positive definite");
+    PetscCall(PetscArrayzero(inverse, n * n));
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < m; j++) inverse[trait[i] * n + trait[j]] = part_inverse[i * m + j];
+  }
+  PetscCall(MeritFaultAgree(model->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,197 @@
+/* Which observations count: missing classes and covariates, unknown animals, weights; records left without a trait are dropped. */
+#include "model_impl.h"
+#include <math.h>
+#include <stdio.h>
+
+/* The id that stands for a row in messages: the first ped or snp id column, else nothing */
+typedef struct {
+  const int32_t *code;
+  MeritStrings   pool;
+} RowNames;
+
+static PetscErrorCode FindRowNames(MeritModel model, MeritTable table, RowNames *names)
+{
+  const MeritFormula *formula = model->formula;
+  int                 column;
+
+  PetscFunctionBegin;
+  names->code = NULL;
+  for (int k = 0; k < formula->n_terms && !names->code; k++) {
+    const MeritTermSpec *spec = &formula->term[k];
+
+    if (spec->kind != MERIT_TERM_PED && spec->kind != MERIT_TERM_SNP) continue;
+    PetscCall(MeritModelColumn(model, table, spec->regressor[0].class_column[0], &column));
+    PetscCall(MeritTableText(table, column, &names->code, &names->pool));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static const char *NameOf(const RowNames *names, int64_t row)
+{
+  return names->code && names->code[row] >= 0 ? MeritStringsGet(names->pool, names->code[row], NULL) : "";
+}
+
+static const char *ClassText(const MeritRegressorSpec *reg)
+{
+  return reg->n_class ? reg->class_column[0] : reg->column;
+}
+
+/* Why regressor r of term k makes trait observations of a row missing: a text, or NULL if it does not */
+static const char *MissingReason(MeritModel model, int k, int r, int64_t row, char *text, size_t size)
+{
+  const MeritTermSpec      *spec   = &model->formula->term[k];
+  const MeritRegressorSpec *reg    = &spec->regressor[r];
+  const MeritModelTerm     *term   = &model->term[k];
+  const int64_t             number = term->number[r] < 0 ? 0 : model->rows.number[term->number[r]][row];
+  const int                 c      = term->covariate[r];
+
+  if (number == NUMBER_MISSING) {
+    snprintf(text, size, "%s is missing", ClassText(reg));
+    return text;
+  }
+  if (number == NUMBER_NO_GENOTYPE) return "the animal has no genotype";
+  if (number == NUMBER_NOT_IN_PEDIGREE) return "the animal is not in the pedigree";
+  if (c >= 0 && number != NUMBER_UNKNOWN_PARENT && isnan(model->rows.covariate[c][row])) {
+    snprintf(text, size, "%s is missing", reg->column);
+    return text;
+  }
+  return NULL;
+}
+
+/* Faults of a row whose trait t counts so far: animals that are not in the pedigree, Legendre values out of range */
+static void CheckRegressor(MeritModel model, int k, int r, int64_t row, const char *id, MeritFault *fault)
+{
+  const MeritRegressorSpec *reg    = &model->formula->term[k].regressor[r];
+  const MeritModelTerm     *term   = &model->term[k];
+  const int64_t             number = term->number[r] < 0 ? 0 : model->rows.number[term->number[r]][row];
+
+  if (number == NUMBER_NOT_IN_PEDIGREE && model->absent == MERIT_ABSENT_ERROR)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
+                  "the animal in column %s is not in the pedigree (see pedigree.absent: error, founder or drop)",
+                  reg->class_column[0]);
+  if (reg->covariate == MERIT_COVARIATE_LEGENDRE) {
+    double x = model->rows.covariate[term->covariate[r]][row];
+
+    if (x < reg->low || x > reg->high)
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
+                    "%s = %g lies outside the interval [%g, %g] of leg()", reg->column, x, reg->low, reg->high);
+  }
+}
+
+static void CheckWeight(MeritModel model, int t, int64_t row, const char *id, MeritFault *fault)
+{
+  double w;
+
+  if (!model->weight || !model->weight[t]) return;
+  w = model->rows.weight[row * model->formula->n_traits + t];
+  if (!(w > 0.0) || isinf(w))
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
+                  isnan(w) ? "the weight in column %s is missing" : "the weight in column %s is not a positive number",
+                  model->weight[t]);
+}
+
+/* Does trait t of this row count? The reason why not goes to the exclusions (a missing trait itself is none) */
+static PetscErrorCode SelectTrait(MeritModel model, int t, int64_t row, const char *id, MeritFault *fault, bool *counts)
+{
+  const MeritFormula *formula = model->formula;
+  char                text[256], reason[400];
+  const char         *why = NULL;
+
+  PetscFunctionBegin;
+  *counts = !isnan(model->rows.y[row * formula->n_traits + t]);
+  if (!*counts) PetscFunctionReturn(PETSC_SUCCESS);
+  if (model->rows.residual[row] < 0) why = "the residual class is missing";
+  for (int k = 0; k < formula->n_terms; k++) {
+    const MeritTermSpec *spec = &formula->term[k];
+
+    for (int c = 0; c < spec->n_components; c++) {
+      const bool ridge = spec->kind == MERIT_TERM_RIDGE;
+
+      if (spec->component[c].trait != t) continue;
+      for (int r = ridge ? 0 : spec->component[c].regressor; r < spec->n_regressors; r++) {
+        CheckRegressor(model, k, r, row, id, fault);
+        if (!why) why = MissingReason(model, k, r, row, text, sizeof(text));
+        if (!ridge) break;
+      }
+    }
+  }
+  if (!why) CheckWeight(model, t, row, id, fault);
+  *counts = !why;
+  if (why) {
+    snprintf(reason, sizeof(reason), "%s: %s", formula->trait[t], why);
+    PetscCall(MeritModelExclude(model, "record", model->rows.line[row], id, reason));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Every trait needs observations, and some variation among them */
+static PetscErrorCode CheckTraits(MeritModel model)
+{
+  const MeritFormula *formula = model->formula;
+
+  PetscFunctionBegin;
+  for (int t = 0; t < formula->n_traits; t++) {
+    double  range[2] = {-INFINITY, -INFINITY};
+    int64_t n        = 0;
+
+    for (int64_t row = 0; row < model->rows.n; row++) {
+      double y = model->rows.y[row * formula->n_traits + t];
+
+      if (!(model->rows.observed[row] >> t & 1)) continue;
+      n++;
+      range[0] = PetscMax(range[0], y);
+      range[1] = PetscMax(range[1], -y);
+    }
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, range, 2, MPI_DOUBLE, MPI_MAX, model->comm));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT64_T, MPI_SUM, model->comm));
+    if (!n) PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, formula->trait[t], "no record of this trait is left"));
+    if (n > 1 && range[0] == -range[1])
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, formula->trait[t], "all %lld observations of this trait are %g: no variation",
+                           (long long)n, range[0]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritModelSelectRows - Find the observations that count and drop the records without any.
+
+  Collective. Fills rows.observed and the exclusions; what is not observed has y = 0 afterwards.
+*/
+PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table)
+{
+  const int    n_traits = model->formula->n_traits;
+  MeritRows   *rows     = &model->rows;
+  MeritFault   fault    = {0};
+  RowNames     names;
+  PetscMPIInt *dest;
+  int64_t      dropped = 0;
+
+  PetscFunctionBegin;
+  PetscCall(FindRowNames(model, table, &names));
+  PetscCall(PetscCalloc1(rows->n + 1, &rows->observed));
+  PetscCall(PetscMalloc1(rows->n + 1, &dest));
+  for (int64_t row = 0; row < rows->n; row++) {
+    const char *id      = NameOf(&names, row);
+    bool        any_y   = false;
+
+    for (int t = 0; t < n_traits; t++) {
+      bool counts;
+
+      any_y = any_y || !isnan(rows->y[row * n_traits + t]);
+      PetscCall(SelectTrait(model, t, row, id, &fault, &counts));
+      if (counts) rows->observed[row] |= 1u << t;
+      else rows->y[row * n_traits + t] = 0.0;
+    }
+    dest[row] = rows->observed[row] ? model->rank : -1;
+    if (!rows->observed[row]) {
+      dropped++;
+      if (!any_y) PetscCall(MeritModelExclude(model, "record", rows->line[row], id, "no trait is observed"));
+    }
+  }
+  PetscCall(MeritFaultAgree(model->comm, &fault));
+  PetscCall(CheckTraits(model));
+  PetscCallMPI(MPI_Allreduce(&dropped, &model->n_dropped, 1, MPI_INT64_T, MPI_SUM, model->comm));
+  if (model->n_dropped) PetscCall(MeritRowsMove(model, dest));
+  PetscCall(PetscFree(dest));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
