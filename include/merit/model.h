@@ -88,7 +88,7 @@ MERIT_EXTERN PetscErrorCode MeritModelLayout(MeritModel model, int32_t *n_owned,
                                              int32_t *n_slots);
 /* State of each owned equation (MeritEquationState); borrowed. */
 MERIT_EXTERN const uint8_t *MeritModelEquationState(MeritModel model);
-/* Observations of each owned equation's level and component; borrowed. */
+/* Observations of each owned level and component, in the order of ToComponents; borrowed. */
 MERIT_EXTERN const int64_t *MeritModelObservations(MeritModel model);
 /* The halo: roots = owned equations, leaves = ghost equations (leaf i is local slot n_owned + i). Borrowed. */
 MERIT_EXTERN PetscSF MeritModelHalo(MeritModel model);
@@ -103,7 +103,9 @@ MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t
 MERIT_EXTERN PetscErrorCode MeritModelFindLabels(MeritModel model, int term, MeritStrings pool, int64_t number[]);
 /* Global equation number of (term, canonical level)'s first equation, and the owner; -1 if the level is unknown. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t n, const int64_t level[], int64_t equation[]);
-/* Line of the records file and global row of each local record; borrowed. */
+/* Records in the file, and how many were dropped; over all ranks. */
+MERIT_EXTERN PetscErrorCode MeritModelRecordCounts(MeritModel model, int64_t *n_lines, int64_t *n_dropped);
+/* Line in the records file of each local record; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritModelRecordLines(MeritModel model, const int64_t **line);
 /* Exclusions found on this rank. */
 MERIT_EXTERN int64_t MeritModelExclusions(MeritModel model, const MeritExclusion **list);

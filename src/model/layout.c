@@ -215,6 +215,12 @@ static PetscErrorCode PlaceParents(MeritModelTerm *term, Parents *parents)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritModelOwnedPlace - Place of a level among those this rank owns, or -1. Not collective. */
+int32_t MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number)
+{
+  return OwnedPlace(&term->levels, number);
+}
+
 /* MeritModelSlot - Component slot of a level on this rank, -1 for numbers below 0. Not collective. */
 int32_t MeritModelSlot(const MeritModelTerm *term, int64_t number)
 {

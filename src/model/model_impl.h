@@ -112,12 +112,12 @@ struct _p_MeritModel {
   MeritExclusion     *exclusion_list; /* made on request; owned */
 };
 
-/* config.c */
 PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column);
-/* records.c: read the file, number the levels, fill the rows and say which count */
+/* records.c, numbers.c, select.c: read the file, fill the rows, number the levels, say which observations count */
 PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table);
-PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table);
 PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table);
+PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table);
+bool           MeritModelUnknownParent(MeritModel model, const char *label);
 PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table);
 /* cells.c: codes of the cells of a regressor's class columns */
 PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
@@ -134,6 +134,7 @@ PetscErrorCode MeritModelPlace(MeritModel model);
 PetscErrorCode MeritModelLayOut(MeritModel model);
 PetscErrorCode MeritModelDesigns(MeritModel model);
 int32_t        MeritModelSlot(const MeritModelTerm *term, int64_t number);
+int32_t        MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number);
 PetscErrorCode MeritModelCountObservations(MeritModel model);
 /* covariance.c, residual.c */
 bool           MeritInvert(int n, const double *A, double *inverse);

@@ -18,7 +18,8 @@ static int Twin(const MeritTermSpec *spec, int r)
   return -1;
 }
 
-static bool IsUnknownParent(MeritModel model, const char *label)
+/* MeritModelUnknownParent - Is this word an unknown-parent code? Not collective. */
+bool MeritModelUnknownParent(MeritModel model, const char *label)
 {
   for (int i = 0; i < model->n_unknown; i++)
     if (!strcmp(model->unknown[i], label)) return true;
@@ -50,7 +51,7 @@ static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent
   PetscCall(MeritDictFind(dict, pool, of_code));
   for (int32_t c = 0; c < MeritStringsCount(pool); c++) {
     if (of_code[c] >= 0) continue;
-    of_code[c] = parents && IsUnknownParent(model, MeritStringsGet(pool, c, NULL)) ? NUMBER_UNKNOWN_PARENT : absent;
+    of_code[c] = parents && MeritModelUnknownParent(model, MeritStringsGet(pool, c, NULL)) ? NUMBER_UNKNOWN_PARENT : absent;
   }
   PetscCall(Spread(model, code, of_code, missing, number));
   PetscCall(PetscFree(of_code));

@@ -1,0 +1,190 @@
+/* The cross products that the search for redundant equations needs, summed over all ranks. */
+#include "alias.h"
+#include <stdlib.h>
+
+/* One entry of A'S: level of the big term, small column (-1: the level's own count), value */
+typedef struct {
+  int64_t level;
+  int32_t column;
+  double  value;
+} Entry;
+
+typedef struct {
+  Entry  *at;
+  int64_t n, room;
+} Entries;
+
+static PetscErrorCode Add(Entries *list, int64_t level, int32_t column, double value)
+{
+  PetscFunctionBegin;
+  if (list->n == list->room) {
+    list->room = 2 * list->room + 1024;
+    PetscCall(PetscRealloc((size_t)list->room * sizeof(*list->at), &list->at));
+  }
+  list->at[list->n++] = (Entry){level, column, value};
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static int CompareEntries(const void *a, const void *b)
+{
+  const Entry *x = (const Entry *)a, *y = (const Entry *)b;
+
+  if (x->level != y->level) return x->level < y->level ? -1 : 1;
+  return (x->column > y->column) - (x->column < y->column);
+}
+
+/* Sum entries of equal level and column, in sorted order */
+static void Merge(Entries *list)
+{
+  int64_t n = 0;
+
+  if (list->n) qsort(list->at, (size_t)list->n, sizeof(*list->at), CompareEntries);
+  for (int64_t i = 0; i < list->n; i++) {
+    if (n && list->at[n - 1].level == list->at[i].level && list->at[n - 1].column == list->at[i].column)
+      list->at[n - 1].value += list->at[i].value;
+    else list->at[n++] = list->at[i];
+  }
+  list->n = n;
+}
+
+static int64_t RowLevel(MeritModel model, int k, int r, int64_t row)
+{
+  const int number = model->term[k].number[r];
+
+  return number < 0 ? 0 : model->rows.number[number][row];
+}
+
+/* Small columns of a record and their values; returns how many */
+static int RowColumns(MeritModel model, const MeritAliasWork *work, int64_t row, int32_t column[], double value[])
+{
+  int n = 0;
+
+  for (int k = 0; k < work->n_terms; k++) {
+    const MeritTermSpec *spec = &model->formula->term[k];
+    int                  at   = 0;
+
+    if (work->offset[k] < 0) continue;
+    for (int c = 0; c < spec->n_components; c++) {
+      const int      r = spec->component[c].regressor;
+      const double  *x = model->term[k].value[r];
+
+      if (spec->component[c].trait != work->trait) continue;
+      column[n]  = (int32_t)(work->offset[k] + RowLevel(model, k, r, row) * work->width[k] + at++);
+      value[n++] = x ? x[row] : 1.0;
+    }
+  }
+  return n;
+}
+
+/* Send the entries to the block owner of their level and merge them there */
+static PetscErrorCode Home(MeritModel model, int64_t n_levels, Entries *list)
+{
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  Entry        *in;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(list->n, &dest));
+  for (int64_t i = 0; i < list->n; i++) dest[i] = MeritBlockOwner(n_levels, model->size, list->at[i].level);
+  PetscCall(MeritExchangeCreate(model->comm, list->n, dest, &ex));
+  PetscCall(PetscMalloc1(MeritExchangeArriving(ex) + 1, &in));
+  PetscCall(MeritExchangeForward(ex, sizeof(*in), list->at, in));
+  PetscCall(PetscFree(list->at));
+  list->at = in;
+  list->n = list->room = MeritExchangeArriving(ex);
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree(dest));
+  Merge(list);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Merged entries -> compressed rows, the count of each level apart */
+static PetscErrorCode Compress(const Entries *list, MeritAliasWork *work)
+{
+  int32_t n_rows = 0, n_values = 0;
+
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < list->n; i++) n_rows += list->at[i].column < 0;
+  PetscCall(PetscMalloc1(n_rows + 1, &work->level));
+  PetscCall(PetscMalloc1(n_rows + 1, &work->count));
+  PetscCall(PetscMalloc1(n_rows + 1, &work->start));
+  PetscCall(PetscMalloc1(list->n + 1, &work->column));
+  PetscCall(PetscMalloc1(list->n + 1, &work->value));
+  n_rows = 0;
+  for (int64_t i = 0; i < list->n; i++) {
+    const Entry *e = &list->at[i];
+
+    if (e->column < 0) {
+      work->level[n_rows]   = e->level;
+      work->count[n_rows]   = e->value;
+      work->start[n_rows++] = n_values;
+    } else {
+      work->column[n_values]  = e->column;
+      work->value[n_values++] = e->value;
+    }
+  }
+  work->n_rows        = n_rows;
+  work->start[n_rows] = n_values;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritAliasGather - Form S'S and A'S for one trait.
+
+  Collective on the model. `trait`, `big`, `offset`, `width`, `n_small` are set; the rest is filled, gram with S'S.
+*/
+PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
+{
+  const size_t n    = (size_t)work->n_small;
+  Entries      list = {0};
+  int32_t      column[1024];
+  double       value[1024];
+  int64_t      most = 8 << 20; /* merge now and then, so that memory stays near the number of distinct entries */
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n * n + 1, &work->gram));
+  PetscCall(PetscCalloc1(n + 1, &work->norm));
+  for (int64_t row = 0; row < model->rows.n; row++) {
+    int m;
+
+    if (!(model->rows.observed[row] >> work->trait & 1)) continue;
+    m = RowColumns(model, work, row, column, value);
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < m; j++) work->gram[(size_t)column[i] * n + (size_t)column[j]] += value[i] * value[j];
+    if (work->big < 0) continue;
+    PetscCall(Add(&list, RowLevel(model, work->big, 0, row), -1, 1.0));
+    for (int i = 0; i < m; i++) PetscCall(Add(&list, RowLevel(model, work->big, 0, row), column[i], value[i]));
+    if (list.n > most) {
+      Merge(&list);
+      most = 2 * list.n + (8 << 20);
+    }
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, work->gram, (int)(n * n), MPI_DOUBLE, MPI_SUM, model->comm));
+  for (size_t i = 0; i < n; i++) work->norm[i] = work->gram[i * n + i];
+  if (work->big >= 0) {
+    Merge(&list);
+    PetscCall(Home(model, model->term[work->big].view.n_levels, &list));
+  }
+  PetscCall(Compress(&list, work));
+  PetscCall(PetscFree(list.at));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritAliasSchur - gram <- S'S - S'A (A'A)^-1 A'S, the big term taken out. Collective on the model. */
+PetscErrorCode MeritAliasSchur(MeritModel model, MeritAliasWork *work)
+{
+  const size_t n = (size_t)work->n_small;
+  double      *part;
+
+  PetscFunctionBegin;
+  if (work->big < 0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(n * n + 1, &part));
+  for (int32_t row = 0; row < work->n_rows; row++)
+    for (int32_t i = work->start[row]; i < work->start[row + 1]; i++)
+      for (int32_t j = work->start[row]; j < work->start[row + 1]; j++)
+        part[(size_t)work->column[i] * n + (size_t)work->column[j]] += work->value[i] * work->value[j] / work->count[row];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, part, (int)(n * n), MPI_DOUBLE, MPI_SUM, model->comm));
+  for (size_t i = 0; i < n * n; i++) work->gram[i] -= part[i];
+  PetscCall(PetscFree(part));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,215 @@
+/* The life of a model and the order of its set-up. */
+#include "model_impl.h"
+
+/*@
+  MeritModelCreate - Make an empty model.
+
+  Collective on comm.
+
+  Output Parameter:
+. model - owned by the caller, free with `MeritModelDestroy()`
+@*/
+PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model)
+{
+  MeritModel m;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&m));
+  m->comm = comm;
+  PetscCallMPI(MPI_Comm_rank(comm, &m->rank));
+  PetscCallMPI(MPI_Comm_size(comm, &m->size));
+  *model = m;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Ids of ped columns that the pedigree may not have become founders where the job says so */
+static PetscErrorCode AddFounders(MeritModel model, MeritTable table)
+{
+  const MeritFormula *formula = model->formula;
+
+  PetscFunctionBegin;
+  if (model->absent != MERIT_ABSENT_FOUNDER) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int k = 0; k < formula->n_terms; k++)
+    for (int r = 0; formula->term[k].kind == MERIT_TERM_PED && r < formula->term[k].n_regressors; r++) {
+      const int32_t *code;
+      MeritStrings   raw, ids;
+      int            column;
+
+      PetscCall(MeritModelColumn(model, table, formula->term[k].regressor[r].class_column[0], &column));
+      PetscCall(MeritTableText(table, column, &code, &raw));
+      PetscCall(MeritStringsCreate(&ids));
+      for (int32_t c = 0; c < MeritStringsCount(raw); c++) {
+        size_t      length;
+        const char *id = MeritStringsGet(raw, c, &length);
+        int32_t     added;
+
+        if (!MeritModelUnknownParent(model, id)) PetscCall(MeritStringsIntern(ids, id, length, &added));
+      }
+      PetscCall(MeritPedigreeAddFounders(model->pedigree, ids));
+      PetscCall(MeritStringsDestroy(&ids));
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ExcludeSnps(MeritModel model)
+{
+  const MeritSnp *snp;
+  int32_t         n, used;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesSize(model->genotypes, NULL, &n, &used));
+  PetscCall(MeritGenotypesSnps(model->genotypes, &snp));
+  for (int32_t i = 0; i < n && !model->rank; i++)
+    if (snp[i].column < 0)
+      PetscCall(MeritModelExclude(model, "snp", 0, snp[i].name, PetscIsNanReal(snp[i].frequency) ? "no genotype called" : "monomorphic"));
+  if (used < n) MeritLog(MERIT_LOG_INFO, "%d of %d SNPs are monomorphic and not used (see excluded.tsv)", n - used, n);
+  if (!used) PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, "genotypes", "no SNP varies among the genotyped animals"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Read(MeritModel model, MeritTable *table)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritModelReadRecords(model, table));
+  if (model->pedigree) {
+    PetscCall(AddFounders(model, *table));
+    PetscCall(MeritPedigreeLoad(model->pedigree));
+    PetscCall(MeritPedigreeSetUp(model->pedigree));
+  }
+  if (model->genotypes) {
+    PetscCall(MeritGenotypesLoad(model->genotypes));
+    PetscCall(ExcludeSnps(model));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Views that later modules read */
+static PetscErrorCode FinishViews(MeritModel model)
+{
+  const int     n_traits = model->formula->n_traits;
+  const int64_t n        = model->rows.n;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(model->formula->n_terms, &model->view));
+  for (int k = 0; k < model->formula->n_terms; k++) model->view[k] = model->term[k].view;
+  for (int64_t i = 0; i < n * n_traits && model->rows.weight; i++) {
+    /* a weight of an observation that does not count may be anything */
+    bool counts           = model->rows.observed[i / n_traits] >> (i % n_traits) & 1;
+    model->rows.weight[i] = counts ? PetscSqrtReal(model->rows.weight[i]) : 1.0;
+  }
+  model->records.n_traits    = n_traits;
+  model->records.n_records   = (int32_t)n;
+  model->records.y           = model->rows.y;
+  model->records.pattern     = model->pattern;
+  model->records.root_weight = model->rows.weight;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritModelSetUp - Read all data, place records and levels on ranks, lay out the equations and find the aliased ones.
+
+  Collective. Idempotent.
+
+  Errors: INPUT with file, line and id; USAGE for columns the job file names and the data do not have.
+@*/
+PetscErrorCode MeritModelSetUp(MeritModel model)
+{
+  MeritTable table;
+
+  PetscFunctionBegin;
+  if (model->ready) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(model->formula->n_terms, &model->term));
+  PetscCall(MeritPhaseBegin("read"));
+  PetscCall(Read(model, &table));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritPhaseBegin("set-up"));
+  PetscCall(MeritModelFillRows(model, table));
+  PetscCall(MeritModelNumberLevels(model, table));
+  PetscCall(MeritModelSelectRows(model, table));
+  PetscCall(MeritTableDestroy(&table));
+  PetscCall(MeritModelCovariances(model));
+  PetscCall(MeritModelPlace(model));
+  PetscCall(MeritModelLayOut(model));
+  PetscCall(MeritModelDesigns(model));
+  PetscCall(MeritModelCountObservations(model));
+  PetscCall(MeritModelPatterns(model));
+  PetscCall(MeritModelFindAliased(model));
+  PetscCall(FinishViews(model));
+  PetscCall(MeritRowsFree(model));
+  PetscCall(MeritPhaseEnd());
+  model->ready = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode FreeWords(int n, char ***words)
+{
+  PetscFunctionBegin;
+  for (int i = 0; *words && i < n; i++) PetscCall(PetscFree((*words)[i]));
+  PetscCall(PetscFree(*words));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode DestroyTerm(MeritModelTerm *term)
+{
+  PetscFunctionBegin;
+  for (int r = 0; term->design && r < term->view.n_regressors; r++) {
+    PetscCall(PetscFree(term->slot[r]));
+    PetscCall(PetscFree(term->value[r]));
+    PetscCall(PetscFree(term->offset[r]));
+  }
+  PetscCall(PetscFree4(term->design, term->slot, term->value, term->offset));
+  PetscCall(PetscFree(term->number));
+  PetscCall(PetscFree(term->covariate));
+  PetscCall(PetscFree(term->centre));
+  PetscCall(PetscFree(term->scale));
+  PetscCall(MeritDictDestroy(&term->dict));
+  PetscCall(MeritLevelsFree(&term->levels));
+  PetscCall(MeritIntegersDestroy(&term->ghosts));
+  PetscCall(PetscSFDestroy(&term->carriers));
+  PetscCall(PetscFree(term->L));
+  PetscCall(PetscFree(term->G_inverse));
+  PetscCall(PetscFree(term->sire));
+  PetscCall(PetscFree(term->dam));
+  PetscCall(PetscFree(term->d));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelDestroy - Free a model; NULL-safe, sets the handle to NULL. Collective. */
+PetscErrorCode MeritModelDestroy(MeritModel *model)
+{
+  MeritModel m = *model;
+
+  PetscFunctionBegin;
+  if (!m) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritRowsFree(m));
+  PetscCall(PetscFree(m->rows.line));
+  PetscCall(PetscFree(m->rows.y));
+  PetscCall(PetscFree(m->rows.weight));
+  for (int k = 0; m->term && k < m->formula->n_terms; k++) PetscCall(DestroyTerm(&m->term[k]));
+  PetscCall(PetscFree(m->term));
+  PetscCall(PetscFree(m->view));
+  PetscCall(PetscFree(m->covariate));
+  PetscCall(FreeWords(m->n_header, &m->header));
+  PetscCall(FreeWords(m->n_missing, &m->missing));
+  PetscCall(FreeWords(m->n_unknown, &m->unknown));
+  if (m->weight) PetscCall(FreeWords(m->formula->n_traits, &m->weight));
+  PetscCall(PetscFree(m->records_path));
+  PetscCall(MeritFormulaDestroy(&m->formula));
+  PetscCall(MeritPedigreeDestroy(&m->pedigree));
+  PetscCall(MeritGenotypesDestroy(&m->genotypes));
+  PetscCall(PetscFree(m->pattern));
+  PetscCall(PetscFree(m->R_inverse));
+  PetscCall(PetscFree(m->pattern_observed));
+  PetscCall(PetscFree(m->pattern_class));
+  PetscCall(PetscFree(m->pair_observed));
+  PetscCall(PetscFree(m->rank_first));
+  PetscCall(PetscFree(m->rank_term_first));
+  PetscCall(PetscFree(m->eq_state));
+  PetscCall(PetscFree(m->observations));
+  PetscCall(PetscSFDestroy(&m->halo));
+  PetscCall(PetscFree(m->exclusion));
+  PetscCall(MeritStringsDestroy(&m->exclusion_text));
+  PetscCall(PetscFree(m->exclusion_list));
+  PetscCall(PetscFree(*model));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
