@@ -86,7 +86,7 @@ PetscErrorCode MeritModelToComponents(MeritModel model, const double x[], double
 /* v = (L'L)^-1 L'u */
 static PetscErrorCode SolveL(const MeritTermView *view, const double *u, double *v)
 {
-  double LL[64 * 64], inverse[64 * 64], Lu[64] = {0.0};
+  double LL[64 * 64] = {0.0}, inverse[64 * 64], Lu[64] = {0.0};
   const int n = view->n_eq;
 
   PetscFunctionBegin;

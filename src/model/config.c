@@ -134,7 +134,7 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
   char                    *path     = NULL;
   int                      scale    = 0;
   int64_t                  grid     = 0;
-  bool                     given;
+  bool                     given    = false;
 
   PetscFunctionBegin;
   PetscCall(GenotypeSource(model, job, &given));

@@ -78,9 +78,9 @@ static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, int 
   rank = Factor(n, G, F);
   PetscCall(PetscFree(term->L));
   PetscCall(PetscFree(term->G_inverse));
-  PetscCall(PetscCalloc1(n * n + 1, &term->G_inverse));
+  PetscCall(PetscCalloc1((size_t)(n * n) + 1, &term->G_inverse));
   if (rank < n) {
-    PetscCall(PetscMalloc1(n * rank + 1, &term->L));
+    PetscCall(PetscMalloc1((size_t)(n * rank) + 1, &term->L));
     for (int i = 0; i < n; i++)
       for (int r = 0; r < rank; r++) term->L[i * rank + r] = F[i * n + r];
     for (int r = 0; r < rank; r++) term->G_inverse[r * rank + r] = 1.0;

@@ -180,7 +180,7 @@ static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, con
   PetscCall(PetscMalloc2(view->n_ghost, &owner, view->n_ghost, &place));
   PetscCall(MeritLevelsLocate(&term->levels, view->n_ghost, MeritIntegersValues(term->ghosts), owner, place));
   PetscCall(MeritExchangeCreate(model->comm, view->n_ghost, owner, &ex));
-  PetscCall(PetscMalloc2(MeritExchangeArriving(ex), &in_place, MeritExchangeArriving(ex) * view->n_comp, &in));
+  PetscCall(PetscMalloc2(MeritExchangeArriving(ex), &in_place, (size_t)(MeritExchangeArriving(ex) * view->n_comp), &in));
   PetscCall(MeritExchangeForward(ex, sizeof(*place), place, in_place));
   PetscCall(MeritExchangeForward(ex, bytes, local + view->slot_ghost, in));
   for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)

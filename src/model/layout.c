@@ -118,7 +118,7 @@ static PetscErrorCode ShareFirsts(MeritModel model)
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->size + 1, &model->rank_first));
-  PetscCall(PetscMalloc1(model->size * n_terms + 1, &model->rank_term_first));
+  PetscCall(PetscMalloc1((size_t)(model->size * n_terms) + 1, &model->rank_term_first));
   PetscCall(PetscMalloc1(n_terms + 1, &mine));
   for (int k = 0; k < n_terms; k++) mine[k] = model->term[k].view.eq_owned;
   PetscCallMPI(MPI_Allgather(mine, n_terms, MPI_INT32_T, model->rank_term_first, n_terms, MPI_INT32_T, model->comm));

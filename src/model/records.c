@@ -136,14 +136,14 @@ PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table)
   PetscFunctionBegin;
   PetscCall(MeritTableRows(table, &rows->n, NULL));
   PetscCall(PetscMalloc1(rows->n + 1, &rows->line));
-  PetscCall(PetscMalloc1((rows->n + 1) * n_traits, &rows->y));
+  PetscCall(PetscMalloc1((size_t)((rows->n + 1) * n_traits), &rows->y));
   for (int64_t row = 0; row < rows->n; row++) rows->line[row] = MeritTableLine(table, row);
   for (int t = 0; t < n_traits; t++) {
     PetscCall(ReadNumbers(model, table, formula->trait[t], &value));
     for (int64_t row = 0; row < rows->n; row++) rows->y[row * n_traits + t] = value[row];
   }
   if (model->weight) {
-    PetscCall(PetscMalloc1((rows->n + 1) * n_traits, &rows->weight));
+    PetscCall(PetscMalloc1((size_t)((rows->n + 1) * n_traits), &rows->weight));
     for (int t = 0; t < n_traits; t++) {
       value = NULL;
       if (model->weight[t]) PetscCall(ReadNumbers(model, table, model->weight[t], &value));

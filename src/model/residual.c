@@ -8,7 +8,7 @@ static PetscErrorCode ObservedPairs(MeritModel model)
   const int           n       = formula->n_traits;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(n * n, &model->pair_observed));
+  PetscCall(PetscCalloc1((size_t)(n * n), &model->pair_observed));
   for (int64_t row = 0; row < model->rows.n; row++)
     for (int s = 0; s < n; s++)
       for (int t = 0; t < n; t++)
@@ -49,7 +49,7 @@ PetscErrorCode MeritModelPatterns(MeritModel model)
   }
   model->records.n_patterns = n;
   model->records.observed   = model->pattern_observed;
-  PetscCall(PetscMalloc1((n + 1) * model->formula->n_traits * model->formula->n_traits, &model->R_inverse));
+  PetscCall(PetscMalloc1((size_t)((n + 1) * model->formula->n_traits * model->formula->n_traits), &model->R_inverse));
   model->records.R_inverse = model->R_inverse;
   PetscCall(MeritIntegersDestroy(&pool));
   PetscCall(MeritModelInvertResiduals(model));
