@@ -46,22 +46,25 @@ static PetscErrorCode Lay(MeritModel model, int trait, MeritAliasWork *work)
   work->n_terms = formula->n_terms;
   work->big     = FindBig(model, trait);
   PetscCall(PetscMalloc2(formula->n_terms, &work->offset, formula->n_terms, &work->width));
-  for (int k = 0; k < formula->n_terms; k++) {
-    const MeritTermSpec *spec = &formula->term[k];
-    int64_t              columns;
+  for (int k = 0; k < formula->n_terms; k++) work->offset[k] = -1;
+  /* the intercept of a trait stands before its other terms, wherever another trait's formula put it in the list */
+  for (int pass = 0; pass < 2; pass++)
+    for (int k = 0; k < formula->n_terms; k++) {
+      const MeritTermSpec *spec = &formula->term[k];
+      int64_t              columns;
 
-    work->offset[k] = -1;
-    if (k == work->big) work->n_before = work->n_small;
-    if (spec->kind != MERIT_TERM_FIXED || k == work->big || !HasTrait(spec, trait, &work->width[k])) continue;
-    columns = model->term[k].view.n_levels * work->width[k];
-    if (work->n_small + columns > MOST_SMALL) {
-      MeritLog(MERIT_LOG_INFO, "%s: redundant equations of %s (%lld levels) are not searched for; only estimable functions of it compare",
-               formula->trait[trait], spec->label, (long long)model->term[k].view.n_levels);
-      continue;
+      if (spec->intercept != (pass == 0)) continue;
+      if (k == work->big) work->n_before = work->n_small;
+      if (spec->kind != MERIT_TERM_FIXED || k == work->big || !HasTrait(spec, trait, &work->width[k])) continue;
+      columns = model->term[k].view.n_levels * work->width[k];
+      if (work->n_small + columns > MOST_SMALL) {
+        MeritLog(MERIT_LOG_INFO, "%s: redundant equations of %s (%lld levels) are not searched for; only estimable functions of it compare",
+                 formula->trait[trait], spec->label, (long long)model->term[k].view.n_levels);
+        continue;
+      }
+      work->offset[k] = work->n_small;
+      work->n_small += (int)columns;
     }
-    work->offset[k] = work->n_small;
-    work->n_small += (int)columns;
-  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -85,9 +88,10 @@ static void Mark(MeritModel model, int k, int trait, int64_t level, int at)
 
 static void MarkSmall(MeritModel model, const MeritAliasWork *work, int column)
 {
-  int k = work->n_terms - 1;
+  int k = -1;
 
-  while (work->offset[k] < 0 || work->offset[k] > column) k--;
+  for (int i = 0; i < work->n_terms; i++)
+    if (work->offset[i] >= 0 && work->offset[i] <= column && (k < 0 || work->offset[i] > work->offset[k])) k = i;
   Mark(model, k, work->trait, (column - work->offset[k]) / work->width[k], (column - work->offset[k]) % work->width[k]);
 }
 
