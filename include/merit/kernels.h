@@ -1,0 +1,69 @@
+#pragma once
+#include <merit/sys.h>
+
+/*
+  Leaf loops over records and pedigree edges on plain arrays, threaded. No PETSc objects, no allocation, no errors.
+
+  Scatter without races: each thread goes through one contiguous chunk of the items; slots that several threads meet are redirected to
+  private places behind the slots and added at the end in a fixed order, so results repeat for a given number of threads.
+*/
+
+/* Where each item's contribution goes, when n_threads chunks of items are scattered at once. Made by MeritScatterCreate. */
+typedef struct {
+  int      n_threads;
+  int64_t *chunk;     /* [n_threads + 1] first item of each chunk; owned */
+  int32_t **target;   /* [n_lists] -> [n_items] redirected slots (the original array when one thread); owned if n_threads > 1 */
+  int      n_lists;
+  int32_t  n_places;  /* slots + private places, in units of slots */
+  int32_t  n_shared;  /* levels met by several threads */
+  int32_t *shared;    /* [n_shared] slot; owned */
+  int32_t *width;     /* [n_shared] components of the level; owned */
+  int32_t *start;     /* [n_shared + 1] into place; owned */
+  int32_t *place;     /* private places of each shared level, by thread; owned */
+} MeritScatter;
+
+/* slot[l][i]: slot that item i meets in list l (-1 none), width[l] its components. `shared_width` may differ by list. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritScatterCreate(int n_threads, int64_t n_items, int n_lists, const int32_t *const slot[], const int32_t width[],
+                                               int32_t n_slots, MeritScatter *scatter);
+MERIT_EXTERN PetscErrorCode MeritScatterDestroy(MeritScatter *scatter);
+
+/* Records as the kernels see them */
+typedef struct {
+  int32_t               n_records;
+  int                   n_traits;
+  int                   n_regressors; /* of all terms */
+  const int32_t *const *slot;         /* [n_regressors] -> [n_records], -1 none */
+  const double *const  *value;        /* [n_regressors] -> [n_records], NULL: 1 */
+  const int32_t *const *offset;       /* [n_regressors] -> [n_traits], -1 none */
+  const int32_t        *pattern;      /* [n_records] */
+  const double         *R_inverse;    /* [n_patterns * n_traits^2] */
+  const double         *root_weight;  /* [n_records * n_traits], NULL: 1 */
+  const MeritScatter   *scatter;
+} MeritRecordKernel;
+
+/* y += W' R^-1 W x: x[n_slots * k], y[n_places * k]. Private places are 0 before and after every call. */
+MERIT_EXTERN void MeritRecordsApply(const MeritRecordKernel *records, int k, const double *x, double *y);
+/* y += W' R^-1 values, values[n_records * n_traits * k]. */
+MERIT_EXTERN void MeritRecordsProject(const MeritRecordKernel *records, int k, const double *values, double *y);
+/* fitted[n_records * n_traits * k] = W x. */
+MERIT_EXTERN void MeritRecordsFitted(const MeritRecordKernel *records, int k, const double *x, double *fitted);
+/* Diagonal blocks of W' R^-1 W: D[n_slots * stride], row (slot + a) column b of a level at D[(slot + a) * stride + b]. One thread. */
+MERIT_EXTERN void MeritRecordsDiagonal(const MeritRecordKernel *records, const int first_regressor[], int n_terms, int stride, double *D);
+
+/* Pedigree edges of one term as the kernels see them: animal i of the owned ones has equations at own + i * n. */
+typedef struct {
+  int32_t             n_animals;
+  int                 n;         /* equations per level, at most 64 */
+  int32_t             own;       /* slot of the first animal */
+  const int32_t      *sire, *dam; /* [n_animals] slots, -1 unknown */
+  const double       *d;         /* [n_animals] Mendelian variance */
+  const double       *G_inverse; /* [n * n] */
+  const MeritScatter *scatter;   /* lists: own, sire, dam */
+} MeritPedigreeKernel;
+
+/* y += (A^-1 x G^-1) x, edge by edge: x[n_slots * k], y[n_places * k]; private places are added up inside. */
+MERIT_EXTERN void MeritPedigreeApply(const MeritPedigreeKernel *edges, int k, const double *x, double *y);
+/* The same penalty's diagonal blocks added to D (layout as MeritRecordsDiagonal). One thread. */
+MERIT_EXTERN void MeritPedigreeDiagonal(const MeritPedigreeKernel *edges, int stride, double *D);
+/* y[i] += G^-1 x[i] for n_levels levels of n equations, k right-hand sides. */
+MERIT_EXTERN void MeritLevelsApply(int32_t n_levels, int n, const double *G_inverse, int k, const double *x, double *y);

@@ -1,0 +1,24 @@
+#pragma once
+#include <merit/kernels.h>
+
+/*
+  Add the private places of shared levels to their slots, in thread order, and leave them 0 for the next use; called by all
+  threads of a parallel region after a barrier.
+*/
+static inline void AddPrivate(const MeritScatter *s, int k, double *y)
+{
+#pragma omp for schedule(static)
+  for (int32_t i = 0; i < s->n_shared; i++) {
+    double       *to = y + (int64_t)s->shared[i] * k;
+    const int64_t n  = (int64_t)s->width[i] * k;
+
+    for (int32_t p = s->start[i]; p < s->start[i + 1]; p++) {
+      double *from = y + (int64_t)s->place[p] * k;
+
+      for (int64_t j = 0; j < n; j++) {
+        to[j] += from[j];
+        from[j] = 0.0;
+      }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/* A^-1 edge by edge (Henderson 1976; Quaas 1976): with m_i = (x_i - x_s / 2 - x_d / 2) / d_i, y_i += m_i and y_s, y_d -= m_i / 2. */
+#include "gather.h"
+
+enum { MOST = 64 };
+
+static inline void AddParent(const double *x, int32_t slot, int n, int k, int j, double *m)
+{
+  if (slot < 0) return;
+  for (int e = 0; e < n; e++) m[e] -= 0.5 * x[(int64_t)(slot + e) * k + j];
+}
+
+static inline void Put(double *y, int32_t slot, int n, int k, int j, double factor, const double *z)
+{
+  if (slot < 0) return;
+  for (int e = 0; e < n; e++) y[(int64_t)(slot + e) * k + j] += factor * z[e];
+}
+
+static inline void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, int k, const double *x, double *y)
+{
+  const MeritScatter *s = p->scatter;
+
+  for (int32_t animal = (int32_t)s->chunk[thread]; animal < s->chunk[thread + 1]; animal++)
+    for (int j = 0; j < k; j++) {
+      const double weight = 1.0 / p->d[animal];
+      double       m[MOST], z[MOST];
+
+      for (int e = 0; e < n; e++) m[e] = x[(int64_t)(p->own + animal * n + e) * k + j];
+      AddParent(x, p->sire[animal], n, k, j, m);
+      AddParent(x, p->dam[animal], n, k, j, m);
+      for (int a = 0; a < n; a++) {
+        z[a] = 0.0;
+        for (int b = 0; b < n; b++) z[a] += p->G_inverse[a * n + b] * m[b];
+        z[a] *= weight;
+      }
+      Put(y, s->target[0][animal], n, k, j, 1.0, z);
+      Put(y, s->target[1][animal], n, k, j, -0.5, z);
+      Put(y, s->target[2][animal], n, k, j, -0.5, z);
+    }
+}
+
+/* MeritPedigreeApply - y += (A^-1 x G^-1) x over the local edges. Not collective, threaded. */
+void MeritPedigreeApply(const MeritPedigreeKernel *p, int k, const double *x, double *y)
+{
+#pragma omp parallel num_threads(p->scatter->n_threads)
+  {
+#pragma omp for schedule(static, 1)
+    for (int thread = 0; thread < p->scatter->n_threads; thread++) {
+      if (p->n == 1 && k == 1) ApplyChunk(p, thread, 1, 1, x, y);
+      else ApplyChunk(p, thread, p->n, k, x, y);
+    }
+    AddPrivate(p->scatter, k, y);
+  }
+}
+
+/* MeritPedigreeDiagonal - Add the diagonal blocks of A^-1 x G^-1. Not collective. */
+void MeritPedigreeDiagonal(const MeritPedigreeKernel *p, int stride, double *D)
+{
+  const int n = p->n;
+
+  for (int32_t animal = 0; animal < p->n_animals; animal++) {
+    const int32_t slot[3] = {p->own + animal * n, p->sire[animal], p->dam[animal]};
+    const bool    selfed  = slot[1] >= 0 && slot[1] == slot[2];
+    const double  share[3] = {1.0, selfed ? 1.0 : 0.25, selfed ? 0.0 : 0.25};
+
+    for (int i = 0; i < 3; i++)
+      for (int a = 0; slot[i] >= 0 && a < n; a++)
+        for (int b = 0; b < n; b++) D[(int64_t)(slot[i] + a) * stride + b] += share[i] * p->G_inverse[a * n + b] / p->d[animal];
+  }
+}
+
+/* MeritLevelsApply - y += (I x G^-1) x over n_levels levels. Not collective, threaded. */
+void MeritLevelsApply(int32_t n_levels, int n, const double *G_inverse, int k, const double *x, double *y)
+{
+#pragma omp parallel for schedule(static)
+  for (int32_t level = 0; level < n_levels; level++) {
+    const double *from = x + (int64_t)level * n * k;
+    double       *to   = y + (int64_t)level * n * k;
+
+    for (int a = 0; a < n; a++)
+      for (int b = 0; b < n; b++) {
+        const double g = G_inverse[a * n + b];
+
+        for (int j = 0; j < k; j++) to[a * k + j] += g * from[b * k + j];
+      }
+  }
+}

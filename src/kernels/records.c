@@ -1,0 +1,148 @@
+/* W' R^-1 W and its parts over the records of one rank. */
+#include "gather.h"
+#include <string.h>
+
+/* Right-hand sides go through in groups of at most this many, so that a record's work stays on the stack */
+enum { GROUP = 8, MOST_TRAITS = 32 };
+
+/* w[t * k + j] = sum over regressors of value * x */
+static inline void Gather(const MeritRecordKernel *r, int32_t record, int n_traits, int k, int stride, const double *x, double *w)
+{
+  for (int i = 0; i < n_traits * k; i++) w[i] = 0.0;
+  for (int g = 0; g < r->n_regressors; g++) {
+    const int32_t slot  = r->slot[g][record];
+    const double  value = r->value[g] ? r->value[g][record] : 1.0;
+
+    if (slot < 0) continue;
+    for (int t = 0; t < n_traits; t++) {
+      const double *from;
+
+      if (r->offset[g][t] < 0) continue;
+      from = x + (int64_t)(slot + r->offset[g][t]) * stride;
+      for (int j = 0; j < k; j++) w[t * k + j] += value * from[j];
+    }
+  }
+}
+
+/* q = D R^-1 D w with D the root weights */
+static inline void Weigh(const MeritRecordKernel *r, int32_t record, int n_traits, int k, double *w, double *q)
+{
+  const double *R    = r->R_inverse + (int64_t)r->pattern[record] * n_traits * n_traits;
+  const double *root = r->root_weight ? r->root_weight + (int64_t)record * n_traits : NULL;
+
+  for (int t = 0; root && t < n_traits; t++)
+    for (int j = 0; j < k; j++) w[t * k + j] *= root[t];
+  for (int t = 0; t < n_traits; t++)
+    for (int j = 0; j < k; j++) {
+      double sum = 0.0;
+
+      for (int s = 0; s < n_traits; s++) sum += R[t * n_traits + s] * w[s * k + j];
+      q[t * k + j] = root ? sum * root[t] : sum;
+    }
+}
+
+static inline void Scatter(const MeritRecordKernel *r, int32_t record, int n_traits, int k, int stride, const double *q, double *y)
+{
+  for (int g = 0; g < r->n_regressors; g++) {
+    const int32_t slot  = r->scatter->target[g][record];
+    const double  value = r->value[g] ? r->value[g][record] : 1.0;
+
+    if (slot < 0) continue;
+    for (int t = 0; t < n_traits; t++) {
+      double *to;
+
+      if (r->offset[g][t] < 0) continue;
+      to = y + (int64_t)(slot + r->offset[g][t]) * stride;
+      for (int j = 0; j < k; j++) to[j] += value * q[t * k + j];
+    }
+  }
+}
+
+/* The chunk of one thread; inlined with constant n_traits and k for the common cases */
+static inline void ApplyChunk(const MeritRecordKernel *r, int thread, int n_traits, int k, int stride, const double *x, double *y)
+{
+  double w[MOST_TRAITS * GROUP], q[MOST_TRAITS * GROUP];
+
+  for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++) {
+    Gather(r, record, n_traits, k, stride, x, w);
+    Weigh(r, record, n_traits, k, w, q);
+    Scatter(r, record, n_traits, k, stride, q, y);
+  }
+}
+
+/* MeritRecordsApply - y += W' R^-1 W x. Not collective, threaded; see the header for shapes. */
+void MeritRecordsApply(const MeritRecordKernel *r, int k, const double *x, double *y)
+{
+#pragma omp parallel num_threads(r->scatter->n_threads)
+  {
+#pragma omp for schedule(static, 1)
+    for (int thread = 0; thread < r->scatter->n_threads; thread++) {
+      if (k == 1 && r->n_traits == 1) ApplyChunk(r, thread, 1, 1, 1, x, y);
+      else if (k == 1) ApplyChunk(r, thread, r->n_traits, 1, 1, x, y);
+      else
+        for (int j = 0; j < k; j += GROUP) ApplyChunk(r, thread, r->n_traits, k - j < GROUP ? k - j : GROUP, k, x + j, y + j);
+    }
+    AddPrivate(r->scatter, k, y);
+  }
+}
+
+/* MeritRecordsProject - y += W' R^-1 values. Not collective, threaded. */
+void MeritRecordsProject(const MeritRecordKernel *r, int k, const double *values, double *y)
+{
+#pragma omp parallel num_threads(r->scatter->n_threads)
+  {
+#pragma omp for schedule(static, 1)
+    for (int thread = 0; thread < r->scatter->n_threads; thread++)
+      for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++)
+        for (int j = 0; j < k; j++) {
+          double w[MOST_TRAITS], q[MOST_TRAITS];
+
+          for (int t = 0; t < r->n_traits; t++) w[t] = values[((int64_t)record * r->n_traits + t) * k + j];
+          Weigh(r, record, r->n_traits, 1, w, q);
+          Scatter(r, record, r->n_traits, 1, k, q, y + j);
+        }
+    AddPrivate(r->scatter, k, y);
+  }
+}
+
+/* MeritRecordsFitted - fitted = W x. Not collective, threaded. */
+void MeritRecordsFitted(const MeritRecordKernel *r, int k, const double *x, double *fitted)
+{
+#pragma omp parallel for schedule(static) num_threads(r->scatter->n_threads)
+  for (int32_t record = 0; record < r->n_records; record++)
+    for (int j = 0; j < k; j++) {
+      double w[MOST_TRAITS];
+
+      Gather(r, record, r->n_traits, 1, k, x + j, w);
+      for (int t = 0; t < r->n_traits; t++) fitted[((int64_t)record * r->n_traits + t) * k + j] = w[t];
+    }
+}
+
+/* Add one record's part of the block of regressors g and h of a term, if they meet the same level */
+static void AddPair(const MeritRecordKernel *r, int32_t record, int g, int h, const double *V, int stride, double *D)
+{
+  const int32_t slot  = r->slot[g][record];
+  const double  value = (r->value[g] ? r->value[g][record] : 1.0) * (r->value[h] ? r->value[h][record] : 1.0);
+
+  if (slot < 0 || slot != r->slot[h][record]) return;
+  for (int t = 0; t < r->n_traits; t++)
+    for (int s = 0; s < r->n_traits && r->offset[g][t] >= 0; s++)
+      if (r->offset[h][s] >= 0) D[(int64_t)(slot + r->offset[g][t]) * stride + r->offset[h][s]] += value * V[t * r->n_traits + s];
+}
+
+/* MeritRecordsDiagonal - Diagonal blocks of W' R^-1 W; regressors of term k are first_regressor[k] .. [k + 1] - 1. Not collective. */
+void MeritRecordsDiagonal(const MeritRecordKernel *r, const int first_regressor[], int n_terms, int stride, double *D)
+{
+  for (int32_t record = 0; record < r->n_records; record++) {
+    double V[MOST_TRAITS * MOST_TRAITS], w[MOST_TRAITS], q[MOST_TRAITS];
+
+    for (int s = 0; s < r->n_traits; s++) {
+      for (int t = 0; t < r->n_traits; t++) w[t] = t == s;
+      Weigh(r, record, r->n_traits, 1, w, q);
+      for (int t = 0; t < r->n_traits; t++) V[t * r->n_traits + s] = q[t];
+    }
+    for (int k = 0; k < n_terms; k++)
+      for (int g = first_regressor[k]; g < first_regressor[k + 1]; g++)
+        for (int h = first_regressor[k]; h < first_regressor[k + 1]; h++) AddPair(r, record, g, h, V, stride, D);
+  }
+}

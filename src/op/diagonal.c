@@ -1,0 +1,179 @@
+/* Diagonal blocks of C: a level's equations among themselves. */
+#include "op_impl.h"
+
+/* Blocks of J' R^-1 J of the local levels in equation space: E[n_local * stride] = L' D L, D being in component slots */
+static void ContractBlocks(const MeritTermView *t, int32_t n, int stride, const double *D, double *E)
+{
+  for (int32_t level = 0; level < n; level++)
+    for (int a = 0; a < t->n_eq; a++)
+      for (int b = 0; b < t->n_eq; b++) {
+        const double *from = D + (int64_t)level * t->n_comp * stride;
+        double        sum  = 0.0;
+
+        for (int c = 0; t->L && c < t->n_comp; c++)
+          for (int d = 0; d < t->n_comp; d++) sum += t->L[c * t->n_eq + a] * from[c * stride + d] * t->L[d * t->n_eq + b];
+        E[((int64_t)level * t->n_eq + a) * stride + b] = t->L ? sum : from[a * stride + b];
+      }
+}
+
+/* Data part of the blocks of all local levels; [n_local * stride], owned by the caller */
+static PetscErrorCode LocalBlocks(MeritMME *mme, int stride, double **E)
+{
+  double *D;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)mme->n_slots * (size_t)stride + 1, &D));
+  MeritRecordsDiagonal(&mme->records, mme->first_regressor, mme->n_terms, stride, D);
+  if (!mme->expand) {
+    *E = D;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscCalloc1((size_t)mme->n_local * (size_t)stride + 1, E));
+  for (int i = 0; i < mme->n_terms; i++) {
+    const MeritTermView *t = &mme->term[i];
+
+    ContractBlocks(t, t->n_owned, stride, D + (int64_t)t->slot_owned * stride, *E + (int64_t)t->eq_owned * stride);
+    ContractBlocks(t, t->n_ghost, stride, D + (int64_t)t->slot_ghost * stride, *E + (int64_t)t->eq_ghost * stride);
+    ContractBlocks(t, t->n_carrier, stride, D + (int64_t)t->slot_carrier * stride, *E + (int64_t)t->eq_carrier * stride);
+  }
+  PetscCall(PetscFree(D));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static int Stride(const MeritMME *mme)
+{
+  int stride = 1;
+
+  for (int i = 0; i < mme->n_terms; i++) stride = PetscMax(stride, mme->term[i].n_comp);
+  return stride;
+}
+
+/* Carriers' blocks -> rows [n_rows * n_eq * stride] on grid column 0 */
+static PetscErrorCode RowBlocks(MeritMME *mme, MeritSnpLink *link, int stride, const double *E, double **rows)
+{
+  const MeritTermView *t     = &mme->term[link->term];
+  const int            width = t->n_eq * stride;
+  MPI_Datatype         unit;
+
+  PetscFunctionBegin;
+  PetscCall(MeritSnpRows(link, width, rows));
+  PetscCall(MeritUnitCreate(width, &unit));
+  PetscCall(PetscSFReduceBegin(link->carriers, unit, E + (int64_t)t->eq_carrier * stride, *rows, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(link->carriers, unit, E + (int64_t)t->eq_carrier * stride, *rows, MPI_SUM));
+  PetscCallMPI(MPI_Type_free(&unit));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritMMECarrierBlocks - Sum over records of J' R^-1 J for the animals of this rank's genotype rows.
+
+  Collective on C. J maps the equations of the SNP term to the traits of a record.
+
+  Output Parameter:
+. blocks - [n_rows * n_eq * n_eq], complete on grid column 0, 0 elsewhere; owned by the caller, PetscFree
+@*/
+PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, double **blocks)
+{
+  MeritMME *mme;
+  double   *E, *rows;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(LocalBlocks(mme, Stride(mme), &E));
+  for (int i = 0; i < mme->n_snp; i++) {
+    MeritSnpLink *link   = &mme->snp[i];
+    const int     stride = Stride(mme), n = link->n_eq;
+
+    if (link->term != term) continue;
+    PetscCall(RowBlocks(mme, link, stride, E, &rows));
+    PetscCall(PetscMalloc1((size_t)link->n_rows * (size_t)(n * n) + 1, blocks));
+    for (int64_t at = 0; at < link->n_rows * n; at++)
+      for (int b = 0; b < n; b++) (*blocks)[at * n + b] = rows[at * stride + b];
+  }
+  PetscCall(PetscFree(E));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Add what genotypes make of the carriers' blocks to the blocks of the SNPs */
+static PetscErrorCode AddSnpBlocks(MeritMME *mme, MeritSnpLink *link, int stride, double *E)
+{
+  const MeritTermView *t     = &mme->term[link->term];
+  const int            width = t->n_eq * stride;
+  double              *rows;
+
+  PetscFunctionBegin;
+  if (!width) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(RowBlocks(mme, link, stride, E, &rows));
+  PetscCall(MeritSnpAdjoint(mme, link, width, true, rows, E + (int64_t)t->eq_owned * stride));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void AddPenaltyBlocks(MeritMME *mme, int i, int stride, double *E)
+{
+  const MeritTermView *t = &mme->term[i];
+
+  if (t->kind == MERIT_TERM_FIXED || !t->n_eq) return;
+  if (t->kind == MERIT_TERM_PED) {
+    MeritPedigreeDiagonal(&mme->pedigree[i], stride, E);
+    return;
+  }
+  for (int64_t row = 0; row < (int64_t)t->n_owned * t->n_eq; row++)
+    for (int b = 0; b < t->n_eq; b++) E[(t->eq_owned + row) * stride + b] += t->G_inverse[(row % t->n_eq) * t->n_eq + b];
+}
+
+/* Pack the owned blocks; pinned equations become rows and columns of the identity */
+static PetscErrorCode Pack(MeritMME *mme, int stride, const double *E, double **blocks)
+{
+  size_t  n_values = 0;
+  double *to;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < mme->n_terms; i++) n_values += (size_t)mme->term[i].n_owned * (size_t)(mme->term[i].n_eq * mme->term[i].n_eq);
+  PetscCall(PetscMalloc1(n_values + 1, blocks));
+  to = *blocks;
+  for (int i = 0; i < mme->n_terms; i++) {
+    const MeritTermView *t = &mme->term[i];
+
+    for (int32_t level = 0; level < t->n_owned; level++) {
+      const int32_t first = t->eq_owned + level * t->n_eq;
+
+      for (int a = 0; a < t->n_eq; a++)
+        for (int b = 0; b < t->n_eq; b++) {
+          bool pinned = mme->eq_state[first + a] != MERIT_EQ_OK || mme->eq_state[first + b] != MERIT_EQ_OK;
+
+          *to++ = pinned ? (double)(a == b) : E[(int64_t)(first + a) * stride + b];
+        }
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritMMEBlockDiagonal - Diagonal blocks of C, one per owned level.
+
+  Collective on C.
+
+  Output Parameter:
+. blocks - per term and owned level n_eq x n_eq values, row-major; owned by the caller, PetscFree
+@*/
+PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks)
+{
+  MeritMME    *mme;
+  MPI_Datatype unit;
+  double      *E;
+  int          stride;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  stride = Stride(mme);
+  PetscCall(LocalBlocks(mme, stride, &E));
+  for (int i = 0; i < mme->n_terms; i++) AddPenaltyBlocks(mme, i, stride, E);
+  PetscCall(MeritUnitCreate(stride, &unit));
+  PetscCall(PetscSFReduceBegin(mme->halo, unit, E + (int64_t)mme->n_owned * stride, E, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(mme->halo, unit, E + (int64_t)mme->n_owned * stride, E, MPI_SUM));
+  PetscCallMPI(MPI_Type_free(&unit));
+  for (int i = 0; i < mme->n_snp; i++) PetscCall(AddSnpBlocks(mme, &mme->snp[i], stride, E));
+  PetscCall(Pack(mme, stride, E, blocks));
+  PetscCall(PetscFree(E));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

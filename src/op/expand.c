@@ -1,0 +1,52 @@
+/* u = L v for every level of this rank, and its adjoint; only models with a singular G come here. */
+#include "op_impl.h"
+
+static void ExpandLevels(const MeritTermView *t, int32_t n, int k, const double *equations, double *slots)
+{
+  for (int32_t level = 0; level < n; level++)
+    for (int c = 0; c < t->n_comp; c++)
+      for (int j = 0; j < k; j++) {
+        const double *v   = equations + (int64_t)level * t->n_eq * k + j;
+        double        sum = 0.0;
+
+        for (int e = 0; t->L && e < t->n_eq; e++) sum += t->L[c * t->n_eq + e] * v[e * k];
+        slots[((int64_t)level * t->n_comp + c) * k + j] = t->L ? sum : v[c * k];
+      }
+}
+
+static void ContractLevels(const MeritTermView *t, int32_t n, int k, const double *slots, double *equations)
+{
+  for (int32_t level = 0; level < n; level++)
+    for (int e = 0; e < t->n_eq; e++)
+      for (int j = 0; j < k; j++) {
+        const double *u   = slots + (int64_t)level * t->n_comp * k + j;
+        double        sum = 0.0;
+
+        for (int c = 0; t->L && c < t->n_comp; c++) sum += t->L[c * t->n_eq + e] * u[c * k];
+        equations[((int64_t)level * t->n_eq + e) * k + j] += t->L ? sum : u[e * k];
+      }
+}
+
+/* MeritExpand - slots = (I x L) equations for all local levels. Not collective. */
+void MeritExpand(const MeritMME *mme, int k, const double *equations, double *slots)
+{
+  for (int i = 0; i < mme->n_terms; i++) {
+    const MeritTermView *t = &mme->term[i];
+
+    ExpandLevels(t, t->n_owned, k, equations + (int64_t)t->eq_owned * k, slots + (int64_t)t->slot_owned * k);
+    ExpandLevels(t, t->n_ghost, k, equations + (int64_t)t->eq_ghost * k, slots + (int64_t)t->slot_ghost * k);
+    ExpandLevels(t, t->n_carrier, k, equations + (int64_t)t->eq_carrier * k, slots + (int64_t)t->slot_carrier * k);
+  }
+}
+
+/* MeritContract - equations += (I x L)' slots for all local levels. Not collective. */
+void MeritContract(const MeritMME *mme, int k, const double *slots, double *equations)
+{
+  for (int i = 0; i < mme->n_terms; i++) {
+    const MeritTermView *t = &mme->term[i];
+
+    ContractLevels(t, t->n_owned, k, slots + (int64_t)t->slot_owned * k, equations + (int64_t)t->eq_owned * k);
+    ContractLevels(t, t->n_ghost, k, slots + (int64_t)t->slot_ghost * k, equations + (int64_t)t->eq_ghost * k);
+    ContractLevels(t, t->n_carrier, k, slots + (int64_t)t->slot_carrier * k, equations + (int64_t)t->eq_carrier * k);
+  }
+}

@@ -1,0 +1,391 @@
+/* C = W' R^-1 W + blockdiag(P) as one fused MATSHELL. */
+#include "op_impl.h"
+#include <omp.h>
+
+/* MeritMMEGet - Context of C. Not collective; borrowed. */
+PetscErrorCode MeritMMEGet(Mat C, MeritMME **mme)
+{
+  PetscFunctionBegin;
+  PetscCall(MatShellGetContext(C, mme));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEGetModel - The model of C; borrowed. Not collective. */
+PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  *model = mme->model;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Effects of SNPs -> carriers, for every SNP term */
+static PetscErrorCode FillCarriers(MeritMME *mme, int k)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < mme->n_snp; i++) {
+    MeritSnpLink        *link  = &mme->snp[i];
+    const MeritTermView *term  = &mme->term[link->term];
+    const int            width = link->n_eq * k;
+    MPI_Datatype         unit;
+    double              *rows, *leaf = mme->x_local + (int64_t)term->eq_carrier * k;
+
+    if (!width) continue;
+    PetscCall(MeritSnpForward(mme, link, width, mme->x_local + (int64_t)term->eq_owned * k, &rows));
+    PetscCall(MeritUnitCreate(width, &unit));
+    PetscCall(PetscSFBcastBegin(link->carriers, unit, rows, leaf, MPI_REPLACE));
+    PetscCall(PetscSFBcastEnd(link->carriers, unit, rows, leaf, MPI_REPLACE));
+    PetscCallMPI(MPI_Type_free(&unit));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Carriers -> effects of SNPs, added to y_local, for every SNP term */
+static PetscErrorCode EmptyCarriers(MeritMME *mme, int k)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < mme->n_snp; i++) {
+    MeritSnpLink        *link  = &mme->snp[i];
+    const MeritTermView *term  = &mme->term[link->term];
+    const int            width = link->n_eq * k;
+    MPI_Datatype         unit;
+    double              *rows, *leaf = mme->y_local + (int64_t)term->eq_carrier * k;
+
+    if (!width) continue;
+    PetscCall(MeritSnpRows(link, width, &rows));
+    PetscCall(MeritUnitCreate(width, &unit));
+    PetscCall(PetscSFReduceBegin(link->carriers, unit, leaf, rows, MPI_SUM));
+    PetscCall(PetscSFReduceEnd(link->carriers, unit, leaf, rows, MPI_SUM));
+    PetscCallMPI(MPI_Type_free(&unit));
+    PetscCall(MeritSnpAdjoint(mme, link, width, false, rows, mme->y_local + (int64_t)term->eq_owned * k));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEDistribute - See the header. Collective. */
+PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const double **slots)
+{
+  double *ghosts;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEWork(mme, k));
+  ghosts = mme->x_local + (int64_t)mme->n_owned * k;
+  PetscCall(PetscArraycpy(mme->x_local, x, (size_t)mme->n_owned * (size_t)k));
+  for (int32_t i = 0; i < mme->n_owned; i++)
+    for (int j = 0; j < k && mme->eq_state[i] != MERIT_EQ_OK; j++) mme->x_local[(int64_t)i * k + j] = 0.0;
+  PetscCall(PetscSFBcastBegin(mme->halo, mme->unit, mme->x_local, ghosts, MPI_REPLACE));
+  PetscCall(FillCarriers(mme, k));
+  PetscCall(PetscSFBcastEnd(mme->halo, mme->unit, mme->x_local, ghosts, MPI_REPLACE));
+  *slots = mme->x_local;
+  if (mme->expand) {
+    MeritExpand(mme, k, mme->x_local, mme->x_slots);
+    *slots = mme->x_slots;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMECollect - See the header. Collective. */
+PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y)
+{
+  double *ghosts = mme->y_local + (int64_t)mme->n_owned * k;
+
+  PetscFunctionBegin;
+  if (mme->expand) MeritContract(mme, k, mme->y_slots, mme->y_local);
+  PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
+  PetscCall(EmptyCarriers(mme, k));
+  PetscCall(PetscArraycpy(y, mme->y_local, (size_t)mme->n_owned * (size_t)k));
+  for (int32_t i = 0; i < mme->n_owned; i++)
+    for (int j = 0; j < k && mme->eq_state[i] != MERIT_EQ_OK; j++) y[(int64_t)i * k + j] = x ? x[(int64_t)i * k + j] : 0.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Where the record kernels write, zeroed, and y_local zeroed */
+static PetscErrorCode ClearOutputs(MeritMME *mme, int k, double **slots)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritMMEWork(mme, k));
+  PetscCall(PetscArrayzero(mme->y_local, (size_t)mme->n_local * (size_t)k));
+  *slots = mme->y_local;
+  if (mme->expand) {
+    PetscCall(PetscArrayzero(mme->y_slots, (size_t)mme->n_slots * (size_t)k));
+    *slots = mme->y_slots;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* y_local += P x_local */
+static void ApplyPenalties(MeritMME *mme, int k)
+{
+  for (int i = 0; i < mme->n_terms; i++) {
+    const MeritTermView *t  = &mme->term[i];
+    const int64_t        at = (int64_t)t->eq_owned * k;
+
+    if (t->kind == MERIT_TERM_FIXED || !t->n_eq) continue;
+    if (t->kind == MERIT_TERM_PED) MeritPedigreeApply(&mme->pedigree[i], k, mme->x_local, mme->y_local);
+    else MeritLevelsApply(t->n_owned, t->n_eq, t->G_inverse, k, mme->x_local + at, mme->y_local + at);
+  }
+}
+
+/*@
+  MeritMMEApplyBlock - Y = C X for k right-hand sides.
+
+  Collective on C.
+
+  Input Parameters:
++ C - the mixed model equations
+. k - right-hand sides
+- X - [n_owned * k], right-hand side fastest
+
+  Output Parameter:
+. Y - [n_owned * k]
+@*/
+PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
+{
+  MeritMME     *mme;
+  const double *x_slots;
+  double       *y_slots;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMEDistribute(mme, k, X, &x_slots));
+  PetscCall(ClearOutputs(mme, k, &y_slots));
+  MeritRecordsApply(&mme->records, k, x_slots, y_slots);
+  ApplyPenalties(mme, k);
+  PetscCall(MeritMMECollect(mme, k, X, Y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEProject - r = W' R^-1 values, pinned equations 0; values [n_records * n_traits * k], r [n_owned * k]. Collective. */
+PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[])
+{
+  MeritMME *mme;
+  double   *y_slots;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(ClearOutputs(mme, k, &y_slots));
+  MeritRecordsProject(&mme->records, k, values, y_slots);
+  PetscCall(MeritMMECollect(mme, k, NULL, r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMERightHandSide - r = W' R^-1 y, pinned equations 0; [n_owned]. Collective. */
+PetscErrorCode MeritMMERightHandSide(Mat C, double r[])
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMEProject(C, 1, MeritModelRecords(mme->model)->y, r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEFitted - W x of the local records, [n_records * n_traits]. Collective. */
+PetscErrorCode MeritMMEFitted(Mat C, const double x[], double fitted[])
+{
+  MeritMME     *mme;
+  const double *slots;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMEDistribute(mme, 1, x, &slots));
+  MeritRecordsFitted(&mme->records, 1, slots, fitted);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEGenomicValues - Components of M u for the tile's rows (on grid column 0), [n_rows * n_comp]. Collective. */
+PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g[])
+{
+  MeritMME            *mme;
+  MeritSnpLink        *link = NULL;
+  const MeritTermView *t;
+  double              *rows = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  for (int i = 0; i < mme->n_snp; i++)
+    if (mme->snp[i].term == term) link = &mme->snp[i];
+  PetscCheck(link, mme->comm, PETSC_ERR_ARG_WRONG, "term %d is no SNP term", term);
+  t = &mme->term[term];
+  if (t->n_eq) PetscCall(MeritSnpForward(mme, link, t->n_eq, x + t->eq_owned, &rows));
+  for (int64_t row = 0; row < link->n_rows; row++)
+    for (int c = 0; c < t->n_comp; c++) {
+      double sum = 0.0;
+
+      for (int e = 0; t->L && e < t->n_eq; e++) sum += t->L[c * t->n_eq + e] * rows[row * t->n_eq + e];
+      g[row * t->n_comp + c] = t->L ? sum : rows[row * t->n_eq + c];
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Mult_MME(Mat C, Vec x, Vec y)
+{
+  const double *X;
+  double       *Y;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetArrayRead(x, &X));
+  PetscCall(VecGetArrayWrite(y, &Y));
+  PetscCall(MeritMMEApplyBlock(C, 1, X, Y));
+  PetscCall(VecRestoreArrayWrite(y, &Y));
+  PetscCall(VecRestoreArrayRead(x, &X));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode GetDiagonal_MME(Mat C, Vec diagonal)
+{
+  MeritMME *mme;
+  double   *blocks, *d;
+  int64_t   block = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMEBlockDiagonal(C, &blocks));
+  PetscCall(VecGetArrayWrite(diagonal, &d));
+  for (int i = 0; i < mme->n_terms; i++)
+    for (int32_t level = 0; level < mme->term[i].n_owned; level++) {
+      const int n = mme->term[i].n_eq;
+
+      for (int e = 0; e < n; e++) *d++ = blocks[block + e * n + e];
+      block += n * n;
+    }
+  d -= mme->n_owned;
+  PetscCall(VecRestoreArrayWrite(diagonal, &d));
+  PetscCall(PetscFree(blocks));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Destroy_MME(Mat C)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMEWork(mme, 0));
+  PetscCall(MeritScatterDestroy(&mme->record_scatter));
+  for (int i = 0; i < mme->n_terms; i++)
+    if (mme->own[i]) {
+      PetscCall(MeritScatterDestroy(&mme->pedigree_scatter[i]));
+      PetscCall(PetscFree(mme->own[i]));
+    }
+  for (int i = 0; i < mme->n_snp; i++) PetscCall(MeritSnpLinkDestroy(&mme->snp[i]));
+  PetscCall(PetscFree3(mme->slot, mme->offset, mme->value));
+  PetscCall(PetscFree(mme->first_regressor));
+  PetscCall(PetscFree4(mme->pedigree, mme->pedigree_scatter, mme->own, mme->snp));
+  PetscCall(PetscFree(mme));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Lists of all regressors, and the plan of their scatter */
+static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
+{
+  const MeritRecordsView *view = MeritModelRecords(mme->model);
+  int32_t                *width;
+  int                     n = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(mme->n_terms + 1, &mme->first_regressor));
+  for (int i = 0; i < mme->n_terms; i++) n += mme->term[i].n_regressors;
+  PetscCall(PetscMalloc3(n, &mme->slot, n, &mme->offset, n, &mme->value));
+  PetscCall(PetscMalloc1(n + 1, &width));
+  n = 0;
+  for (int i = 0; i < mme->n_terms; i++) {
+    mme->first_regressor[i] = n;
+    for (int r = 0; r < mme->term[i].n_regressors; r++, n++) {
+      mme->slot[n]   = mme->term[i].design[r].slot;
+      mme->value[n]  = mme->term[i].design[r].value;
+      mme->offset[n] = mme->term[i].design[r].offset;
+      width[n]       = mme->term[i].n_comp;
+    }
+  }
+  mme->first_regressor[mme->n_terms] = n;
+  PetscCall(MeritScatterCreate(n_threads, view->n_records, n, mme->slot, width, mme->n_slots, &mme->record_scatter));
+  mme->records = (MeritRecordKernel){view->n_records, view->n_traits,  n,
+                                     mme->slot,       mme->value,      mme->offset,
+                                     view->pattern,   view->R_inverse, view->root_weight,
+                                     &mme->record_scatter};
+  if (mme->expand) mme->places_slots = mme->record_scatter.n_places;
+  else mme->places_local = PetscMax(mme->places_local, mme->record_scatter.n_places);
+  PetscCall(PetscFree(width));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SetUpPedigree(MeritMME *mme, int i, int n_threads)
+{
+  const MeritTermView *t        = &mme->term[i];
+  const int32_t        width[3] = {t->n_eq, t->n_eq, t->n_eq};
+  const int32_t       *lists[3] = {NULL, t->sire, t->dam};
+
+  PetscFunctionBegin;
+  if (!t->n_eq) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1(t->n_owned + 1, &mme->own[i]));
+  for (int32_t animal = 0; animal < t->n_owned; animal++) mme->own[i][animal] = t->eq_owned + animal * t->n_eq;
+  lists[0] = mme->own[i];
+  PetscCall(MeritScatterCreate(n_threads, t->n_owned, 3, lists, width, mme->n_local, &mme->pedigree_scatter[i]));
+  mme->pedigree[i] = (MeritPedigreeKernel){t->n_owned, t->n_eq, t->eq_owned, t->sire, t->dam, t->d, t->G_inverse, &mme->pedigree_scatter[i]};
+  mme->places_local = PetscMax(mme->places_local, mme->pedigree_scatter[i].n_places);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritMatCreateMME - Make the operator of the mixed model equations (Henderson 1984) of a model that is set up; nothing is formed.
+
+  Collective.
+
+  Output Parameter:
+. C - symmetric `MATSHELL`, square over the equations of the model; owned by the caller, free with `MatDestroy()`
+
+  Notes:
+  The model is borrowed and must outlive C. Aliased and absent equations are rows and columns of the identity. The number of
+  OpenMP threads is taken once, here.
+@*/
+PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
+{
+  const int n_threads = omp_get_max_threads();
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&mme));
+  mme->comm     = MeritModelComm(model);
+  mme->model    = model;
+  mme->state    = MeritModelState(model);
+  mme->n_terms  = MeritModelTerms(model, &mme->term);
+  mme->eq_state = MeritModelEquationState(model);
+  mme->halo     = MeritModelHalo(model);
+  PetscCall(MeritModelLayout(model, &mme->n_owned, &mme->n_local, NULL, NULL, &mme->n_slots));
+  mme->places_local = mme->n_local;
+  PetscCall(PetscCalloc4(mme->n_terms, &mme->pedigree, mme->n_terms, &mme->pedigree_scatter, mme->n_terms, &mme->own, mme->n_terms,
+                         &mme->snp));
+  for (int i = 0; i < mme->n_terms; i++) mme->expand = mme->expand || mme->term[i].L;
+  PetscCall(SetUpRecords(mme, n_threads));
+  for (int i = 0; i < mme->n_terms; i++) {
+    if (mme->term[i].kind == MERIT_TERM_PED) PetscCall(SetUpPedigree(mme, i, n_threads));
+    if (mme->term[i].kind == MERIT_TERM_SNP) PetscCall(MeritSnpLinkCreate(mme, i, &mme->snp[mme->n_snp++]));
+  }
+  PetscCall(MatCreateShell(mme->comm, mme->n_owned, mme->n_owned, PETSC_DETERMINE, PETSC_DETERMINE, mme, C));
+  PetscCall(MatShellSetOperation(*C, MATOP_MULT, (void (*)(void))Mult_MME));
+  PetscCall(MatShellSetOperation(*C, MATOP_MULT_TRANSPOSE, (void (*)(void))Mult_MME));
+  PetscCall(MatShellSetOperation(*C, MATOP_GET_DIAGONAL, (void (*)(void))GetDiagonal_MME));
+  PetscCall(MatShellSetOperation(*C, MATOP_DESTROY, (void (*)(void))Destroy_MME));
+  PetscCall(MatSetOption(*C, MAT_SYMMETRIC, PETSC_TRUE));
+  PetscCall(MatSetOption(*C, MAT_SPD, PETSC_TRUE));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMERefresh - Take over new variances: bumps the state of C if the model's has changed. Collective. */
+PetscErrorCode MeritMMERefresh(Mat C)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  if (mme->state == MeritModelState(mme->model)) PetscFunctionReturn(PETSC_SUCCESS);
+  mme->state = MeritModelState(mme->model);
+  for (int i = 0; i < mme->n_terms; i++) mme->pedigree[i].G_inverse = mme->term[i].G_inverse;
+  PetscCall(MatAssemblyBegin(C, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(C, MAT_FINAL_ASSEMBLY));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,70 @@
+#pragma once
+#include <merit/kernels.h>
+#include <merit/op.h>
+
+/* Genotypes of one SNP term: how effects reach the genotype rows and back */
+typedef struct {
+  int          term;
+  int          n_eq;
+  MPI_Comm     row_comm;    /* ranks of one grid row; MPI_COMM_NULL when the grid has one column; owned */
+  int          grid_rows, grid_cols;
+  int64_t      n_rows;      /* of the tile */
+  int32_t      col_first, n_cols, n_used;
+  PetscMPIInt *n_owned;     /* [size] SNPs owned by each rank; owned */
+  PetscMPIInt *count, *first; /* [size] work: doubles per rank in a collective; owned */
+  PetscSF      carriers;    /* borrowed from the model */
+  double      *full, *rows; /* work, grown on demand; owned */
+  size_t       room_full, room_rows;
+} MeritSnpLink;
+
+/* Context of the MATSHELL */
+typedef struct {
+  MPI_Comm             comm;
+  MeritModel           model; /* borrowed */
+  uint64_t             state; /* of the model when last refreshed */
+  int                  n_terms;
+  const MeritTermView *term;  /* [n_terms]; borrowed */
+  const uint8_t       *eq_state;
+  int32_t              n_owned, n_local, n_slots;
+  PetscSF              halo;
+  bool                 expand; /* some term has L: equations and component slots differ */
+  /* records */
+  MeritRecordKernel records;
+  MeritScatter      record_scatter;
+  const int32_t   **slot, **offset; /* [n_regressors]; owned */
+  const double    **value;
+  int              *first_regressor; /* [n_terms + 1]; owned */
+  /* pedigree terms */
+  MeritPedigreeKernel *pedigree;  /* [n_terms], unused where the term is none; owned */
+  MeritScatter        *pedigree_scatter; /* [n_terms]; owned */
+  int32_t            **own;       /* [n_terms] equation slot of each owned animal; owned */
+  /* SNP terms */
+  int           n_snp;
+  MeritSnpLink *snp; /* [n_snp]; owned */
+  /* work for k right-hand sides: equations and component slots with private places behind; owned */
+  int           k;
+  int32_t       places_local, places_slots;
+  double       *x_local, *y_local, *x_slots, *y_slots;
+  MPI_Datatype  unit; /* k doubles */
+} MeritMME;
+
+/* work.c */
+PetscErrorCode MeritMMEWork(MeritMME *mme, int k);
+PetscErrorCode MeritUnitCreate(int64_t n_doubles, MPI_Datatype *unit);
+/* snp.c */
+PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link);
+PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link);
+/* effects of this rank's SNPs [n_owned * width] -> rows of the tile, summed along the grid row (on column 0 only) */
+PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, const double *effects, double **rows);
+/* rows on grid column 0 [n_rows * width] -> effects of this rank's SNPs, added; squares: with the squares of M */
+PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects);
+PetscErrorCode MeritSnpRows(MeritSnpLink *link, int width, double **rows);
+/* expand.c: equations <-> component slots of this rank */
+void MeritExpand(const MeritMME *mme, int k, const double *equations, double *slots);
+void MeritContract(const MeritMME *mme, int k, const double *slots, double *equations);
+/* mme.c */
+PetscErrorCode MeritMMEGet(Mat C, MeritMME **mme);
+/* x (owned) -> x_local with ghosts and carriers, and the slots the record kernels read */
+PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const double **slots);
+/* slots the record kernels wrote + y_local -> y (owned), summed over ranks; pinned equations become those of x (0 when x is NULL) */
+PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y);
