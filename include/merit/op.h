@@ -8,6 +8,8 @@
 
 /* Make C; a reference to the model is not taken: the model must outlive C. Free with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C);
+/* Is this matrix one of ours? Not collective. */
+MERIT_EXTERN PetscErrorCode MeritMatIsMME(Mat C, bool *yes);
 /* Y = C X for k right-hand sides, arrays [n_owned * k], right-hand side fastest. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[]);
 /* r = W' R^-1 y, pinned equations 0. [n_owned]. Collective. */

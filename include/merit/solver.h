@@ -1,6 +1,6 @@
 #pragma once
-#include <merit/op.h>
-#include <petscpc.h>
+#include <merit/config.h>
+#include <merit/pc.h>
 
 /*
   One interface for all solvers of C x = r: pcg (own loop on public Mat and PC), ksp (any PETSc Krylov method), gsru.
@@ -39,8 +39,17 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C); /
 MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCriterion criterion, double rtol, int64_t max_it);
 /* pcg, ksp: name of the PC: "none", "jacobi", "merit_block" (a level's components). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
-/* Keys "solver.*" of the job, then PETSc options. */
+/* gsru: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
+MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double relaxation);
+/* Keys solver.{type,rtol,max_it,criterion,preconditioner,relaxation} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
+   -pc_type, -ksp_type... (all -ksp_ and -pc_ options with type ksp). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNode job);
+/* Try all options on a matrix of one equation, so that a misspelt one fails before data are read. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverTryOptions(MeritSolver solver);
+MERIT_EXTERN PetscErrorCode MeritSolverGetType(MeritSolver solver, const char *type[]);
+MERIT_EXTERN PetscErrorCode MeritSolverGetTolerance(MeritSolver solver, MeritCriterion *criterion, double *rtol, int64_t *max_it);
+/* Name of the PC in use; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritSolverGetPreconditioner(MeritSolver solver, const char *type[]);
 MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonitor monitor, void *ctx);
 MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
 /* Solve for k right-hand sides (gsru, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */

@@ -10,6 +10,17 @@ PetscErrorCode MeritMMEGet(Mat C, MeritMME **mme)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritMatIsMME - Was this matrix made by MeritMatCreateMME()? Not collective. */
+PetscErrorCode MeritMatIsMME(Mat C, bool *yes)
+{
+  PetscErrorCode (*get)(Mat, MeritMME **) = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectQueryFunction((PetscObject)C, "MeritMMEGet_C", &get));
+  *yes = get != NULL;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritMMEGetModel - The model of C; borrowed. Not collective. */
 PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model)
 {
@@ -370,6 +381,7 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   PetscCall(MatShellSetOperation(*C, MATOP_MULT_TRANSPOSE, (void (*)(void))Mult_MME));
   PetscCall(MatShellSetOperation(*C, MATOP_GET_DIAGONAL, (void (*)(void))GetDiagonal_MME));
   PetscCall(MatShellSetOperation(*C, MATOP_DESTROY, (void (*)(void))Destroy_MME));
+  PetscCall(PetscObjectComposeFunction((PetscObject)*C, "MeritMMEGet_C", MeritMMEGet));
   PetscCall(MatSetOption(*C, MAT_SYMMETRIC, PETSC_TRUE));
   PetscCall(MatSetOption(*C, MAT_SPD, PETSC_TRUE));
   PetscFunctionReturn(PETSC_SUCCESS);

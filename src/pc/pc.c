@@ -1,0 +1,78 @@
+/* Registration, and application to blocks of right-hand sides. */
+#include "pc_impl.h"
+#include <string.h>
+
+/* MeritPCRegisterAll - Make our preconditioners known to PETSc. Not collective; may be called again. */
+PetscErrorCode MeritPCRegisterAll(void)
+{
+  static bool done = false;
+
+  PetscFunctionBegin;
+  if (done) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PCRegister("merit_block", PCCreate_MeritBlock));
+  done = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPCCheckType - Refuse types that need a formed matrix; C never is. Logically collective. */
+PetscErrorCode MeritPCCheckType(const char type[])
+{
+  static const char *const known[] = {PCNONE, PCJACOBI, PCSHELL, PCCOMPOSITE, PCDEFLATION, PCKSP, PCMAT, "merit_block"};
+  const int                n       = (int)PETSC_STATIC_ARRAY_LENGTH(known);
+  const char              *nearest = MeritNearest(type, n, known);
+
+  PetscFunctionBegin;
+  for (int i = 0; i < n; i++)
+    if (!strcmp(known[i], type)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
+                       "preconditioner \"%s\" is not available: the equations are never formed, so it must be one of none, jacobi, "
+                       "merit_block, composite, deflation%s%s%s",
+                       type, nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One column at a time through PCApply, for types that know no blocks */
+static PetscErrorCode ApplyColumns(PC pc, int k, const double X[], double Y[])
+{
+  Mat     C;
+  Vec     x, y;
+  PetscInt n;
+
+  PetscFunctionBegin;
+  PetscCall(PCGetOperators(pc, &C, NULL));
+  PetscCall(MatCreateVecs(C, &x, &y));
+  PetscCall(VecGetLocalSize(x, &n));
+  for (int j = 0; j < k; j++) {
+    double       *in;
+    const double *out;
+
+    PetscCall(VecGetArrayWrite(x, &in));
+    for (PetscInt i = 0; i < n; i++) in[i] = X[i * k + j];
+    PetscCall(VecRestoreArrayWrite(x, &in));
+    PetscCall(PCApply(pc, x, y));
+    PetscCall(VecGetArrayRead(y, &out));
+    for (PetscInt i = 0; i < n; i++) Y[i * k + j] = out[i];
+    PetscCall(VecRestoreArrayRead(y, &out));
+  }
+  PetscCall(VecDestroy(&x));
+  PetscCall(VecDestroy(&y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritPCApplyBlock - Y = M^-1 X for k right-hand sides.
+
+  Collective on pc. X, Y [n_owned * k], right-hand side fastest. Types that know blocks compose "MeritPCApplyBlock_C"; others get
+  one column at a time.
+@*/
+PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[])
+{
+  PetscErrorCode (*apply)(PC, int, const double[], double[]) = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(PCSetUp(pc));
+  PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCApplyBlock_C", &apply));
+  if (apply) PetscCall((*apply)(pc, k, X, Y));
+  else PetscCall(ApplyColumns(pc, k, X, Y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,4 @@
+#pragma once
+#include <merit/pc.h>
+
+PetscErrorCode PCCreate_MeritBlock(PC pc);

@@ -1,0 +1,57 @@
+/* What all solvers share: criteria, the true residual, monitors. */
+#include "solver_impl.h"
+#include <math.h>
+
+/* MeritSolverCriterion - Value of the chosen criterion at an iteration. Not collective. */
+double MeritSolverCriterion(MeritSolver s, const MeritIteration *it)
+{
+  switch (s->criterion) {
+  case MERIT_CRITERION_RESIDUAL:
+    return it->residual;
+  case MERIT_CRITERION_RESIDUAL_SQ:
+    return it->residual * it->residual;
+  case MERIT_CRITERION_CHANGE:
+    return it->change;
+  default:
+    return it->change * it->change;
+  }
+}
+
+/* MeritSolverResidualGoal - Bound on ||q|| / ||r|| that the criterion sets, 0 if it looks at the change. Not collective. */
+double MeritSolverResidualGoal(MeritSolver s)
+{
+  if (s->criterion == MERIT_CRITERION_RESIDUAL) return s->rtol;
+  if (s->criterion == MERIT_CRITERION_RESIDUAL_SQ) return sqrt(s->rtol);
+  return 0.0;
+}
+
+/* MeritSolverTrueResidual - q = r - C x afresh, and the largest relative norm of the k right-hand sides. Collective. */
+PetscErrorCode MeritSolverTrueResidual(MeritSolver s, int k, const double r[], const double x[], double q[], double *relative)
+{
+  double *sums;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEApplyBlock(s->C, k, x, q));
+  PetscCall(PetscCalloc1(2 * k, &sums));
+  for (int64_t i = 0; i < (int64_t)s->n * k; i++) {
+    q[i] = r[i] - q[i];
+    sums[i % k] += q[i] * q[i];
+    sums[k + i % k] += r[i] * r[i];
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * k, MPI_DOUBLE, MPI_SUM, s->comm));
+  *relative = 0.0;
+  for (int j = 0; j < k; j++)
+    if (sums[k + j] > 0.0) *relative = PetscMax(*relative, sqrt(sums[j] / sums[k + j]));
+  PetscCall(PetscFree(sums));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverReport - Hand an iteration to the monitor. Collective as the monitor is. */
+PetscErrorCode MeritSolverReport(MeritSolver s, MeritIteration *it)
+{
+  PetscFunctionBegin;
+  it->seconds     = MPI_Wtime() - s->start;
+  it->term_change = s->term_change;
+  if (s->monitor) PetscCall((*s->monitor)(it, s->monitor_ctx));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

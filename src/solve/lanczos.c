@@ -1,0 +1,36 @@
+/* Extreme eigenvalues of M^-1 C from the coefficients of conjugate gradients (Lanczos; Golub and Van Loan 2013, 11.3). */
+#include "solver_impl.h"
+#include <math.h>
+#include <petscblaslapack.h>
+
+/*
+  MeritExtremeRitz - Least and largest Ritz value after n steps.
+
+  Not collective.
+
+  Input Parameters:
++ alpha - [n] step lengths
+- beta  - [n] beta[i] is the coefficient that joined direction i to i - 1 (beta[0] unused)
+*/
+PetscErrorCode MeritExtremeRitz(int n, const double alpha[], const double beta[], double *least, double *most)
+{
+  double      *d, *e, unused = 0.0;
+  PetscBLASInt size, info, one = 1;
+
+  PetscFunctionBegin;
+  *least = *most = NAN;
+  if (n < 1) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc2(n, &d, n, &e));
+  for (int i = 0; i < n; i++) {
+    d[i] = 1.0 / alpha[i] + (i ? beta[i] / alpha[i - 1] : 0.0);
+    if (i + 1 < n) e[i] = sqrt(beta[i + 1]) / alpha[i];
+  }
+  PetscCall(PetscBLASIntCast(n, &size));
+  PetscCallBLAS("LAPACKstev", LAPACKstev_("N", &size, d, e, &unused, &one, &unused, &info));
+  if (!info) {
+    *least = d[0];
+    *most  = d[n - 1];
+  }
+  PetscCall(PetscFree2(d, e));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,306 @@
+/*
+  Preconditioned conjugate gradients with one reduction an iteration (Chronopoulos and Gear 1989), for k right-hand sides that share
+  the operator's passes. Ends only on the true residual; a recursive residual that drifted away restarts from the solution reached.
+*/
+#include "solver_impl.h"
+#include <math.h>
+#include <string.h>
+
+/* Step lengths kept for the eigenvalue estimates */
+enum { MOST_STEPS = 4000 };
+
+typedef struct {
+  double *r, *u, *w, *p, *s; /* [n * k]: residual, M^-1 r, C u, direction, C p */
+  double *sums;              /* what one reduction carries */
+  double *gamma, *alpha, *norm_r, *norm_scaled; /* [k] */
+  double  steps[MOST_STEPS], ratios[MOST_STEPS];
+  int     n_steps;
+} Work;
+
+/* Sums of one reduction: per right-hand side r'u, u'Cu, r'r, r'D^-1 r; then per term and right-hand side p'p and x'x */
+static int SumCount(MeritSolver s, int k)
+{
+  return k * (4 + 2 * PetscMax(s->n_terms, 1));
+}
+
+static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
+{
+  const size_t n = (size_t)s->n * (size_t)k + 1;
+  Work        *w;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&w));
+  PetscCall(PetscCalloc5(n, &w->r, n, &w->u, n, &w->w, n, &w->p, n, &w->s));
+  PetscCall(PetscCalloc5(SumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
+  *work = w;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Free(Work **work)
+{
+  Work *w = *work;
+
+  PetscFunctionBegin;
+  PetscCall(PetscFree5(w->r, w->u, w->w, w->p, w->s));
+  PetscCall(PetscFree5(w->sums, w->gamma, w->alpha, w->norm_r, w->norm_scaled));
+  PetscCall(PetscFree(*work));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Norms of the right-hand sides, plain and scaled */
+static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Work *w)
+{
+  double *sums;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(2 * k, &sums));
+  for (int32_t i = 0; i < s->n; i++)
+    for (int j = 0; j < k; j++) {
+      double square = r[(int64_t)i * k + j] * r[(int64_t)i * k + j];
+
+      sums[j] += square;
+      sums[k + j] += square * s->D_inverse[i];
+    }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * k, MPI_DOUBLE, MPI_SUM, s->comm));
+  for (int j = 0; j < k; j++) {
+    w->norm_r[j]      = sqrt(sums[j]);
+    w->norm_scaled[j] = sqrt(sums[k + j]);
+  }
+  PetscCall(PetscFree(sums));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Local part of r'u, u'Cu, r'r and r'D^-1 r */
+static void Dots(MeritSolver s, int k, const Work *w, double *sums)
+{
+  for (int j = 0; j < k; j++) {
+    double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
+
+#pragma omp parallel for schedule(static) reduction(+ : a, b, c, d)
+    for (int32_t i = 0; i < s->n; i++) {
+      const int64_t at = (int64_t)i * k + j;
+      const double  r  = w->r[at];
+
+      a += r * w->u[at];
+      b += w->w[at] * w->u[at];
+      c += r * r;
+      d += r * r * s->D_inverse[i];
+    }
+    sums[4 * j]     = a;
+    sums[4 * j + 1] = b;
+    sums[4 * j + 2] = c;
+    sums[4 * j + 3] = d;
+  }
+}
+
+/* One step: p <- u + beta p, s <- w + beta s, x <- x + alpha p, r <- r - alpha s over equations [first, last); sums of p'p and x'x */
+static void Step(int64_t first, int64_t last, int k, int j, double alpha, double beta, Work *w, double *x, double *pp, double *xx)
+{
+  double a = 0.0, b = 0.0;
+
+#pragma omp parallel for schedule(static) reduction(+ : a, b)
+  for (int64_t i = first; i < last; i++) {
+    const int64_t at = i * k + j;
+
+    w->p[at] = w->u[at] + beta * w->p[at];
+    w->s[at] = w->w[at] + beta * w->s[at];
+    x[at] += alpha * w->p[at];
+    w->r[at] -= alpha * w->s[at];
+    a += w->p[at] * w->p[at];
+    b += x[at] * x[at];
+  }
+  *pp = a;
+  *xx = b;
+}
+
+/* Equations of a term on this rank; without terms (a dummy) all of them */
+static int64_t TermEnd(MeritSolver s, int i)
+{
+  return s->n_terms ? s->term[i].eq_owned + (int64_t)s->term[i].n_owned * s->term[i].n_eq : s->n;
+}
+
+static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Work *w, double *x)
+{
+  double *sums  = w->sums + 4 * k + 2 * PetscMax(s->n_terms, 1) * j;
+  int64_t first = 0;
+
+  for (int i = 0; i < PetscMax(s->n_terms, 1); i++) {
+    Step(first, TermEnd(s, i), k, j, alpha, beta, w, x, &sums[2 * i], &sums[2 * i + 1]);
+    first = TermEnd(s, i);
+  }
+}
+
+/* What the sums say: the residuals now, the change of the step that led here (largest over right-hand sides) */
+static void Read(MeritSolver s, int k, Work *w, MeritIteration *it)
+{
+  const int n_terms = PetscMax(s->n_terms, 1);
+
+  it->residual = it->residual_scaled = it->change = 0.0;
+  for (int i = 0; i < s->n_terms; i++) s->term_change[i] = 0.0;
+  for (int j = 0; j < k; j++) {
+    const double *terms = w->sums + 4 * k + 2 * n_terms * j;
+    double        pp = 0.0, xx = 0.0;
+
+    if (w->norm_r[j] <= 0.0) continue;
+    it->residual        = PetscMax(it->residual, sqrt(w->sums[4 * j + 2]) / w->norm_r[j]);
+    it->residual_scaled = PetscMax(it->residual_scaled, sqrt(w->sums[4 * j + 3]) / w->norm_scaled[j]);
+    for (int i = 0; i < n_terms; i++) {
+      pp += terms[2 * i];
+      xx += terms[2 * i + 1];
+      if (s->n_terms && terms[2 * i + 1] > 0.0)
+        s->term_change[i] = PetscMax(s->term_change[i], fabs(w->alpha[j]) * sqrt(terms[2 * i] / terms[2 * i + 1]));
+    }
+    if (xx > 0.0) it->change = PetscMax(it->change, fabs(w->alpha[j]) * sqrt(pp / xx));
+  }
+  if (it->iteration == 0) {
+    it->change = NAN;
+    for (int i = 0; i < s->n_terms; i++) s->term_change[i] = NAN;
+  }
+}
+
+/* Move every right-hand side one step; false where rounding leaves no direction */
+static bool Advance(MeritSolver s, int k, bool fresh, Work *w, double *x)
+{
+  bool moved = false;
+
+  for (int j = 0; j < k; j++) {
+    const double gamma = w->sums[4 * j], delta = w->sums[4 * j + 1];
+    const double beta  = fresh ? 0.0 : gamma / w->gamma[j];
+    const double curve = fresh ? delta : delta - beta * gamma / w->alpha[j];
+    double       alpha = gamma / curve;
+
+    if (!(gamma > 0.0) || !(curve > 0.0)) {
+      /* this right-hand side rests: its direction is 0 until the next fresh start */
+      w->alpha[j] = 0.0;
+      w->gamma[j] = INFINITY;
+      StepTerms(s, k, j, 0.0, 0.0, w, x);
+      continue;
+    }
+    moved       = true;
+    w->alpha[j] = alpha;
+    w->gamma[j] = gamma;
+    if (j == 0 && w->n_steps < MOST_STEPS) {
+      w->steps[w->n_steps]    = alpha;
+      w->ratios[w->n_steps++] = beta;
+    }
+    StepTerms(s, k, j, alpha, beta, w, x);
+  }
+  return moved;
+}
+
+/*
+  Iterate from x with w->r its true residual until the criterion holds by the recursion, the iterations are used up, or rounding
+  stops it. *it goes on counting.
+*/
+static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIteration *it, bool *holds)
+{
+  bool fresh = true;
+
+  PetscFunctionBegin;
+  *holds     = false;
+  w->n_steps = 0;
+  while (true) {
+    PetscCall(MeritPCApplyBlock(s->pc, k, w->r, w->u));
+    PetscCall(MeritMMEApplyBlock(s->C, k, w->u, w->w));
+    Dots(s, k, w, w->sums);
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
+    if (!fresh || it->iteration == 0) {
+      Read(s, k, w, it);
+      PetscCall(MeritSolverReport(s, it));
+      *holds = MeritSolverCriterion(s, it) <= s->rtol;
+    }
+    if (*holds || it->iteration >= s->max_it || !Advance(s, k, fresh, w, x)) break;
+    it->iteration++;
+    fresh = false;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  Bound on the relative error in the C norm from the least eigenvalue (Ritz value) of M^-1 C:
+  ||x - x*||_C^2 <= q'M^-1 q / lambda_min, ||x||_C^2 = x'(r - q).
+*/
+static PetscErrorCode Bound(MeritSolver s, int k, const double r[], const double x[], Work *w, MeritSolveResult *result)
+{
+  double sums[2] = {0.0, 0.0};
+
+  PetscFunctionBegin;
+  if (k > 1 || !(result->lambda_min > 0.0)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritPCApplyBlock(s->pc, 1, w->r, w->u));
+  for (int32_t i = 0; i < s->n; i++) {
+    sums[0] += w->r[i] * w->u[i];
+    sums[1] += x[i] * (r[i] - w->r[i]);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, s->comm));
+  if (sums[1] > 0.0) result->error_bound = sqrt(sums[0] / (result->lambda_min * sums[1]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Is a solution whose recursion holds also good by its true residual? A criterion on the change asks that the recursion told the truth */
+static bool IsTrue(MeritSolver s, double true_residual, double recursive)
+{
+  double goal = MeritSolverResidualGoal(s);
+
+  return goal > 0.0 ? true_residual <= goal : true_residual <= PetscMax(10.0 * recursive, 1e-15);
+}
+
+/* Runs from fresh true residuals until one is good, no longer falls, or the iterations are used up */
+static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
+{
+  MeritIteration it   = {0};
+  double         last = INFINITY, zero_rhs = 0.0;
+  Work          *w;
+
+  PetscFunctionBegin;
+  PetscCall(Allocate(s, k, &w));
+  PetscCall(RightHandNorms(s, k, r, w));
+  for (int j = 0; j < k; j++) zero_rhs = PetscMax(zero_rhs, w->norm_r[j]);
+  if (zero_rhs == 0.0) PetscCall(PetscArrayzero(x, (size_t)s->n * (size_t)k));
+  PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
+  while (result->stop == MERIT_STOP_NONE) {
+    bool holds;
+
+    PetscCall(Run(s, k, w, x, &it, &holds));
+    if (!PetscIsNormalReal(result->lambda_min) || w->n_steps > result->iterations)
+      PetscCall(MeritExtremeRitz(w->n_steps, w->steps, w->ratios, &result->lambda_min, &result->lambda_max));
+    PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
+    if (holds && IsTrue(s, result->true_residual, it.residual)) result->stop = MERIT_STOP_CONVERGED;
+    else if (it.iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
+    else if (!(result->true_residual < 0.5 * last))
+      result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
+    last               = result->true_residual;
+    result->iterations = it.iteration;
+  }
+  PetscCall(Bound(s, k, r, x, w, result));
+  PetscCall(Free(&w));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SetUp_PCG(MeritSolver s)
+{
+  PetscFunctionBegin;
+  if (!s->pc) {
+    PetscCall(PCCreate(s->comm, &s->pc));
+    PetscCall(PCSetType(s->pc, s->pc_type));
+    PetscCall(PCSetFromOptions(s->pc));
+  }
+  PetscCall(PCSetOperators(s->pc, s->C, s->C));
+  PetscCall(PCSetUp(s->pc));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode View_PCG(MeritSolver s, PetscViewer viewer)
+{
+  PetscFunctionBegin;
+  PetscCall(PCView(s->pc, viewer));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Reset_PCG(MeritSolver s)
+{
+  PetscFunctionBegin;
+  (void)s;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+const MeritSolverOps MeritSolver_PCG = {"pcg", SetUp_PCG, Solve_PCG, View_PCG, Reset_PCG};

@@ -1,0 +1,314 @@
+/* The interface of all solvers: options, operator, set-up. */
+#include "solver_impl.h"
+#include <math.h>
+#include <string.h>
+
+static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP};
+static const char *const           type_names[] = {"pcg", "ksp"};
+static const char *const           later[]      = {"gsru", "gs", "lhs_gs", "cholesky"};
+
+/*@
+  MeritSolverCreate - Make a solver: pcg with blocks of levels as preconditioner, residual 1e-8, 5000 iterations.
+
+  Collective on comm. Owned by the caller, free with `MeritSolverDestroy()`.
+@*/
+PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
+{
+  MeritSolver s;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPCRegisterAll());
+  PetscCall(PetscNew(&s));
+  s->comm       = comm;
+  s->ops        = types[0];
+  s->criterion  = MERIT_CRITERION_RESIDUAL;
+  s->rtol       = 1e-8;
+  s->max_it     = 5000;
+  s->relaxation = 1.0;
+  PetscCall(PetscStrncpy(s->pc_type, "merit_block", sizeof(s->pc_type)));
+  *solver = s;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Reset(MeritSolver s)
+{
+  PetscFunctionBegin;
+  if (s->ready) PetscCall((*s->ops->reset)(s));
+  PetscCall(PCDestroy(&s->pc));
+  PetscCall(PetscFree(s->D_inverse));
+  PetscCall(PetscFree(s->term_change));
+  s->ready = false;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverSetType - "pcg", "ksp" or "gsru"; others are USAGE errors. Logically collective. */
+PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
+{
+  const char *nearest;
+
+  PetscFunctionBegin;
+  PetscCall(Reset(s));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++)
+    if (!strcmp(types[i]->name, type)) {
+      s->ops = types[i];
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(later); i++)
+    if (!strcmp(later[i], type))
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type", "%s is not available yet; there are pcg, ksp and gsru", type));
+  nearest = MeritNearest(type, (int)PETSC_STATIC_ARRAY_LENGTH(type_names), type_names);
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type", "there is no solver \"%s\"; there are pcg, ksp and gsru%s%s%s", type,
+                       nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverSetOperator - The equations to solve; takes a reference. Collective. */
+PetscErrorCode MeritSolverSetOperator(MeritSolver s, Mat C)
+{
+  PetscFunctionBegin;
+  PetscCall(Reset(s));
+  PetscCall(PetscObjectReference((PetscObject)C));
+  PetscCall(MatDestroy(&s->C));
+  s->C = C;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverSetTolerance - When to stop: criterion, its bound, and the most iterations. Logically collective. */
+PetscErrorCode MeritSolverSetTolerance(MeritSolver s, MeritCriterion criterion, double rtol, int64_t max_it)
+{
+  PetscFunctionBegin;
+  s->criterion = criterion;
+  s->rtol      = rtol;
+  s->max_it    = max_it;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverSetPreconditioner - Name of the PC of pcg and ksp. Logically collective. */
+PetscErrorCode MeritSolverSetPreconditioner(MeritSolver s, const char type[])
+{
+  PetscFunctionBegin;
+  if (!strcmp(type, "diagonal")) type = PCJACOBI;
+  if (!strcmp(type, "block")) type = "merit_block";
+  PetscCall(MeritPCCheckType(type));
+  PetscCall(Reset(s));
+  PetscCall(PetscStrncpy(s->pc_type, type, sizeof(s->pc_type)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverSetRelaxation - Factor of Gauss-Seidel updates, between 0 and 2. Logically collective. */
+PetscErrorCode MeritSolverSetRelaxation(MeritSolver s, double relaxation)
+{
+  PetscFunctionBegin;
+  if (!(relaxation > 0.0 && relaxation < 2.0))
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.relaxation", "must lie between 0 and 2, got %g", relaxation));
+  s->relaxation = relaxation;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverSetMonitor - Called once an iteration on every rank. Not collective. */
+PetscErrorCode MeritSolverSetMonitor(MeritSolver s, MeritMonitor monitor, void *ctx)
+{
+  PetscFunctionBegin;
+  s->monitor     = monitor;
+  s->monitor_ctx = ctx;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverGetType, GetTolerance, GetPreconditioner - What is in force. Not collective; strings are borrowed. */
+PetscErrorCode MeritSolverGetType(MeritSolver s, const char *type[])
+{
+  PetscFunctionBegin;
+  *type = s->ops->name;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MeritSolverGetTolerance(MeritSolver s, MeritCriterion *criterion, double *rtol, int64_t *max_it)
+{
+  PetscFunctionBegin;
+  if (criterion) *criterion = s->criterion;
+  if (rtol) *rtol = s->rtol;
+  if (max_it) *max_it = s->max_it;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MeritSolverGetPreconditioner(MeritSolver s, const char *type[])
+{
+  PetscFunctionBegin;
+  *type = s->pc_type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PETSc options that stand above the job file */
+static PetscErrorCode FromOptions(MeritSolver s)
+{
+  char      text[64];
+  PetscBool given;
+  PetscReal rtol = s->rtol;
+  PetscInt  max_it = (PetscInt)s->max_it;
+
+  PetscFunctionBegin;
+  PetscCall(PetscOptionsGetString(NULL, NULL, "-solver_type", text, sizeof(text), &given));
+  if (given) PetscCall(MeritSolverSetType(s, text));
+  PetscCall(PetscOptionsGetReal(NULL, NULL, "-solver_rtol", &rtol, NULL));
+  PetscCall(PetscOptionsGetInt(NULL, NULL, "-solver_max_it", &max_it, NULL));
+  PetscCall(MeritSolverSetTolerance(s, s->criterion, rtol, max_it));
+  PetscCall(PetscOptionsGetString(NULL, NULL, "-pc_type", text, sizeof(text), &given));
+  if (given) PetscCall(MeritSolverSetPreconditioner(s, text));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritSolverSetFromConfig - Options from the job tree, then from PETSc's options database, which wins.
+
+  Logically collective. Errors: USAGE with the place in the job file.
+@*/
+PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
+{
+  static const char *const criteria[] = {"residual", "residual_sq", "change", "change_sq"};
+  const char              *text       = NULL;
+  int                      criterion  = (int)s->criterion;
+  double                   rtol = s->rtol, relaxation = s->relaxation;
+  int64_t                  max_it = s->max_it;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigString(job, "solver.type", &text));
+  if (text) PetscCall(MeritSolverSetType(s, text));
+  PetscCall(MeritConfigChoice(job, "solver.criterion", 4, criteria, &criterion));
+  PetscCall(MeritConfigReal(job, "solver.rtol", 0.0, 1.0, &rtol));
+  PetscCall(MeritConfigInt(job, "solver.max_it", 0, INT32_MAX, &max_it));
+  PetscCall(MeritSolverSetTolerance(s, (MeritCriterion)criterion, rtol, max_it));
+  text = NULL;
+  PetscCall(MeritConfigString(job, "solver.preconditioner", &text));
+  if (text) PetscCall(MeritSolverSetPreconditioner(s, text));
+  PetscCall(MeritConfigReal(job, "solver.relaxation", 0.0, 2.0, &relaxation));
+  PetscCall(MeritSolverSetRelaxation(s, relaxation));
+  PetscCall(FromOptions(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Reciprocal diagonal of C, for the scaled norm */
+static PetscErrorCode InvertDiagonal(MeritSolver s)
+{
+  Vec           d;
+  const double *value;
+
+  PetscFunctionBegin;
+  PetscCall(MatCreateVecs(s->C, &d, NULL));
+  PetscCall(MatGetDiagonal(s->C, d));
+  PetscCall(VecGetArrayRead(d, &value));
+  PetscCall(PetscMalloc1(s->n + 1, &s->D_inverse));
+  for (int32_t i = 0; i < s->n; i++) s->D_inverse[i] = value[i] > 0.0 ? 1.0 / value[i] : 0.0;
+  PetscCall(VecRestoreArrayRead(d, &value));
+  PetscCall(VecDestroy(&d));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritSolverSetUp - Make ready for the operator as it is now; called by Solve when needed. Collective, idempotent.
+@*/
+PetscErrorCode MeritSolverSetUp(MeritSolver s)
+{
+  MeritModel model;
+  PetscInt   n;
+  bool       equations;
+
+  PetscFunctionBegin;
+  if (s->ready) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCheck(s->C, s->comm, PETSC_ERR_ORDER, "give the operator first");
+  PetscCall(MatGetLocalSize(s->C, &n, NULL));
+  s->n = (int32_t)n;
+  PetscCall(MeritMatIsMME(s->C, &equations));
+  s->n_terms = 0;
+  if (equations) {
+    PetscCall(MeritMMERefresh(s->C));
+    PetscCall(MeritMMEGetModel(s->C, &model));
+    s->n_terms = MeritModelTerms(model, &s->term);
+  }
+  PetscCall(PetscCalloc1(s->n_terms + 1, &s->term_change));
+  PetscCall(InvertDiagonal(s));
+  PetscCall((*s->ops->setup)(s));
+  s->ready = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritSolverSolve - Solve C x = r for k right-hand sides.
+
+  Collective.
+
+  Input Parameters:
++ k - right-hand sides
+- r - [n_owned * k], right-hand side fastest
+
+  In/out Parameter:
+. x - [n_owned * k] start, then solution; kept whatever the outcome
+
+  Output Parameter:
+. result - why it stopped, iterations, true residual, eigenvalue estimates
+@*/
+PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritSolverSetUp(s));
+  *result = (MeritSolveResult){MERIT_STOP_NONE, 0, NAN, NAN, NAN, NAN};
+  s->start = MPI_Wtime();
+  PetscCall((*s->ops->solve)(s, k, r, x, result));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverView - Describe the solver and its preconditioner. Collective. */
+PetscErrorCode MeritSolverView(MeritSolver s, PetscViewer viewer)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscViewerASCIIPrintf(viewer, "Merit solver %s: rtol %g, at most %lld iterations\n", s->ops->name, s->rtol, (long long)s->max_it));
+  if (s->ready) PetscCall((*s->ops->view)(s, viewer));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Mult_Dummy(Mat C, Vec x, Vec y)
+{
+  PetscFunctionBegin;
+  (void)C;
+  PetscCall(VecCopy(x, y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Diagonal_Dummy(Mat C, Vec d)
+{
+  PetscFunctionBegin;
+  (void)C;
+  PetscCall(VecSet(d, 1.0));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritSolverTryOptions - Set everything up on a matrix of one equation per rank, so that what PETSc's options ask for is tried before data are read.
+
+  Collective. Without an operator only; leaves the solver without one.
+@*/
+PetscErrorCode MeritSolverTryOptions(MeritSolver s)
+{
+  Mat dummy;
+
+  PetscFunctionBegin;
+  PetscCall(MatCreateShell(s->comm, 1, 1, PETSC_DETERMINE, PETSC_DETERMINE, NULL, &dummy));
+  PetscCall(MatShellSetOperation(dummy, MATOP_MULT, (void (*)(void))Mult_Dummy));
+  PetscCall(MatShellSetOperation(dummy, MATOP_GET_DIAGONAL, (void (*)(void))Diagonal_Dummy));
+  PetscCall(MeritSolverSetOperator(s, dummy));
+  PetscCall(MatDestroy(&dummy));
+  PetscCall(MeritSolverSetUp(s));
+  PetscCall(Reset(s));
+  PetscCall(MatDestroy(&s->C));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverDestroy - Free a solver; NULL-safe, sets the handle to NULL. Collective. */
+PetscErrorCode MeritSolverDestroy(MeritSolver *solver)
+{
+  PetscFunctionBegin;
+  if (!*solver) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(Reset(*solver));
+  PetscCall(MatDestroy(&(*solver)->C));
+  PetscCall(PetscFree(*solver));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,47 @@
+#pragma once
+#include <merit/log.h>
+#include <merit/solver.h>
+
+/* One solver type: solve may be called again after the operator changed */
+typedef struct {
+  const char *name;
+  PetscErrorCode (*setup)(MeritSolver);
+  PetscErrorCode (*solve)(MeritSolver, int k, const double r[], double x[], MeritSolveResult *);
+  PetscErrorCode (*view)(MeritSolver, PetscViewer);
+  PetscErrorCode (*reset)(MeritSolver); /* drop what setup made */
+} MeritSolverOps;
+
+struct _p_MeritSolver {
+  MPI_Comm              comm;
+  const MeritSolverOps *ops;
+  void                 *data; /* of the type; owned by it */
+  Mat                   C;    /* holds a reference */
+  PC                    pc;   /* pcg: owned; ksp keeps its own */
+  char                  pc_type[64];
+  MeritCriterion        criterion;
+  double                rtol, relaxation;
+  int64_t               max_it;
+  MeritMonitor          monitor;
+  void                 *monitor_ctx;
+  bool                  ready;
+  /* of the operator */
+  int                  n_terms;
+  const MeritTermView *term;
+  int32_t              n;         /* owned equations */
+  double              *D_inverse; /* [n] reciprocal diagonal of C; owned */
+  double               start;     /* time the solve began */
+  double              *term_change; /* [n_terms]; owned */
+};
+
+extern const MeritSolverOps MeritSolver_PCG, MeritSolver_KSP, MeritSolver_GSRU;
+
+/* common.c */
+/* value of the chosen criterion */
+double MeritSolverCriterion(MeritSolver solver, const MeritIteration *it);
+/* q = r - C x for k right-hand sides, and the largest ||q|| / ||r|| over them */
+PetscErrorCode MeritSolverTrueResidual(MeritSolver solver, int k, const double r[], const double x[], double q[], double *relative);
+PetscErrorCode MeritSolverReport(MeritSolver solver, MeritIteration *it);
+/* the residual the criterion asks for: rtol, or its root for a squared one; 0 for criteria on the change */
+double MeritSolverResidualGoal(MeritSolver solver);
+/* lanczos.c */
+PetscErrorCode MeritExtremeRitz(int n, const double alpha[], const double beta[], double *least, double *most);
