@@ -32,7 +32,7 @@ PetscErrorCode MeritSolverTrueResidual(MeritSolver s, int k, const double r[], c
 
   PetscFunctionBegin;
   PetscCall(MeritMMEApplyBlock(s->C, k, x, q));
-  PetscCall(PetscCalloc1(2 * k, &sums));
+  PetscCall(PetscCalloc1(2 * (size_t)k, &sums));
   for (int64_t i = 0; i < (int64_t)s->n * k; i++) {
     q[i] = r[i] - q[i];
     sums[i % k] += q[i] * q[i];

@@ -14,23 +14,23 @@
 */
 PetscErrorCode MeritExtremeRitz(int n, const double alpha[], const double beta[], double *least, double *most)
 {
-  double      *d, *e, unused = 0.0;
+  double      *d, *e, *work, unused = 0.0;
   PetscBLASInt size, info, one = 1;
 
   PetscFunctionBegin;
   *least = *most = NAN;
   if (n < 1) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc2(n, &d, n, &e));
+  PetscCall(PetscMalloc3(n, &d, n, &e, 4 * (size_t)n, &work));
   for (int i = 0; i < n; i++) {
     d[i] = 1.0 / alpha[i] + (i ? beta[i] / alpha[i - 1] : 0.0);
     if (i + 1 < n) e[i] = sqrt(beta[i + 1]) / alpha[i];
   }
   PetscCall(PetscBLASIntCast(n, &size));
-  PetscCallBLAS("LAPACKstev", LAPACKstev_("N", &size, d, e, &unused, &one, &unused, &info));
+  PetscCallBLAS("LAPACKpteqr", LAPACKpteqr_("N", &size, d, e, &unused, &one, work, &info));
   if (!info) {
-    *least = d[0];
-    *most  = d[n - 1];
+    *least = d[n - 1]; /* in descending order */
+    *most  = d[0];
   }
-  PetscCall(PetscFree2(d, e));
+  PetscCall(PetscFree3(d, e, work));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -53,7 +53,7 @@ static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Wor
   double *sums;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(2 * k, &sums));
+  PetscCall(PetscCalloc1(2 * (size_t)k, &sums));
   for (int32_t i = 0; i < s->n; i++)
     for (int j = 0; j < k; j++) {
       double square = r[(int64_t)i * k + j] * r[(int64_t)i * k + j];
@@ -249,7 +249,7 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
 {
   MeritIteration it   = {0};
   double         last = INFINITY, zero_rhs = 0.0;
-  Work          *w;
+  Work          *w = NULL;
 
   PetscFunctionBegin;
   PetscCall(Allocate(s, k, &w));
