@@ -26,10 +26,10 @@ PetscErrorCode MeritExtremeRitz(int n, const double alpha[], const double beta[]
     if (i + 1 < n) e[i] = sqrt(beta[i + 1]) / alpha[i];
   }
   PetscCall(PetscBLASIntCast(n, &size));
-  PetscCallBLAS("LAPACKpteqr", LAPACKpteqr_("N", &size, d, e, &unused, &one, work, &info));
+  PetscCallBLAS("LAPACKREALsteqr", LAPACKREALsteqr_("N", &size, d, e, &unused, &one, work, &info));
   if (!info) {
-    *least = d[n - 1]; /* in descending order */
-    *most  = d[0];
+    *least = d[0]; /* in ascending order */
+    *most  = d[n - 1];
   }
   PetscCall(PetscFree3(d, e, work));
   PetscFunctionReturn(PETSC_SUCCESS);
