@@ -1,4 +1,5 @@
 #include "cli.h"
+#include <merit/simulate.h>
 
 static int NoKeys(const MeritKey **keys)
 {
@@ -12,7 +13,7 @@ static const MeritCommand commands[] = {
   {"varcomp", "JOB", "estimate variance components", NULL, MeritJobKeys, true},
   {"sample", "JOB", "Bayesian inference by sampling", NULL, MeritJobKeys, true},
   {"predict", "JOB", "apply estimated SNP effects to other genotypes", NULL, MeritJobKeys, false},
-  {"simulate", "SPEC", "make a population: pedigree, genotypes, records, true values", NULL, NoKeys, false},
+  {"simulate", "SPEC", "make a population: pedigree, genotypes, records, true values", MeritCommandSimulate, MeritSimulationKeys, false},
   {"report", "DIR", "one HTML page with plots out of an output folder", NULL, NoKeys, false},
 };
 

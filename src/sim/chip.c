@@ -1,4 +1,5 @@
 #include "sim.h"
+#include <merit/log.h>
 #include <math.h>
 
 /* The animals of one generation whose genes are followed: numbers ascending, two haplotypes each. */
@@ -198,6 +199,7 @@ PetscErrorCode SimWriteChip(MeritSimulation sim)
     if (bytes) PetscCall(DropRange(sim, work, stride, bed));
     PetscCall(MeritOutputWrite(sim->out, "chip.bed", round == 0 ? "\x6c\x1b\x01" : NULL, bed, bytes));
     PetscCall(PetscFree(bed));
+    MeritLogProgress((double)PetscMin(n, (round + 1) * sim->size) / (double)n, "genotypes");
   }
   PetscCall(PetscFree(range));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -1,4 +1,5 @@
 #include "sim.h"
+#include <merit/log.h>
 
 /*@
   MeritSimulationCreate - Make an empty simulation.
@@ -41,6 +42,7 @@ static PetscErrorCode Generations(MeritSimulation sim)
     PetscCall(SimWritePedigree(sim, &born));
     PetscCall(SimWriteTruth(sim, &born));
     PetscCall(SimWriteRecords(sim, &born));
+    MeritLogProgress((double)(g + 1) / sim->spec.generations, "generation %d of %d", g + 1, sim->spec.generations);
     PetscCall(SimGenerationFree(&from));
     from = born;
     born = (SimGeneration){0};
@@ -52,16 +54,20 @@ static PetscErrorCode Generations(MeritSimulation sim)
 static PetscErrorCode Everything(MeritSimulation sim)
 {
   PetscFunctionBegin;
+  PetscCall(MeritPhaseBegin("animals"));
   PetscCall(SimGenomeSetUp(&sim->spec, &sim->genome));
   PetscCall(SimBookCreate(sim->comm, sim->spec.animals, &sim->book));
   sim->made.n_animals = sim->spec.animals;
   PetscCall(SimChooseCows(sim));
   PetscCall(Generations(sim));
-  PetscCall(SimMarkGenotyped(sim));
   PetscCall(SimWriteFixed(sim));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritPhaseBegin("genotypes"));
+  PetscCall(SimMarkGenotyped(sim));
   PetscCall(SimWriteQtl(sim));
   PetscCall(SimWriteChipTables(sim));
   PetscCall(SimWriteChip(sim));
+  PetscCall(MeritPhaseEnd());
   PetscCall(SimWriteJobs(sim));
   PetscCall(SimWriteSummary(sim));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -5,6 +5,7 @@
 static const MeritKey keys[] = {
   {"seed", "whole number: another seed, another population (1)"},
   {"output", "folder to write into"},
+  {"overwrite", "yes | no: replace an earlier result in the output folder (no)"},
   {"population.generations", "discrete generations, founders included (5)"},
   {"population.animals", "animals in all"},
   {"population.per_generation", "animals of each generation, instead of `animals`"},
