@@ -1,6 +1,7 @@
 #include <merit_test.h>
 #include <merit/dict.h>
 #include <merit/exchange.h>
+#include "../../src/io/dict_private.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +216,60 @@ static void TestTheLeastOrderOverRanksCounts(void **state)
   TestCall(MeritDictDestroy(&dict));
 }
 
+/* 700-byte labels: the splitters take many messages of 1024 bytes */
+static void TestLongLabelsAreOrderedAcrossSmallMessages(void **state)
+{
+  MeritStrings pool;
+  MeritDict    dict;
+  char         label[701];
+  int64_t      number[200];
+  int32_t      code;
+
+  (void)state;
+  Ranks();
+  setenv("MERIT_MAX_MESSAGE", "1024", 1);
+  TestCall(MeritStringsCreate(&pool));
+  for (int i = 0; i < 200; i++) {
+    sprintf(label, "%0700d", (i * 73 + rank) % 200);
+    TestCall(MeritStringsIntern(pool, label, 700, &code));
+  }
+  TestCall(MeritDictCreate(PETSC_COMM_WORLD, pool, NULL, &dict));
+  assert_int_equal(MeritDictSize(dict), 200);
+  TestCall(MeritDictFind(dict, pool, number));
+  for (int i = 0; i < 200; i++) assert_int_equal(number[i], (i * 73 + rank) % 200);
+  TestCall(MeritDictDestroy(&dict));
+  TestCall(MeritStringsDestroy(&pool));
+  unsetenv("MERIT_MAX_MESSAGE");
+}
+
+/* Labels that all begin alike, in one order class, as herd-book numbers do: no rank may get more than twice its share */
+static void TestTheSortGivesEveryRankItsShare(void **state)
+{
+  enum { N = 4000 };
+  DictLabels   labels = {.n = N};
+  char        *at     = malloc(N * 24);
+  PetscMPIInt *dest   = malloc(N * sizeof(*dest));
+  int          count[64] = {0}, all[64];
+
+  (void)state;
+  Ranks();
+  labels.start    = malloc((N + 1) * sizeof(*labels.start));
+  labels.start[0] = 0;
+  for (int i = 0; i < N; i++)
+    labels.start[i + 1] = labels.start[i] + sprintf(at + labels.start[i], "HOLUSA%09d", i * size + rank) + 1;
+  labels.at = at;
+  TestCall(DictLabelsSplit(PETSC_COMM_WORLD, &labels, dest));
+  for (int i = 0; i < N; i++) {
+    assert_in_range(dest[i], i ? dest[i - 1] : 0, size - 1); /* the labels ascend, so must the ranks */
+    count[dest[i]]++;
+  }
+  MPI_Allreduce(count, all, 64, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
+  for (int r = 0; r < size; r++) assert_in_range(all[r], N / 2, 2 * N);
+  free(labels.start);
+  free(at);
+  free(dest);
+}
+
 static void TestTheLastReferenceFrees(void **state)
 {
   MeritStrings pool;
@@ -237,6 +292,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestSmallMessagesGiveTheSameDictionary),
   cmocka_unit_test(TestADictionaryOfNothingAnswersNothing),
   cmocka_unit_test(TestTheLeastOrderOverRanksCounts),
+  cmocka_unit_test(TestLongLabelsAreOrderedAcrossSmallMessages),
+  cmocka_unit_test(TestTheSortGivesEveryRankItsShare),
   cmocka_unit_test(TestTheLastReferenceFrees),
 };
 
