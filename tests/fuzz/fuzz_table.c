@@ -79,21 +79,23 @@ static int Replay(const char *name)
 
 int main(int argc, char **argv)
 {
-  static const char letters[] = ",;\t \"\"a1203.5e+-\r\xc3\xa4";
+  static const char any[] = ",;\t \"\"a1203.5e+-\r\xc3\xa4", number[] = "01234567890123456789.e-";
   uint64_t          seed      = 1;
   uint8_t           data[40];
 
   for (int i = 1; i < argc; i++)
     if (Replay(argv[i])) return 1;
   for (int i = 0; argc == 1 && i < 300000; i++) {
-    size_t n;
+    const char  *letters = i % 2 ? number : any;
+    const size_t kinds   = i % 2 ? sizeof(number) - 1 : sizeof(any) - 1;
+    size_t       n;
 
     seed    = seed * 6364136223846793005u + 1442695040888963407u;
     n       = 1 + (seed >> 40) % 39;
     data[0] = (uint8_t)(seed >> 50);
     for (size_t j = 1; j < n; j++) {
       seed    = seed * 6364136223846793005u + 1442695040888963407u;
-      data[j] = (uint8_t)letters[(seed >> 33) % (sizeof(letters) - 1)];
+      data[j] = (uint8_t)letters[(seed >> 33) % kinds];
     }
     LLVMFuzzerTestOneInput(data, n);
   }
