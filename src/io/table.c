@@ -1,6 +1,7 @@
 /* A table: its header, and what is asked of it. The rows are read in table_read.c. */
 #include "table_private.h"
 #include "io_private.h"
+#include <merit/file.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,7 @@ static PetscErrorCode HeadRead(const char path[], int64_t bytes, Head *head, Mer
 
   PetscFunctionBegin;
   lines.context = &context;
-  if (bytes >= 2) PetscCall(TableFileRead(path, 0, 2, magic, fault));
+  if (bytes >= 2) PetscCall(MeritFileRead(path, 0, 2, magic, fault));
   if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
   head->gzip = magic[0] == 0x1f && magic[1] == 0x8b;
   if (head->gzip) PetscCall(TableFeedGzip(path, bytes, &lines, fault));
@@ -138,7 +139,7 @@ static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const h
   Head head = {0};
 
   PetscFunctionBegin;
-  PetscCall(TableFileSize(t->comm, t->path, &t->bytes));
+  PetscCall(MeritFileSize(t->comm, t->path, &t->bytes));
   PetscCall(HeadShare(t, &head));
   t->gzip         = head.gzip != 0;
   t->delimiter    = TableDelimiterFind(head.line, (size_t)head.n);

@@ -1,6 +1,7 @@
 /* The bytes of a file on their way to the lines: plain files by ranges, gzip files through rank 0. */
 #include "table_private.h"
 #include <merit/exchange.h>
+#include <merit/file.h>
 #include <limits.h>
 #include <string.h>
 #include <zlib.h>
@@ -24,7 +25,7 @@ PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines
     int64_t n = lines->stop > lines->at ? PetscMin(room, lines->stop - lines->at) : beyond;
 
     n = PetscMin(n, bytes - lines->at);
-    PetscCall(TableFileRead(path, lines->at, n, piece, fault));
+    PetscCall(MeritFileRead(path, lines->at, n, piece, fault));
     if (fault->kind != MERIT_ERROR_NONE) break;
     PetscCall(TableLinesFeed(lines, piece, (size_t)n));
   }
@@ -73,7 +74,7 @@ static PetscErrorCode InflaterFill(Inflater *f, MeritFault *fault)
 
   PetscFunctionBegin;
   if (f->z.avail_in == 0 && n > 0) {
-    PetscCall(TableFileRead(f->path, f->read, n, f->in, fault));
+    PetscCall(MeritFileRead(f->path, f->read, n, f->in, fault));
     if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
     f->read += n;
     f->z.next_in  = (unsigned char *)f->in;

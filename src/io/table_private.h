@@ -56,10 +56,6 @@ PETSC_INTERN void TableLinesFree(TableLines *lines);
 
 /* ---- bytes of a file ---- */
 
-/* Size of a file; INPUT error if it cannot be read. Collective. */
-PETSC_INTERN PetscErrorCode TableFileSize(MPI_Comm comm, const char path[], int64_t *bytes);
-/* Read n bytes at an offset; a fault if there are fewer. Not collective. */
-PETSC_INTERN PetscErrorCode TableFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault);
 /* Size of pieces in which files are read and dealt out */
 PETSC_INTERN int64_t TablePieceSize(void);
 /* Feed the lines from a plain file, from lines->at on until done or its end. Not collective. */
