@@ -2,6 +2,7 @@
    which columns. */
 #include "genotypes_private.h"
 #include <merit/exchange.h>
+#include <merit/log.h>
 #include <math.h>
 #include <string.h>
 
@@ -42,6 +43,19 @@ static PetscErrorCode ChooseColumns(MeritGenotypes geno)
   geno->n_cols =
       (int32_t)MeritBlockFirst(geno->n_used, geno->grid_cols, geno->grid_col + 1) - geno->col_first;
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void WarnOfSexChromosomes(MeritGenotypes geno)
+{
+  static const char *const sex[] = {"X", "Y", "XY", "MT"};
+  int32_t                  n     = 0;
+
+  for (int32_t c = 0; c < geno->n_used; c++)
+    for (int i = 0; i < 4; i++) n += !strcmp(geno->snps[geno->used[c]].chromosome, sex[i]);
+  if (n)
+    MeritLog(MERIT_LOG_WARNING,
+             "%s: %d SNPs on chromosome X, Y, XY or MT are treated as if they were on autosomes", geno->path,
+             (int)n);
 }
 
 /* A line "snp frequency" into the table; SNPs that the genotypes do not have are passed over */
@@ -211,6 +225,7 @@ PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[])
   PetscFunctionBegin;
   CountSnps(geno, count);
   PetscCall(ChooseColumns(geno));
+  WarnOfSexChromosomes(geno);
   PetscCall(PetscMalloc1(geno->n_used, &p));
   PetscCall(Centre(geno, p));
   Diagonals(geno, count, p);

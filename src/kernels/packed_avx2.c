@@ -16,7 +16,7 @@ static double InputFactor(double largest)
 {
   int e;
 
-  if (!(largest > 0) || !isfinite(largest)) return 1;
+  if (!(largest > 0)) return 1;
   e = EXPONENT - 1 - ilogb(largest);
   return ldexp(1, PetscMax(-1, PetscMin(e, 1022)));
 }

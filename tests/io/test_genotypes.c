@@ -1,4 +1,5 @@
 #include "genotypes_case.h"
+#include <merit/log.h>
 #include <omp.h>
 
 static void CheckAnimals(MeritGenotypes geno, const Case *c)
@@ -353,6 +354,41 @@ static void TestFaultsOfAFileOfFrequenciesAreNamed(void **state)
   FrequenciesRaise("SNP1 0\nSNP2 1\nSNP3 0\n", MERIT_SCALE_VANRADEN, "the SNPs cannot be scaled");
 }
 
+static int  n_warnings;
+static char warning[512];
+
+static void KeepWarning(MeritLogKind kind, double fraction, const char text[], void *ctx)
+{
+  (void)fraction, (void)ctx;
+  if (kind != MERIT_LOG_WARNING) return;
+  n_warnings++;
+  snprintf(warning, sizeof(warning), "%s", text);
+}
+
+static void TestSexChromosomesGiveAWarning(void **state)
+{
+  Case           c = MakeCase(20, 8, 0, MERIT_SCALE_NONE, true);
+  MeritGenotypes geno;
+
+  (void)state;
+  n_warnings = 0;
+  MeritLogSetSink(KeepWarning, NULL);
+  chromosome = "X";
+  geno       = LoadForm(&c, PLINK, 0, MERIT_SCALE_NONE, true);
+  TestCall(MeritGenotypesDestroy(&geno));
+  chromosome = "30";
+  geno       = LoadForm(&c, PLINK, 0, MERIT_SCALE_NONE, true);
+  TestCall(MeritGenotypesDestroy(&geno));
+  chromosome = "3";
+  MeritLogSetSink(NULL, NULL);
+  MeritLogReset();
+  if (!rank) {
+    assert_int_equal(n_warnings, 1);
+    assert_non_null(strstr(warning, "on chromosome X, Y, XY or MT"));
+  }
+  FreeCase(&c);
+}
+
 /* copies of the counted allele, missing calls and frequency counted straight from the .bed, by bytes */
 static void CheckRealData(const char *name, bool has_missing)
 {
@@ -415,6 +451,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestAOneSnpFileMayBeEitherForm),
     cmocka_unit_test(TestAFileOfFrequenciesSetsCentreAndScale),
     cmocka_unit_test(TestFaultsOfAFileOfFrequenciesAreNamed),
+    cmocka_unit_test(TestSexChromosomesGiveAWarning),
     cmocka_unit_test(TestWheatHasTheFrequenciesOfItsBed),
     cmocka_unit_test(TestCattleHasTheFrequenciesOfItsBed),
 };
