@@ -22,8 +22,10 @@ static void FindCommand(MeritArguments *a, const char *word)
   }
   if (a->command) return;
   nearest = MeritNearest(word, n, names);
-  if (nearest) FAIL(a, "unknown command %s; did you mean %s?", word, nearest);
-  else FAIL(a, "unknown command %s; `merit --help` lists them", word);
+  if (nearest)
+    FAIL(a, "unknown command %s; did you mean %s?", word, nearest);
+  else
+    FAIL(a, "unknown command %s; `merit --help` lists them", word);
 }
 
 /* May the word be the value of the option before it? Negative numbers may. */
@@ -53,8 +55,10 @@ static void UnknownFlag(MeritArguments *a, const char *key, const char *nearest)
   static const char *const general[] = {"help", "version"};
 
   if (!nearest) nearest = MeritNearest(key, 2, general);
-  if (nearest) FAIL(a, "unknown flag --%s; did you mean --%s?", key, nearest);
-  else FAIL(a, "unknown flag --%s; `merit %s --help` lists them", key, a->command ? a->command->name : "");
+  if (nearest)
+    FAIL(a, "unknown flag --%s; did you mean --%s?", key, nearest);
+  else
+    FAIL(a, "unknown flag --%s; `merit %s --help` lists them", key, a->command ? a->command->name : "");
 }
 
 /* A flag "--key value", "--key=value", or "--key" of a switch; returns how many words it took */
@@ -114,16 +118,23 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
       a->petsc[a->n_petsc++] = argv[i++];
       if (i < argc && IsValue(argv[i])) a->petsc[a->n_petsc++] = argv[i++];
     } else {
-      if (i == 1) FindCommand(a, word);
-      else if (!a->operand) a->operand = word;
-      else FAIL(a, "%s is one word too many; the %s is %s", word, a->command ? a->command->operand : "operand", a->operand);
+      if (i == 1)
+        FindCommand(a, word);
+      else if (!a->operand)
+        a->operand = word;
+      else
+        FAIL(a, "%s is one word too many; the %s is %s", word, a->command ? a->command->operand : "operand",
+             a->operand);
       i++;
     }
   }
   if (a->help || a->version || a->error[0]) return;
-  if (!a->command) FAIL(a, "the first word must be a command; `merit --help` lists them");
-  else if (!a->command->run) FAIL(a, "merit %s is not available yet", a->command->name);
+  if (!a->command)
+    FAIL(a, "the first word must be a command; `merit --help` lists them");
+  else if (!a->command->run)
+    FAIL(a, "merit %s is not available yet", a->command->name);
   else if (!a->operand)
     FAIL(a, "merit %s needs a %s, right after the command: merit %s %s", a->command->name,
-         !strcmp(a->command->operand, "JOB") ? "job file" : a->command->operand, a->command->name, a->command->operand);
+         !strcmp(a->command->operand, "JOB") ? "job file" : a->command->operand, a->command->name,
+         a->command->operand);
 }

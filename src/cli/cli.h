@@ -2,16 +2,17 @@
 #include <merit/config.h>
 
 /*
-  The frame of the command line: arguments are split, the job file is read and checked, and one function per command does the rest.
+  The frame of the command line: arguments are split, the job file is read and checked, and one function per
+  command does the rest.
   Only here are MPI_COMM_WORLD, the terminal and the exit status known.
 */
 typedef PetscErrorCode (*MeritCommandRun)(MPI_Comm comm, MeritNode job);
 
 typedef struct {
   const char     *name;
-  const char     *operand; /* what stands behind it, for the usage line */
-  const char     *help;    /* one line */
-  MeritCommandRun run;     /* NULL: not available yet */
+  const char     *operand;            /* what stands behind it, for the usage line */
+  const char     *help;               /* one line */
+  MeritCommandRun run;                /* NULL: not available yet */
   int (*keys)(const MeritKey **keys); /* keys of its file and flags */
   bool options; /* sets up PETSc objects: calls MeritOptionsCheck() itself once that is done */
 } MeritCommand;
@@ -42,8 +43,8 @@ typedef struct {
   const char         *operand; /* NULL: none */
   bool                help, version;
   int                 n_flags, n_petsc;
-  MeritFlag          *flag;    /* [n_flags] */
-  char              **petsc;   /* [n_petsc] what PetscInitialize gets, argv[0] first */
+  MeritFlag          *flag;       /* [n_flags] */
+  char              **petsc;      /* [n_petsc] what PetscInitialize gets, argv[0] first */
   char                error[512]; /* "" or what is wrong */
 } MeritArguments;
 
@@ -55,7 +56,8 @@ void MeritPrintVersion(void);
 
 /* Keep PETSc quiet about errors (MERIT_DEBUG in the environment: let it talk), but remember what they were. */
 PetscErrorCode MeritErrorsInstall(void);
-/* Say why a run ended with an error code, once, and return the exit status; does not return if the ranks do not agree. */
+/* Say why a run ended with an error code, once, and return the exit status; does not return if the ranks do
+   not agree. */
 int MeritErrorsReport(MPI_Comm comm, PetscErrorCode code);
 /* Show messages and progress on stderr (rank 0). */
 void MeritProgressInstall(MPI_Comm comm);

@@ -8,13 +8,20 @@ static int NoKeys(const MeritKey **keys)
 }
 
 static const MeritCommand commands[] = {
-  {"plan", "JOB", "check all inputs, print the model, the equations and the memory they need", NULL, MeritPlanKeys, true},
-  {"solve", "JOB", "estimate effects and predict breeding values (BLUE, BLUP) with known variances", NULL, MeritJobKeys, true},
-  {"varcomp", "JOB", "estimate variance components", NULL, MeritJobKeys, true},
-  {"sample", "JOB", "Bayesian inference by sampling", NULL, MeritJobKeys, true},
-  {"predict", "JOB", "apply estimated SNP effects to other genotypes", NULL, MeritJobKeys, false},
-  {"simulate", "SPEC", "make a population: pedigree, genotypes, records, true values", MeritCommandSimulate, MeritSimulationKeys, false},
-  {"report", "DIR", "one HTML page with plots out of an output folder", NULL, NoKeys, false},
+  {"plan", "JOB", "check all inputs, print the model, the equations and the memory they need",
+   NULL, MeritPlanKeys, true},
+  {"solve", "JOB", "estimate effects and predict breeding values (BLUE, BLUP) with known variances",
+   NULL, MeritJobKeys, true},
+  {"varcomp", "JOB", "estimate variance components",
+   NULL, MeritJobKeys, true},
+  {"sample", "JOB", "Bayesian inference by sampling",
+   NULL, MeritJobKeys, true},
+  {"predict", "JOB", "apply estimated SNP effects to other genotypes",
+   NULL, MeritJobKeys, false},
+  {"simulate", "SPEC", "make a population: pedigree, genotypes, records, true values",
+   MeritCommandSimulate, MeritSimulationKeys, false},
+  {"report", "DIR", "one HTML page with plots out of an output folder",
+   NULL, NoKeys, false},
 };
 
 const MeritCommand *MeritCommands(int *n)

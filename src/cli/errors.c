@@ -12,8 +12,8 @@ static struct {
   char           function[64], file[128], text[1024];
 } first;
 
-static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, const char *file, PetscErrorCode code,
-                              PetscErrorType type, const char *text, void *ctx)
+static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, const char *file,
+                              PetscErrorCode code, PetscErrorType type, const char *text, void *ctx)
 {
   const char *slash = file ? strrchr(file, '/') : NULL;
 
@@ -24,7 +24,8 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
     snprintf(first.file, sizeof(first.file), "%s", slash ? slash + 1 : file ? file : "");
     snprintf(first.text, sizeof(first.text), "%s", text ? text : "");
   }
-  if (getenv("MERIT_DEBUG")) (void)PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, ctx);
+  if (getenv("MERIT_DEBUG"))
+    (void)PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, ctx);
   return code;
 }
 
@@ -46,13 +47,14 @@ static void PrintCause(PetscMPIInt rank, PetscErrorCode code)
   }
   PetscErrorMessage(code, &general, NULL);
   if (!text[0]) text = general ? general : "unknown error";
-  fprintf(stderr, "merit: error %d on rank %d: %.*s (%s, %s:%d)\n", (int)code, rank, (int)strcspn(text, "\n"), text, first.function,
-          first.file, first.line);
+  fprintf(stderr, "merit: error %d on rank %d: %.*s (%s, %s:%d)\n", (int)code, rank, (int)strcspn(text, "\n"),
+          text, first.function, first.file, first.line);
 }
 
 /*
-  An error that all ranks hold ends the run in order. Any other may have left ranks waiting for each other, so the whole job is
-  aborted; ranks other than 0 wait a moment first, since often all fail alike and one line is enough.
+  An error that all ranks hold ends the run in order. Any other may have left ranks waiting for each other, so
+  the whole job is aborted; ranks other than 0 wait a moment first, since often all fail alike and one line is
+  enough.
 */
 int MeritErrorsReport(MPI_Comm comm, PetscErrorCode code)
 {

@@ -46,8 +46,10 @@ static PetscErrorCode RunCommand(MPI_Comm comm, const MeritArguments *a)
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (a->error[0]) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%s", a->error));
   if (a->help || a->version) {
-    if (rank == 0 && a->help) MeritPrintHelp(a->command);
-    else if (rank == 0) MeritPrintVersion();
+    if (rank == 0 && a->help)
+      MeritPrintHelp(a->command);
+    else if (rank == 0)
+      MeritPrintVersion();
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (!a->command->options) PetscCall(MeritOptionsCheck(comm));
@@ -63,7 +65,8 @@ int main(int argc, char **argv)
   int            status;
 
   MeritArgumentsSplit(argc, argv, &arguments);
-  if (arguments.error[0] || arguments.help || arguments.version) arguments.n_petsc = 2; /* nothing will run that they could be for */
+  if (arguments.error[0] || arguments.help || arguments.version)
+    arguments.n_petsc = 2; /* nothing will run that they could be for */
   arguments.petsc[arguments.n_petsc] = NULL;
   if (PetscInitialize(&arguments.n_petsc, &arguments.petsc, NULL, NULL)) return MERIT_ERROR_SYSTEM;
   if (MeritErrorsInstall()) return MERIT_ERROR_SYSTEM;
@@ -71,7 +74,8 @@ int main(int argc, char **argv)
   status = MeritErrorsReport(MPI_COMM_WORLD, RunCommand(MPI_COMM_WORLD, &arguments));
   MeritProgressEnd();
   MeritLogReset();
-  if (status && PetscOptionsClear(NULL)) return MERIT_ERROR_SYSTEM; /* else PETSc lists those the run did not come to */
+  if (status && PetscOptionsClear(NULL))
+    return MERIT_ERROR_SYSTEM; /* else PETSc lists those the run did not come to */
   if (PetscFinalize()) return MERIT_ERROR_SYSTEM;
   return status;
 }

@@ -3,14 +3,27 @@
 #include <string.h>
 
 /* Asked for only when PETSc ends */
-static const char *const late[] = {"options_left", "options_view", "malloc_dump", "malloc_view", "malloc_view_threshold",
-                                   "memory_view", "objects_dump", "log_view", "log_view_memory", "log_trace", "log", "log_all",
-                                   "log_mpe", "log_sync", "get_total_flops", "skip_petscrc", "finalize_wait"};
+static const char *const late[] = {
+    "options_left", "options_view", "malloc_dump", "malloc_view",     "malloc_view_threshold",
+    "memory_view",  "objects_dump", "log_view",    "log_view_memory", "log_trace",
+    "log",          "log_all",      "log_mpe",     "log_sync",        "get_total_flops",
+    "skip_petscrc", "finalize_wait"};
 
 /* What people most often mean */
-static const char *const common[] = {"ksp_type", "ksp_rtol", "ksp_atol", "ksp_max_it", "ksp_monitor", "ksp_view", "ksp_norm_type",
-                                     "ksp_converged_reason", "ksp_monitor_true_residual", "ksp_gmres_restart", "pc_type",
-                                     "log_view", "options_file", "skip_petscrc"};
+static const char *const common[] = {"ksp_type",
+                                     "ksp_rtol",
+                                     "ksp_atol",
+                                     "ksp_max_it",
+                                     "ksp_monitor",
+                                     "ksp_view",
+                                     "ksp_norm_type",
+                                     "ksp_converged_reason",
+                                     "ksp_monitor_true_residual",
+                                     "ksp_gmres_restart",
+                                     "pc_type",
+                                     "log_view",
+                                     "options_file",
+                                     "skip_petscrc"};
 
 static bool IsLate(const char *name)
 {
@@ -19,7 +32,8 @@ static bool IsLate(const char *name)
   return false;
 }
 
-/* MeritOptionsCheck - Refuse PETSc options that nothing looked at: a misspelt one would otherwise change nothing, silently. Collective. */
+/* MeritOptionsCheck - Refuse PETSc options that nothing looked at: a misspelt one would otherwise change
+   nothing, silently. Collective. */
 PetscErrorCode MeritOptionsCheck(MPI_Comm comm)
 {
   PetscInt    n;
@@ -39,8 +53,10 @@ PetscErrorCode MeritOptionsCheck(MPI_Comm comm)
   if (!unused[0]) PetscFunctionReturn(PETSC_SUCCESS);
   nearest = MeritNearest(unused, (int)(sizeof(common) / sizeof(*common)), common);
   if (nearest && strcmp(nearest, unused))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "unknown PETSc option -%s; did you mean -%s?", unused, nearest));
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "PETSc option -%s%s%s is not known or not used by this run", unused,
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "unknown PETSc option -%s; did you mean -%s?",
+                         unused, nearest));
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
+                       "PETSc option -%s%s%s is not known or not used by this run", unused,
                        value[0] ? " " : "", value));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -23,13 +23,15 @@ static void FormatTime(double seconds, char *to, size_t size)
 {
   const long s = (long)(seconds + 0.5);
 
-  if (s >= 3600) snprintf(to, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-  else snprintf(to, size, "%ld:%02ld", s / 60, s % 60);
+  if (s >= 3600)
+    snprintf(to, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  else
+    snprintf(to, size, "%ld:%02ld", s / 60, s % 60);
 }
 
 static void ShowProgress(double fraction, const char *text)
 {
-  const double now     = MPI_Wtime();
+  const double now      = MPI_Wtime();
   char         left[64] = "";
 
   if (fraction < progress.fraction || progress.shown == 0) progress.began = now;
@@ -47,8 +49,10 @@ static void ShowProgress(double fraction, const char *text)
     snprintf(left, sizeof(left), ", %s left", time);
   }
   if (progress.terminal) fputs("\r\033[K", stderr);
-  if (fraction >= 0) fprintf(stderr, "%s: %.0f%%%s", text, 100 * fraction, left);
-  else fputs(text, stderr);
+  if (fraction >= 0)
+    fprintf(stderr, "%s: %.0f%%%s", text, 100 * fraction, left);
+  else
+    fputs(text, stderr);
   if (!progress.terminal) fputc('\n', stderr);
   fflush(stderr);
   progress.line = progress.terminal;

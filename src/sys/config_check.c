@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How a pattern of the key table meets a path: not at all, it goes on below, it ends there, or it allows anything below */
+/* How a pattern of the key table meets a path: not at all, it goes on below, it ends there, or it allows
+   anything below */
 typedef enum { MISS, HEAD, EXACT, ANYTHING } Match;
 
 /* `path` holds n segments, each with its 0 */
@@ -13,10 +14,13 @@ static Match MatchOne(const char *pattern, int n, const char *const path[])
 
     if (length == 2 && !strncmp(pattern, "**", 2)) return ANYTHING;
     if (!length) return MISS;
-    if (!(length == 1 && *pattern == '*') && (strlen(path[i]) != length || strncmp(pattern, path[i], length))) return MISS;
+    if (!(length == 1 && *pattern == '*') && (strlen(path[i]) != length || strncmp(pattern, path[i], length)))
+      return MISS;
     pattern += length;
-    if (*pattern == '.') pattern++;
-    else if (i + 1 < n) return MISS;
+    if (*pattern == '.')
+      pattern++;
+    else if (i + 1 < n)
+      return MISS;
   }
   if (!strcmp(pattern, "**")) return ANYTHING;
   return *pattern ? HEAD : EXACT;
@@ -54,7 +58,8 @@ static const char *Leaf(const char *pattern)
   return dot ? dot + 1 : pattern;
 }
 
-/* Likeliest key for an unknown path: misspelt as a whole, else one with the same last word elsewhere, else a misspelt last word */
+/* Likeliest key for an unknown path: misspelt as a whole, else one with the same last word elsewhere, else a
+   misspelt last word */
 static const char *Suggest(const char *dotted, const char *last, int n_keys, const MeritKey keys[])
 {
   const char **words = calloc((size_t)n_keys + 1, sizeof(*words));
@@ -109,15 +114,18 @@ bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], const c
     path[depth++] = at;
     at            = more ? at + length + 1 : NULL;
   }
-  known = depth < MAX_SEGMENTS && (MatchAll(n, keys, depth, path) & (1u << HEAD | 1u << EXACT | 1u << ANYTHING));
+  known =
+      depth < MAX_SEGMENTS && (MatchAll(n, keys, depth, path) & (1u << HEAD | 1u << EXACT | 1u << ANYTHING));
   if (!known && nearest) *nearest = Suggest(dotted, path[depth - 1], n, keys);
   free(copy);
   return known;
 }
 
-static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth, const char *path[]);
+static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth,
+                               const char *path[]);
 
-static PetscErrorCode UnknownKey(MeritNode node, int n_keys, const MeritKey keys[], int depth, const char *const path[])
+static PetscErrorCode UnknownKey(MeritNode node, int n_keys, const MeritKey keys[], int depth,
+                                 const char *const path[])
 {
   char       *dotted;
   const char *nearest;
@@ -138,13 +146,15 @@ static PetscErrorCode CheckList(MeritNode list, const char *key)
     MeritNode item = list->child[i];
 
     if (item->kind == MERIT_NODE_MAP)
-      PetscCall(MeritNodeError(item, "a list of plain values was expected for %s (quote what holds \": \")", key));
+      PetscCall(
+          MeritNodeError(item, "a list of plain values was expected for %s (quote what holds \": \")", key));
     if (item->kind == MERIT_NODE_LIST) PetscCall(CheckList(item, key));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys[], int depth, const char *path[])
+static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys[], int depth,
+                                 const char *path[])
 {
   const unsigned match = MatchAll(n_keys, keys, depth, path);
   const bool     head = match & 1u << HEAD, exact = match & 1u << EXACT;
@@ -153,7 +163,8 @@ static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys
   if (match & 1u << ANYTHING) PetscFunctionReturn(PETSC_SUCCESS);
   if (!head && !exact) PetscCall(UnknownKey(node, n_keys, keys, depth, path));
   if (node->kind == MERIT_NODE_MAP) {
-    if (!head) PetscCall(MeritNodeError(node, "%s has no keys below it; a value was expected", path[depth - 1]));
+    if (!head)
+      PetscCall(MeritNodeError(node, "%s has no keys below it; a value was expected", path[depth - 1]));
     PetscCall(CheckMap(node, n_keys, keys, depth, path));
   } else if (node->kind != MERIT_NODE_NULL && !exact) {
     PetscCall(MeritNodeError(node, "%s needs keys below it (\"key: value\"), not a value", path[depth - 1]));
@@ -162,7 +173,8 @@ static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth, const char *path[])
+static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth,
+                               const char *path[])
 {
   PetscFunctionBegin;
   for (int32_t i = 0; i < map->n; i++) {
@@ -173,7 +185,8 @@ static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[],
 }
 
 /*@
-  MeritConfigCheck - Every key of a tree must be in a table, with a value where a value is wanted and keys where keys are.
+  MeritConfigCheck - Every key of a tree must be in a table, with a value where a value is wanted and keys
+  where keys are.
 
   Logically collective.
 

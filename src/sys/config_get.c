@@ -5,14 +5,16 @@
 #include <string.h>
 #include <strings.h>
 
-/* MeritNodeReal - Number of a plain scalar; false (and *value left alone) if it is not a finite decimal number. Not collective. */
+/* MeritNodeReal - Number of a plain scalar; false (and *value left alone) if it is not a finite decimal
+   number. Not collective. */
 bool MeritNodeReal(MeritNode node, double *value)
 {
   char  *end;
   double x;
 
   if (!node || node->kind != MERIT_NODE_SCALAR || node->quoted || !node->text[0]) return false;
-  if (node->text[strspn(node->text, "+-.0123456789eE")]) return false; /* strtod also knows inf, nan and hexadecimal */
+  if (node->text[strspn(node->text, "+-.0123456789eE")])
+    return false; /* strtod also knows inf, nan and hexadecimal */
   x = strtod(node->text, &end);
   if (*end || !isfinite(x)) return false;
   *value = x;
@@ -45,11 +47,16 @@ PetscErrorCode MeritConfigReal(MeritNode root, const char dotted[], double least
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
   if (!MeritNodeReal(node, &x))
     PetscCall(MeritNodeError(node, "%s: '%s' is not a number%s", dotted, node->text,
-                             strchr(node->text, ',') ? " (the decimal sign is a point)" : node->quoted ? " (leave out the quotes)" : ""));
+                             strchr(node->text, ',') ? " (the decimal sign is a point)"
+                             : node->quoted          ? " (leave out the quotes)"
+                                                     : ""));
   if (x < least || x > most) {
-    if (most >= PETSC_MAX_REAL) PetscCall(MeritNodeError(node, "%s: %s is too small, the least is %g", dotted, node->text, least));
-    if (least <= PETSC_MIN_REAL) PetscCall(MeritNodeError(node, "%s: %s is too large, the most is %g", dotted, node->text, most));
-    PetscCall(MeritNodeError(node, "%s: %s is outside the range from %g to %g", dotted, node->text, least, most));
+    if (most >= PETSC_MAX_REAL)
+      PetscCall(MeritNodeError(node, "%s: %s is too small, the least is %g", dotted, node->text, least));
+    if (least <= PETSC_MIN_REAL)
+      PetscCall(MeritNodeError(node, "%s: %s is too large, the most is %g", dotted, node->text, most));
+    PetscCall(
+        MeritNodeError(node, "%s: %s is outside the range from %g to %g", dotted, node->text, least, most));
   }
   *value = x;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -74,11 +81,13 @@ static bool NodeInt(MeritNode node, int64_t *value)
 }
 
 /*@
-  MeritConfigInt - A whole number of the tree within [least, most]; *value is left alone when the key is absent.
+  MeritConfigInt - A whole number of the tree within [least, most]; *value is left alone when the key is
+  absent.
 
   Logically collective. Anything else is a USAGE error with line and column.
 @*/
-PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least, int64_t most, int64_t *value)
+PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least, int64_t most,
+                              int64_t *value)
 {
   MeritNode node;
   int64_t   i = 0;
@@ -86,18 +95,21 @@ PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least
   PetscFunctionBegin;
   PetscCall(Scalar(root, dotted, &node));
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  if (!NodeInt(node, &i)) PetscCall(MeritNodeError(node, "%s: '%s' is not a whole number", dotted, node->text));
+  if (!NodeInt(node, &i))
+    PetscCall(MeritNodeError(node, "%s: '%s' is not a whole number", dotted, node->text));
   if (i < least || i > most) {
     if (most == INT64_MAX)
-      PetscCall(MeritNodeError(node, "%s: %s is too small, the least is %lld", dotted, node->text, (long long)least));
-    PetscCall(MeritNodeError(node, "%s: %s is outside the range from %lld to %lld", dotted, node->text, (long long)least,
-                             (long long)most));
+      PetscCall(MeritNodeError(node, "%s: %s is too small, the least is %lld", dotted, node->text,
+                               (long long)least));
+    PetscCall(MeritNodeError(node, "%s: %s is outside the range from %lld to %lld", dotted, node->text,
+                             (long long)least, (long long)most));
   }
   *value = i;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritConfigBool - yes/no, true/false or on/off in any case; *value is left alone when the key is absent. Logically collective. */
+/* MeritConfigBool - yes/no, true/false or on/off in any case; *value is left alone when the key is absent.
+   Logically collective. */
 PetscErrorCode MeritConfigBool(MeritNode root, const char dotted[], bool *value)
 {
   static const char *const words[] = {"no", "yes", "false", "true", "off", "on"};
@@ -115,7 +127,8 @@ PetscErrorCode MeritConfigBool(MeritNode root, const char dotted[], bool *value)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritConfigString - Text of a scalar, borrowed from the tree; *value is left alone when the key is absent. Logically collective. */
+/* MeritConfigString - Text of a scalar, borrowed from the tree; *value is left alone when the key is absent.
+   Logically collective. */
 PetscErrorCode MeritConfigString(MeritNode root, const char dotted[], const char **value)
 {
   MeritNode node;
@@ -126,8 +139,10 @@ PetscErrorCode MeritConfigString(MeritNode root, const char dotted[], const char
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritConfigChoice - Index of the word that a scalar holds; *value is left alone when the key is absent. Logically collective. */
-PetscErrorCode MeritConfigChoice(MeritNode root, const char dotted[], int n, const char *const words[], int *value)
+/* MeritConfigChoice - Index of the word that a scalar holds; *value is left alone when the key is absent.
+   Logically collective. */
+PetscErrorCode MeritConfigChoice(MeritNode root, const char dotted[], int n, const char *const words[],
+                                 int *value)
 {
   MeritNode   node;
   const char *nearest;
@@ -146,7 +161,8 @@ PetscErrorCode MeritConfigChoice(MeritNode root, const char dotted[], int n, con
   }
   nearest = MeritNearest(node->text, n, words);
   if (nearest)
-    PetscCall(MeritNodeError(node, "%s: '%s' is not one of %s; did you mean %s?", dotted, node->text, list, nearest));
+    PetscCall(MeritNodeError(node, "%s: '%s' is not one of %s; did you mean %s?", dotted, node->text, list,
+                             nearest));
   PetscCall(MeritNodeError(node, "%s: '%s' is not one of %s", dotted, node->text, list));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -157,7 +173,8 @@ PetscErrorCode MeritConfigChoice(MeritNode root, const char dotted[], int n, con
   Logically collective.
 
   Output Parameter:
-. value - owned by the caller, PetscFree; left alone when the key is absent. A relative path of a job file starts from the folder
+. value - owned by the caller, PetscFree; left alone when the key is absent. A relative path of a job file
+          starts from the folder
           of that file, one of the command line from the working folder.
 @*/
 PetscErrorCode MeritConfigPath(MeritNode root, const char dotted[], char **value)

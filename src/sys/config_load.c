@@ -10,7 +10,7 @@ enum { MAX_JOB_BYTES = 16 << 20 };
 static PetscErrorCode ReadAll(const char path[], char **text, int64_t *length, MeritFault *fault)
 {
   FILE  *file = fopen(path, "rb");
-  size_t n    = 0, room = 1 << 14, got;
+  size_t n = 0, room = 1 << 14, got;
 
   PetscFunctionBegin;
   *text = NULL;
@@ -27,8 +27,10 @@ static PetscErrorCode ReadAll(const char path[], char **text, int64_t *length, M
     PetscCall(PetscRealloc(room, text));
   }
   if (n > MAX_JOB_BYTES)
-    MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "too large for a job file (more than 16 MiB); is it a data file?");
-  else if (ferror(file)) MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be read: %s", strerror(errno));
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL,
+                  "too large for a job file (more than 16 MiB); is it a data file?");
+  else if (ferror(file))
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be read: %s", strerror(errno));
   fclose(file);
   *length = (int64_t)n;
   PetscFunctionReturn(PETSC_SUCCESS);

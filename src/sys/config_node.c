@@ -5,8 +5,8 @@
 const char merit_command_line[] = "command line";
 
 /* MeritNodeCreate - Make a node without children. Not collective; `text` (NULL: none) is copied. */
-PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column, const char text[],
-                               size_t length, MeritNode *node)
+PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column,
+                               const char text[], size_t length, MeritNode *node)
 {
   MeritNode n;
 
@@ -86,8 +86,8 @@ typedef struct {
   Output Parameter:
 . root - a MAP (without keys if the text has none); free with `MeritConfigDestroy()`
 
-  Syntax errors, duplicate keys, anchors, aliases, tags, tabs in the indentation, several documents, and a text that is not a map
-  are USAGE errors with line and column.
+  Syntax errors, duplicate keys, anchors, aliases, tags, tabs in the indentation, several documents, and a
+  text that is not a map are USAGE errors with line and column.
 @*/
 PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t length, MeritNode *root)
 {
@@ -103,7 +103,8 @@ PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t len
     r->node = *node;
     PetscCall(PetscFree(node));
     if (r->node.kind == MERIT_NODE_NULL) r->node.kind = MERIT_NODE_MAP;
-    if (r->node.kind != MERIT_NODE_MAP) code = MeritNodeError(&r->node, "keys with values (\"key: value\") were expected here");
+    if (r->node.kind != MERIT_NODE_MAP)
+      code = MeritNodeError(&r->node, "keys with values (\"key: value\") were expected here");
   }
   *root = &r->node;
   if (code) PetscCall(MeritConfigDestroy(root));
@@ -154,7 +155,8 @@ size_t MeritSegmentLength(const char dotted[])
   return i;
 }
 
-/* MeritNodeFind - The node at a dotted path below another, or NULL; a null value counts as absent. Not collective; borrowed. */
+/* MeritNodeFind - The node at a dotted path below another, or NULL; a null value counts as absent. Not
+   collective; borrowed. */
 MeritNode MeritNodeFind(MeritNode root, const char dotted[])
 {
   if (!root || root->kind == MERIT_NODE_NULL) return NULL;
@@ -165,8 +167,10 @@ MeritNode MeritNodeFind(MeritNode root, const char dotted[])
     MeritNode    found  = NULL;
 
     if (strncmp(dotted, root->key[i], length)) continue; /* a free key may hold dots itself */
-    if (!dotted[length]) found = MeritNodeFind(root->child[i], "");
-    else if (dotted[length] == '.') found = MeritNodeFind(root->child[i], dotted + length + 1);
+    if (!dotted[length])
+      found = MeritNodeFind(root->child[i], "");
+    else if (dotted[length] == '.')
+      found = MeritNodeFind(root->child[i], dotted + length + 1);
     if (found) return found;
   }
   return NULL;

@@ -1,6 +1,6 @@
 /*
-  YAML by libyaml's events, so that every node knows its line and column. The part of YAML that makes job files ambiguous (anchors,
-  aliases, tags, several documents, duplicate keys) is refused.
+  YAML by libyaml's events, so that every node knows its line and column. The part of YAML that makes job
+  files ambiguous (anchors, aliases, tags, several documents, duplicate keys) is refused.
 */
 #include "config_private.h"
 #include <string.h>
@@ -61,8 +61,9 @@ static PetscErrorCode SyntaxError(const Parser *p)
   size_t               line = y->problem_mark.line, column = y->problem_mark.column;
   int                  tab;
 
-  if (y->error == YAML_MEMORY_ERROR) return PetscError(PETSC_COMM_SELF, __LINE__, "SyntaxError", __FILE__, PETSC_ERR_MEM,
-                                                       PETSC_ERROR_INITIAL, "reading %s", p->file);
+  if (y->error == YAML_MEMORY_ERROR)
+    return PetscError(PETSC_COMM_SELF, __LINE__, "SyntaxError", __FILE__, PETSC_ERR_MEM, PETSC_ERROR_INITIAL,
+                      "reading %s", p->file);
   if (y->error == YAML_READER_ERROR) {
     line = column = 0;
     for (size_t i = 0; i < y->problem_offset && i < p->length; i++) {
@@ -91,7 +92,9 @@ static PetscErrorCode Next(Parser *p, yaml_event_t *event)
     const yaml_mark_t mark = event->start_mark;
 
     yaml_event_delete(event);
-    return ErrorMark(p, mark, "anchors (&) and aliases (*) are not allowed; quote the text if it begins with one of these");
+    return ErrorMark(
+        p, mark,
+        "anchors (&) and aliases (*) are not allowed; quote the text if it begins with one of these");
   }
   if (tag) {
     const yaml_mark_t mark = event->start_mark;
@@ -129,7 +132,8 @@ static PetscErrorCode CheckKey(Parser *p, MeritNode map, const yaml_event_t *eve
 {
   const char *key;
 
-  if (event->type != YAML_SCALAR_EVENT) return ErrorMark(p, event->start_mark, "a key must be a word, not a list or map");
+  if (event->type != YAML_SCALAR_EVENT)
+    return ErrorMark(p, event->start_mark, "a key must be a word, not a list or map");
   key = (const char *)event->data.scalar.value;
   if (!key[0]) return ErrorMark(p, event->start_mark, "a key is missing before the colon");
   for (int32_t i = 0; i < map->n; i++)
@@ -139,7 +143,7 @@ static PetscErrorCode CheckKey(Parser *p, MeritNode map, const yaml_event_t *eve
                                 .column = (int32_t)event->start_mark.column + 1};
 
       if (p->file == merit_command_line) at.line = at.column = 0;
-      return MeritNodeError(&at, "duplicate key %s (the first has its value in line %d)", key, map->child[i]->line);
+      return MeritNodeError(&at, "duplicate key %s (first value in line %d)", key, map->child[i]->line);
     }
   return PETSC_SUCCESS;
 }
@@ -155,7 +159,8 @@ static PetscErrorCode ParsePair(Parser *p, const yaml_event_t *key, int depth, M
   PetscCall(Next(p, &event));
   code = ParseNode(p, &event, depth, &child);
   yaml_event_delete(&event);
-  if (child && child->kind == MERIT_NODE_NULL && p->file != merit_command_line) { /* nothing there: point at the key */
+  if (child && child->kind == MERIT_NODE_NULL &&
+      p->file != merit_command_line) { /* nothing there: point at the key */
     child->line   = (int32_t)key->start_mark.line + 1;
     child->column = (int32_t)key->start_mark.column + 1;
   }
@@ -183,8 +188,8 @@ static PetscErrorCode ParseMap(Parser *p, int depth, MeritNode map)
 /* Node that begins with an event; on failure *node may hold what was read so far, for the caller to own */
 static PetscErrorCode ParseNode(Parser *p, const yaml_event_t *event, int depth, MeritNode *node)
 {
-  const bool    flag = p->file == merit_command_line;
-  const int32_t line = flag ? 0 : (int32_t)event->start_mark.line + 1;
+  const bool    flag   = p->file == merit_command_line;
+  const int32_t line   = flag ? 0 : (int32_t)event->start_mark.line + 1;
   const int32_t column = flag ? 0 : (int32_t)event->start_mark.column + 1;
 
   PetscFunctionBegin;
@@ -195,9 +200,10 @@ static PetscErrorCode ParseNode(Parser *p, const yaml_event_t *event, int depth,
     const bool   quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     const bool   null   = !quoted && MeritTextIsNull(text, length);
 
-    if (memchr(text, 0, length)) PetscFunctionReturn(ErrorMark(p, event->start_mark, "a zero byte in the text"));
-    PetscCall(MeritNodeCreate(null ? MERIT_NODE_NULL : MERIT_NODE_SCALAR, p->file, line, column, null ? NULL : text, length,
-                              node));
+    if (memchr(text, 0, length))
+      PetscFunctionReturn(ErrorMark(p, event->start_mark, "a zero byte in the text"));
+    PetscCall(MeritNodeCreate(null ? MERIT_NODE_NULL : MERIT_NODE_SCALAR, p->file, line, column,
+                              null ? NULL : text, length, node));
     (*node)->quoted = quoted;
   } else if (event->type == YAML_SEQUENCE_START_EVENT) {
     PetscCall(MeritNodeCreate(MERIT_NODE_LIST, p->file, line, column, NULL, 0, node));
@@ -216,10 +222,10 @@ static PetscErrorCode ParseStream(Parser *p, MeritNode *node)
 
   PetscFunctionBegin;
   for (;;) {
-    yaml_event_t       event;
-    yaml_event_type_t  type;
-    yaml_mark_t        mark;
-    PetscErrorCode     code = PETSC_SUCCESS;
+    yaml_event_t      event;
+    yaml_event_type_t type;
+    yaml_mark_t       mark;
+    PetscErrorCode    code = PETSC_SUCCESS;
 
     PetscCall(Next(p, &event));
     type = event.type;
@@ -230,7 +236,8 @@ static PetscErrorCode ParseStream(Parser *p, MeritNode *node)
     PetscCall(code);
     if (type == YAML_STREAM_END_EVENT) break;
     if (type != YAML_DOCUMENT_START_EVENT) continue;
-    if (document) PetscFunctionReturn(ErrorMark(p, mark, "a second YAML document (---); only one is allowed"));
+    if (document)
+      PetscFunctionReturn(ErrorMark(p, mark, "a second YAML document (---); only one is allowed"));
     document = true;
   }
   if (!*node) PetscCall(MeritNodeCreate(MERIT_NODE_NULL, p->file, 1, 1, NULL, 0, node));

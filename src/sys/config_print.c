@@ -8,7 +8,9 @@ static bool IsPlain(const char *text)
   const size_t length = strlen(text);
 
   if (!length || MeritTextIsNull(text, length)) return false;
-  if (strchr("!&*-?|>%@`\"'#,[]{}:~= ", text[0]) && !(text[0] == '-' && length > 1 && strchr(".0123456789", text[1]))) return false;
+  if (strchr("!&*-?|>%@`\"'#,[]{}:~= ", text[0]) &&
+      !(text[0] == '-' && length > 1 && strchr(".0123456789", text[1])))
+    return false;
   if (text[length - 1] == ' ' || text[length - 1] == ':') return false;
   for (size_t i = 0; i < length; i++) {
     const unsigned char c = (unsigned char)text[i];
@@ -31,10 +33,14 @@ static PetscErrorCode AddScalar(MeritText *out, const char *text, bool quoted)
   for (const char *at = text; *at; at++) {
     const unsigned char c = (unsigned char)*at;
 
-    if (c == '"' || c == '\\') PetscCall(MeritTextAdd(out, "\\%c", c));
-    else if (c == '\n') PetscCall(MeritTextAdd(out, "\\n"));
-    else if (c < 0x20 || c == 0x7f) PetscCall(MeritTextAdd(out, "\\x%02x", c));
-    else PetscCall(MeritTextAddBytes(out, at, 1));
+    if (c == '"' || c == '\\')
+      PetscCall(MeritTextAdd(out, "\\%c", c));
+    else if (c == '\n')
+      PetscCall(MeritTextAdd(out, "\\n"));
+    else if (c < 0x20 || c == 0x7f)
+      PetscCall(MeritTextAdd(out, "\\x%02x", c));
+    else
+      PetscCall(MeritTextAddBytes(out, at, 1));
   }
   PetscCall(MeritTextAdd(out, "\""));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -46,8 +52,10 @@ static PetscErrorCode AddFlow(MeritText *out, MeritNode node)
   const bool map = node->kind == MERIT_NODE_MAP;
 
   PetscFunctionBegin;
-  if (node->kind == MERIT_NODE_NULL) PetscCall(MeritTextAdd(out, "null"));
-  else if (node->kind == MERIT_NODE_SCALAR) PetscCall(AddScalar(out, node->text, node->quoted));
+  if (node->kind == MERIT_NODE_NULL)
+    PetscCall(MeritTextAdd(out, "null"));
+  else if (node->kind == MERIT_NODE_SCALAR)
+    PetscCall(AddScalar(out, node->text, node->quoted));
   else {
     PetscCall(MeritTextAdd(out, map ? "{" : "["));
     for (int32_t i = 0; i < node->n; i++) {
@@ -85,7 +93,8 @@ static PetscErrorCode AddBlock(MeritText *out, MeritNode map, int indent)
 }
 
 /*@
-  MeritConfigPrint - The tree as YAML text that reads back as the same tree: maps in block style, lists on one line.
+  MeritConfigPrint - The tree as YAML text that reads back as the same tree: maps in block style, lists on one
+  line.
 
   Not collective. *text is owned by the caller, PetscFree.
 @*/

@@ -5,8 +5,8 @@
 extern const char merit_command_line[];
 
 /* A new node without children; `text` is copied. */
-PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column, const char text[],
-                               size_t length, MeritNode *node);
+PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column,
+                               const char text[], size_t length, MeritNode *node);
 /* Hang a child into a list (key NULL) or a map (key copied); the parent owns it from now on. */
 PetscErrorCode MeritNodeAppend(MeritNode parent, const char key[], MeritNode child);
 /* Free a node and all below it. */
@@ -15,5 +15,6 @@ PetscErrorCode MeritNodeFree(MeritNode *node);
 PetscErrorCode MeritNodeParse(const char file[], const char text[], size_t length, MeritNode *node);
 /* Does a plain scalar mean "nothing here"? */
 bool MeritTextIsNull(const char text[], size_t length);
-/* Bytes up to the next dot that separates keys: dots in parentheses, brackets and backticks belong to a label. */
+/* Bytes up to the next dot that separates keys: dots in parentheses, brackets and backticks belong to a
+   label. */
 size_t MeritSegmentLength(const char dotted[]);

@@ -28,10 +28,13 @@ static PetscErrorCode ParseValue(const char dotted[], const char value[], MeritN
 
     if (!code) PetscFunctionReturn(PETSC_SUCCESS);
     why = *MeritErrorLast();
-    PetscFunctionReturn(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "--%s %.*s: %s", dotted, (int)length, value, why.text));
+    PetscFunctionReturn(
+        MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "--%s %.*s: %s", dotted, (int)length, value, why.text));
   }
-  if (MeritTextIsNull(value, length)) PetscCall(MeritNodeCreate(MERIT_NODE_NULL, merit_command_line, 0, 0, NULL, 0, node));
-  else PetscCall(MeritNodeCreate(MERIT_NODE_SCALAR, merit_command_line, 0, 0, value, length, node));
+  if (MeritTextIsNull(value, length))
+    PetscCall(MeritNodeCreate(MERIT_NODE_NULL, merit_command_line, 0, 0, NULL, 0, node));
+  else
+    PetscCall(MeritNodeCreate(MERIT_NODE_SCALAR, merit_command_line, 0, 0, value, length, node));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -66,14 +69,15 @@ static PetscErrorCode Descend(MeritNode map, const char dotted[], size_t *used, 
   Input Parameters:
 + root   - the tree, a MAP
 . dotted - the key, "solver.rtol"; maps on the way are made as needed; blanks within labels do not matter
-- value  - YAML if it begins with a bracket, brace or quote, else a plain scalar as it stands (so formulas need no second quoting)
+- value  - YAML if it begins with a bracket, brace or quote, else a plain scalar as it stands (so formulas
+           need no second quoting)
 
   A key on the way that already has a single value or a list is a USAGE error.
 @*/
 PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char value[])
 {
-  MeritNode   map = root, node;
-  const char *at  = dotted;
+  MeritNode   map   = root, node;
+  const char *at    = dotted;
   int32_t     place = 0;
   size_t      used  = 0;
 
@@ -83,7 +87,8 @@ PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char va
     if (map->kind == MERIT_NODE_NULL) map->kind = MERIT_NODE_MAP;
     if (map->kind != MERIT_NODE_MAP) {
       PetscCall(MeritNodeFree(&node));
-      PetscFunctionReturn(MeritNodeError(map, "has a value of its own here, so --%s cannot be set below it", dotted));
+      PetscFunctionReturn(
+          MeritNodeError(map, "has a value of its own here, so --%s cannot be set below it", dotted));
     }
     PetscCall(Descend(map, at, &used, &place));
     at += used;

@@ -10,7 +10,8 @@
 /*@
   MeritFileSize - Size of a file in bytes.
 
-  Collective on comm; rank 0 looks. A file that cannot be opened for reading, or is none, is an INPUT error that names it.
+  Collective on comm; rank 0 looks. A file that cannot be opened for reading, or is none, is an INPUT error
+  that names it.
 @*/
 PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes)
 {
@@ -26,8 +27,10 @@ PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes)
     if (file < 0 || fstat(file, &about))
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL, "cannot be opened: %s", strerror(errno));
     else if (!S_ISREG(about.st_mode))
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL, S_ISDIR(about.st_mode) ? "is a folder, not a file" : "is not a plain file");
-    else *bytes = (int64_t)about.st_size;
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL,
+                    S_ISDIR(about.st_mode) ? "is a folder, not a file" : "is not a plain file");
+    else
+      *bytes = (int64_t)about.st_size;
     if (file >= 0) close(file);
   }
   PetscCall(MeritFaultAgree(comm, &fault));
@@ -38,8 +41,8 @@ PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes)
 /*@
   MeritFileRead - Read n bytes at an offset, in requests of at most `MeritMaxMessage()`.
 
-  Not collective. What goes wrong is noted in *fault: INPUT if the file cannot be opened or is shorter than that, SYSTEM if the disk
-  fails.
+  Not collective. What goes wrong is noted in *fault: INPUT if the file cannot be opened or is shorter than
+  that, SYSTEM if the disk fails.
 @*/
 PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault)
 {
@@ -54,7 +57,8 @@ PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void 
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   for (int64_t done = 0; done < n;) {
-    const ssize_t got = pread(file, (char *)to + done, (size_t)PetscMin(limit, n - done), (off_t)(offset + done));
+    const ssize_t got =
+        pread(file, (char *)to + done, (size_t)PetscMin(limit, n - done), (off_t)(offset + done));
 
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
@@ -62,7 +66,8 @@ PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void 
       break;
     }
     if (got == 0) {
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL, "ends at byte %lld, %lld were expected; was it changed meanwhile?",
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL,
+                    "ends at byte %lld, %lld were expected; was it changed meanwhile?",
                     (long long)(offset + done), (long long)(offset + n));
       break;
     }
@@ -107,7 +112,8 @@ PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], uint32_t *crc)
   PetscCall(PetscMalloc1(2 * (size_t)size, &all));
   PetscCallMPI(MPI_Allgather(mine, 2, MPI_UINT64_T, all, 2, MPI_UINT64_T, comm));
   value = crc32(0, NULL, 0);
-  for (PetscMPIInt r = 0; r < size; r++) value = crc32_combine(value, (uLong)all[2 * r], (z_off_t)all[2 * r + 1]);
+  for (PetscMPIInt r = 0; r < size; r++)
+    value = crc32_combine(value, (uLong)all[2 * r], (z_off_t)all[2 * r + 1]);
   PetscCall(PetscFree(all));
   *crc = (uint32_t)value;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -22,7 +22,8 @@ static struct {
   double        begin[MAX_NESTED];
 } run;
 
-/* MeritLogSetSink - Where messages go; NULL for nowhere. Not collective: the command line installs one on rank 0 only. */
+/* MeritLogSetSink - Where messages go; NULL for nowhere. Not collective: the command line installs one on
+   rank 0 only. */
 void MeritLogSetSink(MeritLogSink sink, void *ctx)
 {
   run.sink = sink;
@@ -35,7 +36,7 @@ static void Keep(const char *text)
   char **list = realloc(run.warning, (size_t)(run.n_warnings + 1) * sizeof(*list));
 
   if (!list) return;
-  run.warning = list;
+  run.warning          = list;
   list[run.n_warnings] = strdup(text);
   if (list[run.n_warnings]) run.n_warnings++;
 }
@@ -49,7 +50,8 @@ static void Tell(MeritLogKind kind, double fraction, const char format[], va_lis
   if (run.sink) run.sink(kind, fraction, text, run.ctx);
 }
 
-/* MeritLog - Tell the user one line; warnings are also kept for the summary. Not collective: what rank 0 says is shown. */
+/* MeritLog - Tell the user one line; warnings are also kept for the summary. Not collective: what rank 0
+   says is shown. */
 void MeritLog(MeritLogKind kind, const char format[], ...)
 {
   va_list args;
@@ -59,7 +61,8 @@ void MeritLog(MeritLogKind kind, const char format[], ...)
   va_end(args);
 }
 
-/* MeritLogProgress - How far a long phase is, as a fraction of 1 (-1: not known). Not collective; cheap enough for every iteration. */
+/* MeritLogProgress - How far a long phase is, as a fraction of 1 (-1: not known). Not collective; cheap
+   enough for every iteration. */
 void MeritLogProgress(double fraction, const char format[], ...)
 {
   va_list args;
@@ -80,7 +83,8 @@ int MeritLogWarnings(const char *const **texts)
 /*@
   MeritPhaseBegin - A phase of the run begins ("read", "solve"); phases may nest, and one may come again.
 
-  Logically collective. Its seconds are kept for the summary, those of phases inside it included; in PETSc's -log_view it is a stage.
+  Logically collective. Its seconds are kept for the summary, those of phases inside it included; in PETSc's
+  -log_view it is a stage.
 @*/
 PetscErrorCode MeritPhaseBegin(const char name[])
 {
@@ -116,7 +120,8 @@ PetscErrorCode MeritPhaseEnd(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPhases - Phases in order of their first begin, with the seconds of this rank; borrowed. Not collective. */
+/* MeritPhases - Phases in order of their first begin, with the seconds of this rank; borrowed. Not
+   collective. */
 int MeritPhases(const char *const **names, const double **seconds)
 {
   *names   = run.names;

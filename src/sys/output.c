@@ -26,7 +26,8 @@ static void MakeFolders(MeritOutput out, MeritFault *fault)
     if (mkdir(path, 0777) == 0) {
       if (!out->made) out->made = end;
     } else if (errno != EEXIST) {
-      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "the folder cannot be made: %s", strerror(errno));
+      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "the folder cannot be made: %s",
+                    strerror(errno));
       break;
     }
     path[end] = out->folder[end];
@@ -51,25 +52,32 @@ static void LockedFault(MeritOutput out, int file, MeritFault *fault)
   ssize_t n = pread(file, who, sizeof(who) - 1, 0);
 
   who[n > 0 ? n : 0] = 0;
-  MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL, "another run is writing into this output folder%s%s%s",
-                who[0] ? " (" : "", who, who[0] ? ")" : "");
+  MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL,
+                "another run is writing into this output folder%s%s%s", who[0] ? " (" : "", who,
+                who[0] ? ")" : "");
 }
 
 /*
-  A lock of the kernel on an open file: it ends with the process, however that dies. The file itself is removed at the end; who locked
-  it just after that holds a file nobody else can find, so it is looked up again.
+  A lock of the kernel on an open file: it ends with the process, however that dies. The file itself is
+  removed at the end; who locked it just after that holds a file nobody else can find, so it is looked up
+  again.
 */
 static void TakeLock(MeritOutput out, MeritFault *fault)
 {
   char *path = MeritOutputPath(out->folder, MERIT_LOCK, NULL), who[128], host[64] = "";
 
-  for (int attempt = 0; path && attempt < 100 && out->lock < 0 && fault->kind == MERIT_ERROR_NONE; attempt++) {
+  for (int attempt = 0; path && attempt < 100 && out->lock < 0 && fault->kind == MERIT_ERROR_NONE;
+       attempt++) {
     struct stat held, there;
     int         file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 
-    if (file < 0) MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s", strerror(errno));
-    else if (flock(file, LOCK_EX | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) LockedFault(out, file, fault);
-    else if (fstat(file, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino && held.st_dev == there.st_dev)
+    if (file < 0)
+      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s",
+                    strerror(errno));
+    else if (flock(file, LOCK_EX | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR))
+      LockedFault(out, file, fault);
+    else if (fstat(file, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino &&
+             held.st_dev == there.st_dev)
       out->lock = file;
     if (file >= 0 && out->lock != file) close(file);
   }
@@ -81,7 +89,8 @@ static void TakeLock(MeritOutput out, MeritFault *fault)
   }
   gethostname(host, sizeof(host) - 1);
   snprintf(who, sizeof(who), "process %ld on %s", (long)getpid(), host);
-  if (ftruncate(out->lock, 0) || pwrite(out->lock, who, strlen(who), 0) < 0) return; /* the note is a courtesy */
+  if (ftruncate(out->lock, 0) || pwrite(out->lock, who, strlen(who), 0) < 0)
+    return; /* the note is a courtesy */
 }
 
 /* Without --overwrite the folder must hold nothing that can be seen */
@@ -93,17 +102,22 @@ static void CheckEmpty(MeritOutput out, MeritFault *fault)
   bool           result     = false;
 
   while (dir && (entry = readdir(dir))) {
-    if (!strcmp(entry->d_name, MERIT_MANIFEST) || !strcmp(entry->d_name, "summary.json")) result = true;
-    else if (entry->d_name[0] != '.') snprintf(found, sizeof(found), "%s", entry->d_name);
+    if (!strcmp(entry->d_name, MERIT_MANIFEST) || !strcmp(entry->d_name, "summary.json"))
+      result = true;
+    else if (entry->d_name[0] != '.')
+      snprintf(found, sizeof(found), "%s", entry->d_name);
   }
-  if (!dir) MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "cannot be read: %s", strerror(errno));
-  else closedir(dir);
+  if (!dir)
+    MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "cannot be read: %s", strerror(errno));
+  else
+    closedir(dir);
   if (result)
     MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL,
                   "holds an earlier result; --overwrite replaces it, --output FOLDER keeps it");
   else if (found[0])
-    MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL,
-                  "the output folder is not empty (%s); --overwrite allows this, --output FOLDER names another", found);
+    MeritFaultSet(
+        fault, MERIT_ERROR_USAGE, out->folder, 0, NULL,
+        "the output folder is not empty (%s); --overwrite allows this, --output FOLDER names another", found);
 }
 
 /* Drop the lock; its file goes first, so that nobody locks a file that is about to vanish */
@@ -160,8 +174,8 @@ static PetscErrorCode Free(MeritOutput *output)
   Output Parameter:
 . output - the handle; end it with `MeritOutputCommit()` or `MeritOutputAbandon()`
 
-  USAGE if the folder is not empty without overwrite, or another run writes into it; SYSTEM if it cannot be made or written to. What a
-  crashed run left is put right first. On any error the folder is as it was.
+  USAGE if the folder is not empty without overwrite, or another run writes into it; SYSTEM if it cannot be
+  made or written to. What a crashed run left is put right first. On any error the folder is as it was.
 @*/
 PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrite, MeritOutput *output)
 {
@@ -178,7 +192,8 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
   PetscCallMPI(MPI_Comm_rank(comm, &out->rank));
   PetscCallMPI(MPI_Comm_size(comm, &out->size));
   PetscCall(PetscStrallocpy(folder, &out->folder));
-  for (length = strlen(folder); length > 1 && folder[length - 1] == '/'; length--) out->folder[length - 1] = 0;
+  for (length = strlen(folder); length > 1 && folder[length - 1] == '/'; length--)
+    out->folder[length - 1] = 0;
   out->next    = open_outputs;
   open_outputs = out;
   if (out->rank == 0) {
@@ -191,7 +206,8 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
     if (fault.kind == MERIT_ERROR_NONE) {
       out->staging = staging && mkdir(staging, 0777) == 0;
       if (!out->staging)
-        MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s", strerror(errno));
+        MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s",
+                      strerror(errno));
     }
     free(staging);
   }
@@ -206,8 +222,8 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
 static PetscErrorCode FindFile(MeritOutput out, const char name[], int *f, bool *is_new)
 {
   PetscFunctionBegin;
-  PetscCheck(name[0] && name[0] != '.' && !strchr(name, '/') && !strchr(name, '\n'), PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG,
-             "output file name \"%s\"", name);
+  PetscCheck(name[0] && name[0] != '.' && !strchr(name, '/') && !strchr(name, '\n'), PETSC_COMM_SELF,
+             PETSC_ERR_ARG_WRONG, "output file name \"%s\"", name);
   for (*f = 0; *f < out->n_files; ++*f)
     if (!strcmp(out->name[*f], name)) break;
   *is_new = *f == out->n_files;
@@ -237,7 +253,8 @@ static void WriteFault(MeritOutput out, const char name[], MeritFault *fault)
 {
   char *path = MeritOutputPath(out->folder, name, NULL);
 
-  MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path ? path : name, 0, NULL, "cannot be written: %s", strerror(errno));
+  MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path ? path : name, 0, NULL, "cannot be written: %s",
+                strerror(errno));
   free(path);
 }
 
@@ -259,14 +276,15 @@ static bool WriteAt(int file, const char *at, int64_t n, int64_t offset)
 }
 
 /* This rank's part: header (may be empty), then text */
-static void WritePart(MeritOutput out, const char name[], int64_t offset, const char header[], const char text[], int64_t n,
-                      MeritFault *fault)
+static void WritePart(MeritOutput out, const char name[], int64_t offset, const char header[],
+                      const char text[], int64_t n, MeritFault *fault)
 {
   const int64_t head = (int64_t)strlen(header);
   char         *path = MeritOutputPath(out->folder, MERIT_STAGING, name);
   int           file = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
 
-  if (file < 0 || !WriteAt(file, header, head, offset) || !WriteAt(file, text, n, offset + head)) WriteFault(out, name, fault);
+  if (file < 0 || !WriteAt(file, header, head, offset) || !WriteAt(file, text, n, offset + head))
+    WriteFault(out, name, fault);
   if (file >= 0 && close(file)) WriteFault(out, name, fault);
   free(path);
 }
@@ -295,7 +313,8 @@ static uLong Crc(uLong crc, const char *at, int64_t n)
 
   A full disk and the like are SYSTEM errors on every rank; the output is then to be abandoned.
 @*/
-PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char header[], const char text[], int64_t n)
+PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char header[], const char text[],
+                                int64_t n)
 {
   MeritFault  fault = {0};
   const char *head  = "";
@@ -335,7 +354,8 @@ PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char h
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritOutputFiles - The staged files so far, the same on all ranks; borrowed until the next write. Not collective. */
+/* MeritOutputFiles - The staged files so far, the same on all ranks; borrowed until the next write. Not
+   collective. */
 int MeritOutputFiles(MeritOutput out, const char *const **names, const int64_t **bytes, const uint32_t **crc)
 {
   if (names) *names = (const char *const *)out->name;
@@ -364,7 +384,8 @@ static void Flush(MeritOutput out, MeritFault *fault)
 
   Input Parameters:
 + output - the output
-- last   - the file that is renamed last and so marks the result as complete ("summary.json"); must have been written
+- last   - the file that is renamed last and so marks the result as complete ("summary.json"); must have been
+           written
 
   If anything fails it is a SYSTEM error, and the folder holds the earlier result as before.
 @*/
@@ -393,7 +414,8 @@ PetscErrorCode MeritOutputCommit(MeritOutput *output, const char last[])
 }
 
 /*@
-  MeritOutputAbandon - Remove what was staged, the folder if `MeritOutputOpen()` made it, and the lock; NULL-safe.
+  MeritOutputAbandon - Remove what was staged, the folder if `MeritOutputOpen()` made it, and the lock;
+  NULL-safe.
 
   Does not communicate, so that it may be called on the way out of any error. Earlier results are left alone.
 @*/
@@ -408,7 +430,8 @@ PetscErrorCode MeritOutputAbandon(MeritOutput *output)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritOutputAbandonAll - Abandon every output of this process that is still open, after an error. Not collective. */
+/* MeritOutputAbandonAll - Abandon every output of this process that is still open, after an error. Not
+   collective. */
 PetscErrorCode MeritOutputAbandonAll(void)
 {
   PetscFunctionBegin;

@@ -1,11 +1,13 @@
 /*
-  How one result replaces another without a moment in which a crash could lose either. Rank 0 does, each step a rename:
+  How one result replaces another without a moment in which a crash could lose either. Rank 0 does, each step
+  a rename:
     1. the manifest of the new result is written into the staging folder: from here on a commit is under way;
     2. files of the earlier result go to .previous, its mark of completeness first;
     3. staged files go to the folder, the last one last: the new result is complete;
     4. the manifest goes to the folder: the commit is over; .previous and .staging are removed.
-  Whoever finds a manifest in the staging folder goes forward if step 3 was finished, else back: names that are no longer staged return
-  there, and .previous empties into the folder. Every step can be repeated, so a crash while going back does no harm.
+  Whoever finds a manifest in the staging folder goes forward if step 3 was finished, else back: names that
+  are no longer staged return there, and .previous empties into the folder. Every step can be repeated, so a
+  crash while going back does no harm.
 */
 #include "output_private.h"
 #include <dirent.h>
@@ -17,13 +19,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* MeritOutputPath - Path of a file in the folder, or in one of its sub-folders; owned by the caller, free(). Not collective. */
+/* MeritOutputPath - folder/a/b, without those that are NULL or ""; owned by the caller, free(). */
 char *MeritOutputPath(const char folder[], const char a[], const char b[])
 {
-  const size_t n    = strlen(folder) + strlen(a) + (b ? strlen(b) : 0) + 3;
+  const bool   has_a = a && a[0], has_b = b && b[0];
+  const size_t n    = strlen(folder) + (has_a ? strlen(a) : 0) + (has_b ? strlen(b) : 0) + 3;
   char        *path = malloc(n);
 
-  if (path) snprintf(path, n, b ? "%s/%s/%s" : "%s/%s", folder, a, b);
+  if (path)
+    snprintf(path, n, "%s%s%s%s%s", folder, has_a ? "/" : "", has_a ? a : "", has_b ? "/" : "",
+             has_b ? b : "");
   return path;
 }
 
@@ -42,23 +47,26 @@ static bool Exists(const char folder[], const char a[], const char b[])
 }
 
 /* Rename folder/from[/name] to folder/to[/name] ("" is the folder itself); what is not there stays so */
-static void Move(const char folder[], const char from[], const char to[], const char name[], MeritFault *fault)
+static void Move(const char folder[], const char from[], const char to[], const char name[],
+                 MeritFault *fault)
 {
-  char *a = from[0] ? MeritOutputPath(folder, from, name) : MeritOutputPath(folder, name, NULL);
-  char *b = to[0] ? MeritOutputPath(folder, to, name) : MeritOutputPath(folder, name, NULL);
+  char *a = MeritOutputPath(folder, from, name), *b = MeritOutputPath(folder, to, name);
 
   if (fault->kind == MERIT_ERROR_NONE) {
-    if (!a || !b) errno = ENOMEM, Fault(fault, folder, name);
-    else if (rename(a, b) && errno != ENOENT) Fault(fault, b, "cannot be renamed into place");
+    if (!a || !b)
+      errno = ENOMEM, Fault(fault, folder, name);
+    else if (rename(a, b) && errno != ENOENT)
+      Fault(fault, b, "cannot be renamed into place");
   }
   free(a);
   free(b);
 }
 
-/* A step's renames must be on disk before the next step (some file systems cannot say so; then there is nothing to wait for) */
+/* A step's renames must be on disk before the next step (some file systems cannot say so; then there is
+   nothing to wait for) */
 static void Sync(const char folder[], const char sub[])
 {
-  char *path = sub ? MeritOutputPath(folder, sub, NULL) : strdup(folder);
+  char *path = MeritOutputPath(folder, sub, NULL);
   int   file = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
   if (file >= 0) {
@@ -71,7 +79,7 @@ static void Sync(const char folder[], const char sub[])
 /* Names of a manifest, each with its 0, in one block (owned by the caller, free()); NULL if there is none */
 static char *ReadManifest(const char folder[], const char sub[], int *n)
 {
-  char  *path = sub ? MeritOutputPath(folder, sub, MERIT_MANIFEST) : MeritOutputPath(folder, MERIT_MANIFEST, NULL), *text = NULL;
+  char  *path = MeritOutputPath(folder, sub, MERIT_MANIFEST), *text = NULL;
   FILE  *file = path ? fopen(path, "rb") : NULL;
   size_t used = 0, got;
 
@@ -112,7 +120,8 @@ static void CheckStaged(MeritOutput out, MeritFault *fault)
     char       *path = MeritOutputPath(out->folder, out->name[f], NULL);
     struct stat about;
 
-    if (!Exists(out->folder, MERIT_STAGING, out->name[f])) Fault(fault, out->name[f], "the file written has vanished");
+    if (!Exists(out->folder, MERIT_STAGING, out->name[f]))
+      Fault(fault, out->name[f], "the file written has vanished");
     if (path && stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
       errno = EISDIR;
       Fault(fault, path, "cannot be replaced");
@@ -126,8 +135,8 @@ static void WriteManifest(MeritOutput out, const char last[], MeritFault *fault)
 {
   char *path  = MeritOutputPath(out->folder, MERIT_STAGING, MERIT_MANIFEST);
   char *draft = MeritOutputPath(out->folder, MERIT_STAGING, ".draft");
-  FILE *file = path && draft ? fopen(draft, "wb") : NULL;
-  bool  good = file != NULL;
+  FILE *file  = path && draft ? fopen(draft, "wb") : NULL;
+  bool  good  = file != NULL;
 
   for (int f = 0; good && f < out->n_files; f++)
     if (strcmp(out->name[f], last)) good = fprintf(file, "%s\n", out->name[f]) > 0;
@@ -157,9 +166,10 @@ static void PutAside(MeritOutput out, const char last[], MeritFault *fault)
   free(names);
 }
 
+typedef void (*Act)(const char *folder, const char *sub, const char *name, MeritFault *fault);
+
 /* Call a function with each name in folder/sub, hidden ones included */
-static void ForEach(const char folder[], const char sub[], void (*act)(const char *, const char *, const char *, MeritFault *),
-                    MeritFault *fault)
+static void ForEach(const char folder[], const char sub[], Act act, MeritFault *fault)
 {
   char          *path = MeritOutputPath(folder, sub, NULL);
   DIR           *dir  = path ? opendir(path) : NULL;
@@ -185,7 +195,8 @@ static void RestoreOne(const char *folder, const char *sub, const char *name, Me
   Move(folder, sub, "", name, fault);
 }
 
-/* MeritOutputRemove - Remove a sub-folder and the files in it, a manifest first, since it says that the rest counts. */
+/* MeritOutputRemove - Remove a sub-folder and the files in it, a manifest first, since it says that the rest
+   counts. */
 void MeritOutputRemove(const char folder[], const char sub[])
 {
   char *path = MeritOutputPath(folder, sub, NULL);
@@ -197,7 +208,8 @@ void MeritOutputRemove(const char folder[], const char sub[])
   free(path);
 }
 
-/* MeritOutputRecover - Finish or undo an interrupted commit, then clear the staging folder; repeatable. Rank 0, with the lock. */
+/* MeritOutputRecover - Finish or undo an interrupted commit, then clear the staging folder; repeatable. Rank
+   0, with the lock. */
 void MeritOutputRecover(const char folder[], MeritFault *fault)
 {
   int   n;
@@ -208,7 +220,8 @@ void MeritOutputRecover(const char folder[], MeritFault *fault)
       Move(folder, MERIT_STAGING, "", MERIT_MANIFEST, fault);
     } else {
       for (int i = 0; i < n; i++)
-        if (!Exists(folder, MERIT_STAGING, Name(names, i))) Move(folder, "", MERIT_STAGING, Name(names, i), fault);
+        if (!Exists(folder, MERIT_STAGING, Name(names, i)))
+          Move(folder, "", MERIT_STAGING, Name(names, i), fault);
       Sync(folder, MERIT_STAGING);
       ForEach(folder, MERIT_PREVIOUS, RestoreOne, fault);
     }
@@ -220,7 +233,8 @@ void MeritOutputRecover(const char folder[], MeritFault *fault)
   MeritOutputRemove(folder, MERIT_PREVIOUS);
 }
 
-/* MeritOutputReplace - Put the staged files in the place of the earlier result; on a fault all is as before. Rank 0, with the lock. */
+/* MeritOutputReplace - Put the staged files in the place of the earlier result; on a fault all is as before.
+   Rank 0, with the lock. */
 void MeritOutputReplace(MeritOutput out, const char last[], MeritFault *fault)
 {
   MeritFault undo = {0};

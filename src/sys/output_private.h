@@ -5,24 +5,25 @@
 #define MERIT_LOCK     ".lock"
 #define MERIT_STAGING  ".staging"
 #define MERIT_PREVIOUS ".previous" /* the earlier result while it is being replaced */
-#define MERIT_MANIFEST ".files"    /* names of a result, one a line, the last one last; in the staging folder: of a commit under way */
+#define MERIT_MANIFEST                                                                                       \
+  ".files" /* names of a result, one a line, the last one last; in the staging folder: of a commit under way */
 
 struct _p_MeritOutput {
   MPI_Comm    comm;
   PetscMPIInt rank, size;
-  char       *folder;     /* owned */
-  size_t      made;       /* rank 0: Open made the folders of `folder` from the one that ends at this byte on; 0: none */
-  int         lock;       /* rank 0: file held locked, or -1 */
-  bool        staging;    /* rank 0: the staging folder is ours */
-  int         n_files;
-  char      **name;       /* [n_files] owned */
-  int64_t    *bytes;      /* [n_files] */
-  uint32_t   *crc;        /* [n_files] */
-  bool       *wrote;      /* [n_files] this rank wrote some of it */
-  MeritOutput next;       /* other open outputs of this process */
+  char       *folder; /* owned */
+  size_t made; /* rank 0: Open made the folders of `folder` from the one that ends at this byte on; 0: none */
+  int    lock; /* rank 0: file held locked, or -1 */
+  bool   staging; /* rank 0: the staging folder is ours */
+  int    n_files;
+  char **name;       /* [n_files] owned */
+  int64_t    *bytes; /* [n_files] */
+  uint32_t   *crc;   /* [n_files] */
+  bool       *wrote; /* [n_files] this rank wrote some of it */
+  MeritOutput next;  /* other open outputs of this process */
 };
 
-/* folder/a or folder/a/b; owned by the caller, free() */
+/* folder/a/b, without those that are NULL or ""; owned by the caller, free(). */
 char *MeritOutputPath(const char folder[], const char a[], const char b[]);
 /* Remove a folder and the files in it; errors are ignored. */
 void MeritOutputRemove(const char folder[], const char sub[]);

@@ -1,7 +1,7 @@
 /*
-  Philox 4x32-10 (Salmon, Moraes, Dror and Shaw 2011) as Random123 has it. Our keys are wider than its counter and key together, so a
-  draw takes two steps: (seed; purpose, chain, term) gives the key of a stream, (stream; level, iteration, draw / 2) the bits. Each
-  block of 128 bits serves two draws.
+  Philox 4x32-10 (Salmon, Moraes, Dror and Shaw 2011) as Random123 has it. Our keys are wider than its counter
+  and key together, so a draw takes two steps: (seed; purpose, chain, term) gives the key of a stream,
+  (stream; level, iteration, draw / 2) the bits. Each block of 128 bits serves two draws.
 */
 #include <merit/random.h>
 #if defined(__GNUC__)
@@ -30,15 +30,17 @@ static philox4x32_key_t StreamKey(const MeritRandomKey *key)
 /* MeritRandomBits - 64 random bits, a function of key and draw alone. Not collective. */
 uint64_t MeritRandomBits(const MeritRandomKey *key, uint32_t draw)
 {
-  const philox4x32_ctr_t counter = {{(uint32_t)key->level, (uint32_t)(key->level >> 32), key->iteration, draw >> 1}};
-  const philox4x32_ctr_t bits    = philox4x32(counter, StreamKey(key));
-  const unsigned         half    = (draw & 1) * 2;
+  const philox4x32_ctr_t counter = {
+      {(uint32_t)key->level, (uint32_t)(key->level >> 32), key->iteration, draw >> 1}};
+  const philox4x32_ctr_t bits = philox4x32(counter, StreamKey(key));
+  const unsigned         half = (draw & 1) * 2;
 
   return (uint64_t)bits.v[half] | (uint64_t)bits.v[half + 1] << 32;
 }
 
 /*@
-  MeritRandomUniform - Uniform on (0, 1): an odd multiple of 2^-53, so never 0 or 1, and 1 - u is as exact as u.
+  MeritRandomUniform - Uniform on (0, 1): an odd multiple of 2^-53, so never 0 or 1, and 1 - u is as exact as
+  u.
 
   Not collective.
 @*/

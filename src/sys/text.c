@@ -20,7 +20,8 @@ static PetscErrorCode Reserve(MeritText *text, size_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritTextAdd - Append formatted text; the buffer stays 0-terminated. Not collective. Start from {0}, free with `MeritTextFree()`. */
+/* MeritTextAdd - Append formatted text; the buffer stays 0-terminated. Not collective. Start from {0}, free
+   with `MeritTextFree()`. */
 PetscErrorCode MeritTextAdd(MeritText *text, const char format[], ...)
 {
   va_list args;
@@ -53,13 +54,16 @@ PetscErrorCode MeritTextAddBytes(MeritText *text, const char at[], size_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritTextAddReal - Append a number with 12 significant digits, "NA" for a NaN; zero has no sign. Not collective. */
+/* MeritTextAddReal - Append a number with 12 significant digits, "NA" for a NaN; zero has no sign. Not
+   collective. */
 PetscErrorCode MeritTextAddReal(MeritText *text, double value)
 {
   PetscFunctionBegin;
   PetscCall(Reserve(text, 32));
-  if (isnan(value)) text->n += (size_t)snprintf(text->at + text->n, 32, "NA");
-  else text->n += (size_t)snprintf(text->at + text->n, 32, "%.12g", value == 0 ? 0. : value);
+  if (isnan(value))
+    text->n += (size_t)snprintf(text->at + text->n, 32, "NA");
+  else
+    text->n += (size_t)snprintf(text->at + text->n, 32, "%.12g", value == 0 ? 0. : value);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

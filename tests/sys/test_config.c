@@ -58,9 +58,9 @@ static void TestGettersLeaveTheDefaultWhenAKeyIsAbsent(void **state)
   static const char *const types[] = {"ksp", "pcg", "gsru"};
   MeritNode                root    = Parse(job);
   double                   rtol = 3, other = 4;
-  int64_t                  most = 1;
-  bool                     on   = false;
-  int                      type = 0;
+  int64_t                  most  = 1;
+  bool                     on    = false;
+  int                      type  = 0;
   const char              *model = NULL, *none = "none";
 
   (void)state;
@@ -93,7 +93,8 @@ static void TestGettersNameThePlaceOfAWrongValue(void **state)
   (void)state;
   TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:3:9: records.file: 'records.csv' is not a number",
              MeritConfigReal(root, "records.file", 0, 1, &x));
-  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:9:16: solver.rtol", MeritConfigReal(root, "solver.rtol", 1e-3, 1, &x));
+  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:9:16: solver.rtol",
+             MeritConfigReal(root, "solver.rtol", 1e-3, 1, &x));
   TestRaises(MERIT_ERROR_USAGE, "not a whole number", MeritConfigInt(root, "solver.rtol", 0, 1, &i));
   TestRaises(MERIT_ERROR_USAGE, "from 1 to 10", MeritConfigInt(root, "solver.max_it", 1, 10, &i));
   TestRaises(MERIT_ERROR_USAGE, "neither yes nor no", MeritConfigBool(root, "model", &b));
@@ -107,9 +108,11 @@ static void TestGettersNameThePlaceOfAWrongValue(void **state)
 
 static void TestOnlyDecimalNumbersAreNumbers(void **state)
 {
-  static const char *const good[] = {"1", "-2.5", "+3e-2", ".5", "1E3"}, *const bad[] = {"inf", "nan", "0x10", "1,5", "1e", "1 2", "1e999", "-"};
-  static const double      value[] = {1, -2.5, 0.03, 0.5, 1000};
-  double                   x       = 7;
+  static const char *const good[] = {"1", "-2.5", "+3e-2", ".5", "1E3"}, *const bad[] = {
+                                                                             "inf", "nan", "0x10",  "1,5",
+                                                                             "1e",  "1 2", "1e999", "-"};
+  static const double value[] = {1, -2.5, 0.03, 0.5, 1000};
+  double              x       = 7;
 
   (void)state;
   for (int i = 0; i < 5; i++) {
@@ -132,21 +135,21 @@ static void TestWhatMakesYamlAmbiguousIsRefusedWithItsPlace(void **state)
   static const struct {
     const char *text, *words;
   } bad[] = {
-    {"a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "j:5:3: duplicate key c"},
-    {"a: &x 1\nb: *x\n", "j:1:4: anchors"},
-    {"a: 1\nb: *x\n", "j:2:4: anchors"},
-    {"a: 1\nb:\n\tc: 2\n", "j:3:1: a tab in the indentation"},
-    {"a: 1\nb:\n  c: 1\n \td: 2\n", "j:4:2: a tab in the indentation"},
-    {"a: 1\n---\nb: 2\n", "j:2:1: a second YAML document"},
-    {"a: !!str 5\n", "j:1:4: tags"},
-    {"a: [1, 2\n", "not YAML"},
-    {"a: 1\n  b: 2\n", "j:2:4: not YAML"},
-    {"- a\n- b\n", "j:1:1: keys with values"},
-    {"just text\n", "j:1:1: keys with values"},
-    {"? [a, b]\n: 1\n", "a key must be a word"},
-    {"'': 1\n", "j:1:1: a key is missing"},
-    {"a: 1\nb: \xff\n", "j:2:4: not UTF-8"},
-    {"a: \"x\\0y\"\n", "zero byte"},
+      {"a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "j:5:3: duplicate key c"},
+      {"a: &x 1\nb: *x\n", "j:1:4: anchors"},
+      {"a: 1\nb: *x\n", "j:2:4: anchors"},
+      {"a: 1\nb:\n\tc: 2\n", "j:3:1: a tab in the indentation"},
+      {"a: 1\nb:\n  c: 1\n \td: 2\n", "j:4:2: a tab in the indentation"},
+      {"a: 1\n---\nb: 2\n", "j:2:1: a second YAML document"},
+      {"a: !!str 5\n", "j:1:4: tags"},
+      {"a: [1, 2\n", "not YAML"},
+      {"a: 1\n  b: 2\n", "j:2:4: not YAML"},
+      {"- a\n- b\n", "j:1:1: keys with values"},
+      {"just text\n", "j:1:1: keys with values"},
+      {"? [a, b]\n: 1\n", "a key must be a word"},
+      {"'': 1\n", "j:1:1: a key is missing"},
+      {"a: 1\nb: \xff\n", "j:2:4: not UTF-8"},
+      {"a: \"x\\0y\"\n", "zero byte"},
   };
   MeritNode root;
 
@@ -155,7 +158,8 @@ static void TestWhatMakesYamlAmbiguousIsRefusedWithItsPlace(void **state)
     PetscErrorCode code = MeritConfigParse("j", bad[i].text, strlen(bad[i].text), &root);
 
     if (!code || !strstr(MeritErrorLast()->text, bad[i].words))
-      fail_msg("%s: got \"%s\", not \"%s\"", bad[i].text, code ? MeritErrorLast()->text : "no error", bad[i].words);
+      fail_msg("%s: got \"%s\", not \"%s\"", bad[i].text, code ? MeritErrorLast()->text : "no error",
+               bad[i].words);
     assert_int_equal(MeritErrorLast()->kind, MERIT_ERROR_USAGE);
     MeritErrorClear();
     assert_null(root);
@@ -198,15 +202,18 @@ static void TestFlagsWinOverTheFile(void **state)
   assert_string_equal(MeritNodeFind(root, "model")->text, "y ~ a: b #c");
   assert_true(MeritNodeFind(root, "records.missing")->child[1]->quoted);
   assert_string_equal(MeritNodeFind(root, "empty.below")->text, "1");
-  TestRaises(MERIT_ERROR_USAGE, "command line: solver.rtol: 1e-12 is outside", MeritConfigReal(root, "solver.rtol", 1e-6, 1, &x));
-  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:11:7: has a value of its own", MeritConfigSet(root, "text.milk", "1"));
+  TestRaises(MERIT_ERROR_USAGE, "command line: solver.rtol: 1e-12 is outside",
+             MeritConfigReal(root, "solver.rtol", 1e-6, 1, &x));
+  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:11:7: has a value of its own",
+             MeritConfigSet(root, "text.milk", "1"));
   TestRaises(MERIT_ERROR_USAGE, "--solver [1: command line: not YAML", MeritConfigSet(root, "solver", "[1"));
   TestCall(MeritConfigDestroy(&root));
 }
 
 static const MeritKey keys[] = {
-  {"records.file", ""}, {"records.missing", ""}, {"records.weight", ""}, {"records.weight.*", ""}, {"model", ""},
-  {"variances.**", ""}, {"solver.rtol", ""},     {"solver.max_it", ""},  {"solver.type", ""},      {"plan.memory", ""},
+    {"records.file", ""}, {"records.missing", ""}, {"records.weight", ""}, {"records.weight.*", ""},
+    {"model", ""},        {"variances.**", ""},    {"solver.rtol", ""},    {"solver.max_it", ""},
+    {"solver.type", ""},  {"plan.memory", ""},
 };
 enum { N_KEYS = sizeof(keys) / sizeof(*keys) };
 
@@ -215,16 +222,16 @@ static void TestKnownKeysPassAndUnknownOnesSuggestTheNearest(void **state)
   static const struct {
     const char *text, *words;
   } cases[] = {
-    {"records: {file: a, weight: w}\nvariances: {a: {b: {c: [{d: 1}]}}}\n", NULL},
-    {"records: {file: a, weight: {milk: w}}\nmodel: [a, b]\nsolver:\n", NULL},
-    {"solver:\n  rtoll: 1\n", "j:2:10: unknown key solver.rtoll; did you mean solver.rtol?"},
-    {"solver:\n  rtol: 1\nmemory: 2\n", "j:3:9: unknown key memory; did you mean plan.memory?"},
-    {"zzzzzzzz:\n  x: 1\n", "unknown key zzzzzzzz"},
-    {"solver.rtol: 1\n", "unknown key solver.rtol"},
-    {"model: {a: 1}\n", "j:1:8: model has no keys below it"},
-    {"solver: 5\n", "j:1:9: solver needs keys below it"},
-    {"records: {weight: {milk: {x: 1}}}\n", "milk has no keys below it"},
-    {"model:\n- y ~ x\n- z: 1\n", "j:3:3: a list of plain values"},
+      {"records: {file: a, weight: w}\nvariances: {a: {b: {c: [{d: 1}]}}}\n", NULL},
+      {"records: {file: a, weight: {milk: w}}\nmodel: [a, b]\nsolver:\n", NULL},
+      {"solver:\n  rtoll: 1\n", "j:2:10: unknown key solver.rtoll; did you mean solver.rtol?"},
+      {"solver:\n  rtol: 1\nmemory: 2\n", "j:3:9: unknown key memory; did you mean plan.memory?"},
+      {"zzzzzzzz:\n  x: 1\n", "unknown key zzzzzzzz"},
+      {"solver.rtol: 1\n", "unknown key solver.rtol"},
+      {"model: {a: 1}\n", "j:1:8: model has no keys below it"},
+      {"solver: 5\n", "j:1:9: solver needs keys below it"},
+      {"records: {weight: {milk: {x: 1}}}\n", "milk has no keys below it"},
+      {"model:\n- y ~ x\n- z: 1\n", "j:3:3: a list of plain values"},
   };
 
   (void)state;
@@ -232,8 +239,10 @@ static void TestKnownKeysPassAndUnknownOnesSuggestTheNearest(void **state)
     MeritNode root;
 
     TestCall(MeritConfigParse("j", cases[i].text, strlen(cases[i].text), &root));
-    if (cases[i].words) TestRaises(MERIT_ERROR_USAGE, cases[i].words, MeritConfigCheck(root, N_KEYS, keys));
-    else TestCall(MeritConfigCheck(root, N_KEYS, keys));
+    if (cases[i].words)
+      TestRaises(MERIT_ERROR_USAGE, cases[i].words, MeritConfigCheck(root, N_KEYS, keys));
+    else
+      TestCall(MeritConfigCheck(root, N_KEYS, keys));
     TestCall(MeritConfigDestroy(&root));
   }
 }
@@ -260,7 +269,8 @@ static void TestThePrintedTreeReadsBackAsTheSame(void **state)
   char     *text, *second;
 
   (void)state;
-  TestCall(MeritConfigSet(root, "odd", "{a: [\"x\\ny\", \"-\", ~, '', \"q\\\"\\\\\"], \"k: v\": {b: -5, c: {}, d: []}}"));
+  TestCall(MeritConfigSet(root, "odd",
+                          "{a: [\"x\\ny\", \"-\", ~, '', \"q\\\"\\\\\"], \"k: v\": {b: -5, c: {}, d: []}}"));
   TestCall(MeritConfigSet(root, "formula", "y ~ a: b #c, d"));
   TestCall(MeritConfigPrint(root, &text));
   assert_non_null(strstr(text, "solver:\n  rtol: 1.0e-8\n  max_it: 5000\n"));
@@ -312,7 +322,8 @@ static void TestEveryRankGetsTheTreeOfTheFile(void **state)
   if (rank == 0) assert_non_null(mkdtemp(folder));
   MPI_Bcast(folder, sizeof(folder), MPI_CHAR, 0, PETSC_COMM_WORLD);
   snprintf(path, sizeof(path), "%s/job.yaml", folder);
-  TestRaises(MERIT_ERROR_USAGE, "job.yaml: cannot be opened: No such file", MeritConfigLoad(PETSC_COMM_WORLD, path, &root));
+  TestRaises(MERIT_ERROR_USAGE, "job.yaml: cannot be opened: No such file",
+             MeritConfigLoad(PETSC_COMM_WORLD, path, &root));
   if (rank == 0) {
     FILE *file = fopen(path, "w");
 
@@ -331,18 +342,18 @@ static void TestEveryRankGetsTheTreeOfTheFile(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestAJobFileBecomesATreeThatKnowsItsPlaces),
-  cmocka_unit_test(TestGettersLeaveTheDefaultWhenAKeyIsAbsent),
-  cmocka_unit_test(TestGettersNameThePlaceOfAWrongValue),
-  cmocka_unit_test(TestOnlyDecimalNumbersAreNumbers),
-  cmocka_unit_test(TestWhatMakesYamlAmbiguousIsRefusedWithItsPlace),
-  cmocka_unit_test(TestAnEmptyFileIsAnEmptyMap),
-  cmocka_unit_test(TestFlagsWinOverTheFile),
-  cmocka_unit_test(TestKnownKeysPassAndUnknownOnesSuggestTheNearest),
-  cmocka_unit_test(TestDottedPathsAreLookedUpInTheTable),
-  cmocka_unit_test(TestThePrintedTreeReadsBackAsTheSame),
-  cmocka_unit_test(TestPathsStartFromTheFolderOfTheJobFile),
-  cmocka_unit_test(TestEveryRankGetsTheTreeOfTheFile),
+    cmocka_unit_test(TestAJobFileBecomesATreeThatKnowsItsPlaces),
+    cmocka_unit_test(TestGettersLeaveTheDefaultWhenAKeyIsAbsent),
+    cmocka_unit_test(TestGettersNameThePlaceOfAWrongValue),
+    cmocka_unit_test(TestOnlyDecimalNumbersAreNumbers),
+    cmocka_unit_test(TestWhatMakesYamlAmbiguousIsRefusedWithItsPlace),
+    cmocka_unit_test(TestAnEmptyFileIsAnEmptyMap),
+    cmocka_unit_test(TestFlagsWinOverTheFile),
+    cmocka_unit_test(TestKnownKeysPassAndUnknownOnesSuggestTheNearest),
+    cmocka_unit_test(TestDottedPathsAreLookedUpInTheTable),
+    cmocka_unit_test(TestThePrintedTreeReadsBackAsTheSame),
+    cmocka_unit_test(TestPathsStartFromTheFolderOfTheJobFile),
+    cmocka_unit_test(TestEveryRankGetsTheTreeOfTheFile),
 };
 
 TEST_MAIN(tests)

@@ -84,7 +84,7 @@ static int Entries(const char *path)
 {
   DIR           *dir = opendir(path);
   struct dirent *entry;
-  int            n   = 0;
+  int            n = 0;
 
   if (!dir) return -1;
   while ((entry = readdir(dir))) n += strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
@@ -92,7 +92,8 @@ static int Entries(const char *path)
   return n;
 }
 
-/* Write "head\n", a line per rank but the last of several, then one more line of rank 0; returns the whole text */
+/* Write "head\n", a line per rank but the last of several, then one more line of rank 0; returns the whole
+   text */
 static const char *WriteLines(MeritOutput out, const char *name)
 {
   static char all[4096];
@@ -183,7 +184,8 @@ static void TestFilesThatCannotBeReadAreNamed(void **state)
 
   (void)state;
   snprintf(path, sizeof(path), "%s/nothing", base);
-  TestRaises(MERIT_ERROR_INPUT, "/nothing: cannot be opened: No such file", MeritFileSize(COMM, path, &bytes));
+  TestRaises(MERIT_ERROR_INPUT, "/nothing: cannot be opened: No such file",
+             MeritFileSize(COMM, path, &bytes));
   TestRaises(MERIT_ERROR_INPUT, "is a folder", MeritFileSize(COMM, base, &bytes));
   TestRaises(MERIT_ERROR_INPUT, "/nothing: cannot be opened", MeritFileHash(COMM, path, &crc));
   TestCall(MeritFileRead(path, 0, 1, &byte, &fault));
@@ -242,7 +244,8 @@ static void TestAnEarlierResultIsKeptUnlessOverwritten(void **state)
 
   (void)state;
   OldResult(false);
-  TestRaises(MERIT_ERROR_USAGE, "holds an earlier result; --overwrite", MeritOutputOpen(COMM, folder, false, &out));
+  TestRaises(MERIT_ERROR_USAGE, "holds an earlier result; --overwrite",
+             MeritOutputOpen(COMM, folder, false, &out));
   CheckOld();
   MPI_Barrier(COMM);
   TestCall(MeritOutputOpen(COMM, folder, true, &out));
@@ -282,7 +285,8 @@ static void TestTwoRunsDoNotShareAFolder(void **state)
 
   (void)state;
   TestCall(MeritOutputOpen(COMM, folder, false, &out));
-  TestRaises(MERIT_ERROR_USAGE, "another run is writing into this output folder (process", MeritOutputOpen(COMM, folder, true, &other));
+  TestRaises(MERIT_ERROR_USAGE, "another run is writing into this output folder (process",
+             MeritOutputOpen(COMM, folder, true, &other));
   assert_null(other);
   TestCall(MeritOutputWrite(out, "summary.json", "mine", NULL, 0));
   TestCall(MeritOutputCommit(&out, "summary.json"));
@@ -312,16 +316,17 @@ static void TestALockFileOfADeadRunIsNoLock(void **state)
   assert_int_equal(Entries(folder), 2);
 }
 
-/* What a commit of {a, c, summary.json} over {a, b, summary.json} does, one line a rename; see src/sys/output_commit.c */
+/* What a commit of {a, c, summary.json} over {a, b, summary.json} does, one line a rename; see
+   src/sys/output_commit.c */
 static const char *const steps[][2] = {
-  {"summary.json", ".previous/summary.json"},
-  {"b.tsv", ".previous/b.tsv"},
-  {"a.tsv", ".previous/a.tsv"},
-  {".files", ".previous/.files"},
-  {".staging/a.tsv", "a.tsv"},
-  {".staging/c.tsv", "c.tsv"},
-  {".staging/summary.json", "summary.json"}, /* from here on the new result is complete */
-  {".staging/.files", ".files"},
+    {"summary.json", ".previous/summary.json"},
+    {"b.tsv", ".previous/b.tsv"},
+    {"a.tsv", ".previous/a.tsv"},
+    {".files", ".previous/.files"},
+    {".staging/a.tsv", "a.tsv"},
+    {".staging/c.tsv", "c.tsv"},
+    {".staging/summary.json", "summary.json"}, /* from here on the new result is complete */
+    {".staging/.files", ".files"},
 };
 enum { N_STEPS = sizeof(steps) / sizeof(*steps), COMPLETE = 7 };
 
@@ -378,7 +383,8 @@ static void TestACrashWhileGoingBackLosesNoResult(void **state)
 
   (void)state;
   OldResult(false);
-  if (rank == 0) { /* a commit stopped after the new c; then going back stopped after the old summary had returned */
+  if (rank ==
+      0) { /* a commit stopped after the new c; then going back stopped after the old summary had returned */
     Crash(6);
     for (int i = 5; i >= 4; i--) {
       snprintf(from, sizeof(from), "%s/%s", folder, steps[i][1]);
@@ -464,19 +470,19 @@ static void TestNumbersHaveTwelveDigits(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, Setup, Teardown)
 static const struct CMUnitTest tests[] = {
-  TEST(TestAResultAppearsAsAWholeAtTheEnd),
-  TEST(TestLongTextsGoInBoundedRequests),
-  TEST(TestFilesThatCannotBeReadAreNamed),
-  TEST(TestAFailedRunLeavesNoFolderBehind),
-  TEST(TestAnEarlierResultIsKeptUnlessOverwritten),
-  TEST(TestAFolderWithOtherFilesIsNotTakenByMistake),
-  TEST(TestTwoRunsDoNotShareAFolder),
-  TEST(TestALockFileOfADeadRunIsNoLock),
-  TEST(TestACrashWithinACommitLosesNoResult),
-  TEST(TestACrashWhileGoingBackLosesNoResult),
-  TEST(TestAFullDiskIsAnErrorOnEveryRankAndLosesNothing),
-  TEST(TestACommitThatCannotBeDoneLeavesAllAsItWas),
-  TEST(TestNumbersHaveTwelveDigits),
+    TEST(TestAResultAppearsAsAWholeAtTheEnd),
+    TEST(TestLongTextsGoInBoundedRequests),
+    TEST(TestFilesThatCannotBeReadAreNamed),
+    TEST(TestAFailedRunLeavesNoFolderBehind),
+    TEST(TestAnEarlierResultIsKeptUnlessOverwritten),
+    TEST(TestAFolderWithOtherFilesIsNotTakenByMistake),
+    TEST(TestTwoRunsDoNotShareAFolder),
+    TEST(TestALockFileOfADeadRunIsNoLock),
+    TEST(TestACrashWithinACommitLosesNoResult),
+    TEST(TestACrashWhileGoingBackLosesNoResult),
+    TEST(TestAFullDiskIsAnErrorOnEveryRankAndLosesNothing),
+    TEST(TestACommitThatCannotBeDoneLeavesAllAsItWas),
+    TEST(TestNumbersHaveTwelveDigits),
 };
 
 TEST_MAIN(tests)

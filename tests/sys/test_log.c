@@ -85,9 +85,9 @@ static void TestPeakMemoryGrowsWithUse(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTheSinkHearsAndWarningsAreKept),
-  cmocka_unit_test(TestPhasesAddUpInOrderOfTheirFirstBegin),
-  cmocka_unit_test(TestPeakMemoryGrowsWithUse),
+    cmocka_unit_test(TestTheSinkHearsAndWarningsAreKept),
+    cmocka_unit_test(TestPhasesAddUpInOrderOfTheirFirstBegin),
+    cmocka_unit_test(TestPeakMemoryGrowsWithUse),
 };
 
 TEST_MAIN(tests)

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Philox 4x32-10 as the paper's figure states it, written for the test and checked with the paper's known answers */
+/* Philox 4x32-10 as the paper's figure states it, written for the test and checked with the paper's known
+   answers */
 static void Philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
   uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]}, k[2] = {key[0], key[1]};
@@ -24,9 +25,11 @@ static void Philox(const uint32_t counter[4], const uint32_t key[2], uint32_t ou
 static void TestTheReferenceGivesThePublishedAnswers(void **state)
 {
   static const uint32_t kat[3][10] = {
-    {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-    {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
-    {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
+      {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
+      {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e,
+       0xa20bc7c6, 0x6d5451fd},
+      {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb,
+       0x5001e420, 0x24126ea1},
   };
   uint32_t out[4];
 
@@ -40,8 +43,8 @@ static void TestTheReferenceGivesThePublishedAnswers(void **state)
 /* The definition in src/sys/random.c, by the reference */
 static uint64_t Expected(const MeritRandomKey *k, uint32_t draw)
 {
-  const uint32_t first[4] = {k->purpose, k->chain, k->term, 0x4d455249};
-  const uint32_t seed[2]  = {(uint32_t)k->seed, (uint32_t)(k->seed >> 32)};
+  const uint32_t first[4]  = {k->purpose, k->chain, k->term, 0x4d455249};
+  const uint32_t seed[2]   = {(uint32_t)k->seed, (uint32_t)(k->seed >> 32)};
   const uint32_t second[4] = {(uint32_t)k->level, (uint32_t)(k->level >> 32), k->iteration, draw / 2};
   uint32_t       stream[4], out[4];
 
@@ -56,7 +59,12 @@ static void TestDrawsAreThoseOfTheDefinition(void **state)
 
   (void)state;
   for (uint32_t i = 0; i < 200; i++) {
-    const MeritRandomKey key = {.seed = i * large, .purpose = i, .chain = i / 3, .iteration = 7 * i, .term = i % 5, .level = large >> i % 60};
+    const MeritRandomKey key = {.seed      = i * large,
+                                .purpose   = i,
+                                .chain     = i / 3,
+                                .iteration = 7 * i,
+                                .term      = i % 5,
+                                .level     = large >> i % 60};
 
     assert_true(MeritRandomBits(&key, i) == Expected(&key, i));
     assert_true(MeritRandomBits(&key, UINT32_MAX - i) == Expected(&key, UINT32_MAX - i));
@@ -71,7 +79,8 @@ static void TestEveryPartOfTheKeyMatters(void **state)
 
   (void)state;
   for (int i = 0; i < 8; i++) k[i] = base;
-  k[1].seed++, k[2].purpose++, k[3].chain++, k[4].iteration++, k[5].term++, k[6].level++, k[7].seed += UINT64_C(1) << 32;
+  k[1].seed++, k[2].purpose++, k[3].chain++, k[4].iteration++, k[5].term++, k[6].level++,
+      k[7].seed += UINT64_C(1) << 32;
   for (int i = 0; i < 8; i++) bits[i] = MeritRandomBits(&k[i], 0);
   bits[8] = MeritRandomBits(&base, 1);
   for (int i = 0; i < 9; i++)
@@ -121,11 +130,17 @@ static void TestNormalQuantilesAreThePublishedOnes(void **state)
 {
   /* Wichura (1988) prints the first three; the others are table values to 16 digits */
   static const double p[] = {0.25, 0.001, 1e-20, 0.975, 0.995, 0.9, 0.5};
-  static const double z[] = {-0.6744897501960817, -3.090232306167814, -9.262340089798408,
-                             1.959963984540054,   2.575829303548901,  1.2815515655446004, 0};
+  static const double z[] = {-0.6744897501960817,
+                             -3.090232306167814,
+                             -9.262340089798408,
+                             1.959963984540054,
+                             2.575829303548901,
+                             1.2815515655446004,
+                             0};
 
   (void)state;
-  for (int i = 0; i < 7; i++) assert_true(fabs(MeritNormalQuantile(p[i]) - z[i]) < 5e-15 * fmax(1, fabs(z[i])));
+  for (int i = 0; i < 7; i++)
+    assert_true(fabs(MeritNormalQuantile(p[i]) - z[i]) < 5e-15 * fmax(1, fabs(z[i])));
 }
 
 static void TestQuantilesInvertTheDistributionFunctionEverywhere(void **state)
@@ -174,15 +189,15 @@ static void TestIntegersStayBelowTheirLimitAndReachAll(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTheReferenceGivesThePublishedAnswers),
-  cmocka_unit_test(TestDrawsAreThoseOfTheDefinition),
-  cmocka_unit_test(TestEveryPartOfTheKeyMatters),
-  cmocka_unit_test(TestDrawsDoNotDependOnTheOrderOfCalls),
-  cmocka_unit_test(TestUniformsFillTheOpenIntervalEvenly),
-  cmocka_unit_test(TestNormalQuantilesAreThePublishedOnes),
-  cmocka_unit_test(TestQuantilesInvertTheDistributionFunctionEverywhere),
-  cmocka_unit_test(TestNormalDrawsHaveTheMomentsOfTheNormal),
-  cmocka_unit_test(TestIntegersStayBelowTheirLimitAndReachAll),
+    cmocka_unit_test(TestTheReferenceGivesThePublishedAnswers),
+    cmocka_unit_test(TestDrawsAreThoseOfTheDefinition),
+    cmocka_unit_test(TestEveryPartOfTheKeyMatters),
+    cmocka_unit_test(TestDrawsDoNotDependOnTheOrderOfCalls),
+    cmocka_unit_test(TestUniformsFillTheOpenIntervalEvenly),
+    cmocka_unit_test(TestNormalQuantilesAreThePublishedOnes),
+    cmocka_unit_test(TestQuantilesInvertTheDistributionFunctionEverywhere),
+    cmocka_unit_test(TestNormalDrawsHaveTheMomentsOfTheNormal),
+    cmocka_unit_test(TestIntegersStayBelowTheirLimitAndReachAll),
 };
 
 TEST_MAIN(tests)
