@@ -221,12 +221,12 @@ PetscErrorCode MeritTableSelect(MeritTable t, int column, MeritColumnKind kind)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritTableRows - Rows of this rank, and the number of the first one over all ranks. Not collective. */
+/* MeritTableRows - Rows of this rank, and the number of the first one over all ranks; outputs may be NULL. Not collective. */
 PetscErrorCode MeritTableRows(MeritTable t, int64_t *n_local, int64_t *first)
 {
   PetscFunctionBegin;
-  *n_local = t->n_local;
-  *first   = t->first;
+  if (n_local) *n_local = t->n_local;
+  if (first) *first = t->first;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
