@@ -60,7 +60,7 @@ static PetscErrorCode RowBlocks(MeritMME *mme, MeritSnpLink *link, int stride, c
   PetscCall(MeritUnitCreate(width, &unit));
   PetscCall(PetscSFReduceBegin(link->carriers, unit, E + (int64_t)t->eq_carrier * stride, *rows, MPI_SUM));
   PetscCall(PetscSFReduceEnd(link->carriers, unit, E + (int64_t)t->eq_carrier * stride, *rows, MPI_SUM));
-  PetscCallMPI(MPI_Type_free(&unit));
+  PetscCall(MeritUnitFree(&unit));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -171,7 +171,7 @@ PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks)
   PetscCall(MeritUnitCreate(stride, &unit));
   PetscCall(PetscSFReduceBegin(mme->halo, unit, E + (int64_t)mme->n_owned * stride, E, MPI_SUM));
   PetscCall(PetscSFReduceEnd(mme->halo, unit, E + (int64_t)mme->n_owned * stride, E, MPI_SUM));
-  PetscCallMPI(MPI_Type_free(&unit));
+  PetscCall(MeritUnitFree(&unit));
   for (int i = 0; i < mme->n_snp; i++) PetscCall(AddSnpBlocks(mme, &mme->snp[i], stride, E));
   PetscCall(Pack(mme, stride, E, blocks));
   PetscCall(PetscFree(E));

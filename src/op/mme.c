@@ -48,7 +48,7 @@ static PetscErrorCode FillCarriers(MeritMME *mme, int k)
     PetscCall(MeritUnitCreate(width, &unit));
     PetscCall(PetscSFBcastBegin(link->carriers, unit, rows, leaf, MPI_REPLACE));
     PetscCall(PetscSFBcastEnd(link->carriers, unit, rows, leaf, MPI_REPLACE));
-    PetscCallMPI(MPI_Type_free(&unit));
+    PetscCall(MeritUnitFree(&unit));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -69,7 +69,7 @@ static PetscErrorCode EmptyCarriers(MeritMME *mme, int k)
     PetscCall(MeritUnitCreate(width, &unit));
     PetscCall(PetscSFReduceBegin(link->carriers, unit, leaf, rows, MPI_SUM));
     PetscCall(PetscSFReduceEnd(link->carriers, unit, leaf, rows, MPI_SUM));
-    PetscCallMPI(MPI_Type_free(&unit));
+    PetscCall(MeritUnitFree(&unit));
     PetscCall(MeritSnpAdjoint(mme, link, width, false, rows, mme->y_local + (int64_t)term->eq_owned * k));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -51,6 +51,7 @@ typedef struct {
 /* work.c */
 PetscErrorCode MeritMMEWork(MeritMME *mme, int k);
 PetscErrorCode MeritUnitCreate(int64_t n_doubles, MPI_Datatype *unit);
+PetscErrorCode MeritUnitFree(MPI_Datatype *unit);
 /* snp.c */
 PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link);
 PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link);
