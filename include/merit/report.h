@@ -1,0 +1,87 @@
+#pragma once
+#include <merit/file.h>
+#include <merit/model.h>
+
+/*
+  What a run leaves behind: the tables of the output folder, summary.json, and the reading of earlier solutions for a warm start.
+  Every file is written in parallel in canonical order: values go to the rank whose block of canonical numbers they fall in, so that the
+  bytes do not depend on the number of ranks. Reports see the model and plain arrays, never an operator.
+*/
+typedef struct _p_MeritReport *MeritReport;
+
+/* Summary of one trait over the records of the analysis. */
+typedef struct {
+  const char *name; /* borrowed from the formula */
+  int64_t     n, n_missing;
+  double      mean, sd, min, max; /* NaN where there are too few observations */
+  int         n_suspects;
+  struct {
+    double  value; /* 0, -9, -99 or -999: far from all other values, yet frequent */
+    int64_t n;
+  } suspect[4];
+} MeritTraitSummary;
+
+/* Size of one term over all ranks. */
+typedef struct {
+  int64_t n_levels;
+  int     n_comp, n_eq; /* per level */
+  int64_t equations;    /* those in the system, the aliased ones included */
+  int64_t aliased, absent;
+} MeritTermSummary;
+
+/* How often one reason left something out. */
+typedef struct {
+  const char *kind, *reason; /* owned by the report */
+  int64_t     n;
+} MeritExclusionCount;
+
+/* One iteration, for convergence.tsv; NaN where a solver does not have a criterion. */
+typedef struct {
+  int64_t       iteration;
+  double        residual, change, residual_scaled;
+  const double *term_change; /* [n_terms], NULL if not known; borrowed */
+  double        seconds;
+} MeritReportStep;
+
+/* What summary.json says of the run beside what the model and the output know. */
+typedef struct {
+  const char *command, *solver, *criterion;
+  const char *state; /* "converged", "rounding floor", "not converged"...; */
+  int         exit_status, threads;
+  int64_t     iterations;
+  double      rtol, true_residual, lambda_min, lambda_max, error_bound; /* NaN: not known */
+} MeritRunSummary;
+
+/* Make a report on a model after MeritModelSetFromConfig; the model must outlive it. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report);
+/* Keys output.solutions, output.fitted and ebv.*; unknown labels are USAGE errors. Needs the formula, no data. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job);
+/* Is fitted.tsv asked for? */
+MERIT_EXTERN bool MeritReportWantsFitted(MeritReport report);
+
+/* Summaries of the data, borrowed from the report; after MeritModelSetUp. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits);
+MERIT_EXTERN PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **terms);
+MERIT_EXTERN PetscErrorCode MeritReportExclusionCounts(MeritReport report, int *n, const MeritExclusionCount **counts);
+
+/* solutions.tsv from equations x[n_owned]. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[]);
+/* animals.tsv; genomic[term] holds the genomic values of this rank's genotype rows, [n_rows * n_comp], for SNP terms. Nothing is written
+   without a pedigree or genotypes. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[], const double *const genomic[]);
+/* snps.tsv; nothing without genotypes. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double x[]);
+/* fitted.tsv from fitted[n_records * n_traits]. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportFitted(MeritReport report, MeritOutput out, const double fitted[]);
+/* excluded.tsv: everything left out, by kind, line and id. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportExcluded(MeritReport report, MeritOutput out);
+/* Keep an iteration for convergence.tsv. Not collective; rank 0's count. */
+MERIT_EXTERN PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritReportStep *step);
+/* convergence.tsv. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out);
+/* summary.json; to be staged last. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job, const MeritRunSummary *run);
+
+/* Fill x[n_owned] from the solutions.tsv of an earlier run, 0 where it has nothing; *n_found counts the rows used. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[], int64_t *n_found);
+MERIT_EXTERN PetscErrorCode MeritReportDestroy(MeritReport *report);

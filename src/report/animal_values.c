@@ -1,0 +1,204 @@
+#include "animals_impl.h"
+#include <merit/exchange.h>
+#include <math.h>
+#include <string.h>
+
+/* Local level of a record's slot within a group of levels laid out from `first`, or -1 */
+static int32_t LevelOf(int32_t slot, int32_t first, int32_t n, int n_comp)
+{
+  return slot >= first && slot < first + n * n_comp ? (slot - first) / n_comp : -1;
+}
+
+/* Records that name each owned animal of a pedigree term in its first id column; counts of ghosts go home over the halo */
+static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *view, int64_t count[])
+{
+  const MeritRecordsView *records = MeritModelRecords(report->model);
+  PetscSF                 halo    = MeritModelHalo(report->model);
+  int32_t                 n_owned, n_local, n_slots;
+  int64_t                 first, n_all;
+  double                 *at;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(report->model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  PetscCall(PetscCalloc1(n_local, &at));
+  for (int32_t r = 0; r < records->n_records; r++) {
+    int32_t slot  = view->design[0].slot[r];
+    int32_t owned = LevelOf(slot, view->slot_owned, view->n_owned, view->n_comp);
+    int32_t ghost = LevelOf(slot, view->slot_ghost, view->n_ghost, view->n_comp);
+
+    if (owned >= 0) count[owned]++;
+    else if (ghost >= 0 && view->n_eq) at[view->eq_ghost + ghost * view->n_eq] += 1;
+  }
+  PetscCall(PetscSFReduceBegin(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
+  for (int32_t i = 0; i < view->n_owned && view->n_eq; i++) count[i] += (int64_t)at[view->eq_owned + i * view->n_eq];
+  PetscCall(PetscFree(at));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rows of `width` values go to the ranks of the blocks of n_all numbers; `column` says where each value belongs, counts are added */
+static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, const int64_t number[], int width, const double rows[],
+                              const int column[], int64_t first, int full, double table[])
+{
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  int64_t      *got, arriving;
+  double       *values;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, &dest));
+  for (int64_t i = 0; i < n; i++) dest[i] = number[i] < 0 ? -1 : MeritBlockOwner(n_all, report->size, number[i]);
+  PetscCall(MeritExchangeCreate(report->comm, n, dest, &ex));
+  arriving = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc2(arriving, &got, arriving * width, &values));
+  PetscCall(MeritExchangeForward(ex, sizeof(*got), number, got));
+  PetscCall(MeritExchangeForward(ex, (size_t)width * sizeof(*values), rows, values));
+  for (int64_t i = 0; i < arriving; i++)
+    for (int k = 0; k < width; k++) {
+      double *to = table + (got[i] - first) * full + column[k];
+
+      *to = column[k] ? values[i * width + k] : *to + values[i * width + k];
+    }
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree2(got, values));
+  PetscCall(PetscFree(dest));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], Animals *a)
+{
+  const MeritTermView *view;
+  int32_t              equation, slot;
+  int64_t             *count, n_animals, no_line, duplicates;
+  double              *rows;
+  int                 *column, width;
+
+  PetscFunctionBegin;
+  MeritModelTerms(report->model, &view);
+  view += t;
+  width = view->n_comp + 1;
+  ReportTermFirst(report, t, &equation, &slot);
+  PetscCall(MeritPedigreeSize(MeritModelPedigree(report->model), &n_animals, &no_line, &duplicates));
+  PetscCall(PetscMalloc2(view->n_owned * (int64_t)width, &rows, width, &column));
+  PetscCall(PetscCalloc1(view->n_owned, &count));
+  if (t == AnimalsFirstTerm(report)) PetscCall(CountInPedigree(report, view, count));
+  column[0] = 0;
+  for (int v = 0; v < a->n_values; v++)
+    if (a->value[v].term == t) column[a->value[v].component + 1] = v + 1;
+  for (int32_t i = 0; i < view->n_owned; i++) {
+    rows[i * (int64_t)width] = (double)count[i];
+    memcpy(rows + i * (int64_t)width + 1, u + slot + i * view->n_comp, (size_t)view->n_comp * sizeof(*rows));
+  }
+  PetscCall(Deliver(report, n_animals, view->n_owned, view->canonical, width, rows, column, a->ped_first, a->width, a->ped));
+  PetscCall(PetscFree2(rows, column));
+  PetscCall(PetscFree(count));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Animals *a)
+{
+  PetscFunctionBegin;
+  for (int t = 0; t < report->formula->n_terms; t++)
+    if (report->formula->term[t].kind == MERIT_TERM_PED) PetscCall(PedigreeTerm(report, t, u, a));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Records that name each genotype row of this rank's tile: counted at the carriers, summed at their rows */
+static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows, double count[])
+{
+  const MeritRecordsView *records = MeritModelRecords(report->model);
+  PetscSF                 sf      = MeritModelCarriers(report->model, t);
+  const MeritTermView    *view;
+  double                 *at;
+
+  PetscFunctionBegin;
+  MeritModelTerms(report->model, &view);
+  view += t;
+  PetscCall(PetscCalloc1(view->n_carrier, &at));
+  PetscCall(PetscArrayzero(count, n_rows));
+  for (int32_t r = 0; r < records->n_records; r++) {
+    int32_t carrier = LevelOf(view->design[0].slot[r], view->slot_carrier, view->n_carrier, view->n_comp);
+
+    if (carrier >= 0) at[carrier] += 1;
+  }
+  PetscCall(PetscSFReduceBegin(sf, MPIU_REAL, at, count, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(sf, MPIU_REAL, at, count, MPI_SUM));
+  PetscCall(PetscFree(at));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A term's values of this rank's genotype rows to the blocks of genotyped animals; grid column 0 speaks for the row */
+static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomic[], Animals *a)
+{
+  MeritGenotypes geno = MeritModelGenotypes(report->model);
+  int            grid_rows, grid_cols, n_comp = report->formula->term[t].n_components, width = n_comp + 1, *column;
+  int64_t        row_first, n_rows, n_animals, *number;
+  int32_t        col_first, n_cols, n_snps, n_used;
+  double        *rows, *count;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
+  PetscCall(MeritGenotypesTile(geno, &grid_rows, &grid_cols, &row_first, &n_rows, &col_first, &n_cols));
+  PetscCall(PetscCalloc1(n_rows, &count));
+  if (t == AnimalsFirstTerm(report)) PetscCall(CountInGenotypes(report, t, n_rows, count));
+  PetscCall(PetscMalloc3(n_rows * width, &rows, n_rows, &number, width, &column));
+  column[0] = 0;
+  for (int v = 0; v < a->n_values; v++)
+    if (a->value[v].term == t) column[a->value[v].component + 1] = v + 1;
+  for (int64_t i = 0; i < n_rows; i++) {
+    number[i]       = report->rank < grid_rows ? row_first + i : -1;
+    rows[i * width] = count[i];
+    memcpy(rows + i * width + 1, genomic + i * n_comp, (size_t)n_comp * sizeof(*rows));
+  }
+  PetscCall(Deliver(report, n_animals, n_rows, number, width, rows, column, a->geno_first, a->width, a->geno));
+  PetscCall(PetscFree3(rows, number, column));
+  PetscCall(PetscFree(count));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Pedigree numbers of the genotyped animals of this block, -1 where the pedigree does not have them */
+static PetscErrorCode PedigreeNumbers(MeritReport report, Animals *a)
+{
+  MeritStrings pool;
+  MeritDict    geno, ped;
+  int32_t      code;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesDict(MeritModelGenotypes(report->model), &geno));
+  PetscCall(MeritPedigreeDict(MeritModelPedigree(report->model), &ped));
+  PetscCall(MeritStringsCreate(&pool));
+  for (int64_t i = 0; i < a->n_geno; i++) {
+    size_t      length;
+    const char *label = MeritDictLocal(geno, a->geno_first + i, &length);
+
+    PetscCall(MeritStringsIntern(pool, label, length, &code));
+  }
+  PetscCall(MeritDictFind(ped, pool, a->number));
+  PetscCall(MeritStringsDestroy(&pool));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[], Animals *a)
+{
+  int64_t n_animals, no_line, duplicates;
+  int    *column, width = 0;
+  double *rows;
+
+  PetscFunctionBegin;
+  for (int t = 0; t < report->formula->n_terms; t++)
+    if (report->formula->term[t].kind == MERIT_TERM_SNP) PetscCall(GenomicTerm(report, t, genomic[t], a));
+  if (!MeritModelPedigree(report->model)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PedigreeNumbers(report, a));
+  PetscCall(MeritPedigreeSize(MeritModelPedigree(report->model), &n_animals, &no_line, &duplicates));
+  PetscCall(PetscMalloc1(a->width, &column));
+  column[width++] = 0;
+  for (int v = 0; v < a->n_values; v++)
+    if (report->formula->term[a->value[v].term].kind == MERIT_TERM_SNP) column[width++] = v + 1;
+  PetscCall(PetscMalloc1(a->n_geno * width, &rows));
+  for (int64_t i = 0; i < a->n_geno; i++)
+    for (int k = 0; k < width; k++) rows[i * width + k] = a->geno[i * a->width + column[k]];
+  PetscCall(Deliver(report, n_animals, a->n_geno, a->number, width, rows, column, a->ped_first, a->width, a->ped));
+  PetscCall(PetscFree(rows));
+  PetscCall(PetscFree(column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

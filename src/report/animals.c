@@ -1,0 +1,161 @@
+#include "animals_impl.h"
+#include <math.h>
+#include <string.h>
+
+/* Tables of this rank's blocks: NaN, but no records yet */
+static PetscErrorCode Allocate(MeritReport report, Animals *a)
+{
+  MeritPedigree  ped  = MeritModelPedigree(report->model);
+  MeritGenotypes geno = MeritModelGenotypes(report->model);
+  const int64_t *sire, *dam;
+  int64_t        n_animals;
+  int32_t        n_snps, n_used;
+
+  PetscFunctionBegin;
+  if (ped) PetscCall(MeritPedigreeParents(ped, &a->ped_first, &a->n_ped, &sire, &dam));
+  if (geno) {
+    PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
+    a->geno_first = MeritBlockFirst(n_animals, report->size, report->rank);
+    a->n_geno     = MeritBlockFirst(n_animals, report->size, report->rank + 1) - a->geno_first;
+  }
+  PetscCall(PetscMalloc3(a->n_ped * a->width, &a->ped, a->n_geno * a->width, &a->geno, a->n_geno, &a->number));
+  for (int64_t i = 0; i < a->n_ped * a->width; i++) a->ped[i] = i % a->width ? NAN : 0;
+  for (int64_t i = 0; i < a->n_geno * a->width; i++) a->geno[i] = i % a->width ? NAN : 0;
+  for (int64_t i = 0; i < a->n_geno; i++) a->number[i] = -1;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Header(const Animals *a, MeritText *text)
+{
+  char name[1100];
+
+  PetscFunctionBegin;
+  PetscCall(MeritTextAdd(text, "id\tinbreeding\tn_records\tn_offspring"));
+  for (int c = 0; c < a->n_columns; c++) {
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    snprintf(name, sizeof(name), "%s.ebv", a->column[c].name);
+    PetscCall(ReportAddField(text, name, strlen(name)));
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    snprintf(name, sizeof(name), "%s.reliability", a->column[c].name);
+    PetscCall(ReportAddField(text, name, strlen(name)));
+  }
+  PetscCall(MeritTextAddBytes(text, "\n", 2)); /* with its 0: the header goes out as a string */
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Breeding values of one row; a sum is NA where one of its parts is */
+static PetscErrorCode Values(const Animals *a, const double row[], MeritText *text)
+{
+  PetscFunctionBegin;
+  for (int c = 0; c < a->n_columns; c++) {
+    double sum = 0;
+
+    for (int k = 0; k < a->column[c].n; k++) sum += row[1 + a->column[c].value[k]];
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    PetscCall(MeritTextAddReal(text, sum));
+    PetscCall(MeritTextAddBytes(text, "\tNA", 3));
+  }
+  PetscCall(MeritTextAddBytes(text, "\n", 1));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* n_records: not known without a genetic term */
+static PetscErrorCode Count(MeritReport report, double n, MeritText *text)
+{
+  PetscFunctionBegin;
+  if (AnimalsFirstTerm(report) < 0) PetscCall(MeritTextAddBytes(text, "\tNA", 3));
+  else PetscCall(MeritTextAdd(text, "\t%.0f", n));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritText *text)
+{
+  MeritPedigree  ped = MeritModelPedigree(report->model);
+  MeritDict      dict;
+  const double  *F, *d;
+  const int64_t *n_offspring;
+
+  PetscFunctionBegin;
+  if (!ped) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritPedigreeDict(ped, &dict));
+  PetscCall(MeritPedigreeInbreeding(ped, &F, &d));
+  PetscCall(MeritPedigreeOffspring(ped, &n_offspring));
+  for (int64_t i = 0; i < a->n_ped; i++) {
+    size_t      length;
+    const char *label = MeritDictLocal(dict, a->ped_first + i, &length);
+
+    PetscCall(ReportAddField(text, label, length));
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    PetscCall(MeritTextAddReal(text, F[i]));
+    PetscCall(Count(report, a->ped[i * a->width], text));
+    PetscCall(MeritTextAdd(text, "\t%lld", (long long)n_offspring[i]));
+    PetscCall(Values(a, a->ped + i * a->width, text));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Genotyped animals that the pedigree does not have */
+static PetscErrorCode GenotypeRows(MeritReport report, const Animals *a, MeritText *text)
+{
+  MeritGenotypes geno = MeritModelGenotypes(report->model);
+  MeritDict      dict;
+
+  PetscFunctionBegin;
+  if (!geno) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritGenotypesDict(geno, &dict));
+  for (int64_t i = 0; i < a->n_geno; i++) {
+    size_t      length;
+    const char *label = MeritDictLocal(dict, a->geno_first + i, &length);
+
+    if (a->number[i] >= 0) continue;
+    PetscCall(ReportAddField(text, label, length));
+    PetscCall(MeritTextAddBytes(text, "\tNA", 3));
+    PetscCall(Count(report, a->geno[i * a->width], text));
+    PetscCall(MeritTextAddBytes(text, "\tNA", 3));
+    PetscCall(Values(a, a->geno + i * a->width, text));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Write(MeritReport report, MeritOutput out, const Animals *a)
+{
+  MeritText header = {0}, ped = {0}, geno = {0};
+
+  PetscFunctionBegin;
+  PetscCall(Header(a, &header));
+  PetscCall(PedigreeRows(report, a, &ped));
+  PetscCall(MeritOutputWrite(out, "animals.tsv", header.at, ped.at, (int64_t)ped.n));
+  MeritTextFree(&ped);
+  MeritTextFree(&header);
+  PetscCall(GenotypeRows(report, a, &geno));
+  PetscCall(MeritOutputWrite(out, "animals.tsv", NULL, geno.at, (int64_t)geno.n));
+  MeritTextFree(&geno);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritReportAnimals - Write animals.tsv: pedigree animals in canonical order, then genotyped animals without a pedigree entry in the
+  order of their file; breeding values per trait, genetic term and regressor, and the sums asked for.
+
+  Collective. genomic[t] are the genomic values [n_rows * n_comp] of this rank's genotype rows for every SNP term t, in component form.
+@*/
+PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[], const double *const genomic[])
+{
+  Animals a = {0};
+  double *u;
+
+  PetscFunctionBegin;
+  if (!MeritModelPedigree(report->model) && !MeritModelGenotypes(report->model)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (MeritModelPedigree(report->model)) PetscCall(MeritPedigreeSetUp(MeritModelPedigree(report->model)));
+  PetscCall(ReportComponents(report, x, &u));
+  PetscCall(AnimalsColumns(report, &a));
+  PetscCall(Allocate(report, &a));
+  PetscCall(AnimalsPedigreeValues(report, u, &a));
+  if (MeritModelGenotypes(report->model)) PetscCall(AnimalsGenomicValues(report, genomic, &a));
+  PetscCall(Write(report, out, &a));
+  PetscCall(PetscFree3(a.ped, a.geno, a.number));
+  PetscCall(PetscFree(a.value));
+  PetscCall(PetscFree(a.column));
+  PetscCall(PetscFree(u));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

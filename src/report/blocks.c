@@ -1,0 +1,133 @@
+/* Values of levels go from their owners to the rank whose block of canonical numbers they fall in. */
+#include "report_impl.h"
+#include <merit/exchange.h>
+#include <string.h>
+
+void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *slot)
+{
+  const MeritTermView *views;
+
+  MeritModelTerms(report->model, &views);
+  *equation = *slot = 0;
+  for (int t = 0; t < term; t++) {
+    *equation += views[t].n_owned * views[t].n_eq;
+    *slot += views[t].n_owned * views[t].n_comp;
+  }
+}
+
+PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u)
+{
+  const MeritTermView *views;
+  int32_t              equations, slots;
+  int                  n = MeritModelTerms(report->model, &views);
+
+  PetscFunctionBegin;
+  ReportTermFirst(report, n, &equations, &slots);
+  PetscCall(PetscCalloc1(slots, u));
+  PetscCall(MeritModelToComponents(report->model, x, *u));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale)
+{
+  double sum, diagonal;
+
+  PetscFunctionBegin;
+  *scale = NULL;
+  if (report->formula->term[term].kind == MERIT_TERM_SNP)
+    PetscCall(MeritGenotypesScaling(MeritModelGenotypes(report->model), scale, &sum, &diagonal));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Observations and states of the owned levels, one per component; they are kept per equation, which is the same unless G is singular */
+static PetscErrorCode Flags(MeritReport report, int term, int64_t observed[], uint8_t state[])
+{
+  const MeritTermView *view;
+  const int64_t       *n_of = MeritModelObservations(report->model);
+  const uint8_t       *s_of = MeritModelEquationState(report->model);
+  int32_t              equation, slot;
+
+  PetscFunctionBegin;
+  MeritModelTerms(report->model, &view);
+  view += term;
+  ReportTermFirst(report, term, &equation, &slot);
+  for (int32_t i = 0; i < view->n_owned * view->n_comp; i++) {
+    bool same = view->n_eq == view->n_comp;
+
+    observed[i] = same ? n_of[equation + i] : -1;
+    state[i]    = same ? s_of[equation + i] : MERIT_EQ_OK;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Send the owned levels' arrays along the plan and lay them down by level */
+static PetscErrorCode Deliver(MeritExchange ex, const MeritTermView *view, const double u[], const int64_t observed[],
+                              const uint8_t state[], ReportBlock *block)
+{
+  const int64_t arriving = MeritExchangeArriving(ex);
+  const size_t  d        = (size_t)view->n_comp;
+  int64_t      *level, *o;
+  double       *v;
+  uint8_t      *s;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc4(arriving, &level, arriving * view->n_comp, &o, arriving * view->n_comp, &v, arriving * view->n_comp, &s));
+  PetscCall(MeritExchangeForward(ex, sizeof(*level), view->canonical, level));
+  PetscCall(MeritExchangeForward(ex, d * sizeof(*v), u, v));
+  PetscCall(MeritExchangeForward(ex, d * sizeof(*o), observed, o));
+  PetscCall(MeritExchangeForward(ex, d * sizeof(*s), state, s));
+  for (int64_t i = 0; i < arriving; i++) {
+    size_t to = (size_t)(level[i] - block->first) * d, from = (size_t)i * d;
+
+    memcpy(block->u + to, v + from, d * sizeof(*v));
+    memcpy(block->observed + to, o + from, d * sizeof(*o));
+    memcpy(block->state + to, s + from, d * sizeof(*s));
+  }
+  PetscCall(PetscFree4(level, o, v, s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  ReportBlockCreate - Values, observations and states of a term, on the ranks of the canonical blocks.
+
+  Collective. u holds the components of all terms' owned levels. SNP effects come out as effects of one copy of the counted allele.
+*/
+PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[], ReportBlock *block)
+{
+  const MeritTermView *view;
+  const double        *scale;
+  MeritExchange        ex;
+  PetscMPIInt         *dest;
+  int64_t             *observed, n;
+  uint8_t             *state;
+  int32_t              equation, slot;
+
+  PetscFunctionBegin;
+  MeritModelTerms(report->model, &view);
+  view += term;
+  ReportTermFirst(report, term, &equation, &slot);
+  block->n_comp = view->n_comp;
+  block->first  = MeritBlockFirst(view->n_levels, report->size, report->rank);
+  block->n      = MeritBlockFirst(view->n_levels, report->size, report->rank + 1) - block->first;
+  n             = block->n * view->n_comp;
+  PetscCall(PetscCalloc3(n, &block->u, n, &block->observed, n, &block->state));
+  for (int64_t i = 0; i < n; i++) block->state[i] = report->formula->term[term].kind == MERIT_TERM_FIXED ? MERIT_EQ_ABSENT : MERIT_EQ_OK;
+  n = (int64_t)view->n_owned * view->n_comp;
+  PetscCall(PetscMalloc3(view->n_owned, &dest, n, &observed, n, &state));
+  PetscCall(Flags(report, term, observed, state));
+  for (int32_t i = 0; i < view->n_owned; i++) dest[i] = MeritBlockOwner(view->n_levels, report->size, view->canonical[i]);
+  PetscCall(MeritExchangeCreate(report->comm, view->n_owned, dest, &ex));
+  PetscCall(Deliver(ex, view, u + slot, observed, state, block));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree3(dest, observed, state));
+  PetscCall(ReportSnpScale(report, term, &scale));
+  for (int64_t i = 0; scale && i < block->n * view->n_comp; i++) block->u[i] *= scale[block->first + i / view->n_comp];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode ReportBlockDestroy(ReportBlock *block)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree3(block->u, block->observed, block->state));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

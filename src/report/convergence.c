@@ -1,0 +1,45 @@
+#include "report_impl.h"
+#include <math.h>
+#include <string.h>
+
+/* MeritReportStepAdd - Keep one iteration for convergence.tsv. Not collective; only rank 0 keeps it. */
+PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritReportStep *step)
+{
+  const double criteria[] = {step->residual, step->residual * step->residual, step->change, step->change * step->change,
+                             step->residual_scaled};
+  MeritText   *text = &report->steps;
+
+  PetscFunctionBegin;
+  if (report->rank) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritTextAdd(text, "%lld", (long long)step->iteration));
+  for (int k = 0; k < 5; k++) {
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    PetscCall(MeritTextAddReal(text, criteria[k]));
+  }
+  for (int t = 0; t < report->formula->n_terms; t++) {
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    PetscCall(MeritTextAddReal(text, step->term_change ? step->term_change[t] : NAN));
+  }
+  PetscCall(MeritTextAdd(text, "\t%.6f\n", step->seconds));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritReportConvergence - Write convergence.tsv from the iterations kept. Collective. */
+PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out)
+{
+  MeritText header = {0};
+
+  PetscFunctionBegin;
+  PetscCall(MeritTextAdd(&header, "iteration\tresidual\tresidual_sq\tchange\tchange_sq\tresidual_scaled"));
+  for (int t = 0; t < report->formula->n_terms; t++) {
+    char name[1100];
+
+    snprintf(name, sizeof(name), "change.%s", report->formula->term[t].label);
+    PetscCall(MeritTextAddBytes(&header, "\t", 1));
+    PetscCall(ReportAddField(&header, name, strlen(name)));
+  }
+  PetscCall(MeritTextAddBytes(&header, "\tseconds\n", 10)); /* with its 0: the header goes out as a string */
+  PetscCall(MeritOutputWrite(out, "convergence.tsv", header.at, report->steps.at, (int64_t)report->steps.n));
+  MeritTextFree(&header);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

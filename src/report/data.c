@@ -1,0 +1,126 @@
+/* Summaries of the data: traits over their observations, terms over their levels. */
+#include "report_impl.h"
+#include <math.h>
+
+static const double codes[] = {0, -9, -99, -999};
+
+/* Calls visit for every local observation of a trait */
+#define EACH_OBSERVATION(records, t, value)                                                                                       \
+  for (int32_t r_ = 0; r_ < (records)->n_records; r_++)                                                                           \
+    for (double value = (records)->y[(int64_t)r_ * (records)->n_traits + (t)], *once_ = &value;                                    \
+         once_ && ((records)->observed[(records)->pattern[r_]] >> (t) & 1u); once_ = NULL)
+
+/* Count, sum, least and greatest of the observations, with `without` left out (NaN: none). All ranks alike. */
+typedef struct {
+  double n, sum, square, least, most;
+} Moments;
+
+static PetscErrorCode Accumulate(MeritReport report, int t, double without, Moments *m)
+{
+  const MeritRecordsView *records = MeritModelRecords(report->model);
+  double                  mean;
+
+  PetscFunctionBegin;
+  *m = (Moments){.least = INFINITY, .most = -INFINITY};
+  EACH_OBSERVATION(records, t, y)
+  {
+    if (y == without) continue;
+    m->n += 1;
+    m->sum += y;
+    m->least = PetscMin(m->least, y);
+    m->most  = PetscMax(m->most, y);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->n, 2, MPI_DOUBLE, MPI_SUM, report->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->least, 1, MPI_DOUBLE, MPI_MIN, report->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->most, 1, MPI_DOUBLE, MPI_MAX, report->comm));
+  mean = m->n > 0 ? m->sum / m->n : 0;
+  EACH_OBSERVATION(records, t, y)
+  {
+    if (y != without) m->square += (y - mean) * (y - mean);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->square, 1, MPI_DOUBLE, MPI_SUM, report->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  A code for missing that was not declared: frequent (at least two, and one in 200) and apart from all other values, which vary: by more
+  than three of their standard deviations from their mean, or outside their range by more than a quarter of it.
+*/
+static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, MeritTraitSummary *s)
+{
+  PetscFunctionBegin;
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(codes); k++) {
+    Moments rest;
+    double  n, mean, sd, gap;
+
+    if (codes[k] < all->least || codes[k] > all->most) continue;
+    PetscCall(Accumulate(report, t, codes[k], &rest));
+    n = all->n - rest.n;
+    if (n < 2 || n * 200 < all->n || rest.n < 3 || rest.least >= rest.most) continue;
+    mean = rest.sum / rest.n;
+    sd   = sqrt(rest.square / (rest.n - 1));
+    gap  = PetscMax(rest.least - codes[k], codes[k] - rest.most);
+    if (gap <= 0 || (fabs(codes[k] - mean) <= 3 * sd && gap <= 0.25 * (rest.most - rest.least))) continue;
+    s->suspect[s->n_suspects].value = codes[k];
+    s->suspect[s->n_suspects++].n   = (int64_t)n;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritReportTraits - Summary of every trait over the records of the analysis. Collective; borrowed, [n_traits]. */
+PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits)
+{
+  const MeritRecordsView *records = MeritModelRecords(report->model);
+  int64_t                 n_records = records->n_records;
+
+  PetscFunctionBegin;
+  *traits = report->traits;
+  if (*traits) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(records->n_traits, &report->traits));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_records, 1, MPI_INT64_T, MPI_SUM, report->comm));
+  for (int t = 0; t < records->n_traits; t++) {
+    MeritTraitSummary *s = &report->traits[t];
+    Moments            m;
+
+    PetscCall(Accumulate(report, t, NAN, &m));
+    s->name      = report->formula->trait[t];
+    s->n         = (int64_t)m.n;
+    s->n_missing = n_records - s->n;
+    s->mean      = m.n > 0 ? m.sum / m.n : NAN;
+    s->sd        = m.n > 1 ? sqrt(m.square / (m.n - 1)) : NAN;
+    s->min       = m.n > 0 ? m.least : NAN;
+    s->max       = m.n > 0 ? m.most : NAN;
+    PetscCall(Suspects(report, t, &m, s));
+  }
+  *traits = report->traits;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritReportTerms - Levels, equations and redundant equations of every term. Collective; borrowed, [n_terms]. */
+PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **terms)
+{
+  const MeritTermView *views;
+  const uint8_t       *state = MeritModelEquationState(report->model);
+  int                  n     = MeritModelTerms(report->model, &views);
+  int64_t             *count;
+  int32_t              at = 0;
+
+  PetscFunctionBegin;
+  *terms = report->terms;
+  if (*terms) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(n, &report->terms));
+  PetscCall(PetscCalloc1(3 * n, &count));
+  for (int t = 0; t < n; t++)
+    for (int32_t end = at + views[t].n_owned * views[t].n_eq; at < end; at++) count[3 * t + state[at]]++;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3 * n, MPI_INT64_T, MPI_SUM, report->comm));
+  for (int t = 0; t < n; t++)
+    report->terms[t] = (MeritTermSummary){.n_levels  = views[t].n_levels,
+                                          .n_comp    = views[t].n_comp,
+                                          .n_eq      = views[t].n_eq,
+                                          .equations = count[3 * t] + count[3 * t + MERIT_EQ_ALIASED],
+                                          .aliased   = count[3 * t + MERIT_EQ_ALIASED],
+                                          .absent    = count[3 * t + MERIT_EQ_ABSENT]};
+  PetscCall(PetscFree(count));
+  *terms = report->terms;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

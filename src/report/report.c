@@ -1,0 +1,89 @@
+#include "report_impl.h"
+#include <string.h>
+
+/* MeritReportCreate - Make a report on a model whose configuration is read. Not collective; the model must outlive it. */
+PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
+{
+  MeritReport r;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&r));
+  r->model   = model;
+  r->comm    = MeritModelComm(model);
+  r->formula = MeritModelFormula(model);
+  PetscCallMPI(MPI_Comm_rank(r->comm, &r->rank));
+  PetscCallMPI(MPI_Comm_size(r->comm, &r->size));
+  *report = r;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritReportSetFromConfig - Take from the job what is to be written.
+
+  Not collective, every rank alike. Keys: `output.solutions` (all, fixed, none), `output.fitted`, `ebv` (name: sum of labels of genetic
+  terms). Raises USAGE errors at the node's place, before any data are read.
+@*/
+PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
+{
+  const char *const words[] = {"all", "fixed", "none"};
+  int               choice  = REPORT_ALL;
+  MeritNode         ebv;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigChoice(job, "output.solutions", 3, words, &choice));
+  report->solutions = (ReportChoice)choice;
+  PetscCall(MeritConfigBool(job, "output.fitted", &report->fitted));
+  ebv = MeritNodeFind(job, "ebv");
+  if (ebv) PetscCall(ReportSumsParse(report, ebv));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritReportWantsFitted - Is fitted.tsv asked for? Not collective. */
+bool MeritReportWantsFitted(MeritReport report)
+{
+  return report->fitted;
+}
+
+const char *ReportComponentName(const MeritTermSpec *term, int component)
+{
+  return term->kind == MERIT_TERM_RIDGE ? "1" : term->regressor[term->component[component].regressor].name;
+}
+
+bool ReportGenetic(const MeritTermSpec *term)
+{
+  return term->kind == MERIT_TERM_PED || term->kind == MERIT_TERM_SNP;
+}
+
+PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length)
+{
+  bool quote = length > 0 && (at[0] == ' ' || at[length - 1] == ' ');
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < length && !quote; i++) quote = at[i] == '\t' || at[i] == '"' || at[i] == '\n' || at[i] == '\r';
+  if (!quote) {
+    PetscCall(MeritTextAddBytes(text, at, length));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MeritTextAddBytes(text, "\"", 1));
+  for (size_t i = 0; i < length; i++) PetscCall(MeritTextAddBytes(text, at[i] == '"' ? "\"\"" : at + i, at[i] == '"' ? 2 : 1));
+  PetscCall(MeritTextAddBytes(text, "\"", 1));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritReportDestroy - Free a report; NULL-safe, sets the handle to NULL. Not collective. */
+PetscErrorCode MeritReportDestroy(MeritReport *report)
+{
+  MeritReport r = *report;
+
+  PetscFunctionBegin;
+  if (!r) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int s = 0; s < r->n_sums; s++) PetscCall(PetscFree(r->sum[s].name));
+  PetscCall(PetscFree(r->sum));
+  PetscCall(PetscFree(r->traits));
+  PetscCall(PetscFree(r->terms));
+  PetscCall(PetscFree(r->counts));
+  PetscCall(PetscFree(r->count_text));
+  MeritTextFree(&r->steps);
+  PetscCall(PetscFree(*report));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

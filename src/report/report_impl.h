@@ -1,0 +1,54 @@
+#pragma once
+/* Private to src/report. */
+#include <merit/report.h>
+
+typedef enum { REPORT_ALL, REPORT_FIXED, REPORT_NONE } ReportChoice;
+
+/* A sum of genetic values asked for by `ebv`: (term, regressor) pairs */
+typedef struct {
+  char *name;                               /* owned */
+  int   n;
+  struct { int term, regressor; } part[16];
+} ReportSum;
+
+struct _p_MeritReport {
+  MPI_Comm             comm;
+  PetscMPIInt          rank, size;
+  MeritModel           model;   /* borrowed */
+  const MeritFormula  *formula; /* borrowed from the model */
+  ReportChoice         solutions;
+  bool                 fitted;
+  int                  n_sums;
+  ReportSum           *sum;     /* [n_sums]; owned */
+  MeritTraitSummary   *traits;  /* owned, NULL until asked for; likewise the next two */
+  MeritTermSummary    *terms;
+  int                  n_counts;
+  MeritExclusionCount *counts;
+  char                *count_text; /* bytes the counts point into; owned */
+  MeritText            steps;   /* rows of convergence.tsv, rank 0 */
+};
+
+/* A term's values on the rank whose block of canonical levels they fall in; component fastest */
+typedef struct {
+  int64_t  first, n; /* levels of this rank's block */
+  int      n_comp;
+  double  *u;        /* [n * n_comp] */
+  int64_t *observed; /* [n * n_comp], -1 not known */
+  uint8_t *state;    /* [n * n_comp] MeritEquationState */
+} ReportBlock;
+
+/* Components u of all terms from equations x, and where each term begins in it. Free with PetscFree. Collective. */
+PETSC_INTERN PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u);
+PETSC_INTERN PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[], ReportBlock *block);
+PETSC_INTERN PetscErrorCode ReportBlockDestroy(ReportBlock *block);
+/* First owned equation and first owned component slot of a term in the arrays of owned ones */
+PETSC_INTERN void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *slot);
+/* Scale of one level of an SNP term: allele effect = scale * u; NULL for other terms and unit scales. Indexed by canonical level. */
+PETSC_INTERN PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale);
+/* The `component` column: the regressor's name, "1" in ridge */
+PETSC_INTERN const char *ReportComponentName(const MeritTermSpec *term, int component);
+PETSC_INTERN bool ReportGenetic(const MeritTermSpec *term);
+/* A label as a field of a tab-separated table: quoted where a tab, quote or line end demands it */
+PETSC_INTERN PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length);
+/* Parse the node `ebv` against the formula */
+PETSC_INTERN PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv);

@@ -1,0 +1,156 @@
+#include "report_impl.h"
+#include <merit/exchange.h>
+#include <math.h>
+#include <string.h>
+
+/* Effects of every SNP component on the rank whose block of the SNP file holds the SNP */
+typedef struct {
+  int     n_values; /* components over all SNP terms */
+  int32_t first, n; /* SNPs of the file in this rank's block */
+  double *effect;   /* [n * n_values], NaN where the SNP is not used */
+} SnpTable;
+
+/* SNPs of the file that columns of M are, [n_used] */
+static PetscErrorCode ColumnsToSnps(MeritGenotypes geno, int32_t **snp_of)
+{
+  const MeritSnp *snps;
+  int64_t         n_animals;
+  int32_t         n_snps, n_used;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
+  PetscCall(MeritGenotypesSnps(geno, &snps));
+  PetscCall(PetscMalloc1(n_used, snp_of));
+  for (int32_t s = 0; s < n_snps; s++)
+    if (snps[s].column >= 0) (*snp_of)[snps[s].column] = s;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One SNP term's effects, from the block of its columns to the block of the file's SNPs */
+static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBlock *block, const int32_t snp_of[], int offset,
+                              SnpTable *table)
+{
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  int32_t      *got;
+  double       *u;
+  int64_t       arriving;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(block->n, &dest));
+  for (int64_t i = 0; i < block->n; i++) dest[i] = MeritBlockOwner(n_snps, report->size, snp_of[block->first + i]);
+  PetscCall(MeritExchangeCreate(report->comm, block->n, dest, &ex));
+  arriving = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc2(arriving, &got, arriving * block->n_comp, &u));
+  PetscCall(MeritExchangeForward(ex, sizeof(*got), snp_of + block->first, got));
+  PetscCall(MeritExchangeForward(ex, (size_t)block->n_comp * sizeof(*u), block->u, u));
+  for (int64_t i = 0; i < arriving; i++)
+    memcpy(table->effect + (int64_t)(got[i] - table->first) * table->n_values + offset, u + i * block->n_comp,
+           (size_t)block->n_comp * sizeof(*u));
+  PetscCall(PetscFree2(got, u));
+  PetscCall(PetscFree(dest));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Header(MeritReport report, MeritText *text)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritTextAdd(text, "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused"));
+  for (int t = 0; t < report->formula->n_terms; t++) {
+    const MeritTermSpec *term = &report->formula->term[t];
+
+    for (int c = 0; term->kind == MERIT_TERM_SNP && c < term->n_components; c++) {
+      char name[1100];
+
+      snprintf(name, sizeof(name), "%s.%s%s%s.effect", report->formula->trait[term->component[c].trait], term->label,
+               term->n_regressors > 1 ? "." : "", term->n_regressors > 1 ? ReportComponentName(term, c) : "");
+      PetscCall(MeritTextAddBytes(text, "\t", 1));
+      PetscCall(ReportAddField(text, name, strlen(name)));
+    }
+  }
+  PetscCall(MeritTextAddBytes(text, "\n", 2)); /* with its 0: the header goes out as a string */
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Rows(const MeritSnp snps[], const SnpTable *table, MeritText *text)
+{
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < table->n; i++) {
+    const MeritSnp *snp      = &snps[table->first + i];
+    const char     *fields[] = {snp->name, snp->chromosome, NULL, snp->counted, snp->other};
+
+    for (int k = 0; k < 5; k++) {
+      if (fields[k]) PetscCall(ReportAddField(text, fields[k], strlen(fields[k])));
+      else PetscCall(MeritTextAdd(text, "%lld", (long long)snp->position));
+      PetscCall(MeritTextAddBytes(text, "\t", 1));
+    }
+    PetscCall(MeritTextAddReal(text, snp->frequency));
+    PetscCall(MeritTextAdd(text, "\t%lld\t%d", (long long)snp->n_missing, snp->column >= 0));
+    for (int k = 0; k < table->n_values; k++) {
+      PetscCall(MeritTextAddBytes(text, "\t", 1));
+      PetscCall(MeritTextAddReal(text, table->effect[i * (int64_t)table->n_values + k] + 0.0));
+    }
+    PetscCall(MeritTextAddBytes(text, "\n", 1));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Fill the table from all SNP terms */
+static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_snps, const double x[], SnpTable *table)
+{
+  int32_t *snp_of;
+  double  *u;
+  int      offset = 0;
+
+  PetscFunctionBegin;
+  PetscCall(ColumnsToSnps(geno, &snp_of));
+  PetscCall(ReportComponents(report, x, &u));
+  for (int t = 0; t < report->formula->n_terms; t++) {
+    ReportBlock block;
+
+    if (report->formula->term[t].kind != MERIT_TERM_SNP) continue;
+    PetscCall(ReportBlockCreate(report, t, u, &block));
+    PetscCall(Deliver(report, n_snps, &block, snp_of, offset, table));
+    offset += block.n_comp;
+    PetscCall(ReportBlockDestroy(&block));
+  }
+  PetscCall(PetscFree(u));
+  PetscCall(PetscFree(snp_of));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritReportSnps - Write snps.tsv: every SNP of the file in its order, with the effect of one copy of the counted allele per trait
+  (NA where the SNP is not used).
+
+  Collective. Nothing is written without genotypes.
+@*/
+PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double x[])
+{
+  MeritGenotypes  geno  = MeritModelGenotypes(report->model);
+  SnpTable        table = {0};
+  MeritText       text = {0}, header = {0};
+  const MeritSnp *snps;
+  int64_t         n_animals;
+  int32_t         n_snps, n_used;
+
+  PetscFunctionBegin;
+  if (!geno) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
+  PetscCall(MeritGenotypesSnps(geno, &snps));
+  for (int t = 0; t < report->formula->n_terms; t++)
+    if (report->formula->term[t].kind == MERIT_TERM_SNP) table.n_values += report->formula->term[t].n_components;
+  table.first = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank);
+  table.n     = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank + 1) - table.first;
+  PetscCall(PetscMalloc1((int64_t)table.n * table.n_values, &table.effect));
+  for (int64_t i = 0; i < (int64_t)table.n * table.n_values; i++) table.effect[i] = NAN;
+  PetscCall(Fill(report, geno, n_snps, x, &table));
+  PetscCall(Header(report, &header));
+  PetscCall(Rows(snps, &table, &text));
+  PetscCall(MeritOutputWrite(out, "snps.tsv", header.at, text.at, (int64_t)text.n));
+  MeritTextFree(&text);
+  MeritTextFree(&header);
+  PetscCall(PetscFree(table.effect));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,79 @@
+#include "report_impl.h"
+#include <string.h>
+
+static const char *const header = "trait\tterm\tcomponent\tlevel\tn\tsolution\tse\tstatus\n";
+
+/* One row: trait, term, component, level, n, solution, se, status */
+static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, const char *component, const char *level,
+                          size_t length, int64_t n, double solution, uint8_t state)
+{
+  bool aliased = state == MERIT_EQ_ALIASED;
+
+  PetscFunctionBegin;
+  PetscCall(ReportAddField(text, trait, strlen(trait)));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscCall(ReportAddField(text, term, strlen(term)));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscCall(ReportAddField(text, component, strlen(component)));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscCall(ReportAddField(text, level, length));
+  if (n >= 0) PetscCall(MeritTextAdd(text, "\t%lld\t", (long long)n));
+  else PetscCall(MeritTextAddBytes(text, "\tNA\t", 4));
+  /* adding 0 turns -0 into 0 */
+  PetscCall(MeritTextAddReal(text, aliased ? 0 : solution + 0.0));
+  PetscCall(MeritTextAdd(text, "\tNA\t%s\n", aliased ? "aliased" : "ok"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Term(MeritReport report, int t, const double u[], MeritText *text)
+{
+  const MeritTermSpec *spec = &report->formula->term[t];
+  ReportBlock          block;
+  int64_t             *number, *start;
+  char                *at;
+
+  PetscFunctionBegin;
+  PetscCall(ReportBlockCreate(report, t, u, &block));
+  PetscCall(PetscMalloc1(block.n, &number));
+  for (int64_t i = 0; i < block.n; i++) number[i] = block.first + i;
+  PetscCall(MeritModelLabels(report->model, t, block.n, number, &at, &start));
+  for (int64_t i = 0; i < block.n; i++)
+    for (int c = 0; c < block.n_comp; c++) {
+      int64_t k = i * block.n_comp + c;
+
+      if (block.state[k] == MERIT_EQ_ABSENT) continue;
+      PetscCall(Row(text, report->formula->trait[spec->component[c].trait], spec->label, ReportComponentName(spec, c), at + start[i],
+                    (size_t)(start[i + 1] - start[i]), block.observed[k], block.u[k], block.state[k]));
+    }
+  PetscCall(PetscFree(at));
+  PetscCall(PetscFree(start));
+  PetscCall(PetscFree(number));
+  PetscCall(ReportBlockDestroy(&block));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritReportSolutions - Write solutions.tsv: terms in formula order, levels in canonical order, components regressor slowest.
+
+  Collective. x[n_owned] are the equations. Fixed levels without an observation are left out, redundant ones have 0 and `aliased`.
+  SNP terms show the effect of one copy of the counted allele.
+@*/
+PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[])
+{
+  double *u;
+
+  PetscFunctionBegin;
+  if (report->solutions == REPORT_NONE) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(ReportComponents(report, x, &u));
+  PetscCall(MeritOutputWrite(out, "solutions.tsv", header, NULL, 0));
+  for (int t = 0; t < report->formula->n_terms; t++) {
+    MeritText text = {0};
+
+    if (report->solutions == REPORT_FIXED && report->formula->term[t].kind != MERIT_TERM_FIXED) continue;
+    PetscCall(Term(report, t, u, &text));
+    PetscCall(MeritOutputWrite(out, "solutions.tsv", NULL, text.at, (int64_t)text.n));
+    MeritTextFree(&text);
+  }
+  PetscCall(PetscFree(u));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,197 @@
+/* Warm starts: earlier solutions find their equations by trait, term, component and level. */
+#include "report_impl.h"
+#include <merit/exchange.h>
+#include <merit/log.h>
+#include <merit/table.h>
+#include <string.h>
+
+/* The columns of a solutions.tsv that matter */
+typedef struct {
+  int64_t        n;
+  const int32_t *code[4]; /* trait, term, component, level */
+  MeritStrings   pool[4];
+  const double  *solution;
+} StartTable;
+
+static const char *const start_columns[] = {"trait", "term", "component", "level", "solution"};
+
+static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, StartTable *start)
+{
+  int64_t first;
+  int     column[5];
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableOpen(comm, path, 0, NULL, 0, NULL, table));
+  for (int k = 0; k < 5; k++) {
+    column[k] = MeritTableFind(*table, start_columns[k]);
+    if (column[k] < 0)
+      PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, path, 1, NULL, "solver.start: no column '%s'; a solutions.tsv is needed", start_columns[k]));
+    PetscCall(MeritTableSelect(*table, column[k], k < 4 ? MERIT_COLUMN_TEXT : MERIT_COLUMN_NUMBER));
+  }
+  PetscCall(MeritTableRead(*table));
+  PetscCall(MeritTableRows(*table, &start->n, &first));
+  for (int k = 0; k < 4; k++) PetscCall(MeritTableText(*table, column[k], &start->code[k], &start->pool[k]));
+  PetscCall(MeritTableNumbers(*table, column[4], &start->solution));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static bool Is(const StartTable *start, int column, int64_t row, const char text[])
+{
+  int32_t code = start->code[column][row];
+
+  return code >= 0 && !strcmp(MeritStringsGet(start->pool[column], code, NULL), text);
+}
+
+/* Component of a row in a term, -1 if the row is not about the term */
+static int ComponentOf(MeritReport report, const StartTable *start, int t, int64_t row)
+{
+  const MeritTermSpec *term = &report->formula->term[t];
+
+  if (!Is(start, 1, row, term->label) || start->code[3][row] < 0) return -1;
+  for (int c = 0; c < term->n_components; c++)
+    if (Is(start, 2, row, ReportComponentName(term, c)) && Is(start, 0, row, report->formula->trait[term->component[c].trait])) return c;
+  return -1;
+}
+
+/* One row on its way to the owner of its level */
+typedef struct {
+  int64_t equation; /* of the level, global; -1 unknown */
+  int64_t level;
+  int32_t component;
+  double  value;
+} StartRow;
+
+/* Rows of this rank that are about term t, with the canonical numbers and equations of their levels */
+static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t, int64_t *n_rows, StartRow **rows)
+{
+  MeritStrings pool;
+  int32_t     *code;
+  int64_t     *number, *level, *equation, n = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritStringsCreate(&pool));
+  PetscCall(PetscMalloc1(start->n, rows));
+  PetscCall(PetscMalloc1(start->n, &code));
+  for (int64_t i = 0; i < start->n; i++) {
+    int         c = ComponentOf(report, start, t, i);
+    size_t      length;
+    const char *label;
+
+    if (c < 0) continue;
+    label = MeritStringsGet(start->pool[3], start->code[3][i], &length);
+    PetscCall(MeritStringsIntern(pool, label, length, &code[n]));
+    (*rows)[n++] = (StartRow){.component = c, .value = start->solution[i]};
+  }
+  PetscCall(PetscMalloc3(MeritStringsCount(pool), &number, n, &level, n, &equation));
+  PetscCall(MeritModelFindLabels(report->model, t, pool, number));
+  for (int64_t i = 0; i < n; i++) level[i] = number[code[i]];
+  PetscCall(MeritModelLocate(report->model, t, n, level, equation));
+  for (int64_t i = 0; i < n; i++) (*rows)[i].level = level[i], (*rows)[i].equation = level[i] < 0 ? -1 : equation[i];
+  PetscCall(PetscFree3(number, level, equation));
+  PetscCall(PetscFree(code));
+  PetscCall(MeritStringsDestroy(&pool));
+  *n_rows = n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rank that owns a global equation; begin[size] are the ranks' first equations */
+static PetscMPIInt Owner(const int64_t begin[], PetscMPIInt size, int64_t equation)
+{
+  PetscMPIInt low = 0, high = size;
+
+  while (high - low > 1) {
+    PetscMPIInt middle = (low + high) / 2;
+
+    if (begin[middle] <= equation) low = middle;
+    else high = middle;
+  }
+  while (low + 1 < size && begin[low + 1] <= equation) low++;
+  return low;
+}
+
+/* Lay the rows of term t into the components u of their owners; *n_used counts over all ranks */
+static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow rows[], const int64_t begin[], double u[],
+                            int64_t *n_used)
+{
+  const MeritTermView *view;
+  const double        *scale;
+  MeritExchange        ex;
+  PetscMPIInt         *dest;
+  StartRow            *got;
+  int32_t              equation, slot;
+  int64_t              arriving;
+
+  PetscFunctionBegin;
+  MeritModelTerms(report->model, &view);
+  view += t;
+  ReportTermFirst(report, t, &equation, &slot);
+  PetscCall(ReportSnpScale(report, t, &scale));
+  PetscCall(PetscMalloc1(n, &dest));
+  for (int64_t i = 0; i < n; i++) dest[i] = rows[i].equation < 0 || !view->n_eq ? -1 : Owner(begin, report->size, rows[i].equation);
+  PetscCall(MeritExchangeCreate(report->comm, n, dest, &ex));
+  arriving = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc1(arriving, &got));
+  PetscCall(MeritExchangeForward(ex, sizeof(*got), rows, got));
+  for (int64_t i = 0; i < arriving; i++) {
+    int64_t level = (got[i].equation - begin[report->rank] - equation) / view->n_eq;
+
+    u[slot + level * view->n_comp + got[i].component] = scale ? got[i].value / scale[got[i].level] : got[i].value;
+  }
+  PetscCallMPI(MPI_Allreduce(&arriving, n_used, 1, MPI_INT64_T, MPI_SUM, report->comm));
+  PetscCall(PetscFree(got));
+  PetscCall(PetscFree(dest));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PlaceAll(MeritReport report, const StartTable *start, double u[], int64_t *n_found)
+{
+  int32_t  n_owned, n_local, n_slots;
+  int64_t *begin, first, n_all;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(report->model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  PetscCall(PetscMalloc1(report->size, &begin));
+  PetscCallMPI(MPI_Allgather(&first, 1, MPI_INT64_T, begin, 1, MPI_INT64_T, report->comm));
+  *n_found = 0;
+  for (int t = 0; t < report->formula->n_terms; t++) {
+    StartRow *rows;
+    int64_t   n, used;
+
+    PetscCall(Collect(report, start, t, &n, &rows));
+    PetscCall(Place(report, t, n, rows, begin, u, &used));
+    PetscCall(PetscFree(rows));
+    *n_found += used;
+  }
+  PetscCall(PetscFree(begin));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritReportStart - Start values from the solutions.tsv of an earlier run.
+
+  Collective. Rows are matched by trait, term, component and level label; x[n_owned] is 0 where the file has nothing. *n_found counts the
+  rows used; a file of which no row fits is an INPUT error, one of which some do not fit gives a message.
+@*/
+PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[], int64_t *n_found)
+{
+  MeritTable table = NULL;
+  StartTable start = {0};
+  double    *u;
+  int64_t    n_rows;
+  int32_t    equation, slot;
+
+  PetscFunctionBegin;
+  PetscCall(Read(report->comm, path, &table, &start));
+  PetscCallMPI(MPI_Allreduce(&start.n, &n_rows, 1, MPI_INT64_T, MPI_SUM, report->comm));
+  ReportTermFirst(report, report->formula->n_terms, &equation, &slot);
+  PetscCall(PetscCalloc1(slot, &u));
+  PetscCall(PlaceAll(report, &start, u, n_found));
+  PetscCall(MeritTableDestroy(&table));
+  if (!*n_found)
+    PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL, "solver.start: none of its %lld rows fits this model", (long long)n_rows));
+  MeritLog(MERIT_LOG_INFO, "start: %lld of %lld rows of %s used", (long long)*n_found, (long long)n_rows, path);
+  PetscCall(MeritModelFromComponents(report->model, u, x));
+  PetscCall(PetscFree(u));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
