@@ -64,7 +64,7 @@ PetscErrorCode AnimalsColumns(MeritReport report, Animals *a)
   for (int t = 0; t < f->n_terms; t++)
     if (ReportGenetic(&f->term[t])) n += f->term[t].n_components;
   PetscCall(PetscMalloc1(n, &a->value));
-  PetscCall(PetscCalloc1(n + report->n_sums * f->n_traits, &a->column));
+  PetscCall(PetscCalloc1((size_t)(n + report->n_sums * f->n_traits), &a->column));
   for (int t = 0; t < f->n_terms; t++)
     for (int c = 0; ReportGenetic(&f->term[t]) && c < f->term[t].n_components; c++)
       a->value[a->n_values++] = (AnimalValue){.term = t, .component = c};

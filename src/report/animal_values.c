@@ -50,7 +50,7 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, cons
   for (int64_t i = 0; i < n; i++) dest[i] = number[i] < 0 ? -1 : MeritBlockOwner(n_all, report->size, number[i]);
   PetscCall(MeritExchangeCreate(report->comm, n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
-  PetscCall(PetscMalloc2(arriving, &got, arriving * width, &values));
+  PetscCall(PetscMalloc2(arriving, &got, (size_t)(arriving * width), &values));
   PetscCall(MeritExchangeForward(ex, sizeof(*got), number, got));
   PetscCall(MeritExchangeForward(ex, (size_t)width * sizeof(*values), rows, values));
   for (int64_t i = 0; i < arriving; i++)
@@ -79,7 +79,7 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
   width = view->n_comp + 1;
   ReportTermFirst(report, t, &equation, &slot);
   PetscCall(MeritPedigreeSize(MeritModelPedigree(report->model), &n_animals, &no_line, &duplicates));
-  PetscCall(PetscMalloc2(view->n_owned * (int64_t)width, &rows, width, &column));
+  PetscCall(PetscMalloc2((size_t)view->n_owned * (size_t)width, &rows, width, &column));
   PetscCall(PetscCalloc1(view->n_owned, &count));
   if (t == AnimalsFirstTerm(report)) PetscCall(CountInPedigree(report, view, count));
   column[0] = 0;
@@ -141,7 +141,7 @@ static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomi
   PetscCall(MeritGenotypesTile(geno, &grid_rows, &grid_cols, &row_first, &n_rows, &col_first, &n_cols));
   PetscCall(PetscCalloc1(n_rows, &count));
   if (t == AnimalsFirstTerm(report)) PetscCall(CountInGenotypes(report, t, n_rows, count));
-  PetscCall(PetscMalloc3(n_rows * width, &rows, n_rows, &number, width, &column));
+  PetscCall(PetscMalloc3((size_t)(n_rows * width), &rows, n_rows, &number, width, &column));
   column[0] = 0;
   for (int v = 0; v < a->n_values; v++)
     if (a->value[v].term == t) column[a->value[v].component + 1] = v + 1;
@@ -194,7 +194,7 @@ PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const geno
   column[width++] = 0;
   for (int v = 0; v < a->n_values; v++)
     if (report->formula->term[a->value[v].term].kind == MERIT_TERM_SNP) column[width++] = v + 1;
-  PetscCall(PetscMalloc1(a->n_geno * width, &rows));
+  PetscCall(PetscMalloc1((size_t)(a->n_geno * width), &rows));
   for (int64_t i = 0; i < a->n_geno; i++)
     for (int k = 0; k < width; k++) rows[i * width + k] = a->geno[i * a->width + column[k]];
   PetscCall(Deliver(report, n_animals, a->n_geno, a->number, width, rows, column, a->ped_first, a->width, a->ped));

@@ -18,7 +18,7 @@ static PetscErrorCode Allocate(MeritReport report, Animals *a)
     a->geno_first = MeritBlockFirst(n_animals, report->size, report->rank);
     a->n_geno     = MeritBlockFirst(n_animals, report->size, report->rank + 1) - a->geno_first;
   }
-  PetscCall(PetscMalloc3(a->n_ped * a->width, &a->ped, a->n_geno * a->width, &a->geno, a->n_geno, &a->number));
+  PetscCall(PetscMalloc3((size_t)(a->n_ped * a->width), &a->ped, (size_t)(a->n_geno * a->width), &a->geno, a->n_geno, &a->number));
   for (int64_t i = 0; i < a->n_ped * a->width; i++) a->ped[i] = i % a->width ? NAN : 0;
   for (int64_t i = 0; i < a->n_geno * a->width; i++) a->geno[i] = i % a->width ? NAN : 0;
   for (int64_t i = 0; i < a->n_geno; i++) a->number[i] = -1;

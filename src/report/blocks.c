@@ -39,7 +39,7 @@ PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Observations and states of the owned levels, one per component; they are kept per equation, which is the same unless G is singular */
+/* Observations and states of the owned levels, one per component; states are kept per equation, which is the same unless G is singular */
 static PetscErrorCode Flags(MeritReport report, int term, int64_t observed[], uint8_t state[])
 {
   const MeritTermView *view;
@@ -52,9 +52,9 @@ static PetscErrorCode Flags(MeritReport report, int term, int64_t observed[], ui
   view += term;
   ReportTermFirst(report, term, &equation, &slot);
   for (int32_t i = 0; i < view->n_owned * view->n_comp; i++) {
-    bool same = view->n_eq == view->n_comp;
+    const bool same = view->n_eq == view->n_comp;
 
-    observed[i] = same ? n_of[equation + i] : -1;
+    observed[i] = n_of[slot + i];
     state[i]    = same ? s_of[equation + i] : MERIT_EQ_OK;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -65,13 +65,13 @@ static PetscErrorCode Deliver(MeritExchange ex, const MeritTermView *view, const
                               const uint8_t state[], ReportBlock *block)
 {
   const int64_t arriving = MeritExchangeArriving(ex);
-  const size_t  d        = (size_t)view->n_comp;
+  const size_t  d        = (size_t)view->n_comp, n = (size_t)arriving * d;
   int64_t      *level, *o;
   double       *v;
   uint8_t      *s;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc4(arriving, &level, arriving * view->n_comp, &o, arriving * view->n_comp, &v, arriving * view->n_comp, &s));
+  PetscCall(PetscMalloc4(arriving, &level, n, &o, n, &v, n, &s));
   PetscCall(MeritExchangeForward(ex, sizeof(*level), view->canonical, level));
   PetscCall(MeritExchangeForward(ex, d * sizeof(*v), u, v));
   PetscCall(MeritExchangeForward(ex, d * sizeof(*o), observed, o));

@@ -109,7 +109,7 @@ PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **ter
   *terms = report->terms;
   if (*terms) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1(n, &report->terms));
-  PetscCall(PetscCalloc1(3 * n, &count));
+  PetscCall(PetscCalloc1((size_t)(3 * n), &count));
   for (int t = 0; t < n; t++)
     for (int32_t end = at + views[t].n_owned * views[t].n_eq; at < end; at++) count[3 * t + state[at]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3 * n, MPI_INT64_T, MPI_SUM, report->comm));

@@ -64,7 +64,7 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   Excluded     *row;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(n + 1, &start, 2 * n, &place));
+  PetscCall(PetscMalloc2(n + 1, &start, (size_t)(2 * n), &place));
   start[0] = 0;
   for (int64_t i = 0; i < n; i++) {
     const char *part[] = {items[i].kind, items[i].id, items[i].reason};
@@ -76,7 +76,7 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   }
   PetscCall(MeritExchangeCreate(comm, n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
-  PetscCall(PetscMalloc2(2 * arriving, &got_place, arriving, &row));
+  PetscCall(PetscMalloc2((size_t)(2 * arriving), &got_place, arriving, &row));
   PetscCall(MeritExchangeForward(ex, 2 * sizeof(*place), place, got_place));
   PetscCall(MeritExchangeForwardBytes(ex, pack.at, start, &got, &got_start));
   for (int64_t i = 0; i < arriving; i++) {
@@ -168,7 +168,7 @@ static PetscErrorCode CountLabels(MeritReport report, MeritDict dict, int64_t n,
   for (int64_t i = 0; i < n; i++) count[number[i]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, (int)size, MPI_INT64_T, MPI_SUM, report->comm));
   PetscCall(MeritDictLabels(dict, size, all, &at, &start));
-  PetscCall(PetscCalloc1(start[size] + 2 * size, &report->count_text));
+  PetscCall(PetscCalloc1((size_t)(start[size] + 2 * size), &report->count_text));
   PetscCall(PetscCalloc1(size, &report->counts));
   to = report->count_text;
   for (int64_t i = 0; i < size; i++) {

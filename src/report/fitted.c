@@ -29,9 +29,8 @@ static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_
   PetscCall(MeritModelRecordLines(report->model, &line));
   for (int32_t r = 0; r < records->n_records; r++) last = PetscMax(last, line[r] + 1);
   PetscCallMPI(MPI_Allreduce(&last, &all, 1, MPI_INT64_T, MPI_MAX, report->comm));
-  PetscCall(PetscMalloc1((int64_t)records->n_records * records->n_traits, rows));
-  PetscCall(PetscMalloc1((int64_t)records->n_records * records->n_traits, dest));
-  *n = 0;
+  PetscCall(PetscMalloc1((size_t)records->n_records * (size_t)records->n_traits, rows));
+  PetscCall(PetscMalloc1((size_t)records->n_records * (size_t)records->n_traits, dest));
   for (int32_t r = 0; r < records->n_records; r++)
     for (int32_t t = 0; t < records->n_traits; t++) {
       int64_t k = (int64_t)r * records->n_traits + t;
@@ -54,7 +53,7 @@ PetscErrorCode MeritReportFitted(MeritReport report, MeritOutput out, const doub
   PetscMPIInt  *dest;
   Fitted       *rows, *got;
   MeritText     text = {0};
-  int64_t       n, arriving;
+  int64_t       n = 0, arriving;
 
   PetscFunctionBegin;
   PetscCall(Observed(report, fitted, &n, &rows, &dest));

@@ -33,7 +33,7 @@ typedef struct {
   int64_t  first, n; /* levels of this rank's block */
   int      n_comp;
   double  *u;        /* [n * n_comp] */
-  int64_t *observed; /* [n * n_comp], -1 not known */
+  int64_t *observed; /* [n * n_comp] */
   uint8_t *state;    /* [n * n_comp] MeritEquationState */
 } ReportBlock;
 

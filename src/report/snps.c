@@ -41,7 +41,7 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBl
   for (int64_t i = 0; i < block->n; i++) dest[i] = MeritBlockOwner(n_snps, report->size, snp_of[block->first + i]);
   PetscCall(MeritExchangeCreate(report->comm, block->n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
-  PetscCall(PetscMalloc2(arriving, &got, arriving * block->n_comp, &u));
+  PetscCall(PetscMalloc2(arriving, &got, (size_t)(arriving * block->n_comp), &u));
   PetscCall(MeritExchangeForward(ex, sizeof(*got), snp_of + block->first, got));
   PetscCall(MeritExchangeForward(ex, (size_t)block->n_comp * sizeof(*u), block->u, u));
   for (int64_t i = 0; i < arriving; i++)
@@ -143,7 +143,7 @@ PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double
     if (report->formula->term[t].kind == MERIT_TERM_SNP) table.n_values += report->formula->term[t].n_components;
   table.first = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank);
   table.n     = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank + 1) - table.first;
-  PetscCall(PetscMalloc1((int64_t)table.n * table.n_values, &table.effect));
+  PetscCall(PetscMalloc1((size_t)table.n * (size_t)table.n_values, &table.effect));
   for (int64_t i = 0; i < (int64_t)table.n * table.n_values; i++) table.effect[i] = NAN;
   PetscCall(Fill(report, geno, n_snps, x, &table));
   PetscCall(Header(report, &header));
