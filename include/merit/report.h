@@ -35,6 +35,11 @@ typedef struct {
   int64_t     n;
 } MeritExclusionCount;
 
+/* Bytes per rank, the fullest rank's share: an estimate from counts. */
+typedef struct {
+  int64_t records, levels, genotypes, vectors, total;
+} MeritMemoryEstimate;
+
 /* One iteration, for convergence.tsv; NaN where a solver does not have a criterion. */
 typedef struct {
   int64_t       iteration;
@@ -63,6 +68,9 @@ MERIT_EXTERN bool MeritReportWantsFitted(MeritReport report);
 MERIT_EXTERN PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits);
 MERIT_EXTERN PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **terms);
 MERIT_EXTERN PetscErrorCode MeritReportExclusionCounts(MeritReport report, int *n, const MeritExclusionCount **counts);
+
+/* Memory of a solve on a number of ranks (0: those of this run, with its halo as it is). Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportMemory(MeritReport report, int ranks, MeritMemoryEstimate *estimate);
 
 /* solutions.tsv from equations x[n_owned]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[]);

@@ -1,0 +1,235 @@
+/* merit solve: best linear unbiased estimates and predictions with known variances. */
+#include "cli.h"
+#include <math.h>
+#include <merit/file.h>
+#include <merit/log.h>
+#include <merit/model.h>
+#include <merit/op.h>
+#include <merit/report.h>
+#include <merit/solver.h>
+#include <omp.h>
+
+/* Everything a run holds, so that one place frees it */
+typedef struct {
+  MPI_Comm         comm;
+  MeritNode        job; /* borrowed */
+  MeritModel       model;
+  MeritReport      report;
+  MeritOutput      out;
+  MeritSolver      solver;
+  Mat              C;
+  double          *r, *x; /* [n_owned] */
+  const char      *type;
+  int              criterion; /* MeritCriterion */
+  double           rtol, first; /* of the criterion in the first iteration that has it */
+  MeritSolveResult result;
+} Solve;
+
+static const char *const criterion_names[] = {"residual", "residual_sq", "change", "change_sq"};
+
+/* Value of the criterion that the run was asked to use */
+static double Criterion(const Solve *s, const MeritIteration *it)
+{
+  double value = s->criterion == MERIT_CRITERION_RESIDUAL || s->criterion == MERIT_CRITERION_RESIDUAL_SQ ? it->residual : it->change;
+
+  return s->criterion == MERIT_CRITERION_RESIDUAL_SQ || s->criterion == MERIT_CRITERION_CHANGE_SQ ? value * value : value;
+}
+
+/* A line per iteration: criteria and, from the mean rate so far, what is left */
+static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
+{
+  Solve                *s    = ctx;
+  const MeritReportStep step = {.iteration = it->iteration, .residual = it->residual, .change = it->change,
+                                .residual_scaled = it->residual_scaled, .term_change = it->term_change, .seconds = it->seconds};
+  double                value = Criterion(s, it), done, left = NAN;
+
+  PetscFunctionBegin;
+  PetscCall(MeritReportStepAdd(s->report, &step));
+  if (!(s->first > 0) && value > 0) s->first = value;
+  done = value > 0 && s->first > s->rtol ? log(s->first / value) / log(s->first / s->rtol) : NAN;
+  if (done > 0 && done < 1 && it->iteration > 1) left = (double)it->iteration * (1 - done) / done;
+  if (isfinite(left))
+    MeritLogProgress(done, "iteration %lld: residual %.3e, change %.3e; about %.0f more, %.1f s", (long long)it->iteration, it->residual,
+                     it->change, ceil(left), left * it->seconds / (double)it->iteration);
+  else
+    MeritLogProgress(-1, "iteration %lld: residual %.3e, change %.3e", (long long)it->iteration, it->residual, it->change);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What can be wrong without data: the job, the output folder, the solver's options */
+static PetscErrorCode Prepare(Solve *s)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritModelCreate(s->comm, &s->model));
+  PetscCall(MeritModelSetFromConfig(s->model, s->job));
+  PetscCall(MeritReportCreate(s->model, &s->report));
+  PetscCall(MeritReportSetFromConfig(s->report, s->job));
+  PetscCall(MeritSolverCreate(s->comm, &s->solver));
+  PetscCall(MeritSolverSetFromConfig(s->solver, s->job));
+  PetscCall(MeritSolverSetMonitor(s->solver, Monitor, s));
+  PetscCall(MeritConfigString(s->job, "solver.type", &s->type));
+  PetscCall(MeritConfigChoice(s->job, "solver.criterion", 4, criterion_names, &s->criterion));
+  PetscCall(MeritConfigReal(s->job, "solver.rtol", 0, 1, &s->rtol));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Start(Solve *s)
+{
+  char   *path = NULL;
+  int64_t found;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigPath(s->job, "solver.start", &path));
+  if (path) PetscCall(MeritReportStart(s->report, path, s->x, &found));
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Equations(Solve *s)
+{
+  int32_t n_owned, n_local, n_slots;
+  int64_t first, n_all;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPhaseBegin("set-up"));
+  PetscCall(MeritModelSetUp(s->model));
+  PetscCall(MeritMatCreateMME(s->model, &s->C));
+  PetscCall(MeritModelLayout(s->model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  PetscCall(PetscCalloc1(n_owned, &s->r));
+  PetscCall(PetscCalloc1(n_owned, &s->x));
+  PetscCall(MeritMMERightHandSide(s->C, s->r));
+  PetscCall(Start(s));
+  PetscCall(MeritPhaseEnd());
+  MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
+  PetscCall(MeritPhaseBegin("solve"));
+  PetscCall(MeritSolverSetOperator(s->solver, s->C));
+  PetscCall(MeritSolverSetUp(s->solver));
+  PetscCall(MeritSolverSolve(s->solver, 1, s->r, s->x, &s->result));
+  PetscCall(MeritPhaseEnd());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Genomic values of every SNP term for animals.tsv; freed by the caller */
+static PetscErrorCode GenomicValues(Solve *s, double ***genomic)
+{
+  const MeritFormula *formula = MeritModelFormula(s->model);
+  MeritGenotypes      geno    = MeritModelGenotypes(s->model);
+  int                 grid_rows, grid_cols;
+  int64_t             row_first, n_rows;
+  int32_t             col_first, n_cols;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(formula->n_terms, genomic));
+  for (int t = 0; t < formula->n_terms; t++) {
+    if (formula->term[t].kind != MERIT_TERM_SNP) continue;
+    PetscCall(MeritGenotypesTile(geno, &grid_rows, &grid_cols, &row_first, &n_rows, &col_first, &n_cols));
+    PetscCall(PetscMalloc1((size_t)n_rows * (size_t)formula->term[t].n_components, &(*genomic)[t]));
+    PetscCall(MeritMMEGenomicValues(s->C, t, s->x, (*genomic)[t]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Animals(Solve *s)
+{
+  double **genomic;
+
+  PetscFunctionBegin;
+  PetscCall(GenomicValues(s, &genomic));
+  PetscCall(MeritReportAnimals(s->report, s->out, s->x, (const double *const *)genomic));
+  for (int t = 0; t < MeritModelFormula(s->model)->n_terms; t++) PetscCall(PetscFree(genomic[t]));
+  PetscCall(PetscFree(genomic));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Fitted(Solve *s)
+{
+  const MeritRecordsView *records = MeritModelRecords(s->model);
+  double                 *fitted;
+
+  PetscFunctionBegin;
+  if (!MeritReportWantsFitted(s->report)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1((size_t)records->n_records * (size_t)records->n_traits, &fitted));
+  PetscCall(MeritMMEFitted(s->C, s->x, fitted));
+  PetscCall(MeritReportFitted(s->report, s->out, fitted));
+  PetscCall(PetscFree(fitted));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static const char *State(MeritStop stop)
+{
+  switch (stop) {
+  case MERIT_STOP_CONVERGED:
+    return "converged";
+  case MERIT_STOP_ROUNDING_FLOOR:
+    return "rounding floor";
+  case MERIT_STOP_BREAKDOWN:
+    return "breakdown";
+  default:
+    return "not converged";
+  }
+}
+
+static bool Converged(const Solve *s)
+{
+  return s->result.stop == MERIT_STOP_CONVERGED || s->result.stop == MERIT_STOP_ROUNDING_FLOOR;
+}
+
+static PetscErrorCode Write(Solve *s)
+{
+  const MeritRunSummary run = {.command       = "solve",
+                               .solver        = s->type,
+                               .criterion     = criterion_names[s->criterion],
+                               .state         = State(s->result.stop),
+                               .exit_status   = Converged(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
+                               .threads       = omp_get_max_threads(),
+                               .iterations    = s->result.iterations,
+                               .rtol          = s->rtol,
+                               .true_residual = s->result.true_residual,
+                               .lambda_min    = s->result.lambda_min,
+                               .lambda_max    = s->result.lambda_max,
+                               .error_bound   = s->result.error_bound};
+
+  PetscFunctionBegin;
+  PetscCall(MeritPhaseBegin("write"));
+  PetscCall(MeritReportSolutions(s->report, s->out, s->x));
+  PetscCall(Animals(s));
+  PetscCall(MeritReportSnps(s->report, s->out, s->x));
+  PetscCall(Fitted(s));
+  PetscCall(MeritReportConvergence(s->report, s->out));
+  PetscCall(MeritReportExcluded(s->report, s->out));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritReportSummary(s->report, s->out, s->job, &run));
+  PetscCall(MeritOutputCommit(&s->out, "summary.json"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The last word: how it ended, with the figure */
+static PetscErrorCode Conclude(const Solve *s)
+{
+  const MeritSolveResult *r = &s->result;
+
+  PetscFunctionBegin;
+  if (r->stop == MERIT_STOP_CONVERGED)
+    MeritLog(MERIT_LOG_INFO, "converged in %lld iterations; true residual %.3e", (long long)r->iterations, r->true_residual);
+  else if (r->stop == MERIT_STOP_ROUNDING_FLOOR && isfinite(r->error_bound))
+    MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e, relative error at most %.1e",
+             (long long)r->iterations, r->true_residual, r->error_bound);
+  else if (r->stop == MERIT_STOP_ROUNDING_FLOOR)
+    MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e", (long long)r->iterations, r->true_residual);
+  else
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
+                         "not converged after %lld iterations: true residual %.3e (%s %.1e asked for); the outputs hold the last iterate",
+                         (long long)r->iterations, r->true_residual, criterion_names[s->criterion], s->rtol));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Run(Solve *s)
+{
+  PetscFunctionBegin;
+  PetscCall(Prepare(s));
+  PetscCall(CliOutputOpen(s->comm, s->job, &s->out));
+  PetscCall(Equations(s));
+  PetscCall(Write(s));
+  PetscCall(Conclude(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,285 @@
+/*
+  Tables of small models, with solutions that are a known function of (term, level, component) instead of being solved for: what is
+  tested is where every number goes, in what order, and how it is written.
+*/
+#include "report_support.h"
+#include <math.h>
+
+static const char *const records = "id,herd,milk,fat\n"
+                                   "b,H2,10,1\n"
+                                   "a,H1,12,NA\n"
+                                   "c,H2,11,3\n"
+                                   "d,H1,NA,NA\n"
+                                   "a,H2,9,2\n";
+static const char *const pedigree = "id,sire,dam\nc,a,b\na,0,0\ne,c,b\nd,0,0\n";
+static const char *const two_traits = "records: {file: records.csv}\n"
+                                      "pedigree: {file: pedigree.csv}\n"
+                                      "model: [\"milk ~ herd + ped(id)\", \"fat ~ herd + ped(id)\"]\n"
+                                      "variances:\n"
+                                      "  ped(id): [[2, 0.5], [0.5, 1]]\n"
+                                      "  residual: [[4, 1], [1, 3]]\n"
+                                      "output: {folder: out, fitted: yes}\n"
+                                      "ebv: {total: \"ped( id )\"}\n";
+
+typedef struct {
+  MeritNode   job;
+  MeritModel  model;
+  MeritReport report;
+  MeritOutput out;
+  double     *x;
+} Case;
+
+/* Read the job and set the model up over the files of the test's folder */
+static void Begin(Case *c, const char job[])
+{
+  char    path[128];
+  int32_t n_owned, n_local, n_slots;
+  int64_t first, n_all;
+
+  memset(c, 0, sizeof(*c));
+  FileMake("job.yaml", job);
+  snprintf(path, sizeof(path), "%s/job.yaml", test_folder);
+  TestCall(MeritConfigLoad(PETSC_COMM_WORLD, path, &c->job));
+  TestCall(MeritModelCreate(PETSC_COMM_WORLD, &c->model));
+  TestCall(MeritModelSetFromConfig(c->model, c->job));
+  TestCall(MeritReportCreate(c->model, &c->report));
+  TestCall(MeritReportSetFromConfig(c->report, c->job));
+  TestCall(MeritModelSetUp(c->model));
+  TestCall(MeritModelLayout(c->model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  c->x = calloc((size_t)n_owned + 1, sizeof(*c->x));
+  snprintf(path, sizeof(path), "%s/out", test_folder);
+  TestCall(MeritOutputOpen(PETSC_COMM_WORLD, path, true, &c->out));
+}
+
+/* x of (term, level, component) is 1000 term + 10 level + component + 1/8 */
+static void Number(Case *c)
+{
+  const MeritTermView *views;
+  int                  n  = MeritModelTerms(c->model, &views);
+  double              *at = c->x;
+
+  for (int t = 0; t < n; t++)
+    for (int32_t i = 0; i < views[t].n_owned; i++)
+      for (int e = 0; e < views[t].n_eq; e++) *at++ = 1000. * t + 10. * (double)views[t].canonical[i] + e + 0.125;
+}
+
+static void End(Case *c)
+{
+  if (c->out) TestCall(MeritOutputCommit(&c->out, "summary.json"));
+  TestCall(MeritReportDestroy(&c->report));
+  TestCall(MeritModelDestroy(&c->model));
+  TestCall(MeritConfigDestroy(&c->job));
+  free(c->x);
+}
+
+static void TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder(void **state)
+{
+  Case c;
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", records);
+  FileMake("pedigree.csv", pedigree);
+  Begin(&c, two_traits);
+  Number(&c);
+  TestCall(MeritReportSolutions(c.report, c.out, c.x));
+  End(&c);
+  /* herd H1 has no fat, H2 is the sum left over */
+  AssertFile("out/solutions.tsv", "trait\tterm\tcomponent\tlevel\tn\tsolution\tse\tstatus\n"
+                                  "milk\t1\t1\t1\t4\t0.125\tNA\tok\n"
+                                  "fat\t1\t1\t1\t3\t1.125\tNA\tok\n"
+                                  "milk\therd\t1\tH1\t1\t1000.125\tNA\tok\n"
+                                  "milk\therd\t1\tH2\t3\t0\tNA\taliased\n"
+                                  "fat\therd\t1\tH2\t3\t0\tNA\taliased\n"
+                                  "milk\tped(id)\tid\tc\t1\t2000.125\tNA\tok\n"
+                                  "fat\tped(id)\tid\tc\t1\t2001.125\tNA\tok\n"
+                                  "milk\tped(id)\tid\ta\t2\t2010.125\tNA\tok\n"
+                                  "fat\tped(id)\tid\ta\t1\t2011.125\tNA\tok\n"
+                                  "milk\tped(id)\tid\te\t0\t2020.125\tNA\tok\n"
+                                  "fat\tped(id)\tid\te\t0\t2021.125\tNA\tok\n"
+                                  "milk\tped(id)\tid\td\t0\t2030.125\tNA\tok\n"
+                                  "fat\tped(id)\tid\td\t0\t2031.125\tNA\tok\n"
+                                  "milk\tped(id)\tid\tb\t1\t2040.125\tNA\tok\n"
+                                  "fat\tped(id)\tid\tb\t1\t2041.125\tNA\tok\n");
+  FolderRemove();
+}
+
+static void TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums(void **state)
+{
+  Case                c;
+  const double *const none[3] = {NULL, NULL, NULL};
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", records);
+  FileMake("pedigree.csv", pedigree);
+  Begin(&c, two_traits);
+  Number(&c);
+  TestCall(MeritReportAnimals(c.report, c.out, c.x, none));
+  End(&c);
+  /* e's parents are dam and offspring: F = 1/4 */
+  AssertFile("out/animals.tsv",
+             "id\tinbreeding\tn_records\tn_offspring\tmilk.ped(id).ebv\tmilk.ped(id).reliability\tmilk.total.ebv\tmilk.total.reliability\t"
+             "fat.ped(id).ebv\tfat.ped(id).reliability\tfat.total.ebv\tfat.total.reliability\n"
+             "c\t0\t1\t1\t2000.125\tNA\t2000.125\tNA\t2001.125\tNA\t2001.125\tNA\n"
+             "a\t0\t2\t1\t2010.125\tNA\t2010.125\tNA\t2011.125\tNA\t2011.125\tNA\n"
+             "e\t0.25\t0\t0\t2020.125\tNA\t2020.125\tNA\t2021.125\tNA\t2021.125\tNA\n"
+             "d\t0\t0\t0\t2030.125\tNA\t2030.125\tNA\t2031.125\tNA\t2031.125\tNA\n"
+             "b\t0\t1\t2\t2040.125\tNA\t2040.125\tNA\t2041.125\tNA\t2041.125\tNA\n");
+  FolderRemove();
+}
+
+static void TestFittedValuesStandInFileOrderForObservedTraits(void **state)
+{
+  const MeritRecordsView *view;
+  Case                    c;
+  double                 *fitted;
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", records);
+  FileMake("pedigree.csv", pedigree);
+  Begin(&c, two_traits);
+  assert_true(MeritReportWantsFitted(c.report));
+  view   = MeritModelRecords(c.model);
+  fitted = calloc((size_t)view->n_records * 2 + 1, sizeof(*fitted));
+  for (int i = 0; i < view->n_records * 2; i++) fitted[i] = view->y[i] - 0.1;
+  TestCall(MeritReportFitted(c.report, c.out, fitted));
+  free(fitted);
+  End(&c);
+  AssertFile("out/fitted.tsv", "record\ttrait\ty\tfitted\tresidual\n"
+                               "2\tmilk\t10\t9.9\t0.1\n2\tfat\t1\t0.9\t0.1\n"
+                               "3\tmilk\t12\t11.9\t0.1\n"
+                               "4\tmilk\t11\t10.9\t0.1\n4\tfat\t3\t2.9\t0.1\n"
+                               "6\tmilk\t9\t8.9\t0.1\n6\tfat\t2\t1.9\t0.1\n");
+  FolderRemove();
+}
+
+static void TestExclusionsAreSortedAndCounted(void **state)
+{
+  const MeritExclusionCount *counts;
+  Case                       c;
+  char                      *text;
+  int                        n;
+  int64_t                    n_records = 0;
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", records);
+  FileMake("pedigree.csv", pedigree);
+  Begin(&c, two_traits);
+  TestCall(MeritReportExcluded(c.report, c.out));
+  TestCall(MeritReportExclusionCounts(c.report, &n, &counts));
+  for (int i = 0; i < n; i++)
+    if (!strcmp(counts[i].kind, "record")) n_records += counts[i].n;
+  assert_true(n_records >= 1);
+  End(&c);
+  text = FileText("out/excluded.tsv");
+  assert_non_null(text);
+  assert_int_equal(strncmp(text, "kind\tline\tid\treason\n", 20), 0);
+  assert_non_null(strstr(text, "\nrecord\t5\td\t"));
+  free(text);
+  FolderRemove();
+}
+
+static void TestTraitsAndTermsAreSummarised(void **state)
+{
+  const MeritTraitSummary *traits;
+  const MeritTermSummary  *terms;
+  Case                     c;
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", records);
+  FileMake("pedigree.csv", pedigree);
+  Begin(&c, two_traits);
+  TestCall(MeritReportTraits(c.report, &traits));
+  TestCall(MeritReportTerms(c.report, &terms));
+  assert_int_equal(traits[0].n, 4);
+  assert_int_equal(traits[1].n, 3);
+  assert_int_equal(traits[1].n_missing, 1);
+  assert_true(fabs(traits[0].mean - 10.5) < 1e-14 && fabs(traits[0].sd - sqrt(5. / 3)) < 1e-14);
+  assert_true(traits[0].min == 9 && traits[0].max == 12);
+  assert_int_equal(terms[0].equations, 2);
+  assert_int_equal(terms[1].n_levels, 2);
+  assert_int_equal(terms[1].equations, 3);
+  assert_int_equal(terms[1].aliased, 2);
+  assert_int_equal(terms[1].absent, 1);
+  assert_int_equal(terms[2].n_levels, 5);
+  assert_int_equal(terms[2].equations, 10);
+  End(&c);
+  FolderRemove();
+}
+
+static void TestSolutionsComeBackAsAStart(void **state)
+{
+  Case    c, again;
+  char    path[128];
+  int64_t found;
+  int32_t n_owned, n_local, n_slots;
+  int64_t first, n_all;
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", records);
+  FileMake("pedigree.csv", pedigree);
+  Begin(&c, two_traits);
+  Number(&c);
+  for (int32_t i = 0; MeritModelEquationState(c.model) && i < 0; i++) c.x[i] = 0;
+  TestCall(MeritReportSolutions(c.report, c.out, c.x));
+  End(&c);
+  Begin(&again, two_traits);
+  Number(&again);
+  TestCall(MeritModelLayout(again.model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  snprintf(path, sizeof(path), "%s/out/solutions.tsv", test_folder);
+  {
+    double *x = calloc((size_t)n_owned + 1, sizeof(*x));
+
+    TestCall(MeritReportStart(again.report, path, x, &found));
+    assert_int_equal(found, 15);
+    for (int32_t i = 0; i < n_owned; i++)
+      assert_true(x[i] == (MeritModelEquationState(again.model)[i] == MERIT_EQ_OK ? again.x[i] : 0));
+    free(x);
+  }
+  End(&again);
+  FolderRemove();
+}
+
+static void TestSumsOfUnknownLabelsAreRefused(void **state)
+{
+  MeritNode   job, flag;
+  MeritModel  model;
+  MeritReport report;
+  char        path[128];
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", records);
+  FileMake("pedigree.csv", pedigree);
+  FileMake("job.yaml", two_traits);
+  snprintf(path, sizeof(path), "%s/job.yaml", test_folder);
+  TestCall(MeritConfigLoad(PETSC_COMM_WORLD, path, &job));
+  TestCall(MeritConfigSet(job, "ebv.total", "ped(id) + snp(id)"));
+  flag = MeritNodeFind(job, "ebv.total");
+  assert_non_null(flag);
+  TestCall(MeritModelCreate(PETSC_COMM_WORLD, &model));
+  TestCall(MeritModelSetFromConfig(model, job));
+  TestCall(MeritReportCreate(model, &report));
+  TestRaises(MERIT_ERROR_USAGE, "snp(id)", MeritReportSetFromConfig(report, job));
+  TestCall(MeritReportDestroy(&report));
+  TestCall(MeritModelDestroy(&model));
+  TestCall(MeritConfigDestroy(&job));
+  FolderRemove();
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder),
+  cmocka_unit_test(TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums),
+  cmocka_unit_test(TestFittedValuesStandInFileOrderForObservedTraits),
+  cmocka_unit_test(TestExclusionsAreSortedAndCounted),
+  cmocka_unit_test(TestTraitsAndTermsAreSummarised),
+  cmocka_unit_test(TestSolutionsComeBackAsAStart),
+  cmocka_unit_test(TestSumsOfUnknownLabelsAreRefused),
+};
+
+TEST_MAIN(tests)
