@@ -91,16 +91,16 @@ static void TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder(void **s
                                   "milk\therd\t1\tH1\t1\t1000.125\tNA\tok\n"
                                   "milk\therd\t1\tH2\t3\t0\tNA\taliased\n"
                                   "fat\therd\t1\tH2\t3\t0\tNA\taliased\n"
-                                  "milk\tped(id)\tid\tc\t1\t2000.125\tNA\tok\n"
-                                  "fat\tped(id)\tid\tc\t1\t2001.125\tNA\tok\n"
-                                  "milk\tped(id)\tid\ta\t2\t2010.125\tNA\tok\n"
-                                  "fat\tped(id)\tid\ta\t1\t2011.125\tNA\tok\n"
-                                  "milk\tped(id)\tid\te\t0\t2020.125\tNA\tok\n"
-                                  "fat\tped(id)\tid\te\t0\t2021.125\tNA\tok\n"
-                                  "milk\tped(id)\tid\td\t0\t2030.125\tNA\tok\n"
-                                  "fat\tped(id)\tid\td\t0\t2031.125\tNA\tok\n"
-                                  "milk\tped(id)\tid\tb\t1\t2040.125\tNA\tok\n"
-                                  "fat\tped(id)\tid\tb\t1\t2041.125\tNA\tok\n");
+                                  "milk\tped(id)\t1\tc\t1\t2000.125\tNA\tok\n"
+                                  "fat\tped(id)\t1\tc\t1\t2001.125\tNA\tok\n"
+                                  "milk\tped(id)\t1\ta\t2\t2010.125\tNA\tok\n"
+                                  "fat\tped(id)\t1\ta\t1\t2011.125\tNA\tok\n"
+                                  "milk\tped(id)\t1\te\t0\t2020.125\tNA\tok\n"
+                                  "fat\tped(id)\t1\te\t0\t2021.125\tNA\tok\n"
+                                  "milk\tped(id)\t1\td\t0\t2030.125\tNA\tok\n"
+                                  "fat\tped(id)\t1\td\t0\t2031.125\tNA\tok\n"
+                                  "milk\tped(id)\t1\tb\t1\t2040.125\tNA\tok\n"
+                                  "fat\tped(id)\t1\tb\t1\t2041.125\tNA\tok\n");
   FolderRemove();
 }
 

@@ -1,0 +1,155 @@
+/* merit plan: check every input as solve would, and print what a run would be. */
+#include "cli.h"
+#include "plan_impl.h"
+#include <merit/log.h>
+#include <merit/table.h>
+#include <string.h>
+
+typedef struct {
+  MPI_Comm    comm;
+  MeritNode   job; /* borrowed */
+  MeritModel  model;
+  MeritReport report;
+  bool        quick;
+  int64_t     ranks;   /* estimate for this many; 0: those of the run */
+  int64_t     program; /* bytes a rank had before anything was read */
+  MeritText   text;
+} Plan;
+
+static PetscErrorCode Prepare(Plan *p)
+{
+  PetscFunctionBegin;
+  p->program = MeritPeakMemory();
+  PetscCall(MeritConfigBool(p->job, "plan.quick", &p->quick));
+  PetscCall(MeritConfigInt(p->job, "plan.ranks", 1, 10000000, &p->ranks));
+  PetscCall(MeritModelCreate(p->comm, &p->model));
+  PetscCall(MeritModelSetFromConfig(p->model, p->job));
+  PetscCall(MeritReportCreate(p->model, &p->report));
+  PetscCall(MeritReportSetFromConfig(p->report, p->job));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Warn of values that look like a code for missing */
+static PetscErrorCode WarnOfCodes(Plan *p)
+{
+  const MeritTraitSummary *traits;
+
+  PetscFunctionBegin;
+  PetscCall(MeritReportTraits(p->report, &traits));
+  for (int t = 0; t < MeritModelFormula(p->model)->n_traits; t++)
+    for (int k = 0; k < traits[t].n_suspects; k++)
+      MeritLog(MERIT_LOG_WARNING, "trait %s has the value %g in %lld of %lld observations, far from all others: if it means missing, list it in records.missing",
+               traits[t].name, traits[t].suspect[k].value, (long long)traits[t].suspect[k].n, (long long)traits[t].n);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Full(Plan *p)
+{
+  const MeritFormula *formula = MeritModelFormula(p->model);
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelSetUp(p->model));
+  PetscCall(PlanColumns(formula, p->job, &p->text));
+  PetscCall(PlanTraits(p->report, formula, &p->text));
+  PetscCall(PlanTerms(p->report, formula, &p->text));
+  PetscCall(PlanVariances(formula, &p->text));
+  PetscCall(PlanAnimals(p->model, &p->text));
+  PetscCall(PlanExclusions(p->report, &p->text));
+  PetscCall(WarnOfCodes(p));
+  PetscCall(PlanMemory(p->comm, p->report, p->job, (int)p->ranks, p->program, &p->text));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A column some term or trait needs must be in the header */
+static PetscErrorCode Need(MeritTable table, const char name[])
+{
+  const char *const *names;
+  const char        *near;
+  int                n;
+
+  PetscFunctionBegin;
+  if (MeritTableFind(table, name) >= 0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritTableColumns(table, &n, &names));
+  near = MeritNearest(name, n, names);
+  PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, MeritTablePath(table), 1, name, "no such column%s%s%s", near ? "; did you mean " : "", near ? near : "",
+                                 near ? "?" : ""));
+}
+
+static PetscErrorCode NeedAll(MeritTable table, const MeritFormula *formula)
+{
+  PetscFunctionBegin;
+  for (int t = 0; t < formula->n_traits; t++) PetscCall(Need(table, formula->trait[t]));
+  for (int t = 0; t < formula->n_terms; t++)
+    for (int g = 0; g < formula->term[t].n_regressors; g++) {
+      const MeritRegressorSpec *r = &formula->term[t].regressor[g];
+
+      for (int c = 0; c < r->n_class; c++) PetscCall(Need(table, r->class_column[c]));
+      if (r->column) PetscCall(Need(table, r->column));
+    }
+  if (formula->residual_by) PetscCall(Need(table, formula->residual_by));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Open the records for their header line alone */
+static PetscErrorCode Header(Plan *p)
+{
+  MeritNode   header = MeritNodeFind(p->job, "records.header");
+  MeritTable  table  = NULL;
+  const char *names[1024];
+  char       *path = NULL;
+  int         n    = 0;
+
+  PetscFunctionBegin;
+  for (; header && header->kind == MERIT_NODE_LIST && n < header->n && n < 1024; n++) names[n] = header->child[n]->text ? header->child[n]->text : "";
+  PetscCall(MeritConfigPath(p->job, "records.file", &path));
+  PetscCall(MeritTableOpen(p->comm, path, n, names, 0, NULL, &table));
+  PetscCall(NeedAll(table, MeritModelFormula(p->model)));
+  PetscCall(MeritTableDestroy(&table));
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Size(Plan *p, const char key[], const char path[])
+{
+  int64_t bytes;
+  char    size[32];
+
+  PetscFunctionBegin;
+  PetscCall(MeritFileSize(p->comm, path, &bytes));
+  PlanBytes((double)bytes, sizeof(size), size);
+  PetscCall(MeritTextAdd(&p->text, "  %-24s %14s  %s\n", key, size, path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Sizes of all input files, all of which must be there */
+static PetscErrorCode Sizes(Plan *p)
+{
+  static const char *const keys[]   = {"records.file", "pedigree.file", "genotypes.text", "solver.start"};
+  static const char *const plink[3] = {".bed", ".bim", ".fam"};
+  char                    *path     = NULL, full[PETSC_MAX_PATH_LEN];
+
+  PetscFunctionBegin;
+  PetscCall(MeritTextAdd(&p->text, "\nfiles\n"));
+  for (size_t k = 0; k < sizeof(keys) / sizeof(*keys); k++) {
+    PetscCall(MeritConfigPath(p->job, keys[k], &path));
+    if (path) PetscCall(Size(p, keys[k], path));
+    PetscCall(PetscFree(path));
+  }
+  PetscCall(MeritConfigPath(p->job, "genotypes.bfile", &path));
+  for (int k = 0; k < 3 && path; k++) {
+    snprintf(full, sizeof(full), "%s%s", path, plink[k]);
+    PetscCall(Size(p, "genotypes.bfile", full));
+  }
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Quick(Plan *p)
+{
+  PetscFunctionBegin;
+  PetscCall(Header(p));
+  PetscCall(PlanColumns(MeritModelFormula(p->model), p->job, &p->text));
+  PetscCall(PlanVariances(MeritModelFormula(p->model), &p->text));
+  PetscCall(Sizes(p));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

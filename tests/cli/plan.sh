@@ -1,0 +1,85 @@
+#!/bin/sh
+# merit plan from the outside. Usage: plan.sh MERIT MPIEXEC NUMPROC_FLAG
+merit=$1 mpiexec=$2 np=$3
+failed=0
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+fail()
+{
+  echo "FAILED: $*"
+  tail -n 8 stdout stderr 2>/dev/null
+  failed=1
+}
+
+# run RANKS EXPECTED ARGS...: run merit and check its exit status
+run()
+{
+  ranks=$1 expected=$2
+  shift 2
+  "$mpiexec" "$np" "$ranks" "$merit" "$@" >stdout 2>stderr
+  status=$?
+  [ $status -eq "$expected" ] || fail "merit $* on $ranks ranks: exit $status, not $expected"
+}
+
+says() { cat stdout stderr | grep -Eq -- "$1" || fail "no line with '$1'"; }
+silent() { cat stdout stderr | grep -Eq -- "$1" && fail "a line with '$1'"; }
+
+cat >records.csv <<DATA
+calf,sex,wwg,score
+4,Male,4.5,NA
+5,Female,2.9,3
+6,Female,3.9,-99
+7,Male,3.5,4
+8,Male,5.0,-99
+9,NA,5.0,5
+DATA
+cat >pedigree.csv <<DATA
+calf,sire,dam
+4,1,0
+5,3,2
+6,1,2
+7,4,5
+8,3,6
+9,0,0
+DATA
+cat >job.yaml <<DATA
+records: {file: records.csv}
+pedigree: {file: pedigree.csv}
+model: ["wwg ~ sex + ped(calf)", "score ~ sex + ped(calf)"]
+variances:
+  ped(calf): [[20, 1], [1, 2]]
+  residual: [[40, 3], [3, 4]]
+output: out
+DATA
+
+for n in 1 3; do
+  run $n 0 plan job.yaml
+  says '^  wwg +5 +0 +3\.96 '             # mean of the five records that count
+  says '^  sex +fixed +2 +4 +2 +wwg, score'
+  says '^  ped\(calf\) +ped +9 +18 +0 +wwg, score'
+  says '9 animals, 4 of them founders, 3 without a line'
+  says 'calf +id \(text\)'
+  says 'record'                           # the record without a sex
+  says 'solver vectors'
+  says 'score has the value -99 in 2 of 4'
+  silent 'wwg has the value'
+  [ -e out ] && fail "plan left an output folder"
+done
+
+run 2 0 plan job.yaml --ranks 64
+says 'on 64 ranks'
+run 2 0 plan job.yaml --quick
+says 'records.csv'
+silent 'solver vectors'
+run 2 2 plan job.yaml --plan.memory 1K
+says 'plan.memory'
+run 2 0 plan job.yaml --plan.memory 64G
+sed 's/sex + ped/sexx + ped/' job.yaml >wrong.yaml
+run 2 3 plan wrong.yaml --quick
+says sexx
+run 2 3 plan wrong.yaml
+says sexx
+
+exit $failed

@@ -1,0 +1,138 @@
+#!/bin/sh
+# merit solve and merit plan from the outside: answers of a textbook, exit codes, warm starts, overwriting, nothing left behind,
+# and the same files on any number of ranks. Usage: solve.sh MERIT MPIEXEC NUMPROC_FLAG
+merit=$1 mpiexec=$2 np=$3
+failed=0
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+# fail TEXT: note a failure, with what the last run said
+fail()
+{
+  echo "FAILED: $*"
+  tail -n 5 stdout stderr 2>/dev/null
+  failed=1
+}
+
+# run RANKS EXPECTED ARGS...: run merit and check its exit status
+run()
+{
+  ranks=$1 expected=$2
+  shift 2
+  "$mpiexec" "$np" "$ranks" "$merit" "$@" >stdout 2>stderr
+  status=$?
+  [ $status -eq "$expected" ] || fail "merit $* on $ranks ranks: exit $status, not $expected"
+}
+
+says() { cat stdout stderr | grep -q -- "$1" || fail "no message with '$1'"; }
+
+# near FILE KEYS COLUMN VALUE TOLERANCE: the row that begins with the tab-separated KEYS has VALUE in COLUMN
+near()
+{
+  awk -F '\t' -v key="$2" -v c="$3" -v v="$4" -v tol="$5" '
+    NR == 1 { for (i = 1; i <= NF; i++) if ($i == c) col = i }
+    index($0, key "\t") == 1 { found = 1; d = $col - v; if (d < 0) d = -d; if (d > tol || $col == "") bad = $col }
+    END { exit !(found && col && bad == "") }' "$1" || fail "$1: row '$2', column $3 is not $4"
+}
+
+# same A B TOLERANCE: two tables with the same words and numbers that differ by at most TOLERANCE
+same()
+{
+  [ "$(wc -l <"$1")" = "$(wc -l <"$2")" ] || fail "$1 and $2 have not the same number of lines"
+  paste "$1" "$2" | awk -F '\t' -v tol="$3" '
+    { n = NF / 2; for (i = 1; i <= n; i++) { a = $i; b = $(i + n); if (a == b) continue
+      d = a - b; if (d < 0) d = -d; if (a + 0 == 0 && a != "0" || d > tol) { bad = 1 } } }
+    END { exit bad }' || fail "$1 and $2 differ"
+}
+
+tab=$(printf '\t')
+cat >records.csv <<DATA
+calf,sex,wwg
+4,Male,4.5
+5,Female,2.9
+6,Female,3.9
+7,Male,3.5
+8,Male,5.0
+DATA
+cat >pedigree.csv <<DATA
+calf,sire,dam
+1,0,0
+2,0,0
+3,0,0
+4,1,0
+5,3,2
+6,1,2
+7,4,5
+8,3,6
+DATA
+cat >job.yaml <<DATA
+records: {file: records.csv}
+pedigree: {file: pedigree.csv}
+model: "wwg ~ 0 + sex + ped(calf)"
+variances:
+  ped(calf): 20
+  residual: 40
+solver: {rtol: 1.0e-12}
+output: out
+DATA
+
+# Mrode (2014), example 3.1
+run 1 0 solve job.yaml
+near out/solutions.tsv "wwg${tab}sex${tab}1${tab}Male" solution 4.358 0.0006
+near out/solutions.tsv "wwg${tab}sex${tab}1${tab}Female" solution 3.404 0.0006
+near out/animals.tsv 1 "wwg.ped(calf).ebv" 0.098 0.0006
+near out/animals.tsv 5 "wwg.ped(calf).ebv" -0.186 0.0006
+near out/animals.tsv 8 "wwg.ped(calf).ebv" 0.183 0.0006
+near out/animals.tsv 1 n_offspring 2 0
+near out/animals.tsv 7 n_records 1 0
+[ -f out/summary.json ] || fail "no summary.json"
+[ -d out/.staging ] && fail "the staging folder is still there"
+grep -q '"exit":[[:space:]]*0' out/summary.json || fail "summary.json does not say exit 0"
+lines=$(wc -l <out/convergence.tsv)
+[ "$lines" -gt 1 ] || fail "convergence.tsv has no iterations"
+
+# the same on more ranks than some terms have levels
+for n in 2 3 4; do
+  run $n 0 solve job.yaml --output "out$n"
+  same out/solutions.tsv "out$n/solutions.tsv" 1e-8
+  same out/animals.tsv "out$n/animals.tsv" 1e-8
+  cmp -s out/excluded.tsv "out$n/excluded.tsv" || fail "excluded.tsv differs on $n ranks"
+done
+
+# a warm start has nothing left to do
+run 3 0 solve job.yaml --output warm --solver.start out/solutions.tsv --solver.rtol 1e-8
+grep -Eq '"iterations":[[:space:]]*[01],' warm/summary.json || fail "the warm start took iterations"
+same out/solutions.tsv warm/solutions.tsv 1e-8
+
+# an existing result is kept unless asked otherwise
+cp out/solutions.tsv before.tsv
+run 2 2 solve job.yaml
+cmp -s out/solutions.tsv before.tsv || fail "the refused run changed the result"
+run 2 0 solve job.yaml --overwrite
+
+# what is wrong is told, with the status for its kind, and leaves nothing behind
+run 2 2 solve job.yaml --output bad --solver.rtool 1e-3
+says rtol
+[ -e bad ] && fail "a wrong key left an output folder"
+run 2 2 solve job.yaml --output bad --ebv '{total: "ped(calf) + snp(calf)"}'
+says 'snp(calf)'
+[ -e bad/summary.json ] && fail "an unknown label left a result"
+sed 's/^5,Female,2.9/5,Female,2.9x/' records.csv >broken.csv
+run 3 3 solve job.yaml --output bad --records.file broken.csv
+says 'broken.csv:3'
+[ -n "$(ls -A bad 2>/dev/null)" ] && fail "bad input left $(ls -A bad)"
+run 1 3 solve job.yaml --output bad --records.file nowhere.csv
+says nowhere.csv
+
+# too few iterations: exit 4, the last iterate is written all the same
+run 2 4 solve job.yaml --output few --solver.max_it 1
+[ -f few/solutions.tsv ] && [ -f few/summary.json ] || fail "not converged, and nothing is written"
+grep -q '"exit":[[:space:]]*4' few/summary.json || fail "summary.json does not say exit 4"
+
+# only what was asked for
+run 1 0 solve job.yaml --output only --output.solutions fixed --output.fitted yes
+grep -q 'ped(calf)' only/solutions.tsv && fail "output.solutions fixed wrote random effects"
+[ "$(wc -l <only/fitted.tsv)" = 6 ] || fail "fitted.tsv does not have a row per observation"
+
+exit $failed
