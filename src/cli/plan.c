@@ -38,8 +38,11 @@ static PetscErrorCode WarnOfCodes(Plan *p)
   PetscCall(MeritReportTraits(p->report, &traits));
   for (int t = 0; t < MeritModelFormula(p->model)->n_traits; t++)
     for (int k = 0; k < traits[t].n_suspects; k++)
-      MeritLog(MERIT_LOG_WARNING, "trait %s has the value %g in %lld of %lld observations, far from all others: if it means missing, list it in records.missing",
-               traits[t].name, traits[t].suspect[k].value, (long long)traits[t].suspect[k].n, (long long)traits[t].n);
+      MeritLog(MERIT_LOG_WARNING,
+               "trait %s has the value %g in %lld of %lld observations, far from all others: if it means "
+               "missing, list it in records.missing",
+               traits[t].name, traits[t].suspect[k].value, (long long)traits[t].suspect[k].n,
+               (long long)traits[t].n);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -71,8 +74,8 @@ static PetscErrorCode Need(MeritTable table, const char name[])
   if (MeritTableFind(table, name) >= 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritTableColumns(table, &n, &names));
   near = MeritNearest(name, n, names);
-  PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, MeritTablePath(table), 1, name, "no such column%s%s%s", near ? "; did you mean " : "", near ? near : "",
-                                 near ? "?" : ""));
+  PetscFunctionReturn(MeritRaise(MERIT_ERROR_USAGE, MeritTablePath(table), 1, name, "no such column%s%s%s",
+                                 near ? "; did you mean " : "", near ? near : "", near ? "?" : ""));
 }
 
 static PetscErrorCode NeedAll(MeritTable table, const MeritFormula *formula)
@@ -100,7 +103,8 @@ static PetscErrorCode Header(Plan *p)
   int         n    = 0;
 
   PetscFunctionBegin;
-  for (; header && header->kind == MERIT_NODE_LIST && n < header->n && n < 1024; n++) names[n] = header->child[n]->text ? header->child[n]->text : "";
+  for (; header && header->kind == MERIT_NODE_LIST && n < header->n && n < 1024; n++)
+    names[n] = header->child[n]->text ? header->child[n]->text : "";
   PetscCall(MeritConfigPath(p->job, "records.file", &path));
   PetscCall(MeritTableOpen(p->comm, path, n, names, 0, NULL, &table));
   PetscCall(NeedAll(table, MeritModelFormula(p->model)));

@@ -13,4 +13,5 @@ PetscErrorCode PlanExclusions(MeritReport report, MeritText *text);
 /* "1.25 GiB" */
 void PlanBytes(double bytes, size_t size, char text[]);
 /* Memory per rank, on this many ranks or (0) those of the run; what the node has; refuse what does not fit */
-PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, MeritNode job, int ranks, int64_t program, MeritText *text);
+PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, MeritNode job, int ranks, int64_t program,
+                          MeritText *text);

@@ -21,9 +21,11 @@ static PetscErrorCode ParseBytes(MeritNode node, double *bytes)
   char             *end;
 
   PetscFunctionBegin;
-  if (node->kind != MERIT_NODE_SCALAR) PetscFunctionReturn(MeritNodeError(node, "plan.memory: a size such as 4G is needed"));
+  if (node->kind != MERIT_NODE_SCALAR)
+    PetscFunctionReturn(MeritNodeError(node, "plan.memory: a size such as 4G is needed"));
   *bytes = strtod(node->text, &end);
-  if (end == node->text || !(*bytes > 0)) PetscFunctionReturn(MeritNodeError(node, "plan.memory: '%s' is not a size such as 4G", node->text));
+  if (end == node->text || !(*bytes > 0))
+    PetscFunctionReturn(MeritNodeError(node, "plan.memory: '%s' is not a size such as 4G", node->text));
   while (*end == ' ') end++;
   letter = *end ? strchr(letters, *end & ~0x20) : NULL;
   if (letter) {
@@ -86,8 +88,12 @@ static PetscErrorCode Table(const MeritMemoryEstimate *e, double program, int ra
   const struct {
     const char *what;
     double      bytes;
-  } rows[] = {{"records and designs", (double)e->records}, {"levels and labels", (double)e->levels}, {"genotypes", (double)e->genotypes},
-              {"solver vectors", (double)e->vectors},      {"program", program},                     {"in all", (double)e->total + program}};
+  } rows[] = {{"records and designs", (double)e->records},
+              {"levels and labels", (double)e->levels},
+              {"genotypes", (double)e->genotypes},
+              {"solver vectors", (double)e->vectors},
+              {"program", program},
+              {"in all", (double)e->total + program}};
   char size[32];
 
   PetscFunctionBegin;
@@ -99,7 +105,8 @@ static PetscErrorCode Table(const MeritMemoryEstimate *e, double program, int ra
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, MeritNode job, int ranks, int64_t program, MeritText *text)
+PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, MeritNode job, int ranks, int64_t program,
+                          MeritText *text)
 {
   MeritNode           limit = MeritNodeFind(job, "plan.memory");
   MeritMemoryEstimate e;
@@ -117,7 +124,9 @@ PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, MeritNode job, int 
     PetscCall(ParseBytes(limit, &allowed));
     PlanBytes(need, sizeof(size[0]), size[0]);
     PlanBytes(allowed, sizeof(size[1]), size[1]);
-    if (need > allowed) PetscFunctionReturn(MeritNodeError(limit, "%s per rank are needed, but plan.memory allows %s; use more ranks", size[0], size[1]));
+    if (need > allowed)
+      PetscFunctionReturn(MeritNodeError(
+          limit, "%s per rank are needed, but plan.memory allows %s; use more ranks", size[0], size[1]));
   }
   if (ranks && ranks != n_ranks) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Node(comm, &on_node, &least[1]));
@@ -128,9 +137,11 @@ PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, MeritNode job, int 
   if (allowed < 0) PetscFunctionReturn(PETSC_SUCCESS);
   PlanBytes(need, sizeof(size[0]), size[0]);
   PlanBytes(allowed, sizeof(size[1]), size[1]);
-  PetscCall(MeritTextAdd(text, "  %-24s %14s (%d rank%s on the fullest node)\n", "available", size[1], on_node, on_node == 1 ? "" : "s"));
+  PetscCall(MeritTextAdd(text, "  %-24s %14s (%d rank%s on the fullest node)\n", "available", size[1],
+                         on_node, on_node == 1 ? "" : "s"));
   if (need > allowed)
-    PetscFunctionReturn(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "%s per rank are needed, but a node has %s for each of its ranks; use more nodes",
-                                   size[0], size[1]));
+    PetscFunctionReturn(MeritRaise(
+        MERIT_ERROR_SYSTEM, NULL, 0, NULL,
+        "%s per rank are needed, but a node has %s for each of its ranks; use more nodes", size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -20,7 +20,7 @@ typedef struct {
   Mat              C;
   double          *r, *x; /* [n_owned] */
   const char      *type;
-  int              criterion; /* MeritCriterion */
+  int              criterion;   /* MeritCriterion */
   double           rtol, first; /* of the criterion in the first iteration that has it */
   MeritSolveResult result;
 } Solve;
@@ -30,17 +30,25 @@ static const char *const criterion_names[] = {"residual", "residual_sq", "change
 /* Value of the criterion that the run was asked to use */
 static double Criterion(const Solve *s, const MeritIteration *it)
 {
-  double value = s->criterion == MERIT_CRITERION_RESIDUAL || s->criterion == MERIT_CRITERION_RESIDUAL_SQ ? it->residual : it->change;
+  double value = s->criterion == MERIT_CRITERION_RESIDUAL || s->criterion == MERIT_CRITERION_RESIDUAL_SQ
+                     ? it->residual
+                     : it->change;
 
-  return s->criterion == MERIT_CRITERION_RESIDUAL_SQ || s->criterion == MERIT_CRITERION_CHANGE_SQ ? value * value : value;
+  return s->criterion == MERIT_CRITERION_RESIDUAL_SQ || s->criterion == MERIT_CRITERION_CHANGE_SQ
+             ? value * value
+             : value;
 }
 
 /* A line per iteration: criteria and, from the mean rate so far, what is left */
 static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
 {
-  Solve                *s    = ctx;
-  const MeritReportStep step = {.iteration = it->iteration, .residual = it->residual, .change = it->change,
-                                .residual_scaled = it->residual_scaled, .term_change = it->term_change, .seconds = it->seconds};
+  Solve                *s     = ctx;
+  const MeritReportStep step  = {.iteration       = it->iteration,
+                                 .residual        = it->residual,
+                                 .change          = it->change,
+                                 .residual_scaled = it->residual_scaled,
+                                 .term_change     = it->term_change,
+                                 .seconds         = it->seconds};
   double                value = Criterion(s, it), done, left = NAN;
 
   PetscFunctionBegin;
@@ -49,10 +57,12 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
   done = value > 0 && s->first > s->rtol ? log(s->first / value) / log(s->first / s->rtol) : NAN;
   if (done > 0 && done < 1 && it->iteration > 1) left = (double)it->iteration * (1 - done) / done;
   if (isfinite(left))
-    MeritLogProgress(done, "iteration %lld: residual %.3e, change %.3e; about %.0f more, %.1f s", (long long)it->iteration, it->residual,
-                     it->change, ceil(left), left * it->seconds / (double)it->iteration);
+    MeritLogProgress(done, "iteration %lld: residual %.3e, change %.3e; about %.0f more, %.1f s",
+                     (long long)it->iteration, it->residual, it->change, ceil(left),
+                     left * it->seconds / (double)it->iteration);
   else
-    MeritLogProgress(-1, "iteration %lld: residual %.3e, change %.3e", (long long)it->iteration, it->residual, it->change);
+    MeritLogProgress(-1, "iteration %lld: residual %.3e, change %.3e", (long long)it->iteration, it->residual,
+                     it->change);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -91,8 +101,8 @@ static PetscErrorCode Equations(Solve *s)
   int64_t first, n_all;
 
   PetscFunctionBegin;
-  PetscCall(MeritPhaseBegin("set-up"));
   PetscCall(MeritModelSetUp(s->model));
+  PetscCall(MeritPhaseBegin("operator"));
   PetscCall(MeritMatCreateMME(s->model, &s->C));
   PetscCall(MeritModelLayout(s->model, &n_owned, &n_local, &first, &n_all, &n_slots));
   PetscCall(PetscCalloc1(n_owned, &s->r));
@@ -210,15 +220,19 @@ static PetscErrorCode Conclude(const Solve *s)
 
   PetscFunctionBegin;
   if (r->stop == MERIT_STOP_CONVERGED)
-    MeritLog(MERIT_LOG_INFO, "converged in %lld iterations; true residual %.3e", (long long)r->iterations, r->true_residual);
+    MeritLog(MERIT_LOG_INFO, "converged in %lld iterations; true residual %.3e", (long long)r->iterations,
+             r->true_residual);
   else if (r->stop == MERIT_STOP_ROUNDING_FLOOR && isfinite(r->error_bound))
-    MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e, relative error at most %.1e",
+    MeritLog(MERIT_LOG_INFO,
+             "rounding floor reached after %lld iterations; true residual %.3e, relative error at most %.1e",
              (long long)r->iterations, r->true_residual, r->error_bound);
   else if (r->stop == MERIT_STOP_ROUNDING_FLOOR)
-    MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e", (long long)r->iterations, r->true_residual);
+    MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e",
+             (long long)r->iterations, r->true_residual);
   else
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
-                         "not converged after %lld iterations: true residual %.3e (%s %.1e asked for); the outputs hold the last iterate",
+                         "not converged after %lld iterations: true residual %.3e (%s %.1e asked for); the "
+                         "outputs hold the last iterate",
                          (long long)r->iterations, r->true_residual, criterion_names[s->criterion], s->rtol));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

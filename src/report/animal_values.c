@@ -26,19 +26,23 @@ static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *v
     int32_t owned = LevelOf(slot, view->slot_owned, view->n_owned, view->n_comp);
     int32_t ghost = LevelOf(slot, view->slot_ghost, view->n_ghost, view->n_comp);
 
-    if (owned >= 0) count[owned]++;
-    else if (ghost >= 0 && view->n_eq) at[view->eq_ghost + ghost * view->n_eq] += 1;
+    if (owned >= 0)
+      count[owned]++;
+    else if (ghost >= 0 && view->n_eq)
+      at[view->eq_ghost + ghost * view->n_eq] += 1;
   }
   PetscCall(PetscSFReduceBegin(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
   PetscCall(PetscSFReduceEnd(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
-  for (int32_t i = 0; i < view->n_owned && view->n_eq; i++) count[i] += (int64_t)at[view->eq_owned + i * view->n_eq];
+  for (int32_t i = 0; i < view->n_owned && view->n_eq; i++)
+    count[i] += (int64_t)at[view->eq_owned + i * view->n_eq];
   PetscCall(PetscFree(at));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Rows of `width` values go to the ranks of the blocks of n_all numbers; `column` says where each value belongs, counts are added */
-static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, const int64_t number[], int width, const double rows[],
-                              const int column[], int64_t first, int full, double table[])
+static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, const int64_t number[], int width,
+                              const double rows[], const int column[], int64_t first, int full,
+                              double table[])
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
@@ -47,7 +51,8 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, cons
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n, &dest));
-  for (int64_t i = 0; i < n; i++) dest[i] = number[i] < 0 ? -1 : MeritBlockOwner(n_all, report->size, number[i]);
+  for (int64_t i = 0; i < n; i++)
+    dest[i] = number[i] < 0 ? -1 : MeritBlockOwner(n_all, report->size, number[i]);
   PetscCall(MeritExchangeCreate(report->comm, n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc2(arriving, &got, (size_t)(arriving * width), &values));
@@ -89,7 +94,8 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
     rows[i * (int64_t)width] = (double)count[i];
     memcpy(rows + i * (int64_t)width + 1, u + slot + i * view->n_comp, (size_t)view->n_comp * sizeof(*rows));
   }
-  PetscCall(Deliver(report, n_animals, view->n_owned, view->canonical, width, rows, column, a->ped_first, a->width, a->ped));
+  PetscCall(Deliver(report, n_animals, view->n_owned, view->canonical, width, rows, column, a->ped_first,
+                    a->width, a->ped));
   PetscCall(PetscFree2(rows, column));
   PetscCall(PetscFree(count));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -131,10 +137,10 @@ static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows
 static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomic[], Animals *a)
 {
   MeritGenotypes geno = MeritModelGenotypes(report->model);
-  int            grid_rows, grid_cols, n_comp = report->formula->term[t].n_components, width = n_comp + 1, *column;
-  int64_t        row_first, n_rows, n_animals, *number;
-  int32_t        col_first, n_cols, n_snps, n_used;
-  double        *rows, *count;
+  int     grid_rows, grid_cols, n_comp = report->formula->term[t].n_components, width = n_comp + 1, *column;
+  int64_t row_first, n_rows, n_animals, *number;
+  int32_t col_first, n_cols, n_snps, n_used;
+  double *rows, *count;
 
   PetscFunctionBegin;
   PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
@@ -150,7 +156,8 @@ static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomi
     rows[i * width] = count[i];
     memcpy(rows + i * width + 1, genomic + i * n_comp, (size_t)n_comp * sizeof(*rows));
   }
-  PetscCall(Deliver(report, n_animals, n_rows, number, width, rows, column, a->geno_first, a->width, a->geno));
+  PetscCall(
+      Deliver(report, n_animals, n_rows, number, width, rows, column, a->geno_first, a->width, a->geno));
   PetscCall(PetscFree3(rows, number, column));
   PetscCall(PetscFree(count));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -197,7 +204,8 @@ PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const geno
   PetscCall(PetscMalloc1((size_t)(a->n_geno * width), &rows));
   for (int64_t i = 0; i < a->n_geno; i++)
     for (int k = 0; k < width; k++) rows[i * width + k] = a->geno[i * a->width + column[k]];
-  PetscCall(Deliver(report, n_animals, a->n_geno, a->number, width, rows, column, a->ped_first, a->width, a->ped));
+  PetscCall(
+      Deliver(report, n_animals, a->n_geno, a->number, width, rows, column, a->ped_first, a->width, a->ped));
   PetscCall(PetscFree(rows));
   PetscCall(PetscFree(column));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -18,7 +18,8 @@ static PetscErrorCode Allocate(MeritReport report, Animals *a)
     a->geno_first = MeritBlockFirst(n_animals, report->size, report->rank);
     a->n_geno     = MeritBlockFirst(n_animals, report->size, report->rank + 1) - a->geno_first;
   }
-  PetscCall(PetscMalloc3((size_t)(a->n_ped * a->width), &a->ped, (size_t)(a->n_geno * a->width), &a->geno, a->n_geno, &a->number));
+  PetscCall(PetscMalloc3((size_t)(a->n_ped * a->width), &a->ped, (size_t)(a->n_geno * a->width), &a->geno,
+                         a->n_geno, &a->number));
   for (int64_t i = 0; i < a->n_ped * a->width; i++) a->ped[i] = i % a->width ? NAN : 0;
   for (int64_t i = 0; i < a->n_geno * a->width; i++) a->geno[i] = i % a->width ? NAN : 0;
   for (int64_t i = 0; i < a->n_geno; i++) a->number[i] = -1;
@@ -39,7 +40,7 @@ static PetscErrorCode Header(const Animals *a, MeritText *text)
     snprintf(name, sizeof(name), "%s.reliability", a->column[c].name);
     PetscCall(ReportAddField(text, name, strlen(name)));
   }
-  PetscCall(MeritTextAddBytes(text, "\n", 2)); /* with its 0: the header goes out as a string */
+  PetscCall(MeritTextAddBytes(text, "\n", 1));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -63,8 +64,10 @@ static PetscErrorCode Values(const Animals *a, const double row[], MeritText *te
 static PetscErrorCode Count(MeritReport report, double n, MeritText *text)
 {
   PetscFunctionBegin;
-  if (AnimalsFirstTerm(report) < 0) PetscCall(MeritTextAddBytes(text, "\tNA", 3));
-  else PetscCall(MeritTextAdd(text, "\t%.0f", n));
+  if (AnimalsFirstTerm(report) < 0)
+    PetscCall(MeritTextAddBytes(text, "\tNA", 3));
+  else
+    PetscCall(MeritTextAdd(text, "\t%.0f", n));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -139,13 +142,15 @@ static PetscErrorCode Write(MeritReport report, MeritOutput out, const Animals *
 
   Collective. genomic[t] are the genomic values [n_rows * n_comp] of this rank's genotype rows for every SNP term t, in component form.
 @*/
-PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[], const double *const genomic[])
+PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[],
+                                  const double *const genomic[])
 {
   Animals a = {0};
   double *u;
 
   PetscFunctionBegin;
-  if (!MeritModelPedigree(report->model) && !MeritModelGenotypes(report->model)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!MeritModelPedigree(report->model) && !MeritModelGenotypes(report->model))
+    PetscFunctionReturn(PETSC_SUCCESS);
   if (MeritModelPedigree(report->model)) PetscCall(MeritPedigreeSetUp(MeritModelPedigree(report->model)));
   PetscCall(ReportComponents(report, x, &u));
   PetscCall(AnimalsColumns(report, &a));

@@ -7,7 +7,7 @@
 typedef struct {
   char name[1024]; /* TRAIT.LABEL or TRAIT.LABEL.REGRESSOR or TRAIT.SUM */
   int  n;
-  int  value[16];  /* indices of the values summed */
+  int  value[16]; /* indices of the values summed */
 } AnimalColumn;
 
 /* One value per animal: a component of a genetic term */
@@ -32,6 +32,7 @@ PETSC_INTERN PetscErrorCode AnimalsColumns(MeritReport report, Animals *a);
 /* Values of pedigree terms and counts of records to the blocks */
 PETSC_INTERN PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Animals *a);
 /* Values of SNP terms to the blocks of genotyped animals, and from there to the pedigree's */
-PETSC_INTERN PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[], Animals *a);
+PETSC_INTERN PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[],
+                                                 Animals *a);
 /* The genetic term whose id column counts records, -1 none */
 PETSC_INTERN int AnimalsFirstTerm(MeritReport report);

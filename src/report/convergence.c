@@ -5,9 +5,9 @@
 /* MeritReportStepAdd - Keep one iteration for convergence.tsv. Not collective; only rank 0 keeps it. */
 PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritReportStep *step)
 {
-  const double criteria[] = {step->residual, step->residual * step->residual, step->change, step->change * step->change,
-                             step->residual_scaled};
-  MeritText   *text = &report->steps;
+  const double criteria[] = {step->residual, step->residual * step->residual, step->change,
+                             step->change * step->change, step->residual_scaled};
+  MeritText   *text       = &report->steps;
 
   PetscFunctionBegin;
   if (report->rank) PetscFunctionReturn(PETSC_SUCCESS);
@@ -38,7 +38,7 @@ PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out)
     PetscCall(MeritTextAddBytes(&header, "\t", 1));
     PetscCall(ReportAddField(&header, name, strlen(name)));
   }
-  PetscCall(MeritTextAddBytes(&header, "\tseconds\n", 10)); /* with its 0: the header goes out as a string */
+  PetscCall(MeritTextAddBytes(&header, "\tseconds\n", 9));
   PetscCall(MeritOutputWrite(out, "convergence.tsv", header.at, report->steps.at, (int64_t)report->steps.n));
   MeritTextFree(&header);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -5,10 +5,10 @@
 static const double codes[] = {0, -9, -99, -999};
 
 /* Calls visit for every local observation of a trait */
-#define EACH_OBSERVATION(records, t, value)                                                                                       \
-  for (int32_t r_ = 0; r_ < (records)->n_records; r_++)                                                                           \
-    for (double value = (records)->y[(int64_t)r_ * (records)->n_traits + (t)], *once_ = &value;                                    \
-         once_ && ((records)->observed[(records)->pattern[r_]] >> (t) & 1u); once_ = NULL)
+#define EACH_OBSERVATION(records, t, value)                                                                  \
+  for (int32_t r_ = 0; r_ < (records)->n_records; r_++)                                                      \
+    for (double value = (records)->y[(int64_t)r_ * (records)->n_traits + (t)], *once_ = &value;              \
+         once_ && ((records)->observed[(records)->pattern[r_]] >> (t)&1u); once_ = NULL)
 
 /* Count, sum, least and greatest of the observations, with `without` left out (NaN: none). All ranks alike. */
 typedef struct {
@@ -70,7 +70,7 @@ static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, Me
 /* MeritReportTraits - Summary of every trait over the records of the analysis. Collective; borrowed, [n_traits]. */
 PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits)
 {
-  const MeritRecordsView *records = MeritModelRecords(report->model);
+  const MeritRecordsView *records   = MeritModelRecords(report->model);
   int64_t                 n_records = records->n_records;
 
   PetscFunctionBegin;

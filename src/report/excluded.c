@@ -25,13 +25,11 @@ static int ByPlace(const void *a, const void *b)
   return reason;
 }
 
-static const char *Word(const char *text)
-{
-  return text ? text : "";
-}
+static const char *Word(const char *text) { return text ? text : ""; }
 
 /* Number of item i's string among the distinct strings of all ranks in byte order; *n_all of them. Collective. */
-static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], int64_t number[], int64_t *n_all)
+static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], int64_t number[],
+                            int64_t *n_all)
 {
   MeritStrings pool;
   MeritDict    dict;
@@ -55,7 +53,8 @@ static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], 
 }
 
 /* Send one kind's items, as "kind 0 id 0 reason 0" and their order, to the ranks of `dest`; sort there and format */
-static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], const PetscMPIInt dest[], MeritText *text)
+static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], const PetscMPIInt dest[],
+                            MeritText *text)
 {
   MeritExchange ex;
   MeritText     pack = {0};
@@ -80,14 +79,16 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   PetscCall(MeritExchangeForward(ex, 2 * sizeof(*place), place, got_place));
   PetscCall(MeritExchangeForwardBytes(ex, pack.at, start, &got, &got_start));
   for (int64_t i = 0; i < arriving; i++) {
-    row[i]        = (Excluded){.line = got_place[2 * i], .order = got_place[2 * i + 1], .kind = got + got_start[i]};
+    row[i] = (Excluded){.line = got_place[2 * i], .order = got_place[2 * i + 1], .kind = got + got_start[i]};
     row[i].id     = row[i].kind + strlen(row[i].kind) + 1;
     row[i].reason = row[i].id + strlen(row[i].id) + 1;
   }
   if (arriving) qsort(row, (size_t)arriving, sizeof(*row), ByPlace);
   for (int64_t i = 0; i < arriving; i++) {
-    if (row[i].line > 0) PetscCall(MeritTextAdd(text, "%s\t%lld\t", row[i].kind, (long long)row[i].line));
-    else PetscCall(MeritTextAdd(text, "%s\tNA\t", row[i].kind));
+    if (row[i].line > 0)
+      PetscCall(MeritTextAdd(text, "%s\t%lld\t", row[i].kind, (long long)row[i].line));
+    else
+      PetscCall(MeritTextAdd(text, "%s\tNA\t", row[i].kind));
     PetscCall(ReportAddField(text, row[i].id[0] ? row[i].id : "NA", row[i].id[0] ? strlen(row[i].id) : 2));
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(ReportAddField(text, row[i].reason, strlen(row[i].reason)));
@@ -103,8 +104,8 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
 }
 
 /* Rows of one kind that have a line, or those that have none: by blocks of lines, or of sorted ids */
-static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bool lines, int64_t n, const int64_t kinds[],
-                           const Excluded items[], int64_t n_ids)
+static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bool lines, int64_t n,
+                           const int64_t kinds[], const Excluded items[], int64_t n_ids)
 {
   PetscMPIInt *dest;
   MeritText    text = {0};
@@ -117,7 +118,8 @@ static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bo
   for (int64_t i = 0; i < n; i++) {
     dest[i] = -1;
     if (kinds[i] == kind && (items[i].line > 0) == lines)
-      dest[i] = lines ? MeritBlockOwner(all, report->size, items[i].line) : MeritBlockOwner(n_ids, report->size, items[i].order);
+      dest[i] = lines ? MeritBlockOwner(all, report->size, items[i].line)
+                      : MeritBlockOwner(n_ids, report->size, items[i].order);
   }
   PetscCall(Route(report->comm, n, items, dest, &text));
   PetscCall(MeritOutputWrite(out, "excluded.tsv", NULL, text.at, (int64_t)text.n));
@@ -149,7 +151,8 @@ PetscErrorCode MeritReportExcluded(MeritReport report, MeritOutput out)
   for (int64_t i = 0; i < n; i++)
     items[i] = (Excluded){list[i].line, ids[i], Word(list[i].kind), Word(list[i].id), Word(list[i].reason)};
   for (int64_t k = 0; k < n_kinds; k++)
-    for (int lines = 0; lines < 2; lines++) PetscCall(Part(report, out, k, lines == 1, n, kinds, items, n_ids));
+    for (int lines = 0; lines < 2; lines++)
+      PetscCall(Part(report, out, k, lines == 1, n, kinds, items, n_ids));
   PetscCall(PetscFree4(kinds, ids, text, items));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

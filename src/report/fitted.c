@@ -19,7 +19,8 @@ static int ByLine(const void *a, const void *b)
 }
 
 /* Observed traits of the local records, and the rank of the block of lines each goes to */
-static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_t *n, Fitted **rows, PetscMPIInt **dest)
+static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_t *n, Fitted **rows,
+                               PetscMPIInt **dest)
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
   const int64_t          *line;
@@ -36,7 +37,7 @@ static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_
       int64_t k = (int64_t)r * records->n_traits + t;
 
       if (!(records->observed[records->pattern[r]] >> t & 1u)) continue;
-      (*rows)[*n]    = (Fitted){.line = line[r], .trait = t, .y = records->y[k], .fitted = fitted[k]};
+      (*rows)[*n]     = (Fitted){.line = line[r], .trait = t, .y = records->y[k], .fitted = fitted[k]};
       (*dest)[(*n)++] = MeritBlockOwner(all, report->size, line[r]);
     }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -53,7 +54,7 @@ PetscErrorCode MeritReportFitted(MeritReport report, MeritOutput out, const doub
   PetscMPIInt  *dest;
   Fitted       *rows, *got;
   MeritText     text = {0};
-  int64_t       n = 0, arriving;
+  int64_t       n    = 0, arriving;
 
   PetscFunctionBegin;
   PetscCall(Observed(report, fitted, &n, &rows, &dest));
@@ -79,7 +80,8 @@ PetscErrorCode MeritReportFitted(MeritReport report, MeritOutput out, const doub
     PetscCall(MeritTextAddBytes(&text, "\n", 1));
   }
   PetscCall(PetscFree(got));
-  PetscCall(MeritOutputWrite(out, "fitted.tsv", "record\ttrait\ty\tfitted\tresidual\n", text.at, (int64_t)text.n));
+  PetscCall(
+      MeritOutputWrite(out, "fitted.tsv", "record\ttrait\ty\tfitted\tresidual\n", text.at, (int64_t)text.n));
   MeritTextFree(&text);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

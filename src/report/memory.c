@@ -1,15 +1,13 @@
 /* What a solve needs: counted from the arrays that the model, the operator and the solver keep. */
 #include "report_impl.h"
 
-#define SOLVER_VECTORS 8 /* solution, right-hand side, residual, direction, its image, preconditioned residual, diagonal, one to spare */
-#define LABEL_BYTES    32 /* an id or class label in a dictionary, with its share of the tables */
-#define ROW_BYTES      24 /* a column of a table while it is read: text code or number, line, share of the pool */
+#define SOLVER_VECTORS                                                                                       \
+  8 /* solution, right-hand side, residual, direction, its image, preconditioned residual, diagonal, one to spare */
+#define LABEL_BYTES 32 /* an id or class label in a dictionary, with its share of the tables */
+#define ROW_BYTES   24 /* a column of a table while it is read: text code or number, line, share of the pool */
 
 /* Items of the fullest of `ranks` blocks */
-static int64_t Share(int64_t n, int ranks)
-{
-  return (n + ranks - 1) / ranks;
-}
+static int64_t Share(int64_t n, int ranks) { return (n + ranks - 1) / ranks; }
 
 /* Bytes that one record needs: values, weights, pattern, line, and slots and coefficients of all regressors */
 static int64_t RecordBytes(MeritReport report)
@@ -19,7 +17,8 @@ static int64_t RecordBytes(MeritReport report)
   int                  n     = MeritModelTerms(report->model, &views);
 
   for (int t = 0; t < n; t++)
-    for (int g = 0; g < views[t].n_regressors; g++) bytes += ROW_BYTES + 4 + (views[t].design[g].value ? 8 : 0);
+    for (int g = 0; g < views[t].n_regressors; g++)
+      bytes += ROW_BYTES + 4 + (views[t].design[g].value ? 8 : 0);
   return bytes;
 }
 
@@ -28,7 +27,8 @@ static int64_t LevelBytes(const MeritTermView *view)
 {
   int64_t bytes = 8 + 8 + LABEL_BYTES + 8 * view->n_comp + view->n_eq + 8 * (int64_t)view->n_eq * view->n_eq;
 
-  return view->kind == MERIT_TERM_PED ? bytes + 16 + 48 : bytes; /* parents and d; the pedigree's own arrays */
+  return view->kind == MERIT_TERM_PED ? bytes + 16 + 48
+                                      : bytes; /* parents and d; the pedigree's own arrays */
 }
 
 static PetscErrorCode GenotypeBytes(MeritReport report, int ranks, MeritMemoryEstimate *e)
@@ -41,7 +41,8 @@ static PetscErrorCode GenotypeBytes(MeritReport report, int ranks, MeritMemoryEs
   if (!geno) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
   e->genotypes = (Share(n_animals, ranks) / 256 + 1) * 64 * (int64_t)n_used;
-  e->genotypes += (int64_t)n_snps * 128 + (int64_t)n_used * 24; /* the SNP table, scales and frequencies are on every rank */
+  e->genotypes += (int64_t)n_snps * 128 +
+                  (int64_t)n_used * 24; /* the SNP table, scales and frequencies are on every rank */
   e->genotypes += Share(n_animals, ranks) * LABEL_BYTES;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -51,7 +52,8 @@ static int64_t Ghosts(MeritReport report, const MeritTermView *view, int ranks, 
 {
   if (ranks == report->size) return view->n_ghost + view->n_carrier;
   if (ranks == 1) return view->kind == MERIT_TERM_SNP ? view->n_carrier : 0;
-  return PetscMin(view->n_levels - Share(view->n_levels, ranks), Share(n_records, ranks) * view->n_regressors);
+  return PetscMin(view->n_levels - Share(view->n_levels, ranks),
+                  Share(n_records, ranks) * view->n_regressors);
 }
 
 /*@

@@ -39,10 +39,7 @@ PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
 }
 
 /* MeritReportWantsFitted - Is fitted.tsv asked for? Not collective. */
-bool MeritReportWantsFitted(MeritReport report)
-{
-  return report->fitted;
-}
+bool MeritReportWantsFitted(MeritReport report) { return report->fitted; }
 
 const char *ReportComponentName(const MeritTermSpec *term, int component)
 {
@@ -59,13 +56,15 @@ PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length)
   bool quote = length > 0 && (at[0] == ' ' || at[length - 1] == ' ');
 
   PetscFunctionBegin;
-  for (size_t i = 0; i < length && !quote; i++) quote = at[i] == '\t' || at[i] == '"' || at[i] == '\n' || at[i] == '\r';
+  for (size_t i = 0; i < length && !quote; i++)
+    quote = at[i] == '\t' || at[i] == '"' || at[i] == '\n' || at[i] == '\r';
   if (!quote) {
     PetscCall(MeritTextAddBytes(text, at, length));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(MeritTextAddBytes(text, "\"", 1));
-  for (size_t i = 0; i < length; i++) PetscCall(MeritTextAddBytes(text, at[i] == '"' ? "\"\"" : at + i, at[i] == '"' ? 2 : 1));
+  for (size_t i = 0; i < length; i++)
+    PetscCall(MeritTextAddBytes(text, at[i] == '"' ? "\"\"" : at + i, at[i] == '"' ? 2 : 1));
   PetscCall(MeritTextAddBytes(text, "\"", 1));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -6,9 +6,11 @@ typedef enum { REPORT_ALL, REPORT_FIXED, REPORT_NONE } ReportChoice;
 
 /* A sum of genetic values asked for by `ebv`: (term, regressor) pairs */
 typedef struct {
-  char *name;                               /* owned */
+  char *name; /* owned */
   int   n;
-  struct { int term, regressor; } part[16];
+  struct {
+    int term, regressor;
+  } part[16];
 } ReportSum;
 
 struct _p_MeritReport {
@@ -19,13 +21,13 @@ struct _p_MeritReport {
   ReportChoice         solutions;
   bool                 fitted;
   int                  n_sums;
-  ReportSum           *sum;     /* [n_sums]; owned */
-  MeritTraitSummary   *traits;  /* owned, NULL until asked for; likewise the next two */
+  ReportSum           *sum;    /* [n_sums]; owned */
+  MeritTraitSummary   *traits; /* owned, NULL until asked for; likewise the next two */
   MeritTermSummary    *terms;
   int                  n_counts;
   MeritExclusionCount *counts;
   char                *count_text; /* bytes the counts point into; owned */
-  MeritText            steps;   /* rows of convergence.tsv, rank 0 */
+  MeritText            steps;      /* rows of convergence.tsv, rank 0 */
 };
 
 /* A term's values on the rank whose block of canonical levels they fall in; component fastest */
@@ -39,7 +41,8 @@ typedef struct {
 
 /* Components u of all terms from equations x, and where each term begins in it. Free with PetscFree. Collective. */
 PETSC_INTERN PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u);
-PETSC_INTERN PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[], ReportBlock *block);
+PETSC_INTERN PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[],
+                                              ReportBlock *block);
 PETSC_INTERN PetscErrorCode ReportBlockDestroy(ReportBlock *block);
 /* First owned equation and first owned component slot of a term in the arrays of owned ones */
 PETSC_INTERN void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *slot);
@@ -47,7 +50,7 @@ PETSC_INTERN void ReportTermFirst(MeritReport report, int term, int32_t *equatio
 PETSC_INTERN PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale);
 /* The `component` column: the regressor's name, "1" in ridge */
 PETSC_INTERN const char *ReportComponentName(const MeritTermSpec *term, int component);
-PETSC_INTERN bool ReportGenetic(const MeritTermSpec *term);
+PETSC_INTERN bool        ReportGenetic(const MeritTermSpec *term);
 /* A label as a field of a tab-separated table: quoted where a tab, quote or line end demands it */
 PETSC_INTERN PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length);
 /* Parse the node `ebv` against the formula */

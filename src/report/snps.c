@@ -27,8 +27,8 @@ static PetscErrorCode ColumnsToSnps(MeritGenotypes geno, int32_t **snp_of)
 }
 
 /* One SNP term's effects, from the block of its columns to the block of the file's SNPs */
-static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBlock *block, const int32_t snp_of[], int offset,
-                              SnpTable *table)
+static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBlock *block,
+                              const int32_t snp_of[], int offset, SnpTable *table)
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
@@ -38,7 +38,8 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBl
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(block->n, &dest));
-  for (int64_t i = 0; i < block->n; i++) dest[i] = MeritBlockOwner(n_snps, report->size, snp_of[block->first + i]);
+  for (int64_t i = 0; i < block->n; i++)
+    dest[i] = MeritBlockOwner(n_snps, report->size, snp_of[block->first + i]);
   PetscCall(MeritExchangeCreate(report->comm, block->n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc2(arriving, &got, (size_t)(arriving * block->n_comp), &u));
@@ -63,13 +64,14 @@ static PetscErrorCode Header(MeritReport report, MeritText *text)
     for (int c = 0; term->kind == MERIT_TERM_SNP && c < term->n_components; c++) {
       char name[1100];
 
-      snprintf(name, sizeof(name), "%s.%s%s%s.effect", report->formula->trait[term->component[c].trait], term->label,
-               term->n_regressors > 1 ? "." : "", term->n_regressors > 1 ? ReportComponentName(term, c) : "");
+      snprintf(name, sizeof(name), "%s.%s%s%s.effect", report->formula->trait[term->component[c].trait],
+               term->label, term->n_regressors > 1 ? "." : "",
+               term->n_regressors > 1 ? ReportComponentName(term, c) : "");
       PetscCall(MeritTextAddBytes(text, "\t", 1));
       PetscCall(ReportAddField(text, name, strlen(name)));
     }
   }
-  PetscCall(MeritTextAddBytes(text, "\n", 2)); /* with its 0: the header goes out as a string */
+  PetscCall(MeritTextAddBytes(text, "\n", 1));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -81,15 +83,17 @@ static PetscErrorCode Rows(const MeritSnp snps[], const SnpTable *table, MeritTe
     const char     *fields[] = {snp->name, snp->chromosome, NULL, snp->counted, snp->other};
 
     for (int k = 0; k < 5; k++) {
-      if (fields[k]) PetscCall(ReportAddField(text, fields[k], strlen(fields[k])));
-      else PetscCall(MeritTextAdd(text, "%lld", (long long)snp->position));
+      if (fields[k])
+        PetscCall(ReportAddField(text, fields[k], strlen(fields[k])));
+      else
+        PetscCall(MeritTextAdd(text, "%lld", (long long)snp->position));
       PetscCall(MeritTextAddBytes(text, "\t", 1));
     }
     PetscCall(MeritTextAddReal(text, snp->frequency));
     PetscCall(MeritTextAdd(text, "\t%lld\t%d", (long long)snp->n_missing, snp->column >= 0));
     for (int k = 0; k < table->n_values; k++) {
       PetscCall(MeritTextAddBytes(text, "\t", 1));
-      PetscCall(MeritTextAddReal(text, table->effect[i * (int64_t)table->n_values + k] + 0.0));
+      PetscCall(MeritTextAddReal(text, table->effect[i * (int64_t)table->n_values + k]));
     }
     PetscCall(MeritTextAddBytes(text, "\n", 1));
   }
@@ -97,7 +101,8 @@ static PetscErrorCode Rows(const MeritSnp snps[], const SnpTable *table, MeritTe
 }
 
 /* Fill the table from all SNP terms */
-static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_snps, const double x[], SnpTable *table)
+static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_snps, const double x[],
+                           SnpTable *table)
 {
   int32_t *snp_of;
   double  *u;
@@ -140,7 +145,8 @@ PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double
   PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
   PetscCall(MeritGenotypesSnps(geno, &snps));
   for (int t = 0; t < report->formula->n_terms; t++)
-    if (report->formula->term[t].kind == MERIT_TERM_SNP) table.n_values += report->formula->term[t].n_components;
+    if (report->formula->term[t].kind == MERIT_TERM_SNP)
+      table.n_values += report->formula->term[t].n_components;
   table.first = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank);
   table.n     = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank + 1) - table.first;
   PetscCall(PetscMalloc1((size_t)table.n * (size_t)table.n_values, &table.effect));

@@ -4,8 +4,8 @@
 static const char *const header = "trait\tterm\tcomponent\tlevel\tn\tsolution\tse\tstatus\n";
 
 /* One row: trait, term, component, level, n, solution, se, status */
-static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, const char *component, const char *level,
-                          size_t length, int64_t n, double solution, uint8_t state)
+static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, const char *component,
+                          const char *level, size_t length, int64_t n, double solution, uint8_t state)
 {
   bool aliased = state == MERIT_EQ_ALIASED;
 
@@ -17,10 +17,11 @@ static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, 
   PetscCall(ReportAddField(text, component, strlen(component)));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(ReportAddField(text, level, length));
-  if (n >= 0) PetscCall(MeritTextAdd(text, "\t%lld\t", (long long)n));
-  else PetscCall(MeritTextAddBytes(text, "\tNA\t", 4));
-  /* adding 0 turns -0 into 0 */
-  PetscCall(MeritTextAddReal(text, aliased ? 0 : solution + 0.0));
+  if (n >= 0)
+    PetscCall(MeritTextAdd(text, "\t%lld\t", (long long)n));
+  else
+    PetscCall(MeritTextAddBytes(text, "\tNA\t", 4));
+  PetscCall(MeritTextAddReal(text, aliased ? 0 : solution));
   PetscCall(MeritTextAdd(text, "\tNA\t%s\n", aliased ? "aliased" : "ok"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -42,8 +43,9 @@ static PetscErrorCode Term(MeritReport report, int t, const double u[], MeritTex
       int64_t k = i * block.n_comp + c;
 
       if (block.state[k] == MERIT_EQ_ABSENT) continue;
-      PetscCall(Row(text, report->formula->trait[spec->component[c].trait], spec->label, ReportComponentName(spec, c), at + start[i],
-                    (size_t)(start[i + 1] - start[i]), block.observed[k], block.u[k], block.state[k]));
+      PetscCall(Row(text, report->formula->trait[spec->component[c].trait], spec->label,
+                    ReportComponentName(spec, c), at + start[i], (size_t)(start[i + 1] - start[i]),
+                    block.observed[k], block.u[k], block.state[k]));
     }
   PetscCall(PetscFree(at));
   PetscCall(PetscFree(start));

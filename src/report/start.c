@@ -25,7 +25,9 @@ static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, 
   for (int k = 0; k < 5; k++) {
     column[k] = MeritTableFind(*table, start_columns[k]);
     if (column[k] < 0)
-      PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, path, 1, NULL, "solver.start: no column '%s'; a solutions.tsv is needed", start_columns[k]));
+      PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, path, 1, NULL,
+                                     "solver.start: no column '%s'; a solutions.tsv is needed",
+                                     start_columns[k]));
     PetscCall(MeritTableSelect(*table, column[k], k < 4 ? MERIT_COLUMN_TEXT : MERIT_COLUMN_NUMBER));
   }
   PetscCall(MeritTableRead(*table));
@@ -49,7 +51,9 @@ static int ComponentOf(MeritReport report, const StartTable *start, int t, int64
 
   if (!Is(start, 1, row, term->label) || start->code[3][row] < 0) return -1;
   for (int c = 0; c < term->n_components; c++)
-    if (Is(start, 2, row, ReportComponentName(term, c)) && Is(start, 0, row, report->formula->trait[term->component[c].trait])) return c;
+    if (Is(start, 2, row, ReportComponentName(term, c)) &&
+        Is(start, 0, row, report->formula->trait[term->component[c].trait]))
+      return c;
   return -1;
 }
 
@@ -62,7 +66,8 @@ typedef struct {
 } StartRow;
 
 /* Rows of this rank that are about term t, with the canonical numbers and equations of their levels */
-static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t, int64_t *n_rows, StartRow **rows)
+static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t, int64_t *n_rows,
+                              StartRow **rows)
 {
   MeritStrings pool;
   int32_t     *code;
@@ -86,7 +91,8 @@ static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t
   PetscCall(MeritModelFindLabels(report->model, t, pool, number));
   for (int64_t i = 0; i < n; i++) level[i] = number[code[i]];
   PetscCall(MeritModelLocate(report->model, t, n, level, equation));
-  for (int64_t i = 0; i < n; i++) (*rows)[i].level = level[i], (*rows)[i].equation = level[i] < 0 ? -1 : equation[i];
+  for (int64_t i = 0; i < n; i++)
+    (*rows)[i].level = level[i], (*rows)[i].equation = level[i] < 0 ? -1 : equation[i];
   PetscCall(PetscFree3(number, level, equation));
   PetscCall(PetscFree(code));
   PetscCall(MeritStringsDestroy(&pool));
@@ -102,16 +108,18 @@ static PetscMPIInt Owner(const int64_t begin[], PetscMPIInt size, int64_t equati
   while (high - low > 1) {
     PetscMPIInt middle = (low + high) / 2;
 
-    if (begin[middle] <= equation) low = middle;
-    else high = middle;
+    if (begin[middle] <= equation)
+      low = middle;
+    else
+      high = middle;
   }
   while (low + 1 < size && begin[low + 1] <= equation) low++;
   return low;
 }
 
 /* Lay the rows of term t into the components u of their owners; *n_used counts over all ranks */
-static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow rows[], const int64_t begin[], double u[],
-                            int64_t *n_used)
+static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow rows[],
+                            const int64_t begin[], double u[], int64_t *n_used)
 {
   const MeritTermView *view;
   const double        *scale;
@@ -127,7 +135,8 @@ static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow
   ReportTermFirst(report, t, &equation, &slot);
   PetscCall(ReportSnpScale(report, t, &scale));
   PetscCall(PetscMalloc1(n, &dest));
-  for (int64_t i = 0; i < n; i++) dest[i] = rows[i].equation < 0 || !view->n_eq ? -1 : Owner(begin, report->size, rows[i].equation);
+  for (int64_t i = 0; i < n; i++)
+    dest[i] = rows[i].equation < 0 || !view->n_eq ? -1 : Owner(begin, report->size, rows[i].equation);
   PetscCall(MeritExchangeCreate(report->comm, n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc1(arriving, &got));
@@ -135,7 +144,8 @@ static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow
   for (int64_t i = 0; i < arriving; i++) {
     int64_t level = (got[i].equation - begin[report->rank] - equation) / view->n_eq;
 
-    u[slot + level * view->n_comp + got[i].component] = scale ? got[i].value / scale[got[i].level] : got[i].value;
+    u[slot + level * view->n_comp + got[i].component] =
+        scale ? got[i].value / scale[got[i].level] : got[i].value;
   }
   PetscCallMPI(MPI_Allreduce(&arriving, n_used, 1, MPI_INT64_T, MPI_SUM, report->comm));
   PetscCall(PetscFree(got));
@@ -189,8 +199,10 @@ PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[
   PetscCall(PlaceAll(report, &start, u, n_found));
   PetscCall(MeritTableDestroy(&table));
   if (!*n_found)
-    PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL, "solver.start: none of its %lld rows fits this model", (long long)n_rows));
-  MeritLog(MERIT_LOG_INFO, "start: %lld of %lld rows of %s used", (long long)*n_found, (long long)n_rows, path);
+    PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL,
+                                   "solver.start: none of its %lld rows fits this model", (long long)n_rows));
+  MeritLog(MERIT_LOG_INFO, "start: %lld of %lld rows of %s used", (long long)*n_found, (long long)n_rows,
+           path);
   PetscCall(MeritModelFromComponents(report->model, u, x));
   PetscCall(PetscFree(u));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -10,16 +10,20 @@ static cJSON *AddObject(cJSON *to, const char name[])
 {
   cJSON *item = cJSON_CreateObject();
 
-  if (to && cJSON_IsArray(to)) cJSON_AddItemToArray(to, item);
-  else cJSON_AddItemToObject(to, name, item);
+  if (to && cJSON_IsArray(to))
+    cJSON_AddItemToArray(to, item);
+  else
+    cJSON_AddItemToObject(to, name, item);
   return item;
 }
 
 /* Numbers that JSON does not have become null */
 static void AddReal(cJSON *to, const char name[], double value)
 {
-  if (isfinite(value)) cJSON_AddNumberToObject(to, name, value);
-  else cJSON_AddNullToObject(to, name);
+  if (isfinite(value))
+    cJSON_AddNumberToObject(to, name, value);
+  else
+    cJSON_AddNullToObject(to, name);
 }
 
 /* The job as a tree of strings, numbers, lists and maps */
@@ -30,7 +34,8 @@ static cJSON *Tree(MeritNode node)
 
   switch (node->kind) {
   case MERIT_NODE_SCALAR:
-    return MeritNodeReal(node, &value) && isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateString(node->text);
+    return MeritNodeReal(node, &value) && isfinite(value) ? cJSON_CreateNumber(value)
+                                                          : cJSON_CreateString(node->text);
   case MERIT_NODE_LIST:
     item = cJSON_CreateArray();
     for (int32_t i = 0; i < node->n; i++) cJSON_AddItemToArray(item, Tree(node->child[i]));
@@ -196,7 +201,8 @@ static PetscErrorCode AddPhases(MeritReport report, cJSON *root)
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, span, 2, MPI_INT, MPI_MAX, report->comm));
   PetscCall(PetscMalloc1(n, &most));
   PetscCall(PetscArraycpy(most, seconds, n));
-  if (span[0] == -span[1]) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, n, MPI_DOUBLE, MPI_MAX, report->comm));
+  if (span[0] == -span[1])
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, n, MPI_DOUBLE, MPI_MAX, report->comm));
   for (int k = 0; k < n; k++) AddReal(item, names[k], most[k]);
   PetscCall(PetscFree(most));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -267,7 +273,8 @@ static PetscErrorCode Write(MeritReport report, MeritOutput out, cJSON *root)
   char      *text  = report->rank ? NULL : cJSON_Print(root);
 
   PetscFunctionBegin;
-  if (!report->rank && !text) MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "no memory for summary.json");
+  if (!report->rank && !text)
+    MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "no memory for summary.json");
   PetscCall(MeritFaultAgree(report->comm, &fault));
   PetscCall(MeritOutputWrite(out, "summary.json", NULL, text, text ? (int64_t)strlen(text) : 0));
   PetscCall(MeritOutputWrite(out, "summary.json", NULL, "\n", report->rank ? 0 : 1));
@@ -280,7 +287,8 @@ static PetscErrorCode Write(MeritReport report, MeritOutput out, cJSON *root)
 
   Collective. To be called after every other file is staged: it lists them with bytes and CRC-32.
 @*/
-PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job, const MeritRunSummary *run)
+PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job,
+                                  const MeritRunSummary *run)
 {
   cJSON *root = cJSON_CreateObject();
 

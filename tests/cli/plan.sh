@@ -76,10 +76,10 @@ silent 'solver vectors'
 run 2 2 plan job.yaml --plan.memory 1K
 says 'plan.memory'
 run 2 0 plan job.yaml --plan.memory 64G
-sed 's/sex + ped/sexx + ped/' job.yaml >wrong.yaml
-run 2 3 plan wrong.yaml --quick
+sed 's/sex + ped/sexx + ped/g' job.yaml >wrong.yaml
+run 2 2 plan wrong.yaml --quick
 says sexx
-run 2 3 plan wrong.yaml
+run 2 2 plan wrong.yaml
 says sexx
 
 exit $failed
