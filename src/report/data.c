@@ -56,7 +56,7 @@ static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, Me
     if (codes[k] < all->least || codes[k] > all->most) continue;
     PetscCall(Accumulate(report, t, codes[k], &rest));
     n = all->n - rest.n;
-    if (n < 2 || n * 200 < all->n || rest.n < 3 || rest.least >= rest.most) continue;
+    if (n < 2 || n * 200 < all->n || rest.n < 2 || rest.least >= rest.most) continue;
     mean = rest.sum / rest.n;
     sd   = sqrt(rest.square / (rest.n - 1));
     gap  = PetscMax(rest.least - codes[k], codes[k] - rest.most);

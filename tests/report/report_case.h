@@ -1,0 +1,54 @@
+#pragma once
+/* A model set up over files in the test's folder, with a report and an output folder. */
+#include "report_support.h"
+
+typedef struct {
+  MeritNode   job;
+  MeritModel  model;
+  MeritReport report;
+  MeritOutput out;
+  double     *x;
+} Case;
+
+/* Read the job and set the model up over the files of the test's folder */
+static void Begin(Case *c, const char job[])
+{
+  char    path[128];
+  int32_t n_owned, n_local, n_slots;
+  int64_t first, n_all;
+
+  memset(c, 0, sizeof(*c));
+  FileMake("job.yaml", job);
+  snprintf(path, sizeof(path), "%s/job.yaml", test_folder);
+  TestCall(MeritConfigLoad(PETSC_COMM_WORLD, path, &c->job));
+  TestCall(MeritModelCreate(PETSC_COMM_WORLD, &c->model));
+  TestCall(MeritModelSetFromConfig(c->model, c->job));
+  TestCall(MeritReportCreate(c->model, &c->report));
+  TestCall(MeritReportSetFromConfig(c->report, c->job));
+  TestCall(MeritModelSetUp(c->model));
+  TestCall(MeritModelLayout(c->model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  c->x = calloc((size_t)n_owned + 1, sizeof(*c->x));
+  snprintf(path, sizeof(path), "%s/out", test_folder);
+  TestCall(MeritOutputOpen(PETSC_COMM_WORLD, path, true, &c->out));
+}
+
+/* x of (term, level, component) is 1000 term + 10 level + component + 1/8 */
+static void Number(Case *c)
+{
+  const MeritTermView *views;
+  int                  n  = MeritModelTerms(c->model, &views);
+  double              *at = c->x;
+
+  for (int t = 0; t < n; t++)
+    for (int32_t i = 0; i < views[t].n_owned; i++)
+      for (int e = 0; e < views[t].n_eq; e++) *at++ = 1000. * t + 10. * (double)views[t].canonical[i] + e + 0.125;
+}
+
+static void End(Case *c)
+{
+  if (c->out) TestCall(MeritOutputCommit(&c->out, "summary.json"));
+  TestCall(MeritReportDestroy(&c->report));
+  TestCall(MeritModelDestroy(&c->model));
+  TestCall(MeritConfigDestroy(&c->job));
+  free(c->x);
+}
