@@ -75,11 +75,18 @@ static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
   static const char *const plink[3] = {".bed", ".bim", ".fam"};
   cJSON                   *list     = cJSON_AddArrayToObject(root, "inputs");
   char                    *path     = NULL, full[PETSC_MAX_PATH_LEN];
+  const char              *centre   = NULL;
 
   PetscFunctionBegin;
   for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(keys); k++) {
     PetscCall(MeritConfigPath(job, keys[k], &path));
     if (path) PetscCall(AddInput(report, list, keys[k], path));
+    PetscCall(PetscFree(path));
+  }
+  PetscCall(MeritConfigString(job, "genotypes.centre", &centre));
+  if (centre && strcmp(centre, "observed") && strcmp(centre, "none")) {
+    PetscCall(MeritConfigPath(job, "genotypes.centre", &path));
+    PetscCall(AddInput(report, list, "genotypes.centre", path));
     PetscCall(PetscFree(path));
   }
   PetscCall(MeritConfigPath(job, "genotypes.bfile", &path));
