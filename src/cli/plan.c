@@ -20,8 +20,8 @@ static PetscErrorCode Prepare(Plan *p)
 {
   PetscFunctionBegin;
   p->program = MeritPeakMemory();
-  PetscCall(MeritConfigBool(p->job, "plan.quick", &p->quick));
-  PetscCall(MeritConfigInt(p->job, "plan.ranks", 1, 10000000, &p->ranks));
+  PetscCall(MeritConfigBool(p->job, "quick", &p->quick));
+  PetscCall(MeritConfigInt(p->job, "ranks", 1, 10000000, &p->ranks));
   PetscCall(MeritModelCreate(p->comm, &p->model));
   PetscCall(MeritModelSetFromConfig(p->model, p->job));
   PetscCall(MeritReportCreate(p->model, &p->report));
@@ -59,7 +59,6 @@ static PetscErrorCode Full(Plan *p)
   PetscCall(PlanAnimals(p->model, &p->text));
   PetscCall(PlanExclusions(p->report, &p->text));
   PetscCall(WarnOfCodes(p));
-  PetscCall(PlanMemory(p->comm, p->report, p->job, (int)p->ranks, p->program, &p->text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -74,8 +73,8 @@ static PetscErrorCode Need(MeritTable table, const char name[])
   if (MeritTableFind(table, name) >= 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritTableColumns(table, &n, &names));
   near = MeritNearest(name, n, names);
-  PetscFunctionReturn(MeritRaise(MERIT_ERROR_USAGE, MeritTablePath(table), 1, name, "no such column%s%s%s",
-                                 near ? "; did you mean " : "", near ? near : "", near ? "?" : ""));
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, MeritTablePath(table), 1, name, "no such column%s%s%s",
+                       near ? "; did you mean " : "", near ? near : "", near ? "?" : ""));
 }
 
 static PetscErrorCode NeedAll(MeritTable table, const MeritFormula *formula)
@@ -155,5 +154,39 @@ static PetscErrorCode Quick(Plan *p)
   PetscCall(PlanColumns(MeritModelFormula(p->model), p->job, &p->text));
   PetscCall(PlanVariances(MeritModelFormula(p->model), &p->text));
   PetscCall(Sizes(p));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Print on rank 0 what there is to say; also what was found before a refusal */
+static PetscErrorCode Print(Plan *p)
+{
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(p->comm, &rank));
+  if (!rank && p->text.n) fwrite(p->text.at, 1, p->text.n, stdout);
+  fflush(stdout);
+  MeritTextFree(&p->text);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritCommandPlan - merit plan JOB. Collective. Nothing is written. */
+PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
+{
+  Plan     p    = {.comm = comm, .job = job};
+  PlanNeed need = {.available = -1};
+
+  PetscFunctionBegin;
+  PetscCall(Prepare(&p));
+  if (p.quick) {
+    PetscCall(Quick(&p));
+  } else {
+    PetscCall(Full(&p));
+    PetscCall(PlanMemory(comm, p.report, (int)p.ranks, p.program, &p.text, &need));
+  }
+  PetscCall(Print(&p));
+  PetscCall(PlanRefuse(job, &need));
+  PetscCall(MeritReportDestroy(&p.report));
+  PetscCall(MeritModelDestroy(&p.model));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -12,6 +12,13 @@ PetscErrorCode PlanAnimals(MeritModel model, MeritText *text);
 PetscErrorCode PlanExclusions(MeritReport report, MeritText *text);
 /* "1.25 GiB" */
 void PlanBytes(double bytes, size_t size, char text[]);
-/* Memory per rank, on this many ranks or (0) those of the run; what the node has; refuse what does not fit */
-PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, MeritNode job, int ranks, int64_t program,
-                          MeritText *text);
+/* Bytes a rank needs; what there is for it (-1: not known); ranks on the fullest node. The same on all ranks. */
+typedef struct {
+  double per_rank, available;
+  int    on_node;
+} PlanNeed;
+/* Memory per rank, on this many ranks or (0) those of the run, and what the node has; `program` bytes were there before */
+PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, int ranks, int64_t program, MeritText *text,
+                          PlanNeed *need);
+/* Refuse what does not fit: USAGE where plan.memory sets the limit, SYSTEM where the node does */
+PetscErrorCode PlanRefuse(MeritNode job, const PlanNeed *need);

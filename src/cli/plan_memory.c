@@ -22,10 +22,10 @@ static PetscErrorCode ParseBytes(MeritNode node, double *bytes)
 
   PetscFunctionBegin;
   if (node->kind != MERIT_NODE_SCALAR)
-    PetscFunctionReturn(MeritNodeError(node, "plan.memory: a size such as 4G is needed"));
+    PetscCall(MeritNodeError(node, "plan.memory: a size such as 4G is needed"));
   *bytes = strtod(node->text, &end);
   if (end == node->text || !(*bytes > 0))
-    PetscFunctionReturn(MeritNodeError(node, "plan.memory: '%s' is not a size such as 4G", node->text));
+    PetscCall(MeritNodeError(node, "plan.memory: '%s' is not a size such as 4G", node->text));
   while (*end == ' ') end++;
   letter = *end ? strchr(letters, *end & ~0x20) : NULL;
   if (letter) {
@@ -33,7 +33,7 @@ static PetscErrorCode ParseBytes(MeritNode node, double *bytes)
     end++;
   }
   if (*end && strcasecmp(end, "b") && strcasecmp(end, "ib"))
-    PetscFunctionReturn(MeritNodeError(node, "plan.memory: '%s' is not a size such as 4G", node->text));
+    PetscCall(MeritNodeError(node, "plan.memory: '%s' is not a size such as 4G", node->text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -105,43 +105,54 @@ static PetscErrorCode Table(const MeritMemoryEstimate *e, double program, int ra
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, MeritNode job, int ranks, int64_t program,
-                          MeritText *text)
+PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, int ranks, int64_t program, MeritText *text,
+                          PlanNeed *need)
 {
-  MeritNode           limit = MeritNodeFind(job, "plan.memory");
   MeritMemoryEstimate e;
-  double              need, allowed, least[2];
-  int                 on_node;
-  char                size[2][32];
   PetscMPIInt         n_ranks;
+  double              held, available;
+  char                size[32];
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(comm, &n_ranks));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &program, 1, MPI_INT64_T, MPI_MAX, comm));
   PetscCall(MeritReportMemory(report, ranks, &e));
   PetscCall(Table(&e, (double)program, ranks ? ranks : n_ranks, text));
-  need = (double)e.total + (double)program;
+  *need = (PlanNeed){.per_rank = (double)e.total + (double)program, .available = -1, .on_node = 1};
+  if (ranks && ranks != n_ranks) PetscFunctionReturn(PETSC_SUCCESS); /* where those would run is not known */
+  PetscCall(Node(comm, &need->on_node, &held));
+  available = NodeAvailable();
+  /* what the ranks hold now is theirs to use */
+  available = available < 0 ? -1 : (available + held) / need->on_node;
+  PetscCallMPI(MPI_Allreduce(&available, &need->available, 1, MPI_DOUBLE, MPI_MIN, comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &need->on_node, 1, MPI_INT, MPI_MAX, comm));
+  if (need->available < 0) PetscFunctionReturn(PETSC_SUCCESS);
+  PlanBytes(need->available, sizeof(size), size);
+  PetscCall(MeritTextAdd(text, "  %-24s %14s (%d rank%s on the fullest node)\n", "available", size,
+                         need->on_node, need->on_node == 1 ? "" : "s"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode PlanRefuse(MeritNode job, const PlanNeed *need)
+{
+  MeritNode limit = MeritNodeFind(job, "plan.memory");
+  double    allowed;
+  char      size[2][32];
+
+  PetscFunctionBegin;
+  PlanBytes(need->per_rank, sizeof(size[0]), size[0]);
   if (limit) {
     PetscCall(ParseBytes(limit, &allowed));
-    PlanBytes(need, sizeof(size[0]), size[0]);
     PlanBytes(allowed, sizeof(size[1]), size[1]);
-    if (need > allowed)
-      PetscFunctionReturn(MeritNodeError(
-          limit, "%s per rank are needed, but plan.memory allows %s; use more ranks", size[0], size[1]));
+    if (need->per_rank * need->on_node > allowed)
+      PetscCall(MeritNodeError(limit,
+                               "%d rank%s of %s do not fit on a node of plan.memory %s; use more nodes",
+                               need->on_node, need->on_node == 1 ? "" : "s", size[0], size[1]));
   }
-  if (ranks && ranks != n_ranks) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(Node(comm, &on_node, &least[1]));
-  least[0] = NodeAvailable();
-  if (least[0] >= 0) least[0] += least[1]; /* what the ranks hold now is theirs to use */
-  least[0] = least[0] < 0 ? -1 : least[0] / on_node;
-  PetscCallMPI(MPI_Allreduce(&least[0], &allowed, 1, MPI_DOUBLE, MPI_MIN, comm));
-  if (allowed < 0) PetscFunctionReturn(PETSC_SUCCESS);
-  PlanBytes(need, sizeof(size[0]), size[0]);
-  PlanBytes(allowed, sizeof(size[1]), size[1]);
-  PetscCall(MeritTextAdd(text, "  %-24s %14s (%d rank%s on the fullest node)\n", "available", size[1],
-                         on_node, on_node == 1 ? "" : "s"));
-  if (need > allowed)
-    PetscFunctionReturn(MeritRaise(
-        MERIT_ERROR_SYSTEM, NULL, 0, NULL,
-        "%s per rank are needed, but a node has %s for each of its ranks; use more nodes", size[0], size[1]));
+  PlanBytes(need->available, sizeof(size[1]), size[1]);
+  if (need->available >= 0 && need->per_rank > need->available)
+    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
+                         "%s per rank are needed, but a node has %s for each of its ranks; use more nodes",
+                         size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -57,9 +57,8 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
   done = value > 0 && s->first > s->rtol ? log(s->first / value) / log(s->first / s->rtol) : NAN;
   if (done > 0 && done < 1 && it->iteration > 1) left = (double)it->iteration * (1 - done) / done;
   if (isfinite(left))
-    MeritLogProgress(done, "iteration %lld: residual %.3e, change %.3e; about %.0f more, %.1f s",
-                     (long long)it->iteration, it->residual, it->change, ceil(left),
-                     left * it->seconds / (double)it->iteration);
+    MeritLogProgress(done, "iteration %lld: residual %.3e, change %.3e, about %.0f more",
+                     (long long)it->iteration, it->residual, it->change, ceil(left));
   else
     MeritLogProgress(-1, "iteration %lld: residual %.3e, change %.3e", (long long)it->iteration, it->residual,
                      it->change);
@@ -77,6 +76,7 @@ static PetscErrorCode Prepare(Solve *s)
   PetscCall(MeritSolverCreate(s->comm, &s->solver));
   PetscCall(MeritSolverSetFromConfig(s->solver, s->job));
   PetscCall(MeritSolverSetMonitor(s->solver, Monitor, s));
+  PetscCall(MeritOptionsCheck(s->comm));
   PetscCall(MeritConfigString(s->job, "solver.type", &s->type));
   PetscCall(MeritConfigChoice(s->job, "solver.criterion", 4, criterion_names, &s->criterion));
   PetscCall(MeritConfigReal(s->job, "solver.rtol", 0, 1, &s->rtol));
@@ -237,13 +237,41 @@ static PetscErrorCode Conclude(const Solve *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Run(Solve *s)
+/* The lock and the staging folder come before the data: a result that must not be replaced is told at once */
+static PetscErrorCode OpenOutput(Solve *s)
 {
+  char *folder    = NULL;
+  bool  overwrite = false;
+
   PetscFunctionBegin;
-  PetscCall(Prepare(s));
-  PetscCall(CliOutputOpen(s->comm, s->job, &s->out));
-  PetscCall(Equations(s));
-  PetscCall(Write(s));
-  PetscCall(Conclude(s));
+  PetscCall(MeritConfigPath(s->job, "output.folder", &folder));
+  if (!folder) PetscCall(MeritNodeError(s->job, "the job file has no output: folder"));
+  PetscCall(MeritConfigBool(s->job, "overwrite", &overwrite));
+  PetscCall(MeritOutputOpen(s->comm, folder, overwrite, &s->out));
+  PetscCall(PetscFree(folder));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritCommandSolve - merit solve JOB.
+
+  Collective. After an error the caller ends the process: what is staged is abandoned there, the rest goes with the process.
+*/
+PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
+{
+  Solve s = {.comm = comm, .job = job, .type = "pcg", .criterion = MERIT_CRITERION_RESIDUAL, .rtol = 1e-8};
+
+  PetscFunctionBegin;
+  PetscCall(Prepare(&s));
+  PetscCall(OpenOutput(&s));
+  PetscCall(Equations(&s));
+  PetscCall(Write(&s));
+  PetscCall(MeritReportDestroy(&s.report));
+  PetscCall(MeritSolverDestroy(&s.solver));
+  PetscCall(MatDestroy(&s.C));
+  PetscCall(MeritModelDestroy(&s.model));
+  PetscCall(PetscFree(s.r));
+  PetscCall(PetscFree(s.x));
+  PetscCall(Conclude(&s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -25,9 +25,8 @@ static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, 
   for (int k = 0; k < 5; k++) {
     column[k] = MeritTableFind(*table, start_columns[k]);
     if (column[k] < 0)
-      PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, path, 1, NULL,
-                                     "solver.start: no column '%s'; a solutions.tsv is needed",
-                                     start_columns[k]));
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 1, NULL,
+                           "solver.start: no column '%s'; a solutions.tsv is needed", start_columns[k]));
     PetscCall(MeritTableSelect(*table, column[k], k < 4 ? MERIT_COLUMN_TEXT : MERIT_COLUMN_NUMBER));
   }
   PetscCall(MeritTableRead(*table));
@@ -199,8 +198,8 @@ PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[
   PetscCall(PlaceAll(report, &start, u, n_found));
   PetscCall(MeritTableDestroy(&table));
   if (!*n_found)
-    PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL,
-                                   "solver.start: none of its %lld rows fits this model", (long long)n_rows));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL,
+                         "solver.start: none of its %lld rows fits this model", (long long)n_rows));
   MeritLog(MERIT_LOG_INFO, "start: %lld of %lld rows of %s used", (long long)*n_found, (long long)n_rows,
            path);
   PetscCall(MeritModelFromComponents(report->model, u, x));

@@ -41,7 +41,7 @@ static PetscErrorCode Unknown(MeritReport report, MeritNode node, const char tex
                                term->n_regressors > 1 ? "." : "",
                                term->n_regressors > 1 ? term->regressor[g].name : "");
   }
-  if (!used) PetscFunctionReturn(MeritNodeError(node, "ebv: the model has no genetic term to sum"));
+  if (!used) PetscCall(MeritNodeError(node, "ebv: the model has no genetic term to sum"));
   PetscFunctionReturn(
       MeritNodeError(node, "ebv: '%s' is no genetic value of the model; there are: %s", text, list));
 }
@@ -55,13 +55,13 @@ static PetscErrorCode AddPart(MeritReport report, MeritNode node, ReportSum *sum
     for (int g = 0; ReportGenetic(term) && g < term->n_regressors; g++) {
       if (!Names(term, g, text)) continue;
       if (sum->n == (int)PETSC_STATIC_ARRAY_LENGTH(sum->part))
-        PetscFunctionReturn(MeritNodeError(node, "ebv: more than 16 values in one sum"));
+        PetscCall(MeritNodeError(node, "ebv: more than 16 values in one sum"));
       sum->part[sum->n].term        = t;
       sum->part[sum->n++].regressor = g;
       PetscFunctionReturn(PETSC_SUCCESS);
     }
   }
-  PetscFunctionReturn(Unknown(report, node, text));
+  PetscCall(Unknown(report, node, text));
 }
 
 static PetscErrorCode ParseSum(MeritReport report, MeritNode node, ReportSum *sum)
@@ -75,7 +75,7 @@ static PetscErrorCode ParseSum(MeritReport report, MeritNode node, ReportSum *su
     if (*c == '(' || *c == ')') depth += *c == '(' ? 1 : -1;
     if (*c && (*c != '+' || depth > 0)) continue;
     Squeeze(at, (size_t)(c - at), part, sizeof(part));
-    if (!part[0]) PetscFunctionReturn(MeritNodeError(node, "ebv: a label is missing in '%s'", node->text));
+    if (!part[0]) PetscCall(MeritNodeError(node, "ebv: a label is missing in '%s'", node->text));
     PetscCall(AddPart(report, node, sum, part));
     if (!*c) break;
     at = c + 1;
@@ -87,16 +87,16 @@ PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv)
 {
   PetscFunctionBegin;
   if (ebv->kind != MERIT_NODE_MAP)
-    PetscFunctionReturn(MeritNodeError(ebv, "ebv: must be a map, such as {total: \"ped(cow) + snp(cow)\"}"));
+    PetscCall(MeritNodeError(ebv, "ebv: must be a map, such as {total: \"ped(cow) + snp(cow)\"}"));
   PetscCall(PetscCalloc1(ebv->n, &report->sum));
   for (int32_t i = 0; i < ebv->n; i++) {
     if (ebv->child[i]->kind != MERIT_NODE_SCALAR)
-      PetscFunctionReturn(MeritNodeError(ebv->child[i], "ebv.%s: must be a sum of labels", ebv->key[i]));
+      PetscCall(MeritNodeError(ebv->child[i], "ebv.%s: must be a sum of labels", ebv->key[i]));
     for (int t = 0; t < report->formula->n_terms; t++)
       if (!strcmp(report->formula->term[t].label, ebv->key[i]))
-        PetscFunctionReturn(MeritNodeError(
-            ebv->child[i], "ebv.%s: a term has this label already; give the sum a name of its own",
-            ebv->key[i]));
+        PetscCall(MeritNodeError(ebv->child[i],
+                                 "ebv.%s: a term has this label already; give the sum a name of its own",
+                                 ebv->key[i]));
     PetscCall(PetscStrallocpy(ebv->key[i], &report->sum[i].name));
     report->n_sums = i + 1;
     PetscCall(ParseSum(report, ebv->child[i], &report->sum[i]));
