@@ -9,9 +9,9 @@ static int NoKeys(const MeritKey **keys)
 
 static const MeritCommand commands[] = {
   {"plan", "JOB", "check all inputs, print the model, the equations and the memory they need",
-   NULL, MeritPlanKeys, true},
+   MeritCommandPlan, MeritPlanKeys, true},
   {"solve", "JOB", "estimate effects and predict breeding values (BLUE, BLUP) with known variances",
-   NULL, MeritJobKeys, true},
+   MeritCommandSolve, MeritJobKeys, true},
   {"varcomp", "JOB", "estimate variance components",
    NULL, MeritJobKeys, true},
   {"sample", "JOB", "Bayesian inference by sampling",

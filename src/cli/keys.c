@@ -33,7 +33,7 @@ static const MeritKey keys[] = {
     {"solver.preconditioner", "none | jacobi | merit_block"},
     {"solver.block", "NUMBER of SNPs treated at a time by gsru"},
     {"solver.sweep", "forward | symmetric order of gsru's sweeps"},
-    {"solver.start", "FOLDER of an earlier result to start from"},
+    {"solver.start", "FILE solutions.tsv of an earlier result, or its FOLDER, to start from"},
     {"ebv.*", "SUM of terms to report as one breeding value, \"ped(cow) + snp(cow)\""},
     {"varcomp.method", "anova | minque | mivque | ml | reml"},
     {"output", "FOLDER of the results; short for output.folder"},

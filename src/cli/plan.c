@@ -75,6 +75,7 @@ static PetscErrorCode Need(MeritTable table, const char name[])
   near = MeritNearest(name, n, names);
   PetscCall(MeritRaise(MERIT_ERROR_USAGE, MeritTablePath(table), 1, name, "no such column%s%s%s",
                        near ? "; did you mean " : "", near ? near : "", near ? "?" : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode NeedAll(MeritTable table, const MeritFormula *formula)

@@ -62,6 +62,7 @@ static PetscErrorCode AddPart(MeritReport report, MeritNode node, ReportSum *sum
     }
   }
   PetscCall(Unknown(report, node, text));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode ParseSum(MeritReport report, MeritNode node, ReportSum *sum)
