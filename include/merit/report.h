@@ -90,6 +90,6 @@ MERIT_EXTERN PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutp
 /* summary.json; to be staged last. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job, const MeritRunSummary *run);
 
-/* Fill x[n_owned] from the solutions.tsv of an earlier run, 0 where it has nothing; *n_found counts the rows used. Collective. */
+/* Fill x[n_owned] from the solutions.tsv of an earlier run (the file or its folder), 0 where it has nothing; *n_found counts the rows used. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[], int64_t *n_found);
 MERIT_EXTERN PetscErrorCode MeritReportDestroy(MeritReport *report);

@@ -128,7 +128,7 @@ static PetscErrorCode Size(Plan *p, const char key[], const char path[])
 /* Sizes of all input files, all of which must be there */
 static PetscErrorCode Sizes(Plan *p)
 {
-  static const char *const keys[]   = {"records.file", "pedigree.file", "genotypes.text", "solver.start"};
+  static const char *const keys[]   = {"records.file", "pedigree.file", "genotypes.text"};
   static const char *const plink[3] = {".bed", ".bim", ".fam"};
   char                    *path     = NULL, full[PETSC_MAX_PATH_LEN];
 

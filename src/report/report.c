@@ -82,6 +82,7 @@ PetscErrorCode MeritReportDestroy(MeritReport *report)
   PetscCall(PetscFree(r->terms));
   PetscCall(PetscFree(r->counts));
   PetscCall(PetscFree(r->count_text));
+  PetscCall(PetscFree(r->start));
   MeritTextFree(&r->steps);
   PetscCall(PetscFree(*report));
   PetscFunctionReturn(PETSC_SUCCESS);

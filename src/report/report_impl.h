@@ -27,6 +27,7 @@ struct _p_MeritReport {
   int                  n_counts;
   MeritExclusionCount *counts;
   char                *count_text; /* bytes the counts point into; owned */
+  char                *start;      /* solutions the run started from; owned, NULL: none */
   MeritText            steps;      /* rows of convergence.tsv, rank 0 */
 };
 

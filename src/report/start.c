@@ -4,6 +4,7 @@
 #include <merit/log.h>
 #include <merit/table.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The columns of a solutions.tsv that matter */
 typedef struct {
@@ -176,8 +177,23 @@ static PetscErrorCode PlaceAll(MeritReport report, const StartTable *start, doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The file itself, or solutions.tsv in the folder that was named; kept for summary.json. Rank 0 looks. */
+static PetscErrorCode Resolve(MeritReport report, const char path[])
+{
+  struct stat found;
+  int         folder = !report->rank && !stat(path, &found) && S_ISDIR(found.st_mode);
+  size_t      length = strlen(path) + 16;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Bcast(&folder, 1, MPI_INT, 0, report->comm));
+  PetscCall(PetscFree(report->start));
+  PetscCall(PetscMalloc1(length, &report->start));
+  snprintf(report->start, length, "%s%s", path, folder ? "/solutions.tsv" : "");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
-  MeritReportStart - Start values from the solutions.tsv of an earlier run.
+  MeritReportStart - Start values from the solutions.tsv of an earlier run; path is that file, or the folder of its result.
 
   Collective. Rows are matched by trait, term, component and level label; x[n_owned] is 0 where the file has nothing. *n_found counts the
   rows used; a file of which no row fits is an INPUT error, one of which some do not fit gives a message.
@@ -191,17 +207,18 @@ PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[
   int32_t    equation, slot;
 
   PetscFunctionBegin;
-  PetscCall(Read(report->comm, path, &table, &start));
+  PetscCall(Resolve(report, path));
+  PetscCall(Read(report->comm, report->start, &table, &start));
   PetscCallMPI(MPI_Allreduce(&start.n, &n_rows, 1, MPI_INT64_T, MPI_SUM, report->comm));
   ReportTermFirst(report, report->formula->n_terms, &equation, &slot);
   PetscCall(PetscCalloc1(slot, &u));
   PetscCall(PlaceAll(report, &start, u, n_found));
   PetscCall(MeritTableDestroy(&table));
   if (!*n_found)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL,
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, report->start, 0, NULL,
                          "solver.start: none of its %lld rows fits this model", (long long)n_rows));
   MeritLog(MERIT_LOG_INFO, "start: %lld of %lld rows of %s used", (long long)*n_found, (long long)n_rows,
-           path);
+           report->start);
   PetscCall(MeritModelFromComponents(report->model, u, x));
   PetscCall(PetscFree(u));
   PetscFunctionReturn(PETSC_SUCCESS);

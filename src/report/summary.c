@@ -71,7 +71,7 @@ static PetscErrorCode AddInput(MeritReport report, cJSON *list, const char key[]
 /* Every input file the job names, with its size and checksum */
 static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
 {
-  static const char *const keys[]   = {"records.file", "pedigree.file", "genotypes.text", "solver.start"};
+  static const char *const keys[]   = {"records.file", "pedigree.file", "genotypes.text"};
   static const char *const plink[3] = {".bed", ".bim", ".fam"};
   cJSON                   *list     = cJSON_AddArrayToObject(root, "inputs");
   char                    *path     = NULL, full[PETSC_MAX_PATH_LEN];
@@ -83,6 +83,7 @@ static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
     if (path) PetscCall(AddInput(report, list, keys[k], path));
     PetscCall(PetscFree(path));
   }
+  if (report->start) PetscCall(AddInput(report, list, "solver.start", report->start));
   PetscCall(MeritConfigString(job, "genotypes.centre", &centre));
   if (centre && strcmp(centre, "observed") && strcmp(centre, "none")) {
     PetscCall(MeritConfigPath(job, "genotypes.centre", &path));
