@@ -21,6 +21,18 @@ static const char *const two_traits = "records: {file: records.csv}\n"
                                       "output: {folder: out, fitted: yes}\n"
                                       "ebv: {total: \"ped( id )\"}\n";
 
+/* x of (term, level, component) is 1000 term + 10 level + component + 1/8 */
+static void Number(Case *c)
+{
+  const MeritTermView *views;
+  int                  n  = MeritModelTerms(c->model, &views);
+  double              *at = c->x;
+
+  for (int t = 0; t < n; t++)
+    for (int32_t i = 0; i < views[t].n_owned; i++)
+      for (int e = 0; e < views[t].n_eq; e++) *at++ = 1000. * t + 10. * (double)views[t].canonical[i] + e + 0.125;
+}
+
 static void TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder(void **state)
 {
   Case c;
