@@ -179,7 +179,8 @@ static PetscErrorCode NumberTogether(MeritDict d, const DictLabels *table)
 }
 
 /*@
-  MeritDictCreate - Number all distinct strings of all ranks' pools by (least order over ranks, bytes in the C locale's order).
+  MeritDictCreate - Number all distinct strings of all ranks' pools by (least order over ranks, bytes in the C
+  locale's order).
 
   Collective on comm. Numbers do not depend on the number of ranks or on how the strings are spread.
 
@@ -191,8 +192,8 @@ static PetscErrorCode NumberTogether(MeritDict d, const DictLabels *table)
   Output Parameter:
 . dict - owned by the caller, free with `MeritDictDestroy()`
 
-  Persistent memory: twice the bytes of the labels and about 40 bytes for each, spread over the ranks. The distributed order
-  is a sample sort by regular sampling (Shi and Schaeffer, 1992).
+  Persistent memory: twice the bytes of the labels and about 40 bytes for each, spread over the ranks. The
+  distributed order is a sample sort by regular sampling (Shi and Schaeffer, 1992).
 @*/
 PetscErrorCode MeritDictCreate(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict)
 {
@@ -291,8 +292,8 @@ static PetscErrorCode LocalLabels(MeritDict d, int64_t n, const int64_t number[]
 /*@
   MeritDictLabels - Labels of any numbers.
 
-  Collective on the dictionary's ranks. Label i is the bytes (*at)[(*start)[i] .. (*start)[i + 1]); it is empty for a number
-  outside 0..N-1. Both arrays are owned by the caller, `PetscFree()`.
+  Collective on the dictionary's ranks. Label i is the bytes (*at)[(*start)[i] .. (*start)[i + 1]); it is
+  empty for a number outside 0..N-1. Both arrays are owned by the caller, `PetscFree()`.
 @*/
 PetscErrorCode MeritDictLabels(MeritDict d, int64_t n, const int64_t number[], char **at, int64_t **start)
 {

@@ -1,6 +1,7 @@
 /*
-  The distributed order of labels: a sample sort by regular sampling (Shi and Schaeffer, 1992). Every rank sorts what it has and
-  shows regularly spaced samples to rank 0, which picks the splitters; no rank then gets more than about twice its share.
+  The distributed order of labels: a sample sort by regular sampling (Shi and Schaeffer, 1992). Every rank
+  sorts what it has and shows regularly spaced samples to rank 0, which picks the splitters; no rank then gets
+  more than about twice its share.
 */
 #include "dict_private.h"
 #include "io_private.h"

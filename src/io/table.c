@@ -33,7 +33,8 @@ static PetscErrorCode HeadLine(void *context, char line[], size_t n, bool overlo
     line += 3;
     n -= 3;
   }
-  if (overlong) MeritFaultSet(c->fault, MERIT_ERROR_INPUT, c->path, c->head->lines, NULL, "the line is longer than 1 GiB");
+  if (overlong)
+    MeritFaultSet(c->fault, MERIT_ERROR_INPUT, c->path, c->head->lines, NULL, "the line is longer than 1 GiB");
   if (TableLineBlank(line, n, ' ')) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1(n, &c->head->line));
   memcpy(c->head->line, line, n);
@@ -112,7 +113,8 @@ static PetscErrorCode NamesFromLine(MeritTable t, const Head *head)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(head->n + 1, &field));
   n = TableLineSplit(head->line, (size_t)head->n, t->delimiter, (int)PetscMin(head->n + 1, INT32_MAX), field, &fault);
-  if (fault == TABLE_LINE_UNCLOSED) PetscCall(MeritRaise(MERIT_ERROR_INPUT, t->path, head->lines, NULL, "unclosed quote"));
+  if (fault == TABLE_LINE_UNCLOSED)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, t->path, head->lines, NULL, "unclosed quote"));
   if (fault == TABLE_LINE_AFTER_QUOTE)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, t->path, head->lines, NULL, "text after the closing quote of field %d", n));
   for (int c = 0; c < n; c++) PetscCall(AddName(t, field[c].at, field[c].length, head->lines));
@@ -172,8 +174,8 @@ static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const h
   Output Parameter:
 . table - owned by the caller, free with `MeritTableDestroy()`
 
-  Errors: INPUT for an empty or unreadable file, a malformed header line, a column without name or two of one name (USAGE when the
-  names are the caller's).
+  Errors: INPUT for an empty or unreadable file, a malformed header line, a column without name or two of one
+  name (USAGE when the names are the caller's).
 @*/
 PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[], int n_missing,
                               const char *const missing[], MeritTable *table)

@@ -87,7 +87,8 @@ static PetscErrorCode InflaterFill(Inflater *f, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Next piece of text in f->out, *n bytes; 0 at the end or at a fault. *begun: compressed bytes that were used up before it. */
+/* Next piece of text in f->out, *n bytes; 0 at the end or at a fault. *begun: compressed bytes that were used
+   up before it. */
 static PetscErrorCode InflaterNext(Inflater *f, int64_t *n, int64_t *begun, MeritFault *fault)
 {
   PetscFunctionBegin;
@@ -140,8 +141,10 @@ static PetscErrorCode Give(MPI_Comm comm, PetscMPIInt to, char *piece, int64_t n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0: whole lines to one rank after the other; the next one's turn comes when its part of the compressed file is reached */
-static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int64_t skip, TableLines *lines, MeritFault *fault)
+/* Rank 0: whole lines to one rank after the other; the next one's turn comes when its part of the compressed
+   file is reached */
+static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int64_t skip, TableLines *lines,
+                              MeritFault *fault)
 {
   PetscMPIInt to         = 0;
   bool        line_ended = true;
@@ -195,7 +198,8 @@ static PetscErrorCode TakeIn(MPI_Comm comm, TableLines *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines, MeritFault *fault)
+PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines,
+                             MeritFault *fault)
 {
   PetscMPIInt rank, size;
   Inflater    f;

@@ -39,7 +39,8 @@ bool TableLineBlank(const char line[], size_t n, char delimiter)
   return i == n;
 }
 
-/* A quoted field from its quote on; its bytes move together over doubled quotes. Returns where to go on, NULL if unclosed. */
+/* A quoted field from its quote on; its bytes move together over doubled quotes. Returns where to go on, NULL
+   if unclosed. */
 static char *Quoted(char *p, char *end, TableField *field)
 {
   char *to = ++p, *from = p;

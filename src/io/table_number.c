@@ -1,7 +1,7 @@
 /*
-  Decimal numbers, correctly rounded. Nearly all numbers of data files have an integer below 2^53 for their digits and a power of
-  ten of at most 22: both are exact in double, so that one multiplication or division rounds once (Clinger, 1990). The rest goes to
-  the C library, in the C locale whatever the program's.
+  Decimal numbers, correctly rounded. Nearly all numbers of data files have an integer below 2^53 for their
+  digits and a power of ten of at most 22: both are exact in double, so that one multiplication or division
+  rounds once (Clinger, 1990). The rest goes to the C library, in the C locale whatever the program's.
 */
 #include "table_private.h"
 #include <locale.h>

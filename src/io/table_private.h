@@ -13,10 +13,12 @@ typedef enum { TABLE_LINE_OK, TABLE_LINE_UNCLOSED, TABLE_LINE_AFTER_QUOTE } Tabl
 /* Delimiter of a first line: tab, else semicolon, else comma (outside quotes), else ' ' for runs of blanks. */
 PETSC_INTERN char TableDelimiterFind(const char line[], size_t n);
 /*
-  Fields of a line (without its line end). Returns how many there are; the first `room` are stored. Quotes are taken off inside
-  the buffer, so the line is changed. On a fault the number of the field concerned (1-based) is returned.
+  Fields of a line (without its line end). Returns how many there are; the first `room` are stored. Quotes are
+  taken off inside the buffer, so the line is changed. On a fault the number of the field concerned (1-based)
+  is returned.
 */
-PETSC_INTERN int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[], TableLineFault *fault);
+PETSC_INTERN int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[],
+                                TableLineFault *fault);
 /* Whether there is nothing but blanks; a tab is no blank where it is the delimiter. */
 PETSC_INTERN bool TableLineBlank(const char line[], size_t n, char delimiter);
 
@@ -29,12 +31,14 @@ PETSC_INTERN TableNumberFault TableNumberParse(const char at[], size_t n, double
 
 /* ---- lines out of pieces of text ---- */
 
-/* What to do with a line, without its line end; *done = true stops. The line may be changed; an overlong one is cut off. */
+/* What to do with a line, without its line end; *done = true stops. The line may be changed; an overlong one
+   is cut off. */
 typedef PetscErrorCode (*TableLineDo)(void *context, char line[], size_t n, bool overlong, bool *done);
 
 /*
-  Cuts pieces of text, given one after another, into lines; what a piece leaves unfinished is carried over. A line belongs to the
-  range [first, stop) that holds the newline before it, so a range that is not at the beginning skips to its first newline.
+  Cuts pieces of text, given one after another, into lines; what a piece leaves unfinished is carried over. A
+  line belongs to the range [first, stop) that holds the newline before it, so a range that is not at the
+  beginning skips to its first newline.
 */
 typedef struct {
   TableLineDo action;
@@ -63,8 +67,8 @@ PETSC_INTERN PetscErrorCode TableFeedFile(const char path[], int64_t bytes, Tabl
 /* Feed the lines from a gzip file on this rank until done or its end. Not collective. */
 PETSC_INTERN PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault);
 /* Rank 0 inflates, skips `skip` bytes of text, and every rank is fed a contiguous share of whole lines. Collective. */
-PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines,
-                                          MeritFault *fault);
+PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip,
+                                          TableLines *lines, MeritFault *fault);
 
 /* ---- the table ---- */
 

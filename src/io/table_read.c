@@ -16,7 +16,7 @@ typedef struct {
   int         n_selected;
   int64_t     n_lines, n_rows;  /* so far */
   int64_t     room, gap_room;
-  int64_t     fault_line;       /* 1-based in the share, 0: none. What is wrong is kept until the absolute line is known. */
+  int64_t     fault_line;       /* 1-based in the share, 0: none; kept until the absolute line is known */
   char        fault_column[128];
   char        fault_text[512];
 } Reader;
@@ -208,18 +208,21 @@ static PetscErrorCode Place(MeritTable t, const Reader *r, MeritFault *fault)
   t->first       = before[1];
   t->line_before = t->header_lines + before[0];
   if (r->fault_line)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, t->path, t->line_before + r->fault_line, r->fault_column, "%s", r->fault_text);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, t->path, t->line_before + r->fault_line, r->fault_column, "%s",
+                  r->fault_text);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*@
   MeritTableRead - Read the selected columns of all rows.
 
-  Collective on the table's ranks. Each rank gets a contiguous share of the rows, in the file's order over the ranks. It reads in
-  pieces of at most 4 MiB and keeps only codes and numbers. A gzip file is inflated by rank 0, which deals the text out.
+  Collective on the table's ranks. Each rank gets a contiguous share of the rows, in the file's order over the
+  ranks. It reads in pieces of at most 4 MiB and keeps only codes and numbers. A gzip file is inflated by rank
+  0, which deals the text out.
 
-  Errors, of several the one of the lowest line: INPUT for a number of fields other than the header's, an unclosed quote, text behind
-  a closing quote, a NUL byte, what is not a number in a number column, a damaged or truncated gzip file.
+  Errors, of several the one of the lowest line: INPUT for a number of fields other than the header's, an
+  unclosed quote, text behind a closing quote, a NUL byte, what is not a number in a number column, a damaged
+  or truncated gzip file.
 @*/
 PetscErrorCode MeritTableRead(MeritTable t)
 {

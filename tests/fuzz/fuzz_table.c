@@ -1,6 +1,7 @@
 /*
-  Lines of tables under arbitrary bytes. With clang's -fsanitize=fuzzer -DMERIT_FUZZ this is a fuzz target; otherwise a program that replays
-  the files it is given, or, without any, seeded random lines. The input's first byte chooses the delimiter.
+  Lines of tables under arbitrary bytes. With clang's -fsanitize=fuzzer -DMERIT_FUZZ this is a fuzz target;
+  otherwise a program that replays the files it is given, or, without any, seeded random lines. The input's
+  first byte chooses the delimiter.
 */
 #include "../../src/io/table_private.h"
 #include <math.h>

@@ -242,7 +242,8 @@ static void TestLongLabelsAreOrderedAcrossSmallMessages(void **state)
   unsetenv("MERIT_MAX_MESSAGE");
 }
 
-/* Labels that all begin alike, in one order class, as herd-book numbers do: no rank may get more than twice its share */
+/* Labels that all begin alike, in one order class, as herd-book numbers do: no rank may get more than twice
+   its share */
 static void TestTheSortGivesEveryRankItsShare(void **state)
 {
   enum { N = 4000 };

@@ -1,4 +1,5 @@
-/* The same rows on any number of ranks, with pieces of any size, plain or packed; and numbers against the C library's. */
+/* The same rows on any number of ranks, with pieces of any size, plain or packed; and numbers against the C
+   library's. */
 #include "table_files.h"
 #include <math.h>
 
@@ -19,7 +20,8 @@ typedef struct {
   char *(*field)[COLUMNS];  /* [rows], NULL for missing */
 } Sample;
 
-/* A word that begins with a letter (so never NA or a number), with all that needs quotes inside; now and then a long one */
+/* A word that begins with a letter (so never NA or a number), with all that needs quotes inside; now and then
+   a long one */
 static char *MakeWord(uint64_t *seed)
 {
   static const char letters[] = "xyz,;\t\" \xc3\xa4";
@@ -193,7 +195,8 @@ static size_t GzipBytes(int wrong, char bytes[], size_t room)
   size_t n    = (size_t)sprintf(text, "a,b\n"), got;
   FILE  *file;
 
-  for (int line = 2; line <= 5000; line++) n += (size_t)sprintf(text + n, line == wrong ? "x,1\n" : "%d,1\n", line * 7919 % 5000);
+  for (int line = 2; line <= 5000; line++)
+    n += (size_t)sprintf(text + n, line == wrong ? "x,1\n" : "%d,1\n", line * 7919 % 5000);
   WriteGzip("good.gz", text, n, 1);
   file = fopen(path, "rb");
   assert_non_null(file);
@@ -232,7 +235,8 @@ static void TestALineOfAGzipFileIsNamed(void **state)
   free(bytes);
 }
 
-/* Number i of the list: shortest and longest forms, ties between two doubles, subnormals, digits and exponents at random */
+/* Number i of the list: shortest and longest forms, ties between two doubles, subnormals, digits and
+   exponents at random */
 static void MakeNumber(int i, char text[64])
 {
   uint64_t seed = (uint64_t)i * 2654435761u + 12345, bits;
@@ -265,8 +269,9 @@ static void MakeNumber(int i, char text[64])
 
 static void TestNumbersAreRoundedAsTheCLibraryDoes(void **state)
 {
-  static const char *const hard[] = {"0", "-0", "00012", ".5", "5.", "1e22", "1e23", "9007199254740993", "1e-400", "4.9e-324",
-                                     "1.7976931348623157e308", "2.2250738585072011e-308", "0e999", "123456789012345678901234567890"};
+  static const char *const hard[] = {"0", "-0", "00012", ".5", "5.", "1e22", "1e23", "9007199254740993", "1e-400",
+                                     "4.9e-324", "1.7976931348623157e308", "2.2250738585072011e-308", "0e999",
+                                     "123456789012345678901234567890"};
   const int                n_hard = (int)(sizeof(hard) / sizeof(*hard)), n_all = 100000;
   char                    *text   = malloc((size_t)n_all * 64), number[64];
   size_t                   n      = (size_t)sprintf(text, "x\n");
