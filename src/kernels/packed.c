@@ -92,8 +92,8 @@ PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[],
   offset = SumCompensated(m->n_cols, a, m->centre);
   factor = path->input_factor(Largest(m->n_cols, a));
   for (int32_t j = 0; j < m->n_cols; j++) {
-    mend[j] = a[j] * (m->missing[j] - path->missing_as);
     a[j] *= factor;
+    mend[j] = a[j] * (m->missing[j] - path->missing_as);
   }
 #pragma omp parallel
   {
@@ -127,15 +127,13 @@ static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, doubl
 
 /* Columns [from, to): y = M' s */
 static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double arranged[],
-                         const double s[], const double mend[], double factor, double sum, int32_t from,
-                         int32_t to, double y[])
+                         const double mend[], double factor, double sum, int32_t from, int32_t to, double y[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
   for (int32_t j = from; j < to; j++) y[j] = 0;
   for (int64_t strip = 0; strip < strips; strip++)
-    path->adjoint(m, strip, from, to, arranged + strip * MERIT_STRIP, s + strip * MERIT_STRIP, mend, factor,
-                  y);
+    path->adjoint(m, strip, from, to, arranged + strip * MERIT_STRIP, mend, factor, y);
   for (int32_t j = from; j < to; j++) y[j] = m->scale[j] * (y[j] - m->centre[j] * sum);
 }
 
@@ -170,7 +168,7 @@ PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[],
   {
     const int t = omp_get_thread_num(), n = omp_get_num_threads();
 
-    AdjointShare(m, path, arranged, s, mend, factor, sum, (int32_t)ShareFirst(m->n_cols, n, t),
+    AdjointShare(m, path, arranged, mend, factor, sum, (int32_t)ShareFirst(m->n_cols, n, t),
                  (int32_t)ShareFirst(m->n_cols, n, t + 1), y);
   }
   PetscCall(PetscFree2(room, mend));

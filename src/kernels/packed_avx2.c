@@ -4,12 +4,13 @@
   multiply-add. Lane l of a vector holds word 4 h + l of a line (h = 0, 1), step t of 32 its row t. Inputs are
   scaled so that the largest lies near 2^1000.
 */
-#include "packed_mend.h"
+#include "packed_impl.h"
 #include <math.h>
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #include <immintrin.h>
 #define AVX2     __attribute__((target("avx2,fma")))
+#define INLINE   static inline __attribute__((always_inline))
 #define EXPONENT 1000
 
 static double InputFactor(double largest)
@@ -30,7 +31,7 @@ static void Arrange(const double rows[MERIT_STRIP], double factor, double out[ME
 }
 
 /* The genotypes at step t of four words, as doubles */
-AVX2 MERIT_INLINE __m256d Copies(__m256i w, const int t)
+AVX2 INLINE __m256d Copies(__m256i w, const int t)
 {
   const __m256i mask = _mm256_set1_epi64x((long long)3 << 52);
   const __m256i at   = 2 * t > 52 ? _mm256_srli_epi64(w, 2 * t - 52) : _mm256_slli_epi64(w, 52 - 2 * t);
@@ -38,17 +39,55 @@ AVX2 MERIT_INLINE __m256d Copies(__m256i w, const int t)
   return _mm256_castsi256_pd(_mm256_and_si256(mask, at));
 }
 
-/* Eight steps from `step` on: 32 rows of n columns, sums in registers */
-AVX2 MERIT_INLINE void ForwardSteps(const uint64_t *word, int32_t n, const double a[], double acc[32],
-                                    const int step)
+/* Columns of a block that have missing genotypes in the rows of mask; returns how many. Without a branch:
+   which lines have some is close to chance */
+AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MERIT_LINE],
+                            int list[MERIT_COLUMN_BLOCK])
+{
+  const __m256i low   = _mm256_loadu_si256((const __m256i *)(const void *)mask);
+  const __m256i top   = _mm256_loadu_si256((const __m256i *)(const void *)(mask + 4));
+  int           count = 0;
+
+  for (int j = 0; j < n; j++, line += MERIT_LINE) {
+    const __m256i u   = _mm256_load_si256((const __m256i *)(const void *)line);
+    const __m256i v   = _mm256_load_si256((const __m256i *)(const void *)(line + 4));
+    const __m256i a   = _mm256_and_si256(_mm256_and_si256(u, _mm256_srli_epi64(u, 1)), low);
+    const __m256i b   = _mm256_and_si256(_mm256_and_si256(v, _mm256_srli_epi64(v, 1)), top);
+    const __m256i any = _mm256_or_si256(a, b);
+
+    list[count] = j;
+    count += !_mm256_testz_si256(any, any);
+  }
+  return count;
+}
+
+/* A code 1 for each missing genotype of four words, else 0 */
+AVX2 INLINE __m256i Missing(__m256i w)
+{
+  return _mm256_and_si256(_mm256_and_si256(w, _mm256_srli_epi64(w, 1)),
+                          _mm256_set1_epi64x((long long)MERIT_LOW_BITS));
+}
+
+/* Eight steps from `step` on: 32 rows of n columns, sums in registers; of the columns in the list the
+   missing genotypes again */
+AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const double a[], const int list[], int n_list,
+                              const double mend[], double acc[32], const int step)
 {
   __m256d sum[8];
 
 #pragma GCC unroll 8
   for (int t = 0; t < 8; t++) sum[t] = _mm256_load_pd(acc + 4 * t);
-  for (int32_t j = 0; j < n; j++) {
+  for (int j = 0; j < n; j++) {
     const __m256i w = _mm256_load_si256((const __m256i *)(const void *)(word + (size_t)j * MERIT_LINE));
     const __m256d f = _mm256_broadcast_sd(a + j);
+
+#pragma GCC unroll 8
+    for (int t = 0; t < 8; t++) sum[t] = _mm256_fmadd_pd(f, Copies(w, step + t), sum[t]);
+  }
+  for (int i = 0; i < n_list; i++) {
+    const __m256i w =
+        Missing(_mm256_load_si256((const __m256i *)(const void *)(word + (size_t)list[i] * MERIT_LINE)));
+    const __m256d f = _mm256_broadcast_sd(mend + list[i]);
 
 #pragma GCC unroll 8
     for (int t = 0; t < 8; t++) sum[t] = _mm256_fmadd_pd(f, Copies(w, step + t), sum[t]);
@@ -57,20 +96,21 @@ AVX2 MERIT_INLINE void ForwardSteps(const uint64_t *word, int32_t n, const doubl
   for (int t = 0; t < 8; t++) _mm256_store_pd(acc + 4 * t, sum[t]);
 }
 
-AVX2 static void ForwardEighth(const uint64_t *word, int32_t n, const double a[], double acc[32], int quarter)
+AVX2 static void ForwardEighth(const uint64_t *word, int n, const double a[], const int list[], int n_list,
+                               const double mend[], double acc[32], int quarter)
 {
   switch (quarter) {
   case 0:
-    ForwardSteps(word, n, a, acc, 0);
+    ForwardSteps(word, n, a, list, n_list, mend, acc, 0);
     break;
   case 1:
-    ForwardSteps(word, n, a, acc, 8);
+    ForwardSteps(word, n, a, list, n_list, mend, acc, 8);
     break;
   case 2:
-    ForwardSteps(word, n, a, acc, 16);
+    ForwardSteps(word, n, a, list, n_list, mend, acc, 16);
     break;
   default:
-    ForwardSteps(word, n, a, acc, 24);
+    ForwardSteps(word, n, a, list, n_list, mend, acc, 24);
     break;
   }
 }
@@ -82,20 +122,22 @@ AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], 
   uint64_t     mask[MERIT_LINE];
   const double back = 0x1p1022 / factor;
 
-  MendMask(m, strip, e0, e1, mask);
+  RowMask(m, strip, e0, e1, mask);
   for (int32_t from = 0; from < m->n_cols; from += MERIT_COLUMN_BLOCK) {
-    const int32_t   to   = PetscMin(from + MERIT_COLUMN_BLOCK, m->n_cols);
+    const int       n    = PetscMin(MERIT_COLUMN_BLOCK, m->n_cols - from);
     const uint64_t *line = PackedLine(m, strip, from);
+    int             list[MERIT_COLUMN_BLOCK], n_list = ListMissing(line, n, mask, list);
 
-    for (int e = e0; e < e1; e++) ForwardEighth(line + e / 4 * 4, to - from, a + from, sum + 32 * e, e % 4);
-    MendForward(m, strip, from, to, mask, mend, acc);
+    for (int e = e0; e < e1; e++)
+      ForwardEighth(line + e / 4 * 4, n, a + from, list, n_list, mend + from, sum + 32 * e, e % 4);
   }
   for (int e = e0; e < e1; e++)
     for (int t = 0; t < 8; t++)
       for (int l = 0; l < 4; l++) acc[e / 4 * 128 + 32 * l + e % 4 * 8 + t] += sum[32 * e + 4 * t + l] * back;
 }
 
-AVX2 MERIT_INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRIP])
+/* Sum over a strip of copies (or, missing only: of missing genotypes) times s */
+AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRIP], const bool missing)
 {
   __m256d sum[4];
   __m128d half;
@@ -103,7 +145,8 @@ AVX2 MERIT_INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s
   for (int i = 0; i < 4; i++) sum[i] = _mm256_setzero_pd();
 #pragma GCC unroll 2
   for (int h = 0; h < 2; h++) {
-    const __m256i w = _mm256_load_si256((const __m256i *)(const void *)(line + 4 * h));
+    const __m256i at = _mm256_load_si256((const __m256i *)(const void *)(line + 4 * h));
+    const __m256i w  = missing ? Missing(at) : at;
 
 #pragma GCC unroll 32
     for (int t = 0; t < 32; t++)
@@ -115,17 +158,20 @@ AVX2 MERIT_INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s
 }
 
 AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
-                         const double s[MERIT_STRIP], const double plain[], const double mend[],
-                         double factor, double y[])
+                         const double s[MERIT_STRIP], const double mend[], double factor, double y[])
 {
   uint64_t     mask[MERIT_LINE];
   const double back = 0x1p1022 / factor;
 
-  MendMask(m, strip, 0, MERIT_EIGHTHS, mask);
-  for (int32_t j = from; j < to; j++) {
+  RowMask(m, strip, 0, MERIT_EIGHTHS, mask);
+  for (int32_t j = from; j < to; j += MERIT_COLUMN_BLOCK) {
+    const int       n    = PetscMin(MERIT_COLUMN_BLOCK, to - j);
     const uint64_t *line = PackedLine(m, strip, j);
+    int             list[MERIT_COLUMN_BLOCK], n_list = ListMissing(line, n, mask, list);
 
-    y[j] += back * DotLine(line, s) + mend[j] * MendSum(line, mask, plain);
+    for (int c = 0; c < n; c++) y[j + c] += back * DotLine(line + (size_t)c * MERIT_LINE, s, false);
+    for (int i = 0; i < n_list; i++)
+      y[j + list[i]] += back * mend[j + list[i]] * DotLine(line + (size_t)list[i] * MERIT_LINE, s, true);
   }
 }
 

@@ -19,14 +19,14 @@ typedef struct {
   double (*input_factor)(double largest);
   /* a strip's rows times factor, in the order that adjoint wants */
   void (*arrange)(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP]);
-  /* acc[row] += sum over all columns of copies a[j] / factor (missing: + mend[j]), for the rows of eighths
+  /* acc[row] += sum over all columns of copies a[j] / factor (missing: + mend[j] / factor), rows of eighths
      [e0, e1) */
   void (*forward)(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
                   int e0, int e1, double acc[MERIT_STRIP]);
-  /* y[j] += sum over the strip's rows of copies s / factor (missing: + mend[j] plain), columns [from, to);
-     plain is not arranged */
+  /* y[j] += sum over the strip's rows of copies s / factor (missing: + mend[j] s / factor), columns [from,
+     to) */
   void (*adjoint)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
-                  const double plain[], const double mend[], double factor, double y[]);
+                  const double mend[], double factor, double y[]);
 } MeritPackedPath;
 
 extern const MeritPackedPath merit_packed_portable;
@@ -61,4 +61,15 @@ static inline uint64_t RowBits(int64_t n_rows, int64_t strip, int q)
 static inline int64_t ShareFirst(int64_t n, int threads, int thread)
 {
   return n / threads * thread + n % threads * thread / threads;
+}
+
+/* Low bits of the rows that exist, and of those of eighths [e0, e1) */
+static inline void RowMask(const MeritPacked *m, int64_t strip, int e0, int e1, uint64_t mask[MERIT_LINE])
+{
+  for (int q = 0; q < MERIT_LINE; q++) {
+    mask[q] = 0;
+    for (int e = e0; e < e1; e++)
+      if (e / 4 == q / 4) mask[q] |= (uint64_t)0xffff << (16 * (e % 4));
+    mask[q] &= RowBits(m->n_rows, strip, q);
+  }
 }

@@ -1,5 +1,8 @@
-/* One right-hand side in plain C: the four genotypes of a byte by table, four multiply-adds at a time. */
-#include "packed_mend.h"
+/*
+  One right-hand side in plain C: the four genotypes of a byte by table, four multiply-adds at a time. Missing
+  genotypes are found bit by bit.
+*/
+#include "packed_impl.h"
 
 #define ROW4(b)                                                                                              \
   {                                                                                                          \
@@ -43,13 +46,49 @@ static void ForwardEightRows(const uint64_t *word, int32_t n, int shift, const d
   for (int r = 0; r < 8; r++) acc[r] = sum[r];
 }
 
+/* Does the line have missing genotypes in the rows of mask? */
+static inline bool MendNeeded(const uint64_t line[MERIT_LINE], const uint64_t mask[MERIT_LINE])
+{
+  uint64_t any = 0;
+
+  for (int q = 0; q < MERIT_LINE; q++) any |= MissingBits(line[q]) & mask[q];
+  return any != 0;
+}
+
+/* acc[row] += mend[j] at the missing genotypes of columns [from, to) in the rows of mask */
+static inline void MendForward(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
+                               const uint64_t mask[MERIT_LINE], const double mend[], double acc[MERIT_STRIP])
+{
+  for (int32_t j = from; j < to; j++) {
+    const uint64_t *line = PackedLine(m, strip, j);
+
+    if (!MendNeeded(line, mask)) continue;
+    for (int q = 0; q < MERIT_LINE; q++)
+      for (uint64_t b = MissingBits(line[q]) & mask[q]; b; b &= b - 1)
+        acc[32 * q + __builtin_ctzll(b) / 2] += mend[j];
+  }
+}
+
+/* Sum of s over the missing genotypes of a line */
+static inline double MendSum(const uint64_t line[MERIT_LINE], const uint64_t mask[MERIT_LINE],
+                             const double s[])
+{
+  double sum = 0;
+
+  if (!MendNeeded(line, mask)) return 0;
+  for (int q = 0; q < MERIT_LINE; q++)
+    for (uint64_t b = MissingBits(line[q]) & mask[q]; b; b &= b - 1)
+      sum += s[32 * q + __builtin_ctzll(b) / 2];
+  return sum;
+}
+
 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
                     int e0, int e1, double acc[MERIT_STRIP])
 {
   uint64_t mask[MERIT_LINE];
 
   (void)factor;
-  MendMask(m, strip, e0, e1, mask);
+  RowMask(m, strip, e0, e1, mask);
   for (int32_t from = 0; from < m->n_cols; from += MERIT_COLUMN_BLOCK) {
     const int32_t   to   = PetscMin(from + MERIT_COLUMN_BLOCK, m->n_cols);
     const uint64_t *line = PackedLine(m, strip, from);
@@ -77,17 +116,16 @@ static double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRI
 }
 
 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
-                    const double s[MERIT_STRIP], const double plain[], const double mend[], double factor,
-                    double y[])
+                    const double s[MERIT_STRIP], const double mend[], double factor, double y[])
 {
   uint64_t mask[MERIT_LINE];
 
   (void)factor;
-  MendMask(m, strip, 0, MERIT_EIGHTHS, mask);
+  RowMask(m, strip, 0, MERIT_EIGHTHS, mask);
   for (int32_t j = from; j < to; j++) {
     const uint64_t *line = PackedLine(m, strip, j);
 
-    y[j] += DotLine(line, s) + mend[j] * MendSum(line, mask, plain);
+    y[j] += DotLine(line, s) + mend[j] * MendSum(line, mask, s);
   }
 }
 

@@ -1,7 +1,9 @@
 /* Sums over the rows of packed genotypes that set-up and block sweeps need: counts, weighted squares, Gram
    blocks, decoded columns. */
-#include "packed_impl.h"
+#include "packed_tables.h"
 #include <omp.h>
+#include <stdlib.h>
+#include <string.h>
 
 /*@
   MeritPackedCount - Rows with each code, by column.
@@ -48,18 +50,32 @@ static double ValueOf(const MeritPacked *m, int32_t j, unsigned code)
   return m->scale[j] * ((code == 3 ? m->missing[j] : code) - m->centre[j]);
 }
 
-/* sum[c * k + .] += weights of the strip's rows with code c, all four codes */
-static void AddByCode(const MeritPacked *m, int64_t strip, int32_t j, int k, const double weight[],
-                      double sum[])
+/* Each code's weight in a lane of its own, for 32 rows from `row` on, right-hand side r of k */
+static void WeightValues(const MeritPacked *m, int64_t row, int k, int r, const double weight[],
+                         PackedValues value[32])
 {
-  const uint64_t *line = PackedLine(m, strip, j);
-  const int64_t   rows = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
-  const double   *w    = weight + (size_t)strip * MERIT_STRIP * (size_t)k;
+  memset(value, 0, 32 * sizeof(*value));
+  for (int64_t i = row; i < PetscMin(row + 32, m->n_rows); i++)
+    for (int c = 0; c < 4; c++) value[i - row][c][c] = weight[(size_t)i * (size_t)k + (size_t)r];
+}
 
-  for (int64_t i = 0; i < rows; i++) {
-    double *own = sum + (size_t)(line[i / 32] >> (2 * (i % 32)) & 3) * (size_t)k;
+/* Columns [from, to), at most PACKED_COLUMNS: q of one right-hand side */
+static void SquaresColumns(const MeritPacked *m, PackedLook look, PackedScratch *own, int32_t from,
+                           int32_t to, int k, int r, const double weight[], double q[])
+{
+  memset(own->sum.column, 0, (size_t)(to - from) * sizeof(PackedVector));
+  for (int64_t row = 0; row < m->n_rows; row += 32) {
+    WeightValues(m, row, k, r, weight, own->value);
+    PackedMakeTable((const PackedValues *)own->value, own->table);
+    look(own->table, PackedLine(m, row / MERIT_STRIP, from) + row % MERIT_STRIP / 32, MERIT_LINE, to - from,
+         own->sum.column);
+  }
+  for (int32_t j = from; j < to; j++) {
+    double total = 0;
 
-    for (int r = 0; r < k; r++) own[r] += w[(size_t)i * (size_t)k + (size_t)r];
+    for (unsigned c = 0; c < 4; c++)
+      total += ValueOf(m, j, c) * ValueOf(m, j, c) * own->sum.column[j - from][c];
+    q[(size_t)j * (size_t)k + (size_t)r] = total;
   }
 }
 
@@ -67,7 +83,8 @@ static void AddByCode(const MeritPacked *m, int64_t strip, int32_t j, int k, con
   MeritPackedSquares - Weighted sums of squares of the columns: the diagonal of M' W M for k diagonal matrices
   W.
 
-  Not collective; threaded over columns, the same result for any number of threads.
+  Not collective; threaded over columns, the same result for any number of threads. Weights are summed by code,
+  so nothing cancels.
 
   Input Parameters:
 + m      - the packed matrix
@@ -79,26 +96,22 @@ static void AddByCode(const MeritPacked *m, int64_t strip, int32_t j, int k, con
 @*/
 PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[], double q[])
 {
-  const int64_t strips  = MeritPackedStrips(m->n_rows);
-  const int     threads = omp_get_max_threads();
-  double       *sums;
+  const PackedLook look = PackedLookNow();
+  PackedScratch   *scratch;
+  int              threads;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)threads * 4 * (size_t)k, &sums));
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int32_t j = 0; j < m->n_cols; j++) {
-    double *sum = sums + (size_t)omp_get_thread_num() * 4 * (size_t)k;
+  PetscCall(PackedMakeScratch(&threads, &scratch));
+#pragma omp parallel num_threads(threads)
+  {
+    const int     t = omp_get_thread_num(), n = omp_get_num_threads();
+    const int32_t last = (int32_t)ShareFirst(m->n_cols, n, t + 1);
 
-    for (int i = 0; i < 4 * k; i++) sum[i] = 0;
-    for (int64_t strip = 0; strip < strips; strip++) AddByCode(m, strip, j, k, weight, sum);
-    for (int r = 0; r < k; r++) {
-      double total = 0;
-
-      for (unsigned c = 0; c < 4; c++) total += ValueOf(m, j, c) * ValueOf(m, j, c) * sum[(int)c * k + r];
-      q[(size_t)j * (size_t)k + (size_t)r] = total;
-    }
+    for (int32_t j = (int32_t)ShareFirst(m->n_cols, n, t); j < last; j += PACKED_COLUMNS)
+      for (int r = 0; r < k; r++)
+        SquaresColumns(m, look, scratch + t, j, PetscMin(j + PACKED_COLUMNS, last), k, r, weight, q);
   }
-  PetscCall(PetscFree(sums));
+  free(scratch);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

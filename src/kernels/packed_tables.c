@@ -1,0 +1,74 @@
+#include "packed_tables.h"
+#include <omp.h>
+#include <stdlib.h>
+
+/* Bytes from the table's start to the entry of genotypes 3 i .. 3 i + 2 of a word */
+#define ENTRY(word, i) ((i) ? ((word) >> (6 * (i)-5)) & 0x7e0 : ((word) << 5) & 0x7e0)
+#define LOOK(table, word, i)                                                                                 \
+  (*(const PackedVector *)(const void *)((const char *)(table) + 2048 * (i) + ENTRY(word, i)))
+
+/* PackedMakeTable - Sums of the values of three genotypes for each of their 64 codes, ten times, and of the
+   last two. */
+void PackedMakeTable(const PackedValues value[32], PackedVector table[PACKED_ENTRIES])
+{
+  for (int i = 0; i < 10; i++)
+    for (int c = 0; c < 4; c++)
+      for (int b = 0; b < 4; b++) {
+        const PackedVector sum = value[3 * i + 2][c] + value[3 * i + 1][b];
+
+        for (int a = 0; a < 4; a++) table[64 * i + 16 * c + 4 * b + a] = sum + value[3 * i][a];
+      }
+  for (int b = 0; b < 4; b++)
+    for (int a = 0; a < 4; a++) table[640 + 4 * b + a] = value[31][b] + value[30][a];
+}
+
+/* sum[t] += what the table has for word[t * stride] */
+static inline __attribute__((always_inline)) void LookUp(const PackedVector table[PACKED_ENTRIES],
+                                                         const uint64_t *word, size_t stride, int64_t n,
+                                                         PackedVector sum[])
+{
+  for (int64_t t = 0; t < n; t++) {
+    const uint64_t w = word[(size_t)t * stride];
+    PackedVector   a = sum[t] + LOOK(table, w, 0), b = LOOK(table, w, 1);
+
+    a += LOOK(table, w, 2), b += LOOK(table, w, 3);
+    a += LOOK(table, w, 4), b += LOOK(table, w, 5);
+    a += LOOK(table, w, 6), b += LOOK(table, w, 7);
+    a += LOOK(table, w, 8), b += LOOK(table, w, 9);
+    sum[t] =
+        a + (b + *(const PackedVector *)(const void *)((const char *)(table) + 20480 + ((w >> 55) & 0x1e0)));
+  }
+}
+
+static void LookUpPortable(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride,
+                           int64_t n, PackedVector sum[])
+{
+  LookUp(table, word, stride, n, sum);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static void LookUpAvx2(const PackedVector table[PACKED_ENTRIES],
+                                                           const uint64_t *word, size_t stride, int64_t n,
+                                                           PackedVector sum[])
+{
+  LookUp(table, word, stride, n, sum);
+}
+#else
+#define LookUpAvx2 LookUpPortable
+#endif
+
+/* PackedLookNow - The look-up this processor runs best. */
+PackedLook PackedLookNow(void) { return MeritPackedHasAvx2() ? LookUpAvx2 : LookUpPortable; }
+
+/* PackedMakeScratch - One scratch for each thread. Not collective; free(). */
+PetscErrorCode PackedMakeScratch(int *threads, PackedScratch **scratch)
+{
+  void *at;
+
+  PetscFunctionBegin;
+  *threads = omp_get_max_threads();
+  PetscCheck(!posix_memalign(&at, 64, (size_t)*threads * sizeof(PackedScratch)), PETSC_COMM_SELF,
+             PETSC_ERR_MEM, "tables of %d threads", *threads);
+  *scratch = at;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

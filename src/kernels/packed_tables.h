@@ -1,0 +1,35 @@
+#pragma once
+#include "packed_impl.h"
+
+/*
+  Tables over three genotypes (the method of the four Russians: Arlazarov, Dinic, Kronrod and Faradzev 1970): a
+  word of 32 genotypes costs eleven look-ups of four doubles, whatever the codes are.
+*/
+#define PACKED_WIDTH   4    /* doubles of an entry */
+#define PACKED_ENTRIES 656  /* 10 tables over three genotypes, one over the last two: 20.5 KiB */
+#define PACKED_COLUMNS 2048 /* columns a table serves before the next is made */
+#define PACKED_UNITS   128  /* units of 32 rows a table serves */
+
+typedef double       PackedVector __attribute__((vector_size(32)));
+typedef PackedVector PackedValues[4]; /* of one genotype, by code */
+
+/* Scratch of one thread; vectors on their boundary */
+typedef struct {
+  PackedVector table[PACKED_ENTRIES];
+  PackedValues value[32];
+  union {
+    PackedVector column[PACKED_COLUMNS];
+    PackedVector row[32 * PACKED_UNITS];
+  } sum;
+} PackedScratch;
+
+/* sum[t] += what the table has for word[t * stride], t < n */
+typedef void (*PackedLook)(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride,
+                           int64_t n, PackedVector sum[]);
+
+/* The table of 32 genotypes' values. */
+void PackedMakeTable(const PackedValues value[32], PackedVector table[PACKED_ENTRIES]);
+/* The look-up this processor runs best. */
+PackedLook PackedLookNow(void);
+/* One scratch for each thread of a region to come; free(). */
+PetscErrorCode PackedMakeScratch(int *threads, PackedScratch **scratch);
