@@ -127,11 +127,33 @@ static void TestTinyPopulationsWork(void **state)
   RemoveFolder(folder);
 }
 
+/* no genetic variance: all bulls are equally good, and the first by number are taken */
+static void TestTiesGoToTheFirstAnimals(void **state)
+{
+  static const char equal[] = "population: {animals: 400, generations: 2, sires: 5}\nselection: {sires: best}\n"
+                              "traits: {names: y, G: 0, R: 1}\n";
+  char              folder[64];
+  Population        p;
+  long              fifth = -1;
+
+  (void)state;
+  FreshFolder(folder);
+  TestCall(Simulate(PETSC_COMM_WORLD, equal, folder, NULL));
+  if (rank == 0) {
+    p = ReadPopulation(folder, 400, 1, 0);
+    for (int males = 0; males < 5; males += p.male[fifth]) fifth++;
+    for (int i = 200; i < 400; i++) assert_in_range(p.sire[i], 0, fifth);
+    FreePopulation(&p);
+  }
+  RemoveFolder(folder);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestAnyNumberOfRanksWritesTheSameBytes),
   cmocka_unit_test(TestThreadsNodesAndMessagesDoNotMatter),
   cmocka_unit_test(TestAnotherSeedIsAnotherPopulation),
   cmocka_unit_test(TestTinyPopulationsWork),
+  cmocka_unit_test(TestTiesGoToTheFirstAnimals),
 };
 
 TEST_MAIN(tests)
