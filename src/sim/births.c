@@ -27,7 +27,8 @@ static PetscErrorCode Allocate(MeritSimulation sim, int generation, SimGeneratio
 }
 
 /* Enter the newborn of this rank in the herd book, inbreeding too. */
-static PetscErrorCode Register(MeritSimulation sim, int generation, const SimGeneration *born, const SimParents parents[2])
+static PetscErrorCode Register(MeritSimulation sim, int generation, const SimGeneration *born,
+                               const SimParents parents[2])
 {
   PetscFunctionBegin;
   for (int32_t i = 0; i < born->n_local; i++) {
@@ -54,8 +55,8 @@ static int32_t Herd(const SimSpec *spec, int64_t number, const SimParent *dam)
 }
 
 /*
-  Polygenic value: mean of the known parents' plus Mendelian sampling of variance d G, d = 1 - sum over known parents of
-  (1 + F) / 4; an unknown parent is an unrelated base animal, as the pedigree model has it.
+  Polygenic value: mean of the known parents' plus Mendelian sampling of variance d G, d = 1 - sum over known
+  parents of (1 + F) / 4; an unknown parent is an unrelated base animal, as the pedigree model has it.
 */
 static void Polygenic(MeritSimulation sim, int64_t number, const SimParent *const parent[2], double v[])
 {
@@ -73,7 +74,8 @@ static void Polygenic(MeritSimulation sim, int64_t number, const SimParent *cons
 }
 
 /* Genes at the QTL and what they add to the true values. */
-static void Genes(MeritSimulation sim, int64_t number, const SimParent *const parent[2], uint64_t genes[], double v[])
+static void Genes(MeritSimulation sim, int64_t number, const SimParent *const parent[2], uint64_t genes[],
+                  double v[])
 {
   const SimGenome *g = &sim->genome;
   const int        n = sim->spec.n_traits;
@@ -81,10 +83,12 @@ static void Genes(MeritSimulation sim, int64_t number, const SimParent *const pa
   for (int side = 0; side < 2; side++) {
     bool known = parent[side] && parent[side]->number != SIM_UNKNOWN;
 
-    SimHaplotype(g, &g->loci, number, side, known ? SimParentGenes(parent[side], n) : NULL, genes + side * g->loci.words);
+    SimHaplotype(g, &g->loci, number, side, known ? SimParentGenes(parent[side], n) : NULL,
+                 genes + side * g->loci.words);
   }
   for (int32_t q = 0; q < g->n_qtl; q++) {
-    int copies = (int)((genes[q / 64] >> (q % 64)) & 1) + (int)((genes[g->loci.words + q / 64] >> (q % 64)) & 1);
+    int copies =
+        (int)((genes[q / 64] >> (q % 64)) & 1) + (int)((genes[g->loci.words + q / 64] >> (q % 64)) & 1);
 
     for (int t = 0; t < n; t++) v[t] += g->effect[q * n + t] * ((double)copies - 2.0 * g->frequency[q]);
   }
@@ -114,7 +118,8 @@ PetscErrorCode SimBirths(MeritSimulation sim, int generation, const SimGeneratio
 
   PetscFunctionBegin;
   PetscCall(Allocate(sim, generation, born));
-  for (int side = 0; generation > 0 && side < 2; side++) PetscCall(SimMate(sim, generation, side == 0, from, born, &parents[side]));
+  for (int side = 0; generation > 0 && side < 2; side++)
+    PetscCall(SimMate(sim, generation, side == 0, from, born, &parents[side]));
   PetscCall(Register(sim, generation, born, parents));
   BearAll(sim, generation, parents, born);
   for (int side = 0; side < 2; side++) PetscCall(PetscFree(parents[side].at));

@@ -1,19 +1,20 @@
 #include "sim.h"
 #include <stdlib.h>
 
-/* Ranks that share memory; MERIT_RANKS_PER_NODE plays several nodes on one machine (tests). */
+/* Ranks that share memory; MERIT_NODE_RANKS plays several nodes on one machine (tests). */
 static PetscErrorCode SplitNodes(SimBook *book)
 {
-  const char *text  = getenv("MERIT_RANKS_PER_NODE");
+  const char *text  = getenv("MERIT_NODE_RANKS");
   int         ranks = text ? atoi(text) : 0, place = 0;
-  PetscMPIInt rank;
+  PetscMPIInt rank, shared_rank;
   MPI_Comm    shared;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(book->comm, &rank));
   PetscCallMPI(MPI_Comm_size(book->comm, &book->size));
   PetscCallMPI(MPI_Comm_split_type(book->comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &shared));
-  PetscCallMPI(MPI_Comm_split(shared, ranks > 0 ? rank / ranks : 0, rank, &book->node));
+  PetscCallMPI(MPI_Comm_rank(shared, &shared_rank));
+  PetscCallMPI(MPI_Comm_split(shared, ranks > 0 ? shared_rank / ranks : 0, shared_rank, &book->node));
   PetscCallMPI(MPI_Comm_free(&shared));
   PetscCallMPI(MPI_Comm_rank(book->node, &book->node_rank));
   PetscCallMPI(MPI_Comm_size(book->node, &book->node_size));
@@ -29,7 +30,8 @@ static PetscErrorCode SplitNodes(SimBook *book)
 PetscErrorCode SimBookCreate(MPI_Comm comm, int64_t n, SimBook *book)
 {
   MPI_Aint    bytes;
-  PetscMPIInt unit;
+  PetscMPIInt unit, code;
+  MeritFault  fault = {0};
   void       *own;
 
   PetscFunctionBegin;
@@ -37,7 +39,13 @@ PetscErrorCode SimBookCreate(MPI_Comm comm, int64_t n, SimBook *book)
   book->n    = n;
   PetscCall(SplitNodes(book));
   bytes = book->node_rank == 0 ? (MPI_Aint)n * (MPI_Aint)sizeof(SimAnimal) : 0;
-  PetscCallMPI(MPI_Win_allocate_shared(bytes, 1, MPI_INFO_NULL, book->node, &own, &book->win));
+  PetscCallMPI(MPI_Comm_set_errhandler(book->node, MPI_ERRORS_RETURN));
+  code = MPI_Win_allocate_shared(bytes, 1, MPI_INFO_NULL, book->node, &own, &book->win);
+  if (code != MPI_SUCCESS)
+    MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL,
+                  "no memory for a shared herd book of %lld animals, %lld bytes a node", (long long)n,
+                  (long long)n * (long long)sizeof(SimAnimal));
+  PetscCall(MeritFaultAgree(comm, &fault));
   PetscCallMPI(MPI_Win_shared_query(book->win, 0, &bytes, &unit, (void *)&book->animal));
   PetscCallMPI(MPI_Win_lock_all(MPI_MODE_NOCHECK, book->win));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -63,10 +71,12 @@ PetscErrorCode SimBookShare(SimBook *book, int64_t first, int64_t n)
   PetscCall(SimBookWait(book));
   if (book->leaders != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_size(book->leaders, &nodes));
   for (PetscMPIInt r = 0; nodes > 1 && r < book->size; r++) {
-    int64_t begin = first + MeritBlockFirst(n, book->size, r), end = first + MeritBlockFirst(n, book->size, r + 1);
+    int64_t begin = first + MeritBlockFirst(n, book->size, r),
+            end   = first + MeritBlockFirst(n, book->size, r + 1);
 
     for (; begin < end; begin += limit)
-      PetscCallMPI(MPI_Bcast(book->animal + begin, (int)(PetscMin(limit, end - begin) * (int64_t)sizeof(SimAnimal)), MPI_BYTE,
+      PetscCallMPI(MPI_Bcast(book->animal + begin,
+                             (int)(PetscMin(limit, end - begin) * (int64_t)sizeof(SimAnimal)), MPI_BYTE,
                              book->node_of[r], book->leaders));
   }
   PetscCall(SimBookWait(book));

@@ -25,7 +25,8 @@ static PetscErrorCode FreeCarriers(Carriers *c)
 
 static PetscErrorCode ListCarriers(MeritSimulation sim, int generation, int32_t words, Carriers *c)
 {
-  int64_t first = SimGenerationFirst(&sim->spec, generation), end = SimGenerationFirst(&sim->spec, generation + 1);
+  int64_t first = SimGenerationFirst(&sim->spec, generation),
+          end   = SimGenerationFirst(&sim->spec, generation + 1);
 
   PetscFunctionBegin;
   c->n = 0;
@@ -47,8 +48,10 @@ static const uint64_t *GenesOf(const Carriers *c, uint32_t number, int32_t words
   while (high - low > 1) {
     int64_t middle = (low + high) / 2;
 
-    if (c->number[middle] <= number) low = middle;
-    else high = middle;
+    if (c->number[middle] <= number)
+      low = middle;
+    else
+      high = middle;
   }
   return c->genes + (size_t)low * 2 * (size_t)words;
 }
@@ -65,11 +68,13 @@ static void Drop(MeritSimulation sim, const SimLoci *loci, const Carriers *from,
   }
 }
 
-/* Enter the genotyped of a generation in the range's rows of the .bed; a byte holds four animals of one SNP. */
-static void Enter(MeritSimulation sim, const SimLoci *loci, const Carriers *c, int64_t row, int64_t stride, char *bed)
+/* Enter the genotyped of a generation in the range's rows of the .bed; a byte holds four animals of one SNP.
+   */
+static void Enter(MeritSimulation sim, const SimLoci *loci, const Carriers *c, int64_t row, int64_t stride,
+                  char *bed)
 {
   static const unsigned char code[3] = {3, 2, 0}; /* copies of A1 -> PLINK 1 */
-  const int32_t              n = loci->to - loci->from;
+  const int32_t              n       = loci->to - loci->from;
 
 #pragma omp parallel for schedule(static)
   for (int32_t w = 0; w < loci->words; w++) {
@@ -152,7 +157,8 @@ static PetscErrorCode DropRange(MeritSimulation sim, Range range, int64_t stride
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SNPs of a range: so that its rows of the .bed and two generations of haplotypes stay near 64 MiB, and every rank gets one. */
+/* SNPs of a range: so that its rows of the .bed and two generations of haplotypes stay near 64 MiB, and every
+   rank gets one. */
 static int32_t RangeLength(MeritSimulation sim, int64_t stride)
 {
   int64_t widest = sim->spec.animals / sim->spec.generations + 1, per_snp = stride + widest / 2 + 1;
@@ -167,7 +173,8 @@ static PetscErrorCode CutRanges(MeritSimulation sim, int64_t stride, int64_t *n,
   int64_t       room   = 0;
 
   PetscFunctionBegin;
-  for (int32_t c = 0; c < sim->spec.chromosomes; c++) room += (sim->genome.first[c + 1] - sim->genome.first[c] + length - 1) / length;
+  for (int32_t c = 0; c < sim->spec.chromosomes; c++)
+    room += (sim->genome.first[c + 1] - sim->genome.first[c] + length - 1) / length;
   PetscCall(PetscMalloc1(room, range));
   *n = 0;
   for (int32_t c = 0; c < sim->spec.chromosomes; c++)
@@ -177,8 +184,8 @@ static PetscErrorCode CutRanges(MeritSimulation sim, int64_t stride, int64_t *n,
 }
 
 /*
-  chip.bed, SNP-major: ranges of SNPs go round the ranks, and every round is appended in rank order. Genes are dropped only through
-  ancestors of genotyped animals. Collective.
+  chip.bed, SNP-major: ranges of SNPs go round the ranks, and every round is appended in rank order. Genes are
+  dropped only through ancestors of genotyped animals. Collective.
 */
 PetscErrorCode SimWriteChip(MeritSimulation sim)
 {

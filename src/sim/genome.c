@@ -2,9 +2,9 @@
 #include <math.h>
 
 /*
-  Alleles of the ancestral haplotypes at one SNP: a number of copies uniform on 1 .. ancestors - 1, put on haplotypes at random.
-  Returns the frequency in the base population. SNPs are independent: linkage disequilibrium comes from the small number of
-  ancestral haplotypes alone.
+  Alleles of the ancestral haplotypes at one SNP: a number of copies uniform on 1 .. ancestors - 1, put on
+  haplotypes at random. Returns the frequency in the base population. SNPs are independent: linkage
+  disequilibrium comes from the small number of ancestral haplotypes alone.
 */
 double SimAncestralAlleles(const SimSpec *spec, int32_t snp, uint8_t allele[])
 {
@@ -23,12 +23,14 @@ static PetscErrorCode Map(const SimSpec *spec, SimGenome *g)
 {
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(spec->chromosomes + 1, &g->first, spec->snps, &g->place));
-  for (int32_t c = 0; c <= spec->chromosomes; c++) g->first[c] = (int32_t)MeritBlockFirst(spec->snps, spec->chromosomes, c);
+  for (int32_t c = 0; c <= spec->chromosomes; c++)
+    g->first[c] = (int32_t)MeritBlockFirst(spec->snps, spec->chromosomes, c);
   for (int32_t c = 0; c < spec->chromosomes; c++)
     for (int32_t j = g->first[c]; j < g->first[c + 1]; j++) {
       MeritRandomKey key = SimKey(spec, SIM_FOR_SNP_PLACE, (uint64_t)j);
 
-      g->place[j] = ((double)(j - g->first[c]) + MeritRandomUniform(&key, 0)) / (double)(g->first[c + 1] - g->first[c]) * spec->length;
+      g->place[j] = ((double)(j - g->first[c]) + MeritRandomUniform(&key, 0)) /
+                    (double)(g->first[c + 1] - g->first[c]) * spec->length;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -41,8 +43,8 @@ static PetscErrorCode ChooseQtl(const SimSpec *spec, SimGenome *g)
 
   PetscFunctionBegin;
   g->n_qtl = spec->n_qtl;
-  PetscCall(PetscMalloc4(g->n_qtl, &g->qtl, spec->snps + 1, &g->before, g->n_qtl, &g->frequency, (size_t)g->n_qtl * (size_t)spec->n_traits,
-                         &g->effect));
+  PetscCall(PetscMalloc4(g->n_qtl, &g->qtl, spec->snps + 1, &g->before, g->n_qtl, &g->frequency,
+                         (size_t)g->n_qtl * (size_t)spec->n_traits, &g->effect));
   PetscCall(PetscCalloc1((size_t)spec->ancestors * (size_t)words, &g->ancestral));
   for (int32_t j = 0; j < spec->snps; j++) {
     MeritRandomKey key = SimKey(spec, SIM_FOR_QTL, (uint64_t)j);
@@ -50,7 +52,8 @@ static PetscErrorCode ChooseQtl(const SimSpec *spec, SimGenome *g)
     g->before[j] = n;
     if (MeritRandomUniform(&key, 0) * (double)(spec->snps - j) >= (double)(g->n_qtl - n)) continue;
     g->frequency[n] = SimAncestralAlleles(spec, j, allele);
-    for (int32_t k = 0; k < spec->ancestors; k++) g->ancestral[k * words + n / 64] |= (uint64_t)allele[k] << (n % 64);
+    for (int32_t k = 0; k < spec->ancestors; k++)
+      g->ancestral[k * words + n / 64] |= (uint64_t)allele[k] << (n % 64);
     g->qtl[n++] = j;
   }
   g->before[spec->snps] = n;
@@ -70,13 +73,13 @@ static void SolveLower(int n, const double L[], double x[])
 /* Normal effects, turned and scaled so that sum 2pq a a' is exactly the share of G that the QTL have. */
 static PetscErrorCode QtlEffects(const SimSpec *spec, SimGenome *g)
 {
-  const int n = spec->n_traits;
-  double    V[SIM_MAX_TRAITS * SIM_MAX_TRAITS] = {0}, root[SIM_MAX_TRAITS * SIM_MAX_TRAITS], z[SIM_MAX_TRAITS];
+  const int n                               = spec->n_traits;
+  double V[SIM_MAX_TRAITS * SIM_MAX_TRAITS] = {0}, root[SIM_MAX_TRAITS * SIM_MAX_TRAITS], z[SIM_MAX_TRAITS];
 
   PetscFunctionBegin;
   for (int32_t q = 0; q < g->n_qtl; q++) {
     MeritRandomKey key = SimKey(spec, SIM_FOR_QTL_EFFECT, (uint64_t)g->qtl[q]);
-    double        *a   = g->effect + q * n, w = 2.0 * g->frequency[q] * (1.0 - g->frequency[q]);
+    double        *a = g->effect + q * n, w = 2.0 * g->frequency[q] * (1.0 - g->frequency[q]);
 
     for (int t = 0; t < n; t++) a[t] = MeritRandomNormal(&key, (uint32_t)t);
     for (int i = 0; i < n; i++)

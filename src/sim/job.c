@@ -67,20 +67,22 @@ static PetscErrorCode WriteJob(MeritSimulation sim, const char name[], double sn
 }
 
 /*
-  job.yaml: the pedigree model with the variances simulated. With a chip also job_snp.yaml for the genotyped animals: the SNPs
-  explain the QTL's share, or all where there are no QTL (then they stand for the pedigree). Collective.
+  job.yaml: the pedigree model with the variances simulated. With a chip also job_snp.yaml for the genotyped
+  animals: the SNPs explain the QTL's share, or all where there are no QTL (then they stand for the pedigree).
+  Collective.
 */
 PetscErrorCode SimWriteJobs(MeritSimulation sim)
 {
   PetscFunctionBegin;
   PetscCall(WriteJob(sim, "job.yaml", 0.0, "solved"));
-  if (sim->spec.has_chip) PetscCall(WriteJob(sim, "job_snp.yaml", sim->spec.share > 0.0 ? sim->spec.share : 1.0, "solved_snp"));
+  if (sim->spec.has_chip)
+    PetscCall(WriteJob(sim, "job_snp.yaml", sim->spec.share > 0.0 ? sim->spec.share : 1.0, "solved_snp"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static void Counts(MeritSimulation sim, cJSON *root)
 {
-  const MeritSimulationSize *n = &sim->made;
+  const MeritSimulationSize *n  = &sim->made;
   cJSON                     *to = cJSON_AddObjectToObject(root, "counts");
 
   cJSON_AddNumberToObject(to, "animals", (double)n->n_animals);

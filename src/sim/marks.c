@@ -8,10 +8,7 @@ static void NodeShare(const SimBook *book, int64_t first, int64_t n, int64_t *be
 }
 
 /* Several ranks of a node may set the same byte: all of them to 1. */
-static void Set(uint8_t *flag)
-{
-  __atomic_store_n(flag, (uint8_t)1, __ATOMIC_RELAXED);
-}
+static void Set(uint8_t *flag) { __atomic_store_n(flag, (uint8_t)1, __ATOMIC_RELAXED); }
 
 static PetscErrorCode MarkSires(MeritSimulation sim)
 {
@@ -28,7 +25,8 @@ static PetscErrorCode MarkSires(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotyped are the sires used (the youngest of them, if there are too many), then the youngest of the others. */
+/* Genotyped are the sires used (the youngest of them, if there are too many), then the youngest of the
+   others. */
 static PetscErrorCode MarkChosen(MeritSimulation sim)
 {
   SimBook *book   = &sim->book;
@@ -67,8 +65,8 @@ static PetscErrorCode MarkAncestors(MeritSimulation sim)
 }
 
 /*
-  Mark in the herd book the sires used, and with a chip who is genotyped and whose genes must be followed (the genotyped and their
-  ancestors). Every node does it for itself. Collective.
+  Mark in the herd book the sires used, and with a chip who is genotyped and whose genes must be followed (the
+  genotyped and their ancestors). Every node does it for itself. Collective.
 */
 PetscErrorCode SimMarkGenotyped(MeritSimulation sim)
 {

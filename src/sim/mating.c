@@ -18,7 +18,8 @@ static uint64_t Descending(double value)
   return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
 }
 
-/* Selection index: true value plus noise, so that its correlation with the true value is the accuracy in the base. */
+/* Selection index: true value plus noise, so that its correlation with the true value is the accuracy in the
+   base. */
 static double Index(const SimSpec *spec, int64_t number, const double value[])
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_INDEX, (uint64_t)number);
@@ -36,10 +37,11 @@ static uint64_t CandidateKey(const SimSpec *spec, bool sires, int64_t number, co
 }
 
 /* The animals of one sex here that are among the k best of all ranks; k = 0: all. */
-static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, const SimGeneration *from, int64_t k, List *list)
+static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, const SimGeneration *from,
+                             int64_t k, List *list)
 {
   const SimSpec *spec = &sim->spec;
-  uint64_t      *key, cut = UINT64_MAX;
+  uint64_t      *key, cut  = UINT64_MAX;
   int64_t       *number, n = 0, total, last = INT64_MAX, m = 0;
 
   PetscFunctionBegin;
@@ -49,13 +51,15 @@ static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, co
     if (sim->book.animal[from->start + i].male != sires) continue;
     number[n]       = from->start + i;
     list->chosen[n] = i;
-    key[n++]        = CandidateKey(spec, sires, from->start + i, from->value + (size_t)i * (size_t)spec->n_traits);
+    key[n++] = CandidateKey(spec, sires, from->start + i, from->value + (size_t)i * (size_t)spec->n_traits);
   }
   PetscCallMPI(MPI_Allreduce(&n, &total, 1, MPI_INT64_T, MPI_SUM, sim->comm));
   if (total < PetscMax(k, 1))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
-                         "generation %d has %lld %s, but %lld are to be parents: see population.males, population.%s", generation - 1,
-                         (long long)total, sires ? "males" : "females", (long long)PetscMax(k, 1), sires ? "sires" : "dams"));
+    PetscCall(MeritRaise(
+        MERIT_ERROR_USAGE, NULL, 0, NULL,
+        "generation %d has %lld %s, but %lld are to be parents: see population.males, population.%s",
+        generation - 1, (long long)total, sires ? "males" : "females", (long long)PetscMax(k, 1),
+        sires ? "sires" : "dams"));
   if (k) PetscCall(SimSelect(sim->comm, n, key, number, k, &cut, &last));
   for (int64_t i = 0; i < n; i++)
     if (SimChosen(key[i], number[i], cut, last)) list->chosen[m++] = list->chosen[i];
@@ -74,14 +78,17 @@ static PetscMPIInt Owner(PetscMPIInt size, const int64_t offset[], int64_t place
   while (high - low > 1) {
     PetscMPIInt middle = (low + high) / 2;
 
-    if (offset[middle] <= place) low = middle;
-    else high = middle;
+    if (offset[middle] <= place)
+      low = middle;
+    else
+      high = middle;
   }
   return low;
 }
 
 /* Draw each newborn's parent: owner, and the place in the owner's list. */
-static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, const List *list, PetscMPIInt owner[], int32_t place[])
+static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, const List *list,
+                 PetscMPIInt owner[], int32_t place[])
 {
   const SimSpec *spec    = &sim->spec;
   const double   unknown = sires ? spec->unknown_sire : spec->unknown_dam;
@@ -107,11 +114,12 @@ static void Pack(MeritSimulation sim, const SimGeneration *from, int32_t animal,
 }
 
 /*
-  Sires (or dams) of a generation's animals: parents chosen from the generation before, one drawn for each newborn, and its values
-  fetched from the rank that holds it. parents->at is owned by the caller, PetscFree. Collective.
+  Sires (or dams) of a generation's animals: parents chosen from the generation before, one drawn for each
+  newborn, and its values fetched from the rank that holds it. parents->at is owned by the caller, PetscFree.
+  Collective.
 */
-PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const SimGeneration *from, const SimGeneration *born,
-                       SimParents *parents)
+PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const SimGeneration *from,
+                       const SimGeneration *born, SimParents *parents)
 {
   const SimSpec *spec = &sim->spec;
   List           list;
@@ -121,7 +129,8 @@ PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const Si
   MeritExchange  ex;
 
   PetscFunctionBegin;
-  parents->stride = sizeof(SimParent) + (size_t)spec->n_traits * sizeof(double) + 2 * (size_t)sim->genome.loci.words * sizeof(uint64_t);
+  parents->stride = sizeof(SimParent) + (size_t)spec->n_traits * sizeof(double) +
+                    2 * (size_t)sim->genome.loci.words * sizeof(uint64_t);
   PetscCall(Choose(sim, generation, sires, from, sires ? spec->sires : spec->dams, &list));
   PetscCall(PetscMalloc2(born->n_local, &owner, born->n_local, &place));
   Draw(sim, sires, born, &list, owner, place);
@@ -132,7 +141,8 @@ PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const Si
   for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)
     Pack(sim, from, list.chosen[asked[i]], (SimParent *)(void *)(answers + (size_t)i * parents->stride));
   PetscCall(PetscMalloc1((size_t)born->n_local * parents->stride, &parents->at));
-  for (int32_t i = 0; i < born->n_local; i++) ((SimParent *)(void *)(parents->at + (size_t)i * parents->stride))->number = SIM_UNKNOWN;
+  for (int32_t i = 0; i < born->n_local; i++)
+    ((SimParent *)(void *)(parents->at + (size_t)i * parents->stride))->number = SIM_UNKNOWN;
   PetscCall(MeritExchangeBack(ex, parents->stride, answers, parents->at));
   PetscCall(PetscFree(answers));
   PetscCall(PetscFree(asked));

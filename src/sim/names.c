@@ -18,7 +18,8 @@ static void Label(char text[32], const char prefix[], int64_t number, int digits
   size_t used = 0;
 
   figures[at] = 0;
-  for (; (number > 0 || digits > 0) && at > 0; number /= 10, digits--) figures[--at] = (char)('0' + number % 10);
+  for (; (number > 0 || digits > 0) && at > 0; number /= 10, digits--)
+    figures[--at] = (char)('0' + number % 10);
   while (*prefix && used < 7) text[used++] = *prefix++;
   memcpy(text + used, figures + at, (size_t)(24 - at));
 }
@@ -26,8 +27,10 @@ static void Label(char text[32], const char prefix[], int64_t number, int digits
 /* The id written for an animal: its number from 1, padded, so that ids sort by birth. */
 void SimIdText(const SimSpec *spec, int64_t number, bool male, char text[32])
 {
-  if (number == SIM_UNKNOWN) Label(text, "0", 0, 0);
-  else Label(text, male ? "BULL" : "COW", number + 1, Digits(spec->animals, 7));
+  if (number == SIM_UNKNOWN)
+    Label(text, "0", 0, 0);
+  else
+    Label(text, male ? "BULL" : "COW", number + 1, Digits(spec->animals, 7));
 }
 
 void SimHerdText(const SimSpec *spec, int64_t herd, char text[32])

@@ -3,10 +3,7 @@
 #include <stdio.h>
 
 /* Years in which cows may calve: births of the last generation, plus two, plus further parities. */
-int64_t SimCalvingYears(const SimSpec *spec)
-{
-  return spec->years * spec->generations + spec->per_cow - 1;
-}
+int64_t SimCalvingYears(const SimSpec *spec) { return spec->years * spec->generations + spec->per_cow - 1; }
 
 static uint64_t CowKey(const SimSpec *spec, int64_t number)
 {
@@ -16,14 +13,14 @@ static uint64_t CowKey(const SimSpec *spec, int64_t number)
 }
 
 /*
-  With a number of cows asked for: find the rule that gives records to exactly so many cows drawn at random. Needs the whole herd
-  book. Collective.
+  With a number of cows asked for: find the rule that gives records to exactly so many cows drawn at random.
+  Needs the whole herd book. Collective.
 */
 PetscErrorCode SimChooseCows(MeritSimulation sim)
 {
   const SimSpec *spec  = &sim->spec;
   int64_t        first = MeritBlockFirst(spec->animals, sim->size, sim->rank);
-  int64_t        end   = MeritBlockFirst(spec->animals, sim->size, sim->rank + 1), n = 0, cows, *number;
+  int64_t        end = MeritBlockFirst(spec->animals, sim->size, sim->rank + 1), n = 0, cows, *number;
   uint64_t      *key;
 
   PetscFunctionBegin;
@@ -37,7 +34,8 @@ PetscErrorCode SimChooseCows(MeritSimulation sim)
   }
   PetscCallMPI(MPI_Allreduce(&n, &cows, 1, MPI_INT64_T, MPI_SUM, sim->comm));
   if (cows < spec->cows)
-    PetscCall(MeritNodeError(MeritNodeFind(spec->tree, "records.cows"), "only %lld animals are cows: see population.males", (long long)cows));
+    PetscCall(MeritNodeError(MeritNodeFind(spec->tree, "records.cows"),
+                             "only %lld animals are cows: see population.males", (long long)cows));
   PetscCall(SimSelect(sim->comm, n, key, number, spec->cows, &sim->cow_key, &sim->cow_last));
   PetscCall(PetscFree2(key, number));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -57,13 +55,14 @@ static int Age(const SimSpec *spec, int64_t number, int parity)
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_AGE, (uint64_t)number);
 
-  return (int)floor(730.5 + 365.0 * (parity - 1) + 45.0 * PetscMax(-6.0, MeritRandomNormal(&key, (uint32_t)parity)));
+  return (int)floor(730.5 + 365.0 * (parity - 1) +
+                    45.0 * PetscMax(-6.0, MeritRandomNormal(&key, (uint32_t)parity)));
 }
 
 /* Fixed part of a record: mean, herd and year, parity, age. */
 static void FixedPart(const SimSpec *spec, int64_t herd, int64_t year, int parity, int age, double y[])
 {
-  MeritRandomKey hy = SimKey(spec, SIM_FOR_HERD_YEAR, (uint64_t)(herd * SimCalvingYears(spec) + year));
+  MeritRandomKey hy        = SimKey(spec, SIM_FOR_HERD_YEAR, (uint64_t)(herd * SimCalvingYears(spec) + year));
   MeritRandomKey lactation = SimKey(spec, SIM_FOR_PARITY, (uint64_t)parity);
 
   for (int t = 0; t < spec->n_traits; t++) {
@@ -74,27 +73,32 @@ static void FixedPart(const SimSpec *spec, int64_t herd, int64_t year, int parit
   }
 }
 
-static PetscErrorCode Values(const SimSpec *spec, int64_t number, int parity, const double y[], MeritText *text)
+static PetscErrorCode Values(const SimSpec *spec, int64_t number, int parity, const double y[],
+                             MeritText *text)
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_MISSING, (uint64_t)number);
 
   PetscFunctionBegin;
   key.iteration = (uint32_t)parity;
   for (int t = 0; t < spec->n_traits; t++) {
-    if (MeritRandomUniform(&key, (uint32_t)t) < spec->missing[t]) PetscCall(MeritTextAdd(text, ",NA"));
-    else PetscCall(MeritTextAdd(text, ",%.*f", spec->decimals[t], y[t]));
+    if (MeritRandomUniform(&key, (uint32_t)t) < spec->missing[t])
+      PetscCall(MeritTextAdd(text, ",NA"));
+    else
+      PetscCall(MeritTextAdd(text, ",%.*f", spec->decimals[t], y[t]));
   }
   PetscCall(MeritTextAdd(text, "\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode OneRecord(MeritSimulation sim, int64_t number, int32_t herd, int parity, const double value[], MeritText *text)
+static PetscErrorCode OneRecord(MeritSimulation sim, int64_t number, int32_t herd, int parity,
+                                const double value[], MeritText *text)
 {
   const SimSpec *spec = &sim->spec;
-  MeritRandomKey pe = SimKey(spec, SIM_FOR_PE, (uint64_t)number), e = SimKey(spec, SIM_FOR_RESIDUAL, (uint64_t)number);
-  int            age  = Age(spec, number, parity), year = SimBirthYear(spec, number) + 1 + parity;
-  double         y[SIM_MAX_TRAITS];
-  char           id[32], herd_text[32];
+  MeritRandomKey pe   = SimKey(spec, SIM_FOR_PE, (uint64_t)number),
+                 e    = SimKey(spec, SIM_FOR_RESIDUAL, (uint64_t)number);
+  int    age = Age(spec, number, parity), year = SimBirthYear(spec, number) + 1 + parity;
+  double y[SIM_MAX_TRAITS];
+  char   id[32], herd_text[32];
 
   PetscFunctionBegin;
   e.iteration = (uint32_t)parity;
@@ -136,7 +140,8 @@ PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *g)
     for (int parity = 1; parity <= (int)spec->per_cow; parity++) {
       if (parity > 1 && MeritRandomUniform(&key, (uint32_t)parity) >= spec->survival) break;
       made[1]++;
-      PetscCall(OneRecord(sim, number, g->herd[i], parity, g->value + (size_t)i * (size_t)spec->n_traits, &text));
+      PetscCall(
+          OneRecord(sim, number, g->herd[i], parity, g->value + (size_t)i * (size_t)spec->n_traits, &text));
     }
   }
   PetscCall(MeritOutputWrite(sim->out, "records.csv", header.at, text.at, (int64_t)text.n));
@@ -148,8 +153,8 @@ PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode FixedRow(const SimSpec *spec, MeritText *text, const char term[], const char level[], const double value[],
-                               const double scale[], const MeritRandomKey *key)
+static PetscErrorCode FixedRow(const SimSpec *spec, MeritText *text, const char term[], const char level[],
+                               const double value[], const double scale[], const MeritRandomKey *key)
 {
   PetscFunctionBegin;
   for (int t = 0; t < spec->n_traits; t++) {
@@ -169,7 +174,8 @@ static PetscErrorCode HerdYearRows(MeritSimulation sim, MeritText *text)
   char           herd[32], level[64];
 
   PetscFunctionBegin;
-  for (int64_t i = MeritBlockFirst(n, sim->size, sim->rank); i < MeritBlockFirst(n, sim->size, sim->rank + 1); i++) {
+  for (int64_t i = MeritBlockFirst(n, sim->size, sim->rank); i < MeritBlockFirst(n, sim->size, sim->rank + 1);
+       i++) {
     MeritRandomKey key = SimKey(spec, SIM_FOR_HERD_YEAR, (uint64_t)i);
 
     SimHerdText(spec, i / years, herd);

@@ -1,7 +1,8 @@
 #include "sim.h"
 
 /* One step of a radix search: counts over all ranks of the next byte among keys that begin with `prefix`. */
-static PetscErrorCode Histogram(MPI_Comm comm, int64_t n, const uint64_t key[], int shift, uint64_t prefix, int64_t count[256])
+static PetscErrorCode Histogram(MPI_Comm comm, int64_t n, const uint64_t key[], int shift, uint64_t prefix,
+                                int64_t count[256])
 {
   uint64_t known = shift == 56 ? 0 : ~(uint64_t)0 << (shift + 8);
 
@@ -14,14 +15,15 @@ static PetscErrorCode Histogram(MPI_Comm comm, int64_t n, const uint64_t key[], 
 }
 
 /*
-  The k smallest of all ranks' candidates by key, then by number; numbers ascend over the ranks and within each. On return the
-  chosen are those not above (*cut, *last). There must be at least k >= 1 candidates. Collective; the same on every rank.
+  The k smallest of all ranks' candidates by key, then by number; numbers ascend over the ranks and within
+  each. On return the chosen are those not above (*cut, *last). There must be at least k >= 1 candidates.
+  Collective; the same on every rank.
 */
-PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[], int64_t k, uint64_t *cut,
-                         int64_t *last)
+PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[], int64_t k,
+                         uint64_t *cut, int64_t *last)
 {
-  int64_t  count[256], rest = k, before = 0, mine = 0, found = -1;
-  uint64_t prefix = 0;
+  int64_t     count[256], rest = k, before = 0, mine = 0, found = -1;
+  uint64_t    prefix = 0;
   PetscMPIInt rank;
 
   PetscFunctionBegin;

@@ -5,8 +5,9 @@
 #include <merit/simulate.h>
 
 /*
-  Private to the simulation. Animals are numbered generation after generation; a generation is cut in nearly equal blocks over the
-  ranks. Every draw is keyed by the animal's (record's, SNP's) number, so nothing depends on who computes it.
+  Private to the simulation. Animals are numbered generation after generation; a generation is cut in nearly
+  equal blocks over the ranks. Every draw is keyed by the animal's (record's, SNP's) number, so nothing
+  depends on who computes it.
 */
 #define SIM_MAX_TRAITS 32
 #define SIM_UNKNOWN    UINT32_MAX
@@ -67,7 +68,8 @@ typedef struct {
   int64_t   genotyped;
 } SimSpec;
 
-/* One animal in the herd book: 16 bytes, flags are bytes of their own so that ranks may set them side by side. */
+/* One animal in the herd book: 16 bytes, flags are bytes of their own so that ranks may set them side by
+   side. */
 typedef struct {
   uint32_t sire, dam; /* numbers, SIM_UNKNOWN */
   float    F;
@@ -84,7 +86,8 @@ typedef struct {
   SimAnimal  *animal; /* [n] */
 } SimBook;
 
-/* The loci a haplotype is made of: the SNPs [from, to), or those of them that `before` counts. One bit per locus. */
+/* The loci a haplotype is made of: the SNPs [from, to), or those of them that `before` counts. One bit per
+   locus. */
 typedef struct {
   int32_t         from, to;
   const int32_t  *before;    /* [n_snps + 1] loci before each SNP; NULL: all SNPs are loci */
@@ -94,12 +97,12 @@ typedef struct {
 
 /* Map, ancestral haplotypes' rules, and QTL. SNP-length arrays are replicated. */
 typedef struct {
-  const SimSpec *spec; /* borrowed */
+  const SimSpec *spec;  /* borrowed */
   int32_t       *first; /* [chromosomes + 1] first SNP; owned */
   double        *place; /* [n_snps] Morgans; owned */
   int32_t        n_qtl;
-  int32_t       *qtl;   /* [n_qtl] SNPs, ascending; owned */
-  int32_t       *before; /* [n_snps + 1]; owned */
+  int32_t       *qtl;       /* [n_qtl] SNPs, ascending; owned */
+  int32_t       *before;    /* [n_snps + 1]; owned */
   uint64_t      *ancestral; /* of the QTL; owned */
   double        *frequency; /* [n_qtl] in the base; owned */
   double        *effect;    /* [n_qtl * n_traits]; owned */
@@ -108,13 +111,13 @@ typedef struct {
 
 /* One generation's share of this rank. */
 typedef struct {
-  int64_t   first, n;       /* the whole generation */
-  int64_t   start;          /* number of the first animal here */
+  int64_t   first, n; /* the whole generation */
+  int64_t   start;    /* number of the first animal here */
   int32_t   n_local;
-  int32_t  *herd;           /* [n_local]; owned */
-  double   *polygenic;      /* [n_local * n_traits]; owned */
-  double   *value;          /* [n_local * n_traits] with the QTL; owned */
-  uint64_t *genes;          /* [n_local * 2 * words]; owned */
+  int32_t  *herd;      /* [n_local]; owned */
+  double   *polygenic; /* [n_local * n_traits]; owned */
+  double   *value;     /* [n_local * n_traits] with the QTL; owned */
+  uint64_t *genes;     /* [n_local * 2 * words]; owned */
 } SimGeneration;
 
 struct _p_MeritSimulation {
@@ -144,22 +147,25 @@ static inline int64_t SimGenerationFirst(const SimSpec *spec, int generation)
 /* spec.c, matrices.c */
 PETSC_INTERN PetscErrorCode SimSpecRead(MeritNode tree, SimSpec *spec);
 PETSC_INTERN PetscErrorCode SimSpecFree(SimSpec *spec);
-PETSC_INTERN PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool spread, double least, double most, double v[]);
-PETSC_INTERN PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool definite, double **matrix, double **root);
+PETSC_INTERN PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool spread, double least,
+                                          double most, double v[]);
+PETSC_INTERN PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool definite,
+                                          double **matrix, double **root);
 PETSC_INTERN bool           SimCholesky(int n, const double A[], double L[]);
-PETSC_INTERN void           SimNormals(const MeritRandomKey *key, int n, const double root[], double scale, double v[]);
+PETSC_INTERN void SimNormals(const MeritRandomKey *key, int n, const double root[], double scale, double v[]);
 
 /* book.c, inbreeding.c */
 PETSC_INTERN PetscErrorCode SimBookCreate(MPI_Comm comm, int64_t n, SimBook *book);
 PETSC_INTERN PetscErrorCode SimBookWait(SimBook *book);
 PETSC_INTERN PetscErrorCode SimBookShare(SimBook *book, int64_t first, int64_t n);
 PETSC_INTERN PetscErrorCode SimBookDestroy(SimBook *book);
-PETSC_INTERN PetscErrorCode SimInbreeding(const SimSpec *spec, SimBook *book, int generation, int64_t start, int32_t n);
+PETSC_INTERN PetscErrorCode SimInbreeding(const SimSpec *spec, SimBook *book, int generation, int64_t start,
+                                          int32_t n);
 
 /* select.c: the k smallest (key, number) of all ranks' candidates are those not above (*cut, *last) */
-PETSC_INTERN PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[], int64_t k,
-                                      uint64_t *cut, int64_t *last);
-static inline bool SimChosen(uint64_t key, int64_t number, uint64_t cut, int64_t last)
+PETSC_INTERN PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[],
+                                      int64_t k, uint64_t *cut, int64_t *last);
+static inline bool          SimChosen(uint64_t key, int64_t number, uint64_t cut, int64_t last)
 {
   return key < cut || (key == cut && number <= last);
 }
@@ -168,11 +174,12 @@ static inline bool SimChosen(uint64_t key, int64_t number, uint64_t cut, int64_t
 PETSC_INTERN PetscErrorCode SimGenomeSetUp(const SimSpec *spec, SimGenome *genome);
 PETSC_INTERN PetscErrorCode SimGenomeFree(SimGenome *genome);
 PETSC_INTERN double         SimAncestralAlleles(const SimSpec *spec, int32_t snp, uint8_t allele[]);
-PETSC_INTERN void           SimHaplotype(const SimGenome *genome, const SimLoci *loci, int64_t animal, int side, const uint64_t parent[],
-                                         uint64_t to[]);
+PETSC_INTERN void SimHaplotype(const SimGenome *genome, const SimLoci *loci, int64_t animal, int side,
+                               const uint64_t parent[], uint64_t to[]);
 
 /* births.c, mating.c */
-PETSC_INTERN PetscErrorCode SimBirths(MeritSimulation sim, int generation, const SimGeneration *parents, SimGeneration *born);
+PETSC_INTERN PetscErrorCode SimBirths(MeritSimulation sim, int generation, const SimGeneration *parents,
+                                      SimGeneration *born);
 PETSC_INTERN PetscErrorCode SimGenerationFree(SimGeneration *generation);
 /* Parents of the animals born, one packed item each: what an offspring needs to know of a parent. */
 typedef struct {
@@ -195,8 +202,9 @@ static inline const uint64_t *SimParentGenes(const SimParent *parent, int n_trai
 {
   return (const uint64_t *)(const void *)((const char *)(parent + 1) + (size_t)n_traits * sizeof(double));
 }
-PETSC_INTERN PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const SimGeneration *from,
-                                    const SimGeneration *born, SimParents *parents);
+PETSC_INTERN PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires,
+                                    const SimGeneration *from, const SimGeneration *born,
+                                    SimParents *parents);
 
 /* names.c */
 PETSC_INTERN void SimIdText(const SimSpec *spec, int64_t number, bool male, char text[32]);

@@ -22,8 +22,8 @@ PetscErrorCode MeritSimulationCreate(MPI_Comm comm, MeritSimulation *simulation)
 /*@
   MeritSimulationSetFromConfig - Read and check a specification.
 
-  Not collective: all ranks have the same tree, which must outlive the run. Unknown keys, values out of range and what is no
-  covariance matrix are USAGE errors that name line and column.
+  Not collective: all ranks have the same tree, which must outlive the run. Unknown keys, values out of range
+  and what is no covariance matrix are USAGE errors that name line and column.
 @*/
 PetscErrorCode MeritSimulationSetFromConfig(MeritSimulation sim, MeritNode spec)
 {
@@ -42,7 +42,8 @@ static PetscErrorCode Generations(MeritSimulation sim)
     PetscCall(SimWritePedigree(sim, &born));
     PetscCall(SimWriteTruth(sim, &born));
     PetscCall(SimWriteRecords(sim, &born));
-    MeritLogProgress((double)(g + 1) / sim->spec.generations, "generation %d of %d", g + 1, sim->spec.generations);
+    MeritLogProgress((double)(g + 1) / sim->spec.generations, "generation %d of %d", g + 1,
+                     sim->spec.generations);
     PetscCall(SimGenerationFree(&from));
     from = born;
     born = (SimGeneration){0};
@@ -76,8 +77,8 @@ static PetscErrorCode Everything(MeritSimulation sim)
 /*@
   MeritSimulationRun - Make the population, generation after generation, and write it.
 
-  Collective. A rank holds its share of two generations, one range of SNPs, and (once per node) 16 bytes per animal of the whole
-  population. On an error nothing is left in the output folder.
+  Collective. A rank holds its share of two generations, one range of SNPs, and (once per node) 16 bytes per
+  animal of the whole population. On an error nothing is left in the output folder.
 
   Input Parameters:
 + sim       - with a specification
@@ -107,10 +108,7 @@ PetscErrorCode MeritSimulationGetSize(MeritSimulation sim, MeritSimulationSize *
 }
 
 /* MeritSimulationOutput - Folder written to; borrowed. Not collective. */
-const char *MeritSimulationOutput(MeritSimulation sim)
-{
-  return sim->spec.output;
-}
+const char *MeritSimulationOutput(MeritSimulation sim) { return sim->spec.output; }
 
 /* MeritSimulationDestroy - Free; NULL-safe, sets the handle to NULL. Collective. */
 PetscErrorCode MeritSimulationDestroy(MeritSimulation *simulation)

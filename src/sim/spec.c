@@ -3,45 +3,45 @@
 #include <string.h>
 
 static const MeritKey keys[] = {
-  {"seed", "whole number: another seed, another population (1)"},
-  {"output", "folder to write into"},
-  {"overwrite", "yes | no: replace an earlier result in the output folder (no)"},
-  {"population.generations", "discrete generations, founders included (5)"},
-  {"population.animals", "animals in all"},
-  {"population.per_generation", "animals of each generation, instead of `animals`"},
-  {"population.males", "fraction of males (0.5)"},
-  {"population.sires", "bulls used for each generation (one for 100 animals born)"},
-  {"population.dams", "cows that may be dams of each generation (all of the one before)"},
-  {"population.unknown_sire", "fraction of animals whose sire is unknown: an unrelated base animal (0)"},
-  {"population.unknown_dam", "the same of dams (0)"},
-  {"selection.sires", "random | best: by true value plus noise (random)"},
-  {"selection.trait", "trait that bulls are selected on (the first)"},
-  {"selection.accuracy", "correlation of true value and selection index in an unselected population (0.7)"},
-  {"herds.number", "herds (one for 100 animals of a generation)"},
-  {"herds.moved", "fraction of animals that leave their dam's herd for any other (0.05)"},
-  {"herds.years", "years over which a generation is born (2)"},
-  {"traits.names", "name, or list of names"},
-  {"traits.means", "number, or list by trait (0)"},
-  {"traits.G", "genetic covariance matrix"},
-  {"traits.R", "residual covariance matrix"},
-  {"traits.PE", "covariance matrix of the cow's permanent environment (none)"},
-  {"traits.missing", "fraction of values missing, of all traits or by trait (0)"},
-  {"effects.herd_year", "standard deviation of herd-year effects, by trait (no such effect)"},
-  {"effects.parity", "standard deviation of parity effects, by trait (no such effect)"},
-  {"effects.age", "regression on age in days, by trait (no such effect)"},
-  {"records.per_cow", "records of a cow at most, one each parity (1)"},
-  {"records.survival", "probability of each further record (1)"},
-  {"records.fraction", "fraction of cows with records (1)"},
-  {"records.cows", "number of cows with records, instead of `fraction`"},
-  {"chip.snps", "SNPs of the chip"},
-  {"chip.chromosomes", "chromosomes (30)"},
-  {"chip.length", "Morgans of each chromosome (1)"},
-  {"chip.genotyped", "animals genotyped: sires used, then the youngest; number, or fraction below 1"},
-  {"chip.missing", "fraction of calls missing (0)"},
-  {"chip.qtl", "SNPs of the chip that are QTL (100)"},
-  {"chip.share", "share of the genetic variance due to the QTL; the rest is polygenic (0)"},
-  {"chip.ancestors", "ancestral haplotypes that founders are mosaics of: fewer, more LD (12)"},
-  {"chip.age", "switches between ancestral haplotypes per Morgan: more, shorter LD (100)"},
+    {"seed", "whole number: another seed, another population (1)"},
+    {"output", "folder to write into"},
+    {"overwrite", "yes | no: replace an earlier result in the output folder (no)"},
+    {"population.generations", "discrete generations, founders included (5)"},
+    {"population.animals", "animals in all"},
+    {"population.per_generation", "animals of each generation, instead of `animals`"},
+    {"population.males", "fraction of males (0.5)"},
+    {"population.sires", "bulls used for each generation (one for 100 animals born)"},
+    {"population.dams", "cows that may be dams of each generation (all of the one before)"},
+    {"population.unknown_sire", "fraction of animals whose sire is unknown: an unrelated base animal (0)"},
+    {"population.unknown_dam", "the same of dams (0)"},
+    {"selection.sires", "random | best: by true value plus noise (random)"},
+    {"selection.trait", "trait that bulls are selected on (the first)"},
+    {"selection.accuracy", "correlation of true value and selection index in an unselected population (0.7)"},
+    {"herds.number", "herds (one for 100 animals of a generation)"},
+    {"herds.moved", "fraction of animals that leave their dam's herd for any other (0.05)"},
+    {"herds.years", "years over which a generation is born (2)"},
+    {"traits.names", "name, or list of names"},
+    {"traits.means", "number, or list by trait (0)"},
+    {"traits.G", "genetic covariance matrix"},
+    {"traits.R", "residual covariance matrix"},
+    {"traits.PE", "covariance matrix of the cow's permanent environment (none)"},
+    {"traits.missing", "fraction of values missing, of all traits or by trait (0)"},
+    {"effects.herd_year", "standard deviation of herd-year effects, by trait (no such effect)"},
+    {"effects.parity", "standard deviation of parity effects, by trait (no such effect)"},
+    {"effects.age", "regression on age in days, by trait (no such effect)"},
+    {"records.per_cow", "records of a cow at most, one each parity (1)"},
+    {"records.survival", "probability of each further record (1)"},
+    {"records.fraction", "fraction of cows with records (1)"},
+    {"records.cows", "number of cows with records, instead of `fraction`"},
+    {"chip.snps", "SNPs of the chip"},
+    {"chip.chromosomes", "chromosomes (30)"},
+    {"chip.length", "Morgans of each chromosome (1)"},
+    {"chip.genotyped", "animals genotyped: sires used, then the youngest; number, or fraction below 1"},
+    {"chip.missing", "fraction of calls missing (0)"},
+    {"chip.qtl", "SNPs of the chip that are QTL (100)"},
+    {"chip.share", "share of the genetic variance due to the QTL; the rest is polygenic (0)"},
+    {"chip.ancestors", "ancestral haplotypes that founders are mosaics of: fewer, more LD (12)"},
+    {"chip.age", "switches between ancestral haplotypes per Morgan: more, shorter LD (100)"},
 };
 
 /* MeritSimulationKeys - Keys of a specification. Not collective; borrowed. */
@@ -61,14 +61,16 @@ static PetscErrorCode Need(MeritNode tree, const char key[], const char what[])
 static PetscErrorCode CheckName(MeritNode node, int n, char **names)
 {
   static const char *const taken[] = {"id", "herd", "year", "parity", "age"};
-  const char              *name = names[n];
-  bool                     good = name[0] && !strchr("0123456789", name[0]);
+  const char              *name    = names[n];
+  bool                     good    = name[0] && !strchr("0123456789", name[0]);
 
   PetscFunctionBegin;
-  for (const char *c = name; *c; c++) good = good && ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("_0123456789", *c));
+  for (const char *c = name; *c; c++)
+    good = good && ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("_0123456789", *c));
   if (!good) PetscCall(MeritNodeError(node, "a trait's name has letters, digits and _ only, not '%s'", name));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(taken); i++)
-    if (!strcmp(name, taken[i])) PetscCall(MeritNodeError(node, "a trait cannot be named '%s': it is another column's name", name));
+    if (!strcmp(name, taken[i]))
+      PetscCall(MeritNodeError(node, "a trait cannot be named '%s': it is another column's name", name));
   for (int i = 0; i < n; i++)
     if (!strcmp(name, names[i])) PetscCall(MeritNodeError(node, "the trait '%s' is there twice", name));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -81,7 +83,8 @@ static PetscErrorCode ReadNames(MeritNode tree, SimSpec *spec)
 
   PetscFunctionBegin;
   PetscCall(Need(tree, "traits.names", "a name or a list of names"));
-  if (n < 1 || n > SIM_MAX_TRAITS) PetscCall(MeritNodeError(node, "1 to %d traits are possible, not %d", SIM_MAX_TRAITS, n));
+  if (n < 1 || n > SIM_MAX_TRAITS)
+    PetscCall(MeritNodeError(node, "1 to %d traits are possible, not %d", SIM_MAX_TRAITS, n));
   PetscCall(PetscCalloc1(n, &spec->trait));
   for (int i = 0; i < n; i++) {
     MeritNode child = node->kind == MERIT_NODE_LIST ? node->child[i] : node;
@@ -116,7 +119,8 @@ static PetscErrorCode ReadTraits(MeritNode tree, SimSpec *spec)
   PetscCall(SimReadVector(tree, "effects.herd_year", n, false, 0.0, huge, spec->herd_year));
   PetscCall(SimReadVector(tree, "effects.parity", n, false, 0.0, huge, spec->parity));
   PetscCall(SimReadVector(tree, "effects.age", n, false, -huge, huge, spec->age));
-  /* rounding to about a thousandth of the residual deviation keeps the file small and adds nothing that matters */
+  /* rounding to about a thousandth of the residual deviation keeps the file small and adds nothing that
+     matters */
   for (int t = 0; t < n; t++)
     spec->decimals[t] = (int)PetscMax(0.0, PetscMin(15.0, 3.0 - floor(0.5 * log10(spec->R[t * n + t]))));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -130,10 +134,13 @@ static PetscErrorCode ReadPopulation(MeritNode tree, SimSpec *spec)
   PetscCall(MeritConfigInt(tree, "population.generations", 1, 1000, &generations));
   PetscCall(MeritConfigInt(tree, "population.animals", 1, UINT32_MAX - 1, &spec->animals));
   PetscCall(MeritConfigInt(tree, "population.per_generation", 1, UINT32_MAX - 1, &each));
-  if ((each > 0) == (spec->animals > 0)) PetscCall(MeritNodeError(tree, "give either population.animals or population.per_generation"));
+  if ((each > 0) == (spec->animals > 0))
+    PetscCall(MeritNodeError(tree, "give either population.animals or population.per_generation"));
   if (each) spec->animals = each * generations;
-  if (spec->animals >= UINT32_MAX) PetscCall(MeritNodeError(tree, "at most %lld animals in all are possible", (long long)UINT32_MAX - 1));
-  if (spec->animals < generations) PetscCall(MeritNodeError(tree, "population.animals: fewer animals than generations"));
+  if (spec->animals >= UINT32_MAX)
+    PetscCall(MeritNodeError(tree, "at most %lld animals in all are possible", (long long)UINT32_MAX - 1));
+  if (spec->animals < generations)
+    PetscCall(MeritNodeError(tree, "population.animals: fewer animals than generations"));
   spec->generations = (int)generations;
   each              = spec->animals / generations;
   spec->males       = 0.5;
@@ -161,7 +168,8 @@ static PetscErrorCode ReadSelection(MeritNode tree, SimSpec *spec)
   spec->select_accuracy = 0.7;
   PetscCall(MeritConfigChoice(tree, "selection.sires", 2, ways, &way));
   PetscCall(MeritConfigReal(tree, "selection.accuracy", 0.001, 1.0, &spec->select_accuracy));
-  PetscCall(MeritConfigChoice(tree, "selection.trait", spec->n_traits, (const char *const *)spec->trait, &spec->select_trait));
+  PetscCall(MeritConfigChoice(tree, "selection.trait", spec->n_traits, (const char *const *)spec->trait,
+                              &spec->select_trait));
   spec->select_best = way == 1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -178,7 +186,8 @@ static PetscErrorCode ReadRecords(MeritNode tree, SimSpec *spec)
   PetscCall(MeritConfigReal(tree, "records.fraction", 0.0, 1.0, &spec->fraction));
   PetscCall(MeritConfigInt(tree, "records.cows", 0, spec->animals, &spec->cows));
   if (MeritNodeFind(tree, "records.cows") && MeritNodeFind(tree, "records.fraction"))
-    PetscCall(MeritNodeError(MeritNodeFind(tree, "records.cows"), "give records.cows or records.fraction, not both"));
+    PetscCall(MeritNodeError(MeritNodeFind(tree, "records.cows"),
+                             "give records.cows or records.fraction, not both"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -189,8 +198,10 @@ static PetscErrorCode ReadGenotyped(MeritNode tree, SimSpec *spec)
 
   PetscFunctionBegin;
   PetscCall(MeritConfigReal(tree, "chip.genotyped", 0.0, count, &count));
-  if (count < 1.0) count = floor(count * (double)spec->animals + 0.5);
-  else if (count != floor(count)) PetscCall(MeritNodeError(node, "a number of animals, or a fraction below 1"));
+  if (count < 1.0)
+    count = floor(count * (double)spec->animals + 0.5);
+  else if (count != floor(count))
+    PetscCall(MeritNodeError(node, "a number of animals, or a fraction below 1"));
   if (count < 1.0) PetscCall(MeritNodeError(node, "a chip needs at least one genotyped animal"));
   spec->genotyped = (int64_t)count;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -206,7 +217,9 @@ static PetscErrorCode ReadChip(MeritNode tree, SimSpec *spec)
   PetscCall(Need(tree, "chip.snps", "how many SNPs the chip has"));
   PetscCall(MeritConfigInt(tree, "chip.snps", 1, 100000000, &snps));
   PetscCall(MeritConfigInt(tree, "chip.chromosomes", 1, 1000, &chromosomes));
-  if (chromosomes > snps) PetscCall(MeritNodeError(MeritNodeFind(tree, "chip.snps"), "fewer SNPs than chromosomes (%lld)", (long long)chromosomes));
+  if (chromosomes > snps)
+    PetscCall(MeritNodeError(MeritNodeFind(tree, "chip.snps"), "fewer SNPs than chromosomes (%lld)",
+                             (long long)chromosomes));
   qtl          = PetscMin(qtl, snps);
   spec->length = 1.0;
   PetscCall(MeritConfigReal(tree, "chip.length", 0.001, 100.0, &spec->length));
@@ -214,7 +227,8 @@ static PetscErrorCode ReadChip(MeritNode tree, SimSpec *spec)
   PetscCall(MeritConfigReal(tree, "chip.share", 0.0, 1.0, &spec->share));
   PetscCall(MeritConfigInt(tree, "chip.qtl", 1, snps, &qtl));
   if (spec->share > 0.0 && qtl < spec->n_traits)
-    PetscCall(MeritNodeError(tree, "chip.qtl: at least as many QTL as traits are needed, %d", spec->n_traits));
+    PetscCall(
+        MeritNodeError(tree, "chip.qtl: at least as many QTL as traits are needed, %d", spec->n_traits));
   PetscCall(MeritConfigInt(tree, "chip.ancestors", 2, 255, &ancestors));
   spec->founder_age = 100.0;
   PetscCall(MeritConfigReal(tree, "chip.age", 0.0, 1e6, &spec->founder_age));
@@ -226,7 +240,8 @@ static PetscErrorCode ReadChip(MeritNode tree, SimSpec *spec)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Read a checked tree of keys into the plain specification; USAGE errors name line and column. Not collective. */
+/* Read a checked tree of keys into the plain specification; USAGE errors name line and column. Not
+   collective. */
 PetscErrorCode SimSpecRead(MeritNode tree, SimSpec *spec)
 {
   int64_t seed = 1;

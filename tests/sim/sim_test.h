@@ -29,7 +29,8 @@ static inline void RemoveFolder(const char folder[])
   if (rank == 0) assert_int_equal(system(command), 0);
 }
 
-static inline PetscErrorCode Simulate(MPI_Comm comm, const char spec[], const char output[], MeritSimulationSize *made)
+static inline PetscErrorCode Simulate(MPI_Comm comm, const char spec[], const char output[],
+                                      MeritSimulationSize *made)
 {
   MeritSimulation sim;
   MeritNode       tree;
@@ -59,28 +60,27 @@ static inline FILE *Open(const char folder[], const char name[])
 }
 
 /* Number of an id, from 0; -1 for "0". */
-static inline long NumberOf(const char id[])
-{
-  return strtol(id + strcspn(id, "0123456789"), NULL, 10) - 1;
-}
+static inline long NumberOf(const char id[]) { return strtol(id + strcspn(id, "0123456789"), NULL, 10) - 1; }
 
 /* The population as written, by animal number. */
 typedef struct {
-  long   n, *sire, *dam;
-  int   *generation, *year, *male;
+  long    n, *sire, *dam;
+  int    *generation, *year, *male;
   double *F, *tbv, *qtl; /* first trait */
 } Population;
 
 static inline Population ReadPopulation(const char folder[], long n, int n_traits, int with_qtl)
 {
-  Population p = {.n = n};
+  Population p    = {.n = n};
   FILE      *file = Open(folder, "pedigree.csv");
   char       id[64], sire[64], dam[64], line[1024];
   long       i;
 
   p.sire = calloc((size_t)n, sizeof(long)), p.dam = calloc((size_t)n, sizeof(long));
-  p.generation = calloc((size_t)n, sizeof(int)), p.year = calloc((size_t)n, sizeof(int)), p.male = calloc((size_t)n, sizeof(int));
-  p.F = calloc((size_t)n, sizeof(double)), p.tbv = calloc((size_t)n, sizeof(double)), p.qtl = calloc((size_t)n, sizeof(double));
+  p.generation = calloc((size_t)n, sizeof(int)), p.year = calloc((size_t)n, sizeof(int)),
+  p.male = calloc((size_t)n, sizeof(int));
+  p.F = calloc((size_t)n, sizeof(double)), p.tbv = calloc((size_t)n, sizeof(double)),
+  p.qtl = calloc((size_t)n, sizeof(double));
   assert_non_null(fgets(line, sizeof(line), file));
   assert_string_equal(line, "id,sire,dam,birth_year\n");
   for (i = 0; fgets(line, sizeof(line), file); i++) {
@@ -114,7 +114,8 @@ static inline Population ReadPopulation(const char folder[], long n, int n_trait
 
 static inline void FreePopulation(Population *p)
 {
-  free(p->sire), free(p->dam), free(p->generation), free(p->year), free(p->male), free(p->F), free(p->tbv), free(p->qtl);
+  free(p->sire), free(p->dam), free(p->generation), free(p->year), free(p->male), free(p->F), free(p->tbv),
+      free(p->qtl);
 }
 
 /* Running sums of pairs. */

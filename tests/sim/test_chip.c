@@ -2,10 +2,10 @@
 
 enum { ANIMALS = 1200, SNPS = 600 };
 static const char whole[] =
-  "seed: 21\n"
-  "population: {animals: 1200, generations: 3, sires: 12, unknown_dam: 0.05}\n"
-  "traits: {names: milk, G: 40, R: 60}\n"
-  "chip: {chromosomes: 2, snps: 600, length: 1.5, qtl: 90, share: 0.7, ancestors: 10, age: 20}\n";
+    "seed: 21\n"
+    "population: {animals: 1200, generations: 3, sires: 12, unknown_dam: 0.05}\n"
+    "traits: {names: milk, G: 40, R: 60}\n"
+    "chip: {chromosomes: 2, snps: 600, length: 1.5, qtl: 90, share: 0.7, ancestors: 10, age: 20}\n";
 
 static signed char copies[SNPS][ANIMALS]; /* -1 missing */
 static long        row_of[ANIMALS];       /* row of the .fam by animal, -1 */
@@ -24,7 +24,8 @@ static long ReadChip(const char folder[], long n_snps)
     assert_int_equal(sscanf(line, "%*s %63s", id), 1);
     row_of[NumberOf(id)] = rows;
   }
-  for (; fgets(line, sizeof(line), bim); n++) assert_int_equal(sscanf(line, "%d %*s %lf", &chromosome[n], &place[n]), 2);
+  for (; fgets(line, sizeof(line), bim); n++)
+    assert_int_equal(sscanf(line, "%d %*s %lf", &chromosome[n], &place[n]), 2);
   assert_int_equal(n, n_snps);
   assert_int_equal(getc(bed), 0x6c);
   assert_int_equal(getc(bed), 0x1b);
@@ -35,8 +36,10 @@ static long ReadChip(const char folder[], long n_snps)
 
       assert_true(byte != EOF);
       for (long k = i; k < i + 4; k++) {
-        if (k < rows) copies[j][k] = code[(byte >> 2 * (k - i)) & 3];
-        else assert_int_equal((byte >> 2 * (k - i)) & 3, 0);
+        if (k < rows)
+          copies[j][k] = code[(byte >> 2 * (k - i)) & 3];
+        else
+          assert_int_equal((byte >> 2 * (k - i)) & 3, 0);
       }
     }
   assert_int_equal(getc(bed), EOF);
@@ -44,15 +47,16 @@ static long ReadChip(const char folder[], long n_snps)
   return rows;
 }
 
-/* The QTL genes are carried through the generations, the chip is dropped afterwards: they must be the same genes. */
+/* The QTL genes are carried through the generations, the chip is dropped afterwards: they must be the same
+   genes. */
 static void TestTheQtlOnTheChipGiveTheTrueValues(void **state)
 {
-  char       folder[64], line[256], snp[32];
-  Population p;
+  char          folder[64], line[256], snp[32];
+  Population    p;
   static double value[ANIMALS];
-  FILE      *file;
-  double     frequency, effect, genic = 0;
-  int        n = 0;
+  FILE         *file;
+  double        frequency, effect, genic = 0;
+  int           n = 0;
 
   (void)state;
   FreshFolder(folder);
@@ -65,7 +69,8 @@ static void TestTheQtlOnTheChipGiveTheTrueValues(void **state)
     assert_non_null(fgets(line, sizeof(line), file));
     for (; fgets(line, sizeof(line), file); n++) {
       assert_int_equal(sscanf(line, "%31s %*s %lf %lf", snp, &frequency, &effect), 3);
-      for (int i = 0; i < ANIMALS; i++) value[i] += effect * (copies[NumberOf(snp)][row_of[i]] - 2 * frequency);
+      for (int i = 0; i < ANIMALS; i++)
+        value[i] += effect * (copies[NumberOf(snp)][row_of[i]] - 2 * frequency);
       genic += 2 * frequency * (1 - frequency) * effect * effect;
     }
     fclose(file);
@@ -97,7 +102,8 @@ static void TestGenotypesFollowMendel(void **state)
         for (int j = 0; q >= 0 && j < SNPS; j++) {
           opposing += abs(copies[j][i] - copies[j][q]) == 2;
           if (p.generation[i] == 1 && j % 7 == 0) AddPair(&parent, copies[j][q] - 1, copies[j][i] - 1);
-          if (p.generation[i] == 1 && j % 7 == 0) AddPair(&unrelated, copies[j][(q + 1) % 400] - 1, copies[j][i] - 1);
+          if (p.generation[i] == 1 && j % 7 == 0)
+            AddPair(&unrelated, copies[j][(q + 1) % 400] - 1, copies[j][i] - 1);
         }
       }
     assert_int_equal(opposing, 0);
@@ -127,7 +133,8 @@ static double Disequilibrium(double from, double to)
   return sum / n;
 }
 
-/* Ten ancestral haplotypes: two SNPs on one of them have r2 of 1/9 on average, times exp(-2 age d); 400 founders add 1/400. */
+/* Ten ancestral haplotypes: two SNPs on one of them have r2 of 1/9 on average, times exp(-2 age d); 400
+   founders add 1/400. */
 static void TestDisequilibriumFallsWithDistance(void **state)
 {
   char folder[64];
@@ -144,7 +151,8 @@ static void TestDisequilibriumFallsWithDistance(void **state)
   RemoveFolder(folder);
 }
 
-/* Drift over two generations through 12 sires: variance of the change about p(1-p)/2 (1/8Nm + 1/8Nf) a generation */
+/* Drift over two generations through 12 sires: variance of the change about p(1-p)/2 (1/8Nm + 1/8Nf) a
+   generation */
 static void TestFrequenciesDriftButStayNearTheBase(void **state)
 {
   char   folder[64];
@@ -171,8 +179,9 @@ static void TestFrequenciesDriftButStayNearTheBase(void **state)
 
 static void TestSiresUsedThenTheYoungestAreGenotyped(void **state)
 {
-  static const char part[] = "population: {animals: 1200, generations: 3, sires: 12}\ntraits: {names: milk, G: 40, R: 60}\n"
-                             "chip: {chromosomes: 5, snps: 200, genotyped: 501, missing: 0.03}\n";
+  static const char part[] =
+      "population: {animals: 1200, generations: 3, sires: 12}\ntraits: {names: milk, G: 40, R: 60}\n"
+      "chip: {chromosomes: 5, snps: 200, genotyped: 501, missing: 0.03}\n";
   char       folder[64];
   Population p;
   int        used[ANIMALS] = {0};
@@ -201,11 +210,11 @@ static void TestSiresUsedThenTheYoungestAreGenotyped(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTheQtlOnTheChipGiveTheTrueValues),
-  cmocka_unit_test(TestGenotypesFollowMendel),
-  cmocka_unit_test(TestDisequilibriumFallsWithDistance),
-  cmocka_unit_test(TestFrequenciesDriftButStayNearTheBase),
-  cmocka_unit_test(TestSiresUsedThenTheYoungestAreGenotyped),
+    cmocka_unit_test(TestTheQtlOnTheChipGiveTheTrueValues),
+    cmocka_unit_test(TestGenotypesFollowMendel),
+    cmocka_unit_test(TestDisequilibriumFallsWithDistance),
+    cmocka_unit_test(TestFrequenciesDriftButStayNearTheBase),
+    cmocka_unit_test(TestSiresUsedThenTheYoungestAreGenotyped),
 };
 
 TEST_MAIN(tests)

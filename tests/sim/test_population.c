@@ -1,14 +1,14 @@
 #include "sim_test.h"
 
 /* Bounds are four standard errors and more, so that a change of seed passes too. */
-static const char big[] =
-  "seed: 11\n"
-  "population: {animals: 24000, generations: 4, sires: 200, unknown_dam: 0.1}\n"
-  "herds: {number: 20, moved: 0.1}\n"
-  "traits: {names: [milk, fat], means: [100, 50], G: [[40, 12], [12, 10]], R: [[60, -20], [-20, 30]], PE: [[20, 0], [0, 5]],"
-  " missing: [0, 0.25]}\n"
-  "effects: {herd_year: [5, 2], parity: [4, 1], age: [0.02, 0]}\n"
-  "records: {per_cow: 2, fraction: 0.8}\n";
+static const char big[] = "seed: 11\n"
+                          "population: {animals: 24000, generations: 4, sires: 200, unknown_dam: 0.1}\n"
+                          "herds: {number: 20, moved: 0.1}\n"
+                          "traits: {names: [milk, fat], means: [100, 50], G: [[40, 12], [12, 10]], R: [[60, "
+                          "-20], [-20, 30]], PE: [[20, 0], [0, 5]],"
+                          " missing: [0, 0.25]}\n"
+                          "effects: {herd_year: [5, 2], parity: [4, 1], age: [0.02, 0]}\n"
+                          "records: {per_cow: 2, fraction: 0.8}\n";
 
 static void TestTrueValuesHaveTheVarianceAskedForAndParentsGiveHalf(void **state)
 {
@@ -25,7 +25,8 @@ static void TestTrueValuesHaveTheVarianceAskedForAndParentsGiveHalf(void **state
       if (p.generation[i] == 0) AddPair(&base, p.tbv[i], 0);
       if (p.generation[i] > 0) AddPair(&unknown, p.dam[i] < 0, 0);
       if (p.sire[i] >= 0) AddPair(&sires, p.tbv[p.sire[i]], p.tbv[i]);
-      if (p.sire[i] >= 0 && p.dam[i] >= 0) AddPair(&mendel, p.tbv[i] - 0.5 * (p.tbv[p.sire[i]] + p.tbv[p.dam[i]]), 0);
+      if (p.sire[i] >= 0 && p.dam[i] >= 0)
+        AddPair(&mendel, p.tbv[i] - 0.5 * (p.tbv[p.sire[i]] + p.tbv[p.dam[i]]), 0);
     }
     assert_int_equal((long)base.n, 6000);
     Near(Mean(&base), 0, 4 * sqrt(40.0 / 6000));
@@ -43,8 +44,8 @@ static double fixed_mean[2], fixed_age[2], fixed_parity[3][2], fixed_hy[20][16][
 
 static void ReadFixed(const char folder[])
 {
-  FILE *file = Open(folder, "truth_fixed.tsv");
-  char  line[256], trait[32], term[32], level[32];
+  FILE  *file = Open(folder, "truth_fixed.tsv");
+  char   line[256], trait[32], term[32], level[32];
   double v;
 
   assert_non_null(fgets(line, sizeof(line), file));
@@ -53,9 +54,12 @@ static void ReadFixed(const char folder[])
 
     assert_int_equal(sscanf(line, "%31s %31s %31s %lf", trait, term, level, &v), 4);
     t = !strcmp(trait, "fat");
-    if (!strcmp(term, "1")) fixed_mean[t] = v;
-    else if (!strcmp(term, "cov(age)")) fixed_age[t] = v;
-    else if (!strcmp(term, "parity")) fixed_parity[atoi(level)][t] = v;
+    if (!strcmp(term, "1"))
+      fixed_mean[t] = v;
+    else if (!strcmp(term, "cov(age)"))
+      fixed_age[t] = v;
+    else if (!strcmp(term, "parity"))
+      fixed_parity[atoi(level)][t] = v;
     else {
       assert_int_equal(sscanf(level, "H%d:%d", &herd, &year), 2);
       assert_in_range(year, 2002, 2017);
@@ -72,21 +76,23 @@ static double *SecondTrait(const char folder[], long n)
   char    line[256];
 
   assert_non_null(fgets(line, sizeof(line), file));
-  for (long i = 0; fgets(line, sizeof(line), file); i++) assert_int_equal(sscanf(line, "%*s %*s %*s %*s %lf", &v[i]), 1);
+  for (long i = 0; fgets(line, sizeof(line), file); i++)
+    assert_int_equal(sscanf(line, "%*s %*s %*s %*s %lf", &v[i]), 1);
   fclose(file);
   return v;
 }
 
-/* What is left of the records after the true fixed effects and breeding values must be permanent environment plus residual. */
+/* What is left of the records after the true fixed effects and breeding values must be permanent environment
+   plus residual. */
 static void TestRecordsAreTheSumOfTheirParts(void **state)
 {
-  char       folder[64], line[256], id[32], fat[32];
-  Population p;
-  Pairs      noise = {0}, both = {0}, repeated = {0}, missing = {0};
-  double    *second, y[2], before = 0;
-  long       last = -1, cows = 0;
-  int        herd, year, parity, age;
-  FILE      *file;
+  char                folder[64], line[256], id[32], fat[32];
+  Population          p;
+  Pairs               noise = {0}, both = {0}, repeated = {0}, missing = {0};
+  double             *second, y[2], before = 0;
+  long                last = -1, cows = 0;
+  int                 herd, year, parity, age;
+  FILE               *file;
   MeritSimulationSize made;
 
   (void)state;
@@ -103,18 +109,23 @@ static void TestRecordsAreTheSumOfTheirParts(void **state)
       long   i;
       double e, f;
 
-      assert_int_equal(sscanf(line, "%31[^,],H%d,%d,%d,%d,%lf,%31s", id, &herd, &year, &parity, &age, &y[0], fat), 7);
+      assert_int_equal(
+          sscanf(line, "%31[^,],H%d,%d,%d,%d,%lf,%31s", id, &herd, &year, &parity, &age, &y[0], fat), 7);
       i = NumberOf(id);
       assert_false(p.male[i]);
       assert_int_equal(year, p.year[i] + 1 + parity);
-      e = y[0] - fixed_mean[0] - fixed_age[0] * age - fixed_parity[parity][0] - fixed_hy[herd - 1][year - 2002][0] - p.tbv[i];
+      e = y[0] - fixed_mean[0] - fixed_age[0] * age - fixed_parity[parity][0] -
+          fixed_hy[herd - 1][year - 2002][0] - p.tbv[i];
       AddPair(&missing, !strcmp(fat, "NA"), 0);
       if (strcmp(fat, "NA")) {
-        f = atof(fat) - fixed_mean[1] - fixed_parity[parity][1] - fixed_hy[herd - 1][year - 2002][1] - second[i];
+        f = atof(fat) - fixed_mean[1] - fixed_parity[parity][1] - fixed_hy[herd - 1][year - 2002][1] -
+            second[i];
         AddPair(&both, e, f);
       }
-      if (i == last) AddPair(&repeated, before, e);
-      else AddPair(&noise, e, 0), cows++;
+      if (i == last)
+        AddPair(&repeated, before, e);
+      else
+        AddPair(&noise, e, 0), cows++;
       last   = i;
       before = e;
     }
@@ -136,8 +147,9 @@ static void TestRecordsAreTheSumOfTheirParts(void **state)
 /* Tabular method on the whole matrix */
 static void TestInbreedingIsThatOfThePedigree(void **state)
 {
-  static const char close[] = "seed: 5\npopulation: {animals: 420, generations: 7, sires: 3, unknown_sire: 0.05, unknown_dam: 0.05}\n"
-                              "traits: {names: y, G: 1, R: 1}\n";
+  static const char close[] =
+      "seed: 5\npopulation: {animals: 420, generations: 7, sires: 3, unknown_sire: 0.05, unknown_dam: 0.05}\n"
+      "traits: {names: y, G: 1, R: 1}\n";
   char       folder[64];
   Population p;
   double    *A, most = 0;
@@ -151,7 +163,8 @@ static void TestInbreedingIsThatOfThePedigree(void **state)
     for (long i = 0; i < p.n; i++) {
       long s = p.sire[i], d = p.dam[i];
 
-      for (long j = 0; j < i; j++) A[i * p.n + j] = A[j * p.n + i] = 0.5 * ((s < 0 ? 0 : A[j * p.n + s]) + (d < 0 ? 0 : A[j * p.n + d]));
+      for (long j = 0; j < i; j++)
+        A[i * p.n + j] = A[j * p.n + i] = 0.5 * ((s < 0 ? 0 : A[j * p.n + s]) + (d < 0 ? 0 : A[j * p.n + d]));
       A[i * p.n + i] = 1 + (s < 0 || d < 0 ? 0 : 0.5 * A[s * p.n + d]);
       Near(p.F[i], A[i * p.n + i] - 1, 2e-6);
       most = fmax(most, p.F[i]);
@@ -170,10 +183,11 @@ static double LastGeneration(const char way[], MeritSimulationSize *made)
   Pairs      last = {0};
 
   FreshFolder(folder);
-  snprintf(spec, sizeof(spec),
-           "population: {per_generation: 1000, generations: 4, sires: 10}\nselection: {sires: %s, accuracy: 0.6}\n"
-           "traits: {names: y, G: 1, R: 1}\nrecords: {cows: 777}\n",
-           way);
+  snprintf(
+      spec, sizeof(spec),
+      "population: {per_generation: 1000, generations: 4, sires: 10}\nselection: {sires: %s, accuracy: 0.6}\n"
+      "traits: {names: y, G: 1, R: 1}\nrecords: {cows: 777}\n",
+      way);
   TestCall(Simulate(PETSC_COMM_WORLD, spec, folder, made));
   if (rank == 0) {
     p = ReadPopulation(folder, 4000, 1, 0);
@@ -184,7 +198,8 @@ static double LastGeneration(const char way[], MeritSimulationSize *made)
   return rank == 0 ? Mean(&last) : 0;
 }
 
-/* Ten of about 500 bulls: intensity 2.42, so three rounds give about 3 x 2.42 x 0.6 / 2 = 2.2 deviations, less with variance lost. */
+/* Ten of about 500 bulls: intensity 2.42, so three rounds give about 3 x 2.42 x 0.6 / 2 = 2.2 deviations,
+   less with variance lost. */
 static void TestTheBestBullsMakeProgressAndCountsAreExact(void **state)
 {
   MeritSimulationSize made;
@@ -201,10 +216,10 @@ static void TestTheBestBullsMakeProgressAndCountsAreExact(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTrueValuesHaveTheVarianceAskedForAndParentsGiveHalf),
-  cmocka_unit_test(TestRecordsAreTheSumOfTheirParts),
-  cmocka_unit_test(TestInbreedingIsThatOfThePedigree),
-  cmocka_unit_test(TestTheBestBullsMakeProgressAndCountsAreExact),
+    cmocka_unit_test(TestTrueValuesHaveTheVarianceAskedForAndParentsGiveHalf),
+    cmocka_unit_test(TestRecordsAreTheSumOfTheirParts),
+    cmocka_unit_test(TestInbreedingIsThatOfThePedigree),
+    cmocka_unit_test(TestTheBestBullsMakeProgressAndCountsAreExact),
 };
 
 TEST_MAIN(tests)

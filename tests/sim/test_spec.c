@@ -56,7 +56,8 @@ static void TestTraitsAreChecked(void **state)
 static void TestWhatThePopulationCannotGiveIsRefused(void **state)
 {
   (void)state;
-  Refused("population: {animals: 100, generations: 2, males: 0.1, sires: 40}\n" TRAIT, "males, but 40 are to be parents");
+  Refused("population: {animals: 100, generations: 2, males: 0.1, sires: 40}\n" TRAIT,
+          "males, but 40 are to be parents");
   Refused(SOME TRAIT "records: {cows: 90}\n", "animals are cows");
 }
 
@@ -68,8 +69,10 @@ static void TestSingularMatricesWork(void **state)
 
   (void)state;
   FreshFolder(folder);
-  TestCall(Simulate(PETSC_COMM_WORLD, SOME "traits: {names: [a, b, c], G: [[0, 0, 0], [0, 4, 2], [0, 2, 1]], "
-                                           "R: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n", folder, NULL));
+  TestCall(Simulate(PETSC_COMM_WORLD,
+                    SOME "traits: {names: [a, b, c], G: [[0, 0, 0], [0, 4, 2], [0, 2, 1]], "
+                         "R: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n",
+                    folder, NULL));
   if (rank == 0) {
     p = ReadPopulation(folder, 100, 3, 0);
     for (int i = 0; i < 100; i++) assert_true(p.tbv[i] == 0);
@@ -79,12 +82,12 @@ static void TestSingularMatricesWork(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestUnknownKeysAreNamedWithTheNearest),
-  cmocka_unit_test(TestNumbersOutOfRangeAreRefused),
-  cmocka_unit_test(TestSizesMustBeGivenOnce),
-  cmocka_unit_test(TestTraitsAreChecked),
-  cmocka_unit_test(TestWhatThePopulationCannotGiveIsRefused),
-  cmocka_unit_test(TestSingularMatricesWork),
+    cmocka_unit_test(TestUnknownKeysAreNamedWithTheNearest),
+    cmocka_unit_test(TestNumbersOutOfRangeAreRefused),
+    cmocka_unit_test(TestSizesMustBeGivenOnce),
+    cmocka_unit_test(TestTraitsAreChecked),
+    cmocka_unit_test(TestWhatThePopulationCannotGiveIsRefused),
+    cmocka_unit_test(TestSingularMatricesWork),
 };
 
 TEST_MAIN(tests)
