@@ -88,23 +88,34 @@ static double *TimesStructure(const DenseModel *m, const DenseTerm *t, int r)
   return WK;
 }
 
+/* is the trait of the record there, and all that its terms need? */
+static bool Usable(const DenseModel *m, int record, int trait)
+{
+  if (isnan(m->y[record * m->n_traits + trait])) return false;
+  for (int k = 0; k < m->n_terms; k++) {
+    const DenseTerm *e = m->term + k;
+
+    for (int c = 0; c < e->n_components; c++)
+      if (e->trait[c] == trait && e->n_levels > 0 && isnan(e->W[e->regressor[c]][record * e->n_levels])) return false;
+  }
+  return true;
+}
+
+bool DenseRecordUsed(const DenseModel *m, int record)
+{
+  for (int t = 0; t < m->n_traits; t++)
+    if (Usable(m, record, t)) return true;
+  return false;
+}
+
 /* the observations that can be used, in record and trait order */
 static int Observed(const DenseModel *m, Observation *obs)
 {
   int n = 0;
 
   for (int i = 0; i < m->n_records; i++)
-    for (int t = 0; t < m->n_traits; t++) {
-      bool use = !isnan(m->y[i * m->n_traits + t]);
-
-      for (int k = 0; k < m->n_terms && use; k++)
-        for (int c = 0; c < m->term[k].n_components; c++) {
-          const DenseTerm *e = m->term + k;
-
-          if (e->trait[c] == t && e->n_levels > 0 && isnan(e->W[e->regressor[c]][(size_t)i * (size_t)e->n_levels])) use = false;
-        }
-      if (use) obs[n++] = (Observation){i, t};
-    }
+    for (int t = 0; t < m->n_traits; t++)
+      if (Usable(m, i, t)) obs[n++] = (Observation){i, t};
   return n;
 }
 
@@ -215,34 +226,48 @@ typedef struct {
   int term, level, component;
 } Place;
 
-/* The first columns of X, in formula and level order, that are independent: judged on X itself by Gram-Schmidt done twice */
+/* Columns of X kept so far, orthonormal copies, and where they stand in the model */
+typedef struct {
+  int     n, p; /* observations, columns */
+  double *X, *Q;
+  Place  *place;
+} Basis;
+
+/* Add the columns of a fixed term that do not depend on those before: judged on X itself by Gram-Schmidt done twice */
+static void AddColumns(DenseTerm *t, int k, const Observation *obs, Basis *basis)
+{
+  int     n = basis->n;
+  double *x = Zeros(n);
+
+  for (int lc = 0; lc < t->n_levels * t->n_components; lc++) {
+    int    l = lc / t->n_components, c = lc % t->n_components, count = Column(t, l, c, n, obs, x);
+    double before = sqrt(Dot(n, x, x)), after, *to = basis->X + (size_t)basis->p * (size_t)n;
+
+    t->n[lc]        = count;
+    t->solution[lc] = 0.0;
+    t->aliased[lc]  = true;
+    if (count == 0 || basis->p == n) continue;
+    memcpy(to, x, (size_t)n * sizeof(double));
+    Orthogonalize(n, basis->p, basis->Q, x, NULL);
+    after = sqrt(Dot(n, x, x));
+    if (after <= 1e-9 * before) continue;
+    t->aliased[lc] = false;
+    for (int i = 0; i < n; i++) basis->Q[(size_t)basis->p * (size_t)n + (size_t)i] = x[i] / after;
+    basis->place[basis->p++] = (Place){k, l, c};
+  }
+  free(x);
+}
+
+/* The independent columns of X, in formula, level and component order; their number */
 static int Independent(DenseModel *m, int n, const Observation *obs, Place place[], double X[])
 {
-  double *Q = Zeros(n * n), *x = Zeros(n);
-  int     p = 0;
+  Basis basis = {n, 0, X, Zeros(n * n), place};
 
-  for (int k = 0; k < m->n_terms; k++) {
-    DenseTerm *t = m->term + k;
-
-    for (int lc = 0; !t->random && lc < t->n_levels * t->n_components; lc++) {
-      int    l = lc / t->n_components, c = lc % t->n_components, count = Column(t, l, c, n, obs, x);
-      double before = sqrt(Dot(n, x, x)), after;
-
-      t->n[lc]       = count;
-      t->solution[lc] = 0.0;
-      t->aliased[lc] = true;
-      if (count == 0 || p == n) continue;
-      memcpy(X + (size_t)p * (size_t)n, x, (size_t)n * sizeof(double));
-      Orthogonalize(n, p, Q, x, NULL);
-      after = sqrt(Dot(n, x, x));
-      if (after <= 1e-9 * before) continue;
-      t->aliased[lc] = false;
-      for (int i = 0; i < n; i++) Q[(size_t)p * (size_t)n + (size_t)i] = x[i] / after;
-      place[p++] = (Place){k, l, c};
-    }
-  }
-  free(Q), free(x);
-  return p;
+  for (int pass = 0; pass < 2; pass++)
+    for (int k = 0; k < m->n_terms; k++)
+      if (!m->term[k].random && m->term[k].first == (pass == 0)) AddColumns(m->term + k, k, obs, &basis);
+  free(basis.Q);
+  return basis.p;
 }
 
 /* Least squares of L^-1 y on L^-1 X by orthogonalization; b[p] */

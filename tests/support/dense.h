@@ -7,7 +7,7 @@
 
 /* One term: for each regressor a design over the levels; a component is a (regressor, trait) pair. */
 typedef struct {
-  bool     random;
+  bool     random, first; /* first: examined before all others for dependent columns (an intercept) */
   int      n_levels, n_regressors, n_components;
   double **W;         /* [n_regressors] designs, [n_records * n_levels] row-major; a NaN first in a row: missing in that record; owned */
   int     *regressor; /* [n_components]; owned */
@@ -33,6 +33,8 @@ typedef struct {
 DenseModel *DenseCreate(int n_records, int n_traits, int n_classes, int n_terms);
 void        DenseTermInit(DenseModel *model, int term, bool random, int n_levels, int n_regressors, int n_components);
 void        DenseDestroy(DenseModel **model);
+/* Is any trait of the record observed with all it needs? */
+bool DenseRecordUsed(const DenseModel *model, int record);
 /* 0, or -1 if V is not positive definite or no observation is left. */
 int DenseSolve(DenseModel *model);
 

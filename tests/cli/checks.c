@@ -1,0 +1,196 @@
+#include "checks.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* cut at a separator; the rest, or NULL */
+static char *Cut(char *text, const char separator[])
+{
+  char *at = strstr(text, separator);
+
+  if (!at) return NULL;
+  *at = 0;
+  return at + strlen(separator);
+}
+
+int ChecksRead(const char path[], const char data[], Check **checks)
+{
+  char  line[2048], file[1024];
+  FILE *f = fopen(path, "r");
+  int   n = 0;
+
+  *checks = calloc(1024, sizeof(**checks));
+  if (!f) return -1;
+  while (n < 1024 && fgets(line, sizeof(line), f)) {
+    Check *c = *checks + n;
+    char  *tolerance;
+
+    if (line[0] == '#' || line[0] == '\n') continue;
+    line[strcspn(line, "\n")] = 0;
+    c->text = c->job = strdup(line);
+    c->file          = Cut(c->job, " | ");
+    c->filter        = c->file ? Cut(c->file, " | ") : NULL;
+    c->column        = c->filter ? Cut(c->filter, " | ") : NULL;
+    tolerance        = c->column ? Cut(c->column, " | ") : NULL;
+    c->expression    = tolerance ? Cut(tolerance, " | ") : NULL;
+    n++;
+    if (c->expression) {
+      c->tolerance = strtod(tolerance, NULL);
+      snprintf(file, sizeof(file), "%s/%s", data, c->file);
+      c->sheet = SheetRead(file);
+    }
+    if (!c->sheet) {
+      fprintf(stderr, "%s: cannot use the line of %s, or its file\n", path, c->job);
+      n = -1;
+      break;
+    }
+  }
+  fclose(f);
+  return n;
+}
+
+void ChecksFree(int n, Check **checks)
+{
+  for (int i = 0; i < n; i++) {
+    free((*checks)[i].text);
+    SheetFree(&(*checks)[i].sheet);
+  }
+  free(*checks);
+  *checks = NULL;
+}
+
+/* does text match pattern? what * stands for goes to part */
+static bool Match(const char *text, const char *pattern, char part[128])
+{
+  const char *star = strchr(pattern, '*');
+  size_t      n = strlen(text), head, tail;
+
+  if (!star) return strcmp(text, pattern) == 0;
+  head = (size_t)(star - pattern);
+  tail = strlen(star + 1);
+  if (n < head + tail || strncmp(text, pattern, head) != 0 || strcmp(text + n - tail, star + 1) != 0) return false;
+  snprintf(part, 128, "%.*s", (int)(n - head - tail), text + head);
+  return true;
+}
+
+/* "column=pattern; column=pattern" */
+static bool Selected(const Check *c, int row, char part[128])
+{
+  char  filter[512], *rest = filter;
+  bool  all = true;
+
+  snprintf(filter, sizeof(filter), "%s", c->filter);
+  while (rest && *rest) {
+    char *item = rest, *pattern;
+    int   column;
+
+    rest    = Cut(item, "; ");
+    pattern = Cut(item, "=");
+    column  = SheetColumn(c->sheet, item);
+    all     = all && pattern && column >= 0 && Match(SheetCell(c->sheet, row, column), pattern, part);
+  }
+  return all;
+}
+
+/* put {column} and {*} of the row into the expression */
+static void Fill(const Check *c, int row, const char part[], char out[], size_t size)
+{
+  size_t n = 0;
+
+  for (const char *e = c->expression; *e && n + 1 < size;) {
+    const char *close = *e == '{' ? strchr(e, '}') : NULL;
+    char        name[64];
+    int         column;
+
+    if (!close) {
+      out[n++] = *e++;
+      continue;
+    }
+    snprintf(name, sizeof(name), "%.*s", (int)(close - e - 1), e + 1);
+    column = SheetColumn(c->sheet, name);
+    n += (size_t)snprintf(out + n, size - n, "%s", column >= 0 ? SheetCell(c->sheet, row, column) : part);
+    e = close + 1;
+  }
+  out[n < size ? n : size - 1] = 0;
+}
+
+static double Animal(const Sheet *s, char *id)
+{
+  char *name = strchr(id, '/');
+  int   row, column;
+
+  if (!s || !name) return NAN;
+  *name  = 0;
+  row    = SheetFind(s, 0, id);
+  column = SheetColumn(s, name + 1);
+  return row < 0 || column < 0 ? NAN : strtod(SheetCell(s, row, column), NULL);
+}
+
+static int ByKey(const void *key, const void *row)
+{
+  return strcmp(key, ((const SmallRow *)row)->key);
+}
+
+/* trait/term/component/level; a level may have slashes */
+static double Solution(const SmallTable *t, char *place)
+{
+  const SmallRow *row;
+  int             n = 0;
+
+  for (char *p = place; *p && n < 3; p++)
+    if (*p == '/') *p = '\t', n++;
+  row = bsearch(place, t->row, (size_t)t->n, sizeof(*t->row), ByKey);
+  return row ? row->solution : NAN;
+}
+
+/* [coefficient*]value (+|-) ... */
+static double Evaluate(const RunTables *run, char *expression)
+{
+  double sum = 0.0, sign = 1.0;
+
+  while (expression) {
+    char  *plus = strstr(expression, " + "), *minus = strstr(expression, " - "), *item = expression, *star;
+    char  *end = plus && (!minus || plus < minus) ? plus : minus;
+    double coefficient = sign;
+
+    if (end) *end = 0;
+    star = item[0] >= '0' && item[0] <= '9' ? strchr(item, '*') : NULL;
+    if (star) coefficient *= strtod(item, &item), item++;
+    if (strncmp(item, "animals:", 8) == 0) sum += coefficient * Animal(run->animals, item + 8);
+    else sum += coefficient * Solution(&run->solutions, item);
+    sign       = end == minus ? -1.0 : 1.0;
+    expression = end ? end + 3 : NULL;
+  }
+  return sum;
+}
+
+double CheckRun(Check *c, const RunTables *run, const char what[])
+{
+  int    column = SheetColumn(c->sheet, c->column), bad = -1;
+  double most = 0.0, worst = 0.0, got_bad = 0.0;
+  char   part[128] = "", expression[1024], bad_expression[1024] = "";
+
+  c->n = 0;
+  for (int row = 0; column >= 0 && row < c->sheet->n_rows; row++)
+    if (Selected(c, row, part)) most = fmax(most, fabs(strtod(SheetCell(c->sheet, row, column), NULL)));
+  if (!(most > 0.0) || c->tolerance < 1e-10) most = 1.0;
+  for (int row = 0; column >= 0 && row < c->sheet->n_rows; row++) {
+    double got, d;
+
+    if (!Selected(c, row, part)) continue;
+    Fill(c, row, part, expression, sizeof(expression));
+    snprintf(bad_expression, bad < 0 ? sizeof(bad_expression) : 0, "%s", expression);
+    got = Evaluate(run, expression);
+    d   = fabs(got - strtod(SheetCell(c->sheet, row, column), NULL)) / most;
+    if (isnan(d)) d = INFINITY;
+    if (!(d <= c->tolerance) && bad < 0) bad = row, got_bad = got;
+    worst = fmax(worst, d);
+    c->n++;
+  }
+  if (!c->n) worst = INFINITY;
+  if (!(worst <= c->tolerance))
+    fprintf(stderr, "%s, %s: %d rows, worst %.3g; %s: expected %s, got %.12g\n", c->job, what, c->n, worst,
+            bad < 0 ? c->filter : bad_expression, bad < 0 ? "?" : SheetCell(c->sheet, bad, column), got_bad);
+  c->worst = fmax(c->worst, worst);
+  return worst;
+}

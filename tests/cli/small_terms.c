@@ -1,0 +1,238 @@
+#include "small.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* a regressor: class columns given by name (NULL: none), a covariate perhaps */
+static void Regressor(const Small *s, SmallTerm *t, const char *name, const char *a, const char *b, const char *c,
+                      const char *covariate, int degree)
+{
+  SmallRegressor *r = t->regressor + t->n_regressors++;
+  const char     *class[3] = {a, b, c};
+
+  snprintf(r->name, sizeof(r->name), "%s", name);
+  for (int i = 0; i < 3 && class[i]; i++) r->class_column[r->n_class++] = SmallColumnFind(s, class[i]);
+  r->covariate = covariate ? SmallColumnFind(s, covariate) : -1;
+  r->degree    = degree;
+  r->low       = 5.0;
+  r->high      = 305.0;
+}
+
+/* leg(dim, ..) of the degrees from..order, over class column `a` */
+static void Legendre(const Small *s, SmallTerm *t, const char *a, int from, int order)
+{
+  for (int k = from; k <= order; k++) {
+    char name[16];
+
+    snprintf(name, sizeof(name), "leg%d", k);
+    Regressor(s, t, name, a, NULL, NULL, "dim", k);
+  }
+}
+
+/* Which regressors each trait has (the first `count[trait]`), and from it components */
+static void Components(Small *s, SmallTerm *t, const int count[])
+{
+  for (int r = 0; r < t->n_regressors; r++)
+    for (int k = 0; k < s->n_traits; k++) {
+      if (r >= count[k]) continue;
+      t->component_regressor[t->n_components] = r;
+      t->component_trait[t->n_components++]   = k;
+    }
+}
+
+static int *Everywhere(Small *s, const SmallTerm *t, double p, int count[])
+{
+  int some = 0;
+
+  for (int k = 0; k < s->n_traits; k++) some += count[k] = DiceChance(&s->dice, p) ? t->n_regressors : 0;
+  if (!some) count[DiceBelow(&s->dice, s->n_traits)] = t->n_regressors;
+  return count;
+}
+
+static SmallTerm *Add(Small *s, SmallKind kind)
+{
+  SmallTerm *t = s->term + s->n_terms++;
+
+  t->kind = kind;
+  return t;
+}
+
+/* text with blanks (one after every + and comma) as users write it; the label of an unlabelled term has none */
+static void Name(Small *s, SmallTerm *t, const char *label, const char *text, const int count[])
+{
+  int n = 0;
+
+  for (const char *c = text; *c; c++)
+    if (*c != ' ' && n < (int)sizeof(t->label) - 1) t->label[n++] = *c;
+  t->label[n] = 0;
+  if (label) snprintf(t->label, sizeof(t->label), "%s", label);
+  for (int k = 0; k < s->n_traits; k++)
+    if (count[k]) snprintf(t->text[k], sizeof(t->text[k]), "%s%s%s", label ? label : "", label ? " = " : "", text);
+}
+
+static void Fixed(Small *s, int what)
+{
+  SmallTerm *t = Add(s, SMALL_FIXED);
+  int        count[SMALL_TRAITS], order = 1 + DiceBelow(&s->dice, 2);
+  char       text[64];
+
+  switch (what) {
+  case 0: snprintf(text, sizeof(text), "sex"), Regressor(s, t, "1", "sex", NULL, NULL, NULL, -1); break;
+  case 1: snprintf(text, sizeof(text), "herd"), Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1); break;
+  case 2: snprintf(text, sizeof(text), "year"), Regressor(s, t, "1", "year", NULL, NULL, NULL, -1); break;
+  case 3: snprintf(text, sizeof(text), "cov(age)"), Regressor(s, t, "1", NULL, NULL, NULL, "age", -1); break;
+  case 4: snprintf(text, sizeof(text), "sex:cov(age)"), Regressor(s, t, "1", "sex", NULL, NULL, "age", -1); break;
+  case 5: snprintf(text, sizeof(text), "herd:cov(wt)"), Regressor(s, t, "1", "herd", NULL, NULL, "wt", -1); break;
+  case 6: snprintf(text, sizeof(text), "sex:herd"), Regressor(s, t, "1", "sex", "herd", NULL, NULL, -1); break;
+  case 7: snprintf(text, sizeof(text), "herd:year:sex"), Regressor(s, t, "1", "herd", "year", "sex", NULL, -1); break;
+  case 8: snprintf(text, sizeof(text), "leg(dim, %d, 5, 305)", order + 1), Legendre(s, t, NULL, 1, order + 1); break;
+  default: snprintf(text, sizeof(text), "sex:leg(dim, %d, 5, 305)", order), Legendre(s, t, "sex", 0, order); break;
+  }
+  Everywhere(s, t, 0.75, count);
+  Components(s, t, count);
+  Name(s, t, NULL, text, count);
+}
+
+/* G of the term: definite, or now and then of lower rank or with a component of no variance */
+static void Variances(Small *s, SmallTerm *t, double scale)
+{
+  int n = t->n_components, rank = DiceChance(&s->dice, 0.15) && n > 1 ? 1 + DiceBelow(&s->dice, n - 1) : n;
+
+  DiceCovariance(&s->dice, n, rank, scale * (0.2 + 2.0 * DiceUniform(&s->dice)), t->G);
+  if (DiceChance(&s->dice, 0.1)) {
+    int zero = DiceBelow(&s->dice, n);
+
+    for (int i = 0; i < n; i++) t->G[zero * n + i] = t->G[i * n + zero] = 0.0;
+  }
+}
+
+static void Iid(Small *s, int what)
+{
+  SmallTerm *t = Add(s, SMALL_IID);
+  int        count[SMALL_TRAITS];
+  const char *text;
+  char        name[16], *label = DiceChance(&s->dice, 0.3) ? name : NULL;
+
+  snprintf(name, sizeof(name), "random%d", s->n_terms);
+  switch (what) {
+  case 0: text = "iid(herd)", Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1); break;
+  case 1: text = "iid(bull)", Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1); break;
+  case 2: text = "iid(bull:year)", Regressor(s, t, "1", "bull", "year", NULL, NULL, -1); break;
+  case 3: text = "iid(cow)", Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1); break;
+  case 4:
+    text = "iid(bull + bull:cov(days))";
+    Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1);
+    Regressor(s, t, "days", "bull", NULL, NULL, "days", -1);
+    break;
+  default: text = "iid(herd:leg(dim, 1, 5, 305))", Legendre(s, t, "herd", 0, 1); break;
+  }
+  Everywhere(s, t, 0.75, count);
+  Components(s, t, count);
+  Name(s, t, label, text, count);
+  Variances(s, t, 10.0);
+}
+
+static void Ped(Small *s, int what)
+{
+  SmallTerm *t = Add(s, SMALL_PED);
+  int        count[SMALL_TRAITS], order = 1 + DiceBelow(&s->dice, 2);
+
+  if (what == 0) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
+  if (what == 1) Regressor(s, t, "cow", "cow", NULL, NULL, NULL, -1), Regressor(s, t, "mum", "mum", NULL, NULL, NULL, -1);
+  if (what == 2) Legendre(s, t, "cow", 0, order);
+  Everywhere(s, t, 0.8, count);
+  if (what == 2) {
+    char text[64];
+
+    Components(s, t, count);
+    snprintf(text, sizeof(text), "ped(cow:leg(dim, %d, 5, 305))", order);
+    Name(s, t, DiceChance(&s->dice, 0.5) ? "animal" : NULL, text, count);
+  } else if (what == 0) {
+    Components(s, t, count);
+    Name(s, t, NULL, "ped(cow)", count);
+  } else { /* the first trait direct and maternal, the others perhaps direct only, under one label */
+    int first = 1;
+
+    for (int k = 0; k < s->n_traits; k++) {
+      if (count[k] && !first && DiceChance(&s->dice, 0.4)) count[k] = 1;
+      if (count[k]) first = 0;
+    }
+    Components(s, t, count);
+    Name(s, t, "animal", "ped(cow + mum)", count);
+    for (int k = 0; k < s->n_traits; k++)
+      if (count[k] == 1) snprintf(t->text[k], sizeof(t->text[k]), "animal = ped(cow)");
+  }
+  Variances(s, t, 15.0);
+}
+
+static void Markers(Small *s, int what)
+{
+  SmallTerm *t = Add(s, what == 0 ? SMALL_SNP : SMALL_RIDGE);
+  int        count[SMALL_TRAITS];
+
+  if (what == 0) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
+  else Regressor(s, t, "1", NULL, NULL, NULL, NULL, -1);
+  t->centre = what == 2;
+  Everywhere(s, t, 0.8, count);
+  Components(s, t, count);
+  Name(s, t, NULL, what == 0 ? "snp(cow)" : what == 1 ? "ridge(m1 + m2 + m3 + m4 + m5)" : "ridge(m1 + m2 + m3 + m4 + m5, centre)", count);
+  Variances(s, t, what == 0 && s->scale != 0 ? 20.0 : 1.5);
+}
+
+/* the intercept: implied, written or absent, trait by trait; a trait without any other term, or with a plain leg(), has it */
+static void Intercept(Small *s)
+{
+  SmallTerm *t = s->term;
+  int        count[SMALL_TRAITS];
+
+  Regressor(s, t, "1", NULL, NULL, NULL, NULL, -1);
+  for (int k = 0; k < s->n_traits; k++) {
+    int others = 0, legendre = 0;
+
+    for (int i = 1; i < s->n_terms; i++) {
+      others += s->term[i].text[k][0] != 0;
+      legendre += strncmp(s->term[i].text[k], "leg", 3) == 0;
+    }
+    count[k] = DiceChance(&s->dice, 0.85) || !others || legendre;
+    snprintf(t->text[k], sizeof(t->text[k]), "%s", !count[k] ? "0" : DiceChance(&s->dice, 0.5) || !others ? "1" : "");
+  }
+  snprintf(t->label, sizeof(t->label), "1");
+  t->intercept = true;
+  Components(s, t, count);
+}
+
+/* Order of first appearance over the formulas: that of the outputs and of what depends on what */
+static void Order(Small *s)
+{
+  SmallTerm *sorted = calloc(16, sizeof(*sorted));
+  bool       done[16] = {false};
+  int        n = 0;
+
+  for (int k = 0; k < s->n_traits; k++)
+    for (int i = 0; i < s->n_terms; i++) {
+      bool here = s->term[i].intercept ? strcmp(s->term[i].text[k], "0") != 0 : s->term[i].text[k][0] != 0;
+
+      if (done[i] || !here) continue;
+      done[i]     = true;
+      sorted[n++] = s->term[i];
+    }
+  for (int i = 0; i < s->n_terms; i++)
+    if (!done[i]) sorted[n++] = s->term[i]; /* an intercept that no trait has */
+  memcpy(s->term, sorted, (size_t)n * sizeof(*sorted));
+  free(sorted);
+}
+
+void SmallDrawTerms(Small *s)
+{
+  int fixed[10], iid[6];
+
+  s->n_terms = 1;
+  DiceShuffle(&s->dice, 10, fixed);
+  DiceShuffle(&s->dice, 6, iid);
+  for (int k = DiceBelow(&s->dice, 4); k > 0; k--) Fixed(s, fixed[k]);
+  for (int k = DiceBelow(&s->dice, 3); k > 0; k--) Iid(s, iid[k]);
+  if (DiceChance(&s->dice, 0.6)) Ped(s, DiceBelow(&s->dice, 3));
+  if (DiceChance(&s->dice, 0.35)) Markers(s, 0);
+  if (DiceChance(&s->dice, 0.2)) Markers(s, 1 + DiceBelow(&s->dice, 2));
+  Intercept(s);
+  Order(s);
+}

@@ -1,0 +1,120 @@
+/*
+  Random small models against the dense reference.  test_property [SEED [FIRST [COUNT]]]
+  Without arguments: models of the default seed, other ones for every number of ranks. A failing model is named by seed and number,
+  its folder is kept, and it runs alone by `test_property SEED NUMBER 1`.
+*/
+#include "small.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <petscsys.h>
+
+enum { MODELS = 130 };
+
+static const char *const solver[3]      = {"pcg", "ksp", "gsru"};
+static const char *const solver_text[3] = {"{type: pcg, rtol: 1.0e-14, max_it: 5000}", "{type: ksp, rtol: 1.0e-14, max_it: 5000}",
+                                           "{type: gsru, rtol: 1.0e-14, max_it: 200000}"};
+
+static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
+                            PetscErrorType type, const char *text, void *ctx)
+{
+  (void)comm, (void)line, (void)func, (void)file, (void)type, (void)text, (void)ctx;
+  return code;
+}
+
+/* a value below this is rounding: of the size of the data */
+static double Floor(const Small *s)
+{
+  double most = 0.0;
+
+  for (int t = 0; t < s->n_traits; t++)
+    for (int i = 0; i < s->n_records; i++) most = fmax(most, fabs(strtod(s->column[s->trait_column[t]].cell[i], NULL)));
+  return 1e-4 * most;
+}
+
+/* Run one solver on the model in the folder; what went wrong goes to note (rank 0) */
+static int RunSolver(int k, const Small *s, const DenseModel *dense, const char folder[], FILE *note)
+{
+  PetscErrorCode code;
+  PetscMPIInt    rank;
+  SmallTable     expected, got;
+  Sheet         *animals;
+  char           path[512];
+  int            bad = 0;
+
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  if (rank == 0) bad = SmallWriteJob(s, folder, solver[k], solver_text[k]);
+  MPI_Barrier(PETSC_COMM_WORLD);
+  code = SmallRun(PETSC_COMM_WORLD, folder, solver[k]);
+  if (rank) return 0;
+  if (!dense) { /* nothing to analyse: bad input */
+    if ((int)MeritErrorLast()->kind == MERIT_ERROR_INPUT) return bad;
+    fprintf(note, "  %s: no observation is left, but code %d\n", solver[k], (int)code);
+    return 1;
+  }
+  if (code) {
+    fprintf(note, "  %s: error %d: %s\n", solver[k], (int)code, MeritErrorLast()->text);
+    return 1;
+  }
+  expected = SmallDenseTable(s, dense);
+  got      = SmallReadSolutions(folder, solver[k]);
+  if (got.n < 0 || !(SmallCompare(&expected, &got, Floor(s), 1e-9, true, note) <= 1e-9)) {
+    fprintf(note, "  %s: above\n", solver[k]);
+    bad = 1;
+  }
+  snprintf(path, sizeof(path), "%s/%s.out/animals.tsv", folder, solver[k]);
+  animals = SheetRead(path);
+  if (animals && !(SmallCompareAnimals(s, dense, animals, Floor(s)) <= 1e-9)) {
+    fprintf(note, "  %s: animals.tsv differs by %.3g\n", solver[k], SmallCompareAnimals(s, dense, animals, Floor(s)));
+    bad = 1;
+  }
+  SheetFree(&animals);
+  SmallTableFree(&expected);
+  SmallTableFree(&got);
+  return bad;
+}
+
+static int RunModel(uint64_t seed, int number)
+{
+  Small      *s = SmallDraw(seed, number);
+  DenseModel *dense = NULL;
+  char        folder[256];
+  PetscMPIInt rank;
+  int         bad = 0;
+
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  SmallFolderMake(PETSC_COMM_WORLD, folder);
+  if (rank == 0) {
+    dense = SmallDense(s);
+    bad   = SmallWriteData(s, folder);
+  }
+  for (int k = 0; k < 3; k++) bad |= RunSolver(k, s, dense, folder, stderr);
+  bad = SmallFromRoot(PETSC_COMM_WORLD, bad);
+  if (bad && rank == 0)
+    fprintf(stderr, "FAILED: model %d of seed %llu (%d records, %d traits), kept in %s\n", number, (unsigned long long)seed,
+            s->n_records, s->n_traits, folder);
+  if (!bad) SmallFolderRemove(PETSC_COMM_WORLD, folder);
+  if (dense) DenseDestroy(&dense);
+  SmallDestroy(&s);
+  return bad;
+}
+
+int main(int argc, char **argv)
+{
+  uint64_t    seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 20240531;
+  PetscMPIInt rank, size;
+  int         first, count, failed = 0;
+
+  if (PetscInitialize(NULL, NULL, NULL, NULL)) return 1;
+  PetscPushErrorHandler(Quiet, NULL);
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  first = argc > 2 ? atoi(argv[2]) : 1000 * size;
+  count = argc > 3 ? atoi(argv[3]) : MODELS;
+  if (rank == 0) printf("seed %llu, models %d to %d, %d ranks\n", (unsigned long long)seed, first, first + count - 1, size);
+  for (int i = 0; i < count; i++) failed += RunModel(seed, first + i);
+  if (rank == 0) printf("%d of %d models failed\n", failed, count);
+  PetscPopErrorHandler();
+  if (PetscFinalize()) return 1;
+  return failed ? 1 : 0;
+}

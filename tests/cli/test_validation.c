@@ -1,0 +1,166 @@
+/*
+  Runs the jobs of validation/ on the reference data and compares with the published answers.  test_validation FOLDER
+  FOLDER holds the jobs and checks.txt; the data are looked for in $MERIT_SHARED_DATA, without it the program ends with 77 (skipped).
+  Every job runs with pcg and gsru and with 1 and 2 threads on the ranks of this launch.
+*/
+#include "checks.h"
+#include <cli.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <merit/config.h>
+#include <merit/log.h>
+#include <unistd.h>
+
+enum { SKIPPED = 77 };
+
+static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
+                            PetscErrorType type, const char *text, void *ctx)
+{
+  (void)comm, (void)line, (void)func, (void)file, (void)type, (void)text, (void)ctx;
+  return code;
+}
+
+/* a folder with copies of the jobs, and the data beside them */
+static int Prepare(const char jobs[], const char data[], const char folder[])
+{
+  char command[2048], link[512];
+
+  snprintf(link, sizeof(link), "%s/data", folder);
+  snprintf(command, sizeof(command), "cp '%s'/*.yaml '%s'/*.csv '%s'/checks.txt '%s'", jobs, jobs, jobs, folder);
+  return system(command) != 0 || symlink(data, link) != 0;
+}
+
+/* Run FOLDER/JOB.yaml with a solver on a communicator; output in FOLDER/NAME */
+static PetscErrorCode Run(MPI_Comm comm, const char folder[], const char job[], const char solver[], const char name[])
+{
+  char           path[512];
+  MeritNode      root = NULL;
+  PetscErrorCode code;
+
+  snprintf(path, sizeof(path), "%s/%s.yaml", folder, job);
+  MeritErrorClear();
+  MeritLogReset();
+  code = MeritConfigLoad(comm, path, &root);
+  snprintf(path, sizeof(path), "%s/%s", folder, name);
+  if (!code) code = MeritConfigSet(root, "solver.type", solver);
+  if (!code) code = MeritConfigSet(root, "output", path);
+  if (!code) code = MeritCommandSolve(comm, root);
+  MeritConfigDestroy(&root);
+  return code;
+}
+
+static RunTables Tables(const char folder[], const char name[])
+{
+  RunTables run;
+  char      path[512];
+
+  run.solutions = SmallReadSolutions(folder, name);
+  snprintf(path, sizeof(path), "%s/%s.out/animals.tsv", folder, name);
+  run.animals = SheetRead(path);
+  return run;
+}
+
+/* All checks of one job under one solver and number of threads; how many failed, the same on every rank */
+static int CheckJob(int n, Check *checks, const char folder[], const char job[], const char solver[], int threads)
+{
+  char           name[128], out[160], what[160];
+  PetscMPIInt    rank;
+  PetscErrorCode code;
+  RunTables      run;
+  int            failed = 0;
+
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  omp_set_num_threads(threads);
+  snprintf(name, sizeof(name), "%s.%s.%d", job, solver, threads);
+  snprintf(out, sizeof(out), "%s.out", name);
+  code = Run(PETSC_COMM_WORLD, folder, job, solver, out);
+  if (code) {
+    if (rank == 0) fprintf(stderr, "%s, %s: error %d: %s\n", job, solver, (int)code, MeritErrorLast()->text);
+    return 1;
+  }
+  if (rank == 0) {
+    run = Tables(folder, name);
+    snprintf(what, sizeof(what), "%s, %d threads", solver, threads);
+    for (int i = 0; i < n; i++)
+      if (strcmp(checks[i].job, job) == 0) failed += !(CheckRun(checks + i, &run, what) <= checks[i].tolerance);
+    SmallTableFree(&run.solutions);
+    SheetFree(&run.animals);
+  }
+  failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
+  return failed;
+}
+
+/* Data without a reference answer: one rank alone and all ranks must agree */
+static int CheckRanks(const char folder[], const char job[])
+{
+  PetscMPIInt    rank;
+  PetscErrorCode code = 0;
+  SmallTable     one, all;
+  int            failed = 0;
+
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  if (rank == 0) code = Run(PETSC_COMM_SELF, folder, job, "pcg", "one.out");
+  code = SmallFromRoot(PETSC_COMM_WORLD, code);
+  if (!code) code = Run(PETSC_COMM_WORLD, folder, job, "pcg", "all.out");
+  if (rank == 0 && code) fprintf(stderr, "%s: error %d: %s\n", job, (int)code, MeritErrorLast()->text);
+  if (code) return 1;
+  if (rank == 0) {
+    one    = SmallReadSolutions(folder, "one");
+    all    = SmallReadSolutions(folder, "all");
+    failed = one.n <= 0 || all.n != one.n || !(SmallCompare(&one, &all, 1e-6, 1e-8, true, stderr) <= 1e-8);
+    printf("%-40s %6d values, one rank and all ranks agree: %s\n", job, one.n, failed ? "no" : "yes");
+    SmallTableFree(&one);
+    SmallTableFree(&all);
+  }
+  failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
+  return failed;
+}
+
+/* Every job of the list once with each solver and number of threads */
+static int CheckAll(int n, Check *checks, const char folder[])
+{
+  static const char *const solver[2] = {"pcg", "gsru"};
+  int failed = 0;
+
+  for (int i = 0; i < n; i++) {
+    int first = 0;
+
+    while (strcmp(checks[first].job, checks[i].job) != 0) first++;
+    if (first < i) continue;
+    for (int k = 0; k < 2; k++)
+      for (int threads = 1; threads <= 2; threads++) failed += CheckJob(n, checks, folder, checks[i].job, solver[k], threads);
+  }
+  return failed;
+}
+
+int main(int argc, char **argv)
+{
+  const char *data = getenv("MERIT_SHARED_DATA");
+  char        folder[256], path[512];
+  Check      *checks;
+  PetscMPIInt rank;
+  int         failed = 0, n;
+
+  if (argc < 2 || !data || access(data, R_OK)) return SKIPPED;
+  if (PetscInitialize(NULL, NULL, NULL, NULL)) return 1;
+  PetscPushErrorHandler(Quiet, NULL);
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  SmallFolderMake(PETSC_COMM_WORLD, folder);
+  if (rank == 0) failed = Prepare(argv[1], data, folder);
+  failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
+  snprintf(path, sizeof(path), "%s/checks.txt", argv[1]);
+  n = ChecksRead(path, data, &checks);
+  failed += n < 0;
+  if (!failed) failed += CheckAll(n, checks, folder);
+  if (n >= 0) failed += CheckRanks(folder, "cattle");
+  for (int i = 0; i < n && rank == 0; i++)
+    printf("%-40s %6d values, largest difference %.1e  %s\n", checks[i].job, checks[i].n, checks[i].worst, checks[i].expression);
+  if (rank == 0) printf("%d failed\n", failed);
+  SmallFolderRemove(PETSC_COMM_WORLD, folder);
+  ChecksFree(n, &checks);
+  PetscPopErrorHandler();
+  if (PetscFinalize()) return 1;
+  return failed ? 1 : 0;
+}
