@@ -169,6 +169,6 @@ int SmallWriteJob(const Small *s, const char folder[], const char name[], const 
             scale[s->scale], s->centre ? "observed" : "none");
   WriteModel(s, f);
   WriteVariances(s, f);
-  fprintf(f, "solver: %s\noutput: %s.out\n", solver, name);
+  fprintf(f, "solver: %s\noutput: {folder: %s.out}\n", solver, name);
   return fclose(f);
 }

@@ -44,7 +44,7 @@ static SmallTable SolveText(const char folder[], const char name[], const char r
     snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
     f = fopen(path, "w");
     assert_non_null(f);
-    fprintf(f, "records: {file: %s}\npedigree: {file: pedigree.csv, absent: drop}\n%s\nsolver: %s\noutput: %s.out\n", records, model,
+    fprintf(f, "records: {file: %s}\npedigree: {file: pedigree.csv, absent: drop}\n%s\nsolver: %s\noutput: {folder: %s.out}\n", records, model,
             solver, name);
     fclose(f);
   }

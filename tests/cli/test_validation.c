@@ -43,7 +43,7 @@ static PetscErrorCode Run(MPI_Comm comm, const char folder[], const char job[], 
   MeritErrorClear();
   MeritLogReset();
   code = MeritConfigLoad(comm, path, &root);
-  snprintf(path, sizeof(path), "%s/%s", folder, name);
+  snprintf(path, sizeof(path), "{folder: %s/%s}", folder, name);
   if (!code) code = MeritConfigSet(root, "solver.type", solver);
   if (!code) code = MeritConfigSet(root, "output", path);
   if (!code) code = MeritCommandSolve(comm, root);
