@@ -227,8 +227,8 @@ PetscErrorCode MeritTableSelect(MeritTable t, int column, MeritColumnKind kind)
 PetscErrorCode MeritTableRows(MeritTable t, int64_t *n_local, int64_t *first)
 {
   PetscFunctionBegin;
-  *n_local = t->n_local;
-  *first   = t->first;
+  if (n_local) *n_local = t->n_local;
+  if (first) *first = t->first;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
