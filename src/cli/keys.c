@@ -8,7 +8,6 @@ static const MeritKey keys[] = {
     {"records.weight", "COLUMN of weights w: Var(e) = sigma^2 / w"},
     {"records.weight.*", "COLUMN of weights of the trait of this name"},
     {"pedigree.file", "FILE of animals and their parents"},
-    {"pedigree.columns", "[ID, SIRE, DAM] columns, if not found by name nor the first three"},
     {"pedigree.columns.id", "COLUMN of the animal"},
     {"pedigree.columns.sire", "COLUMN of the father"},
     {"pedigree.columns.dam", "COLUMN of the mother"},

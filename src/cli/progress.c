@@ -7,6 +7,7 @@
 static struct {
   bool   terminal;
   bool   line;     /* a progress line is on the terminal now */
+  bool   started;  /* some progress has been told */
   double began;    /* when this phase's progress began */
   double shown;    /* when it was shown last */
   double fraction; /* as last told; a smaller one means that another phase has begun */
@@ -34,13 +35,12 @@ static void ShowProgress(double fraction, const char *text)
   const double now      = MPI_Wtime();
   char         left[64] = "";
 
-  if (fraction < progress.fraction || progress.shown == 0) progress.began = now;
+  if (fraction < progress.fraction || !progress.started) progress.began = now;
   progress.fraction = fraction;
+  if (!progress.started)
+    progress.shown = progress.terminal ? now - 1 : now; /* in a log a short run shows none */
+  progress.started = true;
   if (now - progress.shown < (progress.terminal ? 0.1 : 5)) return;
-  if (progress.shown == 0 && !progress.terminal) { /* a short run needs no progress */
-    progress.shown = now;
-    return;
-  }
   progress.shown = now;
   if (fraction > 0 && now - progress.began > 1) {
     char time[32];

@@ -80,6 +80,12 @@ run probe job.yaml --what one
 MERIT_DEBUG=1 run probe job.yaml --what all
 grep -q 'PETSC ERROR' err || fail 'MERIT_DEBUG lets PETSc talk'
 
+if [ "$ranks" = 1 ]; then
+  run probe job.yaml --what walk
+  [ $status = 0 ] && [[ $(grep -cE '^walking: [4-9][0-9]%, 0:0[0-9] left$' err) = [12] ]] && ! grep -q running err ||
+    fail 'progress in a log comes every five seconds, with the time left'
+fi
+
 # arguments and the job file: the same code on every rank, so one rank is enough
 if [ "$ranks" = 1 ]; then
   # what needs no job file

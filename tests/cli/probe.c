@@ -23,6 +23,18 @@ static int Keys(const MeritKey **table)
   return (int)(sizeof(keys) / sizeof(*keys));
 }
 
+/* six seconds of progress, then half of it again in a new phase */
+static PetscErrorCode LongProgress(void)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i <= 60; i++) {
+    MeritLogProgress(i / 60., "walking");
+    PetscCall(PetscSleep(0.1));
+  }
+  MeritLogProgress(0, "running");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode Progress(void)
 {
   PetscFunctionBegin;
@@ -82,6 +94,7 @@ static PetscErrorCode Probe(MPI_Comm comm, MeritNode job)
   PetscCall(PetscOptionsGetReal(NULL, NULL, "-ksp_rtol", &option, NULL));
   PetscCall(MeritOptionsCheck(comm));
   if (!strcmp(what, "progress")) PetscCall(Progress());
+  if (!strcmp(what, "walk")) PetscCall(LongProgress());
   PetscCall(Fail(comm, job, what));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(MeritConfigPrint(job, &text));
