@@ -75,25 +75,38 @@ static PetscErrorCode EmptyCarriers(MeritMME *mme, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMMEDistribute - See the header. Collective. */
-PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const double **slots)
+/* x -> x_local with pinned equations 0, and the halo under way */
+static PetscErrorCode DistributeBegin(MeritMME *mme, int k, const double *x)
 {
-  double *ghosts;
-
   PetscFunctionBegin;
   PetscCall(MeritMMEWork(mme, k));
-  ghosts = mme->x_local + (int64_t)mme->n_owned * k;
   PetscCall(PetscArraycpy(mme->x_local, x, (size_t)mme->n_owned * (size_t)k));
   for (int32_t i = 0; i < mme->n_owned; i++)
     for (int j = 0; j < k && mme->eq_state[i] != MERIT_EQ_OK; j++) mme->x_local[(int64_t)i * k + j] = 0.0;
-  PetscCall(PetscSFBcastBegin(mme->halo, mme->unit, mme->x_local, ghosts, MPI_REPLACE));
+  PetscCall(PetscSFBcastBegin(mme->halo, mme->unit, mme->x_local, mme->x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Genotypes go through while the halo is under way; *slots is what the record kernels read */
+static PetscErrorCode DistributeEnd(MeritMME *mme, int k, const double **slots)
+{
+  PetscFunctionBegin;
   PetscCall(FillCarriers(mme, k));
-  PetscCall(PetscSFBcastEnd(mme->halo, mme->unit, mme->x_local, ghosts, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(mme->halo, mme->unit, mme->x_local, mme->x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
   *slots = mme->x_local;
   if (mme->expand) {
     MeritExpand(mme, k, mme->x_local, mme->x_slots);
     *slots = mme->x_slots;
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEDistribute - See the header. Collective. */
+PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const double **slots)
+{
+  PetscFunctionBegin;
+  PetscCall(DistributeBegin(mme, k, x));
+  PetscCall(DistributeEnd(mme, k, slots));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -127,17 +140,22 @@ static PetscErrorCode ClearOutputs(MeritMME *mme, int k, double **slots)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* y_local += P x_local */
-static void ApplyPenalties(MeritMME *mme, int k)
+/* y_local += P x_local for the terms whose penalty stays within a level, so needs no halo */
+static void ApplyLevelPenalties(MeritMME *mme, int k)
 {
   for (int i = 0; i < mme->n_terms; i++) {
     const MeritTermView *t  = &mme->term[i];
     const int64_t        at = (int64_t)t->eq_owned * k;
 
-    if (t->kind == MERIT_TERM_FIXED || !t->n_eq) continue;
-    if (t->kind == MERIT_TERM_PED) MeritPedigreeApply(&mme->pedigree[i], k, mme->x_local, mme->y_local);
-    else MeritLevelsApply(t->n_owned, t->n_eq, t->G_inverse, k, mme->x_local + at, mme->y_local + at);
+    if (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_PED || !t->n_eq) continue;
+    MeritLevelsApply(t->n_owned, t->n_eq, t->G_inverse, k, mme->x_local + at, mme->y_local + at);
   }
+}
+
+static void ApplyPedigrees(MeritMME *mme, int k)
+{
+  for (int i = 0; i < mme->n_terms; i++)
+    if (mme->own[i]) MeritPedigreeApply(&mme->pedigree[i], k, mme->x_local, mme->y_local);
 }
 
 /*@
@@ -161,10 +179,12 @@ PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(MeritMMEDistribute(mme, k, X, &x_slots));
+  PetscCall(DistributeBegin(mme, k, X));
   PetscCall(ClearOutputs(mme, k, &y_slots));
+  ApplyLevelPenalties(mme, k);
+  PetscCall(DistributeEnd(mme, k, &x_slots));
   MeritRecordsApply(&mme->records, k, x_slots, y_slots);
-  ApplyPenalties(mme, k);
+  ApplyPedigrees(mme, k);
   PetscCall(MeritMMECollect(mme, k, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
