@@ -15,7 +15,7 @@ set(MERIT_TEST_ENVIRONMENT
     "OMPI_ALLOW_RUN_AS_ROOT=1" "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1" "OMPI_MCA_rmaps_base_oversubscribe=1"
     "OMPI_MCA_hwloc_base_binding_policy=none" "OMPI_MCA_mpi_yield_when_idle=1" "OMPI_MCA_btl_tcp_if_include=lo"
     "OMPI_MCA_oob_tcp_if_include=lo" "OPENBLAS_NUM_THREADS=1"
-    "ASAN_OPTIONS=detect_leaks=0" "UBSAN_OPTIONS=print_stacktrace=1" "MERIT_CLI=${PROJECT_BINARY_DIR}/bin/merit"
+    "ASAN_OPTIONS=detect_leaks=0" "UBSAN_OPTIONS=print_stacktrace=1" "MERIT_CLI=${PROJECT_BINARY_DIR}/bin/${MERIT_NAME}"
     "MERIT_SHARED_DATA=${MERIT_SHARED_DATA}")
 
 function(merit_add_test name)

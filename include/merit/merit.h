@@ -1,0 +1,26 @@
+#pragma once
+/*
+  Merit for programs that use it as a library: job file -> model -> operator -> solver -> report. The objects of the data (tables,
+  dictionaries, pedigree, genotypes) come along; the leaf kernels (kernels.h, packed.h, ancestry.h) do not.
+*/
+#include <merit/config.h>
+#include <merit/dict.h>
+#include <merit/error.h>
+#include <merit/exchange.h>
+#include <merit/file.h>
+#include <merit/formula.h>
+#include <merit/genotypes.h>
+#include <merit/integers.h>
+#include <merit/log.h>
+#include <merit/model.h>
+#include <merit/op.h>
+#include <merit/pc.h>
+#include <merit/pedigree.h>
+#include <merit/random.h>
+#include <merit/report.h>
+#include <merit/simulate.h>
+#include <merit/solver.h>
+#include <merit/strings.h>
+#include <merit/sys.h>
+#include <merit/table.h>
+#include <merit/version.h>
