@@ -3,9 +3,10 @@
 #include <merit/model.h>
 
 /*
-  What a run leaves behind: the tables of the output folder, summary.json, and the reading of earlier solutions for a warm start.
-  Every file is written in parallel in canonical order: values go to the rank whose block of canonical numbers they fall in, so that the
-  bytes do not depend on the number of ranks. Reports see the model and plain arrays, never an operator.
+  What a run leaves behind: the tables of the output folder, summary.json, and the reading of earlier solutions
+  for a warm start. Every file is written in parallel in canonical order: values go to the rank whose block of
+  canonical numbers they fall in, so that the bytes do not depend on the number of ranks. Reports see the model
+  and plain arrays, never an operator.
 */
 typedef struct _p_MeritReport *MeritReport;
 
@@ -59,7 +60,8 @@ typedef struct {
 
 /* Make a report on a model after MeritModelSetFromConfig; the model must outlive it. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report);
-/* Keys output.solutions, output.fitted and ebv.*; unknown labels are USAGE errors. Needs the formula, no data. Not collective. */
+/* Keys output.solutions, output.fitted and ebv.*; unknown labels are USAGE errors. Needs the formula, no data.
+   Not collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job);
 /* Is fitted.tsv asked for? */
 MERIT_EXTERN bool MeritReportWantsFitted(MeritReport report);
@@ -74,9 +76,10 @@ MERIT_EXTERN PetscErrorCode MeritReportMemory(MeritReport report, int ranks, Mer
 
 /* solutions.tsv from equations x[n_owned]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[]);
-/* animals.tsv; genomic[term] holds the genomic values of this rank's genotype rows, [n_rows * n_comp], for SNP terms. Nothing is written
-   without a pedigree or genotypes. Collective. */
-MERIT_EXTERN PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[], const double *const genomic[]);
+/* animals.tsv; genomic[term] holds the genomic values of this rank's genotype rows, [n_rows * n_comp], for SNP
+   terms. Nothing is written without a pedigree or genotypes. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[],
+                                               const double *const genomic[]);
 /* snps.tsv; nothing without genotypes. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double x[]);
 /* fitted.tsv from fitted[n_records * n_traits]. Collective. */
@@ -88,8 +91,10 @@ MERIT_EXTERN PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritRe
 /* convergence.tsv. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out);
 /* summary.json; to be staged last. Collective. */
-MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job, const MeritRunSummary *run);
+MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job,
+                                               const MeritRunSummary *run);
 
-/* Fill x[n_owned] from the solutions.tsv of an earlier run (the file or its folder), 0 where it has nothing; *n_found counts the rows used. Collective. */
+/* Fill x[n_owned] from the solutions.tsv of an earlier run (the file or its folder), 0 where it has nothing;
+   *n_found counts the rows used. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[], int64_t *n_found);
 MERIT_EXTERN PetscErrorCode MeritReportDestroy(MeritReport *report);

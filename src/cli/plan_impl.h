@@ -17,7 +17,8 @@ typedef struct {
   double per_rank, available;
   int    on_node;
 } PlanNeed;
-/* Memory per rank, on this many ranks or (0) those of the run, and what the node has; `program` bytes were there before */
+/* Memory per rank, on this many ranks or (0) those of the run, and what the node has; `program` bytes were
+   there before */
 PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, int ranks, int64_t program, MeritText *text,
                           PlanNeed *need);
 /* Refuse what does not fit: USAGE where plan.memory sets the limit, SYSTEM where the node does */

@@ -37,7 +37,8 @@ static PetscErrorCode ParseBytes(MeritNode node, double *bytes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A number of bytes in the first line of a file that begins with `key` ("" for the first line), -1 if there is none */
+/* A number of bytes in the first line of a file that begins with `key` ("" for the first line), -1 if there is
+   none */
 static double ReadBytes(const char path[], const char key[], double unit)
 {
   char   line[256];
@@ -57,7 +58,8 @@ static double ReadBytes(const char path[], const char key[], double unit)
   return value;
 }
 
-/* What this machine can still give out: free memory, or what the control group leaves, whichever is less; -1 not known */
+/* What this machine can still give out: free memory, or what the control group leaves, whichever is less; -1
+   not known */
 static double NodeAvailable(void)
 {
   double available = ReadBytes("/proc/meminfo", "MemAvailable:", 1024);

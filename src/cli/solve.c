@@ -255,7 +255,8 @@ static PetscErrorCode OpenOutput(Solve *s)
 /*
   MeritCommandSolve - merit solve JOB.
 
-  Collective. After an error the caller ends the process: what is staged is abandoned there, the rest goes with the process.
+  Collective. After an error the caller ends the process: what is staged is abandoned there, the rest goes with
+  the process.
 */
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
 {

@@ -9,7 +9,8 @@ static int32_t LevelOf(int32_t slot, int32_t first, int32_t n, int n_comp)
   return slot >= first && slot < first + n * n_comp ? (slot - first) / n_comp : -1;
 }
 
-/* Records that name each owned animal of a pedigree term in its first id column; counts of ghosts go home over the halo */
+/* Records that name each owned animal of a pedigree term in its first id column; counts of ghosts go home over
+   the halo */
 static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *view, int64_t count[])
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
@@ -39,7 +40,8 @@ static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *v
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows of `width` values go to the ranks of the blocks of n_all numbers; `column` says where each value belongs, counts are added */
+/* Rows of `width` values go to the ranks of the blocks of n_all numbers; `column` says where each value
+   belongs, counts are added */
 static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, const int64_t number[], int width,
                               const double rows[], const int column[], int64_t first, int full,
                               double table[])
@@ -133,7 +135,8 @@ static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A term's values of this rank's genotype rows to the blocks of genotyped animals; grid column 0 speaks for the row */
+/* A term's values of this rank's genotype rows to the blocks of genotyped animals; grid column 0 speaks for the
+   row */
 static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomic[], Animals *a)
 {
   MeritGenotypes geno = MeritModelGenotypes(report->model);

@@ -137,10 +137,12 @@ static PetscErrorCode Write(MeritReport report, MeritOutput out, const Animals *
 }
 
 /*@
-  MeritReportAnimals - Write animals.tsv: pedigree animals in canonical order, then genotyped animals without a pedigree entry in the
-  order of their file; breeding values per trait, genetic term and regressor, and the sums asked for.
+  MeritReportAnimals - Write animals.tsv: pedigree animals in canonical order, then genotyped animals without a
+  pedigree entry in the order of their file; breeding values per trait, genetic term and regressor, and the sums
+  asked for.
 
-  Collective. genomic[t] are the genomic values [n_rows * n_comp] of this rank's genotype rows for every SNP term t, in component form.
+  Collective. genomic[t] are the genomic values [n_rows * n_comp] of this rank's genotype rows for every SNP
+  term t, in component form.
 @*/
 PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[],
                                   const double *const genomic[])

@@ -16,8 +16,9 @@ typedef struct {
 } AnimalValue;
 
 /*
-  The table: values of every genetic component for the animals of this rank's block, NaN where an animal is not in the term. Rows of
-  pedigree animals and rows of genotyped ones (by line of the genotype file) are kept apart until written.
+  The table: values of every genetic component for the animals of this rank's block, NaN where an animal is not
+  in the term. Rows of pedigree animals and rows of genotyped ones (by line of the genotype file) are kept apart
+  until written.
 */
 typedef struct {
   int           n_values, n_columns, width; /* width = n_values + 1: the count of records comes first */

@@ -39,7 +39,8 @@ PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Observations and states of the owned levels, one per component; states are kept per equation, which is the same unless G is singular */
+/* Observations and states of the owned levels, one per component; states are kept per equation, which is the
+   same unless G is singular */
 static PetscErrorCode Flags(MeritReport report, int term, int64_t observed[], uint8_t state[])
 {
   const MeritTermView *view;
@@ -90,7 +91,8 @@ static PetscErrorCode Deliver(MeritExchange ex, const MeritTermView *view, const
 /*
   ReportBlockCreate - Values, observations and states of a term, on the ranks of the canonical blocks.
 
-  Collective. u holds the components of all terms' owned levels. SNP effects come out as effects of one copy of the counted allele.
+  Collective. u holds the components of all terms' owned levels. SNP effects come out as effects of one copy of
+  the counted allele.
 */
 PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[], ReportBlock *block)
 {

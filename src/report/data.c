@@ -43,8 +43,9 @@ static PetscErrorCode Accumulate(MeritReport report, int t, double without, Mome
 }
 
 /*
-  A code for missing that was not declared: frequent (at least two, and one in 200) and apart from all other values, which vary: by more
-  than three of their standard deviations from their mean, or outside their range by more than a quarter of it.
+  A code for missing that was not declared: frequent (at least two, and one in 200) and apart from all other
+  values, which vary: by more than three of their standard deviations from their mean, or outside their range by
+  more than a quarter of it.
 */
 static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, MeritTraitSummary *s)
 {

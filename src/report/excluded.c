@@ -1,6 +1,6 @@
 /*
-  excluded.tsv and its counts. Both sort by dictionaries: MeritDictCreate numbers strings of all ranks in byte order, which is a parallel
-  sort, and the number's block says who writes.
+  excluded.tsv and its counts. Both sort by dictionaries: MeritDictCreate numbers strings of all ranks in byte
+  order, which is a parallel sort, and the number's block says who writes.
 */
 #include "report_impl.h"
 #include <merit/exchange.h>
@@ -52,7 +52,8 @@ static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Send one kind's items, as "kind 0 id 0 reason 0" and their order, to the ranks of `dest`; sort there and format */
+/* Send one kind's items, as "kind 0 id 0 reason 0" and their order, to the ranks of `dest`; sort there and
+   format */
 static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], const PetscMPIInt dest[],
                             MeritText *text)
 {
@@ -224,7 +225,8 @@ static PetscErrorCode CountBy(MeritReport report, bool reasons, bool *done)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritReportExclusionCounts - How much was left out, by kind and reason, in byte order. Collective; borrowed from the report. */
+/* MeritReportExclusionCounts - How much was left out, by kind and reason, in byte order. Collective; borrowed
+   from the report. */
 PetscErrorCode MeritReportExclusionCounts(MeritReport report, int *n, const MeritExclusionCount **counts)
 {
   bool done = report->counts != NULL;

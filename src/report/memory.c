@@ -47,7 +47,8 @@ static PetscErrorCode GenotypeBytes(MeritReport report, int ranks, MeritMemoryEs
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels met by local records but owned elsewhere: as they are in this run, else no more than the records of a rank, nor the levels */
+/* Levels met by local records but owned elsewhere: as they are in this run, else no more than the records of a
+   rank, nor the levels */
 static int64_t Ghosts(MeritReport report, const MeritTermView *view, int ranks, int64_t n_records)
 {
   if (ranks == report->size) return view->n_ghost + view->n_carrier;
@@ -59,8 +60,8 @@ static int64_t Ghosts(MeritReport report, const MeritTermView *view, int ranks, 
 /*@
   MeritReportMemory - Estimate the memory of a solve per rank.
 
-  Collective, after MeritModelSetUp. `ranks` 0 stands for the ranks of this run; for another number the halo is bounded from above.
-  The program and its libraries are not counted.
+  Collective, after MeritModelSetUp. `ranks` 0 stands for the ranks of this run; for another number the halo is
+  bounded from above. The program and its libraries are not counted.
 @*/
 PetscErrorCode MeritReportMemory(MeritReport report, int ranks, MeritMemoryEstimate *estimate)
 {

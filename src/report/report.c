@@ -1,7 +1,8 @@
 #include "report_impl.h"
 #include <string.h>
 
-/* MeritReportCreate - Make a report on a model whose configuration is read. Not collective; the model must outlive it. */
+/* MeritReportCreate - Make a report on a model whose configuration is read. Not collective; the model must
+   outlive it. */
 PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
 {
   MeritReport r;
@@ -20,8 +21,8 @@ PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
 /*@
   MeritReportSetFromConfig - Take from the job what is to be written.
 
-  Not collective, every rank alike. Keys: `output.solutions` (all, fixed, none), `output.fitted`, `ebv` (name: sum of labels of genetic
-  terms). Raises USAGE errors at the node's place, before any data are read.
+  Not collective, every rank alike. Keys: `output.solutions` (all, fixed, none), `output.fitted`, `ebv` (name:
+  sum of labels of genetic terms). Raises USAGE errors at the node's place, before any data are read.
 @*/
 PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
 {

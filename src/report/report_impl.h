@@ -47,7 +47,8 @@ PETSC_INTERN PetscErrorCode ReportBlockCreate(MeritReport report, int term, cons
 PETSC_INTERN PetscErrorCode ReportBlockDestroy(ReportBlock *block);
 /* First owned equation and first owned component slot of a term in the arrays of owned ones */
 PETSC_INTERN void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *slot);
-/* Scale of one level of an SNP term: allele effect = scale * u; NULL for other terms and unit scales. Indexed by canonical level. */
+/* Scale of one level of an SNP term: allele effect = scale * u; NULL for other terms and unit scales. Indexed
+   by canonical level. */
 PETSC_INTERN PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale);
 /* The `component` column: the regressor's name, "1" in ridge */
 PETSC_INTERN const char *ReportComponentName(const MeritTermSpec *term, int component);

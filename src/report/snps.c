@@ -126,8 +126,8 @@ static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_sn
 }
 
 /*@
-  MeritReportSnps - Write snps.tsv: every SNP of the file in its order, with the effect of one copy of the counted allele per trait
-  (NA where the SNP is not used).
+  MeritReportSnps - Write snps.tsv: every SNP of the file in its order, with the effect of one copy of the
+  counted allele per trait (NA where the SNP is not used).
 
   Collective. Nothing is written without genotypes.
 @*/

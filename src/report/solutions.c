@@ -55,10 +55,11 @@ static PetscErrorCode Term(MeritReport report, int t, const double u[], MeritTex
 }
 
 /*@
-  MeritReportSolutions - Write solutions.tsv: terms in formula order, levels in canonical order, components regressor slowest.
+  MeritReportSolutions - Write solutions.tsv: terms in formula order, levels in canonical order, components
+  regressor slowest.
 
-  Collective. x[n_owned] are the equations. Fixed levels without an observation are left out, redundant ones have 0 and `aliased`.
-  SNP terms show the effect of one copy of the counted allele.
+  Collective. x[n_owned] are the equations. Fixed levels without an observation are left out, redundant ones
+  have 0 and `aliased`. SNP terms show the effect of one copy of the counted allele.
 @*/
 PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[])
 {

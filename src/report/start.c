@@ -193,10 +193,12 @@ static PetscErrorCode Resolve(MeritReport report, const char path[])
 }
 
 /*@
-  MeritReportStart - Start values from the solutions.tsv of an earlier run; path is that file, or the folder of its result.
+  MeritReportStart - Start values from the solutions.tsv of an earlier run; path is that file, or the folder of
+  its result.
 
-  Collective. Rows are matched by trait, term, component and level label; x[n_owned] is 0 where the file has nothing. *n_found counts the
-  rows used; a file of which no row fits is an INPUT error, one of which some do not fit gives a message.
+  Collective. Rows are matched by trait, term, component and level label; x[n_owned] is 0 where the file has
+  nothing. *n_found counts the rows used; a file of which no row fits is an INPUT error, one of which some do
+  not fit gives a message.
 @*/
 PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[], int64_t *n_found)
 {

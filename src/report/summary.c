@@ -291,7 +291,8 @@ static PetscErrorCode Write(MeritReport report, MeritOutput out, cJSON *root)
 }
 
 /*@
-  MeritReportSummary - Write summary.json: the effective job, inputs, model, run, seconds, memory, exclusions, warnings and files.
+  MeritReportSummary - Write summary.json: the effective job, inputs, model, run, seconds, memory, exclusions,
+  warnings and files.
 
   Collective. To be called after every other file is staged: it lists them with bytes and CRC-32.
 @*/

@@ -1,4 +1,5 @@
-/* Tables with genotypes: allele effects on the scale of one copy, SNPs not used, animals with and without pedigree. */
+/* Tables with genotypes: allele effects on the scale of one copy, SNPs not used, animals with and without
+   pedigree. */
 #include "report_case.h"
 #include <math.h>
 
@@ -29,7 +30,8 @@ static void Effects(Case *c)
   const MeritTermView *views;
 
   MeritModelTerms(c->model, &views);
-  for (int32_t i = 0; i < views[1].n_owned; i++) c->x[views[1].eq_owned + i] = (double)(views[1].canonical[i] + 1) * sqrt(7. / 8);
+  for (int32_t i = 0; i < views[1].n_owned; i++)
+    c->x[views[1].eq_owned + i] = (double)(views[1].canonical[i] + 1) * sqrt(7. / 8);
 }
 
 static void TestEffectsAreThoseOfOneCopyOfTheCountedAllele(void **state)
@@ -48,7 +50,8 @@ static void TestEffectsAreThoseOfOneCopyOfTheCountedAllele(void **state)
   assert_non_null(text);
   assert_non_null(strstr(text, "\nmilk\tsnp(id)\t1\tSNP1\t4\t1\tNA\tok\nmilk\tsnp(id)\t1\tSNP3\t4\t2\tNA\tok\n"));
   free(text);
-  AssertFile("out/snps.tsv", "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused\tmilk.snp(id).effect\n"
+  AssertFile("out/snps.tsv", "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused\t"
+                             "milk.snp(id).effect\n"
                              "SNP1\t0\t0\t.\t.\t0.5\t0\t1\t1\n"
                              "SNP2\t0\t0\t.\t.\t0\t0\t0\tNA\n"
                              "SNP3\t0\t0\t.\t.\t0.75\t1\t1\t2\n");
@@ -67,7 +70,8 @@ static void TestGenotypedAnimalsWithoutPedigreeComeLast(void **state)
   (void)state;
   Files();
   Begin(&c, job);
-  TestCall(MeritGenotypesTile(MeritModelGenotypes(c.model), &grid_rows, &grid_cols, &row_first, &n_rows, &col_first, &n_cols));
+  TestCall(MeritGenotypesTile(MeritModelGenotypes(c.model), &grid_rows, &grid_cols, &row_first, &n_rows,
+                                &col_first, &n_cols));
   g = calloc((size_t)n_rows + 1, sizeof(*g));
   for (int64_t i = 0; i < n_rows; i++) g[i] = 100. + (double)(row_first + i);
   genomic[1] = g;

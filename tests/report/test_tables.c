@@ -1,6 +1,6 @@
 /*
-  Tables of small models, with solutions that are a known function of (term, level, component) instead of being solved for: what is
-  tested is where every number goes, in what order, and how it is written.
+  Tables of small models, with solutions that are a known function of (term, level, component) instead of being
+  solved for: what is tested is where every number goes, in what order, and how it is written.
 */
 #include "report_case.h"
 #include <math.h>
@@ -80,7 +80,8 @@ static void TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums(void **st
   End(&c);
   /* e's parents are dam and offspring: F = 1/4 */
   AssertFile("out/animals.tsv",
-             "id\tinbreeding\tn_records\tn_offspring\tmilk.ped(id).ebv\tmilk.ped(id).reliability\tmilk.total.ebv\tmilk.total.reliability\t"
+             "id\tinbreeding\tn_records\tn_offspring\t"
+             "milk.ped(id).ebv\tmilk.ped(id).reliability\tmilk.total.ebv\tmilk.total.reliability\t"
              "fat.ped(id).ebv\tfat.ped(id).reliability\tfat.total.ebv\tfat.total.reliability\n"
              "c\t0\t1\t1\t2000.125\tNA\t2000.125\tNA\t2001.125\tNA\t2001.125\tNA\n"
              "a\t0\t2\t1\t2010.125\tNA\t2010.125\tNA\t2011.125\tNA\t2011.125\tNA\n"
