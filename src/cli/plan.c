@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "plan_impl.h"
 #include <merit/log.h>
+#include <merit/solver.h>
 #include <merit/table.h>
 #include <string.h>
 
@@ -16,8 +17,11 @@ typedef struct {
   MeritText   text;
 } Plan;
 
+/* What solve would find wrong without data */
 static PetscErrorCode Prepare(Plan *p)
 {
+  MeritSolver solver;
+
   PetscFunctionBegin;
   p->program = MeritPeakMemory();
   PetscCall(MeritConfigBool(p->job, "quick", &p->quick));
@@ -26,6 +30,10 @@ static PetscErrorCode Prepare(Plan *p)
   PetscCall(MeritModelSetFromConfig(p->model, p->job));
   PetscCall(MeritReportCreate(p->model, &p->report));
   PetscCall(MeritReportSetFromConfig(p->report, p->job));
+  PetscCall(MeritSolverCreate(p->comm, &solver));
+  PetscCall(MeritSolverSetFromConfig(solver, p->job));
+  PetscCall(MeritSolverDestroy(&solver));
+  PetscCall(MeritOptionsCheck(p->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
