@@ -51,7 +51,7 @@ typedef struct {
 
 /* What summary.json says of the run beside what the model and the output know. */
 typedef struct {
-  const char *command, *solver, *criterion;
+  const char *command, *solver, *preconditioner, *criterion;
   const char *state; /* "converged", "rounding floor", "not converged"...; */
   int         exit_status, threads;
   int64_t     iterations;

@@ -32,6 +32,7 @@ static PetscErrorCode Prepare(Plan *p)
   PetscCall(MeritReportSetFromConfig(p->report, p->job));
   PetscCall(MeritSolverCreate(p->comm, &solver));
   PetscCall(MeritSolverSetFromConfig(solver, p->job));
+  PetscCall(MeritSolverTryOptions(solver));
   PetscCall(MeritSolverDestroy(&solver));
   PetscCall(MeritOptionsCheck(p->comm));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -18,9 +18,9 @@ typedef struct {
   MeritOutput      out;
   MeritSolver      solver;
   Mat              C;
-  double          *r, *x; /* [n_owned] */
-  const char      *type;
-  int              criterion;   /* MeritCriterion */
+  double          *r, *x;                 /* [n_owned] */
+  const char      *type, *preconditioner; /* borrowed from the solver */
+  MeritCriterion   criterion;
   double           rtol, first; /* of the criterion in the first iteration that has it */
   MeritSolveResult result;
 } Solve;
@@ -75,11 +75,12 @@ static PetscErrorCode Prepare(Solve *s)
   PetscCall(MeritReportSetFromConfig(s->report, s->job));
   PetscCall(MeritSolverCreate(s->comm, &s->solver));
   PetscCall(MeritSolverSetFromConfig(s->solver, s->job));
-  PetscCall(MeritSolverSetMonitor(s->solver, Monitor, s));
+  PetscCall(MeritSolverTryOptions(s->solver));
   PetscCall(MeritOptionsCheck(s->comm));
-  PetscCall(MeritConfigString(s->job, "solver.type", &s->type));
-  PetscCall(MeritConfigChoice(s->job, "solver.criterion", 4, criterion_names, &s->criterion));
-  PetscCall(MeritConfigReal(s->job, "solver.rtol", 0, 1, &s->rtol));
+  PetscCall(MeritSolverSetMonitor(s->solver, Monitor, s));
+  PetscCall(MeritSolverGetType(s->solver, &s->type));
+  PetscCall(MeritSolverGetPreconditioner(s->solver, &s->preconditioner));
+  PetscCall(MeritSolverGetTolerance(s->solver, &s->criterion, &s->rtol, NULL));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -186,18 +187,19 @@ static bool Converged(const Solve *s)
 
 static PetscErrorCode Write(Solve *s)
 {
-  const MeritRunSummary run = {.command       = "solve",
-                               .solver        = s->type,
-                               .criterion     = criterion_names[s->criterion],
-                               .state         = State(s->result.stop),
-                               .exit_status   = Converged(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
-                               .threads       = omp_get_max_threads(),
-                               .iterations    = s->result.iterations,
-                               .rtol          = s->rtol,
-                               .true_residual = s->result.true_residual,
-                               .lambda_min    = s->result.lambda_min,
-                               .lambda_max    = s->result.lambda_max,
-                               .error_bound   = s->result.error_bound};
+  const MeritRunSummary run = {.command        = "solve",
+                               .solver         = s->type,
+                               .preconditioner = s->preconditioner,
+                               .criterion      = criterion_names[s->criterion],
+                               .state          = State(s->result.stop),
+                               .exit_status    = Converged(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
+                               .threads        = omp_get_max_threads(),
+                               .iterations     = s->result.iterations,
+                               .rtol           = s->rtol,
+                               .true_residual  = s->result.true_residual,
+                               .lambda_min     = s->result.lambda_min,
+                               .lambda_max     = s->result.lambda_max,
+                               .error_bound    = s->result.error_bound};
 
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("write"));
@@ -220,8 +222,8 @@ static PetscErrorCode Conclude(const Solve *s)
 
   PetscFunctionBegin;
   if (r->stop == MERIT_STOP_CONVERGED)
-    MeritLog(MERIT_LOG_INFO, "converged in %lld iterations; true residual %.3e", (long long)r->iterations,
-             r->true_residual);
+    MeritLog(MERIT_LOG_INFO, "converged in %lld iteration%s; true residual %.3e", (long long)r->iterations,
+             r->iterations == 1 ? "" : "s", r->true_residual);
   else if (r->stop == MERIT_STOP_ROUNDING_FLOOR && isfinite(r->error_bound))
     MeritLog(MERIT_LOG_INFO,
              "rounding floor reached after %lld iterations; true residual %.3e, relative error at most %.1e",
@@ -260,7 +262,7 @@ static PetscErrorCode OpenOutput(Solve *s)
 */
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
 {
-  Solve s = {.comm = comm, .job = job, .type = "pcg", .criterion = MERIT_CRITERION_RESIDUAL, .rtol = 1e-8};
+  Solve s = {.comm = comm, .job = job};
 
   PetscFunctionBegin;
   PetscCall(Prepare(&s));

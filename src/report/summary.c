@@ -185,6 +185,7 @@ static void AddRun(cJSON *root, const MeritRunSummary *run)
   cJSON *item = cJSON_AddObjectToObject(root, "solve");
 
   cJSON_AddStringToObject(item, "solver", run->solver);
+  cJSON_AddStringToObject(item, "preconditioner", run->preconditioner);
   cJSON_AddStringToObject(item, "criterion", run->criterion);
   AddReal(item, "rtol", run->rtol);
   cJSON_AddNumberToObject(item, "iterations", (double)run->iterations);
