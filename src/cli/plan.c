@@ -196,6 +196,7 @@ PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
   }
   PetscCall(Print(&p));
   PetscCall(PlanRefuse(job, &need));
+  PetscCall(PlanScript(comm, job, (int)p.ranks, &need));
   PetscCall(MeritReportDestroy(&p.report));
   PetscCall(MeritModelDestroy(&p.model));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -23,3 +23,5 @@ PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, int ranks, int64_t 
                           PlanNeed *need);
 /* Refuse what does not fit: USAGE where plan.memory sets the limit, SYSTEM where the node does */
 PetscErrorCode PlanRefuse(MeritNode job, const PlanNeed *need);
+/* Write the job script that `sbatch` asks for, if it does */
+PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, int ranks, const PlanNeed *need);

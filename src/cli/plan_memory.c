@@ -137,7 +137,7 @@ PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, int ranks, int64_t 
 
 PetscErrorCode PlanRefuse(MeritNode job, const PlanNeed *need)
 {
-  MeritNode limit = MeritNodeFind(job, "plan.memory");
+  MeritNode limit   = MeritNodeFind(job, "plan.memory");
   double    allowed = 0;
   char      size[2][32];
 

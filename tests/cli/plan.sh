@@ -76,6 +76,11 @@ silent 'solver vectors'
 run 2 2 plan job.yaml --plan.memory 1K
 says 'plan.memory'
 run 2 0 plan job.yaml --plan.memory 64G
+run 2 0 plan job.yaml --ranks 6 --sbatch job.sbatch
+grep -q '^#SBATCH --ntasks=6$' job.sbatch || fail "the job script does not ask for 6 tasks"
+bash -n job.sbatch || fail "the job script is no script"
+run 2 2 plan job.yaml --sbatch job.sbatch
+says overwrite
 sed 's/sex + ped/sexx + ped/g' job.yaml >wrong.yaml
 run 2 2 plan wrong.yaml --quick
 says sexx
