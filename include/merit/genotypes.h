@@ -52,6 +52,11 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const dou
 */
 MERIT_EXTERN PetscErrorCode MeritGenotypesForward(MeritGenotypes geno, int k, const double x[], double g[]);
 MERIT_EXTERN PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[], double y[]);
+/* The same with columns [first, first + n) of the tile only: x[n * k], y[n * k]. For sweeps by blocks of columns. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesForwardRange(MeritGenotypes geno, int32_t first, int32_t n, int k, const double x[],
+                                                       double g[]);
+MERIT_EXTERN PetscErrorCode MeritGenotypesAdjointRange(MeritGenotypes geno, int32_t first, int32_t n, int k, const double s[],
+                                                       double y[]);
 /* q[n_cols * k] = sum over rows of M_ij^2 * weight[row * k + .] : the diagonal of M' D M. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSquares(MeritGenotypes geno, int k, const double weight[], double q[]);
 /* gram[(a * n + b) * k + .] = sum over rows of M_i,first+a M_i,first+b weight[row * k + .], columns of the tile. For block sweeps. */

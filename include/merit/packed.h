@@ -3,9 +3,10 @@
 
 /*
   Products with packed genotypes, on plain arrays. Rows lie in strips of 256; the eight words at code + (s *
-  n_cols + j) * 8 are the genotypes of strip s, column j: word q holds rows 32 q .. 32 q + 31 of the strip, two
+  stride + j) * 8 are the genotypes of strip s, column j: word q holds rows 32 q .. 32 q + 31 of the strip, two
   bits each, the first row lowest. 0, 1, 2 copies; 3 missing, or beyond the last row. The matrix is M_ij =
-  scale_j (copies_ij - centre_j), a missing genotype having missing_j copies.
+  scale_j (copies_ij - centre_j), a missing genotype having missing_j copies. A range of columns is a matrix
+  too: all pointers moved to its first column, the stride left as it is.
 */
 #define MERIT_STRIP 256 /* rows of a strip */
 #define MERIT_LINE  8   /* words of a column in a strip: one cache line */
@@ -13,7 +14,8 @@
 typedef struct {
   int64_t         n_rows;
   int32_t         n_cols;
-  const uint64_t *code;    /* [strips * n_cols * 8], on a 64-byte boundary; borrowed, as the others */
+  int32_t         stride;  /* columns of a strip in memory, at least n_cols */
+  const uint64_t *code;    /* [strips * stride * 8], on a 64-byte boundary; borrowed, as the others */
   const double   *scale;   /* [n_cols] */
   const double   *centre;  /* [n_cols] */
   const double   *missing; /* [n_cols] */

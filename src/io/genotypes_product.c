@@ -1,16 +1,29 @@
 /* Products with this rank's tile: the packed kernels on the tile's columns. */
 #include "genotypes_private.h"
 
-static MeritPacked Tile(MeritGenotypes geno)
+/* Columns [first, first + n) of the tile */
+static MeritPacked Range(MeritGenotypes geno, int32_t first, int32_t n)
 {
-  const MeritPacked tile = {.n_rows  = geno->n_rows,
-                            .n_cols  = geno->n_cols,
-                            .code    = geno->code,
-                            .scale   = geno->scale + geno->col_first,
-                            .centre  = geno->centre + geno->col_first,
-                            .missing = geno->missing + geno->col_first};
+  const int32_t     column = geno->col_first + first;
+  const MeritPacked range  = {.n_rows  = geno->n_rows,
+                              .n_cols  = n,
+                              .stride  = geno->n_cols,
+                              .code    = geno->code + (size_t)first * MERIT_LINE,
+                              .scale   = geno->scale + column,
+                              .centre  = geno->centre + column,
+                              .missing = geno->missing + column};
 
-  return tile;
+  return range;
+}
+
+static MeritPacked Tile(MeritGenotypes geno) { return Range(geno, 0, geno->n_cols); }
+
+static PetscErrorCode CheckRange(MeritGenotypes geno, int32_t first, int32_t n)
+{
+  PetscFunctionBegin;
+  PetscCheck(first >= 0 && n >= 0 && first <= geno->n_cols - n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
+             "columns %d to %d of %d", first, first + n - 1, geno->n_cols);
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritGenotypesForward - g = M_tile x for k right-hand sides. Not collective: the caller reduces along the
@@ -35,6 +48,35 @@ PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  MeritGenotypesForwardRange - g = M x for columns [first, first + n) of the tile only, x[n * k].
+
+  Not collective. For sweeps by blocks of columns: nothing is decoded.
+*/
+PetscErrorCode MeritGenotypesForwardRange(MeritGenotypes geno, int32_t first, int32_t n, int k,
+                                          const double x[], double g[])
+{
+  const MeritPacked range = Range(geno, first, n);
+
+  PetscFunctionBegin;
+  PetscCall(CheckRange(geno, first, n));
+  PetscCall(MeritPackedForward(&range, k, x, g));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesAdjointRange - y = M' s for columns [first, first + n) of the tile only, y[n * k]. Not
+   collective. */
+PetscErrorCode MeritGenotypesAdjointRange(MeritGenotypes geno, int32_t first, int32_t n, int k,
+                                          const double s[], double y[])
+{
+  const MeritPacked range = Range(geno, first, n);
+
+  PetscFunctionBegin;
+  PetscCall(CheckRange(geno, first, n));
+  PetscCall(MeritPackedAdjoint(&range, k, s, y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritGenotypesSquares - Weighted sums of squares of the tile's columns. Not collective: the caller reduces
    along the grid column. */
 PetscErrorCode MeritGenotypesSquares(MeritGenotypes geno, int k, const double weight[], double q[])
@@ -54,8 +96,7 @@ PetscErrorCode MeritGenotypesGram(MeritGenotypes geno, int32_t first, int32_t n,
   const MeritPacked tile = Tile(geno);
 
   PetscFunctionBegin;
-  PetscCheck(first >= 0 && n >= 0 && first <= tile.n_cols - n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
-             "columns %d to %d of %d", first, first + n - 1, tile.n_cols);
+  PetscCall(CheckRange(geno, first, n));
   PetscCall(MeritPackedGram(&tile, first, n, k, weight, gram));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -66,8 +107,7 @@ PetscErrorCode MeritGenotypesDecode(MeritGenotypes geno, int32_t first, int32_t 
   const MeritPacked tile = Tile(geno);
 
   PetscFunctionBegin;
-  PetscCheck(first >= 0 && n >= 0 && first <= tile.n_cols - n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
-             "columns %d to %d of %d", first, first + n - 1, tile.n_cols);
+  PetscCall(CheckRange(geno, first, n));
   PetscCall(MeritPackedDecode(&tile, first, n, out));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

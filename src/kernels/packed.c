@@ -20,18 +20,16 @@ static const MeritPackedPath *PathNow(void)
   return MeritPackedHasAvx2() ? MeritPackedPathAvx2() : &merit_packed_portable;
 }
 
-/* Sum of a[i] b[i], b NULL for 1, with the rounding errors carried along (Neumaier 1974): offsets are far
-   larger than what is left after centring */
-static double SumCompensated(int64_t n, const double a[], const double b[])
+/* Sum of a[i] b[i], compensated */
+static double DotExactly(int32_t n, const double a[], const double b[])
 {
   double sum = 0, lost = 0;
 
-  for (int64_t i = 0; i < n; i++) {
-    const double term = b ? a[i] * b[i] : a[i], next = sum + term;
+  for (int32_t i = 0; i < n; i++) {
+    const double term = a[i] * b[i];
 
-    lost += fabs(sum) >= fabs(term) ? (sum - next) + term : (term - next) + sum;
-    if (b) lost += fma(a[i], b[i], -term);
-    sum = next;
+    AddExactly(&sum, &lost, term);
+    lost += fma(a[i], b[i], -term);
   }
   return sum + lost;
 }
@@ -42,6 +40,45 @@ static double Largest(int64_t n, const double a[])
 
   for (int64_t i = 0; i < n; i++) largest = fabs(a[i]) > largest ? fabs(a[i]) : largest;
   return largest;
+}
+
+/* What the adjoint must know of a strip's rows before it starts */
+typedef struct {
+  double largest, sum, lost;
+} StripSummary;
+
+/* Eight sums at a time, so that one does not wait for the other */
+static StripSummary Summarise(int64_t n, const double s[])
+{
+  double       sum[8] = {0}, lost[8] = {0};
+  StripSummary all = {.largest = Largest(n, s)};
+  int64_t      i   = 0;
+
+  for (; i + 8 <= n; i += 8)
+    for (int l = 0; l < 8; l++) AddExactly(&sum[l], &lost[l], s[i + l]);
+  for (; i < n; i++) AddExactly(&sum[0], &lost[0], s[i]);
+  for (int l = 0; l < 8; l++) {
+    AddExactly(&all.sum, &all.lost, sum[l]);
+    all.lost += lost[l];
+  }
+  return all;
+}
+
+/* The same of all strips, [strips] in strip; strip by strip, so that threads do not matter */
+static StripSummary SummariseRows(const MeritPacked *m, const double s[], StripSummary strip[])
+{
+  const int64_t strips = MeritPackedStrips(m->n_rows);
+  StripSummary  all    = {0};
+
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < strips; i++)
+    strip[i] = Summarise(PetscMin(MERIT_STRIP, m->n_rows - i * MERIT_STRIP), s + i * MERIT_STRIP);
+  for (int64_t i = 0; i < strips; i++) {
+    AddExactly(&all.sum, &all.lost, strip[i].sum);
+    all.lost += strip[i].lost;
+    all.largest = PetscMax(all.largest, strip[i].largest);
+  }
+  return all;
 }
 
 /* Eighths [from, to) of the strips: g of their rows */
@@ -89,7 +126,7 @@ PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[],
   if (k != 1) PetscFunctionReturn(MeritPackedForwardBlock(m, k, x, g));
   PetscCall(PetscMalloc2(m->n_cols, &a, m->n_cols, &mend));
   for (int32_t j = 0; j < m->n_cols; j++) a[j] = m->scale[j] * x[j];
-  offset = SumCompensated(m->n_cols, a, m->centre);
+  offset = DotExactly(m->n_cols, a, m->centre);
   factor = path->input_factor(Largest(m->n_cols, a));
   for (int32_t j = 0; j < m->n_cols; j++) {
     a[j] *= factor;
@@ -155,13 +192,15 @@ PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[],
   const MeritPackedPath *path   = PathNow();
   const int64_t          padded = MeritPackedStrips(m->n_rows) * MERIT_STRIP;
   double                *room, *arranged, *mend, factor, sum;
+  StripSummary          *strip, all;
 
   PetscFunctionBegin;
   if (k != 1) PetscFunctionReturn(MeritPackedAdjointBlock(m, k, s, y));
-  PetscCall(PetscMalloc2(padded + 8, &room, m->n_cols, &mend));
+  PetscCall(PetscMalloc3(padded + 8, &room, m->n_cols, &mend, padded / MERIT_STRIP, &strip));
   arranged = (double *)(((uintptr_t)room + 63) & ~(uintptr_t)63); /* the paths load whole vectors */
-  factor   = path->input_factor(Largest(m->n_rows, s));
-  sum      = SumCompensated(m->n_rows, s, NULL);
+  all      = SummariseRows(m, s, strip);
+  factor   = path->input_factor(all.largest);
+  sum      = all.sum + all.lost;
   for (int32_t j = 0; j < m->n_cols; j++) mend[j] = m->missing[j] - path->missing_as;
   ArrangeRows(m, path, factor, s, arranged);
 #pragma omp parallel
@@ -171,6 +210,6 @@ PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[],
     AdjointShare(m, path, arranged, mend, factor, sum, (int32_t)ShareFirst(m->n_cols, n, t),
                  (int32_t)ShareFirst(m->n_cols, n, t + 1), y);
   }
-  PetscCall(PetscFree2(room, mend));
+  PetscCall(PetscFree3(room, mend, strip));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

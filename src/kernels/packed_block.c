@@ -136,20 +136,13 @@ static void AdjointColumns(const MeritPacked *m, PackedLook look, PackedScratch 
           m->scale[j] * (own->sum.column[j - from][i] - m->centre[j] * total[r + i]);
 }
 
-/* Sums of s over rows, compensated (Neumaier 1974), for each right-hand side */
-static void Totals(int64_t n, int k, const double s[], double total[])
+/* Sums of s over rows for each right-hand side; lost[k] is scratch */
+static void Totals(int64_t n, int k, const double s[], double total[], double lost[])
 {
-  for (int r = 0; r < k; r++) {
-    double sum = 0, lost = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-      const double term = s[(size_t)i * (size_t)k + (size_t)r], next = sum + term;
-
-      lost += (sum < 0 ? -sum : sum) >= (term < 0 ? -term : term) ? (sum - next) + term : (term - next) + sum;
-      sum = next;
-    }
-    total[r] = sum + lost;
-  }
+  for (int r = 0; r < k; r++) total[r] = lost[r] = 0;
+  for (int64_t i = 0; i < n; i++)
+    for (int r = 0; r < k; r++) AddExactly(&total[r], &lost[r], s[(size_t)i * (size_t)k + (size_t)r]);
+  for (int r = 0; r < k; r++) total[r] += lost[r];
 }
 
 /* MeritPackedAdjointBlock - y = M' s, any k; threaded over columns. Not collective. */
@@ -157,13 +150,13 @@ PetscErrorCode MeritPackedAdjointBlock(const MeritPacked *m, int k, const double
 {
   const PackedLook look = PackedLookNow();
   PackedScratch   *scratch;
-  double          *total;
+  double          *total, *lost;
   int              threads;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(k, &total));
+  PetscCall(PetscMalloc2(k, &total, k, &lost));
   PetscCall(PackedMakeScratch(&threads, &scratch));
-  Totals(m->n_rows, k, s, total);
+  Totals(m->n_rows, k, s, total, lost);
 #pragma omp parallel num_threads(threads)
   {
     const int     t = omp_get_thread_num(), n = omp_get_num_threads();
@@ -175,6 +168,6 @@ PetscErrorCode MeritPackedAdjointBlock(const MeritPacked *m, int k, const double
                        PetscMin(PACKED_WIDTH, k - r), s, total, y);
   }
   free(scratch);
-  PetscCall(PetscFree(total));
+  PetscCall(PetscFree2(total, lost));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -42,7 +42,7 @@ PetscErrorCode MeritPackedAdjointBlock(const MeritPacked *m, int k, const double
 
 static inline const uint64_t *PackedLine(const MeritPacked *m, int64_t strip, int32_t j)
 {
-  return m->code + ((size_t)strip * (size_t)m->n_cols + (size_t)j) * MERIT_LINE;
+  return m->code + ((size_t)strip * (size_t)m->stride + (size_t)j) * MERIT_LINE;
 }
 
 /* Missing genotypes of a word, at the low bit of each pair */
@@ -55,6 +55,16 @@ static inline uint64_t RowBits(int64_t n_rows, int64_t strip, int q)
 
   if (rows >= 32) return MERIT_LOW_BITS;
   return rows <= 0 ? 0 : MERIT_LOW_BITS & (((uint64_t)1 << (2 * rows)) - 1);
+}
+
+/* sum += term; what rounding takes goes to lost (Knuth 1969). Offsets are far larger than what centring
+   leaves of them */
+static inline void AddExactly(double *sum, double *lost, double term)
+{
+  const double next = *sum + term, part = next - *sum;
+
+  *lost += (*sum - (next - part)) + (term - part);
+  *sum = next;
 }
 
 /* First of the units that fall to a thread */

@@ -126,6 +126,15 @@ static int64_t DecodeLine(const MeritPacked *m, int64_t strip, int32_t j, double
   return rows;
 }
 
+/* 32 rows (fewer at the end) of n columns from their words; value[j * 4 + code] */
+static void DecodeWords(int64_t rows, int32_t n, const uint64_t *word, const double value[], double out[])
+{
+  for (int64_t i = 0; i < rows; i++)
+    for (int32_t j = 0; j < n; j++)
+      out[(size_t)i * (size_t)n + (size_t)j] =
+          value[4 * (size_t)j + (word[(size_t)j * MERIT_LINE] >> (2 * i) & 3)];
+}
+
 /*@
   MeritPackedDecode - Columns [first, first + n) of M as doubles.
 
@@ -133,20 +142,18 @@ static int64_t DecodeLine(const MeritPacked *m, int64_t strip, int32_t j, double
 @*/
 PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n, double out[])
 {
-  const int64_t strips = MeritPackedStrips(m->n_rows);
+  const int64_t units = (m->n_rows + 31) / 32;
+  double       *value;
 
   PetscFunctionBegin;
+  PetscCall(PetscMalloc1(4 * (size_t)n, &value));
+  for (int32_t j = 0; j < n; j++)
+    for (unsigned c = 0; c < 4; c++) value[4 * (size_t)j + c] = ValueOf(m, first + j, c);
 #pragma omp parallel for schedule(static)
-  for (int64_t strip = 0; strip < strips; strip++) {
-    double *at = out + (size_t)strip * MERIT_STRIP * (size_t)n;
-
-    for (int32_t j = 0; j < n; j++) {
-      double        column[MERIT_STRIP];
-      const int64_t rows = DecodeLine(m, strip, first + j, column);
-
-      for (int64_t i = 0; i < rows; i++) at[(size_t)i * (size_t)n + (size_t)j] = column[i];
-    }
-  }
+  for (int64_t u = 0; u < units; u++)
+    DecodeWords(PetscMin(32, m->n_rows - 32 * u), n, PackedLine(m, u / MERIT_LINE, first) + u % MERIT_LINE,
+                value, out + (size_t)u * 32 * (size_t)n);
+  PetscCall(PetscFree(value));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -79,6 +79,32 @@ static void CheckTile(MeritGenotypes geno, const Case *c)
 
 static double Weight(int64_t i, int r) { return sin(0.7 * (double)i + 2.1 * r) + 0.3; }
 
+/* the sum of the products over ranges of columns, and their parts, are those of the tile */
+static void CheckRanges(MeritGenotypes geno, int k)
+{
+  int64_t n;
+  int32_t m, cut;
+  double *x, *s, *g, *y, *g_all, *y_all;
+
+  TestCall(MeritGenotypesTile(geno, NULL, NULL, NULL, &n, NULL, &m));
+  cut = m / 3;
+  x = calloc((size_t)(m * k + 1), sizeof(*x)), s = calloc((size_t)(n * k + 1), sizeof(*s));
+  g = calloc((size_t)(n * k + 1), sizeof(*g)), y = calloc((size_t)(m * k + 1), sizeof(*y));
+  g_all = calloc((size_t)(n * k + 1), sizeof(*g)), y_all = calloc((size_t)(m * k + 1), sizeof(*y));
+  for (int i = 0; i < m * k; i++) x[i] = Weight(i, 1);
+  for (int64_t i = 0; i < n * k; i++) s[i] = Weight(i, 2);
+  TestCall(MeritGenotypesForward(geno, k, x, g_all));
+  TestCall(MeritGenotypesAdjoint(geno, k, s, y_all));
+  TestCall(MeritGenotypesAdjointRange(geno, 0, cut, k, s, y));
+  TestCall(MeritGenotypesAdjointRange(geno, cut, m - cut, k, s, y + cut * k));
+  for (int i = 0; i < m * k; i++) assert_near(y[i], y_all[i], 1e-12);
+  TestCall(MeritGenotypesForwardRange(geno, 0, cut, k, x, g));
+  for (int64_t i = 0; i < n * k; i++) g_all[i] -= g[i];
+  TestCall(MeritGenotypesForwardRange(geno, cut, m - cut, k, x + cut * k, g));
+  for (int64_t i = 0; i < n * k; i++) assert_near(g[i], g_all[i], 1e-12);
+  free(x), free(s), free(g), free(y), free(g_all), free(y_all);
+}
+
 /* the products, reduced over the grid, against sums over the plain matrix */
 static void CheckProducts(MeritGenotypes geno, const Case *c, int k)
 {
@@ -180,24 +206,29 @@ static void CheckAll(const Case *c, Form form, int grid_rows, MeritScale scale, 
   CheckTile(geno, c);
   CheckProducts(geno, c, 1);
   CheckProducts(geno, c, 3);
+  CheckRanges(geno, 1);
+  CheckRanges(geno, 2);
   CheckGram(geno, c);
   TestCall(MeritGenotypesDestroy(&geno));
 }
 
 static void TestEveryFormOnEveryGridGivesThePlainMatrix(void **state)
 {
-  static const int n[] = {1, 3, 255, 257, 700}, m[] = {1, 7, 129};
+  static const int shape[][2] = {{1, 7},   {3, 7},     {3, 129}, {255, 7},  {257, 1},
+                                 {257, 7}, {257, 129}, {700, 1}, {700, 129}};
 
   (void)state;
-  for (int a = 0; a < 5; a++)
-    for (int b = 0; b < 3; b++) {
-      Case c = MakeCase(n[a], m[b], 0.1 * (a % 4), MERIT_SCALE_NONE, true);
+  for (int a = 0; a < 9; a++) {
+    Case c = MakeCase(shape[a][0], shape[a][1], 0.1 * (a % 4), MERIT_SCALE_NONE, true);
 
-      for (Form form = PLINK; form <= JOINED; form++)
-        for (int rows = 1; rows <= size; rows++)
-          if (size % rows == 0) CheckAll(&c, form, rows, MERIT_SCALE_NONE, true);
-      FreeCase(&c);
+    CheckAll(&c, JOINED, 0, MERIT_SCALE_NONE, true);
+    for (int rows = 1; rows <= size; rows++) {
+      if (size % rows) continue;
+      CheckAll(&c, PLINK, rows, MERIT_SCALE_NONE, true);
+      CheckAll(&c, SPACED, rows, MERIT_SCALE_NONE, true);
     }
+    FreeCase(&c);
+  }
 }
 
 static void TestScalesAndCentresAreThoseOfTheirDefinitions(void **state)
@@ -335,6 +366,7 @@ static void FrequenciesRaise(const char *frequencies, MeritScale scale, const ch
   MeritGenotypes geno = WithFrequencies(frequencies, scale);
 
   TestRaises(MERIT_ERROR_INPUT, words, MeritGenotypesLoad(geno));
+  TestCall(MeritGenotypesDestroy(&geno));
 }
 
 static void TestFaultsOfAFileOfFrequenciesAreNamed(void **state)

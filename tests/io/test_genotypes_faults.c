@@ -16,6 +16,7 @@ static void PlinkRaises(MeritErrorKind kind, const char *prefix, const char *wor
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
   TestCall(MeritGenotypesSetPlink(geno, prefix));
   TestRaises(kind, words, MeritGenotypesLoad(geno));
+  TestCall(MeritGenotypesDestroy(&geno));
   FreeCase(&small);
 }
 
@@ -26,6 +27,7 @@ static void TextRaises(const char *text, const char *words)
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
   TestCall(MeritGenotypesSetText(geno, WriteFile("g.txt", text, -1)));
   TestRaises(MERIT_ERROR_INPUT, words, MeritGenotypesLoad(geno));
+  TestCall(MeritGenotypesDestroy(&geno));
 }
 
 static void BedRaises(MeritErrorKind kind, const char *bytes, long n, const char *words)

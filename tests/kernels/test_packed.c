@@ -35,7 +35,7 @@ static void *Room(size_t n, size_t bytes)
 static Case MakeCase(int64_t n, int32_t m, double rate, bool shifted)
 {
   const int64_t strips = MeritPackedStrips(n);
-  Case          c      = {.m = {.n_rows = n, .n_cols = m}};
+  Case          c      = {.m = {.n_rows = n, .n_cols = m, .stride = m}};
   void         *code   = NULL;
 
   assert_int_equal(posix_memalign(&code, 64, (size_t)(strips * m + 1) * 64), 0);
@@ -172,6 +172,24 @@ static void TestMoreRowsThanATableServes(void **unused)
   FreeCase(&c);
 }
 
+/* a range of columns is a matrix with the strips of the whole one */
+static void TestARangeOfColumnsIsAMatrixToo(void **unused)
+{
+  Case    c = MakeCase(700, 60, 0.1, false), part = c;
+  double *plain = Room(700 * 33, sizeof(double));
+
+  (void)unused;
+  for (int i = 0; i < 700; i++) memcpy(plain + i * 33, c.plain + i * 60 + 11, 33 * sizeof(double));
+  part.m.n_cols = 33;
+  part.m.code += 11 * MERIT_LINE;
+  part.m.scale += 11, part.m.centre += 11, part.m.missing += 11;
+  part.plain = plain;
+  part.scale = c.scale + 11;
+  for (int k = 1; k < 3; k++) CheckProducts(&part, k);
+  free(plain);
+  FreeCase(&c);
+}
+
 static void TestProductsAreTheSameBitsWithOneAndTwoThreads(void **unused)
 {
   Case    c = MakeCase(700, 129, 0.05, false);
@@ -278,6 +296,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestProductsEqualAPlainLoopOnBothPaths),
     cmocka_unit_test(TestMoreColumnsThanATableServes),
     cmocka_unit_test(TestMoreRowsThanATableServes),
+    cmocka_unit_test(TestARangeOfColumnsIsAMatrixToo),
     cmocka_unit_test(TestProductsAreTheSameBitsWithOneAndTwoThreads),
     cmocka_unit_test(TestInputsOfAnySizeArePassed),
     cmocka_unit_test(TestSquaresGramAndDecodeEqualAPlainLoop),
