@@ -191,7 +191,7 @@ PetscErrorCode SimWriteChip(MeritSimulation sim)
 {
   const int64_t stride = (sim->made.n_genotyped + 3) / 4;
   Range        *range;
-  int64_t       n;
+  int64_t       n = 0;
 
   PetscFunctionBegin;
   if (!sim->spec.has_chip) PetscFunctionReturn(PETSC_SUCCESS);
