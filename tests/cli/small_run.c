@@ -51,7 +51,8 @@ static bool ParseRow(char *line, SmallRow *row)
     if (c) *c++ = 0;
   }
   if (n < 8) return false;
-  snprintf(row->key, sizeof(row->key), "%s\t%s\t%s\t%s", field[0], field[1], field[2], field[3]);
+  n = snprintf(row->key, sizeof(row->key), "%s\t%s\t%s\t%s", field[0], field[1], field[2], field[3]);
+  if (n >= (int)sizeof(row->key)) return false;
   row->n        = atoi(field[4]);
   row->solution = strcmp(field[5], "NA") ? strtod(field[5], NULL) : NAN;
   row->aliased  = strcmp(field[7], "ok") != 0;

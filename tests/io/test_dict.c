@@ -120,7 +120,7 @@ static void CheckLookUps(MeritDict dict, int n, const Entry *all, int m, const E
 static void CheckDict(int n, bool ordered, Share share)
 {
   Entry       *all = MakeEntries(n, 17), *canonical = malloc((size_t)(n + 1) * sizeof(*canonical));
-  int64_t     *order = malloc((size_t)(n + 1) * sizeof(*order));
+  int64_t     *order = calloc((size_t)(n + 1), sizeof(*order));
   int          m     = Canonical(n, all, ordered, canonical);
   MeritStrings pool;
   MeritDict    dict;
