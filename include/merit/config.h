@@ -40,7 +40,9 @@ MERIT_EXTERN bool MeritConfigKnown(const char dotted[], int n, const MeritKey ke
 MERIT_EXTERN MeritNode MeritNodeFind(MeritNode root, const char dotted[]);
 /* Scalar getters: *value is left alone when the key is absent; a value of the wrong kind or range is a USAGE error with line:column. */
 MERIT_EXTERN PetscErrorCode MeritConfigReal(MeritNode root, const char dotted[], double least, double most, double *value);
+/* An integer between least and most. */
 MERIT_EXTERN PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least, int64_t most, int64_t *value);
+/* yes, no, true, false. */
 MERIT_EXTERN PetscErrorCode MeritConfigBool(MeritNode root, const char dotted[], bool *value);
 /* Borrowed from the tree; *value untouched when absent. */
 MERIT_EXTERN PetscErrorCode MeritConfigString(MeritNode root, const char dotted[], const char **value);

@@ -21,5 +21,7 @@ MERIT_EXTERN PetscErrorCode MeritDictFind(MeritDict dict, MeritStrings pool, int
 MERIT_EXTERN PetscErrorCode MeritDictLabels(MeritDict dict, int64_t n, const int64_t number[], char **at, int64_t **start);
 /* Label of a number of this rank's block; borrowed. Not collective. */
 MERIT_EXTERN const char *MeritDictLocal(MeritDict dict, int64_t number, size_t *length);
+/* Count a reference more. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritDictReference(MeritDict dict);
+/* Give a reference back; the last one frees. NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritDictDestroy(MeritDict *dict);

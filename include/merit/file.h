@@ -20,6 +20,7 @@ MERIT_EXTERN PetscErrorCode MeritFileRead(const char path[], int64_t offset, int
 */
 typedef struct _p_MeritOutput *MeritOutput;
 
+/* Take the folder for this run; see above. Collective. */
 MERIT_EXTERN PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrite, MeritOutput *out);
 /*
   Write one file in parallel: the ranks' texts one after another in rank order, `header` (rank 0's, may be NULL) first. May be called
@@ -40,10 +41,13 @@ typedef struct {
   char  *at; /* owned */
   size_t n, room;
 } MeritText;
+/* Append formatted text. */
 MERIT_EXTERN PetscErrorCode MeritTextAdd(MeritText *text, const char format[], ...) __attribute__((format(printf, 2, 3)));
+/* Append n bytes as they are. */
 MERIT_EXTERN PetscErrorCode MeritTextAddBytes(MeritText *text, const char at[], size_t n);
 /* A number with 12 significant digits, "NA" for a NaN. */
 MERIT_EXTERN PetscErrorCode MeritTextAddReal(MeritText *text, double value);
+/* Free what the buffer holds; it may be filled anew. */
 MERIT_EXTERN void MeritTextFree(MeritText *text);
 
 /* CRC-32 of a whole file, read in parallel blocks and combined; for provenance. Collective. */

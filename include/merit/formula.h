@@ -80,4 +80,5 @@ MERIT_EXTERN PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **fo
 MERIT_EXTERN PetscErrorCode MeritFormulaVariances(MeritFormula *formula, MeritNode variances);
 /* Name of a component as varcomp.tsv and `rows` use it: "trait", or "trait.regressor" in a term of several regressors. Owned by the caller, PetscFree. */
 MERIT_EXTERN PetscErrorCode MeritFormulaComponentName(const MeritFormula *formula, int term, int component, char **name);
+/* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritFormulaDestroy(MeritFormula **formula);

@@ -19,12 +19,15 @@ typedef struct {
   int32_t     column;    /* column of M, or -1: not used (monomorphic or all missing) */
 } MeritSnp;
 
+/* Make an empty object; nothing is read before Load. Collective. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesCreate(MPI_Comm comm, MeritGenotypes *geno);
-/* PLINK 1 prefix (bfile), or a text file ("id 0 1 2 5 ..." or "id 0125..."; 5 = missing). Copied. */
+/* Read PLINK 1 files PREFIX.bed, .bim, .fam. Copied. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetPlink(MeritGenotypes geno, const char prefix[]);
+/* Or a text file: "id 0 1 2 5 ..." or "id 0125..."; 5 = missing. Copied. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetText(MeritGenotypes geno, const char path[]);
-/* Scale; centre by observed frequencies (default), not at all, or by a file of frequencies ("snp frequency" lines; NULL none). */
+/* How columns are scaled; none by default. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritScale scale);
+/* Centre by observed frequencies (default), not at all, or by a file of frequencies ("snp frequency" lines; NULL none). */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const char frequency_file[]);
 /* Rows of the grid; 0 (default): as many as ranks (one column). Must divide the number of ranks. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows);
@@ -51,6 +54,7 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const dou
   Adjoint:  y[n_cols * k] = M_tile' s[n_rows * k]   (sum over this rank's rows only; the caller reduces along the grid column)
 */
 MERIT_EXTERN PetscErrorCode MeritGenotypesForward(MeritGenotypes geno, int k, const double x[], double g[]);
+/* The transposed product, see above. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[], double y[]);
 /* The same with columns [first, first + n) of the tile only: x[n * k], y[n * k]. For sweeps by blocks of columns. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesForwardRange(MeritGenotypes geno, int32_t first, int32_t n, int k, const double x[],
@@ -66,4 +70,5 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesGram(MeritGenotypes geno, int32_t firs
 MERIT_EXTERN PetscErrorCode MeritGenotypesDecode(MeritGenotypes geno, int32_t first, int32_t n, double out[]);
 /* Bytes of packed genotypes on this rank. */
 MERIT_EXTERN int64_t MeritGenotypesBytes(MeritGenotypes geno);
+/* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesDestroy(MeritGenotypes *geno);

@@ -12,6 +12,7 @@ MERIT_EXTERN PetscErrorCode MeritIntegersIntern(MeritIntegers pool, int64_t valu
 MERIT_EXTERN int32_t MeritIntegersFind(MeritIntegers pool, int64_t value);
 /* Number of values, and the values by code; borrowed until the next Intern. */
 MERIT_EXTERN int32_t MeritIntegersCount(MeritIntegers pool);
+/* The values by code. */
 MERIT_EXTERN const int64_t *MeritIntegersValues(MeritIntegers pool);
 /* Renumber so that codes follow ascending values. */
 MERIT_EXTERN PetscErrorCode MeritIntegersSort(MeritIntegers pool);

@@ -25,6 +25,7 @@ typedef struct {
 /* slot[l][i]: slot that item i meets in list l (-1 none), width[l] its components. `shared_width` may differ by list. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritScatterCreate(int n_threads, int64_t n_items, int n_lists, const int32_t *const slot[], const int32_t width[],
                                                int32_t n_slots, MeritScatter *scatter);
+/* Free what a scatter holds. */
 MERIT_EXTERN PetscErrorCode MeritScatterDestroy(MeritScatter *scatter);
 
 /* Records as the kernels see them */

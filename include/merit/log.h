@@ -21,6 +21,7 @@ MERIT_EXTERN int MeritLogWarnings(const char *const **texts);
 
 /* Phases ("read", "set-up", "solve", "write"...): seconds and bytes are kept per phase for summary.json and PETSc's -log_view. */
 MERIT_EXTERN PetscErrorCode MeritPhaseBegin(const char name[]);
+/* End the phase begun last. */
 MERIT_EXTERN PetscErrorCode MeritPhaseEnd(void);
 /* n phases in order of first begin; seconds of this rank. Borrowed. */
 MERIT_EXTERN int MeritPhases(const char *const **names, const double **seconds);

@@ -68,6 +68,7 @@ typedef struct {
   const char *id, *reason; /* borrowed */
 } MeritExclusion;
 
+/* Make an empty model. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model);
 /* Take everything from a checked job tree: files, rules, formula, variances. Reads no data. */
 MERIT_EXTERN PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job);
@@ -78,10 +79,13 @@ MERIT_EXTERN PetscErrorCode MeritModelSetVariances(MeritModel model, const doubl
 /* Counts up at every change of variances. */
 MERIT_EXTERN uint64_t MeritModelState(MeritModel model);
 
+/* The communicator; borrowed. */
 MERIT_EXTERN MPI_Comm MeritModelComm(MeritModel model);
+/* Traits, terms, variances as given; borrowed. */
 MERIT_EXTERN const MeritFormula *MeritModelFormula(MeritModel model);
 /* Views; borrowed until Destroy (contents of L, G_inverse, R_inverse until SetVariances). */
 MERIT_EXTERN int MeritModelTerms(MeritModel model, const MeritTermView **terms);
+/* The records of this rank; borrowed. */
 MERIT_EXTERN const MeritRecordsView *MeritModelRecords(MeritModel model);
 /* Equations owned here, ghosts and carriers behind them, global number of the first owned, and in all; component slots in all. */
 MERIT_EXTERN PetscErrorCode MeritModelLayout(MeritModel model, int32_t *n_owned, int32_t *n_local, int64_t *first, int64_t *n_all,
@@ -115,4 +119,5 @@ MERIT_EXTERN int64_t MeritModelExclusions(MeritModel model, const MeritExclusion
 MERIT_EXTERN PetscErrorCode MeritModelToComponents(MeritModel model, const double x[], double u[]);
 /* The inverse, for warm starts (least squares where G is singular). */
 MERIT_EXTERN PetscErrorCode MeritModelFromComponents(MeritModel model, const double u[], double x[]);
+/* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritModelDestroy(MeritModel *model);

@@ -8,6 +8,7 @@
 */
 typedef struct _p_MeritPedigree *MeritPedigree;
 
+/* Make an empty object; nothing is read before Load. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *ped);
 /* The file; names of the columns id, sire, dam, birth year (NULL: found by name, else the first three; no year). Strings are copied. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[4],
@@ -37,4 +38,5 @@ MERIT_EXTERN PetscErrorCode MeritPedigreeInbreeding(MeritPedigree ped, const dou
 MERIT_EXTERN PetscErrorCode MeritPedigreeOffspring(MeritPedigree ped, const int64_t **n_offspring);
 /* Generation (0 for founders, else 1 + the larger of the parents') of this rank's block; borrowed, after SetUp. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeGeneration(MeritPedigree ped, const int32_t **generation);
+/* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeDestroy(MeritPedigree *ped);

@@ -68,7 +68,9 @@ MERIT_EXTERN bool MeritReportWantsFitted(MeritReport report);
 
 /* Summaries of the data, borrowed from the report; after MeritModelSetUp. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits);
+/* Sizes of the terms, [n_terms]. */
 MERIT_EXTERN PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **terms);
+/* What was left out, by kind and reason. */
 MERIT_EXTERN PetscErrorCode MeritReportExclusionCounts(MeritReport report, int *n, const MeritExclusionCount **counts);
 
 /* Memory of a solve on a number of ranks (0: those of this run, with its halo as it is). Collective. */
@@ -97,4 +99,5 @@ MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput o
 /* Fill x[n_owned] from the solutions.tsv of an earlier run (the file or its folder), 0 where it has nothing;
    *n_found counts the rows used. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[], int64_t *n_found);
+/* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritReportDestroy(MeritReport *report);

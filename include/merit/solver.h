@@ -32,10 +32,12 @@ typedef struct {
   double    error_bound;             /* bound on the relative error of x in the C norm from them; NaN otherwise */
 } MeritSolveResult;
 
+/* Make a solver, pcg unless told otherwise. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver);
 /* "pcg", "ksp", "gsru". Copied. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetType(MeritSolver solver, const char type[]);
 MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C); /* takes a reference */
+/* When to stop: criterion below rtol, or max_it iterations. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCriterion criterion, double rtol, int64_t max_it);
 /* pcg, ksp: name of the PC: "none", "jacobi", "merit_block" (a level's components). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
@@ -46,13 +48,19 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double 
 MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNode job);
 /* Try all options on a matrix of one equation, so that a misspelt one fails before data are read. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverTryOptions(MeritSolver solver);
+/* Type in use; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritSolverGetType(MeritSolver solver, const char *type[]);
+/* Criterion, tolerance and iterations in use. */
 MERIT_EXTERN PetscErrorCode MeritSolverGetTolerance(MeritSolver solver, MeritCriterion *criterion, double *rtol, int64_t *max_it);
 /* Name of the PC in use; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritSolverGetPreconditioner(MeritSolver solver, const char *type[]);
+/* Called after every iteration on every rank; NULL: none. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonitor monitor, void *ctx);
+/* Make ready for Solve: preconditioner, colours, work space. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
 /* Solve for k right-hand sides (gsru, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
+/* Print what is in use. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverView(MeritSolver solver, PetscViewer viewer);
+/* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritSolverDestroy(MeritSolver *solver);

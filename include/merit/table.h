@@ -32,7 +32,9 @@ MERIT_EXTERN int64_t MeritTableLine(MeritTable table, int64_t row);
 MERIT_EXTERN PetscErrorCode MeritTableText(MeritTable table, int column, const int32_t **code, MeritStrings *pool);
 /* value[n_local], NaN missing; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritTableNumbers(MeritTable table, int column, const double **value);
+/* Path as given; borrowed. */
 MERIT_EXTERN const char *MeritTablePath(MeritTable table);
+/* The delimiter found: comma, semicolon, tab or blank. */
 MERIT_EXTERN char MeritTableDelimiter(MeritTable table);
 /* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritTableDestroy(MeritTable *table);

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# lint.sh RULE ROOT: checks one rule of docs/developing.md over a source tree; prints each breach as file:line: what, and fails.
+# Rules: layers private quiet registered commented words paths length scripts headers
+# `headers` compiles: CC, CXX (empty: not there) and CFLAGS come from the environment.
+set -u
+rule=$1
+cd "$2" || exit 2
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+breaches=$(mktemp)
+trap 'rm -f "$breaches"' EXIT
+
+sources() { find src include tests -name '*.[ch]' 2>/dev/null | sort; }
+
+texts() {
+  find CMakeLists.txt CMakePresets.json cmake src include tests jobs bench docs ./*.md -type f \
+    ! -path 'tests/lint/*' ! -name '*.bed' ! -name '*.gz' 2>/dev/null | sort
+}
+
+# the file's code: comments and the insides of strings blanked, line by line
+code() {
+  awk '
+    { line = $0; out = ""
+      while (line != "") {
+        if (comment) {
+          at = index(line, "*/")
+          if (!at) { line = ""; break }
+          comment = 0; line = substr(line, at + 2); continue
+        }
+        if (!match(line, /\/\*|\/\/|"|\047/)) { out = out line; break }
+        out = out substr(line, 1, RSTART - 1)
+        token = substr(line, RSTART, RLENGTH); line = substr(line, RSTART + RLENGTH)
+        if (token == "//") break
+        if (token == "/*") { comment = 1; continue }
+        out = out token
+        while (line != "" && substr(line, 1, 1) != token) line = substr(line, substr(line, 1, 1) == "\\" ? 3 : 2)
+        out = out token; line = substr(line, 2)
+      }
+      print out }' "$1"
+}
+
+# a module includes only public headers of its own and of modules to its right
+lint_layers() {
+  local module file header
+  # the map itself must know every module and every header
+  for module in $(cd src && ls -d */); do
+    grep -q "^${module%/}:" "$here/layers.txt" || echo "src/${module%/}: not in tests/lint/layers.txt"
+  done
+  for file in include/merit/*.h include/merit/*.h.in; do
+    [ -e "$file" ] || continue
+    header=${file##*/} header=${header%.in} header=${header%.h}
+    [ "$header" = merit ] && continue
+    awk -F'|' -v h="$header" '{ n = split($2, w, " "); for (i = 1; i <= n; i++) if (w[i] == h) found = 1 } END { exit !found }' \
+      "$here/layers.txt" || echo "$file: not in tests/lint/layers.txt"
+  done
+  # a module's sources may include its own headers, a public header those of its module
+  awk -v map="$here/layers.txt" '
+    BEGIN {
+      while ((getline line < map) > 0) {
+        if (line ~ /^#/ || line !~ /:/) continue
+        split(line, half, "|"); split(half[1], side, ":"); m = side[1]
+        n = split(half[2], w, " "); for (i = 1; i <= n; i++) owner[w[i]] = m
+        may[m, m] = 1; n = split(side[2], w, " "); for (i = 1; i <= n; i++) may[m, w[i]] = 1
+      }
+    }
+    FNR == 1 {
+      n = split(FILENAME, part, "/")
+      module = part[1] == "src" ? part[2] : owner[substr(part[n], 1, length(part[n]) - 2)]
+      if (FILENAME == "include/merit/merit.h") nextfile
+    }
+    /^[ \t]*#[ \t]*include[ \t]*</ {
+      if (!match($0, /<merit\/[^>]*\.h>/)) next
+      h = substr($0, RSTART + 7, RLENGTH - 10)
+      if (!((module, owner[h]) in may)) printf "%s:%d: %s must not see <merit/%s.h>\n", FILENAME, FNR, module, h
+    }
+    /^[ \t]*#[ \t]*include[ \t]*"[^"]*\// { printf "%s:%d: a private header of another folder\n", FILENAME, FNR }' \
+    $(find src include/merit -name '*.[ch]' | sort)
+}
+
+# public interfaces of PETSc only
+lint_private() { sources | xargs grep -nE 'include[[:space:]]*[<"]petsc/private' /dev/null; }
+
+# below the command line nothing prints, ends the process, or knows the world
+lint_quiet() {
+  local file
+  for file in $(find src -name '*.[ch]' ! -path 'src/cli/*' | sort) $(find include -name '*.h'); do
+    code "$file" | awk -v file="$file" '
+      /(^|[^A-Za-z0-9_])(PETSC_COMM_WORLD|MPI_COMM_WORLD|stdout|stderr)([^A-Za-z0-9_]|$)/ ||
+      /(^|[^A-Za-z0-9_])(printf|vprintf|puts|putchar|perror|exit|_exit|quick_exit|abort|assert|MPI_Abort|PetscPrintf)[ \t]*\(/ {
+        printf "%s:%d: %s\n", file, FNR, $0 }'
+  done
+}
+
+# a test that no CMakeLists.txt names does not run
+lint_registered() {
+  local file folder name
+  for file in $(find tests -mindepth 2 \( -name 'test_*.c' -o -name 'fuzz_*.c' -o -name '*.sh' \) | sort); do
+    folder=$(dirname "$file") name=$(basename "$file") name=${name%.*}
+    grep -qE "(^|[^A-Za-z0-9_])$name([^A-Za-z0-9_]|\$)" "$folder/CMakeLists.txt" "$folder/../CMakeLists.txt" 2>/dev/null ||
+      grep -qE "(^|[^A-Za-z0-9_])$name\.sh" "$folder"/*.sh 2>/dev/null || echo "$file:1: no CMakeLists.txt names it"
+  done
+}
+
+# every public prototype has a comment above it (or behind it)
+lint_commented() {
+  awk '
+    FNR == 1 { told = 0 }
+    /^MERIT_EXTERN/ { if (!told && $0 !~ /\/\*/) printf "%s:%d: no comment above %s\n", FILENAME, FNR, $0; told = 0; next }
+    /\*\/[ \t]*$/ { told = 1; next }
+    { told = 0 }' $(find include/merit -name '*.h' | sort)
+}
+
+# work left over, and folders of one machine
+lint_words() { texts | xargs grep -nwE 'TODO|FIXME|XXX|HACK' /dev/null; }
+lint_paths() { texts | xargs grep -nE '(^|[^A-Za-z0-9_.$}*-])/(work|home|root|tmp/[a-z])[A-Za-z0-9_]*/' /dev/null; }
+
+# files of at most 600 lines, functions of at most 60 (from the line of the name to the closing brace)
+lint_length() {
+  awk '
+    FNR == 1 { if (last > 600) printf "%s:%d: more than 600 lines\n", name, last; head = 0; open = 0 }
+    /^[A-Za-z_].*[(]/ && !/^(typedef|static const|#)/ { head = FNR }
+    /^[{]/ { if (head) open = head }
+    /^[}]/ { if (open && FNR - open >= 60) printf "%s:%d: a function of %d lines\n", FILENAME, open, FNR - open + 1; open = 0; head = 0 }
+    { name = FILENAME; last = FNR }
+    END { if (last > 600) printf "%s:%d: more than 600 lines\n", name, last }' $(sources)
+}
+
+# scripts that the shell can read
+lint_scripts() {
+  local file
+  for file in $(find jobs tests bench \( -name '*.sh' -o -name '*.sbatch' \) 2>/dev/null | sort); do
+    bash -n "$file" 2>&1 || echo "$file:1: bash -n fails"
+  done
+}
+
+# every public header compiles alone, as C11 and as C++17
+lint_headers() {
+  local file
+  [ -n "${CXX:-}" ] || echo "no C++ compiler: headers are tried as C11 only" >&2
+  for file in include/merit/*.h; do
+    # shellcheck disable=SC2086 # lists of words
+    echo "#include <merit/${file##*/}>" | $CC -x c -std=c11 -Wall -Wextra -Werror -fsyntax-only ${CFLAGS:-} -Iinclude - 2>&1 ||
+      echo "$file:1: does not compile alone as C11"
+    [ -z "${CXX:-}" ] || echo "#include <merit/${file##*/}>" |
+      $CXX -x c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only ${CFLAGS:-} -Iinclude - 2>&1 ||
+      echo "$file:1: does not compile alone as C++17"
+  done
+}
+
+"lint_$rule" >"$breaches"
+if [ -s "$breaches" ]; then
+  cat "$breaches"
+  exit 1
+fi
+exit 0
