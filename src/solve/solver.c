@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP};
-static const char *const           type_names[] = {"pcg", "ksp"};
-static const char *const           later[]      = {"gsru", "gs", "lhs_gs", "cholesky"};
+static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP, &MeritSolver_GSRU};
+static const char *const           type_names[] = {"pcg", "ksp", "gsru"};
+static const char *const           later[]      = {"gs", "lhs_gs", "cholesky"};
 
 /*@
   MeritSolverCreate - Make a solver: pcg with blocks of levels as preconditioner, residual 1e-8, 5000 iterations.
@@ -134,7 +134,7 @@ PetscErrorCode MeritSolverGetTolerance(MeritSolver s, MeritCriterion *criterion,
 PetscErrorCode MeritSolverGetPreconditioner(MeritSolver s, const char *type[])
 {
   PetscFunctionBegin;
-  *type = s->pc_type;
+  *type = s->ops == &MeritSolver_GSRU ? "none" : s->pc_type;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -284,13 +284,14 @@ static PetscErrorCode Diagonal_Dummy(Mat C, Vec d)
 /*@
   MeritSolverTryOptions - Set everything up on a matrix of one equation per rank, so that what PETSc's options ask for is tried before data are read.
 
-  Collective. Without an operator only; leaves the solver without one.
+  Collective. Without an operator only; leaves the solver without one. Gauss-Seidel takes no such options.
 @*/
 PetscErrorCode MeritSolverTryOptions(MeritSolver s)
 {
   Mat dummy;
 
   PetscFunctionBegin;
+  if (s->ops == &MeritSolver_GSRU) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MatCreateShell(s->comm, 1, 1, PETSC_DETERMINE, PETSC_DETERMINE, NULL, &dummy));
   PetscCall(MatShellSetOperation(dummy, MATOP_MULT, (void (*)(void))Mult_Dummy));
   PetscCall(MatShellSetOperation(dummy, MATOP_GET_DIAGONAL, (void (*)(void))Diagonal_Dummy));

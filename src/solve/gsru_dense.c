@@ -1,0 +1,154 @@
+/* What a sweep over blocks of columns (SNPs, ridge) needs: weights of the rows, Gram matrices, replicated effects. */
+#include "gsru_impl.h"
+#include <string.h>
+
+/* Most columns of a block, and numbers a decoded block may have on a rank */
+enum { MOST_WIDTH = 64, LEAST_WIDTH = 8, MOST_DECODED = 1 << 23 };
+
+static int Blocks(const GsruDense *d)
+{
+  return (d->n_cols + d->width - 1) / d->width;
+}
+
+/* Rows here and the width of a block; the same width on all ranks */
+static PetscErrorCode Sizes(Gsru *gs, GsruTerm *term)
+{
+  GsruDense *d = &term->dense;
+  int64_t    most;
+
+  PetscFunctionBegin;
+  d->n_rows = gs->records->n_records;
+  if (term->view->kind == MERIT_TERM_SNP)
+    PetscCall(MeritGenotypesTile(MeritModelGenotypes(gs->model), NULL, NULL, NULL, &d->n_rows, NULL, NULL));
+  d->n_cols = (int32_t)term->view->n_levels;
+  PetscCallMPI(MPI_Allreduce(&d->n_rows, &most, 1, MPI_INT64_T, MPI_MAX, gs->solver->comm));
+  d->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), MOST_WIDTH);
+  d->width = PetscMin(d->width, d->n_cols);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GsruDenseCreate - Memory of a dense term. Collective. */
+PetscErrorCode GsruDenseCreate(Gsru *gs, GsruTerm *term)
+{
+  GsruDense   *d = &term->dense;
+  const size_t n = (size_t)term->view->n_eq;
+
+  PetscFunctionBegin;
+  PetscCall(Sizes(gs, term));
+  PetscCall(PetscCalloc1(Blocks(d) + 1, &d->gram));
+  for (int block = 0; block < Blocks(d); block++) {
+    const size_t width = (size_t)PetscMin(d->width, d->n_cols - block * d->width);
+
+    PetscCall(PetscMalloc1(width * width * n * n, &d->gram[block]));
+  }
+  PetscCall(PetscMalloc1((size_t)d->n_cols * n * n + 1, &d->inverse));
+  PetscCall(PetscMalloc2((size_t)d->n_cols * n, &d->x, (size_t)d->n_cols * n, &d->delta));
+  PetscCall(PetscMalloc2((size_t)d->n_rows * n, &d->s, (size_t)d->n_rows * n, &d->shift));
+  PetscCall(PetscMalloc2((size_t)d->n_rows * (size_t)d->width, &d->Z, (size_t)gs->n_threads * (size_t)d->width * n, &d->sums));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GsruDenseDestroy - Not collective. */
+PetscErrorCode GsruDenseDestroy(GsruTerm *term)
+{
+  GsruDense *d = &term->dense;
+
+  PetscFunctionBegin;
+  for (int block = 0; d->gram && block < Blocks(d); block++) PetscCall(PetscFree(d->gram[block]));
+  PetscCall(PetscFree(d->gram));
+  PetscCall(PetscFree(d->D));
+  PetscCall(PetscFree(d->inverse));
+  PetscCall(PetscFree2(d->x, d->delta));
+  PetscCall(PetscFree2(d->s, d->shift));
+  PetscCall(PetscFree2(d->Z, d->sums));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* GsruDenseReplicate - Values of the owned equations of a term -> [n_cols * n_eq] on every rank. Collective. */
+PetscErrorCode GsruDenseReplicate(Gsru *gs, GsruTerm *term, const double *owned, double *all)
+{
+  const MeritTermView *t = term->view;
+  const int            n = t->n_eq;
+  const size_t         n_all = (size_t)term->dense.n_cols * (size_t)n;
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(all, n_all));
+  for (int32_t i = 0; i < t->n_owned; i++) PetscCall(PetscArraycpy(all + t->canonical[i] * n, owned + t->eq_owned + i * n, n));
+  PetscCheck(n_all < INT32_MAX, gs->solver->comm, PETSC_ERR_SUP, "too many SNP equations for one reduction");
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, (PetscMPIInt)n_all, MPI_DOUBLE, MPI_SUM, gs->solver->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* J' R^-1 J of the records of a ridge term, J being the traits its components (or, with L, equations) go to */
+static PetscErrorCode RecordBlocks(Gsru *gs, GsruTerm *term)
+{
+  const MeritTermView    *t        = term->view;
+  const MeritRecordsView *records  = gs->records;
+  const int               n        = t->n_eq, n_traits = records->n_traits;
+  const int32_t          *offset   = t->n_regressors ? t->design[0].offset : NULL;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)records->n_records * (size_t)(n * n) + 1, &term->dense.D));
+  for (int32_t record = 0; record < records->n_records; record++)
+    for (int a = 0; a < n; a++) {
+      double *D = term->dense.D + ((int64_t)record * n + a) * n, w[32] = {0.0}, q[32];
+
+      for (int i = 0; i < n_traits; i++)
+        if (offset[i] >= 0) w[i] = t->L ? t->L[offset[i] * n + a] : (double)(offset[i] == a);
+      GsruWeigh(records, record, w, q);
+      for (int i = 0; i < n_traits; i++)
+        for (int b = 0; b < n && offset[i] >= 0; b++) D[b] += q[i] * (t->L ? t->L[offset[i] * n + b] : (double)(offset[i] == b));
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* gram[(a * n + b) * k + .] = sum over the records of values of columns first + a, first + b and D */
+static void RecordGram(const GsruTerm *term, int32_t first, int32_t n, int k, double *gram)
+{
+  const GsruDense *d = &term->dense;
+
+  memset(gram, 0, (size_t)n * (size_t)n * (size_t)k * sizeof(*gram));
+  for (int64_t row = 0; row < d->n_rows; row++)
+    for (int32_t a = 0; a < n; a++)
+      for (int32_t b = 0; b < n; b++) {
+        const double *va = term->view->design[first + a].value, *vb = term->view->design[first + b].value;
+        const double  z  = (va ? va[row] : 1.0) * (vb ? vb[row] : 1.0);
+
+        for (int i = 0; i < k; i++) gram[(a * n + b) * k + i] += z * d->D[row * k + i];
+      }
+}
+
+/* Inverses of the diagonal blocks out of a Gram matrix and the penalty */
+static void InvertBlock(GsruTerm *term, int32_t first, int32_t n, const double *gram)
+{
+  const int k = term->view->n_eq * term->view->n_eq;
+
+  for (int32_t a = 0; a < n; a++) {
+    double *inverse = term->dense.inverse + (int64_t)(first + a) * k;
+
+    for (int i = 0; i < k; i++) inverse[i] = gram[(a * n + a) * k + i] + term->view->G_inverse[i];
+    GsruInvert(term->view->n_eq, inverse);
+  }
+}
+
+/* GsruDenseNumbers - Everything that hangs on the variances. Collective. */
+PetscErrorCode GsruDenseNumbers(Gsru *gs, GsruTerm *term)
+{
+  GsruDense *d = &term->dense;
+  const int  k = term->view->n_eq * term->view->n_eq;
+
+  PetscFunctionBegin;
+  PetscCall(PetscFree(d->D));
+  if (term->view->kind == MERIT_TERM_SNP) PetscCall(MeritMMECarrierBlocks(gs->solver->C, term->index, &d->D));
+  else PetscCall(RecordBlocks(gs, term));
+  for (int block = 0; block < Blocks(d); block++) {
+    const int32_t first = block * d->width, n = PetscMin(d->width, d->n_cols - first);
+
+    if (term->view->kind == MERIT_TERM_SNP)
+      PetscCall(MeritGenotypesGram(MeritModelGenotypes(gs->model), first, n, k, d->D, d->gram[block]));
+    else RecordGram(term, first, n, k, d->gram[block]);
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, d->gram[block], n * n * k, MPI_DOUBLE, MPI_SUM, gs->solver->comm));
+    InvertBlock(term, first, n, d->gram[block]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,91 @@
+/* One sweep over the levels of a term: per colour gradients, one reduction to the owners, their steps, and these back to the ghosts. */
+#include "gsru_impl.h"
+#include <math.h>
+
+/*
+  GsruInvert - In place inverse of a symmetric positive semi-definite matrix by the sweep operator (Goodnight 1979); equations that
+  depend on those before them get rows and columns of 0, so that their steps are 0. Not collective.
+*/
+void GsruInvert(int n, double *A)
+{
+  double least[64];
+
+  for (int p = 0; p < n; p++) least[p] = 1e-13 * A[p * n + p];
+  for (int p = 0; p < n; p++) {
+    const double pivot = A[p * n + p];
+
+    if (!(pivot > least[p])) {
+      for (int j = 0; j < n; j++) A[p * n + j] = A[j * n + p] = 0.0;
+      continue;
+    }
+    A[p * n + p] = 1.0;
+    for (int j = 0; j < n; j++) A[p * n + j] /= pivot;
+    for (int i = 0; i < n; i++) {
+      const double factor = A[i * n + p];
+
+      if (i == p) continue;
+      A[i * n + p] = 0.0;
+      for (int j = 0; j < n; j++) A[i * n + j] -= factor * A[p * n + j];
+    }
+  }
+}
+
+/* Step of one owned level from its gradient; returns the sum of squares of the gradient */
+static double Step(Gsru *gs, const GsruTerm *term, int32_t eq, double *x)
+{
+  const MeritTermView *t       = term->view;
+  const int            n       = t->n_eq;
+  const double        *inverse = term->inverse + (int64_t)((eq - t->eq_owned) / n) * n * n;
+  double               gradient[64], square = 0.0;
+
+  for (int a = 0; a < n; a++) {
+    double sum = gs->g[eq + a] + gs->delta[eq + a];
+
+    for (int b = 0; t->G_inverse && t->kind != MERIT_TERM_PED && b < n; b++) sum -= t->G_inverse[a * n + b] * x[eq + b];
+    gradient[a] = gs->eq_state[eq + a] == MERIT_EQ_OK ? sum : 0.0;
+    square += gradient[a] * gradient[a];
+  }
+  for (int a = 0; a < n; a++) {
+    double sum = 0.0;
+
+    for (int b = 0; b < n; b++) sum += inverse[a * n + b] * gradient[b];
+    gs->du[eq + a] = gs->eq_state[eq + a] == MERIT_EQ_OK ? gs->solver->relaxation * sum : 0.0;
+  }
+  for (int a = 0; a < n; a++) x[eq + a] += gs->du[eq + a];
+  return square;
+}
+
+/* Steps of the owned levels of a colour */
+static void Steps(Gsru *gs, GsruTerm *term, int c, double *x)
+{
+  const GsruLevels *l     = &term->levels;
+  const int32_t     first = l->first[c], last = first + l->n_mine[c];
+  const int         n     = term->view->n_eq;
+  double            squares = 0.0, steps = 0.0;
+
+#pragma omp parallel for schedule(static) reduction(+ : squares, steps) if (last - first > 256) num_threads(gs->n_threads)
+  for (int32_t at = first; at < last; at++) {
+    squares += Step(gs, term, l->eq[at], x);
+    for (int a = 0; a < n; a++) steps += gs->du[l->eq[at] + a] * gs->du[l->eq[at] + a];
+  }
+  gs->sums[2 * gs->n_terms] += squares;
+  gs->sums[2 * term->index] += steps;
+}
+
+/* GsruSweepLevels - See the header. Collective. */
+PetscErrorCode GsruSweepLevels(Gsru *gs, GsruTerm *term, double *x)
+{
+  GsruLevels *l = &term->levels;
+
+  PetscFunctionBegin;
+  for (int c = 0; c < l->n_colours; c++) {
+    GsruGradient(gs, term, l->first[c], l->first[c + 1]);
+    PetscCall(PetscSFReduceBegin(l->halo[c], MPI_DOUBLE, gs->g + gs->n_owned, gs->g, MPI_SUM));
+    PetscCall(PetscSFReduceEnd(l->halo[c], MPI_DOUBLE, gs->g + gs->n_owned, gs->g, MPI_SUM));
+    Steps(gs, term, c, x);
+    PetscCall(PetscSFBcastBegin(l->halo[c], MPI_DOUBLE, gs->du, gs->du + gs->n_owned, MPI_REPLACE));
+    PetscCall(PetscSFBcastEnd(l->halo[c], MPI_DOUBLE, gs->du, gs->du + gs->n_owned, MPI_REPLACE));
+    GsruUpdate(gs, term, l->first[c], l->first[c + 1]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

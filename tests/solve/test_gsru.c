@@ -1,0 +1,367 @@
+/* Gauss-Seidel with residual update against a textbook sweep over the dense equations, elimination, and conjugate gradients. */
+#include "gsru_case.h"
+
+static const char *const ONE_TRAIT[2] = {"\"y ~ herd + cov(age) + iid(pen) + ped(cow)\"", "  iid(pen): 8\n  ped(cow): 30\n  residual: 60\n"};
+static const char *const MATERNAL[2]  = {"\"y ~ herd + animal = ped(cow + foster) + iid(pen + other)\"",
+                                         "  animal: [[30, -6], [-6, 12]]\n  iid(pen+other): [[5, 1], [1, 3]]\n  residual: 60\n"};
+static const char *const TWO_TRAITS[2] = {
+  "[\"y ~ herd + snp(cow) + ridge(c1 + c2 + c3) + ped(cow)\", \"z ~ cov(age) + snp(cow) + ridge(c1 + c2 + c3) + ped(cow)\"]",
+  "  snp(cow): [[0.6, 0.1], [0.1, 0.2]]\n  ridge(c1+c2+c3): [[9, 1], [1, 2]]\n  ped(cow): [[20, 2], [2, 5]]\n  residual: [[40, 5], [5, 10]]\n"};
+static const char *const SINGULAR[2] = {
+  "[\"y ~ herd + snp(cow) + ridge(c1 + c2) + ped(cow) + iid(pen)\", \"z ~ herd + snp(cow) + ridge(c1 + c2) + ped(cow) + iid(pen)\"]",
+  "  snp(cow): [[0.4, 0.2], [0.2, 0.1]]\n  ridge(c1+c2): [[4, 4], [4, 4]]\n  ped(cow): [[20, 10], [10, 5]]\n  iid(pen): [[6, 0], [0, 0]]\n"
+  "  residual: [[40, 5], [5, 10]]\n"};
+static const char *const *const MODELS[4] = {ONE_TRAIT, MATERNAL, TWO_TRAITS, SINGULAR};
+
+/* The published scramble of a canonical number: whoever has the larger goes first */
+static uint64_t Scramble(int number)
+{
+  uint64_t z = (uint64_t)number + 0x9E3779B97F4A7C15u;
+
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+static void Join(int n, bool *near, int a, int b)
+{
+  if (a >= 0 && b >= 0 && a != b) near[a * n + b] = near[b * n + a] = true;
+}
+
+/* Levels of a term in the order of the sweep: greedy colours by falling priority, then by number; owned by the caller */
+static int *Order(int n, const bool *near, int *n_colours)
+{
+  int *colour = malloc(sizeof(int) * (size_t)n), *order = malloc(sizeof(int) * (size_t)n), at = 0;
+
+  for (int i = 0; i < n; i++) colour[i] = -1;
+  for (int done = 0; done < n; done++) {
+    int next = -1, c = 0;
+
+    for (int i = 0; i < n; i++)
+      if (colour[i] < 0 && (next < 0 || Scramble(i) > Scramble(next))) next = i;
+    for (bool taken = true; taken; c += taken) {
+      taken = false;
+      for (int i = 0; i < n; i++) taken = taken || (near[next * n + i] && colour[i] == c);
+    }
+    colour[next] = c;
+  }
+  *n_colours = 0;
+  for (int c = 0; at < n; c++, (*n_colours)++)
+    for (int i = 0; i < n; i++)
+      if (colour[i] == c) order[at++] = i;
+  free(colour);
+  return order;
+}
+
+/* The order of the levels of one term of the models above, from the data as they were written */
+static int *SweepOrder(const Problem *p, int k, bool maternal)
+{
+  const int n    = (int)p->term[k].n_levels;
+  bool     *near = calloc((size_t)(n * n), sizeof(bool));
+  int      *order, n_colours;
+
+  for (int i = 0; i < ANIMALS && p->term[k].kind == MERIT_TERM_PED; i++) {
+    Join(n, near, i, sire[i]);
+    Join(n, near, i, dam[i]);
+    Join(n, near, sire[i], dam[i]);
+  }
+  for (int i = 0; i < RECORDS && maternal; i++) {
+    if (i % 7 == 3) continue; /* no observation */
+    if (p->term[k].kind == MERIT_TERM_PED) Join(n, near, cow[i], foster[i]);
+    if (p->term[k].kind == MERIT_TERM_IID) Join(n, near, pen[i], other[i]);
+  }
+  order = Order(n, near, &n_colours);
+  if (p->term[k].kind == MERIT_TERM_PED) assert_true(n_colours > 2);
+  free(near);
+  return order;
+}
+
+/* Plain Gauss-Seidel over all levels of a term, their equations solved together */
+static void TextbookTerm(const Problem *p, int k, const int *order, double relaxation, const double *dense, const double *r, double *x)
+{
+  const int n_eq = p->term[k].n_eq;
+
+  for (int i = 0; i < p->term[k].n_levels; i++) {
+    int    index[8];
+    double b[8];
+
+    for (int e = 0; e < n_eq; e++) {
+      index[e] = p->base[k] + order[i] * n_eq + e;
+      b[e]     = r[index[e]];
+      for (int j = 0; j < p->n; j++) b[e] -= dense[index[e] * p->n + j] * x[j];
+    }
+    Eliminate(p->n, dense, n_eq, index, b);
+    for (int e = 0; e < n_eq; e++) x[index[e]] += relaxation * b[e];
+  }
+}
+
+typedef struct {
+  Problem  p;
+  double  *dense, *r_all, *exact; /* canonical order */
+  double  *r, *x;                 /* owned */
+} Case;
+
+static Case MakeCase(int model)
+{
+  Case c = {.p = MakeProblem(MODELS[model][0], MODELS[model][1], "")};
+
+  c.r = malloc(sizeof(double) * ((size_t)c.p.n_owned + 1));
+  c.x = calloc((size_t)c.p.n_owned + 1, sizeof(double));
+  TestCall(MeritMMERightHandSide(c.p.C, c.r));
+  c.dense = ToDense(&c.p);
+  c.r_all = ToAll(&c.p, c.r);
+  c.exact = DenseSolution(&c.p, c.dense, c.r_all);
+  return c;
+}
+
+static void FreeCase(Case *c)
+{
+  FreeProblem(&c->p);
+  free(c->dense), free(c->r_all), free(c->exact), free(c->r), free(c->x);
+}
+
+/* Distance of the owned values x to those of all ranks, beside the solution */
+static double DistanceOwned(const Case *c, const double *x, const double *all)
+{
+  double *mine = ToAll(&c->p, x), d = Distance(&c->p, mine, all, c->exact);
+
+  free(mine);
+  return d;
+}
+
+static void CompareSweeps(int model, double relaxation)
+{
+  Case             c = MakeCase(model);
+  double          *textbook = calloc((size_t)c.p.n + 1, sizeof(double)), *at_once = calloc((size_t)c.p.n_owned + 1, sizeof(double));
+  int             *order[8];
+  MeritSolveResult result;
+  MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-30, 1);
+
+  TestCall(MeritSolverSetRelaxation(s, relaxation));
+  for (int k = 0; k < c.p.n_terms; k++) order[k] = SweepOrder(&c.p, k, model == 1);
+  for (int sweep = 0; sweep < 30; sweep++) {
+    for (int k = 0; k < c.p.n_terms; k++) TextbookTerm(&c.p, k, order[k], relaxation, c.dense, c.r_all, textbook);
+    TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+    assert_int_equal(result.stop, MERIT_STOP_MAX_IT);
+    assert_int_equal(result.iterations, 1);
+    assert_true(DistanceOwned(&c, c.x, textbook) < 1e-12);
+  }
+  assert_true(Distance(&c.p, textbook, c.exact, c.exact) > 1e-11); /* so that the sweeps were told apart from the solution */
+  TestCall(MeritSolverSetTolerance(s, MERIT_CRITERION_RESIDUAL, 1e-30, 30));
+  TestCall(MeritSolverSolve(s, 1, c.r, at_once, &result));
+  assert_int_equal(result.iterations, 30);
+  assert_true(DistanceOwned(&c, at_once, textbook) < 1e-12);
+  TestCall(MeritSolverDestroy(&s));
+  for (int k = 0; k < c.p.n_terms; k++) free(order[k]);
+  free(textbook);
+  free(at_once);
+  FreeCase(&c);
+}
+
+static void test_sweeps_are_those_of_the_textbook_with_one_trait(void **state)
+{
+  (void)state;
+  CompareSweeps(0, 1.0);
+  CompareSweeps(0, 1.3);
+}
+
+static void test_sweeps_are_those_of_the_textbook_where_records_meet_two_levels(void **state)
+{
+  (void)state;
+  CompareSweeps(1, 1.0);
+}
+
+static void test_sweeps_are_those_of_the_textbook_with_snps_in_blocks(void **state)
+{
+  (void)state;
+  CompareSweeps(2, 1.0);
+  CompareSweeps(2, 0.8);
+}
+
+static void test_sweeps_are_those_of_the_textbook_with_singular_variances(void **state)
+{
+  (void)state;
+  CompareSweeps(3, 1.0);
+}
+
+static void test_the_solution_is_that_of_elimination_and_of_conjugate_gradients(void **state)
+{
+  (void)state;
+  for (int model = 0; model < 4; model++)
+    for (int over = 0; over < 2; over++) {
+      Case             c = MakeCase(model);
+      MeritSolveResult result;
+      MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-12, 20000), pcg = MakeSolver(&c.p, "pcg", 1e-13, 2000);
+      const char      *pc;
+      double          *mine, *x = calloc((size_t)c.p.n_owned + 1, sizeof(double));
+
+      TestCall(MeritSolverGetPreconditioner(s, &pc));
+      assert_string_equal(pc, "none");
+      TestCall(MeritSolverSetRelaxation(s, over ? 1.2 : 1.0));
+      TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+      assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
+      assert_true(result.true_residual <= 1e-12 && result.iterations > 5);
+      assert_true(DistanceOwned(&c, c.x, c.exact) < 1e-9);
+      TestCall(MeritSolverSolve(pcg, 1, c.r, x, &result));
+      mine = ToAll(&c.p, x);
+      assert_true(DistanceOwned(&c, c.x, mine) < 1e-9);
+      TestCall(MeritSolverDestroy(&s));
+      TestCall(MeritSolverDestroy(&pcg));
+      free(x);
+      free(mine);
+      FreeCase(&c);
+    }
+}
+
+static void test_any_right_hand_sides_are_solved_from_any_start(void **state)
+{
+  (void)state;
+  for (int model = 0; model < 4; model++) {
+    Case             c = MakeCase(model);
+    const size_t     n = (size_t)c.p.n_owned;
+    double          *r = malloc(sizeof(double) * (2 * n + 1)), *x = malloc(sizeof(double) * (2 * n + 1)), *one = malloc(sizeof(double) * (n + 1));
+    MeritSolveResult result;
+    MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
+
+    /* pinned equations too: C is the identity there */
+    for (size_t i = 0; i < n; i++)
+      for (size_t j = 0; j < 2; j++) {
+        r[2 * i + j] = sin(0.7 * c.p.number[i] + (double)j);
+        x[2 * i + j] = cos(1.3 * c.p.number[i]);
+      }
+    TestCall(MeritSolverSolve(s, 2, r, x, &result));
+    assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
+    for (size_t j = 0; j < 2; j++) {
+      double *all, *exact;
+
+      for (size_t i = 0; i < n; i++) one[i] = r[2 * i + j];
+      all   = ToAll(&c.p, one);
+      exact = DenseSolution(&c.p, c.dense, all);
+      for (size_t i = 0; i < n; i++) one[i] = x[2 * i + j];
+      assert_true(DistanceOwned(&c, one, exact) < 1e-9);
+      free(all);
+      free(exact);
+    }
+    TestCall(MeritSolverDestroy(&s));
+    free(r), free(x), free(one);
+    FreeCase(&c);
+  }
+}
+
+typedef struct {
+  int64_t n;
+  double  change, residual;
+  bool    term_changes;
+} Seen;
+
+static PetscErrorCode Watch(const MeritIteration *it, void *ctx)
+{
+  Seen *seen = ctx;
+
+  seen->n        = it->iteration;
+  seen->change   = it->change;
+  seen->residual = it->residual;
+  if (it->iteration == 1) seen->term_changes = it->term_change[0] > 0.0 && it->term_change[2] > 0.0;
+  return 0;
+}
+
+static void test_the_monitor_sees_changes_of_terms_and_a_criterion_on_them_holds(void **state)
+{
+  Case             c = MakeCase(0);
+  Seen             seen = {0};
+  MeritSolveResult result;
+  MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-8, 1000);
+
+  (void)state;
+  TestCall(MeritSolverSetTolerance(s, MERIT_CRITERION_CHANGE_SQ, 1e-20, 1000));
+  TestCall(MeritSolverSetMonitor(s, Watch, &seen));
+  TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+  assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
+  assert_true(seen.term_changes && seen.n == result.iterations && seen.change <= 1e-10);
+  assert_true(seen.residual == result.true_residual && seen.residual < 1e-8);
+  assert_true(DistanceOwned(&c, c.x, c.exact) < 1e-6);
+  TestCall(MeritSolverDestroy(&s));
+  FreeCase(&c);
+}
+
+static void test_a_goal_below_rounding_ends_at_the_floor(void **state)
+{
+  Case             c = MakeCase(0);
+  MeritSolveResult result;
+  MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-30, 100000);
+
+  (void)state;
+  TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+  assert_int_equal(result.stop, MERIT_STOP_ROUNDING_FLOOR);
+  assert_true(result.iterations < 2000 && result.true_residual < 1e-13);
+  assert_true(DistanceOwned(&c, c.x, c.exact) < 1e-10);
+  TestCall(MeritSolverDestroy(&s));
+  FreeCase(&c);
+}
+
+static void test_new_variances_are_taken_over(void **state)
+{
+  Case             c = MakeCase(2);
+  const double     snp[] = {0.3, 0.0, 0.0, 0.4}, ridge[] = {2, 1, 1, 5}, ped[] = {9, 1, 1, 3}, R[] = {30, -2, -2, 8};
+  const double    *G[8] = {NULL}, *residual[] = {R};
+  MeritSolveResult result;
+  MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
+  double          *dense, *r, *exact;
+
+  (void)state;
+  TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+  for (int k = 0; k < c.p.n_terms; k++)
+    G[k] = c.p.term[k].kind == MERIT_TERM_SNP ? snp : c.p.term[k].kind == MERIT_TERM_RIDGE ? ridge : c.p.term[k].kind == MERIT_TERM_PED ? ped : NULL;
+  TestCall(MeritModelSetVariances(c.p.model, G, residual));
+  TestCall(MeritMMERefresh(c.p.C));
+  TestCall(MeritMMERightHandSide(c.p.C, c.r));
+  dense = ToDense(&c.p);
+  r     = ToAll(&c.p, c.r);
+  exact = DenseSolution(&c.p, dense, r);
+  assert_true(DistanceOwned(&c, c.x, exact) > 1e-3);
+  TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+  assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
+  assert_true(DistanceOwned(&c, c.x, exact) < 1e-9);
+  TestCall(MeritSolverDestroy(&s));
+  free(dense), free(r), free(exact);
+  FreeCase(&c);
+}
+
+static void test_genotypes_cut_by_columns_are_refused(void **state)
+{
+  Problem     p;
+  MeritSolver s;
+
+  (void)state;
+  if (size % 2) skip();
+  p = MakeProblem("\"y ~ 1 + snp(cow)\"", "  snp(cow): 1\n  residual: 60\n", size == 2 ? ", grid: 1" : ", grid: 2");
+  s = MakeSolver(&p, "gsru", 1e-8, 10);
+  TestRaises(MERIT_ERROR_USAGE, "one column", MeritSolverSetUp(s));
+  TestCall(MeritSolverDestroy(&s));
+  FreeProblem(&p);
+}
+
+int main(int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_one_trait),
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_where_records_meet_two_levels),
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_snps_in_blocks),
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_singular_variances),
+    cmocka_unit_test(test_the_solution_is_that_of_elimination_and_of_conjugate_gradients),
+    cmocka_unit_test(test_any_right_hand_sides_are_solved_from_any_start),
+    cmocka_unit_test(test_the_monitor_sees_changes_of_terms_and_a_criterion_on_them_holds),
+    cmocka_unit_test(test_a_goal_below_rounding_ends_at_the_floor),
+    cmocka_unit_test(test_new_variances_are_taken_over),
+    cmocka_unit_test(test_genotypes_cut_by_columns_are_refused),
+  };
+  int failed, any;
+
+  if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;
+  PetscPushErrorHandler(TestQuietHandler, NULL);
+  failed = cmocka_run_group_tests(tests, MakeData, RemoveData);
+  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
+  PetscPopErrorHandler();
+  if (PetscFinalize()) return 1;
+  return any ? 1 : 0;
+}
