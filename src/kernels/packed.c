@@ -70,7 +70,7 @@ static StripSummary SummariseRows(const MeritPacked *m, const double s[], StripS
   const int64_t strips = MeritPackedStrips(m->n_rows);
   StripSummary  all    = {0};
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (WorthThreads(m))
   for (int64_t i = 0; i < strips; i++)
     strip[i] = Summarise(PetscMin(MERIT_STRIP, m->n_rows - i * MERIT_STRIP), s + i * MERIT_STRIP);
   for (int64_t i = 0; i < strips; i++) {
@@ -132,7 +132,7 @@ PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[],
     a[j] *= factor;
     mend[j] = a[j] * (m->missing[j] - path->missing_as);
   }
-#pragma omp parallel
+#pragma omp parallel if (WorthThreads(m))
   {
     const int t = omp_get_thread_num(), n = omp_get_num_threads();
 
@@ -148,7 +148,7 @@ static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, doubl
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (WorthThreads(m))
   for (int64_t strip = 0; strip < strips; strip++) {
     const int64_t row = strip * MERIT_STRIP;
     double        last[MERIT_STRIP];
@@ -203,7 +203,7 @@ PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[],
   sum      = all.sum + all.lost;
   for (int32_t j = 0; j < m->n_cols; j++) mend[j] = m->missing[j] - path->missing_as;
   ArrangeRows(m, path, factor, s, arranged);
-#pragma omp parallel
+#pragma omp parallel if (WorthThreads(m))
   {
     const int t = omp_get_thread_num(), n = omp_get_num_threads();
 

@@ -72,7 +72,7 @@ PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double
 
   PetscFunctionBegin;
   PetscCall(PackedMakeScratch(&threads, &scratch));
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(threads) if (WorthThreads(m))
   {
     const int     t = omp_get_thread_num(), n = omp_get_num_threads();
     const int64_t last = ShareFirst(units, n, t + 1);
@@ -157,7 +157,7 @@ PetscErrorCode MeritPackedAdjointBlock(const MeritPacked *m, int k, const double
   PetscCall(PetscMalloc2(k, &total, k, &lost));
   PetscCall(PackedMakeScratch(&threads, &scratch));
   Totals(m->n_rows, k, s, total, lost);
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(threads) if (WorthThreads(m))
   {
     const int     t = omp_get_thread_num(), n = omp_get_num_threads();
     const int32_t last = (int32_t)ShareFirst(m->n_cols, n, t + 1);

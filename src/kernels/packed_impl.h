@@ -40,6 +40,9 @@ bool MeritPackedHasAvx2(void);
 PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double x[], double g[]);
 PetscErrorCode MeritPackedAdjointBlock(const MeritPacked *m, int k, const double s[], double y[]);
 
+/* Is a product large enough for threads to pay? Starting them costs what some ten thousand genotypes do */
+static inline bool WorthThreads(const MeritPacked *m) { return m->n_rows * (int64_t)m->n_cols >= 32768; }
+
 static inline const uint64_t *PackedLine(const MeritPacked *m, int64_t strip, int32_t j)
 {
   return m->code + ((size_t)strip * (size_t)m->stride + (size_t)j) * MERIT_LINE;

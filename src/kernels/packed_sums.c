@@ -22,7 +22,7 @@ void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int
 {
   const int64_t strips = MeritPackedStrips(n_rows), beyond = strips * MERIT_STRIP - n_rows;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n_rows * n_cols >= 32768)
   for (int32_t j = 0; j < n_cols; j++) {
     int64_t one = 0, two = 0, missing = 0;
 
@@ -102,7 +102,7 @@ PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weig
 
   PetscFunctionBegin;
   PetscCall(PackedMakeScratch(&threads, &scratch));
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(threads) if (WorthThreads(m))
   {
     const int     t = omp_get_thread_num(), n = omp_get_num_threads();
     const int32_t last = (int32_t)ShareFirst(m->n_cols, n, t + 1);
@@ -149,7 +149,7 @@ PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n,
   PetscCall(PetscMalloc1(4 * (size_t)n, &value));
   for (int32_t j = 0; j < n; j++)
     for (unsigned c = 0; c < 4; c++) value[4 * (size_t)j + c] = ValueOf(m, first + j, c);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (WorthThreads(m))
   for (int64_t u = 0; u < units; u++)
     DecodeWords(PetscMin(32, m->n_rows - 32 * u), n, PackedLine(m, u / MERIT_LINE, first) + u % MERIT_LINE,
                 value, out + (size_t)u * 32 * (size_t)n);
@@ -215,7 +215,7 @@ PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, i
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)threads * each, &room));
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(threads) if (WorthThreads(m))
   {
     const int      t = omp_get_thread_num(), count = omp_get_num_threads();
     double        *at  = room + (size_t)t * each;

@@ -2,6 +2,9 @@
 #include <merit/log.h>
 #include <omp.h>
 
+/* of the grid in use */
+static MPI_Comm row, column;
+
 static void CheckAnimals(MeritGenotypes geno, const Case *c)
 {
   MeritDict    dict;
@@ -108,15 +111,11 @@ static void CheckRanges(MeritGenotypes geno, int k)
 /* the products, reduced over the grid, against sums over the plain matrix */
 static void CheckProducts(MeritGenotypes geno, const Case *c, int k)
 {
-  MPI_Comm row, column;
-  int64_t  first, n;
-  int32_t  col, m;
-  int      rows;
-  double  *x, *s, *g, *y, *q;
+  int64_t first, n;
+  int32_t col, m;
+  double *x, *s, *g, *y, *q;
 
-  TestCall(MeritGenotypesTile(geno, &rows, NULL, &first, &n, &col, &m));
-  MPI_Comm_split(PETSC_COMM_WORLD, rank % rows, rank, &row);
-  MPI_Comm_split(PETSC_COMM_WORLD, rank / rows, rank, &column);
+  TestCall(MeritGenotypesTile(geno, NULL, NULL, &first, &n, &col, &m));
   x = calloc((size_t)(m * k + 1), sizeof(*x)), s = calloc((size_t)(n * k + 1), sizeof(*s));
   g = calloc((size_t)(n * k + 1), sizeof(*g)), y = calloc((size_t)(m * k + 1), sizeof(*y));
   q = calloc((size_t)(m * k + 1), sizeof(*q));
@@ -148,20 +147,15 @@ static void CheckProducts(MeritGenotypes geno, const Case *c, int k)
     assert_near(q[i], squares, 1e-11);
   }
   free(x), free(s), free(g), free(y), free(q);
-  MPI_Comm_free(&row);
-  MPI_Comm_free(&column);
 }
 
 static void CheckGram(MeritGenotypes geno, const Case *c)
 {
-  MPI_Comm column;
-  int64_t  first, n;
-  int32_t  col, m;
-  int      rows;
-  double  *w, gram[2 * 2 * 3];
+  int64_t first, n;
+  int32_t col, m;
+  double *w, gram[2 * 2 * 3];
 
-  TestCall(MeritGenotypesTile(geno, &rows, NULL, &first, &n, &col, &m));
-  MPI_Comm_split(PETSC_COMM_WORLD, rank / rows, rank, &column);
+  TestCall(MeritGenotypesTile(geno, NULL, NULL, &first, &n, &col, &m));
   if (m >= 2) {
     w = calloc((size_t)(n * 3 + 1), sizeof(*w));
     for (int64_t i = 0; i < n * 3; i++) w[i] = Weight(first + i / 3, (int)(i % 3));
@@ -176,7 +170,6 @@ static void CheckGram(MeritGenotypes geno, const Case *c)
     }
     free(w);
   }
-  MPI_Comm_free(&column);
 }
 
 typedef enum { PLINK, SPACED, JOINED } Form;
@@ -200,7 +193,10 @@ static MeritGenotypes LoadForm(const Case *c, Form form, int grid_rows, MeritSca
 static void CheckAll(const Case *c, Form form, int grid_rows, MeritScale scale, bool centre)
 {
   MeritGenotypes geno = LoadForm(c, form, grid_rows, scale, centre);
+  const int      rows = grid_rows ? grid_rows : size;
 
+  MPI_Comm_split(PETSC_COMM_WORLD, rank % rows, rank, &row);
+  MPI_Comm_split(PETSC_COMM_WORLD, rank / rows, rank, &column);
   CheckAnimals(geno, c);
   CheckSnps(geno, c, form == PLINK);
   CheckTile(geno, c);
@@ -209,6 +205,8 @@ static void CheckAll(const Case *c, Form form, int grid_rows, MeritScale scale, 
   CheckRanges(geno, 1);
   CheckRanges(geno, 2);
   CheckGram(geno, c);
+  MPI_Comm_free(&row);
+  MPI_Comm_free(&column);
   TestCall(MeritGenotypesDestroy(&geno));
 }
 
