@@ -30,8 +30,8 @@ MERIT_EXTERN PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, cons
 /* q[n_cols * k] = sum over rows of M_ij^2 weight[row * k + .]. */
 MERIT_EXTERN PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[], double q[]);
 /* gram[(a * n + b) * k + .] = sum over rows of M_i,first+a M_i,first+b weight[row * k + .], both triangles. */
-MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[],
-                                            double gram[]);
+MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k,
+                                            const double weight[], double gram[]);
 /* out[n_rows * n] = columns [first, first + n) of M, column fastest. */
 MERIT_EXTERN PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n, double out[]);
 /* Rows of column j with code 0, 1, 2 and 3 (rows beyond the last not counted): count[n_cols * 4]. */
