@@ -14,7 +14,7 @@ static PetscErrorCode Quote(const char word[], MeritText *text)
 {
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "'"));
-  for (const char *c = word; *c; c++) PetscCall(MeritTextAdd(text, *c == '\'' ? "'\\''" : "%c", *c));
+  for (const char *c = word; *c; c++) PetscCall(MeritTextAddBytes(text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1));
   PetscCall(MeritTextAdd(text, "'"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

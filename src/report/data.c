@@ -45,7 +45,7 @@ static PetscErrorCode Accumulate(MeritReport report, int t, double without, Mome
 /*
   A code for missing that was not declared: frequent (at least two, and one in 200) and apart from all other
   values, which vary: by more than three of their standard deviations from their mean, or outside their range by
-  more than a quarter of it.
+  more than half of it and more than 1 (counts and scores may well begin at 0).
 */
 static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, MeritTraitSummary *s)
 {
@@ -61,7 +61,8 @@ static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, Me
     mean = rest.sum / rest.n;
     sd   = sqrt(rest.square / (rest.n - 1));
     gap  = PetscMax(rest.least - codes[k], codes[k] - rest.most);
-    if (gap <= 0 || (fabs(codes[k] - mean) <= 3 * sd && gap <= 0.25 * (rest.most - rest.least))) continue;
+    if (fabs(codes[k] - mean) <= 3 * sd && (gap <= 1 || gap <= 0.5 * (rest.most - rest.least))) continue;
+    if (gap <= 0) continue;
     s->suspect[s->n_suspects].value = codes[k];
     s->suspect[s->n_suspects++].n   = (int64_t)n;
   }

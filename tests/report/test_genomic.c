@@ -110,7 +110,34 @@ static void TestEffectsComeBackAsAStart(void **state)
   FolderRemove();
 }
 
+static void TestExclusionsStandByKindLineAndId(void **state)
+{
+  const MeritExclusionCount *counts;
+  Case                       c;
+  int                        n;
+
+  (void)state;
+  Files();
+  FileMake("records.csv", "id,milk\nw,8\nx,10\nc,11\nu,9\na,12\nx,13\n");
+  Begin(&c, job);
+  TestCall(MeritReportExcluded(c.report, c.out));
+  TestCall(MeritReportExclusionCounts(c.report, &n, &counts));
+  assert_int_equal(n, 2);
+  assert_string_equal(counts[0].kind, "record");
+  assert_string_equal(counts[0].reason, "milk: the animal has no genotype");
+  assert_int_equal(counts[0].n, 2);
+  assert_string_equal(counts[1].kind, "snp");
+  assert_int_equal(counts[1].n, 1);
+  End(&c);
+  AssertFile("out/excluded.tsv", "kind\tline\tid\treason\n"
+                                 "record\t2\tw\tmilk: the animal has no genotype\n"
+                                 "record\t5\tu\tmilk: the animal has no genotype\n"
+                                 "snp\tNA\tSNP2\tmonomorphic\n");
+  FolderRemove();
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(TestExclusionsStandByKindLineAndId),
   cmocka_unit_test(TestEffectsAreThoseOfOneCopyOfTheCountedAllele),
   cmocka_unit_test(TestGenotypedAnimalsWithoutPedigreeComeLast),
   cmocka_unit_test(TestEffectsComeBackAsAStart),

@@ -203,6 +203,70 @@ static void TestSolutionsComeBackAsAStart(void **state)
   FolderRemove();
 }
 
+/* Labels may hold tabs and quotes; numbers are written with 12 digits, no -0 */
+static void TestOddLabelsAndNumbersSurviveTheRoundTrip(void **state)
+{
+  static const char *const one_trait = "records: {file: records.csv}\n"
+                                       "model: \"milk ~ 0 + herd\"\n"
+                                       "variances: {residual: 1}\n"
+                                       "output: {folder: out}\n";
+  static const double      values[]  = {-0.0, 1. / 3, -2e-7 / 3, 123456789012345.};
+  const MeritTermView     *views;
+  Case                     c, again;
+  char                     path[128];
+  int64_t                  found;
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", "herd,milk\n\"a\tb\",1\n\"c\"\"d\",2\nd e,3\n01,5\n\"a\tb\",2\n");
+  Begin(&c, one_trait);
+  MeritModelTerms(c.model, &views);
+  for (int32_t i = 0; i < views[0].n_owned; i++) c.x[i] = values[views[0].canonical[i]];
+  TestCall(MeritReportSolutions(c.report, c.out, c.x));
+  End(&c);
+  AssertFile("out/solutions.tsv", "trait\tterm\tcomponent\tlevel\tn\tsolution\tse\tstatus\n"
+                                  "milk\therd\t1\t01\t1\t0\tNA\tok\n"
+                                  "milk\therd\t1\t\"a\tb\"\t2\t0.333333333333\tNA\tok\n"
+                                  "milk\therd\t1\t\"c\"\"d\"\t1\t-6.66666666667e-08\tNA\tok\n"
+                                  "milk\therd\t1\td e\t1\t1.23456789012e+14\tNA\tok\n");
+  Begin(&again, one_trait);
+  snprintf(path, sizeof(path), "%s/out", test_folder);
+  TestCall(MeritReportStart(again.report, path, again.x, &found));
+  assert_int_equal(found, 4);
+  MeritModelTerms(again.model, &views);
+  for (int32_t i = 0; i < views[0].n_owned; i++)
+    assert_true(fabs(again.x[i] - values[views[0].canonical[i]]) <= 5e-12 * fabs(values[views[0].canonical[i]]));
+  End(&again);
+  FolderRemove();
+}
+
+/* One value in a trait is far from the rest: only one that is a usual code, and frequent, is suspected */
+static void TestUndeclaredCodesForMissingAreSuspected(void **state)
+{
+  static const char *const four = "records: {file: records.csv}\n"
+                                  "model: [\"a ~ 1\", \"b ~ 1\", \"c ~ 1\", \"d ~ 1\"]\n"
+                                  "variances: {residual: [[1,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]]}\n"
+                                  "output: {folder: out}\n";
+  const MeritTraitSummary *traits;
+  Case                     c;
+
+  (void)state;
+  FolderMake();
+  /* a: zeros among weights; b: a zero-one trait; c: scores that have a 0; d: -9 once only, -999 twice */
+  FileMake("records.csv", "a,b,c,d\n0,0,0,3\n41,1,1,4\n39,1,2,-9\n0,0,0,-999\n45,0,1,5\n38,1,3,-999\n");
+  Begin(&c, four);
+  TestCall(MeritReportTraits(c.report, &traits));
+  assert_int_equal(traits[0].n_suspects, 1);
+  assert_true(traits[0].suspect[0].value == 0);
+  assert_int_equal(traits[0].suspect[0].n, 2);
+  assert_int_equal(traits[1].n_suspects, 0);
+  assert_int_equal(traits[2].n_suspects, 0);
+  assert_int_equal(traits[3].n_suspects, 1);
+  assert_true(traits[3].suspect[0].value == -999);
+  End(&c);
+  FolderRemove();
+}
+
 static void TestSumsOfUnknownLabelsAreRefused(void **state)
 {
   MeritNode   job;
@@ -235,6 +299,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestExclusionsAreSortedAndCounted),
   cmocka_unit_test(TestTraitsAndTermsAreSummarised),
   cmocka_unit_test(TestSolutionsComeBackAsAStart),
+  cmocka_unit_test(TestOddLabelsAndNumbersSurviveTheRoundTrip),
+  cmocka_unit_test(TestUndeclaredCodesForMissingAreSuspected),
   cmocka_unit_test(TestSumsOfUnknownLabelsAreRefused),
 };
 
