@@ -86,6 +86,41 @@ static void TestGenotypedAnimalsWithoutPedigreeComeLast(void **state)
   FolderRemove();
 }
 
+/* Records lie with the genotypes here, so that the animals they name are owned elsewhere */
+static void TestRecordsAreCountedWhereverTheyLie(void **state)
+{
+  static const char *const both = "records: {file: records.csv}\n"
+                                  "pedigree: {file: pedigree.csv}\n"
+                                  "genotypes: {text: genotypes.txt}\n"
+                                  "model: \"milk ~ ped(id) + snp(id)\"\n"
+                                  "variances: {ped(id): 1, snp(id): 2, residual: 4}\n"
+                                  "output: {folder: out}\n"
+                                  "ebv: {sum: snp(id) + ped(id)}\n";
+  const double            *genomic[3] = {NULL, NULL, NULL};
+  int64_t                  n_rows;
+  double                  *g;
+  Case                     c;
+
+  (void)state;
+  Files();
+  FileMake("pedigree.csv", "id,sire,dam\nc,a,b\na,0,0\nx,0,0\n");
+  Begin(&c, both);
+  TestCall(MeritGenotypesTile(MeritModelGenotypes(c.model), NULL, NULL, NULL, &n_rows, NULL, NULL));
+  g = calloc((size_t)n_rows + 1, sizeof(*g));
+  for (int64_t i = 0; i < n_rows; i++) g[i] = 8;
+  genomic[2] = g;
+  TestCall(MeritReportAnimals(c.report, c.out, c.x, genomic));
+  free(g);
+  End(&c);
+  AssertFile("out/animals.tsv", "id\tinbreeding\tn_records\tn_offspring\tmilk.ped(id).ebv\tmilk.ped(id).reliability\t"
+                                "milk.snp(id).ebv\tmilk.snp(id).reliability\tmilk.sum.ebv\tmilk.sum.reliability\n"
+                                "c\t0\t1\t0\t0\tNA\t8\tNA\t8\tNA\n"
+                                "a\t0\t1\t1\t0\tNA\t8\tNA\t8\tNA\n"
+                                "x\t0\t2\t0\t0\tNA\t8\tNA\t8\tNA\n"
+                                "b\t0\t0\t1\t0\tNA\tNA\tNA\tNA\tNA\n");
+  FolderRemove();
+}
+
 static void TestEffectsComeBackAsAStart(void **state)
 {
   const MeritTermView *views;
@@ -140,6 +175,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestExclusionsStandByKindLineAndId),
   cmocka_unit_test(TestEffectsAreThoseOfOneCopyOfTheCountedAllele),
   cmocka_unit_test(TestGenotypedAnimalsWithoutPedigreeComeLast),
+  cmocka_unit_test(TestRecordsAreCountedWhereverTheyLie),
   cmocka_unit_test(TestEffectsComeBackAsAStart),
 };
 

@@ -65,6 +65,35 @@ static void TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder(void **s
   FolderRemove();
 }
 
+/* Herds belong to the rank of their records, in an order opposite to that of their labels */
+static void TestLevelsComeHomeFromAnyOwner(void **state)
+{
+  static const char *const herds = "records: {file: records.csv}\n"
+                                   "pedigree: {file: pedigree.csv}\n"
+                                   "model: \"milk ~ iid(herd) + ped(id)\"\n"
+                                   "variances: {iid(herd): 1, ped(id): 1, residual: 1}\n"
+                                   "output: {folder: out}\n";
+  char                    *text;
+  Case                     c;
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", "id,herd,milk\n1,H4,1\n2,H3,2\n3,H2,3\n4,H1,5\n");
+  FileMake("pedigree.csv", "id,sire,dam\n1,0,0\n2,0,0\n3,0,0\n4,0,0\n");
+  Begin(&c, herds);
+  Number(&c);
+  TestCall(MeritReportSolutions(c.report, c.out, c.x));
+  End(&c);
+  text = FileText("out/solutions.tsv");
+  assert_non_null(text);
+  assert_non_null(strstr(text, "\nmilk\tiid(herd)\t1\tH1\t1\t1000.125\tNA\tok\n"
+                               "milk\tiid(herd)\t1\tH2\t1\t1010.125\tNA\tok\n"
+                               "milk\tiid(herd)\t1\tH3\t1\t1020.125\tNA\tok\n"
+                               "milk\tiid(herd)\t1\tH4\t1\t1030.125\tNA\tok\n"));
+  free(text);
+  FolderRemove();
+}
+
 static void TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums(void **state)
 {
   Case                c;
@@ -294,6 +323,7 @@ static void TestSumsOfUnknownLabelsAreRefused(void **state)
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder),
+  cmocka_unit_test(TestLevelsComeHomeFromAnyOwner),
   cmocka_unit_test(TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums),
   cmocka_unit_test(TestFittedValuesStandInFileOrderForObservedTraits),
   cmocka_unit_test(TestExclusionsAreSortedAndCounted),
