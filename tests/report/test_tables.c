@@ -65,7 +65,7 @@ static void TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder(void **s
   FolderRemove();
 }
 
-/* Herds belong to the rank of their records, in an order opposite to that of their labels */
+/* Herds belong to the rank of their records, mixed over the ranks */
 static void TestLevelsComeHomeFromAnyOwner(void **state)
 {
   static const char *const herds = "records: {file: records.csv}\n"
@@ -78,7 +78,7 @@ static void TestLevelsComeHomeFromAnyOwner(void **state)
 
   (void)state;
   FolderMake();
-  FileMake("records.csv", "id,herd,milk\n1,H4,1\n2,H3,2\n3,H2,3\n4,H1,5\n");
+  FileMake("records.csv", "id,herd,milk\n1,H2,1\n2,H4,2\n3,H1,3\n4,H3,5\n");
   FileMake("pedigree.csv", "id,sire,dam\n1,0,0\n2,0,0\n3,0,0\n4,0,0\n");
   Begin(&c, herds);
   Number(&c);
