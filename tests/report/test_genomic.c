@@ -86,8 +86,8 @@ static void TestGenotypedAnimalsWithoutPedigreeComeLast(void **state)
   FolderRemove();
 }
 
-/* Records lie with the genotypes here, so that the animals they name are owned elsewhere */
-static void TestRecordsAreCountedWhereverTheyLie(void **state)
+/* The first genetic term counts the records; a sum is NA where one of its parts is */
+static void TestTermsAreSummedWhereAllPartsAreKnown(void **state)
 {
   static const char *const both = "records: {file: records.csv}\n"
                                   "pedigree: {file: pedigree.csv}\n"
@@ -175,7 +175,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestExclusionsStandByKindLineAndId),
   cmocka_unit_test(TestEffectsAreThoseOfOneCopyOfTheCountedAllele),
   cmocka_unit_test(TestGenotypedAnimalsWithoutPedigreeComeLast),
-  cmocka_unit_test(TestRecordsAreCountedWhereverTheyLie),
+  cmocka_unit_test(TestTermsAreSummedWhereAllPartsAreKnown),
   cmocka_unit_test(TestEffectsComeBackAsAStart),
 };
 
