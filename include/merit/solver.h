@@ -43,7 +43,7 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCri
 MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
 /* gsru: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double relaxation);
-/* Keys solver.{type,rtol,max_it,criterion,preconditioner,relaxation} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
+/* Keys solver.{type,rtol,max_it,criterion,preconditioner,relaxation,block} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
    -pc_type, -ksp_type... (all -ksp_ and -pc_ options with type ksp). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNode job);
 /* Try all options on a matrix of one equation, so that a misspelt one fails before data are read. Collective. */

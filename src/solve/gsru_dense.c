@@ -2,8 +2,8 @@
 #include "gsru_impl.h"
 #include <string.h>
 
-/* Most columns of a block, and numbers a decoded block may have on a rank */
-enum { MOST_WIDTH = 64, LEAST_WIDTH = 8, MOST_DECODED = 1 << 23 };
+/* Numbers a decoded block may have on a rank before its columns are made fewer than asked for, down to the least */
+enum { LEAST_WIDTH = 8, MOST_DECODED = 1 << 23 };
 
 static int Blocks(const GsruDense *d)
 {
@@ -22,7 +22,7 @@ static PetscErrorCode Sizes(Gsru *gs, GsruTerm *term)
     PetscCall(MeritGenotypesTile(MeritModelGenotypes(gs->model), NULL, NULL, NULL, &d->n_rows, NULL, NULL));
   d->n_cols = (int32_t)term->view->n_levels;
   PetscCallMPI(MPI_Allreduce(&d->n_rows, &most, 1, MPI_INT64_T, MPI_MAX, gs->solver->comm));
-  d->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), MOST_WIDTH);
+  d->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), gs->solver->block);
   d->width = PetscMin(d->width, d->n_cols);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -25,6 +25,7 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   s->rtol       = 1e-8;
   s->max_it     = 5000;
   s->relaxation = 1.0;
+  s->block      = 64;
   PetscCall(PetscStrncpy(s->pc_type, "merit_block", sizeof(s->pc_type)));
   *solver = s;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -168,7 +169,7 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   const char              *text       = NULL;
   int                      criterion  = (int)s->criterion;
   double                   rtol = s->rtol, relaxation = s->relaxation;
-  int64_t                  max_it = s->max_it;
+  int64_t                  max_it = s->max_it, block = s->block;
 
   PetscFunctionBegin;
   PetscCall(MeritConfigString(job, "solver.type", &text));
@@ -182,6 +183,8 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   if (text) PetscCall(MeritSolverSetPreconditioner(s, text));
   PetscCall(MeritConfigReal(job, "solver.relaxation", 0.0, 2.0, &relaxation));
   PetscCall(MeritSolverSetRelaxation(s, relaxation));
+  PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));
+  s->block = (int32_t)block;
   PetscCall(FromOptions(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

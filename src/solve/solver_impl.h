@@ -21,6 +21,7 @@ struct _p_MeritSolver {
   MeritCriterion        criterion;
   double                rtol, relaxation;
   int64_t               max_it;
+  int32_t               block; /* gsru: columns of a block */
   MeritMonitor          monitor;
   void                 *monitor_ctx;
   bool                  ready;

@@ -9,12 +9,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ANIMALS = 30, FOUNDERS = 8, RECORDS = 45, SNPS = 90, PENS = 6 };
+enum { FOUNDERS = 8, SNPS = 90, PENS = 6, MOST_ANIMALS = 600, MOST_RECORDS = 2500 };
+
+/* Everything with few animals; genotype rows and records for several ranks and threads; hardly anything */
+typedef enum { FEW, MANY, TINY, N_DATA } Which;
+
+typedef struct {
+  int animals, records;
+  int sire[MOST_ANIMALS], dam[MOST_ANIMALS]; /* -1 unknown */
+  int cow[MOST_RECORDS], foster[MOST_RECORDS], pen[MOST_RECORDS], other[MOST_RECORDS]; /* foster -1: unknown */
+} Data;
 
 static PetscMPIInt rank, size;
 static char        folder[64];
-static int         sire[ANIMALS], dam[ANIMALS];                                    /* -1 unknown */
-static int         cow[RECORDS], foster[RECORDS], pen[RECORDS], other[RECORDS];    /* foster -1: unknown */
+static Data        data[N_DATA] = {{.animals = 30, .records = 45}, {.animals = 600, .records = 2500}, {.animals = 3, .records = 2}};
 
 static inline double Uniform(unsigned *state)
 {
@@ -27,72 +35,77 @@ static inline int Below(unsigned *state, int n)
   return (int)(Uniform(state) * n);
 }
 
-static inline FILE *Open(const char name[])
+static inline FILE *Open(Which which, const char name[])
 {
   char  path[128];
   FILE *file;
 
-  snprintf(path, sizeof(path), "%s/%s", folder, name);
+  snprintf(path, sizeof(path), "%s/%d%s", folder, (int)which, name);
   file = fopen(path, "wb");
   assert_non_null(file);
   return file;
 }
 
-/* Animals a00, a01, ...: founders, then offspring, one of them selfed; the first offspring's parents have many more */
-static inline void WritePedigree(unsigned *state)
+/* Animals a000, a001, ...: founders, then offspring, one of them selfed; the first offspring's parents have many more */
+static inline void WritePedigree(Which which, unsigned *state)
 {
-  FILE *file = rank ? NULL : Open("ped.csv");
+  Data *d    = &data[which];
+  FILE *file = rank ? NULL : Open(which, "ped.csv");
 
   if (file) fputs("id,sire,dam\n", file);
-  for (int i = 0; i < ANIMALS; i++) {
-    sire[i] = i < FOUNDERS ? -1 : Below(state, 3) ? Below(state, i) : 2;
-    dam[i]  = i < FOUNDERS || !Below(state, 6) ? -1 : Below(state, i);
-    if (i == FOUNDERS + 3) sire[i] = dam[i] = 1;
+  for (int i = 0; i < d->animals; i++) {
+    d->sire[i] = i < FOUNDERS ? -1 : Below(state, 3) ? Below(state, i) : 2;
+    d->dam[i]  = i < FOUNDERS || !Below(state, 6) ? -1 : Below(state, i);
+    if (i == FOUNDERS + 3) d->sire[i] = d->dam[i] = 1;
     if (!file) continue;
-    fprintf(file, "a%02d,", i);
-    if (sire[i] >= 0) fprintf(file, "a%02d,", sire[i]);
+    fprintf(file, "a%03d,", i);
+    if (d->sire[i] >= 0) fprintf(file, "a%03d,", d->sire[i]);
     else fputs("0,", file);
-    if (dam[i] >= 0) fprintf(file, "a%02d\n", dam[i]);
+    if (d->dam[i] >= 0) fprintf(file, "a%03d\n", d->dam[i]);
     else fputs("0\n", file);
   }
   if (file) fclose(file);
 }
 
-/* Some animals have no record, some several; each trait is missing here and there */
-static inline void WriteRecords(unsigned *state)
+/*
+  Some animals have no record, some several; each trait is missing here and there. Many records have a small mean, or the rounding of
+  their sums would hide that of the sweeps.
+*/
+static inline void WriteRecords(Which which, unsigned *state)
 {
-  FILE *file = rank ? NULL : Open("records.csv");
+  Data *d    = &data[which];
+  FILE *file = rank ? NULL : Open(which, "records.csv");
 
   if (file) fputs("cow,foster,herd,pen,other,age,c1,c2,c3,w,y,z\n", file);
-  for (int i = 0; i < RECORDS; i++) {
+  for (int i = 0; i < d->records; i++) {
     const int    herd = Below(state, 4);
-    const double age = 2.0 + 6.0 * Uniform(state), w = 0.5 + Uniform(state), y = 100.0 + 20.0 * Uniform(state) + herd;
+    const double age = 2.0 + 6.0 * Uniform(state), w = 0.5 + Uniform(state), mean = which == MANY ? -10.0 : 100.0, y = mean + 20.0 * Uniform(state) + herd;
     const double z = 10.0 + 4.0 * Uniform(state) - herd;
     double       c[3];
     char         text[2][32];
 
-    cow[i]    = Below(state, 4) ? Below(state, ANIMALS) : ANIMALS - 1;
-    foster[i] = Below(state, 5) ? Below(state, ANIMALS) : -1;
-    pen[i]    = Below(state, PENS);
-    other[i]  = Below(state, PENS);
+    d->cow[i]    = Below(state, 4) ? Below(state, d->animals) : d->animals - 1;
+    d->foster[i] = Below(state, 5) ? Below(state, d->animals) : -1;
+    d->pen[i]    = Below(state, PENS);
+    d->other[i]  = Below(state, PENS);
     for (int j = 0; j < 3; j++) c[j] = Uniform(state) - 0.5;
     snprintf(text[0], sizeof(text[0]), i % 7 == 3 ? "NA" : "%.17g", y);
     snprintf(text[1], sizeof(text[1]), i % 5 == 1 ? "NA" : "%.17g", z);
     if (!file) continue;
-    fprintf(file, "a%02d,", cow[i]);
-    if (foster[i] < 0) fputs("0,", file);
-    else fprintf(file, "a%02d,", foster[i]);
-    fprintf(file, "h%d,p%d,p%d,%.17g,%.17g,%.17g,%.17g,%.17g,%s,%s\n", herd, pen[i], other[i], age, c[0], c[1], c[2], w, text[0], text[1]);
+    fprintf(file, "a%03d,", d->cow[i]);
+    if (d->foster[i] < 0) fputs("0,", file);
+    else fprintf(file, "a%03d,", d->foster[i]);
+    fprintf(file, "h%d,p%d,p%d,%.17g,%.17g,%.17g,%.17g,%.17g,%s,%s\n", herd, d->pen[i], d->other[i], age, c[0], c[1], c[2], w, text[0], text[1]);
   }
   if (file) fclose(file);
 }
 
-static inline void WriteGenotypes(unsigned *state)
+static inline void WriteGenotypes(Which which, unsigned *state)
 {
-  FILE *file = rank ? NULL : Open("geno.txt");
+  FILE *file = rank ? NULL : Open(which, "geno.txt");
 
-  for (int i = ANIMALS - 1; i >= 0; i--) {
-    if (file) fprintf(file, "a%02d ", i);
+  for (int i = data[which].animals - 1; i >= 0; i--) {
+    if (file) fprintf(file, "a%03d ", i);
     for (int j = 0; j < SNPS; j++) {
       const int code = Below(state, 20) ? (Uniform(state) < 0.3 + 0.004 * j) + (Uniform(state) < 0.5) : 5;
 
@@ -113,9 +126,11 @@ static inline int MakeData(void **state)
   strcpy(folder, "/tmp/merit_gsru_XXXXXX");
   if (rank == 0 && !mkdtemp(folder)) return 1;
   MPI_Bcast(folder, (int)sizeof(folder), MPI_CHAR, 0, PETSC_COMM_WORLD);
-  WritePedigree(&seed);
-  WriteRecords(&seed);
-  WriteGenotypes(&seed);
+  for (Which which = FEW; which < N_DATA; which++) {
+    WritePedigree(which, &seed);
+    WriteRecords(which, &seed);
+    WriteGenotypes(which, &seed);
+  }
   MPI_Barrier(PETSC_COMM_WORLD);
   return 0;
 }
@@ -126,10 +141,10 @@ static inline int RemoveData(void **state)
 
   (void)state;
   MPI_Barrier(PETSC_COMM_WORLD);
-  for (int i = 0; i < 3 && !rank; i++) {
+  for (int i = 0; i < 3 * N_DATA && !rank; i++) {
     char path[128];
 
-    snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+    snprintf(path, sizeof(path), "%s/%d%s", folder, i / 3, names[i % 3]);
     unlink(path);
   }
   return rank ? 0 : rmdir(folder);
@@ -137,6 +152,7 @@ static inline int RemoveData(void **state)
 
 /* A model over the data with its operator */
 typedef struct {
+  Which                which;
   MeritNode            job;
   MeritModel           model;
   Mat                  C;
@@ -148,16 +164,16 @@ typedef struct {
   int                  base[9]; /* first canonical equation of each term */
 } Problem;
 
-static inline Problem MakeProblem(const char model[], const char variances[], const char more[])
+static inline Problem MakeProblem(Which which, const char model[], const char variances[], const char more[])
 {
-  Problem p = {0};
+  Problem p = {.which = which};
   char    text[4096];
   int     at = 0;
 
   snprintf(text, sizeof(text),
-           "records: {file: %s/records.csv, weight: w}\npedigree: {file: %s/ped.csv, sexes: free}\ngenotypes: {text: %s/geno.txt%s}\n"
-           "model: %s\nvariances:\n%s",
-           folder, folder, folder, more, model, variances);
+           "records: {file: %s/%drecords.csv, weight: w}\npedigree: {file: %s/%dped.csv, sexes: free}\n"
+           "genotypes: {text: %s/%dgeno.txt%s}\nmodel: %s\nvariances:\n%s",
+           folder, (int)which, folder, (int)which, folder, (int)which, more, model, variances);
   TestCall(MeritConfigParse("job.yaml", text, strlen(text), &p.job));
   TestCall(MeritModelCreate(PETSC_COMM_WORLD, &p.model));
   TestCall(MeritModelSetFromConfig(p.model, p.job));
