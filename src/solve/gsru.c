@@ -10,7 +10,7 @@
 /* Sweeps between fresh residuals; equations up to which the true residual is computed every sweep, and sweeps between it above */
 static const int64_t REFRESH = 50, FEW_EQUATIONS = 20000, CHECK = 10;
 /* A step this small beside the solution is rounding; checks without a better residual that prove it */
-static const double ROUNDING = 2e-14;
+static const double ROUNDING  = 2e-14;
 static const int    NO_BETTER = 10;
 
 /* Everything that hangs on the variances */
@@ -79,10 +79,13 @@ static PetscErrorCode CheckGrid(MeritSolver s)
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGetModel(s->C, &model));
-  if (MeritModelGenotypes(model)) PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, &grid_cols, NULL, NULL, NULL, NULL));
+  if (MeritModelGenotypes(model))
+    PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, &grid_cols, NULL, NULL, NULL, NULL));
   if (grid_cols > 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "genotypes.grid",
-                         "solver gsru needs genotypes on a grid of one column, not %d; leave genotypes.grid out, or use solver pcg", grid_cols));
+                         "solver gsru needs genotypes on a grid of one column, not %d; leave genotypes.grid "
+                         "out, or use solver pcg",
+                         grid_cols));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -107,7 +110,8 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
   PetscCall(MeritModelLayout(gs->model, &gs->n_owned, &gs->n_local, NULL, NULL, NULL));
   PetscCall(PetscCalloc1(gs->n_terms + 1, &gs->term));
   PetscCall(PetscCalloc1(2 * (size_t)gs->n_threads, &gs->part));
-  PetscCall(PetscCalloc2((size_t)gs->records->n_records * (size_t)gs->records->n_traits, &gs->e, gs->n_owned, &gs->delta));
+  PetscCall(PetscCalloc2((size_t)gs->records->n_records * (size_t)gs->records->n_traits, &gs->e, gs->n_owned,
+                         &gs->delta));
   PetscCall(PetscCalloc2(gs->n_local, &gs->g, gs->n_local, &gs->du));
   PetscCall(PetscCalloc1(2 * (size_t)gs->n_terms + 1, &gs->sums));
   for (int k = 0; k < gs->n_terms; k++) PetscCall(CreateTerm(gs, k));
@@ -126,8 +130,11 @@ static PetscErrorCode View_GSRU(MeritSolver s, PetscViewer viewer)
     const GsruTerm *term = &gs->term[k];
 
     if (GsruIsDense(term->view))
-      PetscCall(PetscViewerASCIIPrintf(viewer, "  %s: blocks of %d columns\n", formula->term[k].label, term->dense.width));
-    else PetscCall(PetscViewerASCIIPrintf(viewer, "  %s: %d colours\n", formula->term[k].label, term->levels.n_colours));
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  %s: blocks of %d columns\n", formula->term[k].label,
+                                       term->dense.width));
+    else
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  %s: %d colours\n", formula->term[k].label,
+                                       term->levels.n_colours));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -200,7 +207,7 @@ static PetscErrorCode Refresh(Gsru *gs, const double *x)
 /* One sweep over all terms; the changes, and a cheap estimate of the residual: the gradients met on the way */
 static PetscErrorCode Sweep(Gsru *gs, double *x, double norm_r, MeritIteration *it, double *met)
 {
-  MeritSolver s = gs->solver;
+  MeritSolver s  = gs->solver;
   double      dx = 0.0, xx = 0.0;
 
   PetscFunctionBegin;
@@ -210,9 +217,12 @@ static PetscErrorCode Sweep(Gsru *gs, double *x, double norm_r, MeritIteration *
     const MeritTermView *t    = term->view;
 
     if (!t->n_eq) continue;
-    if (GsruIsDense(t)) PetscCall(GsruSweepDense(gs, term, x));
-    else PetscCall(GsruSweepLevels(gs, term, x));
-    for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++) gs->sums[2 * k + 1] += x[i] * x[i];
+    if (GsruIsDense(t))
+      PetscCall(GsruSweepDense(gs, term, x));
+    else
+      PetscCall(GsruSweepLevels(gs, term, x));
+    for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++)
+      gs->sums[2 * k + 1] += x[i] * x[i];
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, gs->sums, 2 * gs->n_terms + 1, MPI_DOUBLE, MPI_SUM, s->comm));
   for (int k = 0; k < gs->n_terms; k++) {
@@ -245,9 +255,9 @@ static PetscErrorCode Check(Gsru *gs, const double *r, const double *x, double *
 
 /* What the loop remembers from check to check */
 typedef struct {
-  double best;     /* least true residual so far */
+  double best;      /* least true residual so far */
   int    no_better; /* checks since it fell */
-  bool   fresh;    /* the sweep started from fresh residuals */
+  bool   fresh;     /* the sweep started from fresh residuals */
 } Progress;
 
 /* Is it worth a true residual now? Above a few thousand equations it costs a good part of a sweep */
@@ -255,7 +265,8 @@ static bool IsTimely(const Gsru *gs, const MeritIteration *it, double met, int64
 {
   const double goal = MeritSolverResidualGoal(gs->solver);
 
-  if (n_all <= FEW_EQUATIONS || it->iteration % CHECK == 0 || it->iteration >= gs->solver->max_it) return true;
+  if (n_all <= FEW_EQUATIONS || it->iteration % CHECK == 0 || it->iteration >= gs->solver->max_it)
+    return true;
   if (goal > 0.0 ? met <= 2.0 * goal : MeritSolverCriterion(gs->solver, it) <= gs->solver->rtol) return true;
   return !(it->change > ROUNDING);
 }
@@ -284,11 +295,12 @@ static MeritStop Judge(const Gsru *gs, const MeritIteration *it, Progress *p, bo
 }
 
 /* Sweeps from x until Judge() ends them */
-static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *x, double *q, MeritSolveResult *result)
+static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *x, double *q,
+                              MeritSolveResult *result)
 {
-  MeritSolver    s  = gs->solver;
-  MeritIteration it = {0, NAN, NAN, NAN, NULL, 0.0};
-  Progress       p  = {INFINITY, 0, false};
+  MeritSolver    s       = gs->solver;
+  MeritIteration it      = {0, NAN, NAN, NAN, NULL, 0.0};
+  Progress       p       = {INFINITY, 0, false};
   bool           refresh = true;
   int64_t        n_all;
 
@@ -297,8 +309,10 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
   PetscCall(Check(gs, r, x, q, &it));
   for (int k = 0; k < s->n_terms; k++) s->term_change[k] = NAN;
   PetscCall(MeritSolverReport(s, &it));
-  if (it.residual <= MeritSolverResidualGoal(s)) result->stop = MERIT_STOP_CONVERGED;
-  else if (s->max_it <= 0) result->stop = MERIT_STOP_MAX_IT;
+  if (it.residual <= MeritSolverResidualGoal(s))
+    result->stop = MERIT_STOP_CONVERGED;
+  else if (s->max_it <= 0)
+    result->stop = MERIT_STOP_MAX_IT;
   while (result->stop == MERIT_STOP_NONE) {
     double met = 0.0;
     bool   timely;
@@ -306,8 +320,8 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
     if (refresh) PetscCall(Refresh(gs, x));
     p.fresh = refresh;
     PetscCall(Sweep(gs, x, norm_r, &it, &met));
-    refresh = it.iteration % REFRESH == 0;
-    timely  = IsTimely(gs, &it, met, n_all);
+    refresh     = it.iteration % REFRESH == 0;
+    timely      = IsTimely(gs, &it, met, n_all);
     it.residual = it.residual_scaled = NAN;
     if (timely) PetscCall(Check(gs, r, x, q, &it));
     PetscCall(MeritSolverReport(s, &it));

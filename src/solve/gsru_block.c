@@ -10,9 +10,9 @@
 /* J' R^-1 e of the rows of a ridge term: its records */
 static void RecordSums(Gsru *gs, GsruTerm *term)
 {
-  const MeritTermView *t        = term->view;
-  const int            n        = t->n_eq, n_traits = gs->records->n_traits;
-  const int32_t       *offset   = t->design[0].offset;
+  const MeritTermView *t = term->view;
+  const int            n = t->n_eq, n_traits = gs->records->n_traits;
+  const int32_t       *offset = t->design[0].offset;
 
 #pragma omp parallel for schedule(static) num_threads(gs->n_threads)
   for (int32_t record = 0; record < gs->records->n_records; record++) {
@@ -30,8 +30,8 @@ static void RecordSums(Gsru *gs, GsruTerm *term)
 /* The same for genotyped animals: the carriers' sums, added up at the genotype rows */
 static PetscErrorCode CarrierSums(Gsru *gs, GsruTerm *term, MPI_Datatype unit)
 {
-  const GsruDense *d = &term->dense;
-  PetscSF          sf = MeritModelCarriers(gs->model, term->index);
+  const GsruDense *d    = &term->dense;
+  PetscSF          sf   = MeritModelCarriers(gs->model, term->index);
   const double    *leaf = gs->g + term->view->eq_carrier;
 
   PetscFunctionBegin;
@@ -45,9 +45,9 @@ static PetscErrorCode CarrierSums(Gsru *gs, GsruTerm *term, MPI_Datatype unit)
 /* Take the change of the records' values out of e */
 static void UpdateRecords(Gsru *gs, GsruTerm *term)
 {
-  const MeritTermView *t        = term->view;
-  const int            n        = t->n_eq, n_traits = gs->records->n_traits;
-  const int32_t       *offset   = t->design[0].offset;
+  const MeritTermView *t = term->view;
+  const int            n = t->n_eq, n_traits = gs->records->n_traits;
+  const int32_t       *offset = t->design[0].offset;
 
 #pragma omp parallel for schedule(static) num_threads(gs->n_threads)
   for (int32_t record = 0; record < gs->records->n_records; record++) {
@@ -55,7 +55,8 @@ static void UpdateRecords(Gsru *gs, GsruTerm *term)
 
     for (int i = 0; i < n_traits; i++)
       for (int a = 0; a < n && offset[i] >= 0; a++)
-        gs->e[(int64_t)record * n_traits + i] -= shift[a] * (t->L ? t->L[offset[i] * n + a] : (double)(offset[i] == a));
+        gs->e[(int64_t)record * n_traits + i] -=
+            shift[a] * (t->L ? t->L[offset[i] * n + a] : (double)(offset[i] == a));
   }
 }
 
@@ -113,13 +114,13 @@ static void Adjoint(Gsru *gs, GsruTerm *term, int32_t n)
 /* Forward substitution: the columns' steps one after another, written over their gradients; returns the squares of the gradients met */
 static double Substitute(Gsru *gs, GsruTerm *term, int32_t first, int32_t n, const double *gram, double *g)
 {
-  const int     n_eq = term->view->n_eq;
-  const double *G    = term->view->G_inverse;
+  const int     n_eq    = term->view->n_eq;
+  const double *G       = term->view->G_inverse;
   double        squares = 0.0;
 
   for (int32_t j = 0; j < n; j++) {
     const double *inverse = term->dense.inverse + (int64_t)(first + j) * n_eq * n_eq;
-    double       *x       = term->dense.x + (int64_t)(first + j) * n_eq, *step = g + (int64_t)j * n_eq, gradient[64];
+    double *x = term->dense.x + (int64_t)(first + j) * n_eq, *step = g + (int64_t)j * n_eq, gradient[64];
 
     for (int a = 0; a < n_eq; a++) {
       gradient[a] = step[a] + term->dense.delta[(int64_t)(first + j) * n_eq + a];
@@ -167,8 +168,8 @@ static void KeepOwned(Gsru *gs, GsruTerm *term, double *x)
 
   for (int32_t i = 0; i < t->n_owned; i++)
     for (int a = 0; a < t->n_eq; a++) {
-      const int32_t at   = t->eq_owned + i * t->n_eq + a;
-      const double  now  = term->dense.x[t->canonical[i] * t->n_eq + a], step = now - x[at];
+      const int32_t at  = t->eq_owned + i * t->n_eq + a;
+      const double  now = term->dense.x[t->canonical[i] * t->n_eq + a], step = now - x[at];
 
       gs->sums[2 * term->index] += step * step;
       x[at] = now;
@@ -188,8 +189,10 @@ PetscErrorCode GsruSweepDense(Gsru *gs, GsruTerm *term, double *x)
   PetscCallMPI(MPI_Comm_rank(gs->solver->comm, &rank));
   PetscCallMPI(MPI_Type_contiguous(n_eq, MPI_DOUBLE, &unit));
   PetscCallMPI(MPI_Type_commit(&unit));
-  if (snp) PetscCall(CarrierSums(gs, term, unit));
-  else RecordSums(gs, term);
+  if (snp)
+    PetscCall(CarrierSums(gs, term, unit));
+  else
+    RecordSums(gs, term);
   PetscCall(PetscArrayzero(d->shift, (size_t)d->n_rows * (size_t)n_eq));
   for (int32_t first = 0; first < d->n_cols; first += d->width) {
     const int32_t n = PetscMin(d->width, d->n_cols - first);
@@ -202,8 +205,10 @@ PetscErrorCode GsruSweepDense(Gsru *gs, GsruTerm *term, double *x)
     if (!rank) gs->sums[2 * gs->n_terms] += squares;
     Forward(gs, term, n, d->sums);
   }
-  if (snp) PetscCall(UpdateCarriers(gs, term, unit));
-  else UpdateRecords(gs, term);
+  if (snp)
+    PetscCall(UpdateCarriers(gs, term, unit));
+  else
+    UpdateRecords(gs, term);
   KeepOwned(gs, term, x);
   PetscCallMPI(MPI_Type_free(&unit));
   PetscFunctionReturn(PETSC_SUCCESS);

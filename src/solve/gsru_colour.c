@@ -15,8 +15,8 @@ typedef struct {
   uint64_t            *priority; /* [n_local] at first equations; owned */
   int                 *colour;   /* [n_local] at first equations, -1: none yet; owned */
   int                  words;
-  int                 *mask;     /* [n_local * (words + 1)] word 0: must wait; then the colours of neighbours; owned */
-  bool                 by_records; /* some record on some rank meets two levels */
+  int *mask;       /* [n_local * (words + 1)] word 0: must wait; then the colours of neighbours; owned */
+  bool by_records; /* some record on some rank meets two levels */
 } Painter;
 
 /* A one-to-one scramble of 64 bits (the finaliser of Steele, Lea and Flood 2014), so there are no ties */
@@ -35,8 +35,10 @@ static void Meet(Painter *p, int32_t a, int32_t b)
   int *mask = p->mask + (int64_t)a * (p->words + 1);
 
   if (a == b || p->colour[a] >= 0) return;
-  if (p->colour[b] >= 0) mask[1 + p->colour[b] / BITS] |= 1 << (p->colour[b] % BITS);
-  else if (p->priority[b] > p->priority[a]) mask[0] = 1;
+  if (p->colour[b] >= 0)
+    mask[1 + p->colour[b] / BITS] |= 1 << (p->colour[b] % BITS);
+  else if (p->priority[b] > p->priority[a])
+    mask[0] = 1;
 }
 
 static void MeetAll(Painter *p, int n, const int32_t *eq)
@@ -114,10 +116,10 @@ static void Choose(Painter *p, int64_t *left, bool *full)
 /* One round over all ranks */
 static PetscErrorCode Round(Painter *p, int64_t *left)
 {
-  const int32_t n_owned = p->gs->n_owned;
-  const size_t  n_masks = (size_t)p->gs->n_local * (size_t)(p->words + 1);
+  const int32_t n_owned  = p->gs->n_owned;
+  const size_t  n_masks  = (size_t)p->gs->n_local * (size_t)(p->words + 1);
   int64_t       state[2] = {0, 0};
-  bool          full = false;
+  bool          full     = false;
   MPI_Datatype  unit;
 
   PetscFunctionBegin;
@@ -172,7 +174,8 @@ static PetscErrorCode RecordsMeetTwo(const Gsru *gs, const MeritTermView *t, boo
   int     found = 0;
 
   PetscFunctionBegin;
-  for (int32_t record = 0; !found && record < gs->records->n_records; record++) found = LevelsOfRecord(t, record, 2, eq) > 1;
+  for (int32_t record = 0; !found && record < gs->records->n_records; record++)
+    found = LevelsOfRecord(t, record, 2, eq) > 1;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, gs->solver->comm));
   *two = found;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -181,9 +184,9 @@ static PetscErrorCode RecordsMeetTwo(const Gsru *gs, const MeritTermView *t, boo
 /* GsruColour - See the header. Collective. */
 PetscErrorCode GsruColour(Gsru *gs, const GsruTerm *term, int *n_colours, int **colour)
 {
-  const MeritTermView *t     = term->view;
-  Painter              p     = {.term = t, .gs = gs};
-  int64_t              left  = 1;
+  const MeritTermView *t    = term->view;
+  Painter              p    = {.term = t, .gs = gs};
+  int64_t              left = 1;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(GsruLocalLevels(t) + 1, colour));

@@ -5,10 +5,7 @@
 /* Numbers a decoded block may have on a rank before its columns are made fewer than asked for, down to the least */
 enum { LEAST_WIDTH = 8, MOST_DECODED = 1 << 23 };
 
-static int Blocks(const GsruDense *d)
-{
-  return (d->n_cols + d->width - 1) / d->width;
-}
+static int Blocks(const GsruDense *d) { return (d->n_cols + d->width - 1) / d->width; }
 
 /* Rows here and the width of a block; the same width on all ranks */
 static PetscErrorCode Sizes(Gsru *gs, GsruTerm *term)
@@ -44,7 +41,8 @@ PetscErrorCode GsruDenseCreate(Gsru *gs, GsruTerm *term)
   PetscCall(PetscMalloc1((size_t)d->n_cols * n * n + 1, &d->inverse));
   PetscCall(PetscMalloc2((size_t)d->n_cols * n, &d->x, (size_t)d->n_cols * n, &d->delta));
   PetscCall(PetscMalloc2((size_t)d->n_rows * n, &d->s, (size_t)d->n_rows * n, &d->shift));
-  PetscCall(PetscMalloc2((size_t)d->n_rows * (size_t)d->width, &d->Z, (size_t)gs->n_threads * (size_t)d->width * n, &d->sums));
+  PetscCall(PetscMalloc2((size_t)d->n_rows * (size_t)d->width, &d->Z,
+                         (size_t)gs->n_threads * (size_t)d->width * n, &d->sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -67,13 +65,14 @@ PetscErrorCode GsruDenseDestroy(GsruTerm *term)
 /* GsruDenseReplicate - Values of the owned equations of a term -> [n_cols * n_eq] on every rank. Collective. */
 PetscErrorCode GsruDenseReplicate(Gsru *gs, GsruTerm *term, const double *owned, double *all)
 {
-  const MeritTermView *t = term->view;
-  const int            n = t->n_eq;
+  const MeritTermView *t     = term->view;
+  const int            n     = t->n_eq;
   const size_t         n_all = (size_t)term->dense.n_cols * (size_t)n;
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(all, n_all));
-  for (int32_t i = 0; i < t->n_owned; i++) PetscCall(PetscArraycpy(all + t->canonical[i] * n, owned + t->eq_owned + i * n, n));
+  for (int32_t i = 0; i < t->n_owned; i++)
+    PetscCall(PetscArraycpy(all + t->canonical[i] * n, owned + t->eq_owned + i * n, n));
   PetscCheck(n_all < INT32_MAX, gs->solver->comm, PETSC_ERR_SUP, "too many SNP equations for one reduction");
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, (PetscMPIInt)n_all, MPI_DOUBLE, MPI_SUM, gs->solver->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -82,10 +81,10 @@ PetscErrorCode GsruDenseReplicate(Gsru *gs, GsruTerm *term, const double *owned,
 /* J' R^-1 J of the records of a ridge term, J being the traits its components (or, with L, equations) go to */
 static PetscErrorCode RecordBlocks(Gsru *gs, GsruTerm *term)
 {
-  const MeritTermView    *t        = term->view;
-  const MeritRecordsView *records  = gs->records;
-  const int               n        = t->n_eq, n_traits = records->n_traits;
-  const int32_t          *offset   = t->n_regressors ? t->design[0].offset : NULL;
+  const MeritTermView    *t       = term->view;
+  const MeritRecordsView *records = gs->records;
+  const int               n = t->n_eq, n_traits = records->n_traits;
+  const int32_t          *offset = t->n_regressors ? t->design[0].offset : NULL;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)records->n_records * (size_t)(n * n) + 1, &term->dense.D));
@@ -97,7 +96,8 @@ static PetscErrorCode RecordBlocks(Gsru *gs, GsruTerm *term)
         if (offset[i] >= 0) w[i] = t->L ? t->L[offset[i] * n + a] : (double)(offset[i] == a);
       GsruWeigh(records, record, w, q);
       for (int i = 0; i < n_traits; i++)
-        for (int b = 0; b < n && offset[i] >= 0; b++) D[b] += q[i] * (t->L ? t->L[offset[i] * n + b] : (double)(offset[i] == b));
+        for (int b = 0; b < n && offset[i] >= 0; b++)
+          D[b] += q[i] * (t->L ? t->L[offset[i] * n + b] : (double)(offset[i] == b));
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -112,7 +112,7 @@ static void RecordGram(const GsruTerm *term, int32_t first, int32_t n, int k, do
     for (int32_t a = 0; a < n; a++)
       for (int32_t b = 0; b < n; b++) {
         const double *va = term->view->design[first + a].value, *vb = term->view->design[first + b].value;
-        const double  z  = (va ? va[row] : 1.0) * (vb ? vb[row] : 1.0);
+        const double  z = (va ? va[row] : 1.0) * (vb ? vb[row] : 1.0);
 
         for (int i = 0; i < k; i++) gram[(a * n + b) * k + i] += z * d->D[row * k + i];
       }
@@ -139,15 +139,19 @@ PetscErrorCode GsruDenseNumbers(Gsru *gs, GsruTerm *term)
 
   PetscFunctionBegin;
   PetscCall(PetscFree(d->D));
-  if (term->view->kind == MERIT_TERM_SNP) PetscCall(MeritMMECarrierBlocks(gs->solver->C, term->index, &d->D));
-  else PetscCall(RecordBlocks(gs, term));
+  if (term->view->kind == MERIT_TERM_SNP)
+    PetscCall(MeritMMECarrierBlocks(gs->solver->C, term->index, &d->D));
+  else
+    PetscCall(RecordBlocks(gs, term));
   for (int block = 0; block < Blocks(d); block++) {
     const int32_t first = block * d->width, n = PetscMin(d->width, d->n_cols - first);
 
     if (term->view->kind == MERIT_TERM_SNP)
       PetscCall(MeritGenotypesGram(MeritModelGenotypes(gs->model), first, n, k, d->D, d->gram[block]));
-    else RecordGram(term, first, n, k, d->gram[block]);
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, d->gram[block], n * n * k, MPI_DOUBLE, MPI_SUM, gs->solver->comm));
+    else
+      RecordGram(term, first, n, k, d->gram[block]);
+    PetscCallMPI(
+        MPI_Allreduce(MPI_IN_PLACE, d->gram[block], n * n * k, MPI_DOUBLE, MPI_SUM, gs->solver->comm));
     InvertBlock(term, first, n, d->gram[block]);
   }
   PetscFunctionReturn(PETSC_SUCCESS);

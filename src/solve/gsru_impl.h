@@ -7,27 +7,27 @@
   pedigree edge meets two levels of a colour, so a colour is one block whose Gram matrix is block diagonal.
 */
 typedef struct {
-  int      n_colours;    /* the same on all ranks */
-  int32_t *first;        /* [n_colours + 1] first place of each colour; owned */
-  int32_t *n_mine;       /* [n_colours] levels owned here; owned */
-  int32_t *eq, *slot;    /* [n_places] first equation, first component slot; owned */
-  int64_t *start;        /* [n_places + 1] into entry; owned */
-  int32_t *entry;        /* record i, or ~i for the pedigree edge of owned animal i; owned */
-  PetscSF *halo;         /* [n_colours] ghosts of the colour, NULL for SNP terms; owned */
+  int      n_colours; /* the same on all ranks */
+  int32_t *first;     /* [n_colours + 1] first place of each colour; owned */
+  int32_t *n_mine;    /* [n_colours] levels owned here; owned */
+  int32_t *eq, *slot; /* [n_places] first equation, first component slot; owned */
+  int64_t *start;     /* [n_places + 1] into entry; owned */
+  int32_t *entry;     /* record i, or ~i for the pedigree edge of owned animal i; owned */
+  PetscSF *halo;      /* [n_colours] ghosts of the colour, NULL for SNP terms; owned */
 } GsruLevels;
 
 /* A term whose levels all interact (SNPs, columns of ridge): blocks of columns with their Gram matrix, replicated */
 typedef struct {
-  int32_t  n_cols;       /* levels of the term */
-  int32_t  width;        /* columns of a block */
-  int64_t  n_rows;       /* here: genotyped animals, or records */
-  double  *D;            /* [n_rows * n_eq^2] J' R^-1 J; owned */
-  double **gram;         /* [n_blocks] [(a * n + b) * n_eq^2 + .] of M' D M; owned */
-  double  *inverse;      /* [n_cols * n_eq^2] of the diagonal blocks of C; owned */
-  double  *x, *delta;    /* [n_cols * n_eq] effects and rest of the right-hand side; owned */
-  double  *s, *shift;    /* [n_rows * n_eq] J' R^-1 e, and the change of M x in this sweep; owned */
-  double  *Z;            /* [n_rows * width] decoded block; owned */
-  double  *sums;         /* [n_threads * width * n_eq]; owned */
+  int32_t  n_cols;    /* levels of the term */
+  int32_t  width;     /* columns of a block */
+  int64_t  n_rows;    /* here: genotyped animals, or records */
+  double  *D;         /* [n_rows * n_eq^2] J' R^-1 J; owned */
+  double **gram;      /* [n_blocks] [(a * n + b) * n_eq^2 + .] of M' D M; owned */
+  double  *inverse;   /* [n_cols * n_eq^2] of the diagonal blocks of C; owned */
+  double  *x, *delta; /* [n_cols * n_eq] effects and rest of the right-hand side; owned */
+  double  *s, *shift; /* [n_rows * n_eq] J' R^-1 e, and the change of M x in this sweep; owned */
+  double  *Z;         /* [n_rows * width] decoded block; owned */
+  double  *sums;      /* [n_threads * width * n_eq]; owned */
 } GsruDense;
 
 typedef struct {
@@ -53,15 +53,16 @@ typedef struct {
   PetscSF                 halo;
   int32_t                 n_owned, n_local;
   int                     n_terms, n_threads;
-  uint64_t                state;   /* of the model, for which the numbers are */
-  GsruTerm               *term;    /* [n_terms]; owned */
-  double                 *blocks;  /* inverses of all diagonal blocks; owned */
-  GsruPart               *part;    /* [2 * n_threads]; owned */
-  double                 *e;       /* [n_records * n_traits] y - W x; owned */
-  double                 *delta;   /* [n_owned] right-hand side beyond W' R^-1 y; owned */
-  bool                    has_y;   /* e starts from y, else from 0 */
-  double                 *g, *du;  /* [n_local] gradient and step; owned */
-  double                 *sums;    /* [2 * n_terms + 1] of a sweep: dx'dx and x'x by term, sum of squares of the gradients met; owned */
+  uint64_t                state;  /* of the model, for which the numbers are */
+  GsruTerm               *term;   /* [n_terms]; owned */
+  double                 *blocks; /* inverses of all diagonal blocks; owned */
+  GsruPart               *part;   /* [2 * n_threads]; owned */
+  double                 *e;      /* [n_records * n_traits] y - W x; owned */
+  double                 *delta;  /* [n_owned] right-hand side beyond W' R^-1 y; owned */
+  bool                    has_y;  /* e starts from y, else from 0 */
+  double                 *g, *du; /* [n_local] gradient and step; owned */
+  double *
+      sums; /* [2 * n_terms + 1] of a sweep: dx'dx and x'x by term, sum of squares of the gradients met; owned */
 } Gsru;
 
 /* Terms that go by blocks of columns */
@@ -81,7 +82,8 @@ static inline int32_t GsruEquation(const MeritTermView *t, int32_t level)
 static inline int32_t GsruLevelOfSlot(const MeritTermView *t, int32_t slot)
 {
   if (t->kind == MERIT_TERM_SNP) return (slot - t->slot_carrier) / t->n_comp;
-  if (slot >= t->slot_owned && slot < t->slot_owned + t->n_owned * t->n_comp) return (slot - t->slot_owned) / t->n_comp;
+  if (slot >= t->slot_owned && slot < t->slot_owned + t->n_owned * t->n_comp)
+    return (slot - t->slot_owned) / t->n_comp;
   return t->n_owned + (slot - t->slot_ghost) / t->n_comp;
 }
 

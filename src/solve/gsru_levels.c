@@ -8,9 +8,9 @@ enum { MOST_TRAITS = 32, FEW_ENTRIES = 2048 };
 /* Put the local levels in order: colour after colour, owned ones first, ascending; place[level] */
 static PetscErrorCode Order(GsruTerm *term, const int *colour, int32_t *place)
 {
-  const MeritTermView *t      = term->view;
-  GsruLevels          *l      = &term->levels;
-  const int32_t        n      = GsruLocalLevels(t), n_mine = t->kind == MERIT_TERM_SNP ? 0 : t->n_owned;
+  const MeritTermView *t = term->view;
+  GsruLevels          *l = &term->levels;
+  const int32_t        n = GsruLocalLevels(t), n_mine = t->kind == MERIT_TERM_SNP ? 0 : t->n_owned;
   int32_t             *next;
 
   PetscFunctionBegin;
@@ -27,7 +27,7 @@ static PetscErrorCode Order(GsruTerm *term, const int *colour, int32_t *place)
     place[i]          = next[colour[i]]++;
     l->eq[place[i]]   = GsruEquation(t, i);
     l->slot[place[i]] = t->kind == MERIT_TERM_SNP ? t->slot_carrier + i * t->n_comp
-                      : i < t->n_owned            ? t->slot_owned + i * t->n_comp
+                        : i < t->n_owned          ? t->slot_owned + i * t->n_comp
                                                   : t->slot_ghost + (i - t->n_owned) * t->n_comp;
   }
   PetscCall(PetscFree(next));
@@ -65,7 +65,8 @@ static void List(const Gsru *gs, GsruTerm *term, const int32_t *place, bool fill
     }
   }
   for (int32_t i = 0; t->kind == MERIT_TERM_PED && i < t->n_owned; i++) {
-    const int32_t own = t->eq_owned + i * t->n_eq, eq[3] = {own, t->sire[i], t->dam[i] == t->sire[i] ? -1 : t->dam[i]};
+    const int32_t own   = t->eq_owned + i * t->n_eq,
+                  eq[3] = {own, t->sire[i], t->dam[i] == t->sire[i] ? -1 : t->dam[i]};
 
     for (int j = 0; j < 3; j++) {
       int32_t at;
@@ -173,11 +174,12 @@ static inline double Share(const MeritTermView *t, int32_t i, int32_t eq)
 }
 
 /* Sums over entries [from, to) of a place: component slots of W' R^-1 e, equations of -P x */
-static void Sum(const Gsru *gs, const GsruTerm *term, int32_t place, int64_t from, int64_t to, double *comp, double *eq)
+static void Sum(const Gsru *gs, const GsruTerm *term, int32_t place, int64_t from, int64_t to, double *comp,
+                double *eq)
 {
-  const MeritTermView *t     = term->view;
-  const GsruLevels    *l     = &term->levels;
-  const int            n     = t->n_eq, n_traits = gs->records->n_traits;
+  const MeritTermView *t = term->view;
+  const GsruLevels    *l = &term->levels;
+  const int            n = t->n_eq, n_traits = gs->records->n_traits;
 
   for (int c = 0; c < t->n_comp; c++) comp[c] = 0.0;
   for (int a = 0; a < n; a++) eq[a] = 0.0;
@@ -189,7 +191,7 @@ static void Sum(const Gsru *gs, const GsruTerm *term, int32_t place, int64_t fro
 
       GsruWeigh(gs->records, entry, gs->e + (int64_t)entry * n_traits, q);
       for (int g = 0; g < t->n_regressors; g++) {
-        const MeritDesignView *d = &t->design[g];
+        const MeritDesignView *d     = &t->design[g];
         const double           value = d->value ? d->value[entry] : 1.0;
 
         if (d->slot[entry] != l->slot[place]) continue;
@@ -222,14 +224,17 @@ static int32_t PlaceOf(const GsruLevels *l, int32_t first, int32_t last, int64_t
   while (last - first > 1) {
     int32_t middle = first + (last - first) / 2;
 
-    if (l->start[middle] <= at) first = middle;
-    else last = middle;
+    if (l->start[middle] <= at)
+      first = middle;
+    else
+      last = middle;
   }
   return first;
 }
 
 /* The gradient sums of one thread: entries [from, to); a level it shares with others goes to its two parts */
-static void SumChunk(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last, int64_t from, int64_t to, GsruPart *part)
+static void SumChunk(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last, int64_t from, int64_t to,
+                     GsruPart *part)
 {
   const GsruLevels *l     = &term->levels;
   int32_t           place = PlaceOf(l, first, last, from);
@@ -257,7 +262,7 @@ void GsruGradient(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last)
 {
   const GsruLevels *l     = &term->levels;
   const int64_t     begin = l->start[first], n = l->start[last] - begin;
-  const int         n_eq  = term->view->n_eq;
+  const int         n_eq = term->view->n_eq;
 
   for (int32_t place = first; place < last; place++)
     for (int a = 0; a < n_eq; a++) gs->g[l->eq[place] + a] = 0.0;
@@ -266,10 +271,12 @@ void GsruGradient(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last)
   {
     const int n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
 
-    SumChunk(gs, term, first, last, begin + n * thread / n_threads, begin + n * (thread + 1) / n_threads, gs->part + 2 * thread);
+    SumChunk(gs, term, first, last, begin + n * thread / n_threads, begin + n * (thread + 1) / n_threads,
+             gs->part + 2 * thread);
   }
   for (int i = 0; i < 2 * gs->n_threads; i++)
-    if (gs->part[i].place >= 0) Put(term->view, gs->part[i].comp, gs->part[i].eq, gs->g + l->eq[gs->part[i].place]);
+    if (gs->part[i].place >= 0)
+      Put(term->view, gs->part[i].comp, gs->part[i].eq, gs->g + l->eq[gs->part[i].place]);
 }
 
 /* Take a level's step out of the residuals of entries [from, to) */
@@ -278,7 +285,7 @@ static void Take(Gsru *gs, const GsruTerm *term, int32_t place, int64_t from, in
   const MeritTermView *t  = term->view;
   const GsruLevels    *l  = &term->levels;
   const double        *du = gs->du + l->eq[place];
-  const int            n  = t->n_eq, n_traits = gs->records->n_traits;
+  const int            n = t->n_eq, n_traits = gs->records->n_traits;
   double               comp[64];
 
   for (int c = 0; c < t->n_comp; c++) {
@@ -292,7 +299,7 @@ static void Take(Gsru *gs, const GsruTerm *term, int32_t place, int64_t from, in
       double *e = gs->e + (int64_t)entry * n_traits;
 
       for (int g = 0; g < t->n_regressors; g++) {
-        const MeritDesignView *d = &t->design[g];
+        const MeritDesignView *d     = &t->design[g];
         const double           value = d->value ? d->value[entry] : 1.0;
 
         if (d->slot[entry] != l->slot[place]) continue;

@@ -41,7 +41,8 @@ static double Step(Gsru *gs, const GsruTerm *term, int32_t eq, double *x)
   for (int a = 0; a < n; a++) {
     double sum = gs->g[eq + a] + gs->delta[eq + a];
 
-    for (int b = 0; t->G_inverse && t->kind != MERIT_TERM_PED && b < n; b++) sum -= t->G_inverse[a * n + b] * x[eq + b];
+    for (int b = 0; t->G_inverse && t->kind != MERIT_TERM_PED && b < n; b++)
+      sum -= t->G_inverse[a * n + b] * x[eq + b];
     gradient[a] = gs->eq_state[eq + a] == MERIT_EQ_OK ? sum : 0.0;
     square += gradient[a] * gradient[a];
   }
@@ -60,7 +61,7 @@ static void Steps(Gsru *gs, GsruTerm *term, int c, double *x)
 {
   const GsruLevels *l     = &term->levels;
   const int32_t     first = l->first[c], last = first + l->n_mine[c];
-  const int         n     = term->view->n_eq;
+  const int         n       = term->view->n_eq;
   double            squares = 0.0, steps = 0.0;
 
 #pragma omp parallel for schedule(static) reduction(+ : squares, steps) if (last - first > 256) num_threads(gs->n_threads)

@@ -2,23 +2,30 @@
 #include "gsru_case.h"
 #include <omp.h>
 
-static const char *const ONE_TRAIT[2] = {"\"y ~ herd + cov(age) + iid(pen) + ped(cow)\"", "  iid(pen): 8\n  ped(cow): 30\n  residual: 60\n"};
-static const char *const MATERNAL[2]  = {"\"y ~ herd + animal = ped(cow + foster) + iid(pen + other)\"",
-                                         "  animal: [[30, -6], [-6, 12]]\n  iid(pen+other): [[5, 1], [1, 3]]\n  residual: 60\n"};
+static const char *const ONE_TRAIT[2] = {"\"y ~ herd + cov(age) + iid(pen) + ped(cow)\"",
+                                         "  iid(pen): 8\n  ped(cow): 30\n  residual: 60\n"};
+static const char *const MATERNAL[2]  = {
+     "\"y ~ herd + animal = ped(cow + foster) + iid(pen + other)\"",
+     "  animal: [[30, -6], [-6, 12]]\n  iid(pen+other): [[5, 1], [1, 3]]\n  residual: 60\n"};
 static const char *const TWO_TRAITS[2] = {
-  "[\"y ~ herd + snp(cow) + ridge(c1 + c2 + c3) + ped(cow)\", \"z ~ cov(age) + snp(cow) + ridge(c1 + c2 + c3) + ped(cow)\"]",
-  "  snp(cow): [[0.6, 0.1], [0.1, 0.2]]\n  ridge(c1+c2+c3): [[9, 1], [1, 2]]\n  ped(cow): [[20, 2], [2, 5]]\n  residual: [[40, 5], [5, 10]]\n"};
-static const char *const SINGULAR[2] = {
-  "[\"y ~ herd + snp(cow) + ridge(c1 + c2) + ped(cow) + iid(pen)\", \"z ~ herd + snp(cow) + ridge(c1 + c2) + ped(cow) + iid(pen)\"]",
-  "  snp(cow): [[0.4, 0.2], [0.2, 0.1]]\n  ridge(c1+c2): [[4, 4], [4, 4]]\n  ped(cow): [[20, 10], [10, 5]]\n  iid(pen): [[6, 0], [0, 0]]\n"
-  "  residual: [[40, 5], [5, 10]]\n"};
+    "[\"y ~ herd + snp(cow) + ridge(c1 + c2 + c3) + ped(cow)\", \"z ~ cov(age) + snp(cow) + ridge(c1 + c2 + "
+    "c3) + ped(cow)\"]",
+    "  snp(cow): [[0.6, 0.1], [0.1, 0.2]]\n  ridge(c1+c2+c3): [[9, 1], [1, 2]]\n  ped(cow): [[20, 2], [2, "
+    "5]]\n  residual: [[40, 5], [5, 10]]\n"};
+static const char *const SINGULAR[2] = {"[\"y ~ herd + snp(cow) + ridge(c1 + c2) + ped(cow) + iid(pen)\", "
+                                        "\"z ~ herd + snp(cow) + ridge(c1 + c2) + ped(cow) + iid(pen)\"]",
+                                        "  snp(cow): [[0.4, 0.2], [0.2, 0.1]]\n  ridge(c1+c2): [[4, 4], [4, "
+                                        "4]]\n  ped(cow): [[20, 10], [10, 5]]\n  iid(pen): [[6, 0], [0, 0]]\n"
+                                        "  residual: [[40, 5], [5, 10]]\n"};
 static const char *const MANY_RECORDS[2] = {
-  "[\"y ~ herd + snp(cow) + iid(pen) + ridge(c1 + c2)\", \"z ~ cov(age) + snp(cow) + iid(pen)\"]",
-  "  snp(cow): [[0.6, 0.1], [0.1, 0.2]]\n  iid(pen): [[8, 1], [1, 2]]\n  ridge(c1+c2): 3\n  residual: [[40, 5], [5, 10]]\n"};
-static const char *const HARDLY_ANY[2] = {"\"y ~ 1 + ped(cow) + iid(pen) + snp(cow)\"",
-                                          "  ped(cow): 30\n  iid(pen): 8\n  snp(cow): 1\n  residual: 60\n"};
-static const char *const *const MODELS[6] = {ONE_TRAIT, MATERNAL, TWO_TRAITS, SINGULAR, MANY_RECORDS, HARDLY_ANY};
-static const Which              DATA[6]   = {FEW, FEW, FEW, FEW, MANY, TINY};
+    "[\"y ~ herd + snp(cow) + iid(pen) + ridge(c1 + c2)\", \"z ~ cov(age) + snp(cow) + iid(pen)\"]",
+    "  snp(cow): [[0.6, 0.1], [0.1, 0.2]]\n  iid(pen): [[8, 1], [1, 2]]\n  ridge(c1+c2): 3\n  residual: "
+    "[[40, 5], [5, 10]]\n"};
+static const char *const        HARDLY_ANY[2] = {"\"y ~ 1 + ped(cow) + iid(pen) + snp(cow)\"",
+                                                 "  ped(cow): 30\n  iid(pen): 8\n  snp(cow): 1\n  residual: 60\n"};
+static const char *const *const MODELS[6]     = {ONE_TRAIT, MATERNAL,     TWO_TRAITS,
+                                                 SINGULAR,  MANY_RECORDS, HARDLY_ANY};
+static const Which              DATA[6]       = {FEW, FEW, FEW, FEW, MANY, TINY};
 
 /* The published scramble of a canonical number: whoever has the larger goes first */
 static uint64_t Scramble(int number)
@@ -63,10 +70,10 @@ static int *Order(int n, const bool *near, int *n_colours)
 /* The order of the levels of one term of the models above, from the data as they were written */
 static int *SweepOrder(const Problem *p, int k, bool maternal)
 {
-  const Data *d = &data[p->which];
-  const int n    = (int)p->term[k].n_levels;
-  bool     *near = calloc((size_t)(n * n), sizeof(bool));
-  int      *order, n_colours;
+  const Data *d    = &data[p->which];
+  const int   n    = (int)p->term[k].n_levels;
+  bool       *near = calloc((size_t)(n * n), sizeof(bool));
+  int        *order, n_colours;
 
   for (int i = 0; i < d->animals && p->term[k].kind == MERIT_TERM_PED; i++) {
     Join(n, near, i, d->sire[i]);
@@ -85,7 +92,8 @@ static int *SweepOrder(const Problem *p, int k, bool maternal)
 }
 
 /* Plain Gauss-Seidel over all levels of a term, their equations solved together */
-static void TextbookTerm(const Problem *p, int k, const int *order, double relaxation, const double *dense, const double *r, double *x)
+static void TextbookTerm(const Problem *p, int k, const int *order, double relaxation, const double *dense,
+                         const double *r, double *x)
 {
   const int n_eq = p->term[k].n_eq;
 
@@ -104,9 +112,9 @@ static void TextbookTerm(const Problem *p, int k, const int *order, double relax
 }
 
 typedef struct {
-  Problem  p;
-  double  *dense, *r_all, *exact; /* canonical order */
-  double  *r, *x;                 /* owned */
+  Problem p;
+  double *dense, *r_all, *exact; /* canonical order */
+  double *r, *x;                 /* owned */
 } Case;
 
 static Case MakeCase(int model)
@@ -151,8 +159,9 @@ static void Configure(MeritSolver s, double relaxation, int block)
 
 static void CompareSweepsInBlocks(int model, double relaxation, int block)
 {
-  Case             c = MakeCase(model);
-  double          *textbook = calloc((size_t)c.p.n + 1, sizeof(double)), *at_once = calloc((size_t)c.p.n_owned + 1, sizeof(double));
+  Case    c                  = MakeCase(model);
+  double *textbook           = calloc((size_t)c.p.n + 1, sizeof(double)),
+         *at_once            = calloc((size_t)c.p.n_owned + 1, sizeof(double));
   const double     tolerance = c.p.which == MANY ? 5e-12 : 1e-12; /* sums of thousands round more */
   int             *order[8];
   MeritSolveResult result;
@@ -161,13 +170,16 @@ static void CompareSweepsInBlocks(int model, double relaxation, int block)
   Configure(s, relaxation, block);
   for (int k = 0; k < c.p.n_terms; k++) order[k] = SweepOrder(&c.p, k, model == 1);
   for (int sweep = 0; sweep < 30; sweep++) {
-    for (int k = 0; k < c.p.n_terms; k++) TextbookTerm(&c.p, k, order[k], relaxation, c.dense, c.r_all, textbook);
+    for (int k = 0; k < c.p.n_terms; k++)
+      TextbookTerm(&c.p, k, order[k], relaxation, c.dense, c.r_all, textbook);
     TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
     assert_int_equal(result.stop, MERIT_STOP_MAX_IT);
     assert_int_equal(result.iterations, 1);
     assert_true(DistanceOwned(&c, c.x, textbook) < tolerance);
   }
-  if (c.p.which != TINY) assert_true(Distance(&c.p, textbook, c.exact, c.exact) > 1e-11); /* so that the sweeps were told apart from the solution */
+  if (c.p.which != TINY)
+    assert_true(Distance(&c.p, textbook, c.exact, c.exact) >
+                1e-11); /* so that the sweeps were told apart from the solution */
   TestCall(MeritSolverSetTolerance(s, MERIT_CRITERION_RESIDUAL, 1e-30, 30));
   TestCall(MeritSolverSolve(s, 1, c.r, at_once, &result));
   assert_int_equal(result.iterations, 30);
@@ -179,10 +191,7 @@ static void CompareSweepsInBlocks(int model, double relaxation, int block)
   FreeCase(&c);
 }
 
-static void CompareSweeps(int model, double relaxation)
-{
-  CompareSweepsInBlocks(model, relaxation, 64);
-}
+static void CompareSweeps(int model, double relaxation) { CompareSweepsInBlocks(model, relaxation, 64); }
 
 static void test_sweeps_are_those_of_the_textbook_with_one_trait(void **state)
 {
@@ -210,7 +219,8 @@ static void test_sweeps_are_those_of_the_textbook_with_singular_variances(void *
   CompareSweeps(3, 1.0);
 }
 
-static void test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads(void **state)
+static void
+test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads(void **state)
 {
   const int n_threads = omp_get_max_threads();
 
@@ -260,9 +270,10 @@ static void test_any_right_hand_sides_are_solved_from_any_start(void **state)
 {
   (void)state;
   for (int model = 0; model < 4; model++) {
-    Case             c = MakeCase(model);
-    const size_t     n = (size_t)c.p.n_owned;
-    double          *r = malloc(sizeof(double) * (2 * n + 1)), *x = malloc(sizeof(double) * (2 * n + 1)), *one = malloc(sizeof(double) * (n + 1));
+    Case         c = MakeCase(model);
+    const size_t n = (size_t)c.p.n_owned;
+    double      *r = malloc(sizeof(double) * (2 * n + 1)), *x = malloc(sizeof(double) * (2 * n + 1)),
+           *one = malloc(sizeof(double) * (n + 1));
     MeritSolveResult result;
     MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
 
@@ -310,7 +321,7 @@ static PetscErrorCode Watch(const MeritIteration *it, void *ctx)
 
 static void test_the_monitor_sees_changes_of_terms_and_a_criterion_on_them_holds(void **state)
 {
-  Case             c = MakeCase(0);
+  Case             c    = MakeCase(0);
   Seen             seen = {0};
   MeritSolveResult result;
   MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-8, 1000);
@@ -344,8 +355,9 @@ static void test_a_goal_below_rounding_ends_at_the_floor(void **state)
 
 static void test_new_variances_are_taken_over(void **state)
 {
-  Case             c = MakeCase(2);
-  const double     snp[] = {0.3, 0.0, 0.0, 0.4}, ridge[] = {2, 1, 1, 5}, ped[] = {9, 1, 1, 3}, R[] = {30, -2, -2, 8};
+  Case         c     = MakeCase(2);
+  const double snp[] = {0.3, 0.0, 0.0, 0.4}, ridge[] = {2, 1, 1, 5}, ped[] = {9, 1, 1, 3},
+               R[]      = {30, -2, -2, 8};
   const double    *G[8] = {NULL}, *residual[] = {R};
   MeritSolveResult result;
   MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
@@ -354,7 +366,10 @@ static void test_new_variances_are_taken_over(void **state)
   (void)state;
   TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
   for (int k = 0; k < c.p.n_terms; k++)
-    G[k] = c.p.term[k].kind == MERIT_TERM_SNP ? snp : c.p.term[k].kind == MERIT_TERM_RIDGE ? ridge : c.p.term[k].kind == MERIT_TERM_PED ? ped : NULL;
+    G[k] = c.p.term[k].kind == MERIT_TERM_SNP     ? snp
+           : c.p.term[k].kind == MERIT_TERM_RIDGE ? ridge
+           : c.p.term[k].kind == MERIT_TERM_PED   ? ped
+                                                  : NULL;
   TestCall(MeritModelSetVariances(c.p.model, G, residual));
   TestCall(MeritMMERefresh(c.p.C));
   TestCall(MeritMMERightHandSide(c.p.C, c.r));
@@ -377,7 +392,8 @@ static void test_genotypes_cut_by_columns_are_refused(void **state)
 
   (void)state;
   if (size % 2) skip();
-  p = MakeProblem(FEW, "\"y ~ 1 + snp(cow)\"", "  snp(cow): 1\n  residual: 60\n", size == 2 ? ", grid: 1" : ", grid: 2");
+  p = MakeProblem(FEW, "\"y ~ 1 + snp(cow)\"", "  snp(cow): 1\n  residual: 60\n",
+                  size == 2 ? ", grid: 1" : ", grid: 2");
   s = MakeSolver(&p, "gsru", 1e-8, 10);
   TestRaises(MERIT_ERROR_USAGE, "one column", MeritSolverSetUp(s));
   TestCall(MeritSolverDestroy(&s));
@@ -387,18 +403,19 @@ static void test_genotypes_cut_by_columns_are_refused(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_one_trait),
-    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_where_records_meet_two_levels),
-    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_snps_in_blocks),
-    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_singular_variances),
-    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads),
-    cmocka_unit_test(test_ranks_without_records_or_levels_take_part),
-    cmocka_unit_test(test_the_solution_is_that_of_elimination_and_of_conjugate_gradients),
-    cmocka_unit_test(test_any_right_hand_sides_are_solved_from_any_start),
-    cmocka_unit_test(test_the_monitor_sees_changes_of_terms_and_a_criterion_on_them_holds),
-    cmocka_unit_test(test_a_goal_below_rounding_ends_at_the_floor),
-    cmocka_unit_test(test_new_variances_are_taken_over),
-    cmocka_unit_test(test_genotypes_cut_by_columns_are_refused),
+      cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_one_trait),
+      cmocka_unit_test(test_sweeps_are_those_of_the_textbook_where_records_meet_two_levels),
+      cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_snps_in_blocks),
+      cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_singular_variances),
+      cmocka_unit_test(
+          test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads),
+      cmocka_unit_test(test_ranks_without_records_or_levels_take_part),
+      cmocka_unit_test(test_the_solution_is_that_of_elimination_and_of_conjugate_gradients),
+      cmocka_unit_test(test_any_right_hand_sides_are_solved_from_any_start),
+      cmocka_unit_test(test_the_monitor_sees_changes_of_terms_and_a_criterion_on_them_holds),
+      cmocka_unit_test(test_a_goal_below_rounding_ends_at_the_floor),
+      cmocka_unit_test(test_new_variances_are_taken_over),
+      cmocka_unit_test(test_genotypes_cut_by_columns_are_refused),
   };
   int failed, any;
 
