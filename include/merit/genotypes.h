@@ -59,6 +59,7 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, co
 /* The same with columns [first, first + n) of the tile only: x[n * k], y[n * k]. For sweeps by blocks of columns. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesForwardRange(MeritGenotypes geno, int32_t first, int32_t n, int k, const double x[],
                                                        double g[]);
+/* The transposed product with such columns. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesAdjointRange(MeritGenotypes geno, int32_t first, int32_t n, int k, const double s[],
                                                        double y[]);
 /* q[n_cols * k] = sum over rows of M_ij^2 * weight[row * k + .] : the diagonal of M' D M. */
