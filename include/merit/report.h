@@ -38,7 +38,7 @@ typedef struct {
 
 /* Bytes per rank, the fullest rank's share: an estimate from counts. */
 typedef struct {
-  int64_t records, levels, genotypes, vectors, total;
+  int64_t records, levels, genotypes, vectors, files, total; /* files: what reading and writing take for a while */
 } MeritMemoryEstimate;
 
 /* One iteration, for convergence.tsv; NaN where a solver does not have a criterion. */

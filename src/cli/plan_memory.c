@@ -1,4 +1,5 @@
 #include "plan_impl.h"
+#include <merit/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,11 +91,9 @@ static PetscErrorCode Table(const MeritMemoryEstimate *e, double program, int ra
   const struct {
     const char *what;
     double      bytes;
-  } rows[] = {{"records and designs", (double)e->records},
-              {"levels and labels", (double)e->levels},
-              {"genotypes", (double)e->genotypes},
-              {"solver vectors", (double)e->vectors},
-              {"program", program},
+  } rows[] = {{"records and designs", (double)e->records}, {"levels and labels", (double)e->levels},
+              {"genotypes", (double)e->genotypes},         {"solver vectors", (double)e->vectors},
+              {"reading and writing", (double)e->files},   {"program", program},
               {"in all", (double)e->total + program}};
   char size[32];
 
@@ -112,7 +111,7 @@ PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, int ranks, int64_t 
 {
   MeritMemoryEstimate e;
   PetscMPIInt         n_ranks;
-  double              held, available;
+  double              held, available, peak = (double)MeritPeakMemory();
   char                size[32];
 
   PetscFunctionBegin;
@@ -122,6 +121,10 @@ PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, int ranks, int64_t 
   PetscCall(Table(&e, (double)program, ranks ? ranks : n_ranks, text));
   *need = (PlanNeed){.per_rank = (double)e.total + (double)program, .available = -1, .on_node = 1};
   if (ranks && ranks != n_ranks) PetscFunctionReturn(PETSC_SUCCESS); /* where those would run is not known */
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &peak, 1, MPI_DOUBLE, MPI_MAX, comm));
+  PlanBytes(peak, sizeof(size), size);
+  PetscCall(MeritTextAdd(text, "  %-24s %14s\n", "measured, without solver", size));
+  need->per_rank = PetscMax(need->per_rank, peak + (double)e.vectors);
   PetscCall(Node(comm, &need->on_node, &held));
   available = NodeAvailable();
   /* what the ranks hold now is theirs to use */

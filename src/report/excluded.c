@@ -69,7 +69,8 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   for (int64_t i = 0; i < n; i++) {
     const char *part[] = {items[i].kind, items[i].id, items[i].reason};
 
-    for (int k = 0; k < 3; k++) PetscCall(MeritTextAddBytes(&pack, part[k], strlen(part[k]) + 1));
+    for (int k = 0; k < 3 && dest[i] >= 0; k++)
+      PetscCall(MeritTextAddBytes(&pack, part[k], strlen(part[k]) + 1));
     start[i + 1]     = (int64_t)pack.n;
     place[2 * i]     = items[i].line;
     place[2 * i + 1] = items[i].order;

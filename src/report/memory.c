@@ -1,10 +1,17 @@
 /* What a solve needs: counted from the arrays that the model, the operator and the solver keep. */
 #include "report_impl.h"
 
-#define SOLVER_VECTORS                                                                                       \
-  8 /* solution, right-hand side, residual, direction, its image, preconditioned residual, diagonal, one to spare */
-#define LABEL_BYTES 32 /* an id or class label in a dictionary, with its share of the tables */
-#define ROW_BYTES   24 /* a column of a table while it is read: text code or number, line, share of the pool */
+/* Vectors of the solver: solution, right-hand side, residual, direction, its image, preconditioned residual,
+   diagonal, one to spare. */
+#define SOLVER_VECTORS 8
+/* An id or class label in a dictionary, with its share of the tables; the ids of a line of a table while it is
+   read. */
+#define LABEL_BYTES 32
+#define POOL_BYTES  100
+/* A column of a table while it is read: text code or number, line, share of the pool. */
+#define ROW_BYTES 24
+/* A row of a table while it is written: values and their copies under way, and the text as it grows. */
+#define TEXT_BYTES 150
 
 /* Items of the fullest of `ranks` blocks */
 static int64_t Share(int64_t n, int ranks) { return (n + ranks - 1) / ranks; }
@@ -47,6 +54,28 @@ static PetscErrorCode GenotypeBytes(MeritReport report, int ranks, MeritMemoryEs
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* For a while: the tables as they are read; later, the rows of a file that is written, on their way and as text */
+static PetscErrorCode FileBytes(MeritReport report, int ranks, MeritMemoryEstimate *e)
+{
+  const MeritTermView *views;
+  int                  n = MeritModelTerms(report->model, &views), n_values = 0;
+  int64_t              n_lines, n_dropped, n_animals = 0, reading, writing = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelRecordCounts(report->model, &n_lines, &n_dropped));
+  if (MeritModelPedigree(report->model))
+    PetscCall(MeritPedigreeSize(MeritModelPedigree(report->model), &n_animals, NULL, NULL));
+  reading = Share(n_lines, ranks) * (POOL_BYTES + RecordBytes(report)) + Share(n_animals, ranks) * POOL_BYTES;
+  for (int t = 0; t < n; t++) {
+    writing = PetscMax(writing, Share(views[t].n_levels, ranks) * views[t].n_comp * TEXT_BYTES);
+    if (ReportGenetic(&report->formula->term[t])) n_values += views[t].n_comp;
+  }
+  writing  = PetscMax(writing, Share(n_animals, ranks) * (n_values + 1) * TEXT_BYTES);
+  writing  = PetscMax(writing, Share(n_dropped, ranks) * report->formula->n_traits * 4 * TEXT_BYTES);
+  e->files = PetscMax(reading, writing);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Levels met by local records but owned elsewhere: as they are in this run, else no more than the records of a
    rank, nor the levels */
 static int64_t Ghosts(MeritReport report, const MeritTermView *view, int ranks, int64_t n_records)
@@ -83,7 +112,8 @@ PetscErrorCode MeritReportMemory(MeritReport report, int ranks, MeritMemoryEstim
     e.vectors += (owned * SOLVER_VECTORS + ghosts * 3) * (int64_t)sizeof(double) * views[t].n_comp;
   }
   PetscCall(GenotypeBytes(report, ranks, &e));
-  e.total = e.records + e.levels + e.genotypes + e.vectors;
-  PetscCallMPI(MPI_Allreduce(&e, estimate, 5, MPI_INT64_T, MPI_MAX, report->comm));
+  PetscCall(FileBytes(report, ranks, &e));
+  e.total = e.records + e.levels + e.genotypes + e.vectors + e.files;
+  PetscCallMPI(MPI_Allreduce(&e, estimate, 6, MPI_INT64_T, MPI_MAX, report->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
