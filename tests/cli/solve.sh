@@ -105,6 +105,12 @@ run 3 0 solve job.yaml --output warm --solver.start out/solutions.tsv --solver.r
 grep -Eq '"iterations":[[:space:]]*[01],' warm/summary.json || fail "the warm start took iterations"
 same out/solutions.tsv warm/solutions.tsv 1e-8
 
+run 2 0 solve job.yaml --output warm --overwrite --solver.start out --solver.rtol 1e-8
+grep -Eq '"iterations":[[:space:]]*[01],' warm/summary.json || fail "the warm start from a folder took iterations"
+run 2 3 solve job.yaml --output bad --solver.start records.csv
+says 'solver.start'
+[ -e bad/summary.json ] && fail "a wrong start left a result"
+
 # an existing result is kept unless asked otherwise
 cp out/solutions.tsv before.tsv
 run 2 2 solve job.yaml
@@ -124,6 +130,20 @@ says 'broken.csv:3'
 [ -n "$(ls -A bad 2>/dev/null)" ] && fail "bad input left $(ls -A bad)"
 run 1 3 solve job.yaml --output bad --records.file nowhere.csv
 says nowhere.csv
+
+run 2 2 solve job.yaml --output bad -ksp_tipe cg
+says 'ksp_type'
+[ -e bad ] && fail "a misspelt PETSc option left an output folder"
+
+# PETSc options stand above the job file, and the summary says what was in force
+run 2 0 solve job.yaml --output ksp -solver_type ksp -ksp_type minres
+grep -q '"solver":[[:space:]]*"ksp"' ksp/summary.json || fail "summary.json does not name the solver in force"
+same out/solutions.tsv ksp/solutions.tsv 1e-8
+
+# more digits than there are: a message, and success
+run 1 0 solve job.yaml --output floor --solver.rtol 1e-17
+says 'rounding floor'
+same out/solutions.tsv floor/solutions.tsv 1e-8
 
 # too few iterations: exit 4, the last iterate is written all the same
 run 2 4 solve job.yaml --output few --solver.max_it 1
