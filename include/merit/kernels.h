@@ -48,7 +48,8 @@ MERIT_EXTERN void MeritRecordsApply(const MeritRecordKernel *records, int k, con
 MERIT_EXTERN void MeritRecordsProject(const MeritRecordKernel *records, int k, const double *values, double *y);
 /* fitted[n_records * n_traits * k] = W x. */
 MERIT_EXTERN void MeritRecordsFitted(const MeritRecordKernel *records, int k, const double *x, double *fitted);
-/* Diagonal blocks of W' R^-1 W: D[n_slots * stride], row (slot + a) column b of a level at D[(slot + a) * stride + b]. One thread. */
+/* Diagonal blocks of W' R^-1 W, regressors of term k being first_regressor[k] .. [k + 1] - 1: D[n_slots * stride], row (slot + a) column b of a
+   level at D[(slot + a) * stride + b]. One thread. */
 MERIT_EXTERN void MeritRecordsDiagonal(const MeritRecordKernel *records, const int first_regressor[], int n_terms, int stride, double *D);
 
 /* Pedigree edges of one term as the kernels see them: animal i of the owned ones has equations at own + i * n. */
@@ -68,3 +69,31 @@ MERIT_EXTERN void MeritPedigreeApply(const MeritPedigreeKernel *edges, int k, co
 MERIT_EXTERN void MeritPedigreeDiagonal(const MeritPedigreeKernel *edges, int stride, double *D);
 /* y[i] += G^-1 x[i] for n_levels levels of n equations, k right-hand sides. */
 MERIT_EXTERN void MeritLevelsApply(int32_t n_levels, int n, const double *G_inverse, int k, const double *x, double *y);
+
+/*
+  Incomplete Cholesky factor of one pedigree term, animals youngest first, pattern {animal, sire, dam}. With K_i = G^-1 / d_i and W_i the
+  data block of an animal plus what its offspring passed on, the pivot is K_i + W_i; a parent receives 1/4 (K_i - K_i pivot^-1 K_i).
+*/
+typedef struct {
+  int            n;       /* equations per level */
+  int32_t        own;     /* slot of the first owned animal */
+  const int32_t *sire, *dam; /* [n_animals] slots, -1 unknown */
+  double        *pivot;   /* [n_animals * n^2] W before a generation is factored, the inverse pivot after; owned by the caller */
+  double        *pass;    /* [n_animals * n^2] pivot^-1 K_i / 2; owned by the caller */
+} MeritPedigreeFactor;
+
+/* Factor the animals list[0..m) (any order; their offspring are done): parents' data blocks go to W[n_slots * n], row (slot + a) column b.
+   Returns false if a pivot is not definite. One thread. */
+MERIT_EXTERN bool MeritPedigreeFactorize(const MeritPedigreeFactor *factor, int32_t m, const int32_t *list, const double *d, const double *G_inverse,
+                                         double *W);
+/* Forward substitution for the animals list[0..m), youngest generation first: v[n_slots * k]. One thread. */
+MERIT_EXTERN void MeritPedigreeForward(const MeritPedigreeFactor *factor, int32_t m, const int32_t *list, int k, double *v);
+/* Backward substitution, oldest generation first. One thread. */
+MERIT_EXTERN void MeritPedigreeBackward(const MeritPedigreeFactor *factor, int32_t m, const int32_t *list, int k, double *v);
+
+/* y += W_to' R^-1 W_from x over the records, `from` and `to` being ranges of regressors [first, last). Threaded as the scatter is. */
+MERIT_EXTERN void MeritRecordsTransfer(const MeritRecordKernel *records, int from_first, int from_last, int to_first, int to_last, double sign, int k,
+                                       const double *x, double *y);
+/* W -= the diagonal blocks that eliminating the levels met by regressor `h` takes from those met by regressors [first, last), record by
+   record: J' R^-1 J_h B J_h' R^-1 J with B[(slot + a) * width + b] the inverse block of the level (0 where it has no part). One thread. */
+MERIT_EXTERN void MeritRecordsAbsorb(const MeritRecordKernel *records, int h, int width, const double *B, int first, int last, int stride, double *W);

@@ -47,6 +47,7 @@ typedef struct {
   /* PED: local edges = owned animals, in level order */
   const int32_t         *sire, *dam;   /* [n_owned] equation slot of the parents' levels, -1 unknown; borrowed */
   const double          *d;            /* [n_owned] Mendelian variance; borrowed */
+  const int32_t         *generation;   /* [n_owned] 0 for founders, else 1 + the larger of the parents'; borrowed */
 } MeritTermView;
 
 /* This rank's records and their residual structure. */

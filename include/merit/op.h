@@ -1,4 +1,5 @@
 #pragma once
+#include <merit/kernels.h>
 #include <merit/model.h>
 #include <petscmat.h>
 
@@ -26,5 +27,8 @@ MERIT_EXTERN PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double 
 MERIT_EXTERN PetscErrorCode MeritMMERefresh(Mat C);
 /* Sum over records of J' R^-1 J of the animals of the genotype rows of this rank (grid column 0), blocks [n_rows * n_eq * n_eq]; owned, PetscFree. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, double **blocks);
+/* The records as C's kernels see them, regressors of term k being first_regressor[k] .. [k + 1] - 1; slots are equation slots unless some G is
+   singular (*expanded). Borrowed. */
+MERIT_EXTERN PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, const int **first_regressor, bool *expanded);
 /* The model of C; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model);

@@ -5,11 +5,17 @@
 /* Right-hand sides go through in groups of at most this many, so that a record's work stays on the stack */
 enum { GROUP = 8, MOST_TRAITS = 32 };
 
+/* A range of regressors [first, last) */
+typedef struct {
+  int first, last;
+} Range;
+
 /* w[t * k + j] = sum over regressors of value * x */
-static inline void Gather(const MeritRecordKernel *r, int32_t record, int n_traits, int k, int stride, const double *x, double *w)
+static inline void Gather(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *x,
+                          double *w)
 {
   for (int i = 0; i < n_traits * k; i++) w[i] = 0.0;
-  for (int g = 0; g < r->n_regressors; g++) {
+  for (int g = range.first; g < range.last; g++) {
     const int32_t slot  = r->slot[g][record];
     const double  value = r->value[g] ? r->value[g][record] : 1.0;
 
@@ -41,9 +47,10 @@ static inline void Weigh(const MeritRecordKernel *r, int32_t record, int n_trait
     }
 }
 
-static inline void Scatter(const MeritRecordKernel *r, int32_t record, int n_traits, int k, int stride, const double *q, double *y)
+static inline void Scatter(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *q,
+                           double *y)
 {
-  for (int g = 0; g < r->n_regressors; g++) {
+  for (int g = range.first; g < range.last; g++) {
     const int32_t slot  = r->scatter->target[g][record];
     const double  value = r->value[g] ? r->value[g][record] : 1.0;
 
@@ -61,12 +68,13 @@ static inline void Scatter(const MeritRecordKernel *r, int32_t record, int n_tra
 /* The chunk of one thread; inlined with constant n_traits and k for the common cases */
 static inline void ApplyChunk(const MeritRecordKernel *r, int thread, int n_traits, int k, int stride, const double *x, double *y)
 {
-  double w[MOST_TRAITS * GROUP], q[MOST_TRAITS * GROUP];
+  const Range all = {0, r->n_regressors};
+  double      w[MOST_TRAITS * GROUP], q[MOST_TRAITS * GROUP];
 
   for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++) {
-    Gather(r, record, n_traits, k, stride, x, w);
+    Gather(r, all, record, n_traits, k, stride, x, w);
     Weigh(r, record, n_traits, k, w, q);
-    Scatter(r, record, n_traits, k, stride, q, y);
+    Scatter(r, all, record, n_traits, k, stride, q, y);
   }
 }
 
@@ -99,7 +107,7 @@ void MeritRecordsProject(const MeritRecordKernel *r, int k, const double *values
 
           for (int t = 0; t < r->n_traits; t++) w[t] = values[((int64_t)record * r->n_traits + t) * k + j];
           Weigh(r, record, r->n_traits, 1, w, q);
-          Scatter(r, record, r->n_traits, 1, k, q, y + j);
+          Scatter(r, (Range){0, r->n_regressors}, record, r->n_traits, 1, k, q, y + j);
         }
     AddPrivate(r->scatter, k, y);
   }
@@ -113,9 +121,32 @@ void MeritRecordsFitted(const MeritRecordKernel *r, int k, const double *x, doub
     for (int j = 0; j < k; j++) {
       double w[MOST_TRAITS];
 
-      Gather(r, record, r->n_traits, 1, k, x + j, w);
+      Gather(r, (Range){0, r->n_regressors}, record, r->n_traits, 1, k, x + j, w);
       for (int t = 0; t < r->n_traits; t++) fitted[((int64_t)record * r->n_traits + t) * k + j] = w[t];
     }
+}
+
+/* MeritRecordsTransfer - y += sign W_to' R^-1 W_from x. Not collective, threaded. */
+void MeritRecordsTransfer(const MeritRecordKernel *r, int from_first, int from_last, int to_first, int to_last, double sign, int k,
+                          const double *x, double *y)
+{
+  const Range from = {from_first, from_last}, to = {to_first, to_last};
+
+#pragma omp parallel num_threads(r->scatter->n_threads)
+  {
+#pragma omp for schedule(static, 1)
+    for (int thread = 0; thread < r->scatter->n_threads; thread++)
+      for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++)
+        for (int j = 0; j < k; j++) {
+          double w[MOST_TRAITS], q[MOST_TRAITS];
+
+          Gather(r, from, record, r->n_traits, 1, k, x + j, w);
+          Weigh(r, record, r->n_traits, 1, w, q);
+          for (int t = 0; t < r->n_traits; t++) q[t] *= sign;
+          Scatter(r, to, record, r->n_traits, 1, k, q, y + j);
+        }
+    AddPrivate(r->scatter, k, y);
+  }
 }
 
 /* Add one record's part of the block of regressors g and h of a term, if they meet the same level */
@@ -130,19 +161,52 @@ static void AddPair(const MeritRecordKernel *r, int32_t record, int g, int h, co
       if (r->offset[h][s] >= 0) D[(int64_t)(slot + r->offset[g][t]) * stride + r->offset[h][s]] += value * V[t * r->n_traits + s];
 }
 
-/* MeritRecordsDiagonal - Diagonal blocks of W' R^-1 W; regressors of term k are first_regressor[k] .. [k + 1] - 1. Not collective. */
+/* V = D R^-1 D of one record */
+static void WeightMatrix(const MeritRecordKernel *r, int32_t record, double *V)
+{
+  double w[MOST_TRAITS], q[MOST_TRAITS];
+
+  for (int s = 0; s < r->n_traits; s++) {
+    for (int t = 0; t < r->n_traits; t++) w[t] = t == s;
+    Weigh(r, record, r->n_traits, 1, w, q);
+    for (int t = 0; t < r->n_traits; t++) V[t * r->n_traits + s] = q[t];
+  }
+}
+
+/* MeritRecordsDiagonal - Diagonal blocks of W' R^-1 W. Not collective. */
 void MeritRecordsDiagonal(const MeritRecordKernel *r, const int first_regressor[], int n_terms, int stride, double *D)
 {
   for (int32_t record = 0; record < r->n_records; record++) {
-    double V[MOST_TRAITS * MOST_TRAITS], w[MOST_TRAITS], q[MOST_TRAITS];
+    double V[MOST_TRAITS * MOST_TRAITS];
 
-    for (int s = 0; s < r->n_traits; s++) {
-      for (int t = 0; t < r->n_traits; t++) w[t] = t == s;
-      Weigh(r, record, r->n_traits, 1, w, q);
-      for (int t = 0; t < r->n_traits; t++) V[t * r->n_traits + s] = q[t];
-    }
+    WeightMatrix(r, record, V);
     for (int k = 0; k < n_terms; k++)
       for (int g = first_regressor[k]; g < first_regressor[k + 1]; g++)
         for (int h = first_regressor[k]; h < first_regressor[k + 1]; h++) AddPair(r, record, g, h, V, stride, D);
+  }
+}
+
+/* MeritRecordsAbsorb - What eliminating the levels of one regressor takes from the blocks of others. Not collective. */
+void MeritRecordsAbsorb(const MeritRecordKernel *r, int h, int width, const double *B, int first, int last, int stride, double *W)
+{
+  const int n = r->n_traits;
+
+  for (int32_t record = 0; record < r->n_records; record++) {
+    double        V[MOST_TRAITS * MOST_TRAITS], E[MOST_TRAITS * MOST_TRAITS];
+    const int32_t slot = r->slot[h][record], *offset = r->offset[h];
+
+    if (slot < 0) continue;
+    WeightMatrix(r, record, V);
+    for (int t = 0; t < n; t++)
+      for (int s = 0; s < n; s++) {
+        double sum = 0.0;
+
+        for (int a = 0; a < n; a++)
+          for (int b = 0; b < n && offset[a] >= 0; b++)
+            if (offset[b] >= 0) sum += V[t * n + a] * B[(int64_t)(slot + offset[a]) * width + offset[b]] * V[b * n + s];
+        E[t * n + s] = -sum;
+      }
+    for (int g = first; g < last; g++)
+      for (int i = first; i < last; i++) AddPair(r, record, g, i, E, stride, W);
   }
 }

@@ -9,6 +9,7 @@ typedef struct {
 static PetscErrorCode FetchParents(MeritModel model, MeritModelTerm *term, Parents *parents)
 {
   const int64_t *sire, *dam;
+  const int32_t *generation;
   const double  *d;
   MeritExchange  ex;
   int64_t        n;
@@ -16,13 +17,16 @@ static PetscErrorCode FetchParents(MeritModel model, MeritModelTerm *term, Paren
   PetscFunctionBegin;
   PetscCall(MeritPedigreeParents(model->pedigree, NULL, &n, &sire, &dam));
   PetscCall(MeritPedigreeInbreeding(model->pedigree, NULL, &d));
+  PetscCall(MeritPedigreeGeneration(model->pedigree, &generation));
   PetscCall(MeritExchangeCreate(model->comm, n, term->levels.owner, &ex));
   PetscCall(PetscMalloc1(term->levels.n_owned + 1, &parents->sire));
   PetscCall(PetscMalloc1(term->levels.n_owned + 1, &parents->dam));
   PetscCall(PetscMalloc1(term->levels.n_owned + 1, &term->d));
   PetscCall(MeritExchangeForward(ex, sizeof(*sire), sire, parents->sire));
   PetscCall(MeritExchangeForward(ex, sizeof(*dam), dam, parents->dam));
+  PetscCall(PetscMalloc1(term->levels.n_owned + 1, &term->generation));
   PetscCall(MeritExchangeForward(ex, sizeof(*d), d, term->d));
+  PetscCall(MeritExchangeForward(ex, sizeof(*generation), generation, term->generation));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -212,6 +216,7 @@ static PetscErrorCode PlaceParents(MeritModelTerm *term, Parents *parents)
   term->view.sire = term->sire;
   term->view.dam  = term->dam;
   term->view.d    = term->d;
+  term->view.generation = term->generation;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

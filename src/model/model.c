@@ -171,6 +171,7 @@ static PetscErrorCode DestroyTerm(MeritModelTerm *term)
   PetscCall(PetscFree(term->sire));
   PetscCall(PetscFree(term->dam));
   PetscCall(PetscFree(term->d));
+  PetscCall(PetscFree(term->generation));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

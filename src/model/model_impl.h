@@ -53,6 +53,7 @@ typedef struct {
   double          *L, *G_inverse; /* owned */
   int32_t         *sire, *dam; /* PED, [n_owned]; owned */
   double          *d;         /* PED, [n_owned]; owned */
+  int32_t         *generation; /* PED, [n_owned]; owned */
   int64_t          first_component; /* of the owned levels in the order of outputs */
 } MeritModelTerm;
 

@@ -32,6 +32,19 @@ PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritMMEGetRecords - The record kernel of C; borrowed. Not collective. */
+PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, const int **first_regressor, bool *expanded)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  *records         = &mme->records;
+  *first_regressor = mme->first_regressor;
+  *expanded        = mme->expand;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Effects of SNPs -> carriers, for every SNP term */
 static PetscErrorCode FillCarriers(MeritMME *mme, int k)
 {

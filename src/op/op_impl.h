@@ -1,6 +1,7 @@
 #pragma once
 #include <merit/kernels.h>
 #include <merit/op.h>
+#include <merit/unit.h>
 
 /* Genotypes of one SNP term: how effects reach the genotype rows and back */
 typedef struct {
@@ -50,8 +51,6 @@ typedef struct {
 
 /* work.c */
 PetscErrorCode MeritMMEWork(MeritMME *mme, int k);
-PetscErrorCode MeritUnitCreate(int64_t n_doubles, MPI_Datatype *unit);
-PetscErrorCode MeritUnitFree(MPI_Datatype *unit);
 /* snp.c */
 PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link);
 PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link);

@@ -8,8 +8,8 @@ typedef struct {
   double  *inverse;  /* blocks one after another; owned */
 } Block;
 
-/* In-place inverse of a symmetric positive definite n x n block by Gauss-Jordan without pivoting; false if it is not definite */
-static bool Invert(int n, double *A)
+/* MeritBlockInvert - Gauss-Jordan without pivoting, enough for a definite block. Not collective. */
+bool MeritBlockInvert(int n, double *A)
 {
   for (int p = 0; p < n; p++) {
     const double pivot = A[p * n + p];
@@ -97,7 +97,7 @@ static PetscErrorCode SetUp_MeritBlock(PC pc)
   at = block->inverse;
   for (int g = 0; g < block->n_groups; g++)
     for (int32_t level = 0; level < block->n_levels[g]; level++, at += block->n_eq[g] * block->n_eq[g])
-      if (!Invert(block->n_eq[g], at)) definite = PETSC_FALSE;
+      if (!MeritBlockInvert(block->n_eq[g], at)) definite = PETSC_FALSE;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPIU_BOOL, MPI_LAND, PetscObjectComm((PetscObject)pc)));
   PetscCheck(definite, PetscObjectComm((PetscObject)pc), PETSC_ERR_MAT_LU_ZRPVT, "a diagonal block of the equations is not positive definite");
   PetscFunctionReturn(PETSC_SUCCESS);
