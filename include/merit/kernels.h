@@ -91,9 +91,10 @@ MERIT_EXTERN void MeritPedigreeForward(const MeritPedigreeFactor *factor, int32_
 /* Backward substitution, oldest generation first. One thread. */
 MERIT_EXTERN void MeritPedigreeBackward(const MeritPedigreeFactor *factor, int32_t m, const int32_t *list, int k, double *v);
 
-/* y += W_to' R^-1 W_from x over the records, `from` and `to` being ranges of regressors [first, last). Threaded as the scatter is. */
-MERIT_EXTERN void MeritRecordsTransfer(const MeritRecordKernel *records, int from_first, int from_last, int to_first, int to_last, double sign, int k,
-                                       const double *x, double *y);
+/* Which regressors a transfer reads, and which it writes */
+enum { MERIT_ROLE_FROM = 1, MERIT_ROLE_TO = 2 };
+/* y += sign W_to' R^-1 W_from x over the records, role[n_regressors] saying who is who. Threaded as the scatter is. */
+MERIT_EXTERN void MeritRecordsTransfer(const MeritRecordKernel *records, const uint8_t role[], double sign, int k, const double *x, double *y);
 /* W -= the diagonal blocks that eliminating the levels met by regressor `h` takes from those met by regressors [first, last), record by
    record: J' R^-1 J_h B J_h' R^-1 J with B[(slot + a) * width + b] the inverse block of the level (0 where it has no part). One thread. */
 MERIT_EXTERN void MeritRecordsAbsorb(const MeritRecordKernel *records, int h, int width, const double *B, int first, int last, int stride, double *W);

@@ -126,25 +126,51 @@ void MeritRecordsFitted(const MeritRecordKernel *r, int k, const double *x, doub
     }
 }
 
-/* MeritRecordsTransfer - y += sign W_to' R^-1 W_from x. Not collective, threaded. */
-void MeritRecordsTransfer(const MeritRecordKernel *r, int from_first, int from_last, int to_first, int to_last, double sign, int k,
-                          const double *x, double *y)
+/* One trait and one right-hand side */
+static void TransferOne(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, const double *x, double *y)
 {
-  const Range from = {from_first, from_last}, to = {to_first, to_last};
+  for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++) {
+    double sum = 0.0;
 
+    for (int g = 0; g < r->n_regressors; g++)
+      if (role[g] & MERIT_ROLE_FROM && r->slot[g][record] >= 0)
+        sum += (r->value[g] ? r->value[g][record] : 1.0) * x[r->slot[g][record] + r->offset[g][0]];
+    sum *= sign * r->R_inverse[r->pattern[record]];
+    if (r->root_weight) sum *= r->root_weight[record] * r->root_weight[record];
+    for (int g = 0; g < r->n_regressors; g++)
+      if (role[g] & MERIT_ROLE_TO && r->scatter->target[g][record] >= 0)
+        y[r->scatter->target[g][record] + r->offset[g][0]] += (r->value[g] ? r->value[g][record] : 1.0) * sum;
+  }
+}
+
+static void TransferChunk(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, int k, const double *x, double *y)
+{
+  for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++)
+    for (int j = 0; j < k; j++) {
+      double w[MOST_TRAITS] = {0.0}, q[MOST_TRAITS], part[MOST_TRAITS];
+
+      for (int g = 0; g < r->n_regressors; g++) {
+        if (!(role[g] & MERIT_ROLE_FROM)) continue;
+        Gather(r, (Range){g, g + 1}, record, r->n_traits, 1, k, x + j, part);
+        for (int t = 0; t < r->n_traits; t++) w[t] += part[t];
+      }
+      Weigh(r, record, r->n_traits, 1, w, q);
+      for (int t = 0; t < r->n_traits; t++) q[t] *= sign;
+      for (int g = 0; g < r->n_regressors; g++)
+        if (role[g] & MERIT_ROLE_TO) Scatter(r, (Range){g, g + 1}, record, r->n_traits, 1, k, q, y + j);
+    }
+}
+
+/* MeritRecordsTransfer - y += sign W_to' R^-1 W_from x. Not collective, threaded. */
+void MeritRecordsTransfer(const MeritRecordKernel *r, const uint8_t role[], double sign, int k, const double *x, double *y)
+{
 #pragma omp parallel num_threads(r->scatter->n_threads)
   {
 #pragma omp for schedule(static, 1)
-    for (int thread = 0; thread < r->scatter->n_threads; thread++)
-      for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++)
-        for (int j = 0; j < k; j++) {
-          double w[MOST_TRAITS], q[MOST_TRAITS];
-
-          Gather(r, from, record, r->n_traits, 1, k, x + j, w);
-          Weigh(r, record, r->n_traits, 1, w, q);
-          for (int t = 0; t < r->n_traits; t++) q[t] *= sign;
-          Scatter(r, to, record, r->n_traits, 1, k, q, y + j);
-        }
+    for (int thread = 0; thread < r->scatter->n_threads; thread++) {
+      if (k == 1 && r->n_traits == 1) TransferOne(r, role, thread, sign, x, y);
+      else TransferChunk(r, role, thread, sign, k, x, y);
+    }
     AddPrivate(r->scatter, k, y);
   }
 }

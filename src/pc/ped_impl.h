@@ -1,0 +1,64 @@
+#pragma once
+#include "pc_impl.h"
+
+/*
+  Context of merit_ped. Elimination order: fixed effects (the *big* class term and the *small* terms, exactly), then animals, youngest
+  generation first; every other term keeps the inverse of its diagonal blocks.
+*/
+
+/* One pedigree term */
+typedef struct {
+  int                 term;
+  MeritPedigreeFactor factor;
+  int32_t            *list;  /* owned animals by generation, NULL: as they stand; owned */
+  int32_t            *start; /* [n_generations + 1]; owned */
+  PetscSF            *link;  /* [n_generations] halo of a generation, NULL where no rank has ghosts of it; owned */
+} MeritPedPart;
+
+/* The fixed effects: F = [D E; E' S], D block diagonal over the levels of the big term, S small and replicated */
+typedef struct {
+  int      big;       /* term, or -1 */
+  double  *D_inverse; /* [n_owned levels * n_eq^2] 0 for pinned equations; owned */
+  double  *D_ghosted; /* [n_local * n_eq] the same by slot, ghosts too, during set-up; owned */
+  int      n_small;   /* equations, all ranks; the same numbers everywhere */
+  int      n_mine;    /* of them owned here */
+  int32_t *equation;  /* [n_mine] local equation; owned */
+  int32_t *number;    /* [n_mine] place among the small ones; owned */
+  double  *E;         /* [big equations owned * n_small]; owned */
+  double  *factor;    /* [n_small^2] Cholesky factor of S - E' D^-1 E; owned */
+  bool    *is_small;  /* [n_terms]; owned */
+  PetscSF  link;      /* halo of the fixed terms in F, NULL if no rank has ghosts; owned */
+} MeritPedFixed;
+
+typedef struct {
+  int                      n_terms;
+  MeritModel               model;
+  const MeritTermView     *term;
+  const MeritRecordKernel *records;
+  const int               *first_regressor;
+  int32_t                  n_owned, n_local;
+  int                      n_generations; /* 1: parents stand before offspring and one rank has them all */
+  int                      n_parts;
+  MeritPedPart            *part;     /* [n_parts]; owned */
+  MeritPedFixed            fixed;
+  uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
+  double                  *inverse;  /* blocks of the other terms, one after another; owned */
+  double                  *v;        /* [places * k]; owned */
+  double                  *kept;     /* [fixed equations owned * k]; owned */
+  int                      k;
+} MeritPed;
+
+/* Is this term among the exactly eliminated fixed effects? */
+static inline bool InFixed(const MeritPed *p, int k)
+{
+  return k == p->fixed.big || p->fixed.is_small[k];
+}
+
+/* ped_fixed.c */
+PetscErrorCode MeritPedFixedSetUp(MeritPed *p, const double *blocks);
+PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v); /* v <- F^-1 v on the owned fixed equations */
+PetscErrorCode MeritPedFixedFree(MeritPedFixed *fixed);
+/* ped_setup.c */
+PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C);
+PetscErrorCode MeritPedFree(MeritPed *p);
+PetscErrorCode MeritPedSubHalo(PetscSF halo, MPI_Comm comm, PetscInt n, const PetscInt roots[], PetscSF *link);

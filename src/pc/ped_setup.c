@@ -1,0 +1,230 @@
+/* Setting merit_ped up: generations, halos, factors. */
+#include "ped_impl.h"
+
+/* MeritPedFree - Free what the preconditioner holds. Collective as its halos are. */
+PetscErrorCode MeritPedFree(MeritPed *p)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < p->n_parts; i++) {
+    MeritPedPart *part = &p->part[i];
+
+    for (int g = 0; g < p->n_generations; g++) PetscCall(PetscSFDestroy(&part->link[g]));
+    PetscCall(PetscFree(part->link));
+    PetscCall(PetscFree(part->list));
+    PetscCall(PetscFree(part->start));
+    PetscCall(PetscFree(part->factor.pivot));
+    PetscCall(PetscFree(part->factor.pass));
+  }
+  PetscCall(PetscFree(p->part));
+  PetscCall(MeritPedFixedFree(&p->fixed));
+  PetscCall(PetscFree(p->down));
+  PetscCall(PetscFree(p->up));
+  PetscCall(PetscFree(p->inverse));
+  PetscCall(PetscFree(p->v));
+  PetscCall(PetscFree(p->kept));
+  *p = (MeritPed){0};
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedSubHalo - The part of the halo whose roots are n chosen equations; NULL if it moves nothing on any rank. Collective. */
+PetscErrorCode MeritPedSubHalo(PetscSF halo, MPI_Comm comm, PetscInt n, const PetscInt roots[], PetscSF *link)
+{
+  PetscInt n_leaves;
+
+  PetscFunctionBegin;
+  PetscCall(PetscSFCreateEmbeddedRootSF(halo, n, roots, link));
+  PetscCall(PetscSFGetGraph(*link, NULL, &n_leaves, NULL, NULL));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_leaves, 1, MPIU_INT, MPI_SUM, comm));
+  if (!n_leaves) PetscCall(PetscSFDestroy(link));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Are all parents owned here and before their offspring? Then one pass in the order of the equations will do */
+static bool ParentsFirst(const MeritTermView *t)
+{
+  for (int32_t i = 0; i < t->n_owned; i++) {
+    const int32_t own = t->eq_owned + i * t->n_eq;
+
+    if (t->sire[i] >= own || t->dam[i] >= own) return false;
+  }
+  return true;
+}
+
+/* Owned animals by generation, each in the order of the equations */
+static PetscErrorCode SortGenerations(const MeritTermView *t, int n_generations, MeritPedPart *ped)
+{
+  int32_t *next;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n_generations + 1, &ped->start));
+  if (n_generations == 1) {
+    ped->start[1] = t->n_owned;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  for (int32_t i = 0; i < t->n_owned; i++) ped->start[t->generation[i] + 1]++;
+  for (int g = 0; g < n_generations; g++) ped->start[g + 1] += ped->start[g];
+  PetscCall(PetscMalloc1(t->n_owned + 1, &ped->list));
+  PetscCall(PetscMalloc1(n_generations, &next));
+  PetscCall(PetscArraycpy(next, ped->start, n_generations));
+  for (int32_t i = 0; i < t->n_owned; i++) ped->list[next[t->generation[i]]++] = i;
+  PetscCall(PetscFree(next));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode LinkGenerations(const MeritTermView *t, PetscSF halo, MPI_Comm comm, int n_generations, MeritPedPart *ped)
+{
+  PetscMPIInt size;
+  PetscInt   *roots;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n_generations, &ped->link));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  if (size == 1) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)t->n_eq + 1, &roots));
+  for (int g = 0; g < n_generations; g++) {
+    PetscInt n = 0;
+
+    for (int32_t l = ped->start[g]; l < ped->start[g + 1]; l++)
+      for (int e = 0; e < t->n_eq; e++) roots[n++] = t->eq_owned + (ped->list ? ped->list[l] : l) * t->n_eq + e;
+    PetscCall(MeritPedSubHalo(halo, comm, n, roots, &ped->link[g]));
+  }
+  PetscCall(PetscFree(roots));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Generations over all ranks and pedigree terms */
+static PetscErrorCode CountGenerations(MeritPed *p, MPI_Comm comm)
+{
+  PetscMPIInt size;
+  int         n = 1;
+  bool        first = true;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  for (int k = 0; k < p->n_terms; k++) {
+    const MeritTermView *t = &p->term[k];
+
+    if (t->kind != MERIT_TERM_PED) continue;
+    for (int32_t i = 0; i < t->n_owned; i++) n = PetscMax(n, t->generation[i] + 1);
+    first = first && ParentsFirst(t);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT, MPI_MAX, comm));
+  p->n_generations = size == 1 && first ? 1 : n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Factor one pedigree term, youngest generation first; W [n_local * n] holds data blocks of owned and ghost animals */
+static PetscErrorCode Factorize(MeritPed *p, MeritPedPart *ped, double *W, bool *definite)
+{
+  const MeritTermView *t = &p->term[ped->term];
+  MPI_Datatype         unit;
+
+  PetscFunctionBegin;
+  PetscCall(MeritUnitCreate(t->n_eq, &unit));
+  for (int g = p->n_generations - 1; g >= 0; g--) {
+    if (ped->link[g]) {
+      PetscCall(PetscSFReduceBegin(ped->link[g], unit, W + (int64_t)p->n_owned * t->n_eq, W, MPI_SUM));
+      PetscCall(PetscSFReduceEnd(ped->link[g], unit, W + (int64_t)p->n_owned * t->n_eq, W, MPI_SUM));
+    }
+    if (p->n_generations == 1) {
+      /* offspring first within the one list */
+      for (int32_t i = t->n_owned - 1; i >= 0; i--)
+        *definite = MeritPedigreeFactorize(&ped->factor, 1, &i, t->d, t->G_inverse, W) && *definite;
+    } else {
+      *definite = MeritPedigreeFactorize(&ped->factor, ped->start[g + 1] - ped->start[g], ped->list + ped->start[g], t->d,
+                                         t->G_inverse, W) && *definite;
+    }
+  }
+  PetscCall(MeritUnitFree(&unit));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SetUpPart(MeritPed *p, int k, MeritPedPart *part, bool *definite)
+{
+  const MeritTermView *t        = &p->term[k];
+  const int            n        = t->n_eq, *first = p->first_regressor, big = p->fixed.big;
+  const int            range[2] = {first[k], first[k + 1]};
+  double              *W;
+
+  PetscFunctionBegin;
+  part->term = k;
+  PetscCall(SortGenerations(t, p->n_generations, part));
+  PetscCall(LinkGenerations(t, MeritModelHalo(p->model), MeritModelComm(p->model), p->n_generations, part));
+  part->factor = (MeritPedigreeFactor){n, t->eq_owned, t->sire, t->dam, NULL, NULL};
+  PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * n) + 1, &part->factor.pivot));
+  PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * n) + 1, &part->factor.pass));
+  PetscCall(PetscCalloc1((size_t)p->n_local * (size_t)n + 1, &W));
+  MeritRecordsDiagonal(p->records, range, 1, n, W);
+  if (big >= 0) MeritRecordsAbsorb(p->records, first[big], p->term[big].n_eq, p->fixed.D_ghosted, range[0], range[1], n, W);
+  PetscCall(Factorize(p, part, W, definite));
+  PetscCall(PetscFree(W));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Inverse diagonal blocks of the terms that are neither pedigree nor eliminated exactly */
+static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *definite)
+{
+  size_t  kept = 0;
+  double *to;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < p->n_terms; k++) kept += (size_t)p->term[k].n_owned * (size_t)(p->term[k].n_eq * p->term[k].n_eq);
+  PetscCall(PetscMalloc1(kept + 1, &p->inverse));
+  to = p->inverse;
+  for (int k = 0; k < p->n_terms; k++) {
+    const MeritTermView *t    = &p->term[k];
+    const int            size = t->n_eq * t->n_eq;
+
+    for (int32_t level = 0; level < t->n_owned; level++, blocks += size) {
+      if (t->kind == MERIT_TERM_PED || InFixed(p, k)) continue;
+      PetscCall(PetscArraycpy(to, blocks, size));
+      *definite = MeritBlockInvert(t->n_eq, to) && *definite;
+      to += size;
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Who reads and who writes when fixed effects are taken from the animals (down), and animals from the fixed effects (up) */
+static PetscErrorCode SetRoles(MeritPed *p)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(p->records->n_regressors + 1, &p->down));
+  PetscCall(PetscCalloc1(p->records->n_regressors + 1, &p->up));
+  for (int k = 0; k < p->n_terms; k++)
+    for (int g = p->first_regressor[k]; g < p->first_regressor[k + 1]; g++) {
+      if (InFixed(p, k)) p->down[g] = MERIT_ROLE_FROM, p->up[g] = MERIT_ROLE_TO;
+      if (p->term[k].kind == MERIT_TERM_PED) p->down[g] = MERIT_ROLE_TO, p->up[g] = MERIT_ROLE_FROM;
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedSetUp - Factor for the operator as it is now. Collective. */
+PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
+{
+  bool    definite = true, expanded;
+  double *blocks;
+  int     n = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPedFree(p));
+  PetscCall(MeritMMEGetModel(C, &p->model));
+  PetscCall(MeritMMEGetRecords(C, &p->records, &p->first_regressor, &expanded));
+  PetscCheck(!expanded, MeritModelComm(p->model), PETSC_ERR_SUP, "merit_ped needs every G to be non-singular");
+  p->n_terms = MeritModelTerms(p->model, &p->term);
+  PetscCall(MeritModelLayout(p->model, &p->n_owned, &p->n_local, NULL, NULL, NULL));
+  PetscCall(CountGenerations(p, MeritModelComm(p->model)));
+  PetscCall(MeritMMEBlockDiagonal(C, &blocks));
+  PetscCall(MeritPedFixedSetUp(p, blocks));
+  PetscCall(SetUpBlocks(p, blocks, &definite));
+  PetscCall(PetscFree(blocks));
+  PetscCall(SetRoles(p));
+  for (int k = 0; k < p->n_terms; k++) n += p->term[k].kind == MERIT_TERM_PED;
+  PetscCall(PetscCalloc1(n + 1, &p->part));
+  for (int k = 0; k < p->n_terms; k++)
+    if (p->term[k].kind == MERIT_TERM_PED) PetscCall(SetUpPart(p, k, &p->part[p->n_parts++], &definite));
+  PetscCall(PetscFree(p->fixed.D_ghosted));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
+  PetscCheck(definite, MeritModelComm(p->model), PETSC_ERR_MAT_CH_ZRPVT, "a pivot of the incomplete Cholesky is not positive definite");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
