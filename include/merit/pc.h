@@ -3,7 +3,8 @@
 #include <petscpc.h>
 
 /*
-  Preconditioners of the mixed model equations, as PETSc PC types: "merit_block" (Cholesky of each level's block), beside PETSc's none, jacobi,
+  Preconditioners of the mixed model equations, as PETSc PC types: "merit_block" (inverse of each level's block), "merit_ped"
+  (incomplete Cholesky of the pedigree part, fixed effects exactly, other terms by blocks), beside PETSc's none, jacobi,
   composite, deflation. What needs a formed matrix (asm, icc, sor, gamg...) is refused.
 */
 

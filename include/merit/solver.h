@@ -39,7 +39,7 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetType(MeritSolver solver, const char ty
 MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C); /* takes a reference */
 /* When to stop: criterion below rtol, or max_it iterations. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCriterion criterion, double rtol, int64_t max_it);
-/* pcg, ksp: name of the PC: "none", "jacobi", "merit_block" (a level's components). */
+/* pcg, ksp: name of the PC: "auto" (default), "none", "jacobi", "merit_block" (a level's components), "merit_ped" (pedigree). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
 /* gsru: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double relaxation);

@@ -8,7 +8,7 @@ static const char *const           type_names[] = {"pcg", "ksp", "gsru"};
 static const char *const           later[]      = {"gs", "lhs_gs", "cholesky"};
 
 /*@
-  MeritSolverCreate - Make a solver: pcg with blocks of levels as preconditioner, residual 1e-8, 5000 iterations.
+  MeritSolverCreate - Make a solver: pcg, residual 1e-8, 5000 iterations, a preconditioner chosen from the model.
 
   Collective on comm. Owned by the caller, free with `MeritSolverDestroy()`.
 @*/
@@ -26,7 +26,6 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   s->max_it     = 5000;
   s->relaxation = 1.0;
   s->block      = 64;
-  PetscCall(PetscStrncpy(s->pc_type, "merit_block", sizeof(s->pc_type)));
   *solver = s;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -84,15 +83,22 @@ PetscErrorCode MeritSolverSetTolerance(MeritSolver s, MeritCriterion criterion, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetPreconditioner - Name of the PC of pcg and ksp. Logically collective. */
+/* MeritSolverSetPreconditioner - Name of the PC of pcg and ksp; "auto" chooses from the model. Logically collective. */
 PetscErrorCode MeritSolverSetPreconditioner(MeritSolver s, const char type[])
 {
   PetscFunctionBegin;
+  if (!strcmp(type, "auto")) {
+    PetscCall(Reset(s));
+    s->pc_auto = true;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   if (!strcmp(type, "diagonal")) type = PCJACOBI;
   if (!strcmp(type, "block")) type = "merit_block";
+  if (!strcmp(type, "pedigree")) type = "merit_ped";
   PetscCall(MeritPCCheckType(type));
   PetscCall(Reset(s));
   PetscCall(PetscStrncpy(s->pc_type, type, sizeof(s->pc_type)));
+  s->pc_auto = false;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -189,6 +195,28 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Where none was asked for: the incomplete Cholesky of the pedigree if there is one, else the blocks of levels */
+static PetscErrorCode ChoosePreconditioner(MeritSolver s)
+{
+  const char *type = "merit_block", *why = "the model has no pedigree term";
+
+  PetscFunctionBegin;
+  if (!s->pc_auto) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int k = 0; k < s->n_terms; k++)
+    if (s->term[k].kind == MERIT_TERM_PED) {
+      type = "merit_ped";
+      why  = "the model has a pedigree term";
+    }
+  for (int k = 0; k < s->n_terms; k++)
+    if (s->term[k].L && !strcmp(type, "merit_ped")) {
+      type = "merit_block";
+      why  = "a covariance matrix is singular";
+    }
+  PetscCall(PetscStrncpy(s->pc_type, type, sizeof(s->pc_type)));
+  if (s->n_terms && s->ops != &MeritSolver_GSRU) MeritLog(MERIT_LOG_INFO, "preconditioner %s: %s", type, why);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Reciprocal diagonal of C, for the scaled norm */
 static PetscErrorCode InvertDiagonal(MeritSolver s)
 {
@@ -229,6 +257,7 @@ PetscErrorCode MeritSolverSetUp(MeritSolver s)
   }
   PetscCall(PetscCalloc1(s->n_terms + 1, &s->term_change));
   PetscCall(InvertDiagonal(s));
+  PetscCall(ChoosePreconditioner(s));
   PetscCall((*s->ops->setup)(s));
   s->ready = true;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -18,6 +18,7 @@ struct _p_MeritSolver {
   Mat                   C;    /* holds a reference */
   PC                    pc;   /* pcg: owned; ksp keeps its own */
   char                  pc_type[64];
+  bool                  pc_auto; /* chosen from the model at set-up */
   MeritCriterion        criterion;
   double                rtol, relaxation;
   int64_t               max_it;
