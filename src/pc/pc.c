@@ -5,13 +5,9 @@
 /* MeritPCRegisterAll - Make our preconditioners known to PETSc. Not collective; may be called again. */
 PetscErrorCode MeritPCRegisterAll(void)
 {
-  static bool done = false;
-
   PetscFunctionBegin;
-  if (done) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PCRegister("merit_block", PCCreate_MeritBlock));
   PetscCall(PCRegister("merit_ped", PCCreate_MeritPed));
-  done = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -26,6 +26,7 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   s->max_it     = 5000;
   s->relaxation = 1.0;
   s->block      = 64;
+  s->pc_auto    = true;
   *solver = s;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
