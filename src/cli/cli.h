@@ -50,6 +50,8 @@ typedef struct {
 
 /* Split argv. Before MPI and PETSc are up, so what is wrong is noted in `error` only. */
 void MeritArgumentsSplit(int argc, char **argv, MeritArguments *arguments);
+/* Do what they ask for. Collective. */
+PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *arguments);
 /* Print help or version text to stdout; rank 0. */
 void MeritPrintHelp(const MeritCommand *command);
 void MeritPrintVersion(void);

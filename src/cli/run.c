@@ -1,0 +1,60 @@
+/* From the command line to the command: its file with the flags laid over it, checked. */
+#include "cli.h"
+#include <string.h>
+
+/* `output: out` is short for `output: {folder: out}`, so that its keys can be laid over either */
+static PetscErrorCode ExpandOutput(MeritNode job)
+{
+  MeritNode output = MeritNodeFind(job, "output"), child;
+
+  PetscFunctionBegin;
+  if (!output || output->kind != MERIT_NODE_SCALAR) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscNew(&child));
+  *child         = *output;
+  output->kind   = MERIT_NODE_MAP;
+  output->text   = NULL;
+  output->quoted = false;
+  output->n      = 1;
+  PetscCall(PetscMalloc1(1, &output->key));
+  PetscCall(PetscMalloc1(1, &output->child));
+  PetscCall(PetscStrallocpy("folder", &output->key[0]));
+  output->child[0] = child;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The command's file, with the flags laid over it, checked */
+static PetscErrorCode LoadJob(MPI_Comm comm, const MeritArguments *a, MeritNode *job)
+{
+  const MeritKey *keys;
+  const int       n = a->command->keys(&keys);
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigLoad(comm, a->operand, job));
+  if (MeritConfigKnown("output.folder", n, keys, NULL)) PetscCall(ExpandOutput(*job));
+  for (int f = 0; f < a->n_flags; f++) PetscCall(MeritConfigSet(*job, a->flag[f].key, a->flag[f].value));
+  PetscCall(MeritConfigCheck(*job, n, keys));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritArgumentsRun - Do what the command line asks for; what is wrong with it is raised here. Collective. */
+PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *a)
+{
+  MeritNode   job = NULL;
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (a->error[0]) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%s", a->error));
+  if (a->help || a->version) {
+    if (rank == 0 && a->help)
+      MeritPrintHelp(a->command);
+    else if (rank == 0)
+      MeritPrintVersion();
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (!a->command->options) PetscCall(MeritOptionsCheck(comm));
+  PetscCall(LoadJob(comm, a, &job));
+  PetscCall(a->command->run(comm, job));
+  PetscCall(MeritConfigDestroy(&job));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
