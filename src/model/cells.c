@@ -47,8 +47,8 @@ static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fix
 }
 
 /* Join the cells so far with one more column: code[row] becomes the code of "a:b" */
-static PetscErrorCode Join(MeritTable table, const char *path, int64_t n, int32_t code[], MeritStrings *cells,
-                           const int32_t *next, const int32_t *map, MeritStrings classes, MeritFault *fault)
+static PetscErrorCode Join(int64_t n, int32_t code[], MeritStrings *cells, const int32_t *next, const int32_t *map,
+                           MeritStrings classes)
 {
   MeritStrings pairs, joined;
 
@@ -70,15 +70,65 @@ static PetscErrorCode Join(MeritTable table, const char *path, int64_t n, int32_
 
       PetscCall(MeritTextAdd(&text, "%s:%s", MeritStringsGet(*cells, pair[0], NULL), b));
       PetscCall(MeritStringsIntern(joined, text.at, text.n, &added));
-      if (added != known)
-        MeritFaultSet(fault, MERIT_ERROR_INPUT, path, MeritTableLine(table, row), text.at,
-                      "two different cells of an interaction would have this label; a class value must not contain \":\" here");
+      PetscCheck(added == known, PETSC_COMM_SELF, PETSC_ERR_PLIB, "two cells are called %s", text.at);
       MeritTextFree(&text);
     }
   }
   PetscCall(MeritStringsDestroy(&pairs));
   PetscCall(MeritStringsDestroy(cells));
   *cells = joined;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The first line here on which a class of a column has a colon, and its code; INT64_MAX: none */
+static PetscErrorCode FirstColon(MeritModel model, MeritTable table, const char name[], int64_t *line, const char **label)
+{
+  const int32_t *code;
+  MeritStrings   pool;
+  int64_t        n;
+  int            column;
+
+  PetscFunctionBegin;
+  *line = INT64_MAX;
+  PetscCall(MeritModelColumn(model, table, name, &column));
+  PetscCall(MeritTableText(table, column, &code, &pool));
+  PetscCall(MeritTableRows(table, &n, NULL));
+  for (int32_t c = 0; c < MeritStringsCount(pool); c++) {
+    size_t      length;
+    const char *text = MeritStringsGet(pool, c, &length);
+    int64_t     here = memchr(text, ':', length) ? FirstLine(table, code, n, c) : INT64_MAX;
+
+    if (here >= *line) continue;
+    *line  = here;
+    *label = text;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* With colons in the classes of one column a cell "a:b:c" can still be taken apart, with colons in two it cannot. Collective. */
+static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const MeritRegressorSpec *reg)
+{
+  const char *first = NULL;
+
+  PetscFunctionBegin;
+  for (int c = 0; c < reg->n_class && reg->n_class > 1; c++) {
+    const char *name = reg->class_column[c], *label = NULL;
+    int64_t     line, least;
+
+    PetscCall(FirstColon(model, table, name, &line, &label));
+    PetscCallMPI(MPI_Allreduce(&line, &least, 1, MPI_INT64_T, MPI_MIN, model->comm));
+    if (least == INT64_MAX) continue;
+    if (first) {
+      MeritFault fault = {0};
+
+      if (label)
+        MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->records_path, line, NULL,
+                      "column %s: \"%s\" holds a colon, as classes of column %s do: their cells could not be told apart", name,
+                      label, first);
+      PetscCall(MeritFaultAgree(model->comm, &fault));
+    }
+    first = name;
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -98,6 +148,7 @@ PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTe
   int64_t    n;
 
   PetscFunctionBegin;
+  PetscCall(CheckColons(model, table, reg));
   PetscCall(MeritTableRows(table, &n, NULL));
   PetscCall(PetscMalloc1(n + 1, code));
   for (int c = 0; c < reg->n_class; c++) {
@@ -115,7 +166,7 @@ PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTe
       for (int64_t row = 0; row < n; row++) (*code)[row] = column_code[row] < 0 ? -1 : map[column_code[row]];
       *pool = classes;
     } else {
-      PetscCall(Join(table, model->records_path, n, *code, pool, column_code, map, classes, &fault));
+      PetscCall(Join(n, *code, pool, column_code, map, classes));
       PetscCall(MeritStringsDestroy(&classes));
     }
     PetscCall(PetscFree(map));
