@@ -1,5 +1,6 @@
 /* One formula by recursive descent; the grammar is in docs/models.md. */
 #include "formula_impl.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,8 @@ static PetscErrorCode TakeBound(FormulaParser *p, double *value)
     PetscCall(FormulaError(p->node, Peek(p, 0)->at,
                            "expected a number for the interval of leg(column, order, low, high)"));
   }
+  if (!isfinite(strtod(Peek(p, 0)->text, NULL)))
+    PetscCall(FormulaError(p->node, Peek(p, 0)->at, "the interval of leg() must be finite"));
   *value = strtod(Take(p)->text, NULL);
   if (minus) *value = -*value;
   PetscFunctionReturn(PETSC_SUCCESS);
