@@ -157,6 +157,19 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Where there are none, the message about what is needed gets the job file's name */
+static PetscErrorCode Variances(MeritModel model, MeritNode job)
+{
+  MeritNode      node = MeritNodeFind(job, "variances");
+  PetscErrorCode code = MeritFormulaVariances(model->formula, node);
+  MeritErrorInfo why  = *MeritErrorLast();
+
+  PetscFunctionBegin;
+  if (code && !node) PetscCall(MeritNodeError(job, "%s", why.text));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
   MeritModelSetFromConfig - Take files, rules, formula and variances from a job tree. No data are read.
 
@@ -173,7 +186,7 @@ PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job)
   if (!formula) PetscCall(MeritNodeError(job, "the job file has no model"));
   if (!MeritNodeFind(job, "records.file")) PetscCall(MeritNodeError(job, "the job file has no records: file"));
   PetscCall(MeritFormulaParse(formula, &model->formula));
-  PetscCall(MeritFormulaVariances(model->formula, MeritNodeFind(job, "variances")));
+  PetscCall(Variances(model, job));
   for (int i = 0; i < model->formula->n_warnings; i++) MeritLog(MERIT_LOG_WARNING, "%s", model->formula->warning[i]);
   PetscCall(MeritConfigPath(job, "records.file", &model->records_path));
   PetscCall(Words(job, "records.header", &model->n_header, &model->header));
