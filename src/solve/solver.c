@@ -165,6 +165,15 @@ static PetscErrorCode FromOptions(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What a word of the job file was refused for, with its place */
+static PetscErrorCode Place(MeritNode node, PetscErrorCode code)
+{
+  const MeritErrorInfo why = *MeritErrorLast();
+
+  if (code != MERIT_ERR_BASE + (PetscErrorCode)MERIT_ERROR_USAGE) return code;
+  return MeritNodeError(node, "%s", why.text);
+}
+
 /*@
   MeritSolverSetFromConfig - Options from the job tree, then from PETSc's options database, which wins.
 
@@ -180,14 +189,14 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
 
   PetscFunctionBegin;
   PetscCall(MeritConfigString(job, "solver.type", &text));
-  if (text) PetscCall(MeritSolverSetType(s, text));
+  if (text) PetscCall(Place(MeritNodeFind(job, "solver.type"), MeritSolverSetType(s, text)));
   PetscCall(MeritConfigChoice(job, "solver.criterion", 4, criteria, &criterion));
   PetscCall(MeritConfigReal(job, "solver.rtol", 0.0, 1.0, &rtol));
   PetscCall(MeritConfigInt(job, "solver.max_it", 0, INT32_MAX, &max_it));
   PetscCall(MeritSolverSetTolerance(s, (MeritCriterion)criterion, rtol, max_it));
   text = NULL;
   PetscCall(MeritConfigString(job, "solver.preconditioner", &text));
-  if (text) PetscCall(MeritSolverSetPreconditioner(s, text));
+  if (text) PetscCall(Place(MeritNodeFind(job, "solver.preconditioner"), MeritSolverSetPreconditioner(s, text)));
   PetscCall(MeritConfigReal(job, "solver.relaxation", 0.0, 2.0, &relaxation));
   PetscCall(MeritSolverSetRelaxation(s, relaxation));
   PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));
