@@ -3,11 +3,10 @@
   larger than the packed ones, so lines pass through a buffer and never lie in memory as a whole.
 */
 #include "genotypes_private.h"
+#include "table_private.h"
 #include <merit/exchange.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -99,7 +98,7 @@ static PetscErrorCode NextRaw(GenoLines *lines, const char **at, int64_t *length
 static bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 /* GenoLinesNext - The next line that is not blank, line end and byte order mark left out. Not collective;
-   borrowed. */
+   borrowed. A zero byte is a fault, from the second pass over the file on. */
 PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length, MeritFault *fault)
 {
   PetscFunctionBegin;
@@ -109,6 +108,10 @@ PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length,
     if (lines->line == 1 && *length >= 3 && !memcmp(*at, "\xef\xbb\xbf", 3)) *at += 3, *length -= 3;
     while (*length && IsBlank((*at)[*length - 1])) (*length)--;
   } while (!*length);
+  if (*at && lines->first_line && memchr(*at, 0, (size_t)*length)) { /* its number is known once lines are counted */
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "NUL byte: this is not a text file");
+    *at = NULL;
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -127,13 +130,7 @@ int64_t GenoField(const char **at, const char *end, const char **field)
 /* GenoNumber - A whole field as a finite number; false if it is none. Not collective. */
 bool GenoNumber(const char *field, int64_t size, double *value)
 {
-  char text[64], *end;
-
-  if (size >= (int64_t)sizeof(text)) return false;
-  memcpy(text, field, (size_t)size);
-  text[size] = 0;
-  *value     = strtod(text, &end);
-  return end == text + size && isfinite(*value);
+  return TableNumberParse(field, (size_t)size, value) == TABLE_NUMBER_OK;
 }
 
 static PetscErrorCode OpenFile(GenoLines *lines, MeritFault *fault)

@@ -182,7 +182,10 @@ static PetscErrorCode CheckBed(MeritGenotypes geno, const Bed *bed, MeritFault *
   PetscFunctionBegin;
   if (size >= 3) PetscCall(GenoReadAt(bed->fd, bed->path, 0, 3, magic, fault));
   if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
-  if (magic[0] != 0x6c || magic[1] != 0x1b || magic[2] > 1)
+  if (size < 3)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL, "is not a PLINK 1 .bed file: it has %lld bytes",
+                  (long long)size);
+  else if (magic[0] != 0x6c || magic[1] != 0x1b || magic[2] > 1)
     MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL,
                   "is not a PLINK 1 .bed file: it begins with %02x %02x %02x instead of 6c 1b 01", magic[0],
                   magic[1], magic[2]);

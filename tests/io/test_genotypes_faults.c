@@ -57,7 +57,7 @@ static void TestBedFilesThatDoNotFitAreRefused(void **state)
             "\x6c\x1b\x02"
             "abcdef",
             9, "begins with 6c 1b 02");
-  BedRaises(MERIT_ERROR_INPUT, "", 0, "begins with 00 00 00");
+  BedRaises(MERIT_ERROR_INPUT, "", 0, "it has 0 bytes");
   BedRaises(MERIT_ERROR_USAGE,
             "\x6c\x1b\x00"
             "abcdef",
