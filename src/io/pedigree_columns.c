@@ -10,6 +10,9 @@ static const char *const sire_names[] = {"sire",      "sire_id",  "sireid", "fat
 static const char *const dam_names[]  = {"dam", "dam_id", "damid", "mother", "mother_id", "motherid", NULL};
 static const char *const *const known_names[] = {id_names, sire_names, dam_names};
 
+/* Line of the names of the columns; 0: they are not in the file */
+static int64_t HeaderLine(MeritPedigree ped) { return ped->n_header ? 0 : 1; }
+
 static int FindKnown(int n, const char *const names[], const char *const known[])
 {
   for (; *known; known++)
@@ -26,7 +29,7 @@ static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, cons
   PetscFunctionBegin;
   *column = MeritTableFind(table, ped->column[role]);
   if (*column < 0)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, HeaderLine(ped), NULL,
                          "the pedigree has no column '%s' for the %s%s%s%s", ped->column[role], roles[role],
                          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -65,7 +68,7 @@ static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names
     if (column[role] >= 0) continue;
     for (int other = PED_ID; other < PED_N_COLUMNS; other++) taken = taken || column[other] == role;
     if (taken)
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, HeaderLine(ped), NULL,
                            "no column of the pedigree can be taken for the %s; name it by pedigree.columns",
                            roles[role]));
     column[role] = role;
@@ -99,7 +102,7 @@ PetscErrorCode PedigreeFindColumns(MeritPedigree ped, MeritTable table, int colu
   for (int role = PED_SIRE; role < PED_N_COLUMNS; role++)
     for (int other = PED_ID; other < role; other++)
       if (column[role] >= 0 && column[role] == column[other])
-        PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
+        PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, HeaderLine(ped), NULL,
                              "column '%s' cannot be both the %s and the %s", names[column[role]],
                              roles[other], roles[role]));
   PetscFunctionReturn(PETSC_SUCCESS);

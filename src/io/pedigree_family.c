@@ -79,6 +79,10 @@ static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Ed
     const bool sire_first = as_sire[i] < as_dam[i];
 
     if (as_sire[i] == INT64_MAX || as_dam[i] == INT64_MAX) continue;
+    if (as_sire[i] == as_dam[i])
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, as_sire[i],
+                    MeritDictLocal(ped->dict, ped->first + i, NULL),
+                    "the animal is both sire and dam here; 'sexes: free' allows that");
     MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, sire_first ? as_dam[i] : as_sire[i],
                   MeritDictLocal(ped->dict, ped->first + i, NULL),
                   "the animal is a %s here but a %s on line %lld; 'sexes: free' allows both",
