@@ -28,6 +28,8 @@ static PetscErrorCode ParseValue(const char dotted[], const char value[], MeritN
 
     if (!code) PetscFunctionReturn(PETSC_SUCCESS);
     why = *MeritErrorLast();
+    if (!strncmp(why.text, merit_command_line, strlen(merit_command_line)))
+      memmove(why.text, why.text + strlen(merit_command_line) + 2, strlen(why.text) - strlen(merit_command_line) - 1);
     PetscFunctionReturn(
         MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "--%s %.*s: %s", dotted, (int)length, value, why.text));
   }

@@ -206,7 +206,7 @@ static void TestFlagsWinOverTheFile(void **state)
              MeritConfigReal(root, "solver.rtol", 1e-6, 1, &x));
   TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:11:7: has a value of its own",
              MeritConfigSet(root, "text.milk", "1"));
-  TestRaises(MERIT_ERROR_USAGE, "--solver [1: command line: not YAML", MeritConfigSet(root, "solver", "[1"));
+  TestRaises(MERIT_ERROR_USAGE, "--solver [1: not YAML", MeritConfigSet(root, "solver", "[1"));
   TestCall(MeritConfigDestroy(&root));
 }
 
