@@ -82,8 +82,9 @@ static PetscErrorCode Need(MeritTable table, const char name[])
   if (MeritTableFind(table, name) >= 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritTableColumns(table, &n, &names));
   near = MeritNearest(name, n, names);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, MeritTablePath(table), 1, name, "no such column%s%s%s",
-                       near ? "; did you mean " : "", near ? near : "", near ? "?" : ""));
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, MeritTablePath(table), 1, NULL,
+                       "there is no column \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "",
+                       near ? "\"?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
