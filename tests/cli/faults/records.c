@@ -1,0 +1,60 @@
+/* Records against the model: columns, classes, covariates, weights, animals, what is left of a trait. */
+#include "faults.h"
+#include "good.h"
+
+#define WEIGHTED WITH_RECORDS("{file: records.csv, weight: w}")
+
+static const FaultCase cases[] = {
+    {"a trait that is no column", 2, "records.csv:1: there is no column \"yy\"; did you mean \"y\"?", .in = {.job = FIXED_JOB("yy ~ herd")}},
+    {"a class that is no column", 2, "records.csv:1: there is no column \"hard\"; did you mean \"herd\"?", .in = {.job = FIXED_JOB("y ~ hard")}},
+    {"a covariate that is no column", 2, "records.csv:1: there is no column \"weight\"", .in = {.job = FIXED_JOB("y ~ cov(weight)")}},
+    {"an id that is no column", 2, "records.csv:1: there is no column \"cow\"; did you mean \"w\"?",
+     .in = {.job = JOB_RECORDS JOB_PEDIGREE "model: y ~ ped(cow)\nvariances: {ped(cow): 30, residual: 40}\n" JOB_OUTPUT}},
+    {"a weight that is no column", 2, "records.csv:1: there is no column \"ww\"; did you mean \"w\"?", .in = {.job = WITH_RECORDS("{file: records.csv, weight: ww}")}},
+    {"the case of a column counts", 2, "records.csv:1: there is no column \"Herd\"; did you mean \"herd\"?", .in = {.job = FIXED_JOB("y ~ Herd")}},
+    {"a class with decimals", 3, "records.csv:4: column age: \"15.5\" has decimals and cannot be a class; write cov(age) for a covariate",
+     .in = {.job = FIXED_JOB("y ~ age"), .records = "y,age\n1,10\n2,11.0\n3,15.5\n4,16.5\n"}},
+    {"a class with decimals in an interaction", 3,
+     "records.csv:3: column age: \"1.25\" has decimals and cannot be a class; write cov(age) for a covariate",
+     .in = {.job = FIXED_JOB("y ~ herd:age"), .records = "y,herd,age\n1,1,10\n2,1,1.25\n3,2,1.5\n"}},
+    {"colons that make two cells alike", 3,
+     "records.csv:5: column q: \"b:c\" holds a colon, as classes of column p do: their cells could not be told apart",
+     .in = {.job = FIXED_JOB("y ~ p:q"), .records = "y,p,q\n1,a:b,c\n2,d,e\n3,d,e\n4,a,b:c\n5,d,f\n"}},
+    {"a trait without observations", 3, "records.csv: y: no record of this trait is left",
+     .in = {.job = FIXED_JOB("y ~ herd"), .records = "herd,y\n1,NA\n2,.\n2,\n"}},
+    {"a trait that only records without a class have", 3, "records.csv: y: no record of this trait is left",
+     .in = {.job = FIXED_JOB("y ~ herd"), .records = "herd,y\nNA,1\n,2\n1,NA\n"}},
+    {"a second trait without observations", 3, "records.csv: z: no record of this trait is left",
+     .in = {.job = JOB_RECORDS "model: [y ~ herd, z ~ herd]\nvariances: {residual: [[1, 0], [0, 1]]}\n" JOB_OUTPUT,
+      .records = "herd,y,z\n1,1,NA\n2,2,NA\n"}},
+    {"a trait without variation", 3, "records.csv: y: all 3 observations of this trait are 7: no variation",
+     .in = {.job = FIXED_JOB("y ~ herd"), .records = "herd,y\n1,7\n2,7.0\n2,7e0\n1,NA\n"}},
+    {"a weight that is missing", 3, "records.csv:3: the weight in column w is missing",
+     .in = {.job = JOB_RECORDS "model: y ~ herd\nvariances: {residual: 1}\n" JOB_OUTPUT, .records = "herd,y,w\n1,1,1\n1,2,NA\n2,3,1\n"},
+     .flags = "--records.weight w"},
+    {"a weight of zero", 3, "records.csv:4: c: the weight in column w is not a positive number",
+     .in = {.job = WEIGHTED, .records = "id,herd,y,w\na,1,1,1\nb,1,2,0.5\nc,2,3,0\n"}},
+    {"a negative weight", 3, "records.csv:2: a: the weight in column w is not a positive number",
+     .in = {.job = WEIGHTED, .records = "id,herd,y,w\na,1,1,-1\nb,1,2,0.5\nc,2,3,0\n"}},
+    {"a weight that is no number", 3, "records.csv:2: column w: \"heavy\" is not a number",
+     .in = {.job = WEIGHTED, .records = "id,herd,y,w\na,1,1,heavy\nb,1,2,0.5\n"}},
+    {"a Legendre value above its interval", 3, "records.csv:4: age = 15 lies outside the interval [10, 14] of leg()",
+     .in = {.job = FIXED_JOB("y ~ leg(age, 2, 10, 14)")}},
+    {"a Legendre value below its interval", 3, "records.csv:2: a: age = 10 lies outside the interval [10.5, 20] of leg()",
+     .in = {.job = JOB_RECORDS JOB_PEDIGREE "model: y ~ ped(id:leg(age, 0, 10.5, 20))\nvariances: {\"ped(id:leg(age,0,10.5,20))\": 30, residual: 40}\n" JOB_OUTPUT}},
+    {"an animal that is not in the pedigree", 3,
+     "records.csv:4: x: the animal in column id is not in the pedigree (see pedigree.absent: error, founder or drop)",
+     .in = {.records = "id,herd,y\na,1,2\nb,1,3\nx,2,3\nw,2,3\n"}},
+    {"an id with a leading zero is another id", 3,
+     "records.csv:3: 01: the animal in column id is not in the pedigree (see pedigree.absent: error, founder or drop)",
+     .in = {.records = "id,herd,y\n1,1,2\n01,1,3\n", .pedigree = "id,sire,dam\n1,0,0\n"}},
+    {"a dam that is not in the pedigree", 3,
+     "records.csv:3: b: the animal in column dam is not in the pedigree (see pedigree.absent: error, founder or drop)",
+     .in = {.job = JOB_RECORDS JOB_PEDIGREE
+      "model: y ~ ped(id + dam)\nvariances: {ped(id + dam): [[2, 0], [0, 1]], residual: 40}\n" JOB_OUTPUT,
+      .records = "id,dam,y\na,0,2\nb,q,3\nc,d,4\n"}},
+    {"no record is left when all animals are dropped", 3, "records.csv: y: no record of this trait is left",
+     .in = {.job = WITH_PEDIGREE("{file: pedigree.csv, absent: drop}"), .records = "id,herd,y\nx,1,2\nw,2,3\n"}},
+};
+
+FAULT_SUITE(FaultsOfRecords, cases, .job = GOOD_JOB, .records = GOOD_RECORDS, .pedigree = GOOD_PEDIGREE);
