@@ -89,7 +89,7 @@ static PetscErrorCode Decode(Gsru *gs, GsruTerm *term, int32_t first, int32_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* sums[j * n_eq + a] = Z' s over this rank's rows */
+/* sums[a * n + j] = equation a, column j of Z' s over this rank's rows */
 static void Adjoint(Gsru *gs, GsruTerm *term, int32_t n)
 {
   GsruDense   *d    = &term->dense;
@@ -104,8 +104,12 @@ static void Adjoint(Gsru *gs, GsruTerm *term, int32_t n)
     double       *sums = d->sums + size * (size_t)thread;
 
     for (int64_t row = d->n_rows * thread / n_threads; row < last; row++)
-      for (int32_t j = 0; j < n; j++)
-        for (int a = 0; a < n_eq; a++) sums[j * n_eq + a] += d->Z[row * n + j] * d->s[row * n_eq + a];
+      for (int a = 0; a < n_eq; a++) {
+        const double *Z = d->Z + row * n, s = d->s[row * n_eq + a];
+
+#pragma omp simd
+        for (int32_t j = 0; j < n; j++) sums[a * n + j] += Z[j] * s;
+      }
   }
   for (int thread = 1; thread < gs->n_threads; thread++)
     for (size_t i = 0; i < size; i++) d->sums[i] += d->sums[size * (size_t)thread + i];
@@ -120,10 +124,10 @@ static double Substitute(Gsru *gs, GsruTerm *term, int32_t first, int32_t n, con
 
   for (int32_t j = 0; j < n; j++) {
     const double *inverse = term->dense.inverse + (int64_t)(first + j) * n_eq * n_eq;
-    double *x = term->dense.x + (int64_t)(first + j) * n_eq, *step = g + (int64_t)j * n_eq, gradient[64];
+    double       *x       = term->dense.x + (int64_t)(first + j) * n_eq, gradient[64], step[64];
 
     for (int a = 0; a < n_eq; a++) {
-      gradient[a] = step[a] + term->dense.delta[(int64_t)(first + j) * n_eq + a];
+      gradient[a] = g[a * n + j] + term->dense.delta[(int64_t)(first + j) * n_eq + a];
       for (int b = 0; b < n_eq; b++) gradient[a] -= G[a * n_eq + b] * x[b];
       squares += gradient[a] * gradient[a];
     }
@@ -131,11 +135,13 @@ static double Substitute(Gsru *gs, GsruTerm *term, int32_t first, int32_t n, con
       step[a] = 0.0;
       for (int b = 0; b < n_eq; b++) step[a] += gs->solver->relaxation * inverse[a * n_eq + b] * gradient[b];
     }
-    for (int a = 0; a < n_eq; a++) x[a] += step[a];
-    for (int32_t i = j + 1; i < n; i++)
-      for (int a = 0; a < n_eq; a++)
-        for (int b = 0; b < n_eq; b++)
-          g[i * n_eq + a] -= gram[(((int64_t)i * n + j) * n_eq + a) * n_eq + b] * step[b];
+    for (int a = 0; a < n_eq; a++) {
+      x[a] += step[a];
+      g[a * n + j] = step[a];
+      for (int b = 0; b < n_eq; b++)
+        for (int32_t i = j + 1; i < n; i++)
+          g[a * n + i] -= gram[(((int64_t)j * n + i) * n_eq + a) * n_eq + b] * step[b];
+    }
   }
   return squares;
 }
@@ -151,9 +157,14 @@ static void Forward(Gsru *gs, GsruTerm *term, int32_t n, const double *step)
     const double *D = d->D + row * n_eq * n_eq;
     double        z[64];
 
-    for (int a = 0; a < n_eq; a++) z[a] = 0.0;
-    for (int32_t j = 0; j < n; j++)
-      for (int a = 0; a < n_eq; a++) z[a] += d->Z[row * n + j] * step[j * n_eq + a];
+    for (int a = 0; a < n_eq; a++) {
+      const double *Z = d->Z + row * n, *by = step + (int64_t)a * n;
+      double        sum = 0.0;
+
+#pragma omp simd reduction(+ : sum)
+      for (int32_t j = 0; j < n; j++) sum += Z[j] * by[j];
+      z[a] = sum;
+    }
     for (int a = 0; a < n_eq; a++) {
       d->shift[row * n_eq + a] += z[a];
       for (int b = 0; b < n_eq; b++) d->s[row * n_eq + a] -= D[a * n_eq + b] * z[b];
