@@ -4,7 +4,7 @@
 
 /*
   Preconditioners of the mixed model equations, as PETSc PC types: "merit_block" (inverse of each level's block), "merit_ped"
-  (incomplete Cholesky of the pedigree part, fixed effects exactly, other terms by blocks), beside PETSc's none, jacobi,
+  (incomplete Cholesky of the pedigree part, fixed effects exactly, other terms by blocks), "merit_fixed" (without the pedigree part), beside PETSc's none, jacobi,
   composite, deflation. What needs a formed matrix (asm, icc, sor, gamg...) is refused.
 */
 

@@ -29,7 +29,7 @@ static const MeritKey keys[] = {
     {"solver.rtol", "NUMBER at which the criterion ends the run (default 1e-8)"},
     {"solver.max_it", "NUMBER of iterations at most"},
     {"solver.criterion", "residual | residual_sq | change | change_sq"},
-    {"solver.preconditioner", "auto | none | jacobi | merit_block | merit_ped (auto: merit_ped with a pedigree term, else merit_block)"},
+    {"solver.preconditioner", "auto | none | jacobi | merit_block | merit_fixed | merit_ped (auto: merit_ped with a pedigree term, else merit_fixed)"},
     {"solver.relaxation", "NUMBER between 0 and 2: gsru's steps are this much of Gauss-Seidel's (default 1)"},
     {"solver.block", "NUMBER of SNPs gsru takes through one reduction (default 64); does not change its iterates"},
     {"solver.start", "FILE solutions.tsv of an earlier result, or its FOLDER, to start from"},

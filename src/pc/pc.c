@@ -8,13 +8,14 @@ PetscErrorCode MeritPCRegisterAll(void)
   PetscFunctionBegin;
   PetscCall(PCRegister("merit_block", PCCreate_MeritBlock));
   PetscCall(PCRegister("merit_ped", PCCreate_MeritPed));
+  PetscCall(PCRegister("merit_fixed", PCCreate_MeritFixed));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritPCCheckType - Refuse types that need a formed matrix; C never is. Logically collective. */
 PetscErrorCode MeritPCCheckType(const char type[])
 {
-  static const char *const known[] = {PCNONE, PCJACOBI, PCSHELL, PCCOMPOSITE, PCDEFLATION, PCKSP, PCMAT, "merit_block", "merit_ped"};
+  static const char *const known[] = {PCNONE, PCJACOBI, PCSHELL, PCCOMPOSITE, PCDEFLATION, PCKSP, PCMAT, "merit_block", "merit_ped", "merit_fixed"};
   const int                n       = (int)PETSC_STATIC_ARRAY_LENGTH(known);
   const char              *nearest = MeritNearest(type, n, known);
 
@@ -23,7 +24,7 @@ PetscErrorCode MeritPCCheckType(const char type[])
     if (!strcmp(known[i], type)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
                        "preconditioner \"%s\" is not available: the equations are never formed, so it must be one of none, jacobi, "
-                       "merit_block, merit_ped, composite, deflation%s%s%s",
+                       "merit_block, merit_ped, merit_fixed, composite, deflation%s%s%s",
                        type, nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

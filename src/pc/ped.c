@@ -3,7 +3,7 @@
   generation first. In that order A^-1 = (I - P)' D^-1 (I - P) is its own factor, without fill; only the data perturb it.
   What an animal passes on couples its parents; of that the diagonal blocks are kept, so the factor is positive definite by
   construction, and no entry of A^-1 is dropped. Generations are exchanged exactly between ranks: the factor does not depend on
-  their number. All other terms keep the inverse of their diagonal blocks.
+  their number. All other terms keep the inverse of their diagonal blocks. merit_fixed is the same without the pedigree's part.
 */
 #include "ped_impl.h"
 
@@ -115,7 +115,7 @@ static PetscErrorCode Finish(MeritPed *p, const double X[], double Y[])
     const MeritTermView *t  = &p->term[i];
     const int64_t        at = (int64_t)t->eq_owned * p->k;
 
-    if (t->kind == MERIT_TERM_PED || InFixed(p, i)) {
+    if (InParts(p, i) || InFixed(p, i)) {
       PetscCall(PetscArraycpy(Y + at, p->v + at, (size_t)t->n_owned * (size_t)(t->n_eq * p->k)));
       continue;
     }
@@ -138,14 +138,16 @@ static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double
   PetscCall(PetscArraycpy(p->v, X, (size_t)p->n_owned * (size_t)k));
   PetscCall(PetscArrayzero(p->v + (int64_t)p->n_owned * k, (size_t)(p->n_local - p->n_owned) * (size_t)k));
   PetscCall(MeritPedFixedSolve(p, p->v));
-  PetscCall(Exchange(p, p->fixed.link, unit, false));
-  MeritRecordsTransfer(p->records, p->down, -1.0, k, p->v, p->v);
-  for (int i = 0; i < p->n_parts; i++) PetscCall(Substitute(p, &p->part[i], unit));
-  Keep(p, true);
-  MeritRecordsTransfer(p->records, p->up, 1.0, k, p->v, p->v);
-  PetscCall(Exchange(p, p->fixed.link, unit, true));
-  PetscCall(MeritPedFixedSolve(p, p->v));
-  Keep(p, false);
+  if (p->n_parts) {
+    PetscCall(Exchange(p, p->fixed.link, unit, false));
+    MeritRecordsTransfer(p->records, p->down, -1.0, k, p->v, p->v);
+    for (int i = 0; i < p->n_parts; i++) PetscCall(Substitute(p, &p->part[i], unit));
+    Keep(p, true);
+    MeritRecordsTransfer(p->records, p->up, 1.0, k, p->v, p->v);
+    PetscCall(Exchange(p, p->fixed.link, unit, true));
+    PetscCall(MeritPedFixedSolve(p, p->v));
+    Keep(p, false);
+  }
   PetscCall(MeritUnitFree(&unit));
   PetscCall(Finish(p, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -188,20 +190,36 @@ static PetscErrorCode Destroy_MeritPed(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PCCreate_MeritPed - Creator for PCRegister: a PCSHELL. Logically collective. */
-PetscErrorCode PCCreate_MeritPed(PC pc)
+static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
 {
   MeritPed *p;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&p));
+  p->use_pedigree = use_pedigree;
   PetscCall(PCSetType(pc, PCSHELL));
-  PetscCall(PCShellSetName(pc, "merit_ped"));
+  PetscCall(PCShellSetName(pc, name));
   PetscCall(PCShellSetContext(pc, p));
   PetscCall(PCShellSetSetUp(pc, SetUp_MeritPed));
   PetscCall(PCShellSetApply(pc, Apply_MeritPed));
   PetscCall(PCShellSetView(pc, View_MeritPed));
   PetscCall(PCShellSetDestroy(pc, Destroy_MeritPed));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", ApplyBlock_MeritPed));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PCCreate_MeritPed - Creator for PCRegister: a PCSHELL. Logically collective. */
+PetscErrorCode PCCreate_MeritPed(PC pc)
+{
+  PetscFunctionBegin;
+  PetscCall(Create(pc, "merit_ped", true));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PCCreate_MeritFixed - The same without the incomplete Cholesky: fixed effects exactly, all other terms by blocks. Logically collective. */
+PetscErrorCode PCCreate_MeritFixed(PC pc)
+{
+  PetscFunctionBegin;
+  PetscCall(Create(pc, "merit_fixed", false));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

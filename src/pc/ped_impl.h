@@ -31,6 +31,7 @@ typedef struct {
 } MeritPedFixed;
 
 typedef struct {
+  bool                     use_pedigree; /* false: merit_fixed, pedigree terms by blocks like the others */
   int                      n_terms;
   MeritModel               model;
   const MeritTermView     *term;
@@ -52,6 +53,12 @@ typedef struct {
 static inline bool InFixed(const MeritPed *p, int k)
 {
   return k == p->fixed.big || p->fixed.is_small[k];
+}
+
+/* Does this term have an incomplete Cholesky of its own? */
+static inline bool InParts(const MeritPed *p, int k)
+{
+  return p->use_pedigree && p->term[k].kind == MERIT_TERM_PED;
 }
 
 /* ped_fixed.c */

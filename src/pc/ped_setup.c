@@ -22,7 +22,7 @@ PetscErrorCode MeritPedFree(MeritPed *p)
   PetscCall(PetscFree(p->inverse));
   PetscCall(PetscFree(p->v));
   PetscCall(PetscFree(p->kept));
-  *p = (MeritPed){0};
+  *p = (MeritPed){.use_pedigree = p->use_pedigree};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -104,7 +104,7 @@ static PetscErrorCode CountGenerations(MeritPed *p, MPI_Comm comm)
   for (int k = 0; k < p->n_terms; k++) {
     const MeritTermView *t = &p->term[k];
 
-    if (t->kind != MERIT_TERM_PED) continue;
+    if (!InParts(p, k)) continue;
     for (int32_t i = 0; i < t->n_owned; i++) n = PetscMax(n, t->generation[i] + 1);
     first = first && ParentsFirst(t);
   }
@@ -176,7 +176,7 @@ static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *defin
     const int            size = t->n_eq * t->n_eq;
 
     for (int32_t level = 0; level < t->n_owned; level++, blocks += size) {
-      if (t->kind == MERIT_TERM_PED || InFixed(p, k)) continue;
+      if (InParts(p, k) || InFixed(p, k)) continue;
       PetscCall(PetscArraycpy(to, blocks, size));
       *definite = MeritBlockInvert(t->n_eq, to) && *definite;
       to += size;
@@ -194,7 +194,7 @@ static PetscErrorCode SetRoles(MeritPed *p)
   for (int k = 0; k < p->n_terms; k++)
     for (int g = p->first_regressor[k]; g < p->first_regressor[k + 1]; g++) {
       if (InFixed(p, k)) p->down[g] = MERIT_ROLE_FROM, p->up[g] = MERIT_ROLE_TO;
-      if (p->term[k].kind == MERIT_TERM_PED) p->down[g] = MERIT_ROLE_TO, p->up[g] = MERIT_ROLE_FROM;
+      if (InParts(p, k)) p->down[g] = MERIT_ROLE_TO, p->up[g] = MERIT_ROLE_FROM;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -210,7 +210,7 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(MeritPedFree(p));
   PetscCall(MeritMMEGetModel(C, &p->model));
   PetscCall(MeritMMEGetRecords(C, &p->records, &p->first_regressor, &expanded));
-  PetscCheck(!expanded, MeritModelComm(p->model), PETSC_ERR_SUP, "merit_ped needs every G to be non-singular");
+  PetscCheck(!expanded, MeritModelComm(p->model), PETSC_ERR_SUP, "merit_ped and merit_fixed need every G to be non-singular");
   p->n_terms = MeritModelTerms(p->model, &p->term);
   PetscCall(MeritModelLayout(p->model, &p->n_owned, &p->n_local, NULL, NULL, NULL));
   PetscCall(CountGenerations(p, MeritModelComm(p->model)));
@@ -219,10 +219,10 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(SetUpBlocks(p, blocks, &definite));
   PetscCall(PetscFree(blocks));
   PetscCall(SetRoles(p));
-  for (int k = 0; k < p->n_terms; k++) n += p->term[k].kind == MERIT_TERM_PED;
+  for (int k = 0; k < p->n_terms; k++) n += InParts(p, k);
   PetscCall(PetscCalloc1(n + 1, &p->part));
   for (int k = 0; k < p->n_terms; k++)
-    if (p->term[k].kind == MERIT_TERM_PED) PetscCall(SetUpPart(p, k, &p->part[p->n_parts++], &definite));
+    if (InParts(p, k)) PetscCall(SetUpPart(p, k, &p->part[p->n_parts++], &definite));
   PetscCall(PetscFree(p->fixed.D_ghosted));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
   PetscCheck(definite, MeritModelComm(p->model), PETSC_ERR_MAT_CH_ZRPVT, "a pivot of the incomplete Cholesky is not positive definite");

@@ -208,6 +208,8 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIterati
       Read(s, k, w, it);
       PetscCall(MeritSolverReport(s, it));
       *holds = MeritSolverCriterion(s, it) <= s->rtol;
+      /* far below what rounding allows: time to look at the true residual */
+      if (it->residual < 1e-17) break;
     }
     if (*holds || it->iteration >= s->max_it || !Advance(s, k, fresh, w, x)) break;
     it->iteration++;

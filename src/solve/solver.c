@@ -205,10 +205,10 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where none was asked for: the incomplete Cholesky of the pedigree if there is one, else the blocks of levels */
+/* Where none was asked for: the incomplete Cholesky of the pedigree if there is one, else the fixed effects exactly and blocks of levels */
 static PetscErrorCode ChoosePreconditioner(MeritSolver s)
 {
-  const char *type = "merit_block", *why = "the model has no pedigree term";
+  const char *type = "merit_fixed", *why = "the model has no pedigree term";
 
   PetscFunctionBegin;
   if (!s->pc_auto) PetscFunctionReturn(PETSC_SUCCESS);
@@ -218,7 +218,7 @@ static PetscErrorCode ChoosePreconditioner(MeritSolver s)
       why  = "the model has a pedigree term";
     }
   for (int k = 0; k < s->n_terms; k++)
-    if (s->term[k].L && !strcmp(type, "merit_ped")) {
+    if (s->term[k].L) {
       type = "merit_block";
       why  = "a covariance matrix is singular";
     }
