@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# run.sh PROGRAM MPIEXEC PAGE: does what a page of the documents tells its reader to do, in a fresh folder with the program on PATH.
+#   ```csv file=NAME, ```yaml file=NAME, ... are files; they are written as they stand
+#   ```sh blocks are run, in order, each in a shell that stops at the first error
+#   ```tsv answers=FILE lists rows of a result: the columns named in its header pick and check them; numbers agree to 1e-8 of
+#     the largest in the column, words exactly
+# Blocks of other kinds (```bash, ```yaml without a name) are for reading only.
+set -u
+program=$1 mpiexec=$2 page=$(realpath "$3")
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/bin" "$work/page"
+ln -s "$program" "$work/bin/merit"
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$mpiexec" >"$work/bin/mpirun"
+chmod +x "$work/bin/mpirun"
+export PATH=$work/bin:$PATH
+cd "$work/page" || exit 1
+failed=0
+
+# blocks become files: NUMBER.kind holds the words after ```, NUMBER.text the block
+awk -v to="$work" '
+  open && /^```[ \t]*$/ { close(file); open = 0; next }
+  open { print > file; next }
+  /^```./ { n++; file = sprintf("%s/%03d.text", to, n); kind = sprintf("%s/%03d.kind", to, n)
+    print substr($0, 4) > kind; close(kind); printf "" > file; open = 1 }
+  END { if (open) { print "a block is not closed"; exit 1 } }' "$page" || exit 1
+
+answers() { # expected, file
+  [ -f "$2" ] || { echo "FAILED: there is no $2"; return 1; }
+  awk -F'\t' -v file="$2" '
+    function number(s) { return s ~ /^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$/ }
+    FNR == 1 && NR == 1 { columns = NF; for (c = 1; c <= NF; c++) name[c] = $c; next }
+    NR == FNR { rows++; for (c = 1; c <= columns; c++) { want[rows, c] = $c
+        if (number($c) && $c + 0 > scale[c]) scale[c] = $c + 0
+        if (number($c) && -$c > scale[c]) scale[c] = -$c }
+      next }
+    FNR == 1 { for (c = 1; c <= NF; c++) at[$c] = c
+      for (c = 1; c <= columns; c++) if (!(name[c] in at)) { print "FAILED: " file " has no column " name[c]; bad = 1; exit } ; next }
+    { for (r = 1; r <= rows; r++) {
+        hit = 1
+        for (c = 1; c <= columns && hit; c++) {
+          w = want[r, c]; v = $(at[name[c]])
+          if (name[c] ~ /^(trait|term|component|level|id|snp|status|kind|reason)$/ || !number(w) || !number(v)) hit = (w "" == v "")
+          else { d = w - v; if (d < 0) d = -d; hit = d <= 1e-8 * scale[c] }
+        }
+        if (hit) found[r] = 1 } }
+    END { for (r = 1; r <= rows && !bad; r++) if (!found[r]) {
+        line = want[r, 1]; for (c = 2; c <= columns; c++) line = line "\t" want[r, c]
+        print "FAILED: " file " has no row: " line; wrong = 1 }
+      if (!bad && !rows) { print "FAILED: no rows to compare with " file; wrong = 1 }
+      exit bad || wrong }' "$1" "$2"
+}
+
+for kind in "$work"/[0-9]*.kind; do
+  [ -e "$kind" ] || break
+  block=${kind%.kind}.text words=$(cat "$kind")
+  case $words in
+  *" file="*) cp "$block" "${words##* file=}" ;;
+  *" answers="*) answers "$block" "${words##* answers=}" || { cat "${words##* answers=}" 2>/dev/null; failed=1; } ;;
+  sh)
+    if ! bash -eu "$block" >"$work/out" 2>&1; then
+      echo "FAILED: $(cat "$block")"
+      tail -n 20 "$work/out"
+      failed=1
+    fi ;;
+  esac
+done
+exit $failed
