@@ -6,7 +6,7 @@
 #     the largest in the column, words exactly
 # Blocks of other kinds (```bash, ```yaml without a name) are for reading only.
 set -u
-program=$1 mpiexec=$2 page=$(realpath "$3")
+program=$1 mpiexec=$(command -v "$2") page=$(realpath "$3")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin" "$work/page"
