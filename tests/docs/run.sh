@@ -61,7 +61,7 @@ for kind in "$work"/[0-9]*.kind; do
     if ! bash -eu "$block" >"$work/out" 2>&1; then
       echo "FAILED: $(cat "$block")"
       tail -n 20 "$work/out"
-      failed=1
+      exit 1 # what follows would only fail for want of it
     fi ;;
   esac
 done
