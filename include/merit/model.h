@@ -99,8 +99,9 @@ MERIT_EXTERN const int64_t *MeritModelObservations(MeritModel model);
 MERIT_EXTERN PetscSF MeritModelHalo(MeritModel model);
 /* SNP terms: roots = genotype rows of this rank's tile, leaves = carrier levels of the term (in order). Borrowed; units are levels. */
 MERIT_EXTERN PetscSF MeritModelCarriers(MeritModel model, int term);
-MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model); /* NULL without */
-MERIT_EXTERN MeritPedigree MeritModelPedigree(MeritModel model);   /* NULL without */
+/* The genotypes and the pedigree; borrowed, NULL where there are none. */
+MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model);
+MERIT_EXTERN MeritPedigree  MeritModelPedigree(MeritModel model);
 /* Labels of a term's levels by canonical number, as MeritDictLabels ("1" for the single level). Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at,
                                              int64_t **start);

@@ -8,7 +8,7 @@ install(DIRECTORY include/merit DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MA
 install(FILES ${PROJECT_BINARY_DIR}/include/merit/version.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/merit)
 
 install(EXPORT meritTargets FILE ${MERIT_NAME}Targets.cmake NAMESPACE merit:: DESTINATION ${MERIT_PACKAGE_DIR})
-configure_package_config_file(cmake/meritConfig.cmake.in ${MERIT_NAME}Config.cmake INSTALL_DESTINATION ${MERIT_PACKAGE_DIR}
+configure_package_config_file(src/cmake/meritConfig.cmake.in ${MERIT_NAME}Config.cmake INSTALL_DESTINATION ${MERIT_PACKAGE_DIR}
                               NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${MERIT_NAME}ConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/${MERIT_NAME}Config.cmake ${PROJECT_BINARY_DIR}/${MERIT_NAME}ConfigVersion.cmake
@@ -21,7 +21,7 @@ foreach(folder IN LISTS MPI_C_INCLUDE_DIRS)
 endforeach()
 file(RELATIVE_PATH MERIT_PC_TO_PREFIX /x/${CMAKE_INSTALL_LIBDIR}/pkgconfig /x)
 list(JOIN MPI_C_LIBRARIES " " MERIT_MPI_LIBS)
-configure_file(cmake/merit.pc.in ${MERIT_NAME}.pc @ONLY)
+configure_file(src/cmake/merit.pc.in ${MERIT_NAME}.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/${MERIT_NAME}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 install(PROGRAMS jobs/solve.sbatch DESTINATION ${CMAKE_INSTALL_DATADIR}/${MERIT_NAME}/jobs)
