@@ -39,6 +39,8 @@ typedef struct {
   const int32_t        *pattern;      /* [n_records] */
   const double         *R_inverse;    /* [n_patterns * n_traits^2] */
   const double         *root_weight;  /* [n_records * n_traits], NULL: 1 */
+  const bool           *single;       /* [n_regressors] all records meet the same level */
+  int                   n_patterns;
   const MeritScatter   *scatter;
 } MeritRecordKernel;
 

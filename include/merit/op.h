@@ -13,6 +13,11 @@ MERIT_EXTERN PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C);
 MERIT_EXTERN PetscErrorCode MeritMatIsMME(Mat C, bool *yes);
 /* Y = C X for k right-hand sides, arrays [n_owned * k], right-hand side fastest. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[]);
+/* The same on arrays with room for ghosts, without copies: the first n_owned * k values are X and Y, what is behind belongs to C and
+   is 0 in Y at its first use. */
+MERIT_EXTERN PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[]);
+/* Doubles that each of the arrays of MeritMMEApplyInPlace needs. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritMMERoom(Mat C, int k, int64_t *room);
 /* r = W' R^-1 y, pinned equations 0. [n_owned]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMERightHandSide(Mat C, double r[]);
 /* The same for any record values in place of y, [n_records * n_traits], k of them fastest. Collective. */

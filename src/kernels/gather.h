@@ -1,6 +1,9 @@
 #pragma once
 #include <merit/kernels.h>
 
+/* Loops that are to be compiled anew for the constants they are called with */
+#define KERNEL inline __attribute__((always_inline))
+
 /*
   Add the private places of shared levels to their slots, in thread order, and leave them 0 for the next use; called by all
   threads of a parallel region after a barrier.

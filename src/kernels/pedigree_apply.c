@@ -1,21 +1,21 @@
 /* A^-1 edge by edge (Henderson 1976; Quaas 1976): with m_i = (x_i - x_s / 2 - x_d / 2) / d_i, y_i += m_i and y_s, y_d -= m_i / 2. */
 #include "gather.h"
 
-enum { MOST = 64 };
+enum { MOST = 64, AHEAD = 24 };
 
-static inline void AddParent(const double *x, int32_t slot, int n, int k, int j, double *m)
+static KERNEL void AddParent(const double *x, int32_t slot, int n, int k, int j, double *m)
 {
   if (slot < 0) return;
   for (int e = 0; e < n; e++) m[e] -= 0.5 * x[(int64_t)(slot + e) * k + j];
 }
 
-static inline void Put(double *y, int32_t slot, int n, int k, int j, double factor, const double *z)
+static KERNEL void Put(double *y, int32_t slot, int n, int k, int j, double factor, const double *z)
 {
   if (slot < 0) return;
   for (int e = 0; e < n; e++) y[(int64_t)(slot + e) * k + j] += factor * z[e];
 }
 
-static inline void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, int k, const double *x, double *y)
+static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, int k, const double *x, double *y)
 {
   const MeritScatter *s = p->scatter;
 
@@ -38,6 +38,29 @@ static inline void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, i
     }
 }
 
+/* One equation a level, one right-hand side; direct: with one thread own equations need no look at the list */
+static KERNEL void ApplyOne(const MeritPedigreeKernel *p, int thread, bool direct, const double *restrict x, double *restrict y)
+{
+  const MeritScatter *s = p->scatter;
+  const int32_t      *to_own = s->target[0], *to_sire = s->target[1], *to_dam = s->target[2], *sire = p->sire, *dam = p->dam;
+  const double       *d = p->d, g = p->G_inverse[0], *x_own = x + p->own;
+  double             *y_own = y + p->own;
+
+  for (int64_t i = s->chunk[thread]; i < s->chunk[thread + 1]; i++) {
+    const int64_t soon = i + AHEAD < s->chunk[thread + 1] ? i + AHEAD : i;
+
+    __builtin_prefetch(x + dam[soon]);
+    __builtin_prefetch(y + to_dam[soon], 1);
+    const double up = (sire[i] < 0 ? 0.0 : x[sire[i]]) + (dam[i] < 0 ? 0.0 : x[dam[i]]);
+    const double z  = g / d[i] * (x_own[i] - 0.5 * up);
+
+    if (direct) y_own[i] += z;
+    else y[to_own[i]] += z;
+    if (to_sire[i] >= 0) y[to_sire[i]] -= 0.5 * z;
+    if (to_dam[i] >= 0) y[to_dam[i]] -= 0.5 * z;
+  }
+}
+
 /* MeritPedigreeApply - y += (A^-1 x G^-1) x over the local edges. Not collective, threaded. */
 void MeritPedigreeApply(const MeritPedigreeKernel *p, int k, const double *x, double *y)
 {
@@ -45,7 +68,10 @@ void MeritPedigreeApply(const MeritPedigreeKernel *p, int k, const double *x, do
   {
 #pragma omp for schedule(static, 1)
     for (int thread = 0; thread < p->scatter->n_threads; thread++) {
-      if (p->n == 1 && k == 1) ApplyChunk(p, thread, 1, 1, x, y);
+      if (p->n == 1 && k == 1 && p->scatter->n_threads == 1) ApplyOne(p, thread, true, x, y);
+      else if (p->n == 1 && k == 1) ApplyOne(p, thread, false, x, y);
+      else if (p->n == 2 && k == 1) ApplyChunk(p, thread, 2, 1, x, y);
+      else if (p->n == 3 && k == 1) ApplyChunk(p, thread, 3, 1, x, y);
       else ApplyChunk(p, thread, p->n, k, x, y);
     }
     AddPrivate(p->scatter, k, y);

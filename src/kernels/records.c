@@ -1,5 +1,5 @@
 /* W' R^-1 W and its parts over the records of one rank. */
-#include "gather.h"
+#include "records_one.h"
 #include <string.h>
 
 /* Right-hand sides go through in groups of at most this many, so that a record's work stays on the stack */
@@ -11,7 +11,7 @@ typedef struct {
 } Range;
 
 /* w[t * k + j] = sum over regressors of value * x */
-static inline void Gather(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *x,
+static KERNEL void Gather(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *x,
                           double *w)
 {
   for (int i = 0; i < n_traits * k; i++) w[i] = 0.0;
@@ -31,7 +31,7 @@ static inline void Gather(const MeritRecordKernel *r, Range range, int32_t recor
 }
 
 /* q = D R^-1 D w with D the root weights */
-static inline void Weigh(const MeritRecordKernel *r, int32_t record, int n_traits, int k, double *w, double *q)
+static KERNEL void Weigh(const MeritRecordKernel *r, int32_t record, int n_traits, int k, double *w, double *q)
 {
   const double *R    = r->R_inverse + (int64_t)r->pattern[record] * n_traits * n_traits;
   const double *root = r->root_weight ? r->root_weight + (int64_t)record * n_traits : NULL;
@@ -47,7 +47,7 @@ static inline void Weigh(const MeritRecordKernel *r, int32_t record, int n_trait
     }
 }
 
-static inline void Scatter(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *q,
+static KERNEL void Scatter(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *q,
                            double *y)
 {
   for (int g = range.first; g < range.last; g++) {
@@ -66,7 +66,7 @@ static inline void Scatter(const MeritRecordKernel *r, Range range, int32_t reco
 }
 
 /* The chunk of one thread; inlined with constant n_traits and k for the common cases */
-static inline void ApplyChunk(const MeritRecordKernel *r, int thread, int n_traits, int k, int stride, const double *x, double *y)
+static KERNEL void ApplyChunk(const MeritRecordKernel *r, int thread, int n_traits, int k, int stride, const double *x, double *y)
 {
   const Range all = {0, r->n_regressors};
   double      w[MOST_TRAITS * GROUP], q[MOST_TRAITS * GROUP];
@@ -85,7 +85,10 @@ void MeritRecordsApply(const MeritRecordKernel *r, int k, const double *x, doubl
   {
 #pragma omp for schedule(static, 1)
     for (int thread = 0; thread < r->scatter->n_threads; thread++) {
+      if (k == 1 && MeritRecordsOne(r, NULL, thread, 1.0, x, y)) continue;
       if (k == 1 && r->n_traits == 1) ApplyChunk(r, thread, 1, 1, 1, x, y);
+      else if (k == 1 && r->n_traits == 2) ApplyChunk(r, thread, 2, 1, 1, x, y);
+      else if (k == 1 && r->n_traits == 3) ApplyChunk(r, thread, 3, 1, 1, x, y);
       else if (k == 1) ApplyChunk(r, thread, r->n_traits, 1, 1, x, y);
       else
         for (int j = 0; j < k; j += GROUP) ApplyChunk(r, thread, r->n_traits, k - j < GROUP ? k - j : GROUP, k, x + j, y + j);
@@ -126,23 +129,6 @@ void MeritRecordsFitted(const MeritRecordKernel *r, int k, const double *x, doub
     }
 }
 
-/* One trait and one right-hand side */
-static void TransferOne(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, const double *x, double *y)
-{
-  for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++) {
-    double sum = 0.0;
-
-    for (int g = 0; g < r->n_regressors; g++)
-      if (role[g] & MERIT_ROLE_FROM && r->slot[g][record] >= 0)
-        sum += (r->value[g] ? r->value[g][record] : 1.0) * x[r->slot[g][record] + r->offset[g][0]];
-    sum *= sign * r->R_inverse[r->pattern[record]];
-    if (r->root_weight) sum *= r->root_weight[record] * r->root_weight[record];
-    for (int g = 0; g < r->n_regressors; g++)
-      if (role[g] & MERIT_ROLE_TO && r->scatter->target[g][record] >= 0)
-        y[r->scatter->target[g][record] + r->offset[g][0]] += (r->value[g] ? r->value[g][record] : 1.0) * sum;
-  }
-}
-
 static void TransferChunk(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, int k, const double *x, double *y)
 {
   for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++)
@@ -168,8 +154,7 @@ void MeritRecordsTransfer(const MeritRecordKernel *r, const uint8_t role[], doub
   {
 #pragma omp for schedule(static, 1)
     for (int thread = 0; thread < r->scatter->n_threads; thread++) {
-      if (k == 1 && r->n_traits == 1) TransferOne(r, role, thread, sign, x, y);
-      else TransferChunk(r, role, thread, sign, k, x, y);
+      if (k > 1 || !MeritRecordsOne(r, role, thread, sign, x, y)) TransferChunk(r, role, thread, sign, k, x, y);
     }
     AddPrivate(r->scatter, k, y);
   }
@@ -202,6 +187,7 @@ static void WeightMatrix(const MeritRecordKernel *r, int32_t record, double *V)
 /* MeritRecordsDiagonal - Diagonal blocks of W' R^-1 W. Not collective. */
 void MeritRecordsDiagonal(const MeritRecordKernel *r, const int first_regressor[], int n_terms, int stride, double *D)
 {
+  if (MeritRecordsDiagonalOne(r, first_regressor, n_terms, stride, D)) return;
   for (int32_t record = 0; record < r->n_records; record++) {
     double V[MOST_TRAITS * MOST_TRAITS];
 

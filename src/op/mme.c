@@ -93,9 +93,9 @@ static PetscErrorCode DistributeBegin(MeritMME *mme, int k, const double *x)
 {
   PetscFunctionBegin;
   PetscCall(MeritMMEWork(mme, k));
-  PetscCall(PetscArraycpy(mme->x_local, x, (size_t)mme->n_owned * (size_t)k));
-  for (int32_t i = 0; i < mme->n_owned; i++)
-    for (int j = 0; j < k && mme->eq_state[i] != MERIT_EQ_OK; j++) mme->x_local[(int64_t)i * k + j] = 0.0;
+  if (x != mme->x_local) PetscCall(PetscArraycpy(mme->x_local, x, (size_t)mme->n_owned * (size_t)k));
+  for (int32_t i = 0; i < mme->n_pinned; i++)
+    for (int j = 0; j < k; j++) mme->x_local[(int64_t)mme->pinned[i] * k + j] = 0.0;
   PetscCall(PetscSFBcastBegin(mme->halo, mme->unit, mme->x_local, mme->x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -133,9 +133,9 @@ PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y)
   PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
   PetscCall(PetscSFReduceEnd(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
   PetscCall(EmptyCarriers(mme, k));
-  PetscCall(PetscArraycpy(y, mme->y_local, (size_t)mme->n_owned * (size_t)k));
-  for (int32_t i = 0; i < mme->n_owned; i++)
-    for (int j = 0; j < k && mme->eq_state[i] != MERIT_EQ_OK; j++) y[(int64_t)i * k + j] = x ? x[(int64_t)i * k + j] : 0.0;
+  if (y != mme->y_local) PetscCall(PetscArraycpy(y, mme->y_local, (size_t)mme->n_owned * (size_t)k));
+  for (int32_t i = 0; i < mme->n_pinned; i++)
+    for (int j = 0; j < k; j++) y[(int64_t)mme->pinned[i] * k + j] = x ? x[(int64_t)mme->pinned[i] * k + j] : 0.0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -199,6 +199,54 @@ PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
   MeritRecordsApply(&mme->records, k, x_slots, y_slots);
   ApplyPedigrees(mme, k);
   PetscCall(MeritMMECollect(mme, k, X, Y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMERoom - Room that the arrays of `MeritMMEApplyInPlace()` need for k right-hand sides, in doubles. Not collective. */
+PetscErrorCode MeritMMERoom(Mat C, int k, int64_t *room)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  *room = (int64_t)mme->places_local * k;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritMMEApplyInPlace - Y = C X for k right-hand sides, on arrays with room for the ghosts of other ranks' levels: no copies.
+
+  Collective on C.
+
+  Input Parameters:
++ C - the mixed model equations
+- k - right-hand sides
+
+  Input/Output Parameters:
++ X - [room of `MeritMMERoom()`] the first n_owned * k values are kept, what is behind them is overwritten
+- Y - [room] out: the first n_owned * k values; what is behind them must be 0 when the array is first used here
+@*/
+PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
+{
+  MeritMME *mme;
+  double   *x_local, *y_local, *kept;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMEWork(mme, k));
+  PetscCall(PetscMalloc1((size_t)mme->n_pinned * (size_t)k, &kept));
+  for (int32_t i = 0; i < mme->n_pinned; i++)
+    for (int j = 0; j < k; j++) kept[i * k + j] = X[(int64_t)mme->pinned[i] * k + j];
+  x_local      = mme->x_local;
+  y_local      = mme->y_local;
+  mme->x_local = X;
+  mme->y_local = Y;
+  PetscCall(MeritMMEApplyBlock(C, k, X, Y));
+  mme->x_local = x_local;
+  mme->y_local = y_local;
+  for (int32_t i = 0; i < mme->n_pinned; i++)
+    for (int j = 0; j < k; j++) X[(int64_t)mme->pinned[i] * k + j] = Y[(int64_t)mme->pinned[i] * k + j] = kept[i * k + j];
+  PetscCall(PetscFree(kept));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -316,11 +364,20 @@ static PetscErrorCode Destroy_MME(Mat C)
       PetscCall(PetscFree(mme->own[i]));
     }
   for (int i = 0; i < mme->n_snp; i++) PetscCall(MeritSnpLinkDestroy(&mme->snp[i]));
-  PetscCall(PetscFree3(mme->slot, mme->offset, mme->value));
+  PetscCall(PetscFree4(mme->slot, mme->offset, mme->value, mme->single));
   PetscCall(PetscFree(mme->first_regressor));
+  PetscCall(PetscFree(mme->pinned));
   PetscCall(PetscFree4(mme->pedigree, mme->pedigree_scatter, mme->own, mme->snp));
   PetscCall(PetscFree(mme));
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Do all records meet the same level, as they do the intercept's? */
+static bool Single(int32_t n_records, const int32_t slot[])
+{
+  for (int32_t i = 0; i < n_records; i++)
+    if (slot[i] < 0 || slot[i] != slot[0]) return false;
+  return true;
 }
 
 /* Lists of all regressors, and the plan of their scatter */
@@ -333,7 +390,7 @@ static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(mme->n_terms + 1, &mme->first_regressor));
   for (int i = 0; i < mme->n_terms; i++) n += mme->term[i].n_regressors;
-  PetscCall(PetscMalloc3(n, &mme->slot, n, &mme->offset, n, &mme->value));
+  PetscCall(PetscMalloc4(n, &mme->slot, n, &mme->offset, n, &mme->value, n, &mme->single));
   PetscCall(PetscMalloc1(n + 1, &width));
   n = 0;
   for (int i = 0; i < mme->n_terms; i++) {
@@ -342,6 +399,7 @@ static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
       mme->slot[n]   = mme->term[i].design[r].slot;
       mme->value[n]  = mme->term[i].design[r].value;
       mme->offset[n] = mme->term[i].design[r].offset;
+      mme->single[n] = Single(view->n_records, mme->slot[n]);
       width[n]       = mme->term[i].n_comp;
     }
   }
@@ -350,10 +408,22 @@ static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
   mme->records = (MeritRecordKernel){view->n_records, view->n_traits,  n,
                                      mme->slot,       mme->value,      mme->offset,
                                      view->pattern,   view->R_inverse, view->root_weight,
-                                     &mme->record_scatter};
+                                     mme->single,     view->n_patterns, &mme->record_scatter};
   if (mme->expand) mme->places_slots = mme->record_scatter.n_places;
   else mme->places_local = PetscMax(mme->places_local, mme->record_scatter.n_places);
   PetscCall(PetscFree(width));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Equations that are aliased or absent */
+static PetscErrorCode ListPinned(MeritMME *mme)
+{
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < mme->n_owned; i++) mme->n_pinned += mme->eq_state[i] != MERIT_EQ_OK;
+  PetscCall(PetscMalloc1(mme->n_pinned, &mme->pinned));
+  mme->n_pinned = 0;
+  for (int32_t i = 0; i < mme->n_owned; i++)
+    if (mme->eq_state[i] != MERIT_EQ_OK) mme->pinned[mme->n_pinned++] = i;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -401,6 +471,7 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   mme->halo     = MeritModelHalo(model);
   PetscCall(MeritModelLayout(model, &mme->n_owned, &mme->n_local, NULL, NULL, &mme->n_slots));
   mme->places_local = mme->n_local;
+  PetscCall(ListPinned(mme));
   PetscCall(PetscCalloc4(mme->n_terms, &mme->pedigree, mme->n_terms, &mme->pedigree_scatter, mme->n_terms, &mme->own, mme->n_terms,
                          &mme->snp));
   for (int i = 0; i < mme->n_terms; i++) mme->expand = mme->expand || mme->term[i].L;

@@ -26,6 +26,8 @@ typedef struct {
   int                  n_terms;
   const MeritTermView *term;  /* [n_terms]; borrowed */
   const uint8_t       *eq_state;
+  int32_t              n_pinned;
+  int32_t             *pinned;   /* [n_pinned] owned equations that are not OK, ascending; owned */
   int32_t              n_owned, n_local, n_slots;
   PetscSF              halo;
   bool                 expand; /* some term has L: equations and component slots differ */
@@ -34,6 +36,7 @@ typedef struct {
   MeritScatter      record_scatter;
   const int32_t   **slot, **offset; /* [n_regressors]; owned */
   const double    **value;
+  bool             *single; /* [n_regressors] all records meet one level; owned */
   int              *first_regressor; /* [n_terms + 1]; owned */
   /* pedigree terms */
   MeritPedigreeKernel *pedigree;  /* [n_terms], unused where the term is none; owned */

@@ -1,0 +1,10 @@
+#pragma once
+#include "gather.h"
+
+/*
+  Records of one trait, one right-hand side: y += sign W_to' R^-1 W_from x over one thread's chunk (role: see
+  MeritRecordsTransfer, NULL: all both ways). False when the case has no loop of its own; nothing was done then.
+*/
+bool MeritRecordsOne(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, const double *x, double *y);
+/* MeritRecordsDiagonal for one trait and one component a level; false when the case is another */
+bool MeritRecordsDiagonalOne(const MeritRecordKernel *r, const int first_regressor[], int n_terms, int stride, double *D);
