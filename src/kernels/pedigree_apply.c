@@ -1,6 +1,7 @@
 /* A^-1 edge by edge (Henderson 1976; Quaas 1976): with m_i = (x_i - x_s / 2 - x_d / 2) / d_i, y_i += m_i and y_s, y_d -= m_i / 2. */
 #include "gather.h"
 
+/* Most equations of a level; how many animals ahead memory is asked for */
 enum { MOST = 64, AHEAD = 24 };
 
 static KERNEL void AddParent(const double *x, int32_t slot, int n, int k, int j, double *m)
@@ -48,12 +49,12 @@ static KERNEL void ApplyOne(const MeritPedigreeKernel *p, int thread, bool direc
 
   for (int64_t i = s->chunk[thread]; i < s->chunk[thread + 1]; i++) {
     const int64_t soon = i + AHEAD < s->chunk[thread + 1] ? i + AHEAD : i;
+    const double  up   = (sire[i] < 0 ? 0.0 : x[sire[i]]) + (dam[i] < 0 ? 0.0 : x[dam[i]]);
+    const double  z    = g / d[i] * (x_own[i] - 0.5 * up);
 
-    __builtin_prefetch(x + dam[soon]);
-    __builtin_prefetch(y + to_dam[soon], 1);
-    const double up = (sire[i] < 0 ? 0.0 : x[sire[i]]) + (dam[i] < 0 ? 0.0 : x[dam[i]]);
-    const double z  = g / d[i] * (x_own[i] - 0.5 * up);
-
+    /* sires are few and in the cache, dams are many */
+    __builtin_prefetch(x + (dam[soon] < 0 ? 0 : dam[soon]));
+    __builtin_prefetch(y + (to_dam[soon] < 0 ? 0 : to_dam[soon]), 1);
     if (direct) y_own[i] += z;
     else y[to_own[i]] += z;
     if (to_sire[i] >= 0) y[to_sire[i]] -= 0.5 * z;

@@ -8,23 +8,29 @@ enum { FEW = 3 };
 typedef struct {
   int            n;
   const int32_t *slot[FEW];
-  const double  *value[FEW]; /* NULL: 1 */
+  const double  *value[FEW];  /* NULL: 1 */
+  int32_t        offset[FEW]; /* component of the level */
   int32_t        one;        /* slot of the single level, -1 none */
 } Side;
 
-/* n_from, n_to and the flags are constants after inlining; `constant` is what the single level adds to every record. Returns the
-   sum of what goes back to it. x and y may be one array if the sides share no level. */
-static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *from, int n_from, const Side *to, int n_to, bool values,
-                          bool weights, double scale, double constant, const double *x, double *y)
+/*
+  n_from, n_to and `general` (coefficients and weights) are constants after inlining; `constant` is what the single level adds to
+  every record. Returns the sum of what goes back to it. x and y may be one array if the sides share no level.
+*/
+static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *from, int n_from, const Side *to, int n_to, bool general,
+                          double scale, double constant, const double *x, double *y)
 {
-  double sum = 0.0;
+  const double *x_of[FEW];
+  double       *y_of[FEW], sum = 0.0;
 
+  for (int g = 0; g < n_from; g++) x_of[g] = x + from->offset[g];
+  for (int g = 0; g < n_to; g++) y_of[g] = y + to->offset[g];
   for (int64_t i = r->scatter->chunk[thread]; i < r->scatter->chunk[thread + 1]; i++) {
     double q = constant;
 
     for (int g = 0; g < n_from; g++)
-      if (from->slot[g][i] >= 0) q += values && from->value[g] ? from->value[g][i] * x[from->slot[g][i]] : x[from->slot[g][i]];
-    if (weights) {
+      if (from->slot[g][i] >= 0) q += general && from->value[g] ? from->value[g][i] * x_of[g][from->slot[g][i]] : x_of[g][from->slot[g][i]];
+    if (general) {
       const double root = r->root_weight ? r->root_weight[i] : 1.0;
 
       q *= r->R_inverse[r->pattern[i]] * root * root;
@@ -32,7 +38,7 @@ static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *fr
     q *= scale;
     sum += q;
     for (int g = 0; g < n_to; g++)
-      if (to->slot[g][i] >= 0) y[to->slot[g][i]] += values && to->value[g] ? to->value[g][i] * q : q;
+      if (to->slot[g][i] >= 0) y_of[g][to->slot[g][i]] += general && to->value[g] ? to->value[g][i] * q : q;
   }
   return sum;
 }
@@ -41,34 +47,34 @@ static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *fr
 static double Choose(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, double sign, double constant,
                      const double *x, double *y)
 {
-  const bool   weights = r->root_weight || r->n_patterns > 1;
-  const double scale   = weights ? sign : sign * r->R_inverse[0];
-  bool         values  = false;
+  const double scale = sign * r->R_inverse[0];
+  bool         plain = !r->root_weight && r->n_patterns == 1;
 
-  for (int g = 0; g < from->n; g++) values = values || from->value[g];
-  for (int g = 0; g < to->n; g++) values = values || to->value[g];
-  if (values || weights) {
-    if (from->n == 1 && to->n == 1) return Pass(r, thread, from, 1, to, 1, true, true, scale, constant, x, y);
-    if (from->n == 2 && to->n == 2) return Pass(r, thread, from, 2, to, 2, true, true, scale, constant, x, y);
-    return Pass(r, thread, from, from->n, to, to->n, true, true, scale, constant, x, y);
+  for (int g = 0; g < from->n; g++) plain = plain && !from->value[g];
+  for (int g = 0; g < to->n; g++) plain = plain && !to->value[g];
+  if (!plain) {
+    if (from->n == 1 && to->n == 1) return Pass(r, thread, from, 1, to, 1, true, sign, constant, x, y);
+    if (from->n == 2 && to->n == 2) return Pass(r, thread, from, 2, to, 2, true, sign, constant, x, y);
+    return Pass(r, thread, from, from->n, to, to->n, true, sign, constant, x, y);
   }
-  if (from->n == 1 && to->n == 1) return Pass(r, thread, from, 1, to, 1, false, false, scale, constant, x, y);
-  if (from->n == 1 && to->n == 2) return Pass(r, thread, from, 1, to, 2, false, false, scale, constant, x, y);
-  if (from->n == 2 && to->n == 1) return Pass(r, thread, from, 2, to, 1, false, false, scale, constant, x, y);
-  if (from->n == 2 && to->n == 2) return Pass(r, thread, from, 2, to, 2, false, false, scale, constant, x, y);
-  if (from->n == 3 && to->n == 3) return Pass(r, thread, from, 3, to, 3, false, false, scale, constant, x, y);
-  return Pass(r, thread, from, from->n, to, to->n, false, false, scale, constant, x, y);
+  if (from->n == 1 && to->n == 1) return Pass(r, thread, from, 1, to, 1, false, scale, constant, x, y);
+  if (from->n == 1 && to->n == 2) return Pass(r, thread, from, 1, to, 2, false, scale, constant, x, y);
+  if (from->n == 2 && to->n == 1) return Pass(r, thread, from, 2, to, 1, false, scale, constant, x, y);
+  if (from->n == 2 && to->n == 2) return Pass(r, thread, from, 2, to, 2, false, scale, constant, x, y);
+  if (from->n == 3 && to->n == 3) return Pass(r, thread, from, 3, to, 3, false, scale, constant, x, y);
+  return Pass(r, thread, from, from->n, to, to->n, false, scale, constant, x, y);
 }
 
 /* Add a regressor to a side; false when there is no room */
 static bool Take(const MeritRecordKernel *r, int g, const int32_t *slot, int64_t first, Side *side)
 {
   if (side->one < 0 && r->single[g] && !r->value[g]) {
-    side->one = slot[first];
+    side->one = slot[first] + r->offset[g][0];
     return true;
   }
   if (side->n == FEW) return false;
   side->slot[side->n]    = slot;
+  side->offset[side->n]  = r->offset[g][0];
   side->value[side->n++] = r->value[g];
   return true;
 }
@@ -82,8 +88,7 @@ bool MeritRecordsOne(const MeritRecordKernel *r, const uint8_t role[], int threa
   if (r->n_traits > 1) return false;
   if (first == r->scatter->chunk[thread + 1]) return true;
   for (int g = 0; g < r->n_regressors; g++) {
-    /* components are counted from the slot: with one trait only a second regressor of a term stands off it */
-    if (r->offset[g][0] != 0) return false;
+    if (r->offset[g][0] < 0) return false;
     if ((!role || role[g] & MERIT_ROLE_FROM) && !Take(r, g, r->slot[g], first, &from)) return false;
     if ((!role || role[g] & MERIT_ROLE_TO) && !Take(r, g, r->scatter->target[g], first, &to)) return false;
   }

@@ -10,7 +10,7 @@
 enum { MOST_STEPS = 4000 };
 
 typedef struct {
-  double *r, *u, *w, *p, *s; /* [n * k]: residual, M^-1 r, C u, direction, C p */
+  double *r, *u, *w, *p, *s; /* [n * k] (u and w with room for ghosts): residual, M^-1 r, C u, direction, C p */
   double *sums;              /* what one reduction carries */
   double *gamma, *alpha, *norm_r, *norm_scaled; /* [k] */
   double  steps[MOST_STEPS], ratios[MOST_STEPS];
@@ -26,11 +26,13 @@ static int SumCount(MeritSolver s, int k)
 static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
 {
   const size_t n = (size_t)s->n * (size_t)k + 1;
+  int64_t      room;
   Work        *w;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&w));
-  PetscCall(PetscCalloc5(n, &w->r, n, &w->u, n, &w->w, n, &w->p, n, &w->s));
+  PetscCall(MeritMMERoom(s->C, k, &room));
+  PetscCall(PetscCalloc5(n, &w->r, room + 1, &w->u, room + 1, &w->w, n, &w->p, n, &w->s));
   PetscCall(PetscCalloc5(SumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
   *work = w;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -201,7 +203,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIterati
   w->n_steps = 0;
   while (true) {
     PetscCall(MeritPCApplyBlock(s->pc, k, w->r, w->u));
-    PetscCall(MeritMMEApplyBlock(s->C, k, w->u, w->w));
+    PetscCall(MeritMMEApplyInPlace(s->C, k, w->u, w->w));
     Dots(s, k, w, w->sums);
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
     if (!fresh || it->iteration == 0) {
