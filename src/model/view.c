@@ -93,8 +93,8 @@ PetscErrorCode MeritModelRecordLines(MeritModel model, const int64_t **line)
 PetscErrorCode MeritModelRecordCounts(MeritModel model, int64_t *n_lines, int64_t *n_dropped)
 {
   PetscFunctionBegin;
-  *n_lines   = model->n_lines;
-  *n_dropped = model->n_dropped;
+  if (n_lines) *n_lines = model->n_lines;
+  if (n_dropped) *n_dropped = model->n_dropped;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

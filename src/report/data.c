@@ -4,11 +4,11 @@
 
 static const double codes[] = {0, -9, -99, -999};
 
-/* Calls visit for every local observation of a trait */
-#define EACH_OBSERVATION(records, t, value)                                                                  \
-  for (int32_t r_ = 0; r_ < (records)->n_records; r_++)                                                      \
-    for (double value = (records)->y[(int64_t)r_ * (records)->n_traits + (t)], *once_ = &value;              \
-         once_ && ((records)->observed[(records)->pattern[r_]] >> (t)&1u); once_ = NULL)
+/* Trait t of a local record, NaN where it is not observed */
+static double Observation(const MeritRecordsView *records, int32_t r, int t)
+{
+  return records->observed[records->pattern[r]] >> t & 1u ? records->y[(int64_t)r * records->n_traits + t] : NAN;
+}
 
 /* Count, sum, least and greatest of the observations, with `without` left out (NaN: none). All ranks alike. */
 typedef struct {
@@ -22,9 +22,10 @@ static PetscErrorCode Accumulate(MeritReport report, int t, double without, Mome
 
   PetscFunctionBegin;
   *m = (Moments){.least = INFINITY, .most = -INFINITY};
-  EACH_OBSERVATION(records, t, y)
-  {
-    if (y == without) continue;
+  for (int32_t r = 0; r < records->n_records; r++) {
+    const double y = Observation(records, r, t);
+
+    if (isnan(y) || y == without) continue;
     m->n += 1;
     m->sum += y;
     m->least = PetscMin(m->least, y);
@@ -34,9 +35,10 @@ static PetscErrorCode Accumulate(MeritReport report, int t, double without, Mome
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->least, 1, MPI_DOUBLE, MPI_MIN, report->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->most, 1, MPI_DOUBLE, MPI_MAX, report->comm));
   mean = m->n > 0 ? m->sum / m->n : 0;
-  EACH_OBSERVATION(records, t, y)
-  {
-    if (y != without) m->square += (y - mean) * (y - mean);
+  for (int32_t r = 0; r < records->n_records; r++) {
+    const double y = Observation(records, r, t);
+
+    if (!isnan(y) && y != without) m->square += (y - mean) * (y - mean);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->square, 1, MPI_DOUBLE, MPI_SUM, report->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -73,13 +75,13 @@ static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, Me
 PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits)
 {
   const MeritRecordsView *records   = MeritModelRecords(report->model);
-  int64_t                 n_records = records->n_records;
+  int64_t                 n_lines;
 
   PetscFunctionBegin;
   *traits = report->traits;
   if (*traits) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1(records->n_traits, &report->traits));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_records, 1, MPI_INT64_T, MPI_SUM, report->comm));
+  PetscCall(MeritModelRecordCounts(report->model, &n_lines, NULL));
   for (int t = 0; t < records->n_traits; t++) {
     MeritTraitSummary *s = &report->traits[t];
     Moments            m;
@@ -87,7 +89,7 @@ PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **t
     PetscCall(Accumulate(report, t, NAN, &m));
     s->name      = report->formula->trait[t];
     s->n         = (int64_t)m.n;
-    s->n_missing = n_records - s->n;
+    s->n_missing = n_lines - s->n;
     s->mean      = m.n > 0 ? m.sum / m.n : NAN;
     s->sd        = m.n > 1 ? sqrt(m.square / (m.n - 1)) : NAN;
     s->min       = m.n > 0 ? m.least : NAN;
