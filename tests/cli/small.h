@@ -91,6 +91,7 @@ typedef struct {
 typedef struct {
   char   key[320]; /* trait, term, component, level with tabs between */
   double solution;
+  double size; /* largest coefficient it is multiplied with; 0: not known */
   int    n;
   bool   aliased;
 } SmallRow;
@@ -128,8 +129,8 @@ SmallTable SmallReadSolutions(const char folder[], const char name[]);
 void       SmallTableSort(SmallTable *t);
 void       SmallTableFree(SmallTable *t);
 /*
-  Largest difference over rows of `got` against `expected`, relative to the largest value of the trait and term; rows that only one has count if they
-  are not 0. Writes the first row beyond tol to `note`. Aliased marks must agree if asked.
+  Largest difference over rows of `got` against `expected`, relative to the largest value of the trait and term, at least floor / size;
+  rows that only one has count if they are not 0. Writes the first row beyond tol to `note`. Aliased marks must agree if asked.
 */
 double SmallCompare(const SmallTable *expected, const SmallTable *got, double floor, double tol, bool marks, FILE *note);
 /* The value of rank 0 on every rank. Collective. */

@@ -247,6 +247,15 @@ static void LevelName(const Small *s, const SmallTerm *t, const double scale[], 
   else snprintf(name, size, "%s", levels[level]);
 }
 
+static double Largest(const DenseTerm *e, int regressor, int n_records)
+{
+  double most = 0.0;
+
+  for (int i = 0; i < n_records * e->n_levels; i++)
+    if (!isnan(e->W[regressor][i])) most = fmax(most, fabs(e->W[regressor][i]));
+  return most;
+}
+
 static void TermRows(const Small *s, const SmallTerm *t, const DenseTerm *e, const double scale[], SmallTable *table)
 {
   Label *levels = NULL;
@@ -261,6 +270,7 @@ static void TermRows(const Small *s, const SmallTerm *t, const DenseTerm *e, con
     snprintf(row->key, sizeof(row->key), "%s\t%s\t%s\t%s", s->column[s->trait_column[e->trait[c]]].name, t->label,
              t->regressor[e->regressor[c]].name, name);
     row->solution = e->solution[i] * (t->kind == SMALL_SNP ? scale[SnpOfColumn(scale, l)] : 1.0); /* of one copy of the allele */
+    row->size     = Largest(e, e->regressor[c], s->n_records);
     row->n        = e->n[i];
     row->aliased  = e->aliased[i];
   }

@@ -49,7 +49,7 @@ void DiceCovariance(Dice *d, int n, int rank, double scale, double G[])
 {
   double B[SMALL_COMPONENTS * SMALL_COMPONENTS];
 
-  for (int i = 0; i < n * rank; i++) B[i] = 0.6 * DiceNormal(d);
+  for (int i = 0; i < n * rank; i++) B[i] = 0.3 * DiceNormal(d);
   for (int i = 0; i < n && i < rank; i++) B[i * rank + i] += 1.0;
   for (int i = 0; i < n; i++)
     for (int j = 0; j <= i; j++) {

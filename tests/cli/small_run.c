@@ -54,6 +54,7 @@ static bool ParseRow(char *line, SmallRow *row)
   n = snprintf(row->key, sizeof(row->key), "%s\t%s\t%s\t%s", field[0], field[1], field[2], field[3]);
   if (n >= (int)sizeof(row->key)) return false;
   row->n        = atoi(field[4]);
+  row->size     = 0.0;
   row->solution = strcmp(field[5], "NA") ? strtod(field[5], NULL) : NAN;
   row->aliased  = strcmp(field[7], "ok") != 0;
   return true;
@@ -118,7 +119,7 @@ double SmallCompare(const SmallTable *expected, const SmallTable *got, double fl
 
     i += order <= 0;
     j += order >= 0;
-    if (d > 0.0) d /= fmax(TermScale(expected, key), floor);
+    if (d > 0.0) d /= fmax(TermScale(expected, key), e->size > 0.0 ? floor / e->size : floor);
     if (isnan(d)) d = INFINITY;
     wrong = !(d <= tol) || (marks && order == 0 && e->aliased != g->aliased);
     if (wrong && note && noted++ < 6)

@@ -134,7 +134,7 @@ static void Iid(Small *s, int what)
 static void Ped(Small *s, int what)
 {
   SmallTerm *t = Add(s, SMALL_PED);
-  int        count[SMALL_TRAITS], order = 1 + DiceBelow(&s->dice, 2);
+  int        count[SMALL_TRAITS], order = s->n_traits > 2 ? 1 : 1 + DiceBelow(&s->dice, 2);
 
   if (what == 0) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
   if (what == 1) Regressor(s, t, "cow", "cow", NULL, NULL, NULL, -1), Regressor(s, t, "mum", "mum", NULL, NULL, NULL, -1);

@@ -119,7 +119,7 @@ static double Floor(const Small *s)
 
   for (int t = 0; t < s->n_traits; t++)
     for (int i = 0; i < s->n_records; i++) most = fmax(most, fabs(strtod(s->column[s->trait_column[t]].cell[i], NULL)));
-  return 1e-4 * most;
+  return 1e-3 * most;
 }
 
 static void TestTheOrderOfLinesDoesNotMatter(void **state)

@@ -1,5 +1,5 @@
 /*
-  Random small models against the dense reference.  test_property [SEED [FIRST [COUNT]]]
+  Random small models against the dense reference.  test_property [SEED [FIRST [COUNT [SOLVER]]]]
   Without arguments: models of the default seed, other ones for every number of ranks. A failing model is named by seed and number,
   its folder is kept, and it runs alone by `test_property SEED NUMBER 1`.
 */
@@ -15,6 +15,8 @@ static const char *const solver[3]      = {"pcg", "ksp", "gsru"};
 static const char *const solver_text[3] = {"{type: pcg, rtol: 1.0e-14, max_it: 5000}", "{type: ksp, rtol: 1.0e-14, max_it: 5000}",
                                            "{type: gsru, rtol: 1.0e-14, max_it: 200000}"};
 
+static int ill; /* models compared with less than 1e-9 since they are ill-conditioned */
+
 static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
                             PetscErrorType type, const char *text, void *ctx)
 {
@@ -29,7 +31,34 @@ static double Floor(const Small *s)
 
   for (int t = 0; t < s->n_traits; t++)
     for (int i = 0; i < s->n_records; i++) most = fmax(most, fabs(strtod(s->column[s->trait_column[t]].cell[i], NULL)));
-  return 1e-4 * most;
+  return 1e-3 * most;
+}
+
+/* A number of summary.json by its name, or NaN */
+static double SummaryNumber(const char folder[], const char name[], const char key[])
+{
+  char   path[512], line[1024], *at;
+  double value = NAN;
+  FILE  *f;
+
+  snprintf(path, sizeof(path), "%s/%s.out/summary.json", folder, name);
+  f = fopen(path, "r");
+  while (f && fgets(line, sizeof(line), f))
+    if ((at = strstr(line, key))) value = strtod(at + strcspn(at, ":") + 1, NULL);
+  if (f) fclose(f);
+  return value;
+}
+
+/*
+  1e-9, but a residual of 1e-14 allows an error of that times the condition number: in models where it is beyond 1e5, as the run with
+  pcg estimates it, this much is not asked of any solver.
+*/
+static double Tolerance(const char folder[])
+{
+  double most = SummaryNumber(folder, "pcg", "\"lambda_max\""), least = SummaryNumber(folder, "pcg", "\"lambda_min\"");
+  double bound = 1e-14 * most / least;
+
+  return bound > 1e-9 && bound < 1e-5 ? bound : bound >= 1e-5 ? 1e-5 : 1e-9;
 }
 
 /* Run one solver on the model in the folder; what went wrong goes to note (rank 0) */
@@ -40,6 +69,7 @@ static int RunSolver(int k, const Small *s, const DenseModel *dense, const char 
   SmallTable     expected, got;
   Sheet         *animals;
   char           path[512];
+  double         tol;
   int            bad = 0;
 
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
@@ -56,25 +86,27 @@ static int RunSolver(int k, const Small *s, const DenseModel *dense, const char 
     fprintf(note, "  %s: error %d: %s\n", solver[k], (int)code, MeritErrorLast()->text);
     return 1;
   }
+  tol      = Tolerance(folder);
   expected = SmallDenseTable(s, dense);
   got      = SmallReadSolutions(folder, solver[k]);
-  if (got.n < 0 || !(SmallCompare(&expected, &got, Floor(s), 1e-9, true, note) <= 1e-9)) {
-    fprintf(note, "  %s: above\n", solver[k]);
+  if (got.n < 0 || !(SmallCompare(&expected, &got, Floor(s), tol, true, note) <= tol)) {
+    fprintf(note, "  %s: above (tolerance %.1e)\n", solver[k], tol);
     bad = 1;
   }
   snprintf(path, sizeof(path), "%s/%s.out/animals.tsv", folder, solver[k]);
   animals = SheetRead(path);
-  if (animals && !(SmallCompareAnimals(s, dense, animals, Floor(s)) <= 1e-9)) {
+  if (animals && !(SmallCompareAnimals(s, dense, animals, Floor(s)) <= tol)) {
     fprintf(note, "  %s: animals.tsv differs by %.3g\n", solver[k], SmallCompareAnimals(s, dense, animals, Floor(s)));
     bad = 1;
   }
+  if (k == 0 && tol > 1e-9) ill++;
   SheetFree(&animals);
   SmallTableFree(&expected);
   SmallTableFree(&got);
   return bad;
 }
 
-static int RunModel(uint64_t seed, int number)
+static int RunModel(uint64_t seed, int number, const char only[])
 {
   Small      *s = SmallDraw(seed, number);
   DenseModel *dense = NULL;
@@ -88,7 +120,8 @@ static int RunModel(uint64_t seed, int number)
     dense = SmallDense(s);
     bad   = SmallWriteData(s, folder);
   }
-  for (int k = 0; k < 3; k++) bad |= RunSolver(k, s, dense, folder, stderr);
+  for (int k = 0; k < 3; k++)
+    if (!only || strcmp(only, solver[k]) == 0) bad |= RunSolver(k, s, dense, folder, stderr);
   bad = SmallFromRoot(PETSC_COMM_WORLD, bad);
   if (bad && rank == 0)
     fprintf(stderr, "FAILED: model %d of seed %llu (%d records, %d traits), kept in %s\n", number, (unsigned long long)seed,
@@ -112,8 +145,8 @@ int main(int argc, char **argv)
   first = argc > 2 ? atoi(argv[2]) : 1000 * size;
   count = argc > 3 ? atoi(argv[3]) : MODELS;
   if (rank == 0) printf("seed %llu, models %d to %d, %d ranks\n", (unsigned long long)seed, first, first + count - 1, size);
-  for (int i = 0; i < count; i++) failed += RunModel(seed, first + i);
-  if (rank == 0) printf("%d of %d models failed\n", failed, count);
+  for (int i = 0; i < count; i++) failed += RunModel(seed, first + i, argc > 4 ? argv[4] : NULL);
+  if (rank == 0) printf("%d of %d models failed; %d were too ill-conditioned for 1e-9\n", failed, count, ill);
   PetscPopErrorHandler();
   if (PetscFinalize()) return 1;
   return failed ? 1 : 0;
