@@ -1,7 +1,8 @@
 /*
   Runs the jobs of validation/ on the reference data and compares with the published answers.  test_validation FOLDER
   FOLDER holds the jobs and checks.txt; the data are looked for in $MERIT_SHARED_DATA, without it the program ends with 77 (skipped).
-  Every job runs with pcg and gsru and with 1 and 2 threads on the ranks of this launch.
+  Every job runs with pcg and gsru and with 1 and 2 threads on the ranks of this launch. Gauss-Seidel takes thousands of sweeps over the
+  wheat markers: there it solves for one trait only, with one thread and at one and two ranks, to a residual of 1e-11.
 */
 #include "checks.h"
 #include <cli.h>
@@ -32,6 +33,19 @@ static int Prepare(const char jobs[], const char data[], const char folder[])
   return system(command) != 0 || symlink(data, link) != 0;
 }
 
+static bool Slow(const char job[], const char solver[])
+{
+  return strncmp(job, "wheat", 5) == 0 && strcmp(solver, "gsru") == 0;
+}
+
+static bool Skip(const char job[], const char solver[], int threads)
+{
+  PetscMPIInt size;
+
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  return Slow(job, solver) && (strcmp(job, "wheat_markers_y1") != 0 || threads > 1 || size > 2);
+}
+
 /* Run FOLDER/JOB.yaml with a solver on a communicator; output in FOLDER/NAME */
 static PetscErrorCode Run(MPI_Comm comm, const char folder[], const char job[], const char solver[], const char name[])
 {
@@ -45,6 +59,7 @@ static PetscErrorCode Run(MPI_Comm comm, const char folder[], const char job[], 
   code = MeritConfigLoad(comm, path, &root);
   snprintf(path, sizeof(path), "{folder: %s/%s}", folder, name);
   if (!code) code = MeritConfigSet(root, "solver.type", solver);
+  if (!code && Slow(job, solver)) code = MeritConfigSet(root, "solver.rtol", "1e-11");
   if (!code) code = MeritConfigSet(root, "output", path);
   if (!code) code = MeritCommandSolve(comm, root);
   MeritConfigDestroy(&root);
@@ -130,7 +145,8 @@ static int CheckAll(int n, Check *checks, const char folder[])
     while (strcmp(checks[first].job, checks[i].job) != 0) first++;
     if (first < i) continue;
     for (int k = 0; k < 2; k++)
-      for (int threads = 1; threads <= 2; threads++) failed += CheckJob(n, checks, folder, checks[i].job, solver[k], threads);
+      for (int threads = 1; threads <= 2; threads++)
+        if (!Skip(checks[i].job, solver[k], threads)) failed += CheckJob(n, checks, folder, checks[i].job, solver[k], threads);
   }
   return failed;
 }
