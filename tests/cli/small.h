@@ -79,6 +79,7 @@ typedef struct {
   SmallGenoForm form;
   int           scale; /* MeritScale */
   bool          centre;
+  int           grid; /* rows of the process grid; 0: not said */
 
   int       n_classes;
   SmallText class_label[3];
@@ -135,6 +136,8 @@ void       SmallTableFree(SmallTable *t);
 double SmallCompare(const SmallTable *expected, const SmallTable *got, double floor, double tol, bool marks, FILE *note);
 /* The value of rank 0 on every rank. Collective. */
 int SmallFromRoot(MPI_Comm comm, int value);
+/* Largest difference of fitted.tsv, relative to the largest observation; infinite if rows are missing. Rank 0 only. */
+double SmallCompareFitted(const Small *s, const DenseModel *m, const Sheet *sheet);
 /* A fresh folder made by rank 0, its name on every rank; and its removal. Collective. */
 void SmallFolderMake(MPI_Comm comm, char folder[256]);
 void SmallFolderRemove(MPI_Comm comm, const char folder[]);

@@ -43,10 +43,11 @@ static double Coefficient(const Small *s, const SmallRegressor *r, int record)
 /* distinct sorted levels of a class term; also for the names of the results */
 static int ClassLevels(const Small *s, const SmallTerm *t, Label **levels)
 {
-  Label *label = calloc((size_t)s->n_records + 1, sizeof(Label));
+  Label *label = calloc((size_t)(s->n_records * t->n_regressors) + 1, sizeof(Label));
   int    n = 0, m = 0;
 
-  for (int i = 0; i < s->n_records; i++) n += ClassLabel(s, t->regressor, i, label[n]);
+  for (int r = 0; r < t->n_regressors; r++)
+    for (int i = 0; i < s->n_records; i++) n += ClassLabel(s, t->regressor + r, i, label[n]);
   qsort(label, (size_t)n, sizeof(Label), ByLabel);
   for (int i = 0; i < n; i++)
     if (i == 0 || strcmp(label[i], label[i - 1]) != 0) memmove(label[m++], label[i], sizeof(Label));
@@ -136,12 +137,12 @@ static void FillSnp(const Small *s, const SmallTerm *t, DenseTerm *e, const doub
   for (int r = 0; r < t->n_regressors; r++)
     for (int i = 0; i < s->n_records; i++) {
       const char *cell = Cell(s, t->regressor[r].class_column[0], i);
-      double     *w    = e->W[r] + i * e->n_levels;
-      int         a    = 0;
+      double     *w = e->W[r] + i * e->n_levels, value = Coefficient(s, t->regressor + r, i);
+      int         a = 0;
 
       while (a < s->n_geno && strcmp(s->geno_id[a], cell) != 0) a++;
-      if (a == s->n_geno) w[0] = NAN;
-      else memcpy(w, M + a * e->n_levels, (size_t)e->n_levels * sizeof(double));
+      if (a == s->n_geno || isnan(value)) w[0] = NAN;
+      for (int j = 0; j < e->n_levels && !isnan(w[0]); j++) w[j] = value * M[a * e->n_levels + j];
     }
 }
 
@@ -322,11 +323,30 @@ double SmallCompareAnimals(const Small *s, const DenseModel *m, const Sheet *she
         for (int j = 0; j < n; j++) g[i] += M[i * n + j] * e->solution[j * e->n_components + c];
         most = fmax(most, fabs(g[i]));
       }
-      snprintf(column, sizeof(column), "%s.%s.ebv", s->column[s->trait_column[e->trait[c]]].name, s->term[k].label);
+      snprintf(column, sizeof(column), "%s.%s%s%s.ebv", s->column[s->trait_column[e->trait[c]]].name, s->term[k].label,
+               e->n_regressors > 1 ? "." : "", e->n_regressors > 1 ? s->term[k].regressor[e->regressor[c]].name : "");
       for (int i = 0; i < s->n_geno; i++) worst = fmax(worst, CompareAnimal(sheet, s->geno_id[i], column, g[i], most));
       free(g);
     }
   }
   free(scale), free(M);
+  return worst;
+}
+
+double SmallCompareFitted(const Small *s, const DenseModel *m, const Sheet *sheet)
+{
+  double most = 0.0, worst = 0.0;
+  int    n = 0, T = s->n_traits;
+
+  for (int i = 0; i < s->n_records * T; i++)
+    if (!isnan(m->fitted[i])) most = fmax(most, fabs(m->y[i])), n++;
+  if (sheet->n_rows != n || sheet->n_columns != 5) return INFINITY;
+  for (int r = 0; r < n; r++) {
+    int line = atoi(SheetCell(sheet, r, 0)), t = 0;
+
+    while (t < T && strcmp(s->column[s->trait_column[t]].name, SheetCell(sheet, r, 1)) != 0) t++;
+    if (t == T || line < 2 || line > s->n_records + 1) return INFINITY;
+    worst = fmax(worst, fabs(strtod(SheetCell(sheet, r, 3), NULL) - m->fitted[s->line_order[line - 2] * T + t]) / most);
+  }
   return worst;
 }

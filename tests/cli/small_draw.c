@@ -194,6 +194,7 @@ static void DrawTraits(Small *s)
 {
   bool   own    = DiceChance(&s->dice, 0.5);
   double absent = s->n_traits > 1 ? 0.25 * DiceUniform(&s->dice) : 0.03;
+  bool   apart  = s->n_traits > 1 && DiceChance(&s->dice, 0.1); /* the first two are never on one line */
   int    w      = DiceBelow(&s->dice, 3); /* none, one, per trait */
 
   if (w == 1) DrawNumber(s, "w", 0.3, 4.0, "%.2f", 0.0);
@@ -204,7 +205,7 @@ static void DrawTraits(Small *s)
 
     s->trait_column[t] = SmallColumnAdd(s, name[t]);
     for (int i = 0; i < s->n_records; i++)
-      if (!DiceChance(&s->dice, absent))
+      if (!DiceChance(&s->dice, absent) && !(apart && t < 2 && i % 2 == t))
         snprintf(s->column[s->trait_column[t]].cell[i], SMALL_TEXT, "%.3f", mean + sd * DiceNormal(&s->dice));
     if (w == 2) {
       SmallText weight;
@@ -253,7 +254,7 @@ Small *SmallDraw(uint64_t seed, int number)
 
   s->dice.state = seed * 0xD1342543DE82EF95ULL + (uint64_t)(uint32_t)number * 0x2545F4914F6CDD1DULL;
   kind          = DiceUniform(&s->dice);
-  s->n_records  = 12 + DiceBelow(&s->dice, 60);
+  s->n_records  = DiceChance(&s->dice, 0.05) ? 100 + DiceBelow(&s->dice, 100) : 12 + DiceBelow(&s->dice, 60);
   s->n_traits   = kind < 0.45 ? 1 : kind < 0.7 ? 2 : kind < 0.9 ? 3 : 4;
   s->delimiter  = ",;\t"[DiceBelow(&s->dice, 3)];
   s->residual_column = -1;

@@ -123,7 +123,12 @@ static void Iid(Small *s, int what)
     Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1);
     Regressor(s, t, "days", "bull", NULL, NULL, "days", -1);
     break;
-  default: text = "iid(herd:leg(dim, 1, 5, 305))", Legendre(s, t, "herd", 0, 1); break;
+  case 5: text = "iid(herd:leg(dim, 1, 5, 305))", Legendre(s, t, "herd", 0, 1); break;
+  default: /* one set of levels: the values of either column */
+    text = "iid(cow + mum)";
+    Regressor(s, t, "cow", "cow", NULL, NULL, NULL, -1);
+    Regressor(s, t, "mum", "mum", NULL, NULL, NULL, -1);
+    break;
   }
   Everywhere(s, t, 0.75, count);
   Components(s, t, count);
@@ -139,6 +144,7 @@ static void Ped(Small *s, int what)
   if (what == 0) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
   if (what == 1) Regressor(s, t, "cow", "cow", NULL, NULL, NULL, -1), Regressor(s, t, "mum", "mum", NULL, NULL, NULL, -1);
   if (what == 2) Legendre(s, t, "cow", 0, order);
+  if (what == 3) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1), Regressor(s, t, "days", "cow", NULL, NULL, "days", -1);
   Everywhere(s, t, 0.8, count);
   if (what == 2) {
     char text[64];
@@ -146,9 +152,9 @@ static void Ped(Small *s, int what)
     Components(s, t, count);
     snprintf(text, sizeof(text), "ped(cow:leg(dim, %d, 5, 305))", order);
     Name(s, t, DiceChance(&s->dice, 0.5) ? "animal" : NULL, text, count);
-  } else if (what == 0) {
+  } else if (what != 1) {
     Components(s, t, count);
-    Name(s, t, NULL, "ped(cow)", count);
+    Name(s, t, NULL, what == 0 ? "ped(cow)" : "ped(cow + cow:cov(days))", count);
   } else { /* the first trait direct and maternal, the others perhaps direct only, under one label */
     int first = 1;
 
@@ -164,18 +170,32 @@ static void Ped(Small *s, int what)
   Variances(s, t, 15.0);
 }
 
-static void Markers(Small *s, int what)
+static void Snp(Small *s, int what)
 {
-  SmallTerm *t = Add(s, what == 0 ? SMALL_SNP : SMALL_RIDGE);
+  static const char *const text[3] = {"snp(cow)", "snp(cow + cow:cov(days))", "snp(cow:leg(dim, 1, 5, 305))"};
+  SmallTerm *t = Add(s, SMALL_SNP);
   int        count[SMALL_TRAITS];
 
-  if (what == 0) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
-  else Regressor(s, t, "1", NULL, NULL, NULL, NULL, -1);
-  t->centre = what == 2;
+  if (what != 2) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
+  if (what == 1) Regressor(s, t, "days", "cow", NULL, NULL, "days", -1);
+  if (what == 2) Legendre(s, t, "cow", 0, 1);
   Everywhere(s, t, 0.8, count);
   Components(s, t, count);
-  Name(s, t, NULL, what == 0 ? "snp(cow)" : what == 1 ? "ridge(m1 + m2 + m3 + m4 + m5)" : "ridge(m1 + m2 + m3 + m4 + m5, centre)", count);
-  Variances(s, t, what == 0 && s->scale != 0 ? 20.0 : 1.5);
+  Name(s, t, NULL, text[what], count);
+  Variances(s, t, s->scale != 0 ? 20.0 : 1.5);
+}
+
+static void Ridge(Small *s, bool centre)
+{
+  SmallTerm *t = Add(s, SMALL_RIDGE);
+  int        count[SMALL_TRAITS];
+
+  Regressor(s, t, "1", NULL, NULL, NULL, NULL, -1);
+  t->centre = centre;
+  Everywhere(s, t, 0.8, count);
+  Components(s, t, count);
+  Name(s, t, NULL, centre ? "ridge(m1 + m2 + m3 + m4 + m5, centre)" : "ridge(m1 + m2 + m3 + m4 + m5)", count);
+  Variances(s, t, 1.5);
 }
 
 /* the intercept: implied, written or absent, trait by trait; a trait without any other term, or with a plain leg(), has it */
@@ -221,18 +241,43 @@ static void Order(Small *s)
   free(sorted);
 }
 
+static void Replace(char *text, size_t size, const char *old, const char *new)
+{
+  char  out[512] = "";
+  char *from = text, *at;
+
+  while ((at = strstr(from, old))) {
+    *at = 0;
+    strcat(strcat(out, from), new);
+    from = at + strlen(old);
+  }
+  strcat(out, from);
+  snprintf(text, size, "%s", out);
+}
+
+/* A column with another character in its name: it goes in backticks everywhere */
+static void OddName(Small *s)
+{
+  snprintf(s->column[SmallColumnFind(s, "herd")].name, SMALL_TEXT, "herd no-1");
+  for (int i = 0; i < s->n_terms; i++) {
+    Replace(s->term[i].label, sizeof(s->term[i].label), "herd", "`herd no-1`");
+    for (int k = 0; k < s->n_traits; k++) Replace(s->term[i].text[k], sizeof(s->term[i].text[k]), "herd", "`herd no-1`");
+  }
+}
+
 void SmallDrawTerms(Small *s)
 {
-  int fixed[10], iid[6];
+  int fixed[10], iid[7];
 
   s->n_terms = 1;
   DiceShuffle(&s->dice, 10, fixed);
-  DiceShuffle(&s->dice, 6, iid);
+  DiceShuffle(&s->dice, 7, iid);
   for (int k = DiceBelow(&s->dice, 4); k > 0; k--) Fixed(s, fixed[k]);
   for (int k = DiceBelow(&s->dice, 3); k > 0; k--) Iid(s, iid[k]);
-  if (DiceChance(&s->dice, 0.6)) Ped(s, DiceBelow(&s->dice, 3));
-  if (DiceChance(&s->dice, 0.35)) Markers(s, 0);
-  if (DiceChance(&s->dice, 0.2)) Markers(s, 1 + DiceBelow(&s->dice, 2));
+  if (DiceChance(&s->dice, 0.6)) Ped(s, DiceBelow(&s->dice, 4));
+  if (DiceChance(&s->dice, 0.35)) Snp(s, DiceChance(&s->dice, 0.7) ? 0 : 1 + DiceBelow(&s->dice, 2));
+  if (DiceChance(&s->dice, 0.2)) Ridge(s, DiceChance(&s->dice, 0.5));
   Intercept(s);
   Order(s);
+  if (DiceChance(&s->dice, 0.15)) OddName(s);
 }

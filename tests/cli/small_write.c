@@ -167,8 +167,9 @@ int SmallWriteJob(const Small *s, const char folder[], const char name[], const 
   if (Uses(s, SMALL_SNP))
     fprintf(f, "genotypes:\n  %s\n  scale: %s\n  centre: %s\n", s->form == SMALL_GENO_BED ? "bfile: geno" : "text: geno.txt",
             scale[s->scale], s->centre ? "observed" : "none");
+  if (Uses(s, SMALL_SNP) && s->grid > 0) fprintf(f, "  grid: %d\n", s->grid);
   WriteModel(s, f);
   WriteVariances(s, f);
-  fprintf(f, "solver: %s\noutput: {folder: %s.out}\n", solver, name);
+  fprintf(f, "solver: %s\noutput: {folder: %s.out, fitted: yes}\n", solver, name);
   return fclose(f);
 }
