@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# rules.sh MERIT MPIEXEC NP-FLAG: the rules of the data that are no faults. What is counted, left out, and taken for what.
+merit=$1 mpiexec=$2 flag=$3
+tab=$'\t' failed=0
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+fail() {
+  echo "FAILED: $1"
+  tail -n 8 said 2>/dev/null
+  failed=1
+}
+
+# run RANKS COMMAND JOB: must end well
+run() { timeout 60 "$mpiexec" "$flag" "$1" "$merit" "$2" "$3" --overwrite >said 2>&1 || fail "$2 $3 on $1 ranks: status $?"; }
+
+# row WHAT FILE PATTERN: the file has a line that begins so; blanks of the pattern are tabs, points stand for blanks too
+row() { grep -qE "^${3// /$'\t'}" "$2" || fail "$1: $2 has no line ${3}"; }
+says() { grep -qF -- "$2" said || fail "$1: nothing said of '$2'"; }
+
+cat >records.csv <<'END'
+id,herd,y,z
+1,1,2,NA
+01,1.0,4,NA
+2,2,7,NA
+3,,9,NA
+4,3,NA,5
+1,3,NA,8
+4,2,NA,.
+END
+cat >pedigree.csv <<'END'
+id,sire,dam
+1,0,.
+01,NA,
+2,1,01
+2,1,01
+3,1,01
+4,1,2
+9,3,2
+END
+cat >job.yaml <<'END'
+records: {file: records.csv}
+pedigree: {file: pedigree.csv}
+model: [y ~ 0 + herd, z ~ 0 + herd + ped(id)]
+variances: {ped(id): 1, residual: [[40, 10], [10, 40]]}
+solver: {rtol: 1e-12}
+output: out
+END
+
+for n in 1 3; do
+  run $n solve job.yaml
+  row 'whole numbers with a point are one class' out/solutions.tsv 'y herd 1 1 2 3 NA ok'
+  row 'a missing class makes the observation missing' out/solutions.tsv 'y herd 1 2 1 7 NA ok'
+  row 'and is listed' out/excluded.tsv 'record 5 3 y:.herd.is.missing'
+  row 'a line without a trait is listed' out/excluded.tsv 'record 8 4 no.trait.is.observed'
+  # z: 8 of animal 1, 5 of animal 4, V = [41 .75; .75 41.25], by hand
+  row 'one trait alone' out/solutions.tsv 'z herd 1 3 2 6\.50464396'
+  says 'a pair of traits never on one line' 'y and z are never observed on one line'
+  [ "$(grep -c "^[yz]${tab}herd" out/solutions.tsv)" = "$(grep -c herd out/solutions.tsv)" ] || fail 'odd rows of herd'
+  [ "$(grep -c herd out/solutions.tsv)" = 3 ] || fail 'a level without an observation of the trait has no equation'
+  row 'ids are byte strings: 1' out/animals.tsv '1 0 2 3 0\.00928792'
+  row 'ids are byte strings: 01' out/animals.tsv '01 0 1 2 -0\.00928792'
+  row 'a dropped record leaves its animal' out/animals.tsv '3 0 0 1 '
+  row 'inbreeding of 4, offspring of 1 and 2' out/animals.tsv '4 0\.25 1 0 -0\.0185758'
+  row 'an animal without records has its value from relatives' out/animals.tsv '9 0\.25 0 0 -0\.00464396'
+  [ "$(wc -l <out/animals.tsv)" = 7 ] || fail 'a line that stands twice alike is one animal'
+  run $n plan job.yaml
+  says 'unknown parents' '2 of them founders'
+done
+
+printf '1 s1 0 100 A C\n23 s2 0.5 200 G T\nX s3 0 100 A G\n2 s4 0 1 A C\n' >chip.bim
+printf 'f 1 0 0 1 -9\nf 01 0 0 2 -9\nf 2 0 0 2 -9\nf 4 0 0 1 -9\nf q 0 0 1 -9\n' >chip.fam
+# s1: 2 0 2 1 0 copies of A1; s2: one missing; s4: none
+printf '\x6c\x1b\x01\x8c\x03\xb2\x01\x2f\x02\xff\x03' >chip.bed
+cat >geno.yaml <<'END'
+records: {file: records.csv}
+genotypes: {bfile: chip}
+model: y ~ snp(id)
+variances: {snp(id): 1, residual: 40}
+output: out
+END
+for n in 1 3; do
+  run $n solve geno.yaml
+  row 'the first allele is counted, over all genotyped animals' out/snps.tsv 's1 1 100 A C 0\.5 0 1 '
+  row 'a missing genotype is left out of the frequency' out/snps.tsv 's2 23 200 G T 0\.5 1 1 '
+  row 'a monomorphic SNP is not used' out/snps.tsv 's4 2 1 A C 0 0 0 NA'
+  row 'and is listed' out/excluded.tsv 'snp NA s4 monomorphic'
+  says 'sex chromosomes' '1 SNPs on chromosome X, Y, XY or MT are treated as if they were on autosomes'
+  row 'records of animals without genotypes are listed' out/excluded.tsv 'record 5 3 y:.the.animal.has.no.genotype'
+  row 'the second word of a .fam line is the id' out/animals.tsv '01 NA 1 NA '
+  row 'a genotyped animal without a record has its value' out/animals.tsv 'q NA 0 NA -?[0-9.]+'
+done
+
+[ $failed = 0 ] && echo "all as it should be"
+exit $failed
