@@ -102,7 +102,7 @@ bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], const c
   char       *copy = strdup(dotted), *at = copy;
   const char *path[MAX_SEGMENTS];
   int         depth = 0;
-  bool        known;
+  bool        known = true; /* so far: no segment is empty */
 
   if (nearest) *nearest = NULL;
   if (!copy) return false;
@@ -110,12 +110,13 @@ bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], const c
     const size_t length = MeritSegmentLength(at);
     const bool   more   = at[length] == '.';
 
+    known         = known && length;
     at[length]    = 0;
     path[depth++] = at;
     at            = more ? at + length + 1 : NULL;
   }
-  known =
-      depth < MAX_SEGMENTS && (MatchAll(n, keys, depth, path) & (1u << HEAD | 1u << EXACT | 1u << ANYTHING));
+  known = known &&
+          depth < MAX_SEGMENTS && (MatchAll(n, keys, depth, path) & (1u << HEAD | 1u << EXACT | 1u << ANYTHING));
   if (!known && nearest) *nearest = Suggest(dotted, path[depth - 1], n, keys);
   free(copy);
   return known;

@@ -22,6 +22,28 @@ static bool IsPlain(const char *text)
   return strcmp(text, "---") && strcmp(text, "...");
 }
 
+/* MeritUtf8 - The character that text begins with and its bytes, 0 if they are not UTF-8. Not collective. */
+int MeritUtf8(const char text[], uint32_t *character)
+{
+  static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+  const unsigned char  *c = (const unsigned char *)text;
+  const int             n = c[0] < 0x80 ? 1 : c[0] < 0xc0 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf8 ? 4 : 0;
+
+  if (!n) return 0;
+  *character = n == 1 ? c[0] : c[0] & (0x7fu >> n);
+  for (int i = 1; i < n; i++) {
+    if ((c[i] & 0xc0) != 0x80) return 0;
+    *character = *character << 6 | (c[i] & 0x3fu);
+  }
+  return *character < least[n] || *character > 0x10ffff || (*character >= 0xd800 && *character < 0xe000) ? 0 : n;
+}
+
+/* A character that YAML does not take as it is, or takes for the end of a line */
+static bool IsSpecial(uint32_t c)
+{
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || (c & 0xfffe) == 0xfffe;
+}
+
 static PetscErrorCode AddScalar(MeritText *out, const char *text, bool quoted)
 {
   PetscFunctionBegin;
@@ -30,17 +52,19 @@ static PetscErrorCode AddScalar(MeritText *out, const char *text, bool quoted)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(MeritTextAdd(out, "\""));
-  for (const char *at = text; *at; at++) {
-    const unsigned char c = (unsigned char)*at;
+  while (*text) {
+    uint32_t  c = 0;
+    const int n = MeritUtf8(text, &c);
 
     if (c == '"' || c == '\\')
-      PetscCall(MeritTextAdd(out, "\\%c", c));
+      PetscCall(MeritTextAdd(out, "\\%c", (int)c));
     else if (c == '\n')
       PetscCall(MeritTextAdd(out, "\\n"));
-    else if (c < 0x20 || c == 0x7f)
-      PetscCall(MeritTextAdd(out, "\\x%02x", c));
+    else if (n && IsSpecial(c))
+      PetscCall(MeritTextAdd(out, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)c));
     else
-      PetscCall(MeritTextAddBytes(out, at, 1));
+      PetscCall(MeritTextAddBytes(out, text, (size_t)PetscMax(n, 1)));
+    text += PetscMax(n, 1);
   }
   PetscCall(MeritTextAdd(out, "\""));
   PetscFunctionReturn(PETSC_SUCCESS);

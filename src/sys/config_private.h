@@ -3,6 +3,8 @@
 
 /* `file` of every node that a flag made; compared by address, so that no file name can be taken for it. */
 extern const char merit_command_line[];
+/* The character that text begins with; its bytes, 0 if they are not UTF-8. */
+int MeritUtf8(const char text[], uint32_t *character);
 
 /* A new node without children; `text` is copied. */
 PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column,

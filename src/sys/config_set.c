@@ -40,6 +40,21 @@ static PetscErrorCode ParseValue(const char dotted[], const char value[], MeritN
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* As job files are UTF-8 throughout, so are flags */
+static PetscErrorCode CheckText(const char dotted[], const char value[])
+{
+  uint32_t character;
+
+  PetscFunctionBegin;
+  while (*value) {
+    const int n = MeritUtf8(value, &character);
+
+    if (!n) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "--%s: not UTF-8 text", dotted));
+    value += n;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Child of a map that the path begins with, made if it is not there; *used bytes of the path name it */
 static PetscErrorCode Descend(MeritNode map, const char dotted[], size_t *used, int32_t *place)
 {
@@ -74,7 +89,7 @@ static PetscErrorCode Descend(MeritNode map, const char dotted[], size_t *used, 
 - value  - YAML if it begins with a bracket, brace or quote, else a plain scalar as it stands (so formulas
            need no second quoting)
 
-  A key on the way that already has a single value or a list is a USAGE error.
+  A key on the way that already has a single value or a list is a USAGE error, as is a value that is not UTF-8.
 @*/
 PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char value[])
 {
@@ -84,6 +99,8 @@ PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char va
   size_t      used  = 0;
 
   PetscFunctionBegin;
+  PetscCall(CheckText(dotted, dotted));
+  PetscCall(CheckText(dotted, value));
   PetscCall(ParseValue(dotted, value, &node));
   for (;;) {
     if (map->kind == MERIT_NODE_NULL) map->kind = MERIT_NODE_MAP;
