@@ -78,7 +78,7 @@ static PetscErrorCode NextRaw(GenoLines *lines, const char **at, int64_t *length
     PetscFunctionReturn(PETSC_SUCCESS);
   for (;;) {
     const int64_t rest = lines->have - lines->at;
-    const char   *from = lines->buffer + lines->at;
+    const char   *from = rest ? lines->buffer + lines->at : lines->buffer; /* NULL at first */
     const char   *stop = rest > searched ? memchr(from + searched, '\n', (size_t)(rest - searched)) : NULL;
 
     if (stop || lines->offset + lines->have == lines->size) {

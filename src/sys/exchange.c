@@ -117,8 +117,8 @@ static PetscErrorCode Move(MPI_Comm comm, PetscMPIInt size, size_t unit, const c
   for (PetscMPIInt step = 0; step < size; step++) {
     PetscMPIInt to = (rank + step) % size, from = (rank - step + size) % size;
     int64_t     n_out = out_count[to] * (int64_t)unit, n_in = in_count[from] * (int64_t)unit;
-    const char *src = out + out_first[to] * (int64_t)unit;
-    char       *dst = in + in_first[from] * (int64_t)unit;
+    const char *src = n_out ? out + out_first[to] * (int64_t)unit : out; /* an empty array may be NULL */
+    char       *dst = n_in ? in + in_first[from] * (int64_t)unit : in;
 
     if (step == 0) {
       if (n_out) memcpy(dst, src, (size_t)n_out);
