@@ -207,6 +207,9 @@ static void TestFlagsWinOverTheFile(void **state)
   TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:11:7: has a value of its own",
              MeritConfigSet(root, "text.milk", "1"));
   TestRaises(MERIT_ERROR_USAGE, "--solver [1: not YAML", MeritConfigSet(root, "solver", "[1"));
+  TestRaises(MERIT_ERROR_USAGE, "--model: not UTF-8 text", MeritConfigSet(root, "model", "caf\xe9"));
+  TestRaises(MERIT_ERROR_USAGE, "--model: not UTF-8 text", MeritConfigSet(root, "model", "overlong \xc0\xaf"));
+  TestRaises(MERIT_ERROR_USAGE, "--model: not UTF-8 text", MeritConfigSet(root, "model", "surrogate \xed\xa0\x80"));
   TestCall(MeritConfigDestroy(&root));
 }
 
@@ -272,7 +275,9 @@ static void TestThePrintedTreeReadsBackAsTheSame(void **state)
   TestCall(MeritConfigSet(root, "odd",
                           "{a: [\"x\\ny\", \"-\", ~, '', \"q\\\"\\\\\"], \"k: v\": {b: -5, c: {}, d: []}}"));
   TestCall(MeritConfigSet(root, "formula", "y ~ a: b #c, d"));
+  TestCall(MeritConfigSet(root, "far", "gr\u00f6\u00dfe \u0394 \U0001f404\t\x7f\xc2\x81\u2028\ufeff."));
   TestCall(MeritConfigPrint(root, &text));
+  assert_non_null(strstr(text, "far: \"gr\u00f6\u00dfe \u0394 \U0001f404\\x09\\x7f\\x81\\u2028\\ufeff.\"\n"));
   assert_non_null(strstr(text, "solver:\n  rtol: 1.0e-8\n  max_it: 5000\n"));
   assert_non_null(strstr(text, "missing: [NA, \".\", \"5\"]\n"));
   again = Parse(text);
@@ -283,6 +288,7 @@ static void TestThePrintedTreeReadsBackAsTheSame(void **state)
   assert_string_equal(MeritNodeFind(again, "odd.a")->child[4]->text, "q\"\\");
   assert_string_equal(MeritNodeFind(again, "odd.k: v.b")->text, "-5");
   assert_string_equal(MeritNodeFind(again, "formula")->text, "y ~ a: b #c, d");
+  assert_string_equal(MeritNodeFind(again, "far")->text, MeritNodeFind(root, "far")->text);
   TestCall(PetscFree(text));
   TestCall(PetscFree(second));
   TestCall(MeritConfigDestroy(&root));

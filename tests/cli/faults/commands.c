@@ -17,6 +17,8 @@ static const FaultCase cases[] = {
     {"a flag out of range", 2, "command line: solver.rtol: -1 is outside the range from 0 to 1", .flags = "--solver.rtol -1"},
     {"a flag that is no YAML", 2, "--records.missing [NA: not YAML: did not find expected ',' or ']'", .flags = "--records.missing [NA"},
     {"a flag below a single value", 2, "unknown flag --model.trait; `merit solve --help` lists them", .flags = "--model.trait y", .solve_only = true},
+    {"a flag with an empty key", 2, "unknown flag --variances.; did you mean --variances.**?", .flags = "--variances. 3"},
+    {"a flag that is not UTF-8", 2, "--output.folder: not UTF-8 text", .flags = "--output.folder d\xe9j\xe0"},
     {"a formula on the command line", 2, "command line: expected `~` after the trait, at the end of the formula", .flags = "--model y"},
     {"a variance on the command line", 2, "command line: the variance of y in `ped(id)` is -1: it must be 0 or more",
      .flags = "--variances.ped(id) -1"},
