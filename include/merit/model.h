@@ -101,6 +101,7 @@ MERIT_EXTERN PetscSF MeritModelHalo(MeritModel model);
 MERIT_EXTERN PetscSF MeritModelCarriers(MeritModel model, int term);
 /* The genotypes and the pedigree; borrowed, NULL where there are none. */
 MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model);
+/* The pedigree, NULL without; borrowed. */
 MERIT_EXTERN MeritPedigree  MeritModelPedigree(MeritModel model);
 /* Labels of a term's levels by canonical number, as MeritDictLabels ("1" for the single level). Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at,

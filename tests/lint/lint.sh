@@ -12,7 +12,7 @@ trap 'rm -f "$breaches"' EXIT
 sources() { find src include tests -name '*.[ch]' 2>/dev/null | sort; }
 
 texts() {
-  find CMakeLists.txt CMakePresets.json cmake src include tests jobs bench docs ./*.md -type f \
+  find CMakeLists.txt CMakePresets.json src include tests jobs bench docs ./*.md -type f \
     ! -path 'tests/lint/*' ! -name '*.bed' ! -name '*.gz' 2>/dev/null | sort
 }
 
@@ -42,8 +42,8 @@ code() {
 lint_layers() {
   local module file header
   # the map itself must know every module and every header
-  for module in $(cd src && ls -d */); do
-    grep -q "^${module%/}:" "$here/layers.txt" || echo "src/${module%/}: not in tests/lint/layers.txt"
+  for module in $(cd src && ls ./*/*.[ch] | cut -d/ -f2 | sort -u); do
+    grep -q "^$module:" "$here/layers.txt" || echo "src/$module: not in tests/lint/layers.txt"
   done
   for file in include/merit/*.h include/merit/*.h.in; do
     [ -e "$file" ] || continue
@@ -138,7 +138,7 @@ lint_headers() {
   [ -n "${CXX:-}" ] || echo "no C++ compiler: headers are tried as C11 only" >&2
   for file in include/merit/*.h; do
     # shellcheck disable=SC2086 # lists of words
-    echo "#include <merit/${file##*/}>" | $CC -x c -std=c11 -Wall -Wextra -Werror -fsyntax-only ${CFLAGS:-} -Iinclude - 2>&1 ||
+    echo "#include <merit/${file##*/}>" | ${CC:-cc} -x c -std=c11 -Wall -Wextra -Werror -fsyntax-only ${CFLAGS:-} -Iinclude - 2>&1 ||
       echo "$file:1: does not compile alone as C11"
     [ -z "${CXX:-}" ] || echo "#include <merit/${file##*/}>" |
       $CXX -x c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only ${CFLAGS:-} -Iinclude - 2>&1 ||
