@@ -125,7 +125,7 @@ static PetscErrorCode Finish(MeritPed *p, const double X[], double Y[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* With F the fixed block, B its coupling to the animals and A the factor: b = F^-1 r_F; x_A = A^-1 (r_A - B' b); x_F = b - F^-1 B x_A */
+/* Without companions, which go between: with F the fixed block, B its coupling to the animals and A the factor: b = F^-1 r_F; x_A = A^-1 (r_A - B' b); x_F = b - F^-1 B x_A */
 static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double Y[])
 {
   MeritPed    *p;
@@ -141,7 +141,11 @@ static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double
   if (p->n_parts) {
     PetscCall(Exchange(p, p->fixed.link, unit, false));
     MeritRecordsTransfer(p->records, p->down, -1.0, k, p->v, p->v);
-    for (int i = 0; i < p->n_parts; i++) PetscCall(Substitute(p, &p->part[i], unit));
+    for (int i = 0; i < p->n_parts; i++) {
+      if (p->part[i].companion.term >= 0) MeritPedCompanionForward(p, &p->part[i], p->v);
+      PetscCall(Substitute(p, &p->part[i], unit));
+      if (p->part[i].companion.term >= 0) MeritPedCompanionBackward(p, &p->part[i], p->v);
+    }
     Keep(p, true);
     MeritRecordsTransfer(p->records, p->up, 1.0, k, p->v, p->v);
     PetscCall(Exchange(p, p->fixed.link, unit, true));

@@ -2,14 +2,23 @@
 #include "pc_impl.h"
 
 /*
-  Context of merit_ped. Elimination order: fixed effects (the *big* class term and the *small* terms, exactly), then animals, youngest
-  generation first; every other term keeps the inverse of its diagonal blocks.
+  Context of merit_ped. Elimination order: fixed effects (the *big* class term and the *small* terms, exactly), companions (permanent
+  environment), then animals, youngest generation first; every other term keeps the inverse of its diagonal blocks.
 */
+
+/* An iid term that pairs with the animals of a pedigree term, eliminated before them */
+typedef struct {
+  int      term;      /* -1: none */
+  int32_t *animal;    /* [n_owned levels] place of the animal among the owned ones, -1: none; owned */
+  double  *D_inverse; /* [n_owned levels * n^2]; owned */
+  double  *B;         /* [n_owned levels * n * equations of an animal] S_pa; owned */
+} MeritPedCompanion;
 
 /* One pedigree term */
 typedef struct {
   int                 term;
   MeritPedigreeFactor factor;
+  MeritPedCompanion   companion;
   int32_t            *list;  /* owned animals by generation, NULL: as they stand; owned */
   int32_t            *start; /* [n_generations + 1]; owned */
   PetscSF            *link;  /* [n_generations] halo of a generation, NULL where no rank has ghosts of it; owned */
@@ -42,6 +51,7 @@ typedef struct {
   int                      n_parts;
   MeritPedPart            *part;     /* [n_parts]; owned */
   MeritPedFixed            fixed;
+  bool                    *companion_of; /* [n_terms] eliminated with the animals of some part; owned */
   uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
   double                  *inverse;  /* blocks of the other terms, one after another; owned */
   double                  *v;        /* [places * k]; owned */
@@ -55,16 +65,21 @@ static inline bool InFixed(const MeritPed *p, int k)
   return k == p->fixed.big || p->fixed.is_small[k];
 }
 
-/* Does this term have an incomplete Cholesky of its own? */
+/* Is this term handled with the animals: a pedigree term, or the companion of one? */
 static inline bool InParts(const MeritPed *p, int k)
 {
-  return p->use_pedigree && p->term[k].kind == MERIT_TERM_PED;
+  return p->use_pedigree && (p->term[k].kind == MERIT_TERM_PED || p->companion_of[k]);
 }
 
 /* ped_fixed.c */
 PetscErrorCode MeritPedFixedSetUp(MeritPed *p, const double *blocks);
 PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v); /* v <- F^-1 v on the owned fixed equations */
 PetscErrorCode MeritPedFixedFree(MeritPedFixed *fixed);
+/* ped_companion.c */
+PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite);
+void           MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, double *v);
+void           MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, double *v);
+PetscErrorCode MeritPedCompanionFree(MeritPedCompanion *companion);
 /* ped_setup.c */
 PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C);
 PetscErrorCode MeritPedFree(MeritPed *p);

@@ -14,9 +14,11 @@ PetscErrorCode MeritPedFree(MeritPed *p)
     PetscCall(PetscFree(part->start));
     PetscCall(PetscFree(part->factor.pivot));
     PetscCall(PetscFree(part->factor.pass));
+    PetscCall(MeritPedCompanionFree(&part->companion));
   }
   PetscCall(PetscFree(p->part));
   PetscCall(MeritPedFixedFree(&p->fixed));
+  PetscCall(PetscFree(p->companion_of));
   PetscCall(PetscFree(p->down));
   PetscCall(PetscFree(p->up));
   PetscCall(PetscFree(p->inverse));
@@ -156,6 +158,7 @@ static PetscErrorCode SetUpPart(MeritPed *p, int k, MeritPedPart *part, bool *de
   PetscCall(PetscCalloc1((size_t)p->n_local * (size_t)n + 1, &W));
   MeritRecordsDiagonal(p->records, range, 1, n, W);
   if (big >= 0) MeritRecordsAbsorb(p->records, first[big], p->term[big].n_eq, p->fixed.D_ghosted, range[0], range[1], n, W);
+  PetscCall(MeritPedCompanionSetUp(p, part, W, definite));
   PetscCall(Factorize(p, part, W, definite));
   PetscCall(PetscFree(W));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -213,16 +216,17 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCheck(!expanded, MeritModelComm(p->model), PETSC_ERR_SUP, "merit_ped and merit_fixed need every G to be non-singular");
   p->n_terms = MeritModelTerms(p->model, &p->term);
   PetscCall(MeritModelLayout(p->model, &p->n_owned, &p->n_local, NULL, NULL, NULL));
+  PetscCall(PetscCalloc1(p->n_terms, &p->companion_of));
   PetscCall(CountGenerations(p, MeritModelComm(p->model)));
   PetscCall(MeritMMEBlockDiagonal(C, &blocks));
   PetscCall(MeritPedFixedSetUp(p, blocks));
-  PetscCall(SetUpBlocks(p, blocks, &definite));
-  PetscCall(PetscFree(blocks));
-  PetscCall(SetRoles(p));
   for (int k = 0; k < p->n_terms; k++) n += InParts(p, k);
   PetscCall(PetscCalloc1(n + 1, &p->part));
   for (int k = 0; k < p->n_terms; k++)
-    if (InParts(p, k)) PetscCall(SetUpPart(p, k, &p->part[p->n_parts++], &definite));
+    if (p->use_pedigree && p->term[k].kind == MERIT_TERM_PED) PetscCall(SetUpPart(p, k, &p->part[p->n_parts++], &definite));
+  PetscCall(SetUpBlocks(p, blocks, &definite));
+  PetscCall(PetscFree(blocks));
+  PetscCall(SetRoles(p));
   PetscCall(PetscFree(p->fixed.D_ghosted));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
   PetscCheck(definite, MeritModelComm(p->model), PETSC_ERR_MAT_CH_ZRPVT, "a pivot of the incomplete Cholesky is not positive definite");

@@ -1,0 +1,161 @@
+/*
+  A companion of a pedigree term: an iid term whose levels are the animals with records (permanent environment). It is eliminated
+  exactly before its animals: level p and animal a share the data block S of their records (fixed effects absorbed), so with
+  D = S + G_p^-1 the animal keeps S - S D^-1 S.
+*/
+#include "ped_impl.h"
+
+/* Pair levels and animals by the records; false on some rank: they are no pairs, or not all owned here */
+static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *animals, int32_t *animal, bool *pairs)
+{
+  const MeritTermView   *t    = &p->term[pe];
+  const MeritDesignView *own  = &animals->design[0], *mine = &t->design[0];
+  int32_t               *back;
+
+  PetscFunctionBegin;
+  *pairs = t->n_ghost == 0;
+  PetscCall(PetscMalloc1(animals->n_owned + 1, &back));
+  for (int32_t i = 0; i < t->n_owned; i++) animal[i] = -1;
+  for (int32_t i = 0; i < animals->n_owned; i++) back[i] = -1;
+  for (int32_t r = 0; r < p->records->n_records && *pairs; r++) {
+    const int32_t level = (mine->slot[r] - t->eq_owned) / t->n_eq, who = (own->slot[r] - animals->eq_owned) / animals->n_eq;
+
+    if (mine->slot[r] < 0) continue;
+    *pairs = own->slot[r] >= animals->eq_owned && who < animals->n_owned && (animal[level] < 0 || animal[level] == who) &&
+             (back[who] < 0 || back[who] == level);
+    if (*pairs) animal[level] = who, back[who] = level;
+  }
+  PetscCall(PetscFree(back));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, pairs, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Plain levels, and every trait of them also in the animals' own regressor */
+static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_traits)
+{
+  if (t->kind != MERIT_TERM_IID || t->n_regressors != 1 || t->design[0].value || animals->design[0].value || !t->n_eq) return false;
+  for (int s = 0; s < n_traits; s++)
+    if (t->design[0].offset[s] >= 0 && animals->design[0].offset[s] < 0) return false;
+  return true;
+}
+
+/* D^-1 and the coupling S_pa of one level, and what it takes from its animal's block */
+static bool Eliminate(const MeritPed *p, const MeritPedCompanion *c, const MeritTermView *animals, int32_t level, const double *S,
+                      double *W)
+{
+  const MeritTermView *t = &p->term[c->term];
+  const int            n = t->n_eq, m = animals->n_eq;
+  double              *D = c->D_inverse + (int64_t)level * n * n, *B = c->B + (int64_t)level * n * m;
+
+  for (int i = 0; i < n * n; i++) D[i] = t->G_inverse[i] + (c->animal[level] < 0 ? 0.0 : S[i]);
+  for (int i = 0; i < n * m; i++) B[i] = 0.0;
+  if (!MeritBlockInvert(n, D)) return false;
+  if (c->animal[level] < 0) return true;
+  for (int s = 0; s < p->records->n_traits; s++) {
+    const int own = t->design[0].offset[s], theirs = animals->design[0].offset[s];
+
+    for (int a = 0; own >= 0 && a < n; a++) B[a * m + theirs] = S[a * n + own];
+  }
+  for (int i = 0; i < m; i++)
+    for (int j = 0; j < m; j++)
+      for (int a = 0; a < n; a++)
+        for (int b = 0; b < n; b++)
+          W[(int64_t)(animals->eq_owned + c->animal[level] * m + i) * m + j] -= B[a * m + i] * D[a * n + b] * B[b * m + j];
+  return true;
+}
+
+/*
+  MeritPedCompanionSetUp - Find a companion of a part's pedigree term and eliminate it from W, the data blocks of the animals.
+
+  Collective. part->companion.term is -1 if there is none.
+*/
+PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite)
+{
+  const MeritTermView *animals = &p->term[part->term];
+  MeritPedCompanion   *c       = &part->companion;
+  double              *S;
+
+  PetscFunctionBegin;
+  c->term = -1;
+  for (int k = 0; k < p->n_terms && c->term < 0; k++) {
+    const MeritTermView *t = &p->term[k];
+    bool                 pairs;
+
+    if (p->companion_of[k] || !MayPair(t, animals, p->records->n_traits)) continue;
+    PetscCall(PetscMalloc1(t->n_owned + 1, &c->animal));
+    PetscCall(Pair(p, k, animals, c->animal, &pairs));
+    if (pairs) c->term = k;
+    else PetscCall(PetscFree(c->animal));
+  }
+  if (c->term < 0) PetscFunctionReturn(PETSC_SUCCESS);
+  {
+    const MeritTermView *t     = &p->term[c->term];
+    const int           *first = p->first_regressor, n = t->n_eq, big = p->fixed.big;
+
+    p->companion_of[c->term] = true;
+    PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * n) + 1, &c->D_inverse));
+    PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * animals->n_eq) + 1, &c->B));
+    PetscCall(PetscCalloc1((size_t)p->n_local * (size_t)n + 1, &S));
+    MeritRecordsDiagonal(p->records, first + c->term, 1, n, S);
+    if (big >= 0)
+      MeritRecordsAbsorb(p->records, first[big], p->term[big].n_eq, p->fixed.D_ghosted, first[c->term], first[c->term + 1], n, S);
+    for (int32_t level = 0; level < t->n_owned; level++)
+      *definite = Eliminate(p, c, animals, level, S + (int64_t)(t->eq_owned + level * n) * n, W) && *definite;
+    PetscCall(PetscFree(S));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedCompanionForward - v_p <- D^-1 v_p, v_a <- v_a - S_pa' v_p. Not collective. */
+void MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, double *v)
+{
+  const MeritPedCompanion *c = &part->companion;
+  const MeritTermView     *t = &p->term[c->term], *animals = &p->term[part->term];
+  const int                n = t->n_eq, m = animals->n_eq, k = p->k;
+
+  for (int32_t level = 0; level < t->n_owned; level++)
+    for (int j = 0; j < k; j++) {
+      const double *D = c->D_inverse + (int64_t)level * n * n, *B = c->B + (int64_t)level * n * m;
+      double       *own = v + (int64_t)(t->eq_owned + level * n) * k + j, z[64];
+
+      for (int a = 0; a < n; a++) {
+        z[a] = 0.0;
+        for (int b = 0; b < n; b++) z[a] += D[a * n + b] * own[b * k];
+      }
+      for (int a = 0; a < n; a++) own[a * k] = z[a];
+      for (int i = 0; c->animal[level] >= 0 && i < m; i++)
+        for (int a = 0; a < n; a++) v[(int64_t)(animals->eq_owned + c->animal[level] * m + i) * k + j] -= B[a * m + i] * z[a];
+    }
+}
+
+/* MeritPedCompanionBackward - v_p <- v_p - D^-1 S_pa v_a. Not collective. */
+void MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, double *v)
+{
+  const MeritPedCompanion *c = &part->companion;
+  const MeritTermView     *t = &p->term[c->term], *animals = &p->term[part->term];
+  const int                n = t->n_eq, m = animals->n_eq, k = p->k;
+
+  for (int32_t level = 0; level < t->n_owned; level++)
+    for (int j = 0; j < k && c->animal[level] >= 0; j++) {
+      const double *D = c->D_inverse + (int64_t)level * n * n, *B = c->B + (int64_t)level * n * m;
+      const double *theirs = v + (int64_t)(animals->eq_owned + c->animal[level] * m) * k + j;
+      double        z[64];
+
+      for (int a = 0; a < n; a++) {
+        z[a] = 0.0;
+        for (int i = 0; i < m; i++) z[a] += B[a * m + i] * theirs[i * k];
+      }
+      for (int a = 0; a < n; a++)
+        for (int b = 0; b < n; b++) v[(int64_t)(t->eq_owned + level * n + a) * k + j] -= D[a * n + b] * z[b];
+    }
+}
+
+/* MeritPedCompanionFree - Free what a companion holds. Not collective. */
+PetscErrorCode MeritPedCompanionFree(MeritPedCompanion *c)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(c->animal));
+  PetscCall(PetscFree(c->D_inverse));
+  PetscCall(PetscFree(c->B));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
