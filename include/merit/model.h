@@ -99,7 +99,7 @@ MERIT_EXTERN const int64_t *MeritModelObservations(MeritModel model);
 MERIT_EXTERN PetscSF MeritModelHalo(MeritModel model);
 /* SNP terms: roots = genotype rows of this rank's tile, leaves = carrier levels of the term (in order). Borrowed; units are levels. */
 MERIT_EXTERN PetscSF MeritModelCarriers(MeritModel model, int term);
-/* The genotypes and the pedigree; borrowed, NULL where there are none. */
+/* The genotypes, NULL without; borrowed. */
 MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model);
 /* The pedigree, NULL without; borrowed. */
 MERIT_EXTERN MeritPedigree  MeritModelPedigree(MeritModel model);
