@@ -90,7 +90,7 @@ typedef struct {
 
 /* One row of solutions.tsv or the like. */
 typedef struct {
-  char   key[320]; /* trait, term, component, level with tabs between */
+  char   key[640]; /* trait, term, component, level with tabs between */
   double solution;
   double size; /* largest coefficient it is multiplied with; 0: not known */
   int    n;
