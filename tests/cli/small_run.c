@@ -28,7 +28,7 @@ static int ByKey(const void *a, const void *b)
 
 void SmallTableSort(SmallTable *t)
 {
-  qsort(t->row, (size_t)(t->n > 0 ? t->n : 0), sizeof(*t->row), ByKey);
+  if (t->n > 0) qsort(t->row, (size_t)t->n, sizeof(*t->row), ByKey);
 }
 
 void SmallTableFree(SmallTable *t)
