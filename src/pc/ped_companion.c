@@ -5,6 +5,14 @@
 */
 #include "ped_impl.h"
 
+/* Does another regressor of the animals (a slope) meet the same animal in this record? Then the pair shares more than S */
+static bool MetTwice(const MeritTermView *animals, int32_t record)
+{
+  for (int r = 1; r < animals->n_regressors; r++)
+    if (animals->design[r].slot[record] == animals->design[0].slot[record]) return true;
+  return false;
+}
+
 /* Pair levels and animals by the records; false on some rank: they are no pairs, or not all owned here */
 static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *animals, int32_t *animal, bool *pairs)
 {
@@ -22,7 +30,7 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
 
     if (mine->slot[r] < 0) continue;
     *pairs = own->slot[r] >= animals->eq_owned && who < animals->n_owned && (animal[level] < 0 || animal[level] == who) &&
-             (back[who] < 0 || back[who] == level);
+             (back[who] < 0 || back[who] == level) && !MetTwice(animals, r);
     if (*pairs) animal[level] = who, back[who] = level;
   }
   PetscCall(PetscFree(back));
