@@ -38,12 +38,12 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Plain levels, and every trait of them also in the animals' own regressor */
+/* Plain levels, of the very traits of the animals' own regressor: others are coupled through R, which S would not have */
 static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_traits)
 {
   if (t->kind != MERIT_TERM_IID || t->n_regressors != 1 || t->design[0].value || animals->design[0].value || !t->n_eq) return false;
   for (int s = 0; s < n_traits; s++)
-    if (t->design[0].offset[s] >= 0 && animals->design[0].offset[s] < 0) return false;
+    if ((t->design[0].offset[s] >= 0) != (animals->design[0].offset[s] >= 0)) return false;
   return true;
 }
 
