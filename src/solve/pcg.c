@@ -8,6 +8,8 @@
 
 /* Step lengths kept for the eigenvalue estimates */
 enum { MOST_STEPS = 4000 };
+/* Iterations without halving the residual, once it is near rounding, that end a run of the recursion */
+enum { STALLED = 500 };
 
 typedef struct {
   double *r, *u, *w, *p, *s; /* [n * k] (u and w with room for ghosts): residual, M^-1 r, C u, direction, C p */
@@ -196,7 +198,9 @@ static bool Advance(MeritSolver s, int k, bool fresh, Work *w, double *x)
 */
 static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIteration *it, bool *holds)
 {
-  bool fresh = true;
+  bool    fresh = true;
+  double  best  = INFINITY;
+  int64_t since = it->iteration; /* iteration that last halved the residual */
 
   PetscFunctionBegin;
   *holds     = false;
@@ -212,6 +216,12 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIterati
       *holds = MeritSolverCriterion(s, it) <= s->rtol;
       /* far below what rounding allows: time to look at the true residual */
       if (it->residual < 1e-17) break;
+      if (it->residual < 0.5 * best) {
+        best  = it->residual;
+        since = it->iteration;
+      }
+      /* near rounding, and no longer falling: the same */
+      if (best < 1e-9 && it->iteration - since > STALLED && !*holds) break;
     }
     if (*holds || it->iteration >= s->max_it || !Advance(s, k, fresh, w, x)) break;
     it->iteration++;

@@ -176,6 +176,7 @@ static void Snp(Small *s, int what)
   SmallTerm *t = Add(s, SMALL_SNP);
   int        count[SMALL_TRAITS];
 
+  s->centre = s->centre || what > 0; /* slopes on genotypes that are not centred are all but dependent */
   if (what != 2) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
   if (what == 1) Regressor(s, t, "days", "cow", NULL, NULL, "days", -1);
   if (what == 2) Legendre(s, t, "cow", 0, 1);

@@ -57,10 +57,10 @@ static double Condition(const char folder[])
   return c > 1.0 ? c : 1.0;
 }
 
-/* 1e-9; but no solver does better than its residual times the condition number of C, which exceeds that of the blocks-scaled system seen here */
+/* 1e-9; but no solver does better than its residual times the condition number. Gauss-Seidel leaves the smooth part of the error. */
 static double Tolerance(const char folder[], const char name[])
 {
-  return fmax(1e-9, 100.0 * Condition(folder) * fmax(SummaryNumber(folder, name, "\"true_residual\""), 1e-14));
+  return fmax(1e-9, (strcmp(name, "gsru") == 0 ? 50.0 : 10.0) * Condition(folder) * fmax(SummaryNumber(folder, name, "\"true_residual\""), 1e-14));
 }
 
 /* The tables beside solutions.tsv; what differs goes to note */
