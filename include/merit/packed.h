@@ -36,5 +36,7 @@ MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first,
 MERIT_EXTERN PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n, double out[]);
 /* Rows of column j with code 0, 1, 2 and 3 (rows beyond the last not counted): count[n_cols * 4]. */
 MERIT_EXTERN void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int64_t count[]);
-/* Keep to the portable code even where the processor could do more; for tests and comparisons. */
-MERIT_EXTERN void MeritPackedUsePortable(bool portable);
+/* Instructions that the products are written for, chosen when they run. */
+typedef enum { MERIT_PACKED_PORTABLE, MERIT_PACKED_AVX2, MERIT_PACKED_AVX512 } MeritPackedLevel;
+/* Allow no more than this level (all at first); returns the level that then runs. For tests and measurements. */
+MERIT_EXTERN MeritPackedLevel MeritPackedUse(MeritPackedLevel most);

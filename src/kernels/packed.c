@@ -2,22 +2,41 @@
 #include <math.h>
 #include <omp.h>
 
-/* Set by tests only, before any product runs. */
-static bool portable_only;
+/* Set by tests and measurements only, before any product runs. */
+static MeritPackedLevel most_allowed = MERIT_PACKED_AVX512;
 
-/* MeritPackedUsePortable - Keep to the portable path, or (false) choose by the processor again. Not
-   collective. */
-void MeritPackedUsePortable(bool portable) { portable_only = portable; }
+/*
+  MeritPackedUse - Allow no more than some instructions, or (MERIT_PACKED_AVX512) all that the processor has.
+
+  Not collective. Returns the level that products now use: the largest that is allowed and there.
+*/
+MeritPackedLevel MeritPackedUse(MeritPackedLevel most)
+{
+  most_allowed = most;
+  return MeritPackedLevelNow();
+}
+
+/* MeritPackedLevelNow - The instructions that run now. Not collective. */
+MeritPackedLevel MeritPackedLevelNow(void)
+{
+  if (most_allowed >= MERIT_PACKED_AVX512 && MeritPackedPathAvx512()) return MERIT_PACKED_AVX512;
+  if (most_allowed >= MERIT_PACKED_AVX2 && MeritPackedPathAvx2()) return MERIT_PACKED_AVX2;
+  return MERIT_PACKED_PORTABLE;
+}
 
 /* MeritPackedStrips - Strips of 256 that hold n_rows rows. Not collective. */
 int64_t MeritPackedStrips(int64_t n_rows) { return (n_rows + MERIT_STRIP - 1) / MERIT_STRIP; }
 
-/* MeritPackedHasAvx2 - May AVX2 code run now? Not collective. */
-bool MeritPackedHasAvx2(void) { return !portable_only && MeritPackedPathAvx2(); }
-
 static const MeritPackedPath *PathNow(void)
 {
-  return MeritPackedHasAvx2() ? MeritPackedPathAvx2() : &merit_packed_portable;
+  switch (MeritPackedLevelNow()) {
+  case MERIT_PACKED_AVX512:
+    return MeritPackedPathAvx512();
+  case MERIT_PACKED_AVX2:
+    return MeritPackedPathAvx2();
+  default:
+    return &merit_packed_portable;
+  }
 }
 
 /* Sum of a[i] b[i], compensated */
@@ -81,25 +100,23 @@ static StripSummary SummariseRows(const MeritPacked *m, const double s[], StripS
   return all;
 }
 
-/* Eighths [from, to) of the strips: g of their rows */
+/* Quarters [from, to) of the strips: g of their rows */
 static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const double a[],
                          const double mend[], double factor, double offset, int64_t from, int64_t to,
                          double g[])
 {
   while (from < to) {
-    const int64_t strip = from / MERIT_EIGHTHS;
-    const int e0 = (int)(from % MERIT_EIGHTHS), e1 = (int)PetscMin(MERIT_EIGHTHS, to - strip * MERIT_EIGHTHS);
+    const int64_t strip = from / MERIT_QUARTERS;
+    const int q0 = (int)(from % MERIT_QUARTERS), q1 = (int)PetscMin(MERIT_QUARTERS, to - strip * MERIT_QUARTERS);
     double    acc[MERIT_STRIP] = {0};
 
-    path->forward(m, strip, a, mend, factor, e0, e1, acc);
-    for (int e = e0; e < e1; e++)
-      for (int r = 0; r < 32; r++) {
-        const int     at  = e / 4 * 128 + r / 8 * 32 + e % 4 * 8 + r % 8;
-        const int64_t row = strip * MERIT_STRIP + at;
+    path->forward(m, strip, a, mend, factor, q0, q1, acc);
+    for (int at = 0; at < MERIT_STRIP; at++) {
+      const int64_t row = strip * MERIT_STRIP + at;
 
-        if (row < m->n_rows) g[row] = acc[at] - offset;
-      }
-    from = strip * MERIT_EIGHTHS + e1;
+      if (at % 32 >= 8 * q0 && at % 32 < 8 * q1 && row < m->n_rows) g[row] = acc[at] - offset;
+    }
+    from = strip * MERIT_QUARTERS + q1;
   }
 }
 
@@ -119,7 +136,7 @@ static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, cons
 PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[], double g[])
 {
   const MeritPackedPath *path  = PathNow();
-  const int64_t          units = MeritPackedStrips(m->n_rows) * MERIT_EIGHTHS;
+  const int64_t          units = MeritPackedStrips(m->n_rows) * MERIT_QUARTERS;
   double                *a, *mend, offset, factor;
 
   PetscFunctionBegin;

@@ -96,8 +96,9 @@ AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const double a[], con
   for (int t = 0; t < 8; t++) _mm256_store_pd(acc + 4 * t, sum[t]);
 }
 
-AVX2 static void ForwardEighth(const uint64_t *word, int n, const double a[], const int list[], int n_list,
-                               const double mend[], double acc[32], int quarter)
+/* The same for a quarter of four words */
+AVX2 static void ForwardWords(const uint64_t *word, int n, const double a[], const int list[], int n_list,
+                              const double mend[], double acc[32], int quarter)
 {
   switch (quarter) {
   case 0:
@@ -116,24 +117,25 @@ AVX2 static void ForwardEighth(const uint64_t *word, int n, const double a[], co
 }
 
 AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[],
-                         double factor, int e0, int e1, double acc[MERIT_STRIP])
+                         double factor, int q0, int q1, double acc[MERIT_STRIP])
 {
   double       sum[MERIT_STRIP] __attribute__((aligned(64))) = {0};
   uint64_t     mask[MERIT_LINE];
   const double back = 0x1p1022 / factor;
 
-  RowMask(m, strip, e0, e1, mask);
+  RowMask(m, strip, q0, q1, mask);
   for (int32_t from = 0; from < m->n_cols; from += MERIT_COLUMN_BLOCK) {
     const int       n    = PetscMin(MERIT_COLUMN_BLOCK, m->n_cols - from);
     const uint64_t *line = PackedLine(m, strip, from);
     int             list[MERIT_COLUMN_BLOCK], n_list = ListMissing(line, n, mask, list);
 
-    for (int e = e0; e < e1; e++)
-      ForwardEighth(line + e / 4 * 4, n, a + from, list, n_list, mend + from, sum + 32 * e, e % 4);
+    for (int q = q0; q < q1; q++)
+      for (int h = 0; h < 2; h++)
+        ForwardWords(line + 4 * h, n, a + from, list, n_list, mend + from, sum + 128 * h + 32 * q, q);
   }
-  for (int e = e0; e < e1; e++)
-    for (int t = 0; t < 8; t++)
-      for (int l = 0; l < 4; l++) acc[e / 4 * 128 + 32 * l + e % 4 * 8 + t] += sum[32 * e + 4 * t + l] * back;
+  for (int h = 0; h < 2; h++)
+    for (int t = 8 * q0; t < 8 * q1; t++)
+      for (int l = 0; l < 4; l++) acc[128 * h + 32 * l + t] += sum[128 * h + 4 * t + l] * back;
 }
 
 /* Sum over a strip of copies (or, missing only: of missing genotypes) times s */
@@ -163,7 +165,7 @@ AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int3
   uint64_t     mask[MERIT_LINE];
   const double back = 0x1p1022 / factor;
 
-  RowMask(m, strip, 0, MERIT_EIGHTHS, mask);
+  RowMask(m, strip, 0, MERIT_QUARTERS, mask);
   for (int32_t j = from; j < to; j += MERIT_COLUMN_BLOCK) {
     const int       n    = PetscMin(MERIT_COLUMN_BLOCK, to - j);
     const uint64_t *line = PackedLine(m, strip, j);

@@ -2,11 +2,11 @@
 #include <merit/packed.h>
 
 /*
-  What the paths of the packed products share. An "eighth" e of a strip is the work unit of the forward product:
-  the 32 rows in bytes 2 (e % 4) and 2 (e % 4) + 1 of words 4 (e / 4) .. 4 (e / 4) + 3; all paths cut strips
-  this way, so threads may split a strip.
+  What the paths of the packed products share. A "quarter" q of a strip is the work unit of the forward product:
+  the 64 rows in bytes 2 q and 2 q + 1 of its eight words; all paths cut strips this way, so threads may split a
+  strip.
 */
-#define MERIT_EIGHTHS      8
+#define MERIT_QUARTERS     4
 #define MERIT_LOW_BITS     0x5555555555555555u
 #define MERIT_COLUMN_BLOCK 128 /* columns of a strip that stay in the first-level cache: 8 KiB */
 
@@ -19,10 +19,10 @@ typedef struct {
   double (*input_factor)(double largest);
   /* a strip's rows times factor, in the order that adjoint wants */
   void (*arrange)(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP]);
-  /* acc[row] += sum over all columns of copies a[j] / factor (missing: + mend[j] / factor), rows of eighths
-     [e0, e1) */
+  /* acc[row] += sum over all columns of copies a[j] / factor (missing: + mend[j] / factor), rows of quarters
+     [q0, q1) */
   void (*forward)(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
-                  int e0, int e1, double acc[MERIT_STRIP]);
+                  int q0, int q1, double acc[MERIT_STRIP]);
   /* y[j] += sum over the strip's rows of copies s / factor (missing: + mend[j] s / factor), columns [from,
      to) */
   void (*adjoint)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
@@ -30,11 +30,12 @@ typedef struct {
 } MeritPackedPath;
 
 extern const MeritPackedPath merit_packed_portable;
-/* The AVX2 path, or NULL where the compiler or the processor has none. */
+/* These paths, or NULL where the compiler or the processor has none. */
 const MeritPackedPath *MeritPackedPathAvx2(void);
+const MeritPackedPath *MeritPackedPathAvx512(void);
 
-/* May AVX2 code run now? */
-bool MeritPackedHasAvx2(void);
+/* The instructions that run now. */
+MeritPackedLevel MeritPackedLevelNow(void);
 
 /* Blocks of right-hand sides, any k >= 1. */
 PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double x[], double g[]);
@@ -76,13 +77,11 @@ static inline int64_t ShareFirst(int64_t n, int threads, int thread)
   return n / threads * thread + n % threads * thread / threads;
 }
 
-/* Low bits of the rows that exist, and of those of eighths [e0, e1) */
-static inline void RowMask(const MeritPacked *m, int64_t strip, int e0, int e1, uint64_t mask[MERIT_LINE])
+/* Low bits of the rows that exist, and of those of quarters [q0, q1) */
+static inline void RowMask(const MeritPacked *m, int64_t strip, int q0, int q1, uint64_t mask[MERIT_LINE])
 {
-  for (int q = 0; q < MERIT_LINE; q++) {
-    mask[q] = 0;
-    for (int e = e0; e < e1; e++)
-      if (e / 4 == q / 4) mask[q] |= (uint64_t)0xffff << (16 * (e % 4));
-    mask[q] &= RowBits(m->n_rows, strip, q);
-  }
+  uint64_t bytes = 0;
+
+  for (int q = q0; q < q1; q++) bytes |= (uint64_t)0xffff << (16 * q);
+  for (int w = 0; w < MERIT_LINE; w++) mask[w] = bytes & RowBits(m->n_rows, strip, w);
 }

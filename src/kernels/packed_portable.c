@@ -83,19 +83,19 @@ static inline double MendSum(const uint64_t line[MERIT_LINE], const uint64_t mas
 }
 
 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
-                    int e0, int e1, double acc[MERIT_STRIP])
+                    int q0, int q1, double acc[MERIT_STRIP])
 {
   uint64_t mask[MERIT_LINE];
 
   (void)factor;
-  RowMask(m, strip, e0, e1, mask);
+  RowMask(m, strip, q0, q1, mask);
   for (int32_t from = 0; from < m->n_cols; from += MERIT_COLUMN_BLOCK) {
     const int32_t   to   = PetscMin(from + MERIT_COLUMN_BLOCK, m->n_cols);
     const uint64_t *line = PackedLine(m, strip, from);
 
-    for (int e = e0; e < e1; e++)
-      for (int q = e / 4 * 4; q < e / 4 * 4 + 4; q++)
-        ForwardEightRows(line + q, to - from, 16 * (e % 4), a + from, acc + 32 * q + 8 * (e % 4));
+    for (int q = q0; q < q1; q++)
+      for (int w = 0; w < MERIT_LINE; w++)
+        ForwardEightRows(line + w, to - from, 16 * q, a + from, acc + 32 * w + 8 * q);
     MendForward(m, strip, from, to, mask, mend, acc);
   }
 }
@@ -121,7 +121,7 @@ static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t t
   uint64_t mask[MERIT_LINE];
 
   (void)factor;
-  RowMask(m, strip, 0, MERIT_EIGHTHS, mask);
+  RowMask(m, strip, 0, MERIT_QUARTERS, mask);
   for (int32_t j = from; j < to; j++) {
     const uint64_t *line = PackedLine(m, strip, j);
 

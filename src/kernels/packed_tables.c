@@ -58,7 +58,7 @@ __attribute__((target("avx2,fma"))) static void LookUpAvx2(const PackedVector ta
 #endif
 
 /* PackedLookNow - The look-up this processor runs best. */
-PackedLook PackedLookNow(void) { return MeritPackedHasAvx2() ? LookUpAvx2 : LookUpPortable; }
+PackedLook PackedLookNow(void) { return MeritPackedLevelNow() >= MERIT_PACKED_AVX2 ? LookUpAvx2 : LookUpPortable; }
 
 /* PackedMakeScratch - One scratch for each thread. Not collective; free(). */
 PetscErrorCode PackedMakeScratch(int *threads, PackedScratch **scratch)

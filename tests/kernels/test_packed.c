@@ -124,18 +124,18 @@ static void CheckProducts(const Case *c, int k)
   const int64_t n = c->m.n_rows, m = c->m.n_cols;
   double       *x = Random(m * k), *s = Random(n * k), *g = Random(n * k), *y = Random(m * k);
 
-  for (int portable = 0; portable < 2; portable++) {
-    MeritPackedUsePortable(portable);
+  for (int level = MERIT_PACKED_PORTABLE; level <= MERIT_PACKED_AVX512; level++) {
+    if ((int)MeritPackedUse((MeritPackedLevel)level) != level) continue;
     TestCall(MeritPackedForward(&c->m, k, x, g));
     CheckForward(c, k, x, g);
     TestCall(MeritPackedAdjoint(&c->m, k, s, y));
     CheckAdjoint(c, k, s, y);
   }
-  MeritPackedUsePortable(false);
+  MeritPackedUse(MERIT_PACKED_AVX512);
   free(x), free(s), free(g), free(y);
 }
 
-static void TestProductsEqualAPlainLoopOnBothPaths(void **unused)
+static void TestProductsEqualAPlainLoopWithAllInstructions(void **unused)
 {
   const int64_t n[]    = {1, 3, 255, 257, 700};
   const int32_t m[]    = {1, 7, 129};
@@ -293,7 +293,7 @@ static void TestCountsLeaveOutRowsBeyondTheLast(void **unused)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(TestProductsEqualAPlainLoopOnBothPaths),
+    cmocka_unit_test(TestProductsEqualAPlainLoopWithAllInstructions),
     cmocka_unit_test(TestMoreColumnsThanATableServes),
     cmocka_unit_test(TestMoreRowsThanATableServes),
     cmocka_unit_test(TestARangeOfColumnsIsAMatrixToo),

@@ -1,0 +1,322 @@
+/*
+  How fast the products with packed genotypes are, beside what the machine could do: multiply-adds of doubles a second and bytes
+  read a second, both measured in the same run. One line of JSON per result, medians of the repeats. README.md says how to read it.
+*/
+#include <merit/packed.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { MOST_REPEATS = 101, WIDEST = 64, GRAM = 32 };
+
+static const char *const level_name[] = {"portable", "avx2", "avx512"};
+
+typedef struct {
+  double seconds; /* to spend on a result */
+  double missing;
+  int    most_threads;
+  int    fixed_level; /* -1: the best there is */
+  bool   small_only;
+} Options;
+
+typedef struct {
+  double fma, read; /* multiply-adds, bytes a second of one core */
+} Ceilings;
+
+typedef struct {
+  MeritPacked m;
+  double     *x, *s, *g, *y, *D, *weight, *gram; /* [.. * WIDEST] */
+  uint64_t   *code;
+  double     *scale, *centre, *missing;
+} Case;
+
+typedef struct {
+  const char *name;
+  int         k;
+  void (*run)(Case *c, int k);
+  double macs; /* multiply-adds of a genotype and right-hand side */
+} Kernel;
+
+static double Clock(clockid_t which)
+{
+  struct timespec t;
+
+  clock_gettime(which, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *Room(size_t bytes)
+{
+  void *at = NULL;
+
+  if (posix_memalign(&at, 64, bytes + 64)) exit(1);
+  memset(at, 0, bytes + 64);
+  return at;
+}
+
+static uint64_t Random(void)
+{
+  static uint64_t state = 88172645463325252u;
+
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state;
+}
+
+static double Uniform(void) { return (double)(Random() >> 11) * 0x1p-53; }
+
+static int Ascending(const void *a, const void *b)
+{
+  const double x = *(const double *)a, y = *(const double *)b;
+
+  return (x > y) - (x < y);
+}
+
+/* Twelve chains of multiply-adds on vectors of 64 bytes, which the compiler splits where the processor has less */
+typedef double Vector __attribute__((vector_size(64)));
+
+#define FMA_LOOP(name, attribute)                                                                                              \
+  attribute static double name(long n)                                                                                         \
+  {                                                                                                                            \
+    Vector a[12], sum = {0};                                                                                                   \
+    Vector b = {1, 1, 1, 1, 1, 1, 1, 1}, c = {1e-9};                                                                           \
+                                                                                                                               \
+    for (int i = 0; i < 12; i++) a[i] = c;                                                                                     \
+    __asm__ volatile("" : "+m"(b), "+m"(c));                                                                                   \
+    for (long r = 0; r < n; r++)                                                                                               \
+      _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++) a[i] = a[i] * b + c;                                               \
+    for (int i = 0; i < 12; i++) sum += a[i];                                                                                  \
+    return sum[0] + sum[7];                                                                                                    \
+  }
+
+FMA_LOOP(FmaPortable, )
+#if defined(__x86_64__)
+FMA_LOOP(FmaAvx2, __attribute__((target("avx2,fma"))))
+FMA_LOOP(FmaAvx512, __attribute__((target("avx512f"))))
+#else
+#define FmaAvx2   FmaPortable
+#define FmaAvx512 FmaPortable
+#endif
+
+static volatile double sink;
+
+/* The most multiply-adds a second of any width the processor has: the ceiling is the machine's, not that of one path */
+static double FmaPeak(void)
+{
+  double (*const loop[])(long) = {FmaPortable, FmaAvx2, FmaAvx512};
+  const long n = 1000000;
+  double     best = 0;
+
+  for (int level = 0; level <= (int)MeritPackedUse(MERIT_PACKED_AVX512); level++)
+    for (int repeat = 0; repeat < 15; repeat++) {
+      const double begin = Clock(CLOCK_THREAD_CPUTIME_ID);
+      double       rate;
+
+      sink = loop[level](n);
+      rate = 96.0 * (double)n / (Clock(CLOCK_THREAD_CPUTIME_ID) - begin);
+      best = rate > best ? rate : best;
+    }
+  return best;
+}
+
+/* Bytes a second that one core reads from memory that no cache holds */
+static double ReadPeak(void)
+{
+  const size_t n    = (size_t)64 << 20;
+  uint64_t    *at   = Room(n * 8), sum[16] = {0};
+  double       best = 0;
+
+  for (size_t i = 0; i < n; i++) at[i] = i;
+  for (int repeat = 0; repeat < 7; repeat++) {
+    const double begin = Clock(CLOCK_THREAD_CPUTIME_ID);
+    double       rate;
+
+    for (size_t i = 0; i < n; i += 16)
+      for (size_t l = 0; l < 16; l++) sum[l] += at[i + l];
+    rate = 8.0 * (double)n / (Clock(CLOCK_THREAD_CPUTIME_ID) - begin);
+    best = rate > best ? rate : best;
+    sink = (double)sum[repeat];
+  }
+  free(at);
+  return best;
+}
+
+/* Genotypes of one allele frequency per column; a few words drawn anew for each line are enough to defeat prediction */
+static void FillCodes(Case *c, double missing)
+{
+  const int64_t strips = MeritPackedStrips(c->m.n_rows);
+
+  for (int64_t strip = 0; strip < strips; strip++)
+    for (int32_t j = 0; j < c->m.n_cols; j++)
+      for (int w = 0; w < MERIT_LINE; w++) {
+        uint64_t *at = c->code + ((size_t)strip * (size_t)c->m.n_cols + (size_t)j) * MERIT_LINE + w;
+        const int64_t row = strip * MERIT_STRIP + 32 * w;
+        const uint64_t low = Random() & 0x5555555555555555u, high = Random() & 0x5555555555555555u & ~low;
+
+        *at = low | high << 1;
+        for (double next = missing > 0 ? Uniform() / missing * 2 : 33; next < 32; next += 1 + Uniform() / missing * 2)
+          *at |= (uint64_t)3 << (2 * (int)next);
+        if (row + 32 > c->m.n_rows) *at |= row >= c->m.n_rows ? ~(uint64_t)0 : ~(uint64_t)0 << (2 * (c->m.n_rows - row));
+      }
+}
+
+static Case MakeCase(int64_t n, int32_t m, double missing)
+{
+  Case c = {.m = {.n_rows = n, .n_cols = m, .stride = m}};
+
+  c.code    = Room((size_t)MeritPackedStrips(n) * (size_t)m * 64);
+  c.scale   = Room((size_t)m * sizeof(double));
+  c.centre  = Room((size_t)m * sizeof(double));
+  c.missing = Room((size_t)m * sizeof(double));
+  c.x       = Room((size_t)m * WIDEST * sizeof(double));
+  c.y       = Room((size_t)m * WIDEST * sizeof(double));
+  c.s       = Room((size_t)n * WIDEST * sizeof(double));
+  c.g       = Room((size_t)n * WIDEST * sizeof(double));
+  c.D       = Room((size_t)n * sizeof(double));
+  c.gram    = Room(GRAM * GRAM * sizeof(double));
+  for (int32_t j = 0; j < m; j++) c.scale[j] = 1, c.centre[j] = c.missing[j] = 0.75;
+  for (int64_t i = 0; i < (int64_t)m * WIDEST; i++) c.x[i] = Uniform() - 0.5;
+  for (int64_t i = 0; i < n * WIDEST; i++) c.s[i] = Uniform() - 0.5;
+  for (int64_t i = 0; i < n; i++) c.D[i] = Uniform();
+  FillCodes(&c, missing);
+  c.m.code = c.code, c.m.scale = c.scale, c.m.centre = c.centre, c.m.missing = c.missing;
+  return c;
+}
+
+static void FreeCase(Case *c)
+{
+  free(c->code), free(c->scale), free(c->centre), free(c->missing);
+  free(c->x), free(c->y), free(c->s), free(c->g), free(c->D), free(c->gram);
+}
+
+static void Need(PetscErrorCode ierr)
+{
+  if (ierr) exit(1);
+}
+
+static void Forward(Case *c, int k) { Need(MeritPackedForward(&c->m, k, c->x, c->g)); }
+static void Adjoint(Case *c, int k) { Need(MeritPackedAdjoint(&c->m, k, c->s, c->y)); }
+static void Squares(Case *c, int k) { Need(MeritPackedSquares(&c->m, k, c->s, c->y)); }
+
+/* Columns [first, first + n) */
+static MeritPacked Range(const Case *c, int32_t first, int32_t n)
+{
+  MeritPacked part = c->m;
+
+  part.n_cols = n;
+  part.code += (size_t)first * MERIT_LINE;
+  part.scale += first, part.centre += first, part.missing += first;
+  return part;
+}
+
+/* Both products with 32 columns after another, as a block sweep does */
+static void Sweep(Case *c, int k)
+{
+  for (int32_t j = 0; j < c->m.n_cols; j += GRAM) {
+    const MeritPacked part = Range(c, j, PetscMin(GRAM, c->m.n_cols - j));
+
+    Need(MeritPackedAdjoint(&part, k, c->s, c->y + j * k));
+    Need(MeritPackedForward(&part, k, c->x + j * k, c->g));
+  }
+}
+
+static void Gram(Case *c, int k)
+{
+  (void)k;
+  for (int32_t j = 0; j + GRAM <= c->m.n_cols; j += GRAM) Need(MeritPackedGram(&c->m, j, GRAM, 1, c->D, c->gram));
+}
+
+/* Median of the repeats that fit into the time, at least three; one thread by its own clock */
+static double Median(const Kernel *kernel, Case *c, int threads, double seconds, int *repeats)
+{
+  const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+  const double    begin = Clock(CLOCK_MONOTONIC);
+  double          took[MOST_REPEATS];
+  int             n = 0;
+
+  kernel->run(c, kernel->k);
+  while (n < MOST_REPEATS && (n < 3 || Clock(CLOCK_MONOTONIC) - begin < seconds)) {
+    const double at = Clock(clock);
+
+    kernel->run(c, kernel->k);
+    took[n++] = Clock(clock) - at;
+  }
+  qsort(took, (size_t)n, sizeof(*took), Ascending);
+  *repeats = n;
+  return took[n / 2];
+}
+
+static void Measure(const Kernel *kernel, Case *c, int threads, const Options *o, Ceilings top)
+{
+  const double genotypes = (double)c->m.n_rows * (double)c->m.n_cols;
+  double       seconds, rate;
+  int          repeats, level = (int)MeritPackedUse(o->fixed_level < 0 ? MERIT_PACKED_AVX512 : (MeritPackedLevel)o->fixed_level);
+
+  omp_set_num_threads(threads);
+  seconds = Median(kernel, c, threads, o->seconds, &repeats);
+  rate    = genotypes / seconds / threads;
+  printf("{\"kernel\": \"%s\", \"rows\": %lld, \"columns\": %d, \"width\": %d, \"threads\": %d, \"instructions\": \"%s\", "
+         "\"missing\": %g, \"repeats\": %d, \"seconds\": %.4g, \"genotypes_per_second_per_core\": %.4g, \"of_fma_peak\": %.3f, "
+         "\"of_read_peak\": %.3f}\n",
+         kernel->name, (long long)c->m.n_rows, c->m.n_cols, kernel->k, threads, level_name[level], o->missing, repeats, seconds, rate,
+         rate * kernel->k * kernel->macs / top.fma, rate / 4 / top.read);
+  fflush(stdout);
+}
+
+static void MeasureAll(int64_t n, int32_t m, const Options *o, Ceilings top)
+{
+  static const int width[] = {1, 2, 3, 4, 8, 16, 32, 64};
+  Case             c       = MakeCase(n, m, o->missing);
+
+  for (int threads = 1; threads <= o->most_threads; threads *= 2) {
+    for (size_t i = 0; i < sizeof(width) / sizeof(*width); i++) {
+      const Kernel forward = {"forward", width[i], Forward, 1}, adjoint = {"adjoint", width[i], Adjoint, 1};
+
+      Measure(&forward, &c, threads, o, top);
+      Measure(&adjoint, &c, threads, o, top);
+    }
+    Measure(&(Kernel){"squares", 1, Squares, 1}, &c, threads, o, top);
+    Measure(&(Kernel){"sweep", 1, Sweep, 2}, &c, threads, o, top);
+    Measure(&(Kernel){"gram", 1, Gram, (GRAM + 1) / 2.0}, &c, threads, o, top);
+  }
+  FreeCase(&c);
+}
+
+static bool Parse(int argc, char **argv, Options *o)
+{
+  int letter;
+
+  while ((letter = getopt(argc, argv, "s:m:t:i:c")) >= 0) {
+    if (letter == 's') o->seconds = atof(optarg);
+    else if (letter == 'm') o->missing = atof(optarg);
+    else if (letter == 't') o->most_threads = atoi(optarg);
+    else if (letter == 'c') o->small_only = true;
+    else if (letter != 'i') return false;
+    else
+      for (o->fixed_level = 2; o->fixed_level >= 0 && strcmp(optarg, level_name[o->fixed_level]); o->fixed_level--) continue;
+    if (letter == 'i' && o->fixed_level < 0) return false;
+  }
+  return optind == argc;
+}
+
+int main(int argc, char **argv)
+{
+  Options  o = {.seconds = 1, .most_threads = 2, .fixed_level = -1};
+  Ceilings top;
+
+  if (!Parse(argc, argv, &o)) {
+    fprintf(stderr, "usage: %s [-s SECONDS] [-m MISSING_RATE] [-t MOST_THREADS] [-i portable|avx2|avx512] [-c (in cache only)]\n", argv[0]);
+    return 2;
+  }
+  top = (Ceilings){FmaPeak(), ReadPeak()};
+  printf("{\"ceiling\": \"one core\", \"multiply_adds_per_second\": %.4g, \"bytes_read_per_second\": %.4g}\n", top.fma, top.read);
+  MeasureAll(2000, 10976, &o, top);
+  if (!o.small_only) MeasureAll(50000, 20000, &o, top);
+  return 0;
+}
