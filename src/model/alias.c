@@ -176,6 +176,8 @@ static PetscErrorCode FindForTrait(MeritModel model, int trait)
     PetscCall(MeritAliasEliminate(work.n_small, work.gram, work.norm, n_kept, order, dependent, &n_null, &null_vectors));
     if (n_null) PetscCall(MarkBig(model, &work, n_null, null_vectors));
   }
+  for (int j = 0; j < work.n_small; j++)
+    if (work.norm[j] <= 0.0) MarkSmall(model, &work, j); /* a covariate of zeros; levels without observations are marked as such */
   n = n_kept;
   for (int j = work.n_before; j < work.n_small; j++) order[n++] = j;
   PetscCall(MeritAliasEliminate(work.n_small, work.gram, work.norm, n, order, dependent, &n_null, NULL));

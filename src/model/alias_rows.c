@@ -137,13 +137,14 @@ PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
 {
   const size_t n    = (size_t)work->n_small;
   Entries      list = {0};
-  int32_t      column[1024];
-  double       value[1024];
+  int32_t     *column;
+  double      *value;
   int64_t      most = 8 << 20; /* merge now and then, so that memory stays near the number of distinct entries */
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(n * n + 1, &work->gram));
   PetscCall(PetscCalloc1(n + 1, &work->norm));
+  PetscCall(PetscMalloc2(n + 1, &column, n + 1, &value)); /* a row meets each of the columns at most once */
   for (int64_t row = 0; row < model->rows.n; row++) {
     int m;
 
@@ -167,6 +168,7 @@ PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
   }
   PetscCall(Compress(&list, work));
   PetscCall(PetscFree(list.at));
+  PetscCall(PetscFree2(column, value));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

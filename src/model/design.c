@@ -6,9 +6,15 @@
 static PetscErrorCode Moments(MeritModel model, int c)
 {
   const double *x = model->rows.covariate[c];
-  double        sum[2] = {0.0, 0.0}, square = 0.0, mean;
+  double        sum[2] = {0.0, 0.0}, square = 0.0, mean, most = 0.0;
 
   PetscFunctionBegin;
+  for (int64_t row = 0; row < model->rows.n; row++)
+    if (!isnan(x[row])) most = PetscMax(most, fabs(x[row]));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, model->comm));
+  if (most > 0.0 && most < MERIT_SMALLEST)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, model->covariate[c].name,
+                         "all values of this covariate are below %g: choose another unit", MERIT_SMALLEST));
   for (int64_t row = 0; row < model->rows.n; row++)
     if (!isnan(x[row])) sum[0] += x[row], sum[1] += 1.0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, model->comm));
@@ -56,7 +62,8 @@ static PetscErrorCode Standardise(MeritModel model, int k)
     if (reg->covariate != MERIT_COVARIATE_COLUMN) continue;
     if (spec->kind == MERIT_TERM_FIXED) {
       /* a constant covariate stays what it is: with an intercept it is aliased */
-      if (cov->sd > 1e-12 * fabs(cov->mean)) term->scale[r] = cov->sd;
+      if (!(cov->sd > 1e-12 * fabs(cov->mean))) continue;
+      term->scale[r] = cov->sd;
       if (!reg->n_class && HasIntercepts(model->formula, spec)) term->centre[r] = cov->mean;
     } else if (spec->centre) {
       term->centre[r] = cov->mean;
