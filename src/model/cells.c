@@ -3,8 +3,8 @@
 #include <merit/file.h>
 #include <string.h>
 
-/* "3.0" -> 1 character, "12.000" -> 2, "3.5" -> -1, anything else: its length */
-static int64_t IntegerClass(const char *label, size_t length)
+/* MeritModelClassLength - Bytes of a class's label that count: "3.0" -> 1, "12.000" -> 2, "3.5" -> -1, anything else: all. Not collective. */
+int64_t MeritModelClassLength(const char *label, size_t length)
 {
   size_t i = 0, whole, fraction = 0;
 
@@ -34,7 +34,7 @@ static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fix
   for (int32_t c = 0; c < MeritStringsCount(raw); c++) {
     size_t      length;
     const char *label = MeritStringsGet(raw, c, &length);
-    int64_t     keep  = fixed ? IntegerClass(label, length) : (int64_t)length;
+    int64_t     keep  = fixed ? MeritModelClassLength(label, length) : (int64_t)length;
 
     if (keep < 0) {
       MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, FirstLine(table, *code, n, c), NULL,

@@ -246,6 +246,18 @@ static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Matrices of a level are worked on in room of a fixed size */
+static PetscErrorCode CheckSize(MeritNode model, const MeritTermSpec *term)
+{
+  PetscFunctionBegin;
+  if (term->n_components > FORMULA_COMPONENTS) {
+    PetscCall(FormulaErrorPlaced(model, term->line, term->column,
+                                 "`%s` has %d components over all traits: more than %d are not available", term->label,
+                                 term->n_components, FORMULA_COMPONENTS));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static uint32_t TraitsOf(const FormulaBuilder *b, int k)
 {
   uint32_t all = 0;
@@ -300,6 +312,7 @@ PetscErrorCode FormulaBuilderFinish(FormulaBuilder *b)
   for (int k = 0; k < f->n_terms; k++) {
     PetscCall(FormulaNameRegressors(b->model, f->term + k));
     PetscCall(LayComponents(f->term + k, b->mask[k], f->n_traits));
+    PetscCall(CheckSize(b->model, f->term + k));
   }
   PetscCall(WarnOfSplitPedigree(b));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -4,6 +4,7 @@
 
 #define FORMULA_TRAITS  32 /* one bit each in the builder's masks and in MeritRecordsView */
 #define FORMULA_CLASSES 8  /* class columns of one product */
+#define FORMULA_COMPONENTS 64 /* of a term; room for a level in solvers and preconditioners */
 #define FORMULA_DEGREE  20 /* highest Legendre degree */
 
 typedef enum { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_MARK } TokenKind;

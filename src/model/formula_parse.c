@@ -114,6 +114,8 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   PetscCall(TakeBound(p, &x->low));
   PetscCall(Expect(p, ',', "and the upper end in leg(column, order, low, high)"));
   PetscCall(TakeBound(p, &x->high));
+  if (!isfinite(x->high - x->low))
+    PetscCall(FormulaError(p->node, low_at, "the interval of leg() is too wide"));
   if (!(x->low < x->high))
     PetscCall(FormulaError(p->node, low_at, "the interval of leg() must rise: low < high"));
   PetscFunctionReturn(PETSC_SUCCESS);

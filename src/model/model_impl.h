@@ -5,6 +5,11 @@
 #include <merit/model.h>
 #include <merit/table.h>
 
+/* Bounds of traits and covariates: what the largest absolute value of a column may be, so that squares of it and of what is made of it
+   stay within double precision */
+#define MERIT_LARGEST  1e30
+#define MERIT_SMALLEST 1e-30
+
 /* Canonical numbers below 0 in a regressor's column of the records */
 enum { NUMBER_MISSING = -1, NUMBER_UNKNOWN_PARENT = -2, NUMBER_NOT_IN_PEDIGREE = -3, NUMBER_NO_GENOTYPE = -4 };
 
@@ -121,6 +126,7 @@ PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table);
 bool           MeritModelUnknownParent(MeritModel model, const char *label);
 PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table);
 /* cells.c: codes of the cells of a regressor's class columns */
+int64_t        MeritModelClassLength(const char *label, size_t length);
 PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
                                int32_t **code, MeritStrings *pool);
 /* rows.c */

@@ -93,6 +93,14 @@ static PetscErrorCode ReadNumbers(MeritModel model, MeritTable table, const char
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Is the class of the job file the label, of which `length` bytes count? */
+static bool IsClass(const char *of_job, const char *label, int64_t length)
+{
+  const int64_t n = (int64_t)strlen(of_job), own = MeritModelClassLength(of_job, (size_t)n);
+
+  return (own < 0 ? n : own) == length && !strncmp(of_job, label, (size_t)length);
+}
+
 /* Residual class of each row: -1 where its column is missing */
 static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
 {
@@ -110,12 +118,15 @@ static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
   PetscCall(MeritTableText(table, column, &code, &pool));
   for (int64_t row = 0; row < rows->n; row++) {
     const char *label;
+    size_t      length;
+    int64_t     keep;
     int         c = 0;
 
     rows->residual[row] = -1;
     if (code[row] < 0) continue;
-    label = MeritStringsGet(pool, code[row], NULL);
-    while (c < formula->n_residuals && strcmp(formula->residual[c].label, label)) c++;
+    label = MeritStringsGet(pool, code[row], &length);
+    keep  = MeritModelClassLength(label, length);
+    while (c < formula->n_residuals && !IsClass(formula->residual[c].label, label, keep < 0 ? (int64_t)length : keep)) c++;
     if (c == formula->n_residuals)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->records_path, rows->line[row], label,
                     "this class of %s has no residual variance in the job file", formula->residual_by);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+static const double SMALLEST_WEIGHT = 1e-15;
+
 /* The id that stands for a row in messages: the first ped or snp id column, else nothing */
 typedef struct {
   const int32_t *code;
@@ -58,6 +60,14 @@ static const char *MissingReason(MeritModel model, int k, int r, int64_t row, ch
   return NULL;
 }
 
+/* Squares of what the equations are made of must stay within double precision */
+static void CheckSize(MeritModel model, const char *name, double x, int64_t row, const char *id, MeritFault *fault)
+{
+  if (fabs(x) > MERIT_LARGEST)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id, "%s = %g is beyond %g: choose another unit",
+                  name, x, MERIT_LARGEST);
+}
+
 /* Faults of a row whose trait t counts so far: animals that are not in the pedigree, Legendre values out of range */
 static void CheckRegressor(MeritModel model, int k, int r, int64_t row, const char *id, MeritFault *fault)
 {
@@ -76,6 +86,8 @@ static void CheckRegressor(MeritModel model, int k, int r, int64_t row, const ch
       MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
                     "%s = %g lies outside the interval [%g, %g] of leg()", reg->column, x, reg->low, reg->high);
   }
+  if (reg->covariate == MERIT_COVARIATE_COLUMN)
+    CheckSize(model, reg->column, model->rows.covariate[term->covariate[r]][row], row, id, fault);
 }
 
 static void CheckWeight(MeritModel model, int t, int64_t row, const char *id, MeritFault *fault)
@@ -88,6 +100,9 @@ static void CheckWeight(MeritModel model, int t, int64_t row, const char *id, Me
     MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
                   isnan(w) ? "the weight in column %s is missing" : "the weight in column %s is not a positive number",
                   model->weight[t]);
+  else if (w < SMALLEST_WEIGHT || w > 1.0 / SMALLEST_WEIGHT)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
+                  "the weight %g in column %s is not between %g and %g", w, model->weight[t], SMALLEST_WEIGHT, 1.0 / SMALLEST_WEIGHT);
 }
 
 /* Does trait t of this row count? The reason why not goes to the exclusions (a missing trait itself is none) */
@@ -116,6 +131,7 @@ static PetscErrorCode SelectTrait(MeritModel model, int t, int64_t row, const ch
     }
   }
   if (!why) CheckWeight(model, t, row, id, fault);
+  if (!why) CheckSize(model, formula->trait[t], model->rows.y[row * formula->n_traits + t], row, id, fault);
   *counts = !why;
   if (why) {
     snprintf(reason, sizeof(reason), "%s: %s", formula->trait[t], why);
@@ -148,6 +164,9 @@ static PetscErrorCode CheckTraits(MeritModel model)
     if (n > 1 && range[0] == -range[1])
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, formula->trait[t], "all %lld observations of this trait are %g: no variation",
                            (long long)n, range[0]));
+    if (PetscMax(range[0], range[1]) > 0.0 && PetscMax(range[0], range[1]) < MERIT_SMALLEST)
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, formula->trait[t],
+                           "all observations of this trait are below %g: choose another unit", MERIT_SMALLEST));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

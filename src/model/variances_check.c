@@ -6,6 +6,9 @@
 /* Largest deviation from positive semi-definiteness that counts as rounding, relative */
 static const double tolerance = 1e-10;
 
+/* Variances beyond this, or its reciprocal, would leave the range of double precision in the equations */
+static const double SMALLEST = 1e-60;
+
 /* Smallest eigenvalue of a symmetric matrix, which is destroyed */
 static PetscErrorCode SmallestEigenvalue(int n, double *a, double *smallest)
 {
@@ -33,6 +36,10 @@ static PetscErrorCode CheckDiagonal(MeritNode node, const VarianceShape *s, cons
     if (own < 0 || (s->definite && own <= 0)) {
       PetscCall(MeritNodeError(node, "the variance of %s in `%s` is %g: it must be %s", s->name[i], s->label,
                                own, s->definite ? "positive" : "0 or more"));
+    }
+    if (own != 0 && !(own >= SMALLEST && own <= 1 / SMALLEST)) {
+      PetscCall(MeritNodeError(node, "the variance of %s in `%s` is %g, not between %g and %g: choose another unit",
+                               s->name[i], s->label, own, SMALLEST, 1 / SMALLEST));
     }
     for (int j = 0; j < n && own == 0; j++) {
       if (v[i * n + j] != 0) {

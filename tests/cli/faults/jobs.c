@@ -56,8 +56,7 @@ static const FaultCase cases[] = {
      .in = {.job = WITH_LINE("solver: {type: cholesky}")}},
     {"a preconditioner that needs a formed matrix is refused", 2,
      "job.yaml:6:26: preconditioner \"ilu\" is not available: the equations are never formed, so it must be one of none, jacobi, merit_block, "
-     "merit_ped, merit_fixed, "
-     "composite, deflation",
+     "merit_ped, merit_fixed, composite, deflation",
      .in = {.job = WITH_LINE("solver: {preconditioner: ilu}")}},
     {"no model", 2, "job.yaml:1:1: the job file has no model", .in = {.job = JOB_RECORDS JOB_PEDIGREE JOB_VARIANCES JOB_OUTPUT}},
     {"no records", 2, "job.yaml:1:1: the job file has no records: file", .in = {.job = JOB_PEDIGREE JOB_MODEL JOB_VARIANCES JOB_OUTPUT}},

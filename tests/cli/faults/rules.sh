@@ -69,6 +69,26 @@ for n in 1 3; do
   says 'unknown parents' '2 of them founders'
 done
 
+cat >classes.csv <<'END'
+y,herd,x,nought
+2,1.0,7,0
+4,1,7.0,0
+9,2,7,0
+END
+cat >classes.yaml <<'END'
+records: {file: classes.csv}
+model: y ~ herd + cov(x) + cov(nought)
+variances: {residual: {by: herd, value: {1: 1, 2.0: 1}}}
+output: out
+END
+for n in 1 3; do
+  run $n solve classes.yaml
+  row 'residual classes are whole numbers too' out/solutions.tsv 'y 1 1 1 3 9 NA ok'
+  row 'the last class depends on the intercept' out/solutions.tsv 'y herd 1 2 1 0 NA aliased'
+  row 'a constant covariate does' out/solutions.tsv 'y cov.x. 1 1 3 0 NA aliased'
+  row 'a covariate of zeros too' out/solutions.tsv 'y cov.nought. 1 1 3 0 NA aliased'
+done
+
 printf '1 s1 0 100 A C\n23 s2 0.5 200 G T\nX s3 0 100 A G\n2 s4 0 1 A C\n' >chip.bim
 printf 'f 1 0 0 1 -9\nf 01 0 0 2 -9\nf 2 0 0 2 -9\nf 4 0 0 1 -9\nf q 0 0 1 -9\n' >chip.fam
 # s1: 2 0 2 1 0 copies of A1; s2: one missing; s4: none
