@@ -13,6 +13,9 @@ typedef struct _p_MeritDict *MeritDict;
   the label; order NULL means by label alone. Collective; nothing is kept of the arguments.
 */
 MERIT_EXTERN PetscErrorCode MeritDictCreate(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict);
+/* The same, and the numbers of the pool's strings at once, number[strings of pool]: spares a MeritDictFind. */
+MERIT_EXTERN PetscErrorCode MeritDictCreateNumbers(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict,
+                                                   int64_t number[]);
 /* Number of labels in all. */
 MERIT_EXTERN int64_t MeritDictSize(MeritDict dict);
 /* number[code] of every string of a pool, -1 if the dictionary does not have it. Collective. */

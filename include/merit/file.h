@@ -47,6 +47,8 @@ MERIT_EXTERN PetscErrorCode MeritTextAdd(MeritText *text, const char format[], .
 MERIT_EXTERN PetscErrorCode MeritTextAddBytes(MeritText *text, const char at[], size_t n);
 /* A number with 12 significant digits, "NA" for a NaN. */
 MERIT_EXTERN PetscErrorCode MeritTextAddReal(MeritText *text, double value);
+/* Append a whole number. */
+MERIT_EXTERN PetscErrorCode MeritTextAddInteger(MeritText *text, int64_t value);
 /* Free what the buffer holds; it may be filled anew. */
 MERIT_EXTERN void MeritTextFree(MeritText *text);
 

@@ -21,6 +21,8 @@ MERIT_EXTERN PetscErrorCode MeritTableColumns(MeritTable table, int *n, const ch
 MERIT_EXTERN int MeritTableFind(MeritTable table, const char name[]);
 /* Ask for a column as text, number, or (by two calls) both. Before Read. */
 MERIT_EXTERN PetscErrorCode MeritTableSelect(MeritTable table, int column, MeritColumnKind kind);
+/* One pool for all text columns, as for ids of animals and of their parents. Before Read. */
+MERIT_EXTERN PetscErrorCode MeritTableShare(MeritTable table);
 /* Read the selected columns. Malformed lines (field count, unclosed quote, NUL byte), what is not a number in a number column (a
    decimal comma is named as such; inf and nan words are refused) are INPUT errors with file, line and column name. Collective. */
 MERIT_EXTERN PetscErrorCode MeritTableRead(MeritTable table);

@@ -2,6 +2,9 @@
 #include <merit/exchange.h>
 #include <string.h>
 
+/* Labels looked up together */
+enum { AT_ONCE = 64 };
+
 struct _p_MeritDict {
   MPI_Comm     comm;
   PetscMPIInt  size, rank;
@@ -54,51 +57,71 @@ static PetscErrorCode PlanByHash(MPI_Comm comm, PetscMPIInt size, const DictLabe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Add labels to the table; order[c] becomes the least of each distinct label's (least[] has room for all) */
-static PetscErrorCode InternAll(MeritDict d, const DictLabels *labels, int64_t least[])
+/* Labels first .. first + n - 1, without their 0s, for a look-up of many */
+static void Few(const DictLabels *labels, int64_t first, int64_t n, const char *at[], size_t length[])
 {
-  PetscFunctionBegin;
-  for (int64_t i = 0; i < labels->n; i++) {
-    int32_t before = MeritStringsCount(d->table), c;
+  const int64_t *start = labels->start + first;
 
-    PetscCall(MeritStringsIntern(d->table, labels->at + labels->start[i],
-                                 (size_t)(labels->start[i + 1] - labels->start[i] - 1), &c));
-    if (least && (c >= before || labels->order[i] < least[c])) least[c] = labels->order[i];
+  for (int64_t i = 0; i < n; i++) {
+    at[i]     = labels->at + start[i];
+    length[i] = (size_t)(start[i + 1] - start[i] - 1);
   }
+}
+
+/* Add labels to the table: code[n] of each, and order[code] the least of each distinct label's (room for all) */
+static PetscErrorCode InternAll(MeritDict d, const DictLabels *labels, int32_t code[], int64_t least[])
+{
+  const char *at[AT_ONCE];
+  size_t      length[AT_ONCE];
+
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < labels->n; i += AT_ONCE) {
+    const int64_t n = PetscMin(AT_ONCE, labels->n - i);
+
+    Few(labels, i, n, at, length);
+    PetscCall(MeritStringsInternMany(d->table, n, at, length, code + i));
+  }
+  for (int64_t i = 0; least && i < labels->n; i++) least[i] = INT64_MAX;
+  for (int64_t i = 0; least && i < labels->n; i++) least[code[i]] = PetscMin(least[code[i]], labels->order[i]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every distinct label comes to its hash owner's table; *order[strings of table], or NULL when no rank has orders */
-static PetscErrorCode FillTable(MeritDict d, MeritStrings pool, const int64_t order[], int64_t **least)
+/*
+  Every distinct label comes to its hash owner's table; *order[strings of table], or NULL when no rank has orders. *ex (NULL on
+  one rank) is how the labels came, (*code)[arriving] what they are in the table; both are the caller's.
+*/
+static PetscErrorCode FillTable(MeritDict d, MeritStrings pool, const int64_t order[], MeritExchange *ex, int32_t **code,
+                                int64_t **least)
 {
-  DictLabels    mine, come = {0};
-  MeritExchange ex;
-  char         *at;
-  int           mine_ordered = order != NULL, ordered;
+  DictLabels mine, come = {0};
+  char      *at;
+  int        mine_ordered = order != NULL, ordered;
 
   PetscFunctionBegin;
+  *ex    = NULL;
   *least = NULL;
   PetscCallMPI(MPI_Allreduce(&mine_ordered, &ordered, 1, MPI_INT, MPI_MAX, d->comm));
   PetscCall(PoolLabels(pool, &mine));
   if (d->size == 1) {
     mine.order = (int64_t *)order;
     if (order) PetscCall(PetscMalloc1(mine.n + 1, least));
-    PetscCall(InternAll(d, &mine, *least));
+    PetscCall(PetscMalloc1(mine.n + 1, code));
+    PetscCall(InternAll(d, &mine, *code, *least));
     PetscCall(PetscFree(mine.start));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(PlanByHash(d->comm, d->size, &mine, &ex));
-  PetscCall(MeritExchangeForwardBytes(ex, mine.at, mine.start, &at, &come.start));
+  PetscCall(PlanByHash(d->comm, d->size, &mine, ex));
+  PetscCall(MeritExchangeForwardBytes(*ex, mine.at, mine.start, &at, &come.start));
   PetscCall(PetscFree(mine.start));
-  come.n  = MeritExchangeArriving(ex);
+  come.n  = MeritExchangeArriving(*ex);
   come.at = at;
   if (ordered) {
     PetscCall(PetscMalloc1(come.n, &come.order));
     PetscCall(PetscMalloc1(come.n + 1, least)); /* never NULL, also with no label here: all ranks go the same way */
-    PetscCall(MeritExchangeForward(ex, sizeof(*order), order, come.order));
+    PetscCall(MeritExchangeForward(*ex, sizeof(*order), order, come.order));
   }
-  PetscCall(MeritExchangeDestroy(&ex));
-  PetscCall(InternAll(d, &come, *least));
+  PetscCall(PetscMalloc1(come.n + 1, code));
+  PetscCall(InternAll(d, &come, *code, *least));
   PetscCall(PetscFree(come.order));
   PetscCall(PetscFree(come.start));
   PetscCall(PetscFree(at));
@@ -178,9 +201,24 @@ static PetscErrorCode NumberTogether(MeritDict d, const DictLabels *table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* number[strings of the pool] from those of the table, back along the way the labels came */
+static PetscErrorCode Answer(MeritDict d, MeritStrings pool, MeritExchange ex, const int32_t code[], int64_t number[])
+{
+  const int64_t n = ex ? MeritExchangeArriving(ex) : MeritStringsCount(pool);
+  int64_t      *answer;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, &answer));
+  for (int64_t i = 0; i < n; i++) answer[i] = d->number[code[i]];
+  if (ex) PetscCall(MeritExchangeBack(ex, sizeof(*answer), answer, number));
+  else PetscCall(PetscArraycpy(number, answer, n));
+  PetscCall(PetscFree(answer));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
-  MeritDictCreate - Number all distinct strings of all ranks' pools by (least order over ranks, bytes in the C
-  locale's order).
+  MeritDictCreateNumbers - Number all distinct strings of all ranks' pools by (least order over ranks, bytes in the C
+  locale's order), and tell the numbers.
 
   Collective on comm. Numbers do not depend on the number of ranks or on how the strings are spread.
 
@@ -189,17 +227,20 @@ static PetscErrorCode NumberTogether(MeritDict d, const DictLabels *table)
 . pool  - this rank's strings, may be empty
 - order - [strings of pool] first sort key, or NULL (on all ranks) for the labels alone
 
-  Output Parameter:
-. dict - owned by the caller, free with `MeritDictDestroy()`
+  Output Parameters:
++ dict   - owned by the caller, free with `MeritDictDestroy()`
+- number - [strings of pool] their numbers; NULL on all ranks if not wanted
 
   Persistent memory: twice the bytes of the labels and about 40 bytes for each, spread over the ranks. The
   distributed order is a sample sort by regular sampling (Shi and Schaeffer, 1992).
 @*/
-PetscErrorCode MeritDictCreate(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict)
+PetscErrorCode MeritDictCreateNumbers(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict, int64_t number[])
 {
-  MeritDict  d;
-  DictLabels table;
-  int64_t   *least;
+  MeritDict     d;
+  DictLabels    table;
+  MeritExchange ex;
+  int64_t      *least;
+  int32_t      *code;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&d));
@@ -208,7 +249,7 @@ PetscErrorCode MeritDictCreate(MPI_Comm comm, MeritStrings pool, const int64_t o
   PetscCallMPI(MPI_Comm_size(comm, &d->size));
   PetscCallMPI(MPI_Comm_rank(comm, &d->rank));
   PetscCall(MeritStringsCreate(&d->table));
-  PetscCall(FillTable(d, pool, order, &least));
+  PetscCall(FillTable(d, pool, order, &ex, &code, &least));
   PetscCall(PoolLabels(d->table, &table));
   table.order = least;
   PetscCall(PetscMalloc1(table.n, &d->number));
@@ -216,7 +257,18 @@ PetscErrorCode MeritDictCreate(MPI_Comm comm, MeritStrings pool, const int64_t o
   else PetscCall(NumberTogether(d, &table));
   PetscCall(PetscFree(table.start));
   PetscCall(PetscFree(least));
+  if (number) PetscCall(Answer(d, pool, ex, code, number));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree(code));
   *dict = d;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritDictCreate - `MeritDictCreateNumbers()` without the numbers. Collective. */
+PetscErrorCode MeritDictCreate(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritDictCreateNumbers(comm, pool, order, dict, NULL));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -226,11 +278,21 @@ int64_t MeritDictSize(MeritDict d)
   return d->n;
 }
 
-static int64_t NumberOf(MeritDict d, const char *at, size_t length)
+/* Numbers of labels that are looked up in this rank's table */
+static void NumbersOf(MeritDict d, const DictLabels *labels, int64_t number[])
 {
-  int32_t c = MeritStringsFind(d->table, at, length);
+  const char *at[AT_ONCE];
+  size_t      length[AT_ONCE];
+  int32_t     code[AT_ONCE];
 
-  return c < 0 ? -1 : d->number[c];
+  for (int64_t first = 0; first < labels->n; first += AT_ONCE) {
+    const int64_t n = PetscMin(AT_ONCE, labels->n - first);
+
+    Few(labels, first, n, at, length);
+    MeritStringsFindMany(d->table, n, at, length, code);
+    for (int64_t i = 0; i < n; i++) __builtin_prefetch(d->number + PetscMax(code[i], 0));
+    for (int64_t i = 0; i < n; i++) number[first + i] = code[i] < 0 ? -1 : d->number[code[i]];
+  }
 }
 
 /*@
@@ -240,32 +302,29 @@ static int64_t NumberOf(MeritDict d, const char *at, size_t length)
 @*/
 PetscErrorCode MeritDictFind(MeritDict d, MeritStrings pool, int64_t number[])
 {
-  DictLabels    mine;
+  DictLabels    mine, come = {0};
   MeritExchange ex;
-  int64_t      *answer, *start;
+  int64_t      *answer;
   char         *at;
 
   PetscFunctionBegin;
+  PetscCall(PoolLabels(pool, &mine));
   if (d->size == 1) {
-    for (int32_t c = 0; c < MeritStringsCount(pool); c++) {
-      size_t      length;
-      const char *label = MeritStringsGet(pool, c, &length);
-
-      number[c] = NumberOf(d, label, length);
-    }
+    NumbersOf(d, &mine, number);
+    PetscCall(PetscFree(mine.start));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(PoolLabels(pool, &mine));
   PetscCall(PlanByHash(d->comm, d->size, &mine, &ex));
-  PetscCall(MeritExchangeForwardBytes(ex, mine.at, mine.start, &at, &start));
-  PetscCall(PetscMalloc1(MeritExchangeArriving(ex), &answer));
-  for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)
-    answer[i] = NumberOf(d, at + start[i], (size_t)(start[i + 1] - start[i] - 1));
+  PetscCall(MeritExchangeForwardBytes(ex, mine.at, mine.start, &at, &come.start));
+  PetscCall(PetscFree(mine.start));
+  come.n  = MeritExchangeArriving(ex);
+  come.at = at;
+  PetscCall(PetscMalloc1(come.n, &answer));
+  NumbersOf(d, &come, answer);
+  PetscCall(PetscFree(at));
+  PetscCall(PetscFree(come.start));
   PetscCall(MeritExchangeBack(ex, sizeof(*answer), answer, number));
   PetscCall(PetscFree(answer));
-  PetscCall(PetscFree(at));
-  PetscCall(PetscFree(start));
-  PetscCall(PetscFree(mine.start));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

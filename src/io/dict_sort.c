@@ -5,13 +5,13 @@
 */
 #include "dict_private.h"
 #include "io_private.h"
+#include <merit/ancestry.h>
 #include <merit/exchange.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What decides most comparisons without touching the bytes of the labels: 24 bytes that stay in cache */
+/* What decides most comparisons without touching the bytes of the labels */
 typedef struct {
-  int64_t  order;
   uint64_t head; /* first 8 bytes, the first one highest, padded with 0 */
   int64_t  index;
 } SortKey;
@@ -45,27 +45,91 @@ static int CompareKeys(const void *pa, const void *pb, void *labels)
 {
   const SortKey *a = (const SortKey *)pa, *b = (const SortKey *)pb;
 
-  if (a->order != b->order) return a->order < b->order ? -1 : 1;
   if (a->head != b->head) return a->head < b->head ? -1 : 1;
   return CompareLabels((const DictLabels *)labels, a->index, (const DictLabels *)labels, b->index);
 }
 
-PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index)
+/* Labels index[0..n) by their bytes, compared two by two */
+static PetscErrorCode SortFew(const DictLabels *labels, int64_t n, int32_t index[])
 {
   const int64_t *start = labels->start;
   SortKey       *key;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(labels->n, &key));
-  for (int64_t i = 0; i < labels->n; i++) {
-    key[i].order = labels->order ? labels->order[i] : 0;
-    key[i].head  = Head(labels->at + start[i], start[i + 1] - start[i] - 1);
-    key[i].index = i;
-  }
-  if (labels->n > 1) qsort_r(key, (size_t)labels->n, sizeof(*key), CompareKeys, (void *)labels);
-  PetscCall(PetscMalloc1(labels->n, index));
-  for (int64_t i = 0; i < labels->n; i++) (*index)[i] = key[i].index;
+  PetscCall(PetscMalloc1(n, &key));
+  for (int64_t i = 0; i < n; i++)
+    key[i] = (SortKey){Head(labels->at + start[index[i]], start[index[i] + 1] - start[index[i]] - 1), index[i]};
+  qsort_r(key, (size_t)n, sizeof(*key), CompareKeys, (void *)labels);
+  for (int64_t i = 0; i < n; i++) index[i] = (int32_t)key[i].index;
   PetscCall(PetscFree(key));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* How many bytes labels index[0..n) have in common, of those behind `depth`; *longest: bytes of the longest */
+static int64_t CommonBytes(const DictLabels *labels, int64_t n, const int32_t index[], int64_t depth, int64_t *longest)
+{
+  const char *first  = labels->at + labels->start[index[0]];
+  int64_t     common = labels->start[index[0] + 1] - labels->start[index[0]] - 1 - depth;
+
+  *longest = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const char   *at     = labels->at + labels->start[index[i]];
+    const int64_t length = labels->start[index[i] + 1] - labels->start[index[i]] - 1;
+    int64_t       same   = 0;
+
+    *longest = PetscMax(*longest, length);
+    while (same < common && depth + same < length && at[depth + same] == first[depth + same]) same++;
+    common = same;
+  }
+  return common;
+}
+
+/* Labels index[0..n), alike in their first `depth` bytes: eight bytes behind what all share decide by a radix sort, then the next */
+static PetscErrorCode SortBytes(const DictLabels *labels, int64_t n, int32_t index[], int64_t depth)
+{
+  const int64_t *start = labels->start;
+  int64_t        longest;
+  uint64_t      *key;
+
+  PetscFunctionBegin;
+  depth += CommonBytes(labels, n, index, depth, &longest);
+  if (n < 64 || depth >= longest) {
+    PetscCall(SortFew(labels, n, index));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscMalloc1(n, &key));
+  for (int64_t i = 0; i < n; i++)
+    key[i] = Head(labels->at + start[index[i]] + depth, PetscMax(0, start[index[i] + 1] - start[index[i]] - 1 - depth));
+  PetscCall(MeritSortKeys(n, key, index));
+  for (int64_t first = 0, last; first < n; first = last) {
+    for (last = first + 1; last < n && key[last] == key[first];) last++;
+    if (last - first > 1) PetscCall(SortBytes(labels, last - first, index + first, PetscMin(depth + 8, longest)));
+  }
+  PetscCall(PetscFree(key));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* By a radix sort of the first keys, which decide nearly everything where there are any; ties by the bytes */
+PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index)
+{
+  const int64_t n = labels->n;
+  uint64_t     *key;
+  int32_t      *place;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(n, &key, n, &place));
+  for (int64_t i = 0; i < n; i++) {
+    key[i]   = (uint64_t)(labels->order ? labels->order[i] : 0) ^ (uint64_t)1 << 63;
+    place[i] = (int32_t)i;
+  }
+  PetscCall(MeritSortKeys(n, key, place));
+  for (int64_t first = 0, last; first < n; first = last) {
+    for (last = first + 1; last < n && key[last] == key[first];) last++;
+    if (last - first > 1) PetscCall(SortBytes(labels, last - first, place + first, 0));
+  }
+  PetscCall(PetscMalloc1(n, index));
+  for (int64_t i = 0; i < n; i++) (*index)[i] = place[i];
+  PetscCall(PetscFree2(key, place));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -9,58 +9,45 @@ typedef struct {
   double  year;
 } Row;
 
-/* This rank's lines: local codes into one pool of all labels */
+/* This rank's lines: local codes into one pool of all labels, both the table's */
 typedef struct {
-  int64_t      n;
-  int32_t     *code[PED_DAM + 1]; /* [n] -1 missing */
-  MeritStrings pool;
-  int64_t     *order; /* [strings of pool] line of first own line here, INT64_MAX none */
+  int64_t        n;
+  const int32_t *code[PED_DAM + 1]; /* [n] -1 missing */
+  MeritStrings   pool;
+  int64_t       *order; /* [strings of pool] line of first own line here, INT64_MAX none */
 } Lines;
 
 static bool IsGroup(const char *text) { return text[0] == '-' && isdigit((unsigned char)text[1]); }
 
-/* Codes of one text column in the common pool */
-static PetscErrorCode TakeColumn(MeritTable table, int column, MeritStrings pool, int64_t n, int32_t code[])
+/* Does any label look like a genetic group? Then the lines are to be looked through */
+static bool AnyGroup(MeritStrings pool)
 {
-  const int32_t *at;
-  MeritStrings   labels;
-  int32_t       *map;
-
-  PetscFunctionBegin;
-  PetscCall(MeritTableText(table, column, &at, &labels));
-  PetscCall(PetscMalloc1(MeritStringsCount(labels), &map));
-  for (int32_t c = 0; c < MeritStringsCount(labels); c++) {
-    size_t      length;
-    const char *text = MeritStringsGet(labels, c, &length);
-
-    PetscCall(MeritStringsIntern(pool, text, length, map + c));
-  }
-  for (int64_t i = 0; i < n; i++) code[i] = at[i] < 0 ? -1 : map[at[i]];
-  PetscCall(PetscFree(map));
-  PetscFunctionReturn(PETSC_SUCCESS);
+  for (int32_t c = 0; c < MeritStringsCount(pool); c++)
+    if (IsGroup(MeritStringsGet(pool, c, NULL))) return true;
+  return false;
 }
 
 /* Every line needs an id, and its parents must be animals */
 static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const Lines *lines)
 {
-  MeritFault fault = {0};
+  const bool groups = AnyGroup(lines->pool);
+  MeritFault fault  = {0};
 
   PetscFunctionBegin;
   for (int64_t i = 0; i < lines->n && fault.kind == MERIT_ERROR_NONE; i++) {
-    const int64_t line = MeritTableLine(table, i);
-    const int32_t id   = lines->code[PED_ID][i];
+    const int32_t id = lines->code[PED_ID][i];
 
     if (id < 0) {
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, line, NULL,
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, MeritTableLine(table, i), NULL,
                     "the id is empty or a word for an unknown parent; every line of a pedigree needs an id");
       continue;
     }
-    for (int role = PED_SIRE; role <= PED_DAM; role++) {
+    for (int role = PED_SIRE; groups && role <= PED_DAM; role++) {
       const int32_t parent = lines->code[role][i];
       const char   *text   = parent < 0 ? "" : MeritStringsGet(lines->pool, parent, NULL);
 
       if (IsGroup(text))
-        MeritFaultSet(&fault, MERIT_ERROR_USAGE, ped->path, line, MeritStringsGet(lines->pool, id, NULL),
+        MeritFaultSet(&fault, MERIT_ERROR_USAGE, ped->path, MeritTableLine(table, i), MeritStringsGet(lines->pool, id, NULL),
                       "negative %s code %s: genetic groups are not available yet; an unknown parent is 0, "
                       "NA, '.' or empty",
                       role == PED_SIRE ? "sire" : "dam", text);
@@ -78,11 +65,8 @@ static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int c
 
   PetscFunctionBegin;
   PetscCall(MeritTableRows(table, &lines->n, &first));
-  PetscCall(MeritStringsCreate(&lines->pool));
-  for (int role = PED_ID; role <= PED_DAM; role++) {
-    PetscCall(PetscMalloc1(lines->n, &lines->code[role]));
-    PetscCall(TakeColumn(table, column[role], lines->pool, lines->n, lines->code[role]));
-  }
+  for (int role = PED_ID; role <= PED_DAM; role++)
+    PetscCall(MeritTableText(table, column[role], &lines->code[role], &lines->pool));
   PetscCall(CheckLines(ped, table, lines));
   for (int32_t c = 0; c < MeritStringsCount(ped->founders); c++) {
     size_t      length;
@@ -106,14 +90,13 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, int year_
   int64_t      *number;
 
   PetscFunctionBegin;
-  PetscCall(MeritDictCreate(ped->comm, lines->pool, lines->order, &ped->dict));
+  PetscCall(PetscMalloc1(MeritStringsCount(lines->pool) + 1, &number));
+  PetscCall(MeritDictCreateNumbers(ped->comm, lines->pool, lines->order, &ped->dict, number));
   PetscCall(PetscFree(lines->order));
   ped->n = MeritDictSize(ped->dict);
   if (ped->n > INT32_MAX)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
                          "%lld animals: more than %d are not available", (long long)ped->n, INT32_MAX));
-  PetscCall(PetscMalloc1(MeritStringsCount(lines->pool) + 1, &number));
-  PetscCall(MeritDictFind(ped->dict, lines->pool, number));
   if (year_column >= 0) PetscCall(MeritTableNumbers(table, year_column, &year));
   PetscCall(PetscMalloc1(lines->n, rows));
   for (int64_t i = 0; i < lines->n; i++) {
@@ -126,8 +109,6 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, int year_
                        .year = year ? year[i] : NAN};
   }
   PetscCall(PetscFree(number));
-  for (int role = PED_ID; role <= PED_DAM; role++) PetscCall(PetscFree(lines->code[role]));
-  PetscCall(MeritStringsDestroy(&lines->pool));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -219,6 +200,7 @@ PetscErrorCode PedigreeLoadLines(MeritPedigree ped, PedigreeLoading *loading)
     if (column[role] >= 0)
       PetscCall(
           MeritTableSelect(table, column[role], role == PED_YEAR ? MERIT_COLUMN_NUMBER : MERIT_COLUMN_TEXT));
+  PetscCall(MeritTableShare(table));
   PetscCall(MeritTableRead(table));
   PetscCall(TakeLines(ped, table, column, &lines));
   PetscCallMPI(MPI_Allreduce(&lines.n, &n_lines, 1, MPI_INT64_T, MPI_SUM, ped->comm));

@@ -223,6 +223,14 @@ PetscErrorCode MeritTableSelect(MeritTable t, int column, MeritColumnKind kind)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritTableShare - All text columns get one pool, so that equal texts have equal codes. Before Read; alike on all ranks. */
+PetscErrorCode MeritTableShare(MeritTable t)
+{
+  PetscFunctionBegin;
+  t->share = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritTableRows - Rows of this rank, and the number of the first one over all ranks; outputs may be NULL. Not collective. */
 PetscErrorCode MeritTableRows(MeritTable t, int64_t *n_local, int64_t *first)
 {
@@ -284,12 +292,13 @@ PetscErrorCode MeritTableDestroy(MeritTable *table)
 
   PetscFunctionBegin;
   if (!t) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int c = 0; t->column && c < t->n; c++) PetscCall(TableColumnReset(&t->column[c]));
+  for (int c = 0; t->column && c < t->n; c++) PetscCall(TableColumnReset(t, &t->column[c]));
   for (int i = 0; i < t->missing.n; i++) PetscCall(PetscFree(t->missing.word[i]));
   PetscCall(PetscFree(t->missing.word));
   PetscCall(PetscFree(t->missing.length));
   PetscCall(PetscFree(t->column));
   PetscCall(PetscFree(t->name));
+  PetscCall(MeritStringsDestroy(&t->shared));
   PetscCall(MeritStringsDestroy(&t->names));
   PetscCall(PetscFree(t->path));
   free(t->gap);

@@ -74,7 +74,7 @@ PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int6
 
 typedef struct {
   bool         text, number; /* asked for */
-  MeritStrings pool;
+  MeritStrings pool;  /* owned unless it is the table's shared one */
   int32_t     *code;  /* [n_local] */
   double      *value; /* [n_local] */
 } TableColumn;
@@ -105,9 +105,11 @@ struct _p_MeritTable {
   const char **name;         /* [n], borrowed from names; the array is owned */
   TableMissing missing;
   TableColumn *column;       /* [n] */
+  MeritStrings shared;       /* of all text columns, NULL: each has its own; owned */
+  bool         share;
   int64_t      n_local, first, line_before;
   TableGap    *gap;          /* [n_gap], ascending; owned */
   int64_t      n_gap;
 };
 
-PETSC_INTERN PetscErrorCode TableColumnReset(TableColumn *column);
+PETSC_INTERN PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column);

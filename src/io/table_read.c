@@ -7,9 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Texts of a few rows, kept until they are looked up together */
+enum { ROWS_AT_ONCE = 64 };
+typedef struct {
+  char   *bytes; /* of all texts; owned */
+  size_t  used, room;
+  size_t *start; /* [columns * ROWS_AT_ONCE] in bytes; owned */
+  size_t *length; /* [columns * ROWS_AT_ONCE], SIZE_MAX: missing; owned */
+} Waiting;
+
 /* One rank's pass through its share */
 typedef struct {
   MeritTable  t;
+  Waiting     waiting;
   TableLines  lines;
   TableField *field;            /* [columns] of the line in work */
   int        *selected;         /* [n_selected] columns asked for */
@@ -21,10 +31,11 @@ typedef struct {
   char        fault_text[512];
 } Reader;
 
-PetscErrorCode TableColumnReset(TableColumn *column)
+PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column)
 {
   PetscFunctionBegin;
-  PetscCall(MeritStringsDestroy(&column->pool));
+  if (column->pool != t->shared) PetscCall(MeritStringsDestroy(&column->pool));
+  column->pool = NULL;
   free(column->code);
   free(column->value);
   column->code  = NULL;
@@ -109,6 +120,52 @@ static void SetNumber(Reader *r, int c, TableField f, double *value)
   else if (fault == TABLE_NUMBER_LARGE) Fault(r, name, "\"%.*s%s\" is too large a number", shown, f.at, more);
 }
 
+/* Note a text of the row in work */
+static PetscErrorCode Wait(Reader *r, int c, bool missing, TableField f)
+{
+  Waiting     *w  = &r->waiting;
+  const size_t at = (size_t)c * ROWS_AT_ONCE + (size_t)(r->n_rows % ROWS_AT_ONCE);
+
+  PetscFunctionBegin;
+  w->length[at] = missing ? SIZE_MAX : f.length;
+  if (missing) PetscFunctionReturn(PETSC_SUCCESS);
+  if (w->used + f.length > w->room) {
+    w->room = 2 * (w->used + f.length) + 4096;
+    PetscCall(Grow(&w->bytes, (int64_t)w->room, 1));
+  }
+  memcpy(w->bytes + w->used, f.at, f.length);
+  w->start[at] = w->used;
+  w->used += f.length;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Codes of the texts that wait, n rows up to the present one */
+static PetscErrorCode LookUp(Reader *r, int n)
+{
+  Waiting    *w = &r->waiting;
+  const char *at[ROWS_AT_ONCE];
+  size_t      length[ROWS_AT_ONCE];
+  int32_t     code[ROWS_AT_ONCE];
+
+  PetscFunctionBegin;
+  for (int s = 0; s < r->n_selected; s++) {
+    TableColumn  *column = &r->t->column[r->selected[s]];
+    const size_t *start  = w->start + (size_t)r->selected[s] * ROWS_AT_ONCE, *l = w->length + (size_t)r->selected[s] * ROWS_AT_ONCE;
+    int           m = 0;
+
+    if (!column->text) continue;
+    for (int i = 0; i < n; i++) {
+      if (l[i] == SIZE_MAX) continue;
+      at[m]       = w->bytes + start[i];
+      length[m++] = l[i];
+    }
+    PetscCall(MeritStringsInternMany(column->pool, m, at, length, code));
+    for (int i = n - 1; i >= 0; i--) column->code[r->n_rows - n + i] = l[i] == SIZE_MAX ? -1 : code[--m];
+  }
+  w->used = 0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode AddRow(Reader *r)
 {
   MeritTable t = r->t;
@@ -120,16 +177,14 @@ static PetscErrorCode AddRow(Reader *r)
     TableColumn *column  = &t->column[c];
     const bool   missing = IsMissing(&t->missing, r->field[c]);
 
-    if (column->text) {
-      if (missing) column->code[r->n_rows] = -1;
-      else PetscCall(MeritStringsIntern(column->pool, r->field[c].at, r->field[c].length, &column->code[r->n_rows]));
-    }
+    if (column->text) PetscCall(Wait(r, c, missing, r->field[c]));
     if (column->number) {
       if (missing) column->value[r->n_rows] = NAN;
       else SetNumber(r, c, r->field[c], &column->value[r->n_rows]);
     }
   }
   r->n_rows++;
+  if (r->n_rows % ROWS_AT_ONCE == 0) PetscCall(LookUp(r, ROWS_AT_ONCE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -173,10 +228,14 @@ static PetscErrorCode Begin(MeritTable t, Reader *r)
   t->n_gap = 0;
   free(t->gap);
   t->gap = NULL;
-  PetscCall(PetscMalloc2(t->n, &r->selected, t->n, &r->field));
+  PetscCall(PetscMalloc4(t->n, &r->selected, t->n, &r->field, (size_t)t->n * ROWS_AT_ONCE, &r->waiting.start,
+                         (size_t)t->n * ROWS_AT_ONCE, &r->waiting.length));
+  for (int c = 0; c < t->n; c++) PetscCall(TableColumnReset(t, &t->column[c]));
+  PetscCall(MeritStringsDestroy(&t->shared));
+  if (t->share) PetscCall(MeritStringsCreate(&t->shared));
   for (int c = 0; c < t->n; c++) {
-    PetscCall(TableColumnReset(&t->column[c]));
-    if (t->column[c].text) PetscCall(MeritStringsCreate(&t->column[c].pool));
+    t->column[c].pool = t->column[c].text ? t->shared : NULL;
+    if (t->column[c].text && !t->share) PetscCall(MeritStringsCreate(&t->column[c].pool));
     if (t->column[c].text || t->column[c].number) r->selected[r->n_selected++] = c;
   }
   r->lines = (TableLines){.action = ReadLine, .context = r, .stop = INT64_MAX};
@@ -233,10 +292,12 @@ PetscErrorCode MeritTableRead(MeritTable t)
   PetscCall(Begin(t, &r));
   if (t->gzip) PetscCall(TableDealGzip(t->comm, t->path, t->bytes, t->data, &r.lines, &fault));
   else PetscCall(ReadRange(t, &r, &fault));
+  PetscCall(LookUp(&r, (int)(r.n_rows % ROWS_AT_ONCE)));
   PetscCall(Place(t, &r, &fault));
   PetscCall(SetRoom(&r, r.n_rows));
   TableLinesFree(&r.lines);
-  PetscCall(PetscFree2(r.selected, r.field));
+  PetscCall(PetscFree4(r.selected, r.field, r.waiting.start, r.waiting.length));
+  free(r.waiting.bytes);
   PetscCall(MeritFaultAgree(t->comm, &fault));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

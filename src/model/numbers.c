@@ -72,20 +72,44 @@ static PetscErrorCode NumberAnimals(MeritModel model, MeritTable table, int k)
   if (ped) PetscCall(MeritPedigreeDict(model->pedigree, &dict));
   else PetscCall(MeritGenotypesDict(model->genotypes, &dict));
   for (int r = 0; r < spec->n_regressors; r++) {
-    int          twin = Twin(spec, r);
-    int32_t     *code;
-    MeritStrings pool;
+    const int32_t *code;
+    MeritStrings   pool;
+    int            twin = Twin(spec, r), column;
 
     if (twin >= 0) {
       term->number[r] = term->number[twin];
       continue;
     }
-    PetscCall(MeritModelCells(model, table, spec, &spec->regressor[r], &code, &pool));
+    /* one column, as it is written */
+    PetscCall(MeritModelColumn(model, table, spec->regressor[r].class_column[0], &column));
+    PetscCall(MeritTableText(table, column, &code, &pool));
     PetscCall(NumberIds(model, dict, absent, ped, code, pool, ped && r > 0 ? NUMBER_UNKNOWN_PARENT : NUMBER_MISSING,
                         &term->number[r]));
-    PetscCall(PetscFree(code));
-    PetscCall(MeritStringsDestroy(&pool));
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Codes of one regressor's cells into a pool of them all, which is made of the first regressor's; `pool` is taken over */
+static PetscErrorCode Unite(int64_t n, int32_t code[], MeritStrings pool, MeritStrings *all)
+{
+  int32_t *map;
+
+  PetscFunctionBegin;
+  if (!*all) {
+    *all = pool;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscMalloc1(MeritStringsCount(pool) + 1, &map));
+  for (int32_t c = 0; c < MeritStringsCount(pool); c++) {
+    size_t      length;
+    const char *label = MeritStringsGet(pool, c, &length);
+
+    PetscCall(MeritStringsIntern(*all, label, length, &map[c]));
+  }
+  for (int64_t row = 0; row < n; row++)
+    if (code[row] >= 0) code[row] = map[code[row]];
+  PetscCall(PetscFree(map));
+  PetscCall(MeritStringsDestroy(&pool));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -94,40 +118,32 @@ static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
   MeritModelTerm      *term = &model->term[k];
+  MeritStrings         all  = NULL;
   int32_t            **code;
-  MeritStrings        *pool, all;
+  int64_t             *of_code;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc2(spec->n_regressors, &code, spec->n_regressors, &pool));
-  PetscCall(MeritStringsCreate(&all));
+  PetscCall(PetscCalloc1(spec->n_regressors, &code));
   for (int r = 0; r < spec->n_regressors; r++) {
+    MeritStrings pool;
+
     if (!spec->regressor[r].n_class || Twin(spec, r) >= 0) continue;
-    PetscCall(MeritModelCells(model, table, spec, &spec->regressor[r], &code[r], &pool[r]));
-    for (int32_t c = 0; c < MeritStringsCount(pool[r]); c++) {
-      size_t      length;
-      const char *label = MeritStringsGet(pool[r], c, &length);
-      int32_t     added;
-
-      PetscCall(MeritStringsIntern(all, label, length, &added));
-    }
+    PetscCall(MeritModelCells(model, table, spec, &spec->regressor[r], &code[r], &pool));
+    PetscCall(Unite(model->rows.n, code[r], pool, &all));
   }
-  PetscCall(MeritDictCreate(model->comm, all, NULL, &term->dict));
+  PetscCall(PetscMalloc1(MeritStringsCount(all) + 1, &of_code));
+  PetscCall(MeritDictCreateNumbers(model->comm, all, NULL, &term->dict, of_code));
   for (int r = 0; r < spec->n_regressors; r++) {
-    int64_t *of_code;
-
     if (!spec->regressor[r].n_class) continue;
-    if (!pool[r]) {
+    if (!code[r]) {
       term->number[r] = term->number[Twin(spec, r)];
       continue;
     }
-    PetscCall(PetscMalloc1(MeritStringsCount(pool[r]) + 1, &of_code));
-    PetscCall(MeritDictFind(term->dict, pool[r], of_code));
     PetscCall(Spread(model, code[r], of_code, NUMBER_MISSING, &term->number[r]));
-    PetscCall(PetscFree(of_code));
     PetscCall(PetscFree(code[r]));
-    PetscCall(MeritStringsDestroy(&pool[r]));
   }
-  PetscCall(PetscFree2(code, pool));
+  PetscCall(PetscFree(code));
+  PetscCall(PetscFree(of_code));
   PetscCall(MeritStringsDestroy(&all));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

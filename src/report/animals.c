@@ -64,10 +64,11 @@ static PetscErrorCode Values(const Animals *a, const double row[], MeritText *te
 static PetscErrorCode Count(MeritReport report, double n, MeritText *text)
 {
   PetscFunctionBegin;
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
   if (AnimalsFirstTerm(report) < 0)
-    PetscCall(MeritTextAddBytes(text, "\tNA", 3));
+    PetscCall(MeritTextAddBytes(text, "NA", 2));
   else
-    PetscCall(MeritTextAdd(text, "\t%.0f", n));
+    PetscCall(MeritTextAddInteger(text, (int64_t)n));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -91,7 +92,8 @@ static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritTe
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(MeritTextAddReal(text, F[i]));
     PetscCall(Count(report, a->ped[i * a->width], text));
-    PetscCall(MeritTextAdd(text, "\t%lld", (long long)n_offspring[i]));
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    PetscCall(MeritTextAddInteger(text, n_offspring[i]));
     PetscCall(Values(a, a->ped + i * a->width, text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

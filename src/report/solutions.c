@@ -17,12 +17,14 @@ static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, 
   PetscCall(ReportAddField(text, component, strlen(component)));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(ReportAddField(text, level, length));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
   if (n >= 0)
-    PetscCall(MeritTextAdd(text, "\t%lld\t", (long long)n));
+    PetscCall(MeritTextAddInteger(text, n));
   else
-    PetscCall(MeritTextAddBytes(text, "\tNA\t", 4));
+    PetscCall(MeritTextAddBytes(text, "NA", 2));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(MeritTextAddReal(text, aliased ? 0 : solution));
-  PetscCall(MeritTextAdd(text, "\tNA\t%s\n", aliased ? "aliased" : "ok"));
+  PetscCall(MeritTextAddBytes(text, aliased ? "\tNA\taliased\n" : "\tNA\tok\n", aliased ? 12 : 7));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Strings looked up together */
+enum { AT_ONCE = 64 };
+
 /* The hash beside the code spares the look at a string that only shares the slot, and all strings when the table grows. */
 typedef struct {
   uint32_t hash; /* low half */
@@ -109,11 +112,9 @@ static PetscErrorCode GrowBytes(MeritStrings p, size_t length)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritStringsIntern - Code of a string, added if it is new. Not collective; the bytes are copied. */
-PetscErrorCode MeritStringsIntern(MeritStrings p, const char at[], size_t length, int32_t *code)
+static PetscErrorCode Intern(MeritStrings p, uint32_t hash, const char at[], size_t length, int32_t *code)
 {
-  const uint32_t hash = (uint32_t)MeritStringsHash(at, length);
-  const uint64_t s    = Probe(p, hash, at, length);
+  const uint64_t s = Probe(p, hash, at, length);
 
   PetscFunctionBegin;
   if (p->slot[s].code < 0) {
@@ -129,6 +130,64 @@ PetscErrorCode MeritStringsIntern(MeritStrings p, const char at[], size_t length
     *code = p->slot[s].code;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStringsIntern - Code of a string, added if it is new. Not collective; the bytes are copied. */
+PetscErrorCode MeritStringsIntern(MeritStrings p, const char at[], size_t length, int32_t *code)
+{
+  PetscFunctionBegin;
+  PetscCall(Intern(p, (uint32_t)MeritStringsHash(at, length), at, length, code));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  A look-up in a large pool misses the cache three times, for the slot, the place and the bytes. Many at once ask memory for all
+  slots, then for all places, then for all bytes before the first is looked at.
+*/
+static void Fetch(MeritStrings p, int n, const char *const at[], const size_t length[], uint32_t hash[])
+{
+  for (int i = 0; i < n; i++) {
+    hash[i] = (uint32_t)MeritStringsHash(at[i], length[i]);
+    __builtin_prefetch(p->slot + (hash[i] & p->mask));
+  }
+  for (int i = 0; i < n; i++) {
+    const Slot *slot = p->slot + (hash[i] & p->mask);
+
+    if (slot->code >= 0 && slot->hash == hash[i]) __builtin_prefetch(p->start + slot->code);
+  }
+  for (int i = 0; i < n; i++) {
+    const Slot *slot = p->slot + (hash[i] & p->mask);
+
+    if (slot->code >= 0 && slot->hash == hash[i]) __builtin_prefetch(p->bytes + p->start[slot->code]);
+  }
+}
+
+/* MeritStringsInternMany - Codes of n strings, in this order as if by `MeritStringsIntern()`. Not collective. */
+PetscErrorCode MeritStringsInternMany(MeritStrings p, int64_t n, const char *const at[], const size_t length[], int32_t code[])
+{
+  uint32_t hash[AT_ONCE];
+
+  PetscFunctionBegin;
+  for (int64_t first = 0; first < n; first += AT_ONCE) {
+    const int m = (int)PetscMin(AT_ONCE, n - first);
+
+    Fetch(p, m, at + first, length + first, hash);
+    for (int i = 0; i < m; i++) PetscCall(Intern(p, hash[i], at[first + i], length[first + i], code + first + i));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStringsFindMany - Codes of n strings, -1 where the pool does not have them. Not collective. */
+void MeritStringsFindMany(MeritStrings p, int64_t n, const char *const at[], const size_t length[], int32_t code[])
+{
+  uint32_t hash[AT_ONCE];
+
+  for (int64_t first = 0; first < n; first += AT_ONCE) {
+    const int m = (int)PetscMin(AT_ONCE, n - first);
+
+    Fetch(p, m, at + first, length + first, hash);
+    for (int i = 0; i < m; i++) code[first + i] = p->slot[Probe(p, hash[i], at[first + i], length[first + i])].code;
+  }
 }
 
 /* MeritStringsFind - Code of a string, or -1. Not collective. */

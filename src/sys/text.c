@@ -1,3 +1,4 @@
+#include "decimal.h"
 #include <merit/file.h>
 #include <math.h>
 #include <stdarg.h>
@@ -59,11 +60,23 @@ PetscErrorCode MeritTextAddBytes(MeritText *text, const char at[], size_t n)
 PetscErrorCode MeritTextAddReal(MeritText *text, double value)
 {
   PetscFunctionBegin;
-  PetscCall(Reserve(text, 32));
+  PetscCall(Reserve(text, DECIMAL_ROOM));
   if (isnan(value))
-    text->n += (size_t)snprintf(text->at + text->n, 32, "NA");
+    text->n += (size_t)snprintf(text->at + text->n, DECIMAL_ROOM, "NA");
+  else if (value == 0)
+    text->n += (size_t)snprintf(text->at + text->n, DECIMAL_ROOM, "0");
   else
-    text->n += (size_t)snprintf(text->at + text->n, 32, "%.12g", value == 0 ? 0. : value);
+    text->n += DecimalReal(value, text->at + text->n);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTextAddInteger - Append a whole number. Not collective. */
+PetscErrorCode MeritTextAddInteger(MeritText *text, int64_t value)
+{
+  PetscFunctionBegin;
+  PetscCall(Reserve(text, DECIMAL_ROOM));
+  text->n += DecimalInteger(value, text->at + text->n);
+  text->at[text->n] = 0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -468,8 +468,40 @@ static void TestNumbersHaveTwelveDigits(void **state)
   assert_null(text.at);
 }
 
+/* 12 digits as the C library writes them: near ties, at the borders of the two notations, of all magnitudes */
+static void TestNumbersAreWrittenAsPrintfDoes(void **state)
+{
+  static const double at[] = {999999999999.5, 999999999999.49, 123456789012.5, 99999999999.95, 1e12, 1e11, 0.0001, 0.00009999999999999,
+                              0.000099999999999949, 2.5e-5, 0.1, 1e22, 1e23, 1e34, 1e300, 5e-324, 9999999999995e-13};
+  uint64_t            bits = 88172645463325252u;
+  MeritText           text = {0};
+  char                want[64];
+
+  (void)state;
+  for (int i = 0; i < 200000; i++) {
+    double x = at[i % 17];
+
+    bits ^= bits << 13, bits ^= bits >> 7, bits ^= bits << 17;
+    if (i < 170)
+      for (int k = 0; k < i / 34; k++) x = nextafter(x, i % 2 ? INFINITY : 0.0);
+    else
+      x = ldexp((double)(int64_t)bits, i % 3 ? -63 - (int)(bits % 7) * i / 170 % 90 : -64);
+    if (i % 3 == 0 && i > 170) x = (double)(int64_t)(bits >> 20) / 1000.0;
+    text.n = 0;
+    TestCall(MeritTextAddReal(&text, x));
+    snprintf(want, sizeof(want), "%.12g", x);
+    assert_string_equal(text.at, want);
+    text.n = 0;
+    TestCall(MeritTextAddInteger(&text, (int64_t)(bits >> i % 64) * (i % 2 ? 1 : -1)));
+    snprintf(want, sizeof(want), "%lld", (long long)(int64_t)(bits >> i % 64) * (i % 2 ? 1 : -1));
+    assert_string_equal(text.at, want);
+  }
+  MeritTextFree(&text);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, Setup, Teardown)
 static const struct CMUnitTest tests[] = {
+    TEST(TestNumbersAreWrittenAsPrintfDoes),
     TEST(TestAResultAppearsAsAWholeAtTheEnd),
     TEST(TestLongTextsGoInBoundedRequests),
     TEST(TestFilesThatCannotBeReadAreNamed),
