@@ -128,6 +128,71 @@ static PetscErrorCode Compress(const Entries *list, MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Place of a row's level of the big term among the levels this rank meets: owned ones first, then ghosts */
+static int32_t LevelPlace(const MeritTermView *view, int64_t row)
+{
+  const int32_t slot = view->design[0].slot[row], owned = (slot - view->slot_owned) / view->n_comp;
+
+  return slot < view->slot_owned + view->n_owned * view->n_comp ? owned : view->n_owned + (slot - view->slot_ghost) / view->n_comp;
+}
+
+/* Rows in which the trait counts, by their level of the big term; first[levels + 1], order[rows]; owned by the caller */
+static PetscErrorCode SortRows(MeritModel model, const MeritAliasWork *work, int32_t **first, int32_t **order)
+{
+  const MeritTermView *view   = &model->term[work->big].view;
+  const int32_t        levels = view->n_owned + view->n_ghost;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(levels + 2, first));
+  for (int64_t row = 0; row < model->rows.n; row++)
+    if (model->rows.observed[row] >> work->trait & 1) (*first)[LevelPlace(view, row) + 2]++;
+  for (int32_t i = 0; i < levels; i++) (*first)[i + 2] += (*first)[i + 1];
+  PetscCall(PetscMalloc1((*first)[levels + 1] + 1, order));
+  for (int64_t row = 0; row < model->rows.n; row++)
+    if (model->rows.observed[row] >> work->trait & 1) (*order)[(*first)[LevelPlace(view, row) + 1]++] = (int32_t)row;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Entries of A'S from the rows of this rank, one for each level and column that meet */
+static PetscErrorCode LocalEntries(MeritModel model, const MeritAliasWork *work, Entries *list)
+{
+  const MeritTermView *view   = &model->term[work->big].view;
+  const int32_t        levels = view->n_owned + view->n_ghost;
+  int32_t             *first, *order, *met, *column;
+  double              *sum, *value;
+  bool                *seen;
+
+  PetscFunctionBegin;
+  PetscCall(SortRows(model, work, &first, &order));
+  PetscCall(PetscCalloc3(work->n_small + 1, &sum, work->n_small + 1, &met, work->n_small + 1, &seen));
+  PetscCall(PetscMalloc2(work->n_small + 1, &column, work->n_small + 1, &value));
+  for (int32_t level = 0; level < levels; level++) {
+    int n_met = 0;
+
+    if (first[level] == first[level + 1]) continue;
+    for (int32_t i = first[level]; i < first[level + 1]; i++) {
+      const int m = RowColumns(model, work, order[i], column, value);
+
+      for (int j = 0; j < m; j++) {
+        if (!seen[column[j]]) met[n_met++] = column[j];
+        seen[column[j]] = true;
+        sum[column[j]] += value[j];
+      }
+    }
+    PetscCall(Add(list, RowLevel(model, work->big, 0, order[first[level]]), -1, first[level + 1] - first[level]));
+    for (int j = 0; j < n_met; j++) {
+      PetscCall(Add(list, RowLevel(model, work->big, 0, order[first[level]]), met[j], sum[met[j]]));
+      sum[met[j]]  = 0.0;
+      seen[met[j]] = false;
+    }
+  }
+  PetscCall(PetscFree3(sum, met, seen));
+  PetscCall(PetscFree2(column, value));
+  PetscCall(PetscFree(first));
+  PetscCall(PetscFree(order));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   MeritAliasGather - Form S'S and A'S for one trait.
 
@@ -139,7 +204,6 @@ PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
   Entries      list = {0};
   int32_t     *column;
   double      *value;
-  int64_t      most = 8 << 20; /* merge now and then, so that memory stays near the number of distinct entries */
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(n * n + 1, &work->gram));
@@ -152,18 +216,11 @@ PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
     m = RowColumns(model, work, row, column, value);
     for (int i = 0; i < m; i++)
       for (int j = 0; j < m; j++) work->gram[(size_t)column[i] * n + (size_t)column[j]] += value[i] * value[j];
-    if (work->big < 0) continue;
-    PetscCall(Add(&list, RowLevel(model, work->big, 0, row), -1, 1.0));
-    for (int i = 0; i < m; i++) PetscCall(Add(&list, RowLevel(model, work->big, 0, row), column[i], value[i]));
-    if (list.n > most) {
-      Merge(&list);
-      most = 2 * list.n + (8 << 20);
-    }
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, work->gram, (int)(n * n), MPI_DOUBLE, MPI_SUM, model->comm));
   for (size_t i = 0; i < n; i++) work->norm[i] = work->gram[i * n + i];
   if (work->big >= 0) {
-    Merge(&list);
+    PetscCall(LocalEntries(model, work, &list));
     PetscCall(Home(model, model->term[work->big].view.n_levels, &list));
   }
   PetscCall(Compress(&list, work));
