@@ -25,6 +25,8 @@ MERIT_EXTERN PetscErrorCode MeritPhaseBegin(const char name[]);
 MERIT_EXTERN PetscErrorCode MeritPhaseEnd(void);
 /* n phases in order of first begin; seconds of this rank. Borrowed. */
 MERIT_EXTERN int MeritPhases(const char *const **names, const double **seconds);
+/* Processor seconds (all threads) and peak memory at the end of each phase, this rank's, in the same order. Borrowed. */
+MERIT_EXTERN void MeritPhasesUsed(const double **cpu, const int64_t **memory);
 /* Peak resident memory of this rank in bytes. */
 MERIT_EXTERN int64_t MeritPeakMemory(void);
 /* Forget warnings and phases (between runs in one process). */

@@ -114,7 +114,9 @@ static PetscErrorCode Equations(Solve *s)
   MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
   PetscCall(MeritPhaseBegin("solve"));
   PetscCall(MeritSolverSetOperator(s->solver, s->C));
+  PetscCall(MeritPhaseBegin("solve.preconditioner"));
   PetscCall(MeritSolverSetUp(s->solver));
+  PetscCall(MeritPhaseEnd());
   PetscCall(MeritSolverSolve(s->solver, 1, s->r, s->x, &s->result));
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);

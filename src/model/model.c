@@ -70,15 +70,23 @@ static PetscErrorCode ExcludeSnps(MeritModel model)
 static PetscErrorCode Read(MeritModel model, MeritTable *table)
 {
   PetscFunctionBegin;
+  PetscCall(MeritPhaseBegin("read.records"));
   PetscCall(MeritModelReadRecords(model, table));
+  PetscCall(MeritPhaseEnd());
   if (model->pedigree) {
+    PetscCall(MeritPhaseBegin("read.pedigree"));
     PetscCall(AddFounders(model, *table));
     PetscCall(MeritPedigreeLoad(model->pedigree));
+    PetscCall(MeritPhaseEnd());
+    PetscCall(MeritPhaseBegin("read.inbreeding"));
     PetscCall(MeritPedigreeSetUp(model->pedigree));
+    PetscCall(MeritPhaseEnd());
   }
   if (model->genotypes) {
+    PetscCall(MeritPhaseBegin("read.genotypes"));
     PetscCall(MeritGenotypesLoad(model->genotypes));
     PetscCall(ExcludeSnps(model));
+    PetscCall(MeritPhaseEnd());
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -123,17 +131,25 @@ PetscErrorCode MeritModelSetUp(MeritModel model)
   PetscCall(Read(model, &table));
   PetscCall(MeritPhaseEnd());
   PetscCall(MeritPhaseBegin("set-up"));
+  PetscCall(MeritPhaseBegin("set-up.levels"));
   PetscCall(MeritModelFillRows(model, table));
   PetscCall(MeritModelNumberLevels(model, table));
   PetscCall(MeritModelSelectRows(model, table));
   PetscCall(MeritTableDestroy(&table));
+  PetscCall(MeritPhaseEnd());
   PetscCall(MeritModelCovariances(model));
+  PetscCall(MeritPhaseBegin("set-up.placement"));
   PetscCall(MeritModelPlace(model));
   PetscCall(MeritModelLayOut(model));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritPhaseBegin("set-up.design"));
   PetscCall(MeritModelDesigns(model));
   PetscCall(MeritModelCountObservations(model));
   PetscCall(MeritModelPatterns(model));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritPhaseBegin("set-up.redundant"));
   PetscCall(MeritModelFindAliased(model));
+  PetscCall(MeritPhaseEnd());
   PetscCall(FinishViews(model));
   PetscCall(MeritRowsFree(model));
   PetscCall(MeritPhaseEnd());

@@ -196,23 +196,33 @@ static void AddRun(cJSON *root, const MeritRunSummary *run)
   cJSON_AddStringToObject(item, "state", run->state);
 }
 
-/* Seconds of each phase, the slowest rank's; phases are the same on all ranks or only rank 0's are told */
+/* Seconds, processor seconds and peak memory of each phase, each the largest of all ranks; phases are the same on all ranks or only
+   rank 0's are told */
 static PetscErrorCode AddPhases(MeritReport report, cJSON *root)
 {
+  static const char *const title[] = {"seconds", "cpu_seconds", "memory_by_phase"};
   const char *const *names;
-  const double      *seconds;
+  const double      *seconds, *cpu;
+  const int64_t     *memory;
   const int          n       = MeritPhases(&names, &seconds);
   int                span[2] = {n, -n};
-  cJSON             *item    = cJSON_AddObjectToObject(root, "seconds");
   double            *most;
 
   PetscFunctionBegin;
+  MeritPhasesUsed(&cpu, &memory);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, span, 2, MPI_INT, MPI_MAX, report->comm));
-  PetscCall(PetscMalloc1(n, &most));
-  PetscCall(PetscArraycpy(most, seconds, n));
-  if (span[0] == -span[1])
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, n, MPI_DOUBLE, MPI_MAX, report->comm));
-  for (int k = 0; k < n; k++) AddReal(item, names[k], most[k]);
+  PetscCall(PetscMalloc1(3 * (size_t)n, &most));
+  for (int k = 0; k < n; k++) {
+    most[k]         = seconds[k];
+    most[n + k]     = cpu[k];
+    most[2 * n + k] = (double)memory[k];
+  }
+  if (span[0] == -span[1]) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 3 * n, MPI_DOUBLE, MPI_MAX, report->comm));
+  for (int i = 0; i < 3; i++) {
+    cJSON *item = cJSON_AddObjectToObject(root, title[i]);
+
+    for (int k = 0; k < n; k++) AddReal(item, names[k], most[i * n + k]);
+  }
   PetscCall(PetscFree(most));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum { MAX_PHASES = 32, MAX_NESTED = 8 };
 
@@ -16,10 +17,11 @@ static struct {
   int           n_phases, n_open;
   char          name[MAX_PHASES][32];
   const char   *names[MAX_PHASES];
-  double        seconds[MAX_PHASES];
+  double        seconds[MAX_PHASES], cpu[MAX_PHASES];
+  int64_t       memory[MAX_PHASES]; /* peak at the end of the phase */
   PetscLogStage stage[MAX_PHASES];
   int           open[MAX_NESTED];
-  double        begin[MAX_NESTED];
+  double        begin[MAX_NESTED], cpu_begin[MAX_NESTED];
 } run;
 
 /* MeritLogSetSink - Where messages go; NULL for nowhere. Not collective: the command line installs one on
@@ -80,6 +82,14 @@ int MeritLogWarnings(const char *const **texts)
   return run.n_warnings;
 }
 
+static double CpuSeconds(void)
+{
+  struct timespec t;
+
+  if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t)) return 0;
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /*@
   MeritPhaseBegin - A phase of the run begins ("read", "solve"); phases may nest, and one may come again.
 
@@ -97,7 +107,7 @@ PetscErrorCode MeritPhaseBegin(const char name[])
     PetscCheck(p < MAX_PHASES, PETSC_COMM_SELF, PETSC_ERR_PLIB, "too many phases, at %s", name);
     snprintf(run.name[p], sizeof(run.name[p]), "%s", name);
     run.names[p]   = run.name[p];
-    run.seconds[p] = 0;
+    run.seconds[p] = run.cpu[p] = 0;
     PetscCall(PetscLogStageGetId(name, &run.stage[p]));
     if (run.stage[p] < 0) PetscCall(PetscLogStageRegister(name, &run.stage[p]));
     run.n_phases++;
@@ -105,6 +115,7 @@ PetscErrorCode MeritPhaseBegin(const char name[])
   PetscCall(PetscLogStagePush(run.stage[p]));
   run.open[run.n_open]  = p;
   run.begin[run.n_open] = MPI_Wtime();
+  run.cpu_begin[run.n_open] = CpuSeconds();
   run.n_open++;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -116,6 +127,8 @@ PetscErrorCode MeritPhaseEnd(void)
   PetscCheck(run.n_open > 0, PETSC_COMM_SELF, PETSC_ERR_ORDER, "no phase has begun");
   run.n_open--;
   run.seconds[run.open[run.n_open]] += MPI_Wtime() - run.begin[run.n_open];
+  run.cpu[run.open[run.n_open]] += CpuSeconds() - run.cpu_begin[run.n_open];
+  run.memory[run.open[run.n_open]] = MeritPeakMemory();
   PetscCall(PetscLogStagePop());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -127,6 +140,14 @@ int MeritPhases(const char *const **names, const double **seconds)
   *names   = run.names;
   *seconds = run.seconds;
   return run.n_phases;
+}
+
+/* MeritPhasesUsed - Processor seconds of this rank (all threads) by phase, and its peak memory at the end of each, bytes; in the
+   order of MeritPhases(), borrowed. Not collective. */
+void MeritPhasesUsed(const double **cpu, const int64_t **memory)
+{
+  *cpu    = run.cpu;
+  *memory = run.memory;
 }
 
 /* MeritPeakMemory - Largest resident memory of this rank so far, bytes. Not collective. */
