@@ -19,6 +19,12 @@ typedef struct {
   int32_t animal, next;
 } Link;
 
+/* An animal on the way up: how many parents' entries were found, and their sum */
+typedef struct {
+  double  sum;
+  int32_t animal, n_found;
+} Open;
+
 /* What a thread works with: a table of animals and values, lists of ancestors by generation, a stack */
 typedef struct {
   Slot    *slot, *spare;
@@ -29,7 +35,7 @@ typedef struct {
   int32_t *head; /* [n_levels] last link of each generation, -1 none */
   Link    *link;
   int32_t  n_links, link_room;
-  int32_t *stack;
+  Open    *stack;
   int32_t  stack_room;
 } Work;
 
@@ -239,14 +245,13 @@ static bool Known(const Work *w, const MeritAncestry *a, int32_t animal, double 
 static bool Push(Work *w, int32_t *n, int32_t animal)
 {
   if (*n == w->stack_room) {
-    int32_t *more =
-        w->stack_room > INT32_MAX / 2 ? NULL : realloc(w->stack, 2 * (size_t)w->stack_room * sizeof(*more));
+    Open *more = w->stack_room > INT32_MAX / 2 ? NULL : realloc(w->stack, 2 * (size_t)w->stack_room * sizeof(*more));
 
     if (!more) return false;
     w->stack = more;
     w->stack_room *= 2;
   }
-  w->stack[(*n)++] = animal;
+  w->stack[(*n)++] = (Open){.animal = animal};
   return true;
 }
 
@@ -258,18 +263,23 @@ static bool Entry(Work *w, const MeritAncestry *a, int32_t animal, double *value
   if (Known(w, a, animal, value)) return true;
   if (!Push(w, &n, animal)) return false;
   while (n) {
-    const int32_t i = w->stack[n - 1], sire = a->parents[2 * (int64_t)i],
-                  dam = a->parents[2 * (int64_t)i + 1];
-    double x, y;
+    Open         *open   = w->stack + n - 1;
+    const int32_t i      = open->animal;
+    const int32_t parent = open->n_found < 2 ? a->parents[2 * (int64_t)i + open->n_found] : -1;
 
-    if (!Known(w, a, sire, &x)) {
-      if (!Push(w, &n, sire)) return false;
-    } else if (!Known(w, a, dam, &y)) {
-      if (!Push(w, &n, dam)) return false;
-    } else {
-      *value = .5 * (x + y);
+    if (open->n_found == 2) {
+      /* what was found goes to the offspring that asked for it */
+      *value = .5 * open->sum;
       if (!Insert(w, i, *value)) return false;
-      n--;
+      if (--n) {
+        w->stack[n - 1].sum += *value;
+        w->stack[n - 1].n_found++;
+      }
+    } else if (Known(w, a, parent, value)) {
+      open->sum += *value;
+      open->n_found++;
+    } else if (!Push(w, &n, parent)) {
+      return false;
     }
   }
   return true;

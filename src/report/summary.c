@@ -239,6 +239,35 @@ static PetscErrorCode AddMemory(MeritReport report, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* How the equations are spread: owned, ghosts (of other ranks, met here) and ranks to talk to, least and most of a rank */
+static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
+{
+  static const char *const title[] = {"owned", "ghosts", "neighbours"};
+  const PetscMPIInt       *ranks;
+  PetscInt                 n_ghosts;
+  PetscMPIInt              n_neighbours;
+  int32_t                  n_owned;
+  int64_t                  count[6];
+  cJSON                   *item = cJSON_AddObjectToObject(root, "layout");
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(report->model, &n_owned, NULL, NULL, NULL, NULL));
+  PetscCall(PetscSFGetGraph(MeritModelHalo(report->model), NULL, &n_ghosts, NULL, NULL));
+  PetscCall(PetscSFGetRootRanks(MeritModelHalo(report->model), &n_neighbours, &ranks, NULL, NULL, NULL));
+  count[0] = n_owned;
+  count[1] = n_ghosts;
+  count[2] = n_neighbours;
+  for (int i = 0; i < 3; i++) count[3 + i] = -count[i];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 6, MPI_INT64_T, MPI_MAX, report->comm));
+  for (int i = 0; i < 3; i++) {
+    cJSON *span = cJSON_AddObjectToObject(item, title[i]);
+
+    cJSON_AddNumberToObject(span, "min", (double)-count[3 + i]);
+    cJSON_AddNumberToObject(span, "max", (double)count[i]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode AddExclusions(MeritReport report, cJSON *root)
 {
   cJSON                     *list = cJSON_AddArrayToObject(root, "excluded");
@@ -325,6 +354,7 @@ PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode
   AddRun(root, run);
   PetscCall(AddPhases(report, root));
   PetscCall(AddMemory(report, root));
+  PetscCall(AddLayout(report, root));
   PetscCall(AddExclusions(report, root));
   AddWarnings(root);
   AddFiles(root, out);
