@@ -34,18 +34,23 @@ static PetscErrorCode FetchParents(MeritModel model, MeritModelTerm *term, Paren
 /* Place of a level among the owned ones, or -1 */
 static int32_t OwnedPlace(const MeritLevels *levels, int64_t number)
 {
-  const int64_t *c   = levels->canonical;
-  int32_t        low = 0, high = levels->n_owned;
+  const int64_t *c = levels->canonical;
+  int32_t        place, last;
+  int64_t        slice;
 
-  if (!high || number < c[0] || number > c[high - 1]) return -1;
-  if (c[high - 1] - c[0] == high - 1) return (int32_t)(number - c[0]);
-  while (high - low > 1) {
-    int32_t middle = low + (high - low) / 2;
+  if (!levels->n_owned || number < c[0] || number > c[levels->n_owned - 1]) return -1;
+  if (!levels->index) return (int32_t)(number - c[0]);
+  slice = (number - c[0]) >> levels->slice;
+  place = levels->index[slice];
+  last  = levels->index[slice + 1];
+  while (last - place > 8) {
+    const int32_t middle = place + (last - place) / 2;
 
-    if (c[middle] <= number) low = middle;
-    else high = middle;
+    if (c[middle] <= number) place = middle;
+    else last = middle;
   }
-  return c[low] == number ? low : -1;
+  while (place < last && c[place] < number) place++;
+  return place < last && c[place] == number ? place : -1;
 }
 
 static PetscErrorCode NoteGhost(MeritModelTerm *term, bool carriers, int64_t number)

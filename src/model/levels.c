@@ -1,6 +1,24 @@
 /* Who owns a level: a directory in canonical blocks, so that no rank holds it whole. */
 #include "model_impl.h"
 
+/* Levels that are not one block get an index by slices of numbers, of some eight levels each */
+static PetscErrorCode MakeIndex(MeritLevels *levels)
+{
+  const int64_t *c = levels->canonical;
+  const int32_t  n = levels->n_owned;
+  int64_t        n_slices, slice = 0;
+
+  PetscFunctionBegin;
+  if (!n || c[n - 1] - c[0] == n - 1) PetscFunctionReturn(PETSC_SUCCESS);
+  while ((c[n - 1] - c[0]) >> levels->slice > n / 8) levels->slice++;
+  n_slices = ((c[n - 1] - c[0]) >> levels->slice) + 1;
+  PetscCall(PetscMalloc1(n_slices + 1, &levels->index));
+  for (int32_t i = 0; i < n; i++)
+    for (; slice <= (c[i] - c[0]) >> levels->slice; slice++) levels->index[slice] = i;
+  levels->index[n_slices] = n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   MeritLevelsFromOwners - Make the directory from the owner of each level of this rank's block.
 
@@ -30,6 +48,7 @@ PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIIn
   PetscCall(PetscMalloc1(levels->n_owned, &place));
   PetscCall(PetscMalloc1(levels->n_block, &levels->place));
   PetscCall(MeritExchangeForward(ex, sizeof(*number), number, levels->canonical));
+  PetscCall(MakeIndex(levels));
   for (int32_t i = 0; i < levels->n_owned; i++) place[i] = i;
   PetscCall(MeritExchangeBack(ex, sizeof(*place), place, levels->place));
   PetscCall(MeritExchangeDestroy(&ex));
@@ -94,5 +113,6 @@ PetscErrorCode MeritLevelsFree(MeritLevels *levels)
   PetscCall(PetscFree(levels->owner));
   PetscCall(PetscFree(levels->place));
   PetscCall(PetscFree(levels->canonical));
+  PetscCall(PetscFree(levels->index));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

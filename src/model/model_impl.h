@@ -26,6 +26,8 @@ typedef struct {
   int32_t     *place;     /* [n_block]; owned */
   int32_t      n_owned;
   int64_t     *canonical; /* [n_owned] levels owned by this rank, ascending; owned */
+  int32_t     *index;     /* where a number is in canonical: the first place of each slice of numbers; NULL: one block; owned */
+  int          slice;     /* a slice has 2^slice numbers */
 } MeritLevels;
 
 /* Records of this rank while the model is set up; row arrays move together (MeritRowsMove) */
@@ -96,6 +98,8 @@ struct _p_MeritModel {
   int              n_covariates;
   MeritCovariate  *covariate;       /* owned */
   MeritRows        rows;
+  int              placement_number; /* index in rows.number of the herds that animals are placed by, -1 none */
+  int64_t          placement_keys;   /* number of these herds */
   MeritModelTerm  *term;            /* [n_terms]; owned */
   MeritTermView   *view;            /* [n_terms] copies of term[].view; owned */
   MeritRecordsView records;

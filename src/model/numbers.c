@@ -148,6 +148,61 @@ static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  The class column that animals are placed by: of the fixed and identity terms' columns the one with most classes, of at least eight
+  records each on average, so that it stands for herds, years or pens, and not for single animals. -1: none.
+*/
+static PetscErrorCode KeyColumn(MeritModel model, MeritTable table, int *key)
+{
+  const MeritFormula *formula = model->formula;
+  int32_t             most    = 1;
+
+  PetscFunctionBegin;
+  *key = -1;
+  for (int k = 0; k < formula->n_terms; k++)
+    for (int r = 0; r < formula->term[k].n_regressors; r++)
+      for (int c = 0; c < formula->term[k].regressor[r].n_class; c++) {
+        const int32_t *code;
+        MeritStrings   pool;
+        int32_t        n;
+        int            column;
+
+        if (formula->term[k].kind != MERIT_TERM_FIXED && formula->term[k].kind != MERIT_TERM_IID) continue;
+        PetscCall(MeritModelColumn(model, table, formula->term[k].regressor[r].class_column[c], &column));
+        PetscCall(MeritTableText(table, column, &code, &pool));
+        n = MeritStringsCount(pool);
+        PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT32_T, MPI_MAX, model->comm));
+        if (n <= most || 8 * (int64_t)n > model->n_lines) continue;
+        most = n;
+        *key = column;
+      }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Number of each row's class in the column that animals are placed by */
+static PetscErrorCode NumberKey(MeritModel model, MeritTable table)
+{
+  const int32_t *code;
+  MeritStrings   pool;
+  MeritDict      dict;
+  int64_t       *of_code;
+  int            column;
+
+  PetscFunctionBegin;
+  model->placement_number = -1;
+  if (!model->pedigree || model->size == 1) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(KeyColumn(model, table, &column));
+  if (column < 0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritTableText(table, column, &code, &pool));
+  PetscCall(PetscMalloc1(MeritStringsCount(pool) + 1, &of_code));
+  PetscCall(MeritDictCreateNumbers(model->comm, pool, NULL, &dict, of_code));
+  model->placement_keys = MeritDictSize(dict);
+  PetscCall(Spread(model, code, of_code, NUMBER_MISSING, &model->placement_number));
+  PetscCall(MeritDictDestroy(&dict));
+  PetscCall(PetscFree(of_code));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode CountLevels(MeritModel model, int k)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
@@ -180,7 +235,7 @@ PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table)
 
   PetscFunctionBegin;
   for (int k = 0; k < formula->n_terms; k++) most += formula->term[k].n_regressors;
-  PetscCall(PetscCalloc1(most + 1, &model->rows.number));
+  PetscCall(PetscCalloc1(most + 2, &model->rows.number));
   for (int k = 0; k < formula->n_terms; k++) {
     const MeritTermSpec *spec = &formula->term[k];
     bool                 classes = false;
@@ -194,5 +249,6 @@ PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table)
     else if (classes) PetscCall(NumberClasses(model, table, k));
     PetscCall(CountLevels(model, k));
   }
+  PetscCall(NumberKey(model, table));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

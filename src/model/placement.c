@@ -1,8 +1,8 @@
 /*
-  Where records and levels live: (1) animals in blocks, or the rows of the genotypes, or the largest class; (2) records follow that
-  key; (3) every other level goes to the rank with most of its records, ties to the lowest.
+  Where records and levels live: (1) animals by herds (placement_animals.c), or the rows of the genotypes, or the largest class; (2)
+  records follow that key; (3) every other level goes to the rank with most of its records, ties to the lowest.
 */
-#include "model_impl.h"
+#include "placement.h"
 
 /* The term and regressor whose level decides where a record goes; *k = -1: records stay in file order */
 static void KeyTerm(MeritModel model, int *key)
@@ -30,7 +30,8 @@ static PetscMPIInt KeyOwner(MeritModel model, int key, int64_t number)
   return MeritBlockOwner(model->term[key].view.n_levels, model->size, number);
 }
 
-static PetscErrorCode MoveRecords(MeritModel model, int key)
+/* Records go where the level of their key lives; *owner: of the animals, where they are the key and not in blocks, else NULL */
+static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner)
 {
   const int      column = model->term[key].number[0];
   const int64_t *number = model->rows.number[column];
@@ -38,8 +39,12 @@ static PetscErrorCode MoveRecords(MeritModel model, int key)
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->rows.n + 1, &dest));
-  for (int64_t row = 0; row < model->rows.n; row++)
-    dest[row] = number[row] >= 0 ? KeyOwner(model, key, number[row]) : model->rank;
+  if (model->formula->term[key].kind == MERIT_TERM_PED && model->size > 1) {
+    PetscCall(MeritPlaceAnimals(model, number, owner, dest));
+  } else {
+    for (int64_t row = 0; row < model->rows.n; row++)
+      dest[row] = number[row] >= 0 ? KeyOwner(model, key, number[row]) : model->rank;
+  }
   PetscCall(MeritRowsMove(model, dest));
   PetscCall(PetscFree(dest));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -115,8 +120,8 @@ static PetscErrorCode Majority(MeritModel model, int k, PetscMPIInt **owner)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels in blocks: animals, SNPs, and the key class */
-static PetscErrorCode Blocks(MeritModel model, int k, PetscMPIInt **owner)
+/* Levels in blocks: SNPs, the key class, and animals unless they have owners already */
+static PetscErrorCode Blocks(MeritModel model, int k, const PetscMPIInt *animals, PetscMPIInt **owner)
 {
   const int64_t n_levels = model->term[k].view.n_levels;
   const int64_t first    = MeritBlockFirst(n_levels, model->size, model->rank);
@@ -124,7 +129,8 @@ static PetscErrorCode Blocks(MeritModel model, int k, PetscMPIInt **owner)
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n_block, owner));
-  for (int64_t i = 0; i < n_block; i++) (*owner)[i] = model->rank;
+  for (int64_t i = 0; i < n_block; i++)
+    (*owner)[i] = animals && model->formula->term[k].kind == MERIT_TERM_PED ? animals[i] : model->rank;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -132,19 +138,21 @@ static PetscErrorCode Blocks(MeritModel model, int k, PetscMPIInt **owner)
 PetscErrorCode MeritModelPlace(MeritModel model)
 {
   const MeritFormula *formula = model->formula;
+  PetscMPIInt        *animals = NULL;
   int                 key;
 
   PetscFunctionBegin;
   KeyTerm(model, &key);
-  if (key >= 0) PetscCall(MoveRecords(model, key));
+  if (key >= 0) PetscCall(MoveRecords(model, key, &animals));
   PetscCheck(model->rows.n < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many records on one rank");
   for (int k = 0; k < formula->n_terms; k++) {
     MeritTermKind kind = formula->term[k].kind;
     PetscMPIInt  *owner;
 
-    if (kind == MERIT_TERM_PED || kind == MERIT_TERM_SNP || k == key) PetscCall(Blocks(model, k, &owner));
+    if (kind == MERIT_TERM_PED || kind == MERIT_TERM_SNP || k == key) PetscCall(Blocks(model, k, animals, &owner));
     else PetscCall(Majority(model, k, &owner));
     PetscCall(MeritLevelsFromOwners(model->comm, model->term[k].view.n_levels, owner, &model->term[k].levels));
   }
+  PetscCall(PetscFree(animals));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

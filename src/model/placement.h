@@ -1,0 +1,6 @@
+#pragma once
+#include "model_impl.h"
+#include <merit/ancestry.h>
+
+/* placement_animals.c */
+PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], PetscMPIInt **owner, PetscMPIInt dest[]);

@@ -1,0 +1,272 @@
+/*
+  Which rank an animal lives on. Animals go by the herd of their first record, or by that of relatives, so that dams and their
+  offspring, animals and their classes meet on one rank, and every rank has animals of all generations; without herds by their
+  oldest ancestor in the line of dams. Within a herd they go by number. The order is cut into parts of equal weight.
+*/
+#include "placement.h"
+#include <stdlib.h>
+
+/* Key of an animal that has none yet */
+enum { NO_KEY = -1 };
+
+/* The animals of this rank's canonical block */
+typedef struct {
+  int64_t        n_all, first, n;
+  const int64_t *sire, *dam; /* [n]; borrowed */
+  int32_t       *key;        /* [n]; owned */
+  int32_t       *weight;     /* [n] work with the animal, in records; owned */
+} Animals;
+
+/* An animal counts as much as this many records: pedigree edges and vectors against one line of data */
+static const int32_t ANIMAL_WEIGHT = 4;
+
+/* key of each animal's parent (of the role) where the animal itself has none; parents keep theirs */
+static PetscErrorCode FromParents(MPI_Comm comm, PetscMPIInt size, const int64_t parent[], Animals *a)
+{
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  int64_t      *asked, n;
+  int32_t      *answer;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(a->n, &dest));
+  for (int64_t i = 0; i < a->n; i++)
+    dest[i] = a->key[i] == NO_KEY && parent[i] >= 0 ? MeritBlockOwner(a->n_all, size, parent[i]) : -1;
+  PetscCall(MeritExchangeCreate(comm, a->n, dest, &ex));
+  PetscCall(PetscFree(dest));
+  n = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc2(n, &asked, n, &answer));
+  PetscCall(MeritExchangeForward(ex, sizeof(*asked), parent, asked));
+  for (int64_t i = 0; i < n; i++) answer[i] = a->key[asked[i] - a->first];
+  PetscCall(MeritExchangeBack(ex, sizeof(*answer), answer, a->key));
+  PetscCall(PetscFree2(asked, answer));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Parents (of the role) without a key take that of their first offspring that has one */
+static PetscErrorCode FromOffspring(MPI_Comm comm, PetscMPIInt size, const int64_t parent[], Animals *a)
+{
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  int64_t      *to, n;
+  int32_t      *key;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(a->n, &dest));
+  for (int64_t i = 0; i < a->n; i++)
+    dest[i] = a->key[i] != NO_KEY && parent[i] >= 0 ? MeritBlockOwner(a->n_all, size, parent[i]) : -1;
+  PetscCall(MeritExchangeCreate(comm, a->n, dest, &ex));
+  PetscCall(PetscFree(dest));
+  n = MeritExchangeArriving(ex);
+  PetscCall(PetscMalloc2(n, &to, n, &key));
+  PetscCall(MeritExchangeForward(ex, sizeof(*to), parent, to));
+  PetscCall(MeritExchangeForward(ex, sizeof(*key), a->key, key));
+  /* arrivals come in the order of the offspring's numbers */
+  for (int64_t i = 0; i < n; i++)
+    if (a->key[to[i] - a->first] == NO_KEY) a->key[to[i] - a->first] = key[i];
+  PetscCall(PetscFree2(to, key));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Keys from herds of first records, spread over relatives; who has none after that is spread by number */
+static PetscErrorCode HerdKeys(MeritModel model, MeritExchange rows, const int64_t number[], int64_t n_keys, Animals *a)
+{
+  const int64_t *herd = model->rows.number[model->placement_number];
+  const int64_t  n    = MeritExchangeArriving(rows);
+  int64_t       *animal, *key;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(n, &animal, n, &key));
+  PetscCall(MeritExchangeForward(rows, sizeof(*animal), number, animal));
+  PetscCall(MeritExchangeForward(rows, sizeof(*key), herd, key));
+  for (int64_t i = 0; i < n; i++) {
+    int32_t *at = a->key + (animal[i] - a->first);
+
+    if (*at == NO_KEY && key[i] >= 0) *at = (int32_t)key[i];
+  }
+  PetscCall(PetscFree2(animal, key));
+  for (int round = 0; round < 2; round++) {
+    PetscCall(FromOffspring(model->comm, model->size, a->dam, a));
+    PetscCall(FromParents(model->comm, model->size, a->dam, a));
+    PetscCall(FromOffspring(model->comm, model->size, a->sire, a));
+    PetscCall(FromParents(model->comm, model->size, a->sire, a));
+  }
+  for (int64_t i = 0; i < a->n; i++)
+    if (a->key[i] == NO_KEY) a->key[i] = (int32_t)((double)(a->first + i) / (double)a->n_all * (double)n_keys);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Keys are numbers of oldest ancestors in the line of dams (of sires where a dam is unknown), by doubling the steps */
+static PetscErrorCode LineKeys(MeritModel model, Animals *a)
+{
+  int64_t *root, *next;
+  int      moved = 1;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(a->n, &root, a->n, &next));
+  for (int64_t i = 0; i < a->n; i++) root[i] = a->dam[i] >= 0 ? a->dam[i] : a->sire[i] >= 0 ? a->sire[i] : a->first + i;
+  while (moved) {
+    MeritExchange ex;
+    PetscMPIInt  *dest;
+    int64_t      *asked;
+
+    PetscCall(PetscMalloc1(a->n, &dest));
+    for (int64_t i = 0; i < a->n; i++) dest[i] = MeritBlockOwner(a->n_all, model->size, root[i]);
+    PetscCall(MeritExchangeCreate(model->comm, a->n, dest, &ex));
+    PetscCall(PetscFree(dest));
+    PetscCall(PetscMalloc1(MeritExchangeArriving(ex), &asked));
+    PetscCall(MeritExchangeForward(ex, sizeof(*asked), root, asked));
+    for (int64_t i = 0; i < MeritExchangeArriving(ex); i++) asked[i] = root[asked[i] - a->first];
+    PetscCall(MeritExchangeBack(ex, sizeof(*asked), asked, next));
+    PetscCall(PetscFree(asked));
+    PetscCall(MeritExchangeDestroy(&ex));
+    moved = 0;
+    for (int64_t i = 0; i < a->n; i++) {
+      moved   = moved || next[i] != root[i];
+      root[i] = next[i];
+    }
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &moved, 1, MPI_INT, MPI_MAX, model->comm));
+  }
+  for (int64_t i = 0; i < a->n; i++) a->key[i] = (int32_t)root[i];
+  PetscCall(PetscFree2(root, next));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+typedef struct {
+  uint64_t at;
+  double   weight;
+} Sample;
+
+static int CompareSamples(const void *a, const void *b)
+{
+  const uint64_t x = ((const Sample *)a)->at, y = ((const Sample *)b)->at;
+
+  return (x > y) - (x < y);
+}
+
+static uint64_t Position(const Animals *a, int64_t i)
+{
+  return (uint64_t)(uint32_t)a->key[i] << 32 | (uint64_t)(a->first + i);
+}
+
+/* Samples of this rank's animals at equal steps of weight in the order of positions; returns how many */
+static PetscErrorCode TakeSamples(const Animals *a, int most, Sample sample[], int *n_samples)
+{
+  uint64_t *at;
+  int32_t  *place;
+  double    total = 0.0, before = 0.0;
+  int       n = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(a->n, &at, a->n, &place));
+  for (int64_t i = 0; i < a->n; i++) {
+    at[i]    = Position(a, i);
+    place[i] = (int32_t)i;
+    total += a->weight[i];
+  }
+  PetscCall(MeritSortKeys(a->n, at, place));
+  most = (int)PetscMin(most, a->n);
+  for (int64_t i = 0; i < a->n && n < most; i++) {
+    before += a->weight[place[i]];
+    if (before * most >= (n + 0.5) * total) sample[n++] = (Sample){at[i], total / most};
+  }
+  *n_samples = n;
+  PetscCall(PetscFree2(at, place));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Positions at which the ranks' parts begin, [size - 1], the same on all ranks: sampled regularly (Shi and Schaeffer, 1992) */
+static PetscErrorCode FindCuts(MPI_Comm comm, PetscMPIInt size, const Animals *a, uint64_t cut[])
+{
+  const int    most = PetscMin(64 * size, 4096);
+  Sample      *mine, *all;
+  PetscMPIInt *count, *first;
+  double       total = 0.0, before = 0.0;
+  int          n, n_all, n_cuts = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3(most, &mine, size, &count, size + 1, &first));
+  PetscCall(TakeSamples(a, most, mine, &n));
+  n *= (int)sizeof(*mine);
+  PetscCallMPI(MPI_Allgather(&n, 1, MPI_INT, count, 1, MPI_INT, comm));
+  first[0] = 0;
+  for (PetscMPIInt r = 0; r < size; r++) first[r + 1] = first[r] + count[r];
+  n_all = first[size] / (int)sizeof(*all);
+  PetscCall(PetscMalloc1(n_all, &all));
+  PetscCallMPI(MPI_Allgatherv(mine, n, MPI_BYTE, all, count, first, MPI_BYTE, comm));
+  qsort(all, (size_t)n_all, sizeof(*all), CompareSamples);
+  for (int i = 0; i < n_all; i++) total += all[i].weight;
+  for (int i = 0; i < n_all; i++) {
+    while (n_cuts < size - 1 && before * size >= (n_cuts + 1) * total) cut[n_cuts++] = all[i].at;
+    before += all[i].weight;
+  }
+  while (n_cuts < size - 1) cut[n_cuts++] = UINT64_MAX;
+  PetscCall(PetscFree(all));
+  PetscCall(PetscFree3(mine, count, first));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscMPIInt OwnerOf(PetscMPIInt size, const uint64_t cut[], uint64_t position)
+{
+  PetscMPIInt low = 0, high = size - 1;
+
+  while (low < high) {
+    const PetscMPIInt middle = (low + high) / 2;
+
+    if (cut[middle] <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/*
+  MeritPlaceAnimals - Owners of the animals, and the rank each record goes to.
+
+  Collective on the model.
+
+  Input Parameters:
++ model  - its pedigree is set up, its records have their animals' numbers
+- number - [rows] the animal of each record, below 0 for none
+
+  Output Parameters:
++ owner - [canonical block] owner of each animal; owned by the caller, PetscFree
+- dest  - [rows] rank of the record's animal; this rank for none
+*/
+PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], PetscMPIInt **owner, PetscMPIInt dest[])
+{
+  Animals       a = {0};
+  MeritExchange rows;
+  int64_t       n_rows = model->rows.n, *animal;
+  PetscMPIInt  *answer;
+  uint64_t     *cut;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPedigreeSize(model->pedigree, &a.n_all, NULL, NULL));
+  PetscCall(MeritPedigreeParents(model->pedigree, &a.first, &a.n, &a.sire, &a.dam));
+  PetscCall(PetscMalloc2(a.n, &a.key, a.n, &a.weight));
+  for (int64_t i = 0; i < a.n; i++) {
+    a.key[i]    = NO_KEY;
+    a.weight[i] = ANIMAL_WEIGHT;
+  }
+  for (int64_t row = 0; row < n_rows; row++) dest[row] = number[row] < 0 ? -1 : MeritBlockOwner(a.n_all, model->size, number[row]);
+  PetscCall(MeritExchangeCreate(model->comm, n_rows, dest, &rows));
+  PetscCall(PetscMalloc2(MeritExchangeArriving(rows), &animal, MeritExchangeArriving(rows), &answer));
+  PetscCall(MeritExchangeForward(rows, sizeof(*animal), number, animal));
+  for (int64_t i = 0; i < MeritExchangeArriving(rows); i++) a.weight[animal[i] - a.first]++;
+  if (model->placement_number >= 0) PetscCall(HerdKeys(model, rows, number, model->placement_keys, &a));
+  else PetscCall(LineKeys(model, &a));
+  PetscCall(PetscMalloc1(model->size, &cut));
+  PetscCall(FindCuts(model->comm, model->size, &a, cut));
+  PetscCall(PetscMalloc1(a.n, owner));
+  for (int64_t i = 0; i < a.n; i++) (*owner)[i] = OwnerOf(model->size, cut, Position(&a, i));
+  for (int64_t i = 0; i < MeritExchangeArriving(rows); i++) answer[i] = (*owner)[animal[i] - a.first];
+  for (int64_t row = 0; row < n_rows; row++) dest[row] = model->rank;
+  PetscCall(MeritExchangeBack(rows, sizeof(*answer), answer, dest));
+  PetscCall(MeritExchangeDestroy(&rows));
+  PetscCall(PetscFree(cut));
+  PetscCall(PetscFree2(animal, answer));
+  PetscCall(PetscFree2(a.key, a.weight));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
