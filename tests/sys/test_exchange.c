@@ -90,11 +90,30 @@ static void TestBlocksCoverEveryItemOnce(void **state)
       }
 }
 
+/* more items than 32 bits count, on more ranks than are likely */
+static void TestBlocksOfManyBillionsHaveTheirOwners(void **state)
+{
+  const int64_t     n = 100000000007;
+  const PetscMPIInt p = 65536;
+
+  (void)state;
+  assert_int_equal(MeritBlockFirst(n, p, 0), 0);
+  assert_int_equal(MeritBlockFirst(n, p, p), n);
+  for (PetscMPIInt r = 0; r < p; r += 97) {
+    const int64_t first = MeritBlockFirst(n, p, r), next = MeritBlockFirst(n, p, r + 1);
+
+    assert_in_range(next - first, n / p, n / p + 1);
+    assert_int_equal(MeritBlockOwner(n, p, first), r);
+    assert_int_equal(MeritBlockOwner(n, p, next - 1), r);
+  }
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestItemsArriveInSourceOrderAndAnswersComeBack),
   cmocka_unit_test(TestStringsTravelBothWays),
   cmocka_unit_test(TestSmallMessagesGiveTheSame),
   cmocka_unit_test(TestBlocksCoverEveryItemOnce),
+  cmocka_unit_test(TestBlocksOfManyBillionsHaveTheirOwners),
 };
 
 TEST_MAIN(tests)

@@ -175,6 +175,41 @@ static void TestLongTextsGoInBoundedRequests(void **state)
   free(back);
 }
 
+/* a file with a hole, so that it costs no disk: places past 2^32 and a part that lies across it */
+static void TestPlacesPastFourGibibytesAreRead(void **state)
+{
+  static const int64_t border = (int64_t)1 << 32;
+  char                 path[128], back[100009];
+  int64_t              bytes;
+  MeritFault           fault = {0};
+
+  (void)state;
+  snprintf(path, sizeof(path), "%s/large", base);
+  if (rank == 0) {
+    const int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    assert_true(file >= 0);
+    assert_int_equal(pwrite(file, "before", 6, border - 6), 6);
+    assert_int_equal(pwrite(file, "behind", 6, border), 6);
+    assert_int_equal(pwrite(file, "end", 3, border + 100000), 3);
+    assert_int_equal(close(file), 0);
+  }
+  TestCall(MeritFileSize(COMM, path, &bytes));
+  assert_int_equal(bytes, border + 100003);
+  setenv("MERIT_MAX_MESSAGE", "65536", 1);
+  TestCall(MeritFileRead(path, border - 6, 100009, back, &fault));
+  unsetenv("MERIT_MAX_MESSAGE");
+  assert_int_equal(fault.kind, MERIT_ERROR_NONE);
+  assert_memory_equal(back, "beforebehind", 12);
+  assert_memory_equal(back + 100006, "end", 3);
+  for (int i = 12; i < 100006; i++) assert_int_equal(back[i], 0);
+  TestCall(MeritFileRead(path, border + 100000, 4, back, &fault));
+  assert_int_equal(fault.kind, MERIT_ERROR_INPUT);
+  assert_non_null(strstr(fault.text, "ends at byte 4295067299"));
+  MPI_Barrier(COMM);
+  if (rank == 0) assert_int_equal(unlink(path), 0);
+}
+
 static void TestFilesThatCannotBeReadAreNamed(void **state)
 {
   char       path[128], byte;
@@ -504,6 +539,7 @@ static const struct CMUnitTest tests[] = {
     TEST(TestNumbersAreWrittenAsPrintfDoes),
     TEST(TestAResultAppearsAsAWholeAtTheEnd),
     TEST(TestLongTextsGoInBoundedRequests),
+    TEST(TestPlacesPastFourGibibytesAreRead),
     TEST(TestFilesThatCannotBeReadAreNamed),
     TEST(TestAFailedRunLeavesNoFolderBehind),
     TEST(TestAnEarlierResultIsKeptUnlessOverwritten),
