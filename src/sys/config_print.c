@@ -12,14 +12,15 @@ static bool IsPlain(const char *text)
       !(text[0] == '-' && length > 1 && strchr(".0123456789", text[1])))
     return false;
   if (text[length - 1] == ' ' || text[length - 1] == ':') return false;
+  if (!strncmp(text, "...", 3)) return false; /* ends the document at the start of a line */
   for (size_t i = 0; i < length; i++) {
     const unsigned char c = (unsigned char)text[i];
 
     if (c < 0x20 || c >= 0x7f || strchr(",[]{}", c)) return false;
-    if (c == ':' && text[i + 1] == ' ') return false;
+    if (c == ':' && strchr(" ?", text[i + 1])) return false; /* in a list the reader refuses ":?" */
     if (c == '#' && text[i - 1] == ' ') return false;
   }
-  return strcmp(text, "---") && strcmp(text, "...");
+  return true;
 }
 
 /* MeritUtf8 - The character that text begins with and its bytes, 0 if they are not UTF-8. Not collective. */
@@ -70,6 +71,23 @@ static PetscErrorCode AddScalar(MeritText *out, const char *text, bool quoted)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The key and its colon; indent < 0 in flow style. The reader looks for the colon within 1024 characters unless "?" announces a key,
+   and a byte takes up to 4 characters when escaped. */
+static PetscErrorCode AddKey(MeritText *out, const char *key, int indent)
+{
+  const bool announced = strlen(key) > 250;
+
+  PetscFunctionBegin;
+  if (announced) PetscCall(MeritTextAdd(out, "? "));
+  PetscCall(AddScalar(out, key, false));
+  if (announced && indent < 0)
+    PetscCall(MeritTextAdd(out, " "));
+  else if (announced)
+    PetscCall(MeritTextAdd(out, "\n%*s", indent, ""));
+  PetscCall(MeritTextAdd(out, ":"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* On one line: scalars, lists, and what is inside lists */
 static PetscErrorCode AddFlow(MeritText *out, MeritNode node)
 {
@@ -85,8 +103,8 @@ static PetscErrorCode AddFlow(MeritText *out, MeritNode node)
     for (int32_t i = 0; i < node->n; i++) {
       if (i) PetscCall(MeritTextAdd(out, ", "));
       if (map) {
-        PetscCall(AddScalar(out, node->key[i], false));
-        PetscCall(MeritTextAdd(out, ": "));
+        PetscCall(AddKey(out, node->key[i], -1));
+        PetscCall(MeritTextAdd(out, " "));
       }
       PetscCall(AddFlow(out, node->child[i]));
     }
@@ -102,8 +120,7 @@ static PetscErrorCode AddBlock(MeritText *out, MeritNode map, int indent)
     MeritNode child = map->child[i];
 
     PetscCall(MeritTextAdd(out, "%*s", indent, ""));
-    PetscCall(AddScalar(out, map->key[i], false));
-    PetscCall(MeritTextAdd(out, ":"));
+    PetscCall(AddKey(out, map->key[i], indent));
     if (child->kind == MERIT_NODE_MAP && child->n) {
       PetscCall(MeritTextAdd(out, "\n"));
       PetscCall(AddBlock(out, child, indent + 2));

@@ -86,6 +86,7 @@ static const FuzzBytes seeds[] = {
     FUZZ_SEED("model: |\n  y ~ herd +\n    ped(cow)\nlist: [NA, '', ~, -9]\nplan: {quick: yes}\n%%\nsolver.rtol=1e-12\nlist=[a, {b: c}]\n"),
     FUZZ_SEED("a: &x 1\nb: *x\n"), FUZZ_SEED("a: !!int 1\n--- \nb: 2\n"), FUZZ_SEED("a:\n\t- b\n"), FUZZ_SEED("\xef\xbb\xbf" "model: >-\n  \"q\\x41\\u00e4\"\n"),
     FUZZ_SEED("{a: [b, {c: d}], \"e f\": 'it''s', ? g : h}\n%%\nvariances.ped(cow)=\"3\"\nmodel=y ~ a: b\n"),
+    FUZZ_SEED("{a: [b:c, {c: d}],... d\": 'it''s', ? g : h}\n%%\nmodel=--- a\n"),
 };
 
 FUZZ_TARGET(seeds, 20000);

@@ -295,6 +295,44 @@ static void TestThePrintedTreeReadsBackAsTheSame(void **state)
   TestCall(MeritConfigDestroy(&again));
 }
 
+/* Keys and values that a reader of YAML takes for something else where they are not quoted, block and flow */
+static void TestWordsThatYamlTakesForMarksAreQuoted(void **state)
+{
+  static const char *const words[] = {"...", "---", "... d\": 'it''s'", "--- d", "...d", "---d", "? g", "a:?b", "a:", ":a", "- b",
+                                      "-", "a #b", "#a", "%a", "a, b", "~", "null", "!a", "&a", "*a", "|", ">", "a: b", "@a", "`a"};
+  enum { WORDS = sizeof(words) / sizeof(*words) };
+
+  (void)state;
+  for (int w = 0; w <= WORDS; w++) {
+    MeritNode root, again, inner;
+    char      word[1600], quoted[2000], job_text[9000], *text;
+    size_t    n = 0;
+
+    if (w < WORDS)
+      strcpy(word, words[w]);
+    else
+      memset(word, 'k', 1500), word[1500] = 0; /* longer than a reader looks for the colon */
+    for (const char *c = word; *c; c++) {
+      if (*c == '"') quoted[n++] = '\\';
+      quoted[n++] = *c;
+    }
+    quoted[n] = 0;
+    snprintf(job_text, sizeof(job_text), "? \"%s\"\n: {? \"%s\" : [\"%s\", {? \"%s\" : 1}]}\n", quoted, quoted, quoted, quoted);
+    root = Parse(job_text);
+    TestCall(MeritConfigPrint(root, &text));
+    again = Parse(text);
+    assert_int_equal(again->n, 1);
+    assert_string_equal(again->key[0], word);
+    inner = again->child[0];
+    assert_string_equal(inner->key[0], word);
+    assert_string_equal(inner->child[0]->child[0]->text, word);
+    assert_string_equal(inner->child[0]->child[1]->key[0], word);
+    TestCall(PetscFree(text));
+    TestCall(MeritConfigDestroy(&root));
+    TestCall(MeritConfigDestroy(&again));
+  }
+}
+
 static void TestPathsStartFromTheFolderOfTheJobFile(void **state)
 {
   MeritNode root = Parse("a: data/x.csv\nb: /abs/x\nc: ''\n");
@@ -358,6 +396,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestKnownKeysPassAndUnknownOnesSuggestTheNearest),
     cmocka_unit_test(TestDottedPathsAreLookedUpInTheTable),
     cmocka_unit_test(TestThePrintedTreeReadsBackAsTheSame),
+    cmocka_unit_test(TestWordsThatYamlTakesForMarksAreQuoted),
     cmocka_unit_test(TestPathsStartFromTheFolderOfTheJobFile),
     cmocka_unit_test(TestEveryRankGetsTheTreeOfTheFile),
 };
