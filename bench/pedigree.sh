@@ -8,6 +8,8 @@
 #   --sizes, --h2, --ranks, --many, --jacobi "LIST"   animals; heritabilities; ranks of the full runs; ranks for iterations only;
 #                     ranks of the runs with the diagonal
 #   --three SIZE      animals of the 3-trait model (0: none)
+#   --bulls N         bulls used in each generation (60); --more-bulls N: once more at the last of --h2 with so many (833; 0: not),
+#                     at the size of --three
 #   --beside SIZE     largest size for the diagonal and for CHOLMOD (1000000; 0: neither)
 #   --seconds S, --gib G   limits of CHOLMOD (1200, 20)
 #   --small           everything once at a size that takes seconds: a test of the runner, not a measurement
@@ -19,14 +21,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 small_machine
 
 build=build scratch="" results="" into="" sizes="100000 1000000 10000000" h2s="0.05 0.3" ranks="1 2" many="4 8 16" jacobi="1 8"
-three=1000000 beside=1000000 seconds=1200 gib=20 only_tables="" failures=0
+three=1000000 bulls=60 more=833 beside=1000000 seconds=1200 gib=20 only_tables="" failures=0
 while [ $# -gt 0 ]; do
   case $1 in
-  --build | --scratch | --results | --into | --sizes | --ranks | --many | --jacobi | --three | --beside | --seconds | --gib)
+  --build | --scratch | --results | --into | --sizes | --ranks | --many | --jacobi | --three | --bulls | --beside | --seconds | --gib)
     printf -v "${1#--}" %s "${2?$1 needs a value}"
     shift ;;
   --h2) h2s=${2?--h2 needs a value}; shift ;;
-  --small) sizes=2000 three=2000 h2s=0.3 many=4 jacobi=1 ;;
+  --more-bulls) more=${2?--more-bulls needs a value}; shift ;;
+  --small) sizes=2000 three=2000 h2s=0.3 many=4 jacobi=1 more=0 ;;
   --tables) only_tables=yes ;;
   *) echo "unknown option $1; the head of $0 lists them" >&2; exit 2 ;;
   esac
@@ -45,7 +48,6 @@ triad=$build/bench/merit_triad
 say() { echo "$(date +%T) $*" >&2; }
 now() { echo "${EPOCHREALTIME/,/.}"; }
 since() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%.3f", to - from }'; }
-largest() { printf '%s\n' "$@" | sort -n | tail -n 1; }
 
 # the specification of a case: ANIMALS H2, or ANIMALS three
 specify() {
@@ -57,16 +59,16 @@ specify() {
   fi
   echo "seed: 7"
   echo "output: data"
-  echo "population: {animals: $animals, generations: 12, sires: 60}"
+  echo "population: {animals: $animals, generations: 12, sires: $bulls}"
   echo "herds: {number: $((herds > 0 ? herds : 1)), moved: 0.05}"
   echo "traits: {$traits}"
   if [ "$case" = three ]; then echo "effects: {herd_year: [5, 5, 5]}"; else echo "effects: {herd_year: 5}"; fi
   echo "records: {per_cow: 2}"
 }
 
-# simulate a case into $scratch/ANIMALS-CASE/data unless the same is there
+# simulate a case into $scratch/ANIMALS-CASE-BULLS/data unless the same is there
 simulate() {
-  local folder=$scratch/$1-$2
+  local folder=$scratch/$1-$2-$bulls
   mkdir -p "$folder"
   specify "$1" "$2" >"$folder/wanted.yaml"
   if [ -s "$folder/data/summary.json" ] && cmp -s "$folder/wanted.yaml" "$folder/spec.yaml"; then return; fi
@@ -77,14 +79,14 @@ simulate() {
 
 # solve ANIMALS CASE RANKS PRECONDITIONER: one run and its line
 solve() {
-  local folder=$scratch/$1-$2 head moved begin wall status=0
-  say "$1 animals, $2, $3 ranks, $4"
+  local folder=$scratch/$1-$2-$bulls head moved begin wall status=0
+  say "$1 animals, $2, $bulls bulls, $3 ranks, $4"
   moved=$("$triad" | sed 's/.*"bytes_per_second": \([^,]*\),.*/\1/')
   begin=$(now)
   mpirun -n "$3" "$merit" solve "$folder/data/job.yaml" --output "$folder/solved" --overwrite yes --solver.rtol 1e-10 \
     --solver.max_it 10000 --solver.preconditioner "$4" >"$folder/log" 2>&1 || status=$?
   wall=$(since "$begin")
-  head="\"program\": \"merit\", \"animals\": $1, \"case\": \"$2\", \"records\": $(($(wc -l <"$folder/data/records.csv") - 1))"
+  head="\"program\": \"merit\", \"animals\": $1, \"case\": \"$2\", \"bulls\": $bulls, \"records\": $(($(wc -l <"$folder/data/records.csv") - 1))"
   if [ "$status" -ne 0 ] && [ "$status" -ne 4 ]; then # 4: not converged, and so the table will say
     cat "$folder/log" >&2
     echo "{$head, \"ranks\": $3, \"preconditioner\": \"$4\", \"state\": \"exit status $status\", \"wall\": $wall}" >>"$results"
@@ -98,11 +100,11 @@ solve() {
 
 # the same equations by CHOLMOD, within limits of time and memory
 cholmod() {
-  local folder=$scratch/$1-$2 line
+  local folder=$scratch/$1-$2-$bulls line
   say "$1 animals, $2, CHOLMOD"
   line=$(timeout "$seconds" "$build/bench/merit_cholmod" "$folder/data/job.yaml" "$gib" 2>"$folder/log") ||
     line="{\"program\": \"cholmod\", \"state\": \"not done within $seconds s or $gib GiB\"}"
-  echo "{\"animals\": $1, \"case\": \"$2\", ${line#?}" >>"$results"
+  echo "{\"animals\": $1, \"case\": \"$2\", \"bulls\": $bulls, ${line#?}" >>"$results"
 }
 
 # all runs on one set of data
@@ -133,6 +135,10 @@ if [ -z "$only_tables" ]; then
     if [ "$animals" -le "$beside" ]; then cholmod "$animals" "$h2"; fi
   done
   if [ "$three" -gt 0 ]; then measure "$three" three; fi
+  if [ "$three" -gt 0 ] && [ "$more" -gt 0 ]; then
+    bulls=$more
+    measure "$three" "${h2s##* }"
+  fi
 fi
 
 awk -f "$here/tables.awk" "$results" >"$scratch/tables.md"

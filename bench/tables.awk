@@ -2,11 +2,13 @@
 function number(x, digits) { return x == "" || x == "null" ? "-" : sprintf("%." digits "f", x) }
 function count(x) { return x == "" || x == "null" ? "-" : x }
 function millions(x) { return x / 1000000 " M" }
-function model(case) { return case == "three" ? "3 traits" : "h2 " case }
+function model(run) {
+  return (v[run, "case"] == "three" ? "3 traits" : "h2 " v[run, "case"]) (v[run, "bulls"] == 60 ? "" : ", " v[run, "bulls"] " bulls")
+}
 function ratio(a, b, digits) { return a > 0 && b > 0 ? sprintf("%." digits "f", a / b) : "-" }
 function counts(run) { return count(v[run, "iterations.1e-5"]) " / " count(v[run, "iterations.1e-8"]) " / " count(v[run, "iterations.1e-10"]) }
 function state(run) { return v[run, "state"] == "converged" ? "" : " (" v[run, "state"] ")" }
-function row(run) { return "| " millions(v[run, "animals"]) " | " model(v[run, "case"]) " | " }
+function row(run) { return "| " millions(v[run, "animals"]) " | " model(run) " | " }
 
 # remember an item in the order of its first coming
 function once(list, item) {
@@ -30,8 +32,8 @@ function once(list, item) {
     field[key] = value
   }
   if (field["program"] == "machine") { machine = line; for (key in field) about[key] = field[key]; next }
-  data = field["animals"] SUBSEP field["case"]
-  run = field["program"] " " field["animals"] " " field["case"] " " field["ranks"] " " field["preconditioner"]
+  data = field["animals"] " " field["case"] " " field["bulls"]
+  run = field["program"] " " data " " field["ranks"] " " field["preconditioner"]
   for (key in field) v[run, key] = field[key]
   if (field["program"] == "cholmod") { once("cholmod", run); next }
   once("data", data)
@@ -40,10 +42,7 @@ function once(list, item) {
   if (field["preconditioner"] == "merit_ped" && field["ranks"] <= 2) once("full", run)
 }
 
-function of(data, ranks, pc) {
-  split(data, d, SUBSEP)
-  return "merit " d[1] " " d[2] " " ranks " " pc
-}
+function of(data, ranks, pc) { return "merit " data " " ranks " " pc }
 
 function phases(   i, run, total) {
   print "Seconds by phase, iterations to a true residual of 1e-5 / 1e-8 / 1e-10, and memory (GB, 10^9 bytes, peaks of all ranks added up).\n"
