@@ -20,7 +20,7 @@ typedef struct {
   double seconds; /* to spend on a result */
   double missing;
   int    most_threads;
-  int    fixed_level; /* -1: the best there is */
+  int    level; /* of instructions */
   bool   small_only;
 } Options;
 
@@ -81,18 +81,17 @@ static int Ascending(const void *a, const void *b)
 /* Twelve chains of multiply-adds on vectors of 64 bytes, which the compiler splits where the processor has less */
 typedef double Vector __attribute__((vector_size(64)));
 
-#define FMA_LOOP(name, attribute)                                                                                              \
-  attribute static double name(long n)                                                                                         \
-  {                                                                                                                            \
-    Vector a[12], sum = {0};                                                                                                   \
-    Vector b = {1, 1, 1, 1, 1, 1, 1, 1}, c = {1e-9};                                                                           \
-                                                                                                                               \
-    for (int i = 0; i < 12; i++) a[i] = c;                                                                                     \
-    __asm__ volatile("" : "+m"(b), "+m"(c));                                                                                   \
-    for (long r = 0; r < n; r++)                                                                                               \
-      _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++) a[i] = a[i] * b + c;                                               \
-    for (int i = 0; i < 12; i++) sum += a[i];                                                                                  \
-    return sum[0] + sum[7];                                                                                                    \
+#define FMA_LOOP(name, attribute)                                                                            \
+  attribute static double name(long n)                                                                       \
+  {                                                                                                          \
+    Vector a[12], sum = {0};                                                                                 \
+    Vector b = {1, 1, 1, 1, 1, 1, 1, 1}, c = {1e-9};                                                         \
+                                                                                                             \
+    for (int i = 0; i < 12; i++) a[i] = c;                                                                   \
+    __asm__ volatile("" : "+m"(b), "+m"(c));                                                                 \
+    for (long r = 0; r < n; r++) _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++) a[i] = a[i] * b + c;  \
+    for (int i = 0; i < 12; i++) sum += a[i];                                                                \
+    return sum[0] + sum[7];                                                                                  \
   }
 
 FMA_LOOP(FmaPortable, )
@@ -106,14 +105,14 @@ FMA_LOOP(FmaAvx512, __attribute__((target("avx512f"))))
 
 static volatile double sink;
 
-/* The most multiply-adds a second of any width the processor has: the ceiling is the machine's, not that of one path */
-static double FmaPeak(void)
+/* The most multiply-adds a second with the instructions allowed, whether compiled for vectors or not */
+static double FmaPeak(int most)
 {
   double (*const loop[])(long) = {FmaPortable, FmaAvx2, FmaAvx512};
-  const long n = 1000000;
-  double     best = 0;
+  const long n                 = 1000000;
+  double     best              = 0;
 
-  for (int level = 0; level <= (int)MeritPackedUse(MERIT_PACKED_AVX512); level++)
+  for (int level = 0; level <= most; level++)
     for (int repeat = 0; repeat < 15; repeat++) {
       const double begin = Clock(CLOCK_THREAD_CPUTIME_ID);
       double       rate;
@@ -128,8 +127,8 @@ static double FmaPeak(void)
 /* Bytes a second that one core reads from memory that no cache holds */
 static double ReadPeak(void)
 {
-  const size_t n    = (size_t)64 << 20;
-  uint64_t    *at   = Room(n * 8), sum[16] = {0};
+  const size_t n  = (size_t)64 << 20;
+  uint64_t    *at = Room(n * 8), sum[16] = {0};
   double       best = 0;
 
   for (size_t i = 0; i < n; i++) at[i] = i;
@@ -147,7 +146,7 @@ static double ReadPeak(void)
   return best;
 }
 
-/* Genotypes of one allele frequency per column; a few words drawn anew for each line are enough to defeat prediction */
+/* Copies 0, 1, 2 with chances 1/2, 1/4 and 1/4 of the rest, missing ones at the rate asked for */
 static void FillCodes(Case *c, double missing)
 {
   const int64_t strips = MeritPackedStrips(c->m.n_rows);
@@ -155,14 +154,16 @@ static void FillCodes(Case *c, double missing)
   for (int64_t strip = 0; strip < strips; strip++)
     for (int32_t j = 0; j < c->m.n_cols; j++)
       for (int w = 0; w < MERIT_LINE; w++) {
-        uint64_t *at = c->code + ((size_t)strip * (size_t)c->m.n_cols + (size_t)j) * MERIT_LINE + w;
-        const int64_t row = strip * MERIT_STRIP + 32 * w;
+        uint64_t      *at  = c->code + ((size_t)strip * (size_t)c->m.n_cols + (size_t)j) * MERIT_LINE + w;
+        const int64_t  row = strip * MERIT_STRIP + 32 * w;
         const uint64_t low = Random() & 0x5555555555555555u, high = Random() & 0x5555555555555555u & ~low;
 
         *at = low | high << 1;
-        for (double next = missing > 0 ? Uniform() / missing * 2 : 33; next < 32; next += 1 + Uniform() / missing * 2)
+        for (double next = missing > 0 ? Uniform() / missing * 2 : 33; next < 32;
+             next += 1 + Uniform() / missing * 2)
           *at |= (uint64_t)3 << (2 * (int)next);
-        if (row + 32 > c->m.n_rows) *at |= row >= c->m.n_rows ? ~(uint64_t)0 : ~(uint64_t)0 << (2 * (c->m.n_rows - row));
+        if (row + 32 > c->m.n_rows)
+          *at |= row >= c->m.n_rows ? ~(uint64_t)0 : ~(uint64_t)0 << (2 * (c->m.n_rows - row));
       }
 }
 
@@ -204,6 +205,13 @@ static void Forward(Case *c, int k) { Need(MeritPackedForward(&c->m, k, c->x, c-
 static void Adjoint(Case *c, int k) { Need(MeritPackedAdjoint(&c->m, k, c->s, c->y)); }
 static void Squares(Case *c, int k) { Need(MeritPackedSquares(&c->m, k, c->s, c->y)); }
 
+/* One component for each right-hand side: what an application of the equations does */
+static void Normal(Case *c, int k)
+{
+  memset(c->s, 0, (size_t)c->m.n_rows * (size_t)k * sizeof(double));
+  Need(MeritPackedNormal(&c->m, 1, k, c->D, c->x, c->g, c->s, c->y));
+}
+
 /* Columns [first, first + n) */
 static MeritPacked Range(const Case *c, int32_t first, int32_t n)
 {
@@ -229,7 +237,8 @@ static void Sweep(Case *c, int k)
 static void Gram(Case *c, int k)
 {
   (void)k;
-  for (int32_t j = 0; j + GRAM <= c->m.n_cols; j += GRAM) Need(MeritPackedGram(&c->m, j, GRAM, 1, c->D, c->gram));
+  for (int32_t j = 0; j + GRAM <= c->m.n_cols; j += GRAM)
+    Need(MeritPackedGram(&c->m, j, GRAM, 1, c->D, c->gram));
 }
 
 /* Median of the repeats that fit into the time, at least three; one thread by its own clock */
@@ -256,16 +265,18 @@ static void Measure(const Kernel *kernel, Case *c, int threads, const Options *o
 {
   const double genotypes = (double)c->m.n_rows * (double)c->m.n_cols;
   double       seconds, rate;
-  int          repeats, level = (int)MeritPackedUse(o->fixed_level < 0 ? MERIT_PACKED_AVX512 : (MeritPackedLevel)o->fixed_level);
+  int          repeats;
 
   omp_set_num_threads(threads);
   seconds = Median(kernel, c, threads, o->seconds, &repeats);
   rate    = genotypes / seconds / threads;
-  printf("{\"kernel\": \"%s\", \"rows\": %lld, \"columns\": %d, \"width\": %d, \"threads\": %d, \"instructions\": \"%s\", "
-         "\"missing\": %g, \"repeats\": %d, \"seconds\": %.4g, \"genotypes_per_second_per_core\": %.4g, \"of_fma_peak\": %.3f, "
+  printf("{\"kernel\": \"%s\", \"rows\": %lld, \"columns\": %d, \"width\": %d, \"threads\": %d, "
+         "\"instructions\": \"%s\", "
+         "\"missing\": %g, \"repeats\": %d, \"seconds\": %.4g, \"genotypes_per_second_per_core\": %.4g, "
+         "\"of_fma_peak\": %.3f, "
          "\"of_read_peak\": %.3f}\n",
-         kernel->name, (long long)c->m.n_rows, c->m.n_cols, kernel->k, threads, level_name[level], o->missing, repeats, seconds, rate,
-         rate * kernel->k * kernel->macs / top.fma, rate / 4 / top.read);
+         kernel->name, (long long)c->m.n_rows, c->m.n_cols, kernel->k, threads, level_name[o->level],
+         o->missing, repeats, seconds, rate, rate * kernel->k * kernel->macs / top.fma, rate / 4 / top.read);
   fflush(stdout);
 }
 
@@ -276,10 +287,12 @@ static void MeasureAll(int64_t n, int32_t m, const Options *o, Ceilings top)
 
   for (int threads = 1; threads <= o->most_threads; threads *= 2) {
     for (size_t i = 0; i < sizeof(width) / sizeof(*width); i++) {
-      const Kernel forward = {"forward", width[i], Forward, 1}, adjoint = {"adjoint", width[i], Adjoint, 1};
+      const Kernel forward = {"forward", width[i], Forward, 1}, adjoint = {"adjoint", width[i], Adjoint, 1},
+                   normal = {"normal", width[i], Normal, 2};
 
       Measure(&forward, &c, threads, o, top);
       Measure(&adjoint, &c, threads, o, top);
+      if (width[i] <= 4) Measure(&normal, &c, threads, o, top);
     }
     Measure(&(Kernel){"squares", 1, Squares, 1}, &c, threads, o, top);
     Measure(&(Kernel){"sweep", 1, Sweep, 2}, &c, threads, o, top);
@@ -293,29 +306,40 @@ static bool Parse(int argc, char **argv, Options *o)
   int letter;
 
   while ((letter = getopt(argc, argv, "s:m:t:i:c")) >= 0) {
-    if (letter == 's') o->seconds = atof(optarg);
-    else if (letter == 'm') o->missing = atof(optarg);
-    else if (letter == 't') o->most_threads = atoi(optarg);
-    else if (letter == 'c') o->small_only = true;
-    else if (letter != 'i') return false;
+    if (letter == 's')
+      o->seconds = atof(optarg);
+    else if (letter == 'm')
+      o->missing = atof(optarg);
+    else if (letter == 't')
+      o->most_threads = atoi(optarg);
+    else if (letter == 'c')
+      o->small_only = true;
+    else if (letter != 'i')
+      return false;
     else
-      for (o->fixed_level = 2; o->fixed_level >= 0 && strcmp(optarg, level_name[o->fixed_level]); o->fixed_level--) continue;
-    if (letter == 'i' && o->fixed_level < 0) return false;
+      for (o->level = 2; o->level >= 0 && strcmp(optarg, level_name[o->level]); o->level--) continue;
+    if (letter == 'i' && o->level < 0) return false;
   }
   return optind == argc;
 }
 
 int main(int argc, char **argv)
 {
-  Options  o = {.seconds = 1, .most_threads = 2, .fixed_level = -1};
+  Options  o = {.seconds = 1, .most_threads = 2, .level = MERIT_PACKED_AVX512};
   Ceilings top;
 
   if (!Parse(argc, argv, &o)) {
-    fprintf(stderr, "usage: %s [-s SECONDS] [-m MISSING_RATE] [-t MOST_THREADS] [-i portable|avx2|avx512] [-c (in cache only)]\n", argv[0]);
+    fprintf(stderr,
+            "usage: %s [-s SECONDS] [-m MISSING_RATE] [-t MOST_THREADS] [-i portable|avx2|avx512] [-c (in "
+            "cache only)]\n",
+            argv[0]);
     return 2;
   }
-  top = (Ceilings){FmaPeak(), ReadPeak()};
-  printf("{\"ceiling\": \"one core\", \"multiply_adds_per_second\": %.4g, \"bytes_read_per_second\": %.4g}\n", top.fma, top.read);
+  o.level = (int)MeritPackedUse((MeritPackedLevel)o.level);
+  top     = (Ceilings){FmaPeak(o.level), ReadPeak()};
+  printf("{\"ceiling\": \"one core\", \"instructions\": \"%s\", \"multiply_adds_per_second\": %.4g, "
+         "\"bytes_read_per_second\": %.4g}\n",
+         level_name[o.level], top.fma, top.read);
   MeasureAll(2000, 10976, &o, top);
   if (!o.small_only) MeasureAll(50000, 20000, &o, top);
   return 0;

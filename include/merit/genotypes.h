@@ -56,6 +56,10 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const dou
 MERIT_EXTERN PetscErrorCode MeritGenotypesForward(MeritGenotypes geno, int k, const double x[], double g[]);
 /* The transposed product, see above. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[], double y[]);
+/* Both at once, on a grid of one column: g = M_tile x, w += D g, y = M_tile' w (the caller reduces it), D[n_rows * n * n] a block for
+   each row and n * k right-hand sides; y may be x. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesNormal(MeritGenotypes geno, int n, int k, const double D[], const double x[], double g[],
+                                                 double w[], double y[]);
 /* The same with columns [first, first + n) of the tile only: x[n * k], y[n * k]. For sweeps by blocks of columns. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesForwardRange(MeritGenotypes geno, int32_t first, int32_t n, int k, const double x[],
                                                        double g[]);

@@ -28,6 +28,10 @@ MERIT_EXTERN PetscErrorCode MeritMMEFitted(Mat C, const double x[], double fitte
 MERIT_EXTERN PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks);
 /* Genomic values g = M u of the genotype rows of this rank's tile from the components of an SNP term, [n_rows * n_comp]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g[]);
+/* How often an application reads the genotypes: as sizes tell, once (a single SNP term on a grid of one column; else twice), twice. */
+typedef enum { MERIT_PASSES_CHOOSE, MERIT_PASSES_ONE, MERIT_PASSES_TWO } MeritPasses;
+/* Choose that for C; for tests and measurements. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes);
 /* Take over new variances of the model: bumps the state of C, so that preconditioners are set up anew. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMERefresh(Mat C);
 /* Sum over records of J' R^-1 J of the animals of the genotype rows of this rank (grid column 0), blocks [n_rows * n_eq * n_eq]; owned, PetscFree. Collective. */

@@ -27,8 +27,13 @@ MERIT_EXTERN int64_t MeritPackedStrips(int64_t n_rows);
 MERIT_EXTERN PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[], double g[]);
 /* y[n_cols * k] = M' s[n_rows * k]. Threaded over columns. */
 MERIT_EXTERN PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[], double y[]);
+/* g = M x, w += D g, y = M' w, strip by strip where one pass over the genotypes pays: n * k right-hand sides, D[n_rows * n * n]
+   acting on the n; x[n_cols * n * k], g and w[n_rows * n * k], y[n_cols * n * k], which may be x. */
+MERIT_EXTERN PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const double D[],
+                                              const double x[], double g[], double w[], double y[]);
 /* q[n_cols * k] = sum over rows of M_ij^2 weight[row * k + .]. */
-MERIT_EXTERN PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[], double q[]);
+MERIT_EXTERN PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[],
+                                               double q[]);
 /* gram[(a * n + b) * k + .] = sum over rows of M_i,first+a M_i,first+b weight[row * k + .], both triangles. */
 MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k,
                                             const double weight[], double gram[]);

@@ -48,6 +48,18 @@ PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritGenotypesNormal - g = M_tile x, w += D g, y = M_tile' w with blocks D[n_rows * n * n], in one pass over the genotypes where
+   that pays; n * k right-hand sides. Not collective: for a grid of one column; the caller reduces along it. */
+PetscErrorCode MeritGenotypesNormal(MeritGenotypes geno, int n, int k, const double D[], const double x[], double g[], double w[],
+                                    double y[])
+{
+  const MeritPacked tile = Tile(geno);
+
+  PetscFunctionBegin;
+  PetscCall(MeritPackedNormal(&tile, n, k, D, x, g, w, y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   MeritGenotypesForwardRange - g = M x for columns [first, first + n) of the tile only, x[n * k].
 

@@ -27,7 +27,8 @@ MeritPackedLevel MeritPackedLevelNow(void)
 /* MeritPackedStrips - Strips of 256 that hold n_rows rows. Not collective. */
 int64_t MeritPackedStrips(int64_t n_rows) { return (n_rows + MERIT_STRIP - 1) / MERIT_STRIP; }
 
-static const MeritPackedPath *PathNow(void)
+/* PackedPathNow - The path of these instructions. Not collective. */
+const MeritPackedPath *PackedPathNow(void)
 {
   switch (MeritPackedLevelNow()) {
   case MERIT_PACKED_AVX512:
@@ -61,21 +62,50 @@ static double Largest(int64_t n, const double a[])
   return largest;
 }
 
-/* What the adjoint must know of a strip's rows before it starts */
-typedef struct {
-  double largest, sum, lost;
-} StripSummary;
-
-/* Eight sums at a time, so that one does not wait for the other */
-static StripSummary Summarise(int64_t n, const double s[])
+/* PackedEffectsCreate - What the forward product takes from one right-hand side of k, x[n_cols * k] from its place on. Not
+   collective; PackedEffectsDestroy(). */
+PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *path, int k, const double x[],
+                                   PackedEffects *e)
 {
-  double       sum[8] = {0}, lost[8] = {0};
-  StripSummary all = {.largest = Largest(n, s)};
-  int64_t      i   = 0;
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(m->n_cols, &e->a, m->n_cols, &e->mend));
+  for (int32_t j = 0; j < m->n_cols; j++) e->a[j] = m->scale[j] * x[(size_t)j * (size_t)k];
+  e->offset = DotExactly(m->n_cols, e->a, m->centre);
+  e->factor = path->input_factor(Largest(m->n_cols, e->a));
+  for (int32_t j = 0; j < m->n_cols; j++) {
+    e->a[j] *= e->factor;
+    e->mend[j] = e->a[j] * (m->missing[j] - path->missing_as);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PackedEffectsDestroy - Free them. Not collective. */
+PetscErrorCode PackedEffectsDestroy(PackedEffects *e)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree2(e->a, e->mend));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PackedSummarise - What the adjoint must know of rows before it starts. Not collective. Eight sums at a time, so that one does not
+   wait for the other. */
+PackedSummary PackedSummarise(int64_t n, int k, const double s[])
+{
+  double        sum[8] = {0}, lost[8] = {0};
+  PackedSummary all = {0};
+  int64_t       i   = 0;
 
   for (; i + 8 <= n; i += 8)
-    for (int l = 0; l < 8; l++) AddExactly(&sum[l], &lost[l], s[i + l]);
-  for (; i < n; i++) AddExactly(&sum[0], &lost[0], s[i]);
+    for (int l = 0; l < 8; l++) {
+      const double one = s[(i + l) * k];
+
+      AddExactly(&sum[l], &lost[l], one);
+      all.largest = fabs(one) > all.largest ? fabs(one) : all.largest;
+    }
+  for (; i < n; i++) {
+    AddExactly(&sum[0], &lost[0], s[i * k]);
+    all.largest = fabs(s[i * k]) > all.largest ? fabs(s[i * k]) : all.largest;
+  }
   for (int l = 0; l < 8; l++) {
     AddExactly(&all.sum, &all.lost, sum[l]);
     all.lost += lost[l];
@@ -84,14 +114,15 @@ static StripSummary Summarise(int64_t n, const double s[])
 }
 
 /* The same of all strips, [strips] in strip; strip by strip, so that threads do not matter */
-static StripSummary SummariseRows(const MeritPacked *m, const double s[], StripSummary strip[])
+static PackedSummary SummariseRows(const MeritPacked *m, int k, const double s[], PackedSummary strip[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
-  StripSummary  all    = {0};
+  PackedSummary all    = {0};
 
 #pragma omp parallel for schedule(static) if (WorthThreads(m))
   for (int64_t i = 0; i < strips; i++)
-    strip[i] = Summarise(PetscMin(MERIT_STRIP, m->n_rows - i * MERIT_STRIP), s + i * MERIT_STRIP);
+    strip[i] =
+        PackedSummarise(PetscMin(MERIT_STRIP, m->n_rows - i * MERIT_STRIP), k, s + i * MERIT_STRIP * k);
   for (int64_t i = 0; i < strips; i++) {
     AddExactly(&all.sum, &all.lost, strip[i].sum);
     all.lost += strip[i].lost;
@@ -100,24 +131,43 @@ static StripSummary SummariseRows(const MeritPacked *m, const double s[], StripS
   return all;
 }
 
-/* Quarters [from, to) of the strips: g of their rows */
-static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const double a[],
-                         const double mend[], double factor, double offset, int64_t from, int64_t to,
-                         double g[])
+/* Quarters [from, to) of the strips: g[row * k] of their rows */
+static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e,
+                         int64_t from, int64_t to, int k, double g[])
 {
   while (from < to) {
-    const int64_t strip = from / MERIT_QUARTERS;
-    const int q0 = (int)(from % MERIT_QUARTERS), q1 = (int)PetscMin(MERIT_QUARTERS, to - strip * MERIT_QUARTERS);
-    double    acc[MERIT_STRIP] = {0};
+    const int64_t strip     = from / MERIT_QUARTERS;
+    const int     q0        = (int)(from % MERIT_QUARTERS),
+              q1            = (int)PetscMin(MERIT_QUARTERS, to - strip * MERIT_QUARTERS);
+    double acc[MERIT_STRIP] = {0};
 
-    path->forward(m, strip, a, mend, factor, q0, q1, acc);
+    path->forward(m, strip, e->a, e->mend, e->factor, q0, q1, acc);
     for (int at = 0; at < MERIT_STRIP; at++) {
       const int64_t row = strip * MERIT_STRIP + at;
 
-      if (at % 32 >= 8 * q0 && at % 32 < 8 * q1 && row < m->n_rows) g[row] = acc[at] - offset;
+      if (at % 32 >= 8 * q0 && at % 32 < 8 * q1 && row < m->n_rows) g[row * k] = acc[at] - e->offset;
     }
     from = strip * MERIT_QUARTERS + q1;
   }
+}
+
+/* One right-hand side of k: x and g point at its first values */
+static PetscErrorCode ForwardOne(const MeritPacked *m, int k, const double x[], double g[])
+{
+  const MeritPackedPath *path  = PackedPathNow();
+  const int64_t          units = MeritPackedStrips(m->n_rows) * MERIT_QUARTERS;
+  PackedEffects          e;
+
+  PetscFunctionBegin;
+  PetscCall(PackedEffectsCreate(m, path, k, x, &e));
+#pragma omp parallel if (WorthThreads(m))
+  {
+    const int t = omp_get_thread_num(), n = omp_get_num_threads();
+
+    ForwardShare(m, path, &e, ShareFirst(units, n, t), ShareFirst(units, n, t + 1), k, g);
+  }
+  PetscCall(PackedEffectsDestroy(&e));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*@
@@ -135,60 +185,67 @@ static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, cons
 @*/
 PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[], double g[])
 {
-  const MeritPackedPath *path  = PathNow();
-  const int64_t          units = MeritPackedStrips(m->n_rows) * MERIT_QUARTERS;
-  double                *a, *mend, offset, factor;
-
   PetscFunctionBegin;
-  if (k != 1) PetscFunctionReturn(MeritPackedForwardBlock(m, k, x, g));
-  PetscCall(PetscMalloc2(m->n_cols, &a, m->n_cols, &mend));
-  for (int32_t j = 0; j < m->n_cols; j++) a[j] = m->scale[j] * x[j];
-  offset = DotExactly(m->n_cols, a, m->centre);
-  factor = path->input_factor(Largest(m->n_cols, a));
-  for (int32_t j = 0; j < m->n_cols; j++) {
-    a[j] *= factor;
-    mend[j] = a[j] * (m->missing[j] - path->missing_as);
-  }
-#pragma omp parallel if (WorthThreads(m))
-  {
-    const int t = omp_get_thread_num(), n = omp_get_num_threads();
-
-    ForwardShare(m, path, a, mend, factor, offset, ShareFirst(units, n, t), ShareFirst(units, n, t + 1), g);
-  }
-  PetscCall(PetscFree2(a, mend));
+  if (k > PackedPathNow()->most_alone) PetscFunctionReturn(MeritPackedForwardBlock(m, k, x, g));
+  for (int r = 0; r < k; r++) PetscCall(ForwardOne(m, k, x + r, g + r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* All rows in the path's order, those beyond the last 0 */
-static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, double factor, const double s[],
-                        double arranged[])
+static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, double factor, int k,
+                        const double s[], double arranged[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
 #pragma omp parallel for schedule(static) if (WorthThreads(m))
   for (int64_t strip = 0; strip < strips; strip++) {
     const int64_t row = strip * MERIT_STRIP;
-    double        last[MERIT_STRIP];
+    double        rows[MERIT_STRIP];
 
-    if (row + MERIT_STRIP <= m->n_rows) {
-      path->arrange(s + row, factor, arranged + row);
-    } else {
-      for (int64_t i = 0; i < MERIT_STRIP; i++) last[i] = row + i < m->n_rows ? s[row + i] : 0;
-      path->arrange(last, factor, arranged + row);
-    }
+    for (int64_t i = 0; i < MERIT_STRIP; i++) rows[i] = row + i < m->n_rows ? s[(row + i) * k] : 0;
+    path->arrange(rows, factor, arranged + row);
   }
 }
 
-/* Columns [from, to): y = M' s */
+/* Columns [from, to): y[column * k] = M' s */
 static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double arranged[],
-                         const double mend[], double factor, double sum, int32_t from, int32_t to, double y[])
+                         const double mend[], double factor, double sum, int32_t from, int32_t to, int k,
+                         double part[], double y[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
-  for (int32_t j = from; j < to; j++) y[j] = 0;
+  for (int32_t j = from; j < to; j++) part[j] = 0;
   for (int64_t strip = 0; strip < strips; strip++)
-    path->adjoint(m, strip, from, to, arranged + strip * MERIT_STRIP, mend, factor, y);
-  for (int32_t j = from; j < to; j++) y[j] = m->scale[j] * (y[j] - m->centre[j] * sum);
+    path->adjoint(m, strip, from, to, arranged + strip * MERIT_STRIP, mend, factor, part);
+  for (int32_t j = from; j < to; j++) y[(size_t)j * (size_t)k] = m->scale[j] * (part[j] - m->centre[j] * sum);
+}
+
+/* One right-hand side of k: s and y point at its first values */
+static PetscErrorCode AdjointOne(const MeritPacked *m, int k, const double s[], double y[])
+{
+  const MeritPackedPath *path   = PackedPathNow();
+  const int64_t          padded = MeritPackedStrips(m->n_rows) * MERIT_STRIP;
+  double                *room, *arranged, *mend, *part, factor, sum;
+  PackedSummary         *strip, all;
+
+  PetscFunctionBegin;
+  PetscCall(
+      PetscMalloc4(padded + 8, &room, m->n_cols, &mend, m->n_cols, &part, padded / MERIT_STRIP, &strip));
+  arranged = PackedAligned(room);
+  all      = SummariseRows(m, k, s, strip);
+  factor   = path->input_factor(all.largest);
+  sum      = all.sum + all.lost;
+  for (int32_t j = 0; j < m->n_cols; j++) mend[j] = m->missing[j] - path->missing_as;
+  ArrangeRows(m, path, factor, k, s, arranged);
+#pragma omp parallel if (WorthThreads(m))
+  {
+    const int t = omp_get_thread_num(), n = omp_get_num_threads();
+
+    AdjointShare(m, path, arranged, mend, factor, sum, (int32_t)ShareFirst(m->n_cols, n, t),
+                 (int32_t)ShareFirst(m->n_cols, n, t + 1), k, part, y);
+  }
+  PetscCall(PetscFree4(room, mend, part, strip));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*@
@@ -206,27 +263,8 @@ static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, cons
 @*/
 PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[], double y[])
 {
-  const MeritPackedPath *path   = PathNow();
-  const int64_t          padded = MeritPackedStrips(m->n_rows) * MERIT_STRIP;
-  double                *room, *arranged, *mend, factor, sum;
-  StripSummary          *strip, all;
-
   PetscFunctionBegin;
-  if (k != 1) PetscFunctionReturn(MeritPackedAdjointBlock(m, k, s, y));
-  PetscCall(PetscMalloc3(padded + 8, &room, m->n_cols, &mend, padded / MERIT_STRIP, &strip));
-  arranged = (double *)(((uintptr_t)room + 63) & ~(uintptr_t)63); /* the paths load whole vectors */
-  all      = SummariseRows(m, s, strip);
-  factor   = path->input_factor(all.largest);
-  sum      = all.sum + all.lost;
-  for (int32_t j = 0; j < m->n_cols; j++) mend[j] = m->missing[j] - path->missing_as;
-  ArrangeRows(m, path, factor, s, arranged);
-#pragma omp parallel if (WorthThreads(m))
-  {
-    const int t = omp_get_thread_num(), n = omp_get_num_threads();
-
-    AdjointShare(m, path, arranged, mend, factor, sum, (int32_t)ShareFirst(m->n_cols, n, t),
-                 (int32_t)ShareFirst(m->n_cols, n, t + 1), y);
-  }
-  PetscCall(PetscFree3(room, mend, strip));
+  if (k > PackedPathNow()->most_alone) PetscFunctionReturn(MeritPackedAdjointBlock(m, k, s, y));
+  for (int r = 0; r < k; r++) PetscCall(AdjointOne(m, k, s + r, y + r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -177,7 +177,7 @@ AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int3
   }
 }
 
-static const MeritPackedPath avx2 = {4, InputFactor, Arrange, Forward, Adjoint};
+static const MeritPackedPath avx2 = {1, 4, InputFactor, Arrange, Forward, Adjoint};
 
 const MeritPackedPath *MeritPackedPathAvx2(void)
 {

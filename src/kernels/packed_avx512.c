@@ -40,9 +40,11 @@ AVX512 INLINE void MakeTable(double a, double a3, double b, double b3, __m512d t
 AVX512 INLINE __m512i Nibbles(const uint64_t *line, bool two, const bool odd)
 {
   const __m512i low = _mm512_set1_epi64(0x3333333333333333);
-  const __m512i u = _mm512_load_si512(line), v = two ? _mm512_load_si512(line + MERIT_LINE) : _mm512_setzero_si512();
+  const __m512i u   = _mm512_load_si512(line),
+                v   = two ? _mm512_load_si512(line + MERIT_LINE) : _mm512_setzero_si512();
 
-  if (odd) return _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi64(u, 2), low), _mm512_andnot_si512(low, v));
+  if (odd)
+    return _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi64(u, 2), low), _mm512_andnot_si512(low, v));
   return _mm512_or_si512(_mm512_and_si512(u, low), _mm512_slli_epi64(_mm512_and_si512(v, low), 2));
 }
 
@@ -63,8 +65,9 @@ AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d
     for (int t = 0; t < 4 * n; t++) {
       const unsigned bits = (unsigned)(4 * (4 * first + t));
 
-      acc[2 * t]     = _mm512_add_pd(acc[2 * t], _mm512_permutex2var_pd(lo, _mm512_srli_epi64(even, bits), hi));
-      acc[2 * t + 1] = _mm512_add_pd(acc[2 * t + 1], _mm512_permutex2var_pd(lo, _mm512_srli_epi64(odd, bits), hi));
+      acc[2 * t] = _mm512_add_pd(acc[2 * t], _mm512_permutex2var_pd(lo, _mm512_srli_epi64(even, bits), hi));
+      acc[2 * t + 1] =
+          _mm512_add_pd(acc[2 * t + 1], _mm512_permutex2var_pd(lo, _mm512_srli_epi64(odd, bits), hi));
     }
   }
 #pragma GCC unroll 16
@@ -102,7 +105,8 @@ AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[]
     for (int j = 0; j < n; j += 2) {
       const bool two = j + 1 < n;
 
-      MakeTable(a[from + j], mend[from + j], two ? a[from + j + 1] : 0, two ? mend[from + j + 1] : 0, table[j / 2]);
+      MakeTable(a[from + j], mend[from + j], two ? a[from + j + 1] : 0, two ? mend[from + j + 1] : 0,
+                table[j / 2]);
     }
     ForwardBlock(PackedLine(m, strip, from), n, (const __m512d(*)[2])table, q0, q1, sum);
   }
@@ -140,8 +144,9 @@ AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint64_t *
   return _mm512_test_epi64_mask(any, mask) != 0;
 }
 
-/* sum[c] += the tables' values for the nibbles of 8 groups of eight columns, all words */
-AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const int groups, double *sum)
+/* sum[c] = the tables' values for the nibbles of groups of eight columns, all words; the lines of `next` are fetched meanwhile */
+AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const int groups,
+                          const uint64_t *next, double *sum)
 {
   __m512d acc[GROUPS];
 
@@ -150,6 +155,7 @@ AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const 
   for (int q = 0; q < MERIT_LINE; q++) {
     __m512i w[GROUPS];
 
+    for (int c = 0; next && c < groups; c++) __builtin_prefetch(next + (q * GROUPS + c) * MERIT_LINE);
 #pragma GCC unroll 8
     for (int g = 0; g < groups; g++) w[g] = _mm512_load_si512(word + (size_t)q * COLUMNS + 8 * (size_t)g);
 #pragma GCC unroll 2
@@ -167,12 +173,15 @@ AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const 
   for (int g = 0; g < groups; g++) _mm512_store_pd(sum + 8 * g, acc[g]);
 }
 
-AVX512 static void LookUpGroups(const uint64_t *word, const __m512d table[][2], int groups, double *sum)
+AVX512 static void LookUpGroups(const uint64_t *word, const __m512d table[][2], int groups,
+                                const uint64_t *next, double *sum)
 {
-  if (groups == GROUPS) LookUp(word, table, GROUPS, sum);
-  else if (groups == 4) LookUp(word, table, 4, sum);
+  if (groups == GROUPS)
+    LookUp(word, table, GROUPS, next, sum);
+  else if (groups == 4)
+    LookUp(word, table, 4, NULL, sum);
   else
-    for (int g = 0; g < groups; g++) LookUp(word + 8 * (size_t)g, table, 1, sum + 8 * g);
+    for (int g = 0; g < groups; g++) LookUp(word + 8 * (size_t)g, table, 1, NULL, sum + 8 * g);
 }
 
 /* The tables of a strip's 128 pairs of rows: of copies, or of missing genotypes only */
@@ -181,8 +190,10 @@ AVX512 static void MakeTables(const double s[MERIT_STRIP], bool missing, __m512d
   for (int p = 0; p < MERIT_STRIP / 2; p++) {
     const double u = s[2 * p], v = s[2 * p + 1];
 
-    if (missing) MakeTable(0, u, 0, v, table[p]);
-    else MakeTable(u, 0, v, 0, table[p]);
+    if (missing)
+      MakeTable(0, u, 0, v, table[p]);
+    else
+      MakeTable(u, 0, v, 0, table[p]);
   }
 }
 
@@ -199,9 +210,9 @@ AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, in
   MakeTables(s, false, copies);
   for (int32_t j = from; j < to; j += COLUMNS) {
     const int       n = PetscMin(COLUMNS, to - j), groups = (n + 7) / 8;
-    const uint64_t *line = PackedLine(m, strip, j);
+    const uint64_t *line                                              = PackedLine(m, strip, j);
     uint64_t        last[8 * MERIT_LINE] __attribute__((aligned(64))) = {0};
-    bool            mended = false;
+    bool            mended                                            = false;
 
     for (int g = 0; g < groups; g++) {
       const uint64_t *at = line + (size_t)g * 8 * MERIT_LINE;
@@ -209,17 +220,18 @@ AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, in
       if (n < 8 * g + 8) at = memcpy(last, at, (size_t)(n - 8 * g) * MERIT_LINE * sizeof(*at));
       mended |= TransposeLines(at, _mm512_loadu_si512(mask), word + 8 * (size_t)g);
     }
-    LookUpGroups(word, (const __m512d(*)[2])copies, groups, sum);
+    LookUpGroups(word, (const __m512d(*)[2])copies, groups,
+                 j + 2 * COLUMNS <= to ? line + COLUMNS * MERIT_LINE : NULL, sum);
     for (int c = 0; c < n; c++) y[j + c] += sum[c];
     if (!mended) continue;
     if (!made) MakeTables(s, true, missing);
     made = true;
-    LookUpGroups(word, (const __m512d(*)[2])missing, groups, sum);
+    LookUpGroups(word, (const __m512d(*)[2])missing, groups, NULL, sum);
     for (int c = 0; c < n; c++) y[j + c] += mend[j + c] * sum[c];
   }
 }
 
-static const MeritPackedPath avx512 = {0, NoFactor, Arrange, Forward, Adjoint};
+static const MeritPackedPath avx512 = {4, 0, NoFactor, Arrange, Forward, Adjoint};
 
 const MeritPackedPath *MeritPackedPathAvx512(void)
 {

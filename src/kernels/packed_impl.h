@@ -15,6 +15,7 @@
   for it. Inputs come multiplied by `factor`, a power of two that the path chose by the largest of them.
 */
 typedef struct {
+  int most_alone; /* right-hand sides up to which one after the other is faster than the tables of blocks */
   double missing_as;
   double (*input_factor)(double largest);
   /* a strip's rows times factor, in the order that adjoint wants */
@@ -34,8 +35,33 @@ extern const MeritPackedPath merit_packed_portable;
 const MeritPackedPath *MeritPackedPathAvx2(void);
 const MeritPackedPath *MeritPackedPathAvx512(void);
 
-/* The instructions that run now. */
-MeritPackedLevel MeritPackedLevelNow(void);
+/* The instructions that run now, and their path. */
+MeritPackedLevel       MeritPackedLevelNow(void);
+const MeritPackedPath *PackedPathNow(void);
+
+/* What the forward product takes from one right-hand side */
+typedef struct {
+  double *a, *mend; /* [n_cols] times factor; owned */
+  double  factor, offset;
+} PackedEffects;
+
+PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *path, int k, const double x[],
+                                   PackedEffects *e);
+PetscErrorCode PackedEffectsDestroy(PackedEffects *e);
+
+/* What the adjoint must know of rows before it starts */
+typedef struct {
+  double largest, sum, lost;
+} PackedSummary;
+
+/* Of s[i * k], i < n. */
+PackedSummary PackedSummarise(int64_t n, int k, const double s[]);
+
+/* The first boundary of 64 bytes in a room with eight doubles to spare: the paths load whole vectors */
+static inline double *PackedAligned(double *room)
+{
+  return (double *)(((uintptr_t)room + 63) & ~(uintptr_t)63);
+}
 
 /* Blocks of right-hand sides, any k >= 1. */
 PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double x[], double g[]);

@@ -129,4 +129,4 @@ static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t t
   }
 }
 
-const MeritPackedPath merit_packed_portable = {0, NoFactor, Arrange, Forward, Adjoint};
+const MeritPackedPath merit_packed_portable = {1, 0, NoFactor, Arrange, Forward, Adjoint};

@@ -100,11 +100,22 @@ static PetscErrorCode DistributeBegin(MeritMME *mme, int k, const double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotypes go through while the halo is under way; *slots is what the record kernels read */
-static PetscErrorCode DistributeEnd(MeritMME *mme, int k, const double **slots)
+/* No genotype values yet: the carriers' are 0 */
+static PetscErrorCode ClearCarriers(MeritMME *mme, int k)
+{
+  const MeritTermView *term = &mme->term[mme->snp[0].term];
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(mme->x_local + (int64_t)term->eq_carrier * k, (size_t)term->n_carrier * (size_t)(term->n_eq * k)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Genotypes go through while the halo is under way (not in one pass, which comes after the records); *slots is what the record kernels read */
+static PetscErrorCode DistributeEnd(MeritMME *mme, int k, bool one_pass, const double **slots)
 {
   PetscFunctionBegin;
-  PetscCall(FillCarriers(mme, k));
+  if (one_pass) PetscCall(ClearCarriers(mme, k));
+  else PetscCall(FillCarriers(mme, k));
   PetscCall(PetscSFBcastEnd(mme->halo, mme->unit, mme->x_local, mme->x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
   *slots = mme->x_local;
   if (mme->expand) {
@@ -119,23 +130,45 @@ PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const d
 {
   PetscFunctionBegin;
   PetscCall(DistributeBegin(mme, k, x));
-  PetscCall(DistributeEnd(mme, k, slots));
+  PetscCall(DistributeEnd(mme, k, false, slots));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What the record kernels wrote -> y; the genotypes before the halo, which has still to take what one pass gives the other terms */
+static PetscErrorCode Collect(MeritMME *mme, int k, bool one_pass, const double *x, double *y)
+{
+  double *ghosts = mme->y_local + (int64_t)mme->n_owned * k;
+
+  PetscFunctionBegin;
+  if (mme->expand) MeritContract(mme, k, mme->y_slots, mme->y_local);
+  if (one_pass) PetscCall(MeritOnePassApply(mme, k));
+  PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
+  if (!one_pass) PetscCall(EmptyCarriers(mme, k));
+  if (y != mme->y_local) PetscCall(PetscArraycpy(y, mme->y_local, (size_t)mme->n_owned * (size_t)k));
+  for (int32_t i = 0; i < mme->n_pinned; i++)
+    for (int j = 0; j < k; j++) y[(int64_t)mme->pinned[i] * k + j] = x ? x[(int64_t)mme->pinned[i] * k + j] : 0.0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritMMECollect - See the header. Collective. */
 PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y)
 {
-  double *ghosts = mme->y_local + (int64_t)mme->n_owned * k;
+  PetscFunctionBegin;
+  PetscCall(Collect(mme, k, false, x, y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* J' R^-1 J of the genotype rows for the variances of now */
+static PetscErrorCode RenewBlocks(Mat C, MeritMME *mme)
+{
+  MeritSnpLink *link = mme->snp;
 
   PetscFunctionBegin;
-  if (mme->expand) MeritContract(mme, k, mme->y_slots, mme->y_local);
-  PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
-  PetscCall(EmptyCarriers(mme, k));
-  if (y != mme->y_local) PetscCall(PetscArraycpy(y, mme->y_local, (size_t)mme->n_owned * (size_t)k));
-  for (int32_t i = 0; i < mme->n_pinned; i++)
-    for (int j = 0; j < k; j++) y[(int64_t)mme->pinned[i] * k + j] = x ? x[(int64_t)mme->pinned[i] * k + j] : 0.0;
+  if (!mme->one_pass || (link->D && link->D_state == MeritModelState(mme->model))) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscFree(link->D));
+  PetscCall(MeritMMECarrierBlocks(C, link->term, &link->D));
+  link->D_state = MeritModelState(mme->model);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -192,13 +225,14 @@ PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(RenewBlocks(C, mme));
   PetscCall(DistributeBegin(mme, k, X));
   PetscCall(ClearOutputs(mme, k, &y_slots));
   ApplyLevelPenalties(mme, k);
-  PetscCall(DistributeEnd(mme, k, &x_slots));
+  PetscCall(DistributeEnd(mme, k, mme->one_pass, &x_slots));
   MeritRecordsApply(&mme->records, k, x_slots, y_slots);
   ApplyPedigrees(mme, k);
-  PetscCall(MeritMMECollect(mme, k, X, Y));
+  PetscCall(Collect(mme, k, mme->one_pass, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -366,6 +400,7 @@ static PetscErrorCode Destroy_MME(Mat C)
   for (int i = 0; i < mme->n_snp; i++) PetscCall(MeritSnpLinkDestroy(&mme->snp[i]));
   PetscCall(PetscFree4(mme->slot, mme->offset, mme->value, mme->single));
   PetscCall(PetscFree(mme->first_regressor));
+  PetscCall(PetscFree(mme->role));
   PetscCall(PetscFree(mme->pinned));
   PetscCall(PetscFree4(mme->pedigree, mme->pedigree_scatter, mme->own, mme->snp));
   PetscCall(PetscFree(mme));
@@ -480,6 +515,7 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
     if (mme->term[i].kind == MERIT_TERM_PED) PetscCall(SetUpPedigree(mme, i, n_threads));
     if (mme->term[i].kind == MERIT_TERM_SNP) PetscCall(MeritSnpLinkCreate(mme, i, &mme->snp[mme->n_snp++]));
   }
+  PetscCall(MeritOnePassSetUp(mme));
   PetscCall(MatCreateShell(mme->comm, mme->n_owned, mme->n_owned, PETSC_DETERMINE, PETSC_DETERMINE, mme, C));
   PetscCall(MatShellSetOperation(*C, MATOP_MULT, (void (*)(void))Mult_MME));
   PetscCall(MatShellSetOperation(*C, MATOP_MULT_TRANSPOSE, (void (*)(void))Mult_MME));
@@ -488,6 +524,18 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   PetscCall(PetscObjectComposeFunction((PetscObject)*C, "MeritMMEGet_C", MeritMMEGet));
   PetscCall(MatSetOption(*C, MAT_SYMMETRIC, PETSC_TRUE));
   PetscCall(MatSetOption(*C, MAT_SPD, PETSC_TRUE));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMESetPasses - How often an application reads the genotypes; see the header. Collective. */
+PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  mme->passes = passes;
+  PetscCall(MeritOnePassSetUp(mme));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -14,8 +14,10 @@ typedef struct {
   PetscMPIInt *n_owned;     /* [size] SNPs owned by each rank; owned */
   PetscMPIInt *count, *first; /* [size] work: doubles per rank in a collective; owned */
   PetscSF      carriers;    /* borrowed from the model */
-  double      *full, *rows; /* work, grown on demand; owned */
-  size_t       room_full, room_rows;
+  double      *full, *rows, *values; /* work, grown on demand; owned */
+  size_t       room_full, room_rows, room_values;
+  double      *D;           /* [n_rows * n_eq^2] J' R^-1 J of the rows' records, for one_pass; owned */
+  uint64_t     D_state;     /* of the model, for which D is */
 } MeritSnpLink;
 
 /* Context of the MATSHELL */
@@ -44,7 +46,10 @@ typedef struct {
   int32_t            **own;       /* [n_terms] equation slot of each owned animal; owned */
   /* SNP terms */
   int           n_snp;
-  MeritSnpLink *snp; /* [n_snp]; owned */
+  MeritSnpLink *snp;      /* [n_snp]; owned */
+  MeritPasses   passes;   /* over the genotypes, as asked for */
+  bool          one_pass; /* what an application does */
+  uint8_t      *role;     /* [n_regressors] from the SNP term to the others; owned */
   /* work for k right-hand sides: equations and component slots with private places behind; owned */
   int           k;
   int32_t       places_local, places_slots;
@@ -62,6 +67,11 @@ PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, con
 /* rows on grid column 0 [n_rows * width] -> effects of this rank's SNPs, added; squares: with the squares of M */
 PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects);
 PetscErrorCode MeritSnpRows(MeritSnpLink *link, int width, double **rows);
+/* values = M effects, rows += D values, to += M' rows, on a grid of one column */
+PetscErrorCode MeritSnpNormal(MeritMME *mme, MeritSnpLink *link, int k, const double *effects, double *rows, double **values, double *to);
+/* one_pass.c */
+PetscErrorCode MeritOnePassSetUp(MeritMME *mme);
+PetscErrorCode MeritOnePassApply(MeritMME *mme, int k);
 /* expand.c: equations <-> component slots of this rank */
 void MeritExpand(const MeritMME *mme, int k, const double *equations, double *slots);
 void MeritContract(const MeritMME *mme, int k, const double *slots, double *equations);

@@ -32,6 +32,8 @@ PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link)
   PetscCall(PetscFree3(link->n_owned, link->count, link->first));
   PetscCall(PetscFree(link->full));
   PetscCall(PetscFree(link->rows));
+  PetscCall(PetscFree(link->values));
+  PetscCall(PetscFree(link->D));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -91,15 +93,29 @@ PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* effects += sum over ranks of the vectors over all SNPs */
+static PetscErrorCode Deliver(MeritMME *mme, MeritSnpLink *link, double *effects)
+{
+  PetscMPIInt rank;
+  double     *mine;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
+  PetscCall(PetscMalloc1(link->count[rank] + 1, &mine));
+  PetscCallMPI(MPI_Reduce_scatter(link->full, mine, link->count, MPI_DOUBLE, MPI_SUM, mme->comm));
+  for (PetscMPIInt i = 0; i < link->count[rank]; i++) effects[i] += mine[i];
+  PetscCall(PetscFree(mine));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritSnpAdjoint - effects += M' rows (squares: with M squared element by element); rows are given on grid column 0. Collective. */
 PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects)
 {
   MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    rank, n;
-  double        *mine, *tile;
+  PetscMPIInt    n;
+  double        *tile;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
   PetscCall(Counts(mme, link, width));
   if (link->row_comm != MPI_COMM_NULL) {
     PetscCall(PetscMPIIntCast((PetscInt)(link->n_rows * width), &n));
@@ -109,9 +125,30 @@ PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, boo
   tile = link->full + (size_t)link->col_first * (size_t)width;
   if (squares) PetscCall(MeritGenotypesSquares(geno, width, rows, tile));
   else PetscCall(MeritGenotypesAdjoint(geno, width, rows, tile));
-  PetscCall(PetscMalloc1(link->count[rank] + 1, &mine));
-  PetscCallMPI(MPI_Reduce_scatter(link->full, mine, link->count, MPI_DOUBLE, MPI_SUM, mme->comm));
-  for (PetscMPIInt i = 0; i < link->count[rank]; i++) effects[i] += mine[i];
-  PetscCall(PetscFree(mine));
+  PetscCall(Deliver(mme, link, effects));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritSnpNormal - Both products at once, on a grid of one column: values = M effects, rows += D values, to += M' rows. Collective.
+
+  effects, to - [n_owned * n_eq * k] of this rank's SNPs
+  rows        - [n_rows * n_eq * k], in and out
+  values      - the same, borrowed until the next product
+*/
+PetscErrorCode MeritSnpNormal(MeritMME *mme, MeritSnpLink *link, int k, const double *effects, double *rows, double **values, double *to)
+{
+  MeritGenotypes geno  = MeritModelGenotypes(mme->model);
+  const int      width = link->n_eq * k;
+  PetscMPIInt    rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
+  PetscCall(Counts(mme, link, width));
+  PetscCall(Grow((size_t)link->n_rows * (size_t)width, &link->room_values, &link->values));
+  *values = link->values;
+  PetscCallMPI(MPI_Allgatherv(effects, link->count[rank], MPI_DOUBLE, link->full, link->count, link->first, MPI_DOUBLE, mme->comm));
+  PetscCall(MeritGenotypesNormal(geno, link->n_eq, k, link->D, link->full, *values, rows, link->full));
+  PetscCall(Deliver(mme, link, to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

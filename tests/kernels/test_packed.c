@@ -190,6 +190,61 @@ static void TestARangeOfColumnsIsAMatrixToo(void **unused)
   FreeCase(&c);
 }
 
+/* w + D g by long double, from the g that CheckForward has found right */
+static void CheckWeighed(int64_t rows, int n, int k, const double *D, const double *g, const double *before,
+                         const double *w)
+{
+  for (int64_t row = 0; row < rows; row++)
+    for (int a = 0; a < n; a++)
+      for (int r = 0; r < k; r++) {
+        long double sum = before[(row * n + a) * k + r];
+
+        for (int b = 0; b < n; b++) sum += (long double)D[(row * n + a) * n + b] * g[(row * n + b) * k + r];
+        CheckNear(w[(row * n + a) * k + r], (double)sum, 1 + fabs((double)sum));
+      }
+}
+
+static void CheckNormal(const Case *c, int n, int k)
+{
+  const int64_t rows = c->m.n_rows, cols = c->m.n_cols;
+  double       *x = Random(cols * n * k), *before = Random(rows * n * k), *D = Random(rows * n * n);
+  double       *g = Random(rows * n * k), *w = Random(rows * n * k), *y = Random(cols * n * k);
+
+  for (int level = MERIT_PACKED_PORTABLE; level <= MERIT_PACKED_AVX512; level++) {
+    if ((int)MeritPackedUse((MeritPackedLevel)level) != level) continue;
+    for (int threads = 1; threads < 4; threads++) {
+      omp_set_num_threads(threads);
+      memcpy(w, before, (size_t)(rows * n * k) * sizeof(*w));
+      memcpy(y, x, (size_t)(cols * n * k) * sizeof(*y));
+      TestCall(MeritPackedNormal(&c->m, n, k, D, threads % 2 ? x : y, g, w, y));
+      CheckForward(c, n * k, x, g);
+      CheckWeighed(rows, n, k, D, g, before, w);
+      CheckAdjoint(c, n * k, w, y);
+    }
+  }
+  omp_set_num_threads(1);
+  MeritPackedUse(MERIT_PACKED_AVX512);
+  free(x), free(before), free(D), free(g), free(w), free(y);
+}
+
+static void TestBothProductsInOnePassEqualAPlainLoop(void **unused)
+{
+  const int64_t n[]    = {0, 1, 257, 1536};
+  const int32_t m[]    = {1, 130};
+  const double  rate[] = {0, 0.02};
+
+  (void)unused;
+  for (int a = 0; a < 4; a++)
+    for (int b = 0; b < 2; b++) {
+      Case c = MakeCase(n[a], m[b], rate[(a + b) % 2], a % 2);
+
+      for (int k = 1; k < 9; k += k < 4 ? 1 : 4) CheckNormal(&c, 1, k);
+      CheckNormal(&c, 2, 1);
+      CheckNormal(&c, 3, 2);
+      FreeCase(&c);
+    }
+}
+
 static void TestProductsAreTheSameBitsWithOneAndTwoThreads(void **unused)
 {
   Case    c = MakeCase(700, 129, 0.05, false);
@@ -297,6 +352,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestMoreColumnsThanATableServes),
     cmocka_unit_test(TestMoreRowsThanATableServes),
     cmocka_unit_test(TestARangeOfColumnsIsAMatrixToo),
+    cmocka_unit_test(TestBothProductsInOnePassEqualAPlainLoop),
     cmocka_unit_test(TestProductsAreTheSameBitsWithOneAndTwoThreads),
     cmocka_unit_test(TestInputsOfAnySizeArePassed),
     cmocka_unit_test(TestSquaresGramAndDecodeEqualAPlainLoop),

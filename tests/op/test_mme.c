@@ -16,18 +16,22 @@ static const char records[] = "cow,dam,herd,age,w,m1,m2,milk,fat\n"
                               "c5,c4,h3,39,3,0,1,8.25,2.0\n";
 static const char pedigree[] = "id,sire,dam\nc1,a1,a2\nc2,a1,a2\nc3,c1,c2\nc4,a3,0\nc5,c1,c4\n";
 static const char genotypes[] = "c1 0 1 2 0\nc2 1 1 5 1\nc3 2 0 1 1\nc4 1 2 0 0\nc5 0 1 1 2\n";
-static const char job[] = "records: {file: records.csv, weight: {milk: w}}\n"
-                          "pedigree: {file: pedigree.csv}\n"
-                          "genotypes: {text: genotypes.txt}\n"
-                          "model:\n"
-                          "  - \"milk ~ herd + cov(age) + gen = ped(cow + dam) + slope = iid(herd + herd:cov(age)) + snp(cow)\"\n"
-                          "  - \"fat ~ herd + gen = ped(cow) + snp(cow) + marks = ridge(m1 + m2)\"\n"
-                          "variances:\n"
-                          "  gen: [[3, 0.5, -0.4], [0.5, 1, 0.1], [-0.4, 0.1, 0.8]]\n"
-                          "  slope: [[2, 0.1], [0.1, 0.05]]\n"
-                          "  snp(cow): [[0.3, 0.1], [0.1, 0.2]]\n"
-                          "  marks: 0.7\n"
-                          "  residual: [[5, 1], [1, 2]]\n";
+#define JOB(snp) \
+  "records: {file: records.csv, weight: {milk: w}}\n" \
+  "pedigree: {file: pedigree.csv}\n" \
+  "genotypes: {text: genotypes.txt}\n" \
+  "model:\n" \
+  "  - \"milk ~ herd + cov(age) + gen = ped(cow + dam) + slope = iid(herd + herd:cov(age)) + snp(cow)\"\n" \
+  "  - \"fat ~ herd + gen = ped(cow) + snp(cow) + marks = ridge(m1 + m2)\"\n" \
+  "variances:\n" \
+  "  gen: [[3, 0.5, -0.4], [0.5, 1, 0.1], [-0.4, 0.1, 0.8]]\n" \
+  "  slope: [[2, 0.1], [0.1, 0.05]]\n" \
+  "  snp(cow): " snp "\n" \
+  "  marks: 0.7\n" \
+  "  residual: [[5, 1], [1, 2]]\n"
+static const char job[] = JOB("[[0.3, 0.1], [0.1, 0.2]]");
+/* SNP effects of both traits are one: equations and components differ */
+static const char singular[] = JOB("[[0.4, 0.2], [0.2, 0.1]]");
 
 /* the same data as numbers; -1: unknown parent, NAN: missing */
 enum { N = 6, ANIMALS = 8, SNPS = 4 };
@@ -40,14 +44,16 @@ static const char *const animal[ANIMALS] = {"a1", "a2", "a3", "c1", "c2", "c3", 
 static const int         sire[ANIMALS] = {-1, -1, -1, 0, 0, 3, 2, 3}, mother[ANIMALS] = {-1, -1, -1, 1, 1, 4, -1, 6};
 static const double      code[5][SNPS] = {{0, 1, 2, 0}, {1, 1, NAN, 1}, {2, 0, 1, 1}, {1, 2, 0, 0}, {0, 1, 1, 2}};
 
-static void Begin(TestModel *t)
+static void BeginWith(TestModel *t, const char *with)
 {
   TestModelBegin(t);
   TestWriteFile(t, "records.csv", records);
   TestWriteFile(t, "pedigree.csv", pedigree);
   TestWriteFile(t, "genotypes.txt", genotypes);
-  TestCall(TestModelSetUp(t, job));
+  TestCall(TestModelSetUp(t, with));
 }
+
+static void Begin(TestModel *t) { BeginWith(t, job); }
 
 /* x by label: the value of (term, level, component) is the same on any number of ranks */
 static double *Values(MeritModel model, const char *salt)
@@ -247,10 +253,13 @@ static void TestQuadraticFormIsThatOfTheData(void **state)
   Begin(&t);
   TestCall(MeritMatCreateMME(t.model, &C));
   x = Values(t.model, "x");
-  TestCall(MeritMMEApplyBlock(C, 1, x, y));
   Collect(t.model, x, &table);
   plain = QuadraticForm(&table);
-  assert_true(fabs(Dot(t.model, x, y) - plain) < 1e-11 * plain);
+  for (int passes = MERIT_PASSES_ONE; passes <= MERIT_PASSES_TWO; passes++) {
+    TestCall(MeritMMESetPasses(C, (MeritPasses)passes));
+    TestCall(MeritMMEApplyBlock(C, 1, x, y));
+    assert_true(fabs(Dot(t.model, x, y) - plain) < 1e-11 * plain);
+  }
   free(x);
   TestCall(MatDestroy(&C));
   TestModelEnd(&t);
@@ -384,6 +393,50 @@ static void TestNewVariancesReachThePreconditioner(void **state)
   TestModelEnd(&t);
 }
 
+static void CheckPasses(MeritModel model, Mat C, int k)
+{
+  static double X[8 * 256], Y[8 * 256], Z[8 * 256];
+  int32_t       n;
+
+  TestCall(MeritModelLayout(model, &n, NULL, NULL, NULL, NULL));
+  for (int j = 0; j < k; j++) {
+    char    salt[] = {'p', (char)('0' + j), 0};
+    double *x      = Values(model, salt);
+
+    for (int32_t i = 0; i < n; i++) X[i * k + j] = x[i];
+    free(x);
+  }
+  TestCall(MeritMMESetPasses(C, MERIT_PASSES_ONE));
+  TestCall(MeritMMEApplyBlock(C, k, X, Y));
+  TestCall(MeritMMESetPasses(C, MERIT_PASSES_TWO));
+  TestCall(MeritMMEApplyBlock(C, k, X, Z));
+  for (int32_t i = 0; i < n * k; i++) assert_true(fabs(Y[i] - Z[i]) < 1e-11 * (1.0 + fabs(Z[i])));
+}
+
+/* with equations for components, with fewer, and after new variances, which the blocks of the genotype rows must follow */
+static void TestOnePassOverTheGenotypesGivesTheSameProduct(void **state)
+{
+  static const double gen[] = {3, .5, -.4, .5, 1, .1, -.4, .1, .8}, slope[] = {2, .1, .1, .05}, snp[] = {.3, .1, .1, .2}, marks[] = {.7},
+                      R[]    = {7, -1, -1, 4};
+  const double *const G[]     = {NULL, NULL, NULL, gen, slope, snp, marks}, *const residual[] = {R};
+  TestModel           t;
+  Mat                 C;
+
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    BeginWith(&t, i ? singular : job);
+    TestCall(MeritMatCreateMME(t.model, &C));
+    for (int k = 1; k <= 8; k += 1 + k / 2) CheckPasses(t.model, C, k);
+    if (!i) {
+      TestCall(MeritModelSetVariances(t.model, G, residual));
+      TestCall(MeritMMERefresh(C));
+      CheckPasses(t.model, C, 1);
+    }
+    TestCall(MatDestroy(&C));
+    TestModelEnd(&t);
+  }
+}
+
 /* threads that meet the same levels write to private places first */
 static void TestThreadsGiveTheSameProduct(void **state)
 {
@@ -419,6 +472,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestDiagonalBlocksAreThoseOfTheOperator),
   cmocka_unit_test(TestFittedValuesAndTheirProjectionAreThoseOfTheData),
   cmocka_unit_test(TestNewVariancesReachThePreconditioner),
+  cmocka_unit_test(TestOnePassOverTheGenotypesGivesTheSameProduct),
   cmocka_unit_test(TestThreadsGiveTheSameProduct),
 };
 

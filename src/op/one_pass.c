@@ -1,0 +1,64 @@
+/*
+  One pass over the genotypes in an application of C, for a model with one SNP term on a grid of one column: the records' other terms
+  come to the genotype rows first (w0), the tile does values = M u, w = w0 + D values, M' w, and the records take the values to the
+  other terms after. Costs a second pass over the records.
+*/
+#include "op_impl.h"
+
+/* Genotypes per record from which reading them once pays for going through the records twice */
+enum { WORTH = 2000 };
+
+/* MeritOnePassSetUp - Choose by the sizes of the data, or as asked for; all ranks alike. Collective. */
+PetscErrorCode MeritOnePassSetUp(MeritMME *mme)
+{
+  int64_t n_animals, n_lines, n_dropped;
+  bool    can = mme->n_snp == 1 && mme->snp[0].n_eq && mme->snp[0].grid_cols == 1;
+
+  PetscFunctionBegin;
+  mme->one_pass = false;
+  if (!can || mme->passes == MERIT_PASSES_TWO) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritGenotypesSize(MeritModelGenotypes(mme->model), &n_animals, NULL, NULL));
+  PetscCall(MeritModelRecordCounts(mme->model, &n_lines, &n_dropped));
+  mme->one_pass =
+      mme->passes == MERIT_PASSES_ONE || n_animals * mme->snp[0].n_used >= WORTH * (n_lines - n_dropped);
+  if (!mme->one_pass || mme->role) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1(mme->records.n_regressors + 1, &mme->role));
+  for (int k = 0; k < mme->n_terms; k++)
+    for (int r = mme->first_regressor[k]; r < mme->first_regressor[k + 1]; r++)
+      mme->role[r] = k == mme->snp[0].term ? MERIT_ROLE_FROM : MERIT_ROLE_TO;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritOnePassApply - What the genotypes add to y_local, after the records went through with the carriers' values 0: their sums stand
+  at the carriers. Collective.
+*/
+PetscErrorCode MeritOnePassApply(MeritMME *mme, int k)
+{
+  MeritSnpLink        *link  = &mme->snp[0];
+  const MeritTermView *term  = &mme->term[link->term];
+  const int            width = link->n_eq * k;
+  const int64_t        leaf = (int64_t)term->eq_carrier * k, own = (int64_t)term->eq_owned * k;
+  const double        *from = mme->x_local;
+  double              *rows, *values, *to = mme->y_local;
+  MPI_Datatype         unit;
+
+  PetscFunctionBegin;
+  PetscCall(MeritUnitCreate(width, &unit));
+  PetscCall(MeritSnpRows(link, width, &rows));
+  PetscCall(PetscSFReduceBegin(link->carriers, unit, mme->y_local + leaf, rows, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(link->carriers, unit, mme->y_local + leaf, rows, MPI_SUM));
+  PetscCall(MeritSnpNormal(mme, link, k, mme->x_local + own, rows, &values, mme->y_local + own));
+  PetscCall(PetscSFBcastBegin(link->carriers, unit, values, mme->x_local + leaf, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(link->carriers, unit, values, mme->x_local + leaf, MPI_REPLACE));
+  PetscCall(MeritUnitFree(&unit));
+  if (mme->expand) {
+    MeritExpand(mme, k, mme->x_local, mme->x_slots);
+    PetscCall(PetscArrayzero(mme->y_slots, (size_t)mme->n_slots * (size_t)k));
+    from = mme->x_slots;
+    to   = mme->y_slots;
+  }
+  MeritRecordsTransfer(&mme->records, mme->role, 1.0, k, from, to);
+  if (mme->expand) MeritContract(mme, k, mme->y_slots, mme->y_local);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
