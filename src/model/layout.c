@@ -1,10 +1,28 @@
 /* Equations and component slots of this rank: owned levels, ghosts, carriers; the halo. docs/layout.md has the formulas. */
 #include "model_impl.h"
+#include <string.h>
 
-/* Parents (canonical, -1 unknown) and d of the animals a ped term owns here, in level order */
+/* Parents (canonical, -1 unknown) of the animals a ped term owns here, by their places */
 typedef struct {
   int64_t *sire, *dam; /* [n_owned] */
 } Parents;
+
+/* What the pedigree's blocks have of the animals -> the animals owned here, by their places; *mine is owned by the caller */
+static PetscErrorCode Fetch(const MeritLevels *levels, MeritExchange ex, size_t bytes, const void *block, void *mine)
+{
+  char  *arrived;
+  char **at = mine;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc((size_t)levels->n_owned * bytes + 1, &arrived));
+  PetscCall(MeritExchangeForward(ex, bytes, block, arrived));
+  *at = arrived;
+  if (!levels->place_of) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc((size_t)levels->n_owned * bytes + 1, at));
+  for (int32_t i = 0; i < levels->n_owned; i++) memcpy(*at + (size_t)levels->place_of[i] * bytes, arrived + (size_t)i * bytes, bytes);
+  PetscCall(PetscFree(arrived));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 static PetscErrorCode FetchParents(MeritModel model, MeritModelTerm *term, Parents *parents)
 {
@@ -19,38 +37,12 @@ static PetscErrorCode FetchParents(MeritModel model, MeritModelTerm *term, Paren
   PetscCall(MeritPedigreeInbreeding(model->pedigree, NULL, &d));
   PetscCall(MeritPedigreeGeneration(model->pedigree, &generation));
   PetscCall(MeritExchangeCreate(model->comm, n, term->levels.owner, &ex));
-  PetscCall(PetscMalloc1(term->levels.n_owned + 1, &parents->sire));
-  PetscCall(PetscMalloc1(term->levels.n_owned + 1, &parents->dam));
-  PetscCall(PetscMalloc1(term->levels.n_owned + 1, &term->d));
-  PetscCall(MeritExchangeForward(ex, sizeof(*sire), sire, parents->sire));
-  PetscCall(MeritExchangeForward(ex, sizeof(*dam), dam, parents->dam));
-  PetscCall(PetscMalloc1(term->levels.n_owned + 1, &term->generation));
-  PetscCall(MeritExchangeForward(ex, sizeof(*d), d, term->d));
-  PetscCall(MeritExchangeForward(ex, sizeof(*generation), generation, term->generation));
+  PetscCall(Fetch(&term->levels, ex, sizeof(*sire), sire, &parents->sire));
+  PetscCall(Fetch(&term->levels, ex, sizeof(*dam), dam, &parents->dam));
+  PetscCall(Fetch(&term->levels, ex, sizeof(*d), d, &term->d));
+  PetscCall(Fetch(&term->levels, ex, sizeof(*generation), generation, &term->generation));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Place of a level among the owned ones, or -1 */
-static int32_t OwnedPlace(const MeritLevels *levels, int64_t number)
-{
-  const int64_t *c = levels->canonical;
-  int32_t        place, last;
-  int64_t        slice;
-
-  if (!levels->n_owned || number < c[0] || number > c[levels->n_owned - 1]) return -1;
-  if (!levels->index) return (int32_t)(number - c[0]);
-  slice = (number - c[0]) >> levels->slice;
-  place = levels->index[slice];
-  last  = levels->index[slice + 1];
-  while (last - place > 8) {
-    const int32_t middle = place + (last - place) / 2;
-
-    if (c[middle] <= number) place = middle;
-    else last = middle;
-  }
-  while (place < last && c[place] < number) place++;
-  return place < last && c[place] == number ? place : -1;
 }
 
 static PetscErrorCode NoteGhost(MeritModelTerm *term, bool carriers, int64_t number)
@@ -58,7 +50,7 @@ static PetscErrorCode NoteGhost(MeritModelTerm *term, bool carriers, int64_t num
   int32_t code;
 
   PetscFunctionBegin;
-  if (number >= 0 && (carriers || OwnedPlace(&term->levels, number) < 0))
+  if (number >= 0 && (carriers || MeritLevelsOwnedPlace(&term->levels, number) < 0))
     PetscCall(MeritIntegersIntern(term->ghosts, number, &code));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -210,7 +202,7 @@ static PetscErrorCode PlaceParents(MeritModelTerm *term, Parents *parents)
   for (int p = 0; p < 2; p++) {
     PetscCall(PetscMalloc1(view->n_owned + 1, slot[p]));
     for (int32_t i = 0; i < view->n_owned; i++) {
-      int32_t place = number[p][i] < 0 ? -1 : OwnedPlace(&term->levels, number[p][i]);
+      int32_t place = number[p][i] < 0 ? -1 : MeritLevelsOwnedPlace(&term->levels, number[p][i]);
 
       (*slot[p])[i] = number[p][i] < 0 ? -1
                     : place >= 0       ? view->eq_owned + place * view->n_eq
@@ -228,7 +220,7 @@ static PetscErrorCode PlaceParents(MeritModelTerm *term, Parents *parents)
 /* MeritModelOwnedPlace - Place of a level among those this rank owns, or -1. Not collective. */
 int32_t MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number)
 {
-  return OwnedPlace(&term->levels, number);
+  return MeritLevelsOwnedPlace(&term->levels, number);
 }
 
 /* MeritModelSlot - Component slot of a level on this rank, -1 for numbers below 0. Not collective. */
@@ -239,7 +231,7 @@ int32_t MeritModelSlot(const MeritModelTerm *term, int64_t number)
 
   if (number < 0) return -1;
   if (view->kind == MERIT_TERM_SNP) return view->slot_carrier + MeritIntegersFind(term->ghosts, number) * view->n_comp;
-  place = OwnedPlace(&term->levels, number);
+  place = MeritLevelsOwnedPlace(&term->levels, number);
   if (place >= 0) return view->slot_owned + place * view->n_comp;
   return view->slot_ghost + MeritIntegersFind(term->ghosts, number) * view->n_comp;
 }

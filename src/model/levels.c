@@ -1,10 +1,11 @@
 /* Who owns a level: a directory in canonical blocks, so that no rank holds it whole. */
 #include "model_impl.h"
+#include <merit/ancestry.h>
 
 /* Levels that are not one block get an index by slices of numbers, of some eight levels each */
 static PetscErrorCode MakeIndex(MeritLevels *levels)
 {
-  const int64_t *c = levels->canonical;
+  const int64_t *c = levels->sorted;
   const int32_t  n = levels->n_owned;
   int64_t        n_slices, slice = 0;
 
@@ -19,12 +20,61 @@ static PetscErrorCode MakeIndex(MeritLevels *levels)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Owned levels from ascending numbers to the order asked for; equal ones keep ascending numbers */
+static PetscErrorCode Arrange(MeritLevels *levels, MeritExchange ex, const uint64_t order[])
+{
+  const int32_t n = levels->n_owned;
+  uint64_t     *key;
+  int32_t      *at;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(n, &key, n, &at));
+  PetscCall(PetscMalloc1(n, &levels->canonical));
+  PetscCall(PetscMalloc1(n, &levels->place_of));
+  PetscCall(MeritExchangeForward(ex, sizeof(*key), order, key));
+  for (int32_t i = 0; i < n; i++) at[i] = i;
+  PetscCall(MeritSortKeys(n, key, at));
+  for (int32_t i = 0; i < n; i++) {
+    levels->canonical[i]    = levels->sorted[at[i]];
+    levels->place_of[at[i]] = i;
+  }
+  PetscCall(PetscFree2(key, at));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritLevelsOwnedPlace - Place of a level among the owned ones, or -1. Not collective. */
+int32_t MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number)
+{
+  const int64_t *c = levels->sorted;
+  int32_t        at, last;
+  int64_t        slice;
+
+  if (!levels->n_owned || number < c[0] || number > c[levels->n_owned - 1]) return -1;
+  if (!levels->index) {
+    at = (int32_t)(number - c[0]);
+  } else {
+    slice = (number - c[0]) >> levels->slice;
+    at    = levels->index[slice];
+    last  = levels->index[slice + 1];
+    while (last - at > 8) {
+      const int32_t middle = at + (last - at) / 2;
+
+      if (c[middle] <= number) at = middle;
+      else last = middle;
+    }
+    while (at < last && c[at] < number) at++;
+    if (at == last || c[at] != number) return -1;
+  }
+  return levels->place_of ? levels->place_of[at] : at;
+}
+
 /*
   MeritLevelsFromOwners - Make the directory from the owner of each level of this rank's block.
 
-  Collective on comm. `owner` ([block of n_levels]) is taken over. Owned levels come out in ascending canonical order.
+  Collective on comm. `owner` ([block of n_levels]) is taken over. A rank's levels are arranged by `order` ([block], borrowed), equal
+  ones in ascending canonical order; by that alone where it is NULL on all ranks.
 */
-PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, MeritLevels *levels)
+PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, const uint64_t order[], MeritLevels *levels)
 {
   PetscMPIInt   rank, size;
   MeritExchange ex;
@@ -44,12 +94,14 @@ PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIIn
   PetscCall(MeritExchangeCreate(comm, levels->n_block, owner, &ex));
   PetscCheck(MeritExchangeArriving(ex) < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many levels on one rank");
   levels->n_owned = (int32_t)MeritExchangeArriving(ex);
-  PetscCall(PetscMalloc1(levels->n_owned, &levels->canonical));
+  PetscCall(PetscMalloc1(levels->n_owned, &levels->sorted));
   PetscCall(PetscMalloc1(levels->n_owned, &place));
   PetscCall(PetscMalloc1(levels->n_block, &levels->place));
-  PetscCall(MeritExchangeForward(ex, sizeof(*number), number, levels->canonical));
+  PetscCall(MeritExchangeForward(ex, sizeof(*number), number, levels->sorted));
+  levels->canonical = levels->sorted;
+  if (order) PetscCall(Arrange(levels, ex, order));
   PetscCall(MakeIndex(levels));
-  for (int32_t i = 0; i < levels->n_owned; i++) place[i] = i;
+  for (int32_t i = 0; i < levels->n_owned; i++) place[i] = levels->place_of ? levels->place_of[i] : i;
   PetscCall(MeritExchangeBack(ex, sizeof(*place), place, levels->place));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree(number));
@@ -112,7 +164,9 @@ PetscErrorCode MeritLevelsFree(MeritLevels *levels)
   PetscFunctionBegin;
   PetscCall(PetscFree(levels->owner));
   PetscCall(PetscFree(levels->place));
+  if (levels->sorted != levels->canonical) PetscCall(PetscFree(levels->sorted));
   PetscCall(PetscFree(levels->canonical));
+  PetscCall(PetscFree(levels->place_of));
   PetscCall(PetscFree(levels->index));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

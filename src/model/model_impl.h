@@ -25,8 +25,10 @@ typedef struct {
   PetscMPIInt *owner;     /* [n_block]; owned */
   int32_t     *place;     /* [n_block]; owned */
   int32_t      n_owned;
-  int64_t     *canonical; /* [n_owned] levels owned by this rank, ascending; owned */
-  int32_t     *index;     /* where a number is in canonical: the first place of each slice of numbers; NULL: one block; owned */
+  int64_t     *canonical; /* [n_owned] levels owned by this rank, by their places; owned */
+  int64_t     *sorted;    /* [n_owned] the same, ascending; owned, or canonical itself */
+  int32_t     *place_of;  /* [n_owned] place of each of sorted; NULL: places ascend; owned */
+  int32_t     *index;     /* where a number is in sorted: the first entry of each slice of numbers; NULL: one block; owned */
   int          slice;     /* a slice has 2^slice numbers */
 } MeritLevels;
 
@@ -135,9 +137,11 @@ PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTe
                                int32_t **code, MeritStrings *pool);
 /* rows.c */
 PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[]);
+PetscErrorCode MeritRowsArrange(MeritModel model, const int32_t row[]);
 PetscErrorCode MeritRowsFree(MeritModel model);
 /* levels.c, placement.c */
-PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, MeritLevels *levels);
+PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, const uint64_t order[], MeritLevels *levels);
+int32_t        MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number);
 PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[], int32_t place[]);
 PetscErrorCode MeritLevelsFree(MeritLevels *levels);
 PetscErrorCode MeritModelPlace(MeritModel model);

@@ -30,8 +30,8 @@ static PetscMPIInt KeyOwner(MeritModel model, int key, int64_t number)
   return MeritBlockOwner(model->term[key].view.n_levels, model->size, number);
 }
 
-/* Records go where the level of their key lives; *owner: of the animals, where they are the key and not in blocks, else NULL */
-static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner)
+/* Records go where the level of their key lives; owners of the animals and their order there, where they are the key, else NULL */
+static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner, uint64_t **order)
 {
   const int      column = model->term[key].number[0];
   const int64_t *number = model->rows.number[column];
@@ -39,8 +39,8 @@ static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->rows.n + 1, &dest));
-  if (model->formula->term[key].kind == MERIT_TERM_PED && model->size > 1) {
-    PetscCall(MeritPlaceAnimals(model, number, owner, dest));
+  if (model->formula->term[key].kind == MERIT_TERM_PED) {
+    PetscCall(MeritPlaceAnimals(model, number, owner, order, dest));
   } else {
     for (int64_t row = 0; row < model->rows.n; row++)
       dest[row] = number[row] >= 0 ? KeyOwner(model, key, number[row]) : model->rank;
@@ -134,16 +134,37 @@ static PetscErrorCode Blocks(MeritModel model, int k, const PetscMPIInt *animals
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rows in the order of their animals' places; those without an animal at the end, equal ones as they were */
+static PetscErrorCode ArrangeRecords(MeritModel model, int key)
+{
+  const MeritLevels *levels = &model->term[key].levels;
+  const int64_t     *number = model->rows.number[model->term[key].number[0]], n = model->rows.n;
+  uint64_t          *place;
+  int32_t           *row;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(n, &place, n, &row));
+  for (int64_t i = 0; i < n; i++) {
+    row[i]   = (int32_t)i;
+    place[i] = (uint32_t)MeritLevelsOwnedPlace(levels, number[i]);
+  }
+  PetscCall(MeritSortKeys(n, place, row));
+  PetscCall(MeritRowsArrange(model, row));
+  PetscCall(PetscFree2(place, row));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritModelPlace - Move the records to their ranks and decide who owns each level. Collective. */
 PetscErrorCode MeritModelPlace(MeritModel model)
 {
   const MeritFormula *formula = model->formula;
   PetscMPIInt        *animals = NULL;
+  uint64_t           *order   = NULL;
   int                 key;
 
   PetscFunctionBegin;
   KeyTerm(model, &key);
-  if (key >= 0) PetscCall(MoveRecords(model, key, &animals));
+  if (key >= 0) PetscCall(MoveRecords(model, key, &animals, &order));
   PetscCheck(model->rows.n < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many records on one rank");
   for (int k = 0; k < formula->n_terms; k++) {
     MeritTermKind kind = formula->term[k].kind;
@@ -151,8 +172,11 @@ PetscErrorCode MeritModelPlace(MeritModel model)
 
     if (kind == MERIT_TERM_PED || kind == MERIT_TERM_SNP || k == key) PetscCall(Blocks(model, k, animals, &owner));
     else PetscCall(Majority(model, k, &owner));
-    PetscCall(MeritLevelsFromOwners(model->comm, model->term[k].view.n_levels, owner, &model->term[k].levels));
+    PetscCall(MeritLevelsFromOwners(model->comm, model->term[k].view.n_levels, owner, kind == MERIT_TERM_PED ? order : NULL,
+                                    &model->term[k].levels));
   }
+  if (order) PetscCall(ArrangeRecords(model, key));
+  PetscCall(PetscFree(order));
   PetscCall(PetscFree(animals));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

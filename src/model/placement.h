@@ -3,4 +3,4 @@
 #include <merit/ancestry.h>
 
 /* placement_animals.c */
-PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], PetscMPIInt **owner, PetscMPIInt dest[]);
+PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], PetscMPIInt **owner, uint64_t **order, PetscMPIInt dest[]);

@@ -221,6 +221,18 @@ static PetscMPIInt OwnerOf(PetscMPIInt size, const uint64_t cut[], uint64_t posi
   return low;
 }
 
+/* Within a rank animals go by generation, so that parents stand before offspring, then by key: dams in step with their offspring */
+static PetscErrorCode Order(MeritModel model, const Animals *a, uint64_t **order)
+{
+  const int32_t *generation;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPedigreeGeneration(model->pedigree, &generation));
+  PetscCall(PetscMalloc1(a->n + 1, order));
+  for (int64_t i = 0; i < a->n; i++) (*order)[i] = (uint64_t)(uint32_t)generation[i] << 32 | (uint32_t)a->key[i];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   MeritPlaceAnimals - Owners of the animals, and the rank each record goes to.
 
@@ -232,9 +244,10 @@ static PetscMPIInt OwnerOf(PetscMPIInt size, const uint64_t cut[], uint64_t posi
 
   Output Parameters:
 + owner - [canonical block] owner of each animal; owned by the caller, PetscFree
+. order - [canonical block] what a rank's animals are arranged by; owned by the caller, PetscFree
 - dest  - [rows] rank of the record's animal; this rank for none
 */
-PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], PetscMPIInt **owner, PetscMPIInt dest[])
+PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], PetscMPIInt **owner, uint64_t **order, PetscMPIInt dest[])
 {
   Animals       a = {0};
   MeritExchange rows;
@@ -260,6 +273,7 @@ PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], Petsc
   PetscCall(PetscMalloc1(model->size, &cut));
   PetscCall(FindCuts(model->comm, model->size, &a, cut));
   PetscCall(PetscMalloc1(a.n, owner));
+  PetscCall(Order(model, &a, order));
   for (int64_t i = 0; i < a.n; i++) (*owner)[i] = OwnerOf(model->size, cut, Position(&a, i));
   for (int64_t i = 0; i < MeritExchangeArriving(rows); i++) answer[i] = (*owner)[animal[i] - a.first];
   for (int64_t row = 0; row < n_rows; row++) dest[row] = model->rank;

@@ -1,16 +1,56 @@
 /* Row arrays of the records: they move between ranks together. */
 #include "model_impl.h"
+#include <string.h>
 
-static PetscErrorCode MoveArray(MeritExchange ex, size_t bytes, void *array)
+/* What is done to an array of rows of so many bytes each; array: address of the pointer */
+typedef PetscErrorCode (*Treatment)(void *ctx, size_t bytes, void *array);
+
+/* ctx: the exchange */
+static PetscErrorCode MoveArray(void *ctx, size_t bytes, void *array)
 {
-  void **at = (void **)array, *moved;
+  MeritExchange ex = ctx;
+  void        **at = array, *moved;
 
   PetscFunctionBegin;
-  if (!*at) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc((size_t)MeritExchangeArriving(ex) * bytes + 1, &moved));
   PetscCall(MeritExchangeForward(ex, bytes, *at, moved));
   PetscCall(PetscFree(*at));
   *at = moved;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+typedef struct {
+  int64_t        n;
+  const int32_t *row;
+} Arrangement;
+
+/* ctx: the arrangement */
+static PetscErrorCode ArrangeArray(void *ctx, size_t bytes, void *array)
+{
+  const Arrangement *to = ctx;
+  char             **at = array, *arranged;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc((size_t)to->n * bytes + 1, &arranged));
+  for (int64_t i = 0; i < to->n; i++) memcpy(arranged + (size_t)i * bytes, *at + (size_t)to->row[i] * bytes, bytes);
+  PetscCall(PetscFree(*at));
+  *at = arranged;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Treat(MeritModel model, Treatment treat, void *ctx)
+{
+  MeritRows   *rows     = &model->rows;
+  const size_t n_traits = (size_t)model->formula->n_traits;
+
+  PetscFunctionBegin;
+  PetscCall(treat(ctx, sizeof(*rows->line), &rows->line));
+  PetscCall(treat(ctx, n_traits * sizeof(*rows->y), &rows->y));
+  if (rows->weight) PetscCall(treat(ctx, n_traits * sizeof(*rows->weight), &rows->weight));
+  PetscCall(treat(ctx, sizeof(*rows->residual), &rows->residual));
+  PetscCall(treat(ctx, sizeof(*rows->observed), &rows->observed));
+  for (int r = 0; r < rows->n_numbers; r++) PetscCall(treat(ctx, sizeof(**rows->number), &rows->number[r]));
+  for (int c = 0; c < model->n_covariates; c++) PetscCall(treat(ctx, sizeof(**rows->covariate), &rows->covariate[c]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -21,21 +61,23 @@ static PetscErrorCode MoveArray(MeritExchange ex, size_t bytes, void *array)
 */
 PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[])
 {
-  MeritRows    *rows     = &model->rows;
-  const size_t  n_traits = (size_t)model->formula->n_traits;
   MeritExchange ex;
 
   PetscFunctionBegin;
-  PetscCall(MeritExchangeCreate(model->comm, rows->n, dest, &ex));
-  PetscCall(MoveArray(ex, sizeof(*rows->line), &rows->line));
-  PetscCall(MoveArray(ex, n_traits * sizeof(*rows->y), &rows->y));
-  PetscCall(MoveArray(ex, n_traits * sizeof(*rows->weight), &rows->weight));
-  PetscCall(MoveArray(ex, sizeof(*rows->residual), &rows->residual));
-  PetscCall(MoveArray(ex, sizeof(*rows->observed), &rows->observed));
-  for (int r = 0; r < rows->n_numbers; r++) PetscCall(MoveArray(ex, sizeof(**rows->number), &rows->number[r]));
-  for (int c = 0; c < model->n_covariates; c++) PetscCall(MoveArray(ex, sizeof(**rows->covariate), &rows->covariate[c]));
-  rows->n = MeritExchangeArriving(ex);
+  PetscCall(MeritExchangeCreate(model->comm, model->rows.n, dest, &ex));
+  PetscCall(Treat(model, MoveArray, ex));
+  model->rows.n = MeritExchangeArriving(ex);
   PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritRowsArrange - Row i becomes what row[i] was. Not collective. */
+PetscErrorCode MeritRowsArrange(MeritModel model, const int32_t row[])
+{
+  Arrangement to = {model->rows.n, row};
+
+  PetscFunctionBegin;
+  PetscCall(Treat(model, ArrangeArray, &to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
