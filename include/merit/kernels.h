@@ -84,14 +84,14 @@ typedef struct {
   double        *pass;    /* [n_animals * n^2] pivot^-1 K_i / 2; owned by the caller */
 } MeritPedigreeFactor;
 
-/* Factor the animals list[0..m) (any order; their offspring are done): parents' data blocks go to W[n_slots * n], row (slot + a) column b.
-   Returns false if a pivot is not definite. One thread. */
-MERIT_EXTERN bool MeritPedigreeFactorize(const MeritPedigreeFactor *factor, int32_t m, const int32_t *list, const double *d, const double *G_inverse,
+/* Factor animals [first, last), from the end (their offspring stand behind them, or are done): parents' data blocks go to W[n_slots * n],
+   row (slot + a) column b. Returns false if a pivot is not definite. One thread. */
+MERIT_EXTERN bool MeritPedigreeFactorize(const MeritPedigreeFactor *factor, int32_t first, int32_t last, const double *d, const double *G_inverse,
                                          double *W);
-/* Forward substitution for the animals list[0..m), youngest generation first: v[n_slots * k]. One thread. */
-MERIT_EXTERN void MeritPedigreeForward(const MeritPedigreeFactor *factor, int32_t m, const int32_t *list, int k, double *v);
-/* Backward substitution, oldest generation first. One thread. */
-MERIT_EXTERN void MeritPedigreeBackward(const MeritPedigreeFactor *factor, int32_t m, const int32_t *list, int k, double *v);
+/* Forward substitution for animals [first, last), from the end: v[n_slots * k]. One thread. */
+MERIT_EXTERN void MeritPedigreeForward(const MeritPedigreeFactor *factor, int32_t first, int32_t last, int k, double *v);
+/* Backward substitution, from the beginning. One thread. */
+MERIT_EXTERN void MeritPedigreeBackward(const MeritPedigreeFactor *factor, int32_t first, int32_t last, int k, double *v);
 
 /* Which regressors a transfer reads, and which it writes */
 enum { MERIT_ROLE_FROM = 1, MERIT_ROLE_TO = 2 };

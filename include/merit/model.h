@@ -11,7 +11,7 @@
   SetUp. Operators, preconditioners, solvers and reports read it through the views below, which are plain arrays.
 
   docs/layout.md has the index formulas. In short, a rank holds
-  - equations: for each term its owned levels (ascending canonical number), each with n_eq contiguous equations, term after term;
+  - equations: for each term its owned levels (`canonical` names them), each with n_eq contiguous equations, term after term;
     then the ghost levels (owned elsewhere, met by local records or pedigree edges), laid out the same way. `slot` of a level = place
     of its first equation in this local array of n_owned + n_ghost equations.
   - component slots: the same levels with n_comp components each. They differ from equations only where G is singular (n_eq < n_comp);
@@ -41,7 +41,7 @@ typedef struct {
   int32_t                n_owned, n_ghost, n_carrier; /* levels on this rank; carriers: SNP terms only, then n_ghost = 0 */
   int32_t                eq_owned, eq_ghost, eq_carrier; /* first equation slot of each group */
   int32_t                slot_owned, slot_ghost, slot_carrier; /* first component slot of each group */
-  const int64_t         *canonical;    /* [n_owned] ascending; borrowed */
+  const int64_t         *canonical;    /* [n_owned] by their places: ascending, but animals by generation, then herd; borrowed */
   const double          *L;            /* [n_comp * n_eq] row-major u = L v, NULL: identity; borrowed */
   const double          *G_inverse;    /* [n_eq * n_eq] penalty of a level (identity when L), NULL for fixed terms; borrowed */
   /* PED: local edges = owned animals, in level order */

@@ -1,4 +1,4 @@
-/* Zero-fill incomplete Cholesky of the pedigree part: factor and substitute, one list of animals (a generation) at a time. */
+/* Zero-fill incomplete Cholesky of the pedigree part: factor and substitute, a range of animals at a time. */
 #include <merit/kernels.h>
 #include <string.h>
 
@@ -42,14 +42,13 @@ static void AddBlock(int n, int32_t slot, const double *block, double *W)
   for (int i = 0; i < n * n; i++) W[(int64_t)slot * n + i] += block[i];
 }
 
-/* MeritPedigreeFactorize - Pivots of one generation; see the header. Not collective. */
-bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t m, const int32_t *list, const double *d, const double *G_inverse, double *W)
+/* MeritPedigreeFactorize - Pivots of a range of animals; see the header. Not collective. */
+bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t last, const double *d, const double *G_inverse, double *W)
 {
   const int n        = f->n;
   bool      definite = true;
 
-  for (int32_t l = 0; l < m; l++) {
-    const int32_t animal = list ? list[l] : l;
+  for (int32_t animal = last - 1; animal >= first; animal--) {
     double       *pivot  = f->pivot + (int64_t)animal * n * n, *pass = f->pass + (int64_t)animal * n * n;
     const double *own    = W + (int64_t)(f->own + animal * n) * n;
     double        K[MOST * MOST], rest[MOST * MOST];
@@ -70,10 +69,10 @@ bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t m, const int32
 }
 
 /* One trait and one right-hand side: a parent gets pass * v, the animal pivot^-1 v */
-static void ForwardOne(const MeritPedigreeFactor *f, int32_t m, const int32_t *list, double *v)
+static void ForwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *v)
 {
-  for (int32_t l = m - 1; l >= 0; l--) {
-    const int32_t animal = list ? list[l] : l, sire = f->sire[animal], dam = f->dam[animal];
+  for (int32_t animal = last - 1; animal >= first; animal--) {
+    const int32_t sire = f->sire[animal], dam = f->dam[animal];
     const double  mine = v[f->own + animal], up = f->pass[animal] * mine;
 
     if (sire >= 0) v[sire] += up;
@@ -82,26 +81,26 @@ static void ForwardOne(const MeritPedigreeFactor *f, int32_t m, const int32_t *l
   }
 }
 
-static void BackwardOne(const MeritPedigreeFactor *f, int32_t m, const int32_t *list, double *v)
+static void BackwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *v)
 {
-  for (int32_t l = 0; l < m; l++) {
-    const int32_t animal = list ? list[l] : l, sire = f->sire[animal], dam = f->dam[animal];
+  for (int32_t animal = first; animal < last; animal++) {
+    const int32_t sire = f->sire[animal], dam = f->dam[animal];
 
     v[f->own + animal] += f->pass[animal] * ((sire >= 0 ? v[sire] : 0.0) + (dam >= 0 ? v[dam] : 0.0));
   }
 }
 
-/* MeritPedigreeForward - Forward substitution of one generation, from the end of the list. Not collective. */
-void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t m, const int32_t *list, int k, double *v)
+/* MeritPedigreeForward - Forward substitution of a range, from its end. Not collective. */
+void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
   const int n = f->n;
 
   if (n == 1 && k == 1) {
-    ForwardOne(f, m, list, v);
+    ForwardOne(f, first, last, v);
     return;
   }
-  for (int32_t l = m - 1; l >= 0; l--) {
-    const int32_t animal = list ? list[l] : l, parent[2] = {f->sire[animal], f->dam[animal]};
+  for (int32_t animal = last - 1; animal >= first; animal--) {
+    const int32_t parent[2] = {f->sire[animal], f->dam[animal]};
     const double *pivot = f->pivot + (int64_t)animal * n * n, *pass = f->pass + (int64_t)animal * n * n;
     double       *own   = v + (int64_t)(f->own + animal * n) * k;
 
@@ -125,17 +124,17 @@ void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t m, const int32_t
   }
 }
 
-/* MeritPedigreeBackward - Backward substitution of one generation. Not collective. */
-void MeritPedigreeBackward(const MeritPedigreeFactor *f, int32_t m, const int32_t *list, int k, double *v)
+/* MeritPedigreeBackward - Backward substitution of a range. Not collective. */
+void MeritPedigreeBackward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
   const int n = f->n;
 
   if (n == 1 && k == 1) {
-    BackwardOne(f, m, list, v);
+    BackwardOne(f, first, last, v);
     return;
   }
-  for (int32_t l = 0; l < m; l++) {
-    const int32_t animal = list ? list[l] : l, parent[2] = {f->sire[animal], f->dam[animal]};
+  for (int32_t animal = first; animal < last; animal++) {
+    const int32_t parent[2] = {f->sire[animal], f->dam[animal]};
     const double *pass = f->pass + (int64_t)animal * n * n;
     double       *own  = v + (int64_t)(f->own + animal * n) * k;
 

@@ -190,7 +190,7 @@ static PetscErrorCode NumberKey(MeritModel model, MeritTable table)
 
   PetscFunctionBegin;
   model->placement_number = -1;
-  if (!model->pedigree || model->size == 1) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!model->pedigree) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(KeyColumn(model, table, &column));
   if (column < 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritTableText(table, column, &code, &pool));

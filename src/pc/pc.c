@@ -74,3 +74,21 @@ PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[])
   else PetscCall(ApplyColumns(pc, k, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+/*@
+  MeritPCApplyInPlace - Y = M^-1 X where Y has room for the ghosts of other ranks' levels: one copy less.
+
+  Collective on pc. X [n_owned * k]; Y [room of `MeritMMERoom()`], what is behind the first n_owned * k values as
+  `MeritMMEApplyInPlace()` leaves it, 0 at first.
+@*/
+PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[])
+{
+  PetscErrorCode (*apply)(PC, int, const double[], double[]) = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(PCSetUp(pc));
+  PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCApplyInPlace_C", &apply));
+  if (apply) PetscCall((*apply)(pc, k, X, Y));
+  else PetscCall(MeritPCApplyBlock(pc, k, X, Y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -30,9 +30,7 @@ static PetscErrorCode Work(MeritPed *p, int k)
   if (p->k == k) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < p->n_terms; i++)
     if (InFixed(p, i)) n += (size_t)p->term[i].n_owned * (size_t)p->term[i].n_eq;
-  PetscCall(PetscFree(p->v));
   PetscCall(PetscFree(p->kept));
-  PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &p->v));
   PetscCall(PetscMalloc1(n * (size_t)k + 1, &p->kept));
   p->k = k;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -81,10 +79,10 @@ static PetscErrorCode Substitute(MeritPed *p, MeritPedPart *part, MPI_Datatype u
   PetscFunctionBegin;
   for (int g = p->n_generations - 1; g >= 0; g--) {
     PetscCall(Exchange(p, part->link[g], unit, true));
-    MeritPedigreeForward(&part->factor, part->start[g + 1] - part->start[g], part->list ? part->list + part->start[g] : NULL, p->k, p->v);
+    MeritPedigreeForward(&part->factor, part->start[g], part->start[g + 1], p->k, p->v);
   }
   for (int g = 0; g < p->n_generations; g++) {
-    MeritPedigreeBackward(&part->factor, part->start[g + 1] - part->start[g], part->list ? part->list + part->start[g] : NULL, p->k, p->v);
+    MeritPedigreeBackward(&part->factor, part->start[g], part->start[g + 1], p->k, p->v);
     PetscCall(Exchange(p, part->link[g], unit, false));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -105,28 +103,23 @@ static void MultiplyBlocks(const MeritTermView *t, int k, const double *block, c
       }
 }
 
-/* Owned equations of v, and the other terms' blocks times X */
-static PetscErrorCode Finish(MeritPed *p, const double X[], double Y[])
+/* The other terms' blocks times X */
+static void ApplyBlocks(MeritPed *p, const double X[], double Y[])
 {
   const double *block = p->inverse;
 
-  PetscFunctionBegin;
   for (int i = 0; i < p->n_terms; i++) {
     const MeritTermView *t  = &p->term[i];
     const int64_t        at = (int64_t)t->eq_owned * p->k;
 
-    if (InParts(p, i) || InFixed(p, i)) {
-      PetscCall(PetscArraycpy(Y + at, p->v + at, (size_t)t->n_owned * (size_t)(t->n_eq * p->k)));
-      continue;
-    }
+    if (InParts(p, i) || InFixed(p, i)) continue;
     MultiplyBlocks(t, p->k, block, X + at, Y + at);
     block += (int64_t)t->n_owned * t->n_eq * t->n_eq;
   }
-  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Without companions, which go between: with F the fixed block, B its coupling to the animals and A the factor: b = F^-1 r_F; x_A = A^-1 (r_A - B' b); x_F = b - F^-1 B x_A */
-static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double Y[])
+static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], double Y[])
 {
   MeritPed    *p;
   MPI_Datatype unit;
@@ -134,6 +127,7 @@ static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
   PetscCall(Work(p, k));
+  p->v = Y;
   PetscCall(MeritUnitCreate(k, &unit));
   PetscCall(PetscArraycpy(p->v, X, (size_t)p->n_owned * (size_t)k));
   PetscCall(PetscArrayzero(p->v + (int64_t)p->n_owned * k, (size_t)(p->n_local - p->n_owned) * (size_t)k));
@@ -153,7 +147,21 @@ static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double
     Keep(p, false);
   }
   PetscCall(MeritUnitFree(&unit));
-  PetscCall(Finish(p, X, Y));
+  ApplyBlocks(p, X, Y);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double Y[])
+{
+  MeritPed *p;
+  double   *work;
+
+  PetscFunctionBegin;
+  PetscCall(PCShellGetContext(pc, &p));
+  PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &work));
+  PetscCall(ApplyInPlace_MeritPed(pc, k, X, work));
+  PetscCall(PetscArraycpy(Y, work, (size_t)p->n_owned * (size_t)k));
+  PetscCall(PetscFree(work));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -191,6 +199,7 @@ static PetscErrorCode Destroy_MeritPed(PC pc)
   PetscCall(MeritPedFree(p));
   PetscCall(PetscFree(p));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", NULL));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyInPlace_C", NULL));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -209,6 +218,7 @@ static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
   PetscCall(PCShellSetView(pc, View_MeritPed));
   PetscCall(PCShellSetDestroy(pc, Destroy_MeritPed));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", ApplyBlock_MeritPed));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyInPlace_C", ApplyInPlace_MeritPed));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -19,7 +19,6 @@ typedef struct {
   int                 term;
   MeritPedigreeFactor factor;
   MeritPedCompanion   companion;
-  int32_t            *list;  /* owned animals by generation, NULL: as they stand; owned */
   int32_t            *start; /* [n_generations + 1]; owned */
   PetscSF            *link;  /* [n_generations] halo of a generation, NULL where no rank has ghosts of it; owned */
 } MeritPedPart;
@@ -54,7 +53,7 @@ typedef struct {
   bool                    *companion_of; /* [n_terms] eliminated with the animals of some part; owned */
   uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
   double                  *inverse;  /* blocks of the other terms, one after another; owned */
-  double                  *v;        /* [places * k]; owned */
+  double                  *v;        /* [places * k] what an application works on; borrowed from its caller */
   double                  *kept;     /* [fixed equations owned * k]; owned */
   int                      k;
 } MeritPed;

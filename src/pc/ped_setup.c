@@ -10,7 +10,6 @@ PetscErrorCode MeritPedFree(MeritPed *p)
 
     for (int g = 0; g < p->n_generations; g++) PetscCall(PetscSFDestroy(&part->link[g]));
     PetscCall(PetscFree(part->link));
-    PetscCall(PetscFree(part->list));
     PetscCall(PetscFree(part->start));
     PetscCall(PetscFree(part->factor.pivot));
     PetscCall(PetscFree(part->factor.pass));
@@ -22,7 +21,6 @@ PetscErrorCode MeritPedFree(MeritPed *p)
   PetscCall(PetscFree(p->down));
   PetscCall(PetscFree(p->up));
   PetscCall(PetscFree(p->inverse));
-  PetscCall(PetscFree(p->v));
   PetscCall(PetscFree(p->kept));
   *p = (MeritPed){.use_pedigree = p->use_pedigree};
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -41,22 +39,9 @@ PetscErrorCode MeritPedSubHalo(PetscSF halo, MPI_Comm comm, PetscInt n, const Pe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Are all parents owned here and before their offspring? Then one pass in the order of the equations will do */
-static bool ParentsFirst(const MeritTermView *t)
+/* Where each generation begins; animals stand by generation */
+static PetscErrorCode FindGenerations(const MeritTermView *t, int n_generations, MeritPedPart *ped)
 {
-  for (int32_t i = 0; i < t->n_owned; i++) {
-    const int32_t own = t->eq_owned + i * t->n_eq;
-
-    if (t->sire[i] >= own || t->dam[i] >= own) return false;
-  }
-  return true;
-}
-
-/* Owned animals by generation, each in the order of the equations */
-static PetscErrorCode SortGenerations(const MeritTermView *t, int n_generations, MeritPedPart *ped)
-{
-  int32_t *next;
-
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(n_generations + 1, &ped->start));
   if (n_generations == 1) {
@@ -65,11 +50,6 @@ static PetscErrorCode SortGenerations(const MeritTermView *t, int n_generations,
   }
   for (int32_t i = 0; i < t->n_owned; i++) ped->start[t->generation[i] + 1]++;
   for (int g = 0; g < n_generations; g++) ped->start[g + 1] += ped->start[g];
-  PetscCall(PetscMalloc1(t->n_owned + 1, &ped->list));
-  PetscCall(PetscMalloc1(n_generations, &next));
-  PetscCall(PetscArraycpy(next, ped->start, n_generations));
-  for (int32_t i = 0; i < t->n_owned; i++) ped->list[next[t->generation[i]]++] = i;
-  PetscCall(PetscFree(next));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -87,31 +67,28 @@ static PetscErrorCode LinkGenerations(const MeritTermView *t, PetscSF halo, MPI_
     PetscInt n = 0;
 
     for (int32_t l = ped->start[g]; l < ped->start[g + 1]; l++)
-      for (int e = 0; e < t->n_eq; e++) roots[n++] = t->eq_owned + (ped->list ? ped->list[l] : l) * t->n_eq + e;
+      for (int e = 0; e < t->n_eq; e++) roots[n++] = t->eq_owned + l * t->n_eq + e;
     PetscCall(MeritPedSubHalo(halo, comm, n, roots, &ped->link[g]));
   }
   PetscCall(PetscFree(roots));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Generations over all ranks and pedigree terms */
+/* Generations over all ranks and pedigree terms; on one rank all are one: parents stand before their offspring */
 static PetscErrorCode CountGenerations(MeritPed *p, MPI_Comm comm)
 {
   PetscMPIInt size;
   int         n = 1;
-  bool        first = true;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(comm, &size));
   for (int k = 0; k < p->n_terms; k++) {
     const MeritTermView *t = &p->term[k];
 
-    if (!InParts(p, k)) continue;
-    for (int32_t i = 0; i < t->n_owned; i++) n = PetscMax(n, t->generation[i] + 1);
-    first = first && ParentsFirst(t);
+    if (InParts(p, k) && t->n_owned) n = PetscMax(n, t->generation[t->n_owned - 1] + 1);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT, MPI_MAX, comm));
-  p->n_generations = size == 1 && first ? 1 : n;
+  p->n_generations = size == 1 ? 1 : n;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -128,14 +105,7 @@ static PetscErrorCode Factorize(MeritPed *p, MeritPedPart *ped, double *W, bool 
       PetscCall(PetscSFReduceBegin(ped->link[g], unit, W + (int64_t)p->n_owned * t->n_eq, W, MPI_SUM));
       PetscCall(PetscSFReduceEnd(ped->link[g], unit, W + (int64_t)p->n_owned * t->n_eq, W, MPI_SUM));
     }
-    if (p->n_generations == 1) {
-      /* offspring first within the one list */
-      for (int32_t i = t->n_owned - 1; i >= 0; i--)
-        *definite = MeritPedigreeFactorize(&ped->factor, 1, &i, t->d, t->G_inverse, W) && *definite;
-    } else {
-      *definite = MeritPedigreeFactorize(&ped->factor, ped->start[g + 1] - ped->start[g], ped->list + ped->start[g], t->d,
-                                         t->G_inverse, W) && *definite;
-    }
+    *definite = MeritPedigreeFactorize(&ped->factor, ped->start[g], ped->start[g + 1], t->d, t->G_inverse, W) && *definite;
   }
   PetscCall(MeritUnitFree(&unit));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -150,7 +120,7 @@ static PetscErrorCode SetUpPart(MeritPed *p, int k, MeritPedPart *part, bool *de
 
   PetscFunctionBegin;
   part->term = k;
-  PetscCall(SortGenerations(t, p->n_generations, part));
+  PetscCall(FindGenerations(t, p->n_generations, part));
   PetscCall(LinkGenerations(t, MeritModelHalo(p->model), MeritModelComm(p->model), p->n_generations, part));
   part->factor = (MeritPedigreeFactor){n, t->eq_owned, t->sire, t->dam, NULL, NULL};
   PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * n) + 1, &part->factor.pivot));

@@ -206,7 +206,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIterati
   *holds     = false;
   w->n_steps = 0;
   while (true) {
-    PetscCall(MeritPCApplyBlock(s->pc, k, w->r, w->u));
+    PetscCall(MeritPCApplyInPlace(s->pc, k, w->r, w->u));
     PetscCall(MeritMMEApplyInPlace(s->C, k, w->u, w->w));
     Dots(s, k, w, w->sums);
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
