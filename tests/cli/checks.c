@@ -36,7 +36,8 @@ int ChecksRead(const char path[], const char data[], Check **checks)
     n++;
     if (c->expression) {
       c->tolerance = strtod(tolerance, NULL);
-      snprintf(file, sizeof(file), "%s/%s", data, c->file);
+      if (strncmp(c->file, "./", 2) == 0) snprintf(file, sizeof(file), "%.*s%s", (int)(strrchr(path, '/') + 1 - path), path, c->file);
+      else snprintf(file, sizeof(file), "%s/%s", data, c->file);
       c->sheet = SheetRead(file);
     }
     if (!c->sheet) {

@@ -2,7 +2,7 @@
   Runs the jobs of validation/ on the reference data and compares with the published answers.  test_validation FOLDER
   FOLDER holds the jobs and checks.txt; the data are looked for in $MERIT_SHARED_DATA, without it the program ends with 77 (skipped).
   Every job runs with pcg and gsru and with 1 and 2 threads on the ranks of this launch. Gauss-Seidel takes thousands of sweeps over the
-  wheat markers: there it solves for one trait only, with one thread and at one and two ranks, to a residual of 1e-11.
+  wheat markers, to a residual of 1e-10: there all four yields on one rank, and the first yield by one model or the other on more.
 */
 #include "checks.h"
 #include <cli.h>
@@ -26,11 +26,10 @@ static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const cha
 /* a folder with copies of the jobs, and the data beside them */
 static int Prepare(const char jobs[], const char data[], const char folder[])
 {
-  char command[2048], link[512];
+  char command[2048];
 
-  snprintf(link, sizeof(link), "%s/data", folder);
-  snprintf(command, sizeof(command), "cp '%s'/*.yaml '%s'/*.csv '%s'/checks.txt '%s'", jobs, jobs, jobs, folder);
-  return system(command) != 0 || symlink(data, link) != 0;
+  snprintf(command, sizeof(command), "sh '%s/prepare.sh' '%s' '%s'", jobs, data, folder);
+  return system(command) != 0;
 }
 
 static bool Slow(const char job[], const char solver[])
@@ -43,7 +42,11 @@ static bool Skip(const char job[], const char solver[], int threads)
   PetscMPIInt size;
 
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
-  return Slow(job, solver) && (strcmp(job, "wheat_markers_y1") != 0 || threads > 1 || size > 2);
+  if (!Slow(job, solver)) return false;
+  if (size == 1 && threads == 1 && (strcmp(job, "wheat_gblup") == 0 || strcmp(job, "wheat_markers") == 0)) return false;
+  if (strcmp(job, "wheat_markers_y1") == 0) return size > 1 && threads > 1;
+  if (strcmp(job, "wheat_gblup_y1") == 0) return size > 1 && threads == 1;
+  return true;
 }
 
 /* Run FOLDER/JOB.yaml with a solver on a communicator; output in FOLDER/NAME */
@@ -59,7 +62,7 @@ static PetscErrorCode Run(MPI_Comm comm, const char folder[], const char job[], 
   code = MeritConfigLoad(comm, path, &root);
   snprintf(path, sizeof(path), "{folder: %s/%s}", folder, name);
   if (!code) code = MeritConfigSet(root, "solver.type", solver);
-  if (!code && Slow(job, solver)) code = MeritConfigSet(root, "solver.rtol", "1e-11");
+  if (!code && Slow(job, solver)) code = MeritConfigSet(root, "solver.rtol", "1e-10");
   if (!code) code = MeritConfigSet(root, "output", path);
   if (!code) code = MeritCommandSolve(comm, root);
   MeritConfigDestroy(&root);
@@ -166,7 +169,7 @@ int main(int argc, char **argv)
   SmallFolderMake(PETSC_COMM_WORLD, folder);
   if (rank == 0) failed = Prepare(argv[1], data, folder);
   failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
-  snprintf(path, sizeof(path), "%s/checks.txt", argv[1]);
+  snprintf(path, sizeof(path), "%s/checks.txt", folder);
   n = ChecksRead(path, data, &checks);
   failed += n < 0;
   if (!failed) failed += CheckAll(n, checks, folder);

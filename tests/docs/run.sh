@@ -5,6 +5,7 @@
 #   ```tsv answers=FILE lists rows of a result: the columns named in its header pick and check them; numbers agree to 1e-8 of
 #     the largest in the column, words exactly
 # Blocks of other kinds (```bash, ```yaml without a name) are for reading only.
+# A page whose commands read ../shared/data works beside the tests of this source tree, and is skipped (77) without MERIT_SHARED_DATA.
 set -u
 program=$1 mpiexec=$(command -v "$2") page=$(realpath "$3")
 work=$(mktemp -d) || exit 1
@@ -14,6 +15,14 @@ ln -s "$program" "$work/bin/merit"
 printf '#!/bin/sh\nexec "%s" "$@"\n' "$mpiexec" >"$work/bin/mpirun"
 chmod +x "$work/bin/mpirun"
 export PATH=$work/bin:$PATH
+if grep -q '\.\./shared/data' "$page"; then
+  [ -d "${MERIT_SHARED_DATA:-}" ] || exit 77
+  root=$(dirname "$page")
+  [ -d "$root/tests" ] || root=$(dirname "$root")
+  mkdir "$work/shared"
+  ln -s "$MERIT_SHARED_DATA" "$work/shared/data"
+  ln -s "$root/tests" "$work/page/tests"
+fi
 cd "$work/page" || exit 1
 failed=0
 

@@ -26,4 +26,11 @@ wrong "b${tab}1${tab}0${tab}ok" 'merit made.tsv'
 wrong "a${tab}3${tab}1000${tab}ok" 'merit made.tsv'
 wrong "a${tab}1${tab}1000${tab}ok" 'merit other.tsv'
 wrong "a${tab}1${tab}1000${tab}ok" 'true'
+
+# a page that reads the reference data
+mkdir -p tree/docs tree/tests data && echo here >data/is && echo kept >tree/tests/are
+printf '%s\n' '```sh' 'grep here ../shared/data/is && grep kept tests/are' '```' >tree/docs/page.md
+MERIT_SHARED_DATA=$work/data bash "$run" "$work/program" true tree/docs/page.md || { echo "FAILED: a page with data"; failed=1; }
+MERIT_SHARED_DATA=$work/none bash "$run" "$work/program" true tree/docs/page.md
+[ $? = 77 ] || { echo "FAILED: a page without its data is not skipped"; failed=1; }
 exit $failed
