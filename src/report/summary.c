@@ -244,8 +244,7 @@ static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
 {
   static const char *const title[] = {"owned", "ghosts", "neighbours"};
   const PetscMPIInt       *ranks;
-  PetscInt                 n_ghosts;
-  PetscMPIInt              n_neighbours;
+  PetscInt                 n_ghosts, n_neighbours;
   int32_t                  n_owned;
   int64_t                  count[6];
   cJSON                   *item = cJSON_AddObjectToObject(root, "layout");
