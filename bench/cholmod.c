@@ -20,7 +20,6 @@
 /* The upper triangle, row by row. First `start` counts, then entries are put, then rows are sorted and equal columns summed. */
 typedef struct {
   PetscInt       n, *start, *column; /* owned */
-  PetscInt64     n_put;
   PetscScalar   *value; /* owned */
   const uint8_t *state; /* of the equations; borrowed */
   bool           counting;
