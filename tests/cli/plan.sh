@@ -68,6 +68,14 @@ for n in 1 3; do
   [ -e out ] && fail "plan left an output folder"
 done
 
+# every code for a missing value that nobody declared
+for code in 0 -9 -999; do
+  sed "s/-99/$code/" records.csv >codes.csv
+  run 2 0 plan job.yaml --records.file codes.csv
+  says "score has the value $code in 2 of 4"
+  run 1 0 plan job.yaml --records.file codes.csv --records.missing "[NA, $code]"
+  silent 'has the value'
+done
 run 2 0 plan job.yaml --ranks 64
 says 'on 64 ranks'
 run 2 0 plan job.yaml --quick

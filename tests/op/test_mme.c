@@ -297,6 +297,99 @@ static void TestOperatorIsSymmetricAndBlocksAreColumns(void **state)
   TestModelEnd(&t);
 }
 
+/* All of C on every rank, column by column: dense[row * n + column], rows and columns numbered by id[] of the owned equations */
+static double *Dense(MeritModel model, Mat C, int n, const int id[])
+{
+  double *dense = calloc((size_t)(n * n), sizeof(*dense)), e[256], y[256];
+  int32_t n_owned;
+
+  TestCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  for (int column = 0; column < n; column++) {
+    for (int32_t i = 0; i < n_owned; i++) e[i] = id[i] == column;
+    TestCall(MeritMMEApplyBlock(C, 1, e, y));
+    for (int32_t i = 0; i < n_owned; i++) dense[id[i] * n + column] = y[i];
+  }
+  MPI_Allreduce(MPI_IN_PLACE, dense, n * n, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
+  return dense;
+}
+
+static void AssertSymmetric(int n, const double *dense)
+{
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < i; j++)
+      assert_true(fabs(dense[i * n + j] - dense[j * n + i]) <= 1e-14 * sqrt(dense[i * n + i] * dense[j * n + j]));
+}
+
+/* e_i'C e_j from quadratic forms of the data alone: (Q(e_i + e_j) - Q(e_i) - Q(e_j)) / 2; pinned equations are those of the identity */
+static void TestEveryEntryIsThatOfTheData(void **state)
+{
+  static Table unit[64], both;
+  TestModel    t;
+  Mat          C;
+  double      *dense, x[256];
+  int64_t      first, n;
+  int32_t      n_owned;
+  int          id[256], pinned[64] = {0};
+
+  (void)state;
+  Begin(&t);
+  TestCall(MeritMatCreateMME(t.model, &C));
+  TestCall(MeritModelLayout(t.model, &n_owned, NULL, &first, &n, NULL));
+  assert_in_range(n, 40, 64);
+  for (int32_t i = 0; i < n_owned; i++) id[i] = (int)first + i, pinned[id[i]] = MeritModelEquationState(t.model)[i] != MERIT_EQ_OK;
+  MPI_Allreduce(MPI_IN_PLACE, pinned, (int)n, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
+  for (int j = 0; j < n; j++) {
+    for (int32_t i = 0; i < n_owned; i++) x[i] = id[i] == j;
+    Collect(t.model, x, &unit[j]);
+  }
+  dense = Dense(t.model, C, (int)n, id);
+  AssertSymmetric((int)n, dense);
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j <= i; j++) {
+      double got = dense[i * n + j], own[2] = {QuadraticForm(&unit[i]), QuadraticForm(&unit[j])};
+
+      both = unit[i];
+      for (int k = 0; k < both.n; k++) both.entry[k].value += unit[j].entry[k].value;
+      if (pinned[i] || pinned[j]) assert_true(got == (double)(i == j));
+      else assert_true(fabs(got - 0.5 * (QuadraticForm(&both) - own[0] - own[1])) < 1e-12 * (own[0] + own[1]));
+    }
+  free(dense);
+  TestCall(MatDestroy(&C));
+  TestModelEnd(&t);
+}
+
+/* Two animals, one the sire of the other, a record each: C by hand, also where ranks have nothing */
+static void TestRanksWithoutEquationsTakePart(void **state)
+{
+  static const double expected[9] = {1, .5, .5, .5, .5 + 1. / 3, -1. / 6, .5, -1. / 6, .5 + 1. / 3};
+  const MeritTermView *term;
+  TestModel            t;
+  Mat                  C;
+  double              *dense;
+  int32_t              n_owned, least;
+  int                  id[8], size;
+
+  (void)state;
+  TestModelBegin(&t);
+  TestWriteFile(&t, "records.csv", "id,y\na,1\nb,3\n");
+  TestWriteFile(&t, "pedigree.csv", "id,sire,dam\na,0,0\nb,a,0\n");
+  TestCall(TestModelSetUp(&t, "records: {file: records.csv}\npedigree: {file: pedigree.csv}\nmodel: \"y ~ ped(id)\"\n"
+                              "variances: {ped(id): 4, residual: 2}\n"));
+  TestCall(MeritMatCreateMME(t.model, &C));
+  TestCall(MeritModelLayout(t.model, &n_owned, NULL, NULL, NULL, NULL));
+  for (int k = 0; k < MeritModelTerms(t.model, &term); k++)
+    for (int32_t i = 0; i < term[k].n_owned; i++) id[term[k].eq_owned + i] = k + (int)term[k].canonical[i];
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  MPI_Allreduce(&n_owned, &least, 1, MPI_INT32_T, MPI_MIN, PETSC_COMM_WORLD);
+  if (size > 2) assert_int_equal(least, 0);
+  dense = Dense(t.model, C, 3, id);
+  AssertSymmetric(3, dense);
+  for (int i = 0; i < 9; i++) assert_true(fabs(dense[i] - expected[i]) < 1e-15);
+  free(dense);
+  TestCall(MatDestroy(&C));
+  TestModelEnd(&t);
+}
+
 /* e_j'C e_k for every pair within a level, against the blocks; pinned equations are those of the identity */
 static void TestDiagonalBlocksAreThoseOfTheOperator(void **state)
 {
@@ -468,6 +561,8 @@ static void TestThreadsGiveTheSameProduct(void **state)
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestQuadraticFormIsThatOfTheData),
+  cmocka_unit_test(TestEveryEntryIsThatOfTheData),
+  cmocka_unit_test(TestRanksWithoutEquationsTakePart),
   cmocka_unit_test(TestOperatorIsSymmetricAndBlocksAreColumns),
   cmocka_unit_test(TestDiagonalBlocksAreThoseOfTheOperator),
   cmocka_unit_test(TestFittedValuesAndTheirProjectionAreThoseOfTheData),

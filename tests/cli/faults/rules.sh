@@ -89,6 +89,51 @@ for n in 1 3; do
   row 'a covariate of zeros too' out/solutions.tsv 'y cov.nought. 1 1 3 0 NA aliased'
 done
 
+# herds 1, 2 and years 1, 2 share no record with the others: two dependencies, beside that of the herds on the intercept
+cat >apart.csv <<'END'
+id,herd,year,x,y
+a,1,1,1000000,1
+b,1,2,1000001,3
+a,2,1,1000002,5
+b,2,2,1000003,7
+a,3,3,1000001,2
+b,3,4,1000002,4
+a,4,3,1000003,9
+0,4,4,1000004,NA
+a,4,4,NA,8
+NA,4,4,1000004,8
+b,4,4,1000005,8
+END
+cat >apart.yaml <<'END'
+records: {file: apart.csv}
+model: y ~ herd + year + iid(id)
+variances: {iid(id): 1, residual: 1}
+output: out
+END
+cat >line.yaml <<'END'
+records: {file: line.csv}
+model: y ~ cov(x)
+variances: {residual: 1}
+solver: {rtol: 1e-13}
+output: out
+END
+head -n 5 apart.csv >line.csv
+printf 'a,1,1,NA,70\n' >>line.csv
+for n in 1 3; do
+  run $n solve apart.yaml
+  row 'a missing id makes the observation missing' out/excluded.tsv 'record 11 .* y:.id.is.missing'
+  row 'the last herd depends on the intercept' out/solutions.tsv 'y herd 1 4 3 0 NA aliased'
+  row 'the last year of the first part' out/solutions.tsv 'y year 1 2 2 0 NA aliased'
+  row 'the last year of the other part' out/solutions.tsv 'y year 1 4 3 0 NA aliased'
+  [ "$(grep -c aliased out/solutions.tsv)" = 3 ] || fail 'as many redundant equations as there are parts, and one'
+  run $n solve line.yaml
+  row 'a missing covariate makes the observation missing' out/excluded.tsv 'record 6 .* y:.x.is.missing'
+  # 1, 3, 5, 7 at 1000000 and the next: by hand; centred and scaled inside, a few iterations reach it
+  row 'the slope on a covariate of a large mean' out/solutions.tsv 'y cov.x. 1 1 4 2(\.0000000|) NA ok'
+  row 'and the intercept' out/solutions.tsv 'y 1 1 1 4 -1999999(\.000|) NA ok'
+  [ "$(wc -l <out/convergence.tsv)" -lt 8 ] || fail 'a covariate of a large mean takes many iterations'
+done
+
 printf '1 s1 0 100 A C\n23 s2 0.5 200 G T\nX s3 0 100 A G\n2 s4 0 1 A C\n' >chip.bim
 printf 'f 1 0 0 1 -9\nf 01 0 0 2 -9\nf 2 0 0 2 -9\nf 4 0 0 1 -9\nf q 0 0 1 -9\n' >chip.fam
 # s1: 2 0 2 1 0 copies of A1; s2: one missing; s4: none
