@@ -87,28 +87,36 @@ PetscErrorCode PackedEffectsDestroy(PackedEffects *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PackedSummarise - What the adjoint must know of rows before it starts. Not collective. Eight sums at a time, so that one does not
-   wait for the other. */
+typedef double  Four __attribute__((vector_size(32)));
+typedef int64_t FourBits __attribute__((vector_size(32)));
+
+/* PackedSummarise - What the adjoint must know of rows before it starts. Not collective. Four sums at a time,
+   so that one does not wait for the other. */
 PackedSummary PackedSummarise(int64_t n, int k, const double s[])
 {
-  double        sum[8] = {0}, lost[8] = {0};
+  const Four    zero = {0};
+  Four          sum = zero, lost = zero, largest = zero;
   PackedSummary all = {0};
-  int64_t       i   = 0;
 
-  for (; i + 8 <= n; i += 8)
-    for (int l = 0; l < 8; l++) {
-      const double one = s[(i + l) * k];
+  for (int64_t i = 0; i < n; i += 4) {
+    Four     one = zero, next, part, size;
+    FourBits more;
 
-      AddExactly(&sum[l], &lost[l], one);
-      all.largest = fabs(one) > all.largest ? fabs(one) : all.largest;
-    }
-  for (; i < n; i++) {
-    AddExactly(&sum[0], &lost[0], s[i * k]);
-    all.largest = fabs(s[i * k]) > all.largest ? fabs(s[i * k]) : all.largest;
+    if (i + 4 <= n) one = (Four){s[i * k], s[(i + 1) * k], s[(i + 2) * k], s[(i + 3) * k]};
+    else
+      for (int l = 0; i + l < n; l++) one[l] = s[(i + l) * k];
+    next = sum + one;
+    part = next - sum;
+    lost += (sum - (next - part)) + (one - part);
+    sum     = next;
+    size    = (Four)((FourBits)one & INT64_MAX);
+    more    = size > largest;
+    largest = (Four)(((FourBits)size & more) | ((FourBits)largest & ~more));
   }
-  for (int l = 0; l < 8; l++) {
+  for (int l = 0; l < 4; l++) {
     AddExactly(&all.sum, &all.lost, sum[l]);
     all.lost += lost[l];
+    all.largest = PetscMax(all.largest, largest[l]);
   }
   return all;
 }
@@ -142,10 +150,10 @@ static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, cons
     double acc[MERIT_STRIP] = {0};
 
     path->forward(m, strip, e->a, e->mend, e->factor, q0, q1, acc);
-    for (int at = 0; at < MERIT_STRIP; at++) {
-      const int64_t row = strip * MERIT_STRIP + at;
+    for (int w = 0; w < MERIT_LINE; w++) {
+      const int64_t row = strip * MERIT_STRIP + 32 * w, end = PetscMin(8 * q1, m->n_rows - row);
 
-      if (at % 32 >= 8 * q0 && at % 32 < 8 * q1 && row < m->n_rows) g[row * k] = acc[at] - e->offset;
+      for (int64_t i = 8 * q0; i < end; i++) g[(row + i) * k] = acc[32 * w + i] - e->offset;
     }
     from = strip * MERIT_QUARTERS + q1;
   }

@@ -72,25 +72,20 @@ static PetscErrorCode UpdateCarriers(Gsru *gs, GsruTerm *term, MPI_Datatype unit
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Decode(Gsru *gs, GsruTerm *term, int32_t first, int32_t n)
+/* The columns of a ridge block side by side */
+static void GatherColumns(GsruTerm *term, int32_t first, int32_t n)
 {
   GsruDense *d = &term->dense;
 
-  PetscFunctionBegin;
-  if (term->view->kind == MERIT_TERM_SNP) {
-    PetscCall(MeritGenotypesDecode(MeritModelGenotypes(gs->model), first, n, d->Z));
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
   for (int32_t j = 0; j < n; j++) {
     const double *value = term->view->design[first + j].value;
 
     for (int64_t row = 0; row < d->n_rows; row++) d->Z[row * n + j] = value ? value[row] : 1.0;
   }
-  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* sums[a * n + j] = equation a, column j of Z' s over this rank's rows */
-static void Adjoint(Gsru *gs, GsruTerm *term, int32_t n)
+/* sums = Z' s over this rank's records */
+static void RecordAdjoint(Gsru *gs, GsruTerm *term, int32_t n)
 {
   GsruDense   *d    = &term->dense;
   const int    n_eq = term->view->n_eq;
@@ -104,15 +99,59 @@ static void Adjoint(Gsru *gs, GsruTerm *term, int32_t n)
     double       *sums = d->sums + size * (size_t)thread;
 
     for (int64_t row = d->n_rows * thread / n_threads; row < last; row++)
-      for (int a = 0; a < n_eq; a++) {
-        const double *Z = d->Z + row * n, s = d->s[row * n_eq + a];
-
-#pragma omp simd
-        for (int32_t j = 0; j < n; j++) sums[a * n + j] += Z[j] * s;
-      }
+      for (int32_t j = 0; j < n; j++)
+        for (int a = 0; a < n_eq; a++) sums[j * n_eq + a] += d->Z[row * n + j] * d->s[row * n_eq + a];
   }
   for (int thread = 1; thread < gs->n_threads; thread++)
     for (size_t i = 0; i < size; i++) d->sums[i] += d->sums[size * (size_t)thread + i];
+}
+
+/* z = Z step */
+static void RecordForward(Gsru *gs, GsruTerm *term, int32_t n)
+{
+  GsruDense *d    = &term->dense;
+  const int  n_eq = term->view->n_eq;
+
+#pragma omp parallel for schedule(static) num_threads(gs->n_threads)
+  for (int64_t row = 0; row < d->n_rows; row++)
+    for (int a = 0; a < n_eq; a++) {
+      double sum = 0.0;
+
+      for (int32_t j = 0; j < n; j++) sum += d->Z[row * n + j] * d->sums[j * n_eq + a];
+      d->z[row * n_eq + a] = sum;
+    }
+}
+
+/* sums[j * n_eq + a] = equation a, column j of M' s over all rows; genotypes stay packed */
+static PetscErrorCode Adjoint(Gsru *gs, GsruTerm *term, int32_t first, int32_t n)
+{
+  GsruDense *d    = &term->dense;
+  const int  n_eq = term->view->n_eq;
+
+  PetscFunctionBegin;
+  if (term->view->kind == MERIT_TERM_SNP) {
+    PetscCall(MeritGenotypesAdjointRange(MeritModelGenotypes(gs->model), first, n, n_eq, d->s, d->sums));
+  } else {
+    GatherColumns(term, first, n);
+    RecordAdjoint(gs, term, n);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, d->sums, n * n_eq, MPI_DOUBLE, MPI_SUM, gs->solver->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Take the step of column j out of the gradients of those behind it */
+static void TakeOut(int n_eq, int32_t j, int32_t n, const double *gram, const double *step, double *g)
+{
+  const double *row = gram + (int64_t)j * n * n_eq * n_eq;
+
+  if (n_eq == 1) {
+#pragma omp simd
+    for (int32_t i = j + 1; i < n; i++) g[i] -= row[i] * *step;
+    return;
+  }
+  for (int32_t i = j + 1; i < n; i++)
+    for (int a = 0; a < n_eq; a++)
+      for (int b = 0; b < n_eq; b++) g[i * n_eq + a] -= row[((int64_t)i * n_eq + a) * n_eq + b] * step[b];
 }
 
 /* Forward substitution: the columns' steps one after another, written over their gradients; returns the squares of the gradients met */
@@ -127,7 +166,7 @@ static double Substitute(Gsru *gs, GsruTerm *term, int32_t first, int32_t n, con
     double       *x       = term->dense.x + (int64_t)(first + j) * n_eq, gradient[64], step[64];
 
     for (int a = 0; a < n_eq; a++) {
-      gradient[a] = g[a * n + j] + term->dense.delta[(int64_t)(first + j) * n_eq + a];
+      gradient[a] = g[j * n_eq + a] + term->dense.delta[(int64_t)(first + j) * n_eq + a];
       for (int b = 0; b < n_eq; b++) gradient[a] -= G[a * n_eq + b] * x[b];
       squares += gradient[a] * gradient[a];
     }
@@ -137,39 +176,40 @@ static double Substitute(Gsru *gs, GsruTerm *term, int32_t first, int32_t n, con
     }
     for (int a = 0; a < n_eq; a++) {
       x[a] += step[a];
-      g[a * n + j] = step[a];
-      for (int b = 0; b < n_eq; b++)
-        for (int32_t i = j + 1; i < n; i++)
-          g[a * n + i] -= gram[(((int64_t)j * n + i) * n_eq + a) * n_eq + b] * step[b];
+      g[j * n_eq + a] = step[a];
     }
+    TakeOut(n_eq, j, n, gram, step, g);
   }
   return squares;
 }
 
-/* shift += Z step, s -= D Z step */
-static void Forward(Gsru *gs, GsruTerm *term, int32_t n, const double *step)
+/* z = M step, shift += z, s -= D z */
+static PetscErrorCode Forward(Gsru *gs, GsruTerm *term, int32_t first, int32_t n)
 {
   GsruDense *d    = &term->dense;
   const int  n_eq = term->view->n_eq;
 
+  PetscFunctionBegin;
+  if (term->view->kind == MERIT_TERM_SNP)
+    PetscCall(MeritGenotypesForwardRange(MeritModelGenotypes(gs->model), first, n, n_eq, d->sums, d->z));
+  else
+    RecordForward(gs, term, n);
 #pragma omp parallel for schedule(static) num_threads(gs->n_threads)
   for (int64_t row = 0; row < d->n_rows; row++) {
-    const double *D = d->D + row * n_eq * n_eq;
-    double        z[64];
+    const double *D = d->D + row * n_eq * n_eq, *z = d->z + row * n_eq;
 
-    for (int a = 0; a < n_eq; a++) {
-      const double *Z = d->Z + row * n, *by = step + (int64_t)a * n;
-      double        sum = 0.0;
-
-#pragma omp simd reduction(+ : sum)
-      for (int32_t j = 0; j < n; j++) sum += Z[j] * by[j];
-      z[a] = sum;
+    if (n_eq == 1) {
+      d->shift[row] += *z;
+      d->s[row] -= *D * *z;
+      continue;
     }
+
     for (int a = 0; a < n_eq; a++) {
       d->shift[row * n_eq + a] += z[a];
       for (int b = 0; b < n_eq; b++) d->s[row * n_eq + a] -= D[a * n_eq + b] * z[b];
     }
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Copy the owned effects out of the replicated ones; add their steps to the sums */
@@ -209,12 +249,10 @@ PetscErrorCode GsruSweepDense(Gsru *gs, GsruTerm *term, double *x)
     const int32_t n = PetscMin(d->width, d->n_cols - first);
     double        squares;
 
-    PetscCall(Decode(gs, term, first, n));
-    Adjoint(gs, term, n);
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, d->sums, n * n_eq, MPI_DOUBLE, MPI_SUM, gs->solver->comm));
+    PetscCall(Adjoint(gs, term, first, n));
     squares = Substitute(gs, term, first, n, d->gram[first / d->width], d->sums);
     if (!rank) gs->sums[2 * gs->n_terms] += squares;
-    Forward(gs, term, n, d->sums);
+    PetscCall(Forward(gs, term, first, n));
   }
   if (snp)
     PetscCall(UpdateCarriers(gs, term, unit));

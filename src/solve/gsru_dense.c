@@ -2,7 +2,8 @@
 #include "gsru_impl.h"
 #include <string.h>
 
-/* Numbers a decoded block may have on a rank before its columns are made fewer than asked for, down to the least */
+/* Numbers the columns of a ridge block may have on a rank before they are made fewer than asked for, down to the least; genotypes
+   stay packed */
 enum { LEAST_WIDTH = 8, MOST_DECODED = 1 << 23 };
 
 static int Blocks(const GsruDense *d) { return (d->n_cols + d->width - 1) / d->width; }
@@ -19,8 +20,9 @@ static PetscErrorCode Sizes(Gsru *gs, GsruTerm *term)
     PetscCall(MeritGenotypesTile(MeritModelGenotypes(gs->model), NULL, NULL, NULL, &d->n_rows, NULL, NULL));
   d->n_cols = (int32_t)term->view->n_levels;
   PetscCallMPI(MPI_Allreduce(&d->n_rows, &most, 1, MPI_INT64_T, MPI_MAX, gs->solver->comm));
-  d->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), gs->solver->block);
-  d->width = PetscMin(d->width, d->n_cols);
+  d->width = PetscMin(gs->solver->block, d->n_cols);
+  if (term->view->kind == MERIT_TERM_RIDGE)
+    d->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), d->width);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -41,8 +43,9 @@ PetscErrorCode GsruDenseCreate(Gsru *gs, GsruTerm *term)
   PetscCall(PetscMalloc1((size_t)d->n_cols * n * n + 1, &d->inverse));
   PetscCall(PetscMalloc2((size_t)d->n_cols * n, &d->x, (size_t)d->n_cols * n, &d->delta));
   PetscCall(PetscMalloc2((size_t)d->n_rows * n, &d->s, (size_t)d->n_rows * n, &d->shift));
-  PetscCall(PetscMalloc2((size_t)d->n_rows * (size_t)d->width, &d->Z,
-                         (size_t)gs->n_threads * (size_t)d->width * n, &d->sums));
+  if (term->view->kind == MERIT_TERM_RIDGE)
+    PetscCall(PetscMalloc1((size_t)d->n_rows * (size_t)d->width + 1, &d->Z));
+  PetscCall(PetscMalloc2((size_t)d->n_rows * n, &d->z, (size_t)gs->n_threads * (size_t)d->width * n, &d->sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -58,7 +61,8 @@ PetscErrorCode GsruDenseDestroy(GsruTerm *term)
   PetscCall(PetscFree(d->inverse));
   PetscCall(PetscFree2(d->x, d->delta));
   PetscCall(PetscFree2(d->s, d->shift));
-  PetscCall(PetscFree2(d->Z, d->sums));
+  PetscCall(PetscFree(d->Z));
+  PetscCall(PetscFree2(d->z, d->sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -26,8 +26,9 @@ typedef struct {
   double  *inverse;   /* [n_cols * n_eq^2] of the diagonal blocks of C; owned */
   double  *x, *delta; /* [n_cols * n_eq] effects and rest of the right-hand side; owned */
   double  *s, *shift; /* [n_rows * n_eq] J' R^-1 e, and the change of M x in this sweep; owned */
-  double  *Z;         /* [n_rows * width] decoded block; owned */
-  double  *sums;      /* [n_threads * width * n_eq]; owned */
+  double  *Z;         /* RIDGE: [n_rows * width] the columns of a block; owned */
+  double  *z;         /* [n_rows * n_eq] change of M x in a block; owned */
+  double  *sums;      /* [n_threads * width * n_eq], equation fastest: gradients, then steps; owned */
 } GsruDense;
 
 typedef struct {
