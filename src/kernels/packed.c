@@ -102,7 +102,8 @@ PackedSummary PackedSummarise(int64_t n, int k, const double s[])
     Four     one = zero, next, part, size;
     FourBits more;
 
-    if (i + 4 <= n) one = (Four){s[i * k], s[(i + 1) * k], s[(i + 2) * k], s[(i + 3) * k]};
+    if (i + 4 <= n)
+      one = (Four){s[i * k], s[(i + 1) * k], s[(i + 2) * k], s[(i + 3) * k]};
     else
       for (int l = 0; i + l < n; l++) one[l] = s[(i + l) * k];
     next = sum + one;

@@ -8,21 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Field f of in[r] becomes field r of in[f]: 32 words of 32 two-bit fields, swapped in halves, quarters, ... */
-static void Transpose(uint64_t word[32])
-{
-  uint64_t mask = 0xffffffffu;
-
-  for (int w = 16; w; w /= 2, mask ^= mask << (2 * w))
-    for (int r = 0; r < 32; r += 2 * w)
-      for (int i = r; i < r + w; i++) {
-        const uint64_t swap = ((word[i] >> (2 * w)) ^ word[i + w]) & mask;
-
-        word[i + w] ^= swap;
-        word[i] ^= swap << (2 * w);
-      }
-}
-
 /* PackedValues of M x of 32 columns from `from` on, right-hand sides [r, r + n_r); columns beyond the last give
    nothing */
 static void ForwardValues(const MeritPacked *m, int32_t from, int k, int r, int n_r, const double x[],
@@ -38,37 +23,50 @@ static void ForwardValues(const MeritPacked *m, int32_t from, int k, int r, int 
     }
 }
 
-/* Units [from, to) of 32 rows, at most PACKED_UNITS: right-hand sides [r, r + n_r) of g */
-static void ForwardUnits(const MeritPacked *m, PackedLook look, PackedScratch *own, int64_t from, int64_t to,
-                         int k, int r, int n_r, const double x[], double g[])
+/* The lines of 32 columns (0 beyond the last) of a strip, transposed: line[f] has row 32 w + f in its word w */
+static void TransposeColumns(const MeritPacked *m, PackedTranspose transpose, int64_t strip, int32_t from,
+                             PackedLine8 line[32])
 {
-  memset(own->sum.row, 0, (size_t)(to - from) * 32 * sizeof(PackedVector));
-  for (int32_t j = 0; j < m->n_cols; j += 32) {
-    const int32_t n = PetscMin(32, m->n_cols - j);
+  const int32_t n = PetscMin(32, m->n_cols - from);
 
-    ForwardValues(m, j, k, r, n_r, x, own->value);
-    PackedMakeTable((const PackedValues *)own->value, own->table);
-    for (int64_t u = from; u < to; u++) {
-      const uint64_t *line     = PackedLine(m, u / MERIT_LINE, j) + u % MERIT_LINE;
-      uint64_t        word[32] = {0};
-
-      for (int32_t i = 0; i < n; i++) word[i] = line[(size_t)i * MERIT_LINE];
-      Transpose(word);
-      look(own->table, word, 1, 32, own->sum.row + (u - from) * 32);
-    }
-  }
-  for (int64_t row = from * 32; row < PetscMin(to * 32, m->n_rows); row++)
-    for (int i = 0; i < n_r; i++)
-      g[(size_t)row * (size_t)k + (size_t)(r + i)] = own->sum.row[row - from * 32][i];
+  memcpy(line, PackedLine(m, strip, from), (size_t)n * sizeof(*line));
+  memset(line + n, 0, (size_t)(32 - n) * sizeof(*line));
+  transpose(line);
 }
 
-/* MeritPackedForwardBlock - g = M x, any k; threaded over units of 32 rows. Not collective. */
+/* Quarters [from, to) of strips, at most PACKED_QUARTERS: right-hand sides [r, r + n_r) of g */
+static void ForwardQuarters(const MeritPacked *m, const PackedKernels *kernels, PackedScratch *own,
+                            int64_t from, int64_t to, int k, int r, int n_r, const double x[], double g[])
+{
+  memset(own->sum.row, 0, (size_t)(to - from) * 64 * sizeof(PackedVector));
+  for (int32_t j = 0; j < m->n_cols; j += 32) {
+    ForwardValues(m, j, k, r, n_r, x, own->value);
+    PackedMakeTable((const PackedValues *)own->value, own->table);
+    for (int64_t u = from; u < to;) {
+      const int64_t strip = u / MERIT_QUARTERS, end = PetscMin(to, (strip + 1) * MERIT_QUARTERS);
+      PackedLine8   line[32];
+
+      TransposeColumns(m, kernels->transpose, strip, j, line);
+      kernels->look(own->table, (const uint64_t *)(line + 8 * (u % MERIT_QUARTERS)), 1, (end - u) * 64,
+                    own->sum.row + (u - from) * 64);
+      u = end;
+    }
+  }
+  for (int64_t at = 0; at < (to - from) * 64; at++) {
+    const int64_t u = from + at / 64, row = u / 4 * MERIT_STRIP + at % 8 * 32 + u % 4 * 8 + at / 8 % 8;
+
+    for (int i = 0; i < n_r && row < m->n_rows; i++)
+      g[(size_t)row * (size_t)k + (size_t)(r + i)] = own->sum.row[at][i];
+  }
+}
+
+/* MeritPackedForwardBlock - g = M x, any k; threaded over quarters of strips. Not collective. */
 PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double x[], double g[])
 {
-  const int64_t    units = MeritPackedStrips(m->n_rows) * MERIT_LINE;
-  const PackedLook look  = PackedLookNow();
-  PackedScratch   *scratch;
-  int              threads;
+  const int64_t       units   = MeritPackedStrips(m->n_rows) * MERIT_QUARTERS;
+  const PackedKernels kernels = PackedKernelsNow();
+  PackedScratch      *scratch;
+  int                 threads;
 
   PetscFunctionBegin;
   PetscCall(PackedMakeScratch(&threads, &scratch));
@@ -77,10 +75,10 @@ PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double
     const int     t = omp_get_thread_num(), n = omp_get_num_threads();
     const int64_t last = ShareFirst(units, n, t + 1);
 
-    for (int64_t u = ShareFirst(units, n, t); u < last; u += PACKED_UNITS)
+    for (int64_t u = ShareFirst(units, n, t); u < last; u += PACKED_QUARTERS)
       for (int r = 0; r < k; r += PACKED_WIDTH)
-        ForwardUnits(m, look, scratch + t, u, PetscMin(u + PACKED_UNITS, last), k, r,
-                     PetscMin(PACKED_WIDTH, k - r), x, g);
+        ForwardQuarters(m, &kernels, scratch + t, u, PetscMin(u + PACKED_QUARTERS, last), k, r,
+                        PetscMin(PACKED_WIDTH, k - r), x, g);
   }
   free(scratch);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -148,7 +146,7 @@ static void Totals(int64_t n, int k, const double s[], double total[], double lo
 /* MeritPackedAdjointBlock - y = M' s, any k; threaded over columns. Not collective. */
 PetscErrorCode MeritPackedAdjointBlock(const MeritPacked *m, int k, const double s[], double y[])
 {
-  const PackedLook look = PackedLookNow();
+  const PackedLook look = PackedKernelsNow().look;
   PackedScratch   *scratch;
   double          *total, *lost;
   int              threads;

@@ -96,7 +96,7 @@ static void SquaresColumns(const MeritPacked *m, PackedLook look, PackedScratch 
 @*/
 PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[], double q[])
 {
-  const PackedLook look = PackedLookNow();
+  const PackedLook look = PackedKernelsNow().look;
   PackedScratch   *scratch;
   int              threads;
 

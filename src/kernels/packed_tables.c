@@ -40,6 +40,23 @@ static inline __attribute__((always_inline)) void LookUp(const PackedVector tabl
   }
 }
 
+/* 32 x 32 fields of two bits in each of the eight words, swapped in halves, quarters, ... */
+static inline __attribute__((always_inline)) void Transpose(PackedLine8 line[32])
+{
+  uint64_t mask = 0xffffffffu;
+
+  for (int w = 16; w; w /= 2, mask ^= mask << (2 * w))
+    for (int r = 0; r < 32; r += 2 * w)
+      for (int i = r; i < r + w; i++) {
+        const PackedLine8 swap = ((line[i] >> (2 * w)) ^ line[i + w]) & mask;
+
+        line[i + w] ^= swap;
+        line[i] ^= swap << (2 * w);
+      }
+}
+
+static void TransposePortable(PackedLine8 line[32]) { Transpose(line); }
+
 static void LookUpPortable(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride,
                            int64_t n, PackedVector sum[])
 {
@@ -47,18 +64,35 @@ static void LookUpPortable(const PackedVector table[PACKED_ENTRIES], const uint6
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) static void LookUpAvx2(const PackedVector table[PACKED_ENTRIES],
-                                                           const uint64_t *word, size_t stride, int64_t n,
-                                                           PackedVector sum[])
+#define AVX2   __attribute__((target("avx2,fma")))
+#define AVX512 __attribute__((target("avx512f")))
+
+AVX2 static void LookUpAvx2(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride,
+                            int64_t n, PackedVector sum[])
 {
   LookUp(table, word, stride, n, sum);
 }
+
+AVX2 static void TransposeAvx2(PackedLine8 line[32]) { Transpose(line); }
+
+AVX512 static void TransposeAvx512(PackedLine8 line[32]) { Transpose(line); }
 #else
-#define LookUpAvx2 LookUpPortable
+#define LookUpAvx2      LookUpPortable
+#define TransposeAvx2   TransposePortable
+#define TransposeAvx512 TransposePortable
 #endif
 
-/* PackedLookNow - The look-up this processor runs best. */
-PackedLook PackedLookNow(void) { return MeritPackedLevelNow() >= MERIT_PACKED_AVX2 ? LookUpAvx2 : LookUpPortable; }
+/* PackedKernelsNow - Those for the instructions that run now. Not collective. */
+PackedKernels PackedKernelsNow(void)
+{
+  static const PackedKernels kernels[] = {
+      [MERIT_PACKED_PORTABLE] = {LookUpPortable, TransposePortable},
+      [MERIT_PACKED_AVX2]     = {LookUpAvx2, TransposeAvx2},
+      [MERIT_PACKED_AVX512]   = {LookUpAvx2, TransposeAvx512},
+  };
+
+  return kernels[MeritPackedLevelNow()];
+}
 
 /* PackedMakeScratch - One scratch for each thread. Not collective; free(). */
 PetscErrorCode PackedMakeScratch(int *threads, PackedScratch **scratch)
