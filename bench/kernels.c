@@ -78,30 +78,33 @@ static int Ascending(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* Chains of multiply-adds on vectors of 64 bytes, which the compiler splits where the processor has less: as many
-   as its registers hold */
-typedef double Vector __attribute__((vector_size(64)));
+/* Chains of multiply-adds on vectors as wide as the instructions have them, enough to keep two units busy */
+enum { CHAINS = 12 };
 
-#define FMA_LOOP(name, chains, attribute)                                                                    \
+typedef double Vector2 __attribute__((vector_size(16)));
+typedef double Vector4 __attribute__((vector_size(32)));
+typedef double Vector8 __attribute__((vector_size(64)));
+
+#define FMA_LOOP(name, Vector, attribute)                                                                    \
   attribute static double name(long n)                                                                       \
   {                                                                                                          \
-    Vector a[chains], sum = {0}, b = sum + 1, c = sum + 1e-9;                                                \
+    Vector a[CHAINS], sum = {0}, b = sum + 1, c = sum + 1e-9;                                                \
                                                                                                              \
-    for (int i = 0; i < (chains); i++) a[i] = c;                                                             \
+    for (int i = 0; i < CHAINS; i++) a[i] = c;                                                               \
     __asm__ volatile("" : "+m"(b), "+m"(c));                                                                 \
     for (long r = 0; r < n; r++)                                                                             \
-      _Pragma("GCC unroll 12") for (int i = 0; i < (chains); i++) a[i] = a[i] * b + c;                       \
-    for (int i = 0; i < (chains); i++) sum += a[i];                                                          \
-    return sum[0] + sum[7];                                                                                  \
+      _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = a[i] * b + c;                         \
+    for (int i = 0; i < CHAINS; i++) sum += a[i];                                                            \
+    return sum[0] + sum[1];                                                                                  \
   }
 
-FMA_LOOP(FmaPortable, 3, )
+FMA_LOOP(FmaPortable, Vector2, )
 #if defined(__x86_64__)
-FMA_LOOP(FmaAvx2, 5, __attribute__((target("avx2,fma"))))
-FMA_LOOP(FmaAvx512, 12, __attribute__((target("avx512f"))))
+FMA_LOOP(FmaAvx2, Vector4, __attribute__((target("avx2,fma"))))
+FMA_LOOP(FmaAvx512, Vector8, __attribute__((target("avx512f"))))
 #else
-#define FmaAvx2   FmaPortable
-#define FmaAvx512 FmaPortable
+FMA_LOOP(FmaAvx2, Vector4, )
+FMA_LOOP(FmaAvx512, Vector8, )
 #endif
 
 static volatile double sink;
@@ -110,9 +113,8 @@ static volatile double sink;
 static double FmaPeak(int most)
 {
   double (*const loop[])(long) = {FmaPortable, FmaAvx2, FmaAvx512};
-  static const int chains[]    = {3, 5, 12};
-  const long       n           = 1000000;
-  double           best        = 0;
+  const long n                 = 1000000;
+  double     best              = 0;
 
   for (int level = 0; level <= most; level++)
     for (int repeat = 0; repeat < 15; repeat++) {
@@ -120,7 +122,7 @@ static double FmaPeak(int most)
       double       rate;
 
       sink = loop[level](n);
-      rate = 8.0 * chains[level] * (double)n / (Clock(CLOCK_THREAD_CPUTIME_ID) - begin);
+      rate = CHAINS * (double)(2 << level) * (double)n / (Clock(CLOCK_THREAD_CPUTIME_ID) - begin);
       best = rate > best ? rate : best;
     }
   return best;
