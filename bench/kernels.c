@@ -30,6 +30,7 @@ typedef struct {
 
 typedef struct {
   MeritPacked m;
+  MeritGaps   gaps;
   double     *x, *s, *g, *y, *D, *weight, *gram; /* [.. * WIDEST] */
   uint64_t   *code;
   double     *scale, *centre, *missing;
@@ -171,6 +172,11 @@ static void FillCodes(Case *c, double missing)
       }
 }
 
+static void Need(PetscErrorCode ierr)
+{
+  if (ierr) exit(1);
+}
+
 static Case MakeCase(int64_t n, int32_t m, double missing)
 {
   Case c = {.m = {.n_rows = n, .n_cols = m, .stride = m}};
@@ -196,13 +202,9 @@ static Case MakeCase(int64_t n, int32_t m, double missing)
 
 static void FreeCase(Case *c)
 {
+  Need(MeritGapsDestroy(&c->gaps));
   free(c->code), free(c->scale), free(c->centre), free(c->missing);
   free(c->x), free(c->y), free(c->s), free(c->g), free(c->D), free(c->gram);
-}
-
-static void Need(PetscErrorCode ierr)
-{
-  if (ierr) exit(1);
 }
 
 static void Forward(Case *c, int k) { Need(MeritPackedForward(&c->m, k, c->x, c->g)); }
@@ -221,7 +223,8 @@ static MeritPacked Range(const Case *c, int32_t first, int32_t n)
 {
   MeritPacked part = c->m;
 
-  part.n_cols = n;
+  part.n_cols    = n;
+  part.first_gap = first / MERIT_GAP_COLUMNS;
   part.code += (size_t)first * MERIT_LINE;
   part.scale += first, part.centre += first, part.missing += first;
   return part;
@@ -289,6 +292,8 @@ static void MeasureAll(int64_t n, int32_t m, const Options *o, Ceilings top)
   static const int width[] = {1, 2, 3, 4, 8, 16, 32, 64};
   Case             c       = MakeCase(n, m, o->missing);
 
+  Need(MeritPackedFindGaps(&c.m, &c.gaps));
+  c.m.gaps = &c.gaps;
   for (int threads = 1; threads <= o->most_threads; threads *= 2) {
     for (size_t i = 0; i < sizeof(width) / sizeof(*width); i++) {
       const Kernel forward = {"forward", width[i], Forward, 1}, adjoint = {"adjoint", width[i], Adjoint, 1},

@@ -11,18 +11,32 @@
 #define MERIT_STRIP 256 /* rows of a strip */
 #define MERIT_LINE  8   /* words of a column in a strip: one cache line */
 
+/* Where genotypes are missing, by blocks of 32 columns of a strip; made once, products are faster with it. */
+#define MERIT_GAP_COLUMNS 32
 typedef struct {
-  int64_t         n_rows;
-  int32_t         n_cols;
-  int32_t         stride;  /* columns of a strip in memory, at least n_cols */
-  const uint64_t *code;    /* [strips * stride * 8], on a 64-byte boundary; borrowed, as the others */
-  const double   *scale;   /* [n_cols] */
-  const double   *centre;  /* [n_cols] */
-  const double   *missing; /* [n_cols] */
+  int32_t   blocks; /* of a strip */
+  int64_t  *start;  /* [strips * blocks + 1] first entry of a block; NULL: no list, too many are missing */
+  uint16_t *at;     /* row of the strip + 256 * column of the block */
+} MeritGaps;
+
+typedef struct {
+  int64_t          n_rows;
+  int32_t          n_cols;
+  int32_t          stride;    /* columns of a strip in memory, at least n_cols */
+  const uint64_t  *code;      /* [strips * stride * 8], on a 64-byte boundary; borrowed, as the others */
+  const double    *scale;     /* [n_cols] */
+  const double    *centre;    /* [n_cols] */
+  const double    *missing;   /* [n_cols] */
+  const MeritGaps *gaps;      /* of the whole matrix, NULL: none made */
+  int32_t          first_gap; /* block of the first column, which begins it */
 } MeritPacked;
 
 /* Strips that hold n_rows rows. */
 MERIT_EXTERN int64_t MeritPackedStrips(int64_t n_rows);
+/* List the missing genotypes of m; threaded. */
+MERIT_EXTERN PetscErrorCode MeritPackedFindGaps(const MeritPacked *m, MeritGaps *gaps);
+/* Free a list. */
+MERIT_EXTERN PetscErrorCode MeritGapsDestroy(MeritGaps *gaps);
 /* g[n_rows * k] = M x[n_cols * k], right-hand side fastest. Threaded over rows. */
 MERIT_EXTERN PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[], double g[]);
 /* y[n_cols * k] = M' s[n_rows * k]. Threaded over columns. */

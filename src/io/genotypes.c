@@ -172,6 +172,7 @@ PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno)
   } else {
     PetscCall(GenoLoadText(geno));
   }
+  PetscCall(GenoFindGaps(geno));
   geno->loaded = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -254,6 +255,7 @@ PetscErrorCode MeritGenotypesDestroy(MeritGenotypes *geno)
   PetscCall(PetscFree(g->snps));
   PetscCall(PetscFree(g->used));
   PetscCall(PetscFree3(g->scale, g->centre, g->missing));
+  PetscCall(MeritGapsDestroy(&g->gaps));
   free(g->code);
   PetscCall(PetscFree(*geno));
   PetscFunctionReturn(PETSC_SUCCESS);

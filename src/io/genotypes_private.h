@@ -24,6 +24,7 @@ struct _p_MeritGenotypes {
   double   *scale, *centre, *missing; /* [n_used]; owned */
   double    sum_2pq, mean_diagonal;
   uint64_t *code; /* packed tile, free(); owned */
+  MeritGaps gaps; /* where the tile's genotypes are missing */
   bool      loaded;
 };
 
@@ -81,6 +82,8 @@ PETSC_INTERN PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], cons
 PETSC_INTERN PetscErrorCode GenoIdsFree(GenoIds *ids);
 /* Rows of this rank's tile from n_animals and the grid. */
 PETSC_INTERN void GenoPlaceRows(MeritGenotypes geno);
+/* Lists the missing genotypes of the tile, which is complete. Not collective. */
+PETSC_INTERN PetscErrorCode GenoFindGaps(MeritGenotypes geno);
 /* Room for a tile of n_rows x n_cols, every genotype missing. */
 PETSC_INTERN PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code);
 /* Give back what a tile of n_cols columns does not need of a larger room. */

@@ -11,12 +11,24 @@ static MeritPacked Range(MeritGenotypes geno, int32_t first, int32_t n)
                               .code    = geno->code + (size_t)first * MERIT_LINE,
                               .scale   = geno->scale + column,
                               .centre  = geno->centre + column,
-                              .missing = geno->missing + column};
+                              .missing = geno->missing + column,
+                              .gaps    = first % MERIT_GAP_COLUMNS ? NULL : &geno->gaps,
+                              .first_gap = first / MERIT_GAP_COLUMNS};
 
   return range;
 }
 
 static MeritPacked Tile(MeritGenotypes geno) { return Range(geno, 0, geno->n_cols); }
+
+/* GenoFindGaps - List the tile's missing genotypes. Not collective. */
+PetscErrorCode GenoFindGaps(MeritGenotypes geno)
+{
+  const MeritPacked tile = Tile(geno);
+
+  PetscFunctionBegin;
+  PetscCall(MeritPackedFindGaps(&tile, &geno->gaps));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 static PetscErrorCode CheckRange(MeritGenotypes geno, int32_t first, int32_t n)
 {

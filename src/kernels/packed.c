@@ -150,7 +150,7 @@ static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, cons
               q1            = (int)PetscMin(MERIT_QUARTERS, to - strip * MERIT_QUARTERS);
     double acc[MERIT_STRIP] = {0};
 
-    path->forward(m, strip, e->a, e->mend, e->factor, q0, q1, acc);
+    PackedForwardStrip(m, path, e, strip, q0, q1, acc);
     for (int w = 0; w < MERIT_LINE; w++) {
       const int64_t row = strip * MERIT_STRIP + 32 * w, end = PetscMin(8 * q1, m->n_rows - row);
 
@@ -217,15 +217,16 @@ static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, doubl
 }
 
 /* Columns [from, to): y[column * k] = M' s */
-static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double arranged[],
-                         const double mend[], double factor, double sum, int32_t from, int32_t to, int k,
-                         double part[], double y[])
+static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double s[],
+                         const double arranged[], const double mend[], double factor, double sum,
+                         int32_t from, int32_t to, int k, double part[], double y[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
   for (int32_t j = from; j < to; j++) part[j] = 0;
   for (int64_t strip = 0; strip < strips; strip++)
-    path->adjoint(m, strip, from, to, arranged + strip * MERIT_STRIP, mend, factor, part);
+    PackedAdjointStrip(m, path, strip, from, to, k, s + strip * MERIT_STRIP * k,
+                       arranged + strip * MERIT_STRIP, mend, factor, part);
   for (int32_t j = from; j < to; j++) y[(size_t)j * (size_t)k] = m->scale[j] * (part[j] - m->centre[j] * sum);
 }
 
@@ -248,10 +249,10 @@ static PetscErrorCode AdjointOne(const MeritPacked *m, int k, const double s[], 
   ArrangeRows(m, path, factor, k, s, arranged);
 #pragma omp parallel if (WorthThreads(m))
   {
-    const int t = omp_get_thread_num(), n = omp_get_num_threads();
+    int32_t from, to;
 
-    AdjointShare(m, path, arranged, mend, factor, sum, (int32_t)ShareFirst(m->n_cols, n, t),
-                 (int32_t)ShareFirst(m->n_cols, n, t + 1), k, part, y);
+    ShareColumns(m->n_cols, omp_get_num_threads(), omp_get_thread_num(), &from, &to);
+    AdjointShare(m, path, s, arranged, mend, factor, sum, from, to, k, part, y);
   }
   PetscCall(PetscFree4(room, mend, part, strip));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -127,11 +127,12 @@ AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], 
   for (int32_t from = 0; from < m->n_cols; from += MERIT_COLUMN_BLOCK) {
     const int       n    = PetscMin(MERIT_COLUMN_BLOCK, m->n_cols - from);
     const uint64_t *line = PackedLine(m, strip, from);
-    int             list[MERIT_COLUMN_BLOCK], n_list = ListMissing(line, n, mask, list);
+    int             list[MERIT_COLUMN_BLOCK], n_list = mend ? ListMissing(line, n, mask, list) : 0;
 
     for (int q = q0; q < q1; q++)
       for (int h = 0; h < 2; h++)
-        ForwardWords(line + 4 * h, n, a + from, list, n_list, mend + from, sum + 128 * h + 32 * q, q);
+        ForwardWords(line + 4 * h, n, a + from, list, n_list, mend ? mend + from : NULL,
+                     sum + 128 * h + 32 * q, q);
   }
   for (int h = 0; h < 2; h++)
     for (int t = 8 * q0; t < 8 * q1; t++)
@@ -169,7 +170,7 @@ AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int3
   for (int32_t j = from; j < to; j += MERIT_COLUMN_BLOCK) {
     const int       n    = PetscMin(MERIT_COLUMN_BLOCK, to - j);
     const uint64_t *line = PackedLine(m, strip, j);
-    int             list[MERIT_COLUMN_BLOCK], n_list = ListMissing(line, n, mask, list);
+    int             list[MERIT_COLUMN_BLOCK], n_list = mend ? ListMissing(line, n, mask, list) : 0;
 
     for (int c = 0; c < n; c++) y[j + c] += back * DotLine(line + (size_t)c * MERIT_LINE, s, false);
     for (int i = 0; i < n_list; i++)
@@ -177,7 +178,7 @@ AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int3
   }
 }
 
-static const MeritPackedPath avx2 = {1, 4, InputFactor, Arrange, Forward, Adjoint};
+static const MeritPackedPath avx2 = {1, false, 4, InputFactor, Arrange, Forward, Adjoint};
 
 const MeritPackedPath *MeritPackedPathAvx2(void)
 {

@@ -61,6 +61,11 @@ AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d
     const bool    two  = j + 1 < columns;
     const __m512i even = Nibbles(line, two, false), odd = Nibbles(line, two, true);
 
+    if (first == 0) { /* the next block of columns, while this one is worked on */
+      __builtin_prefetch(line + MERIT_COLUMN_BLOCK * MERIT_LINE);
+      __builtin_prefetch(line + (MERIT_COLUMN_BLOCK + 1) * MERIT_LINE);
+    }
+
 #pragma GCC unroll 8
     for (int t = 0; t < 4 * n; t++) {
       const unsigned bits = (unsigned)(4 * (4 * first + t));
@@ -223,7 +228,7 @@ AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, in
     LookUpGroups(word, (const __m512d(*)[2])copies, groups,
                  j + 2 * COLUMNS <= to ? line + COLUMNS * MERIT_LINE : NULL, sum);
     for (int c = 0; c < n; c++) y[j + c] += sum[c];
-    if (!mended) continue;
+    if (!mended || !mend) continue;
     if (!made) MakeTables(s, true, missing);
     made = true;
     LookUpGroups(word, (const __m512d(*)[2])missing, groups, NULL, sum);
@@ -231,7 +236,7 @@ AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, in
   }
 }
 
-static const MeritPackedPath avx512 = {4, 0, NoFactor, Arrange, Forward, Adjoint};
+static const MeritPackedPath avx512 = {4, true, 0, NoFactor, Arrange, Forward, Adjoint};
 
 const MeritPackedPath *MeritPackedPathAvx512(void)
 {

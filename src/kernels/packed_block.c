@@ -109,6 +109,21 @@ static void AdjointMissing(const MeritPacked *m, int64_t strip, int q, int32_t f
       sum[j - from] += m->missing[j] * value[__builtin_ctzll(b) / 2][1];
 }
 
+/* The same for all words of a strip by the list; row[256] of s */
+static void AdjointGaps(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
+                        const PackedVector row[MERIT_STRIP], PackedVector sum[])
+{
+  for (int32_t first = from; first < to; first += MERIT_GAP_COLUMNS) {
+    const uint16_t *at;
+    const int64_t   n                       = PackedGaps(m, strip, first / MERIT_GAP_COLUMNS, &at);
+    PackedVector    part[MERIT_GAP_COLUMNS] = {{0}};
+
+    for (int64_t i = 0; i < n; i++) part[at[i] >> 8] += row[at[i] & 255];
+    for (int32_t j = first; n && j < PetscMin(to, first + MERIT_GAP_COLUMNS); j++)
+      sum[j - from] += m->missing[j] * part[j - first];
+  }
+}
+
 /* Columns [from, to), at most PACKED_COLUMNS: right-hand sides [r, r + n_r) of y; total = sums of s over all
    rows */
 static void AdjointColumns(const MeritPacked *m, PackedLook look, PackedScratch *own, int32_t from,
@@ -118,16 +133,20 @@ static void AdjointColumns(const MeritPacked *m, PackedLook look, PackedScratch 
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
   memset(own->sum.column, 0, (size_t)(to - from) * sizeof(PackedVector));
-  for (int64_t strip = 0; strip < strips; strip++)
-    for (int q = 0; q < MERIT_LINE; q++) {
-      const int64_t row = strip * MERIT_STRIP + 32 * q;
+  for (int64_t strip = 0; strip < strips; strip++) {
+    const int    words = (int)PetscMin(MERIT_LINE, (m->n_rows - strip * MERIT_STRIP + 31) / 32);
+    PackedVector row[MERIT_STRIP];
 
-      if (row >= m->n_rows) break;
-      AdjointValues(m, row, k, r, n_r, s, own->value);
+    for (int q = 0; q < words; q++) {
+      AdjointValues(m, strip * MERIT_STRIP + 32 * q, k, r, n_r, s, own->value);
       PackedMakeTable((const PackedValues *)own->value, own->table);
       look(own->table, PackedLine(m, strip, from) + q, MERIT_LINE, to - from, own->sum.column);
-      AdjointMissing(m, strip, q, from, to, (const PackedValues *)own->value, own->sum.column);
+      for (int i = 0; i < 32; i++) row[32 * q + i] = own->value[i][1];
+      if (!PackedHasGaps(m))
+        AdjointMissing(m, strip, q, from, to, (const PackedValues *)own->value, own->sum.column);
     }
+    if (PackedHasGaps(m)) AdjointGaps(m, strip, from, to, row, own->sum.column);
+  }
   for (int32_t j = from; j < to; j++)
     for (int i = 0; i < n_r; i++)
       y[(size_t)j * (size_t)k + (size_t)(r + i)] =
@@ -157,10 +176,11 @@ PetscErrorCode MeritPackedAdjointBlock(const MeritPacked *m, int k, const double
   Totals(m->n_rows, k, s, total, lost);
 #pragma omp parallel num_threads(threads) if (WorthThreads(m))
   {
-    const int     t = omp_get_thread_num(), n = omp_get_num_threads();
-    const int32_t last = (int32_t)ShareFirst(m->n_cols, n, t + 1);
+    const int t = omp_get_thread_num();
+    int32_t   first, last;
 
-    for (int32_t j = (int32_t)ShareFirst(m->n_cols, n, t); j < last; j += PACKED_COLUMNS)
+    ShareColumns(m->n_cols, omp_get_num_threads(), t, &first, &last);
+    for (int32_t j = first; j < last; j += PACKED_COLUMNS)
       for (int r = 0; r < k; r += PACKED_WIDTH)
         AdjointColumns(m, look, scratch + t, j, PetscMin(j + PACKED_COLUMNS, last), k, r,
                        PetscMin(PACKED_WIDTH, k - r), s, total, y);

@@ -12,10 +12,11 @@
 
 /*
   One right-hand side. A path counts a missing genotype as `missing_as` copies; mend[] is what is still lacking
-  for it. Inputs come multiplied by `factor`, a power of two that the path chose by the largest of them.
+  for it (NULL: nothing to be done, the list of missing genotypes sees to it). Inputs come multiplied by `factor`, a power of two that the path chose by the largest of them.
 */
 typedef struct {
-  int most_alone; /* right-hand sides up to which one after the other is faster than the tables of blocks */
+  int  most_alone; /* right-hand sides up to which one after the other is faster than the tables of blocks */
+  bool gaps_free;  /* forward needs no list of missing genotypes */
   double missing_as;
   double (*input_factor)(double largest);
   /* a strip's rows times factor, in the order that adjoint wants */
@@ -48,6 +49,32 @@ typedef struct {
 PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *path, int k, const double x[],
                                    PackedEffects *e);
 PetscErrorCode PackedEffectsDestroy(PackedEffects *e);
+
+/* First of the units that fall to a thread */
+static inline int64_t ShareFirst(int64_t n, int threads, int thread)
+{
+  return n / threads * thread + n % threads * thread / threads;
+}
+
+/* Is there a list of missing genotypes? */
+static inline bool PackedHasGaps(const MeritPacked *m) { return m->gaps && m->gaps->start; }
+
+/* packed_gaps.c: a path's products with what it leaves to the list of missing genotypes */
+int64_t PackedGaps(const MeritPacked *m, int64_t strip, int32_t block, const uint16_t **at);
+void    PackedForwardStrip(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e,
+                           int64_t strip, int q0, int q1, double acc[MERIT_STRIP]);
+void    PackedAdjointStrip(const MeritPacked *m, const MeritPackedPath *path, int64_t strip, int32_t from,
+                           int32_t to, int k, const double s[], const double arranged[MERIT_STRIP],
+                           const double mend[], double factor, double y[]);
+
+/* Columns [*from, *to) of a thread's share, whole blocks */
+static inline void ShareColumns(int32_t n_cols, int threads, int thread, int32_t *from, int32_t *to)
+{
+  const int64_t blocks = ((int64_t)n_cols + MERIT_GAP_COLUMNS - 1) / MERIT_GAP_COLUMNS;
+
+  *from = (int32_t)PetscMin(n_cols, ShareFirst(blocks, threads, thread) * MERIT_GAP_COLUMNS);
+  *to   = (int32_t)PetscMin(n_cols, ShareFirst(blocks, threads, thread + 1) * MERIT_GAP_COLUMNS);
+}
 
 /* What the adjoint must know of rows before it starts */
 typedef struct {
@@ -95,12 +122,6 @@ static inline void AddExactly(double *sum, double *lost, double term)
 
   *lost += (*sum - (next - part)) + (term - part);
   *sum = next;
-}
-
-/* First of the units that fall to a thread */
-static inline int64_t ShareFirst(int64_t n, int threads, int thread)
-{
-  return n / threads * thread + n % threads * thread / threads;
 }
 
 /* Low bits of the rows that exist, and of those of quarters [q0, q1) */

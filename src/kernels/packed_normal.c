@@ -37,7 +37,7 @@ static void NormalStrip(const Normal *c, int64_t strip, double part[])
     const PackedEffects *e = c->effects + i;
 
     for (int64_t row = 0; row < MERIT_STRIP; row++) rows[row] = 0;
-    c->path->forward(c->m, strip, e->a, e->mend, e->factor, 0, MERIT_QUARTERS, rows);
+    PackedForwardStrip(c->m, c->path, e, strip, 0, MERIT_QUARTERS, rows);
     for (int64_t row = 0; row < n_rows; row++) g[row * width + i] = rows[row] - e->offset;
   }
   for (int64_t row = 0; row < n_rows; row++)
@@ -50,8 +50,8 @@ static void NormalStrip(const Normal *c, int64_t strip, double part[])
     factor = c->path->input_factor(sums->largest);
     for (int64_t row = 0; row < MERIT_STRIP; row++) rows[row] = row < n_rows ? w[row * width + i] : 0;
     c->path->arrange(rows, factor, arranged);
-    c->path->adjoint(c->m, strip, 0, c->m->n_cols, arranged, c->mend, factor,
-                     part + (size_t)i * (size_t)c->m->n_cols);
+    PackedAdjointStrip(c->m, c->path, strip, 0, c->m->n_cols, 1, rows, arranged, c->mend, factor,
+                       part + (size_t)i * (size_t)c->m->n_cols);
   }
 }
 

@@ -96,7 +96,7 @@ static void Forward(const MeritPacked *m, int64_t strip, const double a[], const
     for (int q = q0; q < q1; q++)
       for (int w = 0; w < MERIT_LINE; w++)
         ForwardEightRows(line + w, to - from, 16 * q, a + from, acc + 32 * w + 8 * q);
-    MendForward(m, strip, from, to, mask, mend, acc);
+    if (mend) MendForward(m, strip, from, to, mask, mend, acc);
   }
 }
 
@@ -125,8 +125,8 @@ static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t t
   for (int32_t j = from; j < to; j++) {
     const uint64_t *line = PackedLine(m, strip, j);
 
-    y[j] += DotLine(line, s) + mend[j] * MendSum(line, mask, s);
+    y[j] += DotLine(line, s) + (mend ? mend[j] * MendSum(line, mask, s) : 0);
   }
 }
 
-const MeritPackedPath merit_packed_portable = {1, 0, NoFactor, Arrange, Forward, Adjoint};
+const MeritPackedPath merit_packed_portable = {1, false, 0, NoFactor, Arrange, Forward, Adjoint};

@@ -119,7 +119,7 @@ static void CheckAdjoint(const Case *c, int k, const double *s, const double *y)
     }
 }
 
-static void CheckProducts(const Case *c, int k)
+static void CheckProductsOf(const Case *c, int k)
 {
   const int64_t n = c->m.n_rows, m = c->m.n_cols;
   double       *x = Random(m * k), *s = Random(n * k), *g = Random(n * k), *y = Random(m * k);
@@ -133,6 +133,20 @@ static void CheckProducts(const Case *c, int k)
   }
   MeritPackedUse(MERIT_PACKED_AVX512);
   free(x), free(s), free(g), free(y);
+}
+
+/* Without and with a list of missing genotypes, which a matrix of many has not */
+static void CheckProducts(const Case *c, int k)
+{
+  Case      listed = *c;
+  MeritGaps gaps;
+
+  CheckProductsOf(c, k);
+  if (c->m.gaps) return;
+  TestCall(MeritPackedFindGaps(&c->m, &gaps));
+  listed.m.gaps = &gaps;
+  if (gaps.start) CheckProductsOf(&listed, k);
+  TestCall(MeritGapsDestroy(&gaps));
 }
 
 static void TestProductsEqualAPlainLoopWithAllInstructions(void **unused)
@@ -169,6 +183,30 @@ static void TestMoreRowsThanATableServes(void **unused)
   (void)unused;
   CheckProducts(&c, 1);
   CheckProducts(&c, 3);
+  FreeCase(&c);
+}
+
+/* one that begins with a block of the list keeps it */
+static void TestARangeOfColumnsHasItsPartOfTheList(void **unused)
+{
+  Case      c = MakeCase(700, 80, 0.02, false), part = c;
+  MeritGaps gaps;
+  double   *plain = Room(700 * 37, sizeof(double));
+
+  (void)unused;
+  TestCall(MeritPackedFindGaps(&c.m, &gaps));
+  assert_non_null(gaps.start);
+  for (int i = 0; i < 700; i++) memcpy(plain + i * 37, c.plain + i * 80 + 32, 37 * sizeof(double));
+  part.m.n_cols = 37;
+  part.m.code += 32 * MERIT_LINE;
+  part.m.scale += 32, part.m.centre += 32, part.m.missing += 32;
+  part.m.gaps      = &gaps;
+  part.m.first_gap = 1;
+  part.plain       = plain;
+  part.scale       = c.scale + 32;
+  for (int k = 1; k < 7; k += 2) CheckProducts(&part, k);
+  TestCall(MeritGapsDestroy(&gaps));
+  free(plain);
   FreeCase(&c);
 }
 
@@ -236,11 +274,16 @@ static void TestBothProductsInOnePassEqualAPlainLoop(void **unused)
   (void)unused;
   for (int a = 0; a < 4; a++)
     for (int b = 0; b < 2; b++) {
-      Case c = MakeCase(n[a], m[b], rate[(a + b) % 2], a % 2);
+      Case      c = MakeCase(n[a], m[b], rate[(a + b) % 2], a % 2);
+      MeritGaps gaps;
 
       for (int k = 1; k < 9; k += k < 4 ? 1 : 4) CheckNormal(&c, 1, k);
       CheckNormal(&c, 2, 1);
+      TestCall(MeritPackedFindGaps(&c.m, &gaps));
+      c.m.gaps = &gaps;
+      CheckNormal(&c, 1, 1);
       CheckNormal(&c, 3, 2);
+      TestCall(MeritGapsDestroy(&gaps));
       FreeCase(&c);
     }
 }
@@ -352,6 +395,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestMoreColumnsThanATableServes),
     cmocka_unit_test(TestMoreRowsThanATableServes),
     cmocka_unit_test(TestARangeOfColumnsIsAMatrixToo),
+    cmocka_unit_test(TestARangeOfColumnsHasItsPartOfTheList),
     cmocka_unit_test(TestBothProductsInOnePassEqualAPlainLoop),
     cmocka_unit_test(TestProductsAreTheSameBitsWithOneAndTwoThreads),
     cmocka_unit_test(TestInputsOfAnySizeArePassed),
