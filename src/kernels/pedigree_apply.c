@@ -16,9 +16,10 @@ static KERNEL void Put(double *y, int32_t slot, int n, int k, int j, double fact
   for (int e = 0; e < n; e++) y[(int64_t)(slot + e) * k + j] += factor * z[e];
 }
 
-static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, int k, const double *x, double *y)
+static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, int k, const double *restrict x, double *restrict y)
 {
   const MeritScatter *s = p->scatter;
+  const double *restrict G = p->G_inverse;
 
   for (int32_t animal = (int32_t)s->chunk[thread]; animal < s->chunk[thread + 1]; animal++)
     for (int j = 0; j < k; j++) {
@@ -30,7 +31,7 @@ static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, i
       AddParent(x, p->dam[animal], n, k, j, m);
       for (int a = 0; a < n; a++) {
         z[a] = 0.0;
-        for (int b = 0; b < n; b++) z[a] += p->G_inverse[a * n + b] * m[b];
+        for (int b = 0; b < n; b++) z[a] += G[a * n + b] * m[b];
         z[a] *= weight;
       }
       Put(y, s->target[0][animal], n, k, j, 1.0, z);

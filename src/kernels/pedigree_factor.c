@@ -1,5 +1,5 @@
 /* Zero-fill incomplete Cholesky of the pedigree part: factor and substitute, a range of animals at a time. */
-#include <merit/kernels.h>
+#include "gather.h"
 #include <string.h>
 
 enum { MOST = 64 };
@@ -90,15 +90,9 @@ static void BackwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t las
   }
 }
 
-/* MeritPedigreeForward - Forward substitution of a range, from its end. Not collective. */
-void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
+/* n and k are constants after inlining where they are common */
+static KERNEL void Forward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int n, int k, double *v)
 {
-  const int n = f->n;
-
-  if (n == 1 && k == 1) {
-    ForwardOne(f, first, last, v);
-    return;
-  }
   for (int32_t animal = last - 1; animal >= first; animal--) {
     const int32_t parent[2] = {f->sire[animal], f->dam[animal]};
     const double *pivot = f->pivot + (int64_t)animal * n * n, *pass = f->pass + (int64_t)animal * n * n;
@@ -124,15 +118,17 @@ void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t first, int32_t l
   }
 }
 
-/* MeritPedigreeBackward - Backward substitution of a range. Not collective. */
-void MeritPedigreeBackward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
+/* MeritPedigreeForward - Forward substitution of a range, from its end. Not collective. */
+void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
-  const int n = f->n;
+  if (k == 1 && f->n == 1) ForwardOne(f, first, last, v);
+  else if (k == 1 && f->n == 2) Forward(f, first, last, 2, 1, v);
+  else if (k == 1 && f->n == 3) Forward(f, first, last, 3, 1, v);
+  else Forward(f, first, last, f->n, k, v);
+}
 
-  if (n == 1 && k == 1) {
-    BackwardOne(f, first, last, v);
-    return;
-  }
+static KERNEL void Backward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int n, int k, double *v)
+{
   for (int32_t animal = first; animal < last; animal++) {
     const int32_t parent[2] = {f->sire[animal], f->dam[animal]};
     const double *pass = f->pass + (int64_t)animal * n * n;
@@ -150,4 +146,13 @@ void MeritPedigreeBackward(const MeritPedigreeFactor *f, int32_t first, int32_t 
         for (int b = 0; b < n; b++) own[a * k + j] += pass[a * n + b] * above[b];
     }
   }
+}
+
+/* MeritPedigreeBackward - Backward substitution of a range. Not collective. */
+void MeritPedigreeBackward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
+{
+  if (k == 1 && f->n == 1) BackwardOne(f, first, last, v);
+  else if (k == 1 && f->n == 2) Backward(f, first, last, 2, 1, v);
+  else if (k == 1 && f->n == 3) Backward(f, first, last, 3, 1, v);
+  else Backward(f, first, last, f->n, k, v);
 }

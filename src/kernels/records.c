@@ -1,5 +1,5 @@
 /* W' R^-1 W and its parts over the records of one rank. */
-#include "records_one.h"
+#include "records_few.h"
 #include <string.h>
 
 /* Right-hand sides go through in groups of at most this many, so that a record's work stays on the stack */
@@ -85,7 +85,7 @@ void MeritRecordsApply(const MeritRecordKernel *r, int k, const double *x, doubl
   {
 #pragma omp for schedule(static, 1)
     for (int thread = 0; thread < r->scatter->n_threads; thread++) {
-      if (k == 1 && MeritRecordsOne(r, NULL, thread, 1.0, x, y)) continue;
+      if (k == 1 && MeritRecordsFew(r, NULL, thread, 1.0, x, y)) continue;
       if (k == 1 && r->n_traits == 1) ApplyChunk(r, thread, 1, 1, 1, x, y);
       else if (k == 1 && r->n_traits == 2) ApplyChunk(r, thread, 2, 1, 1, x, y);
       else if (k == 1 && r->n_traits == 3) ApplyChunk(r, thread, 3, 1, 1, x, y);
@@ -154,7 +154,7 @@ void MeritRecordsTransfer(const MeritRecordKernel *r, const uint8_t role[], doub
   {
 #pragma omp for schedule(static, 1)
     for (int thread = 0; thread < r->scatter->n_threads; thread++) {
-      if (k > 1 || !MeritRecordsOne(r, role, thread, sign, x, y)) TransferChunk(r, role, thread, sign, k, x, y);
+      if (k > 1 || !MeritRecordsFew(r, role, thread, sign, x, y)) TransferChunk(r, role, thread, sign, k, x, y);
     }
     AddPrivate(r->scatter, k, y);
   }

@@ -1,5 +1,5 @@
-/* Records of one trait: nothing but loads, products and stores, compiled for each small number of regressors. */
-#include "records_one.h"
+/* Records of one or a few traits and one right-hand side: loads, products and stores, compiled for each small number of traits or regressors. */
+#include "records_few.h"
 
 /* Regressors of many levels that have loops of their own */
 enum { FEW = 3 };
@@ -65,6 +65,43 @@ static double Choose(const MeritRecordKernel *r, int thread, const Side *from, c
   return Pass(r, thread, from, from->n, to, to->n, false, scale, constant, x, y);
 }
 
+/* The same for T traits, a constant after inlining, whose components stand side by side; constant, sum: [T] */
+static KERNEL void PassTraits(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, int T, double sign,
+                              const double *constant, const double *restrict x, double *restrict y, double *sum)
+{
+  double total[MERIT_FEW_TRAITS] = {0.0};
+
+  for (int64_t i = r->scatter->chunk[thread]; i < r->scatter->chunk[thread + 1]; i++) {
+    const double *R    = r->R_inverse + (int64_t)r->pattern[i] * T * T;
+    const double *root = r->root_weight ? r->root_weight + i * T : NULL;
+    double        w[MERIT_FEW_TRAITS], q[MERIT_FEW_TRAITS];
+
+    for (int t = 0; t < T; t++) w[t] = constant[t];
+    for (int g = 0; g < from->n; g++) {
+      const int32_t slot  = from->slot[g][i];
+      const double  value = from->value[g] ? from->value[g][i] : 1.0;
+      const double *at    = x + slot + from->offset[g];
+
+      for (int t = 0; t < T && slot >= 0; t++) w[t] += value * at[t];
+    }
+    for (int t = 0; t < T && root; t++) w[t] *= root[t];
+    for (int t = 0; t < T; t++) {
+      q[t] = 0.0;
+      for (int s = 0; s < T; s++) q[t] += R[t * T + s] * w[s];
+      q[t] *= root ? sign * root[t] : sign;
+      total[t] += q[t];
+    }
+    for (int g = 0; g < to->n; g++) {
+      const int32_t slot  = to->slot[g][i];
+      const double  value = to->value[g] ? to->value[g][i] : 1.0;
+      double       *at    = y + slot + to->offset[g];
+
+      for (int t = 0; t < T && slot >= 0; t++) at[t] += value * q[t];
+    }
+  }
+  for (int t = 0; t < T; t++) sum[t] = total[t];
+}
+
 /* Add a regressor to a side; false when there is no room */
 static bool Take(const MeritRecordKernel *r, int g, const int32_t *slot, int64_t first, Side *side)
 {
@@ -79,18 +116,43 @@ static bool Take(const MeritRecordKernel *r, int g, const int32_t *slot, int64_t
   return true;
 }
 
-bool MeritRecordsOne(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, const double *x, double *y)
+/* Do a regressor's components of all traits stand side by side? */
+static bool SideBySide(const MeritRecordKernel *r, int g)
+{
+  if (r->offset[g][0] < 0) return false;
+  for (int t = 1; t < r->n_traits; t++)
+    if (r->offset[g][t] != r->offset[g][0] + t) return false;
+  return true;
+}
+
+static void ChooseTraits(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, double sign, const double *x, double *y)
+{
+  const int T = r->n_traits;
+  double    constant[MERIT_FEW_TRAITS] = {0.0}, sum[MERIT_FEW_TRAITS] = {0.0};
+
+  for (int t = 0; t < T && from->one >= 0; t++) constant[t] = x[from->one + t];
+  if (T == 2) PassTraits(r, thread, from, to, 2, sign, constant, x, y, sum);
+  else if (T == 3) PassTraits(r, thread, from, to, 3, sign, constant, x, y, sum);
+  else PassTraits(r, thread, from, to, T, sign, constant, x, y, sum);
+  for (int t = 0; t < T && to->one >= 0; t++) y[to->one + t] += sum[t];
+}
+
+bool MeritRecordsFew(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, const double *x, double *y)
 {
   const int64_t first = r->scatter->chunk[thread];
   Side          from = {.one = -1}, to = {.one = -1};
   double        sum;
 
-  if (r->n_traits > 1) return false;
+  if (r->n_traits > MERIT_FEW_TRAITS) return false;
   if (first == r->scatter->chunk[thread + 1]) return true;
   for (int g = 0; g < r->n_regressors; g++) {
-    if (r->offset[g][0] < 0) return false;
+    if (!SideBySide(r, g)) return false;
     if ((!role || role[g] & MERIT_ROLE_FROM) && !Take(r, g, r->slot[g], first, &from)) return false;
     if ((!role || role[g] & MERIT_ROLE_TO) && !Take(r, g, r->scatter->target[g], first, &to)) return false;
+  }
+  if (r->n_traits > 1) {
+    ChooseTraits(r, thread, &from, &to, sign, x, y);
+    return true;
   }
   sum = Choose(r, thread, &from, &to, sign, from.one < 0 ? 0.0 : x[from.one], x, y);
   if (to.one >= 0) y[to.one] += sum;
