@@ -87,37 +87,40 @@ PetscErrorCode PackedEffectsDestroy(PackedEffects *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-typedef double  Four __attribute__((vector_size(32)));
-typedef int64_t FourBits __attribute__((vector_size(32)));
+typedef double  Two __attribute__((vector_size(16)));
+typedef int64_t TwoBits __attribute__((vector_size(16)));
 
-/* PackedSummarise - What the adjoint must know of rows before it starts. Not collective. Four sums at a time,
+/* Two sums side by side, as every processor has them */
+typedef struct {
+  Two sum, lost, largest;
+} Sums;
+
+static inline void Add(Sums *sums, Two one)
+{
+  const Two     next = sums->sum + one, part = next - sums->sum, size = (Two)((TwoBits)one & INT64_MAX);
+  const TwoBits more = size > sums->largest;
+
+  sums->lost += (sums->sum - (next - part)) + (one - part);
+  sums->sum     = next;
+  sums->largest = (Two)(((TwoBits)size & more) | ((TwoBits)sums->largest & ~more));
+}
+
+/* PackedSummarise - What the adjoint must know of rows before it starts. Not collective. Eight sums at a time,
    so that one does not wait for the other. */
 PackedSummary PackedSummarise(int64_t n, int k, const double s[])
 {
-  const Four    zero = {0};
-  Four          sum = zero, lost = zero, largest = zero;
-  PackedSummary all = {0};
+  Sums          sums[4] = {{{0}, {0}, {0}}};
+  PackedSummary all     = {0};
+  int64_t       i       = 0;
 
-  for (int64_t i = 0; i < n; i += 4) {
-    Four     one = zero, next, part, size;
-    FourBits more;
-
-    if (i + 4 <= n)
-      one = (Four){s[i * k], s[(i + 1) * k], s[(i + 2) * k], s[(i + 3) * k]};
-    else
-      for (int l = 0; i + l < n; l++) one[l] = s[(i + l) * k];
-    next = sum + one;
-    part = next - sum;
-    lost += (sum - (next - part)) + (one - part);
-    sum     = next;
-    size    = (Four)((FourBits)one & INT64_MAX);
-    more    = size > largest;
-    largest = (Four)(((FourBits)size & more) | ((FourBits)largest & ~more));
-  }
-  for (int l = 0; l < 4; l++) {
-    AddExactly(&all.sum, &all.lost, sum[l]);
-    all.lost += lost[l];
-    all.largest = PetscMax(all.largest, largest[l]);
+  for (; i + 8 <= n; i += 8)
+#pragma GCC unroll 4
+    for (int l = 0; l < 4; l++) Add(&sums[l], (Two){s[(i + 2 * l) * k], s[(i + 2 * l + 1) * k]});
+  for (; i < n; i++) Add(&sums[0], (Two){s[i * k], 0});
+  for (int l = 0; l < 8; l++) {
+    AddExactly(&all.sum, &all.lost, sums[l / 2].sum[l % 2]);
+    all.lost += sums[l / 2].lost[l % 2];
+    all.largest = PetscMax(all.largest, sums[l / 2].largest[l % 2]);
   }
   return all;
 }
@@ -211,6 +214,10 @@ static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, doubl
     const int64_t row = strip * MERIT_STRIP;
     double        rows[MERIT_STRIP];
 
+    if (k == 1 && row + MERIT_STRIP <= m->n_rows) {
+      path->arrange(s + row, factor, arranged + row);
+      continue;
+    }
     for (int64_t i = 0; i < MERIT_STRIP; i++) rows[i] = row + i < m->n_rows ? s[(row + i) * k] : 0;
     path->arrange(rows, factor, arranged + row);
   }

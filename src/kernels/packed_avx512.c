@@ -97,6 +97,45 @@ AVX512 static void ForwardBlock(const uint64_t *line, int columns, const __m512d
   if (q0 <= 3 && q1 > 3) ForwardSteps(line, columns, table, 3, 1, sum);
 }
 
+/* Word q of a[c] becomes word c of a[q] */
+AVX512 INLINE void Transpose(__m512i a[8])
+{
+  __m512i b[8];
+
+#pragma GCC unroll 4
+  for (int c = 0; c < 8; c += 2) {
+    b[c]     = _mm512_unpacklo_epi64(a[c], a[c + 1]);
+    b[c + 1] = _mm512_unpackhi_epi64(a[c], a[c + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    const int at = i / 2 * 4 + i % 2; /* of a[0..3] and a[4..7], even and odd words */
+
+    a[at]     = _mm512_shuffle_i64x2(b[at], b[at + 2], 0x88);
+    a[at + 2] = _mm512_shuffle_i64x2(b[at], b[at + 2], 0xdd);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    b[i]     = _mm512_shuffle_i64x2(a[i], a[4 + i], 0x88);
+    b[i + 4] = _mm512_shuffle_i64x2(a[i], a[4 + i], 0xdd);
+  }
+#pragma GCC unroll 8
+  for (int q = 0; q < 8; q++) a[q] = b[q];
+}
+
+/* acc[32 word + step] += sum[step][word] for eight steps */
+AVX512 INLINE void AddSteps(const double sum[8][MERIT_LINE], double *acc)
+{
+  __m512i a[8];
+
+#pragma GCC unroll 8
+  for (int t = 0; t < 8; t++) a[t] = _mm512_castpd_si512(_mm512_load_pd(sum[t]));
+  Transpose(a);
+#pragma GCC unroll 8
+  for (int w = 0; w < 8; w++)
+    _mm512_storeu_pd(acc + 32 * w, _mm512_add_pd(_mm512_loadu_pd(acc + 32 * w), _mm512_castsi512_pd(a[w])));
+}
+
 AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[],
                            double factor, int q0, int q1, double acc[MERIT_STRIP])
 {
@@ -115,37 +154,22 @@ AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[]
     }
     ForwardBlock(PackedLine(m, strip, from), n, (const __m512d(*)[2])table, q0, q1, sum);
   }
-  for (int w = 0; w < MERIT_LINE; w++)
-    for (int t = 8 * q0; t < 8 * q1; t++) acc[32 * w + t] += sum[t][w];
+  for (int q = q0; q < q1; q++) AddSteps((const double(*)[MERIT_LINE])sum + 8 * q, acc + 8 * q);
 }
 
 /* word[q * COLUMNS + c] = word q of column c, c < 8; returns whether a genotype of the rows of mask is missing */
 AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint64_t *word)
 {
-  __m512i a[8], b[8], any = _mm512_setzero_si512();
+  __m512i a[8], any = _mm512_setzero_si512();
 
 #pragma GCC unroll 8
   for (int c = 0; c < 8; c++) {
     a[c] = _mm512_load_si512(line + c * MERIT_LINE);
     any  = _mm512_or_si512(any, _mm512_and_si512(a[c], _mm512_srli_epi64(a[c], 1)));
   }
-#pragma GCC unroll 4
-  for (int c = 0; c < 8; c += 2) {
-    b[c]     = _mm512_unpacklo_epi64(a[c], a[c + 1]);
-    b[c + 1] = _mm512_unpackhi_epi64(a[c], a[c + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    const int at = i / 2 * 4 + i % 2; /* columns 0-3 and 4-7, even and odd words */
-
-    a[at]     = _mm512_shuffle_i64x2(b[at], b[at + 2], 0x88);
-    a[at + 2] = _mm512_shuffle_i64x2(b[at], b[at + 2], 0xdd);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    _mm512_store_si512(word + i * COLUMNS, _mm512_shuffle_i64x2(a[i], a[4 + i], 0x88));
-    _mm512_store_si512(word + (i + 4) * COLUMNS, _mm512_shuffle_i64x2(a[i], a[4 + i], 0xdd));
-  }
+  Transpose(a);
+#pragma GCC unroll 8
+  for (int q = 0; q < 8; q++) _mm512_store_si512(word + q * COLUMNS, a[q]);
   return _mm512_test_epi64_mask(any, mask) != 0;
 }
 
@@ -153,10 +177,11 @@ AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint64_t *
 AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const int groups,
                           const uint64_t *next, double *sum)
 {
-  __m512d acc[GROUPS];
+  const int chains = groups > 4 ? 1 : 2; /* enough sums under way at once */
+  __m512d   acc[GROUPS];
 
 #pragma GCC unroll 8
-  for (int g = 0; g < groups; g++) acc[g] = _mm512_setzero_pd();
+  for (int g = 0; g < groups * chains; g++) acc[g] = _mm512_setzero_pd();
   for (int q = 0; q < MERIT_LINE; q++) {
     __m512i w[GROUPS];
 
@@ -169,13 +194,16 @@ AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const 
 
 #pragma GCC unroll 8
       for (int g = 0; g < groups; g++) {
-        acc[g] = _mm512_add_pd(acc[g], _mm512_permutex2var_pd(lo, w[g], hi));
-        w[g]   = _mm512_srli_epi64(w[g], 4);
+        const int at = g + t % chains * groups;
+
+        acc[at] = _mm512_add_pd(acc[at], _mm512_permutex2var_pd(lo, w[g], hi));
+        w[g]    = _mm512_srli_epi64(w[g], 4);
       }
     }
   }
 #pragma GCC unroll 8
-  for (int g = 0; g < groups; g++) _mm512_store_pd(sum + 8 * g, acc[g]);
+  for (int g = 0; g < groups; g++)
+    _mm512_store_pd(sum + 8 * g, chains > 1 ? _mm512_add_pd(acc[g], acc[groups + g]) : acc[g]);
 }
 
 AVX512 static void LookUpGroups(const uint64_t *word, const __m512d table[][2], int groups,

@@ -115,15 +115,15 @@ PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weig
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The strip's rows of one column of M; returns how many there are */
-static int64_t DecodeLine(const MeritPacked *m, int64_t strip, int32_t j, double out[MERIT_STRIP])
+/* All 256 rows of a strip, those beyond the last as if they were missing, of one column of M */
+static void DecodeLine(const MeritPacked *m, int64_t strip, int32_t j, double out[MERIT_STRIP])
 {
-  const uint64_t *line     = PackedLine(m, strip, j);
-  const int64_t   rows     = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
-  const double    value[4] = {ValueOf(m, j, 0), ValueOf(m, j, 1), ValueOf(m, j, 2), ValueOf(m, j, 3)};
+  const uint64_t *line = PackedLine(m, strip, j);
+  double          pair[16][2];
 
-  for (int64_t i = 0; i < rows; i++) out[i] = value[line[i / 32] >> (2 * (i % 32)) & 3];
-  return rows;
+  for (unsigned c = 0; c < 16; c++) pair[c][0] = ValueOf(m, j, c % 4), pair[c][1] = ValueOf(m, j, c / 4);
+  for (int i = 0; i < MERIT_STRIP; i += 2)
+    memcpy(out + i, pair[line[i / 32] >> (2 * (i % 32)) & 15], sizeof(pair[0]));
 }
 
 /* 32 rows (fewer at the end) of n columns from their words; value[j * 4 + code] */
@@ -157,35 +157,78 @@ PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Columns whose inner products with one are taken at once */
+#define GRAM_COLUMNS 8
+
+/* sum[b * k] += inner product of 256 weighted rows with column b, for n columns one behind the other */
+typedef void (*GramDots)(const double *weighted, const double *column, int n, int k, double *sum);
+
+#define GRAM_DOTS(name, lanes, attribute)                                                                    \
+  typedef double name##Vector __attribute__((vector_size(8 * (lanes)), aligned(8)));                         \
+                                                                                                             \
+  attribute static inline __attribute__((always_inline)) void name##Of(                                      \
+      const double *weighted, const double *column, const int n, int k, double *sum)                         \
+  {                                                                                                          \
+    name##Vector part[GRAM_COLUMNS] = {{0}};                                                                 \
+                                                                                                             \
+    for (int i = 0; i < MERIT_STRIP; i += (lanes)) {                                                         \
+      const name##Vector w = *(const name##Vector *)(weighted + i);                                          \
+                                                                                                             \
+      _Pragma("GCC unroll 8") for (int b = 0; b < n; b++) part[b] +=                                         \
+          w * *(const name##Vector *)(column + b * MERIT_STRIP + i);                                         \
+    }                                                                                                        \
+    for (int b = 0; b < n; b++)                                                                              \
+      for (int l = 0; l < (lanes); l++) sum[b * k] += part[b][l];                                            \
+  }                                                                                                          \
+                                                                                                             \
+  attribute static void name(const double *weighted, const double *column, int n, int k, double *sum)        \
+  {                                                                                                          \
+    int b = 0;                                                                                               \
+                                                                                                             \
+    for (; b + GRAM_COLUMNS <= n; b += GRAM_COLUMNS)                                                         \
+      name##Of(weighted, column + b * MERIT_STRIP, GRAM_COLUMNS, k, sum + b * k);                            \
+    for (; b < n; b++) name##Of(weighted, column + b * MERIT_STRIP, 1, k, sum + b * k);                      \
+  }
+
+GRAM_DOTS(GramDotsPortable, 2, )
+#if defined(__x86_64__)
+GRAM_DOTS(GramDotsAvx2, 4, __attribute__((target("avx2,fma"))))
+GRAM_DOTS(GramDotsAvx512, 8, __attribute__((target("avx512f"))))
+#else
+#define GramDotsAvx2   GramDotsPortable
+#define GramDotsAvx512 GramDotsPortable
+#endif
+
+static GramDots GramDotsNow(void)
+{
+  static const GramDots dots[] = {[MERIT_PACKED_PORTABLE] = GramDotsPortable,
+                                  [MERIT_PACKED_AVX2]     = GramDotsAvx2,
+                                  [MERIT_PACKED_AVX512]   = GramDotsAvx512};
+
+  return dots[MeritPackedLevelNow()];
+}
+
 /* One thread's room for MeritPackedGram: n decoded columns of a strip, one of them weighted, the sums */
 typedef struct {
   double *column, *weighted, *sum;
 } GramRoom;
 
+/* Lower triangles; what whole groups of columns give beyond them is not read */
 static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_t n, int k,
-                      const double weight[], const GramRoom *own)
+                      const double weight[], GramDots dots, const GramRoom *own)
 {
   const double *w    = weight + (size_t)strip * MERIT_STRIP * (size_t)k;
-  int64_t       rows = 0;
+  const int64_t rows = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
 
-  for (int32_t j = 0; j < n; j++)
-    rows = DecodeLine(m, strip, first + j, own->column + (size_t)j * MERIT_STRIP);
+  for (int32_t j = 0; j < n; j++) DecodeLine(m, strip, first + j, own->column + (size_t)j * MERIT_STRIP);
+  for (int64_t i = rows; i < MERIT_STRIP; i++) own->weighted[i] = 0;
   for (int r = 0; r < k; r++)
     for (int32_t a = 0; a < n; a++) {
-      for (int64_t i = 0; i < rows; i++)
-        own->weighted[i] =
-            own->column[(size_t)a * MERIT_STRIP + (size_t)i] * w[(size_t)i * (size_t)k + (size_t)r];
-      for (int32_t b = 0; b <= a; b++) {
-        const double *other  = own->column + (size_t)b * MERIT_STRIP;
-        double        sum[4] = {0};
-        int64_t       i      = 0;
+      const double *column = own->column + (size_t)a * MERIT_STRIP;
 
-        for (; i + 4 <= rows; i += 4)
-          for (int l = 0; l < 4; l++) sum[l] += own->weighted[i + l] * other[i + l];
-        for (; i < rows; i++) sum[0] += own->weighted[i] * other[i];
-        own->sum[((size_t)a * (size_t)n + (size_t)b) * (size_t)k + (size_t)r] +=
-            (sum[0] + sum[1]) + (sum[2] + sum[3]);
-      }
+      for (int64_t i = 0; i < rows; i++) own->weighted[i] = column[i] * w[i * k + r];
+      dots(own->weighted, own->column, PetscMin(n, a / GRAM_COLUMNS * GRAM_COLUMNS + GRAM_COLUMNS), k,
+           own->sum + (size_t)a * (size_t)n * (size_t)k + (size_t)r);
     }
 }
 
@@ -208,10 +251,11 @@ static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_
 PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[],
                                double gram[])
 {
-  const int64_t strips  = MeritPackedStrips(m->n_rows);
-  const int     threads = omp_get_max_threads();
-  const size_t  size = (size_t)n * (size_t)n * (size_t)k, each = ((size_t)n + 1) * MERIT_STRIP + size;
-  double       *room;
+  const int64_t  strips  = MeritPackedStrips(m->n_rows);
+  const int      threads = omp_get_max_threads();
+  const size_t   size = (size_t)n * (size_t)n * (size_t)k, each = ((size_t)n + 1) * MERIT_STRIP + size;
+  const GramDots dots = GramDotsNow();
+  double        *room;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)threads * each, &room));
@@ -222,7 +266,7 @@ PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, i
     const GramRoom own = {at + MERIT_STRIP + size, at + size, at};
 
     for (int64_t strip = ShareFirst(strips, count, t); strip < ShareFirst(strips, count, t + 1); strip++)
-      GramStrip(m, strip, first, n, k, weight, &own);
+      GramStrip(m, strip, first, n, k, weight, dots, &own);
   }
   for (int32_t a = 0; a < n; a++)
     for (int32_t b = 0; b <= a; b++)

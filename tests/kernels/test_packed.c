@@ -345,8 +345,9 @@ static void TestSquaresGramAndDecodeEqualAPlainLoop(void **unused)
       Case    c = MakeCase(n[a], 23, 0.1, a % 2);
       double *w = Random(n[a] * k), *q = Random(23 * k), *gram = Random(81 * k), *out = Random(n[a] * 9);
 
-      for (int threads = 1; threads < 3; threads++) {
-        omp_set_num_threads(threads);
+      for (int run = 0; run < 6; run++) {
+        omp_set_num_threads(1 + run % 2);
+        MeritPackedUse((MeritPackedLevel)(run / 2));
         TestCall(MeritPackedSquares(&c.m, k, w, q));
         TestCall(MeritPackedGram(&c.m, 11, 9, k, w, gram));
         TestCall(MeritPackedDecode(&c.m, 11, 9, out));
