@@ -12,6 +12,7 @@
 #include <merit/genotypes.h>
 #include <merit/integers.h>
 #include <merit/log.h>
+#include <merit/memory.h>
 #include <merit/model.h>
 #include <merit/op.h>
 #include <merit/pc.h>

@@ -3,7 +3,7 @@
 #include <merit/pc.h>
 
 /*
-  One interface for all solvers of C x = r: pcg (own loop on public Mat and PC), ksp (any PETSc Krylov method), gsru.
+  One interface for all solvers of C x = r: pcg (own loop on public Mat and PC), ksp (any PETSc Krylov method), gsru, cholesky.
 */
 typedef struct _p_MeritSolver *MeritSolver;
 
@@ -34,7 +34,7 @@ typedef struct {
 
 /* Make a solver, pcg unless told otherwise. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver);
-/* "pcg", "ksp", "gsru". Copied. */
+/* "pcg", "ksp", "gsru", "cholesky". Copied. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetType(MeritSolver solver, const char type[]);
 MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C); /* takes a reference */
 /* When to stop: criterion below rtol, or max_it iterations. */
@@ -43,7 +43,9 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCri
 MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
 /* gsru: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double relaxation);
-/* Keys solver.{type,rtol,max_it,criterion,preconditioner,relaxation,block} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
+/* cholesky: most bytes per rank it may take, beyond which set-up refuses; 0 (default): what the machine has. */
+MERIT_EXTERN PetscErrorCode MeritSolverSetMemory(MeritSolver solver, double bytes);
+/* Keys solver.{type,rtol,max_it,criterion,preconditioner,relaxation,block,memory} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
    -pc_type, -ksp_type... (all -ksp_ and -pc_ options with type ksp). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNode job);
 /* Try all options on a matrix of one equation, so that a misspelt one fails before data are read. Collective. */

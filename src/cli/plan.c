@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "plan_impl.h"
 #include <merit/log.h>
+#include <merit/memory.h>
 #include <merit/solver.h>
 #include <merit/table.h>
 #include <string.h>
@@ -130,7 +131,7 @@ static PetscErrorCode Size(Plan *p, const char key[], const char path[])
 
   PetscFunctionBegin;
   PetscCall(MeritFileSize(p->comm, path, &bytes));
-  PlanBytes((double)bytes, sizeof(size), size);
+  MeritBytesText((double)bytes, sizeof(size), size);
   PetscCall(MeritTextAdd(&p->text, "  %-24s %14s  %s\n", key, size, path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

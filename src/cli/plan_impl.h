@@ -10,8 +10,6 @@ PetscErrorCode PlanTerms(MeritReport report, const MeritFormula *formula, MeritT
 PetscErrorCode PlanVariances(const MeritFormula *formula, MeritText *text);
 PetscErrorCode PlanAnimals(MeritModel model, MeritText *text);
 PetscErrorCode PlanExclusions(MeritReport report, MeritText *text);
-/* "1.25 GiB" */
-void PlanBytes(double bytes, size_t size, char text[]);
 /* Bytes a rank needs; what there is for it (-1: not known); ranks on the fullest node. The same on all ranks. */
 typedef struct {
   double per_rank, available;

@@ -1,11 +1,14 @@
 /* The interface of all solvers: options, operator, set-up. */
 #include "solver_impl.h"
+#include <merit/memory.h>
 #include <math.h>
 #include <string.h>
 
-static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP, &MeritSolver_GSRU};
-static const char *const           type_names[] = {"pcg", "ksp", "gsru"};
-static const char *const           later[]      = {"gs", "lhs_gs", "cholesky"};
+static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP, &MeritSolver_GSRU, &MeritSolver_Cholesky};
+static const char *const           type_names[] = {"pcg", "ksp", "gsru", "cholesky"};
+static const char *const           later[]      = {"gs", "lhs_gs"};
+/* The names for people */
+#define TYPES "pcg, ksp, gsru and cholesky"
 
 /*@
   MeritSolverCreate - Make a solver: pcg, residual 1e-8, 5000 iterations, a preconditioner chosen from the model.
@@ -42,7 +45,7 @@ static PetscErrorCode Reset(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetType - "pcg", "ksp" or "gsru"; others are USAGE errors. Logically collective. */
+/* MeritSolverSetType - "pcg", "ksp", "gsru" or "cholesky"; others are USAGE errors. Logically collective. */
 PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
 {
   const char *nearest;
@@ -56,10 +59,21 @@ PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
     }
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(later); i++)
     if (!strcmp(later[i], type))
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type", "%s is not available yet; there are pcg, ksp and gsru", type));
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type", "%s is not available yet; there are " TYPES, type));
   nearest = MeritNearest(type, (int)PETSC_STATIC_ARRAY_LENGTH(type_names), type_names);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type", "there is no solver \"%s\"; there are pcg, ksp and gsru%s%s%s", type,
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type", "there is no solver \"%s\"; there are " TYPES "%s%s%s", type,
                        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverHasPC - Does the type take a preconditioner, and options for it? Not collective. */
+bool MeritSolverHasPC(MeritSolver s) { return s->ops == &MeritSolver_PCG || s->ops == &MeritSolver_KSP; }
+
+/* MeritSolverSetMemory - Most bytes per rank of a solver that forms C; 0: what the machine has. Logically collective. */
+PetscErrorCode MeritSolverSetMemory(MeritSolver s, double bytes)
+{
+  PetscFunctionBegin;
+  s->memory = bytes;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -142,7 +156,7 @@ PetscErrorCode MeritSolverGetTolerance(MeritSolver s, MeritCriterion *criterion,
 PetscErrorCode MeritSolverGetPreconditioner(MeritSolver s, const char *type[])
 {
   PetscFunctionBegin;
-  *type = s->ops == &MeritSolver_GSRU ? "none" : s->pc_type;
+  *type = MeritSolverHasPC(s) ? s->pc_type : "none";
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -201,6 +215,7 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   PetscCall(MeritSolverSetRelaxation(s, relaxation));
   PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));
   s->block = (int32_t)block;
+  PetscCall(MeritConfigBytes(job, "solver.memory", &s->memory));
   PetscCall(FromOptions(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -223,7 +238,7 @@ static PetscErrorCode ChoosePreconditioner(MeritSolver s)
       why  = "a covariance matrix is singular";
     }
   PetscCall(PetscStrncpy(s->pc_type, type, sizeof(s->pc_type)));
-  if (s->n_terms && s->ops != &MeritSolver_GSRU) MeritLog(MERIT_LOG_INFO, "preconditioner %s: %s", type, why);
+  if (s->n_terms && MeritSolverHasPC(s)) MeritLog(MERIT_LOG_INFO, "preconditioner %s: %s", type, why);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -326,14 +341,14 @@ static PetscErrorCode Diagonal_Dummy(Mat C, Vec d)
 /*@
   MeritSolverTryOptions - Set everything up on a matrix of one equation per rank, so that what PETSc's options ask for is tried before data are read.
 
-  Collective. Without an operator only; leaves the solver without one. Gauss-Seidel takes no such options.
+  Collective. Without an operator only; leaves the solver without one. Only pcg and ksp take such options.
 @*/
 PetscErrorCode MeritSolverTryOptions(MeritSolver s)
 {
   Mat dummy;
 
   PetscFunctionBegin;
-  if (s->ops == &MeritSolver_GSRU) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!MeritSolverHasPC(s)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MatCreateShell(s->comm, 1, 1, PETSC_DETERMINE, PETSC_DETERMINE, NULL, &dummy));
   PetscCall(MatShellSetOperation(dummy, MATOP_MULT, (void (*)(void))Mult_Dummy));
   PetscCall(MatShellSetOperation(dummy, MATOP_GET_DIAGONAL, (void (*)(void))Diagonal_Dummy));

@@ -23,6 +23,7 @@ struct _p_MeritSolver {
   double                rtol, relaxation;
   int64_t               max_it;
   int32_t               block; /* gsru: columns of a block */
+  double                memory; /* bytes per rank that a solver may take that forms C; 0: what the machine has */
   MeritMonitor          monitor;
   void                 *monitor_ctx;
   bool                  ready;
@@ -35,8 +36,10 @@ struct _p_MeritSolver {
   double              *term_change; /* [n_terms]; owned */
 };
 
-extern const MeritSolverOps MeritSolver_PCG, MeritSolver_KSP, MeritSolver_GSRU;
+extern const MeritSolverOps MeritSolver_PCG, MeritSolver_KSP, MeritSolver_GSRU, MeritSolver_Cholesky;
 
+/* Does this type take a preconditioner? */
+bool MeritSolverHasPC(MeritSolver solver);
 /* common.c */
 /* value of the chosen criterion */
 double MeritSolverCriterion(MeritSolver solver, const MeritIteration *it);

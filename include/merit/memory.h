@@ -1,0 +1,12 @@
+#pragma once
+#include <merit/config.h>
+
+/* Bytes that the machine has for this run, and how they are written. */
+
+/* "1.25 GiB". Not collective. */
+MERIT_EXTERN void MeritBytesText(double bytes, size_t size, char text[]);
+/* A size such as 4G or 512MiB (powers of 1024) from the job tree; unchanged if the key is not there. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritConfigBytes(MeritNode root, const char dotted[], double *bytes);
+/* What a machine of the run has at least for each of its ranks, what they hold now included, bytes, -1 if that is not known; and ranks on
+   the fullest machine. The same on all ranks. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMemoryAvailable(MPI_Comm comm, double *per_rank, int *on_node);

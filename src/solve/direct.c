@@ -1,0 +1,42 @@
+/* What the solvers that form C share: forming it only if it fits. */
+#include "direct_impl.h"
+#include <merit/memory.h>
+
+/* DirectRefuse - See the header. Errors: USAGE where solver.memory sets the limit, SYSTEM where the machine does. Collective. */
+PetscErrorCode DirectRefuse(MeritSolver s, const char what[], double bytes)
+{
+  char   size[2][32];
+  double available;
+  int    on_node;
+
+  PetscFunctionBegin;
+  MeritBytesText(bytes, sizeof(size[0]), size[0]);
+  MeritBytesText(s->memory, sizeof(size[1]), size[1]);
+  if (s->memory > 0 && bytes > s->memory)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.memory", "%s of solver %s needs %s per rank, more than %s; use more ranks, or solver pcg",
+                         what, s->ops->name, size[0], size[1]));
+  if (s->memory > 0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritMemoryAvailable(s->comm, &available, &on_node));
+  MeritBytesText(available, sizeof(size[1]), size[1]);
+  if (available >= 0 && bytes > available)
+    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "%s of solver %s needs %s per rank, but a node has %s for each of its ranks; use more nodes, or solver pcg",
+                         what, s->ops->name, size[0], size[1]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* DirectAssemble - See the header. Collective. */
+PetscErrorCode DirectAssemble(MeritSolver s, Mat *A)
+{
+  int64_t entries, bytes;
+  char    what[96];
+  bool    equations;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMatIsMME(s->C, &equations));
+  PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "%s needs the mixed model equations of a model", s->ops->name);
+  PetscCall(MeritMMEAssembledSize(s->C, &entries, &bytes));
+  PetscCall(PetscSNPrintf(what, sizeof(what), "the left-hand side with %lld entries at most", (long long)entries));
+  PetscCall(DirectRefuse(s, what, (double)bytes));
+  PetscCall(MeritMMEAssemble(s->C, A));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

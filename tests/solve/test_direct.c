@@ -1,0 +1,155 @@
+/* Solvers that form the left-hand side, and the matrix-free sweep, against elimination, dense equations and the sweeps of gsru. */
+#include "gsru_case.h"
+#include "gsru_models.h"
+
+/* A problem with its dense equations, right-hand side and solution in canonical order */
+typedef struct {
+  Problem p;
+  double *r, *x;                  /* [n_owned] */
+  double *dense, *right, *exact;
+} Case;
+
+static Case MakeCase(int m)
+{
+  Case c = {.p = MakeProblem(DATA[m], MODELS[m][0], MODELS[m][1], "")};
+
+  c.r = calloc((size_t)c.p.n_owned + 1, sizeof(double));
+  c.x = calloc((size_t)c.p.n_owned + 1, sizeof(double));
+  TestCall(MeritMMERightHandSide(c.p.C, c.r));
+  c.dense = ToDense(&c.p);
+  c.right = ToAll(&c.p, c.r);
+  c.exact = DenseSolution(&c.p, c.dense, c.right);
+  return c;
+}
+
+static void FreeCase(Case *c)
+{
+  free(c->r), free(c->x), free(c->dense), free(c->right), free(c->exact);
+  FreeProblem(&c->p);
+}
+
+static double DistanceOwned(const Case *c, const double *x)
+{
+  double *all = ToAll(&c->p, x), d = Distance(&c->p, all, c->exact, c->exact);
+
+  free(all);
+  return d;
+}
+
+static void test_the_formed_matrix_is_the_operator(void **state)
+{
+  (void)state;
+  for (int m = 0; m < 6; m++) {
+    Case    c = MakeCase(m);
+    int    *number = calloc((size_t)c.p.n + 1, sizeof(int));
+    int64_t first, entries, bytes;
+    double  worst = 0.0, most = 0.0, *seen = calloc((size_t)c.p.n * (size_t)c.p.n + 1, sizeof(double));
+    Mat     A;
+
+    TestCall(MeritModelLayout(c.p.model, NULL, NULL, &first, NULL, NULL));
+    for (int32_t i = 0; i < c.p.n_owned; i++) number[first + i] = c.p.number[i];
+    MPI_Allreduce(MPI_IN_PLACE, number, c.p.n, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
+    TestCall(MeritMMEAssembledSize(c.p.C, &entries, &bytes));
+    TestCall(MeritMMEAssemble(c.p.C, &A));
+    for (PetscInt i = 0; i < c.p.n_owned; i++) {
+      const PetscInt    *column;
+      const PetscScalar *value;
+      PetscInt           n;
+
+      TestCall(MatGetRow(A, (PetscInt)first + i, &n, &column, &value));
+      for (PetscInt j = 0; j < n; j++) seen[c.p.number[i] * c.p.n + number[column[j]]] = value[j];
+      entries -= size == 1 ? n : 0;
+      TestCall(MatRestoreRow(A, (PetscInt)first + i, &n, &column, &value));
+    }
+    MPI_Allreduce(MPI_IN_PLACE, seen, c.p.n * c.p.n, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
+    for (int i = 0; i < c.p.n * c.p.n; i++) {
+      worst = fmax(worst, fabs(seen[i] - c.dense[i]));
+      most  = fmax(most, fabs(c.dense[i]));
+    }
+    assert_true(worst <= 1e-12 * most);
+    assert_true(entries >= 0 && bytes > 0);
+    TestCall(MatDestroy(&A));
+    free(number), free(seen);
+    FreeCase(&c);
+  }
+}
+
+static void test_cholesky_solves_every_model_in_one_step(void **state)
+{
+  (void)state;
+  for (int m = 0; m < 6; m++) {
+    Case             c = MakeCase(m);
+    MeritSolver      s = MakeSolver(&c.p, "cholesky", 1e-10, 1);
+    MeritSolveResult result;
+
+    for (int32_t i = 0; i < c.p.n_owned; i++) c.x[i] = 7.0; /* the start does not matter */
+    TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+    assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
+    assert_int_equal(result.iterations, 1);
+    assert_true(result.true_residual < 1e-11);
+    assert_true(DistanceOwned(&c, c.x) < 1e-9);
+    TestCall(MeritSolverDestroy(&s));
+    FreeCase(&c);
+  }
+}
+
+static void test_the_factor_gives_the_inverse_column_by_column(void **state)
+{
+  enum { K = 5 };
+  (void)state;
+  for (int m = 0; m < 4; m++) {
+    Case             c = MakeCase(m);
+    MeritSolver      s = MakeSolver(&c.p, "cholesky", 1e-10, 1);
+    double          *unit = calloc((size_t)c.p.n_owned * K + 1, sizeof(double)), *X = calloc((size_t)c.p.n_owned * K + 1, sizeof(double));
+    MeritSolveResult result;
+
+    for (int first = 0; first < c.p.n; first += 3 * K) {
+      for (int32_t i = 0; i < c.p.n_owned; i++)
+        for (int j = 0; j < K; j++) unit[i * K + j] = c.p.number[i] == first + j;
+      TestCall(MeritSolverSolve(s, K, unit, X, &result));
+      for (int j = 0; j < K && first + j < c.p.n; j++) {
+        double *e = calloc((size_t)c.p.n + 1, sizeof(double)), *column;
+
+        e[first + j] = 1.0;
+        column       = DenseSolution(&c.p, c.dense, e);
+        for (int32_t i = 0; i < c.p.n_owned; i++)
+          assert_true(fabs(X[i * K + j] - column[c.p.number[i]]) < 1e-9 * fmax(1.0, fabs(column[first + j])));
+        free(e), free(column);
+      }
+    }
+    free(unit), free(X);
+    TestCall(MeritSolverDestroy(&s));
+    FreeCase(&c);
+  }
+}
+
+static void test_what_does_not_fit_is_refused_with_the_figure(void **state)
+{
+  Case        c = MakeCase(2);
+  MeritSolver s = MakeSolver(&c.p, "cholesky", 1e-10, 1);
+
+  (void)state;
+  TestCall(MeritSolverSetMemory(s, 1000.0));
+  TestRaises(MERIT_ERROR_USAGE, "iB per rank, more than 1000 B; use more ranks, or solver pcg", MeritSolverSetUp(s));
+  TestCall(MeritSolverDestroy(&s));
+  FreeCase(&c);
+}
+
+int main(int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_the_formed_matrix_is_the_operator),
+      cmocka_unit_test(test_cholesky_solves_every_model_in_one_step),
+      cmocka_unit_test(test_the_factor_gives_the_inverse_column_by_column),
+      cmocka_unit_test(test_what_does_not_fit_is_refused_with_the_figure),
+  };
+  int failed, any;
+
+  if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;
+  PetscPushErrorHandler(TestQuietHandler, NULL);
+  failed = cmocka_run_group_tests(tests, MakeData, RemoveData);
+  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
+  PetscPopErrorHandler();
+  if (PetscFinalize()) return 1;
+  return any ? 1 : 0;
+}
