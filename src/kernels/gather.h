@@ -4,6 +4,15 @@
 /* Loops that are to be compiled anew for the constants they are called with */
 #define KERNEL inline __attribute__((always_inline))
 
+/* How many animals ahead memory of a dam is asked for: sires are few and in the cache, dams are many, and some in another herd */
+enum { AHEAD = 64 };
+
+/* Ask for x[slot] ahead of its use; a slot below 0 does no harm */
+static KERNEL void Prefetch(const double *x, int32_t slot)
+{
+  __builtin_prefetch((const char *)x + (int64_t)slot * (int64_t)sizeof(*x), 1);
+}
+
 /*
   Add the private places of shared levels to their slots, in thread order, and leave them 0 for the next use; called by all
   threads of a parallel region after a barrier.

@@ -1,8 +1,8 @@
 /* A^-1 edge by edge (Henderson 1976; Quaas 1976): with m_i = (x_i - x_s / 2 - x_d / 2) / d_i, y_i += m_i and y_s, y_d -= m_i / 2. */
 #include "gather.h"
 
-/* Most equations of a level; how many animals ahead memory is asked for */
-enum { MOST = 64, AHEAD = 24 };
+/* Most equations of a level */
+enum { MOST = 64 };
 
 static KERNEL void AddParent(const double *x, int32_t slot, int n, int k, int j, double *m)
 {
@@ -40,27 +40,45 @@ static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, i
     }
 }
 
-/* One equation a level, one right-hand side; direct: with one thread own equations need no look at the list */
-static KERNEL void ApplyOne(const MeritPedigreeKernel *p, int thread, bool direct, const double *restrict x, double *restrict y)
+/* z_i = m_i g / d_i of one animal, and y of its parents' places */
+static KERNEL double Edge(double g, double d, double own, int32_t sire, int32_t dam, int32_t to_sire, int32_t to_dam,
+                          const double *restrict x, double *restrict y)
+{
+  double up = 0.0, z, half;
+
+  if (sire >= 0) up = x[sire];
+  if (dam >= 0) up += x[dam];
+  z    = g / d * (own - 0.5 * up);
+  half = 0.5 * z;
+  if (to_sire >= 0) y[to_sire] -= half;
+  if (to_dam >= 0) y[to_dam] -= half;
+  return z;
+}
+
+/* One equation a level, one right-hand side, one thread: every contribution goes where its level is */
+static void ApplyDirect(const MeritPedigreeKernel *p, const double *restrict x, double *restrict y)
+{
+  const int32_t *sire = p->sire, *dam = p->dam, n = p->n_animals;
+  const double  *d = p->d, g = p->G_inverse[0], *x_own = x + p->own;
+  double        *y_own = y + p->own;
+  int32_t        i     = 0;
+
+  for (; i < n - AHEAD; i++) {
+    Prefetch(x, dam[i + AHEAD]);
+    Prefetch(y, dam[i + AHEAD]);
+    y_own[i] += Edge(g, d[i], x_own[i], sire[i], dam[i], sire[i], dam[i], x, y);
+  }
+  for (; i < n; i++) y_own[i] += Edge(g, d[i], x_own[i], sire[i], dam[i], sire[i], dam[i], x, y);
+}
+
+/* The same for one of several threads */
+static void ApplyOne(const MeritPedigreeKernel *p, int thread, const double *restrict x, double *restrict y)
 {
   const MeritScatter *s = p->scatter;
-  const int32_t      *to_own = s->target[0], *to_sire = s->target[1], *to_dam = s->target[2], *sire = p->sire, *dam = p->dam;
-  const double       *d = p->d, g = p->G_inverse[0], *x_own = x + p->own;
-  double             *y_own = y + p->own;
+  const int32_t      *to_own = s->target[0], *to_sire = s->target[1], *to_dam = s->target[2];
 
-  for (int64_t i = s->chunk[thread]; i < s->chunk[thread + 1]; i++) {
-    const int64_t soon = i + AHEAD < s->chunk[thread + 1] ? i + AHEAD : i;
-    const double  up   = (sire[i] < 0 ? 0.0 : x[sire[i]]) + (dam[i] < 0 ? 0.0 : x[dam[i]]);
-    const double  z    = g / d[i] * (x_own[i] - 0.5 * up);
-
-    /* sires are few and in the cache, dams are many */
-    __builtin_prefetch(x + (dam[soon] < 0 ? 0 : dam[soon]));
-    __builtin_prefetch(y + (to_dam[soon] < 0 ? 0 : to_dam[soon]), 1);
-    if (direct) y_own[i] += z;
-    else y[to_own[i]] += z;
-    if (to_sire[i] >= 0) y[to_sire[i]] -= 0.5 * z;
-    if (to_dam[i] >= 0) y[to_dam[i]] -= 0.5 * z;
-  }
+  for (int64_t i = s->chunk[thread]; i < s->chunk[thread + 1]; i++)
+    y[to_own[i]] += Edge(p->G_inverse[0], p->d[i], x[p->own + i], p->sire[i], p->dam[i], to_sire[i], to_dam[i], x, y);
 }
 
 /* MeritPedigreeApply - y += (A^-1 x G^-1) x over the local edges. Not collective, threaded. */
@@ -70,8 +88,8 @@ void MeritPedigreeApply(const MeritPedigreeKernel *p, int k, const double *x, do
   {
 #pragma omp for schedule(static, 1)
     for (int thread = 0; thread < p->scatter->n_threads; thread++) {
-      if (p->n == 1 && k == 1 && p->scatter->n_threads == 1) ApplyOne(p, thread, true, x, y);
-      else if (p->n == 1 && k == 1) ApplyOne(p, thread, false, x, y);
+      if (p->n == 1 && k == 1 && p->scatter->n_threads == 1) ApplyDirect(p, x, y);
+      else if (p->n == 1 && k == 1) ApplyOne(p, thread, x, y);
       else if (p->n == 2 && k == 1) ApplyChunk(p, thread, 2, 1, x, y);
       else if (p->n == 3 && k == 1) ApplyChunk(p, thread, 3, 1, x, y);
       else ApplyChunk(p, thread, p->n, k, x, y);

@@ -69,25 +69,46 @@ bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t
 }
 
 /* One trait and one right-hand side: a parent gets pass * v, the animal pivot^-1 v */
+static KERNEL void Down(const MeritPedigreeFactor *f, int32_t animal, double *v)
+{
+  const int32_t sire = f->sire[animal], dam = f->dam[animal];
+  const double  mine = v[f->own + animal], up = f->pass[animal] * mine;
+
+  v[f->own + animal] = f->pivot[animal] * mine;
+  if (sire >= 0) v[sire] += up;
+  if (dam >= 0) v[dam] += up;
+}
+
 static void ForwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *v)
 {
-  for (int32_t animal = last - 1; animal >= first; animal--) {
-    const int32_t sire = f->sire[animal], dam = f->dam[animal];
-    const double  mine = v[f->own + animal], up = f->pass[animal] * mine;
+  int32_t animal = last - 1;
 
-    if (sire >= 0) v[sire] += up;
-    if (dam >= 0) v[dam] += up;
-    v[f->own + animal] = f->pivot[animal] * mine;
+  for (; animal >= first + AHEAD; animal--) {
+    Prefetch(v, f->dam[animal - AHEAD]);
+    Down(f, animal, v);
   }
+  for (; animal >= first; animal--) Down(f, animal, v);
+}
+
+static KERNEL void Up(const MeritPedigreeFactor *f, int32_t animal, double *v)
+{
+  const int32_t sire = f->sire[animal], dam = f->dam[animal];
+  double        above = 0.0;
+
+  if (sire >= 0) above = v[sire];
+  if (dam >= 0) above += v[dam];
+  v[f->own + animal] += f->pass[animal] * above;
 }
 
 static void BackwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *v)
 {
-  for (int32_t animal = first; animal < last; animal++) {
-    const int32_t sire = f->sire[animal], dam = f->dam[animal];
+  int32_t animal = first;
 
-    v[f->own + animal] += f->pass[animal] * ((sire >= 0 ? v[sire] : 0.0) + (dam >= 0 ? v[dam] : 0.0));
+  for (; animal < last - AHEAD; animal++) {
+    Prefetch(v, f->dam[animal + AHEAD]);
+    Up(f, animal, v);
   }
+  for (; animal < last; animal++) Up(f, animal, v);
 }
 
 /* n and k are constants after inlining where they are common */

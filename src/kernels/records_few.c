@@ -14,33 +14,49 @@ typedef struct {
 } Side;
 
 /*
-  n_from, n_to and `general` (coefficients and weights) are constants after inlining; `constant` is what the single level adds to
-  every record. Returns the sum of what goes back to it. x and y may be one array if the sides share no level.
+  What one record adds to its levels, returned too. n_from, n_to and `general` (coefficients and weights) are constants after
+  inlining; `constant` is what the single level adds to every record.
+*/
+static KERNEL double Record(const MeritRecordKernel *r, int64_t i, const Side *from, int n_from, const Side *to, int n_to, bool general,
+                            double scale, double constant, const double *x, double *y)
+{
+  double q = constant;
+
+  for (int g = 0; g < n_from; g++) {
+    const int32_t slot = from->slot[g][i];
+
+    if (slot >= 0) q += general && from->value[g] ? from->value[g][i] * x[from->offset[g] + slot] : x[from->offset[g] + slot];
+  }
+  if (general) {
+    const double root = r->root_weight ? r->root_weight[i] : 1.0;
+
+    q *= r->R_inverse[r->pattern[i]] * root * root;
+  }
+  q *= scale;
+  for (int g = 0; g < n_to; g++) {
+    const int32_t slot = to->slot[g][i];
+
+    if (slot >= 0) y[to->offset[g] + slot] += general && to->value[g] ? to->value[g][i] * q : q;
+  }
+  return q;
+}
+
+/*
+  One thread's chunk; returns the sum of what goes back to the single level. x and y may be one array if the sides share no level.
+  Neighbours meet the same class level again and again, each addition waiting for the one before: so two halves go side by side.
 */
 static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *from, int n_from, const Side *to, int n_to, bool general,
                           double scale, double constant, const double *x, double *y)
 {
-  const double *x_of[FEW];
-  double       *y_of[FEW], sum = 0.0;
+  const int64_t first = r->scatter->chunk[thread], last = r->scatter->chunk[thread + 1], half = (last - first) / 2;
+  double        sum = 0.0, other = 0.0;
 
-  for (int g = 0; g < n_from; g++) x_of[g] = x + from->offset[g];
-  for (int g = 0; g < n_to; g++) y_of[g] = y + to->offset[g];
-  for (int64_t i = r->scatter->chunk[thread]; i < r->scatter->chunk[thread + 1]; i++) {
-    double q = constant;
-
-    for (int g = 0; g < n_from; g++)
-      if (from->slot[g][i] >= 0) q += general && from->value[g] ? from->value[g][i] * x_of[g][from->slot[g][i]] : x_of[g][from->slot[g][i]];
-    if (general) {
-      const double root = r->root_weight ? r->root_weight[i] : 1.0;
-
-      q *= r->R_inverse[r->pattern[i]] * root * root;
-    }
-    q *= scale;
-    sum += q;
-    for (int g = 0; g < n_to; g++)
-      if (to->slot[g][i] >= 0) y_of[g][to->slot[g][i]] += general && to->value[g] ? to->value[g][i] * q : q;
+  for (int64_t i = first; i < first + half; i++) {
+    sum += Record(r, i, from, n_from, to, n_to, general, scale, constant, x, y);
+    other += Record(r, i + half, from, n_from, to, n_to, general, scale, constant, x, y);
   }
-  return sum;
+  for (int64_t i = first + 2 * half; i < last; i++) sum += Record(r, i, from, n_from, to, n_to, general, scale, constant, x, y);
+  return sum + other;
 }
 
 /* The loops: what is common by itself, the rest by counts that are not known before */
