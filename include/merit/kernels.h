@@ -67,6 +67,8 @@ typedef struct {
 
 /* y += (A^-1 x G^-1) x, edge by edge: x[n_slots * k], y[n_places * k]; private places are added up inside. */
 MERIT_EXTERN void MeritPedigreeApply(const MeritPedigreeKernel *edges, int k, const double *x, double *y);
+/* Does it overwrite the own equations rather than add to them? Then they need not be 0 before, and parents stand before their offspring. */
+MERIT_EXTERN bool MeritPedigreeOverwrites(const MeritPedigreeKernel *pedigree, int k);
 /* The same penalty's diagonal blocks added to D (layout as MeritRecordsDiagonal). One thread. */
 MERIT_EXTERN void MeritPedigreeDiagonal(const MeritPedigreeKernel *edges, int stride, double *D);
 /* y[i] += G^-1 x[i] for n_levels levels of n equations, k right-hand sides. */

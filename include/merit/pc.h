@@ -14,5 +14,5 @@ MERIT_EXTERN PetscErrorCode MeritPCRegisterAll(void);
 MERIT_EXTERN PetscErrorCode MeritPCCheckType(const char type[]);
 /* Y = M^-1 X for k right-hand sides, arrays [n * k], right-hand side fastest. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[]);
-/* The same where Y has room for ghosts (MeritMMERoom), as MeritMMEApplyInPlace wants its X: one copy less. Collective. */
+/* The same where Y holds a copy of X and has room for ghosts (MeritMMERoom), as MeritMMEApplyInPlace wants its X. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[]);

@@ -55,7 +55,10 @@ static KERNEL double Edge(double g, double d, double own, int32_t sire, int32_t 
   return z;
 }
 
-/* One equation a level, one right-hand side, one thread: every contribution goes where its level is */
+/*
+  One equation a level, one right-hand side, one thread: every contribution goes where its level is. Parents stand before their
+  offspring, so what an animal's place held before can be overwritten.
+*/
 static void ApplyDirect(const MeritPedigreeKernel *p, const double *restrict x, double *restrict y)
 {
   const int32_t *sire = p->sire, *dam = p->dam, n = p->n_animals;
@@ -66,9 +69,9 @@ static void ApplyDirect(const MeritPedigreeKernel *p, const double *restrict x, 
   for (; i < n - AHEAD; i++) {
     Prefetch(x, dam[i + AHEAD]);
     Prefetch(y, dam[i + AHEAD]);
-    y_own[i] += Edge(g, d[i], x_own[i], sire[i], dam[i], sire[i], dam[i], x, y);
+    y_own[i] = Edge(g, d[i], x_own[i], sire[i], dam[i], sire[i], dam[i], x, y);
   }
-  for (; i < n; i++) y_own[i] += Edge(g, d[i], x_own[i], sire[i], dam[i], sire[i], dam[i], x, y);
+  for (; i < n; i++) y_own[i] = Edge(g, d[i], x_own[i], sire[i], dam[i], sire[i], dam[i], x, y);
 }
 
 /* The same for one of several threads */
@@ -81,6 +84,12 @@ static void ApplyOne(const MeritPedigreeKernel *p, int thread, const double *res
     y[to_own[i]] += Edge(p->G_inverse[0], p->d[i], x[p->own + i], p->sire[i], p->dam[i], to_sire[i], to_dam[i], x, y);
 }
 
+/* MeritPedigreeOverwrites - Does MeritPedigreeApply overwrite the own equations for k right-hand sides? Not collective. */
+bool MeritPedigreeOverwrites(const MeritPedigreeKernel *p, int k)
+{
+  return p->n == 1 && k == 1 && p->scatter->n_threads == 1;
+}
+
 /* MeritPedigreeApply - y += (A^-1 x G^-1) x over the local edges. Not collective, threaded. */
 void MeritPedigreeApply(const MeritPedigreeKernel *p, int k, const double *x, double *y)
 {
@@ -88,7 +97,7 @@ void MeritPedigreeApply(const MeritPedigreeKernel *p, int k, const double *x, do
   {
 #pragma omp for schedule(static, 1)
     for (int thread = 0; thread < p->scatter->n_threads; thread++) {
-      if (p->n == 1 && k == 1 && p->scatter->n_threads == 1) ApplyDirect(p, x, y);
+      if (MeritPedigreeOverwrites(p, k)) ApplyDirect(p, x, y);
       else if (p->n == 1 && k == 1) ApplyOne(p, thread, x, y);
       else if (p->n == 2 && k == 1) ApplyChunk(p, thread, 2, 1, x, y);
       else if (p->n == 3 && k == 1) ApplyChunk(p, thread, 3, 1, x, y);

@@ -172,12 +172,24 @@ static PetscErrorCode RenewBlocks(Mat C, MeritMME *mme)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where the record kernels write, zeroed, and y_local zeroed */
-static PetscErrorCode ClearOutputs(MeritMME *mme, int k, double **slots)
+/* Do the pedigree's edges overwrite the term's equations? */
+static bool Overwritten(const MeritMME *mme, int i, int k)
+{
+  return mme->own[i] && MeritPedigreeOverwrites(&mme->pedigree[i], k);
+}
+
+/* Where the record kernels write, zeroed, and y_local zeroed, but for equations that are overwritten if the edges come next */
+static PetscErrorCode ClearOutputs(MeritMME *mme, int k, bool edges, double **slots)
 {
   PetscFunctionBegin;
   PetscCall(MeritMMEWork(mme, k));
-  PetscCall(PetscArrayzero(mme->y_local, (size_t)mme->n_local * (size_t)k));
+  for (int i = 0; i < mme->n_terms; i++) {
+    const MeritTermView *t = &mme->term[i];
+
+    if (!edges || !Overwritten(mme, i, k))
+      PetscCall(PetscArrayzero(mme->y_local + (int64_t)t->eq_owned * k, (size_t)t->n_owned * (size_t)(t->n_eq * k)));
+  }
+  PetscCall(PetscArrayzero(mme->y_local + (int64_t)mme->n_owned * k, (size_t)(mme->n_local - mme->n_owned) * (size_t)k));
   *slots = mme->y_local;
   if (mme->expand) {
     PetscCall(PetscArrayzero(mme->y_slots, (size_t)mme->n_slots * (size_t)k));
@@ -227,11 +239,11 @@ PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
   PetscCall(MeritMMEGet(C, &mme));
   PetscCall(RenewBlocks(C, mme));
   PetscCall(DistributeBegin(mme, k, X));
-  PetscCall(ClearOutputs(mme, k, &y_slots));
+  PetscCall(ClearOutputs(mme, k, true, &y_slots));
   ApplyLevelPenalties(mme, k);
   PetscCall(DistributeEnd(mme, k, mme->one_pass, &x_slots));
-  MeritRecordsApply(&mme->records, k, x_slots, y_slots);
   ApplyPedigrees(mme, k);
+  MeritRecordsApply(&mme->records, k, x_slots, y_slots);
   PetscCall(Collect(mme, k, mme->one_pass, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -292,7 +304,7 @@ PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[])
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(ClearOutputs(mme, k, &y_slots));
+  PetscCall(ClearOutputs(mme, k, false, &y_slots));
   MeritRecordsProject(&mme->records, k, values, y_slots);
   PetscCall(MeritMMECollect(mme, k, NULL, r));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -76,9 +76,9 @@ PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[])
 }
 
 /*@
-  MeritPCApplyInPlace - Y = M^-1 X where Y has room for the ghosts of other ranks' levels: one copy less.
+  MeritPCApplyInPlace - Y = M^-1 X where Y is a copy of X with room for the ghosts of other ranks' levels.
 
-  Collective on pc. X [n_owned * k]; Y [room of `MeritMMERoom()`], what is behind the first n_owned * k values as
+  Collective on pc. X [n_owned * k]; Y [room of `MeritMMERoom()`]: the same values on entry, and what is behind them as
   `MeritMMEApplyInPlace()` leaves it, 0 at first.
 @*/
 PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[])

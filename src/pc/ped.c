@@ -129,7 +129,6 @@ static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], doub
   PetscCall(Work(p, k));
   p->v = Y;
   PetscCall(MeritUnitCreate(k, &unit));
-  PetscCall(PetscArraycpy(p->v, X, (size_t)p->n_owned * (size_t)k));
   PetscCall(PetscArrayzero(p->v + (int64_t)p->n_owned * k, (size_t)(p->n_local - p->n_owned) * (size_t)k));
   PetscCall(MeritPedFixedSolve(p, p->v));
   if (p->n_parts) {
@@ -159,6 +158,7 @@ static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
   PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &work));
+  PetscCall(PetscArraycpy(work, X, (size_t)p->n_owned * (size_t)k));
   PetscCall(ApplyInPlace_MeritPed(pc, k, X, work));
   PetscCall(PetscArraycpy(Y, work, (size_t)p->n_owned * (size_t)k));
   PetscCall(PetscFree(work));

@@ -267,6 +267,26 @@ static void SolveBig(const MeritPed *p, double *y)
     }
 }
 
+/* The most common case by itself: one equation a level, and one small equation (the intercept) */
+static PetscErrorCode SolveOne(const MeritPed *p, double *big, double *v)
+{
+  const MeritPedFixed *f = &p->fixed;
+  const double        *D = f->D_inverse, *E = f->E;
+  const int32_t        n = p->term[f->big].n_owned;
+  double               small = f->n_mine ? v[f->equation[0]] : 0.0;
+
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < n; i++) {
+    big[i] *= D[i];
+    small -= E[i] * big[i];
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &small, 1, MPI_DOUBLE, MPI_SUM, MeritModelComm(p->model)));
+  SolveSmall(1, 1, f->factor, &small);
+  if (f->n_mine) v[f->equation[0]] = small;
+  for (int32_t i = 0; i < n; i++) big[i] -= D[i] * E[i] * small;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritPedFixedSolve - v <- F^-1 v on the owned fixed equations; one reduction of n_small numbers. Collective. */
 PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v)
 {
@@ -276,6 +296,10 @@ PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v)
   double        *big   = f->big < 0 ? NULL : v + (int64_t)p->term[f->big].eq_owned * k, *small, *change;
 
   PetscFunctionBegin;
+  if (big && m == 1 && k == 1 && p->term[f->big].n_eq == 1) {
+    PetscCall(SolveOne(p, big, v));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   if (big) SolveBig(p, big);
   if (!m) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1((size_t)(m * k), &small));

@@ -97,7 +97,10 @@ static void Dots(MeritSolver s, int k, const Work *w, double *sums)
   }
 }
 
-/* One step: p <- u + beta p, s <- w + beta s, x <- x + alpha p, r <- r - alpha s over equations [first, last); sums of p'p and x'x */
+/*
+  One step: p <- u + beta p, s <- w + beta s, x <- x + alpha p, r <- r - alpha s over equations [first, last), and u <- r for the
+  preconditioner to work on; sums of p'p and x'x
+*/
 static void Step(int64_t first, int64_t last, int k, int j, double alpha, double beta, Work *w, double *x, double *pp, double *xx)
 {
   double a = 0.0, b = 0.0;
@@ -110,6 +113,7 @@ static void Step(int64_t first, int64_t last, int k, int j, double alpha, double
     w->s[at] = w->w[at] + beta * w->s[at];
     x[at] += alpha * w->p[at];
     w->r[at] -= alpha * w->s[at];
+    w->u[at] = w->r[at];
     a += w->p[at] * w->p[at];
     b += x[at] * x[at];
   }
@@ -205,6 +209,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIterati
   PetscFunctionBegin;
   *holds     = false;
   w->n_steps = 0;
+  PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n * (size_t)k));
   while (true) {
     PetscCall(MeritPCApplyInPlace(s->pc, k, w->r, w->u));
     PetscCall(MeritMMEApplyInPlace(s->C, k, w->u, w->w));
