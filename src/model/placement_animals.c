@@ -151,36 +151,24 @@ static uint64_t Position(const Animals *a, int64_t i)
   return (uint64_t)(uint32_t)a->key[i] << 32 | (uint64_t)(a->first + i);
 }
 
-/* Samples of this rank's animals at equal steps of weight in the order of positions; returns how many */
-static PetscErrorCode TakeSamples(const Animals *a, int most, Sample sample[], int *n_samples)
+/* Samples of this rank's animals at equal steps of number, at most so many, each with the weight of its step */
+static void TakeSamples(const Animals *a, int most, Sample sample[], int *n_samples)
 {
-  uint64_t *at;
-  int32_t  *place;
-  double    total = 0.0, before = 0.0;
-  int       n = 0;
+  const int64_t step = (a->n + most - 1) / most;
 
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc2(a->n, &at, a->n, &place));
-  for (int64_t i = 0; i < a->n; i++) {
-    at[i]    = Position(a, i);
-    place[i] = (int32_t)i;
-    total += a->weight[i];
+  *n_samples = 0;
+  for (int64_t i = 0; i < a->n; i += step) {
+    double weight = 0.0;
+
+    for (int64_t j = i; j < PetscMin(i + step, a->n); j++) weight += a->weight[j];
+    sample[(*n_samples)++] = (Sample){Position(a, PetscMin(i + step / 2, a->n - 1)), weight};
   }
-  PetscCall(MeritSortKeys(a->n, at, place));
-  most = (int)PetscMin(most, a->n);
-  for (int64_t i = 0; i < a->n && n < most; i++) {
-    before += a->weight[place[i]];
-    if (before * most >= (n + 0.5) * total) sample[n++] = (Sample){at[i], total / most};
-  }
-  *n_samples = n;
-  PetscCall(PetscFree2(at, place));
-  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Positions at which the ranks' parts begin, [size - 1], the same on all ranks: sampled regularly (Shi and Schaeffer, 1992) */
+/* Positions at which the ranks' parts begin, [size - 1], the same on all ranks, from samples of all of them */
 static PetscErrorCode FindCuts(MPI_Comm comm, PetscMPIInt size, const Animals *a, uint64_t cut[])
 {
-  const int    most = PetscMin(64 * size, 4096);
+  const int    most = PetscMax(64, PetscMin(4096, (1 << 22) / size));
   Sample      *mine, *all;
   PetscMPIInt *count, *first;
   double       total = 0.0, before = 0.0;
@@ -188,7 +176,7 @@ static PetscErrorCode FindCuts(MPI_Comm comm, PetscMPIInt size, const Animals *a
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3(most, &mine, size, &count, size + 1, &first));
-  PetscCall(TakeSamples(a, most, mine, &n));
+  TakeSamples(a, most, mine, &n);
   n *= (int)sizeof(*mine);
   PetscCallMPI(MPI_Allgather(&n, 1, MPI_INT, count, 1, MPI_INT, comm));
   first[0] = 0;
