@@ -42,10 +42,10 @@ PetscErrorCode GsruDenseCreate(Gsru *gs, GsruTerm *term)
   }
   PetscCall(PetscMalloc1((size_t)d->n_cols * n * n + 1, &d->inverse));
   PetscCall(PetscMalloc2((size_t)d->n_cols * n, &d->x, (size_t)d->n_cols * n, &d->delta));
-  PetscCall(PetscMalloc2((size_t)d->n_rows * n, &d->s, (size_t)d->n_rows * n, &d->shift));
+  PetscCall(PetscMalloc2((size_t)d->n_rows * n + 1, &d->s, (size_t)d->n_rows * n + 1, &d->shift));
   if (term->view->kind == MERIT_TERM_RIDGE)
     PetscCall(PetscMalloc1((size_t)d->n_rows * (size_t)d->width + 1, &d->Z));
-  PetscCall(PetscMalloc2((size_t)d->n_rows * n, &d->z, (size_t)gs->n_threads * (size_t)d->width * n, &d->sums));
+  PetscCall(PetscMalloc2((size_t)d->n_rows * n + 1, &d->z, (size_t)gs->n_threads * (size_t)d->width * n, &d->sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
