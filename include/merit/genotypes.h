@@ -29,6 +29,8 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesSetText(MeritGenotypes geno, const cha
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritScale scale);
 /* Centre by observed frequencies (default), not at all, or by a file of frequencies ("snp frequency" lines; NULL none). */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const char frequency_file[]);
+/* Use every SNP of the file, whether it varies or not, unscaled and uncentred until MeritGenotypesSetCoding. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole);
 /* Rows of the grid; 0 (default): as many as ranks (one column). Must divide the number of ranks. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows);
 /* Read and check everything, count frequencies, drop monomorphic SNPs. Each rank reads just its rows. Collective. */
@@ -47,6 +49,12 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesTile(MeritGenotypes geno, int *grid_ro
 MERIT_EXTERN PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row);
 /* Scale factor of each column of M, [n_used], replicated; sum of 2pq over used SNPs; mean diagonal of MM' at scale none. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, double *sum_2pq, double *mean_diagonal);
+
+/* Of each column of M, [n_used], replicated: the copies subtracted, and those a missing genotype counts as. Borrowed. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesCoding(MeritGenotypes geno, const double **centre, const double **missing);
+/* Another coding: M_ij = scale_j (copies_ij - centre_j), a missing genotype having missing_j copies; each [n_used], copied. After Load. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSetCoding(MeritGenotypes geno, const double centre[], const double missing[],
+                                                    const double scale[]);
 
 /*
   Products with the local tile, k right-hand sides fastest, threaded.

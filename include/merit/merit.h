@@ -17,6 +17,7 @@
 #include <merit/op.h>
 #include <merit/pc.h>
 #include <merit/pedigree.h>
+#include <merit/predict.h>
 #include <merit/random.h>
 #include <merit/report.h>
 #include <merit/simulate.h>

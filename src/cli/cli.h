@@ -20,14 +20,16 @@ typedef struct {
 /* Commands. Each gets the checked job with the flags laid over it, and raises what goes wrong. Collective. */
 PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job);
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job);
+PetscErrorCode MeritCommandPredict(MPI_Comm comm, MeritNode job);
 PetscErrorCode MeritCommandSimulate(MPI_Comm comm, MeritNode spec);
 /* The table of them; n is its length. */
 const MeritCommand *MeritCommands(int *n);
 
-/* Keys of the job file, and with those that only `plan` knows. A key whose help begins with "yes | no" is a switch: its flag may
+/* Keys of the job file, those and what only `plan` knows, and keys of `predict`. A key whose help begins with "yes | no" is a switch: its flag may
    stand alone. Returns how many. */
 int MeritJobKeys(const MeritKey **keys);
 int MeritPlanKeys(const MeritKey **keys);
+int MeritPredictKeys(const MeritKey **keys);
 
 /* A USAGE error if a PETSc option was given that nothing has asked for. Call it after the PETSc objects of the run are set up on
    something small, and before data are read. Collective. */

@@ -17,7 +17,7 @@ static const MeritCommand commands[] = {
   {"sample", "JOB", "Bayesian inference by sampling",
    NULL, MeritJobKeys, true},
   {"predict", "JOB", "apply estimated SNP effects to other genotypes",
-   NULL, MeritJobKeys, false},
+   MeritCommandPredict, MeritPredictKeys, false},
   {"simulate", "SPEC", "make a population: pedigree, genotypes, records, true values",
    MeritCommandSimulate, MeritSimulationKeys, false},
   {"report", "DIR", "one HTML page with plots out of an output folder",

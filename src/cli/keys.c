@@ -46,7 +46,16 @@ static const MeritKey keys[] = {
     {"sbatch", "FILE to write a job script for SLURM to"},
 };
 
-enum { N_KEYS = sizeof(keys) / sizeof(*keys), N_PLAN_ONLY = 3 };
+static const MeritKey predict_keys[] = {
+    {"genotypes.bfile", "PREFIX of PLINK .bed, .bim and .fam files of the animals to predict"},
+    {"genotypes.text", "FILE of lines \"id 0 1 2 5 ...\" or \"id 0125...\", 5 = missing, of the animals to predict"},
+    {"predict.snps", "FILE snps.tsv of an earlier result, or its FOLDER: the effects"},
+    {"output", "FOLDER of the results; short for output.folder"},
+    {"output.folder", "FOLDER of the results"},
+    {"overwrite", "yes | no: replace an earlier result in the output folder"},
+};
+
+enum { N_KEYS = sizeof(keys) / sizeof(*keys), N_PLAN_ONLY = 3, N_PREDICT = sizeof(predict_keys) / sizeof(*predict_keys) };
 
 int MeritJobKeys(const MeritKey **table)
 {
@@ -58,4 +67,10 @@ int MeritPlanKeys(const MeritKey **table)
 {
   *table = keys;
   return N_KEYS;
+}
+
+int MeritPredictKeys(const MeritKey **table)
+{
+  *table = predict_keys;
+  return N_PREDICT;
 }

@@ -72,6 +72,15 @@ PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritGenotypesSetWhole - Make every SNP of the file a column of M, also those that do not vary: for effects estimated elsewhere.
+   Logically collective. M holds copies as they are, a missing genotype none, until MeritGenotypesSetCoding. */
+PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole)
+{
+  PetscFunctionBegin;
+  geno->whole = whole;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritGenotypesSetGrid - Rows of the process grid, 0 for one column of ranks. Logically collective. */
 PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows)
 {
@@ -232,6 +241,28 @@ PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, 
   if (scale) *scale = geno->scale;
   if (sum_2pq) *sum_2pq = geno->sum_2pq;
   if (mean_diagonal) *mean_diagonal = geno->mean_diagonal;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesCoding - Copies subtracted in each column of M and those a missing genotype counts as, [n_used]; either may be NULL.
+   Not collective; borrowed. */
+PetscErrorCode MeritGenotypesCoding(MeritGenotypes geno, const double **centre, const double **missing)
+{
+  PetscFunctionBegin;
+  if (centre) *centre = geno->centre;
+  if (missing) *missing = geno->missing;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritGenotypesSetCoding - Centre, what a missing genotype counts as, and scale of each column of M, [n_used]. Logically collective;
+   copied. The sums that MeritGenotypesScaling gives stay as they were. */
+PetscErrorCode MeritGenotypesSetCoding(MeritGenotypes geno, const double centre[], const double missing[], const double scale[])
+{
+  PetscFunctionBegin;
+  PetscCheck(geno->loaded, geno->comm, PETSC_ERR_ORDER, "genotypes are not loaded");
+  PetscCall(PetscArraycpy(geno->centre, centre, geno->n_used));
+  PetscCall(PetscArraycpy(geno->missing, missing, geno->n_used));
+  PetscCall(PetscArraycpy(geno->scale, scale, geno->n_used));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

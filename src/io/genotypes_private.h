@@ -9,6 +9,7 @@ struct _p_MeritGenotypes {
   bool        plink;
   MeritScale  scaling;
   bool        centred;
+  bool        whole; /* every SNP is a column */
   char       *frequency_file; /* owned, NULL: observed */
   int         asked_rows;
 

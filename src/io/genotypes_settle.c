@@ -22,7 +22,7 @@ static void CountSnps(MeritGenotypes geno, const int64_t count[])
 
     snp->n_missing = c[3];
     snp->frequency = known ? (double)copies / (2 * (double)known) : NAN;
-    snp->column    = copies > 0 && copies < 2 * known ? geno->n_used++ : -1;
+    snp->column    = geno->whole || (copies > 0 && copies < 2 * known) ? geno->n_used++ : -1;
   }
 }
 
@@ -226,6 +226,10 @@ PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[])
   CountSnps(geno, count);
   PetscCall(ChooseColumns(geno));
   WarnOfSexChromosomes(geno);
+  if (geno->whole) {
+    for (int32_t c = 0; c < geno->n_used; c++) geno->centre[c] = geno->missing[c] = 0, geno->scale[c] = 1;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(PetscMalloc1(geno->n_used, &p));
   PetscCall(Centre(geno, p));
   Diagonals(geno, count, p);

@@ -55,5 +55,7 @@ PETSC_INTERN const char *ReportComponentName(const MeritTermSpec *term, int comp
 PETSC_INTERN bool        ReportGenetic(const MeritTermSpec *term);
 /* A label as a field of a tab-separated table: quoted where a tab, quote or line end demands it */
 PETSC_INTERN PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length);
+/* The file itself, or that of this name in the folder that was named; PetscFree. Collective. */
+PETSC_INTERN PetscErrorCode ReportResolve(MPI_Comm comm, const char path[], const char name[], char **resolved);
 /* Parse the node `ebv` against the formula */
 PETSC_INTERN PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv);

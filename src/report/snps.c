@@ -57,7 +57,7 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBl
 static PetscErrorCode Header(MeritReport report, MeritText *text)
 {
   PetscFunctionBegin;
-  PetscCall(MeritTextAdd(text, "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused"));
+  PetscCall(MeritTextAdd(text, "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused\tcentre\tmean"));
   for (int t = 0; t < report->formula->n_terms; t++) {
     const MeritTermSpec *term = &report->formula->term[t];
 
@@ -75,9 +75,12 @@ static PetscErrorCode Header(MeritReport report, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Rows(const MeritSnp snps[], const SnpTable *table, MeritText *text)
+static PetscErrorCode Rows(MeritGenotypes geno, const MeritSnp snps[], const SnpTable *table, MeritText *text)
 {
+  const double *centre, *mean;
+
   PetscFunctionBegin;
+  PetscCall(MeritGenotypesCoding(geno, &centre, &mean));
   for (int32_t i = 0; i < table->n; i++) {
     const MeritSnp *snp      = &snps[table->first + i];
     const char     *fields[] = {snp->name, snp->chromosome, NULL, snp->counted, snp->other};
@@ -91,6 +94,10 @@ static PetscErrorCode Rows(const MeritSnp snps[], const SnpTable *table, MeritTe
     }
     PetscCall(MeritTextAddReal(text, snp->frequency));
     PetscCall(MeritTextAdd(text, "\t%lld\t%d", (long long)snp->n_missing, snp->column >= 0));
+    for (int k = 0; k < 2; k++) {
+      PetscCall(MeritTextAddBytes(text, "\t", 1));
+      PetscCall(MeritTextAddReal(text, snp->column < 0 ? NAN : (k ? mean : centre)[snp->column]));
+    }
     for (int k = 0; k < table->n_values; k++) {
       PetscCall(MeritTextAddBytes(text, "\t", 1));
       PetscCall(MeritTextAddReal(text, table->effect[i * (int64_t)table->n_values + k]));
@@ -153,7 +160,7 @@ PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double
   for (int64_t i = 0; i < (int64_t)table.n * table.n_values; i++) table.effect[i] = NAN;
   PetscCall(Fill(report, geno, n_snps, x, &table));
   PetscCall(Header(report, &header));
-  PetscCall(Rows(snps, &table, &text));
+  PetscCall(Rows(geno, snps, &table, &text));
   PetscCall(MeritOutputWrite(out, "snps.tsv", header.at, text.at, (int64_t)text.n));
   MeritTextFree(&text);
   MeritTextFree(&header);

@@ -177,18 +177,20 @@ static PetscErrorCode PlaceAll(MeritReport report, const StartTable *start, doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The file itself, or solutions.tsv in the folder that was named; kept for summary.json. Rank 0 looks. */
-static PetscErrorCode Resolve(MeritReport report, const char path[])
+/* ReportResolve - The file itself, or that of this name in the folder that was named; rank 0 looks. Collective; PetscFree. */
+PetscErrorCode ReportResolve(MPI_Comm comm, const char path[], const char name[], char **resolved)
 {
   struct stat found;
-  int         folder = !report->rank && !stat(path, &found) && S_ISDIR(found.st_mode);
-  size_t      length = strlen(path) + 16;
+  PetscMPIInt rank;
+  int         folder;
+  size_t      length = strlen(path) + strlen(name) + 2;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Bcast(&folder, 1, MPI_INT, 0, report->comm));
-  PetscCall(PetscFree(report->start));
-  PetscCall(PetscMalloc1(length, &report->start));
-  snprintf(report->start, length, "%s%s", path, folder ? "/solutions.tsv" : "");
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  folder = !rank && !stat(path, &found) && S_ISDIR(found.st_mode);
+  PetscCallMPI(MPI_Bcast(&folder, 1, MPI_INT, 0, comm));
+  PetscCall(PetscMalloc1(length, resolved));
+  snprintf(*resolved, length, "%s%s%s", path, folder ? "/" : "", folder ? name : "");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -209,7 +211,8 @@ PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[
   int32_t    equation, slot;
 
   PetscFunctionBegin;
-  PetscCall(Resolve(report, path));
+  PetscCall(PetscFree(report->start));
+  PetscCall(ReportResolve(report->comm, path, "solutions.tsv", &report->start)); /* kept for summary.json */
   PetscCall(Read(report->comm, report->start, &table, &start));
   PetscCallMPI(MPI_Allreduce(&start.n, &n_rows, 1, MPI_INT64_T, MPI_SUM, report->comm));
   ReportTermFirst(report, report->formula->n_terms, &equation, &slot);

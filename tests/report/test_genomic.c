@@ -50,11 +50,11 @@ static void TestEffectsAreThoseOfOneCopyOfTheCountedAllele(void **state)
   assert_non_null(text);
   assert_non_null(strstr(text, "\nmilk\tsnp(id)\t1\tSNP1\t4\t1\tNA\tok\nmilk\tsnp(id)\t1\tSNP3\t4\t2\tNA\tok\n"));
   free(text);
-  AssertFile("out/snps.tsv", "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused\t"
+  AssertFile("out/snps.tsv", "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused\tcentre\tmean\t"
                              "milk.snp(id).effect\n"
-                             "SNP1\t0\t0\t.\t.\t0.5\t0\t1\t1\n"
-                             "SNP2\t0\t0\t.\t.\t0\t0\t0\tNA\n"
-                             "SNP3\t0\t0\t.\t.\t0.75\t1\t1\t2\n");
+                             "SNP1\t0\t0\t.\t.\t0.5\t0\t1\t1\t1\t1\n"
+                             "SNP2\t0\t0\t.\t.\t0\t0\t0\tNA\tNA\tNA\n"
+                             "SNP3\t0\t0\t.\t.\t0.75\t1\t1\t1.5\t1.5\t2\n");
   FolderRemove();
 }
 
