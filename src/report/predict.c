@@ -2,6 +2,7 @@
 #include "predict_impl.h"
 #include "report_impl.h"
 #include <merit/log.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* MeritPredictionCreate - Make an empty prediction. Not collective. */
@@ -18,10 +19,35 @@ PetscErrorCode MeritPredictionCreate(MPI_Comm comm, MeritPrediction *prediction)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The result that the effects come from would be put aside by the new one: never, not even with overwrite. Rank 0 looks. */
+static PetscErrorCode KeepSource(MeritPrediction p, MeritNode job)
+{
+  char *folder = NULL, *real, *table, *slash;
+  int   same   = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigPath(job, "output.folder", &folder));
+  if (!p->rank && folder) {
+    real  = realpath(folder, NULL);
+    table = realpath(p->snps, NULL);
+    slash = table ? strrchr(table, '/') : NULL;
+    if (slash) *slash = 0;
+    same = real && slash && !strcmp(real, table);
+    free(real);
+    free(table);
+  }
+  PetscCallMPI(MPI_Bcast(&same, 1, MPI_INT, 0, p->comm));
+  PetscCall(PetscFree(folder));
+  if (same)
+    PetscCall(MeritNodeError(MeritNodeFind(job, "output.folder"), "this folder holds predict.snps; the prediction needs one of its own"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
   MeritPredictionSetFromConfig - Take the files from the job.
 
-  Collective. Keys: `genotypes.bfile` or `genotypes.text`, `predict.snps`. What lacks is a USAGE error. No data are read.
+  Collective. Keys: `genotypes.bfile` or `genotypes.text`, `predict.snps`; `output.folder` must not be the folder of the effects. What lacks
+  is a USAGE error. No data are read.
 @*/
 PetscErrorCode MeritPredictionSetFromConfig(MeritPrediction p, MeritNode job)
 {
@@ -36,6 +62,7 @@ PetscErrorCode MeritPredictionSetFromConfig(MeritPrediction p, MeritNode job)
   if (!snps) PetscCall(MeritNodeError(job, "the job file has no predict: snps, the snps.tsv of a result or its folder"));
   PetscCall(ReportResolve(p->comm, snps, "snps.tsv", &p->snps));
   PetscCall(PetscFree(snps));
+  PetscCall(KeepSource(p, job));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

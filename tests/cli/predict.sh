@@ -232,6 +232,10 @@ refused 3 'no SNP has an effect' predict.yaml --genotypes.bfile hand --predict.s
 head -c 6 hand.bed >cut.bed
 for suffix in bim fam; do cp hand.$suffix cut.$suffix; done
 refused 3 'truncated' predict.yaml --genotypes.bfile cut --predict.snps effects.tsv
+run 2 2 predict predict.yaml --output out --overwrite
+says 'this folder holds predict.snps'
+run 1 2 predict predict.yaml --output ./out/ --overwrite --predict.snps out
+[ -f out/solutions.tsv ] || fail 'the result that the effects come from is gone'
 refused 2 'bfile or text, not both' predict.yaml --genotypes.text train.txt
 refused 2 'unknown' predict.yaml --solver.rtol 1e-3
 printf 'genotypes: {bfile: hand}\n' >lacking.yaml
