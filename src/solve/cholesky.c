@@ -56,7 +56,7 @@ static PetscErrorCode Factor(MeritSolver s, Cholesky *c)
   PetscCall(Drop(c));
   PetscCall(MeritMMEGetModel(s->C, &model));
   c->state = MeritModelState(model);
-  PetscCall(DirectAssemble(s, &c->A));
+  PetscCall(DirectAssemble(s, false, &c->A));
   PetscCall(MatGetFactor(c->A, MATSOLVERMUMPS, MAT_FACTOR_CHOLESKY, &c->F));
   PetscCall(MatFactorInfoInitialize(&info));
   PetscCall(MatCholeskyFactorSymbolic(c->F, c->A, NULL, &info));

@@ -25,7 +25,7 @@ PetscErrorCode DirectRefuse(MeritSolver s, const char what[], double bytes)
 }
 
 /* DirectAssemble - See the header. Collective. */
-PetscErrorCode DirectAssemble(MeritSolver s, Mat *A)
+PetscErrorCode DirectAssemble(MeritSolver s, bool gather, Mat *A)
 {
   int64_t entries, bytes;
   char    what[96];
@@ -35,6 +35,7 @@ PetscErrorCode DirectAssemble(MeritSolver s, Mat *A)
   PetscCall(MeritMatIsMME(s->C, &equations));
   PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "%s needs the mixed model equations of a model", s->ops->name);
   PetscCall(MeritMMEAssembledSize(s->C, &entries, &bytes));
+  if (gather) bytes += entries * (int64_t)(sizeof(PetscInt) + sizeof(PetscScalar));
   PetscCall(PetscSNPrintf(what, sizeof(what), "the left-hand side with %lld entries at most", (long long)entries));
   PetscCall(DirectRefuse(s, what, (double)bytes));
   PetscCall(MeritMMEAssemble(s->C, A));

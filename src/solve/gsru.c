@@ -83,9 +83,9 @@ static PetscErrorCode CheckGrid(MeritSolver s)
     PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, &grid_cols, NULL, NULL, NULL, NULL));
   if (grid_cols > 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "genotypes.grid",
-                         "solver gsru needs genotypes on a grid of one column, not %d; leave genotypes.grid "
+                         "solver %s needs genotypes on a grid of one column, not %d; leave genotypes.grid "
                          "out, or use solver pcg",
-                         grid_cols));
+                         s->ops->name, grid_cols));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -96,11 +96,12 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
 
   PetscFunctionBegin;
   PetscCall(MeritMatIsMME(s->C, &equations));
-  PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "gsru needs the mixed model equations of a model");
+  PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "%s needs the mixed model equations of a model", s->ops->name);
   PetscCall(CheckGrid(s));
   PetscCall(PetscNew(&gs));
   s->data       = gs;
   gs->solver    = s;
+  gs->afresh    = s->ops == &MeritSolver_GS;
   gs->n_terms   = s->n_terms;
   gs->n_threads = omp_get_max_threads();
   PetscCall(MeritMMEGetModel(s->C, &gs->model));
@@ -183,8 +184,8 @@ static void Edges(const MeritTermView *t, const double *x, double *m)
     }
 }
 
-/* All residuals afresh from x */
-static PetscErrorCode Refresh(Gsru *gs, const double *x)
+/* GsruRefresh - All residuals afresh from x. Collective. */
+PetscErrorCode GsruRefresh(Gsru *gs, const double *x)
 {
   const int64_t n = (int64_t)gs->records->n_records * gs->records->n_traits;
 
@@ -317,7 +318,7 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
     double met = 0.0;
     bool   timely;
 
-    if (refresh) PetscCall(Refresh(gs, x));
+    if (refresh) PetscCall(GsruRefresh(gs, x));
     p.fresh = refresh;
     PetscCall(Sweep(gs, x, norm_r, &it, &met));
     refresh     = it.iteration % REFRESH == 0;
@@ -381,3 +382,5 @@ static PetscErrorCode Solve_GSRU(MeritSolver s, int k, const double r[], double 
 }
 
 const MeritSolverOps MeritSolver_GSRU = {"gsru", SetUp_GSRU, Solve_GSRU, View_GSRU, Reset_GSRU};
+/* The same sweep, each step from the data and all effects as they are: no residual is kept (Legarra and Misztal 2008, their method GS) */
+const MeritSolverOps MeritSolver_GS = {"gs", SetUp_GSRU, Solve_GSRU, View_GSRU, Reset_GSRU};

@@ -227,6 +227,28 @@ static void KeepOwned(Gsru *gs, GsruTerm *term, double *x)
     }
 }
 
+/* The columns one after another, each from the data and all effects: n animals times m SNPs for each of m SNPs */
+static PetscErrorCode SweepAfresh(Gsru *gs, GsruTerm *term, MPI_Datatype unit, double *x)
+{
+  GsruDense  *d = &term->dense;
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(gs->solver->comm, &rank));
+  for (int32_t j = 0; j < d->n_cols; j++) {
+    double squares;
+
+    PetscCall(GsruRefresh(gs, x));
+    if (term->view->kind == MERIT_TERM_SNP) PetscCall(CarrierSums(gs, term, unit));
+    else RecordSums(gs, term);
+    PetscCall(Adjoint(gs, term, j, 1));
+    squares = Substitute(gs, term, j, 1, d->gram[j], d->sums);
+    if (!rank) gs->sums[2 * gs->n_terms] += squares;
+    KeepOwned(gs, term, x);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* GsruSweepDense - See the header. Collective. */
 PetscErrorCode GsruSweepDense(Gsru *gs, GsruTerm *term, double *x)
 {
@@ -240,6 +262,11 @@ PetscErrorCode GsruSweepDense(Gsru *gs, GsruTerm *term, double *x)
   PetscCallMPI(MPI_Comm_rank(gs->solver->comm, &rank));
   PetscCallMPI(MPI_Type_contiguous(n_eq, MPI_DOUBLE, &unit));
   PetscCallMPI(MPI_Type_commit(&unit));
+  if (gs->afresh) {
+    PetscCall(SweepAfresh(gs, term, unit, x));
+    PetscCallMPI(MPI_Type_free(&unit));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   if (snp)
     PetscCall(CarrierSums(gs, term, unit));
   else

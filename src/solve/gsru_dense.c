@@ -20,7 +20,7 @@ static PetscErrorCode Sizes(Gsru *gs, GsruTerm *term)
     PetscCall(MeritGenotypesTile(MeritModelGenotypes(gs->model), NULL, NULL, NULL, &d->n_rows, NULL, NULL));
   d->n_cols = (int32_t)term->view->n_levels;
   PetscCallMPI(MPI_Allreduce(&d->n_rows, &most, 1, MPI_INT64_T, MPI_MAX, gs->solver->comm));
-  d->width = PetscMin(gs->solver->block, d->n_cols);
+  d->width = gs->afresh ? 1 : PetscMin(gs->solver->block, d->n_cols);
   if (term->view->kind == MERIT_TERM_RIDGE)
     d->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), d->width);
   PetscFunctionReturn(PETSC_SUCCESS);

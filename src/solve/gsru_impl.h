@@ -61,6 +61,7 @@ typedef struct {
   double                 *e;      /* [n_records * n_traits] y - W x; owned */
   double                 *delta;  /* [n_owned] right-hand side beyond W' R^-1 y; owned */
   bool                    has_y;  /* e starts from y, else from 0 */
+  bool                    afresh; /* gs: e is computed from all effects before every step, and never updated */
   double                 *g, *du; /* [n_local] gradient and step; owned */
   double *
       sums; /* [2 * n_terms + 1] of a sweep: dx'dx and x'x by term, sum of squares of the gradients met; owned */
@@ -100,6 +101,8 @@ static inline int32_t GsruLocalLevels(const MeritTermView *t)
   return t->kind == MERIT_TERM_SNP ? t->n_carrier : t->n_owned + t->n_ghost;
 }
 
+/* gsru.c: e and m from x, as if nothing were known. Collective. */
+PetscErrorCode GsruRefresh(Gsru *gs, const double *x);
 /* gsru_colour.c: colours of the local levels [n_owned + n_ghost]; owned by the caller. Collective. */
 PetscErrorCode GsruColour(Gsru *gs, const GsruTerm *term, int *n_colours, int **colour);
 /* gsru_levels.c */

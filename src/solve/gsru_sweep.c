@@ -80,10 +80,12 @@ PetscErrorCode GsruSweepLevels(Gsru *gs, GsruTerm *term, double *x)
 
   PetscFunctionBegin;
   for (int c = 0; c < l->n_colours; c++) {
+    if (gs->afresh) PetscCall(GsruRefresh(gs, x));
     GsruGradient(gs, term, l->first[c], l->first[c + 1]);
     PetscCall(PetscSFReduceBegin(l->halo[c], MPI_DOUBLE, gs->g + gs->n_owned, gs->g, MPI_SUM));
     PetscCall(PetscSFReduceEnd(l->halo[c], MPI_DOUBLE, gs->g + gs->n_owned, gs->g, MPI_SUM));
     Steps(gs, term, c, x);
+    if (gs->afresh) continue;
     PetscCall(PetscSFBcastBegin(l->halo[c], MPI_DOUBLE, gs->du, gs->du + gs->n_owned, MPI_REPLACE));
     PetscCall(PetscSFBcastEnd(l->halo[c], MPI_DOUBLE, gs->du, gs->du + gs->n_owned, MPI_REPLACE));
     GsruUpdate(gs, term, l->first[c], l->first[c + 1]);

@@ -4,11 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP, &MeritSolver_GSRU, &MeritSolver_Cholesky};
-static const char *const           type_names[] = {"pcg", "ksp", "gsru", "cholesky"};
-static const char *const           later[]      = {"gs", "lhs_gs"};
+static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP, &MeritSolver_GSRU, &MeritSolver_GS,
+                                              &MeritSolver_LHSGS, &MeritSolver_Cholesky};
+static const char *const           type_names[] = {"pcg", "ksp", "gsru", "gs", "lhs_gs", "cholesky"};
 /* The names for people */
-#define TYPES "pcg, ksp, gsru and cholesky"
+#define TYPES "pcg, ksp, gsru, gs, lhs_gs and cholesky"
 
 /*@
   MeritSolverCreate - Make a solver: pcg, residual 1e-8, 5000 iterations, a preconditioner chosen from the model.
@@ -45,7 +45,7 @@ static PetscErrorCode Reset(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetType - "pcg", "ksp", "gsru" or "cholesky"; others are USAGE errors. Logically collective. */
+/* MeritSolverSetType - "pcg", "ksp", "gsru", "gs", "lhs_gs" or "cholesky"; others are USAGE errors. Logically collective. */
 PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
 {
   const char *nearest;
@@ -57,9 +57,6 @@ PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
       s->ops = types[i];
       PetscFunctionReturn(PETSC_SUCCESS);
     }
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(later); i++)
-    if (!strcmp(later[i], type))
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type", "%s is not available yet; there are " TYPES, type));
   nearest = MeritNearest(type, (int)PETSC_STATIC_ARRAY_LENGTH(type_names), type_names);
   PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type", "there is no solver \"%s\"; there are " TYPES "%s%s%s", type,
                        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ""));

@@ -36,7 +36,7 @@ struct _p_MeritSolver {
   double              *term_change; /* [n_terms]; owned */
 };
 
-extern const MeritSolverOps MeritSolver_PCG, MeritSolver_KSP, MeritSolver_GSRU, MeritSolver_Cholesky;
+extern const MeritSolverOps MeritSolver_PCG, MeritSolver_KSP, MeritSolver_GSRU, MeritSolver_GS, MeritSolver_LHSGS, MeritSolver_Cholesky;
 
 /* Does this type take a preconditioner? */
 bool MeritSolverHasPC(MeritSolver solver);

@@ -123,15 +123,88 @@ static void test_the_factor_gives_the_inverse_column_by_column(void **state)
   }
 }
 
+static void test_sweeps_without_a_residual_are_those_with_one(void **state)
+{
+  (void)state;
+  for (int m = 0; m < 6; m++)
+    for (int sweeps = 1; sweeps <= (m == 4 ? 1 : 7); sweeps += 3) {
+      Case             c = MakeCase(m);
+      MeritSolver      s[2];
+      double          *x = calloc((size_t)c.p.n_owned + 1, sizeof(double)), *all[2];
+      MeritSolveResult result[2];
+
+      for (int32_t i = 0; i < c.p.n_owned; i++) c.x[i] = x[i] = c.p.number[i] % 3;
+      s[0] = MakeSolver(&c.p, "gs", 1e-15, sweeps);
+      s[1] = MakeSolver(&c.p, "gsru", 1e-15, sweeps);
+      TestCall(MeritSolverSetRelaxation(s[0], 0.9));
+      TestCall(MeritSolverSetRelaxation(s[1], 0.9));
+      TestCall(MeritSolverSolve(s[0], 1, c.r, x, &result[0]));
+      TestCall(MeritSolverSolve(s[1], 1, c.r, c.x, &result[1]));
+      all[0] = ToAll(&c.p, x);
+      all[1] = ToAll(&c.p, c.x);
+      assert_int_equal(result[0].iterations, result[1].iterations);
+      assert_true(Distance(&c.p, all[0], all[1], all[1]) < 1e-10);
+      TestCall(MeritSolverDestroy(&s[0]));
+      TestCall(MeritSolverDestroy(&s[1]));
+      free(x), free(all[0]), free(all[1]);
+      FreeCase(&c);
+    }
+}
+
+/* Sweeps over dense equations in canonical order, in the textbook's way */
+static void SweepDense(const Case *c, double relaxation, double *x)
+{
+  for (int i = 0; i < c->p.n; i++) {
+    double sum = c->right[i];
+
+    for (int j = 0; j < c->p.n; j++) sum -= c->dense[i * c->p.n + j] * x[j];
+    x[i] += relaxation * sum / c->dense[i * c->p.n + i];
+  }
+}
+
+static void test_sweeps_over_the_formed_matrix_are_those_of_the_textbook(void **state)
+{
+  (void)state;
+  for (int m = 0; m < 6; m++) {
+    Case             c = MakeCase(m);
+    MeritSolver      s = MakeSolver(&c.p, "lhs_gs", 1e-15, 4);
+    double          *expected = calloc((size_t)c.p.n + 1, sizeof(double)), *all;
+    MeritSolveResult result;
+
+    for (int i = 0; i < c.p.n; i++) expected[i] = i % 3;
+    for (int32_t i = 0; i < c.p.n_owned; i++) c.x[i] = c.p.number[i] % 3;
+    for (int sweep = 0; sweep < 4; sweep++) SweepDense(&c, 0.9, expected);
+    TestCall(MeritSolverSetRelaxation(s, 0.9));
+    TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+    all = ToAll(&c.p, c.x);
+    assert_int_equal(result.stop, MERIT_STOP_MAX_IT);
+    assert_int_equal(result.iterations, 4);
+    assert_true(Distance(&c.p, all, expected, expected) < 1e-11);
+    TestCall(MeritSolverSetTolerance(s, MERIT_CRITERION_RESIDUAL, 1e-12, 20000));
+    if (DATA[m] != MANY) {
+      TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+      assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
+      assert_true(DistanceOwned(&c, c.x) < 1e-8);
+    }
+    TestCall(MeritSolverDestroy(&s));
+    free(all), free(expected);
+    FreeCase(&c);
+  }
+}
+
 static void test_what_does_not_fit_is_refused_with_the_figure(void **state)
 {
-  Case        c = MakeCase(2);
-  MeritSolver s = MakeSolver(&c.p, "cholesky", 1e-10, 1);
+  static const char *const type[2] = {"cholesky", "lhs_gs"};
+  Case                     c       = MakeCase(2);
 
   (void)state;
-  TestCall(MeritSolverSetMemory(s, 1000.0));
-  TestRaises(MERIT_ERROR_USAGE, "iB per rank, more than 1000 B; use more ranks, or solver pcg", MeritSolverSetUp(s));
-  TestCall(MeritSolverDestroy(&s));
+  for (int i = 0; i < 2; i++) {
+    MeritSolver s = MakeSolver(&c.p, type[i], 1e-10, 1);
+
+    TestCall(MeritSolverSetMemory(s, 1000.0));
+    TestRaises(MERIT_ERROR_USAGE, "iB per rank, more than 1000 B; use more ranks, or solver pcg", MeritSolverSetUp(s));
+    TestCall(MeritSolverDestroy(&s));
+  }
   FreeCase(&c);
 }
 
@@ -141,6 +214,8 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_the_formed_matrix_is_the_operator),
       cmocka_unit_test(test_cholesky_solves_every_model_in_one_step),
       cmocka_unit_test(test_the_factor_gives_the_inverse_column_by_column),
+      cmocka_unit_test(test_sweeps_without_a_residual_are_those_with_one),
+      cmocka_unit_test(test_sweeps_over_the_formed_matrix_are_those_of_the_textbook),
       cmocka_unit_test(test_what_does_not_fit_is_refused_with_the_figure),
   };
   int failed, any;

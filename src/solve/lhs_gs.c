@@ -1,0 +1,270 @@
+/*
+  Gauss-Seidel on the formed left-hand side: equations one after another in canonical order (term, level, equation), the whole of C on
+  rank 0. The classical program, for problems that fit on one rank; its iterates are the same at any number of ranks. The other ranks form
+  C and compute residuals.
+*/
+#include "direct_impl.h"
+#include <math.h>
+
+/* A step this small beside the solution is rounding; sweeps without a better residual that prove it */
+static const double ROUNDING  = 2e-14;
+static const int    NO_BETTER = 10;
+
+typedef struct {
+  uint64_t     state;         /* of the model, for which C is */
+  Mat          A;             /* rank 0: C in canonical order; owned */
+  PetscMPIInt  rank, size;
+  PetscMPIInt *count, *first; /* [size] equations of each rank; rank 0, owned */
+  PetscInt    *order;         /* [n_all] global number by canonical place; rank 0, owned */
+  PetscInt     n_all;
+  double      *x, *r, *work;  /* [n_all] by canonical place, and by global number; rank 0, owned */
+} LhsGs;
+
+static PetscErrorCode Drop(LhsGs *g)
+{
+  PetscFunctionBegin;
+  PetscCall(MatDestroy(&g->A));
+  PetscCall(PetscFree2(g->count, g->first));
+  PetscCall(PetscFree4(g->order, g->x, g->r, g->work));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Canonical place of each owned equation */
+static PetscErrorCode Places(MeritSolver s, PetscInt *place)
+{
+  int64_t base = 0;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < s->n_terms; k++) {
+    const MeritTermView *t = &s->term[k];
+
+    for (int64_t i = 0; i < (int64_t)t->n_owned * t->n_eq; i++)
+      place[t->eq_owned + i] = (PetscInt)(base + t->canonical[i / t->n_eq] * t->n_eq + i % t->n_eq);
+    base += t->n_levels * t->n_eq;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* How many equations each rank has, and where each of them stands in canonical order, for rank 0. Levels without an equation have no place */
+static PetscErrorCode Order(MeritSolver s, LhsGs *g)
+{
+  PetscMPIInt n = (PetscMPIInt)s->n, n_all;
+  PetscInt   *place, *all = NULL, *at = NULL, most = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(&n, &n_all, 1, MPI_INT, MPI_SUM, s->comm));
+  g->n_all = g->rank ? 0 : n_all;
+  PetscCall(PetscCalloc2(g->size, &g->count, g->size, &g->first));
+  PetscCall(PetscMalloc4(g->n_all + 1, &g->order, g->n_all + 1, &g->x, g->n_all + 1, &g->r, g->n_all + 1, &g->work));
+  PetscCall(PetscMalloc1(s->n + 1, &place));
+  PetscCall(PetscMalloc1(g->n_all + 1, &all));
+  PetscCall(Places(s, place));
+  PetscCallMPI(MPI_Gather(&n, 1, MPI_INT, g->count, 1, MPI_INT, 0, s->comm));
+  for (PetscMPIInt i = 1; i < g->size && !g->rank; i++) g->first[i] = g->first[i - 1] + g->count[i - 1];
+  PetscCallMPI(MPI_Gatherv(place, n, MPIU_INT, all, g->count, g->first, MPIU_INT, 0, s->comm));
+  for (PetscInt i = 0; i < g->n_all; i++) most = PetscMax(most, all[i] + 1);
+  PetscCall(PetscMalloc1(most + 1, &at));
+  for (PetscInt i = 0; i < most; i++) at[i] = -1;
+  for (PetscInt i = 0; i < g->n_all; i++) at[all[i]] = i;
+  for (PetscInt i = 0, n_placed = 0; i < most; i++)
+    if (at[i] >= 0) g->order[n_placed++] = at[i];
+  PetscCall(PetscFree(at));
+  PetscCall(PetscFree(all));
+  PetscCall(PetscFree(place));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Form C and bring all of it to rank 0 */
+static PetscErrorCode Gather(MeritSolver s, LhsGs *g)
+{
+  MeritModel model;
+  Mat        C, *part;
+  IS         all;
+
+  PetscFunctionBegin;
+  PetscCall(Drop(g));
+  PetscCall(MeritMMEGetModel(s->C, &model));
+  g->state = MeritModelState(model);
+  PetscCall(DirectAssemble(s, true, &C));
+  PetscCall(Order(s, g));
+  PetscCall(ISCreateGeneral(PETSC_COMM_SELF, g->n_all, g->order, PETSC_COPY_VALUES, &all));
+  PetscCall(MatCreateSubMatrices(C, 1, &all, &all, MAT_INITIAL_MATRIX, &part));
+  g->A = part[0];
+  PetscCall(PetscObjectReference((PetscObject)g->A));
+  PetscCall(MatDestroySubMatrices(1, &part));
+  PetscCall(ISDestroy(&all));
+  PetscCall(MatDestroy(&C));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Reset_LHSGS(MeritSolver s)
+{
+  LhsGs *g = (LhsGs *)s->data;
+
+  PetscFunctionBegin;
+  if (!g) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(Drop(g));
+  PetscCall(PetscFree(g));
+  s->data = NULL;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SetUp_LHSGS(MeritSolver s)
+{
+  LhsGs *g;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&g));
+  s->data = g;
+  PetscCallMPI(MPI_Comm_rank(s->comm, &g->rank));
+  PetscCallMPI(MPI_Comm_size(s->comm, &g->size));
+  PetscCall(Gather(s, g));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Owned values of all ranks -> canonical places on rank 0 */
+static PetscErrorCode ToRoot(MeritSolver s, LhsGs *g, const double *owned, double *all)
+{
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Gatherv(owned, (PetscMPIInt)s->n, MPI_DOUBLE, g->work, g->count, g->first, MPI_DOUBLE, 0, s->comm));
+  for (PetscInt i = 0; i < g->n_all; i++) all[i] = g->work[g->order[i]];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode FromRoot(MeritSolver s, LhsGs *g, const double *all, double *owned)
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < g->n_all; i++) g->work[g->order[i]] = all[i];
+  PetscCallMPI(MPI_Scatterv(g->work, g->count, g->first, MPI_DOUBLE, owned, (PetscMPIInt)s->n, MPI_DOUBLE, 0, s->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One sweep on rank 0 */
+static PetscErrorCode SweepRoot(MeritSolver s, LhsGs *g)
+{
+  const PetscInt    *start, *column;
+  const PetscScalar *value;
+  PetscInt           n;
+  PetscBool          done;
+
+  PetscFunctionBegin;
+  if (g->rank) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatGetRowIJ(g->A, 0, PETSC_FALSE, PETSC_FALSE, &n, &start, &column, &done));
+  PetscCall(MatSeqAIJGetArrayRead(g->A, &value));
+  for (PetscInt i = 0; i < n; i++) {
+    double sum = g->r[i], diagonal = 0.0;
+
+    for (PetscInt e = start[i]; e < start[i + 1]; e++) {
+      sum -= value[e] * g->x[column[e]];
+      if (column[e] == i) diagonal = value[e];
+    }
+    if (diagonal > 0.0) g->x[i] += s->relaxation * sum / diagonal;
+  }
+  PetscCall(MatSeqAIJRestoreArrayRead(g->A, &value));
+  PetscCall(MatRestoreRowIJ(g->A, 0, PETSC_FALSE, PETSC_FALSE, &n, &start, &column, &done));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What the sweep changed, by term and in all; x becomes the new solution */
+static PetscErrorCode Change(MeritSolver s, const double *now, double *x, MeritIteration *it)
+{
+  double *sums, dx = 0.0, xx = 0.0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(2 * (size_t)s->n_terms + 1, &sums));
+  for (int k = 0; k < s->n_terms; k++)
+    for (int32_t i = s->term[k].eq_owned; i < s->term[k].eq_owned + s->term[k].n_owned * s->term[k].n_eq; i++) {
+      sums[2 * k] += (now[i] - x[i]) * (now[i] - x[i]);
+      sums[2 * k + 1] += now[i] * now[i];
+      x[i] = now[i];
+    }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * s->n_terms, MPI_DOUBLE, MPI_SUM, s->comm));
+  for (int k = 0; k < s->n_terms; k++) {
+    dx += sums[2 * k];
+    xx += sums[2 * k + 1];
+    s->term_change[k] = sums[2 * k + 1] > 0.0 ? sqrt(sums[2 * k] / sums[2 * k + 1]) : 0.0;
+  }
+  it->change = xx > 0.0 ? sqrt(dx / xx) : 0.0;
+  PetscCall(PetscFree(sums));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Stop after this sweep? */
+static MeritStop Judge(MeritSolver s, const MeritIteration *it, double *best, int *no_better)
+{
+  const double goal = MeritSolverResidualGoal(s);
+
+  if (!isfinite(it->residual) || !isfinite(it->change)) return MERIT_STOP_BREAKDOWN;
+  if (goal > 0.0 ? it->residual <= goal : MeritSolverCriterion(s, it) <= s->rtol) return MERIT_STOP_CONVERGED;
+  *no_better = it->residual < 0.95 * *best ? 0 : *no_better + 1;
+  *best      = PetscMin(*best, it->residual);
+  if (it->change <= ROUNDING && *no_better >= NO_BETTER) return MERIT_STOP_ROUNDING_FLOOR;
+  return it->iteration >= s->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
+}
+
+static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double *x, double *q, double *now, MeritSolveResult *result)
+{
+  MeritIteration it        = {0, NAN, NAN, NAN, NULL, 0.0};
+  double         best      = INFINITY;
+  int            no_better = 0;
+
+  PetscFunctionBegin;
+  PetscCall(ToRoot(s, g, r, g->r));
+  PetscCall(ToRoot(s, g, x, g->x));
+  PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
+  for (int k = 0; k < s->n_terms; k++) s->term_change[k] = NAN;
+  PetscCall(MeritSolverReport(s, &it));
+  if (it.residual <= MeritSolverResidualGoal(s)) result->stop = MERIT_STOP_CONVERGED;
+  else if (s->max_it <= 0) result->stop = MERIT_STOP_MAX_IT;
+  while (result->stop == MERIT_STOP_NONE) {
+    PetscCall(SweepRoot(s, g));
+    PetscCall(FromRoot(s, g, g->x, now));
+    PetscCall(Change(s, now, x, &it));
+    it.iteration++;
+    PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
+    PetscCall(MeritSolverReport(s, &it));
+    result->stop = Judge(s, &it, &best, &no_better);
+  }
+  result->iterations    = it.iteration;
+  result->true_residual = it.residual;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
+{
+  LhsGs           *g     = (LhsGs *)s->data;
+  MeritSolveResult worst = *result;
+  MeritModel       model;
+  double          *one_r, *one_x, *q, *now;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMERefresh(s->C));
+  PetscCall(MeritMMEGetModel(s->C, &model));
+  if (g->state != MeritModelState(model)) PetscCall(Gather(s, g));
+  PetscCall(PetscMalloc4(s->n + 1, &one_r, s->n + 1, &one_x, s->n + 1, &q, s->n + 1, &now));
+  for (int j = 0; j < k; j++) {
+    MeritSolveResult one = *result;
+
+    for (int64_t i = 0; i < s->n; i++) {
+      one_r[i] = r[i * k + j];
+      one_x[i] = x[i * k + j];
+    }
+    PetscCall(SolveOne(s, g, one_r, one_x, q, now, &one));
+    for (int64_t i = 0; i < s->n; i++) x[i * k + j] = one_x[i];
+    if (one.stop > worst.stop) worst.stop = one.stop;
+    worst.iterations    = PetscMax(worst.iterations, one.iterations);
+    worst.true_residual = j ? PetscMax(worst.true_residual, one.true_residual) : one.true_residual;
+  }
+  *result = worst;
+  PetscCall(PetscFree4(one_r, one_x, q, now));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode View_LHSGS(MeritSolver s, PetscViewer viewer)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  relaxation %g, the left-hand side on one rank\n", s->relaxation));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+const MeritSolverOps MeritSolver_LHSGS = {"lhs_gs", SetUp_LHSGS, Solve_LHSGS, View_LHSGS, Reset_LHSGS};
