@@ -41,7 +41,7 @@ MERIT_EXTERN PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, double **bloc
 MERIT_EXTERN PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, const int **first_regressor, bool *expanded);
 /* The model of C; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model);
-/* What forming C takes: entries at most over all ranks, bytes of the fullest rank. Collective. */
-MERIT_EXTERN PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *bytes);
+/* What forming C takes: entries at most over all ranks and of the fullest rank, and bytes of that rank. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes);
 /* C formed as a MATAIJ of the same layout, for the variances of now; for direct solvers and small problems. Free with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssemble(Mat C, Mat *A);

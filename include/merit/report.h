@@ -60,11 +60,22 @@ typedef struct {
 
 /* Make a report on a model after MeritModelSetFromConfig; the model must outlive it. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report);
-/* Keys output.solutions, output.fitted and ebv.*; unknown labels are USAGE errors. Needs the formula, no data.
+/* Keys output.solutions, output.fitted, output.se and ebv.*; unknown labels are USAGE errors. Needs the formula, no data.
    Not collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job);
 /* Is fitted.tsv asked for? */
 MERIT_EXTERN bool MeritReportWantsFitted(MeritReport report);
+
+/* May standard errors and reliabilities be computed, where the solver can? (output.se, default yes) */
+MERIT_EXTERN bool MeritReportWantsErrors(MeritReport report);
+
+/* Standard errors and reliabilities: after Begin, every column of the inverse of C but those of aliased and absent equations, in any
+   order; the tables then have them. unit[n_owned] is 1 at the equation, of `term`; column[n_owned] is C^-1 unit; genomic values as for
+   MeritReportAnimals, read only where the term is genetic. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportInverseBegin(MeritReport report);
+/* One such column, see above. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const double unit[], const double column[],
+                                                     const double *const genomic_unit[], const double *const genomic_column[]);
 
 /* Summaries of the data, borrowed from the report; after MeritModelSetUp. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits);

@@ -3,7 +3,7 @@
 #include <merit/pc.h>
 
 /*
-  One interface for all solvers of C x = r: pcg (own loop on public Mat and PC), ksp (any PETSc Krylov method), gsru, cholesky.
+  One interface for all solvers of C x = r: pcg (own loop on public Mat and PC), ksp (any PETSc Krylov method), gsru, gs, lhs_gs, cholesky.
 */
 typedef struct _p_MeritSolver *MeritSolver;
 
@@ -34,16 +34,16 @@ typedef struct {
 
 /* Make a solver, pcg unless told otherwise. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver);
-/* "pcg", "ksp", "gsru", "cholesky". Copied. */
+/* "pcg", "ksp", "gsru", "gs", "lhs_gs", "cholesky". Copied. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetType(MeritSolver solver, const char type[]);
 MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C); /* takes a reference */
 /* When to stop: criterion below rtol, or max_it iterations. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCriterion criterion, double rtol, int64_t max_it);
 /* pcg, ksp: name of the PC: "auto" (default), "none", "jacobi", "merit_block" (a level's components), "merit_ped" (pedigree). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
-/* gsru: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
+/* gsru, gs, lhs_gs: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double relaxation);
-/* cholesky: most bytes per rank it may take, beyond which set-up refuses; 0 (default): what the machine has. */
+/* cholesky, lhs_gs: most bytes per rank it may take, beyond which set-up refuses; 0 (default): what the machine has. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetMemory(MeritSolver solver, double bytes);
 /* Keys solver.{type,rtol,max_it,criterion,preconditioner,relaxation,block,memory} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
    -pc_type, -ksp_type... (all -ksp_ and -pc_ options with type ksp). */
@@ -60,7 +60,7 @@ MERIT_EXTERN PetscErrorCode MeritSolverGetPreconditioner(MeritSolver solver, con
 MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonitor monitor, void *ctx);
 /* Make ready for Solve: preconditioner, colours, work space. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
-/* Solve for k right-hand sides (gsru, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
+/* Solve for k right-hand sides (gsru, gs, lhs_gs, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
 /* Print what is in use. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverView(MeritSolver solver, PetscViewer viewer);

@@ -1,5 +1,6 @@
 /* merit solve: best linear unbiased estimates and predictions with known variances. */
 #include "cli.h"
+#include "solve_impl.h"
 #include <math.h>
 #include <merit/file.h>
 #include <merit/log.h>
@@ -8,6 +9,7 @@
 #include <merit/report.h>
 #include <merit/solver.h>
 #include <omp.h>
+#include <string.h>
 
 /* Everything a run holds, so that one place frees it */
 typedef struct {
@@ -122,23 +124,19 @@ static PetscErrorCode Equations(Solve *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genomic values of every SNP term for animals.tsv; freed by the caller */
-static PetscErrorCode GenomicValues(Solve *s, double ***genomic)
+static bool Converged(const Solve *s)
 {
-  const MeritFormula *formula = MeritModelFormula(s->model);
-  MeritGenotypes      geno    = MeritModelGenotypes(s->model);
-  int                 grid_rows, grid_cols;
-  int64_t             row_first, n_rows;
-  int32_t             col_first, n_cols;
+  return s->result.stop == MERIT_STOP_CONVERGED || s->result.stop == MERIT_STOP_ROUNDING_FLOOR;
+}
 
+/* Standard errors and reliabilities come with a factor only */
+static PetscErrorCode Errors(Solve *s)
+{
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(formula->n_terms, genomic));
-  for (int t = 0; t < formula->n_terms; t++) {
-    if (formula->term[t].kind != MERIT_TERM_SNP) continue;
-    PetscCall(MeritGenotypesTile(geno, &grid_rows, &grid_cols, &row_first, &n_rows, &col_first, &n_cols));
-    PetscCall(PetscMalloc1((size_t)n_rows * (size_t)formula->term[t].n_components, &(*genomic)[t]));
-    PetscCall(MeritMMEGenomicValues(s->C, t, s->x, (*genomic)[t]));
-  }
+  if (strcmp(s->type, "cholesky") || !MeritReportWantsErrors(s->report) || !Converged(s)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritPhaseBegin("inverse"));
+  PetscCall(SolveInverse(s->model, s->C, s->solver, s->report));
+  PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -147,10 +145,9 @@ static PetscErrorCode Animals(Solve *s)
   double **genomic;
 
   PetscFunctionBegin;
-  PetscCall(GenomicValues(s, &genomic));
+  PetscCall(SolveGenomicValues(s->model, s->C, s->x, &genomic));
   PetscCall(MeritReportAnimals(s->report, s->out, s->x, (const double *const *)genomic));
-  for (int t = 0; t < MeritModelFormula(s->model)->n_terms; t++) PetscCall(PetscFree(genomic[t]));
-  PetscCall(PetscFree(genomic));
+  PetscCall(SolveGenomicFree(s->model, &genomic));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -180,11 +177,6 @@ static const char *State(MeritStop stop)
   default:
     return "not converged";
   }
-}
-
-static bool Converged(const Solve *s)
-{
-  return s->result.stop == MERIT_STOP_CONVERGED || s->result.stop == MERIT_STOP_ROUNDING_FLOOR;
 }
 
 static PetscErrorCode Write(Solve *s)
@@ -270,6 +262,7 @@ PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
   PetscCall(Prepare(&s));
   PetscCall(OpenOutput(&s));
   PetscCall(Equations(&s));
+  PetscCall(Errors(&s));
   PetscCall(Write(&s));
   PetscCall(MeritReportDestroy(&s.report));
   PetscCall(MeritSolverDestroy(&s.solver));

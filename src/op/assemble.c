@@ -4,7 +4,8 @@
 /* Columns of the operator formed at once; bytes an entry takes while the matrix is put together, and in it */
 enum { COLUMNS = 16, BYTES = 64 };
 
-/* Contributions to entries of C, by global equations; those of one entry are added up. Counted only while row is NULL */
+/* Contributions to entries of C, by global equations; those of one entry are added up. Counted only while
+   row is NULL */
 typedef struct {
   PetscCount n;
   PetscInt  *row, *column; /* [n]; owned */
@@ -27,7 +28,10 @@ typedef struct {
 } Assembly;
 
 /* Terms all of whose levels meet: their columns are taken from the operator */
-static bool IsDense(const MeritTermView *t) { return t->kind == MERIT_TERM_SNP || t->kind == MERIT_TERM_RIDGE; }
+static bool IsDense(const MeritTermView *t)
+{
+  return t->kind == MERIT_TERM_SNP || t->kind == MERIT_TERM_RIDGE;
+}
 
 static void Add(Triplets *t, PetscInt row, PetscInt column, double value)
 {
@@ -49,7 +53,8 @@ static int32_t LevelEquation(const MeritTermView *t, int32_t slot)
 }
 
 /* What one regressor of a term has in a record */
-static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritDesignView *d, int n_traits, int32_t record, Coefficient *list)
+static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritDesignView *d, int n_traits,
+                         int32_t record, Coefficient *list)
 {
   const double value = d->value ? d->value[record] : 1.0;
   int          n     = 0;
@@ -62,7 +67,8 @@ static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritD
 
     if (c < 0) continue;
     if (!t->L) list[n++] = (Coefficient){a->equation[eq + c], trait, value};
-    for (int e = 0; t->L && e < t->n_eq; e++) list[n++] = (Coefficient){a->equation[eq + e], trait, value * t->L[c * t->n_eq + e]};
+    for (int e = 0; t->L && e < t->n_eq; e++)
+      list[n++] = (Coefficient){a->equation[eq + e], trait, value * t->L[c * t->n_eq + e]};
   }
   return n;
 }
@@ -83,7 +89,7 @@ static void AddRecords(Assembly *a)
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) {
         const Coefficient *p = &a->list[i], *q = &a->list[j];
-        const double       r = R[p->trait * n_traits + q->trait] * (root ? root[p->trait] * root[q->trait] : 1.0);
+        const double r = R[p->trait * n_traits + q->trait] * (root ? root[p->trait] * root[q->trait] : 1.0);
 
         if (r != 0.0) Add(&a->t, p->equation, q->equation, p->value * r * q->value);
       }
@@ -124,13 +130,17 @@ static void AddSparse(Assembly *a)
     const MeritTermView *t = &a->mme->term[k];
 
     if (!t->n_eq || t->kind == MERIT_TERM_FIXED || IsDense(t)) continue;
-    if (t->kind == MERIT_TERM_PED) AddPedigree(a, t);
-    else AddLevels(a, t);
+    if (t->kind == MERIT_TERM_PED)
+      AddPedigree(a, t);
+    else
+      AddLevels(a, t);
   }
-  for (int32_t i = 0; i < a->mme->n_pinned; i++) Add(&a->t, a->first + a->mme->pinned[i], a->first + a->mme->pinned[i], 1.0);
+  for (int32_t i = 0; i < a->mme->n_pinned; i++)
+    Add(&a->t, a->first + a->mme->pinned[i], a->first + a->mme->pinned[i], 1.0);
 }
 
-/* Entries of this rank's rows in n columns of a dense term, and their mirror images in other terms' columns */
+/* Entries of this rank's rows in n columns of a dense term, and their mirror images in other terms'
+   columns */
 static void AddColumns(Assembly *a, int n, const PetscInt column[], const double *Y)
 {
   for (int k = 0; k < a->mme->n_terms; k++) {
@@ -165,7 +175,7 @@ static PetscErrorCode AddDense(Mat C, Assembly *a, const MeritTermView *t)
       const int64_t j = t->canonical[i / t->n_eq] * t->n_eq + i % t->n_eq - first;
 
       if (j < 0 || j >= n) continue;
-      column[j]                            = a->equation[t->eq_owned + i];
+      column[j]                          = a->equation[t->eq_owned + i];
       X[(t->eq_owned + i) * COLUMNS + j] = 1.0;
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, column, n, MPIU_INT, MPI_MAX, a->mme->comm));
@@ -203,7 +213,8 @@ static PetscErrorCode Begin(Mat C, Assembly *a)
   PetscCall(MeritModelLayout(mme->model, NULL, NULL, &first, NULL, NULL));
   a->first = (PetscInt)first;
   PetscCall(PetscMalloc1(mme->n_local + 1, &a->equation));
-  for (int32_t i = 0; i < mme->n_owned; i++) a->equation[i] = mme->eq_state[i] == MERIT_EQ_OK ? a->first + i : -1;
+  for (int32_t i = 0; i < mme->n_owned; i++)
+    a->equation[i] = mme->eq_state[i] == MERIT_EQ_OK ? a->first + i : -1;
   PetscCall(PetscSFBcastBegin(mme->halo, MPIU_INT, a->equation, a->equation + mme->n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(mme->halo, MPIU_INT, a->equation, a->equation + mme->n_owned, MPI_REPLACE));
   for (int k = 0; k < mme->n_terms; k++)
@@ -230,9 +241,10 @@ static PetscErrorCode End(Assembly *a)
 
   Output Parameters:
 + entries - contributions to entries of C over all ranks, an upper bound for its entries
-- bytes   - of the fullest rank, while the matrix is put together
+. most    - the same of the fullest rank
+- bytes   - of that rank, while the matrix is put together
 @*/
-PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *bytes)
+PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes)
 {
   Assembly a = {0};
   int64_t  n;
@@ -242,8 +254,8 @@ PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *bytes)
   n = (int64_t)a.t.n;
   PetscCall(End(&a));
   PetscCallMPI(MPI_Allreduce(&n, entries, 1, MPI_INT64_T, MPI_SUM, a.mme->comm));
-  PetscCallMPI(MPI_Allreduce(&n, bytes, 1, MPI_INT64_T, MPI_MAX, a.mme->comm));
-  *bytes *= BYTES;
+  PetscCallMPI(MPI_Allreduce(&n, most, 1, MPI_INT64_T, MPI_MAX, a.mme->comm));
+  *bytes = *most * BYTES;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

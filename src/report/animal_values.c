@@ -88,7 +88,7 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
   PetscCall(MeritPedigreeSize(MeritModelPedigree(report->model), &n_animals, &no_line, &duplicates));
   PetscCall(PetscMalloc2((size_t)view->n_owned * (size_t)width, &rows, width, &column));
   PetscCall(PetscCalloc1(view->n_owned, &count));
-  if (t == AnimalsFirstTerm(report)) PetscCall(CountInPedigree(report, view, count));
+  if (!a->counted && t == AnimalsFirstTerm(report)) PetscCall(CountInPedigree(report, view, count));
   column[0] = 0;
   for (int v = 0; v < a->n_values; v++)
     if (a->value[v].term == t) column[a->value[v].component + 1] = v + 1;
@@ -149,7 +149,7 @@ static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomi
   PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
   PetscCall(MeritGenotypesTile(geno, &grid_rows, &grid_cols, &row_first, &n_rows, &col_first, &n_cols));
   PetscCall(PetscCalloc1(n_rows, &count));
-  if (t == AnimalsFirstTerm(report)) PetscCall(CountInGenotypes(report, t, n_rows, count));
+  if (!a->counted && t == AnimalsFirstTerm(report)) PetscCall(CountInGenotypes(report, t, n_rows, count));
   PetscCall(PetscMalloc3((size_t)(n_rows * width), &rows, n_rows, &number, width, &column));
   column[0] = 0;
   for (int v = 0; v < a->n_values; v++)
@@ -198,7 +198,8 @@ PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const geno
   for (int t = 0; t < report->formula->n_terms; t++)
     if (report->formula->term[t].kind == MERIT_TERM_SNP) PetscCall(GenomicTerm(report, t, genomic[t], a));
   if (!MeritModelPedigree(report->model)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PedigreeNumbers(report, a));
+  if (!a->numbered) PetscCall(PedigreeNumbers(report, a));
+  a->numbered = true;
   PetscCall(MeritPedigreeSize(MeritModelPedigree(report->model), &n_animals, &no_line, &duplicates));
   PetscCall(PetscMalloc1(a->width, &column));
   column[width++] = 0;

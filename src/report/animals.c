@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Tables of this rank's blocks: NaN, but no records yet */
-static PetscErrorCode Allocate(MeritReport report, Animals *a)
+/* AnimalsCreate - See the header. Collective. */
+PetscErrorCode AnimalsCreate(MeritReport report, Animals *a)
 {
   MeritPedigree  ped  = MeritModelPedigree(report->model);
   MeritGenotypes geno = MeritModelGenotypes(report->model);
@@ -12,6 +12,7 @@ static PetscErrorCode Allocate(MeritReport report, Animals *a)
   int32_t        n_snps, n_used;
 
   PetscFunctionBegin;
+  PetscCall(AnimalsColumns(report, a));
   if (ped) PetscCall(MeritPedigreeParents(ped, &a->ped_first, &a->n_ped, &sire, &dam));
   if (geno) {
     PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
@@ -23,6 +24,15 @@ static PetscErrorCode Allocate(MeritReport report, Animals *a)
   for (int64_t i = 0; i < a->n_ped * a->width; i++) a->ped[i] = i % a->width ? NAN : 0;
   for (int64_t i = 0; i < a->n_geno * a->width; i++) a->geno[i] = i % a->width ? NAN : 0;
   for (int64_t i = 0; i < a->n_geno; i++) a->number[i] = -1;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode AnimalsDestroy(Animals *a)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree3(a->ped, a->geno, a->number));
+  PetscCall(PetscFree(a->value));
+  PetscCall(PetscFree(a->column));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -44,8 +54,8 @@ static PetscErrorCode Header(const Animals *a, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Breeding values of one row; a sum is NA where one of its parts is */
-static PetscErrorCode Values(const Animals *a, const double row[], MeritText *text)
+/* Breeding values of one row, and their reliabilities; a sum is NA where one of its parts is */
+static PetscErrorCode Values(MeritReport report, const Animals *a, const double row[], int64_t number, double inbreeding, MeritText *text)
 {
   PetscFunctionBegin;
   for (int c = 0; c < a->n_columns; c++) {
@@ -54,7 +64,8 @@ static PetscErrorCode Values(const Animals *a, const double row[], MeritText *te
     for (int k = 0; k < a->column[c].n; k++) sum += row[1 + a->column[c].value[k]];
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(MeritTextAddReal(text, sum));
-    PetscCall(MeritTextAddBytes(text, "\tNA", 3));
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    PetscCall(MeritTextAddReal(text, ReportReliability(report, number, c, inbreeding)));
   }
   PetscCall(MeritTextAddBytes(text, "\n", 1));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -94,7 +105,7 @@ static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritTe
     PetscCall(Count(report, a->ped[i * a->width], text));
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(MeritTextAddInteger(text, n_offspring[i]));
-    PetscCall(Values(a, a->ped + i * a->width, text));
+    PetscCall(Values(report, a, a->ped + i * a->width, i, F[i], text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -117,7 +128,7 @@ static PetscErrorCode GenotypeRows(MeritReport report, const Animals *a, MeritTe
     PetscCall(MeritTextAddBytes(text, "\tNA", 3));
     PetscCall(Count(report, a->geno[i * a->width], text));
     PetscCall(MeritTextAddBytes(text, "\tNA", 3));
-    PetscCall(Values(a, a->geno + i * a->width, text));
+    PetscCall(Values(report, a, a->geno + i * a->width, a->n_ped + i, 0.0, text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -157,14 +168,11 @@ PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const dou
     PetscFunctionReturn(PETSC_SUCCESS);
   if (MeritModelPedigree(report->model)) PetscCall(MeritPedigreeSetUp(MeritModelPedigree(report->model)));
   PetscCall(ReportComponents(report, x, &u));
-  PetscCall(AnimalsColumns(report, &a));
-  PetscCall(Allocate(report, &a));
+  PetscCall(AnimalsCreate(report, &a));
   PetscCall(AnimalsPedigreeValues(report, u, &a));
   if (MeritModelGenotypes(report->model)) PetscCall(AnimalsGenomicValues(report, genomic, &a));
   PetscCall(Write(report, out, &a));
-  PetscCall(PetscFree3(a.ped, a.geno, a.number));
-  PetscCall(PetscFree(a.value));
-  PetscCall(PetscFree(a.column));
+  PetscCall(AnimalsDestroy(&a));
   PetscCall(PetscFree(u));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

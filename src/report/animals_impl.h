@@ -27,9 +27,14 @@ typedef struct {
   int64_t       ped_first, n_ped, geno_first, n_geno;
   double       *ped, *geno; /* [n_ped * width], [n_geno * width] */
   int64_t      *number;     /* [n_geno] pedigree number of a genotyped animal, -1 none */
+  bool          numbered;   /* number is there */
+  bool          counted;    /* records need not be counted */
 } Animals;
 
 PETSC_INTERN PetscErrorCode AnimalsColumns(MeritReport report, Animals *a);
+/* Columns, and tables of this rank's blocks: NaN, but no records yet */
+PETSC_INTERN PetscErrorCode AnimalsCreate(MeritReport report, Animals *a);
+PETSC_INTERN PetscErrorCode AnimalsDestroy(Animals *a);
 /* Values of pedigree terms and counts of records to the blocks */
 PETSC_INTERN PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Animals *a);
 /* Values of SNP terms to the blocks of genotyped animals, and from there to the pedigree's */

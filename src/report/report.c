@@ -10,6 +10,7 @@ PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
   PetscFunctionBegin;
   PetscCall(PetscNew(&r));
   r->model   = model;
+  r->errors  = true;
   r->comm    = MeritModelComm(model);
   r->formula = MeritModelFormula(model);
   PetscCallMPI(MPI_Comm_rank(r->comm, &r->rank));
@@ -21,7 +22,7 @@ PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
 /*@
   MeritReportSetFromConfig - Take from the job what is to be written.
 
-  Not collective, every rank alike. Keys: `output.solutions` (all, fixed, none), `output.fitted`, `ebv` (name:
+  Not collective, every rank alike. Keys: `output.solutions` (all, fixed, none), `output.fitted`, `output.se`, `ebv` (name:
   sum of labels of genetic terms). Raises USAGE errors at the node's place, before any data are read.
 @*/
 PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
@@ -34,6 +35,7 @@ PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
   PetscCall(MeritConfigChoice(job, "output.solutions", 3, words, &choice));
   report->solutions = (ReportChoice)choice;
   PetscCall(MeritConfigBool(job, "output.fitted", &report->fitted));
+  PetscCall(MeritConfigBool(job, "output.se", &report->errors));
   ebv = MeritNodeFind(job, "ebv");
   if (ebv) PetscCall(ReportSumsParse(report, ebv));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -41,6 +43,9 @@ PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
 
 /* MeritReportWantsFitted - Is fitted.tsv asked for? Not collective. */
 bool MeritReportWantsFitted(MeritReport report) { return report->fitted; }
+
+/* MeritReportWantsErrors - May standard errors be computed where the solver can? Not collective. */
+bool MeritReportWantsErrors(MeritReport report) { return report->errors; }
 
 const char *ReportComponentName(const MeritTermSpec *term, int component)
 {
@@ -84,6 +89,7 @@ PetscErrorCode MeritReportDestroy(MeritReport *report)
   PetscCall(PetscFree(r->counts));
   PetscCall(PetscFree(r->count_text));
   PetscCall(PetscFree(r->start));
+  PetscCall(ReportInverseDestroy(&r->inverse));
   MeritTextFree(&r->steps);
   PetscCall(PetscFree(*report));
   PetscFunctionReturn(PETSC_SUCCESS);

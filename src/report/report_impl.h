@@ -13,13 +13,16 @@ typedef struct {
   } part[16];
 } ReportSum;
 
+typedef struct _ReportInverse ReportInverse; /* inverse.c */
+
 struct _p_MeritReport {
   MPI_Comm             comm;
   PetscMPIInt          rank, size;
   MeritModel           model;   /* borrowed */
   const MeritFormula  *formula; /* borrowed from the model */
   ReportChoice         solutions;
-  bool                 fitted;
+  bool                 fitted, errors; /* asked for */
+  ReportInverse       *inverse;        /* sums over the columns of the inverse; owned, NULL: none came */
   int                  n_sums;
   ReportSum           *sum;    /* [n_sums]; owned */
   MeritTraitSummary   *traits; /* owned, NULL until asked for; likewise the next two */
@@ -59,3 +62,8 @@ PETSC_INTERN PetscErrorCode ReportAddField(MeritText *text, const char at[], siz
 PETSC_INTERN PetscErrorCode ReportResolve(MPI_Comm comm, const char path[], const char name[], char **resolved);
 /* Parse the node `ebv` against the formula */
 PETSC_INTERN PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv);
+PETSC_INTERN PetscErrorCode ReportInverseDestroy(ReportInverse **inverse);
+/* Standard errors of the components of owned levels; owned by the caller, NULL without an inverse */
+PETSC_INTERN PetscErrorCode ReportErrors(MeritReport report, double **errors);
+/* Reliability of a column of animals.tsv for a row of this rank: pedigree animals, then genotyped ones. NaN: not known */
+PETSC_INTERN double ReportReliability(MeritReport report, int64_t row, int column, double inbreeding);

@@ -1,11 +1,12 @@
 #include "report_impl.h"
+#include <math.h>
 #include <string.h>
 
 static const char *const header = "trait\tterm\tcomponent\tlevel\tn\tsolution\tse\tstatus\n";
 
 /* One row: trait, term, component, level, n, solution, se, status */
 static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, const char *component,
-                          const char *level, size_t length, int64_t n, double solution, uint8_t state)
+                          const char *level, size_t length, int64_t n, double solution, double error, uint8_t state)
 {
   bool aliased = state == MERIT_EQ_ALIASED;
 
@@ -24,19 +25,23 @@ static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, 
     PetscCall(MeritTextAddBytes(text, "NA", 2));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(MeritTextAddReal(text, aliased ? 0 : solution));
-  PetscCall(MeritTextAddBytes(text, aliased ? "\tNA\taliased\n" : "\tNA\tok\n", aliased ? 12 : 7));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscCall(MeritTextAddReal(text, aliased ? NAN : error));
+  PetscCall(MeritTextAddBytes(text, aliased ? "\taliased\n" : "\tok\n", aliased ? 9 : 4));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Term(MeritReport report, int t, const double u[], MeritText *text)
+/* errors: of all components like u, NULL: not known */
+static PetscErrorCode Term(MeritReport report, int t, const double u[], const double errors[], MeritText *text)
 {
   const MeritTermSpec *spec = &report->formula->term[t];
-  ReportBlock          block;
+  ReportBlock          block, se = {0};
   int64_t             *number, *start;
   char                *at;
 
   PetscFunctionBegin;
   PetscCall(ReportBlockCreate(report, t, u, &block));
+  if (errors) PetscCall(ReportBlockCreate(report, t, errors, &se));
   PetscCall(PetscMalloc1(block.n, &number));
   for (int64_t i = 0; i < block.n; i++) number[i] = block.first + i;
   PetscCall(MeritModelLabels(report->model, t, block.n, number, &at, &start));
@@ -47,12 +52,13 @@ static PetscErrorCode Term(MeritReport report, int t, const double u[], MeritTex
       if (block.state[k] == MERIT_EQ_ABSENT) continue;
       PetscCall(Row(text, report->formula->trait[spec->component[c].trait], spec->label,
                     ReportComponentName(spec, c), at + start[i], (size_t)(start[i + 1] - start[i]),
-                    block.observed[k], block.u[k], block.state[k]));
+                    block.observed[k], block.u[k], errors ? fabs(se.u[k]) : NAN, block.state[k]));
     }
   PetscCall(PetscFree(at));
   PetscCall(PetscFree(start));
   PetscCall(PetscFree(number));
   PetscCall(ReportBlockDestroy(&block));
+  if (errors) PetscCall(ReportBlockDestroy(&se));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -65,20 +71,22 @@ static PetscErrorCode Term(MeritReport report, int t, const double u[], MeritTex
 @*/
 PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[])
 {
-  double *u;
+  double *u, *errors;
 
   PetscFunctionBegin;
   if (report->solutions == REPORT_NONE) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(ReportComponents(report, x, &u));
+  PetscCall(ReportErrors(report, &errors));
   PetscCall(MeritOutputWrite(out, "solutions.tsv", header, NULL, 0));
   for (int t = 0; t < report->formula->n_terms; t++) {
     MeritText text = {0};
 
     if (report->solutions == REPORT_FIXED && report->formula->term[t].kind != MERIT_TERM_FIXED) continue;
-    PetscCall(Term(report, t, u, &text));
+    PetscCall(Term(report, t, u, errors, &text));
     PetscCall(MeritOutputWrite(out, "solutions.tsv", NULL, text.at, (int64_t)text.n));
     MeritTextFree(&text);
   }
   PetscCall(PetscFree(u));
+  PetscCall(PetscFree(errors));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,6 +1,6 @@
 /*
-  C formed and factored by MUMPS (Amestoy et al. 2001), distributed over the ranks. A block of SNPs is one dense front of the factor. One
-  step of refinement with the operator's own residual.
+  C formed and factored by MUMPS (Amestoy et al. 2001), distributed over the ranks; or as a dense matrix where most
+  of it is one. One step of refinement with the operator's own residual.
 */
 #include "direct_impl.h"
 #include <math.h>
@@ -9,20 +9,31 @@
 static const double ROUNDING = 1e-6;
 
 typedef struct {
-  Mat      A, F; /* owned */
-  uint64_t state; /* of the model, for which they are */
-  Mat      B, X; /* right-hand sides and solutions, for k of them; owned */
-  int      k;
+  Mat            A, F;  /* owned */
+  uint64_t       state; /* of the model, for which they are */
+  CholeskyDense *dense; /* in place of A and F, or NULL; owned */
+  Mat            B, X;  /* right-hand sides and solutions, for k of them; owned */
+  int            k;
 } Cholesky;
 
 static PetscErrorCode Drop(Cholesky *c)
 {
   PetscFunctionBegin;
+  PetscCall(CholeskyDenseDestroy(&c->dense));
   PetscCall(MatDestroy(&c->A));
   PetscCall(MatDestroy(&c->F));
   PetscCall(MatDestroy(&c->B));
   PetscCall(MatDestroy(&c->X));
   c->k = 0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Singular(void)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                       "the equations are singular to rounding, so solver cholesky cannot factor them: fixed "
+                       "effects of the model depend on each other"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -37,11 +48,13 @@ static PetscErrorCode Judge(const Cholesky *c)
   PetscCall(MatMumpsGetInfog(c->F, 12, &negative));
   PetscCall(MatMumpsGetInfog(c->F, 1, &code));
   if (error == MAT_FACTOR_OUTMEMORY)
-    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "not enough memory for the factor of solver cholesky; use more nodes, or solver pcg"));
-  if (error == MAT_FACTOR_NUMERIC_ZEROPIVOT || (!error && negative > 0))
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "the equations are singular to rounding, so solver cholesky cannot factor them: fixed effects of the model depend on each other"));
-  if (error) PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "MUMPS could not factor the equations: its code is %" PetscInt_FMT, code));
+    PetscCall(
+        MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
+                   "not enough memory for the factor of solver cholesky; use more nodes, or solver pcg"));
+  if (error == MAT_FACTOR_NUMERIC_ZEROPIVOT || (!error && negative > 0)) PetscCall(Singular());
+  if (error)
+    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
+                         "MUMPS could not factor the equations: its code is %" PetscInt_FMT, code));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -51,11 +64,20 @@ static PetscErrorCode Factor(MeritSolver s, Cholesky *c)
   MeritModel    model;
   MatFactorInfo info;
   PetscInt      megabytes;
+  bool          dense, equations, definite;
 
   PetscFunctionBegin;
+  PetscCall(MeritMatIsMME(s->C, &equations));
+  PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "cholesky needs the mixed model equations of a model");
   PetscCall(Drop(c));
   PetscCall(MeritMMEGetModel(s->C, &model));
   c->state = MeritModelState(model);
+  PetscCall(CholeskyDenseFits(s, &dense));
+  if (dense) {
+    PetscCall(CholeskyDenseFactor(s, &c->dense, &definite));
+    if (!definite) PetscCall(Singular());
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(DirectAssemble(s, false, &c->A));
   PetscCall(MatGetFactor(c->A, MATSOLVERMUMPS, MAT_FACTOR_CHOLESKY, &c->F));
   PetscCall(MatFactorInfoInitialize(&info));
@@ -113,6 +135,10 @@ static PetscErrorCode Substitute(MeritSolver s, Cholesky *c, int k, const double
   const double *y;
 
   PetscFunctionBegin;
+  if (c->dense) {
+    PetscCall(CholeskyDenseSubstitute(s, c->dense, k, q, x));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(Room(s, c, k));
   PetscCall(MatDenseGetLDA(c->B, &lda));
   PetscCall(MatDenseGetArrayWrite(c->B, &b));
@@ -130,8 +156,10 @@ static PetscErrorCode Substitute(MeritSolver s, Cholesky *c, int k, const double
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* From 0, whatever the start: the factor needs none. Refined once, and kept only where that lowers the residual */
-static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
+/* From 0, whatever the start: the factor needs none. Refined once, and kept only where that lowers the
+   residual */
+static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], double x[],
+                                     MeritSolveResult *result)
 {
   Cholesky      *c  = (Cholesky *)s->data;
   MeritIteration it = {1, NAN, NAN, NAN, NULL, 0.0};
@@ -158,8 +186,11 @@ static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], dou
   for (int i = 0; i < s->n_terms; i++) s->term_change[i] = NAN;
   it.residual        = result->true_residual;
   result->iterations = 1;
-  if (it.residual <= MeritSolverResidualGoal(s) || (MeritSolverResidualGoal(s) <= 0.0 && it.residual < ROUNDING)) result->stop = MERIT_STOP_CONVERGED;
-  else result->stop = it.residual < ROUNDING ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
+  if (it.residual <= MeritSolverResidualGoal(s) ||
+      (MeritSolverResidualGoal(s) <= 0.0 && it.residual < ROUNDING))
+    result->stop = MERIT_STOP_CONVERGED;
+  else
+    result->stop = it.residual < ROUNDING ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
   PetscCall(MeritSolverReport(s, &it));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -169,8 +200,12 @@ static PetscErrorCode View_Cholesky(MeritSolver s, PetscViewer viewer)
   const Cholesky *c = (const Cholesky *)s->data;
 
   PetscFunctionBegin;
-  PetscCall(MatView(c->F, viewer));
+  if (c->F)
+    PetscCall(MatView(c->F, viewer));
+  else
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  a dense factor on one rank\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const MeritSolverOps MeritSolver_Cholesky = {"cholesky", SetUp_Cholesky, Solve_Cholesky, View_Cholesky, Reset_Cholesky};
+const MeritSolverOps MeritSolver_Cholesky = {"cholesky", SetUp_Cholesky, Solve_Cholesky, View_Cholesky,
+                                             Reset_Cholesky};

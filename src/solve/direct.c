@@ -2,7 +2,8 @@
 #include "direct_impl.h"
 #include <merit/memory.h>
 
-/* DirectRefuse - See the header. Errors: USAGE where solver.memory sets the limit, SYSTEM where the machine does. Collective. */
+/* DirectRefuse - See the header. Errors: USAGE where solver.memory sets the limit, SYSTEM where the
+   machine does. Collective. */
 PetscErrorCode DirectRefuse(MeritSolver s, const char what[], double bytes)
 {
   char   size[2][32];
@@ -13,30 +14,51 @@ PetscErrorCode DirectRefuse(MeritSolver s, const char what[], double bytes)
   MeritBytesText(bytes, sizeof(size[0]), size[0]);
   MeritBytesText(s->memory, sizeof(size[1]), size[1]);
   if (s->memory > 0 && bytes > s->memory)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.memory", "%s of solver %s needs %s per rank, more than %s; use more ranks, or solver pcg",
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.memory",
+                         "%s of solver %s needs %s per rank, more than %s; use more ranks, or solver pcg",
                          what, s->ops->name, size[0], size[1]));
   if (s->memory > 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritMemoryAvailable(s->comm, &available, &on_node));
   MeritBytesText(available, sizeof(size[1]), size[1]);
   if (available >= 0 && bytes > available)
-    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "%s of solver %s needs %s per rank, but a node has %s for each of its ranks; use more nodes, or solver pcg",
+    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
+                         "%s of solver %s needs %s per rank, but a node has %s for each of its ranks; use "
+                         "more nodes, or solver pcg",
                          what, s->ops->name, size[0], size[1]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* DirectRoom - See the header. Collective. */
+PetscErrorCode DirectRoom(MeritSolver s, double *bytes)
+{
+  int on_node;
+
+  PetscFunctionBegin;
+  *bytes = s->memory;
+  if (!(s->memory > 0)) PetscCall(MeritMemoryAvailable(s->comm, bytes, &on_node));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* DirectAssemble - See the header. Collective. */
 PetscErrorCode DirectAssemble(MeritSolver s, bool gather, Mat *A)
 {
-  int64_t entries, bytes;
+  int64_t entries, most, bytes;
   char    what[96];
   bool    equations;
 
   PetscFunctionBegin;
   PetscCall(MeritMatIsMME(s->C, &equations));
-  PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "%s needs the mixed model equations of a model", s->ops->name);
-  PetscCall(MeritMMEAssembledSize(s->C, &entries, &bytes));
+  PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "%s needs the mixed model equations of a model",
+             s->ops->name);
+  PetscCall(MeritMMEAssembledSize(s->C, &entries, &most, &bytes));
+  if (sizeof(PetscInt) < sizeof(int64_t) && (gather ? entries : most) > INT32_MAX)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.type",
+                         "solver %s would have %lld entries on one rank, too many for a build on PETSc with "
+                         "32-bit indices; use more ranks, libmerit64, or solver pcg",
+                         s->ops->name, (long long)(gather ? entries : most)));
   if (gather) bytes += entries * (int64_t)(sizeof(PetscInt) + sizeof(PetscScalar));
-  PetscCall(PetscSNPrintf(what, sizeof(what), "the left-hand side with %lld entries at most", (long long)entries));
+  PetscCall(
+      PetscSNPrintf(what, sizeof(what), "the left-hand side with %lld entries at most", (long long)entries));
   PetscCall(DirectRefuse(s, what, (double)bytes));
   PetscCall(MeritMMEAssemble(s->C, A));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -7,3 +7,15 @@
 PetscErrorCode DirectAssemble(MeritSolver solver, bool gather, Mat *A);
 /* Refuse what needs more bytes on the fullest rank than solver.memory or the machine give; `what` needs them. Collective. */
 PetscErrorCode DirectRefuse(MeritSolver solver, const char what[], double bytes);
+/* Bytes a rank may take: solver.memory, or what the machine has; -1 not known. Collective. */
+PetscErrorCode DirectRoom(MeritSolver solver, double *bytes);
+
+/* cholesky_dense.c: the factor of a dense C on rank 0 */
+typedef struct _CholeskyDense CholeskyDense;
+/* Are half of the equations or more those of SNPs and columns of ridge, and does a rank have room for all of C? Collective. */
+PetscErrorCode CholeskyDenseFits(MeritSolver solver, bool *yes);
+/* Form and factor; *definite: it could be done. Collective. */
+PetscErrorCode CholeskyDenseFactor(MeritSolver solver, CholeskyDense **dense, bool *definite);
+/* x += C^-1 q for k right-hand sides. Collective. */
+PetscErrorCode CholeskyDenseSubstitute(MeritSolver solver, CholeskyDense *dense, int k, const double *q, double *x);
+PetscErrorCode CholeskyDenseDestroy(CholeskyDense **dense);

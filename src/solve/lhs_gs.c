@@ -1,7 +1,7 @@
 /*
-  Gauss-Seidel on the formed left-hand side: equations one after another in canonical order (term, level, equation), the whole of C on
-  rank 0. The classical program, for problems that fit on one rank; its iterates are the same at any number of ranks. The other ranks form
-  C and compute residuals.
+  Gauss-Seidel on the formed left-hand side: equations one after another in canonical order (term, level,
+  equation), the whole of C on rank 0. The classical program, for problems that fit on one rank; its iterates
+  are the same at any number of ranks. The other ranks form C and compute residuals.
 */
 #include "direct_impl.h"
 #include <math.h>
@@ -11,13 +11,13 @@ static const double ROUNDING  = 2e-14;
 static const int    NO_BETTER = 10;
 
 typedef struct {
-  uint64_t     state;         /* of the model, for which C is */
-  Mat          A;             /* rank 0: C in canonical order; owned */
+  uint64_t     state; /* of the model, for which C is */
+  Mat          A;     /* rank 0: C in canonical order; owned */
   PetscMPIInt  rank, size;
   PetscMPIInt *count, *first; /* [size] equations of each rank; rank 0, owned */
   PetscInt    *order;         /* [n_all] global number by canonical place; rank 0, owned */
   PetscInt     n_all;
-  double      *x, *r, *work;  /* [n_all] by canonical place, and by global number; rank 0, owned */
+  double      *x, *r, *work; /* [n_all] by canonical place, and by global number; rank 0, owned */
 } LhsGs;
 
 static PetscErrorCode Drop(LhsGs *g)
@@ -45,7 +45,8 @@ static PetscErrorCode Places(MeritSolver s, PetscInt *place)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* How many equations each rank has, and where each of them stands in canonical order, for rank 0. Levels without an equation have no place */
+/* How many equations each rank has, and where each of them stands in canonical order, for rank 0. Levels
+   without an equation have no place */
 static PetscErrorCode Order(MeritSolver s, LhsGs *g)
 {
   PetscMPIInt n = (PetscMPIInt)s->n, n_all;
@@ -55,7 +56,8 @@ static PetscErrorCode Order(MeritSolver s, LhsGs *g)
   PetscCallMPI(MPI_Allreduce(&n, &n_all, 1, MPI_INT, MPI_SUM, s->comm));
   g->n_all = g->rank ? 0 : n_all;
   PetscCall(PetscCalloc2(g->size, &g->count, g->size, &g->first));
-  PetscCall(PetscMalloc4(g->n_all + 1, &g->order, g->n_all + 1, &g->x, g->n_all + 1, &g->r, g->n_all + 1, &g->work));
+  PetscCall(PetscMalloc4(g->n_all + 1, &g->order, g->n_all + 1, &g->x, g->n_all + 1, &g->r, g->n_all + 1,
+                         &g->work));
   PetscCall(PetscMalloc1(s->n + 1, &place));
   PetscCall(PetscMalloc1(g->n_all + 1, &all));
   PetscCall(Places(s, place));
@@ -126,7 +128,8 @@ static PetscErrorCode SetUp_LHSGS(MeritSolver s)
 static PetscErrorCode ToRoot(MeritSolver s, LhsGs *g, const double *owned, double *all)
 {
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Gatherv(owned, (PetscMPIInt)s->n, MPI_DOUBLE, g->work, g->count, g->first, MPI_DOUBLE, 0, s->comm));
+  PetscCallMPI(
+      MPI_Gatherv(owned, (PetscMPIInt)s->n, MPI_DOUBLE, g->work, g->count, g->first, MPI_DOUBLE, 0, s->comm));
   for (PetscInt i = 0; i < g->n_all; i++) all[i] = g->work[g->order[i]];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -135,7 +138,8 @@ static PetscErrorCode FromRoot(MeritSolver s, LhsGs *g, const double *all, doubl
 {
   PetscFunctionBegin;
   for (PetscInt i = 0; i < g->n_all; i++) g->work[g->order[i]] = all[i];
-  PetscCallMPI(MPI_Scatterv(g->work, g->count, g->first, MPI_DOUBLE, owned, (PetscMPIInt)s->n, MPI_DOUBLE, 0, s->comm));
+  PetscCallMPI(MPI_Scatterv(g->work, g->count, g->first, MPI_DOUBLE, owned, (PetscMPIInt)s->n, MPI_DOUBLE, 0,
+                            s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -173,7 +177,8 @@ static PetscErrorCode Change(MeritSolver s, const double *now, double *x, MeritI
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(2 * (size_t)s->n_terms + 1, &sums));
   for (int k = 0; k < s->n_terms; k++)
-    for (int32_t i = s->term[k].eq_owned; i < s->term[k].eq_owned + s->term[k].n_owned * s->term[k].n_eq; i++) {
+    for (int32_t i = s->term[k].eq_owned; i < s->term[k].eq_owned + s->term[k].n_owned * s->term[k].n_eq;
+         i++) {
       sums[2 * k] += (now[i] - x[i]) * (now[i] - x[i]);
       sums[2 * k + 1] += now[i] * now[i];
       x[i] = now[i];
@@ -202,7 +207,8 @@ static MeritStop Judge(MeritSolver s, const MeritIteration *it, double *best, in
   return it->iteration >= s->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
-static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double *x, double *q, double *now, MeritSolveResult *result)
+static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double *x, double *q, double *now,
+                               MeritSolveResult *result)
 {
   MeritIteration it        = {0, NAN, NAN, NAN, NULL, 0.0};
   double         best      = INFINITY;
@@ -214,8 +220,10 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
   for (int k = 0; k < s->n_terms; k++) s->term_change[k] = NAN;
   PetscCall(MeritSolverReport(s, &it));
-  if (it.residual <= MeritSolverResidualGoal(s)) result->stop = MERIT_STOP_CONVERGED;
-  else if (s->max_it <= 0) result->stop = MERIT_STOP_MAX_IT;
+  if (it.residual <= MeritSolverResidualGoal(s))
+    result->stop = MERIT_STOP_CONVERGED;
+  else if (s->max_it <= 0)
+    result->stop = MERIT_STOP_MAX_IT;
   while (result->stop == MERIT_STOP_NONE) {
     PetscCall(SweepRoot(s, g));
     PetscCall(FromRoot(s, g, g->x, now));
@@ -230,7 +238,8 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
+static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double x[],
+                                  MeritSolveResult *result)
 {
   LhsGs           *g     = (LhsGs *)s->data;
   MeritSolveResult worst = *result;
@@ -263,7 +272,8 @@ static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double
 static PetscErrorCode View_LHSGS(MeritSolver s, PetscViewer viewer)
 {
   PetscFunctionBegin;
-  PetscCall(PetscViewerASCIIPrintf(viewer, "  relaxation %g, the left-hand side on one rank\n", s->relaxation));
+  PetscCall(
+      PetscViewerASCIIPrintf(viewer, "  relaxation %g, the left-hand side on one rank\n", s->relaxation));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

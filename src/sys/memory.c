@@ -25,9 +25,11 @@ PetscErrorCode MeritConfigBytes(MeritNode root, const char dotted[], double *byt
 
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  if (node->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node, "%s: a size such as 4G is needed", dotted));
+  if (node->kind != MERIT_NODE_SCALAR)
+    PetscCall(MeritNodeError(node, "%s: a size such as 4G is needed", dotted));
   *bytes = strtod(node->text, &end);
-  if (end == node->text || !(*bytes > 0)) PetscCall(MeritNodeError(node, "%s: '%s' is not a size such as 4G", dotted, node->text));
+  if (end == node->text || !(*bytes > 0))
+    PetscCall(MeritNodeError(node, "%s: '%s' is not a size such as 4G", dotted, node->text));
   while (*end == ' ') end++;
   letter = *end ? strchr(letters, *end & ~0x20) : NULL;
   if (letter) {

@@ -91,7 +91,7 @@ typedef struct {
 /* One row of solutions.tsv or the like. */
 typedef struct {
   char   key[640]; /* trait, term, component, level with tabs between */
-  double solution;
+  double solution, se; /* se: NaN where it is not known */
   double size; /* largest coefficient it is multiplied with; 0: not known */
   int    n;
   bool   aliased;
@@ -115,8 +115,13 @@ DenseModel *SmallDense(const Small *s);
 SmallTable  SmallDenseTable(const Small *s, const DenseModel *m);
 /* Largest difference of animals.tsv: inbreeding, and genomic values relative to the largest (at least floor) */
 double SmallCompareAnimals(const Small *s, const DenseModel *m, const Sheet *sheet, double floor);
+/* Largest difference of reliabilities in animals.tsv, where DenseErrors was called; infinite if one is missing */
+double SmallCompareReliabilities(const Small *s, const DenseModel *m, const Sheet *sheet);
 /* Genotype matrix as the term uses it: [n_geno * n_used], owned by the caller, free(); scale[n_snps] of each column, 0: not used. n_used returned. */
 int SmallMarkers(const Small *s, double scale[], double **M);
+
+/* A pedigree and a SNP term of one regressor each, whose sum the job asks for as `total`; false if there is none */
+bool SmallSum(const Small *s, int term[2]);
 
 /* small_write.c: all files into a folder, the job as FOLDER/NAME.yaml. Rank 0 only. 0, or -1 */
 int SmallWriteData(const Small *s, const char folder[]);
@@ -134,6 +139,8 @@ void       SmallTableFree(SmallTable *t);
   rows that only one has count if they are not 0. Writes the first row beyond tol to `note`. Aliased marks must agree if asked.
 */
 double SmallCompare(const SmallTable *expected, const SmallTable *got, double floor, double tol, bool marks, FILE *note);
+/* Largest difference of standard errors of rows that both have, relative to the largest of the trait and term; the first beyond tol to `note` */
+double SmallCompareErrors(const SmallTable *expected, const SmallTable *got, double tol, FILE *note);
 /* The value of rank 0 on every rank. Collective. */
 int SmallFromRoot(MPI_Comm comm, int value);
 /* Largest difference of fitted.tsv, relative to the largest observation; infinite if rows are missing. Rank 0 only. */

@@ -271,6 +271,8 @@ static void TermRows(const Small *s, const SmallTerm *t, const DenseTerm *e, con
     snprintf(row->key, sizeof(row->key), "%s\t%s\t%s\t%s", s->column[s->trait_column[e->trait[c]]].name, t->label,
              t->regressor[e->regressor[c]].name, name);
     row->solution = e->solution[i] * (t->kind == SMALL_SNP ? scale[SnpOfColumn(scale, l)] : 1.0); /* of one copy of the allele */
+    row->se       = e->variance ? sqrt(fmax(e->variance[i], 0.0)) * (t->kind == SMALL_SNP ? fabs(scale[SnpOfColumn(scale, l)]) : 1.0) : NAN;
+    if (e->variance && isnan(e->variance[i])) row->se = NAN;
     row->size     = Largest(e, e->regressor[c], s->n_records);
     row->n        = e->n[i];
     row->aliased  = e->aliased[i];
@@ -331,6 +333,97 @@ double SmallCompareAnimals(const Small *s, const DenseModel *m, const Sheet *she
   }
   free(scale), free(M);
   return worst;
+}
+
+/* A row of an animal in the effects of a genetic term: itself, or its genotypes; false if it is not there */
+static bool AnimalRow(const Small *s, const DenseModel *m, int k, const char id[], int n_used, const double M[], double w[])
+{
+  const bool ped = s->term[k].kind == SMALL_PED;
+
+  memset(w, 0, (size_t)m->term[k].n_levels * sizeof(*w));
+  for (int i = 0; i < (ped ? m->term[k].n_levels : s->n_geno); i++) {
+    if (strcmp(ped ? s->animal[i] : s->geno_id[i], id) != 0) continue;
+    for (int j = 0; j < m->term[k].n_levels; j++) w[j] = ped ? (double)(i == j) : M[i * n_used + j];
+    return true;
+  }
+  return false;
+}
+
+/* Sum of w_i w_j times the prediction error (prior: prior) covariances of the components of a trait in two terms */
+static double Quadratic(const DenseModel *m, int k, int c, const double w[], int l, int d, const double v[], bool prior)
+{
+  int    C = m->term[k].n_components, D = m->term[l].n_components;
+  double sum = 0.0;
+
+  for (int i = 0; i < m->term[k].n_levels; i++)
+    for (int j = 0; j < m->term[l].n_levels && w[i] != 0.0; j++)
+      if (v[j] != 0.0) sum += w[i] * v[j] * (prior ? DensePrior : DensePev)(m, k, i * C + c, l, j * D + d);
+  return sum;
+}
+
+/* One column for every animal: 1 - w'PEV w / (w'K w G) over the parts (term[p], component[p]) of a sum */
+static double CompareColumn(const Small *s, const DenseModel *m, const Sheet *sheet, const char column[], int n, const int term[],
+                            const int component[], int n_used, const double M[])
+{
+  double *w[2] = {calloc(4096, sizeof(double)), calloc(4096, sizeof(double))}, worst = 0.0;
+
+  for (int row = 0; row < sheet->n_rows; row++) {
+    const char *id = SheetCell(sheet, row, 0);
+    double      pev = 0.0, prior = 0.0;
+    bool        there = true;
+
+    for (int p = 0; p < n; p++) there = there && AnimalRow(s, m, term[p], id, n_used, M, w[p]);
+    for (int p = 0; p < n && there; p++)
+      for (int q = 0; q < n; q++) {
+        pev += Quadratic(m, term[p], component[p], w[p], term[q], component[q], w[q], false);
+        prior += Quadratic(m, term[p], component[p], w[p], term[q], component[q], w[q], true);
+      }
+    if (prior > 0.0) worst = fmax(worst, CompareAnimal(sheet, id, column, 1.0 - pev / prior, 1.0));
+  }
+  free(w[0]), free(w[1]);
+  return worst;
+}
+
+static int ComponentOfTrait(const DenseTerm *e, int trait)
+{
+  for (int c = 0; c < e->n_components; c++)
+    if (e->trait[c] == trait) return c;
+  return -1;
+}
+
+double SmallCompareReliabilities(const Small *s, const DenseModel *m, const Sheet *sheet)
+{
+  double *scale = calloc((size_t)s->n_snps, sizeof(double)), *M, worst = 0.0;
+  int     n_used = SmallMarkers(s, scale, &M), sum[2];
+  char    column[256];
+
+  for (int k = 0; k < s->n_terms; k++) {
+    const DenseTerm *e = m->term + k;
+
+    for (int c = 0; c < e->n_components && (s->term[k].kind == SMALL_PED || s->term[k].kind == SMALL_SNP); c++) {
+      snprintf(column, sizeof(column), "%s.%s%s%s.reliability", s->column[s->trait_column[e->trait[c]]].name, s->term[k].label,
+               e->n_regressors > 1 ? "." : "", e->n_regressors > 1 ? s->term[k].regressor[e->regressor[c]].name : "");
+      worst = fmax(worst, CompareColumn(s, m, sheet, column, 1, &k, &c, n_used, M));
+    }
+  }
+  for (int t = 0; t < s->n_traits && SmallSum(s, sum); t++) {
+    const int component[2] = {ComponentOfTrait(m->term + sum[0], t), ComponentOfTrait(m->term + sum[1], t)};
+
+    if (component[0] < 0 || component[1] < 0) continue;
+    snprintf(column, sizeof(column), "%s.total.reliability", s->column[s->trait_column[t]].name);
+    worst = fmax(worst, CompareColumn(s, m, sheet, column, 2, sum, component, n_used, M));
+  }
+  free(scale), free(M);
+  return worst;
+}
+
+bool SmallSum(const Small *s, int term[2])
+{
+  term[0] = term[1] = -1;
+  for (int k = 0; k < s->n_terms; k++)
+    for (int i = 0; i < 2; i++)
+      if (s->term[k].kind == (i ? SMALL_SNP : SMALL_PED) && s->term[k].n_regressors == 1 && term[i] < 0) term[i] = k;
+  return term[0] >= 0 && term[1] >= 0;
 }
 
 double SmallCompareFitted(const Small *s, const DenseModel *m, const Sheet *sheet)

@@ -56,6 +56,7 @@ static bool ParseRow(char *line, SmallRow *row)
   row->n        = atoi(field[4]);
   row->size     = 0.0;
   row->solution = strcmp(field[5], "NA") ? strtod(field[5], NULL) : NAN;
+  row->se       = strcmp(field[6], "NA") ? strtod(field[6], NULL) : NAN;
   row->aliased  = strcmp(field[7], "ok") != 0;
   return true;
 }
@@ -126,6 +127,36 @@ double SmallCompare(const SmallTable *expected, const SmallTable *got, double fl
       Note(note, order < 0 ? "row missing" : order > 0 ? "row too many" : d <= tol ? "aliased mark differs" : "differs", key,
            e->solution, g->solution);
     if (wrong && d <= tol) d = INFINITY;
+    worst = fmax(worst, d);
+  }
+  return worst;
+}
+
+/* largest standard error of the rows whose trait and term are those of `key` */
+static double ErrorScale(const SmallTable *t, const char *key)
+{
+  size_t n = TermEnd(key);
+  double most = 0.0;
+
+  for (int i = 0; i < t->n; i++)
+    if (strncmp(t->row[i].key, key, n + 1) == 0 && t->row[i].se > most) most = t->row[i].se;
+  return most;
+}
+
+double SmallCompareErrors(const SmallTable *expected, const SmallTable *got, double tol, FILE *note)
+{
+  double worst = 0.0;
+  int    noted = 0;
+
+  for (int j = 0; j < got->n; j++) {
+    const SmallRow *g = got->row + j, *e = bsearch(g, expected->row, (size_t)expected->n, sizeof(*g), ByKey);
+    double          d;
+
+    if (!e || (isnan(e->se) && isnan(g->se))) continue;
+    d = fabs(e->se - g->se);
+    if (d > 0.0) d /= ErrorScale(expected, g->key);
+    if (isnan(d)) d = INFINITY;
+    if (!(d <= tol) && note && noted++ < 6) Note(note, "standard error differs", g->key, e->se, g->se);
     worst = fmax(worst, d);
   }
   return worst;

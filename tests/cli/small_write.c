@@ -150,6 +150,7 @@ int SmallWriteJob(const Small *s, const char folder[], const char name[], const 
   static const char *const absent[3] = {"error", "founder", "drop"};
   static const char *const scale[5]  = {"none", "vanraden", "standardised", "count", "trace"};
   char  file[64];
+  int   sum[2];
   FILE *f;
 
   snprintf(file, sizeof(file), "%s.yaml", name);
@@ -170,6 +171,7 @@ int SmallWriteJob(const Small *s, const char folder[], const char name[], const 
   if (Uses(s, SMALL_SNP) && s->grid > 0) fprintf(f, "  grid: %d\n", s->grid);
   WriteModel(s, f);
   WriteVariances(s, f);
+  if (SmallSum(s, sum)) fprintf(f, "ebv: {total: \"%s + %s\"}\n", s->term[sum[0]].label, s->term[sum[1]].label);
   fprintf(f, "solver: %s\noutput: {folder: %s.out, fitted: yes}\n", solver, name);
   return fclose(f);
 }

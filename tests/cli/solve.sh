@@ -36,12 +36,13 @@ near()
     END { exit !(found && col && bad == "") }' "$1" || fail "$1: row '$2', column $3 is not $4"
 }
 
-# same A B TOLERANCE: two tables with the same words and numbers that differ by at most TOLERANCE
+# same A B TOLERANCE: two tables with the same words and numbers that differ by at most TOLERANCE, standard errors left out
 same()
 {
   [ "$(wc -l <"$1")" = "$(wc -l <"$2")" ] || fail "$1 and $2 have not the same number of lines"
   paste "$1" "$2" | awk -F '\t' -v tol="$3" '
-    { n = NF / 2; for (i = 1; i <= n; i++) { a = $i; b = $(i + n); if (a == b) continue
+    NR == 1 { for (i = 1; i <= NF / 2; i++) skip[i] = $i == "se" }
+    { n = NF / 2; for (i = 1; i <= n; i++) { a = $i; b = $(i + n); if (a == b || skip[i]) continue
       d = a - b; if (d < 0) d = -d; if (a + 0 == 0 && a != "0" || d > tol) { bad = 1 } } }
     END { exit bad }' || fail "$1 and $2 differ"
 }
@@ -88,6 +89,28 @@ near out/animals.tsv 1 n_offspring 2 0
 near out/animals.tsv 7 n_records 1 0
 [ -f out/summary.json ] || fail "no summary.json"
 [ -d out/.staging ] && fail "the staging folder is still there"
+near out/animals.tsv 1 "wwg.ped(calf).reliability" NA 0
+
+# the same by every solver; standard errors and reliabilities of the example (printed ones come from a rounded inverse) by the direct one
+for type in gsru gs lhs_gs cholesky; do
+  run 3 0 solve job.yaml --solver.type $type --output "out-$type"
+  same out/solutions.tsv "out-$type/solutions.tsv" 1e-8
+done
+near out-cholesky/solutions.tsv "wwg${tab}ped(calf)${tab}1${tab}1" se 4.341 0.0006
+near out-cholesky/solutions.tsv "wwg${tab}ped(calf)${tab}1${tab}8" se 4.108 0.003
+near out-cholesky/animals.tsv 1 "wwg.ped(calf).reliability" 0.058 0.0006
+near out-cholesky/animals.tsv 2 "wwg.ped(calf).reliability" 0.016 0.0006
+near out-cholesky/animals.tsv 4 "wwg.ped(calf).reliability" 0.144 0.0015
+near out-cholesky/animals.tsv 8 "wwg.ped(calf).reliability" 0.156 0.0015
+run 1 0 solve job.yaml --solver.type cholesky --output.se no --output out-no-se
+same out/solutions.tsv out-no-se/solutions.tsv 1e-8
+for type in lhs_gs cholesky; do
+  run 2 2 solve job.yaml --solver.type $type --solver.memory 1K --output out-small
+  says "KiB per rank, more than 1.00 KiB"
+  [ -e out-small/solutions.tsv ] && fail "a refused run left results"
+done
+run 1 2 solve job.yaml --solver.type cholesky --solver.memory much --output out-small
+says "solver.memory: 'much' is not a size such as 4G"
 grep -q '"exit":[[:space:]]*0' out/summary.json || fail "summary.json does not say exit 0"
 lines=$(wc -l <out/convergence.tsv)
 [ "$lines" -gt 1 ] || fail "convergence.tsv has no iterations"

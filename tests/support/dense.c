@@ -60,7 +60,7 @@ void DenseDestroy(DenseModel **model)
 
     for (int r = 0; r < t->n_regressors; r++) free(t->W[r]);
     free(t->W), free(t->regressor), free(t->trait), free(t->K), free(t->G);
-    free(t->solution), free(t->aliased), free(t->n);
+    free(t->solution), free(t->aliased), free(t->n), free(t->variance), free(t->z), free(t->s);
   }
   free(m->y), free(m->weight), free(m->class), free(m->R), free(m->term), free(m->fitted);
   free(m);
@@ -243,9 +243,8 @@ static void AddColumns(DenseTerm *t, int k, const Observation *obs, Basis *basis
     int    l = lc / t->n_components, c = lc % t->n_components, count = Column(t, l, c, n, obs, x);
     double before = sqrt(Dot(n, x, x)), after, *to = basis->X + (size_t)basis->p * (size_t)n;
 
-    t->n[lc]        = count;
-    t->solution[lc] = 0.0;
-    t->aliased[lc]  = true;
+    t->n[lc]       = count;
+    t->aliased[lc] = true;
     if (count == 0 || basis->p == n) continue;
     memcpy(to, x, (size_t)n * sizeof(double));
     Orthogonalize(n, basis->p, basis->Q, x, NULL);
@@ -348,6 +347,8 @@ int DenseSolve(DenseModel *m)
     if (m->term[k].random) AddTerm(m, m->term + k, n, obs, V);
   if (n > 0 && DenseCholesky(n, V) == 0) {
     p = Independent(m, n, obs, place, X);
+    for (int k = 0; k < m->n_terms; k++)
+      memset(m->term[k].solution, 0, (size_t)(m->term[k].n_levels * m->term[k].n_components) * sizeof(double));
     for (int a = 0; a < n; a++) q[a] = m->y[obs[a].record * m->n_traits + obs[a].trait];
     LeastSquares(n, p, V, X, q, b);
     for (int j = 0; j < p; j++) {
@@ -364,6 +365,97 @@ int DenseSolve(DenseModel *m)
   }
   free(obs), free(place), free(V), free(X), free(b), free(q);
   return status;
+}
+
+/* Covariances of the effect (level l, component c) of a random term with the observations: w[n] */
+static void Covariances(const DenseTerm *t, int l, int c, int n, const Observation *obs, double *const WK[], double w[])
+{
+  for (int a = 0; a < n; a++) {
+    w[a] = 0.0;
+    for (int d = 0; d < t->n_components; d++)
+      if (t->trait[d] == obs[a].trait)
+        w[a] += t->G[c * t->n_components + d] * WK[t->regressor[d]][obs[a].record * t->n_levels + l];
+  }
+}
+
+double DensePrior(const DenseModel *m, int term, int i, int other, int j)
+{
+  const DenseTerm *t = m->term + term;
+  int              C = t->n_components;
+
+  if (term != other) return 0.0;
+  return (t->K ? t->K[i / C * t->n_levels + j / C] : (double)(i / C == j / C)) * t->G[i % C * C + j % C];
+}
+
+double DensePev(const DenseModel *m, int term, int i, int other, int j)
+{
+  const DenseTerm *t = m->term + term, *u = m->term + other;
+  size_t           n = (size_t)m->n_obs, p = (size_t)m->n_fixed;
+
+  return DensePrior(m, term, i, other, j) - Dot(m->n_obs, t->z + (size_t)i * n, u->z + (size_t)j * n) +
+         Dot(m->n_fixed, t->s + (size_t)i * p, u->s + (size_t)j * p);
+}
+
+/*
+  Prediction errors of effects with covariances W with the observations: K (x) G - W V^-1 W' + W V^-1 X (X' V^-1 X)^-1 X' V^-1 W'. With
+  V = L L' and X' V^-1 X = M M' the rows kept are z = L^-1 w and s = M^-1 X' V^-1 w; HX = L^-1 X.
+*/
+static void PredictionErrors(DenseModel *m, int k, const Observation *obs, const double L[], const double HX[], const double M[])
+{
+  DenseTerm *t = m->term + k;
+  int        C = t->n_components, N = t->n_levels * C, n = m->n_obs, p = m->n_fixed;
+  double   **WK = calloc((size_t)t->n_regressors, sizeof(*WK));
+
+  t->z = Zeros(N * n), t->s = Zeros(N * p);
+  for (int r = 0; r < t->n_regressors; r++) WK[r] = TimesStructure(m, t, r);
+  for (int i = 0; i < N; i++) {
+    double *z = t->z + (size_t)i * (size_t)n, *s = t->s + (size_t)i * (size_t)p;
+
+    Covariances(t, i / C, i % C, n, obs, WK, z);
+    DenseCholeskySolve(n, L, false, z);
+    for (int j = 0; j < p; j++) s[j] = Dot(n, HX + (size_t)j * (size_t)n, z);
+    DenseCholeskySolve(p, M, false, s);
+    t->variance[i] = DensePev(m, k, i, k, i);
+  }
+  for (int r = 0; r < t->n_regressors; r++) free(WK[r]);
+  free(WK);
+}
+
+void DenseErrors(DenseModel *m)
+{
+  int          most = m->n_records * m->n_traits, n, p;
+  Observation *obs   = calloc((size_t)most + 1, sizeof(*obs));
+  Place       *place = calloc((size_t)most + 1, sizeof(*place));
+  double      *V, *X, *M, *e;
+
+  n = Observed(m, obs);
+  V = Zeros(n * n), X = Zeros(n * (n + 1));
+  AddResidual(m, n, obs, V);
+  for (int k = 0; k < m->n_terms; k++)
+    if (m->term[k].random) AddTerm(m, m->term + k, n, obs, V);
+  DenseCholesky(n, V);
+  p = Independent(m, n, obs, place, X);
+  M = Zeros(p * p), e = Zeros(p);
+  m->n_obs = n, m->n_fixed = p;
+  for (int j = 0; j < p; j++) DenseCholeskySolve(n, V, false, X + (size_t)j * (size_t)n);
+  for (int i = 0; i < p * p; i++) M[i] = Dot(n, X + (size_t)(i / p) * (size_t)n, X + (size_t)(i % p) * (size_t)n);
+  DenseCholesky(p, M);
+  for (int k = 0; k < m->n_terms; k++) {
+    DenseTerm *t = m->term + k;
+
+    t->variance = Zeros(t->n_levels * t->n_components);
+    for (int i = 0; i < t->n_levels * t->n_components; i++) t->variance[i] = NAN;
+    if (t->random) PredictionErrors(m, k, obs, V, X, M);
+  }
+  for (int j = 0; j < p; j++) {
+    DenseTerm *t = m->term + place[j].term;
+
+    memset(e, 0, (size_t)p * sizeof(*e));
+    e[j] = 1.0;
+    DenseCholeskySolve(p, M, false, e);
+    t->variance[place[j].level * t->n_components + place[j].component] = Dot(p, e, e);
+  }
+  free(obs), free(place), free(V), free(X), free(M), free(e);
 }
 
 int DenseRelationship(int n, const int sire[], const int dam[], double A[])

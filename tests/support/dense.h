@@ -16,6 +16,8 @@ typedef struct {
   double  *G;         /* [n_components^2], NULL in fixed terms; owned */
   double  *solution;  /* [n_levels * n_components], result; owned */
   bool    *aliased;   /* the same shape: fixed equation that depends on those before it, or has no observation; owned */
+  double  *variance;  /* the same shape, from DenseErrors: of the estimate, or of the prediction error; NaN where aliased; NULL before; owned */
+  double  *z, *s;     /* random terms, from DenseErrors: rows of what DensePev multiplies; owned */
   int     *n;         /* the same shape: observations with a coefficient other than 0; owned */
 } DenseTerm;
 
@@ -26,6 +28,7 @@ typedef struct {
   int       *class;  /* [n_records] residual class; owned */
   double    *R;      /* [n_classes * n_traits^2]; owned */
   DenseTerm *term;   /* [n_terms] in formula order; owned */
+  int        n_obs, n_fixed; /* from DenseErrors: observations, independent fixed effects */
   double    *fitted; /* [n_records * n_traits] X b + Z u, NaN where missing, result; owned */
 } DenseModel;
 
@@ -37,6 +40,12 @@ void        DenseDestroy(DenseModel **model);
 bool DenseRecordUsed(const DenseModel *model, int record);
 /* 0, or -1 if V is not positive definite or no observation is left. */
 int DenseSolve(DenseModel *model);
+/* After DenseSolve: variances of all results. */
+void DenseErrors(DenseModel *model);
+/* After DenseErrors: covariance of the prediction errors of effect i (level * n_components + component) of a random term and j of another. */
+double DensePev(const DenseModel *model, int term, int i, int other, int j);
+/* The same without data. */
+double DensePrior(const DenseModel *model, int term, int i, int other, int j);
 
 /* Numerator relationship matrix by the tabular method, parents by index, -1 unknown, any order; A is [n^2]. -1 if there is a loop. */
 int DenseRelationship(int n, const int sire[], const int dam[], double A[]);

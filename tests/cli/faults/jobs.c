@@ -51,9 +51,7 @@ static const FaultCase cases[] = {
     {"a word out of a list suggests the nearest", 2,
      "job.yaml:2:40: pedigree.absent: 'founders' is not one of error, founder, drop; did you mean founder?",
      .in = {.job = WITH_PEDIGREE("{file: pedigree.csv, absent: founders}")}},
-    {"an unknown solver is refused", 2, "job.yaml:6:16: solver.type: there is no solver \"pcgg\"; there are pcg, ksp, gsru and cholesky; did you mean \"pcg\"?", .in = {.job = WITH_LINE("solver: {type: pcgg}")}},
-    {"a solver that is to come says so", 2, "job.yaml:6:16: solver.type: lhs_gs is not available yet; there are pcg, ksp, gsru and cholesky",
-     .in = {.job = WITH_LINE("solver: {type: lhs_gs}")}},
+    {"an unknown solver is refused", 2, "job.yaml:6:16: solver.type: there is no solver \"pcgg\"; there are pcg, ksp, gsru, gs, lhs_gs and cholesky; did you mean \"pcg\"?", .in = {.job = WITH_LINE("solver: {type: pcgg}")}},
     {"a preconditioner that needs a formed matrix is refused", 2,
      "job.yaml:6:26: preconditioner \"ilu\" is not available: the equations are never formed, so it must be one of none, jacobi, merit_block, "
      "merit_ped, merit_fixed, composite, deflation",

@@ -1,0 +1,182 @@
+/*
+  Standard errors and reliabilities from the inverse of C, whose columns come one after another: for any
+  linear map V of the solution the diagonal of V C^-1 V' is the sum over the equations j of (V e_j) o (V C^-1
+  e_j). So covariates on their own scale, singular variances, genomic values and sums over terms need no case
+  of their own.
+*/
+#include "animals_impl.h"
+#include <math.h>
+
+struct _ReportInverse {
+  int32_t n_slots;
+  double *variance;     /* [n_slots] of the components of owned levels; owned */
+  bool    animals;      /* there are genetic terms */
+  Animals unit, column; /* tables of V e_j and V C^-1 e_j */
+  double *pev;          /* [(n_ped + n_geno) * n_columns]; owned */
+  double *own;          /* [(n_ped + n_geno) * n_terms] sum of squares of an animal's genotypes; owned */
+};
+
+/*@
+  MeritReportInverseBegin - Get ready for the columns of the inverse of C.
+
+  Collective. After the data are read. Tables written before all columns came would be wrong; the caller sees to it.
+@*/
+PetscErrorCode MeritReportInverseBegin(MeritReport report)
+{
+  ReportInverse *v;
+  MeritPedigree  ped = MeritModelPedigree(report->model);
+  int32_t        equations;
+  size_t         n;
+
+  PetscFunctionBegin;
+  PetscCall(ReportInverseDestroy(&report->inverse));
+  PetscCall(PetscNew(&v));
+  report->inverse = v;
+  ReportTermFirst(report, report->formula->n_terms, &equations, &v->n_slots);
+  PetscCall(PetscCalloc1(v->n_slots + 1, &v->variance));
+  v->animals = AnimalsFirstTerm(report) >= 0;
+  if (!v->animals) PetscFunctionReturn(PETSC_SUCCESS);
+  if (ped) PetscCall(MeritPedigreeSetUp(ped));
+  PetscCall(AnimalsCreate(report, &v->unit));
+  PetscCall(AnimalsCreate(report, &v->column));
+  v->unit.counted = v->column.counted = true;
+  n                                   = (size_t)(v->unit.n_ped + v->unit.n_geno);
+  PetscCall(PetscCalloc1(n * (size_t)v->unit.n_columns + 1, &v->pev));
+  PetscCall(PetscCalloc1(n * (size_t)report->formula->n_terms + 1, &v->own));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode ReportInverseDestroy(ReportInverse **inverse)
+{
+  ReportInverse *v = *inverse;
+
+  PetscFunctionBegin;
+  if (!v) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(AnimalsDestroy(&v->unit));
+  PetscCall(AnimalsDestroy(&v->column));
+  PetscCall(PetscFree(v->variance));
+  PetscCall(PetscFree(v->pev));
+  PetscCall(PetscFree(v->own));
+  PetscCall(PetscFree(*inverse));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Sum of the squares of L (of the identity without one): what the squares of a SNP's values are multiplied
+   with */
+static double SquaresOfL(const MeritTermView *t)
+{
+  double sum = t->L ? 0.0 : t->n_eq;
+
+  for (int i = 0; t->L && i < t->n_comp * t->n_eq; i++) sum += t->L[i] * t->L[i];
+  return sum;
+}
+
+/* Add the products of a column's values for one animal, and the squares of its genotype */
+static void AddRow(const Animals *a, int term, bool snp, double squares, const double unit[],
+                   const double column[], double pev[], double own[])
+{
+  for (int c = 0; c < a->n_columns; c++) {
+    double x = 0.0, y = 0.0;
+
+    for (int k = 0; k < a->column[c].n; k++) {
+      x += unit[1 + a->column[c].value[k]];
+      y += column[1 + a->column[c].value[k]];
+    }
+    pev[c] += x * y;
+  }
+  for (int v = 0; snp && v < a->n_values; v++)
+    if (a->value[v].term == term) own[term] += unit[1 + v] * unit[1 + v] / squares;
+}
+
+static PetscErrorCode Values(MeritReport report, const double u[], const double *const genomic[], Animals *a)
+{
+  PetscFunctionBegin;
+  PetscCall(AnimalsPedigreeValues(report, u, a));
+  if (MeritModelGenotypes(report->model)) PetscCall(AnimalsGenomicValues(report, genomic, a));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritReportInverseColumn - Take one column of the inverse of C.
+
+  Collective.
+
+  Input Parameters:
++ term           - that the equation belongs to
+. unit           - [n_owned] 1 at the equation, else 0
+. column         - [n_owned] C^-1 times that
+. genomic_unit   - by SNP term the genomic values of this rank's genotype rows from `unit`, as in `MeritReportAnimals()`; read only
+                   where the term is genetic
+- genomic_column - the same from `column`
+
+  Note:
+  Every equation but the aliased and absent ones must come once.
+@*/
+PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const double unit[],
+                                        const double column[], const double *const genomic_unit[],
+                                        const double *const genomic_column[])
+{
+  ReportInverse       *v       = report->inverse;
+  const MeritTermSpec *spec    = &report->formula->term[term];
+  const int            n_terms = report->formula->n_terms;
+  const MeritTermView *view;
+  double              *e, *u;
+
+  PetscFunctionBegin;
+  PetscCall(ReportComponents(report, unit, &e));
+  PetscCall(ReportComponents(report, column, &u));
+  for (int32_t i = 0; i < v->n_slots; i++) v->variance[i] += e[i] * u[i];
+  if (v->animals && ReportGenetic(spec)) {
+    const bool snp = spec->kind == MERIT_TERM_SNP;
+    Animals   *a = &v->unit, *b = &v->column;
+    double     squares;
+
+    MeritModelTerms(report->model, &view);
+    squares = SquaresOfL(&view[term]);
+    PetscCall(Values(report, e, genomic_unit, a));
+    PetscCall(Values(report, u, genomic_column, b));
+    for (int64_t i = 0; i < a->n_ped; i++)
+      AddRow(a, term, snp, squares, a->ped + i * a->width, b->ped + i * a->width, v->pev + i * a->n_columns,
+             v->own + i * n_terms);
+    for (int64_t i = 0; i < a->n_geno; i++)
+      AddRow(a, term, snp, squares, a->geno + i * a->width, b->geno + i * a->width,
+             v->pev + (a->n_ped + i) * a->n_columns, v->own + (a->n_ped + i) * n_terms);
+  }
+  PetscCall(PetscFree(e));
+  PetscCall(PetscFree(u));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode ReportErrors(MeritReport report, double **errors)
+{
+  const ReportInverse *v = report->inverse;
+
+  PetscFunctionBegin;
+  *errors = NULL;
+  if (!v) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1(v->n_slots + 1, errors));
+  for (int32_t i = 0; i < v->n_slots; i++)
+    (*errors)[i] = sqrt(PetscMax(v->variance[i], 0.0)); /* rounding may leave a 0 below it */
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+double ReportReliability(MeritReport report, int64_t row, int column, double inbreeding)
+{
+  const ReportInverse *v = report->inverse;
+  const AnimalColumn  *c;
+  double               prior = 0.0;
+
+  if (!v || !v->animals) return NAN;
+  c = &v->unit.column[column];
+  for (int p = 0; p < c->n; p++)
+    for (int q = 0; q < c->n; q++) {
+      const AnimalValue   *a = &v->unit.value[c->value[p]], *b = &v->unit.value[c->value[q]];
+      const MeritTermSpec *spec = &report->formula->term[a->term];
+      const double         own  = v->own[row * report->formula->n_terms + a->term];
+
+      if (a->term != b->term) continue; /* terms are independent of each other */
+      prior += spec->G[a->component * spec->n_components + b->component] *
+               (spec->kind == MERIT_TERM_PED ? 1.0 + inbreeding : own);
+    }
+  return prior > 0.0 ? 1.0 - v->pev[row * v->unit.n_columns + column] / prior : NAN;
+}
