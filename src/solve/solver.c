@@ -37,7 +37,7 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
 static PetscErrorCode Reset(MeritSolver s)
 {
   PetscFunctionBegin;
-  if (s->ready) PetscCall((*s->ops->reset)(s));
+  if (s->data) PetscCall((*s->ops->reset)(s)); /* a set-up that failed leaves some too */
   PetscCall(PCDestroy(&s->pc));
   PetscCall(PetscFree(s->D_inverse));
   PetscCall(PetscFree(s->term_change));
