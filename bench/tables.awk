@@ -39,7 +39,7 @@ function once(list, item) {
   once("data", data)
   once("ranks", field["ranks"])
   once("runs", run)
-  if (field["preconditioner"] == "merit_ped" && field["ranks"] <= 2) once("full", run)
+  if (field["preconditioner"] == "merit_ped" && field["ranks"] + 0 <= 2) once("full", run)
 }
 
 function of(data, ranks, pc) { return "merit " data " " ranks " " pc }
