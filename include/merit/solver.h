@@ -36,7 +36,8 @@ typedef struct {
 MERIT_EXTERN PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver);
 /* "pcg", "ksp", "gsru", "gs", "lhs_gs", "cholesky". Copied. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetType(MeritSolver solver, const char type[]);
-MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C); /* takes a reference */
+/* The equations to solve; takes a reference. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C);
 /* When to stop: criterion below rtol, or max_it iterations. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCriterion criterion, double rtol, int64_t max_it);
 /* pcg, ksp: name of the PC: "auto" (default), "none", "jacobi", "merit_block" (a level's components), "merit_ped" (pedigree). */

@@ -153,15 +153,17 @@ static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], doub
 static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double Y[])
 {
   MeritPed *p;
-  double   *work;
 
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
-  PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &work));
-  PetscCall(PetscArraycpy(work, X, (size_t)p->n_owned * (size_t)k));
-  PetscCall(ApplyInPlace_MeritPed(pc, k, X, work));
-  PetscCall(PetscArraycpy(Y, work, (size_t)p->n_owned * (size_t)k));
-  PetscCall(PetscFree(work));
+  if (p->work_k != k) {
+    PetscCall(PetscFree(p->work));
+    PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &p->work));
+    p->work_k = k;
+  }
+  PetscCall(PetscArraycpy(p->work, X, (size_t)p->n_owned * (size_t)k));
+  PetscCall(ApplyInPlace_MeritPed(pc, k, X, p->work));
+  PetscCall(PetscArraycpy(Y, p->work, (size_t)p->n_owned * (size_t)k));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -54,6 +54,8 @@ typedef struct {
   uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
   double                  *inverse;  /* blocks of the other terms, one after another; owned */
   double                  *v;        /* [places * k] what an application works on; borrowed from its caller */
+  double                  *work;     /* [places * work_k] for callers whose arrays have no room for ghosts; owned */
+  int                      work_k;
   double                  *kept;     /* [fixed equations owned * k]; owned */
   int                      k;
 } MeritPed;

@@ -22,6 +22,7 @@ PetscErrorCode MeritPedFree(MeritPed *p)
   PetscCall(PetscFree(p->up));
   PetscCall(PetscFree(p->inverse));
   PetscCall(PetscFree(p->kept));
+  PetscCall(PetscFree(p->work));
   *p = (MeritPed){.use_pedigree = p->use_pedigree};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
