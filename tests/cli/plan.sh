@@ -1,27 +1,7 @@
 #!/bin/sh
 # merit plan from the outside. Usage: plan.sh MERIT MPIEXEC NUMPROC_FLAG
-merit=$1 mpiexec=$2 np=$3
-failed=0
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-fail()
-{
-  echo "FAILED: $*"
-  tail -n 8 stdout stderr 2>/dev/null
-  failed=1
-}
-
-# run RANKS EXPECTED ARGS...: run merit and check its exit status
-run()
-{
-  ranks=$1 expected=$2
-  shift 2
-  "$mpiexec" "$np" "$ranks" "$merit" "$@" >stdout 2>stderr
-  status=$?
-  [ $status -eq "$expected" ] || fail "merit $* on $ranks ranks: exit $status, not $expected"
-}
+# shellcheck source=outside.sh
+. "$(dirname "$0")/outside.sh"
 
 says() { cat stdout stderr | grep -Eq -- "$1" || fail "no line with '$1'"; }
 silent() { cat stdout stderr | grep -Eq -- "$1" && fail "a line with '$1'"; }

@@ -1,29 +1,8 @@
 #!/bin/sh
 # merit predict from the outside: training animals get the breeding values they have, whatever the order of the SNPs and the allele
 # counted; SNPs left out; values by hand; bad input. Usage: predict.sh MERIT MPIEXEC NUMPROC_FLAG
-merit=$1 mpiexec=$2 np=$3
-failed=0
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-# fail TEXT: note a failure, with what the last run said
-fail()
-{
-  echo "FAILED: $*"
-  tail -n 5 stdout stderr 2>/dev/null
-  failed=1
-}
-
-# run RANKS EXPECTED ARGS...: run merit and check its exit status
-run()
-{
-  ranks=$1 expected=$2
-  shift 2
-  "$mpiexec" "$np" "$ranks" "$merit" "$@" >stdout 2>stderr
-  status=$?
-  [ $status -eq "$expected" ] || fail "merit $* on $ranks ranks: exit $status, not $expected"
-}
+# shellcheck source=outside.sh
+. "$(dirname "$0")/outside.sh"
 
 says() { cat stdout stderr | grep -q -- "$1" || fail "no message with '$1'"; }
 
