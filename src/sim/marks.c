@@ -26,22 +26,26 @@ static PetscErrorCode MarkSires(MeritSimulation sim)
 }
 
 /* Genotyped are the sires used (the youngest of them, if there are too many), then the youngest of the
-   others. */
+   others; or the youngest with records. */
 static PetscErrorCode MarkChosen(MeritSimulation sim)
 {
   SimBook *book   = &sim->book;
-  int64_t  sires  = PetscMin(sim->made.n_sires, sim->spec.genotyped);
-  int64_t  others = PetscMin(sim->spec.genotyped, book->n) - sires;
+  int64_t  sires  = sim->spec.recorded ? 0 : PetscMin(sim->made.n_sires, sim->spec.genotyped);
+  int64_t  others = PetscMin(sim->spec.genotyped, book->n) - sires, n = 0;
 
   PetscFunctionBegin;
   for (int64_t i = book->n - 1; book->node_rank == 0 && i >= 0 && sires + others > 0; i--) {
     int64_t *left = book->animal[i].used ? &sires : &others;
 
-    if (*left == 0) continue;
+    if (*left == 0 || (sim->spec.recorded && !SimHasRecords(sim, i))) continue;
     book->animal[i].genotyped = book->animal[i].ancestor = 1;
     (*left)--;
+    n++;
   }
   PetscCall(SimBookWait(book));
+  PetscCallMPI(MPI_Allreduce(&n, &sim->made.n_genotyped, 1, MPI_INT64_T, MPI_SUM, book->node));
+  if (!sim->made.n_genotyped)
+    PetscCall(MeritNodeError(MeritNodeFind(sim->spec.tree, "chip.recorded"), "no animal has records: none is genotyped"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -75,8 +79,7 @@ PetscErrorCode SimMarkGenotyped(MeritSimulation sim)
   if (!sim->spec.has_chip) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MarkChosen(sim));
   PetscCall(MarkAncestors(sim));
-  sim->made.n_genotyped = PetscMin(sim->spec.genotyped, sim->book.n);
-  sim->made.n_snps      = sim->spec.snps;
-  sim->made.n_qtl       = sim->spec.n_qtl;
+  sim->made.n_snps = sim->spec.snps;
+  sim->made.n_qtl  = sim->spec.n_qtl;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -41,7 +41,8 @@ PetscErrorCode SimChooseCows(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static bool HasRecords(MeritSimulation sim, int64_t number)
+/* Has the animal records? Not collective. */
+bool SimHasRecords(MeritSimulation sim, int64_t number)
 {
   MeritRandomKey key = SimKey(&sim->spec, SIM_FOR_COW, (uint64_t)number);
 
@@ -135,7 +136,7 @@ PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *g)
     int64_t        number = g->start + i;
     MeritRandomKey key    = SimKey(spec, SIM_FOR_SURVIVAL, (uint64_t)number);
 
-    if (!HasRecords(sim, number)) continue;
+    if (!SimHasRecords(sim, number)) continue;
     made[0]++;
     for (int parity = 1; parity <= (int)spec->per_cow; parity++) {
       if (parity > 1 && MeritRandomUniform(&key, (uint32_t)parity) >= spec->survival) break;

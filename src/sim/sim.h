@@ -66,6 +66,7 @@ typedef struct {
   int32_t   snps, chromosomes, n_qtl, ancestors;
   double    length, founder_age, no_call, share; /* Morgans per chromosome; switches per Morgan */
   int64_t   genotyped;
+  bool      recorded; /* genotyped are only cows with records */
 } SimSpec;
 
 /* One animal in the herd book: 16 bytes, flags are bytes of their own so that ranks may set them side by
@@ -215,6 +216,7 @@ PETSC_INTERN int  SimBirthYear(const SimSpec *spec, int64_t number);
 
 /* records.c, truth.c, marks.c, chip.c, chip_tables.c, job.c */
 PETSC_INTERN PetscErrorCode SimChooseCows(MeritSimulation sim);
+PETSC_INTERN bool           SimHasRecords(MeritSimulation sim, int64_t number);
 PETSC_INTERN PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *generation);
 PETSC_INTERN int64_t        SimCalvingYears(const SimSpec *spec);
 PETSC_INTERN PetscErrorCode SimWritePedigree(MeritSimulation sim, const SimGeneration *generation);

@@ -37,6 +37,7 @@ static const MeritKey keys[] = {
     {"chip.chromosomes", "chromosomes (30)"},
     {"chip.length", "Morgans of each chromosome (1)"},
     {"chip.genotyped", "animals genotyped: sires used, then the youngest; number, or fraction below 1"},
+    {"chip.recorded", "yes | no: genotype only animals with records, the youngest (no)"},
     {"chip.missing", "fraction of calls missing (0)"},
     {"chip.qtl", "SNPs of the chip that are QTL (100)"},
     {"chip.share", "share of the genetic variance due to the QTL; the rest is polygenic (0)"},
@@ -204,6 +205,7 @@ static PetscErrorCode ReadGenotyped(MeritNode tree, SimSpec *spec)
     PetscCall(MeritNodeError(node, "a number of animals, or a fraction below 1"));
   if (count < 1.0) PetscCall(MeritNodeError(node, "a chip needs at least one genotyped animal"));
   spec->genotyped = (int64_t)count;
+  PetscCall(MeritConfigBool(tree, "chip.recorded", &spec->recorded));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -209,12 +209,43 @@ static void TestSiresUsedThenTheYoungestAreGenotyped(void **state)
   RemoveFolder(folder);
 }
 
+static void TestOnlyAnimalsWithRecordsAreGenotypedOnRequest(void **state)
+{
+  static const char part[] =
+      "population: {animals: 1200, generations: 3, sires: 12}\ntraits: {names: milk, G: 40, R: 60}\n"
+      "records: {cows: 300}\nchip: {chromosomes: 5, snps: 50, genotyped: 120, recorded: yes}\n";
+  char  folder[64], line[256];
+  int   recorded[ANIMALS] = {0}, younger = 0;
+  FILE *file;
+
+  (void)state;
+  FreshFolder(folder);
+  TestCall(Simulate(PETSC_COMM_WORLD, part, folder, NULL));
+  if (rank == 0) {
+    assert_int_equal(ReadChip(folder, 50), 120);
+    file = Open(folder, "records.csv");
+    assert_non_null(fgets(line, sizeof(line), file));
+    while (fgets(line, sizeof(line), file)) {
+      *strchr(line, ',') = 0;
+      recorded[NumberOf(line)] = 1;
+    }
+    fclose(file);
+    for (int i = ANIMALS - 1; i >= 0; i--) {
+      assert_int_equal(row_of[i] >= 0, recorded[i] && younger < 120);
+      younger += recorded[i];
+    }
+    assert_int_equal(younger, 300);
+  }
+  RemoveFolder(folder);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestTheQtlOnTheChipGiveTheTrueValues),
     cmocka_unit_test(TestGenotypesFollowMendel),
     cmocka_unit_test(TestDisequilibriumFallsWithDistance),
     cmocka_unit_test(TestFrequenciesDriftButStayNearTheBase),
     cmocka_unit_test(TestSiresUsedThenTheYoungestAreGenotyped),
+    cmocka_unit_test(TestOnlyAnimalsWithRecordsAreGenotypedOnRequest),
 };
 
 TEST_MAIN(tests)
