@@ -3,6 +3,7 @@
   by column on rank 0, and factored there by LAPACK, if it fits. It takes 8 bytes an entry, a sparse one many times that.
 */
 #include "direct_impl.h"
+#include <merit/log.h>
 #include <petscblaslapack.h>
 
 /* Columns formed at once */
@@ -119,7 +120,9 @@ PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, bool *d
   PetscCall(Create(s, dense));
   d = *dense;
   PetscCall(PetscMalloc2((size_t)s->n * COLUMNS + 1, &X, (size_t)s->n * COLUMNS + 1, &Y));
+  PetscCall(MeritPhaseBegin("solve.form"));
   for (int64_t first = 0; first < d->n; first += COLUMNS) PetscCall(Form(s, d, first, X, Y));
+  PetscCall(MeritPhaseEnd());
   PetscCall(PetscFree2(X, Y));
   n = (PetscBLASInt)d->n;
   if (!d->rank) LAPACKpotrf_("L", &n, d->A, &n, &info);

@@ -1,5 +1,6 @@
 /* What the solvers that form C share: forming it only if it fits. */
 #include "direct_impl.h"
+#include <merit/log.h>
 #include <merit/memory.h>
 
 /* DirectRefuse - See the header. Errors: USAGE where solver.memory sets the limit, SYSTEM where the
@@ -60,6 +61,8 @@ PetscErrorCode DirectAssemble(MeritSolver s, bool gather, Mat *A)
   PetscCall(
       PetscSNPrintf(what, sizeof(what), "the left-hand side with %lld entries at most", (long long)entries));
   PetscCall(DirectRefuse(s, what, (double)bytes));
+  PetscCall(MeritPhaseBegin("solve.form"));
   PetscCall(MeritMMEAssemble(s->C, A));
+  PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
