@@ -2,7 +2,33 @@
 #include "model_impl.h"
 #include <merit/ancestry.h>
 
-/* Levels that are not one block get an index by slices of numbers, of some eight levels each */
+/* Numbers of one entry of a map */
+enum { MAP_BITS = 32 };
+
+static int32_t CountBits(uint32_t bits)
+{
+  bits -= bits >> 1 & 0x55555555u;
+  bits = (bits & 0x33333333u) + (bits >> 2 & 0x33333333u);
+  bits = (bits + (bits >> 4)) & 0x0f0f0f0fu;
+  return (int32_t)(bits * 0x01010101u >> 24);
+}
+
+/* A bit for each number from the first to the last: small enough for the caches, which nearly all look-ups would miss otherwise */
+static PetscErrorCode MakeMap(MeritLevels *levels)
+{
+  const int64_t *c = levels->sorted;
+  const int32_t  n = levels->n_owned;
+  const int64_t  n_entries = (c[n - 1] - c[0]) / MAP_BITS + 1;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n_entries, &levels->map));
+  for (int32_t i = 0; i < n; i++) levels->map[(c[i] - c[0]) / MAP_BITS].bits |= (uint32_t)1 << (c[i] - c[0]) % MAP_BITS;
+  for (int64_t e = 1; e < n_entries; e++) levels->map[e].before = levels->map[e - 1].before + CountBits(levels->map[e - 1].bits);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Levels that are not one block get a map, or, where they lie far apart, an index by slices of numbers, of some eight levels each:
+   either takes no more than the levels themselves */
 static PetscErrorCode MakeIndex(MeritLevels *levels)
 {
   const int64_t *c = levels->sorted;
@@ -11,6 +37,10 @@ static PetscErrorCode MakeIndex(MeritLevels *levels)
 
   PetscFunctionBegin;
   if (!n || c[n - 1] - c[0] == n - 1) PetscFunctionReturn(PETSC_SUCCESS);
+  if ((c[n - 1] - c[0]) / MAP_BITS < n) {
+    PetscCall(MakeMap(levels));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   while ((c[n - 1] - c[0]) >> levels->slice > n / 8) levels->slice++;
   n_slices = ((c[n - 1] - c[0]) >> levels->slice) + 1;
   PetscCall(PetscMalloc1(n_slices + 1, &levels->index));
@@ -42,30 +72,39 @@ static PetscErrorCode Arrange(MeritLevels *levels, MeritExchange ex, const uint6
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Where a number between the first and the last is in sorted, or -1 */
+static int32_t SearchIndex(const MeritLevels *levels, int64_t number)
+{
+  const int64_t *c     = levels->sorted;
+  const int64_t  slice = (number - c[0]) >> levels->slice;
+  int32_t        at = levels->index[slice], last = levels->index[slice + 1];
+
+  while (last - at > 8) {
+    const int32_t middle = at + (last - at) / 2;
+
+    if (c[middle] <= number) at = middle;
+    else last = middle;
+  }
+  while (at < last && c[at] < number) at++;
+  return at < last && c[at] == number ? at : -1;
+}
+
 /* MeritLevelsOwnedPlace - Place of a level among the owned ones, or -1. Not collective. */
 int32_t MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number)
 {
   const int64_t *c = levels->sorted;
-  int32_t        at, last;
-  int64_t        slice;
+  int32_t        at;
 
   if (!levels->n_owned || number < c[0] || number > c[levels->n_owned - 1]) return -1;
-  if (!levels->index) {
-    at = (int32_t)(number - c[0]);
-  } else {
-    slice = (number - c[0]) >> levels->slice;
-    at    = levels->index[slice];
-    last  = levels->index[slice + 1];
-    while (last - at > 8) {
-      const int32_t middle = at + (last - at) / 2;
+  if (levels->map) {
+    const MeritLevelsMap entry = levels->map[(number - c[0]) / MAP_BITS];
+    const uint32_t       bit   = (uint32_t)1 << (number - c[0]) % MAP_BITS;
 
-      if (c[middle] <= number) at = middle;
-      else last = middle;
-    }
-    while (at < last && c[at] < number) at++;
-    if (at == last || c[at] != number) return -1;
+    at = entry.bits & bit ? entry.before + CountBits(entry.bits & (bit - 1)) : -1;
+  } else {
+    at = levels->index ? SearchIndex(levels, number) : (int32_t)(number - c[0]);
   }
-  return levels->place_of ? levels->place_of[at] : at;
+  return at >= 0 && levels->place_of ? levels->place_of[at] : at;
 }
 
 /*
@@ -167,6 +206,7 @@ PetscErrorCode MeritLevelsFree(MeritLevels *levels)
   if (levels->sorted != levels->canonical) PetscCall(PetscFree(levels->sorted));
   PetscCall(PetscFree(levels->canonical));
   PetscCall(PetscFree(levels->place_of));
+  PetscCall(PetscFree(levels->map));
   PetscCall(PetscFree(levels->index));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -16,6 +16,12 @@ enum { NUMBER_MISSING = -1, NUMBER_UNKNOWN_PARENT = -2, NUMBER_NOT_IN_PEDIGREE =
 /* An id in the records that the pedigree does not have */
 enum { MERIT_ABSENT_ERROR, MERIT_ABSENT_FOUNDER, MERIT_ABSENT_DROP };
 
+/* Which of 32 numbers in a row are owned, and how many numbers before them */
+typedef struct {
+  uint32_t bits;
+  int32_t  before;
+} MeritLevelsMap;
+
 /* Where the levels of a term live: canonical number -> (rank, place among the levels the rank owns). Held in canonical blocks. */
 typedef struct {
   MPI_Comm     comm;
@@ -28,7 +34,8 @@ typedef struct {
   int64_t     *canonical; /* [n_owned] levels owned by this rank, by their places; owned */
   int64_t     *sorted;    /* [n_owned] the same, ascending; owned, or canonical itself */
   int32_t     *place_of;  /* [n_owned] place of each of sorted; NULL: places ascend; owned */
-  int32_t     *index;     /* where a number is in sorted: the first entry of each slice of numbers; NULL: one block; owned */
+  MeritLevelsMap *map;    /* where a number is in sorted: bits of 32 numbers an entry; owned */
+  int32_t     *index;     /* or the first entry of each slice of numbers, where levels lie far apart; both NULL: one block; owned */
   int          slice;     /* a slice has 2^slice numbers */
 } MeritLevels;
 

@@ -4,12 +4,15 @@
 
 struct _p_MeritExchange {
   MPI_Comm     comm;
-  PetscMPIInt  size;
+  PetscMPIInt  rank, size;
   int64_t      n;                      /* local items, those that go nowhere included */
-  int64_t     *order;                  /* [sent] local items in the order they are sent: by destination, then by number; owned */
+  int32_t     *order; /* [sent] local items in the order they are sent: by destination, then by number; NULL: as they stand; owned */
   int64_t     *send_count, *send_first; /* [size], [size + 1] per destination; owned */
   int64_t     *recv_count, *recv_first; /* [size], [size + 1] per source; owned */
 };
+
+/* Items are packed, or laid down, in pieces of so many bytes: they stay in cache, and no second copy of an array is made */
+static const int64_t PIECE = (int64_t)1 << 20;
 
 /* MeritMaxMessage - Largest message or I/O request in bytes. Not collective. */
 int64_t MeritMaxMessage(void)
@@ -62,25 +65,31 @@ PetscErrorCode MeritExchangeCreate(MPI_Comm comm, int64_t n, const PetscMPIInt d
 {
   MeritExchange ex;
   int64_t      *next;
+  bool          as_they_stand = true;
 
   PetscFunctionBegin;
+  PetscCheck(n <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than %d items on one rank: use more ranks", INT32_MAX);
   PetscCall(PetscNew(&ex));
   ex->comm = comm;
   ex->n    = n;
+  PetscCallMPI(MPI_Comm_rank(comm, &ex->rank));
   PetscCallMPI(MPI_Comm_size(comm, &ex->size));
   PetscCall(PetscCalloc2(ex->size, &ex->send_count, ex->size, &ex->recv_count));
-  for (int64_t i = 0; i < n; i++)
+  for (int64_t i = 0; i < n; i++) {
     if (dest[i] >= 0) ex->send_count[dest[i]]++;
+    as_they_stand = as_they_stand && dest[i] >= (i ? dest[i - 1] : 0);
+  }
   PetscCallMPI(MPI_Alltoall(ex->send_count, 1, MPI_INT64_T, ex->recv_count, 1, MPI_INT64_T, comm));
   PetscCall(Starts(ex->size, ex->send_count, &ex->send_first));
   PetscCall(Starts(ex->size, ex->recv_count, &ex->recv_first));
+  *exchange = ex;
+  if (as_they_stand) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1(ex->send_first[ex->size], &ex->order));
   PetscCall(PetscMalloc1(ex->size, &next));
   PetscCall(PetscArraycpy(next, ex->send_first, ex->size));
   for (int64_t i = 0; i < n; i++)
-    if (dest[i] >= 0) ex->order[next[dest[i]]++] = i;
+    if (dest[i] >= 0) ex->order[next[dest[i]]++] = (int32_t)i;
   PetscCall(PetscFree(next));
-  *exchange = ex;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -105,83 +114,128 @@ PetscMPIInt MeritExchangeSource(MeritExchange ex, int64_t i)
   return low;
 }
 
-/* Move packed bytes: out_count[r] bytes at out_first[r] go to rank r; the same way in. Pairwise rounds of bounded messages. */
-static PetscErrorCode Move(MPI_Comm comm, PetscMPIInt size, size_t unit, const char *out, const int64_t out_count[],
-                           const int64_t out_first[], char *in, const int64_t in_count[], const int64_t in_first[])
+/* n_out bytes to one rank, n_in from another, in messages of bounded size */
+static PetscErrorCode Swap(MPI_Comm comm, PetscMPIInt to, const char *out, int64_t n_out, PetscMPIInt from, char *in, int64_t n_in)
 {
   const int64_t limit = MeritMaxMessage();
-  PetscMPIInt   rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  for (PetscMPIInt step = 0; step < size; step++) {
-    PetscMPIInt to = (rank + step) % size, from = (rank - step + size) % size;
-    int64_t     n_out = out_count[to] * (int64_t)unit, n_in = in_count[from] * (int64_t)unit;
-    const char *src = n_out ? out + out_first[to] * (int64_t)unit : out; /* an empty array may be NULL */
-    char       *dst = n_in ? in + in_first[from] * (int64_t)unit : in;
+  for (int64_t done = 0; done < n_out || done < n_in; done += limit) {
+    int64_t     a = PetscMin(limit, n_out - done), b = PetscMin(limit, n_in - done);
+    MPI_Request request[2];
+    int         n = 0;
 
-    if (step == 0) {
-      if (n_out) memcpy(dst, src, (size_t)n_out);
-      continue;
-    }
-    for (int64_t done = 0; done < n_out || done < n_in; done += limit) {
-      int64_t     a = PetscMin(limit, n_out - done), b = PetscMin(limit, n_in - done);
-      MPI_Request request[2];
-      int         n = 0;
+    if (b > 0) PetscCallMPI(MPI_Irecv(in + done, (int)b, MPI_BYTE, from, 71, comm, &request[n++]));
+    if (a > 0) PetscCallMPI(MPI_Isend(out + done, (int)a, MPI_BYTE, to, 71, comm, &request[n++]));
+    PetscCallMPI(MPI_Waitall(n, request, MPI_STATUSES_IGNORE));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-      if (b > 0) PetscCallMPI(MPI_Irecv(dst + done, (int)b, MPI_BYTE, from, 71, comm, &request[n++]));
-      if (a > 0) PetscCallMPI(MPI_Isend(src + done, (int)a, MPI_BYTE, to, 71, comm, &request[n++]));
-      PetscCallMPI(MPI_Waitall(n, request, MPI_STATUSES_IGNORE));
+/* Items order[0..n) of `from` one after another; the usual sizes as moves of known size */
+static void Gather(size_t bytes, int64_t n, const int32_t order[], const char *from, char *to)
+{
+  switch (bytes) {
+  case 4:
+    for (int64_t i = 0; i < n; i++) memcpy(to + 4 * i, from + 4 * (int64_t)order[i], 4);
+    break;
+  case 8:
+    for (int64_t i = 0; i < n; i++) memcpy(to + 8 * i, from + 8 * (int64_t)order[i], 8);
+    break;
+  case 16:
+    for (int64_t i = 0; i < n; i++) memcpy(to + 16 * i, from + 16 * (int64_t)order[i], 16);
+    break;
+  default:
+    for (int64_t i = 0; i < n; i++) memcpy(to + (size_t)i * bytes, from + (size_t)order[i] * bytes, bytes);
+  }
+}
+
+/* The other way: item i of `from` becomes item order[i] */
+static void Scatter(size_t bytes, int64_t n, const int32_t order[], const char *from, char *to)
+{
+  switch (bytes) {
+  case 4:
+    for (int64_t i = 0; i < n; i++) memcpy(to + 4 * (int64_t)order[i], from + 4 * i, 4);
+    break;
+  case 8:
+    for (int64_t i = 0; i < n; i++) memcpy(to + 8 * (int64_t)order[i], from + 8 * i, 8);
+    break;
+  case 16:
+    for (int64_t i = 0; i < n; i++) memcpy(to + 16 * (int64_t)order[i], from + 16 * i, 16);
+    break;
+  default:
+    for (int64_t i = 0; i < n; i++) memcpy(to + (size_t)order[i] * bytes, from + (size_t)i * bytes, bytes);
+  }
+}
+
+/* One array along the plan, or back along it. Every rank cuts in the same pieces, whether it packs them or not. */
+static PetscErrorCode Travel(MeritExchange ex, bool back, size_t bytes, const char *in, char *out)
+{
+  const int64_t *out_count = back ? ex->recv_count : ex->send_count, *out_first = back ? ex->recv_first : ex->send_first;
+  const int64_t *in_count = back ? ex->send_count : ex->recv_count, *in_first = back ? ex->send_first : ex->recv_first;
+  const int64_t  most = PetscMax(1, PIECE / (int64_t)bytes), mine = ex->send_count[ex->rank];
+  const bool     pack = ex->order && !back, lay = ex->order && back;
+  char          *piece = NULL;
+
+  PetscFunctionBegin;
+  if (pack) Gather(bytes, mine, ex->order + out_first[ex->rank], in, out + (size_t)(in_first[ex->rank]) * bytes);
+  else if (lay) Scatter(bytes, mine, ex->order + in_first[ex->rank], in + (size_t)(out_first[ex->rank]) * bytes, out);
+  else if (mine) memcpy(out + (size_t)(in_first[ex->rank]) * bytes, in + (size_t)(out_first[ex->rank]) * bytes, (size_t)mine * bytes);
+  if (ex->order && ex->size > 1) PetscCall(PetscMalloc1((size_t)most * bytes, &piece));
+  for (PetscMPIInt step = 1; step < ex->size; step++) {
+    const PetscMPIInt to = (ex->rank + step) % ex->size, from = (ex->rank - step + ex->size) % ex->size;
+
+    for (int64_t done = 0; done < out_count[to] || done < in_count[from]; done += most) {
+      const int64_t n_out = PetscMax(0, PetscMin(most, out_count[to] - done)), n_in = PetscMax(0, PetscMin(most, in_count[from] - done));
+
+      if (pack && n_out) Gather(bytes, n_out, ex->order + out_first[to] + done, in, piece);
+      PetscCall(Swap(ex->comm, to, pack || !n_out ? piece : in + (size_t)(out_first[to] + done) * bytes, n_out * (int64_t)bytes, from,
+                     lay || !n_in ? piece : out + (size_t)(in_first[from] + done) * bytes, n_in * (int64_t)bytes));
+      if (lay && n_in) Scatter(bytes, n_in, ex->order + in_first[from] + done, piece, out);
     }
   }
+  PetscCall(PetscFree(piece));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritExchangeForward - Send one array along the plan. Collective; in[n], out[arriving], items of `bytes` bytes. */
 PetscErrorCode MeritExchangeForward(MeritExchange ex, size_t bytes, const void *in, void *out)
 {
-  const int64_t sent = ex->send_first[ex->size];
-  char         *pack;
-
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)sent * bytes, &pack));
-  for (int64_t i = 0; i < sent; i++)
-    memcpy(pack + (size_t)i * bytes, (const char *)in + (size_t)ex->order[i] * bytes, bytes);
-  PetscCall(Move(ex->comm, ex->size, bytes, pack, ex->send_count, ex->send_first, (char *)out, ex->recv_count,
-                 ex->recv_first));
-  PetscCall(PetscFree(pack));
+  PetscCall(Travel(ex, false, bytes, (const char *)in, (char *)out));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritExchangeBack - Send answers back to where the items came from. Collective; answers[arriving], out[n]. */
 PetscErrorCode MeritExchangeBack(MeritExchange ex, size_t bytes, const void *answers, void *out)
 {
-  const int64_t sent = ex->send_first[ex->size];
-  char         *pack;
-
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)sent * bytes, &pack));
-  PetscCall(Move(ex->comm, ex->size, bytes, (const char *)answers, ex->recv_count, ex->recv_first, pack, ex->send_count,
-                 ex->send_first));
-  for (int64_t i = 0; i < sent; i++)
-    memcpy((char *)out + (size_t)ex->order[i] * bytes, pack + (size_t)i * bytes, bytes);
-  PetscCall(PetscFree(pack));
+  PetscCall(Travel(ex, true, bytes, (const char *)answers, (char *)out));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sum the lengths of the items of each rank: bytes per rank and where they begin */
-static PetscErrorCode ByteCounts(PetscMPIInt size, const int64_t item_first[], const int64_t length[], int64_t **count,
-                                 int64_t **first)
+/* Where the strings of each rank's items begin, by where the items begin; [size + 1] */
+static PetscErrorCode ByteFirsts(PetscMPIInt size, const int64_t item_first[], const int64_t start[], int64_t **first)
 {
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(size, count));
-  for (PetscMPIInt r = 0; r < size; r++)
-    for (int64_t i = item_first[r]; i < item_first[r + 1]; i++) (*count)[r] += length[i];
-  PetscCall(Starts(size, *count, first));
+  PetscCall(PetscMalloc1(size + 1, first));
+  for (PetscMPIInt r = 0; r <= size; r++) (*first)[r] = start[item_first[r]];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode LengthsToStarts(int64_t n, const int64_t length[], int64_t **start)
+/* The same where items are packed, or laid down: in the order they are sent, without those that stay on this rank */
+static PetscErrorCode PackedFirsts(MeritExchange ex, const int32_t length[], int64_t **first)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(ex->size + 1, first));
+  for (PetscMPIInt r = 0; r < ex->size; r++) {
+    (*first)[r + 1] = (*first)[r];
+    for (int64_t i = ex->send_first[r]; r != ex->rank && i < ex->send_first[r + 1]; i++) (*first)[r + 1] += length[ex->order[i]];
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode LengthsToStarts(int64_t n, const int32_t length[], int64_t **start)
 {
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n + 1, start));
@@ -190,36 +244,88 @@ static PetscErrorCode LengthsToStarts(int64_t n, const int64_t length[], int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode StartsToLengths(int64_t n, const int64_t start[], int32_t **length)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, length));
+  for (int64_t i = 0; i < n; i++) {
+    PetscCheck(start[i + 1] - start[i] <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "a string of more than %d bytes", INT32_MAX);
+    (*length)[i] = (int32_t)(start[i + 1] - start[i]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Strings of items order[0..n) one after another */
+static void GatherStrings(int64_t n, const int32_t order[], const char at[], const int64_t start[], char *to)
+{
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t bytes = start[order[i] + 1] - start[order[i]];
+
+    memcpy(to, at + start[order[i]], (size_t)bytes);
+    to += bytes;
+  }
+}
+
+/* The other way: strings one after another become those of items order[0..n) */
+static void ScatterStrings(int64_t n, const int32_t order[], const char *from, char at[], const int64_t start[])
+{
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t bytes = start[order[i] + 1] - start[order[i]];
+
+    memcpy(at + start[order[i]], from, (size_t)bytes);
+    from += bytes;
+  }
+}
+
+/* Bytes to the other ranks and from them; first[size + 1] bounds those of each rank */
+static PetscErrorCode MoveBytes(MeritExchange ex, const char out[], const int64_t out_first[], char in[], const int64_t in_first[])
+{
+  PetscFunctionBegin;
+  for (PetscMPIInt step = 1; step < ex->size; step++) {
+    const PetscMPIInt to = (ex->rank + step) % ex->size, from = (ex->rank - step + ex->size) % ex->size;
+    const int64_t     n_out = out_first[to + 1] - out_first[to], n_in = in_first[from + 1] - in_first[from];
+
+    PetscCall(Swap(ex->comm, to, n_out ? out + out_first[to] : out, n_out, from, n_in ? in + in_first[from] : in, n_in));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
   MeritExchangeForwardBytes - Send strings along the plan.
 
-  Collective. Item i is at[start[i] .. start[i + 1]). The output arrays are owned by the caller, free with `PetscFree()`.
+  Collective. Item i is at[start[i] .. start[i + 1]), of less than 2 GiB. The output arrays are owned by the caller, free with
+  `PetscFree()`.
 @*/
 PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], const int64_t start[], char **out,
                                          int64_t **out_start)
 {
-  const int64_t sent = ex->send_first[ex->size], arriving = MeritExchangeArriving(ex);
-  int64_t      *length, *in_length, *packed, *out_count, *out_first, *in_count, *in_first, at_byte = 0;
-  char         *pack;
+  const int64_t arriving = MeritExchangeArriving(ex), mine = ex->send_first[ex->rank], n_mine = ex->send_count[ex->rank];
+  int64_t      *out_first, *in_first;
+  int32_t      *length, *in_length;
+  char         *pack = NULL;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc3(ex->n, &length, sent, &packed, arriving, &in_length));
-  for (int64_t i = 0; i < ex->n; i++) length[i] = start[i + 1] - start[i];
-  for (int64_t i = 0; i < sent; i++) packed[i] = length[ex->order[i]];
+  PetscCall(StartsToLengths(ex->n, start, &length));
+  PetscCall(PetscMalloc1(arriving, &in_length));
   PetscCall(MeritExchangeForward(ex, sizeof(*length), length, in_length));
-  PetscCall(ByteCounts(ex->size, ex->send_first, packed, &out_count, &out_first));
-  PetscCall(ByteCounts(ex->size, ex->recv_first, in_length, &in_count, &in_first));
-  PetscCall(PetscMalloc1(out_first[ex->size], &pack));
-  PetscCall(PetscMalloc1(in_first[ex->size] + 1, out));
-  for (int64_t i = 0; i < sent; at_byte += packed[i++])
-    memcpy(pack + at_byte, at + start[ex->order[i]], (size_t)packed[i]);
-  PetscCall(Move(ex->comm, ex->size, 1, pack, out_count, out_first, *out, in_count, in_first));
   PetscCall(LengthsToStarts(arriving, in_length, out_start));
+  PetscCall(PetscFree(in_length));
+  PetscCall(ByteFirsts(ex->size, ex->recv_first, *out_start, &in_first));
+  PetscCall(PetscMalloc1(in_first[ex->size] + 1, out));
+  if (ex->order) {
+    PetscCall(PackedFirsts(ex, length, &out_first));
+    PetscCall(PetscMalloc1(out_first[ex->size] + 1, &pack));
+    for (PetscMPIInt r = 0; r < ex->size; r++)
+      GatherStrings(ex->send_count[r], ex->order + ex->send_first[r], at, start,
+                    r == ex->rank ? *out + in_first[r] : pack + out_first[r]);
+  } else {
+    PetscCall(ByteFirsts(ex->size, ex->send_first, start, &out_first));
+    if (n_mine) memcpy(*out + in_first[ex->rank], at + start[mine], (size_t)(start[mine + n_mine] - start[mine]));
+  }
+  PetscCall(PetscFree(length));
+  PetscCall(MoveBytes(ex, ex->order ? pack : at, out_first, *out, in_first));
   PetscCall(PetscFree(pack));
-  PetscCall(PetscFree3(length, packed, in_length));
-  PetscCall(PetscFree(out_count));
   PetscCall(PetscFree(out_first));
-  PetscCall(PetscFree(in_count));
   PetscCall(PetscFree(in_first));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -228,29 +334,33 @@ PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], cons
 PetscErrorCode MeritExchangeBackBytes(MeritExchange ex, const char at[], const int64_t start[], char **out,
                                       int64_t **out_start)
 {
-  const int64_t sent = ex->send_first[ex->size], arriving = MeritExchangeArriving(ex);
-  int64_t      *answer, *packed, *length, *out_count, *out_first, *in_count, *in_first, at_byte = 0;
-  char         *pack;
+  const int64_t arriving = MeritExchangeArriving(ex), mine = ex->recv_first[ex->rank], n_mine = ex->recv_count[ex->rank];
+  int64_t      *out_first, *in_first;
+  int32_t      *answer, *length;
+  char         *pack = NULL;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc3(arriving, &answer, sent, &packed, ex->n, &length));
-  PetscCall(PetscArrayzero(length, ex->n));
-  for (int64_t i = 0; i < arriving; i++) answer[i] = start[i + 1] - start[i];
+  PetscCall(StartsToLengths(arriving, start, &answer));
+  PetscCall(PetscCalloc1(ex->n, &length));
   PetscCall(MeritExchangeBack(ex, sizeof(*answer), answer, length));
-  for (int64_t i = 0; i < sent; i++) packed[i] = length[ex->order[i]];
-  PetscCall(ByteCounts(ex->size, ex->recv_first, answer, &out_count, &out_first));
-  PetscCall(ByteCounts(ex->size, ex->send_first, packed, &in_count, &in_first));
-  PetscCall(PetscMalloc1(in_first[ex->size] + 1, &pack));
-  PetscCall(PetscMalloc1(in_first[ex->size] + 1, out));
-  PetscCall(Move(ex->comm, ex->size, 1, at, out_count, out_first, pack, in_count, in_first));
+  PetscCall(PetscFree(answer));
   PetscCall(LengthsToStarts(ex->n, length, out_start));
-  for (int64_t i = 0; i < sent; at_byte += packed[i++])
-    memcpy(*out + (*out_start)[ex->order[i]], pack + at_byte, (size_t)packed[i]);
+  PetscCall(PetscMalloc1((*out_start)[ex->n] + 1, out));
+  PetscCall(ByteFirsts(ex->size, ex->recv_first, start, &out_first));
+  if (ex->order) {
+    PetscCall(PackedFirsts(ex, length, &in_first));
+    PetscCall(PetscMalloc1(in_first[ex->size] + 1, &pack));
+  } else {
+    PetscCall(ByteFirsts(ex->size, ex->send_first, *out_start, &in_first));
+    if (n_mine) memcpy(*out + in_first[ex->rank], at + start[mine], (size_t)(start[mine + n_mine] - start[mine]));
+  }
+  PetscCall(PetscFree(length));
+  PetscCall(MoveBytes(ex, at, out_first, ex->order ? pack : *out, in_first));
+  for (PetscMPIInt r = 0; ex->order && r < ex->size; r++)
+    ScatterStrings(ex->send_count[r], ex->order + ex->send_first[r], r == ex->rank ? at + out_first[r] : pack + in_first[r], *out,
+                   *out_start);
   PetscCall(PetscFree(pack));
-  PetscCall(PetscFree3(answer, packed, length));
-  PetscCall(PetscFree(out_count));
   PetscCall(PetscFree(out_first));
-  PetscCall(PetscFree(in_count));
   PetscCall(PetscFree(in_first));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
