@@ -1,7 +1,7 @@
 /*
-  The distributed order of labels: a sample sort by regular sampling (Shi and Schaeffer, 1992). Every rank
-  sorts what it has and shows regularly spaced samples to rank 0, which picks the splitters; no rank then gets
-  more than about twice its share.
+  The distributed order of labels: a sample sort (Frazer and McKellar, 1970). Every rank shows samples of what it has to rank 0, which
+  picks the splitters; labels were dealt to the ranks by hash, so that samples at equal steps stand for all, and parts differ by a few
+  per cent.
 */
 #include "dict_private.h"
 #include "io_private.h"
@@ -146,8 +146,7 @@ PetscErrorCode DictLabelsPick(const DictLabels *labels, int64_t n, const int64_t
 }
 
 /* Bring every rank's samples to rank 0; `all` is empty on the others */
-static PetscErrorCode GatherSamples(MPI_Comm comm, const DictLabels *labels, const int64_t index[], int64_t n_sample,
-                                    DictLabels *all)
+static PetscErrorCode GatherSamples(MPI_Comm comm, const DictLabels *labels, int64_t n_sample, DictLabels *all)
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
@@ -157,7 +156,7 @@ static PetscErrorCode GatherSamples(MPI_Comm comm, const DictLabels *labels, con
   PetscFunctionBegin;
   PetscCall(PetscCalloc3(n_sample, &dest, n_sample, &sample, n_sample, &order));
   for (int64_t s = 0; s < n_sample; s++) {
-    sample[s] = index[(2 * s + 1) * labels->n / (2 * n_sample)];
+    sample[s] = (2 * s + 1) * labels->n / (2 * n_sample);
     order[s]  = labels->order ? labels->order[sample[s]] : 0;
   }
   PetscCall(DictLabelsPick(labels, n_sample, sample, &at, &start));
@@ -224,20 +223,24 @@ static PetscErrorCode PickSplitters(MPI_Comm comm, const DictLabels *samples, Di
 PetscErrorCode DictLabelsSplit(MPI_Comm comm, const DictLabels *labels, PetscMPIInt dest[])
 {
   DictLabels  samples = {0}, splitters = {0};
-  PetscMPIInt size, owner = 0;
-  int64_t    *index;
+  PetscMPIInt size;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(DictLabelsSort(labels, &index));
-  PetscCall(GatherSamples(comm, labels, index, PetscMin(labels->n, (int64_t)size + 16), &samples));
+  PetscCall(GatherSamples(comm, labels, PetscMin(labels->n, PetscMax(64, PetscMin(1024, (1 << 20) / size))), &samples));
   PetscCall(PickSplitters(comm, &samples, &splitters));
   PetscCall(FreeLabels(&samples));
   for (int64_t i = 0; i < labels->n; i++) {
-    while (owner < splitters.n && CompareLabels(&splitters, owner, labels, index[i]) <= 0) owner++;
-    dest[index[i]] = owner;
+    PetscMPIInt low = 0, high = (PetscMPIInt)splitters.n;
+
+    while (low < high) {
+      const PetscMPIInt middle = (low + high) / 2;
+
+      if (CompareLabels(&splitters, middle, labels, i) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    dest[i] = low;
   }
   PetscCall(FreeLabels(&splitters));
-  PetscCall(PetscFree(index));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

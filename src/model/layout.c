@@ -7,6 +7,9 @@ typedef struct {
   int64_t *sire, *dam; /* [n_owned] */
 } Parents;
 
+/* A parent that is a ghost, until the ghosts have their slots */
+enum { GHOST_PARENT = -2 };
+
 /* What the pedigree's blocks have of the animals -> the animals owned here, by their places; *mine is owned by the caller */
 static PetscErrorCode Fetch(const MeritLevels *levels, MeritExchange ex, size_t bytes, const void *block, void *mine)
 {
@@ -55,6 +58,22 @@ static PetscErrorCode NoteGhost(MeritModelTerm *term, bool carriers, int64_t num
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Places of one parent of each owned animal: -1 where it is unknown, GHOST_PARENT where it is a ghost, which is noted */
+static PetscErrorCode FindParents(MeritModelTerm *term, const int64_t number[], int32_t **place)
+{
+  int32_t code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(term->levels.n_owned + 1, place));
+  for (int32_t i = 0; i < term->levels.n_owned; i++) {
+    (*place)[i] = number[i] < 0 ? -1 : MeritLevelsOwnedPlace(&term->levels, number[i]);
+    if (number[i] < 0 || (*place)[i] >= 0) continue;
+    PetscCall(MeritIntegersIntern(term->ghosts, number[i], &code));
+    (*place)[i] = GHOST_PARENT;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Levels met here that are not owned here: of records, and parents of owned animals */
 static PetscErrorCode FindGhosts(MeritModel model, int k, const Parents *parents)
 {
@@ -71,10 +90,8 @@ static PetscErrorCode FindGhosts(MeritModel model, int k, const Parents *parents
     if (number < 0 || (r && number == term->number[r - 1])) continue;
     for (int64_t row = 0; row < model->rows.n; row++) PetscCall(NoteGhost(term, snp, model->rows.number[number][row]));
   }
-  for (int32_t i = 0; parents->sire && i < term->levels.n_owned; i++) {
-    PetscCall(NoteGhost(term, false, parents->sire[i]));
-    PetscCall(NoteGhost(term, false, parents->dam[i]));
-  }
+  if (parents->sire) PetscCall(FindParents(term, parents->sire, &term->sire));
+  if (parents->dam) PetscCall(FindParents(term, parents->dam, &term->dam));
   PetscCall(MeritIntegersSort(term->ghosts));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -191,22 +208,20 @@ static PetscErrorCode MakeCarriers(MeritModel model, MeritModelTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Equation slots of the parents of owned animals */
+/* From places of the parents of owned animals to equation slots */
 static PetscErrorCode PlaceParents(MeritModelTerm *term, Parents *parents)
 {
   const MeritTermView *view = &term->view;
-  int32_t            **slot[2] = {&term->sire, &term->dam};
+  int32_t             *slot[2] = {term->sire, term->dam};
   int64_t             *number[2] = {parents->sire, parents->dam};
 
   PetscFunctionBegin;
   for (int p = 0; p < 2; p++) {
-    PetscCall(PetscMalloc1(view->n_owned + 1, slot[p]));
     for (int32_t i = 0; i < view->n_owned; i++) {
-      int32_t place = number[p][i] < 0 ? -1 : MeritLevelsOwnedPlace(&term->levels, number[p][i]);
+      const int32_t place = slot[p][i];
 
-      (*slot[p])[i] = number[p][i] < 0 ? -1
-                    : place >= 0       ? view->eq_owned + place * view->n_eq
-                                       : view->eq_ghost + MeritIntegersFind(term->ghosts, number[p][i]) * view->n_eq;
+      if (place >= 0) slot[p][i] = view->eq_owned + place * view->n_eq;
+      else if (place == GHOST_PARENT) slot[p][i] = view->eq_ghost + MeritIntegersFind(term->ghosts, number[p][i]) * view->n_eq;
     }
     PetscCall(PetscFree(number[p]));
   }

@@ -41,6 +41,36 @@ static void TestItemsArriveInSourceOrderAndAnswersComeBack(void **state)
   TestCall(MeritExchangeDestroy(&ex));
 }
 
+/* items of any size, more than a piece of them, from ranks that pack to ranks that do not: even ranks send theirs as they stand */
+static void TestItemsOfAnySizeTravelInPieces(void **state)
+{
+  enum { N = 200000 };
+  const size_t  sizes[] = {4, 8, 12, 16, 3};
+  MeritExchange ex;
+  PetscMPIInt  *dest = malloc(N * sizeof(*dest));
+  char         *in = malloc(N * 16), *out = malloc(N * 16), *got;
+
+  (void)state;
+  Ranks();
+  for (int64_t i = 0; i < N; i++) dest[i] = rank % 2 ? (PetscMPIInt)(i % size) : MeritBlockOwner(N, size, i);
+  for (int i = 0; i < N * 16; i++) in[i] = (char)(i * 31 + i / 251 + rank);
+  TestCall(MeritExchangeCreate(PETSC_COMM_WORLD, N, dest, &ex));
+  got = malloc((size_t)MeritExchangeArriving(ex) * 16);
+  for (int s = 0; s < 5; s++) {
+    memset(out, 0, N * 16);
+    TestCall(MeritExchangeForward(ex, sizes[s], in, got));
+    for (int64_t i = 0; rank == 0 && i < MeritBlockFirst(N, size, 1); i++) /* rank 0's own come first */
+      assert_memory_equal(got + (size_t)i * sizes[s], in + (size_t)i * sizes[s], sizes[s]);
+    TestCall(MeritExchangeBack(ex, sizes[s], got, out));
+    assert_memory_equal(out, in, N * sizes[s]);
+  }
+  free(dest);
+  free(in);
+  free(out);
+  free(got);
+  TestCall(MeritExchangeDestroy(&ex));
+}
+
 static void TestStringsTravelBothWays(void **state)
 {
   MeritExchange ex;
@@ -69,12 +99,46 @@ static void TestStringsTravelBothWays(void **state)
   TestCall(MeritExchangeDestroy(&ex));
 }
 
+/* strings that need no packing on some ranks, and do on others */
+static void TestStringsTravelAsTheyStand(void **state)
+{
+  MeritExchange ex;
+  PetscMPIInt   dest[1000];
+  char          text[16000], *got, *back;
+  int64_t       start[1001], *got_start, *back_start;
+
+  (void)state;
+  Ranks();
+  start[0] = 0;
+  for (int i = 0; i < 1000; i++) {
+    dest[i]      = rank % 2 ? i % size : MeritBlockOwner(1000, size, i);
+    start[i + 1] = start[i] + (i % 5 ? sprintf(text + start[i], "r%di%d", rank, i) : 0);
+  }
+  TestCall(MeritExchangeCreate(PETSC_COMM_WORLD, 1000, dest, &ex));
+  TestCall(MeritExchangeForwardBytes(ex, text, start, &got, &got_start));
+  for (int64_t i = 0; i < MeritExchangeArriving(ex); i++) {
+    char expected[16];
+    int  length = sprintf(expected, "r%d", MeritExchangeSource(ex, i));
+
+    if (got_start[i + 1] > got_start[i]) assert_memory_equal(got + got_start[i], expected, (size_t)length);
+  }
+  TestCall(MeritExchangeBackBytes(ex, got, got_start, &back, &back_start));
+  assert_memory_equal(back_start, start, sizeof(start));
+  assert_memory_equal(back, text, (size_t)start[1000]);
+  PetscFree(got);
+  PetscFree(got_start);
+  PetscFree(back);
+  PetscFree(back_start);
+  TestCall(MeritExchangeDestroy(&ex));
+}
+
 static void TestSmallMessagesGiveTheSame(void **state)
 {
   setenv("MERIT_MAX_MESSAGE", "1024", 1);
   assert_int_equal(MeritMaxMessage(), 1024);
   TestItemsArriveInSourceOrderAndAnswersComeBack(state);
   TestStringsTravelBothWays(state);
+  TestStringsTravelAsTheyStand(state);
   unsetenv("MERIT_MAX_MESSAGE");
 }
 
@@ -110,7 +174,9 @@ static void TestBlocksOfManyBillionsHaveTheirOwners(void **state)
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestItemsArriveInSourceOrderAndAnswersComeBack),
+  cmocka_unit_test(TestItemsOfAnySizeTravelInPieces),
   cmocka_unit_test(TestStringsTravelBothWays),
+  cmocka_unit_test(TestStringsTravelAsTheyStand),
   cmocka_unit_test(TestSmallMessagesGiveTheSame),
   cmocka_unit_test(TestBlocksCoverEveryItemOnce),
   cmocka_unit_test(TestBlocksOfManyBillionsHaveTheirOwners),
