@@ -21,7 +21,7 @@ typedef struct {
   double missing;
   int    most_threads;
   int    level; /* of instructions */
-  bool   small_only;
+  bool   small_only, single;
 } Options;
 
 typedef struct {
@@ -279,11 +279,11 @@ static void Measure(const Kernel *kernel, Case *c, int threads, const Options *o
   rate    = genotypes / seconds / threads;
   printf("{\"kernel\": \"%s\", \"rows\": %lld, \"columns\": %d, \"width\": %d, \"threads\": %d, "
          "\"instructions\": \"%s\", "
-         "\"missing\": %g, \"repeats\": %d, \"seconds\": %.4g, \"genotypes_per_second_per_core\": %.4g, "
+         "\"precision\": \"%s\", \"missing\": %g, \"repeats\": %d, \"seconds\": %.4g, \"genotypes_per_second_per_core\": %.4g, "
          "\"of_fma_peak\": %.3f, "
          "\"of_read_peak\": %.3f}\n",
          kernel->name, (long long)c->m.n_rows, c->m.n_cols, kernel->k, threads, level_name[o->level],
-         o->missing, repeats, seconds, rate, rate * kernel->k * kernel->macs / top.fma, rate / 4 / top.read);
+         o->single ? "mixed" : "double", o->missing, repeats, seconds, rate, rate * kernel->k * kernel->macs / top.fma, rate / 4 / top.read);
   fflush(stdout);
 }
 
@@ -294,6 +294,7 @@ static void MeasureAll(int64_t n, int32_t m, const Options *o, Ceilings top)
 
   Need(MeritPackedFindGaps(&c.m, &c.gaps));
   c.m.gaps = &c.gaps;
+  c.m.single = o->single;
   for (int threads = 1; threads <= o->most_threads; threads *= 2) {
     for (size_t i = 0; i < sizeof(width) / sizeof(*width); i++) {
       const Kernel forward = {"forward", width[i], Forward, 1}, adjoint = {"adjoint", width[i], Adjoint, 1},
@@ -314,7 +315,7 @@ static bool Parse(int argc, char **argv, Options *o)
 {
   int letter;
 
-  while ((letter = getopt(argc, argv, "s:m:t:i:c")) >= 0) {
+  while ((letter = getopt(argc, argv, "s:m:t:i:cf")) >= 0) {
     if (letter == 's')
       o->seconds = atof(optarg);
     else if (letter == 'm')
@@ -323,6 +324,8 @@ static bool Parse(int argc, char **argv, Options *o)
       o->most_threads = atoi(optarg);
     else if (letter == 'c')
       o->small_only = true;
+    else if (letter == 'f')
+      o->single = true;
     else if (letter != 'i')
       return false;
     else

@@ -19,6 +19,11 @@ typedef struct {
   uint16_t *at;     /* row of the strip + 256 * column of the block */
 } MeritGaps;
 
+/*
+  With `single`, products with AVX2 or AVX-512 take floats for tables and for sums within 256 rows or columns, doubles beyond. A value is
+  then off by at most MERIT_PACKED_SINGLE_ERROR times the sum of 2 |scale x| or 2 |scale s| over its terms; by 2e-7 of it in practice.
+*/
+#define MERIT_PACKED_SINGLE_ERROR 1e-5
 typedef struct {
   int64_t          n_rows;
   int32_t          n_cols;
@@ -29,6 +34,7 @@ typedef struct {
   const double    *missing;   /* [n_cols] */
   const MeritGaps *gaps;      /* of the whole matrix, NULL: none made */
   int32_t          first_gap; /* block of the first column, which begins it */
+  bool             single;    /* single precision is good enough: see above */
 } MeritPacked;
 
 /* Strips that hold n_rows rows. */

@@ -27,17 +27,23 @@ MeritPackedLevel MeritPackedLevelNow(void)
 /* MeritPackedStrips - Strips of 256 that hold n_rows rows. Not collective. */
 int64_t MeritPackedStrips(int64_t n_rows) { return (n_rows + MERIT_STRIP - 1) / MERIT_STRIP; }
 
-/* PackedPathNow - The path of these instructions. Not collective. */
-const MeritPackedPath *PackedPathNow(void)
+/* PackedPathNow - The path of these instructions for m. Not collective. */
+const MeritPackedPath *PackedPathNow(const MeritPacked *m)
 {
   switch (MeritPackedLevelNow()) {
   case MERIT_PACKED_AVX512:
-    return MeritPackedPathAvx512();
+    return m->single ? MeritPackedSingleAvx512() : MeritPackedPathAvx512();
   case MERIT_PACKED_AVX2:
-    return MeritPackedPathAvx2();
+    return m->single ? MeritPackedSingleAvx2() : MeritPackedPathAvx2();
   default:
     return &merit_packed_portable;
   }
+}
+
+/* PackedSingleFactor - The power of two that brings the largest input near 1. Not collective. */
+double PackedSingleFactor(double largest)
+{
+  return largest > 0 ? ldexp(1, PetscMax(-1022, PetscMin(-ilogb(largest), 960))) : 1;
 }
 
 /* Sum of a[i] b[i], compensated */
@@ -166,7 +172,7 @@ static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, cons
 /* One right-hand side of k: x and g point at its first values */
 static PetscErrorCode ForwardOne(const MeritPacked *m, int k, const double x[], double g[])
 {
-  const MeritPackedPath *path  = PackedPathNow();
+  const MeritPackedPath *path  = PackedPathNow(m);
   const int64_t          units = MeritPackedStrips(m->n_rows) * MERIT_QUARTERS;
   PackedEffects          e;
 
@@ -198,7 +204,7 @@ static PetscErrorCode ForwardOne(const MeritPacked *m, int k, const double x[], 
 PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[], double g[])
 {
   PetscFunctionBegin;
-  if (k > PackedPathNow()->most_alone) PetscFunctionReturn(MeritPackedForwardBlock(m, k, x, g));
+  if (k > PackedPathNow(m)->most_alone) PetscFunctionReturn(MeritPackedForwardBlock(m, k, x, g));
   for (int r = 0; r < k; r++) PetscCall(ForwardOne(m, k, x + r, g + r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -240,7 +246,7 @@ static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, cons
 /* One right-hand side of k: s and y point at its first values */
 static PetscErrorCode AdjointOne(const MeritPacked *m, int k, const double s[], double y[])
 {
-  const MeritPackedPath *path   = PackedPathNow();
+  const MeritPackedPath *path   = PackedPathNow(m);
   const int64_t          padded = MeritPackedStrips(m->n_rows) * MERIT_STRIP;
   double                *room, *arranged, *mend, *part, factor, sum;
   PackedSummary         *strip, all;
@@ -281,7 +287,7 @@ static PetscErrorCode AdjointOne(const MeritPacked *m, int k, const double s[], 
 PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[], double y[])
 {
   PetscFunctionBegin;
-  if (k > PackedPathNow()->most_alone) PetscFunctionReturn(MeritPackedAdjointBlock(m, k, s, y));
+  if (k > PackedPathNow(m)->most_alone) PetscFunctionReturn(MeritPackedAdjointBlock(m, k, s, y));
   for (int r = 0; r < k; r++) PetscCall(AdjointOne(m, k, s + r, y + r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

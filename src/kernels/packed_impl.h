@@ -9,6 +9,7 @@
 #define MERIT_QUARTERS     4
 #define MERIT_LOW_BITS     0x5555555555555555u
 #define MERIT_COLUMN_BLOCK 128 /* columns of a strip that stay in the first-level cache: 8 KiB */
+#define MERIT_SINGLE_COLUMNS 256 /* columns that a sum of floats goes over before it is added to a double */
 
 /*
   One right-hand side. A path counts a missing genotype as `missing_as` copies; mend[] is what is still lacking
@@ -35,10 +36,15 @@ extern const MeritPackedPath merit_packed_portable;
 /* These paths, or NULL where the compiler or the processor has none. */
 const MeritPackedPath *MeritPackedPathAvx2(void);
 const MeritPackedPath *MeritPackedPathAvx512(void);
+/* The same in single precision */
+const MeritPackedPath *MeritPackedSingleAvx2(void);
+const MeritPackedPath *MeritPackedSingleAvx512(void);
 
-/* The instructions that run now, and their path. */
+/* The instructions that run now, and their path for m: plain C has none in single precision, since it would not be faster. */
 MeritPackedLevel       MeritPackedLevelNow(void);
-const MeritPackedPath *PackedPathNow(void);
+const MeritPackedPath *PackedPathNow(const MeritPacked *m);
+/* The power of two that brings the largest input near 1, as floats want it. */
+double PackedSingleFactor(double largest);
 
 /* What the forward product takes from one right-hand side */
 typedef struct {

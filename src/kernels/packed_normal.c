@@ -161,7 +161,7 @@ PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const doubl
   const int64_t strips  = MeritPackedStrips(m->n_rows);
   const int     threads = WorthThreads(m) ? omp_get_max_threads() : 1;
   const bool    even = strips % threads == 0 || strips >= 4 * threads; /* nobody waits long for the others */
-  Normal        c    = {.m = m, .path = PackedPathNow(), .n = n, .k = k, .D = D, .g = g, .w = w};
+  Normal        c    = {.m = m, .path = PackedPathNow(m), .n = n, .k = k, .D = D, .g = g, .w = w};
 
   PetscFunctionBegin;
   if (even && n * k <= c.path->most_alone) {

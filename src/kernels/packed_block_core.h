@@ -1,0 +1,206 @@
+/*
+  Products with CORE_LANES right-hand sides at once, of CORE_REAL, with the instructions CORE_TARGET: included once for each. Tables
+  over three genotypes (the method of the four Russians: Arlazarov, Dinic, Kronrod and Faradzev 1970): a word of 32 genotypes costs
+  eleven look-ups of a vector, whatever the codes are. Sums of floats (CORE_SINGLE) go over a strip's rows or MERIT_SINGLE_COLUMNS columns.
+*/
+#define CORE_JOIN2(a, b) a##b
+#define CORE_JOIN(a, b)  CORE_JOIN2(a, b)
+#define CORE(name)       CORE_JOIN(CORE_NAME, name)
+#define CORE_BYTES       ((int)sizeof(CORE_REAL) * CORE_LANES)
+#define Vector           CORE(Vector)
+#define Values           CORE(Values)
+#define Scratch          CORE(Scratch)
+/* Bytes from a table's start to the entry of genotypes 3 i .. 3 i + 2 of a word */
+#define CORE_ENTRY(word, i)                                                                                                  \
+  (CORE_BYTES == 32 ? ((i) ? ((word) >> ((i) ? 6 * (i)-5 : 0)) & 0x7e0 : ((word) << 5) & 0x7e0)                              \
+                    : ((i) ? ((word) >> ((i) ? 6 * (i)-6 : 0)) & 0xfc0 : ((word) << 6) & 0xfc0))
+#define CORE_LOOK(table, word, i)                                                                                            \
+  (*(const Vector *)(const void *)((const char *)(table) + 64 * CORE_BYTES * (i) + CORE_ENTRY(word, i)))
+
+typedef CORE_REAL Vector __attribute__((vector_size(CORE_BYTES)));
+typedef Vector    Values[4]; /* of one genotype, by code */
+
+/* Work of one thread; vectors on their boundary */
+typedef struct {
+  Vector    table[PACKED_ENTRIES];
+  Values    value[32];
+  Vector    sum[PACKED_SUMS];
+  double    total[CORE_SINGLE ? PACKED_SUMS : 1][CORE_LANES]; /* of floats' sums */
+} Scratch;
+
+/* Sums of the values of three genotypes for each of their 64 codes, ten times, and of the last two */
+CORE_TARGET static void CORE(MakeTable)(Scratch *own)
+{
+  for (int i = 0; i < 10; i++)
+    for (int c = 0; c < 4; c++)
+      for (int b = 0; b < 4; b++) {
+        const Vector sum = own->value[3 * i + 2][c] + own->value[3 * i + 1][b];
+
+        for (int a = 0; a < 4; a++) own->table[64 * i + 16 * c + 4 * b + a] = sum + own->value[3 * i][a];
+      }
+  for (int b = 0; b < 4; b++)
+    for (int a = 0; a < 4; a++) own->table[640 + 4 * b + a] = own->value[31][b] + own->value[30][a];
+}
+
+/* sum[t] += what the table has for word[t * stride] */
+CORE_TARGET static void CORE(LookUp)(const Vector table[PACKED_ENTRIES], const uint64_t *word, size_t stride, int64_t n, Vector sum[])
+{
+  for (int64_t t = 0; t < n; t++) {
+    const uint64_t w = word[(size_t)t * stride];
+    Vector         a = sum[t] + CORE_LOOK(table, w, 0), b = CORE_LOOK(table, w, 1);
+
+    a += CORE_LOOK(table, w, 2), b += CORE_LOOK(table, w, 3);
+    a += CORE_LOOK(table, w, 4), b += CORE_LOOK(table, w, 5);
+    a += CORE_LOOK(table, w, 6), b += CORE_LOOK(table, w, 7);
+    a += CORE_LOOK(table, w, 8), b += CORE_LOOK(table, w, 9);
+    sum[t] = a + (b + table[640 + (w >> 60)]);
+  }
+}
+
+/* Sums of n floats' vectors -> doubles, and 0 */
+CORE_TARGET static void CORE(Flush)(Scratch *own, int64_t n)
+{
+  for (int64_t t = 0; CORE_SINGLE && t < n; t++) {
+    for (int l = 0; l < CORE_LANES; l++) own->total[t][l] += (double)own->sum[t][l];
+    own->sum[t] = (Vector){0};
+  }
+}
+
+static void CORE(Clear)(Scratch *own, int64_t n)
+{
+  memset(own->sum, 0, (size_t)n * sizeof(*own->sum));
+  if (CORE_SINGLE) memset(own->total, 0, (size_t)n * sizeof(*own->total));
+}
+
+/* Sum t of right-hand side i */
+static double CORE(Total)(const Scratch *own, int64_t t, int i)
+{
+  return CORE_SINGLE ? own->total[t][i] : (double)own->sum[t][i];
+}
+
+/* Values of M x of 32 columns from `from` on; columns beyond the last give nothing */
+static void CORE(ForwardValues)(const PackedBlockCall *c, int32_t from, Values value[32])
+{
+  const MeritPacked *m = c->m;
+
+  memset(value, 0, 32 * sizeof(*value));
+  for (int32_t j = from; j < PetscMin(from + 32, m->n_cols); j++)
+    for (int code = 0; code < 4; code++) {
+      const double copies = (code == 3 ? m->missing[j] : code) - m->centre[j];
+
+      for (int i = 0; i < c->n; i++)
+        value[j - from][code][i] =
+            (CORE_REAL)(m->scale[j] * copies * c->in[(size_t)j * (size_t)c->k + (size_t)(c->first + i)] * c->factor[c->first + i]);
+    }
+}
+
+/* Quarters [from, to) of strips, at most PACKED_QUARTERS */
+static void CORE(Forward)(const PackedBlockCall *c, int64_t from, int64_t to, void *work)
+{
+  Scratch           *own = work;
+  const MeritPacked *m   = c->m;
+
+  CORE(Clear)(own, (to - from) * 64);
+  for (int32_t j = 0; j < m->n_cols; j += 32) {
+    CORE(ForwardValues)(c, j, own->value);
+    CORE(MakeTable)(own);
+    for (int64_t u = from; u < to;) {
+      const int64_t strip = u / MERIT_QUARTERS, end = PetscMin(to, (strip + 1) * MERIT_QUARTERS);
+      PackedLine8   line[32];
+
+      PackedTransposeColumns(m, c->transpose, strip, j, line);
+      CORE(LookUp)(own->table, (const uint64_t *)(line + 8 * (u % MERIT_QUARTERS)), 1, (end - u) * 64, own->sum + (u - from) * 64);
+      u = end;
+    }
+    if (j % MERIT_SINGLE_COLUMNS == MERIT_SINGLE_COLUMNS - 32 || j + 32 >= m->n_cols) CORE(Flush)(own, (to - from) * 64);
+  }
+  for (int64_t at = 0; at < (to - from) * 64; at++) {
+    const int64_t u = from + at / 64, row = u / 4 * MERIT_STRIP + at % 8 * 32 + u % 4 * 8 + at / 8 % 8;
+
+    for (int i = 0; i < c->n && row < m->n_rows; i++)
+      c->out[(size_t)row * (size_t)c->k + (size_t)(c->first + i)] = CORE(Total)(own, at, i) / c->factor[c->first + i];
+  }
+}
+
+/* Values of 32 rows from `row` on: copies times s, 0 for missing */
+static void CORE(AdjointValues)(const PackedBlockCall *c, int64_t row, Values value[32])
+{
+  memset(value, 0, 32 * sizeof(*value));
+  for (int64_t i = row; i < PetscMin(row + 32, c->m->n_rows); i++)
+    for (int v = 0; v < c->n; v++) {
+      const double one = c->in[(size_t)i * (size_t)c->k + (size_t)(c->first + v)] * c->factor[c->first + v];
+
+      value[i - row][1][v] = (CORE_REAL)one;
+      value[i - row][2][v] = (CORE_REAL)(2 * one);
+    }
+}
+
+/* sum[j] += missing copies of column j times s, for one word of each column */
+CORE_TARGET static void CORE(AdjointMissing)(const MeritPacked *m, int64_t strip, int q, int32_t from, int32_t to, Scratch *own)
+{
+  const uint64_t rows = RowBits(m->n_rows, strip, q);
+
+  for (int32_t j = from; j < to; j++)
+    for (uint64_t b = MissingBits(PackedLine(m, strip, j)[q]) & rows; b; b &= b - 1)
+      own->sum[j - from] += (CORE_REAL)m->missing[j] * own->value[__builtin_ctzll(b) / 2][1];
+}
+
+/* The same for all words of a strip by the list; row[256] of s */
+CORE_TARGET static void CORE(AdjointGaps)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const Vector row[MERIT_STRIP],
+                                          Vector sum[])
+{
+  for (int32_t first = from; first < to; first += MERIT_GAP_COLUMNS) {
+    const uint16_t *at;
+    const int64_t   n                       = PackedGaps(m, strip, first / MERIT_GAP_COLUMNS, &at);
+    Vector          part[MERIT_GAP_COLUMNS] = {{0}};
+
+    for (int64_t i = 0; i < n; i++) part[at[i] >> 8] += row[at[i] & 255];
+    for (int32_t j = first; n && j < PetscMin(to, first + MERIT_GAP_COLUMNS); j++)
+      sum[j - from] += (CORE_REAL)m->missing[j] * part[j - first];
+  }
+}
+
+/* Columns [from, to), at most PACKED_COLUMNS */
+CORE_TARGET static void CORE(Adjoint)(const PackedBlockCall *c, int64_t from64, int64_t to64, void *work)
+{
+  Scratch           *own    = work;
+  const MeritPacked *m      = c->m;
+  const int32_t      from   = (int32_t)from64, to = (int32_t)to64;
+  const int64_t      strips = MeritPackedStrips(m->n_rows);
+
+  CORE(Clear)(own, to - from);
+  for (int64_t strip = 0; strip < strips; strip++) {
+    const int words = (int)PetscMin(MERIT_LINE, (m->n_rows - strip * MERIT_STRIP + 31) / 32);
+    Vector    row[MERIT_STRIP];
+
+    for (int q = 0; q < words; q++) {
+      CORE(AdjointValues)(c, strip * MERIT_STRIP + 32 * q, own->value);
+      CORE(MakeTable)(own);
+      CORE(LookUp)(own->table, PackedLine(m, strip, from) + q, MERIT_LINE, to - from, own->sum);
+      for (int i = 0; i < 32; i++) row[32 * q + i] = own->value[i][1];
+      if (!PackedHasGaps(m)) CORE(AdjointMissing)(m, strip, q, from, to, own);
+    }
+    if (PackedHasGaps(m)) CORE(AdjointGaps)(m, strip, from, to, row, own->sum);
+    CORE(Flush)(own, to - from);
+  }
+  for (int32_t j = from; j < to; j++)
+    for (int i = 0; i < c->n; i++)
+      c->out[(size_t)j * (size_t)c->k + (size_t)(c->first + i)] =
+          m->scale[j] * (CORE(Total)(own, j - from, i) / c->factor[c->first + i] - m->centre[j] * c->total[c->first + i]);
+}
+
+static const PackedBlock CORE(Block) = {CORE_LANES, sizeof(Scratch), CORE(Forward), CORE(Adjoint)};
+
+#undef CORE_JOIN2
+#undef CORE_JOIN
+#undef CORE
+#undef CORE_BYTES
+#undef Vector
+#undef Values
+#undef Scratch
+#undef CORE_ENTRY
+#undef CORE_LOOK
+#undef CORE_REAL
+#undef CORE_LANES
+#undef CORE_NAME
+#undef CORE_SINGLE

@@ -1,0 +1,39 @@
+#pragma once
+#include "packed_tables.h"
+#include <string.h>
+
+#define PACKED_SUMS 4096 /* columns of MERIT_COLUMNS, rows of PACKED_QUARTERS */
+
+/* One product with right-hand sides [first, first + n) of k */
+typedef struct {
+  const MeritPacked *m;
+  PackedTranspose    transpose;
+  int                k, first, n;
+  const double      *in;     /* [n_cols * k] or [n_rows * k] */
+  const double      *factor; /* [k] powers of two that inputs are multiplied by */
+  const double      *total;  /* [k] adjoint: sums of in */
+  double            *out;
+} PackedBlockCall;
+
+/* Products of one width: quarters of strips [from, to), columns [from, to) */
+typedef struct {
+  int    lanes;
+  size_t bytes; /* of work for a thread */
+  void (*forward)(const PackedBlockCall *c, int64_t from, int64_t to, void *work);
+  void (*adjoint)(const PackedBlockCall *c, int64_t from, int64_t to, void *work);
+} PackedBlock;
+
+/* Those of doubles and of floats; of more than LANES right-hand sides the wide ones take more at once */
+extern const PackedBlock *const packed_block_portable[2];
+extern const PackedBlock *const packed_block_avx2[2];
+extern const PackedBlock *const packed_block_avx512[2];
+
+/* The lines of 32 columns (0 beyond the last) of a strip, transposed: line[f] has row 32 w + f in its word w */
+static inline void PackedTransposeColumns(const MeritPacked *m, PackedTranspose transpose, int64_t strip, int32_t from, PackedLine8 line[32])
+{
+  const int32_t n = PetscMin(32, m->n_cols - from);
+
+  memcpy(line, PackedLine(m, strip, from), (size_t)n * sizeof(*line));
+  memset(line + n, 0, (size_t)(32 - n) * sizeof(*line));
+  transpose(line);
+}

@@ -1,0 +1,18 @@
+/* Several right-hand sides at once in plain C, as vectors of 32 bytes. */
+#include "packed_block_impl.h"
+
+
+#define CORE_TARGET 
+#define CORE_NAME   Double
+#define CORE_REAL   double
+#define CORE_LANES  4
+#define CORE_SINGLE 0
+#include "packed_block_core.h"
+
+#define CORE_NAME   Float
+#define CORE_REAL   float
+#define CORE_LANES  8
+#define CORE_SINGLE 1
+#include "packed_block_core.h"
+
+const PackedBlock *const packed_block_portable[2] = {&DoubleBlock, &FloatBlock};
