@@ -62,6 +62,8 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesSetCoding(MeritGenotypes geno, const d
   Adjoint:  y[n_cols * k] = M_tile' s[n_rows * k]   (sum over this rank's rows only; the caller reduces along the grid column)
 */
 MERIT_EXTERN PetscErrorCode MeritGenotypesForward(MeritGenotypes geno, int k, const double x[], double g[]);
+/* Products from now on in single precision (merit/packed.h says how far off), or in double (at first). Not collective. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesSetSingle(MeritGenotypes geno, bool single);
 /* The transposed product, see above. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[], double y[]);
 /* Both at once, on a grid of one column: g = M_tile x, w += D g, y = M_tile' w (the caller reduces it), D[n_rows * n * n] a block for

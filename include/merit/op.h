@@ -32,6 +32,8 @@ MERIT_EXTERN PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double 
 typedef enum { MERIT_PASSES_CHOOSE, MERIT_PASSES_ONE, MERIT_PASSES_TWO } MeritPasses;
 /* Choose that for C; for tests and measurements. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes);
+/* Applications from now on go through the genotypes in single precision (merit/packed.h), or in double (at first). Logically collective. */
+MERIT_EXTERN PetscErrorCode MeritMMESetMixed(Mat C, bool mixed);
 /* Take over new variances of the model: bumps the state of C, so that preconditioners are set up anew. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMERefresh(Mat C);
 /* Sum over records of J' R^-1 J of the animals of the genotype rows of this rank (grid column 0), blocks [n_rows * n_eq * n_eq]; owned, PetscFree. Collective. */

@@ -65,3 +65,5 @@ MERIT_EXTERN void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_
 typedef enum { MERIT_PACKED_PORTABLE, MERIT_PACKED_AVX2, MERIT_PACKED_AVX512 } MeritPackedLevel;
 /* Allow no more than this level (all at first); returns the level that then runs. For tests and measurements. */
 MERIT_EXTERN MeritPackedLevel MeritPackedUse(MeritPackedLevel most);
+/* The level that runs now. */
+MERIT_EXTERN MeritPackedLevel MeritPackedLevelNow(void);

@@ -42,11 +42,14 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C);
 MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCriterion criterion, double rtol, int64_t max_it);
 /* pcg, ksp: name of the PC: "auto" (default), "none", "jacobi", "merit_block" (a level's components), "merit_ped" (pedigree). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
+/* pcg: products with genotypes in single precision between true residuals in double, or all in double; by default the faster one. */
+typedef enum { MERIT_PRECISION_CHOOSE, MERIT_PRECISION_DOUBLE, MERIT_PRECISION_MIXED } MeritPrecision;
+MERIT_EXTERN PetscErrorCode MeritSolverSetPrecision(MeritSolver solver, MeritPrecision precision);
 /* gsru, gs, lhs_gs: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double relaxation);
 /* cholesky, lhs_gs: most bytes per rank it may take, beyond which set-up refuses; 0 (default): what the machine has. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetMemory(MeritSolver solver, double bytes);
-/* Keys solver.{type,rtol,max_it,criterion,preconditioner,relaxation,block,memory} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
+/* Keys solver.{type,rtol,max_it,criterion,preconditioner,precision,relaxation,block,memory} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
    -pc_type, -ksp_type... (all -ksp_ and -pc_ options with type ksp). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNode job);
 /* Try all options on a matrix of one equation, so that a misspelt one fails before data are read. Collective. */

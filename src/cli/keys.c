@@ -29,6 +29,7 @@ static const MeritKey keys[] = {
     {"solver.max_it", "NUMBER of iterations at most"},
     {"solver.criterion", "residual | residual_sq | change | change_sq"},
     {"solver.preconditioner", "auto | none | jacobi | merit_block | merit_fixed | merit_ped (auto: merit_ped with a pedigree term, else merit_fixed)"},
+    {"solver.precision", "auto | double | mixed: products of pcg with genotypes; mixed: single, true residuals double (auto: if many)"},
     {"solver.relaxation", "NUMBER between 0 and 2: steps of gsru, gs and lhs_gs are this much of Gauss-Seidel's (default 1)"},
     {"solver.block", "NUMBER of SNPs gsru takes through one reduction (default 64); does not change its iterates"},
     {"solver.memory", "SIZE per rank, such as 4G, beyond which cholesky and lhs_gs refuse (default: what the machine has)"},

@@ -27,6 +27,7 @@ struct _p_MeritGenotypes {
   uint64_t *code; /* packed tile, free(); owned */
   MeritGaps gaps; /* where the tile's genotypes are missing */
   bool      loaded;
+  bool      single; /* precision of products */
 };
 
 /* Lines of a text file that begin in this rank's byte range, one after another through a bounded buffer. */

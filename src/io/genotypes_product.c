@@ -13,12 +13,21 @@ static MeritPacked Range(MeritGenotypes geno, int32_t first, int32_t n)
                               .centre  = geno->centre + column,
                               .missing = geno->missing + column,
                               .gaps    = first % MERIT_GAP_COLUMNS ? NULL : &geno->gaps,
-                              .first_gap = first / MERIT_GAP_COLUMNS};
+                              .first_gap = first / MERIT_GAP_COLUMNS,
+                              .single    = geno->single};
 
   return range;
 }
 
 static MeritPacked Tile(MeritGenotypes geno) { return Range(geno, 0, geno->n_cols); }
+
+/* MeritGenotypesSetSingle - Precision of the products to come. Not collective. */
+PetscErrorCode MeritGenotypesSetSingle(MeritGenotypes geno, bool single)
+{
+  PetscFunctionBegin;
+  geno->single = single;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 /* GenoFindGaps - List the tile's missing genotypes. Not collective. */
 PetscErrorCode GenoFindGaps(MeritGenotypes geno)

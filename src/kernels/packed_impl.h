@@ -40,8 +40,7 @@ const MeritPackedPath *MeritPackedPathAvx512(void);
 const MeritPackedPath *MeritPackedSingleAvx2(void);
 const MeritPackedPath *MeritPackedSingleAvx512(void);
 
-/* The instructions that run now, and their path for m: plain C has none in single precision, since it would not be faster. */
-MeritPackedLevel       MeritPackedLevelNow(void);
+/* The path for m of the instructions that run now: plain C has none in single precision, since it would not be faster. */
 const MeritPackedPath *PackedPathNow(const MeritPacked *m);
 /* The power of two that brings the largest input near 1, as floats want it. */
 double PackedSingleFactor(double largest);

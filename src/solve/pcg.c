@@ -3,11 +3,16 @@
   the operator's passes. Ends only on the true residual; a recursive residual that drifted away restarts from the solution reached.
 */
 #include "solver_impl.h"
+#include <merit/op.h>
+#include <merit/packed.h>
 #include <math.h>
 #include <string.h>
 
 /* Step lengths kept for the eigenvalue estimates */
 enum { MOST_STEPS = 4000 };
+/* In mixed precision the true residual takes the place of the recursive one whenever it fell by a factor: at first, and its limits; what the two
+   may differ by without a new direction, and without a nearer factor; how much of the criterion's bound the recursive one must keep away */
+static const double RENEW = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, APART = 0.3, FAR = 1e-2, NEAR = 1e-4, MARGIN = 0.9;
 /* Iterations without halving the residual, once it is near rounding, that end a run of the recursion */
 enum { STALLED = 500 };
 
@@ -17,12 +22,15 @@ typedef struct {
   double *gamma, *alpha, *norm_r, *norm_scaled; /* [k] */
   double  steps[MOST_STEPS], ratios[MOST_STEPS];
   int     n_steps;
+  const double *rhs; /* [n * k]; borrowed */
+  bool   *begin;       /* [k] the next direction of a right-hand side is its first */
+  double  renew;       /* fall of the residual after which it is renewed */
 } Work;
 
 /* Sums of one reduction: per right-hand side r'u, u'Cu, r'r, r'D^-1 r; then per term and right-hand side p'p and x'x */
 static int SumCount(MeritSolver s, int k)
 {
-  return k * (4 + 2 * PetscMax(s->n_terms, 1));
+  return k * (4 + 2 * PetscMax(s->n_terms, 1) + (s->mixed ? 4 : 0));
 }
 
 static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
@@ -35,7 +43,7 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
   PetscCall(PetscNew(&w));
   PetscCall(MeritMMERoom(s->C, k, &room));
   PetscCall(PetscCalloc5(n, &w->r, room + 1, &w->u, room + 1, &w->w, n, &w->p, n, &w->s));
-  PetscCall(PetscCalloc5(SumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
+  PetscCall(PetscCalloc6(k, &w->begin, SumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
   *work = w;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -46,7 +54,7 @@ static PetscErrorCode Free(Work **work)
 
   PetscFunctionBegin;
   PetscCall(PetscFree5(w->r, w->u, w->w, w->p, w->s));
-  PetscCall(PetscFree5(w->sums, w->gamma, w->alpha, w->norm_r, w->norm_scaled));
+  PetscCall(PetscFree6(w->begin, w->sums, w->gamma, w->alpha, w->norm_r, w->norm_scaled));
   PetscCall(PetscFree(*work));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -95,6 +103,46 @@ static void Dots(MeritSolver s, int k, const Work *w, double *sums)
     sums[4 * j + 2] = c;
     sums[4 * j + 3] = d;
   }
+}
+
+/* In mixed precision the last direction's products too, [4 * k] behind the others: u's, w'p, p's and r'p */
+static void DirectionDots(MeritSolver s, int k, const Work *w, double *sums)
+{
+  for (int j = 0; j < k; j++) {
+    double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
+
+#pragma omp parallel for schedule(static) reduction(+ : a, b, c, d)
+    for (int32_t i = 0; i < s->n; i++) {
+      const int64_t at = (int64_t)i * k + j;
+
+      a += w->u[at] * w->s[at];
+      b += w->w[at] * w->p[at];
+      c += w->p[at] * w->s[at];
+      d += w->r[at] * w->p[at];
+    }
+    sums[4 * j]     = a;
+    sums[4 * j + 1] = b;
+    sums[4 * j + 2] = c;
+    sums[4 * j + 3] = d;
+  }
+}
+
+/* Step of a right-hand side and share of its last direction, by what exact products make equal: r'p = 0, w'p = u's = -gamma / alpha */
+static void Recur(const Work *w, int j, double *alpha, double *beta)
+{
+  const double gamma = w->sums[4 * j], delta = w->sums[4 * j + 1];
+
+  *beta  = w->begin[j] ? 0.0 : gamma / w->gamma[j];
+  *alpha = gamma / (w->begin[j] ? delta : delta - *beta * gamma / w->alpha[j]);
+}
+
+/* The same by the products themselves: conjugate to the last direction, least error along the new one, however rounded w is */
+static void Search(MeritSolver s, const Work *w, int k, int j, double *alpha, double *beta)
+{
+  const double *last = w->sums + 4 * (k + j) + 2 * PetscMax(s->n_terms, 1) * k;
+
+  *beta  = w->begin[j] || !(last[2] > 0.0) ? 0.0 : -last[0] / last[2];
+  *alpha = (w->sums[4 * j] + *beta * last[3]) / (w->sums[4 * j + 1] + *beta * (last[0] + last[1]) + *beta * *beta * last[2]);
 }
 
 /*
@@ -167,17 +215,16 @@ static void Read(MeritSolver s, int k, Work *w, MeritIteration *it)
 }
 
 /* Move every right-hand side one step; false where rounding leaves no direction */
-static bool Advance(MeritSolver s, int k, bool fresh, Work *w, double *x)
+static bool Advance(MeritSolver s, int k, Work *w, double *x)
 {
   bool moved = false;
 
   for (int j = 0; j < k; j++) {
-    const double gamma = w->sums[4 * j], delta = w->sums[4 * j + 1];
-    const double beta  = fresh ? 0.0 : gamma / w->gamma[j];
-    const double curve = fresh ? delta : delta - beta * gamma / w->alpha[j];
-    double       alpha = gamma / curve;
+    double alpha, beta;
 
-    if (!(gamma > 0.0) || !(curve > 0.0)) {
+    if (s->mixed) Search(s, w, k, j, &alpha, &beta);
+    else Recur(w, j, &alpha, &beta);
+    if (!(w->sums[4 * j] > 0.0) || !(alpha > 0.0)) {
       /* this right-hand side rests: its direction is 0 until the next fresh start */
       w->alpha[j] = 0.0;
       w->gamma[j] = INFINITY;
@@ -185,8 +232,9 @@ static bool Advance(MeritSolver s, int k, bool fresh, Work *w, double *x)
       continue;
     }
     moved       = true;
+    w->begin[j] = false;
     w->alpha[j] = alpha;
-    w->gamma[j] = gamma;
+    w->gamma[j] = w->sums[4 * j];
     if (j == 0 && w->n_steps < MOST_STEPS) {
       w->steps[w->n_steps]    = alpha;
       w->ratios[w->n_steps++] = beta;
@@ -197,28 +245,65 @@ static bool Advance(MeritSolver s, int k, bool fresh, Work *w, double *x)
 }
 
 /*
+  The residual and what the preconditioner works on afresh, in double, after u was made a copy of the recursive residual. Directions are
+  kept (van der Vorst and Ye 2000) but where the two residuals are too far apart.
+*/
+static PetscErrorCode Renew(MeritSolver s, int k, Work *w, const double *x)
+{
+  double relative, most = 0.0, *sums;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMESetMixed(s->C, false));
+  PetscCall(MeritSolverTrueResidual(s, k, w->rhs, x, w->r, &relative));
+  PetscCall(MeritMMESetMixed(s->C, true));
+  PetscCall(PetscCalloc1(2 * (size_t)k, &sums));
+  for (int64_t i = 0; i < (int64_t)s->n * k; i++) {
+    const double apart = w->r[i] - w->u[i];
+
+    sums[i % k] += apart * apart;
+    sums[k + i % k] += w->u[i] * w->u[i];
+    w->u[i] = w->r[i];
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * k, MPI_DOUBLE, MPI_SUM, s->comm));
+  for (int j = 0; j < k; j++) {
+    const double apart = sums[k + j] > 0.0 ? sqrt(sums[j] / sums[k + j]) : INFINITY;
+
+    w->begin[j] = w->begin[j] || apart > APART;
+    most        = PetscMax(most, apart);
+  }
+  if (most > FAR) w->renew = PetscMin(10.0 * w->renew, RENEW_MOST);
+  if (most < NEAR) w->renew = PetscMax(0.1 * w->renew, RENEW_LEAST);
+  PetscCall(PetscFree(sums));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
   Iterate from x with w->r its true residual until the criterion holds by the recursion, the iterations are used up, or rounding
   stops it. *it goes on counting.
 */
-static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIteration *it, bool *holds)
+static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renewed, MeritIteration *it, bool *holds)
 {
   bool    fresh = true;
-  double  best  = INFINITY;
+  double  best  = INFINITY, bound = s->mixed ? MARGIN * s->rtol : s->rtol;
   int64_t since = it->iteration; /* iteration that last halved the residual */
 
   PetscFunctionBegin;
   *holds     = false;
   w->n_steps = 0;
+  w->renew   = RENEW;
+  for (int j = 0; j < k; j++) w->begin[j] = true;
   PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n * (size_t)k));
+  if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
   while (true) {
     PetscCall(MeritPCApplyInPlace(s->pc, k, w->r, w->u));
     PetscCall(MeritMMEApplyInPlace(s->C, k, w->u, w->w));
     Dots(s, k, w, w->sums);
+    if (s->mixed) DirectionDots(s, k, w, w->sums + SumCount(s, k) - 4 * k);
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
     if (!fresh || it->iteration == 0) {
       Read(s, k, w, it);
       PetscCall(MeritSolverReport(s, it));
-      *holds = MeritSolverCriterion(s, it) <= s->rtol;
+      *holds = MeritSolverCriterion(s, it) <= bound;
       /* far below what rounding allows: time to look at the true residual */
       if (it->residual < 1e-17) break;
       if (it->residual < 0.5 * best) {
@@ -228,10 +313,15 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, MeritIterati
       /* near rounding, and no longer falling: the same */
       if (best < 1e-9 && it->iteration - since > STALLED && !*holds) break;
     }
-    if (*holds || it->iteration >= s->max_it || !Advance(s, k, fresh, w, x)) break;
+    if (*holds || it->iteration >= s->max_it || !Advance(s, k, w, x)) break;
     it->iteration++;
     fresh = false;
+    if (s->mixed && it->residual <= w->renew * renewed) {
+      renewed = it->residual;
+      PetscCall(Renew(s, k, w, x));
+    }
   }
+  if (s->mixed) PetscCall(MeritMMESetMixed(s->C, false));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -272,6 +362,7 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
 
   PetscFunctionBegin;
   PetscCall(Allocate(s, k, &w));
+  w->rhs = r;
   PetscCall(RightHandNorms(s, k, r, w));
   for (int j = 0; j < k; j++) zero_rhs = PetscMax(zero_rhs, w->norm_r[j]);
   if (zero_rhs == 0.0) PetscCall(PetscArrayzero(x, (size_t)s->n * (size_t)k));
@@ -279,7 +370,7 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   while (result->stop == MERIT_STOP_NONE) {
     bool holds;
 
-    PetscCall(Run(s, k, w, x, &it, &holds));
+    PetscCall(Run(s, k, w, x, result->true_residual, &it, &holds));
     if (!PetscIsNormalReal(result->lambda_min) || w->n_steps > result->iterations)
       PetscCall(MeritExtremeRitz(w->n_steps, w->steps, w->ratios, &result->lambda_min, &result->lambda_max));
     PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
@@ -295,9 +386,31 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Mixed where it was asked for, or where there are genotypes enough to pay and instructions with which single precision is faster */
+static PetscErrorCode ChoosePrecision(MeritSolver s)
+{
+  static const double WORTH = 1e8;
+  MeritModel          model;
+  int64_t             n_animals;
+  int32_t             n_used;
+  bool                snps = false, pays;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < s->n_terms; k++) snps = snps || (s->term[k].kind == MERIT_TERM_SNP && s->term[k].n_eq);
+  s->mixed = false;
+  if (!snps) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritMMEGetModel(s->C, &model));
+  PetscCall(MeritGenotypesSize(MeritModelGenotypes(model), &n_animals, NULL, &n_used));
+  pays     = (double)n_animals * n_used >= WORTH && MeritPackedLevelNow() > MERIT_PACKED_PORTABLE;
+  s->mixed = s->precision == MERIT_PRECISION_MIXED || (s->precision == MERIT_PRECISION_CHOOSE && pays);
+  MeritLog(MERIT_LOG_INFO, "products with genotypes in %s", s->mixed ? "single precision, true residuals in double" : "double precision");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode SetUp_PCG(MeritSolver s)
 {
   PetscFunctionBegin;
+  PetscCall(ChoosePrecision(s));
   if (!s->pc) {
     PetscCall(PCCreate(s->comm, &s->pc));
     PetscCall(PCSetType(s->pc, s->pc_type));

@@ -124,6 +124,15 @@ PetscErrorCode MeritSolverSetRelaxation(MeritSolver s, double relaxation)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritSolverSetPrecision - Of pcg's products with genotypes. Logically collective. */
+PetscErrorCode MeritSolverSetPrecision(MeritSolver s, MeritPrecision precision)
+{
+  PetscFunctionBegin;
+  PetscCall(Reset(s));
+  s->precision = precision;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritSolverSetMonitor - Called once an iteration on every rank. Not collective. */
 PetscErrorCode MeritSolverSetMonitor(MeritSolver s, MeritMonitor monitor, void *ctx)
 {
@@ -194,7 +203,8 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
 {
   static const char *const criteria[] = {"residual", "residual_sq", "change", "change_sq"};
   const char              *text       = NULL;
-  int                      criterion  = (int)s->criterion;
+  static const char *const precisions[] = {"auto", "double", "mixed"};
+  int                      criterion  = (int)s->criterion, precision = (int)s->precision;
   double                   rtol = s->rtol, relaxation = s->relaxation;
   int64_t                  max_it = s->max_it, block = s->block;
 
@@ -208,6 +218,8 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   text = NULL;
   PetscCall(MeritConfigString(job, "solver.preconditioner", &text));
   if (text) PetscCall(Place(MeritNodeFind(job, "solver.preconditioner"), MeritSolverSetPreconditioner(s, text)));
+  PetscCall(MeritConfigChoice(job, "solver.precision", 3, precisions, &precision));
+  PetscCall(MeritSolverSetPrecision(s, (MeritPrecision)precision));
   PetscCall(MeritConfigReal(job, "solver.relaxation", 0.0, 2.0, &relaxation));
   PetscCall(MeritSolverSetRelaxation(s, relaxation));
   PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));

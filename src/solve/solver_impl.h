@@ -22,6 +22,8 @@ struct _p_MeritSolver {
   MeritCriterion        criterion;
   double                rtol, relaxation;
   int64_t               max_it;
+  MeritPrecision        precision; /* as asked for */
+  bool                  mixed;     /* pcg: as it is */
   int32_t               block; /* gsru: columns of a block */
   double                memory; /* bytes per rank that a solver may take that forms C; 0: what the machine has */
   MeritMonitor          monitor;
