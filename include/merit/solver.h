@@ -9,6 +9,8 @@ typedef struct _p_MeritSolver *MeritSolver;
 
 typedef enum { MERIT_CRITERION_RESIDUAL, MERIT_CRITERION_RESIDUAL_SQ, MERIT_CRITERION_CHANGE, MERIT_CRITERION_CHANGE_SQ } MeritCriterion;
 
+typedef enum { MERIT_PRECISION_CHOOSE, MERIT_PRECISION_DOUBLE, MERIT_PRECISION_MIXED } MeritPrecision;
+
 /* State of one iteration, for monitors and convergence.tsv. Norms over all equations of all ranks. */
 typedef struct {
   int64_t iteration;
@@ -43,7 +45,6 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetTolerance(MeritSolver solver, MeritCri
 /* pcg, ksp: name of the PC: "auto" (default), "none", "jacobi", "merit_block" (a level's components), "merit_ped" (pedigree). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, const char type[]);
 /* pcg: products with genotypes in single precision between true residuals in double, or all in double; by default the faster one. */
-typedef enum { MERIT_PRECISION_CHOOSE, MERIT_PRECISION_DOUBLE, MERIT_PRECISION_MIXED } MeritPrecision;
 MERIT_EXTERN PetscErrorCode MeritSolverSetPrecision(MeritSolver solver, MeritPrecision precision);
 /* gsru, gs, lhs_gs: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double relaxation);
