@@ -38,6 +38,8 @@ MERIT_EXTERN PetscErrorCode MeritMMESetMixed(Mat C, bool mixed);
 MERIT_EXTERN PetscErrorCode MeritMMERefresh(Mat C);
 /* Sum over records of J' R^-1 J of the animals of the genotype rows of this rank (grid column 0), blocks [n_rows * n_eq * n_eq]; owned, PetscFree. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, double **blocks);
+/* Y = M' diag(weight) M X of an SNP term for k vectors over its SNPs, X, Y [n_owned levels * k], weight [n_rows] of the tile. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMESnpGram(Mat C, int term, int k, const double weight[], const double X[], double Y[]);
 /* The records as C's kernels see them, regressors of term k being first_regressor[k] .. [k + 1] - 1; slots are equation slots unless some G is
    singular (*expanded). Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, const int **first_regressor, bool *expanded);

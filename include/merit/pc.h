@@ -8,6 +8,19 @@
   composite, deflation. What needs a formed matrix (asm, icc, sor, gamg...) is refused.
 */
 
+/* What merit_ped and merit_fixed do with the equations of SNPs: each SNP's block; blocks of neighbours; a low-rank approximation. */
+typedef enum { MERIT_SNP_AUTO, MERIT_SNP_DIAGONAL, MERIT_SNP_BLOCKS, MERIT_SNP_NYSTROM } MeritSnpKind;
+typedef struct {
+  MeritSnpKind kind;
+  int32_t      width;          /* BLOCKS: SNPs of a block */
+  int32_t      rank;           /* NYSTROM: directions kept; 0: as many as pay */
+  bool         multiplicative; /* the SNPs' part and the others' one after another, not side by side */
+} MeritSnpOptions;
+
+/* Choose that, before set-up; no effect on other types. PETSc's -pc_merit_snp, -pc_merit_snp_block, -pc_merit_nystrom_rank and
+   -pc_merit_combine win. Logically collective. */
+MERIT_EXTERN PetscErrorCode MeritPCSetSnp(PC pc, const MeritSnpOptions *options);
+
 /* Make our types known to PCSetType and -pc_type. Idempotent; not collective. */
 MERIT_EXTERN PetscErrorCode MeritPCRegisterAll(void);
 /* USAGE error for a type that needs a formed matrix. Logically collective. */

@@ -152,3 +152,37 @@ PetscErrorCode MeritSnpNormal(MeritMME *mme, MeritSnpLink *link, int k, const do
   PetscCall(Deliver(mme, link, to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+/*@
+  MeritMMESnpGram - Y = M' diag(weight) M X over the SNPs of one term, whatever its traits: k vectors with one value for each SNP.
+
+  Collective on C. Its scale is that of M alone: neither variances nor the other terms have a part in it.
+
+  Input Parameters:
++ C      - the mixed model equations
+. term   - an SNP term
+. k      - vectors
+. weight - [n_rows] of this rank's tile of genotypes (read on grid column 0)
+- X      - [n_owned levels * k] of this rank's SNPs, vector fastest
+
+  Output Parameter:
+. Y - [n_owned levels * k]
+@*/
+PetscErrorCode MeritMMESnpGram(Mat C, int term, int k, const double weight[], const double X[], double Y[])
+{
+  MeritMME     *mme;
+  MeritSnpLink *link = NULL;
+  double       *rows;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  for (int i = 0; i < mme->n_snp; i++)
+    if (mme->snp[i].term == term) link = &mme->snp[i];
+  PetscCheck(link, mme->comm, PETSC_ERR_ARG_WRONG, "term %d is no SNP term", term);
+  PetscCall(MeritSnpForward(mme, link, k, X, &rows));
+  for (int64_t row = 0; row < link->n_rows; row++)
+    for (int j = 0; j < k; j++) rows[row * k + j] *= weight[row];
+  PetscCall(PetscArrayzero(Y, (size_t)mme->term[term].n_owned * (size_t)k));
+  PetscCall(MeritSnpAdjoint(mme, link, k, false, rows, Y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -92,3 +92,14 @@ PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[])
   else PetscCall(MeritPCApplyBlock(pc, k, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+/* MeritPCSetSnp - What merit_ped and merit_fixed do with SNPs; nothing in other types. Logically collective. */
+PetscErrorCode MeritPCSetSnp(PC pc, const MeritSnpOptions *options)
+{
+  PetscErrorCode (*set)(PC, const MeritSnpOptions *) = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCSetSnp_C", &set));
+  if (set) PetscCall((*set)(pc, options));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

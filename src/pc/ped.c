@@ -17,6 +17,7 @@ static PetscErrorCode SetUp_MeritPed(PC pc)
   PetscCall(PCShellGetContext(pc, &p));
   PetscCall(PCGetOperators(pc, &C, NULL));
   PetscCall(MeritMatIsMME(C, &equations));
+  PetscCall(MeritPedSnpOptions(pc, p));
   /* a dummy, on which options are tried */
   if (equations) PetscCall(MeritPedSetUp(p, C));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -112,20 +113,21 @@ static void ApplyBlocks(MeritPed *p, const double X[], double Y[])
     const MeritTermView *t  = &p->term[i];
     const int64_t        at = (int64_t)t->eq_owned * p->k;
 
-    if (InParts(p, i) || InFixed(p, i)) continue;
+    if (InParts(p, i) || InFixed(p, i) || InSnps(p, i)) continue;
     MultiplyBlocks(t, p->k, block, X + at, Y + at);
     block += (int64_t)t->n_owned * t->n_eq * t->n_eq;
   }
 }
 
-/* Without companions, which go between: with F the fixed block, B its coupling to the animals and A the factor: b = F^-1 r_F; x_A = A^-1 (r_A - B' b); x_F = b - F^-1 B x_A */
-static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], double Y[])
+/*
+  Everything but what SNPs have of their own. Without companions, which go between: with F the fixed block, B its coupling to the animals and A the factor: b = F^-1 r_F; x_A = A^-1 (r_A - B' b); x_F = b - F^-1 B x_A.
+  MeritPedApplyOthers - X [n_owned * k]; Y [room] a copy of it on entry. Collective.
+*/
+PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double Y[])
 {
-  MeritPed    *p;
   MPI_Datatype unit;
 
   PetscFunctionBegin;
-  PetscCall(PCShellGetContext(pc, &p));
   PetscCall(Work(p, k));
   p->v = Y;
   PetscCall(MeritUnitCreate(k, &unit));
@@ -147,6 +149,23 @@ static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], doub
   }
   PetscCall(MeritUnitFree(&unit));
   ApplyBlocks(p, X, Y);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], double Y[])
+{
+  MeritPed *p;
+  Mat       C;
+
+  PetscFunctionBegin;
+  PetscCall(PCShellGetContext(pc, &p));
+  if (p->n_snp && p->options.multiplicative) {
+    PetscCall(PCGetOperators(pc, &C, NULL));
+    PetscCall(MeritPedCombineApply(p, C, k, X, Y));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MeritPedApplyOthers(p, k, X, Y));
+  PetscCall(MeritPedSnpApply(p, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -189,6 +208,7 @@ static PetscErrorCode View_MeritPed(PC pc, PetscViewer viewer)
   PetscCall(PCShellGetContext(pc, &p));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  %d pedigree terms, %d generations; fixed effects: term %d by levels, %d equations densely\n",
                                    p->n_parts, p->n_generations, p->fixed.big, p->fixed.n_small));
+  PetscCall(MeritPedSnpView(p, viewer));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -199,9 +219,21 @@ static PetscErrorCode Destroy_MeritPed(PC pc)
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
   PetscCall(MeritPedFree(p));
+  PetscCall(MeritPedSketchFree(p));
   PetscCall(PetscFree(p));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", NULL));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyInPlace_C", NULL));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCSetSnp_C", NULL));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SetSnp_MeritPed(PC pc, const MeritSnpOptions *options)
+{
+  MeritPed *p;
+
+  PetscFunctionBegin;
+  PetscCall(PCShellGetContext(pc, &p));
+  p->options = *options;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -212,6 +244,7 @@ static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
   PetscFunctionBegin;
   PetscCall(PetscNew(&p));
   p->use_pedigree = use_pedigree;
+  p->options      = (MeritSnpOptions){MERIT_SNP_DIAGONAL, 64, 0, false};
   PetscCall(PCSetType(pc, PCSHELL));
   PetscCall(PCShellSetName(pc, name));
   PetscCall(PCShellSetContext(pc, p));
@@ -221,6 +254,7 @@ static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
   PetscCall(PCShellSetDestroy(pc, Destroy_MeritPed));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", ApplyBlock_MeritPed));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyInPlace_C", ApplyInPlace_MeritPed));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCSetSnp_C", SetSnp_MeritPed));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "pc_impl.h"
+#include "snp_impl.h"
 
 /*
   Context of merit_ped. Elimination order: fixed effects (the *big* class term and the *small* terms, exactly), companions (permanent
@@ -38,6 +38,14 @@ typedef struct {
   PetscSF  link;      /* halo of the fixed terms in F, NULL if no rank has ghosts; owned */
 } MeritPedFixed;
 
+/* One SNP term that has more than the blocks of its levels */
+typedef struct {
+  int             term;
+  MeritSnpKind    kind;
+  MeritSnpBlocks  blocks;
+  MeritSnpNystrom nystrom;
+} MeritPedSnp;
+
 typedef struct {
   bool                     use_pedigree; /* false: merit_fixed, pedigree terms by blocks like the others */
   int                      n_terms;
@@ -49,7 +57,17 @@ typedef struct {
   int                      n_generations; /* 1: parents stand before offspring and one rank has them all */
   int                      n_parts;
   MeritPedPart            *part;     /* [n_parts]; owned */
+  double                   damping;  /* multiplicative: what the others' part is taken with */
+  double                  *shift, *residual; /* multiplicative: work [places * combine_k], [n_owned * combine_k]; owned */
+  int                      combine_k;
   MeritPedFixed            fixed;
+  MeritSnpOptions          options;
+  MeritSnpKind             kind;     /* what the options came to */
+  int                      n_snp;
+  MeritPedSnp             *snp;      /* [n_snp]; owned */
+  MeritSketch             *sketch;   /* [n_terms of the operator it is of], kept from set-up to set-up; owned */
+  int                      n_sketch;
+  PetscObjectId            sketch_of;
   bool                    *companion_of; /* [n_terms] eliminated with the animals of some part; owned */
   uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
   double                  *inverse;  /* blocks of the other terms, one after another; owned */
@@ -72,6 +90,26 @@ static inline bool InParts(const MeritPed *p, int k)
   return p->use_pedigree && (p->term[k].kind == MERIT_TERM_PED || p->companion_of[k]);
 }
 
+/* Is this SNP term handled by more than the blocks of its levels? */
+static inline bool InSnps(const MeritPed *p, int k)
+{
+  return p->kind != MERIT_SNP_DIAGONAL && p->term[k].kind == MERIT_TERM_SNP && p->term[k].n_eq;
+}
+
+/* ped.c */
+PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double Y[]);
+/* ped_combine.c */
+PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C);
+PetscErrorCode MeritPedCombineApply(MeritPed *p, Mat C, int k, const double X[], double Y[]);
+PetscErrorCode MeritPedCombineFree(MeritPed *p);
+/* ped_snp.c */
+PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p);
+PetscErrorCode MeritPedSnpChoose(MeritPed *p);
+PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite);
+PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[]);
+PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer);
+PetscErrorCode MeritPedSnpFree(MeritPed *p);
+PetscErrorCode MeritPedSketchFree(MeritPed *p);
 /* ped_fixed.c */
 PetscErrorCode MeritPedFixedSetUp(MeritPed *p, const double *blocks);
 PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v); /* v <- F^-1 v on the owned fixed equations */

@@ -23,7 +23,13 @@ PetscErrorCode MeritPedFree(MeritPed *p)
   PetscCall(PetscFree(p->inverse));
   PetscCall(PetscFree(p->kept));
   PetscCall(PetscFree(p->work));
-  *p = (MeritPed){.use_pedigree = p->use_pedigree};
+  PetscCall(MeritPedSnpFree(p));
+  PetscCall(MeritPedCombineFree(p));
+  *p = (MeritPed){.use_pedigree = p->use_pedigree,
+                  .options      = p->options,
+                  .sketch       = p->sketch,
+                  .n_sketch     = p->n_sketch,
+                  .sketch_of    = p->sketch_of};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -150,7 +156,7 @@ static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *defin
     const int            size = t->n_eq * t->n_eq;
 
     for (int32_t level = 0; level < t->n_owned; level++, blocks += size) {
-      if (InParts(p, k) || InFixed(p, k)) continue;
+      if (InParts(p, k) || InFixed(p, k) || InSnps(p, k)) continue;
       PetscCall(PetscArraycpy(to, blocks, size));
       *definite = MeritBlockInvert(t->n_eq, to) && *definite;
       to += size;
@@ -187,6 +193,7 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCheck(!expanded, MeritModelComm(p->model), PETSC_ERR_SUP, "merit_ped and merit_fixed need every G to be non-singular");
   p->n_terms = MeritModelTerms(p->model, &p->term);
   PetscCall(MeritModelLayout(p->model, &p->n_owned, &p->n_local, NULL, NULL, NULL));
+  PetscCall(MeritPedSnpChoose(p));
   PetscCall(PetscCalloc1(p->n_terms, &p->companion_of));
   PetscCall(CountGenerations(p, MeritModelComm(p->model)));
   PetscCall(MeritMMEBlockDiagonal(C, &blocks));
@@ -195,11 +202,13 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(PetscCalloc1(n + 1, &p->part));
   for (int k = 0; k < p->n_terms; k++)
     if (p->use_pedigree && p->term[k].kind == MERIT_TERM_PED) PetscCall(SetUpPart(p, k, &p->part[p->n_parts++], &definite));
+  PetscCall(MeritPedSnpSetUp(p, C, &definite));
   PetscCall(SetUpBlocks(p, blocks, &definite));
   PetscCall(PetscFree(blocks));
   PetscCall(SetRoles(p));
   PetscCall(PetscFree(p->fixed.D_ghosted));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
   PetscCheck(definite, MeritModelComm(p->model), PETSC_ERR_MAT_CH_ZRPVT, "a pivot of the incomplete Cholesky is not positive definite");
+  if (p->n_snp && p->options.multiplicative) PetscCall(MeritPedCombineSetUp(p, C));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -61,6 +61,7 @@ static PetscErrorCode SetUp_KSP(MeritSolver s)
   PetscCall(KSPSetOperators(data->ksp, s->C, s->C));
   PetscCall(KSPSetInitialGuessNonzero(data->ksp, PETSC_TRUE));
   PetscCall(KSPSetFromOptions(data->ksp));
+  PetscCall(MeritPCSetSnp(pc, &s->snp));
   PetscCall(ChooseNorm(data->ksp));
   PetscCall(KSPMonitorSet(data->ksp, Monitor, data, NULL));
   PetscCall(KSPSetUp(data->ksp));

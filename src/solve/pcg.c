@@ -415,6 +415,7 @@ static PetscErrorCode SetUp_PCG(MeritSolver s)
     PetscCall(PCCreate(s->comm, &s->pc));
     PetscCall(PCSetType(s->pc, s->pc_type));
     PetscCall(PCSetFromOptions(s->pc));
+    PetscCall(MeritPCSetSnp(s->pc, &s->snp));
   }
   PetscCall(PCSetOperators(s->pc, s->C, s->C));
   PetscCall(PCSetUp(s->pc));

@@ -30,6 +30,7 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   s->relaxation = 1.0;
   s->block      = 64;
   s->pc_auto    = true;
+  s->snp        = (MeritSnpOptions){MERIT_SNP_AUTO, 64, 0, false};
   *solver = s;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -185,6 +186,22 @@ static PetscErrorCode FromOptions(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What is done with SNPs */
+static PetscErrorCode SnpFromConfig(MeritSolver s, MeritNode job)
+{
+  static const char *const kinds[] = {"auto", "diagonal", "blocks", "nystrom"}, *const ways[] = {"additive", "multiplicative"};
+  int                      kind = (int)s->snp.kind, way = s->snp.multiplicative;
+  int64_t                  width = s->snp.width, rank = s->snp.rank;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigChoice(job, "solver.snp", 4, kinds, &kind));
+  PetscCall(MeritConfigInt(job, "solver.snp_block", 1, 1024, &width));
+  PetscCall(MeritConfigInt(job, "solver.nystrom_rank", 0, 2000, &rank));
+  PetscCall(MeritConfigChoice(job, "solver.combine", 2, ways, &way));
+  s->snp = (MeritSnpOptions){(MeritSnpKind)kind, (int32_t)width, (int32_t)rank, way == 1};
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* What a word of the job file was refused for, with its place */
 static PetscErrorCode Place(MeritNode node, PetscErrorCode code)
 {
@@ -220,6 +237,7 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   if (text) PetscCall(Place(MeritNodeFind(job, "solver.preconditioner"), MeritSolverSetPreconditioner(s, text)));
   PetscCall(MeritConfigChoice(job, "solver.precision", 3, precisions, &precision));
   PetscCall(MeritSolverSetPrecision(s, (MeritPrecision)precision));
+  PetscCall(SnpFromConfig(s, job));
   PetscCall(MeritConfigReal(job, "solver.relaxation", 0.0, 2.0, &relaxation));
   PetscCall(MeritSolverSetRelaxation(s, relaxation));
   PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));

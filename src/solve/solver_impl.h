@@ -19,6 +19,7 @@ struct _p_MeritSolver {
   PC                    pc;   /* pcg: owned; ksp keeps its own */
   char                  pc_type[64];
   bool                  pc_auto; /* chosen from the model at set-up */
+  MeritSnpOptions       snp;     /* what merit_ped and merit_fixed do with SNPs */
   MeritCriterion        criterion;
   double                rtol, relaxation;
   int64_t               max_it;

@@ -1,0 +1,141 @@
+/*
+  The SNPs' part S and that of all other equations P one after another: P, S, P, each on the residual that the one before left
+  (symmetric Gauss-Seidel by two blocks). Two more products with C an application. Definite whenever no eigenvalue of P C exceeds 2
+  among the others, whatever S is; so P is damped where an incomplete factor is too large.
+*/
+#include "ped_impl.h"
+#include <math.h>
+#include <merit/random.h>
+
+/* Steps of the power method for the largest eigenvalue; the change at which it may end; what it may then be short of */
+enum { LEAST_STEPS = 8, MOST_STEPS = 60 };
+static const double SETTLED = 2e-3, SHORT = 1.15;
+
+/* Its place among the purposes of random numbers */
+enum { PURPOSE = 0x434f4d42 };
+
+static void ClearSnps(const MeritPed *p, int k, double *v)
+{
+  for (int i = 0; i < p->n_snp; i++) {
+    const MeritTermView *t = &p->term[p->snp[i].term];
+
+    for (int64_t j = 0; j < (int64_t)t->n_owned * t->n_eq * k; j++) v[(int64_t)t->eq_owned * k + j] = 0.0;
+  }
+}
+
+/* to += part of the SNPs in from */
+static void AddSnps(const MeritPed *p, int k, const double *from, double *to)
+{
+  for (int i = 0; i < p->n_snp; i++) {
+    const MeritTermView *t  = &p->term[p->snp[i].term];
+    const int64_t        at = (int64_t)t->eq_owned * k;
+
+    for (int64_t j = 0; j < (int64_t)t->n_owned * t->n_eq * k; j++) to[at + j] += from[at + j];
+  }
+}
+
+static PetscErrorCode Work(MeritPed *p, int k)
+{
+  PetscFunctionBegin;
+  if (p->combine_k == k) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritPedCombineFree(p));
+  PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &p->shift));
+  PetscCall(PetscMalloc1((size_t)p->n_owned * (size_t)k + 1, &p->residual));
+  p->combine_k = k;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* residual = X - C Y */
+static PetscErrorCode Residual(MeritPed *p, Mat C, int k, const double X[], const double Y[])
+{
+  PetscFunctionBegin;
+  PetscCall(MeritMMEApplyBlock(C, k, Y, p->residual));
+  for (int64_t i = 0; i < (int64_t)p->n_owned * k; i++) p->residual[i] = X[i] - p->residual[i];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* shift = P from, without SNPs */
+static PetscErrorCode Others(MeritPed *p, int k, const double from[])
+{
+  PetscFunctionBegin;
+  PetscCall(PetscArraycpy(p->shift, from, (size_t)p->n_owned * (size_t)k));
+  PetscCall(MeritPedApplyOthers(p, k, from, p->shift));
+  ClearSnps(p, k, p->shift);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedCombineApply - Y = M^-1 X; X, Y [n_owned * k]. Collective. */
+PetscErrorCode MeritPedCombineApply(MeritPed *p, Mat C, int k, const double X[], double Y[])
+{
+  const int64_t n = (int64_t)p->n_owned * k;
+
+  PetscFunctionBegin;
+  PetscCall(Work(p, k));
+  PetscCall(Others(p, k, X));
+  for (int64_t i = 0; i < n; i++) Y[i] = p->damping * p->shift[i];
+  PetscCall(Residual(p, C, k, X, Y));
+  PetscCall(MeritPedSnpApply(p, p->residual, p->shift));
+  AddSnps(p, k, p->shift, Y);
+  PetscCall(Residual(p, C, k, X, Y));
+  PetscCall(Others(p, k, p->residual));
+  for (int64_t i = 0; i < n; i++) Y[i] += p->damping * p->shift[i];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A start of the power method: every level its own value, whatever the ranks; 0 for SNPs */
+static void Draw(const MeritPed *p, double *x)
+{
+  for (int k = 0; k < p->n_terms; k++) {
+    const MeritTermView *t = &p->term[k];
+
+    for (int32_t i = 0; i < t->n_owned * t->n_eq; i++) {
+      const MeritRandomKey key = {.purpose = PURPOSE, .term = (uint32_t)k, .level = (uint64_t)t->canonical[i / t->n_eq]};
+
+      x[t->eq_owned + i] = MeritRandomUniform(&key, (uint32_t)(i % t->n_eq)) - 0.5;
+    }
+  }
+  ClearSnps(p, 1, x);
+}
+
+/* MeritPedCombineSetUp - Find how much the others' part has to be damped. Collective. */
+PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C)
+{
+  double *x, sums[2], most = 0.0;
+
+  PetscFunctionBegin;
+  PetscCall(Work(p, 1));
+  PetscCall(PetscMalloc1((size_t)p->n_owned + 1, &x));
+  Draw(p, x);
+  for (int step = 0; step < MOST_STEPS; step++) {
+    const double before = most;
+    double       scale;
+
+    PetscCall(MeritMMEApplyBlock(C, 1, x, p->residual));
+    ClearSnps(p, 1, p->residual);
+    PetscCall(Others(p, 1, p->residual));
+    sums[0] = sums[1] = 0.0;
+    for (int32_t i = 0; i < p->n_owned; i++) {
+      sums[0] += x[i] * p->residual[i];
+      sums[1] += p->shift[i] * p->residual[i];
+    }
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, MeritModelComm(p->model)));
+    if (!(sums[0] > 0.0)) break;
+    most  = sums[1] / sums[0];
+    scale = 1.0 / sqrt(sums[0]);
+    if (step >= LEAST_STEPS && most - before < SETTLED * most) break;
+    for (int32_t i = 0; i < p->n_owned; i++) x[i] = scale * p->shift[i];
+  }
+  PetscCall(PetscFree(x));
+  p->damping = most > 0.0 ? PetscMin(1.0, 1.9 / (SHORT * most)) : 1.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedCombineFree - Free the work arrays. Not collective. */
+PetscErrorCode MeritPedCombineFree(MeritPed *p)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(p->shift));
+  PetscCall(PetscFree(p->residual));
+  p->combine_k = 0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

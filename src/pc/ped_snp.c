@@ -1,0 +1,166 @@
+/* The SNP terms of merit_ped and merit_fixed where they are more than the blocks of their levels. */
+#include "ped_impl.h"
+#include <merit/log.h>
+#include <string.h>
+
+static const char *const kinds[] = {"auto", "diagonal", "blocks", "nystrom"};
+
+/* MeritPedSnpOptions - What PETSc's options say on SNPs. Collective. */
+PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p)
+{
+  static const char *const ways[] = {"additive", "multiplicative"};
+  const char              *prefix;
+  PetscInt                 kind = (PetscInt)p->options.kind, width = p->options.width, rank = p->options.rank;
+  PetscInt                 way = p->options.multiplicative;
+
+  PetscFunctionBegin;
+  PetscCall(PCGetOptionsPrefix(pc, &prefix));
+  PetscCall(PetscOptionsGetEList(NULL, prefix, "-pc_merit_snp", kinds, 4, &kind, NULL));
+  PetscCall(PetscOptionsGetInt(NULL, prefix, "-pc_merit_snp_block", &width, NULL));
+  PetscCall(PetscOptionsGetInt(NULL, prefix, "-pc_merit_nystrom_rank", &rank, NULL));
+  PetscCall(PetscOptionsGetEList(NULL, prefix, "-pc_merit_combine", ways, 2, &way, NULL));
+  if (width < 1 || width > 1024)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "-pc_merit_snp_block", "%" PetscInt_FMT " is outside the range from 1 to 1024", width));
+  if (rank < 0 || rank > 2000)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "-pc_merit_nystrom_rank", "%" PetscInt_FMT " is outside the range from 0 to 2000", rank));
+  p->options = (MeritSnpOptions){(MeritSnpKind)kind, (int32_t)width, (int32_t)rank, way == 1};
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The sketch of a term: that of an earlier set-up if it was of these genotypes */
+static PetscErrorCode Sketch(MeritPed *p, Mat C, int term, const double D[], const double mean[], MeritSketch **sketch)
+{
+  PetscObjectId id;
+  double        scale;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectGetId((PetscObject)C, &id));
+  if (id != p->sketch_of) PetscCall(MeritPedSketchFree(p));
+  if (!p->sketch) {
+    PetscCall(PetscCalloc1(p->n_terms, &p->sketch));
+    p->n_sketch  = p->n_terms;
+    p->sketch_of = id;
+  }
+  *sketch = &p->sketch[term];
+  if ((*sketch)->U) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritSnpNystromScale(&p->term[term], mean, &scale));
+  PetscCall(MeritSketchMake(C, term, D, mean, p->options.rank, scale, *sketch));
+  MeritLog(MERIT_LOG_INFO, "SNPs: Nystrom approximation of rank %d (%s), %.3g to %.3g times the penalty; about %.0f iterations foreseen to 1e-10",
+           (*sketch)->rank, p->options.rank ? "asked for" : "more would not pay", scale * (*sketch)->lambda[0],
+           scale * (*sketch)->lambda[PetscMax((*sketch)->rank, 1) - 1], (*sketch)->predicted);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SetUpNystrom(MeritPed *p, Mat C, MeritPedSnp *snp)
+{
+  const MeritTermView *t = &p->term[snp->term];
+  MeritSketch         *sketch = NULL;
+  double              *D, *mean;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)(t->n_eq * t->n_eq), &mean));
+  PetscCall(MeritSnpNystromMean(C, snp->term, &D, mean));
+  PetscCall(Sketch(p, C, snp->term, D, mean, &sketch));
+  PetscCall(MeritSnpNystromSetUp(t, sketch, mean, &snp->nystrom));
+  PetscCall(PetscFree(D));
+  PetscCall(PetscFree(mean));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritPedSnpChoose - Where it was left open what is done with SNPs: a low-rank approximation, unless the genotypes are so few that an
+  iteration takes no time. Not collective.
+*/
+PetscErrorCode MeritPedSnpChoose(MeritPed *p)
+{
+  int64_t n_animals, few = 1000000;
+  int32_t n_used;
+  bool    any = false;
+
+  PetscFunctionBegin;
+  p->kind = p->options.kind;
+  for (int k = 0; k < p->n_terms; k++) any = any || (p->term[k].kind == MERIT_TERM_SNP && p->term[k].n_eq);
+  if (p->kind != MERIT_SNP_AUTO) PetscFunctionReturn(PETSC_SUCCESS);
+  p->kind = MERIT_SNP_DIAGONAL;
+  if (!any) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritGenotypesSize(MeritModelGenotypes(p->model), &n_animals, NULL, &n_used));
+  if (n_animals * n_used >= few) p->kind = MERIT_SNP_NYSTROM;
+  else
+    MeritLog(MERIT_LOG_INFO, "SNPs: their diagonal blocks; %lld genotypes are too few for more to pay", (long long)(n_animals * n_used));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedSnpSetUp - What stands for the SNPs' equations. Collective. */
+PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(p->n_terms + 1, &p->snp));
+  for (int k = 0; k < p->n_terms; k++) {
+    MeritPedSnp *snp = &p->snp[p->n_snp];
+
+    if (!InSnps(p, k)) continue;
+    p->n_snp++;
+    snp->term = k;
+    snp->kind = p->kind;
+    if (snp->kind == MERIT_SNP_BLOCKS) PetscCall(MeritSnpBlocksSetUp(C, k, p->options.width, &snp->blocks, definite));
+    else PetscCall(SetUpNystrom(p, C, snp));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedSnpApply - Y = M^-1 X over the SNPs' equations. Collective. */
+PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[])
+{
+  const uint8_t *state = MeritModelEquationState(p->model);
+
+  PetscFunctionBegin;
+  for (int i = 0; i < p->n_snp; i++) {
+    const MeritTermView *t  = &p->term[p->snp[i].term];
+    const int64_t        at = (int64_t)t->eq_owned * p->k;
+
+    if (p->snp[i].kind == MERIT_SNP_BLOCKS) MeritSnpBlocksApply(t, &p->snp[i].blocks, p->k, X + at, Y + at);
+    else
+      PetscCall(MeritSnpNystromApply(t, state + t->eq_owned, MeritModelComm(p->model), &p->snp[i].nystrom, p->k, X + at, Y + at));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedSnpView - Print what stands for the SNPs. Collective. */
+PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer)
+{
+  PetscFunctionBegin;
+  if (p->n_snp)
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs and others: %s\n", p->options.multiplicative ? "multiplicative" : "additive"));
+  for (int i = 0; i < p->n_snp; i++) {
+    const MeritPedSnp *snp = &p->snp[i];
+
+    if (snp->kind == MERIT_SNP_BLOCKS)
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs of term %d: blocks of %d\n", snp->term, (int)p->options.width));
+    else
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs of term %d: Nystrom approximation of rank %d from %d products\n", snp->term,
+                                       snp->nystrom.sketch->rank, snp->nystrom.sketch->products));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedSnpFree - Free what is of the variances of now; sketches are kept. Not collective. */
+PetscErrorCode MeritPedSnpFree(MeritPed *p)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < p->n_snp; i++) {
+    PetscCall(MeritSnpBlocksFree(&p->snp[i].blocks));
+    PetscCall(MeritSnpNystromFree(&p->snp[i].nystrom));
+  }
+  PetscCall(PetscFree(p->snp));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedSketchFree - Free the sketches. Not collective. */
+PetscErrorCode MeritPedSketchFree(MeritPed *p)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < p->n_sketch; i++) PetscCall(MeritSketchFree(&p->sketch[i]));
+  PetscCall(PetscFree(p->sketch));
+  p->n_sketch = 0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
