@@ -282,7 +282,7 @@ static inline void Eliminate(int n, const double *A, int m, const int *index, do
 static inline double *DenseSolution(const Problem *p, const double *dense, const double *r)
 {
   double *x     = malloc(sizeof(double) * ((size_t)p->n + 1));
-  int    *index = malloc(sizeof(int) * ((size_t)p->n + 1));
+  int    *index = calloc((size_t)p->n + 1, sizeof(int));
 
   for (int i = 0; i < p->n; i++) {
     index[i] = i;
