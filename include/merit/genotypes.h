@@ -19,6 +19,9 @@ typedef struct {
   int32_t     column;    /* column of M, or -1: not used (monomorphic or all missing) */
 } MeritSnp;
 
+/* Instead of a number of rows of the grid: by the cost model */
+enum { MERIT_GRID_AUTO = -1 };
+
 /* Make an empty object; nothing is read before Load. Collective. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesCreate(MPI_Comm comm, MeritGenotypes *geno);
 /* Read PLINK 1 files PREFIX.bed, .bim, .fam. Copied. */
@@ -31,8 +34,12 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritSca
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const char frequency_file[]);
 /* Use every SNP of the file, whether it varies or not, unscaled and uncentred until MeritGenotypesSetCoding. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole);
-/* Rows of the grid; 0 (default): as many as ranks (one column). Must divide the number of ranks. */
+/* Rows of the grid; 0 (default): as many as ranks (one column); MERIT_GRID_AUTO: by the cost model. Must divide the number of ranks. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows);
+/* The cost model: seconds foreseen of M'(D M x) for one right-hand side. Not collective. */
+MERIT_EXTERN double MeritGenotypesGridSeconds(int64_t n_animals, int32_t n_snps, int rows, int columns);
+/* Rows of the grid that are foreseen to be fastest. Not collective. */
+MERIT_EXTERN int MeritGenotypesGridRows(int64_t n_animals, int32_t n_snps, int size);
 /* Read and check everything, count frequencies, drop monomorphic SNPs. Each rank reads just its rows. Collective. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno);
 

@@ -38,6 +38,8 @@ typedef struct {
 MERIT_EXTERN PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver);
 /* "pcg", "ksp", "gsru", "gs", "lhs_gs", "cholesky". Copied. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetType(MeritSolver solver, const char type[]);
+/* Cut the model's genotypes over the ranks by cost, if the type allows; before the model is set up. */
+MERIT_EXTERN PetscErrorCode MeritSolverChooseGrid(MeritSolver solver, MeritModel model);
 /* The equations to solve; takes a reference. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetOperator(MeritSolver solver, Mat C);
 /* When to stop: criterion below rtol, or max_it iterations. */

@@ -20,7 +20,7 @@ static const MeritKey keys[] = {
     {"genotypes.text", "FILE of lines \"id 0 1 2 5 ...\" or \"id 0125...\", 5 = missing"},
     {"genotypes.scale", "none | vanraden | standardised | count | trace"},
     {"genotypes.centre", "observed | none | FILE of frequencies"},
-    {"genotypes.grid", "ROWS of the process grid (default: one column of ranks)"},
+    {"genotypes.grid", "ROWS of the process grid (default: chosen from the sizes; all ranks, one column, for gsru and gs)"},
     {"model", "FORMULA or list of them, \"milk ~ herd + cov(age) + ped(cow) = ...\""},
     {"variances.**",
      "variance by term label and `residual`: number, matrix, or {value, rows, structure, fix}"},

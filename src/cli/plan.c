@@ -33,6 +33,7 @@ static PetscErrorCode Prepare(Plan *p)
   PetscCall(MeritReportSetFromConfig(p->report, p->job));
   PetscCall(MeritSolverCreate(p->comm, &solver));
   PetscCall(MeritSolverSetFromConfig(solver, p->job));
+  if (!MeritNodeFind(p->job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(solver, p->model));
   PetscCall(MeritSolverTryOptions(solver));
   PetscCall(MeritSolverDestroy(&solver));
   PetscCall(MeritOptionsCheck(p->comm));

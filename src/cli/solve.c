@@ -77,6 +77,7 @@ static PetscErrorCode Prepare(Solve *s)
   PetscCall(MeritReportSetFromConfig(s->report, s->job));
   PetscCall(MeritSolverCreate(s->comm, &s->solver));
   PetscCall(MeritSolverSetFromConfig(s->solver, s->job));
+  if (!MeritNodeFind(s->job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(s->solver, s->model));
   PetscCall(MeritSolverTryOptions(s->solver));
   PetscCall(MeritOptionsCheck(s->comm));
   PetscCall(MeritSolverSetMonitor(s->solver, Monitor, s));

@@ -81,37 +81,13 @@ PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesSetGrid - Rows of the process grid, 0 for one column of ranks. Logically collective. */
+/* MeritGenotypesSetGrid - Rows of the process grid, 0 for one column of ranks, MERIT_GRID_AUTO for the fastest foreseen.
+   Logically collective. */
 PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows)
 {
   PetscFunctionBegin;
   geno->asked_rows = rows;
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode MakeGrid(MeritGenotypes geno)
-{
-  PetscFunctionBegin;
-  if (geno->asked_rows < 0 || (geno->asked_rows && geno->size % geno->asked_rows))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
-                         "%d rows of the genotypes' grid do not divide %d ranks", geno->asked_rows,
-                         (int)geno->size));
-  geno->grid_rows = geno->asked_rows ? geno->asked_rows : (int)geno->size;
-  geno->grid_cols = (int)geno->size / geno->grid_rows;
-  geno->grid_row  = (int)geno->rank % geno->grid_rows;
-  geno->grid_col  = (int)geno->rank / geno->grid_rows;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* GenoPlaceRows - This rank's rows: nearly equal blocks of whole strips. Not collective. */
-void GenoPlaceRows(MeritGenotypes geno)
-{
-  const int64_t strips = MeritPackedStrips(geno->n_animals);
-  const int64_t first  = MeritBlockFirst(strips, geno->grid_rows, geno->grid_row) * MERIT_STRIP;
-  const int64_t last   = MeritBlockFirst(strips, geno->grid_rows, geno->grid_row + 1) * MERIT_STRIP;
-
-  geno->row_first = PetscMin(first, geno->n_animals);
-  geno->n_rows    = PetscMin(last, geno->n_animals) - geno->row_first;
 }
 
 /* GenoRoom - A tile of this rank's rows by n_cols columns with every genotype missing. Not collective;
@@ -172,10 +148,10 @@ PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno)
   PetscFunctionBegin;
   PetscCheck(!geno->loaded, geno->comm, PETSC_ERR_ORDER, "genotypes are loaded already");
   if (!geno->path) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "no genotype file was named"));
-  PetscCall(MakeGrid(geno));
   if (geno->plink) {
     PetscCall(GenoReadBim(geno));
     PetscCall(GenoReadFam(geno));
+    PetscCall(GenoMakeGrid(geno));
     GenoPlaceRows(geno);
     PetscCall(GenoLoadBed(geno));
   } else {

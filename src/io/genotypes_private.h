@@ -82,6 +82,9 @@ PETSC_INTERN PetscErrorCode GenoIdsAdd(GenoIds *ids, const char id[], int64_t le
 PETSC_INTERN PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const GenoIds *ids,
                                           MeritDict *dict);
 PETSC_INTERN PetscErrorCode GenoIdsFree(GenoIds *ids);
+/* The grid, from n_animals and n_snps where it is to be chosen; first used SNP of its columns. */
+PETSC_INTERN PetscErrorCode GenoMakeGrid(MeritGenotypes geno);
+PETSC_INTERN int32_t        GenoColumnsFirst(MeritGenotypes geno, int column);
 /* Rows of this rank's tile from n_animals and the grid. */
 PETSC_INTERN void GenoPlaceRows(MeritGenotypes geno);
 /* Lists the missing genotypes of the tile, which is complete. Not collective. */

@@ -39,9 +39,8 @@ static PetscErrorCode ChooseColumns(MeritGenotypes geno)
       PetscMalloc3(geno->n_used, &geno->scale, geno->n_used, &geno->centre, geno->n_used, &geno->missing));
   for (int32_t j = 0; j < geno->n_snps; j++)
     if (geno->snps[j].column >= 0) geno->used[geno->snps[j].column] = j;
-  geno->col_first = (int32_t)MeritBlockFirst(geno->n_used, geno->grid_cols, geno->grid_col);
-  geno->n_cols =
-      (int32_t)MeritBlockFirst(geno->n_used, geno->grid_cols, geno->grid_col + 1) - geno->col_first;
+  geno->col_first = GenoColumnsFirst(geno, geno->grid_col);
+  geno->n_cols    = GenoColumnsFirst(geno, geno->grid_col + 1) - geno->col_first;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -202,8 +202,8 @@ static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t fi
   PetscCall(PetscCalloc1((size_t)n * (size_t)words, &out));
   for (int64_t i = 0; i < n; i++) {
     const int     column = (int)(i % geno->grid_cols);
-    const int32_t first  = (int32_t)MeritBlockFirst(geno->n_used, geno->grid_cols, column);
-    const int32_t last   = (int32_t)MeritBlockFirst(geno->n_used, geno->grid_cols, column + 1);
+    const int32_t first  = GenoColumnsFirst(geno, column);
+    const int32_t last   = GenoColumnsFirst(geno, column + 1);
 
     dest[i] = column * geno->grid_rows + MeritGenotypesRowOwner(geno, first_row + i / geno->grid_cols);
     PickColumns(geno, rows->code + i / geno->grid_cols * rows->words, first, last - first, out + i * words);
@@ -247,8 +247,7 @@ static PetscErrorCode LoadRows(MeritGenotypes geno, Rows *rows, int64_t first_ro
   PetscCall(CountRows(geno, rows, &count));
   PetscCall(GenoSettle(geno, count));
   PetscCall(PetscFree(count));
-  words = ((int32_t)MeritBlockFirst(geno->n_used, geno->grid_cols, 1) + 31) /
-          32; /* the first block is the widest */
+  words = (GenoColumnsFirst(geno, 1) + 31) / 32; /* the first column is the widest */
   PetscCall(SendRows(geno, rows, first_row, words, &arrived));
   PetscCall(PetscFree(rows->code));
   PetscCall(FillTile(geno, words, arrived));
@@ -274,8 +273,9 @@ PetscErrorCode GenoLoadText(MeritGenotypes geno)
   geno->n_animals = lines.all_rows;
   PetscCall(GenoIdsNumber(geno->comm, geno->path, &ids, &geno->dict));
   PetscCall(GenoIdsFree(&ids));
-  GenoPlaceRows(geno);
   PetscCall(NameSnps(geno, shape.n_snps));
+  PetscCall(GenoMakeGrid(geno));
+  GenoPlaceRows(geno);
   PetscCall(LoadRows(geno, &rows, lines.first_row));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

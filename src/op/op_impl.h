@@ -8,14 +8,15 @@ typedef struct {
   int          term;
   int          n_eq;
   MPI_Comm     row_comm;    /* ranks of one grid row; MPI_COMM_NULL when the grid has one column; owned */
+  MPI_Comm     column_comm; /* ranks of one grid column, who own the effects of their tiles; owned if there are several */
   int          grid_rows, grid_cols;
   int64_t      n_rows;      /* of the tile */
   int32_t      col_first, n_cols, n_used;
-  PetscMPIInt *n_owned;     /* [size] SNPs owned by each rank; owned */
-  PetscMPIInt *count, *first; /* [size] work: doubles per rank in a collective; owned */
+  PetscMPIInt *n_owned;     /* [grid_rows] SNPs owned by each rank of the column; owned */
+  PetscMPIInt *count, *first; /* [grid_rows] work: doubles per rank in a collective; owned */
   PetscSF      carriers;    /* borrowed from the model */
-  double      *full, *rows, *values; /* work, grown on demand; owned */
-  size_t       room_full, room_rows, room_values;
+  double      *tile, *rows, *values; /* work, grown on demand; owned */
+  size_t       room_tile, room_rows, room_values;
   double      *D;           /* [n_rows * n_eq^2] J' R^-1 J of the rows' records, for one_pass; owned */
   uint64_t     D_state;     /* of the model, for which D is */
 } MeritSnpLink;

@@ -1,26 +1,29 @@
-/* SNP effects to genotype rows and back: gather the effects, go through the tile, reduce along the grid. */
+/* SNP effects to genotype rows and back: gather the effects of the tile along the grid's column, go through the tile, reduce
+   along the grid. */
 #include "op_impl.h"
 
 /* MeritSnpLinkCreate - Prepare the products of one SNP term. Collective. */
 PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link)
 {
   MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    rank, size, owned = (PetscMPIInt)mme->term[term].n_owned;
+  PetscMPIInt    rank, owned = (PetscMPIInt)mme->term[term].n_owned;
   int64_t        row_first;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
-  PetscCallMPI(MPI_Comm_size(mme->comm, &size));
   link->term     = term;
   link->n_eq     = mme->term[term].n_eq;
   link->carriers = MeritModelCarriers(mme->model, term);
   PetscCall(MeritGenotypesTile(geno, &link->grid_rows, &link->grid_cols, &row_first, &link->n_rows, &link->col_first, &link->n_cols));
   PetscCall(MeritGenotypesSize(geno, NULL, NULL, &link->n_used));
-  link->row_comm = MPI_COMM_NULL;
-  if (link->grid_cols > 1)
+  link->row_comm    = MPI_COMM_NULL;
+  link->column_comm = mme->comm;
+  if (link->grid_cols > 1) {
     PetscCallMPI(MPI_Comm_split(mme->comm, rank % link->grid_rows, rank / link->grid_rows, &link->row_comm));
-  PetscCall(PetscMalloc3(size, &link->n_owned, size, &link->count, size, &link->first));
-  PetscCallMPI(MPI_Allgather(&owned, 1, MPI_INT, link->n_owned, 1, MPI_INT, mme->comm));
+    PetscCallMPI(MPI_Comm_split(mme->comm, rank / link->grid_rows, rank % link->grid_rows, &link->column_comm));
+  }
+  PetscCall(PetscMalloc3(link->grid_rows, &link->n_owned, link->grid_rows, &link->count, link->grid_rows, &link->first));
+  PetscCallMPI(MPI_Allgather(&owned, 1, MPI_INT, link->n_owned, 1, MPI_INT, link->column_comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -28,9 +31,12 @@ PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link)
 PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link)
 {
   PetscFunctionBegin;
-  if (link->row_comm != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&link->row_comm));
+  if (link->grid_cols > 1) {
+    PetscCallMPI(MPI_Comm_free(&link->row_comm));
+    PetscCallMPI(MPI_Comm_free(&link->column_comm));
+  }
   PetscCall(PetscFree3(link->n_owned, link->count, link->first));
-  PetscCall(PetscFree(link->full));
+  PetscCall(PetscFree(link->tile));
   PetscCall(PetscFree(link->rows));
   PetscCall(PetscFree(link->values));
   PetscCall(PetscFree(link->D));
@@ -57,20 +63,27 @@ PetscErrorCode MeritSnpRows(MeritSnpLink *link, int width, double **rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Doubles that each rank's SNPs take in a vector over all SNPs */
-static PetscErrorCode Counts(MeritMME *mme, MeritSnpLink *link, int width)
+/* Doubles that the SNPs of each rank of the column take in a vector over the tile's SNPs, and where this rank stands */
+static PetscErrorCode Counts(MeritMME *mme, MeritSnpLink *link, int width, PetscMPIInt *row)
 {
-  PetscMPIInt size;
-
   PetscFunctionBegin;
   PetscCheck((int64_t)link->n_used * width < INT32_MAX, mme->comm, PETSC_ERR_SUP,
              "%d SNPs x %d right-hand sides pass 2^31: use fewer right-hand sides at once", link->n_used, width);
-  PetscCallMPI(MPI_Comm_size(mme->comm, &size));
-  for (PetscMPIInt r = 0; r < size; r++) {
+  for (int r = 0; r < link->grid_rows; r++) {
     link->count[r] = link->n_owned[r] * width;
     link->first[r] = r ? link->first[r - 1] + link->count[r - 1] : 0;
   }
-  PetscCall(Grow((size_t)link->n_used * (size_t)width, &link->room_full, &link->full));
+  PetscCallMPI(MPI_Comm_rank(link->column_comm, row));
+  PetscCall(Grow((size_t)link->n_cols * (size_t)width, &link->room_tile, &link->tile));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Effects of the tile's SNPs from the ranks of the column */
+static PetscErrorCode Gather(MeritSnpLink *link, PetscMPIInt row, const double *effects)
+{
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allgatherv(effects, link->count[row], MPI_DOUBLE, link->tile, link->count, link->first, MPI_DOUBLE,
+                              link->column_comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -78,14 +91,13 @@ static PetscErrorCode Counts(MeritMME *mme, MeritSnpLink *link, int width)
 PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, const double *effects, double **rows)
 {
   MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    rank, column, n;
+  PetscMPIInt    row, column, n;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
-  PetscCall(Counts(mme, link, width));
+  PetscCall(Counts(mme, link, width, &row));
   PetscCall(MeritSnpRows(link, width, rows));
-  PetscCallMPI(MPI_Allgatherv(effects, link->count[rank], MPI_DOUBLE, link->full, link->count, link->first, MPI_DOUBLE, mme->comm));
-  PetscCall(MeritGenotypesForward(geno, width, link->full + (size_t)link->col_first * (size_t)width, *rows));
+  PetscCall(Gather(link, row, effects));
+  PetscCall(MeritGenotypesForward(geno, width, link->tile, *rows));
   if (link->row_comm == MPI_COMM_NULL) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Comm_rank(link->row_comm, &column));
   PetscCall(PetscMPIIntCast((PetscInt)(link->n_rows * width), &n));
@@ -93,17 +105,15 @@ PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* effects += sum over ranks of the vectors over all SNPs */
-static PetscErrorCode Deliver(MeritMME *mme, MeritSnpLink *link, double *effects)
+/* effects += sum over the ranks of the column of the vectors over the tile's SNPs */
+static PetscErrorCode Deliver(MeritSnpLink *link, PetscMPIInt row, double *effects)
 {
-  PetscMPIInt rank;
-  double     *mine;
+  double *mine;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
-  PetscCall(PetscMalloc1(link->count[rank] + 1, &mine));
-  PetscCallMPI(MPI_Reduce_scatter(link->full, mine, link->count, MPI_DOUBLE, MPI_SUM, mme->comm));
-  for (PetscMPIInt i = 0; i < link->count[rank]; i++) effects[i] += mine[i];
+  PetscCall(PetscMalloc1(link->count[row] + 1, &mine));
+  PetscCallMPI(MPI_Reduce_scatter(link->tile, mine, link->count, MPI_DOUBLE, MPI_SUM, link->column_comm));
+  for (PetscMPIInt i = 0; i < link->count[row]; i++) effects[i] += mine[i];
   PetscCall(PetscFree(mine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -112,20 +122,18 @@ static PetscErrorCode Deliver(MeritMME *mme, MeritSnpLink *link, double *effects
 PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects)
 {
   MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    n;
-  double        *tile;
+  PetscMPIInt    row, n;
 
   PetscFunctionBegin;
-  PetscCall(Counts(mme, link, width));
+  PetscCall(Counts(mme, link, width, &row));
   if (link->row_comm != MPI_COMM_NULL) {
     PetscCall(PetscMPIIntCast((PetscInt)(link->n_rows * width), &n));
     PetscCallMPI(MPI_Bcast(rows, n, MPI_DOUBLE, 0, link->row_comm));
   }
-  PetscCall(PetscArrayzero(link->full, (size_t)link->n_used * (size_t)width));
-  tile = link->full + (size_t)link->col_first * (size_t)width;
-  if (squares) PetscCall(MeritGenotypesSquares(geno, width, rows, tile));
-  else PetscCall(MeritGenotypesAdjoint(geno, width, rows, tile));
-  PetscCall(Deliver(mme, link, effects));
+  PetscCall(PetscArrayzero(link->tile, (size_t)link->n_cols * (size_t)width));
+  if (squares) PetscCall(MeritGenotypesSquares(geno, width, rows, link->tile));
+  else PetscCall(MeritGenotypesAdjoint(geno, width, rows, link->tile));
+  PetscCall(Deliver(link, row, effects));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -140,16 +148,15 @@ PetscErrorCode MeritSnpNormal(MeritMME *mme, MeritSnpLink *link, int k, const do
 {
   MeritGenotypes geno  = MeritModelGenotypes(mme->model);
   const int      width = link->n_eq * k;
-  PetscMPIInt    rank;
+  PetscMPIInt    row;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
-  PetscCall(Counts(mme, link, width));
+  PetscCall(Counts(mme, link, width, &row));
   PetscCall(Grow((size_t)link->n_rows * (size_t)width, &link->room_values, &link->values));
   *values = link->values;
-  PetscCallMPI(MPI_Allgatherv(effects, link->count[rank], MPI_DOUBLE, link->full, link->count, link->first, MPI_DOUBLE, mme->comm));
-  PetscCall(MeritGenotypesNormal(geno, link->n_eq, k, link->D, link->full, *values, rows, link->full));
-  PetscCall(Deliver(mme, link, to));
+  PetscCall(Gather(link, row, effects));
+  PetscCall(MeritGenotypesNormal(geno, link->n_eq, k, link->D, link->tile, *values, rows, link->tile));
+  PetscCall(Deliver(link, row, to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -83,8 +83,8 @@ static PetscErrorCode CheckGrid(MeritSolver s)
     PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, &grid_cols, NULL, NULL, NULL, NULL));
   if (grid_cols > 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "genotypes.grid",
-                         "solver %s needs genotypes on a grid of one column, not %d; leave genotypes.grid "
-                         "out, or use solver pcg",
+                         "solver %s needs genotypes on a grid of one column, not %d; give genotypes.grid as "
+                         "many rows as ranks, or use solver pcg",
                          s->ops->name, grid_cols));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

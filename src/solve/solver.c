@@ -67,6 +67,17 @@ PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
 /* MeritSolverHasPC - Does the type take a preconditioner, and options for it? Not collective. */
 bool MeritSolverHasPC(MeritSolver s) { return s->ops == &MeritSolver_PCG || s->ops == &MeritSolver_KSP; }
 
+/*
+  MeritSolverChooseGrid - Have the model's genotypes cut over the ranks by cost, for a type that works on any grid; call it where the
+  user named none, before the model is set up. Logically collective.
+*/
+PetscErrorCode MeritSolverChooseGrid(MeritSolver s, MeritModel model)
+{
+  PetscFunctionBegin;
+  if (MeritModelGenotypes(model) && MeritSolverHasPC(s)) PetscCall(MeritGenotypesSetGrid(MeritModelGenotypes(model), MERIT_GRID_AUTO));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritSolverSetMemory - Most bytes per rank of a solver that forms C; 0: what the machine has. Logically collective. */
 PetscErrorCode MeritSolverSetMemory(MeritSolver s, double bytes)
 {

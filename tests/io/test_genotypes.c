@@ -193,7 +193,7 @@ static MeritGenotypes LoadForm(const Case *c, Form form, int grid_rows, MeritSca
 static void CheckAll(const Case *c, Form form, int grid_rows, MeritScale scale, bool centre)
 {
   MeritGenotypes geno = LoadForm(c, form, grid_rows, scale, centre);
-  const int      rows = grid_rows ? grid_rows : size;
+  const int      rows = grid_rows == MERIT_GRID_AUTO ? MeritGenotypesGridRows(c->n, c->m, size) : grid_rows ? grid_rows : size;
 
   MPI_Comm_split(PETSC_COMM_WORLD, rank % rows, rank, &row);
   MPI_Comm_split(PETSC_COMM_WORLD, rank / rows, rank, &column);
@@ -220,12 +220,36 @@ static void TestEveryFormOnEveryGridGivesThePlainMatrix(void **state)
     Case c = MakeCase(shape[a][0], shape[a][1], 0.1 * (a % 4), MERIT_SCALE_NONE, true);
 
     CheckAll(&c, JOINED, 0, MERIT_SCALE_NONE, true);
+    CheckAll(&c, a % 2 ? PLINK : JOINED, MERIT_GRID_AUTO, MERIT_SCALE_NONE, true);
     for (int rows = 1; rows <= size; rows++) {
       if (size % rows) continue;
       CheckAll(&c, PLINK, rows, MERIT_SCALE_NONE, true);
       CheckAll(&c, SPACED, rows, MERIT_SCALE_NONE, true);
     }
     FreeCase(&c);
+  }
+}
+
+/* what a rank computes and sends, thought through for extreme shapes, and that no grid is foreseen to beat the chosen one by the
+   tenth that a second dimension must bring */
+static void TestTheGridChosenIsThatOfLeastCost(void **state)
+{
+  static const struct {
+    int64_t animals;
+    int32_t snps;
+    int     ranks, rows;
+  } shape[] = {{50000, 50000, 1, 1},   {50000, 50000, 2, 2},       {1000000, 50000, 64, 64}, {256, 1000000, 4, 1},
+               {512, 1000000, 4, 1},   {500000, 50000, 16, 16},    {10000, 500000, 16, 1},   {5000, 200000, 7, 1}};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof(shape) / sizeof(*shape); i++) {
+    const int    rows   = MeritGenotypesGridRows(shape[i].animals, shape[i].snps, shape[i].ranks);
+    const double chosen = MeritGenotypesGridSeconds(shape[i].animals, shape[i].snps, rows, shape[i].ranks / rows);
+
+    assert_int_equal(rows, shape[i].rows);
+    for (int r = 1; r <= shape[i].ranks; r++)
+      if (shape[i].ranks % r == 0)
+        assert_true(chosen * 0.9 <= MeritGenotypesGridSeconds(shape[i].animals, shape[i].snps, r, shape[i].ranks / r));
   }
 }
 
@@ -481,6 +505,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestAOneSnpFileMayBeEitherForm),
     cmocka_unit_test(TestAFileOfFrequenciesSetsCentreAndScale),
     cmocka_unit_test(TestFaultsOfAFileOfFrequenciesAreNamed),
+    cmocka_unit_test(TestTheGridChosenIsThatOfLeastCost),
     cmocka_unit_test(TestSexChromosomesGiveAWarning),
     cmocka_unit_test(TestWheatHasTheFrequenciesOfItsBed),
     cmocka_unit_test(TestCattleHasTheFrequenciesOfItsBed),

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The process grid of genotypes on 2 ranks: cut by animals, or by SNPs; bench/README.md has the table. One line of JSON for each run.
+#   --build DIR     build folder with merit (build)
+#   --scratch DIR   where data go; found there, they are used again (a fresh folder, removed at the end)
+#   --shapes "LIST" animals x SNPs ("2048x200000 16384x60000")
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=../jobs/packages.sh
+. "$here/../jobs/packages.sh"
+small_machine
+
+build=build scratch="" shapes="2048x200000 16384x60000"
+while [ $# -gt 0 ]; do
+  case $1 in
+  --build | --scratch | --shapes) printf -v "${1#--}" %s "${2?$1 needs a value}"; shift ;;
+  *) echo "unknown option $1; the head of $0 lists them" >&2; exit 2 ;;
+  esac
+  shift
+done
+if [ -z "$scratch" ]; then
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+fi
+merit=$(ls "$build"/bin/merit "$build"/bin/merit64 2>/dev/null | head -n 1 || true)
+[ -n "$merit" ] || { echo "no merit in $build: build it first, or name its folder by --build" >&2; exit 2; }
+
+for shape in $shapes; do
+  animals=${shape%x*} snps=${shape#*x} data=$scratch/$shape
+  if ! [ -s "$data/summary.json" ]; then
+    mkdir -p "$scratch"
+    cat >"$scratch/$shape.yaml" <<SPEC
+seed: 5
+output: $shape
+population: {per_generation: $animals, generations: 3}
+traits: {names: y, means: 20, G: 50, R: 50}
+chip: {snps: $snps, chromosomes: 20, genotyped: $animals, recorded: yes, qtl: 200, share: 1}
+SPEC
+    mpirun -n 2 "$merit" simulate "$scratch/$shape.yaml" --overwrite yes >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
+  fi
+  for grid in 1x1 2x1 1x2 2x1 1x2; do
+    ranks=$((${grid%x*} * ${grid#*x})) status=0
+    OMP_NUM_THREADS=1 mpirun -n "$ranks" "$merit" solve "$data/job_snp.yaml" --genotypes.grid "${grid%x*}" --solver.max_it 30 --solver.rtol 1e-30 \
+      --output "$scratch/out" --overwrite yes >"$scratch/log" 2>&1 || status=$?
+    [ $status -eq 0 ] || [ $status -eq 4 ] || { cat "$scratch/log" >&2; exit 1; }
+    awk -v head="\"animals\": $animals, \"snps\": $snps, \"grid\": \"$grid\"" '
+      NR == 3 { first = $NF } { last = $NF; n = $1 }
+      END { printf "{%s, \"iteration_seconds\": %.5f}\n", head, (last - first) / (n - 1) }' "$scratch/out/convergence.tsv"
+  done
+done
