@@ -67,7 +67,7 @@ MERIT_EXTERN PetscErrorCode MeritSolverGetPreconditioner(MeritSolver solver, con
 MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonitor monitor, void *ctx);
 /* Make ready for Solve: preconditioner, colours, work space. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
-/* Solve for k right-hand sides (gsru, gs, lhs_gs, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
+/* Solve for k right-hand sides (pcg: together, by block conjugate gradients; gsru, gs, lhs_gs, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
 /* Print what is in use. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverView(MeritSolver solver, PetscViewer viewer);

@@ -361,6 +361,10 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   Work          *w = NULL;
 
   PetscFunctionBegin;
+  if (k > 1) {
+    PetscCall(MeritSolverBlockCG(s, k, r, x, result));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(Allocate(s, k, &w));
   w->rhs = r;
   PetscCall(RightHandNorms(s, k, r, w));

@@ -51,5 +51,7 @@ PetscErrorCode MeritSolverTrueResidual(MeritSolver solver, int k, const double r
 PetscErrorCode MeritSolverReport(MeritSolver solver, MeritIteration *it);
 /* the residual the criterion asks for: rtol, or its root for a squared one; 0 for criteria on the change */
 double MeritSolverResidualGoal(MeritSolver solver);
+/* block_cg.c: pcg for several right-hand sides */
+PetscErrorCode MeritSolverBlockCG(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
 /* lanczos.c */
 PetscErrorCode MeritExtremeRitz(int n, const double alpha[], const double beta[], double *least, double *most);
