@@ -190,11 +190,12 @@ static Case MakeCase(int64_t n, int32_t m, double missing)
   c.s       = Room((size_t)n * WIDEST * sizeof(double));
   c.g       = Room((size_t)n * WIDEST * sizeof(double));
   c.D       = Room((size_t)n * sizeof(double));
+  c.weight  = Room((size_t)n * sizeof(double));
   c.gram    = Room(GRAM * GRAM * sizeof(double));
   for (int32_t j = 0; j < m; j++) c.scale[j] = 1, c.centre[j] = c.missing[j] = 0.75;
   for (int64_t i = 0; i < (int64_t)m * WIDEST; i++) c.x[i] = Uniform() - 0.5;
   for (int64_t i = 0; i < n * WIDEST; i++) c.s[i] = Uniform() - 0.5;
-  for (int64_t i = 0; i < n; i++) c.D[i] = Uniform();
+  for (int64_t i = 0; i < n; i++) c.D[i] = Uniform(), c.weight[i] = 1;
   FillCodes(&c, missing);
   c.m.code = c.code, c.m.scale = c.scale, c.m.centre = c.centre, c.m.missing = c.missing;
   return c;
@@ -204,7 +205,7 @@ static void FreeCase(Case *c)
 {
   Need(MeritGapsDestroy(&c->gaps));
   free(c->code), free(c->scale), free(c->centre), free(c->missing);
-  free(c->x), free(c->y), free(c->s), free(c->g), free(c->D), free(c->gram);
+  free(c->x), free(c->y), free(c->s), free(c->g), free(c->D), free(c->weight), free(c->gram);
 }
 
 static void Forward(Case *c, int k) { Need(MeritPackedForward(&c->m, k, c->x, c->g)); }
@@ -246,6 +247,14 @@ static void Gram(Case *c, int k)
   (void)k;
   for (int32_t j = 0; j + GRAM <= c->m.n_cols; j += GRAM)
     Need(MeritPackedGram(&c->m, j, GRAM, 1, c->D, c->gram));
+}
+
+/* The same where all rows weigh alike */
+static void GramEqual(Case *c, int k)
+{
+  (void)k;
+  for (int32_t j = 0; j + GRAM <= c->m.n_cols; j += GRAM)
+    Need(MeritPackedGram(&c->m, j, GRAM, 1, c->weight, c->gram));
 }
 
 /* Median of the repeats that fit into the time, at least three; one thread by its own clock */
@@ -307,6 +316,7 @@ static void MeasureAll(int64_t n, int32_t m, const Options *o, Ceilings top)
     Measure(&(Kernel){"squares", 1, Squares, 1}, &c, threads, o, top);
     Measure(&(Kernel){"sweep", 1, Sweep, 2}, &c, threads, o, top);
     Measure(&(Kernel){"gram", 1, Gram, (GRAM + 1) / 2.0}, &c, threads, o, top);
+    Measure(&(Kernel){"gram_equal", 1, GramEqual, (GRAM + 1) / 2.0}, &c, threads, o, top);
   }
   FreeCase(&c);
 }

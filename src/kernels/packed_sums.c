@@ -1,5 +1,6 @@
 /* Sums over the rows of packed genotypes that set-up and block sweeps need: counts, weighted squares, Gram
    blocks, decoded columns. */
+#include "packed_gram.h"
 #include "packed_tables.h"
 #include <omp.h>
 #include <stdlib.h>
@@ -236,7 +237,7 @@ static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_
   MeritPackedGram - Weighted inner products of columns [first, first + n) of M, for k diagonal weight matrices.
 
   Not collective; threaded over strips, partial sums added in the threads' order: bits depend on the number of
-  threads.
+  threads, but where k is 1 and weights are equal (or 0): sums of bytes are exact, and some twenty times as fast.
 
   Input Parameters:
 + m      - the packed matrix
@@ -256,8 +257,11 @@ PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, i
   const size_t   size = (size_t)n * (size_t)n * (size_t)k, each = ((size_t)n + 1) * MERIT_STRIP + size;
   const GramDots dots = GramDotsNow();
   double        *room;
+  bool           done = false;
 
   PetscFunctionBegin;
+  if (k == 1 && n > 1) PetscCall(PackedGramEqual(m, first, n, weight, gram, &done));
+  if (done) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1((size_t)threads * each, &room));
 #pragma omp parallel num_threads(threads) if (WorthThreads(m))
   {

@@ -445,6 +445,39 @@ static void TestSquaresGramAndDecodeEqualAPlainLoop(void **unused)
     }
 }
 
+/* where all rows that count weigh the same, sums are taken in bytes; a single weight that differs must be seen */
+static void TestGramOfEqualWeightsEqualsAPlainLoop(void **unused)
+{
+  const int64_t n[] = {2, 255, 1024, 1300, 4700};
+  const int32_t m[] = {2, 31, 64, 33, 7};
+
+  (void)unused;
+  for (int a = 0; a < 5; a++)
+    for (int kind = 0; kind < 4; kind++) {
+      Case    c = MakeCase(n[a], m[a] + 3, a % 2 ? 0.0 : 0.1, kind % 2);
+      double *w = Room((size_t)n[a], sizeof(double)), *gram = Room((size_t)(m[a] * m[a]), sizeof(double));
+
+      for (int64_t i = 0; i < n[a]; i++) w[i] = kind == 1 && i % 5 == 2 ? 0.0 : 0.37;
+      if (kind == 2) w[n[a] - 1] = 0.38;
+      if (kind == 3) memset(w, 0, (size_t)n[a] * sizeof(*w));
+      for (int run = 0; run < 6; run++) {
+        omp_set_num_threads(1 + run % 2);
+        MeritPackedUse((MeritPackedLevel)(run / 2));
+        TestCall(MeritPackedGram(&c.m, 2, m[a], 1, w, gram));
+        for (int e = 0; e < m[a] * m[a]; e++) {
+          double sum = 0;
+
+          for (int64_t i = 0; i < n[a]; i++)
+            sum += c.plain[i * (m[a] + 3) + 2 + e / m[a]] * c.plain[i * (m[a] + 3) + 2 + e % m[a]] * w[i];
+          CheckNear(gram[e], sum, 10 * (double)n[a], 1e-14);
+        }
+      }
+      omp_set_num_threads(1);
+      free(w), free(gram);
+      FreeCase(&c);
+    }
+}
+
 static void TestCountsLeaveOutRowsBeyondTheLast(void **unused)
 {
   Case    c = MakeCase(259, 5, 0.2, false);
@@ -473,6 +506,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestInputsOfAnySizeArePassed),
     cmocka_unit_test(TestEveryRightHandSideHasItsOwnScale),
     cmocka_unit_test(TestSquaresGramAndDecodeEqualAPlainLoop),
+    cmocka_unit_test(TestGramOfEqualWeightsEqualsAPlainLoop),
     cmocka_unit_test(TestCountsLeaveOutRowsBeyondTheLast),
 };
 

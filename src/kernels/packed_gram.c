@@ -1,0 +1,253 @@
+/*
+  Inner products of columns where all rows that count weigh the same: sums of products of copies, which bytes hold exactly. Of each column
+  there is a column of bytes with the copies (0 for missing) and one that is 1 where they are missing; one more is 1 for all rows that
+  count. Sums are integers, so they are the same for any number of threads; centre, scale and the value of missing genotypes come after.
+*/
+#include "packed_gram.h"
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STRIPS 4                     /* decoded at once */
+#define ROWS   (STRIPS * MERIT_STRIP) /* 1 KiB of bytes of a column */
+#define GROUP  4                     /* columns that go through a tile */
+#define LANES  16                    /* sums of a pair, side by side */
+
+/* Strips of bytes, and sums [group pair][GROUP * GROUP][LANES] of one thread */
+typedef struct {
+  int      n_groups;
+  uint8_t *byte; /* [n_groups * GROUP][ROWS] */
+  int32_t *sum;
+  bool    *some; /* [n_groups] not all bytes of its columns are 0 */
+} Room;
+
+/* sum[i][j][.] += products of columns a + i, b + j of ROWS bytes, none of which is more than 2 */
+typedef void (*Tile)(const uint8_t *a, const uint8_t *b, int32_t *sum);
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#include <immintrin.h>
+#define AVX2   __attribute__((target("avx2")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vnni")))
+
+AVX2 static void TileAvx2(const uint8_t *a, const uint8_t *b, int32_t *sum)
+{
+  for (int half = 0; half < GROUP; half += 2) {
+    __m256i acc[GROUP][2];
+
+#pragma GCC unroll 4
+    for (int i = 0; i < GROUP; i++) acc[i][0] = acc[i][1] = _mm256_setzero_si256();
+    for (int at = 0; at < ROWS; at += 32) {
+      const __m256i u = _mm256_load_si256((const __m256i *)(const void *)(b + half * ROWS + at));
+      const __m256i v = _mm256_load_si256((const __m256i *)(const void *)(b + (half + 1) * ROWS + at));
+
+#pragma GCC unroll 4
+      for (int i = 0; i < GROUP; i++) { /* no more than 8 * ROWS / 32 each */
+        const __m256i w = _mm256_load_si256((const __m256i *)(const void *)(a + i * ROWS + at));
+
+        acc[i][0] = _mm256_add_epi16(acc[i][0], _mm256_maddubs_epi16(w, u));
+        acc[i][1] = _mm256_add_epi16(acc[i][1], _mm256_maddubs_epi16(w, v));
+      }
+    }
+    for (int i = 0; i < GROUP; i++)
+      for (int j = 0; j < 2; j++) {
+        __m256i *to = (__m256i *)(void *)(sum + (i * GROUP + half + j) * LANES);
+
+        _mm256_store_si256(to, _mm256_add_epi32(_mm256_load_si256(to), _mm256_madd_epi16(acc[i][j], _mm256_set1_epi16(1))));
+      }
+  }
+}
+
+AVX512 static void TileAvx512(const uint8_t *a, const uint8_t *b, int32_t *sum)
+{
+  __m512i acc[GROUP][GROUP];
+
+#pragma GCC unroll 16
+  for (int p = 0; p < GROUP * GROUP; p++) acc[p / GROUP][p % GROUP] = _mm512_load_si512(sum + p * LANES);
+  for (int at = 0; at < ROWS; at += 64) {
+    __m512i v[GROUP];
+
+#pragma GCC unroll 4
+    for (int j = 0; j < GROUP; j++) v[j] = _mm512_load_si512(b + j * ROWS + at);
+#pragma GCC unroll 4
+    for (int i = 0; i < GROUP; i++) {
+      const __m512i w = _mm512_load_si512(a + i * ROWS + at);
+
+#pragma GCC unroll 4
+      for (int j = 0; j < GROUP; j++) acc[i][j] = _mm512_dpbusd_epi32(acc[i][j], w, v[j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int p = 0; p < GROUP * GROUP; p++) _mm512_store_si512(sum + p * LANES, acc[p / GROUP][p % GROUP]);
+}
+
+/* The tile for the instructions that run now; NULL: none that is faster than doubles */
+static Tile TileNow(void)
+{
+  const MeritPackedLevel level = MeritPackedLevelNow();
+
+  if (level == MERIT_PACKED_AVX512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
+    return TileAvx512;
+  return level >= MERIT_PACKED_AVX2 ? TileAvx2 : NULL;
+}
+#else
+#define AVX2
+static Tile TileNow(void) { return NULL; }
+#endif
+
+/* Rows of a strip that count, both bits of each: those whose weight is not 0; false where one is neither 0 nor `each` */
+static bool Counting(const MeritPacked *m, int64_t strip, const double weight[], double each, PackedLine8 *mask)
+{
+  const int64_t n    = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
+  const double *w    = weight + strip * MERIT_STRIP;
+  int           full = 0, none = 0;
+
+  for (int64_t i = 0; i < n; i++) full += w[i] == each, none += w[i] == 0.0;
+  for (int q = 0; q < MERIT_LINE; q++) (*mask)[q] = 3 * RowBits(m->n_rows, strip, q);
+  if (full == n) return true;
+  for (int64_t i = 0; i < n; i++)
+    if (w[i] == 0.0) (*mask)[i / 32] &= ~((uint64_t)3 << (2 * (i % 32)));
+  return full + none == n;
+}
+
+/* Bytes of the copies and of missing genotypes of a line, in an order of rows that is the same for all; is some genotype missing? */
+AVX2 static bool DecodeBytes(const uint64_t *line, const PackedLine8 *mask, uint8_t *copies, uint8_t *missing)
+{
+  const PackedLine8 at  = *(const PackedLine8 *)(const void *)line & *mask;
+  PackedLine8       any = {0};
+
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    const PackedLine8 v = (at >> (2 * i)) & 0x0303030303030303u, z = v & (v >> 1) & 0x0101010101010101u;
+
+    *(PackedLine8 *)(void *)(copies + 64 * i)  = v ^ (z | z << 1);
+    *(PackedLine8 *)(void *)(missing + 64 * i) = z;
+    any |= z;
+  }
+  return ((any[0] | any[1]) | (any[2] | any[3])) | ((any[4] | any[5]) | (any[6] | any[7]));
+}
+
+/* All bytes of strips [from, to): column 0 those that count, 1 .. n copies, n + 1 .. 2 n missing; false where weights differ */
+static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to,
+                         Room *own)
+{
+  for (int g = 0; g < own->n_groups; g++) own->some[g] = g <= n / GROUP;
+  for (int64_t strip = from; strip < from + STRIPS; strip++) {
+    const size_t at = (size_t)(strip - from) * MERIT_STRIP;
+    PackedLine8  mask;
+
+    if (strip >= to) {
+      for (int32_t j = 0; j < 2 * n + 1; j++) memset(own->byte + (size_t)j * ROWS + at, 0, MERIT_STRIP);
+      continue;
+    }
+    if (!Counting(m, strip, weight, each, &mask)) return false;
+    for (int i = 0; i < 4; i++)
+      *(PackedLine8 *)(void *)(own->byte + at + 64 * (size_t)i) = (mask >> (2 * i)) & 0x0101010101010101u;
+    for (int32_t j = 0; j < n; j++)
+      if (DecodeBytes(PackedLine(m, strip, first + j), &mask, own->byte + (size_t)(1 + j) * ROWS + at,
+                      own->byte + (size_t)(1 + n + j) * ROWS + at))
+        own->some[(1 + n + j) / GROUP] = true;
+  }
+  return true;
+}
+
+/* Index of the sums of groups g >= h */
+static size_t Pair(int g, int h) { return (size_t)g * ((size_t)g + 1) / 2 + (size_t)h; }
+
+/* Sums over strips [from, to); false where weights differ */
+static bool SumStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to,
+                      Tile tile, Room *own)
+{
+  for (int64_t strip = from; strip < to; strip += STRIPS) {
+    if (!DecodeStrips(m, first, n, weight, each, strip, PetscMin(to, strip + STRIPS), own)) return false;
+    for (int g = 0; g < own->n_groups; g++)
+      for (int h = 0; h <= g && own->some[g]; h++)
+        if (own->some[h])
+          tile(own->byte + (size_t)g * GROUP * ROWS, own->byte + (size_t)h * GROUP * ROWS,
+               own->sum + Pair(g, h) * GROUP * GROUP * LANES);
+  }
+  return true;
+}
+
+/* Sum of the products of byte columns a and b over all threads */
+static double Count(int threads, const Room room[], int32_t a, int32_t b)
+{
+  const int32_t high = PetscMax(a, b), low = PetscMin(a, b);
+  const size_t  at   = (Pair(high / GROUP, low / GROUP) * GROUP * GROUP + (size_t)(high % GROUP * GROUP + low % GROUP)) * LANES;
+  int64_t       sum  = 0;
+
+  for (int t = 0; t < threads; t++)
+    for (int l = 0; l < LANES; l++) sum += room[t].sum[at + (size_t)l];
+  return (double)sum;
+}
+
+/* gram out of the sums */
+static void Finish(const MeritPacked *m, int32_t first, int32_t n, double each, int threads, const Room room[], double gram[])
+{
+  const double rows = Count(threads, room, 0, 0);
+
+  for (int32_t a = 0; a < n; a++)
+    for (int32_t b = 0; b <= a; b++) {
+      const double va = m->missing[first + a], vb = m->missing[first + b], pa = m->centre[first + a], pb = m->centre[first + b];
+      const double sa = Count(threads, room, 1 + a, 0) + va * Count(threads, room, 1 + n + a, 0);
+      const double sb = Count(threads, room, 1 + b, 0) + vb * Count(threads, room, 1 + n + b, 0);
+      const double ab = Count(threads, room, 1 + a, 1 + b) + va * Count(threads, room, 1 + n + a, 1 + b) +
+                        vb * Count(threads, room, 1 + a, 1 + n + b) + va * vb * Count(threads, room, 1 + n + a, 1 + n + b);
+
+      gram[a * n + b] = gram[b * n + a] =
+          each * m->scale[first + a] * m->scale[first + b] * (ab - pb * sa - pa * sb + rows * pa * pb);
+    }
+}
+
+/* Rooms of all threads in one piece; free() the piece */
+static PetscErrorCode MakeRooms(int32_t n, int threads, Room room[], char **piece)
+{
+  const int    n_groups = (2 * n + 1 + GROUP - 1) / GROUP;
+  const size_t bytes = (size_t)n_groups * GROUP * ROWS, sums = Pair(n_groups, 0) * GROUP * GROUP * LANES * sizeof(int32_t);
+  const size_t some = ((size_t)n_groups + 63) & ~(size_t)63, each = bytes + sums + some;
+  void        *at;
+
+  PetscFunctionBegin;
+  PetscCheck(!posix_memalign(&at, 64, (size_t)threads * each), PETSC_COMM_SELF, PETSC_ERR_MEM, "bytes of %d threads", threads);
+  memset(at, 0, (size_t)threads * each);
+  *piece = at;
+  for (int t = 0; t < threads; t++) {
+    char *own = *piece + (size_t)t * each;
+
+    room[t] = (Room){n_groups, (uint8_t *)own, (int32_t *)(void *)(own + bytes), (bool *)(own + bytes + sums)};
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  PackedGramEqual - Inner products of columns [first, first + n) where weights are 0 or all the same; *done: they are, and there are
+  instructions for bytes. Not collective; threaded. gram[n * n].
+*/
+PetscErrorCode PackedGramEqual(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double gram[], bool *done)
+{
+  const int64_t batches = (MeritPackedStrips(m->n_rows) + STRIPS - 1) / STRIPS, strips = MeritPackedStrips(m->n_rows);
+  const int     threads = omp_get_max_threads();
+  const Tile    tile    = TileNow();
+  double        each    = 0.0;
+  bool          equal   = true;
+  Room         *room;
+  char         *piece;
+
+  PetscFunctionBegin;
+  *done = false;
+  for (int64_t i = 0; each == 0.0 && i < m->n_rows; i++) each = weight[i];
+  if (!tile || each == 0.0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1(threads, &room));
+  PetscCall(MakeRooms(n, threads, room, &piece));
+#pragma omp parallel num_threads(threads) reduction(&& : equal) if (WorthThreads(m))
+  {
+    const int t = omp_get_thread_num(), count = omp_get_num_threads();
+
+    equal = SumStrips(m, first, n, weight, each, ShareFirst(batches, count, t) * STRIPS,
+                      PetscMin(strips, ShareFirst(batches, count, t + 1) * STRIPS), tile, room + t);
+  }
+  if (equal) Finish(m, first, n, each, threads, room, gram);
+  *done = equal;
+  free(piece);
+  PetscCall(PetscFree(room));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
