@@ -50,9 +50,11 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetPreconditioner(MeritSolver solver, con
 MERIT_EXTERN PetscErrorCode MeritSolverSetPrecision(MeritSolver solver, MeritPrecision precision);
 /* gsru, gs, lhs_gs: relaxation factor, 0 < w < 2 (1: plain Gauss-Seidel). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetRelaxation(MeritSolver solver, double relaxation);
+/* gsru, gs: a sweep goes through all levels and then, against the order, through them again (symmetric), or once (at first). */
+MERIT_EXTERN PetscErrorCode MeritSolverSetSymmetric(MeritSolver solver, bool symmetric);
 /* cholesky, lhs_gs: most bytes per rank it may take, beyond which set-up refuses; 0 (default): what the machine has. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetMemory(MeritSolver solver, double bytes);
-/* Keys solver.{type,rtol,max_it,criterion,preconditioner,precision,relaxation,block,memory} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
+/* Keys solver.{type,rtol,max_it,criterion,preconditioner,precision,relaxation,sweep,block,memory} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
    -pc_type, -ksp_type... (all -ksp_ and -pc_ options with type ksp). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNode job);
 /* Try all options on a matrix of one equation, so that a misspelt one fails before data are read. Collective. */

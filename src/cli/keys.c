@@ -35,6 +35,7 @@ static const MeritKey keys[] = {
     {"solver.nystrom_rank", "NUMBER of directions of the low-rank approximation (default 0: as many as pay)"},
     {"solver.combine", "additive | multiplicative: how the SNPs' part is put to the others' (default additive)"},
     {"solver.relaxation", "NUMBER between 0 and 2: steps of gsru, gs and lhs_gs are this much of Gauss-Seidel's (default 1)"},
+    {"solver.sweep", "forward | symmetric: sweeps of gsru and gs go once through all levels, or there and back"},
     {"solver.block", "NUMBER of SNPs gsru takes through one reduction (default 64); does not change its iterates"},
     {"solver.memory", "SIZE per rank, such as 4G, beyond which cholesky and lhs_gs refuse (default: what the machine has)"},
     {"solver.start", "FILE solutions.tsv of an earlier result, or its FOLDER, to start from"},

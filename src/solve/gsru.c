@@ -65,6 +65,7 @@ static PetscErrorCode Reset_GSRU(MeritSolver s)
   PetscCall(PetscFree(gs->part));
   PetscCall(PetscFree2(gs->e, gs->delta));
   PetscCall(PetscFree2(gs->g, gs->du));
+  PetscCall(PetscFree(gs->before));
   PetscCall(PetscFree(gs->sums));
   PetscCall(PetscFree(gs));
   s->data = NULL;
@@ -113,6 +114,7 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
   PetscCall(PetscCalloc1(2 * (size_t)gs->n_threads, &gs->part));
   PetscCall(PetscCalloc2((size_t)gs->records->n_records * (size_t)gs->records->n_traits, &gs->e, gs->n_owned,
                          &gs->delta));
+  PetscCall(PetscMalloc1(gs->n_owned + 1, &gs->before));
   PetscCall(PetscCalloc2(gs->n_local, &gs->g, gs->n_local, &gs->du));
   PetscCall(PetscCalloc1(2 * (size_t)gs->n_terms + 1, &gs->sums));
   for (int k = 0; k < gs->n_terms; k++) PetscCall(CreateTerm(gs, k));
@@ -126,7 +128,7 @@ static PetscErrorCode View_GSRU(MeritSolver s, PetscViewer viewer)
   const MeritFormula *formula = MeritModelFormula(gs->model);
 
   PetscFunctionBegin;
-  PetscCall(PetscViewerASCIIPrintf(viewer, "  relaxation %g\n", s->relaxation));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  relaxation %g, %s sweeps\n", s->relaxation, s->symmetric ? "symmetric" : "forward"));
   for (int k = 0; k < gs->n_terms; k++) {
     const GsruTerm *term = &gs->term[k];
 
@@ -205,6 +207,41 @@ PetscErrorCode GsruRefresh(Gsru *gs, const double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All terms once, in the order of the formula or (backward) against it; local sums of the changes and of the gradients met */
+static PetscErrorCode SweepTerms(Gsru *gs, bool backward, double *x)
+{
+  PetscFunctionBegin;
+  gs->backward = backward;
+  PetscCall(PetscArrayzero(gs->sums, 2 * gs->n_terms + 1));
+  for (int turn = 0; turn < gs->n_terms; turn++) {
+    GsruTerm *term = &gs->term[backward ? gs->n_terms - 1 - turn : turn];
+
+    if (!term->view->n_eq) continue;
+    if (GsruIsDense(term->view)) PetscCall(GsruSweepDense(gs, term, x));
+    else PetscCall(GsruSweepLevels(gs, term, x));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* There and, in a symmetric sweep, back again; the sums are then those of the whole change and of the gradients on the way back */
+static PetscErrorCode SweepBothWays(Gsru *gs, double *x)
+{
+  PetscFunctionBegin;
+  if (gs->solver->symmetric) PetscCall(PetscArraycpy(gs->before, x, gs->n_owned));
+  PetscCall(SweepTerms(gs, false, x));
+  if (gs->solver->symmetric) PetscCall(SweepTerms(gs, true, x));
+  for (int k = 0; k < gs->n_terms; k++) {
+    const MeritTermView *t = gs->term[k].view;
+
+    if (gs->solver->symmetric) gs->sums[2 * k] = 0.0;
+    for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++) {
+      gs->sums[2 * k + 1] += x[i] * x[i];
+      if (gs->solver->symmetric) gs->sums[2 * k] += (x[i] - gs->before[i]) * (x[i] - gs->before[i]);
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* One sweep over all terms; the changes, and a cheap estimate of the residual: the gradients met on the way */
 static PetscErrorCode Sweep(Gsru *gs, double *x, double norm_r, MeritIteration *it, double *met)
 {
@@ -212,19 +249,7 @@ static PetscErrorCode Sweep(Gsru *gs, double *x, double norm_r, MeritIteration *
   double      dx = 0.0, xx = 0.0;
 
   PetscFunctionBegin;
-  PetscCall(PetscArrayzero(gs->sums, 2 * gs->n_terms + 1));
-  for (int k = 0; k < gs->n_terms; k++) {
-    GsruTerm            *term = &gs->term[k];
-    const MeritTermView *t    = term->view;
-
-    if (!t->n_eq) continue;
-    if (GsruIsDense(t))
-      PetscCall(GsruSweepDense(gs, term, x));
-    else
-      PetscCall(GsruSweepLevels(gs, term, x));
-    for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++)
-      gs->sums[2 * k + 1] += x[i] * x[i];
-  }
+  PetscCall(SweepBothWays(gs, x));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, gs->sums, 2 * gs->n_terms + 1, MPI_DOUBLE, MPI_SUM, s->comm));
   for (int k = 0; k < gs->n_terms; k++) {
     dx += gs->sums[2 * k];

@@ -139,29 +139,41 @@ static PetscErrorCode Adjoint(Gsru *gs, GsruTerm *term, int32_t first, int32_t n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Take the step of column j out of the gradients of those behind it */
-static void TakeOut(int n_eq, int32_t j, int32_t n, const double *gram, const double *step, double *g)
+/* Take the step of column j out of the gradients of columns [from, to), which are still to come */
+static void TakeOut(const GsruDense *d, int n_eq, int32_t j, int32_t n, int32_t from, int32_t to, const double *gram, const double *step,
+                    double *g)
 {
-  const double *row = gram + (int64_t)j * n * n_eq * n_eq;
+  const double *row = gram + (int64_t)j * n * d->n_gram;
+  double        weighed[64];
 
-  if (n_eq == 1) {
+  if (d->n_gram == 1) {
+    for (int a = 0; a < n_eq; a++) {
+      weighed[a] = 0.0;
+      for (int b = 0; b < n_eq; b++) weighed[a] += d->B[a * n_eq + b] * step[b];
+    }
+    if (n_eq == 1) {
 #pragma omp simd
-    for (int32_t i = j + 1; i < n; i++) g[i] -= row[i] * *step;
+      for (int32_t i = from; i < to; i++) g[i] -= row[i] * *weighed;
+      return;
+    }
+    for (int32_t i = from; i < to; i++)
+      for (int a = 0; a < n_eq; a++) g[i * n_eq + a] -= row[i] * weighed[a];
     return;
   }
-  for (int32_t i = j + 1; i < n; i++)
+  for (int32_t i = from; i < to; i++)
     for (int a = 0; a < n_eq; a++)
       for (int b = 0; b < n_eq; b++) g[i * n_eq + a] -= row[((int64_t)i * n_eq + a) * n_eq + b] * step[b];
 }
 
-/* Forward substitution: the columns' steps one after another, written over their gradients; returns the squares of the gradients met */
+/* Substitution: the columns' steps one after another, written over their gradients; returns the squares of the gradients met */
 static double Substitute(Gsru *gs, GsruTerm *term, int32_t first, int32_t n, const double *gram, double *g)
 {
   const int     n_eq    = term->view->n_eq;
   const double *G       = term->view->G_inverse;
   double        squares = 0.0;
 
-  for (int32_t j = 0; j < n; j++) {
+  for (int32_t turn = 0; turn < n; turn++) {
+    const int32_t j       = gs->backward ? n - 1 - turn : turn;
     const double *inverse = term->dense.inverse + (int64_t)(first + j) * n_eq * n_eq;
     double       *x       = term->dense.x + (int64_t)(first + j) * n_eq, gradient[64], step[64];
 
@@ -178,7 +190,8 @@ static double Substitute(Gsru *gs, GsruTerm *term, int32_t first, int32_t n, con
       x[a] += step[a];
       g[j * n_eq + a] = step[a];
     }
-    TakeOut(n_eq, j, n, gram, step, g);
+    if (gs->backward) TakeOut(&term->dense, n_eq, j, n, 0, j, gram, step, g);
+    else TakeOut(&term->dense, n_eq, j, n, j + 1, n, gram, step, g);
   }
   return squares;
 }
@@ -235,8 +248,9 @@ static PetscErrorCode SweepAfresh(Gsru *gs, GsruTerm *term, MPI_Datatype unit, d
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(gs->solver->comm, &rank));
-  for (int32_t j = 0; j < d->n_cols; j++) {
-    double squares;
+  for (int32_t turn = 0; turn < d->n_cols; turn++) {
+    const int32_t j = gs->backward ? d->n_cols - 1 - turn : turn;
+    double        squares;
 
     PetscCall(GsruRefresh(gs, x));
     if (term->view->kind == MERIT_TERM_SNP) PetscCall(CarrierSums(gs, term, unit));
@@ -255,6 +269,7 @@ PetscErrorCode GsruSweepDense(Gsru *gs, GsruTerm *term, double *x)
   GsruDense   *d    = &term->dense;
   const int    n_eq = term->view->n_eq;
   const bool   snp  = term->view->kind == MERIT_TERM_SNP;
+  const int32_t n_blocks = (d->n_cols + d->width - 1) / d->width;
   PetscMPIInt  rank;
   MPI_Datatype unit;
 
@@ -272,8 +287,8 @@ PetscErrorCode GsruSweepDense(Gsru *gs, GsruTerm *term, double *x)
   else
     RecordSums(gs, term);
   PetscCall(PetscArrayzero(d->shift, (size_t)d->n_rows * (size_t)n_eq));
-  for (int32_t first = 0; first < d->n_cols; first += d->width) {
-    const int32_t n = PetscMin(d->width, d->n_cols - first);
+  for (int32_t turn = 0; turn < n_blocks; turn++) {
+    const int32_t first = (gs->backward ? n_blocks - 1 - turn : turn) * d->width, n = PetscMin(d->width, d->n_cols - first);
     double        squares;
 
     PetscCall(Adjoint(gs, term, first, n));

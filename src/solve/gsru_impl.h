@@ -22,7 +22,10 @@ typedef struct {
   int32_t  width;     /* columns of a block */
   int64_t  n_rows;    /* here: genotyped animals, or records */
   double  *D;         /* [n_rows * n_eq^2] J' R^-1 J; owned */
-  double **gram;      /* [n_blocks] [(a * n + b) * n_eq^2 + .] of M' D M; owned */
+  double  *weight;    /* [n_rows] of D_i = weight_i B, if it is so; owned */
+  double  *B;         /* [n_eq^2]; owned */
+  int      n_gram;    /* numbers of a pair of columns in gram: 1 (then times B) or n_eq^2; 0: none made yet */
+  double **gram;      /* [n_blocks] [(a * n + b) * n_gram + .] of M' D M; owned */
   double  *inverse;   /* [n_cols * n_eq^2] of the diagonal blocks of C; owned */
   double  *x, *delta; /* [n_cols * n_eq] effects and rest of the right-hand side; owned */
   double  *s, *shift; /* [n_rows * n_eq] J' R^-1 e, and the change of M x in this sweep; owned */
@@ -60,6 +63,8 @@ typedef struct {
   GsruPart               *part;   /* [2 * n_threads]; owned */
   double                 *e;      /* [n_records * n_traits] y - W x; owned */
   double                 *delta;  /* [n_owned] right-hand side beyond W' R^-1 y; owned */
+  double                 *before; /* [n_owned] x before a symmetric sweep; owned */
+  bool                    backward; /* the sweep goes from the last term to the first, colour and column by column */
   bool                    has_y;  /* e starts from y, else from 0 */
   bool                    afresh; /* gs: e is computed from all effects before every step, and never updated */
   double                 *g, *du; /* [n_local] gradient and step; owned */

@@ -79,7 +79,9 @@ PetscErrorCode GsruSweepLevels(Gsru *gs, GsruTerm *term, double *x)
   GsruLevels *l = &term->levels;
 
   PetscFunctionBegin;
-  for (int c = 0; c < l->n_colours; c++) {
+  for (int turn = 0; turn < l->n_colours; turn++) {
+    const int c = gs->backward ? l->n_colours - 1 - turn : turn;
+
     if (gs->afresh) PetscCall(GsruRefresh(gs, x));
     GsruGradient(gs, term, l->first[c], l->first[c + 1]);
     PetscCall(PetscSFReduceBegin(l->halo[c], MPI_DOUBLE, gs->g + gs->n_owned, gs->g, MPI_SUM));

@@ -145,6 +145,14 @@ PetscErrorCode MeritSolverSetPrecision(MeritSolver s, MeritPrecision precision)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritSolverSetSymmetric - Do sweeps of gsru and gs go there and back? Logically collective. */
+PetscErrorCode MeritSolverSetSymmetric(MeritSolver s, bool symmetric)
+{
+  PetscFunctionBegin;
+  s->symmetric = symmetric;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritSolverSetMonitor - Called once an iteration on every rank. Not collective. */
 PetscErrorCode MeritSolverSetMonitor(MeritSolver s, MeritMonitor monitor, void *ctx)
 {
@@ -231,8 +239,9 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
 {
   static const char *const criteria[] = {"residual", "residual_sq", "change", "change_sq"};
   const char              *text       = NULL;
+  static const char *const sweeps[]     = {"forward", "symmetric"};
   static const char *const precisions[] = {"auto", "double", "mixed"};
-  int                      criterion  = (int)s->criterion, precision = (int)s->precision;
+  int                      criterion  = (int)s->criterion, precision = (int)s->precision, sweep = s->symmetric;
   double                   rtol = s->rtol, relaxation = s->relaxation;
   int64_t                  max_it = s->max_it, block = s->block;
 
@@ -251,6 +260,10 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   PetscCall(SnpFromConfig(s, job));
   PetscCall(MeritConfigReal(job, "solver.relaxation", 0.0, 2.0, &relaxation));
   PetscCall(MeritSolverSetRelaxation(s, relaxation));
+  PetscCall(MeritConfigChoice(job, "solver.sweep", 2, sweeps, &sweep));
+  if (sweep && s->ops != &MeritSolver_GSRU && s->ops != &MeritSolver_GS)
+    PetscCall(MeritNodeError(MeritNodeFind(job, "solver.sweep"), "symmetric sweeps are there with solver gsru or gs, not %s", s->ops->name));
+  PetscCall(MeritSolverSetSymmetric(s, sweep));
   PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));
   s->block = (int32_t)block;
   PetscCall(MeritConfigBytes(job, "solver.memory", &s->memory));

@@ -22,6 +22,7 @@ struct _p_MeritSolver {
   MeritSnpOptions       snp;     /* what merit_ped and merit_fixed do with SNPs */
   MeritCriterion        criterion;
   double                rtol, relaxation;
+  bool                  symmetric; /* gsru, gs: sweeps go there and back */
   int64_t               max_it;
   MeritPrecision        precision; /* as asked for */
   bool                  mixed;     /* pcg: as it is */

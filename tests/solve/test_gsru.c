@@ -1,6 +1,7 @@
 /* Gauss-Seidel with residual update against a textbook sweep over the dense equations, elimination, and conjugate gradients. */
 #include "gsru_case.h"
 #include "gsru_models.h"
+#include <merit/log.h>
 #include <omp.h>
 
 /* The published scramble of a canonical number: whoever has the larger goes first */
@@ -68,14 +69,15 @@ static int *SweepOrder(const Problem *p, int k, bool maternal)
 }
 
 /* Plain Gauss-Seidel over all levels of a term, their equations solved together */
-static void TextbookTerm(const Problem *p, int k, const int *order, double relaxation, const double *dense,
+static void TextbookTerm(const Problem *p, int k, const int *order, bool backward, double relaxation, const double *dense,
                          const double *r, double *x)
 {
-  const int n_eq = p->term[k].n_eq;
+  const int n_eq = p->term[k].n_eq, n = (int)p->term[k].n_levels;
 
-  for (int i = 0; i < p->term[k].n_levels; i++) {
-    int    index[8];
-    double b[8];
+  for (int turn = 0; turn < n; turn++) {
+    const int i = backward ? n - 1 - turn : turn;
+    int       index[8];
+    double    b[8];
 
     for (int e = 0; e < n_eq; e++) {
       index[e] = p->base[k] + order[i] * n_eq + e;
@@ -122,18 +124,19 @@ static double DistanceOwned(const Case *c, const double *x, const double *all)
 }
 
 /* Relaxation, and columns of a block, as a job file gives them */
-static void Configure(MeritSolver s, double relaxation, int block)
+static void Configure(MeritSolver s, double relaxation, int block, bool symmetric)
 {
   char      text[128];
   MeritNode job;
 
-  snprintf(text, sizeof(text), "solver: {relaxation: %g, block: %d}\n", relaxation, block);
+  snprintf(text, sizeof(text), "solver: {type: gsru, relaxation: %g, block: %d%s}\n", relaxation, block,
+           symmetric ? ", sweep: symmetric" : "");
   TestCall(MeritConfigParse("job.yaml", text, strlen(text), &job));
   TestCall(MeritSolverSetFromConfig(s, job));
   TestCall(MeritConfigDestroy(&job));
 }
 
-static void CompareSweepsInBlocks(int model, double relaxation, int block)
+static void CompareSweepsOf(int model, double relaxation, int block, bool symmetric)
 {
   Case    c                  = MakeCase(model);
   double *textbook           = calloc((size_t)c.p.n + 1, sizeof(double)),
@@ -143,17 +146,19 @@ static void CompareSweepsInBlocks(int model, double relaxation, int block)
   MeritSolveResult result;
   MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-30, 1);
 
-  Configure(s, relaxation, block);
+  Configure(s, relaxation, block, symmetric);
   for (int k = 0; k < c.p.n_terms; k++) order[k] = SweepOrder(&c.p, k, model == 1);
   for (int sweep = 0; sweep < 30; sweep++) {
     for (int k = 0; k < c.p.n_terms; k++)
-      TextbookTerm(&c.p, k, order[k], relaxation, c.dense, c.r_all, textbook);
+      TextbookTerm(&c.p, k, order[k], false, relaxation, c.dense, c.r_all, textbook);
+    for (int k = c.p.n_terms - 1; symmetric && k >= 0; k--)
+      TextbookTerm(&c.p, k, order[k], true, relaxation, c.dense, c.r_all, textbook);
     TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
     assert_int_equal(result.stop, MERIT_STOP_MAX_IT);
     assert_int_equal(result.iterations, 1);
     assert_true(DistanceOwned(&c, c.x, textbook) < tolerance);
   }
-  if (c.p.which != TINY)
+  if (c.p.which != TINY && !symmetric)
     assert_true(Distance(&c.p, textbook, c.exact, c.exact) >
                 1e-11); /* so that the sweeps were told apart from the solution */
   TestCall(MeritSolverSetTolerance(s, MERIT_CRITERION_RESIDUAL, 1e-30, 30));
@@ -166,6 +171,8 @@ static void CompareSweepsInBlocks(int model, double relaxation, int block)
   free(at_once);
   FreeCase(&c);
 }
+
+static void CompareSweepsInBlocks(int model, double relaxation, int block) { CompareSweepsOf(model, relaxation, block, false); }
 
 static void CompareSweeps(int model, double relaxation) { CompareSweepsInBlocks(model, relaxation, 64); }
 
@@ -205,6 +212,65 @@ test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_rank
   omp_set_num_threads(3);
   CompareSweeps(4, 1.0);
   omp_set_num_threads(n_threads);
+}
+
+static void test_symmetric_sweeps_are_those_of_the_textbook(void **state)
+{
+  (void)state;
+  CompareSweepsOf(0, 1.0, 64, true);
+  CompareSweepsOf(1, 1.0, 64, true);
+  CompareSweepsOf(2, 1.2, 7, true);
+  CompareSweepsOf(3, 1.0, 64, true);
+  CompareSweepsOf(4, 0.9, 32, true);
+  CompareSweepsOf(5, 1.0, 64, true);
+}
+
+/* the change of a symmetric sweep is the whole one */
+static PetscErrorCode KeepChange(const MeritIteration *it, void *ctx)
+{
+  if (it->iteration == 3) *(double *)ctx = it->change;
+  return 0;
+}
+
+static void test_the_change_of_a_symmetric_sweep_is_that_there_and_back(void **state)
+{
+  Case             c = MakeCase(2);
+  MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-30, 2);
+  double          *before = malloc(sizeof(double) * ((size_t)c.p.n_owned + 1)), sums[2] = {0.0, 0.0}, change = NAN;
+  MeritSolveResult result;
+
+  (void)state;
+  Configure(s, 1.0, 64, true);
+  TestCall(MeritSolverSetTolerance(s, MERIT_CRITERION_RESIDUAL, 1e-30, 2));
+  TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+  memcpy(before, c.x, sizeof(double) * (size_t)c.p.n_owned);
+  memset(c.x, 0, sizeof(double) * (size_t)c.p.n_owned);
+  TestCall(MeritSolverSetMonitor(s, KeepChange, &change));
+  TestCall(MeritSolverSetTolerance(s, MERIT_CRITERION_RESIDUAL, 1e-30, 3));
+  TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
+  for (int32_t i = 0; i < c.p.n_owned; i++) {
+    sums[0] += (c.x[i] - before[i]) * (c.x[i] - before[i]);
+    sums[1] += c.x[i] * c.x[i];
+  }
+  MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
+  assert_true(fabs(change / sqrt(sums[0] / sums[1]) - 1.0) < 1e-10);
+  TestCall(MeritSolverDestroy(&s));
+  free(before);
+  FreeCase(&c);
+}
+
+static void test_symmetric_sweeps_are_refused_where_there_are_none(void **state)
+{
+  const char  text[] = "solver: {type: pcg, sweep: symmetric}\n";
+  MeritNode   job;
+  MeritSolver s;
+
+  (void)state;
+  TestCall(MeritConfigParse("job.yaml", text, strlen(text), &job));
+  TestCall(MeritSolverCreate(PETSC_COMM_WORLD, &s));
+  TestRaises(MERIT_ERROR_USAGE, "gsru or gs", MeritSolverSetFromConfig(s, job));
+  TestCall(MeritSolverDestroy(&s));
+  TestCall(MeritConfigDestroy(&job));
 }
 
 static void test_ranks_without_records_or_levels_take_part(void **state)
@@ -361,6 +427,75 @@ static void test_new_variances_are_taken_over(void **state)
   FreeCase(&c);
 }
 
+/* Seconds spent on Gram matrices so far */
+static double GramSeconds(void)
+{
+  const char *const *names;
+  const double      *seconds;
+  const int          n = MeritPhases(&names, &seconds);
+
+  for (int i = 0; i < n; i++)
+    if (!strcmp(names[i], "solve.gram")) return seconds[i];
+  return 0.0;
+}
+
+/* Solve for these variances; does that make Gram matrices? */
+static bool MakesGrams(Case *c, MeritSolver s, const double *snp, const double *R)
+{
+  const double     ridge[] = {2, 1, 1, 5}, ped[] = {9, 1, 1, 3};
+  const double    *G[8] = {NULL}, *residual[] = {R};
+  const double     before = GramSeconds();
+  MeritSolveResult result;
+  double          *dense, *r, *exact;
+
+  for (int k = 0; k < c->p.n_terms; k++)
+    G[k] = c->p.term[k].kind == MERIT_TERM_SNP     ? snp
+           : c->p.term[k].kind == MERIT_TERM_RIDGE ? ridge
+           : c->p.term[k].kind == MERIT_TERM_PED   ? ped
+                                                   : NULL;
+  TestCall(MeritModelSetVariances(c->p.model, G, residual));
+  TestCall(MeritMMERefresh(c->p.C));
+  TestCall(MeritMMERightHandSide(c->p.C, c->r));
+  TestCall(MeritSolverSolve(s, 1, c->r, c->x, &result));
+  assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
+  dense = ToDense(&c->p);
+  r     = ToAll(&c->p, c->r);
+  exact = DenseSolution(&c->p, dense, r);
+  assert_true(DistanceOwned(c, c->x, exact) < 1e-9);
+  free(dense), free(r), free(exact);
+  return GramSeconds() > before;
+}
+
+static void test_gram_matrices_are_kept_when_only_variances_change(void **state)
+{
+  const double one[] = {1.0}, three[] = {3.0}, fifty[] = {50.0}, seventy[] = {70.0};
+  const double A[] = {0.6, 0.1, 0.1, 0.2}, B[] = {0.3, 0.0, 0.0, 0.4}, R[] = {40, 5, 5, 10}, S[] = {30, -2, -2, 8};
+  Case         c = {.p = MakeProblem(FEW, "\"y ~ herd + snp(cow)\"", "  snp(cow): 1\n  residual: 60\n", "")};
+  MeritSolver  s;
+
+  (void)state;
+  c.r     = malloc(sizeof(double) * ((size_t)c.p.n_owned + 1));
+  c.x     = calloc((size_t)c.p.n_owned + 1, sizeof(double));
+  c.dense = ToDense(&c.p);
+  c.r_all = ToAll(&c.p, c.x);
+  c.exact = calloc((size_t)c.p.n + 1, sizeof(double));
+  for (int i = 0; i < c.p.n; i++) c.exact[i] = 1.0;
+  s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
+  assert_true(MakesGrams(&c, s, one, fifty)); /* weights and repeated records: multiples of one number */
+  assert_false(MakesGrams(&c, s, three, fifty));
+  assert_false(MakesGrams(&c, s, three, seventy));
+  TestCall(MeritSolverDestroy(&s));
+  FreeCase(&c);
+
+  c   = MakeCase(2); /* traits missing here and there: R changes the blocks in proportion to each other */
+  s   = MakeSolver(&c.p, "gsru", 1e-12, 20000);
+  assert_true(MakesGrams(&c, s, A, R));
+  assert_false(MakesGrams(&c, s, B, R));
+  assert_true(MakesGrams(&c, s, B, S));
+  TestCall(MeritSolverDestroy(&s));
+  FreeCase(&c);
+}
+
 static void test_genotypes_cut_by_columns_are_refused(void **state)
 {
   Problem     p;
@@ -385,6 +520,10 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_singular_variances),
       cmocka_unit_test(
           test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads),
+      cmocka_unit_test(test_symmetric_sweeps_are_those_of_the_textbook),
+      cmocka_unit_test(test_the_change_of_a_symmetric_sweep_is_that_there_and_back),
+      cmocka_unit_test(test_symmetric_sweeps_are_refused_where_there_are_none),
+      cmocka_unit_test(test_gram_matrices_are_kept_when_only_variances_change),
       cmocka_unit_test(test_ranks_without_records_or_levels_take_part),
       cmocka_unit_test(test_the_solution_is_that_of_elimination_and_of_conjugate_gradients),
       cmocka_unit_test(test_any_right_hand_sides_are_solved_from_any_start),
