@@ -19,6 +19,7 @@ typedef struct {
   uint8_t *byte; /* [n_groups * GROUP][ROWS] */
   int32_t *sum;
   bool    *some; /* [n_groups] not all bytes of its columns are 0 */
+  bool     missing; /* some genotype was: until then, sums of groups behind the last with copies are not cleared */
 } Room;
 
 /* sum[i][j][.] += products of columns a + i, b + j of ROWS bytes, none of which is more than 2 */
@@ -126,6 +127,17 @@ AVX2 static bool DecodeBytes(const uint64_t *line, const PackedLine8 *mask, uint
   return ((any[0] | any[1]) | (any[2] | any[3])) | ((any[4] | any[5]) | (any[6] | any[7]));
 }
 
+/* Index of the sums of groups g >= h */
+static size_t Pair(int g, int h) { return (size_t)g * ((size_t)g + 1) / 2 + (size_t)h; }
+
+/* Sums of groups [from, to) with those before them */
+static void Clear(Room *own, int from, int to)
+{
+  const size_t each = GROUP * GROUP * LANES;
+
+  memset(own->sum + Pair(from, 0) * each, 0, (Pair(to, 0) - Pair(from, 0)) * each * sizeof(*own->sum));
+}
+
 /* All bytes of strips [from, to): column 0 those that count, 1 .. n copies, n + 1 .. 2 n missing; false where weights differ */
 static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to,
                          Room *own)
@@ -144,14 +156,13 @@ static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const d
       *(PackedLine8 *)(void *)(own->byte + at + 64 * (size_t)i) = (mask >> (2 * i)) & 0x0101010101010101u;
     for (int32_t j = 0; j < n; j++)
       if (DecodeBytes(PackedLine(m, strip, first + j), &mask, own->byte + (size_t)(1 + j) * ROWS + at,
-                      own->byte + (size_t)(1 + n + j) * ROWS + at))
-        own->some[(1 + n + j) / GROUP] = true;
+                      own->byte + (size_t)(1 + n + j) * ROWS + at)) {
+        if (!own->missing) Clear(own, n / GROUP + 1, own->n_groups);
+        own->missing = own->some[(1 + n + j) / GROUP] = true;
+      }
   }
   return true;
 }
-
-/* Index of the sums of groups g >= h */
-static size_t Pair(int g, int h) { return (size_t)g * ((size_t)g + 1) / 2 + (size_t)h; }
 
 /* Sums over strips [from, to); false where weights differ */
 static bool SumStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to,
@@ -169,32 +180,46 @@ static bool SumStrips(const MeritPacked *m, int32_t first, int32_t n, const doub
 }
 
 /* Sum of the products of byte columns a and b over all threads */
-static double Count(int threads, const Room room[], int32_t a, int32_t b)
+static double Count(int32_t n, int threads, const Room room[], int32_t a, int32_t b)
 {
+  const int     copies = n / GROUP; /* last group with copies */
   const int32_t high = PetscMax(a, b), low = PetscMin(a, b);
   const size_t  at   = (Pair(high / GROUP, low / GROUP) * GROUP * GROUP + (size_t)(high % GROUP * GROUP + low % GROUP)) * LANES;
   int64_t       sum  = 0;
 
   for (int t = 0; t < threads; t++)
-    for (int l = 0; l < LANES; l++) sum += room[t].sum[at + (size_t)l];
+    for (int l = 0; l < LANES && (room[t].missing || high / GROUP <= copies); l++) sum += room[t].sum[at + (size_t)l];
   return (double)sum;
 }
 
-/* gram out of the sums */
-static void Finish(const MeritPacked *m, int32_t first, int32_t n, double each, int threads, const Room room[], double gram[])
+/* Sum over the rows that count of copies of column a and (b >= 0) of column b */
+static double Copies(const MeritPacked *m, int32_t first, int32_t n, int threads, const Room room[], bool missing, int32_t a, int32_t b)
 {
-  const double rows = Count(threads, room, 0, 0);
+  double sum = Count(n, threads, room, 1 + a, 1 + b);
 
+  if (!missing) return sum;
+  sum += m->missing[first + a] * Count(n, threads, room, 1 + n + a, 1 + b);
+  if (b < 0) return sum;
+  return sum + m->missing[first + b] * (Count(n, threads, room, 1 + a, 1 + n + b) +
+                                        m->missing[first + a] * Count(n, threads, room, 1 + n + a, 1 + n + b));
+}
+
+/* gram out of the sums; total[n] is scratch */
+static void Finish(const MeritPacked *m, int32_t first, int32_t n, double each, int threads, const Room room[], double total[],
+                   double gram[])
+{
+  const double rows    = Count(n, threads, room, 0, 0);
+  bool         missing = false;
+
+  for (int t = 0; t < threads; t++) missing = missing || room[t].missing;
+  for (int32_t a = 0; a < n; a++) total[a] = Copies(m, first, n, threads, room, missing, a, -1);
   for (int32_t a = 0; a < n; a++)
     for (int32_t b = 0; b <= a; b++) {
-      const double va = m->missing[first + a], vb = m->missing[first + b], pa = m->centre[first + a], pb = m->centre[first + b];
-      const double sa = Count(threads, room, 1 + a, 0) + va * Count(threads, room, 1 + n + a, 0);
-      const double sb = Count(threads, room, 1 + b, 0) + vb * Count(threads, room, 1 + n + b, 0);
-      const double ab = Count(threads, room, 1 + a, 1 + b) + va * Count(threads, room, 1 + n + a, 1 + b) +
-                        vb * Count(threads, room, 1 + a, 1 + n + b) + va * vb * Count(threads, room, 1 + n + a, 1 + n + b);
+      const double pa = m->centre[first + a], pb = m->centre[first + b];
+      const double ab = Copies(m, first, n, threads, room, missing, a, b);
 
       gram[a * n + b] = gram[b * n + a] =
-          each * m->scale[first + a] * m->scale[first + b] * (ab - pb * sa - pa * sb + rows * pa * pb);
+          each * m->scale[first + a] * m->scale[first + b] * (ab - pb * total[a] - pa * total[b] + rows * pa * pb);
     }
 }
 
@@ -208,12 +233,13 @@ static PetscErrorCode MakeRooms(int32_t n, int threads, Room room[], char **piec
 
   PetscFunctionBegin;
   PetscCheck(!posix_memalign(&at, 64, (size_t)threads * each), PETSC_COMM_SELF, PETSC_ERR_MEM, "bytes of %d threads", threads);
-  memset(at, 0, (size_t)threads * each);
   *piece = at;
   for (int t = 0; t < threads; t++) {
     char *own = *piece + (size_t)t * each;
 
-    room[t] = (Room){n_groups, (uint8_t *)own, (int32_t *)(void *)(own + bytes), (bool *)(own + bytes + sums)};
+    room[t] = (Room){n_groups, (uint8_t *)own, (int32_t *)(void *)(own + bytes), (bool *)(own + bytes + sums), false};
+    memset(room[t].byte + (size_t)(2 * n + 1) * ROWS, 0, bytes - (size_t)(2 * n + 1) * ROWS);
+    Clear(&room[t], 0, n / GROUP + 1);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -230,13 +256,14 @@ PetscErrorCode PackedGramEqual(const MeritPacked *m, int32_t first, int32_t n, c
   double        each    = 0.0;
   bool          equal   = true;
   Room         *room;
+  double       *total;
   char         *piece;
 
   PetscFunctionBegin;
   *done = false;
   for (int64_t i = 0; each == 0.0 && i < m->n_rows; i++) each = weight[i];
   if (!tile || each == 0.0) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc1(threads, &room));
+  PetscCall(PetscMalloc2(threads, &room, n, &total));
   PetscCall(MakeRooms(n, threads, room, &piece));
 #pragma omp parallel num_threads(threads) reduction(&& : equal) if (WorthThreads(m))
   {
@@ -245,9 +272,9 @@ PetscErrorCode PackedGramEqual(const MeritPacked *m, int32_t first, int32_t n, c
     equal = SumStrips(m, first, n, weight, each, ShareFirst(batches, count, t) * STRIPS,
                       PetscMin(strips, ShareFirst(batches, count, t + 1) * STRIPS), tile, room + t);
   }
-  if (equal) Finish(m, first, n, each, threads, room, gram);
+  if (equal) Finish(m, first, n, each, threads, room, total, gram);
   *done = equal;
   free(piece);
-  PetscCall(PetscFree(room));
+  PetscCall(PetscFree2(room, total));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -38,6 +38,24 @@ static int64_t LevelBytes(const MeritTermView *view)
                                       : bytes; /* parents and d; the pedigree's own arrays */
 }
 
+/* The list of missing genotypes: 2 bytes for each, 8 for every 32 SNPs of 256 animals; none is kept of more than one in 32. On a grid of one
+   column each rank has its animals' share */
+static PetscErrorCode MissingBytes(MeritGenotypes geno, int64_t n_animals, int32_t n_used, int ranks, MeritMemoryEstimate *e)
+{
+  const MeritSnp *snps;
+  int64_t         n_missing = 0;
+  int32_t         n_snps;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesSize(geno, NULL, &n_snps, NULL));
+  PetscCall(MeritGenotypesSnps(geno, &snps));
+  for (int32_t i = 0; i < n_snps; i++)
+    if (snps[i].column >= 0) n_missing += snps[i].n_missing;
+  if (32 * n_missing > n_animals * n_used) PetscFunctionReturn(PETSC_SUCCESS);
+  e->genotypes += Share(2 * n_missing, ranks) + (Share(n_animals, ranks) / 256 + 1) * ((n_used + 31) / 32) * 8;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode GenotypeBytes(MeritReport report, int ranks, MeritMemoryEstimate *e)
 {
   MeritGenotypes geno = MeritModelGenotypes(report->model);
@@ -51,6 +69,7 @@ static PetscErrorCode GenotypeBytes(MeritReport report, int ranks, MeritMemoryEs
   e->genotypes += (int64_t)n_snps * 128 +
                   (int64_t)n_used * 24; /* the SNP table, scales and frequencies are on every rank */
   e->genotypes += Share(n_animals, ranks) * LABEL_BYTES;
+  PetscCall(MissingBytes(geno, n_animals, n_used, ranks, e));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
