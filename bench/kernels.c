@@ -19,7 +19,7 @@ static const char *const level_name[] = {"portable", "avx2", "avx512"};
 typedef struct {
   double seconds; /* to spend on a result */
   double missing;
-  int    most_threads;
+  int    most_threads, widest; /* right-hand sides out of cache */
   int    level; /* of instructions */
   bool   small_only, single;
 } Options;
@@ -309,6 +309,7 @@ static void MeasureAll(int64_t n, int32_t m, const Options *o, Ceilings top)
       const Kernel forward = {"forward", width[i], Forward, 1}, adjoint = {"adjoint", width[i], Adjoint, 1},
                    normal = {"normal", width[i], Normal, 2};
 
+      if (n > 10000 && width[i] > o->widest) continue;
       Measure(&forward, &c, threads, o, top);
       Measure(&adjoint, &c, threads, o, top);
       if (width[i] <= 4) Measure(&normal, &c, threads, o, top);
@@ -325,13 +326,15 @@ static bool Parse(int argc, char **argv, Options *o)
 {
   int letter;
 
-  while ((letter = getopt(argc, argv, "s:m:t:i:cf")) >= 0) {
+  while ((letter = getopt(argc, argv, "s:m:t:i:w:cf")) >= 0) {
     if (letter == 's')
       o->seconds = atof(optarg);
     else if (letter == 'm')
       o->missing = atof(optarg);
     else if (letter == 't')
       o->most_threads = atoi(optarg);
+    else if (letter == 'w')
+      o->widest = atoi(optarg);
     else if (letter == 'c')
       o->small_only = true;
     else if (letter == 'f')
@@ -347,13 +350,13 @@ static bool Parse(int argc, char **argv, Options *o)
 
 int main(int argc, char **argv)
 {
-  Options  o = {.seconds = 1, .most_threads = 2, .level = MERIT_PACKED_AVX512};
+  Options  o = {.seconds = 1, .most_threads = 2, .widest = WIDEST, .level = MERIT_PACKED_AVX512};
   Ceilings top;
 
   if (!Parse(argc, argv, &o)) {
     fprintf(stderr,
-            "usage: %s [-s SECONDS] [-m MISSING_RATE] [-t MOST_THREADS] [-i portable|avx2|avx512] [-c (in "
-            "cache only)]\n",
+            "usage: %s [-s SECONDS] [-m MISSING_RATE] [-t MOST_THREADS] [-i portable|avx2|avx512] [-f (mixed precision)] [-c (in "
+            "cache only)] [-w WIDEST (out of cache)]\n",
             argv[0]);
     return 2;
   }

@@ -1,16 +1,17 @@
 #!/bin/sh
-# kernels.sh [--build FOLDER] [--scratch FOLDER] [--seconds S] [--missing RATE] [--into PAGE] [--small]: products with packed genotypes, with all
+# kernels.sh [--build FOLDER] [--scratch FOLDER] [--seconds S] [--missing RATE] [--widest K] [--into PAGE] [--small]: products with packed genotypes, with all
 # instructions, in double and mixed precision, on 1 and 2 threads, as JSON lines and as a table; beside them plink2 --score on the same kind of
 # data where plink2 is installed. --into replaces the table between <!-- kernels begin --> and <!-- kernels end --> of a page.
 set -eu
 here=$(dirname "$0")
-build=build scratch=kernels-scratch seconds=0.2 missing=0 into= small=
+build=build scratch=kernels-scratch seconds=0.2 missing=0 into= small= widest=64
 while [ $# -gt 0 ]; do
   case $1 in
   --build) build=$2; shift ;;
   --scratch) scratch=$2; shift ;;
   --seconds) seconds=$2; shift ;;
   --missing) missing=$2; shift ;;
+  --widest) widest=$2; shift ;;
   --into) into=$2; shift ;;
   --small) small=-c ;;
   *) echo "kernels.sh: what is $1?" >&2; exit 2 ;;
@@ -26,7 +27,7 @@ for level in avx512 avx2 portable; do
   [ $level = portable ] && only=-c
   for precision in '' -f; do
     [ $level$precision = portable-f ] && continue
-    "$build/bench/merit_kernels_bench" -s "$seconds" -m "$missing" -t 2 -i $level $only $precision >"$scratch/part"
+    "$build/bench/merit_kernels_bench" -s "$seconds" -m "$missing" -t 2 -w "$widest" -i $level $only $precision >"$scratch/part"
     # a processor without the instructions measures those below them: once is enough
     grep -q "\"ceiling\".*\"instructions\": \"$level\"" "$scratch/part" && cat "$scratch/part" >>"$lines"
   done
