@@ -77,23 +77,60 @@ MERIT_EXTERN void MeritLevelsApply(int32_t n_levels, int n, const double *G_inve
 /*
   Incomplete Cholesky factor of one pedigree term, animals youngest first, pattern {animal, sire, dam}. With K_i = G^-1 / d_i and W_i the
   data block of an animal plus what its offspring passed on, the pivot is K_i + W_i; a parent receives 1/4 (K_i - K_i pivot^-1 K_i).
+  Kept is the least that tells it: of one equation K_i / pivot_i, which lies in (0, 1], so single precision will do for a preconditioner.
 */
 typedef struct {
-  int            n;       /* equations per level */
-  int32_t        own;     /* slot of the first owned animal */
+  int            n;          /* equations per level */
+  int32_t        own;        /* slot of the first owned animal */
   const int32_t *sire, *dam; /* [n_animals] slots, -1 unknown */
-  double        *pivot;   /* [n_animals * n^2] W before a generation is factored, the inverse pivot after; owned by the caller */
-  double        *pass;    /* [n_animals * n^2] pivot^-1 K_i / 2; owned by the caller */
+  const double  *d;          /* [n_animals] Mendelian variance */
+  const double  *G_inverse;  /* [n^2] */
+  float         *share;      /* n = 1: [n_animals] K_i / pivot_i; owned by the caller */
+  double        *inverse;    /* n > 1: [n_animals * n (n + 1) / 2] lower triangles of pivot^-1, row after row; owned by the caller */
 } MeritPedigreeFactor;
 
 /* Factor animals [first, last), from the end (their offspring stand behind them, or are done): parents' data blocks go to W[n_slots * n],
    row (slot + a) column b. Returns false if a pivot is not definite. One thread. */
-MERIT_EXTERN bool MeritPedigreeFactorize(const MeritPedigreeFactor *factor, int32_t first, int32_t last, const double *d, const double *G_inverse,
-                                         double *W);
-/* Forward substitution for animals [first, last), from the end: v[n_slots * k]. One thread. */
+MERIT_EXTERN bool MeritPedigreeFactorize(const MeritPedigreeFactor *factor, int32_t first, int32_t last, double *W);
+/* Forward substitution for animals [first, last), from the end: v[n_slots * k]. What it leaves is for the backward one only. One thread. */
 MERIT_EXTERN void MeritPedigreeForward(const MeritPedigreeFactor *factor, int32_t first, int32_t last, int k, double *v);
 /* Backward substitution, from the beginning. One thread. */
 MERIT_EXTERN void MeritPedigreeBackward(const MeritPedigreeFactor *factor, int32_t first, int32_t last, int k, double *v);
+
+/* Animals of a block: what is done for them and then for their records stays in the cache */
+enum { MERIT_ANIMAL_BLOCK = 512 };
+
+/* Records in the order of their animals, for passes over animals: one regressor of the animals, whose traits stand side by side, and
+   regressors of fixed effects, whose traits do as well. */
+typedef struct {
+  int           n_traits, n_lists;
+  int32_t      *start;     /* [n_blocks + 1] first record of each block of MERIT_ANIMAL_BLOCK animals; owned */
+  uint16_t     *place;     /* [n_records] the animal's place in its block; owned */
+  int32_t      *slot;      /* [n_records * n_lists] first trait's equation of the level met, -1 none; owned */
+  double       *value;     /* [n_records * n_lists], NULL: 1; owned */
+  int32_t      *pattern;   /* [n_records], NULL: one; owned */
+  double       *root;      /* [n_records * n_traits], NULL: 1; owned */
+  int32_t       one;       /* equation of the level that all records meet, -1: none */
+  const double *R_inverse; /* [n_patterns * n_traits^2] */
+} MeritAnimalRecords;
+
+/* Sort the records by animals, which regressor `animals` meets; the others are fixed effects. *fits: false, and nothing made, when some
+   record has no animal of the n_animals that begin at slot own, or its regressors are of another kind. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritAnimalRecordsCreate(const MeritRecordKernel *records, int animals, int32_t own, int32_t n_animals,
+                                                     MeritAnimalRecords *sorted, bool *fits);
+/* Free what they hold. */
+MERIT_EXTERN PetscErrorCode MeritAnimalRecordsDestroy(MeritAnimalRecords *sorted);
+/* MeritPedigreeForward for one right-hand side; sum[0] += part of v'(L pivot L')^-1 v. One thread. */
+MERIT_EXTERN void MeritPedigreeForwardSum(const MeritPedigreeFactor *factor, int32_t first, int32_t last, double *v, double sum[1]);
+/*
+  MeritPedigreeBackward for one right-hand side, and at once, with u the result: y = (A^-1 x G^-1) u (own places are overwritten, parents'
+  added to) + Z' R^-1 Z u, and W' R^-1 Z u added to v at the fixed effects. sum[0] += the rest of what MeritPedigreeForwardSum is about,
+  sum[1] += u'(A^-1 x G^-1 + Z' R^-1 Z) u. One thread.
+*/
+MERIT_EXTERN void MeritPedigreeBackwardApply(const MeritPedigreeFactor *factor, const MeritAnimalRecords *records, int32_t first, int32_t last,
+                                             double *v, double *y, double sum[2]);
+/* y += Z' R^-1 W v for animals [first, last), whose equations begin at own: what fixed effects give them. One thread. */
+MERIT_EXTERN void MeritAnimalRecordsFinish(const MeritAnimalRecords *records, int32_t own, int32_t first, int32_t last, const double *v, double *y);
 
 /* Which regressors a transfer reads, and which it writes */
 enum { MERIT_ROLE_FROM = 1, MERIT_ROLE_TO = 2 };

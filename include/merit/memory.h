@@ -1,8 +1,11 @@
 #pragma once
 #include <merit/config.h>
+#include <stddef.h>
 
 /* Bytes that the machine has for this run, and how they are written. */
 
+/* Ask for large pages for an array that is not yet written: long passes and scattered reads then wait less. Not collective. */
+MERIT_EXTERN void MeritMemoryLargePages(void *array, size_t bytes);
 /* "1.25 GiB". Not collective. */
 MERIT_EXTERN void MeritBytesText(double bytes, size_t size, char text[]);
 /* A size such as 4G or 512MiB (powers of 1024) from the job tree; unchanged if the key is not there. Not collective. */

@@ -8,9 +8,9 @@
 enum { AHEAD = 64 };
 
 /* Ask for x[slot] ahead of its use; a slot below 0 does no harm */
-static KERNEL void Prefetch(const double *x, int32_t slot)
+static KERNEL void Prefetch(const double *x, int64_t slot)
 {
-  __builtin_prefetch((const char *)x + (int64_t)slot * (int64_t)sizeof(*x), 1);
+  __builtin_prefetch((const char *)x + slot * (int64_t)sizeof(*x), 1);
 }
 
 /*

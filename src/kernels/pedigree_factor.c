@@ -1,8 +1,6 @@
 /* Zero-fill incomplete Cholesky of the pedigree part: factor and substitute, a range of animals at a time. */
-#include "gather.h"
-#include <string.h>
+#include "pedigree_impl.h"
 
-enum { MOST = 64 };
 
 /* Inverse of a symmetric positive definite n x n matrix in place, Gauss-Jordan; false if it is not definite */
 static bool Invert(int n, double *A)
@@ -25,15 +23,22 @@ static bool Invert(int n, double *A)
 }
 
 /* 1/4 (K - K pivot^-1 K) for a parent */
-static void PassOn(int n, const double *K, const double *pass, double *rest)
+static void PassOn(int n, const double *K, const double *inverse, double *rest)
 {
-  for (int a = 0; a < n; a++)
-    for (int b = 0; b < n; b++) {
-      double sum = 0.25 * K[a * n + b];
+  double half[MOST];
 
-      for (int c = 0; c < n; c++) sum -= 0.5 * K[a * n + c] * pass[c * n + b];
-      rest[a * n + b] = sum;
+  for (int a = 0; a < n; a++) {
+    for (int b = 0; b < n; b++) {
+      half[b] = 0.0;
+      for (int c = 0; c < n; c++) half[b] += K[a * n + c] * inverse[c * n + b];
     }
+    for (int b = 0; b < n; b++) {
+      double sum = K[a * n + b];
+
+      for (int c = 0; c < n; c++) sum -= half[c] * K[c * n + b];
+      rest[a * n + b] = 0.25 * sum;
+    }
+  }
 }
 
 static void AddBlock(int n, int32_t slot, const double *block, double *W)
@@ -42,129 +47,161 @@ static void AddBlock(int n, int32_t slot, const double *block, double *W)
   for (int i = 0; i < n * n; i++) W[(int64_t)slot * n + i] += block[i];
 }
 
+/* Keep of an animal's pivot what the substitutions need */
+static void Store(const MeritPedigreeFactor *f, int32_t animal, const double *inverse)
+{
+  double *to = f->inverse + (int64_t)animal * Packed(f->n);
+
+  for (int a = 0; a < f->n; a++)
+    for (int b = 0; b <= a; b++) *to++ = 0.5 * (inverse[a * f->n + b] + inverse[b * f->n + a]);
+}
+
 /* MeritPedigreeFactorize - Pivots of a range of animals; see the header. Not collective. */
-bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t last, const double *d, const double *G_inverse, double *W)
+bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *W)
 {
   const int n        = f->n;
   bool      definite = true;
 
   for (int32_t animal = last - 1; animal >= first; animal--) {
-    double       *pivot  = f->pivot + (int64_t)animal * n * n, *pass = f->pass + (int64_t)animal * n * n;
-    const double *own    = W + (int64_t)(f->own + animal * n) * n;
-    double        K[MOST * MOST], rest[MOST * MOST];
+    const double *own = W + (int64_t)(f->own + animal * n) * n;
+    double        K[MOST * MOST], pivot[MOST * MOST], rest[MOST * MOST];
 
-    for (int i = 0; i < n * n; i++) K[i] = G_inverse[i] / d[animal];
+    for (int i = 0; i < n * n; i++) K[i] = f->G_inverse[i] / f->d[animal];
     for (int i = 0; i < n * n; i++) pivot[i] = K[i] + own[i];
     definite = Invert(n, pivot) && definite;
-    for (int a = 0; a < n; a++)
-      for (int b = 0; b < n; b++) {
-        pass[a * n + b] = 0.0;
-        for (int c = 0; c < n; c++) pass[a * n + b] += 0.5 * pivot[a * n + c] * K[c * n + b];
-      }
-    PassOn(n, K, pass, rest);
+    if (n == 1) f->share[animal] = (float)(K[0] * pivot[0]);
+    else Store(f, animal, pivot);
+    PassOn(n, K, pivot, rest);
     AddBlock(n, f->sire[animal], rest, W);
     AddBlock(n, f->dam[animal], rest, W);
   }
   return definite;
 }
 
-/* One trait and one right-hand side: a parent gets pass * v, the animal pivot^-1 v */
-static KERNEL void Down(const MeritPedigreeFactor *f, int32_t animal, double *v)
+/* One equation a level: v <- K pivot^-1 v, of which parents get half. The backward substitution divides by K */
+static KERNEL void Down(const MeritPedigreeFactor *f, int32_t animal, int k, double *v)
 {
   const int32_t sire = f->sire[animal], dam = f->dam[animal];
-  const double  mine = v[f->own + animal], up = f->pass[animal] * mine;
+  const double  share = f->share[animal];
 
-  v[f->own + animal] = f->pivot[animal] * mine;
-  if (sire >= 0) v[sire] += up;
-  if (dam >= 0) v[dam] += up;
+  for (int j = 0; j < k; j++) {
+    const double mine = share * v[(int64_t)(f->own + animal) * k + j], up = 0.5 * mine;
+
+    v[(int64_t)(f->own + animal) * k + j] = mine;
+    if (sire >= 0) v[(int64_t)sire * k + j] += up;
+    if (dam >= 0) v[(int64_t)dam * k + j] += up;
+  }
 }
 
-static void ForwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *v)
+static KERNEL void ForwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
   int32_t animal = last - 1;
 
   for (; animal >= first + AHEAD; animal--) {
-    Prefetch(v, f->dam[animal - AHEAD]);
-    Down(f, animal, v);
+    Prefetch(v, f->dam[animal - AHEAD] * (int64_t)k);
+    Down(f, animal, k, v);
   }
-  for (; animal >= first; animal--) Down(f, animal, v);
+  for (; animal >= first; animal--) Down(f, animal, k, v);
 }
 
-static KERNEL void Up(const MeritPedigreeFactor *f, int32_t animal, double *v)
+static KERNEL void Up(const MeritPedigreeFactor *f, int32_t animal, int k, double over_g, double *v)
 {
   const int32_t sire = f->sire[animal], dam = f->dam[animal];
-  double        above = 0.0;
+  const double  half = 0.5 * (double)f->share[animal], over_K = f->d[animal] * over_g;
 
-  if (sire >= 0) above = v[sire];
-  if (dam >= 0) above += v[dam];
-  v[f->own + animal] += f->pass[animal] * above;
+  for (int j = 0; j < k; j++) {
+    double above = 0.0, *own = v + (int64_t)(f->own + animal) * k + j;
+
+    if (sire >= 0) above = v[(int64_t)sire * k + j];
+    if (dam >= 0) above += v[(int64_t)dam * k + j];
+    *own = over_K * *own + half * above;
+  }
 }
 
-static void BackwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *v)
+static KERNEL void BackwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
-  int32_t animal = first;
+  const double over_g = 1.0 / f->G_inverse[0];
+  int32_t      animal = first;
 
   for (; animal < last - AHEAD; animal++) {
-    Prefetch(v, f->dam[animal + AHEAD]);
-    Up(f, animal, v);
+    Prefetch(v, f->dam[animal + AHEAD] * (int64_t)k);
+    Up(f, animal, k, over_g, v);
   }
-  for (; animal < last; animal++) Up(f, animal, v);
+  for (; animal < last; animal++) Up(f, animal, k, over_g, v);
 }
 
-/* n and k are constants after inlining where they are common */
-static KERNEL void Forward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int n, int k, double *v)
+/* n and k are constants after inlining where they are common; returns v'(L pivot L')^-1 v, of all right-hand sides together */
+static KERNEL double Forward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int n, int k, double *v)
 {
+  double total = 0.0;
+
   for (int32_t animal = last - 1; animal >= first; animal--) {
     const int32_t parent[2] = {f->sire[animal], f->dam[animal]};
-    const double *pivot = f->pivot + (int64_t)animal * n * n, *pass = f->pass + (int64_t)animal * n * n;
-    double       *own   = v + (int64_t)(f->own + animal * n) * k;
+    const double *inverse   = f->inverse + (int64_t)animal * Packed(n);
+    const double  half      = 0.5 / f->d[animal];
+    double       *own       = v + (int64_t)(f->own + animal * n) * k;
 
+    if (animal >= first + AHEAD) PrefetchLevel(v, f->dam[animal - AHEAD], n, k);
     for (int j = 0; j < k; j++) {
-      double mine[MOST], up[MOST];
+      double mine[MOST], below[MOST], up[MOST];
 
       for (int a = 0; a < n; a++) mine[a] = own[a * k + j];
+      MultiplyPacked(n, inverse, mine, below);
+      MultiplySquare(n, f->G_inverse, half, below, up);
       for (int a = 0; a < n; a++) {
-        double sum = up[a] = 0.0;
-
-        /* pass = pivot^-1 K / 2, so what goes up, K pivot^-1 v / 2, is its transpose times v */
-        for (int b = 0; b < n; b++) {
-          sum += pivot[a * n + b] * mine[b];
-          up[a] += pass[b * n + a] * mine[b];
-        }
-        own[a * k + j] = sum;
+        total += mine[a] * below[a];
+        own[a * k + j] = below[a];
       }
       for (int p = 0; p < 2; p++)
         for (int a = 0; parent[p] >= 0 && a < n; a++) v[(int64_t)(parent[p] + a) * k + j] += up[a];
     }
   }
+  return total;
+}
+
+static double ForwardAny(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
+{
+  if (f->n == 1 && k == 1) ForwardOne(f, first, last, 1, v);
+  else if (f->n == 1) ForwardOne(f, first, last, k, v);
+  else if (k == 1 && f->n == 2) return Forward(f, first, last, 2, 1, v);
+  else if (k == 1 && f->n == 3) return Forward(f, first, last, 3, 1, v);
+  else return Forward(f, first, last, f->n, k, v);
+  return 0.0;
 }
 
 /* MeritPedigreeForward - Forward substitution of a range, from its end. Not collective. */
 void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
-  if (k == 1 && f->n == 1) ForwardOne(f, first, last, v);
-  else if (k == 1 && f->n == 2) Forward(f, first, last, 2, 1, v);
-  else if (k == 1 && f->n == 3) Forward(f, first, last, 3, 1, v);
-  else Forward(f, first, last, f->n, k, v);
+  ForwardAny(f, first, last, k, v);
+}
+
+/* MeritPedigreeForwardSum - The same for one right-hand side, and its part of a sum. Of one equation a level all of the sum is left to the
+   backward substitution, which has d at hand. Not collective. */
+void MeritPedigreeForwardSum(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *v, double sum[1])
+{
+  sum[0] += ForwardAny(f, first, last, 1, v);
 }
 
 static KERNEL void Backward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int n, int k, double *v)
 {
   for (int32_t animal = first; animal < last; animal++) {
     const int32_t parent[2] = {f->sire[animal], f->dam[animal]};
-    const double *pass = f->pass + (int64_t)animal * n * n;
-    double       *own  = v + (int64_t)(f->own + animal * n) * k;
+    const double *inverse   = f->inverse + (int64_t)animal * Packed(n);
+    const double  half      = 0.5 / f->d[animal];
+    double       *own       = v + (int64_t)(f->own + animal * n) * k;
 
+    if (animal < last - AHEAD) PrefetchLevel(v, f->dam[animal + AHEAD], n, k);
     for (int j = 0; j < k; j++) {
-      double above[MOST];
+      double above[MOST], down[MOST], change[MOST];
 
       for (int a = 0; a < n; a++) {
         above[a] = 0.0;
         for (int p = 0; p < 2; p++)
           if (parent[p] >= 0) above[a] += v[(int64_t)(parent[p] + a) * k + j];
       }
-      for (int a = 0; a < n; a++)
-        for (int b = 0; b < n; b++) own[a * k + j] += pass[a * n + b] * above[b];
+      MultiplySquare(n, f->G_inverse, half, above, down);
+      MultiplyPacked(n, inverse, down, change);
+      for (int a = 0; a < n; a++) own[a * k + j] += change[a];
     }
   }
 }
@@ -172,7 +209,8 @@ static KERNEL void Backward(const MeritPedigreeFactor *f, int32_t first, int32_t
 /* MeritPedigreeBackward - Backward substitution of a range. Not collective. */
 void MeritPedigreeBackward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
-  if (k == 1 && f->n == 1) BackwardOne(f, first, last, v);
+  if (f->n == 1 && k == 1) BackwardOne(f, first, last, 1, v);
+  else if (f->n == 1) BackwardOne(f, first, last, k, v);
   else if (k == 1 && f->n == 2) Backward(f, first, last, 2, 1, v);
   else if (k == 1 && f->n == 3) Backward(f, first, last, 3, 1, v);
   else Backward(f, first, last, f->n, k, v);

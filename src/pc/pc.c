@@ -75,6 +75,19 @@ PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritPCGetJoint - The joint of a preconditioner that has one, else NULL; borrowed until the preconditioner is set up anew. Collective. */
+PetscErrorCode MeritPCGetJoint(PC pc, MeritJoint *joint)
+{
+  PetscErrorCode (*get)(PC, MeritJoint *) = NULL;
+
+  PetscFunctionBegin;
+  *joint = NULL;
+  PetscCall(PCSetUp(pc));
+  PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCGetJoint_C", &get));
+  if (get) PetscCall((*get)(pc, joint));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
   MeritPCApplyInPlace - Y = M^-1 X where Y is a copy of X with room for the ghosts of other ranks' levels.
 

@@ -23,11 +23,12 @@ static PetscErrorCode SetUp_MeritPed(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Work(MeritPed *p, int k)
+PetscErrorCode MeritPedBegin(MeritPed *p, int k, double *v)
 {
   size_t n = 0;
 
   PetscFunctionBegin;
+  p->v = v;
   if (p->k == k) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < p->n_terms; i++)
     if (InFixed(p, i)) n += (size_t)p->term[i].n_owned * (size_t)p->term[i].n_eq;
@@ -37,7 +38,7 @@ static PetscErrorCode Work(MeritPed *p, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Exchange(const MeritPed *p, PetscSF link, MPI_Datatype unit, bool reduce)
+PetscErrorCode MeritPedExchange(const MeritPed *p, PetscSF link, MPI_Datatype unit, bool reduce)
 {
   double *ghosts = p->v + (int64_t)p->n_owned * p->k;
 
@@ -79,12 +80,12 @@ static PetscErrorCode Substitute(MeritPed *p, MeritPedPart *part, MPI_Datatype u
 {
   PetscFunctionBegin;
   for (int g = p->n_generations - 1; g >= 0; g--) {
-    PetscCall(Exchange(p, part->link[g], unit, true));
+    PetscCall(MeritPedExchange(p, part->link[g], unit, true));
     MeritPedigreeForward(&part->factor, part->start[g], part->start[g + 1], p->k, p->v);
   }
   for (int g = 0; g < p->n_generations; g++) {
     MeritPedigreeBackward(&part->factor, part->start[g], part->start[g + 1], p->k, p->v);
-    PetscCall(Exchange(p, part->link[g], unit, false));
+    PetscCall(MeritPedExchange(p, part->link[g], unit, false));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -128,13 +129,12 @@ PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double 
   MPI_Datatype unit;
 
   PetscFunctionBegin;
-  PetscCall(Work(p, k));
-  p->v = Y;
+  PetscCall(MeritPedBegin(p, k, Y));
   PetscCall(MeritUnitCreate(k, &unit));
   PetscCall(PetscArrayzero(p->v + (int64_t)p->n_owned * k, (size_t)(p->n_local - p->n_owned) * (size_t)k));
   PetscCall(MeritPedFixedSolve(p, p->v));
   if (p->n_parts) {
-    PetscCall(Exchange(p, p->fixed.link, unit, false));
+    PetscCall(MeritPedExchange(p, p->fixed.link, unit, false));
     MeritRecordsTransfer(p->records, p->down, -1.0, k, p->v, p->v);
     for (int i = 0; i < p->n_parts; i++) {
       if (p->part[i].companion.term >= 0) MeritPedCompanionForward(p, &p->part[i], p->v);
@@ -143,7 +143,7 @@ PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double 
     }
     Keep(p, true);
     MeritRecordsTransfer(p->records, p->up, 1.0, k, p->v, p->v);
-    PetscCall(Exchange(p, p->fixed.link, unit, true));
+    PetscCall(MeritPedExchange(p, p->fixed.link, unit, true));
     PetscCall(MeritPedFixedSolve(p, p->v));
     Keep(p, false);
   }
@@ -224,6 +224,7 @@ static PetscErrorCode Destroy_MeritPed(PC pc)
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", NULL));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyInPlace_C", NULL));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCSetSnp_C", NULL));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCGetJoint_C", NULL));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -255,6 +256,7 @@ static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", ApplyBlock_MeritPed));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyInPlace_C", ApplyInPlace_MeritPed));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCSetSnp_C", SetSnp_MeritPed));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCGetJoint_C", MeritPedJointGet));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

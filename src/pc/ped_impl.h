@@ -18,6 +18,7 @@ typedef struct {
 typedef struct {
   int                 term;
   MeritPedigreeFactor factor;
+  double             *G_inverse; /* [n_eq^2] for which the factor is; owned */
   MeritPedCompanion   companion;
   int32_t            *start; /* [n_generations + 1]; owned */
   PetscSF            *link;  /* [n_generations] halo of a generation, NULL where no rank has ghosts of it; owned */
@@ -46,6 +47,12 @@ typedef struct {
   MeritSnpNystrom nystrom;
 } MeritPedSnp;
 
+/* What passes of preconditioner and operator together need */
+typedef struct {
+  bool               fits;    /* is the model of the kind? */
+  MeritAnimalRecords records; /* owned */
+} MeritPedJoint;
+
 typedef struct {
   bool                     use_pedigree; /* false: merit_fixed, pedigree terms by blocks like the others */
   int                      n_terms;
@@ -70,6 +77,7 @@ typedef struct {
   PetscObjectId            sketch_of;
   bool                    *companion_of; /* [n_terms] eliminated with the animals of some part; owned */
   uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
+  MeritPedJoint            joint;
   double                  *inverse;  /* blocks of the other terms, one after another; owned */
   double                  *v;        /* [places * k] what an application works on; borrowed from its caller */
   double                  *work;     /* [places * work_k] for callers whose arrays have no room for ghosts; owned */
@@ -97,6 +105,10 @@ static inline bool InSnps(const MeritPed *p, int k)
 }
 
 /* ped.c */
+/* Work from now on v, for k right-hand sides */
+PetscErrorCode MeritPedBegin(MeritPed *p, int k, double *v);
+/* Add ghosts to their owners (reduce), or get them from there */
+PetscErrorCode MeritPedExchange(const MeritPed *p, PetscSF link, MPI_Datatype unit, bool reduce);
 PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double Y[]);
 /* ped_combine.c */
 PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C);
@@ -119,6 +131,9 @@ PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W
 void           MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, double *v);
 void           MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, double *v);
 PetscErrorCode MeritPedCompanionFree(MeritPedCompanion *companion);
+/* ped_joint.c */
+PetscErrorCode MeritPedJointSetUp(MeritPed *p);
+PetscErrorCode MeritPedJointGet(PC pc, MeritJoint *joint);
 /* ped_setup.c */
 PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C);
 PetscErrorCode MeritPedFree(MeritPed *p);

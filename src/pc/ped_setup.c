@@ -11,12 +11,14 @@ PetscErrorCode MeritPedFree(MeritPed *p)
     for (int g = 0; g < p->n_generations; g++) PetscCall(PetscSFDestroy(&part->link[g]));
     PetscCall(PetscFree(part->link));
     PetscCall(PetscFree(part->start));
-    PetscCall(PetscFree(part->factor.pivot));
-    PetscCall(PetscFree(part->factor.pass));
+    PetscCall(PetscFree(part->factor.share));
+    PetscCall(PetscFree(part->factor.inverse));
+    PetscCall(PetscFree(part->G_inverse));
     PetscCall(MeritPedCompanionFree(&part->companion));
   }
   PetscCall(PetscFree(p->part));
   PetscCall(MeritPedFixedFree(&p->fixed));
+  PetscCall(MeritAnimalRecordsDestroy(&p->joint.records));
   PetscCall(PetscFree(p->companion_of));
   PetscCall(PetscFree(p->down));
   PetscCall(PetscFree(p->up));
@@ -112,7 +114,7 @@ static PetscErrorCode Factorize(MeritPed *p, MeritPedPart *ped, double *W, bool 
       PetscCall(PetscSFReduceBegin(ped->link[g], unit, W + (int64_t)p->n_owned * t->n_eq, W, MPI_SUM));
       PetscCall(PetscSFReduceEnd(ped->link[g], unit, W + (int64_t)p->n_owned * t->n_eq, W, MPI_SUM));
     }
-    *definite = MeritPedigreeFactorize(&ped->factor, ped->start[g], ped->start[g + 1], t->d, t->G_inverse, W) && *definite;
+    *definite = MeritPedigreeFactorize(&ped->factor, ped->start[g], ped->start[g + 1], W) && *definite;
   }
   PetscCall(MeritUnitFree(&unit));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -129,9 +131,11 @@ static PetscErrorCode SetUpPart(MeritPed *p, int k, MeritPedPart *part, bool *de
   part->term = k;
   PetscCall(FindGenerations(t, p->n_generations, part));
   PetscCall(LinkGenerations(t, MeritModelHalo(p->model), MeritModelComm(p->model), p->n_generations, part));
-  part->factor = (MeritPedigreeFactor){n, t->eq_owned, t->sire, t->dam, NULL, NULL};
-  PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * n) + 1, &part->factor.pivot));
-  PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * n) + 1, &part->factor.pass));
+  PetscCall(PetscMalloc1((size_t)(n * n), &part->G_inverse));
+  PetscCall(PetscArraycpy(part->G_inverse, t->G_inverse, (size_t)(n * n)));
+  part->factor = (MeritPedigreeFactor){n, t->eq_owned, t->sire, t->dam, t->d, part->G_inverse, NULL, NULL};
+  if (n == 1) PetscCall(PetscMalloc1((size_t)t->n_owned + 1, &part->factor.share));
+  else PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * (n + 1) / 2) + 1, &part->factor.inverse));
   PetscCall(PetscCalloc1((size_t)p->n_local * (size_t)n + 1, &W));
   MeritRecordsDiagonal(p->records, range, 1, n, W);
   if (big >= 0) MeritRecordsAbsorb(p->records, first[big], p->term[big].n_eq, p->fixed.D_ghosted, range[0], range[1], n, W);
@@ -206,6 +210,7 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(SetUpBlocks(p, blocks, &definite));
   PetscCall(PetscFree(blocks));
   PetscCall(SetRoles(p));
+  PetscCall(MeritPedJointSetUp(p));
   PetscCall(PetscFree(p->fixed.D_ghosted));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
   PetscCheck(definite, MeritModelComm(p->model), PETSC_ERR_MAT_CH_ZRPVT, "a pivot of the incomplete Cholesky is not positive definite");

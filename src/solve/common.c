@@ -33,11 +33,14 @@ PetscErrorCode MeritSolverTrueResidual(MeritSolver s, int k, const double r[], c
   PetscFunctionBegin;
   PetscCall(MeritMMEApplyBlock(s->C, k, x, q));
   PetscCall(PetscCalloc1(2 * (size_t)k, &sums));
-  for (int64_t i = 0; i < (int64_t)s->n * k; i++) {
-    q[i] = r[i] - q[i];
-    sums[i % k] += q[i] * q[i];
-    sums[k + i % k] += r[i] * r[i];
-  }
+  for (int32_t i = 0; i < s->n; i++)
+    for (int j = 0; j < k; j++) {
+      const int64_t at = (int64_t)i * k + j;
+
+      q[at] = r[at] - q[at];
+      sums[j] += q[at] * q[at];
+      sums[k + j] += r[at] * r[at];
+    }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * k, MPI_DOUBLE, MPI_SUM, s->comm));
   *relative = 0.0;
   for (int j = 0; j < k; j++)

@@ -3,9 +3,11 @@
   the operator's passes. Ends only on the true residual; a recursive residual that drifted away restarts from the solution reached.
 */
 #include "solver_impl.h"
+#include <merit/memory.h>
 #include <merit/op.h>
 #include <merit/packed.h>
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 /* Step lengths kept for the eigenvalue estimates */
@@ -15,10 +17,16 @@ enum { MOST_STEPS = 4000 };
 static const double RENEW = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, APART = 0.3, FAR = 1e-2, NEAR = 1e-4, MARGIN = 0.9;
 /* Iterations without halving the residual, once it is near rounding, that end a run of the recursion */
 enum { STALLED = 500 };
+/* Equations of a step that stay in the cache between the preconditioner's part and its own */
+enum { BLOCK = 4 * MERIT_ANIMAL_BLOCK };
+/* What a step sums up */
+enum { PP, XX, RR, RDR, N_SUMS };
 
 typedef struct {
   double *r, *u, *w, *p, *s; /* [n * k] (u and w with room for ghosts): residual, M^-1 r, C u, direction, C p */
   double *sums;              /* what one reduction carries */
+  double *partial;           /* [threads * N_SUMS] of a step, by thread: added up in their order */
+  MeritJoint joint;          /* what preconditioner and operator share, NULL: nothing */
   double *gamma, *alpha, *norm_r, *norm_scaled; /* [k] */
   double  steps[MOST_STEPS], ratios[MOST_STEPS];
   int     n_steps;
@@ -33,6 +41,14 @@ static int SumCount(MeritSolver s, int k)
   return k * (4 + 2 * PetscMax(s->n_terms, 1) + (s->mixed ? 4 : 0));
 }
 
+static PetscErrorCode Clear(size_t n, double *vector)
+{
+  PetscFunctionBegin;
+  MeritMemoryLargePages(vector, n * sizeof(*vector));
+  PetscCall(PetscArrayzero(vector, n));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
 {
   const size_t n = (size_t)s->n * (size_t)k + 1;
@@ -42,7 +58,14 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
   PetscFunctionBegin;
   PetscCall(PetscNew(&w));
   PetscCall(MeritMMERoom(s->C, k, &room));
-  PetscCall(PetscCalloc5(n, &w->r, room + 1, &w->u, room + 1, &w->w, n, &w->p, n, &w->s));
+  if (k == 1 && !s->mixed) PetscCall(MeritPCGetJoint(s->pc, &w->joint));
+  PetscCall(PetscMalloc1(omp_get_max_threads() * N_SUMS, &w->partial));
+  PetscCall(PetscMalloc5(n, &w->r, room + 1, &w->u, room + 1, &w->w, n, &w->p, n, &w->s));
+  PetscCall(Clear(n, w->r));
+  PetscCall(Clear((size_t)room + 1, w->u));
+  PetscCall(Clear((size_t)room + 1, w->w));
+  PetscCall(Clear(n, w->p));
+  PetscCall(Clear(n, w->s));
   PetscCall(PetscCalloc6(k, &w->begin, SumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
   *work = w;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -53,6 +76,7 @@ static PetscErrorCode Free(Work **work)
   Work *w = *work;
 
   PetscFunctionBegin;
+  PetscCall(PetscFree(w->partial));
   PetscCall(PetscFree5(w->r, w->u, w->w, w->p, w->s));
   PetscCall(PetscFree6(w->begin, w->sums, w->gamma, w->alpha, w->norm_r, w->norm_scaled));
   PetscCall(PetscFree(*work));
@@ -82,26 +106,38 @@ static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Wor
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Local part of r'u, u'Cu, r'r and r'D^-1 r */
+/* Local part of r'u and u'Cu */
 static void Dots(MeritSolver s, int k, const Work *w, double *sums)
 {
   for (int j = 0; j < k; j++) {
-    double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
+    double a = 0.0, b = 0.0;
 
-#pragma omp parallel for schedule(static) reduction(+ : a, b, c, d)
+#pragma omp parallel for schedule(static) reduction(+ : a, b)
     for (int32_t i = 0; i < s->n; i++) {
       const int64_t at = (int64_t)i * k + j;
-      const double  r  = w->r[at];
 
-      a += r * w->u[at];
+      a += w->r[at] * w->u[at];
       b += w->w[at] * w->u[at];
-      c += r * r;
-      d += r * r * s->D_inverse[i];
     }
     sums[4 * j]     = a;
     sums[4 * j + 1] = b;
-    sums[4 * j + 2] = c;
-    sums[4 * j + 3] = d;
+  }
+}
+
+/* Local part of r'r and r'D^-1 r; a step leaves them for its new residual */
+static void Norms(MeritSolver s, int k, const Work *w, double *sums)
+{
+  for (int j = 0; j < k; j++) {
+    double a = 0.0, b = 0.0;
+
+    for (int32_t i = 0; i < s->n; i++) {
+      const double r = w->r[(int64_t)i * k + j];
+
+      a += r * r;
+      b += r * r * s->D_inverse[i];
+    }
+    sums[4 * j + 2] = a;
+    sums[4 * j + 3] = b;
   }
 }
 
@@ -147,26 +183,64 @@ static void Search(MeritSolver s, const Work *w, int k, int j, double *alpha, do
 
 /*
   One step: p <- u + beta p, s <- w + beta s, x <- x + alpha p, r <- r - alpha s over equations [first, last), and u <- r for the
-  preconditioner to work on; sums of p'p and x'x
+  preconditioner to work on; adds to sums
 */
-static void Step(int64_t first, int64_t last, int k, int j, double alpha, double beta, Work *w, double *x, double *pp, double *xx)
+static inline __attribute__((always_inline)) void Move(const double *restrict D_inverse, int64_t first, int64_t last, int k, int j,
+                                                       double alpha, double beta, const Work *w, double *restrict x, double sums[N_SUMS])
 {
-  double a = 0.0, b = 0.0;
+  double *restrict r = w->r, *restrict u = w->u, *restrict p = w->p, *restrict s = w->s;
+  const double *restrict Cu = w->w;
+  double pp = 0.0, xx = 0.0, rr = 0.0, rdr = 0.0;
 
-#pragma omp parallel for schedule(static) reduction(+ : a, b)
+#pragma omp simd reduction(+ : pp, xx, rr, rdr)
   for (int64_t i = first; i < last; i++) {
-    const int64_t at = i * k + j;
+    const int64_t at        = i * k + j;
+    const double  direction = u[at] + beta * p[at], change = Cu[at] + beta * s[at];
+    const double  solution = x[at] + alpha * direction, residual = r[at] - alpha * change;
 
-    w->p[at] = w->u[at] + beta * w->p[at];
-    w->s[at] = w->w[at] + beta * w->s[at];
-    x[at] += alpha * w->p[at];
-    w->r[at] -= alpha * w->s[at];
-    w->u[at] = w->r[at];
-    a += w->p[at] * w->p[at];
-    b += x[at] * x[at];
+    p[at] = direction;
+    s[at] = change;
+    x[at] = solution;
+    r[at] = residual;
+    u[at] = residual;
+    pp += direction * direction;
+    xx += solution * solution;
+    rr += residual * residual;
+    rdr += residual * residual * D_inverse[i];
   }
-  *pp = a;
-  *xx = b;
+  sums[PP] += pp;
+  sums[XX] += xx;
+  sums[RR] += rr;
+  sums[RDR] += rdr;
+}
+
+/* A step over equations [first, last), which the joint, if given, has still to complete; sums of this rank */
+static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64_t last, int k, int j, double alpha, double beta, Work *w,
+                 double *x, double sums[N_SUMS])
+{
+  const int64_t block = joint ? (int64_t)MERIT_ANIMAL_BLOCK * n_eq : BLOCK, n_blocks = (last - first + block - 1) / block;
+  int           n_threads = 1;
+
+#pragma omp parallel
+  {
+    double *mine = w->partial + omp_get_thread_num() * N_SUMS;
+
+#pragma omp single
+    n_threads = omp_get_num_threads();
+    for (int i = 0; i < N_SUMS; i++) mine[i] = 0.0;
+#pragma omp for schedule(static)
+    for (int64_t b = 0; b < n_blocks; b++) {
+      const int64_t from = first + b * block, to = PetscMin(last, from + block);
+
+      if (joint) MeritJointFinish(joint, (int32_t)((from - first) / n_eq), (int32_t)((to - first) / n_eq), w->u, w->w);
+      if (k == 1) Move(s->D_inverse, from, to, 1, 0, alpha, beta, w, x, mine);
+      else Move(s->D_inverse, from, to, k, j, alpha, beta, w, x, mine);
+    }
+  }
+  for (int i = 0; i < N_SUMS; i++) {
+    sums[i] = 0.0;
+    for (int thread = 0; thread < n_threads; thread++) sums[i] += w->partial[thread * N_SUMS + i];
+  }
 }
 
 /* Equations of a term on this rank; without terms (a dummy) all of them */
@@ -177,12 +251,21 @@ static int64_t TermEnd(MeritSolver s, int i)
 
 static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Work *w, double *x)
 {
-  double *sums  = w->sums + 4 * k + 2 * PetscMax(s->n_terms, 1) * j;
-  int64_t first = 0;
+  const int n_terms = PetscMax(s->n_terms, 1), joint = w->joint ? MeritJointTerm(w->joint) : 0;
+  double   *sums = w->sums + 4 * k + 2 * n_terms * j, *norms = w->sums + 4 * j + 2;
 
-  for (int i = 0; i < PetscMax(s->n_terms, 1); i++) {
-    Step(first, TermEnd(s, i), k, j, alpha, beta, w, x, &sums[2 * i], &sums[2 * i + 1]);
-    first = TermEnd(s, i);
+  norms[0] = norms[1] = 0.0;
+  /* the joint's term first: it is completed by the fixed effects of u, which their own step overwrites */
+  for (int n = 0; n < n_terms; n++) {
+    const int     i     = (joint + n) % n_terms;
+    const int64_t first = i ? TermEnd(s, i - 1) : 0;
+    double        of_term[N_SUMS];
+
+    Step(s, n == 0 ? w->joint : NULL, s->n_terms ? s->term[i].n_eq : 1, first, TermEnd(s, i), k, j, alpha, beta, w, x, of_term);
+    sums[2 * i]     = of_term[PP];
+    sums[2 * i + 1] = of_term[XX];
+    norms[0] += of_term[RR];
+    norms[1] += of_term[RDR];
   }
 }
 
@@ -277,6 +360,19 @@ static PetscErrorCode Renew(MeritSolver s, int k, Work *w, const double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* u <- M^-1 u, which holds r, w <- C u, which a joint's step completes, and the sums of both */
+static PetscErrorCode Apply(MeritSolver s, int k, Work *w)
+{
+  PetscFunctionBegin;
+  if (w->joint) PetscCall(MeritJointApply(w->joint, w->u, w->w, w->sums));
+  else {
+    PetscCall(MeritPCApplyInPlace(s->pc, k, w->r, w->u));
+    PetscCall(MeritMMEApplyInPlace(s->C, k, w->u, w->w));
+    Dots(s, k, w, w->sums);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   Iterate from x with w->r its true residual until the criterion holds by the recursion, the iterations are used up, or rounding
   stops it. *it goes on counting.
@@ -292,12 +388,12 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renew
   w->n_steps = 0;
   w->renew   = RENEW;
   for (int j = 0; j < k; j++) w->begin[j] = true;
+  if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r));
   PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n * (size_t)k));
+  Norms(s, k, w, w->sums);
   if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
   while (true) {
-    PetscCall(MeritPCApplyInPlace(s->pc, k, w->r, w->u));
-    PetscCall(MeritMMEApplyInPlace(s->C, k, w->u, w->w));
-    Dots(s, k, w, w->sums);
+    PetscCall(Apply(s, k, w));
     if (s->mixed) DirectionDots(s, k, w, w->sums + SumCount(s, k) - 4 * k);
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
     if (!fresh || it->iteration == 0) {
@@ -319,6 +415,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renew
     if (s->mixed && it->residual <= w->renew * renewed) {
       renewed = it->residual;
       PetscCall(Renew(s, k, w, x));
+      Norms(s, k, w, w->sums);
     }
   }
   if (s->mixed) PetscCall(MeritMMESetMixed(s->C, false));
@@ -335,7 +432,8 @@ static PetscErrorCode Bound(MeritSolver s, int k, const double r[], const double
 
   PetscFunctionBegin;
   if (k > 1 || !(result->lambda_min > 0.0)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritPCApplyBlock(s->pc, 1, w->r, w->u));
+  PetscCall(PetscArraycpy(w->u, w->r, s->n));
+  PetscCall(MeritPCApplyInPlace(s->pc, 1, w->r, w->u));
   for (int32_t i = 0; i < s->n; i++) {
     sums[0] += w->r[i] * w->u[i];
     sums[1] += x[i] * (r[i] - w->r[i]);

@@ -4,6 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+
+/* Pages that the system may join to, bytes */
+static const uintptr_t LARGE = (uintptr_t)2 << 20;
+
+/* MeritMemoryLargePages - Advice only: nothing happens where the system has none, or the array is small. Not collective. */
+void MeritMemoryLargePages(void *array, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+  const uintptr_t first = ((uintptr_t)array + LARGE - 1) / LARGE * LARGE, last = ((uintptr_t)array + bytes) / LARGE * LARGE;
+
+  if (last > first) (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
+#else
+  (void)array;
+  (void)bytes;
+#endif
+}
 
 /* MeritBytesText - A size for people, powers of 1024. Not collective. */
 void MeritBytesText(double bytes, size_t size, char text[])

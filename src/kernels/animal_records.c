@@ -1,0 +1,132 @@
+/* Records in the order of their animals, so that what is done for an animal and for its records is done in one pass. */
+#include "gather.h"
+#include <string.h>
+
+/* Do a regressor's components of all traits stand side by side, from `first` on (any, if below 0)? */
+static bool SideBySide(const MeritRecordKernel *r, int g, int first)
+{
+  if (r->offset[g][0] < 0 || (first >= 0 && r->offset[g][0] != first)) return false;
+  for (int t = 1; t < r->n_traits; t++)
+    if (r->offset[g][t] != r->offset[g][0] + t) return false;
+  return true;
+}
+
+/* next[i + 1] <- records of animal i; false if some record has no animal here */
+static bool Count(const MeritRecordKernel *r, int animals, int32_t own, int32_t n_animals, int32_t *next)
+{
+  for (int32_t i = 0; i < r->n_records; i++) {
+    const int32_t slot = r->slot[animals][i], animal = (slot - own) / r->n_traits;
+
+    if (slot < own || animal >= n_animals) return false;
+    next[animal + 1]++;
+  }
+  return true;
+}
+
+/* Regressors that need a list each: all fixed ones but one that meets the same level in all records */
+static int List(const MeritRecordKernel *r, int animals, int list[], MeritAnimalRecords *s)
+{
+  int n = 0;
+
+  s->one = -1;
+  for (int g = 0; g < r->n_regressors; g++) {
+    if (g == animals) continue;
+    if (s->one < 0 && r->n_records && r->single[g] && !r->value[g]) s->one = r->slot[g][0] + r->offset[g][0];
+    else list[n++] = g;
+  }
+  return n;
+}
+
+static PetscErrorCode Allocate(const MeritRecordKernel *r, const int list[], int32_t n_blocks, MeritAnimalRecords *s)
+{
+  const size_t n = (size_t)r->n_records, n_lists = (size_t)s->n_lists;
+  bool         values = false;
+
+  PetscFunctionBegin;
+  for (int l = 0; l < s->n_lists; l++) values = values || r->value[list[l]];
+  PetscCall(PetscMalloc1(n_blocks + 1, &s->start));
+  PetscCall(PetscMalloc1(n + 1, &s->place));
+  /* levels are asked for ahead of their use, so beyond the last record too */
+  PetscCall(PetscMalloc1((n + AHEAD) * n_lists + 1, &s->slot));
+  for (size_t i = n * n_lists; i < (n + AHEAD) * n_lists; i++) s->slot[i] = -1;
+  if (values) PetscCall(PetscMalloc1(n * n_lists + 1, &s->value));
+  if (r->n_patterns > 1) PetscCall(PetscMalloc1(n + 1, &s->pattern));
+  if (r->root_weight) PetscCall(PetscMalloc1(n * (size_t)r->n_traits + 1, &s->root));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void Put(const MeritRecordKernel *r, const int list[], int32_t record, int32_t at, MeritAnimalRecords *s)
+{
+  for (int l = 0; l < s->n_lists; l++) {
+    const int32_t slot = r->slot[list[l]][record];
+
+    s->slot[(int64_t)at * s->n_lists + l] = slot < 0 ? -1 : slot + r->offset[list[l]][0];
+    if (s->value) s->value[(int64_t)at * s->n_lists + l] = r->value[list[l]] ? r->value[list[l]][record] : 1.0;
+  }
+  if (s->pattern) s->pattern[at] = r->pattern[record];
+  for (int t = 0; s->root && t < s->n_traits; t++)
+    s->root[(int64_t)at * s->n_traits + t] = r->root_weight[(int64_t)record * s->n_traits + t];
+}
+
+/*@
+  MeritAnimalRecordsCreate - Sort records by animals.
+
+  Not collective.
+
+  Input Parameters:
++ r         - the records; R_inverse is borrowed
+. animals   - the regressor that says whose they are
+. own       - slot of the first animal
+- n_animals - animals from there on
+
+  Output Parameters:
++ s    - the sorted records, owned by the caller
+- fits - can they be told so?
+@*/
+PetscErrorCode MeritAnimalRecordsCreate(const MeritRecordKernel *r, int animals, int32_t own, int32_t n_animals, MeritAnimalRecords *s,
+                                        bool *fits)
+{
+  const int32_t n_blocks = (n_animals + MERIT_ANIMAL_BLOCK - 1) / MERIT_ANIMAL_BLOCK;
+  int32_t      *next;
+  int          *list;
+
+  PetscFunctionBegin;
+  memset(s, 0, sizeof(*s));
+  s->n_traits  = r->n_traits;
+  s->R_inverse = r->R_inverse;
+  *fits        = !r->value[animals] && SideBySide(r, animals, 0);
+  for (int g = 0; g < r->n_regressors; g++) *fits = *fits && SideBySide(r, g, -1);
+  PetscCall(PetscCalloc1(n_animals + 1, &next));
+  *fits = *fits && Count(r, animals, own, n_animals, next);
+  if (!*fits) {
+    PetscCall(PetscFree(next));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscMalloc1(r->n_regressors + 1, &list));
+  s->n_lists = List(r, animals, list, s);
+  PetscCall(Allocate(r, list, n_blocks, s));
+  for (int32_t i = 0; i < n_animals; i++) next[i + 1] += next[i];
+  for (int32_t b = 0; b <= n_blocks; b++) s->start[b] = next[PetscMin(n_animals, b * MERIT_ANIMAL_BLOCK)];
+  for (int32_t i = 0; i < r->n_records; i++) {
+    const int32_t animal = (r->slot[animals][i] - own) / r->n_traits;
+
+    s->place[next[animal]] = (uint16_t)(animal % MERIT_ANIMAL_BLOCK);
+    Put(r, list, i, next[animal]++, s);
+  }
+  PetscCall(PetscFree(next));
+  PetscCall(PetscFree(list));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritAnimalRecordsDestroy - Free what they hold. Not collective. */
+PetscErrorCode MeritAnimalRecordsDestroy(MeritAnimalRecords *s)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(s->start));
+  PetscCall(PetscFree(s->place));
+  PetscCall(PetscFree(s->slot));
+  PetscCall(PetscFree(s->value));
+  PetscCall(PetscFree(s->pattern));
+  PetscCall(PetscFree(s->root));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

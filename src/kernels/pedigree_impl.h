@@ -1,0 +1,40 @@
+#pragma once
+#include "gather.h"
+
+/* Most equations of a level */
+enum { MOST = 64 };
+
+/* Entries of a lower triangle */
+static KERNEL int Packed(int n)
+{
+  return n * (n + 1) / 2;
+}
+
+/* y = A x of a symmetric matrix by its lower triangle */
+static KERNEL void MultiplyPacked(int n, const double *A, const double *x, double *y)
+{
+  for (int a = 0; a < n; a++) {
+    y[a] = 0.0;
+    for (int b = 0; b < n; b++) y[a] += A[a >= b ? Packed(a) + b : Packed(b) + a] * x[b];
+  }
+}
+
+/* y = factor A x */
+static KERNEL void MultiplySquare(int n, const double *A, double factor, const double *x, double *y)
+{
+  for (int a = 0; a < n; a++) {
+    y[a] = 0.0;
+    for (int b = 0; b < n; b++) y[a] += A[a * n + b] * x[b];
+    y[a] *= factor;
+  }
+}
+
+/* Ask for a level of n equations and k right-hand sides ahead of its use */
+static KERNEL void PrefetchLevel(const double *x, int32_t slot, int n, int k)
+{
+  const int64_t at = (int64_t)slot * k;
+
+  if (slot < 0) return;
+  Prefetch(x, at);
+  if (n * k > 1) Prefetch(x, at + (int64_t)n * k - 1);
+}
