@@ -2,7 +2,7 @@
 function value(name) { return match($0, "\"" name "\": \"?[^,\"}]*") ? gensub_(substr($0, RSTART, RLENGTH)) : "" }
 function gensub_(text) { sub(/^"[^"]*": "?/, "", text); return text }
 BEGIN {
-  n = split("avx512 double small 1;avx512 double large 1;avx512 double large 2;avx512 mixed small 1;avx512 mixed large 1;avx512 mixed large 2;avx2 double large 1;avx2 mixed large 1;portable double small 1", columns, ";")
+  n = split("avx512 double small 1;avx512 double large 1;avx512 double large 2;avx512 mixed small 1;avx512 mixed large 1;avx512 mixed large 2;avx2 double large 1;avx2 double small 1;avx2 mixed large 1;portable double small 1", columns, ";")
   m = split("forward adjoint normal squares sweep gram gram_equal", kernels, " ")
   name["forward"] = "M X"; name["adjoint"] = "M' S"; name["normal"] = "both in one pass"; name["squares"] = "squares"
   name["sweep"] = "block sweep of 32"; name["gram"] = "Gram of 32 columns"; name["gram_equal"] = "the same, equal weights"
@@ -11,15 +11,15 @@ BEGIN {
 /"ceiling"/ { level = value("instructions"); if (!(level in peak) || value("multiply_adds_per_second") + 0 > peak[level]) peak[level] = value("multiply_adds_per_second") + 0
   if (value("bytes_read_per_second") + 0 > read) read = value("bytes_read_per_second") + 0 }
 /"kernel"/ {
-  key = value("instructions") " " value("precision") " " (value("rows") > 10000 ? "large" : "small") " " value("threads")
+  key = value("instructions") " " value("precision") " " (value("rows") + 0 > 10000 ? "large" : "small") " " value("threads")
   cell[value("kernel"), value("width"), key] = sprintf("%.3g / %.2f", value("genotypes_per_second_per_core") / 1e9, value("of_fma_peak"))
 }
-/"program"/ { plink = plink sprintf("%s%s with %s column%s on %s thread%s", plink ? ", " : "", sprintf("%.2g", value("genotypes_per_second_per_core") * value("threads") / 1e9), value("width"), value("width") > 1 ? "s" : "", value("threads"), value("threads") > 1 ? "s" : "") }
+/"program"/ { plink = plink sprintf("%s%s with %s column%s on %s thread%s", plink ? ", " : "", sprintf("%.2g", value("genotypes_per_second_per_core") * value("threads") / 1e9), value("width"), value("width") + 0 > 1 ? "s" : "", value("threads"), value("threads") + 0 > 1 ? "s" : "") }
 END {
   printf "Multiply-adds of doubles, 1e9 a second:"
   for (level in peak) printf " %s %.1f;", level, peak[level] / 1e9
   printf " reading %.1f GB/s.\n\n|  |", read / 1e9
-  for (c = 1; c <= n; c++) { split(columns[c], part, " "); printf " %s, %s, %s, %s thread%s |", part[1], part[2], part[3], part[4], part[4] > 1 ? "s" : "" }
+  for (c = 1; c <= n; c++) { split(columns[c], part, " "); printf " %s, %s, %s, %s thread%s |", part[1], part[2], part[3], part[4], (part[4] + 0 > 1 ? "s" : "") }
   printf "\n|---|"
   for (c = 1; c <= n; c++) printf "---|"
   print ""

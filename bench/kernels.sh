@@ -35,10 +35,16 @@ done
 
 # plink2 --score of a text of effects on a .bed of 2,000 animals and 10,976 SNPs, its whole run; one column of effects and ten
 if command -v plink2 >/dev/null; then
-  printf 'seed: 1\noutput: %s/pop\noverwrite: yes\npopulation: {animals: 8000, generations: 4, sires: 40}\nherds: {number: 10}\n' "$scratch" >"$scratch/spec.yaml"
-  printf 'traits: {names: y, means: 0, G: 1, R: 2}\nchip: {snps: 10976, chromosomes: 20, genotyped: 2000}\n' >>"$scratch/spec.yaml"
-  "$build/bin/merit" simulate "$scratch/spec.yaml" --output "$PWD/${scratch#"$PWD"/}/pop" >/dev/null 2>&1 ||
-    "$build/bin/merit" simulate "$scratch/spec.yaml" --output "$scratch/pop" >/dev/null
+  {
+    echo 'seed: 1'
+    echo 'output: pop'
+    echo 'overwrite: yes'
+    echo 'population: {animals: 8000, generations: 4, sires: 40}'
+    echo 'herds: {number: 10}'
+    echo 'traits: {names: y, means: 0, G: 1, R: 2}'
+    echo 'chip: {snps: 10976, chromosomes: 20, genotyped: 2000}'
+  } >"$scratch/spec.yaml"
+  "$build/bin/merit" simulate "$scratch/spec.yaml" >"$scratch/simulate.log" 2>&1 || { cat "$scratch/simulate.log" >&2; exit 1; }
   awk '{ printf "%s %s", $2, $5; for (i = 1; i <= 10; i++) printf " %.6f", sin(NR * i); print "" }' "$scratch/pop/chip.bim" >"$scratch/effects"
   for columns in 3 3-12; do
     for threads in 1 2; do
