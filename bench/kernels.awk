@@ -5,7 +5,7 @@ BEGIN {
   n = split("avx512 double small 1;avx512 double large 1;avx512 double large 2;avx512 mixed small 1;avx512 mixed large 1;avx512 mixed large 2;avx2 double large 1;avx2 double small 1;avx2 mixed large 1;portable double small 1", columns, ";")
   m = split("forward adjoint normal squares sweep gram gram_equal", kernels, " ")
   name["forward"] = "M X"; name["adjoint"] = "M' S"; name["normal"] = "both in one pass"; name["squares"] = "squares"
-  name["sweep"] = "block sweep of 32"; name["gram"] = "Gram of 32 columns"; name["gram_equal"] = "the same, equal weights"
+  name["sweep"] = "block sweep of 32"; name["gram"] = "Gram of 32 columns"; name["gram_equal"] = "Gram of 64 columns, equal weights"
   w = split("1 2 3 4 8 16 32 64", widths, " ")
 }
 /"ceiling"/ { level = value("instructions"); if (!(level in peak) || value("multiply_adds_per_second") + 0 > peak[level]) peak[level] = value("multiply_adds_per_second") + 0

@@ -12,7 +12,7 @@
 #include <immintrin.h>
 #endif
 
-enum { MOST_REPEATS = 101, WIDEST = 64, GRAM = 32 };
+enum { MOST_REPEATS = 101, WIDEST = 64, GRAM = 32, EQUAL = 64 };
 
 static const char *const level_name[] = {"portable", "avx2", "avx512"};
 
@@ -191,7 +191,7 @@ static Case MakeCase(int64_t n, int32_t m, double missing)
   c.g       = Room((size_t)n * WIDEST * sizeof(double));
   c.D       = Room((size_t)n * sizeof(double));
   c.weight  = Room((size_t)n * sizeof(double));
-  c.gram    = Room(GRAM * GRAM * sizeof(double));
+  c.gram    = Room(EQUAL * EQUAL * sizeof(double));
   for (int32_t j = 0; j < m; j++) c.scale[j] = 1, c.centre[j] = c.missing[j] = 0.75;
   for (int64_t i = 0; i < (int64_t)m * WIDEST; i++) c.x[i] = Uniform() - 0.5;
   for (int64_t i = 0; i < n * WIDEST; i++) c.s[i] = Uniform() - 0.5;
@@ -253,8 +253,8 @@ static void Gram(Case *c, int k)
 static void GramEqual(Case *c, int k)
 {
   (void)k;
-  for (int32_t j = 0; j + GRAM <= c->m.n_cols; j += GRAM)
-    Need(MeritPackedGram(&c->m, j, GRAM, 1, c->weight, c->gram));
+  for (int32_t j = 0; j + EQUAL <= c->m.n_cols; j += EQUAL)
+    Need(MeritPackedGram(&c->m, j, EQUAL, 1, c->weight, c->gram));
 }
 
 /* Median of the repeats that fit into the time, at least three; one thread by its own clock */
@@ -317,7 +317,7 @@ static void MeasureAll(int64_t n, int32_t m, const Options *o, Ceilings top)
     Measure(&(Kernel){"squares", 1, Squares, 1}, &c, threads, o, top);
     Measure(&(Kernel){"sweep", 1, Sweep, 2}, &c, threads, o, top);
     Measure(&(Kernel){"gram", 1, Gram, (GRAM + 1) / 2.0}, &c, threads, o, top);
-    Measure(&(Kernel){"gram_equal", 1, GramEqual, (GRAM + 1) / 2.0}, &c, threads, o, top);
+    Measure(&(Kernel){"gram_equal", 1, GramEqual, (EQUAL + 1) / 2.0}, &c, threads, o, top);
   }
   FreeCase(&c);
 }
