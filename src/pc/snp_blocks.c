@@ -99,7 +99,7 @@ PetscErrorCode MeritSnpBlocksSetUp(Mat C, int term, int32_t width, MeritSnpBlock
   mine = t->n_owned;
   PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, &grid_cols, NULL, NULL, NULL, NULL));
   if (grid_cols > 1)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.snp", "blocks need genotypes on a grid of one column (no genotypes.grid)"));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.snp", "blocks need genotypes on a grid of one column: give genotypes.grid as many rows as ranks"));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCall(PetscMalloc1(size, &owned));

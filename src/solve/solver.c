@@ -68,13 +68,14 @@ PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
 bool MeritSolverHasPC(MeritSolver s) { return s->ops == &MeritSolver_PCG || s->ops == &MeritSolver_KSP; }
 
 /*
-  MeritSolverChooseGrid - Have the model's genotypes cut over the ranks by cost, for a type that works on any grid; call it where the
-  user named none, before the model is set up. Logically collective.
+  MeritSolverChooseGrid - Have the model's genotypes cut over the ranks by cost, for a type and preconditioner that work on any grid;
+  call it where the user named none, before the model is set up. Logically collective.
 */
 PetscErrorCode MeritSolverChooseGrid(MeritSolver s, MeritModel model)
 {
   PetscFunctionBegin;
-  if (MeritModelGenotypes(model) && MeritSolverHasPC(s)) PetscCall(MeritGenotypesSetGrid(MeritModelGenotypes(model), MERIT_GRID_AUTO));
+  if (MeritModelGenotypes(model) && MeritSolverHasPC(s) && s->snp.kind != MERIT_SNP_BLOCKS)
+    PetscCall(MeritGenotypesSetGrid(MeritModelGenotypes(model), MERIT_GRID_AUTO));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
