@@ -90,13 +90,20 @@ solve() {
 
 # timed ANIMALS PROGRAM COMMAND...: another program within the limit of time, on one thread
 timed() {
-  local folder=$scratch/$1-$snps name=$2 animals=$1 begin state="done" memory
+  local folder=$scratch/$1-$snps name=$2 animals=$1 begin state="done" memory=0 pid status=0
   shift 2
   say "$animals animals, $name"
   begin=${EPOCHREALTIME/,/.}
-  (cd "$folder/beside" && OMP_NUM_THREADS=1 timeout "$seconds" /usr/bin/env time -f '%M' -o memory "$@" >log 2>&1) || state="not done within $seconds s, or failed"
-  memory=$(tail -n 1 "$folder/beside/memory" 2>/dev/null || true)
-  case $memory in '' | *[!0-9]*) memory=0 ;; esac
+  (cd "$folder/beside" && OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 exec "$@" >log 2>&1) &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    memory=$(awk -v most="$memory" '/^VmHWM/ && $2 > most { most = $2 } END { print most }' "/proc/$pid/status" 2>/dev/null || true)
+    awk -v from="$begin" -v to="${EPOCHREALTIME/,/.}" -v most="$seconds" 'BEGIN { exit !(to - from > most) }' && kill "$pid"
+    sleep 0.5
+  done
+  wait "$pid" || status=$?
+  [ "$status" -eq 0 ] || state="not done within $seconds s"
+  [ "$status" -eq 0 ] || [ "$status" -eq 143 ] || { state="failed"; tail -n 5 "$folder/beside/log" >&2; }
   awk -v head="\"program\": \"$name\", \"animals\": $animals, \"snps\": $snps, \"state\": \"$state\"" -v memory="$memory" -v from="$begin" \
     -v to="${EPOCHREALTIME/,/.}" 'BEGIN { printf "{%s, \"wall\": %.2f, \"memory\": %.0f}\n", head, to - from, 1024 * memory }' >>"$results"
 }

@@ -7,7 +7,7 @@ BEGIN {
   published["1e-14"] = "17 min / 119 min / 1|17 min / 170 min / 272|not tried|16 s / 74 s / 272|20 s / 12 s / 23"
 }
 
-function text(s) { return s == "null" ? "-" : s < 1 ? sprintf("%.3g ms", 1000 * s) : s < 120 ? sprintf("%.3g s", s) : s < 7200 ? sprintf("%.3g min", s / 60) : sprintf("%.3g h", s / 3600) }
+function text(s) { return s == "null" ? "-" : (s += 0) < 1 ? sprintf("%.3g ms", 1000 * s) : s < 120 ? sprintf("%.3g s", s) : s < 7200 ? sprintf("%.3g min", s / 60) : sprintf("%.3g h", s / 3600) }
 
 {
   line = $0
