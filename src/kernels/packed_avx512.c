@@ -3,13 +3,10 @@
   genotypes is one look-up: sums of two columns' values for a row (forward), of two rows' for a column (adjoint).
   A shift, a look-up and an addition serve 16 genotypes, whatever their codes are, and nothing is scaled.
 */
-#include "packed_impl.h"
+#include "packed_avx512.h"
 #include <string.h>
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#include <immintrin.h>
-#define AVX512  __attribute__((target("avx512f,avx512dq")))
-#define INLINE  static inline __attribute__((always_inline))
 #define STEPS   32 /* rows of a word */
 #define PAIRS   (MERIT_COLUMN_BLOCK / 2)
 #define GROUPS  8 /* groups of eight columns that share the tables of the adjoint product */
@@ -19,11 +16,6 @@ static double NoFactor(double largest)
 {
   (void)largest;
   return 1;
-}
-
-static void Arrange(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP])
-{
-  for (int i = 0; i < MERIT_STRIP; i++) out[i] = rows[i] * factor;
 }
 
 /* Entry 4 d + c: the first's code c gives a c, or (3) a3; the second's code d gives b d, or b3 */
@@ -95,32 +87,6 @@ AVX512 static void ForwardBlock(const uint64_t *line, int columns, const __m512d
   if (q0 <= 1 && q1 > 1) ForwardSteps(line, columns, table, 1, 1, sum);
   if (q0 <= 2 && q1 > 2) ForwardSteps(line, columns, table, 2, 1, sum);
   if (q0 <= 3 && q1 > 3) ForwardSteps(line, columns, table, 3, 1, sum);
-}
-
-/* Word q of a[c] becomes word c of a[q] */
-AVX512 INLINE void Transpose(__m512i a[8])
-{
-  __m512i b[8];
-
-#pragma GCC unroll 4
-  for (int c = 0; c < 8; c += 2) {
-    b[c]     = _mm512_unpacklo_epi64(a[c], a[c + 1]);
-    b[c + 1] = _mm512_unpackhi_epi64(a[c], a[c + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    const int at = i / 2 * 4 + i % 2; /* of a[0..3] and a[4..7], even and odd words */
-
-    a[at]     = _mm512_shuffle_i64x2(b[at], b[at + 2], 0x88);
-    a[at + 2] = _mm512_shuffle_i64x2(b[at], b[at + 2], 0xdd);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    b[i]     = _mm512_shuffle_i64x2(a[i], a[4 + i], 0x88);
-    b[i + 4] = _mm512_shuffle_i64x2(a[i], a[4 + i], 0xdd);
-  }
-#pragma GCC unroll 8
-  for (int q = 0; q < 8; q++) a[q] = b[q];
 }
 
 /* acc[32 word + step] += sum[step][word] for eight steps */

@@ -3,14 +3,11 @@
   vector serves 32 genotypes, twice those of doubles. Sums of floats go over a strip's rows (adjoint) or over FLUSH columns (forward),
   those over all of them are doubles.
 */
-#include "packed_impl.h"
+#include "packed_avx512.h"
 #include <math.h>
 #include <string.h>
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#include <immintrin.h>
-#define AVX512  __attribute__((target("avx512f,avx512dq")))
-#define INLINE  static inline __attribute__((always_inline))
 #define LANES   16                    /* half-words of a line */
 #define STEPS   16                    /* rows of a half-word */
 #define FLUSH   MERIT_SINGLE_COLUMNS
@@ -19,11 +16,6 @@
 
 /* The largest near 1, so that floats neither overflow nor vanish */
 static double InputFactor(double largest) { return PackedSingleFactor(largest); }
-
-static void Arrange(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP])
-{
-  for (int i = 0; i < MERIT_STRIP; i++) out[i] = rows[i] * factor;
-}
 
 /* Entry 4 d + c: the first's code c gives a c, or (3) a3; the second's code d gives b d, or b3 */
 AVX512 INLINE __m512 MakeTable(double a, double a3, double b, double b3)
@@ -89,32 +81,6 @@ AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[]
   for (int l = 0; l < LANES; l++)
     for (int q = PetscMax(q0, 2 * (l % 2)); q < PetscMin(q1, 2 * (l % 2) + 2); q++)
       for (int t = 8 * (q % 2); t < 8 * (q % 2) + 8; t++) acc[STEPS * l + t] += back * sum[t][l];
-}
-
-/* Word q of a[c] becomes word c of a[q] */
-AVX512 INLINE void Transpose(__m512i a[8])
-{
-  __m512i b[8];
-
-#pragma GCC unroll 4
-  for (int c = 0; c < 8; c += 2) {
-    b[c]     = _mm512_unpacklo_epi64(a[c], a[c + 1]);
-    b[c + 1] = _mm512_unpackhi_epi64(a[c], a[c + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    const int at = i / 2 * 4 + i % 2; /* of a[0..3] and a[4..7], even and odd words */
-
-    a[at]     = _mm512_shuffle_i64x2(b[at], b[at + 2], 0x88);
-    a[at + 2] = _mm512_shuffle_i64x2(b[at], b[at + 2], 0xdd);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    b[i]     = _mm512_shuffle_i64x2(a[i], a[4 + i], 0x88);
-    b[i + 4] = _mm512_shuffle_i64x2(a[i], a[4 + i], 0xdd);
-  }
-#pragma GCC unroll 8
-  for (int q = 0; q < 8; q++) a[q] = b[q];
 }
 
 /* half[h * COLUMNS + .] = half-word h of 16 columns (first, ninth, second, ...); returns whether a genotype of the rows of mask is missing */
