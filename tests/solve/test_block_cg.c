@@ -116,20 +116,10 @@ static void test_together_they_need_fewer_iterations(void **state)
   FreeProblem(&p);
 }
 
-int main(int argc, char **argv)
-{
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_every_right_hand_side_gets_its_solution),
-      cmocka_unit_test(test_more_right_hand_sides_than_a_block_holds),
-      cmocka_unit_test(test_together_they_need_fewer_iterations),
-  };
-  int failed, any;
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_every_right_hand_side_gets_its_solution),
+    cmocka_unit_test(test_more_right_hand_sides_than_a_block_holds),
+    cmocka_unit_test(test_together_they_need_fewer_iterations),
+};
 
-  if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;
-  PetscPushErrorHandler(TestQuietHandler, NULL);
-  failed = cmocka_run_group_tests(tests, MakeData, RemoveData);
-  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
-  PetscPopErrorHandler();
-  if (PetscFinalize()) return 1;
-  return any ? 1 : 0;
-}
+TEST_MAIN_WITH(tests, MakeData, RemoveData)

@@ -268,24 +268,14 @@ static void test_what_does_not_fit_is_refused_with_the_figure(void **state)
   FreeCase(&c);
 }
 
-int main(int argc, char **argv)
-{
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_the_formed_matrix_is_the_operator),
-      cmocka_unit_test(test_cholesky_solves_every_model_in_one_step),
-      cmocka_unit_test(test_the_factor_gives_the_inverse_column_by_column),
-      cmocka_unit_test(test_sweeps_without_a_residual_are_those_with_one),
-      cmocka_unit_test(test_sweeps_over_the_formed_matrix_are_those_of_the_textbook),
-      cmocka_unit_test(test_a_factor_is_used_again_and_new_variances_make_another),
-      cmocka_unit_test(test_what_does_not_fit_is_refused_with_the_figure),
-  };
-  int failed, any;
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_the_formed_matrix_is_the_operator),
+    cmocka_unit_test(test_cholesky_solves_every_model_in_one_step),
+    cmocka_unit_test(test_the_factor_gives_the_inverse_column_by_column),
+    cmocka_unit_test(test_sweeps_without_a_residual_are_those_with_one),
+    cmocka_unit_test(test_sweeps_over_the_formed_matrix_are_those_of_the_textbook),
+    cmocka_unit_test(test_a_factor_is_used_again_and_new_variances_make_another),
+    cmocka_unit_test(test_what_does_not_fit_is_refused_with_the_figure),
+};
 
-  if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;
-  PetscPushErrorHandler(TestQuietHandler, NULL);
-  failed = cmocka_run_group_tests(tests, MakeData, RemoveData);
-  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
-  PetscPopErrorHandler();
-  if (PetscFinalize()) return 1;
-  return any ? 1 : 0;
-}
+TEST_MAIN_WITH(tests, MakeData, RemoveData)

@@ -511,34 +511,24 @@ static void test_genotypes_cut_by_columns_are_refused(void **state)
   FreeProblem(&p);
 }
 
-int main(int argc, char **argv)
-{
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_one_trait),
-      cmocka_unit_test(test_sweeps_are_those_of_the_textbook_where_records_meet_two_levels),
-      cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_snps_in_blocks),
-      cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_singular_variances),
-      cmocka_unit_test(
-          test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads),
-      cmocka_unit_test(test_symmetric_sweeps_are_those_of_the_textbook),
-      cmocka_unit_test(test_the_change_of_a_symmetric_sweep_is_that_there_and_back),
-      cmocka_unit_test(test_symmetric_sweeps_are_refused_where_there_are_none),
-      cmocka_unit_test(test_gram_matrices_are_kept_when_only_variances_change),
-      cmocka_unit_test(test_ranks_without_records_or_levels_take_part),
-      cmocka_unit_test(test_the_solution_is_that_of_elimination_and_of_conjugate_gradients),
-      cmocka_unit_test(test_any_right_hand_sides_are_solved_from_any_start),
-      cmocka_unit_test(test_the_monitor_sees_changes_of_terms_and_a_criterion_on_them_holds),
-      cmocka_unit_test(test_a_goal_below_rounding_ends_at_the_floor),
-      cmocka_unit_test(test_new_variances_are_taken_over),
-      cmocka_unit_test(test_genotypes_cut_by_columns_are_refused),
-  };
-  int failed, any;
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_one_trait),
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_where_records_meet_two_levels),
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_snps_in_blocks),
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_singular_variances),
+    cmocka_unit_test(
+        test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads),
+    cmocka_unit_test(test_symmetric_sweeps_are_those_of_the_textbook),
+    cmocka_unit_test(test_the_change_of_a_symmetric_sweep_is_that_there_and_back),
+    cmocka_unit_test(test_symmetric_sweeps_are_refused_where_there_are_none),
+    cmocka_unit_test(test_gram_matrices_are_kept_when_only_variances_change),
+    cmocka_unit_test(test_ranks_without_records_or_levels_take_part),
+    cmocka_unit_test(test_the_solution_is_that_of_elimination_and_of_conjugate_gradients),
+    cmocka_unit_test(test_any_right_hand_sides_are_solved_from_any_start),
+    cmocka_unit_test(test_the_monitor_sees_changes_of_terms_and_a_criterion_on_them_holds),
+    cmocka_unit_test(test_a_goal_below_rounding_ends_at_the_floor),
+    cmocka_unit_test(test_new_variances_are_taken_over),
+    cmocka_unit_test(test_genotypes_cut_by_columns_are_refused),
+};
 
-  if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;
-  PetscPushErrorHandler(TestQuietHandler, NULL);
-  failed = cmocka_run_group_tests(tests, MakeData, RemoveData);
-  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
-  PetscPopErrorHandler();
-  if (PetscFinalize()) return 1;
-  return any ? 1 : 0;
-}
+TEST_MAIN_WITH(tests, MakeData, RemoveData)

@@ -131,20 +131,10 @@ static void test_a_criterion_on_changes_holds_in_mixed_precision(void **state)
   FreeProblem(&p);
 }
 
-int main(int argc, char **argv)
-{
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_the_true_residual_falls_to_1e_12),
-      cmocka_unit_test(test_mixed_precision_is_told_from_double_and_taken_back),
-      cmocka_unit_test(test_a_criterion_on_changes_holds_in_mixed_precision),
-  };
-  int failed, any;
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_the_true_residual_falls_to_1e_12),
+    cmocka_unit_test(test_mixed_precision_is_told_from_double_and_taken_back),
+    cmocka_unit_test(test_a_criterion_on_changes_holds_in_mixed_precision),
+};
 
-  if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;
-  PetscPushErrorHandler(TestQuietHandler, NULL);
-  failed = cmocka_run_group_tests(tests, MakeData, RemoveData);
-  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
-  PetscPopErrorHandler();
-  if (PetscFinalize()) return 1;
-  return any ? 1 : 0;
-}
+TEST_MAIN_WITH(tests, MakeData, RemoveData)

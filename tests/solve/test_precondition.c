@@ -451,25 +451,15 @@ static void test_deflation_of_petsc_takes_a_space_of_ones_own(void **state)
   FreeProblem(&p);
 }
 
-int main(int argc, char **argv)
-{
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_a_full_sketch_inverts_the_equations_of_snps_whatever_the_variances),
-      cmocka_unit_test(test_few_directions_are_the_first_eigenvectors_and_a_floor),
-      cmocka_unit_test(test_blocks_are_those_of_the_equations),
-      cmocka_unit_test(test_every_combination_is_symmetric_and_definite),
-      cmocka_unit_test(test_the_multiplicative_combination_is_one_after_another),
-      cmocka_unit_test(test_all_kinds_lead_to_the_solution),
-      cmocka_unit_test(test_extreme_eigenvalues_and_the_error_bound_are_those_of_dense_matrices),
-      cmocka_unit_test(test_deflation_of_petsc_takes_a_space_of_ones_own),
-  };
-  int failed, any;
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_full_sketch_inverts_the_equations_of_snps_whatever_the_variances),
+    cmocka_unit_test(test_few_directions_are_the_first_eigenvectors_and_a_floor),
+    cmocka_unit_test(test_blocks_are_those_of_the_equations),
+    cmocka_unit_test(test_every_combination_is_symmetric_and_definite),
+    cmocka_unit_test(test_the_multiplicative_combination_is_one_after_another),
+    cmocka_unit_test(test_all_kinds_lead_to_the_solution),
+    cmocka_unit_test(test_extreme_eigenvalues_and_the_error_bound_are_those_of_dense_matrices),
+    cmocka_unit_test(test_deflation_of_petsc_takes_a_space_of_ones_own),
+};
 
-  if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;
-  PetscPushErrorHandler(TestQuietHandler, NULL);
-  failed = cmocka_run_group_tests(tests, MakeData, RemoveData);
-  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
-  PetscPopErrorHandler();
-  if (PetscFinalize()) return 1;
-  return any ? 1 : 0;
-}
+TEST_MAIN_WITH(tests, MakeData, RemoveData)

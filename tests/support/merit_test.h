@@ -27,16 +27,17 @@ static PetscErrorCode TestQuietHandler(MPI_Comm comm, int line, const char *func
   return code;
 }
 
-/* main() of every test program */
-#define TEST_MAIN(tests)                                                                                     \
+/* main() of every test program; WITH what is made before all tests, and removed behind them */
+#define TEST_MAIN_WITH(tests, before, after)                                                                 \
   int main(int argc, char **argv)                                                                            \
   {                                                                                                          \
     int failed, any;                                                                                         \
     if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;                                                 \
     PetscPushErrorHandler(TestQuietHandler, NULL);                                                           \
-    failed = cmocka_run_group_tests(tests, NULL, NULL);                                                      \
+    failed = cmocka_run_group_tests(tests, before, after);                                                   \
     MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);                                     \
     PetscPopErrorHandler();                                                                                  \
     if (PetscFinalize()) return 1;                                                                           \
     return any ? 1 : 0;                                                                                      \
   }
+#define TEST_MAIN(tests) TEST_MAIN_WITH(tests, NULL, NULL)
