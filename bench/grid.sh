@@ -7,6 +7,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../jobs/packages.sh
 . "$here/../jobs/packages.sh"
+# shellcheck source=shared.sh
+. "$here/shared.sh"
 small_machine
 
 build=build scratch="" shapes="2048x200000 16384x60000"
@@ -21,7 +23,7 @@ if [ -z "$scratch" ]; then
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
 fi
-merit=$(ls "$build"/bin/merit "$build"/bin/merit64 2>/dev/null | head -n 1 || true)
+merit=$(merit_in "$build")
 [ -n "$merit" ] || { echo "no merit in $build: build it first, or name its folder by --build" >&2; exit 2; }
 
 for shape in $shapes; do

@@ -1,9 +1,11 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # kernels.sh [--build FOLDER] [--scratch FOLDER] [--seconds S] [--missing RATE] [--widest K] [--into PAGE] [--small]: products with packed genotypes, with all
 # instructions, in double and mixed precision, on 1 and 2 threads, as JSON lines and as a table; beside them plink2 --score on the same kind of
 # data where plink2 is installed. --into replaces the table between <!-- kernels begin --> and <!-- kernels end --> of a page.
 set -eu
-here=$(dirname "$0")
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=shared.sh
+. "$here/shared.sh"
 build=build scratch=kernels-scratch seconds=0.2 missing=0 into= small= widest=64
 while [ $# -gt 0 ]; do
   case $1 in
@@ -44,7 +46,7 @@ if command -v plink2 >/dev/null; then
     echo 'traits: {names: y, means: 0, G: 1, R: 2}'
     echo 'chip: {snps: 10976, chromosomes: 20, genotyped: 2000}'
   } >"$scratch/spec.yaml"
-  "$build/bin/merit" simulate "$scratch/spec.yaml" >"$scratch/simulate.log" 2>&1 || { cat "$scratch/simulate.log" >&2; exit 1; }
+  "$(merit_in "$build")" simulate "$scratch/spec.yaml" >"$scratch/simulate.log" 2>&1 || { cat "$scratch/simulate.log" >&2; exit 1; }
   awk '{ printf "%s %s", $2, $5; for (i = 1; i <= 10; i++) printf " %.6f", sin(NR * i); print "" }' "$scratch/pop/chip.bim" >"$scratch/effects"
   for columns in 3 3-12; do
     for threads in 1 2; do
@@ -61,12 +63,4 @@ else
 fi
 
 awk -f "$here/kernels.awk" "$lines" >"$scratch/table.md"
-if [ -n "$into" ]; then
-  awk -v table="$scratch/table.md" '
-    /<!-- kernels begin -->/ { print; while ((getline line < table) > 0) print line; skip = 1 }
-    /<!-- kernels end -->/ { skip = 0 }
-    !skip { if (!/<!-- kernels begin -->/) print }' "$into" >"$scratch/page"
-  cat "$scratch/page" >"$into"
-else
-  cat "$scratch/table.md"
-fi
+put kernels "$scratch/table.md" "$into"

@@ -18,6 +18,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../jobs/packages.sh
 . "$here/../jobs/packages.sh"
+# shellcheck source=shared.sh
+. "$here/shared.sh"
 small_machine
 
 build=build scratch="" results="" into="" sizes="100000 1000000 10000000" h2s="0.05 0.3" ranks="1 2" many="4 8 16" jacobi="1 8"
@@ -42,7 +44,7 @@ if [ -z "$scratch" ]; then
 fi
 mkdir -p "$scratch"
 results=${results:-$scratch/results.jsonl}
-merit=$(ls "$build"/bin/merit "$build"/bin/merit64 2>/dev/null | head -n 1 || true)
+merit=$(merit_in "$build")
 triad=$build/bench/merit_triad
 
 say() { echo "$(date +%T) $*" >&2; }
@@ -142,13 +144,5 @@ if [ -z "$only_tables" ]; then
 fi
 
 awk -f "$here/tables.awk" "$results" >"$scratch/tables.md"
-if [ -n "$into" ]; then
-  awk -v tables="$scratch/tables.md" '
-    /^<!-- tables begin -->/ { print; while ((getline line < tables) > 0) print line; skip = 1 }
-    /^<!-- tables end -->/ { skip = 0 }
-    !skip || /^<!-- tables end -->/ { if (!/^<!-- tables begin -->/) print }' "$into" >"$scratch/into.md"
-  cp "$scratch/into.md" "$into"
-else
-  cat "$scratch/tables.md"
-fi
+put tables "$scratch/tables.md" "$into"
 [ "$failures" -eq 0 ]

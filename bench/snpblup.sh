@@ -15,6 +15,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../jobs/packages.sh
 . "$here/../jobs/packages.sh"
+# shellcheck source=shared.sh
+. "$here/shared.sh"
 small_machine
 
 build=build scratch="" results="" into="" sizes="10000 50000" snps=50000 layouts="1x1 2x1 1x2" beside=10000 seconds=1200 only_tables=""
@@ -36,7 +38,7 @@ if [ -z "$scratch" ]; then
 fi
 mkdir -p "$scratch"
 results=${results:-$scratch/snpblup.jsonl}
-merit=$(ls "$build"/bin/merit "$build"/bin/merit64 2>/dev/null | head -n 1 || true)
+merit=$(merit_in "$build")
 say() { echo "$(date +%T) $*" >&2; }
 
 # ANIMALS into $scratch/ANIMALS-SNPS/data unless the same is there: the 4 youngest generations of 5 genotyped, 25 to 50 bulls in each
@@ -177,13 +179,5 @@ if [ -z "$only_tables" ]; then
   done
 fi
 table >"$scratch/snpblup.md"
-if [ -n "$into" ]; then
-  awk -v table="$scratch/snpblup.md" '
-    /^<!-- snpblup begin -->/ { print; while ((getline line < table) > 0) print line; skip = 1 }
-    /^<!-- snpblup end -->/ { skip = 0 }
-    !skip || /^<!-- snpblup end -->/ { if (!/^<!-- snpblup begin -->/) print }' "$into" >"$scratch/into.md"
-  cp "$scratch/into.md" "$into"
-else
-  cat "$scratch/snpblup.md"
-fi
+put snpblup "$scratch/snpblup.md" "$into"
 [ "$failures" -eq 0 ]

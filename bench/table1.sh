@@ -12,6 +12,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../jobs/packages.sh
 . "$here/../jobs/packages.sh"
+# shellcheck source=shared.sh
+. "$here/shared.sh"
 small_machine
 
 build=build scratch="" into="" methods="cholesky lhs_gs gs gsru pcg" h2=0.5 records=2000 snps=12340 sweeps=10
@@ -28,7 +30,7 @@ if [ -z "$scratch" ]; then
   trap 'rm -rf "$scratch"' EXIT
 fi
 mkdir -p "$scratch"
-merit=$(ls "$build"/bin/merit "$build"/bin/merit64 2>/dev/null | head -n 1 || true)
+merit=$(merit_in "$build")
 [ -n "$merit" ] || { echo "no merit in $build: build it first, or name its folder by --build" >&2; exit 2; }
 say() { echo "$(date +%T) $*" >&2; }
 
@@ -82,12 +84,4 @@ for method in $methods; do
 done
 
 awk -v order="$methods" -f "$here/table1_table.awk" "$scratch/results.jsonl" >"$scratch/table1.md"
-if [ -n "$into" ]; then
-  awk -v tables="$scratch/table1.md" '
-    /^<!-- table1 begin -->/ { print; while ((getline line < tables) > 0) print line; skip = 1 }
-    /^<!-- table1 end -->/ { skip = 0 }
-    !skip || /^<!-- table1 end -->/ { if (!/^<!-- table1 begin -->/) print }' "$into" >"$scratch/into.md"
-  cp "$scratch/into.md" "$into"
-else
-  cat "$scratch/table1.md"
-fi
+put table1 "$scratch/table1.md" "$into"
