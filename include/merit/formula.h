@@ -43,6 +43,7 @@ typedef struct {
   int                 n_components;
   MeritComponentSpec *component; /* [n_components]; owned. In ridge one component per trait with regressor 0 (all regressors share it) */
   double             *G;         /* [n_components^2] row-major, NULL for fixed terms and before Variances; owned */
+  bool                given;     /* G comes from the job; else it is a start that is still to be chosen */
   bool                diagonal;  /* structure: diag; the covariances are 0 and stay so in varcomp */
   bool               *fix;       /* [n_components^2] elements varcomp leaves as they are, NULL: none; owned */
 } MeritTermSpec;
@@ -51,6 +52,7 @@ typedef struct {
 typedef struct {
   char   *label; /* owned */
   double *R;     /* [n_traits^2] row-major; owned */
+  bool    given;    /* as in MeritTermSpec */
   bool    diagonal; /* as in MeritTermSpec */
   bool   *fix;      /* [n_traits^2], NULL: none; owned */
 } MeritResidualSpec;
@@ -78,6 +80,25 @@ MERIT_EXTERN PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **fo
   must be there, nothing else may be; symmetric to 1e-10, positive semi-definite (R definite), right size: else USAGE with line:column.
 */
 MERIT_EXTERN PetscErrorCode MeritFormulaVariances(MeritFormula *formula, MeritNode variances);
+/* The same where variances are to be estimated: those that are not there become identity matrices, not `given`. */
+MERIT_EXTERN PetscErrorCode MeritFormulaStarts(MeritFormula *formula, MeritNode variances);
+/* A variance component: an element of the covariance matrix of a term or of a residual class, lower triangle. */
+typedef struct {
+  int  term;        /* -1: residual */
+  int  residual;    /* residual class, if term is -1 */
+  int  row, column; /* components of the term, or traits; row >= column */
+  bool fixed;       /* not estimated: fix, structure diag, traits never observed together */
+} MeritComponent;
+
+typedef enum {
+  MERIT_ESTIMATE_OK,
+  MERIT_ESTIMATE_FIXED,
+  MERIT_ESTIMATE_BOUNDARY, /* its matrix is singular: a variance of 0, a correlation of 1 */
+  MERIT_ESTIMATE_NEGATIVE  /* a moment method's variance below 0 */
+} MeritEstimateState;
+
+/* All components: terms in order, lower triangle row by row, then residual classes; owned by the caller, PetscFree. */
+MERIT_EXTERN PetscErrorCode MeritFormulaComponents(const MeritFormula *formula, int *n, MeritComponent **component);
 /* Name of a component as varcomp.tsv and `rows` use it: "trait", or "trait.regressor" in a term of several regressors. Owned by the caller, PetscFree. */
 MERIT_EXTERN PetscErrorCode MeritFormulaComponentName(const MeritFormula *formula, int term, int component, char **name);
 /* Free; NULL-safe. */

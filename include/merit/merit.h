@@ -25,4 +25,5 @@
 #include <merit/strings.h>
 #include <merit/sys.h>
 #include <merit/table.h>
+#include <merit/varcomp.h>
 #include <merit/version.h>

@@ -60,6 +60,7 @@ typedef struct {
   int                  n_patterns;
   const double        *R_inverse; /* [n_patterns * n_traits^2] zero rows and columns for missing traits; borrowed */
   const uint32_t      *observed;  /* [n_patterns] bit t: trait t observed; borrowed */
+  const int32_t       *residual_class; /* [n_patterns] residual class; borrowed */
 } MeritRecordsView;
 
 /* What the run left out, for excluded.tsv. */
@@ -71,6 +72,9 @@ typedef struct {
 
 /* Make an empty model. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model);
+/* The variances will be estimated: the job may leave them out, and an equation stays whatever the rank of G becomes (n_eq = n_comp). Before
+   SetFromConfig. */
+MERIT_EXTERN PetscErrorCode MeritModelSetEstimated(MeritModel model);
 /* Take everything from a checked job tree: files, rules, formula, variances. Reads no data. */
 MERIT_EXTERN PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job);
 /* Read all data, place records and levels, lay out equations, find aliased ones. Collective. */

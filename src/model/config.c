@@ -161,11 +161,11 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
 static PetscErrorCode Variances(MeritModel model, MeritNode job)
 {
   MeritNode      node = MeritNodeFind(job, "variances");
-  PetscErrorCode code = MeritFormulaVariances(model->formula, node);
+  PetscErrorCode code = model->estimated ? MeritFormulaStarts(model->formula, node) : MeritFormulaVariances(model->formula, node);
   MeritErrorInfo why  = *MeritErrorLast();
 
   PetscFunctionBegin;
-  if (code && !node) PetscCall(MeritNodeError(job, "%s", why.text));
+  if (code && !node && !model->estimated) PetscCall(MeritNodeError(job, "%s", why.text));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -67,8 +67,9 @@ bool MeritInvert(int n, const double *A, double *inverse)
   return true;
 }
 
-/* Set L, the penalty of a level and the equations per level from G */
-static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, int *n_eq)
+/* Set L, the penalty of a level and the equations per level from G: as many as its rank, or, where that may change, as it has components,
+   those behind the rank meeting no record */
+static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool keep, int *n_eq)
 {
   double F[64 * 64];
   int    rank;
@@ -79,15 +80,15 @@ static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, int 
   PetscCall(PetscFree(term->L));
   PetscCall(PetscFree(term->G_inverse));
   PetscCall(PetscCalloc1((size_t)(n * n) + 1, &term->G_inverse));
+  *n_eq = keep ? n : rank;
   if (rank < n) {
-    PetscCall(PetscMalloc1((size_t)(n * rank) + 1, &term->L));
+    PetscCall(PetscCalloc1((size_t)(n * *n_eq) + 1, &term->L));
     for (int i = 0; i < n; i++)
-      for (int r = 0; r < rank; r++) term->L[i * rank + r] = F[i * n + r];
-    for (int r = 0; r < rank; r++) term->G_inverse[r * rank + r] = 1.0;
+      for (int r = 0; r < rank; r++) term->L[i * *n_eq + r] = F[i * n + r];
+    for (int r = 0; r < *n_eq; r++) term->G_inverse[r * *n_eq + r] = 1.0;
   } else {
     PetscCheck(MeritInvert(n, G, term->G_inverse), PETSC_COMM_SELF, PETSC_ERR_PLIB, "full rank, but not definite");
   }
-  *n_eq = rank;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -101,7 +102,7 @@ PetscErrorCode MeritModelCovariances(MeritModel model)
 
     term->view.kind   = spec->kind;
     term->view.n_comp = term->view.n_eq = spec->n_components;
-    if (spec->kind != MERIT_TERM_FIXED) PetscCall(SetTerm(term, spec->n_components, spec->G, &term->view.n_eq));
+    if (spec->kind != MERIT_TERM_FIXED) PetscCall(SetTerm(term, spec->n_components, spec->G, model->estimated, &term->view.n_eq));
     term->view.L         = term->L;
     term->view.G_inverse = term->G_inverse;
   }
@@ -118,7 +119,7 @@ PetscErrorCode MeritModelCovariances(MeritModel model)
 - R - per residual class the matrix [n_traits^2]
 
   Notes:
-  The equations stay: a G of another rank than before is refused. Operators and preconditioners see the change by MeritModelState().
+  The equations stay: a G of another rank than before is refused, but after MeritModelSetEstimated(). Operators and preconditioners see the change by MeritModelState().
 @*/
 PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[])
 {
@@ -131,7 +132,7 @@ PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[],
     int             n_eq;
 
     if (formula->term[k].kind == MERIT_TERM_FIXED) continue;
-    PetscCall(SetTerm(term, term->view.n_comp, G[k], &n_eq));
+    PetscCall(SetTerm(term, term->view.n_comp, G[k], model->estimated, &n_eq));
     PetscCheck(n_eq == term->view.n_eq, model->comm, PETSC_ERR_SUP, "term %s: the rank of G changed from %d to %d",
                formula->term[k].label, term->view.n_eq, n_eq);
     PetscCall(PetscArraycpy(formula->term[k].G, G[k], term->view.n_comp * term->view.n_comp));

@@ -22,6 +22,15 @@ PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritModelSetEstimated - See the header. Logically collective. */
+PetscErrorCode MeritModelSetEstimated(MeritModel model)
+{
+  PetscFunctionBegin;
+  PetscCheck(!model->formula, model->comm, PETSC_ERR_ORDER, "to be called before MeritModelSetFromConfig");
+  model->estimated = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Ids of ped columns that the pedigree may not have become founders where the job says so */
 static PetscErrorCode AddFounders(MeritModel model, MeritTable table)
 {

@@ -91,6 +91,7 @@ struct _p_MeritModel {
   PetscMPIInt rank, size;
   uint64_t    state;
   bool        ready;
+  bool        estimated; /* variances may be missing, and every component keeps its equation */
   /* set by SetFromConfig */
   MeritFormula  *formula;
   char          *records_path;

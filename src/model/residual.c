@@ -49,6 +49,7 @@ PetscErrorCode MeritModelPatterns(MeritModel model)
   }
   model->records.n_patterns = n;
   model->records.observed   = model->pattern_observed;
+  model->records.residual_class = model->pattern_class;
   PetscCall(PetscMalloc1((size_t)((n + 1) * model->formula->n_traits * model->formula->n_traits), &model->R_inverse));
   model->records.R_inverse = model->R_inverse;
   PetscCall(MeritIntegersDestroy(&pool));

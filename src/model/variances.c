@@ -98,6 +98,7 @@ static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
   f->term[term].G        = m.value;
   f->term[term].diagonal = m.diagonal;
   f->term[term].fix      = m.fix;
+  f->term[term].given    = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -117,6 +118,7 @@ static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode 
   r->R        = m.value;
   r->diagonal = m.diagonal;
   r->fix      = m.fix;
+  r->given    = true;
   PetscCall(PetscStrallocpy(label, &r->label));
   f->n_residuals++;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -165,7 +167,7 @@ static PetscErrorCode Clear(MeritFormula *f)
   for (int k = 0; k < f->n_terms; k++) {
     PetscCall(PetscFree(f->term[k].G));
     PetscCall(PetscFree(f->term[k].fix));
-    f->term[k].diagonal = false;
+    f->term[k].diagonal = f->term[k].given = false;
   }
   for (int i = 0; i < f->n_residuals; i++) {
     PetscCall(PetscFree(f->residual[i].label));
@@ -191,30 +193,34 @@ static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritFormulaVariances - Read the variance matrices of all random terms and of the residual.
-
-  Not collective; the same on every rank that has the same tree.
-
-  Input Parameters:
-+ formula   - what MeritFormulaParse made; its G and residuals are filled, earlier ones dropped
-- variances - the node of the key `variances`; NULL raises an error that lists what is needed
-
-  Matrices are in component order. A term may have variance 0 or a singular matrix, the residual may not. Errors are
-  of kind USAGE.
-@*/
-PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
+static PetscErrorCode Identity(int n, double **matrix)
 {
-  char needs[1600];
-  int  term;
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)(n * n), matrix));
+  for (int i = 0; i < n; i++) (*matrix)[i * n + i] = 1.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What the job leaves open: an identity matrix each */
+static PetscErrorCode FillOpen(MeritFormula *f)
+{
+  PetscFunctionBegin;
+  for (int k = 0; k < f->n_terms; k++)
+    if (f->term[k].kind != MERIT_TERM_FIXED && !f->term[k].G)
+      PetscCall(Identity(f->term[k].n_components, &f->term[k].G));
+  if (f->n_residuals) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(1, &f->residual));
+  PetscCall(PetscStrallocpy("", &f->residual->label));
+  PetscCall(Identity(f->n_traits, &f->residual->R));
+  f->n_residuals = 1;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
+{
+  int term;
 
   PetscFunctionBegin;
-  PetscCall(Clear(f));
-  if (!variances || variances->kind == MERIT_NODE_NULL) {
-    PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`; needed are %s",
-                         needs));
-  }
   if (variances->kind != MERIT_NODE_MAP)
     PetscCall(MeritNodeError(variances, "`variances` must be `label: value` lines"));
   for (int32_t c = 0; c < variances->n; c++) {
@@ -230,6 +236,43 @@ PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
     else
       PetscCall(ReadResidual(f, node));
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritFormulaStarts - `MeritFormulaVariances()` where they are to be estimated, so may be missing. Not collective. */
+PetscErrorCode MeritFormulaStarts(MeritFormula *f, MeritNode variances)
+{
+  PetscFunctionBegin;
+  PetscCall(Clear(f));
+  if (variances && variances->kind != MERIT_NODE_NULL) PetscCall(ReadAll(f, variances));
+  PetscCall(FillOpen(f));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritFormulaVariances - Read the variance matrices of all random terms and of the residual.
+
+  Not collective; the same on every rank that has the same tree.
+
+  Input Parameters:
++ formula   - what MeritFormulaParse made; its G and residuals are filled, earlier ones dropped
+- variances - the node of the key `variances`; NULL raises an error that lists what is needed
+
+  Matrices are in component order. A term may have variance 0 or a singular matrix, the residual may not. Errors are
+  of kind USAGE.
+@*/
+PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
+{
+  char needs[1600];
+
+  PetscFunctionBegin;
+  PetscCall(Clear(f));
+  if (!variances || variances->kind == MERIT_NODE_NULL) {
+    PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`; needed are %s",
+                         needs));
+  }
+  PetscCall(ReadAll(f, variances));
   PetscCall(CheckComplete(f, variances));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -456,8 +456,8 @@ static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
                                      mme->slot,       mme->value,      mme->offset,
                                      view->pattern,   view->R_inverse, view->root_weight,
                                      mme->single,     view->n_patterns, &mme->record_scatter};
-  if (mme->expand) mme->places_slots = mme->record_scatter.n_places;
-  else mme->places_local = PetscMax(mme->places_local, mme->record_scatter.n_places);
+  mme->places_slots = mme->record_scatter.n_places;
+  if (mme->n_slots == mme->n_local) mme->places_local = PetscMax(mme->places_local, mme->record_scatter.n_places);
   PetscCall(PetscFree(width));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -491,6 +491,14 @@ static PetscErrorCode SetUpPedigree(MeritMME *mme, int i, int n_threads)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Is some G singular, so that equations and components differ? */
+static bool Expanded(const MeritMME *mme)
+{
+  for (int i = 0; i < mme->n_terms; i++)
+    if (mme->term[i].L) return true;
+  return false;
+}
+
 /*@
   MeritMatCreateMME - Make the operator of the mixed model equations (Henderson 1984) of a model that is set up; nothing is formed.
 
@@ -521,7 +529,7 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   PetscCall(ListPinned(mme));
   PetscCall(PetscCalloc4(mme->n_terms, &mme->pedigree, mme->n_terms, &mme->pedigree_scatter, mme->n_terms, &mme->own, mme->n_terms,
                          &mme->snp));
-  for (int i = 0; i < mme->n_terms; i++) mme->expand = mme->expand || mme->term[i].L;
+  mme->expand = Expanded(mme);
   PetscCall(SetUpRecords(mme, n_threads));
   for (int i = 0; i < mme->n_terms; i++) {
     if (mme->term[i].kind == MERIT_TERM_PED) PetscCall(SetUpPedigree(mme, i, n_threads));
@@ -561,6 +569,10 @@ PetscErrorCode MeritMMERefresh(Mat C)
   if (mme->state == MeritModelState(mme->model)) PetscFunctionReturn(PETSC_SUCCESS);
   mme->state = MeritModelState(mme->model);
   for (int i = 0; i < mme->n_terms; i++) mme->pedigree[i].G_inverse = mme->term[i].G_inverse;
+  if (mme->expand != Expanded(mme)) {
+    mme->expand = !mme->expand;
+    PetscCall(MeritMMEWork(mme, 0));
+  }
   PetscCall(MatAssemblyBegin(C, MAT_FINAL_ASSEMBLY));
   PetscCall(MatAssemblyEnd(C, MAT_FINAL_ASSEMBLY));
   PetscFunctionReturn(PETSC_SUCCESS);

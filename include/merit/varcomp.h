@@ -1,0 +1,73 @@
+#pragma once
+#include <merit/config.h>
+#include <merit/op.h>
+
+/*
+  Variance components of a model: analysis of variance, moment estimators (MINQUE, MIVQUE, Haseman-Elston), maximum likelihood and
+  restricted maximum likelihood. The model must be one of MeritModelSetEstimated.
+*/
+typedef struct _p_MeritVarcomp *MeritVarcomp;
+
+typedef enum {
+  MERIT_VARCOMP_REML,
+  MERIT_VARCOMP_ML,
+  MERIT_VARCOMP_MINQUE,
+  MERIT_VARCOMP_MIVQUE,
+  MERIT_VARCOMP_HE,
+  MERIT_VARCOMP_ANOVA
+} MeritVarcompMethod;
+
+/* One round, for monitors and convergence.tsv. */
+typedef struct {
+  int64_t       round;
+  const double *estimate;       /* [n] after the round; borrowed */
+  double        log_likelihood; /* NaN where there is none */
+  double        gradient;       /* sqrt of g' I^-1 g of the free parameters, I the average information */
+  double        change;         /* largest relative change of a component */
+  const char   *step;           /* "start", "ai", "ai-em", "em", "boundary"...; borrowed */
+  double        seconds;        /* since the run began */
+} MeritVarcompRound;
+
+typedef PetscErrorCode (*MeritVarcompMonitor)(const MeritVarcompRound *round, void *ctx);
+
+/* A line of the table of the analysis of variance; NaN where it has none. */
+typedef struct {
+  const char   *source; /* label of the term, "residual"; borrowed */
+  double        df, ss, ms;
+  const double *coefficient; /* [n] of the components in the expected mean square; borrowed */
+} MeritAnovaLine;
+
+typedef enum { MERIT_VARCOMP_CONVERGED, MERIT_VARCOMP_MAX_ROUNDS, MERIT_VARCOMP_STUCK } MeritVarcompStop;
+
+/* What a run found. All arrays are borrowed until the next run or Destroy. */
+typedef struct {
+  int                       n;           /* components: terms in formula order, lower triangle row by row, then residual classes */
+  const MeritComponent     *component;   /* [n] */
+  const double             *estimate;    /* [n] */
+  const double             *covariance;  /* [n * n] of the estimates, 0 where fixed or at the boundary; NULL: not known */
+  const double             *monte_carlo; /* [n * n] what random numbers add to it; NULL: nothing, exact */
+  const MeritEstimateState *state;       /* [n] */
+  int64_t                   n_observations, n_fixed; /* of the analysis; rank of X */
+  double                    log_likelihood; /* with all constants; NaN: not known */
+  double                    gradient;
+  int64_t                   rounds;
+  int                       n_samples; /* of Monte Carlo traces, 0: exact */
+  const char               *method, *engine; /* "reml"; "factor", "eigen", "sampled"... */
+  MeritVarcompStop          stop;
+  bool                      usable;    /* every matrix is a covariance matrix: solutions can be had at the estimates */
+  int                       n_lines;   /* anova */
+  const MeritAnovaLine     *line;      /* [n_lines] */
+} MeritVarcompResult;
+
+/* Make an object with the method reml. Collective. */
+MERIT_EXTERN PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varcomp);
+/* Keys varcomp.*, anova.* and, for sampled traces, solver.*; against the model's formula, before data are read. */
+MERIT_EXTERN PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp varcomp, MeritModel model, MeritNode job);
+/* Called after each round on every rank; NULL: none. */
+MERIT_EXTERN PetscErrorCode MeritVarcompSetMonitor(MeritVarcomp varcomp, MeritVarcompMonitor monitor, void *ctx);
+/* Leave a term out in runs to come: its matrix is 0, for likelihood-ratio tests; -1: none. */
+MERIT_EXTERN PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp varcomp, int term);
+/* Estimate; the model of C has the estimates afterwards where they are usable. Collective. */
+MERIT_EXTERN PetscErrorCode MeritVarcompRun(MeritVarcomp varcomp, Mat C, MeritVarcompResult *result);
+/* Free; NULL-safe. */
+MERIT_EXTERN PetscErrorCode MeritVarcompDestroy(MeritVarcomp *varcomp);

@@ -1,0 +1,137 @@
+/* Keys of the job: method, algorithm, engine, priors. */
+#include "varcomp_impl.h"
+#include <math.h>
+#include <string.h>
+
+/* minque1, minque2, minque3 and mivque0 are methods with their prior: 0, 1, infinity, 0 */
+static const char *const methods[] = {"reml", "ml",      "minque",  "mivque",  "he",
+                                      "anova", "minque1", "minque2", "minque3", "mivque0"};
+
+static PetscErrorCode Method(MeritVarcomp v, MeritNode job)
+{
+  static const double named[] = {0.0, 1.0, INFINITY, 0.0};
+  int                 word    = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigChoice(job, "varcomp.method", 10, methods, &word));
+  v->method      = word < 6 ? (MeritVarcompMethod)word : word < 9 ? MERIT_VARCOMP_MINQUE : MERIT_VARCOMP_MIVQUE;
+  v->prior_value = word < 6 ? NAN : named[word - 6];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A number from 0 to infinity (inf, .inf) */
+static PetscErrorCode PriorValue(MeritNode node, double *value)
+{
+  PetscFunctionBegin;
+  if (node->kind == MERIT_NODE_SCALAR && (!strcmp(node->text, "inf") || !strcmp(node->text, ".inf"))) {
+    *value = INFINITY;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (!MeritNodeReal(node, value) || !(*value >= 0.0))
+    PetscCall(MeritNodeError(node, "varcomp.prior: expected a ratio to the residual variance, 0 or more, or inf"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One for all random terms, or a list in formula order */
+static PetscErrorCode Prior(MeritVarcomp v, MeritNode job)
+{
+  MeritNode node     = MeritNodeFind(job, "varcomp.prior");
+  int       n_random = 0;
+
+  PetscFunctionBegin;
+  if (!node) {
+    if (v->method == MERIT_VARCOMP_MINQUE && isnan(v->prior_value)) v->prior_value = 1.0;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (!isnan(v->prior_value) || v->method != MERIT_VARCOMP_MINQUE)
+    PetscCall(MeritNodeError(node, "varcomp.prior goes with method minque; the others name theirs, or take `variances`"));
+  if (node->kind != MERIT_NODE_LIST) {
+    PetscCall(PriorValue(node, &v->prior_value));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  for (int k = 0; k < v->formula->n_terms; k++) n_random += v->formula->term[k].kind != MERIT_TERM_FIXED;
+  if (node->n != n_random)
+    PetscCall(MeritNodeError(node, "varcomp.prior has %d values for %d random terms", node->n, n_random));
+  PetscCall(PetscMalloc1((size_t)n_random, &v->prior));
+  for (v->n_prior = 0; v->n_prior < n_random; v->n_prior++)
+    PetscCall(PriorValue(node->child[v->n_prior], &v->prior[v->n_prior]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Components(MeritVarcomp v)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritFormulaComponents(v->formula, &v->n, &v->component));
+  PetscCall(PetscMalloc1(v->formula->n_terms, &v->first_of_term));
+  PetscCall(PetscMalloc1(v->formula->n_residuals, &v->first_of_residual));
+  for (int k = 0; k < v->formula->n_terms; k++) v->first_of_term[k] = -1;
+  for (int i = v->n - 1; i >= 0; i--) {
+    if (v->component[i].term < 0) v->first_of_residual[v->component[i].residual] = i;
+    else v->first_of_term[v->component[i].term] = i;
+  }
+  PetscCall(PetscCalloc1(v->n, &v->theta));
+  PetscCall(PetscCalloc1(v->n, &v->state));
+  PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->covariance));
+  PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->monte_carlo));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The moment methods know scalars only */
+static PetscErrorCode CheckMoments(MeritVarcomp v, MeritNode job)
+{
+  MeritNode node = MeritNodeFind(job, "varcomp.method");
+
+  PetscFunctionBegin;
+  if (v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML) PetscFunctionReturn(PETSC_SUCCESS);
+  if (v->formula->n_traits > 1) PetscCall(MeritNodeError(node, "method %s is for one trait; use reml or ml", node->text));
+  if (v->formula->n_residuals > 1)
+    PetscCall(MeritNodeError(node, "method %s is for one residual variance; use reml or ml", node->text));
+  for (int i = 0; i < v->n; i++) {
+    if (v->component[i].row)
+      PetscCall(MeritNodeError(node, "method %s is for terms of one component, `%s` has more; use reml or ml", node->text,
+                               v->formula->term[v->component[i].term].label));
+    if (v->component[i].fixed)
+      PetscCall(MeritNodeError(node, "method %s estimates every variance; `fix` goes with reml and ml", node->text));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritVarcompSetFromConfig - Take method and settings from the job.
+
+  Logically collective. The model has its formula (MeritModelSetFromConfig), no data yet; model and job must outlive the object.
+
+  Errors: USAGE at the place in the job file.
+@*/
+PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, MeritNode job)
+{
+  static const char *const algorithms[] = {"ai", "em"};
+  static const char *const orders[]     = {"formula", "last"};
+  static const char *const engines[]    = {"auto", "factor", "eigen", "sampled", "lanczos", "dense"};
+  int                      algorithm = 0, order = 0, engine = 0;
+  int64_t                  n_samples = 0;
+
+  PetscFunctionBegin;
+  v->model   = model;
+  v->formula = MeritModelFormula(model);
+  v->job     = job;
+  PetscCall(Method(v, job));
+  PetscCall(Components(v));
+  PetscCall(CheckMoments(v, job));
+  PetscCall(Prior(v, job));
+  PetscCall(MeritConfigChoice(job, "varcomp.algorithm", 2, algorithms, &algorithm));
+  PetscCall(MeritConfigChoice(job, "varcomp.engine", 6, engines, &engine));
+  PetscCall(MeritConfigChoice(job, "anova.order", 2, orders, &order));
+  PetscCall(MeritConfigBool(job, "varcomp.iterate", &v->iterate));
+  PetscCall(MeritConfigBool(job, "varcomp.nonnegative", &v->nonnegative));
+  PetscCall(MeritConfigReal(job, "varcomp.tolerance", 1e-15, 1.0, &v->tolerance));
+  PetscCall(MeritConfigInt(job, "varcomp.max_rounds", 1, INT32_MAX, &v->max_rounds));
+  PetscCall(MeritConfigInt(job, "varcomp.seed", 0, INT64_MAX, &v->seed));
+  PetscCall(MeritConfigInt(job, "varcomp.samples", 1, 100000, &n_samples));
+  PetscCall(MeritConfigReal(job, "varcomp.mc_share", 1e-4, 1.0, &v->mc_share));
+  v->em_only    = algorithm == 1;
+  v->choice     = (VarcompEngineChoice)engine;
+  v->order_last = order == 1;
+  v->n_samples  = (int)n_samples;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
