@@ -81,6 +81,8 @@ MERIT_EXTERN PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode 
 MERIT_EXTERN PetscErrorCode MeritModelSetUp(MeritModel model);
 /* New variances for the same data (REML): G per term and R per class in component order; bumps the state operators look at. */
 MERIT_EXTERN PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[]);
+/* Are its variances to be estimated (MeritModelSetEstimated)? */
+MERIT_EXTERN bool MeritModelEstimated(MeritModel model);
 /* Counts up at every change of variances. */
 MERIT_EXTERN uint64_t MeritModelState(MeritModel model);
 

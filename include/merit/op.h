@@ -24,6 +24,13 @@ MERIT_EXTERN PetscErrorCode MeritMMERightHandSide(Mat C, double r[]);
 MERIT_EXTERN PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[]);
 /* Fitted values W x of the local records, [n_records * n_traits]; missing traits get a value too. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEFitted(Mat C, const double x[], double fitted[]);
+/* The same for k vectors fastest, x [n_owned * k], fitted [n_records * n_traits * k]. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEFittedBlock(Mat C, int k, const double x[], double fitted[]);
+/* y += B z and t = B' x with B B' the penalties, a triangular factor for each: A^-1 = (I - P)' D^-1 (I - P) by rows of I - P, G^-1 by
+   Cholesky; [n_owned * k], fixed equations 0. Every G is non-singular. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEPenaltyRoot(Mat C, int k, const double z[], double y[]);
+/* The transposed product, see above. */
+MERIT_EXTERN PetscErrorCode MeritMMEPenaltyRootTransposed(Mat C, int k, const double x[], double t[]);
 /* Diagonal blocks of C, one per owned level (n_eq x n_eq, row-major), level after level, term after term; owned, PetscFree. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks);
 /* Genomic values g = M u of the genotype rows of this rank's tile from the components of an SNP term, [n_rows * n_comp]. Collective. */
@@ -47,5 +54,14 @@ MERIT_EXTERN PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **
 MERIT_EXTERN PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model);
 /* What forming C takes: entries at most over all ranks and of the fullest rank, and bytes of that rank. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes);
+/* Small matrices that stand for those of the model where C is formed. */
+typedef struct {
+  const double *const *penalty;   /* [n_terms] n_eq x n_eq in place of G^-1, NULL entries: 0; NULL: all 0 */
+  const double        *R_inverse; /* [n_patterns * n_traits^2] in place of R^-1; NULL: 0 */
+  bool                 random;    /* fixed equations are treated as pinned ones */
+  double               identity;  /* diagonal of pinned equations */
+} MeritNumbers;
+/* The numbers of A, which MeritMMEAssemble made, with other small matrices. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEAssembleNumbers(Mat C, const MeritNumbers *numbers, Mat A);
 /* C formed as a MATAIJ of the same layout, for the variances of now; for direct solvers and small problems. Free with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssemble(Mat C, Mat *A);

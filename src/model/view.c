@@ -8,6 +8,12 @@ MPI_Comm MeritModelComm(MeritModel model)
   return model->comm;
 }
 
+/* MeritModelEstimated - Are its variances to be estimated? Not collective. */
+bool MeritModelEstimated(MeritModel model)
+{
+  return model->estimated;
+}
+
 /* MeritModelState - Counts up at every change of variances. Not collective. */
 uint64_t MeritModelState(MeritModel model)
 {

@@ -21,9 +21,12 @@ typedef struct {
 
 typedef struct {
   MeritMME    *mme;
+  Mat          C;
   PetscInt     first;
   PetscInt    *equation; /* [n_local] global number, -1 where pinned; owned */
   Coefficient *list;     /* those of one record; owned */
+  MeritNumbers numbers;
+  bool         whole; /* places of entries do not depend on the numbers */
   Triplets     t;
 } Assembly;
 
@@ -52,7 +55,7 @@ static int32_t LevelEquation(const MeritTermView *t, int32_t slot)
   return t->eq_ghost + (slot - t->slot_ghost) / t->n_comp * t->n_eq;
 }
 
-/* What one regressor of a term has in a record */
+/* What one regressor of a term has in a record. Where places are not to depend on numbers a singular G is 0 or diagonal. */
 static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritDesignView *d, int n_traits,
                          int32_t record, Coefficient *list)
 {
@@ -68,7 +71,22 @@ static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritD
     if (c < 0) continue;
     if (!t->L) list[n++] = (Coefficient){a->equation[eq + c], trait, value};
     for (int e = 0; t->L && e < t->n_eq; e++)
-      list[n++] = (Coefficient){a->equation[eq + e], trait, value * t->L[c * t->n_eq + e]};
+      if (!a->whole || e == c) list[n++] = (Coefficient){a->equation[eq + e], trait, value * t->L[c * t->n_eq + e]};
+  }
+  return n;
+}
+
+/* Coefficients of a record in the sparse terms; in fixed ones they are 0 where only random effects count */
+static int ListRecord(const Assembly *a, int n_traits, int32_t record)
+{
+  int n = 0;
+
+  for (int k = 0; k < a->mme->n_terms; k++) {
+    const MeritTermView *t     = &a->mme->term[k];
+    const int            first = n;
+
+    for (int g = 0; g < t->n_regressors && !IsDense(t); g++) n += ListRegressor(a, t, &t->design[g], n_traits, record, a->list + n);
+    for (int i = first; i < n && a->numbers.random && t->kind == MERIT_TERM_FIXED; i++) a->list[i].value = 0.0;
   }
   return n;
 }
@@ -79,25 +97,24 @@ static void AddRecords(Assembly *a)
   const int               n_traits = records->n_traits;
 
   for (int32_t record = 0; record < records->n_records; record++) {
-    const double *R    = records->R_inverse + (int64_t)records->pattern[record] * n_traits * n_traits;
-    const double *root = records->root_weight ? records->root_weight + (int64_t)record * n_traits : NULL;
-    int           n    = 0;
+    const double *R     = a->numbers.R_inverse ? a->numbers.R_inverse + (int64_t)records->pattern[record] * n_traits * n_traits : NULL;
+    const double *root  = records->root_weight ? records->root_weight + (int64_t)record * n_traits : NULL;
+    const uint32_t seen = records->observed[records->pattern[record]];
+    const int     n     = ListRecord(a, n_traits, record);
 
-    for (int k = 0; k < a->mme->n_terms; k++)
-      for (int g = 0; g < a->mme->term[k].n_regressors && !IsDense(&a->mme->term[k]); g++)
-        n += ListRegressor(a, &a->mme->term[k], &a->mme->term[k].design[g], n_traits, record, a->list + n);
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) {
         const Coefficient *p = &a->list[i], *q = &a->list[j];
-        const double r = R[p->trait * n_traits + q->trait] * (root ? root[p->trait] * root[q->trait] : 1.0);
+        const bool   both = seen >> p->trait & seen >> q->trait & 1;
+        const double r    = R ? R[p->trait * n_traits + q->trait] * (root ? root[p->trait] * root[q->trait] : 1.0) : 0.0;
 
-        if (r != 0.0) Add(&a->t, p->equation, q->equation, p->value * r * q->value);
+        if (a->whole ? both : r != 0.0) Add(&a->t, p->equation, q->equation, p->value * r * q->value);
       }
   }
 }
 
 /* G^-1 / d times the products of (1, -1/2, -1/2) of an animal and its parents */
-static void AddPedigree(Assembly *a, const MeritTermView *t)
+static void AddPedigree(Assembly *a, const MeritTermView *t, const double *G_inverse)
 {
   for (int32_t i = 0; i < t->n_owned; i++) {
     const int32_t eq[3]    = {t->eq_owned + i * t->n_eq, t->sire[i], t->dam[i]};
@@ -108,18 +125,38 @@ static void AddPedigree(Assembly *a, const MeritTermView *t)
 
       for (int b = 0; b < t->n_eq * t->n_eq && row >= 0 && column >= 0; b++)
         Add(&a->t, a->equation[row + b / t->n_eq], a->equation[column + b % t->n_eq],
-            share[p / 3] * share[p % 3] * t->G_inverse[b] / t->d[i]);
+            G_inverse ? share[p / 3] * share[p % 3] * G_inverse[b] / t->d[i] : 0.0);
     }
   }
 }
 
-static void AddLevels(Assembly *a, const MeritTermView *t)
+static void AddLevels(Assembly *a, const MeritTermView *t, const double *G_inverse)
 {
   for (int32_t i = 0; i < t->n_owned; i++) {
     const PetscInt *eq = a->equation + t->eq_owned + (int64_t)i * t->n_eq;
 
-    for (int b = 0; b < t->n_eq * t->n_eq; b++) Add(&a->t, eq[b / t->n_eq], eq[b % t->n_eq], t->G_inverse[b]);
+    for (int b = 0; b < t->n_eq * t->n_eq; b++) Add(&a->t, eq[b / t->n_eq], eq[b % t->n_eq], G_inverse ? G_inverse[b] : 0.0);
   }
+}
+
+/* What stands for G^-1 of a term */
+static const double *Penalty(const Assembly *a, int k)
+{
+  return a->numbers.penalty ? a->numbers.penalty[k] : NULL;
+}
+
+/* The diagonal of pinned equations, and of fixed ones that do not count */
+static void AddIdentity(Assembly *a)
+{
+  const MeritMME *mme = a->mme;
+
+  for (int32_t i = 0; i < mme->n_pinned; i++) Add(&a->t, a->first + mme->pinned[i], a->first + mme->pinned[i], a->numbers.identity);
+  for (int k = 0; k < mme->n_terms && a->whole; k++)
+    for (int32_t e = 0; e < mme->term[k].n_owned * mme->term[k].n_eq && mme->term[k].kind == MERIT_TERM_FIXED; e++) {
+      const PetscInt eq = a->equation[mme->term[k].eq_owned + e];
+
+      Add(&a->t, eq, eq, a->numbers.random ? a->numbers.identity : 0.0);
+    }
 }
 
 /* All but the columns of dense terms */
@@ -131,12 +168,11 @@ static void AddSparse(Assembly *a)
 
     if (!t->n_eq || t->kind == MERIT_TERM_FIXED || IsDense(t)) continue;
     if (t->kind == MERIT_TERM_PED)
-      AddPedigree(a, t);
+      AddPedigree(a, t, Penalty(a, k));
     else
-      AddLevels(a, t);
+      AddLevels(a, t, Penalty(a, k));
   }
-  for (int32_t i = 0; i < a->mme->n_pinned; i++)
-    Add(&a->t, a->first + a->mme->pinned[i], a->first + a->mme->pinned[i], 1.0);
+  AddIdentity(a);
 }
 
 /* Entries of this rank's rows in n columns of a dense term, and their mirror images in other terms'
@@ -148,18 +184,44 @@ static void AddColumns(Assembly *a, int n, const PetscInt column[], const double
 
     for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++)
       for (int j = 0; j < n; j++) {
-        const double value = Y[(int64_t)i * COLUMNS + j];
+        const double value = a->numbers.random && t->kind == MERIT_TERM_FIXED ? 0.0 : Y[(int64_t)i * COLUMNS + j];
 
-        if (value == 0.0) continue;
+        if (value == 0.0 && !a->whole) continue;
         Add(&a->t, a->equation[i], column[j], value);
         if (!IsDense(t)) Add(&a->t, column[j], a->equation[i], value);
       }
   }
 }
 
-/* The columns of a dense term: C times unit vectors, so that genotypes stay packed */
-static PetscErrorCode AddDense(Mat C, Assembly *a, const MeritTermView *t)
+/* Y = (W' R^-1 W + penalty of term k) X with the numbers given, X being 0 outside the term */
+static PetscErrorCode Product(Assembly *a, int k, const double *X, double *Y)
 {
+  MeritMME            *mme      = a->mme;
+  const MeritTermView *t        = &mme->term[k];
+  const double        *R        = mme->records.R_inverse, *P = Penalty(a, k);
+  const bool           one_pass = mme->one_pass;
+  double              *other;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)(t->n_eq * t->n_eq), &other));
+  for (int b = 0; P && b < t->n_eq * t->n_eq; b++) other[b] = P[b];
+  if (a->numbers.R_inverse) {
+    for (int b = 0; b < t->n_eq * t->n_eq; b++) other[b] -= t->G_inverse[b];
+    mme->records.R_inverse = a->numbers.R_inverse;
+    mme->one_pass          = one_pass && R == a->numbers.R_inverse;
+    PetscCall(MeritMMEApplyBlock(a->C, COLUMNS, X, Y));
+    mme->records.R_inverse = R;
+    mme->one_pass          = one_pass;
+  } else PetscCall(PetscArrayzero(Y, (size_t)mme->n_owned * COLUMNS));
+  MeritLevelsApply(t->n_owned, t->n_eq, other, COLUMNS, X + (int64_t)t->eq_owned * COLUMNS, Y + (int64_t)t->eq_owned * COLUMNS);
+  PetscCall(PetscFree(other));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The columns of a dense term: C times unit vectors, so that genotypes stay packed */
+static PetscErrorCode AddDense(Assembly *a, int k)
+{
+  const MeritTermView *t = &a->mme->term[k];
   const int64_t n_all = t->n_levels * t->n_eq;
   double       *X, *Y;
 
@@ -179,7 +241,7 @@ static PetscErrorCode AddDense(Mat C, Assembly *a, const MeritTermView *t)
       X[(t->eq_owned + i) * COLUMNS + j] = 1.0;
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, column, n, MPIU_INT, MPI_MAX, a->mme->comm));
-    PetscCall(MeritMMEApplyBlock(C, COLUMNS, X, Y));
+    PetscCall(Product(a, k, X, Y));
     AddColumns(a, n, column, Y);
   }
   PetscCall(PetscFree2(X, Y));
@@ -199,7 +261,7 @@ static PetscCount DenseCount(const MeritMME *mme)
 }
 
 /* Global numbers, and how many contributions there are at most */
-static PetscErrorCode Begin(Mat C, Assembly *a)
+static PetscErrorCode Begin(Mat C, const MeritNumbers *numbers, Assembly *a)
 {
   MeritMME               *mme;
   const MeritRecordsView *records;
@@ -208,7 +270,10 @@ static PetscErrorCode Begin(Mat C, Assembly *a)
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  a->mme  = mme;
+  a->mme     = mme;
+  a->C       = C;
+  a->numbers = *numbers;
+  a->whole   = MeritModelEstimated(mme->model);
   records = MeritModelRecords(mme->model);
   PetscCall(MeritModelLayout(mme->model, NULL, NULL, &first, NULL, NULL));
   a->first = (PetscInt)first;
@@ -234,6 +299,13 @@ static PetscErrorCode End(Assembly *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The numbers of now; penalty [n_terms] is the caller's */
+static MeritNumbers Current(const MeritMME *mme, const double *penalty[])
+{
+  for (int k = 0; k < mme->n_terms; k++) penalty[k] = mme->term[k].G_inverse;
+  return (MeritNumbers){.penalty = penalty, .R_inverse = mme->records.R_inverse, .identity = 1.0};
+}
+
 /*@
   MeritMMEAssembledSize - What forming C takes, before anything of that size is allocated.
 
@@ -246,16 +318,36 @@ static PetscErrorCode End(Assembly *a)
 @*/
 PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes)
 {
-  Assembly a = {0};
-  int64_t  n;
+  Assembly       a = {0};
+  MeritMME      *mme;
+  MeritNumbers   numbers;
+  const double **penalty;
+  int64_t        n;
 
   PetscFunctionBegin;
-  PetscCall(Begin(C, &a));
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(PetscMalloc1(mme->n_terms, &penalty));
+  numbers = Current(mme, penalty);
+  PetscCall(Begin(C, &numbers, &a));
   n = (int64_t)a.t.n;
   PetscCall(End(&a));
+  PetscCall(PetscFree(penalty));
   PetscCallMPI(MPI_Allreduce(&n, entries, 1, MPI_INT64_T, MPI_SUM, a.mme->comm));
   PetscCallMPI(MPI_Allreduce(&n, most, 1, MPI_INT64_T, MPI_MAX, a.mme->comm));
   *bytes = *most * BYTES;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* All contributions with the numbers given; they are a->t's until End */
+static PetscErrorCode Collect(Mat C, const MeritNumbers *numbers, Assembly *a)
+{
+  PetscFunctionBegin;
+  PetscCall(Begin(C, numbers, a));
+  PetscCall(PetscMalloc3(a->t.n + 1, &a->t.row, a->t.n + 1, &a->t.column, a->t.n + 1, &a->t.value));
+  a->t.n = 0;
+  AddSparse(a);
+  for (int k = 0; k < a->mme->n_terms; k++)
+    if (IsDense(&a->mme->term[k]) && a->mme->term[k].n_eq) PetscCall(AddDense(a, k));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -270,23 +362,44 @@ PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int
 @*/
 PetscErrorCode MeritMMEAssemble(Mat C, Mat *A)
 {
-  Assembly a = {0};
+  Assembly       a = {0};
+  MeritMME      *mme;
+  MeritNumbers   numbers;
+  const double **penalty;
 
   PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
   PetscCall(MeritMMERefresh(C));
-  PetscCall(Begin(C, &a));
-  PetscCall(PetscMalloc3(a.t.n + 1, &a.t.row, a.t.n + 1, &a.t.column, a.t.n + 1, &a.t.value));
-  a.t.n = 0;
-  AddSparse(&a);
-  for (int k = 0; k < a.mme->n_terms; k++)
-    if (IsDense(&a.mme->term[k]) && a.mme->term[k].n_eq) PetscCall(AddDense(C, &a, &a.mme->term[k]));
-  PetscCall(MatCreate(a.mme->comm, A));
-  PetscCall(MatSetSizes(*A, a.mme->n_owned, a.mme->n_owned, PETSC_DETERMINE, PETSC_DETERMINE));
+  PetscCall(PetscMalloc1(mme->n_terms, &penalty));
+  numbers = Current(mme, penalty);
+  PetscCall(Collect(C, &numbers, &a));
+  PetscCall(MatCreate(mme->comm, A));
+  PetscCall(MatSetSizes(*A, mme->n_owned, mme->n_owned, PETSC_DETERMINE, PETSC_DETERMINE));
   PetscCall(MatSetType(*A, MATAIJ));
   PetscCall(MatSetPreallocationCOO(*A, a.t.n, a.t.row, a.t.column));
   PetscCall(MatSetValuesCOO(*A, a.t.value, INSERT_VALUES));
   PetscCall(MatSetOption(*A, MAT_SYMMETRIC, PETSC_TRUE));
   PetscCall(MatSetOption(*A, MAT_SPD, PETSC_TRUE));
+  PetscCall(End(&a));
+  PetscCall(PetscFree(penalty));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritMMEAssembleNumbers - What C would be with other small matrices, in a matrix that `MeritMMEAssemble()` made: C for new variances, its
+  derivatives, or its part of the random effects.
+
+  Collective on C. The model is one whose variances are estimated (`MeritModelSetEstimated()`); a singular G is 0 or diagonal.
+@*/
+PetscErrorCode MeritMMEAssembleNumbers(Mat C, const MeritNumbers *numbers, Mat A)
+{
+  Assembly a = {0};
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMERefresh(C));
+  PetscCall(Collect(C, numbers, &a));
+  PetscCheck(a.whole, a.mme->comm, PETSC_ERR_ARG_WRONGSTATE, "the model's variances are not estimated");
+  PetscCall(MatSetValuesCOO(A, a.t.value, INSERT_VALUES));
   PetscCall(End(&a));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

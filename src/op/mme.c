@@ -324,13 +324,21 @@ PetscErrorCode MeritMMERightHandSide(Mat C, double r[])
 /* MeritMMEFitted - W x of the local records, [n_records * n_traits]. Collective. */
 PetscErrorCode MeritMMEFitted(Mat C, const double x[], double fitted[])
 {
+  PetscFunctionBegin;
+  PetscCall(MeritMMEFittedBlock(C, 1, x, fitted));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEFittedBlock - W X of the local records for k vectors, [n_records * n_traits * k]. Collective. */
+PetscErrorCode MeritMMEFittedBlock(Mat C, int k, const double x[], double fitted[])
+{
   MeritMME     *mme;
   const double *slots;
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(MeritMMEDistribute(mme, 1, x, &slots));
-  MeritRecordsFitted(&mme->records, 1, slots, fitted);
+  PetscCall(MeritMMEDistribute(mme, k, x, &slots));
+  MeritRecordsFitted(&mme->records, k, slots, fitted);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
