@@ -44,6 +44,7 @@ typedef struct {
   MeritComponentSpec *component; /* [n_components]; owned. In ridge one component per trait with regressor 0 (all regressors share it) */
   double             *G;         /* [n_components^2] row-major, NULL for fixed terms and before Variances; owned */
   bool                given;     /* G comes from the job; else it is a start that is still to be chosen */
+  double             *start;     /* [n_components^2] G as the job gave it, whatever becomes of G; NULL: not given; owned */
   bool                diagonal;  /* structure: diag; the covariances are 0 and stay so in varcomp */
   bool               *fix;       /* [n_components^2] elements varcomp leaves as they are, NULL: none; owned */
 } MeritTermSpec;
@@ -53,6 +54,7 @@ typedef struct {
   char   *label; /* owned */
   double *R;     /* [n_traits^2] row-major; owned */
   bool    given;    /* as in MeritTermSpec */
+  double *start;    /* [n_traits^2], as in MeritTermSpec; owned */
   bool    diagonal; /* as in MeritTermSpec */
   bool   *fix;      /* [n_traits^2], NULL: none; owned */
 } MeritResidualSpec;

@@ -129,4 +129,5 @@ MERIT_EXTERN PetscErrorCode MeritModelToComponents(MeritModel model, const doubl
 /* The inverse, for warm starts (least squares where G is singular). */
 MERIT_EXTERN PetscErrorCode MeritModelFromComponents(MeritModel model, const double u[], double x[]);
 /* Free; NULL-safe. */
+MERIT_EXTERN PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale);
 MERIT_EXTERN PetscErrorCode MeritModelDestroy(MeritModel *model);

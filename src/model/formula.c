@@ -103,6 +103,7 @@ static PetscErrorCode DestroyTerm(MeritTermSpec *t)
   PetscCall(PetscFree(t->label));
   PetscCall(PetscFree(t->text));
   PetscCall(PetscFree(t->G));
+  PetscCall(PetscFree(t->start));
   PetscCall(PetscFree(t->fix));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -120,6 +121,7 @@ PetscErrorCode MeritFormulaDestroy(MeritFormula **formula)
     PetscCall(PetscFree(f->residual[i].label));
     PetscCall(PetscFree(f->residual[i].R));
     PetscCall(PetscFree(f->residual[i].fix));
+    PetscCall(PetscFree(f->residual[i].start));
   }
   for (int i = 0; i < f->n_warnings; i++) PetscCall(PetscFree(f->warning[i]));
   PetscCall(PetscFree(f->trait));

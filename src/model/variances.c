@@ -83,6 +83,14 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode Copy(int n, const double *matrix, double **copy)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)(n * n), copy));
+  PetscCall(PetscArraycpy(*copy, matrix, n * n));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
 {
   const VarianceOptions none = {0};
@@ -99,6 +107,7 @@ static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
   f->term[term].diagonal = m.diagonal;
   f->term[term].fix      = m.fix;
   f->term[term].given    = true;
+  PetscCall(Copy(f->term[term].n_components, m.value, &f->term[term].start));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -119,6 +128,7 @@ static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode 
   r->diagonal = m.diagonal;
   r->fix      = m.fix;
   r->given    = true;
+  PetscCall(Copy(f->n_traits, m.value, &r->start));
   PetscCall(PetscStrallocpy(label, &r->label));
   f->n_residuals++;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -167,12 +177,14 @@ static PetscErrorCode Clear(MeritFormula *f)
   for (int k = 0; k < f->n_terms; k++) {
     PetscCall(PetscFree(f->term[k].G));
     PetscCall(PetscFree(f->term[k].fix));
+    PetscCall(PetscFree(f->term[k].start));
     f->term[k].diagonal = f->term[k].given = false;
   }
   for (int i = 0; i < f->n_residuals; i++) {
     PetscCall(PetscFree(f->residual[i].label));
     PetscCall(PetscFree(f->residual[i].R));
     PetscCall(PetscFree(f->residual[i].fix));
+    PetscCall(PetscFree(f->residual[i].start));
   }
   PetscCall(PetscFree(f->residual));
   PetscCall(PetscFree(f->residual_by));

@@ -1,0 +1,307 @@
+#include "blocks.h"
+#include <math.h>
+
+/* A pinned pivot as a share of its variance: what rounding allows beside the others */
+static const double NEXT_TO_ZERO = 1e-8;
+
+static Block *Add(Coordinates *c, int term, int residual, int first, int n)
+{
+  Block *b = &c->block[c->n_blocks++];
+
+  *b = (Block){.term = term, .residual = residual, .first = first, .n = n};
+  return b;
+}
+
+static void CheckFixed(MeritVarcomp v, Block *b)
+{
+  b->fixed = b->whole = true;
+  for (int i = b->first; i < b->first + b->n * (b->n + 1) / 2; i++) {
+    b->fixed = b->fixed && v->component[i].fixed;
+    b->whole = b->whole && !v->component[i].fixed;
+  }
+}
+
+/* CoordinatesCreate - Blocks of all terms and residual classes, none at the boundary. Collective. */
+PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const MeritTermView    *term;
+  int64_t                *count;
+  const size_t            n = (size_t)v->n;
+
+  PetscFunctionBegin;
+  MeritModelTerms(v->model, &term);
+  *c = (Coordinates){.n = v->n};
+  PetscCall(PetscCalloc7(n, &c->block, n * n, &c->J, n, &c->g, n * n, &c->H, n * n, &c->em, n * n, &c->work, n * n, &c->root));
+  PetscCall(PetscCalloc1(v->formula->n_residuals, &count));
+  for (int32_t i = 0; i < records->n_records; i++) count[records->residual_class[records->pattern[i]]]++;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, v->formula->n_residuals, MPI_INT64_T, MPI_SUM, v->comm));
+  for (int k = 0; k < v->formula->n_terms; k++) {
+    if (v->first_of_term[k] < 0) continue;
+    Add(c, k, 0, v->first_of_term[k], term[k].n_comp)->count = (double)term[k].n_levels;
+  }
+  for (int r = 0; r < v->formula->n_residuals; r++) Add(c, -1, r, v->first_of_residual[r], v->formula->n_traits)->count = (double)count[r];
+  for (int i = 0; i < c->n_blocks; i++) CheckFixed(v, &c->block[i]);
+  PetscCall(PetscFree(count));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode CoordinatesDestroy(Coordinates *c)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree7(c->block, c->J, c->g, c->H, c->em, c->work, c->root));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+void BlockGet(const Block *b, const double theta[], double *G)
+{
+  for (int i = 0, at = b->first; i < b->n; i++)
+    for (int j = 0; j <= i; j++, at++) G[i * b->n + j] = G[j * b->n + i] = theta[at];
+}
+
+void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[])
+{
+  for (int i = 0, at = b->first; i < b->n; i++)
+    for (int j = 0; j <= i; j++, at++)
+      if (!v->component[at].fixed) theta[at] = G[i * b->n + j];
+}
+
+/* Cholesky of G in the order of b->order into L (rows in that order); the order of the first `fixed` pivots is kept, the others go by
+   size. Returns the least pivot as a share of its variance. */
+static double Pivoted(Block *b, int fixed, const double *G, double *L)
+{
+  const int n     = b->n;
+  double    least = INFINITY;
+
+  for (int p = 0; p < n; p++) {
+    int    best = p;
+    double most = -INFINITY, pivot = 0.0;
+
+    for (int i = p; i < n; i++) {
+      double share = G[b->order[i] * n + b->order[i]];
+
+      for (int k = 0; k < p; k++) share -= L[i * n + k] * L[i * n + k];
+      share /= G[b->order[i] * n + b->order[i]];
+      if (i == p || share > most) most = share, best = i;
+      if (p < fixed) break;
+    }
+    if (best != p) {
+      const int swap = b->order[p];
+
+      b->order[p] = b->order[best], b->order[best] = swap;
+      for (int k = 0; k < p; k++) {
+        const double l = L[p * n + k];
+
+        L[p * n + k] = L[best * n + k], L[best * n + k] = l;
+      }
+    }
+    least = PetscMin(least, most);
+    pivot = most * G[b->order[p] * n + b->order[p]];
+    for (int i = p; i < n; i++) {
+      double sum = G[b->order[i] * n + b->order[p]];
+
+      for (int k = 0; k < p; k++) sum -= L[i * n + k] * L[p * n + k];
+      L[i * n + p] = i == p ? sqrt(PetscMax(pivot, 0.0)) : pivot > 0.0 ? sum / L[p * n + p] : 0.0;
+    }
+    for (int k = p + 1; k < n; k++) L[p * n + k] = 0.0;
+  }
+  return least;
+}
+
+double BlockPivot(const Block *b, const double theta[])
+{
+  double G[64 * 64], L[64 * 64];
+  Block  copy = *b;
+
+  BlockGet(b, theta, G);
+  if (b->n == 1) return G[0];
+  for (int i = 0; i < b->n; i++) {
+    if (!(G[i * b->n + i] > 0.0)) return -1.0;
+    copy.order[i] = i;
+  }
+  return Pivoted(&copy, 0, G, L);
+}
+
+/* L of a pinned block, in its order: the pinned columns have only their small diagonal */
+static void PinnedFactor(const Block *b, const double theta[], double *L)
+{
+  double G[64 * 64] = {0};
+  Block  copy       = *b;
+
+  BlockGet(b, theta, G);
+  Pivoted(&copy, b->n, G, L);
+  for (int p = b->free_pivots; p < b->n; p++)
+    for (int i = 0; i < b->n; i++) L[i * b->n + p] = i == p ? sqrt(NEXT_TO_ZERO * G[b->order[p] * b->n + b->order[p]]) : 0.0;
+}
+
+/* theta of the block from L in its order */
+static void FromFactor(MeritVarcomp v, const Block *b, const double *L, double theta[])
+{
+  double G[64 * 64];
+
+  for (int i = 0; i < b->n; i++)
+    for (int j = 0; j < b->n; j++) {
+      double sum = 0.0;
+
+      for (int k = 0; k < b->n; k++) sum += L[i * b->n + k] * L[j * b->n + k];
+      G[b->order[i] * b->n + b->order[j]] = sum;
+    }
+  BlockPut(v, b, G, theta);
+}
+
+void BlockPin(MeritVarcomp v, Block *b, double theta[])
+{
+  double G[64 * 64], L[64 * 64];
+
+  BlockGet(b, theta, G);
+  if (b->kind != BLOCK_PINNED) {
+    for (int i = 0; i < b->n; i++) b->order[i] = i;
+    b->free_pivots = b->n;
+    Pivoted(b, 0, G, L);
+  }
+  b->kind = BLOCK_PINNED;
+  b->free_pivots--;
+  PinnedFactor(b, theta, L);
+  FromFactor(v, b, L, theta);
+}
+
+void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
+{
+  double L[64 * 64];
+
+  if (b->kind != BLOCK_PINNED) return;
+  PinnedFactor(b, theta, L);
+  for (int p = b->free_pivots; p < b->n; p++) L[p * b->n + p] = 0.0;
+  FromFactor(v, b, L, theta);
+}
+
+/* Component of element (i, j) of a block */
+static int At(const Block *b, int i, int j)
+{
+  return b->first + (i >= j ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i);
+}
+
+/* Coordinates of a pinned block: derivatives into J, and what its curvature takes from H (added later): column by column of L */
+static int PinnedColumns(const Block *b, const double theta[], int m, int n, double *J)
+{
+  double L[64 * 64];
+
+  PinnedFactor(b, theta, L);
+  for (int p = 0; p < b->free_pivots; p++)
+    for (int i = p; i < b->n; i++, m++)
+      for (int j = 0; j < b->n; j++)
+        J[At(b, b->order[i], b->order[j]) * n + m] += (i == j ? 2.0 : 1.0) * L[j * b->n + p];
+  return m;
+}
+
+static void PinnedCurvature(const Block *b, const double *score, int from, int m, double *H)
+{
+  for (int p = 0, at = from; p < b->free_pivots; at += b->n - p, p++)
+    for (int i = p; i < b->n; i++)
+      for (int j = p; j < b->n; j++)
+        H[(at + i - p) * m + at + j - p] -= (i == j ? 2.0 : 1.0) * score[At(b, b->order[i], b->order[j])];
+}
+
+/* count / 2 tr(G^-1 E_a G^-1 E_b): the information that the effects themselves would give, whose step is one of EM */
+static void Complete(MeritVarcomp v, const Block *b, const double theta[], double *em)
+{
+  double G[64 * 64], inverse[64 * 64];
+
+  BlockGet(b, theta, G);
+  if (!VarcompInvert(b->n, G, inverse, NULL)) return;
+  for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++)
+    for (int y = b->first; y < b->first + b->n * (b->n + 1) / 2; y++) {
+      const MeritComponent *p = &v->component[x], *q = &v->component[y];
+      double                sum;
+
+      sum = inverse[q->row * b->n + p->row] * inverse[p->column * b->n + q->column] +
+            inverse[q->row * b->n + p->column] * inverse[p->row * b->n + q->column];
+      if (p->row == p->column) sum *= 0.5;
+      if (q->row != q->column) sum *= 2.0;
+      em[x * v->n + y] = 0.5 * b->count * sum;
+    }
+}
+
+/* A in components -> J'A J in coordinates */
+static void Transform(const Coordinates *c, const double *A, double *B)
+{
+  for (int x = 0; x < c->m; x++)
+    for (int y = 0; y < c->m; y++) {
+      double sum = 0.0;
+
+      for (int i = 0; i < c->n; i++) {
+        double inner = 0.0;
+
+        if (c->J[i * c->n + x] == 0.0) continue;
+        for (int j = 0; j < c->n; j++) inner += A[i * c->n + j] * c->J[j * c->n + y];
+        sum += c->J[i * c->n + x] * inner;
+      }
+      B[x * c->m + y] = sum;
+    }
+}
+
+/* CoordinatesSet - See the header. Not collective. */
+void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point)
+{
+  c->m = 0;
+  for (int i = 0; i < c->n * c->n; i++) c->J[i] = c->em[i] = 0.0;
+  for (int i = 0; i < c->n_blocks; i++) {
+    Block *b = &c->block[i];
+
+    b->begin = c->m;
+    if (b->kind == BLOCK_ZERO || b->fixed) continue;
+    Complete(v, b, theta, c->em);
+    if (b->kind == BLOCK_PINNED) c->m = PinnedColumns(b, theta, c->m, c->n, c->J);
+    for (int x = b->first; b->kind == BLOCK_FREE && x < b->first + b->n * (b->n + 1) / 2; x++)
+      if (!v->component[x].fixed) c->J[x * c->n + c->m++] = 1.0;
+  }
+  for (int x = 0; x < c->m; x++) {
+    c->g[x] = 0.0;
+    for (int i = 0; i < c->n; i++) c->g[x] += c->J[i * c->n + x] * point->score[i];
+  }
+  Transform(c, point->information, c->H);
+  for (int i = 0; i < c->n_blocks; i++)
+    if (c->block[i].kind == BLOCK_PINNED && !c->block[i].fixed) PinnedCurvature(&c->block[i], point->score, c->block[i].begin, c->m, c->H);
+}
+
+/* CoordinatesMove - See the header. Not collective. */
+void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[])
+{
+  int at = 0;
+
+  for (int i = 0; i < c->n; i++) moved[i] = theta[i];
+  for (int i = 0; i < c->n_blocks; i++) {
+    const Block *b = &c->block[i];
+    double       L[64 * 64];
+
+    if (b->kind == BLOCK_ZERO || b->fixed) continue;
+    for (int x = b->first; b->kind == BLOCK_FREE && x < b->first + b->n * (b->n + 1) / 2; x++)
+      if (!v->component[x].fixed) moved[x] += share * step[at++];
+    if (b->kind != BLOCK_PINNED) continue;
+    PinnedFactor(b, theta, L);
+    for (int p = 0; p < b->free_pivots; p++)
+      for (int j = p; j < b->n; j++) L[j * b->n + p] += share * step[at++];
+    FromFactor(v, b, L, moved);
+  }
+}
+
+/* CoordinatesStep - See the header. Not collective. */
+bool CoordinatesStep(const Coordinates *c, double w, double step[])
+{
+  const int m = c->m;
+  double   *A = c->work, *F = c->root;
+
+  Transform(c, c->em, A);
+  for (int i = 0; i < m * m; i++) A[i] = (1.0 - w) * c->H[i] + w * A[i];
+  if (!VarcompCholesky(m, A, F)) return false;
+  for (int i = 0; i < m; i++) {
+    step[i] = c->g[i];
+    for (int k = 0; k < i; k++) step[i] -= F[i * m + k] * step[k];
+    step[i] /= F[i * m + i];
+  }
+  for (int i = m - 1; i >= 0; i--) {
+    for (int k = i + 1; k < m; k++) step[i] -= F[k * m + i] * step[k];
+    step[i] /= F[i * m + i];
+  }
+  return true;
+}

@@ -1,0 +1,53 @@
+#pragma once
+/* The covariance matrices as blocks of components, and the coordinates that a step is taken in. */
+#include "mme.h"
+
+typedef enum {
+  BLOCK_FREE,   /* its elements are the coordinates */
+  BLOCK_ZERO,   /* 0: the term is as if it were not there */
+  BLOCK_PINNED  /* singular: G = L L' with the pivots behind `free_pivots` next to 0; the columns of L before them are the coordinates */
+} BlockKind;
+
+typedef struct {
+  int       term, residual; /* as in MeritComponent */
+  int       first, n;       /* first component, order of the matrix */
+  double    count;          /* levels, or records of the class: for steps of EM */
+  bool      fixed, whole;   /* all, none of the elements are fixed */
+  BlockKind kind;
+  int       free_pivots;    /* PINNED */
+  int       order[64];      /* PINNED: components by pivots */
+  int       n_released;     /* how often it came back from the boundary */
+  int       begin;          /* first of its coordinates */
+} Block;
+
+typedef struct {
+  int    n_blocks;
+  Block *block;  /* [n_blocks]; owned */
+  int    n, m;   /* components, coordinates */
+  double *J;     /* [n * n] derivatives of components by coordinates, row-major with m columns used; owned */
+  double *g, *H; /* [m], [m * m] gradient and information in coordinates; owned */
+  double *em;    /* [n * n] information of complete data in components; owned */
+  double *work, *root; /* [n * n]; owned */
+} Coordinates;
+
+PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c);
+PetscErrorCode CoordinatesDestroy(Coordinates *c);
+/* Coordinates, gradient and information at a point. */
+void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point);
+/* theta + step along the coordinates */
+void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[]);
+/* H_w^-1 g with the share w of complete-data information in H; false if H_w is not definite */
+bool CoordinatesStep(const Coordinates *c, double w, double step[]);
+/* The block's matrix out of theta, and back */
+void BlockGet(const Block *b, const double theta[], double *G);
+void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[]);
+/* Least pivot of the correlation matrix (order 1: the variance): how far it is from singular; negative where it is no covariance matrix */
+double BlockPivot(const Block *b, const double theta[]);
+/* Make a block singular by one more pivot: theta of it changes to what is next to it */
+void BlockPin(MeritVarcomp v, Block *b, double theta[]);
+/* Take what is next to 0 for 0, at the end */
+void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);
+/* start.c: what a variance of 1 of each component adds to the variance of an observation, on average; 1 for the residual. Collective. */
+PetscErrorCode VarcompScales(MeritVarcomp v, double scale[]);
+/* check.c: INPUT error where the data do not tell components apart, naming them. Logically collective. */
+PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c);

@@ -1,0 +1,244 @@
+/*
+  Exact: C by a sparse Cholesky factor, traces from the entries of C^-1 on its pattern. tr(P V_j) is the derivative of
+  log |C| + log |R| + log |K x G|, and that of log |C| is tr(C^-1 dC/dtheta_j): both matrices have C's pattern. Maximum likelihood has the
+  random effects' part of C in its place (Harville 1977).
+*/
+#include "mme.h"
+#include <math.h>
+#include <merit/factor.h>
+
+typedef struct {
+  VarcompEquations e;
+  Mat              A, S; /* C, then its derivatives in turn; entries of its inverse: one pattern; owned */
+  MeritFactor      factor;  /* owned */
+  int64_t          n_free;  /* equations that are not pinned (maximum likelihood: of random effects) */
+  const double   **penalty; /* [n_terms]; owned */
+  double          *small;   /* [64 * 64] a term's derivative; owned */
+  double          *R;       /* [n_patterns * n_traits^2]; owned */
+} Factor;
+
+static PetscErrorCode Destroy_Factor(MeritVarcomp v)
+{
+  Factor *f = v->engine_data;
+
+  PetscFunctionBegin;
+  PetscCall(VarcompEquationsFree(v, &f->e));
+  PetscCall(MatDestroy(&f->A));
+  PetscCall(MatDestroy(&f->S));
+  PetscCall(MeritFactorDestroy(&f->factor));
+  PetscCall(PetscFree3(f->penalty, f->small, f->R));
+  PetscCall(PetscFree(v->engine_data));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
+{
+  const uint8_t       *state = MeritModelEquationState(v->model);
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+
+  PetscFunctionBegin;
+  for (int k = 0; k < n_terms; k++)
+    for (int32_t i = 0; i < term[k].n_owned * term[k].n_eq; i++)
+      f->n_free += state[term[k].eq_owned + i] == MERIT_EQ_OK && (v->method == MERIT_VARCOMP_REML || term[k].kind != MERIT_TERM_FIXED);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->n_free, 1, MPI_INT64_T, MPI_SUM, v->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SetUp_Factor(MeritVarcomp v)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  Factor                 *f;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&f));
+  v->engine_data = f;
+  PetscCall(VarcompEquationsCreate(v, &f->e));
+  PetscCall(PetscCalloc3(v->formula->n_terms, &f->penalty, 64 * 64, &f->small,
+                         (size_t)records->n_patterns * (size_t)(records->n_traits * records->n_traits) + 1, &f->R));
+  PetscCall(CountFree(v, f));
+  PetscCall(MeritPhaseBegin("varcomp.analyse"));
+  PetscCall(MeritMMEAssemble(v->C, &f->A));
+  PetscCall(MatDuplicate(f->A, MAT_COPY_VALUES, &f->S));
+  PetscCall(MeritFactorCreate(f->A, &f->factor));
+  PetscCall(MeritPhaseEnd());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The values of this rank, as one or two arrays; a copy of a pattern has them in the same order */
+static PetscErrorCode Parts(Mat A, Mat part[2])
+{
+  PetscBool sequential;
+
+  PetscFunctionBegin;
+  part[0] = A, part[1] = NULL;
+  PetscCall(PetscObjectTypeCompare((PetscObject)A, MATSEQAIJ, &sequential));
+  if (!sequential) PetscCall(MatMPIAIJGetSeqAIJ(A, &part[0], &part[1], NULL));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Sum of the products of their entries */
+static PetscErrorCode Dot(MPI_Comm comm, Mat A, Mat B, double *sum)
+{
+  Mat a[2], b[2];
+
+  PetscFunctionBegin;
+  PetscCall(Parts(A, a));
+  PetscCall(Parts(B, b));
+  *sum = 0.0;
+  for (int part = 0; part < 2 && a[part]; part++) {
+    const PetscScalar *x, *y;
+    MatInfo            info;
+
+    PetscCall(MatGetInfo(a[part], MAT_LOCAL, &info));
+    PetscCall(MatSeqAIJGetArrayRead(a[part], &x));
+    PetscCall(MatSeqAIJGetArrayRead(b[part], &y));
+    for (int64_t i = 0; i < (int64_t)info.nz_used; i++) *sum += x[i] * y[i];
+    PetscCall(MatSeqAIJRestoreArrayRead(b[part], &y));
+    PetscCall(MatSeqAIJRestoreArrayRead(a[part], &x));
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 1, MPI_DOUBLE, MPI_SUM, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* C of now into A (its part of the random effects where asked for), and its factor */
+static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+  MeritNumbers         numbers = {.R_inverse = MeritModelRecords(v->model)->R_inverse, .random = random, .identity = 1.0};
+  bool                 definite;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < n_terms; k++) f->penalty[k] = term[k].G_inverse;
+  numbers.penalty = f->penalty;
+  PetscCall(MeritPhaseBegin("varcomp.factor"));
+  PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+  PetscCall(MeritFactorNumeric(f->factor, f->A, &definite));
+  PetscCall(MeritPhaseEnd());
+  if (!definite)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                         "the equations are singular to rounding: fixed effects of the model depend on each other, or variances differ "
+                         "by too many orders of magnitude"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A = -B E B for the component's E, B symmetric [n * n] */
+static void Derivative(const MeritComponent *c, int n, const double *B, double *A)
+{
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) {
+      A[i * n + j] = -B[i * n + c->row] * B[c->column * n + j];
+      if (c->row != c->column) A[i * n + j] -= B[i * n + c->column] * B[c->row * n + j];
+    }
+}
+
+/* tr(C^-1 dC/dtheta_c): for an element of G */
+static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
+{
+  const MeritComponent *p       = &v->component[c];
+  MeritNumbers          numbers = {.penalty = f->penalty, .random = v->method == MERIT_VARCOMP_ML};
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(f->penalty, v->formula->n_terms));
+  Derivative(p, v->formula->term[p->term].n_components, f->e.inverse[p->term], f->small);
+  f->penalty[p->term] = f->small;
+  PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+  PetscCall(Dot(v->comm, f->A, f->S, trace));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* For the only residual variance: tr(C^-1 C) is known, so what the penalties leave of it */
+static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, double *trace)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+  MeritNumbers         numbers = {.penalty = f->penalty, .random = v->method == MERIT_VARCOMP_ML};
+  double               sum;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < n_terms; k++) f->penalty[k] = term[k].G_inverse;
+  PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+  PetscCall(Dot(v->comm, f->A, f->S, &sum));
+  *trace = -((double)f->n_free - sum) / variance;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* For an element of R */
+static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *trace)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const MeritComponent   *p       = &v->component[c];
+  const int               t       = records->n_traits;
+  MeritNumbers            numbers = {.R_inverse = f->R, .random = v->method == MERIT_VARCOMP_ML};
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(f->R, (size_t)records->n_patterns * (size_t)(t * t)));
+  for (int32_t i = 0; i < records->n_patterns; i++)
+    if (records->residual_class[i] == p->residual) Derivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
+  PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+  PetscCall(Dot(v->comm, f->A, f->S, trace));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Selected inverse, and from it the traces of all components that can change; added */
+static PetscErrorCode Traces(MeritVarcomp v, Factor *f, const double theta[], double trace[])
+{
+  const bool one = v->formula->n_residuals == 1 && v->formula->n_traits == 1;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPhaseBegin("varcomp.inverse"));
+  PetscCall(MeritFactorInverse(f->factor, f->S));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritPhaseBegin("varcomp.traces"));
+  for (int c = 0; c < v->n; c++) {
+    double value = 0.0;
+
+    if (v->component[c].term >= 0) PetscCall(TraceTerm(v, f, c, &value));
+    else if (one) PetscCall(TraceOne(v, f, theta[c], &value));
+    else PetscCall(TraceResidual(v, f, c, &value));
+    trace[c] += value;
+  }
+  PetscCall(MeritPhaseEnd());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
+{
+  Factor *f = v->engine_data;
+
+  PetscFunctionBegin;
+  PetscCall(MeritFactorSolve(f->factor, k, R, X));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], VarcompPoint *point)
+{
+  const bool reml = v->method == MERIT_VARCOMP_REML;
+  Factor    *f    = v->engine_data;
+  double     log_C, log_R, log_G, log_scale = 0.0, *trace, *quad, *r;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc3(v->n, &trace, v->n, &quad, f->e.n_owned + 1, &r));
+  PetscCall(VarcompEquationsSet(v, theta, &f->e));
+  PetscCall(VarcompResidualPart(v, &log_R, trace));
+  PetscCall(VarcompPenaltyPart(v, &f->e, &log_G, trace));
+  PetscCall(Numeric(v, f, !reml));
+  PetscCall(MeritFactorLogDeterminant(f->factor, &log_C));
+  PetscCall(Traces(v, f, theta, trace));
+  if (!reml) PetscCall(Numeric(v, f, false));
+  PetscCall(MeritPhaseBegin("varcomp.solve"));
+  PetscCall(MeritMMERightHandSide(v->C, r));
+  PetscCall(Solve(v, 1, r, f->e.x));
+  PetscCall(VarcompEquationsData(v, &f->e, Solve, quad, point->information));
+  PetscCall(MeritPhaseEnd());
+  if (reml) PetscCall(MeritModelFixedScale(v->model, &log_scale));
+  point->log_likelihood = -0.5 * ((double)(v->n_observations - (reml ? v->n_fixed : 0)) * log(2.0 * PETSC_PI) + log_C + log_R + log_G +
+                                  log_scale + f->e.yPy);
+  for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
+  PetscCall(PetscArrayzero(point->noise, v->n * v->n));
+  PetscCall(PetscFree3(trace, quad, r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+const VarcompEngine VarcompEngine_Factor = {"factor", SetUp_Factor, Evaluate_Factor, Destroy_Factor};

@@ -1,0 +1,253 @@
+/*
+  Quadratic forms of the data and the average information (Gilmour, Thompson & Cullis 1995; Johnson & Thompson 1995) from the mixed model
+  equations: P y = R^-1 (y - W x); the working variate of an element of G is Z (E G^-1 u), that of an element of R is E R^-1 (y - W x).
+*/
+#include "mme.h"
+#include <math.h>
+
+PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+
+  PetscFunctionBegin;
+  PetscCall(VarcompMatricesCreate(v, &e->m));
+  PetscCall(MeritModelLayout(v->model, &e->n_owned, NULL, NULL, NULL, NULL));
+  e->n_values = (size_t)records->n_records * (size_t)records->n_traits;
+  PetscCall(PetscCalloc1(v->formula->n_terms, &e->inverse));
+  for (int k = 0; k < v->formula->n_terms; k++)
+    PetscCall(PetscCalloc1((size_t)(v->formula->term[k].n_components * v->formula->term[k].n_components) + 1, &e->inverse[k]));
+  PetscCall(PetscCalloc1(e->n_owned + 1, &e->x));
+  PetscCall(PetscCalloc1((size_t)e->n_owned * (size_t)v->n + 1, &e->x_work));
+  PetscCall(PetscCalloc1(e->n_values * (size_t)v->n + 1, &e->work));
+  PetscCall(PetscCalloc1(e->n_values + 1, &e->Py));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e)
+{
+  PetscFunctionBegin;
+  PetscCall(VarcompMatricesFree(v, &e->m));
+  for (int k = 0; e->inverse && k < v->formula->n_terms; k++) PetscCall(PetscFree(e->inverse[k]));
+  PetscCall(PetscFree(e->inverse));
+  PetscCall(PetscFree(e->x));
+  PetscCall(PetscFree(e->x_work));
+  PetscCall(PetscFree(e->work));
+  PetscCall(PetscFree(e->Py));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompEquationsSet - See the header. A matrix of 0 has an inverse of 0 here: what is multiplied with it is 0 too. Collective. */
+PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e)
+{
+  PetscFunctionBegin;
+  PetscCall(VarcompSetVariances(v, theta));
+  VarcompFill(v, theta, &e->m);
+  for (int k = 0; k < v->formula->n_terms; k++) {
+    const int n = v->formula->term[k].n_components;
+
+    if (v->first_of_term[k] < 0) continue;
+    if (!VarcompInvert(n, e->m.G[k], e->inverse[k], NULL)) PetscCall(PetscArrayzero(e->inverse[k], n * n));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompApplyR - See the header. Not collective. */
+void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, double *out)
+{
+  const int t = records->n_traits;
+
+#pragma omp parallel for
+  for (int32_t i = 0; i < records->n_records; i++) {
+    const double *R    = records->R_inverse + (int64_t)records->pattern[i] * t * t;
+    const double *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
+
+    for (int j = 0; j < k; j++) {
+      double from[32];
+
+      for (int a = 0; a < t; a++) from[a] = in[((int64_t)i * t + a) * k + j] * (root ? root[a] : 1.0);
+      for (int a = 0; a < t; a++) {
+        double sum = 0.0;
+
+        for (int b = 0; b < t; b++) sum += R[a * t + b] * from[b];
+        out[((int64_t)i * t + a) * k + j] = sum * (root ? root[a] : 1.0);
+      }
+    }
+  }
+}
+
+/* E G^-1 u of every level for the components of one term, columns of x [n_owned * n] */
+static void TermVariates(MeritVarcomp v, const VarcompEquations *e, int k, double *x)
+{
+  const MeritTermView *term;
+  const double        *inverse = e->inverse[k];
+  int                  n;
+
+  MeritModelTerms(v->model, &term);
+  n = term[k].n_eq;
+  for (int32_t level = 0; level < term[k].n_owned; level++) {
+    const int64_t own = term[k].eq_owned + (int64_t)level * n;
+    double        g[64];
+
+    for (int a = 0; a < n; a++) {
+      g[a] = 0.0;
+      for (int b = 0; b < n; b++) g[a] += inverse[a * n + b] * e->x[own + b];
+    }
+    for (int c = v->first_of_term[k]; c < v->first_of_term[k] + n * (n + 1) / 2; c++) {
+      const MeritComponent *p = &v->component[c];
+
+      x[(own + p->row) * v->n + c] += g[p->column];
+      if (p->row != p->column) x[(own + p->column) * v->n + c] += g[p->row];
+    }
+  }
+}
+
+/* E R^-1 (y - W x) of every record for the residual components */
+static void ResidualVariates(MeritVarcomp v, VarcompEquations *e)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const int               t       = records->n_traits;
+
+  for (int32_t i = 0; i < records->n_records; i++) {
+    const double *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
+    const int     c0   = v->first_of_residual[records->residual_class[records->pattern[i]]];
+
+    for (int c = c0; c < c0 + t * (t + 1) / 2; c++) {
+      const int    a = v->component[c].row, b = v->component[c].column;
+      const double weight = root ? root[a] * root[b] : 1.0;
+
+      e->work[((int64_t)i * t + a) * v->n + c] += e->Py[(int64_t)i * t + b] / weight;
+      if (a != b) e->work[((int64_t)i * t + b) * v->n + c] += e->Py[(int64_t)i * t + a] / weight;
+    }
+  }
+}
+
+/* sums[n] of this rank: column j of A [rows * n] with b [rows] */
+static void Dots(size_t rows, int n, const double *A, const double *b, double sums[])
+{
+  for (int j = 0; j < n; j++) sums[j] = 0.0;
+  for (size_t i = 0; i < rows; i++)
+    for (int j = 0; j < n; j++) sums[j] += A[i * (size_t)n + (size_t)j] * b[i];
+}
+
+/* Py, y'Py and the working variates with y'P V_j P y */
+static PetscErrorCode Variates(MeritVarcomp v, VarcompEquations *e, double quad[])
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  double                 *x, yPy = 0.0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEFitted(v->C, e->x, e->Py));
+  for (size_t i = 0; i < e->n_values; i++) e->Py[i] = records->y[i] - e->Py[i];
+  VarcompApplyR(records, 1, e->Py, e->Py);
+  for (size_t i = 0; i < e->n_values; i++) yPy += records->y[i] * e->Py[i];
+  PetscCall(PetscCalloc1((size_t)e->n_owned * (size_t)v->n + 1, &x));
+  for (int k = 0; k < v->formula->n_terms; k++)
+    if (v->first_of_term[k] >= 0) TermVariates(v, e, k, x);
+  PetscCall(MeritMMEFittedBlock(v->C, v->n, x, e->work));
+  PetscCall(PetscFree(x));
+  ResidualVariates(v, e);
+  Dots(e->n_values, v->n, e->work, e->Py, quad);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, quad, v->n, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCallMPI(MPI_Allreduce(&yPy, &e->yPy, 1, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* 1/2 F'P F with P F = R^-1 (F - W C^-1 W' R^-1 F) */
+static PetscErrorCode Information(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double information[])
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const size_t            n       = (size_t)v->n;
+  double                 *r, *PF;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2((size_t)e->n_owned * n + 1, &r, e->n_values * n + 1, &PF));
+  PetscCall(MeritMMEProject(v->C, v->n, e->work, r));
+  PetscCall(solve(v, v->n, r, e->x_work));
+  PetscCall(MeritMMEFittedBlock(v->C, v->n, e->x_work, PF));
+  for (size_t i = 0; i < e->n_values * n; i++) PF[i] = e->work[i] - PF[i];
+  VarcompApplyR(records, v->n, PF, PF);
+  PetscCall(PetscArrayzero(information, n * n));
+  for (size_t i = 0; i < e->n_values; i++)
+    for (size_t a = 0; a < n; a++)
+      for (size_t b = 0; b < n; b++) information[a * n + b] += 0.25 * (e->work[i * n + a] * PF[i * n + b] + e->work[i * n + b] * PF[i * n + a]);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, information, v->n * v->n, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCall(PetscFree2(r, PF));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompEquationsData - See the header. Collective. */
+PetscErrorCode VarcompEquationsData(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[])
+{
+  PetscFunctionBegin;
+  PetscCall(Variates(v, e, quad));
+  PetscCall(Information(v, e, solve, information));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Observed part of a pattern's R^-1; returns its order */
+static int Observed(const MeritRecordsView *records, int32_t p, double *part)
+{
+  const int     t = records->n_traits;
+  const double *R = records->R_inverse + (int64_t)p * t * t;
+  int           trait[32], m = 0;
+
+  for (int a = 0; a < t; a++)
+    if (records->observed[p] >> a & 1) trait[m++] = a;
+  for (int a = 0; a < m; a++)
+    for (int b = 0; b < m; b++) part[a * m + b] = R[trait[a] * t + trait[b]];
+  return m;
+}
+
+/* VarcompResidualPart - See the header; weights are a constant of log |R|. Collective. */
+PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[])
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const int               t       = records->n_traits;
+  double                 *sums, part[32 * 32], log_part;
+  int64_t                *count;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc2((size_t)v->n + 1, &sums, records->n_patterns + 1, &count));
+  for (int32_t i = 0; i < records->n_records; i++) {
+    count[records->pattern[i]]++;
+    for (int a = 0; records->root_weight && a < t; a++)
+      if (records->observed[records->pattern[i]] >> a & 1) sums[v->n] -= 2.0 * log(records->root_weight[(int64_t)i * t + a]);
+  }
+  for (int32_t p = 0; p < records->n_patterns; p++) {
+    const int c0 = v->first_of_residual[records->residual_class[p]], m = Observed(records, p, part);
+
+    PetscCheck(VarcompInvert(m, part, NULL, &log_part), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R^-1 is not definite");
+    sums[v->n] -= (double)count[p] * log_part;
+    for (int c = c0; c < c0 + t * (t + 1) / 2; c++)
+      sums[c] += (double)count[p] * VarcompPick(&v->component[c], t, records->R_inverse + (int64_t)p * t * t);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, v->n + 1, MPI_DOUBLE, MPI_SUM, v->comm));
+  for (int c = 0; c < v->n; c++) trace[c] += sums[c];
+  *log_R = sums[v->n];
+  PetscCall(PetscFree2(sums, count));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompPenaltyPart - See the header. A matrix of 0 leaves K alone: its equations have the penalty K^-1 x I. Collective. */
+PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[])
+{
+  const MeritTermView *term;
+  double               log_K = 0.0, log_determinant;
+
+  PetscFunctionBegin;
+  *log_G = 0.0;
+  MeritModelTerms(v->model, &term);
+  for (int k = 0; k < v->formula->n_terms; k++) {
+    const int n = term[k].n_comp, first = v->first_of_term[k];
+
+    if (first < 0) continue;
+    for (int32_t i = 0; term[k].kind == MERIT_TERM_PED && i < term[k].n_owned; i++) log_K += n * log(term[k].d[i]);
+    if (!VarcompInvert(n, e->m.G[k], NULL, &log_determinant)) continue;
+    *log_G += (double)term[k].n_levels * log_determinant;
+    for (int c = first; c < first + n * (n + 1) / 2; c++)
+      trace[c] += (double)term[k].n_levels * VarcompPick(&v->component[c], n, e->inverse[k]);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &log_K, 1, MPI_DOUBLE, MPI_SUM, v->comm));
+  *log_G += log_K;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

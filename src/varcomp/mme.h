@@ -1,0 +1,39 @@
+#pragma once
+/* What the two engines on the mixed model equations share: the data's quadratic forms and the average information. */
+#include "varcomp_impl.h"
+
+/* X = C^-1 R for k right-hand sides, X holding a start; arrays [n_owned * k] */
+typedef PetscErrorCode (*VarcompSolve)(MeritVarcomp v, int k, const double R[], double X[]);
+
+typedef struct {
+  VarcompMatrices m;       /* of the point */
+  double        **inverse; /* [n_terms] G^-1, NULL: fixed term or a matrix of 0; owned, as are the entries */
+  int32_t         n_owned;
+  size_t          n_values; /* records x traits */
+  double         *x;       /* [n_owned] solution of the data; owned */
+  double         *x_work;  /* [n_owned * n] solutions of the working variates; owned */
+  double         *work;    /* [n_values * n] working variates V_j P y; owned */
+  double         *Py;      /* [n_values]; owned */
+  double          yPy;
+} VarcompEquations;
+
+PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e);
+PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e);
+/* Variances of theta to the model and to e->m, e->inverse. Collective. */
+PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e);
+/* With e->x the solution for the data: Py, y'Py, quad[n] = y'P V_j P y and information = 1/2 f_i' P f_j. Collective. */
+PetscErrorCode VarcompEquationsData(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[]);
+/* out = R^-1 in for k columns of record values; may be the same array. Not collective. */
+void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, double *out);
+/* log |R| over all records, and tr(R^-1 V_j) of each residual component into trace[n]. Collective. */
+PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]);
+/* log |K x G| over all random terms, and tr(G^-1 V_j)-parts q tr(G^-1 E) into trace[n]. Collective. */
+PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[]);
+/* small symmetric definite matrices: lower Cholesky factor, inverse, log-determinant; false if not definite. n <= 64. */
+bool VarcompCholesky(int n, const double *A, double *F);
+bool VarcompInvert(int n, const double *A, double *inverse, double *log_determinant);
+/* E of a component: element (row, column) and its mirror image */
+static inline double VarcompPick(const MeritComponent *c, int n, const double *H)
+{
+  return c->row == c->column ? H[c->row * n + c->row] : H[c->row * n + c->column] + H[c->column * n + c->row];
+}

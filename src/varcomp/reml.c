@@ -1,0 +1,405 @@
+/*
+  Maximum likelihood and restricted maximum likelihood (Patterson & Thompson 1971) by average information (Gilmour, Thompson & Cullis
+  1995), with as much of an EM step mixed in as it takes (Jensen et al. 1997), so that no round leaves the parameter space or lowers the
+  likelihood. A matrix that a step would make singular is tried as such: a variance of 0, a correlation of 1; it comes back if the
+  likelihood rises from there.
+*/
+#include "blocks.h"
+#include <math.h>
+
+/* Shares of complete-data information that are tried one after another */
+static const double SHARES[] = {0.0, 0.3, 0.7, 1.0};
+/* A step leaves at least this part of a matrix's least pivot */
+static const double KEEP = 0.1;
+/* Below this share of the others a variance may be taken for 0 without a likelihood to ask */
+static const double SMALL = 1e-3;
+/* A likelihood may fall by this share of itself: rounding */
+static const double ROUNDING = 1e-12;
+
+typedef struct {
+  MeritVarcomp v;
+  Coordinates  c;
+  VarcompPoint now, trial;
+  double      *theta, *step; /* [n] the trial's components; [m] */
+  double      *unit, *column, *whole, *inverse; /* [n], [n], [n], [n * n] work */
+  double      *unit_scale; /* [n] what a variance of 1 makes of an observation's variance */
+  double       tolerance;
+  const char  *kind;         /* of the step that led here */
+  double       change;
+} Reml;
+
+static PetscErrorCode PointCreate(int n, VarcompPoint *p)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc3(n, &p->score, (size_t)(n * n), &p->information, (size_t)(n * n), &p->noise));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PointFree(VarcompPoint *p)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree3(p->score, p->information, p->noise));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Length of the gradient in units of standard errors, NaN where the information is not definite */
+static double Gradient(Reml *r)
+{
+  double sum = 0.0;
+
+  if (!CoordinatesStep(&r->c, 0.0, r->step)) return NAN;
+  for (int i = 0; i < r->c.m; i++) sum += r->c.g[i] * r->step[i];
+  return sqrt(PetscMax(sum, 0.0));
+}
+
+static PetscErrorCode Evaluate(Reml *r, const double theta[], VarcompPoint *point)
+{
+  MeritVarcomp v = r->v;
+
+  PetscFunctionBegin;
+  PetscCall(v->engine->evaluate(v, theta, point));
+  /* the same numbers on every rank, to the last bit */
+  PetscCallMPI(MPI_Bcast(&point->log_likelihood, 1, MPI_DOUBLE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(point->score, v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(point->information, v->n * v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(point->noise, v->n * v->n, MPI_DOUBLE, 0, v->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The trial becomes the point */
+static void Accept(Reml *r, const char kind[])
+{
+  MeritVarcomp       v    = r->v;
+  const VarcompPoint swap = r->now;
+
+  r->change = 0.0;
+  for (int i = 0; i < v->n; i++) {
+    if (v->component[i].row == v->component[i].column && r->theta[i] != 0.0)
+      r->change = PetscMax(r->change, fabs(r->theta[i] / PetscMax(v->theta[i], 1e-300) - 1.0));
+    v->theta[i] = r->theta[i];
+  }
+  r->now   = r->trial;
+  r->trial = swap;
+  r->kind  = kind;
+  CoordinatesSet(v, &r->c, v->theta, &r->now);
+}
+
+static bool NotLower(const Reml *r)
+{
+  return !isfinite(r->now.log_likelihood) || r->trial.log_likelihood >= r->now.log_likelihood - ROUNDING * fabs(r->now.log_likelihood);
+}
+
+/* Is there a likelihood, or is the variance so small that its score decides? */
+static bool MayVanish(const Reml *r, const Block *b)
+{
+  const double scale = r->v->theta[r->c.block[r->c.n_blocks - 1].first];
+
+  if (isfinite(r->now.log_likelihood)) return true;
+  return b->n == 1 ? r->v->theta[b->first] < SMALL * scale : BlockPivot(b, r->v->theta) < SMALL;
+}
+
+/* The step to where one coordinate is `to`, the others where the quadratic model then wants them */
+static bool StepTo(Reml *r, int one, double to, double *step)
+{
+  Coordinates *c = &r->c;
+  double      *g = c->g, *unit = r->unit, beyond;
+  bool         definite;
+
+  if (!CoordinatesStep(c, 0.0, step)) return false;
+  for (int i = 0; i < c->m; i++) unit[i] = i == one;
+  c->g     = unit;
+  definite = CoordinatesStep(c, 0.0, r->column);
+  c->g     = g;
+  if (!definite) return false;
+  beyond = (to - step[one]) / r->column[one];
+  for (int i = 0; i < c->m; i++) step[i] += beyond * r->column[i];
+  return true;
+}
+
+/* Do all matrices but one stay well inside? */
+static bool Inside(const Reml *r, const double theta[], const Block *but)
+{
+  for (int i = 0; i < r->c.n_blocks; i++) {
+    const Block *b = &r->c.block[i];
+
+    if (b == but || b->kind != BLOCK_FREE || b->fixed) continue;
+    if (!(BlockPivot(b, theta) >= KEEP * BlockPivot(b, r->v->theta))) return false;
+    for (int x = 0; x < b->n; x++) {
+      const int at = b->first + x * (x + 1) / 2 + x;
+
+      if (!(theta[at] >= KEEP * r->v->theta[at])) return false;
+    }
+  }
+  return true;
+}
+
+/* The block becomes singular and stays so if the likelihood is not lower there */
+static PetscErrorCode TryBoundary(Reml *r, Block *b, bool *accepted)
+{
+  MeritVarcomp v   = r->v;
+  const Block  was = *b;
+
+  PetscFunctionBegin;
+  *accepted = false;
+  PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
+  if (b->n == 1) {
+    if (StepTo(r, b->begin, -v->theta[b->first], r->step)) CoordinatesMove(v, &r->c, v->theta, 1.0, r->step, r->theta);
+    if (!Inside(r, r->theta, b)) PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
+    b->kind            = BLOCK_ZERO;
+    r->theta[b->first] = 0.0;
+  } else BlockPin(v, b, r->theta);
+  PetscCall(Evaluate(r, r->theta, &r->trial));
+  *accepted = NotLower(r);
+  if (*accepted) Accept(r, "boundary");
+  else *b = was;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Matrices that the whole step would make singular, one after another */
+static PetscErrorCode TryBoundaries(Reml *r, const double step[], bool *accepted)
+{
+  PetscFunctionBegin;
+  *accepted = false;
+  CoordinatesMove(r->v, &r->c, r->v->theta, 1.0, step, r->theta);
+  PetscCall(PetscArraycpy(r->whole, r->theta, r->v->n));
+  for (int i = 0; i < r->c.n_blocks && !*accepted; i++) {
+    Block *b = &r->c.block[i];
+
+    if (b->kind == BLOCK_ZERO || b->fixed || (b->n > 1 && !b->whole) || (b->n == 1 && b->term < 0)) continue;
+    if (BlockPivot(b, r->whole) > (b->n == 1 ? 0.0 : 1e-6) || (b->kind == BLOCK_PINNED && b->free_pivots < 2) || !MayVanish(r, b)) continue;
+    PetscCall(TryBoundary(r, b, accepted));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Largest part of a step, by halves, that leaves every matrix well inside */
+static double Share(Reml *r, const double step[])
+{
+  double share = 1.0;
+
+  for (int i = 0; i < 60; i++, share *= 0.5) {
+    CoordinatesMove(r->v, &r->c, r->v->theta, share, step, r->theta);
+    if (Inside(r, r->theta, NULL)) return share;
+  }
+  return 0.0;
+}
+
+/* One round: the largest share of average information whose step is not downhill */
+static PetscErrorCode Step(Reml *r, bool *accepted)
+{
+  static const char *const names[] = {"ai", "ai-em", "em-ai", "em"};
+
+  PetscFunctionBegin;
+  *accepted = false;
+  for (int s = r->v->em_only ? 3 : 0; s < 4 && !*accepted; s++) {
+    double share;
+
+    if (!CoordinatesStep(&r->c, SHARES[s], r->step)) continue;
+    share = Share(r, r->step);
+    if (share < 1.0 && !r->v->em_only && !s) {
+      PetscCall(TryBoundaries(r, r->step, accepted));
+      if (*accepted) break;
+      if (!CoordinatesStep(&r->c, SHARES[s], r->step)) continue;
+      share = Share(r, r->step);
+    }
+    if (share == 0.0) continue;
+    for (int half = 0; half < (s == 3 ? 20 : 1) && !*accepted; half++, share *= 0.5) {
+      CoordinatesMove(r->v, &r->c, r->v->theta, share, r->step, r->theta);
+      PetscCall(Evaluate(r, r->theta, &r->trial));
+      *accepted = NotLower(r);
+    }
+    if (*accepted) Accept(r, names[s]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* At a maximum on the boundary: does the likelihood rise from there? Then the matrix is freed. */
+static PetscErrorCode Release(Reml *r, bool *released)
+{
+  MeritVarcomp v     = r->v;
+  const double scale = v->theta[r->c.block[r->c.n_blocks - 1].first];
+
+  PetscFunctionBegin;
+  *released = false;
+  for (int i = 0; i < r->c.n_blocks && !*released; i++) {
+    Block *b = &r->c.block[i];
+    double up;
+
+    if (b->fixed || b->kind == BLOCK_FREE || b->term == v->left_out || b->n_released > 1) continue;
+    PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
+    if (b->kind == BLOCK_ZERO) {
+      r->theta[b->first] = 1e-6 * scale / r->unit_scale[b->first];
+      PetscCall(Evaluate(r, r->theta, &r->trial));
+      up = r->trial.score[b->first];
+    } else {
+      const int last = b->order[b->n - 1];
+
+      up = r->now.score[b->first + last * (last + 1) / 2 + last];
+    }
+    if (!(up > 0.0)) continue;
+    *released = true;
+    b->n_released++;
+    if (b->kind == BLOCK_ZERO) v->theta[b->first] = 1e-3 * scale / r->unit_scale[b->first];
+    else
+      for (int x = 0; x < b->n; x++) v->theta[b->first + x * (x + 1) / 2 + x] *= 1.001;
+    b->kind = BLOCK_FREE;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Report(Reml *r, double gradient)
+{
+  MeritVarcomp            v     = r->v;
+  const MeritVarcompRound round = {.round          = v->rounds,
+                                   .estimate       = v->theta,
+                                   .log_likelihood = r->now.log_likelihood,
+                                   .gradient       = gradient,
+                                   .change         = v->rounds ? r->change : NAN,
+                                   .step           = r->kind,
+                                   .seconds        = MPI_Wtime() - v->start};
+
+  PetscFunctionBegin;
+  PetscCall(VarcompReport(v, &round));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rounds from v->theta until the gradient vanishes */
+static PetscErrorCode Iterate(Reml *r)
+{
+  MeritVarcomp v = r->v;
+  bool         fresh = true;
+
+  PetscFunctionBegin;
+  v->stop = MERIT_VARCOMP_MAX_ROUNDS;
+  while (true) {
+    bool go;
+
+    if (fresh) {
+      PetscCall(Evaluate(r, v->theta, &r->now));
+      CoordinatesSet(v, &r->c, v->theta, &r->now);
+      if (!v->rounds) PetscCall(VarcompCheckInformation(v, &r->c));
+    }
+    fresh       = false;
+    v->gradient = r->c.m ? Gradient(r) : 0.0;
+    PetscCall(Report(r, v->gradient));
+    if (v->gradient <= r->tolerance) {
+      PetscCall(Release(r, &fresh));
+      if (!fresh) {
+        v->stop = MERIT_VARCOMP_CONVERGED;
+        break;
+      }
+      r->kind = "release";
+      v->rounds++;
+      continue;
+    }
+    if (v->rounds >= v->max_rounds) break;
+    PetscCall(Step(r, &go));
+    v->rounds++;
+    if (go) continue;
+    /* rounding is all that is left of a step that small */
+    v->stop = v->gradient < 1e3 * r->tolerance ? MERIT_VARCOMP_CONVERGED : MERIT_VARCOMP_STUCK;
+    break;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* J A J' of coordinates for all components; A [m * m] */
+static void Back(const Coordinates *c, const double *A, double *B)
+{
+  for (int i = 0; i < c->n; i++)
+    for (int j = 0; j < c->n; j++) {
+      double sum = 0.0;
+
+      for (int x = 0; x < c->m; x++)
+        for (int y = 0; y < c->m; y++) sum += c->J[i * c->n + x] * A[x * c->m + y] * c->J[j * c->n + y];
+      B[i * c->n + j] = sum;
+    }
+}
+
+/* Sampling covariance J H^-1 J', and what the noise of the score adds: J H^-1 J' noise J H^-1 J' */
+static void Covariances(Reml *r)
+{
+  MeritVarcomp v = r->v;
+  Coordinates *c = &r->c;
+  const int    n = v->n;
+  double      *A = c->work, *g = c->g;
+
+  v->has_covariance = true;
+  for (int j = 0; j < c->m && v->has_covariance; j++) {
+    for (int i = 0; i < c->m; i++) r->unit[i] = i == j;
+    c->g              = r->unit;
+    v->has_covariance = CoordinatesStep(c, 0.0, r->column);
+    for (int i = 0; i < c->m; i++) r->inverse[i * c->m + j] = r->column[i];
+  }
+  c->g = g;
+  if (!v->has_covariance) return;
+  Back(c, r->inverse, v->covariance);
+  for (int i = 0; i < n * n; i++) v->has_noise = v->has_noise || r->now.noise[i] != 0.0;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) {
+      A[i * n + j] = 0.0;
+      for (int k = 0; k < n; k++) A[i * n + j] += r->now.noise[i * n + k] * v->covariance[k * n + j];
+    }
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) {
+      v->monte_carlo[i * n + j] = 0.0;
+      for (int k = 0; k < n; k++) v->monte_carlo[i * n + j] += v->covariance[i * n + k] * A[k * n + j];
+    }
+}
+
+static void States(Reml *r)
+{
+  MeritVarcomp v = r->v;
+
+  for (int i = 0; i < r->c.n_blocks; i++) {
+    const Block *b = &r->c.block[i];
+
+    BlockFinish(v, b, v->theta);
+    for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++)
+      v->state[x] = v->component[x].fixed || (b->term >= 0 && b->term == v->left_out) ? MERIT_ESTIMATE_FIXED
+                    : b->kind == BLOCK_FREE                                          ? MERIT_ESTIMATE_OK
+                                                                                     : MERIT_ESTIMATE_BOUNDARY;
+  }
+}
+
+/* A term that is left out, or whose variance the user fixes at 0, is a block of 0 from the start */
+static void Zeros(Reml *r)
+{
+  MeritVarcomp v = r->v;
+
+  for (int i = 0; i < r->c.n_blocks; i++) {
+    Block *b    = &r->c.block[i];
+    bool   zero = b->fixed;
+
+    for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++) {
+      if (b->term >= 0 && b->term == v->left_out) v->theta[x] = 0.0;
+      zero = zero && v->theta[x] == 0.0;
+    }
+    if (zero || (b->term >= 0 && b->term == v->left_out)) b->kind = BLOCK_ZERO;
+  }
+}
+
+/* VarcompLikelihood - See the header. Collective. */
+PetscErrorCode VarcompLikelihood(MeritVarcomp v)
+{
+  Reml         r = {.v = v, .kind = "start", .tolerance = v->tolerance};
+  const size_t n = (size_t)v->n;
+
+  PetscFunctionBegin;
+  if (v->engine == &VarcompEngine_Sampled) r.tolerance = PetscMax(r.tolerance, 1e-3);
+  PetscCall(CoordinatesCreate(v, &r.c));
+  PetscCall(PointCreate(v->n, &r.now));
+  PetscCall(PointCreate(v->n, &r.trial));
+  PetscCall(PetscCalloc7(n, &r.theta, n, &r.step, n, &r.unit, n, &r.column, n, &r.whole, n * n, &r.inverse, n, &r.unit_scale));
+  PetscCall(VarcompScales(v, r.unit_scale));
+  Zeros(&r);
+  PetscCall(Iterate(&r));
+  v->log_likelihood = r.now.log_likelihood;
+  Covariances(&r);
+  States(&r);
+  PetscCall(PetscFree7(r.theta, r.step, r.unit, r.column, r.whole, r.inverse, r.unit_scale));
+  PetscCall(PointFree(&r.now));
+  PetscCall(PointFree(&r.trial));
+  PetscCall(CoordinatesDestroy(&r.c));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

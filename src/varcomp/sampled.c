@@ -1,0 +1,289 @@
+/*
+  Where no factor fits: all solves by preconditioned conjugate gradients in blocks, traces by Monte Carlo. A draw w with covariance C,
+  made of residuals and of the penalties' roots, gives s = C^-1 w; what it leaves of its own noise has the covariance of P y and of Z'P y,
+  so that its quadratic forms have the traces as means and are no noisier than data (Garcia-Cortes et al. 1992; Matilainen et al. 2013).
+  The random signs are the same in every round, so the rounds converge as with exact traces.
+*/
+#include "mme.h"
+#include <math.h>
+#include <merit/random.h>
+#include <merit/solver.h>
+
+/* What the random numbers of this file are for */
+enum { PURPOSE_TRACES = 0x5643, TERM_RESIDUAL = 0xffff };
+
+typedef struct {
+  VarcompEquations e;
+  MeritSolver      solver; /* owned */
+  int              n;      /* samples */
+  double          *X;      /* [n_owned * (n + 1)] solutions of the data and the draws, kept as starts; owned */
+  double          *form;   /* [n * v->n] quadratic forms of each draw; owned */
+} Sampled;
+
+static PetscErrorCode Destroy_Sampled(MeritVarcomp v)
+{
+  Sampled *s = v->engine_data;
+
+  PetscFunctionBegin;
+  PetscCall(VarcompEquationsFree(v, &s->e));
+  PetscCall(MeritSolverDestroy(&s->solver));
+  PetscCall(PetscFree2(s->X, s->form));
+  PetscCall(PetscFree(v->engine_data));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Monte Carlo adds a share 1 / n of the sampling variance at most */
+static int Samples(double share)
+{
+  return (int)ceil(1.0 / ((1.0 + share) * (1.0 + share) - 1.0));
+}
+
+static PetscErrorCode SetUp_Sampled(MeritVarcomp v)
+{
+  double   rtol = 1e-7;
+  Sampled *s;
+
+  PetscFunctionBegin;
+  if (v->method == MERIT_VARCOMP_ML)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
+                         "engine sampled has no maximum likelihood, only restricted maximum likelihood (reml)"));
+  PetscCall(PetscNew(&s));
+  v->engine_data = s;
+  if (!v->n_samples) v->n_samples = Samples(v->mc_share);
+  s->n = v->n_samples;
+  PetscCall(VarcompEquationsCreate(v, &s->e));
+  PetscCall(PetscCalloc2((size_t)s->e.n_owned * (size_t)(s->n + 1) + 1, &s->X, (size_t)s->n * (size_t)v->n, &s->form));
+  PetscCall(MeritSolverCreate(v->comm, &s->solver));
+  PetscCall(MeritSolverSetFromConfig(s->solver, v->job));
+  PetscCall(MeritSolverSetType(s->solver, "pcg"));
+  PetscCall(MeritConfigReal(v->job, "solver.rtol", 0.0, 1.0, &rtol));
+  PetscCall(MeritSolverSetTolerance(s->solver, MERIT_CRITERION_RESIDUAL, rtol, 10000));
+  PetscCall(MeritSolverSetOperator(s->solver, v->C));
+  MeritLog(MERIT_LOG_INFO, "traces from %d samples", s->n);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
+{
+  Sampled         *s = v->engine_data;
+  MeritSolveResult result;
+
+  PetscFunctionBegin;
+  PetscCall(MeritSolverSolve(s->solver, k, R, X, &result));
+  if (result.stop == MERIT_STOP_MAX_IT || result.stop == MERIT_STOP_BREAKDOWN)
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
+                         "the equations of a round were not solved after %lld iterations (residual %.1e)", (long long)result.iterations,
+                         result.true_residual));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Signs of one item for all samples, 64 to a draw */
+static void Signs(MeritVarcomp v, uint32_t term, int64_t level, int n, double *z)
+{
+  const MeritRandomKey key  = {.seed = (uint64_t)v->seed, .purpose = PURPOSE_TRACES, .term = term, .level = (uint64_t)level};
+  uint64_t             bits = 0;
+
+  for (int j = 0; j < n; j++) {
+    if (j % 64 == 0) bits = MeritRandomBits(&key, (uint32_t)(j / 64));
+    z[j] = bits >> (j % 64) & 1 ? 1.0 : -1.0;
+  }
+}
+
+/* Residuals of the draws: a root of R_i times signs, [n_values * n] */
+static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const int               t       = records->n_traits;
+  const int64_t          *line;
+  double                  F[32 * 32], part[32 * 32], *z;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, &z));
+  PetscCall(MeritModelRecordLines(v->model, &line));
+  for (int32_t i = 0; i < records->n_records; i++) {
+    const int32_t  p    = records->pattern[i];
+    const double  *R    = v->formula->residual[records->residual_class[p]].R;
+    const double  *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
+    double        *at   = values + (int64_t)i * t * n;
+    int            trait[32], m = 0;
+
+    for (int a = 0; a < t; a++)
+      if (records->observed[p] >> a & 1) trait[m++] = a;
+    for (int a = 0; a < m; a++)
+      for (int b = 0; b < m; b++) part[a * m + b] = R[trait[a] * t + trait[b]];
+    PetscCheck(VarcompCholesky(m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
+    PetscCall(PetscArrayzero(at, t * n));
+    for (int a = m - 1; a >= 0; a--) {
+      double *to = at + trait[a] * n, scale = root ? 1.0 / root[trait[a]] : 1.0;
+
+      for (int b = 0; b <= a; b++) {
+        Signs(v, TERM_RESIDUAL, line[i] * t + trait[b], n, z);
+        for (int j = 0; j < n; j++) to[j] += scale * F[a * m + b] * z[j];
+      }
+    }
+  }
+  PetscCall(PetscFree(z));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Signs of all equations of random terms, [n_owned * n], those of fixed terms 0 */
+static PetscErrorCode DrawEffects(MeritVarcomp v, int n, double *z)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+
+  PetscFunctionBegin;
+  for (int k = 0; k < n_terms; k++)
+    for (int32_t i = 0; i < term[k].n_owned; i++)
+      for (int c = 0; c < term[k].n_eq; c++) {
+        double *at = z + ((int64_t)term[k].eq_owned + (int64_t)i * term[k].n_eq + c) * n;
+
+        if (term[k].kind == MERIT_TERM_FIXED) PetscCall(PetscArrayzero(at, n));
+        else Signs(v, (uint32_t)k, term[k].canonical[i] * term[k].n_eq + c, n, at);
+      }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* values -> R^-1 (values - W s) for the solutions s of the draws: what has the covariance of P y */
+static PetscErrorCode Leave(MeritVarcomp v, const Sampled *s, const double *x, double *values)
+{
+  double *fitted;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(s->e.n_values * (size_t)s->n + 1, &fitted));
+  PetscCall(MeritMMEFittedBlock(v->C, s->n, x, fitted));
+  for (size_t i = 0; i < s->e.n_values * (size_t)s->n; i++) values[i] -= fitted[i];
+  VarcompApplyR(MeritModelRecords(v->model), s->n, values, values);
+  PetscCall(PetscFree(fitted));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A term that has no variance keeps a very small one: the preconditioners want definite matrices */
+static void Positive(MeritVarcomp v, const double theta[], double positive[])
+{
+  const double tiny = 1e-8 * theta[v->first_of_residual[0]];
+
+  for (int c = 0; c < v->n; c++)
+    positive[c] = v->component[c].row == v->component[c].column && !(theta[c] > 0.0) ? tiny : theta[c];
+}
+
+/* The data and the draws, solved together: columns of s->X. Residuals of the draws and signs of their effects are kept. */
+static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, double *z)
+{
+  const int n = s->n, k = n + 1;
+  double   *w, *R, *r;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3((size_t)s->e.n_owned * (size_t)n + 1, &w, (size_t)s->e.n_owned * (size_t)k + 1, &R, s->e.n_owned + 1, &r));
+  PetscCall(DrawResiduals(v, n, residuals));
+  PetscCall(DrawEffects(v, n, z));
+  PetscCall(MeritMMEProject(v->C, n, residuals, w));
+  PetscCall(MeritMMEPenaltyRoot(v->C, n, z, w));
+  PetscCall(MeritMMERightHandSide(v->C, r));
+  for (int32_t i = 0; i < s->e.n_owned; i++) {
+    R[(int64_t)i * k] = r[i];
+    PetscCall(PetscArraycpy(R + (int64_t)i * k + 1, w + (int64_t)i * n, n));
+  }
+  PetscCall(Solve(v, k, R, s->X));
+  for (int32_t i = 0; i < s->e.n_owned; i++) {
+    s->e.x[i] = s->X[(int64_t)i * k];
+    PetscCall(PetscArraycpy(w + (int64_t)i * n, s->X + (int64_t)i * k + 1, n));
+  }
+  PetscCall(MeritMMEPenaltyRootTransposed(v->C, n, w, R)); /* R has room for one more */
+  for (int64_t i = 0; i < (int64_t)s->e.n_owned * n; i++) z[i] -= R[i];
+  PetscCall(Leave(v, s, w, residuals));
+  PetscCall(PetscFree3(w, R, r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Quadratic forms of every draw for the components of one term: Z'P y = (root of K^-1 x F) d, F F' = G^-1 */
+static void TermForms(MeritVarcomp v, Sampled *s, int k, const double *d)
+{
+  const int            n = s->n, first = v->first_of_term[k];
+  const MeritTermView *term;
+  int                  m;
+  double               F[64 * 64];
+
+  MeritModelTerms(v->model, &term);
+  m = term[k].n_eq;
+  if (!VarcompCholesky(m, term[k].G_inverse, F)) return;
+  for (int32_t i = 0; i < term[k].n_owned; i++)
+    for (int j = 0; j < n; j++) {
+      double        g[64];
+      const double *own = d + ((int64_t)term[k].eq_owned + (int64_t)i * m) * n + j;
+
+      for (int a = 0; a < m; a++) {
+        g[a] = 0.0;
+        for (int b = 0; b <= a; b++) g[a] += F[a * m + b] * own[(int64_t)b * n];
+      }
+      for (int c = first; c < first + m * (m + 1) / 2; c++) {
+        const MeritComponent *p = &v->component[c];
+
+        s->form[j * v->n + c] += (p->row == p->column ? 1.0 : 2.0) * g[p->row] * g[p->column];
+      }
+    }
+}
+
+/* Those of the residual components, from P y of the draws */
+static void ResidualForms(MeritVarcomp v, Sampled *s, const double *Py)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const int               n = s->n, t = records->n_traits;
+
+  for (int32_t i = 0; i < records->n_records; i++) {
+    const double *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
+    const int     c0   = v->first_of_residual[records->residual_class[records->pattern[i]]];
+
+    for (int c = c0; c < c0 + t * (t + 1) / 2; c++) {
+      const int     a = v->component[c].row, b = v->component[c].column;
+      const double  scale = (a == b ? 1.0 : 2.0) / (root ? root[a] * root[b] : 1.0);
+      const double *x = Py + ((int64_t)i * t + a) * n, *y = Py + ((int64_t)i * t + b) * n;
+
+      for (int j = 0; j < n; j++) s->form[j * v->n + c] += scale * x[j] * y[j];
+    }
+  }
+}
+
+/* Traces as means over the draws, and what their spread adds to the covariance of the score */
+static void Average(MeritVarcomp v, const Sampled *s, double trace[], double noise[])
+{
+  const int n = s->n;
+
+  for (int c = 0; c < v->n; c++) {
+    trace[c] = 0.0;
+    for (int j = 0; j < n; j++) trace[c] += s->form[j * v->n + c] / n;
+  }
+  for (int a = 0; a < v->n; a++)
+    for (int b = 0; b < v->n; b++) {
+      double sum = 0.0;
+
+      for (int j = 0; j < n; j++) sum += (s->form[j * v->n + a] - trace[a]) * (s->form[j * v->n + b] - trace[b]);
+      noise[a * v->n + b] = n > 1 ? 0.25 * sum / (n - 1.0) / n : NAN;
+    }
+}
+
+static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], VarcompPoint *point)
+{
+  Sampled *s = v->engine_data;
+  double  *trace, *quad, *residuals, *z, *positive;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc5(v->n, &trace, v->n, &quad, s->e.n_values * (size_t)s->n + 1, &residuals,
+                         (size_t)s->e.n_owned * (size_t)s->n + 1, &z, v->n, &positive));
+  Positive(v, theta, positive);
+  PetscCall(VarcompEquationsSet(v, positive, &s->e));
+  PetscCall(PetscArrayzero(s->form, (size_t)s->n * (size_t)v->n));
+  PetscCall(SolveDraws(v, s, residuals, z));
+  for (int k = 0; k < v->formula->n_terms; k++)
+    if (v->first_of_term[k] >= 0) TermForms(v, s, k, z);
+  ResidualForms(v, s, residuals);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->form, s->n * v->n, MPI_DOUBLE, MPI_SUM, v->comm));
+  Average(v, s, trace, point->noise);
+  PetscCall(VarcompEquationsData(v, &s->e, Solve, quad, point->information));
+  for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
+  point->log_likelihood = NAN;
+  PetscCall(PetscFree5(trace, quad, residuals, z, positive));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+const VarcompEngine VarcompEngine_Sampled = {"sampled", SetUp_Sampled, Evaluate_Sampled, Destroy_Sampled};
