@@ -33,6 +33,8 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
   MeritModelTerms(v->model, &term);
   *c = (Coordinates){.n = v->n};
   PetscCall(PetscCalloc7(n, &c->block, n * n, &c->J, n, &c->g, n * n, &c->H, n * n, &c->em, n * n, &c->work, n * n, &c->root));
+  PetscCall(PetscCalloc7(n * n, &c->secant, n, &c->pair[0][0], n, &c->pair[0][1], n, &c->pair[0][2], n, &c->pair[1][0], n,
+                         &c->pair[1][1], n, &c->pair[1][2]));
   PetscCall(PetscCalloc1(v->formula->n_residuals, &count));
   for (int32_t i = 0; i < records->n_records; i++) count[records->residual_class[records->pattern[i]]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, v->formula->n_residuals, MPI_INT64_T, MPI_SUM, v->comm));
@@ -49,6 +51,7 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
 PetscErrorCode CoordinatesDestroy(Coordinates *c)
 {
   PetscFunctionBegin;
+  PetscCall(PetscFree7(c->secant, c->pair[0][0], c->pair[0][1], c->pair[0][2], c->pair[1][0], c->pair[1][1], c->pair[1][2]));
   PetscCall(PetscFree7(c->block, c->J, c->g, c->H, c->em, c->work, c->root));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -240,6 +243,29 @@ static void Transform(const Coordinates *c, const double *A, double *B)
     }
 }
 
+/* Average information is not the curvature itself: correct it by symmetric rank-one updates (Broyden 1967) from the last steps */
+static void Secant(Coordinates *c)
+{
+  const int m = c->m;
+
+  for (int i = 0; i < m * m; i++) c->secant[i] = c->H[i];
+  for (int p = 0; p < c->n_pairs; p++) {
+    const double *s = c->pair[0][p], *y = c->pair[1][p];
+    double       *r = c->root, product = 0.0, rr = 0.0, yy = 0.0, ss = 0.0;
+
+    for (int i = 0; i < m; i++) {
+      r[i] = y[i];
+      for (int j = 0; j < m; j++) r[i] -= c->secant[i * m + j] * s[j];
+      product += r[i] * s[i];
+      rr += r[i] * r[i], yy += y[i] * y[i], ss += s[i] * s[i];
+    }
+    /* nothing to correct, or nothing that can be */
+    if (rr < 1e-12 * yy || fabs(product) < 1e-8 * sqrt(rr * ss)) continue;
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < m; j++) c->secant[i * m + j] += r[i] * r[j] / product;
+  }
+}
+
 /* CoordinatesSet - See the header. Not collective. */
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point)
 {
@@ -262,6 +288,28 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
   Transform(c, point->information, c->H);
   for (int i = 0; i < c->n_blocks; i++)
     if (c->block[i].kind == BLOCK_PINNED && !c->block[i].fixed) PinnedCurvature(&c->block[i], point->score, c->block[i].begin, c->m, c->H);
+  Secant(c);
+}
+
+/* CoordinatesRemember - See the header; step NULL: forget. Not collective. */
+void CoordinatesRemember(Coordinates *c, const double step[], const double fall[])
+{
+  double *oldest[2] = {c->pair[0][0], c->pair[1][0]};
+
+  if (!step) {
+    c->n_pairs = 0;
+    return;
+  }
+  for (int k = 0; k < 2; k++) {
+    if (c->n_pairs == 3) {
+      c->pair[k][0] = c->pair[k][1], c->pair[k][1] = c->pair[k][2], c->pair[k][2] = oldest[k];
+    }
+  }
+  c->n_pairs = PetscMin(c->n_pairs + 1, 3);
+  for (int i = 0; i < c->m; i++) {
+    c->pair[0][c->n_pairs - 1][i] = step[i];
+    c->pair[1][c->n_pairs - 1][i] = fall[i];
+  }
 }
 
 /* CoordinatesMove - See the header. Not collective. */
@@ -285,14 +333,12 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
   }
 }
 
-/* CoordinatesStep - See the header. Not collective. */
-bool CoordinatesStep(const Coordinates *c, double w, double step[])
+/* step = A^-1 g; false if A is not definite */
+static bool Solve(const Coordinates *c, const double *A, double step[])
 {
   const int m = c->m;
-  double   *A = c->work, *F = c->root;
+  double   *F = c->root;
 
-  Transform(c, c->em, A);
-  for (int i = 0; i < m * m; i++) A[i] = (1.0 - w) * c->H[i] + w * A[i];
   if (!VarcompCholesky(m, A, F)) return false;
   for (int i = 0; i < m; i++) {
     step[i] = c->g[i];
@@ -304,4 +350,20 @@ bool CoordinatesStep(const Coordinates *c, double w, double step[])
     step[i] /= F[i * m + i];
   }
   return true;
+}
+
+/* CoordinatesStep - See the header. Not collective. */
+bool CoordinatesStep(const Coordinates *c, double w, double step[])
+{
+  double *A = c->work;
+
+  Transform(c, c->em, A);
+  for (int i = 0; i < c->m * c->m; i++) A[i] = (1.0 - w) * c->H[i] + w * A[i];
+  return Solve(c, A, step);
+}
+
+/* CoordinatesSecantStep - See the header. Not collective. */
+bool CoordinatesSecantStep(const Coordinates *c, double step[])
+{
+  return Solve(c, c->secant, step);
 }

@@ -18,6 +18,7 @@ typedef struct {
   int       order[64];      /* PINNED: components by pivots */
   int       n_released;     /* how often it came back from the boundary */
   int       begin;          /* first of its coordinates */
+  int       n_beyond;       /* rounds in a row whose step would have made it singular */
 } Block;
 
 typedef struct {
@@ -28,16 +29,22 @@ typedef struct {
   double *g, *H; /* [m], [m * m] gradient and information in coordinates; owned */
   double *em;    /* [n * n] information of complete data in components; owned */
   double *work, *root; /* [n * n]; owned */
+  double *secant; /* [m * m] H with what the last steps told of its error; owned */
+  int     n_pairs;
+  double *pair[2][3]; /* [n] steps and falls of the gradient, newest last; owned */
 } Coordinates;
 
 PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c);
 PetscErrorCode CoordinatesDestroy(Coordinates *c);
 /* Coordinates, gradient and information at a point. */
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point);
+/* A step was taken in coordinates that stay the same: what it told of H. A change of kinds forgets all. */
+void CoordinatesRemember(Coordinates *c, const double step[], const double fall[]);
 /* theta + step along the coordinates */
 void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[]);
-/* H_w^-1 g with the share w of complete-data information in H; false if H_w is not definite */
+/* B^-1 g, B being H, H corrected by the steps before (secant), or with a share w of complete-data information; false if not definite */
 bool CoordinatesStep(const Coordinates *c, double w, double step[]);
+bool CoordinatesSecantStep(const Coordinates *c, double step[]);
 /* The block's matrix out of theta, and back */
 void BlockGet(const Block *b, const double theta[], double *G);
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[]);

@@ -13,6 +13,10 @@ static const double SHARES[] = {0.0, 0.3, 0.7, 1.0};
 static const double KEEP = 0.1;
 /* Below this share of the others a variance may be taken for 0 without a likelihood to ask */
 static const double SMALL = 1e-3;
+/* Rounds in a row whose step goes beyond the boundary, for the boundary to be tried */
+enum { BEYOND = 3 };
+/* Gradient from which on steps are near enough to the end to correct the curvature */
+static const double NEAR = 0.05;
 /* A likelihood may fall by this share of itself: rounding */
 static const double ROUNDING = 1e-12;
 
@@ -81,7 +85,19 @@ static void Accept(Reml *r, const char kind[])
   r->now   = r->trial;
   r->trial = swap;
   r->kind  = kind;
-  CoordinatesSet(v, &r->c, v->theta, &r->now);
+}
+
+/* What a step in the same coordinates told, for the next */
+static void Remember(Reml *r, double share)
+{
+  Coordinates *c = &r->c;
+
+  for (int i = 0; i < c->m; i++) {
+    r->column[i] = share * r->step[i];
+    r->unit[i]   = c->g[i]; /* gradient before less that behind */
+    for (int k = 0; k < c->n; k++) r->unit[i] -= c->J[k * c->n + i] * r->now.score[k];
+  }
+  CoordinatesRemember(c, r->column, r->unit);
 }
 
 static bool NotLower(const Reml *r)
@@ -150,8 +166,10 @@ static PetscErrorCode TryBoundary(Reml *r, Block *b, bool *accepted)
   } else BlockPin(v, b, r->theta);
   PetscCall(Evaluate(r, r->theta, &r->trial));
   *accepted = NotLower(r);
-  if (*accepted) Accept(r, "boundary");
-  else *b = was;
+  if (*accepted) {
+    Accept(r, "boundary");
+    CoordinatesRemember(&r->c, NULL, NULL);
+  } else *b = was;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -166,7 +184,8 @@ static PetscErrorCode TryBoundaries(Reml *r, const double step[], bool *accepted
     Block *b = &r->c.block[i];
 
     if (b->kind == BLOCK_ZERO || b->fixed || (b->n > 1 && !b->whole) || (b->n == 1 && b->term < 0)) continue;
-    if (BlockPivot(b, r->whole) > (b->n == 1 ? 0.0 : 1e-6) || (b->kind == BLOCK_PINNED && b->free_pivots < 2) || !MayVanish(r, b)) continue;
+    b->n_beyond = BlockPivot(b, r->whole) > (b->n == 1 ? 0.0 : 1e-6) ? 0 : b->n_beyond + 1;
+    if (b->n_beyond < BEYOND || (b->kind == BLOCK_PINNED && b->free_pivots < 2) || !MayVanish(r, b)) continue;
     PetscCall(TryBoundary(r, b, accepted));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -184,6 +203,13 @@ static double Share(Reml *r, const double step[])
   return 0.0;
 }
 
+static bool Pinned(const Reml *r)
+{
+  for (int i = 0; i < r->c.n_blocks; i++)
+    if (r->c.block[i].kind == BLOCK_PINNED) return true;
+  return false;
+}
+
 /* One round: the largest share of average information whose step is not downhill */
 static PetscErrorCode Step(Reml *r, bool *accepted)
 {
@@ -191,25 +217,31 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
 
   PetscFunctionBegin;
   *accepted = false;
-  for (int s = r->v->em_only ? 3 : 0; s < 4 && !*accepted; s++) {
+  for (int s = r->v->em_only ? 3 : -1; s < 4 && !*accepted; s++) {
     double share;
 
-    if (!CoordinatesStep(&r->c, SHARES[s], r->step)) continue;
+    if (s < 0 ? !r->c.n_pairs || !CoordinatesSecantStep(&r->c, r->step) : !CoordinatesStep(&r->c, SHARES[s], r->step)) continue;
     share = Share(r, r->step);
-    if (share < 1.0 && !r->v->em_only && !s) {
+    if (s < 0 && share < 1.0) continue;
+    if (share < 1.0 && !s) {
       PetscCall(TryBoundaries(r, r->step, accepted));
-      if (*accepted) break;
+      if (*accepted) break; /* as coordinates change */
       if (!CoordinatesStep(&r->c, SHARES[s], r->step)) continue;
       share = Share(r, r->step);
     }
     if (share == 0.0) continue;
-    for (int half = 0; half < (s == 3 ? 20 : 1) && !*accepted; half++, share *= 0.5) {
+    for (int half = 0; half < (s == 3 ? 20 : 1) && !*accepted; half++) {
+      if (half) share *= 0.5;
       CoordinatesMove(r->v, &r->c, r->v->theta, share, r->step, r->theta);
       PetscCall(Evaluate(r, r->theta, &r->trial));
       *accepted = NotLower(r);
     }
-    if (*accepted) Accept(r, names[s]);
+    if (!*accepted) continue;
+    Accept(r, s < 0 ? "secant" : names[s]);
+    if (Pinned(r) || !(r->v->gradient < NEAR)) CoordinatesRemember(&r->c, NULL, NULL);
+    else Remember(r, share);
   }
+  if (*accepted) CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -238,6 +270,7 @@ static PetscErrorCode Release(Reml *r, bool *released)
     }
     if (!(up > 0.0)) continue;
     *released = true;
+    CoordinatesRemember(&r->c, NULL, NULL);
     b->n_released++;
     if (b->kind == BLOCK_ZERO) v->theta[b->first] = 1e-3 * scale / r->unit_scale[b->first];
     else
