@@ -2,7 +2,7 @@
 # Root installs as it is, others through sudo; where every package is there nothing is run and no right is needed.
 
 packages_build="gcc libc6-dev make cmake ninja-build pkg-config git petsc-dev libopenmpi-dev openmpi-bin libopenblas0-pthread
-  libyaml-dev zlib1g-dev libcjson-dev librandom123-dev"
+  libyaml-dev zlib1g-dev libcjson-dev librandom123-dev libmetis-dev libsuitesparse-dev"
 packages_test="libcmocka-dev g++ slurm-wlm munge clang libclang-rt-14-dev"
 
 package_is_there() {
