@@ -7,6 +7,7 @@
 #include <merit/dict.h>
 #include <merit/error.h>
 #include <merit/exchange.h>
+#include <merit/expression.h>
 #include <merit/factor.h>
 #include <merit/file.h>
 #include <merit/formula.h>

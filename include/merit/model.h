@@ -126,8 +126,9 @@ MERIT_EXTERN int64_t MeritModelExclusions(MeritModel model, const MeritExclusion
 /* Equations -> the form outputs have: components u = L v, covariates back on their own scale. x is [n_owned] equations; u is
    [sum over terms of n_owned levels * n_comp], same order. */
 MERIT_EXTERN PetscErrorCode MeritModelToComponents(MeritModel model, const double x[], double u[]);
+/* What is to be added to log |X'V^-1 X| of the equations for that of X as the user has it: covariates are scaled inside. Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale);
 /* The inverse, for warm starts (least squares where G is singular). */
 MERIT_EXTERN PetscErrorCode MeritModelFromComponents(MeritModel model, const double u[], double x[]);
 /* Free; NULL-safe. */
-MERIT_EXTERN PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale);
 MERIT_EXTERN PetscErrorCode MeritModelDestroy(MeritModel *model);

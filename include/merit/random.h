@@ -24,3 +24,5 @@ MERIT_EXTERN uint64_t MeritRandomBits(const MeritRandomKey *key, uint32_t draw);
 MERIT_EXTERN uint64_t MeritRandomBelow(const MeritRandomKey *key, uint32_t draw, uint64_t n);
 /* Quantile of the standard normal at 0 < p < 1 (Wichura 1988, AS 241, about 16 digits). */
 MERIT_EXTERN double MeritNormalQuantile(double p);
+/* Probability that a chi-square of df degrees of freedom, df > 0, is above x. */
+MERIT_EXTERN double MeritChiSquareTail(double x, double df);

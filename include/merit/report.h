@@ -49,6 +49,34 @@ typedef struct {
   double        seconds;
 } MeritReportStep;
 
+/* Variance components, as varcomp.tsv has them. */
+typedef struct {
+  int                       n;
+  const MeritComponent     *component;   /* [n] */
+  const double             *estimate;    /* [n] */
+  const double             *covariance;  /* [n * n]; NULL: not known */
+  const double             *monte_carlo; /* [n * n] that random numbers add; NULL: exact */
+  const MeritEstimateState *state;       /* [n] */
+} MeritVarianceTable;
+
+/* A round of estimation, for convergence.tsv; NaN where it has no value. */
+typedef struct {
+  int64_t       round;
+  int           n;
+  const double *estimate; /* [n] */
+  double        log_likelihood, gradient, change, seconds;
+  const char   *step;
+} MeritReportRound;
+
+/* What summary.json says of an estimation; NaN: not known. */
+typedef struct {
+  const char *method, *engine, *stop;
+  int64_t     rounds, n_observations, n_fixed;
+  int         n_free, n_samples; /* components estimated; Monte Carlo samples, 0: exact */
+  bool        likelihood, restricted; /* by likelihood; restricted likelihood */
+  double      log_likelihood, gradient; /* with all constants */
+} MeritVarianceSummary;
+
 /* What summary.json says of the run beside what the model and the output know. */
 typedef struct {
   const char *command, *solver, *preconditioner, *criterion;
@@ -56,6 +84,7 @@ typedef struct {
   int         exit_status, threads;
   int64_t     iterations;
   double      rtol, true_residual, lambda_min, lambda_max, error_bound; /* NaN: not known */
+  const MeritVarianceSummary *variances; /* NULL: they were known */
 } MeritRunSummary;
 
 /* Make a report on a model after MeritModelSetFromConfig; the model must outlive it. Not collective. */
@@ -103,6 +132,10 @@ MERIT_EXTERN PetscErrorCode MeritReportExcluded(MeritReport report, MeritOutput 
 MERIT_EXTERN PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritReportStep *step);
 /* convergence.tsv. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out);
+/* varcomp.tsv. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *table);
+/* Keep a round for convergence.tsv, which then has rounds in place of iterations. Not collective; rank 0's count. */
+MERIT_EXTERN PetscErrorCode MeritReportRoundAdd(MeritReport report, const MeritReportRound *round);
 /* summary.json; to be staged last. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job,
                                                const MeritRunSummary *run);

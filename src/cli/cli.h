@@ -20,6 +20,7 @@ typedef struct {
 /* Commands. Each gets the checked job with the flags laid over it, and raises what goes wrong. Collective. */
 PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job);
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job);
+PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job);
 PetscErrorCode MeritCommandPredict(MPI_Comm comm, MeritNode job);
 PetscErrorCode MeritCommandSimulate(MPI_Comm comm, MeritNode spec);
 /* The table of them; n is its length. */

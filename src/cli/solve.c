@@ -13,14 +13,9 @@
 
 /* Everything a run holds, so that one place frees it */
 typedef struct {
-  MPI_Comm         comm;
-  MeritNode        job; /* borrowed */
-  MeritModel       model;
-  MeritReport      report;
-  MeritOutput      out;
+  SolveRun         run;
   MeritSolver      solver;
-  Mat              C;
-  double          *r, *x;                 /* [n_owned] */
+  double          *r;                     /* [n_owned] */
   const char      *type, *preconditioner; /* borrowed from the solver */
   MeritCriterion   criterion;
   double           rtol, first; /* of the criterion in the first iteration that has it */
@@ -54,7 +49,7 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
   double                value = Criterion(s, it), done, left = NAN;
 
   PetscFunctionBegin;
-  PetscCall(MeritReportStepAdd(s->report, &step));
+  PetscCall(MeritReportStepAdd(s->run.report, &step));
   if (!(s->first > 0) && value > 0) s->first = value;
   done = value > 0 && s->first > s->rtol ? log(s->first / value) / log(s->first / s->rtol) : NAN;
   if (done > 0 && done < 1 && it->iteration > 1) left = (double)it->iteration * (1 - done) / done;
@@ -71,15 +66,15 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
 static PetscErrorCode Prepare(Solve *s)
 {
   PetscFunctionBegin;
-  PetscCall(MeritModelCreate(s->comm, &s->model));
-  PetscCall(MeritModelSetFromConfig(s->model, s->job));
-  PetscCall(MeritReportCreate(s->model, &s->report));
-  PetscCall(MeritReportSetFromConfig(s->report, s->job));
-  PetscCall(MeritSolverCreate(s->comm, &s->solver));
-  PetscCall(MeritSolverSetFromConfig(s->solver, s->job));
-  if (!MeritNodeFind(s->job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(s->solver, s->model));
+  PetscCall(MeritModelCreate(s->run.comm, &s->run.model));
+  PetscCall(MeritModelSetFromConfig(s->run.model, s->run.job));
+  PetscCall(MeritReportCreate(s->run.model, &s->run.report));
+  PetscCall(MeritReportSetFromConfig(s->run.report, s->run.job));
+  PetscCall(MeritSolverCreate(s->run.comm, &s->solver));
+  PetscCall(MeritSolverSetFromConfig(s->solver, s->run.job));
+  if (!MeritNodeFind(s->run.job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(s->solver, s->run.model));
   PetscCall(MeritSolverTryOptions(s->solver));
-  PetscCall(MeritOptionsCheck(s->comm));
+  PetscCall(MeritOptionsCheck(s->run.comm));
   PetscCall(MeritSolverSetMonitor(s->solver, Monitor, s));
   PetscCall(MeritSolverGetType(s->solver, &s->type));
   PetscCall(MeritSolverGetPreconditioner(s->solver, &s->preconditioner));
@@ -93,8 +88,8 @@ static PetscErrorCode Start(Solve *s)
   int64_t found;
 
   PetscFunctionBegin;
-  PetscCall(MeritConfigPath(s->job, "solver.start", &path));
-  if (path) PetscCall(MeritReportStart(s->report, path, s->x, &found));
+  PetscCall(MeritConfigPath(s->run.job, "solver.start", &path));
+  if (path) PetscCall(MeritReportStart(s->run.report, path, s->run.x, &found));
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -105,22 +100,22 @@ static PetscErrorCode Equations(Solve *s)
   int64_t first, n_all;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelSetUp(s->model));
+  PetscCall(MeritModelSetUp(s->run.model));
   PetscCall(MeritPhaseBegin("operator"));
-  PetscCall(MeritMatCreateMME(s->model, &s->C));
-  PetscCall(MeritModelLayout(s->model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
+  PetscCall(MeritModelLayout(s->run.model, &n_owned, &n_local, &first, &n_all, &n_slots));
   PetscCall(PetscCalloc1(n_owned, &s->r));
-  PetscCall(PetscCalloc1(n_owned, &s->x));
-  PetscCall(MeritMMERightHandSide(s->C, s->r));
+  PetscCall(PetscCalloc1(n_owned, &s->run.x));
+  PetscCall(MeritMMERightHandSide(s->run.C, s->r));
   PetscCall(Start(s));
   PetscCall(MeritPhaseEnd());
   MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
   PetscCall(MeritPhaseBegin("solve"));
-  PetscCall(MeritSolverSetOperator(s->solver, s->C));
+  PetscCall(MeritSolverSetOperator(s->solver, s->run.C));
   PetscCall(MeritPhaseBegin("solve.preconditioner"));
   PetscCall(MeritSolverSetUp(s->solver));
   PetscCall(MeritPhaseEnd());
-  PetscCall(MeritSolverSolve(s->solver, 1, s->r, s->x, &s->result));
+  PetscCall(MeritSolverSolve(s->solver, 1, s->r, s->run.x, &s->result));
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -134,50 +129,11 @@ static bool Converged(const Solve *s)
 static PetscErrorCode Errors(Solve *s)
 {
   PetscFunctionBegin;
-  if (strcmp(s->type, "cholesky") || !MeritReportWantsErrors(s->report) || !Converged(s)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (strcmp(s->type, "cholesky") || !MeritReportWantsErrors(s->run.report) || !Converged(s)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritPhaseBegin("inverse"));
-  PetscCall(SolveInverse(s->model, s->C, s->solver, s->report));
+  PetscCall(SolveInverse(s->run.model, s->run.C, s->solver, s->run.report));
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode Animals(Solve *s)
-{
-  double **genomic;
-
-  PetscFunctionBegin;
-  PetscCall(SolveGenomicValues(s->model, s->C, s->x, &genomic));
-  PetscCall(MeritReportAnimals(s->report, s->out, s->x, (const double *const *)genomic));
-  PetscCall(SolveGenomicFree(s->model, &genomic));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode Fitted(Solve *s)
-{
-  const MeritRecordsView *records = MeritModelRecords(s->model);
-  double                 *fitted;
-
-  PetscFunctionBegin;
-  if (!MeritReportWantsFitted(s->report)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc1((size_t)records->n_records * (size_t)records->n_traits, &fitted));
-  PetscCall(MeritMMEFitted(s->C, s->x, fitted));
-  PetscCall(MeritReportFitted(s->report, s->out, fitted));
-  PetscCall(PetscFree(fitted));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static const char *State(MeritStop stop)
-{
-  switch (stop) {
-  case MERIT_STOP_CONVERGED:
-    return "converged";
-  case MERIT_STOP_ROUNDING_FLOOR:
-    return "rounding floor";
-  case MERIT_STOP_BREAKDOWN:
-    return "breakdown";
-  default:
-    return "not converged";
-  }
 }
 
 static PetscErrorCode Write(Solve *s)
@@ -186,7 +142,7 @@ static PetscErrorCode Write(Solve *s)
                                .solver         = s->type,
                                .preconditioner = s->preconditioner,
                                .criterion      = criterion_names[s->criterion],
-                               .state          = State(s->result.stop),
+                               .state          = SolveState(s->result.stop),
                                .exit_status    = Converged(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
                                .threads        = omp_get_max_threads(),
                                .iterations     = s->result.iterations,
@@ -198,15 +154,12 @@ static PetscErrorCode Write(Solve *s)
 
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("write"));
-  PetscCall(MeritReportSolutions(s->report, s->out, s->x));
-  PetscCall(Animals(s));
-  PetscCall(MeritReportSnps(s->report, s->out, s->x));
-  PetscCall(Fitted(s));
-  PetscCall(MeritReportConvergence(s->report, s->out));
-  PetscCall(MeritReportExcluded(s->report, s->out));
+  PetscCall(SolveTables(&s->run));
+  PetscCall(MeritReportConvergence(s->run.report, s->run.out));
+  PetscCall(MeritReportExcluded(s->run.report, s->run.out));
   PetscCall(MeritPhaseEnd());
-  PetscCall(MeritReportSummary(s->report, s->out, s->job, &run));
-  PetscCall(MeritOutputCommit(&s->out, "summary.json"));
+  PetscCall(MeritReportSummary(s->run.report, s->run.out, s->run.job, &run));
+  PetscCall(MeritOutputCommit(&s->run.out, "summary.json"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -234,21 +187,6 @@ static PetscErrorCode Conclude(const Solve *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The lock and the staging folder come before the data: a result that must not be replaced is told at once */
-static PetscErrorCode OpenOutput(Solve *s)
-{
-  char *folder    = NULL;
-  bool  overwrite = false;
-
-  PetscFunctionBegin;
-  PetscCall(MeritConfigPath(s->job, "output.folder", &folder));
-  if (!folder) PetscCall(MeritNodeError(s->job, "the job file has no output: folder"));
-  PetscCall(MeritConfigBool(s->job, "overwrite", &overwrite));
-  PetscCall(MeritOutputOpen(s->comm, folder, overwrite, &s->out));
-  PetscCall(PetscFree(folder));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /*
   MeritCommandSolve - merit solve JOB.
 
@@ -257,20 +195,20 @@ static PetscErrorCode OpenOutput(Solve *s)
 */
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
 {
-  Solve s = {.comm = comm, .job = job};
+  Solve s = {.run = {.comm = comm, .job = job}};
 
   PetscFunctionBegin;
   PetscCall(Prepare(&s));
-  PetscCall(OpenOutput(&s));
+  PetscCall(SolveOpenOutput(&s.run));
   PetscCall(Equations(&s));
   PetscCall(Errors(&s));
   PetscCall(Write(&s));
-  PetscCall(MeritReportDestroy(&s.report));
+  PetscCall(MeritReportDestroy(&s.run.report));
   PetscCall(MeritSolverDestroy(&s.solver));
-  PetscCall(MatDestroy(&s.C));
-  PetscCall(MeritModelDestroy(&s.model));
+  PetscCall(MatDestroy(&s.run.C));
+  PetscCall(MeritModelDestroy(&s.run.model));
   PetscCall(PetscFree(s.r));
-  PetscCall(PetscFree(s.x));
+  PetscCall(PetscFree(s.run.x));
   PetscCall(Conclude(&s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

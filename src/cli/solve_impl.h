@@ -1,10 +1,27 @@
 #pragma once
-/* Parts of merit solve. Private to src/cli/solve*.c. */
+/* Parts of merit solve that merit varcomp shares. Private to src/cli. */
 #include <merit/report.h>
 #include <merit/solver.h>
+
+/* What the tables are made of */
+typedef struct {
+  MPI_Comm    comm;
+  MeritNode   job; /* borrowed */
+  MeritModel  model;
+  MeritReport report;
+  MeritOutput out;
+  Mat         C;
+  double     *x; /* [n_owned] solutions */
+} SolveRun;
 
 /* Genomic values of every SNP term from the equations x, for MeritReportAnimals; and their end. Collective. */
 PetscErrorCode SolveGenomicValues(MeritModel model, Mat C, const double x[], double ***genomic);
 PetscErrorCode SolveGenomicFree(MeritModel model, double ***genomic);
-/* Give the report every column of the inverse of C. Collective. */
+/* Give the report what it needs of the inverse of C. Collective. */
 PetscErrorCode SolveInverse(MeritModel model, Mat C, MeritSolver solver, MeritReport report);
+/* The lock and the staging folder: a result that must not be replaced is told at once. Collective. */
+PetscErrorCode SolveOpenOutput(SolveRun *run);
+/* solutions.tsv, animals.tsv, snps.tsv, fitted.tsv. Collective. */
+PetscErrorCode SolveTables(const SolveRun *run);
+/* How a solve ended, for summary.json */
+const char *SolveState(MeritStop stop);

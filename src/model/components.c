@@ -1,5 +1,6 @@
 /* From equations to what outputs show, and back: u = L v, fixed covariates on their own scale, their means in the intercept. */
 #include "model_impl.h"
+#include <math.h>
 
 /* What the means of centred covariates add to the intercept of each trait, over all ranks: sum of coefficient (own scale) x centre */
 static PetscErrorCode Shifts(MeritModel model, const double u[], double shift[])
@@ -46,6 +47,31 @@ static void Rescale(MeritModel model, bool back, double u[])
       u[term->first_component + i] *= back ? scale : 1.0 / scale;
     }
   }
+}
+
+/*@
+  MeritModelFixedScale - What the scale of fixed covariates makes of log |X'V^-1 X|.
+
+  Collective.
+
+  Output Parameter:
+. log_scale - to be added to the value of the equations, whose covariates are centred and divided by their standard deviation, for that
+              of X as the user has it. Centring is a combination with the intercept and changes nothing.
+@*/
+PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale)
+{
+  PetscFunctionBegin;
+  *log_scale = 0.0;
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    const MeritTermSpec  *spec = &model->formula->term[k];
+    const MeritModelTerm *term = &model->term[k];
+
+    for (int64_t i = 0; spec->kind == MERIT_TERM_FIXED && i < (int64_t)term->view.n_owned * spec->n_components; i++)
+      if (model->eq_state[term->view.eq_owned + i] == MERIT_EQ_OK)
+        *log_scale += 2.0 * log(fabs(term->scale[spec->component[i % spec->n_components].regressor]));
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, log_scale, 1, MPI_DOUBLE, MPI_SUM, model->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*@

@@ -10,7 +10,7 @@ PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritReportStep *ste
   MeritText   *text       = &report->steps;
 
   PetscFunctionBegin;
-  if (report->rank) PetscFunctionReturn(PETSC_SUCCESS);
+  if (report->rank || report->rounds) PetscFunctionReturn(PETSC_SUCCESS); /* the last solve of an estimation */
   PetscCall(MeritTextAdd(text, "%lld", (long long)step->iteration));
   for (int k = 0; k < 5; k++) {
     PetscCall(MeritTextAddBytes(text, "\t", 1));
@@ -30,6 +30,12 @@ PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out)
   MeritText header = {0};
 
   PetscFunctionBegin;
+  if (report->rounds) {
+    PetscCall(ReportRoundsHeader(report, &header));
+    PetscCall(MeritOutputWrite(out, "convergence.tsv", header.at, report->steps.at, (int64_t)report->steps.n));
+    MeritTextFree(&header);
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(MeritTextAdd(&header, "iteration\tresidual\tresidual_sq\tchange\tchange_sq\tresidual_scaled"));
   for (int t = 0; t < report->formula->n_terms; t++) {
     char name[1100];

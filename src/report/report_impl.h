@@ -32,6 +32,7 @@ struct _p_MeritReport {
   char                *count_text; /* bytes the counts point into; owned */
   char                *start;      /* solutions the run started from; owned, NULL: none */
   MeritText            steps;      /* rows of convergence.tsv, rank 0 */
+  bool                 rounds;     /* they are rounds of estimation */
 };
 
 /* A term's values on the rank whose block of canonical levels they fall in; component fastest */
@@ -60,6 +61,10 @@ PETSC_INTERN bool        ReportGenetic(const MeritTermSpec *term);
 PETSC_INTERN PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length);
 /* The file itself, or that of this name in the folder that was named; PetscFree. Collective. */
 PETSC_INTERN PetscErrorCode ReportResolve(MPI_Comm comm, const char path[], const char name[], char **resolved);
+/* Header of convergence.tsv where it has rounds */
+PETSC_INTERN PetscErrorCode ReportRoundsHeader(MeritReport report, MeritText *header);
+/* Term of a component as tables name it: the label, residual, residual.CLASS; PetscFree */
+PETSC_INTERN PetscErrorCode ReportComponentTerm(MeritReport report, const MeritComponent *component, char **name);
 /* Parse the node `ebv` against the formula */
 PETSC_INTERN PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv);
 PETSC_INTERN PetscErrorCode ReportInverseDestroy(ReportInverse **inverse);

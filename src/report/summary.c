@@ -2,6 +2,7 @@
 #include "report_impl.h"
 #include "summary_impl.h"
 #include <merit/version.h>
+#include <math.h>
 #include <string.h>
 
 /* Every input file the job names, with its size and checksum */
@@ -132,6 +133,27 @@ static void AddRun(cJSON *root, const MeritRunSummary *run)
   cJSON_AddStringToObject(item, "state", run->state);
 }
 
+/* Estimation: the likelihood with all constants, as lme4 has it, and its kernel without that of 2 pi, as ASReml has it */
+static void AddVariances(cJSON *root, const MeritVarianceSummary *v)
+{
+  cJSON       *item = cJSON_AddObjectToObject(root, "varcomp");
+  const double n    = (double)(v->n_observations - (v->restricted ? v->n_fixed : 0));
+
+  cJSON_AddStringToObject(item, "method", v->method);
+  cJSON_AddStringToObject(item, "engine", v->engine);
+  cJSON_AddStringToObject(item, "stop", v->stop);
+  cJSON_AddNumberToObject(item, "rounds", (double)v->rounds);
+  cJSON_AddNumberToObject(item, "n_observations", (double)v->n_observations);
+  cJSON_AddNumberToObject(item, "n_fixed", (double)v->n_fixed);
+  cJSON_AddNumberToObject(item, "n_components", v->n_free);
+  cJSON_AddNumberToObject(item, "n_samples", v->n_samples);
+  SummaryReal(item, "gradient", v->gradient);
+  SummaryReal(item, "log_likelihood", v->log_likelihood);
+  SummaryReal(item, "log_likelihood_kernel", v->log_likelihood + 0.5 * n * log(2.0 * PETSC_PI));
+  SummaryReal(item, "minus2_log_likelihood", -2.0 * v->log_likelihood);
+  SummaryReal(item, "aic", -2.0 * v->log_likelihood + 2.0 * (v->n_free + (v->restricted ? 0.0 : (double)v->n_fixed)));
+}
+
 /* How the equations are spread: owned, ghosts (of other ranks, met here) and ranks to talk to, least and most of a rank */
 static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
 {
@@ -199,7 +221,8 @@ PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode
   PetscCall(AddGenotypes(report, root));
   PetscCall(AddTraits(report, root));
   PetscCall(AddTerms(report, root));
-  AddRun(root, run);
+  if (run->variances) AddVariances(root, run->variances);
+  if (run->solver) AddRun(root, run);
   PetscCall(SummaryPhases(report->comm, root));
   PetscCall(SummaryMemory(report->comm, root));
   PetscCall(AddLayout(report, root));

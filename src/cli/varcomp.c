@@ -1,0 +1,230 @@
+/* merit varcomp: variance components, and the solutions at them. */
+#include "cli.h"
+#include "solve_impl.h"
+#include "varcomp_impl.h"
+#include <math.h>
+#include <merit/log.h>
+#include <merit/op.h>
+#include <omp.h>
+#include <string.h>
+
+/* Rounds to the progress line and to convergence.tsv */
+static PetscErrorCode Monitor(const MeritVarcompRound *r, void *ctx)
+{
+  Varcomp               *s   = ctx;
+  const MeritReportRound row = {.round          = r->round,
+                                .n              = s->n,
+                                .estimate       = r->estimate,
+                                .log_likelihood = r->log_likelihood,
+                                .gradient       = r->gradient,
+                                .change         = r->change,
+                                .seconds        = r->seconds,
+                                .step           = r->step};
+
+  PetscFunctionBegin;
+  if (s->testing) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritReportRoundAdd(s->run.report, &row));
+  MeritLogProgress(-1, "round %lld: log-likelihood %.6f, gradient %.3e (%s)", (long long)r->round, r->log_likelihood, r->gradient, r->step);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Does the user say which solver is to make the solutions? */
+static bool SolverNamed(MeritNode job) { return MeritNodeFind(job, "solver.type") != NULL; }
+
+/* What can be wrong without data */
+static PetscErrorCode Prepare(Varcomp *s)
+{
+  MeritComponent *list;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelCreate(s->run.comm, &s->run.model));
+  PetscCall(MeritModelSetEstimated(s->run.model));
+  PetscCall(MeritModelSetFromConfig(s->run.model, s->run.job));
+  PetscCall(MeritReportCreate(s->run.model, &s->run.report));
+  PetscCall(MeritReportSetFromConfig(s->run.report, s->run.job));
+  PetscCall(MeritVarcompCreate(s->run.comm, &s->varcomp));
+  PetscCall(MeritVarcompSetFromConfig(s->varcomp, s->run.model, s->run.job));
+  PetscCall(MeritFormulaComponents(MeritModelFormula(s->run.model), &s->n, &list));
+  PetscCall(PetscFree(list));
+  PetscCall(VarcompFunctionsParse(s));
+  PetscCall(VarcompTestsParse(s));
+  PetscCall(MeritSolverCreate(s->run.comm, &s->solver));
+  PetscCall(MeritSolverSetFromConfig(s->solver, s->run.job));
+  if (!MeritNodeFind(s->run.job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(s->solver, s->run.model));
+  PetscCall(MeritSolverTryOptions(s->solver));
+  PetscCall(MeritOptionsCheck(s->run.comm));
+  PetscCall(MeritVarcompSetMonitor(s->varcomp, Monitor, s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Estimate(Varcomp *s)
+{
+  int32_t n_owned;
+  int64_t n_all;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelSetUp(s->run.model));
+  PetscCall(MeritPhaseBegin("operator"));
+  PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritModelLayout(s->run.model, &n_owned, NULL, NULL, &n_all, NULL));
+  PetscCall(PetscCalloc1(n_owned + 1, &s->run.x));
+  MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
+  PetscCall(MeritPhaseBegin("varcomp"));
+  PetscCall(VarcompTests(s)); /* first, so that the model has the estimates in the end */
+  PetscCall(MeritVarcompRun(s->varcomp, s->run.C, &s->result));
+  PetscCall(MeritPhaseEnd());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A matrix of 0 is singular, which preconditioners with the pedigree cannot have */
+static bool Singular(const Varcomp *s)
+{
+  const MeritTermView *term;
+  const int            n = MeritModelTerms(s->run.model, &term);
+
+  for (int k = 0; k < n; k++)
+    if (term[k].L) return true;
+  return false;
+}
+
+/* Exact engines have factored the equations, so they can be again: with standard errors */
+static bool Factored(const Varcomp *s)
+{
+  return !strcmp(s->result.engine, "factor") || s->result.n_observations <= 5000;
+}
+
+/* Solutions at the estimates */
+static PetscErrorCode Solve(Varcomp *s)
+{
+  int32_t     n_owned;
+  double     *r;
+  const char *type;
+
+  PetscFunctionBegin;
+  if (!SolverNamed(s->run.job) && Factored(s)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
+  else if (Singular(s)) PetscCall(MeritSolverSetPreconditioner(s->solver, "merit_block"));
+  PetscCall(MeritSolverGetType(s->solver, &type));
+  PetscCall(MeritModelLayout(s->run.model, &n_owned, NULL, NULL, NULL, NULL));
+  PetscCall(PetscCalloc1(n_owned + 1, &r));
+  PetscCall(MeritPhaseBegin("solve"));
+  PetscCall(MeritMMERefresh(s->run.C));
+  PetscCall(MeritMMERightHandSide(s->run.C, r));
+  PetscCall(MeritSolverSetOperator(s->solver, s->run.C));
+  PetscCall(MeritSolverSetUp(s->solver));
+  PetscCall(MeritSolverSolve(s->solver, 1, r, s->run.x, &s->solved));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(PetscFree(r));
+  if (!strcmp(type, "cholesky") && MeritReportWantsErrors(s->run.report)) {
+    PetscCall(MeritPhaseBegin("inverse"));
+    PetscCall(SolveInverse(s->run.model, s->run.C, s->solver, s->run.report));
+    PetscCall(MeritPhaseEnd());
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static bool Converged(const Varcomp *s) { return s->result.stop == MERIT_VARCOMP_CONVERGED; }
+
+static const char *Stop(const Varcomp *s)
+{
+  return Converged(s) ? "converged" : s->result.stop == MERIT_VARCOMP_MAX_ROUNDS ? "too many rounds" : "no step raises the likelihood";
+}
+
+static PetscErrorCode Summary(Varcomp *s)
+{
+  const MeritVarcompResult *r = &s->result;
+  const bool                likelihood = !strcmp(r->method, "reml") || !strcmp(r->method, "ml");
+  MeritVarianceSummary      v = {.method         = r->method,
+                                 .engine         = r->engine,
+                                 .stop           = Stop(s),
+                                 .rounds         = r->rounds,
+                                 .n_observations = r->n_observations,
+                                 .n_fixed        = r->n_fixed,
+                                 .n_samples      = r->n_samples,
+                                 .likelihood     = likelihood,
+                                 .restricted     = strcmp(r->method, "ml") != 0,
+                                 .log_likelihood = r->log_likelihood,
+                                 .gradient       = r->gradient};
+  MeritRunSummary           run = {.command     = "varcomp",
+                                   .state       = r->usable ? SolveState(s->solved.stop) : "no solutions",
+                                   .criterion   = "residual",
+                                   .exit_status = Converged(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
+                                   .threads     = omp_get_max_threads(),
+                                   .variances   = &v};
+
+  PetscFunctionBegin;
+  for (int i = 0; i < r->n; i++) v.n_free += r->state[i] == MERIT_ESTIMATE_OK || r->state[i] == MERIT_ESTIMATE_NEGATIVE;
+  PetscCall(MeritSolverGetType(s->solver, &run.solver));
+  PetscCall(MeritSolverGetPreconditioner(s->solver, &run.preconditioner));
+  PetscCall(MeritSolverGetTolerance(s->solver, NULL, &run.rtol, NULL));
+  run.iterations    = s->solved.iterations;
+  run.true_residual = s->solved.true_residual;
+  run.lambda_min = run.lambda_max = run.error_bound = NAN;
+  if (!r->usable) run.solver = NULL;
+  PetscCall(MeritReportSummary(s->run.report, s->run.out, s->run.job, &run));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Write(Varcomp *s)
+{
+  const MeritVarcompResult *r     = &s->result;
+  const MeritVarianceTable  table = {r->n, r->component, r->estimate, r->covariance, r->monte_carlo, r->state};
+
+  PetscFunctionBegin;
+  PetscCall(MeritPhaseBegin("write"));
+  PetscCall(MeritReportVariances(s->run.report, s->run.out, &table));
+  PetscCall(VarcompFunctionsWrite(s));
+  PetscCall(VarcompTestsWrite(s));
+  PetscCall(VarcompAnovaWrite(s));
+  if (r->usable) PetscCall(SolveTables(&s->run));
+  PetscCall(MeritReportConvergence(s->run.report, s->run.out));
+  PetscCall(MeritReportExcluded(s->run.report, s->run.out));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(Summary(s));
+  PetscCall(MeritOutputCommit(&s->run.out, "summary.json"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The last word */
+static PetscErrorCode Conclude(const Varcomp *s)
+{
+  const MeritVarcompResult *r = &s->result;
+
+  PetscFunctionBegin;
+  if (!r->usable) MeritLog(MERIT_LOG_WARNING, "a variance is estimated below 0, so there are no solutions; varcomp.nonnegative: yes makes it 0");
+  if (Converged(s) && isfinite(r->log_likelihood))
+    MeritLog(MERIT_LOG_INFO, "converged in %lld rounds; log-likelihood %.6f", (long long)r->rounds, r->log_likelihood);
+  else if (Converged(s)) MeritLog(MERIT_LOG_INFO, "estimated in %lld rounds", (long long)r->rounds);
+  else
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
+                         "not converged after %lld rounds: %s; log-likelihood %.6f, gradient %.3e standard errors; the outputs hold the best point",
+                         (long long)r->rounds, Stop(s), r->log_likelihood, r->gradient));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritCommandVarcomp - merit varcomp JOB.
+
+  Collective. After an error the caller ends the process.
+*/
+PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
+{
+  Varcomp s = {.run = {.comm = comm, .job = job}, .solved = {.true_residual = NAN}};
+
+  PetscFunctionBegin;
+  PetscCall(Prepare(&s));
+  PetscCall(SolveOpenOutput(&s.run));
+  PetscCall(Estimate(&s));
+  if (s.result.usable) PetscCall(Solve(&s));
+  PetscCall(Write(&s));
+  PetscCall(Conclude(&s));
+  PetscCall(VarcompTestsFree(&s));
+  PetscCall(VarcompFunctionsFree(&s));
+  PetscCall(MeritReportDestroy(&s.run.report));
+  PetscCall(MeritSolverDestroy(&s.solver));
+  PetscCall(MeritVarcompDestroy(&s.varcomp));
+  PetscCall(MatDestroy(&s.run.C));
+  PetscCall(MeritModelDestroy(&s.run.model));
+  PetscCall(PetscFree(s.run.x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,386 @@
+/* Functions of variance components: recursive descent to a program for a stack, run with derivatives carried along. */
+#include "formula_impl.h"
+#include <ctype.h>
+#include <math.h>
+#include <merit/expression.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum { OP_NUMBER, OP_COMPONENT, OP_GENETIC, OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE, OP_POWER, OP_NEGATE, OP_SQRT, OP_LOG, OP_EXP, OP_ABS } Op;
+
+enum { MOST = 256, DEPTH = 64 };
+
+struct _p_MeritExpression {
+  int             n, n_components;
+  MeritComponent *component; /* [n_components]; owned */
+  struct {
+    Op     op;
+    double number;
+    int    component;
+  } code[MOST];
+};
+
+typedef struct {
+  const MeritFormula *formula;
+  MeritNode           node;
+  const char         *text, *at;
+  int                 depth;
+  MeritExpression     e;
+} Parser;
+
+static PetscErrorCode Sum(Parser *p);
+
+static void Blanks(Parser *p)
+{
+  while (isspace((unsigned char)*p->at)) p->at++;
+}
+
+static PetscErrorCode Put(Parser *p, Op op, double number, int component)
+{
+  PetscFunctionBegin;
+  if (p->e->n == MOST) PetscCall(MeritNodeError(p->node, "the function is too long"));
+  p->e->code[p->e->n].op          = op;
+  p->e->code[p->e->n].number      = number;
+  p->e->code[p->e->n++].component = component;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Fail(Parser *p, const char *what)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritNodeError(p->node, "%s at character %d of `%s`", what, (int)(p->at - p->text) + 1, p->text));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Expect(Parser *p, char c)
+{
+  char what[32];
+
+  PetscFunctionBegin;
+  Blanks(p);
+  snprintf(what, sizeof(what), "expected `%c`", c);
+  if (*p->at != c) PetscCall(Fail(p, what));
+  p->at++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Length of the text at p that a label stands for, blanks not counted in either; 0: another text */
+static size_t Matches(const char *at, const char *label)
+{
+  const char *begin = at;
+
+  for (; *label; label++) {
+    if (isspace((unsigned char)*label)) continue;
+    while (isspace((unsigned char)*at)) at++;
+    if (*at++ != *label) return 0;
+  }
+  return (size_t)(at - begin);
+}
+
+/* Longest label here: term (-1 residual) and class; false if there is none */
+static bool Label(Parser *p, int *term, int *class, bool *genetic)
+{
+  const MeritFormula *f    = p->formula;
+  size_t              best = 0, n;
+  char                text[1200];
+
+  *class = 0, *genetic = false, *term = -1;
+  for (int k = 0; k < f->n_terms; k++) {
+    if (f->term[k].kind == MERIT_TERM_FIXED) continue;
+    n = Matches(p->at, f->term[k].label);
+    if (n > best) best = n, *term = k, *genetic = false;
+    snprintf(text, sizeof(text), "%s.genetic", f->term[k].label);
+    n = f->term[k].kind == MERIT_TERM_SNP ? Matches(p->at, text) : 0;
+    if (n > best) best = n, *term = k, *genetic = true;
+  }
+  for (int c = 0; c < f->n_residuals; c++) {
+    snprintf(text, sizeof(text), f->residual_by ? "residual.%s" : "residual", f->residual[c].label);
+    n = Matches(p->at, text);
+    if (n > best) best = n, *term = -1, *class = c, *genetic = false;
+  }
+  /* a longer word is another name */
+  if (best && (isalnum((unsigned char)p->at[best - 1]) || p->at[best - 1] == '_') && (isalnum((unsigned char)p->at[best]) || p->at[best] == '_'))
+    return false;
+  p->at += best;
+  return best > 0;
+}
+
+/* Row of a matrix: a name as in varcomp.tsv, or a number from 1; ends before , ] or ) */
+static PetscErrorCode Row(Parser *p, int term, int *row)
+{
+  const MeritFormula *f = p->formula;
+  const int           n = term < 0 ? f->n_traits : f->term[term].n_components;
+  char                word[300], *end, what[400];
+  size_t              length = 0;
+  double              number;
+
+  PetscFunctionBegin;
+  Blanks(p);
+  while (p->at[length] && !strchr(",])", p->at[length]) && length + 1 < sizeof(word)) word[length] = p->at[length], length++;
+  while (length && isspace((unsigned char)word[length - 1])) length--;
+  word[length] = 0;
+  *row         = -1;
+  number       = strtod(word, &end);
+  if (length && !*end && number >= 1 && number <= n && number == floor(number)) *row = (int)number - 1;
+  for (int i = 0; i < n && *row < 0; i++) {
+    char *name;
+
+    if (term < 0) PetscCall(PetscStrallocpy(f->trait[i], &name));
+    else PetscCall(MeritFormulaComponentName(f, term, i, &name));
+    if (!strcmp(name, word)) *row = i;
+    PetscCall(PetscFree(name));
+  }
+  snprintf(what, sizeof(what), "no row `%s` in the matrix of `%s`", word, term < 0 ? "residual" : f->term[term].label);
+  if (*row < 0) PetscCall(Fail(p, what));
+  while (*p->at && !strchr(",])", *p->at)) p->at++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PutElement(Parser *p, int term, int class, bool genetic, int row, int column)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < p->e->n_components; i++) {
+    const MeritComponent *c = &p->e->component[i];
+
+    if (c->term == term && c->residual == class && c->row == PetscMax(row, column) && c->column == PetscMin(row, column))
+      PetscCall(Put(p, OP_COMPONENT, 0.0, i));
+  }
+  if (genetic) {
+    PetscCall(Put(p, OP_GENETIC, 0.0, 0));
+    PetscCall(Put(p, OP_MULTIPLY, 0.0, 0));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A component, by its label */
+static PetscErrorCode Component(Parser *p)
+{
+  int  term, class, row = 0, column = 0, n;
+  bool genetic;
+
+  PetscFunctionBegin;
+  if (!Label(p, &term, &class, &genetic)) PetscCall(Fail(p, "expected a number, a function, the label of a random term or `residual`"));
+  n = term < 0 ? p->formula->n_traits : p->formula->term[term].n_components;
+  Blanks(p);
+  if (*p->at == '[') {
+    p->at++;
+    PetscCall(Row(p, term, &row));
+    column = row;
+    if (*p->at == ',') {
+      p->at++;
+      PetscCall(Row(p, term, &column));
+    }
+    PetscCall(Expect(p, ']'));
+  } else if (n > 1) PetscCall(Fail(p, "a term of several components needs its row and column, like label[1, 2],"));
+  PetscCall(PutElement(p, term, class, genetic, row, column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* cor(label, a, b) = G_ab / sqrt(G_aa G_bb) */
+static PetscErrorCode Correlation(Parser *p)
+{
+  int  term, class, a, b;
+  bool genetic;
+
+  PetscFunctionBegin;
+  Blanks(p);
+  if (!Label(p, &term, &class, &genetic)) PetscCall(Fail(p, "cor() wants the label of a random term or `residual`"));
+  PetscCall(Expect(p, ','));
+  PetscCall(Row(p, term, &a));
+  PetscCall(Expect(p, ','));
+  PetscCall(Row(p, term, &b));
+  PetscCall(Expect(p, ')'));
+  PetscCall(PutElement(p, term, class, false, a, b));
+  PetscCall(PutElement(p, term, class, false, a, a));
+  PetscCall(PutElement(p, term, class, false, b, b));
+  PetscCall(Put(p, OP_MULTIPLY, 0.0, 0));
+  PetscCall(Put(p, OP_SQRT, 0.0, 0));
+  PetscCall(Put(p, OP_DIVIDE, 0.0, 0));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Atom(Parser *p)
+{
+  static const struct {
+    const char *name;
+    Op          op;
+  } calls[]  = {{"sqrt(", OP_SQRT}, {"log(", OP_LOG}, {"exp(", OP_EXP}, {"abs(", OP_ABS}};
+  char *end;
+
+  PetscFunctionBegin;
+  if (++p->depth > DEPTH) PetscCall(Fail(p, "too many parentheses"));
+  Blanks(p);
+  if (*p->at == '(') {
+    p->at++;
+    PetscCall(Sum(p));
+    PetscCall(Expect(p, ')'));
+  } else if (isdigit((unsigned char)*p->at) || *p->at == '.') {
+    PetscCall(Put(p, OP_NUMBER, strtod(p->at, &end), 0));
+    p->at = end;
+  } else if (!strncmp(p->at, "cor(", 4)) {
+    p->at += 4;
+    PetscCall(Correlation(p));
+  } else {
+    size_t k = 0;
+
+    while (k < 4 && strncmp(p->at, calls[k].name, strlen(calls[k].name))) k++;
+    if (k == 4) PetscCall(Component(p));
+    else {
+      p->at += strlen(calls[k].name);
+      PetscCall(Sum(p));
+      PetscCall(Expect(p, ')'));
+      PetscCall(Put(p, calls[k].op, 0.0, 0));
+    }
+  }
+  p->depth--;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* -a ^ b is -(a ^ b); powers from the right */
+static PetscErrorCode Power(Parser *p)
+{
+  bool negative = false;
+
+  PetscFunctionBegin;
+  Blanks(p);
+  while (*p->at == '-' || *p->at == '+') {
+    negative = negative != (*p->at++ == '-');
+    Blanks(p);
+  }
+  PetscCall(Atom(p));
+  Blanks(p);
+  if (*p->at == '^') {
+    p->at++;
+    if (++p->depth > DEPTH) PetscCall(Fail(p, "too many powers"));
+    PetscCall(Power(p));
+    p->depth--;
+    PetscCall(Put(p, OP_POWER, 0.0, 0));
+  }
+  if (negative) PetscCall(Put(p, OP_NEGATE, 0.0, 0));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Product(Parser *p)
+{
+  PetscFunctionBegin;
+  PetscCall(Power(p));
+  for (Blanks(p); *p->at == '*' || *p->at == '/'; Blanks(p)) {
+    const Op op = *p->at++ == '*' ? OP_MULTIPLY : OP_DIVIDE;
+
+    PetscCall(Power(p));
+    PetscCall(Put(p, op, 0.0, 0));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Sum(Parser *p)
+{
+  PetscFunctionBegin;
+  PetscCall(Product(p));
+  for (Blanks(p); *p->at == '+' || *p->at == '-'; Blanks(p)) {
+    const Op op = *p->at++ == '+' ? OP_ADD : OP_SUBTRACT;
+
+    PetscCall(Product(p));
+    PetscCall(Put(p, op, 0.0, 0));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritExpressionParse - See the header. Not collective; owned by the caller. */
+PetscErrorCode MeritExpressionParse(const MeritFormula *formula, MeritNode node, MeritExpression *expression)
+{
+  Parser p = {.formula = formula, .node = node};
+
+  PetscFunctionBegin;
+  if (node->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node, "a function must be a text"));
+  PetscCall(PetscNew(&p.e));
+  *expression = p.e;
+  p.text = p.at = node->text;
+  PetscCall(MeritFormulaComponents(formula, &p.e->n_components, &p.e->component));
+  PetscCall(Sum(&p));
+  if (*p.at) PetscCall(Fail(&p, "cannot read on"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* b = a op b, with derivatives: x, y values; dx, dy their weights */
+static void Binary(Op op, double x, double y, double *value, double *dx, double *dy)
+{
+  switch (op) {
+  case OP_ADD:
+    *value = x + y, *dx = 1.0, *dy = 1.0;
+    break;
+  case OP_SUBTRACT:
+    *value = x - y, *dx = 1.0, *dy = -1.0;
+    break;
+  case OP_MULTIPLY:
+    *value = x * y, *dx = y, *dy = x;
+    break;
+  case OP_DIVIDE:
+    *value = x / y, *dx = 1.0 / y, *dy = -x / (y * y);
+    break;
+  default:
+    *value = pow(x, y), *dx = y * pow(x, y - 1.0), *dy = x > 0.0 ? *value * log(x) : 0.0;
+  }
+}
+
+static void Unary(Op op, double x, double *value, double *dx)
+{
+  switch (op) {
+  case OP_NEGATE:
+    *value = -x, *dx = -1.0;
+    break;
+  case OP_SQRT:
+    *value = sqrt(x), *dx = 0.5 / *value;
+    break;
+  case OP_LOG:
+    *value = log(x), *dx = 1.0 / x;
+    break;
+  case OP_EXP:
+    *value = *dx = exp(x);
+    break;
+  default:
+    *value = fabs(x), *dx = x < 0.0 ? -1.0 : 1.0;
+  }
+}
+
+/* MeritExpressionEvaluate - See the header. Not collective. */
+PetscErrorCode MeritExpressionEvaluate(MeritExpression e, int n, const double theta[], double genetic, double *value, double gradient[])
+{
+  double *stack, *d;
+  int     top = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(MOST + 1, &stack, (size_t)(MOST + 1) * (size_t)n, &d));
+  for (int k = 0; k < e->n; k++) {
+    const Op op = e->code[k].op;
+    double   dx, dy;
+
+    if (op <= OP_GENETIC) {
+      stack[top] = op == OP_NUMBER ? e->code[k].number : op == OP_GENETIC ? genetic : theta[e->code[k].component];
+      for (int i = 0; i < n; i++) d[top * n + i] = op == OP_COMPONENT && i == e->code[k].component;
+      top++;
+    } else if (op <= OP_POWER) {
+      top--;
+      Binary(op, stack[top - 1], stack[top], &stack[top - 1], &dx, &dy);
+      for (int i = 0; i < n; i++) d[(top - 1) * n + i] = dx * d[(top - 1) * n + i] + (dy == 0.0 ? 0.0 : dy * d[top * n + i]);
+    } else {
+      Unary(op, stack[top - 1], &stack[top - 1], &dx);
+      for (int i = 0; i < n; i++) d[(top - 1) * n + i] *= dx;
+    }
+  }
+  *value = stack[0];
+  for (int i = 0; gradient && i < n; i++) gradient[i] = d[i];
+  PetscCall(PetscFree2(stack, d));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritExpressionDestroy - NULL-safe. Not collective. */
+PetscErrorCode MeritExpressionDestroy(MeritExpression *e)
+{
+  PetscFunctionBegin;
+  if (!*e) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscFree((*e)->component));
+  PetscCall(PetscFree(*e));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,130 @@
+/* varcomp.tsv, and the rounds of an estimation. */
+#include "report_impl.h"
+#include <math.h>
+#include <string.h>
+
+static const char *const states[] = {"ok", "fixed", "boundary", "negative"};
+
+PetscErrorCode ReportComponentTerm(MeritReport report, const MeritComponent *c, char **name)
+{
+  char text[1100];
+
+  PetscFunctionBegin;
+  if (c->term >= 0) snprintf(text, sizeof(text), "%s", report->formula->term[c->term].label);
+  else if (!report->formula->residual_by) snprintf(text, sizeof(text), "residual");
+  else snprintf(text, sizeof(text), "residual.%s", report->formula->residual[c->residual].label);
+  PetscCall(PetscStrallocpy(text, name));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Name of row or column of a component: a trait, or trait.regressor */
+static PetscErrorCode Side(MeritReport report, const MeritComponent *c, int at, char **name)
+{
+  PetscFunctionBegin;
+  if (c->term >= 0) PetscCall(MeritFormulaComponentName(report->formula, c->term, at, name));
+  else PetscCall(PetscStrallocpy(report->formula->trait[at], name));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Field(MeritText *text, const char *at)
+{
+  PetscFunctionBegin;
+  PetscCall(ReportAddField(text, at, strlen(at)));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One line; scale and suffix for what is derived from a component */
+static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int i, const char *suffix, double scale, MeritText *text)
+{
+  const MeritComponent *c     = &v->component[i];
+  const bool            known = v->covariance && v->state[i] != MERIT_ESTIMATE_FIXED;
+  const double          own = known ? v->covariance[i * v->n + i] : NAN, noise = v->monte_carlo ? v->monte_carlo[i * v->n + i] : 0.0;
+  char                 *name[3], term[1200];
+
+  PetscFunctionBegin;
+  PetscCall(ReportComponentTerm(report, c, &name[0]));
+  PetscCall(Side(report, c, c->row, &name[1]));
+  PetscCall(Side(report, c, c->column, &name[2]));
+  snprintf(term, sizeof(term), "%s%s", name[0], suffix);
+  PetscCall(Field(text, term));
+  PetscCall(Field(text, name[1]));
+  PetscCall(Field(text, name[2]));
+  PetscCall(MeritTextAddReal(text, scale * v->estimate[i]));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscCall(MeritTextAddReal(text, own > 0.0 ? scale * sqrt(own + noise) : NAN));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscCall(MeritTextAddReal(text, own > 0.0 ? scale * sqrt(noise) : NAN));
+  PetscCall(MeritTextAdd(text, "\t%s\n", states[v->state[i]]));
+  for (int k = 0; k < 3; k++) PetscCall(PetscFree(name[k]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritReportVariances - Write varcomp.tsv.
+
+  Collective. Columns: term, row, column, estimate, se, se_mc (what Monte Carlo adds to se, which has it), status. A term of SNPs has its
+  lines once more as LABEL.genetic, times the mean diagonal of M M': the genetic variance of the genotyped animals.
+@*/
+PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *v)
+{
+  MeritText     text = {0};
+  const double *scale;
+  double        sum_2pq, diagonal = NAN;
+
+  PetscFunctionBegin;
+  if (MeritModelGenotypes(report->model)) PetscCall(MeritGenotypesScaling(MeritModelGenotypes(report->model), &scale, &sum_2pq, &diagonal));
+  for (int i = 0; i < v->n && !report->rank; i++) {
+    const int  term = v->component[i].term;
+    const bool last = i + 1 == v->n || v->component[i + 1].term != term;
+
+    PetscCall(Line(report, v, i, "", 1.0, &text));
+    if (term < 0 || !last || report->formula->term[term].kind != MERIT_TERM_SNP) continue;
+    for (int k = 0; k <= i; k++)
+      if (v->component[k].term == term) PetscCall(Line(report, v, k, ".genetic", diagonal, &text));
+  }
+  PetscCall(MeritOutputWrite(out, "varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\n", text.at, (int64_t)text.n));
+  MeritTextFree(&text);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritReportRoundAdd - See the header. Not collective. */
+PetscErrorCode MeritReportRoundAdd(MeritReport report, const MeritReportRound *r)
+{
+  MeritText *text = &report->steps;
+
+  PetscFunctionBegin;
+  report->rounds = true;
+  if (report->rank) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritTextAdd(text, "%lld", (long long)r->round));
+  for (int i = 0; i < r->n + 3; i++) {
+    PetscCall(MeritTextAddBytes(text, "\t", 1));
+    PetscCall(MeritTextAddReal(text, i < r->n ? r->estimate[i] : i == r->n ? r->log_likelihood : i == r->n + 1 ? r->gradient : r->change));
+  }
+  PetscCall(MeritTextAdd(text, "\t%s\t%.6f\n", r->step, r->seconds));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode ReportRoundsHeader(MeritReport report, MeritText *header)
+{
+  MeritComponent *list;
+  int             n;
+
+  PetscFunctionBegin;
+  PetscCall(MeritFormulaComponents(report->formula, &n, &list));
+  PetscCall(MeritTextAdd(header, "round"));
+  for (int i = 0; i < n; i++) {
+    char *name[3], text[2400];
+
+    PetscCall(ReportComponentTerm(report, &list[i], &name[0]));
+    PetscCall(Side(report, &list[i], list[i].row, &name[1]));
+    PetscCall(Side(report, &list[i], list[i].column, &name[2]));
+    snprintf(text, sizeof(text), "%s[%s,%s]", name[0], name[1], name[2]);
+    PetscCall(MeritTextAddBytes(header, "\t", 1));
+    PetscCall(ReportAddField(header, text, strlen(text)));
+    for (int k = 0; k < 3; k++) PetscCall(PetscFree(name[k]));
+  }
+  PetscCall(MeritTextAdd(header, "\tlog_likelihood\tgradient\tchange\tstep\tseconds\n"));
+  PetscCall(PetscFree(list));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
