@@ -95,7 +95,7 @@ PetscErrorCode KrylovStep(Krylov *process);
 /* The quadrature of the first `steps` steps of a tridiagonal matrix whose entries are `stride` apart; q is new. */
 PetscErrorCode KrylovQuadrature(int steps, int stride, const double alpha[], const double beta[], double total, SpectralQuadrature *q);
 
-/* A symmetric matrix over ranks: columns in blocks of WIDTH, block after block in turn, [n * n_own] each whole */
+/* A symmetric matrix over ranks: columns in blocks of SPECTRAL_WIDTH, block after block in turn, [n * n_own] each whole */
 enum { SPECTRAL_WIDTH = 32 };
 typedef struct {
   MPI_Comm    comm;
