@@ -126,9 +126,10 @@ static PetscErrorCode CheckRoom(MeritVarcomp v)
 {
   const double need = 8.0 * (double)v->n_observations * (double)v->n_observations / v->size;
   double       has;
+  int          on_node;
 
   PetscFunctionBegin;
-  PetscCall(MeritMemoryAvailable(v->comm, &has, NULL));
+  PetscCall(MeritMemoryAvailable(v->comm, &has, &on_node));
   if (v->n_observations > 100000 || (has > 0.0 && need > has))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                          "engine eigen needs %.3g bytes for a matrix of %lld observations on each rank; use lanczos or more ranks", need,
