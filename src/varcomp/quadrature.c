@@ -57,23 +57,26 @@ static void Turn(int l, int m, double d[], double e[], double z[])
 bool SpectralGauss(double total, double below[], SpectralQuadrature *q)
 {
   const int n = q->n;
-  double   *d = q->node, *z = q->weight;
+  double   *d = q->node, *z = q->weight, most = 0.0;
 
-  for (int i = 0; i < n; i++) z[i] = i == 0;
   if (n) below[n - 1] = 0.0;
+  for (int i = 0; i < n; i++) {
+    most = PetscMax(most, fabs(d[i]) + fabs(below[i]));
+    z[i] = i == 0;
+  }
   for (int l = 0; l < n; l++) {
     int m = n;
 
     for (int turn = 0; m != l; turn++) {
       for (m = l; m < n - 1; m++)
-        if (fabs(below[m]) <= PETSC_MACHINE_EPSILON * (fabs(d[m]) + fabs(d[m + 1]))) break;
+        if (fabs(below[m]) <= PETSC_MACHINE_EPSILON * most) break;
       if (m == l) break;
       if (turn == 60) return false;
       Turn(l, m, d, below, z);
     }
   }
   for (int i = 0; i < n; i++) {
-    d[i] = PetscMax(d[i], 0.0); /* B is semi-definite, its small eigenvalues are rounding */
+    if (d[i] < 100.0 * PETSC_MACHINE_EPSILON * most) d[i] = 0.0; /* B is semi-definite: this is rounding */
     z[i] *= z[i] * total;
   }
   return true;

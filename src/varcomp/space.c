@@ -106,6 +106,7 @@ static PetscErrorCode Factor(SpectralSpace *s)
   PetscBLASInt n = (PetscBLASInt)s->p, info = 0;
 
   PetscFunctionBegin;
+  PetscCall(MeritModelFixedScale(s->model, &s->log_fixed));
   PetscCall(PetscCalloc1(p * p + 1, &s->factor));
   for (int32_t i = 0; i < s->n_records; i++)
     for (int a = 0; a < s->n_lists; a++)
