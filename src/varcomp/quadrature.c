@@ -107,8 +107,8 @@ static void Forms(const SpectralQuadrature *y, const double theta[], double form
   }
 }
 
-/* tr(PB), tr(P), log |V| of the space */
-static void Traces(const SpectralQuadrature *q, const double theta[], double trace[3])
+/* SpectralTraces - tr(PB), tr(P) and log |V| of the space by one quadrature. Not collective. */
+void SpectralTraces(const SpectralQuadrature *q, const double theta[], double trace[3])
 {
   for (int k = 0; k < 3; k++) trace[k] = 0.0;
   for (int i = 0; i < q->n; i++) {
@@ -120,22 +120,41 @@ static void Traces(const SpectralQuadrature *q, const double theta[], double tra
   }
 }
 
-/* Mean over the estimates, and the covariance [3 * 3] of the mean */
+/* What sample r adds to the mean of the traces */
+static void Part(const Spectrum *s, int r, const double theta[], double part[3])
+{
+  const double near = 1.0 / s->n_traces, far = s->n_far ? 1.0 / s->n_far : 0.0;
+  double       better[3];
+
+  SpectralTraces(&s->trace[r], theta, part);
+  if (r < s->n_far) SpectralTraces(&s->far[r], theta, better);
+  for (int k = 0; k < 3; k++) part[k] = r < s->n_far ? far * better[k] + (near - far) * part[k] : near * part[k];
+}
+
+/* Samples [first, last): their sum goes to mean, and the variance of that sum to covariance [3 * 3] */
+static void AddGroup(const Spectrum *s, int first, int last, const double theta[], double mean[3], double covariance[9])
+{
+  const double n = last - first, factor = n > 1.0 ? n / (n - 1.0) : 0.0;
+  double       sum[3] = {0.0}, part[3];
+
+  for (int r = first; r < last; r++) {
+    Part(s, r, theta, part);
+    for (int k = 0; k < 3; k++) sum[k] += part[k];
+  }
+  for (int r = first; r < last && !s->exact; r++) {
+    Part(s, r, theta, part);
+    for (int k = 0; k < 9; k++) covariance[k] += factor * (part[k / 3] - sum[k / 3] / n) * (part[k % 3] - sum[k % 3] / n);
+  }
+  for (int k = 0; k < 3; k++) mean[k] += sum[k];
+}
+
+/* Mean of the traces, and its covariance [3 * 3] over random numbers */
 static void MeanTraces(const Spectrum *s, const double theta[], double mean[3], double covariance[9])
 {
-  const double n = s->n_traces;
-
   for (int k = 0; k < 3; k++) mean[k] = 0.0;
   for (int k = 0; k < 9; k++) covariance[k] = 0.0;
-  for (int pass = 0; pass < (s->exact ? 1 : 2); pass++)
-    for (int r = 0; r < s->n_traces; r++) {
-      double one[3];
-
-      Traces(&s->trace[r], theta, one);
-      for (int k = 0; k < 3 && !pass; k++) mean[k] += one[k] / n;
-      for (int k = 0; k < 9 && pass; k++)
-        covariance[k] += (one[k / 3] - mean[k / 3]) * (one[k % 3] - mean[k % 3]) / (n * PetscMax(n - 1.0, 1.0));
-    }
+  if (s->n_far) AddGroup(s, 0, s->n_far, theta, mean, covariance);
+  if (s->n_far < s->n_traces) AddGroup(s, s->n_far, s->n_traces, theta, mean, covariance);
 }
 
 /*
@@ -165,16 +184,11 @@ void SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *poi
 static double Slope(const Spectrum *s, double ratio)
 {
   const double theta[2] = {ratio, 1.0};
-  double       form[6], mean = 0.0;
+  double       form[6], mean[3], covariance[9];
 
   Forms(&s->y, theta, form);
-  for (int r = 0; r < s->n_traces; r++) {
-    double trace[3];
-
-    Traces(&s->trace[r], theta, trace);
-    mean += trace[0] / s->n_traces;
-  }
-  return (double)(s->ml ? s->n : s->n - s->p) * form[1] / form[0] - mean;
+  MeanTraces(s, theta, mean, covariance);
+  return (double)(s->ml ? s->n : s->n - s->p) * form[1] / form[0] - mean[0];
 }
 
 /* SpectrumMaximum - The maximum of highest ratio below which the likelihood rises, by bisection. Not collective. */

@@ -55,20 +55,24 @@ PetscErrorCode SpectralQuadratureDestroy(SpectralQuadrature *q);
    diagonal stands in node, below[n - 1] is lost. False where it does not converge. */
 bool           SpectralGauss(double total, double below[], SpectralQuadrature *q);
 
-/* All that the likelihood needs */
+/*
+  All that the likelihood needs. Traces are known from one quadrature, exactly; or from one for each of n_traces random vectors, and for the
+  first n_far of them from a better one, `far`: the mean over all is corrected by the mean difference of those (Giles 2008).
+*/
 typedef struct {
-  int64_t            n, p;
-  bool               ml;
-  double             constant;  /* of -2 log likelihood: n log 2 pi, weights, and log |X'X| for reml */
-  SpectralQuadrature y;
-  int                n_traces;  /* estimates of the trace, independent of each other; exact: 1 */
-  SpectralQuadrature *trace;    /* [n_traces] of S B S over the space that S leaves (reml), of B (ml) */
-  bool               exact;
+  int64_t             n, p;
+  bool                ml, exact;
+  double              constant; /* of -2 log likelihood: n log 2 pi, weights, and log |X'X| for reml */
+  SpectralQuadrature  y;
+  int                 n_traces, n_far;
+  SpectralQuadrature *trace, *far; /* of S B S over the space that S leaves (reml), of B (ml); owned */
 } Spectrum;
 
 /* The constant for a space */
 double SpectralConstant(const SpectralSpace *s, bool ml);
-/* At theta = {s_u, s_e}. Not collective. */
+/* tr(PB), tr(P), log |V| at theta = {s_u, s_e} */
+void   SpectralTraces(const SpectralQuadrature *q, const double theta[], double trace[3]);
+/* At theta. Not collective. */
 void   SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *point);
 /* Ratio s_u / s_e at the maximum of the likelihood, 0 at the boundary, and s_e. Not collective. */
 void   SpectrumMaximum(const Spectrum *s, double theta[2]);
