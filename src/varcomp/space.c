@@ -1,12 +1,8 @@
-/* The space of whitened records: the fixed effects taken out, and products with B. */
+/* The space of whitened records, and products with B. */
 #include "spectral.h"
 #include <math.h>
 #include <merit/unit.h>
-#include <petscblaslapack.h>
 #include <string.h>
-
-/* Fixed effects beyond which a dense X'X on every rank is no good */
-enum { MOST_FIXED = 2000 };
 
 /* Is the model of the kind that this is for? Says which of its parts is not. */
 static PetscErrorCode Check(MeritVarcomp v, const char engine[], SpectralSpace *s)
@@ -29,10 +25,6 @@ static PetscErrorCode Check(MeritVarcomp v, const char engine[], SpectralSpace *
     s->term = k;
   }
   if (s->term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term", engine));
-  if (v->n_fixed > MOST_FIXED)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
-                         "engine %s takes out %d fixed effects at most, here are %lld; use sampled", engine, (int)MOST_FIXED,
-                         (long long)v->n_fixed));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -47,76 +39,6 @@ static PetscErrorCode Weights(SpectralSpace *s)
     if (s->root[i] > 0.0) s->log_weight += 2.0 * log(s->root[i]);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &s->log_weight, 1, MPI_DOUBLE, MPI_SUM, s->comm));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Columns of X are the fixed equations that do not depend on others, rank after rank: number[n_local] of owned and ghost equations */
-static PetscErrorCode NumberColumns(SpectralSpace *s, int n_terms, const MeritTermView *term, int **number)
-{
-  const uint8_t *state = MeritModelEquationState(s->model);
-  int32_t        n_owned, n_local;
-  int            n = 0, first = 0;
-
-  PetscFunctionBegin;
-  PetscCall(MeritModelLayout(s->model, &n_owned, &n_local, NULL, NULL, NULL));
-  PetscCall(PetscMalloc1(n_local + 1, number));
-  for (int32_t i = 0; i < n_local; i++) (*number)[i] = -1;
-  for (int k = 0; k < n_terms; k++)
-    for (int32_t e = term[k].eq_owned; term[k].kind == MERIT_TERM_FIXED && e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
-      if (state[e] == MERIT_EQ_OK) (*number)[e] = n++;
-  PetscCallMPI(MPI_Exscan(&n, &first, 1, MPI_INT, MPI_SUM, s->comm));
-  for (int32_t i = 0; i < n_owned; i++)
-    if ((*number)[i] >= 0) (*number)[i] += first;
-  PetscCall(PetscSFBcastBegin(MeritModelHalo(s->model), MPI_INT, *number, *number + n_owned, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(MeritModelHalo(s->model), MPI_INT, *number, *number + n_owned, MPI_REPLACE));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Which column of X each record meets in each regressor, and with what coefficient */
-static PetscErrorCode Columns(SpectralSpace *s)
-{
-  const MeritTermView *term;
-  const int            n_terms = MeritModelTerms(s->model, &term);
-  int                 *number, l = 0;
-
-  PetscFunctionBegin;
-  PetscCall(NumberColumns(s, n_terms, term, &number));
-  for (int k = 0; k < n_terms; k++)
-    if (term[k].kind == MERIT_TERM_FIXED) s->n_lists += term[k].n_regressors;
-  PetscCall(PetscMalloc2(s->n_lists, &s->column, s->n_lists, &s->value));
-  for (int k = 0; k < n_terms; k++)
-    for (int r = 0; term[k].kind == MERIT_TERM_FIXED && r < term[k].n_regressors; r++, l++) {
-      const MeritDesignView *d = &term[k].design[r];
-
-      s->value[l] = d->value;
-      PetscCall(PetscMalloc1(s->n_records, &s->column[l]));
-      for (int32_t i = 0; i < s->n_records; i++) s->column[l][i] = d->slot[i] < 0 || d->offset[0] < 0 ? -1 : number[d->slot[i] + d->offset[0]];
-    }
-  PetscCall(PetscFree(number));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Coefficient of a record in a list of the fixed effects */
-static inline double Coefficient(const SpectralSpace *s, int l, int32_t i) { return s->value[l] ? s->root[i] * s->value[l][i] : s->root[i]; }
-
-/* The Cholesky factor of X'X, and its determinant */
-static PetscErrorCode Factor(SpectralSpace *s)
-{
-  const size_t p = (size_t)s->p;
-  PetscBLASInt n = (PetscBLASInt)s->p, info = 0;
-
-  PetscFunctionBegin;
-  PetscCall(MeritModelFixedScale(s->model, &s->log_fixed));
-  PetscCall(PetscCalloc1(p * p + 1, &s->factor));
-  for (int32_t i = 0; i < s->n_records; i++)
-    for (int a = 0; a < s->n_lists; a++)
-      for (int b = 0; b < s->n_lists; b++)
-        if (s->column[a][i] >= 0 && s->column[b][i] >= 0)
-          s->factor[(size_t)s->column[a][i] * p + (size_t)s->column[b][i]] += Coefficient(s, a, i) * Coefficient(s, b, i);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->factor, (PetscMPIInt)(p * p), MPI_DOUBLE, MPI_SUM, s->comm));
-  if (p) PetscCallBLAS("LAPACKpotrf", LAPACKpotrf_("L", &n, s->factor, &n, &info));
-  if (info) PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the fixed effects depend on each other too closely to be taken out"));
-  for (size_t i = 0; i < p; i++) s->log_fixed += 2.0 * log(s->factor[i * p + i]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -155,8 +77,7 @@ PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], Spectral
   s->n_records = s->records->n_records;
   PetscCall(Check(v, engine, s));
   PetscCall(Weights(s));
-  PetscCall(Columns(s));
-  PetscCall(Factor(s));
+  PetscCall(SpectralFixedCreate(s, engine));
   PetscCall(RandomTerm(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -165,11 +86,9 @@ PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], Spectral
 PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s)
 {
   PetscFunctionBegin;
-  for (int l = 0; l < s->n_lists; l++) PetscCall(PetscFree(s->column[l]));
-  PetscCall(PetscFree2(s->column, s->value));
+  PetscCall(SpectralFixedDestroy(s));
   PetscCall(PetscFree(s->root));
-  PetscCall(PetscFree(s->factor));
-  PetscCall(PetscFree4(s->effect, s->level, s->tile, s->rows));
+  PetscCall(PetscFree3(s->level, s->tile, s->rows));
   if (s->row_comm != MPI_COMM_NULL) {
     PetscCallMPI(MPI_Comm_free(&s->row_comm));
     PetscCallMPI(MPI_Comm_free(&s->column_comm));
@@ -184,49 +103,9 @@ static PetscErrorCode Width(SpectralSpace *s, int k)
 
   PetscFunctionBegin;
   if (k <= s->width) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscFree4(s->effect, s->level, s->tile, s->rows));
-  PetscCall(PetscMalloc4((size_t)s->p * width, &s->effect, (size_t)s->n_slots * width, &s->level, (size_t)s->n_cols * width, &s->tile,
-                         (size_t)s->n_rows * width, &s->rows));
+  PetscCall(PetscFree3(s->level, s->tile, s->rows));
+  PetscCall(PetscMalloc3((size_t)s->n_slots * width, &s->level, (size_t)s->n_cols * width, &s->tile, (size_t)s->n_rows * width, &s->rows));
   s->width = k;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* effect = X'x over all ranks */
-static PetscErrorCode ToFixed(SpectralSpace *s, int k, const double x[])
-{
-  PetscFunctionBegin;
-  PetscCall(PetscArrayzero(s->effect, (size_t)s->p * (size_t)k));
-  for (int32_t i = 0; i < s->n_records; i++)
-    for (int l = 0; l < s->n_lists; l++) {
-      const int32_t column = s->column[l][i];
-      const double  c      = Coefficient(s, l, i);
-
-      for (int j = 0; column >= 0 && j < k; j++) s->effect[(int64_t)column * k + j] += c * x[(int64_t)i * k + j];
-    }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->effect, (PetscMPIInt)(s->p * k), MPI_DOUBLE, MPI_SUM, s->comm));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* SpectralProject - x = S x by the normal equations of the fixed effects. Collective. */
-PetscErrorCode SpectralProject(SpectralSpace *s, int k, double x[])
-{
-  PetscBLASInt n = (PetscBLASInt)s->p, width = (PetscBLASInt)k;
-  const double one = 1.0;
-
-  PetscFunctionBegin;
-  if (!n) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(Width(s, k));
-  PetscCall(ToFixed(s, k, x));
-  PetscCallBLAS("BLAStrsm", BLAStrsm_("R", "L", "T", "N", &width, &n, &one, s->factor, &n, s->effect, &width));
-  PetscCallBLAS("BLAStrsm", BLAStrsm_("R", "L", "N", "N", &width, &n, &one, s->factor, &n, s->effect, &width));
-#pragma omp parallel for schedule(static) if ((int64_t)s->n_records * k > 10000)
-  for (int32_t i = 0; i < s->n_records; i++)
-    for (int l = 0; l < s->n_lists; l++) {
-      const int32_t column = s->column[l][i];
-      const double  c      = Coefficient(s, l, i);
-
-      for (int j = 0; column >= 0 && j < k; j++) x[(int64_t)i * k + j] -= c * s->effect[(int64_t)column * k + j];
-    }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

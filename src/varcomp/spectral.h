@@ -19,9 +19,11 @@ typedef struct {
   int                     n_lists;
   int32_t               **column;    /* [n_lists] -> [n_records] column of X, -1 none; owned */
   const double          **value;     /* [n_lists] -> [n_records], NULL: 1 */
-  double                 *factor;    /* [p * p] Cholesky factor of X'X; owned */
+  int                     n_class;   /* columns of the largest class, which come first */
+  double                 *diagonal, *border; /* [n_class] D, [(p - n_class) * p]: what is left of X'X once they are eliminated; owned */
   double                  log_fixed; /* log |X'X|, X as the user gave it */
-  double                 *effect;    /* work, [p * width]; owned */
+  double                 *effect;    /* work, [p * effect_width]; owned */
+  int                     effect_width;
   /* the random term */
   int                     term;
   const MeritTermView    *view;
@@ -36,6 +38,9 @@ typedef struct {
 
 PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s);
 PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s);
+/* fixed.c: columns of X, and how they are taken out. Collective. */
+PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[]);
+PetscErrorCode SpectralFixedDestroy(SpectralSpace *s);
 /* x = S x, x[n_records * k]. Collective. */
 PetscErrorCode SpectralProject(SpectralSpace *s, int k, double x[]);
 /* y = B x, single: products with genotypes in single precision. Collective. */
