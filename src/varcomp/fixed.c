@@ -1,0 +1,213 @@
+/*
+  Fixed effects taken out of blocks of record values, by the normal equations. The levels of the largest class are eliminated from them, which
+  leaves a dense system in all other effects on every rank.
+*/
+#include "spectral.h"
+#include <math.h>
+#include <petscblaslapack.h>
+
+/* Effects beside those of the largest class, all effects, and numbers that every rank keeps of the first against the second */
+enum { MOST_REST = 2000, MOST_FIXED = 500000, MOST_BORDER = 1 << 24 };
+
+/* The fixed term of one class with the most levels, whatever these meet: -1 none */
+static int LargestClass(int n_terms, const MeritTermView *term)
+{
+  int largest = -1;
+
+  for (int k = 0; k < n_terms; k++)
+    if (term[k].kind == MERIT_TERM_FIXED && term[k].n_regressors == 1 && !term[k].design[0].value &&
+        (largest < 0 || term[k].n_levels > term[largest].n_levels))
+      largest = k;
+  return largest;
+}
+
+/*
+  Columns of X are the fixed equations that do not depend on others: the n_class of the largest class, then the rest, rank after rank.
+  number[n_local] of owned and ghost equations.
+*/
+static PetscErrorCode NumberColumns(SpectralSpace *s, int n_terms, const MeritTermView *term, int **number)
+{
+  const uint8_t *state   = MeritModelEquationState(s->model);
+  const int      largest = LargestClass(n_terms, term);
+  int            n[2] = {0, 0}, first[2] = {0, 0}, n_class;
+  int32_t        n_owned, n_local;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(s->model, &n_owned, &n_local, NULL, NULL, NULL));
+  PetscCall(PetscMalloc1(n_local + 1, number));
+  for (int32_t i = 0; i < n_local; i++) (*number)[i] = -1;
+  for (int k = 0; k < n_terms; k++)
+    for (int32_t e = term[k].eq_owned; term[k].kind == MERIT_TERM_FIXED && e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
+      if (state[e] == MERIT_EQ_OK) (*number)[e] = n[k != largest]++;
+  n_class = n[0];
+  PetscCallMPI(MPI_Exscan(n, first, 2, MPI_INT, MPI_SUM, s->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_class, 1, MPI_INT, MPI_SUM, s->comm));
+  s->n_class = n_class;
+  for (int k = 0; k < n_terms; k++)
+    for (int32_t e = term[k].eq_owned; term[k].kind == MERIT_TERM_FIXED && e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
+      if ((*number)[e] >= 0) (*number)[e] += k == largest ? first[0] : n_class + first[1];
+  PetscCall(PetscSFBcastBegin(MeritModelHalo(s->model), MPI_INT, *number, *number + n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(MeritModelHalo(s->model), MPI_INT, *number, *number + n_owned, MPI_REPLACE));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Which column of X each record meets in each regressor, and with what coefficient */
+static PetscErrorCode Columns(SpectralSpace *s)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(s->model, &term);
+  int                 *number, l = 0;
+
+  PetscFunctionBegin;
+  PetscCall(NumberColumns(s, n_terms, term, &number));
+  for (int k = 0; k < n_terms; k++)
+    if (term[k].kind == MERIT_TERM_FIXED) s->n_lists += term[k].n_regressors;
+  PetscCall(PetscMalloc2(s->n_lists, &s->column, s->n_lists, &s->value));
+  for (int k = 0; k < n_terms; k++)
+    for (int r = 0; term[k].kind == MERIT_TERM_FIXED && r < term[k].n_regressors; r++, l++) {
+      const MeritDesignView *d = &term[k].design[r];
+
+      s->value[l] = d->value;
+      PetscCall(PetscMalloc1(s->n_records, &s->column[l]));
+      for (int32_t i = 0; i < s->n_records; i++) s->column[l][i] = d->slot[i] < 0 || d->offset[0] < 0 ? -1 : number[d->slot[i] + d->offset[0]];
+    }
+  PetscCall(PetscFree(number));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Coefficient of a record in a list of the fixed effects */
+static inline double Coefficient(const SpectralSpace *s, int l, int32_t i) { return s->value[l] ? s->root[i] * s->value[l][i] : s->root[i]; }
+
+/* The diagonal D of the largest class in X'X, and the rows of the rest, border[n_rest * p] = (C' E) */
+static PetscErrorCode Accumulate(SpectralSpace *s)
+{
+  const int64_t p = s->p;
+
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < s->n_records; i++)
+    for (int a = 0; a < s->n_lists; a++) {
+      const int32_t row = s->column[a][i];
+
+      if (row >= 0 && row < s->n_class) s->diagonal[row] += Coefficient(s, a, i) * Coefficient(s, a, i);
+      for (int b = 0; row >= s->n_class && b < s->n_lists; b++)
+        if (s->column[b][i] >= 0) s->border[(row - s->n_class) * p + s->column[b][i]] += Coefficient(s, a, i) * Coefficient(s, b, i);
+    }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->diagonal, s->n_class, MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->border, (PetscMPIInt)((p - s->n_class) * p), MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* border becomes (C' D^-1, Cholesky factor of E - C' D^-1 C), and log |X'X| */
+static PetscErrorCode Eliminate(SpectralSpace *s)
+{
+  const int64_t p = s->p;
+  PetscBLASInt  all = (PetscBLASInt)p, n_class = s->n_class, rest = all - n_class, info = 0;
+  const double  one = 1.0, minus = -1.0;
+  double       *scaled;
+
+  PetscFunctionBegin;
+  for (int c = 0; c < s->n_class; c++) s->log_fixed += log(s->diagonal[c]);
+  if (!rest) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1((size_t)(p * rest), &scaled));
+  for (int64_t r = 0; r < rest; r++)
+    for (int c = 0; c < s->n_class; c++) scaled[r * p + c] = s->border[r * p + c] / s->diagonal[c];
+  if (n_class)
+    PetscCallBLAS("BLASgemm", BLASgemm_("T", "N", &rest, &rest, &n_class, &minus, s->border, &all, scaled, &all, &one, s->border + n_class, &all));
+  for (int64_t r = 0; r < rest; r++) PetscCall(PetscArraycpy(s->border + r * p, scaled + r * p, s->n_class));
+  PetscCall(PetscFree(scaled));
+  PetscCallBLAS("LAPACKpotrf", LAPACKpotrf_("L", &rest, s->border + n_class, &all, &info));
+  if (info) PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the fixed effects depend on each other too closely to be taken out"));
+  for (int64_t r = 0; r < rest; r++) s->log_fixed += 2.0 * log(s->border[r * p + n_class + r]);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralFixedCreate - Prepare to take the fixed effects out. Collective. */
+PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[])
+{
+  int64_t rest;
+
+  PetscFunctionBegin;
+  if (s->p > MOST_FIXED)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s takes out %d fixed effects at most, here are %lld; use auto",
+                         engine, (int)MOST_FIXED, (long long)s->p));
+  PetscCall(Columns(s));
+  rest = s->p - s->n_class;
+  if (rest > MOST_REST || rest * s->p > MOST_BORDER)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
+                         "engine %s does not take out %lld fixed effects beside the %d of the largest class; use auto", engine, (long long)rest,
+                         s->n_class));
+  PetscCall(MeritModelFixedScale(s->model, &s->log_fixed));
+  PetscCall(PetscCalloc2((size_t)s->n_class, &s->diagonal, (size_t)(rest * s->p), &s->border));
+  PetscCall(Accumulate(s));
+  PetscCall(Eliminate(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralFixedDestroy - Free what that made. Not collective. */
+PetscErrorCode SpectralFixedDestroy(SpectralSpace *s)
+{
+  PetscFunctionBegin;
+  for (int l = 0; l < s->n_lists; l++) PetscCall(PetscFree(s->column[l]));
+  PetscCall(PetscFree2(s->column, s->value));
+  PetscCall(PetscFree2(s->diagonal, s->border));
+  PetscCall(PetscFree(s->effect));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* effect = X'x over all ranks */
+static PetscErrorCode ToFixed(SpectralSpace *s, int k, const double x[])
+{
+  PetscFunctionBegin;
+  if (k > s->effect_width) {
+    PetscCall(PetscFree(s->effect));
+    PetscCall(PetscMalloc1((size_t)s->p * (size_t)k, &s->effect));
+    s->effect_width = k;
+  }
+  PetscCall(PetscArrayzero(s->effect, (size_t)s->p * (size_t)k));
+  for (int32_t i = 0; i < s->n_records; i++)
+    for (int l = 0; l < s->n_lists; l++) {
+      const int32_t column = s->column[l][i];
+      const double  c      = Coefficient(s, l, i);
+
+      for (int j = 0; column >= 0 && j < k; j++) s->effect[(int64_t)column * k + j] += c * x[(int64_t)i * k + j];
+    }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->effect, (PetscMPIInt)(s->p * k), MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* effect = (X'X)^-1 effect */
+static PetscErrorCode Solve(SpectralSpace *s, int k)
+{
+  PetscBLASInt all = (PetscBLASInt)s->p, n_class = s->n_class, rest = all - n_class, width = k;
+  const double one = 1.0, minus = -1.0;
+  double      *r = s->effect + (size_t)s->n_class * (size_t)k;
+  const double *C = s->border, *F = s->border + n_class;
+
+  PetscFunctionBegin;
+  if (rest && n_class) PetscCallBLAS("BLASgemm", BLASgemm_("N", "N", &width, &rest, &n_class, &minus, s->effect, &width, C, &all, &one, r, &width));
+  for (int64_t c = 0; c < n_class; c++)
+    for (int j = 0; j < k; j++) s->effect[c * k + j] /= s->diagonal[c];
+  if (!rest) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallBLAS("BLAStrsm", BLAStrsm_("R", "L", "T", "N", &width, &rest, &one, F, &all, r, &width));
+  PetscCallBLAS("BLAStrsm", BLAStrsm_("R", "L", "N", "N", &width, &rest, &one, F, &all, r, &width));
+  if (n_class) PetscCallBLAS("BLASgemm", BLASgemm_("N", "T", &width, &n_class, &rest, &minus, r, &width, C, &all, &one, s->effect, &width));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralProject - x = S x for k columns. Collective. */
+PetscErrorCode SpectralProject(SpectralSpace *s, int k, double x[])
+{
+  PetscFunctionBegin;
+  if (!s->p) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(ToFixed(s, k, x));
+  PetscCall(Solve(s, k));
+#pragma omp parallel for schedule(static) if ((int64_t)s->n_records * k > 10000)
+  for (int32_t i = 0; i < s->n_records; i++)
+    for (int l = 0; l < s->n_lists; l++) {
+      const int32_t column = s->column[l][i];
+      const double  c      = Coefficient(s, l, i);
+
+      for (int j = 0; column >= 0 && j < k; j++) x[(int64_t)i * k + j] -= c * s->effect[(int64_t)column * k + j];
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

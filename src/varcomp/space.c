@@ -1,0 +1,217 @@
+/* The space of whitened records, and products with B. */
+#include "spectral.h"
+#include <math.h>
+#include <merit/unit.h>
+#include <string.h>
+
+/* Is the model of the kind that this is for? Says which of its parts is not. */
+static PetscErrorCode Check(MeritVarcomp v, const char engine[], SpectralSpace *s)
+{
+  const MeritFormula *f = v->formula;
+
+  PetscFunctionBegin;
+  s->term = -1;
+  if (f->n_traits != 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one trait; use auto", engine));
+  if (f->n_residuals != 1)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one residual variance; use auto", engine));
+  for (int k = 0; k < f->n_terms; k++) {
+    if (f->term[k].kind == MERIT_TERM_FIXED) continue;
+    if (s->term >= 0 || f->term[k].n_components != 1)
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
+                           "engine %s is for one variance beside the residual's, `%s` makes it more; use auto", engine, f->term[k].label));
+    if (f->term[k].kind == MERIT_TERM_PED)
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is not available for `%s`; use auto", engine,
+                           f->term[k].label));
+    s->term = k;
+  }
+  if (s->term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term", engine));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Weights(SpectralSpace *s)
+{
+  const MeritRecordsView *r = s->records;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(s->n_records, &s->root));
+  for (int32_t i = 0; i < s->n_records; i++) {
+    s->root[i] = !r->observed[r->pattern[i]] ? 0.0 : r->root_weight ? r->root_weight[i] : 1.0;
+    if (s->root[i] > 0.0) s->log_weight += 2.0 * log(s->root[i]);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &s->log_weight, 1, MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Where the records meet the random term */
+static PetscErrorCode RandomTerm(SpectralSpace *s)
+{
+  const MeritTermView *term;
+  int                  grid_rows, grid_cols;
+  PetscMPIInt          rank;
+
+  PetscFunctionBegin;
+  MeritModelTerms(s->model, &term);
+  s->view     = &term[s->term];
+  s->row_comm = MPI_COMM_NULL;
+  s->column_comm = s->comm;
+  if (s->view->kind != MERIT_TERM_SNP) {
+    PetscCall(MeritModelLayout(s->model, NULL, &s->n_slots, NULL, NULL, NULL));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  s->geno       = MeritModelGenotypes(s->model);
+  s->first_slot = s->view->slot_carrier;
+  s->n_slots    = s->view->n_carrier;
+  PetscCall(MeritGenotypesTile(s->geno, &grid_rows, &grid_cols, NULL, &s->n_rows, NULL, &s->n_cols));
+  if (grid_cols == 1) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
+  PetscCallMPI(MPI_Comm_split(s->comm, rank % grid_rows, rank / grid_rows, &s->row_comm));
+  PetscCallMPI(MPI_Comm_split(s->comm, rank / grid_rows, rank % grid_rows, &s->column_comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralSpaceCreate - The space of a model's records, or an error that says what the engine is not for. Collective. */
+PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s)
+{
+  PetscFunctionBegin;
+  *s = (SpectralSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->n_observations, .p = v->n_fixed};
+  s->n_records = s->records->n_records;
+  PetscCall(Check(v, engine, s));
+  PetscCall(Weights(s));
+  PetscCall(SpectralFixedCreate(s, engine));
+  PetscCall(RandomTerm(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralSpaceDestroy - Free what it holds. Collective. */
+PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s)
+{
+  PetscFunctionBegin;
+  PetscCall(SpectralFixedDestroy(s));
+  PetscCall(PetscFree(s->root));
+  PetscCall(PetscFree3(s->level, s->tile, s->rows));
+  if (s->row_comm != MPI_COMM_NULL) {
+    PetscCallMPI(MPI_Comm_free(&s->row_comm));
+    PetscCallMPI(MPI_Comm_free(&s->column_comm));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Work for k columns at once */
+static PetscErrorCode Width(SpectralSpace *s, int k)
+{
+  const size_t width = (size_t)k;
+
+  PetscFunctionBegin;
+  if (k <= s->width) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscFree3(s->level, s->tile, s->rows));
+  PetscCall(PetscMalloc3((size_t)s->n_slots * width, &s->level, (size_t)s->n_cols * width, &s->tile, (size_t)s->n_rows * width, &s->rows));
+  s->width = k;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Levels of the term <-> records: level += Z'x, or y = Z level */
+static void ToLevels(SpectralSpace *s, int k, const double x[])
+{
+  memset(s->level, 0, sizeof(double) * (size_t)s->n_slots * (size_t)k);
+  for (int r = 0; r < s->view->n_regressors; r++) {
+    const MeritDesignView *d = &s->view->design[r];
+
+    for (int32_t i = 0; i < s->n_records; i++) {
+      const double  c  = d->value ? s->root[i] * d->value[i] : s->root[i];
+      const int64_t to = (int64_t)(d->slot[i] - s->first_slot) * k;
+
+      for (int j = 0; d->slot[i] >= 0 && j < k; j++) s->level[to + j] += c * x[(int64_t)i * k + j];
+    }
+  }
+}
+
+static void ToRecords(SpectralSpace *s, int k, double y[])
+{
+#pragma omp parallel for schedule(static) if ((int64_t)s->n_records * k > 10000)
+  for (int32_t i = 0; i < s->n_records; i++) {
+    double *to = y + (int64_t)i * k;
+
+    for (int j = 0; j < k; j++) to[j] = 0.0;
+    for (int r = 0; r < s->view->n_regressors; r++) {
+      const MeritDesignView *d    = &s->view->design[r];
+      const double           c    = d->value ? s->root[i] * d->value[i] : s->root[i];
+      const int64_t          from = (int64_t)(d->slot[i] - s->first_slot) * k;
+
+      for (int j = 0; d->slot[i] >= 0 && j < k; j++) to[j] += c * s->level[from + j];
+    }
+  }
+}
+
+/* level = K level for independent levels: what several ranks have of one is added up */
+static PetscErrorCode ThroughHalo(SpectralSpace *s, int k)
+{
+  PetscSF      halo = MeritModelHalo(s->model);
+  MPI_Datatype unit;
+  int32_t      n_owned;
+  double      *ghosts;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(s->model, &n_owned, NULL, NULL, NULL, NULL));
+  ghosts = s->level + (int64_t)n_owned * k;
+  PetscCall(MeritUnitCreate(k, &unit));
+  PetscCall(PetscSFReduceBegin(halo, unit, ghosts, s->level, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(halo, unit, ghosts, s->level, MPI_SUM));
+  PetscCall(PetscSFBcastBegin(halo, unit, s->level, ghosts, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(halo, unit, s->level, ghosts, MPI_REPLACE));
+  PetscCall(MeritUnitFree(&unit));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* level = M M' level of the animals that local records meet */
+static PetscErrorCode ThroughGenotypes(SpectralSpace *s, int k)
+{
+  PetscSF      carriers = MeritModelCarriers(s->model, s->term);
+  MPI_Datatype unit;
+  PetscMPIInt  n, n_tile, column = 0, ranks;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMPIIntCast((PetscInt)(s->n_rows * k), &n));
+  PetscCall(PetscMPIIntCast((PetscInt)s->n_cols * k, &n_tile));
+  PetscCall(MeritUnitCreate(k, &unit));
+  PetscCall(PetscArrayzero(s->rows, (size_t)n));
+  PetscCall(PetscSFReduceBegin(carriers, unit, s->level, s->rows, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(carriers, unit, s->level, s->rows, MPI_SUM));
+  if (s->row_comm != MPI_COMM_NULL) PetscCallMPI(MPI_Bcast(s->rows, n, MPI_DOUBLE, 0, s->row_comm));
+  PetscCall(MeritGenotypesAdjoint(s->geno, k, s->rows, s->tile));
+  PetscCallMPI(MPI_Comm_size(s->column_comm, &ranks));
+  if (ranks > 1) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->tile, n_tile, MPI_DOUBLE, MPI_SUM, s->column_comm));
+  PetscCall(MeritGenotypesForward(s->geno, k, s->tile, s->rows));
+  if (s->row_comm != MPI_COMM_NULL) {
+    PetscCallMPI(MPI_Comm_rank(s->row_comm, &column));
+    PetscCallMPI(MPI_Reduce(column ? s->rows : MPI_IN_PLACE, s->rows, n, MPI_DOUBLE, MPI_SUM, 0, s->row_comm));
+  }
+  PetscCall(PetscSFBcastBegin(carriers, unit, s->rows, s->level, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(carriers, unit, s->rows, s->level, MPI_REPLACE));
+  PetscCall(MeritUnitFree(&unit));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralCovariance - y = B x for k columns. Collective. */
+PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const double x[], double y[])
+{
+  PetscFunctionBegin;
+  PetscCall(Width(s, k));
+  ToLevels(s, k, x);
+  if (s->geno) {
+    PetscCall(MeritGenotypesSetSingle(s->geno, single));
+    PetscCall(ThroughGenotypes(s, k));
+    PetscCall(MeritGenotypesSetSingle(s->geno, false));
+  } else PetscCall(ThroughHalo(s, k));
+  ToRecords(s, k, y);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralObservations - y[n_records]; taken out twice, since a large mean leaves rounding behind. Collective. */
+PetscErrorCode SpectralObservations(SpectralSpace *s, double y[])
+{
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < s->n_records; i++) y[i] = s->root[i] > 0.0 ? s->root[i] * s->records->y[i] : 0.0;
+  PetscCall(SpectralProject(s, 1, y));
+  PetscCall(SpectralProject(s, 1, y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

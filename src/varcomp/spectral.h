@@ -1,0 +1,122 @@
+#pragma once
+/*
+  Models with one variance beside the residual's: in the space of records times the root of their weight the covariance matrix of the
+  observations is V = s_u B + s_e I, B = Z K Z'. S = I - X (X'X)^-1 X' takes the fixed effects out; of S B S (of B too, for ml) nothing
+  but its eigenvalues and how much of the observations lies along each is needed, exactly or by quadrature.
+*/
+#include "varcomp_impl.h"
+
+/* Records of this rank in that space */
+typedef struct {
+  MPI_Comm                comm;
+  MeritModel              model;     /* borrowed */
+  const MeritRecordsView *records;
+  int32_t                 n_records;
+  int64_t                 n, p;      /* over all ranks: observations, independent fixed effects */
+  double                 *root;      /* [n_records] root of the weight, 0 where nothing is observed; owned */
+  double                  log_weight;  /* sum of log weight over all */
+  /* fixed effects */
+  int                     n_lists;
+  int32_t               **column;    /* [n_lists] -> [n_records] column of X, -1 none; owned */
+  const double          **value;     /* [n_lists] -> [n_records], NULL: 1 */
+  int                     n_class;   /* columns of the largest class, which come first */
+  double                 *diagonal, *border; /* [n_class] D, [(p - n_class) * p]: what is left of X'X once they are eliminated; owned */
+  double                  log_fixed; /* log |X'X|, X as the user gave it */
+  double                 *effect;    /* work, [p * effect_width]; owned */
+  int                     effect_width;
+  /* the random term */
+  int                     term;
+  const MeritTermView    *view;
+  int32_t                 first_slot, n_slots; /* component slots that its records meet */
+  MeritGenotypes          geno;      /* NULL: the term is not of SNPs */
+  MPI_Comm                row_comm, column_comm; /* of the grid; NULL communicators where it has one column; owned */
+  int64_t                 n_rows;    /* of the tile */
+  int32_t                 n_cols;
+  double                 *level, *tile, *rows; /* work, [. * width]; owned */
+  int                     width;     /* columns that there is work for */
+} SpectralSpace;
+
+PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s);
+PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s);
+/* fixed.c: columns of X, and how they are taken out. Collective. */
+PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[]);
+PetscErrorCode SpectralFixedDestroy(SpectralSpace *s);
+/* x = S x, x[n_records * k]. Collective. */
+PetscErrorCode SpectralProject(SpectralSpace *s, int k, double x[]);
+/* y = B x, single: products with genotypes in single precision. Collective. */
+PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const double x[], double y[]);
+/* The observations with the fixed effects taken out. Collective. */
+PetscErrorCode SpectralObservations(SpectralSpace *s, double y[]);
+
+/* Sum over i of weight[i] f(node[i]) = b' f(.) b, or a trace */
+typedef struct {
+  int     n;
+  double *node, *weight; /* [n]; owned, one allocation behind node */
+} SpectralQuadrature;
+
+PetscErrorCode SpectralQuadratureCreate(int n, SpectralQuadrature *q);
+PetscErrorCode SpectralQuadratureDestroy(SpectralQuadrature *q);
+/* Gauss quadrature of a tridiagonal matrix: eigenvalues, and squares of the first components of its eigenvectors times `total`; the
+   diagonal stands in node, below[n - 1] is lost. False where it does not converge. */
+bool           SpectralGauss(double total, double below[], SpectralQuadrature *q);
+
+/*
+  All that the likelihood needs. Traces are known from one quadrature, exactly; or from one for each of n_traces random vectors, and for the
+  first n_far of them from a better one, `far`: the mean over all is corrected by the mean difference of those (Giles 2008).
+*/
+typedef struct {
+  int64_t             n, p;
+  bool                ml, exact;
+  double              constant; /* of -2 log likelihood: n log 2 pi, weights, and log |X'X| for reml */
+  SpectralQuadrature  y;
+  int                 n_traces, n_far;
+  SpectralQuadrature *trace, *far; /* of S B S over the space that S leaves (reml), of B (ml); owned */
+} Spectrum;
+
+/* The constant for a space */
+double SpectralConstant(const SpectralSpace *s, bool ml);
+/* tr(PB), tr(P), log |V| at theta = {s_u, s_e} */
+void   SpectralTraces(const SpectralQuadrature *q, const double theta[], double trace[3]);
+/* At theta. Not collective. */
+void   SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *point);
+/* Ratio s_u / s_e at the maximum of the likelihood, 0 at the boundary, and s_e. Not collective. */
+void   SpectrumMaximum(const Spectrum *s, double theta[2]);
+
+/*
+  Lanczos processes of S B S (B, where project is false) from k vectors, in lockstep and each for itself; of the vectors only the last two
+  are kept. Column j has the tridiagonal matrix alpha[. * k + j], beta[. * k + j]; a process that has come to its end goes on with zeros.
+*/
+typedef struct {
+  SpectralSpace *space; /* borrowed */
+  int            k, steps, room;
+  bool           project, single;
+  double        *square;      /* [k] squared lengths of the first vectors; owned */
+  double        *alpha, *beta; /* [room * k]; owned */
+  double        *now, *before, *next; /* [n_records * k]; owned */
+  double        *sum;         /* [k]; owned */
+} Krylov;
+
+/* Begin with the vectors in start[n_records * k], projected if so asked for. Collective. */
+PetscErrorCode KrylovCreate(SpectralSpace *space, int k, bool project, bool single, const double start[], Krylov *process);
+PetscErrorCode KrylovDestroy(Krylov *process);
+/* One step more. Collective. */
+PetscErrorCode KrylovStep(Krylov *process);
+/* The quadrature of the first `steps` steps of a tridiagonal matrix whose entries are `stride` apart; q is new. */
+PetscErrorCode KrylovQuadrature(int steps, int stride, const double alpha[], const double beta[], double total, SpectralQuadrature *q);
+
+/* A symmetric matrix over ranks: columns in blocks of SPECTRAL_WIDTH, block after block in turn, [n * n_own] each whole */
+enum { SPECTRAL_WIDTH = 32 };
+typedef struct {
+  MPI_Comm    comm;
+  PetscMPIInt rank, size;
+  int         n, n_own;
+  double     *column; /* [n_own * n] by columns; owned */
+} SpectralDense;
+
+PetscErrorCode SpectralDenseCreate(MPI_Comm comm, int n, SpectralDense *a);
+PetscErrorCode SpectralDenseDestroy(SpectralDense *a);
+/* Owner of a column, and its place there */
+PetscMPIInt SpectralDenseOwner(const SpectralDense *a, int column, int *place);
+/* Similar tridiagonal matrix diagonal[n], below[n] on every rank, whose first unit vector was b; b [n] alike on all ranks, NULL: any. A is
+   lost. Collective. */
+PetscErrorCode SpectralDenseReduce(SpectralDense *a, const double b[], double diagonal[], double below[]);
