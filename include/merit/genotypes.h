@@ -56,6 +56,8 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesTile(MeritGenotypes geno, int *grid_ro
 MERIT_EXTERN PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row);
 /* Scale factor of each column of M, [n_used], replicated; sum of 2pq over used SNPs; mean diagonal of MM' at scale none. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, double *sum_2pq, double *mean_diagonal);
+/* Mean diagonal of MM' as it is scaled. Not collective. */
+MERIT_EXTERN double MeritGenotypesMeanDiagonal(MeritGenotypes geno);
 
 /* Of each column of M, [n_used], replicated: the copies subtracted, and those a missing genotype counts as. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesCoding(MeritGenotypes geno, const double **centre, const double **missing);

@@ -33,14 +33,13 @@ PetscErrorCode VarcompFunctionsWrite(Varcomp *s)
 {
   const MeritVarcompResult *r    = &s->result;
   MeritText                 text = {0};
-  const double             *scale;
-  double                    sum_2pq, genetic = 1.0, *g;
+  double                    genetic = 1.0, *g;
   PetscMPIInt               rank;
 
   PetscFunctionBegin;
   if (!s->n_functions) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Comm_rank(s->run.comm, &rank));
-  if (MeritModelGenotypes(s->run.model)) PetscCall(MeritGenotypesScaling(MeritModelGenotypes(s->run.model), &scale, &sum_2pq, &genetic));
+  if (MeritModelGenotypes(s->run.model)) genetic = MeritGenotypesMeanDiagonal(MeritModelGenotypes(s->run.model));
   PetscCall(PetscMalloc1(r->n, &g));
   for (int i = 0; i < s->n_functions && !rank; i++) {
     double value, variance;

@@ -208,6 +208,9 @@ PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row)
   return MeritBlockOwner(MeritPackedStrips(geno->n_animals), geno->grid_rows, row / MERIT_STRIP);
 }
 
+/* MeritGenotypesMeanDiagonal - Of MM' with its scale, over all genotyped animals. Not collective. */
+double MeritGenotypesMeanDiagonal(MeritGenotypes geno) { return geno->scaled_diagonal; }
+
 /* MeritGenotypesScaling - Scale of each column of M, [n_used]; sum of 2pq; mean diagonal of MM' unscaled.
    Not collective; borrowed. */
 PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, double *sum_2pq,

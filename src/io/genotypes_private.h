@@ -23,7 +23,7 @@ struct _p_MeritGenotypes {
   MeritSnp *snps;                     /* [n_snps]; owned */
   int32_t  *used;                     /* [n_used] SNP of the file behind a column of M; owned */
   double   *scale, *centre, *missing; /* [n_used]; owned */
-  double    sum_2pq, mean_diagonal;
+  double    sum_2pq, mean_diagonal, scaled_diagonal;
   uint64_t *code; /* packed tile, free(); owned */
   MeritGaps gaps; /* where the tile's genotypes are missing */
   bool      loaded;

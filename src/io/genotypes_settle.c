@@ -169,20 +169,28 @@ static PetscErrorCode Centre(MeritGenotypes geno, double p[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Sum of the squares of a column of M before it is scaled */
+static double ColumnSquares(const MeritGenotypes geno, const int64_t count[], int32_t c)
+{
+  const int64_t *n       = count + 4 * (size_t)geno->used[c];
+  double         squares = 0;
+
+  for (int g = 0; g < 4; g++) {
+    const double m = (g == 3 ? geno->missing[c] : g) - geno->centre[c];
+
+    squares += m * m * (double)n[g];
+  }
+  return squares;
+}
+
 static void Diagonals(MeritGenotypes geno, const int64_t count[], const double p[])
 {
   double squares = 0;
 
   geno->sum_2pq = 0;
   for (int32_t c = 0; c < geno->n_used; c++) {
-    const int64_t *n = count + 4 * (size_t)geno->used[c];
-
     geno->sum_2pq += 2 * p[c] * (1 - p[c]);
-    for (int g = 0; g < 4; g++) {
-      const double m = (g == 3 ? geno->missing[c] : g) - geno->centre[c];
-
-      squares += m * m * (double)n[g];
-    }
+    squares += ColumnSquares(geno, count, c);
   }
   geno->mean_diagonal = squares / (double)geno->n_animals;
 }
@@ -233,6 +241,8 @@ PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[])
   PetscCall(Centre(geno, p));
   Diagonals(geno, count, p);
   PetscCall(Scale(geno, p));
+  for (int32_t c = 0; c < geno->n_used; c++)
+    geno->scaled_diagonal += geno->scale[c] * geno->scale[c] * ColumnSquares(geno, count, c) / (double)geno->n_animals;
   PetscCall(PetscFree(p));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

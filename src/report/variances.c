@@ -69,11 +69,10 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
 PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *v)
 {
   MeritText     text = {0};
-  const double *scale;
-  double        sum_2pq, diagonal = NAN;
+  double        diagonal = NAN;
 
   PetscFunctionBegin;
-  if (MeritModelGenotypes(report->model)) PetscCall(MeritGenotypesScaling(MeritModelGenotypes(report->model), &scale, &sum_2pq, &diagonal));
+  if (MeritModelGenotypes(report->model)) diagonal = MeritGenotypesMeanDiagonal(MeritModelGenotypes(report->model));
   for (int i = 0; i < v->n && !report->rank; i++) {
     const int  term = v->component[i].term;
     const bool last = i + 1 == v->n || v->component[i + 1].term != term;

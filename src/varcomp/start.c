@@ -15,16 +15,9 @@ static void MeanSquare(MeritVarcomp v, const MeritDesignView *d, int trait, doub
 }
 
 /* Mean diagonal of K */
-static PetscErrorCode MeanDiagonal(MeritVarcomp v, int k, double *mean)
+static double MeanDiagonal(MeritVarcomp v, int k)
 {
-  const double *scale;
-  double        sum_2pq;
-
-  PetscFunctionBegin;
-  *mean = 1.0;
-  if (v->formula->term[k].kind == MERIT_TERM_SNP)
-    PetscCall(MeritGenotypesScaling(MeritModelGenotypes(v->model), &scale, &sum_2pq, mean));
-  PetscFunctionReturn(PETSC_SUCCESS);
+  return v->formula->term[k].kind == MERIT_TERM_SNP ? MeritGenotypesMeanDiagonal(MeritModelGenotypes(v->model)) : 1.0;
 }
 
 /* VarcompScales - See the header; off-diagonal components have 1. Collective. */
@@ -40,7 +33,7 @@ PetscErrorCode VarcompScales(MeritVarcomp v, double scale[])
 
     scale[c] = 1.0;
     if (p->term < 0 || p->row != p->column) continue;
-    PetscCall(MeanDiagonal(v, p->term, &mean));
+    mean = MeanDiagonal(v, p->term);
     for (int g = 0; g < term[p->term].n_regressors; g++)
       for (int t = 0; t < v->formula->n_traits; t++) {
         double sums[2] = {0.0, 0.0};
