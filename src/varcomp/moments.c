@@ -1,9 +1,215 @@
-#include "varcomp_impl.h"
+/* Moment estimators: which equations, how often, and what becomes of negative variances. */
+#include "moments.h"
+#include <math.h>
 
+/* Observations up to which matrices of them are formed */
+enum { DENSE_MOST = 5000, MOST_ROUNDS = 1000 };
+
+static PetscErrorCode Create(MeritVarcomp v, Moments *e)
+{
+  const size_t n = (size_t)v->n;
+
+  PetscFunctionBegin;
+  *e = (Moments){.m = v->n - 1};
+  PetscCheck(v->n <= 64, v->comm, PETSC_ERR_SUP, "more than 64 variances");
+  PetscCall(PetscCalloc4(n, &e->in, n * n, &e->S, n, &e->q, n, &e->estimate));
+  for (int k = 0; k < e->m; k++) e->in[k] = k != v->left_out;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Destroy(Moments *e)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree4(e->in, e->S, e->q, e->estimate));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static const char *Name(MeritVarcomp v, int c)
+{
+  return v->component[c].term < 0 ? "residual" : v->formula->term[v->component[c].term].label;
+}
+
+/* Every rank hears of a fault of rank 0 */
+static PetscErrorCode Judge(MeritVarcomp v, MomentsFault fault, Moments *e)
+{
+  int code[3] = {(int)fault, e->blame[0], e->blame[1]};
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Bcast(code, 3, MPI_INT, 0, v->comm));
+  if (code[0] == MOMENTS_SINGULAR)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                         "the variances of `%s` and `%s` cannot be told apart: their terms have the same design, or a combination of terms has",
+                         Name(v, code[1]), Name(v, code[2])));
+  if (code[0] == MOMENTS_SATURATED)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                         "the fit of all terms leaves no residual degrees of freedom, so that infinite priors (minque3) leave no residual variance"));
+  if (code[0] == MOMENTS_INDEFINITE)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the prior covariance matrix of the observations is not definite"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Prior variances [m + 1] relative to the residual's: of the job's variances, or ratios for K of mean diagonal 1. *kind: 0 finite, 1 infinite */
+static PetscErrorCode Prior(MeritVarcomp v, const Forms *f, double w[], bool *infinite)
+{
+  const int m = f->m;
+  int       n_infinite = 0;
+
+  PetscFunctionBegin;
+  w[m] = 1.0;
+  for (int k = 0; k < m; k++) {
+    const double ratio = v->n_prior ? v->prior[k] : v->prior_value;
+
+    if (v->method == MERIT_VARCOMP_MIVQUE && isnan(v->prior_value)) w[k] = v->theta[k] / v->theta[m];
+    else w[k] = v->rank || !isfinite(ratio) ? 0.0 : ratio / f->mean[k];
+    n_infinite += isinf(ratio) != 0;
+  }
+  *infinite = n_infinite == m && v->method == MERIT_VARCOMP_MINQUE;
+  if (n_infinite && n_infinite < m)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.prior", "an infinite prior goes with infinite priors for all terms"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* mivque wants the variances at which its own is least */
+static PetscErrorCode CheckGiven(MeritVarcomp v)
+{
+  bool given = v->formula->residual[0].given;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < v->formula->n_terms; k++)
+    if (v->first_of_term[k] >= 0) given = given && v->formula->term[k].given;
+  if (v->method == MERIT_VARCOMP_MIVQUE && isnan(v->prior_value) && !given)
+    PetscCall(MeritNodeError(v->job, "method mivque wants `variances` of all random terms and the residual as its prior"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rank 0: estimates at one prior, anew without what is negative if that is asked for */
+static MomentsFault Once(MeritVarcomp v, const Forms *f, const double w[], bool infinite, bool nonnegative, Moments *e)
+{
+  MomentsFault fault = MOMENTS_FINE;
+  bool         again = true;
+
+  if (v->method == MERIT_VARCOMP_HE) HasemanElston(f, e);
+  else fault = infinite ? MinqueLimit(f, e) : MinqueEquations(f, w, e);
+  while (fault == MOMENTS_FINE && again) {
+    fault = MomentsSolve(e);
+    again = false;
+    for (int k = 0; k < e->m && nonnegative && fault == MOMENTS_FINE; k++)
+      if (e->in[k] && e->estimate[k] < 0.0) e->in[k] = false, again = true;
+  }
+  return fault;
+}
+
+static PetscErrorCode Report(MeritVarcomp v, double change)
+{
+  const MeritVarcompRound round = {.round          = v->rounds,
+                                   .estimate       = v->theta,
+                                   .log_likelihood = NAN,
+                                   .gradient       = NAN,
+                                   .change         = change,
+                                   .step           = "minque",
+                                   .seconds        = MPI_Wtime() - v->start};
+
+  PetscFunctionBegin;
+  PetscCall(VarcompReport(v, &round));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The estimate becomes the prior until it stays (I-MINQUE); terms at 0 come back in each round if their equation wants them */
+static PetscErrorCode Iterate(MeritVarcomp v, const Forms *f, double w[], Moments *e)
+{
+  double change = INFINITY;
+
+  PetscFunctionBegin;
+  v->stop = MERIT_VARCOMP_MAX_ROUNDS;
+  while (v->rounds < PetscMax(v->max_rounds, MOST_ROUNDS)) {
+    MomentsFault fault = MOMENTS_FINE;
+
+    change = 0.0;
+    if (!v->rank) {
+      for (int k = 0; k <= e->m; k++) w[k] = PetscMax(e->estimate[k], 0.0);
+      for (int k = 0; k < e->m; k++) e->in[k] = k != v->left_out;
+      fault = Once(v, f, w, false, true, e);
+      for (int k = 0; k <= e->m; k++) change = PetscMax(change, fabs(e->estimate[k] - w[k]) / PetscMax(w[k], 1e-12 * w[e->m]));
+    }
+    PetscCall(Judge(v, fault, e));
+    PetscCallMPI(MPI_Bcast(&change, 1, MPI_DOUBLE, 0, v->comm));
+    PetscCallMPI(MPI_Bcast(e->estimate, v->n, MPI_DOUBLE, 0, v->comm));
+    PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
+    v->rounds++;
+    PetscCall(Report(v, change));
+    if (change > 1e-10) continue;
+    v->stop = MERIT_VARCOMP_CONVERGED;
+    break;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
+{
+  Forms   f;
+  double *w;
+  bool    infinite;
+  int     known = 0;
+
+  PetscFunctionBegin;
+  PetscCall(FormsCreate(v, "this method", &f));
+  PetscCall(PetscMalloc1(v->n, &w));
+  PetscCall(Prior(v, &f, w, &infinite));
+  PetscCall(Judge(v, v->rank ? MOMENTS_FINE : Once(v, &f, w, infinite, v->nonnegative || v->iterate, e), e));
+  PetscCallMPI(MPI_Bcast(e->estimate, v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
+  v->rounds = 1;
+  PetscCall(Report(v, NAN));
+  if (v->iterate) PetscCall(Iterate(v, &f, w, e));
+  if (!v->rank && v->method != MERIT_VARCOMP_HE && !infinite) known = MinqueCovariance(&f, w, e, v->covariance);
+  PetscCallMPI(MPI_Bcast(&known, 1, MPI_INT, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(v->covariance, v->n * v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(e->in, v->n, MPI_C_BOOL, 0, v->comm));
+  v->has_covariance = known;
+  PetscCall(PetscFree(w));
+  PetscCall(FormsDestroy(&f));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Too many observations for matrices of them */
+static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
+{
+  bool         again = true;
+  MomentsFault fault = MOMENTS_FINE;
+
+  PetscFunctionBegin;
+  if (v->method == MERIT_VARCOMP_HE || v->n_prior || v->prior_value != 0.0 || v->iterate)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
+                         "with more than %d observations this method would form matrices too large; minque1 with prior 0 (mivque0) and reml "
+                         "have no such limit",
+                         DENSE_MOST));
+  PetscCall(MomentsSketch(v, e));
+  while (fault == MOMENTS_FINE && again) {
+    fault = MomentsSolve(e);
+    again = false;
+    for (int k = 0; k < e->m && v->nonnegative && fault == MOMENTS_FINE; k++)
+      if (e->in[k] && e->estimate[k] < 0.0) e->in[k] = false, again = true;
+  }
+  PetscCall(Judge(v, fault, e));
+  PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
+  v->rounds = 1;
+  PetscCall(Report(v, NAN));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompMoments - See the header. Collective. */
 PetscErrorCode VarcompMoments(MeritVarcomp v)
 {
-  (void)v;
+  Moments e;
+
   PetscFunctionBegin;
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method", "this method is not available"));
+  PetscCall(CheckGiven(v));
+  PetscCall(VarcompStart(v)); /* looks at the data, too */
+  PetscCall(Create(v, &e));
+  if (v->n_observations <= DENSE_MOST) PetscCall(DenseForms(v, &e));
+  else PetscCall(Sketched(v, &e));
+  for (int c = 0; c < v->n; c++)
+    v->state[c] = c < e.m && !e.in[c] ? MERIT_ESTIMATE_BOUNDARY : v->theta[c] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
+  PetscCall(Destroy(&e));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

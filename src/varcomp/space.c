@@ -19,9 +19,6 @@ static PetscErrorCode Check(MeritVarcomp v, const char engine[], SpectralSpace *
     if (s->term >= 0 || f->term[k].n_components != 1)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                            "engine %s is for one variance beside the residual's, `%s` makes it more; use auto", engine, f->term[k].label));
-    if (f->term[k].kind == MERIT_TERM_PED)
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is not available for `%s`; use auto", engine,
-                           f->term[k].label));
     s->term = k;
   }
   if (s->term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term", engine));
@@ -69,16 +66,24 @@ static PetscErrorCode RandomTerm(SpectralSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralSpaceCreate - The space of a model's records, or an error that says what the engine is not for. Collective. */
-PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s)
+/* SpectralSpaceOf - The space of a model's records with any term, of one trait; K of fixed terms is I. Collective. */
+PetscErrorCode SpectralSpaceOf(MeritVarcomp v, const char engine[], int term, SpectralSpace *s)
 {
   PetscFunctionBegin;
-  *s = (SpectralSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->n_observations, .p = v->n_fixed};
+  *s = (SpectralSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->n_observations, .p = v->n_fixed, .term = term};
   s->n_records = s->records->n_records;
-  PetscCall(Check(v, engine, s));
   PetscCall(Weights(s));
   PetscCall(SpectralFixedCreate(s, engine));
   PetscCall(RandomTerm(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralSpaceCreate - That of the only random term, or an error that says what the engine is not for. Collective. */
+PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s)
+{
+  PetscFunctionBegin;
+  PetscCall(Check(v, engine, s));
+  PetscCall(SpectralSpaceOf(v, engine, s->term, s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -118,7 +123,7 @@ static void ToLevels(SpectralSpace *s, int k, const double x[])
 
     for (int32_t i = 0; i < s->n_records; i++) {
       const double  c  = d->value ? s->root[i] * d->value[i] : s->root[i];
-      const int64_t to = (int64_t)(d->slot[i] - s->first_slot) * k;
+      const int64_t to = (int64_t)(d->slot[i] + d->offset[0] - s->first_slot) * k;
 
       for (int j = 0; d->slot[i] >= 0 && j < k; j++) s->level[to + j] += c * x[(int64_t)i * k + j];
     }
@@ -135,14 +140,54 @@ static void ToRecords(SpectralSpace *s, int k, double y[])
     for (int r = 0; r < s->view->n_regressors; r++) {
       const MeritDesignView *d    = &s->view->design[r];
       const double           c    = d->value ? s->root[i] * d->value[i] : s->root[i];
-      const int64_t          from = (int64_t)(d->slot[i] - s->first_slot) * k;
+      const int64_t          from = (int64_t)(d->slot[i] + d->offset[0] - s->first_slot) * k;
 
       for (int j = 0; d->slot[i] >= 0 && j < k; j++) to[j] += c * s->level[from + j];
     }
   }
 }
 
-/* level = K level for independent levels: what several ranks have of one is added up */
+/*
+  level = A level of owned animals and ghosts, A = T D T' (Henderson 1976): offspring give half of what they have to their parents,
+  generation by generation; and back.
+*/
+static PetscErrorCode ThroughPedigree(SpectralSpace *s, int k, PetscSF halo, MPI_Datatype unit, double *ghosts, int32_t n_ghosts)
+{
+  const MeritTermView *t      = s->view;
+  int32_t              youngest = 0;
+
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < t->n_owned; i++) youngest = PetscMax(youngest, t->generation[i]);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &youngest, 1, MPI_INT32_T, MPI_MAX, s->comm));
+  for (int32_t g = youngest, i = t->n_owned - 1; g >= 0; g--) {
+    PetscCall(PetscSFReduceBegin(halo, unit, ghosts, s->level, MPI_SUM));
+    PetscCall(PetscSFReduceEnd(halo, unit, ghosts, s->level, MPI_SUM));
+    PetscCall(PetscArrayzero(ghosts, (size_t)n_ghosts * (size_t)k));
+    for (; i >= 0 && t->generation[i] == g; i--)
+      for (int j = 0; j < k; j++) {
+        const double half = 0.5 * s->level[(int64_t)(t->eq_owned + i) * k + j];
+
+        if (t->sire[i] >= 0) s->level[(int64_t)t->sire[i] * k + j] += half;
+        if (t->dam[i] >= 0) s->level[(int64_t)t->dam[i] * k + j] += half;
+      }
+  }
+  for (int32_t i = 0; i < t->n_owned; i++)
+    for (int j = 0; j < k; j++) s->level[(int64_t)(t->eq_owned + i) * k + j] *= t->d[i];
+  for (int32_t g = 0, i = 0; g <= youngest; g++) {
+    PetscCall(PetscSFBcastBegin(halo, unit, s->level, ghosts, MPI_REPLACE));
+    PetscCall(PetscSFBcastEnd(halo, unit, s->level, ghosts, MPI_REPLACE));
+    for (; i < t->n_owned && t->generation[i] == g; i++)
+      for (int j = 0; j < k; j++) {
+        double *own = s->level + (int64_t)(t->eq_owned + i) * k + j;
+
+        if (t->sire[i] >= 0) *own += 0.5 * s->level[(int64_t)t->sire[i] * k + j];
+        if (t->dam[i] >= 0) *own += 0.5 * s->level[(int64_t)t->dam[i] * k + j];
+      }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* level = K level for independent levels, whose parts on several ranks are added up, and for animals */
 static PetscErrorCode ThroughHalo(SpectralSpace *s, int k)
 {
   PetscSF      halo = MeritModelHalo(s->model);
@@ -154,8 +199,11 @@ static PetscErrorCode ThroughHalo(SpectralSpace *s, int k)
   PetscCall(MeritModelLayout(s->model, &n_owned, NULL, NULL, NULL, NULL));
   ghosts = s->level + (int64_t)n_owned * k;
   PetscCall(MeritUnitCreate(k, &unit));
-  PetscCall(PetscSFReduceBegin(halo, unit, ghosts, s->level, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(halo, unit, ghosts, s->level, MPI_SUM));
+  if (s->view->kind == MERIT_TERM_PED) PetscCall(ThroughPedigree(s, k, halo, unit, ghosts, s->n_slots - n_owned));
+  else {
+    PetscCall(PetscSFReduceBegin(halo, unit, ghosts, s->level, MPI_SUM));
+    PetscCall(PetscSFReduceEnd(halo, unit, ghosts, s->level, MPI_SUM));
+  }
   PetscCall(PetscSFBcastBegin(halo, unit, s->level, ghosts, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(halo, unit, s->level, ghosts, MPI_REPLACE));
   PetscCall(MeritUnitFree(&unit));

@@ -37,6 +37,8 @@ typedef struct {
 } SpectralSpace;
 
 PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s);
+/* With any one term of a model of one trait; K of a fixed term is I */
+PetscErrorCode SpectralSpaceOf(MeritVarcomp v, const char engine[], int term, SpectralSpace *s);
 PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s);
 /* fixed.c: columns of X, and how they are taken out. Collective. */
 PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[]);

@@ -1,0 +1,31 @@
+#pragma once
+/*
+  Dense matrices of a model of one trait on rank 0, in the space of records times the roots of their weights: S takes out the fixed effects,
+  A_k = S B_k S with B_k = Z_k K_k Z_k'. The inverse of V between S's is P = (sum theta_k A_k + theta_e S + I - S)^-1 - (I - S).
+*/
+#include "spectral.h"
+
+typedef struct {
+  int      n, m;      /* observations; random terms */
+  int     *term;      /* [m] of the formula; owned */
+  int64_t  df;        /* n less independent fixed effects */
+  double  *y;         /* [n] S y; owned. From here on rank 0 only */
+  double  *S;         /* [n * n]; owned */
+  double **A;         /* [m] -> [n * n]; owned */
+  double  *mean;      /* [m] mean diagonal of B; owned */
+  double   constant;  /* of -2 log likelihood (reml) */
+} Forms;
+
+/* SYSTEM error where rank 0 has no room for them; `what` wants them. Collective. */
+PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f);
+PetscErrorCode FormsDestroy(Forms *f);
+/* B_k (project false) or A_k of one term into B[n * n] of rank 0. Collective. */
+PetscErrorCode FormsTerm(MeritVarcomp v, const char what[], int term, bool project, int n, double *B, double *mean);
+/* The observations times the roots of their weights, y[n] of rank 0. Collective. */
+PetscErrorCode FormsObservations(MeritVarcomp v, double *y);
+/* P [n * n] at theta[m + 1], the residual last, and log |V| + log |X'V^-1 X| - log |X'X|; false if it is not definite. Rank 0. */
+bool FormsInverse(const Forms *f, const double theta[], double *P, double *log_determinant);
+/* C = A B, symmetric or not; y = A x; sum of A_ij B_ji. [n * n] row-major. Rank 0. */
+void   FormsMultiply(int n, const double *A, const double *B, double *C);
+void   FormsApply(int n, const double *A, const double *x, double *y);
+double FormsTrace(int n, const double *A, const double *B);

@@ -1,0 +1,247 @@
+/*
+  MINQUE (Rao 1971): S_ij = tr(P V_i P V_j), q_i = y'P V_i P y at prior variances; its limit of infinite priors (Westfall 1987); and the
+  regression of products of residuals on the covariances that each component makes (Haseman & Elston 1972).
+*/
+#include "moments.h"
+#include <math.h>
+#include <petscblaslapack.h>
+#include <stdlib.h>
+
+static const double SMALL = 1e-10; /* an eigenvalue of this share of the largest, a pivot of this share of its diagonal, is 0 */
+
+static double Dot(int n, const double *x, const double *y)
+{
+  double sum = 0.0;
+
+  for (int i = 0; i < n; i++) sum += x[i] * y[i];
+  return sum;
+}
+
+static const double *Form(const Forms *f, int k) { return k < f->m ? f->A[k] : f->S; }
+
+/* Equations from left[k] = P_k V_k, given P for the random terms and N for the residual (the same but in the limit) */
+static void Fill(const Forms *f, const double *P, const double *N, double **left, Moments *e)
+{
+  const int n = f->n, m = f->m;
+  double   *Py = malloc(2 * (size_t)n * sizeof(*Py)), *VPy = Py + n;
+
+  for (int i = 0; i <= m; i++) {
+    FormsApply(n, i < m ? P : N, f->y, Py);
+    FormsApply(n, Form(f, i), Py, VPy);
+    e->q[i] = Dot(n, Py, VPy);
+    for (int j = 0; j <= m; j++) e->S[i * (m + 1) + j] = FormsTrace(n, left[i], left[j]);
+  }
+  free(Py);
+}
+
+static double **Products(const Forms *f, const double *P)
+{
+  const size_t size = (size_t)f->n * (size_t)f->n;
+  double     **left = malloc((size_t)(f->m + 1) * sizeof(*left));
+
+  for (int k = 0; k <= f->m; k++) {
+    left[k] = malloc(size * sizeof(**left));
+    if (k < f->m) FormsMultiply(f->n, P, f->A[k], left[k]);
+    else
+      for (size_t i = 0; i < size; i++) left[k][i] = P[i]; /* P S = P */
+  }
+  return left;
+}
+
+static void Free(const Forms *f, double **left)
+{
+  for (int k = 0; k <= f->m; k++) free(left[k]);
+  free(left);
+}
+
+MomentsFault MinqueEquations(const Forms *f, const double w[], Moments *e)
+{
+  double *P = malloc((size_t)f->n * (size_t)f->n * sizeof(*P)), **left;
+
+  if (!FormsInverse(f, w, P, NULL)) {
+    free(P);
+    return MOMENTS_INDEFINITE;
+  }
+  left = Products(f, P);
+  Fill(f, P, P, left, e);
+  Free(f, left);
+  free(P);
+  return MOMENTS_FINE;
+}
+
+/* sum of lambda_i^power u_i u_i' over eigenvectors U (rows) whose eigenvalue is large (or, power 0 and large false, small); returns how many */
+static int Spectral(int n, const double *lambda, const double *U, double least, bool large, double power, double *to)
+{
+  const double one = 1.0, zero = 0.0;
+  double      *part = malloc((size_t)n * (size_t)n * sizeof(*part));
+  PetscBLASInt N = n, r = 0;
+
+  for (int i = 0; i < n; i++) {
+    if ((lambda[i] > least) != large) continue;
+    for (int j = 0; j < n; j++) part[(size_t)r * (size_t)n + (size_t)j] = U[(size_t)i * (size_t)n + (size_t)j] * (large ? pow(lambda[i], 0.5 * power) : 1.0);
+    r++;
+  }
+  if (r) BLASgemm_("N", "T", &N, &N, &r, &one, part, &N, part, &N, &zero, to, &N);
+  else
+    for (size_t i = 0; i < (size_t)n * (size_t)n; i++) to[i] = 0.0;
+  free(part);
+  return (int)r;
+}
+
+/* Eigenvectors (rows of A, which is lost) and eigenvalues */
+static void Eigen(int n, double *A, double *lambda)
+{
+  PetscBLASInt N = n, room = 66 * n, info;
+  double      *work = malloc((size_t)room * sizeof(*work));
+
+  LAPACKsyev_("V", "L", &N, A, &N, lambda, work, &room, &info);
+  free(work);
+}
+
+/* With A = sum of A_k, P grows like N + A^+ / w, N the projection on what no term reaches: the residual's equation takes N, the others' A^+ */
+MomentsFault MinqueLimit(const Forms *f, Moments *e)
+{
+  const size_t n = (size_t)f->n, size = n * n;
+  double      *U = calloc(size, sizeof(*U)), *lambda = malloc(n * sizeof(*lambda)), *N = malloc(size * sizeof(*N)), *P = malloc(size * sizeof(*P));
+  double     **left, least;
+  int          rank;
+
+  for (int k = 0; k < f->m; k++)
+    for (size_t i = 0; i < size; i++) U[i] += f->A[k][i] / f->mean[k];
+  Eigen(f->n, U, lambda);
+  least = SMALL * lambda[n - 1];
+  rank  = Spectral(f->n, lambda, U, least, true, -1.0, P);
+  (void)Spectral(f->n, lambda, U, least, true, 0.0, N);
+  for (size_t i = 0; i < size; i++) N[i] = f->S[i] - N[i];
+  free(U);
+  free(lambda);
+  if (rank < f->df) {
+    left = Products(f, P);
+    Fill(f, P, N, left, e);
+    for (size_t i = 0; i < n; i++) left[f->m][i] = 0.0; /* of the residual's equation only the leading part counts */
+    for (int k = 0; k < f->m; k++) e->S[f->m * (f->m + 1) + k] = 0.0;
+    e->S[(f->m + 1) * (f->m + 1) - 1] = (double)(f->df - rank);
+    for (int k = 0; k < f->m; k++) { /* tr(A^+ A_k A^+) */
+      double *PAP = malloc(size * sizeof(*PAP));
+
+      FormsMultiply(f->n, left[k], P, PAP);
+      e->S[k * (f->m + 1) + f->m] = 0.0;
+      for (size_t i = 0; i < n; i++) e->S[k * (f->m + 1) + f->m] += PAP[i * (n + 1)];
+      free(PAP);
+    }
+    Free(f, left);
+  }
+  free(N);
+  free(P);
+  return rank < f->df ? MOMENTS_FINE : MOMENTS_SATURATED;
+}
+
+/* Off the diagonal E(r_i r_j) = sum of s_k A_k,ij + s_e S_ij is regressed on the A_k; the sum of squares gives s_e */
+void HasemanElston(const Forms *f, Moments *e)
+{
+  const size_t n = (size_t)f->n;
+  const int    m = f->m;
+
+  for (int k = 0; k <= m; k++) {
+    const double *A = Form(f, k);
+
+    e->q[k] = 0.0;
+    for (int l = 0; l <= m; l++) {
+      const double *B   = Form(f, l);
+      double        sum = 0.0;
+
+      for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+          if (k < m ? i != j : i == j) sum += (k < m ? A[i * n + j] : 1.0) * B[i * n + j];
+      e->S[k * (m + 1) + l] = sum;
+    }
+    for (size_t i = 0; i < n; i++)
+      for (size_t j = 0; j < n; j++)
+        if (k < m ? i != j : i == j) e->q[k] += (k < m ? A[i * n + j] : 1.0) * f->y[i] * f->y[j];
+  }
+}
+
+MomentsFault MomentsSolve(Moments *e)
+{
+  const int n = e->m + 1;
+  int       at[64], N = 0;
+  double    A[64 * 65], most[64];
+
+  for (int i = 0; i < n; i++)
+    if (i == e->m || e->in[i]) at[N++] = i;
+  for (int i = 0; i < N; i++) {
+    for (int j = 0; j < N; j++) A[i * (N + 1) + j] = e->S[at[i] * n + at[j]];
+    A[i * (N + 1) + N] = e->q[at[i]];
+    most[i]            = fabs(A[i * (N + 1) + i]);
+  }
+  for (int p = 0; p < N; p++) {
+    if (!(fabs(A[p * (N + 1) + p]) > SMALL * most[p])) {
+      e->blame[0] = at[p], e->blame[1] = p ? at[0] : at[N - 1];
+      for (int i = 0; i < p; i++) /* the one it looks like most */
+        if (fabs(e->S[at[i] * n + at[p]]) / sqrt(fabs(e->S[at[i] * n + at[i]])) >
+            fabs(e->S[e->blame[1] * n + at[p]]) / sqrt(fabs(e->S[e->blame[1] * n + e->blame[1]])))
+          e->blame[1] = at[i];
+      return MOMENTS_SINGULAR;
+    }
+    for (int i = 0; i < N; i++) {
+      const double factor = i == p ? 0.0 : A[i * (N + 1) + p] / A[p * (N + 1) + p];
+
+      for (int j = p; j <= N && i != p; j++) A[i * (N + 1) + j] -= factor * A[p * (N + 1) + j];
+    }
+  }
+  for (int i = 0; i < n; i++) e->estimate[i] = 0.0;
+  for (int i = 0; i < N; i++) e->estimate[at[i]] = A[i * (N + 1) + N] / A[i * (N + 1) + i];
+  return MOMENTS_FINE;
+}
+
+/* C = A^-1 B A^-1', A [n * n] */
+static bool Sandwich(int n, const double *A, const double *B, double *C)
+{
+  double inverse[64 * 64], work[64 * 128];
+
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < 2 * n; j++) work[i * 2 * n + j] = j < n ? A[i * n + j] : i == j - n;
+  for (int p = 0; p < n; p++) {
+    if (work[p * 2 * n + p] == 0.0) return false;
+    for (int i = 0; i < n; i++) {
+      const double factor = work[i * 2 * n + p] / work[p * 2 * n + p];
+
+      for (int j = 0; j < 2 * n && i != p; j++) work[i * 2 * n + j] -= factor * work[p * 2 * n + j];
+    }
+  }
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) inverse[i * n + j] = work[i * 2 * n + n + j] / work[i * 2 * n + i];
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) {
+      C[i * n + j] = 0.0;
+      for (int k = 0; k < n; k++)
+        for (int l = 0; l < n; l++) C[i * n + j] += inverse[i * n + k] * B[k * n + l] * inverse[j * n + l];
+    }
+  return true;
+}
+
+bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double covariance[])
+{
+  const int    n = f->n, m = f->m;
+  const size_t size = (size_t)n * (size_t)n;
+  double      *P = malloc(size * sizeof(*P)), *V = malloc(size * sizeof(*V)), *PV = malloc(size * sizeof(*PV)), **left, *B;
+  bool         fine = FormsInverse(f, w, P, NULL);
+
+  B = malloc((size_t)((m + 1) * (m + 1)) * sizeof(*B));
+  for (size_t i = 0; i < size; i++) {
+    V[i] = e->estimate[m] * f->S[i];
+    for (int k = 0; k < m; k++) V[i] += e->estimate[k] * f->A[k][i];
+  }
+  FormsMultiply(n, P, V, PV);
+  left = Products(f, P);
+  for (int k = 0; k <= m; k++) { /* P V_k P V */
+    FormsMultiply(n, left[k], PV, V);
+    for (size_t i = 0; i < size; i++) left[k][i] = V[i];
+  }
+  for (int i = 0; i <= m; i++)
+    for (int j = 0; j <= m; j++) B[i * (m + 1) + j] = 2.0 * FormsTrace(n, left[i], left[j]);
+  fine = fine && Sandwich(m + 1, e->S, B, covariance);
+  Free(f, left);
+  free(P), free(V), free(PV), free(B);
+  return fine;
+}

@@ -1,0 +1,25 @@
+#pragma once
+/* Moment estimators: S s = q, with quadratic forms of the data and their expectations. */
+#include "forms.h"
+
+typedef enum { MOMENTS_FINE, MOMENTS_SINGULAR, MOMENTS_SATURATED, MOMENTS_INDEFINITE } MomentsFault;
+
+/* The system of m + 1 equations, the residual's last; rank 0 has it */
+typedef struct {
+  int     m;
+  bool   *in;       /* [m] terms that take part; owned */
+  double *S, *q;    /* [(m + 1)^2], [m + 1]; owned */
+  double *estimate; /* [m + 1] 0 for terms that do not; owned */
+  int     blame[2]; /* SINGULAR: components that cannot be told apart */
+} Moments;
+
+/* minque.c: rank 0. Equations at P of the prior w[m + 1]; in the limit of infinite priors; of Haseman-Elston regression */
+MomentsFault MinqueEquations(const Forms *f, const double w[], Moments *e);
+MomentsFault MinqueLimit(const Forms *f, Moments *e);
+void         HasemanElston(const Forms *f, Moments *e);
+/* Covariance [(m + 1)^2] of the estimates of MinqueEquations at P of the same w, of normal data with the variances estimated */
+bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double covariance[]);
+/* Solve for the terms that take part */
+MomentsFault MomentsSolve(Moments *e);
+/* sketch.c: the equations of MINQUE(0) by random signs, for any size. Collective. */
+PetscErrorCode MomentsSketch(MeritVarcomp v, Moments *e);
