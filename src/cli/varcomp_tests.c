@@ -123,12 +123,14 @@ PetscErrorCode VarcompTestsWrite(Varcomp *s)
   PetscCall(PetscMalloc2(s->n_tests, &row, s->n_tests, &mixture));
   for (int i = 0; i < s->n_tests; i++) {
     const VarcompTest *t         = &s->test[i];
-    const double       statistic = 2.0 * (s->result.log_likelihood - t->log_likelihood);
+    double             statistic = 2.0 * (s->result.log_likelihood - t->log_likelihood);
     const bool         known     = isfinite(statistic) && s->result.stop == MERIT_VARCOMP_CONVERGED;
+
+    if (statistic < 1e-9 * (1.0 + fabs(t->log_likelihood))) statistic = 0.0; /* rounding */
 
     snprintf(mixture[i], sizeof(mixture[i]), "0.5 chi2(%d) + 0.5 chi2(%d)", t->df - 1, t->df);
     row[i] = (MeritTestRow){.term         = f->term[t->term].label,
-                            .statistic    = known ? PetscMax(statistic, 0.0) : NAN, /* below 0: rounding */
+                            .statistic    = known ? statistic : NAN,
                             .p_value      = known ? Tail(statistic, t->df) : NAN,
                             .df           = t->df,
                             .distribution = mixture[i]};
