@@ -120,6 +120,9 @@ PetscErrorCode VarcompTestsWrite(Varcomp *s)
 
   PetscFunctionBegin;
   if (!s->n_tests) PetscFunctionReturn(PETSC_SUCCESS);
+  if (s->result.stop == MERIT_VARCOMP_CONVERGED && !isfinite(s->result.log_likelihood))
+    MeritLog(MERIT_LOG_WARNING, "varcomp.test: engine %s has no likelihood of the whole model to test with; more varcomp.samples may help",
+             s->result.engine);
   PetscCall(PetscMalloc2(s->n_tests, &row, s->n_tests, &mixture));
   for (int i = 0; i < s->n_tests; i++) {
     const VarcompTest *t         = &s->test[i];
