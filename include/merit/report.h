@@ -121,7 +121,10 @@ MERIT_EXTERN bool MeritReportWantsErrors(MeritReport report);
    order; the tables then have them. unit[n_owned] is 1 at the equation, of `term`; column[n_owned] is C^-1 unit; genomic values as for
    MeritReportAnimals, read only where the term is genetic. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportInverseBegin(MeritReport report);
-/* One such column, see above. Collective. */
+/* Do columns of animals.tsv sum values of several terms or of SNPs, so that covariances between levels count? */
+MERIT_EXTERN bool MeritReportCrossesLevels(MeritReport report);
+/* One such column, see above. A term whose levels are mapped each for itself may give one for all levels: unit 1 at the same component of each,
+   column the level's own entries of the inverse; so may not single levels of fixed terms. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const double unit[], const double column[],
                                                      const double *const genomic_unit[], const double *const genomic_column[]);
 

@@ -71,6 +71,9 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonit
 MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
 /* Solve for k right-hand sides (pcg: together, by block conjugate gradients; gsru, gs, lhs_gs, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
+/* Entries of the inverse on the pattern of the formed C, from the factor of a cholesky that has solved; NULL where there is no sparse one. Free
+   with MatDestroy. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverInverse(MeritSolver solver, Mat *S);
 /* Print what is in use. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverView(MeritSolver solver, PetscViewer viewer);
 /* Free; NULL-safe. */

@@ -105,8 +105,8 @@ static PetscErrorCode Block(MeritModel model, Mat C, MeritSolver solver, MeritRe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SolveInverse - See the header. Collective. */
-PetscErrorCode SolveInverse(MeritModel model, Mat C, MeritSolver solver, MeritReport report)
+/* Every column of the inverse */
+static PetscErrorCode AllColumns(MeritModel model, Mat C, MeritSolver solver, MeritReport report)
 {
   int32_t n_owned;
   int64_t n_all;
@@ -114,8 +114,6 @@ PetscErrorCode SolveInverse(MeritModel model, Mat C, MeritSolver solver, MeritRe
 
   PetscFunctionBegin;
   PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, &n_all, NULL));
-  PetscCall(MeritReportInverseBegin(report));
-  PetscCall(MeritSolverSetMonitor(solver, NULL, NULL));
   PetscCall(PetscMalloc3((size_t)n_owned * COLUMNS + 1, &unit, (size_t)n_owned * COLUMNS + 1, &inverse,
                          2 * (size_t)n_owned + 1, &one));
   for (int64_t first = 0; first < n_all; first += COLUMNS) {
@@ -125,5 +123,102 @@ PetscErrorCode SolveInverse(MeritModel model, Mat C, MeritSolver solver, MeritRe
                      (long long)n_all);
   }
   PetscCall(PetscFree3(unit, inverse, one));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Is every level of a term mapped to the tables for itself? Centred covariates also change the intercept. */
+static bool LevelByLevel(MeritModel model, int term)
+{
+  const MeritTermSpec *spec = &MeritModelFormula(model)->term[term];
+
+  return spec->kind != MERIT_TERM_FIXED || spec->regressor[0].n_class > 0;
+}
+
+/* All levels of a term at once, component by component, from the diagonal blocks of the inverse; one[2 * n_owned] */
+static PetscErrorCode Levels(MeritModel model, MeritReport report, Mat S, int term, double *one)
+{
+  const uint8_t       *state = MeritModelEquationState(model);
+  const MeritTermView *view;
+  int32_t              n_owned;
+  int64_t              first;
+
+  PetscFunctionBegin;
+  MeritModelTerms(model, &view);
+  view += term;
+  PetscCall(MeritModelLayout(model, &n_owned, NULL, &first, NULL, NULL));
+  for (int e = 0; e < view->n_eq; e++) {
+    PetscCall(PetscArrayzero(one, 2 * (size_t)n_owned));
+    for (int32_t i = 0; i < view->n_owned; i++) {
+      const int32_t own = view->eq_owned + i * view->n_eq;
+      const PetscInt row = (PetscInt)(first + own + e);
+
+      if (state[own + e] != MERIT_EQ_OK) continue;
+      one[own + e] = 1.0;
+      for (int b = 0; b < view->n_eq; b++) {
+        const PetscInt column = (PetscInt)(first + own + b);
+
+        if (state[own + b] == MERIT_EQ_OK) PetscCall(MatGetValues(S, 1, &row, 1, &column, &one[n_owned + own + b]));
+      }
+    }
+    PetscCall(MeritReportInverseColumn(report, term, one, one + n_owned, NULL, NULL));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Every column of one term's single level, by solves */
+static PetscErrorCode SingleLevel(MeritModel model, Mat C, MeritSolver solver, MeritReport report, int term, double *one)
+{
+  const uint8_t       *state = MeritModelEquationState(model);
+  const MeritTermView *view;
+  MeritSolveResult     result;
+  int32_t              n_owned;
+
+  PetscFunctionBegin;
+  MeritModelTerms(model, &view);
+  view += term;
+  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  for (int e = 0; e < view->n_eq; e++) {
+    int ok = view->n_owned && state[view->eq_owned + e] == MERIT_EQ_OK;
+
+    PetscCall(PetscArrayzero(one, 2 * (size_t)n_owned));
+    if (ok) one[view->eq_owned + e] = 1.0;
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &ok, 1, MPI_INT, MPI_MAX, MeritModelComm(model)));
+    if (!ok) continue;
+    PetscCall(MeritSolverSolve(solver, 1, one, one + n_owned, &result));
+    PetscCall(Column(model, C, report, term, one, one + n_owned));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Where each level stands for itself: the entries of the inverse that the factor gives */
+static PetscErrorCode FromEntries(MeritModel model, Mat C, MeritSolver solver, MeritReport report, Mat S)
+{
+  const int n_terms = MeritModelFormula(model)->n_terms;
+  int32_t   n_owned;
+  double   *one;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  PetscCall(PetscMalloc1(2 * (size_t)n_owned + 1, &one));
+  for (int k = 0; k < n_terms; k++) {
+    if (LevelByLevel(model, k)) PetscCall(Levels(model, report, S, k, one));
+    else PetscCall(SingleLevel(model, C, solver, report, k, one));
+  }
+  PetscCall(PetscFree(one));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SolveInverse - See the header. Collective. */
+PetscErrorCode SolveInverse(MeritModel model, Mat C, MeritSolver solver, MeritReport report)
+{
+  Mat S = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(MeritReportInverseBegin(report));
+  PetscCall(MeritSolverSetMonitor(solver, NULL, NULL));
+  if (!MeritReportCrossesLevels(report)) PetscCall(MeritSolverInverse(solver, &S));
+  if (S) PetscCall(FromEntries(model, C, solver, report, S));
+  else PetscCall(AllColumns(model, C, solver, report));
+  PetscCall(MatDestroy(&S));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

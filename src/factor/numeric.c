@@ -36,22 +36,43 @@ static bool Assemble(const FactorTree *t, int32_t j, double *L, double *U, doubl
   return true;
 }
 
+/* A pivot of this share of what stood on the diagonal is what rounding leaves of 0 */
+static const double SINGULAR = 1e-13;
+
+/* Is some pivot next to nothing beside the diagonal before anything was eliminated? */
+static bool Singular(int32_t width, int32_t order, const double *L, const double *diagonal)
+{
+  for (int32_t k = 0; k < width; k++) {
+    const double root = L[(int64_t)k * order + k];
+
+    if (!(root * root > SINGULAR * diagonal[k])) return true;
+  }
+  return false;
+}
+
 /* One supernode: its columns, and what they leave to the parent in left[j] */
 static FactorFault Eliminate(MeritFactor f, int32_t j, int n_threads, const double values[], double **left)
 {
   const FactorTree *t     = &f->tree;
   const int32_t     width = NodeWidth(t, j), below = NodeBelow(t, j);
   const size_t      size  = (size_t)(width + below) * (size_t)width;
-  double           *L     = f->L[j] ? f->L[j] : malloc(size * sizeof(*L));
+  double           *L     = f->L[j] ? f->L[j] : malloc(size * sizeof(*L)), *diagonal = malloc((size_t)width * sizeof(*L));
+  FactorFault       fault = FACTOR_FINE;
 
   f->L[j] = L;
   left[j] = below ? calloc((size_t)below * (size_t)below, sizeof(*L)) : NULL;
-  if (!L || (below && !left[j])) return FACTOR_MEMORY;
+  if (!L || !diagonal || (below && !left[j])) {
+    free(diagonal);
+    return FACTOR_MEMORY;
+  }
   memset(L, 0, size * sizeof(*L));
   for (int64_t e = f->entry.start[j]; e < f->entry.start[j + 1]; e++)
     if (f->entry.lower[e]) L[f->entry.at[e]] += values[f->entry.source[e]];
-  if (!Assemble(t, j, L, left[j], left)) return FACTOR_MEMORY;
-  return FrontFactor(n_threads, width, below, L, left[j]) ? FACTOR_FINE : FACTOR_INDEFINITE;
+  for (int32_t k = 0; k < width; k++) diagonal[k] = L[(int64_t)k * (width + below) + k];
+  if (!Assemble(t, j, L, left[j], left)) fault = FACTOR_MEMORY;
+  else if (!FrontFactor(n_threads, width, below, L, left[j]) || Singular(width, width + below, L, diagonal)) fault = FACTOR_INDEFINITE;
+  free(diagonal);
+  return fault;
 }
 
 /* Own branches, a thread for each */

@@ -47,6 +47,15 @@ bool MeritReportWantsFitted(MeritReport report) { return report->fitted; }
 /* MeritReportWantsErrors - May standard errors be computed where the solver can? Not collective. */
 bool MeritReportWantsErrors(MeritReport report) { return report->errors; }
 
+/* MeritReportCrossesLevels - See the header. Not collective. */
+bool MeritReportCrossesLevels(MeritReport report)
+{
+  bool crosses = report->n_sums > 0;
+
+  for (int t = 0; t < report->formula->n_terms; t++) crosses = crosses || report->formula->term[t].kind == MERIT_TERM_SNP;
+  return crosses;
+}
+
 const char *ReportComponentName(const MeritTermSpec *term, int component)
 {
   return term->kind == MERIT_TERM_RIDGE ? "1" : term->regressor[term->component[component].regressor].name;

@@ -1,19 +1,19 @@
 /*
-  C formed and factored by MUMPS (Amestoy et al. 2001), distributed over the ranks; or as a dense matrix where most
-  of it is one. One step of refinement with the operator's own residual.
+  C formed and factored, sparse and distributed over the ranks (merit/factor.h), or as a dense matrix where most of it is one. One step of
+  refinement with the operator's own residual.
 */
 #include "direct_impl.h"
 #include <math.h>
+#include <merit/factor.h>
 
 /* A residual above this is no solution */
 static const double ROUNDING = 1e-6;
 
 typedef struct {
-  Mat            A, F;  /* owned */
-  uint64_t       state; /* of the model, for which they are */
-  CholeskyDense *dense; /* in place of A and F, or NULL; owned */
-  Mat            B, X;  /* right-hand sides and solutions, for k of them; owned */
-  int            k;
+  Mat            A;      /* owned */
+  MeritFactor    factor; /* owned */
+  uint64_t       state;  /* of the model, for which they are */
+  CholeskyDense *dense;  /* in place of both, or NULL; owned */
 } Cholesky;
 
 static PetscErrorCode Drop(Cholesky *c)
@@ -21,10 +21,7 @@ static PetscErrorCode Drop(Cholesky *c)
   PetscFunctionBegin;
   PetscCall(CholeskyDenseDestroy(&c->dense));
   PetscCall(MatDestroy(&c->A));
-  PetscCall(MatDestroy(&c->F));
-  PetscCall(MatDestroy(&c->B));
-  PetscCall(MatDestroy(&c->X));
-  c->k = 0;
+  PetscCall(MeritFactorDestroy(&c->factor));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -37,34 +34,12 @@ static PetscErrorCode Singular(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What the factorisation says of itself */
-static PetscErrorCode Judge(const Cholesky *c)
-{
-  MatFactorError error;
-  PetscInt       negative, code;
-
-  PetscFunctionBegin;
-  PetscCall(MatFactorGetError(c->F, &error));
-  PetscCall(MatMumpsGetInfog(c->F, 12, &negative));
-  PetscCall(MatMumpsGetInfog(c->F, 1, &code));
-  if (error == MAT_FACTOR_OUTMEMORY)
-    PetscCall(
-        MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
-                   "not enough memory for the factor of solver cholesky; use more nodes, or solver pcg"));
-  if (error == MAT_FACTOR_NUMERIC_ZEROPIVOT || (!error && negative > 0)) PetscCall(Singular());
-  if (error)
-    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
-                         "MUMPS could not factor the equations: its code is %" PetscInt_FMT, code));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Form and factor; the analysis comes first and tells what the factor will take */
 static PetscErrorCode Factor(MeritSolver s, Cholesky *c)
 {
-  MeritModel    model;
-  MatFactorInfo info;
-  PetscInt      megabytes;
-  bool          dense, equations, definite;
+  MeritModel model;
+  double     bytes;
+  bool       dense, equations, definite;
 
   PetscFunctionBegin;
   PetscCall(MeritMatIsMME(s->C, &equations));
@@ -79,13 +54,11 @@ static PetscErrorCode Factor(MeritSolver s, Cholesky *c)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(DirectAssemble(s, false, &c->A));
-  PetscCall(MatGetFactor(c->A, MATSOLVERMUMPS, MAT_FACTOR_CHOLESKY, &c->F));
-  PetscCall(MatFactorInfoInitialize(&info));
-  PetscCall(MatCholeskyFactorSymbolic(c->F, c->A, NULL, &info));
-  PetscCall(MatMumpsGetInfog(c->F, 16, &megabytes));
-  PetscCall(DirectRefuse(s, "the factor", (double)megabytes * 1e6));
-  PetscCall(MatCholeskyFactorNumeric(c->F, c->A, &info));
-  PetscCall(Judge(c));
+  PetscCall(MeritFactorCreate(c->A, &c->factor));
+  PetscCall(MeritFactorSize(c->factor, &bytes, NULL, NULL, NULL));
+  PetscCall(DirectRefuse(s, "the factor", bytes));
+  PetscCall(MeritFactorNumeric(c->factor, c->A, &definite));
+  if (!definite) PetscCall(Singular());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -112,47 +85,34 @@ static PetscErrorCode Reset_Cholesky(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Room for k right-hand sides */
-static PetscErrorCode Room(MeritSolver s, Cholesky *c, int k)
-{
-  PetscFunctionBegin;
-  if (c->k == k) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MatDestroy(&c->B));
-  PetscCall(MatDestroy(&c->X));
-  PetscCall(MatCreateDense(s->comm, s->n, PETSC_DECIDE, PETSC_DETERMINE, k, NULL, &c->B));
-  PetscCall(MatDuplicate(c->B, MAT_DO_NOT_COPY_VALUES, &c->X));
-  PetscCall(MatAssemblyBegin(c->X, MAT_FINAL_ASSEMBLY));
-  PetscCall(MatAssemblyEnd(c->X, MAT_FINAL_ASSEMBLY));
-  c->k = k;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* x += C^-1 q by the factor */
 static PetscErrorCode Substitute(MeritSolver s, Cholesky *c, int k, const double *q, double *x)
 {
-  PetscInt      lda;
-  double       *b;
-  const double *y;
+  const size_t n = (size_t)s->n * (size_t)k;
+  double      *y;
 
   PetscFunctionBegin;
   if (c->dense) {
     PetscCall(CholeskyDenseSubstitute(s, c->dense, k, q, x));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(Room(s, c, k));
-  PetscCall(MatDenseGetLDA(c->B, &lda));
-  PetscCall(MatDenseGetArrayWrite(c->B, &b));
-  for (int64_t i = 0; i < s->n; i++)
-    for (int j = 0; j < k; j++) b[j * (int64_t)lda + i] = q[i * k + j];
-  PetscCall(MatDenseRestoreArrayWrite(c->B, &b));
-  PetscCall(MatAssemblyBegin(c->B, MAT_FINAL_ASSEMBLY));
-  PetscCall(MatAssemblyEnd(c->B, MAT_FINAL_ASSEMBLY));
-  PetscCall(MatMatSolve(c->F, c->B, c->X));
-  PetscCall(MatDenseGetLDA(c->X, &lda));
-  PetscCall(MatDenseGetArrayRead(c->X, &y));
-  for (int64_t i = 0; i < s->n; i++)
-    for (int j = 0; j < k; j++) x[i * k + j] += y[j * (int64_t)lda + i];
-  PetscCall(MatDenseRestoreArrayRead(c->X, &y));
+  PetscCall(PetscMalloc1(n + 1, &y));
+  PetscCall(MeritFactorSolve(c->factor, k, q, y));
+  for (size_t i = 0; i < n; i++) x[i] += y[i];
+  PetscCall(PetscFree(y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverInverse - See the header. Collective. */
+PetscErrorCode MeritSolverInverse(MeritSolver s, Mat *S)
+{
+  Cholesky *c = (Cholesky *)s->data;
+
+  PetscFunctionBegin;
+  *S = NULL;
+  if (s->ops != &MeritSolver_Cholesky || !c || !c->factor) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatDuplicate(c->A, MAT_COPY_VALUES, S));
+  PetscCall(MeritFactorInverse(c->factor, *S));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -198,11 +158,13 @@ static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], dou
 static PetscErrorCode View_Cholesky(MeritSolver s, PetscViewer viewer)
 {
   const Cholesky *c = (const Cholesky *)s->data;
+  double          bytes, entries;
 
   PetscFunctionBegin;
-  if (c->F)
-    PetscCall(MatView(c->F, viewer));
-  else
+  if (c->factor) {
+    PetscCall(MeritFactorSize(c->factor, &bytes, NULL, &entries, NULL));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  a factor of %.0f entries, %.0f bytes on the fullest rank\n", entries, bytes));
+  } else
     PetscCall(PetscViewerASCIIPrintf(viewer, "  a dense factor on one rank\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -117,7 +117,7 @@ static PetscErrorCode Width(SpectralSpace *s, int k)
 /* Levels of the term <-> records: level += Z'x, or y = Z level */
 static void ToLevels(SpectralSpace *s, int k, const double x[])
 {
-  memset(s->level, 0, sizeof(double) * (size_t)s->n_slots * (size_t)k);
+  if (s->n_slots) memset(s->level, 0, sizeof(double) * (size_t)s->n_slots * (size_t)k);
   for (int r = 0; r < s->view->n_regressors; r++) {
     const MeritDesignView *d = &s->view->design[r];
 

@@ -167,7 +167,7 @@ static void test_what_they_are_not_for_is_named(void **state)
   NeedShared();
   Refused("\"diameter ~ 1 + iid(plate) + iid(sample)\"", "", "iid(sample)");
   Refused("\"diameter ~ 1 + plate\"", "", "random term");
-  Refused("\"diameter ~ 1 + iid(plate)\"", "variances: {residual: {by: sample}}\n", "one residual variance");
+  Refused("\"diameter ~ 1 + iid(plate)\"", "variances: {residual: {by: sample, value: {A: 1, B: 1, C: 1, D: 1, E: 1, F: 1}}}\n", "one residual variance");
 }
 
 static const struct CMUnitTest tests[] = {
