@@ -128,17 +128,17 @@ static PetscErrorCode ChooseSolver(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Standard errors take a solve for each equation: where that is asked for, or quick */
+/* Standard errors: where they are asked for, or quick. SNPs and sums of terms take a solve for each equation. */
 static PetscErrorCode Errors(Varcomp *s)
 {
   const char *type;
   int64_t     n_all;
-  bool        asked = s->solver_named || MeritNodeFind(s->run.job, "output.se");
+  bool        wanted = s->solver_named || MeritNodeFind(s->run.job, "output.se") || !MeritReportCrossesLevels(s->run.report);
 
   PetscFunctionBegin;
   PetscCall(MeritSolverGetType(s->solver, &type));
   PetscCall(MeritModelLayout(s->run.model, NULL, NULL, NULL, &n_all, NULL));
-  if (strcmp(type, "cholesky") || !MeritReportWantsErrors(s->run.report) || !(asked || n_all <= 4 * SMALL)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (strcmp(type, "cholesky") || !MeritReportWantsErrors(s->run.report) || !(wanted || n_all <= 4 * SMALL)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritPhaseBegin("inverse"));
   PetscCall(SolveInverse(s->run.model, s->run.C, s->solver, s->run.report));
   PetscCall(MeritPhaseEnd());

@@ -3,8 +3,8 @@
 
   Where a term is nothing its d components lie at the corner of a cone, and the statistic is a mixture of chi-squares whose weights of even
   and of odd degrees sum to 1/2 each (Self & Liang 1987; Shapiro 1988). For one variance this is 1/2 chi2(0) + 1/2 chi2(1). For a matrix
-  the weights depend on the information (Stram & Lee 1994); 1/2 chi2(d - 1) + 1/2 chi2(d) is above every such mixture (Perlman 1969), so
-  that the p-value may be too large, never too small.
+  the weights depend on the information (Stram & Lee 1994); 1/2 chi2(d - 1) + 1/2 chi2(d), either half at its highest degree, is above every
+  such mixture, so that the p-value may be too large, never too small.
 */
 #include "varcomp_impl.h"
 #include <math.h>
