@@ -1,6 +1,6 @@
 #!/bin/sh
-# compare.sh FOLDER [JOB...]: the results in FOLDER/out against the reference answers, by the lines of FOLDER/checks.txt (all jobs, or
-# those named). FOLDER is made by prepare.sh. Prints job, number of values and the largest difference, relative to the largest reference value
+# compare.sh FOLDER [JOB...]: the results in FOLDER/out against the reference answers, by the lines of FOLDER/checks.txt and estimates.txt
+# (all jobs, or those named). FOLDER is made by prepare.sh. Prints job, number of values and the largest difference, relative to the largest reference value
 # of the line (absolute for inbreeding); ends with 1 if one is above its tolerance.
 set -eu
 folder=$1
@@ -17,12 +17,12 @@ exec awk -v folder="$folder" -v jobs="$*" '
     }
     return n
   }
-  # solutions and animals of a run, once: value[job, place]
+  # tables of a run, once: value[job, place]
   function load(job,   line, f, name, n, i) {
     if (job in loaded) return loaded[job]
     loaded[job] = 0
     file = folder "/out/" job "/solutions.tsv"
-    while ((getline line < file) > 0) { split(line, f, "\t"); value[job, f[1] "/" f[2] "/" f[3] "/" f[4]] = f[6]; loaded[job] = 1 }
+    while ((getline line < file) > 0) { split(line, f, "\t"); place = f[1] "/" f[2] "/" f[3] "/" f[4]; value[job, place] = f[6]; value[job, "se:" place] = f[7]; loaded[job] = 1 }
     close(file)
     file = folder "/out/" job "/animals.tsv"
     n = 0
@@ -31,7 +31,24 @@ exec awk -v folder="$folder" -v jobs="$*" '
       else { split(line, f, "\t"); for (i = 2; i <= n; i++) value[job, "animals:" f[1] "/" name[i]] = f[i] }
     }
     close(file)
+    table(job, "varcomp", 3)
+    table(job, "anova", 1)
+    file = folder "/out/" job "/summary.json"
+    while ((getline line < file) > 0)
+      if (split(line, f, /":[ \t]*/) == 2 && f[2] + 0) { sub(/^[ \t]*"/, "", f[1]); value[job, "summary:" f[1]] = f[2] + 0 }
+    close(file)
     return loaded[job]
+  }
+  # NAME.tsv: cells by the first keys of their row and the name of their column
+  function table(job, name, keys,   file, line, f, column, n, i, place) {
+    file = folder "/out/" job "/" name ".tsv"
+    while ((getline line < file) > 0) {
+      if (!n) { n = split(line, column, "\t"); continue }
+      loaded[job] = 1; split(line, f, "\t"); place = name ":" f[1]
+      for (i = 2; i <= keys; i++) place = place "/" f[i]
+      for (i = keys + 1; i <= n; i++) value[job, place "/" column[i]] = f[i]
+    }
+    close(file)
   }
   # the part of a text that the star of a pattern stands for, or NONE
   function match_star(text, pattern,   at, head, tail) {
@@ -42,12 +59,13 @@ exec awk -v folder="$folder" -v jobs="$*" '
         substr(text, length(text) - length(tail) + 1) != tail) return "NONE"
     return substr(text, length(head) + 1, length(text) - length(head) - length(tail))
   }
-  # sum of [coefficient*]place
+  # sum of [coefficient*]place and numbers
   function evaluate(job, text,   sum, item, n, i, sign, c) {
     gsub(/ - /, " + -", text); n = split(text, item, / \+ /); sum = 0
     for (i = 1; i <= n; i++) {
       sign = 1; c = 1
       if (item[i] ~ /^-/) { sign = -1; item[i] = substr(item[i], 2) }
+      if (item[i] ~ /^[0-9.]+$/) { sum += sign * item[i]; continue }
       if (match(item[i], /^[0-9.]+\*/)) { c = substr(item[i], 1, RLENGTH - 1); item[i] = substr(item[i], RLENGTH + 1) }
       if (!((job SUBSEP item[i]) in value) || value[job, item[i]] == "NA") return "none"
       sum += sign * c * value[job, item[i]]
@@ -89,24 +107,26 @@ exec awk -v folder="$folder" -v jobs="$*" '
     }
     if (!rows) worst = 1e300
     values[job] += rows
-    if (tolerance > 1e-6) printed[job] += rows # rounded in print
+    if (tolerance > 1e-6 && job !~ /^estimate_/) printed[job] += rows # rounded in print
     else if (worst > largest[job]) largest[job] = worst
     if (!(worst <= tolerance)) wrong[job] = wrong[job] "  " expression ": " worst "\n"
   }
   BEGIN {
     n_asked = split(jobs, name, " ")
     for (i = 1; i <= n_asked; i++) asked[name[i]] = 1
-    list = folder "/checks.txt"
-    while ((getline line < list) > 0) {
-      if (line ~ /^#/ || line == "") continue
-      split(line, part_of, / \| /)
-      job = part_of[1]
-      if (n_asked && !(job in asked)) continue
-      if (!(job in seen)) { seen[job] = 1; order[++n_jobs] = job }
-      if (load(job)) check(job, part_of[2], part_of[3], part_of[4], part_of[5] + 0, part_of[6])
-      else wrong[job] = "  no result in " folder "/out/" job "\n"
+    for (l = split("checks estimates", lists, " "); l >= 1; l--) {
+      list = folder "/" lists[l] ".txt"
+      while ((getline line < list) > 0) {
+        if (line ~ /^#/ || line == "") continue
+        split(line, part_of, / \| /)
+        job = part_of[1]
+        if (n_asked && !(job in asked)) continue
+        if (!(job in seen)) { seen[job] = 1; order[++n_jobs] = job }
+        if (load(job)) check(job, part_of[2], part_of[3], part_of[4], part_of[5] + 0, part_of[6])
+        else wrong[job] = "  no result in " folder "/out/" job "\n"
+      }
     }
-    if (!n_jobs) { print "no such job in " list; exit 1 }
+    if (!n_jobs) { print "no such job in the lists of " folder; exit 1 }
     for (i = 1; i <= n_jobs; i++) {
       job = order[i]
       printf "%-34s %6d values  largest difference %8.1e  %s\n", job, values[job], largest[job], job in wrong ? "WRONG" : \
