@@ -28,6 +28,8 @@ static PetscErrorCode Prepare(Plan *p)
   PetscCall(MeritConfigBool(p->job, "quick", &p->quick));
   PetscCall(MeritConfigInt(p->job, "ranks", 1, 10000000, &p->ranks));
   PetscCall(MeritModelCreate(p->comm, &p->model));
+  /* a job for varcomp needs no variances */
+  if (!MeritNodeFind(p->job, "variances") && MeritNodeFind(p->job, "varcomp")) PetscCall(MeritModelSetEstimated(p->model));
   PetscCall(MeritModelSetFromConfig(p->model, p->job));
   PetscCall(MeritReportCreate(p->model, &p->report));
   PetscCall(MeritReportSetFromConfig(p->report, p->job));
