@@ -1,6 +1,6 @@
 #!/bin/sh
-# merit varcomp from the outside: estimates of a textbook by every method, tables, functions, tests, exit codes, and the same on any
-# number of ranks. Usage: varcomp.sh MERIT MPIEXEC NUMPROC_FLAG
+# merit varcomp from the outside: its tables, functions and tests, solutions at the estimates, what plan says of such jobs, what is refused, and the
+# same on any number of ranks. Published answers are the matter of varcomp.sh. Usage: varcomp_tables.sh MERIT MPIEXEC NUMPROC_FLAG
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 
