@@ -59,6 +59,25 @@ typedef struct {
   const MeritEstimateState *state;       /* [n] */
 } MeritVarianceTable;
 
+/* A function of components, a test of a term, a line of the analysis of variance; NaN where there is no value. Texts and arrays are borrowed. */
+typedef struct {
+  const char *name;
+  double      estimate, se;
+} MeritFunctionRow;
+
+typedef struct {
+  const char *term;
+  double      statistic, p_value;
+  int         df; /* components that are not there without the term */
+  const char *distribution; /* of the statistic where the term is nothing */
+} MeritTestRow;
+
+typedef struct {
+  const char   *source;
+  double        df, ss, ms;
+  const double *coefficient; /* of each component in the expected mean square */
+} MeritAnovaRow;
+
 /* A round of estimation, for convergence.tsv; NaN where it has no value. */
 typedef struct {
   int64_t       round;
@@ -137,6 +156,13 @@ MERIT_EXTERN PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritRe
 MERIT_EXTERN PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out);
 /* varcomp.tsv. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *table);
+/* functions.tsv; rows are rank 0's. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportFunctions(MeritReport report, MeritOutput out, int n, const MeritFunctionRow row[]);
+/* tests.tsv, likewise. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportTests(MeritReport report, MeritOutput out, int n, const MeritTestRow row[]);
+/* anova.tsv, likewise, with a column for each component. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportAnova(MeritReport report, MeritOutput out, int n, const MeritAnovaRow row[], int n_components,
+                                             const MeritComponent component[]);
 /* Keep a round for convergence.tsv, which then has rounds in place of iterations. Not collective; rank 0's count. */
 MERIT_EXTERN PetscErrorCode MeritReportRoundAdd(MeritReport report, const MeritReportRound *round);
 /* summary.json; to be staged last. Collective. */

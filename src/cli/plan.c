@@ -1,6 +1,7 @@
-/* merit plan: check every input as solve would, and print what a run would be. */
+/* merit plan: check every input as solve would (or varcomp), and print what a run would be. */
 #include "cli.h"
 #include "plan_impl.h"
+#include "varcomp_impl.h"
 #include <merit/log.h>
 #include <merit/memory.h>
 #include <merit/solver.h>
@@ -13,12 +14,38 @@ typedef struct {
   MeritModel  model;
   MeritReport report;
   bool        quick;
+  bool        estimated; /* the job leaves variances open, for varcomp */
   int64_t     ranks;   /* estimate for this many; 0: those of the run */
   int64_t     program; /* bytes a rank had before anything was read */
   MeritText   text;
 } Plan;
 
-/* What solve would find wrong without data */
+/* The model as solve reads it; as varcomp does where the job has a varcomp section and leaves variances open */
+static PetscErrorCode Model(Plan *p)
+{
+  const MeritFormula *formula;
+
+  PetscFunctionBegin;
+  p->estimated = MeritNodeFind(p->job, "varcomp") != NULL;
+  for (bool again = true; again;) {
+    PetscCall(MeritModelCreate(p->comm, &p->model));
+    if (p->estimated) PetscCall(MeritModelSetEstimated(p->model));
+    PetscCall(MeritModelSetFromConfig(p->model, p->job));
+    if (!p->estimated) break;
+    PetscCall(VarcompCheck(p->comm, p->model, p->job));
+    formula = MeritModelFormula(p->model);
+    again   = true;
+    for (int t = 0; t < formula->n_terms; t++) again = again && (formula->term[t].kind == MERIT_TERM_FIXED || formula->term[t].given);
+    for (int r = 0; r < formula->n_residuals; r++) again = again && formula->residual[r].given;
+    if (!again) break;
+    PetscCall(MeritModelDestroy(&p->model));
+    p->estimated = false;
+  }
+  if (p->estimated) MeritLog(MERIT_LOG_INFO, "the job leaves variances open: it is checked as varcomp would");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What solve or varcomp would find wrong without data */
 static PetscErrorCode Prepare(Plan *p)
 {
   MeritSolver solver;
@@ -27,10 +54,7 @@ static PetscErrorCode Prepare(Plan *p)
   p->program = MeritPeakMemory();
   PetscCall(MeritConfigBool(p->job, "quick", &p->quick));
   PetscCall(MeritConfigInt(p->job, "ranks", 1, 10000000, &p->ranks));
-  PetscCall(MeritModelCreate(p->comm, &p->model));
-  /* a job for varcomp needs no variances */
-  if (!MeritNodeFind(p->job, "variances") && MeritNodeFind(p->job, "varcomp")) PetscCall(MeritModelSetEstimated(p->model));
-  PetscCall(MeritModelSetFromConfig(p->model, p->job));
+  PetscCall(Model(p));
   PetscCall(MeritReportCreate(p->model, &p->report));
   PetscCall(MeritReportSetFromConfig(p->report, p->job));
   PetscCall(MeritSolverCreate(p->comm, &solver));

@@ -100,14 +100,14 @@ PetscErrorCode PlanTerms(MeritReport report, const MeritFormula *formula, MeritT
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A matrix with its rows named */
-static PetscErrorCode Matrix(const char label[], int n, char *const rows[], const double G[], MeritText *text)
+/* A matrix with its rows named; without numbers where varcomp chooses its start */
+static PetscErrorCode Matrix(const char label[], bool given, int n, char *const rows[], const double G[], MeritText *text)
 {
   PetscFunctionBegin;
-  PetscCall(MeritTextAdd(text, "  %s\n", label));
+  PetscCall(MeritTextAdd(text, "  %s%s\n", label, given ? "" : ": to be estimated, the start comes from the data"));
   for (int i = 0; i < n; i++) {
     PetscCall(MeritTextAdd(text, "    %-22s", rows[i]));
-    for (int j = 0; j < n; j++) PetscCall(MeritTextAdd(text, " %12.6g", G[i * n + j]));
+    for (int j = 0; j < n && given; j++) PetscCall(MeritTextAdd(text, " %12.6g", G[i * n + j]));
     PetscCall(MeritTextAdd(text, "\n"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -125,7 +125,7 @@ PetscErrorCode PlanVariances(const MeritFormula *formula, MeritText *text)
     PetscCall(PetscCalloc1(spec->n_components, &names));
     for (int c = 0; c < spec->n_components; c++)
       PetscCall(MeritFormulaComponentName(formula, t, c, &names[c]));
-    PetscCall(Matrix(spec->label, spec->n_components, names, spec->G, text));
+    PetscCall(Matrix(spec->label, spec->given, spec->n_components, names, spec->G, text));
     for (int c = 0; c < spec->n_components; c++) PetscCall(PetscFree(names[c]));
     PetscCall(PetscFree(names));
   }
@@ -134,7 +134,7 @@ PetscErrorCode PlanVariances(const MeritFormula *formula, MeritText *text)
 
     snprintf(label, sizeof(label), formula->residual_by ? "residual, %s %s" : "residual",
              formula->residual_by, formula->residual[r].label);
-    PetscCall(Matrix(label, formula->n_traits, formula->trait, formula->residual[r].R, text));
+    PetscCall(Matrix(label, formula->residual[r].given, formula->n_traits, formula->trait, formula->residual[r].R, text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -6,7 +6,11 @@
 #include <merit/log.h>
 #include <merit/op.h>
 #include <omp.h>
+#include <stdio.h>
 #include <string.h>
+
+/* Equations up to which a dense inverse of them takes seconds */
+enum { SMALL = 5000 };
 
 /* Rounds to the progress line and to convergence.tsv */
 static PetscErrorCode Monitor(const MeritVarcompRound *r, void *ctx)
@@ -24,17 +28,45 @@ static PetscErrorCode Monitor(const MeritVarcompRound *r, void *ctx)
   PetscFunctionBegin;
   if (s->testing) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritReportRoundAdd(s->run.report, &row));
-  MeritLogProgress(-1, "round %lld: log-likelihood %.6f, gradient %.3e (%s)", (long long)r->round, r->log_likelihood, r->gradient, r->step);
+  if (isfinite(r->log_likelihood))
+    MeritLogProgress(-1, "round %lld: log-likelihood %.6f, gradient %.3e (%s)", (long long)r->round, r->log_likelihood, r->gradient, r->step);
+  else if (isfinite(r->gradient)) MeritLogProgress(-1, "round %lld: gradient %.3e (%s)", (long long)r->round, r->gradient, r->step);
+  else MeritLogProgress(-1, "round %lld: change %.3e (%s)", (long long)r->round, r->change, r->step);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does the user say which solver is to make the solutions? */
-static bool SolverNamed(MeritNode job) { return MeritNodeFind(job, "solver.type") != NULL; }
+/* Method, functions and tests, against the formula */
+static PetscErrorCode Settings(Varcomp *s)
+{
+  MeritComponent *list;
+
+  PetscFunctionBegin;
+  PetscCall(MeritVarcompCreate(s->run.comm, &s->varcomp));
+  PetscCall(MeritVarcompSetFromConfig(s->varcomp, s->run.model, s->run.job));
+  PetscCall(MeritFormulaComponents(MeritModelFormula(s->run.model), &s->n, &list));
+  PetscCall(PetscFree(list));
+  PetscCall(VarcompFunctionsParse(s));
+  PetscCall(VarcompTestsParse(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompCheck - See the header. Collective. */
+PetscErrorCode VarcompCheck(MPI_Comm comm, MeritModel model, MeritNode job)
+{
+  Varcomp s = {.run = {.comm = comm, .job = job, .model = model}};
+
+  PetscFunctionBegin;
+  PetscCall(Settings(&s));
+  PetscCall(VarcompTestsFree(&s));
+  PetscCall(VarcompFunctionsFree(&s));
+  PetscCall(MeritVarcompDestroy(&s.varcomp));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 /* What can be wrong without data */
 static PetscErrorCode Prepare(Varcomp *s)
 {
-  MeritComponent *list;
+  PetscBool option;
 
   PetscFunctionBegin;
   PetscCall(MeritModelCreate(s->run.comm, &s->run.model));
@@ -42,14 +74,11 @@ static PetscErrorCode Prepare(Varcomp *s)
   PetscCall(MeritModelSetFromConfig(s->run.model, s->run.job));
   PetscCall(MeritReportCreate(s->run.model, &s->run.report));
   PetscCall(MeritReportSetFromConfig(s->run.report, s->run.job));
-  PetscCall(MeritVarcompCreate(s->run.comm, &s->varcomp));
-  PetscCall(MeritVarcompSetFromConfig(s->varcomp, s->run.model, s->run.job));
-  PetscCall(MeritFormulaComponents(MeritModelFormula(s->run.model), &s->n, &list));
-  PetscCall(PetscFree(list));
-  PetscCall(VarcompFunctionsParse(s));
-  PetscCall(VarcompTestsParse(s));
+  PetscCall(Settings(s));
   PetscCall(MeritSolverCreate(s->run.comm, &s->solver));
   PetscCall(MeritSolverSetFromConfig(s->solver, s->run.job));
+  PetscCall(PetscOptionsHasName(NULL, NULL, "-solver_type", &option));
+  s->solver_named = option || MeritNodeFind(s->run.job, "solver.type");
   if (!MeritNodeFind(s->run.job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(s->solver, s->run.model));
   PetscCall(MeritSolverTryOptions(s->solver));
   PetscCall(MeritOptionsCheck(s->run.comm));
@@ -77,34 +106,53 @@ static PetscErrorCode Estimate(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A matrix of 0 is singular, which preconditioners with the pedigree cannot have */
-static bool Singular(const Varcomp *s)
+/* The solver of the job, or the exact one where the equations have been factored already or are few. A singular matrix, such as a variance of
+   0, keeps its equations here, which preconditioners with the pedigree cannot have. */
+static PetscErrorCode ChooseSolver(Varcomp *s)
 {
   const MeritTermView *term;
-  const int            n = MeritModelTerms(s->run.model, &term);
+  const int            n_terms  = MeritModelTerms(s->run.model, &term);
+  bool                 singular = false;
+  const char          *type;
+  int64_t              n_all;
 
-  for (int k = 0; k < n; k++)
-    if (term[k].L) return true;
-  return false;
+  PetscFunctionBegin;
+  for (int k = 0; k < n_terms; k++) singular = singular || term[k].L;
+  PetscCall(MeritModelLayout(s->run.model, NULL, NULL, NULL, &n_all, NULL));
+  if (!s->solver_named && (!strcmp(s->result.engine, "factor") || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
+  PetscCall(MeritSolverGetType(s->solver, &type));
+  if (singular && (!strcmp(type, "pcg") || !strcmp(type, "ksp"))) {
+    PetscCall(MeritSolverSetPreconditioner(s->solver, "merit_block"));
+    MeritLog(MERIT_LOG_INFO, "preconditioner merit_block: an estimated matrix is singular");
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Exact engines have factored the equations, so they can be again: with standard errors */
-static bool Factored(const Varcomp *s)
+/* Standard errors: where they are asked for, or quick. SNPs and sums of terms take a solve for each equation. */
+static PetscErrorCode Errors(Varcomp *s)
 {
-  return !strcmp(s->result.engine, "factor") || s->result.n_observations <= 5000;
+  const char *type;
+  int64_t     n_all;
+  bool        wanted = s->solver_named || MeritNodeFind(s->run.job, "output.se") || !MeritReportCrossesLevels(s->run.report);
+
+  PetscFunctionBegin;
+  PetscCall(MeritSolverGetType(s->solver, &type));
+  PetscCall(MeritModelLayout(s->run.model, NULL, NULL, NULL, &n_all, NULL));
+  if (strcmp(type, "cholesky") || !MeritReportWantsErrors(s->run.report) || !(wanted || n_all <= 4 * SMALL)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritPhaseBegin("inverse"));
+  PetscCall(SolveInverse(s->run.model, s->run.C, s->solver, s->run.report));
+  PetscCall(MeritPhaseEnd());
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Solutions at the estimates */
 static PetscErrorCode Solve(Varcomp *s)
 {
-  int32_t     n_owned;
-  double     *r;
-  const char *type;
+  int32_t n_owned;
+  double *r;
 
   PetscFunctionBegin;
-  if (!SolverNamed(s->run.job) && Factored(s)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
-  else if (Singular(s)) PetscCall(MeritSolverSetPreconditioner(s->solver, "merit_block"));
-  PetscCall(MeritSolverGetType(s->solver, &type));
+  PetscCall(ChooseSolver(s));
   PetscCall(MeritModelLayout(s->run.model, &n_owned, NULL, NULL, NULL, NULL));
   PetscCall(PetscCalloc1(n_owned + 1, &r));
   PetscCall(MeritPhaseBegin("solve"));
@@ -115,15 +163,16 @@ static PetscErrorCode Solve(Varcomp *s)
   PetscCall(MeritSolverSolve(s->solver, 1, r, s->run.x, &s->solved));
   PetscCall(MeritPhaseEnd());
   PetscCall(PetscFree(r));
-  if (!strcmp(type, "cholesky") && MeritReportWantsErrors(s->run.report)) {
-    PetscCall(MeritPhaseBegin("inverse"));
-    PetscCall(SolveInverse(s->run.model, s->run.C, s->solver, s->run.report));
-    PetscCall(MeritPhaseEnd());
-  }
+  PetscCall(Errors(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static bool Converged(const Varcomp *s) { return s->result.stop == MERIT_VARCOMP_CONVERGED; }
+
+static bool Solved(const Varcomp *s)
+{
+  return !s->result.usable || s->solved.stop == MERIT_STOP_CONVERGED || s->solved.stop == MERIT_STOP_ROUNDING_FLOOR;
+}
 
 static const char *Stop(const Varcomp *s)
 {
@@ -148,7 +197,7 @@ static PetscErrorCode Summary(Varcomp *s)
   MeritRunSummary           run = {.command     = "varcomp",
                                    .state       = r->usable ? SolveState(s->solved.stop) : "no solutions",
                                    .criterion   = "residual",
-                                   .exit_status = Converged(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
+                                   .exit_status = Converged(s) && Solved(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
                                    .threads     = omp_get_max_threads(),
                                    .variances   = &v};
 
@@ -185,20 +234,47 @@ static PetscErrorCode Write(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What is not as one would have it */
+static PetscErrorCode Warn(const Varcomp *s)
+{
+  const MeritVarcompResult *r = &s->result;
+  const MeritFormula       *f = MeritModelFormula(s->run.model);
+
+  PetscFunctionBegin;
+  for (int i = 0; i < r->n; i++) {
+    const MeritComponent *c    = &r->component[i];
+    const bool            last = i + 1 == r->n || r->component[i + 1].term != c->term || r->component[i + 1].residual != c->residual;
+
+    if (last && r->state[i] == MERIT_ESTIMATE_BOUNDARY)
+      MeritLog(MERIT_LOG_INFO, "%s of `%s` is at the boundary: %s", c->row ? "the matrix" : "the variance", c->term < 0 ? "residual" : f->term[c->term].label,
+               c->row ? "singular" : "0");
+  }
+  if (!r->usable)
+    MeritLog(MERIT_LOG_WARNING, "a variance is estimated below 0, so there are no solutions; varcomp.nonnegative: yes makes it 0");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* The last word */
 static PetscErrorCode Conclude(const Varcomp *s)
 {
   const MeritVarcompResult *r = &s->result;
+  const char               *plural = r->rounds == 1 ? "" : "s";
+  char                      likelihood[64] = "";
 
   PetscFunctionBegin;
-  if (!r->usable) MeritLog(MERIT_LOG_WARNING, "a variance is estimated below 0, so there are no solutions; varcomp.nonnegative: yes makes it 0");
-  if (Converged(s) && isfinite(r->log_likelihood))
-    MeritLog(MERIT_LOG_INFO, "converged in %lld rounds; log-likelihood %.6f", (long long)r->rounds, r->log_likelihood);
-  else if (Converged(s)) MeritLog(MERIT_LOG_INFO, "estimated in %lld rounds", (long long)r->rounds);
-  else
+  if (isfinite(r->log_likelihood)) snprintf(likelihood, sizeof(likelihood), "; log-likelihood %.6f", r->log_likelihood);
+  if (!Converged(s) && isfinite(r->gradient))
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
-                         "not converged after %lld rounds: %s; log-likelihood %.6f, gradient %.3e standard errors; the outputs hold the best point",
-                         (long long)r->rounds, Stop(s), r->log_likelihood, r->gradient));
+                         "not converged after %lld round%s: %s%s, gradient %.3e standard errors; the outputs hold the best point",
+                         (long long)r->rounds, plural, Stop(s), likelihood, r->gradient));
+  if (!Converged(s))
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL, "not converged after %lld round%s; the outputs hold the last estimates",
+                         (long long)r->rounds, plural));
+  MeritLog(MERIT_LOG_INFO, "%s in %lld round%s%s", isfinite(r->gradient) ? "converged" : "estimated", (long long)r->rounds, plural, likelihood);
+  if (!Solved(s))
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
+                         "the variances are estimated, but the solutions at them have not converged after %lld iterations: true residual %.3e",
+                         (long long)s->solved.iterations, s->solved.true_residual));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -215,6 +291,7 @@ PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
   PetscCall(Prepare(&s));
   PetscCall(SolveOpenOutput(&s.run));
   PetscCall(Estimate(&s));
+  PetscCall(Warn(&s)); /* before the summary, which lists warnings */
   if (s.result.usable) PetscCall(Solve(&s));
   PetscCall(Write(&s));
   PetscCall(Conclude(&s));

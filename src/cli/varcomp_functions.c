@@ -1,7 +1,6 @@
 /* Functions of variance components that the job asks for, with standard errors by the delta method. */
 #include "varcomp_impl.h"
 #include <math.h>
-#include <string.h>
 
 PetscErrorCode VarcompFunctionsParse(Varcomp *s)
 {
@@ -18,43 +17,38 @@ PetscErrorCode VarcompFunctionsParse(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Variance of a function whose gradient is g: g' (covariance + what random numbers add) g */
-static double Variance(const MeritVarcompResult *r, const double g[])
+/* Standard error of a function whose gradient is g, by the delta method: root of g' (covariance + what random numbers add) g. NaN if that is
+   not known, as of a component that lies at the boundary. */
+static double Error(const MeritVarcompResult *r, const double g[])
 {
   double sum = 0.0;
 
-  for (int i = 0; i < r->n; i++)
+  if (!r->covariance) return NAN;
+  for (int i = 0; i < r->n; i++) {
+    if (g[i] != 0.0 && r->state[i] == MERIT_ESTIMATE_BOUNDARY && !(r->covariance[i * r->n + i] > 0.0)) return NAN;
     for (int j = 0; j < r->n; j++)
       sum += g[i] * (r->covariance[i * r->n + j] + (r->monte_carlo ? r->monte_carlo[i * r->n + j] : 0.0)) * g[j];
-  return sum;
+  }
+  return sum >= 0.0 ? sqrt(sum) : NAN;
 }
 
 PetscErrorCode VarcompFunctionsWrite(Varcomp *s)
 {
-  const MeritVarcompResult *r    = &s->result;
-  MeritText                 text = {0};
+  const MeritVarcompResult *r       = &s->result;
   double                    genetic = 1.0, *g;
-  PetscMPIInt               rank;
+  MeritFunctionRow         *row;
 
   PetscFunctionBegin;
   if (!s->n_functions) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCallMPI(MPI_Comm_rank(s->run.comm, &rank));
   if (MeritModelGenotypes(s->run.model)) genetic = MeritGenotypesMeanDiagonal(MeritModelGenotypes(s->run.model));
-  PetscCall(PetscMalloc1(r->n, &g));
-  for (int i = 0; i < s->n_functions && !rank; i++) {
-    double value, variance;
-
-    PetscCall(MeritExpressionEvaluate(s->function[i], r->n, r->estimate, genetic, &value, g));
-    variance = r->covariance ? Variance(r, g) : NAN;
-    PetscCall(MeritTextAdd(&text, "%s\t", s->name[i]));
-    PetscCall(MeritTextAddReal(&text, value));
-    PetscCall(MeritTextAddBytes(&text, "\t", 1));
-    PetscCall(MeritTextAddReal(&text, variance >= 0.0 ? sqrt(variance) : NAN));
-    PetscCall(MeritTextAddBytes(&text, "\n", 1));
+  PetscCall(PetscMalloc2(r->n, &g, s->n_functions, &row));
+  for (int i = 0; i < s->n_functions; i++) {
+    row[i].name = s->name[i];
+    PetscCall(MeritExpressionEvaluate(s->function[i], r->n, r->estimate, genetic, &row[i].estimate, g));
+    row[i].se = Error(r, g);
   }
-  PetscCall(MeritOutputWrite(s->run.out, "functions.tsv", "name\testimate\tse\n", text.at, (int64_t)text.n));
-  MeritTextFree(&text);
-  PetscCall(PetscFree(g));
+  PetscCall(MeritReportFunctions(s->run.report, s->run.out, s->n_functions, row));
+  PetscCall(PetscFree2(g, row));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

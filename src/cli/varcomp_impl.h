@@ -7,7 +7,8 @@
 /* A likelihood-ratio test of leaving a term out */
 typedef struct {
   int    term;
-  double log_likelihood; /* without it */
+  int    df;             /* components of it that are estimated */
+  double log_likelihood; /* without it; NaN: did not converge */
 } VarcompTest;
 
 typedef struct {
@@ -23,13 +24,16 @@ typedef struct {
   int                n_tests;
   VarcompTest       *test;     /* [n_tests]; owned */
   bool               testing;  /* rounds are those of a test */
+  bool               solver_named; /* the user says which solver makes the solutions */
 } Varcomp;
 
+/* Is what the job says of estimation right, by the model's formula? For plan. Collective. */
+PetscErrorCode VarcompCheck(MPI_Comm comm, MeritModel model, MeritNode job);
 /* varcomp_functions.c: functions.* of the job, and functions.tsv */
 PetscErrorCode VarcompFunctionsParse(Varcomp *s);
 PetscErrorCode VarcompFunctionsWrite(Varcomp *s);
 PetscErrorCode VarcompFunctionsFree(Varcomp *s);
-/* varcomp_tests.c: varcomp.test of the job; runs without the terms; tests.tsv. anova.tsv */
+/* varcomp_tests.c: varcomp.test of the job; runs without the terms; tests.tsv, anova.tsv */
 PetscErrorCode VarcompTestsParse(Varcomp *s);
 PetscErrorCode VarcompTests(Varcomp *s);
 PetscErrorCode VarcompTestsWrite(Varcomp *s);

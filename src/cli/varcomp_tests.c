@@ -1,13 +1,16 @@
 /*
-  Likelihood-ratio tests of terms, by a run without each; and the table of the analysis of variance.
-  A variance lies at the boundary when its term is not there: a mixture of chi-squares with weights of 1/2 (Self & Liang 1987; Stram & Lee
-  1994). For a whole k x k matrix no simple mixture is exact; the one of Stram and Lee for the last of its k effects, on all its
-  components, is conservative.
+  Likelihood-ratio tests of terms, by a run without each.
+
+  Where a term is nothing its d components lie at the corner of a cone, and the statistic is a mixture of chi-squares whose weights of even
+  and of odd degrees sum to 1/2 each (Self & Liang 1987; Shapiro 1988). For one variance this is 1/2 chi2(0) + 1/2 chi2(1). For a matrix
+  the weights depend on the information (Stram & Lee 1994); 1/2 chi2(d - 1) + 1/2 chi2(d), either half at its highest degree, is above every
+  such mixture, so that the p-value may be too large, never too small.
 */
 #include "varcomp_impl.h"
 #include <math.h>
 #include <merit/log.h>
 #include <merit/random.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Random term of a label, blanks not counted */
@@ -40,10 +43,25 @@ static PetscErrorCode Find(Varcomp *s, MeritNode node, int *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Components of a term that are estimated */
+static PetscErrorCode Free(const MeritFormula *f, int term, int *n_free)
+{
+  MeritComponent *component;
+  int             n;
+
+  PetscFunctionBegin;
+  *n_free = 0;
+  PetscCall(MeritFormulaComponents(f, &n, &component));
+  for (int i = 0; i < n; i++) *n_free += component[i].term == term && !component[i].fixed;
+  PetscCall(PetscFree(component));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode VarcompTestsParse(Varcomp *s)
 {
-  MeritNode   node   = MeritNodeFind(s->run.job, "varcomp.test");
-  const char *method = "reml";
+  const MeritFormula *f      = MeritModelFormula(s->run.model);
+  MeritNode           node   = MeritNodeFind(s->run.job, "varcomp.test");
+  const char         *method = "reml";
 
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
@@ -52,8 +70,14 @@ PetscErrorCode VarcompTestsParse(Varcomp *s)
     PetscCall(MeritNodeError(node, "varcomp.test compares likelihoods, which method %s has not; use reml or ml", method));
   s->n_tests = node->kind == MERIT_NODE_LIST ? node->n : 1;
   PetscCall(PetscCalloc1(s->n_tests, &s->test));
-  for (int i = 0; i < s->n_tests; i++)
-    PetscCall(Find(s, node->kind == MERIT_NODE_LIST ? node->child[i] : node, &s->test[i].term));
+  for (int i = 0; i < s->n_tests; i++) {
+    MeritNode label = node->kind == MERIT_NODE_LIST ? node->child[i] : node;
+
+    PetscCall(Find(s, label, &s->test[i].term));
+    PetscCall(Free(f, s->test[i].term, &s->test[i].df));
+    if (!s->test[i].df)
+      PetscCall(MeritNodeError(label, "varcomp.test: `%s` is fixed, so there is nothing to test", f->term[s->test[i].term].label));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -62,41 +86,60 @@ PetscErrorCode VarcompTests(Varcomp *s)
   PetscFunctionBegin;
   s->testing = true;
   for (int i = 0; i < s->n_tests; i++) {
-    MeritLog(MERIT_LOG_INFO, "without `%s`", MeritModelFormula(s->run.model)->term[s->test[i].term].label);
+    const char *label = MeritModelFormula(s->run.model)->term[s->test[i].term].label;
+
+    MeritLog(MERIT_LOG_INFO, "without `%s`", label);
     PetscCall(MeritVarcompLeaveOut(s->varcomp, s->test[i].term));
     PetscCall(MeritVarcompRun(s->varcomp, s->run.C, &s->result));
     s->test[i].log_likelihood = s->result.log_likelihood;
     if (!isfinite(s->result.log_likelihood))
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
-                           "engine %s has no exact likelihood to test with; varcomp.engine: factor has", s->result.engine));
+                           "engine %s has no likelihood to test with; varcomp.engine: factor has", s->result.engine));
+    if (s->result.stop == MERIT_VARCOMP_CONVERGED) continue;
+    s->test[i].log_likelihood = NAN;
+    MeritLog(MERIT_LOG_WARNING, "varcomp.test: the model without `%s` did not converge; its test is left open", label);
   }
   PetscCall(MeritVarcompLeaveOut(s->varcomp, -1));
   s->testing = false;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The mixture of the last two degrees */
+static double Tail(double statistic, int df)
+{
+  const double below = df > 1 ? MeritChiSquareTail(statistic, df - 1) : statistic > 0.0 ? 0.0 : 1.0;
+
+  return 0.5 * below + 0.5 * MeritChiSquareTail(statistic, df);
+}
+
 PetscErrorCode VarcompTestsWrite(Varcomp *s)
 {
-  const MeritFormula *f    = MeritModelFormula(s->run.model);
-  MeritText           text = {0};
-  PetscMPIInt         rank;
+  const MeritFormula *f = MeritModelFormula(s->run.model);
+  MeritTestRow       *row;
+  char              (*mixture)[48];
 
   PetscFunctionBegin;
   if (!s->n_tests) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCallMPI(MPI_Comm_rank(s->run.comm, &rank));
-  for (int i = 0; i < s->n_tests && !rank; i++) {
-    const int    k = f->term[s->test[i].term].n_components, df = k * (k + 1) / 2;
-    const double statistic = PetscMax(2.0 * (s->result.log_likelihood - s->test[i].log_likelihood), 0.0);
-    const double p         = 0.5 * (df > 1 ? MeritChiSquareTail(statistic, df - 1) : statistic > 0.0 ? 0.0 : 1.0) + 0.5 * MeritChiSquareTail(statistic, df);
+  if (s->result.stop == MERIT_VARCOMP_CONVERGED && !isfinite(s->result.log_likelihood))
+    MeritLog(MERIT_LOG_WARNING, "varcomp.test: engine %s has no likelihood of the whole model to test with; more varcomp.samples may help",
+             s->result.engine);
+  PetscCall(PetscMalloc2(s->n_tests, &row, s->n_tests, &mixture));
+  for (int i = 0; i < s->n_tests; i++) {
+    const VarcompTest *t         = &s->test[i];
+    double             statistic = 2.0 * (s->result.log_likelihood - t->log_likelihood);
+    const bool         known     = isfinite(statistic) && s->result.stop == MERIT_VARCOMP_CONVERGED;
 
-    PetscCall(MeritTextAdd(&text, "%s\t", f->term[s->test[i].term].label));
-    PetscCall(MeritTextAddReal(&text, statistic));
-    PetscCall(MeritTextAdd(&text, "\t%d\t", df));
-    PetscCall(MeritTextAddReal(&text, p));
-    PetscCall(MeritTextAdd(&text, "\t0.5 chi2(%d) + 0.5 chi2(%d)\n", df - 1, df));
+    if (statistic < 1e-9 * (1.0 + fabs(t->log_likelihood))) statistic = 0.0; /* rounding */
+
+    snprintf(mixture[i], sizeof(mixture[i]), "0.5 chi2(%d) + 0.5 chi2(%d)", t->df - 1, t->df);
+    row[i] = (MeritTestRow){.term         = f->term[t->term].label,
+                            .statistic    = known ? statistic : NAN,
+                            .p_value      = known ? Tail(statistic, t->df) : NAN,
+                            .df           = t->df,
+                            .distribution = mixture[i]};
   }
-  PetscCall(MeritOutputWrite(s->run.out, "tests.tsv", "term\tstatistic\tdf\tp_value\tdistribution\n", text.at, (int64_t)text.n));
-  MeritTextFree(&text);
+  PetscCall(MeritReportTests(s->run.report, s->run.out, s->n_tests, row));
+  PetscCall(PetscFree2(row, mixture));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -109,29 +152,15 @@ PetscErrorCode VarcompTestsFree(Varcomp *s)
 
 PetscErrorCode VarcompAnovaWrite(Varcomp *s)
 {
-  const MeritVarcompResult *r      = &s->result;
-  const MeritFormula       *f      = MeritModelFormula(s->run.model);
-  MeritText                 header = {0}, text = {0};
-  PetscMPIInt               rank;
+  const MeritVarcompResult *r = &s->result;
+  MeritAnovaRow            *row;
 
   PetscFunctionBegin;
   if (!r->n_lines) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCallMPI(MPI_Comm_rank(s->run.comm, &rank));
-  PetscCall(MeritTextAdd(&header, "source\tdf\tss\tms"));
-  for (int c = 0; c < r->n; c++) PetscCall(MeritTextAdd(&header, "\tE.%s", r->component[c].term < 0 ? "residual" : f->term[r->component[c].term].label));
-  PetscCall(MeritTextAdd(&header, "\n"));
-  for (int l = 0; l < r->n_lines && !rank; l++) {
-    const double values[3] = {r->line[l].df, r->line[l].ss, r->line[l].ms};
-
-    PetscCall(MeritTextAdd(&text, "%s", r->line[l].source));
-    for (int c = 0; c < r->n + 3; c++) {
-      PetscCall(MeritTextAddBytes(&text, "\t", 1));
-      PetscCall(MeritTextAddReal(&text, c < 3 ? values[c] : r->line[l].coefficient[c - 3]));
-    }
-    PetscCall(MeritTextAdd(&text, "\n"));
-  }
-  PetscCall(MeritOutputWrite(s->run.out, "anova.tsv", header.at, text.at, (int64_t)text.n));
-  MeritTextFree(&header);
-  MeritTextFree(&text);
+  PetscCall(PetscMalloc1(r->n_lines, &row));
+  for (int i = 0; i < r->n_lines; i++)
+    row[i] = (MeritAnovaRow){r->line[i].source, r->line[i].df, r->line[i].ss, r->line[i].ms, r->line[i].coefficient};
+  PetscCall(MeritReportAnova(s->run.report, s->run.out, r->n_lines, row, r->n, r->component));
+  PetscCall(PetscFree(row));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -49,7 +49,7 @@ static PetscErrorCode Put(Parser *p, Op op, double number, int component)
 static PetscErrorCode Fail(Parser *p, const char *what)
 {
   PetscFunctionBegin;
-  PetscCall(MeritNodeError(p->node, "%s at character %d of `%s`", what, (int)(p->at - p->text) + 1, p->text));
+  PetscCall(FormulaError(p->node, (size_t)(p->at - p->text), "%s", what));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -78,41 +78,94 @@ static size_t Matches(const char *at, const char *label)
   return (size_t)(at - begin);
 }
 
-/* Longest label here: term (-1 residual) and class; false if there is none */
+/* Names of operands: labels of random terms, those of genetic variances, residuals */
+static void Operand(const MeritFormula *f, int k, int *term, int *class, bool *genetic, size_t room, char text[])
+{
+  const int residual = k - 2 * f->n_terms;
+
+  *term    = residual < 0 ? k / 2 : -1;
+  *class   = residual < 0 ? 0 : residual;
+  *genetic = residual < 0 && k % 2;
+  text[0]  = 0;
+  if (residual >= 0) snprintf(text, room, f->residual_by ? "residual.%s" : "residual", f->residual[residual].label);
+  else if (f->term[*term].kind != MERIT_TERM_FIXED && (!*genetic || f->term[*term].kind == MERIT_TERM_SNP))
+    snprintf(text, room, "%s%s", f->term[*term].label, *genetic ? ".genetic" : "");
+}
+
+static bool InWord(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+/* Longest operand here, perhaps in backticks or quotes: term (-1 residual) and class; false if there is none */
 static bool Label(Parser *p, int *term, int *class, bool *genetic)
 {
   const MeritFormula *f    = p->formula;
-  size_t              best = 0, n;
-  char                text[1200];
+  size_t              best = 0;
 
-  *class = 0, *genetic = false, *term = -1;
-  for (int k = 0; k < f->n_terms; k++) {
-    if (f->term[k].kind == MERIT_TERM_FIXED) continue;
-    n = Matches(p->at, f->term[k].label);
-    if (n > best) best = n, *term = k, *genetic = false;
-    snprintf(text, sizeof(text), "%s.genetic", f->term[k].label);
-    n = f->term[k].kind == MERIT_TERM_SNP ? Matches(p->at, text) : 0;
-    if (n > best) best = n, *term = k, *genetic = true;
+  for (int quoted = 0; quoted < 2 && !best; quoted++) {
+    const char *at = p->at + quoted;
+
+    if (quoted && (!*p->at || !strchr("`'\"", *p->at))) break;
+    for (int k = 0; k < 2 * f->n_terms + f->n_residuals; k++) {
+      char   text[1200];
+      int    t, c;
+      bool   g;
+      size_t n;
+
+      Operand(f, k, &t, &c, &g, sizeof(text), text);
+      n = text[0] ? Matches(at, text) : 0;
+      /* a longer word is another name */
+      if (quoted ? at[n] != *p->at : n && InWord(at[n - 1]) && InWord(at[n])) continue;
+      if (n > best) best = n, *term = t, *class = c, *genetic = g;
+    }
+    if (quoted && best) best += 2;
   }
-  for (int c = 0; c < f->n_residuals; c++) {
-    snprintf(text, sizeof(text), f->residual_by ? "residual.%s" : "residual", f->residual[c].label);
-    n = Matches(p->at, text);
-    if (n > best) best = n, *term = -1, *class = c, *genetic = false;
-  }
-  /* a longer word is another name */
-  if (best && (isalnum((unsigned char)p->at[best - 1]) || p->at[best - 1] == '_') && (isalnum((unsigned char)p->at[best]) || p->at[best] == '_'))
-    return false;
   p->at += best;
   return best > 0;
 }
 
-/* Row of a matrix: a name as in varcomp.tsv, or a number from 1; ends before , ] or ) */
+/* There is no operand: the name that was meant, perhaps */
+static PetscErrorCode FailOperand(Parser *p, const char *what)
+{
+  const MeritFormula *f = p->formula;
+  const int           n = 2 * f->n_terms + f->n_residuals;
+  char              **known, word[256], text[1500];
+  const char         *near;
+  int                 n_known = 0, depth = 0, term, class;
+  size_t              length  = 0;
+  bool                genetic;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n, &known));
+  for (int k = 0; k < n; k++) {
+    Operand(f, k, &term, &class, &genetic, sizeof(text), text);
+    if (text[0]) PetscCall(PetscStrallocpy(text, &known[n_known++]));
+  }
+  for (const char *c = p->at; *c && length + 1 < sizeof(word) && (depth || !strchr("+-*/^,)[", *c)); c++) {
+    depth += (*c == '(') - (*c == ')');
+    if (!isspace((unsigned char)*c)) word[length++] = *c;
+  }
+  word[length] = 0;
+  near         = length ? MeritNearest(word, n_known, (const char *const *)known) : NULL;
+  snprintf(text, sizeof(text), "%s%s%s%s", what, near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+  PetscCall(Fail(p, text));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Name of a row of a matrix, as in varcomp.tsv; PetscFree */
+static PetscErrorCode RowName(const MeritFormula *f, int term, int row, char **name)
+{
+  PetscFunctionBegin;
+  if (term < 0) PetscCall(PetscStrallocpy(f->trait[row], name));
+  else PetscCall(MeritFormulaComponentName(f, term, row, name));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Row of a matrix: a name, or a number from 1; ends before , ] or ) */
 static PetscErrorCode Row(Parser *p, int term, int *row)
 {
   const MeritFormula *f = p->formula;
   const int           n = term < 0 ? f->n_traits : f->term[term].n_components;
-  char                word[300], *end, what[400];
-  size_t              length = 0;
+  char                word[300], *end, what[1400], rows[700] = "";
+  size_t              length = 0, used = 0;
   double              number;
 
   PetscFunctionBegin;
@@ -126,12 +179,12 @@ static PetscErrorCode Row(Parser *p, int term, int *row)
   for (int i = 0; i < n && *row < 0; i++) {
     char *name;
 
-    if (term < 0) PetscCall(PetscStrallocpy(f->trait[i], &name));
-    else PetscCall(MeritFormulaComponentName(f, term, i, &name));
+    PetscCall(RowName(f, term, i, &name));
     if (!strcmp(name, word)) *row = i;
+    if (used < sizeof(rows)) used += (size_t)snprintf(rows + used, sizeof(rows) - used, "%s%s", i ? ", " : "", name);
     PetscCall(PetscFree(name));
   }
-  snprintf(what, sizeof(what), "no row `%s` in the matrix of `%s`", word, term < 0 ? "residual" : f->term[term].label);
+  snprintf(what, sizeof(what), "`%s` has no row `%s`; its rows are %s", term < 0 ? "residual" : f->term[term].label, word, rows);
   if (*row < 0) PetscCall(Fail(p, what));
   while (*p->at && !strchr(",])", *p->at)) p->at++;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -160,7 +213,8 @@ static PetscErrorCode Component(Parser *p)
   bool genetic;
 
   PetscFunctionBegin;
-  if (!Label(p, &term, &class, &genetic)) PetscCall(Fail(p, "expected a number, a function, the label of a random term or `residual`"));
+  if (!Label(p, &term, &class, &genetic))
+    PetscCall(FailOperand(p, "expected a number, a function, the label of a random term or `residual`"));
   n = term < 0 ? p->formula->n_traits : p->formula->term[term].n_components;
   Blanks(p);
   if (*p->at == '[') {
@@ -185,7 +239,7 @@ static PetscErrorCode Correlation(Parser *p)
 
   PetscFunctionBegin;
   Blanks(p);
-  if (!Label(p, &term, &class, &genetic)) PetscCall(Fail(p, "cor() wants the label of a random term or `residual`"));
+  if (!Label(p, &term, &class, &genetic)) PetscCall(FailOperand(p, "cor() wants the label of a random term or `residual`"));
   PetscCall(Expect(p, ','));
   PetscCall(Row(p, term, &a));
   PetscCall(Expect(p, ','));

@@ -203,5 +203,12 @@ PetscErrorCode VarcompAnova(MeritVarcomp v)
   PetscCall(PetscFree(a.B));
   PetscCall(PetscFree4(a.rest, a.Q, a.part, a.y));
   v->rounds = 1;
+  PetscCall(VarcompReport(v, &(MeritVarcompRound){.round          = 1,
+                                                  .estimate       = v->theta,
+                                                  .log_likelihood = NAN,
+                                                  .gradient       = NAN,
+                                                  .change         = NAN,
+                                                  .step           = "anova",
+                                                  .seconds        = MPI_Wtime() - v->start}));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

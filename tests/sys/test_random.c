@@ -188,6 +188,61 @@ static void TestIntegersStayBelowTheirLimitAndReachAll(void **state)
   for (int i = 0; i < 6; i++) assert_true(abs(seen[i] - 1000) < 150);
 }
 
+/* Values by mpmath with 40 digits */
+static void TestTailsOfChiSquareAreThoseOfTheIncompleteGammaFunction(void **state)
+{
+  static const struct {
+    double x, df, tail, tolerance;
+  } known[] = {
+      {3.841458820694124, 1, 0.050000000000000057, 1e-12},
+      {0.5, 1, 0.47950012218695346, 1e-12},
+      {1e-8, 1, 0.99992021154405269, 1e-12},
+      {40, 1, 2.539628589470865e-10, 1e-12},
+      {1000, 1, 1.7958327848007262e-219, 1e-12},
+      {2, 2, 0.36787944117144232, 1e-12},
+      {5.991464547107979, 2, 0.050000000000000074, 1e-12},
+      {7.814727903251179, 3, 0.050000000000000018, 1e-12},
+      {0.1, 3, 0.99183742373187648, 1e-12},
+      {30, 10, 0.00085664121077530039, 1e-12},
+      {5, 10, 0.89117801891415124, 1e-12},
+      {9.341817766, 10, 0.49999999996211133, 1e-12},
+      {200, 100, 1.1784500720979422e-8, 1e-12},
+      {100, 100, 0.48119168452795672, 1e-12},
+      {60, 100, 0.99948110853745197, 1e-12},
+      {1.5, 0.5, 0.10006348671550178, 1e-12},
+      {700, 3, 2.0991308534204088e-151, 1e-12},
+      {4999, 5000, 0.50133000119620585, 1e-10},
+      {5300, 5000, 0.0015958249441347306, 1e-10},
+  };
+
+  (void)state;
+  for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+    const double found = MeritChiSquareTail(known[i].x, known[i].df);
+
+    if (!(fabs(found - known[i].tail) <= known[i].tolerance * known[i].tail))
+      fail_msg("above %g with %g degrees: %.17g, not %.17g", known[i].x, known[i].df, found, known[i].tail);
+  }
+  assert_true(MeritChiSquareTail(0.0, 3) == 1.0);
+  assert_true(MeritChiSquareTail(-1.0, 1) == 1.0);
+  assert_true(MeritChiSquareTail(1e5, 2) == 0.0);
+}
+
+/* With an even number of degrees the tail is a Poisson sum, with one degree the error function */
+static void TestTailsOfChiSquareAgreeWithClosedForms(void **state)
+{
+  (void)state;
+  for (double x = 0.05; x < 60.0; x *= 1.3) {
+    double term = exp(-0.5 * x), sum = 0.0;
+
+    assert_true(fabs(MeritChiSquareTail(x, 1) - erfc(sqrt(0.5 * x))) <= 1e-12 * erfc(sqrt(0.5 * x)));
+    for (int k = 0; k < 12; k++) {
+      sum += term;
+      term *= 0.5 * x / (k + 1);
+      assert_true(fabs(MeritChiSquareTail(x, 2 * k + 2) - sum) <= 1e-12 * sum);
+    }
+  }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestTheReferenceGivesThePublishedAnswers),
     cmocka_unit_test(TestDrawsAreThoseOfTheDefinition),
@@ -198,6 +253,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestQuantilesInvertTheDistributionFunctionEverywhere),
     cmocka_unit_test(TestNormalDrawsHaveTheMomentsOfTheNormal),
     cmocka_unit_test(TestIntegersStayBelowTheirLimitAndReachAll),
+    cmocka_unit_test(TestTailsOfChiSquareAreThoseOfTheIncompleteGammaFunction),
+    cmocka_unit_test(TestTailsOfChiSquareAgreeWithClosedForms),
 };
 
 TEST_MAIN(tests)
