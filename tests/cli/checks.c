@@ -3,6 +3,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+int ChecksPrepare(const char jobs[], const char data[], const char folder[])
+{
+  char command[2048];
+
+  snprintf(command, sizeof(command), "sh '%s/prepare.sh' '%s' '%s'", jobs, data, folder);
+  return system(command) != 0;
+}
+
+static Sheet *Table(const char folder[], const char name[], const char file[])
+{
+  char path[512];
+
+  snprintf(path, sizeof(path), "%s/%s.out/%s", folder, name, file);
+  return SheetRead(path);
+}
+
+RunTables ChecksTables(const char folder[], const char name[])
+{
+  RunTables run = {SmallReadSolutions(folder, name), Table(folder, name, "animals.tsv"), Table(folder, name, "varcomp.tsv"),
+                   Table(folder, name, "anova.tsv"), ""};
+
+  snprintf(run.summary, sizeof(run.summary), "%s/%s.out/summary.json", folder, name);
+  return run;
+}
+
+void ChecksTablesFree(RunTables *run)
+{
+  SmallTableFree(&run->solutions);
+  SheetFree(&run->animals);
+  SheetFree(&run->varcomp);
+  SheetFree(&run->anova);
+}
+
+bool ChecksFirst(const Check checks[], int i)
+{
+  int first = 0;
+
+  while (strcmp(checks[first].job, checks[i].job) != 0) first++;
+  return first == i;
+}
+
 /* cut at a separator; the rest, or NULL */
 static char *Cut(char *text, const char separator[])
 {
@@ -115,16 +156,42 @@ static void Fill(const Check *c, int row, const char part[], char out[], size_t 
   out[n < size ? n : size - 1] = 0;
 }
 
-static double Animal(const Sheet *s, char *id)
+/* KEY/.../COLUMN: the cell of the row whose first n cells are the keys */
+static double Cell(const Sheet *s, int n, char *place)
 {
-  char *name = strchr(id, '/');
-  int   row, column;
+  char *key[4], *name = place;
+  int   column;
 
+  for (int i = 0; i < n && name; i++) {
+    key[i] = name;
+    name   = Cut(name, "/");
+  }
   if (!s || !name) return NAN;
-  *name  = 0;
-  row    = SheetFind(s, 0, id);
-  column = SheetColumn(s, name + 1);
-  return row < 0 || column < 0 ? NAN : strtod(SheetCell(s, row, column), NULL);
+  column = SheetColumn(s, name);
+  for (int row = 0; row < s->n_rows && column >= 0; row++) {
+    bool same = true;
+
+    for (int i = 0; i < n; i++) same = same && strcmp(SheetCell(s, row, i), key[i]) == 0;
+    if (same) return strcmp(SheetCell(s, row, column), "NA") == 0 ? NAN : strtod(SheetCell(s, row, column), NULL);
+  }
+  return NAN;
+}
+
+/* the number of a key that stands once in summary.json */
+static double Summary(const char path[], const char key[])
+{
+  FILE  *f = fopen(path, "r");
+  char   line[1024], quoted[80];
+  double value = NAN;
+
+  snprintf(quoted, sizeof(quoted), "\"%s\":", key);
+  while (f && fgets(line, sizeof(line), f)) {
+    const char *at = strstr(line, quoted);
+
+    if (at && !strstr(at, "null")) value = strtod(at + strlen(quoted), NULL);
+  }
+  if (f) fclose(f);
+  return value;
 }
 
 static int ByKey(const void *key, const void *row)
@@ -133,15 +200,31 @@ static int ByKey(const void *key, const void *row)
 }
 
 /* trait/term/component/level; a level may have slashes */
-static double Solution(const SmallTable *t, char *place)
+static const SmallRow *Solution(const SmallTable *t, char *place)
 {
-  const SmallRow *row;
-  int             n = 0;
+  static const SmallRow none = {.solution = NAN, .se = NAN};
+  const SmallRow       *row;
+  int                   n = 0;
 
   for (char *p = place; *p && n < 3; p++)
     if (*p == '/') *p = '\t', n++;
-  row = bsearch(place, t->row, (size_t)t->n, sizeof(*t->row), ByKey);
-  return row ? row->solution : NAN;
+  row = bsearch(place, t->row, (size_t)PetscMax(t->n, 0), sizeof(*t->row), ByKey);
+  return row ? row : &none;
+}
+
+/* What the list calls a value of the run, or a number */
+static double Value(const RunTables *run, char *item)
+{
+  char        *end;
+  const double number = strtod(item, &end);
+
+  if (end > item && !*end) return number;
+  if (strncmp(item, "animals:", 8) == 0) return Cell(run->animals, 1, item + 8);
+  if (strncmp(item, "varcomp:", 8) == 0) return Cell(run->varcomp, 3, item + 8);
+  if (strncmp(item, "anova:", 6) == 0) return Cell(run->anova, 1, item + 6);
+  if (strncmp(item, "summary:", 8) == 0) return Summary(run->summary, item + 8);
+  if (strncmp(item, "se:", 3) == 0) return Solution(&run->solutions, item + 3)->se;
+  return Solution(&run->solutions, item)->solution;
 }
 
 /* [coefficient*]value (+|-) ... */
@@ -155,10 +238,9 @@ static double Evaluate(const RunTables *run, char *expression)
     double coefficient = sign;
 
     if (end) *end = 0;
-    star = item[0] >= '0' && item[0] <= '9' ? strchr(item, '*') : NULL;
+    star = strchr("-0123456789", item[0]) ? strchr(item, '*') : NULL;
     if (star) coefficient *= strtod(item, &item), item++;
-    if (strncmp(item, "animals:", 8) == 0) sum += coefficient * Animal(run->animals, item + 8);
-    else sum += coefficient * Solution(&run->solutions, item);
+    sum += coefficient * Value(run, item);
     sign       = end == minus ? -1.0 : 1.0;
     expression = end ? end + 3 : NULL;
   }

@@ -1,5 +1,5 @@
 #pragma once
-/* The lines of validation/checks.txt: which value of a run agrees with which row of a reference file. */
+/* The lines of validation/checks.txt and estimates.txt: which value of a run agrees with which row of a reference file. */
 #include "sheet.h"
 #include "small.h"
 
@@ -15,8 +15,17 @@ typedef struct {
 /* The tables of one run */
 typedef struct {
   SmallTable solutions;
-  Sheet     *animals; /* NULL if there is none */
+  Sheet     *animals, *varcomp, *anova; /* NULL if there is none */
+  char       summary[512];              /* path of summary.json */
 } RunTables;
+
+/* A folder with copies of the jobs, and the data beside them. 0, or what failed */
+int ChecksPrepare(const char jobs[], const char data[], const char folder[]);
+/* The tables in FOLDER/NAME.out; rank 0 only */
+RunTables ChecksTables(const char folder[], const char name[]);
+void      ChecksTablesFree(RunTables *run);
+/* Is it the first of the list with its job? */
+bool ChecksFirst(const Check checks[], int i);
 
 /* Read the list; the reference files are taken from the folder `data`. n < 0: cannot be read. */
 int  ChecksRead(const char path[], const char data[], Check **checks);

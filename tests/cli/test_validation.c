@@ -31,15 +31,6 @@ static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const cha
   return code;
 }
 
-/* a folder with copies of the jobs, and the data beside them */
-static int Prepare(const char jobs[], const char data[], const char folder[])
-{
-  char command[2048];
-
-  snprintf(command, sizeof(command), "sh '%s/prepare.sh' '%s' '%s'", jobs, data, folder);
-  return system(command) != 0;
-}
-
 static bool Slow(const char job[], const char solver[])
 {
   return strncmp(job, "wheat", 5) == 0 && strcmp(solver, "gsru") == 0;
@@ -81,17 +72,6 @@ static PetscErrorCode Run(MPI_Comm comm, const char folder[], const char job[], 
   return code;
 }
 
-static RunTables Tables(const char folder[], const char name[])
-{
-  RunTables run;
-  char      path[512];
-
-  run.solutions = SmallReadSolutions(folder, name);
-  snprintf(path, sizeof(path), "%s/%s.out/animals.tsv", folder, name);
-  run.animals = SheetRead(path);
-  return run;
-}
-
 /* All checks of one job under one solver and number of threads; how many failed, the same on every rank */
 static int CheckJob(int n, Check *checks, const char folder[], const char job[], const char solver[], int threads)
 {
@@ -111,12 +91,11 @@ static int CheckJob(int n, Check *checks, const char folder[], const char job[],
     return 1;
   }
   if (rank == 0) {
-    run = Tables(folder, name);
+    run = ChecksTables(folder, name);
     snprintf(what, sizeof(what), "%s, %d threads", solver, threads);
     for (int i = 0; i < n; i++)
       if (strcmp(checks[i].job, job) == 0) failed += !(CheckRun(checks + i, &run, what) <= checks[i].tolerance);
-    SmallTableFree(&run.solutions);
-    SheetFree(&run.animals);
+    ChecksTablesFree(&run);
   }
   failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
   return failed;
@@ -155,10 +134,7 @@ static int CheckAll(int n, Check *checks, const char folder[])
   int failed = 0;
 
   for (int i = 0; i < n; i++) {
-    int first = 0;
-
-    while (strcmp(checks[first].job, checks[i].job) != 0) first++;
-    if (first < i) continue;
+    if (!ChecksFirst(checks, i)) continue;
     for (int k = 0; k < 5; k++)
       for (int threads = 1; threads <= 2; threads++)
         if (!Skip(checks[i].job, solver[k], threads)) failed += CheckJob(n, checks, folder, checks[i].job, solver[k], threads);
@@ -179,7 +155,7 @@ int main(int argc, char **argv)
   PetscPushErrorHandler(Quiet, NULL);
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
   SmallFolderMake(PETSC_COMM_WORLD, folder);
-  if (rank == 0) failed = Prepare(argv[1], data, folder);
+  if (rank == 0) failed = ChecksPrepare(argv[1], data, folder);
   failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
   snprintf(path, sizeof(path), "%s/checks.txt", folder);
   n = ChecksRead(path, data, &checks);

@@ -6,7 +6,7 @@ set -eu
 jobs=$(cd "$(dirname "$0")" && pwd)
 data=$(cd "$1" && pwd)
 mkdir -p "$2"
-cp "$jobs"/*.yaml "$jobs"/*.csv "$jobs/checks.txt" "$2"
+cp "$jobs"/*.yaml "$jobs"/*.csv "$jobs"/*.txt "$2"
 ln -sfn "$data" "$2/data"
 awk '{ printf "%s %.17g\n", $0, 1 / $5 }' "$data/mrode/Ex_11.1_GBLUP/data_11.1.txt" >"$2/mrode_11_1_all.txt"
 head -n 8 "$2/mrode_11_1_all.txt" >"$2/mrode_11_1_first.txt"
