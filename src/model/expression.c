@@ -103,7 +103,7 @@ static bool Label(Parser *p, int *term, int *class, bool *genetic)
   for (int quoted = 0; quoted < 2 && !best; quoted++) {
     const char *at = p->at + quoted;
 
-    if (quoted && !strchr("`'\"", *p->at)) break;
+    if (quoted && (!*p->at || !strchr("`'\"", *p->at))) break;
     for (int k = 0; k < 2 * f->n_terms + f->n_residuals; k++) {
       char   text[1200];
       int    t, c;

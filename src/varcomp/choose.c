@@ -2,8 +2,8 @@
 #include "varcomp_impl.h"
 #include <math.h>
 
-/* Observations up to which an n x n eigenvalue problem is quickest; equations of SNPs that are formed; work that is too much for a factor */
-enum { EIGEN_MOST = 6000, DENSE_MOST = 6000 };
+/* Observations up to which an n x n eigenvalue problem is quickest; equations of SNPs that are formed; equations that are factored in minutes */
+enum { EIGEN_MOST = 6000, DENSE_MOST = 6000, FACTOR_MOST = 400000 };
 
 /* One trait, one random term of one component, one residual variance, nothing fixed */
 static bool OneVariance(MeritVarcomp v, MeritTermKind *kind)
@@ -35,8 +35,10 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
   const int64_t                     dense     = DenseEquations(v);
   MeritTermKind                     kind      = MERIT_TERM_FIXED;
   const char                       *why       = "the job asks for it";
+  int64_t                           n_equations;
 
   PetscFunctionBegin;
+  PetscCall(MeritModelLayout(v->model, NULL, NULL, NULL, &n_equations, NULL));
   v->engine = engines[v->choice];
   if (v->choice == VARCOMP_AUTO) {
     const bool one = OneVariance(v, &kind);
@@ -50,6 +52,9 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
     } else if (dense > DENSE_MOST) {
       v->engine = &VarcompEngine_Sampled;
       why       = "more SNPs than a factor can have";
+    } else if (n_equations > FACTOR_MOST && v->method == MERIT_VARCOMP_REML) {
+      v->engine = &VarcompEngine_Sampled;
+      why       = "a factor of so many equations would take long";
     } else {
       v->engine = &VarcompEngine_Factor;
       why       = "the equations can be factored";

@@ -6,6 +6,7 @@
 #include "mme.h"
 #include <math.h>
 #include <merit/factor.h>
+#include <merit/memory.h>
 
 typedef struct {
   VarcompEquations e;
@@ -45,6 +46,26 @@ static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Refuse what the fullest rank has no room for */
+static PetscErrorCode CheckRoom(MeritVarcomp v, const Factor *f)
+{
+  double bytes, available;
+  char   size[2][32];
+  int    on_node;
+
+  PetscFunctionBegin;
+  PetscCall(MeritFactorSize(f->factor, NULL, &bytes, NULL, NULL));
+  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
+  MeritBytesText(bytes, sizeof(size[0]), size[0]);
+  MeritBytesText(available, sizeof(size[1]), size[1]);
+  if (available >= 0.0 && bytes > available)
+    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
+                         "the factor of engine factor needs %s per rank, but a node has %s for each of its ranks; use more nodes, or "
+                         "varcomp.engine: sampled",
+                         size[0], size[1]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode SetUp_Factor(MeritVarcomp v)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -61,6 +82,7 @@ static PetscErrorCode SetUp_Factor(MeritVarcomp v)
   PetscCall(MeritMMEAssemble(v->C, &f->A));
   PetscCall(MatDuplicate(f->A, MAT_COPY_VALUES, &f->S));
   PetscCall(MeritFactorCreate(f->A, &f->factor));
+  PetscCall(CheckRoom(v, f));
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
 }

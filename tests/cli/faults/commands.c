@@ -6,7 +6,7 @@ static const FaultCase cases[] = {
     {"no command", 2, "the first word must be a command; `merit --help` lists them", .command = ""},
     {"a misspelt command", 2, "unknown command slove; did you mean solve?", .command = "slove"},
     {"an unknown command", 2, "unknown command frobnicate; `merit --help` lists them", .command = "frobnicate"},
-    {"a command that is to come", 2, "merit varcomp is not available yet", .command = "varcomp", .flags = "job.yaml"},
+    {"a command that is to come", 2, "merit sample is not available yet", .command = "sample", .flags = "job.yaml"},
     {"a command without its file", 2, "merit solve needs a job file, right after the command: merit solve JOB", .command = "solve"},
     {"a simulation without its file", 2, "merit simulate needs a SPEC, right after the command: merit simulate SPEC", .command = "simulate"},
     {"a word too many", 2, "more is one word too many; the JOB is job.yaml", .flags = "more"},
