@@ -81,6 +81,11 @@ MERIT_EXTERN PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode 
 MERIT_EXTERN PetscErrorCode MeritModelSetUp(MeritModel model);
 /* New variances for the same data (REML): G per term and R per class in component order; bumps the state operators look at. */
 MERIT_EXTERN PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[]);
+/* From the next variances on: u = L v, Var(v) = I, also where G is next to singular, so that rounding does not grow with its inverse. The model is
+   one of MeritModelSetEstimated. */
+MERIT_EXTERN PetscErrorCode MeritModelSetRoots(MeritModel model, bool roots);
+/* Does an equation of a level meet other components than its own, by an L that is not diagonal? */
+MERIT_EXTERN bool MeritTermMixes(const MeritTermView *term);
 /* Are its variances to be estimated (MeritModelSetEstimated)? */
 MERIT_EXTERN bool MeritModelEstimated(MeritModel model);
 /* Counts up at every change of variances. */

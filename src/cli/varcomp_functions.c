@@ -2,6 +2,9 @@
 #include "varcomp_impl.h"
 #include <math.h>
 
+/* What is left of a variance by rounding */
+static const double CANCELLED = 1e-12;
+
 PetscErrorCode VarcompFunctionsParse(Varcomp *s)
 {
   MeritNode node = MeritNodeFind(s->run.job, "functions");
@@ -18,18 +21,19 @@ PetscErrorCode VarcompFunctionsParse(Varcomp *s)
 }
 
 /* Standard error of a function whose gradient is g, by the delta method: root of g' (covariance + what random numbers add) g. NaN if that is
-   not known, as of a component that lies at the boundary. */
+   not known, as of a component that lies at the boundary, or of a correlation of 1 there, whose terms cancel. */
 static double Error(const MeritVarcompResult *r, const double g[])
 {
-  double sum = 0.0;
+  double sum = 0.0, most = 0.0;
 
   if (!r->covariance) return NAN;
   for (int i = 0; i < r->n; i++) {
     if (g[i] != 0.0 && r->state[i] == MERIT_ESTIMATE_BOUNDARY && !(r->covariance[i * r->n + i] > 0.0)) return NAN;
+    most += fabs(g[i]) * sqrt(r->covariance[i * r->n + i]);
     for (int j = 0; j < r->n; j++)
       sum += g[i] * (r->covariance[i * r->n + j] + (r->monte_carlo ? r->monte_carlo[i * r->n + j] : 0.0)) * g[j];
   }
-  return sum >= 0.0 ? sqrt(sum) : NAN;
+  return sum > CANCELLED * most * most || most == 0.0 ? sqrt(sum) : NAN;
 }
 
 PetscErrorCode VarcompFunctionsWrite(Varcomp *s)

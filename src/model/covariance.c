@@ -2,38 +2,43 @@
 #include "model_impl.h"
 #include <math.h>
 
-/* Components whose variance is this much below what the others leave are linear functions of them */
-static const double SINGULAR = 1e-10;
+/* Components whose variance is this much below what the others leave are linear functions of them; next to that they are below the other */
+static const double SINGULAR = 1e-10, NEAR = 1e-4;
 
 /*
-  Pivoted Cholesky of the correlation matrix of G: F [n x rank] with G = S F F' S in the given order; returns the rank.
+  Pivoted Cholesky of the correlation matrix of G: F [n x n] with G = S F F' S in the given order; returns the rank. The columns beyond the rank
+  are 0, or, where a component is to keep its place, those of the components that depend on others: then F is diagonal if G is.
   Scaling first makes the test of singularity free of the traits' units.
 */
-static int Factor(int n, const double *G, double *F)
+static int Factor(int n, const double *G, bool keep, double *F, double *least)
 {
   double work[64 * 64], s[64];
   bool   used[64] = {false};
   int    rank     = 0;
 
+  *least = 1.0;
+  for (int i = 0; i < n * n; i++) F[i] = 0.0;
   for (int i = 0; i < n; i++) s[i] = G[i * n + i] > 0.0 ? sqrt(G[i * n + i]) : 0.0;
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) work[i * n + j] = s[i] > 0.0 && s[j] > 0.0 ? G[i * n + j] / (s[i] * s[j]) : 0.0;
   for (; rank < n; rank++) {
-    int    pivot = -1;
+    int    pivot = -1, at;
     double root;
 
     for (int i = 0; i < n; i++)
       if (!used[i] && (pivot < 0 || work[i * n + i] > work[pivot * n + pivot])) pivot = i;
     if (pivot < 0 || work[pivot * n + pivot] <= SINGULAR) break;
     used[pivot] = true;
-    root        = sqrt(work[pivot * n + pivot]);
-    for (int i = 0; i < n; i++) F[i * n + rank] = i == pivot ? root : used[i] ? 0.0 : work[i * n + pivot] / root;
+    at          = keep ? pivot : rank;
+    *least      = work[pivot * n + pivot];
+    root        = sqrt(*least);
+    for (int i = 0; i < n; i++) F[i * n + at] = i == pivot ? root : used[i] ? 0.0 : work[i * n + pivot] / root;
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++)
-        if (!used[i] && !used[j]) work[i * n + j] -= F[i * n + rank] * F[j * n + rank];
+        if (!used[i] && !used[j]) work[i * n + j] -= F[i * n + at] * F[j * n + at];
   }
   for (int i = 0; i < n; i++)
-    for (int r = 0; r < rank; r++) F[i * n + r] *= s[i];
+    for (int r = 0; r < n; r++) F[i * n + r] *= s[i];
   return rank;
 }
 
@@ -67,29 +72,47 @@ bool MeritInvert(int n, const double *A, double *inverse)
   return true;
 }
 
-/* Set L, the penalty of a level and the equations per level from G: as many as its rank, or, where that may change, as it has components,
-   those behind the rank meeting no record */
-static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool keep, int *n_eq)
+/* Set L, the penalty of a level and the equations per level from G: as many as its rank, or, where that may change (keep), as it has
+   components, some meeting no record. L also where G is next to singular, if that is asked for (roots). */
+static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool keep, bool roots, int *n_eq)
 {
-  double F[64 * 64];
+  double F[64 * 64], least;
   int    rank;
 
   PetscFunctionBegin;
   PetscCheck(n <= 64, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than 64 components in a term");
-  rank = Factor(n, G, F);
+  rank = Factor(n, G, keep, F, &least);
   PetscCall(PetscFree(term->L));
   PetscCall(PetscFree(term->G_inverse));
   PetscCall(PetscCalloc1((size_t)(n * n) + 1, &term->G_inverse));
   *n_eq = keep ? n : rank;
-  if (rank < n) {
+  if (rank < n || (roots && least < NEAR)) {
     PetscCall(PetscCalloc1((size_t)(n * *n_eq) + 1, &term->L));
     for (int i = 0; i < n; i++)
-      for (int r = 0; r < rank; r++) term->L[i * *n_eq + r] = F[i * n + r];
+      for (int r = 0; r < *n_eq; r++) term->L[i * *n_eq + r] = F[i * n + r];
     for (int r = 0; r < *n_eq; r++) term->G_inverse[r * *n_eq + r] = 1.0;
   } else {
     PetscCheck(MeritInvert(n, G, term->G_inverse), PETSC_COMM_SELF, PETSC_ERR_PLIB, "full rank, but not definite");
   }
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelSetRoots - See the header. Logically collective. */
+PetscErrorCode MeritModelSetRoots(MeritModel model, bool roots)
+{
+  PetscFunctionBegin;
+  PetscCheck(model->estimated, model->comm, PETSC_ERR_ARG_WRONGSTATE, "the model's variances are known");
+  model->roots = roots;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTermMixes - See the header. Not collective. */
+bool MeritTermMixes(const MeritTermView *term)
+{
+  for (int i = 0; term->L && i < term->n_comp; i++)
+    for (int j = 0; j < term->n_eq; j++)
+      if (i != j && term->L[i * term->n_eq + j] != 0.0) return true;
+  return false;
 }
 
 /* MeritModelCovariances - Prepare every term's covariance from the formula's G. Not collective. */
@@ -102,7 +125,7 @@ PetscErrorCode MeritModelCovariances(MeritModel model)
 
     term->view.kind   = spec->kind;
     term->view.n_comp = term->view.n_eq = spec->n_components;
-    if (spec->kind != MERIT_TERM_FIXED) PetscCall(SetTerm(term, spec->n_components, spec->G, model->estimated, &term->view.n_eq));
+    if (spec->kind != MERIT_TERM_FIXED) PetscCall(SetTerm(term, spec->n_components, spec->G, model->estimated, model->roots, &term->view.n_eq));
     term->view.L         = term->L;
     term->view.G_inverse = term->G_inverse;
   }
@@ -132,7 +155,7 @@ PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[],
     int             n_eq;
 
     if (formula->term[k].kind == MERIT_TERM_FIXED) continue;
-    PetscCall(SetTerm(term, term->view.n_comp, G[k], model->estimated, &n_eq));
+    PetscCall(SetTerm(term, term->view.n_comp, G[k], model->estimated, model->roots, &n_eq));
     PetscCheck(n_eq == term->view.n_eq, model->comm, PETSC_ERR_SUP, "term %s: the rank of G changed from %d to %d",
                formula->term[k].label, term->view.n_eq, n_eq);
     PetscCall(PetscArraycpy(formula->term[k].G, G[k], term->view.n_comp * term->view.n_comp));

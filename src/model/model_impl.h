@@ -92,6 +92,7 @@ struct _p_MeritModel {
   uint64_t    state;
   bool        ready;
   bool        estimated; /* variances may be missing, and every component keeps its equation */
+  bool        roots;     /* u = L v also where G is next to singular */
   /* set by SetFromConfig */
   MeritFormula  *formula;
   char          *records_path;

@@ -55,10 +55,12 @@ static int32_t LevelEquation(const MeritTermView *t, int32_t slot)
   return t->eq_ghost + (slot - t->slot_ghost) / t->n_comp * t->n_eq;
 }
 
-/* What one regressor of a term has in a record. Where places are not to depend on numbers a singular G is 0 or diagonal. */
+/* What one regressor of a term has in a record. Where places are not to depend on numbers, a component has its own equation, or all of its
+   level if L mixes them. */
 static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritDesignView *d, int n_traits,
                          int32_t record, Coefficient *list)
 {
+  const bool   own   = a->whole && !MeritTermMixes(t);
   const double value = d->value ? d->value[record] : 1.0;
   int          n     = 0;
   int32_t      eq;
@@ -71,7 +73,7 @@ static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritD
     if (c < 0) continue;
     if (!t->L) list[n++] = (Coefficient){a->equation[eq + c], trait, value};
     for (int e = 0; t->L && e < t->n_eq; e++)
-      if (!a->whole || e == c) list[n++] = (Coefficient){a->equation[eq + e], trait, value * t->L[c * t->n_eq + e]};
+      if (!own || e == c) list[n++] = (Coefficient){a->equation[eq + e], trait, value * t->L[c * t->n_eq + e]};
   }
   return n;
 }
@@ -389,7 +391,8 @@ PetscErrorCode MeritMMEAssemble(Mat C, Mat *A)
   MeritMMEAssembleNumbers - What C would be with other small matrices, in a matrix that `MeritMMEAssemble()` made: C for new variances, its
   derivatives, or its part of the random effects.
 
-  Collective on C. The model is one whose variances are estimated (`MeritModelSetEstimated()`); a singular G is 0 or diagonal.
+  Collective on C. The model is one whose variances are estimated (`MeritModelSetEstimated()`), and the same terms mix their components
+  (`MeritTermMixes()`) as when the matrix was made.
 @*/
 PetscErrorCode MeritMMEAssembleNumbers(Mat C, const MeritNumbers *numbers, Mat A)
 {

@@ -15,6 +15,7 @@ typedef struct {
   int64_t          n_free;  /* equations that are not pinned (maximum likelihood: of random effects) */
   const double   **penalty; /* [n_terms]; owned */
   double          *small;   /* [64 * 64] a term's derivative; owned */
+  bool            *mixes;   /* [n_terms] MeritTermMixes when the pattern was made; owned */
   double          *R;       /* [n_patterns * n_traits^2]; owned */
 } Factor;
 
@@ -27,7 +28,7 @@ static PetscErrorCode Destroy_Factor(MeritVarcomp v)
   PetscCall(MatDestroy(&f->A));
   PetscCall(MatDestroy(&f->S));
   PetscCall(MeritFactorDestroy(&f->factor));
-  PetscCall(PetscFree3(f->penalty, f->small, f->R));
+  PetscCall(PetscFree4(f->penalty, f->small, f->R, f->mixes));
   PetscCall(PetscFree(v->engine_data));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -66,6 +67,31 @@ static PetscErrorCode CheckRoom(MeritVarcomp v, const Factor *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Pattern and factor of C as it is now; again when a matrix comes next to singular, so that its components mix, or leaves there */
+static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+  bool                 same    = f->factor != NULL;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < n_terms; k++) {
+    same        = same && f->mixes[k] == MeritTermMixes(&term[k]);
+    f->mixes[k] = MeritTermMixes(&term[k]);
+  }
+  if (same) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatDestroy(&f->A));
+  PetscCall(MatDestroy(&f->S));
+  PetscCall(MeritFactorDestroy(&f->factor));
+  PetscCall(MeritPhaseBegin("varcomp.analyse"));
+  PetscCall(MeritMMEAssemble(v->C, &f->A));
+  PetscCall(MatDuplicate(f->A, MAT_COPY_VALUES, &f->S));
+  PetscCall(MeritFactorCreate(f->A, &f->factor));
+  PetscCall(CheckRoom(v, f));
+  PetscCall(MeritPhaseEnd());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode SetUp_Factor(MeritVarcomp v)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -75,15 +101,11 @@ static PetscErrorCode SetUp_Factor(MeritVarcomp v)
   PetscCall(PetscNew(&f));
   v->engine_data = f;
   PetscCall(VarcompEquationsCreate(v, &f->e));
-  PetscCall(PetscCalloc3(v->formula->n_terms, &f->penalty, 64 * 64, &f->small,
-                         (size_t)records->n_patterns * (size_t)(records->n_traits * records->n_traits) + 1, &f->R));
+  PetscCall(PetscCalloc4(v->formula->n_terms, &f->penalty, 64 * 64, &f->small,
+                         (size_t)records->n_patterns * (size_t)(records->n_traits * records->n_traits) + 1, &f->R, v->formula->n_terms, &f->mixes));
   PetscCall(CountFree(v, f));
-  PetscCall(MeritPhaseBegin("varcomp.analyse"));
-  PetscCall(MeritMMEAssemble(v->C, &f->A));
-  PetscCall(MatDuplicate(f->A, MAT_COPY_VALUES, &f->S));
-  PetscCall(MeritFactorCreate(f->A, &f->factor));
-  PetscCall(CheckRoom(v, f));
-  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritModelSetRoots(v->model, true));
+  PetscCall(Analyse(v, f));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -145,16 +167,6 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A = -B E B for the component's E, B symmetric [n * n] */
-static void Derivative(const MeritComponent *c, int n, const double *B, double *A)
-{
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) {
-      A[i * n + j] = -B[i * n + c->row] * B[c->column * n + j];
-      if (c->row != c->column) A[i * n + j] -= B[i * n + c->column] * B[c->row * n + j];
-    }
-}
-
 /* tr(C^-1 dC/dtheta_c): for an element of G */
 static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 {
@@ -163,7 +175,7 @@ static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->penalty, v->formula->n_terms));
-  Derivative(p, v->formula->term[p->term].n_components, f->e.inverse[p->term], f->small);
+  VarcompTermDerivative(p, v->formula->term[p->term].n_components, f->e.inverse[p->term], f->e.root[p->term], f->small);
   f->penalty[p->term] = f->small;
   PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
   PetscCall(Dot(v->comm, f->A, f->S, trace));
@@ -197,7 +209,7 @@ static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *tr
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->R, (size_t)records->n_patterns * (size_t)(t * t)));
   for (int32_t i = 0; i < records->n_patterns; i++)
-    if (records->residual_class[i] == p->residual) Derivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
+    if (records->residual_class[i] == p->residual) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, NULL, f->R + (int64_t)i * t * t);
   PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
   PetscCall(Dot(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -243,6 +255,7 @@ static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], Varc
   PetscFunctionBegin;
   PetscCall(PetscCalloc3(v->n, &trace, v->n, &quad, f->e.n_owned + 1, &r));
   PetscCall(VarcompEquationsSet(v, theta, &f->e));
+  PetscCall(Analyse(v, f));
   PetscCall(VarcompResidualPart(v, &log_R, trace));
   PetscCall(VarcompPenaltyPart(v, &f->e, &log_G, trace));
   PetscCall(Numeric(v, f, !reml));

@@ -13,7 +13,7 @@ PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
   PetscCall(VarcompMatricesCreate(v, &e->m));
   PetscCall(MeritModelLayout(v->model, &e->n_owned, NULL, NULL, NULL, NULL));
   e->n_values = (size_t)records->n_records * (size_t)records->n_traits;
-  PetscCall(PetscCalloc1(v->formula->n_terms, &e->inverse));
+  PetscCall(PetscCalloc2(v->formula->n_terms, &e->inverse, v->formula->n_terms, &e->root));
   for (int k = 0; k < v->formula->n_terms; k++)
     PetscCall(PetscCalloc1((size_t)(v->formula->term[k].n_components * v->formula->term[k].n_components) + 1, &e->inverse[k]));
   PetscCall(PetscCalloc1(e->n_owned + 1, &e->x));
@@ -27,8 +27,11 @@ PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e)
 {
   PetscFunctionBegin;
   PetscCall(VarcompMatricesFree(v, &e->m));
-  for (int k = 0; e->inverse && k < v->formula->n_terms; k++) PetscCall(PetscFree(e->inverse[k]));
-  PetscCall(PetscFree(e->inverse));
+  for (int k = 0; e->inverse && k < v->formula->n_terms; k++) {
+    PetscCall(PetscFree(e->inverse[k]));
+    PetscCall(PetscFree(e->root[k]));
+  }
+  PetscCall(PetscFree2(e->inverse, e->root));
   PetscCall(PetscFree(e->x));
   PetscCall(PetscFree(e->x_work));
   PetscCall(PetscFree(e->work));
@@ -36,19 +39,83 @@ PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompEquationsSet - See the header. A matrix of 0 has an inverse of 0 here: what is multiplied with it is 0 too. Collective. */
+/* B = L^-1 by elimination; false if L is singular */
+static bool Invert(int n, const double *L, double *B)
+{
+  double A[64 * 64];
+
+  for (int i = 0; i < n * n; i++) A[i] = L[i], B[i] = i % n == i / n;
+  for (int p = 0; p < n; p++) {
+    int best = p;
+
+    for (int i = p + 1; i < n; i++)
+      if (fabs(A[i * n + p]) > fabs(A[best * n + p])) best = i;
+    if (A[best * n + p] == 0.0) return false;
+    for (int j = 0; j < n; j++) {
+      const double a = A[p * n + j], b = B[p * n + j];
+
+      A[p * n + j] = A[best * n + j], A[best * n + j] = a;
+      B[p * n + j] = B[best * n + j], B[best * n + j] = b;
+    }
+    for (int i = 0; i < n; i++) {
+      const double factor = A[i * n + p] / A[p * n + p];
+
+      for (int j = 0; j < n && i != p; j++) A[i * n + j] -= factor * A[p * n + j], B[i * n + j] -= factor * B[p * n + j];
+    }
+  }
+  for (int i = 0; i < n * n; i++) B[i] /= A[i / n * n + i / n];
+  return true;
+}
+
+/* G^-1 = B'B where the model has G = L L' */
+static PetscErrorCode Root(int n, const double *L, VarcompEquations *e, int k)
+{
+  double *B;
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(e->inverse[k], n * n));
+  PetscCall(PetscMalloc1((size_t)(n * n), &B));
+  if (!Invert(n, L, B)) {
+    PetscCall(PetscFree(B));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++)
+      for (int r = 0; r < n; r++) e->inverse[k][i * n + j] += B[r * n + i] * B[r * n + j];
+  e->root[k] = B;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompEquationsSet - See the header. A singular matrix has an inverse of 0 here: what is multiplied with it is 0 too. Collective. */
 PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e)
 {
+  const MeritTermView *term;
+
   PetscFunctionBegin;
   PetscCall(VarcompSetVariances(v, theta));
   VarcompFill(v, theta, &e->m);
+  MeritModelTerms(v->model, &term);
   for (int k = 0; k < v->formula->n_terms; k++) {
     const int n = v->formula->term[k].n_components;
 
     if (v->first_of_term[k] < 0) continue;
-    if (!VarcompInvert(n, e->m.G[k], e->inverse[k], NULL)) PetscCall(PetscArrayzero(e->inverse[k], n * n));
+    PetscCall(PetscFree(e->root[k]));
+    if (term[k].L) PetscCall(Root(n, term[k].L, e, k));
+    else if (!VarcompInvert(n, e->m.G[k], e->inverse[k], NULL)) PetscCall(PetscArrayzero(e->inverse[k], n * n));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompTermDerivative - See the header. Not collective. */
+void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, const double *root, double *A)
+{
+  const double *B = root ? root : inverse;
+
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) {
+      A[i * n + j] = -B[i * n + c->row] * B[j * n + c->column];
+      if (c->row != c->column) A[i * n + j] -= B[i * n + c->column] * B[j * n + c->row];
+    }
 }
 
 /* VarcompApplyR - See the header. Not collective. */
@@ -75,11 +142,11 @@ void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, dou
   }
 }
 
-/* E G^-1 u of every level for the components of one term, columns of x [n_owned * n] */
+/* E G^-1 u of every level for the components of one term, columns of x [n_owned * n]; in equations of v it is B E B' v */
 static void TermVariates(MeritVarcomp v, const VarcompEquations *e, int k, double *x)
 {
   const MeritTermView *term;
-  const double        *inverse = e->inverse[k];
+  const double        *B = e->root[k], *inverse = e->inverse[k];
   int                  n;
 
   MeritModelTerms(v->model, &term);
@@ -90,11 +157,14 @@ static void TermVariates(MeritVarcomp v, const VarcompEquations *e, int k, doubl
 
     for (int a = 0; a < n; a++) {
       g[a] = 0.0;
-      for (int b = 0; b < n; b++) g[a] += inverse[a * n + b] * e->x[own + b];
+      for (int b = 0; b < n; b++) g[a] += (B ? B[b * n + a] : inverse[a * n + b]) * e->x[own + b];
     }
     for (int c = v->first_of_term[k]; c < v->first_of_term[k] + n * (n + 1) / 2; c++) {
       const MeritComponent *p = &v->component[c];
 
+      for (int a = 0; a < n && B; a++)
+        x[(own + a) * v->n + c] += B[a * n + p->row] * g[p->column] + (p->row != p->column ? B[a * n + p->column] * g[p->row] : 0.0);
+      if (B) continue;
       x[(own + p->row) * v->n + c] += g[p->column];
       if (p->row != p->column) x[(own + p->column) * v->n + c] += g[p->row];
     }
@@ -228,7 +298,7 @@ PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompPenaltyPart - See the header. A matrix of 0 leaves K alone: its equations have the penalty K^-1 x I. Collective. */
+/* VarcompPenaltyPart - See the header. Equations of v = B u have the penalty K^-1 x I, those of a singular matrix, too. Collective. */
 PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[])
 {
   const MeritTermView *term;
@@ -242,8 +312,10 @@ PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, dou
 
     if (first < 0) continue;
     for (int32_t i = 0; term[k].kind == MERIT_TERM_PED && i < term[k].n_owned; i++) log_K += n * log(term[k].d[i]);
-    if (!VarcompInvert(n, e->m.G[k], NULL, &log_determinant)) continue;
-    *log_G += (double)term[k].n_levels * log_determinant;
+    if (!term[k].L) {
+      PetscCheck(VarcompInvert(n, e->m.G[k], NULL, &log_determinant), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a matrix is not definite");
+      *log_G += (double)term[k].n_levels * log_determinant;
+    }
     for (int c = first; c < first + n * (n + 1) / 2; c++)
       trace[c] += (double)term[k].n_levels * VarcompPick(&v->component[c], n, e->inverse[k]);
   }

@@ -7,7 +7,8 @@ typedef PetscErrorCode (*VarcompSolve)(MeritVarcomp v, int k, const double R[], 
 
 typedef struct {
   VarcompMatrices m;       /* of the point */
-  double        **inverse; /* [n_terms] G^-1, NULL: fixed term or a matrix of 0; owned, as are the entries */
+  double        **inverse; /* [n_terms] G^-1, 0 where it is singular; owned, as are the entries */
+  double        **root;    /* [n_terms] B with G^-1 = B'B and u = B^-1 v where the equations are those of v, else NULL; owned, as are the entries */
   int32_t         n_owned;
   size_t          n_values; /* records x traits */
   double         *x;       /* [n_owned] solution of the data; owned */
@@ -21,6 +22,8 @@ PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e);
 PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e);
 /* Variances of theta to the model and to e->m, e->inverse. Collective. */
 PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e);
+/* Derivative of the penalty of a level, -G^-1 E G^-1, or what amounts to that in equations of v, -B E B'; A [n * n]. Not collective. */
+void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, const double *root, double *A);
 /* With e->x the solution for the data: Py, y'Py, quad[n] = y'P V_j P y and information = 1/2 f_i' P f_j. Collective. */
 PetscErrorCode VarcompEquationsData(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[]);
 /* out = R^-1 in for k columns of record values; may be the same array. Not collective. */
