@@ -223,6 +223,50 @@ run 2 3 varcomp dye.yaml --model 'Yield ~ Batch + iid(Batch)'
 says 'Batch'
 [ -e out/summary.json ] && fail "bad input left a result"
 
+# a correlation of 1: the maximum over matrices of rank 1, as a search over their factor with dense algebra finds it, on any ranks, and
+# effects that have one direction, by every solver
+{
+  echo g,a,b
+  for row in 1,14,6.4 1,11.8,5.2 1,12.6,5.3 2,7.3,3.7 2,7.7,2.6 2,7.1,3.5 3,7.5,3.8 3,9.4,3.7 3,6.8,4.7 4,11.3,4.8 4,10.6,6.2 4,11.1,5.3 \
+    5,8.3,4 5,8.6,4.1 5,8.9,3.9 6,11.1,4.1 6,10,4.7 6,12.4,5.1; do echo $row; done
+} >one.csv
+cat >one.yaml <<DATA
+records: {file: one.csv}
+model: ["a ~ t = iid(g)", "b ~ t = iid(g)"]
+functions: {r: "cor(t, a, b)"}
+output: out
+overwrite: yes
+DATA
+for n in 1 2 3; do
+  run $n 0 varcomp one.yaml --varcomp.test t
+  says 'the matrix of `t` is at the boundary'
+  near out/varcomp.tsv "t${tab}a${tab}a" estimate 4.408909406 4e-6
+  near out/varcomp.tsv "t${tab}b${tab}a" estimate 1.807477602 2e-6
+  near out/varcomp.tsv "t${tab}b${tab}b" estimate 0.740993969 7e-7
+  near out/varcomp.tsv "t${tab}b${tab}b" status boundary 0
+  near out/varcomp.tsv "residual${tab}b${tab}a" estimate 0.013369485 1e-7
+  near out/varcomp.tsv "residual${tab}b${tab}b" estimate 0.293796212 3e-7
+  is log_likelihood "$(json log_likelihood)" -46.671321127 1e-6
+  near out/tests.tsv t statistic 19.313699439 1e-5
+  near out/functions.tsv r estimate 1 1e-9
+  near out/functions.tsv r se NA 0
+done
+run 2 0 varcomp one.yaml --varcomp.tolerance 1e-6
+cp out/solutions.tsv exact.tsv
+awk -F'\t' '$2 == "t" { u[$1 $4] = $6 } END { for (g = 1; g <= 6; g++) { d = u["b" g] - u["a" g] * 0.409960248; if (d * d > 1e-12) bad = 1 }
+  exit bad || !u["a1"] }' exact.tsv || fail "effects of a matrix of rank 1 have more than one direction"
+for solver in pcg gsru lhs_gs; do
+  run 2 0 varcomp one.yaml --varcomp.tolerance 1e-6 --solver.type $solver --solver.rtol 1e-12
+  paste exact.tsv out/solutions.tsv | awk -F'\t' 'NR > 1 { d = $6 - $14; if (d * d > 1e-12) bad = 1 } END { exit bad || NR < 10 }' ||
+    fail "$solver and cholesky differ for a matrix of rank 1"
+done
+# a singular matrix of the user's that stays; the likelihood by dense algebra
+for n in 1 2; do
+  run $n 0 varcomp one.yaml --variances '{t: {value: [[4, 2], [2, 1]], fix: yes}, residual: {value: [[1, 0], [0, 1]], fix: yes}}'
+  is log_likelihood "$(json log_likelihood)" -51.227229387 1e-7
+done
+rm -rf out
+
 # an existing result is kept unless asked otherwise
 run 1 0 varcomp dye.yaml --overwrite no
 run 1 2 varcomp dye.yaml --overwrite no
