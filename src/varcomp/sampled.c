@@ -32,6 +32,9 @@ static PetscErrorCode Destroy_Sampled(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What random numbers add to a standard error unless the job says */
+static const double SHARE = 0.03;
+
 /* Monte Carlo adds a share 1 / n of the sampling variance at most */
 static int Samples(double share)
 {
@@ -49,7 +52,7 @@ static PetscErrorCode SetUp_Sampled(MeritVarcomp v)
                          "engine sampled has no maximum likelihood, only restricted maximum likelihood (reml)"));
   PetscCall(PetscNew(&s));
   v->engine_data = s;
-  if (!v->n_samples) v->n_samples = Samples(v->mc_share);
+  if (!v->n_samples) v->n_samples = Samples(v->mc_share > 0.0 ? v->mc_share : SHARE);
   s->n = v->n_samples;
   PetscCall(VarcompEquationsCreate(v, &s->e));
   PetscCall(PetscCalloc2((size_t)s->e.n_owned * (size_t)(s->n + 1) + 1, &s->X, (size_t)s->n * (size_t)v->n, &s->form));
