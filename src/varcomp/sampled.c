@@ -32,6 +32,9 @@ static PetscErrorCode Destroy_Sampled(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What random numbers add to a standard error unless the job says */
+static const double SHARE = 0.03;
+
 /* Monte Carlo adds a share 1 / n of the sampling variance at most */
 static int Samples(double share)
 {
@@ -49,7 +52,7 @@ static PetscErrorCode SetUp_Sampled(MeritVarcomp v)
                          "engine sampled has no maximum likelihood, only restricted maximum likelihood (reml)"));
   PetscCall(PetscNew(&s));
   v->engine_data = s;
-  if (!v->n_samples) v->n_samples = Samples(v->mc_share);
+  if (!v->n_samples) v->n_samples = Samples(v->mc_share > 0.0 ? v->mc_share : SHARE);
   s->n = v->n_samples;
   PetscCall(VarcompEquationsCreate(v, &s->e));
   PetscCall(PetscCalloc2((size_t)s->e.n_owned * (size_t)(s->n + 1) + 1, &s->X, (size_t)s->n * (size_t)v->n, &s->form));
@@ -179,7 +182,7 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   PetscCall(DrawEffects(v, n, z));
   PetscCall(MeritMMEProject(v->C, n, residuals, w));
   PetscCall(MeritMMEPenaltyRoot(v->C, n, z, w));
-  PetscCall(MeritMMERightHandSide(v->C, r));
+  PetscCall(VarcompEquationsData(v, &s->e, r));
   for (int32_t i = 0; i < s->e.n_owned; i++) {
     R[(int64_t)i * k] = r[i];
     PetscCall(PetscArraycpy(R + (int64_t)i * k + 1, w + (int64_t)i * n, n));
@@ -188,6 +191,10 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   for (int32_t i = 0; i < s->e.n_owned; i++) {
     s->e.x[i] = s->X[(int64_t)i * k];
     PetscCall(PetscArraycpy(w + (int64_t)i * n, s->X + (int64_t)i * k + 1, n));
+  }
+  if (!s->e.centred) {
+    PetscCall(VarcompEquationsCentre(v, &s->e));
+    for (int32_t i = 0; i < s->e.n_owned; i++) s->X[(int64_t)i * k] = s->e.x[i];
   }
   PetscCall(MeritMMEPenaltyRootTransposed(v->C, n, w, R)); /* R has room for one more */
   for (int64_t i = 0; i < (int64_t)s->e.n_owned * n; i++) z[i] -= R[i];
@@ -279,7 +286,7 @@ static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], Var
   ResidualForms(v, s, residuals);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->form, s->n * v->n, MPI_DOUBLE, MPI_SUM, v->comm));
   Average(v, s, trace, point->noise);
-  PetscCall(VarcompEquationsData(v, &s->e, Solve, quad, point->information));
+  PetscCall(VarcompEquationsForms(v, &s->e, Solve, quad, point->information));
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
   point->log_likelihood = NAN;
   PetscCall(PetscFree5(trace, quad, residuals, z, positive));
