@@ -1,7 +1,6 @@
 /*
   Monte Carlo estimates over 50 seeds against exact ones: each within 4 of the errors that it says it has, their spread as large as they say,
-  and their mean where the exact one is. Seeds are fixed, and the same numbers come on any number of ranks: a run
-  repeats.
+  and their mean where the exact one is. Seeds are fixed, and the same numbers come on any number of ranks: a run repeats.
 */
 #include "population.h"
 #include <merit_test.h>
@@ -11,7 +10,7 @@
 
 enum { SEEDS = 50, MOST = 4 };
 
-static const char *const several = "y0 ~ sex + iid(herd) + ped(id)", *const one = "y0 ~ sex + herd + ped(id)", *const classes = "z0 ~ sex + iid(herd) + iid(pen)";
+static const char several[] = "y0 ~ sex + iid(herd) + ped(id)", one[] = "y0 ~ sex + herd + ped(id)", classes[] = "z0 ~ sex + iid(herd) + iid(pen)";
 
 static void Exact(const char formula[], double exact[])
 {

@@ -30,8 +30,8 @@ static void Component(const Case *k, int c, const double estimate[], double n_in
   for (int r = 0; r < REPLICATES; r++) mean += estimate[r] / REPLICATES;
   for (int r = 0; r < REPLICATES; r++) square += (estimate[r] - mean) * (estimate[r] - mean) / (REPLICATES - 1.0);
   off = (mean - k->truth[c]) / sqrt(square / REPLICATES);
-  print_message("%s, %s, component %d: mean %.3f of %.1f, off by %.2f of its errors; %d at the boundary or below", k->formula, k->keys, c, mean, k->truth[c], off,
-                n_boundary);
+  print_message("%s, %s, component %d: mean %.3f of %.1f, off by %.2f of its errors; %d at the boundary or below", k->formula, k->keys, c,
+                mean, k->truth[c], off, n_boundary);
   print_message(k->intervals ? "; %.0f of %.0f intervals hold it\n" : "\n", n_inside, n_interval);
   if (!(fabs(off) < 2.5)) fail_msg("component %d: the mean of the estimates is %g, not %g", c, mean, k->truth[c]);
   if (n_boundary > REPLICATES / 20) fail_msg("component %d: %d replicates at the boundary tell little", c, n_boundary);
