@@ -176,6 +176,7 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
 {
   bool         again = true;
   MomentsFault fault = MOMENTS_FINE;
+  double      *rows;
 
   PetscFunctionBegin;
   if (v->method == MERIT_VARCOMP_HE || v->n_prior || v->prior_value != 0.0 || v->iterate)
@@ -183,7 +184,7 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
                          "with more than %d observations this method would form matrices too large; minque1 with prior 0 (mivque0) and reml "
                          "have no such limit",
                          DENSE_MOST));
-  PetscCall(MomentsSketch(v, e));
+  PetscCall(MomentsSketch(v, e, &rows));
   while (fault == MOMENTS_FINE && again) {
     fault = MomentsSolve(e);
     again = false;
@@ -192,6 +193,8 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
   }
   PetscCall(Judge(v, fault, e));
   PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
+  PetscCall(MomentsNoise(v, e, rows));
+  PetscCall(PetscFree(rows));
   v->rounds = 1;
   PetscCall(Report(v, NAN));
   PetscFunctionReturn(PETSC_SUCCESS);
