@@ -5,7 +5,8 @@
 #include <merit/unit.h>
 #include <petscblaslapack.h>
 
-enum { BLOCK = 32 };
+/* Columns at once; observations at most */
+enum { BLOCK = 32, MOST = 20000 };
 
 /* Whose observations come when */
 typedef struct {
@@ -113,22 +114,37 @@ PetscErrorCode FormsObservations(MeritVarcomp v, double *y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Room on rank 0 for so many matrices, agreed on */
-static PetscErrorCode Room(MeritVarcomp v, const char what[], int n, int n_matrices)
+/* FormsFit - See the header. Collective. */
+PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 {
-  const double bytes = 8.0 * n * (double)n * n_matrices;
+  const double n = (double)v->n_observations, needed = 8.0 * n * n * (2 * n_random + 8);
   double       available;
-  char         size[2][32];
   int          on_node;
 
   PetscFunctionBegin;
   PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
+  *fits = n <= MOST && (available < 0.0 || needed <= available);
+  if (bytes) *bytes = needed;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Room on rank 0, agreed on */
+static PetscErrorCode Room(MeritVarcomp v, const char what[], const Forms *f)
+{
+  double bytes, available;
+  char   size[2][32];
+  int    on_node;
+  bool   fits;
+
+  PetscFunctionBegin;
+  PetscCall(FormsFit(v, f->m, &fits, &bytes));
+  if (fits) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
   MeritBytesText(bytes, sizeof(size[0]), size[0]);
   MeritBytesText(available, sizeof(size[1]), size[1]);
-  if (n > 20000 || (available >= 0.0 && bytes > available))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp",
-                         "%s forms matrices of %d x %d observations, %s on one rank, which has %s; use reml, ml, or mivque0", what, n, n,
-                         size[0], size[1]));
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp",
+                       "%s forms matrices of %d x %d observations, %s on one rank, which has %s; use reml, ml, or mivque0", what, f->n, f->n,
+                       size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -143,7 +159,7 @@ PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
   PetscFunctionBegin;
   *f = (Forms){.n = (int)v->n_observations, .df = v->n_observations - v->n_fixed};
   for (int k = 0; k < formula->n_terms; k++) f->m += formula->term[k].kind != MERIT_TERM_FIXED;
-  PetscCall(Room(v, what, f->n, 2 * f->m + 8));
+  PetscCall(Room(v, what, f));
   PetscCall(PetscCalloc4(f->m + 1, &f->term, f->m + 1, &f->A, f->m + 1, &f->mean, f->n, &f->y));
   if (!v->rank) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->S));
   f->m = 0;

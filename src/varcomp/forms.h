@@ -16,7 +16,9 @@ typedef struct {
   double   constant;  /* of -2 log likelihood (reml) */
 } Forms;
 
-/* SYSTEM error where rank 0 has no room for them; `what` wants them. Collective. */
+/* Is there room on rank 0 for the matrices of that many random terms? *bytes (NULL allowed): what they take. Collective. */
+PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes);
+/* USAGE error where rank 0 has no room for them; `what` wants them. Collective. */
 PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f);
 PetscErrorCode FormsDestroy(Forms *f);
 /* B_k (project false) or A_k of one term into B[n * n] of rank 0. Collective. */
