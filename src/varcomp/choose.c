@@ -23,8 +23,7 @@ static PetscErrorCode FitsDense(MeritVarcomp v, bool *fits)
   int n_random = 0;
 
   PetscFunctionBegin;
-  *fits = v->formula->n_traits == 1 && v->formula->n_residuals == 1 && v->method == MERIT_VARCOMP_REML &&
-          v->n_observations <= OBSERVATIONS_MOST && v->n_fixed <= FIXED_MOST;
+  *fits = v->formula->n_traits == 1 && v->formula->n_residuals == 1 && v->n_observations <= OBSERVATIONS_MOST && v->n_fixed <= FIXED_MOST;
   for (int i = 0; i < v->n; i++) *fits = *fits && !v->component[i].row;
   for (int k = 0; k < v->formula->n_terms; k++) n_random += v->first_of_term[k] >= 0;
   if (*fits) PetscCall(FormsFit(v, n_random, fits, NULL));
