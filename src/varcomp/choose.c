@@ -72,7 +72,7 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
     } else if (dense > DENSE_MOST) {
       v->engine = &VarcompEngine_Sampled;
       why       = "more SNPs than a factor can have";
-    } else if (n_equations > FACTOR_MOST && v->method == MERIT_VARCOMP_REML) {
+    } else if (n_equations > FACTOR_MOST) {
       v->engine = &VarcompEngine_Sampled;
       why       = "a factor of so many equations would take long";
     } else {

@@ -62,4 +62,31 @@ awk 'NR == 1 { print; next } { line[NR] = $0 } END { for (r = 0; r < 28; r++) fo
 run 1 4 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.max_rounds 1 --varcomp.samples 2 --output.solutions fixed
 says "engine sampled"
 
+# close FILE: the estimates of out are within 4 Monte Carlo standard errors of those of FILE, and these are known
+close()
+{
+  awk -F '\t' 'FNR == NR { if (FNR > 1) exact[$1, $2, $3] = $4; next }
+    FNR > 1 && $7 == "ok" { d = $4 - exact[$1, $2, $3]; if (d < 0) d = -d; n++; if (!($6 > 0 && d < 4 * $6)) bad = 1 }
+    END { exit bad || !n }' "$1" out/varcomp.tsv || { fail "sampled estimates are far from those of $1"; paste "$1" out/varcomp.tsv; }
+}
+# same FILE: the estimates of out are those of FILE
+same()
+{
+  awk -F '\t' 'FNR == NR { other[FNR] = $4; next }
+    FNR > 1 { d = $4 - other[FNR]; if (d < 0) d = -d; if (!(d <= 1e-6 * ($4 < 0 ? -$4 : $4))) bad = 1 } END { exit bad || FNR < 2 }' "$1" out/varcomp.tsv ||
+    fail "estimates differ from those of $1"
+}
+
+# maximum likelihood with sampled traces: 15 fixed effects make residual variances of the two likelihoods differ by a tenth
+set -- --model "y ~ herd + pen + snp(id) + iid(id)" --varcomp.method ml --output.solutions fixed
+run 1 0 varcomp job.yaml "$@"
+says "engine factor"
+cp out/varcomp.tsv exact.tsv
+for n in 1 3; do
+  run $n 0 varcomp job.yaml "$@" --varcomp.engine sampled --varcomp.samples 400 --solver.rtol 1e-12
+  close exact.tsv
+  [ $n = 1 ] && cp out/varcomp.tsv one.tsv
+  same one.tsv
+done
+
 exit $failed
