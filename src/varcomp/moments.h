@@ -22,4 +22,7 @@ bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double
 /* Solve for the terms that take part */
 MomentsFault MomentsSolve(Moments *e);
 /* sketch.c: the equations of MINQUE(0) by random signs, for any size. Collective. */
-PetscErrorCode MomentsSketch(MeritVarcomp v, Moments *e);
+PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e);
+/* moments.c: a system of the right size, all terms but the one left out taking part */
+PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e);
+PetscErrorCode MomentsDestroy(Moments *e);

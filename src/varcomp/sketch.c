@@ -5,7 +5,7 @@
 #include "moments.h"
 #include <merit/random.h>
 
-enum { PURPOSE_SKETCH = 0x534b, SAMPLES = 64, WIDTH = 32 };
+enum { PURPOSE_SKETCH = 0x534b, WIDTH = 32 };
 
 /* Signs of the observations, [n_records * k], samples first .. */
 static PetscErrorCode Signs(MeritVarcomp v, const SpectralSpace *s, int first, int k, double *z)
@@ -55,23 +55,23 @@ static PetscErrorCode Batch(MeritVarcomp v, SpectralSpace *s, int first, int k, 
 }
 
 /* MomentsSketch - See the header; every rank has the equations. Collective. */
-PetscErrorCode MomentsSketch(MeritVarcomp v, Moments *e)
+PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e)
 {
+  const int      width = PetscMin(WIDTH, n_samples);
   const int      m = e->m, n = m + 1;
   SpectralSpace *s;
   double        *z, **to, *y;
   int            t = 0;
 
   PetscFunctionBegin;
-  if (!v->n_samples) v->n_samples = SAMPLES;
   PetscCall(PetscMalloc2(m, &s, m, &to));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) PetscCall(SpectralSpaceOf(v, "MINQUE", k, &s[t++]));
-  PetscCall(PetscMalloc2((size_t)s->n_records * WIDTH + 1, &z, s->n_records + 1, &y));
-  for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * WIDTH + 1, &to[t]));
-  for (int first = 0; first < v->n_samples; first += WIDTH)
-    PetscCall(Batch(v, s, first, PetscMin(WIDTH, v->n_samples - first), z, to, e));
-  for (int i = 0; i < n * n; i++) e->S[i] /= v->n_samples;
+  PetscCall(PetscMalloc2((size_t)s->n_records * (size_t)width + 1, &z, s->n_records + 1, &y));
+  for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &to[t]));
+  for (int first = 0; first < n_samples; first += WIDTH)
+    PetscCall(Batch(v, s, first, PetscMin(WIDTH, n_samples - first), z, to, e));
+  for (int i = 0; i < n * n; i++) e->S[i] /= n_samples;
   PetscCall(SpectralObservations(s, y));
   for (t = 0; t < n; t++) {
     if (t < m) PetscCall(SpectralCovariance(&s[t], 1, false, y, z));

@@ -89,4 +89,48 @@ for n in 1 3; do
   same one.tsv
 done
 
+# starts by moments: fewer rounds to the same estimates, which those of a random vector do not change
+cat >spec.yaml <<DATA
+seed: 5
+output: pop
+population: {animals: 3000, generations: 5, sires: 30}
+herds: {number: 6, years: 2}
+traits: {names: milk, means: 100, G: 30, R: 70}
+DATA
+cat >animals.yaml <<DATA
+records: {file: pop/records.csv}
+pedigree: {file: pop/pedigree.csv}
+model: "milk ~ herd:year + ped(id)"
+output: {folder: out, solutions: none}
+overwrite: yes
+DATA
+run 1 0 simulate spec.yaml
+run 1 0 varcomp animals.yaml --varcomp.start share
+says "start from .variances"
+cp out/varcomp.tsv exact.tsv
+shares=$(json rounds)
+for n in 1 3; do
+  run $n 0 varcomp animals.yaml
+  says "start by Haseman-Elston regression"
+  same exact.tsv
+  awk -v a="$(json rounds)" -v b="$shares" 'BEGIN { exit !(a < b) }' || fail "$(json rounds) rounds from moments, $shares from shares"
+  tail -n +2 out/convergence.tsv | head -n 1 | cut -f 2,3 >first.$n
+done
+awk 'NR == 1 { a = $1; b = $2 } NR == 2 { exit !(($1 / a - 1) ^ 2 < 1e-16 && ($2 / b - 1) ^ 2 < 1e-16) }' first.1 first.3 || fail "starts differ by ranks"
+# a start is near the end: within four of its standard errors, which shares of the phenotypic variance are not
+awk -F '\t' 'FNR == NR { if (FNR > 1) { e[FNR - 1] = $4; s[FNR - 1] = $5 } next } { for (i = 1; i <= 2; i++) { d = $i - e[i]; if (d < 0) d = -d; if (d > 4 * s[i]) bad = 1 } } END { exit bad }' \
+  exact.tsv first.1 || fail "the start is far: $(cat first.1)"
+# what comes out negative is raised, and does not keep the maximum from 0
+printf 'g,y\na,1\na,2\na,6\nb,2\nb,3\nb,5.5\nc,1.5\nc,4\nc,3\n' >alike.csv
+run 2 0 varcomp animals.yaml --records.file alike.csv --model 'y ~ iid(g)' --varcomp.start he
+says "small variances raised"
+[ "$(estimate 'iid(g)')" = 0 ] || fail "iid(g) is $(estimate 'iid(g)'), not 0"
+is residual "$(estimate residual)" 3.048611111 1e-6
+run 2 2 varcomp animals.yaml --variances.residual 70 --varcomp.start he
+says "no start by Haseman-Elston"
+run 1 0 varcomp animals.yaml --variances.residual 70
+says "start from .variances"
+run 1 2 varcomp animals.yaml --varcomp.method minque1 --varcomp.start he
+says "varcomp.start goes with reml and ml"
+
 exit $failed
