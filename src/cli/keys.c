@@ -49,7 +49,7 @@ static const MeritKey keys[] = {
     {"varcomp.tolerance", "NUMBER: largest gradient of the end, in standard errors (default 1e-7)"},
     {"varcomp.max_rounds", "NUMBER of rounds at most (default 100)"},
     {"varcomp.samples", "NUMBER of Monte Carlo samples of traces (default: chosen from mc_share)"},
-    {"varcomp.mc_share", "NUMBER: what Monte Carlo may add to a standard error, as a share (default 0.03)"},
+    {"varcomp.mc_share", "NUMBER: what Monte Carlo may add to a standard error, as a share (sampled: 0.03, lanczos: 0.01)"},
     {"varcomp.seed", "NUMBER that random numbers come from (default 1)"},
     {"varcomp.test", "LABEL or [LABELS] of random terms to test by likelihood ratio"},
     {"anova.order", "formula | last: each random term's reduction after those before it, or after all others"},

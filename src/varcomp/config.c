@@ -96,6 +96,34 @@ static PetscErrorCode CheckMoments(MeritVarcomp v, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+enum { LIKELIHOOD = 1, MINQUE = 2, MIVQUE = 4, HE = 8, ANOVA = 16 };
+
+/* Which methods a key goes with: a key that would do nothing is refused */
+static PetscErrorCode CheckKeys(MeritVarcomp v, MeritNode job)
+{
+  static const struct {
+    const char *key, *with;
+    int         methods;
+  } keys[] = {
+      {"varcomp.algorithm", "reml and ml", LIKELIHOOD},
+      {"varcomp.engine", "reml and ml", LIKELIHOOD},
+      {"varcomp.start", "reml and ml", LIKELIHOOD},
+      {"varcomp.iterate", "minque", MINQUE},
+      {"varcomp.nonnegative", "the moment methods; reml and ml keep to the parameter space", MINQUE | MIVQUE | HE | ANOVA},
+      {"anova.order", "anova", ANOVA},
+  };
+  static const int of[] = {[MERIT_VARCOMP_REML] = LIKELIHOOD, [MERIT_VARCOMP_ML] = LIKELIHOOD, [MERIT_VARCOMP_MINQUE] = MINQUE,
+                           [MERIT_VARCOMP_MIVQUE] = MIVQUE,   [MERIT_VARCOMP_HE] = HE,         [MERIT_VARCOMP_ANOVA] = ANOVA};
+
+  PetscFunctionBegin;
+  for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+    MeritNode node = MeritNodeFind(job, keys[k].key);
+
+    if (node && !(keys[k].methods & of[v->method])) PetscCall(MeritNodeError(node, "%s goes with %s", keys[k].key, keys[k].with));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
   MeritVarcompSetFromConfig - Take method and settings from the job.
 
@@ -119,6 +147,7 @@ PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, Merit
   PetscCall(Method(v, job));
   PetscCall(Components(v));
   PetscCall(CheckMoments(v, job));
+  PetscCall(CheckKeys(v, job));
   PetscCall(Prior(v, job));
   PetscCall(MeritConfigChoice(job, "varcomp.algorithm", 2, algorithms, &algorithm));
   PetscCall(MeritConfigChoice(job, "varcomp.engine", 6, engines, &engine));

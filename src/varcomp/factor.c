@@ -251,6 +251,7 @@ static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], Varc
   const bool reml = v->method == MERIT_VARCOMP_REML;
   Factor    *f    = v->engine_data;
   double     log_C, log_R, log_G, log_scale = 0.0, *trace, *quad, *r;
+  bool       again = false;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc3(v->n, &trace, v->n, &quad, f->e.n_owned + 1, &r));
@@ -263,9 +264,13 @@ static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], Varc
   PetscCall(Traces(v, f, theta, trace));
   if (!reml) PetscCall(Numeric(v, f, false));
   PetscCall(MeritPhaseBegin("varcomp.solve"));
-  PetscCall(MeritMMERightHandSide(v->C, r));
-  PetscCall(Solve(v, 1, r, f->e.x));
-  PetscCall(VarcompEquationsData(v, &f->e, Solve, quad, point->information));
+  do { /* again from what fixed effects leave of the data */
+    if (again) PetscCall(VarcompEquationsCentre(v, &f->e));
+    PetscCall(VarcompEquationsData(v, &f->e, r));
+    PetscCall(Solve(v, 1, r, f->e.x));
+    again = !f->e.centred;
+  } while (again);
+  PetscCall(VarcompEquationsForms(v, &f->e, Solve, quad, point->information));
   PetscCall(MeritPhaseEnd());
   if (reml) PetscCall(MeritModelFixedScale(v->model, &log_scale));
   point->log_likelihood = -0.5 * ((double)(v->n_observations - (reml ? v->n_fixed : 0)) * log(2.0 * PETSC_PI) + log_C + log_R + log_G +

@@ -20,8 +20,8 @@ enum {
 };
 /* What the last step may change: score and information by this share of their quadratic forms; traces by this share of their standard error */
 static const double FORM_CHANGE = 1e-9, INFORMATION_CHANGE = 1e-7, TRACE_CHANGE = 3e-3;
-/* Samples are cheap here: random numbers never add more than this to a standard error, unless the job gives their number */
-static const double MOST_SHARE = 0.01;
+/* Samples are cheap here: what random numbers add to a standard error unless the job says */
+static const double SHARE = 0.01;
 
 typedef struct {
   SpectralSpace space;
@@ -241,7 +241,7 @@ static PetscErrorCode Difference(const Lanczos *l, const double theta[], int ste
 */
 static PetscErrorCode Plan(MeritVarcomp v, const Lanczos *l, const double theta[], int *n, int *steps)
 {
-  const double share = PetscMin(v->mc_share, MOST_SHARE), most = share * (2.0 + share);
+  const double share = v->mc_share > 0.0 ? v->mc_share : SHARE, most = share * (2.0 + share);
   const int    k     = l->batch.k;
   const Values at    = Evaluate(&l->now, theta);
   double       full[BLOCK], trace[3], F, wanted, least = INFINITY;

@@ -20,6 +20,8 @@ PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
   PetscCall(PetscCalloc1((size_t)e->n_owned * (size_t)v->n + 1, &e->x_work));
   PetscCall(PetscCalloc1(e->n_values * (size_t)v->n + 1, &e->work));
   PetscCall(PetscCalloc1(e->n_values + 1, &e->Py));
+  PetscCall(PetscMalloc1(e->n_values + 1, &e->y));
+  PetscCall(PetscArraycpy(e->y, records->y, e->n_values));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -36,6 +38,34 @@ PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e)
   PetscCall(PetscFree(e->x_work));
   PetscCall(PetscFree(e->work));
   PetscCall(PetscFree(e->Py));
+  PetscCall(PetscFree(e->y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompEquationsData - See the header. Collective. */
+PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, double r[])
+{
+  PetscFunctionBegin;
+  PetscCall(MeritMMEProject(v->C, 1, e->y, r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompEquationsCentre - See the header. Collective. */
+PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+  double              *b;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(e->n_owned + 1, &b));
+  for (int k = 0; k < n_terms; k++)
+    for (int32_t i = term[k].eq_owned; term[k].kind == MERIT_TERM_FIXED && i < term[k].eq_owned + term[k].n_owned * term[k].n_eq; i++)
+      b[i] = e->x[i], e->x[i] = 0.0;
+  PetscCall(MeritMMEFitted(v->C, b, e->Py));
+  for (size_t i = 0; i < e->n_values; i++) e->y[i] -= e->Py[i];
+  e->centred = true;
+  PetscCall(PetscFree(b));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -207,9 +237,9 @@ static PetscErrorCode Variates(MeritVarcomp v, VarcompEquations *e, double quad[
 
   PetscFunctionBegin;
   PetscCall(MeritMMEFitted(v->C, e->x, e->Py));
-  for (size_t i = 0; i < e->n_values; i++) e->Py[i] = records->y[i] - e->Py[i];
+  for (size_t i = 0; i < e->n_values; i++) e->Py[i] = e->y[i] - e->Py[i];
   VarcompApplyR(records, 1, e->Py, e->Py);
-  for (size_t i = 0; i < e->n_values; i++) yPy += records->y[i] * e->Py[i];
+  for (size_t i = 0; i < e->n_values; i++) yPy += e->y[i] * e->Py[i];
   PetscCall(PetscCalloc1((size_t)e->n_owned * (size_t)v->n + 1, &x));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) TermVariates(v, e, k, x);
@@ -245,8 +275,8 @@ static PetscErrorCode Information(MeritVarcomp v, VarcompEquations *e, VarcompSo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompEquationsData - See the header. Collective. */
-PetscErrorCode VarcompEquationsData(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[])
+/* VarcompEquationsForms - See the header. Collective. */
+PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[])
 {
   PetscFunctionBegin;
   PetscCall(Variates(v, e, quad));

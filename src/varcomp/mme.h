@@ -11,11 +11,13 @@ typedef struct {
   double        **root;    /* [n_terms] B with G^-1 = B'B and u = B^-1 v where the equations are those of v, else NULL; owned, as are the entries */
   int32_t         n_owned;
   size_t          n_values; /* records x traits */
+  double         *y;       /* [n_values] observations, of which VarcompEquationsCentre takes fixed effects off; owned */
   double         *x;       /* [n_owned] solution of the data; owned */
   double         *x_work;  /* [n_owned * n] solutions of the working variates; owned */
   double         *work;    /* [n_values * n] working variates V_j P y; owned */
   double         *Py;      /* [n_values]; owned */
   double          yPy;
+  bool            centred;
 } VarcompEquations;
 
 PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e);
@@ -24,8 +26,15 @@ PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e);
 PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e);
 /* Derivative of the penalty of a level, -G^-1 E G^-1, or what amounts to that in equations of v, -B E B'; A [n * n]. Not collective. */
 void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, const double *root, double *A);
+/* Right-hand side of the data, W'R^-1 y; r [n_owned]. Collective. */
+PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, double r[]);
+/*
+  Takes off y what the fixed effects of e->x explain, and those off e->x. As P X = 0 no quadratic form changes, but a mean of many standard
+  deviations no longer takes their digits. Collective.
+*/
+PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e);
 /* With e->x the solution for the data: Py, y'Py, quad[n] = y'P V_j P y and information = 1/2 f_i' P f_j. Collective. */
-PetscErrorCode VarcompEquationsData(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[]);
+PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[]);
 /* out = R^-1 in for k columns of record values; may be the same array. Not collective. */
 void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, double *out);
 /* log |R| over all records, and tr(R^-1 V_j) of each residual component into trace[n]. Collective. */

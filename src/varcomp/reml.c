@@ -17,8 +17,8 @@ static const double SMALL = 1e-3;
 enum { BEYOND = 3 };
 /* Gradient from which on steps are near enough to the end to correct the curvature */
 static const double NEAR = 0.05;
-/* A likelihood may fall by this share of itself: rounding */
-static const double ROUNDING = 1e-12;
+/* A likelihood may fall by this share of itself: rounding; within the second the gradient tells what the likelihood cannot */
+static const double ROUNDING = 1e-12, BLUR = 1e-10;
 
 typedef struct {
   MeritVarcomp v;
@@ -46,13 +46,13 @@ static PetscErrorCode PointFree(VarcompPoint *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Length of the gradient in units of standard errors, NaN where the information is not definite */
-static double Gradient(Reml *r)
+/* Length of the gradient in units of standard errors, NaN where the information is not definite; step [m] work */
+static double Length(const Reml *r, double step[])
 {
   double sum = 0.0;
 
-  if (!CoordinatesStep(&r->c, 0.0, r->step)) return NAN;
-  for (int i = 0; i < r->c.m; i++) sum += r->c.g[i] * r->step[i];
+  if (!CoordinatesStep(&r->c, 0.0, step)) return NAN;
+  for (int i = 0; i < r->c.m; i++) sum += r->c.g[i] * step[i];
   return sqrt(PetscMax(sum, 0.0));
 }
 
@@ -103,6 +103,32 @@ static void Remember(Reml *r, double share)
 static bool NotLower(const Reml *r)
 {
   return !isfinite(r->now.log_likelihood) || r->trial.log_likelihood >= r->now.log_likelihood - ROUNDING * fabs(r->now.log_likelihood);
+}
+
+/* Length of the trial's gradient in the metric of this point */
+static double TrialGradient(Reml *r)
+{
+  Coordinates *c = &r->c;
+  double      *g = c->g;
+  double       length;
+
+  for (int i = 0; i < c->m; i++) {
+    r->unit[i] = 0.0;
+    for (int k = 0; k < c->n; k++) r->unit[i] += c->J[k * c->n + i] * r->trial.score[k];
+  }
+  c->g   = r->unit;
+  length = Length(r, r->column);
+  c->g   = g;
+  return length;
+}
+
+/* A step as good as the likelihood can tell that shortens the gradient */
+static bool Flatter(Reml *r)
+{
+  const double blur = BLUR * fabs(r->now.log_likelihood);
+
+  if (!(r->v->gradient * r->v->gradient < blur)) return false;
+  return r->trial.log_likelihood >= r->now.log_likelihood - blur && TrialGradient(r) < r->v->gradient;
 }
 
 /* Is there a likelihood, or is the variance so small that its score decides? */
@@ -234,7 +260,7 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
       if (half) share *= 0.5;
       CoordinatesMove(r->v, &r->c, r->v->theta, share, r->step, r->theta);
       PetscCall(Evaluate(r, r->theta, &r->trial));
-      *accepted = NotLower(r);
+      *accepted = NotLower(r) || Flatter(r);
     }
     if (!*accepted) continue;
     Accept(r, s < 0 ? "secant" : names[s]);
@@ -313,7 +339,7 @@ static PetscErrorCode Iterate(Reml *r)
       if (!v->rounds) PetscCall(VarcompCheckInformation(v, &r->c));
     }
     fresh       = false;
-    v->gradient = r->c.m ? Gradient(r) : 0.0;
+    v->gradient = r->c.m ? Length(r, r->step) : 0.0;
     PetscCall(Report(r, v->gradient));
     if (v->gradient <= r->tolerance) {
       PetscCall(Release(r, &fresh));

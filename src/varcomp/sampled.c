@@ -33,6 +33,9 @@ static PetscErrorCode Destroy_Sampled(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What random numbers add to a standard error unless the job says */
+static const double SHARE = 0.03;
+
 /* Monte Carlo adds a share 1 / n of the sampling variance at most */
 static int Samples(double share)
 {
@@ -47,7 +50,7 @@ static PetscErrorCode SetUp_Sampled(MeritVarcomp v)
   PetscFunctionBegin;
   PetscCall(PetscNew(&s));
   v->engine_data = s;
-  if (!v->n_samples) v->n_samples = Samples(v->mc_share);
+  if (!v->n_samples) v->n_samples = Samples(v->mc_share > 0.0 ? v->mc_share : SHARE);
   s->n = v->n_samples;
   PetscCall(VarcompEquationsCreate(v, &s->e));
   PetscCall(PetscCalloc2((size_t)s->e.n_owned * (size_t)(s->n + 1) + 1, &s->X, (size_t)s->n * (size_t)v->n, &s->form));
@@ -195,7 +198,7 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   PetscCall(PetscMalloc3((size_t)s->e.n_owned * (size_t)n + 1, &w, s->e.n_owned + 1, &r, (size_t)s->e.n_owned * (size_t)n + 1, &t));
   PetscCall(DrawResiduals(v, n, residuals));
   PetscCall(DrawEffects(v, n, z));
-  PetscCall(MeritMMERightHandSide(v->C, r));
+  PetscCall(VarcompEquationsData(v, &s->e, r));
   if (ml) PetscCall(MeritMMESetRandom(v->C, true));
   PetscCall(MeritMMEProject(v->C, n, residuals, w));
   PetscCall(MeritMMEPenaltyRoot(v->C, n, z, w));
@@ -207,6 +210,10 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   PetscCall(Leave(v, s, w, residuals));
   if (ml) PetscCall(MeritMMESetRandom(v->C, false));
   if (ml) PetscCall(Solve(v, 1, r, s->e.x));
+  if (!s->e.centred) {
+    PetscCall(VarcompEquationsCentre(v, &s->e));
+    for (int32_t i = 0; i < s->e.n_owned && !ml; i++) s->X[(int64_t)i * k] = s->e.x[i];
+  }
   PetscCall(PetscFree3(w, r, t));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -294,7 +301,7 @@ static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], Var
   ResidualForms(v, s, residuals);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->form, s->n * v->n, MPI_DOUBLE, MPI_SUM, v->comm));
   Average(v, s, trace, point->noise);
-  PetscCall(VarcompEquationsData(v, &s->e, Solve, quad, point->information));
+  PetscCall(VarcompEquationsForms(v, &s->e, Solve, quad, point->information));
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
   point->log_likelihood = NAN;
   PetscCall(PetscFree5(trace, quad, residuals, z, positive));

@@ -16,7 +16,6 @@ PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varcomp)
   PetscCallMPI(MPI_Comm_size(comm, &v->size));
   v->tolerance  = 1e-7;
   v->max_rounds = 100;
-  v->mc_share   = 0.03;
   v->seed       = 1;
   v->left_out   = -1;
   *varcomp      = v;

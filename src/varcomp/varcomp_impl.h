@@ -54,7 +54,7 @@ struct _p_MeritVarcomp {
   int64_t             max_rounds;
   int64_t             seed;
   int                 n_samples;   /* 0: chosen from mc_share */
-  double              mc_share;    /* what Monte Carlo may add to a standard error */
+  double              mc_share;    /* what Monte Carlo may add to a standard error; 0: the engine's own */
   int                 left_out;    /* term, -1 none */
   MeritVarcompMonitor monitor;
   void               *monitor_ctx;

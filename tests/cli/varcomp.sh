@@ -87,6 +87,14 @@ for ranks in 1 3; do
   run $ranks 0 $job --varcomp.algorithm em --varcomp.max_rounds 1000 --varcomp.tolerance 1e-6
   near out/varcomp.tsv residual estimate 78.842389818328783 1e-5
 done
+# a mean of many standard deviations takes no digits
+awk -F , -v OFS=, 'NR > 1 { $3 += 1e7 } 1' OFMT=%.0f CONVFMT=%.0f hh.csv >far.csv
+for method in reml minque3; do
+  run 2 0 $job --varcomp.method $method
+  cp out/varcomp.tsv near.tsv
+  run 2 0 $job --varcomp.method $method --records.file far.csv
+  awk -F '\t' 'NR == FNR { v[FNR] = $4; next } FNR > 1 && ($4 / v[FNR] - 1) ^ 2 > 1e-14 { exit 1 }' near.tsv out/varcomp.tsv || fail "$method: a mean of 1e7 changes the estimates"
+done
 run 2 0 $job --variances "{iid(b): 1464.3672751389436, iid(a:b): 26.958852722458285, residual: 78.842389818328783}" --varcomp.method mivque
 check 1464.3672751388889 26.958852722458275 78.842389818328527
 run 1 0 $job --varcomp.test "[iid(b), iid(a:b)]"

@@ -210,6 +210,11 @@ sed 's/icc: .*/icc: "1 + iid(Bach)"/' dye.yaml >wrong.yaml
 refused 'wrong.yaml:5:13: .*did you mean `iid(Batch)`' wrong.yaml
 refused 'no row `2`' dye.yaml --functions.x 'iid(Batch)[2]'
 refused 'did you mean `iid(Batch)`' dye.yaml --varcomp.test 'iid(Bach)'
+refused 'varcomp.engine goes with reml and ml' dye.yaml --varcomp.method he --varcomp.engine factor
+refused 'varcomp.algorithm goes with reml and ml' dye.yaml --varcomp.method minque --varcomp.algorithm em
+refused 'varcomp.iterate goes with minque' dye.yaml --varcomp.iterate yes
+refused 'varcomp.nonnegative goes with' dye.yaml --varcomp.method ml --varcomp.nonnegative yes
+refused 'anova.order goes with anova' dye.yaml --varcomp.method mivque0 --anova.order last
 refused 'which method anova has not' dye.yaml --varcomp.method anova --varcomp.test 'iid(Batch)'
 refused 'there is nothing to test' dye.yaml --varcomp.test 'iid(Batch)' --variances '{iid(Batch): {value: 3, fix: yes}, residual: 1}'
 refused 'varcomp.method' dye.yaml --varcomp.methid reml
