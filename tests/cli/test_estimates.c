@@ -37,7 +37,7 @@ static PetscErrorCode Run(const char folder[], const char job[], const char engi
   snprintf(path, sizeof(path), "{folder: %s/%s.out}", folder, out);
   if (!code) code = MeritConfigSet(root, "output", path);
   if (!code) code = MeritConfigSet(root, "varcomp.method", method);
-  if (!code) code = MeritConfigSet(root, "varcomp.engine", engine);
+  if (!code && strcmp(engine, "auto")) code = MeritConfigSet(root, "varcomp.engine", engine); /* a key of likelihoods alone */
   if (!code) code = MeritCommandVarcomp(PETSC_COMM_WORLD, root);
   MeritConfigDestroy(&root);
   return code;

@@ -4,7 +4,8 @@
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 
-says() { cat stdout stderr | grep -q -- "$1" || fail "no message with '$1'"; }
+said() { cat stdout stderr | grep -q -- "$1"; }
+says() { said "$1" || fail "no message with '$1'"; }
 
 # estimate TERM [FILE]: of a term of one component
 estimate() { awk -F '\t' -v term="$1" '$1 == term { print $4 }' "${2:-out/varcomp.tsv}"; }
@@ -61,6 +62,13 @@ done
 awk 'NR == 1 { print; next } { line[NR] = $0 } END { for (r = 0; r < 28; r++) for (i = 2; i <= NR; i++) print line[i] r % 7 }' records.csv >long.csv
 run 1 4 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.max_rounds 1 --varcomp.samples 2 --output.solutions fixed
 says "engine sampled"
+# no likelihood, no test of a term: said before the work, where the job names the engine before data are read
+run 2 2 varcomp job.yaml --varcomp.engine sampled --varcomp.test 'iid(pen)'
+says "engine sampled has not"
+said " equations" && fail "data are read before varcomp.test is refused"
+run 2 2 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.test 'iid(pen)'
+says "engine sampled has no likelihood"
+said "traces from" && fail "work is done before varcomp.test is refused"
 
 # close FILE: the estimates of out are within 4 Monte Carlo standard errors of those of FILE, and these are known
 close()
