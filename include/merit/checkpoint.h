@@ -38,7 +38,8 @@ MERIT_EXTERN PetscErrorCode MeritCheckpointExists(MeritCheckpoint checkpoint, bo
   Removes the marker. Collective.
 */
 MERIT_EXTERN PetscErrorCode MeritCheckpointOpen(MeritCheckpoint checkpoint, bool *found);
-/* Fill the parts from the checkpoint opened, once: *loaded is false if none is open. USAGE if it has other parts. Collective. */
+/* Fill the parts from the checkpoint opened, once: *loaded is false if it has not the first of them, or none is open. USAGE if it has others
+   of them not, or of another size. NULL-safe. Collective. */
 MERIT_EXTERN PetscErrorCode MeritCheckpointLoad(MeritCheckpoint checkpoint, int n, const MeritState state[], bool *loaded);
 /* Was the checkpoint opened written by as many ranks? Not collective. */
 MERIT_EXTERN bool MeritCheckpointSameRanks(MeritCheckpoint checkpoint);
@@ -50,6 +51,10 @@ MERIT_EXTERN PetscErrorCode MeritCheckpointDue(MeritCheckpoint checkpoint, bool 
   Collective.
 */
 MERIT_EXTERN PetscErrorCode MeritCheckpointSave(MeritCheckpoint checkpoint, int64_t progress, int n, const MeritState state[]);
+/* What is done: copies of these parts (SAME only) are in all later checkpoints of this run, and of those that go on from them. NULL-safe. Collective. */
+MERIT_EXTERN PetscErrorCode MeritCheckpointKeep(MeritCheckpoint checkpoint, int n, const MeritState state[]);
+/* Does the checkpoint opened, or what is kept, have a part of this name? NULL-safe. Not collective. */
+MERIT_EXTERN bool MeritCheckpointHas(MeritCheckpoint checkpoint, const char name[]);
 /* Ends with STOPPED if a stop was asked for, though there is nothing to save: what is there goes on from the last checkpoint. NULL-safe. Collective. */
 MERIT_EXTERN PetscErrorCode MeritCheckpointStop(MeritCheckpoint checkpoint);
 /* Remove both generations and the marker: the run is complete, or starts anew. NULL-safe. Collective. */

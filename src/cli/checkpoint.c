@@ -120,3 +120,13 @@ PetscErrorCode SolveCheckpoint(SolveRun *run)
   PetscCall(PetscFree(folder));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+/* SolvePlaces - See the header. Collective. */
+PetscErrorCode SolvePlaces(SolveRun *run, MeritSolver solver)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritCheckpointStop(run->checkpoint));
+  PetscCall(MeritModelSetPlaces(run->model, run->checkpoint));
+  PetscCall(MeritSolverSetCheckpoint(solver, run->checkpoint));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -42,6 +42,7 @@ static const MeritKey keys[] = {
     {"varcomp.method", "reml | ml | minque | minque1 | minque2 | minque3 | mivque | mivque0 | he | anova (default reml)"},
     {"varcomp.engine", "auto | factor | eigen | sampled | lanczos | dense: how reml and ml find likelihood and traces"},
     {"varcomp.algorithm", "ai | em: average information, with EM where it fails, or EM alone"},
+    {"varcomp.start", "auto | he | share: where starting values come from that `variances` does not give (default auto)"},
     {"varcomp.prior", "NUMBER, inf or a list in term order: minque's variance ratios to the residual (default 1)"},
     {"varcomp.iterate", "yes | no: minque until the prior is the estimate"},
     {"varcomp.nonnegative", "yes | no: moment methods make a negative variance 0 and estimate the others anew"},

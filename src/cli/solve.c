@@ -101,9 +101,7 @@ static PetscErrorCode Equations(Solve *s)
 
   PetscFunctionBegin;
   PetscCall(MeritModelSetUp(s->run.model));
-  PetscCall(MeritCheckpointStop(s->run.checkpoint));
-  PetscCall(MeritModelSetPlaces(s->run.model, s->run.checkpoint));
-  PetscCall(MeritSolverSetCheckpoint(s->solver, s->run.checkpoint));
+  PetscCall(SolvePlaces(&s->run, s->solver));
   PetscCall(MeritPhaseBegin("operator"));
   PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
   PetscCall(MeritModelLayout(s->run.model, &n_owned, &n_local, &first, &n_all, &n_slots));

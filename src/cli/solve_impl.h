@@ -19,6 +19,8 @@ typedef struct {
 
 /* checkpoint.c: that of the output folder, opened if the job says restart. Collective. */
 PetscErrorCode SolveCheckpoint(SolveRun *run);
+/* The model is set up: a stop asked for until now, places, and the solver has the checkpoint. Collective. */
+PetscErrorCode SolvePlaces(SolveRun *run, MeritSolver solver);
 
 /* Genomic values of every SNP term from the equations x, for MeritReportAnimals; and their end. Collective. */
 PetscErrorCode SolveGenomicValues(MeritModel model, Mat C, const double x[], double ***genomic);

@@ -193,6 +193,7 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscFunctionBegin;
   PetscCall(MeritPedFree(p));
   PetscCall(MeritMMEGetModel(C, &p->model));
+  PetscCall(MeritMMEEquationState(C, &p->state));
   PetscCall(MeritMMEGetRecords(C, &p->records, &p->first_regressor, &expanded));
   PetscCheck(!expanded, MeritModelComm(p->model), PETSC_ERR_SUP, "merit_ped and merit_fixed need every G to be non-singular");
   p->n_terms = MeritModelTerms(p->model, &p->term);

@@ -185,6 +185,7 @@ PetscErrorCode MeritCheckpointDestroy(MeritCheckpoint *checkpoint)
     PetscCall(PetscFree(c->places[k].arriving));
   }
   PetscCall(CheckpointClose(c));
+  PetscCall(CheckpointKeptFree(c));
   MeritTextFree(&c->lines);
   PetscCall(PetscFree(c->folder));
   PetscCall(PetscFree(*checkpoint));

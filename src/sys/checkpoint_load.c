@@ -3,14 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static PetscErrorCode LoadSame(MeritCheckpoint c, const CheckpointPart *p, const MeritState *s)
+/* CheckpointLoadSame - See the header. Collective. */
+PetscErrorCode CheckpointLoadSame(MeritCheckpoint c, const CheckpointPart *p, void *data)
 {
   MeritFault fault = {0};
 
   PetscFunctionBegin;
-  if (c->rank == 0) MeritFileRead(c->open, p->begin, p->n_all, s->data, &fault);
+  if (c->rank == 0) MeritFileRead(c->open, p->begin, p->n_all, data, &fault);
   PetscCall(MeritFaultAgree(c->comm, &fault));
-  PetscCallMPI(MPI_Bcast(s->data, (PetscMPIInt)p->n_all, MPI_BYTE, 0, c->comm));
+  PetscCallMPI(MPI_Bcast(data, (PetscMPIInt)p->n_all, MPI_BYTE, 0, c->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -32,19 +33,26 @@ static PetscErrorCode LoadPlaces(MeritCheckpoint c, const CheckpointPart *p, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The part of this name, with what this run wants of it */
-static PetscErrorCode Find(MeritCheckpoint c, const MeritState *s, const CheckpointPart **part)
+/* The part of this name, which must be what this run wants of it; a part is taken once */
+static PetscErrorCode LoadPart(MeritCheckpoint c, const MeritState *s)
 {
-  const int64_t  n_all = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->places[s->kind].n_all;
-  const uint32_t size  = s->kind == MERIT_STATE_SAME ? 1 : (uint32_t)s->size;
+  const int64_t     n_all = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->places[s->kind].n_all;
+  const uint32_t    size  = s->kind == MERIT_STATE_SAME ? 1 : (uint32_t)s->size;
+  const MeritState *kept  = CheckpointKept(c, s->name);
+  CheckpointPart   *part  = NULL;
+  bool              right;
 
   PetscFunctionBegin;
-  *part = NULL;
-  for (uint32_t i = 0; i < c->head.n_parts; i++)
-    if (!strcmp(c->part[i].name, s->name)) *part = &c->part[i];
-  if (!*part || (*part)->kind != s->kind || (*part)->size != size || (*part)->n_all != n_all)
+  for (uint32_t i = 0; c->open && i < c->head.n_parts; i++)
+    if (!strcmp(c->part[i].name, s->name)) part = &c->part[i];
+  right = kept ? s->kind == MERIT_STATE_SAME && kept->size == s->size : part && part->kind == s->kind && part->size == size && part->n_all == n_all;
+  if (!right)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, c->open, 0, NULL, "the checkpoint is of another solver or version: `%s` %s", s->name,
-                         *part ? "has another size" : "is not in it"));
+                         part || kept ? "has another size" : "is not in it"));
+  if (kept) memcpy(s->data, kept->data, s->size);
+  else if (s->kind == MERIT_STATE_SAME) PetscCall(CheckpointLoadSame(c, part, s->data));
+  else PetscCall(LoadPlaces(c, part, s));
+  if (part) part->name[0] = 0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -58,15 +66,7 @@ bool MeritCheckpointSameRanks(MeritCheckpoint c)
 PetscErrorCode MeritCheckpointLoad(MeritCheckpoint c, int n, const MeritState state[], bool *loaded)
 {
   PetscFunctionBegin;
-  *loaded = c && c->open;
-  if (!*loaded) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int i = 0; i < n; i++) {
-    const CheckpointPart *part;
-
-    PetscCall(Find(c, &state[i], &part));
-    if (state[i].kind == MERIT_STATE_SAME) PetscCall(LoadSame(c, part, &state[i]));
-    else PetscCall(LoadPlaces(c, part, &state[i]));
-  }
-  PetscCall(CheckpointClose(c));
+  *loaded = n > 0 && MeritCheckpointHas(c, state[0].name);
+  for (int i = 0; *loaded && i < n; i++) PetscCall(LoadPart(c, &state[i]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -169,6 +169,20 @@ static PetscErrorCode Try(MeritCheckpoint c, const char *path)
   PetscFunctionReturn(code);
 }
 
+/* What was kept is kept on */
+static PetscErrorCode TakeKept(MeritCheckpoint c)
+{
+  PetscFunctionBegin;
+  PetscCall(CheckpointKeptFree(c));
+  for (uint32_t i = 0; i < c->head.n_parts; i++) {
+    if (!c->part[i].kept) continue;
+    PetscCall(CheckpointKeep(c, c->part[i].name, (size_t)c->part[i].n_all, NULL));
+    PetscCall(CheckpointLoadSame(c, &c->part[i], c->kept[c->n_kept - 1].data));
+    c->part[i].name[0] = 0;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Is the file there? Rank 0 looks. */
 static PetscErrorCode There(MeritCheckpoint c, const char *path, bool *there)
 {
@@ -233,6 +247,7 @@ PetscErrorCode MeritCheckpointOpen(MeritCheckpoint c, bool *found)
     MeritErrorClear();
   }
   PetscCall(Unmark(c));
+  if (*found) PetscCall(TakeKept(c));
   if (*found)
     MeritLog(MERIT_LOG_INFO, "goes on from the checkpoint at %lld, of %u ranks x %u threads", (long long)c->head.progress, c->head.ranks,
              c->head.threads);

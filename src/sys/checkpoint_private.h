@@ -7,7 +7,7 @@
   identity and, for each part, what it is, where it begins and the checksum of every chunk. Numbers are those of the machine
   (little endian everywhere Merit runs).
 */
-enum { CHUNK_PLACES = 65536, CHUNK_BYTES = 1 << 19, MOST_PARTS = 64, N_PLACES = 3 };
+enum { CHUNK_PLACES = 65536, CHUNK_BYTES = 1 << 19, MOST_PARTS = 1024, N_PLACES = 3 };
 
 typedef struct {
   char     magic[8]; /* MERITCP and 0 */
@@ -22,6 +22,7 @@ typedef struct {
   int64_t  n_all;      /* places; SAME: bytes */
   int64_t  begin;      /* in the file */
   int64_t  n_chunks;
+  int64_t  kept; /* 1: part of all later checkpoints, too */
 } CheckpointPart;
 
 /* Places of one kind, and the way of their values to the ranks that hold their chunks */
@@ -44,6 +45,8 @@ struct _p_MeritCheckpoint {
   void            *ctx;
   MeritText        lines; /* identity, once it was needed; owned */
   CheckpointPlaces places[N_PLACES];
+  int              n_kept;
+  MeritState      *kept; /* [n_kept] parts that are done; names and data owned */
   char            *open;  /* file to load from, NULL: none; owned */
   CheckpointHead   head;  /* of it */
   CheckpointPart  *part;  /* [head.n_parts]; owned */
@@ -62,5 +65,12 @@ int64_t CheckpointFirstChunk(const CheckpointPart *part, PetscMPIInt size, Petsc
 uint32_t CheckpointCrc(const void *at, size_t n);
 /* OUT/checkpoint/name; free() */
 char *CheckpointPath(MeritCheckpoint checkpoint, const char name[]);
+/* checkpoint_load.c: a part that is the same on all ranks, by rank 0 */
+PetscErrorCode CheckpointLoadSame(MeritCheckpoint checkpoint, const CheckpointPart *part, void *data);
+/* checkpoint_kept.c: a copy of a part goes to those that are kept; NULL data: room for it */
+PetscErrorCode CheckpointKeep(MeritCheckpoint checkpoint, const char name[], size_t size, const void *data);
+/* That of this name, or NULL */
+const MeritState *CheckpointKept(MeritCheckpoint checkpoint, const char name[]);
+PetscErrorCode CheckpointKeptFree(MeritCheckpoint checkpoint);
 /* checkpoint_open.c: forget the file that is open */
 PetscErrorCode CheckpointClose(MeritCheckpoint checkpoint);

@@ -117,6 +117,7 @@ static PetscErrorCode Describe(MeritCheckpoint c, int n, const MeritState state[
     strcpy(part[i].name, s->name);
     part[i].n_all    = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->places[s->kind].n_all;
     part[i].n_chunks = CheckpointChunks(&part[i]);
+    part[i].kept     = i >= n - c->n_kept;
     *end += part[i].n_all * (int64_t)CheckpointPlaceBytes(&part[i]);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -179,14 +180,16 @@ static PetscErrorCode Finish(MeritCheckpoint c, Writing *w)
   PetscFunctionReturn(code);
 }
 
+/* The parts of now, then those that are kept */
 static PetscErrorCode Write(MeritCheckpoint c, int64_t progress, int n, const MeritState state[])
 {
-  CheckpointPart part[MOST_PARTS];
-  uint32_t      *crc[MOST_PARTS] = {NULL};
-  Writing        w = {0};
-  int64_t        end;
+  CheckpointPart *part;
+  uint32_t      **crc;
+  Writing         w = {0};
+  int64_t         end;
 
   PetscFunctionBegin;
+  PetscCall(PetscCalloc2(n, &part, n, &crc));
   PetscCall(CheckpointIdentity(c));
   PetscCall(Describe(c, n, state, part, &end));
   PetscCall(Begin(c, &w));
@@ -197,14 +200,16 @@ static PetscErrorCode Write(MeritCheckpoint c, int64_t progress, int n, const Me
   }
   if (c->rank == 0) PetscCall(WriteTable(c, progress, n, part, crc, end, &w));
   for (int i = 0; i < n; i++) PetscCall(PetscFree(crc[i]));
+  PetscCall(PetscFree2(part, crc));
   PetscCall(Finish(c, &w));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The marker for job scripts: a run that goes on when it is started again; its line tells whether it got anywhere */
-static PetscErrorCode Mark(MeritCheckpoint c, int64_t progress)
+/* The marker for job scripts: a run that goes on when it is started again; its line tells whether it got anywhere. Then the run ends. */
+static PetscErrorCode Stop(MeritCheckpoint c, int64_t progress, const char how[])
 {
   MeritFault fault = {0};
+  char       marker[PETSC_MAX_PATH_LEN];
 
   PetscFunctionBegin;
   if (c->rank == 0) {
@@ -219,6 +224,8 @@ static PetscErrorCode Mark(MeritCheckpoint c, int64_t progress)
     free(path);
   }
   PetscCall(MeritFaultAgree(c->comm, &fault));
+  snprintf(marker, sizeof(marker), "%s/RESUME", c->folder);
+  PetscCall(MeritRaise(MERIT_ERROR_STOPPED, marker, 0, NULL, "stopped on request %s", how));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -226,11 +233,18 @@ static PetscErrorCode Mark(MeritCheckpoint c, int64_t progress)
 PetscErrorCode MeritCheckpointSave(MeritCheckpoint c, int64_t progress, int n, const MeritState state[])
 {
   const double   begin = MPI_Wtime();
+  char           how[64];
+  MeritState    *all;
   PetscErrorCode code;
 
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("checkpoint"));
-  code = Write(c, progress, n, state);
+  PetscCall(PetscMalloc1((size_t)(n + c->n_kept) + 1, &all));
+  PetscCall(PetscArraycpy(all, state, n));
+  PetscCall(PetscArraycpy(all + n, c->kept, c->n_kept));
+  code = Write(c, progress, n + c->n_kept, all);
+  PetscCall(PetscFree(all));
+  if (!code) PetscCall(CheckpointClose(c)); /* it has another name now */
   PetscCall(MeritPhaseEnd());
   c->last = MPI_Wtime();
   if (code && !c->stop && MeritErrorLast()->agreed && MeritErrorLast()->kind == MERIT_ERROR_SYSTEM) {
@@ -241,8 +255,8 @@ PetscErrorCode MeritCheckpointSave(MeritCheckpoint c, int64_t progress, int n, c
   PetscCall(code);
   MeritLog(MERIT_LOG_INFO, "checkpoint at %lld, %.2f s", (long long)progress, c->last - begin);
   if (!c->stop) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(Mark(c, progress));
-  PetscCall(MeritRaise(MERIT_ERROR_STOPPED, NULL, 0, NULL, "stopped on request at %lld; --restart goes on from there", (long long)progress));
+  snprintf(how, sizeof(how), "at %lld; --restart goes on from there", (long long)progress);
+  PetscCall(Stop(c, progress, how));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -255,7 +269,6 @@ PetscErrorCode MeritCheckpointStop(MeritCheckpoint c)
   if (!c) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &stop, 1, MPI_INT, MPI_MAX, c->comm));
   if (!stop) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(Mark(c, c->open ? c->head.progress : 0));
-  PetscCall(MeritRaise(MERIT_ERROR_STOPPED, NULL, 0, NULL, "stopped on request before the first iteration; --restart starts again, or from the last checkpoint"));
+  PetscCall(Stop(c, c->open ? c->head.progress : 0, "before an iteration; --restart goes on from the last checkpoint, if there is one"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

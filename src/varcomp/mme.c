@@ -50,6 +50,14 @@ PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, d
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompEquationsState - See the header. Not collective. */
+int VarcompEquationsState(MeritVarcomp v, VarcompEquations *e, MeritState state[])
+{
+  state[0] = (MeritState){"y", MERIT_STATE_RECORDS, (size_t)v->formula->n_traits, e->y};
+  state[1] = (MeritState){"centred", MERIT_STATE_SAME, sizeof(e->centred), &e->centred};
+  return 2;
+}
+
 /* VarcompEquationsCentre - See the header. Collective. */
 PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
 {

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <merit/random.h>
 
-enum { PURPOSE_SKETCH = 0x534b, SAMPLES = 64, WIDTH = 32 };
+enum { PURPOSE_SKETCH = 0x534b, WIDTH = 32 };
 
 /* Signs of the observations, [n_records * k], samples first .. */
 static PetscErrorCode Signs(MeritVarcomp v, const SpectralSpace *s, int first, int k, double *z)
@@ -58,13 +58,13 @@ static PetscErrorCode Batch(MeritVarcomp v, SpectralSpace *s, int first, int k, 
 }
 
 /* S as the mean over the samples; that of the residual with itself is known */
-static void Average(MeritVarcomp v, const double *rows, Moments *e)
+static void Average(MeritVarcomp v, int n_samples, const double *rows, Moments *e)
 {
   const int m = e->m, n = m + 1;
 
   for (int i = 0; i < m * n; i++) {
     e->S[i] = 0.0;
-    for (int j = 0; j < v->n_samples; j++) e->S[i] += rows[(size_t)j * (size_t)(m * n) + (size_t)i] / v->n_samples;
+    for (int j = 0; j < n_samples; j++) e->S[i] += rows[(size_t)j * (size_t)(m * n) + (size_t)i] / n_samples;
   }
   for (int t = 0; t < m; t++) e->S[m * n + t] = e->S[t * n + m];
   e->S[n * n - 1] = (double)(v->n_observations - v->n_fixed);
@@ -90,28 +90,26 @@ static PetscErrorCode Quadratics(MeritVarcomp v, SpectralSpace *s, double *z, Mo
 }
 
 /* MomentsSketch - See the header; every rank has the equations. Collective. */
-PetscErrorCode MomentsSketch(MeritVarcomp v, Moments *e, double **rows)
+PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows)
 {
-  const int      m = e->m, n = m + 1;
+  const int      width = PetscMin(WIDTH, n_samples), m = e->m, n = m + 1;
   SpectralSpace *s;
   double        *z, **to;
   PetscMPIInt    n_rows;
   int            t = 0;
 
   PetscFunctionBegin;
-  if (!v->n_samples) v->n_samples = SAMPLES;
-  MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->n_samples);
-  PetscCall(PetscMPIIntCast((PetscInt)v->n_samples * m * n, &n_rows));
+  PetscCall(PetscMPIIntCast((PetscInt)n_samples * m * n, &n_rows));
   PetscCall(PetscCalloc1((size_t)n_rows, rows));
   PetscCall(PetscMalloc2(m, &s, m, &to));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) PetscCall(SpectralSpaceOf(v, "MINQUE", k, &s[t++]));
-  PetscCall(PetscMalloc1((size_t)s->n_records * WIDTH + 1, &z));
-  for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * WIDTH + 1, &to[t]));
-  for (int first = 0; first < v->n_samples; first += WIDTH)
-    PetscCall(Batch(v, s, first, PetscMin(WIDTH, v->n_samples - first), z, to, m, *rows + (size_t)first * (size_t)(m * n)));
+  PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &z));
+  for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &to[t]));
+  for (int first = 0; first < n_samples; first += width)
+    PetscCall(Batch(v, s, first, PetscMin(width, n_samples - first), z, to, m, *rows + (size_t)first * (size_t)(m * n)));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, *rows, n_rows, MPI_DOUBLE, MPI_SUM, v->comm));
-  Average(v, *rows, e);
+  Average(v, n_samples, *rows, e);
   PetscCall(Quadratics(v, s, z, e));
   for (t = 0; t < m; t++) {
     PetscCall(PetscFree(to[t]));

@@ -37,7 +37,7 @@ static PetscErrorCode Run(const char folder[], const char job[], const char engi
   snprintf(path, sizeof(path), "{folder: %s/%s.out}", folder, out);
   if (!code) code = MeritConfigSet(root, "output", path);
   if (!code) code = MeritConfigSet(root, "varcomp.method", method);
-  if (!code) code = MeritConfigSet(root, "varcomp.engine", engine);
+  if (!code && strcmp(engine, "auto")) code = MeritConfigSet(root, "varcomp.engine", engine); /* a key of likelihoods alone */
   if (!code) code = MeritCommandVarcomp(PETSC_COMM_WORLD, root);
   MeritConfigDestroy(&root);
   return code;
@@ -75,12 +75,12 @@ static int CheckAll(int n, Check *checks, const char folder[])
 
   for (int i = 0; i < n; i++) {
     const char *job = checks[i].job, *method = strrchr(job, '.') + 1;
-    const bool  reml = !strcmp(method, "reml"), covariance = !strcmp(job, "estimate_sleepstudy.reml");
+    const bool  likelihood = !strcmp(method, "reml") || !strcmp(method, "ml"), covariance = !strncmp(job, "estimate_sleepstudy.", 20);
 
     if (!ChecksFirst(checks, i)) continue;
     for (int threads = 1; threads <= 2; threads++) failed += CheckJob(n, checks, folder, job, "auto", threads);
-    if (reml || !strcmp(method, "ml")) failed += CheckJob(n, checks, folder, job, "factor", 1);
-    if (reml && !covariance) failed += CheckJob(n, checks, folder, job, "dense", 1); /* of terms of one component */
+    if (likelihood) failed += CheckJob(n, checks, folder, job, "factor", 1);
+    if (likelihood && !covariance) failed += CheckJob(n, checks, folder, job, "dense", 1); /* of terms of one component */
   }
   return failed;
 }

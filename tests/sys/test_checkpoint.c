@@ -214,7 +214,6 @@ static void test_other(void **state)
   const char *before = identity;
   Run         r, other;
   bool        found;
-  MeritState  wrong;
 
   (void)state;
   Start(&r, PETSC_COMM_WORLD, 0);
@@ -226,13 +225,42 @@ static void test_other(void **state)
   TestRaises(MERIT_ERROR_USAGE, "it has `model: y ~ herd`, this run has `model: y ~ herd + year`", MeritCheckpointOpen(other.checkpoint, &found));
   End(&other);
   identity = before;
-  wrong    = r.state[0];
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < 3; i++) {
+    MeritState wrong[2] = {r.state[1], r.state[0]};
+
     TestCall(MeritCheckpointOpen(r.checkpoint, &found));
-    if (i) wrong.size = 1;
-    else wrong.name = "residual";
-    TestRaises(MERIT_ERROR_USAGE, i ? "has another size" : "`residual` is not in it", MeritCheckpointLoad(r.checkpoint, 1, &wrong, &found));
-    wrong = r.state[0];
+    wrong[i == 0 ? 0 : 1].name = i == 2 ? "x" : "residual";
+    if (i == 2) wrong[1].size = 1;
+    if (i) TestRaises(MERIT_ERROR_USAGE, i == 2 ? "`x` has another size" : "`residual` is not in it", MeritCheckpointLoad(r.checkpoint, 2, wrong, &found));
+    else TestCall(MeritCheckpointLoad(r.checkpoint, 2, wrong, &found));
+    assert_true(i || !found);
+  }
+  TestCall(MeritCheckpointRemove(r.checkpoint));
+  End(&r);
+}
+
+/* What is kept is in all later checkpoints, of this run and of the next */
+static void test_kept(void **state)
+{
+  int        done = 17, got = 0;
+  MeritState one  = {"done", MERIT_STATE_SAME, sizeof(done), &done};
+  Run        r;
+  bool       found;
+
+  (void)state;
+  Start(&r, PETSC_COMM_WORLD, 0);
+  TestCall(MeritCheckpointKeep(r.checkpoint, 1, &one));
+  one.data = &got;
+  for (int n = 1; n <= 3; n++) {
+    Save(&r, n);
+    End(&r);
+    Start(&r, PETSC_COMM_WORLD, 0);
+    Check(&r, n);
+    got = 0;
+    assert_true(MeritCheckpointHas(r.checkpoint, "done"));
+    assert_false(MeritCheckpointHas(r.checkpoint, "gone"));
+    TestCall(MeritCheckpointLoad(r.checkpoint, 1, &one, &found));
+    assert_true(found && got == 17);
   }
   TestCall(MeritCheckpointRemove(r.checkpoint));
   End(&r);
@@ -270,6 +298,6 @@ static void test_requests(void **state)
   End(&r);
 }
 
-static const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_ranks), cmocka_unit_test(test_damage), cmocka_unit_test(test_other),
+static const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_ranks), cmocka_unit_test(test_damage), cmocka_unit_test(test_other), cmocka_unit_test(test_kept),
                                           cmocka_unit_test(test_requests)};
 TEST_MAIN_WITH(tests, MakeFolder, RemoveFolder)
