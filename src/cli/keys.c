@@ -61,6 +61,9 @@ static const MeritKey keys[] = {
     {"output.se", "yes | no: standard errors and reliabilities, which solver cholesky can compute (default yes)"},
     {"output.fitted", "yes | no: write fitted.tsv"},
     {"overwrite", "yes | no: replace an earlier result in the output folder"},
+    {"checkpoint.minutes", "NUMBER between checkpoints (default 10; 0: none by time)"},
+    {"checkpoint.iterations", "NUMBER of iterations or rounds between checkpoints (default 0: none by count)"},
+    {"restart", "yes | no | auto: go on from the checkpoint in the output folder (auto: if there is one)"},
     {"plan.memory", "SIZE of the memory of a node, as 64G: plan says whether the run fits"},
     /* from here on: `plan` only */
     {"quick", "yes | no: read headers only"},

@@ -22,6 +22,16 @@ enum { BLOCK = 4 * MERIT_ANIMAL_BLOCK };
 /* What a step sums up */
 enum { PP, XX, RR, RDR, N_SUMS };
 
+/* Where the loops are */
+typedef struct {
+  int64_t iteration, since; /* the one that last halved the residual */
+  double  best, renew, renewed; /* least residual; fall of it after which it is renewed; as it was renewed */
+  double  last;             /* true residual of the run before */
+  double  lambda_min, lambda_max;
+  int64_t longest;          /* steps that they are from */
+  int     n_steps;
+} Loop;
+
 typedef struct {
   double *r, *u, *w, *p, *s; /* [n * k] (u and w with room for ghosts): residual, M^-1 r, C u, direction, C p */
   double *sums;              /* what one reduction carries */
@@ -29,10 +39,9 @@ typedef struct {
   MeritJoint joint;          /* what preconditioner and operator share, NULL: nothing */
   double *gamma, *alpha, *norm_r, *norm_scaled; /* [k] */
   double  steps[MOST_STEPS], ratios[MOST_STEPS];
-  int     n_steps;
   const double *rhs; /* [n * k]; borrowed */
   bool   *begin;       /* [k] the next direction of a right-hand side is its first */
-  double  renew;       /* fall of the residual after which it is renewed */
+  Loop    at;
 } Work;
 
 /* Sums of one reduction: per right-hand side r'u, u'Cu, r'r, r'D^-1 r; then per term and right-hand side p'p and x'x */
@@ -318,9 +327,9 @@ static bool Advance(MeritSolver s, int k, Work *w, double *x)
     w->begin[j] = false;
     w->alpha[j] = alpha;
     w->gamma[j] = w->sums[4 * j];
-    if (j == 0 && w->n_steps < MOST_STEPS) {
-      w->steps[w->n_steps]    = alpha;
-      w->ratios[w->n_steps++] = beta;
+    if (j == 0 && w->at.n_steps < MOST_STEPS) {
+      w->steps[w->at.n_steps]    = alpha;
+      w->ratios[w->at.n_steps++] = beta;
     }
     StepTerms(s, k, j, alpha, beta, w, x);
   }
@@ -354,8 +363,8 @@ static PetscErrorCode Renew(MeritSolver s, int k, Work *w, const double *x)
     w->begin[j] = w->begin[j] || apart > APART;
     most        = PetscMax(most, apart);
   }
-  if (most > FAR) w->renew = PetscMin(10.0 * w->renew, RENEW_MOST);
-  if (most < NEAR) w->renew = PetscMax(0.1 * w->renew, RENEW_LEAST);
+  if (most > FAR) w->at.renew = PetscMin(10.0 * w->at.renew, RENEW_MOST);
+  if (most < NEAR) w->at.renew = PetscMax(0.1 * w->at.renew, RENEW_LEAST);
   PetscCall(PetscFree(sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -373,47 +382,125 @@ static PetscErrorCode Apply(MeritSolver s, int k, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  Iterate from x with w->r its true residual until the criterion holds by the recursion, the iterations are used up, or rounding
-  stops it. *it goes on counting.
-*/
-static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renewed, MeritIteration *it, bool *holds)
+/* The parts of a checkpoint; at other ranks the solution alone is taken */
+enum { N_STATE = 11 };
+static void State(MeritSolver s, Work *w, double *x, MeritState state[N_STATE])
 {
-  bool    fresh = true;
-  double  best  = INFINITY, bound = s->mixed ? MARGIN * s->rtol : s->rtol;
-  int64_t since = it->iteration; /* iteration that last halved the residual */
+  const MeritState all[N_STATE] = {{"x", MERIT_STATE_EQUATIONS, 1, x},
+                                   {"loop", MERIT_STATE_SAME, sizeof(w->at), &w->at},
+                                   {"r", MERIT_STATE_EQUATIONS, 1, w->r},
+                                   {"p", MERIT_STATE_EQUATIONS, 1, w->p},
+                                   {"s", MERIT_STATE_EQUATIONS, 1, w->s},
+                                   {"sums", MERIT_STATE_SAME, (size_t)SumCount(s, 1) * sizeof(*w->sums), w->sums},
+                                   {"gamma", MERIT_STATE_SAME, sizeof(*w->gamma), w->gamma},
+                                   {"alpha", MERIT_STATE_SAME, sizeof(*w->alpha), w->alpha},
+                                   {"begin", MERIT_STATE_SAME, sizeof(*w->begin), w->begin},
+                                   {"steps", MERIT_STATE_SAME, sizeof(w->steps), w->steps},
+                                   {"ratios", MERIT_STATE_SAME, sizeof(w->ratios), w->ratios}};
+
+  memcpy(state, all, sizeof(all));
+}
+
+/* As it was before the step that comes next, if a checkpoint of as many ranks is open; else its solution */
+static PetscErrorCode Resume(MeritSolver s, Work *w, double *x, MeritIteration *it, bool *resumed)
+{
+  const bool same = MeritCheckpointSameRanks(s->checkpoint);
+  double    *sums;
+  bool       loaded;
+  MeritState state[N_STATE];
 
   PetscFunctionBegin;
-  *holds     = false;
-  w->n_steps = 0;
-  w->renew   = RENEW;
+  State(s, w, x, state);
+  PetscCall(MeritCheckpointLoad(s->checkpoint, same ? N_STATE : 2, state, &loaded));
+  *resumed = loaded && same;
+  if (!loaded) PetscFunctionReturn(PETSC_SUCCESS);
+  it->iteration = w->at.iteration;
+  w->at.last    = *resumed ? w->at.last : INFINITY;
+  if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
+  if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r)); /* their fixed part is 0: it changes nothing */
+  PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n));
+  PetscCall(PetscMalloc1(SumCount(s, 1), &sums));
+  PetscCall(PetscArraycpy(sums, w->sums, SumCount(s, 1)));
+  if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
+  PetscCall(Apply(s, 1, w));
+  PetscCall(PetscArraycpy(w->sums, sums, SumCount(s, 1)));
+  PetscCall(PetscFree(sums));
+  Read(s, 1, w, it);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SaveIfDue(MeritSolver s, Work *w, double *x, const MeritIteration *it)
+{
+  MeritState state[N_STATE];
+  bool       due;
+
+  PetscFunctionBegin;
+  PetscCall(MeritCheckpointDue(s->checkpoint, &due));
+  if (!due) PetscFunctionReturn(PETSC_SUCCESS);
+  w->at.iteration = it->iteration;
+  State(s, w, x, state);
+  PetscCall(MeritCheckpointSave(s->checkpoint, it->iteration, N_STATE, state));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* From x with w->r its true residual, of relative length `renewed` */
+static PetscErrorCode Begin(MeritSolver s, int k, Work *w, double *x, double renewed, const MeritIteration *it)
+{
+  PetscFunctionBegin;
+  w->at.n_steps = 0;
+  w->at.renew   = RENEW;
+  w->at.renewed = renewed;
+  w->at.best    = INFINITY;
+  w->at.since   = it->iteration;
   for (int j = 0; j < k; j++) w->begin[j] = true;
   if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r));
   PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n * (size_t)k));
   Norms(s, k, w, w->sums);
   if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
-  while (true) {
-    PetscCall(Apply(s, k, w));
-    if (s->mixed) DirectionDots(s, k, w, w->sums + SumCount(s, k) - 4 * k);
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
-    if (!fresh || it->iteration == 0) {
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Is there reason to look at the true residual? Far below what rounding allows, or near it and no longer falling */
+static bool Look(Loop *at, const MeritIteration *it, bool holds)
+{
+  if (it->residual < 1e-17) return true;
+  if (it->residual < 0.5 * at->best) {
+    at->best  = it->residual;
+    at->since = it->iteration;
+  }
+  return at->best < 1e-9 && it->iteration - at->since > STALLED && !holds;
+}
+
+/*
+  Iterate until the criterion holds by the recursion, the iterations are used up, or rounding stops it: from x with w->r its true residual,
+  or, resumed, on from a step. *it goes on counting.
+*/
+static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renewed, bool resumed, MeritIteration *it, bool *holds)
+{
+  const double bound = s->mixed ? MARGIN * s->rtol : s->rtol;
+  bool         fresh = !resumed;
+
+  PetscFunctionBegin;
+  *holds = false;
+  if (!resumed) PetscCall(Begin(s, k, w, x, renewed, it));
+  for (bool skip = resumed;; skip = false) {
+    if (!skip) {
+      PetscCall(Apply(s, k, w));
+      if (s->mixed) DirectionDots(s, k, w, w->sums + SumCount(s, k) - 4 * k);
+      PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
+    }
+    if (!skip && (!fresh || it->iteration == 0)) {
       Read(s, k, w, it);
       PetscCall(MeritSolverReport(s, it));
       *holds = MeritSolverCriterion(s, it) <= bound;
-      /* far below what rounding allows: time to look at the true residual */
-      if (it->residual < 1e-17) break;
-      if (it->residual < 0.5 * best) {
-        best  = it->residual;
-        since = it->iteration;
-      }
-      /* near rounding, and no longer falling: the same */
-      if (best < 1e-9 && it->iteration - since > STALLED && !*holds) break;
+      if (Look(&w->at, it, *holds)) break;
+      if (!*holds && !fresh) PetscCall(SaveIfDue(s, w, x, it));
     }
     if (*holds || it->iteration >= s->max_it || !Advance(s, k, w, x)) break;
     it->iteration++;
     fresh = false;
-    if (s->mixed && it->residual <= w->renew * renewed) {
-      renewed = it->residual;
+    if (s->mixed && it->residual <= w->at.renew * w->at.renewed) {
+      w->at.renewed = it->residual;
       PetscCall(Renew(s, k, w, x));
       Norms(s, k, w, w->sums);
     }
@@ -451,12 +538,31 @@ static bool IsTrue(MeritSolver s, double true_residual, double recursive)
   return goal > 0.0 ? true_residual <= goal : true_residual <= PetscMax(10.0 * recursive, 1e-15);
 }
 
+/* What the last run tells: eigenvalues of the longest, the true residual, whether to end */
+static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds, Work *w, MeritSolveResult *result)
+{
+  PetscFunctionBegin;
+  if (!PetscIsNormalReal(w->at.lambda_min) || w->at.n_steps > w->at.longest) {
+    PetscCall(MeritExtremeRitz(w->at.n_steps, w->steps, w->ratios, &w->at.lambda_min, &w->at.lambda_max));
+    w->at.longest = w->at.n_steps;
+  }
+  if (holds && IsTrue(s, result->true_residual, it->residual)) result->stop = MERIT_STOP_CONVERGED;
+  else if (it->iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
+  else if (!(result->true_residual < 0.5 * w->at.last))
+    result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
+  w->at.last         = result->true_residual;
+  result->iterations = it->iteration;
+  result->lambda_min = w->at.lambda_min;
+  result->lambda_max = w->at.lambda_max;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Runs from fresh true residuals until one is good, no longer falls, or the iterations are used up */
 static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
-  MeritIteration it   = {0};
-  double         last = INFINITY, zero_rhs = 0.0;
-  Work          *w = NULL;
+  MeritIteration it = {0};
+  Work          *w  = NULL;
+  bool           resumed;
 
   PetscFunctionBegin;
   if (k > 1) {
@@ -465,23 +571,17 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   }
   PetscCall(Allocate(s, k, &w));
   w->rhs = r;
+  w->at  = (Loop){.last = INFINITY, .lambda_min = NAN, .lambda_max = NAN};
   PetscCall(RightHandNorms(s, k, r, w));
-  for (int j = 0; j < k; j++) zero_rhs = PetscMax(zero_rhs, w->norm_r[j]);
-  if (zero_rhs == 0.0) PetscCall(PetscArrayzero(x, (size_t)s->n * (size_t)k));
-  PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
-  while (result->stop == MERIT_STOP_NONE) {
+  if (w->norm_r[0] == 0.0) PetscCall(PetscArrayzero(x, s->n));
+  PetscCall(Resume(s, w, x, &it, &resumed));
+  if (!resumed) PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
+  for (; result->stop == MERIT_STOP_NONE; resumed = false) {
     bool holds;
 
-    PetscCall(Run(s, k, w, x, result->true_residual, &it, &holds));
-    if (!PetscIsNormalReal(result->lambda_min) || w->n_steps > result->iterations)
-      PetscCall(MeritExtremeRitz(w->n_steps, w->steps, w->ratios, &result->lambda_min, &result->lambda_max));
+    PetscCall(Run(s, k, w, x, result->true_residual, resumed, &it, &holds));
     PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
-    if (holds && IsTrue(s, result->true_residual, it.residual)) result->stop = MERIT_STOP_CONVERGED;
-    else if (it.iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
-    else if (!(result->true_residual < 0.5 * last))
-      result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
-    last               = result->true_residual;
-    result->iterations = it.iteration;
+    PetscCall(Judge(s, &it, holds, w, result));
   }
   PetscCall(Bound(s, k, r, x, w, result));
   PetscCall(Free(&w));

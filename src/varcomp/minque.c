@@ -194,29 +194,31 @@ MomentsFault MomentsSolve(Moments *e)
   return MOMENTS_FINE;
 }
 
-/* C = A^-1 B A^-1', A [n * n] */
-static bool Sandwich(int n, const double *A, const double *B, double *C)
+bool MomentsSandwich(const Moments *e, const double B[], double C[])
 {
-  double inverse[64 * 64], work[64 * 128];
+  const int n = e->m + 1;
+  int       at[64], N = 0;
+  double    inverse[64 * 64], work[64 * 128];
 
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < 2 * n; j++) work[i * 2 * n + j] = j < n ? A[i * n + j] : i == j - n;
-  for (int p = 0; p < n; p++) {
-    if (work[p * 2 * n + p] == 0.0) return false;
-    for (int i = 0; i < n; i++) {
-      const double factor = work[i * 2 * n + p] / work[p * 2 * n + p];
+    if (i == e->m || e->in[i]) at[N++] = i;
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < 2 * N; j++) work[i * 2 * N + j] = j < N ? e->S[at[i] * n + at[j]] : i == j - N;
+  for (int p = 0; p < N; p++) {
+    if (work[p * 2 * N + p] == 0.0) return false;
+    for (int i = 0; i < N; i++) {
+      const double factor = work[i * 2 * N + p] / work[p * 2 * N + p];
 
-      for (int j = 0; j < 2 * n && i != p; j++) work[i * 2 * n + j] -= factor * work[p * 2 * n + j];
+      for (int j = 0; j < 2 * N && i != p; j++) work[i * 2 * N + j] -= factor * work[p * 2 * N + j];
     }
   }
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) inverse[i * n + j] = work[i * 2 * n + n + j] / work[i * 2 * n + i];
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) {
-      C[i * n + j] = 0.0;
-      for (int k = 0; k < n; k++)
-        for (int l = 0; l < n; l++) C[i * n + j] += inverse[i * n + k] * B[k * n + l] * inverse[j * n + l];
-    }
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < N; j++) inverse[i * N + j] = work[i * 2 * N + N + j] / work[i * 2 * N + i];
+  for (int i = 0; i < n * n; i++) C[i] = 0.0;
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < N; j++)
+      for (int k = 0; k < N; k++)
+        for (int l = 0; l < N; l++) C[at[i] * n + at[j]] += inverse[i * N + k] * B[at[k] * n + at[l]] * inverse[j * N + l];
   return true;
 }
 
@@ -240,7 +242,7 @@ bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double
   }
   for (int i = 0; i <= m; i++)
     for (int j = 0; j <= m; j++) B[i * (m + 1) + j] = 2.0 * FormsTrace(n, left[i], left[j]);
-  fine = fine && Sandwich(m + 1, e->S, B, covariance);
+  fine = fine && MomentsSandwich(e, B, covariance);
   Free(f, left);
   free(P), free(V), free(PV), free(B);
   return fine;

@@ -178,6 +178,7 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
 {
   bool         again = true;
   MomentsFault fault = MOMENTS_FINE;
+  double      *rows;
 
   PetscFunctionBegin;
   if (v->method == MERIT_VARCOMP_HE || v->n_prior || v->prior_value != 0.0 || v->iterate)
@@ -186,7 +187,8 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
                          "have no such limit",
                          DENSE_MOST));
   if (!v->n_samples) v->n_samples = SAMPLES;
-  PetscCall(MomentsSketch(v, v->n_samples, e));
+  MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->n_samples);
+  PetscCall(MomentsSketch(v, v->n_samples, e, &rows));
   while (fault == MOMENTS_FINE && again) {
     fault = MomentsSolve(e);
     again = false;
@@ -195,6 +197,8 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
   }
   PetscCall(Judge(v, fault, e));
   PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
+  PetscCall(MomentsNoise(v, e, rows));
+  PetscCall(PetscFree(rows));
   v->rounds = 1;
   PetscCall(Report(v, NAN));
   PetscFunctionReturn(PETSC_SUCCESS);
