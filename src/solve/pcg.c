@@ -2,7 +2,7 @@
   Preconditioned conjugate gradients with one reduction an iteration (Chronopoulos and Gear 1989), for k right-hand sides that share
   the operator's passes. Ends only on the true residual; a recursive residual that drifted away restarts from the solution reached.
 */
-#include "solver_impl.h"
+#include "pcg_impl.h"
 #include <merit/memory.h>
 #include <merit/op.h>
 #include <merit/packed.h>
@@ -10,8 +10,6 @@
 #include <omp.h>
 #include <string.h>
 
-/* Step lengths kept for the eigenvalue estimates */
-enum { MOST_STEPS = 4000 };
 /* In mixed precision the true residual takes the place of the recursive one whenever it fell by a factor: at first, and its limits; what the two
    may differ by without a new direction, and without a nearer factor; how much of the criterion's bound the recursive one must keep away */
 static const double RENEW = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, APART = 0.3, FAR = 1e-2, NEAR = 1e-4, MARGIN = 0.9;
@@ -22,30 +20,8 @@ enum { BLOCK = 4 * MERIT_ANIMAL_BLOCK };
 /* What a step sums up */
 enum { PP, XX, RR, RDR, N_SUMS };
 
-/* Where the loops are */
-typedef struct {
-  int64_t iteration, since; /* the one that last halved the residual */
-  double  best, renew, renewed; /* least residual; fall of it after which it is renewed; as it was renewed */
-  double  last;             /* true residual of the run before */
-  double  lambda_min, lambda_max;
-  int64_t longest;          /* steps that they are from */
-  int     n_steps;
-} Loop;
-
-typedef struct {
-  double *r, *u, *w, *p, *s; /* [n * k] (u and w with room for ghosts): residual, M^-1 r, C u, direction, C p */
-  double *sums;              /* what one reduction carries */
-  double *partial;           /* [threads * N_SUMS] of a step, by thread: added up in their order */
-  MeritJoint joint;          /* what preconditioner and operator share, NULL: nothing */
-  double *gamma, *alpha, *norm_r, *norm_scaled; /* [k] */
-  double  steps[MOST_STEPS], ratios[MOST_STEPS];
-  const double *rhs; /* [n * k]; borrowed */
-  bool   *begin;       /* [k] the next direction of a right-hand side is its first */
-  Loop    at;
-} Work;
-
 /* Sums of one reduction: per right-hand side r'u, u'Cu, r'r, r'D^-1 r; then per term and right-hand side p'p and x'x */
-static int SumCount(MeritSolver s, int k)
+int PcgSumCount(MeritSolver s, int k)
 {
   return k * (4 + 2 * PetscMax(s->n_terms, 1) + (s->mixed ? 4 : 0));
 }
@@ -58,11 +34,11 @@ static PetscErrorCode Clear(size_t n, double *vector)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
+static PetscErrorCode Allocate(MeritSolver s, int k, Pcg **work)
 {
   const size_t n = (size_t)s->n * (size_t)k + 1;
   int64_t      room;
-  Work        *w;
+  Pcg        *w;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&w));
@@ -75,14 +51,14 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
   PetscCall(Clear((size_t)room + 1, w->w));
   PetscCall(Clear(n, w->p));
   PetscCall(Clear(n, w->s));
-  PetscCall(PetscCalloc6(k, &w->begin, SumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
+  PetscCall(PetscCalloc6(k, &w->begin, PcgSumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
   *work = w;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Free(Work **work)
+static PetscErrorCode Free(Pcg **work)
 {
-  Work *w = *work;
+  Pcg *w = *work;
 
   PetscFunctionBegin;
   PetscCall(PetscFree(w->partial));
@@ -93,7 +69,7 @@ static PetscErrorCode Free(Work **work)
 }
 
 /* Norms of the right-hand sides, plain and scaled */
-static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Work *w)
+static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Pcg *w)
 {
   double *sums;
 
@@ -116,7 +92,7 @@ static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Wor
 }
 
 /* Local part of r'u and u'Cu */
-static void Dots(MeritSolver s, int k, const Work *w, double *sums)
+static void Dots(MeritSolver s, int k, const Pcg *w, double *sums)
 {
   for (int j = 0; j < k; j++) {
     double a = 0.0, b = 0.0;
@@ -134,7 +110,7 @@ static void Dots(MeritSolver s, int k, const Work *w, double *sums)
 }
 
 /* Local part of r'r and r'D^-1 r; a step leaves them for its new residual */
-static void Norms(MeritSolver s, int k, const Work *w, double *sums)
+static void Norms(MeritSolver s, int k, const Pcg *w, double *sums)
 {
   for (int j = 0; j < k; j++) {
     double a = 0.0, b = 0.0;
@@ -151,7 +127,7 @@ static void Norms(MeritSolver s, int k, const Work *w, double *sums)
 }
 
 /* In mixed precision the last direction's products too, [4 * k] behind the others: u's, w'p, p's and r'p */
-static void DirectionDots(MeritSolver s, int k, const Work *w, double *sums)
+static void DirectionDots(MeritSolver s, int k, const Pcg *w, double *sums)
 {
   for (int j = 0; j < k; j++) {
     double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
@@ -173,7 +149,7 @@ static void DirectionDots(MeritSolver s, int k, const Work *w, double *sums)
 }
 
 /* Step of a right-hand side and share of its last direction, by what exact products make equal: r'p = 0, w'p = u's = -gamma / alpha */
-static void Recur(const Work *w, int j, double *alpha, double *beta)
+static void Recur(const Pcg *w, int j, double *alpha, double *beta)
 {
   const double gamma = w->sums[4 * j], delta = w->sums[4 * j + 1];
 
@@ -182,7 +158,7 @@ static void Recur(const Work *w, int j, double *alpha, double *beta)
 }
 
 /* The same by the products themselves: conjugate to the last direction, least error along the new one, however rounded w is */
-static void Search(MeritSolver s, const Work *w, int k, int j, double *alpha, double *beta)
+static void Search(MeritSolver s, const Pcg *w, int k, int j, double *alpha, double *beta)
 {
   const double *last = w->sums + 4 * (k + j) + 2 * PetscMax(s->n_terms, 1) * k;
 
@@ -195,7 +171,7 @@ static void Search(MeritSolver s, const Work *w, int k, int j, double *alpha, do
   preconditioner to work on; adds to sums
 */
 static inline __attribute__((always_inline)) void Move(const double *restrict D_inverse, int64_t first, int64_t last, int k, int j,
-                                                       double alpha, double beta, const Work *w, double *restrict x, double sums[N_SUMS])
+                                                       double alpha, double beta, const Pcg *w, double *restrict x, double sums[N_SUMS])
 {
   double *restrict r = w->r, *restrict u = w->u, *restrict p = w->p, *restrict s = w->s;
   const double *restrict Cu = w->w;
@@ -224,7 +200,7 @@ static inline __attribute__((always_inline)) void Move(const double *restrict D_
 }
 
 /* A step over equations [first, last), which the joint, if given, has still to complete; sums of this rank */
-static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64_t last, int k, int j, double alpha, double beta, Work *w,
+static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64_t last, int k, int j, double alpha, double beta, Pcg *w,
                  double *x, double sums[N_SUMS])
 {
   const int64_t block = joint ? (int64_t)MERIT_ANIMAL_BLOCK * n_eq : BLOCK, n_blocks = (last - first + block - 1) / block;
@@ -258,7 +234,7 @@ static int64_t TermEnd(MeritSolver s, int i)
   return s->n_terms ? s->term[i].eq_owned + (int64_t)s->term[i].n_owned * s->term[i].n_eq : s->n;
 }
 
-static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Work *w, double *x)
+static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Pcg *w, double *x)
 {
   const int n_terms = PetscMax(s->n_terms, 1), joint = w->joint ? MeritJointTerm(w->joint) : 0;
   double   *sums = w->sums + 4 * k + 2 * n_terms * j, *norms = w->sums + 4 * j + 2;
@@ -279,7 +255,7 @@ static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Wo
 }
 
 /* What the sums say: the residuals now, the change of the step that led here (largest over right-hand sides) */
-static void Read(MeritSolver s, int k, Work *w, MeritIteration *it)
+void PcgRead(MeritSolver s, int k, Pcg *w, MeritIteration *it)
 {
   const int n_terms = PetscMax(s->n_terms, 1);
 
@@ -307,7 +283,7 @@ static void Read(MeritSolver s, int k, Work *w, MeritIteration *it)
 }
 
 /* Move every right-hand side one step; false where rounding leaves no direction */
-static bool Advance(MeritSolver s, int k, Work *w, double *x)
+static bool Advance(MeritSolver s, int k, Pcg *w, double *x)
 {
   bool moved = false;
 
@@ -340,7 +316,7 @@ static bool Advance(MeritSolver s, int k, Work *w, double *x)
   The residual and what the preconditioner works on afresh, in double, after u was made a copy of the recursive residual. Directions are
   kept (van der Vorst and Ye 2000) but where the two residuals are too far apart.
 */
-static PetscErrorCode Renew(MeritSolver s, int k, Work *w, const double *x)
+static PetscErrorCode Renew(MeritSolver s, int k, Pcg *w, const double *x)
 {
   double relative, most = 0.0, *sums;
 
@@ -370,7 +346,7 @@ static PetscErrorCode Renew(MeritSolver s, int k, Work *w, const double *x)
 }
 
 /* u <- M^-1 u, which holds r, w <- C u, which a joint's step completes, and the sums of both */
-static PetscErrorCode Apply(MeritSolver s, int k, Work *w)
+PetscErrorCode PcgApply(MeritSolver s, int k, Pcg *w)
 {
   PetscFunctionBegin;
   if (w->joint) PetscCall(MeritJointApply(w->joint, w->u, w->w, w->sums));
@@ -382,69 +358,8 @@ static PetscErrorCode Apply(MeritSolver s, int k, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The parts of a checkpoint; at other ranks the solution alone is taken */
-enum { N_STATE = 11 };
-static void State(MeritSolver s, Work *w, double *x, MeritState state[N_STATE])
-{
-  const MeritState all[N_STATE] = {{"x", MERIT_STATE_EQUATIONS, 1, x},
-                                   {"loop", MERIT_STATE_SAME, sizeof(w->at), &w->at},
-                                   {"r", MERIT_STATE_EQUATIONS, 1, w->r},
-                                   {"p", MERIT_STATE_EQUATIONS, 1, w->p},
-                                   {"s", MERIT_STATE_EQUATIONS, 1, w->s},
-                                   {"sums", MERIT_STATE_SAME, (size_t)SumCount(s, 1) * sizeof(*w->sums), w->sums},
-                                   {"gamma", MERIT_STATE_SAME, sizeof(*w->gamma), w->gamma},
-                                   {"alpha", MERIT_STATE_SAME, sizeof(*w->alpha), w->alpha},
-                                   {"begin", MERIT_STATE_SAME, sizeof(*w->begin), w->begin},
-                                   {"steps", MERIT_STATE_SAME, sizeof(w->steps), w->steps},
-                                   {"ratios", MERIT_STATE_SAME, sizeof(w->ratios), w->ratios}};
-
-  memcpy(state, all, sizeof(all));
-}
-
-/* As it was before the step that comes next, if a checkpoint of as many ranks is open; else its solution */
-static PetscErrorCode Resume(MeritSolver s, Work *w, double *x, MeritIteration *it, bool *resumed)
-{
-  const bool same = MeritCheckpointSameRanks(s->checkpoint);
-  double    *sums;
-  bool       loaded;
-  MeritState state[N_STATE];
-
-  PetscFunctionBegin;
-  State(s, w, x, state);
-  PetscCall(MeritCheckpointLoad(s->checkpoint, same ? N_STATE : 2, state, &loaded));
-  *resumed = loaded && same;
-  if (!loaded) PetscFunctionReturn(PETSC_SUCCESS);
-  it->iteration = w->at.iteration;
-  w->at.last    = *resumed ? w->at.last : INFINITY;
-  if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
-  if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r)); /* their fixed part is 0: it changes nothing */
-  PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n));
-  PetscCall(PetscMalloc1(SumCount(s, 1), &sums));
-  PetscCall(PetscArraycpy(sums, w->sums, SumCount(s, 1)));
-  if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
-  PetscCall(Apply(s, 1, w));
-  PetscCall(PetscArraycpy(w->sums, sums, SumCount(s, 1)));
-  PetscCall(PetscFree(sums));
-  Read(s, 1, w, it);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode SaveIfDue(MeritSolver s, Work *w, double *x, const MeritIteration *it)
-{
-  MeritState state[N_STATE];
-  bool       due;
-
-  PetscFunctionBegin;
-  PetscCall(MeritCheckpointDue(s->checkpoint, &due));
-  if (!due) PetscFunctionReturn(PETSC_SUCCESS);
-  w->at.iteration = it->iteration;
-  State(s, w, x, state);
-  PetscCall(MeritCheckpointSave(s->checkpoint, it->iteration, N_STATE, state));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* From x with w->r its true residual, of relative length `renewed` */
-static PetscErrorCode Begin(MeritSolver s, int k, Work *w, double *x, double renewed, const MeritIteration *it)
+static PetscErrorCode Begin(MeritSolver s, int k, Pcg *w, double *x, double renewed, const MeritIteration *it)
 {
   PetscFunctionBegin;
   w->at.n_steps = 0;
@@ -461,7 +376,7 @@ static PetscErrorCode Begin(MeritSolver s, int k, Work *w, double *x, double ren
 }
 
 /* Is there reason to look at the true residual? Far below what rounding allows, or near it and no longer falling */
-static bool Look(Loop *at, const MeritIteration *it, bool holds)
+static bool Look(PcgLoop *at, const MeritIteration *it, bool holds)
 {
   if (it->residual < 1e-17) return true;
   if (it->residual < 0.5 * at->best) {
@@ -475,7 +390,7 @@ static bool Look(Loop *at, const MeritIteration *it, bool holds)
   Iterate until the criterion holds by the recursion, the iterations are used up, or rounding stops it: from x with w->r its true residual,
   or, resumed, on from a step. *it goes on counting.
 */
-static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renewed, bool resumed, MeritIteration *it, bool *holds)
+static PetscErrorCode Run(MeritSolver s, int k, Pcg *w, double *x, double renewed, bool resumed, MeritIteration *it, bool *holds)
 {
   const double bound = s->mixed ? MARGIN * s->rtol : s->rtol;
   bool         fresh = !resumed;
@@ -485,16 +400,16 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renew
   if (!resumed) PetscCall(Begin(s, k, w, x, renewed, it));
   for (bool skip = resumed;; skip = false) {
     if (!skip) {
-      PetscCall(Apply(s, k, w));
-      if (s->mixed) DirectionDots(s, k, w, w->sums + SumCount(s, k) - 4 * k);
-      PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
+      PetscCall(PcgApply(s, k, w));
+      if (s->mixed) DirectionDots(s, k, w, w->sums + PcgSumCount(s, k) - 4 * k);
+      PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, PcgSumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
     }
     if (!skip && (!fresh || it->iteration == 0)) {
-      Read(s, k, w, it);
+      PcgRead(s, k, w, it);
       PetscCall(MeritSolverReport(s, it));
       *holds = MeritSolverCriterion(s, it) <= bound;
       if (Look(&w->at, it, *holds)) break;
-      if (!*holds && !fresh) PetscCall(SaveIfDue(s, w, x, it));
+      if (!*holds && !fresh) PetscCall(PcgSaveIfDue(s, w, x, it));
     }
     if (*holds || it->iteration >= s->max_it || !Advance(s, k, w, x)) break;
     it->iteration++;
@@ -513,7 +428,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renew
   Bound on the relative error in the C norm from the least eigenvalue (Ritz value) of M^-1 C:
   ||x - x*||_C^2 <= q'M^-1 q / lambda_min, ||x||_C^2 = x'(r - q).
 */
-static PetscErrorCode Bound(MeritSolver s, int k, const double r[], const double x[], Work *w, MeritSolveResult *result)
+static PetscErrorCode Bound(MeritSolver s, int k, const double r[], const double x[], Pcg *w, MeritSolveResult *result)
 {
   double sums[2] = {0.0, 0.0};
 
@@ -539,7 +454,7 @@ static bool IsTrue(MeritSolver s, double true_residual, double recursive)
 }
 
 /* What the last run tells: eigenvalues of the longest, the true residual, whether to end */
-static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds, Work *w, MeritSolveResult *result)
+static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds, Pcg *w, MeritSolveResult *result)
 {
   PetscFunctionBegin;
   if (!PetscIsNormalReal(w->at.lambda_min) || w->at.n_steps > w->at.longest) {
@@ -561,7 +476,7 @@ static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds,
 static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   MeritIteration it = {0};
-  Work          *w  = NULL;
+  Pcg          *w  = NULL;
   bool           resumed;
 
   PetscFunctionBegin;
@@ -571,10 +486,10 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   }
   PetscCall(Allocate(s, k, &w));
   w->rhs = r;
-  w->at  = (Loop){.last = INFINITY, .lambda_min = NAN, .lambda_max = NAN};
+  w->at  = (PcgLoop){.last = INFINITY, .lambda_min = NAN, .lambda_max = NAN};
   PetscCall(RightHandNorms(s, k, r, w));
   if (w->norm_r[0] == 0.0) PetscCall(PetscArrayzero(x, s->n));
-  PetscCall(Resume(s, w, x, &it, &resumed));
+  PetscCall(PcgResume(s, w, x, &it, &resumed));
   if (!resumed) PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
   for (; result->stop == MERIT_STOP_NONE; resumed = false) {
     bool holds;

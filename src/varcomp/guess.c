@@ -49,14 +49,12 @@ static PetscErrorCode Guess(MeritVarcomp v, const double scale[], bool *found)
 {
   const int n_samples = (int)PetscMin(MOST, PetscMax(LEAST, NUMBERS / v->n_observations));
   Moments   e;
-  double   *rows;
   int       fine, raised = 0;
 
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("varcomp.start"));
   PetscCall(MomentsCreate(v, &e));
-  PetscCall(MomentsSketch(v, n_samples, &e, &rows));
-  PetscCall(PetscFree(rows));
+  PetscCall(MomentsSketch(v, n_samples, &e, NULL));
   fine = MomentsSolve(&e) == MOMENTS_FINE;
   PetscCallMPI(MPI_Bcast(&fine, 1, MPI_INT, 0, v->comm));
   PetscCallMPI(MPI_Bcast(e.estimate, v->n, MPI_DOUBLE, 0, v->comm));

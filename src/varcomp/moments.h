@@ -21,13 +21,13 @@ void         HasemanElston(const Forms *f, Moments *e);
 bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double covariance[]);
 /* Solve for the terms that take part */
 MomentsFault MomentsSolve(Moments *e);
-/* C = S^-1 B S^-1' of the terms that take part, 0 for the others; [(m + 1)^2]. False where S is singular. */
-bool MomentsSandwich(const Moments *e, const double B[], double C[]);
-/* sketch.c: the equations of MINQUE(0) by random signs, for any size, their mean in e; those of the random terms by each of n_samples
-   samples in rows[n_samples * m * (m + 1)], new and the caller's. Collective. */
-PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows);
-/* v->monte_carlo of the estimates in e from the spread of the samples. Not collective. */
-PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[]);
 /* moments.c: a system of the right size, all terms but the one left out taking part */
 PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e);
 PetscErrorCode MomentsDestroy(Moments *e);
+/* C = S^-1 B S^-1' of the terms that take part, 0 for the others; [(m + 1)^2]. False where S is singular. */
+bool MomentsSandwich(const Moments *e, const double B[], double C[]);
+/* sketch.c: the equations of MINQUE(0) by random signs, for any size, their mean in e; those of the random terms by each of the samples in
+   rows[n_samples * m * (m + 1)], new and the caller's; NULL: not wanted. Collective. */
+PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows);
+/* v->monte_carlo of the estimates in e from the spread of the samples. Not collective. */
+PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[]);

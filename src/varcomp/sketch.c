@@ -92,29 +92,32 @@ static PetscErrorCode Quadratics(MeritVarcomp v, SpectralSpace *s, double *z, Mo
 /* MomentsSketch - See the header; every rank has the equations. Collective. */
 PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows)
 {
-  const int      width = PetscMin(WIDTH, n_samples), m = e->m, n = m + 1;
+  const int      width = PetscMin(WIDTH, n_samples);
+  const int      m = e->m, n = m + 1;
   SpectralSpace *s;
-  double        *z, **to;
+  double        *z, **to, *sums;
   PetscMPIInt    n_rows;
   int            t = 0;
 
   PetscFunctionBegin;
   PetscCall(PetscMPIIntCast((PetscInt)n_samples * m * n, &n_rows));
-  PetscCall(PetscCalloc1((size_t)n_rows, rows));
+  PetscCall(PetscCalloc1((size_t)n_rows, &sums));
   PetscCall(PetscMalloc2(m, &s, m, &to));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) PetscCall(SpectralSpaceOf(v, "MINQUE", k, &s[t++]));
   PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &z));
   for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &to[t]));
-  for (int first = 0; first < n_samples; first += width)
-    PetscCall(Batch(v, s, first, PetscMin(width, n_samples - first), z, to, m, *rows + (size_t)first * (size_t)(m * n)));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, *rows, n_rows, MPI_DOUBLE, MPI_SUM, v->comm));
-  Average(v, n_samples, *rows, e);
+  for (int first = 0; first < n_samples; first += WIDTH)
+    PetscCall(Batch(v, s, first, PetscMin(WIDTH, n_samples - first), z, to, m, sums + (size_t)first * (size_t)(m * n)));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, n_rows, MPI_DOUBLE, MPI_SUM, v->comm));
+  Average(v, n_samples, sums, e);
   PetscCall(Quadratics(v, s, z, e));
   for (t = 0; t < m; t++) {
     PetscCall(PetscFree(to[t]));
     PetscCall(SpectralSpaceDestroy(&s[t]));
   }
+  if (rows) *rows = sums;
+  else PetscCall(PetscFree(sums));
   PetscCall(PetscFree(z));
   PetscCall(PetscFree2(s, to));
   PetscFunctionReturn(PETSC_SUCCESS);
