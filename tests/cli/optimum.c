@@ -214,17 +214,31 @@ static double CompareErrors(const Estimates *e, const Directions *d, const doubl
   return worst;
 }
 
+/* The estimates to the model, what it had to `given` */
+static void Exchange(DenseModel *m, const Estimates *e, double given[])
+{
+  for (int i = 0; i < e->n; i++) given[i] = DenseGet(m, e->at + i);
+  for (int i = 0; i < e->n; i++) DenseSet(m, e->at + i, e->estimate[i]);
+}
+
+static void Count(const Estimates *e, const double given[], Optimum *o)
+{
+  for (int i = 0; i < e->n; i++) {
+    o->n_boundary += e->status[i] == ELEMENT_BOUNDARY;
+    o->n_fixed += e->status[i] == ELEMENT_FIXED;
+    if (e->status[i] == ELEMENT_FIXED) o->given = fmax(o->given, fabs(e->estimate[i] - given[i]));
+  }
+}
+
 Optimum OptimumOf(DenseModel *m, bool restricted, const Estimates *e)
 {
-  Optimum    o = {NAN, NAN, NAN, NAN, 0};
+  Optimum    o     = {.likelihood = NAN, .gradient = NAN, .error = NAN, .uphill = NAN};
+  double    *given = calloc((size_t)e->n + 1, sizeof(*given)), *H;
   DensePoint point;
   Directions d;
-  double    *H;
 
-  for (int i = 0; i < e->n; i++) {
-    DenseSet(m, e->at + i, e->estimate[i]);
-    o.n_boundary += e->status[i] == ELEMENT_BOUNDARY;
-  }
+  Exchange(m, e, given);
+  Count(e, given, &o);
   if (DenseLikelihood(m, restricted, e->n, e->at, &point) == 0) {
     d = DirectionsOf(e, point.score);
     H = calloc((size_t)(d.m * d.m) + 1, sizeof(*H));
@@ -237,5 +251,7 @@ Optimum OptimumOf(DenseModel *m, bool restricted, const Estimates *e)
     free(H), free(d.J);
   }
   DensePointFree(&point);
+  for (int i = 0; i < e->n; i++) DenseSet(m, e->at + i, given[i]);
+  free(given);
   return o;
 }

@@ -28,8 +28,9 @@ typedef struct {
   double gradient;   /* score' AI^-1 score over the directions that lead to neighbours of the same rank: squared, in standard errors */
   double error;      /* largest relative difference of a standard error; infinite where only one has it */
   double uphill;     /* largest derivative from the boundary into the parameter space; negative at an optimum, -infinity without a boundary */
-  int    n_boundary; /* elements */
+  double given;      /* largest difference of a fixed element from what the model had */
+  int    n_boundary, n_fixed; /* elements */
 } Optimum;
 
-/* G and R of the model become the estimates. All NaN where V is not definite, or a matrix is singular by more than one dimension. */
+/* At the estimates in place of the G and R of the model, which stay. All NaN where V is not definite, or a matrix is singular by more than one dimension. */
 Optimum OptimumOf(DenseModel *model, bool restricted, const Estimates *e);

@@ -53,10 +53,25 @@ DenseCoordinate *DenseCoordinates(const DenseModel *m, int *n)
   return at;
 }
 
+/* The matrix of order n that has the element */
+static double *Matrix(const DenseModel *m, const DenseCoordinate *at, int *n)
+{
+  *n = at->term < 0 ? m->n_traits : m->term[at->term].n_components;
+  return at->term < 0 ? m->R + at->residual * *n * *n : m->term[at->term].G;
+}
+
+double DenseGet(const DenseModel *m, const DenseCoordinate *at)
+{
+  int           n;
+  const double *G = Matrix(m, at, &n);
+
+  return G[at->row * n + at->column];
+}
+
 void DenseSet(DenseModel *m, const DenseCoordinate *at, double value)
 {
-  int     n = at->term < 0 ? m->n_traits : m->term[at->term].n_components;
-  double *G = at->term < 0 ? m->R + at->residual * n * n : m->term[at->term].G;
+  int     n;
+  double *G = Matrix(m, at, &n);
 
   G[at->row * n + at->column] = G[at->column * n + at->row] = value;
 }

@@ -19,7 +19,9 @@ typedef struct {
 
 /* The elements of all covariance matrices: term after term, lower triangle by rows, then residual classes; owned by the caller, free(). */
 DenseCoordinate *DenseCoordinates(const DenseModel *model, int *n);
-/* The element in the model, both halves of the matrix. */
+/* The element in the model */
+double DenseGet(const DenseModel *model, const DenseCoordinate *at);
+/* Both halves of the matrix */
 void DenseSet(DenseModel *model, const DenseCoordinate *at, double value);
 /* At the G and R of the model; 0, or -1 if V is not positive definite. */
 int  DenseLikelihood(DenseModel *model, bool restricted, int n, const DenseCoordinate at[], DensePoint *point);
