@@ -71,10 +71,13 @@ void EstimatesFree(Estimates *e)
   *e = (Estimates){0};
 }
 
-/* Directions: columns of J [n * n], m of them; uphill: see Optimum; lost: a matrix is not of what this is for */
+/*
+  Directions: columns of J [n * n], m of them; bend [n * n]: score by second derivatives of the elements along them; uphill: see Optimum;
+  lost: a matrix is not of what this is for
+*/
 typedef struct {
   int     n, m;
-  double *J, uphill;
+  double *J, *bend, uphill;
   bool    lost;
 } Directions;
 
@@ -110,16 +113,18 @@ static int Root(int n, const double g[], double L[MOST][MOST], int order[])
   return r;
 }
 
-/* Derivatives of L L' by the elements of L that pivoting leaves free */
-static void Tangents(int n, int rank, double L[MOST][MOST], const int order[], int first, Directions *d)
+/* Derivatives of L L' by the elements of L that pivoting leaves free; the second ones are of two elements of a column */
+static void Tangents(int n, int rank, double L[MOST][MOST], const int order[], int first, const double score[], Directions *d)
 {
-  for (int k = 0; k < rank; k++)
-    for (int i = k; i < n; i++, d->m++)
-      for (int x = 0; x < n; x++) {
-        const int y = order[i];
+  for (int k = 0; k < rank; k++) {
+    for (int i = k; i < n; i++) {
+      const int y = order[i];
 
-        d->J[(first + At(x, y)) * d->n + d->m] = x == y ? 2.0 * L[y][k] : L[x][k];
-      }
+      for (int x = 0; x < n; x++) d->J[(first + At(x, y)) * d->n + d->m + i - k] = x == y ? 2.0 * L[y][k] : L[x][k];
+      for (int j = k; j < n; j++) d->bend[(d->m + i - k) * d->n + d->m + j - k] = (i == j ? 2.0 : 1.0) * score[At(y, order[j])];
+    }
+    d->m += n - k;
+  }
 }
 
 /* v with v'G = 0 where the last row of L depends on those before; v'S v, S the symmetric matrix of derivatives by G */
@@ -139,7 +144,7 @@ static double Outside(int n, double L[MOST][MOST], const int order[], const doub
   return sum;
 }
 
-/* One matrix of order n whose elements begin at `first` */
+/* One matrix of order n whose elements begin at `first`, score the derivatives by them */
 static void MatrixDirections(const Estimates *e, int first, int n, const double score[], Directions *d)
 {
   double L[MOST][MOST];
@@ -153,30 +158,32 @@ static void MatrixDirections(const Estimates *e, int first, int n, const double 
   rank = Root(n, e->estimate + first, L, order);
   d->lost = d->lost || rank != n - 1;
   if (d->lost) return;
-  Tangents(n, rank, L, order, first, d);
-  d->uphill = fmax(d->uphill, Outside(n, L, order, score + first));
+  Tangents(n, rank, L, order, first, score, d);
+  d->uphill = fmax(d->uphill, Outside(n, L, order, score));
 }
 
 static Directions DirectionsOf(const Estimates *e, const double score[])
 {
-  Directions d = {.n = e->n, .J = calloc((size_t)(e->n * e->n) + 1, sizeof(double)), .uphill = -INFINITY};
+  Directions d = {.n = e->n, .uphill = -INFINITY};
 
+  d.J    = calloc((size_t)(e->n * e->n) + 1, sizeof(double));
+  d.bend = calloc((size_t)(e->n * e->n) + 1, sizeof(double));
   for (int i = 0; i < e->n;) {
     int n = 1;
 
     while (i + n * (n + 1) / 2 < e->n && e->at[i + n * (n + 1) / 2].row == n) n++;
-    MatrixDirections(e, i, n, score, &d);
+    MatrixDirections(e, i, n, score + i, &d);
     i += n * (n + 1) / 2;
   }
   return d;
 }
 
-/* H = J'A J factored; -1: not definite */
+/* H = J'A J less what the curve of the boundary takes from it, factored; -1: not definite */
 static int Information(const Directions *d, const double A[], double H[])
 {
   for (int x = 0; x < d->m; x++)
     for (int y = 0; y < d->m; y++) {
-      H[x * d->m + y] = 0.0;
+      H[x * d->m + y] = -d->bend[x * d->n + y];
       for (int i = 0; i < d->n; i++)
         for (int j = 0; j < d->n; j++) H[x * d->m + y] += d->J[i * d->n + x] * A[i * d->n + j] * d->J[j * d->n + y];
     }
@@ -248,7 +255,7 @@ Optimum OptimumOf(DenseModel *m, bool restricted, const Estimates *e)
       o.error      = CompareErrors(e, &d, H);
       o.uphill     = d.uphill;
     }
-    free(H), free(d.J);
+    free(H), free(d.J), free(d.bend);
   }
   DensePointFree(&point);
   for (int i = 0; i < e->n; i++) DenseSet(m, e->at + i, given[i]);

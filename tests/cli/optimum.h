@@ -25,7 +25,7 @@ void      EstimatesFree(Estimates *e);
 /* How far from an optimum */
 typedef struct {
   double likelihood; /* difference */
-  double gradient;   /* score' AI^-1 score over the directions that lead to neighbours of the same rank: squared, in standard errors */
+  double gradient;   /* score' AI^-1 score over the directions that lead to matrices of the same rank: squared, in standard errors */
   double error;      /* largest relative difference of a standard error; infinite where only one has it */
   double uphill;     /* largest derivative from the boundary into the parameter space; negative at an optimum, -infinity without a boundary */
   double given;      /* largest difference of a fixed element from what the model had */

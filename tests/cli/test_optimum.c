@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double LIKELIHOOD = 1e-8, GRADIENT = 1e-16, ERROR = 1e-8, SAME = 1e-8, GIVEN = 1e-10;
+static const double LIKELIHOOD = 1e-7, GRADIENT = 1e-16, ERROR = 1e-6, SAME = 1e-8, GIVEN = 1e-10;
 
 typedef struct {
   SmallKind   kind;
@@ -70,6 +70,8 @@ static const Case cases[] = {
   {"three levels", 3, 120, 1, 40, 1, false, 0, 0, NULL, {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_IID, SMALL_IID_HERD, 30, NULL}}},
   {"a variance of 0", 1, 200, 1, 60, 1, false, 1, 0, NULL,
    {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_PED, SMALL_PED_COW, 30, NULL}, {SMALL_IID, SMALL_IID_HERD, 1e-6, NULL}}},
+  {"a correlation of 1", 1, 160, 2, 60, 1, false, 3, 0, NULL,
+   {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_IID, SMALL_IID_BULL, 4, NULL}, {SMALL_IID, SMALL_IID_COW, 30, NULL}}},
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
