@@ -288,7 +288,6 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
   Transform(c, point->information, c->H);
   for (int i = 0; i < c->n_blocks; i++)
     if (c->block[i].kind == BLOCK_PINNED && !c->block[i].fixed) PinnedCurvature(&c->block[i], point->score, c->block[i].begin, c->m, c->H);
-  Secant(c);
 }
 
 /* CoordinatesRemember - See the header; step NULL: forget. Not collective. */
@@ -363,7 +362,8 @@ bool CoordinatesStep(const Coordinates *c, double w, double step[])
 }
 
 /* CoordinatesSecantStep - See the header. Not collective. */
-bool CoordinatesSecantStep(const Coordinates *c, double step[])
+bool CoordinatesSecantStep(Coordinates *c, double step[])
 {
+  Secant(c);
   return Solve(c, c->secant, step);
 }

@@ -38,13 +38,13 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c);
 PetscErrorCode CoordinatesDestroy(Coordinates *c);
 /* Coordinates, gradient and information at a point. */
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point);
-/* A step was taken in coordinates that stay the same: what it told of H. A change of kinds forgets all. */
+/* A step was taken in coordinates that stay the same: what it told of H; step NULL: forget all, as where kinds change. */
 void CoordinatesRemember(Coordinates *c, const double step[], const double fall[]);
 /* theta + step along the coordinates */
 void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[]);
 /* B^-1 g, B being H, H corrected by the steps before (secant), or with a share w of complete-data information; false if not definite */
 bool CoordinatesStep(const Coordinates *c, double w, double step[]);
-bool CoordinatesSecantStep(const Coordinates *c, double step[]);
+bool CoordinatesSecantStep(Coordinates *c, double step[]);
 /* The block's matrix out of theta, and back */
 void BlockGet(const Block *b, const double theta[], double *G);
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[]);

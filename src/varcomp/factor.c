@@ -175,10 +175,49 @@ static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->penalty, v->formula->n_terms));
-  VarcompTermDerivative(p, v->formula->term[p->term].n_components, f->e.inverse[p->term], f->e.root[p->term], f->small);
+  VarcompTermDerivative(p, v->formula->term[p->term].n_components, f->e.inverse[p->term], f->small);
   f->penalty[p->term] = f->small;
   PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
   PetscCall(Dot(v->comm, f->A, f->S, trace));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  For all elements of a G next to singular, with G^-1 = B'B and equations in v = B u: of both log |G| and log |C|, the derivative by an element E is
+  tr(M B E B'), M = q I - (sum over levels of K^-1 C^vv). M is found once and then multiplied, so that what rounding leaves in the direction that is
+  next to 0, large in B, does not reach the others. Times 2 off the diagonal of E.
+*/
+static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[])
+{
+  const MeritTermView *term;
+  const double        *B       = f->e.root[k];
+  MeritNumbers         numbers = {.penalty = f->penalty, .random = v->method == MERIT_VARCOMP_ML};
+  double               M[64 * 64], MB[64 * 64] = {0};
+  int                  n;
+
+  PetscFunctionBegin;
+  MeritModelTerms(v->model, &term);
+  n = term[k].n_comp;
+  PetscCall(PetscArrayzero(f->penalty, v->formula->n_terms));
+  f->penalty[k] = f->small;
+  for (int a = 0; a < n; a++)
+    for (int b = 0; b <= a; b++) {
+      double sum;
+
+      PetscCall(PetscArrayzero(f->small, n * n));
+      f->small[a * n + b] = f->small[b * n + a] = 1.0;
+      PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+      PetscCall(Dot(v->comm, f->A, f->S, &sum));
+      M[a * n + b] = M[b * n + a] = a == b ? (double)term[k].n_levels - sum : -0.5 * sum;
+    }
+  for (int a = 0; a < n; a++)
+    for (int b = 0; b < n; b++)
+      for (int j = 0; j < n; j++) MB[a * n + b] += M[a * n + j] * B[j * n + b];
+  for (int c = v->first_of_term[k]; c < v->first_of_term[k] + n * (n + 1) / 2; c++) {
+    const MeritComponent *p = &v->component[c];
+
+    for (int a = 0; a < n; a++) trace[c] += (p->row == p->column ? 1.0 : 2.0) * B[a * n + p->row] * MB[a * n + p->column];
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -209,7 +248,7 @@ static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *tr
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->R, (size_t)records->n_patterns * (size_t)(t * t)));
   for (int32_t i = 0; i < records->n_patterns; i++)
-    if (records->residual_class[i] == p->residual) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, NULL, f->R + (int64_t)i * t * t);
+    if (records->residual_class[i] == p->residual) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
   PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
   PetscCall(Dot(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -225,9 +264,12 @@ static PetscErrorCode Traces(MeritVarcomp v, Factor *f, const double theta[], do
   PetscCall(MeritFactorInverse(f->factor, f->S));
   PetscCall(MeritPhaseEnd());
   PetscCall(MeritPhaseBegin("varcomp.traces"));
+  for (int k = 0; k < v->formula->n_terms; k++)
+    if (v->first_of_term[k] >= 0 && f->e.root[k]) PetscCall(TraceRoot(v, f, k, trace));
   for (int c = 0; c < v->n; c++) {
     double value = 0.0;
 
+    if (v->component[c].term >= 0 && f->e.root[v->component[c].term]) continue;
     if (v->component[c].term >= 0) PetscCall(TraceTerm(v, f, c, &value));
     else if (one) PetscCall(TraceOne(v, f, theta[c], &value));
     else PetscCall(TraceResidual(v, f, c, &value));

@@ -145,9 +145,9 @@ PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], Varcomp
 }
 
 /* VarcompTermDerivative - See the header. Not collective. */
-void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, const double *root, double *A)
+void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, double *A)
 {
-  const double *B = root ? root : inverse;
+  const double *B = inverse;
 
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) {
@@ -354,7 +354,7 @@ PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, dou
       PetscCheck(VarcompInvert(n, e->m.G[k], NULL, &log_determinant), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a matrix is not definite");
       *log_G += (double)term[k].n_levels * log_determinant;
     }
-    for (int c = first; c < first + n * (n + 1) / 2; c++)
+    for (int c = first; c < first + n * (n + 1) / 2 && !e->root[k]; c++)
       trace[c] += (double)term[k].n_levels * VarcompPick(&v->component[c], n, e->inverse[k]);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &log_K, 1, MPI_DOUBLE, MPI_SUM, v->comm));

@@ -24,8 +24,8 @@ PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e);
 PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e);
 /* Variances of theta to the model and to e->m, e->inverse. Collective. */
 PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e);
-/* Derivative of the penalty of a level, -G^-1 E G^-1, or what amounts to that in equations of v, -B E B'; A [n * n]. Not collective. */
-void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, const double *root, double *A);
+/* Derivative of the penalty of a level, -G^-1 E G^-1; A [n * n]. Not collective. */
+void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, double *A);
 /* Right-hand side of the data, W'R^-1 y; r [n_owned]. Collective. */
 PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, double r[]);
 /*
@@ -41,7 +41,7 @@ PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, Varcom
 void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, double *out);
 /* log |R| over all records, and tr(R^-1 V_j) of each residual component into trace[n]. Collective. */
 PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]);
-/* log |K x G| over all random terms, and tr(G^-1 V_j)-parts q tr(G^-1 E) into trace[n]. Collective. */
+/* log |K x G| over all random terms, and tr(G^-1 V_j)-parts q tr(G^-1 E) into trace[n], but for terms with a root. Collective. */
 PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[]);
 /* small symmetric definite matrices: lower Cholesky factor, inverse, log-determinant; false if not definite. n <= 64. */
 bool VarcompCholesky(int n, const double *A, double *F);

@@ -75,17 +75,18 @@ static void Accept(Reml *r, const char kind[])
   r->kind  = kind;
 }
 
-/* What a step in the same coordinates told, for the next */
-static void Remember(Reml *r, double share)
+/* Coordinates of the new point, and what a step of this share told of the curvature, for the next; 0: nothing */
+static void Arrive(Reml *r, double share)
 {
   Coordinates *c = &r->c;
 
   for (int i = 0; i < c->m; i++) {
     r->column[i] = share * r->step[i];
     r->unit[i]   = c->g[i]; /* gradient before less that behind */
-    for (int k = 0; k < c->n; k++) r->unit[i] -= c->J[k * c->n + i] * r->now.score[k];
   }
-  CoordinatesRemember(c, r->column, r->unit);
+  CoordinatesSet(r->v, c, r->v->theta, &r->now);
+  for (int i = 0; i < c->m; i++) r->unit[i] -= c->g[i];
+  CoordinatesRemember(c, share > 0.0 ? r->column : NULL, r->unit);
 }
 
 static bool NotLower(const Reml *r)
@@ -93,20 +94,14 @@ static bool NotLower(const Reml *r)
   return !isfinite(r->now.log_likelihood) || r->trial.log_likelihood >= r->now.log_likelihood - ROUNDING * fabs(r->now.log_likelihood);
 }
 
-/* Length of the trial's gradient in the metric of this point */
+/* Length of the trial's gradient */
 static double TrialGradient(Reml *r)
 {
-  Coordinates *c = &r->c;
-  double      *g = c->g;
-  double       length;
+  double length;
 
-  for (int i = 0; i < c->m; i++) {
-    r->unit[i] = 0.0;
-    for (int k = 0; k < c->n; k++) r->unit[i] += c->J[k * c->n + i] * r->trial.score[k];
-  }
-  c->g   = r->unit;
+  CoordinatesSet(r->v, &r->c, r->theta, &r->trial);
   length = Length(r, r->column);
-  c->g   = g;
+  CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);
   return length;
 }
 
@@ -217,17 +212,11 @@ static double Share(Reml *r, const double step[])
   return 0.0;
 }
 
-static bool Pinned(const Reml *r)
-{
-  for (int i = 0; i < r->c.n_blocks; i++)
-    if (r->c.block[i].kind == BLOCK_PINNED) return true;
-  return false;
-}
-
 /* One round: the largest share of average information whose step is not downhill */
 static PetscErrorCode Step(Reml *r, bool *accepted)
 {
   static const char *const names[] = {"ai", "ai-em", "em-ai", "em"};
+  double                   told    = 0.0;
 
   PetscFunctionBegin;
   *accepted = false;
@@ -252,10 +241,9 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
     }
     if (!*accepted) continue;
     Accept(r, s < 0 ? "secant" : names[s]);
-    if (Pinned(r) || !(r->v->gradient < NEAR)) CoordinatesRemember(&r->c, NULL, NULL);
-    else Remember(r, share);
+    if (r->v->gradient < NEAR) told = share;
   }
-  if (*accepted) CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);
+  if (*accepted) Arrive(r, told);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

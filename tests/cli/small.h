@@ -42,6 +42,14 @@ typedef struct {
 } SmallRegressor;
 
 typedef enum { SMALL_FIXED, SMALL_IID, SMALL_PED, SMALL_SNP, SMALL_RIDGE } SmallKind;
+/* What a term of each kind may be */
+enum { SMALL_SEX, SMALL_HERD, SMALL_YEAR, SMALL_AGE, SMALL_SEX_AGE, SMALL_HERD_WT, SMALL_SEX_HERD, SMALL_HERD_YEAR_SEX, SMALL_CURVE,
+       SMALL_SEX_CURVE, SMALL_FIXED_KINDS };
+enum { SMALL_IID_HERD, SMALL_IID_BULL, SMALL_IID_BULL_YEAR, SMALL_IID_COW, SMALL_IID_BULL_DAYS, SMALL_IID_HERD_CURVE, SMALL_IID_COW_MUM,
+       SMALL_IID_KINDS };
+enum { SMALL_PED_COW, SMALL_PED_COW_MUM, SMALL_PED_CURVE, SMALL_PED_DAYS, SMALL_PED_KINDS };
+enum { SMALL_SNP_COW, SMALL_SNP_DAYS, SMALL_SNP_CURVE };
+enum { SMALL_RIDGE_PLAIN, SMALL_RIDGE_CENTRED };
 
 typedef struct {
   SmallKind      kind;
@@ -53,6 +61,7 @@ typedef struct {
   int            component_regressor[SMALL_COMPONENTS], component_trait[SMALL_COMPONENTS];
   double         G[SMALL_COMPONENTS * SMALL_COMPONENTS];
   bool           centre, intercept; /* ridge(.., centre); the term 1, whose text is also 0 or nothing */
+  const char    *option;            /* beside the value in `variances`, as "fix: yes"; NULL: none */
 } SmallTerm;
 
 typedef enum { SMALL_ABSENT_ERROR, SMALL_ABSENT_FOUNDER, SMALL_ABSENT_DROP } SmallAbsent;
@@ -84,6 +93,8 @@ typedef struct {
   int       n_classes;
   SmallText class_label[3];
   double    R[3 * SMALL_TRAITS * SMALL_TRAITS];
+  const char *residual_option; /* as that of a term */
+  bool      everywhere;        /* every term is in the formulas of all traits */
   int       n_terms;
   SmallTerm term[16];
 } Small;
@@ -104,7 +115,12 @@ typedef struct {
 
 /* small_draw.c, small_terms.c */
 Small *SmallDraw(uint64_t seed, int number);
+/* One of this size, whose terms are added one by one, each in all traits; then SmallTermsEnd. */
+Small *SmallDrawSized(uint64_t seed, int number, int n_records, int n_traits, int n_animals);
+void   SmallDrawClasses(Small *s, int n); /* n residual classes, in a column of their own */
 void   SmallDrawTerms(Small *s);
+SmallTerm *SmallTermAdd(Small *s, SmallKind kind, int what); /* the last term; where it stands in the end is told by its label */
+void   SmallTermsEnd(Small *s); /* the intercept; terms in the order of the formulas */
 void   SmallDestroy(Small **s);
 int    SmallColumnFind(const Small *s, const char name[]);
 int    SmallColumnAdd(Small *s, const char name[]);
@@ -126,6 +142,9 @@ bool SmallSum(const Small *s, int term[2]);
 /* small_write.c: all files into a folder, the job as FOLDER/NAME.yaml. Rank 0 only. 0, or -1 */
 int SmallWriteData(const Small *s, const char folder[]);
 int SmallWriteJob(const Small *s, const char folder[], const char name[], const char solver[]);
+
+/* small_simulate.c: observations, of those that are there, from the distribution that the dense model means, around 50. -1: V is not definite */
+int SmallSimulate(Small *s);
 
 /* small_run.c */
 /* Run `merit solve` on FOLDER/NAME.yaml in this process. Collective; the code is agreed, the error's text in MeritErrorLast. */

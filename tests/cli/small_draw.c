@@ -119,7 +119,7 @@ static void DrawPedigree(Small *s)
   int         n, back = 6 + DiceBelow(&s->dice, 20);
   bool       *parent;
 
-  s->n_animals = 20 + DiceBelow(&s->dice, 41);
+  if (!s->n_animals) s->n_animals = 20 + DiceBelow(&s->dice, 41);
   s->absent    = (SmallAbsent)DiceBelow(&s->dice, 3);
   s->n_extra   = s->absent == SMALL_ABSENT_ERROR ? 0 : 2;
   n            = s->n_animals + s->n_extra;
@@ -189,6 +189,24 @@ static void DrawGenotypes(Small *s)
   s->centre = DiceChance(&s->dice, 0.7);
 }
 
+/* R of every class */
+static void DrawResidual(Small *s)
+{
+  for (int c = 0; c < s->n_classes; c++)
+    DiceCovariance(&s->dice, s->n_traits, s->n_traits, 10.0 + 20.0 * DiceUniform(&s->dice),
+                   s->R + c * s->n_traits * s->n_traits);
+}
+
+void SmallDrawClasses(Small *s, int n)
+{
+  s->n_classes       = n;
+  s->residual_column = SmallColumnAdd(s, "parity");
+  for (int c = 0; c < n; c++) snprintf(s->class_label[c], SMALL_TEXT, "%d", c + 1);
+  for (int i = 0; i < s->n_records; i++)
+    snprintf(s->column[s->residual_column].cell[i], SMALL_TEXT, "%s", s->class_label[DiceBelow(&s->dice, n)]);
+  DrawResidual(s);
+}
+
 /* traits with missing values, weights and residual classes */
 static void DrawTraits(Small *s)
 {
@@ -217,15 +235,10 @@ static void DrawTraits(Small *s)
   }
   s->n_classes = 1;
   if (own && s->n_records > 20) {
-    s->n_classes       = 2 + DiceBelow(&s->dice, 2);
-    s->residual_column = SmallColumnAdd(s, "parity");
-    for (int c = 0; c < s->n_classes; c++) snprintf(s->class_label[c], SMALL_TEXT, "%d", c + 1);
-    for (int i = 0; i < s->n_records; i++)
-      snprintf(s->column[s->residual_column].cell[i], SMALL_TEXT, "%s", s->class_label[DiceBelow(&s->dice, s->n_classes)]);
+    SmallDrawClasses(s, 2 + DiceBelow(&s->dice, 2));
+    return;
   }
-  for (int c = 0; c < s->n_classes; c++)
-    DiceCovariance(&s->dice, s->n_traits, s->n_traits, 10.0 + 20.0 * DiceUniform(&s->dice),
-                   s->R + c * s->n_traits * s->n_traits);
+  DrawResidual(s);
 }
 
 static void DrawColumns(Small *s)
@@ -247,16 +260,18 @@ static void DrawColumns(Small *s)
   }
 }
 
-Small *SmallDraw(uint64_t seed, int number)
+static Small *Begin(uint64_t seed, int number)
 {
   Small *s = calloc(1, sizeof(*s));
-  double kind;
 
   s->dice.state = seed * 0xD1342543DE82EF95ULL + (uint64_t)(uint32_t)number * 0x2545F4914F6CDD1DULL;
-  kind          = DiceUniform(&s->dice);
-  s->n_records  = DiceChance(&s->dice, 0.05) ? 100 + DiceBelow(&s->dice, 100) : 12 + DiceBelow(&s->dice, 60);
-  s->n_traits   = kind < 0.45 ? 1 : kind < 0.7 ? 2 : kind < 0.9 ? 3 : 4;
-  s->delimiter  = ",;\t"[DiceBelow(&s->dice, 3)];
+  return s;
+}
+
+/* All but the terms */
+static void DrawData(Small *s)
+{
+  s->delimiter = ",;\t"[DiceBelow(&s->dice, 3)];
   s->residual_column = -1;
   for (int t = 0; t < SMALL_TRAITS; t++) s->weight_column[t] = -1;
   DrawColumns(s);
@@ -266,7 +281,31 @@ Small *SmallDraw(uint64_t seed, int number)
   DrawTraits(s);
   s->line_order = calloc((size_t)s->n_records, sizeof(int));
   DiceShuffle(&s->dice, s->n_records, s->line_order);
+}
+
+Small *SmallDraw(uint64_t seed, int number)
+{
+  Small *s = Begin(seed, number);
+  double kind;
+
+  kind         = DiceUniform(&s->dice);
+  s->n_records = DiceChance(&s->dice, 0.05) ? 100 + DiceBelow(&s->dice, 100) : 12 + DiceBelow(&s->dice, 60);
+  s->n_traits  = kind < 0.45 ? 1 : kind < 0.7 ? 2 : kind < 0.9 ? 3 : 4;
+  DrawData(s);
   SmallDrawTerms(s);
+  return s;
+}
+
+Small *SmallDrawSized(uint64_t seed, int number, int n_records, int n_traits, int n_animals)
+{
+  Small *s = Begin(seed, number);
+
+  s->n_records  = n_records;
+  s->n_traits   = n_traits;
+  s->n_animals  = n_animals;
+  s->everywhere = true;
+  DrawData(s);
+  s->n_terms = 1; /* the intercept */
   return s;
 }
 

@@ -43,7 +43,7 @@ static int *Everywhere(Small *s, const SmallTerm *t, double p, int count[])
 {
   int some = 0;
 
-  for (int k = 0; k < s->n_traits; k++) some += count[k] = DiceChance(&s->dice, p) ? t->n_regressors : 0;
+  for (int k = 0; k < s->n_traits; k++) some += count[k] = DiceChance(&s->dice, s->everywhere ? 1.0 : p) ? t->n_regressors : 0;
   if (!some) count[DiceBelow(&s->dice, s->n_traits)] = t->n_regressors;
   return count;
 }
@@ -76,15 +76,15 @@ static void Fixed(Small *s, int what)
   char       text[64];
 
   switch (what) {
-  case 0: snprintf(text, sizeof(text), "sex"), Regressor(s, t, "1", "sex", NULL, NULL, NULL, -1); break;
-  case 1: snprintf(text, sizeof(text), "herd"), Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1); break;
-  case 2: snprintf(text, sizeof(text), "year"), Regressor(s, t, "1", "year", NULL, NULL, NULL, -1); break;
-  case 3: snprintf(text, sizeof(text), "cov(age)"), Regressor(s, t, "1", NULL, NULL, NULL, "age", -1); break;
-  case 4: snprintf(text, sizeof(text), "sex:cov(age)"), Regressor(s, t, "1", "sex", NULL, NULL, "age", -1); break;
-  case 5: snprintf(text, sizeof(text), "herd:cov(wt)"), Regressor(s, t, "1", "herd", NULL, NULL, "wt", -1); break;
-  case 6: snprintf(text, sizeof(text), "sex:herd"), Regressor(s, t, "1", "sex", "herd", NULL, NULL, -1); break;
-  case 7: snprintf(text, sizeof(text), "herd:year:sex"), Regressor(s, t, "1", "herd", "year", "sex", NULL, -1); break;
-  case 8: snprintf(text, sizeof(text), "leg(dim, %d, 5, 305)", order + 1), Legendre(s, t, NULL, 1, order + 1); break;
+  case SMALL_SEX: snprintf(text, sizeof(text), "sex"), Regressor(s, t, "1", "sex", NULL, NULL, NULL, -1); break;
+  case SMALL_HERD: snprintf(text, sizeof(text), "herd"), Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1); break;
+  case SMALL_YEAR: snprintf(text, sizeof(text), "year"), Regressor(s, t, "1", "year", NULL, NULL, NULL, -1); break;
+  case SMALL_AGE: snprintf(text, sizeof(text), "cov(age)"), Regressor(s, t, "1", NULL, NULL, NULL, "age", -1); break;
+  case SMALL_SEX_AGE: snprintf(text, sizeof(text), "sex:cov(age)"), Regressor(s, t, "1", "sex", NULL, NULL, "age", -1); break;
+  case SMALL_HERD_WT: snprintf(text, sizeof(text), "herd:cov(wt)"), Regressor(s, t, "1", "herd", NULL, NULL, "wt", -1); break;
+  case SMALL_SEX_HERD: snprintf(text, sizeof(text), "sex:herd"), Regressor(s, t, "1", "sex", "herd", NULL, NULL, -1); break;
+  case SMALL_HERD_YEAR_SEX: snprintf(text, sizeof(text), "herd:year:sex"), Regressor(s, t, "1", "herd", "year", "sex", NULL, -1); break;
+  case SMALL_CURVE: snprintf(text, sizeof(text), "leg(dim, %d, 5, 305)", order + 1), Legendre(s, t, NULL, 1, order + 1); break;
   default: snprintf(text, sizeof(text), "sex:leg(dim, %d, 5, 305)", order), Legendre(s, t, "sex", 0, order); break;
   }
   Everywhere(s, t, 0.75, count);
@@ -114,16 +114,16 @@ static void Iid(Small *s, int what)
 
   snprintf(name, sizeof(name), "random%d", s->n_terms);
   switch (what) {
-  case 0: text = "iid(herd)", Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1); break;
-  case 1: text = "iid(bull)", Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1); break;
-  case 2: text = "iid(bull:year)", Regressor(s, t, "1", "bull", "year", NULL, NULL, -1); break;
-  case 3: text = "iid(cow)", Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1); break;
-  case 4:
+  case SMALL_IID_HERD: text = "iid(herd)", Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1); break;
+  case SMALL_IID_BULL: text = "iid(bull)", Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1); break;
+  case SMALL_IID_BULL_YEAR: text = "iid(bull:year)", Regressor(s, t, "1", "bull", "year", NULL, NULL, -1); break;
+  case SMALL_IID_COW: text = "iid(cow)", Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1); break;
+  case SMALL_IID_BULL_DAYS:
     text = "iid(bull + bull:cov(days))";
     Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1);
     Regressor(s, t, "days", "bull", NULL, NULL, "days", -1);
     break;
-  case 5: text = "iid(herd:leg(dim, 1, 5, 305))", Legendre(s, t, "herd", 0, 1); break;
+  case SMALL_IID_HERD_CURVE: text = "iid(herd:leg(dim, 1, 5, 305))", Legendre(s, t, "herd", 0, 1); break;
   default: /* one set of levels: the values of either column */
     text = "iid(cow + mum)";
     Regressor(s, t, "cow", "cow", NULL, NULL, NULL, -1);
@@ -141,20 +141,20 @@ static void Ped(Small *s, int what)
   SmallTerm *t = Add(s, SMALL_PED);
   int        count[SMALL_TRAITS], order = s->n_traits > 2 ? 1 : 1 + DiceBelow(&s->dice, 2);
 
-  if (what == 0) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
-  if (what == 1) Regressor(s, t, "cow", "cow", NULL, NULL, NULL, -1), Regressor(s, t, "mum", "mum", NULL, NULL, NULL, -1);
-  if (what == 2) Legendre(s, t, "cow", 0, order);
-  if (what == 3) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1), Regressor(s, t, "days", "cow", NULL, NULL, "days", -1);
+  if (what == SMALL_PED_COW) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
+  if (what == SMALL_PED_COW_MUM) Regressor(s, t, "cow", "cow", NULL, NULL, NULL, -1), Regressor(s, t, "mum", "mum", NULL, NULL, NULL, -1);
+  if (what == SMALL_PED_CURVE) Legendre(s, t, "cow", 0, order);
+  if (what == SMALL_PED_DAYS) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1), Regressor(s, t, "days", "cow", NULL, NULL, "days", -1);
   Everywhere(s, t, 0.8, count);
-  if (what == 2) {
+  if (what == SMALL_PED_CURVE) {
     char text[64];
 
     Components(s, t, count);
     snprintf(text, sizeof(text), "ped(cow:leg(dim, %d, 5, 305))", order);
     Name(s, t, DiceChance(&s->dice, 0.5) ? "animal" : NULL, text, count);
-  } else if (what != 1) {
+  } else if (what != SMALL_PED_COW_MUM) {
     Components(s, t, count);
-    Name(s, t, NULL, what == 0 ? "ped(cow)" : "ped(cow + cow:cov(days))", count);
+    Name(s, t, NULL, what == SMALL_PED_COW ? "ped(cow)" : "ped(cow + cow:cov(days))", count);
   } else { /* the first trait direct and maternal, the others perhaps direct only, under one label */
     int first = 1;
 
@@ -176,10 +176,10 @@ static void Snp(Small *s, int what)
   SmallTerm *t = Add(s, SMALL_SNP);
   int        count[SMALL_TRAITS];
 
-  s->centre = s->centre || what > 0; /* slopes on genotypes that are not centred are all but dependent */
-  if (what != 2) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
-  if (what == 1) Regressor(s, t, "days", "cow", NULL, NULL, "days", -1);
-  if (what == 2) Legendre(s, t, "cow", 0, 1);
+  s->centre = s->centre || what != SMALL_SNP_COW; /* slopes on genotypes that are not centred are all but dependent */
+  if (what != SMALL_SNP_CURVE) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
+  if (what == SMALL_SNP_DAYS) Regressor(s, t, "days", "cow", NULL, NULL, "days", -1);
+  if (what == SMALL_SNP_CURVE) Legendre(s, t, "cow", 0, 1);
   Everywhere(s, t, 0.8, count);
   Components(s, t, count);
   Name(s, t, NULL, text[what], count);
@@ -266,19 +266,34 @@ static void OddName(Small *s)
   }
 }
 
-void SmallDrawTerms(Small *s)
+SmallTerm *SmallTermAdd(Small *s, SmallKind kind, int what)
 {
-  int fixed[10], iid[7];
+  if (kind == SMALL_FIXED) Fixed(s, what);
+  if (kind == SMALL_IID) Iid(s, what);
+  if (kind == SMALL_PED) Ped(s, what);
+  if (kind == SMALL_SNP) Snp(s, what);
+  if (kind == SMALL_RIDGE) Ridge(s, what == SMALL_RIDGE_CENTRED);
+  return s->term + s->n_terms - 1;
+}
 
-  s->n_terms = 1;
-  DiceShuffle(&s->dice, 10, fixed);
-  DiceShuffle(&s->dice, 7, iid);
-  for (int k = DiceBelow(&s->dice, 4); k > 0; k--) Fixed(s, fixed[k]);
-  for (int k = DiceBelow(&s->dice, 3); k > 0; k--) Iid(s, iid[k]);
-  if (DiceChance(&s->dice, 0.6)) Ped(s, DiceBelow(&s->dice, 4));
-  if (DiceChance(&s->dice, 0.35)) Snp(s, DiceChance(&s->dice, 0.7) ? 0 : 1 + DiceBelow(&s->dice, 2));
-  if (DiceChance(&s->dice, 0.2)) Ridge(s, DiceChance(&s->dice, 0.5));
+void SmallTermsEnd(Small *s)
+{
   Intercept(s);
   Order(s);
+}
+
+void SmallDrawTerms(Small *s)
+{
+  int fixed[SMALL_FIXED_KINDS], iid[SMALL_IID_KINDS];
+
+  s->n_terms = 1;
+  DiceShuffle(&s->dice, SMALL_FIXED_KINDS, fixed);
+  DiceShuffle(&s->dice, SMALL_IID_KINDS, iid);
+  for (int k = DiceBelow(&s->dice, 4); k > 0; k--) Fixed(s, fixed[k]);
+  for (int k = DiceBelow(&s->dice, 3); k > 0; k--) Iid(s, iid[k]);
+  if (DiceChance(&s->dice, 0.6)) Ped(s, DiceBelow(&s->dice, SMALL_PED_KINDS));
+  if (DiceChance(&s->dice, 0.35)) Snp(s, DiceChance(&s->dice, 0.7) ? SMALL_SNP_COW : 1 + DiceBelow(&s->dice, 2));
+  if (DiceChance(&s->dice, 0.2)) Ridge(s, DiceChance(&s->dice, 0.5));
+  SmallTermsEnd(s);
   if (DiceChance(&s->dice, 0.15)) OddName(s);
 }

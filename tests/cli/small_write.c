@@ -97,10 +97,10 @@ int SmallWriteData(const Small *s, const char folder[])
 
 static void WriteMatrix(FILE *f, int n, const double A[])
 {
-  if (n == 1) fprintf(f, "%.17g\n", A[0]);
+  if (n == 1) fprintf(f, "%.17g", A[0]);
   for (int i = 0; i < n && n > 1; i++)
     for (int j = 0; j < n; j++)
-      fprintf(f, "%s%.17g%s", j ? ", " : i ? "[" : "[[", A[i * n + j], j + 1 < n ? "" : i + 1 < n ? "], " : "]]\n");
+      fprintf(f, "%s%.17g%s", j ? ", " : i ? "[" : "[[", A[i * n + j], j + 1 < n ? "" : i + 1 < n ? "], " : "]]");
 }
 
 static void WriteModel(const Small *s, FILE *f)
@@ -116,6 +116,14 @@ static void WriteModel(const Small *s, FILE *f)
   }
 }
 
+/* A matrix as it is, or with what is said beside it */
+static void WriteValue(FILE *f, int n, const double A[], const char *option)
+{
+  if (option) fprintf(f, "{%s, value: ", option);
+  WriteMatrix(f, n, A);
+  fprintf(f, option ? "}\n" : "\n");
+}
+
 static void WriteVariances(const Small *s, FILE *f)
 {
   int T = s->n_traits;
@@ -124,17 +132,19 @@ static void WriteVariances(const Small *s, FILE *f)
   for (int i = 0; i < s->n_terms; i++) {
     if (s->term[i].kind == SMALL_FIXED) continue;
     fprintf(f, "  \"%s\": ", s->term[i].label);
-    WriteMatrix(f, s->term[i].n_components, s->term[i].G);
+    WriteValue(f, s->term[i].n_components, s->term[i].G, s->term[i].option);
   }
   if (s->residual_column < 0) {
     fprintf(f, "  residual: ");
-    WriteMatrix(f, T, s->R);
+    WriteValue(f, T, s->R, s->residual_option);
     return;
   }
-  fprintf(f, "  residual:\n    by: %s\n    value:\n", s->column[s->residual_column].name);
+  fprintf(f, "  residual:\n    by: %s\n", s->column[s->residual_column].name);
+  if (s->residual_option) fprintf(f, "    %s\n", s->residual_option);
+  fprintf(f, "    value:\n");
   for (int c = 0; c < s->n_classes; c++) {
     fprintf(f, "      %s: ", s->class_label[c]);
-    WriteMatrix(f, T, s->R + c * T * T);
+    WriteValue(f, T, s->R + c * T * T, NULL);
   }
 }
 

@@ -1,5 +1,5 @@
 #include <merit_test.h>
-#include <dense.h>
+#include <dense_likelihood.h>
 #include <math.h>
 
 /* in doubles: assert_float_equal rounds both sides to float first */
@@ -136,6 +136,79 @@ static void TestLegendrePolynomialsAreNormalized(void **state)
   Near(DenseLegendre(3, 230.0, 5.0, 305.0), 0.5 * (5.0 * 0.125 - 3.0 * 0.5) * sqrt(3.5));
 }
 
+/* Yields of dyestuff, five of each of six batches (Davies and Goldsmith 1972) */
+static DenseModel *Dyestuff(double batch, double residual)
+{
+  static const double y[30] = {1545, 1440, 1440, 1520, 1580, 1540, 1555, 1490, 1560, 1495, 1595, 1550, 1605, 1510, 1560,
+                               1445, 1440, 1595, 1465, 1545, 1595, 1630, 1515, 1635, 1625, 1520, 1455, 1450, 1480, 1445};
+  DenseModel *m = DenseCreate(30, 1, 1, 2);
+
+  DenseTermInit(m, 0, false, 1, 1, 1);
+  DenseTermInit(m, 1, true, 6, 1, 1);
+  for (int i = 0; i < 30; i++) m->y[i] = y[i], m->term[0].W[0][i] = m->term[1].W[0][i * 6 + i / 5] = 1.0;
+  m->R[0] = residual, m->term[1].G[0] = batch;
+  return m;
+}
+
+static void TestLikelihoodsOfDyestuffAreThoseOfLme4(void **state)
+{
+  DenseModel      *m = Dyestuff(1764.05, 2451.25);
+  DenseCoordinate *at;
+  DensePoint       p;
+  double           determinant;
+  int              n;
+
+  (void)state;
+  at = DenseCoordinates(m, &n);
+  assert_int_equal(n, 2);
+  assert_int_equal(DenseLikelihood(m, true, n, at, &p), 0);
+  assert_int_equal(p.n_obs, 30);
+  assert_int_equal(p.n_fixed, 1);
+  assert_true(fabs(2.0 * p.log_likelihood + 319.65427684) < 1e-7); /* its REML criterion */
+  Near(p.score[0], 0.0);
+  Near(p.score[1], 0.0);
+  determinant = p.information[0] * p.information[3] - p.information[1] * p.information[2];
+  assert_true(fabs(sqrt(p.information[3] / determinant) - 1432.7512523) < 1e-6); /* sqrt(2/25 (11271.5^2/5 + 2451.25^2/24)) */
+  assert_true(fabs(sqrt(p.information[0] / determinant) - 707.6149236) < 1e-6);  /* sqrt(2/24) 2451.25 */
+  DensePointFree(&p);
+  DenseSet(m, at, 1388.0 + 1.0 / 3.0);
+  assert_int_equal(DenseLikelihood(m, false, n, at, &p), 0);
+  assert_true(fabs(p.log_likelihood + 163.66352994) < 1e-7);
+  Near(p.score[0], 0.0);
+  Near(p.score[1], 0.0);
+  DensePointFree(&p);
+  DenseDestroy(&m);
+  free(at);
+}
+
+static void TestScoresAreDifferencesOfLikelihoods(void **state)
+{
+  static const double y[10] = {4.5, 6.8, 2.9, 5.0, 3.9, NAN, 3.5, 6.0, NAN, 7.5};
+  static const double G[4] = {20, 18, 18, 40}, R[4] = {40, 11, 11, 30}, h = 1e-3;
+  DenseModel      *m = Animals(2, y, G, R);
+  int              n;
+  DenseCoordinate *at = DenseCoordinates(m, &n);
+
+  (void)state;
+  assert_int_equal(n, 6);
+  for (int restricted = 0; restricted < 2; restricted++)
+    for (int i = 0; i < n; i++) {
+      const double value = (at[i].term < 0 ? R : G)[at[i].row * 2 + at[i].column];
+      DensePoint   here, p[2];
+
+      assert_int_equal(DenseLikelihood(m, restricted, n, at, &here), 0);
+      for (int side = 0; side < 2; side++) {
+        DenseSet(m, at + i, value + (side ? h : -h));
+        assert_int_equal(DenseLikelihood(m, restricted, n, at, p + side), 0);
+      }
+      DenseSet(m, at + i, value);
+      assert_true(fabs((p[1].log_likelihood - p[0].log_likelihood) / (2.0 * h) - here.score[i]) < 1e-8);
+      DensePointFree(&here), DensePointFree(p), DensePointFree(p + 1);
+    }
+  DenseDestroy(&m);
+  free(at);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestTheAnimalModelOfMrodeIsSolved),
   cmocka_unit_test(TestTheBivariateModelOfMrodeIsSolved),
@@ -143,6 +216,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestWeightsCountAsRecordsAndMissingOnesAreLeftOut),
   cmocka_unit_test(TestRelationshipsIncludeInbreeding),
   cmocka_unit_test(TestLegendrePolynomialsAreNormalized),
+  cmocka_unit_test(TestLikelihoodsOfDyestuffAreThoseOfLme4),
+  cmocka_unit_test(TestScoresAreDifferencesOfLikelihoods),
 };
 
 TEST_MAIN(tests)

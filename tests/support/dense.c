@@ -162,6 +162,15 @@ static void AddTerm(const DenseModel *m, const DenseTerm *t, int n, const Observ
   }
 }
 
+/* V = R + sum of Z (K (x) G) Z' */
+static void Covariance(const DenseModel *m, int n, const Observation *obs, double V[])
+{
+  memset(V, 0, (size_t)n * (size_t)n * sizeof(*V));
+  AddResidual(m, n, obs, V);
+  for (int k = 0; k < m->n_terms; k++)
+    if (m->term[k].random) AddTerm(m, m->term + k, n, obs, V);
+}
+
 int DenseCholesky(int n, double A[])
 {
   for (int j = 0; j < n; j++)
@@ -342,9 +351,7 @@ int DenseSolve(DenseModel *m)
 
   n = Observed(m, obs);
   V = Zeros(n * n), X = Zeros(n * (n + 1)), b = Zeros(n), q = Zeros(n);
-  AddResidual(m, n, obs, V);
-  for (int k = 0; k < m->n_terms; k++)
-    if (m->term[k].random) AddTerm(m, m->term + k, n, obs, V);
+  Covariance(m, n, obs, V);
   if (n > 0 && DenseCholesky(n, V) == 0) {
     p = Independent(m, n, obs, place, X);
     for (int k = 0; k < m->n_terms; k++)
@@ -430,9 +437,7 @@ void DenseErrors(DenseModel *m)
 
   n = Observed(m, obs);
   V = Zeros(n * n), X = Zeros(n * (n + 1));
-  AddResidual(m, n, obs, V);
-  for (int k = 0; k < m->n_terms; k++)
-    if (m->term[k].random) AddTerm(m, m->term + k, n, obs, V);
+  Covariance(m, n, obs, V);
   DenseCholesky(n, V);
   p = Independent(m, n, obs, place, X);
   M = Zeros(p * p), e = Zeros(p);
@@ -456,6 +461,27 @@ void DenseErrors(DenseModel *m)
     t->variance[place[j].level * t->n_components + place[j].component] = Dot(p, e, e);
   }
   free(obs), free(place), free(V), free(X), free(M), free(e);
+}
+
+void DenseObservations(DenseModel *m, int *n, double y[], int *p, double X[])
+{
+  int          most  = m->n_records * m->n_traits;
+  Observation *obs   = calloc((size_t)most + 1, sizeof(*obs));
+  Place       *place = calloc((size_t)most + 1, sizeof(*place));
+
+  *n = Observed(m, obs);
+  for (int a = 0; a < *n && y; a++) y[a] = m->y[obs[a].record * m->n_traits + obs[a].trait];
+  if (X) *p = Independent(m, *n, obs, place, X);
+  free(obs), free(place);
+}
+
+void DenseCovariance(const DenseModel *m, int n, double V[])
+{
+  Observation *obs = calloc((size_t)(m->n_records * m->n_traits) + 1, sizeof(*obs));
+
+  (void)Observed(m, obs);
+  Covariance(m, n, obs, V);
+  free(obs);
 }
 
 int DenseRelationship(int n, const int sire[], const int dam[], double A[])

@@ -47,6 +47,15 @@ double DensePev(const DenseModel *model, int term, int i, int other, int j);
 /* The same without data. */
 double DensePrior(const DenseModel *model, int term, int i, int other, int j);
 
+/*
+  The observations that are used, in record and trait order: *n of them, y [n]; the *p columns of X that do not depend on those before,
+  column-major [n * p]. y and X have room for n_records * n_traits observations and one column more, or are NULL; aliased marks are set
+  where X is there.
+*/
+void DenseObservations(DenseModel *model, int *n, double y[], int *p, double X[]);
+/* V of these observations, [n * n] */
+void DenseCovariance(const DenseModel *model, int n, double V[]);
+
 /* Numerator relationship matrix by the tabular method, parents by index, -1 unknown, any order; A is [n^2]. -1 if there is a loop. */
 int DenseRelationship(int n, const int sire[], const int dam[], double A[]);
 /* Legendre polynomial of degree k on [low, high], normalised sqrt((2k + 1) / 2). */
