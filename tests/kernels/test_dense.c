@@ -114,11 +114,14 @@ static void TestSweepInvertsAndLeavesOutWhatDepends(void **state)
 
 static void TestSweepFindsWhatIsNotDefinite(void **state)
 {
-  double A[4] = {1, 2, 2, 1}, B[1] = {NAN};
+  const double least[2] = {1e-13, 1e-13};
+  double       A[4] = {1, 2, 2, 1}, B[1] = {NAN}, C[4] = {1, 1, 1, 1 + 1e-14};
 
   (void)state;
   assert_int_equal(MeritDenseSweep(2, NULL, A), 1);
   assert_int_equal(MeritDenseSweep(1, NULL, B), 1);
+  assert_int_equal(MeritDenseSweep(2, least, C), 1); /* what rounding left */
+  assert_true(C[0] == 1.0 && C[3] == 0.0);
 }
 
 static void TestEliminationSolvesWithAnyMatrix(void **state)
