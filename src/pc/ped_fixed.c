@@ -92,7 +92,7 @@ static PetscErrorCode InvertBig(MeritPed *p, const double *blocks)
     double       *D     = f->D_inverse + (int64_t)level * n * n;
     const int32_t first = t->eq_owned + level * n;
 
-    definite = MeritBlockInvert(n, D) && definite;
+    definite = MeritDenseSweep(n, NULL, D) == 0 && definite;
     for (int a = 0; a < n; a++)
       for (int b = 0; b < n; b++) {
         if (state[first + a] != MERIT_EQ_OK || state[first + b] != MERIT_EQ_OK) D[a * n + b] = 0.0;

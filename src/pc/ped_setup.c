@@ -162,7 +162,7 @@ static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *defin
     for (int32_t level = 0; level < t->n_owned; level++, blocks += size) {
       if (InParts(p, k) || InFixed(p, k) || InSnps(p, k)) continue;
       PetscCall(PetscArraycpy(to, blocks, size));
-      *definite = MeritBlockInvert(t->n_eq, to) && *definite;
+      *definite = MeritDenseSweep(t->n_eq, NULL, to) == 0 && *definite;
       to += size;
     }
   }

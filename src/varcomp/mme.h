@@ -43,9 +43,6 @@ void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, dou
 PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]);
 /* log |K x G| over all random terms, and tr(G^-1 V_j)-parts q tr(G^-1 E) into trace[n], but for terms with a root. Collective. */
 PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[]);
-/* small symmetric definite matrices: lower Cholesky factor, inverse, log-determinant; false if not definite. n <= 64. */
-bool VarcompCholesky(int n, const double *A, double *F);
-bool VarcompInvert(int n, const double *A, double *inverse, double *log_determinant);
 /* E of a component: element (row, column) and its mirror image */
 static inline double VarcompPick(const MeritComponent *c, int n, const double *H)
 {

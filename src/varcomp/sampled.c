@@ -106,13 +106,9 @@ static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
     const double  *R    = v->formula->residual[records->residual_class[p]].R;
     const double  *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
     double        *at   = values + (int64_t)i * t * n;
-    int            trait[32], m = 0;
+    int            trait[32], m = MeritDensePart(t, records->observed[p], R, trait, part);
 
-    for (int a = 0; a < t; a++)
-      if (records->observed[p] >> a & 1) trait[m++] = a;
-    for (int a = 0; a < m; a++)
-      for (int b = 0; b < m; b++) part[a * m + b] = R[trait[a] * t + trait[b]];
-    PetscCheck(VarcompCholesky(m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
+    PetscCheck(MeritDenseCholesky(m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
     PetscCall(PetscArrayzero(at, t * n));
     for (int a = m - 1; a >= 0; a--) {
       double *to = at + trait[a] * n, scale = root ? 1.0 / root[trait[a]] : 1.0;
@@ -228,7 +224,7 @@ static void TermForms(MeritVarcomp v, Sampled *s, int k, const double *d)
 
   MeritModelTerms(v->model, &term);
   m = term[k].n_eq;
-  if (!VarcompCholesky(m, term[k].G_inverse, F)) return;
+  if (!MeritDenseCholesky(m, term[k].G_inverse, F)) return;
   for (int32_t i = 0; i < term[k].n_owned; i++)
     for (int j = 0; j < n; j++) {
       double        g[64];

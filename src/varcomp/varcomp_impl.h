@@ -1,5 +1,6 @@
 #pragma once
 /* Private to src/varcomp. */
+#include <merit/kernels.h>
 #include <merit/log.h>
 #include <merit/varcomp.h>
 

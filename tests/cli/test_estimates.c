@@ -11,16 +11,6 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { SKIPPED = 77 };
-
-static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
-                            PetscErrorType type, const char *text, void *ctx)
-{
-  (void)comm, (void)line, (void)func, (void)file, (void)type, (void)text, (void)ctx;
-  return code;
-}
 
 /* Run FOLDER/NAME.yaml for the job NAME.METHOD; output in FOLDER/OUT.out */
 static PetscErrorCode Run(const char folder[], const char job[], const char engine[], const char out[])
@@ -87,29 +77,5 @@ static int CheckAll(int n, Check *checks, const char folder[])
 
 int main(int argc, char **argv)
 {
-  const char *data = getenv("MERIT_SHARED_DATA");
-  char        folder[256], path[512];
-  Check      *checks;
-  PetscMPIInt rank;
-  int         failed = 0, n;
-
-  if (argc < 2 || !data || access(data, R_OK)) return SKIPPED;
-  if (PetscInitialize(NULL, NULL, NULL, NULL)) return 1;
-  PetscPushErrorHandler(Quiet, NULL);
-  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
-  SmallFolderMake(PETSC_COMM_WORLD, folder);
-  if (rank == 0) failed = ChecksPrepare(argv[1], data, folder);
-  failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
-  snprintf(path, sizeof(path), "%s/estimates.txt", folder);
-  n = ChecksRead(path, data, &checks);
-  failed += n < 0;
-  if (!failed) failed += CheckAll(n, checks, folder);
-  for (int i = 0; i < n && rank == 0; i++)
-    printf("%-40s %3d values, largest difference %.1e  %s\n", checks[i].job, checks[i].n, checks[i].worst, checks[i].expression);
-  if (rank == 0) printf("%d failed\n", failed);
-  SmallFolderRemove(PETSC_COMM_WORLD, folder);
-  ChecksFree(n, &checks);
-  PetscPopErrorHandler();
-  if (PetscFinalize()) return 1;
-  return failed ? 1 : 0;
+  return ChecksMain(argc, argv, "estimates.txt", CheckAll);
 }
