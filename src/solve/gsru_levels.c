@@ -257,6 +257,12 @@ static void SumChunk(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last
   }
 }
 
+/* Are the entries worth several threads? A parallel region of one thread would still cost a call of the system. */
+static bool Alone(const Gsru *gs, int64_t n)
+{
+  return gs->n_threads == 1 || n <= FEW_ENTRIES;
+}
+
 /* GsruGradient - See the header. Not collective, threaded: chunks of entries, so that a level with very many is shared. */
 void GsruGradient(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last)
 {
@@ -266,8 +272,12 @@ void GsruGradient(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last)
 
   for (int32_t place = first; place < last; place++)
     for (int a = 0; a < n_eq; a++) gs->g[l->eq[place] + a] = 0.0;
+  if (Alone(gs, n)) {
+    SumChunk(gs, term, first, last, begin, begin + n, gs->part);
+    return;
+  }
   for (int i = 0; i < 2 * gs->n_threads; i++) gs->part[i].place = -1;
-#pragma omp parallel num_threads(gs->n_threads) if (n > FEW_ENTRIES)
+#pragma omp parallel num_threads(gs->n_threads)
   {
     const int n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
 
@@ -315,25 +325,36 @@ static void Take(Gsru *gs, const GsruTerm *term, int32_t place, int64_t from, in
   }
 }
 
+/* The steps of all levels out of entries [from, to) */
+static void TakeChunk(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last, int64_t from, int64_t to)
+{
+  const GsruLevels *l     = &term->levels;
+  int32_t           place = PlaceOf(l, first, last, from);
+
+  while (from < to) {
+    int64_t end;
+
+    while (l->start[place + 1] <= from) place++;
+    end = PetscMin(to, l->start[place + 1]);
+    Take(gs, term, place, from, end);
+    from = end;
+  }
+}
+
 /* GsruUpdate - See the header. Not collective, threaded: within a colour no two entries are the same record or edge. */
 void GsruUpdate(Gsru *gs, const GsruTerm *term, int32_t first, int32_t last)
 {
   const GsruLevels *l     = &term->levels;
   const int64_t     begin = l->start[first], n = l->start[last] - begin;
 
-#pragma omp parallel num_threads(gs->n_threads) if (n > FEW_ENTRIES)
+  if (Alone(gs, n)) {
+    TakeChunk(gs, term, first, last, begin, begin + n);
+    return;
+  }
+#pragma omp parallel num_threads(gs->n_threads)
   {
     const int n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
-    int64_t   from = begin + n * thread / n_threads, to = begin + n * (thread + 1) / n_threads;
-    int32_t   place = PlaceOf(l, first, last, from);
 
-    while (from < to) {
-      int64_t end;
-
-      while (l->start[place + 1] <= from) place++;
-      end = PetscMin(to, l->start[place + 1]);
-      Take(gs, term, place, from, end);
-      from = end;
-    }
+    TakeChunk(gs, term, first, last, begin + n * thread / n_threads, begin + n * (thread + 1) / n_threads);
   }
 }

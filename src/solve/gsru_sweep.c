@@ -41,19 +41,27 @@ static double Step(Gsru *gs, const GsruTerm *term, int32_t eq, double *x)
   return square;
 }
 
-/* Steps of the owned levels of a colour */
+/* Step of the level at a place; adds the squares of the gradient and of the step */
+static void StepAt(Gsru *gs, const GsruTerm *term, int32_t at, double *x, double *squares, double *steps)
+{
+  const int32_t eq = term->levels.eq[at];
+
+  *squares += Step(gs, term, eq, x);
+  for (int a = 0; a < term->view->n_eq; a++) *steps += gs->du[eq + a] * gs->du[eq + a];
+}
+
+/* Steps of the owned levels of a colour; a parallel region of one thread would still cost a call of the system */
 static void Steps(Gsru *gs, GsruTerm *term, int c, double *x)
 {
   const GsruLevels *l     = &term->levels;
   const int32_t     first = l->first[c], last = first + l->n_mine[c];
-  const int         n       = term->view->n_eq;
   double            squares = 0.0, steps = 0.0;
 
-#pragma omp parallel for schedule(static) reduction(+ : squares, steps) if (last - first > 256) num_threads(gs->n_threads)
-  for (int32_t at = first; at < last; at++) {
-    squares += Step(gs, term, l->eq[at], x);
-    for (int a = 0; a < n; a++) steps += gs->du[l->eq[at] + a] * gs->du[l->eq[at] + a];
-  }
+  if (gs->n_threads > 1 && last - first > 256) {
+#pragma omp parallel for schedule(static) reduction(+ : squares, steps) num_threads(gs->n_threads)
+    for (int32_t at = first; at < last; at++) StepAt(gs, term, at, x, &squares, &steps);
+  } else
+    for (int32_t at = first; at < last; at++) StepAt(gs, term, at, x, &squares, &steps);
   gs->sums[2 * gs->n_terms] += squares;
   gs->sums[2 * term->index] += steps;
 }
