@@ -12,19 +12,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 small_machine
 
 build=build scratch="" shapes="2048x200000 16384x60000"
-while [ $# -gt 0 ]; do
-  case $1 in
-  --build | --scratch | --shapes) printf -v "${1#--}" %s "${2?$1 needs a value}"; shift ;;
-  *) echo "unknown option $1; the head of $0 lists them" >&2; exit 2 ;;
-  esac
-  shift
-done
-if [ -z "$scratch" ]; then
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
-fi
-merit=$(merit_in "$build")
-[ -n "$merit" ] || { echo "no merit in $build: build it first, or name its folder by --build" >&2; exit 2; }
+take_options "build scratch shapes" "" "$@"
+make_scratch
+need_merit
 
 for shape in $shapes; do
   animals=${shape%x*} snps=${shape#*x} data=$scratch/$shape

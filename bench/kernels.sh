@@ -7,19 +7,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=shared.sh
 . "$here/shared.sh"
 build=build scratch=kernels-scratch seconds=0.2 missing=0 into= small= widest=64
-while [ $# -gt 0 ]; do
-  case $1 in
-  --build) build=$2; shift ;;
-  --scratch) scratch=$2; shift ;;
-  --seconds) seconds=$2; shift ;;
-  --missing) missing=$2; shift ;;
-  --widest) widest=$2; shift ;;
-  --into) into=$2; shift ;;
-  --small) small=-c ;;
-  *) echo "kernels.sh: what is $1?" >&2; exit 2 ;;
-  esac
-  shift
-done
+on_small() { small=-c; }
+take_options "build scratch seconds missing widest into" "small" "$@"
 mkdir -p "$scratch"
 lines=$scratch/kernels.jsonl
 : >"$lines"
@@ -50,10 +39,10 @@ if command -v plink2 >/dev/null; then
   awk '{ printf "%s %s", $2, $5; for (i = 1; i <= 10; i++) printf " %.6f", sin(NR * i); print "" }' "$scratch/pop/chip.bim" >"$scratch/effects"
   for columns in 3 3-12; do
     for threads in 1 2; do
-      begin=$(date +%s.%N)
+      begin=$(now)
       plink2 --bfile "$scratch/pop/chip" --threads $threads --score "$scratch/effects" 1 2 no-mean-imputation cols=scoresums \
         --score-col-nums $columns --out "$scratch/score" >"$scratch/plink2.log" 2>&1 || { cat "$scratch/plink2.log" >&2; break 2; }
-      end=$(date +%s.%N)
+      end=$(now)
       awk -v b="$begin" -v e="$end" -v c=$columns -v t=$threads 'BEGIN { w = c == 3 ? 1 : 10
         printf "{\"program\": \"plink2 --score\", \"rows\": 2000, \"columns\": 10976, \"width\": %d, \"threads\": %d, \"seconds\": %.4g, \"genotypes_per_second_per_core\": %.4g}\n", w, t, e - b, 2000 * 10976 / (e - b) / t }' >>"$lines"
     done

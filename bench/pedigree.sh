@@ -22,34 +22,17 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/shared.sh"
 small_machine
 
-build=build scratch="" results="" into="" sizes="100000 1000000 10000000" h2s="0.05 0.3" ranks="1 2" many="4 8 16" jacobi="1 8"
-three=1000000 bulls=60 more=833 beside=1000000 seconds=1200 gib=20 only_tables="" failures=0
-while [ $# -gt 0 ]; do
-  case $1 in
-  --build | --scratch | --results | --into | --sizes | --ranks | --many | --jacobi | --three | --bulls | --beside | --seconds | --gib)
-    printf -v "${1#--}" %s "${2?$1 needs a value}"
-    shift ;;
-  --h2) h2s=${2?--h2 needs a value}; shift ;;
-  --more-bulls) more=${2?--more-bulls needs a value}; shift ;;
-  --small) sizes=2000 three=2000 h2s=0.3 many=4 jacobi=1 more=0 ;;
-  --tables) only_tables=yes ;;
-  *) echo "unknown option $1; the head of $0 lists them" >&2; exit 2 ;;
-  esac
-  shift
-done
+build=build scratch="" results="" into="" sizes="100000 1000000 10000000" h2="0.05 0.3" ranks="1 2" many="4 8 16" jacobi="1 8"
+three=1000000 bulls=60 more_bulls=833 beside=1000000 seconds=1200 gib=20 only_tables="" failures=0
+on_small() { sizes=2000 three=2000 h2=0.3 many=4 jacobi=1 more_bulls=0; }
+on_tables() { only_tables=yes; }
+take_options "build scratch results into sizes ranks many jacobi three bulls beside seconds gib h2 more-bulls" "small tables" "$@"
 
-if [ -z "$scratch" ]; then
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
-fi
-mkdir -p "$scratch"
+make_scratch
 results=${results:-$scratch/results.jsonl}
 merit=$(merit_in "$build")
 triad=$build/bench/merit_triad
 
-say() { echo "$(date +%T) $*" >&2; }
-now() { echo "${EPOCHREALTIME/,/.}"; }
-since() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%.3f", to - from }'; }
 
 # the specification of a case: ANIMALS H2, or ANIMALS three
 specify() {
@@ -133,13 +116,13 @@ if [ -z "$only_tables" ]; then
   fi
   machine >>"$results"
   for animals in $sizes; do
-    for h2 in $h2s; do measure "$animals" "$h2"; done
-    if [ "$animals" -le "$beside" ]; then cholmod "$animals" "$h2"; fi
+    for share in $h2; do measure "$animals" "$share"; done
+    if [ "$animals" -le "$beside" ]; then cholmod "$animals" "$share"; fi
   done
   if [ "$three" -gt 0 ]; then measure "$three" three; fi
-  if [ "$three" -gt 0 ] && [ "$more" -gt 0 ]; then
-    bulls=$more
-    measure "$three" "${h2s##* }"
+  if [ "$three" -gt 0 ] && [ "$more_bulls" -gt 0 ]; then
+    bulls=$more_bulls
+    measure "$three" "${h2##* }"
   fi
 fi
 

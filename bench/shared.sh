@@ -1,7 +1,47 @@
 # What the benchmarks share; sourced by them.
+# shellcheck shell=bash disable=SC2154 # build and scratch are those of the script
 
 # the program in a build folder, nothing if there is none
 merit_in() { ls "$1/bin/merit" "$1/bin/merit64" 2>/dev/null | head -n 1 || true; }
+
+# take_options "NAMES" "SWITCHES" ARGUMENT...: --NAME VALUE sets the variable of that name, - read as _; --SWITCH calls the function on_SWITCH
+take_options() {
+  local names=" $1 " switches=" $2 " name
+  shift 2
+  while [ $# -gt 0 ]; do
+    name=${1#--}
+    if [ "--$name" = "$1" ] && [[ $names = *" $name "* ]]; then
+      [ $# -gt 1 ] || { echo "$1 needs a value" >&2; exit 2; }
+      printf -v "${name//-/_}" %s "$2"
+      shift
+    elif [ "--$name" = "$1" ] && [[ $switches = *" $name "* ]]; then
+      "on_$name"
+    else
+      echo "unknown option $1; the head of $0 lists them" >&2
+      exit 2
+    fi
+    shift
+  done
+}
+
+# the folder $scratch, a fresh one that is removed at the end where none is named
+make_scratch() {
+  if [ -z "$scratch" ]; then
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+  fi
+  mkdir -p "$scratch"
+}
+
+# $merit, the program in $build, without which nothing goes
+need_merit() {
+  merit=$(merit_in "$build")
+  [ -n "$merit" ] || { echo "no merit in $build: build Merit first, or name its folder by --build" >&2; exit 2; }
+}
+
+say() { echo "$(date +%T) $*" >&2; }
+now() { echo "${EPOCHREALTIME/,/.}"; }
+since() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%.3f", to - from }'; }
 
 # put MARK TABLE PAGE: the table between <!-- MARK begin --> and <!-- MARK end --> of a page; to the terminal if no page is named
 put() {

@@ -21,25 +21,12 @@ small_machine
 
 build=build scratch="" results="" into="" sizes="10000 50000" snps=50000 layouts="1x1 2x1 1x2" beside=10000 seconds=1200 only_tables=""
 cases="diagonal nosnp default blocks multiplicative" failures=0
-while [ $# -gt 0 ]; do
-  case $1 in
-  --build | --scratch | --results | --into | --sizes | --snps | --layouts | --cases | --beside | --seconds)
-    printf -v "${1#--}" %s "${2?$1 needs a value}"
-    shift ;;
-  --small) sizes=400 snps=1500 layouts="1x1 1x2" beside=400 seconds=60 ;;
-  --tables) only_tables=yes ;;
-  *) echo "unknown option $1; the head of $0 lists them" >&2; exit 2 ;;
-  esac
-  shift
-done
-if [ -z "$scratch" ]; then
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
-fi
-mkdir -p "$scratch"
+on_small() { sizes=400 snps=1500 layouts="1x1 1x2" beside=400 seconds=60; }
+on_tables() { only_tables=yes; }
+take_options "build scratch results into sizes snps layouts cases beside seconds" "small tables" "$@"
+make_scratch
 results=${results:-$scratch/snpblup.jsonl}
 merit=$(merit_in "$build")
-say() { echo "$(date +%T) $*" >&2; }
 
 # ANIMALS into $scratch/ANIMALS-SNPS/data unless the same is there: the 4 youngest generations of 5 genotyped, 25 to 50 bulls in each
 simulate() {
@@ -95,19 +82,19 @@ timed() {
   local folder=$scratch/$1-$snps name=$2 animals=$1 begin state="done" memory=0 pid status=0
   shift 2
   say "$animals animals, $name"
-  begin=${EPOCHREALTIME/,/.}
+  begin=$(now)
   (cd "$folder/beside" && OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 exec "$@" >log 2>&1) &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     memory=$(awk -v most="$memory" '/^VmHWM/ && $2 > most { most = $2 } END { print most }' "/proc/$pid/status" 2>/dev/null || true)
-    awk -v from="$begin" -v to="${EPOCHREALTIME/,/.}" -v most="$seconds" 'BEGIN { exit !(to - from > most) }' && kill "$pid"
+    awk -v from="$begin" -v to="$(now)" -v most="$seconds" 'BEGIN { exit !(to - from > most) }' && kill "$pid"
     sleep 0.5
   done
   wait "$pid" || status=$?
   [ "$status" -eq 0 ] || state="not done within $seconds s"
   [ "$status" -eq 0 ] || [ "$status" -eq 143 ] || { state="failed"; tail -n 5 "$folder/beside/log" >&2; }
   awk -v head="\"program\": \"$name\", \"animals\": $animals, \"snps\": $snps, \"state\": \"$state\"" -v memory="$memory" -v from="$begin" \
-    -v to="${EPOCHREALTIME/,/.}" 'BEGIN { printf "{%s, \"wall\": %.2f, \"memory\": %.0f}\n", head, to - from, 1024 * memory }' >>"$results"
+    -v to="$(now)" 'BEGIN { printf "{%s, \"wall\": %.2f, \"memory\": %.0f}\n", head, to - from, 1024 * memory }' >>"$results"
 }
 
 # BOLT-LMM and GEMMA on the same genotypes and phenotypes

@@ -17,22 +17,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 small_machine
 
 build=build scratch="" into="" methods="cholesky lhs_gs gs gsru pcg" h2=0.5 records=2000 snps=12340 sweeps=10
-while [ $# -gt 0 ]; do
-  case $1 in
-  --build | --scratch | --into | --methods | --h2 | --sweeps) printf -v "${1#--}" %s "${2?$1 needs a value}"; shift ;;
-  --small) records=300 snps=900 sweeps=7 ;;
-  *) echo "unknown option $1; the head of $0 lists them" >&2; exit 2 ;;
-  esac
-  shift
-done
-if [ -z "$scratch" ]; then
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
-fi
-mkdir -p "$scratch"
-merit=$(merit_in "$build")
-[ -n "$merit" ] || { echo "no merit in $build: build it first, or name its folder by --build" >&2; exit 2; }
-say() { echo "$(date +%T) $*" >&2; }
+on_small() { records=300 snps=900 sweeps=7; }
+take_options "build scratch into methods h2 sweeps" "small" "$@"
+make_scratch
+need_merit
 
 # families of full sibs from 8 ancestral haplotypes, 50 generations; a tenth of the SNPs have lost their variation
 simulate() {

@@ -17,26 +17,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 small_machine
 
 build=build scratch="" exact="10000 50000 200000" bivariate=50000 sampled=1000000 genomic="10000 50000" snps=50000 ranks="1 2"
-while [ $# -gt 0 ]; do
-  case $1 in
-  --build | --scratch | --exact | --bivariate | --sampled | --genomic | --snps | --ranks)
-    printf -v "${1#--}" %s "${2?$1 needs a value}"
-    shift ;;
-  --small) exact=2000 bivariate=2000 sampled=2000 genomic=1000 snps=2000 ;;
-  *) echo "unknown option $1; the head of $0 lists them" >&2; exit 2 ;;
-  esac
-  shift
-done
-if [ -z "$scratch" ]; then
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
-fi
-mkdir -p "$scratch"
-merit=$(merit_in "$build")
-[ -n "$merit" ] || { echo "no merit in $build: build Merit first, or name its folder by --build" >&2; exit 2; }
+on_small() { exact=2000 bivariate=2000 sampled=2000 genomic=1000 snps=2000; }
+take_options "build scratch exact bivariate sampled genomic snps ranks" "small" "$@"
+make_scratch
+need_merit
 
-now() { echo "${EPOCHREALTIME/,/.}"; }
-since() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%.3f", to - from }'; }
 
 # what to simulate: the populations of pedigree.sh with one or two traits, that of snpblup.sh. KIND ANIMALS
 specify() {

@@ -139,3 +139,21 @@ MERIT_EXTERN void MeritRecordsTransfer(const MeritRecordKernel *records, const u
 /* W -= the diagonal blocks that eliminating the levels met by regressor `h` takes from those met by regressors [first, last), record by
    record: J' R^-1 J_h B J_h' R^-1 J with B[(slot + a) * width + b] the inverse block of the level (0 where it has no part). One thread. */
 MERIT_EXTERN void MeritRecordsAbsorb(const MeritRecordKernel *records, int h, int width, const double *B, int first, int last, int stride, double *W);
+
+/*
+  Small dense matrices, row-major [n * n]. Not collective, one thread. A matrix is definite that has positive and finite pivots.
+*/
+/* The rows and columns of A whose bit is set in `chosen`, n <= 32: part[m * m] and their numbers index[m]; returns m. */
+MERIT_EXTERN int MeritDensePart(int n, uint32_t chosen, const double *A, int index[], double *part);
+/* F lower with F F' = A, 0 above; A is symmetric, and its lower part alone is read. False if it is not definite, F then being of no use. */
+MERIT_EXTERN bool MeritDenseCholesky(int n, const double *A, double *F);
+/* x = (F F')^-1 x for F of MeritDenseCholesky. */
+MERIT_EXTERN void MeritDenseSolve(int n, const double *F, double *x);
+/* A^-1 and log |A| of a symmetric matrix, n <= 64; either output may be NULL. False if it is not definite. */
+MERIT_EXTERN bool MeritDenseInvert(int n, const double *A, double *inverse, double *log_determinant);
+/* Inverse in place of a symmetric matrix. Where a pivot is not above least[p] (NULL: 0), row and column p of the inverse are 0; returns how many
+   those are. */
+MERIT_EXTERN int MeritDenseSweep(int n, const double least[], double *A);
+/* A[n * (n + k)] = [M B] becomes [. M^-1 B], n <= 64, without exchange of rows. Returns n, or the first row whose pivot is not above `share`
+   times its diagonal element at the start, A then being of no use. */
+MERIT_EXTERN int MeritDenseEliminate(int n, int k, double share, double *A);

@@ -1,5 +1,6 @@
 #pragma once
 #include <merit/dict.h>
+#include <merit/checkpoint.h>
 #include <merit/formula.h>
 #include <merit/genotypes.h>
 #include <merit/pedigree.h>
@@ -123,6 +124,8 @@ MERIT_EXTERN PetscErrorCode MeritModelFindLabels(MeritModel model, int term, Mer
 MERIT_EXTERN PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t n, const int64_t level[], int64_t equation[]);
 /* Records in the file, and how many were dropped; over all ranks. */
 MERIT_EXTERN PetscErrorCode MeritModelRecordCounts(MeritModel model, int64_t *n_lines, int64_t *n_dropped);
+/* Places of equations and records in checkpoints, the same on any number of ranks. Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelSetPlaces(MeritModel model, MeritCheckpoint checkpoint);
 /* Line in the records file of each local record; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritModelRecordLines(MeritModel model, const int64_t **line);
 /* Exclusions found on this rank. */

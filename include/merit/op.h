@@ -52,6 +52,11 @@ MERIT_EXTERN PetscErrorCode MeritMMESnpGram(Mat C, int term, int k, const double
 MERIT_EXTERN PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, const int **first_regressor, bool *expanded);
 /* The model of C; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model);
+/* From now on C without its fixed effects (random): their equations are rows and columns of the identity; or with them again. Bumps the state of C.
+   Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMESetRandom(Mat C, bool random);
+/* States of the owned equations as C takes them, [n_owned]; borrowed until MeritMMESetRandom. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEEquationState(Mat C, const uint8_t **state);
 /* What forming C takes: entries at most over all ranks and of the fullest rank, and bytes of that rank. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes);
 /* Small matrices that stand for those of the model where C is formed. */

@@ -1,5 +1,6 @@
 #pragma once
 #include <merit/config.h>
+#include <merit/checkpoint.h>
 #include <merit/pc.h>
 
 /*
@@ -67,6 +68,10 @@ MERIT_EXTERN PetscErrorCode MeritSolverGetTolerance(MeritSolver solver, MeritCri
 MERIT_EXTERN PetscErrorCode MeritSolverGetPreconditioner(MeritSolver solver, const char *type[]);
 /* Called after every iteration on every rank; NULL: none. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonitor monitor, void *ctx);
+/* Save the state of Solve (one right-hand side) when it is time, and go on from what the checkpoint has open; NULL: not. Its places are
+   those of the model (`MeritModelSetPlaces()`). pcg goes on as if nothing had been at the same ranks, else from its solution; gsru, gs and
+   lhs_gs go on at any; ksp from its solution. Borrowed. */
+MERIT_EXTERN PetscErrorCode MeritSolverSetCheckpoint(MeritSolver solver, MeritCheckpoint checkpoint);
 /* Make ready for Solve: preconditioner, colours, work space. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
 /* Solve for k right-hand sides (pcg: together, by block conjugate gradients; gsru, gs, lhs_gs, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */

@@ -1,4 +1,5 @@
 #pragma once
+#include <merit/checkpoint.h>
 #include <merit/config.h>
 #include <merit/op.h>
 
@@ -65,6 +66,9 @@ MERIT_EXTERN PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varc
 MERIT_EXTERN PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp varcomp, MeritModel model, MeritNode job);
 /* Called after each round on every rank; NULL: none. */
 MERIT_EXTERN PetscErrorCode MeritVarcompSetMonitor(MeritVarcomp varcomp, MeritVarcompMonitor monitor, void *ctx);
+/* Save where a likelihood's rounds are when it is time, and go on from what the checkpoint has open; NULL: not. Its places are those of the
+   model. Runs that are over are kept in it. Borrowed. */
+MERIT_EXTERN PetscErrorCode MeritVarcompSetCheckpoint(MeritVarcomp varcomp, MeritCheckpoint checkpoint);
 /* Leave a term out in runs to come: its matrix is 0, for likelihood-ratio tests; -1: none. */
 MERIT_EXTERN PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp varcomp, int term);
 /* Estimate; the model of C has the estimates afterwards where they are usable. Collective. */

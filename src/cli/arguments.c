@@ -36,9 +36,9 @@ static bool IsValue(const char *word)
 
 static bool IsYesOrNo(const char *word)
 {
-  static const char *const words[] = {"yes", "no", "true", "false", "on", "off"};
+  static const char *const words[] = {"yes", "no", "true", "false", "on", "off", "auto"};
 
-  for (int i = 0; word && i < 6; i++)
+  for (int i = 0; word && i < 7; i++)
     if (!strcasecmp(word, words[i])) return true;
   return false;
 }

@@ -42,6 +42,7 @@ static const MeritKey keys[] = {
     {"varcomp.method", "reml | ml | minque | minque1 | minque2 | minque3 | mivque | mivque0 | he | anova (default reml)"},
     {"varcomp.engine", "auto | factor | eigen | sampled | lanczos | dense: how reml and ml find likelihood and traces"},
     {"varcomp.algorithm", "ai | em: average information, with EM where it fails, or EM alone"},
+    {"varcomp.start", "auto | he | share: where starting values come from that `variances` does not give (default auto)"},
     {"varcomp.prior", "NUMBER, inf or a list in term order: minque's variance ratios to the residual (default 1)"},
     {"varcomp.iterate", "yes | no: minque until the prior is the estimate"},
     {"varcomp.nonnegative", "yes | no: moment methods make a negative variance 0 and estimate the others anew"},
@@ -60,6 +61,9 @@ static const MeritKey keys[] = {
     {"output.se", "yes | no: standard errors and reliabilities, which solver cholesky can compute (default yes)"},
     {"output.fitted", "yes | no: write fitted.tsv"},
     {"overwrite", "yes | no: replace an earlier result in the output folder"},
+    {"checkpoint.minutes", "NUMBER between checkpoints (default 10; 0: none by time)"},
+    {"checkpoint.iterations", "NUMBER of iterations or rounds between checkpoints (default 0: none by count)"},
+    {"restart", "yes | no | auto: go on from the checkpoint in the output folder (auto: if there is one)"},
     {"plan.memory", "SIZE of the memory of a node, as 64G: plan says whether the run fits"},
     /* from here on: `plan` only */
     {"quick", "yes | no: read headers only"},

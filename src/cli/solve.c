@@ -101,6 +101,7 @@ static PetscErrorCode Equations(Solve *s)
 
   PetscFunctionBegin;
   PetscCall(MeritModelSetUp(s->run.model));
+  PetscCall(SolvePlaces(&s->run, s->solver));
   PetscCall(MeritPhaseBegin("operator"));
   PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
   PetscCall(MeritModelLayout(s->run.model, &n_owned, &n_local, &first, &n_all, &n_slots));
@@ -195,14 +196,17 @@ static PetscErrorCode Conclude(const Solve *s)
 */
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
 {
-  Solve s = {.run = {.comm = comm, .job = job}};
+  Solve s = {.run = {.comm = comm, .job = job, .command = "solve"}};
 
   PetscFunctionBegin;
   PetscCall(Prepare(&s));
   PetscCall(SolveOpenOutput(&s.run));
+  PetscCall(SolveCheckpoint(&s.run));
   PetscCall(Equations(&s));
   PetscCall(Errors(&s));
   PetscCall(Write(&s));
+  PetscCall(MeritCheckpointRemove(s.run.checkpoint));
+  PetscCall(MeritCheckpointDestroy(&s.run.checkpoint));
   PetscCall(MeritReportDestroy(&s.run.report));
   PetscCall(MeritSolverDestroy(&s.solver));
   PetscCall(MatDestroy(&s.run.C));

@@ -1,5 +1,6 @@
 #pragma once
 /* Parts of merit solve that merit varcomp shares. Private to src/cli. */
+#include <merit/checkpoint.h>
 #include <merit/report.h>
 #include <merit/solver.h>
 
@@ -12,7 +13,14 @@ typedef struct {
   MeritOutput out;
   Mat         C;
   double     *x; /* [n_owned] solutions */
+  const char *command;
+  MeritCheckpoint checkpoint;
 } SolveRun;
+
+/* checkpoint.c: that of the output folder, opened if the job says restart. Collective. */
+PetscErrorCode SolveCheckpoint(SolveRun *run);
+/* The model is set up: a stop asked for until now, places, and the solver has the checkpoint. Collective. */
+PetscErrorCode SolvePlaces(SolveRun *run, MeritSolver solver);
 
 /* Genomic values of every SNP term from the equations x, for MeritReportAnimals; and their end. Collective. */
 PetscErrorCode SolveGenomicValues(MeritModel model, Mat C, const double x[], double ***genomic);

@@ -93,6 +93,8 @@ static PetscErrorCode Estimate(Varcomp *s)
 
   PetscFunctionBegin;
   PetscCall(MeritModelSetUp(s->run.model));
+  PetscCall(SolvePlaces(&s->run, s->solver));
+  PetscCall(MeritVarcompSetCheckpoint(s->varcomp, s->run.checkpoint));
   PetscCall(MeritPhaseBegin("operator"));
   PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
   PetscCall(MeritPhaseEnd());
@@ -285,16 +287,19 @@ static PetscErrorCode Conclude(const Varcomp *s)
 */
 PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
 {
-  Varcomp s = {.run = {.comm = comm, .job = job}, .solved = {.true_residual = NAN}};
+  Varcomp s = {.run = {.comm = comm, .job = job, .command = "varcomp"}, .solved = {.true_residual = NAN}};
 
   PetscFunctionBegin;
   PetscCall(Prepare(&s));
   PetscCall(SolveOpenOutput(&s.run));
+  PetscCall(SolveCheckpoint(&s.run));
   PetscCall(Estimate(&s));
   PetscCall(Warn(&s)); /* before the summary, which lists warnings */
   if (s.result.usable) PetscCall(Solve(&s));
   PetscCall(Write(&s));
+  PetscCall(MeritCheckpointRemove(s.run.checkpoint));
   PetscCall(Conclude(&s));
+  PetscCall(MeritCheckpointDestroy(&s.run.checkpoint));
   PetscCall(VarcompTestsFree(&s));
   PetscCall(VarcompFunctionsFree(&s));
   PetscCall(MeritReportDestroy(&s.run.report));

@@ -1,27 +1,6 @@
 /* Zero-fill incomplete Cholesky of the pedigree part: factor and substitute, a range of animals at a time. */
 #include "pedigree_impl.h"
 
-
-/* Inverse of a symmetric positive definite n x n matrix in place, Gauss-Jordan; false if it is not definite */
-static bool Invert(int n, double *A)
-{
-  for (int p = 0; p < n; p++) {
-    const double pivot = A[p * n + p];
-
-    if (!(pivot > 0.0)) return false;
-    A[p * n + p] = 1.0;
-    for (int j = 0; j < n; j++) A[p * n + j] /= pivot;
-    for (int i = 0; i < n; i++) {
-      const double f = A[i * n + p];
-
-      if (i == p) continue;
-      A[i * n + p] = 0.0;
-      for (int j = 0; j < n; j++) A[i * n + j] -= f * A[p * n + j];
-    }
-  }
-  return true;
-}
-
 /* 1/4 (K - K pivot^-1 K) for a parent */
 static void PassOn(int n, const double *K, const double *inverse, double *rest)
 {
@@ -68,7 +47,7 @@ bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t
 
     for (int i = 0; i < n * n; i++) K[i] = f->G_inverse[i] / f->d[animal];
     for (int i = 0; i < n * n; i++) pivot[i] = K[i] + own[i];
-    definite = Invert(n, pivot) && definite;
+    definite = MeritDenseSweep(n, NULL, pivot) == 0 && definite;
     if (n == 1) f->share[animal] = (float)(K[0] * pivot[0]);
     else Store(f, animal, pivot);
     PassOn(n, K, pivot, rest);

@@ -1,5 +1,6 @@
 /* From equations to what outputs show, and back: u = L v, fixed covariates on their own scale, their means in the intercept. */
 #include "model_impl.h"
+#include <merit/kernels.h>
 #include <math.h>
 
 /* What the means of centred covariates add to the intercept of each trait, over all ranks: sum of coefficient (own scale) x centre */
@@ -123,7 +124,7 @@ static PetscErrorCode SolveL(const MeritTermView *view, const double *u, double 
     }
     for (int c = 0; c < view->n_comp; c++) Lu[a] += view->L[c * n + a] * u[c];
   }
-  PetscCheck(MeritInvert(n, LL, inverse), PETSC_COMM_SELF, PETSC_ERR_PLIB, "L does not have full column rank");
+  PetscCheck(MeritDenseInvert(n, LL, inverse, NULL), PETSC_COMM_SELF, PETSC_ERR_PLIB, "L does not have full column rank");
   for (int a = 0; a < n; a++) {
     v[a] = 0.0;
     for (int b = 0; b < n; b++) v[a] += inverse[a * n + b] * Lu[b];

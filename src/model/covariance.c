@@ -1,6 +1,7 @@
 /* G of a term: its inverse, or, where it is singular, G = L L' so that u = L v with Var(v) = I. */
 #include "model_impl.h"
 #include <math.h>
+#include <merit/kernels.h>
 
 /* Components whose variance is this much below what the others leave are linear functions of them; next to that they are below the other */
 static const double SINGULAR = 1e-10, NEAR = 1e-4;
@@ -42,36 +43,6 @@ static int Factor(int n, const double *G, bool keep, double *F, double *least)
   return rank;
 }
 
-/* MeritInvert - Inverse of a symmetric positive definite matrix, n <= 64; false if it is not definite. Not collective. */
-bool MeritInvert(int n, const double *A, double *inverse)
-{
-  double L[64 * 64], column[64];
-
-  for (int j = 0; j < n; j++)
-    for (int i = j; i < n; i++) {
-      double sum = A[i * n + j];
-
-      for (int k = 0; k < j; k++) sum -= L[i * n + k] * L[j * n + k];
-      if (i == j && !(sum > 0.0)) return false;
-      L[i * n + j] = i == j ? sqrt(sum) : sum / L[j * n + j];
-    }
-  for (int j = 0; j < n; j++) {
-    for (int i = 0; i < n; i++) {
-      column[i] = i == j;
-      for (int k = 0; k < i; k++) column[i] -= L[i * n + k] * column[k];
-      column[i] /= L[i * n + i];
-    }
-    for (int i = n - 1; i >= 0; i--) {
-      for (int k = i + 1; k < n; k++) column[i] -= L[k * n + i] * column[k];
-      column[i] /= L[i * n + i];
-    }
-    for (int i = 0; i < n; i++) inverse[i * n + j] = column[i];
-  }
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < i; j++) inverse[i * n + j] = inverse[j * n + i] = 0.5 * (inverse[i * n + j] + inverse[j * n + i]);
-  return true;
-}
-
 /* Set L, the penalty of a level and the equations per level from G: as many as its rank, or, where that may change (keep), as it has
    components, some meeting no record. L also where G is next to singular, if that is asked for (roots). */
 static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool keep, bool roots, int *n_eq)
@@ -92,7 +63,7 @@ static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool
       for (int r = 0; r < *n_eq; r++) term->L[i * *n_eq + r] = F[i * n + r];
     for (int r = 0; r < *n_eq; r++) term->G_inverse[r * *n_eq + r] = 1.0;
   } else {
-    PetscCheck(MeritInvert(n, G, term->G_inverse), PETSC_COMM_SELF, PETSC_ERR_PLIB, "full rank, but not definite");
+    PetscCheck(MeritDenseInvert(n, G, term->G_inverse, NULL), PETSC_COMM_SELF, PETSC_ERR_PLIB, "full rank, but not definite");
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -254,13 +254,26 @@ static PetscErrorCode Correlation(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A decimal number */
+static PetscErrorCode Number(Parser *p)
+{
+  char        *end;
+  const double number = strtod(p->at, &end);
+
+  PetscFunctionBegin;
+  if (end == p->at || (p->at[0] == '0' && tolower((unsigned char)p->at[1]) == 'x')) PetscCall(Fail(p, "expected a decimal number"));
+  if (!isfinite(number)) PetscCall(Fail(p, "the number is too large"));
+  PetscCall(Put(p, OP_NUMBER, number, 0));
+  p->at = end;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode Atom(Parser *p)
 {
   static const struct {
     const char *name;
     Op          op;
-  } calls[]  = {{"sqrt(", OP_SQRT}, {"log(", OP_LOG}, {"exp(", OP_EXP}, {"abs(", OP_ABS}};
-  char *end;
+  } calls[] = {{"sqrt(", OP_SQRT}, {"log(", OP_LOG}, {"exp(", OP_EXP}, {"abs(", OP_ABS}};
 
   PetscFunctionBegin;
   if (++p->depth > DEPTH) PetscCall(Fail(p, "too many parentheses"));
@@ -270,8 +283,7 @@ static PetscErrorCode Atom(Parser *p)
     PetscCall(Sum(p));
     PetscCall(Expect(p, ')'));
   } else if (isdigit((unsigned char)*p->at) || *p->at == '.') {
-    PetscCall(Put(p, OP_NUMBER, strtod(p->at, &end), 0));
-    p->at = end;
+    PetscCall(Number(p));
   } else if (!strncmp(p->at, "cor(", 4)) {
     p->at += 4;
     PetscCall(Correlation(p));
@@ -374,7 +386,7 @@ static void Binary(Op op, double x, double y, double *value, double *dx, double 
     *value = x / y, *dx = 1.0 / y, *dy = -x / (y * y);
     break;
   default:
-    *value = pow(x, y), *dx = y * pow(x, y - 1.0), *dy = x > 0.0 ? *value * log(x) : 0.0;
+    *value = pow(x, y), *dx = y == 0.0 ? 0.0 : y * pow(x, y - 1.0), *dy = x > 0.0 ? *value * log(x) : 0.0;
   }
 }
 
@@ -398,6 +410,9 @@ static void Unary(Op op, double x, double *value, double *dx)
   }
 }
 
+/* By the chain rule; what does not change adds nothing, however steep the function */
+static double Chain(double weight, double derivative) { return weight == 0.0 || derivative == 0.0 ? 0.0 : weight * derivative; }
+
 /* MeritExpressionEvaluate - See the header. Not collective. */
 PetscErrorCode MeritExpressionEvaluate(MeritExpression e, int n, const double theta[], double genetic, double *value, double gradient[])
 {
@@ -417,10 +432,10 @@ PetscErrorCode MeritExpressionEvaluate(MeritExpression e, int n, const double th
     } else if (op <= OP_POWER) {
       top--;
       Binary(op, stack[top - 1], stack[top], &stack[top - 1], &dx, &dy);
-      for (int i = 0; i < n; i++) d[(top - 1) * n + i] = dx * d[(top - 1) * n + i] + (dy == 0.0 ? 0.0 : dy * d[top * n + i]);
+      for (int i = 0; i < n; i++) d[(top - 1) * n + i] = Chain(dx, d[(top - 1) * n + i]) + Chain(dy, d[top * n + i]);
     } else {
       Unary(op, stack[top - 1], &stack[top - 1], &dx);
-      for (int i = 0; i < n; i++) d[(top - 1) * n + i] *= dx;
+      for (int i = 0; i < n; i++) d[(top - 1) * n + i] = Chain(dx, d[(top - 1) * n + i]);
     }
   }
   *value = stack[0];

@@ -161,7 +161,6 @@ int32_t        MeritModelSlot(const MeritModelTerm *term, int64_t number);
 int32_t        MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number);
 PetscErrorCode MeritModelCountObservations(MeritModel model);
 /* covariance.c, residual.c */
-bool           MeritInvert(int n, const double *A, double *inverse);
 PetscErrorCode MeritModelCovariances(MeritModel model);
 PetscErrorCode MeritModelPatterns(MeritModel model);
 PetscErrorCode MeritModelInvertResiduals(MeritModel model);

@@ -1,5 +1,6 @@
 /* R^-1: one small inverse per pattern of observed traits and residual class. */
 #include "model_impl.h"
+#include <merit/kernels.h>
 
 /* Which pairs of traits are ever observed on one line, over all ranks; a message for those that never are */
 static PetscErrorCode ObservedPairs(MeritModel model)
@@ -67,13 +68,9 @@ PetscErrorCode MeritModelInvertResiduals(MeritModel model)
   for (int32_t p = 0; p < model->records.n_patterns; p++) {
     const double *R       = model->formula->residual[model->pattern_class[p]].R;
     double       *inverse = model->R_inverse + (int64_t)p * n * n, part[32 * 32], part_inverse[32 * 32];
-    int           trait[32], m = 0;
+    int           trait[32], m = MeritDensePart(n, model->pattern_observed[p], R, trait, part);
 
-    for (int t = 0; t < n; t++)
-      if (model->pattern_observed[p] >> t & 1) trait[m++] = t;
-    for (int i = 0; i < m; i++)
-      for (int j = 0; j < m; j++) part[i * m + j] = R[trait[i] * n + trait[j]];
-    if (!MeritInvert(m, part, part_inverse))
+    if (!MeritDenseInvert(m, part, part_inverse, NULL))
       MeritFaultSet(&fault, MERIT_ERROR_USAGE, NULL, 0, "residual", "the residual covariance matrix is not positive definite");
     PetscCall(PetscArrayzero(inverse, n * n));
     for (int i = 0; i < m; i++)

@@ -422,6 +422,7 @@ static PetscErrorCode Destroy_MME(Mat C)
   PetscCall(PetscFree(mme->first_regressor));
   PetscCall(PetscFree(mme->role));
   PetscCall(PetscFree(mme->pinned));
+  PetscCall(PetscFree(mme->masked));
   PetscCall(PetscFree4(mme->pedigree, mme->pedigree_scatter, mme->own, mme->snp));
   PetscCall(PetscFree(mme));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -467,18 +468,6 @@ static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
   mme->places_slots = mme->record_scatter.n_places;
   if (mme->n_slots == mme->n_local) mme->places_local = PetscMax(mme->places_local, mme->record_scatter.n_places);
   PetscCall(PetscFree(width));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Equations that are aliased or absent */
-static PetscErrorCode ListPinned(MeritMME *mme)
-{
-  PetscFunctionBegin;
-  for (int32_t i = 0; i < mme->n_owned; i++) mme->n_pinned += mme->eq_state[i] != MERIT_EQ_OK;
-  PetscCall(PetscMalloc1(mme->n_pinned, &mme->pinned));
-  mme->n_pinned = 0;
-  for (int32_t i = 0; i < mme->n_owned; i++)
-    if (mme->eq_state[i] != MERIT_EQ_OK) mme->pinned[mme->n_pinned++] = i;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -534,7 +523,7 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   mme->halo     = MeritModelHalo(model);
   PetscCall(MeritModelLayout(model, &mme->n_owned, &mme->n_local, NULL, NULL, &mme->n_slots));
   mme->places_local = mme->n_local;
-  PetscCall(ListPinned(mme));
+  PetscCall(MeritMMEListPinned(mme));
   PetscCall(PetscCalloc4(mme->n_terms, &mme->pedigree, mme->n_terms, &mme->pedigree_scatter, mme->n_terms, &mme->own, mme->n_terms,
                          &mme->snp));
   mme->expand = Expanded(mme);

@@ -28,7 +28,8 @@ typedef struct {
   uint64_t             state; /* of the model when last refreshed */
   int                  n_terms;
   const MeritTermView *term;  /* [n_terms]; borrowed */
-  const uint8_t       *eq_state;
+  const uint8_t       *eq_state; /* [n_owned] of the model, or masked */
+  uint8_t             *masked;   /* [n_owned] the same with fixed equations absent, NULL while they count; owned */
   int32_t              n_pinned;
   int32_t             *pinned;   /* [n_pinned] owned equations that are not OK, ascending; owned */
   int32_t              n_owned, n_local, n_slots;
@@ -82,3 +83,5 @@ PetscErrorCode MeritMMEGet(Mat C, MeritMME **mme);
 PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const double **slots);
 /* slots the record kernels wrote + y_local -> y (owned), summed over ranks; pinned equations become those of x (0 when x is NULL) */
 PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y);
+/* pinned.c: the list of equations that do not count, from their states */
+PetscErrorCode MeritMMEListPinned(MeritMME *mme);

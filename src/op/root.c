@@ -5,22 +5,6 @@
 #include "op_impl.h"
 #include <math.h>
 
-/* F lower with F F' = A, which is definite; n <= 64 */
-static void Cholesky(int n, const double *A, double *F)
-{
-  for (int j = 0; j < n; j++)
-    for (int i = 0; i < n; i++) {
-      double sum = A[i * n + j];
-
-      if (i < j) {
-        F[i * n + j] = 0.0;
-        continue;
-      }
-      for (int k = 0; k < j; k++) sum -= F[i * n + k] * F[j * n + k];
-      F[i * n + j] = i == j ? sqrt(sum) : sum / F[j * n + j];
-    }
-}
-
 /* y[slot] += factor F z of one level, k right-hand sides */
 static void Put(int n, int k, const double *F, double factor, const double *z, double *y)
 {
@@ -78,7 +62,7 @@ PetscErrorCode MeritMMEPenaltyRoot(Mat C, int k, const double z[], double y[])
 
     if (t->kind == MERIT_TERM_FIXED) continue;
     PetscCheck(!t->L, mme->comm, PETSC_ERR_ARG_WRONGSTATE, "a covariance matrix is singular");
-    Cholesky(t->n_eq, t->G_inverse, F);
+    PetscCheck(MeritDenseCholesky(t->n_eq, t->G_inverse, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a penalty is not definite");
     PutTerm(t, k, F, z, local);
   }
   PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, local + (int64_t)mme->n_owned * k, local, MPI_SUM));
@@ -107,7 +91,7 @@ PetscErrorCode MeritMMEPenaltyRootTransposed(Mat C, int k, const double x[], dou
 
     if (term->kind == MERIT_TERM_FIXED) continue;
     PetscCheck(!term->L, mme->comm, PETSC_ERR_ARG_WRONGSTATE, "a covariance matrix is singular");
-    Cholesky(term->n_eq, term->G_inverse, F);
+    PetscCheck(MeritDenseCholesky(term->n_eq, term->G_inverse, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a penalty is not definite");
     TakeTerm(term, k, F, local, t);
   }
   PetscCall(PetscFree(local));

@@ -8,26 +8,6 @@ typedef struct {
   double  *inverse;  /* blocks one after another; owned */
 } Block;
 
-/* MeritBlockInvert - Gauss-Jordan without pivoting, enough for a definite block. Not collective. */
-bool MeritBlockInvert(int n, double *A)
-{
-  for (int p = 0; p < n; p++) {
-    const double pivot = A[p * n + p];
-
-    if (!(pivot > 0.0)) return false;
-    A[p * n + p] = 1.0;
-    for (int j = 0; j < n; j++) A[p * n + j] /= pivot;
-    for (int i = 0; i < n; i++) {
-      const double factor = A[i * n + p];
-
-      if (i == p) continue;
-      A[i * n + p] = 0.0;
-      for (int j = 0; j < n; j++) A[i * n + j] -= factor * A[p * n + j];
-    }
-  }
-  return true;
-}
-
 static PetscErrorCode Free(Block *block)
 {
   PetscFunctionBegin;
@@ -97,7 +77,7 @@ static PetscErrorCode SetUp_MeritBlock(PC pc)
   at = block->inverse;
   for (int g = 0; g < block->n_groups; g++)
     for (int32_t level = 0; level < block->n_levels[g]; level++, at += block->n_eq[g] * block->n_eq[g])
-      if (!MeritBlockInvert(block->n_eq[g], at)) definite = PETSC_FALSE;
+      if (MeritDenseSweep(block->n_eq[g], NULL, at) > 0) definite = PETSC_FALSE;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPIU_BOOL, MPI_LAND, PetscObjectComm((PetscObject)pc)));
   PetscCheck(definite, PetscObjectComm((PetscObject)pc), PETSC_ERR_MAT_LU_ZRPVT, "a diagonal block of the equations is not positive definite");
   PetscFunctionReturn(PETSC_SUCCESS);

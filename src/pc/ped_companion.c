@@ -57,7 +57,7 @@ static bool Eliminate(const MeritPed *p, const MeritPedCompanion *c, const Merit
 
   for (int i = 0; i < n * n; i++) D[i] = t->G_inverse[i] + (c->animal[level] < 0 ? 0.0 : S[i]);
   for (int i = 0; i < n * m; i++) B[i] = 0.0;
-  if (!MeritBlockInvert(n, D)) return false;
+  if (MeritDenseSweep(n, NULL, D) > 0) return false;
   if (c->animal[level] < 0) return true;
   for (int s = 0; s < p->records->n_traits; s++) {
     const int own = t->design[0].offset[s], theirs = animals->design[0].offset[s];

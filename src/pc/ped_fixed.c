@@ -78,7 +78,7 @@ static PetscErrorCode InvertBig(MeritPed *p, const double *blocks)
 {
   MeritPedFixed       *f     = &p->fixed;
   const MeritTermView *t     = &p->term[f->big];
-  const uint8_t       *state = MeritModelEquationState(p->model);
+  const uint8_t       *state = p->state;
   const int            n     = t->n_eq;
   PetscSF              halo  = MeritModelHalo(p->model);
   MPI_Datatype         unit;
@@ -92,7 +92,7 @@ static PetscErrorCode InvertBig(MeritPed *p, const double *blocks)
     double       *D     = f->D_inverse + (int64_t)level * n * n;
     const int32_t first = t->eq_owned + level * n;
 
-    definite = MeritBlockInvert(n, D) && definite;
+    definite = MeritDenseSweep(n, NULL, D) == 0 && definite;
     for (int a = 0; a < n; a++)
       for (int b = 0; b < n; b++) {
         if (state[first + a] != MERIT_EQ_OK || state[first + b] != MERIT_EQ_OK) D[a * n + b] = 0.0;
@@ -112,7 +112,7 @@ static PetscErrorCode InvertBig(MeritPed *p, const double *blocks)
 static PetscErrorCode Columns(MeritPed *p, int j, int k, double *x, double *y)
 {
   MeritPedFixed *f     = &p->fixed;
-  const uint8_t *state = MeritModelEquationState(p->model);
+  const uint8_t *state = p->state;
   PetscSF        halo  = MeritModelHalo(p->model);
   const int64_t  ghost = (int64_t)p->n_owned * k;
   MPI_Datatype   unit;
@@ -137,7 +137,7 @@ static PetscErrorCode Columns(MeritPed *p, int j, int k, double *x, double *y)
 static PetscErrorCode FormSmall(MeritPed *p, double *S)
 {
   MeritPedFixed *f     = &p->fixed;
-  const uint8_t *state = MeritModelEquationState(p->model);
+  const uint8_t *state = p->state;
   const int      n_big = f->big < 0 ? 0 : p->term[f->big].n_owned * p->term[f->big].n_eq;
   const int32_t  first = f->big < 0 ? 0 : p->term[f->big].eq_owned;
   double        *x, *y;

@@ -57,6 +57,7 @@ typedef struct {
   bool                     use_pedigree; /* false: merit_fixed, pedigree terms by blocks like the others */
   int                      n_terms;
   MeritModel               model;
+  const uint8_t           *state;    /* [n_owned] of the equations as C takes them; borrowed */
   const MeritTermView     *term;
   const MeritRecordKernel *records;
   const int               *first_regressor;

@@ -64,7 +64,7 @@ PetscErrorCode MeritJointStart(MeritJoint joint, double v[], double x[], double 
 {
   MeritPed            *p = (MeritPed *)joint;
   const MeritTermView *animals = &p->term[p->part[0].term];
-  const uint8_t       *state   = MeritModelEquationState(p->model);
+  const uint8_t       *state   = p->state;
 
   PetscFunctionBegin;
   PetscCall(MeritPedBegin(p, 1, v));
@@ -93,7 +93,7 @@ PetscErrorCode MeritJointStart(MeritJoint joint, double v[], double x[], double 
 /* u_F <- -F^-1 u_F with ghosts; what u'C u loses by it */
 static PetscErrorCode Eliminate(MeritPed *p, double *u, double *lost)
 {
-  const uint8_t *state = MeritModelEquationState(p->model);
+  const uint8_t *state = p->state;
   double        *kept  = p->kept;
 
   PetscFunctionBegin;

@@ -162,7 +162,7 @@ static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *defin
     for (int32_t level = 0; level < t->n_owned; level++, blocks += size) {
       if (InParts(p, k) || InFixed(p, k) || InSnps(p, k)) continue;
       PetscCall(PetscArraycpy(to, blocks, size));
-      *definite = MeritBlockInvert(t->n_eq, to) && *definite;
+      *definite = MeritDenseSweep(t->n_eq, NULL, to) == 0 && *definite;
       to += size;
     }
   }
@@ -193,6 +193,7 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscFunctionBegin;
   PetscCall(MeritPedFree(p));
   PetscCall(MeritMMEGetModel(C, &p->model));
+  PetscCall(MeritMMEEquationState(C, &p->state));
   PetscCall(MeritMMEGetRecords(C, &p->records, &p->first_regressor, &expanded));
   PetscCheck(!expanded, MeritModelComm(p->model), PETSC_ERR_SUP, "merit_ped and merit_fixed need every G to be non-singular");
   p->n_terms = MeritModelTerms(p->model, &p->term);

@@ -74,7 +74,7 @@ static PetscErrorCode Fill(MeritModel model, const MeritTermView *t, int32_t wid
       PetscCallMPI(MPI_Reduce(r == rank ? MPI_IN_PLACE : gram, gram, n * n * k, MPI_DOUBLE, MPI_SUM, r, comm));
       if (r != rank) continue;
       Assemble(t, MeritModelEquationState(model) + t->eq_owned + (at - first) * n_eq, n, gram, snp->inverse + snp->place[block]);
-      *definite = MeritBlockInvert(n * n_eq, snp->inverse + snp->place[block]) && *definite;
+      *definite = MeritDenseSweep(n * n_eq, NULL, snp->inverse + snp->place[block]) == 0 && *definite;
     }
   PetscCall(PetscFree(gram));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -39,6 +39,7 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
 {
   const MeritComponent *c     = &v->component[i];
   const bool            known = v->covariance && v->state[i] != MERIT_ESTIMATE_FIXED;
+  const bool            alone = v->monte_carlo && (v->state[i] == MERIT_ESTIMATE_OK || v->state[i] == MERIT_ESTIMATE_NEGATIVE);
   const double          own = known ? v->covariance[i * v->n + i] : NAN, noise = v->monte_carlo ? v->monte_carlo[i * v->n + i] : 0.0;
   char                 *name[3], term[1200];
 
@@ -54,7 +55,7 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(MeritTextAddReal(text, own > 0.0 ? scale * sqrt(own + noise) : NAN));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
-  PetscCall(MeritTextAddReal(text, own > 0.0 ? scale * sqrt(noise) : NAN));
+  PetscCall(MeritTextAddReal(text, own > 0.0 || alone ? scale * sqrt(noise) : NAN));
   PetscCall(MeritTextAdd(text, "\t%s\n", states[v->state[i]]));
   for (int k = 0; k < 3; k++) PetscCall(PetscFree(name[k]));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -63,8 +64,9 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
 /*@
   MeritReportVariances - Write varcomp.tsv.
 
-  Collective. Columns: term, row, column, estimate, se, se_mc (what Monte Carlo adds to se, which has it), status. A term of SNPs has its
-  lines once more as LABEL.genetic, times the mean diagonal of M M': the genetic variance of the genotyped animals.
+  Collective. Columns: term, row, column, estimate, se, se_mc (what Monte Carlo adds to se, which has it, or all that is
+  known where se is NA), status. A term of SNPs has its lines once more as LABEL.genetic, times the mean diagonal of M M': the genetic
+  variance of the genotyped animals.
 @*/
 PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *v)
 {

@@ -6,6 +6,7 @@
 #include "gsru_impl.h"
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 /* Sweeps between fresh residuals; equations up to which the true residual is computed every sweep, and sweeps between it above */
 static const int64_t REFRESH = 50, FEW_EQUATIONS = 20000, CHECK = 10;
@@ -320,6 +321,65 @@ static MeritStop Judge(const Gsru *gs, const MeritIteration *it, Progress *p, bo
   return it->iteration >= gs->solver->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
+/* The parts of a checkpoint; m of all pedigree terms lies in gs->before, free between sweeps */
+enum { N_STATE = 7 };
+static void State(Gsru *gs, double *x, MeritIteration *it, Progress *p, bool *refresh, MeritState state[N_STATE])
+{
+  const MeritState all[N_STATE] = {{"x", MERIT_STATE_EQUATIONS, 1, x},
+                                   {"edges", MERIT_STATE_EQUATIONS, 1, gs->before},
+                                   {"e", MERIT_STATE_RECORDS, (size_t)gs->records->n_traits, gs->e},
+                                   {"iteration", MERIT_STATE_SAME, sizeof(it->iteration), &it->iteration},
+                                   {"best", MERIT_STATE_SAME, sizeof(p->best), &p->best},
+                                   {"no_better", MERIT_STATE_SAME, sizeof(p->no_better), &p->no_better},
+                                   {"refresh", MERIT_STATE_SAME, sizeof(*refresh), refresh}};
+
+  memcpy(state, all, sizeof(all));
+}
+
+/* m of the pedigree terms to (or from) gs->before */
+static void PackEdges(Gsru *gs, bool back)
+{
+  for (int k = 0; k < gs->n_terms; k++) {
+    const MeritTermView *t = gs->term[k].view;
+    const size_t         n = (size_t)t->n_owned * (size_t)t->n_eq;
+    double              *at = gs->before + t->eq_owned;
+
+    if (!gs->term[k].m) continue;
+    if (back) memcpy(gs->term[k].m, at, n * sizeof(*at));
+    else memcpy(at, gs->term[k].m, n * sizeof(*at));
+  }
+}
+
+/* Residuals and effects as the checkpoint has them, if one is open */
+static PetscErrorCode Resume(Gsru *gs, double *x, MeritIteration *it, Progress *p, bool *refresh, bool *resumed)
+{
+  MeritState state[N_STATE];
+
+  PetscFunctionBegin;
+  State(gs, x, it, p, refresh, state);
+  PetscCall(MeritCheckpointLoad(gs->solver->checkpoint, N_STATE, state, resumed));
+  if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
+  PackEdges(gs, true);
+  for (int k = 0; k < gs->n_terms; k++)
+    if (gs->term[k].view->n_eq && GsruIsDense(gs->term[k].view)) PetscCall(GsruDenseReplicate(gs, &gs->term[k], x, gs->term[k].dense.x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode SaveIfDue(Gsru *gs, double *x, MeritIteration *it, Progress *p, bool *refresh)
+{
+  MeritState state[N_STATE];
+  bool       due;
+
+  PetscFunctionBegin;
+  PetscCall(MeritCheckpointDue(gs->solver->checkpoint, &due));
+  if (!due) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscArrayzero(gs->before, gs->n_owned));
+  PackEdges(gs, false);
+  State(gs, x, it, p, refresh, state);
+  PetscCall(MeritCheckpointSave(gs->solver->checkpoint, it->iteration, N_STATE, state));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Sweeps from x until Judge() ends them */
 static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *x, double *q,
                               MeritSolveResult *result)
@@ -327,17 +387,18 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
   MeritSolver    s       = gs->solver;
   MeritIteration it      = {0, NAN, NAN, NAN, NULL, 0.0};
   Progress       p       = {INFINITY, 0, false};
-  bool           refresh = true;
+  bool           refresh = true, resumed;
   int64_t        n_all;
 
   PetscFunctionBegin;
   PetscCall(MeritModelLayout(gs->model, NULL, NULL, NULL, &n_all, NULL));
+  PetscCall(Resume(gs, x, &it, &p, &refresh, &resumed));
   PetscCall(Check(gs, r, x, q, &it));
   for (int k = 0; k < s->n_terms; k++) s->term_change[k] = NAN;
-  PetscCall(MeritSolverReport(s, &it));
+  if (!resumed) PetscCall(MeritSolverReport(s, &it));
   if (it.residual <= MeritSolverResidualGoal(s))
     result->stop = MERIT_STOP_CONVERGED;
-  else if (s->max_it <= 0)
+  else if (s->max_it <= it.iteration)
     result->stop = MERIT_STOP_MAX_IT;
   while (result->stop == MERIT_STOP_NONE) {
     double met = 0.0;
@@ -352,6 +413,7 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
     if (timely) PetscCall(Check(gs, r, x, q, &it));
     PetscCall(MeritSolverReport(s, &it));
     if (timely) result->stop = Judge(gs, &it, &p, &refresh);
+    if (result->stop == MERIT_STOP_NONE) PetscCall(SaveIfDue(gs, x, &it, &p, &refresh));
   }
   result->iterations    = it.iteration;
   result->true_residual = it.residual;

@@ -1,6 +1,7 @@
 /* One sweep over the levels of a term: per colour gradients, one reduction to the owners, their steps, and these back to the ghosts. */
 #include "gsru_impl.h"
 #include <math.h>
+#include <merit/kernels.h>
 
 /*
   GsruInvert - In place inverse of a symmetric positive semi-definite matrix by the sweep operator (Goodnight 1979); equations that
@@ -11,23 +12,7 @@ void GsruInvert(int n, double *A)
   double least[64];
 
   for (int p = 0; p < n; p++) least[p] = 1e-13 * A[p * n + p];
-  for (int p = 0; p < n; p++) {
-    const double pivot = A[p * n + p];
-
-    if (!(pivot > least[p])) {
-      for (int j = 0; j < n; j++) A[p * n + j] = A[j * n + p] = 0.0;
-      continue;
-    }
-    A[p * n + p] = 1.0;
-    for (int j = 0; j < n; j++) A[p * n + j] /= pivot;
-    for (int i = 0; i < n; i++) {
-      const double factor = A[i * n + p];
-
-      if (i == p) continue;
-      A[i * n + p] = 0.0;
-      for (int j = 0; j < n; j++) A[i * n + j] -= factor * A[p * n + j];
-    }
-  }
+  (void)MeritDenseSweep(n, least, A);
 }
 
 /* Step of one owned level from its gradient; returns the sum of squares of the gradient */

@@ -14,6 +14,47 @@ typedef struct {
   int64_t     before; /* iterations of earlier starts */
 } KspData;
 
+/* The solution as it is, when it is time */
+static PetscErrorCode SaveIfDue(KspData *data, PetscInt iteration)
+{
+  int64_t      done = data->before + iteration;
+  bool         due;
+  Vec          x;
+  double      *a;
+
+  PetscFunctionBegin;
+  PetscCall(MeritCheckpointDue(data->solver->checkpoint, &due));
+  if (!due || !iteration) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatCreateVecs(data->solver->C, &x, NULL));
+  PetscCall(KSPBuildSolution(data->ksp, x, NULL));
+  PetscCall(VecGetArray(x, &a));
+  {
+    const MeritState state[] = {{"x", MERIT_STATE_EQUATIONS, 1, a}, {"iteration", MERIT_STATE_SAME, sizeof(done), &done}};
+
+    PetscCall(MeritCheckpointSave(data->solver->checkpoint, done, 2, state));
+  }
+  PetscCall(VecRestoreArray(x, &a));
+  PetscCall(VecDestroy(&x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Go on from the solution of the checkpoint that is open */
+static PetscErrorCode Resume(KspData *data, Vec x)
+{
+  double *a;
+  bool    loaded;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetArray(x, &a));
+  {
+    const MeritState state[] = {{"x", MERIT_STATE_EQUATIONS, 1, a}, {"iteration", MERIT_STATE_SAME, sizeof(data->before), &data->before}};
+
+    PetscCall(MeritCheckpointLoad(data->solver->checkpoint, 2, state, &loaded));
+  }
+  PetscCall(VecRestoreArray(x, &a));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Norms for the monitor: a method on unpreconditioned norms reports ||q||; others report what they have, kept as NaN here */
 static PetscErrorCode Monitor(KSP ksp, PetscInt iteration, PetscReal norm, void *ctx)
 {
@@ -26,6 +67,7 @@ static PetscErrorCode Monitor(KSP ksp, PetscInt iteration, PetscReal norm, void 
   if (type == KSP_NORM_UNPRECONDITIONED && data->norm_r > 0.0) it.residual = norm / data->norm_r;
   for (int i = 0; i < data->solver->n_terms; i++) data->solver->term_change[i] = NAN;
   if (iteration || !data->before) PetscCall(MeritSolverReport(data->solver, &it));
+  PetscCall(SaveIfDue(data, iteration));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -97,6 +139,7 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
   PetscCall(VecNorm(r, NORM_2, &data->norm_r));
   if (data->norm_r == 0.0) PetscCall(VecSet(x, 0.0));
   data->before = 0;
+  PetscCall(Resume(data, x));
   PetscCall(MatMult(s->C, x, q));
   PetscCall(VecAYPX(q, -1.0, r));
   PetscCall(VecNorm(q, NORM_2, &norm));

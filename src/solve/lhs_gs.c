@@ -210,11 +210,17 @@ static MeritStop Judge(MeritSolver s, const MeritIteration *it, double *best, in
 static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double *x, double *q, double *now,
                                MeritSolveResult *result)
 {
-  MeritIteration it        = {0, NAN, NAN, NAN, NULL, 0.0};
-  double         best      = INFINITY;
-  int            no_better = 0;
+  MeritIteration   it        = {0, NAN, NAN, NAN, NULL, 0.0};
+  double           best      = INFINITY;
+  int              no_better = 0;
+  const MeritState state[]   = {{"x", MERIT_STATE_EQUATIONS, 1, x},
+                                {"iteration", MERIT_STATE_SAME, sizeof(it.iteration), &it.iteration},
+                                {"best", MERIT_STATE_SAME, sizeof(best), &best},
+                                {"no_better", MERIT_STATE_SAME, sizeof(no_better), &no_better}};
+  bool             due;
 
   PetscFunctionBegin;
+  PetscCall(MeritCheckpointLoad(s->checkpoint, 4, state, &due));
   PetscCall(ToRoot(s, g, r, g->r));
   PetscCall(ToRoot(s, g, x, g->x));
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
@@ -222,7 +228,7 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
   PetscCall(MeritSolverReport(s, &it));
   if (it.residual <= MeritSolverResidualGoal(s))
     result->stop = MERIT_STOP_CONVERGED;
-  else if (s->max_it <= 0)
+  else if (s->max_it <= it.iteration)
     result->stop = MERIT_STOP_MAX_IT;
   while (result->stop == MERIT_STOP_NONE) {
     PetscCall(SweepRoot(s, g));
@@ -232,6 +238,8 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
     PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
     PetscCall(MeritSolverReport(s, &it));
     result->stop = Judge(s, &it, &best, &no_better);
+    PetscCall(MeritCheckpointDue(s->checkpoint, &due));
+    if (due && result->stop == MERIT_STOP_NONE) PetscCall(MeritCheckpointSave(s->checkpoint, it.iteration, 4, state));
   }
   result->iterations    = it.iteration;
   result->true_residual = it.residual;

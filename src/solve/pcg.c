@@ -2,7 +2,7 @@
   Preconditioned conjugate gradients with one reduction an iteration (Chronopoulos and Gear 1989), for k right-hand sides that share
   the operator's passes. Ends only on the true residual; a recursive residual that drifted away restarts from the solution reached.
 */
-#include "solver_impl.h"
+#include "pcg_impl.h"
 #include <merit/memory.h>
 #include <merit/op.h>
 #include <merit/packed.h>
@@ -10,8 +10,6 @@
 #include <omp.h>
 #include <string.h>
 
-/* Step lengths kept for the eigenvalue estimates */
-enum { MOST_STEPS = 4000 };
 /* In mixed precision the true residual takes the place of the recursive one whenever it fell by a factor: at first, and its limits; what the two
    may differ by without a new direction, and without a nearer factor; how much of the criterion's bound the recursive one must keep away */
 static const double RENEW = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, APART = 0.3, FAR = 1e-2, NEAR = 1e-4, MARGIN = 0.9;
@@ -22,21 +20,8 @@ enum { BLOCK = 4 * MERIT_ANIMAL_BLOCK };
 /* What a step sums up */
 enum { PP, XX, RR, RDR, N_SUMS };
 
-typedef struct {
-  double *r, *u, *w, *p, *s; /* [n * k] (u and w with room for ghosts): residual, M^-1 r, C u, direction, C p */
-  double *sums;              /* what one reduction carries */
-  double *partial;           /* [threads * N_SUMS] of a step, by thread: added up in their order */
-  MeritJoint joint;          /* what preconditioner and operator share, NULL: nothing */
-  double *gamma, *alpha, *norm_r, *norm_scaled; /* [k] */
-  double  steps[MOST_STEPS], ratios[MOST_STEPS];
-  int     n_steps;
-  const double *rhs; /* [n * k]; borrowed */
-  bool   *begin;       /* [k] the next direction of a right-hand side is its first */
-  double  renew;       /* fall of the residual after which it is renewed */
-} Work;
-
 /* Sums of one reduction: per right-hand side r'u, u'Cu, r'r, r'D^-1 r; then per term and right-hand side p'p and x'x */
-static int SumCount(MeritSolver s, int k)
+int PcgSumCount(MeritSolver s, int k)
 {
   return k * (4 + 2 * PetscMax(s->n_terms, 1) + (s->mixed ? 4 : 0));
 }
@@ -49,11 +34,11 @@ static PetscErrorCode Clear(size_t n, double *vector)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
+static PetscErrorCode Allocate(MeritSolver s, int k, Pcg **work)
 {
   const size_t n = (size_t)s->n * (size_t)k + 1;
   int64_t      room;
-  Work        *w;
+  Pcg        *w;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&w));
@@ -66,14 +51,14 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Work **work)
   PetscCall(Clear((size_t)room + 1, w->w));
   PetscCall(Clear(n, w->p));
   PetscCall(Clear(n, w->s));
-  PetscCall(PetscCalloc6(k, &w->begin, SumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
+  PetscCall(PetscCalloc6(k, &w->begin, PcgSumCount(s, k), &w->sums, k, &w->gamma, k, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
   *work = w;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Free(Work **work)
+static PetscErrorCode Free(Pcg **work)
 {
-  Work *w = *work;
+  Pcg *w = *work;
 
   PetscFunctionBegin;
   PetscCall(PetscFree(w->partial));
@@ -84,7 +69,7 @@ static PetscErrorCode Free(Work **work)
 }
 
 /* Norms of the right-hand sides, plain and scaled */
-static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Work *w)
+static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Pcg *w)
 {
   double *sums;
 
@@ -107,7 +92,7 @@ static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Wor
 }
 
 /* Local part of r'u and u'Cu */
-static void Dots(MeritSolver s, int k, const Work *w, double *sums)
+static void Dots(MeritSolver s, int k, const Pcg *w, double *sums)
 {
   for (int j = 0; j < k; j++) {
     double a = 0.0, b = 0.0;
@@ -125,7 +110,7 @@ static void Dots(MeritSolver s, int k, const Work *w, double *sums)
 }
 
 /* Local part of r'r and r'D^-1 r; a step leaves them for its new residual */
-static void Norms(MeritSolver s, int k, const Work *w, double *sums)
+static void Norms(MeritSolver s, int k, const Pcg *w, double *sums)
 {
   for (int j = 0; j < k; j++) {
     double a = 0.0, b = 0.0;
@@ -142,7 +127,7 @@ static void Norms(MeritSolver s, int k, const Work *w, double *sums)
 }
 
 /* In mixed precision the last direction's products too, [4 * k] behind the others: u's, w'p, p's and r'p */
-static void DirectionDots(MeritSolver s, int k, const Work *w, double *sums)
+static void DirectionDots(MeritSolver s, int k, const Pcg *w, double *sums)
 {
   for (int j = 0; j < k; j++) {
     double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
@@ -164,7 +149,7 @@ static void DirectionDots(MeritSolver s, int k, const Work *w, double *sums)
 }
 
 /* Step of a right-hand side and share of its last direction, by what exact products make equal: r'p = 0, w'p = u's = -gamma / alpha */
-static void Recur(const Work *w, int j, double *alpha, double *beta)
+static void Recur(const Pcg *w, int j, double *alpha, double *beta)
 {
   const double gamma = w->sums[4 * j], delta = w->sums[4 * j + 1];
 
@@ -173,7 +158,7 @@ static void Recur(const Work *w, int j, double *alpha, double *beta)
 }
 
 /* The same by the products themselves: conjugate to the last direction, least error along the new one, however rounded w is */
-static void Search(MeritSolver s, const Work *w, int k, int j, double *alpha, double *beta)
+static void Search(MeritSolver s, const Pcg *w, int k, int j, double *alpha, double *beta)
 {
   const double *last = w->sums + 4 * (k + j) + 2 * PetscMax(s->n_terms, 1) * k;
 
@@ -186,7 +171,7 @@ static void Search(MeritSolver s, const Work *w, int k, int j, double *alpha, do
   preconditioner to work on; adds to sums
 */
 static inline __attribute__((always_inline)) void Move(const double *restrict D_inverse, int64_t first, int64_t last, int k, int j,
-                                                       double alpha, double beta, const Work *w, double *restrict x, double sums[N_SUMS])
+                                                       double alpha, double beta, const Pcg *w, double *restrict x, double sums[N_SUMS])
 {
   double *restrict r = w->r, *restrict u = w->u, *restrict p = w->p, *restrict s = w->s;
   const double *restrict Cu = w->w;
@@ -215,7 +200,7 @@ static inline __attribute__((always_inline)) void Move(const double *restrict D_
 }
 
 /* A step over equations [first, last), which the joint, if given, has still to complete; sums of this rank */
-static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64_t last, int k, int j, double alpha, double beta, Work *w,
+static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64_t last, int k, int j, double alpha, double beta, Pcg *w,
                  double *x, double sums[N_SUMS])
 {
   const int64_t block = joint ? (int64_t)MERIT_ANIMAL_BLOCK * n_eq : BLOCK, n_blocks = (last - first + block - 1) / block;
@@ -249,7 +234,7 @@ static int64_t TermEnd(MeritSolver s, int i)
   return s->n_terms ? s->term[i].eq_owned + (int64_t)s->term[i].n_owned * s->term[i].n_eq : s->n;
 }
 
-static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Work *w, double *x)
+static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Pcg *w, double *x)
 {
   const int n_terms = PetscMax(s->n_terms, 1), joint = w->joint ? MeritJointTerm(w->joint) : 0;
   double   *sums = w->sums + 4 * k + 2 * n_terms * j, *norms = w->sums + 4 * j + 2;
@@ -270,7 +255,7 @@ static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Wo
 }
 
 /* What the sums say: the residuals now, the change of the step that led here (largest over right-hand sides) */
-static void Read(MeritSolver s, int k, Work *w, MeritIteration *it)
+void PcgRead(MeritSolver s, int k, Pcg *w, MeritIteration *it)
 {
   const int n_terms = PetscMax(s->n_terms, 1);
 
@@ -298,7 +283,7 @@ static void Read(MeritSolver s, int k, Work *w, MeritIteration *it)
 }
 
 /* Move every right-hand side one step; false where rounding leaves no direction */
-static bool Advance(MeritSolver s, int k, Work *w, double *x)
+static bool Advance(MeritSolver s, int k, Pcg *w, double *x)
 {
   bool moved = false;
 
@@ -318,9 +303,9 @@ static bool Advance(MeritSolver s, int k, Work *w, double *x)
     w->begin[j] = false;
     w->alpha[j] = alpha;
     w->gamma[j] = w->sums[4 * j];
-    if (j == 0 && w->n_steps < MOST_STEPS) {
-      w->steps[w->n_steps]    = alpha;
-      w->ratios[w->n_steps++] = beta;
+    if (j == 0 && w->at.n_steps < MOST_STEPS) {
+      w->steps[w->at.n_steps]    = alpha;
+      w->ratios[w->at.n_steps++] = beta;
     }
     StepTerms(s, k, j, alpha, beta, w, x);
   }
@@ -331,7 +316,7 @@ static bool Advance(MeritSolver s, int k, Work *w, double *x)
   The residual and what the preconditioner works on afresh, in double, after u was made a copy of the recursive residual. Directions are
   kept (van der Vorst and Ye 2000) but where the two residuals are too far apart.
 */
-static PetscErrorCode Renew(MeritSolver s, int k, Work *w, const double *x)
+static PetscErrorCode Renew(MeritSolver s, int k, Pcg *w, const double *x)
 {
   double relative, most = 0.0, *sums;
 
@@ -354,14 +339,14 @@ static PetscErrorCode Renew(MeritSolver s, int k, Work *w, const double *x)
     w->begin[j] = w->begin[j] || apart > APART;
     most        = PetscMax(most, apart);
   }
-  if (most > FAR) w->renew = PetscMin(10.0 * w->renew, RENEW_MOST);
-  if (most < NEAR) w->renew = PetscMax(0.1 * w->renew, RENEW_LEAST);
+  if (most > FAR) w->at.renew = PetscMin(10.0 * w->at.renew, RENEW_MOST);
+  if (most < NEAR) w->at.renew = PetscMax(0.1 * w->at.renew, RENEW_LEAST);
   PetscCall(PetscFree(sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* u <- M^-1 u, which holds r, w <- C u, which a joint's step completes, and the sums of both */
-static PetscErrorCode Apply(MeritSolver s, int k, Work *w)
+PetscErrorCode PcgApply(MeritSolver s, int k, Pcg *w)
 {
   PetscFunctionBegin;
   if (w->joint) PetscCall(MeritJointApply(w->joint, w->u, w->w, w->sums));
@@ -373,47 +358,64 @@ static PetscErrorCode Apply(MeritSolver s, int k, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  Iterate from x with w->r its true residual until the criterion holds by the recursion, the iterations are used up, or rounding
-  stops it. *it goes on counting.
-*/
-static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renewed, MeritIteration *it, bool *holds)
+/* From x with w->r its true residual, of relative length `renewed` */
+static PetscErrorCode Begin(MeritSolver s, int k, Pcg *w, double *x, double renewed, const MeritIteration *it)
 {
-  bool    fresh = true;
-  double  best  = INFINITY, bound = s->mixed ? MARGIN * s->rtol : s->rtol;
-  int64_t since = it->iteration; /* iteration that last halved the residual */
-
   PetscFunctionBegin;
-  *holds     = false;
-  w->n_steps = 0;
-  w->renew   = RENEW;
+  w->at.n_steps = 0;
+  w->at.renew   = RENEW;
+  w->at.renewed = renewed;
+  w->at.best    = INFINITY;
+  w->at.since   = it->iteration;
   for (int j = 0; j < k; j++) w->begin[j] = true;
   if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r));
   PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n * (size_t)k));
   Norms(s, k, w, w->sums);
   if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
-  while (true) {
-    PetscCall(Apply(s, k, w));
-    if (s->mixed) DirectionDots(s, k, w, w->sums + SumCount(s, k) - 4 * k);
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, SumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
-    if (!fresh || it->iteration == 0) {
-      Read(s, k, w, it);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Is there reason to look at the true residual? Far below what rounding allows, or near it and no longer falling */
+static bool Look(PcgLoop *at, const MeritIteration *it, bool holds)
+{
+  if (it->residual < 1e-17) return true;
+  if (it->residual < 0.5 * at->best) {
+    at->best  = it->residual;
+    at->since = it->iteration;
+  }
+  return at->best < 1e-9 && it->iteration - at->since > STALLED && !holds;
+}
+
+/*
+  Iterate until the criterion holds by the recursion, the iterations are used up, or rounding stops it: from x with w->r its true residual,
+  or, resumed, on from a step. *it goes on counting.
+*/
+static PetscErrorCode Run(MeritSolver s, int k, Pcg *w, double *x, double renewed, bool resumed, MeritIteration *it, bool *holds)
+{
+  const double bound = s->mixed ? MARGIN * s->rtol : s->rtol;
+  bool         fresh = !resumed;
+
+  PetscFunctionBegin;
+  *holds = false;
+  if (!resumed) PetscCall(Begin(s, k, w, x, renewed, it));
+  for (bool skip = resumed;; skip = false) {
+    if (!skip) {
+      PetscCall(PcgApply(s, k, w));
+      if (s->mixed) DirectionDots(s, k, w, w->sums + PcgSumCount(s, k) - 4 * k);
+      PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->sums, PcgSumCount(s, k), MPI_DOUBLE, MPI_SUM, s->comm));
+    }
+    if (!skip && (!fresh || it->iteration == 0)) {
+      PcgRead(s, k, w, it);
       PetscCall(MeritSolverReport(s, it));
       *holds = MeritSolverCriterion(s, it) <= bound;
-      /* far below what rounding allows: time to look at the true residual */
-      if (it->residual < 1e-17) break;
-      if (it->residual < 0.5 * best) {
-        best  = it->residual;
-        since = it->iteration;
-      }
-      /* near rounding, and no longer falling: the same */
-      if (best < 1e-9 && it->iteration - since > STALLED && !*holds) break;
+      if (Look(&w->at, it, *holds)) break;
+      if (!*holds && !fresh) PetscCall(PcgSaveIfDue(s, w, x, it));
     }
     if (*holds || it->iteration >= s->max_it || !Advance(s, k, w, x)) break;
     it->iteration++;
     fresh = false;
-    if (s->mixed && it->residual <= w->renew * renewed) {
-      renewed = it->residual;
+    if (s->mixed && it->residual <= w->at.renew * w->at.renewed) {
+      w->at.renewed = it->residual;
       PetscCall(Renew(s, k, w, x));
       Norms(s, k, w, w->sums);
     }
@@ -426,7 +428,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Work *w, double *x, double renew
   Bound on the relative error in the C norm from the least eigenvalue (Ritz value) of M^-1 C:
   ||x - x*||_C^2 <= q'M^-1 q / lambda_min, ||x||_C^2 = x'(r - q).
 */
-static PetscErrorCode Bound(MeritSolver s, int k, const double r[], const double x[], Work *w, MeritSolveResult *result)
+static PetscErrorCode Bound(MeritSolver s, int k, const double r[], const double x[], Pcg *w, MeritSolveResult *result)
 {
   double sums[2] = {0.0, 0.0};
 
@@ -451,12 +453,31 @@ static bool IsTrue(MeritSolver s, double true_residual, double recursive)
   return goal > 0.0 ? true_residual <= goal : true_residual <= PetscMax(10.0 * recursive, 1e-15);
 }
 
+/* What the last run tells: eigenvalues of the longest, the true residual, whether to end */
+static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds, Pcg *w, MeritSolveResult *result)
+{
+  PetscFunctionBegin;
+  if (!PetscIsNormalReal(w->at.lambda_min) || w->at.n_steps > w->at.longest) {
+    PetscCall(MeritExtremeRitz(w->at.n_steps, w->steps, w->ratios, &w->at.lambda_min, &w->at.lambda_max));
+    w->at.longest = w->at.n_steps;
+  }
+  if (holds && IsTrue(s, result->true_residual, it->residual)) result->stop = MERIT_STOP_CONVERGED;
+  else if (it->iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
+  else if (!(result->true_residual < 0.5 * w->at.last))
+    result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
+  w->at.last         = result->true_residual;
+  result->iterations = it->iteration;
+  result->lambda_min = w->at.lambda_min;
+  result->lambda_max = w->at.lambda_max;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Runs from fresh true residuals until one is good, no longer falls, or the iterations are used up */
 static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
-  MeritIteration it   = {0};
-  double         last = INFINITY, zero_rhs = 0.0;
-  Work          *w = NULL;
+  MeritIteration it = {0};
+  Pcg          *w  = NULL;
+  bool           resumed;
 
   PetscFunctionBegin;
   if (k > 1) {
@@ -465,23 +486,17 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   }
   PetscCall(Allocate(s, k, &w));
   w->rhs = r;
+  w->at  = (PcgLoop){.last = INFINITY, .lambda_min = NAN, .lambda_max = NAN};
   PetscCall(RightHandNorms(s, k, r, w));
-  for (int j = 0; j < k; j++) zero_rhs = PetscMax(zero_rhs, w->norm_r[j]);
-  if (zero_rhs == 0.0) PetscCall(PetscArrayzero(x, (size_t)s->n * (size_t)k));
-  PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
-  while (result->stop == MERIT_STOP_NONE) {
+  if (w->norm_r[0] == 0.0) PetscCall(PetscArrayzero(x, s->n));
+  PetscCall(PcgResume(s, w, x, &it, &resumed));
+  if (!resumed) PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
+  for (; result->stop == MERIT_STOP_NONE; resumed = false) {
     bool holds;
 
-    PetscCall(Run(s, k, w, x, result->true_residual, &it, &holds));
-    if (!PetscIsNormalReal(result->lambda_min) || w->n_steps > result->iterations)
-      PetscCall(MeritExtremeRitz(w->n_steps, w->steps, w->ratios, &result->lambda_min, &result->lambda_max));
+    PetscCall(Run(s, k, w, x, result->true_residual, resumed, &it, &holds));
     PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
-    if (holds && IsTrue(s, result->true_residual, it.residual)) result->stop = MERIT_STOP_CONVERGED;
-    else if (it.iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
-    else if (!(result->true_residual < 0.5 * last))
-      result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
-    last               = result->true_residual;
-    result->iterations = it.iteration;
+    PetscCall(Judge(s, &it, holds, w, result));
   }
   PetscCall(Bound(s, k, r, x, w, result));
   PetscCall(Free(&w));

@@ -67,6 +67,14 @@ PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
 /* MeritSolverHasPC - Does the type take a preconditioner, and options for it? Not collective. */
 bool MeritSolverHasPC(MeritSolver s) { return s->ops == &MeritSolver_PCG || s->ops == &MeritSolver_KSP; }
 
+/* MeritSolverSetCheckpoint - See the header. Logically collective. */
+PetscErrorCode MeritSolverSetCheckpoint(MeritSolver s, MeritCheckpoint checkpoint)
+{
+  PetscFunctionBegin;
+  s->checkpoint = checkpoint;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   MeritSolverChooseGrid - Have the model's genotypes cut over the ranks by cost, for a type and preconditioner that work on any grid;
   call it where the user named none, before the model is set up. Logically collective.

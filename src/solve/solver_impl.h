@@ -30,6 +30,7 @@ struct _p_MeritSolver {
   double                memory; /* bytes per rank that a solver may take that forms C; 0: what the machine has */
   MeritMonitor          monitor;
   void                 *monitor_ctx;
+  MeritCheckpoint       checkpoint; /* NULL: none; borrowed */
   bool                  ready;
   /* of the operator */
   int                  n_terms;

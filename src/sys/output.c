@@ -104,7 +104,7 @@ static void CheckEmpty(MeritOutput out, MeritFault *fault)
   while (dir && (entry = readdir(dir))) {
     if (!strcmp(entry->d_name, MERIT_MANIFEST) || !strcmp(entry->d_name, "summary.json"))
       result = true;
-    else if (entry->d_name[0] != '.')
+    else if (entry->d_name[0] != '.' && strcmp(entry->d_name, "checkpoint")) /* its owner says what of it */
       snprintf(found, sizeof(found), "%s", entry->d_name);
   }
   if (!dir)

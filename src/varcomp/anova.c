@@ -17,7 +17,7 @@ typedef struct {
   double  *rest;     /* projection on what no term so far reaches */
   double  *Q, *part; /* what the last term reached of it; work */
   double **B;        /* [n_terms] */
-  double  *y;        /* [n] */
+  double  *y, *left; /* [n] the observations, and what the terms so far leave of them */
 } Anova;
 
 /* Q: what B reaches of `rest`, which is taken from it; returns the dimension */
@@ -43,6 +43,13 @@ static int Reduce(Anova *a, const double *B)
   return (int)r;
 }
 
+/* What the last term reached goes from `left`: a large mean of the observations is no part of what later terms reach */
+static void Leave(Anova *a)
+{
+  FormsApply(a->n, a->Q, a->left, a->part);
+  for (int i = 0; i < a->n; i++) a->left[i] -= a->part[i];
+}
+
 /* A line of the table from Q, and its coefficients of the components */
 static void Line(MeritVarcomp v, const Anova *a, const double *Q, int df, MeritAnovaLine *line, double *coefficient)
 {
@@ -51,7 +58,7 @@ static void Line(MeritVarcomp v, const Anova *a, const double *Q, int df, MeritA
   line->df = df;
   line->ss = 0.0;
   for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < n; j++) line->ss += a->y[i] * Q[i * n + j] * a->y[j];
+    for (size_t j = 0; j < n; j++) line->ss += a->left[i] * Q[i * n + j] * a->left[j];
   line->ms = df ? line->ss / df : NAN;
   for (int c = 0; c < v->n; c++) {
     const int k = v->component[c].term;
@@ -65,8 +72,12 @@ static void Line(MeritVarcomp v, const Anova *a, const double *Q, int df, MeritA
 static void Others(MeritVarcomp v, Anova *a, int k)
 {
   for (size_t i = 0; i < (size_t)a->n * (size_t)a->n; i++) a->rest[i] = i % ((size_t)a->n + 1) == 0;
-  for (int l = 0; l < v->formula->n_terms && k >= 0; l++)
-    if (l != k) (void)Reduce(a, a->B[l]);
+  for (int i = 0; i < a->n; i++) a->left[i] = a->y[i];
+  for (int l = 0; l < v->formula->n_terms && k >= 0; l++) {
+    if (l == k) continue;
+    (void)Reduce(a, a->B[l]);
+    Leave(a);
+  }
 }
 
 /* Rank 0: all lines, fixed terms first, the residual's last */
@@ -84,6 +95,7 @@ static void Lines(MeritVarcomp v, Anova *a, double *coefficient)
       if (random && v->order_last) Others(v, a, k);
       dimension = Reduce(a, a->B[k]);
       Line(v, a, a->Q, dimension, &v->line[at], coefficient + (size_t)at * (size_t)v->n);
+      Leave(a);
       at++;
     }
   for (int i = 0; i < a->n; i++) df += a->rest[(size_t)i * (size_t)(a->n + 1)];
@@ -172,7 +184,7 @@ static PetscErrorCode Matrices(MeritVarcomp v, Anova *a)
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(v->formula->n_terms, &a->B));
-  if (!v->rank) PetscCall(PetscMalloc4(size, &a->rest, size, &a->Q, size, &a->part, a->n, &a->y));
+  if (!v->rank) PetscCall(PetscMalloc5(size, &a->rest, size, &a->Q, size, &a->part, a->n, &a->y, a->n, &a->left));
   for (int k = 0; k < v->formula->n_terms; k++) {
     if (!v->rank) PetscCall(PetscMalloc1(size, &a->B[k]));
     PetscCall(FormsTerm(v, "anova", k, false, a->n, a->B[k], NULL));
@@ -201,7 +213,7 @@ PetscErrorCode VarcompAnova(MeritVarcomp v)
   PetscCall(Solve(v));
   for (int k = 0; k < v->formula->n_terms; k++) PetscCall(PetscFree(a.B[k]));
   PetscCall(PetscFree(a.B));
-  PetscCall(PetscFree4(a.rest, a.Q, a.part, a.y));
+  PetscCall(PetscFree5(a.rest, a.Q, a.part, a.y, a.left));
   v->rounds = 1;
   PetscCall(VarcompReport(v, &(MeritVarcompRound){.round          = 1,
                                                   .estimate       = v->theta,

@@ -227,7 +227,7 @@ static void Complete(MeritVarcomp v, const Block *b, const double theta[], doubl
   double G[64 * 64], inverse[64 * 64];
 
   BlockGet(b, theta, G);
-  if (!VarcompInvert(b->n, G, inverse, NULL)) return;
+  if (!MeritDenseInvert(b->n, G, inverse, NULL)) return;
   for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++)
     for (int y = b->first; y < b->first + b->n * (b->n + 1) / 2; y++) {
       const MeritComponent *p = &v->component[x], *q = &v->component[y];
@@ -370,16 +370,9 @@ static bool Solve(const Coordinates *c, const double *A, double step[])
   const int m = c->m;
   double   *F = c->root;
 
-  if (!VarcompCholesky(m, A, F)) return false;
-  for (int i = 0; i < m; i++) {
-    step[i] = c->g[i];
-    for (int k = 0; k < i; k++) step[i] -= F[i * m + k] * step[k];
-    step[i] /= F[i * m + i];
-  }
-  for (int i = m - 1; i >= 0; i--) {
-    for (int k = i + 1; k < m; k++) step[i] -= F[k * m + i] * step[k];
-    step[i] /= F[i * m + i];
-  }
+  if (!MeritDenseCholesky(m, A, F)) return false;
+  for (int i = 0; i < m; i++) step[i] = c->g[i];
+  MeritDenseSolve(m, F, step);
   return true;
 }
 

@@ -107,6 +107,7 @@ static PetscErrorCode CheckKeys(MeritVarcomp v, MeritNode job)
   } keys[] = {
       {"varcomp.algorithm", "reml and ml", LIKELIHOOD},
       {"varcomp.engine", "reml and ml", LIKELIHOOD},
+      {"varcomp.start", "reml and ml", LIKELIHOOD},
       {"varcomp.iterate", "minque", MINQUE},
       {"varcomp.nonnegative", "the moment methods; reml and ml keep to the parameter space", MINQUE | MIVQUE | HE | ANOVA},
       {"anova.order", "anova", ANOVA},
@@ -134,8 +135,9 @@ PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, Merit
 {
   static const char *const algorithms[] = {"ai", "em"};
   static const char *const orders[]     = {"formula", "last"};
+  static const char *const starts[]     = {"auto", "he", "share"};
   static const char *const engines[]    = {"auto", "factor", "eigen", "sampled", "lanczos", "dense"};
-  int                      algorithm = 0, order = 0, engine = 0;
+  int                      algorithm = 0, order = 0, engine = 0, start = 0;
   int64_t                  n_samples = 0;
 
   PetscFunctionBegin;
@@ -149,6 +151,7 @@ PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, Merit
   PetscCall(Prior(v, job));
   PetscCall(MeritConfigChoice(job, "varcomp.algorithm", 2, algorithms, &algorithm));
   PetscCall(MeritConfigChoice(job, "varcomp.engine", 6, engines, &engine));
+  PetscCall(MeritConfigChoice(job, "varcomp.start", 3, starts, &start));
   PetscCall(MeritConfigChoice(job, "anova.order", 2, orders, &order));
   PetscCall(MeritConfigBool(job, "varcomp.iterate", &v->iterate));
   PetscCall(MeritConfigBool(job, "varcomp.nonnegative", &v->nonnegative));
@@ -158,6 +161,7 @@ PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, Merit
   PetscCall(MeritConfigInt(job, "varcomp.samples", 1, 100000, &n_samples));
   PetscCall(MeritConfigReal(job, "varcomp.mc_share", 1e-4, 1.0, &v->mc_share));
   v->em_only    = algorithm == 1;
+  v->start_from = (VarcompStartChoice)start;
   v->choice     = (VarcompEngineChoice)engine;
   v->order_last = order == 1;
   v->n_samples  = (int)n_samples;

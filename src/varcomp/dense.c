@@ -1,10 +1,13 @@
-/* Exact where observations are few, whatever the terms: REML from P itself. */
+/*
+  Exact where observations are few, whatever the terms: from P itself. The traces are those of P V_j for restricted maximum likelihood, those of
+  V^-1 V_j for maximum likelihood.
+*/
 #include "forms.h"
 #include <math.h>
 
 typedef struct {
   Forms   f;
-  double *P, *PA; /* [n * n] rank 0; owned */
+  double *P, *V;  /* [n * n] P, V^-1 (ml); rank 0; owned */
   double *work;   /* [(m + 2) * n]; owned */
 } Dense;
 
@@ -15,7 +18,7 @@ static PetscErrorCode Destroy_Dense(MeritVarcomp v)
   PetscFunctionBegin;
   PetscCall(FormsDestroy(&d->f));
   PetscCall(PetscFree(d->P));
-  PetscCall(PetscFree(d->PA));
+  PetscCall(PetscFree(d->V));
   PetscCall(PetscFree(d->work));
   PetscCall(PetscFree(v->engine_data));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -30,14 +33,13 @@ static PetscErrorCode SetUp_Dense(MeritVarcomp v)
     if (v->component[i].row || v->component[i].residual)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                            "engine dense is for one trait, terms of one component and one residual variance; use auto"));
-  if (v->formula->n_traits > 1 || v->method == MERIT_VARCOMP_ML)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine dense is for reml of one trait; use auto"));
+  if (v->formula->n_traits > 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine dense is for one trait; use auto"));
   PetscCall(PetscNew(&d));
   v->engine_data = d;
   PetscCall(FormsCreate(v, "engine dense", &d->f));
   if (v->rank) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)d->f.n, &d->P));
-  PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)d->f.n, &d->PA));
+  if (v->method == MERIT_VARCOMP_ML) PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)d->f.n, &d->V));
   PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)(d->f.m + 3), &d->work));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -47,6 +49,18 @@ static double Dot(int n, const double *x, const double *y)
   double sum = 0.0;
 
   for (int i = 0; i < n; i++) sum += x[i] * y[i];
+  return sum;
+}
+
+/* tr(P V_k), or tr(V^-1 V_k) for maximum likelihood, where the residual's V_k is I */
+static double Trace(const Dense *d, int k)
+{
+  const Forms *f   = &d->f;
+  double       sum = 0.0;
+
+  if (!d->V) return FormsTrace(f->n, d->P, k < f->m ? f->A[k] : f->S);
+  if (k < f->m) return FormsTrace(f->n, d->V, f->B[k]);
+  for (size_t i = 0; i < (size_t)f->n; i++) sum += d->V[i * (size_t)(f->n + 1)];
   return sum;
 }
 
@@ -62,7 +76,7 @@ static void Point(Dense *d, VarcompPoint *point)
     const double *A = k < m ? f->A[k] : f->S;
 
     FormsApply(n, A, Py, F + (size_t)k * (size_t)n);
-    point->score[k] = 0.5 * (Dot(n, Py, F + (size_t)k * (size_t)n) - FormsTrace(n, d->P, A));
+    point->score[k] = 0.5 * (Dot(n, Py, F + (size_t)k * (size_t)n) - Trace(d, k));
   }
   for (int k = 0; k <= m; k++) {
     FormsApply(n, d->P, F + (size_t)k * (size_t)n, Pf);
@@ -79,7 +93,8 @@ static PetscErrorCode Evaluate_Dense(MeritVarcomp v, const double theta[], Varco
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(point->noise, v->n * v->n));
   if (!v->rank) {
-    definite = FormsInverse(&d->f, theta, d->P, &log_determinant);
+    definite = FormsInverse(&d->f, theta, d->P, d->V ? NULL : &log_determinant);
+    if (d->V) definite = definite && FormsCovarianceInverse(&d->f, theta, d->V, &log_determinant);
     if (definite) {
       Point(d, point);
       point->log_likelihood = -0.5 * (d->f.constant + log_determinant + Dot(d->f.n, d->f.y, d->work));
@@ -90,4 +105,4 @@ static PetscErrorCode Evaluate_Dense(MeritVarcomp v, const double theta[], Varco
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Dense = {"dense", SetUp_Dense, Evaluate_Dense, Destroy_Dense};
+const VarcompEngine VarcompEngine_Dense = {"dense", SetUp_Dense, Evaluate_Dense, Destroy_Dense, NULL};

@@ -189,4 +189,4 @@ static PetscErrorCode Destroy_Eigen(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Eigen = {"eigen", SetUp_Eigen, Evaluate_Eigen, Destroy_Eigen};
+const VarcompEngine VarcompEngine_Eigen = {"eigen", SetUp_Eigen, Evaluate_Eigen, Destroy_Eigen, NULL};

@@ -323,4 +323,9 @@ static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], Varc
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Factor = {"factor", SetUp_Factor, Evaluate_Factor, Destroy_Factor};
+static int State_Factor(MeritVarcomp v, MeritState state[])
+{
+  return VarcompEquationsState(v, &((Factor *)v->engine_data)->e, state);
+}
+
+const VarcompEngine VarcompEngine_Factor = {"factor", SetUp_Factor, Evaluate_Factor, Destroy_Factor, State_Factor};

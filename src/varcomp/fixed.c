@@ -121,6 +121,25 @@ static PetscErrorCode Eliminate(SpectralSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Fixed effects that are taken out: all in all, and beside those of the largest class */
+static bool Fits(int64_t p, int64_t rest) { return p <= MOST_FIXED && rest <= MOST_REST && rest * p <= MOST_BORDER; }
+
+/* SpectralFixedFits - See the header. Collective. */
+PetscErrorCode SpectralFixedFits(MeritVarcomp v, bool *fits)
+{
+  const uint8_t       *state = MeritModelEquationState(v->model);
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term), largest = LargestClass(n_terms, term);
+  int64_t              n_class = 0;
+
+  PetscFunctionBegin;
+  for (int32_t e = 0; largest >= 0 && e < term[largest].n_owned * term[largest].n_eq; e++)
+    n_class += state[term[largest].eq_owned + e] == MERIT_EQ_OK;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_class, 1, MPI_INT64_T, MPI_SUM, v->comm));
+  *fits = Fits(v->n_fixed, v->n_fixed - n_class);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* SpectralFixedCreate - Prepare to take the fixed effects out. Collective. */
 PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[])
 {
@@ -132,7 +151,7 @@ PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[])
                          engine, (int)MOST_FIXED, (long long)s->p));
   PetscCall(Columns(s));
   rest = s->p - s->n_class;
-  if (rest > MOST_REST || rest * s->p > MOST_BORDER)
+  if (!Fits(s->p, rest))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                          "engine %s does not take out %lld fixed effects beside the %d of the largest class; use auto", engine, (long long)rest,
                          s->n_class));

@@ -5,7 +5,8 @@
 #include <merit/unit.h>
 #include <petscblaslapack.h>
 
-enum { BLOCK = 32 };
+/* Columns at once; observations at most */
+enum { BLOCK = 32, MOST = 20000 };
 
 /* Whose observations come when */
 typedef struct {
@@ -113,22 +114,37 @@ PetscErrorCode FormsObservations(MeritVarcomp v, double *y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Room on rank 0 for so many matrices, agreed on */
-static PetscErrorCode Room(MeritVarcomp v, const char what[], int n, int n_matrices)
+/* FormsFit - See the header. Collective. */
+PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 {
-  const double bytes = 8.0 * n * (double)n * n_matrices;
+  const double n = (double)v->n_observations, needed = 8.0 * n * n * ((v->method == MERIT_VARCOMP_ML ? 3 : 2) * n_random + 8);
   double       available;
-  char         size[2][32];
   int          on_node;
 
   PetscFunctionBegin;
   PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
+  *fits = n <= MOST && (available < 0.0 || needed <= available);
+  if (bytes) *bytes = needed;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Room on rank 0, agreed on */
+static PetscErrorCode Room(MeritVarcomp v, const char what[], const Forms *f)
+{
+  double bytes = 0.0, available;
+  char   size[2][32];
+  int    on_node;
+  bool   fits = false;
+
+  PetscFunctionBegin;
+  PetscCall(FormsFit(v, f->m, &fits, &bytes));
+  if (fits) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
   MeritBytesText(bytes, sizeof(size[0]), size[0]);
   MeritBytesText(available, sizeof(size[1]), size[1]);
-  if (n > 20000 || (available >= 0.0 && bytes > available))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp",
-                         "%s forms matrices of %d x %d observations, %s on one rank, which has %s; use reml, ml, or mivque0", what, n, n,
-                         size[0], size[1]));
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp",
+                       "%s forms matrices of %d x %d observations, %s on one rank, which has %s; use reml, ml, or mivque0", what, f->n, f->n,
+                       size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -136,6 +152,7 @@ static PetscErrorCode Room(MeritVarcomp v, const char what[], int n, int n_matri
 PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
 {
   const MeritFormula *formula = v->formula;
+  const bool          ml      = v->method == MERIT_VARCOMP_ML;
   SpectralSpace       s;
   Order               o;
   double             *y;
@@ -143,8 +160,8 @@ PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
   PetscFunctionBegin;
   *f = (Forms){.n = (int)v->n_observations, .df = v->n_observations - v->n_fixed};
   for (int k = 0; k < formula->n_terms; k++) f->m += formula->term[k].kind != MERIT_TERM_FIXED;
-  PetscCall(Room(v, what, f->n, 2 * f->m + 8));
-  PetscCall(PetscCalloc4(f->m + 1, &f->term, f->m + 1, &f->A, f->m + 1, &f->mean, f->n, &f->y));
+  PetscCall(Room(v, what, f));
+  PetscCall(PetscCalloc5(f->m + 1, &f->term, f->m + 1, &f->A, f->m + 1, &f->B, f->m + 1, &f->mean, f->n, &f->y));
   if (!v->rank) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->S));
   f->m = 0;
   for (int k = 0; k < formula->n_terms; k++) {
@@ -152,6 +169,8 @@ PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
     if (!v->rank) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->A[f->m]));
     f->term[f->m] = k;
     PetscCall(FormsTerm(v, what, k, true, f->n, f->A[f->m], &f->mean[f->m]));
+    if (!v->rank && ml) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->B[f->m]));
+    if (ml) PetscCall(FormsTerm(v, what, k, false, f->n, f->B[f->m], NULL));
     f->m++;
   }
   PetscCall(SpectralSpaceOf(v, what, f->term[0], &s));
@@ -160,7 +179,7 @@ PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
   PetscCall(SpectralObservations(&s, y));
   PetscCall(OrderCreate(v, &s, &o));
   PetscCall(Gather(v, &o, 1, y, f->y));
-  f->constant = SpectralConstant(&s, false);
+  f->constant = SpectralConstant(&s, ml);
   PetscCall(OrderDestroy(&o));
   PetscCall(PetscFree(y));
   PetscCall(SpectralSpaceDestroy(&s));
@@ -170,32 +189,58 @@ PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
 PetscErrorCode FormsDestroy(Forms *f)
 {
   PetscFunctionBegin;
-  for (int k = 0; k < f->m; k++) PetscCall(PetscFree(f->A[k]));
+  for (int k = 0; k < f->m; k++) {
+    PetscCall(PetscFree(f->A[k]));
+    PetscCall(PetscFree(f->B[k]));
+  }
   PetscCall(PetscFree(f->S));
-  PetscCall(PetscFree4(f->term, f->A, f->mean, f->y));
+  PetscCall(PetscFree5(f->term, f->A, f->B, f->mean, f->y));
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The upper triangle by rows becomes that of the inverse; false if the matrix is not definite */
+static bool Invert(int n, double *P, double *log_determinant)
+{
+  const size_t size = (size_t)n;
+  PetscBLASInt N    = n, info;
+
+  LAPACKpotrf_("L", &N, P, &N, &info); /* the lower triangle by columns is the upper by rows */
+  if (info) return false;
+  if (log_determinant) *log_determinant = 0.0;
+  for (size_t i = 0; i < size && log_determinant; i++) *log_determinant += 2.0 * log(P[i * (size + 1)]);
+  LAPACKpotri_("L", &N, P, &N, &info);
+  return info == 0;
 }
 
 bool FormsInverse(const Forms *f, const double theta[], double *P, double *log_determinant)
 {
   const size_t n = (size_t)f->n;
-  PetscBLASInt N = f->n, info;
 
   for (size_t e = 0; e < n * n; e++) {
     P[e] = (theta[f->m] - 1.0) * f->S[e] + (e % (n + 1) == 0);
     for (int k = 0; k < f->m; k++) P[e] += theta[k] * f->A[k][e];
   }
-  LAPACKpotrf_("L", &N, P, &N, &info);
-  if (info) return false;
-  if (log_determinant) *log_determinant = 0.0;
-  for (size_t i = 0; i < n && log_determinant; i++) *log_determinant += 2.0 * log(P[i * (n + 1)]);
-  LAPACKpotri_("L", &N, P, &N, &info);
-  for (size_t i = 0; i < n; i++) /* the lower triangle by columns is the upper by rows */
+  if (!Invert(f->n, P, log_determinant)) return false;
+  for (size_t i = 0; i < n; i++)
     for (size_t j = i; j < n; j++) {
       P[i * n + j] += f->S[i * n + j] - (i == j);
       P[j * n + i] = P[i * n + j];
     }
-  return info == 0;
+  return true;
+}
+
+bool FormsCovarianceInverse(const Forms *f, const double theta[], double *inverse, double *log_determinant)
+{
+  const size_t n = (size_t)f->n;
+
+  for (size_t e = 0; e < n * n; e++) {
+    inverse[e] = e % (n + 1) ? 0.0 : theta[f->m];
+    for (int k = 0; k < f->m; k++) inverse[e] += theta[k] * f->B[k][e];
+  }
+  if (!Invert(f->n, inverse, log_determinant)) return false;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = i + 1; j < n; j++) inverse[j * n + i] = inverse[i * n + j];
+  return true;
 }
 
 void FormsMultiply(int n, const double *A, const double *B, double *C)

@@ -12,11 +12,14 @@ typedef struct {
   double  *y;         /* [n] S y; owned. From here on rank 0 only */
   double  *S;         /* [n * n]; owned */
   double **A;         /* [m] -> [n * n]; owned */
+  double **B;         /* [m] -> [n * n] for ml, else NULL; owned */
   double  *mean;      /* [m] mean diagonal of B; owned */
-  double   constant;  /* of -2 log likelihood (reml) */
+  double   constant;  /* of -2 log likelihood */
 } Forms;
 
-/* SYSTEM error where rank 0 has no room for them; `what` wants them. Collective. */
+/* Is there room on rank 0 for the matrices of that many random terms? *bytes (NULL allowed): what they take. Collective. */
+PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes);
+/* USAGE error where rank 0 has no room for them; `what` wants them. Collective. */
 PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f);
 PetscErrorCode FormsDestroy(Forms *f);
 /* B_k (project false) or A_k of one term into B[n * n] of rank 0. Collective. */
@@ -25,6 +28,8 @@ PetscErrorCode FormsTerm(MeritVarcomp v, const char what[], int term, bool proje
 PetscErrorCode FormsObservations(MeritVarcomp v, double *y);
 /* P [n * n] at theta[m + 1], the residual last, and log |V| + log |X'V^-1 X| - log |X'X|; false if it is not definite. Rank 0. */
 bool FormsInverse(const Forms *f, const double theta[], double *P, double *log_determinant);
+/* V^-1 [n * n] at theta[m + 1], and log |V|; false if it is not definite. For ml, rank 0. */
+bool FormsCovarianceInverse(const Forms *f, const double theta[], double *inverse, double *log_determinant);
 /* C = A B, symmetric or not; y = A x; sum of A_ij B_ji. [n * n] row-major. Rank 0. */
 void   FormsMultiply(int n, const double *A, const double *B, double *C);
 void   FormsApply(int n, const double *A, const double *x, double *y);

@@ -368,4 +368,4 @@ static PetscErrorCode Destroy_Lanczos(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Lanczos = {"lanczos", SetUp_Lanczos, Evaluate_Lanczos, Destroy_Lanczos};
+const VarcompEngine VarcompEngine_Lanczos = {"lanczos", SetUp_Lanczos, Evaluate_Lanczos, Destroy_Lanczos, NULL};

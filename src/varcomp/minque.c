@@ -161,62 +161,63 @@ void HasemanElston(const Forms *f, Moments *e)
   }
 }
 
+/* The components that are estimated, and the residual; returns how many */
+static int Estimated(const Moments *e, int at[])
+{
+  int N = 0;
+
+  for (int i = 0; i <= e->m; i++)
+    if (i == e->m || e->in[i]) at[N++] = i;
+  return N;
+}
+
+/* at[p] depends on those before it: blame it, and the one it looks like most */
+static void Blame(Moments *e, int N, const int at[], int p)
+{
+  const int n = e->m + 1;
+
+  e->blame[0] = at[p], e->blame[1] = p ? at[0] : at[N - 1];
+  for (int i = 0; i < p; i++)
+    if (fabs(e->S[at[i] * n + at[p]]) / sqrt(fabs(e->S[at[i] * n + at[i]])) >
+        fabs(e->S[e->blame[1] * n + at[p]]) / sqrt(fabs(e->S[e->blame[1] * n + e->blame[1]])))
+      e->blame[1] = at[i];
+}
+
 MomentsFault MomentsSolve(Moments *e)
 {
   const int n = e->m + 1;
-  int       at[64], N = 0;
-  double    A[64 * 65], most[64];
+  int       at[64], N = Estimated(e, at), rank;
+  double    A[64 * 65];
 
-  for (int i = 0; i < n; i++)
-    if (i == e->m || e->in[i]) at[N++] = i;
   for (int i = 0; i < N; i++) {
     for (int j = 0; j < N; j++) A[i * (N + 1) + j] = e->S[at[i] * n + at[j]];
     A[i * (N + 1) + N] = e->q[at[i]];
-    most[i]            = fabs(A[i * (N + 1) + i]);
   }
-  for (int p = 0; p < N; p++) {
-    if (!(fabs(A[p * (N + 1) + p]) > SMALL * most[p])) {
-      e->blame[0] = at[p], e->blame[1] = p ? at[0] : at[N - 1];
-      for (int i = 0; i < p; i++) /* the one it looks like most */
-        if (fabs(e->S[at[i] * n + at[p]]) / sqrt(fabs(e->S[at[i] * n + at[i]])) >
-            fabs(e->S[e->blame[1] * n + at[p]]) / sqrt(fabs(e->S[e->blame[1] * n + e->blame[1]])))
-          e->blame[1] = at[i];
-      return MOMENTS_SINGULAR;
-    }
-    for (int i = 0; i < N; i++) {
-      const double factor = i == p ? 0.0 : A[i * (N + 1) + p] / A[p * (N + 1) + p];
-
-      for (int j = p; j <= N && i != p; j++) A[i * (N + 1) + j] -= factor * A[p * (N + 1) + j];
-    }
+  rank = MeritDenseEliminate(N, 1, SMALL, A);
+  if (rank < N) {
+    Blame(e, N, at, rank);
+    return MOMENTS_SINGULAR;
   }
   for (int i = 0; i < n; i++) e->estimate[i] = 0.0;
-  for (int i = 0; i < N; i++) e->estimate[at[i]] = A[i * (N + 1) + N] / A[i * (N + 1) + i];
+  for (int i = 0; i < N; i++) e->estimate[at[i]] = A[i * (N + 1) + N];
   return MOMENTS_FINE;
 }
 
-/* C = A^-1 B A^-1', A [n * n] */
-static bool Sandwich(int n, const double *A, const double *B, double *C)
+bool MomentsSandwich(const Moments *e, const double B[], double C[])
 {
-  double inverse[64 * 64], work[64 * 128];
+  const int n = e->m + 1;
+  int       at[64], N = Estimated(e, at);
+  double    A[64 * 128];
 
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < 2 * n; j++) work[i * 2 * n + j] = j < n ? A[i * n + j] : i == j - n;
-  for (int p = 0; p < n; p++) {
-    if (work[p * 2 * n + p] == 0.0) return false;
-    for (int i = 0; i < n; i++) {
-      const double factor = work[i * 2 * n + p] / work[p * 2 * n + p];
-
-      for (int j = 0; j < 2 * n && i != p; j++) work[i * 2 * n + j] -= factor * work[p * 2 * n + j];
-    }
-  }
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) inverse[i * n + j] = work[i * 2 * n + n + j] / work[i * 2 * n + i];
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) {
-      C[i * n + j] = 0.0;
-      for (int k = 0; k < n; k++)
-        for (int l = 0; l < n; l++) C[i * n + j] += inverse[i * n + k] * B[k * n + l] * inverse[j * n + l];
-    }
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < 2 * N; j++) A[i * 2 * N + j] = j < N ? e->S[at[i] * n + at[j]] : i == j - N;
+  if (MeritDenseEliminate(N, N, 0.0, A) < N) return false;
+  for (int i = 0; i < n * n; i++) C[i] = 0.0;
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < N; j++)
+      for (int k = 0; k < N; k++)
+        for (int l = 0; l < N; l++)
+          C[at[i] * n + at[j]] += A[i * 2 * N + N + k] * B[at[k] * n + at[l]] * A[j * 2 * N + N + l];
   return true;
 }
 
@@ -240,7 +241,7 @@ bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double
   }
   for (int i = 0; i <= m; i++)
     for (int j = 0; j <= m; j++) B[i * (m + 1) + j] = 2.0 * FormsTrace(n, left[i], left[j]);
-  fine = fine && Sandwich(m + 1, e->S, B, covariance);
+  fine = fine && MomentsSandwich(e, B, covariance);
   Free(f, left);
   free(P), free(V), free(PV), free(B);
   return fine;

@@ -50,6 +50,14 @@ PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, d
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompEquationsState - See the header. Not collective. */
+int VarcompEquationsState(MeritVarcomp v, VarcompEquations *e, MeritState state[])
+{
+  state[0] = (MeritState){"y", MERIT_STATE_RECORDS, (size_t)v->formula->n_traits, e->y};
+  state[1] = (MeritState){"centred", MERIT_STATE_SAME, sizeof(e->centred), &e->centred};
+  return 2;
+}
+
 /* VarcompEquationsCentre - See the header. Collective. */
 PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
 {
@@ -69,31 +77,16 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* B = L^-1 by elimination; false if L is singular */
+/* B = L^-1, rows and columns of a triangular matrix in some other order; false if L is singular */
 static bool Invert(int n, const double *L, double *B)
 {
-  double A[64 * 64];
+  double A[64 * 128];
 
-  for (int i = 0; i < n * n; i++) A[i] = L[i], B[i] = i % n == i / n;
-  for (int p = 0; p < n; p++) {
-    int best = p;
-
-    for (int i = p + 1; i < n; i++)
-      if (fabs(A[i * n + p]) > fabs(A[best * n + p])) best = i;
-    if (A[best * n + p] == 0.0) return false;
-    for (int j = 0; j < n; j++) {
-      const double a = A[p * n + j], b = B[p * n + j];
-
-      A[p * n + j] = A[best * n + j], A[best * n + j] = a;
-      B[p * n + j] = B[best * n + j], B[best * n + j] = b;
-    }
-    for (int i = 0; i < n; i++) {
-      const double factor = A[i * n + p] / A[p * n + p];
-
-      for (int j = 0; j < n && i != p; j++) A[i * n + j] -= factor * A[p * n + j], B[i * n + j] -= factor * B[p * n + j];
-    }
-  }
-  for (int i = 0; i < n * n; i++) B[i] /= A[i / n * n + i / n];
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < 2 * n; j++) A[i * 2 * n + j] = j < n ? L[i * n + j] : i == j - n;
+  if (MeritDenseEliminate(n, n, 0.0, A) < n) return false;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) B[i * n + j] = A[i * 2 * n + n + j];
   return true;
 }
 
@@ -131,7 +124,7 @@ PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], Varcomp
     if (v->first_of_term[k] < 0) continue;
     PetscCall(PetscFree(e->root[k]));
     if (term[k].L) PetscCall(Root(n, term[k].L, e, k));
-    else if (!VarcompInvert(n, e->m.G[k], e->inverse[k], NULL)) PetscCall(PetscArrayzero(e->inverse[k], n * n));
+    else if (!MeritDenseInvert(n, e->m.G[k], e->inverse[k], NULL)) PetscCall(PetscArrayzero(e->inverse[k], n * n));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -284,20 +277,6 @@ PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, Varcom
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Observed part of a pattern's R^-1; returns its order */
-static int Observed(const MeritRecordsView *records, int32_t p, double *part)
-{
-  const int     t = records->n_traits;
-  const double *R = records->R_inverse + (int64_t)p * t * t;
-  int           trait[32], m = 0;
-
-  for (int a = 0; a < t; a++)
-    if (records->observed[p] >> a & 1) trait[m++] = a;
-  for (int a = 0; a < m; a++)
-    for (int b = 0; b < m; b++) part[a * m + b] = R[trait[a] * t + trait[b]];
-  return m;
-}
-
 /* VarcompResidualPart - See the header; weights are a constant of log |R|. Collective. */
 PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[])
 {
@@ -305,6 +284,7 @@ PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]
   const int               t       = records->n_traits;
   double                 *sums, part[32 * 32], log_part;
   int64_t                *count;
+  int                     trait[32];
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc2((size_t)v->n + 1, &sums, records->n_patterns + 1, &count));
@@ -314,12 +294,14 @@ PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]
       if (records->observed[records->pattern[i]] >> a & 1) sums[v->n] -= 2.0 * log(records->root_weight[(int64_t)i * t + a]);
   }
   for (int32_t p = 0; p < records->n_patterns; p++) {
-    const int c0 = v->first_of_residual[records->residual_class[p]], m = Observed(records, p, part);
+    const int     c0 = v->first_of_residual[records->residual_class[p]];
+    const double *R  = records->R_inverse + (int64_t)p * t * t;
+    const int     m  = MeritDensePart(t, records->observed[p], R, trait, part);
 
-    PetscCheck(VarcompInvert(m, part, NULL, &log_part), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R^-1 is not definite");
+    PetscCheck(MeritDenseInvert(m, part, NULL, &log_part), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R^-1 is not definite");
     sums[v->n] -= (double)count[p] * log_part;
     for (int c = c0; c < c0 + t * (t + 1) / 2; c++)
-      sums[c] += (double)count[p] * VarcompPick(&v->component[c], t, records->R_inverse + (int64_t)p * t * t);
+      sums[c] += (double)count[p] * VarcompPick(&v->component[c], t, R);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, v->n + 1, MPI_DOUBLE, MPI_SUM, v->comm));
   for (int c = 0; c < v->n; c++) trace[c] += sums[c];
@@ -343,7 +325,7 @@ PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, dou
     if (first < 0) continue;
     for (int32_t i = 0; term[k].kind == MERIT_TERM_PED && i < term[k].n_owned; i++) log_K += n * log(term[k].d[i]);
     if (!term[k].L) {
-      PetscCheck(VarcompInvert(n, e->m.G[k], NULL, &log_determinant), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a matrix is not definite");
+      PetscCheck(MeritDenseInvert(n, e->m.G[k], NULL, &log_determinant), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a matrix is not definite");
       *log_G += (double)term[k].n_levels * log_determinant;
     }
     for (int c = first; c < first + n * (n + 1) / 2 && !e->root[k]; c++)

@@ -33,6 +33,8 @@ PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, d
   deviations no longer takes their digits. Collective.
 */
 PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e);
+/* Parts of a checkpoint: y as it is now; two of them. Not collective. */
+int VarcompEquationsState(MeritVarcomp v, VarcompEquations *e, MeritState state[]);
 /* With e->x the solution for the data: Py, y'Py, quad[n] = y'P V_j P y and information = 1/2 f_i' P f_j. Collective. */
 PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[]);
 /* out = R^-1 in for k columns of record values; may be the same array. Not collective. */
@@ -41,9 +43,6 @@ void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, dou
 PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]);
 /* log |K x G| over all random terms, and tr(G^-1 V_j)-parts q tr(G^-1 E) into trace[n], but for terms with a root. Collective. */
 PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[]);
-/* small symmetric definite matrices: lower Cholesky factor, inverse, log-determinant; false if not definite. n <= 64. */
-bool VarcompCholesky(int n, const double *A, double *F);
-bool VarcompInvert(int n, const double *A, double *inverse, double *log_determinant);
 /* E of a component: element (row, column) and its mirror image */
 static inline double VarcompPick(const MeritComponent *c, int n, const double *H)
 {

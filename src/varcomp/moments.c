@@ -4,8 +4,10 @@
 
 /* Observations up to which matrices of them are formed */
 enum { DENSE_MOST = 5000, MOST_ROUNDS = 1000 };
+/* Random vectors beyond that, unless the job says */
+enum { SAMPLES = 64 };
 
-static PetscErrorCode Create(MeritVarcomp v, Moments *e)
+PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e)
 {
   const size_t n = (size_t)v->n;
 
@@ -17,7 +19,7 @@ static PetscErrorCode Create(MeritVarcomp v, Moments *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Destroy(Moments *e)
+PetscErrorCode MomentsDestroy(Moments *e)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree4(e->in, e->S, e->q, e->estimate));
@@ -176,6 +178,7 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
 {
   bool         again = true;
   MomentsFault fault = MOMENTS_FINE;
+  double      *rows;
 
   PetscFunctionBegin;
   if (v->method == MERIT_VARCOMP_HE || v->n_prior || v->prior_value != 0.0 || v->iterate)
@@ -183,7 +186,9 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
                          "with more than %d observations this method would form matrices too large; minque1 with prior 0 (mivque0) and reml "
                          "have no such limit",
                          DENSE_MOST));
-  PetscCall(MomentsSketch(v, e));
+  if (!v->n_samples) v->n_samples = SAMPLES;
+  MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->n_samples);
+  PetscCall(MomentsSketch(v, v->n_samples, e, &rows));
   while (fault == MOMENTS_FINE && again) {
     fault = MomentsSolve(e);
     again = false;
@@ -192,6 +197,8 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
   }
   PetscCall(Judge(v, fault, e));
   PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
+  PetscCall(MomentsNoise(v, e, rows));
+  PetscCall(PetscFree(rows));
   v->rounds = 1;
   PetscCall(Report(v, NAN));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -205,11 +212,11 @@ PetscErrorCode VarcompMoments(MeritVarcomp v)
   PetscFunctionBegin;
   PetscCall(CheckGiven(v));
   PetscCall(VarcompStart(v)); /* looks at the data, too */
-  PetscCall(Create(v, &e));
+  PetscCall(MomentsCreate(v, &e));
   if (v->n_observations <= DENSE_MOST) PetscCall(DenseForms(v, &e));
   else PetscCall(Sketched(v, &e));
   for (int c = 0; c < v->n; c++)
     v->state[c] = c < e.m && !e.in[c] ? MERIT_ESTIMATE_BOUNDARY : v->theta[c] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
-  PetscCall(Destroy(&e));
+  PetscCall(MomentsDestroy(&e));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -4,7 +4,7 @@
 
 typedef enum { MOMENTS_FINE, MOMENTS_SINGULAR, MOMENTS_SATURATED, MOMENTS_INDEFINITE } MomentsFault;
 
-/* The system of m + 1 equations, the residual's last; rank 0 has it */
+/* The system of m + 1 equations, the residual's last; rank 0 has it, of random signs every rank */
 typedef struct {
   int     m;
   bool   *in;       /* [m] terms that take part; owned */
@@ -21,5 +21,13 @@ void         HasemanElston(const Forms *f, Moments *e);
 bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double covariance[]);
 /* Solve for the terms that take part */
 MomentsFault MomentsSolve(Moments *e);
-/* sketch.c: the equations of MINQUE(0) by random signs, for any size. Collective. */
-PetscErrorCode MomentsSketch(MeritVarcomp v, Moments *e);
+/* moments.c: a system of the right size, all terms but the one left out taking part */
+PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e);
+PetscErrorCode MomentsDestroy(Moments *e);
+/* C = S^-1 B S^-1' of the terms that take part, 0 for the others; [(m + 1)^2]. False where S is singular. */
+bool MomentsSandwich(const Moments *e, const double B[], double C[]);
+/* sketch.c: the equations of MINQUE(0) by random signs, for any size, their mean in e; those of the random terms by each of the samples in
+   rows[n_samples * m * (m + 1)], new and the caller's; NULL: not wanted. Collective. */
+PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows);
+/* v->monte_carlo of the estimates in e from the spread of the samples. Not collective. */
+PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[]);

@@ -4,7 +4,7 @@
   likelihood. A matrix that a step would make singular is tried as such: a variance of 0, a correlation of 1; it comes back if the
   likelihood rises from there.
 */
-#include "blocks.h"
+#include "reml.h"
 #include <math.h>
 
 /* Shares of complete-data information that are tried one after another */
@@ -19,18 +19,6 @@ enum { BEYOND = 3 };
 static const double NEAR = 0.05;
 /* A likelihood may fall by this share of itself: rounding; within the second the gradient tells what the likelihood cannot */
 static const double ROUNDING = 1e-12, BLUR = 1e-10;
-
-typedef struct {
-  MeritVarcomp v;
-  Coordinates  c;
-  VarcompPoint now, trial;
-  double      *theta, *step; /* [n] the trial's components; [m] */
-  double      *unit, *column, *whole, *inverse; /* [n], [n], [n], [n * n] work */
-  double      *unit_scale; /* [n] what a variance of 1 makes of an observation's variance */
-  double       tolerance;
-  const char  *kind;         /* of the step that led here */
-  double       change;
-} Reml;
 
 static PetscErrorCode PointCreate(int n, VarcompPoint *p)
 {
@@ -358,9 +346,13 @@ static PetscErrorCode Report(Reml *r, double gradient)
 static PetscErrorCode Iterate(Reml *r)
 {
   MeritVarcomp v = r->v;
-  bool         fresh = true;
+  bool         fresh, resumed, done;
 
   PetscFunctionBegin;
+  PetscCall(RemlResume(r, &resumed, &done));
+  fresh = !resumed;
+  if (done) v->gradient = r->c.m ? Length(r, r->step) : 0.0;
+  if (done) PetscFunctionReturn(PETSC_SUCCESS);
   v->stop = MERIT_VARCOMP_MAX_ROUNDS;
   while (true) {
     bool go;
@@ -387,6 +379,7 @@ static PetscErrorCode Iterate(Reml *r)
       continue;
     }
     if (v->rounds >= v->max_rounds) break;
+    PetscCall(RemlSaveIfDue(r));
     PetscCall(Step(r, &go));
     v->rounds++;
     if (go) continue;
@@ -394,6 +387,7 @@ static PetscErrorCode Iterate(Reml *r)
     v->stop = v->gradient < 1e3 * r->tolerance ? MERIT_VARCOMP_CONVERGED : MERIT_VARCOMP_STUCK;
     break;
   }
+  PetscCall(RemlKeep(r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -2,7 +2,8 @@
   Where no factor fits: all solves by preconditioned conjugate gradients in blocks, traces by Monte Carlo. A draw w with covariance C,
   made of residuals and of the penalties' roots, gives s = C^-1 w; what it leaves of its own noise has the covariance of P y and of Z'P y,
   so that its quadratic forms have the traces as means and are no noisier than data (Garcia-Cortes et al. 1992; Matilainen et al. 2013).
-  The random signs are the same in every round, so the rounds converge as with exact traces.
+  The random signs are the same in every round, so the rounds converge as with exact traces. Maximum likelihood wants tr(V^-1 V_j) in place of
+  tr(P V_j), which is the same of a model without fixed effects: its draws are solved without those equations.
 */
 #include "mme.h"
 #include <math.h>
@@ -47,9 +48,6 @@ static PetscErrorCode SetUp_Sampled(MeritVarcomp v)
   Sampled *s;
 
   PetscFunctionBegin;
-  if (v->method == MERIT_VARCOMP_ML)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
-                         "engine sampled has no maximum likelihood, only restricted maximum likelihood (reml)"));
   PetscCall(PetscNew(&s));
   v->engine_data = s;
   if (!v->n_samples) v->n_samples = Samples(v->mc_share > 0.0 ? v->mc_share : SHARE);
@@ -108,13 +106,9 @@ static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
     const double  *R    = v->formula->residual[records->residual_class[p]].R;
     const double  *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
     double        *at   = values + (int64_t)i * t * n;
-    int            trait[32], m = 0;
+    int            trait[32], m = MeritDensePart(t, records->observed[p], R, trait, part);
 
-    for (int a = 0; a < t; a++)
-      if (records->observed[p] >> a & 1) trait[m++] = a;
-    for (int a = 0; a < m; a++)
-      for (int b = 0; b < m; b++) part[a * m + b] = R[trait[a] * t + trait[b]];
-    PetscCheck(VarcompCholesky(m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
+    PetscCheck(MeritDenseCholesky(m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
     PetscCall(PetscArrayzero(at, t * n));
     for (int a = m - 1; a >= 0; a--) {
       double *to = at + trait[a] * n, scale = root ? 1.0 / root[trait[a]] : 1.0;
@@ -170,36 +164,53 @@ static void Positive(MeritVarcomp v, const double theta[], double positive[])
     positive[c] = v->component[c].row == v->component[c].column && !(theta[c] > 0.0) ? tiny : theta[c];
 }
 
-/* The data and the draws, solved together: columns of s->X. Residuals of the draws and signs of their effects are kept. */
-static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, double *z)
+/* The data and the draws, solved together: columns of s->X, the data's first */
+static PetscErrorCode SolveTogether(MeritVarcomp v, Sampled *s, const double *r, const double *w)
 {
   const int n = s->n, k = n + 1;
-  double   *w, *R, *r;
+  double   *R;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc3((size_t)s->e.n_owned * (size_t)n + 1, &w, (size_t)s->e.n_owned * (size_t)k + 1, &R, s->e.n_owned + 1, &r));
-  PetscCall(DrawResiduals(v, n, residuals));
-  PetscCall(DrawEffects(v, n, z));
-  PetscCall(MeritMMEProject(v->C, n, residuals, w));
-  PetscCall(MeritMMEPenaltyRoot(v->C, n, z, w));
-  PetscCall(VarcompEquationsData(v, &s->e, r));
+  PetscCall(PetscMalloc1((size_t)s->e.n_owned * (size_t)k + 1, &R));
   for (int32_t i = 0; i < s->e.n_owned; i++) {
     R[(int64_t)i * k] = r[i];
     PetscCall(PetscArraycpy(R + (int64_t)i * k + 1, w + (int64_t)i * n, n));
   }
   PetscCall(Solve(v, k, R, s->X));
-  for (int32_t i = 0; i < s->e.n_owned; i++) {
-    s->e.x[i] = s->X[(int64_t)i * k];
-    PetscCall(PetscArraycpy(w + (int64_t)i * n, s->X + (int64_t)i * k + 1, n));
-  }
+  for (int32_t i = 0; i < s->e.n_owned; i++) s->e.x[i] = s->X[(int64_t)i * k];
+  PetscCall(PetscFree(R));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The data with the draws (reml) or after them, as these are of the random effects alone (ml). Residuals of the draws and signs of their
+   effects are kept. */
+static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, double *z)
+{
+  const bool ml = v->method == MERIT_VARCOMP_ML;
+  const int  n = s->n, k = ml ? n : n + 1;
+  double    *w, *r, *t;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3((size_t)s->e.n_owned * (size_t)n + 1, &w, s->e.n_owned + 1, &r, (size_t)s->e.n_owned * (size_t)n + 1, &t));
+  PetscCall(DrawResiduals(v, n, residuals));
+  PetscCall(DrawEffects(v, n, z));
+  PetscCall(VarcompEquationsData(v, &s->e, r));
+  if (ml) PetscCall(MeritMMESetRandom(v->C, true));
+  PetscCall(MeritMMEProject(v->C, n, residuals, w));
+  PetscCall(MeritMMEPenaltyRoot(v->C, n, z, w));
+  if (ml) PetscCall(Solve(v, n, w, s->X));
+  else PetscCall(SolveTogether(v, s, r, w));
+  for (int32_t i = 0; i < s->e.n_owned; i++) PetscCall(PetscArraycpy(w + (int64_t)i * n, s->X + (int64_t)i * k + k - n, n));
+  PetscCall(MeritMMEPenaltyRootTransposed(v->C, n, w, t));
+  for (int64_t i = 0; i < (int64_t)s->e.n_owned * n; i++) z[i] -= t[i];
+  PetscCall(Leave(v, s, w, residuals));
+  if (ml) PetscCall(MeritMMESetRandom(v->C, false));
+  if (ml) PetscCall(Solve(v, 1, r, s->e.x));
   if (!s->e.centred) {
     PetscCall(VarcompEquationsCentre(v, &s->e));
-    for (int32_t i = 0; i < s->e.n_owned; i++) s->X[(int64_t)i * k] = s->e.x[i];
+    for (int32_t i = 0; i < s->e.n_owned && !ml; i++) s->X[(int64_t)i * k] = s->e.x[i];
   }
-  PetscCall(MeritMMEPenaltyRootTransposed(v->C, n, w, R)); /* R has room for one more */
-  for (int64_t i = 0; i < (int64_t)s->e.n_owned * n; i++) z[i] -= R[i];
-  PetscCall(Leave(v, s, w, residuals));
-  PetscCall(PetscFree3(w, R, r));
+  PetscCall(PetscFree3(w, r, t));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -213,7 +224,7 @@ static void TermForms(MeritVarcomp v, Sampled *s, int k, const double *d)
 
   MeritModelTerms(v->model, &term);
   m = term[k].n_eq;
-  if (!VarcompCholesky(m, term[k].G_inverse, F)) return;
+  if (!MeritDenseCholesky(m, term[k].G_inverse, F)) return;
   for (int32_t i = 0; i < term[k].n_owned; i++)
     for (int j = 0; j < n; j++) {
       double        g[64];
@@ -293,4 +304,15 @@ static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], Var
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Sampled = {"sampled", SetUp_Sampled, Evaluate_Sampled, Destroy_Sampled};
+/* Solutions of the round before are the starts of the next */
+static int State_Sampled(MeritVarcomp v, MeritState state[])
+{
+  Sampled  *s = v->engine_data;
+  const int n = VarcompEquationsState(v, &s->e, state);
+
+  state[n]     = (MeritState){"X", MERIT_STATE_EQUATIONS, (size_t)s->n + 1, s->X};
+  state[n + 1] = (MeritState){"x_work", MERIT_STATE_EQUATIONS, (size_t)v->n, s->e.x_work};
+  return n + 2;
+}
+
+const VarcompEngine VarcompEngine_Sampled = {"sampled", SetUp_Sampled, Evaluate_Sampled, Destroy_Sampled, State_Sampled};

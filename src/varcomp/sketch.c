@@ -1,11 +1,13 @@
 /*
   The equations of MINQUE(0) where no matrix of observations fits: P is S, traces come from products with random signs z, tr(A_i A_j) from
-  the products of A_i z and A_j z (Hutchinson 1990), so that a term costs as many products with K as there are samples.
+  the products of A_i z and A_j z (Hutchinson 1990), so that a term costs as many products with K as there are samples. How far what they say
+  of the equations at the estimates differs between samples tells the error that they leave.
 */
 #include "moments.h"
+#include <math.h>
 #include <merit/random.h>
 
-enum { PURPOSE_SKETCH = 0x534b, SAMPLES = 64, WIDTH = 32 };
+enum { PURPOSE_SKETCH = 0x534b, WIDTH = 32 };
 
 /* Signs of the observations, [n_records * k], samples first .. */
 static PetscErrorCode Signs(MeritVarcomp v, const SpectralSpace *s, int first, int k, double *z)
@@ -33,10 +35,10 @@ static PetscErrorCode Apply(SpectralSpace *s, int k, double *x, double *to)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One batch of samples: sums into e->S */
-static PetscErrorCode Batch(MeritVarcomp v, SpectralSpace *s, int first, int k, double *z, double **to, Moments *e)
+/* One batch of samples: their equations of the random terms, [k * m * n] of this rank's records */
+static PetscErrorCode Batch(MeritVarcomp v, SpectralSpace *s, int first, int k, double *z, double **to, int m, double *rows)
 {
-  const int m = e->m, n = m + 1;
+  const int n = m + 1;
 
   PetscFunctionBegin;
   for (int t = 0; t < m; t++) {
@@ -45,48 +47,106 @@ static PetscErrorCode Batch(MeritVarcomp v, SpectralSpace *s, int first, int k, 
   }
   for (int a = 0; a < m; a++)
     for (int b = 0; b < n; b++) {
-      const double *y   = b < m ? to[b] : z; /* S z */
-      double        sum = 0.0;
+      const double *y          = b < m ? to[b] : z; /* S z */
+      double        sum[WIDTH] = {0.0};
 
-      for (int64_t i = 0; i < (int64_t)s->n_records * k; i++) sum += to[a][i] * y[i];
-      e->S[a * n + b] += sum;
+      for (int64_t i = 0; i < s->n_records; i++)
+        for (int j = 0; j < k; j++) sum[j] += to[a][i * k + j] * y[i * k + j];
+      for (int j = 0; j < k; j++) rows[(j * m + a) * n + b] = sum[j];
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MomentsSketch - See the header; every rank has the equations. Collective. */
-PetscErrorCode MomentsSketch(MeritVarcomp v, Moments *e)
+/* S as the mean over the samples; that of the residual with itself is known */
+static void Average(MeritVarcomp v, int n_samples, const double *rows, Moments *e)
 {
+  const int m = e->m, n = m + 1;
+
+  for (int i = 0; i < m * n; i++) {
+    e->S[i] = 0.0;
+    for (int j = 0; j < n_samples; j++) e->S[i] += rows[(size_t)j * (size_t)(m * n) + (size_t)i] / n_samples;
+  }
+  for (int t = 0; t < m; t++) e->S[m * n + t] = e->S[t * n + m];
+  e->S[n * n - 1] = (double)(v->n_observations - v->n_fixed);
+}
+
+/* q, the same on all ranks */
+static PetscErrorCode Quadratics(MeritVarcomp v, SpectralSpace *s, double *z, Moments *e)
+{
+  const int n = e->m + 1;
+  double   *y;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(s->n_records + 1, &y));
+  PetscCall(SpectralObservations(s, y));
+  for (int t = 0; t < n; t++) {
+    if (t < e->m) PetscCall(SpectralCovariance(&s[t], 1, false, y, z));
+    e->q[t] = 0.0;
+    for (int32_t i = 0; i < s->n_records; i++) e->q[t] += y[i] * (t < e->m ? z[i] : y[i]);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, e->q, n, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCall(PetscFree(y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MomentsSketch - See the header; every rank has the equations. Collective. */
+PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows)
+{
+  const int      width = PetscMin(WIDTH, n_samples);
   const int      m = e->m, n = m + 1;
   SpectralSpace *s;
-  double        *z, **to, *y;
+  double        *z, **to, *sums;
+  PetscMPIInt    n_rows;
   int            t = 0;
 
   PetscFunctionBegin;
-  if (!v->n_samples) v->n_samples = SAMPLES;
+  PetscCall(PetscMPIIntCast((PetscInt)n_samples * m * n, &n_rows));
+  PetscCall(PetscCalloc1((size_t)n_rows, &sums));
   PetscCall(PetscMalloc2(m, &s, m, &to));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) PetscCall(SpectralSpaceOf(v, "MINQUE", k, &s[t++]));
-  PetscCall(PetscMalloc2((size_t)s->n_records * WIDTH + 1, &z, s->n_records + 1, &y));
-  for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * WIDTH + 1, &to[t]));
-  for (int first = 0; first < v->n_samples; first += WIDTH)
-    PetscCall(Batch(v, s, first, PetscMin(WIDTH, v->n_samples - first), z, to, e));
-  for (int i = 0; i < n * n; i++) e->S[i] /= v->n_samples;
-  PetscCall(SpectralObservations(s, y));
-  for (t = 0; t < n; t++) {
-    if (t < m) PetscCall(SpectralCovariance(&s[t], 1, false, y, z));
-    e->q[t] = 0.0;
-    for (int32_t i = 0; i < s->n_records; i++) e->q[t] += y[i] * (t < m ? z[i] : y[i]);
-  }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, e->S, n * n, MPI_DOUBLE, MPI_SUM, v->comm));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, e->q, n, MPI_DOUBLE, MPI_SUM, v->comm));
-  for (t = 0; t < m; t++) e->S[m * n + t] = e->S[t * n + m];
-  e->S[n * n - 1] = (double)(v->n_observations - v->n_fixed);
+  PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &z));
+  for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &to[t]));
+  for (int first = 0; first < n_samples; first += WIDTH)
+    PetscCall(Batch(v, s, first, PetscMin(WIDTH, n_samples - first), z, to, m, sums + (size_t)first * (size_t)(m * n)));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, n_rows, MPI_DOUBLE, MPI_SUM, v->comm));
+  Average(v, n_samples, sums, e);
+  PetscCall(Quadratics(v, s, z, e));
   for (t = 0; t < m; t++) {
     PetscCall(PetscFree(to[t]));
     PetscCall(SpectralSpaceDestroy(&s[t]));
   }
-  PetscCall(PetscFree2(z, y));
+  if (rows) *rows = sums;
+  else PetscCall(PetscFree(sums));
+  PetscCall(PetscFree(z));
   PetscCall(PetscFree2(s, to));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MomentsNoise - See the header: with S s = q, a small change of S changes s by -S^-1 (change of S) s. Not collective. */
+PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[])
+{
+  const int m = e->m, n = m + 1, R = v->n_samples;
+  double   *side, *mean, *spread; /* what each sample says that q is */
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc3((size_t)R * (size_t)n, &side, n, &mean, (size_t)(n * n), &spread));
+  for (int j = 0; j < R; j++) {
+    const double *S = rows + (size_t)j * (size_t)(m * n);
+    double       *r = side + (size_t)j * (size_t)n;
+
+    for (int a = 0; a < m; a++) {
+      for (int b = 0; b < n; b++) r[a] += S[a * n + b] * e->estimate[b];
+      r[m] += S[a * n + m] * e->estimate[a];
+    }
+    for (int a = 0; a < n; a++) mean[a] += r[a] / R;
+  }
+  for (int a = 0; a < n; a++)
+    for (int b = 0; b < n; b++) {
+      for (int j = 0; j < R; j++) spread[a * n + b] += (side[j * n + a] - mean[a]) * (side[j * n + b] - mean[b]);
+      spread[a * n + b] = R > 1 ? spread[a * n + b] / (R - 1.0) / R : NAN;
+    }
+  v->has_noise = MomentsSandwich(e, spread, v->monte_carlo);
+  PetscCall(PetscFree3(side, mean, spread));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

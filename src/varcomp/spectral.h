@@ -42,6 +42,8 @@ PetscErrorCode SpectralSpaceOf(MeritVarcomp v, const char engine[], int term, Sp
 PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s);
 /* fixed.c: columns of X, and how they are taken out. Collective. */
 PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[]);
+/* Can it, or would it raise an error for too many fixed effects? Collective. */
+PetscErrorCode SpectralFixedFits(MeritVarcomp v, bool *fits);
 PetscErrorCode SpectralFixedDestroy(SpectralSpace *s);
 /* x = S x, x[n_records * k]. Collective. */
 PetscErrorCode SpectralProject(SpectralSpace *s, int k, double x[]);

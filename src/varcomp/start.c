@@ -1,4 +1,4 @@
-/* Starting values: those of the job, and for what it leaves open a share of the phenotypic variance. */
+/* Starting values: those of the job, and for what it leaves open a share of the phenotypic variance, or what guess.c makes of it. */
 #include "blocks.h"
 #include <math.h>
 
@@ -130,6 +130,7 @@ PetscErrorCode VarcompStart(MeritVarcomp v)
 {
   int     n_random = 0;
   double *scale, *variance;
+  char    fit[32];
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(v->n, &scale, v->formula->n_traits, &variance));
@@ -151,6 +152,8 @@ PetscErrorCode VarcompStart(MeritVarcomp v)
       v->theta[c] = 0.5 * variance[trait] / (spec ? n_random * n / v->formula->n_traits * scale[c] : 1.0);
   }
   PetscCall(Pairs(v));
+  snprintf(fit, sizeof(fit), "fit%d.theta", v->left_out + 1);
+  if (!MeritCheckpointHas(v->checkpoint, fit)) PetscCall(VarcompGuess(v, scale));
   PetscCall(PetscFree2(scale, variance));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -22,6 +22,14 @@ PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varcomp)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritVarcompSetCheckpoint - See the header. Logically collective. */
+PetscErrorCode MeritVarcompSetCheckpoint(MeritVarcomp v, MeritCheckpoint checkpoint)
+{
+  PetscFunctionBegin;
+  v->checkpoint = checkpoint;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritVarcompSetMonitor - See the header. Logically collective. */
 PetscErrorCode MeritVarcompSetMonitor(MeritVarcomp v, MeritVarcompMonitor monitor, void *ctx)
 {
@@ -106,7 +114,8 @@ static void Fill(MeritVarcomp v, MeritVarcompResult *r)
   Notes:
   A run that does not converge is no error: `result->stop` tells. Where the estimates are usable the model has them afterwards.
 
-  Errors: INPUT for data that do not tell the components apart.
+  Errors: INPUT for data that do not tell the components apart; USAGE, before anything is computed, where a term is left out but the engine has no
+  likelihood.
 @*/
 PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result)
 {
@@ -122,6 +131,9 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
   if (v->method == MERIT_VARCOMP_ANOVA) PetscCall(VarcompAnova(v));
   else if (v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML) {
     if (!v->engine) PetscCall(VarcompChooseEngine(v));
+    if (v->left_out >= 0 && v->engine == &VarcompEngine_Sampled)
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
+                           "engine sampled has no likelihood to test a term with; varcomp.engine: factor has, if memory and time allow"));
     if (!v->engine_data) PetscCall(v->engine->setup(v));
     PetscCall(VarcompStart(v));
     PetscCall(VarcompLikelihood(v));

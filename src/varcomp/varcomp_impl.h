@@ -1,5 +1,6 @@
 #pragma once
 /* Private to src/varcomp. */
+#include <merit/kernels.h>
 #include <merit/log.h>
 #include <merit/varcomp.h>
 
@@ -20,6 +21,7 @@ typedef struct {
   PetscErrorCode (*setup)(MeritVarcomp);
   PetscErrorCode (*evaluate)(MeritVarcomp, const double theta[], VarcompPoint *);
   PetscErrorCode (*destroy)(MeritVarcomp); /* what setup left in engine_data */
+  int (*state)(MeritVarcomp, MeritState[]); /* parts of a checkpoint, at most 4, and how many; NULL: none */
 } VarcompEngine;
 
 extern const VarcompEngine VarcompEngine_Factor;  /* exact: sparse Cholesky and selected inverse of C */
@@ -30,6 +32,9 @@ extern const VarcompEngine VarcompEngine_Lanczos; /* one variance beside the res
 
 typedef enum { VARCOMP_AUTO, VARCOMP_FACTOR, VARCOMP_EIGEN, VARCOMP_SAMPLED, VARCOMP_LANCZOS, VARCOMP_DENSE } VarcompEngineChoice;
 
+/* Where starting values come from that the job does not give */
+typedef enum { VARCOMP_START_AUTO, VARCOMP_START_HE, VARCOMP_START_SHARE } VarcompStartChoice;
+
 struct _p_MeritVarcomp {
   MPI_Comm            comm;
   PetscMPIInt         rank, size;
@@ -37,9 +42,11 @@ struct _p_MeritVarcomp {
   MeritModel          model;   /* borrowed */
   const MeritFormula *formula; /* borrowed from the model */
   MeritNode           job;     /* borrowed */
+  MeritCheckpoint     checkpoint; /* NULL: none; borrowed */
   MeritVarcompMethod  method;
   VarcompEngineChoice choice;
   bool                em_only;     /* varcomp.algorithm: em */
+  VarcompStartChoice  start_from;
   bool                iterate;     /* minque: until the prior is the estimate */
   bool                nonnegative; /* moment methods: a negative variance becomes 0 and the others are estimated anew */
   bool                order_last;  /* anova: every term's reduction after all others */
@@ -93,6 +100,8 @@ PetscErrorCode VarcompReport(MeritVarcomp v, const MeritVarcompRound *round);
 PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
 /* start.c: v->theta from the job, or chosen. Collective. */
 PetscErrorCode VarcompStart(MeritVarcomp v);
+/* guess.c: better values than the shares of v->theta where the model and the choice allow it; says which. scale as of VarcompScales. Collective. */
+PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[]);
 /* reml.c: ml and reml by the engine from v->theta */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v);
 /* moments.c: minque, mivque, he. anova.c. Both leave theta, state, covariance (if known) behind. */

@@ -2,6 +2,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { SKIPPED = 77 };
 
 int ChecksPrepare(const char jobs[], const char data[], const char folder[])
 {
@@ -276,4 +279,40 @@ double CheckRun(Check *c, const RunTables *run, const char what[])
             bad < 0 ? c->filter : bad_expression, bad < 0 ? "?" : SheetCell(c->sheet, bad, column), got_bad);
   c->worst = fmax(c->worst, worst);
   return worst;
+}
+
+static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
+                            PetscErrorType type, const char *text, void *ctx)
+{
+  (void)comm, (void)line, (void)func, (void)file, (void)type, (void)text, (void)ctx;
+  return code;
+}
+
+int ChecksMain(int argc, char **argv, const char list[], ChecksAll all)
+{
+  const char *data = getenv("MERIT_SHARED_DATA");
+  char        folder[256], path[512];
+  Check      *checks;
+  PetscMPIInt rank;
+  int         failed = 0, n;
+
+  if (argc < 2 || !data || access(data, R_OK)) return SKIPPED;
+  if (PetscInitialize(NULL, NULL, NULL, NULL)) return 1;
+  PetscPushErrorHandler(Quiet, NULL);
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  SmallFolderMake(PETSC_COMM_WORLD, folder);
+  if (rank == 0) failed = ChecksPrepare(argv[1], data, folder);
+  failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
+  snprintf(path, sizeof(path), "%s/%s", folder, list);
+  n = ChecksRead(path, data, &checks);
+  failed += n < 0;
+  if (!failed) failed += all(n, checks, folder);
+  for (int i = 0; i < n && rank == 0; i++)
+    printf("%-40s %6d values, largest difference %.1e  %s\n", checks[i].job, checks[i].n, checks[i].worst, checks[i].expression);
+  if (rank == 0) printf("%d failed\n", failed);
+  SmallFolderRemove(PETSC_COMM_WORLD, folder);
+  ChecksFree(n, &checks);
+  PetscPopErrorHandler();
+  if (PetscFinalize()) return 1;
+  return failed ? 1 : 0;
 }

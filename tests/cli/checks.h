@@ -32,3 +32,11 @@ int  ChecksRead(const char path[], const char data[], Check **checks);
 void ChecksFree(int n, Check **checks);
 /* Compare one run; the largest difference, infinite if a value is missing. The first bad row goes to stderr. */
 double CheckRun(Check *check, const RunTables *run, const char what[]);
+
+/* What a program does with the checks, in the folder of the jobs; how many failed, the same on every rank. Collective. */
+typedef int (*ChecksAll)(int n, Check *checks, const char folder[]);
+/*
+  main() of a program that compares runs with references: argv[1] has the jobs and the list, $MERIT_SHARED_DATA the data. Returns the exit status: 0,
+  1 if some value differs, 77 (skipped) without the data.
+*/
+int ChecksMain(int argc, char **argv, const char list[], ChecksAll all);

@@ -11,16 +11,6 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { SKIPPED = 77 };
-
-static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
-                            PetscErrorType type, const char *text, void *ctx)
-{
-  (void)comm, (void)line, (void)func, (void)file, (void)type, (void)text, (void)ctx;
-  return code;
-}
 
 /* Run FOLDER/NAME.yaml for the job NAME.METHOD; output in FOLDER/OUT.out */
 static PetscErrorCode Run(const char folder[], const char job[], const char engine[], const char out[])
@@ -37,7 +27,7 @@ static PetscErrorCode Run(const char folder[], const char job[], const char engi
   snprintf(path, sizeof(path), "{folder: %s/%s.out}", folder, out);
   if (!code) code = MeritConfigSet(root, "output", path);
   if (!code) code = MeritConfigSet(root, "varcomp.method", method);
-  if (!code) code = MeritConfigSet(root, "varcomp.engine", engine);
+  if (!code && strcmp(engine, "auto")) code = MeritConfigSet(root, "varcomp.engine", engine); /* a key of likelihoods alone */
   if (!code) code = MeritCommandVarcomp(PETSC_COMM_WORLD, root);
   MeritConfigDestroy(&root);
   return code;
@@ -75,41 +65,17 @@ static int CheckAll(int n, Check *checks, const char folder[])
 
   for (int i = 0; i < n; i++) {
     const char *job = checks[i].job, *method = strrchr(job, '.') + 1;
-    const bool  reml = !strcmp(method, "reml"), covariance = !strcmp(job, "estimate_sleepstudy.reml");
+    const bool  likelihood = !strcmp(method, "reml") || !strcmp(method, "ml"), covariance = !strncmp(job, "estimate_sleepstudy.", 20);
 
     if (!ChecksFirst(checks, i)) continue;
     for (int threads = 1; threads <= 2; threads++) failed += CheckJob(n, checks, folder, job, "auto", threads);
-    if (reml || !strcmp(method, "ml")) failed += CheckJob(n, checks, folder, job, "factor", 1);
-    if (reml && !covariance) failed += CheckJob(n, checks, folder, job, "dense", 1); /* of terms of one component */
+    if (likelihood) failed += CheckJob(n, checks, folder, job, "factor", 1);
+    if (likelihood && !covariance) failed += CheckJob(n, checks, folder, job, "dense", 1); /* of terms of one component */
   }
   return failed;
 }
 
 int main(int argc, char **argv)
 {
-  const char *data = getenv("MERIT_SHARED_DATA");
-  char        folder[256], path[512];
-  Check      *checks;
-  PetscMPIInt rank;
-  int         failed = 0, n;
-
-  if (argc < 2 || !data || access(data, R_OK)) return SKIPPED;
-  if (PetscInitialize(NULL, NULL, NULL, NULL)) return 1;
-  PetscPushErrorHandler(Quiet, NULL);
-  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
-  SmallFolderMake(PETSC_COMM_WORLD, folder);
-  if (rank == 0) failed = ChecksPrepare(argv[1], data, folder);
-  failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
-  snprintf(path, sizeof(path), "%s/estimates.txt", folder);
-  n = ChecksRead(path, data, &checks);
-  failed += n < 0;
-  if (!failed) failed += CheckAll(n, checks, folder);
-  for (int i = 0; i < n && rank == 0; i++)
-    printf("%-40s %3d values, largest difference %.1e  %s\n", checks[i].job, checks[i].n, checks[i].worst, checks[i].expression);
-  if (rank == 0) printf("%d failed\n", failed);
-  SmallFolderRemove(PETSC_COMM_WORLD, folder);
-  ChecksFree(n, &checks);
-  PetscPopErrorHandler();
-  if (PetscFinalize()) return 1;
-  return failed ? 1 : 0;
+  return ChecksMain(argc, argv, "estimates.txt", CheckAll);
 }

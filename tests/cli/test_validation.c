@@ -14,22 +14,12 @@
 #include <string.h>
 #include <merit/config.h>
 #include <merit/log.h>
-#include <unistd.h>
-
-enum { SKIPPED = 77 };
 
 #ifdef __SANITIZE_ADDRESS__
 static const bool sanitized = true;
 #else
 static const bool sanitized = false;
 #endif
-
-static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
-                            PetscErrorType type, const char *text, void *ctx)
-{
-  (void)comm, (void)line, (void)func, (void)file, (void)type, (void)text, (void)ctx;
-  return code;
-}
 
 static bool Slow(const char job[], const char solver[])
 {
@@ -139,35 +129,10 @@ static int CheckAll(int n, Check *checks, const char folder[])
       for (int threads = 1; threads <= 2; threads++)
         if (!Skip(checks[i].job, solver[k], threads)) failed += CheckJob(n, checks, folder, checks[i].job, solver[k], threads);
   }
-  return failed;
+  return failed + CheckRanks(folder, "cattle");
 }
 
 int main(int argc, char **argv)
 {
-  const char *data = getenv("MERIT_SHARED_DATA");
-  char        folder[256], path[512];
-  Check      *checks;
-  PetscMPIInt rank;
-  int         failed = 0, n;
-
-  if (argc < 2 || !data || access(data, R_OK)) return SKIPPED;
-  if (PetscInitialize(NULL, NULL, NULL, NULL)) return 1;
-  PetscPushErrorHandler(Quiet, NULL);
-  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
-  SmallFolderMake(PETSC_COMM_WORLD, folder);
-  if (rank == 0) failed = ChecksPrepare(argv[1], data, folder);
-  failed = SmallFromRoot(PETSC_COMM_WORLD, failed);
-  snprintf(path, sizeof(path), "%s/checks.txt", folder);
-  n = ChecksRead(path, data, &checks);
-  failed += n < 0;
-  if (!failed) failed += CheckAll(n, checks, folder);
-  if (n >= 0) failed += CheckRanks(folder, "cattle");
-  for (int i = 0; i < n && rank == 0; i++)
-    printf("%-40s %6d values, largest difference %.1e  %s\n", checks[i].job, checks[i].n, checks[i].worst, checks[i].expression);
-  if (rank == 0) printf("%d failed\n", failed);
-  SmallFolderRemove(PETSC_COMM_WORLD, folder);
-  ChecksFree(n, &checks);
-  PetscPopErrorHandler();
-  if (PetscFinalize()) return 1;
-  return failed ? 1 : 0;
+  return ChecksMain(argc, argv, "checks.txt", CheckAll);
 }

@@ -78,10 +78,12 @@ for ranks in 1 3; do
     likelihood -52.467081835082375
   done
   near out/functions.tsv ratio estimate 0.93261791 1e-6
-  run $ranks 0 $job --varcomp.method ml
-  check 723.66582160319763 0 77.530492912663405
-  likelihood -61.834790088884517
-  grep -q "^iid(a:b).*boundary" out/varcomp.tsv || fail "no boundary"
+  for engine in factor dense; do
+    run $ranks 0 $job --varcomp.method ml --varcomp.engine $engine
+    check 723.66582160319763 0 77.530492912663405
+    likelihood -61.834790088884517
+    grep -q "^iid(a:b).*boundary" out/varcomp.tsv || fail "no boundary"
+  done
   run $ranks 0 $job --varcomp.algorithm em --varcomp.max_rounds 1000 --varcomp.tolerance 1e-6
   near out/varcomp.tsv residual estimate 78.842389818328783 1e-5
 done

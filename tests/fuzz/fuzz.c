@@ -62,6 +62,28 @@ FuzzBytes FuzzPart(const uint8_t **data, size_t *n)
   return part;
 }
 
+void FuzzLinesOpen(FuzzLines *l, FuzzBytes bytes)
+{
+  memset(l, 0, sizeof(*l));
+  l->list = (struct _p_MeritNode){.kind = MERIT_NODE_LIST, .file = "job.yaml", .line = 1, .column = 8, .child = l->child};
+  while (bytes.n && l->list.n < FUZZ_LINES) {
+    const char *end = memchr(bytes.at, '\n', bytes.n);
+    size_t      n   = end ? (size_t)(end - bytes.at) : bytes.n;
+    MeritNode   s   = &l->scalar[l->list.n];
+
+    *s                     = (struct _p_MeritNode){.kind = MERIT_NODE_SCALAR, .file = "job.yaml", .line = l->list.n + 1, .column = 3};
+    s->text                = strndup(bytes.at, n);
+    l->child[l->list.n++]  = s;
+    bytes.at += end ? n + 1 : n;
+    bytes.n -= end ? n + 1 : n;
+  }
+}
+
+void FuzzLinesClose(FuzzLines *l)
+{
+  for (int i = 0; i < l->list.n; i++) free(l->scalar[i].text);
+}
+
 const char *FuzzFile(const char name[], FuzzBytes bytes)
 {
   char path[256];

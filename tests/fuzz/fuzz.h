@@ -8,7 +8,16 @@
 */
 #include <stddef.h>
 #include <stdint.h>
+#include <merit/config.h>
 #include <merit/error.h>
+
+enum { FUZZ_LINES = 40 };
+
+/* A list of scalars, a line each, as the job file's tree would have it */
+typedef struct {
+  struct _p_MeritNode list, scalar[FUZZ_LINES];
+  MeritNode           child[FUZZ_LINES];
+} FuzzLines;
 
 typedef struct {
   const char *at;
@@ -32,5 +41,8 @@ void FuzzDemand(bool truth, const char *what);
 bool FuzzCheck(PetscErrorCode code);
 /* The next part of the input, up to a line "%%" or the end. */
 FuzzBytes FuzzPart(const uint8_t **data, size_t *n);
+/* The lines of the bytes, at most FUZZ_LINES. */
+void FuzzLinesOpen(FuzzLines *lines, FuzzBytes bytes);
+void FuzzLinesClose(FuzzLines *lines);
 /* Write a file of the target's own folder; returns its path, for the target's use until the next call of that name. */
 const char *FuzzFile(const char name[], FuzzBytes bytes);

@@ -6,38 +6,7 @@
 #include <merit/file.h>
 #include <merit/formula.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { LINES = 40 };
-
-/* A list of scalars of the lines, as the job file's tree would have it */
-typedef struct {
-  struct _p_MeritNode list, scalar[LINES];
-  MeritNode           child[LINES];
-} Lines;
-
-static void LinesOpen(Lines *l, FuzzBytes bytes)
-{
-  memset(l, 0, sizeof(*l));
-  l->list = (struct _p_MeritNode){.kind = MERIT_NODE_LIST, .file = "job.yaml", .line = 1, .column = 8, .child = l->child};
-  while (bytes.n && l->list.n < LINES) {
-    const char *end = memchr(bytes.at, '\n', bytes.n);
-    size_t      n   = end ? (size_t)(end - bytes.at) : bytes.n;
-    MeritNode   s   = &l->scalar[l->list.n];
-
-    *s                     = (struct _p_MeritNode){.kind = MERIT_NODE_SCALAR, .file = "job.yaml", .line = l->list.n + 1, .column = 3};
-    s->text                = strndup(bytes.at, n);
-    l->child[l->list.n++]  = s;
-    bytes.at += end ? n + 1 : n;
-    bytes.n -= end ? n + 1 : n;
-  }
-}
-
-static void LinesClose(Lines *l)
-{
-  for (int i = 0; i < l->list.n; i++) free(l->scalar[i].text);
-}
 
 static bool Has(int trait, const MeritTermSpec *t)
 {
@@ -78,7 +47,7 @@ static void CheckAgain(const MeritFormula *f)
 {
   MeritFormula  *again = NULL;
   MeritText      text  = {0};
-  Lines          lines;
+  FuzzLines        lines;
   PetscErrorCode code;
 
   if (!Uniform(f)) return;
@@ -98,13 +67,13 @@ static void CheckAgain(const MeritFormula *f)
     }
     FuzzDemand(!MeritTextAdd(&text, "\n"), "memory");
   }
-  LinesOpen(&lines, (FuzzBytes){text.at, text.n});
+  FuzzLinesOpen(&lines, (FuzzBytes){text.at, text.n});
   code = MeritFormulaParse(&lines.list, &again);
   if (code) fprintf(stderr, "%s%s\n", text.at, MeritErrorLast()->text);
   FuzzDemand(!code, "a formula written again does not read");
   FuzzDemand(again->n_traits == f->n_traits, "a formula written again has other traits");
   FuzzDemand(!MeritFormulaDestroy(&again), "free");
-  LinesClose(&lines);
+  FuzzLinesClose(&lines);
   MeritTextFree(&text);
 }
 
@@ -147,9 +116,9 @@ void FuzzOne(const uint8_t *data, size_t n)
   FuzzBytes     formulas  = FuzzPart(&data, &n);
   MeritFormula *formula   = NULL;
   MeritNode     variances = NULL;
-  Lines         lines;
+  FuzzLines       lines;
 
-  LinesOpen(&lines, formulas);
+  FuzzLinesOpen(&lines, formulas);
   if (FuzzCheck(MeritFormulaParse(&lines.list, &formula))) {
     CheckComponents(formula);
     CheckAgain(formula);
@@ -159,7 +128,7 @@ void FuzzOne(const uint8_t *data, size_t n)
     FuzzDemand(!formula, "a formula in spite of the error");
   }
   FuzzDemand(!MeritFormulaDestroy(&formula) && !MeritConfigDestroy(&variances), "free");
-  LinesClose(&lines);
+  FuzzLinesClose(&lines);
 }
 
 static const FuzzBytes seeds[] = {

@@ -6,7 +6,7 @@
 set -u
 seconds=$1
 shift
-[ $# -gt 0 ] || set -- fuzz_table fuzz_config fuzz_formula fuzz_pedigree fuzz_plink fuzz_genotext
+[ $# -gt 0 ] || set -- fuzz_table fuzz_config fuzz_formula fuzz_expression fuzz_pedigree fuzz_plink fuzz_genotext
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${FUZZ_BUILD:-$root/build/fuzz}
 failed=0

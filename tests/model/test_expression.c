@@ -139,6 +139,17 @@ static void Refused(const char *model, const char *function, int column, const c
   End(&k);
 }
 
+/* sqrt has no slope at 0, nor 1 / x, nor x^0 by its base: where nothing changes that does not matter */
+static void TestConstantsDoNotSpoilADerivative(void **state)
+{
+  (void)state;
+  Is(one_trait, "pe + sqrt(0)", 3.0);
+  Is(one_trait, "pe * (1 + 0 * sqrt(abs(perm - 5)))", 3.0);
+  Is(one_trait, "pe + (perm - perm)^0.5", 3.0);
+  Is(one_trait, "pe + exp(-1 / (ped(cow) - ped(cow)))", 3.0);
+  Is(one_trait, "pe + (ped(cow) - 2)^0", 4.0);
+}
+
 static void TestWhatIsWrongIsToldWithItsPlaceAndTheNearestName(void **state)
 {
   char deep[400] = "";
@@ -160,6 +171,9 @@ static void TestWhatIsWrongIsToldWithItsPlaceAndTheNearestName(void **state)
   Refused(two_traits, "residual[1]", 1, "did you mean `residual.");
   Refused(two_traits, "cor(animal, 1)", 14, "expected `,`");
   Refused(two_traits, "cor(aminal, 1, 2)", 5, "did you mean `animal`?");
+  Refused(one_trait, "pe * 0x10", 6, "expected a decimal number");
+  Refused(one_trait, "pe * .", 6, "expected a decimal number");
+  Refused(one_trait, "pe * 1e999", 6, "the number is too large");
   for (int i = 0; i < 100; i++) strcat(deep, "(");
   Refused(one_trait, deep, 65, "too many parentheses");
 }
@@ -180,6 +194,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestLabelsAreFoundWhateverTheirBlanksAndQuotes),
     cmocka_unit_test(TestElementsOfMatricesAreNamedByRowAndColumn),
     cmocka_unit_test(TestAFixedCorrelationHasNoDerivative),
+    cmocka_unit_test(TestConstantsDoNotSpoilADerivative),
     cmocka_unit_test(TestWhatIsWrongIsToldWithItsPlaceAndTheNearestName),
     cmocka_unit_test(TestAFunctionMustBeText),
 };

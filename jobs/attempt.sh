@@ -1,0 +1,88 @@
+# Sourced by the job scripts: one attempt of a run under SLURM, which goes on from its checkpoint and asks to be started again.
+#   attempt COMMAND JOB [flags of merit]   ends with merit's exit status; in JOB and the flags %a is the number in a job array
+# MERIT    the program (default: merit in PATH, else build/release/bin/merit of the folder submitted from)
+# LAUNCH   srun or mpirun (default: srun where SLURM speaks PMIx, which Debian's Open MPI needs, else mpirun)
+# REQUEUE  no: a run that stopped on request is not requeued
+# One MPI rank per task, one OpenMP thread per CPU of a task. What merit says is in NAME-JOB.ATTEMPT.log.
+
+# What both launchers and Merit read
+attempt_environment() {
+  export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OMP_PLACES=cores OMP_PROC_BIND=close OPENBLAS_NUM_THREADS=1
+  # a dead network link ends the run in seconds, where it would hang
+  export OMPI_MCA_oob_tcp_keepalive_time=5 OMPI_MCA_oob_tcp_keepalive_intvl=1 OMPI_MCA_oob_tcp_keepalive_probes=3
+  [ "$(id -u)" -ne 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+}
+
+# The command line before `merit`, in the array `launch`
+attempt_launcher() {
+  local ranks=${SLURM_NTASKS:-1} threads=${SLURM_CPUS_PER_TASK:-1}
+  if [ -z "${LAUNCH:-}" ]; then
+    if srun --mpi=list 2>&1 | grep -qw pmix; then LAUNCH=srun; else LAUNCH=mpirun; fi
+  fi
+  case $LAUNCH in
+  srun) # it does not take over --cpus-per-task from sbatch (since 22.05)
+    launch=(srun --mpi=pmix --ntasks="$ranks" --cpus-per-task="$threads" --kill-on-bad-exit=1)
+    # task/none binds nothing
+    scontrol show config 2>/dev/null | grep -q '^TaskPlugin  *= *task/none' || launch+=(--cpu-bind=cores) ;;
+  mpirun) # it reads hosts and slots from SLURM; PE gives each rank its threads' cores
+    launch=(mpirun -n "$ranks" --map-by "slot:PE=$threads" --bind-to core) ;;
+  *)
+    echo "LAUNCH=$LAUNCH: srun or mpirun" >&2
+    exit 2 ;;
+  esac
+}
+
+# Was anything done since the last requeue? At most three in a row may have done nothing. marker, file of the count
+attempt_progress() {
+  local now before=none idle=0
+  now=$(cat "$1")
+  [ ! -s "$2" ] || { read -r idle && IFS= read -r before; } <"$2"
+  if [ "$now" = "$before" ]; then idle=$((idle + 1)); else idle=0; fi
+  printf '%s\n%s\n' "$idle" "$now" >"$2"
+  [ "$idle" -le 3 ]
+}
+
+# Back into the queue, if the run left its marker, nobody cancelled the job, and it gets somewhere. log, file of the count
+attempt_requeue() {
+  local marker
+  marker=$(sed -n 's/^merit: \(.*RESUME\): stopped on request.*/\1/p' "$1" | tail -n 1)
+  [ "${REQUEUE:-yes}" != no ] && [ -n "$marker" ] && [ -s "$marker" ] || return 0
+  scontrol -o show job "$SLURM_JOB_ID" | grep -q 'JobState=RUNNING' || return 0
+  if ! attempt_progress "$marker" "$2"; then
+    echo "merit: requeued three times without progress; not again"
+    return 0
+  fi
+  echo "merit: requeued at $(cat "$marker")"
+  scontrol requeue "$SLURM_JOB_ID" && sleep 60 # SLURM ends this script
+}
+
+attempt() {
+  local command=$1 job=${2:-${JOB:-}} name pid status merit log
+  local -a launch
+  shift $(($# < 2 ? 1 : 2))
+  if [ -z "$job" ]; then
+    echo "no job file: sbatch $command.sbatch JOB, or JOB=... in the environment" >&2
+    exit 2
+  fi
+  set -- "$job" "$@"
+  set -- "${@//%a/${SLURM_ARRAY_TASK_ID:-}}"
+  merit=${MERIT:-$(command -v merit || echo "${SLURM_SUBMIT_DIR:-.}/build/release/bin/merit")}
+  name=${SLURM_JOB_NAME:-merit}-${SLURM_JOB_ID:-0}
+  log=$name.${SLURM_RESTART_COUNT:-0}.log
+  attempt_environment
+  attempt_launcher
+  echo "merit: attempt ${SLURM_RESTART_COUNT:-0}: ${SLURM_NTASKS:-1} ranks x $OMP_NUM_THREADS threads on ${SLURM_JOB_NODELIST:-this machine}, by $LAUNCH, job $1, log $log"
+  "${launch[@]}" "$merit" "$command" "$@" --restart auto >"$log" 2>&1 &
+  pid=$!
+  trap 'kill -USR1 $pid 2>/dev/null' USR1 TERM # the time limit is near: save, and end with 75
+  wait $pid
+  status=$?
+  while kill -0 $pid 2>/dev/null; do # a trap interrupts wait
+    wait $pid
+    status=$?
+  done
+  tail -n 5 "$log"
+  echo "merit: exit status $status"
+  [ $status -ne 75 ] || attempt_requeue "$log" "$name.requeued"
+  exit $status
+}

@@ -1,0 +1,132 @@
+/* Checkpoints of a command: its keys, what run they are of, and whether to go on from one. */
+#include "cli.h"
+#include "solve_impl.h"
+#include <merit/version.h>
+#include <string.h>
+
+/* Keys that may change between the attempts of a run: where results go, when it ends, what is told */
+static const char *const free_keys[] = {"output", "overwrite", "checkpoint", "restart", "solver.rtol", "solver.max_it", "solver.memory",
+                                        "varcomp.tolerance", "varcomp.max_rounds", "plan", "genotypes.grid"};
+
+static bool IsFree(const char *key)
+{
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(free_keys); i++)
+    if (!strcmp(key, free_keys[i])) return true;
+  return false;
+}
+
+/* Lines "dotted.key: value" of all that is under a map */
+static PetscErrorCode AddKeys(MeritNode map, const char *above, MeritText *lines)
+{
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < map->n; i++) {
+    MeritText           key = {0};
+    MeritNode           child = map->child[i];
+    char               *name, *text;
+    struct _p_MeritNode one = {.kind = MERIT_NODE_MAP, .n = 1, .key = &name, .child = &child};
+
+    PetscCall(MeritTextAdd(&key, "%s%s%s", above, above[0] ? "." : "", map->key[i]));
+    name = key.at;
+    if (!IsFree(key.at) && child->kind == MERIT_NODE_MAP) PetscCall(AddKeys(child, key.at, lines));
+    else if (!IsFree(key.at)) {
+      PetscCall(MeritConfigPrint(&one, &text));
+      PetscCall(MeritTextAdd(lines, "%s", text));
+      PetscCall(PetscFree(text));
+    }
+    MeritTextFree(&key);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode AddFile(MPI_Comm comm, const char *key, const char *path, MeritText *lines)
+{
+  int64_t  bytes;
+  uint32_t crc;
+
+  PetscFunctionBegin;
+  PetscCall(MeritFileSize(comm, path, &bytes));
+  PetscCall(MeritFileHash(comm, path, &crc));
+  PetscCall(MeritTextAdd(lines, "content of %s: %lld bytes, CRC-32 %08x\n", key, (long long)bytes, (unsigned)crc));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Size and checksum of every file that the equations come from */
+static PetscErrorCode AddFiles(const SolveRun *run, MeritText *lines)
+{
+  static const char *const keys[]  = {"records.file", "pedigree.file", "genotypes.text"};
+  static const char *const plink[] = {".bed", ".bim", ".fam"};
+  char                    *path    = NULL, full[PETSC_MAX_PATH_LEN];
+
+  PetscFunctionBegin;
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(keys); k++) {
+    PetscCall(MeritConfigPath(run->job, keys[k], &path));
+    if (path) PetscCall(AddFile(run->comm, keys[k], path, lines));
+    PetscCall(PetscFree(path));
+  }
+  PetscCall(MeritConfigPath(run->job, "genotypes.bfile", &path));
+  for (int k = 0; k < 3 && path; k++) {
+    snprintf(full, sizeof(full), "%s%s", path, plink[k]);
+    PetscCall(AddFile(run->comm, plink[k], full, lines));
+  }
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Identity(void *ctx, MeritText *lines)
+{
+  const SolveRun *run = ctx;
+
+  PetscFunctionBegin;
+  PetscCall(MeritTextAdd(lines, "merit %s %s\n", MERIT_VERSION, run->command));
+  PetscCall(AddKeys(run->job, "", lines));
+  PetscCall(AddFiles(run, lines));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Go on, or see to it that nothing is lost by starting anew */
+static PetscErrorCode Restart(SolveRun *run, const char *folder)
+{
+  static const char *const words[] = {"no", "yes", "auto"};
+  int                      word    = 0;
+  bool                     exists, overwrite = false;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigChoice(run->job, "restart", 3, words, &word));
+  PetscCall(MeritConfigBool(run->job, "overwrite", &overwrite));
+  PetscCall(MeritCheckpointExists(run->checkpoint, &exists));
+  if (exists && word) PetscCall(MeritCheckpointOpen(run->checkpoint, &exists));
+  else if (exists && overwrite) PetscCall(MeritCheckpointRemove(run->checkpoint));
+  else if (exists)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, folder, 0, NULL, "holds the checkpoint of a run that did not end; --restart goes on from it, --overwrite starts anew"));
+  else if (word == 1)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, folder, 0, NULL, "holds no checkpoint to go on from; --restart auto starts from the beginning then"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SolveCheckpoint - See the header. Collective. */
+PetscErrorCode SolveCheckpoint(SolveRun *run)
+{
+  double  minutes = 10.0;
+  int64_t calls   = 0;
+  char   *folder  = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigReal(run->job, "checkpoint.minutes", 0.0, 1e6, &minutes));
+  PetscCall(MeritConfigInt(run->job, "checkpoint.iterations", 0, INT32_MAX, &calls));
+  PetscCall(MeritConfigPath(run->job, "output.folder", &folder));
+  PetscCall(MeritCheckpointCreate(run->comm, folder, 60.0 * minutes, calls, &run->checkpoint));
+  PetscCall(MeritCheckpointSetIdentity(run->checkpoint, Identity, run));
+  PetscCall(Restart(run, folder));
+  PetscCall(PetscFree(folder));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SolvePlaces - See the header. Collective. */
+PetscErrorCode SolvePlaces(SolveRun *run, MeritSolver solver)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritCheckpointStop(run->checkpoint));
+  PetscCall(MeritModelSetPlaces(run->model, run->checkpoint));
+  PetscCall(MeritSolverSetCheckpoint(solver, run->checkpoint));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,59 @@
+/* Places of equations and records that do not depend on ranks, for checkpoints. */
+#include "model_impl.h"
+#include <merit/checkpoint.h>
+
+/* Term after term, canonical level, component */
+static PetscErrorCode Equations(MeritModel model, MeritCheckpoint checkpoint)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(model, &term);
+  int64_t             *place, first = 0;
+  int32_t              n_owned;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  PetscCall(PetscMalloc1(n_owned + 1, &place));
+  for (int k = 0; k < n_terms; k++) {
+    const MeritTermView *t = &term[k];
+
+    for (int32_t i = 0; i < t->n_owned; i++)
+      for (int a = 0; a < t->n_eq; a++) place[t->eq_owned + i * t->n_eq + a] = first + t->canonical[i] * t->n_eq + a;
+    first += t->n_levels * t->n_eq;
+  }
+  PetscCall(MeritCheckpointSetPlaces(checkpoint, MERIT_STATE_EQUATIONS, n_owned, place, first));
+  PetscCall(PetscFree(place));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* By line of the file */
+static PetscErrorCode Records(MeritModel model, MeritCheckpoint checkpoint)
+{
+  const int64_t *line, n = MeritModelRecords(model)->n_records;
+  int64_t       *place, n_all = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelRecordLines(model, &line));
+  PetscCall(PetscMalloc1((size_t)n + 1, &place));
+  for (int64_t i = 0; i < n; i++) {
+    place[i] = line[i];
+    n_all    = PetscMax(n_all, line[i] + 1);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_all, 1, MPI_INT64_T, MPI_MAX, model->comm));
+  PetscCall(MeritCheckpointSetPlaces(checkpoint, MERIT_STATE_RECORDS, n, place, n_all));
+  PetscCall(PetscFree(place));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritModelSetPlaces - Tell a checkpoint where the values of equations and records have their places: by term, canonical level and
+  component, and by line of the records file, so that any number of ranks finds them again.
+
+  Collective. The model is set up; nothing of it is kept.
+@*/
+PetscErrorCode MeritModelSetPlaces(MeritModel model, MeritCheckpoint checkpoint)
+{
+  PetscFunctionBegin;
+  PetscCall(Equations(model, checkpoint));
+  PetscCall(Records(model, checkpoint));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,58 @@
+/* Equations that are rows and columns of the identity: aliased, absent, and those of the fixed effects where C is to be without them. */
+#include "op_impl.h"
+
+/* MeritMMEListPinned - See the header. Not collective. */
+PetscErrorCode MeritMMEListPinned(MeritMME *mme)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(mme->pinned));
+  mme->n_pinned = 0;
+  for (int32_t i = 0; i < mme->n_owned; i++) mme->n_pinned += mme->eq_state[i] != MERIT_EQ_OK;
+  PetscCall(PetscMalloc1(mme->n_pinned, &mme->pinned));
+  mme->n_pinned = 0;
+  for (int32_t i = 0; i < mme->n_owned; i++)
+    if (mme->eq_state[i] != MERIT_EQ_OK) mme->pinned[mme->n_pinned++] = i;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritMMESetRandom - Let C be without its fixed effects, as maximum likelihood wants it, or with them again.
+
+  Collective on C. Its state is bumped, so that preconditioners are set up anew.
+
+  Notes:
+  Without them C is that of the random effects, Z' R^-1 Z + blockdiag(P), and the identity over the fixed ones, whose right-hand sides are 0.
+  Preconditioners know of it by MeritMMEEquationState(); gsru and gs do not.
+@*/
+PetscErrorCode MeritMMESetRandom(Mat C, bool random)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  if (random == (mme->masked != NULL)) PetscFunctionReturn(PETSC_SUCCESS);
+  mme->eq_state = MeritModelEquationState(mme->model);
+  if (random) {
+    PetscCall(PetscMalloc1(mme->n_owned + 1, &mme->masked));
+    PetscCall(PetscArraycpy(mme->masked, mme->eq_state, mme->n_owned));
+    for (int k = 0; k < mme->n_terms; k++)
+      for (int32_t i = 0; mme->term[k].kind == MERIT_TERM_FIXED && i < mme->term[k].n_owned * mme->term[k].n_eq; i++)
+        mme->masked[mme->term[k].eq_owned + i] = MERIT_EQ_ABSENT;
+    mme->eq_state = mme->masked;
+  } else PetscCall(PetscFree(mme->masked));
+  PetscCall(MeritMMEListPinned(mme));
+  PetscCall(MatAssemblyBegin(C, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(C, MAT_FINAL_ASSEMBLY));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEEquationState - See the header. Not collective. */
+PetscErrorCode MeritMMEEquationState(Mat C, const uint8_t **state)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  *state = mme->eq_state;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,66 @@
+/* Checkpoints of the conjugate gradients: taken between a reduction and the step that it leads to, where few vectors say all. */
+#include "pcg_impl.h"
+#include <math.h>
+#include <string.h>
+
+/* The parts of a checkpoint; at other ranks the solution alone is taken */
+enum { N_STATE = 11 };
+static void State(MeritSolver s, Pcg *w, double *x, MeritState state[N_STATE])
+{
+  const MeritState all[N_STATE] = {{"x", MERIT_STATE_EQUATIONS, 1, x},
+                                   {"loop", MERIT_STATE_SAME, sizeof(w->at), &w->at},
+                                   {"r", MERIT_STATE_EQUATIONS, 1, w->r},
+                                   {"p", MERIT_STATE_EQUATIONS, 1, w->p},
+                                   {"s", MERIT_STATE_EQUATIONS, 1, w->s},
+                                   {"sums", MERIT_STATE_SAME, (size_t)PcgSumCount(s, 1) * sizeof(*w->sums), w->sums},
+                                   {"gamma", MERIT_STATE_SAME, sizeof(*w->gamma), w->gamma},
+                                   {"alpha", MERIT_STATE_SAME, sizeof(*w->alpha), w->alpha},
+                                   {"begin", MERIT_STATE_SAME, sizeof(*w->begin), w->begin},
+                                   {"steps", MERIT_STATE_SAME, sizeof(w->steps), w->steps},
+                                   {"ratios", MERIT_STATE_SAME, sizeof(w->ratios), w->ratios}};
+
+  memcpy(state, all, sizeof(all));
+}
+
+/* PcgResume - See the header. Collective. */
+PetscErrorCode PcgResume(MeritSolver s, Pcg *w, double *x, MeritIteration *it, bool *resumed)
+{
+  const bool same = MeritCheckpointSameRanks(s->checkpoint);
+  double    *sums;
+  bool       loaded;
+  MeritState state[N_STATE];
+
+  PetscFunctionBegin;
+  State(s, w, x, state);
+  PetscCall(MeritCheckpointLoad(s->checkpoint, same ? N_STATE : 2, state, &loaded));
+  *resumed = loaded && same;
+  if (!loaded) PetscFunctionReturn(PETSC_SUCCESS);
+  it->iteration = w->at.iteration;
+  w->at.last    = *resumed ? w->at.last : INFINITY;
+  if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
+  if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r)); /* their fixed part is 0: it changes nothing */
+  PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n));
+  PetscCall(PetscMalloc1(PcgSumCount(s, 1), &sums));
+  PetscCall(PetscArraycpy(sums, w->sums, PcgSumCount(s, 1)));
+  if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
+  PetscCall(PcgApply(s, 1, w));
+  PetscCall(PetscArraycpy(w->sums, sums, PcgSumCount(s, 1)));
+  PetscCall(PetscFree(sums));
+  PcgRead(s, 1, w, it);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PcgSaveIfDue - See the header. Collective. */
+PetscErrorCode PcgSaveIfDue(MeritSolver s, Pcg *w, double *x, const MeritIteration *it)
+{
+  MeritState state[N_STATE];
+  bool       due;
+
+  PetscFunctionBegin;
+  PetscCall(MeritCheckpointDue(s->checkpoint, &due));
+  if (!due) PetscFunctionReturn(PETSC_SUCCESS);
+  w->at.iteration = it->iteration;
+  State(s, w, x, state);
+  PetscCall(MeritCheckpointSave(s->checkpoint, it->iteration, N_STATE, state));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

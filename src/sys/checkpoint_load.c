@@ -1,0 +1,72 @@
+/* Reading: the ranks read chunks side by side and answer who asks for a place. */
+#include "checkpoint_private.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* CheckpointLoadSame - See the header. Collective. */
+PetscErrorCode CheckpointLoadSame(MeritCheckpoint c, const CheckpointPart *p, void *data)
+{
+  MeritFault fault = {0};
+
+  PetscFunctionBegin;
+  if (c->rank == 0) MeritFileRead(c->open, p->begin, p->n_all, data, &fault);
+  PetscCall(MeritFaultAgree(c->comm, &fault));
+  PetscCallMPI(MPI_Bcast(data, (PetscMPIInt)p->n_all, MPI_BYTE, 0, c->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode LoadPlaces(MeritCheckpoint c, const CheckpointPart *p, const MeritState *s)
+{
+  CheckpointPlaces *places = &c->places[s->kind];
+  const size_t      bytes  = CheckpointPlaceBytes(p);
+  const int64_t     n      = MeritExchangeArriving(places->exchange);
+  MeritFault        fault  = {0};
+  char             *mine, *answer;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2((size_t)places->n_mine * bytes + 1, &mine, (size_t)n * bytes + 1, &answer));
+  MeritFileRead(c->open, p->begin + places->first * (int64_t)bytes, places->n_mine * (int64_t)bytes, mine, &fault);
+  PetscCall(MeritFaultAgree(c->comm, &fault));
+  for (int64_t i = 0; i < n; i++) memcpy(answer + (size_t)i * bytes, mine + (size_t)places->arriving[i] * bytes, bytes);
+  PetscCall(MeritExchangeBack(places->exchange, bytes, answer, s->data));
+  PetscCall(PetscFree2(mine, answer));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The part of this name, which must be what this run wants of it; a part is taken once */
+static PetscErrorCode LoadPart(MeritCheckpoint c, const MeritState *s)
+{
+  const int64_t     n_all = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->places[s->kind].n_all;
+  const uint32_t    size  = s->kind == MERIT_STATE_SAME ? 1 : (uint32_t)s->size;
+  const MeritState *kept  = CheckpointKept(c, s->name);
+  CheckpointPart   *part  = NULL;
+  bool              right;
+
+  PetscFunctionBegin;
+  for (uint32_t i = 0; c->open && i < c->head.n_parts; i++)
+    if (!strcmp(c->part[i].name, s->name)) part = &c->part[i];
+  right = kept ? s->kind == MERIT_STATE_SAME && kept->size == s->size : part && part->kind == s->kind && part->size == size && part->n_all == n_all;
+  if (!right)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, c->open, 0, NULL, "the checkpoint is of another solver or version: `%s` %s", s->name,
+                         part || kept ? "has another size" : "is not in it"));
+  if (kept) memcpy(s->data, kept->data, s->size);
+  else if (s->kind == MERIT_STATE_SAME) PetscCall(CheckpointLoadSame(c, part, s->data));
+  else PetscCall(LoadPlaces(c, part, s));
+  if (part) part->name[0] = 0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritCheckpointSameRanks - See the header. Not collective. */
+bool MeritCheckpointSameRanks(MeritCheckpoint c)
+{
+  return c && c->open && c->head.ranks == (uint32_t)c->size;
+}
+
+/* MeritCheckpointLoad - See the header. Collective. */
+PetscErrorCode MeritCheckpointLoad(MeritCheckpoint c, int n, const MeritState state[], bool *loaded)
+{
+  PetscFunctionBegin;
+  *loaded = n > 0 && MeritCheckpointHas(c, state[0].name);
+  for (int i = 0; *loaded && i < n; i++) PetscCall(LoadPart(c, &state[i]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,258 @@
+/* Finding a whole checkpoint of this very run: head, table, checksums of all chunks, identity. */
+#include "checkpoint_private.h"
+#include <merit/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* CheckpointClose - See the header. Not collective. */
+PetscErrorCode CheckpointClose(MeritCheckpoint c)
+{
+  PetscFunctionBegin;
+  for (uint32_t i = 0; c->crc && i < c->head.n_parts; i++) PetscCall(PetscFree(c->crc[i]));
+  PetscCall(PetscFree(c->crc));
+  PetscCall(PetscFree(c->part));
+  free(c->open);
+  c->open = NULL;
+  c->head = (CheckpointHead){0};
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void Damaged(const char *path, const char *what, MeritFault *fault)
+{
+  MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "the checkpoint is damaged (%s)", what);
+}
+
+/* Head by rank 0 */
+static void ReadHead(const char *path, CheckpointHead *head, MeritFault *fault)
+{
+  struct stat status;
+
+  if (stat(path, &status) || status.st_size < (off_t)sizeof(*head)) {
+    Damaged(path, "its head is not there", fault);
+    return;
+  }
+  MeritFileRead(path, 0, sizeof(*head), head, fault);
+  if (fault->kind != MERIT_ERROR_NONE) return;
+  if (memcmp(head->magic, "MERITCP", 8) || head->crc != CheckpointCrc(head, offsetof(CheckpointHead, crc))) Damaged(path, "its head", fault);
+  else if (head->version != 1)
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "the checkpoint has format %u, this version of Merit reads 1", head->version);
+  else if (head->n_parts > MOST_PARTS || head->table < (int64_t)sizeof(*head) || head->table_bytes < 8 ||
+           head->table > status.st_size - head->table_bytes)
+    Damaged(path, "its table is not there", fault);
+}
+
+/* Head and table on all ranks; the table's bytes are owned by the caller */
+static PetscErrorCode ReadTable(MeritCheckpoint c, const char *path, char **table)
+{
+  MeritFault fault = {0};
+
+  PetscFunctionBegin;
+  if (c->rank == 0) ReadHead(path, &c->head, &fault);
+  PetscCall(MeritFaultAgree(c->comm, &fault));
+  PetscCallMPI(MPI_Bcast(&c->head, sizeof(c->head), MPI_BYTE, 0, c->comm));
+  PetscCall(PetscMalloc1((size_t)c->head.table_bytes + 1, table));
+  if (c->rank == 0) {
+    MeritFileRead(path, c->head.table, c->head.table_bytes, *table, &fault);
+    if (fault.kind == MERIT_ERROR_NONE && CheckpointCrc(*table, (size_t)c->head.table_bytes) != c->head.table_crc) Damaged(path, "its table", &fault);
+  }
+  PetscCallMPI(MPI_Bcast(*table, (PetscMPIInt)c->head.table_bytes, MPI_BYTE, 0, c->comm));
+  PetscCall(MeritFaultAgree(c->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The line of a text that begins at `at`, of its length */
+static const char *Line(const char *at, const char *end, int *length)
+{
+  const char *stop = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+
+  *length = (int)((stop ? stop : end) - at);
+  return at;
+}
+
+/* Whatever differs first is named */
+static PetscErrorCode Compare(MeritCheckpoint c, const char *path, const char *lines, size_t n)
+{
+  const char *a = lines, *b = c->lines.at, *a_end = lines + n, *b_end = c->lines.at + c->lines.n;
+
+  PetscFunctionBegin;
+  while (a < a_end || b < b_end) {
+    int         k, m;
+    const char *was = Line(a, a_end, &k), *is = Line(b, b_end, &m);
+
+    if (k != m || memcmp(was, is, (size_t)k))
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL, "the checkpoint is of another run: it has `%.*s`, this run has `%.*s`; --overwrite without --restart starts anew",
+                           PetscMin(k, 400), was, PetscMin(m, 400), is));
+    a += PetscMin(k + 1, a_end - a);
+    b += PetscMin(m + 1, b_end - b);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Parts and checksums out of the table */
+static PetscErrorCode Unpack(MeritCheckpoint c, const char *path, const char *table)
+{
+  const char *at = table, *end = table + c->head.table_bytes;
+  uint64_t    n_lines;
+  MeritFault  fault = {0};
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(c->head.n_parts + 1, &c->part));
+  PetscCall(PetscCalloc1(c->head.n_parts + 1, &c->crc));
+  memcpy(&n_lines, at, sizeof(n_lines));
+  at += sizeof(n_lines);
+  if (n_lines <= (uint64_t)(end - at)) {
+    PetscCall(Compare(c, path, at, n_lines));
+    at += n_lines;
+  } else Damaged(path, "its table", &fault);
+  for (uint32_t i = 0; i < c->head.n_parts && fault.kind == MERIT_ERROR_NONE; i++) {
+    CheckpointPart *p = &c->part[i];
+
+    if (end - at < (int64_t)sizeof(*p)) {
+      Damaged(path, "its table", &fault);
+      break;
+    }
+    memcpy(p, at, sizeof(*p));
+    at += sizeof(*p);
+    if (p->kind > MERIT_STATE_RECORDS || p->n_all < 0 || p->n_chunks != CheckpointChunks(p) || p->n_chunks > (end - at) / 4 || p->name[31]) {
+      Damaged(path, "its table", &fault);
+      break;
+    }
+    PetscCall(PetscMalloc1((size_t)p->n_chunks + 1, &c->crc[i]));
+    memcpy(c->crc[i], at, (size_t)p->n_chunks * sizeof(uint32_t));
+    at += p->n_chunks * (int64_t)sizeof(uint32_t);
+  }
+  PetscCall(MeritFaultAgree(c->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Every chunk has its checksum; the ranks look at theirs */
+static PetscErrorCode Verify(MeritCheckpoint c, const char *path)
+{
+  MeritFault fault = {0};
+  char      *chunk = NULL;
+
+  PetscFunctionBegin;
+  for (uint32_t i = 0; i < c->head.n_parts && fault.kind == MERIT_ERROR_NONE; i++) {
+    const CheckpointPart *p     = &c->part[i];
+    const size_t          bytes = CheckpointPlaceBytes(p);
+
+    PetscCall(PetscMalloc1(PetscMax(CHUNK_BYTES, CHUNK_PLACES * bytes), &chunk));
+    for (int64_t k = CheckpointFirstChunk(p, c->size, c->rank); k < CheckpointFirstChunk(p, c->size, c->rank + 1); k++) {
+      int64_t first, last;
+
+      CheckpointChunk(p, k, &first, &last);
+      MeritFileRead(path, p->begin + first * (int64_t)bytes, (last - first) * (int64_t)bytes, chunk, &fault);
+      if (fault.kind != MERIT_ERROR_NONE) break;
+      if (CheckpointCrc(chunk, (size_t)(last - first) * bytes) != c->crc[i][k]) {
+        Damaged(path, p->name, &fault);
+        break;
+      }
+    }
+    PetscCall(PetscFree(chunk));
+  }
+  PetscCall(MeritFaultAgree(c->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Try(MeritCheckpoint c, const char *path)
+{
+  char          *table = NULL;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code = ReadTable(c, path, &table);
+  if (!code) code = Unpack(c, path, table);
+  if (!code) code = Verify(c, path);
+  PetscCall(PetscFree(table));
+  PetscFunctionReturn(code);
+}
+
+/* What was kept is kept on */
+static PetscErrorCode TakeKept(MeritCheckpoint c)
+{
+  PetscFunctionBegin;
+  PetscCall(CheckpointKeptFree(c));
+  for (uint32_t i = 0; i < c->head.n_parts; i++) {
+    if (!c->part[i].kept) continue;
+    PetscCall(CheckpointKeep(c, c->part[i].name, (size_t)c->part[i].n_all, NULL));
+    PetscCall(CheckpointLoadSame(c, &c->part[i], c->kept[c->n_kept - 1].data));
+    c->part[i].name[0] = 0;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Is the file there? Rank 0 looks. */
+static PetscErrorCode There(MeritCheckpoint c, const char *path, bool *there)
+{
+  int found = c->rank == 0 && access(path, F_OK) == 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Bcast(&found, 1, MPI_INT, 0, c->comm));
+  *there = found;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static const char *const generations[] = {"newest", "previous", "RESUME"};
+
+/* The marker has been obeyed */
+static PetscErrorCode Unmark(MeritCheckpoint c)
+{
+  char *path = c->rank == 0 ? CheckpointPath(c, "RESUME") : NULL;
+
+  PetscFunctionBegin;
+  if (path) unlink(path);
+  free(path);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritCheckpointExists - See the header. Collective. */
+PetscErrorCode MeritCheckpointExists(MeritCheckpoint c, bool *exists)
+{
+  PetscFunctionBegin;
+  *exists = false;
+  for (int g = 0; g < 3 && !*exists; g++) {
+    char *path = CheckpointPath(c, generations[g]);
+
+    PetscCall(There(c, path, exists));
+    free(path);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritCheckpointOpen - See the header. Collective. */
+PetscErrorCode MeritCheckpointOpen(MeritCheckpoint c, bool *found)
+{
+  int n_damaged = 0;
+
+  PetscFunctionBegin;
+  *found = false;
+  PetscCall(CheckpointIdentity(c));
+  for (int g = 0; g < 2 && !*found; g++) {
+    char          *path = CheckpointPath(c, generations[g]);
+    bool           there;
+    PetscErrorCode code;
+
+    PetscCall(CheckpointClose(c));
+    PetscCall(There(c, path, &there));
+    code   = there ? Try(c, path) : PETSC_SUCCESS;
+    *found = there && !code;
+    if (*found) c->open = path;
+    else free(path);
+    if (code && (!MeritErrorLast()->agreed || MeritErrorLast()->kind != MERIT_ERROR_SYSTEM)) PetscCall(code);
+    if (!code) continue;
+    n_damaged++;
+    MeritLog(MERIT_LOG_WARNING, "%s; %s", MeritErrorLast()->text, g ? "there is none left" : "the one before is tried");
+    MeritErrorClear();
+  }
+  PetscCall(Unmark(c));
+  if (*found) PetscCall(TakeKept(c));
+  if (*found)
+    MeritLog(MERIT_LOG_INFO, "goes on from the checkpoint at %lld, of %u ranks x %u threads", (long long)c->head.progress, c->head.ranks,
+             c->head.threads);
+  else if (n_damaged)
+    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, c->folder, 0, NULL, "no checkpoint there is whole; --overwrite without --restart starts anew"));
+  else PetscCall(CheckpointClose(c));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

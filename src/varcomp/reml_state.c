@@ -1,0 +1,110 @@
+/* What a fit needs to go on where it was: the point, what its blocks are, what earlier steps told, and what the engine has from earlier rounds. */
+#include "reml.h"
+#include <merit/checkpoint.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { N_OWN = 17, N_ENGINE = 4, N_STATE = N_OWN + N_ENGINE };
+
+typedef struct {
+  char       name[N_STATE][32];
+  char       kind[16];
+  int32_t    ended; /* 1 + v->stop of a fit that has ended, else 0 */
+  int        n;
+  MeritState part[N_STATE];
+} State;
+
+static void Add(State *s, const char *fit, const char *name, MeritStateKind kind, size_t size, void *data)
+{
+  snprintf(s->name[s->n], sizeof(s->name[s->n]), "%s.%s", fit, name);
+  s->part[s->n] = (MeritState){s->name[s->n], kind, size, data};
+  s->n++;
+}
+
+/* All parts, of the fit without term left_out, or of the whole model */
+static void Fill(Reml *r, State *s)
+{
+  MeritVarcomp v       = r->v;
+  const size_t one     = sizeof(double), n = (size_t)v->n * one, square = n * (size_t)v->n;
+  char         fit[16];
+
+  s->n = 0;
+  snprintf(fit, sizeof(fit), "fit%d", v->left_out + 1);
+  Add(s, fit, "theta", MERIT_STATE_SAME, n, v->theta);
+  Add(s, fit, "ended", MERIT_STATE_SAME, sizeof(s->ended), &s->ended);
+  Add(s, fit, "rounds", MERIT_STATE_SAME, sizeof(v->rounds), &v->rounds);
+  Add(s, fit, "kind", MERIT_STATE_SAME, sizeof(s->kind), s->kind);
+  Add(s, fit, "change", MERIT_STATE_SAME, one, &r->change);
+  Add(s, fit, "likelihood", MERIT_STATE_SAME, one, &r->now.log_likelihood);
+  Add(s, fit, "score", MERIT_STATE_SAME, n, r->now.score);
+  Add(s, fit, "information", MERIT_STATE_SAME, square, r->now.information);
+  Add(s, fit, "noise", MERIT_STATE_SAME, square, r->now.noise);
+  Add(s, fit, "blocks", MERIT_STATE_SAME, (size_t)r->c.n_blocks * sizeof(*r->c.block), r->c.block);
+  for (int i = 0; i < 6; i++) {
+    char name[16];
+
+    snprintf(name, sizeof(name), "pair%d", i);
+    Add(s, fit, name, MERIT_STATE_SAME, n, r->c.pair[i / 3][i % 3]);
+  }
+}
+
+/* Beside them what changes only while the fit goes on */
+static void FillRunning(Reml *r, State *s)
+{
+  MeritState engine[N_ENGINE];
+  char       fit[16];
+  const int  n = r->v->engine->state ? r->v->engine->state(r->v, engine) : 0;
+
+  Fill(r, s);
+  snprintf(fit, sizeof(fit), "fit%d", r->v->left_out + 1);
+  Add(s, fit, "pairs", MERIT_STATE_SAME, sizeof(r->c.n_pairs), &r->c.n_pairs);
+  for (int i = 0; i < n; i++) Add(s, fit, engine[i].name, engine[i].kind, engine[i].size, engine[i].data);
+}
+
+/* RemlResume - See the header. Collective. */
+PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done)
+{
+  static const char *const kinds[] = {"start", "secant", "ai", "ai-em", "em-ai", "em", "boundary", "release"};
+  State                    s       = {.n = 0};
+
+  PetscFunctionBegin;
+  *done = false;
+  Fill(r, &s);
+  PetscCall(MeritCheckpointLoad(r->v->checkpoint, 2, s.part, resumed));
+  if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
+  *done = s.ended != 0;
+  if (*done) r->v->stop = (MeritVarcompStop)(s.ended - 1);
+  else FillRunning(r, &s);
+  PetscCall(MeritCheckpointLoad(r->v->checkpoint, s.n - 2, s.part + 2, resumed));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(kinds); i++)
+    if (!strcmp(kinds[i], s.kind)) r->kind = kinds[i];
+  CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* RemlSaveIfDue - See the header. Collective. */
+PetscErrorCode RemlSaveIfDue(Reml *r)
+{
+  State s = {.n = 0};
+  bool  due;
+
+  PetscFunctionBegin;
+  PetscCall(MeritCheckpointDue(r->v->checkpoint, &due));
+  if (!due) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscStrncpy(s.kind, r->kind, sizeof(s.kind)));
+  FillRunning(r, &s);
+  PetscCall(MeritCheckpointSave(r->v->checkpoint, r->v->rounds, s.n, s.part));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* RemlKeep - See the header. Collective. */
+PetscErrorCode RemlKeep(Reml *r)
+{
+  State s = {.ended = 1 + (int32_t)r->v->stop};
+
+  PetscFunctionBegin;
+  PetscCall(PetscStrncpy(s.kind, r->kind, sizeof(s.kind)));
+  Fill(r, &s);
+  PetscCall(MeritCheckpointKeep(r->v->checkpoint, s.n, s.part));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
