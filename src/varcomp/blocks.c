@@ -313,7 +313,7 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
     for (int i = 0; i < c->n; i++) c->g[x] += c->J[i * c->n + x] * point->score[i];
   }
   Information(c, point, false);
-  if (c->pinned && !VarcompCholesky(c->m, c->H, c->root)) Information(c, point, true);
+  if (c->pinned && !MeritDenseCholesky(c->m, c->H, c->root)) Information(c, point, true);
 }
 
 /* CoordinatesRemember - See the header; step NULL: forget. Not collective. */

@@ -291,7 +291,7 @@ static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
   for (int x = 0, at = b->first; x < b->n; x++)
     for (int y = 0; y <= x; y++, at++)
       S[x * b->n + y] = S[y * b->n + x] = -(x == y ? 1.0 : 0.5) * r->trial.score[at] * sqrt(Unit(r, b, x) * Unit(r, b, y));
-  *rises = !VarcompCholesky(b->n, S, F);
+  *rises = !MeritDenseCholesky(b->n, S, F);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
