@@ -31,7 +31,7 @@ time_limit() {
   state=$(slurm_wait "$job" 900)
   expect "a time limit, by $1" "FAILED 4" "$state"
   [ "$(restarts "$job")" -ge 1 ] || { fail "time limit, $1: the job was not requeued"; show; }
-  grep -q "goes on from the checkpoint" "$folder/merit-$job".1.log || { fail "time limit, $1: no restart from a checkpoint"; show; }
+  grep -q "goes on from the checkpoint" "$folder/merit-$job".[1-9].log || { fail "time limit, $1: no restart from a checkpoint"; show; }
   same "time limit, $1" "$folder/limit-$1" "$folder/reference"
 }
 
@@ -56,7 +56,7 @@ dead_node() {
   state=$(slurm_wait "$job" 900)
   expect "a dead node" "FAILED 4" "$state"
   [ "$(restarts "$job")" -ge 1 ] || { fail "dead node: the job was not requeued"; show; }
-  grep -q "goes on from the checkpoint" "$folder/merit-$job".1.log || { fail "dead node: no restart from a checkpoint"; show; }
+  grep -q "goes on from the checkpoint" "$folder/merit-$job".[1-9].log || { fail "dead node: no restart from a checkpoint"; show; }
   same "dead node" "$folder/dead" "$folder/reference"
 }
 
