@@ -59,7 +59,8 @@ static PetscErrorCode Graph(MPI_Comm comm, PetscMPIInt rank, Mat A, FactorGraph 
   PetscFunctionBegin;
   PetscCall(MatGetLocalSize(A, &n_rows, NULL));
   PetscCall(MatGetSize(A, &N, NULL));
-  PetscCheck((int64_t)N < INT32_MAX, comm, PETSC_ERR_SUP, "more than 2^31 equations to factor");
+  if ((int64_t)N >= INT32_MAX)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%lld equations are too many for a factor, which has 2^31 at most", (long long)N));
   PetscCall(LocalGraph(A, &n, &count, &column));
   PetscCall(Gather(comm, n, column, &graph->neighbour, &n_all));
   PetscCall(Gather(comm, n_rows, count, &all, &n_all));
@@ -73,15 +74,14 @@ static PetscErrorCode Graph(MPI_Comm comm, PetscMPIInt rank, Mat A, FactorGraph 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* An array of rank 0 to all, in pieces */
+/* An array of rank 0 to all, which make it */
 static PetscErrorCode Spread(MPI_Comm comm, PetscMPIInt rank, int64_t n, size_t bytes, void *array)
 {
-  const int64_t piece = PetscMax(MeritMaxMessage(), 1), all = n * (int64_t)bytes;
-  char        **at    = array;
+  char **at = array;
 
   PetscFunctionBegin;
-  if (rank) PetscCall(PetscMalloc((size_t)all + 1, at));
-  for (int64_t i = 0; i < all; i += piece) PetscCallMPI(MPI_Bcast(*at + i, (int)PetscMin(piece, all - i), MPI_BYTE, 0, comm));
+  if (rank) PetscCall(PetscMalloc((size_t)n * bytes + 1, at));
+  PetscCall(FactorSpread(comm, n * (int64_t)bytes, *at));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -144,11 +144,14 @@ static PetscErrorCode Measure(MeritFactor f)
   Notes:
   The graph goes to rank 0, whose order and tree every rank gets: 4 bytes for each row below a supernode. Numbers stay distributed. The
   number of OpenMP threads is taken here.
+
+  Errors: USAGE for 2^31 equations, or as many neighbours of rows that are not dense; SYSTEM where memory lacks for the order.
 @*/
 PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor)
 {
   MeritFactor f;
   FactorGraph graph = {0};
+  MeritFault  fault = {0};
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&f));
@@ -160,9 +163,10 @@ PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor)
   PetscCallMPI(MPI_Bcast(&f->n_threads, 1, MPI_INT, 0, f->comm));
   PetscCall(Graph(f->comm, f->rank, A, &graph));
   if (!f->rank) {
-    PetscCall(FactorOrder(&graph, &f->tree));
-    PetscCall(FactorSymbolic(&graph, &f->tree, &f->flops));
+    PetscCall(FactorOrder(&graph, &f->tree, &fault));
+    if (!fault.kind) PetscCall(FactorSymbolic(&graph, &f->tree, &f->flops));
   }
+  PetscCall(MeritFaultAgree(f->comm, &fault));
   PetscCall(PetscFree(graph.start));
   PetscCall(PetscFree(graph.neighbour));
   PetscCallMPI(MPI_Bcast(&f->flops, 1, MPI_DOUBLE, 0, f->comm));

@@ -1,5 +1,6 @@
 #pragma once
 /* Private to src/factor. */
+#include <merit/error.h>
 #include <merit/exchange.h>
 #include <merit/factor.h>
 
@@ -62,7 +63,8 @@ typedef struct {
   int64_t *start;    /* [n + 1]; owned */
   int32_t *neighbour; /* owned */
 } FactorGraph;
-PetscErrorCode FactorOrder(const FactorGraph *graph, FactorTree *tree);
+/* What cannot be ordered goes to the fault. */
+PetscErrorCode FactorOrder(const FactorGraph *graph, FactorTree *tree, MeritFault *fault);
 /* Supernodes of the graph in the order of tree->place, which is made one by postorder; flops of a factorisation */
 PetscErrorCode FactorSymbolic(const FactorGraph *graph, FactorTree *tree, double *flops);
 /* Flops of an order [n] alone */
@@ -77,6 +79,8 @@ void FactorRelative(const FactorTree *t, int32_t node, int32_t to[]);
 /* Doubles to and from a rank, in pieces. */
 PetscErrorCode FactorSend(MPI_Comm comm, int64_t n, const double *x, PetscMPIInt to);
 PetscErrorCode FactorReceive(MPI_Comm comm, int64_t n, double *x, PetscMPIInt from);
+/* An array of rank 0 to all, in pieces. Collective. */
+PetscErrorCode FactorSpread(MPI_Comm comm, int64_t bytes, void *array);
 
 /* front.c: dense work on one front, on several threads if there are any and it is large. No PETSc calls. */
 /* Columns L [order * width] and what they leave U [below^2] (lower, added to); false if a pivot is not positive */

@@ -39,10 +39,11 @@ static FactorFault Invert(Descent *d, int32_t j, int n_threads)
 {
   const FactorTree *t     = &d->f->tree;
   const int32_t     width = NodeWidth(t, j), below = NodeBelow(t, j), order = width + below;
-  double           *Z     = malloc((size_t)order * (size_t)order * sizeof(*Z)), *rest = Z + (int64_t)width * order + width;
+  double           *Z     = malloc((size_t)order * (size_t)order * sizeof(*Z)), *rest;
 
   d->Z[j] = Z;
   if (!Z) return FACTOR_MEMORY;
+  rest = Z + (int64_t)width * order + width;
   if (d->below[j]) {
     for (int32_t q = 0; q < below; q++)
       for (int32_t r = q; r < below; r++) rest[(int64_t)q * order + r] = d->below[j][(int64_t)q * below + r];

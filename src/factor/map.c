@@ -289,6 +289,17 @@ PetscErrorCode FactorSend(MPI_Comm comm, int64_t n, const double *x, PetscMPIInt
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* FactorSpread - See the header. Collective. */
+PetscErrorCode FactorSpread(MPI_Comm comm, int64_t bytes, void *array)
+{
+  const int64_t piece = PetscMax(MeritMaxMessage(), 1);
+
+  PetscFunctionBegin;
+  for (int64_t at = 0; at < bytes; at += piece)
+    PetscCallMPI(MPI_Bcast((char *)array + at, (int)PetscMin(piece, bytes - at), MPI_BYTE, 0, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* FactorReceive - See the header. */
 PetscErrorCode FactorReceive(MPI_Comm comm, int64_t n, double *x, PetscMPIInt from)
 {

@@ -40,7 +40,7 @@ static void Widen(const FactorGraph *graph, const int32_t number[], const int32_
   for (int32_t i = 0; i < graph->n; i++) place[i] = number[i] >= 0 ? order[number[i]] : behind++;
 }
 
-static PetscErrorCode Degree(const FactorGraph *thin, int32_t order[])
+static PetscErrorCode Degree(const FactorGraph *thin, int32_t order[], MeritFault *fault)
 {
   int32_t *start, *perm;
   double   control[AMD_CONTROL], info[AMD_INFO];
@@ -51,13 +51,14 @@ static PetscErrorCode Degree(const FactorGraph *thin, int32_t order[])
   for (int32_t i = 0; i <= thin->n; i++) start[i] = (int32_t)thin->start[i];
   amd_defaults(control);
   code = amd_order(thin->n, start, thin->neighbour, perm, control, info);
-  PetscCheck(code == AMD_OK || code == AMD_OK_BUT_JUMBLED, PETSC_COMM_SELF, PETSC_ERR_LIB, "minimum degree ordering failed (%d)", code);
-  for (int32_t i = 0; i < thin->n; i++) order[perm[i]] = i;
+  if (code != AMD_OK && code != AMD_OK_BUT_JUMBLED)
+    MeritFaultSet(fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "not enough memory to order the equations (minimum degree, %d)", code);
+  for (int32_t i = 0; i < thin->n && !fault->kind; i++) order[perm[i]] = i;
   PetscCall(PetscFree2(start, perm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Dissection(const FactorGraph *thin, int32_t order[])
+static PetscErrorCode Dissection(const FactorGraph *thin, int32_t order[], MeritFault *fault)
 {
   idx_t *start, *perm, n = thin->n, options[METIS_NOPTIONS];
   int    code;
@@ -68,35 +69,52 @@ static PetscErrorCode Dissection(const FactorGraph *thin, int32_t order[])
   METIS_SetDefaultOptions(options);
   options[METIS_OPTION_SEED] = 1;
   code                       = METIS_NodeND(&n, start, thin->neighbour, NULL, options, perm, order);
-  PetscCheck(code == METIS_OK, PETSC_COMM_SELF, PETSC_ERR_LIB, "nested dissection failed (%d)", code);
+  if (code != METIS_OK)
+    MeritFaultSet(fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "not enough memory to order the equations (nested dissection, %d)", code);
   PetscCall(PetscFree2(start, perm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The better of both orders for the thin graph */
+static PetscErrorCode Choose(const FactorGraph *graph, const FactorGraph *thin, const int32_t number[], int32_t place[], MeritFault *fault)
+{
+  int32_t *order, *other;
+  double   flops[2];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(graph->n + 1, &order, graph->n + 1, &other));
+  PetscCall(Degree(thin, order, fault));
+  if (!fault->kind) {
+    Widen(graph, number, order, thin->n, place);
+    PetscCall(FactorFlops(graph, place, &flops[0]));
+  }
+  if (!fault->kind && thin->n > 1000 && thin->start[thin->n] > 0) PetscCall(Dissection(thin, order, fault));
+  if (!fault->kind && thin->n > 1000 && thin->start[thin->n] > 0) {
+    Widen(graph, number, order, thin->n, other);
+    PetscCall(FactorFlops(graph, other, &flops[1]));
+    if (flops[1] < flops[0]) PetscCall(PetscArraycpy(place, other, graph->n));
+  }
+  PetscCall(PetscFree2(order, other));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* FactorOrder - Fill tree->place. Not collective. */
-PetscErrorCode FactorOrder(const FactorGraph *graph, FactorTree *tree)
+PetscErrorCode FactorOrder(const FactorGraph *graph, FactorTree *tree, MeritFault *fault)
 {
   FactorGraph thin = {0};
-  int32_t    *number, *order, *other;
-  double      flops[2];
+  int32_t    *number;
 
   PetscFunctionBegin;
   tree->n = graph->n;
   PetscCall(PetscMalloc1(graph->n + 1, &tree->place));
-  PetscCall(PetscMalloc3(graph->n + 1, &number, graph->n + 1, &order, graph->n + 1, &other));
+  PetscCall(PetscMalloc1(graph->n + 1, &number));
   PetscCall(Thin(graph, &thin, number));
-  PetscCheck(thin.start[thin.n] < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than 2^31 entries to order");
-  PetscCall(Degree(&thin, order));
-  Widen(graph, number, order, thin.n, tree->place);
-  PetscCall(FactorFlops(graph, tree->place, &flops[0]));
-  if (thin.n > 1000 && thin.start[thin.n] > 0) {
-    PetscCall(Dissection(&thin, order));
-    Widen(graph, number, order, thin.n, other);
-    PetscCall(FactorFlops(graph, other, &flops[1]));
-    if (flops[1] < flops[0]) PetscCall(PetscArraycpy(tree->place, other, graph->n));
-  }
+  if (thin.start[thin.n] >= INT32_MAX)
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, NULL, 0, NULL, "%lld entries are too many to order for a factor, which takes 2^31 at most",
+                  (long long)thin.start[thin.n]);
+  else PetscCall(Choose(graph, &thin, number, tree->place, fault));
   PetscCall(PetscFree(thin.start));
   PetscCall(PetscFree(thin.neighbour));
-  PetscCall(PetscFree3(number, order, other));
+  PetscCall(PetscFree(number));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

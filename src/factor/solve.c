@@ -47,6 +47,17 @@ static int64_t Top(MeritFactor f, int k, bool put, double *w, double *values)
   return n;
 }
 
+/* Sum over all ranks, in pieces */
+static PetscErrorCode Sum(MPI_Comm comm, int64_t n, double *x)
+{
+  const int64_t piece = PetscMax(MeritMaxMessage() / (int64_t)sizeof(*x), 1);
+
+  PetscFunctionBegin;
+  for (int64_t at = 0; at < n; at += piece)
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, x + at, (int)PetscMin(piece, n - at), MPI_DOUBLE, MPI_SUM, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Both substitutions: own nodes, then the top on rank 0, and back */
 static PetscErrorCode Substitute(MeritFactor f, int k, double *w)
 {
@@ -64,8 +75,7 @@ static PetscErrorCode Substitute(MeritFactor f, int k, double *w)
   for (int32_t j = 0; j < t->n_nodes; j++)
     if (!f->top[j] && f->owner[j] == f->rank) Forward(f, j, k, w, part);
   n_top = Top(f, k, false, w, top);
-  PetscCheck(n_top < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many right-hand sides at once");
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, top, (int)n_top, MPI_DOUBLE, MPI_SUM, f->comm));
+  PetscCall(Sum(f->comm, n_top, top));
   if (!f->rank) {
     (void)Top(f, k, true, w, top);
     for (int32_t j = 0; j < t->n_nodes; j++)
@@ -74,7 +84,7 @@ static PetscErrorCode Substitute(MeritFactor f, int k, double *w)
       if (f->top[j]) Backward(f, j, k, w, part);
     (void)Top(f, k, false, w, top);
   }
-  PetscCallMPI(MPI_Bcast(top, (int)n_top, MPI_DOUBLE, 0, f->comm));
+  PetscCall(FactorSpread(f->comm, n_top * (int64_t)sizeof(*top), top));
   (void)Top(f, k, true, w, top);
   for (int32_t j = t->n_nodes - 1; j >= 0; j--)
     if (!f->top[j] && f->owner[j] == f->rank) Backward(f, j, k, w, part);

@@ -123,6 +123,7 @@ static PetscErrorCode Sources(MeritVarcomp v)
 static PetscErrorCode Share(MeritVarcomp v, double *coefficient)
 {
   const int n_fixed = v->n_lines - v->n;
+  double    sum[2] = {0.0, 0.0}; /* of squares that fixed effects leave, and all */
 
   PetscFunctionBegin;
   for (int l = 0; l < v->n_lines; l++) {
@@ -133,8 +134,11 @@ static PetscErrorCode Share(MeritVarcomp v, double *coefficient)
     v->line[l].ss          = values[1];
     v->line[l].ms          = values[2];
     v->line[l].coefficient = coefficient + (size_t)l * (size_t)v->n;
+    sum[0] += l < n_fixed ? 0.0 : v->line[l].ss;
+    sum[1] += v->line[l].ss;
   }
   PetscCallMPI(MPI_Bcast(coefficient, v->n_lines * v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCall(VarcompCheckLeft(sum[0], sum[1]));
   for (int l = n_fixed; l < v->n_lines - 1; l++)
     if (v->line[l].df == 0.0)
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->line[l].source,
@@ -154,6 +158,7 @@ static PetscErrorCode Solve(MeritVarcomp v)
 {
   const int n = v->n, n_fixed = v->n_lines - n;
   double    A[64 * 65];
+  int       singular;
 
   PetscFunctionBegin;
   PetscCheck(n <= 64, v->comm, PETSC_ERR_SUP, "more than 64 variances");
@@ -161,14 +166,12 @@ static PetscErrorCode Solve(MeritVarcomp v)
     for (int j = 0; j < n; j++) A[i * (n + 1) + j] = v->line[n_fixed + i].coefficient[j];
     A[i * (n + 1) + n] = v->line[n_fixed + i].ms;
   }
-  for (int p = 0; p < n; p++)
-    for (int i = 0; i < n; i++) {
-      const double factor = i == p ? 0.0 : A[i * (n + 1) + p] / A[p * (n + 1) + p];
-
-      for (int j = p; j <= n && i != p; j++) A[i * (n + 1) + j] -= factor * A[p * (n + 1) + j];
-    }
+  singular = MeritDenseEliminate(n, 1, 0.0, A);
+  if (singular < n)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->line[n_fixed + singular].source,
+                         "the mean squares do not tell the variance of `%s` apart", v->line[n_fixed + singular].source));
   for (int i = 0; i < n; i++) {
-    v->theta[i] = A[i * (n + 1) + n] / A[i * (n + 1) + i];
+    v->theta[i] = A[i * (n + 1) + n];
     v->state[i] = v->theta[i] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
     if (v->state[i] != MERIT_ESTIMATE_NEGATIVE || !v->nonnegative) continue;
     v->theta[i] = 0.0;

@@ -6,6 +6,37 @@
 /* A component whose information beside the others' is below this share of its own */
 static const double CONFOUNDED = 1e-10;
 
+/* What fixed effects leave of the observations' mean square is rounding below this share */
+static const double ROUNDING = 1e-24;
+/* y'P y for each degree of freedom at starts that add up to the variance of the observations, where fixed effects leave rounding */
+static const double EXPLAINED = 1e-20;
+
+PetscErrorCode VarcompCheckLeft(double left, double all)
+{
+  PetscFunctionBegin;
+  if (!(left > ROUNDING * all))
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                         "the fixed effects explain the observations to rounding: nothing is left to estimate variances from"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* y'P y = 2 theta' I theta, I the average information, must not be rounding. Starts that the job gives may have any size. */
+static PetscErrorCode CheckExplained(MeritVarcomp v, const Coordinates *c)
+{
+  const MeritFormula *f     = v->formula;
+  double              sum   = 0.0;
+  bool                given = c->m < c->n;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < f->n_terms; k++) given = given || (v->first_of_term[k] >= 0 && f->term[k].given);
+  for (int r = 0; r < f->n_residuals; r++) given = given || f->residual[r].given;
+  if (given) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int i = 0; i < c->n; i++)
+    for (int j = 0; j < c->n; j++) sum += 2.0 * v->theta[i] * c->H[i * c->m + j] * v->theta[j];
+  PetscCall(VarcompCheckLeft(sum / (double)(v->n_observations - v->n_fixed), EXPLAINED / ROUNDING));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* "ped(cow)", "ped(cow) [milk, fat]", "residual" */
 static PetscErrorCode Name(MeritVarcomp v, int c, size_t size, char text[])
 {
@@ -49,8 +80,10 @@ PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
 {
   double *F = c->root;
   char    name[2][300];
+  bool    residual;
 
   PetscFunctionBegin;
+  PetscCall(CheckExplained(v, c));
   for (int i = 0; i < c->m; i++) {
     double left = 1.0;
     int    near = 0;
@@ -70,9 +103,11 @@ PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
       continue;
     }
     PetscCall(Name(v, Component(c, near), sizeof(name[1]), name[1]));
+    residual = v->component[Component(c, i)].term < 0 || v->component[Component(c, near)].term < 0;
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "the variances of %s and %s cannot be told apart: their terms have the same design, or a combination of terms has",
-                         name[0], name[1]));
+                         "the variances of %s and %s cannot be told apart: %s", name[0], name[1],
+                         residual ? "levels have one observation each, or equal ones, or a combination of terms explains all" :
+                                    "their terms have the same design, or a combination of terms has"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -89,8 +89,11 @@ static void Arrive(Reml *r, double share)
   CoordinatesRemember(c, share > 0.0 ? r->column : NULL, r->unit);
 }
 
+/* As good as this point? One without a score is not, whatever the likelihood is or is not */
 static bool NotLower(const Reml *r)
 {
+  for (int i = 0; i < r->v->n; i++)
+    if (!isfinite(r->trial.score[i])) return false;
   return !isfinite(r->now.log_likelihood) || r->trial.log_likelihood >= r->now.log_likelihood - ROUNDING * fabs(r->now.log_likelihood);
 }
 
@@ -138,7 +141,7 @@ static bool StepTo(Reml *r, int one, double to, double *step)
   if (!definite) return false;
   beyond = (to - step[one]) / r->column[one];
   for (int i = 0; i < c->m; i++) step[i] += beyond * r->column[i];
-  return true;
+  return isfinite(beyond);
 }
 
 /* Do all matrices but one stay well inside? */

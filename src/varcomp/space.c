@@ -254,12 +254,20 @@ PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralObservations - y[n_records]; taken out twice, since a large mean leaves rounding behind. Collective. */
+/* SpectralObservations - y[n_records]; taken out twice, since a large mean leaves rounding behind. What then is rounding is refused. Collective. */
 PetscErrorCode SpectralObservations(SpectralSpace *s, double y[])
 {
+  double square[2] = {0.0, 0.0};
+
   PetscFunctionBegin;
-  for (int32_t i = 0; i < s->n_records; i++) y[i] = s->root[i] > 0.0 ? s->root[i] * s->records->y[i] : 0.0;
+  for (int32_t i = 0; i < s->n_records; i++) {
+    y[i] = s->root[i] > 0.0 ? s->root[i] * s->records->y[i] : 0.0;
+    square[0] += y[i] * y[i];
+  }
   PetscCall(SpectralProject(s, 1, y));
   PetscCall(SpectralProject(s, 1, y));
+  for (int32_t i = 0; i < s->n_records; i++) square[1] += y[i] * y[i];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, square, 2, MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscCall(VarcompCheckLeft(square[1] / (double)(s->n - s->p), square[0] / (double)s->n));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

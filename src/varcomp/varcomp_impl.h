@@ -102,6 +102,8 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
 PetscErrorCode VarcompStart(MeritVarcomp v);
 /* guess.c: better values than the shares of v->theta where the model and the choice allow it; says which. scale as of VarcompScales. Collective. */
 PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[]);
+/* check.c: refuse observations of whose mean square `all` the fixed effects leave rounding only. Logically collective. */
+PetscErrorCode VarcompCheckLeft(double left, double all);
 /* reml.c: ml and reml by the engine from v->theta */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v);
 /* moments.c: minque, mivque, he. anova.c. Both leave theta, state, covariance (if known) behind. */

@@ -127,6 +127,17 @@ says "saturates the model"
 sed 's/,[0-9]*$/,5/; 1s/.*/a,b,y/' hh.csv >flat.csv
 run 2 3 $job --records.file flat.csv
 says "no variation"
+awk -F, 'NR == 1 { print "a,b,y,z"; next } { print $1 "," $2 "," 1.5 + 0.1 * $1 "," 3 - 0.7 * $1 }' hh.csv >explained.csv
+for with in reml "reml --varcomp.engine factor" "reml --varcomp.engine eigen" "reml --varcomp.engine dense" "reml --varcomp.engine sampled" \
+  "reml --varcomp.engine lanczos" ml anova minque1 minque2 minque3 he; do
+  run 1 3 $job --records.file explained.csv --functions.ratio residual --model "y ~ a + iid(b)" --varcomp.method $with
+  says "fixed effects explain the observations"
+done
+run 2 3 $job --records.file explained.csv --model '["y ~ a + iid(b)", "z ~ a + iid(b)"]' --functions.ratio "residual[y]"
+says "fixed effects explain the observations"
+awk -F, 'NR == 1 { print; next } { print $1 "," $2 "," 1.5 + 0.1 * $2 * $2 }' hh.csv >equal.csv
+run 2 3 $job --records.file equal.csv --model "y ~ iid(b)" --functions.ratio residual
+says "the residual and .iid(b). cannot be told apart: levels have one observation each, or equal ones"
 
 [ $failed -eq 0 ] && [ -d "${MERIT_SHARED_DATA:-}" ] || exit $failed
 data=$MERIT_SHARED_DATA

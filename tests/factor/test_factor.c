@@ -100,6 +100,43 @@ static void test_singular_equations_are_not_definite(void **state)
   }
 }
 
+static void test_no_equations_at_all_have_a_factor(void **state)
+{
+  (void)state;
+  for (int kind = 0; kind < KINDS; kind++) TryAt(kind, 0, -1);
+}
+
+static void test_numbers_that_are_none_are_not_definite(void **state)
+{
+  const double bad[3] = {NAN, INFINITY, -INFINITY};
+
+  (void)state;
+  for (int kind = 0; kind < KINDS; kind++)
+    for (int k = 0; k < 6; k++) {
+      Case        c = MakeCase(kind, 60, -1, 7);
+      MeritFactor f;
+      bool        definite = true;
+      int         j = 0;
+
+      while (j < c.n - 1 && !(c.there[(c.n - 1) * c.n + j] && k % 2)) j++; /* the first of the last row, or its diagonal */
+      c.whole[(c.n - 1) * c.n + j] = c.whole[j * c.n + c.n - 1] = bad[k / 2];
+      Fill(&c);
+      TestCall(MeritFactorCreate(c.A, &f));
+      TestCall(MeritFactorNumeric(f, c.A, &definite));
+      assert_false(definite);
+      TestCall(MeritFactorDestroy(&f));
+      FreeCase(&c);
+    }
+}
+
+static void test_the_size_of_messages_does_not_matter(void **state)
+{
+  (void)state;
+  setenv("MERIT_MAX_MESSAGE", "1024", 1);
+  for (int kind = 0; kind < KINDS; kind++) TryAt(kind, 300, 1);
+  unsetenv("MERIT_MAX_MESSAGE");
+}
+
 static void test_the_size_is_foreseen(void **state)
 {
   double      bytes, inverse, entries, flops;
@@ -124,6 +161,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_new_numbers_and_zeros_use_the_same_analysis),
     cmocka_unit_test(test_what_is_not_definite_is_known_to_all_ranks),
     cmocka_unit_test(test_singular_equations_are_not_definite),
+    cmocka_unit_test(test_no_equations_at_all_have_a_factor),
+    cmocka_unit_test(test_numbers_that_are_none_are_not_definite),
+    cmocka_unit_test(test_the_size_of_messages_does_not_matter),
     cmocka_unit_test(test_the_size_is_foreseen),
 };
 
