@@ -156,6 +156,8 @@ MERIT_EXTERN PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritRe
 MERIT_EXTERN PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out);
 /* varcomp.tsv. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *table);
+/* Write variances.yaml, which `--variances` of a later run takes. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportVariancesYaml(MeritReport report, MeritOutput out, const MeritVarianceTable *table);
 /* functions.tsv; rows are rank 0's. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportFunctions(MeritReport report, MeritOutput out, int n, const MeritFunctionRow row[]);
 /* tests.tsv, likewise. Collective. */

@@ -227,6 +227,7 @@ static PetscErrorCode Write(Varcomp *s)
   PetscCall(VarcompFunctionsWrite(s));
   PetscCall(VarcompTestsWrite(s));
   PetscCall(VarcompAnovaWrite(s));
+  if (r->usable) PetscCall(MeritReportVariancesYaml(s->run.report, s->run.out, &table));
   if (r->usable) PetscCall(SolveTables(&s->run));
   PetscCall(MeritReportConvergence(s->run.report, s->run.out));
   PetscCall(MeritReportExcluded(s->run.report, s->run.out));

@@ -197,12 +197,28 @@ static int PinnedColumns(const Block *b, const double theta[], int m, int n, dou
   return m;
 }
 
-static void PinnedCurvature(const Block *b, const double *score, int from, int m, double *H)
+static void PinnedCurvature(const Block *b, const double *score, bool safe, int m, double *H)
 {
-  for (int p = 0, at = from; p < b->free_pivots; at += b->n - p, p++)
+  for (int p = 0, at = b->begin; p < b->free_pivots; at += b->n - p, p++)
     for (int i = p; i < b->n; i++)
-      for (int j = p; j < b->n; j++)
-        H[(at + i - p) * m + at + j - p] -= (i == j ? 2.0 : 1.0) * score[At(b, b->order[i], b->order[j])];
+      for (int j = p; j < b->n; j++) {
+        const double bend = (i == j ? 2.0 : 1.0) * score[At(b, b->order[i], b->order[j])];
+
+        if (safe) H[(at + i - p) * m + at + i - p] += fabs(bend);
+        else H[(at + i - p) * m + at + j - p] -= bend;
+      }
+}
+
+/* BlockReach - See the header. Not collective. */
+double BlockReach(const Coordinates *c, const Block *b, const double theta[])
+{
+  double L[64 * 64], sum = 0.0;
+
+  if (b->kind != BLOCK_PINNED || b->free_pivots != 1) return INFINITY;
+  PinnedFactor(b, theta, L);
+  for (int i = 0; i < b->n; i++)
+    for (int j = 0; j < b->n; j++) sum += L[i * b->n] * c->H[(b->begin + i) * c->m + b->begin + j] * L[j * b->n];
+  return sqrt(PetscMax(sum, 0.0));
 }
 
 /* count / 2 tr(G^-1 E_a G^-1 E_b): the information that the effects themselves would give, whose step is one of EM */
@@ -266,10 +282,20 @@ static void Secant(Coordinates *c)
   }
 }
 
+/* H: average information, less the curvature of the likelihood's way along singular matrices; or safe, a matrix that is definite with it */
+static void Information(Coordinates *c, const VarcompPoint *point, bool safe)
+{
+  Transform(c, point->information, c->H);
+  for (int i = 0; i < c->n_blocks; i++)
+    if (c->block[i].kind == BLOCK_PINNED && !c->block[i].fixed) PinnedCurvature(&c->block[i], point->score, safe, c->m, c->H);
+  c->damped = safe;
+}
+
 /* CoordinatesSet - See the header. Not collective. */
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point)
 {
-  c->m = 0;
+  c->m      = 0;
+  c->pinned = false;
   for (int i = 0; i < c->n * c->n; i++) c->J[i] = c->em[i] = 0.0;
   for (int i = 0; i < c->n_blocks; i++) {
     Block *b = &c->block[i];
@@ -277,6 +303,7 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
     b->begin = c->m;
     if (b->kind == BLOCK_ZERO || b->fixed) continue;
     Complete(v, b, theta, c->em);
+    c->pinned = c->pinned || b->kind == BLOCK_PINNED;
     if (b->kind == BLOCK_PINNED) c->m = PinnedColumns(b, theta, c->m, c->n, c->J);
     for (int x = b->first; b->kind == BLOCK_FREE && x < b->first + b->n * (b->n + 1) / 2; x++)
       if (!v->component[x].fixed) c->J[x * c->n + c->m++] = 1.0;
@@ -285,9 +312,8 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
     c->g[x] = 0.0;
     for (int i = 0; i < c->n; i++) c->g[x] += c->J[i * c->n + x] * point->score[i];
   }
-  Transform(c, point->information, c->H);
-  for (int i = 0; i < c->n_blocks; i++)
-    if (c->block[i].kind == BLOCK_PINNED && !c->block[i].fixed) PinnedCurvature(&c->block[i], point->score, c->block[i].begin, c->m, c->H);
+  Information(c, point, false);
+  if (c->pinned && !MeritDenseCholesky(c->m, c->H, c->root)) Information(c, point, true);
 }
 
 /* CoordinatesRemember - See the header; step NULL: forget. Not collective. */
@@ -328,6 +354,12 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
     PinnedFactor(b, theta, L);
     for (int p = 0; p < b->free_pivots; p++)
       for (int j = p; j < b->n; j++) L[j * b->n + p] += share * step[at++];
+    for (int p = b->free_pivots; p < b->n; p++) { /* the same share of the variance that it has now */
+      double variance = L[p * b->n + p] * L[p * b->n + p];
+
+      for (int k = 0; k < b->free_pivots; k++) variance += L[p * b->n + k] * L[p * b->n + k];
+      L[p * b->n + p] = sqrt(NEXT_TO_ZERO * variance);
+    }
     FromFactor(v, b, L, moved);
   }
 }

@@ -27,6 +27,8 @@ typedef struct {
   int    n, m;   /* components, coordinates */
   double *J;     /* [n * n] derivatives of components by coordinates, row-major with m columns used; owned */
   double *g, *H; /* [m], [m * m] gradient and information in coordinates; owned */
+  bool    pinned; /* some matrix is: steps of EM lead nowhere there */
+  bool    damped; /* H is more than the information, which is not definite here: beside a singular matrix that is no maximum */
   double *em;    /* [n * n] information of complete data in components; owned */
   double *work, *root; /* [n * n]; owned */
   double *secant; /* [m * m] H with what the last steps told of its error; owned */
@@ -50,6 +52,8 @@ void BlockGet(const Block *b, const double theta[], double *G);
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[]);
 /* Least pivot of the correlation matrix (order 1: the variance): how far it is from singular; negative where it is no covariance matrix */
 double BlockPivot(const Block *b, const double theta[]);
+/* How far a matrix of rank 1 is from 0, in standard errors of its root; infinite for others */
+double BlockReach(const Coordinates *c, const Block *b, const double theta[]);
 /* Make a block singular by one more pivot: theta of it changes to what is next to it */
 void BlockPin(MeritVarcomp v, Block *b, double theta[]);
 /* Take what is next to 0 for 0, at the end */

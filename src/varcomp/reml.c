@@ -215,6 +215,29 @@ static double Share(Reml *r, const double step[])
   return 0.0;
 }
 
+/* A matrix of rank 1 that goes to 0, where the derivatives by its root vanish whatever the likelihood does, is tried as 0 */
+static PetscErrorCode TryNothing(Reml *r, bool *accepted)
+{
+  MeritVarcomp v = r->v;
+
+  PetscFunctionBegin;
+  *accepted = false;
+  for (int i = 0; i < r->c.n_blocks && !*accepted && isfinite(r->now.log_likelihood); i++) {
+    Block *b = &r->c.block[i];
+
+    if (b->term < 0 || !(BlockReach(&r->c, b, v->theta) < NEAR)) continue;
+    PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
+    PetscCall(PetscArrayzero(r->theta + b->first, b->n * (b->n + 1) / 2));
+    PetscCall(Evaluate(r, r->theta, &r->trial));
+    *accepted = NotLower(r);
+    if (!*accepted) continue;
+    Accept(r, "boundary");
+    b->kind = BLOCK_ZERO;
+    Arrive(r, 0.0);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* One round: the largest share of average information whose step is not downhill */
 static PetscErrorCode Step(Reml *r, bool *accepted)
 {
@@ -222,7 +245,8 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
   double                   told    = 0.0;
 
   PetscFunctionBegin;
-  *accepted = false;
+  PetscCall(TryNothing(r, accepted));
+  if (*accepted) PetscFunctionReturn(PETSC_SUCCESS);
   for (int s = r->v->em_only ? 3 : -1; s < 4 && !*accepted; s++) {
     double share;
 
@@ -236,7 +260,7 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
       share = Share(r, r->step);
     }
     if (share == 0.0) continue;
-    for (int half = 0; half < (s == 3 ? 20 : 1) && !*accepted; half++) {
+    for (int half = 0; half < (s == 3 || (s == 0 && r->c.pinned) ? 20 : 1) && !*accepted; half++) {
       if (half) share *= 0.5;
       CoordinatesMove(r->v, &r->c, r->v->theta, share, r->step, r->theta);
       PetscCall(Evaluate(r, r->theta, &r->trial));
@@ -250,36 +274,56 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The variance of component x of a term that adds to an observation as much as the residual */
+static double Unit(const Reml *r, const Block *b, int x)
+{
+  const MeritVarcomp v     = r->v;
+  const int          trait = v->formula->term[b->term].component[x].trait;
+
+  return v->theta[r->c.block[r->c.n_blocks - 1].first + trait * (trait + 1) / 2 + trait] / r->unit_scale[b->first + x * (x + 1) / 2 + x];
+}
+
+/* Does the likelihood rise from a matrix of 0, whatever the direction? Its derivatives, a symmetric matrix, are then not negative definite. */
+static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
+{
+  double S[64 * 64], F[64 * 64];
+
+  PetscFunctionBegin;
+  for (int x = 0; x < b->n; x++) r->theta[b->first + x * (x + 1) / 2 + x] = 1e-6 * Unit(r, b, x);
+  PetscCall(Evaluate(r, r->theta, &r->trial));
+  for (int x = 0, at = b->first; x < b->n; x++)
+    for (int y = 0; y <= x; y++, at++)
+      S[x * b->n + y] = S[y * b->n + x] = -(x == y ? 1.0 : 0.5) * r->trial.score[at] * sqrt(Unit(r, b, x) * Unit(r, b, y));
+  *rises = !MeritDenseCholesky(b->n, S, F);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* At a maximum on the boundary: does the likelihood rise from there? Then the matrix is freed. */
 static PetscErrorCode Release(Reml *r, bool *released)
 {
-  MeritVarcomp v     = r->v;
-  const double scale = v->theta[r->c.block[r->c.n_blocks - 1].first];
+  MeritVarcomp v = r->v;
 
   PetscFunctionBegin;
   *released = false;
   for (int i = 0; i < r->c.n_blocks && !*released; i++) {
     Block *b = &r->c.block[i];
-    double up;
 
     if (b->fixed || b->kind == BLOCK_FREE || b->term == v->left_out || b->n_released > 1) continue;
     PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-    if (b->kind == BLOCK_ZERO) {
-      r->theta[b->first] = 1e-6 * scale / r->unit_scale[b->first];
-      PetscCall(Evaluate(r, r->theta, &r->trial));
-      up = r->trial.score[b->first];
-    } else {
+    if (b->kind == BLOCK_ZERO) PetscCall(RisesFromZero(r, b, released));
+    else {
       const int last = b->order[b->n - 1];
 
-      up = r->now.score[b->first + last * (last + 1) / 2 + last];
+      *released = r->now.score[b->first + last * (last + 1) / 2 + last] > 0.0;
     }
-    if (!(up > 0.0)) continue;
-    *released = true;
+    if (!*released) continue;
     CoordinatesRemember(&r->c, NULL, NULL);
     b->n_released++;
-    if (b->kind == BLOCK_ZERO) v->theta[b->first] = 1e-3 * scale / r->unit_scale[b->first];
-    else
-      for (int x = 0; x < b->n; x++) v->theta[b->first + x * (x + 1) / 2 + x] *= 1.001;
+    for (int x = 0; x < b->n; x++) {
+      double *variance = &v->theta[b->first + x * (x + 1) / 2 + x];
+
+      *variance = b->kind == BLOCK_ZERO ? 1e-3 * Unit(r, b, x) : 1.001 * *variance;
+    }
     b->kind = BLOCK_FREE;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -325,6 +369,9 @@ static PetscErrorCode Iterate(Reml *r)
     v->gradient = r->c.m ? Length(r, r->step) : 0.0;
     PetscCall(Report(r, v->gradient));
     if (v->gradient <= r->tolerance) {
+      PetscCall(TryNothing(r, &go));
+      v->rounds += go;
+      if (go) continue;
       PetscCall(Release(r, &fresh));
       if (!fresh) {
         v->stop = MERIT_VARCOMP_CONVERGED;
@@ -368,7 +415,7 @@ static void Covariances(Reml *r)
   const int    n = v->n;
   double      *A = c->work, *g = c->g;
 
-  v->has_covariance = true;
+  v->has_covariance = !c->damped;
   for (int j = 0; j < c->m && v->has_covariance; j++) {
     for (int i = 0; i < c->m; i++) r->unit[i] = i == j;
     c->g              = r->unit;

@@ -144,6 +144,18 @@ static double Outside(int n, double L[MOST][MOST], const int order[], const doub
   return sum;
 }
 
+/* The same from a matrix of 0, in any direction: below 0 where -S is definite, by its least pivot */
+static double OutsideZero(int n, const double score[])
+{
+  double S[MOST * MOST], least = INFINITY;
+
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) S[i * n + j] = (i == j ? -1.0 : -0.5) * score[At(i, j)];
+  if (DenseCholesky(n, S)) return INFINITY;
+  for (int i = 0; i < n; i++) least = fmin(least, S[i * n + i] * S[i * n + i]);
+  return -least;
+}
+
 /* One matrix of order n whose elements begin at `first`, score the derivatives by them */
 static void MatrixDirections(const Estimates *e, int first, int n, const double score[], Directions *d)
 {
@@ -156,10 +168,10 @@ static void MatrixDirections(const Estimates *e, int first, int n, const double 
     return;
   }
   rank = Root(n, e->estimate + first, L, order);
-  d->lost = d->lost || rank != n - 1;
+  d->lost = d->lost || (rank && rank != n - 1);
   if (d->lost) return;
   Tangents(n, rank, L, order, first, score, d);
-  d->uphill = fmax(d->uphill, Outside(n, L, order, score));
+  d->uphill = fmax(d->uphill, rank ? Outside(n, L, order, score) : OutsideZero(n, score));
 }
 
 static Directions DirectionsOf(const Estimates *e, const double score[])

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double LIKELIHOOD = 1e-7, GRADIENT = 1e-16, ERROR = 1e-6, SAME = 1e-8, GIVEN = 1e-10;
+static const double LIKELIHOOD = 1e-7, GRADIENT = 1e-16, ERROR = 1e-5, SAME = 1e-8, GIVEN = 1e-10;
 
 typedef struct {
   SmallKind   kind;
@@ -72,6 +72,10 @@ static const Case cases[] = {
    {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_PED, SMALL_PED_COW, 30, NULL}, {SMALL_IID, SMALL_IID_HERD, 1e-6, NULL}}},
   {"a correlation of 1", 1, 160, 2, 60, 1, false, 3, 0, NULL,
    {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_IID, SMALL_IID_BULL, 4, NULL}, {SMALL_IID, SMALL_IID_COW, 30, NULL}}},
+  {"a matrix of 0", 24, 160, 2, 60, 1, false, 3, 0, NULL,
+   {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_IID, SMALL_IID_BULL, 1e-6, NULL}, {SMALL_IID, SMALL_IID_COW, 30, NULL}}},
+  {"a start next to 0", 8, 160, 2, 60, 1, false, 3, 0, NULL,
+   {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_IID, SMALL_IID_BULL, 1e-6, NULL}, {SMALL_IID, SMALL_IID_COW, 30, NULL}}},
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 

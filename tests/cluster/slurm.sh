@@ -2,6 +2,8 @@
 # No service manager and nothing outside the folder is touched.
 #   slurm_start FOLDER [NODES] [CPUS]   0: running, SLURM_CONF is exported; 77: it cannot run here, the reason is told
 #   slurm_wait JOB SECONDS              waits for the end; prints "STATE STATUS"
+#   slurm_kill_node NODE                power loss: every process of the node is killed; 77 where nodes have no host names of their own
+#   slurm_revive_node NODE              the node boots again
 #   slurm_stop                          ends what slurm_start started, by its process numbers
 PATH=$PATH:/usr/sbin:/sbin
 slurm_folder=""
@@ -23,7 +25,7 @@ SlurmctldPort=$4
 SlurmUser=$user
 SlurmdUser=$user
 AuthType=auth/munge
-AuthInfo=socket=$1/munge.socket
+AuthInfo=socket=$1/munge.socket,cred_expire=10
 CredType=cred/munge
 StateSaveLocation=$1/state
 SlurmdSpoolDir=$1/spool.%n
@@ -87,6 +89,24 @@ slurm_start() {
     [ $SECONDS -lt $end ] || { slurm_cannot "nodes not idle after 30 s: $(tail -n 2 "$1/slurmctld.log")"; return; }
     sleep 0.2
   done
+}
+
+slurm_kill_node() {
+  local pid names process
+  pid=$(cat "$slurm_folder/slurmd.$1.pid")
+  names=$(readlink "/proc/$pid/ns/uts")
+  [ "$names" != "$(readlink /proc/$$/ns/uts)" ] || return 77
+  for process in /proc/[0-9]*; do
+    [ "$(readlink "$process/ns/uts" 2>/dev/null)" != "$names" ] || kill -9 "${process#/proc/}"
+  done
+  rm -f "$slurm_folder/slurmd.$1.pid"
+  scontrol update "NodeName=$1" State=DOWN Reason=power # or SLURM sees it by itself, after SlurmdTimeout
+}
+
+slurm_revive_node() {
+  rm -rf "$slurm_folder/tmp.$1" "$slurm_folder/spool.$1"/stepd.slurm.pmix.* "$slurm_folder/spool.$1"/pmix.*
+  slurm_start_node "$1"
+  scontrol update "NodeName=$1" State=RESUME 2>/dev/null || true # it may be up by itself
 }
 
 slurm_wait() {
