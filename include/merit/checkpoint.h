@@ -27,6 +27,10 @@ typedef PetscErrorCode (*MeritIdentity)(void *ctx, MeritText *lines);
 MERIT_EXTERN PetscErrorCode MeritCheckpointCreate(MPI_Comm comm, const char folder[], double seconds, int64_t calls, MeritCheckpoint *checkpoint);
 /* What run it is; ctx must outlive the checkpoint. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritCheckpointSetIdentity(MeritCheckpoint checkpoint, MeritIdentity identity, void *ctx);
+/* What gives the places by `MeritCheckpointSetPlaces()`, whenever they are needed: they are forgotten in between. Collective. */
+typedef PetscErrorCode (*MeritPlacer)(void *ctx, MeritCheckpoint checkpoint);
+/* Who knows the places; ctx must outlive the checkpoint. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritCheckpointSetPlacer(MeritCheckpoint checkpoint, MeritPlacer placer, void *ctx);
 /* Places of this rank's n equations (or records), 0 .. n_all - 1, no place twice over all ranks; copied. Collective. */
 MERIT_EXTERN PetscErrorCode MeritCheckpointSetPlaces(MeritCheckpoint checkpoint, MeritStateKind kind, int64_t n, const int64_t place[],
                                                      int64_t n_all);

@@ -44,16 +44,18 @@ static PetscErrorCode Records(MeritModel model, MeritCheckpoint checkpoint)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritModelSetPlaces - Tell a checkpoint where the values of equations and records have their places: by term, canonical level and
-  component, and by line of the records file, so that any number of ranks finds them again.
+static PetscErrorCode Places(void *ctx, MeritCheckpoint checkpoint)
+{
+  PetscFunctionBegin;
+  PetscCall(Equations(ctx, checkpoint));
+  PetscCall(Records(ctx, checkpoint));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-  Collective. The model is set up; nothing of it is kept.
-@*/
+/* MeritModelSetPlaces - See the header. Not collective. */
 PetscErrorCode MeritModelSetPlaces(MeritModel model, MeritCheckpoint checkpoint)
 {
   PetscFunctionBegin;
-  PetscCall(Equations(model, checkpoint));
-  PetscCall(Records(model, checkpoint));
+  PetscCall(MeritCheckpointSetPlacer(checkpoint, Places, model));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

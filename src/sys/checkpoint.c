@@ -82,6 +82,41 @@ PetscErrorCode MeritCheckpointSetPlaces(MeritCheckpoint c, MeritStateKind kind, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritCheckpointSetPlacer - See the header. Not collective. */
+PetscErrorCode MeritCheckpointSetPlacer(MeritCheckpoint c, MeritPlacer placer, void *ctx)
+{
+  PetscFunctionBegin;
+  c->placer     = placer;
+  c->placer_ctx = ctx;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* CheckpointPlace - See the header. Collective. */
+PetscErrorCode CheckpointPlace(MeritCheckpoint c)
+{
+  PetscFunctionBegin;
+  if (c->placer) PetscCall(c->placer(c->placer_ctx, c));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode FreePlaces(MeritCheckpoint c)
+{
+  PetscFunctionBegin;
+  for (int k = 0; k < N_PLACES; k++) {
+    PetscCall(MeritExchangeDestroy(&c->places[k].exchange));
+    PetscCall(PetscFree(c->places[k].arriving));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* CheckpointForget - See the header. Not collective. */
+PetscErrorCode CheckpointForget(MeritCheckpoint c)
+{
+  PetscFunctionBegin;
+  if (c->placer) PetscCall(FreePlaces(c));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritCheckpointDue - See the header. The ranks meet for it a few times a second only. Collective. */
 PetscErrorCode MeritCheckpointDue(MeritCheckpoint c, bool *due)
 {
@@ -180,10 +215,7 @@ PetscErrorCode MeritCheckpointDestroy(MeritCheckpoint *checkpoint)
 
   PetscFunctionBegin;
   if (!c) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int k = 0; k < N_PLACES; k++) {
-    PetscCall(MeritExchangeDestroy(&c->places[k].exchange));
-    PetscCall(PetscFree(c->places[k].arriving));
-  }
+  PetscCall(FreePlaces(c));
   PetscCall(CheckpointClose(c));
   PetscCall(CheckpointKeptFree(c));
   MeritTextFree(&c->lines);

@@ -67,6 +67,9 @@ PetscErrorCode MeritCheckpointLoad(MeritCheckpoint c, int n, const MeritState st
 {
   PetscFunctionBegin;
   *loaded = n > 0 && MeritCheckpointHas(c, state[0].name);
-  for (int i = 0; *loaded && i < n; i++) PetscCall(LoadPart(c, &state[i]));
+  if (!*loaded) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(CheckpointPlace(c));
+  for (int i = 0; i < n; i++) PetscCall(LoadPart(c, &state[i]));
+  PetscCall(CheckpointForget(c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -43,6 +43,8 @@ struct _p_MeritCheckpoint {
   bool             stop; /* somebody asked for it */
   MeritIdentity    identity;
   void            *ctx;
+  MeritPlacer      placer; /* NULL: places were given */
+  void            *placer_ctx;
   MeritText        lines; /* identity, once it was needed; owned */
   CheckpointPlaces places[N_PLACES];
   int              n_kept;
@@ -55,6 +57,9 @@ struct _p_MeritCheckpoint {
 
 /* Identity lines, made at the first call; *n of their bytes. Collective. */
 PetscErrorCode CheckpointIdentity(MeritCheckpoint checkpoint);
+/* Places from the placer, and gone again: between checkpoints they would take room for nothing. The first is collective. */
+PetscErrorCode CheckpointPlace(MeritCheckpoint checkpoint);
+PetscErrorCode CheckpointForget(MeritCheckpoint checkpoint);
 /* Chunks of a part, places (bytes) of a chunk, bytes of a place */
 int64_t CheckpointChunks(const CheckpointPart *part);
 /* Places [*first, *last) of chunk c */

@@ -191,6 +191,7 @@ static PetscErrorCode Write(MeritCheckpoint c, int64_t progress, int n, const Me
   PetscFunctionBegin;
   PetscCall(PetscCalloc2(n, &part, n, &crc));
   PetscCall(CheckpointIdentity(c));
+  PetscCall(CheckpointPlace(c));
   PetscCall(Describe(c, n, state, part, &end));
   PetscCall(Begin(c, &w));
   for (int i = 0; i < n; i++) {
@@ -201,6 +202,7 @@ static PetscErrorCode Write(MeritCheckpoint c, int64_t progress, int n, const Me
   if (c->rank == 0) PetscCall(WriteTable(c, progress, n, part, crc, end, &w));
   for (int i = 0; i < n; i++) PetscCall(PetscFree(crc[i]));
   PetscCall(PetscFree2(part, crc));
+  PetscCall(CheckpointForget(c));
   PetscCall(Finish(c, &w));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N_OWN = 17, N_ENGINE = 4, N_STATE = N_OWN + N_ENGINE };
+enum { N_OWN = 17, N_ENGINE = 5, N_STATE = N_OWN + N_ENGINE };
 
 typedef struct {
   char       name[N_STATE][32];

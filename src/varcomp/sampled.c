@@ -310,9 +310,10 @@ static int State_Sampled(MeritVarcomp v, MeritState state[])
   Sampled  *s = v->engine_data;
   const int n = VarcompEquationsState(v, &s->e, state);
 
-  state[n]     = (MeritState){"X", MERIT_STATE_EQUATIONS, (size_t)s->n + 1, s->X};
-  state[n + 1] = (MeritState){"x_work", MERIT_STATE_EQUATIONS, (size_t)v->n, s->e.x_work};
-  return n + 2;
+  state[n]     = (MeritState){"X", MERIT_STATE_EQUATIONS, (size_t)s->n + (v->method == MERIT_VARCOMP_REML), s->X};
+  state[n + 1] = (MeritState){"x", MERIT_STATE_EQUATIONS, 1, s->e.x};
+  state[n + 2] = (MeritState){"x_work", MERIT_STATE_EQUATIONS, (size_t)v->n, s->e.x_work};
+  return n + 3;
 }
 
 const VarcompEngine VarcompEngine_Sampled = {"sampled", SetUp_Sampled, Evaluate_Sampled, Destroy_Sampled, State_Sampled};

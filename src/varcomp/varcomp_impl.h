@@ -21,7 +21,7 @@ typedef struct {
   PetscErrorCode (*setup)(MeritVarcomp);
   PetscErrorCode (*evaluate)(MeritVarcomp, const double theta[], VarcompPoint *);
   PetscErrorCode (*destroy)(MeritVarcomp); /* what setup left in engine_data */
-  int (*state)(MeritVarcomp, MeritState[]); /* parts of a checkpoint, at most 4, and how many; NULL: none */
+  int (*state)(MeritVarcomp, MeritState[]); /* parts of a checkpoint, at most 5, and how many; NULL: none */
 } VarcompEngine;
 
 extern const VarcompEngine VarcompEngine_Factor;  /* exact: sparse Cholesky and selected inverse of C */

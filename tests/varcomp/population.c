@@ -114,30 +114,32 @@ int PopulationRemove(void **state)
   return rmdir(folder);
 }
 
-static PetscErrorCode Run(const char text[], PopulationRun *r)
+const char *PopulationFolder(void) { return folder; }
+
+PetscErrorCode PopulationPrepare(MPI_Comm comm, const char formula[], const char varcomp[], const char more[], PopulationRun *r)
 {
+  char text[1024];
+
   PetscFunctionBeginUser;
+  *r = (PopulationRun){0};
+  snprintf(text, sizeof(text), "records: {file: %s/records.csv}\n%s%s%s\nmodel: \"%s\"\nvarcomp: {%s}\n%s\n", folder,
+           strstr(formula, "ped(") ? "pedigree: {file: " : "", strstr(formula, "ped(") ? folder : "",
+           strstr(formula, "ped(") ? "/pedigree.csv, sexes: free}" : "", formula, varcomp, more);
   PetscCall(MeritConfigParse("job.yaml", text, strlen(text), &r->job));
-  PetscCall(MeritModelCreate(PETSC_COMM_WORLD, &r->model));
+  PetscCall(MeritModelCreate(comm, &r->model));
   PetscCall(MeritModelSetEstimated(r->model));
   PetscCall(MeritModelSetFromConfig(r->model, r->job));
-  PetscCall(MeritVarcompCreate(PETSC_COMM_WORLD, &r->v));
+  PetscCall(MeritVarcompCreate(comm, &r->v));
   PetscCall(MeritVarcompSetFromConfig(r->v, r->model, r->job));
   PetscCall(MeritModelSetUp(r->model));
   PetscCall(MeritMatCreateMME(r->model, &r->C));
-  PetscCall(MeritVarcompRun(r->v, r->C, &r->result));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 void PopulationEstimate(const char formula[], const char varcomp[], const char more[], PopulationRun *r)
 {
-  char text[1024];
-
-  *r = (PopulationRun){0};
-  snprintf(text, sizeof(text), "records: {file: %s/records.csv}\n%s%s%s\nmodel: \"%s\"\nvarcomp: {%s}\n%s\n", folder,
-           strstr(formula, "ped(") ? "pedigree: {file: " : "", strstr(formula, "ped(") ? folder : "",
-           strstr(formula, "ped(") ? "/pedigree.csv, sexes: free}" : "", formula, varcomp, more);
-  if (Run(text, r)) fail_msg("%s, %s: %s", formula, varcomp, MeritErrorLast()->text);
+  if (PopulationPrepare(PETSC_COMM_WORLD, formula, varcomp, more, r) || MeritVarcompRun(r->v, r->C, &r->result))
+    fail_msg("%s, %s: %s", formula, varcomp, MeritErrorLast()->text);
   if (r->result.stop != MERIT_VARCOMP_CONVERGED) fail_msg("%s, %s: not converged", formula, varcomp);
 }
 

@@ -25,6 +25,10 @@ typedef struct {
 /* Files for all tests of a program, in a folder that goes with them */
 int PopulationCreate(void **state);
 int PopulationRemove(void **state);
+/* The same but for the estimates, on some ranks; returns a code. Collective. */
+PetscErrorCode PopulationPrepare(MPI_Comm comm, const char formula[], const char varcomp[], const char more[], PopulationRun *run);
+/* The folder that the files are in */
+const char *PopulationFolder(void);
 /* Estimate for one formula with these keys of varcomp; more: other lines of the job. Fails the test with what went wrong. Collective. */
 void PopulationEstimate(const char formula[], const char varcomp[], const char more[], PopulationRun *run);
 void PopulationFinish(PopulationRun *run);
