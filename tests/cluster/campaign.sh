@@ -147,13 +147,15 @@ for ((i = 0; i < damaged; i++)); do
   done
   kill -9 "$(victims | head -n 1)" 2>/dev/null
   end
-  if [ -e out/checkpoint/newest ]; then
+  hurt=no
+  if [ -e out/checkpoint/newest ] && [ ! -e out/summary.json ]; then
+    hurt=yes
     size=$(stat -c %s out/checkpoint/newest)
     if [ $((RANDOM % 2)) = 0 ]; then truncate -s $(((RANDOM * 32768 + RANDOM) % size)) out/checkpoint/newest
     else printf '\xa5\x5a\xa5\x5a\xa5\x5a\xa5\x5a' | dd of=out/checkpoint/newest bs=1 seek=$(((RANDOM * 32768 + RANDOM) % (size - 8))) conv=notrunc 2>/dev/null; fi
   fi
   finish out
-  grep -q "goes on from\|the checkpoint is damaged" last || [ "$status" = 0 ] || fail "nothing said of the damage"
+  [ $hurt = no ] || grep -q "the checkpoint is damaged" last || fail "nothing said of the damage"
 done
 mkdir -p small
 if [ "$full" -gt 0 ] && ! mount -t tmpfs -o size=16k tmpfs small 2>/dev/null; then
