@@ -76,6 +76,8 @@ MERIT_EXTERN PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model);
 /* The variances will be estimated: the job may leave them out, and an equation stays whatever the rank of G becomes (n_eq = n_comp). Before
    SetFromConfig. */
 MERIT_EXTERN PetscErrorCode MeritModelSetEstimated(MeritModel model);
+/* Keep, from the set-up, what MeritModelGhosts needs. Before SetUp. */
+MERIT_EXTERN PetscErrorCode MeritModelSetPlanned(MeritModel model);
 /* Take everything from a checked job tree: files, rules, formula, variances. Reads no data. */
 MERIT_EXTERN PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job);
 /* Read all data, place records and levels, lay out equations, find aliased ones. Collective. */
@@ -115,6 +117,9 @@ MERIT_EXTERN PetscSF MeritModelCarriers(MeritModel model, int term);
 MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model);
 /* The pedigree, NULL without; borrowed. */
 MERIT_EXTERN MeritPedigree  MeritModelPedigree(MeritModel model);
+/* Levels of each term [n_terms] that ranks meet and others own, summed over ranks, if there were so many: counted from the data. Of a model of
+   MeritModelSetPlanned, set up. Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t ghosts[]);
 /* Labels of a term's levels by canonical number, as MeritDictLabels ("1" for the single level). Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at,
                                              int64_t **start);

@@ -41,6 +41,20 @@ typedef struct {
   int64_t records, levels, genotypes, vectors, files, total; /* files: what reading and writing take for a while */
 } MeritMemoryEstimate;
 
+/* What a machine does: bytes a second through the memory of a core, genotypes a second through both products on a core, seconds of a message,
+   bytes a second that a rank sends. */
+typedef struct {
+  double memory, genotypes, latency, network;
+} MeritRates;
+
+/* An iteration of pcg on an average rank: bytes through memory, genotypes gone through (there and back), bytes and messages sent, reductions
+   over all ranks; foreseen seconds of each. */
+typedef struct {
+  int    ranks, threads;
+  double bytes, genotypes, sent, messages, reductions;
+  double seconds_memory, seconds_genotypes, seconds_network, seconds;
+} MeritCost;
+
 /* One iteration, for convergence.tsv; NaN where a solver does not have a criterion. */
 typedef struct {
   int64_t       iteration;
@@ -137,6 +151,9 @@ MERIT_EXTERN PetscErrorCode MeritReportExclusionCounts(MeritReport report, int *
 
 /* Memory of a solve on a number of ranks (0: those of this run, with its halo as it is). Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportMemory(MeritReport report, int ranks, MeritMemoryEstimate *estimate);
+
+/* Cost of an iteration on a number of ranks and threads of a machine; the model is a planned one (MeritModelSetPlanned). Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportCost(MeritReport report, int ranks, int threads, const MeritRates *rates, MeritCost *cost);
 
 /* solutions.tsv from equations x[n_owned]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[]);

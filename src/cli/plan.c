@@ -30,6 +30,7 @@ static PetscErrorCode Model(Plan *p)
   for (bool again = true; again;) {
     PetscCall(MeritModelCreate(p->comm, &p->model));
     if (p->estimated) PetscCall(MeritModelSetEstimated(p->model));
+    PetscCall(MeritModelSetPlanned(p->model));
     PetscCall(MeritModelSetFromConfig(p->model, p->job));
     if (!p->estimated) break;
     PetscCall(VarcompCheck(p->comm, p->model, p->job));
@@ -212,8 +213,9 @@ static PetscErrorCode Print(Plan *p)
 /* MeritCommandPlan - merit plan JOB. Collective. Nothing is written. */
 PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
 {
-  Plan     p    = {.comm = comm, .job = job};
-  PlanNeed need = {.available = -1};
+  Plan         p     = {.comm = comm, .job = job};
+  PlanNeed     need  = {.available = -1};
+  const double begin = MPI_Wtime();
 
   PetscFunctionBegin;
   PetscCall(Prepare(&p));
@@ -222,6 +224,7 @@ PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
   } else {
     PetscCall(Full(&p));
     PetscCall(PlanMemory(comm, p.report, (int)p.ranks, p.program, &p.text, &need));
+    PetscCall(PlanCost(comm, job, p.report, (int)p.ranks, MPI_Wtime() - begin, &p.text, &need));
   }
   PetscCall(Print(&p));
   PetscCall(PlanRefuse(job, &need));

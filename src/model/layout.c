@@ -44,6 +44,7 @@ static PetscErrorCode FetchParents(MeritModel model, MeritModelTerm *term, Paren
   PetscCall(Fetch(&term->levels, ex, sizeof(*dam), dam, &parents->dam));
   PetscCall(Fetch(&term->levels, ex, sizeof(*d), d, &term->d));
   PetscCall(Fetch(&term->levels, ex, sizeof(*generation), generation, &term->generation));
+  if (model->share) PetscCall(Fetch(&term->levels, ex, sizeof(*model->share), model->share, &term->share));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -277,6 +278,7 @@ PetscErrorCode MeritModelLayOut(MeritModel model)
     if (model->term[k].view.kind == MERIT_TERM_SNP) PetscCall(MakeCarriers(model, &model->term[k]));
     if (model->term[k].view.kind == MERIT_TERM_PED) PetscCall(PlaceParents(&model->term[k], &parents[k]));
   }
+  PetscCall(PetscFree(model->share));
   PetscCall(PetscFree(parents));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -197,6 +197,7 @@ static PetscErrorCode DestroyTerm(MeritModelTerm *term)
   PetscCall(PetscFree(term->dam));
   PetscCall(PetscFree(term->d));
   PetscCall(PetscFree(term->generation));
+  PetscCall(PetscFree(term->share));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -219,6 +220,7 @@ PetscErrorCode MeritModelDestroy(MeritModel *model)
   PetscCall(FreeWords(m->n_missing, &m->missing));
   PetscCall(FreeWords(m->n_unknown, &m->unknown));
   if (m->weight) PetscCall(FreeWords(m->formula->n_traits, &m->weight));
+  PetscCall(PetscFree(m->share));
   PetscCall(PetscFree(m->records_path));
   PetscCall(MeritFormulaDestroy(&m->formula));
   PetscCall(MeritPedigreeDestroy(&m->pedigree));

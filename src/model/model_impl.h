@@ -70,6 +70,7 @@ typedef struct {
   int32_t         *sire, *dam; /* PED, [n_owned]; owned */
   double          *d;         /* PED, [n_owned]; owned */
   int32_t         *generation; /* PED, [n_owned]; owned */
+  double          *share;     /* PED of a planned model, [n_owned] work that stands before the animal, of 1 in all; owned */
   int64_t          first_component; /* of the owned levels in the order of outputs */
 } MeritModelTerm;
 
@@ -92,6 +93,7 @@ struct _p_MeritModel {
   uint64_t    state;
   bool        ready;
   bool        estimated; /* variances may be missing, and every component keeps its equation */
+  bool        planned;   /* shares are kept */
   bool        roots;     /* u = L v also where G is next to singular */
   /* set by SetFromConfig */
   MeritFormula  *formula;
@@ -111,6 +113,8 @@ struct _p_MeritModel {
   MeritRows        rows;
   int              placement_number; /* index in rows.number of the herds that animals are placed by, -1 none */
   int64_t          placement_keys;   /* number of these herds */
+  double          *share;            /* of a planned model, those of the animals of this rank's canonical block, until laid out; owned */
+  int              key;              /* term whose level (of its first regressor) decides where a record goes, -1: none */
   MeritModelTerm  *term;            /* [n_terms]; owned */
   MeritTermView   *view;            /* [n_terms] copies of term[].view; owned */
   MeritRecordsView records;

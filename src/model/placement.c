@@ -164,6 +164,7 @@ PetscErrorCode MeritModelPlace(MeritModel model)
 
   PetscFunctionBegin;
   KeyTerm(model, &key);
+  model->key = key;
   if (key >= 0) PetscCall(MoveRecords(model, key, &animals, &order));
   PetscCheck(model->rows.n < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many records on one rank");
   for (int k = 0; k < formula->n_terms; k++) {

@@ -165,14 +165,13 @@ static void TakeSamples(const Animals *a, int most, Sample sample[], int *n_samp
   }
 }
 
-/* Positions at which the ranks' parts begin, [size - 1], the same on all ranks, from samples of all of them */
-static PetscErrorCode FindCuts(MPI_Comm comm, PetscMPIInt size, const Animals *a, uint64_t cut[])
+/* Samples of all ranks by position, the same on all ranks, each with the weight of those before it; *total is that of all */
+static PetscErrorCode AllSamples(MPI_Comm comm, PetscMPIInt size, const Animals *a, Sample **all, int *n_all, double *total)
 {
   const int    most = PetscMax(64, PetscMin(4096, (1 << 22) / size));
-  Sample      *mine, *all;
+  Sample      *mine;
   PetscMPIInt *count, *first;
-  double       total = 0.0, before = 0.0;
-  int          n, n_all, n_cuts = 0;
+  int          n;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3(most, &mine, size, &count, size + 1, &first));
@@ -181,18 +180,53 @@ static PetscErrorCode FindCuts(MPI_Comm comm, PetscMPIInt size, const Animals *a
   PetscCallMPI(MPI_Allgather(&n, 1, MPI_INT, count, 1, MPI_INT, comm));
   first[0] = 0;
   for (PetscMPIInt r = 0; r < size; r++) first[r + 1] = first[r] + count[r];
-  n_all = first[size] / (int)sizeof(*all);
-  PetscCall(PetscMalloc1(n_all, &all));
-  PetscCallMPI(MPI_Allgatherv(mine, n, MPI_BYTE, all, count, first, MPI_BYTE, comm));
-  qsort(all, (size_t)n_all, sizeof(*all), CompareSamples);
-  for (int i = 0; i < n_all; i++) total += all[i].weight;
-  for (int i = 0; i < n_all; i++) {
-    while (n_cuts < size - 1 && before * size >= (n_cuts + 1) * total) cut[n_cuts++] = all[i].at;
-    before += all[i].weight;
+  *n_all = first[size] / (int)sizeof(**all);
+  PetscCall(PetscMalloc1(*n_all, all));
+  PetscCallMPI(MPI_Allgatherv(mine, n, MPI_BYTE, *all, count, first, MPI_BYTE, comm));
+  qsort(*all, (size_t)*n_all, sizeof(**all), CompareSamples);
+  *total = 0.0;
+  for (int i = 0; i < *n_all; i++) {
+    const double weight = (*all)[i].weight;
+
+    (*all)[i].weight = *total;
+    *total += weight;
   }
-  while (n_cuts < size - 1) cut[n_cuts++] = UINT64_MAX;
-  PetscCall(PetscFree(all));
   PetscCall(PetscFree3(mine, count, first));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Positions at which the ranks' parts begin, [size - 1] */
+static void FindCuts(PetscMPIInt size, int n_samples, const Sample sample[], double total, uint64_t cut[])
+{
+  int n_cuts = 0;
+
+  for (int i = 0; i < n_samples; i++)
+    while (n_cuts < size - 1 && sample[i].weight * size >= (n_cuts + 1) * total) cut[n_cuts++] = sample[i].at;
+  while (n_cuts < size - 1) cut[n_cuts++] = UINT64_MAX;
+}
+
+/* Share of the work that stands before a position, between samples by proportion */
+static double ShareOf(int n, const Sample sample[], double total, uint64_t position)
+{
+  int low = 0, high = n; /* the first sample behind the position */
+  double part;
+
+  while (low < high) {
+    const int middle = (low + high) / 2;
+
+    if (sample[middle].at <= position) low = middle + 1;
+    else high = middle;
+  }
+  if (low == 0) return 0.0;
+  part = low == n ? 0.0 : (double)(position - sample[low - 1].at) / (double)(sample[low].at - sample[low - 1].at);
+  return (sample[low - 1].weight + part * ((low == n ? total : sample[low].weight) - sample[low - 1].weight)) / total;
+}
+
+static PetscErrorCode KeepShares(MeritModel model, const Animals *a, int n, const Sample sample[], double total)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(a->n + 1, &model->share));
+  for (int64_t i = 0; i < a->n; i++) model->share[i] = ShareOf(n, sample, total, Position(a, i));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -242,6 +276,9 @@ PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], Petsc
   int64_t       n_rows = model->rows.n, *animal;
   PetscMPIInt  *answer;
   uint64_t     *cut;
+  Sample       *sample;
+  double        total;
+  int           n_samples;
 
   PetscFunctionBegin;
   PetscCall(MeritPedigreeSize(model->pedigree, &a.n_all, NULL, NULL));
@@ -259,7 +296,10 @@ PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], Petsc
   if (model->placement_number >= 0) PetscCall(HerdKeys(model, rows, number, model->placement_keys, &a));
   else PetscCall(LineKeys(model, &a));
   PetscCall(PetscMalloc1(model->size, &cut));
-  PetscCall(FindCuts(model->comm, model->size, &a, cut));
+  PetscCall(AllSamples(model->comm, model->size, &a, &sample, &n_samples, &total));
+  FindCuts(model->size, n_samples, sample, total, cut);
+  if (model->planned) PetscCall(KeepShares(model, &a, n_samples, sample, total));
+  PetscCall(PetscFree(sample));
   PetscCall(PetscMalloc1(a.n, owner));
   PetscCall(Order(model, &a, order));
   for (int64_t i = 0; i < a.n; i++) (*owner)[i] = OwnerOf(model->size, cut, Position(&a, i));

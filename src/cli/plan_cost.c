@@ -1,0 +1,62 @@
+/* The cost of an iteration, and the time of a run. */
+#include "plan_impl.h"
+#include <merit/config.h>
+#include <merit/memory.h>
+#include <omp.h>
+
+/* Of a core of the machines that bench/scaling.sh was run on */
+static const MeritRates default_rates = {.memory = 1e10, .genotypes = 2e10, .latency = 2e-6, .network = 3e9};
+enum { ITERATIONS = 100 };
+
+static PetscErrorCode Rates(MeritNode job, MeritRates *rates)
+{
+  PetscFunctionBegin;
+  *rates = default_rates;
+  PetscCall(MeritConfigReal(job, "plan.rates.memory", 1.0, 1e18, &rates->memory));
+  PetscCall(MeritConfigReal(job, "plan.rates.genotypes", 1.0, 1e18, &rates->genotypes));
+  PetscCall(MeritConfigReal(job, "plan.rates.latency", 0.0, 1e3, &rates->latency));
+  PetscCall(MeritConfigReal(job, "plan.rates.network", 1.0, 1e18, &rates->network));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Table(const MeritCost *c, MeritText *text)
+{
+  char size[2][32];
+
+  PetscFunctionBegin;
+  MeritBytesText(c->bytes, sizeof(size[0]), size[0]);
+  MeritBytesText(c->sent, sizeof(size[1]), size[1]);
+  PetscCall(MeritTextAdd(text, "\nan iteration of pcg on %d rank%s x %d thread%s, foreseen for each rank\n", c->ranks, c->ranks == 1 ? "" : "s",
+                         c->threads, c->threads == 1 ? "" : "s"));
+  PetscCall(MeritTextAdd(text, "  %-24s %14s %12.3g s\n", "memory moved", size[0], c->seconds_memory));
+  PetscCall(MeritTextAdd(text, "  %-24s %14.4g %12.3g s\n", "genotypes", c->genotypes, c->seconds_genotypes));
+  PetscCall(MeritTextAdd(text, "  %-24s %14s %12.3g s in %.0f messages, %.0f reductions\n", "sent to others", size[1], c->seconds_network,
+                         c->messages, c->reductions));
+  PetscCall(MeritTextAdd(text, "  %-24s %14s %12.3g s\n", "in all", "", c->seconds));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode PlanCost(MPI_Comm comm, MeritNode job, MeritReport report, int ranks, double begun, MeritText *text, PlanNeed *need)
+{
+  int64_t     iterations = ITERATIONS, threads = omp_get_max_threads();
+  MeritRates  rates;
+  MeritCost   cost;
+  PetscMPIInt size;
+  double      iterating;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &begun, 1, MPI_DOUBLE, MPI_MAX, comm));
+  PetscCall(MeritConfigInt(job, "plan.iterations", 1, 1000000000, &iterations));
+  PetscCall(MeritConfigInt(job, "plan.threads", 1, 100000, &threads));
+  PetscCall(Rates(job, &rates));
+  if (!ranks) ranks = size;
+  PetscCall(MeritReportCost(report, ranks, (int)threads, &rates, &cost));
+  PetscCall(Table(&cost, text));
+  begun *= (double)size / ranks;
+  iterating     = (double)iterations * cost.seconds;
+  need->seconds = begun + iterating;
+  PetscCall(MeritTextAdd(text, "  a run of %lld iterations: %.3g s, of which reading and set-up %.3g s (from the %.3g s on the %d rank%s of now)\n",
+                         (long long)iterations, need->seconds, begun, begun * ranks / size, size, size == 1 ? "" : "s"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,207 @@
+/*
+  How many levels ranks would have to get from others if there were another number of them. An animal's place in the order that is cut into
+  ranks does not depend on their number, so it is known on which of any number of ranks it would live, and so would its records.
+*/
+#include "model_impl.h"
+
+/* Ranks and levels in one number */
+static const int64_t LEVELS = (int64_t)1 << 40;
+
+/* The pairs of a rank and a level that it meets */
+typedef struct {
+  MeritModel     model;
+  PetscMPIInt    ranks;
+  int64_t        n_rows; /* of the genotypes */
+  double       **share;  /* [n_terms] PED: of every level here, owned ones first */
+  MeritIntegers  pairs;
+} Count;
+
+static int64_t RankOf(const Count *c, double share)
+{
+  const int64_t rank = (int64_t)(share * c->ranks);
+
+  return PetscMin(rank, c->ranks - 1);
+}
+
+static double Fraction(int64_t number, int64_t n) { return n ? (double)number / (double)n : 0.0; }
+
+/* The level at a component slot: its number, and its place among the owned ones and ghosts (SNP: carriers) of the term */
+static int64_t Level(const MeritModelTerm *term, int32_t slot, int32_t *place)
+{
+  const MeritTermView *view  = &term->view;
+  const bool           owned = slot >= view->slot_owned && slot < view->slot_owned + view->n_owned * view->n_comp;
+  const int32_t        first = owned ? view->slot_owned : view->kind == MERIT_TERM_SNP ? view->slot_carrier : view->slot_ghost;
+  const int32_t        i     = (slot - first) / view->n_comp;
+
+  *place = owned || view->kind == MERIT_TERM_SNP ? i : view->n_owned + i;
+  return owned ? view->canonical[i] : MeritIntegersValues(term->ghosts)[i];
+}
+
+/* Where a level lives by itself: animals, rows of genotypes, levels of the key; -1: with most of its records */
+static int64_t Home(const Count *c, int k, int64_t number, int32_t place)
+{
+  const MeritTermView *view = &c->model->term[k].view;
+
+  if (view->kind == MERIT_TERM_PED) return RankOf(c, c->share[k][place]);
+  if (view->kind == MERIT_TERM_SNP) return RankOf(c, Fraction(number, c->n_rows));
+  return k == c->model->key ? RankOf(c, Fraction(number, view->n_levels)) : -1;
+}
+
+static PetscErrorCode Meet(Count *c, int k, int64_t rank, int32_t slot)
+{
+  const MeritModelTerm *term = &c->model->term[k];
+  int32_t               place, code;
+  int64_t               number;
+
+  PetscFunctionBegin;
+  number = Level(term, slot, &place);
+  if (Home(c, k, number, place) != rank) PetscCall(MeritIntegersIntern(c->pairs, rank * LEVELS + number, &code));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rank of a record: that of its key's level */
+static int64_t RecordRank(const Count *c, int32_t record)
+{
+  const MeritModel model = c->model;
+  const int32_t    slot  = model->key >= 0 ? model->term[model->key].slot[0][record] : -1;
+  int32_t          place;
+  int64_t          number;
+
+  if (slot < 0) return RankOf(c, Fraction(model->rows.line[record], model->n_lines + 1));
+  number = Level(&model->term[model->key], slot, &place);
+  return Home(c, model->key, number, place);
+}
+
+static PetscErrorCode MeetRecords(Count *c, int k)
+{
+  const MeritModelTerm *term = &c->model->term[k];
+
+  PetscFunctionBegin;
+  for (int r = 0; r < term->view.n_regressors; r++)
+    for (int32_t i = 0; i < c->model->records.n_records; i++)
+      if (term->slot[r][i] >= 0) PetscCall(Meet(c, k, RecordRank(c, i), term->slot[r][i]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Component slot of the level of an equation slot */
+static int32_t SlotOf(const MeritTermView *view, int32_t equation)
+{
+  const bool owned = equation >= view->eq_owned && equation < view->eq_owned + view->n_owned * view->n_eq;
+
+  if (owned) return view->slot_owned + (equation - view->eq_owned) / view->n_eq * view->n_comp;
+  return view->slot_ghost + (equation - view->eq_ghost) / view->n_eq * view->n_comp;
+}
+
+static PetscErrorCode MeetParents(Count *c, int k)
+{
+  const MeritTermView *view = &c->model->term[k].view;
+
+  PetscFunctionBegin;
+  for (int32_t i = 0; view->kind == MERIT_TERM_PED && view->n_eq && i < view->n_owned; i++) {
+    const int64_t rank = RankOf(c, c->share[k][i]);
+
+    if (view->sire[i] >= 0) PetscCall(Meet(c, k, rank, SlotOf(view, view->sire[i])));
+    if (view->dam[i] >= 0) PetscCall(Meet(c, k, rank, SlotOf(view, view->dam[i])));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Distinct pairs over all ranks of now; less one for each level where it lives on one of the ranks that meet it */
+static PetscErrorCode Distinct(Count *c, int k, int64_t *n)
+{
+  const MeritModelTerm *term   = &c->model->term[k];
+  const bool            settled = term->view.kind == MERIT_TERM_PED || term->view.kind == MERIT_TERM_SNP || k == c->model->key;
+  const int32_t         n_mine = MeritIntegersCount(c->pairs);
+  const int64_t        *mine   = MeritIntegersValues(c->pairs);
+  MeritIntegers         pairs, levels;
+  MeritExchange         ex;
+  PetscMPIInt          *dest;
+  int64_t              *in;
+  int32_t               code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n_mine + 1, &dest));
+  for (int32_t i = 0; i < n_mine; i++) dest[i] = (PetscMPIInt)(mine[i] % LEVELS % c->model->size);
+  PetscCall(MeritExchangeCreate(c->model->comm, n_mine, dest, &ex));
+  PetscCall(PetscMalloc1(MeritExchangeArriving(ex) + 1, &in));
+  PetscCall(MeritExchangeForward(ex, sizeof(*in), mine, in));
+  PetscCall(MeritIntegersCreate(64, &pairs));
+  PetscCall(MeritIntegersCreate(64, &levels));
+  for (int64_t i = 0; i < MeritExchangeArriving(ex); i++) {
+    PetscCall(MeritIntegersIntern(pairs, in[i], &code));
+    if (!settled) PetscCall(MeritIntegersIntern(levels, in[i] % LEVELS, &code));
+  }
+  *n = MeritIntegersCount(pairs) - MeritIntegersCount(levels);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, n, 1, MPI_INT64_T, MPI_SUM, c->model->comm));
+  PetscCall(MeritIntegersDestroy(&levels));
+  PetscCall(MeritIntegersDestroy(&pairs));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscCall(PetscFree(in));
+  PetscCall(PetscFree(dest));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Shares of all levels of a PED term here, those of ghosts from their owners */
+static PetscErrorCode AllShares(MeritModel model, int k, double **share)
+{
+  const MeritTermView *view = &model->term[k].view;
+  double              *x;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(view->n_owned + view->n_ghost + 1, share));
+  PetscCall(PetscCalloc1(model->n_local + 1, &x));
+  for (int32_t i = 0; i < view->n_owned; i++) {
+    (*share)[i] = model->term[k].share[i];
+    if (view->n_eq) x[view->eq_owned + i * view->n_eq] = (*share)[i];
+  }
+  PetscCall(PetscSFBcastBegin(model->halo, MPI_DOUBLE, x, x + model->n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(model->halo, MPI_DOUBLE, x, x + model->n_owned, MPI_REPLACE));
+  for (int32_t i = 0; i < view->n_ghost; i++) (*share)[view->n_owned + i] = view->n_eq ? x[view->eq_ghost + i * view->n_eq] : 0.0;
+  PetscCall(PetscFree(x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelSetPlanned - See the header. Logically collective. */
+PetscErrorCode MeritModelSetPlanned(MeritModel model)
+{
+  PetscFunctionBegin;
+  model->planned = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritModelGhosts - Count the levels that ranks would meet and not own.
+
+  Collective.
+
+  Input Parameters:
++ model - planned (`MeritModelSetPlanned()`) and set up
+- ranks - how many there would be
+
+  Output Parameter:
+. ghosts - [n_terms] summed over ranks
+
+  Notes:
+  Where the cuts between ranks fall is known to the grain of the samples of the placement, so it is an estimate, a close one.
+@*/
+PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t ghosts[])
+{
+  Count c = {.model = model, .ranks = ranks};
+
+  PetscFunctionBegin;
+  PetscCheck(model->ready && model->planned, model->comm, PETSC_ERR_ORDER, "no planned model that is set up");
+  if (model->genotypes) PetscCall(MeritGenotypesSize(model->genotypes, &c.n_rows, NULL, NULL));
+  PetscCall(PetscCalloc1(model->formula->n_terms, &c.share));
+  for (int k = 0; k < model->formula->n_terms; k++)
+    if (model->term[k].view.kind == MERIT_TERM_PED) PetscCall(AllShares(model, k, &c.share[k]));
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    PetscCall(MeritIntegersCreate(64, &c.pairs));
+    PetscCall(MeetRecords(&c, k));
+    PetscCall(MeetParents(&c, k));
+    PetscCall(Distinct(&c, k, &ghosts[k]));
+    PetscCall(MeritIntegersDestroy(&c.pairs));
+  }
+  for (int k = 0; k < model->formula->n_terms; k++) PetscCall(PetscFree(c.share[k]));
+  PetscCall(PetscFree(c.share));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
