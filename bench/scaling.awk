@@ -42,8 +42,8 @@ program == "machine" { for (key in field) about[key] = field[key] }
 program == "rates" { once("rates", field["ranks"]); for (key in field) add("rate " key " " field["ranks"], field[key]) }
 program == "scaling" { once("problems", field["problem"]); once("runs", run); for (key in field) add(run " " key, field[key]) }
 program == "counted" { once("counted", field["problem"] " " field["shares"] " " field["ranks"]); sent[field["problem"], field["ranks"]] = field["sent"] }
-program == "foreseen" && !field["paper"] { once("foreseen", run); for (key in field) seen_ahead[run, key] = field[key] }
-program == "foreseen" && field["paper"] { once("paper", run); for (key in field) paper[run, key] = field[key] }
+program == "foreseen" && field["paper"] == 0 { once("foreseen", run); for (key in field) seen_ahead[run, key] = field[key] }
+program == "foreseen" && field["paper"] == 1 { once("paper", run); for (key in field) paper[run, key] = field[key] }
 
 # a value of a run: problem, shares, ranks, threads, key
 function of(problem, shares, ranks, threads, key) { return median(problem " " shares " " ranks " " threads " " key) }

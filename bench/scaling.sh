@@ -22,7 +22,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/shared.sh"
 
 build=build scratch="" results="" into="" plots="" launch=mpirun ranks="1 2 4" volumes="2 4 8 16" paper="100 1000 10000" threads=2 repeats=3
-animals=500000 genotyped=10000 snps=50000 iterations=40 latency=2e-6 network=1e9 only_tables=""
+animals=500000 genotyped=5000 snps=50000 iterations=40 latency=2e-6 network=1e9 only_tables=""
 on_small() { ranks="1 2" animals=3000 genotyped=512 snps=2000 repeats=1 iterations=6 paper=100; }
 on_tables() { only_tables=yes; }
 take_options "build scratch results into plots launch ranks volumes paper threads animals genotyped snps repeats iterations latency network" "small tables" "$@"
@@ -40,7 +40,7 @@ run() { # ranks threads command...
   [ -z "${COUNT:-}" ] || set -- env LD_PRELOAD="$build/bench/libmerit_messages.so" MERIT_MESSAGES="$scratch/messages" "$@"
   case $launch in
   mpirun) OMP_NUM_THREADS=$t mpirun -n "$n" "$@" ;;
-  srun) OMP_NUM_THREADS=$t srun --mpi=pmix --ntasks="$n" --cpus-per-task="$t" --kill-on-bad-exit=1 "$@" ;;
+  srun) OMP_NUM_THREADS=$t srun --mpi=pmix --nodes=$(((n + SLURM_NTASKS_PER_NODE - 1) / SLURM_NTASKS_PER_NODE)) --ntasks="$n" --cpus-per-task="$t" --kill-on-bad-exit=1 "$@" ;;
   esac
 }
 
@@ -99,11 +99,15 @@ END
 
 # a run of so many iterations into $scratch/out; no end before, products in double
 iterate() { # job ranks threads iterations
-  local status=0
+  rm -rf "$scratch/out"
+  # the status is 4: not converged
   run "$2" "$3" "$merit" solve "$1" --solver.precision double --solver.max_it "$4" --solver.rtol 1e-30 --checkpoint.minutes 0 --output "$scratch/out" \
-    --overwrite yes >"$scratch/log" 2>&1 || status=$?
-  [ $status -eq 4 ] || [ $status -eq 0 ] || { cat "$scratch/log" >&2; exit 1; }
+    >"$scratch/log" 2>&1 || true
+  [ -s "$scratch/out/summary.json" ] || { cat "$scratch/log" >&2; exit 1; }
 }
+
+# of the files that are there
+bytes() { { stat -c %s "$@" 2>/dev/null || true; } | awk '{ s += $1 } END { print s + 0 }'; }
 
 # seconds in MPI by phase, as fields of a line
 waiting() { awk -F'[:,]' '{ gsub(/[" ]/, "", $2); sub(/\..*/, "", $2); gsub(/[ }]/, "", $NF); s[$2] += $NF } END { for (p in s) printf ", \"mpi.%s\": %.6f", p, s[p] }' "$scratch/messages"; }
@@ -113,8 +117,8 @@ timed() { # problem shares ranks threads
   file=$(job "$1" "$2")
   say "$1, $2 shares, $3 ranks x $4 threads"
   COUNT=yes iterate "$file" "$3" "$4" "$iterations"
-  head="\"program\": \"scaling\", \"problem\": \"$1\", \"shares\": $2, \"in\": $(stat -c %s "$(dirname "$file")"/{records.csv,pedigree.csv,chip.bed} 2>/dev/null | awk '{ s += $1 } END { print s }')"
-  head="$head, \"out\": $(stat -c %s "$scratch"/out/*.tsv | awk '{ s += $1 } END { print s }')$(waiting)"
+  head="\"program\": \"scaling\", \"problem\": \"$1\", \"shares\": $2, \"in\": $(bytes "$(dirname "$file")"/{records.csv,pedigree.csv,chip.bed})"
+  head="$head, \"out\": $(bytes "$scratch"/out/*.tsv)$(waiting)"
   awk -F'\t' -v head="$head" -f "$here/collect.awk" "$scratch/out/summary.json" "$scratch/out/convergence.tsv" >>"$results"
 }
 
@@ -195,9 +199,10 @@ if [ -z "$only_tables" ]; then
   need_merit
   [ -x "$build/bench/merit_rates" ] || { echo "no merit_rates in $build: it is built with the tests" >&2; exit 2; }
   build=$(cd "$build" && pwd)
-  most=$(list $ranks | tail -n 1)
-  full=$(list $ranks | awk -v c="$([ "$launch" = srun ] && echo "$most" || nproc)" '$1 <= c' | tail -n 1)
-  echo "{\"program\": \"machine\", \"date\": \"$(date -u +%F)\", \"processor\": \"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)\", \"cores\": $(nproc), \"full\": $full, \"iterations\": $iterations, \"animals\": $animals, \"genotyped\": $genotyped, \"snps\": $snps, \"latency\": $latency, \"network\": $network}" >>"$results"
+  ranks=$(list $ranks)
+  most=$(tail -n 1 <<<"$ranks")
+  full=$(list $ranks | awk -v c="$([ "$launch" = srun ] && echo "$most" || getconf _NPROCESSORS_ONLN)" '$1 <= c' | tail -n 1)
+  echo "{\"program\": \"machine\", \"date\": \"$(date -u +%F)\", \"processor\": \"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)\", \"cores\": $(getconf _NPROCESSORS_ONLN), \"full\": $full, \"iterations\": $iterations, \"animals\": $animals, \"genotyped\": $genotyped, \"snps\": $snps, \"latency\": $latency, \"network\": $network}" >>"$results"
   measure
   foresee
 fi

@@ -13,12 +13,16 @@ attempt_environment() {
   [ "$(id -u)" -ne 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 }
 
+# LAUNCH, where it is not said
+attempt_launch() {
+  [ -z "${LAUNCH:-}" ] || return 0
+  if srun --mpi=list 2>&1 | grep -qw pmix; then LAUNCH=srun; else LAUNCH=mpirun; fi
+}
+
 # The command line before `merit`, in the array `launch`
 attempt_launcher() {
   local ranks=${SLURM_NTASKS:-1} threads=${SLURM_CPUS_PER_TASK:-1}
-  if [ -z "${LAUNCH:-}" ]; then
-    if srun --mpi=list 2>&1 | grep -qw pmix; then LAUNCH=srun; else LAUNCH=mpirun; fi
-  fi
+  attempt_launch
   case $LAUNCH in
   srun) # it does not take over --cpus-per-task from sbatch (since 22.05)
     launch=(srun --mpi=pmix --ntasks="$ranks" --cpus-per-task="$threads" --kill-on-bad-exit=1)

@@ -75,6 +75,8 @@ static const MeritKey keys[] = {
     {"quick", "yes | no: read headers only"},
     {"ranks", "NUMBER of ranks to plan for (default: as many as it runs on)"},
     {"sbatch", "FILE to write a job script for SLURM to"},
+    {"cores-per-node", "NUMBER of cores of a node: plan chooses nodes, ranks and threads"},
+    {"memory-per-node", "SIZE of the memory of a node, as 192G: as many nodes as the run needs"},
 };
 
 static const MeritKey predict_keys[] = {
@@ -86,7 +88,7 @@ static const MeritKey predict_keys[] = {
     {"overwrite", "yes | no: replace an earlier result in the output folder"},
 };
 
-enum { N_KEYS = sizeof(keys) / sizeof(*keys), N_PLAN_ONLY = 3, N_PREDICT = sizeof(predict_keys) / sizeof(*predict_keys) };
+enum { N_KEYS = sizeof(keys) / sizeof(*keys), N_PLAN_ONLY = 5, N_PREDICT = sizeof(predict_keys) / sizeof(*predict_keys) };
 
 int MeritJobKeys(const MeritKey **table)
 {

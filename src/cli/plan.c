@@ -215,6 +215,7 @@ PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
 {
   Plan         p     = {.comm = comm, .job = job};
   PlanNeed     need  = {.available = -1};
+  PlanShape    shape = {0};
   const double begin = MPI_Wtime();
 
   PetscFunctionBegin;
@@ -223,12 +224,13 @@ PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
     PetscCall(Quick(&p));
   } else {
     PetscCall(Full(&p));
-    PetscCall(PlanMemory(comm, p.report, (int)p.ranks, p.program, &p.text, &need));
-    PetscCall(PlanCost(comm, job, p.report, (int)p.ranks, MPI_Wtime() - begin, &p.text, &need));
+    PetscCall(PlanChooseShape(comm, job, p.report, MeritModelGenotypes(p.model) != NULL, (int)p.ranks, p.program, &shape));
+    PetscCall(PlanMemory(comm, p.report, shape.ranks, p.program, &p.text, &need));
+    PetscCall(PlanCost(comm, job, p.report, &shape, MPI_Wtime() - begin, &p.text, &need));
   }
   PetscCall(Print(&p));
   PetscCall(PlanRefuse(job, &need));
-  PetscCall(PlanScript(comm, job, (int)p.ranks, &need));
+  PetscCall(PlanScript(comm, job, p.estimated ? "varcomp" : "solve", &shape, &need));
   PetscCall(MeritReportDestroy(&p.report));
   PetscCall(MeritModelDestroy(&p.model));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -2,7 +2,6 @@
 #include "plan_impl.h"
 #include <merit/config.h>
 #include <merit/memory.h>
-#include <omp.h>
 
 /* Of a core of the machines that bench/scaling.sh was run on */
 static const MeritRates default_rates = {.memory = 1e10, .genotypes = 2e10, .latency = 2e-6, .network = 3e9};
@@ -36,9 +35,10 @@ static PetscErrorCode Table(const MeritCost *c, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode PlanCost(MPI_Comm comm, MeritNode job, MeritReport report, int ranks, double begun, MeritText *text, PlanNeed *need)
+PetscErrorCode PlanCost(MPI_Comm comm, MeritNode job, MeritReport report, const PlanShape *shape, double begun, MeritText *text, PlanNeed *need)
 {
-  int64_t     iterations = ITERATIONS, threads = omp_get_max_threads();
+  int64_t     iterations = ITERATIONS;
+  const int   ranks      = shape->ranks;
   MeritRates  rates;
   MeritCost   cost;
   PetscMPIInt size;
@@ -48,10 +48,8 @@ PetscErrorCode PlanCost(MPI_Comm comm, MeritNode job, MeritReport report, int ra
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &begun, 1, MPI_DOUBLE, MPI_MAX, comm));
   PetscCall(MeritConfigInt(job, "plan.iterations", 1, 1000000000, &iterations));
-  PetscCall(MeritConfigInt(job, "plan.threads", 1, 100000, &threads));
   PetscCall(Rates(job, &rates));
-  if (!ranks) ranks = size;
-  PetscCall(MeritReportCost(report, ranks, (int)threads, &rates, &cost));
+  PetscCall(MeritReportCost(report, ranks, shape->threads, &rates, &cost));
   PetscCall(Table(&cost, text));
   begun *= (double)size / ranks;
   iterating     = (double)iterations * cost.seconds;

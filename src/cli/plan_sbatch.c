@@ -2,12 +2,14 @@
 #include "plan_impl.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <omp.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "attempt.h"
 
-#define MEMORY_MARGIN 1.5 /* SLURM ends what goes over; the estimate leaves out buffers of libraries */
+/* Of the limit over the time foreseen, and the least of it */
+static const double TIME_MARGIN = 2.0, LEAST_MINUTES = 10.0;
 
 /* In single quotes, as a shell takes it */
 static PetscErrorCode Quote(const char word[], MeritText *text)
@@ -19,34 +21,39 @@ static PetscErrorCode Quote(const char word[], MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Script(MeritNode job, int ranks, const PlanNeed *need, MeritText *text)
+static PetscErrorCode Header(const PlanShape *shape, const PlanNeed *need, bool timed, MeritText *text)
+{
+  const double minutes = PetscMax(LEAST_MINUTES, ceil(TIME_MARGIN * need->seconds / 60.0));
+
+  PetscFunctionBegin;
+  PetscCall(MeritTextAdd(text, "#!/bin/bash\n#SBATCH --job-name=merit\n"));
+  if (shape->nodes) PetscCall(MeritTextAdd(text, "#SBATCH --nodes=%d\n#SBATCH --ntasks-per-node=%d\n", shape->nodes, shape->per_node));
+  PetscCall(MeritTextAdd(text, "#SBATCH --ntasks=%d\n#SBATCH --cpus-per-task=%d\n", shape->ranks, shape->threads));
+  if (need->per_rank > 0)
+    PetscCall(MeritTextAdd(text, "#SBATCH --mem-per-cpu=%.0fM\n", 1 + PLAN_MEMORY_MARGIN * need->per_rank / shape->threads / 1048576));
+  if (timed) PetscCall(MeritTextAdd(text, "#SBATCH --time=%.0f\n", minutes));
+  PetscCall(MeritTextAdd(text, "#SBATCH --output=%%x-%%j.out\n#SBATCH --open-mode=append\n#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n"
+                               "# Written by merit plan; sbatch's own flags win over the lines above, its arguments are flags of merit.\n"));
+  if (timed)
+    PetscCall(MeritTextAdd(text, "# Foreseen: %.3g s; the limit is twice that, at least ten minutes, and a run that meets it goes on in the next attempt.\n",
+                           need->seconds));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Script(MeritNode job, const char command[], const PlanShape *shape, const PlanNeed *need, MeritText *text)
 {
   char    self[PETSC_MAX_PATH_LEN] = "merit", path[PETSC_MAX_PATH_LEN];
-  int     threads                  = omp_get_max_threads();
   ssize_t n                        = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
   PetscFunctionBegin;
   if (n > 0) snprintf(self, sizeof(self), "%.*s", (int)n, path);
-  PetscCall(MeritTextAdd(
-      text, "#!/bin/bash\n#SBATCH --job-name=merit\n#SBATCH --ntasks=%d\n#SBATCH --cpus-per-task=%d\n", ranks,
-      threads));
-  if (need->per_rank > 0)
-    PetscCall(MeritTextAdd(text, "#SBATCH --mem-per-cpu=%.0fM\n",
-                           1 + MEMORY_MARGIN * need->per_rank / threads / 1048576));
-  PetscCall(MeritTextAdd(text, "#SBATCH --output=%%x-%%j.out\n# written by merit plan; sbatch's own flags "
-                               "win over the lines above\n"));
-  PetscCall(MeritTextAdd(
-      text, "export OMP_NUM_THREADS=%d OMP_PLACES=cores OMP_PROC_BIND=close OPENBLAS_NUM_THREADS=1\n",
-      threads));
-  PetscCall(MeritTextAdd(text,
-                         "if srun --mpi=list 2>&1 | grep -qw pmix; then\n  launch=(srun --mpi=pmix "
-                         "--ntasks=%d --cpus-per-task=%d --kill-on-bad-exit=1)\n",
-                         ranks, threads));
-  PetscCall(MeritTextAdd(
-      text, "else\n  launch=(mpirun -n %d --map-by slot:PE=%d --bind-to core)\nfi\nexec \"${launch[@]}\" ",
-      ranks, threads));
+  /* iterations are foreseen, rounds of an estimation are not */
+  PetscCall(Header(shape, need, need->seconds > 0.0 && !strcmp(command, "solve"), text));
+  PetscCall(MeritTextAdd(text, "[ -n \"${MERIT:-}\" ] || MERIT="));
   PetscCall(Quote(self, text));
-  PetscCall(MeritTextAdd(text, " solve "));
+  PetscCall(MeritTextAdd(text, "\n\n"));
+  PetscCall(MeritTextAddBytes(text, attempt_script, sizeof(attempt_script)));
+  PetscCall(MeritTextAdd(text, "\nattempt %s ", command));
   PetscCall(Quote(realpath(job->file, path) ? path : job->file, text));
   PetscCall(MeritTextAdd(text, " \"$@\"\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -71,22 +78,21 @@ static void Write(const char path[], bool overwrite, const MeritText *text, Meri
   }
 }
 
-PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, int ranks, const PlanNeed *need)
+PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], const PlanShape *shape, const PlanNeed *need)
 {
   char       *path      = NULL;
   bool        overwrite = false;
   MeritText   text      = {0};
   MeritFault  fault     = {0};
-  PetscMPIInt rank, size;
+  PetscMPIInt rank;
 
   PetscFunctionBegin;
   PetscCall(MeritConfigPath(job, "sbatch", &path));
   if (!path) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCall(MeritConfigBool(job, "overwrite", &overwrite));
   if (!rank) {
-    PetscCall(Script(job, ranks ? ranks : size, need, &text));
+    PetscCall(Script(job, command, shape, need, &text));
     Write(path, overwrite, &text, &fault);
   }
   PetscCall(MeritFaultAgree(comm, &fault));

@@ -1,5 +1,6 @@
 /* From labels in the records to canonical level numbers, term by term. */
 #include "model_impl.h"
+#include <math.h>
 #include <string.h>
 
 static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
@@ -148,6 +149,31 @@ static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* How many distinct strings the pools of all ranks have, nearly: those of one hash count once (Whang, Vander-Zanden and Taylor 1990). Infinite where
+   there are far more than marks. The same however the strings are spread over ranks. */
+static PetscErrorCode Distinct(MPI_Comm comm, MeritStrings pool, double *n)
+{
+  enum { WORDS = 1 << 14 };
+  const double marks = 64.0 * WORDS;
+  uint64_t    *mark;
+  int64_t      free = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(WORDS, &mark));
+  for (int32_t i = 0; i < MeritStringsCount(pool); i++) {
+    size_t         length;
+    const char    *at   = MeritStringsGet(pool, i, &length);
+    const uint64_t hash = MeritStringsHash(at, length);
+
+    mark[hash / 64 % WORDS] |= (uint64_t)1 << hash % 64;
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, mark, WORDS, MPI_UINT64_T, MPI_BOR, comm));
+  for (int i = 0; i < WORDS; i++) free += 64 - __builtin_popcountll(mark[i]);
+  *n = free ? -marks * log((double)free / marks) : INFINITY;
+  PetscCall(PetscFree(mark));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   The class column that animals are placed by: of the fixed and identity terms' columns the one with most classes, of at least eight
   records each on average, so that it stands for herds, years or pens, and not for single animals. -1: none.
@@ -155,7 +181,7 @@ static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
 static PetscErrorCode KeyColumn(MeritModel model, MeritTable table, int *key)
 {
   const MeritFormula *formula = model->formula;
-  int32_t             most    = 1;
+  double              most    = 1.5;
 
   PetscFunctionBegin;
   *key = -1;
@@ -164,15 +190,14 @@ static PetscErrorCode KeyColumn(MeritModel model, MeritTable table, int *key)
       for (int c = 0; c < formula->term[k].regressor[r].n_class; c++) {
         const int32_t *code;
         MeritStrings   pool;
-        int32_t        n;
+        double         n;
         int            column;
 
         if (formula->term[k].kind != MERIT_TERM_FIXED && formula->term[k].kind != MERIT_TERM_IID) continue;
         PetscCall(MeritModelColumn(model, table, formula->term[k].regressor[r].class_column[c], &column));
         PetscCall(MeritTableText(table, column, &code, &pool));
-        n = MeritStringsCount(pool);
-        PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT32_T, MPI_MAX, model->comm));
-        if (n <= most || 8 * (int64_t)n > model->n_lines) continue;
+        PetscCall(Distinct(model->comm, pool, &n));
+        if (n <= most || 8.0 * n > (double)model->n_lines) continue;
         most = n;
         *key = column;
       }
