@@ -50,7 +50,7 @@ MailProg=/bin/true
 PlugStackConfig=/dev/null
 CONF
   for ((k = 1; k <= $2; k++)); do
-    echo "NodeName=v$k NodeHostname=$host NodeAddr=127.0.0.1 Port=$(($4 + k)) CPUs=$3 State=UNKNOWN"
+    echo "NodeName=v$k NodeHostname=$host NodeAddr=127.0.0.1 Port=$(($4 + k)) CPUs=$3 RealMemory=8000 State=UNKNOWN"
   done >>"$1/slurm.conf"
   echo "PartitionName=all Nodes=v[1-$2] Default=YES MaxTime=INFINITE State=UP" >>"$1/slurm.conf"
 }
