@@ -4,9 +4,11 @@
 #   ```sh blocks are run, in order, each in a shell that stops at the first error
 #   ```tsv answers=FILE lists rows of a result: the columns named in its header pick and check them; numbers agree to 1e-8 of
 #     the largest in the column, words exactly
-# Blocks of other kinds (```bash, ```yaml without a name) are for reading only.
+# Blocks of other kinds (```yaml without a name, ```bash) are for reading only; tests/cluster/test_page.sh runs those of docs/cluster.md.
 # A page whose commands read ../shared/data works beside the tests of this source tree, and is skipped (77) without MERIT_SHARED_DATA.
 set -u
+# shellcheck source=blocks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/blocks.sh"
 program=$1 mpiexec=$(command -v "$2") page=$(realpath "$3")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -26,13 +28,7 @@ fi
 cd "$work/page" || exit 1
 failed=0
 
-# blocks become files: NUMBER.kind holds the words after ```, NUMBER.text the block
-awk -v to="$work" '
-  open && /^```[ \t]*$/ { close(file); open = 0; next }
-  open { print > file; next }
-  /^```./ { n++; file = sprintf("%s/%03d.text", to, n); kind = sprintf("%s/%03d.kind", to, n)
-    print substr($0, 4) > kind; close(kind); printf "" > file; open = 1 }
-  END { if (open) { print "a block is not closed"; exit 1 } }' "$page" || exit 1
+page_blocks "$page" "$work" || exit 1
 
 answers() { # expected, file
   [ -f "$2" ] || { echo "FAILED: there is no $2"; return 1; }
