@@ -17,6 +17,8 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
 {
   const char *slash = file ? strrchr(file, '/') : NULL;
 
+  /* PETSc 3.18 has the line of the request where the code belongs */
+  if (type == PETSC_ERROR_INITIAL && function && !strcmp(function, "PetscMallocAlign")) code = PETSC_ERR_MEM;
   if (type == PETSC_ERROR_INITIAL && code < MERIT_ERR_BASE) {
     first.code = code;
     first.line = line;
@@ -40,6 +42,7 @@ PetscErrorCode MeritErrorsInstall(void)
 static void PrintCause(PetscMPIInt rank, PetscErrorCode code)
 {
   const char *general = NULL, *text = first.text;
+  char        number[32];
 
   if (code >= MERIT_ERR_BASE) {
     fprintf(stderr, "merit: %s (rank %d)\n", MeritErrorLast()->text, rank);
@@ -47,8 +50,9 @@ static void PrintCause(PetscMPIInt rank, PetscErrorCode code)
   }
   PetscErrorMessage(code, &general, NULL);
   if (!text[0]) text = general ? general : "unknown error";
-  fprintf(stderr, "merit: error %d on rank %d: %.*s (%s, %s:%d)\n", (int)code, rank, (int)strcspn(text, "\n"),
-          text, first.function, first.file, first.line);
+  snprintf(number, sizeof(number), "error %d", (int)code);
+  fprintf(stderr, "merit: %s on rank %d: %.*s (%s, %s:%d)\n", code == PETSC_ERR_MEM ? "out of memory" : number, rank,
+          (int)strcspn(text, "\n"), text, first.function, first.file, first.line);
 }
 
 /*
