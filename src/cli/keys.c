@@ -67,10 +67,10 @@ static const MeritKey keys[] = {
     {"plan.memory", "SIZE of the memory of a node, as 64G: plan says whether the run fits"},
     {"plan.iterations", "NUMBER of iterations that the time of a run is foreseen for (default 100)"},
     {"plan.threads", "NUMBER of threads of a rank to plan for (default: as many as it has)"},
-    {"plan.rates.memory", "NUMBER of bytes a second through the memory of a core (default 1e10)"},
-    {"plan.rates.genotypes", "NUMBER of genotypes a second that a core takes through both products (default 2e10)"},
+    {"plan.rates.memory", "NUMBER of bytes a second through the memory of a core (default 1.2e10)"},
+    {"plan.rates.genotypes", "NUMBER of genotypes a second that a core takes through both products (default 1e10)"},
     {"plan.rates.latency", "NUMBER of seconds of a message (default 2e-6)"},
-    {"plan.rates.network", "NUMBER of bytes a second that a rank sends (default 3e9)"},
+    {"plan.rates.network", "NUMBER of bytes a second that a rank sends (default 1e9)"},
     /* from here on: `plan` only */
     {"quick", "yes | no: read headers only"},
     {"ranks", "NUMBER of ranks to plan for (default: as many as it runs on)"},

@@ -3,8 +3,8 @@
 #include <merit/config.h>
 #include <merit/memory.h>
 
-/* Of a core of the machines that bench/scaling.sh was run on */
-static const MeritRates default_rates = {.memory = 1e10, .genotypes = 2e10, .latency = 2e-6, .network = 3e9};
+/* Of a core of the machine in bench/README.md; of a network that is not slow */
+static const MeritRates default_rates = {.memory = 1.2e10, .genotypes = 1e10, .latency = 2e-6, .network = 1e9};
 enum { ITERATIONS = 100 };
 
 static PetscErrorCode Rates(MeritNode job, MeritRates *rates)
