@@ -43,6 +43,15 @@ say() { echo "$(date +%T) $*" >&2; }
 now() { echo "${EPOCHREALTIME/,/.}"; }
 since() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%.3f", to - from }'; }
 
+# plink_beside FOLDER: into FOLDER/beside the genotypes of FOLDER/data as links, and their .fam with the trait of records.csv, for programs that read these
+plink_beside() {
+  rm -rf "$1/beside"
+  mkdir -p "$1/beside"
+  ln -s ../data/chip.bed ../data/chip.bim "$1/beside"
+  awk 'FNR == NR { split($0, v, ","); y[v[1]] = v[6]; next } { print $1, $2, $3, $4, $5, ($2 in y) ? y[$2] : -9 }' "$1/data/records.csv" \
+    "$1/data/chip.fam" >"$1/beside/chip.fam"
+}
+
 # put MARK TABLE PAGE: the table between <!-- MARK begin --> and <!-- MARK end --> of a page; to the terminal if no page is named
 put() {
   if [ -z "$3" ]; then

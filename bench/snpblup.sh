@@ -99,14 +99,8 @@ timed() {
 
 # BOLT-LMM and GEMMA on the same genotypes and phenotypes
 others() {
-  local folder=$scratch/$1-$snps from
-  rm -rf "$folder/beside"
-  mkdir -p "$folder/beside"
-  from=../data
-  ln -s "$from/chip.bed" "$folder/beside/chip.bed"
-  ln -s "$from/chip.bim" "$folder/beside/chip.bim"
-  awk 'FNR == NR { split($0, v, ","); y[v[1]] = v[6]; next } { print $1, $2, $3, $4, $5, ($2 in y) ? y[$2] : -9 }' "$folder/data/records.csv" \
-    "$folder/data/chip.fam" >"$folder/beside/chip.fam"
+  local folder=$scratch/$1-$snps
+  plink_beside "$folder"
   if command -v bolt >/dev/null; then
     timed "$1" "BOLT-LMM" bolt --bfile=chip --phenoUseFam --Nautosomes=30 --lmmInfOnly --LDscoresUseChip --numThreads=1 \
       --statsFile=stats --predBetasFile=betas --verboseStats
