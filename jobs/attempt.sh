@@ -29,7 +29,7 @@ attempt_launcher() {
     # task/none binds nothing
     scontrol show config 2>/dev/null | grep -q '^TaskPlugin  *= *task/none' || launch+=(--cpu-bind=cores) ;;
   mpirun) # it reads hosts and slots from SLURM; PE gives each rank its threads' cores
-    launch=(mpirun -n "$ranks" --map-by "slot:PE=$threads" --bind-to core) ;;
+    launch=(mpirun -n "$ranks" --map-by "slot:PE=$threads" --bind-to core:overload-allowed) ;;
   *)
     echo "LAUNCH=$LAUNCH: srun or mpirun" >&2
     exit 2 ;;

@@ -19,9 +19,10 @@ typedef struct {
   double per_rank, available, seconds;
   int    on_node;
 } PlanNeed;
-/* What a job script asks for. 0 nodes: left to SLURM. */
+/* What a job script asks for. 0 nodes: left to SLURM; 0 bytes of a node: not known. */
 typedef struct {
-  int nodes, per_node, ranks, threads;
+  int    nodes, per_node, ranks, threads;
+  double memory;
 } PlanShape;
 /* Nodes, ranks and threads: as many as the cores of nodes hold and their memory asks for; without cores-per-node the ranks (0: those of the run)
    and threads given. USAGE where no number of nodes would do. `program` as below. */

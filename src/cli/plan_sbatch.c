@@ -21,15 +21,18 @@ static PetscErrorCode Quote(const char word[], MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Header(const PlanShape *shape, const PlanNeed *need, bool timed, MeritText *text)
+/* The estimates of memory and time are those of solve: an estimation gets what the node has, and the partition's time */
+static PetscErrorCode Header(const PlanShape *shape, const PlanNeed *need, bool estimation, MeritText *text)
 {
+  const bool   timed   = need->seconds > 0.0 && !estimation;
   const double minutes = PetscMax(LEAST_MINUTES, ceil(TIME_MARGIN * need->seconds / 60.0));
 
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "#!/bin/bash\n#SBATCH --job-name=merit\n"));
   if (shape->nodes) PetscCall(MeritTextAdd(text, "#SBATCH --nodes=%d\n#SBATCH --ntasks-per-node=%d\n", shape->nodes, shape->per_node));
   PetscCall(MeritTextAdd(text, "#SBATCH --ntasks=%d\n#SBATCH --cpus-per-task=%d\n", shape->ranks, shape->threads));
-  if (need->per_rank > 0)
+  if (estimation && shape->memory > 0.0) PetscCall(MeritTextAdd(text, "#SBATCH --mem=%.0fM\n", shape->memory / 1048576));
+  if (!estimation && need->per_rank > 0)
     PetscCall(MeritTextAdd(text, "#SBATCH --mem-per-cpu=%.0fM\n", 1 + PLAN_MEMORY_MARGIN * need->per_rank / shape->threads / 1048576));
   if (timed) PetscCall(MeritTextAdd(text, "#SBATCH --time=%.0f\n", minutes));
   PetscCall(MeritTextAdd(text, "#SBATCH --output=%%x-%%j.out\n#SBATCH --open-mode=append\n#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n"
@@ -47,8 +50,7 @@ static PetscErrorCode Script(MeritNode job, const char command[], const PlanShap
 
   PetscFunctionBegin;
   if (n > 0) snprintf(self, sizeof(self), "%.*s", (int)n, path);
-  /* iterations are foreseen, rounds of an estimation are not */
-  PetscCall(Header(shape, need, need->seconds > 0.0 && !strcmp(command, "solve"), text));
+  PetscCall(Header(shape, need, strcmp(command, "solve") != 0, text));
   PetscCall(MeritTextAdd(text, "[ -n \"${MERIT:-}\" ] || MERIT="));
   PetscCall(Quote(self, text));
   PetscCall(MeritTextAdd(text, "\n\n"));

@@ -108,7 +108,7 @@ PetscErrorCode PlanChooseShape(MPI_Comm comm, MeritNode job, MeritReport report,
   PetscCall(MeritConfigBytes(job, "memory-per-node", &memory));
   if (memory > 0.0 && !cores) PetscCall(MeritNodeError(MeritNodeFind(job, "memory-per-node"), "is of use beside --cores-per-node only"));
   if (threads > cores && cores) PetscCall(MeritNodeError(MeritNodeFind(job, "cores-per-node"), "plan.threads are more than the cores of a node"));
-  *shape = (PlanShape){.ranks = ranks ? ranks : size, .threads = threads ? (int)threads : omp_get_max_threads()};
+  *shape = (PlanShape){.memory = memory, .ranks = ranks ? ranks : size, .threads = threads ? (int)threads : omp_get_max_threads()};
   if (!cores) PetscFunctionReturn(PETSC_SUCCESS);
   if (!threads) shape->threads = Threads((int)cores, genotypes);
   if (ranks) PetscCall(Place(job, report, (int)cores, most, memory, shape));

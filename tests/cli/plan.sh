@@ -69,6 +69,30 @@ grep -q '^#SBATCH --ntasks=6$' job.sbatch || fail "the job script does not ask f
 bash -n job.sbatch || fail "the job script is no script"
 run 2 2 plan job.yaml --sbatch job.sbatch
 says overwrite
+asks() { grep -q "^#SBATCH --$1\$" job.sbatch || fail "the job script does not ask for --$1"; }
+run 2 0 plan job.yaml --cores-per-node 4 --memory-per-node 1G --sbatch job.sbatch --overwrite
+asks nodes=1
+asks ntasks-per-node=4
+asks ntasks=4
+asks cpus-per-task=1
+asks time=10
+asks signal=B:USR1@120
+run 2 0 plan job.yaml --cores-per-node 4 --memory-per-node 1G --ranks 6 --sbatch job.sbatch --overwrite
+asks nodes=2
+run 2 0 plan job.yaml --cores-per-node 4 --plan.threads 2 --sbatch job.sbatch --overwrite
+asks ntasks-per-node=2
+asks cpus-per-task=2
+run 2 2 plan job.yaml --cores-per-node 4 --memory-per-node 1M --sbatch job.sbatch --overwrite
+says 'on any number of nodes'
+run 2 2 plan job.yaml --memory-per-node 1G
+says cores-per-node
+run 2 2 plan job.yaml --cores-per-node 0
+says cores-per-node
+run 3 0 plan job.yaml --ranks 5 --plan.threads 3 --plan.iterations 7
+says 'on 5 ranks x 3 threads'
+says 'a run of 7 iterations'
+run 1 2 plan job.yaml --plan.rates.memory 0
+says plan.rates.memory
 sed 's/sex + ped/sexx + ped/g' job.yaml >wrong.yaml
 run 2 2 plan wrong.yaml --quick
 says sexx
