@@ -18,7 +18,7 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
   const char *slash = file ? strrchr(file, '/') : NULL;
 
   /* PETSc 3.18 has the line of the request where the code belongs */
-  if (type == PETSC_ERROR_INITIAL && function && !strcmp(function, "PetscMallocAlign")) code = PETSC_ERR_MEM;
+  if (type == PETSC_ERROR_INITIAL && function && (!strcmp(function, "PetscMallocAlign") || !strcmp(function, "PetscReallocAlign"))) code = PETSC_ERR_MEM;
   if (type == PETSC_ERROR_INITIAL && code < MERIT_ERR_BASE) {
     first.code = code;
     first.line = line;

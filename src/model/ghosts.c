@@ -148,8 +148,8 @@ static PetscErrorCode AllShares(MeritModel model, int k, double **share)
   double              *x;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(view->n_owned + view->n_ghost + 1, share));
-  PetscCall(PetscCalloc1(model->n_local + 1, &x));
+  PetscCall(PetscMalloc1((size_t)(view->n_owned + view->n_ghost) + 1, share));
+  PetscCall(PetscCalloc1((size_t)model->n_local + 1, &x));
   for (int32_t i = 0; i < view->n_owned; i++) {
     (*share)[i] = model->term[k].share[i];
     if (view->n_eq) x[view->eq_owned + i * view->n_eq] = (*share)[i];

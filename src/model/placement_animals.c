@@ -277,8 +277,8 @@ PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], Petsc
   PetscMPIInt  *answer;
   uint64_t     *cut;
   Sample       *sample;
-  double        total;
-  int           n_samples;
+  double        total = 0.0;
+  int           n_samples = 0;
 
   PetscFunctionBegin;
   PetscCall(MeritPedigreeSize(model->pedigree, &a.n_all, NULL, NULL));

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <merit/log.h>
 #include <string.h>
+#include <unistd.h>
 
 cJSON *SummaryObject(cJSON *to, const char name[])
 {
@@ -47,20 +48,40 @@ cJSON *SummaryTree(MeritNode node)
   }
 }
 
+/* Can rank 0 still read it? */
+static PetscErrorCode IsThere(MPI_Comm comm, const char path[], bool *there)
+{
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  *there = rank || !access(path, R_OK);
+  PetscCallMPI(MPI_Bcast(there, 1, MPI_C_BOOL, 0, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const char path[])
 {
   char     hex[16];
   int64_t  bytes;
   uint32_t crc;
-  cJSON   *item;
+  bool     there;
+  cJSON   *item = SummaryObject(list, NULL);
 
   PetscFunctionBegin;
+  cJSON_AddStringToObject(item, "key", key);
+  cJSON_AddStringToObject(item, "file", path);
+  PetscCall(IsThere(comm, path, &there));
+  if (!there) {
+    /* the results are whole without it */
+    MeritLog(MERIT_LOG_WARNING, "%s went away after it was read: summary.json has no checksum of it", path);
+    cJSON_AddNullToObject(item, "bytes");
+    cJSON_AddNullToObject(item, "crc32");
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(MeritFileSize(comm, path, &bytes));
   PetscCall(MeritFileHash(comm, path, &crc));
   snprintf(hex, sizeof(hex), "%08x", (unsigned)crc);
-  item = SummaryObject(list, NULL);
-  cJSON_AddStringToObject(item, "key", key);
-  cJSON_AddStringToObject(item, "file", path);
   cJSON_AddNumberToObject(item, "bytes", (double)bytes);
   cJSON_AddStringToObject(item, "crc32", hex);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -69,10 +69,28 @@ vanished() {
   grep -q "goes on from the checkpoint" last.log || { fail "no restart when the pedigree is back"; show; }
 }
 
+# one that goes before the end of a run costs its checksum in summary.json, not the results
+vanished_late() {
+  local pid k
+  "$mpiexec" "$flag" 3 "$MERIT" solve data/job.yaml --output late --solver.type gs --solver.rtol 1e-30 --checkpoint.iterations 5 --solver.max_it 100 >last.log 2>&1 &
+  pid=$!
+  for ((k = 0; k < 600; k++)); do
+    [ ! -e late/checkpoint/previous ] || break
+    sleep 0.02
+  done
+  mv data/pedigree.csv away
+  wait $pid
+  expect "a run whose input goes" 4 $?
+  mv away data/pedigree.csv
+  [ -s late/solutions.tsv ] || { fail "the results are lost with the input"; show; }
+  grep -q 'pedigree.csv went away' last.log || { fail "nothing said of the input"; show; }
+}
+
 population 60000
 run ""
 expect "the earlier result" 0 "$status"
 memory
 vanished
+vanished_late
 [ $failures -eq 0 ] && echo "all well"
 exit $((failures > 0))
