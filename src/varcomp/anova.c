@@ -1,105 +1,97 @@
 /*
-  Henderson's method III (Henderson 1953; Searle 1971): each term's sum of squares is the reduction that it makes after those before it, y'Q y
-  with Q the projection on what its design adds; expectations are traces of Q with every term's B. Covariances of a term's levels do not
-  change the space that it reaches.
+  Henderson's method III (Henderson 1953; Searle 1971): each term's sum of squares is the reduction that it makes after those before it, y'U U'y
+  with U an orthonormal basis of what its design adds; expectations are traces of U'B U with every term's B. Covariances of a term's levels
+  do not change the space that it reaches.
 */
-#include "forms.h"
+#include "bases.h"
+#include "spectral.h"
 #include <math.h>
-#include <petscblaslapack.h>
-#include <stdlib.h>
 
-enum { MOST = 3000 };
-static const double SMALL = 1e-9; /* of the largest eigenvalue: what is reached already */
-
-/* On rank 0; [n * n] each */
+/* Records of this rank */
 typedef struct {
-  int      n;
-  double  *rest;     /* projection on what no term so far reaches */
-  double  *Q, *part; /* what the last term reached of it; work */
-  double **B;        /* [n_terms] */
-  double  *y, *left; /* [n] the observations, and what the terms so far leave of them */
+  int32_t n_records;
+  Bases   bases;
+  double *root, *left; /* [n_records] root of the weight; what the terms so far leave of the observations; owned */
 } Anova;
 
-/* Q: what B reaches of `rest`, which is taken from it; returns the dimension */
-static int Reduce(Anova *a, const double *B)
+/* tr(U'B U) of a term's basis, B the covariance of a pedigree term */
+static PetscErrorCode Trace(MeritVarcomp v, Anova *a, int term, int pedigree, double *trace)
 {
-  const size_t n = (size_t)a->n;
-  const double one = 1.0, zero = 0.0;
-  double      *lambda = malloc(n * sizeof(*lambda)), *work, all = 0.0;
-  PetscBLASInt N = a->n, room = 66 * N, info, r = 0;
+  const size_t  room = (size_t)a->n_records * BASES_WIDTH + 1;
+  SpectralSpace space;
+  double       *U, *BU;
+  int           k, at = a->bases.begin[term];
 
-  for (size_t i = 0; i < n; i++) all += B[i * (n + 1)];
-  FormsMultiply(a->n, a->rest, B, a->Q);
-  FormsMultiply(a->n, a->Q, a->rest, a->part);
-  work = malloc((size_t)room * sizeof(*work));
-  LAPACKsyev_("V", "L", &N, a->part, &N, lambda, work, &room, &info);
-  free(work);
-  for (size_t i = 0; i < n; i++) r += lambda[i] > SMALL * all;
-  /* eigenvalues ascend: the last r vectors */
-  if (r) BLASgemm_("N", "T", &N, &N, &r, &one, a->part + (n - (size_t)r) * n, &N, a->part + (n - (size_t)r) * n, &N, &zero, a->Q, &N);
-  for (size_t i = 0; i < n * n && !r; i++) a->Q[i] = 0.0;
-  for (size_t i = 0; i < n * n; i++) a->rest[i] -= a->Q[i];
-  free(lambda);
-  return (int)r;
+  PetscFunctionBegin;
+  *trace = 0.0;
+  PetscCall(SpectralSpaceOf(v, NULL, pedigree, &space));
+  PetscCall(PetscMalloc2(room, &U, room, &BU));
+  while (true) {
+    PetscCall(BasesNext(&a->bases, term, &at, &k, U));
+    if (!k) break;
+    PetscCall(SpectralCovariance(&space, k, false, U, BU));
+    for (int64_t i = 0; i < (int64_t)a->n_records * k; i++) *trace += U[i] * BU[i];
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, trace, 1, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCall(PetscFree2(U, BU));
+  PetscCall(SpectralSpaceDestroy(&space));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What the last term reached goes from `left`: a large mean of the observations is no part of what later terms reach */
-static void Leave(Anova *a)
+/* A term's line: its sum of squares, degrees of freedom, and coefficients of the components */
+static PetscErrorCode Line(MeritVarcomp v, Anova *a, int term, MeritAnovaLine *line, double *coefficient)
 {
-  FormsApply(a->n, a->Q, a->left, a->part);
-  for (int i = 0; i < a->n; i++) a->left[i] -= a->part[i];
-}
+  PetscFunctionBegin;
+  PetscCall(BasesReduction(&a->bases, term, a->left, &line->ss));
+  for (int c = a->bases.begin[term]; c < BasesEnd(&a->bases, term); c++) line->df += a->bases.adds[c];
+  line->ms = line->ss / line->df;
+  for (int c = 0; c < v->n - 1; c++) {
+    const int other = v->component[c].term;
 
-/* A line of the table from Q, and its coefficients of the components */
-static void Line(MeritVarcomp v, const Anova *a, const double *Q, int df, MeritAnovaLine *line, double *coefficient)
-{
-  const size_t n = (size_t)a->n;
-
-  line->df = df;
-  line->ss = 0.0;
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < n; j++) line->ss += a->left[i] * Q[i * n + j] * a->left[j];
-  line->ms = df ? line->ss / df : NAN;
-  for (int c = 0; c < v->n; c++) {
-    const int k = v->component[c].term;
-
-    coefficient[c] = k < 0 ? 1.0 : df ? FormsTrace(a->n, Q, a->B[k]) / df : NAN;
+    if (v->formula->term[other].kind == MERIT_TERM_PED) PetscCall(Trace(v, a, term, other, &coefficient[c]));
+    else PetscCall(BasesShare(&a->bases, term, other, &coefficient[c]));
+    coefficient[c] /= line->df;
     if (fabs(coefficient[c]) < 1e-12) coefficient[c] = 0.0; /* rounding */
   }
+  coefficient[v->n - 1] = 1.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Everything but term k (-1: nothing) from what no term reaches */
-static void Others(MeritVarcomp v, Anova *a, int k)
+/* The residual's line, of which no term reaches anything */
+static PetscErrorCode Residual(MeritVarcomp v, Anova *a, MeritAnovaLine *line, double *coefficient)
 {
-  for (size_t i = 0; i < (size_t)a->n * (size_t)a->n; i++) a->rest[i] = i % ((size_t)a->n + 1) == 0;
-  for (int i = 0; i < a->n; i++) a->left[i] = a->y[i];
-  for (int l = 0; l < v->formula->n_terms && k >= 0; l++) {
-    if (l == k) continue;
-    (void)Reduce(a, a->B[l]);
-    Leave(a);
-  }
+  PetscFunctionBegin;
+  PetscCall(BasesLeave(&a->bases, a->bases.n, a->left));
+  for (int32_t i = 0; i < a->n_records; i++) line->ss += pow(a->root[i] * a->left[i], 2.0);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &line->ss, 1, MPI_DOUBLE, MPI_SUM, v->comm));
+  line->df = (double)v->n_observations;
+  for (int i = 0; i < a->bases.n; i++) line->df -= a->bases.adds[i];
+  line->ms              = line->ss / line->df;
+  coefficient[v->n - 1] = 1.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0: all lines, fixed terms first, the residual's last */
-static void Lines(MeritVarcomp v, Anova *a, double *coefficient)
+/* All lines, fixed terms first, the residual's last; coefficient [n_lines * n] */
+static PetscErrorCode Lines(MeritVarcomp v, Anova *a, double *coefficient)
 {
-  double df = 0.0;
-  int    at = 0;
+  MeritAnovaLine *line  = v->line;
 
-  Others(v, a, -1);
+  PetscFunctionBegin;
+  PetscCall(BasesForm(&a->bases, "anova"));
+  PetscCall(BasesFactor(&a->bases, -1));
   for (int random = 0; random < 2; random++)
     for (int k = 0; k < v->formula->n_terms; k++) {
-      int dimension;
-
       if ((v->first_of_term[k] >= 0) != (random == 1)) continue;
-      if (random && v->order_last) Others(v, a, k);
-      dimension = Reduce(a, a->B[k]);
-      Line(v, a, a->Q, dimension, &v->line[at], coefficient + (size_t)at * (size_t)v->n);
-      Leave(a);
-      at++;
+      if (random && v->order_last) PetscCall(BasesFactor(&a->bases, k));
+      line->coefficient = coefficient;
+      PetscCall(Line(v, a, k, line++, coefficient));
+      coefficient += v->n;
+      /* a large mean of the observations is no part of what later terms reach */
+      if (!(random && v->order_last)) PetscCall(BasesLeave(&a->bases, BasesEnd(&a->bases, k), a->left));
     }
-  for (int i = 0; i < a->n; i++) df += a->rest[(size_t)i * (size_t)(a->n + 1)];
-  Line(v, a, a->rest, (int)lround(df), &v->line[at], coefficient + (size_t)at * (size_t)v->n);
+  line->coefficient = coefficient;
+  PetscCall(Residual(v, a, line, coefficient));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Sources in the order of the lines */
@@ -119,25 +111,27 @@ static PetscErrorCode Sources(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Lines of rank 0 to all, and what makes them useless */
-static PetscErrorCode Share(MeritVarcomp v, double *coefficient)
+static PetscErrorCode Saturated(const char label[])
+{
+  PetscFunctionBegin;
+  PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, label,
+                       "`%s` saturates the model: with it no degree of freedom is left for the residual, so there is no analysis of variance; use "
+                       "reml",
+                       label));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What makes the lines useless */
+static PetscErrorCode Check(MeritVarcomp v)
 {
   const int n_fixed = v->n_lines - v->n;
-  double    sum[2] = {0.0, 0.0}; /* of squares that fixed effects leave, and all */
+  double    sum[2]  = {0.0, 0.0}; /* of squares that fixed effects leave, and all */
 
   PetscFunctionBegin;
   for (int l = 0; l < v->n_lines; l++) {
-    double values[3] = {v->line[l].df, v->line[l].ss, v->line[l].ms};
-
-    PetscCallMPI(MPI_Bcast(values, 3, MPI_DOUBLE, 0, v->comm));
-    v->line[l].df          = values[0];
-    v->line[l].ss          = values[1];
-    v->line[l].ms          = values[2];
-    v->line[l].coefficient = coefficient + (size_t)l * (size_t)v->n;
     sum[0] += l < n_fixed ? 0.0 : v->line[l].ss;
     sum[1] += v->line[l].ss;
   }
-  PetscCallMPI(MPI_Bcast(coefficient, v->n_lines * v->n, MPI_DOUBLE, 0, v->comm));
   PetscCall(VarcompCheckLeft(sum[0], sum[1]));
   for (int l = n_fixed; l < v->n_lines - 1; l++)
     if (v->line[l].df == 0.0)
@@ -145,11 +139,7 @@ static PetscErrorCode Share(MeritVarcomp v, double *coefficient)
                            "`%s` adds nothing to the terms before it: their designs reach all that its design does, so its variance cannot be "
                            "told apart",
                            v->line[l].source));
-  if (v->line[v->n_lines - 1].df == 0.0)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->line[v->n_lines - 2].source,
-                         "`%s` saturates the model: with it no degree of freedom is left for the residual, so there is no analysis of variance; use "
-                         "reml",
-                         v->line[v->n_lines - 2].source));
+  if (v->line[v->n_lines - 1].df == 0.0) PetscCall(Saturated(v->line[v->n_lines - 2].source));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -180,43 +170,49 @@ static PetscErrorCode Solve(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrices of all terms, and the observations as they are */
-static PetscErrorCode Matrices(MeritVarcomp v, Anova *a)
+/* With all variances 1, and the observations as they are */
+static PetscErrorCode Create(MeritVarcomp v, Anova *a)
 {
-  const size_t size = (size_t)a->n * (size_t)a->n;
+  const MeritRecordsView *r = MeritModelRecords(v->model);
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(v->formula->n_terms, &a->B));
-  if (!v->rank) PetscCall(PetscMalloc5(size, &a->rest, size, &a->Q, size, &a->part, a->n, &a->y, a->n, &a->left));
-  for (int k = 0; k < v->formula->n_terms; k++) {
-    if (!v->rank) PetscCall(PetscMalloc1(size, &a->B[k]));
-    PetscCall(FormsTerm(v, "anova", k, false, a->n, a->B[k], NULL));
+  for (int c = 0; c < v->n; c++) v->theta[c] = 1.0;
+  PetscCall(VarcompSetVariances(v, v->theta));
+  a->n_records = r->n_records;
+  PetscCall(PetscMalloc2(a->n_records + 1, &a->root, a->n_records + 1, &a->left));
+  for (int32_t i = 0; i < a->n_records; i++) {
+    a->root[i] = !r->observed[r->pattern[i]] ? 0.0 : r->root_weight ? r->root_weight[i] : 1.0;
+    a->left[i] = a->root[i] > 0.0 ? r->y[i] : 0.0;
   }
-  PetscCall(FormsObservations(v, a->y));
+  PetscCall(BasesCreate(v, &a->bases));
+  for (int k = 0; k < v->formula->n_terms; k++) /* not worth a factor */
+    if (a->bases.first[k + 1] - a->bases.first[k] >= v->n_observations) PetscCall(Saturated(v->formula->term[k].label));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Destroy(Anova *a)
+{
+  PetscFunctionBegin;
+  PetscCall(BasesDestroy(&a->bases));
+  PetscCall(PetscFree2(a->root, a->left));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* VarcompAnova - See the header. Collective. */
 PetscErrorCode VarcompAnova(MeritVarcomp v)
 {
-  Anova   a = {.n = (int)PetscMin(v->n_observations, (int64_t)MOST + 1)};
+  Anova   a;
   double *coefficient;
 
   PetscFunctionBegin;
-  if (v->n_observations > MOST)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
-                         "anova takes the spaces that terms reach apart, for %d observations at most; there are %lld: use reml or minque", MOST,
-                         (long long)v->n_observations));
   PetscCall(VarcompStart(v)); /* looks at the data, too */
   PetscCall(Sources(v));
+  PetscCall(Create(v, &a));
   PetscCall(PetscCalloc1((size_t)v->n_lines * (size_t)v->n, &coefficient));
-  PetscCall(Matrices(v, &a));
-  if (!v->rank) Lines(v, &a, coefficient);
-  PetscCall(Share(v, coefficient));
+  PetscCall(Lines(v, &a, coefficient));
+  PetscCall(Destroy(&a));
+  PetscCall(Check(v));
   PetscCall(Solve(v));
-  for (int k = 0; k < v->formula->n_terms; k++) PetscCall(PetscFree(a.B[k]));
-  PetscCall(PetscFree(a.B));
-  PetscCall(PetscFree5(a.rest, a.Q, a.part, a.y, a.left));
   v->rounds = 1;
   PetscCall(VarcompReport(v, &(MeritVarcompRound){.round          = 1,
                                                   .estimate       = v->theta,

@@ -95,25 +95,6 @@ PetscErrorCode FormsTerm(MeritVarcomp v, const char what[], int term, bool proje
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormsObservations - Times the roots of their weights, on rank 0. Collective. */
-PetscErrorCode FormsObservations(MeritVarcomp v, double *y)
-{
-  SpectralSpace s;
-  Order         o;
-  double       *own;
-
-  PetscFunctionBegin;
-  PetscCall(SpectralSpaceOf(v, "anova", 0, &s));
-  PetscCall(PetscMalloc1(s.n_records + 1, &own));
-  for (int32_t i = 0; i < s.n_records; i++) own[i] = s.root[i] > 0.0 ? s.root[i] * s.records->y[i] : 0.0;
-  PetscCall(OrderCreate(v, &s, &o));
-  PetscCall(Gather(v, &o, 1, own, y));
-  PetscCall(OrderDestroy(&o));
-  PetscCall(PetscFree(own));
-  PetscCall(SpectralSpaceDestroy(&s));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* FormsFit - See the header. Collective. */
 PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 {

@@ -2,7 +2,7 @@
 #include "moments.h"
 #include <math.h>
 
-/* Observations up to which matrices of them are formed */
+/* Observations up to which matrices of them are formed where random signs would do as well */
 enum { DENSE_MOST = 5000, MOST_ROUNDS = 1000 };
 /* Random vectors beyond that, unless the job says */
 enum { SAMPLES = 64 };
@@ -173,7 +173,7 @@ static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Too many observations for matrices of them */
+/* Prior 0 by random signs, for more observations than one would form matrices of */
 static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
 {
   bool         again = true;
@@ -181,11 +181,6 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
   double      *rows;
 
   PetscFunctionBegin;
-  if (v->method == MERIT_VARCOMP_HE || v->n_prior || v->prior_value != 0.0 || v->iterate)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
-                         "with more than %d observations this method would form matrices too large; minque1 with prior 0 (mivque0) and reml "
-                         "have no such limit",
-                         DENSE_MOST));
   if (!v->n_samples) v->n_samples = SAMPLES;
   MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->n_samples);
   PetscCall(MomentsSketch(v, v->n_samples, e, &rows));
@@ -207,14 +202,15 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
 /* VarcompMoments - See the header. Collective. */
 PetscErrorCode VarcompMoments(MeritVarcomp v)
 {
-  Moments e;
+  const bool zero = v->method != MERIT_VARCOMP_HE && !v->n_prior && v->prior_value == 0.0 && !v->iterate;
+  Moments    e;
 
   PetscFunctionBegin;
   PetscCall(CheckGiven(v));
   PetscCall(VarcompStart(v)); /* looks at the data, too */
   PetscCall(MomentsCreate(v, &e));
-  if (v->n_observations <= DENSE_MOST) PetscCall(DenseForms(v, &e));
-  else PetscCall(Sketched(v, &e));
+  if (zero && v->n_observations > DENSE_MOST) PetscCall(Sketched(v, &e));
+  else PetscCall(DenseForms(v, &e));
   for (int c = 0; c < v->n; c++)
     v->state[c] = c < e.m && !e.in[c] ? MERIT_ESTIMATE_BOUNDARY : v->theta[c] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
   PetscCall(MomentsDestroy(&e));

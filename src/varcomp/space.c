@@ -66,14 +66,14 @@ static PetscErrorCode RandomTerm(SpectralSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralSpaceOf - The space of a model's records with any term, of one trait; K of fixed terms is I. Collective. */
+/* SpectralSpaceOf - See the header. Collective. */
 PetscErrorCode SpectralSpaceOf(MeritVarcomp v, const char engine[], int term, SpectralSpace *s)
 {
   PetscFunctionBegin;
   *s = (SpectralSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->n_observations, .p = v->n_fixed, .term = term};
   s->n_records = s->records->n_records;
   PetscCall(Weights(s));
-  PetscCall(SpectralFixedCreate(s, engine));
+  if (engine) PetscCall(SpectralFixedCreate(s, engine));
   PetscCall(RandomTerm(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -37,7 +37,7 @@ typedef struct {
 } SpectralSpace;
 
 PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s);
-/* With any one term of a model of one trait; K of a fixed term is I */
+/* With any one term of a model of one trait; K of a fixed term is I. engine NULL: without what takes the fixed effects out. Collective. */
 PetscErrorCode SpectralSpaceOf(MeritVarcomp v, const char engine[], int term, SpectralSpace *s);
 PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s);
 /* fixed.c: columns of X, and how they are taken out. Collective. */

@@ -1,6 +1,6 @@
 #!/bin/sh
-# merit varcomp by random signs, beyond the observations that matrices are formed of: balanced one-way data, where the answer of MINQUE(0)
-# is that of the analysis of variance and the error of the signs is known, on any number of ranks.
+# merit varcomp beyond the observations that matrices are formed of: balanced one-way data, where the answer of MINQUE(0) by random signs is that
+# of the analysis of variance and the error of the signs is known, on any number of ranks.
 # Usage: varcomp_signs.sh MERIT MPIEXEC NUMPROC_FLAG.
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
@@ -80,9 +80,18 @@ mean=$(awk -F, 'NR > 1 { n++; s += $2; ss += $2 * $2 } END { printf "%.12g", (ss
 awk -F '\t' -v v="$mean" '$1 == "iid(g)" && $4 == 0 && $6 == "NA" && $7 == "boundary" { n++ }
   $1 == "residual" { d = $4 / v - 1; if ($6 == 0 && d < 1e-9 && d > -1e-9) n++ } END { exit n != 2 }' out/varcomp.tsv || fail "a variance made 0"
 
-# what has no such way
-run 2 2 varcomp signs.yaml --varcomp.method he
-says 'too large'
-run 2 2 varcomp signs.yaml --varcomp.method minque2
-says 'too large'
+# more observations than any matrix of them is for: those methods say so, and the analysis of variance, which needs none, is the closed form
+draw 2100 12 2 3 20251126 >many.csv
+for method in he minque2; do
+  run 2 2 varcomp signs.yaml --records.file many.csv --varcomp.method $method
+  says 'forms matrices of 25200 x 25200 observations'
+done
+set -- $(closed many.csv 1)
+for n in 1 3; do
+  run $n 0 varcomp signs.yaml --records.file many.csv --varcomp.method anova
+  awk -F '\t' -v s="$1" -v e="$2" '{ v = $1 == "iid(g)" ? s : e; d = $4 / v - 1; if (NR > 1 && d < 1e-8 && d > -1e-8) n++ } END { exit n != 2 }' \
+    out/varcomp.tsv || fail "analysis of variance: not the closed form"
+  awk -F '\t' '$1 == "iid(g)" && $2 == 2099 { n++ } $1 == "residual" && $2 == 23100 { n++ } END { exit n != 2 }' out/anova.tsv ||
+    fail "analysis of variance: degrees of freedom"
+done
 exit $failed

@@ -1,0 +1,425 @@
+/* What terms reach one after another: W'W and its factor on rank 0. */
+#include "bases.h"
+#include <merit/memory.h>
+#include <merit/op.h>
+#include <merit/random.h>
+#include <merit/unit.h>
+#include <petscblaslapack.h>
+
+enum { MOST = 10000, PANEL = 64, PROBE = 0x62617365 };
+
+/* A column of which those before leave less than this share of its square adds nothing; nor does one so much smaller than others of its term */
+static const double SMALL = 1e-10, NOTHING = 1e-24;
+
+/* Equations of which records leave anything when they are added up with random coefficients */
+static PetscErrorCode Met(const Bases *b, int32_t n_owned, double met[])
+{
+  const MeritRecordsView *records = MeritModelRecords(b->v->model);
+  const uint8_t          *state   = MeritModelEquationState(b->v->model);
+  double                 *coefficient;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(records->n_records + 1, &coefficient));
+  for (int32_t i = 0; i < records->n_records; i++)
+    coefficient[i] = MeritRandomUniform(&(MeritRandomKey){.purpose = PROBE, .chain = (uint32_t)b->v->rank, .level = (uint64_t)i}, 0);
+  PetscCall(MeritMMEProject(b->v->C, 1, coefficient, met));
+  for (int32_t e = 0; e < n_owned; e++)
+    if (state[e] != MERIT_EQ_OK) met[e] = 0.0;
+  PetscCall(PetscFree(coefficient));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Numbers of all columns, term by term and within a term rank by rank */
+static PetscErrorCode Number(Bases *b)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(b->v->model, &term);
+  int32_t              n_owned;
+  double              *met;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(b->v->model, &n_owned, NULL, NULL, NULL, NULL));
+  PetscCall(PetscMalloc1(n_owned + 1, &met));
+  PetscCall(Met(b, n_owned, met));
+  PetscCall(PetscMalloc4(n_owned + 1, &b->equation, n_owned + 1, &b->number, n_terms + 1, &b->first, n_terms, &b->begin));
+  for (int k = 0; k < n_terms; k++) {
+    const int old  = b->n_own;
+    int       here = 0, before = 0, all;
+
+    for (int32_t e = term[k].eq_owned; e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
+      if (met[e] != 0.0) b->equation[old + here++] = e;
+    PetscCallMPI(MPI_Exscan(&here, &before, 1, MPI_INT, MPI_SUM, b->v->comm));
+    PetscCallMPI(MPI_Allreduce(&here, &all, 1, MPI_INT, MPI_SUM, b->v->comm));
+    for (int i = 0; i < here; i++) b->number[old + i] = b->n + (b->v->rank ? before : 0) + i;
+    b->first[k] = b->n;
+    b->n_own += here;
+    b->n += all;
+  }
+  b->first[n_terms] = b->n;
+  PetscCall(PetscFree(met));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BasesCreate(MeritVarcomp v, Bases *b)
+{
+  PetscFunctionBegin;
+  *b = (Bases){.v = v};
+  PetscCall(Number(b));
+  PetscCall(PetscMalloc4(b->n, &b->adds, v->size, &b->count, v->size, &b->at, b->n, &b->column));
+  PetscCallMPI(MPI_Allgather(&b->n_own, 1, MPI_INT, b->count, 1, MPI_INT, v->comm));
+  for (int r = 0; r < v->size; r++) b->at[r] = r ? b->at[r - 1] + b->count[r - 1] : 0;
+  PetscCallMPI(MPI_Allgatherv(b->number, b->n_own, MPI_INT, b->column, b->count, b->at, MPI_INT, v->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BasesDestroy(Bases *b)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree4(b->equation, b->number, b->first, b->begin));
+  PetscCall(PetscFree4(b->adds, b->count, b->at, b->column));
+  PetscCall(PetscFree(b->gram));
+  PetscCall(PetscFree(b->L));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Values x [n_owned * k] of all ranks' equations to rows of rank 0's all [n * k], by columns' numbers; and back, others 0 */
+static PetscErrorCode Gather(const Bases *b, int k, const double x[], double all[])
+{
+  MPI_Datatype unit;
+  double      *own, *rows;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2((size_t)b->n_own * (size_t)k + 1, &own, b->v->rank ? 1 : (size_t)b->n * (size_t)k, &rows));
+  for (int i = 0; i < b->n_own; i++) PetscCall(PetscArraycpy(own + (int64_t)i * k, x + (int64_t)b->equation[i] * k, k));
+  PetscCall(MeritUnitCreate(k, &unit));
+  PetscCallMPI(MPI_Gatherv(own, b->n_own, unit, rows, b->count, b->at, unit, 0, b->v->comm));
+  PetscCall(MeritUnitFree(&unit));
+  for (int i = 0; !b->v->rank && i < b->n; i++) PetscCall(PetscArraycpy(all + (int64_t)b->column[i] * k, rows + (int64_t)i * k, k));
+  PetscCall(PetscFree2(own, rows));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Scatter(const Bases *b, int k, const double all[], int32_t n_owned, double x[])
+{
+  MPI_Datatype unit;
+  double      *own, *rows;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2((size_t)b->n_own * (size_t)k + 1, &own, b->v->rank ? 1 : (size_t)b->n * (size_t)k, &rows));
+  for (int i = 0; !b->v->rank && i < b->n; i++) PetscCall(PetscArraycpy(rows + (int64_t)i * k, all + (int64_t)b->column[i] * k, k));
+  PetscCall(MeritUnitCreate(k, &unit));
+  PetscCallMPI(MPI_Scatterv(rows, b->count, b->at, unit, own, b->n_own, unit, 0, b->v->comm));
+  PetscCall(MeritUnitFree(&unit));
+  PetscCall(PetscArrayzero(x, (size_t)n_owned * (size_t)k));
+  for (int i = 0; i < b->n_own; i++) PetscCall(PetscArraycpy(x + (int64_t)b->equation[i] * k, own + (int64_t)i * k, k));
+  PetscCall(PetscFree2(own, rows));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Room(const Bases *b, const char what[])
+{
+  double bytes = 16.0 * (double)b->n * (double)b->n, available;
+  char   size[2][32];
+  int    on_node;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMemoryAvailable(b->v->comm, &available, &on_node));
+  if (b->n <= MOST && (available < 0.0 || bytes <= available)) PetscFunctionReturn(PETSC_SUCCESS);
+  MeritBytesText(bytes, sizeof(size[0]), size[0]);
+  MeritBytesText(available, sizeof(size[1]), size[1]);
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
+                       "%s factors the equations of all effects on one rank: there are %d, which take %s; it has %s, and %d is the most: use reml", what,
+                       b->n, size[0], size[1], MOST));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Global equations of all columns as they are gathered: ascending, as are those of a rank and the ranks */
+static PetscErrorCode Equations(const Bases *b, PetscInt all[])
+{
+  PetscInt *own;
+  int64_t   first;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(b->v->model, NULL, NULL, &first, NULL, NULL));
+  PetscCall(PetscMalloc1(b->n_own, &own));
+  for (int i = 0; i < b->n_own; i++) own[i] = (PetscInt)first + b->equation[i];
+  PetscCallMPI(MPI_Allgatherv(own, b->n_own, MPIU_INT, all, b->count, b->at, MPIU_INT, b->v->comm));
+  PetscCall(PetscFree(own));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The row of A of this rank's i-th column, by columns' numbers */
+static PetscErrorCode Row(const Bases *b, Mat A, const PetscInt equation[], int i, double row[])
+{
+  const PetscInt    *column;
+  const PetscScalar *value;
+  const PetscInt     r = equation[b->at[b->v->rank] + i];
+  PetscInt           n, at;
+
+  PetscFunctionBegin;
+  PetscCall(MatGetRow(A, r, &n, &column, &value));
+  for (PetscInt j = 0; j < n; j++) {
+    PetscCall(PetscFindInt(column[j], b->n, equation, &at));
+    if (at >= 0) row[b->column[at]] = value[j];
+  }
+  PetscCall(MatRestoreRow(A, r, &n, &column, &value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BasesForm(Bases *b, const char what[])
+{
+  const double one = 1.0;
+  const size_t n   = (size_t)b->n;
+  Mat          A;
+  PetscInt    *equation;
+  double      *rows;
+
+  PetscFunctionBegin;
+  PetscCall(Room(b, what));
+  PetscCall(MeritMMEAssemble(b->v->C, &A));
+  PetscCall(MeritMMEAssembleNumbers(b->v->C, &(MeritNumbers){.R_inverse = &one}, A));
+  PetscCall(PetscMalloc2(n, &equation, n * BASES_WIDTH, &rows));
+  PetscCall(Equations(b, equation));
+  if (!b->v->rank) PetscCall(PetscMalloc1(n * n, &b->gram));
+  for (int c = 0; c < b->n; c += BASES_WIDTH) {
+    const int k = PetscMin(BASES_WIDTH, b->n - c);
+
+    PetscCall(PetscArrayzero(rows, n * (size_t)k));
+    for (int i = 0; i < b->n_own; i++)
+      if (b->number[i] >= c && b->number[i] < c + k) PetscCall(Row(b, A, equation, i, rows + (size_t)(b->number[i] - c) * n));
+    PetscCallMPI(MPI_Reduce(rows, b->v->rank ? NULL : b->gram + (size_t)c * n, b->n * k, MPI_DOUBLE, MPI_SUM, 0, b->v->comm));
+  }
+  PetscCall(PetscFree2(equation, rows));
+  PetscCall(MatDestroy(&A));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Where the terms' columns stand */
+static void Order(Bases *b, int last)
+{
+  int place = 0;
+
+  for (int turn = 0; turn < 3; turn++)
+    for (int k = 0; k < b->v->formula->n_terms; k++) {
+      if (turn != (k == last ? 2 : b->v->first_of_term[k] >= 0)) continue;
+      b->begin[k] = place;
+      place += b->first[k + 1] - b->first[k];
+    }
+}
+
+/* L = gram in the order of the factor */
+static void Arrange(Bases *b)
+{
+  const int    n_terms = b->v->formula->n_terms;
+  const size_t n       = (size_t)b->n;
+
+  for (int k = 0; k < n_terms; k++)
+    for (int l = 0; l < n_terms; l++)
+      for (int j = b->first[k]; j < b->first[k + 1]; j++)
+        memcpy(b->L + (size_t)(b->begin[k] + j - b->first[k]) * n + b->begin[l], b->gram + (size_t)j * n + b->first[l],
+               sizeof(double) * (size_t)(b->first[l + 1] - b->first[l]));
+}
+
+/* least[n]: pivots below it are nothing */
+static void Least(const Bases *b, double least[])
+{
+  for (int k = 0; k < b->v->formula->n_terms; k++) {
+    const int end     = BasesEnd(b, k);
+    double    largest = 0.0;
+
+    for (int c = b->begin[k]; c < end; c++) largest = PetscMax(largest, b->L[(size_t)c * (size_t)(b->n + 1)]);
+    for (int c = b->begin[k]; c < end; c++) least[c] = PetscMax(SMALL * b->L[(size_t)c * (size_t)(b->n + 1)], NOTHING * largest);
+  }
+}
+
+/* One column of a panel that begins at `panel`, the panels before taken off; a column that adds nothing becomes a unit vector */
+static void Column(Bases *b, int panel, int c, double least)
+{
+  const size_t n   = (size_t)b->n;
+  double      *own = b->L + (size_t)c * n;
+
+  for (int j = panel; j < c; j++) {
+    const double *other = b->L + (size_t)j * n;
+    const double  f     = other[c];
+
+    for (size_t i = (size_t)c; i < n; i++) own[i] -= f * other[i];
+  }
+  b->adds[c] = own[c] > least;
+  if (b->adds[c]) {
+    const double root = sqrt(own[c]);
+
+    for (size_t i = (size_t)c; i < n; i++) own[i] /= root;
+  } else {
+    memset(own + c, 0, sizeof(double) * (n - (size_t)c));
+    own[c] = 1.0;
+  }
+}
+
+/* Rank 0: panel after panel. (The row of a unit vector's column keeps what it has: solutions are 0 there.) */
+static void Cholesky(Bases *b, const double least[])
+{
+  const double       one = 1.0, minus = -1.0;
+  const PetscBLASInt n = b->n;
+
+  for (PetscBLASInt p = 0; p < n; p += PANEL) {
+    const PetscBLASInt width = PetscMin(PANEL, n - p), height = n - p;
+    double            *panel = b->L + (size_t)p * (size_t)n + p;
+
+    if (p) BLASgemm_("N", "T", &height, &width, &p, &minus, b->L + p, &n, b->L + p, &n, &one, panel, &n);
+    for (int c = p; c < p + width; c++) Column(b, p, c, least[c]);
+  }
+}
+
+PetscErrorCode BasesFactor(Bases *b, int last)
+{
+  double *least;
+
+  PetscFunctionBegin;
+  Order(b, last);
+  if (!b->v->rank) {
+    if (!b->L) PetscCall(PetscMalloc1((size_t)b->n * (size_t)b->n, &b->L));
+    PetscCall(PetscMalloc1(b->n, &least));
+    Arrange(b);
+    Least(b, least);
+    Cholesky(b, least);
+    PetscCall(PetscFree(least));
+  }
+  PetscCallMPI(MPI_Bcast(b->adds, b->n, MPI_C_BOOL, 0, b->v->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* all [n * k], row by row of columns' numbers, from x, k columns of `height` places */
+static void ToNumbers(const Bases *b, int k, int height, const double x[], double all[])
+{
+  for (int t = 0; t < b->v->formula->n_terms; t++)
+    for (int c = b->first[t]; c < b->first[t + 1]; c++) {
+      const int place = b->begin[t] + c - b->first[t];
+
+      for (int j = 0; j < k; j++) all[(int64_t)c * k + j] = place < height ? x[(size_t)j * (size_t)height + (size_t)place] : 0.0;
+    }
+}
+
+/* Rank 0: columns `place`[k] of L^-T, of which those before `height` are not 0, as rows of all [n * k] */
+static PetscErrorCode Inverse(const Bases *b, int k, const int place[], double all[])
+{
+  const PetscBLASInt n = b->n, height = place[k - 1] + 1, width = k;
+  const double       one = 1.0;
+  double            *x;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)height * (size_t)k, &x));
+  for (int j = 0; j < k; j++) x[(size_t)j * (size_t)height + (size_t)place[j]] = 1.0;
+  BLAStrsm_("L", "L", "T", "N", &height, &width, &one, b->L, &n, x, &height);
+  ToNumbers(b, k, height, x, all);
+  PetscCall(PetscFree(x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BasesNext(Bases *b, int term, int *at, int *k, double U[])
+{
+  const MeritRecordsView *records = MeritModelRecords(b->v->model);
+  const int               end     = BasesEnd(b, term);
+  int                     place[BASES_WIDTH];
+  int32_t                 n_owned;
+  double                 *x, *all;
+
+  PetscFunctionBegin;
+  *k = 0;
+  for (; *at < end && *k < BASES_WIDTH; (*at)++)
+    if (b->adds[*at]) place[(*k)++] = *at;
+  if (!*k) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritModelLayout(b->v->model, &n_owned, NULL, NULL, NULL, NULL));
+  PetscCall(PetscMalloc2((size_t)n_owned * (size_t)*k + 1, &x, b->v->rank ? 1 : (size_t)b->n * (size_t)*k, &all));
+  if (!b->v->rank) PetscCall(Inverse(b, *k, place, all));
+  PetscCall(Scatter(b, *k, all, n_owned, x));
+  PetscCall(MeritMMEFittedBlock(b->v->C, *k, x, U));
+  for (int32_t i = 0; i < records->n_records; i++) {
+    const double root = !records->observed[records->pattern[i]] ? 0.0 : records->root_weight ? records->root_weight[i] : 1.0;
+
+    for (int j = 0; j < *k; j++) U[(int64_t)i * *k + j] *= root;
+  }
+  PetscCall(PetscFree2(x, all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* W'y of the columns before `end`, by places, on rank 0; y the record values. Collective. */
+static PetscErrorCode RightHandSide(const Bases *b, int end, const double values[], double r[])
+{
+  int32_t n_owned;
+  double *x, *all;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(b->v->model, &n_owned, NULL, NULL, NULL, NULL));
+  PetscCall(PetscMalloc2(n_owned + 1, &x, b->v->rank ? 1 : b->n, &all));
+  PetscCall(MeritMMEProject(b->v->C, 1, values, x));
+  PetscCall(Gather(b, 1, x, all));
+  for (int t = 0; t < b->v->formula->n_terms && !b->v->rank; t++)
+    for (int c = b->first[t]; c < b->first[t + 1]; c++)
+      if (b->begin[t] + c - b->first[t] < end) r[b->begin[t] + c - b->first[t]] = all[c];
+  PetscCall(PetscFree2(x, all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rank 0: x = L^-1 x, 0 for columns that add nothing; of the columns before `end` */
+static void Forward(const Bases *b, int end, double x[])
+{
+  const PetscBLASInt n = b->n, height = end, single = 1;
+  const double       one = 1.0;
+
+  BLAStrsm_("L", "L", "N", "N", &height, &single, &one, b->L, &n, x, &height);
+  for (int i = 0; i < end; i++)
+    if (!b->adds[i]) x[i] = 0.0;
+}
+
+PetscErrorCode BasesReduction(Bases *b, int term, const double left[], double *squares)
+{
+  const int end = BasesEnd(b, term);
+  double   *x;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(end, &x));
+  PetscCall(RightHandSide(b, end, left, x));
+  if (!b->v->rank) Forward(b, end, x);
+  *squares = 0.0;
+  for (int c = b->begin[term]; c < end && !b->v->rank; c++) *squares += x[c] * x[c];
+  PetscCallMPI(MPI_Bcast(squares, 1, MPI_DOUBLE, 0, b->v->comm));
+  PetscCall(PetscFree(x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A row of L has what its column shares with the basis, whether or not it adds to it */
+PetscErrorCode BasesShare(Bases *b, int term, int other, double *share)
+{
+  PetscFunctionBegin;
+  *share = 0.0;
+  for (int c = b->begin[term]; c < BasesEnd(b, term) && !b->v->rank; c++)
+    for (int i = PetscMax(c, b->begin[other]); i < BasesEnd(b, other) && b->adds[c]; i++)
+      *share += b->L[(size_t)c * (size_t)b->n + (size_t)i] * b->L[(size_t)c * (size_t)b->n + (size_t)i];
+  PetscCallMPI(MPI_Bcast(share, 1, MPI_DOUBLE, 0, b->v->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BasesLeave(Bases *b, int end, double left[])
+{
+  const MeritRecordsView *records = MeritModelRecords(b->v->model);
+  const PetscBLASInt      n = b->n, height = end, single = 1;
+  const double            one = 1.0;
+  double                 *x, *all, *fitted, *solution;
+  int32_t                 n_owned;
+
+  PetscFunctionBegin;
+  if (!end) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritModelLayout(b->v->model, &n_owned, NULL, NULL, NULL, NULL));
+  PetscCall(PetscMalloc4(end, &x, b->v->rank ? 1 : b->n, &all, n_owned + 1, &solution, records->n_records + 1, &fitted));
+  PetscCall(RightHandSide(b, end, left, x));
+  if (!b->v->rank) {
+    Forward(b, end, x);
+    BLAStrsm_("L", "L", "T", "N", &height, &single, &one, b->L, &n, x, &height);
+    ToNumbers(b, 1, end, x, all);
+  }
+  PetscCall(Scatter(b, 1, all, n_owned, solution));
+  PetscCall(MeritMMEFitted(b->v->C, solution, fitted));
+  for (int32_t i = 0; i < records->n_records; i++) left[i] -= fitted[i];
+  PetscCall(PetscFree4(x, all, solution, fitted));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

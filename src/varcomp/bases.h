@@ -1,0 +1,41 @@
+#pragma once
+/*
+  Orthonormal bases of what each term adds to the space that those before it reach, over the records times the roots of their weights: columns
+  of W L^-T, L the Cholesky factor of W'W with the terms in order, columns that add nothing left out. One trait, one component a term.
+*/
+#include "varcomp_impl.h"
+
+/* Columns of a basis made at once */
+enum { BASES_WIDTH = 32 };
+
+typedef struct {
+  MeritVarcomp v;          /* borrowed */
+  int          n, n_own;   /* columns of W over all ranks and of this rank: equations that records meet */
+  int32_t     *equation;   /* [n_own] theirs; owned */
+  int         *number;     /* [n_own] theirs among all columns, which stand term by term; owned */
+  int         *first;      /* [n_terms + 1] first column of each term; owned */
+  int         *begin;      /* [n_terms] first place of each term in the order of the factor; owned */
+  bool        *adds;       /* [n] by place: does the column add to those before? Every rank has them; owned */
+  PetscMPIInt *count, *at; /* [size] columns of each rank as they are gathered, rank after rank; owned */
+  int         *column;     /* [n] which those are, on every rank; owned */
+  double      *gram, *L;   /* [n * n] W'W; its factor, lower triangle by columns. Rank 0 only; owned */
+} Bases;
+
+/* The columns of the model of v->C, whose variances are 1. Collective. */
+PetscErrorCode BasesCreate(MeritVarcomp v, Bases *b);
+PetscErrorCode BasesDestroy(Bases *b);
+/* W'W; a USAGE error if it would need more than a rank has, `what` wants it. Collective. */
+PetscErrorCode BasesForm(Bases *b, const char what[]);
+/* Factor with the terms in formula order, fixed ones first, but `last` (-1: none) behind all others. Collective. */
+PetscErrorCode BasesFactor(Bases *b, int last);
+/* |U'y|^2 with U a term's basis, y the record values left[n_records] times the roots of the weights. Collective. */
+PetscErrorCode BasesReduction(Bases *b, int term, const double left[], double *squares);
+/* |U'Z|^2 with U a term's basis, Z the design of another. Collective. */
+PetscErrorCode BasesShare(Bases *b, int term, int other, double *share);
+/* The next columns, at most BASES_WIDTH, of a term's basis: U [n_records * *k], column fastest; *at, first b->begin[term], moves on; *k = 0: no more.
+   Collective. */
+PetscErrorCode BasesNext(Bases *b, int term, int *at, int *k, double U[]);
+/* What all columns before the place `end` reach goes from the record values left[n_records], without weights. Collective. */
+PetscErrorCode BasesLeave(Bases *b, int end, double left[]);
+/* Places of a term end before this one. Not collective. */
+static inline int BasesEnd(const Bases *b, int term) { return b->begin[term] + b->first[term + 1] - b->first[term]; }
