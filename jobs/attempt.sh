@@ -2,7 +2,7 @@
 #   attempt COMMAND JOB [flags of merit]   ends with merit's exit status; in JOB and the flags %a is the number in a job array
 # MERIT    the program (default: merit in PATH, else build/release/bin/merit of the folder submitted from)
 # LAUNCH   srun or mpirun (default: srun where SLURM speaks PMIx, which Debian's Open MPI needs, else mpirun)
-# REQUEUE  no: a run that stopped on request is not requeued
+# REQUEUE  no: a run that stopped on request or lost a host is not requeued
 # One MPI rank per task, one OpenMP thread per CPU of a task. What merit says is in NAME-JOB.ATTEMPT.log.
 
 # What both launchers and Merit read
@@ -36,27 +36,39 @@ attempt_launcher() {
   esac
 }
 
-# Was anything done since the last requeue? At most three in a row may have done nothing. marker, file of the count
+# Was anything done since the last requeue? At most three in a row may have done nothing. how far it got, file of the count
 attempt_progress() {
-  local now before=none idle=0
-  now=$(cat "$1")
+  local now=$1 before=none idle=0
   [ ! -s "$2" ] || { read -r idle && IFS= read -r before; } <"$2"
   if [ "$now" = "$before" ]; then idle=$((idle + 1)); else idle=0; fi
   printf '%s\n%s\n' "$idle" "$now" >"$2"
   [ "$idle" -le 3 ]
 }
 
-# Back into the queue, if the run left its marker, nobody cancelled the job, and it gets somewhere. log, file of the count
-attempt_requeue() {
+# How far a run got that is worth another attempt: the marker of one that stopped on request (75), the last checkpoint of one whose host mpirun
+# lost (205). log, status
+attempt_reached() {
   local marker
-  marker=$(sed -n 's/^merit: \(.*RESUME\): stopped on request.*/\1/p' "$1" | tail -n 1)
-  [ "${REQUEUE:-yes}" != no ] && [ -n "$marker" ] && [ -s "$marker" ] || return 0
+  case $2 in
+  75)
+    marker=$(sed -n 's/^merit: \(.*RESUME\): stopped on request.*/\1/p' "$1" | tail -n 1)
+    [ ! -s "$marker" ] || cat "$marker" ;;
+  205)
+    [ "$LAUNCH" != mpirun ] || { echo "no checkpoint" && sed -n 's/.*\(checkpoint at [0-9]*\).*/\1/p' "$1"; } | tail -n 1 ;;
+  esac
+}
+
+# Back into the queue, if another attempt is wanted, nobody cancelled the job, and it gets somewhere. log, status, file of the count
+attempt_requeue() {
+  local reached
+  reached=$(attempt_reached "$1" "$2")
+  [ "${REQUEUE:-yes}" != no ] && [ -n "$reached" ] || return 0
   scontrol -o show job "$SLURM_JOB_ID" | grep -q 'JobState=RUNNING' || return 0
-  if ! attempt_progress "$marker" "$2"; then
+  if ! attempt_progress "$reached" "$3"; then
     echo "merit: requeued three times without progress; not again"
     return 0
   fi
-  echo "merit: requeued at $(cat "$marker")"
+  echo "merit: requeued at $reached"
   scontrol requeue "$SLURM_JOB_ID" && sleep 60 # SLURM ends this script
 }
 
@@ -87,6 +99,6 @@ attempt() {
   done
   tail -n 5 "$log"
   echo "merit: exit status $status"
-  [ $status -ne 75 ] || attempt_requeue "$log" "$name.requeued"
+  attempt_requeue "$log" $status "$name.requeued"
   exit $status
 }

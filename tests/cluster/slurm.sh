@@ -2,7 +2,8 @@
 # No service manager and nothing outside the folder is touched.
 #   slurm_start FOLDER [NODES] [CPUS]   0: running, SLURM_CONF is exported; 77: it cannot run here, the reason is told
 #   slurm_wait JOB SECONDS              waits for the end; prints "STATE STATUS"
-#   slurm_kill_node NODE                power loss: every process of the node is killed; 77 where nodes have no host names of their own
+#   slurm_kill_node NODE [quietly]      power loss: every process of the node is killed, and SLURM told of it but quietly; 77 where nodes have no
+#                                       host names of their own
 #   slurm_revive_node NODE              the node boots again
 #   slurm_stop                          ends what slurm_start started, by its process numbers
 PATH=$PATH:/usr/sbin:/sbin
@@ -100,7 +101,7 @@ slurm_kill_node() {
     [ "$(readlink "$process/ns/uts" 2>/dev/null)" != "$names" ] || kill -9 "${process#/proc/}"
   done
   rm -f "$slurm_folder/slurmd.$1.pid"
-  scontrol update "NodeName=$1" State=DOWN Reason=power # or SLURM sees it by itself, after SlurmdTimeout
+  [ -n "${2:-}" ] || scontrol update "NodeName=$1" State=DOWN Reason=power # or SLURM sees it by itself, after SlurmdTimeout
 }
 
 slurm_revive_node() {

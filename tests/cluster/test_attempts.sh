@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# jobs/solve.sbatch and jobs/varcomp.sbatch, unchanged, on a real SLURM of four virtual nodes: a time limit and a dead node are survived with the
-# answer of a run that nothing happened to; a job array; a chain of varcomp and solve; a job that cannot go on is FAILED.
+# jobs/solve.sbatch and jobs/varcomp.sbatch, unchanged, on a real SLURM of four virtual nodes: a time limit and a dead node, by either launcher, are
+# survived with the answer of a run that nothing happened to; a job array; a chain of varcomp and solve; a job that cannot go on is FAILED.
 #   test_attempts.sh MERIT JOBS
 # shellcheck source=cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
@@ -68,21 +68,38 @@ request() {
   went_on "a request, by mpirun" "$job" asked short
 }
 
+# the node of a run that dies: the batch script runs on the first, it is the last. job
+node_to_kill() { scontrol show hostnames "$(squeue -h -j "$1" -o %N)" | tail -n 1; }
+
+cannot_kill() { # job
+  echo "not run: nodes have no names of their own here, so one cannot be killed alone"
+  scancel "$1"
+}
+
 dead_node() {
   local job node
   job=$(sweeps "" "$1" dead)
   under_way dead
-  # the batch script runs on the first node: the second dies
-  node=$(scontrol show hostnames "$(squeue -h -j "$job" -o %N)" | tail -n 1)
+  node=$(node_to_kill "$job")
   slurm_kill_node "$node"
-  if [ $? -eq 77 ]; then
-    echo "not run: nodes have no names of their own here, so one cannot be killed alone"
-    scancel "$job"
-    return
-  fi
+  if [ $? -eq 77 ]; then cannot_kill "$job"; return; fi
   sleep 3
   slurm_revive_node "$node"
   went_on "a dead node" "$job" dead short
+}
+
+# mpirun misses a node long before SLURM does
+lost_host() {
+  local job node k
+  job=$(sweeps ",LAUNCH=mpirun" "$1" lost)
+  under_way lost
+  node=$(node_to_kill "$job")
+  slurm_kill_node "$node" quietly
+  if [ $? -eq 77 ]; then cannot_kill "$job"; return; fi
+  for ((k = 0; k < 300 && $(restarts "$job") == 0; k++)); do sleep 0.1; done
+  slurm_revive_node "$node"
+  went_on "a host that mpirun lost" "$job" lost short
+  grep -q "merit: requeued at checkpoint" "$folder/merit-$job.out" || { fail "a host that mpirun lost: not the script put the job back"; show; }
 }
 
 array() {
@@ -131,5 +148,6 @@ time_limit "$n"
 reference $((n / 4)) short
 request $((n / 4))
 dead_node $((n / 4))
+lost_host $((n / 4))
 [ $failures -eq 0 ] && echo "all well"
 exit $((failures > 0))
