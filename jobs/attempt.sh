@@ -36,6 +36,20 @@ attempt_launcher() {
   esac
 }
 
+# Have all ranks of an mpirun on this machine ended, and it has not? (A rank killed as it connects to PMIx 4.2 can leave mpirun waiting for a lock.)
+attempt_stuck() { # its process
+  ps -o stat= --ppid "$1" | awk '{ n++; ended += /^Z/ } END { exit !(n && n == ended) }'
+}
+
+# Ends an mpirun that was stuck at three looks in a row
+attempt_guard() { # its process
+  local looks=0
+  while sleep 5 && kill -0 "$1" 2>/dev/null; do
+    if attempt_stuck "$1"; then looks=$((looks + 1)); else looks=0; fi
+    [ $looks -lt 3 ] || kill -9 "$1"
+  done
+}
+
 # Was anything done since the last requeue? At most three in a row may have done nothing. how far it got, file of the count
 attempt_progress() {
   local now=$1 before=none idle=0
@@ -73,7 +87,7 @@ attempt_requeue() {
 }
 
 attempt() {
-  local command=$1 job=${2:-${JOB:-}} name pid status merit log
+  local command=$1 job=${2:-${JOB:-}} name pid guard status merit log
   local -a launch
   shift $(($# < 2 ? 1 : 2))
   if [ -z "$job" ]; then
@@ -90,6 +104,8 @@ attempt() {
   echo "merit: attempt ${SLURM_RESTART_COUNT:-0}: ${SLURM_NTASKS:-1} ranks x $OMP_NUM_THREADS threads on ${SLURM_JOB_NODELIST:-this machine}, by $LAUNCH, job $1, log $log"
   "${launch[@]}" "$merit" "$command" "$@" --restart auto >"$log" 2>&1 &
   pid=$!
+  attempt_guard $pid &
+  guard=$!
   trap 'kill -USR1 $pid 2>/dev/null' USR1 TERM # the time limit is near: save, and end with 75
   wait $pid
   status=$?
@@ -97,6 +113,7 @@ attempt() {
     wait $pid
     status=$?
   done
+  kill $guard 2>/dev/null
   tail -n 5 "$log"
   echo "merit: exit status $status"
   attempt_requeue "$log" $status "$name.requeued"

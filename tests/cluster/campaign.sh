@@ -4,6 +4,8 @@
 #   campaign.sh MERIT MPIEXEC NP-FLAG [--kills N] [--terms N] [--full N] [--damaged N] [--seed N]
 # The seed is printed; the same seed makes the same choices. Without numbers: the short form that the tests run.
 set -u
+# shellcheck source=../../jobs/attempt.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../jobs/attempt.sh"
 merit=$1 mpiexec=$2 flag=$3 kills=4 terms=1 full=1 damaged=2 seed=$((EPOCHSECONDS % 32768))
 shift 3
 while [ $# -gt 1 ]; do
@@ -19,7 +21,7 @@ echo "seed $seed"
 folder=$(mktemp -d "${TMPDIR:-/tmp}/merit-campaign.XXXXXX")
 trap 'umount "$folder/small" 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
-failures=0
+failures=0 stuck=0
 
 fail() {
   echo "FAILED ($what): $*"
@@ -73,11 +75,12 @@ begin() { # output
   pid=$!
 }
 
-# its end, which must come soon: $status
+# its end, which must come soon: $status. An mpirun that stays behind when all ranks have ended is ended as the job scripts do.
 end() {
   local k
   for ((k = 0; k < 600; k++)); do
     kill -0 $pid 2>/dev/null || break
+    [ $((k % 100)) -lt 99 ] || ! attempt_stuck $pid || { stuck=$((stuck + 1)) && kill -9 $pid; }
     sleep 0.1
   done
   [ $k -lt 600 ] || { fail "it hangs"; kill -9 $pid; }
@@ -175,5 +178,6 @@ for ((i = 0; i < full; i++)); do
   finish small/out
   rm -rf small/out
 done
+[ $stuck -eq 0 ] || echo "mpirun was ended $stuck times: its ranks had ended, and it had not"
 [ $failures -eq 0 ] && echo "all well: $kills kills, $terms TERMs, $damaged damaged checkpoints, $full full disks"
 exit $((failures > 0))

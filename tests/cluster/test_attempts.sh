@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # jobs/solve.sbatch and jobs/varcomp.sbatch, unchanged, on a real SLURM of four virtual nodes: a time limit and a dead node, by either launcher, are
-# survived with the answer of a run that nothing happened to; a job array; a chain of varcomp and solve; a job that cannot go on is FAILED.
+# survived with the answer of a run that nothing happened to; a job array; a chain of varcomp and solve; a job that
+# cannot go on is FAILED.
 #   test_attempts.sh MERIT JOBS
 # shellcheck source=cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
@@ -102,6 +103,16 @@ lost_host() {
   grep -q "merit: requeued at checkpoint" "$folder/merit-$job.out" || { fail "a host that mpirun lost: not the script put the job back"; show; }
 }
 
+# an mpirun that does not see that its ranks have ended
+stuck() {
+  local state
+  mkdir "$folder/fake"
+  printf '#!/bin/sh\nexec perl -e '"'fork or exit 1; sleep 600'"'\n' >"$folder/fake/mpirun"
+  chmod +x "$folder/fake/mpirun"
+  state=$(slurm_wait "$(submit ",LAUNCH=mpirun,PATH=$folder/fake:$PATH" "$jobs/solve.sbatch" data/job.yaml)" 60)
+  expect "an mpirun that does not end" "FAILED 137" "$state"
+}
+
 array() {
   local job state trait
   for trait in 1 2; do sed "s/model:/#/; s/  - \"milk.*/model: \"$([ $trait = 1 ] && echo milk || echo fat) ~ herd:year + ped(id)\"/; /  - \"fat/d; s/animal: .*/ped(id): 30/; s/residual: .*/residual: 70/" "$folder/data/job.yaml" >"$folder/data/trait$trait.yaml"; done
@@ -140,6 +151,7 @@ status=$?
 [ $status -eq 0 ] || exit $status
 population 3000
 failing
+stuck
 array
 chain
 n=$(pace 60)
