@@ -75,15 +75,18 @@ begin() { # output
   pid=$!
 }
 
-# its end, which must come soon: $status. An mpirun that stays behind when all ranks have ended is ended as the job scripts do.
+# its end: $status. A minute in which it says nothing is a hang; an mpirun that stays behind when all ranks have ended is ended as the job
+# scripts do.
 end() {
-  local k
-  for ((k = 0; k < 600; k++)); do
-    kill -0 $pid 2>/dev/null || break
+  local k=0 size=0 now
+  while kill -0 $pid 2>/dev/null; do
+    now=$(stat -c %s last)
+    [ "$now" = "$size" ] || k=0 size=$now
     [ $((k % 100)) -lt 99 ] || ! attempt_stuck $pid || { stuck=$((stuck + 1)) && kill -9 $pid; }
+    [ $k -lt 600 ] || { fail "it hangs"; kill -9 $pid; break; }
+    k=$((k + 1))
     sleep 0.1
   done
-  [ $k -lt 600 ] || { fail "it hangs"; kill -9 $pid; }
   wait $pid
   status=$?
 }
