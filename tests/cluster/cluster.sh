@@ -35,6 +35,15 @@ population() { # animals
   (cd "$folder" && "$MERIT" simulate spec.yaml >simulate.out 2>&1) || { cat "$folder/simulate.out"; exit 1; }
 }
 
+# waits for the first checkpoints of a run. output in $folder
+under_way() {
+  local k
+  for ((k = 0; k < 1200; k++)); do
+    [ ! -e "$folder/$1/checkpoint/previous" ] || return 0
+    sleep 0.05
+  done
+}
+
 same() { # what, folder of the result, folder of the reference
   cmp "$2/solutions.tsv" "$3/solutions.tsv" || fail "$1: the answer is not that of the run that was not interrupted"
 }

@@ -47,15 +47,12 @@ memory() {
 
 # an input that goes while the run is under way is noticed by the restart, which names it
 vanished() {
-  local before slow="--overwrite --solver.type gs --solver.rtol 1e-30 --checkpoint.iterations 5" pid k
+  local before slow="--overwrite --solver.type gs --solver.rtol 1e-30 --checkpoint.iterations 5" pid
   before=$(results)
   # shellcheck disable=SC2086 # words
   "$mpiexec" "$flag" 3 "$MERIT" solve data/job.yaml --output out $slow >first.log 2>&1 &
   pid=$!
-  for ((k = 0; k < 600; k++)); do
-    [ ! -e out/checkpoint/previous ] || break
-    sleep 0.05
-  done
+  under_way out
   mv data/pedigree.csv away
   kill -USR1 $pid
   wait $pid
@@ -71,13 +68,10 @@ vanished() {
 
 # one that goes before the end of a run costs its checksum in summary.json, not the results
 vanished_late() {
-  local pid k
+  local pid
   "$mpiexec" "$flag" 3 "$MERIT" solve data/job.yaml --output late --solver.type gs --solver.rtol 1e-30 --checkpoint.iterations 5 --solver.max_it 100 >last.log 2>&1 &
   pid=$!
-  for ((k = 0; k < 600; k++)); do
-    [ ! -e late/checkpoint/previous ] || break
-    sleep 0.02
-  done
+  under_way late
   mv data/pedigree.csv away
   wait $pid
   expect "a run whose input goes" 4 $?

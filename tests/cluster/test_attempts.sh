@@ -47,15 +47,6 @@ went_on() {
   same "$1" "$folder/$3" "$folder/$4"
 }
 
-# waits for the first checkpoints of a run. output
-under_way() {
-  local k
-  for ((k = 0; k < 600; k++)); do
-    [ ! -e "$folder/$1/checkpoint/previous" ] || return 0
-    sleep 0.1
-  done
-}
-
 time_limit() {
   went_on "a time limit" "$(sweeps "" "$1" limit --time=1 --signal=B:USR1@45)" limit long
 }

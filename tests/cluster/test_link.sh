@@ -42,16 +42,13 @@ nothing_left() {
 results() { (cd "$folder/out" && sha256sum ./*.tsv summary.json); }
 
 dead_link() {
-  local before k
+  local before
   begin h1:1,h2:1,h3:1 out --solver.type cholesky
   end
   expect "the earlier result" 0 "$status"
   before=$(results)
   begin h1:1,h2:1,h3:1 out "${slow[@]}" --overwrite
-  for ((k = 0; k < 600; k++)); do
-    [ ! -e "$folder/out/checkpoint/previous" ] || break
-    sleep 0.05
-  done
+  under_way out
   hosts_link h3 down
   end
   echo "a dead link: status $status after $seconds s"
