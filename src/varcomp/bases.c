@@ -366,6 +366,7 @@ static void Forward(const Bases *b, int end, double x[])
   const PetscBLASInt n = b->n, height = end, single = 1;
   const double       one = 1.0;
 
+  if (!end) return;
   BLAStrsm_("L", "L", "N", "N", &height, &single, &one, b->L, &n, x, &height);
   for (int i = 0; i < end; i++)
     if (!b->adds[i]) x[i] = 0.0;

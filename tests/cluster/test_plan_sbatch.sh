@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 build=$3
 
-# nodes, ranks and threads chosen from the cores, and the answer of a run without SLURM
+# nodes, ranks and threads chosen from the cores, and the answer of a run of as many threads without SLURM
 planned() { # command, job
   local job state
   "$MERIT" plan "$2" --sbatch "$folder/$1.sh" --cores-per-node 2 --memory-per-node 2G >"$folder/plan.out" 2>&1 || { cat "$folder/plan.out"; fail "plan"; return; }
@@ -14,7 +14,7 @@ planned() { # command, job
   state=$(slurm_wait "$job" 120)
   expect "the planned script, $1" "COMPLETED 0" "$state"
   [ -s "$folder/$1/solutions.tsv" ] || { fail "$1: no solutions"; show; }
-  mpirun -n 2 "$MERIT" "$1" "$2" --output "$folder/$1-reference" >/dev/null 2>&1
+  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 mpirun -n 2 "$MERIT" "$1" "$2" --output "$folder/$1-reference" >/dev/null 2>&1
   same "the planned script, $1" "$folder/$1" "$folder/$1-reference"
 }
 
