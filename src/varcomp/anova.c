@@ -170,6 +170,20 @@ static PetscErrorCode Solve(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A class of as many levels as observations is not worth a factor; columns of SNPs may depend on each other */
+static PetscErrorCode CheckLevels(MeritVarcomp v, const Anova *a)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+
+  PetscFunctionBegin;
+  for (int k = 0; k < n_terms; k++)
+    if (term[k].n_regressors == 1 && term[k].kind != MERIT_TERM_SNP && term[k].kind != MERIT_TERM_RIDGE &&
+        a->bases.first[k + 1] - a->bases.first[k] >= v->n_observations)
+      PetscCall(Saturated(v->formula->term[k].label));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* With all variances 1, and the observations as they are */
 static PetscErrorCode Create(MeritVarcomp v, Anova *a)
 {
@@ -185,8 +199,7 @@ static PetscErrorCode Create(MeritVarcomp v, Anova *a)
     a->left[i] = a->root[i] > 0.0 ? r->y[i] : 0.0;
   }
   PetscCall(BasesCreate(v, &a->bases));
-  for (int k = 0; k < v->formula->n_terms; k++) /* not worth a factor */
-    if (a->bases.first[k + 1] - a->bases.first[k] >= v->n_observations) PetscCall(Saturated(v->formula->term[k].label));
+  PetscCall(CheckLevels(v, a));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -118,11 +118,14 @@ static PetscErrorCode Scatter(const Bases *b, int k, const double all[], int32_t
 
 static PetscErrorCode Room(const Bases *b, const char what[])
 {
-  double bytes = 16.0 * (double)b->n * (double)b->n, available;
-  char   size[2][32];
-  int    on_node;
+  double  bytes = 16.0 * (double)b->n * (double)b->n, available;
+  char    size[2][32];
+  int     on_node;
+  int64_t entries, most, assembled = 0;
 
   PetscFunctionBegin;
+  if (b->n <= MOST) PetscCall(MeritMMEAssembledSize(b->v->C, &entries, &most, &assembled));
+  bytes += (double)assembled;
   PetscCall(MeritMemoryAvailable(b->v->comm, &available, &on_node));
   if (b->n <= MOST && (available < 0.0 || bytes <= available)) PetscFunctionReturn(PETSC_SUCCESS);
   MeritBytesText(bytes, sizeof(size[0]), size[0]);

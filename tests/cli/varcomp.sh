@@ -124,6 +124,14 @@ run 2 3 $other --model "y ~ id + iid(b)"
 says "nothing is left"
 run 2 3 $other --model "y ~ a + iid(id)" --varcomp.method anova
 says "saturates the model"
+# more columns than observations need not: these twenty, functions of b, reach what b does
+awk -F, 'NR == 1 { printf "%s", $0; for (j = 1; j <= 20; j++) printf ",x%d", j; print ""; next }
+  { printf "%s", $0; for (j = 1; j <= 20; j++) printf ",%d", $2 == 1 ? j : 3 - j * j; print "" }' hh.csv >wide.csv
+run 2 0 $job --records.file wide.csv --functions.ratio residual --varcomp.method anova \
+  --model "y ~ a + ridge($(seq -s ' + ' -f 'x%g' 20))"
+near out/anova.tsv "ridge($(seq -s + -f 'x%g' 20))" df 1 0
+near out/anova.tsv "ridge($(seq -s + -f 'x%g' 20))" ss 11448.125641025777 1e-6
+near out/anova.tsv residual df 12 0
 sed 's/,[0-9]*$/,5/; 1s/.*/a,b,y/' hh.csv >flat.csv
 run 2 3 $job --records.file flat.csv
 says "no variation"
