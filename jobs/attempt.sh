@@ -59,14 +59,21 @@ attempt_progress() {
   [ "$idle" -le 3 ]
 }
 
+# The marker of a run that stopped on request, if its log tells of one. log
+attempt_marker() {
+  local marker
+  marker=$(sed -n 's/^merit: \(.*RESUME\): stopped on request.*/\1/p' "$1" | tail -n 1)
+  [ ! -s "$marker" ] || echo "$marker"
+}
+
 # How far a run got that is worth another attempt: the marker of one that stopped on request (75), the last checkpoint of one whose host mpirun
 # lost (205). log, status
 attempt_reached() {
   local marker
   case $2 in
   75)
-    marker=$(sed -n 's/^merit: \(.*RESUME\): stopped on request.*/\1/p' "$1" | tail -n 1)
-    [ ! -s "$marker" ] || cat "$marker" ;;
+    marker=$(attempt_marker "$1")
+    [ -z "$marker" ] || cat "$marker" ;;
   205)
     [ "$LAUNCH" != mpirun ] || { echo "no checkpoint" && sed -n 's/.*\(checkpoint at [0-9]*\).*/\1/p' "$1"; } | tail -n 1 ;;
   esac
@@ -114,6 +121,8 @@ attempt() {
     status=$?
   done
   kill $guard 2>/dev/null
+  # when the first rank has ended with 75, srun ends the others, some of which may not have ended yet
+  [ $status -ne 143 ] || [ -z "$(attempt_marker "$log")" ] || status=75
   tail -n 5 "$log"
   echo "merit: exit status $status"
   attempt_requeue "$log" $status "$name.requeued"

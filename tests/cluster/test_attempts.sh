@@ -104,6 +104,23 @@ stuck() {
   expect "an mpirun that does not end" "FAILED 137" "$state"
 }
 
+# an srun that ends ranks of a run that stopped on request before they have
+ended_by_srun() {
+  local job state
+  mkdir "$folder/early"
+  cat >"$folder/early/srun" <<END
+#!/bin/sh
+[ "\${SLURM_RESTART_COUNT:-0}" = 0 ] || exit 4
+echo progress 1 >"$folder/early/RESUME"
+echo "merit: $folder/early/RESUME: stopped on request at 1; --restart goes on from there"
+exit 143
+END
+  chmod +x "$folder/early/srun"
+  job=$(submit ",LAUNCH=srun,PATH=$folder/early:$PATH" "$jobs/solve.sbatch" data/job.yaml)
+  state=$(slurm_wait "$job" 90)
+  expect "ranks ended by srun" "FAILED 4" "$state"
+}
+
 array() {
   local job state trait
   for trait in 1 2; do sed "s/model:/#/; s/  - \"milk.*/model: \"$([ $trait = 1 ] && echo milk || echo fat) ~ herd:year + ped(id)\"/; /  - \"fat/d; s/animal: .*/ped(id): 30/; s/residual: .*/residual: 70/" "$folder/data/job.yaml" >"$folder/data/trait$trait.yaml"; done
@@ -143,6 +160,7 @@ status=$?
 population 3000
 failing
 stuck
+ended_by_srun
 array
 chain
 n=$(pace 60)
