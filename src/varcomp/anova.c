@@ -74,7 +74,7 @@ static PetscErrorCode Residual(MeritVarcomp v, Anova *a, MeritAnovaLine *line, d
 /* All lines, fixed terms first, the residual's last; coefficient [n_lines * n] */
 static PetscErrorCode Lines(MeritVarcomp v, Anova *a, double *coefficient)
 {
-  MeritAnovaLine *line  = v->line;
+  MeritAnovaLine *line = v->line;
 
   PetscFunctionBegin;
   PetscCall(BasesForm(&a->bases, "anova"));
