@@ -11,12 +11,6 @@
 static const double SHARES[] = {0.0, 0.3, 0.7, 1.0};
 /* A step leaves at least this part of a matrix's least pivot */
 static const double KEEP = 0.1;
-/* Below this share of the others a variance may be taken for 0 without a likelihood to ask */
-static const double SMALL = 1e-3;
-/* Rounds in a row whose step goes beyond the boundary, for the boundary to be tried */
-enum { BEYOND = 3 };
-/* Gradient from which on steps are near enough to the end to correct the curvature */
-static const double NEAR = 0.05;
 /* A likelihood may fall by this share of itself: rounding; within the second the gradient tells what the likelihood cannot */
 static const double ROUNDING = 1e-12, BLUR = 1e-10;
 
@@ -44,7 +38,8 @@ static double Length(const Reml *r, double step[])
   return sqrt(PetscMax(sum, 0.0));
 }
 
-static PetscErrorCode Evaluate(Reml *r, const double theta[], VarcompPoint *point)
+/* RemlEvaluate - See the header. Collective. */
+PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point)
 {
   MeritVarcomp v = r->v;
 
@@ -58,8 +53,8 @@ static PetscErrorCode Evaluate(Reml *r, const double theta[], VarcompPoint *poin
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The trial becomes the point */
-static void Accept(Reml *r, const char kind[])
+/* RemlAccept - See the header. Not collective. */
+void RemlAccept(Reml *r, const char kind[])
 {
   MeritVarcomp       v    = r->v;
   const VarcompPoint swap = r->now;
@@ -75,8 +70,8 @@ static void Accept(Reml *r, const char kind[])
   r->kind  = kind;
 }
 
-/* Coordinates of the new point, and what a step of this share told of the curvature, for the next; 0: nothing */
-static void Arrive(Reml *r, double share)
+/* RemlArrive - See the header. Not collective. */
+void RemlArrive(Reml *r, double share)
 {
   Coordinates *c = &r->c;
 
@@ -89,8 +84,8 @@ static void Arrive(Reml *r, double share)
   CoordinatesRemember(c, share > 0.0 ? r->column : NULL, r->unit);
 }
 
-/* As good as this point? One without a score is not, whatever the likelihood is or is not */
-static bool NotLower(const Reml *r)
+/* RemlNotLower - See the header. Not collective. */
+bool RemlNotLower(const Reml *r)
 {
   for (int i = 0; i < r->v->n; i++)
     if (!isfinite(r->trial.score[i])) return false;
@@ -117,35 +112,8 @@ static bool Flatter(Reml *r)
   return r->trial.log_likelihood >= r->now.log_likelihood - blur && TrialGradient(r) < r->v->gradient;
 }
 
-/* Is there a likelihood, or is the variance so small that its score decides? */
-static bool MayVanish(const Reml *r, const Block *b)
-{
-  const double scale = r->v->theta[r->c.block[r->c.n_blocks - 1].first];
-
-  if (isfinite(r->now.log_likelihood)) return true;
-  return b->n == 1 ? r->v->theta[b->first] < SMALL * scale : BlockPivot(b, r->v->theta) < SMALL;
-}
-
-/* The step to where one coordinate is `to`, the others where the quadratic model then wants them */
-static bool StepTo(Reml *r, int one, double to, double *step)
-{
-  Coordinates *c = &r->c;
-  double      *g = c->g, *unit = r->unit, beyond;
-  bool         definite;
-
-  if (!CoordinatesStep(c, 0.0, step)) return false;
-  for (int i = 0; i < c->m; i++) unit[i] = i == one;
-  c->g     = unit;
-  definite = CoordinatesStep(c, 0.0, r->column);
-  c->g     = g;
-  if (!definite) return false;
-  beyond = (to - step[one]) / r->column[one];
-  for (int i = 0; i < c->m; i++) step[i] += beyond * r->column[i];
-  return isfinite(beyond);
-}
-
-/* Do all matrices but one stay well inside? */
-static bool Inside(const Reml *r, const double theta[], const Block *but)
+/* RemlInside - See the header. Not collective. */
+bool RemlInside(const Reml *r, const double theta[], const Block *but)
 {
   for (int i = 0; i < r->c.n_blocks; i++) {
     const Block *b = &r->c.block[i];
@@ -161,48 +129,6 @@ static bool Inside(const Reml *r, const double theta[], const Block *but)
   return true;
 }
 
-/* The block becomes singular and stays so if the likelihood is not lower there */
-static PetscErrorCode TryBoundary(Reml *r, Block *b, bool *accepted)
-{
-  MeritVarcomp v   = r->v;
-  const Block  was = *b;
-
-  PetscFunctionBegin;
-  *accepted = false;
-  PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-  if (b->n == 1) {
-    if (StepTo(r, b->begin, -v->theta[b->first], r->step)) CoordinatesMove(v, &r->c, v->theta, 1.0, r->step, r->theta);
-    if (!Inside(r, r->theta, b)) PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-    b->kind            = BLOCK_ZERO;
-    r->theta[b->first] = 0.0;
-  } else BlockPin(v, b, r->theta);
-  PetscCall(Evaluate(r, r->theta, &r->trial));
-  *accepted = NotLower(r);
-  if (*accepted) {
-    Accept(r, "boundary");
-    CoordinatesRemember(&r->c, NULL, NULL);
-  } else *b = was;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Matrices that the whole step would make singular, one after another */
-static PetscErrorCode TryBoundaries(Reml *r, const double step[], bool *accepted)
-{
-  PetscFunctionBegin;
-  *accepted = false;
-  CoordinatesMove(r->v, &r->c, r->v->theta, 1.0, step, r->theta);
-  PetscCall(PetscArraycpy(r->whole, r->theta, r->v->n));
-  for (int i = 0; i < r->c.n_blocks && !*accepted; i++) {
-    Block *b = &r->c.block[i];
-
-    if (b->kind == BLOCK_ZERO || b->fixed || (b->n > 1 && !b->whole) || (b->n == 1 && b->term < 0)) continue;
-    b->n_beyond = BlockPivot(b, r->whole) > (b->n == 1 ? 0.0 : 1e-6) ? 0 : b->n_beyond + 1;
-    if (b->n_beyond < BEYOND || (b->kind == BLOCK_PINNED && b->free_pivots < 2) || !MayVanish(r, b)) continue;
-    PetscCall(TryBoundary(r, b, accepted));
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Largest part of a step, by halves, that leaves every matrix well inside */
 static double Share(Reml *r, const double step[])
 {
@@ -210,32 +136,9 @@ static double Share(Reml *r, const double step[])
 
   for (int i = 0; i < 60; i++, share *= 0.5) {
     CoordinatesMove(r->v, &r->c, r->v->theta, share, step, r->theta);
-    if (Inside(r, r->theta, NULL)) return share;
+    if (RemlInside(r, r->theta, NULL)) return share;
   }
   return 0.0;
-}
-
-/* A matrix of rank 1 that goes to 0, where the derivatives by its root vanish whatever the likelihood does, is tried as 0 */
-static PetscErrorCode TryNothing(Reml *r, bool *accepted)
-{
-  MeritVarcomp v = r->v;
-
-  PetscFunctionBegin;
-  *accepted = false;
-  for (int i = 0; i < r->c.n_blocks && !*accepted && isfinite(r->now.log_likelihood); i++) {
-    Block *b = &r->c.block[i];
-
-    if (b->term < 0 || !(BlockReach(&r->c, b, v->theta) < NEAR)) continue;
-    PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-    PetscCall(PetscArrayzero(r->theta + b->first, b->n * (b->n + 1) / 2));
-    PetscCall(Evaluate(r, r->theta, &r->trial));
-    *accepted = NotLower(r);
-    if (!*accepted) continue;
-    Accept(r, "boundary");
-    b->kind = BLOCK_ZERO;
-    Arrive(r, 0.0);
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* One round: the largest share of average information whose step is not downhill */
@@ -245,7 +148,7 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
   double                   told    = 0.0;
 
   PetscFunctionBegin;
-  PetscCall(TryNothing(r, accepted));
+  PetscCall(BoundaryTryNothing(r, accepted));
   if (*accepted) PetscFunctionReturn(PETSC_SUCCESS);
   for (int s = r->v->em_only ? 3 : -1; s < 4 && !*accepted; s++) {
     double share;
@@ -254,7 +157,7 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
     share = Share(r, r->step);
     if (s < 0 && share < 1.0) continue;
     if (share < 1.0 && !s) {
-      PetscCall(TryBoundaries(r, r->step, accepted));
+      PetscCall(BoundaryTry(r, r->step, accepted));
       if (*accepted) break; /* as coordinates change */
       if (!CoordinatesStep(&r->c, SHARES[s], r->step)) continue;
       share = Share(r, r->step);
@@ -263,69 +166,14 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
     for (int half = 0; half < (s == 3 || (s == 0 && r->c.pinned) ? 20 : 1) && !*accepted; half++) {
       if (half) share *= 0.5;
       CoordinatesMove(r->v, &r->c, r->v->theta, share, r->step, r->theta);
-      PetscCall(Evaluate(r, r->theta, &r->trial));
-      *accepted = NotLower(r) || Flatter(r);
+      PetscCall(RemlEvaluate(r, r->theta, &r->trial));
+      *accepted = RemlNotLower(r) || Flatter(r);
     }
     if (!*accepted) continue;
-    Accept(r, s < 0 ? "secant" : names[s]);
-    if (r->v->gradient < NEAR) told = share;
+    RemlAccept(r, s < 0 ? "secant" : names[s]);
+    if (r->v->gradient < REML_NEAR) told = share;
   }
-  if (*accepted) Arrive(r, told);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* The variance of component x of a term that adds to an observation as much as the residual */
-static double Unit(const Reml *r, const Block *b, int x)
-{
-  const MeritVarcomp v     = r->v;
-  const int          trait = v->formula->term[b->term].component[x].trait;
-
-  return v->theta[r->c.block[r->c.n_blocks - 1].first + trait * (trait + 1) / 2 + trait] / r->unit_scale[b->first + x * (x + 1) / 2 + x];
-}
-
-/* Does the likelihood rise from a matrix of 0, whatever the direction? Its derivatives, a symmetric matrix, are then not negative definite. */
-static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
-{
-  double S[64 * 64], F[64 * 64];
-
-  PetscFunctionBegin;
-  for (int x = 0; x < b->n; x++) r->theta[b->first + x * (x + 1) / 2 + x] = 1e-6 * Unit(r, b, x);
-  PetscCall(Evaluate(r, r->theta, &r->trial));
-  for (int x = 0, at = b->first; x < b->n; x++)
-    for (int y = 0; y <= x; y++, at++)
-      S[x * b->n + y] = S[y * b->n + x] = -(x == y ? 1.0 : 0.5) * r->trial.score[at] * sqrt(Unit(r, b, x) * Unit(r, b, y));
-  *rises = !MeritDenseCholesky(b->n, S, F);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* At a maximum on the boundary: does the likelihood rise from there? Then the matrix is freed. */
-static PetscErrorCode Release(Reml *r, bool *released)
-{
-  MeritVarcomp v = r->v;
-
-  PetscFunctionBegin;
-  *released = false;
-  for (int i = 0; i < r->c.n_blocks && !*released; i++) {
-    Block *b = &r->c.block[i];
-
-    if (b->fixed || b->kind == BLOCK_FREE || b->term == v->left_out || b->n_released > 1) continue;
-    PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-    if (b->kind == BLOCK_ZERO) PetscCall(RisesFromZero(r, b, released));
-    else {
-      const int last = b->order[b->n - 1];
-
-      *released = r->now.score[b->first + last * (last + 1) / 2 + last] > 0.0;
-    }
-    if (!*released) continue;
-    CoordinatesRemember(&r->c, NULL, NULL);
-    b->n_released++;
-    for (int x = 0; x < b->n; x++) {
-      double *variance = &v->theta[b->first + x * (x + 1) / 2 + x];
-
-      *variance = b->kind == BLOCK_ZERO ? 1e-3 * Unit(r, b, x) : 1.001 * *variance;
-    }
-    b->kind = BLOCK_FREE;
-  }
+  if (*accepted) RemlArrive(r, told);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -361,7 +209,7 @@ static PetscErrorCode Iterate(Reml *r)
     bool go;
 
     if (fresh) {
-      PetscCall(Evaluate(r, v->theta, &r->now));
+      PetscCall(RemlEvaluate(r, v->theta, &r->now));
       CoordinatesSet(v, &r->c, v->theta, &r->now);
       if (!v->rounds) PetscCall(VarcompCheckInformation(v, &r->c));
     }
@@ -369,10 +217,10 @@ static PetscErrorCode Iterate(Reml *r)
     v->gradient = r->c.m ? Length(r, r->step) : 0.0;
     PetscCall(Report(r, v->gradient));
     if (v->gradient <= r->tolerance) {
-      PetscCall(TryNothing(r, &go));
+      PetscCall(BoundaryTryNothing(r, &go));
       v->rounds += go;
       if (go) continue;
-      PetscCall(Release(r, &fresh));
+      PetscCall(BoundaryRelease(r, &fresh));
       if (!fresh) {
         v->stop = MERIT_VARCOMP_CONVERGED;
         break;
@@ -438,38 +286,6 @@ static void Covariances(Reml *r)
     }
 }
 
-static void States(Reml *r)
-{
-  MeritVarcomp v = r->v;
-
-  for (int i = 0; i < r->c.n_blocks; i++) {
-    const Block *b = &r->c.block[i];
-
-    BlockFinish(v, b, v->theta);
-    for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++)
-      v->state[x] = v->component[x].fixed || (b->term >= 0 && b->term == v->left_out) ? MERIT_ESTIMATE_FIXED
-                    : b->kind == BLOCK_FREE                                          ? MERIT_ESTIMATE_OK
-                                                                                     : MERIT_ESTIMATE_BOUNDARY;
-  }
-}
-
-/* A term that is left out, or whose variance the user fixes at 0, is a block of 0 from the start */
-static void Zeros(Reml *r)
-{
-  MeritVarcomp v = r->v;
-
-  for (int i = 0; i < r->c.n_blocks; i++) {
-    Block *b    = &r->c.block[i];
-    bool   zero = b->fixed;
-
-    for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++) {
-      if (b->term >= 0 && b->term == v->left_out) v->theta[x] = 0.0;
-      zero = zero && v->theta[x] == 0.0;
-    }
-    if (zero || (b->term >= 0 && b->term == v->left_out)) b->kind = BLOCK_ZERO;
-  }
-}
-
 /* VarcompLikelihood - See the header. Collective. */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v)
 {
@@ -483,11 +299,11 @@ PetscErrorCode VarcompLikelihood(MeritVarcomp v)
   PetscCall(PointCreate(v->n, &r.trial));
   PetscCall(PetscCalloc7(n, &r.theta, n, &r.step, n, &r.unit, n, &r.column, n, &r.whole, n * n, &r.inverse, n, &r.unit_scale));
   PetscCall(VarcompScales(v, r.unit_scale));
-  Zeros(&r);
+  BoundaryZeros(&r);
   PetscCall(Iterate(&r));
   v->log_likelihood = r.now.log_likelihood;
   Covariances(&r);
-  States(&r);
+  BoundaryStates(&r);
   PetscCall(PetscFree7(r.theta, r.step, r.unit, r.column, r.whole, r.inverse, r.unit_scale));
   PetscCall(PointFree(&r.now));
   PetscCall(PointFree(&r.trial));

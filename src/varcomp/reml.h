@@ -1,5 +1,5 @@
 #pragma once
-/* A fit by (restricted) maximum likelihood: where it is, and how that is kept. Private to reml.c and reml_state.c. */
+/* A fit by (restricted) maximum likelihood: where it is, its steps, its boundary, and how it is kept. Private to reml.c, boundary.c and reml_state.c. */
 #include "blocks.h"
 
 typedef struct {
@@ -13,6 +13,31 @@ typedef struct {
   const char  *kind;         /* of the step that led here */
   double       change;
 } Reml;
+
+/* Gradient, in standard errors, from which on steps are near enough to the end to correct the curvature */
+#define REML_NEAR 0.05
+
+/* reml.c: the engine's values at theta, the same on every rank. Collective. */
+PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point);
+/* Is the trial as good as the point? One without a score is not, whatever the likelihood is or is not. */
+bool RemlNotLower(const Reml *r);
+/* The trial becomes the point, by a step of this kind. */
+void RemlAccept(Reml *r, const char kind[]);
+/* Coordinates of the new point, and what a step of this share told of the curvature, for the next; 0: nothing */
+void RemlArrive(Reml *r, double share);
+/* Do all matrices but one stay well inside? */
+bool RemlInside(const Reml *r, const double theta[], const Block *but);
+
+/* boundary.c: matrices that are 0 from the start: of a term that is left out, or whose variance the user fixes at 0. */
+void BoundaryZeros(Reml *r);
+/* Matrices that the whole step would make singular, one after another. Collective. */
+PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted);
+/* A matrix of rank 1 that goes to 0 is tried as 0. Collective. */
+PetscErrorCode BoundaryTryNothing(Reml *r, bool *accepted);
+/* At a maximum on the boundary: a matrix from which the likelihood rises is freed. Collective. */
+PetscErrorCode BoundaryRelease(Reml *r, bool *released);
+/* At the end: what is next to 0 is 0, and the state of every estimate. */
+void BoundaryStates(Reml *r);
 
 /* Take up a checkpoint of this fit; *done: it had ended, as v->stop says. Collective. */
 PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done);
