@@ -17,7 +17,7 @@ static PetscErrorCode Possible(MeritVarcomp v, const char **reason)
   bool                fits, given = f->residual[0].given;
 
   PetscFunctionBegin;
-  *reason = NULL;
+  *reason = v->n > f->n_residuals * f->n_traits * (f->n_traits + 1) / 2 ? NULL : "no random term";
   if (f->n_traits > 1 || f->n_residuals > 1) *reason = "several traits or residual classes";
   for (int i = 0; i < v->n; i++) {
     if (v->component[i].row) *reason = "a term of several components";

@@ -182,7 +182,7 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
 
   PetscFunctionBegin;
   if (!v->n_samples) v->n_samples = SAMPLES;
-  MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->n_samples);
+  if (e->m) MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->n_samples);
   PetscCall(MomentsSketch(v, v->n_samples, e, &rows));
   while (fault == MOMENTS_FINE && again) {
     fault = MomentsSolve(e);
@@ -192,7 +192,7 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
   }
   PetscCall(Judge(v, fault, e));
   PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
-  PetscCall(MomentsNoise(v, e, rows));
+  if (e->m) PetscCall(MomentsNoise(v, e, rows));
   PetscCall(PetscFree(rows));
   v->rounds = 1;
   PetscCall(Report(v, NAN));
@@ -209,7 +209,7 @@ PetscErrorCode VarcompMoments(MeritVarcomp v)
   PetscCall(CheckGiven(v));
   PetscCall(VarcompStart(v)); /* looks at the data, too */
   PetscCall(MomentsCreate(v, &e));
-  if (zero && v->n_observations > DENSE_MOST) PetscCall(Sketched(v, &e));
+  if ((zero || !e.m) && v->n_observations > DENSE_MOST) PetscCall(Sketched(v, &e)); /* without random terms there is nothing to weigh */
   else PetscCall(DenseForms(v, &e));
   for (int c = 0; c < v->n; c++)
     v->state[c] = c < e.m && !e.in[c] ? MERIT_ESTIMATE_BOUNDARY : v->theta[c] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;

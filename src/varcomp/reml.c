@@ -293,7 +293,7 @@ PetscErrorCode VarcompLikelihood(MeritVarcomp v)
   const size_t n = (size_t)v->n;
 
   PetscFunctionBegin;
-  if (v->engine == &VarcompEngine_Sampled) r.tolerance = PetscMax(r.tolerance, 1e-3);
+  if (v->engine == &VarcompEngine_Sampled && v->n > 1) r.tolerance = PetscMax(r.tolerance, 1e-3);
   PetscCall(CoordinatesCreate(v, &r.c));
   PetscCall(PointCreate(v->n, &r.now));
   PetscCall(PointCreate(v->n, &r.trial));

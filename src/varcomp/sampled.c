@@ -262,6 +262,13 @@ static void ResidualForms(MeritVarcomp v, Sampled *s, const double *Py)
   }
 }
 
+/* Without random terms tr(P V_e) is known: the degrees of freedom over the variance */
+static void Known(MeritVarcomp v, double variance, double *trace, double *noise)
+{
+  *trace = (double)(v->n_observations - (v->method == MERIT_VARCOMP_REML ? v->n_fixed : 0)) / variance;
+  *noise = 0.0;
+}
+
 /* Traces as means over the draws, and what their spread adds to the covariance of the score */
 static void Average(MeritVarcomp v, const Sampled *s, double trace[], double noise[])
 {
@@ -297,6 +304,7 @@ static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], Var
   ResidualForms(v, s, residuals);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->form, s->n * v->n, MPI_DOUBLE, MPI_SUM, v->comm));
   Average(v, s, trace, point->noise);
+  if (v->n == 1) Known(v, theta[0], trace, point->noise);
   PetscCall(VarcompEquationsForms(v, &s->e, Solve, quad, point->information));
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
   point->log_likelihood = NAN;

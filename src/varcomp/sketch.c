@@ -102,9 +102,10 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
   PetscFunctionBegin;
   PetscCall(PetscMPIIntCast((PetscInt)n_samples * m * n, &n_rows));
   PetscCall(PetscCalloc1((size_t)n_rows, &sums));
-  PetscCall(PetscMalloc2(m, &s, m, &to));
+  PetscCall(PetscMalloc2(m + 1, &s, m + 1, &to));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) PetscCall(SpectralSpaceOf(v, "MINQUE", k, &s[t++]));
+  if (!m) PetscCall(SpectralSpaceOf(v, "MINQUE", 0, &s[0])); /* no random term: for the observations without their fixed effects */
   PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &z));
   for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &to[t]));
   for (int first = 0; first < n_samples; first += WIDTH)
@@ -112,10 +113,8 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, n_rows, MPI_DOUBLE, MPI_SUM, v->comm));
   Average(v, n_samples, sums, e);
   PetscCall(Quadratics(v, s, z, e));
-  for (t = 0; t < m; t++) {
-    PetscCall(PetscFree(to[t]));
-    PetscCall(SpectralSpaceDestroy(&s[t]));
-  }
+  for (t = 0; t < m; t++) PetscCall(PetscFree(to[t]));
+  for (t = 0; t < PetscMax(m, 1); t++) PetscCall(SpectralSpaceDestroy(&s[t]));
   if (rows) *rows = sums;
   else PetscCall(PetscFree(sums));
   PetscCall(PetscFree(z));
