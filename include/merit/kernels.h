@@ -157,3 +157,14 @@ MERIT_EXTERN int MeritDenseSweep(int n, const double least[], double *A);
 /* A[n * (n + k)] = [M B] becomes [. M^-1 B], n <= 64, without exchange of rows. Returns n, or the first row whose pivot is not above `share`
    times its diagonal element at the start, A then being of no use. */
 MERIT_EXTERN int MeritDenseEliminate(int n, int k, double share, double *A);
+
+/* Parts at most into which sums are cut */
+enum { MERIT_SUM_PARTS = 64 };
+/* Adds items [from, to) to sums[]. */
+typedef void (*MeritSummand)(int64_t from, int64_t to, void *ctx, double *sums);
+/* sums[n_sums] = what `add` adds for the items [0, n), the same to the bit on any number of threads; room[MERIT_SUM_PARTS * n_sums]. */
+MERIT_EXTERN void MeritSums(int n_threads, int64_t n, MeritSummand add, void *ctx, int n_sums, double *room, double *sums);
+/* sums[j] = a[j]'b[j] for n_pairs <= 4 pairs of vectors of n numbers, `stride` apart; the same to the bit on any number of threads. */
+MERIT_EXTERN void MeritDots(int n_threads, int64_t n, int64_t stride, int n_pairs, const double *const a[], const double *const b[], double sums[]);
+/* The larger of two measures of an error; NaN if one of them is, which the maximum of C and MPI forgets. */
+MERIT_EXTERN double MeritWorst(double a, double b);

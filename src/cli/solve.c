@@ -9,6 +9,7 @@
 #include <merit/report.h>
 #include <merit/solver.h>
 #include <omp.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Everything a run holds, so that one place frees it */
@@ -36,6 +37,14 @@ static double Criterion(const Solve *s, const MeritIteration *it)
              : value;
 }
 
+/* ", residual 1.2e-03" into text, nothing where the solver does not have it at this iteration */
+static void AddCriterion(const char name[], double value, size_t size, char text[])
+{
+  const size_t n = strlen(text);
+
+  if (isfinite(value)) snprintf(text + n, size - n, "%s %s %.3e", n ? "," : "", name, value);
+}
+
 /* A line per iteration: criteria and, from the mean rate so far, what is left */
 static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
 {
@@ -47,18 +56,19 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
                                  .term_change     = it->term_change,
                                  .seconds         = it->seconds};
   double                value = Criterion(s, it), done, left = NAN;
+  char                  criteria[80] = "";
 
   PetscFunctionBegin;
   PetscCall(MeritReportStepAdd(s->run.report, &step));
   if (!(s->first > 0) && value > 0) s->first = value;
   done = value > 0 && s->first > s->rtol ? log(s->first / value) / log(s->first / s->rtol) : NAN;
   if (done > 0 && done < 1 && it->iteration > 1) left = (double)it->iteration * (1 - done) / done;
+  AddCriterion("residual", it->residual, sizeof(criteria), criteria);
+  AddCriterion("change", it->change, sizeof(criteria), criteria);
   if (isfinite(left))
-    MeritLogProgress(done, "iteration %lld: residual %.3e, change %.3e, about %.0f more",
-                     (long long)it->iteration, it->residual, it->change, ceil(left));
+    MeritLogProgress(done, "iteration %lld:%s, about %.0f more", (long long)it->iteration, criteria, ceil(left));
   else
-    MeritLogProgress(-1, "iteration %lld: residual %.3e, change %.3e", (long long)it->iteration, it->residual,
-                     it->change);
+    MeritLogProgress(-1, "iteration %lld%s%s", (long long)it->iteration, criteria[0] ? ":" : "", criteria);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -180,6 +190,11 @@ static PetscErrorCode Conclude(const Solve *s)
   else if (r->stop == MERIT_STOP_ROUNDING_FLOOR)
     MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e",
              (long long)r->iterations, r->true_residual);
+  else if (!isfinite(r->true_residual))
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
+                         "after %lld iterations the solution is not a number: values of the data, variances or start are too large or "
+                         "too small to compute with; give them in other units",
+                         (long long)r->iterations));
   else
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "not converged after %lld iterations: true residual %.3e (%s %.1e asked for); the "

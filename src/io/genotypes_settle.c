@@ -195,6 +195,9 @@ static void Diagonals(MeritGenotypes geno, const int64_t count[], const double p
   geno->mean_diagonal = squares / (double)geno->n_animals;
 }
 
+/* The largest scale of a column: a frequency, or a sum of 2pq, that asks for more is none of a population */
+static const double LARGEST_SCALE = 1e6;
+
 /* The scale of each column (VanRaden 2008 for the divisor sum 2pq and for the columns by sqrt 2pq) */
 static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 {
@@ -204,7 +207,7 @@ static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
   if (geno->scaling == MERIT_SCALE_VANRADEN) all = 1 / sqrt(geno->sum_2pq);
   if (geno->scaling == MERIT_SCALE_COUNT) all = 1 / sqrt((double)geno->n_used);
   if (geno->scaling == MERIT_SCALE_TRACE) all = 1 / sqrt(geno->mean_diagonal);
-  if (!isfinite(all))
+  if (!(all <= LARGEST_SCALE))
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->frequency_file ? geno->frequency_file : geno->path, 0, NULL,
                          "the SNPs cannot be scaled: none varies at these frequencies"));
   for (int32_t c = 0; c < geno->n_used; c++) {
@@ -212,7 +215,7 @@ static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 
     geno->scale[c] = all;
     if (geno->scaling != MERIT_SCALE_STANDARDISED) continue;
-    if (!(variance > 0))
+    if (!(1 / sqrt(variance) <= LARGEST_SCALE))
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->frequency_file, 0, geno->snps[geno->used[c]].name,
                            "with frequency %g this SNP cannot be standardised", p[c]));
     geno->scale[c] = 1 / sqrt(variance);

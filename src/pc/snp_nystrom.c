@@ -7,6 +7,7 @@
 */
 #include "snp_impl.h"
 #include <math.h>
+#include <omp.h>
 #include <petscblaslapack.h>
 
 /*
@@ -106,23 +107,25 @@ PetscErrorCode MeritSnpNystromSetUp(const MeritTermView *t, const MeritSketch *s
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* coeff = this rank's share of U' X; `width` numbers a SNP */
+/* coeff = this rank's part of U' X; `width` numbers a SNP. Each thread has columns of its own, so that nothing is added across threads */
 static void Project(const MeritSketch *s, int width, const double *X, double *coeff)
 {
-  const int64_t n = (int64_t)s->rank * width;
+#pragma omp parallel
+  {
+    const int n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    const int first = (int)((int64_t)s->rank * thread / n_threads), last = (int)((int64_t)s->rank * (thread + 1) / n_threads);
 
-  if (!n) return;
-  for (int64_t i = 0; i < n; i++) coeff[i] = 0.0;
-#pragma omp parallel for schedule(static) reduction(+ : coeff[:n])
-  for (int32_t snp = 0; snp < s->n_owned; snp++) {
-    const float  *u = s->U + (size_t)snp * (size_t)s->rank;
-    const double *x = X + (int64_t)snp * width;
+    for (int i = first * width; i < last * width; i++) coeff[i] = 0.0;
+    for (int32_t snp = 0; snp < s->n_owned; snp++) {
+      const float  *u = s->U + (size_t)snp * (size_t)s->rank;
+      const double *x = X + (int64_t)snp * width;
 
-    if (width == 1)
-      for (int i = 0; i < s->rank; i++) coeff[i] += (double)u[i] * x[0];
-    else
-      for (int i = 0; i < s->rank; i++)
-        for (int j = 0; j < width; j++) coeff[i * width + j] += (double)u[i] * x[j];
+      if (width == 1)
+        for (int i = first; i < last; i++) coeff[i] += (double)u[i] * x[0];
+      else
+        for (int i = first; i < last; i++)
+          for (int j = 0; j < width; j++) coeff[i * width + j] += (double)u[i] * x[j];
+    }
   }
 }
 

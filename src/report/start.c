@@ -3,6 +3,7 @@
 #include <merit/exchange.h>
 #include <merit/log.h>
 #include <merit/table.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -18,8 +19,9 @@ static const char *const start_columns[] = {"trait", "term", "component", "level
 
 static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, StartTable *start)
 {
-  int64_t first;
-  int     column[5];
+  MeritFault fault = {0};
+  int64_t    first;
+  int        column[5];
 
   PetscFunctionBegin;
   PetscCall(MeritTableOpen(comm, path, 0, NULL, 0, NULL, table));
@@ -34,6 +36,11 @@ static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, 
   PetscCall(MeritTableRows(*table, &start->n, &first));
   for (int k = 0; k < 4; k++) PetscCall(MeritTableText(*table, column[k], &start->code[k], &start->pool[k]));
   PetscCall(MeritTableNumbers(*table, column[4], &start->solution));
+  for (int64_t i = 0; i < start->n; i++)
+    if (isnan(start->solution[i]))
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, MeritTableLine(*table, i), "solution",
+                    "solver.start: the solution is missing; give a number, or leave the line out to start from 0");
+  PetscCall(MeritFaultAgree(comm, &fault));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

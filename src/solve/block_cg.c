@@ -4,6 +4,7 @@
   dependent, equal or zero right-hand sides do no harm. One reduction an iteration; it ends only on the true residual.
 */
 #include "solver_impl.h"
+#include <merit/kernels.h>
 #include <math.h>
 #include <petscblaslapack.h>
 
@@ -113,10 +114,10 @@ static void Read(MeritSolver s, const Work *w, MeritIteration *it)
 
   it->residual = it->residual_scaled = it->change = 0.0;
   for (int j = 0; j < w->k; j++) {
-    if (!(w->norm_r[j] > 0.0)) continue;
-    it->residual        = PetscMax(it->residual, sqrt(rr[j]) / w->norm_r[j]);
-    it->residual_scaled = PetscMax(it->residual_scaled, sqrt(rr[w->k + j]) / w->norm_scaled[j]);
-    if (rr[3 * w->k + j] > 0.0) it->change = PetscMax(it->change, sqrt(rr[2 * w->k + j] / rr[3 * w->k + j]));
+    if (w->norm_r[j] == 0.0) continue;
+    it->residual        = MeritWorst(it->residual, sqrt(rr[j]) / w->norm_r[j]);
+    it->residual_scaled = MeritWorst(it->residual_scaled, sqrt(rr[w->k + j]) / w->norm_scaled[j]);
+    if (rr[3 * w->k + j] != 0.0) it->change = MeritWorst(it->change, sqrt(rr[2 * w->k + j] / rr[3 * w->k + j]));
   }
   if (it->iteration == 0) it->change = NAN;
   for (int i = 0; i < s->n_terms; i++) s->term_change[i] = NAN;
@@ -221,7 +222,7 @@ static PetscErrorCode Run(MeritSolver s, Work *w, double *x, MeritIteration *it,
       PetscCall(MeritSolverReport(s, it));
       *holds = MeritSolverCriterion(s, it) <= s->rtol;
     }
-    if (*holds || it->residual < 1e-17 || it->iteration >= s->max_it) break;
+    if (*holds || !(it->residual >= 1e-17) || it->iteration >= s->max_it) break;
     PetscCall(Coefficients(s, w));
     if (!w->q) break;
     PetscCall(Step(s, w, x));
@@ -250,7 +251,7 @@ static PetscErrorCode SolveBlock(MeritSolver s, int k, const double r[], double 
 
     PetscCall(Run(s, &w, x, &it, &holds));
     PetscCall(MeritSolverTrueResidual(s, k, r, x, w.r, &result->true_residual));
-    if (holds && result->true_residual <= (goal > 0.0 ? goal : PetscMax(10.0 * it.residual, 1e-15))) result->stop = MERIT_STOP_CONVERGED;
+    if (holds && result->true_residual <= (goal > 0.0 ? goal : MeritWorst(10.0 * it.residual, 1e-15))) result->stop = MERIT_STOP_CONVERGED;
     else if (it.iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
     else if (!(result->true_residual < 0.5 * last))
       result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
@@ -291,7 +292,7 @@ PetscErrorCode MeritSolverBlockCG(MeritSolver s, int k, const double r[], double
       for (int j = 0; j < width; j++) x[i * k + first + j] = X[i * width + j];
     result->stop          = PetscMax(result->stop, one.stop);
     result->iterations    = PetscMax(result->iterations, one.iterations);
-    result->true_residual = first ? PetscMax(result->true_residual, one.true_residual) : one.true_residual;
+    result->true_residual = first ? MeritWorst(result->true_residual, one.true_residual) : one.true_residual;
   }
   PetscCall(PetscFree2(R, X));
   PetscFunctionReturn(PETSC_SUCCESS);

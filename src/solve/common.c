@@ -1,5 +1,6 @@
 /* What all solvers share: criteria, the true residual, monitors. */
 #include "solver_impl.h"
+#include <merit/kernels.h>
 #include <math.h>
 
 /* MeritSolverCriterion - Value of the chosen criterion at an iteration. Not collective. */
@@ -25,7 +26,7 @@ double MeritSolverResidualGoal(MeritSolver s)
   return 0.0;
 }
 
-/* MeritSolverTrueResidual - q = r - C x afresh, and the largest relative norm of the k right-hand sides. Collective. */
+/* MeritSolverTrueResidual - q = r - C x afresh, and the largest relative norm of the k right-hand sides, NaN if one is. Collective. */
 PetscErrorCode MeritSolverTrueResidual(MeritSolver s, int k, const double r[], const double x[], double q[], double *relative)
 {
   double *sums;
@@ -44,7 +45,7 @@ PetscErrorCode MeritSolverTrueResidual(MeritSolver s, int k, const double r[], c
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * k, MPI_DOUBLE, MPI_SUM, s->comm));
   *relative = 0.0;
   for (int j = 0; j < k; j++)
-    if (sums[k + j] > 0.0) *relative = PetscMax(*relative, sqrt(sums[j] / sums[k + j]));
+    if (sums[j] != 0.0) *relative = MeritWorst(*relative, sqrt(sums[j] / sums[k + j])); /* infinite where r is 0 and C x is not */
   PetscCall(PetscFree(sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

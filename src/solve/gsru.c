@@ -5,6 +5,7 @@
 */
 #include "gsru_impl.h"
 #include <math.h>
+#include <merit/kernels.h>
 #include <omp.h>
 #include <string.h>
 
@@ -255,9 +256,9 @@ static PetscErrorCode Sweep(Gsru *gs, double *x, double norm_r, MeritIteration *
   for (int k = 0; k < gs->n_terms; k++) {
     dx += gs->sums[2 * k];
     xx += gs->sums[2 * k + 1];
-    s->term_change[k] = gs->sums[2 * k + 1] > 0.0 ? sqrt(gs->sums[2 * k] / gs->sums[2 * k + 1]) : 0.0;
+    s->term_change[k] = gs->sums[2 * k + 1] != 0.0 ? sqrt(gs->sums[2 * k] / gs->sums[2 * k + 1]) : 0.0;
   }
-  it->change = xx > 0.0 ? sqrt(dx / xx) : 0.0;
+  it->change = xx != 0.0 ? sqrt(dx / xx) : 0.0;
   *met       = sqrt(gs->sums[2 * gs->n_terms]) / norm_r;
   it->iteration++;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -276,7 +277,7 @@ static PetscErrorCode Check(Gsru *gs, const double *r, const double *x, double *
     sums[1] += r[i] * r[i] * s->D_inverse[i];
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, s->comm));
-  it->residual_scaled = sums[1] > 0.0 ? sqrt(sums[0] / sums[1]) : 0.0;
+  it->residual_scaled = sums[1] != 0.0 ? sqrt(sums[0] / sums[1]) : 0.0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -398,6 +399,8 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
   if (!resumed) PetscCall(MeritSolverReport(s, &it));
   if (it.residual <= MeritSolverResidualGoal(s))
     result->stop = MERIT_STOP_CONVERGED;
+  else if (!isfinite(it.residual))
+    result->stop = MERIT_STOP_BREAKDOWN;
   else if (s->max_it <= it.iteration)
     result->stop = MERIT_STOP_MAX_IT;
   while (result->stop == MERIT_STOP_NONE) {
@@ -461,7 +464,7 @@ static PetscErrorCode Solve_GSRU(MeritSolver s, int k, const double r[], double 
     for (int64_t i = 0; i < gs->n_owned; i++) x[i * k + j] = one_x[i];
     if (one.stop > worst.stop) worst.stop = one.stop;
     worst.iterations    = PetscMax(worst.iterations, one.iterations);
-    worst.true_residual = j ? PetscMax(worst.true_residual, one.true_residual) : one.true_residual;
+    worst.true_residual = j ? MeritWorst(worst.true_residual, one.true_residual) : one.true_residual;
   }
   *result = worst;
   PetscCall(PetscFree3(one_r, one_x, q));

@@ -41,29 +41,34 @@ static double Step(Gsru *gs, const GsruTerm *term, int32_t eq, double *x)
   return square;
 }
 
-/* Step of the level at a place; adds the squares of the gradient and of the step */
-static void StepAt(Gsru *gs, const GsruTerm *term, int32_t at, double *x, double *squares, double *steps)
-{
-  const int32_t eq = term->levels.eq[at];
+typedef struct {
+  Gsru           *gs;
+  const GsruTerm *term;
+  int32_t         first; /* level of the colour */
+  double         *x;
+} Colour;
 
-  *squares += Step(gs, term, eq, x);
-  for (int a = 0; a < term->view->n_eq; a++) *steps += gs->du[eq + a] * gs->du[eq + a];
+/* Steps of levels [from, to) of a colour; adds the squares of their gradients and of the steps */
+static void StepLevels(int64_t from, int64_t to, void *ctx, double *sums)
+{
+  const Colour  *c  = (const Colour *)ctx;
+  const int32_t *eq = c->term->levels.eq + c->first;
+
+  for (int64_t i = from; i < to; i++) {
+    sums[0] += Step(c->gs, c->term, eq[i], c->x);
+    for (int a = 0; a < c->term->view->n_eq; a++) sums[1] += c->gs->du[eq[i] + a] * c->gs->du[eq[i] + a];
+  }
 }
 
-/* Steps of the owned levels of a colour; a parallel region of one thread would still cost a call of the system */
+/* Steps of the owned levels of a colour */
 static void Steps(Gsru *gs, GsruTerm *term, int c, double *x)
 {
-  const GsruLevels *l     = &term->levels;
-  const int32_t     first = l->first[c], last = first + l->n_mine[c];
-  double            squares = 0.0, steps = 0.0;
+  Colour colour = {gs, term, term->levels.first[c], x};
+  double room[MERIT_SUM_PARTS * 2], sums[2];
 
-  if (gs->n_threads > 1 && last - first > 256) {
-#pragma omp parallel for schedule(static) reduction(+ : squares, steps) num_threads(gs->n_threads)
-    for (int32_t at = first; at < last; at++) StepAt(gs, term, at, x, &squares, &steps);
-  } else
-    for (int32_t at = first; at < last; at++) StepAt(gs, term, at, x, &squares, &steps);
-  gs->sums[2 * gs->n_terms] += squares;
-  gs->sums[2 * term->index] += steps;
+  MeritSums(gs->n_threads, term->levels.n_mine[c], StepLevels, &colour, 2, room, sums);
+  gs->sums[2 * gs->n_terms] += sums[0];
+  gs->sums[2 * term->index] += sums[1];
 }
 
 /* GsruSweepLevels - See the header. Collective. */

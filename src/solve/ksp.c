@@ -1,5 +1,6 @@
 /* Any Krylov method of PETSc on the same operator and preconditioner, with all -ksp_ options. */
 #include "solver_impl.h"
+#include <merit/kernels.h>
 #include <math.h>
 #include <petscksp.h>
 #include <string.h>
@@ -144,7 +145,7 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
   PetscCall(VecAYPX(q, -1.0, r));
   PetscCall(VecNorm(q, NORM_2, &norm));
   last = 2.0 * norm + data->norm_r;
-  for (int start = 0; norm > goal * data->norm_r; start++) {
+  for (int start = 0; !(norm <= goal * data->norm_r); start++) {
     KSPConvergedReason reason;
     PetscInt           n;
 
@@ -174,7 +175,7 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
   }
   if (result->stop == MERIT_STOP_NONE) result->stop = MERIT_STOP_CONVERGED;
   result->iterations    = PetscMax(result->iterations, data->before);
-  result->true_residual = data->norm_r > 0.0 ? norm / data->norm_r : 0.0;
+  result->true_residual = norm != 0.0 ? norm / data->norm_r : 0.0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -202,7 +203,7 @@ static PetscErrorCode Solve_KSP(MeritSolver s, int k, const double r[], double x
     PetscCall(VecRestoreArray(X, &a));
     if (j == 0 || one.stop > worst.stop) worst.stop = one.stop;
     worst.iterations    = PetscMax(worst.iterations, one.iterations);
-    worst.true_residual = j ? PetscMax(worst.true_residual, one.true_residual) : one.true_residual;
+    worst.true_residual = j ? MeritWorst(worst.true_residual, one.true_residual) : one.true_residual;
   }
   *result = worst;
   PetscCall(VecDestroy(&R));

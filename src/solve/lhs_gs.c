@@ -5,6 +5,7 @@
 */
 #include "direct_impl.h"
 #include <math.h>
+#include <merit/kernels.h>
 
 /* A step this small beside the solution is rounding; sweeps without a better residual that prove it */
 static const double ROUNDING  = 2e-14;
@@ -187,9 +188,9 @@ static PetscErrorCode Change(MeritSolver s, const double *now, double *x, MeritI
   for (int k = 0; k < s->n_terms; k++) {
     dx += sums[2 * k];
     xx += sums[2 * k + 1];
-    s->term_change[k] = sums[2 * k + 1] > 0.0 ? sqrt(sums[2 * k] / sums[2 * k + 1]) : 0.0;
+    s->term_change[k] = sums[2 * k + 1] != 0.0 ? sqrt(sums[2 * k] / sums[2 * k + 1]) : 0.0;
   }
-  it->change = xx > 0.0 ? sqrt(dx / xx) : 0.0;
+  it->change = xx != 0.0 ? sqrt(dx / xx) : 0.0;
   PetscCall(PetscFree(sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -221,6 +222,8 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
 
   PetscFunctionBegin;
   PetscCall(MeritCheckpointLoad(s->checkpoint, 4, state, &due));
+  PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
+  if (isinf(it.residual)) PetscCall(PetscArrayzero(x, s->n)); /* nothing on the right, or a start beyond use */
   PetscCall(ToRoot(s, g, r, g->r));
   PetscCall(ToRoot(s, g, x, g->x));
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
@@ -228,6 +231,8 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
   PetscCall(MeritSolverReport(s, &it));
   if (it.residual <= MeritSolverResidualGoal(s))
     result->stop = MERIT_STOP_CONVERGED;
+  else if (!isfinite(it.residual))
+    result->stop = MERIT_STOP_BREAKDOWN;
   else if (s->max_it <= it.iteration)
     result->stop = MERIT_STOP_MAX_IT;
   while (result->stop == MERIT_STOP_NONE) {
@@ -270,7 +275,7 @@ static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double
     for (int64_t i = 0; i < s->n; i++) x[i * k + j] = one_x[i];
     if (one.stop > worst.stop) worst.stop = one.stop;
     worst.iterations    = PetscMax(worst.iterations, one.iterations);
-    worst.true_residual = j ? PetscMax(worst.true_residual, one.true_residual) : one.true_residual;
+    worst.true_residual = j ? MeritWorst(worst.true_residual, one.true_residual) : one.true_residual;
   }
   *result = worst;
   PetscCall(PetscFree4(one_r, one_x, q, now));

@@ -3,6 +3,7 @@
   the operator's passes. Ends only on the true residual; a recursive residual that drifted away restarts from the solution reached.
 */
 #include "pcg_impl.h"
+#include <merit/kernels.h>
 #include <merit/memory.h>
 #include <merit/op.h>
 #include <merit/packed.h>
@@ -94,19 +95,9 @@ static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Pcg
 /* Local part of r'u and u'Cu */
 static void Dots(MeritSolver s, int k, const Pcg *w, double *sums)
 {
-  for (int j = 0; j < k; j++) {
-    double a = 0.0, b = 0.0;
-
-#pragma omp parallel for schedule(static) reduction(+ : a, b)
-    for (int32_t i = 0; i < s->n; i++) {
-      const int64_t at = (int64_t)i * k + j;
-
-      a += w->r[at] * w->u[at];
-      b += w->w[at] * w->u[at];
-    }
-    sums[4 * j]     = a;
-    sums[4 * j + 1] = b;
-  }
+  for (int j = 0; j < k; j++)
+    MeritDots(omp_get_max_threads(), s->n, k, 2, (const double *const[]){w->r + j, w->w + j}, (const double *const[]){w->u + j, w->u + j},
+              sums + 4 * j);
 }
 
 /* Local part of r'r and r'D^-1 r; a step leaves them for its new residual */
@@ -129,23 +120,9 @@ static void Norms(MeritSolver s, int k, const Pcg *w, double *sums)
 /* In mixed precision the last direction's products too, [4 * k] behind the others: u's, w'p, p's and r'p */
 static void DirectionDots(MeritSolver s, int k, const Pcg *w, double *sums)
 {
-  for (int j = 0; j < k; j++) {
-    double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
-
-#pragma omp parallel for schedule(static) reduction(+ : a, b, c, d)
-    for (int32_t i = 0; i < s->n; i++) {
-      const int64_t at = (int64_t)i * k + j;
-
-      a += w->u[at] * w->s[at];
-      b += w->w[at] * w->p[at];
-      c += w->p[at] * w->s[at];
-      d += w->r[at] * w->p[at];
-    }
-    sums[4 * j]     = a;
-    sums[4 * j + 1] = b;
-    sums[4 * j + 2] = c;
-    sums[4 * j + 3] = d;
-  }
+  for (int j = 0; j < k; j++)
+    MeritDots(omp_get_max_threads(), s->n, k, 4, (const double *const[]){w->u + j, w->w + j, w->p + j, w->r + j},
+              (const double *const[]){w->s + j, w->p + j, w->s + j, w->p + j}, sums + 4 * j);
 }
 
 /* Step of a right-hand side and share of its last direction, by what exact products make equal: r'p = 0, w'p = u's = -gamma / alpha */
@@ -265,16 +242,16 @@ void PcgRead(MeritSolver s, int k, Pcg *w, MeritIteration *it)
     const double *terms = w->sums + 4 * k + 2 * n_terms * j;
     double        pp = 0.0, xx = 0.0;
 
-    if (w->norm_r[j] <= 0.0) continue;
-    it->residual        = PetscMax(it->residual, sqrt(w->sums[4 * j + 2]) / w->norm_r[j]);
-    it->residual_scaled = PetscMax(it->residual_scaled, sqrt(w->sums[4 * j + 3]) / w->norm_scaled[j]);
+    if (w->norm_r[j] == 0.0) continue;
+    it->residual        = MeritWorst(it->residual, sqrt(w->sums[4 * j + 2]) / w->norm_r[j]);
+    it->residual_scaled = MeritWorst(it->residual_scaled, sqrt(w->sums[4 * j + 3]) / w->norm_scaled[j]);
     for (int i = 0; i < n_terms; i++) {
       pp += terms[2 * i];
       xx += terms[2 * i + 1];
-      if (s->n_terms && terms[2 * i + 1] > 0.0)
-        s->term_change[i] = PetscMax(s->term_change[i], fabs(w->alpha[j]) * sqrt(terms[2 * i] / terms[2 * i + 1]));
+      if (s->n_terms && terms[2 * i + 1] != 0.0)
+        s->term_change[i] = MeritWorst(s->term_change[i], fabs(w->alpha[j]) * sqrt(terms[2 * i] / terms[2 * i + 1]));
     }
-    if (xx > 0.0) it->change = PetscMax(it->change, fabs(w->alpha[j]) * sqrt(pp / xx));
+    if (xx != 0.0) it->change = MeritWorst(it->change, fabs(w->alpha[j]) * sqrt(pp / xx));
   }
   if (it->iteration == 0) {
     it->change = NAN;
@@ -450,7 +427,7 @@ static bool IsTrue(MeritSolver s, double true_residual, double recursive)
 {
   double goal = MeritSolverResidualGoal(s);
 
-  return goal > 0.0 ? true_residual <= goal : true_residual <= PetscMax(10.0 * recursive, 1e-15);
+  return goal > 0.0 ? true_residual <= goal : true_residual <= MeritWorst(10.0 * recursive, 1e-15);
 }
 
 /* What the last run tells: eigenvalues of the longest, the true residual, whether to end */

@@ -361,7 +361,7 @@ PetscErrorCode MeritSolverSetUp(MeritSolver s)
 . x - [n_owned * k] start, then solution; kept whatever the outcome
 
   Output Parameter:
-. result - why it stopped, iterations, true residual, eigenvalue estimates
+. result - why it stopped, iterations, true residual, eigenvalue estimates; a residual that is not finite is a breakdown with every solver
 @*/
 PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
@@ -370,6 +370,7 @@ PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x
   *result = (MeritSolveResult){MERIT_STOP_NONE, 0, NAN, NAN, NAN, NAN};
   s->start = MPI_Wtime();
   PetscCall((*s->ops->solve)(s, k, r, x, result));
+  if (!isfinite(result->true_residual)) result->stop = MERIT_STOP_BREAKDOWN;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -6,6 +6,14 @@
 #include <merit/config.h>
 #include <merit/log.h>
 
+/* What a run says has no "nan" in it */
+static bool nan_said;
+static void Listen(MeritLogKind kind, double fraction, const char text[], void *ctx)
+{
+  (void)kind, (void)fraction, (void)ctx;
+  nan_said = nan_said || strstr(text, " nan");
+}
+
 PetscErrorCode SmallRun(MPI_Comm comm, const char folder[], const char name[])
 {
   char           path[512];
@@ -15,8 +23,12 @@ PetscErrorCode SmallRun(MPI_Comm comm, const char folder[], const char name[])
   snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
   MeritErrorClear();
   MeritLogReset();
+  nan_said = false;
+  MeritLogSetSink(Listen, NULL);
   code = MeritConfigLoad(comm, path, &job);
   if (!code) code = MeritCommandSolve(comm, job);
+  MeritLogSetSink(NULL, NULL);
+  if (nan_said) code = PETSC_ERR_FP;
   MeritConfigDestroy(&job);
   return code;
 }

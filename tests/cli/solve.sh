@@ -112,6 +112,19 @@ grep -Eq '"iterations":[[:space:]]*[01],' warm/summary.json || fail "the warm st
 run 2 3 solve job.yaml --output bad --solver.start records.csv
 says 'solver.start'
 [ -e bad/summary.json ] && fail "a wrong start left a result"
+awk -F '\t' -v OFS='\t' 'NR == 6 { $6 = NR % 2 ? "NA" : "" } { print }' out/solutions.tsv >gap.tsv
+for n in 1 3; do
+  run $n 3 solve job.yaml --output bad --solver.start gap.tsv
+  says 'gap.tsv:6: solution: solver.start: the solution is missing'
+done
+
+# a start too large to compute with: exit 4, and no "residual nan"
+awk -F '\t' -v OFS='\t' 'NR == 6 { $6 = "1e300" } { print }' out/solutions.tsv >large.tsv
+for type in pcg ksp gsru gs; do
+  run 2 4 solve job.yaml --output nan --overwrite yes --solver.type $type --solver.start large.tsv
+  says 'the solution is not a number'
+  grep -q '"exit":[[:space:]]*4' nan/summary.json || fail "$type: summary.json does not say exit 4"
+done
 
 # an existing result is kept unless asked otherwise
 cp out/solutions.tsv before.tsv
