@@ -21,8 +21,17 @@ typedef struct {
   char           text[2048];
 } MeritErrorInfo;
 
-/* The first fault a rank found while it went through its part of the data; start with {0}. */
-typedef MeritErrorInfo MeritFault;
+/* Most faults that one error names */
+#define MERIT_FAULTS_NAMED 20
+
+/* What a rank found wrong while it went through its part of the data; start with {0}. */
+typedef struct {
+  MeritErrorKind  kind; /* of the first, NONE: nothing is wrong */
+  int64_t         n;    /* noted in all */
+  int64_t         last; /* line noted last */
+  int             kept; /* in list, at most MERIT_FAULTS_NAMED */
+  MeritErrorInfo *list; /* by line; malloc */
+} MeritFault;
 
 /* PETSc error codes that Merit raises are this base + kind. */
 #define MERIT_ERR_BASE 1000
@@ -30,14 +39,25 @@ typedef MeritErrorInfo MeritFault;
 /* Raise an error that every rank raises alike (same arguments); returns the code for PetscCall. */
 MERIT_EXTERN PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, const char id[],
                                        const char format[], ...) __attribute__((format(printf, 5, 6)));
-/* Note a fault on this rank; of several the one with the lowest line is kept. Not collective, never fails. */
+/* Note a fault on this rank, one for each line of a file: the first; the lowest lines are kept. Not collective, never fails. */
 MERIT_EXTERN void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], int64_t line,
                                 const char id[], const char format[], ...)
   __attribute__((format(printf, 6, 7)));
-/* Agree on the fault of lowest line (then rank) over all ranks and raise it everywhere; success if there is none. Collective. */
+/* The lines of the faults noted so far were counted from a place `lines` lines into the file. Not collective. */
+MERIT_EXTERN void MeritFaultShift(MeritFault *fault, int64_t lines);
+/* Add what another list holds, which is emptied. Not collective. */
+MERIT_EXTERN void MeritFaultMove(MeritFault *to, MeritFault *from);
+/* Forget what was noted. Not collective. */
+MERIT_EXTERN void MeritFaultForget(MeritFault *fault);
+/* Agree on the faults of the lowest lines (then ranks) over all ranks and raise them everywhere as one error; success if there is
+   none. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFaultAgree(MPI_Comm comm, const MeritFault *fault);
+/* The same as warnings, which end nothing; what was noted is forgotten. Collective. */
+MERIT_EXTERN PetscErrorCode MeritFaultWarn(MPI_Comm comm, MeritFault *fault);
 /* The error raised last; kind NONE if there is none. Borrowed until the next raise. */
 MERIT_EXTERN const MeritErrorInfo *MeritErrorLast(void);
+/* Faults raised together with it, by line, at most MERIT_FAULTS_NAMED - 1; *n_left more were not kept. Borrowed until the next raise. */
+MERIT_EXTERN int MeritErrorFurther(const MeritErrorInfo **further, int64_t *n_left);
 /* Forget the error raised last. */
 MERIT_EXTERN void MeritErrorClear(void);
 /* Nearest of `n` candidates to a misspelt word (edit distance at most a third of its length), or NULL. Borrowed. */

@@ -6,10 +6,17 @@
   lock that keeps two runs apart, checksums.
 */
 
-/* Size of a file in bytes; INPUT error naming it if it cannot be opened (rank 0 looks, all agree). Collective. */
+/* Size of a file in bytes, which is about to be read; INPUT error naming it if it cannot be opened or is no plain file (a folder, a
+   pipe, a device: none is waited for). Rank 0 looks and remembers what the file is now, all agree. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes);
 /* Read `n` bytes at `offset` into `to` (independent, POSIX pread in bounded requests, short reads are a fault). Not collective. */
 MERIT_EXTERN PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault);
+/* Open an input, which is remembered; *file is -1 after a fault, else the caller closes it. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritFileOpen(const char path[], int *file, int64_t *bytes, MeritFault *fault);
+/* A fault where an input is not what it was when it was opened, for the end of a reading. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritFileCheck(const char path[], MeritFault *fault);
+/* What became of an input since it was read ("was written anew"), "" where nothing did. Collective. */
+MERIT_EXTERN PetscErrorCode MeritFileChanged(MPI_Comm comm, const char path[], size_t size, char what[]);
 
 /*
   The output folder of a run. Open takes the lock, refuses a folder that is not empty without `overwrite` (USAGE), and makes the
@@ -52,5 +59,5 @@ MERIT_EXTERN PetscErrorCode MeritTextAddInteger(MeritText *text, int64_t value);
 /* Free what the buffer holds; it may be filled anew. */
 MERIT_EXTERN void MeritTextFree(MeritText *text);
 
-/* CRC-32 of a whole file, read in parallel blocks and combined; for provenance. Collective. */
-MERIT_EXTERN PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], uint32_t *crc);
+/* Bytes and CRC-32 of a whole file, read in parallel blocks and combined; for provenance. Collective. */
+MERIT_EXTERN PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], int64_t *bytes, uint32_t *crc);

@@ -40,12 +40,17 @@ static PetscErrorCode AddKeys(MeritNode map, const char *above, MeritText *lines
 
 static PetscErrorCode AddFile(MPI_Comm comm, const char *key, const char *path, MeritText *lines)
 {
+  char     changed[128];
   int64_t  bytes;
   uint32_t crc;
 
   PetscFunctionBegin;
-  PetscCall(MeritFileSize(comm, path, &bytes));
-  PetscCall(MeritFileHash(comm, path, &crc));
+  PetscCall(MeritFileChanged(comm, path, sizeof(changed), changed));
+  if (changed[0]) { /* no file is like the one that was read: this checkpoint is for none that is there now */
+    PetscCall(MeritTextAdd(lines, "content of %s: the file %s after it was read\n", key, changed));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MeritFileHash(comm, path, &bytes, &crc));
   PetscCall(MeritTextAdd(lines, "content of %s: %lld bytes, CRC-32 %08x\n", key, (long long)bytes, (unsigned)crc));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

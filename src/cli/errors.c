@@ -55,6 +55,18 @@ static void PrintCause(PetscMPIInt rank, PetscErrorCode code)
           (int)strcspn(text, "\n"), text, first.function, first.file, first.line);
 }
 
+/* What is wrong, a line for each fault */
+static void PrintAgreed(const MeritErrorInfo *e)
+{
+  const MeritErrorInfo *further;
+  int64_t               n_left;
+  const int             n = MeritErrorFurther(&further, &n_left);
+
+  fprintf(stderr, "merit: %s\n", e->text);
+  for (int i = 0; i < n; i++) fprintf(stderr, "merit: %s\n", further[i].text);
+  if (n_left) fprintf(stderr, "merit: ... and %lld more\n", (long long)n_left);
+}
+
 /*
   An error that all ranks hold ends the run in order. Any other may have left ranks waiting for each other, so
   the whole job is aborted; ranks other than 0 wait a moment first, since often all fail alike and one line is
@@ -70,7 +82,7 @@ int MeritErrorsReport(MPI_Comm comm, PetscErrorCode code)
   MPI_Comm_rank(comm, &rank);
   (void)MeritOutputAbandonAll();
   if (e->agreed && code == MERIT_ERR_BASE + (PetscErrorCode)e->kind) {
-    if (rank == 0) fprintf(stderr, "merit: %s\n", e->text);
+    if (rank == 0) PrintAgreed(e);
     return (int)e->kind;
   }
   if (rank) usleep(1000000);

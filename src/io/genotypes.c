@@ -158,6 +158,8 @@ PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno)
     PetscCall(GenoLoadText(geno));
   }
   PetscCall(GenoFindGaps(geno));
+  PetscCall(GenoCheckAnimals(geno));
+  PetscCall(GenoCheckNames(geno));
   geno->loaded = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

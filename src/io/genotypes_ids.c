@@ -33,9 +33,9 @@ PetscErrorCode GenoIdsFree(GenoIds *ids)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Of the arriving (number, line) pairs, in file order: the first line that has an id a line before it has */
-static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_block, int64_t n,
-                                    const int64_t pair[], const char path[], MeritFault *fault)
+/* Of the arriving (number, line) pairs, in file order: lines that have an id a line before them has */
+static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_block, int64_t n, const int64_t pair[],
+                                    const char path[], const char advice[], MeritFault *fault)
 {
   int64_t *seen;
 
@@ -47,8 +47,8 @@ static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_blo
     if (seen[number - first]) {
       const char *id = MeritDictLocal(dict, number, NULL);
 
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, line, id, "this id is on line %lld already",
-                    (long long)seen[number - first]);
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, line, id, "this id is on line %lld already%s",
+                    (long long)seen[number - first], advice);
     } else {
       seen[number - first] = line;
     }
@@ -57,8 +57,8 @@ static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_blo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Raise the duplicate that is known to exist: each number's lines meet at the rank that holds its label */
-static PetscErrorCode RaiseDuplicate(MPI_Comm comm, const char path[], const GenoIds *ids, MeritDict dict)
+/* Raise the duplicates, of which one is known to exist: each number's lines meet at the rank that holds its label */
+static PetscErrorCode RaiseDuplicate(MPI_Comm comm, const char path[], const char advice[], const GenoIds *ids, MeritDict dict)
 {
   const int64_t size_of_dict = MeritDictSize(dict);
   MeritFault    fault        = {0};
@@ -81,7 +81,7 @@ static PetscErrorCode RaiseDuplicate(MPI_Comm comm, const char path[], const Gen
   PetscCall(MeritExchangeForward(ex, 2 * sizeof(*pair), pair, arrived));
   first   = MeritBlockFirst(size_of_dict, size, rank);
   n_block = MeritBlockFirst(size_of_dict, size, rank + 1) - first;
-  PetscCall(NoteDuplicate(dict, first, n_block, MeritExchangeArriving(ex), arrived, path, &fault));
+  PetscCall(NoteDuplicate(dict, first, n_block, MeritExchangeArriving(ex), arrived, path, advice, &fault));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree(arrived));
   PetscCall(PetscFree3(number, dest, pair));
@@ -92,9 +92,9 @@ static PetscErrorCode RaiseDuplicate(MPI_Comm comm, const char path[], const Gen
 /*
   GenoIdsNumber - The dictionary of the animals' ids, each id's number its row of the file.
 
-  Collective on comm. An id on two lines is an INPUT error naming both.
+  Collective on comm. An id on two lines is an INPUT error naming both, with `advice` behind.
 */
-PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const GenoIds *ids, MeritDict *dict)
+PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const char advice[], const GenoIds *ids, MeritDict *dict)
 {
   int64_t *order, all = ids->n;
 
@@ -104,6 +104,6 @@ PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const GenoIds *id
   PetscCall(MeritDictCreate(comm, ids->pool, order, dict));
   PetscCall(PetscFree(order));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT64_T, MPI_SUM, comm));
-  if (MeritDictSize(*dict) != all) PetscCall(RaiseDuplicate(comm, path, ids, *dict));
+  if (MeritDictSize(*dict) != all) PetscCall(RaiseDuplicate(comm, path, advice, ids, *dict));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -5,10 +5,10 @@
 #include "genotypes_private.h"
 #include "table_private.h"
 #include <merit/exchange.h>
+#include <merit/file.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define REQUEST ((int64_t)1 << 20) /* bytes of a read */
@@ -46,6 +46,7 @@ static PetscErrorCode Refill(GenoLines *lines, MeritFault *fault)
 {
   const int64_t rest = lines->have - lines->at, left = lines->size - (lines->offset + lines->have);
   int64_t       n = PetscMin(REQUEST, left);
+  MeritFault    why = {0};
 
   PetscFunctionBegin;
   if (rest + n > lines->room) {
@@ -62,7 +63,9 @@ static PetscErrorCode Refill(GenoLines *lines, MeritFault *fault)
   lines->offset += lines->at;
   lines->have = rest;
   lines->at   = 0;
-  PetscCall(GenoReadAt(lines->fd, lines->path, lines->offset + rest, n, lines->buffer + rest, fault));
+  PetscCall(GenoReadAt(lines->fd, lines->path, lines->offset + rest, n, lines->buffer + rest, &why));
+  lines->failed = why.kind != MERIT_ERROR_NONE;
+  if (lines->failed) MeritFaultMove(fault, &why);
   lines->have += n;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -74,8 +77,7 @@ static PetscErrorCode NextRaw(GenoLines *lines, const char **at, int64_t *length
 
   PetscFunctionBegin;
   *at = NULL;
-  if (fault->kind != MERIT_ERROR_NONE || lines->offset + lines->at >= lines->end)
-    PetscFunctionReturn(PETSC_SUCCESS);
+  if (lines->failed || lines->offset + lines->at >= lines->end) PetscFunctionReturn(PETSC_SUCCESS);
   for (;;) {
     const int64_t rest = lines->have - lines->at;
     const char   *from = rest ? lines->buffer + lines->at : lines->buffer; /* NULL at first */
@@ -90,15 +92,23 @@ static PetscErrorCode NextRaw(GenoLines *lines, const char **at, int64_t *length
     }
     searched = rest;
     PetscCall(Refill(lines, fault));
-    if (fault->kind != MERIT_ERROR_NONE) break;
+    if (lines->failed) break;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/* GenoLinesNext - The next line that is not blank, line end and byte order mark left out. Not collective;
-   borrowed. A zero byte is a fault, from the second pass over the file on. */
+/* Is there anything in the line? A zero byte is a fault once the number of the line is known, from the second pass on. */
+static bool IsLine(const GenoLines *lines, const char *at, int64_t length, MeritFault *fault)
+{
+  if (!length || (lines->comment && *at == lines->comment)) return false;
+  if (!lines->first_line || !memchr(at, 0, (size_t)length)) return true;
+  MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "NUL byte: this is not a text file");
+  return false;
+}
+
+/* GenoLinesNext - The next line that is neither blank nor a comment, line end and byte order mark left out. Not collective; borrowed. */
 PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length, MeritFault *fault)
 {
   PetscFunctionBegin;
@@ -107,11 +117,7 @@ PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length,
     if (!*at) break;
     if (lines->line == 1 && *length >= 3 && !memcmp(*at, "\xef\xbb\xbf", 3)) *at += 3, *length -= 3;
     while (*length && IsBlank((*at)[*length - 1])) (*length)--;
-  } while (!*length);
-  if (*at && lines->first_line && memchr(*at, 0, (size_t)*length)) { /* its number is known once lines are counted */
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "NUL byte: this is not a text file");
-    *at = NULL;
-  }
+  } while (!IsLine(lines, *at, *length, fault));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -133,19 +139,14 @@ bool GenoNumber(const char *field, int64_t size, double *value)
   return TableNumberParse(field, (size_t)size, value) == TABLE_NUMBER_OK;
 }
 
-static PetscErrorCode OpenFile(GenoLines *lines, MeritFault *fault)
+/* GenoIsIdName - A name of the column of ids, such as IID, in any case. Not collective. */
+bool GenoIsIdName(const char *field, int64_t size)
 {
-  struct stat about;
+  static const char *const names[] = {"IID", "ID", "animal_id", "sample_id"};
 
-  PetscFunctionBegin;
-  lines->fd = open(lines->path, O_RDONLY | O_CLOEXEC);
-  if (lines->fd < 0 || fstat(lines->fd, &about))
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, 0, NULL, "cannot be opened: %s", strerror(errno));
-  else if (!S_ISREG(about.st_mode))
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, 0, NULL, "is not a regular file");
-  else
-    lines->size = about.st_size;
-  PetscFunctionReturn(PETSC_SUCCESS);
+  for (int i = 0; i < 4; i++)
+    if ((size_t)size == strlen(names[i]) && !strncasecmp(field, names[i], (size_t)size)) return true;
+  return false;
 }
 
 /* Move the start of the range to the first line that begins in it */
@@ -169,7 +170,7 @@ static PetscErrorCode FindFirstLine(GenoLines *lines, MeritFault *fault)
   Collective on comm. The file is gone through once to count lines. Close with GenoLinesClose, also after an
   error.
 */
-PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], GenoLines *lines)
+PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], char comment, GenoLines *lines)
 {
   MeritFault  fault   = {0};
   int64_t     here[2] = {0, 0}, before[2] = {0, 0}, length;
@@ -178,11 +179,11 @@ PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], GenoLines *lines)
 
   PetscFunctionBegin;
   memset(lines, 0, sizeof(*lines));
-  lines->path = path;
-  lines->fd   = -1;
+  lines->path    = path;
+  lines->comment = comment;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(OpenFile(lines, &fault));
+  PetscCall(MeritFileOpen(path, &lines->fd, &lines->size, &fault));
   PetscCall(MeritFaultAgree(comm, &fault));
   lines->begin = MeritBlockFirst(lines->size, size, rank);
   lines->end   = MeritBlockFirst(lines->size, size, rank + 1);
@@ -206,10 +207,11 @@ PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], GenoLines *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoLinesClose - Close the file and free the buffer. Not collective. */
-PetscErrorCode GenoLinesClose(GenoLines *lines)
+/* GenoLinesClose - Close the file and free the buffer; was the file the same all the time? Not collective. */
+PetscErrorCode GenoLinesClose(GenoLines *lines, MeritFault *fault)
 {
   PetscFunctionBegin;
+  PetscCall(MeritFileCheck(lines->path, fault));
   if (lines->fd >= 0) close(lines->fd);
   lines->fd = -1;
   PetscCall(PetscFree(lines->buffer));

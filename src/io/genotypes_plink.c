@@ -1,11 +1,11 @@
 /* PLINK 1 binary files: .bim and .fam by lines, of the .bed only the bytes of this rank's rows. */
 #include "genotypes_private.h"
 #include <merit/exchange.h>
-#include <errno.h>
-#include <fcntl.h>
+#include <merit/file.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define FIELDS 6
@@ -64,19 +64,22 @@ static PetscErrorCode AddSnp(const GenoLines *lines, const char *at, int64_t len
 {
   const char *field[FIELDS];
   int64_t     size[FIELDS], position;
-  double      number;
+  double      number, centimorgan;
   const int   strings[4] = {0, 1, 4, 5};
 
   PetscFunctionBegin;
   if (!SixFields(lines, at, length, "chromosome name centimorgan position A1 A2", field, size, fault))
     PetscFunctionReturn(PETSC_SUCCESS);
-  if (!GenoNumber(field[2], size[2], &number))
+  if (!GenoNumber(field[2], size[2], &centimorgan)) {
     MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
                   "centimorgan \"%.*s\" is not a number", GENO_SHOWN(size[2]), field[2]);
-  if (!GenoNumber(field[3], size[3], &number) || number != floor(number) || fabs(number) > 9e15)
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (!GenoNumber(field[3], size[3], &number) || number != floor(number) || fabs(number) > 9e15) {
     MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
                   "position \"%.*s\" is not a whole number", GENO_SHOWN(size[3]), field[3]);
-  if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   position = (int64_t)number;
   PetscCall(AddBytes(bytes, &position, (int64_t)sizeof(position)));
   for (int i = 0; i < 4; i++) {
@@ -115,7 +118,7 @@ PetscErrorCode GenoReadBim(MeritGenotypes geno)
 
   PetscFunctionBegin;
   PetscCall(PathOf(geno, ".bim", &path));
-  PetscCall(GenoLinesOpen(geno->comm, path, &lines));
+  PetscCall(GenoLinesOpen(geno->comm, path, '#', &lines));
   if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL, "holds no SNP"));
   if (lines.all_rows >= INT32_MAX)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL, "%lld SNPs are more than are supported",
@@ -125,7 +128,7 @@ PetscErrorCode GenoReadBim(MeritGenotypes geno)
     if (!at) break;
     PetscCall(AddSnp(&lines, at, length, &bytes, &fault));
   }
-  PetscCall(GenoLinesClose(&lines));
+  PetscCall(GenoLinesClose(&lines, &fault));
   PetscCall(MeritFaultAgree(geno->comm, &fault));
   geno->n_snps = (int32_t)lines.all_rows;
   PetscCall(GenoGather(geno->comm, bytes.n, bytes.at, &all, &geno->names));
@@ -136,31 +139,57 @@ PetscErrorCode GenoReadBim(MeritGenotypes geno)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PLINK's codes of a sex are numbers; no answer is written in several ways */
+static bool IsSex(const char *field, int64_t size)
+{
+  double number;
+
+  return GenoNumber(field, size, &number) || (size == 1 && *field == '.') || (size == 2 && !strncasecmp(field, "NA", 2));
+}
+
+/* One animal, unless the line names the columns */
+static PetscErrorCode AddAnimal(const GenoLines *lines, const char *at, int64_t length, GenoIds *ids, MeritFault *fault)
+{
+  static const char advice[] = "is this a header line? A .fam has none, but lines that begin with # are passed over";
+  const char       *field[FIELDS];
+  int64_t           size[FIELDS];
+
+  PetscFunctionBegin;
+  if (!SixFields(lines, at, length, "family id sire dam sex phenotype", field, size, fault)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (GenoIsIdName(field[1], size[1]))
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "the id is \"%.*s\": %s", GENO_SHOWN(size[1]), field[1], advice);
+  else if (!IsSex(field[4], size[4]))
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
+                  "sex \"%.*s\" is not a number (1 male, 2 female, 0 unknown): %s", GENO_SHOWN(size[4]), field[4], advice);
+  else PetscCall(GenoIdsAdd(ids, field[1], size[1], lines->line));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* GenoReadFam - The animals in file order; the individual id (second field) is the id. Collective. */
 PetscErrorCode GenoReadFam(MeritGenotypes geno)
 {
   MeritFault  fault = {0};
   GenoLines   lines;
   GenoIds     ids;
-  const char *at, *field[FIELDS];
+  const char *at;
   char       *path;
-  int64_t     length, size[FIELDS];
+  int64_t     length;
 
   PetscFunctionBegin;
   PetscCall(PathOf(geno, ".fam", &path));
-  PetscCall(GenoLinesOpen(geno->comm, path, &lines));
+  PetscCall(GenoLinesOpen(geno->comm, path, '#', &lines));
   if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL, "holds no animal"));
   PetscCall(GenoIdsCreate(&lines, &ids));
   for (;;) {
     PetscCall(GenoLinesNext(&lines, &at, &length, &fault));
     if (!at) break;
-    if (SixFields(&lines, at, length, "family id sire dam sex phenotype", field, size, &fault))
-      PetscCall(GenoIdsAdd(&ids, field[1], size[1], lines.line));
+    PetscCall(AddAnimal(&lines, at, length, &ids, &fault));
   }
-  PetscCall(GenoLinesClose(&lines));
+  PetscCall(GenoLinesClose(&lines, &fault));
   PetscCall(MeritFaultAgree(geno->comm, &fault));
   geno->n_animals = lines.all_rows;
-  PetscCall(GenoIdsNumber(geno->comm, path, &ids, &geno->dict));
+  PetscCall(GenoIdsNumber(geno->comm, path, "; family ids are not used: each animal needs an id of its own (PLINK --update-ids)", &ids,
+                          &geno->dict));
   PetscCall(GenoIdsFree(&ids));
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -171,6 +200,7 @@ typedef struct {
   const char *path;
   int         fd;
   int64_t     stride; /* bytes of an SNP */
+  BedEnd      end;
 } Bed;
 
 /* First bytes and length must be what the tables say */
@@ -226,9 +256,19 @@ static void PlaceColumn(int64_t n_rows, int32_t n_cols, int32_t column, const un
   }
 }
 
+/* The last byte of an SNP: its animals, and the bits behind the last one */
+static void NoteEnd(BedEnd *end, int64_t n_animals, unsigned char byte)
+{
+  const int behind = n_animals % 4 ? byte >> (2 * (n_animals % 4)) : 0;
+
+  end->most  = PetscMax(end->most, behind);
+  end->least = PetscMin(end->least, behind);
+  end->any |= byte;
+}
+
 /* SNPs [from, to) for this rank's rows. Several SNPs a request where this rank has all rows, else one
    request each */
-static PetscErrorCode ReadColumns(MeritGenotypes geno, const Bed *bed, int32_t from, int32_t to,
+static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, int32_t to,
                                   uint64_t *code, MeritFault *fault)
 {
   const int64_t mine = (geno->n_rows + 3) / 4;
@@ -245,8 +285,10 @@ static PetscErrorCode ReadColumns(MeritGenotypes geno, const Bed *bed, int32_t f
     PetscCall(
         GenoReadAt(bed->fd, bed->path, 3 + j * bed->stride + geno->row_first / 4, n * mine, bytes, fault));
     if (fault->kind != MERIT_ERROR_NONE) break;
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++) {
       PlaceColumn(geno->n_rows, to - from, j - from + i, bytes + i * mine, code);
+      if (geno->row_first + geno->n_rows == geno->n_animals) NoteEnd(&bed->end, geno->n_animals, bytes[(i + 1) * mine - 1]);
+    }
   }
   PetscCall(PetscFree(bytes));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -286,7 +328,7 @@ static PetscErrorCode CountAll(MeritGenotypes geno, int32_t from, int32_t to, co
 
 /* Read, count, decide, keep: with one grid column the file is read once, else a second time for the columns
    that were given out */
-static PetscErrorCode LoadColumns(MeritGenotypes geno, const Bed *bed)
+static PetscErrorCode LoadColumns(MeritGenotypes geno, Bed *bed)
 {
   int32_t    from  = (int32_t)MeritBlockFirst(geno->n_snps, geno->grid_cols, geno->grid_col);
   int32_t    to    = (int32_t)MeritBlockFirst(geno->n_snps, geno->grid_cols, geno->grid_col + 1);
@@ -298,6 +340,7 @@ static PetscErrorCode LoadColumns(MeritGenotypes geno, const Bed *bed)
   PetscCall(GenoRoom(geno, to - from, &code));
   PetscCall(ReadColumns(geno, bed, from, to, code, &fault));
   PetscCall(MeritFaultAgree(geno->comm, &fault));
+  PetscCall(GenoCheckEnd(geno, bed->path, &bed->end));
   PetscCall(CountAll(geno, from, to, code, &count));
   PetscCall(GenoSettle(geno, count));
   PetscCall(PetscFree(count));
@@ -318,20 +361,20 @@ static PetscErrorCode LoadColumns(MeritGenotypes geno, const Bed *bed)
 PetscErrorCode GenoLoadBed(MeritGenotypes geno)
 {
   MeritFault fault = {0};
-  Bed        bed   = {.stride = (geno->n_animals + 3) / 4};
+  Bed        bed   = {.stride = (geno->n_animals + 3) / 4, .end = {.least = 255}};
+  int64_t    bytes;
   char      *path;
 
   PetscFunctionBegin;
   PetscCall(PathOf(geno, ".bed", &path));
   bed.path = path;
-  bed.fd   = open(path, O_RDONLY | O_CLOEXEC);
-  if (bed.fd < 0)
-    MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL, "cannot be opened: %s", strerror(errno));
-  else
-    PetscCall(CheckBed(geno, &bed, &fault));
+  PetscCall(MeritFileOpen(path, &bed.fd, &bytes, &fault));
+  if (bed.fd >= 0) PetscCall(CheckBed(geno, &bed, &fault));
   PetscCall(MeritFaultAgree(geno->comm, &fault));
   PetscCall(LoadColumns(geno, &bed));
   close(bed.fd);
+  PetscCall(MeritFileCheck(path, &fault));
+  PetscCall(MeritFaultAgree(geno->comm, &fault));
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

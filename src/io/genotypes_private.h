@@ -34,6 +34,8 @@ struct _p_MeritGenotypes {
 typedef struct {
   const char *path; /* borrowed */
   int         fd;
+  char        comment; /* lines that begin with it are no lines, 0: none are */
+  bool        failed;  /* the file cannot be read on */
   int64_t     begin, end; /* lines that begin at a byte of [begin, end) are this rank's */
   int64_t     size;
   int64_t     first_line;                  /* 1-based number of the first of them */
@@ -45,15 +47,19 @@ typedef struct {
   int64_t     head_line; /* the line that set the shape of text genotypes, 0 where it is not this rank's */
 } GenoLines;
 
-/* Open, find this rank's lines, count those before. Collective. */
-PETSC_INTERN PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], GenoLines *lines);
+/* Open, find this rank's lines, count those before. Lines that begin with `comment` (0: none do) are passed over as blank ones are.
+   Collective. */
+PETSC_INTERN PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], char comment, GenoLines *lines);
 /* The next line that is not blank, without its end; *at NULL when there is none. Borrowed until the next
-   call. Not collective. */
+   call. Not collective; goes on behind lines with faults. */
 PETSC_INTERN PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length,
                                           MeritFault *fault);
 /* Start again at this rank's first line. */
 PETSC_INTERN void           GenoLinesRewind(GenoLines *lines);
-PETSC_INTERN PetscErrorCode GenoLinesClose(GenoLines *lines);
+/* Close; a file that was changed meanwhile is a fault. */
+PETSC_INTERN PetscErrorCode GenoLinesClose(GenoLines *lines, MeritFault *fault);
+/* Does a field read like the name of the column of ids? Then the line is a header. */
+PETSC_INTERN bool GenoIsIdName(const char *field, int64_t size);
 /* Next blank-separated field of a line from *at on; its length, 0 at the end. */
 PETSC_INTERN int64_t GenoField(const char **at, const char *end, const char **field);
 /* A whole field as a finite number. */
@@ -79,7 +85,7 @@ PETSC_INTERN PetscErrorCode GenoIdsCreate(const GenoLines *lines, GenoIds *ids);
 /* The next animal's id. */
 PETSC_INTERN PetscErrorCode GenoIdsAdd(GenoIds *ids, const char id[], int64_t length, int64_t line);
 /* The dictionary of ids, number = row; a duplicate is an INPUT error naming both lines. Collective. */
-PETSC_INTERN PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const GenoIds *ids,
+PETSC_INTERN PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const char advice[], const GenoIds *ids,
                                           MeritDict *dict);
 PETSC_INTERN PetscErrorCode GenoIdsFree(GenoIds *ids);
 /* The grid, from n_animals and n_snps where it is to be chosen; first used SNP of its columns. */
@@ -105,3 +111,15 @@ PETSC_INTERN PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[]);
 /* From count[n_snps * 4] over all animals: frequencies, used SNPs, this rank's columns, centre and scale.
    Collective. */
 PETSC_INTERN PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[]);
+
+/* What the last bytes of the SNPs of a .bed hold, on the ranks that read them */
+typedef struct {
+  int     most, least; /* of the bits behind the last animal; 0 and 255 at first */
+  uint8_t any;         /* bits that are not 0 in all of them */
+} BedEnd;
+
+/* Do these fit the number of animals? Collective. */
+PETSC_INTERN PetscErrorCode GenoCheckEnd(MeritGenotypes geno, const char bed[], const BedEnd *end);
+/* Warnings of animals without a genotype, and of names that several SNPs have. Collective. */
+PETSC_INTERN PetscErrorCode GenoCheckAnimals(MeritGenotypes geno);
+PETSC_INTERN PetscErrorCode GenoCheckNames(MeritGenotypes geno);

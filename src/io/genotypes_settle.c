@@ -139,13 +139,13 @@ static PetscErrorCode ReadFrequencies(MeritGenotypes geno, Frequencies *file)
                          geno->n_snps, &file->most));
   for (int32_t j = 0; j < geno->n_snps; j++) file->least[j] = INT64_MAX;
   PetscCall(NameSnps(geno, &names, &snp_of));
-  PetscCall(GenoLinesOpen(geno->comm, geno->frequency_file, &lines));
+  PetscCall(GenoLinesOpen(geno->comm, geno->frequency_file, 0, &lines));
   for (;;) {
     PetscCall(GenoLinesNext(&lines, &at, &length, &fault));
     if (!at) break;
     PetscCall(ReadFrequency(&lines, at, length, names, snp_of, file, &fault));
   }
-  PetscCall(GenoLinesClose(&lines));
+  PetscCall(GenoLinesClose(&lines, &fault));
   PetscCall(MeritStringsDestroy(&names));
   PetscCall(PetscFree(snp_of));
   PetscCall(MeritFaultAgree(geno->comm, &fault));

@@ -92,6 +92,9 @@ static PetscErrorCode FindShape(MPI_Comm comm, GenoLines *lines, Shape *shape)
                     GENO_SHOWN(n_id), id);
     else
       found[0] = PackLine(lines, id, n_id, field, end, shape, NULL, &fault);
+    if (GenoIsIdName(id, n_id))
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
+                    "the id is \"%.*s\": is this a header line? The first line must hold genotypes", GENO_SHOWN(n_id), id);
     found[1] = shape->joined;
   }
   PetscCall(MeritFaultAgree(comm, &fault));
@@ -142,6 +145,7 @@ static PetscErrorCode ReadRows(MeritGenotypes geno, GenoLines *lines, const Shap
     if (!at) break;
     PetscCall(ReadRow(lines, at, length, shape, ids, rows->code + ids->n * rows->words, &fault));
   }
+  PetscCall(GenoLinesClose(lines, &fault));
   PetscCall(MeritFaultAgree(geno->comm, &fault));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -264,14 +268,13 @@ PetscErrorCode GenoLoadText(MeritGenotypes geno)
   Rows      rows;
 
   PetscFunctionBegin;
-  PetscCall(GenoLinesOpen(geno->comm, geno->path, &lines));
+  PetscCall(GenoLinesOpen(geno->comm, geno->path, 0, &lines));
   if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->path, 0, NULL, "holds no animal"));
   PetscCall(FindShape(geno->comm, &lines, &shape));
   PetscCall(GenoIdsCreate(&lines, &ids));
   PetscCall(ReadRows(geno, &lines, &shape, &ids, &rows));
-  PetscCall(GenoLinesClose(&lines));
   geno->n_animals = lines.all_rows;
-  PetscCall(GenoIdsNumber(geno->comm, geno->path, &ids, &geno->dict));
+  PetscCall(GenoIdsNumber(geno->comm, geno->path, "", &ids, &geno->dict));
   PetscCall(GenoIdsFree(&ids));
   PetscCall(NameSnps(geno, shape.n_snps));
   PetscCall(GenoMakeGrid(geno));

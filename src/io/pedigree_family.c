@@ -136,17 +136,16 @@ static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[
 */
 PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
 {
-  MeritFault         fault = {0};
   Edges              sires = {0}, dams = {0};
   const Edges *const both[2] = {&sires, &dams};
 
   PetscFunctionBegin;
   PetscCall(EdgesMake(ped, loading, ped->sire, &sires));
   PetscCall(EdgesMake(ped, loading, ped->dam, &dams));
-  PetscCall(CheckSexes(ped, &sires, &dams, &fault));
-  CheckYears(ped, loading, &sires, "sire", &fault);
-  CheckYears(ped, loading, &dams, "dam", &fault);
-  PetscCall(MeritFaultAgree(ped->comm, &fault));
+  PetscCall(CheckSexes(ped, &sires, &dams, &loading->fault));
+  CheckYears(ped, loading, &sires, "sire", &loading->fault);
+  CheckYears(ped, loading, &dams, "dam", &loading->fault);
+  PetscCall(MeritFaultAgree(ped->comm, &loading->fault));
   PetscCall(PetscCalloc1(ped->n_local, &ped->n_offspring));
   PetscCall(PetscCalloc1(ped->n_local, &ped->n_sired));
   for (int64_t k = 0; k < sires.n; k++) {

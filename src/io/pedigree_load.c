@@ -34,7 +34,7 @@ static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const Line
   MeritFault fault  = {0};
 
   PetscFunctionBegin;
-  for (int64_t i = 0; i < lines->n && fault.kind == MERIT_ERROR_NONE; i++) {
+  for (int64_t i = 0; i < lines->n; i++) {
     const int32_t id = lines->code[PED_ID][i];
 
     if (id < 0) {
@@ -113,7 +113,7 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, int year_
 }
 
 /* Lay a line into the block of its animal; a second line must say the same */
-static void TakeRow(MeritPedigree ped, PedigreeLoading *loading, const Row *row, MeritFault *fault)
+static void TakeRow(MeritPedigree ped, PedigreeLoading *loading, const Row *row)
 {
   const int64_t i  = row->id - ped->first;
   const char   *id = MeritDictLocal(ped->dict, row->id, NULL);
@@ -121,7 +121,7 @@ static void TakeRow(MeritPedigree ped, PedigreeLoading *loading, const Row *row,
   if (ped->line[i]) {
     ped->n_duplicates++;
     if (ped->sire[i] != row->sire || ped->dam[i] != row->dam)
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, row->line, id,
+      MeritFaultSet(&loading->fault, MERIT_ERROR_INPUT, ped->path, row->line, id,
                     "the parents are not those of the animal's line %lld", (long long)ped->line[i]);
     return;
   }
@@ -130,7 +130,7 @@ static void TakeRow(MeritPedigree ped, PedigreeLoading *loading, const Row *row,
   ped->dam[i]  = row->dam;
   if (loading->has_year) loading->year[i] = row->year;
   if (row->id == row->sire || row->id == row->dam)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the animal is its own %s",
+    MeritFaultSet(&loading->fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the animal is its own %s",
                   row->id == row->sire ? "sire" : "dam");
 }
 
@@ -152,7 +152,6 @@ static PetscErrorCode MakeBlock(MeritPedigree ped, PedigreeLoading *loading)
 /* Lines go to the ranks that hold their animals; they arrive in the file's order */
 static PetscErrorCode DealRows(MeritPedigree ped, int64_t n, Row **rows, PedigreeLoading *loading)
 {
-  MeritFault    fault = {0};
   MeritExchange ex;
   PetscMPIInt  *dest;
   int64_t       arriving, count[2] = {0, 0};
@@ -169,9 +168,8 @@ static PetscErrorCode DealRows(MeritPedigree ped, int64_t n, Row **rows, Pedigre
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree(*rows));
   PetscCall(MakeBlock(ped, loading));
-  for (int64_t i = 0; i < arriving; i++) TakeRow(ped, loading, come + i, &fault);
+  for (int64_t i = 0; i < arriving; i++) TakeRow(ped, loading, come + i);
   PetscCall(PetscFree(come));
-  PetscCall(MeritFaultAgree(ped->comm, &fault));
   for (int64_t i = 0; i < ped->n_local; i++) count[0] += ped->line[i] == 0;
   count[1] = ped->n_duplicates;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 2, MPI_INT64_T, MPI_SUM, ped->comm));

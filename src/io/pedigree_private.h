@@ -9,6 +9,7 @@ enum { PED_ID, PED_SIRE, PED_DAM, PED_YEAR, PED_N_COLUMNS };
 
 /* What the steps of Load hand on to each other; gone when it ends. Arrays over this rank's block of animals. */
 typedef struct {
+  MeritFault fault; /* agreed on once families are known */
   bool     has_year;
   double  *year;  /* [n_local] birth, NaN unknown */
   int32_t *child; /* parent-child edges by parent: [child_first[n_local]] canonical numbers of offspring */

@@ -1,6 +1,7 @@
 /* The rows of a table: every rank reads its range in pieces and keeps codes and numbers only. */
 #include "table_private.h"
 #include <merit/exchange.h>
+#include <merit/file.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,9 +27,7 @@ typedef struct {
   int         n_selected;
   int64_t     n_lines, n_rows;  /* so far */
   int64_t     room, gap_room;
-  int64_t     fault_line;       /* 1-based in the share, 0: none; kept until the absolute line is known */
-  char        fault_column[128];
-  char        fault_text[512];
+  MeritFault  fault;            /* lines in the share, until the absolute ones are known */
 } Reader;
 
 PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column)
@@ -46,14 +45,14 @@ PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column)
 static void Fault(Reader *r, const char *column, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void Fault(Reader *r, const char *column, const char *format, ...)
 {
+  char    name[128] = "", text[512];
   va_list args;
 
-  if (r->fault_line) return;
-  r->fault_line = r->n_lines;
-  if (column) snprintf(r->fault_column, sizeof(r->fault_column), "column %s", column);
+  if (column) snprintf(name, sizeof(name), "column %s", column);
   va_start(args, format);
-  vsnprintf(r->fault_text, sizeof(r->fault_text), format, args);
+  vsnprintf(text, sizeof(text), format, args);
   va_end(args);
+  MeritFaultSet(&r->fault, MERIT_ERROR_INPUT, r->t->path, r->n_lines, name, "%s", text);
 }
 
 static PetscErrorCode Grow(void *array, int64_t room, size_t bytes)
@@ -188,7 +187,7 @@ static PetscErrorCode AddRow(Reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A line of the share. Behind a fault lines are only counted, so that other ranks can tell theirs. */
+/* A line of the share */
 static PetscErrorCode ReadLine(void *context, char line[], size_t n, bool overlong, bool *done)
 {
   Reader        *r = (Reader *)context;
@@ -199,7 +198,6 @@ static PetscErrorCode ReadLine(void *context, char line[], size_t n, bool overlo
   PetscFunctionBegin;
   (void)done;
   r->n_lines++;
-  if (r->fault_line) PetscFunctionReturn(PETSC_SUCCESS);
   if (overlong) {
     Fault(r, NULL, "the line is longer than 1 GiB");
     PetscFunctionReturn(PETSC_SUCCESS);
@@ -255,8 +253,8 @@ static PetscErrorCode ReadRange(MeritTable t, Reader *r, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Counts over ranks, and this rank's fault with its absolute line */
-static PetscErrorCode Place(MeritTable t, const Reader *r, MeritFault *fault)
+/* Counts over ranks, and the absolute lines of this rank's faults */
+static PetscErrorCode Place(MeritTable t, Reader *r)
 {
   int64_t count[2] = {r->n_lines, r->n_rows}, before[2] = {0, 0};
 
@@ -266,9 +264,7 @@ static PetscErrorCode Place(MeritTable t, const Reader *r, MeritFault *fault)
   t->n_local     = r->n_rows;
   t->first       = before[1];
   t->line_before = t->header_lines + before[0];
-  if (r->fault_line)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, t->path, t->line_before + r->fault_line, r->fault_column, "%s",
-                  r->fault_text);
+  MeritFaultShift(&r->fault, t->line_before);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -279,7 +275,7 @@ static PetscErrorCode Place(MeritTable t, const Reader *r, MeritFault *fault)
   ranks. It reads in pieces of at most 4 MiB and keeps only codes and numbers. A gzip file is inflated by rank
   0, which deals the text out.
 
-  Errors, of several the one of the lowest line: INPUT for a number of fields other than the header's, an
+  Errors, of several the first lines: INPUT for a number of fields other than the header's, an
   unclosed quote, text behind a closing quote, a NUL byte, what is not a number in a number column, a damaged
   or truncated gzip file.
 @*/
@@ -293,11 +289,13 @@ PetscErrorCode MeritTableRead(MeritTable t)
   if (t->gzip) PetscCall(TableDealGzip(t->comm, t->path, t->bytes, t->data, &r.lines, &fault));
   else PetscCall(ReadRange(t, &r, &fault));
   PetscCall(LookUp(&r, (int)(r.n_rows % ROWS_AT_ONCE)));
-  PetscCall(Place(t, &r, &fault));
+  PetscCall(Place(t, &r));
   PetscCall(SetRoom(&r, r.n_rows));
   TableLinesFree(&r.lines);
   PetscCall(PetscFree4(r.selected, r.field, r.waiting.start, r.waiting.length));
   free(r.waiting.bytes);
+  if (t->rank == 0) PetscCall(MeritFileCheck(t->path, &fault));
   PetscCall(MeritFaultAgree(t->comm, &fault));
+  PetscCall(MeritFaultAgree(t->comm, &r.fault));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

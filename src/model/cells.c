@@ -17,11 +17,11 @@ int64_t MeritModelClassLength(const char *label, size_t length)
   return fraction ? -1 : (int64_t)whole;
 }
 
-/* The line where a code of a column first stands on this rank */
-static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32_t wanted)
+/* The line where a code of a column first stands on this rank; *row: where to begin, as codes come in the order of their first rows */
+static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32_t wanted, int64_t *row)
 {
-  for (int64_t row = 0; row < n; row++)
-    if (code[row] == wanted) return MeritTableLine(table, row);
+  for (; *row < n; ++*row)
+    if (code[*row] == wanted) return MeritTableLine(table, *row);
   return 0;
 }
 
@@ -29,6 +29,8 @@ static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32
 static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fixed, const char name[], const int32_t **code,
                                     int64_t n, MeritStrings raw, MeritStrings classes, int32_t **map, MeritFault *fault)
 {
+  int64_t row = 0;
+
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(MeritStringsCount(raw) + 1, map));
   for (int32_t c = 0; c < MeritStringsCount(raw); c++) {
@@ -37,7 +39,7 @@ static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fix
     int64_t     keep  = fixed ? MeritModelClassLength(label, length) : (int64_t)length;
 
     if (keep < 0) {
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, FirstLine(table, *code, n, c), NULL,
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, FirstLine(table, *code, n, c, &row), NULL,
                     "column %s: \"%s\" has decimals and cannot be a class; write cov(%s) for a covariate", name, label, name);
       keep = (int64_t)length;
     }
@@ -85,7 +87,7 @@ static PetscErrorCode FirstColon(MeritModel model, MeritTable table, const char 
 {
   const int32_t *code;
   MeritStrings   pool;
-  int64_t        n;
+  int64_t        n, row = 0;
   int            column;
 
   PetscFunctionBegin;
@@ -96,7 +98,7 @@ static PetscErrorCode FirstColon(MeritModel model, MeritTable table, const char 
   for (int32_t c = 0; c < MeritStringsCount(pool); c++) {
     size_t      length;
     const char *text = MeritStringsGet(pool, c, &length);
-    int64_t     here = memchr(text, ':', length) ? FirstLine(table, code, n, c) : INT64_MAX;
+    int64_t     here = memchr(text, ':', length) ? FirstLine(table, code, n, c, &row) : INT64_MAX;
 
     if (here >= *line) continue;
     *line  = here;

@@ -214,7 +214,7 @@ PetscErrorCode PredictMatch(MeritPrediction p, const PredictTable *t)
   PetscFunctionBegin;
   PetscCall(MatchCreate(p, &m));
   p->count.n_rows = t->n;
-  for (int64_t row = 0; row < t->n && fault.kind == MERIT_ERROR_NONE; row++) PetscCall(Row(p, t, row, &m, &fault));
+  for (int64_t row = 0; row < t->n; row++) PetscCall(Row(p, t, row, &m, &fault));
   PetscCall(MeritFaultAgree(p->comm, &fault));
   PetscCall(Join(p, &m));
   PetscCall(Check(p));

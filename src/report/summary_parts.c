@@ -3,7 +3,6 @@
 #include <math.h>
 #include <merit/log.h>
 #include <string.h>
-#include <unistd.h>
 
 cJSON *SummaryObject(cJSON *to, const char name[])
 {
@@ -48,39 +47,29 @@ cJSON *SummaryTree(MeritNode node)
   }
 }
 
-/* Can rank 0 still read it? */
-static PetscErrorCode IsThere(MPI_Comm comm, const char path[], bool *there)
-{
-  PetscMPIInt rank;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  *there = rank || !access(path, R_OK);
-  PetscCallMPI(MPI_Bcast(there, 1, MPI_C_BOOL, 0, comm));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const char path[])
 {
-  char     hex[16];
+  char     hex[16], changed[128];
   int64_t  bytes;
   uint32_t crc;
-  bool     there;
   cJSON   *item = SummaryObject(list, NULL);
 
   PetscFunctionBegin;
   cJSON_AddStringToObject(item, "key", key);
   cJSON_AddStringToObject(item, "file", path);
-  PetscCall(IsThere(comm, path, &there));
-  if (!there) {
+  PetscCall(MeritFileChanged(comm, path, sizeof(changed), changed));
+  if (!changed[0]) {
+    PetscCall(MeritFileHash(comm, path, &bytes, &crc));
+    PetscCall(MeritFileChanged(comm, path, sizeof(changed), changed)); /* the checksum took its time */
+  }
+  if (changed[0]) {
     /* the results are whole without it */
-    MeritLog(MERIT_LOG_WARNING, "%s went away after it was read: summary.json has no checksum of it", path);
+    MeritLog(MERIT_LOG_WARNING, "%s %s after it was read: summary.json has no checksum of it", path, changed);
     cJSON_AddNullToObject(item, "bytes");
     cJSON_AddNullToObject(item, "crc32");
+    cJSON_AddStringToObject(item, "changed", changed);
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(MeritFileSize(comm, path, &bytes));
-  PetscCall(MeritFileHash(comm, path, &crc));
   snprintf(hex, sizeof(hex), "%08x", (unsigned)crc);
   cJSON_AddNumberToObject(item, "bytes", (double)bytes);
   cJSON_AddStringToObject(item, "crc32", hex);

@@ -1,7 +1,9 @@
 #include "config_private.h"
+#include "file_private.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A job file is a page or two; what is larger was given by mistake (a data file). */
 enum { MAX_JOB_BYTES = 16 << 20 };
@@ -9,13 +11,18 @@ enum { MAX_JOB_BYTES = 16 << 20 };
 /* The whole file on this rank; owned by the caller */
 static PetscErrorCode ReadAll(const char path[], char **text, int64_t *length, MeritFault *fault)
 {
-  FILE  *file = fopen(path, "rb");
-  size_t n = 0, room = 1 << 14, got;
+  struct stat about;
+  const int   opened = FileOpen(path, MERIT_ERROR_USAGE, &about, fault);
+  FILE       *file;
+  size_t      n = 0, room = 1 << 14, got;
 
   PetscFunctionBegin;
   *text = NULL;
+  if (opened < 0) PetscFunctionReturn(PETSC_SUCCESS);
+  file = fdopen(opened, "rb");
   if (!file) {
     MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be opened: %s", strerror(errno));
+    close(opened);
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PetscMalloc1(room, text));

@@ -5,34 +5,53 @@
 
 /* The error raised last by this process: PETSc's codes carry no text, so it is kept beside them. */
 static MeritErrorInfo last_error;
+/* Further faults of the same check, and how many more there are */
+static MeritErrorInfo last_further[MERIT_FAULTS_NAMED];
+static int            last_n_further;
+static int64_t        last_n_left;
 
 static void Copy(char *to, size_t size, const char *from)
 {
   snprintf(to, size, "%s", from ? from : "");
 }
 
-static void Fill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], int64_t line, int64_t column,
-                 const char id[], const char format[], va_list args)
+/* MeritErrorPlace - "file:line:column: id: ", what the text of an error begins with; its length. Not collective. */
+size_t MeritErrorPlace(const MeritErrorInfo *e, int64_t column, char text[], size_t size)
 {
   size_t used = 0;
+
+  text[0] = 0;
+  if (e->file[0]) used = (size_t)snprintf(text, size, "%s:", e->file);
+  if (e->line > 0) used += (size_t)snprintf(text + used, size - used, "%lld:", (long long)e->line);
+  if (column > 0) used += (size_t)snprintf(text + used, size - used, "%lld:", (long long)column);
+  if (used) used += (size_t)snprintf(text + used, size - used, " ");
+  if (e->id[0]) used += (size_t)snprintf(text + used, size - used, "%s: ", e->id);
+  return used;
+}
+
+/* MeritErrorFill - All of an error, its text included. Not collective. */
+void MeritErrorFill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], int64_t line, int64_t column, const char id[],
+                    const char format[], va_list args)
+{
+  size_t used;
 
   memset(e, 0, sizeof(*e));
   e->kind = kind;
   e->line = line;
   Copy(e->file, sizeof(e->file), file);
   Copy(e->id, sizeof(e->id), id);
-  if (e->file[0]) used = (size_t)snprintf(e->text, sizeof(e->text), "%s:", e->file);
-  if (line > 0) used += (size_t)snprintf(e->text + used, sizeof(e->text) - used, "%lld:", (long long)line);
-  if (column > 0) used += (size_t)snprintf(e->text + used, sizeof(e->text) - used, "%lld:", (long long)column);
-  if (used) used += (size_t)snprintf(e->text + used, sizeof(e->text) - used, " ");
-  if (e->id[0]) used += (size_t)snprintf(e->text + used, sizeof(e->text) - used, "%s: ", e->id);
+  used = MeritErrorPlace(e, column, e->text, sizeof(e->text));
   vsnprintf(e->text + used, sizeof(e->text) - used, format, args);
 }
 
-static PetscErrorCode Raise(const MeritErrorInfo *e)
+/* MeritErrorRaise - Raise an error that every rank holds, and keep those that follow it. Logically collective. */
+PetscErrorCode MeritErrorRaise(const MeritErrorInfo *e, int n_further, const MeritErrorInfo further[], int64_t n_left)
 {
   last_error        = *e;
   last_error.agreed = true;
+  last_n_further    = n_further;
+  last_n_left       = n_left;
+  for (int i = 0; i < n_further; i++) last_further[i] = further[i];
   return PetscError(PETSC_COMM_SELF, __LINE__, "MeritRaise", __FILE__, MERIT_ERR_BASE + (PetscErrorCode)e->kind,
                     PETSC_ERROR_INITIAL, "%s", e->text);
 }
@@ -58,9 +77,9 @@ PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, 
   va_list        args;
 
   va_start(args, format);
-  Fill(&e, kind, file, line, 0, id, format, args);
+  MeritErrorFill(&e, kind, file, line, 0, id, format, args);
   va_end(args);
-  return Raise(&e);
+  return MeritErrorRaise(&e, 0, NULL, 0);
 }
 
 /* MeritRaiseAt - As `MeritRaise()`, with a column: "file:line:column: id: what". Logically collective. */
@@ -69,47 +88,8 @@ PetscErrorCode MeritRaiseAt(MeritErrorKind kind, const char file[], int64_t line
 {
   MeritErrorInfo e;
 
-  Fill(&e, kind, file, line, column, id, format, args);
-  return Raise(&e);
-}
-
-/*@
-  MeritFaultSet - Note what is wrong in this rank's part of the data; of several faults the first line is kept.
-
-  Not collective. `MeritFaultAgree()` raises it.
-@*/
-void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], int64_t line, const char id[],
-                   const char format[], ...)
-{
-  va_list args;
-
-  if (fault->kind != MERIT_ERROR_NONE && fault->line <= line) return;
-  va_start(args, format);
-  Fill(fault, kind, file, line, 0, id, format, args);
-  va_end(args);
-}
-
-/*@
-  MeritFaultAgree - Raise on all ranks the fault of the lowest line that any of them noted; success if there is none.
-
-  Collective on comm. One reduction when all is well.
-@*/
-PetscErrorCode MeritFaultAgree(MPI_Comm comm, const MeritFault *fault)
-{
-  MeritErrorInfo e = *fault;
-  int64_t        mine[2], all[2] = {0, 0};
-  PetscMPIInt    rank, size;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  mine[0] = fault->kind == MERIT_ERROR_NONE ? INT64_MAX : fault->line;
-  PetscCallMPI(MPI_Allreduce(mine, all, 1, MPI_INT64_T, MPI_MIN, comm));
-  if (all[0] == INT64_MAX) PetscFunctionReturn(PETSC_SUCCESS);
-  mine[1] = mine[0] == all[0] ? rank : size;
-  PetscCallMPI(MPI_Allreduce(mine + 1, all + 1, 1, MPI_INT64_T, MPI_MIN, comm));
-  PetscCallMPI(MPI_Bcast(&e, (int)sizeof(e), MPI_BYTE, (int)all[1], comm));
-  PetscFunctionReturn(Raise(&e));
+  MeritErrorFill(&e, kind, file, line, column, id, format, args);
+  return MeritErrorRaise(&e, 0, NULL, 0);
 }
 
 /* MeritErrorLast - The error raised last by this process; kind NONE if there is none. Not collective; borrowed. */
@@ -118,10 +98,20 @@ const MeritErrorInfo *MeritErrorLast(void)
   return &last_error;
 }
 
+/* MeritErrorFurther - Faults raised together with the last error, and how many more were not kept. Not collective; borrowed. */
+int MeritErrorFurther(const MeritErrorInfo **further, int64_t *n_left)
+{
+  *further = last_further;
+  *n_left  = last_n_left;
+  return last_n_further;
+}
+
 /* MeritErrorClear - Forget the error raised last. Not collective. */
 void MeritErrorClear(void)
 {
   memset(&last_error, 0, sizeof(last_error));
+  last_n_further = 0;
+  last_n_left    = 0;
 }
 
 /* Levenshtein distance of two words of at most 63 letters */

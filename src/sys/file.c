@@ -1,19 +1,13 @@
+#include "file_private.h"
 #include <merit/exchange.h>
 #include <merit/file.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-/*@
-  MeritFileSize - Size of a file in bytes.
-
-  Collective on comm; rank 0 looks. A file that cannot be opened for reading, or is none, is an INPUT error
-  that names it.
-@*/
-PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes)
+/* Size of a file; rank 0 looks, and remembers it where it is going to be read */
+static PetscErrorCode Size(MPI_Comm comm, const char path[], bool remember, int64_t *bytes)
 {
   MeritFault  fault = {0};
   PetscMPIInt rank;
@@ -22,19 +16,29 @@ PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes)
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) {
     struct stat about;
-    int         file = open(path, O_RDONLY | O_CLOEXEC);
+    const int   file = FileOpen(path, MERIT_ERROR_INPUT, &about, &fault);
 
-    if (file < 0 || fstat(file, &about))
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL, "cannot be opened: %s", strerror(errno));
-    else if (!S_ISREG(about.st_mode))
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, path, 0, NULL,
-                    S_ISDIR(about.st_mode) ? "is a folder, not a file" : "is not a plain file");
-    else
+    if (file >= 0) {
+      if (remember) FileRemember(path, &about);
       *bytes = (int64_t)about.st_size;
-    if (file >= 0) close(file);
+      close(file);
+    }
   }
   PetscCall(MeritFaultAgree(comm, &fault));
   PetscCallMPI(MPI_Bcast(bytes, 1, MPI_INT64_T, 0, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritFileSize - Size of a file in bytes, which is about to be read: rank 0 remembers what it is now.
+
+  Collective on comm; rank 0 looks. A file that cannot be opened for reading, or is none, is an INPUT error
+  that names it.
+@*/
+PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes)
+{
+  PetscFunctionBegin;
+  PetscCall(Size(comm, path, true, bytes));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -47,15 +51,13 @@ PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes)
 PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault)
 {
   const int64_t limit = MeritMaxMessage();
+  struct stat   about;
   int           file;
 
   PetscFunctionBegin;
   if (n <= 0) PetscFunctionReturn(PETSC_SUCCESS);
-  file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL, "cannot be opened: %s", strerror(errno));
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
+  file = FileOpen(path, MERIT_ERROR_INPUT, &about, fault);
+  if (file < 0) PetscFunctionReturn(PETSC_SUCCESS);
   for (int64_t done = 0; done < n;) {
     const ssize_t got =
         pread(file, (char *)to + done, (size_t)PetscMin(limit, n - done), (off_t)(offset + done));
@@ -78,16 +80,16 @@ PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void 
 }
 
 /*@
-  MeritFileHash - CRC-32 (zlib's) of a whole file: each rank takes a block, the values are combined.
+  MeritFileHash - Bytes and CRC-32 (zlib's) of a whole file: each rank takes a block, the values are combined.
 
   Collective on comm; the same on all ranks and for any number of them.
 @*/
-PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], uint32_t *crc)
+PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], int64_t *bytes, uint32_t *crc)
 {
   const int64_t step  = PetscMin(MeritMaxMessage(), 1 << 22);
   MeritFault    fault = {0};
   PetscMPIInt   rank, size;
-  int64_t       bytes = 0, at, end;
+  int64_t       at, end;
   uint64_t      mine[2], *all;
   uLong         value = crc32(0, NULL, 0);
   char         *part;
@@ -95,9 +97,9 @@ PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], uint32_t *crc)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(MeritFileSize(comm, path, &bytes));
-  at  = MeritBlockFirst(bytes, size, rank);
-  end = MeritBlockFirst(bytes, size, rank + 1);
+  PetscCall(Size(comm, path, false, bytes));
+  at  = MeritBlockFirst(*bytes, size, rank);
+  end = MeritBlockFirst(*bytes, size, rank + 1);
   PetscCall(PetscMalloc1((size_t)step, &part));
   mine[1] = (uint64_t)(end - at);
   for (; at < end && fault.kind == MERIT_ERROR_NONE; at += step) {

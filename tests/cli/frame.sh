@@ -97,7 +97,7 @@ if [ "$ranks" = 1 ]; then
   error 2 'unknown command zzzzzz; `merit --help` lists them' zzzzzz
   error 2 'merit later is not available yet' later job.yaml
   error 2 'merit probe needs a job file, right after the command: merit probe JOB' probe
-  error 2 '.: cannot be read: Is a directory' probe .
+  error 2 '.: is a folder, not a file' probe .
   error 2 'extra is one word too many; the JOB is job.yaml' probe job.yaml extra
 
   # flags

@@ -1,4 +1,5 @@
 #include "genotypes_case.h"
+#include <merit/log.h>
 
 static Case small;
 
@@ -135,6 +136,98 @@ static void TestGenotypesWithoutVariationAreRefused(void **state)
   TextRaises("a 0 5 2\nb 0 5 2\n", "g.txt: none of the 3 SNPs can be used");
 }
 
+/* loading warns of this, once; NULL: of nothing */
+static void PlinkWarns(const char *prefix, const char *words)
+{
+  MeritGenotypes     geno;
+  const char *const *texts;
+  int                n;
+
+  MeritLogReset();
+  TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
+  TestCall(MeritGenotypesSetPlink(geno, prefix));
+  TestCall(MeritGenotypesSetGrid(geno, size % 2 ? size : size / 2));
+  TestCall(MeritGenotypesLoad(geno));
+  n = MeritLogWarnings(&texts);
+  if (!rank) assert_int_equal(n, words != NULL);
+  if (!rank && words && !strstr(texts[0], words)) fail_msg("%s", texts[0]);
+  TestCall(MeritGenotypesDestroy(&geno));
+}
+
+/* n animals, 40 SNPs, the codes of the last `padding` animals 0 as padding is; `missing`: an animal without a genotype */
+static Case Large(int n, int padding, int missing)
+{
+  Case c = MakeCase(n, 40, 0, MERIT_SCALE_NONE, true);
+
+  for (int j = 0; j < c.m; j++) {
+    for (int i = n - padding; i < n; i++) c.copies[i * c.m + j] = 2;
+    if (missing >= 0) c.copies[missing * c.m + j] = -1;
+  }
+  return c;
+}
+
+static void TestCommentLinesOfTablesArePassedOver(void **state)
+{
+  const char *prefix = Good();
+
+  (void)state;
+  WriteFile("g.fam", "#FID IID PAT MAT SEX PHENO1\nf a 0 0 0 1\nf b 0 0 NA 1\n# c\nf c 0 0 . 1\nf d 0 0 1 1\nf e 0 0 2 1\nf g 0 0 1 1\n", -1);
+  WriteFile("g.bim", "#CHROM ID CM POS A1 A2\n1 r1 0 1 A C\n1 r2 0 2 A C\n1 r3 0 3 A C\n", -1);
+  PlinkWarns(prefix, NULL);
+  FreeCase(&small);
+}
+
+static void TestAnAnimalTooFewInTheFamIsRefused(void **state)
+{
+  const char *prefix;
+
+  (void)state;
+  small  = Large(7, 0, -1);
+  prefix = WritePlink(&small);
+  small.n--; /* the .fam without the last */
+  WriteTables(&small);
+  PlinkRaises(MERIT_ERROR_INPUT, prefix, "g.bed: behind the last of the 6 animals of the .fam there are genotypes of more");
+}
+
+static void TestAnAnimalTooManyInTheFamIsTold(void **state)
+{
+  (void)state;
+  small = Large(7, 2, -1);
+  PlinkWarns(WritePlink(&small), "g.bed: the last 2 of the 7 animals (from a5 on) have two counted alleles in every SNP");
+  FreeCase(&small);
+  small = Large(9, 1, -1); /* the first animal of a byte cannot be padding */
+  PlinkWarns(WritePlink(&small), NULL);
+  FreeCase(&small);
+}
+
+static void TestPaddingThatIsAlikeInAllSnpsIsTold(void **state)
+{
+  (void)state;
+  small        = Large(7, 0, -1);
+  padding_bits = 1;
+  PlinkWarns(WritePlink(&small), "g.bed: the bits behind the last of the 7 animals are not 0");
+  padding_bits = 0;
+  FreeCase(&small);
+}
+
+static void TestAnimalsWithoutGenotypesAreTold(void **state)
+{
+  (void)state;
+  small = Large(600, 0, 523);
+  PlinkWarns(WritePlink(&small), "g: 1 of 600 animals have no genotype called (first: a523)");
+  FreeCase(&small);
+}
+
+static void TestSnpsOfOneNameAreTold(void **state)
+{
+  const char *prefix = Good();
+
+  (void)state;
+  WriteFile("g.bim", "1 r1 0 1 A C\n1 r2 0 2 A C\n1 r1 0 3 A C\n", -1);
+  PlinkWarns(prefix, "g.bim: 1 SNPs have the name of an earlier one (first: r1)");
+  FreeCase(&small);
+}
+
 static void TestAGridThatDoesNotDivideTheRanksIsRefused(void **state)
 {
   MeritGenotypes geno;
@@ -154,6 +247,12 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestMalformedTextIsNamedByLineAndId),
     cmocka_unit_test(TestAFirstLineWithoutGenotypesIsRefused),
     cmocka_unit_test(TestGenotypesWithoutVariationAreRefused),
+    cmocka_unit_test(TestCommentLinesOfTablesArePassedOver),
+    cmocka_unit_test(TestAnAnimalTooFewInTheFamIsRefused),
+    cmocka_unit_test(TestAnAnimalTooManyInTheFamIsTold),
+    cmocka_unit_test(TestPaddingThatIsAlikeInAllSnpsIsTold),
+    cmocka_unit_test(TestAnimalsWithoutGenotypesAreTold),
+    cmocka_unit_test(TestSnpsOfOneNameAreTold),
     cmocka_unit_test(TestAGridThatDoesNotDivideTheRanksIsRefused),
 };
 

@@ -24,7 +24,7 @@ static const FaultCase cases[] = {
      .flags = "--variances.ped(id) -1"},
     {"a flag that only plan has", 2, "unknown flag --quick; `merit solve --help` lists them", .flags = "--quick", .solve_only = true},
     {"plan for no ranks", 2, "command line: ranks: 0 is outside the range from 1 to 10000000", .command = "plan", .flags = "job.yaml --ranks 0"},
-    {"a job file that is a folder", 2, ".: cannot be read: Is a directory", .command = "solve", .flags = "."},
+    {"a job file that is a folder", 2, ".: is a folder, not a file", .command = "solve", .flags = "."},
     {"plan --quick finds a column that is missing", 2, "records.csv:1: there is no column \"yy\"; did you mean \"y\"?",
      .in = {.job = FIXED_JOB("yy ~ herd")}, .command = "plan", .flags = "job.yaml --quick"},
     {"plan --quick finds a file that is missing", 3, "pedigree.csv: cannot be opened: No such file or directory",

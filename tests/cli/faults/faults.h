@@ -23,6 +23,7 @@ typedef struct {
   const char *command;    /* NULL: solve, and plan must say the same; else the words before the file */
   const char *flags;      /* words behind the job file, blanks between them */
   bool        solve_only; /* plan has no reason to complain */
+  const char *further;    /* what is said behind the message, line by line; NULL: is not looked at */
 } FaultCase;
 
 typedef struct {

@@ -2,7 +2,8 @@
 #include "faults.h"
 #include "good.h"
 
-#define HEAD "id,herd,y\n"
+#define HEAD                "id,herd,y\n"
+#define NUMBERS(line, word) "records.csv:" line ": column y: \"" word "\" is not a number\n"
 
 static const FaultCase cases[] = {
     {"records that are not there", 3, "records.csv: cannot be opened: No such file or directory", .in = {.records = FAULT_NO_FILE}},
@@ -36,7 +37,16 @@ static const FaultCase cases[] = {
     {"a hexadecimal number", 3, "records.csv:2: column y: \"0x1F\" is not a number", .in = {.records = HEAD "a,1,0x1F\n"}},
     {"a number beyond all", 3, "records.csv:2: column y: \"1e400\" is too large a number", .in = {.records = HEAD "a,1,1e400\n"}},
     {"of several faults the first line counts", 3, "records.csv:3: column y: \"?\" is not a number",
-     .in = {.records = HEAD "a,1,2\nb,1,?\nc,2\nd,\"2,3\ne,2,4\nf,2,!\n"}},
+     .in = {.records = HEAD "a,1,2\nb,1,?\nc,2\nd,\"2,3\ne,2,4\nf,2,!\n"},
+     .further = "records.csv:4: 2 fields where the header has 3\nrecords.csv:5: unclosed quote\n"
+                "records.csv:7: column y: \"!\" is not a number\n"},
+    {"twenty faults are named, the others counted", 3, "records.csv:2: column y: \"a\" is not a number",
+     .in = {.records = HEAD "a,1,a\na,1,b\na,1,1\na,1,c\na,1,d\na,1,e\na,1,f\na,1,g\na,1,h\na,1,i\na,1,j\na,1,k\na,1,l\na,1,m\na,1,n\na,1,o\n"
+                            "a,1,p\na,1,q\na,1,r\na,1,s\na,1,t\na,1,u\na,1,v\na,1,1\n"},
+     .further = NUMBERS("3", "b") NUMBERS("5", "c") NUMBERS("6", "d") NUMBERS("7", "e") NUMBERS("8", "f") NUMBERS("9", "g")
+       NUMBERS("10", "h") NUMBERS("11", "i") NUMBERS("12", "j") NUMBERS("13", "k") NUMBERS("14", "l") NUMBERS("15", "m")
+         NUMBERS("16", "n") NUMBERS("17", "o") NUMBERS("18", "p") NUMBERS("19", "q") NUMBERS("20", "r") NUMBERS("21", "s")
+           NUMBERS("22", "t") "... and 2 more\n"},
     {"a fault in the last line", 3, "records.csv:9: 1 field where the header has 3",
      .in = {.records = HEAD "a,1,2\nb,1,3\nc,2,4\na,1,2\nb,1,3\nc,2,4\na,2,3\nend"}},
     {"a missing word that the job does not list", 3, "records.csv:3: column y: \"NA\" is not a number",

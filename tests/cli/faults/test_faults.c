@@ -99,10 +99,23 @@ static void Expected(const FaultCase *c, size_t size, char text[])
   else snprintf(text, size, "%d, %s", c->status, c->message);
 }
 
+/* The lines behind the first */
+static void Further(size_t size, char text[])
+{
+  const MeritErrorInfo *further;
+  int64_t               n_left;
+  const int             n    = MeritErrorFurther(&further, &n_left);
+  size_t                used = 0;
+
+  text[0] = 0;
+  for (int i = 0; i < n && used < size; i++) used += (size_t)snprintf(text + used, size - used, "%s\n", further[i].text);
+  if (n_left && used < size) snprintf(text + used, size - used, "... and %lld more\n", (long long)n_left);
+}
+
 /* One run on all ranks: status and message must be the case's on each */
 static void Run(const FaultCase *c, const char command[], const char more[])
 {
-  char           line[1024], *argv[WORDS], *word, what[1100], got[2200], expected[2200];
+  char           line[1024], *argv[WORDS], *word, what[1100], got[2200], expected[2200], further[8192];
   int            argc = 0;
   MeritArguments arguments;
   PetscErrorCode code;
@@ -118,6 +131,7 @@ static void Run(const FaultCase *c, const char command[], const char more[])
   MeritArgumentsSplit(argc, argv, &arguments);
   code  = MeritArgumentsRun(PETSC_COMM_WORLD, &arguments);
   error = *MeritErrorLast();
+  Further(sizeof(further), further);
   MeritOutputAbandonAll();
   free(arguments.flag);
   free(arguments.petsc);
@@ -128,6 +142,7 @@ static void Run(const FaultCase *c, const char command[], const char more[])
            error.agreed ? "" : " (of this rank alone)");
   if (words && !rank) fprintf(stderr, "%s\n", got);
   if (strcmp(expected, got) || (code && (int)code != MERIT_ERR_BASE + (int)error.kind)) Note(what, expected, got);
+  if (c->further && strcmp(c->further, further)) Note(what, c->further, further);
 }
 
 /* Run, and see that the folder is as it was before */

@@ -1,0 +1,168 @@
+/* What ranks find wrong in their parts of the data, up to the error that all of them raise. */
+#include "error_private.h"
+#include <merit/log.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Are both about one line? What has no line is one fault if it says the same. */
+static bool SameLine(const MeritErrorInfo *a, const MeritErrorInfo *b)
+{
+  return a->line == b->line && !strcmp(a->file, b->file) && (a->line > 0 || !strcmp(a->text, b->text));
+}
+
+/*@
+  MeritFaultSet - Note what is wrong in this rank's part of the data: of a line the first, of lines the lowest.
+
+  Not collective. `MeritFaultAgree()` raises it. Without memory for the list what is known already stays.
+@*/
+void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], int64_t line, const char id[],
+                   const char format[], ...)
+{
+  MeritErrorInfo e, *list;
+  va_list        args;
+  int            at;
+
+  if (line > 0 && fault->kept && line == fault->last) return;
+  if (fault->kept == MERIT_FAULTS_NAMED && line >= fault->list[fault->kept - 1].line) {
+    fault->n++;
+    fault->last = line;
+    return;
+  }
+  va_start(args, format);
+  MeritErrorFill(&e, kind, file, line, 0, id, format, args);
+  va_end(args);
+  for (int i = 0; i < fault->kept; i++)
+    if (SameLine(fault->list + i, &e)) return;
+  list = fault->list ? fault->list : calloc(MERIT_FAULTS_NAMED, sizeof(*list));
+  fault->kind = fault->kind == MERIT_ERROR_NONE ? kind : fault->kind;
+  if (!list) return;
+  fault->list = list;
+  fault->n++;
+  fault->last = line;
+  if (fault->kept < MERIT_FAULTS_NAMED) fault->kept++;
+  for (at = fault->kept - 1; at > 0 && list[at - 1].line > line; at--) list[at] = list[at - 1];
+  list[at]    = e;
+  fault->kind = list[0].kind;
+}
+
+/*@
+  MeritFaultShift - Move the faults noted so far down by a number of lines, once it is known how many lie before a rank's part.
+
+  Not collective.
+@*/
+void MeritFaultShift(MeritFault *fault, int64_t lines)
+{
+  for (int i = 0; i < fault->kept; i++) {
+    MeritErrorInfo *e = fault->list + i;
+    char            what[sizeof(e->text)];
+    size_t          used = MeritErrorPlace(e, 0, what, sizeof(what));
+
+    memcpy(what, e->text, sizeof(what));
+    e->line += lines;
+    snprintf(e->text + MeritErrorPlace(e, 0, e->text, sizeof(e->text)), 1024, "%.1023s", what + used);
+  }
+  fault->last += lines;
+}
+
+/* MeritFaultMove - Add the faults of another list, and empty that. Not collective. */
+void MeritFaultMove(MeritFault *to, MeritFault *from)
+{
+  for (int i = 0; i < from->kept; i++) {
+    const MeritErrorInfo *e = from->list + i;
+    char                  place[sizeof(e->text)];
+
+    MeritFaultSet(to, e->kind, e->file, e->line, e->id, "%s", e->text + MeritErrorPlace(e, 0, place, sizeof(place)));
+  }
+  to->n += from->n - from->kept;
+  MeritFaultForget(from);
+}
+
+/* MeritFaultForget - Nothing was noted; the list is freed. Not collective. */
+void MeritFaultForget(MeritFault *fault)
+{
+  free(fault->list);
+  memset(fault, 0, sizeof(*fault));
+}
+
+/* The lowest line that any rank has at the head of what is left of its list, to all ranks, and taken off there; *any: is there one? */
+static PetscErrorCode TakeNext(MPI_Comm comm, const MeritFault *fault, int *head, MeritErrorInfo *e, bool *any)
+{
+  const bool  bare = fault->kind != MERIT_ERROR_NONE && !fault->kept && !*head; /* there was no memory for the list */
+  int64_t     mine[2], all[2] = {0, 0};
+  PetscMPIInt rank, size;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  mine[0] = bare ? 0 : *head < fault->kept ? fault->list[*head].line : INT64_MAX;
+  PetscCallMPI(MPI_Allreduce(mine, all, 1, MPI_INT64_T, MPI_MIN, comm));
+  *any = all[0] < INT64_MAX;
+  if (!*any) PetscFunctionReturn(PETSC_SUCCESS);
+  mine[1] = mine[0] == all[0] ? rank : size;
+  PetscCallMPI(MPI_Allreduce(mine + 1, all + 1, 1, MPI_INT64_T, MPI_MIN, comm));
+  memset(e, 0, sizeof(*e));
+  if (rank == all[1] && !bare) *e = fault->list[*head];
+  if (rank == all[1] && bare) {
+    e->kind = MERIT_ERROR_SYSTEM;
+    snprintf(e->text, sizeof(e->text), "no memory to note what is wrong with the input");
+  }
+  PetscCallMPI(MPI_Bcast(e, (int)sizeof(*e), MPI_BYTE, (int)all[1], comm));
+  if (bare) ++*head;
+  while (*head < fault->kept && SameLine(fault->list + *head, e)) ++*head;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The first faults over all ranks, in order; *n_left: those behind them. One reduction where there is none. */
+static PetscErrorCode Collect(MPI_Comm comm, const MeritFault *fault, MeritErrorInfo list[], int *n, int64_t *n_left)
+{
+  int     head = 0;
+  int64_t left;
+  bool    any = true;
+
+  PetscFunctionBegin;
+  for (*n = 0; any && *n < MERIT_FAULTS_NAMED; *n += any) PetscCall(TakeNext(comm, fault, &head, list + *n, &any));
+  *n_left = 0;
+  if (!*n) PetscFunctionReturn(PETSC_SUCCESS);
+  left = fault->n - PetscMin(head, fault->kept);
+  PetscCallMPI(MPI_Allreduce(&left, n_left, 1, MPI_INT64_T, MPI_SUM, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritFaultAgree - Raise on all ranks the faults that any of them noted; success if there is none.
+
+  Collective on comm. One reduction when all is well. The fault of the lowest line is the error, with its kind; the next ones, at most
+  MERIT_FAULTS_NAMED in all, go with it (`MeritErrorFurther()`).
+@*/
+PetscErrorCode MeritFaultAgree(MPI_Comm comm, const MeritFault *fault)
+{
+  static MeritErrorInfo list[MERIT_FAULTS_NAMED];
+  int64_t               n_left;
+  int                   n;
+
+  PetscFunctionBegin;
+  PetscCall(Collect(comm, fault, list, &n, &n_left));
+  if (!n) PetscFunctionReturn(PETSC_SUCCESS);
+  free(fault->list);
+  PetscFunctionReturn(MeritErrorRaise(list, n - 1, list + 1, n_left));
+}
+
+/*@
+  MeritFaultWarn - Tell on all ranks the faults that any of them noted, as warnings.
+
+  Collective on comm. One reduction when there is none. The fault may be used anew.
+@*/
+PetscErrorCode MeritFaultWarn(MPI_Comm comm, MeritFault *fault)
+{
+  static MeritErrorInfo list[MERIT_FAULTS_NAMED];
+  int64_t               n_left;
+  int                   n;
+
+  PetscFunctionBegin;
+  PetscCall(Collect(comm, fault, list, &n, &n_left));
+  for (int i = 0; i < n; i++) MeritLog(MERIT_LOG_WARNING, "%s", list[i].text);
+  if (n_left) MeritLog(MERIT_LOG_WARNING, "... and %lld more", (long long)n_left);
+  MeritFaultForget(fault);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
