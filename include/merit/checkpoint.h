@@ -71,5 +71,9 @@ MERIT_EXTERN PetscErrorCode MeritCheckpointDestroy(MeritCheckpoint *checkpoint);
   second INT ends the process). Call it first of all and again after PetscInitialize, which sets its own handlers. Not collective.
 */
 MERIT_EXTERN PetscErrorCode MeritRequestsCatch(void);
+typedef void (*MeritRequestNotice)(int signal);
+/* Call this in the signal handler at each request, so that a user sees at once that it has arrived: it may do only what is safe there; NULL: nothing.
+   Not collective. */
+MERIT_EXTERN void MeritRequestsSetNotice(MeritRequestNotice notice);
 /* Has a stop been asked of this process? Not collective. */
 MERIT_EXTERN bool MeritRequested(void);

@@ -14,6 +14,8 @@ typedef void (*MeritLogSink)(MeritLogKind kind, double fraction, const char text
 MERIT_EXTERN void MeritLogSetSink(MeritLogSink sink, void *ctx);
 /* A line for the user. Warnings are also kept for summary.json. Not collective: rank 0's counts. */
 MERIT_EXTERN void MeritLog(MeritLogKind kind, const char format[], ...) __attribute__((format(printf, 2, 3)));
+/* What a command is at, such as "round 3": stands before the progress of all that is done for it, until the next call; NULL: nothing. Not collective. */
+MERIT_EXTERN void MeritLogTask(const char format[], ...) __attribute__((format(printf, 1, 2)));
 /* Progress of a long phase; the sink decides how often it shows. */
 MERIT_EXTERN void MeritLogProgress(double fraction, const char format[], ...) __attribute__((format(printf, 2, 3)));
 /* Warnings so far, for summary.json; borrowed. */

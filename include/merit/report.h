@@ -71,6 +71,8 @@ typedef struct {
   const double             *covariance;  /* [n * n]; NULL: not known */
   const double             *monte_carlo; /* [n * n] that random numbers add; NULL: exact */
   const MeritEstimateState *state;       /* [n] */
+  const double             *share, *share_error; /* [n] of the variance of an observation, its standard error; NaN where there is none */
+  bool                      converged;   /* false: no row has the status `ok` */
 } MeritVarianceTable;
 
 /* A function of components, a test of a term, a line of the analysis of variance; NaN where there is no value. Texts and arrays are borrowed. */
@@ -128,8 +130,9 @@ MERIT_EXTERN PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNo
 /* Is fitted.tsv asked for? */
 MERIT_EXTERN bool MeritReportWantsFitted(MeritReport report);
 
-/* May standard errors and reliabilities be computed, where the solver can? (output.se, default yes) */
-MERIT_EXTERN bool MeritReportWantsErrors(MeritReport report);
+typedef enum { MERIT_ERRORS_AUTO, MERIT_ERRORS_YES, MERIT_ERRORS_NO } MeritReportErrors;
+/* Shall standard errors and reliabilities be computed? (output.se: auto where it is quick, yes, no; default auto) */
+MERIT_EXTERN MeritReportErrors MeritReportWantsErrors(MeritReport report);
 
 /* Standard errors and reliabilities: after Begin, every column of the inverse of C but those of aliased and absent equations, in any
    order; the tables then have them. unit[n_owned] is 1 at the equation, of `term`; column[n_owned] is C^-1 unit; genomic values as for

@@ -79,6 +79,10 @@ MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const do
 /* Entries of the inverse on the pattern of the formed C, from the factor of a cholesky that has solved; NULL where there is no sparse one. Free
    with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverInverse(MeritSolver solver, Mat *S);
+/* What factor and selected inverse of a cholesky take: bytes of the fullest rank, floating-point operations of all ranks; `columns`: every column of
+   the inverse, by solves. INFINITY where C has more than `most` entries, operations also where a rank has no room. SetUp then uses the analysis of
+   the pattern that this makes. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverInverseCost(MeritSolver solver, bool columns, int64_t most, double *bytes, double *operations);
 /* Print what is in use. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverView(MeritSolver solver, PetscViewer viewer);
 /* Free; NULL-safe. */

@@ -48,6 +48,8 @@ typedef struct {
   const double             *covariance;  /* [n * n] of the estimates, 0 where fixed or at the boundary; NULL: not known */
   const double             *monte_carlo; /* [n * n] what random numbers add to it; NULL: nothing, exact */
   const MeritEstimateState *state;       /* [n] */
+  const double             *share;       /* [n] of a variance in that of an observation of its trait (heritability), mean over records; NaN for covariances */
+  const double             *share_error; /* [n] its standard error; NaN: not known */
   int64_t                   n_observations, n_fixed; /* of the analysis; rank of X */
   double                    log_likelihood; /* with all constants; NaN: not known */
   double                    gradient;

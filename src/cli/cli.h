@@ -14,6 +14,7 @@ typedef struct {
   const char     *help;               /* one line */
   MeritCommandRun run;                /* NULL: not available yet */
   int (*keys)(const MeritKey **keys); /* keys of its file and flags */
+  bool stops;   /* saves its state when asked to stop; signals end the others at once */
   bool options; /* sets up PETSc objects: calls MeritOptionsCheck() itself once that is done */
 } MeritCommand;
 

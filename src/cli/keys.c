@@ -58,7 +58,7 @@ static const MeritKey keys[] = {
     {"output", "FOLDER of the results; short for output.folder"},
     {"output.folder", "FOLDER of the results"},
     {"output.solutions", "all | fixed | none: what solutions.tsv holds"},
-    {"output.se", "yes | no: standard errors and reliabilities, which solver cholesky can compute (default yes)"},
+    {"output.se", "auto | yes | no: standard errors and reliabilities, exact by a factor of the equations (default auto: where that is quick)"},
     {"output.fitted", "yes | no: write fitted.tsv"},
     {"overwrite", "yes | no: replace an earlier result in the output folder"},
     {"checkpoint.minutes", "NUMBER between checkpoints (default 10; 0: none by time)"},

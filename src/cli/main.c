@@ -5,15 +5,17 @@
 int main(int argc, char **argv)
 {
   MeritArguments arguments;
+  bool           stops;
   int            status;
 
-  if (MeritRequestsCatch()) return MERIT_ERROR_SYSTEM; /* a request may come before PETSc is there */
   MeritArgumentsSplit(argc, argv, &arguments);
+  stops = arguments.command && arguments.command->stops;
+  if (stops && MeritRequestsCatch()) return MERIT_ERROR_SYSTEM; /* a request may come before PETSc is there */
   if (arguments.error[0] || arguments.help || arguments.version)
     arguments.n_petsc = 2; /* nothing will run that they could be for */
   arguments.petsc[arguments.n_petsc] = NULL;
   if (PetscInitialize(&arguments.n_petsc, &arguments.petsc, NULL, NULL)) return MERIT_ERROR_SYSTEM;
-  if (MeritErrorsInstall() || MeritRequestsCatch()) return MERIT_ERROR_SYSTEM;
+  if (MeritErrorsInstall() || (stops && MeritRequestsCatch())) return MERIT_ERROR_SYSTEM;
   MeritProgressInstall(MPI_COMM_WORLD);
   status = MeritErrorsReport(MPI_COMM_WORLD, MeritArgumentsRun(MPI_COMM_WORLD, &arguments));
   MeritProgressEnd();

@@ -1,5 +1,7 @@
 #include "cli.h"
+#include <merit/checkpoint.h>
 #include <merit/log.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +12,7 @@ static struct {
   bool   started;  /* some progress has been told */
   double began;    /* when this phase's progress began */
   double shown;    /* when it was shown last */
-  double fraction; /* as last told; a smaller one means that another phase has begun */
+  double fraction; /* of the last call; a smaller one, or one after none (-1), means that another phase has begun */
 } progress;
 
 void MeritProgressEnd(void)
@@ -35,7 +37,7 @@ static void ShowProgress(double fraction, const char *text)
   const double now      = MPI_Wtime();
   char         left[64] = "";
 
-  if (fraction < progress.fraction || !progress.started) progress.began = now;
+  if (fraction < progress.fraction || progress.fraction < 0 || !progress.started) progress.began = now;
   progress.fraction = fraction;
   if (!progress.started)
     progress.shown = progress.terminal ? now - 1 : now; /* in a log a short run shows none */
@@ -69,6 +71,17 @@ static void Show(MeritLogKind kind, double fraction, const char text[], void *ct
   fprintf(stderr, "%s%s\n", kind == MERIT_LOG_WARNING ? "merit: warning: " : "", text);
 }
 
+/* A request to stop has come: one line at once, by what is safe in a signal handler */
+static void Noted(int signal)
+{
+  static const char text[] = "\nmerit: stopping as soon as the state of the run is saved\n";
+  static const char more[] = "merit: Ctrl-C again ends it at once; what was saved before stays\n";
+  ssize_t           sent   = write(STDERR_FILENO, text + !progress.line, sizeof(text) - 1 - !progress.line);
+
+  if (signal == SIGINT) sent = write(STDERR_FILENO, more, sizeof(more) - 1);
+  (void)sent; /* nothing can be done */
+}
+
 void MeritProgressInstall(MPI_Comm comm)
 {
   PetscMPIInt rank;
@@ -76,5 +89,7 @@ void MeritProgressInstall(MPI_Comm comm)
   MPI_Comm_rank(comm, &rank);
   memset(&progress, 0, sizeof(progress));
   progress.terminal = isatty(STDERR_FILENO);
-  if (rank == 0) MeritLogSetSink(Show, NULL);
+  if (rank) return;
+  MeritLogSetSink(Show, NULL);
+  MeritRequestsSetNotice(Noted);
 }

@@ -10,7 +10,6 @@
 #include <merit/solver.h>
 #include <omp.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Everything a run holds, so that one place frees it */
 typedef struct {
@@ -136,17 +135,6 @@ static bool Converged(const Solve *s)
   return s->result.stop == MERIT_STOP_CONVERGED || s->result.stop == MERIT_STOP_ROUNDING_FLOOR;
 }
 
-/* Standard errors and reliabilities come with a factor only */
-static PetscErrorCode Errors(Solve *s)
-{
-  PetscFunctionBegin;
-  if (strcmp(s->type, "cholesky") || !MeritReportWantsErrors(s->run.report) || !Converged(s)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritPhaseBegin("inverse"));
-  PetscCall(SolveInverse(s->run.model, s->run.C, s->solver, s->run.report));
-  PetscCall(MeritPhaseEnd());
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 static PetscErrorCode Write(Solve *s)
 {
   const MeritRunSummary run = {.command        = "solve",
@@ -211,14 +199,14 @@ static PetscErrorCode Conclude(const Solve *s)
 */
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
 {
-  Solve s = {.run = {.comm = comm, .job = job, .command = "solve"}};
+  Solve s = {.run = {.comm = comm, .job = job, .command = "solve", .begun = MPI_Wtime()}};
 
   PetscFunctionBegin;
   PetscCall(Prepare(&s));
   PetscCall(SolveOpenOutput(&s.run));
   PetscCall(SolveCheckpoint(&s.run));
   PetscCall(Equations(&s));
-  PetscCall(Errors(&s));
+  if (Converged(&s)) PetscCall(SolveErrors(&s.run, s.solver, true));
   PetscCall(Write(&s));
   PetscCall(MeritCheckpointRemove(s.run.checkpoint));
   PetscCall(MeritCheckpointDestroy(&s.run.checkpoint));
@@ -229,5 +217,6 @@ PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
   PetscCall(PetscFree(s.r));
   PetscCall(PetscFree(s.run.x));
   PetscCall(Conclude(&s));
+  PetscCall(SolveFinish(&s.run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

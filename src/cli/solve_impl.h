@@ -14,6 +14,7 @@ typedef struct {
   Mat         C;
   double     *x; /* [n_owned] solutions */
   const char *command;
+  double      begun; /* time */
   MeritCheckpoint checkpoint;
 } SolveRun;
 
@@ -27,9 +28,14 @@ PetscErrorCode SolveGenomicValues(MeritModel model, Mat C, const double x[], dou
 PetscErrorCode SolveGenomicFree(MeritModel model, double ***genomic);
 /* Give the report what it needs of the inverse of C. Collective. */
 PetscErrorCode SolveInverse(MeritModel model, Mat C, MeritSolver solver, MeritReport report);
+/* solve_errors.c: standard errors and reliabilities as output.se asks; auto: where they are quick, or come with the cholesky that the user has
+   named. The variances are those of the solutions. Collective. */
+PetscErrorCode SolveErrors(const SolveRun *run, MeritSolver solver, bool named);
 /* The lock and the staging folder: a result that must not be replaced is told at once. Collective. */
 PetscErrorCode SolveOpenOutput(SolveRun *run);
 /* solutions.tsv, animals.tsv, snps.tsv, fitted.tsv. Collective. */
 PetscErrorCode SolveTables(const SolveRun *run);
+/* finish.c: how long the run took and where its results are. Collective. */
+PetscErrorCode SolveFinish(const SolveRun *run);
 /* How a solve ended, for summary.json */
 const char *SolveState(MeritStop stop);

@@ -24,14 +24,16 @@ static PetscErrorCode Monitor(const MeritVarcompRound *r, void *ctx)
                                 .change         = r->change,
                                 .seconds        = r->seconds,
                                 .step           = r->step};
+  const char            *test = s->testing ? "test, " : "";
 
   PetscFunctionBegin;
-  if (s->testing) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritReportRoundAdd(s->run.report, &row));
+  MeritLogTask(NULL);
+  if (!s->testing) PetscCall(MeritReportRoundAdd(s->run.report, &row));
   if (isfinite(r->log_likelihood))
-    MeritLogProgress(-1, "round %lld: log-likelihood %.6f, gradient %.3e (%s)", (long long)r->round, r->log_likelihood, r->gradient, r->step);
-  else if (isfinite(r->gradient)) MeritLogProgress(-1, "round %lld: gradient %.3e (%s)", (long long)r->round, r->gradient, r->step);
-  else MeritLogProgress(-1, "round %lld: change %.3e (%s)", (long long)r->round, r->change, r->step);
+    MeritLogProgress(-1, "%sround %lld: log-likelihood %.6f, gradient %.3e (%s)", test, (long long)r->round, r->log_likelihood, r->gradient, r->step);
+  else if (isfinite(r->gradient)) MeritLogProgress(-1, "%sround %lld: gradient %.3e (%s)", test, (long long)r->round, r->gradient, r->step);
+  else if (isfinite(r->change)) MeritLogProgress(-1, "%sround %lld: change %.3e (%s)", test, (long long)r->round, r->change, r->step);
+  MeritLogTask("%sround %lld", test, (long long)r->round + 1);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -102,8 +104,10 @@ static PetscErrorCode Estimate(Varcomp *s)
   PetscCall(PetscCalloc1(n_owned + 1, &s->run.x));
   MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
   PetscCall(MeritPhaseBegin("varcomp"));
+  MeritLogTask(s->n_tests ? "test" : "first round");
   PetscCall(VarcompTests(s)); /* first, so that the model has the estimates in the end */
   PetscCall(MeritVarcompRun(s->varcomp, s->run.C, &s->result));
+  MeritLogTask(NULL);
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -130,23 +134,6 @@ static PetscErrorCode ChooseSolver(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Standard errors: where they are asked for, or quick. SNPs and sums of terms take a solve for each equation. */
-static PetscErrorCode Errors(Varcomp *s)
-{
-  const char *type;
-  int64_t     n_all;
-  bool        wanted = s->solver_named || MeritNodeFind(s->run.job, "output.se") || !MeritReportCrossesLevels(s->run.report);
-
-  PetscFunctionBegin;
-  PetscCall(MeritSolverGetType(s->solver, &type));
-  PetscCall(MeritModelLayout(s->run.model, NULL, NULL, NULL, &n_all, NULL));
-  if (strcmp(type, "cholesky") || !MeritReportWantsErrors(s->run.report) || !(wanted || n_all <= 4 * SMALL)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritPhaseBegin("inverse"));
-  PetscCall(SolveInverse(s->run.model, s->run.C, s->solver, s->run.report));
-  PetscCall(MeritPhaseEnd());
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Solutions at the estimates */
 static PetscErrorCode Solve(Varcomp *s)
 {
@@ -165,7 +152,7 @@ static PetscErrorCode Solve(Varcomp *s)
   PetscCall(MeritSolverSolve(s->solver, 1, r, s->run.x, &s->solved));
   PetscCall(MeritPhaseEnd());
   PetscCall(PetscFree(r));
-  PetscCall(Errors(s));
+  PetscCall(SolveErrors(&s->run, s->solver, s->solver_named));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -219,7 +206,15 @@ static PetscErrorCode Summary(Varcomp *s)
 static PetscErrorCode Write(Varcomp *s)
 {
   const MeritVarcompResult *r     = &s->result;
-  const MeritVarianceTable  table = {r->n, r->component, r->estimate, r->covariance, r->monte_carlo, r->state};
+  const MeritVarianceTable  table = {.n           = r->n,
+                                     .component   = r->component,
+                                     .estimate    = r->estimate,
+                                     .covariance  = r->covariance,
+                                     .monte_carlo = r->monte_carlo,
+                                     .state       = r->state,
+                                     .share       = r->share,
+                                     .share_error = r->share_error,
+                                     .converged   = Converged(s)};
 
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("write"));
@@ -257,7 +252,7 @@ static PetscErrorCode Warn(const Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The last word */
+/* Estimates and how they were found */
 static PetscErrorCode Conclude(const Varcomp *s)
 {
   const MeritVarcompResult *r = &s->result;
@@ -265,6 +260,7 @@ static PetscErrorCode Conclude(const Varcomp *s)
   char                      likelihood[64] = "";
 
   PetscFunctionBegin;
+  PetscCall(VarcompShow(s));
   if (isfinite(r->log_likelihood)) snprintf(likelihood, sizeof(likelihood), "; log-likelihood %.6f", r->log_likelihood);
   if (!Converged(s) && isfinite(r->gradient))
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
@@ -278,6 +274,7 @@ static PetscErrorCode Conclude(const Varcomp *s)
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "the variances are estimated, but the solutions at them have not converged after %lld iterations: true residual %.3e",
                          (long long)s->solved.iterations, s->solved.true_residual));
+  PetscCall(SolveFinish(&s->run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -288,7 +285,7 @@ static PetscErrorCode Conclude(const Varcomp *s)
 */
 PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
 {
-  Varcomp s = {.run = {.comm = comm, .job = job, .command = "varcomp"}, .solved = {.true_residual = NAN}};
+  Varcomp s = {.run = {.comm = comm, .job = job, .command = "varcomp", .begun = MPI_Wtime()}, .solved = {.true_residual = NAN}};
 
   PetscFunctionBegin;
   PetscCall(Prepare(&s));

@@ -12,7 +12,7 @@ PetscErrorCode VarcompFunctionsParse(Varcomp *s)
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
   if (node->kind != MERIT_NODE_MAP) PetscCall(MeritNodeError(node, "`functions` must be `name: \"function of components\"` lines"));
-  PetscCall(PetscCalloc2(node->n, &s->function, node->n, &s->name));
+  PetscCall(PetscCalloc3(node->n, &s->function, node->n, &s->name, node->n, &s->row));
   for (s->n_functions = 0; s->n_functions < node->n; s->n_functions++) {
     s->name[s->n_functions] = node->key[s->n_functions];
     PetscCall(MeritExpressionParse(MeritModelFormula(s->run.model), node->child[s->n_functions], &s->function[s->n_functions]));
@@ -40,19 +40,18 @@ PetscErrorCode VarcompFunctionsWrite(Varcomp *s)
 {
   const MeritVarcompResult *r       = &s->result;
   double                    genetic = 1.0, *g;
-  MeritFunctionRow         *row;
 
   PetscFunctionBegin;
   if (!s->n_functions) PetscFunctionReturn(PETSC_SUCCESS);
   if (MeritModelGenotypes(s->run.model)) genetic = MeritGenotypesMeanDiagonal(MeritModelGenotypes(s->run.model));
-  PetscCall(PetscMalloc2(r->n, &g, s->n_functions, &row));
+  PetscCall(PetscMalloc1(r->n, &g));
   for (int i = 0; i < s->n_functions; i++) {
-    row[i].name = s->name[i];
-    PetscCall(MeritExpressionEvaluate(s->function[i], r->n, r->estimate, genetic, &row[i].estimate, g));
-    row[i].se = Error(r, g);
+    s->row[i].name = s->name[i];
+    PetscCall(MeritExpressionEvaluate(s->function[i], r->n, r->estimate, genetic, &s->row[i].estimate, g));
+    s->row[i].se = Error(r, g);
   }
-  PetscCall(MeritReportFunctions(s->run.report, s->run.out, s->n_functions, row));
-  PetscCall(PetscFree2(g, row));
+  PetscCall(MeritReportFunctions(s->run.report, s->run.out, s->n_functions, s->row));
+  PetscCall(PetscFree(g));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -60,6 +59,6 @@ PetscErrorCode VarcompFunctionsFree(Varcomp *s)
 {
   PetscFunctionBegin;
   for (int i = 0; i < s->n_functions; i++) PetscCall(MeritExpressionDestroy(&s->function[i]));
-  PetscCall(PetscFree2(s->function, s->name));
+  PetscCall(PetscFree3(s->function, s->name, s->row));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -21,6 +21,7 @@ typedef struct {
   int                n_functions;
   MeritExpression   *function; /* [n_functions]; owned */
   const char       **name;     /* [n_functions] keys of the job; owned */
+  MeritFunctionRow  *row;      /* [n_functions] their values at the estimates; owned */
   int                n_tests;
   VarcompTest       *test;     /* [n_tests]; owned */
   bool               testing;  /* rounds are those of a test */
@@ -29,7 +30,9 @@ typedef struct {
 
 /* Is what the job says of estimation right, by the model's formula? For plan. Collective. */
 PetscErrorCode VarcompCheck(MPI_Comm comm, MeritModel model, MeritNode job);
-/* varcomp_functions.c: functions.* of the job, and functions.tsv */
+/* varcomp_show.c: the estimates, their shares in the phenotypic variance and the functions, for people */
+PetscErrorCode VarcompShow(const Varcomp *s);
+/* varcomp_functions.c: functions.* of the job, their values at the estimates, and functions.tsv */
 PetscErrorCode VarcompFunctionsParse(Varcomp *s);
 PetscErrorCode VarcompFunctionsWrite(Varcomp *s);
 PetscErrorCode VarcompFunctionsFree(Varcomp *s);

@@ -1,6 +1,7 @@
 /* The life of a factor: its graph to rank 0, the analysis there, and what every rank needs of it. */
 #include "factor_impl.h"
 #include <merit/error.h>
+#include <merit/log.h>
 #include <omp.h>
 #include <stdlib.h>
 
@@ -163,6 +164,7 @@ PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor)
   PetscCallMPI(MPI_Bcast(&f->n_threads, 1, MPI_INT, 0, f->comm));
   PetscCall(Graph(f->comm, f->rank, A, &graph));
   if (!f->rank) {
+    MeritLogProgress(-1, "ordering %d equations for their factor", graph.n);
     PetscCall(FactorOrder(&graph, &f->tree, &fault));
     if (!fault.kind) PetscCall(FactorSymbolic(&graph, &f->tree, &f->flops));
   }

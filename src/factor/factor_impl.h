@@ -32,6 +32,12 @@ typedef struct {
   bool    *lower;  /* it counts: of an entry and its mirror image one does; owned */
 } FactorEntries;
 
+/* How far a pass over the tree is, in operations of this rank's fronts */
+typedef struct {
+  const char *what; /* "factoring"; static */
+  double      all, done, next; /* next: when to report */
+} FactorProgress;
+
 struct _p_MeritFactor {
   MPI_Comm       comm;
   PetscMPIInt    rank, size;
@@ -51,6 +57,7 @@ struct _p_MeritFactor {
   bool           ready, definite;
   double         log_determinant;
   double         bytes, bytes_inverse, n_L, flops;
+  FactorProgress progress;
 };
 
 static inline int32_t NodeWidth(const FactorTree *t, int32_t j) { return t->first[j + 1] - t->first[j]; }

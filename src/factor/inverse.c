@@ -59,6 +59,7 @@ static FactorFault Invert(Descent *d, int32_t j, int n_threads)
     free(Z);
     d->Z[j] = NULL;
   }
+  FactorProgressAdd(d->f, j);
   return FACTOR_FINE;
 }
 
@@ -156,6 +157,7 @@ PetscErrorCode MeritFactorInverse(MeritFactor f, Mat S)
   PetscCall(PetscMalloc2(MeritExchangeArriving(f->entries) + 1, &d.values, f->n_entries + 1, &mine));
   for (int32_t j = 0; j < f->tree.n_nodes; j++)
     if (f->tree.parent[j] >= 0) d.waiting[f->tree.parent[j]]++;
+  FactorProgressBegin(f, "selected inverse of");
   PetscCall(Descend(&d, &fault));
   for (size_t j = 0; j < n; j++) {
     free(d.Z[j]);

@@ -72,6 +72,7 @@ static FactorFault Eliminate(MeritFactor f, int32_t j, int n_threads, const doub
   if (!Assemble(t, j, L, left[j], left)) fault = FACTOR_MEMORY;
   else if (!FrontFactor(n_threads, width, below, L, left[j]) || Singular(width, width + below, L, diagonal)) fault = FACTOR_INDEFINITE;
   free(diagonal);
+  FactorProgressAdd(f, j);
   return fault;
 }
 
@@ -186,6 +187,7 @@ PetscErrorCode MeritFactorNumeric(MeritFactor f, Mat A, bool *definite)
   PetscCall(PetscCalloc1(f->tree.n_nodes + 1, &left));
   PetscCall(FactorValues(A, false, mine));
   PetscCall(MeritExchangeForward(f->entries, sizeof(*mine), mine, values));
+  FactorProgressBegin(f, "factoring");
   fault = Branches(f, values, left);
   PetscCall(FactorAgree(f, fault, &all)); /* the top needs all branches */
   if (all == FACTOR_FINE && f->rank) PetscCall(SendLeft(f, left));

@@ -10,7 +10,6 @@ PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
   PetscFunctionBegin;
   PetscCall(PetscNew(&r));
   r->model   = model;
-  r->errors  = true;
   r->comm    = MeritModelComm(model);
   r->formula = MeritModelFormula(model);
   PetscCallMPI(MPI_Comm_rank(r->comm, &r->rank));
@@ -27,15 +26,17 @@ PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
 @*/
 PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
 {
-  const char *const words[] = {"all", "fixed", "none"};
-  int               choice  = REPORT_ALL;
+  const char *const words[]  = {"all", "fixed", "none"};
+  const char *const errors[] = {"auto", "yes", "no", "true", "false"};
+  int               choice   = REPORT_ALL, wanted = MERIT_ERRORS_AUTO;
   MeritNode         ebv;
 
   PetscFunctionBegin;
   PetscCall(MeritConfigChoice(job, "output.solutions", 3, words, &choice));
   report->solutions = (ReportChoice)choice;
   PetscCall(MeritConfigBool(job, "output.fitted", &report->fitted));
-  PetscCall(MeritConfigBool(job, "output.se", &report->errors));
+  PetscCall(MeritConfigChoice(job, "output.se", 5, errors, &wanted));
+  report->errors = (MeritReportErrors)(wanted > MERIT_ERRORS_NO ? wanted - 2 : wanted);
   ebv = MeritNodeFind(job, "ebv");
   if (ebv) PetscCall(ReportSumsParse(report, ebv));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -44,8 +45,8 @@ PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
 /* MeritReportWantsFitted - Is fitted.tsv asked for? Not collective. */
 bool MeritReportWantsFitted(MeritReport report) { return report->fitted; }
 
-/* MeritReportWantsErrors - May standard errors be computed where the solver can? Not collective. */
-bool MeritReportWantsErrors(MeritReport report) { return report->errors; }
+/* MeritReportWantsErrors - See the header. Not collective. */
+MeritReportErrors MeritReportWantsErrors(MeritReport report) { return report->errors; }
 
 /* MeritReportCrossesLevels - See the header. Not collective. */
 bool MeritReportCrossesLevels(MeritReport report)

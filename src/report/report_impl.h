@@ -21,7 +21,8 @@ struct _p_MeritReport {
   MeritModel           model;   /* borrowed */
   const MeritFormula  *formula; /* borrowed from the model */
   ReportChoice         solutions;
-  bool                 fitted, errors; /* asked for */
+  bool                 fitted; /* asked for */
+  MeritReportErrors    errors;
   ReportInverse       *inverse;        /* sums over the columns of the inverse; owned, NULL: none came */
   int                  n_sums;
   ReportSum           *sum;    /* [n_sums]; owned */

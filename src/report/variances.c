@@ -5,6 +5,11 @@
 
 static const char *const states[] = {"ok", "fixed", "boundary", "negative"};
 
+static const char *State(const MeritVarianceTable *v, int i)
+{
+  return v->state[i] == MERIT_ESTIMATE_OK && !v->converged ? "not_converged" : states[v->state[i]];
+}
+
 PetscErrorCode ReportComponentTerm(MeritReport report, const MeritComponent *c, char **name)
 {
   char text[1100];
@@ -56,7 +61,11 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
   PetscCall(MeritTextAddReal(text, own > 0.0 ? scale * sqrt(own + noise) : NAN));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(MeritTextAddReal(text, own > 0.0 || alone ? scale * sqrt(noise) : NAN));
-  PetscCall(MeritTextAdd(text, "\t%s\n", states[v->state[i]]));
+  PetscCall(MeritTextAdd(text, "\t%s\t", State(v, i)));
+  PetscCall(MeritTextAddReal(text, v->share[i]));
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscCall(MeritTextAddReal(text, v->share_error[i]));
+  PetscCall(MeritTextAddBytes(text, "\n", 1));
   for (int k = 0; k < 3; k++) PetscCall(PetscFree(name[k]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -65,7 +74,7 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
   MeritReportVariances - Write varcomp.tsv.
 
   Collective. Columns: term, row, column, estimate, se, se_mc (what Monte Carlo adds to se, which has it, or all that is
-  known where se is NA), status. A term of SNPs has its lines once more as LABEL.genetic, times the mean diagonal of M M': the genetic
+  known where se is NA), status, share and share_se (of a variance in that of an observation, on average over the records of its trait). A term of SNPs has its lines once more as LABEL.genetic, times the mean diagonal of M M': the genetic
   variance of the genotyped animals.
 @*/
 PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *v)
@@ -84,7 +93,7 @@ PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const M
     for (int k = 0; k <= i; k++)
       if (v->component[k].term == term) PetscCall(Line(report, v, k, ".genetic", diagonal, &text));
   }
-  PetscCall(MeritOutputWrite(out, "varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\n", text.at, (int64_t)text.n));
+  PetscCall(MeritOutputWrite(out, "varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\tshare\tshare_se\n", text.at, (int64_t)text.n));
   MeritTextFree(&text);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -8,11 +8,14 @@
 
 /* A residual above this is no solution */
 static const double ROUNDING = 1e-6;
+/* Operations of factor and selected inverse for each of the factor's; of a column of the inverse for each entry of the factor, refined once */
+static const double INVERSE = 3.0, COLUMN = 8.0;
 
 typedef struct {
   Mat            A;      /* owned */
   MeritFactor    factor; /* owned */
-  uint64_t       state;  /* of the model, for which they are */
+  uint64_t       formed; /* state of the model, plus 1, for which A is; 0: there is none */
+  uint64_t       state;  /* the same of the numbers of the factor */
   CholeskyDense *dense;  /* in place of both, or NULL; owned */
 } Cholesky;
 
@@ -22,6 +25,7 @@ static PetscErrorCode Drop(Cholesky *c)
   PetscCall(CholeskyDenseDestroy(&c->dense));
   PetscCall(MatDestroy(&c->A));
   PetscCall(MeritFactorDestroy(&c->factor));
+  c->formed = c->state = 0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -34,42 +38,98 @@ static PetscErrorCode Singular(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Form and factor; the analysis comes first and tells what the factor will take */
-static PetscErrorCode Factor(MeritSolver s, Cholesky *c)
+/* Form C and analyse its factor, unless that is done for the variances that the model has */
+static PetscErrorCode Analyse(MeritSolver s, Cholesky *c, uint64_t state)
+{
+  PetscFunctionBegin;
+  if (c->formed == state) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(Drop(c));
+  PetscCall(DirectAssemble(s, false, &c->A));
+  PetscCall(MeritFactorCreate(c->A, &c->factor));
+  c->formed = state;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The work space, and the state of the model; equations of a model they must be */
+static PetscErrorCode Begin(MeritSolver s, Cholesky **c, uint64_t *state)
 {
   MeritModel model;
-  double     bytes;
-  bool       dense, equations, definite;
+  bool       equations;
 
   PetscFunctionBegin;
   PetscCall(MeritMatIsMME(s->C, &equations));
   PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "cholesky needs the mixed model equations of a model");
-  PetscCall(Drop(c));
   PetscCall(MeritMMEGetModel(s->C, &model));
-  c->state = MeritModelState(model);
+  *state = MeritModelState(model) + 1;
+  if (!s->data) {
+    PetscCall(PetscNew(c));
+    s->data = *c;
+  }
+  *c = (Cholesky *)s->data;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Form and factor; the analysis comes first and tells what the factor will take */
+static PetscErrorCode Factor(MeritSolver s)
+{
+  Cholesky *c;
+  uint64_t  state;
+  double    bytes;
+  bool      dense, definite;
+
+  PetscFunctionBegin;
+  PetscCall(Begin(s, &c, &state));
   PetscCall(CholeskyDenseFits(s, &dense));
   if (dense) {
+    PetscCall(Drop(c));
     PetscCall(CholeskyDenseFactor(s, &c->dense, &definite));
-    if (!definite) PetscCall(Singular());
-    PetscFunctionReturn(PETSC_SUCCESS);
+  } else {
+    PetscCall(Analyse(s, c, state));
+    PetscCall(MeritFactorSize(c->factor, &bytes, NULL, NULL, NULL));
+    PetscCall(DirectRefuse(s, "the factor", bytes));
+    PetscCall(MeritFactorNumeric(c->factor, c->A, &definite));
   }
-  PetscCall(DirectAssemble(s, false, &c->A));
-  PetscCall(MeritFactorCreate(c->A, &c->factor));
-  PetscCall(MeritFactorSize(c->factor, &bytes, NULL, NULL, NULL));
-  PetscCall(DirectRefuse(s, "the factor", bytes));
-  PetscCall(MeritFactorNumeric(c->factor, c->A, &definite));
   if (!definite) PetscCall(Singular());
+  c->state = state;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode SetUp_Cholesky(MeritSolver s)
 {
+  PetscFunctionBegin;
+  PetscCall(Factor(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverInverseCost - See the header. Collective. */
+PetscErrorCode MeritSolverInverseCost(MeritSolver s, bool columns, int64_t most, double *bytes, double *operations)
+{
   Cholesky *c;
+  uint64_t  state;
+  int64_t   n_entries, fullest, n_bytes;
+  double    entries, flops, n, room;
+  PetscInt  n_all;
+  bool      dense;
 
   PetscFunctionBegin;
-  PetscCall(PetscNew(&c));
-  s->data = c;
-  PetscCall(Factor(s, c));
+  PetscCheck(s->ops == &MeritSolver_Cholesky, s->comm, PETSC_ERR_ARG_WRONG, "the inverse comes from solver cholesky");
+  PetscCall(MeritSolverPrepare(s));
+  PetscCall(Begin(s, &c, &state));
+  PetscCall(DirectRoom(s, &room));
+  PetscCall(MatGetSize(s->C, &n_all, NULL));
+  n = (double)n_all;
+  PetscCall(CholeskyDenseFits(s, &dense));
+  if (dense) {
+    *bytes      = 8.0 * n * n;
+    *operations = n * n * n / 3.0 + 2.0 * n * n * n;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MeritMMEAssembledSize(s->C, &n_entries, &fullest, &n_bytes));
+  *bytes = *operations = INFINITY;
+  if (n_entries > most || (room >= 0.0 && (double)n_bytes > room)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(Analyse(s, c, state));
+  PetscCall(MeritFactorSize(c->factor, NULL, bytes, &entries, &flops));
+  if (room < 0.0 || *bytes <= room) *operations = INVERSE * flops + (columns ? COLUMN * entries * n : 0.0);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -121,16 +181,16 @@ PetscErrorCode MeritSolverInverse(MeritSolver s, Mat *S)
 static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], double x[],
                                      MeritSolveResult *result)
 {
-  Cholesky      *c  = (Cholesky *)s->data;
+  Cholesky      *c;
   MeritIteration it = {1, NAN, NAN, NAN, NULL, 0.0};
   const size_t   n  = (size_t)s->n * (size_t)k;
-  MeritModel     model;
+  uint64_t       state;
   double        *q, *better, again;
 
   PetscFunctionBegin;
   PetscCall(MeritMMERefresh(s->C));
-  PetscCall(MeritMMEGetModel(s->C, &model));
-  if (c->state != MeritModelState(model)) PetscCall(Factor(s, c));
+  PetscCall(Begin(s, &c, &state));
+  if (c->state != state) PetscCall(Factor(s));
   PetscCall(PetscMalloc2(n, &q, n, &better));
   PetscCall(PetscArrayzero(x, n));
   PetscCall(Substitute(s, c, k, r, x));

@@ -319,27 +319,34 @@ static PetscErrorCode InvertDiagonal(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritSolverSetUp - Make ready for the operator as it is now; called by Solve when needed. Collective, idempotent.
-@*/
-PetscErrorCode MeritSolverSetUp(MeritSolver s)
+/* MeritSolverPrepare - See the header. Collective. */
+PetscErrorCode MeritSolverPrepare(MeritSolver s)
 {
   MeritModel model;
   PetscInt   n;
   bool       equations;
 
   PetscFunctionBegin;
-  if (s->ready) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCheck(s->C, s->comm, PETSC_ERR_ORDER, "give the operator first");
   PetscCall(MatGetLocalSize(s->C, &n, NULL));
   s->n = (int32_t)n;
   PetscCall(MeritMatIsMME(s->C, &equations));
   s->n_terms = 0;
-  if (equations) {
-    PetscCall(MeritMMERefresh(s->C));
-    PetscCall(MeritMMEGetModel(s->C, &model));
-    s->n_terms = MeritModelTerms(model, &s->term);
-  }
+  if (!equations) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritMMERefresh(s->C));
+  PetscCall(MeritMMEGetModel(s->C, &model));
+  s->n_terms = MeritModelTerms(model, &s->term);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritSolverSetUp - Make ready for the operator as it is now; called by Solve when needed. Collective, idempotent.
+@*/
+PetscErrorCode MeritSolverSetUp(MeritSolver s)
+{
+  PetscFunctionBegin;
+  if (s->ready) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritSolverPrepare(s));
   PetscCall(PetscCalloc1(s->n_terms + 1, &s->term_change));
   PetscCall(InvertDiagonal(s));
   PetscCall(ChoosePreconditioner(s));

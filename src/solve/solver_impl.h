@@ -45,6 +45,8 @@ extern const MeritSolverOps MeritSolver_PCG, MeritSolver_KSP, MeritSolver_GSRU, 
 
 /* Does this type take a preconditioner? */
 bool MeritSolverHasPC(MeritSolver solver);
+/* solver.c: sizes and terms of the operator as it is now, before its set-up. Collective. */
+PetscErrorCode MeritSolverPrepare(MeritSolver solver);
 /* common.c */
 /* value of the chosen criterion */
 double MeritSolverCriterion(MeritSolver solver, const MeritIteration *it);

@@ -12,6 +12,7 @@ enum { MAX_PHASES = 32, MAX_NESTED = 8 };
 static struct {
   MeritLogSink  sink;
   void         *ctx;
+  char          task[128]; /* before every line of progress; "": nothing */
   int           n_warnings;
   char        **warning; /* owned */
   int           n_phases, n_open;
@@ -46,8 +47,10 @@ static void Keep(const char *text)
 static void Tell(MeritLogKind kind, double fraction, const char format[], va_list args)
 {
   char text[2048];
+  int  at = 0;
 
-  vsnprintf(text, sizeof(text), format, args);
+  if (kind == MERIT_LOG_PROGRESS && run.task[0]) at = snprintf(text, sizeof(text), "%s, ", run.task);
+  vsnprintf(text + at, sizeof(text) - (size_t)at, format, args);
   if (kind == MERIT_LOG_WARNING) Keep(text);
   if (run.sink) run.sink(kind, fraction, text, run.ctx);
 }
@@ -60,6 +63,18 @@ void MeritLog(MeritLogKind kind, const char format[], ...)
 
   va_start(args, format);
   Tell(kind, -1, format, args);
+  va_end(args);
+}
+
+/* MeritLogTask - See the header. Not collective. */
+void MeritLogTask(const char format[], ...)
+{
+  va_list args;
+
+  run.task[0] = '\0';
+  if (!format) return;
+  va_start(args, format);
+  vsnprintf(run.task, sizeof(run.task), format, args);
   va_end(args);
 }
 
@@ -171,4 +186,5 @@ void MeritLogReset(void)
     if (PetscLogStagePop()) break;
   }
   run.n_open = run.n_phases = 0;
+  run.task[0] = '\0';
 }

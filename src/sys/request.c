@@ -4,12 +4,16 @@
 #include <stdlib.h>
 
 static volatile sig_atomic_t requested;
+static MeritRequestNotice    notice; /* NULL: none */
 
 static void Note(int signal)
 {
-  (void)signal;
   requested = 1;
+  if (notice) notice(signal);
 }
+
+/* MeritRequestsSetNotice - See the header. Not collective. */
+void MeritRequestsSetNotice(MeritRequestNotice told) { notice = told; }
 
 /* MeritRequestsCatch - See the header. Not collective. */
 PetscErrorCode MeritRequestsCatch(void)

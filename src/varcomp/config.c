@@ -71,6 +71,7 @@ static PetscErrorCode Components(MeritVarcomp v)
   }
   PetscCall(PetscCalloc1(v->n, &v->theta));
   PetscCall(PetscCalloc1(v->n, &v->state));
+  PetscCall(PetscCalloc2(v->n, &v->share, v->n, &v->share_error));
   PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->covariance));
   PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->monte_carlo));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -110,6 +110,7 @@ PetscErrorCode KrylovStep(Krylov *p)
   }
   Advance(p, beta, p->sum);
   p->steps++;
+  MeritLogProgress(-1, "Lanczos step %d of %s", p->steps, p->k > 1 ? "the samples" : "the observations");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

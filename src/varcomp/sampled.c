@@ -19,6 +19,7 @@ typedef struct {
   int              n;      /* samples */
   double          *X;      /* [n_owned * (n + 1)] solutions of the data and the draws, kept as starts; owned */
   double          *form;   /* [n * v->n] quadratic forms of each draw; owned */
+  double           rtol, first; /* of the residual: where a solution ends, where it began */
 } Sampled;
 
 static PetscErrorCode Destroy_Sampled(MeritVarcomp v)
@@ -42,9 +43,22 @@ static int Samples(double share)
   return (int)ceil(1.0 / ((1.0 + share) * (1.0 + share) - 1.0));
 }
 
+/* How far the solution of a round's systems is, on the scale of the logarithm of the residual */
+static PetscErrorCode Progress(const MeritIteration *it, void *ctx)
+{
+  Sampled *s = ctx;
+
+  PetscFunctionBegin;
+  if (!it->iteration) s->first = it->residual;
+  if (it->residual > s->rtol && it->residual < s->first)
+    MeritLogProgress(log(s->first / it->residual) / log(s->first / s->rtol), "%d systems of equations, iteration %lld: residual %.1e", s->n + 1,
+                     (long long)it->iteration, it->residual);
+  else MeritLogProgress(-1, "%d systems of equations, iteration %lld", s->n + 1, (long long)it->iteration);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode SetUp_Sampled(MeritVarcomp v)
 {
-  double   rtol = 1e-7;
   Sampled *s;
 
   PetscFunctionBegin;
@@ -57,8 +71,10 @@ static PetscErrorCode SetUp_Sampled(MeritVarcomp v)
   PetscCall(MeritSolverCreate(v->comm, &s->solver));
   PetscCall(MeritSolverSetFromConfig(s->solver, v->job));
   PetscCall(MeritSolverSetType(s->solver, "pcg"));
-  PetscCall(MeritConfigReal(v->job, "solver.rtol", 0.0, 1.0, &rtol));
-  PetscCall(MeritSolverSetTolerance(s->solver, MERIT_CRITERION_RESIDUAL, rtol, 10000));
+  s->rtol = 1e-7;
+  PetscCall(MeritConfigReal(v->job, "solver.rtol", 0.0, 1.0, &s->rtol));
+  PetscCall(MeritSolverSetTolerance(s->solver, MERIT_CRITERION_RESIDUAL, s->rtol, 10000));
+  PetscCall(MeritSolverSetMonitor(s->solver, Progress, s));
   PetscCall(MeritSolverSetOperator(s->solver, v->C));
   MeritLog(MERIT_LOG_INFO, "traces from %d samples", s->n);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -89,6 +89,8 @@ static void Fill(MeritVarcomp v, MeritVarcompResult *r)
                             .covariance     = v->has_covariance ? v->covariance : NULL,
                             .monte_carlo    = v->has_noise ? v->monte_carlo : NULL,
                             .state          = v->state,
+                            .share          = v->share,
+                            .share_error    = v->share_error,
                             .n_observations = v->n_observations,
                             .n_fixed        = v->n_fixed,
                             .log_likelihood = v->log_likelihood,
@@ -138,6 +140,7 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
     PetscCall(VarcompStart(v));
     PetscCall(VarcompLikelihood(v));
   } else PetscCall(VarcompMoments(v));
+  PetscCall(VarcompShares(v));
   Fill(v, result);
   if (result->usable) PetscCall(VarcompSetVariances(v, v->theta));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -159,6 +162,7 @@ PetscErrorCode MeritVarcompDestroy(MeritVarcomp *varcomp)
   PetscCall(PetscFree(v->covariance));
   PetscCall(PetscFree(v->monte_carlo));
   PetscCall(PetscFree(v->state));
+  PetscCall(PetscFree2(v->share, v->share_error));
   if (v->line) PetscCall(PetscFree(v->line[0].coefficient));
   PetscCall(PetscFree(v->line));
   PetscCall(PetscFree(*varcomp));

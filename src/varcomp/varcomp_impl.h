@@ -73,6 +73,7 @@ struct _p_MeritVarcomp {
   double             *theta;     /* [n]; owned */
   double             *covariance, *monte_carlo; /* [n * n]; owned */
   MeritEstimateState *state;     /* [n]; owned */
+  double             *share, *share_error; /* [n] of a variance in that of an observation; NaN: none; owned */
   double              log_likelihood, gradient;
   int64_t             rounds;
   MeritVarcompStop    stop;
@@ -96,6 +97,8 @@ PetscErrorCode VarcompSetVariances(MeritVarcomp v, const double theta[]);
 /* A round is over: tell the monitor. */
 PetscErrorCode VarcompReport(MeritVarcomp v, const MeritVarcompRound *round);
 
+/* shares.c: v->share and its standard errors from theta and its covariance. Collective. */
+PetscErrorCode VarcompShares(MeritVarcomp v);
 /* choose.c: the engine that fits the model and its size, with a word on why. Collective. */
 PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
 /* start.c: v->theta from the job, or chosen. Collective. */

@@ -84,6 +84,23 @@ if [ "$ranks" = 1 ]; then
   run probe job.yaml --what walk
   [ $status = 0 ] && [[ $(grep -cE '^walking: [4-9][0-9]%, 0:0[0-9] left$' err) = [12] ]] && ! grep -q running err ||
     fail 'progress in a log comes every five seconds, with the time left'
+  grep -qE '^round 2, factoring: [1-4]%, (0:5|1:[0-4])[0-9] left$' err || fail 'the time left counts from the begin of the phase; its task is named'
+  for command in probe plain; do
+    env --default-signal=INT "$probe" $command job.yaml --what wait >out 2>err & # a shell lets its background jobs ignore INT
+    pid=$!
+    for _ in $(seq 100); do grep -q waiting err && break; sleep 0.1; done
+    kill -INT $pid
+    sleep 0.5
+    cp err early
+    wait $pid
+    status=$?
+    if [ $command = probe ]; then
+      { grep -q '^merit: stopping as soon as the state of the run is saved$' early && grep -q 'Ctrl-C again' early && [ $status = 0 ]; } ||
+        fail 'the first Ctrl-C is answered at once'
+    else
+      { [ $status = 130 ] && ! grep -q stopping err; } || fail 'a command without a state ends at the first Ctrl-C'
+    fi
+  done
 fi
 
 # arguments and the job file: the same code on every rank, so one rank is enough

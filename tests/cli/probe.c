@@ -1,5 +1,6 @@
 /* The frame of the command line with one command of its own, which fails in every way a real one may. */
 #include "cli.h"
+#include <merit/checkpoint.h>
 #include <merit/file.h>
 #include <merit/log.h>
 #include <stdio.h>
@@ -32,6 +33,12 @@ static PetscErrorCode LongProgress(void)
     PetscCall(PetscSleep(0.1));
   }
   MeritLogProgress(0, "running");
+  MeritLogTask("round %d", 2); /* two seconds of unknown progress, which are no part of the phase behind them; it is a hundredth each second */
+  for (int i = 0; i <= 60; i++) {
+    MeritLogProgress(i < 20 ? -1 : (i - 19) / 1000., "factoring");
+    PetscCall(PetscSleep(0.1));
+  }
+  MeritLogTask(NULL);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -41,6 +48,16 @@ static PetscErrorCode Progress(void)
   MeritLog(MERIT_LOG_INFO, "hello");
   for (int i = 0; i < 100; i++) MeritLogProgress(i / 100., "walking");
   MeritLog(MERIT_LOG_WARNING, "mind the %s", "gap");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Until a stop is asked for, half a minute at most */
+static PetscErrorCode WaitForAStop(void)
+{
+  PetscFunctionBegin;
+  MeritLog(MERIT_LOG_INFO, "waiting");
+  for (int i = 0; i < 300 && !MeritRequested(); i++) PetscCall(PetscSleep(0.1));
+  if (MeritRequested()) PetscCall(PetscSleep(1)); /* nothing more is said before the state is saved */
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -94,6 +111,7 @@ static PetscErrorCode Probe(MPI_Comm comm, MeritNode job)
   PetscCall(PetscOptionsGetReal(NULL, NULL, "-ksp_rtol", &option, NULL));
   PetscCall(MeritOptionsCheck(comm));
   if (!strcmp(what, "progress")) PetscCall(Progress());
+  if (!strcmp(what, "wait")) PetscCall(WaitForAStop());
   if (!strcmp(what, "walk")) PetscCall(LongProgress());
   PetscCall(Fail(comm, job, what));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -104,9 +122,9 @@ static PetscErrorCode Probe(MPI_Comm comm, MeritNode job)
 }
 
 static const MeritCommand commands[] = {
-    {"probe", "JOB", "do as the job says", Probe, Keys, true},
-    {"plain", "JOB", "the same without PETSc options", Probe, Keys, false},
-    {"later", "JOB", "not there", NULL, Keys, false},
+    {"probe", "JOB", "do as the job says", Probe, Keys, true, true},
+    {"plain", "JOB", "the same without PETSc options", Probe, Keys, false, false},
+    {"later", "JOB", "not there", NULL, Keys, false, false},
 };
 
 const MeritCommand *MeritCommands(int *n)

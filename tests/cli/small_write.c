@@ -182,6 +182,6 @@ int SmallWriteJob(const Small *s, const char folder[], const char name[], const 
   WriteModel(s, f);
   WriteVariances(s, f);
   if (SmallSum(s, sum)) fprintf(f, "ebv: {total: \"%s + %s\"}\n", s->term[sum[0]].label, s->term[sum[1]].label);
-  fprintf(f, "solver: %s\noutput: {folder: %s.out, fitted: yes}\n", solver, name);
+  fprintf(f, "solver: %s\noutput: {folder: %s.out, fitted: yes, se: %s}\n", solver, name, strstr(solver, "cholesky") ? "yes" : "no");
   return fclose(f);
 }

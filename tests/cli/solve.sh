@@ -68,7 +68,9 @@ near out/animals.tsv 1 n_offspring 2 0
 near out/animals.tsv 7 n_records 1 0
 [ -f out/summary.json ] || fail "no summary.json"
 [ -d out/.staging ] && fail "the staging folder is still there"
-near out/animals.tsv 1 "wwg.ped(calf).reliability" NA 0
+says "standard errors and reliabilities: exact"
+says "results in out"
+near out/animals.tsv 1 "wwg.ped(calf).reliability" 0.058 0.0006 # pcg found the solutions
 
 # the same by every solver; standard errors and reliabilities of the example (printed ones come from a rounded inverse) by the direct one
 for type in gsru gs lhs_gs cholesky; do
@@ -81,7 +83,19 @@ near out-cholesky/animals.tsv 1 "wwg.ped(calf).reliability" 0.058 0.0006
 near out-cholesky/animals.tsv 2 "wwg.ped(calf).reliability" 0.016 0.0006
 near out-cholesky/animals.tsv 4 "wwg.ped(calf).reliability" 0.144 0.0015
 near out-cholesky/animals.tsv 8 "wwg.ped(calf).reliability" 0.156 0.0015
-run 1 0 solve job.yaml --solver.type cholesky --output.se no --output out-no-se
+for n in 1 3; do
+  run $n 0 solve job.yaml --output.se no --output out-no-se --overwrite
+  near out-no-se/animals.tsv 1 "wwg.ped(calf).reliability" NA 0
+  run $n 0 solve job.yaml --output.se yes --output out-se --overwrite
+  same out-cholesky/solutions.tsv out-se/solutions.tsv 1e-8
+  near out-se/animals.tsv 1 "wwg.ped(calf).reliability" 0.058 0.0006
+done
+run 1 0 solve job.yaml --solver.memory 1K --output out-tight
+says "output.se: yes computes them"
+near out-tight/animals.tsv 1 "wwg.ped(calf).reliability" NA 0
+run 1 2 solve job.yaml --solver.memory 1K --output.se yes --output out-tight --overwrite
+says "KiB per rank, more than 1.00 KiB"
+run 1 0 solve job.yaml --solver.type cholesky --output.se no --output out-no-se --overwrite
 same out/solutions.tsv out-no-se/solutions.tsv 1e-8
 for type in lhs_gs cholesky; do
   run 2 2 solve job.yaml --solver.type $type --solver.memory 1K --output out-small

@@ -20,7 +20,7 @@ component()
 {
   near "$1" "$2" estimate "$3" "$(awk -v x="$3" 'BEGIN { print (x < 0 ? -x : x) * 1e-6 }')"
   near "$1" "$2" se "$4" "$(awk -v x="$4" 'BEGIN { print x * 1e-6 }')"
-  grep -q "^$2$tab.*$tab$5\$" "$1" || fail "$1: $2 is not '$5'"
+  near "$1" "$2" status "$5" 0
 }
 
 # json KEY: number of summary.json of out
@@ -56,7 +56,12 @@ for n in 1 2 3; do
   component out/varcomp.tsv 'iid(Batch)' 1764.05 1432.7512523 ok
   component out/varcomp.tsv residual 2451.25 707.6149236 ok
 done
-header out/varcomp.tsv 'term\trow\tcolumn\testimate\tse\tse_mc\tstatus'
+near out/varcomp.tsv 'iid(Batch)' share 0.418487416 1e-8
+near out/varcomp.tsv residual share_se 0.216204990 1e-8
+says '^iid(Batch) .* 1764.05  *1432.75  0.418 (0.216)$'
+says '^icc  *0.418487  *0.216205$'
+says 'results in out$'
+header out/varcomp.tsv 'term\trow\tcolumn\testimate\tse\tse_mc\tstatus\tshare\tshare_se'
 header out/functions.tsv 'name\testimate\tse'
 header out/tests.tsv 'term\tstatistic\tdf\tp_value\tdistribution'
 header out/convergence.tsv 'round\tiid(Batch)[Yield,Yield]\tresidual[Yield,Yield]\tlog_likelihood\tgradient\tchange\tstep\tseconds'
@@ -191,6 +196,7 @@ cat stdout stderr | grep -q 'to be estimated' && fail "plan says that given vari
 # too few rounds: exit 4, the best point is written with its solutions
 run 2 4 varcomp dye.yaml --varcomp.max_rounds 1
 says 'not converged after 1 round'
+near out/varcomp.tsv residual status not_converged 0
 [ -f out/solutions.tsv ] || fail "not converged, and nothing is written"
 [ "$(json exit)" = 4 ] || grep -q '"exit":[[:space:]]*4' out/summary.json || fail "summary.json does not say exit 4"
 run 2 4 varcomp two.yaml --solver.type pcg --solver.max_it 1

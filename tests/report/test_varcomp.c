@@ -13,11 +13,12 @@ static const char *const two_traits = "records: {file: records.csv}\n"
                                       "  residual: [[1], [0, 1]]\n"
                                       "output: {folder: out}\n";
 
-/* The model's components with values 1.5, 2.5, ... of variance 4, 9, 16, ... to which random numbers add 0, 7, 0, 7, ... */
+/* The model's components with values 1.5, 2.5, ... of variance 4, 9, 16, ... to which random numbers add 0, 7, 0, 7, ...; variances
+   have shares of 1/8, 2/8, ... with standard errors of 1/4, NA, 1/4, ... */
 typedef struct {
   MeritVarianceTable table;
   MeritComponent    *component;
-  double             estimate[16], covariance[256], noise[256];
+  double             estimate[16], covariance[256], noise[256], share[16], share_error[16];
   MeritEstimateState state[16];
 } Values;
 
@@ -32,8 +33,10 @@ static void ValuesMake(const Case *c, Values *v)
     v->estimate[i]           = i + 1.5;
     v->covariance[i * n + i] = (i + 2) * (i + 2);
     v->noise[i * n + i]      = i % 2 ? 7 : 0;
+    v->share[i]              = v->component[i].row == v->component[i].column ? 0.125 * (i + 1) : NAN;
+    v->share_error[i]        = i % 2 ? NAN : 0.25;
   }
-  v->table = (MeritVarianceTable){n, v->component, v->estimate, v->covariance, v->noise, v->state};
+  v->table = (MeritVarianceTable){n, v->component, v->estimate, v->covariance, v->noise, v->state, v->share, v->share_error, true};
 }
 
 static void TestComponentsAreNamedByTermRowAndColumn(void **state)
@@ -55,16 +58,16 @@ static void TestComponentsAreNamedByTermRowAndColumn(void **state)
   v.estimate[5]   = -0.25;
   TestCall(MeritReportVariances(c.report, c.out, &v.table));
   End(&c);
-  AssertFile("out/varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\n"
-                                "g\tmilk.id\tmilk.id\t1.5\t2\t0\tok\n"
-                                "g\tfat.id\tmilk.id\t2.5\t4\t2.64575131106\tok\n"
-                                "g\tfat.id\tfat.id\t3.5\tNA\tNA\tfixed\n"
-                                "g\tmilk.sex\tmilk.id\t0\tNA\tNA\tboundary\n"
-                                "g\tmilk.sex\tfat.id\t5.5\t6\t0\tok\n"
-                                "g\tmilk.sex\tmilk.sex\t-0.25\t7.48331477355\t2.64575131106\tnegative\n"
-                                "residual\tmilk\tmilk\t7.5\t8\t0\tok\n"
-                                "residual\tfat\tmilk\t8.5\t9.38083151965\t2.64575131106\tok\n"
-                                "residual\tfat\tfat\t9.5\t10\t0\tok\n");
+  AssertFile("out/varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\tshare\tshare_se\n"
+                                "g\tmilk.id\tmilk.id\t1.5\t2\t0\tok\t0.125\t0.25\n"
+                                "g\tfat.id\tmilk.id\t2.5\t4\t2.64575131106\tok\tNA\tNA\n"
+                                "g\tfat.id\tfat.id\t3.5\tNA\tNA\tfixed\t0.375\t0.25\n"
+                                "g\tmilk.sex\tmilk.id\t0\tNA\tNA\tboundary\tNA\tNA\n"
+                                "g\tmilk.sex\tfat.id\t5.5\t6\t0\tok\tNA\t0.25\n"
+                                "g\tmilk.sex\tmilk.sex\t-0.25\t7.48331477355\t2.64575131106\tnegative\t0.75\tNA\n"
+                                "residual\tmilk\tmilk\t7.5\t8\t0\tok\t0.875\t0.25\n"
+                                "residual\tfat\tmilk\t8.5\t9.38083151965\t2.64575131106\tok\tNA\tNA\n"
+                                "residual\tfat\tfat\t9.5\t10\t0\tok\t1.125\t0.25\n");
   TestCall(PetscFree(v.component));
   FolderRemove();
 }
@@ -85,17 +88,17 @@ static void TestSnpVariancesStandOnBothScales(void **state)
   v.table.monte_carlo = NULL;
   TestCall(MeritReportVariances(c.report, c.out, &v.table));
   End(&c);
-  AssertFile("out/varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\n"
-                                "snp(id)\tmilk\tmilk\t1.5\t2\t0\tok\n"
-                                "snp(id).genetic\tmilk\tmilk\t2\t2.66666666667\t0\tok\n"
-                                "iid(herd)\tmilk\tmilk\t2.5\t3\t0\tok\n"
-                                "residual.f\tmilk\tmilk\t3.5\t4\t0\tok\n"
-                                "residual.m\tmilk\tmilk\t4.5\t5\t0\tok\n");
+  AssertFile("out/varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\tshare\tshare_se\n"
+                                "snp(id)\tmilk\tmilk\t1.5\t2\t0\tok\t0.125\t0.25\n"
+                                "snp(id).genetic\tmilk\tmilk\t2\t2.66666666667\t0\tok\t0.125\t0.25\n"
+                                "iid(herd)\tmilk\tmilk\t2.5\t3\t0\tok\t0.25\tNA\n"
+                                "residual.f\tmilk\tmilk\t3.5\t4\t0\tok\t0.375\t0.25\n"
+                                "residual.m\tmilk\tmilk\t4.5\t5\t0\tok\t0.5\tNA\n");
   TestCall(PetscFree(v.component));
   FolderRemove();
 }
 
-static void TestWithoutCovariancesThereAreNoStandardErrors(void **state)
+static void TestWithoutCovariancesThereAreNoStandardErrorsAndWithoutConvergenceNoRowIsOk(void **state)
 {
   Case   c;
   Values v;
@@ -106,11 +109,12 @@ static void TestWithoutCovariancesThereAreNoStandardErrors(void **state)
   Begin(&c, "records: {file: records.csv}\nmodel: milk ~ iid(id)\nvariances: {iid(id): 1, residual: 1}\noutput: {folder: out}\n");
   ValuesMake(&c, &v);
   v.table.covariance = v.table.monte_carlo = NULL;
+  v.table.converged = false;
   TestCall(MeritReportVariances(c.report, c.out, &v.table));
   End(&c);
-  AssertFile("out/varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\n"
-                                "iid(id)\tmilk\tmilk\t1.5\tNA\tNA\tok\n"
-                                "residual\tmilk\tmilk\t2.5\tNA\tNA\tok\n");
+  AssertFile("out/varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\tshare\tshare_se\n"
+                                "iid(id)\tmilk\tmilk\t1.5\tNA\tNA\tnot_converged\t0.125\t0.25\n"
+                                "residual\tmilk\tmilk\t2.5\tNA\tNA\tnot_converged\t0.25\tNA\n");
   TestCall(PetscFree(v.component));
   FolderRemove();
 }
@@ -208,7 +212,7 @@ static void TestTheSummaryTellsBothConventionsOfTheLikelihood(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestComponentsAreNamedByTermRowAndColumn),
     cmocka_unit_test(TestSnpVariancesStandOnBothScales),
-    cmocka_unit_test(TestWithoutCovariancesThereAreNoStandardErrors),
+    cmocka_unit_test(TestWithoutCovariancesThereAreNoStandardErrorsAndWithoutConvergenceNoRowIsOk),
     cmocka_unit_test(TestRoundsTakeThePlaceOfIterations),
     cmocka_unit_test(TestFunctionsTestsAndAnovaHaveOneRowEach),
     cmocka_unit_test(TestTheSummaryTellsBothConventionsOfTheLikelihood),

@@ -13,7 +13,7 @@ fail() {
 }
 
 # run RANKS COMMAND JOB: must end well
-run() { timeout 60 "$mpiexec" "$flag" "$1" "$merit" "$2" "$3" --overwrite >said 2>&1 || fail "$2 $3 on $1 ranks: status $?"; }
+run() { timeout 60 "$mpiexec" "$flag" "$1" "$merit" "$2" "$3" --overwrite --output.se no >said 2>&1 || fail "$2 $3 on $1 ranks: status $?"; }
 
 # row WHAT FILE PATTERN: the file has a line that begins so; blanks of the pattern are tabs, points stand for blanks too
 row() { grep -qE "^${3// /$'\t'}" "$2" || fail "$1: $2 has no line ${3}"; }

@@ -1,0 +1,37 @@
+/* How far a pass over the tree is, in floating-point operations of rank 0, which is the one that reports. */
+#include "numeric.h"
+#include <merit/log.h>
+#include <omp.h>
+
+/* Reports of a pass, about */
+static const double REPORTS = 200.0;
+
+/* Operations of a front: those of its elimination, to which those of its inverse are nearly proportional */
+static double Operations(const FactorTree *t, int32_t j)
+{
+  const double w = NodeWidth(t, j), b = NodeBelow(t, j);
+
+  return w * (w * w / 3.0 + b * (w + b));
+}
+
+/* FactorProgressBegin - See the header. Not collective. */
+void FactorProgressBegin(MeritFactor f, const char what[])
+{
+  f->progress = (FactorProgress){.what = what};
+  for (int32_t j = 0; j < f->tree.n_nodes; j++)
+    if (f->owner[j] == f->rank) f->progress.all += Operations(&f->tree, j);
+  f->progress.next = f->progress.all / REPORTS;
+}
+
+/* FactorProgressAdd - See the header. Not collective. */
+void FactorProgressAdd(MeritFactor f, int32_t j)
+{
+  FactorProgress *p = &f->progress;
+  double          done;
+
+#pragma omp atomic capture
+  done = p->done += Operations(&f->tree, j);
+  if (f->rank || omp_get_thread_num() || done < p->next) return;
+  p->next = done + p->all / REPORTS;
+  MeritLogProgress(done / p->all, "%s %lld equations", p->what, (long long)f->tree.n);
+}

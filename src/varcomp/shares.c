@@ -1,0 +1,124 @@
+/*
+  Shares of the components in the variance of an observation. An observation of a trait has the variance sum_c a_c theta_c over the components
+  of the trait, averaged over its records: a_c is the mean product of the coefficients and of K between the levels that a record has. For
+  direct and maternal effects of an animal and its dam that is the phenotypic variance of Willham (1963): K is 1/2 between them, and their
+  covariance counts once.
+*/
+#include "varcomp_impl.h"
+#include <math.h>
+
+/* Trait of a component; -1: a covariance of two traits, which is no part of either's variance */
+static int Trait(MeritVarcomp v, int c)
+{
+  const MeritComponent *p = &v->component[c];
+  const MeritTermSpec  *spec;
+
+  if (p->term < 0) return p->row == p->column ? p->row : -1;
+  spec = &v->formula->term[p->term];
+  return spec->component[p->row].trait == spec->component[p->column].trait ? spec->component[p->row].trait : -1;
+}
+
+/* Sum over this rank's records with the trait of the product of two regressors' coefficients and K of their levels; same, other: K of a
+   level with itself, with another one */
+static double Products(MeritVarcomp v, const MeritDesignView *a, const MeritDesignView *b, int trait, double same, double other)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  double                  sum     = 0.0;
+
+  for (int32_t i = 0; i < records->n_records; i++) {
+    const double x = a->value ? a->value[i] : 1.0, y = b->value ? b->value[i] : 1.0;
+
+    if (!(records->observed[records->pattern[i]] >> trait & 1) || a->slot[i] < 0 || b->slot[i] < 0) continue;
+    sum += x * y * (a->slot[i] == b->slot[i] ? same : other);
+  }
+  return sum;
+}
+
+static double OfTerm(MeritVarcomp v, const MeritComponent *p, int trait)
+{
+  const MeritTermView *term;
+  double               sum = 0.0, same, other;
+
+  MeritModelTerms(v->model, &term);
+  term += p->term;
+  same  = term->kind == MERIT_TERM_SNP ? MeritGenotypesMeanDiagonal(MeritModelGenotypes(v->model)) : 1.0;
+  other = term->kind == MERIT_TERM_PED ? 0.5 : 0.0;
+  for (int g = 0; g < term->n_regressors; g++)
+    for (int h = 0; h < term->n_regressors; h++) {
+      if (term->design[g].offset[trait] != p->row || term->design[h].offset[trait] != p->column || (p->row == p->column && g != h)) continue;
+      sum += (p->row == p->column ? 1.0 : 2.0) * Products(v, &term->design[g], &term->design[h], trait, same, other);
+    }
+  return sum;
+}
+
+/* Records of the residual class, by the reciprocal of their weights */
+static double OfResidual(MeritVarcomp v, int residual, int trait)
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const int               t       = records->n_traits;
+  double                  sum     = 0.0;
+
+  for (int32_t i = 0; i < records->n_records; i++) {
+    const double root = records->root_weight ? records->root_weight[(int64_t)i * t + trait] : 1.0;
+
+    if (records->observed[records->pattern[i]] >> trait & 1 && records->residual_class[records->pattern[i]] == residual) sum += 1.0 / (root * root);
+  }
+  return sum;
+}
+
+/* What a component of 1 adds to the variance of an observation of its trait, times the records that have the trait. Collective. */
+static PetscErrorCode Coefficients(MeritVarcomp v, double a[])
+{
+  PetscFunctionBegin;
+  for (int c = 0; c < v->n; c++) {
+    const MeritComponent *p     = &v->component[c];
+    const int             trait = Trait(v, c);
+
+    a[c] = trait < 0 ? 0.0 : p->term < 0 ? OfResidual(v, p->residual, trait) : OfTerm(v, p, trait);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, a, v->n, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Standard error of a[c] theta[c] / all by the delta method; NaN where a variance that counts lies at the boundary without one of its own */
+static double Error(MeritVarcomp v, const double a[], int c, int trait, double all)
+{
+  const int n   = v->n;
+  double    sum = 0.0;
+
+  for (int i = 0; i < n; i++) {
+    if (v->state[i] == MERIT_ESTIMATE_BOUNDARY && a[i] > 0.0 && Trait(v, i) == trait && !(v->covariance[i * n + i] > 0.0)) return NAN;
+    for (int j = 0; j < n; j++) {
+      const double noise = v->has_noise ? v->monte_carlo[i * n + j] : 0.0;
+      const double g     = Trait(v, i) == trait ? ((i == c) * all - a[c] * v->theta[c]) * a[i] / (all * all) : 0.0;
+      const double h     = Trait(v, j) == trait ? ((j == c) * all - a[c] * v->theta[c]) * a[j] / (all * all) : 0.0;
+
+      sum += g * h * (v->covariance[i * n + j] + noise);
+    }
+  }
+  return sum > 0.0 ? sqrt(sum) : NAN;
+}
+
+/* VarcompShares - See the header. Collective. */
+PetscErrorCode VarcompShares(MeritVarcomp v)
+{
+  double *a;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(v->n, &a));
+  PetscCall(Coefficients(v, a));
+  for (int c = 0; c < v->n; c++) {
+    const int trait = Trait(v, c);
+    double    all   = 0.0;
+
+    v->share[c] = v->share_error[c] = NAN;
+    if (v->component[c].row != v->component[c].column) continue;
+    for (int i = 0; i < v->n; i++)
+      if (Trait(v, i) == trait) all += a[i] * v->theta[i];
+    if (!(all > 0.0)) continue;
+    v->share[c] = a[c] * v->theta[c] / all;
+    if (v->has_covariance) v->share_error[c] = Error(v, a, c, trait, all);
+  }
+  PetscCall(PetscFree(a));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
