@@ -12,7 +12,7 @@ typedef struct _p_MeritTable *MeritTable;
 typedef enum { MERIT_COLUMN_TEXT, MERIT_COLUMN_NUMBER } MeritColumnKind;
 
 /* Open: read the header line. `header` gives n_header names for a file without one (then every line is data). `missing` lists what
-   means missing beside the empty field. Lists are copied. Collective. */
+   means missing beside the empty field; a word that is a number means its value in number columns. Lists are copied. Collective. */
 MERIT_EXTERN PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[],
                                            int n_missing, const char *const missing[], MeritTable *table);
 /* Columns of the file in its order; borrowed. */
@@ -23,6 +23,10 @@ MERIT_EXTERN int MeritTableFind(MeritTable table, const char name[]);
 MERIT_EXTERN PetscErrorCode MeritTableSelect(MeritTable table, int column, MeritColumnKind kind);
 /* One pool for all text columns, as for ids of animals and of their parents. Before Read. */
 MERIT_EXTERN PetscErrorCode MeritTableShare(MeritTable table);
+/* The key of the job file that lists the words for a missing value, for messages. Borrowed. Before Read. */
+MERIT_EXTERN PetscErrorCode MeritTableSetMissingKey(MeritTable table, const char key[]);
+/* Refuse a file without a line end at its end: a table that a program wrote whole. Before Read. */
+MERIT_EXTERN PetscErrorCode MeritTableSetWhole(MeritTable table);
 /* Read the selected columns. Malformed lines (field count, unclosed quote, NUL byte), what is not a number in a number column (a
    decimal comma is named as such; inf and nan words are refused) are INPUT errors with file, line and column name. Collective. */
 MERIT_EXTERN PetscErrorCode MeritTableRead(MeritTable table);

@@ -5,6 +5,7 @@
 #include <merit/log.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 /* Frequencies from a file, of the SNPs of the table: how often a name was met, on which lines, and its value */
 typedef struct {
@@ -46,14 +47,18 @@ static PetscErrorCode ChooseColumns(MeritGenotypes geno)
 
 static void WarnOfSexChromosomes(MeritGenotypes geno)
 {
-  static const char *const sex[] = {"X", "Y", "XY", "MT"};
+  static const char *const sex[] = {"X", "Y", "XY", "MT", "M"};
   int32_t                  n     = 0;
 
-  for (int32_t c = 0; c < geno->n_used; c++)
-    for (int i = 0; i < 4; i++) n += !strcmp(geno->snps[geno->used[c]].chromosome, sex[i]);
+  for (int32_t c = 0; c < geno->n_used; c++) {
+    const char *name = geno->snps[geno->used[c]].chromosome;
+
+    if (!strncasecmp(name, "chr", 3)) name += 3;
+    for (int i = 0; i < 5; i++) n += !strcmp(name, sex[i]);
+  }
   if (n)
     MeritLog(MERIT_LOG_WARNING,
-             "%s: %d SNPs on chromosome X, Y, XY or MT are treated as if they were on autosomes", geno->path,
+             "%s: %d SNPs on chromosome X, Y, XY or MT (chrX, chrM...) are treated as if they were on autosomes", geno->path,
              (int)n);
 }
 

@@ -21,6 +21,12 @@ static int FindKnown(int n, const char *const names[], const char *const known[]
   return -1;
 }
 
+/* PedigreeIsName - In any case. Not collective. */
+bool PedigreeIsName(int role, const char column[], const char field[])
+{
+  return !strcasecmp(field, column) || FindKnown(1, &field, known_names[role]) == 0;
+}
+
 static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, const char *const names[],
                                 int role, int *column)
 {
@@ -59,6 +65,7 @@ static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const na
 static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names[], int column[])
 {
   PetscFunctionBegin;
+  ped->by_place = true;
   if (column[PED_SIRE] >= 0 && column[PED_DAM] >= 0)
     for (int c = 0; c < n && column[PED_ID] < 0; c++)
       if (c != column[PED_SIRE] && c != column[PED_DAM] && c != column[PED_YEAR]) column[PED_ID] = c;

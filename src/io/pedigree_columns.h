@@ -1,6 +1,8 @@
 #pragma once
 #include "pedigree_private.h"
 
+/* Is a field the name of a column with this role: the column's own, or one that is known? */
+PETSC_INTERN bool PedigreeIsName(int role, const char column[], const char field[]);
 /* Columns of id, sire, dam and birth year in the table, -1 for no year. Logically collective. */
 PETSC_INTERN PetscErrorCode PedigreeFindColumns(MeritPedigree ped, MeritTable table,
                                                 int column[PED_N_COLUMNS]);

@@ -1,4 +1,5 @@
 #include "pedigree_private.h"
+#include "table_private.h"
 #include <math.h>
 
 /* Parent-child edges of one role on the ranks that hold the parents, in the order of the children's numbers */
@@ -67,6 +68,51 @@ static PetscErrorCode FirstLines(MeritPedigree ped, const Edges *e, int64_t **li
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A parent without a line whose name means "unknown" in some habit: many different animals may stand behind it */
+static bool LooksUnknown(MeritPedigree ped, int64_t i)
+{
+  size_t      length;
+  const char *label;
+
+  if (ped->line[i]) return false;
+  label = MeritDictLocal(ped->dict, ped->first + i, &length);
+  return TableNoValue(label, length);
+}
+
+/* Lowest line on which animal i of the block is a parent */
+static int64_t FirstLine(const Edges *const edges[2], int64_t i)
+{
+  int64_t line = INT64_MAX;
+
+  for (int role = 0; role < 2; role++)
+    for (int64_t k = 0; k < edges[role]->n; k++)
+      if (edges[role]->parent[k] == i) line = PetscMin(line, edges[role]->line[k]);
+  return line;
+}
+
+/* Parents that may be words for an unknown one; those in both roles are refused in CheckSexes */
+static PetscErrorCode WarnOfUnknown(MeritPedigree ped, const Edges *const edges[2])
+{
+  MeritFault warning = {0};
+
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < ped->n_local && warning.n < MERIT_FAULTS_NAMED; i++)
+    if (ped->n_offspring[i] && LooksUnknown(ped, i))
+      MeritFaultSet(&warning, MERIT_ERROR_INPUT, NULL, 0, NULL, /* not one for each line: a line may have two */
+                    "%s:%lld: %.100s is a parent of %lld animal%s: if it stands for an unknown parent, name it in pedigree.unknown", ped->path,
+                    (long long)FirstLine(edges, i), MeritDictLocal(ped->dict, ped->first + i, NULL), (long long)ped->n_offspring[i],
+                    ped->n_offspring[i] == 1 ? "" : "s");
+  PetscCall(MeritFaultWarn(ped->comm, &warning));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What to do about an animal in both roles */
+static const char *Advice(MeritPedigree ped, int64_t i, bool here)
+{
+  if (LooksUnknown(ped, i)) return "if it stands for an unknown parent, name it in pedigree.unknown";
+  return here ? "'sexes: free' allows that" : "'sexes: free' allows both";
+}
+
 static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Edges *dams, MeritFault *fault)
 {
   int64_t *as_sire, *as_dam;
@@ -82,12 +128,12 @@ static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Ed
     if (as_sire[i] == as_dam[i])
       MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, as_sire[i],
                     MeritDictLocal(ped->dict, ped->first + i, NULL),
-                    "the animal is both sire and dam here; 'sexes: free' allows that");
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, sire_first ? as_dam[i] : as_sire[i],
+                    "the animal is both sire and dam here; %s", Advice(ped, i, true));
+    else MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, sire_first ? as_dam[i] : as_sire[i],
                   MeritDictLocal(ped->dict, ped->first + i, NULL),
-                  "the animal is a %s here but a %s on line %lld; 'sexes: free' allows both",
+                  "the animal is a %s here but a %s on line %lld; %s",
                   sire_first ? "dam" : "sire", sire_first ? "sire" : "dam",
-                  (long long)(sire_first ? as_sire[i] : as_dam[i]));
+                  (long long)(sire_first ? as_sire[i] : as_dam[i]), Advice(ped, i, false));
   }
   PetscCall(PetscFree(as_sire));
   PetscCall(PetscFree(as_dam));
@@ -153,6 +199,7 @@ PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
     ped->n_sired[sires.parent[k]]++;
   }
   for (int64_t k = 0; k < dams.n; k++) ped->n_offspring[dams.parent[k]] += dams.child[k] >= 0;
+  PetscCall(WarnOfUnknown(ped, both));
   PetscCall(ListOffspring(ped, both, loading));
   PetscCall(EdgesFree(&sires));
   PetscCall(EdgesFree(&dams));

@@ -1,6 +1,7 @@
 #include "pedigree_columns.h"
 #include <ctype.h>
 #include <math.h>
+#include <string.h>
 
 /* A line of the file with canonical numbers */
 typedef struct {
@@ -27,13 +28,58 @@ static bool AnyGroup(MeritStrings pool)
   return false;
 }
 
+/* The first line of a file that has no header line, by what the job says: does it name columns? */
+static void CheckFirstLine(MeritPedigree ped, MeritTable table, const int column[], const Lines *lines, MeritFault *fault)
+{
+  const char *const *names;
+  int                n, found = 0;
+
+  if (!ped->n_header || ped->rank || !lines->n || MeritTableColumns(table, &n, &names)) return;
+  for (int role = PED_ID; role <= PED_DAM; role++) {
+    const int32_t code = lines->code[role][0];
+
+    found += code >= 0 && PedigreeIsName(role, names[column[role]], MeritStringsGet(lines->pool, code, NULL));
+  }
+  if (found > 1)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, MeritTableLine(table, 0), NULL,
+                  "the first line names columns; pedigree.header is for files without a header line");
+}
+
+/* Names of columns that were taken by their place must not be animals, or the file has no header line and one animal would be lost */
+static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int column[])
+{
+  const char *const *names;
+  MeritFault         fault = {0};
+  MeritStrings       pool;
+  int64_t            number[3];
+  int32_t            code;
+  int                n;
+
+  PetscFunctionBegin;
+  if (ped->n_header || !ped->by_place) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritTableColumns(table, &n, &names));
+  PetscCall(MeritStringsCreate(&pool));
+  for (int role = PED_ID; role <= PED_DAM && !ped->rank; role++)
+    PetscCall(MeritStringsIntern(pool, names[column[role]], strlen(names[column[role]]), &code));
+  PetscCall(MeritDictFind(ped->dict, pool, number));
+  for (int32_t c = 0; c < MeritStringsCount(pool); c++)
+    if (number[c] >= 0)
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, 1, NULL,
+                    "'%.100s' is an animal of other lines, too; for a file without a header line give pedigree.header, such as [id, sire, dam]",
+                    MeritStringsGet(pool, c, NULL));
+  PetscCall(MeritStringsDestroy(&pool));
+  PetscCall(MeritFaultAgree(ped->comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Every line needs an id, and its parents must be animals */
-static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const Lines *lines)
+static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const int column[], const Lines *lines)
 {
   const bool groups = AnyGroup(lines->pool);
   MeritFault fault  = {0};
 
   PetscFunctionBegin;
+  CheckFirstLine(ped, table, column, lines, &fault);
   for (int64_t i = 0; i < lines->n; i++) {
     const int32_t id = lines->code[PED_ID][i];
 
@@ -67,7 +113,7 @@ static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int c
   PetscCall(MeritTableRows(table, &lines->n, &first));
   for (int role = PED_ID; role <= PED_DAM; role++)
     PetscCall(MeritTableText(table, column[role], &lines->code[role], &lines->pool));
-  PetscCall(CheckLines(ped, table, lines));
+  PetscCall(CheckLines(ped, table, column, lines));
   for (int32_t c = 0; c < MeritStringsCount(ped->founders); c++) {
     size_t      length;
     const char *text = MeritStringsGet(ped->founders, c, &length);
@@ -193,6 +239,7 @@ PetscErrorCode PedigreeLoadLines(MeritPedigree ped, PedigreeLoading *loading)
   PetscFunctionBegin;
   PetscCall(MeritTableOpen(ped->comm, ped->path, ped->n_header, (const char *const *)ped->header,
                            ped->n_unknown, (const char *const *)ped->unknown, &table));
+  PetscCall(MeritTableSetMissingKey(table, "pedigree.unknown"));
   PetscCall(PedigreeFindColumns(ped, table, column));
   for (int role = PED_ID; role < PED_N_COLUMNS; role++)
     if (column[role] >= 0)
@@ -206,6 +253,7 @@ PetscErrorCode PedigreeLoadLines(MeritPedigree ped, PedigreeLoading *loading)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->path, 0, NULL, "the pedigree has no animals"));
   loading->has_year = column[PED_YEAR] >= 0;
   PetscCall(NumberLines(ped, table, column[PED_YEAR], &lines, &rows));
+  PetscCall(CheckNames(ped, table, column));
   PetscCall(MeritTableDestroy(&table));
   PetscCall(DealRows(ped, lines.n, &rows, loading));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -27,6 +27,7 @@ struct _p_MeritPedigree {
   bool         free_sexes;
   MeritStrings founders;
   /* set by Load */
+  bool      by_place; /* columns of the header line are taken by their place */
   bool      loaded;
   MeritDict dict;
   int64_t   n, n_no_line, n_duplicates;

@@ -4,14 +4,16 @@
 #include <merit/file.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* What rank 0 finds out from the beginning of the file */
 typedef struct {
   int64_t lines; /* before the data, the header's included */
   int64_t data;  /* offset behind the header line */
-  int64_t n;     /* bytes of the first line that is not blank */
+  int64_t n;     /* bytes of the header line: the first that is not blank */
   int64_t gzip;
-  int64_t bom;
+  int64_t begin;   /* offset of the text: behind a byte order mark and a line "sep=;" */
+  int64_t skipped; /* lines before that */
   char   *line;
 } Head;
 
@@ -22,6 +24,12 @@ typedef struct {
   const char *path;
 } HeadContext;
 
+/* "sep=;", by which Excel is told the delimiter; it is found from the header line here */
+static bool IsSeparator(const char line[], size_t n)
+{
+  return n == 5 && !strncasecmp(line, "sep=", 4);
+}
+
 /* Take the first line that is not blank */
 static PetscErrorCode HeadLine(void *context, char line[], size_t n, bool overlong, bool *done)
 {
@@ -29,9 +37,14 @@ static PetscErrorCode HeadLine(void *context, char line[], size_t n, bool overlo
 
   PetscFunctionBegin;
   if (c->head->lines++ == 0 && n >= 3 && !memcmp(line, "\xef\xbb\xbf", 3)) {
-    c->head->bom = 3;
+    c->head->begin = 3;
     line += 3;
     n -= 3;
+  }
+  if (IsSeparator(line, n)) {
+    c->head->begin   = c->lines->next;
+    c->head->skipped = c->head->lines;
+    PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (overlong)
     MeritFaultSet(c->fault, MERIT_ERROR_INPUT, c->path, c->head->lines, NULL, "the line is longer than 1 GiB");
@@ -65,6 +78,9 @@ static PetscErrorCode HeadRead(const char path[], int64_t bytes, Head *head, Mer
   if (!head->line) MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL, "the file is empty");
   else if (memchr(head->line, 0, (size_t)head->n))
     MeritFaultSet(fault, MERIT_ERROR_INPUT, path, head->lines, NULL, "NUL byte: this is not a text file");
+  else if (memchr(head->line, '\r', (size_t)head->n))
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, path, head->lines, NULL,
+                  "lines end with a carriage return alone: save the file with line feeds (LF, or CR and LF)");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -72,7 +88,7 @@ static PetscErrorCode HeadRead(const char path[], int64_t bytes, Head *head, Mer
 static PetscErrorCode HeadShare(MeritTable t, Head *head)
 {
   MeritFault fault = {0};
-  int64_t    number[5];
+  int64_t    number[6];
 
   PetscFunctionBegin;
   if (t->rank == 0) PetscCall(HeadRead(t->path, t->bytes, head, &fault));
@@ -81,9 +97,10 @@ static PetscErrorCode HeadShare(MeritTable t, Head *head)
   number[1] = head->data;
   number[2] = head->n;
   number[3] = head->gzip;
-  number[4] = head->bom;
-  PetscCallMPI(MPI_Bcast(number, 5, MPI_INT64_T, 0, t->comm));
-  *head = (Head){number[0], number[1], number[2], number[3], number[4], head->line};
+  number[4] = head->begin;
+  number[5] = head->skipped;
+  PetscCallMPI(MPI_Bcast(number, 6, MPI_INT64_T, 0, t->comm));
+  *head = (Head){number[0], number[1], number[2], number[3], number[4], number[5], head->line};
   if (t->rank) PetscCall(PetscMalloc1(head->n, &head->line));
   PetscCall(IoBroadcast(t->comm, head->n, head->line));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -128,7 +145,9 @@ static PetscErrorCode CopyMissing(TableMissing *to, int n, const char *const wor
   to->n = n;
   PetscCall(PetscCalloc1(n, &to->word));
   PetscCall(PetscMalloc1(n, &to->length));
+  PetscCall(PetscMalloc1(n, &to->number));
   for (int i = 0; i < n; i++) {
+    if (TableNumberParse(word[i], strlen(word[i]), &to->number[to->n_numbers]) == TABLE_NUMBER_OK) to->n_numbers++;
     PetscCall(PetscStrallocpy(word[i], &to->word[i]));
     to->length[i]                        = strlen(word[i]);
     to->first[(unsigned char)word[i][0]] = true;
@@ -145,8 +164,8 @@ static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const h
   PetscCall(HeadShare(t, &head));
   t->gzip         = head.gzip != 0;
   t->delimiter    = TableDelimiterFind(head.line, (size_t)head.n);
-  t->data         = n_header ? head.bom : head.data;
-  t->header_lines = n_header ? 0 : head.lines;
+  t->data         = n_header ? head.begin : head.data;
+  t->header_lines = n_header ? head.skipped : head.lines;
   if (n_header)
     for (int c = 0; c < n_header; c++) PetscCall(AddName(t, header[c], strlen(header[c]), 0));
   else PetscCall(NamesFromLine(t, &head));
@@ -169,7 +188,7 @@ static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const h
 . n_header  - number of names in header, 0 if the file has a header line
 . header    - names of the columns of a file without header line
 . n_missing - number of words that mean missing, beside the empty field
-- missing   - these words, compared byte by byte
+- missing   - these words, compared byte by byte; in number columns one that is a number means its value, however it is written
 
   Output Parameter:
 . table - owned by the caller, free with `MeritTableDestroy()`
@@ -228,6 +247,22 @@ PetscErrorCode MeritTableShare(MeritTable t)
 {
   PetscFunctionBegin;
   t->share = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTableSetMissingKey - The key of the job file that lists words for a missing value; messages name it. Borrowed; alike on all ranks. */
+PetscErrorCode MeritTableSetMissingKey(MeritTable t, const char key[])
+{
+  PetscFunctionBegin;
+  t->missing_key = key;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritTableSetWhole - The file ends with a line end, or it was cut short, an INPUT error of Read. Alike on all ranks. */
+PetscErrorCode MeritTableSetWhole(MeritTable t)
+{
+  PetscFunctionBegin;
+  t->whole = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -296,6 +331,7 @@ PetscErrorCode MeritTableDestroy(MeritTable *table)
   for (int i = 0; i < t->missing.n; i++) PetscCall(PetscFree(t->missing.word[i]));
   PetscCall(PetscFree(t->missing.word));
   PetscCall(PetscFree(t->missing.length));
+  PetscCall(PetscFree(t->missing.number));
   PetscCall(PetscFree(t->column));
   PetscCall(PetscFree(t->name));
   PetscCall(MeritStringsDestroy(&t->shared));

@@ -29,6 +29,9 @@ typedef enum { TABLE_NUMBER_OK, TABLE_NUMBER_NOT, TABLE_NUMBER_COMMA, TABLE_NUMB
 /* A decimal number, rounded correctly; no blanks, hex, inf or nan. */
 PETSC_INTERN TableNumberFault TableNumberParse(const char at[], size_t n, double *value);
 
+/* Does a word mean that there is no value, in some habit: "*", "000", "Unknown"? */
+PETSC_INTERN bool TableNoValue(const char word[], size_t n);
+
 /* ---- lines out of pieces of text ---- */
 
 /* What to do with a line, without its line end; *done = true stops. The line may be changed; an overlong one
@@ -84,6 +87,8 @@ typedef struct {
   char  **word;
   size_t *length;
   bool    first[256]; /* first bytes that occur, to dismiss most fields at once */
+  int     n_numbers;
+  double *number; /* [n_numbers] values of the words that are numbers */
 } TableMissing;
 
 /* Blank lines: `blanks` of them lie before row `row` and all rows behind it */
@@ -104,6 +109,8 @@ struct _p_MeritTable {
   MeritStrings names;        /* code = column */
   const char **name;         /* [n], borrowed from names; the array is owned */
   TableMissing missing;
+  const char  *missing_key;  /* of the job file, for messages; borrowed, NULL: none */
+  bool         whole;        /* the last line must have its end */
   TableColumn *column;       /* [n] */
   MeritStrings shared;       /* of all text columns, NULL: each has its own; owned */
   bool         share;

@@ -113,10 +113,17 @@ static void SetNumber(Reader *r, int c, TableField f, double *value)
   const int        shown = (int)PetscMin(f.length, 60);
   TableNumberFault fault = TableNumberParse(f.at, f.length, value);
 
-  if (fault == TABLE_NUMBER_NOT) Fault(r, name, "\"%.*s%s\" is not a number", shown, f.at, more);
+  if (fault == TABLE_NUMBER_NOT && r->t->missing_key && TableNoValue(f.at, f.length))
+    Fault(r, name, "\"%.*s%s\" is not a number; a word for a missing value goes into %s", shown, f.at, more, r->t->missing_key);
+  else if (fault == TABLE_NUMBER_NOT) Fault(r, name, "\"%.*s%s\" is not a number", shown, f.at, more);
   else if (fault == TABLE_NUMBER_COMMA)
     Fault(r, name, "\"%.*s%s\" is not a number: a decimal comma is not read, use a point", shown, f.at, more);
   else if (fault == TABLE_NUMBER_LARGE) Fault(r, name, "\"%.*s%s\" is too large a number", shown, f.at, more);
+  for (int i = 0; i < r->t->missing.n_numbers; i++)
+    if (*value == r->t->missing.number[i]) {
+      *value = NAN;
+      break;
+    }
 }
 
 /* Note a text of the row in work */
@@ -241,6 +248,18 @@ static PetscErrorCode Begin(MeritTable t, Reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A file that is to be whole ends with a line end; what is inflated has its own mark of the end */
+static PetscErrorCode CheckWhole(MeritTable t, MeritFault *fault)
+{
+  char last = '\n';
+
+  PetscFunctionBegin;
+  if (t->whole && !t->gzip && t->bytes > 0) PetscCall(MeritFileRead(t->path, t->bytes - 1, 1, &last, fault));
+  if (last != '\n')
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, t->path, 0, NULL, "the last line has no line end: the file was cut short");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode ReadRange(MeritTable t, Reader *r, MeritFault *fault)
 {
   const int64_t n = t->bytes - t->data;
@@ -294,6 +313,7 @@ PetscErrorCode MeritTableRead(MeritTable t)
   TableLinesFree(&r.lines);
   PetscCall(PetscFree4(r.selected, r.field, r.waiting.start, r.waiting.length));
   free(r.waiting.bytes);
+  if (t->rank == 0) PetscCall(CheckWhole(t, &fault));
   if (t->rank == 0) PetscCall(MeritFileCheck(t->path, &fault));
   PetscCall(MeritFaultAgree(t->comm, &fault));
   PetscCall(MeritFaultAgree(t->comm, &r.fault));

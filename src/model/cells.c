@@ -17,6 +17,14 @@ int64_t MeritModelClassLength(const char *label, size_t length)
   return fraction ? -1 : (int64_t)whole;
 }
 
+/* MeritModelMissingClass - Is a class that loses its ".0" a word for a missing value then? Not collective. */
+bool MeritModelMissingClass(MeritModel model, const char *label, size_t length, int64_t keep)
+{
+  for (int i = 0; i < model->n_missing && keep >= 0 && (size_t)keep < length; i++)
+    if (strlen(model->missing[i]) == (size_t)keep && !strncmp(model->missing[i], label, (size_t)keep)) return true;
+  return false;
+}
+
 /* The line where a code of a column first stands on this rank; *row: where to begin, as codes come in the order of their first rows */
 static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32_t wanted, int64_t *row)
 {
@@ -25,7 +33,7 @@ static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32
   return 0;
 }
 
-/* Labels of a column's codes as classes: in fixed terms whole numbers lose ".0", other decimals are refused */
+/* Labels of a column's codes as classes, -1 missing: in fixed terms whole numbers lose ".0", other decimals are refused */
 static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fixed, const char name[], const int32_t **code,
                                     int64_t n, MeritStrings raw, MeritStrings classes, int32_t **map, MeritFault *fault)
 {
@@ -43,7 +51,8 @@ static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fix
                     "column %s: \"%s\" has decimals and cannot be a class; write cov(%s) for a covariate", name, label, name);
       keep = (int64_t)length;
     }
-    PetscCall(MeritStringsIntern(classes, label, (size_t)keep, &(*map)[c]));
+    (*map)[c] = -1;
+    if (!MeritModelMissingClass(model, label, length, keep)) PetscCall(MeritStringsIntern(classes, label, (size_t)keep, &(*map)[c]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

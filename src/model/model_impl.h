@@ -146,6 +146,7 @@ bool           MeritModelUnknownParent(MeritModel model, const char *label);
 PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table);
 /* cells.c: codes of the cells of a regressor's class columns */
 int64_t        MeritModelClassLength(const char *label, size_t length);
+bool           MeritModelMissingClass(MeritModel model, const char *label, size_t length, int64_t keep);
 PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
                                int32_t **code, MeritStrings *pool);
 /* rows.c */

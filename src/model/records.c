@@ -64,6 +64,7 @@ PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table)
   PetscFunctionBegin;
   PetscCall(MeritTableOpen(model->comm, model->records_path, PetscMax(model->n_header, 0), (const char *const *)model->header,
                            model->n_missing, (const char *const *)model->missing, table));
+  PetscCall(MeritTableSetMissingKey(*table, "records.missing"));
   PetscCall(ListCovariates(model));
   for (int t = 0; t < formula->n_traits; t++) PetscCall(Select(model, *table, formula->trait[t], MERIT_COLUMN_NUMBER));
   for (int t = 0; model->weight && t < formula->n_traits; t++)
@@ -126,6 +127,7 @@ static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
     if (code[row] < 0) continue;
     label = MeritStringsGet(pool, code[row], &length);
     keep  = MeritModelClassLength(label, length);
+    if (MeritModelMissingClass(model, label, length, keep)) continue;
     while (c < formula->n_residuals && !IsClass(formula->residual[c].label, label, keep < 0 ? (int64_t)length : keep)) c++;
     if (c == formula->n_residuals)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->records_path, rows->line[row], label,

@@ -1,5 +1,6 @@
 /* The table of SNP effects: which of its columns are needed, and this rank's rows of them. */
 #include "predict_impl.h"
+#include "report_impl.h"
 #include <string.h>
 
 static const char suffix[] = ".effect";
@@ -78,7 +79,9 @@ PetscErrorCode PredictRead(MeritPrediction p, PredictTable *t)
   int                      text[3], number[3], *effect;
 
   PetscFunctionBegin;
+  PetscCall(ReportCheckResult(p->comm, p->snps));
   PetscCall(MeritTableOpen(p->comm, p->snps, 0, NULL, 1, missing, &t->table));
+  PetscCall(MeritTableSetWhole(t->table));
   PetscCall(Need(p, t, "snp", &text[0]));
   PetscCall(Need(p, t, "counted", &text[1]));
   PetscCall(Need(p, t, "other", &text[2]));

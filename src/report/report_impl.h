@@ -62,6 +62,8 @@ PETSC_INTERN bool        ReportGenetic(const MeritTermSpec *term);
 PETSC_INTERN PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length);
 /* The file itself, or that of this name in the folder that was named; PetscFree. Collective. */
 PETSC_INTERN PetscErrorCode ReportResolve(MPI_Comm comm, const char path[], const char name[], char **resolved);
+/* A table of a result folder must be what its summary.json says. Collective. */
+PETSC_INTERN PetscErrorCode ReportCheckResult(MPI_Comm comm, const char path[]);
 /* Header of convergence.tsv where it has rounds */
 PETSC_INTERN PetscErrorCode ReportRoundsHeader(MeritReport report, MeritText *header);
 /* Term of a component as tables name it: the label, residual, residual.CLASS; PetscFree */

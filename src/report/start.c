@@ -13,6 +13,7 @@ typedef struct {
   const int32_t *code[4]; /* trait, term, component, level */
   MeritStrings   pool[4];
   const double  *solution;
+  MeritTable     table; /* for the lines; borrowed */
 } StartTable;
 
 static const char *const start_columns[] = {"trait", "term", "component", "level", "solution"};
@@ -24,7 +25,9 @@ static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, 
   int        column[5];
 
   PetscFunctionBegin;
+  PetscCall(ReportCheckResult(comm, path));
   PetscCall(MeritTableOpen(comm, path, 0, NULL, 0, NULL, table));
+  PetscCall(MeritTableSetWhole(*table));
   for (int k = 0; k < 5; k++) {
     column[k] = MeritTableFind(*table, start_columns[k]);
     if (column[k] < 0)
@@ -33,6 +36,7 @@ static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, 
     PetscCall(MeritTableSelect(*table, column[k], k < 4 ? MERIT_COLUMN_TEXT : MERIT_COLUMN_NUMBER));
   }
   PetscCall(MeritTableRead(*table));
+  start->table = *table;
   PetscCall(MeritTableRows(*table, &start->n, &first));
   for (int k = 0; k < 4; k++) PetscCall(MeritTableText(*table, column[k], &start->code[k], &start->pool[k]));
   PetscCall(MeritTableNumbers(*table, column[4], &start->solution));
@@ -67,7 +71,7 @@ static int ComponentOf(MeritReport report, const StartTable *start, int t, int64
 /* One row on its way to the owner of its level */
 typedef struct {
   int64_t equation; /* of the level, global; -1 unknown */
-  int64_t level;
+  int64_t level, line;
   int32_t component;
   double  value;
 } StartRow;
@@ -92,7 +96,7 @@ static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t
     if (c < 0) continue;
     label = MeritStringsGet(start->pool[3], start->code[3][i], &length);
     PetscCall(MeritStringsIntern(pool, label, length, &code[n]));
-    (*rows)[n++] = (StartRow){.component = c, .value = start->solution[i]};
+    (*rows)[n++] = (StartRow){.component = c, .value = start->solution[i], .line = MeritTableLine(start->table, i)};
   }
   PetscCall(PetscMalloc3(MeritStringsCount(pool), &number, n, &level, n, &equation));
   PetscCall(MeritModelFindLabels(report->model, t, pool, number));
@@ -124,9 +128,20 @@ static PetscMPIInt Owner(const int64_t begin[], PetscMPIInt size, int64_t equati
   return low;
 }
 
-/* Lay the rows of term t into the components u of their owners; *n_used counts over all ranks */
+/* A row into its slot, which takes one */
+static void Lay(MeritReport report, const StartRow *row, const double *scale, double *u, int64_t *line, MeritFault *fault)
+{
+  if (*line)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, report->start, PetscMax(*line, row->line), NULL,
+                  "solver.start: the trait, term, component and level of line %lld again; SNPs of one name cannot be told apart",
+                  (long long)PetscMin(*line, row->line));
+  *line = row->line;
+  *u    = scale ? row->value / scale[row->level] : row->value;
+}
+
+/* Lay the rows of term t into the components u of their owners, line[] by line[]; *n_used counts over all ranks */
 static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow rows[],
-                            const int64_t begin[], double u[], int64_t *n_used)
+                            const int64_t begin[], double u[], int64_t line[], MeritFault *fault, int64_t *n_used)
 {
   const MeritTermView *view;
   const double        *scale;
@@ -149,10 +164,10 @@ static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow
   PetscCall(PetscMalloc1(arriving, &got));
   PetscCall(MeritExchangeForward(ex, sizeof(*got), rows, got));
   for (int64_t i = 0; i < arriving; i++) {
-    int64_t level = (got[i].equation - begin[report->rank] - equation) / view->n_eq;
+    const int64_t level = (got[i].equation - begin[report->rank] - equation) / view->n_eq;
+    const int64_t at    = slot + level * view->n_comp + got[i].component;
 
-    u[slot + level * view->n_comp + got[i].component] =
-        scale ? got[i].value / scale[got[i].level] : got[i].value;
+    Lay(report, got + i, scale, u + at, line + at, fault);
   }
   PetscCallMPI(MPI_Allreduce(&arriving, n_used, 1, MPI_INT64_T, MPI_SUM, report->comm));
   PetscCall(PetscFree(got));
@@ -161,26 +176,30 @@ static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PlaceAll(MeritReport report, const StartTable *start, double u[], int64_t *n_found)
+static PetscErrorCode PlaceAll(MeritReport report, const StartTable *start, int32_t n, double u[], int64_t *n_found)
 {
-  int32_t  n_owned, n_local, n_slots;
-  int64_t *begin, first, n_all;
+  MeritFault fault = {0};
+  int32_t    n_owned, n_local, n_slots;
+  int64_t   *begin, *line, first, n_all;
 
   PetscFunctionBegin;
   PetscCall(MeritModelLayout(report->model, &n_owned, &n_local, &first, &n_all, &n_slots));
   PetscCall(PetscMalloc1(report->size, &begin));
+  PetscCall(PetscCalloc1(n, &line));
   PetscCallMPI(MPI_Allgather(&first, 1, MPI_INT64_T, begin, 1, MPI_INT64_T, report->comm));
   *n_found = 0;
   for (int t = 0; t < report->formula->n_terms; t++) {
     StartRow *rows;
-    int64_t   n, used;
+    int64_t   n_rows, used;
 
-    PetscCall(Collect(report, start, t, &n, &rows));
-    PetscCall(Place(report, t, n, rows, begin, u, &used));
+    PetscCall(Collect(report, start, t, &n_rows, &rows));
+    PetscCall(Place(report, t, n_rows, rows, begin, u, line, &fault, &used));
     PetscCall(PetscFree(rows));
     *n_found += used;
   }
   PetscCall(PetscFree(begin));
+  PetscCall(PetscFree(line));
+  PetscCall(MeritFaultAgree(report->comm, &fault));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -224,7 +243,7 @@ PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[
   PetscCallMPI(MPI_Allreduce(&start.n, &n_rows, 1, MPI_INT64_T, MPI_SUM, report->comm));
   ReportTermFirst(report, report->formula->n_terms, &equation, &slot);
   PetscCall(PetscCalloc1(slot, &u));
-  PetscCall(PlaceAll(report, &start, u, n_found));
+  PetscCall(PlaceAll(report, &start, slot, u, n_found));
   PetscCall(MeritTableDestroy(&table));
   if (!*n_found)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, report->start, 0, NULL,

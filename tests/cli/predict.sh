@@ -81,6 +81,14 @@ counts new1/summary.json exit 0
 run 1 2 predict predict.yaml --output new1
 says 'overwrite'
 
+# a table cut in its last number
+head -c -3 out/snps.tsv >cut.tsv
+run 2 3 predict predict.yaml --output bad --predict.snps cut.tsv
+says 'cut.tsv: the last line has no line end: the file was cut short'
+mkdir cut && cp out/summary.json cut && cp cut.tsv cut/snps.tsv
+run 2 3 predict predict.yaml --output bad --predict.snps cut
+says 'cut/snps.tsv: has .* by the summary.json beside it'
+
 # SNPs in reverse order, the alleles of every third turned: codes 00 and 11 change places
 stride=75
 awk '{ line[NR] = $0 } END { for (i = NR; i; i--) { split(line[i], f, " ")

@@ -140,6 +140,29 @@ for type in pcg ksp gsru gs; do
   grep -q '"exit":[[:space:]]*4' nan/summary.json || fail "$type: summary.json does not say exit 4"
 done
 
+# tables that were cut short or changed, rows that stand twice
+mkdir cut
+cp out/summary.json cut
+head -c -3 out/solutions.tsv >cut/solutions.tsv
+head -c -3 out/solutions.tsv >cut.tsv
+sed '3p' out/solutions.tsv >twice.tsv
+for n in 1 3; do
+  run $n 3 solve job.yaml --output bad --solver.start cut
+  says 'cut/solutions.tsv: has .* by the summary.json beside it: it was cut short or changed'
+  run $n 3 solve job.yaml --output bad --solver.start cut.tsv
+  says 'cut.tsv: the last line has no line end: the file was cut short'
+  run $n 3 solve job.yaml --output bad --solver.start twice.tsv
+  says 'twice.tsv:4: solver.start: the trait, term, component and level of line 3 again'
+done
+
+# a missing code that is a number, in a trait and in a class
+printf 'calf,sex,wwg\n4,1,4.5\n5,2,2.9\n6,2,3.9\n7,1,3.5\n8,1,5.0\n4,2,0.00\n5,0.0,9\n' >coded.csv
+sed 's/Male/1/; s/Female/2/; s/Fe1/2/' records.csv >plain.csv
+run 1 0 solve job.yaml --records.file plain.csv --output plain
+run 3 0 solve job.yaml --records.file coded.csv --records.missing '[0]' --output coded
+same plain/solutions.tsv coded/solutions.tsv 1e-8
+[ "$(wc -l <coded/excluded.tsv)" = 3 ] || fail "the coded records are not left out"
+
 # an existing result is kept unless asked otherwise
 cp out/solutions.tsv before.tsv
 run 2 2 solve job.yaml

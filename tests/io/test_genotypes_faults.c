@@ -218,6 +218,16 @@ static void TestAnimalsWithoutGenotypesAreTold(void **state)
   FreeCase(&small);
 }
 
+static void TestSexChromosomesAreTold(void **state)
+{
+  const char *prefix = Good();
+
+  (void)state;
+  WriteFile("g.bim", "chrX r1 0 1 A C\n1 r2 0 2 A C\nchrM r3 0 3 A C\n", -1);
+  PlinkWarns(prefix, "SNPs on chromosome X, Y, XY or MT (chrX, chrM...) are treated");
+  FreeCase(&small);
+}
+
 static void TestSnpsOfOneNameAreTold(void **state)
 {
   const char *prefix = Good();
@@ -252,6 +262,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestAnAnimalTooManyInTheFamIsTold),
     cmocka_unit_test(TestPaddingThatIsAlikeInAllSnpsIsTold),
     cmocka_unit_test(TestAnimalsWithoutGenotypesAreTold),
+    cmocka_unit_test(TestSexChromosomesAreTold),
     cmocka_unit_test(TestSnpsOfOneNameAreTold),
     cmocka_unit_test(TestAGridThatDoesNotDivideTheRanksIsRefused),
 };

@@ -1,4 +1,5 @@
 #include "pedigree_files.h"
+#include <merit/log.h>
 
 #define AssertRefused(kind, words, ...)                                                                      \
   do {                                                                                                       \
@@ -105,6 +106,69 @@ static void TestASireThatIsADamIsRefusedWithBothLines(void **state)
   Free(&w);
 }
 
+/* loading warns of these words, n times */
+static void Warns(int n, const char words[], MeritPedigree ped)
+{
+  const char *const *texts;
+  int                found = 0;
+
+  MeritLogReset();
+  TestCall(MeritPedigreeLoad(ped));
+  for (int i = MeritLogWarnings(&texts) - 1; i >= 0; i--) found += strstr(texts[i], words) != NULL;
+  if (!rank) assert_int_equal(found, n);
+  TestCall(MeritPedigreeDestroy(&ped));
+}
+
+static void TestParentsThatReadLikeUnknownOnesAreTold(void **state)
+{
+  static const char *const words[] = {"*"};
+  MeritPedigree            ped;
+
+  (void)state;
+  Warns(1, "ped.csv:3: * is a parent of 3 animals: if it stands for an unknown parent, name it in pedigree.unknown",
+        Make("id,sire,dam\na,0,0\nb,*,a\nc,*,?\nd,*,a\ne,0,00\n"));
+  Warns(1, "ped.csv:4: ? is a parent of 1 animal: if", Make("id,sire,dam\na,0,0\nb,*,a\nc,*,?\nd,*,a\ne,0,00\n"));
+  Warns(8, "if it stands for an unknown parent",
+        Make("id,sire,dam\na,Unknown,00\nb,NULL,-\nc,missing,nan\nd,n/a,None\ne,s1,d0\nf,a,unknown cow\n"));
+  Warns(0, "unknown parent", Make("id,sire,dam\nnone,0,0\na,none,s-1\n"));
+  ped = Make("id,sire,dam\na,0,0\nb,*,a\nc,*,a\n");
+  TestCall(MeritPedigreeSetUnknown(ped, 1, words));
+  Warns(0, "unknown parent", ped);
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: *: the animal is both sire and dam here; if it stands for an unknown parent, name it in",
+                Make("id,sire,dam\na,*,*\nb,*,a\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: 000: the animal is a dam here but a sire on line 2; if it stands for an unknown parent",
+                Make("id,sire,dam\na,000,d\nb,s,000\n"));
+}
+
+static void TestSeveralFaultsAreNamedTogether(void **state)
+{
+  MeritPedigree         ped = Make("id,sire,dam\na,s,d\na,s,e\nb,b,0\nc,d,q\n");
+  const MeritErrorInfo *further;
+  int64_t               n_left;
+
+  (void)state;
+  assert_int_not_equal((int)MeritPedigreeLoad(ped), 0);
+  assert_non_null(strstr(MeritErrorLast()->text, "ped.csv:3: a: the parents are not those"));
+  assert_int_equal(MeritErrorFurther(&further, &n_left), 2);
+  assert_non_null(strstr(further[0].text, "ped.csv:4: b: the animal is its own sire"));
+  assert_non_null(strstr(further[1].text, "ped.csv:5: d: the animal is a sire here but a dam on line 2"));
+  MeritErrorClear();
+  TestCall(MeritPedigreeDestroy(&ped));
+}
+
+static void TestHeaderLinesAndTheirAbsenceAreSeen(void **state)
+{
+  static const char *const header[] = {"animal", "pa", "ma"};
+  MeritPedigree            ped      = Make("ID,father,ma\na,0,0\nb,a,0\n");
+
+  (void)state;
+  TestCall(MeritPedigreeSetFile(ped, path, NULL, 3, header));
+  TestRaises(MERIT_ERROR_INPUT, "ped.csv:1: the first line names columns; pedigree.header is for files without", MeritPedigreeLoad(ped));
+  TestCall(MeritPedigreeDestroy(&ped));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:1: 'dad' is an animal of other lines, too; for a file without a header line give pedigree.header",
+                Make("kid,dad,mum\ncub,dad,mom\n"));
+}
+
 static void TestAParentBornAfterItsOffspringIsRefusedWithBothLines(void **state)
 {
   (void)state;
@@ -165,6 +229,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestALoopIsNamed),
     cmocka_unit_test(TestALongLoopIsCutShort),
     cmocka_unit_test(TestASireThatIsADamIsRefusedWithBothLines),
+    cmocka_unit_test(TestParentsThatReadLikeUnknownOnesAreTold),
+    cmocka_unit_test(TestSeveralFaultsAreNamedTogether),
+    cmocka_unit_test(TestHeaderLinesAndTheirAbsenceAreSeen),
     cmocka_unit_test(TestAParentBornAfterItsOffspringIsRefusedWithBothLines),
     cmocka_unit_test(TestAMendelianVarianceOfNothingIsNamed),
     cmocka_unit_test(TestColumnsThatCannotBeFoundAreNamed),

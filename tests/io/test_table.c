@@ -81,6 +81,64 @@ static void TestLineEndsAndBlankLinesDoNotMatter(void **state)
   CheckTable("\xef\xbb\xbf\r\nid b\r\n\r\n1 2\r\n", "id|b", "4|1|2");
 }
 
+static void TestALineThatTellsExcelTheDelimiterIsNoHeader(void **state)
+{
+  (void)state;
+  CheckTable("sep=;\na;b\n1;2\n", "a|b", "3|1|2");
+  CheckTable("\xef\xbb\xbfSEP=,\r\na,b\r\n1,2\r\n", "a|b", "3|1|2");
+}
+
+static void TestAMissingCodeThatIsANumberMeansItsValueInNumbers(void **state)
+{
+  static const char *const missing[] = {"0", "-9", "NA"};
+  static const char *const text[]    = {"0.0", "-9.00", "1"};
+  MeritTable               table;
+  const double            *value;
+  const int32_t           *code;
+  MeritStrings             pool;
+  int64_t                  n, first;
+
+  (void)state;
+  WriteBytes("t.csv", BYTES("c,y\n0.0,0.00\n-9.00,-9e0\n1,NA\n0,7\nNA,+0\n"));
+  TestCall(MeritTableOpen(PETSC_COMM_WORLD, path, 0, NULL, 3, missing, &table));
+  TestCall(MeritTableSelect(table, 0, MERIT_COLUMN_TEXT));
+  TestCall(MeritTableSelect(table, 1, MERIT_COLUMN_NUMBER));
+  TestCall(MeritTableRead(table));
+  TestCall(MeritTableRows(table, &n, &first));
+  TestCall(MeritTableNumbers(table, 1, &value));
+  TestCall(MeritTableText(table, 0, &code, &pool));
+  for (int64_t i = 0; i < n; i++) {
+    if (first + i == 3) assert_true(value[i] == 7);
+    else assert_true(isnan(value[i]));
+    if (first + i >= 3) assert_int_equal(code[i], -1);
+    else assert_string_equal(MeritStringsGet(pool, code[i], NULL), text[first + i]);
+  }
+  TestCall(MeritTableDestroy(&table));
+  RemoveFile();
+}
+
+static void ReadWhole(const char text[], size_t n, const char words[])
+{
+  MeritTable table;
+
+  WriteBytes("t.tsv", text, n);
+  TestCall(MeritTableOpen(PETSC_COMM_WORLD, path, 0, NULL, 0, NULL, &table));
+  TestCall(MeritTableSetWhole(table));
+  TestCall(MeritTableSelect(table, 1, MERIT_COLUMN_NUMBER));
+  if (words) TestRaises(MERIT_ERROR_INPUT, words, MeritTableRead(table));
+  else TestCall(MeritTableRead(table));
+  TestCall(MeritTableDestroy(&table));
+  RemoveFile();
+}
+
+static void TestATableThatIsToBeWholeMustEndItsLastLine(void **state)
+{
+  (void)state;
+  ReadWhole(BYTES("a\tb\nx\t12.5\n"), NULL);
+  ReadWhole(BYTES("a\tb\nx\t12.5\ny\t1.2"), "t.tsv: the last line has no line end: the file was cut short");
+  ReadWhole(BYTES("a\tb\nx\t12.5\ny"), "t.tsv: the last line has no line end");
+}
+
 static void TestAHeaderAloneIsATableWithoutRows(void **state)
 {
   static const char *const none[] = {NULL};
@@ -244,6 +302,9 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestQuotedFieldsKeepTheirBytes),
   cmocka_unit_test(TestTheDelimiterIsFoundFromTheFirstLine),
   cmocka_unit_test(TestLineEndsAndBlankLinesDoNotMatter),
+  cmocka_unit_test(TestALineThatTellsExcelTheDelimiterIsNoHeader),
+  cmocka_unit_test(TestAMissingCodeThatIsANumberMeansItsValueInNumbers),
+  cmocka_unit_test(TestATableThatIsToBeWholeMustEndItsLastLine),
   cmocka_unit_test(TestAHeaderAloneIsATableWithoutRows),
   cmocka_unit_test(TestNamesMayComeFromTheCaller),
   cmocka_unit_test(TestMalformedLinesAreNamed),

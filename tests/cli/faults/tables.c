@@ -3,6 +3,7 @@
 #include "good.h"
 
 #define HEAD                "id,herd,y\n"
+#define HINT                "; a word for a missing value goes into records.missing"
 #define NUMBERS(line, word) "records.csv:" line ": column y: \"" word "\" is not a number\n"
 
 static const FaultCase cases[] = {
@@ -33,13 +34,19 @@ static const FaultCase cases[] = {
     {"a decimal comma", 3, "records.csv:3: column y: \"2,5\" is not a number: a decimal comma is not read, use a point",
      .in = {.records = "id;herd;y\na;1;2\nb;1;2,5\nc;2;3,5\n"}},
     {"a decimal comma between commas", 3, "records.csv:3: 4 fields where the header has 3", .in = {.records = HEAD "a,1,2\nb,1,2,5\n"}},
+    {"a word for nothing", 3, "records.csv:3: column y: \"#N/A\" is not a number" HINT,
+     .in = {.records = HEAD "a,1,2\nb,1,#N/A\nc,1,-\n"},
+     .further = "records.csv:4: column y: \"-\" is not a number" HINT "\n"},
+    {"lines that end with a carriage return", 3,
+     "records.csv:1: lines end with a carriage return alone: save the file with line feeds (LF, or CR and LF)",
+     .in = {.records = "id,herd,y\ra,1,2\rb,1,3\r"}},
     {"infinity", 3, "records.csv:2: column y: \"inf\" is not a number", .in = {.records = HEAD "a,1,inf\nb,1,nan\n"}},
     {"a hexadecimal number", 3, "records.csv:2: column y: \"0x1F\" is not a number", .in = {.records = HEAD "a,1,0x1F\n"}},
     {"a number beyond all", 3, "records.csv:2: column y: \"1e400\" is too large a number", .in = {.records = HEAD "a,1,1e400\n"}},
-    {"of several faults the first line counts", 3, "records.csv:3: column y: \"?\" is not a number",
+    {"of several faults the first line counts", 3, "records.csv:3: column y: \"?\" is not a number" HINT,
      .in = {.records = HEAD "a,1,2\nb,1,?\nc,2\nd,\"2,3\ne,2,4\nf,2,!\n"},
      .further = "records.csv:4: 2 fields where the header has 3\nrecords.csv:5: unclosed quote\n"
-                "records.csv:7: column y: \"!\" is not a number\n"},
+                "records.csv:7: column y: \"!\" is not a number" HINT "\n"},
     {"twenty faults are named, the others counted", 3, "records.csv:2: column y: \"a\" is not a number",
      .in = {.records = HEAD "a,1,a\na,1,b\na,1,1\na,1,c\na,1,d\na,1,e\na,1,f\na,1,g\na,1,h\na,1,i\na,1,j\na,1,k\na,1,l\na,1,m\na,1,n\na,1,o\n"
                             "a,1,p\na,1,q\na,1,r\na,1,s\na,1,t\na,1,u\na,1,v\na,1,1\n"},
@@ -49,7 +56,7 @@ static const FaultCase cases[] = {
            NUMBERS("22", "t") "... and 2 more\n"},
     {"a fault in the last line", 3, "records.csv:9: 1 field where the header has 3",
      .in = {.records = HEAD "a,1,2\nb,1,3\nc,2,4\na,1,2\nb,1,3\nc,2,4\na,2,3\nend"}},
-    {"a missing word that the job does not list", 3, "records.csv:3: column y: \"NA\" is not a number",
+    {"a missing word that the job does not list", 3, "records.csv:3: column y: \"NA\" is not a number" HINT,
      .in = {.records = HEAD "a,1,2\nb,1,NA\n"}, .flags = "--records.missing [-9]"},
 };
 
