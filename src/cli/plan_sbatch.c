@@ -1,4 +1,5 @@
 /* plan --sbatch FILE: a job script for SLURM with the resources that were found. */
+#include "inputs.h"
 #include "plan_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -64,9 +65,11 @@ static PetscErrorCode Script(MeritNode job, const char command[], const PlanShap
 /* All or nothing: what could not be written whole is removed */
 static void Write(const char path[], bool overwrite, const MeritText *text, MeritFault *fault)
 {
-  int     file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL), 0777);
   ssize_t n;
+  int     file;
 
+  if (overwrite) unlink(path); /* of a link itself, not what it leads to */
+  file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_EXCL, 0777);
   if (file < 0) {
     MeritFaultSet(fault, errno == EEXIST ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM, path, 0, NULL,
                   "cannot be written: %s%s", strerror(errno),
@@ -87,6 +90,7 @@ PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], co
   MeritText   text      = {0};
   MeritFault  fault     = {0};
   PetscMPIInt rank;
+  char        input[64];
 
   PetscFunctionBegin;
   PetscCall(MeritConfigPath(job, "sbatch", &path));
@@ -94,8 +98,10 @@ PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], co
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(MeritConfigBool(job, "overwrite", &overwrite));
   if (!rank) {
+    PetscCall(InputsHas(job, path, sizeof(input), input));
     PetscCall(Script(job, command, shape, need, &text));
-    Write(path, overwrite, &text, &fault);
+    if (input[0]) MeritFaultSet(&fault, MERIT_ERROR_USAGE, path, 0, NULL, "is an input of this job (%s); --sbatch FILE names another file", input);
+    else Write(path, overwrite, &text, &fault);
   }
   PetscCall(MeritFaultAgree(comm, &fault));
   MeritTextFree(&text);

@@ -199,11 +199,8 @@ static const char *const generations[] = {"newest", "previous", "RESUME"};
 /* The marker has been obeyed */
 static PetscErrorCode Unmark(MeritCheckpoint c)
 {
-  char *path = c->rank == 0 ? CheckpointPath(c, "RESUME") : NULL;
-
   PetscFunctionBegin;
-  if (path) unlink(path);
-  free(path);
+  if (c->rank == 0) (void)FolderRemove(c->folder, false, "RESUME");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
