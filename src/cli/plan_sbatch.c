@@ -12,12 +12,15 @@
 /* Of the limit over the time foreseen, and the least of it */
 static const double TIME_MARGIN = 2.0, LEAST_MINUTES = 10.0;
 
-/* In single quotes, as a shell takes it */
-static PetscErrorCode Quote(const char word[], MeritText *text)
+/* In single quotes, as a shell takes it; `attempt` takes %% as a percent sign (percent), the shell itself does not */
+static PetscErrorCode Quote(const char word[], bool percent, MeritText *text)
 {
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "'"));
-  for (const char *c = word; *c; c++) PetscCall(MeritTextAddBytes(text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1));
+  for (const char *c = word; *c; c++) {
+    if (*c == '%' && percent) PetscCall(MeritTextAddBytes(text, "%", 1));
+    PetscCall(MeritTextAddBytes(text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1));
+  }
   PetscCall(MeritTextAdd(text, "'"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -53,11 +56,11 @@ static PetscErrorCode Script(MeritNode job, const char command[], const PlanShap
   if (n > 0) snprintf(self, sizeof(self), "%.*s", (int)n, path);
   PetscCall(Header(shape, need, strcmp(command, "solve") != 0, text));
   PetscCall(MeritTextAdd(text, "[ -n \"${MERIT:-}\" ] || MERIT="));
-  PetscCall(Quote(self, text));
+  PetscCall(Quote(self, false, text));
   PetscCall(MeritTextAdd(text, "\n\n"));
   PetscCall(MeritTextAddBytes(text, attempt_script, sizeof(attempt_script)));
   PetscCall(MeritTextAdd(text, "\nattempt %s ", command));
-  PetscCall(Quote(realpath(job->file, path) ? path : job->file, text));
+  PetscCall(Quote(realpath(job->file, path) ? path : job->file, true, text));
   PetscCall(MeritTextAdd(text, " \"$@\"\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
