@@ -113,6 +113,7 @@ static PetscErrorCode Describe(MeritCheckpoint c, int n, const MeritState state[
     const MeritState *s = &state[i];
 
     PetscCheck(strlen(s->name) < sizeof(part[i].name), c->comm, PETSC_ERR_ARG_OUTOFRANGE, "name of a part: %s", s->name);
+    PetscCheck(s->kind != MERIT_STATE_SAME || s->size <= INT32_MAX, c->comm, PETSC_ERR_ARG_OUTOFRANGE, "%zu bytes of %s", s->size, s->name);
     PetscCheck(s->kind == MERIT_STATE_SAME || c->places[s->kind].given, c->comm, PETSC_ERR_ORDER, "places of %s", s->name);
     part[i] = (CheckpointPart){.kind = s->kind, .size = s->kind == MERIT_STATE_SAME ? 1 : (uint32_t)s->size, .begin = *end};
     strcpy(part[i].name, s->name);
