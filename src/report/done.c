@@ -72,13 +72,14 @@ static PetscErrorCode CompareInputs(MPI_Comm comm, PetscMPIInt rank, const cJSON
   for (int i = 0; i < n; i++) {
     const cJSON *item = cJSON_GetArrayItem(list, i), *file = cJSON_GetObjectItemCaseSensitive(item, "file");
     char         path[PETSC_MAX_PATH_LEN] = "", hex[16];
+    int64_t      bytes;
     uint32_t     crc;
 
     if (cJSON_IsString(file) && !access(file->valuestring, R_OK)) snprintf(path, sizeof(path), "%s", file->valuestring);
     else *same = false;
     PetscCallMPI(MPI_Bcast(path, sizeof(path), MPI_CHAR, 0, comm));
     if (!path[0]) break;
-    PetscCall(MeritFileHash(comm, path, &crc));
+    PetscCall(MeritFileHash(comm, path, &bytes, &crc));
     snprintf(hex, sizeof(hex), "%08x", (unsigned)crc);
     *same = *same && Says(item, "crc32", hex);
   }
