@@ -279,11 +279,12 @@ static void test_mad(void **state)
       assert_true(found);
       if (MeritCheckpointLoad(r.checkpoint, 3, r.state, &loaded)) {
         assert_int_equal(MeritErrorLast()->kind, MERIT_ERROR_USAGE);
+        loaded = false;
         refused++;
       } else fell_back += loaded && r.round[0] == 1;
     } else refused++;
     MeritErrorClear();
-    if (loaded && !MeritErrorLast()->kind)
+    if (loaded)
       for (int k = 0; k < r.n_eq; k++) assert_true(r.x[2 * k] == Value(r.place[k], 0, r.round[0] == 1 ? 1 : 2));
     if (!rank) Contents("newest", n, whole);
     free(whole), free(mad);
