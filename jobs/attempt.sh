@@ -1,5 +1,5 @@
 # Sourced by the job scripts: one attempt of a run under SLURM, which goes on from its checkpoint and asks to be started again.
-#   attempt COMMAND JOB [flags of merit]   ends with merit's exit status; in JOB and the flags %a is the number in a job array
+#   attempt COMMAND JOB [flags of merit]   ends with merit's exit status; in a job array %a in JOB and the flags is its number, and %% is always %
 # MERIT    the program (default: merit in PATH, else build/release/bin/merit of the folder submitted from)
 # LAUNCH   srun or mpirun (default: srun where SLURM speaks PMIx, which Debian's Open MPI needs, else mpirun)
 # REQUEUE  no: a run that stopped on request or lost a host is not requeued
@@ -53,8 +53,10 @@ attempt_guard() { # its process
 # Was anything done since the last requeue? At most three in a row may have done nothing. how far it got, file of the count
 attempt_progress() {
   local now=$1 before=none idle=0
-  [ ! -s "$2" ] || { read -r idle && IFS= read -r before; } <"$2"
+  [ ! -s "$2" ] || { IFS= read -r idle && IFS= read -r before; } <"$2"
+  case $idle in [0-9]) ;; *) idle=0 ;; esac # bash runs commands that it finds in a number
   if [ "$now" = "$before" ]; then idle=$((idle + 1)); else idle=0; fi
+  rm -f -- "$2" # a link would be followed
   printf '%s\n%s\n' "$idle" "$now" >"$2"
   [ "$idle" -le 3 ]
 }
@@ -93,19 +95,45 @@ attempt_requeue() {
   scontrol requeue "$SLURM_JOB_ID" && sleep 60 # SLURM ends this script
 }
 
+# An argument with %a as the number in a job array and %% as %, in the variable `word`
+attempt_word() {
+  local rest=$1
+  word=
+  while [[ $rest == *%* ]]; do
+    word+=${rest%%\%*}
+    rest=${rest#*%}
+    case $rest in
+    a*) word+=${SLURM_ARRAY_TASK_ID:-%a} rest=${rest#a} ;;
+    %*) word+=% rest=${rest#%} ;;
+    *) word+=% ;;
+    esac
+  done
+  word+=$rest
+}
+
+# The job's name as it can begin the name of a file here
+attempt_name() {
+  local name=${SLURM_JOB_NAME:-merit}
+  name=${name//[\/[:cntrl:]]/_}
+  case $name in [-.]*) name=_$name ;; esac
+  printf '%s' "$name"
+}
+
 attempt() {
-  local command=$1 job=${2:-${JOB:-}} name pid guard status merit log
-  local -a launch
+  local command=$1 job=${2:-${JOB:-}} name pid guard status merit log word
+  local -a launch words=()
   shift $(($# < 2 ? 1 : 2))
   if [ -z "$job" ]; then
     echo "no job file: sbatch $command.sbatch JOB, or JOB=... in the environment" >&2
     exit 2
   fi
   set -- "$job" "$@"
-  set -- "${@//%a/${SLURM_ARRAY_TASK_ID:-}}"
+  for word; do attempt_word "$word" && words+=("$word"); done
+  set -- "${words[@]}"
   merit=${MERIT:-$(command -v merit || echo "${SLURM_SUBMIT_DIR:-.}/build/release/bin/merit")}
-  name=${SLURM_JOB_NAME:-merit}-${SLURM_JOB_ID:-0}
+  name=$(attempt_name)-${SLURM_JOB_ID:-0}
   log=$name.${SLURM_RESTART_COUNT:-0}.log
+  rm -f -- "$log"
   attempt_environment
   attempt_launcher
   echo "merit: attempt ${SLURM_RESTART_COUNT:-0}: ${SLURM_NTASKS:-1} ranks x $OMP_NUM_THREADS threads on ${SLURM_JOB_NODELIST:-this machine}, by $LAUNCH, job $1, log $log"

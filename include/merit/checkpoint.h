@@ -45,6 +45,8 @@ MERIT_EXTERN PetscErrorCode MeritCheckpointOpen(MeritCheckpoint checkpoint, bool
 /* Fill the parts from the checkpoint opened, once: *loaded is false if it has not the first of them, or none is open. USAGE if it has others
    of them not, or of another size. NULL-safe. Collective. */
 MERIT_EXTERN PetscErrorCode MeritCheckpointLoad(MeritCheckpoint checkpoint, int n, const MeritState state[], bool *loaded);
+/* What was loaded as `name` cannot be: a SYSTEM error. Where all ranks find it. */
+MERIT_EXTERN PetscErrorCode MeritCheckpointMad(MeritCheckpoint checkpoint, const char name[]);
 /* Was the checkpoint opened written by as many ranks? Not collective. */
 MERIT_EXTERN bool MeritCheckpointSameRanks(MeritCheckpoint checkpoint);
 /* Is it time, or has somebody asked? NULL-safe (never). The same on all ranks. Collective. */

@@ -29,6 +29,9 @@ typedef struct _p_MeritOutput *MeritOutput;
 
 /* Take the folder for this run; see above. Collective. */
 MERIT_EXTERN PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrite, MeritOutput *out);
+/* The file at `path`, if there is one, is an input (of key `key`) that no result may replace: a USAGE error, at once where its name is known,
+   else when it is written. Collective. */
+MERIT_EXTERN PetscErrorCode MeritOutputKeep(MeritOutput out, const char path[], const char key[]);
 /*
   Write one file in parallel: the ranks' texts one after another in rank order, `header` (rank 0's, may be NULL) first. May be called
   repeatedly for the same name to append further parts; the header counts at the first call only. Disk-full and the like are SYSTEM errors on every rank. Collective.

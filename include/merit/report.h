@@ -194,5 +194,9 @@ MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput o
 /* Fill x[n_owned] from the solutions.tsv of an earlier run (the file or its folder), 0 where it has nothing;
    *n_found counts the rows used. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[], int64_t *n_found);
+/* Does the folder hold the whole result of this very job: version, command, keys (but for free ones, dotted) and the checksums of all inputs? Then
+   *exit_status is that of the run. Collective. */
+MERIT_EXTERN PetscErrorCode MeritReportIsDone(MPI_Comm comm, const char folder[], MeritNode job, const char command[], int n_free,
+                                              const char *const free_keys[], bool *done, int *exit_status);
 /* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritReportDestroy(MeritReport *report);

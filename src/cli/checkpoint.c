@@ -1,12 +1,17 @@
 /* Checkpoints of a command: its keys, what run they are of, and whether to go on from one. */
 #include "cli.h"
 #include "solve_impl.h"
+#include <merit/log.h>
 #include <merit/version.h>
 #include <string.h>
 
 /* Keys that may change between the attempts of a run: where results go, when it ends, what is told */
 static const char *const free_keys[] = {"output", "overwrite", "checkpoint", "restart", "solver.rtol", "solver.max_it", "solver.memory",
                                         "varcomp.tolerance", "varcomp.max_rounds", "plan", "genotypes.grid"};
+
+/* And those with which a run that is done is still the same */
+static const char *const done_keys[] = {"output.folder", "overwrite", "checkpoint", "restart", "solver.memory", "plan", "genotypes.grid"};
+static const char *const words[] = {"no", "yes", "auto"}; /* of restart */
 
 static bool IsFree(const char *key)
 {
@@ -88,12 +93,38 @@ static PetscErrorCode Identity(void *ctx, MeritText *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  SolveIsDone - See the header. Collective.
+
+  A run can be killed when its result is in place and before it has ended: the next attempt then only says so.
+*/
+PetscErrorCode SolveIsDone(SolveRun *run, const char folder[])
+{
+  int         word      = 0, status;
+  bool        overwrite = false;
+  MeritOutput out;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigChoice(run->job, "restart", 3, words, &word));
+  PetscCall(MeritConfigBool(run->job, "overwrite", &overwrite));
+  if (!word || overwrite) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritReportIsDone(run->comm, folder, run->job, run->command, (int)PETSC_STATIC_ARRAY_LENGTH(done_keys), done_keys, &run->done, &status));
+  if (!run->done) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritOutputOpen(run->comm, folder, true, &out)); /* what the other left is cleared */
+  PetscCall(MeritOutputAbandon(&out));
+  PetscCall(MeritCheckpointCreate(run->comm, folder, 0.0, 0, &run->checkpoint));
+  PetscCall(MeritCheckpointRemove(run->checkpoint));
+  PetscCall(MeritCheckpointDestroy(&run->checkpoint));
+  if (status) PetscCall(MeritRaise((MeritErrorKind)status, folder, 0, NULL, "holds the result of this job, which has not converged; --overwrite starts anew"));
+  MeritLog(MERIT_LOG_INFO, "%s holds the result of this job already: done", folder);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Go on, or see to it that nothing is lost by starting anew */
 static PetscErrorCode Restart(SolveRun *run, const char *folder)
 {
-  static const char *const words[] = {"no", "yes", "auto"};
-  int                      word    = 0;
-  bool                     exists, overwrite = false;
+  int  word = 0;
+  bool exists, overwrite = false;
 
   PetscFunctionBegin;
   PetscCall(MeritConfigChoice(run->job, "restart", 3, words, &word));

@@ -1,4 +1,5 @@
 /* plan --sbatch FILE: a job script for SLURM with the resources that were found. */
+#include "inputs.h"
 #include "plan_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -11,12 +12,15 @@
 /* Of the limit over the time foreseen, and the least of it */
 static const double TIME_MARGIN = 2.0, LEAST_MINUTES = 10.0;
 
-/* In single quotes, as a shell takes it */
-static PetscErrorCode Quote(const char word[], MeritText *text)
+/* In single quotes, as a shell takes it; `attempt` takes %% as a percent sign (percent), the shell itself does not */
+static PetscErrorCode Quote(const char word[], bool percent, MeritText *text)
 {
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "'"));
-  for (const char *c = word; *c; c++) PetscCall(MeritTextAddBytes(text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1));
+  for (const char *c = word; *c; c++) {
+    if (*c == '%' && percent) PetscCall(MeritTextAddBytes(text, "%", 1));
+    PetscCall(MeritTextAddBytes(text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1));
+  }
   PetscCall(MeritTextAdd(text, "'"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -52,11 +56,11 @@ static PetscErrorCode Script(MeritNode job, const char command[], const PlanShap
   if (n > 0) snprintf(self, sizeof(self), "%.*s", (int)n, path);
   PetscCall(Header(shape, need, strcmp(command, "solve") != 0, text));
   PetscCall(MeritTextAdd(text, "[ -n \"${MERIT:-}\" ] || MERIT="));
-  PetscCall(Quote(self, text));
+  PetscCall(Quote(self, false, text));
   PetscCall(MeritTextAdd(text, "\n\n"));
   PetscCall(MeritTextAddBytes(text, attempt_script, sizeof(attempt_script)));
   PetscCall(MeritTextAdd(text, "\nattempt %s ", command));
-  PetscCall(Quote(realpath(job->file, path) ? path : job->file, text));
+  PetscCall(Quote(realpath(job->file, path) ? path : job->file, true, text));
   PetscCall(MeritTextAdd(text, " \"$@\"\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -64,9 +68,11 @@ static PetscErrorCode Script(MeritNode job, const char command[], const PlanShap
 /* All or nothing: what could not be written whole is removed */
 static void Write(const char path[], bool overwrite, const MeritText *text, MeritFault *fault)
 {
-  int     file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL), 0777);
   ssize_t n;
+  int     file;
 
+  if (overwrite) unlink(path); /* of a link itself, not what it leads to */
+  file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_EXCL, 0777);
   if (file < 0) {
     MeritFaultSet(fault, errno == EEXIST ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM, path, 0, NULL,
                   "cannot be written: %s%s", strerror(errno),
@@ -87,6 +93,7 @@ PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], co
   MeritText   text      = {0};
   MeritFault  fault     = {0};
   PetscMPIInt rank;
+  char        input[64];
 
   PetscFunctionBegin;
   PetscCall(MeritConfigPath(job, "sbatch", &path));
@@ -94,8 +101,10 @@ PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], co
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(MeritConfigBool(job, "overwrite", &overwrite));
   if (!rank) {
+    PetscCall(InputsHas(job, path, sizeof(input), input));
     PetscCall(Script(job, command, shape, need, &text));
-    Write(path, overwrite, &text, &fault);
+    if (input[0]) MeritFaultSet(&fault, MERIT_ERROR_USAGE, path, 0, NULL, "is an input of this job (%s); --sbatch FILE names another file", input);
+    else Write(path, overwrite, &text, &fault);
   }
   PetscCall(MeritFaultAgree(comm, &fault));
   MeritTextFree(&text);

@@ -1,5 +1,6 @@
 /* merit predict: breeding values of other genotypes from estimated SNP effects. */
 #include "cli.h"
+#include "inputs.h"
 #include <merit/log.h>
 #include <merit/predict.h>
 #include <omp.h>
@@ -15,6 +16,7 @@ static PetscErrorCode OpenOutput(MPI_Comm comm, MeritNode job, MeritOutput *out)
   if (!folder) PetscCall(MeritNodeError(job, "the job file has no output: folder"));
   PetscCall(MeritConfigBool(job, "overwrite", &overwrite));
   PetscCall(MeritOutputOpen(comm, folder, overwrite, out));
+  PetscCall(InputsKeep(job, *out));
   PetscCall(PetscFree(folder));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

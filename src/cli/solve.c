@@ -204,11 +204,13 @@ PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
   PetscFunctionBegin;
   PetscCall(Prepare(&s));
   PetscCall(SolveOpenOutput(&s.run));
-  PetscCall(SolveCheckpoint(&s.run));
-  PetscCall(Equations(&s));
-  if (Converged(&s)) PetscCall(SolveErrors(&s.run, s.solver, true));
-  PetscCall(Write(&s));
-  PetscCall(MeritCheckpointRemove(s.run.checkpoint));
+  if (!s.run.done) {
+    PetscCall(SolveCheckpoint(&s.run));
+    PetscCall(Equations(&s));
+    if (Converged(&s)) PetscCall(SolveErrors(&s.run, s.solver, true));
+    PetscCall(Write(&s));
+    PetscCall(MeritCheckpointRemove(s.run.checkpoint));
+  }
   PetscCall(MeritCheckpointDestroy(&s.run.checkpoint));
   PetscCall(MeritReportDestroy(&s.run.report));
   PetscCall(MeritSolverDestroy(&s.solver));
@@ -216,6 +218,7 @@ PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
   PetscCall(MeritModelDestroy(&s.run.model));
   PetscCall(PetscFree(s.r));
   PetscCall(PetscFree(s.run.x));
+  if (s.run.done) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Conclude(&s));
   PetscCall(SolveFinish(&s.run));
   PetscFunctionReturn(PETSC_SUCCESS);

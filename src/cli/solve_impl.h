@@ -16,10 +16,13 @@ typedef struct {
   const char *command;
   double      begun; /* time */
   MeritCheckpoint checkpoint;
+  bool            done; /* an attempt before this one got to the end: there is nothing to do */
 } SolveRun;
 
 /* checkpoint.c: that of the output folder, opened if the job says restart. Collective. */
 PetscErrorCode SolveCheckpoint(SolveRun *run);
+/* Is it a restart of a run that is done? Collective. */
+PetscErrorCode SolveIsDone(SolveRun *run, const char folder[]);
 /* The model is set up: a stop asked for until now, places, and the solver has the checkpoint. Collective. */
 PetscErrorCode SolvePlaces(SolveRun *run, MeritSolver solver);
 
@@ -31,7 +34,8 @@ PetscErrorCode SolveInverse(MeritModel model, Mat C, MeritSolver solver, MeritRe
 /* solve_errors.c: standard errors and reliabilities as output.se asks; auto: where they are quick, or come with the cholesky that the user has
    named. The variances are those of the solutions. Collective. */
 PetscErrorCode SolveErrors(const SolveRun *run, MeritSolver solver, bool named);
-/* The lock and the staging folder: a result that must not be replaced is told at once. Collective. */
+/* The lock and the staging folder: a result that must not be replaced is told at once. A restart of a run that is done sets run->done, or
+   raises how it ended. Collective. */
 PetscErrorCode SolveOpenOutput(SolveRun *run);
 /* solutions.tsv, animals.tsv, snps.tsv, fitted.tsv. Collective. */
 PetscErrorCode SolveTables(const SolveRun *run);

@@ -1,4 +1,5 @@
 /* Tables of solutions, which solve and varcomp write alike. */
+#include "inputs.h"
 #include "solve_impl.h"
 #include <merit/op.h>
 
@@ -48,7 +49,11 @@ PetscErrorCode SolveOpenOutput(SolveRun *s)
   PetscCall(MeritConfigPath(s->job, "output.folder", &folder));
   if (!folder) PetscCall(MeritNodeError(s->job, "the job file has no output: folder"));
   PetscCall(MeritConfigBool(s->job, "overwrite", &overwrite));
-  PetscCall(MeritOutputOpen(s->comm, folder, overwrite, &s->out));
+  PetscCall(SolveIsDone(s, folder));
+  if (!s->done) {
+    PetscCall(MeritOutputOpen(s->comm, folder, overwrite, &s->out));
+    PetscCall(InputsKeep(s->job, s->out));
+  }
   PetscCall(PetscFree(folder));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

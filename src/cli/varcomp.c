@@ -290,13 +290,15 @@ PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
   PetscFunctionBegin;
   PetscCall(Prepare(&s));
   PetscCall(SolveOpenOutput(&s.run));
-  PetscCall(SolveCheckpoint(&s.run));
-  PetscCall(Estimate(&s));
-  PetscCall(Warn(&s)); /* before the summary, which lists warnings */
-  if (s.result.usable) PetscCall(Solve(&s));
-  PetscCall(Write(&s));
-  PetscCall(MeritCheckpointRemove(s.run.checkpoint));
-  PetscCall(Conclude(&s));
+  if (!s.run.done) {
+    PetscCall(SolveCheckpoint(&s.run));
+    PetscCall(Estimate(&s));
+    PetscCall(Warn(&s)); /* before the summary, which lists warnings */
+    if (s.result.usable) PetscCall(Solve(&s));
+    PetscCall(Write(&s));
+    PetscCall(MeritCheckpointRemove(s.run.checkpoint));
+    PetscCall(Conclude(&s));
+  }
   PetscCall(MeritCheckpointDestroy(&s.run.checkpoint));
   PetscCall(VarcompTestsFree(&s));
   PetscCall(VarcompFunctionsFree(&s));

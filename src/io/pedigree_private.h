@@ -3,6 +3,7 @@
 #include <merit/exchange.h>
 #include <merit/log.h>
 #include <merit/pedigree.h>
+#include <merit/shared.h>
 #include <merit/table.h>
 
 enum { PED_ID, PED_SIRE, PED_DAM, PED_YEAR, PED_N_COLUMNS };
@@ -44,11 +45,10 @@ struct _p_MeritPedigree {
 
 /* One array over all animals per node, in memory that its ranks share */
 typedef struct {
-  MPI_Comm node, leaders; /* leaders: first ranks of the nodes; MPI_COMM_NULL on the others */
-  MPI_Win  window;        /* MPI_WIN_NULL when the node has one rank */
-  int64_t  n;             /* animals */
-  int32_t *parents;       /* [2 n] by generation order, -1 unknown */
-  double  *inbreeding;    /* [n] */
+  MeritShared memory;
+  int64_t     n;          /* animals */
+  int32_t    *parents;    /* [2 n] by generation order, -1 unknown */
+  double     *inbreeding; /* [n] */
 } PedigreeWindow;
 
 /* The file's lines, checked and numbered, on the ranks whose blocks hold the animals. Collective. */

@@ -3,8 +3,8 @@
 /* This rank's part of a generation when every node goes through all of it. */
 static void NodeShare(const SimBook *book, int64_t first, int64_t n, int64_t *begin, int64_t *end)
 {
-  *begin = first + MeritBlockFirst(n, book->node_size, book->node_rank);
-  *end   = first + MeritBlockFirst(n, book->node_size, book->node_rank + 1);
+  *begin = first + MeritBlockFirst(n, book->memory.size, book->memory.rank);
+  *end   = first + MeritBlockFirst(n, book->memory.size, book->memory.rank + 1);
 }
 
 /* Several ranks of a node may set the same byte: all of them to 1. */
@@ -21,7 +21,7 @@ static PetscErrorCode MarkSires(MeritSimulation sim)
     if (book->animal[i].sire != SIM_UNKNOWN) Set(&book->animal[book->animal[i].sire].used);
   PetscCall(SimBookWait(book));
   for (int64_t i = begin; i < end; i++) n += book->animal[i].used;
-  PetscCallMPI(MPI_Allreduce(&n, &sim->made.n_sires, 1, MPI_INT64_T, MPI_SUM, book->node));
+  PetscCallMPI(MPI_Allreduce(&n, &sim->made.n_sires, 1, MPI_INT64_T, MPI_SUM, book->memory.node));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -34,7 +34,7 @@ static PetscErrorCode MarkChosen(MeritSimulation sim)
   int64_t  others = PetscMin(sim->spec.genotyped, book->n) - sires, n = 0;
 
   PetscFunctionBegin;
-  for (int64_t i = book->n - 1; book->node_rank == 0 && i >= 0 && sires + others > 0; i--) {
+  for (int64_t i = book->n - 1; book->memory.rank == 0 && i >= 0 && sires + others > 0; i--) {
     int64_t *left = book->animal[i].used ? &sires : &others;
 
     if (*left == 0 || (sim->spec.recorded && !SimHasRecords(sim, i))) continue;
@@ -43,7 +43,7 @@ static PetscErrorCode MarkChosen(MeritSimulation sim)
     n++;
   }
   PetscCall(SimBookWait(book));
-  PetscCallMPI(MPI_Allreduce(&n, &sim->made.n_genotyped, 1, MPI_INT64_T, MPI_SUM, book->node));
+  PetscCallMPI(MPI_Allreduce(&n, &sim->made.n_genotyped, 1, MPI_INT64_T, MPI_SUM, book->memory.node));
   if (!sim->made.n_genotyped)
     PetscCall(MeritNodeError(MeritNodeFind(sim->spec.tree, "chip.recorded"), "no animal has records: none is genotyped"));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -2,6 +2,7 @@
 #include <merit/exchange.h>
 #include <merit/file.h>
 #include <merit/random.h>
+#include <merit/shared.h>
 #include <merit/simulate.h>
 
 /*
@@ -79,12 +80,12 @@ typedef struct {
 
 /* The integer pedigree of the whole population, once per node in shared memory. */
 typedef struct {
-  MPI_Comm    comm, node, leaders;
-  PetscMPIInt size, node_rank, node_size;
-  int        *node_of; /* [size] place of each rank's node among the leaders; owned */
-  MPI_Win     win;
+  MPI_Comm    comm;
+  PetscMPIInt size;
+  int        *node_of; /* [size] number of each rank's node among the leaders; owned */
+  MeritShared memory;
   int64_t     n;
-  SimAnimal  *animal; /* [n] */
+  SimAnimal  *animal; /* [n] in the memory */
 } SimBook;
 
 /* The loci a haplotype is made of: the SNPs [from, to), or those of them that `before` counts. One bit per

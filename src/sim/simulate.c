@@ -90,7 +90,8 @@ PetscErrorCode MeritSimulationRun(MeritSimulation sim, bool overwrite)
 
   PetscFunctionBegin;
   PetscCall(MeritOutputOpen(sim->comm, sim->spec.output, overwrite, &sim->out));
-  error = Everything(sim);
+  error = sim->spec.tree->file ? MeritOutputKeep(sim->out, sim->spec.tree->file, "its own file") : PETSC_SUCCESS;
+  if (!error) error = Everything(sim);
   if (error) {
     PetscCall(MeritOutputAbandon(&sim->out));
     PetscFunctionReturn(error);

@@ -360,6 +360,7 @@ static PetscErrorCode Resume(Gsru *gs, double *x, MeritIteration *it, Progress *
   State(gs, x, it, p, refresh, state);
   PetscCall(MeritCheckpointLoad(gs->solver->checkpoint, N_STATE, state, resumed));
   if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
+  if (it->iteration < 0) PetscCall(MeritCheckpointMad(gs->solver->checkpoint, "iteration"));
   PackEdges(gs, true);
   for (int k = 0; k < gs->n_terms; k++)
     if (gs->term[k].view->n_eq && GsruIsDense(gs->term[k].view)) PetscCall(GsruDenseReplicate(gs, &gs->term[k], x, gs->term[k].dense.x));

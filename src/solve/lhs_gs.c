@@ -222,6 +222,7 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
 
   PetscFunctionBegin;
   PetscCall(MeritCheckpointLoad(s->checkpoint, 4, state, &due));
+  if (it.iteration < 0) PetscCall(MeritCheckpointMad(s->checkpoint, "iteration"));
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
   if (isinf(it.residual)) PetscCall(PetscArrayzero(x, s->n)); /* nothing on the right, or a start beyond use */
   PetscCall(ToRoot(s, g, r, g->r));

@@ -197,12 +197,7 @@ PetscErrorCode MeritCheckpointRemove(MeritCheckpoint c)
 
   PetscFunctionBegin;
   if (!c) PetscFunctionReturn(PETSC_SUCCESS);
-  for (size_t i = 0; c->rank == 0 && i < PETSC_STATIC_ARRAY_LENGTH(names); i++) {
-    char *path = CheckpointPath(c, names[i]);
-
-    if (path) unlink(path);
-    free(path);
-  }
+  for (size_t i = 0; c->rank == 0 && i < PETSC_STATIC_ARRAY_LENGTH(names); i++) (void)FolderRemove(c->folder, false, names[i]);
   if (c->rank == 0) rmdir(c->folder);
   PetscCallMPI(MPI_Barrier(c->comm));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -33,6 +33,14 @@ static PetscErrorCode LoadPlaces(MeritCheckpoint c, const CheckpointPart *p, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritCheckpointMad - See the header. Collective. */
+PetscErrorCode MeritCheckpointMad(MeritCheckpoint c, const char name[])
+{
+  PetscFunctionBegin;
+  PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, c->folder, 0, NULL, "the checkpoint is damaged (%s); --overwrite without --restart starts anew", name));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* The part of this name, which must be what this run wants of it; a part is taken once */
 static PetscErrorCode LoadPart(MeritCheckpoint c, const MeritState *s)
 {

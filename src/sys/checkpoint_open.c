@@ -38,7 +38,7 @@ static void ReadHead(const char *path, CheckpointHead *head, MeritFault *fault)
   if (memcmp(head->magic, "MERITCP", 8) || head->crc != CheckpointCrc(head, offsetof(CheckpointHead, crc))) Damaged(path, "its head", fault);
   else if (head->version != 1)
     MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "the checkpoint has format %u, this version of Merit reads 1", head->version);
-  else if (head->n_parts > MOST_PARTS || head->table < (int64_t)sizeof(*head) || head->table_bytes < 8 ||
+  else if (head->n_parts > MOST_PARTS || head->table < (int64_t)sizeof(*head) || head->table_bytes < 8 || head->table_bytes > INT32_MAX ||
            head->table > status.st_size - head->table_bytes)
     Damaged(path, "its table is not there", fault);
 }
@@ -90,6 +90,22 @@ static PetscErrorCode Compare(MeritCheckpoint c, const char *path, const char *l
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Does part i lie in the file, before the table, and is it what was ever written? Numbers are looked at before anything is computed from them */
+static bool IsSound(const CheckpointHead *head, const CheckpointPart part[], uint32_t i)
+{
+  const CheckpointPart *p    = &part[i];
+  const bool            same = p->kind == MERIT_STATE_SAME;
+  const int64_t         room = head->table - p->begin;
+
+  if (p->kind > MERIT_STATE_RECORDS || p->size < 1 || (same && p->size != 1) || p->begin < (int64_t)sizeof(*head) || room < 0) return false;
+  if (p->n_all < 0 || p->n_all > room / (int64_t)CheckpointPlaceBytes(p) || (same && p->n_all > INT32_MAX)) return false;
+  if (p->n_chunks != CheckpointChunks(p) || p->kept < 0 || p->kept > 1 || (p->kept && !same)) return false;
+  if (!p->name[0] || p->name[sizeof(p->name) - 1]) return false;
+  for (uint32_t k = 0; k < i; k++)
+    if (!strcmp(part[k].name, p->name)) return false;
+  return true;
+}
+
 /* Parts and checksums out of the table */
 static PetscErrorCode Unpack(MeritCheckpoint c, const char *path, const char *table)
 {
@@ -115,7 +131,7 @@ static PetscErrorCode Unpack(MeritCheckpoint c, const char *path, const char *ta
     }
     memcpy(p, at, sizeof(*p));
     at += sizeof(*p);
-    if (p->kind > MERIT_STATE_RECORDS || p->n_all < 0 || p->n_chunks != CheckpointChunks(p) || p->n_chunks > (end - at) / 4 || p->name[31]) {
+    if (!IsSound(&c->head, c->part, i) || p->n_chunks > (end - at) / (int64_t)sizeof(uint32_t)) {
       Damaged(path, "its table", &fault);
       break;
     }
@@ -138,7 +154,7 @@ static PetscErrorCode Verify(MeritCheckpoint c, const char *path)
     const CheckpointPart *p     = &c->part[i];
     const size_t          bytes = CheckpointPlaceBytes(p);
 
-    PetscCall(PetscMalloc1(PetscMax(CHUNK_BYTES, CHUNK_PLACES * bytes), &chunk));
+    PetscCall(PetscMalloc1((size_t)PetscMin(p->n_all, p->kind == MERIT_STATE_SAME ? CHUNK_BYTES : CHUNK_PLACES) * bytes + 1, &chunk));
     for (int64_t k = CheckpointFirstChunk(p, c->size, c->rank); k < CheckpointFirstChunk(p, c->size, c->rank + 1); k++) {
       int64_t first, last;
 
@@ -199,11 +215,8 @@ static const char *const generations[] = {"newest", "previous", "RESUME"};
 /* The marker has been obeyed */
 static PetscErrorCode Unmark(MeritCheckpoint c)
 {
-  char *path = c->rank == 0 ? CheckpointPath(c, "RESUME") : NULL;
-
   PetscFunctionBegin;
-  if (path) unlink(path);
-  free(path);
+  if (c->rank == 0) (void)FolderRemove(c->folder, false, "RESUME");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

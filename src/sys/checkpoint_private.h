@@ -1,4 +1,5 @@
 #pragma once
+#include "folder_private.h"
 #include <merit/checkpoint.h>
 #include <merit/exchange.h>
 

@@ -49,11 +49,12 @@ static PetscErrorCode Begin(MeritCheckpoint c, Writing *w)
   w->file = -1;
   if (c->rank == 0) {
     if (mkdir(c->folder, 0777) && errno != EEXIST) Fault(w);
-    w->file = open(w->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    (void)FolderRemove(c->folder, false, "writing");
+    w->file = FolderFile(c->folder, false, "writing", O_WRONLY | O_CREAT | O_EXCL);
     if (w->file < 0) Fault(w);
   }
   PetscCallMPI(MPI_Barrier(c->comm));
-  if (c->rank) w->file = open(w->path, O_WRONLY | O_CLOEXEC);
+  if (c->rank) w->file = FolderFile(c->folder, false, "writing", O_WRONLY);
   if (w->file < 0) Fault(w);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -112,6 +113,7 @@ static PetscErrorCode Describe(MeritCheckpoint c, int n, const MeritState state[
     const MeritState *s = &state[i];
 
     PetscCheck(strlen(s->name) < sizeof(part[i].name), c->comm, PETSC_ERR_ARG_OUTOFRANGE, "name of a part: %s", s->name);
+    PetscCheck(s->kind != MERIT_STATE_SAME || s->size <= INT32_MAX, c->comm, PETSC_ERR_ARG_OUTOFRANGE, "%zu bytes of %s", s->size, s->name);
     PetscCheck(s->kind == MERIT_STATE_SAME || c->places[s->kind].given, c->comm, PETSC_ERR_ORDER, "places of %s", s->name);
     part[i] = (CheckpointPart){.kind = s->kind, .size = s->kind == MERIT_STATE_SAME ? 1 : (uint32_t)s->size, .begin = *end};
     strcpy(part[i].name, s->name);
@@ -150,11 +152,10 @@ static PetscErrorCode WriteTable(MeritCheckpoint c, int64_t progress, int n, con
 
 static void Rename(MeritCheckpoint c, const char from[], const char to[], bool must, Writing *w)
 {
-  char *a = CheckpointPath(c, from), *b = CheckpointPath(c, to);
+  const int folder = FolderOpen(c->folder, false);
 
-  if (!a || !b || (rename(a, b) && (must || errno != ENOENT))) Fault(w);
-  free(a);
-  free(b);
+  if (folder < 0 || (renameat(folder, from, folder, to) && (must || errno != ENOENT))) Fault(w);
+  if (folder >= 0) close(folder);
 }
 
 /* On disk everywhere, then under its name; what could not be written is removed */
@@ -167,7 +168,7 @@ static PetscErrorCode Finish(MeritCheckpoint c, Writing *w)
   code = MeritFaultAgree(c->comm, &w->fault);
   if (!code) {
     if (c->rank == 0) {
-      const int folder = open(c->folder, O_RDONLY | O_CLOEXEC);
+      const int folder = FolderOpen(c->folder, false);
 
       Rename(c, "newest", "previous", false, w);
       if (w->fault.kind == MERIT_ERROR_NONE) Rename(c, "writing", "newest", true, w);
@@ -175,7 +176,7 @@ static PetscErrorCode Finish(MeritCheckpoint c, Writing *w)
       if (folder >= 0) close(folder);
     }
     code = MeritFaultAgree(c->comm, &w->fault);
-  } else if (c->rank == 0) unlink(w->path);
+  } else if (c->rank == 0) (void)FolderRemove(c->folder, false, "writing");
   free(w->path);
   PetscFunctionReturn(code);
 }
@@ -211,19 +212,21 @@ static PetscErrorCode Write(MeritCheckpoint c, int64_t progress, int n, const Me
 static PetscErrorCode Stop(MeritCheckpoint c, int64_t progress, const char how[])
 {
   MeritFault fault = {0};
+  int        opened;
   char       marker[PETSC_MAX_PATH_LEN];
 
   PetscFunctionBegin;
   if (c->rank == 0) {
-    char *path = CheckpointPath(c, "RESUME");
-    FILE *file;
+    FILE *file = NULL;
 
-    if (mkdir(c->folder, 0777) && errno != EEXIST) file = NULL;
-    else file = path ? fopen(path, "w") : NULL;
+    if (!mkdir(c->folder, 0777) || errno == EEXIST) {
+      (void)FolderRemove(c->folder, false, "RESUME");
+      opened = FolderFile(c->folder, false, "RESUME", O_WRONLY | O_CREAT | O_EXCL);
+      file   = opened < 0 ? NULL : fdopen(opened, "w");
+    }
     if (!file || fprintf(file, "progress %lld\n", (long long)progress) < 0 || fflush(file) || fsync(fileno(file)))
       MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, c->folder, 0, NULL, "the marker RESUME cannot be written: %s", strerror(errno));
     if (file) fclose(file);
-    free(path);
   }
   PetscCall(MeritFaultAgree(c->comm, &fault));
   snprintf(marker, sizeof(marker), "%s/RESUME", c->folder);

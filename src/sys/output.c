@@ -64,24 +64,22 @@ static void LockedFault(MeritOutput out, int file, MeritFault *fault)
 */
 static void TakeLock(MeritOutput out, MeritFault *fault)
 {
-  char *path = MeritOutputPath(out->folder, MERIT_LOCK, NULL), who[128], host[64] = "";
+  char who[128], host[64] = "";
 
-  for (int attempt = 0; path && attempt < 100 && out->lock < 0 && fault->kind == MERIT_ERROR_NONE;
-       attempt++) {
+  for (int attempt = 0; attempt < 100 && out->lock < 0 && fault->kind == MERIT_ERROR_NONE; attempt++) {
+    const int   folder = FolderOpen(out->folder, true), file = FolderFile(out->folder, true, MERIT_LOCK, O_RDWR | O_CREAT);
     struct stat held, there;
-    int         file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 
     if (file < 0)
-      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s",
-                    strerror(errno));
+      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s: %s", MERIT_LOCK, strerror(errno));
     else if (flock(file, LOCK_EX | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR))
       LockedFault(out, file, fault);
-    else if (fstat(file, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino &&
+    else if (fstat(file, &held) == 0 && fstatat(folder, MERIT_LOCK, &there, AT_SYMLINK_NOFOLLOW) == 0 && held.st_ino == there.st_ino &&
              held.st_dev == there.st_dev)
       out->lock = file;
     if (file >= 0 && out->lock != file) close(file);
+    if (folder >= 0) close(folder);
   }
-  free(path);
   if (fault->kind != MERIT_ERROR_NONE) return;
   if (out->lock < 0) {
     MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be locked");
@@ -123,12 +121,10 @@ static void CheckEmpty(MeritOutput out, MeritFault *fault)
 /* Drop the lock; its file goes first, so that nobody locks a file that is about to vanish */
 static void DropLock(MeritOutput out)
 {
-  char *path = out->lock >= 0 ? MeritOutputPath(out->folder, MERIT_LOCK, NULL) : NULL;
-
-  if (path) unlink(path);
-  if (out->lock >= 0) close(out->lock);
+  if (out->lock < 0) return;
+  (void)FolderRemove(out->folder, true, MERIT_LOCK);
+  close(out->lock);
   out->lock = -1;
-  free(path);
 }
 
 /* Leave the folder as it was found, apart from what was committed; repeatable */
@@ -156,6 +152,7 @@ static PetscErrorCode Free(MeritOutput *output)
   free(out->bytes);
   free(out->crc);
   free(out->wrote);
+  free(out->kept);
   PetscCall(PetscFree(out->folder));
   PetscCall(PetscFree(*output));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -206,8 +203,8 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
     if (fault.kind == MERIT_ERROR_NONE) {
       out->staging = staging && mkdir(staging, 0777) == 0;
       if (!out->staging)
-        MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s",
-                      strerror(errno));
+        MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s: %s%s", MERIT_STAGING,
+                      strerror(errno), errno == EEXIST ? "; what is in it is not Merit's: move it away" : "");
     }
     free(staging);
   }
@@ -222,8 +219,7 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
 static PetscErrorCode FindFile(MeritOutput out, const char name[], int *f, bool *is_new)
 {
   PetscFunctionBegin;
-  PetscCheck(name[0] && name[0] != '.' && !strchr(name, '/') && !strchr(name, '\n'), PETSC_COMM_SELF,
-             PETSC_ERR_ARG_WRONG, "output file name \"%s\"", name);
+  PetscCheck(FolderIsOutput(name), out->comm, PETSC_ERR_ARG_WRONG, "output file name \"%s\"", name);
   for (*f = 0; *f < out->n_files; ++*f)
     if (!strcmp(out->name[*f], name)) break;
   *is_new = *f == out->n_files;
@@ -258,6 +254,16 @@ static void WriteFault(MeritOutput out, const char name[], MeritFault *fault)
   free(path);
 }
 
+/* open() of a staged file */
+static int StagedFile(MeritOutput out, const char name[], int flags)
+{
+  char     *path = MeritOutputPath(out->folder, MERIT_STAGING, NULL);
+  const int file = path ? FolderFile(path, false, name, flags) : -1;
+
+  free(path);
+  return file;
+}
+
 /* All bytes at an offset of an open file; false with errno if that failed */
 static bool WriteAt(int file, const char *at, int64_t n, int64_t offset)
 {
@@ -280,13 +286,11 @@ static void WritePart(MeritOutput out, const char name[], int64_t offset, const 
                       const char text[], int64_t n, MeritFault *fault)
 {
   const int64_t head = (int64_t)strlen(header);
-  char         *path = MeritOutputPath(out->folder, MERIT_STAGING, name);
-  int           file = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+  const int     file = StagedFile(out, name, O_WRONLY);
 
   if (file < 0 || !WriteAt(file, header, head, offset) || !WriteAt(file, text, n, offset + head))
     WriteFault(out, name, fault);
   if (file >= 0 && close(file)) WriteFault(out, name, fault);
-  free(path);
 }
 
 /* CRC-32 of any number of bytes: zlib takes them in pieces */
@@ -326,12 +330,11 @@ PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char h
   PetscFunctionBegin;
   PetscCall(FindFile(out, name, &f, &is_new));
   if (is_new && out->rank == 0) {
-    char *path = MeritOutputPath(out->folder, MERIT_STAGING, name);
-    int   file = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    const int file = StagedFile(out, name, O_WRONLY | O_CREAT | O_EXCL);
 
+    OutputCheckKept(out, name, &fault);
     if (header) head = header;
     if (file < 0 || close(file)) WriteFault(out, name, &fault);
-    free(path);
   }
   crc     = Crc(Crc(crc, head, (int64_t)strlen(head)), text, n);
   mine[0] = (int64_t)strlen(head) + n;
@@ -368,12 +371,10 @@ int MeritOutputFiles(MeritOutput out, const char *const **names, const int64_t *
 static void Flush(MeritOutput out, MeritFault *fault)
 {
   for (int f = 0; f < out->n_files; f++) {
-    char *path = out->wrote[f] ? MeritOutputPath(out->folder, MERIT_STAGING, out->name[f]) : NULL;
-    int   file = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+    const int file = out->wrote[f] ? StagedFile(out, out->name[f], O_WRONLY) : -1;
 
     if (out->wrote[f] && (file < 0 || fsync(file))) WriteFault(out, out->name[f], fault);
     if (file >= 0) close(file);
-    free(path);
   }
 }
 

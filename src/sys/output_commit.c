@@ -37,73 +37,95 @@ static void Fault(MeritFault *fault, const char *path, const char *what)
   MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "%s: %s", what, strerror(errno));
 }
 
-static bool Exists(const char folder[], const char a[], const char b[])
+/* folder/sub, open, or the folder itself; the user may have named it by a link, but none is followed in it */
+static int Open(const char folder[], const char sub[])
 {
-  char *path  = MeritOutputPath(folder, a, b);
-  bool  there = path && access(path, F_OK) == 0;
+  char     *path  = MeritOutputPath(folder, sub, NULL);
+  const int open_ = FolderOpen(path, !sub || !sub[0]);
+
+  free(path);
+  return open_;
+}
+
+static bool Exists(const char folder[], const char sub[], const char name[])
+{
+  char *path  = MeritOutputPath(folder, sub, NULL);
+  bool  there = path && FolderHas(path, !sub || !sub[0], name);
 
   free(path);
   return there;
 }
 
-/* Rename folder/from[/name] to folder/to[/name] ("" is the folder itself); what is not there stays so */
+/* Rename folder/from/name to folder/to/name ("" is the folder itself); what is not there stays so */
 static void Move(const char folder[], const char from[], const char to[], const char name[],
                  MeritFault *fault)
 {
-  char *a = MeritOutputPath(folder, from, name), *b = MeritOutputPath(folder, to, name);
+  const int a = Open(folder, from), b = a < 0 ? -1 : Open(folder, to);
 
-  if (fault->kind == MERIT_ERROR_NONE) {
-    if (!a || !b)
-      errno = ENOMEM, Fault(fault, folder, name);
-    else if (rename(a, b) && errno != ENOENT)
-      Fault(fault, b, "cannot be renamed into place");
+  if (fault->kind == MERIT_ERROR_NONE && (a < 0 || b < 0 || renameat(a, name, b, name)) && errno != ENOENT) {
+    char *path = MeritOutputPath(folder, to, name);
+
+    Fault(fault, path ? path : name, "cannot be renamed into place");
+    free(path);
   }
-  free(a);
-  free(b);
+  if (a >= 0) close(a);
+  if (b >= 0) close(b);
 }
 
 /* A step's renames must be on disk before the next step (some file systems cannot say so; then there is
    nothing to wait for) */
 static void Sync(const char folder[], const char sub[])
 {
-  char *path = MeritOutputPath(folder, sub, NULL);
-  int   file = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  const int file = Open(folder, sub);
 
   if (file >= 0) {
     fsync(file);
     close(file);
   }
-  free(path);
 }
 
-/* Names of a manifest, each with its 0, in one block (owned by the caller, free()); NULL if there is none */
+/* All of a file with a 0 behind it, owned by the caller, free(); closes it */
+static char *ReadAll(int file, size_t *n)
+{
+  char   *text = NULL;
+  ssize_t got  = 1;
+
+  for (*n = 0; got > 0; *n += got > 0 ? (size_t)got : 0) {
+    char *more = realloc(text, *n + 4097);
+
+    if (!more) break;
+    text = more;
+    got  = read(file, text + *n, 4096);
+  }
+  close(file);
+  if (text) text[*n] = 0;
+  return text;
+}
+
+/* Names of a manifest such as results have, each with its 0, in one block (owned by the caller, free()); NULL if there is none */
 static char *ReadManifest(const char folder[], const char sub[], int *n)
 {
-  char  *path = MeritOutputPath(folder, sub, MERIT_MANIFEST), *text = NULL;
-  FILE  *file = path ? fopen(path, "rb") : NULL;
-  size_t used = 0, got;
+  char     *path = MeritOutputPath(folder, sub, NULL), *text, *to;
+  const int file = path ? FolderFile(path, !sub || !sub[0], MERIT_MANIFEST, O_RDONLY) : -1;
+  size_t    used;
 
   *n = 0;
-  if (file) {
-    do {
-      char *more = realloc(text, used + 4097);
-
-      if (!more) break;
-      text = more;
-      got  = fread(text + used, 1, 4096, file);
-      used += got;
-    } while (got == 4096);
-    fclose(file);
-  }
   free(path);
-  if (!text) return NULL;
-  text[used] = 0;
-  for (size_t i = 0; i < used; i++)
-    if (text[i] == '\n') {
-      text[i] = 0;
-      ++*n;
-    }
+  text = to = file < 0 ? NULL : ReadAll(file, &used);
+  for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
+    *end = 0;
+    if (!FolderIsOutput(line)) continue;
+    memmove(to, line, strlen(line) + 1);
+    to += strlen(to) + 1;
+    ++*n;
+  }
   return text;
+}
+
+/* MeritOutputManifest - See the header. Not collective. */
+char *MeritOutputManifest(const char folder[], int *n)
+{
+  return ReadManifest(folder, NULL, n);
 }
 
 /* Name number i of a block of names */
@@ -122,7 +144,7 @@ static void CheckStaged(MeritOutput out, MeritFault *fault)
 
     if (!Exists(out->folder, MERIT_STAGING, out->name[f]))
       Fault(fault, out->name[f], "the file written has vanished");
-    if (path && stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
+    if (path && lstat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
       errno = EISDIR;
       Fault(fault, path, "cannot be replaced");
     }
@@ -133,19 +155,20 @@ static void CheckStaged(MeritOutput out, MeritFault *fault)
 /* Step 1; names in the order in which they will be renamed */
 static void WriteManifest(MeritOutput out, const char last[], MeritFault *fault)
 {
-  char *path  = MeritOutputPath(out->folder, MERIT_STAGING, MERIT_MANIFEST);
-  char *draft = MeritOutputPath(out->folder, MERIT_STAGING, ".draft");
-  FILE *file  = path && draft ? fopen(draft, "wb") : NULL;
-  bool  good  = file != NULL;
+  static const char draft[] = ".draft";
+  char             *path    = MeritOutputPath(out->folder, MERIT_STAGING, NULL);
+  const int         folder = FolderOpen(path, false), file = path ? FolderFile(path, false, draft, O_WRONLY | O_CREAT | O_EXCL) : -1;
+  FILE             *stream = file < 0 ? NULL : fdopen(file, "wb");
+  bool              good   = folder >= 0 && stream;
 
   for (int f = 0; good && f < out->n_files; f++)
-    if (strcmp(out->name[f], last)) good = fprintf(file, "%s\n", out->name[f]) > 0;
-  if (good) good = fprintf(file, "%s\n", last) > 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
-  if (file && fclose(file)) good = false;
-  if (good) good = rename(draft, path) == 0;
+    if (strcmp(out->name[f], last)) good = fprintf(stream, "%s\n", out->name[f]) > 0;
+  if (good) good = fprintf(stream, "%s\n", last) > 0 && fflush(stream) == 0 && fsync(file) == 0;
+  if (stream && fclose(stream)) good = false;
+  if (good) good = renameat(folder, draft, folder, MERIT_MANIFEST) == 0;
   if (!good) Fault(fault, out->folder, "cannot be written to");
+  if (folder >= 0) close(folder);
   free(path);
-  free(draft);
   if (good) Sync(out->folder, MERIT_STAGING);
 }
 
@@ -166,54 +189,61 @@ static void PutAside(MeritOutput out, const char last[], MeritFault *fault)
   free(names);
 }
 
-typedef void (*Act)(const char *folder, const char *sub, const char *name, MeritFault *fault);
-
-/* Call a function with each name in folder/sub, hidden ones included */
-static void ForEach(const char folder[], const char sub[], Act act, MeritFault *fault)
+/* Files of folder/sub such as results have, to the folder (to ""), or away (NULL); what is not Merit's stays */
+static void Empty(const char folder[], const char sub[], const char *to, MeritFault *fault)
 {
-  char          *path = MeritOutputPath(folder, sub, NULL);
-  DIR           *dir  = path ? opendir(path) : NULL;
+  const int      from = Open(folder, sub);
+  DIR           *dir  = from < 0 ? NULL : fdopendir(from);
   struct dirent *entry;
 
-  while (dir && (entry = readdir(dir)))
-    if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) act(folder, sub, entry->d_name, fault);
+  while (dir && (entry = readdir(dir))) {
+    const char *name = entry->d_name;
+
+    if (!FolderIsOutput(name) && strcmp(name, MERIT_MANIFEST) && strcmp(name, ".draft")) continue;
+    if (to) Move(folder, sub, to, name, fault);
+    else (void)unlinkat(from, name, 0);
+  }
   if (dir) closedir(dir);
-  free(path);
-}
-
-static void RemoveOne(const char *folder, const char *sub, const char *name, MeritFault *fault)
-{
-  char *path = MeritOutputPath(folder, sub, name);
-
-  (void)fault;
-  if (path) unlink(path);
-  free(path);
-}
-
-static void RestoreOne(const char *folder, const char *sub, const char *name, MeritFault *fault)
-{
-  Move(folder, sub, "", name, fault);
+  else if (from >= 0) close(from);
 }
 
 /* MeritOutputRemove - Remove a sub-folder and the files in it, a manifest first, since it says that the rest
-   counts. */
+   counts. Of a link only itself is removed. */
 void MeritOutputRemove(const char folder[], const char sub[])
 {
-  char *path = MeritOutputPath(folder, sub, NULL);
+  const int above = Open(folder, NULL), inside = Open(folder, sub);
 
-  RemoveOne(folder, sub, MERIT_MANIFEST, NULL);
-  Sync(folder, sub);
-  ForEach(folder, sub, RemoveOne, NULL);
-  if (path) rmdir(path);
-  free(path);
+  if (inside >= 0) {
+    (void)unlinkat(inside, MERIT_MANIFEST, 0);
+    fsync(inside);
+    close(inside);
+    Empty(folder, sub, NULL, NULL);
+  }
+  if (above >= 0 && unlinkat(above, sub, AT_REMOVEDIR)) (void)unlinkat(above, sub, 0);
+  if (above >= 0) close(above);
+}
+
+/* A commit of somebody else is not ours to finish: its manifest could name any file */
+static bool IsOurs(const char folder[], MeritFault *fault)
+{
+  const int   staging = Open(folder, MERIT_STAGING);
+  struct stat about;
+  bool        ours = true;
+
+  if (staging >= 0 && fstatat(staging, MERIT_MANIFEST, &about, AT_SYMLINK_NOFOLLOW) == 0) ours = about.st_uid == geteuid();
+  if (staging >= 0) close(staging);
+  if (!ours)
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, folder, 0, NULL,
+                  "a run of another user ended while it put its result in place; its owner can mend that by another run, or give --output FOLDER");
+  return ours;
 }
 
 /* MeritOutputRecover - Finish or undo an interrupted commit, then clear the staging folder; repeatable. Rank
    0, with the lock. */
 void MeritOutputRecover(const char folder[], MeritFault *fault)
 {
-  int   n;
-  char *names = ReadManifest(folder, MERIT_STAGING, &n);
+  int   n     = 0;
+  char *names = IsOurs(folder, fault) ? ReadManifest(folder, MERIT_STAGING, &n) : NULL;
 
   if (names && n > 0) {
     if (!Exists(folder, MERIT_STAGING, Name(names, n - 1))) {
@@ -223,7 +253,7 @@ void MeritOutputRecover(const char folder[], MeritFault *fault)
         if (!Exists(folder, MERIT_STAGING, Name(names, i)))
           Move(folder, "", MERIT_STAGING, Name(names, i), fault);
       Sync(folder, MERIT_STAGING);
-      ForEach(folder, MERIT_PREVIOUS, RestoreOne, fault);
+      Empty(folder, MERIT_PREVIOUS, "", fault);
     }
     Sync(folder, NULL);
   }

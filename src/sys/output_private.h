@@ -1,5 +1,7 @@
 #pragma once
+#include "folder_private.h"
 #include <merit/file.h>
+#include <sys/types.h>
 
 /* Names inside an output folder that are the run's own business */
 #define MERIT_LOCK     ".lock"
@@ -7,6 +9,13 @@
 #define MERIT_PREVIOUS ".previous" /* the earlier result while it is being replaced */
 #define MERIT_MANIFEST                                                                                       \
   ".files" /* names of a result, one a line, the last one last; in the staging folder: of a commit under way */
+
+/* An input of the run */
+typedef struct {
+  dev_t device;
+  ino_t inode;
+  char  key[64]; /* of the job */
+} OutputKept;
 
 struct _p_MeritOutput {
   MPI_Comm    comm;
@@ -20,11 +29,17 @@ struct _p_MeritOutput {
   int64_t    *bytes; /* [n_files] */
   uint32_t   *crc;   /* [n_files] */
   bool       *wrote; /* [n_files] this rank wrote some of it */
+  int         n_kept;
+  OutputKept *kept; /* [n_kept] rank 0: inputs, which are not to be replaced; owned */
   MeritOutput next;  /* other open outputs of this process */
 };
 
 /* folder/a/b, without those that are NULL or ""; owned by the caller, free(). */
 char *MeritOutputPath(const char folder[], const char a[], const char b[]);
+/* Names of the result in the folder, each with its 0, in one block; owned by the caller, free(); NULL, *n = 0: none. */
+char *MeritOutputManifest(const char folder[], int *n);
+/* output_keep.c: a fault if `name` in the folder is an input of the run. */
+void OutputCheckKept(MeritOutput out, const char name[], MeritFault *fault);
 /* Remove a folder and the files in it; errors are ignored. */
 void MeritOutputRemove(const char folder[], const char sub[]);
 /* Rank 0, lock held: finish or undo a commit that was interrupted, and clear what a crashed run left. */

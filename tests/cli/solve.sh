@@ -168,6 +168,42 @@ cp out/solutions.tsv before.tsv
 run 2 2 solve job.yaml
 cmp -s out/solutions.tsv before.tsv || fail "the refused run changed the result"
 run 2 0 solve job.yaml --overwrite
+cp out/solutions.tsv before.tsv
+
+# done is done: a run that was killed when its result was in place, with what it had not yet cleared away; not another job, nor other data
+for n in 1 3; do
+  mkdir -p out/checkpoint out/.previous && echo x >out/checkpoint/newest && echo x >out/.previous/animals.tsv && echo x >out/.lock
+  run $n 0 solve job.yaml --restart auto
+  says 'holds the result of this job already: done'
+  [ "$(ls -A out | tr '\n' ' ')" = ".files animals.tsv convergence.tsv excluded.tsv solutions.tsv summary.json " ] || fail "left: $(ls -A out)"
+done
+cmp -s out/solutions.tsv before.tsv || fail "a run that was done was done again"
+run 2 2 solve job.yaml --restart auto --solver.rtol 1e-13
+says 'holds an earlier result'
+run 2 2 solve job.yaml --restart auto --output.fitted yes
+sed 's/4.5/4.6/' records.csv >other.csv && cp records.csv kept.csv && mv other.csv records.csv
+run 2 2 solve job.yaml --restart auto
+mv kept.csv records.csv
+run 2 4 solve job.yaml --output unfinished --solver.max_it 1
+run 2 4 solve job.yaml --output unfinished --solver.max_it 1 --restart auto
+says 'which has not converged'
+
+# an input is never replaced, whatever is asked for
+mkdir own && cp pedigree.csv own/animals.tsv && cp job.yaml own/job.yaml && cp out/solutions.tsv own/snps.tsv
+for n in 1 3; do
+  run $n 2 solve job.yaml --output own --overwrite --pedigree.file own/animals.tsv
+  says 'animals.tsv there is an input of this run (pedigree.file)'
+  run $n 2 solve job.yaml --output out --overwrite --solver.start out
+  says 'solutions.tsv there is an input of this run (solver.start)'
+done
+cmp -s pedigree.csv own/animals.tsv || fail "an input was replaced"
+[ "$(ls -A own)" = "animals.tsv
+job.yaml
+snps.tsv" ] || fail "a refused run left files in the folder of its input"
+cp records.csv kept.csv
+run 2 2 plan job.yaml --sbatch records.csv --overwrite
+says 'records.csv: is an input of this job (records.file)'
+cmp -s records.csv kept.csv || fail "plan --sbatch replaced the records"
 
 # what is wrong is told, with the status for its kind, and leaves nothing behind
 run 2 2 solve job.yaml --output bad --solver.rtool 1e-3

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { N_EQUATIONS = 150001, N_RECORDS = 40 };
 
@@ -208,6 +209,92 @@ static void test_damage(void **state)
   End(&r);
 }
 
+/* The whole file, by rank 0 */
+static unsigned char *Contents(const char *name, long n, unsigned char *from)
+{
+  char           path[128];
+  unsigned char *at = from ? from : malloc((size_t)n);
+  FILE          *file;
+
+  Path(name, path);
+  file = fopen(path, from ? "wb" : "rb");
+  assert_non_null(file);
+  assert_int_equal(from ? fwrite(at, 1, (size_t)n, file) : fread(at, 1, (size_t)n, file), n);
+  fclose(file);
+  return at;
+}
+
+/* A field of the head, of the length of the identity, or of a part's entry gets a value that none has, and all checksums are made right again */
+static void Madden(unsigned char *at, unsigned *seed)
+{
+  enum { HEAD = 56, ENTRY = 72 };
+  static const int head_field[] = {8, 12, 16, 20, 24, 32, 40}, entry_field[] = {32, 36, 40, 48, 56, 64, 0};
+  const int64_t    mad[]        = {0, -1, 1, 2, INT64_MAX, INT64_MIN, (int64_t)1 << 31, ((int64_t)1 << 32) - 1, (int64_t)1 << 40, INT64_MAX / 8 + 1, 55, 57};
+  int64_t          table, bytes, value, lines;
+  uint32_t         crc;
+  unsigned char   *field;
+  int              which;
+
+  memcpy(&table, at + 32, 8), memcpy(&bytes, at + 40, 8), memcpy(&lines, at + table, 8);
+  *seed = *seed * 1664525u + 1013904223u;
+  which = (int)(*seed >> 10) % 4; /* head, first or second entry, length of the identity */
+  field = which == 0 ? at + head_field[(*seed >> 16) % 7] : at + table;
+  if (which == 1 || which == 2) {
+    int64_t n_chunks;
+
+    field += 8 + lines;
+    memcpy(&n_chunks, field + 56, 8);
+    if (which == 2) field += ENTRY + 4 * n_chunks;
+    field += entry_field[(*seed >> 16) % 7];
+  }
+  memcpy(&value, field, 8);
+  value = (*seed >> 8) % 14 > 11 ? value + ((*seed >> 8) % 2 ? 1 : -1) : mad[(*seed >> 20) % 12];
+  memcpy(field, &value, which == 0 && field - at < 24 ? 4 : which && (field - at - table - 8 - lines) % 4 == 0 && (*seed >> 7) % 2 ? 4 : 8);
+  crc = (uint32_t)crc32(crc32(0, NULL, 0), at + table, (uInt)bytes);
+  memcpy(at + 48, &crc, 4);
+  crc = (uint32_t)crc32(crc32(0, NULL, 0), at, 52);
+  memcpy(at + 52, &crc, 4);
+}
+
+/* Right checksums over numbers that cannot be: the generation before, or a refusal, and nothing that is computed from them */
+static void test_mad(void **state)
+{
+  unsigned seed = 1;
+  Run      r;
+  long     n;
+  int      fell_back = 0, refused = 0;
+
+  (void)state;
+  Start(&r, PETSC_COMM_WORLD, 0);
+  Save(&r, 1);
+  Save(&r, 2);
+  n = Bytes("newest");
+  for (int i = 0; i < 250; i++) {
+    unsigned char *whole = rank ? NULL : Contents("newest", n, NULL), *mad = rank ? NULL : malloc((size_t)n);
+    bool           found = false, loaded = false;
+
+    if (!rank) Madden(memcpy(mad, whole, (size_t)n), &seed), Contents("newest", n, mad);
+    MPI_Barrier(PETSC_COMM_WORLD);
+    if (!MeritCheckpointOpen(r.checkpoint, &found)) {
+      assert_true(found);
+      if (MeritCheckpointLoad(r.checkpoint, 3, r.state, &loaded)) {
+        assert_int_equal(MeritErrorLast()->kind, MERIT_ERROR_USAGE);
+        loaded = false;
+        refused++;
+      } else fell_back += loaded && r.round[0] == 1;
+    } else refused++;
+    MeritErrorClear();
+    if (loaded)
+      for (int k = 0; k < r.n_eq; k++) assert_true(r.x[2 * k] == Value(r.place[k], 0, r.round[0] == 1 ? 1 : 2));
+    if (!rank) Contents("newest", n, whole);
+    free(whole), free(mad);
+    MPI_Barrier(PETSC_COMM_WORLD);
+  }
+  assert_true(fell_back > 100 && refused > 5);
+  TestCall(MeritCheckpointRemove(r.checkpoint));
+  End(&r);
+}
+
 /* Another run is refused by the line that differs, another solver by its part */
 static void test_other(void **state)
 {
@@ -298,6 +385,6 @@ static void test_requests(void **state)
   End(&r);
 }
 
-static const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_ranks), cmocka_unit_test(test_damage), cmocka_unit_test(test_other), cmocka_unit_test(test_kept),
+static const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_ranks), cmocka_unit_test(test_damage), cmocka_unit_test(test_mad), cmocka_unit_test(test_other), cmocka_unit_test(test_kept),
                                           cmocka_unit_test(test_requests)};
 TEST_MAIN_WITH(tests, MakeFolder, RemoveFolder)

@@ -1,0 +1,80 @@
+/* The files that a job reads. */
+#include "inputs.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A key that names a file, or a folder (or files of one name) and what is read there */
+typedef struct {
+  const char *key, *below[4];
+} Input;
+
+static const Input inputs[] = {{"records.file", {""}},
+                               {"pedigree.file", {""}},
+                               {"genotypes.text", {""}},
+                               {"genotypes.centre", {""}},
+                               {"genotypes.bfile", {"", ".bed", ".bim", ".fam"}},
+                               {"solver.start", {"", "/solutions.tsv"}},
+                               {"predict.snps", {"", "/snps.tsv"}},
+                               {"variances", {"", "/variances.yaml"}}};
+
+/* InputsEach - See the header. */
+PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
+{
+  PetscFunctionBegin;
+  if (job->file) PetscCall((*act)("the job file", job->file, ctx));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(inputs); i++) {
+    MeritNode node = MeritNodeFind(job, inputs[i].key);
+    char     *path = NULL, file[PETSC_MAX_PATH_LEN];
+
+    if (!node || node->kind != MERIT_NODE_SCALAR) continue;
+    PetscCall(MeritConfigPath(job, inputs[i].key, &path));
+    for (int k = 0; k < 4 && inputs[i].below[k]; k++) {
+      snprintf(file, sizeof(file), "%s%s", path, inputs[i].below[k]);
+      PetscCall((*act)(inputs[i].key, file, ctx));
+    }
+    PetscCall(PetscFree(path));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Keep(const char key[], const char path[], void *ctx)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritOutputKeep((MeritOutput)ctx, path, key));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* InputsKeep - See the header. Collective. */
+PetscErrorCode InputsKeep(MeritNode job, MeritOutput out)
+{
+  PetscFunctionBegin;
+  PetscCall(InputsEach(job, Keep, out));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+typedef struct {
+  const char *path;
+  char        found[64];
+} Search;
+
+static PetscErrorCode Compare(const char key[], const char path[], void *ctx)
+{
+  Search     *s = ctx;
+  struct stat a, b;
+
+  PetscFunctionBegin;
+  if (!stat(path, &a) && !stat(s->path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino) snprintf(s->found, sizeof(s->found), "%s", key);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* InputsHas - See the header. Not collective. */
+PetscErrorCode InputsHas(MeritNode job, const char path[], size_t size, char key[])
+{
+  Search s = {.path = path};
+
+  PetscFunctionBegin;
+  PetscCall(InputsEach(job, Compare, &s));
+  snprintf(key, size, "%s", s.found);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
