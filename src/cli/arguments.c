@@ -65,7 +65,8 @@ static void UnknownFlag(MeritArguments *a, const char *key, const char *nearest)
 static int TakeFlag(MeritArguments *a, char **word)
 {
   const MeritKey *keys;
-  const char     *nearest, *value;
+  const char     *value;
+  char            nearest[256];
   char           *key   = strdup(word[0] + 2);
   char           *equal = key ? strchr(key, '=') : NULL;
   int             n, used = 1;
@@ -82,11 +83,11 @@ static int TakeFlag(MeritArguments *a, char **word)
   }
   if (!a->command || !a->command->run) return value || !IsValue(word[1]) ? 1 : 2; /* said elsewhere */
   n = a->command->keys(&keys);
-  if (!MeritConfigKnown(key, n, keys, &nearest)) UnknownFlag(a, key, nearest);
+  if (!MeritConfigKnown(key, n, keys, sizeof(nearest), nearest)) UnknownFlag(a, key, nearest[0] ? nearest : NULL);
   if (!value && IsSwitch(key, n, keys)) value = IsYesOrNo(word[1]) ? (used++, word[1]) : "yes";
   if (!value && IsValue(word[1])) used++, value = word[1];
   if (!value) FAIL(a, "--%s needs a value", key);
-  if (!strcmp(key, "output") && MeritConfigKnown("output.folder", n, keys, NULL) && value && value[0] != '{')
+  if (!strcmp(key, "output") && MeritConfigKnown("output.folder", n, keys, 0, NULL) && value && value[0] != '{')
     key = strdup("output.folder");
   for (int f = 0; key && f < a->n_flags; f++)
     if (!strcmp(a->flag[f].key, key)) FAIL(a, "--%s is given twice", key);

@@ -30,7 +30,7 @@ static PetscErrorCode LoadJob(MPI_Comm comm, const MeritArguments *a, MeritNode 
 
   PetscFunctionBegin;
   PetscCall(MeritConfigLoad(comm, a->operand, job));
-  if (MeritConfigKnown("output.folder", n, keys, NULL)) PetscCall(ExpandOutput(*job));
+  if (MeritConfigKnown("output.folder", n, keys, 0, NULL)) PetscCall(ExpandOutput(*job));
   for (int f = 0; f < a->n_flags; f++) PetscCall(MeritConfigSet(*job, a->flag[f].key, a->flag[f].value));
   PetscCall(MeritConfigCheck(*job, n, keys));
   PetscFunctionReturn(PETSC_SUCCESS);

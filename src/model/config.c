@@ -57,7 +57,7 @@ static PetscErrorCode Weights(MeritModel model, MeritNode job)
 
     while (t < formula->n_traits && strcmp(formula->trait[t], node->key[i])) t++;
     if (t == formula->n_traits)
-      PetscCall(MeritNodeError(node->child[i], "weight: \"%s\" is not a trait of the model", node->key[i]));
+      PetscCall(MeritNodeKeyError(node->child[i], "weight: \"%s\" is not a trait of the model", node->key[i]));
     if (node->child[i]->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node->child[i], "weight needs a column"));
     PetscCall(PetscStrallocpy(node->child[i]->text, &model->weight[t]));
   }

@@ -137,6 +137,20 @@ PetscErrorCode MeritNodeError(MeritNode node, const char format[], ...)
   return code;
 }
 
+/* MeritNodeKeyError - The same at the node's key, for what is wrong with the key itself. Logically collective. */
+PetscErrorCode MeritNodeKeyError(MeritNode node, const char format[], ...)
+{
+  const bool     key = node->key_line > 0;
+  PetscErrorCode code;
+  va_list        args;
+
+  va_start(args, format);
+  code = MeritRaiseAt(MERIT_ERROR_USAGE, node->file, key ? node->key_line : node->line, key ? node->key_column : node->column, NULL,
+                      format, args);
+  va_end(args);
+  return code;
+}
+
 /* MeritSegmentLength - Length of the first key of a dotted path. Not collective. */
 size_t MeritSegmentLength(const char dotted[])
 {

@@ -140,7 +140,7 @@ if [ "$ranks" = 1 ]; then
 
   # the job file
   printf 'deep:\n  rtol: 1\n  rtl: 2\n' >unknown.yaml
-  error 2 'unknown.yaml:3:8: unknown key deep.rtl; did you mean deep.rtol?' probe unknown.yaml
+  error 2 'unknown.yaml:3:3: unknown key deep.rtl; did you mean deep.rtol?' probe unknown.yaml
   printf 'deep:\n\trtol: 1\n' >tab.yaml
   error 2 'tab.yaml:2:1: a tab in the indentation; indent with blanks' probe tab.yaml
 
