@@ -33,6 +33,8 @@ MERIT_EXTERN PetscErrorCode MeritConfigLoad(MPI_Comm comm, const char path[], Me
 MERIT_EXTERN PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t length, MeritNode *root);
 /* Lay a flag over the tree: value is parsed as YAML (a plain scalar, or [..] or {..}). Not collective. */
 MERIT_EXTERN PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char value[]);
+/* Where the value of a key is one word, it names a YAML file, or a folder that has the file `name`: put the file's keys there. Collective. */
+MERIT_EXTERN PetscErrorCode MeritConfigInclude(MPI_Comm comm, MeritNode root, const char dotted[], const char name[]);
 /* Every key must be known; an unknown one is a USAGE error that names line, column and the nearest known key. */
 MERIT_EXTERN PetscErrorCode MeritConfigCheck(MeritNode root, int n, const MeritKey keys[]);
 /* Is a dotted path a known key or the head of one? If not, nearest[size] (size 0: NULL) is the likeliest meant, or "". */

@@ -60,5 +60,5 @@ MERIT_EXTERN const MeritErrorInfo *MeritErrorLast(void);
 MERIT_EXTERN int MeritErrorFurther(const MeritErrorInfo **further, int64_t *n_left);
 /* Forget the error raised last. */
 MERIT_EXTERN void MeritErrorClear(void);
-/* Nearest of `n` candidates to a misspelt word: one that differs in case alone, else at most a third of the letters wrong; or NULL. Borrowed. */
+/* Nearest of `n` candidates to a misspelt word: one that differs in case alone, else at most a third of the letters wrong; else one it abbreviates; or NULL. Borrowed. */
 MERIT_EXTERN const char *MeritNearest(const char word[], int n, const char *const candidates[]);

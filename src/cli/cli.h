@@ -56,6 +56,9 @@ typedef struct {
 void MeritArgumentsSplit(int argc, char **argv, MeritArguments *arguments);
 /* Do what they ask for. Collective. */
 PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *arguments);
+/* Shorter forms of the job file brought to the full one: `output: out`, `genotypes.bfile: chip.bed`. */
+PetscErrorCode MeritJobExpandOutput(MeritNode job);
+PetscErrorCode MeritJobPrefix(MPI_Comm comm, MeritNode job);
 /* Print help or version text to stdout; rank 0. */
 void MeritPrintHelp(const MeritCommand *command);
 void MeritPrintVersion(void);

@@ -22,6 +22,7 @@ static const MeritKey keys[] = {
     {"genotypes.centre", "observed | none | FILE of frequencies"},
     {"genotypes.grid", "ROWS of the process grid (default: chosen from the sizes; all ranks, one column, for gsru and gs)"},
     {"model", "FORMULA or list of them, \"milk ~ herd + cov(age) + ped(cow) = ...\""},
+    {"variances", "FILE variances.yaml of merit varcomp, or its result FOLDER"},
     {"variances.**",
      "variance by term label and `residual`: number, matrix, or {value, rows, structure, fix}"},
     {"solver.type", "pcg | ksp | gsru | gs | lhs_gs | cholesky"},

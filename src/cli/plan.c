@@ -20,13 +20,13 @@ typedef struct {
   MeritText   text;
 } Plan;
 
-/* The model as solve reads it; as varcomp does where the job has a varcomp section and leaves variances open */
+/* The model as solve reads it; as varcomp does where the job has no variances, or a varcomp section and leaves some open */
 static PetscErrorCode Model(Plan *p)
 {
   const MeritFormula *formula;
 
   PetscFunctionBegin;
-  p->estimated = MeritNodeFind(p->job, "varcomp") != NULL;
+  p->estimated = MeritNodeFind(p->job, "varcomp") || !MeritNodeFind(p->job, "variances");
   for (bool again = true; again;) {
     PetscCall(MeritModelCreate(p->comm, &p->model));
     if (p->estimated) PetscCall(MeritModelSetEstimated(p->model));
@@ -42,7 +42,7 @@ static PetscErrorCode Model(Plan *p)
     PetscCall(MeritModelDestroy(&p->model));
     p->estimated = false;
   }
-  if (p->estimated) MeritLog(MERIT_LOG_INFO, "the job leaves variances open: it is checked as varcomp would");
+  if (p->estimated) MeritLog(MERIT_LOG_INFO, "the job leaves variances open: it is planned as a run of `merit varcomp`, which estimates them");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -101,34 +101,27 @@ static PetscErrorCode Full(Plan *p)
 }
 
 /* A column some term or trait needs must be in the header */
-static PetscErrorCode Need(MeritTable table, const char name[])
+static PetscErrorCode Need(MeritModel model, MeritTable table, const char name[])
 {
-  const char *const *names;
-  const char        *near;
-  int                n;
-
   PetscFunctionBegin;
-  if (MeritTableFind(table, name) >= 0) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritTableColumns(table, &n, &names));
-  near = MeritNearest(name, n, names);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, MeritTablePath(table), 1, NULL,
-                       "there is no column \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "",
-                       near ? "\"?" : ""));
+  if (MeritTableFind(table, name) < 0) PetscCall(MeritModelUnknownColumn(model, table, name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode NeedAll(MeritTable table, const MeritFormula *formula)
+static PetscErrorCode NeedAll(MeritModel model, MeritTable table)
 {
+  const MeritFormula *formula = MeritModelFormula(model);
+
   PetscFunctionBegin;
-  for (int t = 0; t < formula->n_traits; t++) PetscCall(Need(table, formula->trait[t]));
+  for (int t = 0; t < formula->n_traits; t++) PetscCall(Need(model, table, formula->trait[t]));
   for (int t = 0; t < formula->n_terms; t++)
     for (int g = 0; g < formula->term[t].n_regressors; g++) {
       const MeritRegressorSpec *r = &formula->term[t].regressor[g];
 
-      for (int c = 0; c < r->n_class; c++) PetscCall(Need(table, r->class_column[c]));
-      if (r->column) PetscCall(Need(table, r->column));
+      for (int c = 0; c < r->n_class; c++) PetscCall(Need(model, table, r->class_column[c]));
+      if (r->column) PetscCall(Need(model, table, r->column));
     }
-  if (formula->residual_by) PetscCall(Need(table, formula->residual_by));
+  if (formula->residual_by) PetscCall(Need(model, table, formula->residual_by));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -146,7 +139,7 @@ static PetscErrorCode Header(Plan *p)
     names[n] = header->child[n]->text ? header->child[n]->text : "";
   PetscCall(MeritConfigPath(p->job, "records.file", &path));
   PetscCall(MeritTableOpen(p->comm, path, n, names, 0, NULL, &table));
-  PetscCall(NeedAll(table, MeritModelFormula(p->model)));
+  PetscCall(NeedAll(p->model, table));
   PetscCall(MeritTableDestroy(&table));
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -165,7 +165,8 @@ static PetscErrorCode Variances(MeritModel model, MeritNode job)
   MeritErrorInfo why  = *MeritErrorLast();
 
   PetscFunctionBegin;
-  if (code && !node && !model->estimated) PetscCall(MeritNodeError(job, "%s", why.text));
+  if (code && !node && !model->estimated)
+    PetscCall(MeritNodeError(job, "%s. `merit varcomp` estimates them; `variances: FOLDER` takes its results", why.text));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -189,6 +190,7 @@ PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job)
   PetscCall(Variances(model, job));
   for (int i = 0; i < model->formula->n_warnings; i++) MeritLog(MERIT_LOG_WARNING, "%s", model->formula->warning[i]);
   PetscCall(MeritConfigPath(job, "records.file", &model->records_path));
+  PetscCall(MeritModelNoteColumns(model, job));
   PetscCall(Words(job, "records.header", &model->n_header, &model->header));
   PetscCall(WordsDefault(job, "records.missing", 2, missing, &model->n_missing, &model->missing));
   PetscCall(Weights(model, job));

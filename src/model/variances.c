@@ -200,7 +200,7 @@ static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
   for (int k = 0; k <= f->n_terms; k++) {
     if (k < f->n_terms ? f->term[k].kind == MERIT_TERM_FIXED || f->term[k].G : f->n_residuals > 0) continue;
     PetscCall(DescribeNeeds(f, k, k, sizeof(needs), needs));
-    PetscCall(MeritNodeError(variances, "variances: one is missing: %s", needs));
+    PetscCall(MeritNodeError(variances, "variances: one is missing: %s; `merit varcomp` estimates what is missing", needs));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -281,7 +281,7 @@ PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
   PetscCall(Clear(f));
   if (!variances || variances->kind == MERIT_NODE_NULL) {
     PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`; needed are %s",
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`: solve needs %s",
                          needs));
   }
   PetscCall(ReadAll(f, variances));

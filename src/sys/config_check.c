@@ -97,10 +97,8 @@ static PetscErrorCode UnknownKey(MeritNode node, int n_keys, const MeritKey keys
   PetscCall(Join(depth, path, &dotted));
   MeritKeysSuggest(n_keys, keys, depth, path, sizeof(nearest), nearest);
   if (nearest[0]) PetscCall(MeritNodeKeyError(node, "unknown key %s; did you mean %s?", dotted, nearest));
-  MeritKeysBelow(n_keys, keys, depth - 1, path, sizeof(below), below);
-  if (below[0])
-    PetscCall(MeritNodeKeyError(node, "unknown key %s; the keys %s%s are %s", dotted, depth > 1 ? "of " : "of the file",
-                                depth > 1 ? path[depth - 2] : "", below));
+  if (depth > 1) MeritKeysBelow(n_keys, keys, depth - 1, path, sizeof(below), below);
+  if (below[0]) PetscCall(MeritNodeKeyError(node, "unknown key %s; the keys of %s are %s", dotted, path[depth - 2], below));
   PetscCall(MeritNodeKeyError(node, "unknown key %s", dotted));
   PetscFunctionReturn(PETSC_ERR_PLIB);
 }

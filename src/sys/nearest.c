@@ -28,9 +28,24 @@ int MeritWordDistance(const char a[], const char b[])
   return row[m % 3][n];
 }
 
+/* The one candidate that a word of three letters or more is the beginning of, or NULL */
+static const char *Abbreviated(const char word[], int n, const char *const candidates[])
+{
+  const size_t length = strlen(word);
+  const char  *found  = NULL;
+
+  for (int i = 0; i < n && length > 2; i++) {
+    if (strncmp(candidates[i], word, length)) continue;
+    if (found) return NULL;
+    found = candidates[i];
+  }
+  return found;
+}
+
 /*
   MeritNearest - The candidate a misspelt word most likely meant, or NULL. A name that differs in case alone comes first; else at
-  most a third of the letters may be wrong, and one must be right. Not collective; borrowed from candidates.
+  most a third of the letters may be wrong, and one must be right; else the word may be an abbreviation. Not collective; borrowed
+  from candidates.
 */
 const char *MeritNearest(const char word[], int n, const char *const candidates[])
 {
@@ -47,5 +62,5 @@ const char *MeritNearest(const char word[], int n, const char *const candidates[
     best  = candidates[i];
     limit = d;
   }
-  return best;
+  return best ? best : Abbreviated(word, n, candidates);
 }

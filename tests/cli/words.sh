@@ -1,0 +1,53 @@
+#!/bin/sh
+# What a user may write and what the program says back. Usage: words.sh MERIT MPIEXEC NUMPROC_FLAG
+# shellcheck source=outside.sh
+. "$(dirname "$0")/outside.sh"
+
+says() { cat stdout stderr | grep -Fq -- "$1" || fail "no line with '$1'"; }
+silent() { cat stdout stderr | grep -Fq -- "$1" && fail "a line with '$1'"; }
+
+cat >records.csv <<DATA
+cow,herd,milk
+a,1,10.1
+b,1,11.2
+c,2,12.5
+d,2,9.8
+e,2,11.9
+DATA
+cat >job.yaml <<DATA
+records: {file: records.csv}
+model: milk ~ herd + iid(cow)
+output: out
+DATA
+
+# a job without variances: solve and plan name the command that estimates them
+run 2 2 solve job.yaml
+says 'job.yaml:1:1: the job file has no `variances`: solve needs iid(cow): a number; residual: a number. `merit varcomp` estimates them'
+run 1 0 plan job.yaml
+says 'it is planned as a run of `merit varcomp`'
+says 'iid(cow): to be estimated'
+
+# variances of an earlier result: its folder, its file, from a flag and from the job file
+mkdir earlier
+echo '{"iid(cow)": 2.5, residual: 1.25}' >earlier/variances.yaml
+run 2 0 solve job.yaml --variances earlier
+grep -q '"iid(cow)":[[:space:]]*2.5' out/summary.json || fail 'summary.json does not have the variances'
+cp out/solutions.tsv folder.tsv
+run 1 0 solve job.yaml --variances earlier/variances.yaml --overwrite
+cmp -s out/solutions.tsv folder.tsv || fail 'a folder and its file give other solutions'
+run 1 0 solve job.yaml --variances '{iid(cow): 2.5, residual: 1.25}' --overwrite
+cmp -s out/solutions.tsv folder.tsv || fail 'a folder and its values give other solutions'
+mkdir below
+sed 's/records.csv/..\/&/' job.yaml >below/job.yaml
+echo 'variances: ../earlier' >>below/job.yaml
+run 2 0 solve below/job.yaml
+cmp -s below/out/solutions.tsv folder.tsv || fail 'variances of the job file do not start from its folder'
+run 1 0 solve job.yaml --variances earlier --variances.residual 9 --overwrite
+grep -q '"residual":[[:space:]]*9' out/summary.json || fail 'a flag for one variance does not come on top of the folder'
+echo '{"iid(cwo)": 2.5, residual: 1.25}' >wrong.yaml
+run 2 2 solve job.yaml --variances wrong.yaml --overwrite
+says 'wrong.yaml:1:2: variances: no random term is called `iid(cwo)`; did you mean `iid(cow)`?'
+run 2 2 solve job.yaml --variances nowhere --overwrite
+says 'variances: there is no file or folder nowhere (No such file or directory); give lines'
+
+exit $failed
