@@ -190,6 +190,21 @@ static PetscErrorCode Quick(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Names come from files: what a terminal would act on is shown escaped */
+static void PrintText(const char *at)
+{
+  char shown[16];
+
+  while (*at) {
+    if (*at == '\n') {
+      putchar(*at++);
+      continue;
+    }
+    at += MeritPrintableCharacter(at, shown);
+    fputs(shown, stdout);
+  }
+}
+
 /* Print on rank 0 what there is to say; also what was found before a refusal */
 static PetscErrorCode Print(Plan *p)
 {
@@ -197,7 +212,7 @@ static PetscErrorCode Print(Plan *p)
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(p->comm, &rank));
-  if (!rank && p->text.n) fwrite(p->text.at, 1, p->text.n, stdout);
+  if (!rank && p->text.n) PrintText(p->text.at);
   fflush(stdout);
   MeritTextFree(&p->text);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -42,6 +42,7 @@ void MeritErrorFill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], i
   Copy(e->id, sizeof(e->id), id);
   used = MeritErrorPlace(e, column, e->text, sizeof(e->text));
   vsnprintf(e->text + used, sizeof(e->text) - used, format, args);
+  MeritPrintable(sizeof(e->text), e->text);
 }
 
 /* MeritErrorRaise - Raise an error that every rank holds, and keep those that follow it. Logically collective. */

@@ -50,4 +50,15 @@ says 'wrong.yaml:1:2: variances: no random term is called `iid(cwo)`; did you me
 run 2 2 solve job.yaml --variances nowhere --overwrite
 says 'variances: there is no file or folder nowhere (No such file or directory); give lines'
 
+# an id with an escape sequence does not reach the terminal as it is; tables keep its bytes
+esc=$(printf '\033')
+sed "s/^a,/${esc}[31ma,/" records.csv >colour.csv
+printf 'id,sire,dam\nb,0,0\nc,0,0\nd,b,c\ne,b,c\n' >pedigree.csv
+printf 'records: {file: colour.csv}\npedigree: {file: pedigree.csv}\nmodel: milk ~ ped(cow)\nvariances: {ped(cow): 2, residual: 3}\noutput: out\n' >colour.yaml
+run 2 3 solve colour.yaml --overwrite
+says 'colour.csv:2: \x1b[31ma: the animal in column cow is not in the pedigree'
+silent "$esc"
+run 1 0 solve colour.yaml --overwrite --pedigree.absent founder
+grep -Fq "${esc}[31ma" out/solutions.tsv || fail 'solutions.tsv does not keep the bytes of an id'
+
 exit $failed
