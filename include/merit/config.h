@@ -59,6 +59,10 @@ MERIT_EXTERN bool MeritNodeReal(MeritNode node, double *value);
 MERIT_EXTERN PetscErrorCode MeritNodeError(MeritNode node, const char format[], ...) __attribute__((format(printf, 2, 3)));
 /* The same at the key of a node, where it has one. */
 MERIT_EXTERN PetscErrorCode MeritNodeKeyError(MeritNode node, const char format[], ...) __attribute__((format(printf, 2, 3)));
+/* The same at a byte of a scalar's text, with the text near it. */
+MERIT_EXTERN PetscErrorCode MeritNodeErrorAt(MeritNode node, size_t at, const char format[], ...) __attribute__((format(printf, 3, 4)));
+/* Line and column of a byte of a scalar's text, as well as they are known. */
+MERIT_EXTERN void MeritNodePlace(MeritNode node, size_t at, int *line, int *column);
 /* The tree as YAML text, for summary.json; owned by the caller, PetscFree. */
 MERIT_EXTERN PetscErrorCode MeritConfigPrint(MeritNode root, char **text);
 /* Free a tree; NULL-safe. */

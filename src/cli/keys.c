@@ -55,7 +55,7 @@ static const MeritKey keys[] = {
     {"varcomp.test", "LABEL or [LABELS] of random terms to test by likelihood ratio"},
     {"anova.order", "formula | last: each random term's reduction after those before it, or after all others"},
     {"functions.*", "FUNCTION of components with this name, \"ped(cow) / (ped(cow) + residual)\""},
-    {"ebv.*", "SUM of terms to report as one breeding value, \"ped(cow) + snp(cow)\""},
+    {"ebv.*", "SUM of breeding values, \"ped(cow) + snp(cow)\", \"2*ped(cow)[milk] - 0.5*ped(cow)[scc]\""},
     {"output", "FOLDER of the results; short for output.folder"},
     {"output.folder", "FOLDER of the results"},
     {"output.solutions", "all | fixed | none: what solutions.tsv holds"},

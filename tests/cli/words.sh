@@ -61,4 +61,30 @@ silent "$esc"
 run 1 0 solve colour.yaml --overwrite --pedigree.absent founder
 grep -Fq "${esc}[31ma" out/solutions.tsv || fail 'solutions.tsv does not keep the bytes of an id'
 
+# ebv: weights, backticks, an index over traits; values are the weighted sums of the columns they come from
+cat >two.csv <<DATA
+cow,herd,milk,fat
+a,1,10.1,4.1
+b,1,11.2,3.9
+c,2,12.5,4.4
+d,2,9.8,3.5
+e,2,11.9,NA
+DATA
+cat >two.yaml <<'DATA'
+records: {file: two.csv}
+pedigree: {file: pedigree.csv, absent: founder}
+model: ["milk ~ herd + `the animal` = ped(cow)", "fat ~ herd + `the animal` = ped(cow)"]
+variances: {the animal: [[2, 0.5], [0.5, 1]], residual: [[3, 0.2], [0.2, 1]]}
+ebv: {half: "0.5*`the animal`", index: "2 * `the animal`[milk] - the animal[fat]/4", same: "1*`the animal`[milk]"}
+solver: {type: cholesky}
+output: two
+DATA
+run 2 0 solve two.yaml
+awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+  function near(a, b) { return a - b < 1e-9 && b - a < 1e-9 }
+  { m = $c["milk.the animal.ebv"]; f = $c["fat.the animal.ebv"]; r = $c["milk.the animal.reliability"]; n++
+    if (!near($c["milk.half.ebv"], m / 2) || !near($c["fat.half.ebv"], f / 2) || !near($c["index.ebv"], 2 * m - f / 4)) bad = 1
+    if (!near($c["milk.half.reliability"], r) || !near($c["same.reliability"], r) || r == "NA" || $c["index.reliability"] == "NA") bad = 1 }
+  END { exit bad || n != 5 }' two/animals.tsv || fail "sums with weights: $(cat two/animals.tsv)"
+
 exit $failed

@@ -219,7 +219,7 @@ static void TestSyntaxErrorsPointAtTheirPlace(void **state)
   RefusedAt("\"~ herd\"", 9, "expected the trait");
   RefusedAt("5 ~ herd", 8, "5 is a number, not the trait");
   RefusedAt("y ~", 11, "expected a column");
-  RefusedAt("y ~ a +", 15, "expected a column, at the end of the formula");
+  RefusedAt("y ~ a +", 15, "expected a column, at the end");
   RefusedAt("y ~ a b", 14, "expected + or the end, near \"b\"");
   RefusedAt("y ~ a)", 13, "a `)` too many");
   RefusedAt("y ~ a ~ b", 14, "expected + or the end");

@@ -19,7 +19,7 @@ static const FaultCase cases[] = {
     {"a flag below a single value", 2, "unknown flag --model.trait; `merit solve --help` lists them", .flags = "--model.trait y", .solve_only = true},
     {"a flag with an empty key", 2, "unknown flag --variances.; `merit solve --help` lists them", .flags = "--variances. 3", .solve_only = true},
     {"a flag that is not UTF-8", 2, "--output.folder: not UTF-8 text", .flags = "--output.folder d\xe9j\xe0"},
-    {"a formula on the command line", 2, "command line: expected `~` after the trait, at the end of the formula", .flags = "--model y"},
+    {"a formula on the command line", 2, "command line: expected `~` after the trait, at the end", .flags = "--model y"},
     {"a variance on the command line", 2, "command line: the variance of y in `ped(id)` is -1: it must be 0 or more",
      .flags = "--variances.ped(id) -1"},
     {"a flag that only plan has", 2, "unknown flag --quick; `merit solve --help` lists them", .flags = "--quick", .solve_only = true},
