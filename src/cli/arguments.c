@@ -96,6 +96,18 @@ static int TakeFlag(MeritArguments *a, char **word)
   return used;
 }
 
+/* The first word may ask for help or the version: `merit help solve` is `merit solve --help` */
+static bool General(const char *word, MeritArguments *a)
+{
+  static const char *const help[] = {"-h", "-help", "help"}, *const version[] = {"-V", "-version", "version"};
+
+  for (int i = 0; i < 3; i++) {
+    a->help    = a->help || !strcmp(word, help[i]);
+    a->version = a->version || !strcmp(word, version[i]);
+  }
+  return a->help || a->version;
+}
+
 /* Split argv into command, operand, flags of ours and what is PETSc's. */
 void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
 {
@@ -110,8 +122,7 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
   for (int i = 1; i < argc;) {
     char *word = argv[i];
 
-    if (i == 1 && (!strcmp(word, "-h") || !strcmp(word, "-help"))) {
-      a->help = true;
+    if (i == 1 && General(word, a)) {
       i++;
     } else if (!strncmp(word, "--", 2)) {
       i += TakeFlag(a, argv + i);
@@ -119,7 +130,7 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
       a->petsc[a->n_petsc++] = argv[i++];
       if (i < argc && IsValue(argv[i])) a->petsc[a->n_petsc++] = argv[i++];
     } else {
-      if (i == 1)
+      if (!a->command && (i == 1 || a->help))
         FindCommand(a, word);
       else if (!a->operand)
         a->operand = word;
@@ -138,4 +149,30 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
     FAIL(a, "merit %s needs a %s, right after the command: merit %s %s", a->command->name,
          !strcmp(a->command->operand, "JOB") ? "job file" : a->command->operand, a->command->name,
          a->command->operand);
+}
+
+/* Rank of this process as the launcher tells it, before MPI is up; 0 without one */
+static int LaunchRank(void)
+{
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+
+  for (int i = 0; i < 4; i++)
+    if (getenv(names[i])) return atoi(getenv(names[i]));
+  return 0;
+}
+
+/* MeritArgumentsAnswer - See the header. Not collective. */
+bool MeritArgumentsAnswer(const MeritArguments *a, int *status)
+{
+  char text[sizeof(a->error)];
+
+  if (!a->error[0] && !a->help && !a->version) return false;
+  *status = a->error[0] ? MERIT_ERROR_USAGE : 0;
+  if (LaunchRank()) return true;
+  snprintf(text, sizeof(text), "%s", a->error);
+  MeritPrintable(sizeof(text), text);
+  if (text[0]) fprintf(stderr, "merit: %s\n", text);
+  else if (a->help) MeritPrintHelp(a->command);
+  else MeritPrintVersion();
+  return true;
 }

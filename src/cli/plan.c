@@ -84,6 +84,27 @@ static PetscErrorCode WarnOfCodes(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Point at classes that may have been meant as covariates */
+static PetscErrorCode HintAtTrends(Plan *p)
+{
+  const MeritFormula *formula = MeritModelFormula(p->model);
+  MeritClassTrend    *trends;
+  int                 n;
+
+  PetscFunctionBegin;
+  PetscCall(MeritReportClassTrends(p->report, &n, &trends));
+  for (int i = 0; i < n; i++) {
+    const char *column = formula->term[trends[i].term].regressor[0].class_column[0];
+
+    MeritLog(MERIT_LOG_INFO,
+             "hint: %s is a class of %lld levels, all whole numbers, and the means of %s follow them (correlation %.2f); if it is a number "
+             "whose slope you want, write cov(%s)",
+             column, (long long)trends[i].n_levels, formula->trait[trends[i].trait], trends[i].correlation, column);
+  }
+  PetscCall(PetscFree(trends));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode Full(Plan *p)
 {
   const MeritFormula *formula = MeritModelFormula(p->model);
@@ -97,6 +118,7 @@ static PetscErrorCode Full(Plan *p)
   PetscCall(PlanAnimals(p->model, &p->text));
   PetscCall(PlanExclusions(p->report, &p->text));
   PetscCall(WarnOfCodes(p));
+  PetscCall(HintAtTrends(p));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

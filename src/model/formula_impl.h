@@ -69,6 +69,10 @@ PetscErrorCode FormulaParserClose(FormulaParser *parser);
 /* Raise a USAGE error at a known line and column. */
 PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
     __attribute__((format(printf, 4, 5)));
+/* Errors that say how what other programs write is written here: functions, characters, several traits. */
+PetscErrorCode FormulaForeignFunction(FormulaParser *parser, const FormulaToken *name);
+PetscErrorCode FormulaForeignCharacter(FormulaParser *parser, size_t at);
+PetscErrorCode FormulaForeignTrait(FormulaParser *parser);
 /* Equal but for blanks. */
 bool FormulaSameLabel(const char a[], const char b[]);
 

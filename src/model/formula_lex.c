@@ -84,18 +84,6 @@ static PetscErrorCode TakeTicked(FormulaParser *p, size_t *at, char **out, Formu
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode RefuseCharacter(FormulaParser *p, size_t at)
-{
-  const char c = p->node->text[at];
-
-  PetscFunctionBegin;
-  if (c == '*') PetscCall(MeritNodeErrorAt(p->node, at, "`*` is not used here: write a + b + a:b"));
-  if (c == '|')
-    PetscCall(MeritNodeErrorAt(p->node, at, "`|` is not used here: a random effect is written iid(column)"));
-  PetscCall(MeritNodeErrorAt(p->node, at, "a column name with the character `%c` goes in backticks", c));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 PetscErrorCode FormulaTokenise(FormulaParser *p)
 {
   const char *s      = p->node->text;
@@ -128,7 +116,7 @@ PetscErrorCode FormulaTokenise(FormulaParser *p)
     } else {
       t->kind = TOKEN_NAME;
       while (IsNameByte(s[at + n])) n++;
-      if (!n) PetscCall(RefuseCharacter(p, at));
+      if (!n) PetscCall(FormulaForeignCharacter(p, at));
     }
     t->name = t->text = out;
     memcpy(out, s + at, n);

@@ -64,6 +64,7 @@ static PetscErrorCode FindFunction(FormulaParser *p, int *function)
   }
   if (*function < F_COUNT) PetscFunctionReturn(PETSC_SUCCESS);
   if (*function < F_ALL) PetscCall(MeritNodeErrorAt(p->node, t->at, "%s() is not available yet", t->name));
+  PetscCall(FormulaForeignFunction(p, t));
   near = MeritNearest(t->name, F_COUNT, functions);
   PetscCall(MeritNodeErrorAt(p->node, t->at,
                          "unknown function `%s`%s%s%s (known: cov, leg, iid, ped, snp, ridge)", t->name,
@@ -240,6 +241,13 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode RefuseMinus(FormulaParser *p)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "terms are not taken away; `0` leaves the intercept out"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
 {
   const FormulaToken *t        = Peek(p, 0);
@@ -249,8 +257,7 @@ static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
   term->at      = t->at;
   term->text    = p->text + p->used;
   term->product = p->product + p->n_products;
-  if (IsMark(t, '-'))
-    PetscCall(MeritNodeErrorAt(p->node, t->at, "terms are not taken away; `0` leaves the intercept out"));
+  if (IsMark(t, '-')) PetscCall(RefuseMinus(p));
   if (t->kind == TOKEN_NUMBER && (!strcmp(t->text, "1") || !strcmp(t->text, "0"))) {
     Take(p);
     term->one  = t->text[0] == '1';
@@ -304,6 +311,7 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
   PetscCall(PetscCalloc1((size_t)p->n_tokens, &p->term));
   PetscCall(PetscCalloc1(2 * length + 2, &p->text)); /* the texts of all terms and a zero each */
   p->trait = *Peek(p, 0);
+  PetscCall(FormulaForeignTrait(p));
   PetscCall(TakeName(p, "the trait in `trait ~ term + term`", &name));
   PetscCall(Expect(p, '~', "after the trait"));
   p->used = 0;
@@ -312,6 +320,7 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
     if (!IsMark(Peek(p, 0), '+')) break;
     p->next++;
   }
+  if (IsMark(Peek(p, 0), '-')) PetscCall(RefuseMinus(p));
   if (Peek(p, 0)->kind != TOKEN_END) {
     PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
                            IsMark(Peek(p, 0), ')') ? "a `)` too many" : "expected + or the end"));

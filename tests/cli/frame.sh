@@ -110,6 +110,12 @@ if [ "$ranks" = 1 ]; then
   prints 'usage: merit probe JOB' probe --help
   prints '  deep.rtol         NUMBER' probe --help
   prints '(PETSc ' probe job.yaml --version
+  prints '(PETSc ' version
+  prints '(PETSc ' -V
+  prints 'usage: merit COMMAND FILE' help
+  prints 'usage: merit probe JOB' help probe
+  prints '  merit probe job.yaml' help probe
+  error 2 'unknown command prob; did you mean probe?' help prob
   error 2 'the first word must be a command; `merit --help` lists them'
   error 2 'unknown command zzzzzz; `merit --help` lists them' zzzzzz
   error 2 'merit later is not available yet' later job.yaml

@@ -18,7 +18,7 @@ static const FaultCase cases[] = {
      .in = {.job = WITH_MODEL("y ~ 5")}},
     {"a star between classes", 2, "job.yaml:3:17: `*` is not used here: write a + b + a:b, near \"* sex\"",
      .in = {.job = WITH_MODEL("y ~ herd * sex")}},
-    {"a bar for a random effect", 2, "job.yaml:3:15: `|` is not used here: a random effect is written iid(column), near \"| herd)\"",
+    {"a bar for a random effect", 2, "job.yaml:3:15: `|` is not used here: a random effect is written iid(herd), near \"| herd)\"",
      .in = {.job = WITH_MODEL("y ~ (1 | herd)")}},
     {"a strange character", 2, "job.yaml:3:16: a column name with the character `$` goes in backticks, near \"$\"",
      .in = {.job = WITH_MODEL("y ~ herd$")}},
