@@ -21,7 +21,9 @@ static void FindCommand(MeritArguments *a, const char *word)
     if (!strcmp(word, names[i])) a->command = &command[i];
   }
   if (a->command) return;
-  nearest = MeritNearest(word, n, names);
+  names[n]     = "help";
+  names[n + 1] = "version";
+  nearest      = MeritNearest(word, n + 2, names);
   if (nearest)
     FAIL(a, "unknown command %s; did you mean %s?", word, nearest);
   else

@@ -7,10 +7,11 @@ static int NoKeys(const MeritKey **keys)
   return 0;
 }
 
-#define JOB                                                                                                  \
-  "\n\n  job.yaml:\n"                                                                                        \
-  "    records: {file: records.csv}\n    pedigree: {file: pedigree.csv}\n"                                   \
-  "    model: \"milk ~ herd + cov(age) + ped(cow)\"\n    variances: {ped(cow): 30, residual: 70}\n    output: out"
+/* A job file, but for its output */
+#define OPEN                                                                                                 \
+  "\n\n  job.yaml:\n    records: {file: records.csv}\n    pedigree: {file: pedigree.csv}\n"                  \
+  "    model: \"milk ~ herd + cov(age) + ped(cow)\"\n"
+#define JOB OPEN "    variances: {ped(cow): 30, residual: 70}\n    output: out"
 
 static const MeritCommand commands[] = {
   {"plan", "JOB", "check all inputs, print the model, the equations and the memory they need", "merit plan job.yaml --ranks 8" JOB,
@@ -20,7 +21,8 @@ static const MeritCommand commands[] = {
    MeritCommandSolve, MeritJobKeys, true, true},
   {"varcomp", "JOB", "estimate variance components (REML, ML, MINQUE, MIVQUE, Haseman-Elston, ANOVA)",
    "merit varcomp job.yaml --output components\n"
-   "  merit solve job.yaml --variances components        (with other data, or another solver)" JOB,
+   "  merit solve job.yaml --variances components        (with other data, or another solver)" OPEN
+   "    functions: {h2: \"ped(cow) / (ped(cow) + residual)\"}",
    MeritCommandVarcomp, MeritJobKeys, true, true},
   {"sample", "JOB", "Bayesian inference by sampling", NULL,
    NULL, MeritJobKeys, false, true},

@@ -56,10 +56,9 @@ static void PrintKeys(const MeritCommand *command, int n, const MeritKey keys[])
     else hidden++;
   }
   if (!hidden) return;
-  printf("\nThe file may also have keys of other commands, which are then left alone:");
+  puts("\nThe file may also have keys that other commands read:");
   for (size_t i = 0; i < sizeof(readers) / sizeof(*readers); i++)
-    if (strcmp(readers[i].command, command->name)) printf(" %s* (merit help %s)", readers[i].head, readers[i].command);
-  puts("");
+    if (strcmp(readers[i].command, command->name)) printf("  %s*  (merit help %s)\n", readers[i].head, readers[i].command);
 }
 
 /* Text on stdout; NULL for the commands in general. Rank 0 calls. */
@@ -92,7 +91,7 @@ void MeritPrintVersion(void)
 
   MPI_Get_library_version(mpi, &length);
   mpi[strcspn(mpi, ",\n")] = 0;
-  printf("merit %s%s%s%s (PETSc %d.%d.%d with %d-bit indices, %s)\n", MERIT_VERSION, MERIT_COMMIT[0] ? " (commit " : "", MERIT_COMMIT,
-         MERIT_COMMIT[0] ? ")" : "", PETSC_VERSION_MAJOR,
+  printf("merit %s%s%s (PETSc %d.%d.%d with %d-bit indices, %s)\n", MERIT_VERSION, MERIT_COMMIT[0] ? ", commit " : "", MERIT_COMMIT,
+         PETSC_VERSION_MAJOR,
          PETSC_VERSION_MINOR, PETSC_VERSION_SUBMINOR, (int)(8 * sizeof(PetscInt)), mpi);
 }

@@ -129,7 +129,7 @@ static PetscErrorCode Term(MeritReport report, int t, int *n_trends, MeritClassT
   const MeritTermSpec *spec = &report->formula->term[t];
   ReportBlock          block;
   double              *u, *x, n, r;
-  bool                 numbers;
+  bool                 numbers = false;
 
   PetscFunctionBegin;
   PetscCall(Sums(report, t, &u));

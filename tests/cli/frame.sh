@@ -111,6 +111,7 @@ if [ "$ranks" = 1 ]; then
   prints '  deep.rtol         NUMBER' probe --help
   prints '(PETSc ' probe job.yaml --version
   prints '(PETSc ' version
+  error 2 'unknown command hlep; did you mean help?' hlep
   prints '(PETSc ' -V
   prints 'usage: merit COMMAND FILE' help
   prints 'usage: merit probe JOB' help probe
