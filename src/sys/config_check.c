@@ -118,6 +118,20 @@ static PetscErrorCode CheckList(MeritNode list, const char *key)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* `solver: cholesky` was perhaps meant as `solver: {type: cholesky}`: the first key of the table is the likeliest */
+static PetscErrorCode NeedsKeys(MeritNode node, int n_keys, const MeritKey keys[], int depth, const char *path[])
+{
+  char below[600];
+
+  PetscFunctionBegin;
+  MeritKeysBelow(n_keys, keys, depth, path, sizeof(below), below);
+  below[strcspn(below, ",")] = 0;
+  if (node->kind != MERIT_NODE_SCALAR || !below[0])
+    PetscCall(MeritNodeError(node, "%s needs keys below it (\"key: value\"), not a value", path[depth - 1]));
+  PetscCall(MeritNodeError(node, "%s needs keys below it, like %s: {%s: %s}", path[depth - 1], path[depth - 1], below, node->text));
+  PetscFunctionReturn(PETSC_ERR_PLIB);
+}
+
 static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys[], int depth,
                                  const char *path[])
 {
@@ -132,7 +146,7 @@ static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys
       PetscCall(MeritNodeError(node, "%s has no keys below it; a value was expected", path[depth - 1]));
     PetscCall(CheckMap(node, n_keys, keys, depth, path));
   } else if (node->kind != MERIT_NODE_NULL && !exact) {
-    PetscCall(MeritNodeError(node, "%s needs keys below it (\"key: value\"), not a value", path[depth - 1]));
+    PetscCall(NeedsKeys(node, n_keys, keys, depth, path));
   }
   if (node->kind == MERIT_NODE_LIST) PetscCall(CheckList(node, path[depth - 1]));
   PetscFunctionReturn(PETSC_SUCCESS);

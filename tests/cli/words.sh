@@ -87,4 +87,15 @@ awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
     if (!near($c["milk.half.reliability"], r) || !near($c["same.reliability"], r) || r == "NA" || $c["index.reliability"] == "NA") bad = 1 }
   END { exit bad || n != 5 }' two/animals.tsv || fail "sums with weights: $(cat two/animals.tsv)"
 
+# the prefix of genotypes may have an ending, unless there are files of that very name
+touch chip.bed chip.bim chip.fam
+run 2 0 plan job.yaml --quick --genotypes.bfile chip.bed
+says ' chip.bim'
+silent 'chip.bed.b'
+run 1 0 plan job.yaml --quick --genotypes.bfile ./chip.fam
+says ' ./chip.bim'
+touch chip.bed.bed chip.bed.bim chip.bed.fam
+run 2 0 plan job.yaml --quick --genotypes.bfile chip.bed
+says ' chip.bed.bim'
+
 exit $failed

@@ -237,7 +237,7 @@ static void TestKnownKeysPassAndUnknownOnesSuggestTheNearest(void **state)
       {"records: {fiel: a}\n", "j:1:11: unknown key records.fiel; did you mean records.file?"},
       {"solver.rtol: 1\n", "unknown key solver.rtol"},
       {"model: {a: 1}\n", "j:1:8: model has no keys below it"},
-      {"solver: 5\n", "j:1:9: solver needs keys below it"},
+      {"solver: 5\n", "j:1:9: solver needs keys below it, like solver: {rtol: 5}"},
       {"records: {weight: {milk: {x: 1}}}\n", "milk has no keys below it"},
       {"model:\n- y ~ x\n- z: 1\n", "j:3:3: a list of plain values"},
   };

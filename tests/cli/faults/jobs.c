@@ -33,7 +33,7 @@ static const FaultCase cases[] = {
      .in = {.job = WITH_LINE("rtol: 1.0e-9")}},
     {"keys below a single value are refused", 2, "job.yaml:3:8: model has no keys below it; a value was expected",
      .in = {.job = WITH_MODEL("{trait: y}")}},
-    {"a value where keys belong is refused", 2, "job.yaml:1:10: records needs keys below it (\"key: value\"), not a value",
+    {"a value where keys belong is refused", 2, "job.yaml:1:10: records needs keys below it, like records: {file: records.csv}",
      .in = {.job = WITH_RECORDS("records.csv")}},
     {"a list where one value belongs is refused", 2, "job.yaml:1:17: records.file: a single value was expected, not a list",
      .in = {.job = WITH_RECORDS("{file: [a, b]}")}},
