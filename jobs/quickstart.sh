@@ -49,7 +49,7 @@ mpirun -n 2 "$merit" simulate "$root/jobs/quickstart.yaml" --output "$population
 step "solve the pedigree model: 50,000 animals, 30,000 records"
 mpirun -n 2 "$merit" solve "$population/job.yaml" --output "$folder/pedigree" --overwrite
 
-step "solve the SNP model: the genotyped animals' records, 5,000 SNPs and what they leave to the pedigree"
+step "solve the SNP model: 5,000 SNPs, and the pedigree for the variance that they do not explain"
 mpirun -n 2 "$merit" solve "$population/job_snp.yaml" --output "$folder/snp" --overwrite
 
 step "the ten best sires"

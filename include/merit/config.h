@@ -12,6 +12,7 @@ struct _p_MeritNode {
   MeritNodeKind kind;
   const char   *file;   /* where it was read; "command line" for a flag; borrowed from the root */
   int32_t       line, column;
+  int32_t       key_line, key_column; /* where its key stands; 0 where it has none in a file */
   char         *text;   /* SCALAR: the bytes; owned */
   bool          quoted; /* SCALAR: was in quotes, so never a number, list or null by itself */
   int32_t       n;      /* LIST, MAP: children */
@@ -32,10 +33,12 @@ MERIT_EXTERN PetscErrorCode MeritConfigLoad(MPI_Comm comm, const char path[], Me
 MERIT_EXTERN PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t length, MeritNode *root);
 /* Lay a flag over the tree: value is parsed as YAML (a plain scalar, or [..] or {..}). Not collective. */
 MERIT_EXTERN PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char value[]);
+/* Where the value of a key is one word, it names a YAML file, or a folder that has the file `name`: put the file's keys there. Collective. */
+MERIT_EXTERN PetscErrorCode MeritConfigInclude(MPI_Comm comm, MeritNode root, const char dotted[], const char name[]);
 /* Every key must be known; an unknown one is a USAGE error that names line, column and the nearest known key. */
 MERIT_EXTERN PetscErrorCode MeritConfigCheck(MeritNode root, int n, const MeritKey keys[]);
-/* Is a dotted path a known key or the head of one? If not, *nearest (if not NULL) is the likeliest meant, or NULL; borrowed. */
-MERIT_EXTERN bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], const char **nearest);
+/* Is a dotted path a known key or the head of one? If not, nearest[size] (size 0: NULL) is the likeliest meant, or "". */
+MERIT_EXTERN bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], size_t size, char nearest[]);
 /* Child by dotted path, or NULL; a node of kind NULL counts as absent. Borrowed. */
 MERIT_EXTERN MeritNode MeritNodeFind(MeritNode root, const char dotted[]);
 /* Scalar getters: *value is left alone when the key is absent; a value of the wrong kind or range is a USAGE error with line:column. */
@@ -54,6 +57,12 @@ MERIT_EXTERN PetscErrorCode MeritConfigPath(MeritNode root, const char dotted[],
 MERIT_EXTERN bool MeritNodeReal(MeritNode node, double *value);
 /* Raise a USAGE error at a node: "file:line:column: ...". */
 MERIT_EXTERN PetscErrorCode MeritNodeError(MeritNode node, const char format[], ...) __attribute__((format(printf, 2, 3)));
+/* The same at the key of a node, where it has one. */
+MERIT_EXTERN PetscErrorCode MeritNodeKeyError(MeritNode node, const char format[], ...) __attribute__((format(printf, 2, 3)));
+/* The same at a byte of a scalar's text, with the text near it. */
+MERIT_EXTERN PetscErrorCode MeritNodeErrorAt(MeritNode node, size_t at, const char format[], ...) __attribute__((format(printf, 3, 4)));
+/* Line and column of a byte of a scalar's text, as well as they are known. */
+MERIT_EXTERN void MeritNodePlace(MeritNode node, size_t at, int *line, int *column);
 /* The tree as YAML text, for summary.json; owned by the caller, PetscFree. */
 MERIT_EXTERN PetscErrorCode MeritConfigPrint(MeritNode root, char **text);
 /* Free a tree; NULL-safe. */

@@ -60,5 +60,9 @@ MERIT_EXTERN const MeritErrorInfo *MeritErrorLast(void);
 MERIT_EXTERN int MeritErrorFurther(const MeritErrorInfo **further, int64_t *n_left);
 /* Forget the error raised last. */
 MERIT_EXTERN void MeritErrorClear(void);
-/* Nearest of `n` candidates to a misspelt word (edit distance at most a third of its length), or NULL. Borrowed. */
+/* Write control characters and bytes that are no text as \n, \x1b, \u202e, in place: what is longer than 2047 bytes or `size` is cut off. */
+MERIT_EXTERN void MeritPrintable(size_t size, char text[]);
+/* The same for the one character that text begins with; returns its bytes. */
+MERIT_EXTERN int MeritPrintableCharacter(const char text[], char shown[16]);
+/* Nearest of `n` candidates to a misspelt word: one that differs in case alone, else at most a third of the letters wrong; else one it abbreviates; or NULL. Borrowed. */
 MERIT_EXTERN const char *MeritNearest(const char word[], int n, const char *const candidates[]);

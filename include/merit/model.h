@@ -4,6 +4,7 @@
 #include <merit/formula.h>
 #include <merit/genotypes.h>
 #include <merit/pedigree.h>
+#include <merit/table.h>
 #include <petscsf.h>
 #include <petscvec.h>
 
@@ -80,6 +81,8 @@ MERIT_EXTERN PetscErrorCode MeritModelSetEstimated(MeritModel model);
 MERIT_EXTERN PetscErrorCode MeritModelSetPlanned(MeritModel model);
 /* Take everything from a checked job tree: files, rules, formula, variances. Reads no data. */
 MERIT_EXTERN PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job);
+/* Raise the error that the records have no column of this name, where the job names it. */
+MERIT_EXTERN PetscErrorCode MeritModelUnknownColumn(MeritModel model, MeritTable table, const char name[]);
 /* Read all data, place records and levels, lay out equations, find aliased ones. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelSetUp(MeritModel model);
 /* New variances for the same data (REML): G per term and R per class in component order; bumps the state operators look at. */

@@ -22,6 +22,13 @@ typedef struct {
   } suspect[4];
 } MeritTraitSummary;
 
+/* A class whose levels are whole numbers and whose means go up or down with them: it may have been meant as a covariate. */
+typedef struct {
+  int     term, trait;
+  int64_t n_levels;    /* with observations of the trait */
+  double  correlation; /* of values and means of the levels */
+} MeritClassTrend;
+
 /* Size of one term over all ranks. */
 typedef struct {
   int64_t n_levels;
@@ -149,6 +156,8 @@ MERIT_EXTERN PetscErrorCode MeritReportInverseColumn(MeritReport report, int ter
 MERIT_EXTERN PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits);
 /* Sizes of the terms, [n_terms]. */
 MERIT_EXTERN PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **terms);
+/* Classes that look like covariates; owned by the caller, PetscFree. */
+MERIT_EXTERN PetscErrorCode MeritReportClassTrends(MeritReport report, int *n, MeritClassTrend **trends);
 /* What was left out, by kind and reason. */
 MERIT_EXTERN PetscErrorCode MeritReportExclusionCounts(MeritReport report, int *n, const MeritExclusionCount **counts);
 

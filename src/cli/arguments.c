@@ -21,7 +21,9 @@ static void FindCommand(MeritArguments *a, const char *word)
     if (!strcmp(word, names[i])) a->command = &command[i];
   }
   if (a->command) return;
-  nearest = MeritNearest(word, n, names);
+  names[n]     = "help";
+  names[n + 1] = "version";
+  nearest      = MeritNearest(word, n + 2, names);
   if (nearest)
     FAIL(a, "unknown command %s; did you mean %s?", word, nearest);
   else
@@ -65,7 +67,8 @@ static void UnknownFlag(MeritArguments *a, const char *key, const char *nearest)
 static int TakeFlag(MeritArguments *a, char **word)
 {
   const MeritKey *keys;
-  const char     *nearest, *value;
+  const char     *value;
+  char            nearest[256];
   char           *key   = strdup(word[0] + 2);
   char           *equal = key ? strchr(key, '=') : NULL;
   int             n, used = 1;
@@ -82,17 +85,29 @@ static int TakeFlag(MeritArguments *a, char **word)
   }
   if (!a->command || !a->command->run) return value || !IsValue(word[1]) ? 1 : 2; /* said elsewhere */
   n = a->command->keys(&keys);
-  if (!MeritConfigKnown(key, n, keys, &nearest)) UnknownFlag(a, key, nearest);
+  if (!MeritConfigKnown(key, n, keys, sizeof(nearest), nearest)) UnknownFlag(a, key, nearest[0] ? nearest : NULL);
   if (!value && IsSwitch(key, n, keys)) value = IsYesOrNo(word[1]) ? (used++, word[1]) : "yes";
   if (!value && IsValue(word[1])) used++, value = word[1];
   if (!value) FAIL(a, "--%s needs a value", key);
-  if (!strcmp(key, "output") && MeritConfigKnown("output.folder", n, keys, NULL) && value && value[0] != '{')
+  if (!strcmp(key, "output") && MeritConfigKnown("output.folder", n, keys, 0, NULL) && value && value[0] != '{')
     key = strdup("output.folder");
   for (int f = 0; key && f < a->n_flags; f++)
     if (!strcmp(a->flag[f].key, key)) FAIL(a, "--%s is given twice", key);
   a->flag[a->n_flags].key     = key ? key : "";
   a->flag[a->n_flags++].value = value ? value : "";
   return used;
+}
+
+/* The first word may ask for help or the version: `merit help solve` is `merit solve --help` */
+static bool General(const char *word, MeritArguments *a)
+{
+  static const char *const help[] = {"-h", "-help", "help"}, *const version[] = {"-V", "-version", "version"};
+
+  for (int i = 0; i < 3; i++) {
+    a->help    = a->help || !strcmp(word, help[i]);
+    a->version = a->version || !strcmp(word, version[i]);
+  }
+  return a->help || a->version;
 }
 
 /* Split argv into command, operand, flags of ours and what is PETSc's. */
@@ -109,8 +124,7 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
   for (int i = 1; i < argc;) {
     char *word = argv[i];
 
-    if (i == 1 && (!strcmp(word, "-h") || !strcmp(word, "-help"))) {
-      a->help = true;
+    if (i == 1 && General(word, a)) {
       i++;
     } else if (!strncmp(word, "--", 2)) {
       i += TakeFlag(a, argv + i);
@@ -118,7 +132,7 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
       a->petsc[a->n_petsc++] = argv[i++];
       if (i < argc && IsValue(argv[i])) a->petsc[a->n_petsc++] = argv[i++];
     } else {
-      if (i == 1)
+      if (!a->command && (i == 1 || a->help))
         FindCommand(a, word);
       else if (!a->operand)
         a->operand = word;
@@ -137,4 +151,30 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
     FAIL(a, "merit %s needs a %s, right after the command: merit %s %s", a->command->name,
          !strcmp(a->command->operand, "JOB") ? "job file" : a->command->operand, a->command->name,
          a->command->operand);
+}
+
+/* Rank of this process as the launcher tells it, before MPI is up; 0 without one */
+static int LaunchRank(void)
+{
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+
+  for (int i = 0; i < 4; i++)
+    if (getenv(names[i])) return atoi(getenv(names[i]));
+  return 0;
+}
+
+/* MeritArgumentsAnswer - See the header. Not collective. */
+bool MeritArgumentsAnswer(const MeritArguments *a, int *status)
+{
+  char text[sizeof(a->error)];
+
+  if (!a->error[0] && !a->help && !a->version) return false;
+  *status = a->error[0] ? MERIT_ERROR_USAGE : 0;
+  if (LaunchRank()) return true;
+  snprintf(text, sizeof(text), "%s", a->error);
+  MeritPrintable(sizeof(text), text);
+  if (text[0]) fprintf(stderr, "merit: %s\n", text);
+  else if (a->help) MeritPrintHelp(a->command);
+  else MeritPrintVersion();
+  return true;
 }

@@ -12,6 +12,7 @@ typedef struct {
   const char     *name;
   const char     *operand;            /* what stands behind it, for the usage line */
   const char     *help;               /* one line */
+  const char     *example;            /* what one may type */
   MeritCommandRun run;                /* NULL: not available yet */
   int (*keys)(const MeritKey **keys); /* keys of its file and flags */
   bool stops;   /* saves its state when asked to stop; signals end the others at once */
@@ -56,6 +57,12 @@ typedef struct {
 void MeritArgumentsSplit(int argc, char **argv, MeritArguments *arguments);
 /* Do what they ask for. Collective. */
 PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *arguments);
+/* Shorter forms of the job file brought to the full one: `output: out`, `genotypes.bfile: chip.bed`. */
+PetscErrorCode MeritJobExpandOutput(MeritNode job);
+PetscErrorCode MeritJobPrefix(MPI_Comm comm, MeritNode job);
+/* Answer what needs no run, before MPI and PETSc are up, which take longer than the answer: help, the version, a command line that is
+   wrong. False: there is a run to make; else *status is the exit status. */
+bool MeritArgumentsAnswer(const MeritArguments *arguments, int *status);
 /* Print help or version text to stdout; rank 0. */
 void MeritPrintHelp(const MeritCommand *command);
 void MeritPrintVersion(void);

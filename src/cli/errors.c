@@ -42,7 +42,7 @@ PetscErrorCode MeritErrorsInstall(void)
 static void PrintCause(PetscMPIInt rank, PetscErrorCode code)
 {
   const char *general = NULL, *text = first.text;
-  char        number[32];
+  char        number[32], shown[1024];
 
   if (code >= MERIT_ERR_BASE) {
     fprintf(stderr, "merit: %s (rank %d)\n", MeritErrorLast()->text, rank);
@@ -51,8 +51,9 @@ static void PrintCause(PetscMPIInt rank, PetscErrorCode code)
   PetscErrorMessage(code, &general, NULL);
   if (!text[0]) text = general ? general : "unknown error";
   snprintf(number, sizeof(number), "error %d", (int)code);
-  fprintf(stderr, "merit: %s on rank %d: %.*s (%s, %s:%d)\n", code == PETSC_ERR_MEM ? "out of memory" : number, rank,
-          (int)strcspn(text, "\n"), text, first.function, first.file, first.line);
+  snprintf(shown, sizeof(shown), "%.*s", (int)strcspn(text, "\n"), text);
+  MeritPrintable(sizeof(shown), shown);
+  fprintf(stderr, "merit: %s on rank %d: %s (%s, %s:%d)\n", code == PETSC_ERR_MEM ? "out of memory" : number, rank, shown, first.function, first.file, first.line);
 }
 
 /* What is wrong, a line for each fault */

@@ -9,10 +9,9 @@ int main(int argc, char **argv)
   int            status;
 
   MeritArgumentsSplit(argc, argv, &arguments);
-  stops = arguments.command && arguments.command->stops;
+  if (MeritArgumentsAnswer(&arguments, &status)) return status;
+  stops = arguments.command->stops;
   if (stops && MeritRequestsCatch()) return MERIT_ERROR_SYSTEM; /* a request may come before PETSc is there */
-  if (arguments.error[0] || arguments.help || arguments.version)
-    arguments.n_petsc = 2; /* nothing will run that they could be for */
   arguments.petsc[arguments.n_petsc] = NULL;
   if (PetscInitialize(&arguments.n_petsc, &arguments.petsc, NULL, NULL)) return MERIT_ERROR_SYSTEM;
   if (MeritErrorsInstall() || (stops && MeritRequestsCatch())) return MERIT_ERROR_SYSTEM;

@@ -20,13 +20,13 @@ typedef struct {
   MeritText   text;
 } Plan;
 
-/* The model as solve reads it; as varcomp does where the job has a varcomp section and leaves variances open */
+/* The model as solve reads it; as varcomp does where the job has no variances, or a varcomp section and leaves some open */
 static PetscErrorCode Model(Plan *p)
 {
   const MeritFormula *formula;
 
   PetscFunctionBegin;
-  p->estimated = MeritNodeFind(p->job, "varcomp") != NULL;
+  p->estimated = MeritNodeFind(p->job, "varcomp") || !MeritNodeFind(p->job, "variances");
   for (bool again = true; again;) {
     PetscCall(MeritModelCreate(p->comm, &p->model));
     if (p->estimated) PetscCall(MeritModelSetEstimated(p->model));
@@ -42,7 +42,7 @@ static PetscErrorCode Model(Plan *p)
     PetscCall(MeritModelDestroy(&p->model));
     p->estimated = false;
   }
-  if (p->estimated) MeritLog(MERIT_LOG_INFO, "the job leaves variances open: it is checked as varcomp would");
+  if (p->estimated) MeritLog(MERIT_LOG_INFO, "the job leaves variances open: it is planned as a run of `merit varcomp`, which estimates them");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -84,6 +84,27 @@ static PetscErrorCode WarnOfCodes(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Point at classes that may have been meant as covariates */
+static PetscErrorCode HintAtTrends(Plan *p)
+{
+  const MeritFormula *formula = MeritModelFormula(p->model);
+  MeritClassTrend    *trends;
+  int                 n;
+
+  PetscFunctionBegin;
+  PetscCall(MeritReportClassTrends(p->report, &n, &trends));
+  for (int i = 0; i < n; i++) {
+    const char *column = formula->term[trends[i].term].regressor[0].class_column[0];
+
+    MeritLog(MERIT_LOG_INFO,
+             "hint: %s is a class of %lld levels, all whole numbers, and the means of %s follow them (correlation %.2f); if it is a number "
+             "whose slope you want, write cov(%s)",
+             column, (long long)trends[i].n_levels, formula->trait[trends[i].trait], trends[i].correlation, column);
+  }
+  PetscCall(PetscFree(trends));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode Full(Plan *p)
 {
   const MeritFormula *formula = MeritModelFormula(p->model);
@@ -97,38 +118,32 @@ static PetscErrorCode Full(Plan *p)
   PetscCall(PlanAnimals(p->model, &p->text));
   PetscCall(PlanExclusions(p->report, &p->text));
   PetscCall(WarnOfCodes(p));
+  PetscCall(HintAtTrends(p));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* A column some term or trait needs must be in the header */
-static PetscErrorCode Need(MeritTable table, const char name[])
+static PetscErrorCode Need(MeritModel model, MeritTable table, const char name[])
 {
-  const char *const *names;
-  const char        *near;
-  int                n;
-
   PetscFunctionBegin;
-  if (MeritTableFind(table, name) >= 0) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritTableColumns(table, &n, &names));
-  near = MeritNearest(name, n, names);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, MeritTablePath(table), 1, NULL,
-                       "there is no column \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "",
-                       near ? "\"?" : ""));
+  if (MeritTableFind(table, name) < 0) PetscCall(MeritModelUnknownColumn(model, table, name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode NeedAll(MeritTable table, const MeritFormula *formula)
+static PetscErrorCode NeedAll(MeritModel model, MeritTable table)
 {
+  const MeritFormula *formula = MeritModelFormula(model);
+
   PetscFunctionBegin;
-  for (int t = 0; t < formula->n_traits; t++) PetscCall(Need(table, formula->trait[t]));
+  for (int t = 0; t < formula->n_traits; t++) PetscCall(Need(model, table, formula->trait[t]));
   for (int t = 0; t < formula->n_terms; t++)
     for (int g = 0; g < formula->term[t].n_regressors; g++) {
       const MeritRegressorSpec *r = &formula->term[t].regressor[g];
 
-      for (int c = 0; c < r->n_class; c++) PetscCall(Need(table, r->class_column[c]));
-      if (r->column) PetscCall(Need(table, r->column));
+      for (int c = 0; c < r->n_class; c++) PetscCall(Need(model, table, r->class_column[c]));
+      if (r->column) PetscCall(Need(model, table, r->column));
     }
-  if (formula->residual_by) PetscCall(Need(table, formula->residual_by));
+  if (formula->residual_by) PetscCall(Need(model, table, formula->residual_by));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -146,7 +161,7 @@ static PetscErrorCode Header(Plan *p)
     names[n] = header->child[n]->text ? header->child[n]->text : "";
   PetscCall(MeritConfigPath(p->job, "records.file", &path));
   PetscCall(MeritTableOpen(p->comm, path, n, names, 0, NULL, &table));
-  PetscCall(NeedAll(table, MeritModelFormula(p->model)));
+  PetscCall(NeedAll(p->model, table));
   PetscCall(MeritTableDestroy(&table));
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -197,6 +212,21 @@ static PetscErrorCode Quick(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Names come from files: what a terminal would act on is shown escaped */
+static void PrintText(const char *at)
+{
+  char shown[16];
+
+  while (*at) {
+    if (*at == '\n') {
+      putchar(*at++);
+      continue;
+    }
+    at += MeritPrintableCharacter(at, shown);
+    fputs(shown, stdout);
+  }
+}
+
 /* Print on rank 0 what there is to say; also what was found before a refusal */
 static PetscErrorCode Print(Plan *p)
 {
@@ -204,7 +234,7 @@ static PetscErrorCode Print(Plan *p)
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(p->comm, &rank));
-  if (!rank && p->text.n) fwrite(p->text.at, 1, p->text.n, stdout);
+  if (!rank && p->text.n) PrintText(p->text.at);
   fflush(stdout);
   MeritTextFree(&p->text);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -54,7 +54,7 @@ PetscErrorCode PlanCost(MPI_Comm comm, MeritNode job, MeritReport report, const 
   begun *= (double)size / ranks;
   iterating     = (double)iterations * cost.seconds;
   need->seconds = begun + iterating;
-  PetscCall(MeritTextAdd(text, "  a run of %lld iterations: %.3g s, of which reading and set-up %.3g s (from the %.3g s on the %d rank%s of now)\n",
+  PetscCall(MeritTextAdd(text, "  a run of %lld iterations: %.3g s, of which reading and set-up %.3g s (from the %.3g s that this run took for it on %d rank%s)\n",
                          (long long)iterations, need->seconds, begun, begun * ranks / size, size, size == 1 ? "" : "s"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

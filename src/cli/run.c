@@ -1,38 +1,23 @@
 /* From the command line to the command: its file with the flags laid over it, checked. */
 #include "cli.h"
-#include <string.h>
-
-/* `output: out` is short for `output: {folder: out}`, so that its keys can be laid over either */
-static PetscErrorCode ExpandOutput(MeritNode job)
-{
-  MeritNode output = MeritNodeFind(job, "output"), child;
-
-  PetscFunctionBegin;
-  if (!output || output->kind != MERIT_NODE_SCALAR) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscNew(&child));
-  *child         = *output;
-  output->kind   = MERIT_NODE_MAP;
-  output->text   = NULL;
-  output->quoted = false;
-  output->n      = 1;
-  PetscCall(PetscMalloc1(1, &output->key));
-  PetscCall(PetscMalloc1(1, &output->child));
-  PetscCall(PetscStrallocpy("folder", &output->key[0]));
-  output->child[0] = child;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
 
 /* The command's file, with the flags laid over it, checked */
 static PetscErrorCode LoadJob(MPI_Comm comm, const MeritArguments *a, MeritNode *job)
 {
   const MeritKey *keys;
-  const int       n = a->command->keys(&keys);
+  const int       n         = a->command->keys(&keys);
+  const bool      variances = MeritConfigKnown("variances", n, keys, 0, NULL);
 
   PetscFunctionBegin;
   PetscCall(MeritConfigLoad(comm, a->operand, job));
-  if (MeritConfigKnown("output.folder", n, keys, NULL)) PetscCall(ExpandOutput(*job));
-  for (int f = 0; f < a->n_flags; f++) PetscCall(MeritConfigSet(*job, a->flag[f].key, a->flag[f].value));
+  if (MeritConfigKnown("output.folder", n, keys, 0, NULL)) PetscCall(MeritJobExpandOutput(*job));
+  if (variances) PetscCall(MeritConfigInclude(comm, *job, "variances", "variances.yaml"));
+  for (int f = 0; f < a->n_flags; f++) {
+    PetscCall(MeritConfigSet(*job, a->flag[f].key, a->flag[f].value));
+    if (variances) PetscCall(MeritConfigInclude(comm, *job, "variances", "variances.yaml")); /* flags for one of them come on top */
+  }
   PetscCall(MeritConfigCheck(*job, n, keys));
+  PetscCall(MeritJobPrefix(comm, *job));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -91,7 +91,7 @@ PetscErrorCode VarcompTests(Varcomp *s)
   for (int i = 0; i < s->n_tests; i++) {
     const char *label = MeritModelFormula(s->run.model)->term[s->test[i].term].label;
 
-    MeritLog(MERIT_LOG_INFO, "without `%s`", label);
+    MeritLog(MERIT_LOG_INFO, "likelihood-ratio test of `%s`: the model without it", label);
     PetscCall(MeritVarcompLeaveOut(s->varcomp, s->test[i].term));
     PetscCall(MeritVarcompRun(s->varcomp, s->run.C, &s->result));
     s->test[i].log_likelihood = s->result.log_likelihood;
@@ -100,7 +100,7 @@ PetscErrorCode VarcompTests(Varcomp *s)
                            "engine %s has no likelihood to test with; varcomp.engine: factor has", s->result.engine));
     if (s->result.stop == MERIT_VARCOMP_CONVERGED) continue;
     s->test[i].log_likelihood = NAN;
-    MeritLog(MERIT_LOG_WARNING, "varcomp.test: the model without `%s` did not converge; its test is left open", label);
+    MeritLog(MERIT_LOG_WARNING, "varcomp.test: the model without `%s` did not converge, so there is no p-value", label);
   }
   PetscCall(MeritVarcompLeaveOut(s->varcomp, -1));
   s->testing = false;

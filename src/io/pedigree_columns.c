@@ -4,6 +4,7 @@
 #include <strings.h>
 
 static const char *const roles[]      = {"id", "sire", "dam", "birth year"};
+static const char *const keys[]       = {"id", "sire", "dam", "year"};
 static const char *const id_names[]   = {"id", "animal", "animal_id", "animalid", "individual", "ind", NULL};
 static const char *const sire_names[] = {"sire",      "sire_id",  "sireid", "father",
                                          "father_id", "fatherid", NULL};
@@ -36,7 +37,7 @@ static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, cons
   *column = MeritTableFind(table, ped->column[role]);
   if (*column < 0)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, HeaderLine(ped), NULL,
-                         "the pedigree has no column '%s' for the %s%s%s%s", ped->column[role], roles[role],
+                         "the pedigree has no column '%s' for the %s (pedigree.columns.%s)%s%s%s", ped->column[role], roles[role], keys[role],
                          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

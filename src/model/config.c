@@ -57,7 +57,7 @@ static PetscErrorCode Weights(MeritModel model, MeritNode job)
 
     while (t < formula->n_traits && strcmp(formula->trait[t], node->key[i])) t++;
     if (t == formula->n_traits)
-      PetscCall(MeritNodeError(node->child[i], "weight: \"%s\" is not a trait of the model", node->key[i]));
+      PetscCall(MeritNodeKeyError(node->child[i], "weight: \"%s\" is not a trait of the model", node->key[i]));
     if (node->child[i]->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node->child[i], "weight needs a column"));
     PetscCall(PetscStrallocpy(node->child[i]->text, &model->weight[t]));
   }
@@ -165,7 +165,8 @@ static PetscErrorCode Variances(MeritModel model, MeritNode job)
   MeritErrorInfo why  = *MeritErrorLast();
 
   PetscFunctionBegin;
-  if (code && !node && !model->estimated) PetscCall(MeritNodeError(job, "%s", why.text));
+  if (code && !node && !model->estimated)
+    PetscCall(MeritNodeError(job, "%s. `merit varcomp` estimates them; `variances: FOLDER` takes its results", why.text));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -189,6 +190,7 @@ PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job)
   PetscCall(Variances(model, job));
   for (int i = 0; i < model->formula->n_warnings; i++) MeritLog(MERIT_LOG_WARNING, "%s", model->formula->warning[i]);
   PetscCall(MeritConfigPath(job, "records.file", &model->records_path));
+  PetscCall(MeritModelNoteColumns(model, job));
   PetscCall(Words(job, "records.header", &model->n_header, &model->header));
   PetscCall(WordsDefault(job, "records.missing", 2, missing, &model->n_missing, &model->missing));
   PetscCall(Weights(model, job));

@@ -49,7 +49,7 @@ static PetscErrorCode Put(Parser *p, Op op, double number, int component)
 static PetscErrorCode Fail(Parser *p, const char *what)
 {
   PetscFunctionBegin;
-  PetscCall(FormulaError(p->node, (size_t)(p->at - p->text), "%s", what));
+  PetscCall(MeritNodeErrorAt(p->node, (size_t)(p->at - p->text), "%s", what));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

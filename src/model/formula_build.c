@@ -56,21 +56,21 @@ static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const M
     const FormulaProduct *x = t->product + i;
 
     if (!x->n_class) {
-      PetscCall(FormulaError(
+      PetscCall(MeritNodeErrorAt(
           node, x->at,
           "a regressor of %s needs a class column; a random slope on plain columns is ridge(column + column)",
           kind));
     }
     if (t->kind != MERIT_TERM_IID && x->n_class > 1) {
-      PetscCall(FormulaError(node, x->at, "a regressor of %s has one id column, not %d", kind, x->n_class));
+      PetscCall(MeritNodeErrorAt(node, x->at, "a regressor of %s has one id column, not %d", kind, x->n_class));
     }
     if (x->n_class != n_first) {
-      PetscCall(FormulaError(
+      PetscCall(MeritNodeErrorAt(
           node, x->at, "all regressors of one term share its levels: %d class columns here, %d in the first",
           x->n_class, n_first));
     }
     if (t->kind == MERIT_TERM_SNP && strcmp(x->class_column[0], id)) {
-      PetscCall(FormulaError(node, x->at, "snp() with two id columns (`%s` and `%s`) is not available", id,
+      PetscCall(MeritNodeErrorAt(node, x->at, "snp() with two id columns (`%s` and `%s`) is not available", id,
                              x->class_column[0]));
     }
   }
@@ -84,7 +84,7 @@ static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, co
   for (int i = 1; i < n; i++) {
     for (int j = 0; j < i; j++) {
       if (FormulaRegressorSame(r + i, r + j))
-        PetscCall(FormulaError(node, t->at, "`%s` has the same regressor twice", t->text));
+        PetscCall(MeritNodeErrorAt(node, t->at, "`%s` has the same regressor twice", t->text));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -98,12 +98,12 @@ static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const Meri
 
   PetscFunctionBegin;
   if (t->kind != known->kind || (!same && (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_RIDGE))) {
-    PetscCall(FormulaError(node, at,
+    PetscCall(MeritNodeErrorAt(node, at,
                            "the label `%s` stands for `%s` (line %d) already, which `%s` cannot join",
                            known->label, known->text, known->line, t->text));
   }
   if (!same && (!t->label || !strcmp(known->label, known->text))) {
-    PetscCall(FormulaError(node, at, "the label `%s` is the text of another term than `%s`", known->label,
+    PetscCall(MeritNodeErrorAt(node, at, "the label `%s` is the text of another term than `%s`", known->label,
                            t->label ? t->text : known->text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -121,7 +121,7 @@ static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const Formula
   term->kind      = t->kind;
   term->intercept = t->one;
   term->centre    = t->centre;
-  FormulaPlace(node, t->label ? t->label_at : t->at, &term->line, &term->column);
+  MeritNodePlace(node, t->label ? t->label_at : t->at, &term->line, &term->column);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -139,7 +139,7 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
   if (k < f->n_terms) {
     for (int i = 0; i < f->term[k].n_regressors; i++) {
       if (b->mask[k][i] & bit) {
-        PetscCall(FormulaError(node, t->label ? t->label_at : t->at,
+        PetscCall(MeritNodeErrorAt(node, t->label ? t->label_at : t->at,
                                "the label `%s` stands twice in this formula", label));
       }
     }
@@ -164,7 +164,7 @@ static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait,
   PetscFunctionBegin;
   code = FormulaExpand(t, intercept, &n, &r);
   if (!code && !n)
-    code = FormulaError(node, t->at, "leg() of order 0 is the intercept, which the formula has already");
+    code = MeritNodeErrorAt(node, t->at, "leg() of order 0 is the intercept, which the formula has already");
   if (!code) code = AddTerm(b, node, trait, t, n, r);
   for (int i = 0; i < n; i++) PetscCall(FormulaRegressorDestroy(r + i));
   PetscCall(PetscFree(r));
@@ -181,21 +181,21 @@ static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero
     const FormulaTerm *t = p->term + i;
 
     if ((t->one && *zero) || (t->zero && *one))
-      PetscCall(FormulaError(p->node, t->at, "1 and 0 exclude each other"));
+      PetscCall(MeritNodeErrorAt(p->node, t->at, "1 and 0 exclude each other"));
     *one |= t->one;
     *zero |= t->zero;
     if (t->zero && p->n_terms == 1)
-      PetscCall(FormulaError(p->node, t->at, "the formula has no term, not even an intercept"));
+      PetscCall(MeritNodeErrorAt(p->node, t->at, "the formula has no term, not even an intercept"));
     for (int j = 0; j < i; j++) {
       if (!strcmp(t->text, p->term[j].text))
-        PetscCall(FormulaError(p->node, t->at, "the term `%s` stands twice in this formula", t->text));
+        PetscCall(MeritNodeErrorAt(p->node, t->at, "the term `%s` stands twice in this formula", t->text));
     }
     for (int j = 0; j < t->n_products; j++) {
       const FormulaProduct *x    = t->product + j;
       bool                  self = x->column && !strcmp(x->column, p->trait.name);
 
       for (int c = 0; c < x->n_class; c++) self |= !strcmp(x->class_column[c], p->trait.name);
-      if (self) PetscCall(FormulaError(p->node, x->at, "the trait `%s` stands on both sides", p->trait.name));
+      if (self) PetscCall(MeritNodeErrorAt(p->node, x->at, "the trait `%s` stands on both sides", p->trait.name));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -214,10 +214,10 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
 
   PetscFunctionBegin;
   if (trait == FORMULA_TRAITS)
-    PetscCall(FormulaError(p->node, p->trait.at, "a model may have %d traits at most", FORMULA_TRAITS));
+    PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "a model may have %d traits at most", FORMULA_TRAITS));
   for (int t = 0; t < trait; t++) {
     if (!strcmp(f->trait[t], p->trait.name)) {
-      PetscCall(FormulaError(p->node, p->trait.at, "the trait `%s` has a formula already", p->trait.name));
+      PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "the trait `%s` has a formula already", p->trait.name));
     }
   }
   PetscCall(PetscStrallocpy(p->trait.name, &f->trait[trait]));

@@ -66,14 +66,13 @@ PetscErrorCode FormulaTokenise(FormulaParser *parser);
 /* Read one formula: its trait and terms as written. Close also after an error. */
 PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *parser);
 PetscErrorCode FormulaParserClose(FormulaParser *parser);
-/* Place of a byte of the formula in the job file, as well as it can be told. */
-void FormulaPlace(MeritNode node, size_t at, int *line, int *column);
-/* Raise a USAGE error at a byte of the formula, with the text near it. */
-PetscErrorCode FormulaError(MeritNode node, size_t at, const char format[], ...)
-    __attribute__((format(printf, 3, 4)));
-/* The same at a known line and column. */
+/* Raise a USAGE error at a known line and column. */
 PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
     __attribute__((format(printf, 4, 5)));
+/* Errors that say how what other programs write is written here: functions, characters, several traits. */
+PetscErrorCode FormulaForeignFunction(FormulaParser *parser, const FormulaToken *name);
+PetscErrorCode FormulaForeignCharacter(FormulaParser *parser, size_t at);
+PetscErrorCode FormulaForeignTrait(FormulaParser *parser);
 /* Equal but for blanks. */
 bool FormulaSameLabel(const char a[], const char b[]);
 

@@ -41,16 +41,6 @@ static bool NeedsTicks(const char *name)
   return NumberLength(name) > 0;
 }
 
-void FormulaPlace(MeritNode node, size_t at, int *line, int *column)
-{
-  *line   = node->line;
-  *column = node->column;
-  if (!node->line || strchr(node->text, '\n'))
-    return; /* a flag; or a block, whose lines begin where the tree does not tell */
-  *column += node->quoted;
-  for (size_t i = 0; i < at; i++) *column += ((unsigned char)node->text[i] & 0xC0) != 0x80;
-}
-
 PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
 {
   struct _p_MeritNode there = *node;
@@ -63,25 +53,6 @@ PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const ch
   there.line   = line;
   there.column = column;
   return MeritNodeError(&there, "%s", text);
-}
-
-PetscErrorCode FormulaError(MeritNode node, size_t at, const char format[], ...)
-{
-  char    text[1600], near[48];
-  size_t  n = 0;
-  int     line, column;
-  va_list args;
-
-  va_start(args, format);
-  vsnprintf(text, sizeof(text), format, args);
-  va_end(args);
-  FormulaPlace(node, at, &line, &column);
-  if (!node->text[at]) return FormulaErrorPlaced(node, line, column, "%s, at the end of the formula", text);
-  for (; node->text[at + n] && n < 24; n++) near[n] = node->text[at + n] == '\n' ? ' ' : node->text[at + n];
-  while (n && ((unsigned char)node->text[at + n] & 0xC0) == 0x80) n--;
-  near[n] = 0;
-  return FormulaErrorPlaced(node, line, column, "%s, near \"%s%s\"", text, near,
-                            node->text[at + n] ? "..." : "");
 }
 
 /* A name in backticks from *at on; a doubled backtick stands for one. The name goes to out, which is moved on. */
@@ -99,8 +70,8 @@ static PetscErrorCode TakeTicked(FormulaParser *p, size_t *at, char **out, Formu
     i += s[i] == '`';
   }
   *o++ = 0;
-  if (!s[i]) PetscCall(FormulaError(p->node, *at, "the backtick is not closed"));
-  if (!t->name[0]) PetscCall(FormulaError(p->node, *at, "there is no name between the backticks"));
+  if (!s[i]) PetscCall(MeritNodeErrorAt(p->node, *at, "the backtick is not closed"));
+  if (!t->name[0]) PetscCall(MeritNodeErrorAt(p->node, *at, "there is no name between the backticks"));
   t->text = t->name;
   if (NeedsTicks(t->name)) {
     t->text = o;
@@ -110,18 +81,6 @@ static PetscErrorCode TakeTicked(FormulaParser *p, size_t *at, char **out, Formu
   }
   *at  = i + 1;
   *out = o;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode RefuseCharacter(FormulaParser *p, size_t at)
-{
-  const char c = p->node->text[at];
-
-  PetscFunctionBegin;
-  if (c == '*') PetscCall(FormulaError(p->node, at, "`*` is not used here: write a + b + a:b"));
-  if (c == '|')
-    PetscCall(FormulaError(p->node, at, "`|` is not used here: a random effect is written iid(column)"));
-  PetscCall(FormulaError(p->node, at, "a column name with the character `%c` goes in backticks", c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -157,7 +116,7 @@ PetscErrorCode FormulaTokenise(FormulaParser *p)
     } else {
       t->kind = TOKEN_NAME;
       while (IsNameByte(s[at + n])) n++;
-      if (!n) PetscCall(RefuseCharacter(p, at));
+      if (!n) PetscCall(FormulaForeignCharacter(p, at));
     }
     t->name = t->text = out;
     memcpy(out, s + at, n);

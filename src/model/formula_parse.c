@@ -34,7 +34,7 @@ static PetscErrorCode Expect(FormulaParser *p, char mark, const char *where)
 {
   PetscFunctionBegin;
   if (!IsMark(Peek(p, 0), mark))
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at, "expected `%c` %s", mark, where));
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "expected `%c` %s", mark, where));
   Take(p);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -45,10 +45,10 @@ static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **
 
   PetscFunctionBegin;
   if (t->kind == TOKEN_NUMBER) {
-    PetscCall(FormulaError(p->node, t->at, "%s is a number, not %s; a column of that name goes in backticks",
+    PetscCall(MeritNodeErrorAt(p->node, t->at, "%s is a number, not %s; a column of that name goes in backticks",
                            t->text, what));
   }
-  if (t->kind != TOKEN_NAME) PetscCall(FormulaError(p->node, t->at, "expected %s", what));
+  if (t->kind != TOKEN_NAME) PetscCall(MeritNodeErrorAt(p->node, t->at, "expected %s", what));
   *name = Take(p)->name;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -63,9 +63,10 @@ static PetscErrorCode FindFunction(FormulaParser *p, int *function)
   for (*function = 0; *function < F_ALL && strcmp(t->name, functions[*function]); ++*function) {
   }
   if (*function < F_COUNT) PetscFunctionReturn(PETSC_SUCCESS);
-  if (*function < F_ALL) PetscCall(FormulaError(p->node, t->at, "%s() is not available yet", t->name));
+  if (*function < F_ALL) PetscCall(MeritNodeErrorAt(p->node, t->at, "%s() is not available yet", t->name));
+  PetscCall(FormulaForeignFunction(p, t));
   near = MeritNearest(t->name, F_COUNT, functions);
-  PetscCall(FormulaError(p->node, t->at,
+  PetscCall(MeritNodeErrorAt(p->node, t->at,
                          "unknown function `%s`%s%s%s (known: cov, leg, iid, ped, snp, ridge)", t->name,
                          near ? "; did you mean `" : "", near ? near : "", near ? "`?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -79,11 +80,11 @@ static PetscErrorCode TakeBound(FormulaParser *p, double *value)
   PetscFunctionBegin;
   if (minus || IsMark(sign, '+')) Take(p);
   if (Peek(p, 0)->kind != TOKEN_NUMBER) {
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at,
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
                            "expected a number for the interval of leg(column, order, low, high)"));
   }
   if (!isfinite(strtod(Peek(p, 0)->text, NULL)))
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at, "the interval of leg() must be finite"));
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "the interval of leg() must be finite"));
   *value = strtod(Take(p)->text, NULL);
   if (minus) *value = -*value;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -101,12 +102,12 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   t = Take(p);
   if (t->kind != TOKEN_NUMBER || t->text[strspn(t->text, "0123456789")] || strlen(t->text) > 2 ||
       atoi(t->text) > FORMULA_DEGREE) {
-    PetscCall(FormulaError(p->node, t->at, "the order of leg() must be a whole number from 0 to %d",
+    PetscCall(MeritNodeErrorAt(p->node, t->at, "the order of leg() must be a whole number from 0 to %d",
                            FORMULA_DEGREE));
   }
   x->order = atoi(t->text);
   if (IsMark(Peek(p, 0), ')')) {
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at,
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
                            "leg(column, order, low, high) needs its interval: a value outside is an error"));
   }
   PetscCall(Expect(p, ',', "and the interval in leg(column, order, low, high)"));
@@ -115,9 +116,9 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   PetscCall(Expect(p, ',', "and the upper end in leg(column, order, low, high)"));
   PetscCall(TakeBound(p, &x->high));
   if (!isfinite(x->high - x->low))
-    PetscCall(FormulaError(p->node, low_at, "the interval of leg() is too wide"));
+    PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() is too wide"));
   if (!(x->low < x->high))
-    PetscCall(FormulaError(p->node, low_at, "the interval of leg() must rise: low < high"));
+    PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() must rise: low < high"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -130,12 +131,12 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
   PetscFunctionBegin;
   PetscCall(FindFunction(p, &function));
   if (function != F_COV && function != F_LEG) {
-    PetscCall(FormulaError(p->node, at,
+    PetscCall(MeritNodeErrorAt(p->node, at,
                            "%s() is a term of its own: it cannot stand inside a product or another function",
                            functions[function]));
   }
   if (x->covariate != MERIT_COVARIATE_NONE) {
-    PetscCall(FormulaError(p->node, at, "a product may have one cov() or leg() at most"));
+    PetscCall(MeritNodeErrorAt(p->node, at, "a product may have one cov() or leg() at most"));
   }
   x->covariate = MERIT_COVARIATE_COLUMN;
   Take(p);
@@ -164,11 +165,11 @@ static PetscErrorCode TakeProduct(FormulaParser *p)
       PetscCall(TakeName(p, "a column", &name));
       if (x->n_class == FORMULA_CLASSES) {
         PetscCall(
-            FormulaError(p->node, t->at, "a product may have %d class columns at most", FORMULA_CLASSES));
+            MeritNodeErrorAt(p->node, t->at, "a product may have %d class columns at most", FORMULA_CLASSES));
       }
       for (int c = 0; c < x->n_class; c++) {
         if (!strcmp(name, x->class_column[c])) {
-          PetscCall(FormulaError(p->node, t->at, "`%s` stands twice in one product", name));
+          PetscCall(MeritNodeErrorAt(p->node, t->at, "`%s` stands twice in one product", name));
         }
       }
       x->class_column[x->n_class++] = name;
@@ -189,7 +190,7 @@ static PetscErrorCode TakeColumn(FormulaParser *p)
   x->covariate = MERIT_COVARIATE_COLUMN;
   PetscCall(TakeName(p, "a column", &x->column));
   if (IsMark(Peek(p, 0), '(') || IsMark(Peek(p, 0), ':')) {
-    PetscCall(FormulaError(p->node, x->at, "ridge() takes plain columns with + between them"));
+    PetscCall(MeritNodeErrorAt(p->node, x->at, "ridge() takes plain columns with + between them"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -207,12 +208,12 @@ static PetscErrorCode TakeOption(FormulaParser *p, int function, FormulaTerm *te
     term->centre = true;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (function == F_RIDGE) PetscCall(FormulaError(p->node, t->at, "the only option of ridge() is `centre`"));
+  if (function == F_RIDGE) PetscCall(MeritNodeErrorAt(p->node, t->at, "the only option of ridge() is `centre`"));
   if (function == F_SNP && t->kind == TOKEN_NAME && !strcmp(t->name, "set")) {
-    PetscCall(FormulaError(p->node, t->at, "snp(column, set = ..) is not available yet"));
+    PetscCall(MeritNodeErrorAt(p->node, t->at, "snp(column, set = ..) is not available yet"));
   }
   PetscCall(
-      FormulaError(p->node, t->at, "%s() takes no options; regressors are joined by +", functions[function]));
+      MeritNodeErrorAt(p->node, t->at, "%s() takes no options; regressors are joined by +", functions[function]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -233,10 +234,17 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
   if (IsMark(Peek(p, 0), ',')) PetscCall(TakeOption(p, function, term));
   PetscCall(Expect(p, ')', "or + here"));
   if (IsMark(Peek(p, 0), ':')) {
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at,
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
                            "%s() is not multiplied from outside: put the product between its parentheses",
                            functions[function]));
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode RefuseMinus(FormulaParser *p)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "terms are not taken away; `0` leaves the intercept out"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -249,8 +257,7 @@ static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
   term->at      = t->at;
   term->text    = p->text + p->used;
   term->product = p->product + p->n_products;
-  if (IsMark(t, '-'))
-    PetscCall(FormulaError(p->node, t->at, "terms are not taken away; `0` leaves the intercept out"));
+  if (IsMark(t, '-')) PetscCall(RefuseMinus(p));
   if (t->kind == TOKEN_NUMBER && (!strcmp(t->text, "1") || !strcmp(t->text, "0"))) {
     Take(p);
     term->one  = t->text[0] == '1';
@@ -275,17 +282,17 @@ static PetscErrorCode TakeTerm(FormulaParser *p)
   if (IsMark(Peek(p, 1), '=')) {
     term->label_at = Peek(p, 0)->at;
     if (Peek(p, 0)->kind != TOKEN_NAME)
-      PetscCall(FormulaError(p->node, term->label_at, "a label must be a name"));
+      PetscCall(MeritNodeErrorAt(p->node, term->label_at, "a label must be a name"));
     term->label = Peek(p, 0)->name;
     if (!strcmp(term->label, "residual") || FormulaSameLabel(term->label, "1") ||
         FormulaSameLabel(term->label, "0") || FormulaSameLabel(term->label, "")) {
-      PetscCall(FormulaError(p->node, term->label_at, "`%s` cannot be a label", term->label));
+      PetscCall(MeritNodeErrorAt(p->node, term->label_at, "`%s` cannot be a label", term->label));
     }
     p->next += 2;
   }
   PetscCall(TakeBody(p, term));
   if (term->label && (term->one || term->zero)) {
-    PetscCall(FormulaError(p->node, term->label_at, "the intercept has no label of its own: it is called 1"));
+    PetscCall(MeritNodeErrorAt(p->node, term->label_at, "the intercept has no label of its own: it is called 1"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -304,6 +311,7 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
   PetscCall(PetscCalloc1((size_t)p->n_tokens, &p->term));
   PetscCall(PetscCalloc1(2 * length + 2, &p->text)); /* the texts of all terms and a zero each */
   p->trait = *Peek(p, 0);
+  PetscCall(FormulaForeignTrait(p));
   PetscCall(TakeName(p, "the trait in `trait ~ term + term`", &name));
   PetscCall(Expect(p, '~', "after the trait"));
   p->used = 0;
@@ -312,8 +320,9 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
     if (!IsMark(Peek(p, 0), '+')) break;
     p->next++;
   }
+  if (IsMark(Peek(p, 0), '-')) PetscCall(RefuseMinus(p));
   if (Peek(p, 0)->kind != TOKEN_END) {
-    PetscCall(FormulaError(p->node, Peek(p, 0)->at,
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
                            IsMark(Peek(p, 0), ')') ? "a `)` too many" : "expected + or the end"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

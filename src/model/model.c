@@ -222,6 +222,7 @@ PetscErrorCode MeritModelDestroy(MeritModel *model)
   if (m->weight) PetscCall(FreeWords(m->formula->n_traits, &m->weight));
   PetscCall(PetscFree(m->share));
   PetscCall(PetscFree(m->records_path));
+  PetscCall(MeritModelForgetColumns(m));
   PetscCall(MeritFormulaDestroy(&m->formula));
   PetscCall(MeritPedigreeDestroy(&m->pedigree));
   PetscCall(MeritGenotypesDestroy(&m->genotypes));

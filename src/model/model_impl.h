@@ -80,6 +80,12 @@ typedef struct {
   double mean, sd; /* over the records in the analysis */
 } MeritCovariate;
 
+/* A name that the job gives to a column of the records, and where */
+typedef struct {
+  char *name, *file; /* owned */
+  int   line, column;
+} MeritNamedColumn;
+
 /* Texts are codes into the pool of exclusion texts */
 typedef struct {
   const char *kind;
@@ -98,6 +104,8 @@ struct _p_MeritModel {
   /* set by SetFromConfig */
   MeritFormula  *formula;
   char          *records_path;
+  int               n_named;
+  MeritNamedColumn *named;          /* owned */
   int            n_header, n_missing;
   char         **header, **missing; /* owned */
   char         **weight;            /* [n_traits] columns, NULL entries: no weight; owned; NULL: no weights at all */
@@ -137,6 +145,9 @@ struct _p_MeritModel {
   MeritExclusion     *exclusion_list; /* made on request; owned */
 };
 
+/* Remember where a job names columns of the records; forget it. */
+PetscErrorCode MeritModelNoteColumns(MeritModel model, MeritNode job);
+PetscErrorCode MeritModelForgetColumns(MeritModel model);
 PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column);
 /* records.c, numbers.c, select.c: read the file, fill the rows, number the levels, say which observations count */
 PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table);

@@ -6,16 +6,9 @@
 /* MeritModelColumn - Index of a column of the records file; a name it does not have is a USAGE error. Logically collective. */
 PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column)
 {
-  const char *const *names, *nearest;
-  int                n;
-
   PetscFunctionBegin;
   *column = MeritTableFind(table, name);
-  if (*column >= 0) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritTableColumns(table, &n, &names));
-  nearest = MeritNearest(name, n, names);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, model->records_path, 1, NULL, "there is no column \"%s\"%s%s%s", name,
-                       nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ""));
+  if (*column < 0) PetscCall(MeritModelUnknownColumn(model, table, name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -66,7 +66,7 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   for (*term = 0; *term < f->n_terms && !FormulaSameLabel(key, f->term[*term].label); ++*term) {
   }
   if (*term < f->n_terms && f->term[*term].kind == MERIT_TERM_FIXED) {
-    PetscCall(MeritNodeError(variances->child[c], "`%s` is a fixed term and has no variance", key));
+    PetscCall(MeritNodeKeyError(variances->child[c], "`%s` is a fixed term and has no variance", key));
   }
   if (*term < f->n_terms || FormulaSameLabel(key, "residual")) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)f->n_terms + 1, &known));
@@ -77,7 +77,7 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   near       = MeritNearest(key, n, known);
   PetscCall(PetscFree(known));
   PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
-  PetscCall(MeritNodeError(variances->child[c],
+  PetscCall(MeritNodeKeyError(variances->child[c],
                            "variances: no random term is called `%s`%s%s%s (needed are %s)", key,
                            near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "", needs));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -200,7 +200,7 @@ static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
   for (int k = 0; k <= f->n_terms; k++) {
     if (k < f->n_terms ? f->term[k].kind == MERIT_TERM_FIXED || f->term[k].G : f->n_residuals > 0) continue;
     PetscCall(DescribeNeeds(f, k, k, sizeof(needs), needs));
-    PetscCall(MeritNodeError(variances, "variances: one is missing: %s", needs));
+    PetscCall(MeritNodeError(variances, "variances: one is missing: %s; `merit varcomp` estimates what is missing", needs));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -281,7 +281,7 @@ PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
   PetscCall(Clear(f));
   if (!variances || variances->kind == MERIT_NODE_NULL) {
     PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`; needed are %s",
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`: solve needs %s",
                          needs));
   }
   PetscCall(ReadAll(f, variances));

@@ -223,7 +223,7 @@ PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char 
     if (k == n_keys) {
       const char *near = MeritNearest(node->key[c], n_keys, keys);
 
-      PetscCall(MeritNodeError(node->child[c],
+      PetscCall(MeritNodeKeyError(node->child[c],
                                "`%s`: unknown key `%s`%s%s%s (known: value, rows, structure, fix%s)", label,
                                node->key[c], near ? "; did you mean `" : "", near ? near : "",
                                near ? "`?" : "", may_have_by ? ", by" : ""));

@@ -86,7 +86,7 @@ PetscErrorCode MeritPedSnpChoose(MeritPed *p)
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(p->model), &n_animals, NULL, &n_used));
   if (n_animals * n_used >= few) p->kind = MERIT_SNP_NYSTROM;
   else
-    MeritLog(MERIT_LOG_INFO, "SNPs: their diagonal blocks; %lld genotypes are too few for more to pay", (long long)(n_animals * n_used));
+    MeritLog(MERIT_LOG_INFO, "preconditioner of the SNP effects: diagonal blocks; with only %lld genotypes a better one would not save time", (long long)(n_animals * n_used));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -33,25 +33,30 @@ static void TermColumns(MeritReport report, int trait, int t, Animals *a)
     if (term->component[c].trait != trait) continue;
     snprintf(column->name, sizeof(column->name), "%s.%s%s%s", report->formula->trait[trait], term->label,
              term->n_regressors > 1 ? "." : "", term->n_regressors > 1 ? ReportComponentName(term, c) : "");
-    column->n        = 1;
-    column->value[0] = ValueIndex(a, t, c);
+    column->n         = 1;
+    column->value[0]  = ValueIndex(a, t, c);
+    column->weight[0] = 1.0;
     a->n_columns++;
   }
 }
 
-/* A sum has a column for every trait that has one of its parts; parts a trait does not have add nothing */
+/* A sum has a column for every trait that has one of its parts, where parts that the trait does not have add nothing; trait -1: the one
+   column of a sum over traits */
 static void SumColumn(MeritReport report, int trait, const ReportSum *sum, Animals *a)
 {
   AnimalColumn *column = &a->column[a->n_columns];
 
   column->n = 0;
   for (int p = 0; p < sum->n; p++) {
-    int c = ComponentOf(&report->formula->term[sum->part[p].term], sum->part[p].regressor, trait);
+    const ReportPart *part = &sum->part[p];
+    int c = ComponentOf(&report->formula->term[part->term], part->regressor, trait < 0 ? part->trait : trait);
 
-    if (c >= 0) column->value[column->n++] = ValueIndex(a, sum->part[p].term, c);
+    if (c < 0) continue;
+    column->weight[column->n]  = part->weight;
+    column->value[column->n++] = ValueIndex(a, part->term, c);
   }
   if (!column->n) return;
-  snprintf(column->name, sizeof(column->name), "%s.%s", report->formula->trait[trait], sum->name);
+  snprintf(column->name, sizeof(column->name), "%s%s%s", trait < 0 ? "" : report->formula->trait[trait], trait < 0 ? "" : ".", sum->name);
   a->n_columns++;
 }
 
@@ -71,8 +76,11 @@ PetscErrorCode AnimalsColumns(MeritReport report, Animals *a)
   for (int trait = 0; trait < f->n_traits; trait++) {
     for (int t = 0; t < f->n_terms; t++)
       if (ReportGenetic(&f->term[t])) TermColumns(report, trait, t, a);
-    for (int s = 0; s < report->n_sums; s++) SumColumn(report, trait, &report->sum[s], a);
+    for (int s = 0; s < report->n_sums; s++)
+      if (!report->sum[s].over_traits) SumColumn(report, trait, &report->sum[s], a);
   }
+  for (int s = 0; s < report->n_sums; s++)
+    if (report->sum[s].over_traits) SumColumn(report, -1, &report->sum[s], a);
   a->width = a->n_values + 1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -61,7 +61,7 @@ static PetscErrorCode Values(MeritReport report, const Animals *a, const double 
   for (int c = 0; c < a->n_columns; c++) {
     double sum = 0;
 
-    for (int k = 0; k < a->column[c].n; k++) sum += row[1 + a->column[c].value[k]];
+    for (int k = 0; k < a->column[c].n; k++) sum += a->column[c].weight[k] * row[1 + a->column[c].value[k]];
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(MeritTextAddReal(text, sum));
     PetscCall(MeritTextAddBytes(text, "\t", 1));

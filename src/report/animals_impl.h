@@ -3,11 +3,12 @@
 #include "report_impl.h"
 #include <merit/exchange.h>
 
-/* One `.ebv` column: the sum of n components of terms */
+/* One `.ebv` column: a linear combination of n components of terms */
 typedef struct {
-  char name[1024]; /* TRAIT.LABEL or TRAIT.LABEL.REGRESSOR or TRAIT.SUM */
-  int  n;
-  int  value[16]; /* indices of the values summed */
+  char   name[1024]; /* TRAIT.LABEL or TRAIT.LABEL.REGRESSOR or TRAIT.SUM or SUM */
+  int    n;
+  int    value[REPORT_PARTS];  /* indices of the values summed */
+  double weight[REPORT_PARTS]; /* of each */
 } AnimalColumn;
 
 /* One value per animal: a component of a genetic term */

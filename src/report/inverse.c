@@ -79,8 +79,8 @@ static void AddRow(const Animals *a, int term, bool snp, double squares, const d
     double x = 0.0, y = 0.0;
 
     for (int k = 0; k < a->column[c].n; k++) {
-      x += unit[1 + a->column[c].value[k]];
-      y += column[1 + a->column[c].value[k]];
+      x += a->column[c].weight[k] * unit[1 + a->column[c].value[k]];
+      y += a->column[c].weight[k] * column[1 + a->column[c].value[k]];
     }
     pev[c] += x * y;
   }
@@ -175,7 +175,7 @@ double ReportReliability(MeritReport report, int64_t row, int column, double inb
       const double         own  = v->own[row * report->formula->n_terms + a->term];
 
       if (a->term != b->term) continue; /* terms are independent of each other */
-      prior += spec->G[a->component * spec->n_components + b->component] *
+      prior += c->weight[p] * c->weight[q] * spec->G[a->component * spec->n_components + b->component] *
                (spec->kind == MERIT_TERM_PED ? 1.0 + inbreeding : own);
     }
   return prior > 0.0 ? 1.0 - v->pev[row * v->unit.n_columns + column] / prior : NAN;

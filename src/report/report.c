@@ -22,7 +22,7 @@ PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
   MeritReportSetFromConfig - Take from the job what is to be written.
 
   Not collective, every rank alike. Keys: `output.solutions` (all, fixed, none), `output.fitted`, `output.se`, `ebv` (name:
-  sum of labels of genetic terms). Raises USAGE errors at the node's place, before any data are read.
+  linear combination of genetic values). Raises USAGE errors at the node's place, before any data are read.
 @*/
 PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
 {
@@ -51,8 +51,9 @@ MeritReportErrors MeritReportWantsErrors(MeritReport report) { return report->er
 /* MeritReportCrossesLevels - See the header. Not collective. */
 bool MeritReportCrossesLevels(MeritReport report)
 {
-  bool crosses = report->n_sums > 0;
+  bool crosses = false;
 
+  for (int s = 0; s < report->n_sums; s++) crosses = crosses || ReportSumCrossesTerms(&report->sum[s]);
   for (int t = 0; t < report->formula->n_terms; t++) crosses = crosses || report->formula->term[t].kind == MERIT_TERM_SNP;
   return crosses;
 }

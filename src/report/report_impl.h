@@ -4,13 +4,21 @@
 
 typedef enum { REPORT_ALL, REPORT_FIXED, REPORT_NONE } ReportChoice;
 
-/* A sum of genetic values asked for by `ebv`: (term, regressor) pairs */
+enum { REPORT_PARTS = 64 }; /* values of one sum */
+
+/* A genetic value times its weight */
 typedef struct {
-  char *name; /* owned */
-  int   n;
-  struct {
-    int term, regressor;
-  } part[16];
+  int    term, regressor;
+  int    trait; /* -1: of whichever trait the column is */
+  double weight;
+} ReportPart;
+
+/* A linear combination of genetic values asked for by `ebv` */
+typedef struct {
+  char      *name; /* owned */
+  bool       over_traits; /* one column; else one for every trait */
+  int        n;
+  ReportPart part[REPORT_PARTS];
 } ReportSum;
 
 typedef struct _ReportInverse ReportInverse; /* inverse.c */
@@ -70,6 +78,8 @@ PETSC_INTERN PetscErrorCode ReportRoundsHeader(MeritReport report, MeritText *he
 PETSC_INTERN PetscErrorCode ReportComponentTerm(MeritReport report, const MeritComponent *component, char **name);
 /* Parse the node `ebv` against the formula */
 PETSC_INTERN PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv);
+/* Does a sum have values of more than one term? */
+PETSC_INTERN bool ReportSumCrossesTerms(const ReportSum *sum);
 PETSC_INTERN PetscErrorCode ReportInverseDestroy(ReportInverse **inverse);
 /* Standard errors of the components of owned levels; owned by the caller, NULL without an inverse */
 PETSC_INTERN PetscErrorCode ReportErrors(MeritReport report, double **errors);

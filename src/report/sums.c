@@ -1,86 +1,201 @@
-/* The key `ebv`: named sums of genetic values, "ped(cow) + snp(cow)" or "animal.calf + animal.dam". */
+/*
+  The key `ebv`: named linear combinations of genetic values, "ped(cow) + snp(cow)", "animal.calf + 0.5*animal.dam" for every trait, or
+  over traits "2*ped(cow)[milk] - 0.1*ped(cow)[scc]".
+*/
 #include "report_impl.h"
 #include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Copy without blanks */
-static void Squeeze(const char *from, size_t length, char *to, size_t room)
-{
-  size_t n = 0;
+typedef struct {
+  MeritReport report;
+  MeritNode   node;
+  const char *at;
+  ReportSum  *sum;
+} SumParser;
 
-  for (size_t i = 0; i < length && n + 1 < room; i++)
-    if (!isspace((unsigned char)from[i])) to[n++] = from[i];
-  to[n] = 0;
+static void Blanks(SumParser *p)
+{
+  while (isspace((unsigned char)*p->at)) p->at++;
 }
 
-/* Does text name this regressor of the term: its label alone (a single regressor) or LABEL.REGRESSOR */
-static bool Names(const MeritTermSpec *term, int regressor, const char text[])
+static size_t Offset(const SumParser *p) { return (size_t)(p->at - p->node->text); }
+
+/* Bytes of the text that spell the word, blanks not counted in either; 0: another text, or a longer name */
+static size_t Spells(const char *at, const char *word)
 {
-  char   label[512];
-  size_t n;
+  const char *begin = at;
 
-  Squeeze(term->label, strlen(term->label), label, sizeof(label));
-  n = strlen(label);
-  if (strncmp(text, label, n)) return false;
-  if (!text[n]) return term->n_regressors == 1;
-  return text[n] == '.' && !strcmp(text + n + 1, term->regressor[regressor].name);
-}
-
-/* What the sum could have named, for the message */
-static PetscErrorCode Unknown(MeritReport report, MeritNode node, const char text[])
-{
-  char   list[1024] = "";
-  size_t used       = 0;
-
-  PetscFunctionBegin;
-  for (int t = 0; t < report->formula->n_terms; t++) {
-    const MeritTermSpec *term = &report->formula->term[t];
-
-    for (int g = 0; ReportGenetic(term) && g < term->n_regressors && used + 1 < sizeof(list); g++)
-      used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s%s%s", used ? ", " : "", term->label,
-                               term->n_regressors > 1 ? "." : "",
-                               term->n_regressors > 1 ? term->regressor[g].name : "");
+  for (; *word; word++) {
+    if (isspace((unsigned char)*word)) continue;
+    while (isspace((unsigned char)*at)) at++;
+    if (*at++ != *word) return 0;
   }
-  if (!used) PetscCall(MeritNodeError(node, "ebv: the model has no genetic term to sum"));
-  PetscFunctionReturn(
-      MeritNodeError(node, "ebv: '%s' is no genetic value of the model; there are: %s", text, list));
+  if (at > begin && (isalnum((unsigned char)at[-1]) || at[-1] == '_') && (isalnum((unsigned char)*at) || strchr("_.", *at)) && *at) return 0;
+  return (size_t)(at - begin);
 }
 
-static PetscErrorCode AddPart(MeritReport report, MeritNode node, ReportSum *sum, const char text[])
+/* A value's name here, plain or with its label in backticks: LABEL, or LABEL.REGRESSOR; its bytes, 0 if it is another */
+static size_t Named(const char *at, const char *label, const char *regressor)
 {
-  PetscFunctionBegin;
-  for (int t = 0; t < report->formula->n_terms; t++) {
-    const MeritTermSpec *term = &report->formula->term[t];
+  static const char *const ticks[] = {"", "`", "'", "\""};
+  char                     name[1400];
+  size_t                   n = 0;
 
-    for (int g = 0; ReportGenetic(term) && g < term->n_regressors; g++) {
-      if (!Names(term, g, text)) continue;
-      if (sum->n == (int)PETSC_STATIC_ARRAY_LENGTH(sum->part))
-        PetscCall(MeritNodeError(node, "ebv: more than 16 values in one sum"));
-      sum->part[sum->n].term        = t;
-      sum->part[sum->n++].regressor = g;
-      PetscFunctionReturn(PETSC_SUCCESS);
+  for (int t = 0; t < 4 && !n; t++) {
+    snprintf(name, sizeof(name), "%s%s%s%s%s", ticks[t], label, ticks[t], regressor ? "." : "", regressor ? regressor : "");
+    n = Spells(at, name);
+  }
+  return n;
+}
+
+/* The term named here, the longest that fits; *regressor -1 where only the label is there. False: none */
+static bool FindValue(SumParser *p, int *term, int *regressor)
+{
+  const MeritFormula *f    = p->report->formula;
+  size_t              best = 0;
+
+  for (int t = 0; t < f->n_terms; t++)
+    for (int g = -1; ReportGenetic(&f->term[t]) && g < f->term[t].n_regressors; g++) {
+      const size_t n = Named(p->at, f->term[t].label, g < 0 ? NULL : f->term[t].regressor[g].name);
+
+      if (n <= best) continue;
+      best       = n;
+      *term      = t;
+      *regressor = g;
     }
+  p->at += best;
+  return best > 0;
+}
+
+/* What could have been named, for the message */
+static PetscErrorCode Unknown(SumParser *p)
+{
+  const MeritFormula *f        = p->report->formula;
+  char                list[900] = "";
+  size_t              used     = 0;
+
+  PetscFunctionBegin;
+  for (int t = 0; t < f->n_terms; t++)
+    for (int g = 0; ReportGenetic(&f->term[t]) && g < f->term[t].n_regressors && used + 1 < sizeof(list); g++)
+      used += (size_t)snprintf(list + used, sizeof(list) - used, "%s`%s%s%s`", used ? ", " : "", f->term[t].label,
+                               f->term[t].n_regressors > 1 ? "." : "", f->term[t].n_regressors > 1 ? f->term[t].regressor[g].name : "");
+  if (!used) PetscCall(MeritNodeError(p->node, "ebv: the model has no term of breeding values, ped() or snp()"));
+  PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: expected a breeding value of the model (%s), perhaps with a weight, like 0.5*%s", list,
+                             strchr(list, ',') ? "LABEL" : list));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* [ROW] behind a value, as varcomp.tsv names rows: a trait, or trait.regressor */
+static PetscErrorCode Row(SumParser *p, ReportPart *part)
+{
+  const MeritFormula  *f    = p->report->formula;
+  const MeritTermSpec *spec = &f->term[part->term];
+  char                 rows[600] = "";
+  size_t               used = 0, length = strcspn(p->at + 1, "]");
+  const char          *word = p->at + 1;
+
+  PetscFunctionBegin;
+  if (!word[length]) PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: the bracket is not closed"));
+  while (length && isspace((unsigned char)*word)) word++, length--;
+  while (length && isspace((unsigned char)word[length - 1])) length--;
+  for (int c = 0; c < spec->n_components && part->trait < 0; c++) {
+    char      *name;
+    const int  trait = spec->component[c].trait, regressor = spec->component[c].regressor;
+    const bool fits = part->regressor < 0 || part->regressor == regressor;
+
+    PetscCall(MeritFormulaComponentName(f, part->term, c, &name));
+    if (fits && used < sizeof(rows)) used += (size_t)snprintf(rows + used, sizeof(rows) - used, "%s%s", used ? ", " : "", name);
+    if (fits && ((strlen(name) == length && !strncmp(name, word, length)) ||
+                 (part->regressor >= 0 && strlen(f->trait[trait]) == length && !strncmp(f->trait[trait], word, length)))) {
+      part->trait     = trait;
+      part->regressor = regressor;
+    }
+    PetscCall(PetscFree(name));
   }
-  PetscCall(Unknown(report, node, text));
+  if (part->trait < 0)
+    PetscCall(MeritNodeErrorAt(p->node, Offset(p) + 1, "ebv: `%s` has no row `%.*s`; its rows are %s", spec->label, (int)length, word, rows));
+  p->at += strcspn(p->at, "]") + 1;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A decimal number here, if there is one */
+static bool Number(SumParser *p, double *number)
+{
+  char *end;
+
+  Blanks(p);
+  if (!isdigit((unsigned char)*p->at) && *p->at != '.') return false;
+  *number = strtod(p->at, &end);
+  if (end == p->at || (p->at[0] == '0' && tolower((unsigned char)p->at[1]) == 'x')) return false;
+  p->at = end;
+  return true;
+}
+
+/* [number *] value [row] [* number | / number] */
+static PetscErrorCode Part(SumParser *p, double sign)
+{
+  ReportPart part   = {.regressor = -1, .trait = -1, .weight = sign};
+  double     number = 1.0;
+
+  PetscFunctionBegin;
+  Blanks(p);
+  if (p->sum->n == REPORT_PARTS) PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: more than %d values in one sum", REPORT_PARTS));
+  if (!FindValue(p, &part.term, &part.regressor)) {
+    if (Number(p, &number)) {
+      Blanks(p);
+      if (*p->at != '*') PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: expected `*` and a breeding value behind a weight"));
+      p->at++;
+      Blanks(p);
+    }
+    part.weight *= number;
+    if (!FindValue(p, &part.term, &part.regressor)) PetscCall(Unknown(p));
+  }
+  Blanks(p);
+  if (*p->at == '[') PetscCall(Row(p, &part));
+  else if (part.regressor < 0 && p->report->formula->term[part.term].n_regressors > 1) PetscCall(Unknown(p));
+  if (part.regressor < 0) part.regressor = 0;
+  Blanks(p);
+  if (*p->at == '*' || *p->at == '/') {
+    const bool divide = *p->at++ == '/';
+
+    if (!Number(p, &number) || (divide && number == 0.0)) PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: expected a number here"));
+    part.weight = divide ? part.weight / number : part.weight * number;
+  }
+  if (!isfinite(part.weight)) PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: the weight is too large"));
+  p->sum->part[p->sum->n++] = part;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Is it over traits, and that in all of its parts? */
+static PetscErrorCode CheckTraits(SumParser *p)
+{
+  PetscFunctionBegin;
+  p->sum->over_traits = p->sum->part[0].trait >= 0;
+  for (int i = 1; i < p->sum->n; i++)
+    if ((p->sum->part[i].trait >= 0) != p->sum->over_traits)
+      PetscCall(MeritNodeError(p->node, "ebv: either all values of '%s' name their trait, like %s[%s], or none does", p->node->text,
+                               p->report->formula->term[p->sum->part[0].term].label, p->report->formula->trait[0]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode ParseSum(MeritReport report, MeritNode node, ReportSum *sum)
 {
-  const char *at = node->text;
-  char        part[512];
-  int         depth = 0;
+  SumParser p    = {.report = report, .node = node, .at = node->text, .sum = sum};
+  double    sign = 1.0;
 
   PetscFunctionBegin;
-  for (const char *c = at;; c++) {
-    if (*c == '(' || *c == ')') depth += *c == '(' ? 1 : -1;
-    if (*c && (*c != '+' || depth > 0)) continue;
-    Squeeze(at, (size_t)(c - at), part, sizeof(part));
-    if (!part[0]) PetscCall(MeritNodeError(node, "ebv: a label is missing in '%s'", node->text));
-    PetscCall(AddPart(report, node, sum, part));
-    if (!*c) break;
-    at = c + 1;
+  Blanks(&p);
+  if (*p.at == '-' || *p.at == '+') sign = *p.at++ == '-' ? -1.0 : 1.0;
+  while (true) {
+    PetscCall(Part(&p, sign));
+    Blanks(&p);
+    if (*p.at != '+' && *p.at != '-') break;
+    sign = *p.at++ == '-' ? -1.0 : 1.0;
   }
+  if (*p.at) PetscCall(MeritNodeErrorAt(node, Offset(&p), "ebv: expected +, - or the end"));
+  PetscCall(CheckTraits(&p));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -95,12 +210,20 @@ PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv)
       PetscCall(MeritNodeError(ebv->child[i], "ebv.%s: must be a sum of labels", ebv->key[i]));
     for (int t = 0; t < report->formula->n_terms; t++)
       if (!strcmp(report->formula->term[t].label, ebv->key[i]))
-        PetscCall(MeritNodeError(ebv->child[i],
-                                 "ebv.%s: a term has this label already; give the sum a name of its own",
-                                 ebv->key[i]));
+        PetscCall(MeritNodeKeyError(ebv->child[i],
+                                    "ebv.%s: a term has this label already; give the sum a name of its own",
+                                    ebv->key[i]));
     PetscCall(PetscStrallocpy(ebv->key[i], &report->sum[i].name));
     report->n_sums = i + 1;
     PetscCall(ParseSum(report, ebv->child[i], &report->sum[i]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ReportSumCrossesTerms - Does a sum have values of more than one term? Not collective. */
+bool ReportSumCrossesTerms(const ReportSum *sum)
+{
+  for (int i = 1; i < sum->n; i++)
+    if (sum->part[i].term != sum->part[0].term) return true;
+  return false;
 }

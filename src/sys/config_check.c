@@ -1,33 +1,30 @@
+#include "config_keys.h"
 #include "config_private.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* How a pattern of the key table meets a path: not at all, it goes on below, it ends there, or it allows
-   anything below */
-typedef enum { MISS, HEAD, EXACT, ANYTHING } Match;
-
 /* `path` holds n segments, each with its 0 */
-static Match MatchOne(const char *pattern, int n, const char *const path[])
+static KeyMatch MatchOne(const char *pattern, int n, const char *const path[])
 {
   for (int i = 0; i < n; i++) {
     const size_t length = strcspn(pattern, ".");
 
-    if (length == 2 && !strncmp(pattern, "**", 2)) return ANYTHING;
-    if (!length) return MISS;
+    if (length == 2 && !strncmp(pattern, "**", 2)) return KEY_ANYTHING;
+    if (!length) return KEY_MISS;
     if (!(length == 1 && *pattern == '*') && (strlen(path[i]) != length || strncmp(pattern, path[i], length)))
-      return MISS;
+      return KEY_MISS;
     pattern += length;
     if (*pattern == '.')
       pattern++;
     else if (i + 1 < n)
-      return MISS;
+      return KEY_MISS;
   }
-  if (!strcmp(pattern, "**")) return ANYTHING;
-  return *pattern ? HEAD : EXACT;
+  if (!strcmp(pattern, "**")) return KEY_ANYTHING;
+  return *pattern ? KEY_HEAD : KEY_EXACT;
 }
 
-/* Bit sets, as a path may be both a key and the head of others ("records.weight", "records.weight.*") */
-static unsigned MatchAll(int n_keys, const MeritKey keys[], int n, const char *const path[])
+/* MeritKeysMatch - See the header. Not collective. */
+unsigned MeritKeysMatch(int n_keys, const MeritKey keys[], int n, const char *const path[])
 {
   unsigned all = 0;
 
@@ -50,39 +47,6 @@ static PetscErrorCode Join(int n, const char *const path[], char **dotted)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The last segment of a pattern */
-static const char *Leaf(const char *pattern)
-{
-  const char *dot = strrchr(pattern, '.');
-
-  return dot ? dot + 1 : pattern;
-}
-
-/* Likeliest key for an unknown path: misspelt as a whole, else one with the same last word elsewhere, else a
-   misspelt last word */
-static const char *Suggest(const char *dotted, const char *last, int n_keys, const MeritKey keys[])
-{
-  const char **words = calloc((size_t)n_keys + 1, sizeof(*words));
-  const char  *best  = NULL;
-
-  if (!words) return NULL;
-  for (int k = 0; k < n_keys; k++) words[k] = keys[k].path;
-  best = MeritNearest(dotted, n_keys, words);
-  for (int k = 0; k < n_keys && !best; k++)
-    if (!strcmp(Leaf(keys[k].path), last)) best = keys[k].path;
-  if (!best) {
-    for (int k = 0; k < n_keys; k++) words[k] = Leaf(keys[k].path);
-    best = MeritNearest(last, n_keys, words);
-    for (int k = 0; k < n_keys && best; k++)
-      if (words[k] == best) {
-        best = keys[k].path;
-        break;
-      }
-  }
-  free(words);
-  return best;
-}
-
 /*@
   MeritConfigKnown - Is a dotted path one of the keys of a table, or the head of some?
 
@@ -91,22 +55,22 @@ static const char *Suggest(const char *dotted, const char *last, int n_keys, con
   Input Parameters:
 + dotted - the path; dots within parentheses and backticks belong to a label
 . n      - length of the table
-- keys   - the table
+. keys   - the table
+- size   - bytes of nearest
 
   Output Parameter:
-. nearest - if the path is unknown, the key most likely meant or NULL; may be NULL; borrowed from the table
+. nearest - if the path is unknown, the key most likely meant, "" if none is near; NULL if size is 0
 @*/
-bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], const char **nearest)
+bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], size_t size, char nearest[])
 {
-  enum { MAX_SEGMENTS = 64 };
   char       *copy = strdup(dotted), *at = copy;
-  const char *path[MAX_SEGMENTS];
+  const char *path[KEY_DEPTH];
   int         depth = 0;
   bool        known = true; /* so far: no segment is empty */
 
-  if (nearest) *nearest = NULL;
+  if (size) nearest[0] = 0;
   if (!copy) return false;
-  while (at && depth < MAX_SEGMENTS) {
+  while (at && depth < KEY_DEPTH) {
     const size_t length = MeritSegmentLength(at);
     const bool   more   = at[length] == '.';
 
@@ -115,9 +79,8 @@ bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], const c
     path[depth++] = at;
     at            = more ? at + length + 1 : NULL;
   }
-  known = known &&
-          depth < MAX_SEGMENTS && (MatchAll(n, keys, depth, path) & (1u << HEAD | 1u << EXACT | 1u << ANYTHING));
-  if (!known && nearest) *nearest = Suggest(dotted, path[depth - 1], n, keys);
+  known = known && !at && (MeritKeysMatch(n, keys, depth, path) & ~(1u << KEY_MISS));
+  if (!known && size && !at) MeritKeysSuggest(n, keys, depth, path, size, nearest);
   free(copy);
   return known;
 }
@@ -128,14 +91,15 @@ static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[],
 static PetscErrorCode UnknownKey(MeritNode node, int n_keys, const MeritKey keys[], int depth,
                                  const char *const path[])
 {
-  char       *dotted;
-  const char *nearest;
+  char *dotted, nearest[256] = "", below[600] = "";
 
   PetscFunctionBegin;
   PetscCall(Join(depth, path, &dotted));
-  nearest = Suggest(dotted, path[depth - 1], n_keys, keys);
-  if (nearest) PetscCall(MeritNodeError(node, "unknown key %s; did you mean %s?", dotted, nearest));
-  PetscCall(MeritNodeError(node, "unknown key %s", dotted));
+  MeritKeysSuggest(n_keys, keys, depth, path, sizeof(nearest), nearest);
+  if (nearest[0]) PetscCall(MeritNodeKeyError(node, "unknown key %s; did you mean %s?", dotted, nearest));
+  if (depth > 1) MeritKeysBelow(n_keys, keys, depth - 1, path, sizeof(below), below);
+  if (below[0]) PetscCall(MeritNodeKeyError(node, "unknown key %s; the keys of %s are %s", dotted, path[depth - 2], below));
+  PetscCall(MeritNodeKeyError(node, "unknown key %s", dotted));
   PetscFunctionReturn(PETSC_ERR_PLIB);
 }
 
@@ -154,21 +118,35 @@ static PetscErrorCode CheckList(MeritNode list, const char *key)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* `solver: cholesky` was perhaps meant as `solver: {type: cholesky}`: the first key of the table is the likeliest */
+static PetscErrorCode NeedsKeys(MeritNode node, int n_keys, const MeritKey keys[], int depth, const char *path[])
+{
+  char below[600];
+
+  PetscFunctionBegin;
+  MeritKeysBelow(n_keys, keys, depth, path, sizeof(below), below);
+  below[strcspn(below, ",")] = 0;
+  if (node->kind != MERIT_NODE_SCALAR || !below[0])
+    PetscCall(MeritNodeError(node, "%s needs keys below it (\"key: value\"), not a value", path[depth - 1]));
+  PetscCall(MeritNodeError(node, "%s needs keys below it, like %s: {%s: %s}", path[depth - 1], path[depth - 1], below, node->text));
+  PetscFunctionReturn(PETSC_ERR_PLIB);
+}
+
 static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys[], int depth,
                                  const char *path[])
 {
-  const unsigned match = MatchAll(n_keys, keys, depth, path);
-  const bool     head = match & 1u << HEAD, exact = match & 1u << EXACT;
+  const unsigned match = MeritKeysMatch(n_keys, keys, depth, path);
+  const bool     head = match & 1u << KEY_HEAD, exact = match & 1u << KEY_EXACT;
 
   PetscFunctionBegin;
-  if (match & 1u << ANYTHING) PetscFunctionReturn(PETSC_SUCCESS);
+  if (match & 1u << KEY_ANYTHING) PetscFunctionReturn(PETSC_SUCCESS);
   if (!head && !exact) PetscCall(UnknownKey(node, n_keys, keys, depth, path));
   if (node->kind == MERIT_NODE_MAP) {
     if (!head)
       PetscCall(MeritNodeError(node, "%s has no keys below it; a value was expected", path[depth - 1]));
     PetscCall(CheckMap(node, n_keys, keys, depth, path));
   } else if (node->kind != MERIT_NODE_NULL && !exact) {
-    PetscCall(MeritNodeError(node, "%s needs keys below it (\"key: value\"), not a value", path[depth - 1]));
+    PetscCall(NeedsKeys(node, n_keys, keys, depth, path));
   }
   if (node->kind == MERIT_NODE_LIST) PetscCall(CheckList(node, path[depth - 1]));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -200,7 +178,7 @@ static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[],
 @*/
 PetscErrorCode MeritConfigCheck(MeritNode root, int n, const MeritKey keys[])
 {
-  const char *path[66]; /* deeper than any text that MeritConfigParse() accepts */
+  const char *path[KEY_DEPTH];
 
   PetscFunctionBegin;
   PetscCall(CheckMap(root, n, keys, 0, path));

@@ -67,10 +67,11 @@ PetscErrorCode MeritNodeFree(MeritNode *node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A root is a node that also owns the name its nodes point to. */
-typedef struct {
+/* A root is a node that also owns the name its nodes point to, and the trees whose nodes it has taken in. */
+typedef struct _Root {
   struct _p_MeritNode node; /* first, so that a root is a node */
   char               *name; /* owned */
+  struct _Root       *next; /* root of a file that was taken in, emptied; owned, or NULL */
 } Root;
 
 /*@
@@ -114,14 +115,40 @@ PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t len
 /* MeritConfigDestroy - Free a tree; NULL-safe, sets the handle to NULL. Not collective. */
 PetscErrorCode MeritConfigDestroy(MeritNode *root)
 {
-  Root *r = (Root *)*root;
+  PetscFunctionBegin;
+  for (Root *r = (Root *)*root, *next; r; r = next) {
+    next = r->next;
+    PetscCall(FreeContents(&r->node));
+    PetscCall(PetscFree(r->name));
+    PetscCall(PetscFree(r));
+  }
+  *root = NULL;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritNodeTakeIn - Move the keys of another tree to a scalar node of this one; the other tree becomes part of this. Not collective. */
+PetscErrorCode MeritNodeTakeIn(MeritNode root, MeritNode node, MeritNode *other)
+{
+  Root     *r = (Root *)root, *o = (Root *)*other;
+  MeritNode from = &o->node;
 
   PetscFunctionBegin;
-  if (!r) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(FreeContents(&r->node));
-  PetscCall(PetscFree(r->name));
-  PetscCall(PetscFree(r));
-  *root = NULL;
+  PetscCall(FreeContents(node));
+  node->kind   = MERIT_NODE_MAP;
+  node->quoted = false;
+  node->text   = NULL;
+  node->file   = from->file;
+  node->line   = from->line;
+  node->column = from->column;
+  node->n      = from->n;
+  node->key    = from->key;
+  node->child  = from->child;
+  from->n      = 0;
+  from->key    = NULL;
+  from->child  = NULL;
+  while (r->next) r = r->next;
+  r->next = o;
+  *other  = NULL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -133,6 +160,20 @@ PetscErrorCode MeritNodeError(MeritNode node, const char format[], ...)
 
   va_start(args, format);
   code = MeritRaiseAt(MERIT_ERROR_USAGE, node->file, node->line, node->column, NULL, format, args);
+  va_end(args);
+  return code;
+}
+
+/* MeritNodeKeyError - The same at the node's key, for what is wrong with the key itself. Logically collective. */
+PetscErrorCode MeritNodeKeyError(MeritNode node, const char format[], ...)
+{
+  const bool     key = node->key_line > 0;
+  PetscErrorCode code;
+  va_list        args;
+
+  va_start(args, format);
+  code = MeritRaiseAt(MERIT_ERROR_USAGE, node->file, key ? node->key_line : node->line, key ? node->key_column : node->column, NULL,
+                      format, args);
   va_end(args);
   return code;
 }

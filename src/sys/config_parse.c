@@ -159,10 +159,10 @@ static PetscErrorCode ParsePair(Parser *p, const yaml_event_t *key, int depth, M
   PetscCall(Next(p, &event));
   code = ParseNode(p, &event, depth, &child);
   yaml_event_delete(&event);
-  if (child && child->kind == MERIT_NODE_NULL &&
-      p->file != merit_command_line) { /* nothing there: point at the key */
-    child->line   = (int32_t)key->start_mark.line + 1;
-    child->column = (int32_t)key->start_mark.column + 1;
+  if (child && p->file != merit_command_line) {
+    child->key_line   = (int32_t)key->start_mark.line + 1;
+    child->key_column = (int32_t)key->start_mark.column + 1;
+    if (child->kind == MERIT_NODE_NULL) child->line = child->key_line, child->column = child->key_column;
   }
   if (child) PetscCall(MeritNodeAppend(map, (const char *)key->data.scalar.value, child));
   PetscFunctionReturn(code);

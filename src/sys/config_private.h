@@ -11,6 +11,8 @@ PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t li
                                const char text[], size_t length, MeritNode *node);
 /* Hang a child into a list (key NULL) or a map (key copied); the parent owns it from now on. */
 PetscErrorCode MeritNodeAppend(MeritNode parent, const char key[], MeritNode child);
+/* Move the keys of another tree to a scalar node of this one, which owns the other from now on. */
+PetscErrorCode MeritNodeTakeIn(MeritNode root, MeritNode node, MeritNode *other);
 /* Free a node and all below it. */
 PetscErrorCode MeritNodeFree(MeritNode *node);
 /* Read one YAML document into nodes that name `file`; an empty one gives a NULL node. */

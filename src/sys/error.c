@@ -42,6 +42,7 @@ void MeritErrorFill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], i
   Copy(e->id, sizeof(e->id), id);
   used = MeritErrorPlace(e, column, e->text, sizeof(e->text));
   vsnprintf(e->text + used, sizeof(e->text) - used, format, args);
+  MeritPrintable(sizeof(e->text), e->text);
 }
 
 /* MeritErrorRaise - Raise an error that every rank holds, and keep those that follow it. Logically collective. */
@@ -112,43 +113,4 @@ void MeritErrorClear(void)
   memset(&last_error, 0, sizeof(last_error));
   last_n_further = 0;
   last_n_left    = 0;
-}
-
-/* Levenshtein distance of two words of at most 63 letters */
-static int Distance(const char *a, const char *b)
-{
-  int row[64], n = (int)strlen(b);
-
-  if (n > 63 || strlen(a) > 63) return 64;
-  for (int j = 0; j <= n; j++) row[j] = j;
-  for (int i = 1; a[i - 1]; i++) {
-    int diagonal = row[0];
-
-    row[0] = i;
-    for (int j = 1; j <= n; j++) {
-      int up = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-
-      if (up + 1 < best) best = up + 1;
-      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      diagonal = up;
-      row[j]   = best;
-    }
-  }
-  return row[n];
-}
-
-/* MeritNearest - The candidate a misspelt word most likely meant, or NULL. Not collective; borrowed from candidates. */
-const char *MeritNearest(const char word[], int n, const char *const candidates[])
-{
-  const char *best  = NULL;
-  int         limit = (int)strlen(word) / 3 + 1;
-
-  for (int i = 0; i < n; i++) {
-    int d = Distance(word, candidates[i]);
-
-    if (d > limit || (best && d == limit)) continue;
-    best  = candidates[i];
-    limit = d;
-  }
-  return best;
 }

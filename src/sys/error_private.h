@@ -11,3 +11,5 @@ void   MeritErrorFill(MeritErrorInfo *e, MeritErrorKind kind, const char file[],
                       const char id[], const char format[], va_list args);
 PetscErrorCode MeritErrorRaise(const MeritErrorInfo *e, int n_further, const MeritErrorInfo further[],
                                int64_t n_left);
+/* Letters to change, add, leave out, or exchange with the next one to make one word of another; 64 beyond 63 letters. */
+int MeritWordDistance(const char a[], const char b[]);

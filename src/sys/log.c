@@ -1,3 +1,4 @@
+#include <merit/error.h>
 #include <merit/log.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ static void Tell(MeritLogKind kind, double fraction, const char format[], va_lis
 
   if (kind == MERIT_LOG_PROGRESS && run.task[0]) at = snprintf(text, sizeof(text), "%s, ", run.task);
   vsnprintf(text + at, sizeof(text) - (size_t)at, format, args);
+  MeritPrintable(sizeof(text), text);
   if (kind == MERIT_LOG_WARNING) Keep(text);
   if (run.sink) run.sink(kind, fraction, text, run.ctx);
 }

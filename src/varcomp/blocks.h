@@ -61,4 +61,6 @@ void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);
 /* start.c: what a variance of 1 of each component adds to the variance of an observation, on average; 1 for the residual. Collective. */
 PetscErrorCode VarcompScales(MeritVarcomp v, double scale[]);
 /* check.c: INPUT error where the data do not tell components apart, naming them. Logically collective. */
+/* An error if a trait is a multiple of another. Collective. */
+PetscErrorCode VarcompCheckMultiples(MeritVarcomp v);
 PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c);

@@ -102,6 +102,7 @@ PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
       F[i * c->m + i] = sqrt(left);
       continue;
     }
+    PetscCall(VarcompCheckMultiples(v));
     PetscCall(Name(v, Component(c, near), sizeof(name[1]), name[1]));
     residual = v->component[Component(c, i)].term < 0 || v->component[Component(c, near)].term < 0;
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,

@@ -110,6 +110,13 @@ if [ "$ranks" = 1 ]; then
   prints 'usage: merit probe JOB' probe --help
   prints '  deep.rtol         NUMBER' probe --help
   prints '(PETSc ' probe job.yaml --version
+  prints '(PETSc ' version
+  error 2 'unknown command hlep; did you mean help?' hlep
+  prints '(PETSc ' -V
+  prints 'usage: merit COMMAND FILE' help
+  prints 'usage: merit probe JOB' help probe
+  prints '  merit probe job.yaml' help probe
+  error 2 'unknown command prob; did you mean probe?' help prob
   error 2 'the first word must be a command; `merit --help` lists them'
   error 2 'unknown command zzzzzz; `merit --help` lists them' zzzzzz
   error 2 'merit later is not available yet' later job.yaml
@@ -140,7 +147,7 @@ if [ "$ranks" = 1 ]; then
 
   # the job file
   printf 'deep:\n  rtol: 1\n  rtl: 2\n' >unknown.yaml
-  error 2 'unknown.yaml:3:8: unknown key deep.rtl; did you mean deep.rtol?' probe unknown.yaml
+  error 2 'unknown.yaml:3:3: unknown key deep.rtl; did you mean deep.rtol?' probe unknown.yaml
   printf 'deep:\n\trtol: 1\n' >tab.yaml
   error 2 'tab.yaml:2:1: a tab in the indentation; indent with blanks' probe tab.yaml
 

@@ -48,6 +48,18 @@ for n in 1 3; do
   [ -e out ] && fail "plan left an output folder"
 done
 
+# a class of many whole numbers that the trait follows may be a covariate; herds, years and few levels are left alone
+awk 'BEGIN { print "days,herd,year,parity,y"
+  for (i = 0; i < 240; i++) { d = i % 12; h = int(i / 12) % 20; print d "," (h * 7 + 3) % 20 + 1 "," 2001 + d "," d % 6 "," 250 + 10 * d + (i * i * 37) % 101 / 5 + (h * h * 13) % 17 } }' >days.csv
+printf 'records: {file: days.csv}\nmodel: y ~ days + herd\nvariances: {residual: 900}\noutput: out\n' >days.yaml
+for n in 1 3; do
+  run $n 0 plan days.yaml
+  says '^hint: days is a class of 12 levels, all whole numbers, and the means of y follow them \(correlation (0\.9[0-9]|1\.00)\).*write cov\(days\)$'
+  silent 'hint: herd'
+done
+run 2 0 plan days.yaml --model 'y ~ year + parity + herd'
+silent 'hint:'
+
 # every code for a missing value that nobody declared
 for code in 0 -9 -999; do
   sed "s/-99/$code/" records.csv >codes.csv

@@ -122,9 +122,9 @@ static PetscErrorCode Probe(MPI_Comm comm, MeritNode job)
 }
 
 static const MeritCommand commands[] = {
-    {"probe", "JOB", "do as the job says", Probe, Keys, true, true},
-    {"plain", "JOB", "the same without PETSc options", Probe, Keys, false, false},
-    {"later", "JOB", "not there", NULL, Keys, false, false},
+    {"probe", "JOB", "do as the job says", "merit probe job.yaml", Probe, Keys, true, true},
+    {"plain", "JOB", "the same without PETSc options", NULL, Probe, Keys, false, false},
+    {"later", "JOB", "not there", NULL, NULL, Keys, false, false},
 };
 
 const MeritCommand *MeritCommands(int *n)

@@ -136,8 +136,12 @@ double SmallCompareReliabilities(const Small *s, const DenseModel *m, const Shee
 /* Genotype matrix as the term uses it: [n_geno * n_used], owned by the caller, free(); scale[n_snps] of each column, 0: not used. n_used returned. */
 int SmallMarkers(const Small *s, double scale[], double **M);
 
-/* A pedigree and a SNP term of one regressor each, whose sum the job asks for as `total`; false if there is none */
+/* A pedigree and a SNP term of one regressor each, whose weighted sum the job asks for as `total`; false if there is none */
 bool SmallSum(const Small *s, int term[2]);
+/* A pedigree term of several components, of which the job asks for a weighted sum of the first and the last as `index`; -1: none */
+int SmallIndex(const Small *s);
+/* Weights of the two values of these sums; the second is negative */
+extern const double small_weight[2];
 
 /* small_write.c: all files into a folder, the job as FOLDER/NAME.yaml. Rank 0 only. 0, or -1 */
 int SmallWriteData(const Small *s, const char folder[]);

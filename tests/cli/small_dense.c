@@ -363,7 +363,7 @@ static double Quadratic(const DenseModel *m, int k, int c, const double w[], int
 
 /* One column for every animal: 1 - w'PEV w / (w'K w G) over the parts (term[p], component[p]) of a sum */
 static double CompareColumn(const Small *s, const DenseModel *m, const Sheet *sheet, const char column[], int n, const int term[],
-                            const int component[], int n_used, const double M[])
+                            const int component[], const double weight[], int n_used, const double M[])
 {
   double *w[2] = {calloc(4096, sizeof(double)), calloc(4096, sizeof(double))}, worst = 0.0;
 
@@ -375,8 +375,8 @@ static double CompareColumn(const Small *s, const DenseModel *m, const Sheet *sh
     for (int p = 0; p < n; p++) there = there && AnimalRow(s, m, term[p], id, n_used, M, w[p]);
     for (int p = 0; p < n && there; p++)
       for (int q = 0; q < n; q++) {
-        pev += Quadratic(m, term[p], component[p], w[p], term[q], component[q], w[q], false);
-        prior += Quadratic(m, term[p], component[p], w[p], term[q], component[q], w[q], true);
+        pev += weight[p] * weight[q] * Quadratic(m, term[p], component[p], w[p], term[q], component[q], w[q], false);
+        prior += weight[p] * weight[q] * Quadratic(m, term[p], component[p], w[p], term[q], component[q], w[q], true);
       }
     if (prior > 0.0) worst = fmax(worst, CompareAnimal(sheet, id, column, 1.0 - pev / prior, 1.0));
   }
@@ -394,7 +394,8 @@ static int ComponentOfTrait(const DenseTerm *e, int trait)
 double SmallCompareReliabilities(const Small *s, const DenseModel *m, const Sheet *sheet)
 {
   double *scale = calloc((size_t)s->n_snps, sizeof(double)), *M, worst = 0.0;
-  int     n_used = SmallMarkers(s, scale, &M), sum[2];
+  int     n_used = SmallMarkers(s, scale, &M), sum[2], index = SmallIndex(s);
+  double  one    = 1.0;
   char    column[256];
 
   for (int k = 0; k < s->n_terms; k++) {
@@ -403,7 +404,7 @@ double SmallCompareReliabilities(const Small *s, const DenseModel *m, const Shee
     for (int c = 0; c < e->n_components && (s->term[k].kind == SMALL_PED || s->term[k].kind == SMALL_SNP); c++) {
       snprintf(column, sizeof(column), "%s.%s%s%s.reliability", s->column[s->trait_column[e->trait[c]]].name, s->term[k].label,
                e->n_regressors > 1 ? "." : "", e->n_regressors > 1 ? s->term[k].regressor[e->regressor[c]].name : "");
-      worst = fmax(worst, CompareColumn(s, m, sheet, column, 1, &k, &c, n_used, M));
+      worst = fmax(worst, CompareColumn(s, m, sheet, column, 1, &k, &c, &one, n_used, M));
     }
   }
   for (int t = 0; t < s->n_traits && SmallSum(s, sum); t++) {
@@ -411,10 +412,24 @@ double SmallCompareReliabilities(const Small *s, const DenseModel *m, const Shee
 
     if (component[0] < 0 || component[1] < 0) continue;
     snprintf(column, sizeof(column), "%s.total.reliability", s->column[s->trait_column[t]].name);
-    worst = fmax(worst, CompareColumn(s, m, sheet, column, 2, sum, component, n_used, M));
+    worst = fmax(worst, CompareColumn(s, m, sheet, column, 2, sum, component, small_weight, n_used, M));
+  }
+  if (index >= 0) {
+    const int term[2] = {index, index}, component[2] = {0, m->term[index].n_components - 1};
+
+    worst = fmax(worst, CompareColumn(s, m, sheet, "index.reliability", 2, term, component, small_weight, n_used, M));
   }
   free(scale), free(M);
   return worst;
+}
+
+const double small_weight[2] = {1.5, -0.25};
+
+int SmallIndex(const Small *s)
+{
+  for (int k = 0; k < s->n_terms; k++)
+    if (s->term[k].kind == SMALL_PED && s->term[k].n_components > 1) return k;
+  return -1;
 }
 
 bool SmallSum(const Small *s, int term[2])

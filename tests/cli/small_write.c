@@ -155,12 +155,37 @@ static bool Uses(const Small *s, SmallKind kind)
   return false;
 }
 
+/* [trait] or [trait.regressor] of a component */
+static void WriteRow(const Small *s, const SmallTerm *t, int c, FILE *f)
+{
+  const bool several = t->n_regressors > 1;
+
+  fprintf(f, "`%s`[%s%s%s]", t->label, s->column[s->trait_column[t->component_trait[c]]].name, several ? "." : "",
+          several ? t->regressor[t->component_regressor[c]].name : "");
+}
+
+/* Sums of breeding values with weights: over two terms, and over the components of one */
+static void WriteSums(const Small *s, FILE *f)
+{
+  int        sum[2];
+  const bool total = SmallSum(s, sum);
+  const int  index = SmallIndex(s);
+
+  if (total || index >= 0) fprintf(f, "ebv:\n");
+  if (total) fprintf(f, "  total: \"%g*%s - %s / %g\"\n", small_weight[0], s->term[sum[0]].label, s->term[sum[1]].label, -1.0 / small_weight[1]);
+  if (index < 0) return;
+  fprintf(f, "  index: \"%g * ", small_weight[0]);
+  WriteRow(s, s->term + index, 0, f);
+  fprintf(f, " - %g*", -small_weight[1]);
+  WriteRow(s, s->term + index, s->term[index].n_components - 1, f);
+  fprintf(f, "\"\n");
+}
+
 int SmallWriteJob(const Small *s, const char folder[], const char name[], const char solver[])
 {
   static const char *const absent[3] = {"error", "founder", "drop"};
   static const char *const scale[5]  = {"none", "vanraden", "standardised", "count", "trace"};
   char  file[64];
-  int   sum[2];
   FILE *f;
 
   snprintf(file, sizeof(file), "%s.yaml", name);
@@ -181,7 +206,7 @@ int SmallWriteJob(const Small *s, const char folder[], const char name[], const 
   if (Uses(s, SMALL_SNP) && s->grid > 0) fprintf(f, "  grid: %d\n", s->grid);
   WriteModel(s, f);
   WriteVariances(s, f);
-  if (SmallSum(s, sum)) fprintf(f, "ebv: {total: \"%s + %s\"}\n", s->term[sum[0]].label, s->term[sum[1]].label);
+  WriteSums(s, f);
   fprintf(f, "solver: %s\noutput: {folder: %s.out, fitted: yes, se: %s}\n", solver, name, strstr(solver, "cholesky") ? "yes" : "no");
   return fclose(f);
 }

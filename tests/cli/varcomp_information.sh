@@ -49,4 +49,10 @@ for method in reml minque1 mivque0; do
   near residual estimate "$(awk 'BEGIN { print 2.5 * 24000 / 23997 }')" 1e-5
 done
 
+# a trait that is twice another one and 3 more
+awk 'BEGIN { print "g,y,y2"; for (i = 0; i < 30; i++) { y = (i * 7) % 11 + (i % 6); print i % 6 "," y "," 2 * y + 3 } }' >twice.csv
+printf 'records: {file: twice.csv}\nmodel: ["y ~ a = iid(g)", "y2 ~ a = iid(g)"]\noutput: out\n' >twice.yaml
+run 2 3 varcomp twice.yaml --overwrite
+says 'the observations of y2 are a multiple of those of y: y2 = 2 \* y + 3 in all 30 records with both'
+
 exit $failed

@@ -54,8 +54,10 @@ static void Flags(MeritNode root, FuzzBytes lines)
       key[n] = 0;
       value  = strchr(key, '=');
       if (value && value > key) {
+        char nearest[64];
+
         *value++ = 0;
-        if (MeritConfigKnown(key, KEYS, keys, NULL) && !FuzzCheck(MeritConfigSet(root, key, value))) return;
+        if (MeritConfigKnown(key, KEYS, keys, sizeof(nearest), nearest) && !FuzzCheck(MeritConfigSet(root, key, value))) return;
       }
     }
     lines.at += end ? n + 1 : n;

@@ -193,7 +193,7 @@ static void TestAMendelianVarianceOfNothingIsNamed(void **state)
 static void TestColumnsThatCannotBeFoundAreNamed(void **state)
 {
   (void)state;
-  AssertRefused(MERIT_ERROR_USAGE, "no column 'animl' for the id; did you mean 'animal'?",
+  AssertRefused(MERIT_ERROR_USAGE, "no column 'animl' for the id (pedigree.columns.id); did you mean 'animal'?",
                 WithIdColumn("animl", "animal,sire,dam\na,0,0\n"));
   AssertRefused(MERIT_ERROR_USAGE, "cannot be both the id and the sire",
                 WithIdColumn("sire", "animal,sire,dam\na,0,0\n"));

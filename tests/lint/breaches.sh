@@ -35,7 +35,7 @@ clean() {
 }
 
 lay
-for rule in layers private quiet registered commented words paths length scripts headers; do clean $rule; done
+for rule in layers private quiet registered commented words paths length keys scripts headers; do clean $rule; done
 
 lay && echo '#include <merit/table.h>' >>src/sys/log.c && breach layers 'src/sys/log.c:7: sys must not see <merit/table.h>'
 lay && echo '#include <merit/table.h>' >>include/merit/log.h && breach layers 'include/merit/log.h:5: sys must not see <merit/table.h>'
@@ -55,6 +55,11 @@ lay && echo "# see /ho""me/me/notes" >>jobs/run.sh && breach paths jobs/run.sh:2
 lay && { echo 'int Long(void)'; echo '{'; for i in {1..58}; do echo "  $i;"; done; echo '}'; } >>src/io/table.c &&
   breach length 'src/io/table.c:7: a function of 61 lines'
 lay && for i in {1..601}; do echo; done >>src/io/table.c && breach length 'src/io/table.c:607: more than 600 lines'
+key() { printf '%s\n' 'static const MeritKey keys[] = {' "    {\"$1\", \"FILE\"}," '};' >>src/cli/main.c; }
+lay && key records.file && touch docs/file-formats.md && breach keys 'src/cli/main.c:7: records.file is not in docs/file-formats.md'
+lay && key 'variances.**' && echo '| `variances` | |' >docs/file-formats.md && clean keys
+lay && key columns.dam && echo '| `columns` | {sire: .., dam: ..} |' >docs/file-formats.md && clean keys
+lay && key columns.dam && echo '| `columns` | {sire: ..} |' >docs/file-formats.md && breach keys columns.dam
 lay && echo 'if true; then' >>jobs/run.sh && breach scripts jobs/run.sh:1
 lay && echo 'int MeritLate(int32_t n);' >>include/merit/table.h && breach headers 'include/merit/table.h:1: does not compile alone as C11'
 if [ -n "${CXX:-}" ]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lint.sh RULE ROOT: checks one rule of docs/developing.md over a source tree; prints each breach as file:line: what, and fails.
-# Rules: layers private quiet registered commented words paths length scripts headers
+# Rules: layers private quiet registered commented words paths length keys scripts headers
 # `headers` compiles: CC, CXX (empty: not there) and CFLAGS come from the environment.
 set -u
 rule=$1
@@ -122,6 +122,18 @@ lint_length() {
     /^[}]/ { if (open && FNR - open >= 60) printf "%s:%d: a function of %d lines\n", FILENAME, open, FNR - open + 1; open = 0; head = 0 }
     { name = FILENAME; last = FNR }
     END { if (last > 600) printf "%s:%d: more than 600 lines\n", name, last }' $(sources)
+}
+
+# every key of a job file or specification stands in the page of file formats: `a.b.c`, or in the row of `a.b`
+lint_keys() {
+  local file line key page=docs/file-formats.md
+  for file in $(grep -rlE '^static const MeritKey [a-z_]+\[\] = ' src --include='*.c' | sort); do
+    awk '/^static const MeritKey .* = / { open = 1 } /^};/ { open = 0 }
+         open && match($0, /^ *\{"[^"]*"/) { key = substr($0, RSTART, RLENGTH); gsub(/[ {"]/, "", key); sub(/\.\*+$/, "", key); print FNR, key }' "$file" |
+      while read -r line key; do
+        grep -qF "\`$key\`" $page || grep -F "| \`${key%.*}\` |" $page | grep -qw -- "${key##*.}" || echo "$file:$line: $key is not in $page"
+      done
+  done
 }
 
 # scripts that the shell can read

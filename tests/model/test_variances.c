@@ -183,7 +183,7 @@ static void TestWhatIsNeededIsListed(void **state)
   TestCall(ReadModel("model: [ww ~ animal = ped(calf + dam), yw ~ animal = ped(calf) + iid(s)]\n", &job, &f));
   TestRaises(
       MERIT_ERROR_USAGE,
-      "no `variances`; needed are animal: 3 x 3 in the order ww.calf, yw.calf, ww.dam; iid(s): a number; "
+      "no `variances`: solve needs animal: 3 x 3 in the order ww.calf, yw.calf, ww.dam; iid(s): a number; "
       "residual: 2 x 2 in the order ww, yw",
       MeritFormulaVariances(f, NULL));
   CloseModel(&job, &f);
@@ -197,20 +197,20 @@ static void TestWhatIsNeededIsListed(void **state)
 static void TestWrongKeys(void **state)
 {
   (void)state;
-  RefusedAt("model: y ~ ped(cow)\nvariances:\n  ped(cwo): 3\n  residual: 1\n", "3:13",
+  RefusedAt("model: y ~ ped(cow)\nvariances:\n  ped(cwo): 3\n  residual: 1\n", "3:3",
             "no random term is called `ped(cwo)`; did you mean `ped(cow)`?");
-  RefusedAt("model: y ~ ped(cow)\nvariances:\n  ped(cow): 3\n  residul: 1\n", "4:12",
+  RefusedAt("model: y ~ ped(cow)\nvariances:\n  ped(cow): 3\n  residul: 1\n", "4:3",
             "did you mean `residual`?");
-  RefusedAt("model: y ~ ped(cow)\nvariances:\n  pe: 3\n", "3:7",
+  RefusedAt("model: y ~ ped(cow)\nvariances:\n  pe: 3\n", "3:3",
             "(needed are ped(cow): a number; residual: a number)");
-  RefusedAt("model: y ~ herd\nvariances:\n  herd: 3\n", "3:9", "`herd` is a fixed term and has no variance");
+  RefusedAt("model: y ~ herd\nvariances:\n  herd: 3\n", "3:3", "`herd` is a fixed term and has no variance");
   RefusedAt("model: y ~ ped(cow)\nvariances:\n  ped(cow): 3\n  ped( cow ): 4\n", "4:15",
             "`ped( cow )` stands twice");
   RefusedAt("model: y ~ ped(cow)\nvariances: 3\n", "2:12", "`variances` must be");
-  RefusedAt("model: y ~ iid(s)\nvariances:\n  iid(s): {val: 3}\n", "3:17",
+  RefusedAt("model: y ~ iid(s)\nvariances:\n  iid(s): {val: 3}\n", "3:12",
             "unknown key `val`; did you mean `value`?");
   RefusedAt("model: y ~ iid(s)\nvariances:\n  iid(s): {fix: yes}\n", "3:11", "`iid(s)` has no `value`");
-  RefusedAt("model: y ~ iid(s)\nvariances:\n  iid(s): {by: a, value: 3}\n", "3:16", "unknown key `by`");
+  RefusedAt("model: y ~ iid(s)\nvariances:\n  iid(s): {by: a, value: 3}\n", "3:12", "unknown key `by`");
 }
 
 static void TestWrongSizes(void **state)

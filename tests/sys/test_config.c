@@ -227,12 +227,17 @@ static void TestKnownKeysPassAndUnknownOnesSuggestTheNearest(void **state)
   } cases[] = {
       {"records: {file: a, weight: w}\nvariances: {a: {b: {c: [{d: 1}]}}}\n", NULL},
       {"records: {file: a, weight: {milk: w}}\nmodel: [a, b]\nsolver:\n", NULL},
-      {"solver:\n  rtoll: 1\n", "j:2:10: unknown key solver.rtoll; did you mean solver.rtol?"},
-      {"solver:\n  rtol: 1\nmemory: 2\n", "j:3:9: unknown key memory; did you mean plan.memory?"},
-      {"zzzzzzzz:\n  x: 1\n", "unknown key zzzzzzzz"},
+      {"solver:\n  rtoll: 1\n", "j:2:3: unknown key solver.rtoll; did you mean solver.rtol?"},
+      {"solver:\n  rtol: 1\nmemory: 2\n", "j:3:1: unknown key memory; did you mean plan.memory?"},
+      {"memroy: 2\n", "j:1:1: unknown key memroy; did you mean plan.memory?"},
+      {"model: y\nvarinaces:\n  ped(cow): 1\n", "j:2:1: unknown key varinaces; did you mean variances?"},
+      {"variance: {a: 1}\n", "j:1:1: unknown key variance; did you mean variances?"},
+      {"{model: y, Solver: {rtol: 1}}\n", "j:1:12: unknown key Solver; did you mean solver?"},
+      {"record:\n- a\n", "j:1:1: unknown key record; did you mean records?"},
+      {"records: {fiel: a}\n", "j:1:11: unknown key records.fiel; did you mean records.file?"},
       {"solver.rtol: 1\n", "unknown key solver.rtol"},
       {"model: {a: 1}\n", "j:1:8: model has no keys below it"},
-      {"solver: 5\n", "j:1:9: solver needs keys below it"},
+      {"solver: 5\n", "j:1:9: solver needs keys below it, like solver: {rtol: 5}"},
       {"records: {weight: {milk: {x: 1}}}\n", "milk has no keys below it"},
       {"model:\n- y ~ x\n- z: 1\n", "j:3:3: a list of plain values"},
   };
@@ -250,20 +255,75 @@ static void TestKnownKeysPassAndUnknownOnesSuggestTheNearest(void **state)
   }
 }
 
-static void TestDottedPathsAreLookedUpInTheTable(void **state)
+/* What is near to nothing gets no suggestion, and a place for names of the user's own is none */
+static void TestUnknownKeysFarFromAllGetNoSuggestion(void **state)
 {
-  const char *nearest;
+  static const struct {
+    const char *text, *words;
+  } cases[] = {
+      {"zzzzzzzz:\n  x: 1\n", "j:1:1: unknown key zzzzzzzz"},
+      {"a: 1\n", "j:1:1: unknown key a"},
+      {"subset: 1\n", "j:1:1: unknown key subset"},
+      {"records:\n  maf: 1\n", "j:2:3: unknown key records.maf; the keys of records are file, missing, weight"},
+      {"records:\n  rtol: 1\n", "j:2:3: unknown key records.rtol; the keys of records are file, missing, weight"},
+  };
 
   (void)state;
-  assert_true(MeritConfigKnown("solver.rtol", N_KEYS, keys, &nearest));
-  assert_true(MeritConfigKnown("solver", N_KEYS, keys, NULL));
-  assert_true(MeritConfigKnown("variances.ped(a.b).value", N_KEYS, keys, NULL));
-  assert_true(MeritConfigKnown("records.weight.milk", N_KEYS, keys, NULL));
-  assert_false(MeritConfigKnown("records.weight.milk.x", N_KEYS, keys, NULL));
-  assert_false(MeritConfigKnown("", N_KEYS, keys, NULL));
-  assert_false(MeritConfigKnown("solver.", N_KEYS, keys, NULL));
-  assert_false(MeritConfigKnown("solver.rtl", N_KEYS, keys, &nearest));
-  assert_string_equal(nearest, "solver.rtol");
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    MeritNode root;
+
+    TestCall(MeritConfigParse("j", cases[i].text, strlen(cases[i].text), &root));
+    assert_int_not_equal((int)MeritConfigCheck(root, N_KEYS, keys), 0);
+    assert_string_equal(MeritErrorLast()->text, cases[i].words);
+    MeritErrorClear();
+    TestCall(MeritConfigDestroy(&root));
+  }
+}
+
+static void TestTheNearestWordIsNear(void **state)
+{
+  static const char *const words[] = {"g", "y", "milk", "herd", "text", "absent", "precision"};
+  static const struct {
+    const char *word, *nearest;
+  } cases[] = {{"Y", "y"},     {"G", "g"},      {"MILK", "milk"},         {"mlik", "milk"}, {"hird", "herd"}, {"herds", "herd"},
+               {"maf", NULL}, {"subset", NULL}, {"partition", NULL},      {"a", NULL},      {"x", NULL},      {"", NULL},
+               {"txt", "text"}, {"abs", "absent"}, {"mi", NULL}, {"presicion", "precision"}};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    const char *nearest = MeritNearest(cases[i].word, sizeof(words) / sizeof(*words), words);
+
+    if (!cases[i].nearest) assert_null(nearest);
+    else assert_string_equal(nearest ? nearest : "none", cases[i].nearest);
+  }
+}
+
+static void TestDottedPathsAreLookedUpInTheTable(void **state)
+{
+  static const struct {
+    const char *path, *nearest;
+  } unknown[] = {{"solver.rtl", "solver.rtol"},
+                 {"sovler.rtl", "solver.rtol"},
+                 {"variance.residual", "variances.residual"},
+                 {"rtol", "solver.rtol"},
+                 {"record.weight.milk", "records.weight.milk"},
+                 {"records.maf", ""},
+                 {"partition", ""},
+                 {"a", ""}};
+  char nearest[64];
+
+  (void)state;
+  assert_true(MeritConfigKnown("solver.rtol", N_KEYS, keys, sizeof(nearest), nearest));
+  assert_true(MeritConfigKnown("solver", N_KEYS, keys, 0, NULL));
+  assert_true(MeritConfigKnown("variances.ped(a.b).value", N_KEYS, keys, 0, NULL));
+  assert_true(MeritConfigKnown("records.weight.milk", N_KEYS, keys, 0, NULL));
+  assert_false(MeritConfigKnown("records.weight.milk.x", N_KEYS, keys, 0, NULL));
+  assert_false(MeritConfigKnown("", N_KEYS, keys, 0, NULL));
+  assert_false(MeritConfigKnown("solver.", N_KEYS, keys, 0, NULL));
+  for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
+    assert_false(MeritConfigKnown(unknown[i].path, N_KEYS, keys, sizeof(nearest), nearest));
+    assert_string_equal(nearest, unknown[i].nearest);
+  }
 }
 
 static void TestThePrintedTreeReadsBackAsTheSame(void **state)
@@ -394,6 +454,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestAnEmptyFileIsAnEmptyMap),
     cmocka_unit_test(TestFlagsWinOverTheFile),
     cmocka_unit_test(TestKnownKeysPassAndUnknownOnesSuggestTheNearest),
+    cmocka_unit_test(TestUnknownKeysFarFromAllGetNoSuggestion),
+    cmocka_unit_test(TestTheNearestWordIsNear),
     cmocka_unit_test(TestDottedPathsAreLookedUpInTheTable),
     cmocka_unit_test(TestThePrintedTreeReadsBackAsTheSame),
     cmocka_unit_test(TestWordsThatYamlTakesForMarksAreQuoted),

@@ -84,7 +84,50 @@ static void TestPeakMemoryGrowsWithUse(void **state)
   free((void *)(uintptr_t)block);
 }
 
+static char heard[2100];
+
+static void Hear(MeritLogKind kind, double fraction, const char text[], void *ctx)
+{
+  (void)kind, (void)fraction, (void)ctx;
+  snprintf(heard, sizeof(heard), "%s", text);
+}
+
+/* An id may hold anything; a terminal must not act on it */
+static void TestControlCharactersAreShownEscaped(void **state)
+{
+  static const struct {
+    const char *bytes, *shown;
+  } cases[] = {{"cow 7", "cow 7"},
+               {"K\u00fche \u0394 \U0001f404", "K\u00fche \u0394 \U0001f404"},
+               {"\x1b[31mred", "\\x1b[31mred"},
+               {"a\nb\rc\td\x7f", "a\\nb\\rc\\td\\x7f"},
+               {"\xc2\x9b" "2J", "\\u009b2J"},
+               {"\x9b" "2J \xc3", "\\x9b2J \\xc3"},
+               {"\u202egnp\u2066", "\\u202egnp\\u2066"},
+               {"a\\x1b", "a\\x1b"}};
+  char long_text[3000], whole[2100];
+
+  (void)state;
+  MeritLogSetSink(Hear, NULL);
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    MeritLog(MERIT_LOG_INFO, "%s", cases[i].bytes);
+    assert_string_equal(heard, cases[i].shown);
+    assert_int_not_equal((int)MeritRaise(MERIT_ERROR_INPUT, "f.csv", 3, cases[i].bytes, "is %s", cases[i].bytes), 0);
+    snprintf(whole, sizeof(whole), "f.csv:3: %s: is %s", cases[i].shown, cases[i].shown);
+    assert_string_equal(MeritErrorLast()->text, whole);
+    assert_string_equal(MeritErrorLast()->id, cases[i].bytes);
+    MeritErrorClear();
+  }
+  memset(long_text, 1, sizeof(long_text) - 1);
+  long_text[sizeof(long_text) - 1] = 0;
+  MeritLog(MERIT_LOG_INFO, "%s", long_text);
+  assert_true(strlen(heard) < 2048 && strlen(heard) > 2030);
+  MeritLogSetSink(NULL, NULL);
+  MeritLogReset();
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(TestControlCharactersAreShownEscaped),
     cmocka_unit_test(TestTheSinkHearsAndWarningsAreKept),
     cmocka_unit_test(TestPhasesAddUpInOrderOfTheirFirstBegin),
     cmocka_unit_test(TestPeakMemoryGrowsWithUse),

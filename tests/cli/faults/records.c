@@ -5,13 +5,13 @@
 #define WEIGHTED WITH_RECORDS("{file: records.csv, weight: w}")
 
 static const FaultCase cases[] = {
-    {"a trait that is no column", 2, "records.csv:1: there is no column \"yy\"; did you mean \"y\"?", .in = {.job = FIXED_JOB("yy ~ herd")}},
-    {"a class that is no column", 2, "records.csv:1: there is no column \"hard\"; did you mean \"herd\"?", .in = {.job = FIXED_JOB("y ~ hard")}},
-    {"a covariate that is no column", 2, "records.csv:1: there is no column \"weight\"", .in = {.job = FIXED_JOB("y ~ cov(weight)")}},
-    {"an id that is no column", 2, "records.csv:1: there is no column \"cow\"; did you mean \"w\"?",
+    {"a trait that is no column", 2, "job.yaml:2:8: there is no column \"yy\" in records.csv; did you mean \"y\"?", .in = {.job = FIXED_JOB("yy ~ herd")}},
+    {"a class that is no column", 2, "job.yaml:2:12: there is no column \"hard\" in records.csv; did you mean \"herd\"?", .in = {.job = FIXED_JOB("y ~ hard")}},
+    {"a covariate that is no column", 2, "job.yaml:2:16: there is no column \"weight\" in records.csv", .in = {.job = FIXED_JOB("y ~ cov(weight)")}},
+    {"an id that is no column", 2, "job.yaml:3:16: there is no column \"cow\" in records.csv",
      .in = {.job = JOB_RECORDS JOB_PEDIGREE "model: y ~ ped(cow)\nvariances: {ped(cow): 30, residual: 40}\n" JOB_OUTPUT}},
-    {"a weight that is no column", 2, "records.csv:1: there is no column \"ww\"; did you mean \"w\"?", .in = {.job = WITH_RECORDS("{file: records.csv, weight: ww}")}},
-    {"the case of a column counts", 2, "records.csv:1: there is no column \"Herd\"; did you mean \"herd\"?", .in = {.job = FIXED_JOB("y ~ Herd")}},
+    {"a weight that is no column", 2, "job.yaml:1:38: there is no column \"ww\" in records.csv; did you mean \"w\"?", .in = {.job = WITH_RECORDS("{file: records.csv, weight: ww}")}},
+    {"the case of a column counts", 2, "job.yaml:2:12: there is no column \"Herd\" in records.csv; did you mean \"herd\"?", .in = {.job = FIXED_JOB("y ~ Herd")}},
     {"a class with decimals", 3, "records.csv:4: column age: \"15.5\" has decimals and cannot be a class; write cov(age) for a covariate",
      .in = {.job = FIXED_JOB("y ~ age"), .records = "y,age\n1,10\n2,11.0\n3,15.5\n4,16.5\n"}},
     {"a class with decimals in an interaction", 3,

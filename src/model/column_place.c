@@ -1,0 +1,97 @@
+/* Where the job file names a column of the records, for the error that the records do not have it. */
+#include "formula_impl.h"
+#include "model_impl.h"
+#include <string.h>
+
+/* The first place counts */
+static PetscErrorCode Note(MeritModel model, const char name[], MeritNode node, int line, int column)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < model->n_named; i++)
+    if (!strcmp(model->named[i].name, name)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscRealloc((size_t)(model->n_named + 1) * sizeof(*model->named), &model->named));
+  model->named[model->n_named] = (MeritNamedColumn){.line = line, .column = column};
+  PetscCall(PetscStrallocpy(name, &model->named[model->n_named].name));
+  PetscCall(PetscStrallocpy(node->file, &model->named[model->n_named].file));
+  model->n_named++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The value of a key that names a column; NULL: none */
+static PetscErrorCode NoteValue(MeritModel model, MeritNode node)
+{
+  PetscFunctionBegin;
+  if (node && node->kind == MERIT_NODE_SCALAR) PetscCall(Note(model, node->text, node, node->line, node->column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* All names of a formula, labels and functions among them, which no column will be looked up by */
+static PetscErrorCode NoteFormula(MeritModel model, MeritNode node)
+{
+  FormulaParser p = {.node = node};
+  int           line, column;
+
+  PetscFunctionBegin;
+  PetscCall(FormulaTokenise(&p));
+  for (int t = 0; t < p.n_tokens; t++) {
+    if (p.token[t].kind != TOKEN_NAME) continue;
+    MeritNodePlace(node, p.token[t].at, &line, &column);
+    PetscCall(Note(model, p.token[t].name, node, line, column));
+  }
+  PetscCall(FormulaParserClose(&p));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelNoteColumns - Remember where a job names columns; its formulas have been parsed without error. Not collective. */
+PetscErrorCode MeritModelNoteColumns(MeritModel model, MeritNode job)
+{
+  MeritNode formula = MeritNodeFind(job, "model"), weight = MeritNodeFind(job, "records.weight");
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelForgetColumns(model));
+  for (int32_t i = 0; i < PetscMax(formula->n, 1); i++)
+    PetscCall(NoteFormula(model, formula->kind == MERIT_NODE_LIST ? formula->child[i] : formula));
+  PetscCall(NoteValue(model, MeritNodeFind(job, "variances.residual.by")));
+  PetscCall(NoteValue(model, weight));
+  for (int32_t i = 0; weight && i < weight->n; i++) PetscCall(NoteValue(model, weight->child[i]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelForgetColumns - Free what MeritModelNoteColumns() has made. Not collective. */
+PetscErrorCode MeritModelForgetColumns(MeritModel model)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < model->n_named; i++) {
+    PetscCall(PetscFree(model->named[i].name));
+    PetscCall(PetscFree(model->named[i].file));
+  }
+  PetscCall(PetscFree(model->named));
+  model->n_named = 0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelUnknownColumn - See the header. Logically collective. */
+PetscErrorCode MeritModelUnknownColumn(MeritModel model, MeritTable table, const char name[])
+{
+  struct _p_MeritNode at    = {.file = ""};
+  bool                known = false;
+  const char *const  *names, *near;
+  int                 n;
+
+  PetscFunctionBegin;
+  PetscCall(MeritTableColumns(table, &n, &names));
+  near = MeritNearest(name, n, names);
+  for (int i = 0; i < model->n_named; i++) {
+    const MeritNamedColumn *c = &model->named[i];
+
+    if (strcmp(c->name, name)) continue;
+    at    = (struct _p_MeritNode){.file = c->file, .line = c->line, .column = c->column};
+    known = true;
+  }
+  if (!known)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, model->records_path, 1, NULL, "there is no column \"%s\"%s%s%s", name,
+                         near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : ""));
+  PetscCall(MeritNodeError(&at, "there is no column \"%s\" in %s%s%s%s", name, model->records_path, near ? "; did you mean \"" : "",
+                           near ? near : "", near ? "\"?" : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
