@@ -76,9 +76,8 @@ static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* what[n_local]: the `bytes` bytes that each animal's parent has; left alone where the parent is unknown */
-static PetscErrorCode AskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have,
-                                 void *what)
+/* PedigreeAskParents - what[n_local]: the `bytes` bytes that each animal's parent has; left alone where the parent is unknown. Collective. */
+PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what)
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
@@ -129,8 +128,8 @@ static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[
                             .n_sired     = ped->n_sired[i],
                             .generation  = ped->generation[i]};
   }
-  PetscCall(AskParents(ped, ped->sire, sizeof(*mine), mine, sire));
-  PetscCall(AskParents(ped, ped->dam, sizeof(*o->dam), o->position, o->dam));
+  PetscCall(PedigreeAskParents(ped, ped->sire, sizeof(*mine), mine, sire));
+  PetscCall(PedigreeAskParents(ped, ped->dam, sizeof(*o->dam), o->position, o->dam));
   for (int64_t i = 0; i < ped->n_local; i++) {
     o->sire[i] = ped->sire[i] < 0 ? -1 : sire[i].position;
     dest[i]    = ped->sire[i] < 0 || ped->dam[i] < 0 ? -1 : MatingRank(ped, o, sire + i, o->dam[i]);
@@ -212,6 +211,12 @@ static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWi
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Mendelian variance of an animal whose parents are not inbred */
+static double Outbred(MeritPedigree ped, int64_t i)
+{
+  return 1.0 - 0.25 * ((ped->sire[i] >= 0) + (ped->dam[i] >= 0));
+}
+
 /* Inbreeding and Mendelian variance of this rank's block out of the window */
 static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const PedigreeWindow *w)
 {
@@ -225,7 +230,7 @@ static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const Pedig
   PetscCall(PetscMalloc2(ped->n_local, &ped->F, ped->n_local, &ped->d));
   for (int64_t i = 0; i < ped->n_local; i++) {
     ped->F[i] = w->inbreeding[o->position[i]];
-    ped->d[i] = MeritAncestryMendelian(&ancestry, o->position[i]);
+    ped->d[i] = ped->outbred ? Outbred(ped, i) : MeritAncestryMendelian(&ancestry, o->position[i]);
     if (ped->d[i] < 1e-8)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, ped->line[i],
                     MeritDictLocal(ped->dict, ped->first + i, NULL),
