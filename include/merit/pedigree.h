@@ -10,17 +10,25 @@ typedef struct _p_MeritPedigree *MeritPedigree;
 
 /* Make an empty object; nothing is read before Load. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *ped);
-/* The file; names of the columns id, sire, dam, birth year (NULL: found by name, else the first three; no year). Strings are copied. */
-MERIT_EXTERN PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[4],
+/* The file; names of the columns id, sire, dam, birth year, sex (NULL: found by name, else the first three; no year, no sex). Copied. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[5],
                                                  int n_header, const char *const header[]);
 /* Words for an unknown parent beside the empty field, "0", "." and "NA". */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetUnknown(MeritPedigree ped, int n, const char *const words[]);
 /* free: an id may be both sire and dam, selfing is allowed; otherwise (default) an INPUT error naming both lines. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetFreeSexes(MeritPedigree ped, bool free_sexes);
+/* Mendelian variances 1, 3/4, 1/2 by the number of known parents, as if none were inbred; inbreeding is reported all the same. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeSetOutbred(MeritPedigree ped, bool outbred);
+/* Is it so? */
+MERIT_EXTERN bool MeritPedigreeOutbred(MeritPedigree ped);
+/* Keep the animals of AddFocal and their ancestors up to `depth` generations back by the shortest way; 0 (default): all animals. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeSetDepth(MeritPedigree ped, int32_t depth);
+/* Ids that are kept whatever the depth; the pool may be empty. Copied. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeAddFocal(MeritPedigree ped, MeritStrings pool);
 /* Ids to be added as founders if they have no line (absent: founder); pool may be empty. Collective in Load. Copied. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeAddFounders(MeritPedigree ped, MeritStrings pool);
 /* Read and check: duplicates (same parents: counted; other parents: error naming both lines), own ancestor (names the loop's ids and
-   lines), parent born after its offspring, negative parent codes (USAGE: genetic groups are not available yet). Collective. */
+   lines), parent born after its offspring or of another sex than its line says, negative parent codes (USAGE: genetic groups are not available yet). Collective. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeLoad(MeritPedigree ped);
 /* Compute inbreeding and Mendelian variances; a Mendelian variance below 1e-8 is an INPUT error naming the animal. Idempotent. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetUp(MeritPedigree ped);
@@ -34,6 +42,8 @@ MERIT_EXTERN PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *fir
                                                  const int64_t **dam);
 /* Inbreeding and Mendelian sampling variance (of A: d_i in A = T D T', 0 < d <= 1) of this rank's block; borrowed, after SetUp. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeInbreeding(MeritPedigree ped, const double **F, const double **d);
+/* Birth years of this rank's block, NaN unknown, where a column of the file was named for them; borrowed. */
+MERIT_EXTERN PetscErrorCode MeritPedigreeYears(MeritPedigree ped, bool *any, const double **year);
 /* Number of offspring (distinct pedigree animals naming it as a parent) of this rank's block; borrowed, after SetUp. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeOffspring(MeritPedigree ped, const int64_t **n_offspring);
 /* Generation (0 for founders, else 1 + the larger of the parents') of this rank's block; borrowed, after SetUp. */

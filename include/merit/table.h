@@ -9,7 +9,8 @@
 */
 typedef struct _p_MeritTable *MeritTable;
 
-typedef enum { MERIT_COLUMN_TEXT, MERIT_COLUMN_NUMBER } MeritColumnKind;
+/* WORD: text in a pool of its own, whatever MeritTableShare */
+typedef enum { MERIT_COLUMN_TEXT, MERIT_COLUMN_NUMBER, MERIT_COLUMN_WORD } MeritColumnKind;
 
 /* Open: read the header line. `header` gives n_header names for a file without one (then every line is data). `missing` lists what
    means missing beside the empty field; a word that is a number means its value in number columns. Lists are copied. Collective. */

@@ -1,4 +1,4 @@
-#include "pedigree_private.h"
+#include "pedigree_load.h"
 
 static const char *const always_unknown[] = {"0", ".", "NA"};
 
@@ -40,6 +40,7 @@ PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *pedigree)
   PetscCallMPI(MPI_Comm_rank(comm, &ped->rank));
   PetscCallMPI(MPI_Comm_size(comm, &ped->size));
   PetscCall(MeritStringsCreate(&ped->founders));
+  PetscCall(MeritStringsCreate(&ped->focal));
   *pedigree = ped;
   PetscCall(MeritPedigreeSetUnknown(ped, 0, NULL));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -53,12 +54,12 @@ PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *pedigree)
   Input Parameters:
 + ped      - the pedigree
 . path     - text file, delimited, possibly compressed
-. columns  - names of the columns of id, sire, dam and birth year; NULL, as each of them: found by name, else
-             the first three columns are id, sire, dam; a year is read only when named
+. columns  - names of the columns of id, sire, dam, birth year and sex; NULL, as each of them: found by name, else
+             the first three columns are id, sire, dam; a year and a sex are read only when named
 . n_header - number of names in `header`, 0 when the file's first line has them
 - header   - names of the columns of a file without a header line
 @*/
-PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[4],
+PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[5],
                                     int n_header, const char *const header[])
 {
   PetscFunctionBegin;
@@ -100,6 +101,15 @@ PetscErrorCode MeritPedigreeSetFreeSexes(MeritPedigree ped, bool free_sexes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritPedigreeSetOutbred - Whether Mendelian variances are 1, 3/4 and 1/2 whatever the inbreeding of the parents; default false. Logically
+   collective. */
+PetscErrorCode MeritPedigreeSetOutbred(MeritPedigree ped, bool outbred)
+{
+  PetscFunctionBegin;
+  ped->outbred = outbred;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
   MeritPedigreeAddFounders - Ids that become founders if the pedigree file does not have them.
 
@@ -132,8 +142,8 @@ PetscErrorCode MeritPedigreeAddFounders(MeritPedigree ped, MeritStrings pool)
   Collective. Further calls do nothing.
 
   Errors (INPUT unless marked), each with file and line: an empty id; duplicate lines with different parents;
-  an own ancestor; an animal that is sire here and dam there (unless sexes are free); a parent born after its
-  offspring; USAGE: columns that cannot be found, negative parent codes, more than 2^31 - 1 animals.
+  an own ancestor; an animal that is sire here and dam there, or of the other sex by its line (unless sexes are
+  free); a parent born after its offspring; USAGE: columns that cannot be found, negative parent codes, more than 2^31 - 1 animals.
 @*/
 PetscErrorCode MeritPedigreeLoad(MeritPedigree ped)
 {
@@ -142,10 +152,11 @@ PetscErrorCode MeritPedigreeLoad(MeritPedigree ped)
   PetscFunctionBegin;
   if (ped->loaded) PetscFunctionReturn(PETSC_SUCCESS);
   if (!ped->path) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the pedigree has no file"));
-  PetscCall(PedigreeLoadLines(ped, &loading));
+  PetscCall(PedigreeLoadLines(ped));
+  PetscCall(PedigreeCut(ped));
   PetscCall(PedigreeFamilies(ped, &loading));
   PetscCall(PedigreeGenerations(ped, &loading));
-  PetscCall(PetscFree(loading.year));
+  PetscCall(PetscFree(ped->sex));
   PetscCall(PetscFree(loading.child));
   PetscCall(PetscFree(loading.child_first));
   ped->loaded = true;
@@ -180,6 +191,21 @@ PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *
   if (n_local) *n_local = ped->n_local;
   if (sire) *sire = ped->sire;
   if (dam) *dam = ped->dam;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritPedigreeOutbred - See MeritPedigreeSetOutbred: the diagonal of the relationship matrix is then not 1 + F. Not collective. */
+bool MeritPedigreeOutbred(MeritPedigree ped)
+{
+  return ped->outbred;
+}
+
+/* MeritPedigreeYears - Birth years of this rank's block, NaN unknown, and whether there are any; borrowed. Not collective. */
+PetscErrorCode MeritPedigreeYears(MeritPedigree ped, bool *any, const double **year)
+{
+  PetscFunctionBegin;
+  *any  = ped->has_year;
+  *year = ped->year;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -221,8 +247,8 @@ PetscErrorCode MeritPedigreeDestroy(MeritPedigree *pedigree)
   PetscCall(FreeWords(&ped->n_unknown, &ped->unknown));
   PetscCall(MeritStringsDestroy(&ped->founders));
   PetscCall(MeritDictDestroy(&ped->dict));
-  PetscCall(PetscFree2(ped->sire, ped->dam));
-  PetscCall(PetscFree(ped->line));
+  PetscCall(MeritStringsDestroy(&ped->focal));
+  PetscCall(PedigreeFreeBlock(ped));
   PetscCall(PetscFree(ped->n_offspring));
   PetscCall(PetscFree(ped->n_sired));
   PetscCall(PetscFree(ped->generation));

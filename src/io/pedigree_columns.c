@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const roles[]      = {"id", "sire", "dam", "birth year"};
-static const char *const keys[]       = {"id", "sire", "dam", "year"};
+static const char *const roles[]      = {"id", "sire", "dam", "birth year", "sex"};
+static const char *const keys[]       = {"id", "sire", "dam", "year", "sex"};
 static const char *const id_names[]   = {"id", "animal", "animal_id", "animalid", "individual", "ind", NULL};
 static const char *const sire_names[] = {"sire",      "sire_id",  "sireid", "father",
                                          "father_id", "fatherid", NULL};
@@ -69,7 +69,7 @@ static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names
   ped->by_place = true;
   if (column[PED_SIRE] >= 0 && column[PED_DAM] >= 0)
     for (int c = 0; c < n && column[PED_ID] < 0; c++)
-      if (c != column[PED_SIRE] && c != column[PED_DAM] && c != column[PED_YEAR]) column[PED_ID] = c;
+      if (c != column[PED_SIRE] && c != column[PED_DAM] && c != column[PED_YEAR] && c != column[PED_SEX]) column[PED_ID] = c;
   for (int role = PED_ID; role <= PED_DAM; role++) {
     bool taken = role >= n;
 
@@ -86,7 +86,7 @@ static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names
 }
 
 /*
-  PedigreeFindColumns - Columns of id, sire, dam and birth year (-1: none): as given, by known names in any
+  PedigreeFindColumns - Columns of id, sire, dam, birth year and sex (-1: none): as given, by known names in any
   case, or the first three. Logically collective; USAGE errors name what is missing, INPUT when the first line
   is data.
 */

@@ -23,8 +23,7 @@ static PetscErrorCode EdgesFree(Edges *e)
 }
 
 /* Send each animal with a known parent of this role to the parent */
-static PetscErrorCode EdgesMake(MeritPedigree ped, const PedigreeLoading *loading, const int64_t parent[],
-                                Edges *e)
+static PetscErrorCode EdgesMake(MeritPedigree ped, const int64_t parent[], Edges *e)
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
@@ -47,9 +46,9 @@ static PetscErrorCode EdgesMake(MeritPedigree ped, const PedigreeLoading *loadin
   PetscCall(MeritExchangeForward(ex, sizeof(*to), to, e->parent));
   PetscCall(MeritExchangeForward(ex, sizeof(*child), child, e->child));
   PetscCall(MeritExchangeForward(ex, sizeof(*ped->line), ped->line, e->line));
-  if (loading->has_year) {
+  if (ped->has_year) {
     PetscCall(PetscMalloc1(e->n, &e->year));
-    PetscCall(MeritExchangeForward(ex, sizeof(*loading->year), loading->year, e->year));
+    PetscCall(MeritExchangeForward(ex, sizeof(*ped->year), ped->year, e->year));
   }
   for (int64_t i = 0; i < e->n; i++) e->parent[i] -= (int32_t)ped->first;
   PetscCall(PetscFree3(dest, to, child));
@@ -140,18 +139,46 @@ static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Ed
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static void CheckYears(MeritPedigree ped, const PedigreeLoading *loading, const Edges *e, const char role[],
-                       MeritFault *fault)
+/* The sex that a parent's own line gives must be that of its role */
+static void CheckSexOfRole(MeritPedigree ped, const Edges *e, int other, const char role[])
 {
-  for (int64_t k = 0; loading->has_year && k < e->n; k++) {
+  for (int64_t k = 0; ped->has_sex && !ped->free_sexes && k < e->n; k++) {
     const int32_t p = e->parent[k];
 
-    if (loading->year[p] > e->year[k])
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, e->line[k],
+    if (ped->sex[p] == other)
+      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, e->line[k], MeritDictLocal(ped->dict, ped->first + p, NULL),
+                    "the animal is a %s here but %s on line %lld; 'sexes: free' allows both", role,
+                    other == PED_SEX_FEMALE ? "female" : "male", (long long)ped->line[p]);
+  }
+}
+
+/* Parents are born before their offspring; *n_same and *line: offspring of the same year, and the first line of one */
+static void CheckYears(MeritPedigree ped, const Edges *e, const char role[], int64_t *n_same, int64_t *line)
+{
+  for (int64_t k = 0; ped->has_year && k < e->n; k++) {
+    const int32_t p = e->parent[k];
+
+    if (ped->year[p] > e->year[k])
+      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, e->line[k],
                     MeritDictLocal(ped->dict, ped->first + p, NULL),
                     "the %s was born in %.10g (line %lld), after its offspring, born in %.10g", role,
-                    loading->year[p], (long long)ped->line[p], e->year[k]);
+                    ped->year[p], (long long)ped->line[p], e->year[k]);
+    if (ped->year[p] != e->year[k]) continue;
+    ++*n_same;
+    *line = PetscMin(*line, e->line[k]);
   }
+}
+
+/* A warning of offspring that have a parent of their own birth year, which most species do not */
+static PetscErrorCode WarnOfYears(MeritPedigree ped, int64_t n_same, int64_t line)
+{
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_same, 1, MPI_INT64_T, MPI_SUM, ped->comm));
+  if (!n_same) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &line, 1, MPI_INT64_T, MPI_MIN, ped->comm));
+  MeritLog(MERIT_LOG_WARNING, "%s:%lld: a parent was born in the same year as its offspring here, and in %lld of all pairs", ped->path,
+           (long long)line, (long long)n_same);
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Offspring of each animal of the block; sires' edges first, selfed offspring stand twice */
@@ -184,14 +211,17 @@ PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
 {
   Edges              sires = {0}, dams = {0};
   const Edges *const both[2] = {&sires, &dams};
+  int64_t            n_same = 0, line = INT64_MAX;
 
   PetscFunctionBegin;
-  PetscCall(EdgesMake(ped, loading, ped->sire, &sires));
-  PetscCall(EdgesMake(ped, loading, ped->dam, &dams));
-  PetscCall(CheckSexes(ped, &sires, &dams, &loading->fault));
-  CheckYears(ped, loading, &sires, "sire", &loading->fault);
-  CheckYears(ped, loading, &dams, "dam", &loading->fault);
-  PetscCall(MeritFaultAgree(ped->comm, &loading->fault));
+  PetscCall(EdgesMake(ped, ped->sire, &sires));
+  PetscCall(EdgesMake(ped, ped->dam, &dams));
+  PetscCall(CheckSexes(ped, &sires, &dams, &ped->fault));
+  CheckSexOfRole(ped, &sires, PED_SEX_FEMALE, "sire");
+  CheckSexOfRole(ped, &dams, PED_SEX_MALE, "dam");
+  CheckYears(ped, &sires, "sire", &n_same, &line);
+  CheckYears(ped, &dams, "dam", &n_same, &line);
+  PetscCall(MeritFaultAgree(ped->comm, &ped->fault));
   PetscCall(PetscCalloc1(ped->n_local, &ped->n_offspring));
   PetscCall(PetscCalloc1(ped->n_local, &ped->n_sired));
   for (int64_t k = 0; k < sires.n; k++) {
@@ -200,6 +230,7 @@ PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
   }
   for (int64_t k = 0; k < dams.n; k++) ped->n_offspring[dams.parent[k]] += dams.child[k] >= 0;
   PetscCall(WarnOfUnknown(ped, both));
+  PetscCall(WarnOfYears(ped, n_same, line));
   PetscCall(ListOffspring(ped, both, loading));
   PetscCall(EdgesFree(&sires));
   PetscCall(EdgesFree(&dams));

@@ -1,5 +1,8 @@
 #include "pedigree_private.h"
 
+/* Rounds of messages, each at least one generation, after which one rank goes on alone; few pedigrees take as many */
+enum { MOST_ROUNDS = 64 };
+
 /* An animal whose parents have generations hands its own on; other ranks hear of it at the end of the round */
 typedef struct {
   int32_t child, generation;
@@ -8,7 +11,7 @@ typedef struct {
 typedef struct {
   uint8_t *waiting; /* [n_local] parents without a generation yet */
   int32_t *ready;   /* [n_local] stack of places in the block */
-  int64_t  n_ready, n_done;
+  int64_t  n_ready;
   Notice  *notice; /* [edges] */
   int64_t  n_notices;
 } Progress;
@@ -29,7 +32,6 @@ static void Advance(MeritPedigree ped, const PedigreeLoading *loading, Progress 
   while (p->n_ready) {
     const int32_t i = p->ready[--p->n_ready];
 
-    p->n_done++;
     for (int64_t k = loading->child_first[i]; k < loading->child_first[i + 1]; k++) {
       const Notice notice = {.child = loading->child[k], .generation = ped->generation[i]};
 
@@ -66,15 +68,81 @@ static PetscErrorCode Deliver(MeritPedigree ped, Progress *p, int64_t *n_sent)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* State of an animal on the walk up the pedigree; a value above 0 is its generation plus 1 */
+static const double UNSEEN = 0, UNRESOLVED = -1, ON_THE_PATH = -2;
+
+/* Of an animal's parents: one that was not seen yet, or -1 and the animal's own state */
+static int32_t NextParent(const int32_t parents[2], const double state[], double *own)
+{
+  *own = 1;
+  for (int role = 0; role < 2; role++) {
+    const int32_t p = parents[role];
+
+    if (p < 0) continue;
+    if (state[p] == UNSEEN) return p;
+    /* a parent on the path is an own descendant */
+    *own = *own < 0 || state[p] < 0 ? UNRESOLVED : PetscMax(*own, state[p] + 1);
+  }
+  return -1;
+}
+
+/* All generations on one rank: each animal after its parents; stack[n] */
+static void Walk(const PedigreeWindow *w, int32_t stack[])
+{
+  for (int64_t start = 0; start < w->n; start++) {
+    int64_t n = 0;
+
+    if (w->inbreeding[start] != UNSEEN) continue;
+    for (stack[n++] = (int32_t)start; n;) {
+      const int32_t i = stack[n - 1];
+      double        own;
+      const int32_t parent = NextParent(w->parents + 2 * (int64_t)i, w->inbreeding, &own);
+
+      w->inbreeding[i] = parent < 0 ? own : ON_THE_PATH;
+      if (parent < 0) n--;
+      else stack[n++] = parent;
+    }
+  }
+}
+
+/* The first rank of each node goes through the whole pedigree, in the memory that inbreeding takes later */
+static PetscErrorCode GenerationsAlone(MeritPedigree ped)
+{
+  PedigreeWindow w = {0};
+  int32_t       *stack;
+
+  PetscFunctionBegin;
+  PetscCall(PedigreeWindowCreate(ped->comm, ped->n, &w));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    w.parents[2 * (ped->first + i)]     = (int32_t)ped->sire[i];
+    w.parents[2 * (ped->first + i) + 1] = (int32_t)ped->dam[i];
+  }
+  PetscCall(PedigreeWindowShareParents(&w));
+  if (w.leaders != MPI_COMM_NULL) {
+    PetscCall(PetscMalloc1(ped->n, &stack));
+    Walk(&w, stack);
+    PetscCall(PetscFree(stack));
+  }
+  PetscCall(PedigreeWindowShareInbreeding(&w, 0, ped->n));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    const double state = w.inbreeding[ped->first + i];
+
+    ped->generation[i] = state < 0 ? -1 : (int32_t)state - 1;
+  }
+  PetscCall(PedigreeWindowDestroy(&w));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   PedigreeGenerations - Generation of every animal: 0 for founders, else 1 + the larger of the parents'.
   Collective, in rounds: each rank goes as far as it can, then tells the others. What is left at the end
-  descends from a loop.
+  descends from a loop. A pedigree that takes many rounds is a long chain across the ranks: one rank is faster.
 */
 PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading)
 {
-  Progress p = {0};
-  int64_t  sent, done;
+  Progress p      = {0};
+  int64_t  sent   = 1;
+  int      failed = 0, round;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(ped->n_local, &ped->generation));
@@ -84,16 +152,16 @@ PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading)
     p.waiting[i] = (uint8_t)((ped->sire[i] >= 0) + (ped->dam[i] >= 0));
     if (p.waiting[i] == 0) p.ready[p.n_ready++] = (int32_t)i;
   }
-  do {
+  for (round = 0; round < MOST_ROUNDS && sent; round++) {
     Advance(ped, loading, &p);
     PetscCall(Deliver(ped, &p, &sent));
-  } while (sent);
-  PetscCallMPI(MPI_Allreduce(&p.n_done, &done, 1, MPI_INT64_T, MPI_SUM, ped->comm));
-  if (done < ped->n) {
-    for (int64_t i = 0; i < ped->n_local; i++)
-      if (p.waiting[i]) ped->generation[i] = -1;
-    PetscCall(PedigreeRaiseLoop(ped));
   }
+  for (int64_t i = 0; i < ped->n_local; i++)
+    if (p.waiting[i]) ped->generation[i] = -1;
   PetscCall(PetscFree3(p.waiting, p.ready, p.notice));
+  if (sent) PetscCall(GenerationsAlone(ped));
+  for (int64_t i = 0; i < ped->n_local && !failed; i++) failed = ped->generation[i] < 0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, ped->comm));
+  if (failed) PetscCall(PedigreeRaiseLoop(ped));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

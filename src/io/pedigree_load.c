@@ -1,14 +1,9 @@
 #include "pedigree_columns.h"
+#include "pedigree_load.h"
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
-
-/* A line of the file with canonical numbers */
-typedef struct {
-  int64_t line;
-  int32_t id, sire, dam;
-  double  year;
-} Row;
+#include <strings.h>
 
 /* This rank's lines: local codes into one pool of all labels, both the table's */
 typedef struct {
@@ -128,9 +123,40 @@ static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The sex that a word stands for, -1: none */
+static int SexOf(const char word[])
+{
+  static const char *const words[][5] = {{"0", "u", "unknown", "x", "?"}, {"1", "m", "male", "sire", "s"}, {"2", "f", "female", "dam", "d"}};
+
+  for (int sex = PED_SEX_UNKNOWN; sex <= PED_SEX_FEMALE; sex++)
+    for (int i = 0; i < 5; i++)
+      if (!strcasecmp(word, words[sex][i])) return sex;
+  return -1;
+}
+
+/* Sexes of the rows, where the file has them */
+static PetscErrorCode TakeSexes(MeritPedigree ped, MeritTable table, int column, int64_t n, PedigreeRow rows[])
+{
+  const int32_t *code;
+  MeritStrings   pool;
+
+  PetscFunctionBegin;
+  if (column < 0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritTableText(table, column, &code, &pool));
+  for (int64_t i = 0; i < n; i++) {
+    const char *word = code[i] < 0 ? "0" : MeritStringsGet(pool, code[i], NULL);
+    const int   sex  = SexOf(word);
+
+    rows[i].sex = (int8_t)PetscMax(sex, PED_SEX_UNKNOWN);
+    if (sex < 0)
+      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, rows[i].line, NULL,
+                    "sex \"%.40s\" is none of 1, M, male, 2, F, female, and 0, U, unknown", word);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Number all labels, and the lines by them */
-static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, int year_column, Lines *lines,
-                                  Row **rows)
+static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int column[], Lines *lines, PedigreeRow **rows)
 {
   const double *year = NULL;
   int64_t      *number;
@@ -143,65 +169,92 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, int year_
   if (ped->n > INT32_MAX)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
                          "%lld animals: more than %d are not available", (long long)ped->n, INT32_MAX));
-  if (year_column >= 0) PetscCall(MeritTableNumbers(table, year_column, &year));
+  if (column[PED_YEAR] >= 0) PetscCall(MeritTableNumbers(table, column[PED_YEAR], &year));
   PetscCall(PetscMalloc1(lines->n, rows));
   for (int64_t i = 0; i < lines->n; i++) {
     const int32_t sire = lines->code[PED_SIRE][i], dam = lines->code[PED_DAM][i];
 
-    (*rows)[i] = (Row){.line = MeritTableLine(table, i),
+    (*rows)[i] = (PedigreeRow){.line = MeritTableLine(table, i),
                        .id   = (int32_t)number[lines->code[PED_ID][i]],
                        .sire = sire < 0 ? -1 : (int32_t)number[sire],
                        .dam  = dam < 0 ? -1 : (int32_t)number[dam],
                        .year = year ? year[i] : NAN};
   }
+  PetscCall(TakeSexes(ped, table, column[PED_SEX], lines->n, *rows));
   PetscCall(PetscFree(number));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Does a second line of an animal say what the first one says? What one leaves open the other may tell. */
+static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
+{
+  const char *id = MeritDictLocal(ped->dict, row->id, NULL), *what = NULL;
+
+  if (ped->sire[i] != row->sire || ped->dam[i] != row->dam) what = "parents are";
+  else if (ped->has_year && (row->year < ped->year[i] || row->year > ped->year[i])) what = "birth year is";
+  else if (ped->has_sex && row->sex && ped->sex[i] && row->sex != ped->sex[i]) what = "sex is";
+  if (what)
+    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the %s not %s of the animal's line %lld", what,
+                  what[0] == 'p' ? "those" : "that", (long long)ped->line[i]);
+  if (ped->has_year && isnan(ped->year[i])) ped->year[i] = row->year;
+  if (ped->has_sex && !ped->sex[i]) ped->sex[i] = row->sex;
+}
+
 /* Lay a line into the block of its animal; a second line must say the same */
-static void TakeRow(MeritPedigree ped, PedigreeLoading *loading, const Row *row)
+static void TakeRow(MeritPedigree ped, const PedigreeRow *row)
 {
   const int64_t i  = row->id - ped->first;
   const char   *id = MeritDictLocal(ped->dict, row->id, NULL);
 
   if (ped->line[i]) {
     ped->n_duplicates++;
-    if (ped->sire[i] != row->sire || ped->dam[i] != row->dam)
-      MeritFaultSet(&loading->fault, MERIT_ERROR_INPUT, ped->path, row->line, id,
-                    "the parents are not those of the animal's line %lld", (long long)ped->line[i]);
+    CompareRow(ped, row, i);
     return;
   }
   ped->line[i] = row->line;
   ped->sire[i] = row->sire;
   ped->dam[i]  = row->dam;
-  if (loading->has_year) loading->year[i] = row->year;
+  if (ped->has_year) ped->year[i] = row->year;
+  if (ped->has_sex) ped->sex[i] = row->sex;
   if (row->id == row->sire || row->id == row->dam)
-    MeritFaultSet(&loading->fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the animal is its own %s",
+    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the animal is its own %s",
                   row->id == row->sire ? "sire" : "dam");
 }
 
-static PetscErrorCode MakeBlock(MeritPedigree ped, PedigreeLoading *loading)
+static PetscErrorCode MakeBlock(MeritPedigree ped)
 {
   PetscFunctionBegin;
   ped->first   = MeritBlockFirst(ped->n, ped->size, ped->rank);
   ped->n_local = MeritBlockFirst(ped->n, ped->size, ped->rank + 1) - ped->first;
   PetscCall(PetscMalloc2(ped->n_local, &ped->sire, ped->n_local, &ped->dam));
   PetscCall(PetscCalloc1(ped->n_local, &ped->line));
-  if (loading->has_year) PetscCall(PetscMalloc1(ped->n_local, &loading->year));
+  if (ped->has_year) PetscCall(PetscMalloc1(ped->n_local, &ped->year));
+  if (ped->has_sex) PetscCall(PetscCalloc1(ped->n_local, &ped->sex));
   for (int64_t i = 0; i < ped->n_local; i++) {
     ped->sire[i] = ped->dam[i] = -1;
-    if (loading->has_year) loading->year[i] = NAN;
+    if (ped->has_year) ped->year[i] = NAN;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Lines go to the ranks that hold their animals; they arrive in the file's order */
-static PetscErrorCode DealRows(MeritPedigree ped, int64_t n, Row **rows, PedigreeLoading *loading)
+/* PedigreeFreeBlock - Free lines, parents, years and sexes of this rank's animals. Not collective. */
+PetscErrorCode PedigreeFreeBlock(MeritPedigree ped)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree2(ped->sire, ped->dam));
+  PetscCall(PetscFree(ped->line));
+  PetscCall(PetscFree(ped->year));
+  PetscCall(PetscFree(ped->sex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PedigreeDealRows - Lines go to the ranks that hold their animals, where they arrive in the file's order. Collective. */
+PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows)
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
   int64_t       arriving, count[2] = {0, 0};
-  Row          *come;
+  PedigreeRow          *come;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n, &dest));
@@ -210,11 +263,11 @@ static PetscErrorCode DealRows(MeritPedigree ped, int64_t n, Row **rows, Pedigre
   PetscCall(PetscFree(dest));
   arriving = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc1(arriving, &come));
-  PetscCall(MeritExchangeForward(ex, sizeof(Row), *rows, come));
+  PetscCall(MeritExchangeForward(ex, sizeof(PedigreeRow), *rows, come));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree(*rows));
-  PetscCall(MakeBlock(ped, loading));
-  for (int64_t i = 0; i < arriving; i++) TakeRow(ped, loading, come + i);
+  PetscCall(MakeBlock(ped));
+  for (int64_t i = 0; i < arriving; i++) TakeRow(ped, come + i);
   PetscCall(PetscFree(come));
   for (int64_t i = 0; i < ped->n_local; i++) count[0] += ped->line[i] == 0;
   count[1] = ped->n_duplicates;
@@ -228,11 +281,11 @@ static PetscErrorCode DealRows(MeritPedigree ped, int64_t n, Row **rows, Pedigre
   PedigreeLoadLines - Read the file, number the animals, deal the lines out and check each by itself and
   against its duplicates. Collective. Sets everything of Load but offspring and generations.
 */
-PetscErrorCode PedigreeLoadLines(MeritPedigree ped, PedigreeLoading *loading)
+PetscErrorCode PedigreeLoadLines(MeritPedigree ped)
 {
   MeritTable table;
   Lines      lines = {0};
-  Row       *rows;
+  PedigreeRow       *rows;
   int64_t    n_lines;
   int        column[PED_N_COLUMNS];
 
@@ -244,17 +297,18 @@ PetscErrorCode PedigreeLoadLines(MeritPedigree ped, PedigreeLoading *loading)
   for (int role = PED_ID; role < PED_N_COLUMNS; role++)
     if (column[role] >= 0)
       PetscCall(
-          MeritTableSelect(table, column[role], role == PED_YEAR ? MERIT_COLUMN_NUMBER : MERIT_COLUMN_TEXT));
+          MeritTableSelect(table, column[role], role == PED_YEAR ? MERIT_COLUMN_NUMBER : role == PED_SEX ? MERIT_COLUMN_WORD : MERIT_COLUMN_TEXT));
   PetscCall(MeritTableShare(table));
   PetscCall(MeritTableRead(table));
   PetscCall(TakeLines(ped, table, column, &lines));
   PetscCallMPI(MPI_Allreduce(&lines.n, &n_lines, 1, MPI_INT64_T, MPI_SUM, ped->comm));
   if (n_lines == 0)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->path, 0, NULL, "the pedigree has no animals"));
-  loading->has_year = column[PED_YEAR] >= 0;
-  PetscCall(NumberLines(ped, table, column[PED_YEAR], &lines, &rows));
+  ped->has_year = column[PED_YEAR] >= 0;
+  ped->has_sex  = column[PED_SEX] >= 0;
+  PetscCall(NumberLines(ped, table, column, &lines, &rows));
   PetscCall(CheckNames(ped, table, column));
   PetscCall(MeritTableDestroy(&table));
-  PetscCall(DealRows(ped, lines.n, &rows, loading));
+  PetscCall(PedigreeDealRows(ped, lines.n, &rows));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -6,13 +6,11 @@
 #include <merit/shared.h>
 #include <merit/table.h>
 
-enum { PED_ID, PED_SIRE, PED_DAM, PED_YEAR, PED_N_COLUMNS };
+enum { PED_ID, PED_SIRE, PED_DAM, PED_YEAR, PED_SEX, PED_N_COLUMNS };
+enum { PED_SEX_UNKNOWN, PED_SEX_MALE, PED_SEX_FEMALE };
 
 /* What the steps of Load hand on to each other; gone when it ends. Arrays over this rank's block of animals. */
 typedef struct {
-  MeritFault fault; /* agreed on once families are known */
-  bool     has_year;
-  double  *year;  /* [n_local] birth, NaN unknown */
   int32_t *child; /* parent-child edges by parent: [child_first[n_local]] canonical numbers of offspring */
   int64_t *child_first; /* [n_local + 1] */
 } PedigreeLoading;
@@ -26,8 +24,11 @@ struct _p_MeritPedigree {
   int          n_header, n_unknown;
   char       **header, **unknown; /* `unknown` begins with the words that always mean it */
   bool         free_sexes;
-  MeritStrings founders;
+  bool         outbred; /* Mendelian variances as if no parent were inbred */
+  int32_t      depth;   /* generations of ancestors kept behind focal animals, 0: all */
+  MeritStrings founders, focal;
   /* set by Load */
+  MeritFault fault; /* agreed on once families are known */
   bool      by_place; /* columns of the header line are taken by their place */
   bool      loaded;
   MeritDict dict;
@@ -35,6 +36,9 @@ struct _p_MeritPedigree {
   int64_t   first, n_local; /* this rank's block of canonical numbers */
   int64_t  *sire, *dam;     /* [n_local] canonical, -1 unknown */
   int64_t  *line;           /* [n_local] in the file, 0 none */
+  bool      has_year, has_sex;
+  double   *year;           /* [n_local] of birth, NaN unknown; NULL: the file has none */
+  int8_t   *sex;            /* [n_local] until the end of Load; NULL: the file has none */
   int64_t  *n_offspring;    /* [n_local] */
   int32_t  *n_sired;        /* [n_local] animals that name it as their sire; until SetUp */
   int32_t  *generation;     /* [n_local] */
@@ -52,13 +56,16 @@ typedef struct {
 } PedigreeWindow;
 
 /* The file's lines, checked and numbered, on the ranks whose blocks hold the animals. Collective. */
-PETSC_INTERN PetscErrorCode PedigreeLoadLines(MeritPedigree ped, PedigreeLoading *loading);
+PETSC_INTERN PetscErrorCode PedigreeLoadLines(MeritPedigree ped);
 /* Offspring counts, sexes and birth years; leaves the edges for PedigreeGenerations. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading);
 /* Generations; an own ancestor is an error that names the loop. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading);
 /* Raise the error for a loop among the animals whose generation is -1 (there is at least one). Collective. */
 PETSC_INTERN PetscErrorCode PedigreeRaiseLoop(MeritPedigree ped);
+
+/* what[n_local]: the `bytes` bytes that each animal's parent has; left alone where the parent is unknown. Collective. */
+PETSC_INTERN PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what);
 
 /* Make the arrays: parents -1, inbreeding 0. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeWindowCreate(MPI_Comm comm, int64_t n, PedigreeWindow *window);

@@ -5,12 +5,17 @@
   Inbreeding by rounds: round g takes the matings of all sires of generation g. It needs the inbreeding of
   generations below g, and their animals' sires were taken in earlier rounds. Animals are renumbered by
   generation for it ("positions"); the matings of a generation, ordered by sire, are cut into equal parts for
-  the ranks.
+  the ranks. Many generations of few matings, as a chain has, are all left to the first rank: it needs no other
+  rank between them, and sharing what is computed would cost more than computing it.
 */
+enum { FEW_MATINGS = 16, LEAST_RUN = 8 }; /* of a generation, for each rank; generations of such a run */
+
 typedef struct {
   int32_t  n_levels;
   int64_t *level_first; /* [n_levels + 1] position of the first animal of each generation */
   int64_t *level_sired; /* [n_levels] animals whose sire is of the generation */
+  int64_t *level_mated; /* [n_levels] of them those with a dam: their inbreeding is computed */
+  bool    *alone;       /* [n_levels] the first rank computes them */
   int32_t *position;    /* [n_local] */
   int64_t *sired_first; /* [n_local] animals sired by the same generation's animals with lower positions */
   int32_t *sire, *dam;  /* [n_local] positions of the parents, -1 unknown */
@@ -53,6 +58,7 @@ static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
   PetscCall(
       PetscCalloc4(o->n_levels, &count, o->n_levels, &sired, o->n_levels, &next, o->n_levels, &next_sired));
   PetscCall(PetscMalloc2(o->n_levels + 1, &o->level_first, o->n_levels, &o->level_sired));
+  PetscCall(PetscCalloc2(o->n_levels, &o->level_mated, o->n_levels, &o->alone));
   PetscCall(PetscMalloc2(ped->n_local, &o->position, ped->n_local, &o->sired_first));
   for (int64_t i = 0; i < ped->n_local; i++) {
     count[ped->generation[i]]++;
@@ -76,9 +82,8 @@ static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* what[n_local]: the `bytes` bytes that each animal's parent has; left alone where the parent is unknown */
-static PetscErrorCode AskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have,
-                                 void *what)
+/* PedigreeAskParents - what[n_local]: the `bytes` bytes that each animal's parent has; left alone where the parent is unknown. Collective. */
+PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what)
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
@@ -114,6 +119,24 @@ static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts
   return MeritBlockOwner(all, ped->size, PetscMin(place, all - 1));
 }
 
+/* Matings of each generation of sires over all ranks, and runs of generations that have few */
+static PetscErrorCode ChooseAlone(MeritPedigree ped, Order *o, const SireFacts sire[])
+{
+  const int64_t few = (int64_t)FEW_MATINGS * ped->size;
+
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < ped->n_local; i++)
+    if (ped->sire[i] >= 0 && ped->dam[i] >= 0) o->level_mated[sire[i].generation]++;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, o->level_mated, o->n_levels, MPI_INT64_T, MPI_SUM, ped->comm));
+  for (int32_t g = 0, end; g < o->n_levels; g = end + 1) {
+    int32_t n = 0;
+
+    for (end = g; end < o->n_levels && o->level_mated[end] <= few; end++) n += o->level_mated[end] > 0;
+    for (int32_t k = g; k < end && n >= LEAST_RUN; k++) o->alone[k] = ped->size > 1;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Positions of all parents, and the rank that computes each animal's inbreeding (-1: it is 0) */
 static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[])
 {
@@ -129,11 +152,14 @@ static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[
                             .n_sired     = ped->n_sired[i],
                             .generation  = ped->generation[i]};
   }
-  PetscCall(AskParents(ped, ped->sire, sizeof(*mine), mine, sire));
-  PetscCall(AskParents(ped, ped->dam, sizeof(*o->dam), o->position, o->dam));
+  PetscCall(PedigreeAskParents(ped, ped->sire, sizeof(*mine), mine, sire));
+  PetscCall(PedigreeAskParents(ped, ped->dam, sizeof(*o->dam), o->position, o->dam));
+  PetscCall(ChooseAlone(ped, o, sire));
   for (int64_t i = 0; i < ped->n_local; i++) {
     o->sire[i] = ped->sire[i] < 0 ? -1 : sire[i].position;
-    dest[i]    = ped->sire[i] < 0 || ped->dam[i] < 0 ? -1 : MatingRank(ped, o, sire + i, o->dam[i]);
+    dest[i]    = -1;
+    if (ped->sire[i] >= 0 && ped->dam[i] >= 0)
+      dest[i] = o->alone[sire[i].generation] ? 0 : MatingRank(ped, o, sire + i, o->dam[i]);
   }
   PetscCall(PetscFree2(mine, sire));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -186,6 +212,19 @@ static PetscErrorCode ComputeMatings(const MeritAncestry *ancestry, const Mating
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Before a round of generation g, the inbreeding of those below where other ranks made it; at the begin of a run that the first rank
+   goes through alone, all that the run needs, since animals of its generations may have older sires */
+static PetscErrorCode ShareBefore(const Order *o, int32_t g, int64_t shared, PedigreeWindow *w)
+{
+  int32_t last = g;
+
+  PetscFunctionBegin;
+  if (o->alone[g])
+    while (last + 1 < o->n_levels && o->alone[last + 1]) last++;
+  if (o->level_first[last] > shared) PetscCall(PedigreeWindowShareInbreeding(w, shared, o->level_first[last]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Rounds over the sires' generations; the inbreeding of a generation is shared before a round needs it */
 static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWindow *w)
 {
@@ -194,22 +233,34 @@ static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWi
                                   .parents     = w->parents,
                                   .inbreeding  = w->inbreeding};
   int64_t             begin = 0, end = 0, shared = 0, all = 0, done = 0;
+  bool                dealt = false, pending = false; /* rounds since the last share: of all ranks, of any */
 
   PetscFunctionBegin;
-  for (int32_t g = 0; g < o->n_levels; g++) all += o->level_sired[g];
+  for (int32_t g = 0; g < o->n_levels; g++) all += o->level_mated[g];
   for (int32_t g = 0; g < o->n_levels; g++) {
-    if (o->level_sired[g] == 0) continue;
-    if (o->level_first[g] > shared) PetscCall(PedigreeWindowShareInbreeding(w, shared, o->level_first[g]));
-    shared = o->level_first[g];
+    if (o->level_mated[g] == 0) continue;
+    if (o->alone[g] ? dealt : pending) {
+      PetscCall(ShareBefore(o, g, shared, w));
+      shared = o->level_first[g];
+      dealt = pending = false;
+    }
     while (end < m->n && (int64_t)(m->mating[end] >> 32) < o->level_first[g + 1]) end++;
-    PetscCall(ComputeMatings(&ancestry, m, begin, end, w->inbreeding));
-    begin = end;
-    if (100 * done / all != 100 * (done + o->level_sired[g]) / all)
-      MeritLogProgress((double)(done + o->level_sired[g]) / (double)all, "inbreeding");
-    done += o->level_sired[g];
+    if (end > begin) PetscCall(ComputeMatings(&ancestry, m, begin, end, w->inbreeding));
+    begin   = end;
+    pending = true;
+    dealt   = dealt || !o->alone[g];
+    if (100 * done / all != 100 * (done + o->level_mated[g]) / all)
+      MeritLogProgress((double)(done + o->level_mated[g]) / (double)all, "inbreeding");
+    done += o->level_mated[g];
   }
   PetscCall(PedigreeWindowShareInbreeding(w, shared, w->n));
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Mendelian variance of an animal whose parents are not inbred */
+static double Outbred(MeritPedigree ped, int64_t i)
+{
+  return 1.0 - 0.25 * ((ped->sire[i] >= 0) + (ped->dam[i] >= 0));
 }
 
 /* Inbreeding and Mendelian variance of this rank's block out of the window */
@@ -225,7 +276,7 @@ static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const Pedig
   PetscCall(PetscMalloc2(ped->n_local, &ped->F, ped->n_local, &ped->d));
   for (int64_t i = 0; i < ped->n_local; i++) {
     ped->F[i] = w->inbreeding[o->position[i]];
-    ped->d[i] = MeritAncestryMendelian(&ancestry, o->position[i]);
+    ped->d[i] = ped->outbred ? Outbred(ped, i) : MeritAncestryMendelian(&ancestry, o->position[i]);
     if (ped->d[i] < 1e-8)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, ped->line[i],
                     MeritDictLocal(ped->dict, ped->first + i, NULL),
@@ -282,6 +333,7 @@ PetscErrorCode MeritPedigreeSetUp(MeritPedigree ped)
   PetscCall(PetscFree2(matings.mating, matings.animal));
   PetscCall(PetscFree2(order.position, order.sired_first));
   PetscCall(PetscFree2(order.level_first, order.level_sired));
+  PetscCall(PetscFree2(order.level_mated, order.alone));
   ped->set_up = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -237,7 +237,8 @@ PetscErrorCode MeritTableSelect(MeritTable t, int column, MeritColumnKind kind)
 {
   PetscFunctionBegin;
   PetscCheck(column >= 0 && column < t->n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "column %d of %d", column, t->n);
-  if (kind == MERIT_COLUMN_TEXT) t->column[column].text = true;
+  if (kind == MERIT_COLUMN_WORD) t->column[column].alone = true;
+  if (kind != MERIT_COLUMN_NUMBER) t->column[column].text = true;
   else t->column[column].number = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

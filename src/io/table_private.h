@@ -77,6 +77,7 @@ PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int6
 
 typedef struct {
   bool         text, number; /* asked for */
+  bool         alone;        /* its pool is never shared */
   MeritStrings pool;  /* owned unless it is the table's shared one */
   int32_t     *code;  /* [n_local] */
   double      *value; /* [n_local] */

@@ -239,8 +239,8 @@ static PetscErrorCode Begin(MeritTable t, Reader *r)
   PetscCall(MeritStringsDestroy(&t->shared));
   if (t->share) PetscCall(MeritStringsCreate(&t->shared));
   for (int c = 0; c < t->n; c++) {
-    t->column[c].pool = t->column[c].text ? t->shared : NULL;
-    if (t->column[c].text && !t->share) PetscCall(MeritStringsCreate(&t->column[c].pool));
+    t->column[c].pool = t->column[c].text && !t->column[c].alone ? t->shared : NULL;
+    if (t->column[c].text && !t->column[c].pool) PetscCall(MeritStringsCreate(&t->column[c].pool));
     if (t->column[c].text || t->column[c].number) r->selected[r->n_selected++] = c;
   }
   r->lines = (TableLines){.action = ReadLine, .context = r, .stop = INT64_MAX};

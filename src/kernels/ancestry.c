@@ -32,7 +32,7 @@ typedef struct {
   uint64_t mask;             /* slots in use now, less one */
   uint64_t n_used;
   uint32_t stamp;
-  int32_t *head; /* [n_levels] last link of each generation, -1 none */
+  int32_t *head; /* [n_levels] last link of each generation plus 1, 0 none: fresh memory is not touched before it is needed */
   Link    *link;
   int32_t  n_links, link_room;
   Open    *stack;
@@ -124,12 +124,10 @@ static bool WorkMake(Work *w, int32_t n_levels)
   w->link_room  = 256;
   w->stack_room = 256;
   w->slot       = calloc(w->room, sizeof(Slot));
-  w->head       = malloc((size_t)n_levels * sizeof(*w->head));
+  w->head       = calloc((size_t)n_levels, sizeof(*w->head));
   w->link       = malloc((size_t)w->link_room * sizeof(*w->link));
   w->stack      = malloc((size_t)w->stack_room * sizeof(*w->stack));
-  if (!w->slot || !w->head || !w->link || !w->stack) return false;
-  for (int32_t g = 0; g < n_levels; g++) w->head[g] = -1;
-  return true;
+  return w->slot && w->head && w->link && w->stack;
 }
 
 /* MeritAncestryLevel - Generation of an animal, by bisection. Not collective. */
@@ -174,8 +172,8 @@ static bool AddLink(Work *w, int32_t animal, int32_t level)
     w->link = more;
     w->link_room *= 2;
   }
-  w->link[w->n_links] = (Link){.animal = animal, .next = w->head[level]};
-  w->head[level]      = w->n_links++;
+  w->link[w->n_links] = (Link){.animal = animal, .next = w->head[level] - 1};
+  w->head[level]      = ++w->n_links;
   return true;
 }
 
@@ -211,7 +209,7 @@ static bool TraceSire(Work *w, const MeritAncestry *a, int32_t s)
   Empty(w);
   if (!Insert(w, s, 1.) || !AddLink(w, s, top)) return false;
   for (int32_t g = top; g > 0; g--)
-    for (int32_t i = w->head[g]; i >= 0; i = w->link[i].next) {
+    for (int32_t i = w->head[g] - 1; i >= 0; i = w->link[i].next) {
       const int32_t animal = w->link[i].animal;
       const double  half   = .5 * Find(w, animal)->value;
 
@@ -219,13 +217,13 @@ static bool TraceSire(Work *w, const MeritAncestry *a, int32_t s)
       if (!PassUp(w, a, a->parents[2 * (int64_t)animal + 1], half)) return false;
     }
   for (int32_t g = 0; g <= top; g++) {
-    for (int32_t i = w->head[g]; i >= 0; i = w->link[i].next) {
+    for (int32_t i = w->head[g] - 1; i >= 0; i = w->link[i].next) {
       const int32_t animal = w->link[i].animal;
       Slot         *slot   = Find(w, animal);
 
       slot->value = MeritAncestryMendelian(a, animal) * slot->value + .5 * ParentSum(w, a, animal);
     }
-    w->head[g] = -1;
+    w->head[g] = 0;
   }
   return true;
 }

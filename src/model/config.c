@@ -76,8 +76,9 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
   static const char *const unknown[] = {"0", ".", "NA", ""};
   static const char *const absent[]  = {"error", "founder", "drop"};
   static const char *const sexes[]   = {"checked", "free"};
-  const char              *columns[4] = {NULL, NULL, NULL, NULL};
+  const char              *columns[5] = {NULL};
   int                      n_header, n_words, free_sexes = 0;
+  bool                     inbreeding = true;
   char                   **header, **words, *path = NULL;
 
   PetscFunctionBegin;
@@ -94,12 +95,17 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
   PetscCall(MeritConfigString(job, "pedigree.columns.sire", &columns[1]));
   PetscCall(MeritConfigString(job, "pedigree.columns.dam", &columns[2]));
   PetscCall(MeritConfigString(job, "pedigree.columns.year", &columns[3]));
+  PetscCall(MeritConfigString(job, "pedigree.columns.sex", &columns[4]));
+  PetscCall(MeritConfigBool(job, "pedigree.inbreeding", &inbreeding));
+  PetscCall(MeritConfigInt(job, "pedigree.depth", 0, INT32_MAX, &model->depth));
   PetscCall(Words(job, "pedigree.header", &n_header, &header));
   PetscCall(MeritPedigreeCreate(model->comm, &model->pedigree));
   PetscCall(MeritPedigreeSetFile(model->pedigree, path, columns, PetscMax(n_header, 0), (const char *const *)header));
   PetscCall(Words(job, "pedigree.unknown", &n_words, &words));
   if (n_words > 0) PetscCall(MeritPedigreeSetUnknown(model->pedigree, n_words, (const char *const *)words));
   PetscCall(MeritPedigreeSetFreeSexes(model->pedigree, free_sexes == 1));
+  PetscCall(MeritPedigreeSetOutbred(model->pedigree, !inbreeding));
+  PetscCall(MeritPedigreeSetDepth(model->pedigree, (int32_t)model->depth));
   for (int i = 0; i < n_header; i++) PetscCall(PetscFree(header[i]));
   for (int i = 0; i < n_words; i++) PetscCall(PetscFree(words[i]));
   PetscCall(PetscFree(header));

@@ -31,32 +31,67 @@ PetscErrorCode MeritModelSetEstimated(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Ids of ped columns that the pedigree may not have become founders where the job says so */
-static PetscErrorCode AddFounders(MeritModel model, MeritTable table)
+/* Ids of a ped column that are no words for an unknown parent */
+static PetscErrorCode Ids(MeritModel model, MeritTable table, const MeritRegressorSpec *regressor, MeritStrings *ids)
+{
+  const int32_t *code;
+  MeritStrings   raw;
+  int            column;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelColumn(model, table, regressor->class_column[0], &column));
+  PetscCall(MeritTableText(table, column, &code, &raw));
+  PetscCall(MeritStringsCreate(ids));
+  for (int32_t c = 0; c < MeritStringsCount(raw); c++) {
+    size_t      length;
+    const char *id = MeritStringsGet(raw, c, &length);
+    int32_t     added;
+
+    if (!MeritModelUnknownParent(model, id)) PetscCall(MeritStringsIntern(*ids, id, length, &added));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Ids of ped columns that the pedigree may not have become founders where the job says so, and are kept whatever its depth */
+static PetscErrorCode AddRecorded(MeritModel model, MeritTable table)
 {
   const MeritFormula *formula = model->formula;
 
   PetscFunctionBegin;
-  if (model->absent != MERIT_ABSENT_FOUNDER) PetscFunctionReturn(PETSC_SUCCESS);
+  if (model->absent != MERIT_ABSENT_FOUNDER && !model->depth) PetscFunctionReturn(PETSC_SUCCESS);
   for (int k = 0; k < formula->n_terms; k++)
     for (int r = 0; formula->term[k].kind == MERIT_TERM_PED && r < formula->term[k].n_regressors; r++) {
-      const int32_t *code;
-      MeritStrings   raw, ids;
-      int            column;
+      MeritStrings ids;
 
-      PetscCall(MeritModelColumn(model, table, formula->term[k].regressor[r].class_column[0], &column));
-      PetscCall(MeritTableText(table, column, &code, &raw));
-      PetscCall(MeritStringsCreate(&ids));
-      for (int32_t c = 0; c < MeritStringsCount(raw); c++) {
-        size_t      length;
-        const char *id = MeritStringsGet(raw, c, &length);
-        int32_t     added;
-
-        if (!MeritModelUnknownParent(model, id)) PetscCall(MeritStringsIntern(ids, id, length, &added));
-      }
-      PetscCall(MeritPedigreeAddFounders(model->pedigree, ids));
+      PetscCall(Ids(model, table, &formula->term[k].regressor[r], &ids));
+      if (model->absent == MERIT_ABSENT_FOUNDER) PetscCall(MeritPedigreeAddFounders(model->pedigree, ids));
+      if (model->depth) PetscCall(MeritPedigreeAddFocal(model->pedigree, ids));
       PetscCall(MeritStringsDestroy(&ids));
     }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Genotyped animals are kept whatever the depth; each rank adds those of its part of the dictionary */
+static PetscErrorCode AddGenotyped(MeritModel model)
+{
+  MeritStrings ids;
+  MeritDict    dict;
+  int64_t      n;
+
+  PetscFunctionBegin;
+  if (!model->depth || !model->genotypes) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritGenotypesDict(model->genotypes, &dict));
+  n = MeritDictSize(dict);
+  PetscCall(MeritStringsCreate(&ids));
+  for (int64_t i = MeritBlockFirst(n, model->size, model->rank); i < MeritBlockFirst(n, model->size, model->rank + 1); i++) {
+    size_t      length;
+    const char *id = MeritDictLocal(dict, i, &length);
+    int32_t     code;
+
+    PetscCall(MeritStringsIntern(ids, id, length, &code));
+  }
+  PetscCall(MeritPedigreeAddFocal(model->pedigree, ids));
+  PetscCall(MeritStringsDestroy(&ids));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -76,27 +111,35 @@ static PetscErrorCode ExcludeSnps(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode ReadGenotypes(MeritModel model)
+{
+  PetscFunctionBegin;
+  if (!model->genotypes) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritPhaseBegin("read.genotypes"));
+  PetscCall(MeritGenotypesLoad(model->genotypes));
+  PetscCall(ExcludeSnps(model));
+  PetscCall(MeritPhaseEnd());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode Read(MeritModel model, MeritTable *table)
 {
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("read.records"));
   PetscCall(MeritModelReadRecords(model, table));
   PetscCall(MeritPhaseEnd());
+  if (model->depth) PetscCall(ReadGenotypes(model)); /* who is genotyped decides who is kept */
   if (model->pedigree) {
     PetscCall(MeritPhaseBegin("read.pedigree"));
-    PetscCall(AddFounders(model, *table));
+    PetscCall(AddRecorded(model, *table));
+    PetscCall(AddGenotyped(model));
     PetscCall(MeritPedigreeLoad(model->pedigree));
     PetscCall(MeritPhaseEnd());
     PetscCall(MeritPhaseBegin("read.inbreeding"));
     PetscCall(MeritPedigreeSetUp(model->pedigree));
     PetscCall(MeritPhaseEnd());
   }
-  if (model->genotypes) {
-    PetscCall(MeritPhaseBegin("read.genotypes"));
-    PetscCall(MeritGenotypesLoad(model->genotypes));
-    PetscCall(ExcludeSnps(model));
-    PetscCall(MeritPhaseEnd());
-  }
+  if (!model->depth) PetscCall(ReadGenotypes(model));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -111,6 +111,7 @@ struct _p_MeritModel {
   char         **weight;            /* [n_traits] columns, NULL entries: no weight; owned; NULL: no weights at all */
   MeritPedigree  pedigree;          /* owned */
   int            absent;            /* MERIT_ABSENT_... */
+  int64_t        depth;             /* generations of ancestors kept, 0: all */
   int            n_unknown;
   char         **unknown;           /* words for an unknown parent; owned */
   MeritGenotypes genotypes;         /* owned */

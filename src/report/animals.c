@@ -8,11 +8,13 @@ PetscErrorCode AnimalsCreate(MeritReport report, Animals *a)
   MeritPedigree  ped  = MeritModelPedigree(report->model);
   MeritGenotypes geno = MeritModelGenotypes(report->model);
   const int64_t *sire, *dam;
+  const double  *year;
   int64_t        n_animals;
   int32_t        n_snps, n_used;
 
   PetscFunctionBegin;
   PetscCall(AnimalsColumns(report, a));
+  if (ped) PetscCall(MeritPedigreeYears(ped, &a->years, &year));
   if (ped) PetscCall(MeritPedigreeParents(ped, &a->ped_first, &a->n_ped, &sire, &dam));
   if (geno) {
     PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
@@ -41,7 +43,7 @@ static PetscErrorCode Header(const Animals *a, MeritText *text)
   char name[1100];
 
   PetscFunctionBegin;
-  PetscCall(MeritTextAdd(text, "id\tinbreeding\tn_records\tn_offspring"));
+  PetscCall(MeritTextAdd(text, "id\tinbreeding\tn_records\tn_offspring%s", a->years ? "\tbirth_year" : ""));
   for (int c = 0; c < a->n_columns; c++) {
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     snprintf(name, sizeof(name), "%s.ebv", a->column[c].name);
@@ -83,15 +85,28 @@ static PetscErrorCode Count(MeritReport report, double n, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode Year(const Animals *a, double year, MeritText *text)
+{
+  PetscFunctionBegin;
+  if (!a->years) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritTextAddBytes(text, "\t", 1));
+  PetscCall(MeritTextAddReal(text, year));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Where inbreeding is disregarded the diagonal of the relationship matrix is not 1 + F, and reliabilities are not known */
 static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritText *text)
 {
-  MeritPedigree  ped = MeritModelPedigree(report->model);
+  MeritPedigree  ped     = MeritModelPedigree(report->model);
+  const bool     outbred = ped && MeritPedigreeOutbred(ped);
+  bool           any;
   MeritDict      dict;
-  const double  *F, *d;
+  const double  *F, *d, *year;
   const int64_t *n_offspring;
 
   PetscFunctionBegin;
   if (!ped) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritPedigreeYears(ped, &any, &year));
   PetscCall(MeritPedigreeDict(ped, &dict));
   PetscCall(MeritPedigreeInbreeding(ped, &F, &d));
   PetscCall(MeritPedigreeOffspring(ped, &n_offspring));
@@ -105,7 +120,8 @@ static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritTe
     PetscCall(Count(report, a->ped[i * a->width], text));
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(MeritTextAddInteger(text, n_offspring[i]));
-    PetscCall(Values(report, a, a->ped + i * a->width, i, F[i], text));
+    PetscCall(Year(a, a->years ? year[i] : NAN, text));
+    PetscCall(Values(report, a, a->ped + i * a->width, i, outbred ? NAN : F[i], text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -128,6 +144,7 @@ static PetscErrorCode GenotypeRows(MeritReport report, const Animals *a, MeritTe
     PetscCall(MeritTextAddBytes(text, "\tNA", 3));
     PetscCall(Count(report, a->geno[i * a->width], text));
     PetscCall(MeritTextAddBytes(text, "\tNA", 3));
+    PetscCall(Year(a, NAN, text));
     PetscCall(Values(report, a, a->geno + i * a->width, a->n_ped + i, 0.0, text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

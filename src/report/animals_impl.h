@@ -30,6 +30,7 @@ typedef struct {
   int64_t      *number;     /* [n_geno] pedigree number of a genotyped animal, -1 none */
   bool          numbered;   /* number is there */
   bool          counted;    /* records need not be counted */
+  bool          years;      /* the pedigree has birth years */
 } Animals;
 
 PETSC_INTERN PetscErrorCode AnimalsColumns(MeritReport report, Animals *a);

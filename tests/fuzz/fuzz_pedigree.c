@@ -30,7 +30,7 @@ static void CheckAnimals(MeritPedigree ped)
 
 void FuzzOne(const uint8_t *data, size_t n)
 {
-  static const char *const years[4] = {NULL, NULL, NULL, "born"}, *const names[3] = {"id", "sire", "dam"};
+  static const char *const years[5] = {NULL, NULL, NULL, "born"}, *const names[3] = {"id", "sire", "dam"};
   MeritPedigree            ped;
   const uint8_t            choice = n ? *data : 0;
   PetscErrorCode           code;

@@ -66,7 +66,7 @@ static void TestOtherwiseTheFirstThreeColumnsCount(void **state)
 
 static void TestColumnsMayBeGiven(void **state)
 {
-  static const char *const columns[4] = {"x1", "x3", "x2", NULL}, *const header[] = {"dam", "id", "sire"};
+  static const char *const columns[5] = {"x1", "x3", "x2", NULL}, *const header[] = {"dam", "id", "sire"};
   MeritPedigree ped = Make("id,x3,x2,x1\nwrong,s,d,a\n");
 
   (void)state;
@@ -221,7 +221,7 @@ static void TestAFounderMatedToItsDescendants(void **state)
 
 static void TestParentsOfTheSameYearAreAllowed(void **state)
 {
-  static const char *const columns[4] = {NULL, NULL, NULL, "born"};
+  static const char *const columns[5] = {NULL, NULL, NULL, "born"};
   MeritPedigree ped = Make("id,sire,dam,born\na,s,d,2001\ns,0,0,2001\nd,0,0,NA\nb,a,0,\nc,q,0,1950\n");
   Whole         w;
 

@@ -10,7 +10,7 @@
 
 static MeritPedigree WithYears(const char text[])
 {
-  static const char *const columns[4] = {NULL, NULL, NULL, "born"};
+  static const char *const columns[5] = {NULL, NULL, NULL, "born"};
   MeritPedigree            ped        = Make(text);
 
   TestCall(MeritPedigreeSetFile(ped, path, columns, 0, NULL));
@@ -27,7 +27,7 @@ static MeritPedigree WithFreeSexes(const char text[])
 
 static MeritPedigree WithIdColumn(const char name[], const char text[])
 {
-  const char *const columns[4] = {name, NULL, NULL, NULL};
+  const char *const columns[5] = {name, NULL, NULL, NULL};
   MeritPedigree     ped        = Make(text);
 
   TestCall(MeritPedigreeSetFile(ped, path, columns, 0, NULL));
@@ -180,6 +180,43 @@ static void TestAParentBornAfterItsOffspringIsRefusedWithBothLines(void **state)
   AssertRefused(MERIT_ERROR_INPUT, "born", WithYears("id,sire,dam,born\na,s,d,spring\n"));
 }
 
+static MeritPedigree WithSexes(const char text[])
+{
+  static const char *const columns[5] = {NULL, NULL, NULL, "born", "sex"};
+  MeritPedigree            ped        = Make(text);
+
+  TestCall(MeritPedigreeSetFile(ped, path, columns, 0, NULL));
+  return ped;
+}
+
+static void TestASexThatIsNotThatOfTheRoleIsRefusedWithBothLines(void **state)
+{
+  MeritPedigree ped;
+
+  (void)state;
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: s: the animal is a sire here but female on line 3; 'sexes: free' allows both",
+                WithSexes("id,sire,dam,born,sex\na,s,d,2001,0\ns,0,0,1999,F\nd,0,0,1999,2\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: d: the animal is a dam here but male on line 3",
+                WithSexes("id,sire,dam,born,sex\ns,0,0,1999,Male\nd,0,0,1999,1\na,s,d,2001,\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: sex \"boy\" is none of 1, M, male, 2, F, female, and 0, U, unknown",
+                WithSexes("id,sire,dam,born,sex\ns,0,0,1999,M\nd,0,0,1999,boy\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: s: the sex is not that of the animal's line 2",
+                WithSexes("id,sire,dam,born,sex\ns,0,0,1999,M\ns,0,0,1999,F\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: s: the birth year is not that of the animal's line 2",
+                WithSexes("id,sire,dam,born,sex\ns,0,0,1999,M\ns,0,0,NA,\ns,0,0,2000,0\n"));
+  ped = WithSexes("id,sire,dam,born,sex\ns,0,0,1999,F\na,s,s,2001,M\n");
+  TestCall(MeritPedigreeSetFreeSexes(ped, true));
+  TestCall(MeritPedigreeLoad(ped));
+  TestCall(MeritPedigreeDestroy(&ped));
+}
+
+static void TestParentsOfTheSameYearAreTold(void **state)
+{
+  (void)state;
+  Warns(1, "ped.csv:4: a parent was born in the same year as its offspring here, and in 3 of all pairs",
+        WithYears("id,sire,dam,born\ns,0,0,2001\nd,0,0,2000\na,s,d,2001\nb,s,d,2002\nc,a,e,2001\ne,0,0,2001\n"));
+}
+
 static void TestAMendelianVarianceOfNothingIsNamed(void **state)
 {
   char text[1024] = "id,sire,dam\n";
@@ -233,6 +270,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestSeveralFaultsAreNamedTogether),
     cmocka_unit_test(TestHeaderLinesAndTheirAbsenceAreSeen),
     cmocka_unit_test(TestAParentBornAfterItsOffspringIsRefusedWithBothLines),
+    cmocka_unit_test(TestASexThatIsNotThatOfTheRoleIsRefusedWithBothLines),
+    cmocka_unit_test(TestParentsOfTheSameYearAreTold),
     cmocka_unit_test(TestAMendelianVarianceOfNothingIsNamed),
     cmocka_unit_test(TestColumnsThatCannotBeFoundAreNamed),
     cmocka_unit_test(TestAFileWithoutAHeaderLineIsNotReadAsIfItHadOne),

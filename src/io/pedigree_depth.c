@@ -1,0 +1,181 @@
+/*
+  A pedigree cut to some animals and their ancestors up to a number of generations back. It is cut before anything is made of it: parents
+  that are not kept are unknown from then on.
+*/
+#include "pedigree_load.h"
+#include <math.h>
+
+/* MeritPedigreeSetDepth - Generations of ancestors kept behind the animals of MeritPedigreeAddFocal; 0: all animals. Logically collective. */
+PetscErrorCode MeritPedigreeSetDepth(MeritPedigree ped, int32_t depth)
+{
+  PetscFunctionBegin;
+  ped->depth = depth;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritPedigreeAddFocal - Animals that are kept whatever the depth, such as those with records; ids that the pedigree does not have are
+  passed over.
+
+  Not collective; each rank adds its own before `MeritPedigreeLoad()`. Copied.
+@*/
+PetscErrorCode MeritPedigreeAddFocal(MeritPedigree ped, MeritStrings pool)
+{
+  PetscFunctionBegin;
+  for (int32_t c = 0; c < MeritStringsCount(pool); c++) {
+    size_t      length;
+    const char *at = MeritStringsGet(pool, c, &length);
+    int32_t     code;
+
+    PetscCall(MeritStringsIntern(ped->focal, at, length, &code));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Mark n animals by number (-1: none) on the ranks that hold them; those newly marked go to *fresh as places in the block */
+static PetscErrorCode Mark(MeritPedigree ped, int64_t n, const int64_t number[], bool kept[], int64_t *n_fresh, int64_t fresh[])
+{
+  MeritExchange ex;
+  PetscMPIInt  *dest;
+  int64_t      *come;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, &dest));
+  for (int64_t i = 0; i < n; i++) dest[i] = number[i] < 0 ? -1 : MeritBlockOwner(ped->n, ped->size, number[i]);
+  PetscCall(MeritExchangeCreate(ped->comm, n, dest, &ex));
+  PetscCall(PetscMalloc1(MeritExchangeArriving(ex), &come));
+  PetscCall(MeritExchangeForward(ex, sizeof(*number), number, come));
+  *n_fresh = 0;
+  for (int64_t k = 0; k < MeritExchangeArriving(ex); k++) {
+    const int64_t i = come[k] - ped->first;
+
+    if (!kept[i]) fresh[(*n_fresh)++] = i;
+    kept[i] = true;
+  }
+  PetscCall(PetscFree(come));
+  PetscCall(PetscFree(dest));
+  PetscCall(MeritExchangeDestroy(&ex));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* kept[n_local]: the focal animals and, generation by generation, what is newly found of their parents: shortest ways come first */
+static PetscErrorCode MarkKept(MeritPedigree ped, bool kept[])
+{
+  const int32_t n_focal = MeritStringsCount(ped->focal);
+  int64_t      *number, *fresh, n_fresh, n_all;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(ped->n_local, &fresh));
+  PetscCall(PetscMalloc1(PetscMax(n_focal, 2 * ped->n_local), &number));
+  PetscCall(MeritDictFind(ped->dict, ped->focal, number));
+  PetscCall(Mark(ped, n_focal, number, kept, &n_fresh, fresh));
+  for (int32_t g = 0; g < ped->depth; g++) {
+    PetscCallMPI(MPI_Allreduce(&n_fresh, &n_all, 1, MPI_INT64_T, MPI_SUM, ped->comm));
+    if (!n_all) break;
+    for (int64_t k = 0; k < n_fresh; k++) {
+      number[2 * k]     = ped->sire[fresh[k]];
+      number[2 * k + 1] = ped->dam[fresh[k]];
+    }
+    PetscCall(Mark(ped, 2 * n_fresh, number, kept, &n_fresh, fresh));
+  }
+  PetscCall(PetscFree(number));
+  PetscCall(PetscFree(fresh));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* New numbers of this rank's block in the order of the old ones, -1 not kept; *n over all ranks */
+static PetscErrorCode Renumber(MeritPedigree ped, const bool kept[], int32_t number[], int64_t *n)
+{
+  int64_t here = 0, next = 0;
+
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < ped->n_local; i++) here += kept[i];
+  PetscCallMPI(MPI_Exscan(&here, &next, 1, MPI_INT64_T, MPI_SUM, ped->comm));
+  if (!ped->rank) next = 0;
+  PetscCallMPI(MPI_Allreduce(&here, n, 1, MPI_INT64_T, MPI_SUM, ped->comm));
+  for (int64_t i = 0; i < ped->n_local; i++) number[i] = kept[i] ? (int32_t)next++ : -1;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The kept animals of this rank as rows with new numbers */
+static PetscErrorCode MakeRows(MeritPedigree ped, const int32_t number[], int64_t *n, PedigreeRow **rows)
+{
+  int32_t *sire, *dam;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(ped->n_local, &sire, ped->n_local, &dam));
+  for (int64_t i = 0; i < ped->n_local; i++) sire[i] = dam[i] = -1;
+  PetscCall(PedigreeAskParents(ped, ped->sire, sizeof(*number), number, sire));
+  PetscCall(PedigreeAskParents(ped, ped->dam, sizeof(*number), number, dam));
+  PetscCall(PetscMalloc1(ped->n_local, rows));
+  *n = 0;
+  for (int64_t i = 0; i < ped->n_local; i++)
+    if (number[i] >= 0)
+      (*rows)[(*n)++] = (PedigreeRow){.line = ped->line[i],
+                                      .id   = number[i],
+                                      .sire = sire[i],
+                                      .dam  = dam[i],
+                                      .year = ped->year ? ped->year[i] : NAN,
+                                      .sex  = ped->sex ? ped->sex[i] : PED_SEX_UNKNOWN};
+  PetscCall(PetscFree2(sire, dam));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The dictionary of the kept labels */
+static PetscErrorCode MakeDict(MeritPedigree ped, const int32_t number[], MeritDict *dict)
+{
+  MeritStrings pool;
+  int64_t     *order, n = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritStringsCreate(&pool));
+  PetscCall(PetscMalloc1(ped->n_local, &order));
+  for (int64_t i = 0; i < ped->n_local; i++) {
+    size_t      length;
+    const char *label = MeritDictLocal(ped->dict, ped->first + i, &length);
+    int32_t     code;
+
+    if (number[i] < 0) continue;
+    PetscCall(MeritStringsIntern(pool, label, length, &code));
+    order[n++] = number[i];
+  }
+  PetscCall(MeritDictCreate(ped->comm, pool, order, dict));
+  PetscCall(PetscFree(order));
+  PetscCall(MeritStringsDestroy(&pool));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  PedigreeCut - Leave the focal animals and their ancestors up to `depth` generations back, and number them anew in their old order.
+
+  Collective, once the lines are loaded and before families are made of them.
+*/
+PetscErrorCode PedigreeCut(MeritPedigree ped)
+{
+  MeritDict    dict;
+  PedigreeRow *rows;
+  bool        *kept;
+  int32_t     *number;
+  int64_t      n, n_rows = 0, n_duplicates = ped->n_duplicates;
+
+  PetscFunctionBegin;
+  if (!ped->depth) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(ped->n_local, &kept));
+  PetscCall(PetscMalloc1(ped->n_local, &number));
+  PetscCall(MarkKept(ped, kept));
+  PetscCall(Renumber(ped, kept, number, &n));
+  if (!n)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->path, 0, NULL, "pedigree.depth: none of its animals has a record or a genotype"));
+  PetscCall(MakeRows(ped, number, &n_rows, &rows));
+  PetscCall(MakeDict(ped, number, &dict));
+  MeritLog(MERIT_LOG_INFO, "pedigree.depth %d: %lld of %lld animals kept", (int)ped->depth, (long long)n, (long long)ped->n);
+  PetscCall(MeritDictDestroy(&ped->dict));
+  ped->dict = dict;
+  ped->n    = n;
+  PetscCall(PedigreeFreeBlock(ped));
+  PetscCall(PedigreeDealRows(ped, n_rows, &rows));
+  ped->n_duplicates = n_duplicates;
+  PetscCall(PetscFree(kept));
+  PetscCall(PetscFree(number));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
