@@ -14,6 +14,8 @@ MERIT_EXTERN PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor);
 MERIT_EXTERN PetscErrorCode MeritFactorSize(MeritFactor factor, double *bytes, double *bytes_inverse, double *entries, double *flops);
 /* Factor the numbers of A; *definite false: they are not positive definite, and there is no factor. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFactorNumeric(MeritFactor factor, Mat A, bool *definite);
+/* After numbers that were not positive definite: the first row of A that has no pivot, and what is left of its diagonal, relative. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritFactorSingular(MeritFactor factor, int64_t *row, double *share);
 /* log |A| of the numbers factored last. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritFactorLogDeterminant(MeritFactor factor, double *log_determinant);
 /* X = A^-1 R for k right-hand sides, [n_owned * k], right-hand side fastest. Collective. */

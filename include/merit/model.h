@@ -126,6 +126,8 @@ MERIT_EXTERN PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks
 /* Labels of a term's levels by canonical number, as MeritDictLabels ("1" for the single level). Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at,
                                              int64_t **start);
+/* "level `17` of `herd`": what a global equation is, and its term. Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelDescribe(MeritModel model, int64_t equation, size_t size, char text[], int *term);
 /* Canonical number of labels (one pool), -1 unknown; for warm starts and reports. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelFindLabels(MeritModel model, int term, MeritStrings pool, int64_t number[]);
 /* Global equation number of (term, canonical level)'s first equation, and the owner; -1 if the level is unknown. Collective. */

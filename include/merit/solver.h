@@ -76,6 +76,11 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetCheckpoint(MeritSolver solver, MeritCh
 MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
 /* Solve for k right-hand sides (pcg: together, by block conjugate gradients; gsru, gs, lhs_gs, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
+/* Form and factor the equations for a cholesky, which SetUp then takes as they are; why: empty, or why they have no factor. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverTryFactor(MeritSolver solver, size_t size, char why[]);
+/* INPUT error that says why `who` has no factor of the equations of a model: equation number `equation` has this share of its diagonal left.
+   Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverRaiseSingular(MeritModel model, const char who[], int64_t equation, double share);
 /* Entries of the inverse on the pattern of the formed C, from the factor of a cholesky that has solved; NULL where there is no sparse one. Free
    with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverInverse(MeritSolver solver, Mat *S);

@@ -23,6 +23,18 @@ static PetscErrorCode Quick(const SolveRun *run, MeritSolver exact, bool *quick)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Is there a factor? What was not asked for by name does not end a run that has its solutions. */
+static PetscErrorCode Factored(MeritSolver exact, bool *yes)
+{
+  char why[1300];
+
+  PetscFunctionBegin;
+  PetscCall(MeritSolverTryFactor(exact, sizeof(why), why));
+  *yes = !*why;
+  if (!*yes) MeritLog(MERIT_LOG_WARNING, "no standard errors and reliabilities: %s", why);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* SolveErrors - See the header. Collective. */
 PetscErrorCode SolveErrors(const SolveRun *run, MeritSolver solver, bool named)
 {
@@ -43,6 +55,7 @@ PetscErrorCode SolveErrors(const SolveRun *run, MeritSolver solver, bool named)
     named = false;
   }
   if (wanted == MERIT_ERRORS_AUTO && !named) PetscCall(Quick(run, exact, &compute));
+  if (compute && wanted == MERIT_ERRORS_AUTO && exact != solver) PetscCall(Factored(exact, &compute));
   if (compute) {
     PetscCall(MeritSolverSetUp(exact));
     PetscCall(SolveInverse(run->model, run->C, exact, run->report));

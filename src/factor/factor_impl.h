@@ -55,6 +55,8 @@ struct _p_MeritFactor {
   int32_t       *arrived;  /* [arriving rows] their columns; owned */
   double       **L;        /* [n_nodes] columns of own supernodes [order * width], column-major, lower; owned */
   bool           ready, definite;
+  int32_t        lost;       /* not definite: first column without a pivot, and what is left of its diagonal, relative */
+  double         lost_share;
   double         log_determinant;
   double         bytes, bytes_inverse, n_L, flops;
   FactorProgress progress;
@@ -90,7 +92,7 @@ PetscErrorCode FactorReceive(MPI_Comm comm, int64_t n, double *x, PetscMPIInt fr
 PetscErrorCode FactorSpread(MPI_Comm comm, int64_t bytes, void *array);
 
 /* front.c: dense work on one front, on several threads if there are any and it is large. No PETSc calls. */
-/* Columns L [order * width] and what they leave U [below^2] (lower, added to); false if a pivot is not positive */
-bool FrontFactor(int n_threads, int32_t width, int32_t below, double *L, double *U);
+/* Columns L [order * width] and what they leave U [below^2] (lower, added to); the first column whose pivot is not positive, or -1 */
+int32_t FrontFactor(int n_threads, int32_t width, int32_t below, double *L, double *U);
 /* Z [order^2], lower, whose part of the rows below is there: the other columns from L */
 bool FrontInverse(int n_threads, int32_t width, int32_t below, const double *L, double *Z);

@@ -53,7 +53,7 @@ static void Update(int n_threads, int32_t width, int32_t below, const double *L,
 }
 
 /* The columns, panel by panel */
-static bool Columns(int n_threads, int32_t width, int32_t order, double *L)
+static int32_t Columns(int n_threads, int32_t width, int32_t order, double *L)
 {
   for (int32_t k = 0; k < width; k += PANEL) {
     const int32_t kb = Least(PANEL, width - k), next = k + kb, n_rows = Tiles(order - next), n_columns = Tiles(width - next);
@@ -61,7 +61,7 @@ static bool Columns(int n_threads, int32_t width, int32_t order, double *L)
     PetscBLASInt  n = kb, ld = order, info;
 
     LAPACKpotrf_("L", &n, panel + k, &ld, &info);
-    if (info) return false;
+    if (info) return k + (int32_t)info - 1;
 #pragma omp parallel for schedule(dynamic) num_threads(n_threads)
     for (int32_t i = 0; i < n_rows; i++)
       Divide(Least(TILE, order - next - i * TILE), kb, panel + k, order, true, panel + next + i * TILE, order);
@@ -73,25 +73,26 @@ static bool Columns(int n_threads, int32_t width, int32_t order, double *L)
                  order, L + (int64_t)(next + j * TILE) * order + next + i * TILE, order);
       }
   }
-  return true;
+  return -1;
 }
 
 /* FrontFactor - See the header. Not collective. */
-bool FrontFactor(int n_threads, int32_t width, int32_t below, double *L, double *U)
+int32_t FrontFactor(int n_threads, int32_t width, int32_t below, double *L, double *U)
 {
   const int32_t order = width + below;
   PetscBLASInt  w = width, b = below, ld = order, ld_U = below, info;
+  int32_t       lost;
 
   if (n_threads > 1 && order >= LARGE) {
-    if (!Columns(n_threads, width, order, L)) return false;
-    if (below) Update(n_threads, width, below, L, U);
-    return true;
+    lost = Columns(n_threads, width, order, L);
+    if (lost < 0 && below) Update(n_threads, width, below, L, U);
+    return lost;
   }
   LAPACKpotrf_("L", &w, L, &ld, &info);
-  if (info) return false;
+  if (info) return (int32_t)info - 1;
   Divide(below, width, L, order, true, L + width, order);
   if (below) BLASsyrk_("L", "N", &b, &w, &MINUS, L + width, &ld, &ONE, U, &ld_U);
-  return true;
+  return -1;
 }
 
 /* Tile (i, j) of -Z Y, Z symmetric with its lower triangle given [ld], Y [below * width] */

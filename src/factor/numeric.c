@@ -39,15 +39,38 @@ static bool Assemble(const FactorTree *t, int32_t j, double *L, double *U, doubl
 /* A pivot of this share of what stood on the diagonal is what rounding leaves of 0 */
 static const double SINGULAR = 1e-13;
 
-/* Is some pivot next to nothing beside the diagonal before anything was eliminated? */
-static bool Singular(int32_t width, int32_t order, const double *L, const double *diagonal)
+/* The first column whose pivot is next to nothing beside the diagonal before anything was eliminated, and its share of that; -1: none */
+static int32_t Singular(int32_t width, int32_t order, const double *L, const double *diagonal, double *share)
 {
   for (int32_t k = 0; k < width; k++) {
     const double root = L[(int64_t)k * order + k];
 
-    if (!(root * root > SINGULAR * diagonal[k])) return true;
+    *share = root * root / diagonal[k];
+    if (!(*share > SINGULAR)) return k;
   }
-  return false;
+  return -1;
+}
+
+/* A column without a pivot; of several the first is kept, whichever thread or rank finds it */
+static void Lose(MeritFactor f, int32_t column, double share)
+{
+#pragma omp critical
+  if (f->lost < 0 || column < f->lost) {
+    f->lost       = column;
+    f->lost_share = share;
+  }
+}
+
+/* Columns of a front and what they leave; is every pivot there? */
+static bool Pivots(MeritFactor f, int32_t j, int n_threads, const double *diagonal, double *U)
+{
+  const int32_t width = NodeWidth(&f->tree, j), below = NodeBelow(&f->tree, j);
+  double        share = 0.0;
+  int32_t       lost  = FrontFactor(n_threads, width, below, f->L[j], U);
+
+  if (lost < 0) lost = Singular(width, width + below, f->L[j], diagonal, &share);
+  if (lost >= 0) Lose(f, f->tree.first[j] + lost, share);
+  return lost < 0;
 }
 
 /* One supernode: its columns, and what they leave to the parent in left[j] */
@@ -70,7 +93,7 @@ static FactorFault Eliminate(MeritFactor f, int32_t j, int n_threads, const doub
     if (f->entry.lower[e]) L[f->entry.at[e]] += values[f->entry.source[e]];
   for (int32_t k = 0; k < width; k++) diagonal[k] = L[(int64_t)k * (width + below) + k];
   if (!Assemble(t, j, L, left[j], left)) fault = FACTOR_MEMORY;
-  else if (!FrontFactor(n_threads, width, below, L, left[j]) || Singular(width, width + below, L, diagonal)) fault = FACTOR_INDEFINITE;
+  else if (!Pivots(f, j, n_threads, diagonal, left[j])) fault = FACTOR_INDEFINITE;
   free(diagonal);
   FactorProgressAdd(f, j);
   return fault;
@@ -176,6 +199,28 @@ static PetscErrorCode LogDeterminant(MeritFactor f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The first of the columns that ranks have lost */
+static PetscErrorCode FirstLost(MeritFactor f)
+{
+  const int32_t mine = f->lost < 0 ? INT32_MAX : f->lost;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(&mine, &f->lost, 1, MPI_INT32_T, MPI_MIN, f->comm));
+  if (mine != f->lost) f->lost_share = 0.0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->lost_share, 1, MPI_DOUBLE, MPI_MAX, f->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritFactorSingular - See the header. Not collective. */
+PetscErrorCode MeritFactorSingular(MeritFactor f, int64_t *row, double *share)
+{
+  PetscFunctionBegin;
+  PetscCheck(f->lost >= 0, f->comm, PETSC_ERR_ORDER, "the matrix has a factor");
+  *share = f->lost_share;
+  for (*row = 0; f->tree.place[*row] != f->lost;) ++*row;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritFactorNumeric - See the header. Collective. */
 PetscErrorCode MeritFactorNumeric(MeritFactor f, Mat A, bool *definite)
 {
@@ -185,6 +230,7 @@ PetscErrorCode MeritFactorNumeric(MeritFactor f, Mat A, bool *definite)
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(f->n_entries + 1, &mine, MeritExchangeArriving(f->entries) + 1, &values));
   PetscCall(PetscCalloc1(f->tree.n_nodes + 1, &left));
+  f->lost = -1, f->lost_share = 0.0;
   PetscCall(FactorValues(A, false, mine));
   PetscCall(MeritExchangeForward(f->entries, sizeof(*mine), mine, values));
   FactorProgressBegin(f, "factoring");
@@ -202,5 +248,6 @@ PetscErrorCode MeritFactorNumeric(MeritFactor f, Mat A, bool *definite)
   PetscCall(FactorAgree(f, fault, &all));
   *definite = f->definite = all == FACTOR_FINE;
   if (f->definite) PetscCall(LogDeterminant(f));
+  else PetscCall(FirstLost(f));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,81 +1,138 @@
-/* In-order elimination of a small Gram matrix: which columns depend on those before them. */
+/*
+  Dense search for redundant equations: the largest class term is taken out first, since its X'X is diagonal; what is left is small and dense.
+*/
 #include "alias.h"
 #include <math.h>
 
-/* A column that keeps less than this share of its squared length after those before it depends on them */
-static const double DEPENDENT = 1e-9;
-
-/*
-  Null vector of a dependent column: 1 at itself, minus its coordinates c in the kept columns, L' c = row, where row of kept
-  column i in `factor` holds L_i.
-*/
-static void NullVector(int n_kept, const int kept[], const double *factor, int stride, const double *row, int self,
-                       const int order[], double *vector)
+/* Small columns before the big term, and where each term's begin among them */
+static PetscErrorCode Number(MeritAliasWork *work)
 {
-  for (int i = n_kept - 1; i >= 0; i--) {
-    double sum = row[i];
+  const int64_t after = work->big < 0 ? INT64_MAX : work->first[work->big];
 
-    /* vector holds -c already */
-    for (int j = i + 1; j < n_kept; j++) sum += factor[(size_t)kept[j] * (size_t)stride + (size_t)i] * vector[order[kept[j]]];
-    vector[order[kept[i]]] = -sum / factor[(size_t)kept[i] * (size_t)stride + (size_t)i];
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(work->n_terms, &work->offset));
+  work->n_before = work->big < 0 ? 0 : (int)after;
+  for (int k = 0; k < work->n_terms; k++) {
+    work->offset[k] = k == work->big ? -1 : work->first[k];
+    if (work->first[k] > after) work->offset[k] -= work->n_columns - work->n_small;
   }
-  vector[order[self]] = 1.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void MarkSmall(MeritModel model, const MeritAliasWork *work, int column)
+{
+  int k = -1;
+
+  for (int i = 0; i < work->n_terms; i++)
+    if (work->offset[i] >= 0 && work->offset[i] <= column && (k < 0 || work->offset[i] > work->offset[k])) k = i;
+  MeritAliasMark(model, k, work->trait, (column - work->offset[k]) / work->width[k], (int)((column - work->offset[k]) % work->width[k]));
 }
 
 /*
-  MeritAliasEliminate - Cholesky in a given order, leaving out the columns that depend on those before them.
-
-  Not collective.
-
-  Input Parameters:
-+ n_small  - order of gram
-. gram     - [n_small^2] symmetric
-. norm     - [n_small] squared length of each column before anything was taken out; 0 for an absent column
-. n, order - the columns to go through, and their order
-
-  Output Parameters:
-+ dependent    - [n]
-. n_null       - number of dependent columns (not counting absent ones)
-- null_vectors - [n_null * n_small], NULL if not wanted; owned by the caller, PetscFree
+  Levels of the big term that depend on the columns before it and on earlier levels: each null vector of [B A] marks the last level
+  where it is not 0, after elimination from the back so that no two mark the same.
 */
-PetscErrorCode MeritAliasEliminate(int n_small, const double *gram, const double *norm, int n, const int order[], uint8_t dependent[],
-                                   int *n_null, double **null_vectors)
+static PetscErrorCode MarkBig(MeritModel model, const MeritAliasWork *work, int n_null, const double *null_vectors)
 {
-  double *factor, *vectors = NULL;
-  int    *kept, n_kept = 0, found = 0;
+  const int64_t n_levels = model->term[work->big].view.n_levels;
+  double       *d; /* [n_null * n_rows] part of each null vector in the big term */
+  bool         *used;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)n * (size_t)n + 1, &factor));
-  PetscCall(PetscMalloc1(n + 1, &kept));
-  for (int j = 0; j < n; j++) {
-    double *row = factor + (size_t)j * (size_t)n, pivot = gram[(size_t)order[j] * (size_t)n_small + (size_t)order[j]];
+  PetscCall(PetscCalloc1((size_t)n_null * (size_t)work->n_rows + 1, &d));
+  PetscCall(PetscCalloc1(n_null + 1, &used));
+  for (int v = 0; v < n_null; v++)
+    for (int32_t row = 0; row < work->n_rows; row++)
+      for (int32_t i = work->start[row]; i < work->start[row + 1]; i++)
+        d[(size_t)v * (size_t)work->n_rows + (size_t)row] -=
+          work->entry[i] * null_vectors[(size_t)v * (size_t)work->n_small + (size_t)work->column[i]] / work->count[row];
+  for (int step = 0; step < n_null; step++) {
+    int64_t last = -1, all;
+    int32_t row  = -1;
+    double *at;
+    int     best = -1;
 
-    dependent[j] = 0;
-    if (norm[order[j]] <= 0.0) continue;
-    for (int i = 0; i < n_kept; i++) {
-      const double *other = factor + (size_t)kept[i] * (size_t)n;
-      double        sum   = gram[(size_t)order[j] * (size_t)n_small + (size_t)order[kept[i]]];
-
-      for (int k = 0; k < i; k++) sum -= row[k] * other[k];
-      row[i] = sum / other[i];
-      pivot -= row[i] * row[i];
-    }
-    if (pivot > DEPENDENT * norm[order[j]]) {
-      row[n_kept]    = sqrt(pivot);
-      kept[n_kept++] = j;
-      continue;
-    }
-    dependent[j] = 1;
-    if (null_vectors) {
-      PetscCall(PetscRealloc((size_t)(found + 1) * (size_t)n_small * sizeof(*vectors), &vectors));
-      PetscCall(PetscArrayzero(vectors + (size_t)found * (size_t)n_small, n_small));
-      NullVector(n_kept, kept, factor, n, row, j, order, vectors + (size_t)found * (size_t)n_small);
-    }
-    found++;
+    for (int v = 0; v < n_null; v++)
+      for (int32_t i = 0; i < work->n_rows && !used[v]; i++)
+        if (fabs(d[(size_t)v * (size_t)work->n_rows + (size_t)i]) > 1e-7 && work->level[i] > last) last = work->level[i];
+    PetscCallMPI(MPI_Allreduce(&last, &all, 1, MPI_INT64_T, MPI_MAX, model->comm));
+    if (all < 0) break;
+    PetscCall(PetscCalloc1(n_null, &at));
+    for (int32_t i = 0; i < work->n_rows; i++)
+      if (work->level[i] == all) row = i;
+    for (int v = 0; v < n_null && row >= 0; v++) at[v] = d[(size_t)v * (size_t)work->n_rows + (size_t)row];
+    PetscCallMPI(MPI_Bcast(at, n_null, MPI_DOUBLE, MeritBlockOwner(n_levels, model->size, all), model->comm));
+    for (int v = 0; v < n_null; v++)
+      if (!used[v] && (best < 0 || fabs(at[v]) > fabs(at[best]))) best = v;
+    used[best] = true;
+    for (int v = 0; v < n_null; v++)
+      for (int32_t i = 0; i < work->n_rows && !used[v]; i++)
+        d[(size_t)v * (size_t)work->n_rows + (size_t)i] -= at[v] / at[best] * d[(size_t)best * (size_t)work->n_rows + (size_t)i];
+    MeritAliasMark(model, work->big, work->trait, all, 0);
+    PetscCall(PetscFree(at));
   }
-  *n_null = found;
-  if (null_vectors) *null_vectors = vectors;
-  PetscCall(PetscFree(factor));
-  PetscCall(PetscFree(kept));
+  PetscCall(PetscFree(d));
+  PetscCall(PetscFree(used));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Columns before the big term, by themselves: the dependent ones are marked, the others kept in order[] */
+static PetscErrorCode Before(MeritModel model, const MeritAliasWork *work, int *n_kept, int order[], uint8_t dependent[])
+{
+  int n_null;
+
+  PetscFunctionBegin;
+  for (int j = 0; j < work->n_before; j++) order[j] = j;
+  PetscCall(MeritAliasEliminate((int)work->n_small, work->gram, work->norm, work->n_before, order, dependent, &n_null, NULL));
+  *n_kept = 0;
+  for (int j = 0; j < work->n_before; j++) {
+    if (dependent[j]) MarkSmall(model, work, j);
+    else if (work->norm[j] > 0.0) order[(*n_kept)++] = j;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Free(MeritAliasWork *work)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(work->offset));
+  PetscCall(PetscFree(work->gram));
+  PetscCall(PetscFree(work->norm));
+  PetscCall(PetscFree(work->level));
+  PetscCall(PetscFree(work->count));
+  PetscCall(PetscFree(work->start));
+  PetscCall(PetscFree(work->column));
+  PetscCall(PetscFree(work->entry));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritAliasDense - Mark what depends on columns before it, by Gram matrices. Collective on the model. */
+PetscErrorCode MeritAliasDense(MeritModel model, MeritAliasWork *work)
+{
+  const int n_small = (int)work->n_small;
+  int      *order, n_kept = 0, n_null, n;
+  uint8_t  *dependent;
+  double   *null_vectors = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(Number(work));
+  PetscCall(MeritAliasGather(model, work));
+  PetscCall(PetscMalloc2(n_small + 1, &order, n_small + 1, &dependent));
+  PetscCall(Before(model, work, &n_kept, order, dependent));
+  PetscCall(MeritAliasSchur(model, work));
+  if (work->big >= 0) {
+    PetscCall(MeritAliasEliminate(n_small, work->gram, work->norm, n_kept, order, dependent, &n_null, &null_vectors));
+    if (n_null) PetscCall(MarkBig(model, work, n_null, null_vectors));
+  }
+  for (int j = 0; j < n_small; j++)
+    if (work->norm[j] <= 0.0) MarkSmall(model, work, j); /* a covariate of zeros; levels without observations are marked as such */
+  n = n_kept;
+  for (int j = work->n_before; j < n_small; j++) order[n++] = j;
+  PetscCall(MeritAliasEliminate(n_small, work->gram, work->norm, n, order, dependent, &n_null, NULL));
+  for (int j = n_kept; j < n; j++)
+    if (dependent[j]) MarkSmall(model, work, order[j]);
+  PetscCall(PetscFree(null_vectors));
+  PetscCall(PetscFree2(order, dependent));
+  PetscCall(Free(work));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -66,7 +66,7 @@ static int RowColumns(MeritModel model, const MeritAliasWork *work, int64_t row,
     if (work->offset[k] < 0) continue;
     for (int c = 0; c < spec->n_components; c++) {
       const int      r = spec->component[c].regressor;
-      const double  *x = model->term[k].value[r];
+      const double  *x = work->value[k][r];
 
       if (spec->component[c].trait != work->trait) continue;
       column[n]  = (int32_t)(work->offset[k] + RowLevel(model, k, r, row) * work->width[k] + at++);
@@ -109,7 +109,7 @@ static PetscErrorCode Compress(const Entries *list, MeritAliasWork *work)
   PetscCall(PetscMalloc1(n_rows + 1, &work->count));
   PetscCall(PetscMalloc1(n_rows + 1, &work->start));
   PetscCall(PetscMalloc1(list->n + 1, &work->column));
-  PetscCall(PetscMalloc1(list->n + 1, &work->value));
+  PetscCall(PetscMalloc1(list->n + 1, &work->entry));
   n_rows = 0;
   for (int64_t i = 0; i < list->n; i++) {
     const Entry *e = &list->at[i];
@@ -120,7 +120,7 @@ static PetscErrorCode Compress(const Entries *list, MeritAliasWork *work)
       work->start[n_rows++] = n_values;
     } else {
       work->column[n_values]  = e->column;
-      work->value[n_values++] = e->value;
+      work->entry[n_values++] = e->value;
     }
   }
   work->n_rows        = n_rows;
@@ -159,12 +159,12 @@ static PetscErrorCode LocalEntries(MeritModel model, const MeritAliasWork *work,
   const MeritTermView *view   = &model->term[work->big].view;
   const int32_t        levels = view->n_owned + view->n_ghost;
   int32_t             *first, *order, *met, *column;
-  double              *sum, *value;
+  double              *sum, *rest, *value;
   bool                *seen;
 
   PetscFunctionBegin;
   PetscCall(SortRows(model, work, &first, &order));
-  PetscCall(PetscCalloc3(work->n_small + 1, &sum, work->n_small + 1, &met, work->n_small + 1, &seen));
+  PetscCall(PetscCalloc4(work->n_small + 1, &sum, work->n_small + 1, &rest, work->n_small + 1, &met, work->n_small + 1, &seen));
   PetscCall(PetscMalloc2(work->n_small + 1, &column, work->n_small + 1, &value));
   for (int32_t level = 0; level < levels; level++) {
     int n_met = 0;
@@ -176,38 +176,40 @@ static PetscErrorCode LocalEntries(MeritModel model, const MeritAliasWork *work,
       for (int j = 0; j < m; j++) {
         if (!seen[column[j]]) met[n_met++] = column[j];
         seen[column[j]] = true;
-        sum[column[j]] += value[j];
+        MeritAliasAdd(&sum[column[j]], &rest[column[j]], value[j]);
       }
     }
     PetscCall(Add(list, RowLevel(model, work->big, 0, order[first[level]]), -1, first[level + 1] - first[level]));
     for (int j = 0; j < n_met; j++) {
-      PetscCall(Add(list, RowLevel(model, work->big, 0, order[first[level]]), met[j], sum[met[j]]));
-      sum[met[j]]  = 0.0;
-      seen[met[j]] = false;
+      PetscCall(Add(list, RowLevel(model, work->big, 0, order[first[level]]), met[j], sum[met[j]] + rest[met[j]]));
+      sum[met[j]] = rest[met[j]] = 0.0;
+      seen[met[j]]               = false;
     }
   }
-  PetscCall(PetscFree3(sum, met, seen));
+  PetscCall(PetscFree4(sum, rest, met, seen));
   PetscCall(PetscFree2(column, value));
   PetscCall(PetscFree(first));
   PetscCall(PetscFree(order));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  MeritAliasGather - Form S'S and A'S for one trait.
-
-  Collective on the model. `trait`, `big`, `offset`, `width`, `n_small` are set; the rest is filled, gram with S'S.
-*/
-PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
+/* The lower triangle to the upper */
+static void Mirror(size_t n, double *A)
 {
-  const size_t n    = (size_t)work->n_small;
-  Entries      list = {0};
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < i; j++) A[j * n + i] = A[i * n + j];
+}
+
+/* S'S of the rows of this rank. Products of classes are counts, exact as they are; sums of covariates are kept exact, since what a dependent
+   column leaves must be rounding of few operations, not of many. */
+static PetscErrorCode LocalGram(MeritModel model, MeritAliasWork *work)
+{
+  const size_t n = (size_t)work->n_small;
+  double      *rest, *value;
   int32_t     *column;
-  double      *value;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(n * n + 1, &work->gram));
-  PetscCall(PetscCalloc1(n + 1, &work->norm));
+  PetscCall(PetscCalloc1(n * n + 1, &rest));
   PetscCall(PetscMalloc2(n + 1, &column, n + 1, &value)); /* a row meets each of the columns at most once */
   for (int64_t row = 0; row < model->rows.n; row++) {
     int m;
@@ -215,8 +217,35 @@ PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
     if (!(model->rows.observed[row] >> work->trait & 1)) continue;
     m = RowColumns(model, work, row, column, value);
     for (int i = 0; i < m; i++)
-      for (int j = 0; j < m; j++) work->gram[(size_t)column[i] * n + (size_t)column[j]] += value[i] * value[j];
+      for (int j = 0; j <= i; j++) {
+        const size_t at = (size_t)PetscMax(column[i], column[j]) * n + (size_t)PetscMin(column[i], column[j]);
+        const double x  = value[i] * value[j];
+
+        if (x == 1.0) work->gram[at] += x;
+        else MeritAliasAdd(&work->gram[at], &rest[at], x);
+      }
   }
+  for (size_t i = 0; i < n * n; i++) work->gram[i] += rest[i];
+  Mirror(n, work->gram);
+  PetscCall(PetscFree2(column, value));
+  PetscCall(PetscFree(rest));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  MeritAliasGather - Form S'S and A'S for one trait.
+
+  Collective on the model. `trait`, `big`, `offset`, `width`, `value`, `n_small` are set; the rest is filled, gram with S'S.
+*/
+PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
+{
+  const size_t n    = (size_t)work->n_small;
+  Entries      list = {0};
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n * n + 1, &work->gram));
+  PetscCall(PetscCalloc1(n + 1, &work->norm));
+  PetscCall(LocalGram(model, work));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, work->gram, (int)(n * n), MPI_DOUBLE, MPI_SUM, model->comm));
   for (size_t i = 0; i < n; i++) work->norm[i] = work->gram[i * n + i];
   if (work->big >= 0) {
@@ -225,7 +254,6 @@ PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
   }
   PetscCall(Compress(&list, work));
   PetscCall(PetscFree(list.at));
-  PetscCall(PetscFree2(column, value));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -233,17 +261,22 @@ PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
 PetscErrorCode MeritAliasSchur(MeritModel model, MeritAliasWork *work)
 {
   const size_t n = (size_t)work->n_small;
-  double      *part;
+  double      *part, *rest;
 
   PetscFunctionBegin;
   if (work->big < 0) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscCalloc1(n * n + 1, &part));
+  PetscCall(PetscCalloc2(n * n + 1, &part, n * n + 1, &rest));
   for (int32_t row = 0; row < work->n_rows; row++)
     for (int32_t i = work->start[row]; i < work->start[row + 1]; i++)
-      for (int32_t j = work->start[row]; j < work->start[row + 1]; j++)
-        part[(size_t)work->column[i] * n + (size_t)work->column[j]] += work->value[i] * work->value[j] / work->count[row];
+      for (int32_t j = work->start[row]; j <= i; j++) { /* columns ascend */
+        const size_t at = (size_t)work->column[i] * n + (size_t)work->column[j];
+
+        MeritAliasAdd(&part[at], &rest[at], work->entry[i] * work->entry[j] / work->count[row]);
+      }
+  for (size_t i = 0; i < n * n; i++) part[i] += rest[i];
+  Mirror(n, part);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, part, (int)(n * n), MPI_DOUBLE, MPI_SUM, model->comm));
   for (size_t i = 0; i < n * n; i++) work->gram[i] -= part[i];
-  PetscCall(PetscFree(part));
+  PetscCall(PetscFree2(part, rest));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -29,15 +29,6 @@ static PetscErrorCode Drop(Cholesky *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Singular(void)
-{
-  PetscFunctionBegin;
-  PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                       "the equations are singular to rounding, so solver cholesky cannot factor them: fixed "
-                       "effects of the model depend on each other"));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Form C and analyse its factor, unless that is done for the variances that the model has */
 static PetscErrorCode Analyse(MeritSolver s, Cholesky *c, uint64_t state)
 {
@@ -69,8 +60,9 @@ static PetscErrorCode Begin(MeritSolver s, Cholesky **c, uint64_t *state)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Form and factor; the analysis comes first and tells what the factor will take */
-static PetscErrorCode Factor(MeritSolver s)
+/* Form and factor, unless that is done; the analysis comes first and tells what the factor will take. *lost: the first equation without a pivot, and
+   what is left of its diagonal; -1: none. */
+static PetscErrorCode Try(MeritSolver s, int64_t *lost, double *share)
 {
   Cholesky *c;
   uint64_t  state;
@@ -78,19 +70,51 @@ static PetscErrorCode Factor(MeritSolver s)
   bool      dense, definite;
 
   PetscFunctionBegin;
+  *lost = -1;
   PetscCall(Begin(s, &c, &state));
+  if (c->state == state) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(CholeskyDenseFits(s, &dense));
   if (dense) {
     PetscCall(Drop(c));
-    PetscCall(CholeskyDenseFactor(s, &c->dense, &definite));
+    PetscCall(CholeskyDenseFactor(s, &c->dense, lost, share));
   } else {
     PetscCall(Analyse(s, c, state));
     PetscCall(MeritFactorSize(c->factor, &bytes, NULL, NULL, NULL));
     PetscCall(DirectRefuse(s, "the factor", bytes));
     PetscCall(MeritFactorNumeric(c->factor, c->A, &definite));
+    if (!definite) PetscCall(MeritFactorSingular(c->factor, lost, share));
   }
-  if (!definite) PetscCall(Singular());
-  c->state = state;
+  if (*lost < 0) c->state = state;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Factor(MeritSolver s)
+{
+  MeritModel model;
+  int64_t    lost;
+  double     share;
+
+  PetscFunctionBegin;
+  PetscCall(Try(s, &lost, &share));
+  PetscCall(MeritMMEGetModel(s->C, &model));
+  if (lost >= 0) PetscCall(MeritSolverRaiseSingular(model, "solver cholesky", lost, share));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverTryFactor - See the header. Collective. */
+PetscErrorCode MeritSolverTryFactor(MeritSolver s, size_t size, char why[])
+{
+  MeritModel model;
+  int64_t    lost;
+  double     share;
+
+  PetscFunctionBegin;
+  PetscCheck(s->ops == &MeritSolver_Cholesky, s->comm, PETSC_ERR_ARG_WRONG, "only solver cholesky has a factor");
+  *why = 0;
+  PetscCall(MeritSolverPrepare(s));
+  PetscCall(Try(s, &lost, &share));
+  PetscCall(MeritMMEGetModel(s->C, &model));
+  if (lost >= 0) PetscCall(SingularText(model, lost, share, size, why));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

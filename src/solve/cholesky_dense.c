@@ -108,13 +108,34 @@ static PetscErrorCode Form(MeritSolver s, CholeskyDense *d, int64_t first, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A pivot of this share of its diagonal is what rounding leaves of 0 */
+static const double SINGULAR = 1e-13;
+
+/* Rank 0: the factor in place; the first row without a pivot, or -1, and what is left of its diagonal, relative */
+static PetscErrorCode Factor(CholeskyDense *d, int64_t *lost, double *share)
+{
+  PetscBLASInt n = (PetscBLASInt)d->n, info;
+  double      *diagonal;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)d->n + 1, &diagonal));
+  for (int64_t i = 0; i < d->n; i++) diagonal[i] = d->A[i * (d->n + 1)];
+  LAPACKpotrf_("L", &n, d->A, &n, &info);
+  *lost  = (int64_t)info - 1;
+  *share = 0.0;
+  for (int64_t i = 0; i < d->n && !info && *lost < 0; i++) {
+    *share = d->A[i * (d->n + 1)] * d->A[i * (d->n + 1)] / diagonal[i];
+    if (!(*share > SINGULAR)) *lost = i;
+  }
+  PetscCall(PetscFree(diagonal));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* CholeskyDenseFactor - See the header. Collective. */
-PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, bool *definite)
+PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, int64_t *lost, double *share)
 {
   CholeskyDense *d;
-  PetscBLASInt   n, info = 0;
   double        *X, *Y;
-  int            code;
 
   PetscFunctionBegin;
   PetscCall(Create(s, dense));
@@ -124,11 +145,9 @@ PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, bool *d
   for (int64_t first = 0; first < d->n; first += COLUMNS) PetscCall(Form(s, d, first, X, Y));
   PetscCall(MeritPhaseEnd());
   PetscCall(PetscFree2(X, Y));
-  n = (PetscBLASInt)d->n;
-  if (!d->rank) LAPACKpotrf_("L", &n, d->A, &n, &info);
-  code = (int)info;
-  PetscCallMPI(MPI_Bcast(&code, 1, MPI_INT, 0, s->comm));
-  *definite = code == 0;
+  if (!d->rank) PetscCall(Factor(d, lost, share));
+  PetscCallMPI(MPI_Bcast(lost, 1, MPI_INT64_T, 0, s->comm));
+  PetscCallMPI(MPI_Bcast(share, 1, MPI_DOUBLE, 0, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -3,6 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 
+/* What the data say of a component beside what its effects themselves would say, if these were known: below this share it is rounding. The score
+   grows like the variance itself, the information like its square. */
+static const double NO_SCORE = 1e-9, NO_INFORMATION = 1e-9, NO_INFORMATION_ML = 1e-16;
+
 /* A component whose information beside the others' is below this share of its own */
 static const double CONFOUNDED = 1e-10;
 
@@ -37,7 +41,7 @@ static PetscErrorCode CheckExplained(MeritVarcomp v, const Coordinates *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* "ped(cow)", "ped(cow) [milk, fat]", "residual" */
+/* "`ped(cow)`", "`ped(cow)` (milk, fat)", "the residual", "`residual.east`" */
 static PetscErrorCode Name(MeritVarcomp v, int c, size_t size, char text[])
 {
   const MeritComponent *p = &v->component[c];
@@ -45,7 +49,11 @@ static PetscErrorCode Name(MeritVarcomp v, int c, size_t size, char text[])
 
   PetscFunctionBegin;
   if (p->term < 0) {
-    snprintf(text, size, "the residual");
+    const char  *a = v->formula->trait[p->row], *b = v->formula->trait[p->column];
+    const size_t n = v->formula->n_residuals == 1 ? (size_t)snprintf(text, size, "the residual")
+                                                  : (size_t)snprintf(text, size, "`residual.%s`", v->formula->residual[p->residual].label);
+
+    if (v->formula->n_traits > 1 && n < size) snprintf(text + n, size - n, " (%s, %s)", a, b);
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(MeritFormulaComponentName(v->formula, p->term, p->row, &row));
@@ -75,6 +83,35 @@ static int Component(const Coordinates *c, int x)
   return most;
 }
 
+/*
+  Does coordinate i have neither information nor a score? Both then vanish for all data, tr(P V_i) = 0: the fixed effects explain whatever the
+  component could have done. Maximum likelihood has no P in its score.
+*/
+static bool Empty(MeritVarcomp v, const Coordinates *c, int i)
+{
+  const int     x    = Component(c, i);
+  const double  full = c->em[x * c->n + x];
+  const Block  *b    = c->block;
+
+  while (x < b->first || x >= b->first + b->n * (b->n + 1) / 2) b++;
+  if (!(full > 0.0)) return !(c->H[i * c->m + i] > 0.0);
+  if (v->method == MERIT_VARCOMP_ML) return !(c->H[i * c->m + i] > NO_INFORMATION_ML * full);
+  return !(c->H[i * c->m + i] > NO_INFORMATION * full) && !(fabs(c->g[i]) > NO_SCORE * sqrt(0.5 * b->count * full));
+}
+
+/* VarcompRaiseEmpty - See the header. Logically collective. */
+PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component)
+{
+  const bool residual = v->component[component].term < 0;
+  char       name[300];
+
+  PetscFunctionBegin;
+  PetscCall(Name(v, component, sizeof(name), name));
+  PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the data contain no information on the variance of %s: the fixed effects explain all its %s; %s",
+                       name, residual ? "records" : "levels", residual ? "join the class with another" : "leave the term out"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* VarcompCheckInformation - Look for a coordinate that the others explain, by Cholesky of the correlations. Logically collective. */
 PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
 {
@@ -88,9 +125,8 @@ PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
     double left = 1.0;
     int    near = 0;
 
+    if (Empty(v, c, i)) PetscCall(VarcompRaiseEmpty(v, Component(c, i)));
     PetscCall(Name(v, Component(c, i), sizeof(name[0]), name[0]));
-    if (!(c->H[i * c->m + i] > 0.0))
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the data tell nothing about the variance of %s", name[0]));
     for (int j = 0; j < i; j++) {
       F[i * c->m + j] = Correlation(c, i, j);
       for (int k = 0; k < j; k++) F[i * c->m + j] -= F[i * c->m + k] * F[j * c->m + k];

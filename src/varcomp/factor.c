@@ -6,6 +6,7 @@
 #include "mme.h"
 #include <math.h>
 #include <merit/factor.h>
+#include <merit/solver.h>
 #include <merit/memory.h>
 
 typedef struct {
@@ -152,6 +153,8 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random)
   const int            n_terms = MeritModelTerms(v->model, &term);
   MeritNumbers         numbers = {.R_inverse = MeritModelRecords(v->model)->R_inverse, .random = random, .identity = 1.0};
   bool                 definite;
+  int64_t              lost;
+  double               share;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) f->penalty[k] = term[k].G_inverse;
@@ -160,10 +163,9 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random)
   PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
   PetscCall(MeritFactorNumeric(f->factor, f->A, &definite));
   PetscCall(MeritPhaseEnd());
-  if (!definite)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "the equations are singular to rounding: fixed effects of the model depend on each other, or variances differ "
-                         "by too many orders of magnitude"));
+  if (definite) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritFactorSingular(f->factor, &lost, &share));
+  PetscCall(MeritSolverRaiseSingular(v->model, "engine factor", lost, share));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -55,6 +55,7 @@ static PetscErrorCode Guess(MeritVarcomp v, const double scale[], bool *found)
   PetscCall(MeritPhaseBegin("varcomp.start"));
   PetscCall(MomentsCreate(v, &e));
   PetscCall(MomentsSketch(v, n_samples, &e, NULL));
+  PetscCall(MomentsCheckSketch(v, &e));
   fine = MomentsSolve(&e) == MOMENTS_FINE;
   PetscCallMPI(MPI_Bcast(&fine, 1, MPI_INT, 0, v->comm));
   PetscCallMPI(MPI_Bcast(e.estimate, v->n, MPI_DOUBLE, 0, v->comm));

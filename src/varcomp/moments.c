@@ -1,4 +1,5 @@
 /* Moment estimators: which equations, how often, and what becomes of negative variances. */
+#include "blocks.h"
 #include "moments.h"
 #include <math.h>
 
@@ -29,6 +30,20 @@ PetscErrorCode MomentsDestroy(Moments *e)
 static const char *Name(MeritVarcomp v, int c)
 {
   return v->component[c].term < 0 ? "residual" : v->formula->term[v->component[c].term].label;
+}
+
+/* Terms of which fixed effects leave nothing: tr(S B S) beside tr(B). Rank 0 has them. */
+static PetscErrorCode CheckLeft(MeritVarcomp v, int m, const double left[], const double whole[])
+{
+  static const double ROUNDING = 1e-10;
+  int                 empty    = -1;
+
+  PetscFunctionBegin;
+  for (int k = m - 1; k >= 0 && !v->rank; k--)
+    if (k != v->left_out && !(left[k] > ROUNDING * whole[k])) empty = k;
+  PetscCallMPI(MPI_Bcast(&empty, 1, MPI_INT, 0, v->comm));
+  if (empty >= 0) PetscCall(VarcompRaiseEmpty(v, empty));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Every rank hears of a fault of rank 0 */
@@ -146,6 +161,35 @@ static PetscErrorCode Iterate(MeritVarcomp v, const Forms *f, double w[], Moment
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The same of matrices that are formed */
+static PetscErrorCode CheckForms(MeritVarcomp v, const Forms *f)
+{
+  double left[64] = {0.0}, whole[64] = {0.0};
+
+  PetscFunctionBegin;
+  for (int k = 0; k < f->m && !v->rank; k++) {
+    whole[k] = f->mean[k] * f->n;
+    for (size_t i = 0; i < (size_t)f->n; i++) left[k] += f->A[k][i * (size_t)(f->n + 1)];
+  }
+  PetscCall(CheckLeft(v, f->m, left, whole));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MomentsCheckSketch - See the header: S has what is left in its last column. Collective. */
+PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e)
+{
+  double left[64] = {0.0}, whole[64];
+
+  PetscFunctionBegin;
+  PetscCall(VarcompScales(v, whole));
+  for (int k = 0; k < e->m; k++) {
+    whole[k] *= (double)v->n_observations;
+    left[k] = e->S[k * (e->m + 1) + e->m];
+  }
+  PetscCall(CheckLeft(v, e->m, left, whole));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
 {
   Forms   f;
@@ -155,6 +199,7 @@ static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
 
   PetscFunctionBegin;
   PetscCall(FormsCreate(v, "this method", &f));
+  PetscCall(CheckForms(v, &f));
   PetscCall(PetscMalloc1(v->n, &w));
   PetscCall(Prior(v, &f, w, &infinite));
   PetscCall(Judge(v, v->rank ? MOMENTS_FINE : Once(v, &f, w, infinite, v->nonnegative || v->iterate, e), e));
@@ -184,6 +229,7 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
   if (!v->n_samples) v->n_samples = SAMPLES;
   if (e->m) MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->n_samples);
   PetscCall(MomentsSketch(v, v->n_samples, e, &rows));
+  PetscCall(MomentsCheckSketch(v, e));
   while (fault == MOMENTS_FINE && again) {
     fault = MomentsSolve(e);
     again = false;

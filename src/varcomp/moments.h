@@ -29,5 +29,7 @@ bool MomentsSandwich(const Moments *e, const double B[], double C[]);
 /* sketch.c: the equations of MINQUE(0) by random signs, for any size, their mean in e; those of the random terms by each of the samples in
    rows[n_samples * m * (m + 1)], new and the caller's; NULL: not wanted. Collective. */
 PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows);
+/* INPUT error that names a term of which fixed effects leave nothing. Collective. */
+PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e);
 /* v->monte_carlo of the estimates in e from the spread of the samples. Not collective. */
 PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[]);

@@ -107,6 +107,8 @@ PetscErrorCode VarcompStart(MeritVarcomp v);
 PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[]);
 /* check.c: refuse observations of whose mean square `all` the fixed effects leave rounding only. Logically collective. */
 PetscErrorCode VarcompCheckLeft(double left, double all);
+/* check.c: INPUT error that names a component of which fixed effects leave nothing. Logically collective. */
+PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component);
 /* reml.c: ml and reml by the engine from v->theta */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v);
 /* moments.c: minque, mivque, he. anova.c. Both leave theta, state, covariance (if known) behind. */

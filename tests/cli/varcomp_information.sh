@@ -55,4 +55,56 @@ printf 'records: {file: twice.csv}\nmodel: ["y ~ a = iid(g)", "y2 ~ a = iid(g)"]
 run 2 3 varcomp twice.yaml --overwrite
 says 'the observations of y2 are a multiple of those of y: y2 = 2 \* y + 3 in all 30 records with both'
 
+# refused JOB COMPONENT ARGS...: the component is named, on 1, 2 and 3 ranks
+refused()
+{
+  job=$1 component=$2
+  shift 2
+  for ranks in 1 2 3; do
+    run $ranks 3 varcomp $job --overwrite "$@"
+    says "no information on the variance of .$component.: the fixed effects explain all"
+  done
+}
+
+# random classes within fixed ones, one random class of one level: with all engines and methods, from all starts
+awk 'BEGIN { print "herd,region,all,cow,y"
+  for (i = 0; i < 60; i++) { h = i * 7 % 12; print "h" h ",r" h % 3 ",x,c" i % 20 "," 1000 + h + (i * i * 13) % 29 / 3 + (i * 5) % 20 } }' >within.csv
+printf 'records: {file: within.csv}\nmodel: "y ~ region + iid(region) + iid(herd)"\noutput: out\n' >within.yaml
+sed 's/region + iid(region)/iid(all)/' within.yaml >one.yaml
+refused within.yaml "iid(region)"
+refused one.yaml "iid(all)" --varcomp.start share
+for option in "--varcomp.engine dense" "--varcomp.engine sampled --varcomp.start share" "--varcomp.method ml" "--varcomp.method he" "--varcomp.method minque1"; do
+  run 2 3 varcomp within.yaml --overwrite $option
+  says 'no information on the variance of .iid(region).'
+done
+
+# a residual class whose only record has a fixed effect of its own
+awk 'BEGIN { print "env,cow,y"; for (i = 0; i < 40; i++) print "E" i % 2 ",c" i % 9 "," (i * i * 13) % 29 + i % 9; print "E9,c1,12" }' >class.csv
+printf 'records: {file: class.csv}\nmodel: "y ~ env + iid(cow)"\nvariances: {residual: {by: env, value: {E0: 3, E1: 3, E9: 3}}}\noutput: out\n' >class.yaml
+refused class.yaml residual.E9
+refused class.yaml residual.E9 --varcomp.engine sampled
+
+# little information is not none: a variance that starts far too small, animals without records
+printf 'records: {file: within.csv}\nmodel: "y ~ region + iid(herd) + iid(cow)"\nvariances: {iid(herd): 1e-6, iid(cow): 1, residual: 10}\noutput: out\n' >small.yaml
+run 1 0 varcomp small.yaml --overwrite
+cp out/varcomp.tsv small.tsv
+run 3 0 varcomp small.yaml --overwrite --variances.iid\(herd\) 1
+awk -F '\t' 'NR > 1 { d = $4 - was[$1]; if (d < 0) d = -d; if (NR != FNR && d > 1e-4 * was[$1] + 1e-6) exit 1; was[$1] = $4 }' small.tsv out/varcomp.tsv ||
+  fail "another estimate from a small start"
+
+# why there is no factor: variances too far apart are no fault of fixed effects, and those that nearly depend on each other are
+printf 'records: {file: within.csv}\nmodel: "y ~ region + iid(herd)"\nvariances: {iid(herd): 1e16, residual: 1}\noutput: out\n' >apart.yaml
+awk 'BEGIN { print "x1,x2,x3,y"; for (i = 0; i < 40; i++) { a = i - 20; s = ((i * 17) % 40 - 20) * 1e-4
+  printf "%.12g,%.12g,%.12g,%d\n", a, a - s, s * 1e4 + ((i * i * 7) % 41 - 20) * 1e-4, i % 7 } }' >near.csv
+printf 'records: {file: near.csv}\nmodel: "y ~ cov(x1) + cov(x2) + cov(x3)"\nvariances: {residual: 1}\noutput: out\n' >near.yaml
+for ranks in 1 3; do
+  run $ranks 3 solve apart.yaml --overwrite --solver.type cholesky
+  says 'the variance of .iid(herd)., 1e+16, is 1e+16 times that of the residual'
+  ! grep -q 'fixed effects' stderr || fail "fixed effects are blamed"
+  run $ranks 3 solve near.yaml --overwrite --solver.type cholesky
+  says 'of the diagonal of .cov(x[123]).; fixed effects of the model depend on each other, or nearly so'
+done
+run 2 0 solve apart.yaml --overwrite --solver.type pcg
+says 'no standard errors and reliabilities: the equations are singular to rounding'
+
 exit $failed

@@ -1,0 +1,378 @@
+/*
+  Redundant columns of any number of large terms. With A = X'X, columns of length 1, conjugate gradients on A x = 0 from random numbers end at
+  the part of the start that lies in the null space of X (Kaasschieter 1988). The last column in which a random null vector is not 0 depends on those
+  before it; a few vectors, eliminated from the back, give as many. Each is proven before it is marked: the length of X x bounds what the
+  column has of its own. Nothing is formed, so memory is that of a few vectors of fixed equations, wherever these lie.
+*/
+#include "alias.h"
+#include <math.h>
+#include <merit/random.h>
+#include <merit/unit.h>
+
+enum { PURPOSE_NULL = 0x4e55, WIDTH = 8, FIRST_WIDTH = 2, MOST_ITERATIONS = 20000, CYCLES = 3 };
+/* Null vectors start with numbers of size 1: what is left of a number is 0 below the first, and below the second beside others */
+static const double NOTHING = 1e-8, ZERO = 1e-6;
+/* Length of the residual beside that at the start at which a cycle ends */
+static const double SMALL = 1e-14;
+
+/* One regressor of a fixed term */
+typedef struct {
+  int                  term;
+  const MeritTermView *view;
+  const int32_t       *slot;
+  const double        *value; /* [n_rows] or NULL */
+  int32_t              at;    /* component of the trait in a level */
+  int                  place; /* of the component among those of the trait */
+} List;
+
+/* Fixed equations are numbered by themselves: owned ones, then ghosts */
+typedef struct {
+  MeritModel            model;
+  const MeritAliasWork *work;
+  int                   n_lists;
+  List                 *list;    /* owned */
+  int32_t               n_owned, n;
+  int32_t              *number;  /* [n_local of the model] of an equation, -1: none; owned */
+  PetscSF               halo;    /* owned */
+  double               *scale;   /* [n] 1 / length of the column, 0: absent or marked; owned */
+  int64_t              *column;  /* [n_owned] canonical; owned */
+  int                   k;       /* vectors */
+  double               *u, *y;   /* [n * WIDTH] work; owned */
+} Search;
+
+static PetscErrorCode Lists(Search *s)
+{
+  const MeritFormula *formula = s->model->formula;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < s->work->n_terms; k++) s->n_lists += s->work->first[k] < 0 ? 0 : s->work->width[k];
+  PetscCall(PetscMalloc1(s->n_lists, &s->list));
+  s->n_lists = 0;
+  for (int k = 0; k < s->work->n_terms; k++)
+    for (int c = 0, place = 0; s->work->first[k] >= 0 && c < formula->term[k].n_components; c++) {
+      const int            r    = formula->term[k].component[c].regressor;
+      const MeritTermView *view = &s->model->term[k].view;
+
+      if (formula->term[k].component[c].trait != s->work->trait) continue;
+      s->list[s->n_lists++] = (List){k, view, view->design[r].slot, s->work->value[k][r], c, place++};
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Number the equations, and give every owned one its canonical column */
+static PetscErrorCode Number(Search *s)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(s->model->n_local + 1, &s->number));
+  for (int32_t i = 0; i < s->model->n_local; i++) s->number[i] = -1;
+  for (int ghosts = 0; ghosts < 2; ghosts++) {
+    for (int l = 0; l < s->n_lists; l++) {
+      const MeritTermView *v = s->list[l].view;
+
+      for (int32_t i = 0; i < (ghosts ? v->n_ghost : v->n_owned); i++)
+        s->number[(ghosts ? v->eq_ghost : v->eq_owned) + i * v->n_eq + s->list[l].at] = s->n++;
+    }
+    if (!ghosts) s->n_owned = s->n;
+  }
+  PetscCall(PetscCalloc4(s->n + 1, &s->scale, s->n_owned + 1, &s->column, (size_t)s->n * WIDTH + 1, &s->u, (size_t)s->n * WIDTH + 1, &s->y));
+  for (int l = 0; l < s->n_lists; l++) {
+    const List *a = &s->list[l];
+
+    for (int32_t i = 0; i < a->view->n_owned; i++)
+      s->column[s->number[a->view->eq_owned + i * a->view->n_eq + a->at]] =
+        s->work->first[a->term] + a->view->canonical[i] * s->work->width[a->term] + a->place;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The model's halo, of these equations alone */
+static PetscErrorCode Halo(Search *s)
+{
+  const PetscSFNode *from;
+  PetscSFNode       *to;
+  int32_t           *root;
+  PetscInt           n_leaves;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(s->model->n_local + 1, &root));
+  PetscCall(PetscArraycpy(root, s->number, s->model->n_owned));
+  PetscCall(PetscSFBcastBegin(s->model->halo, MPI_INT32_T, root, root + s->model->n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(s->model->halo, MPI_INT32_T, root, root + s->model->n_owned, MPI_REPLACE));
+  PetscCall(PetscSFGetGraph(s->model->halo, NULL, &n_leaves, NULL, &from));
+  PetscCall(PetscMalloc1((size_t)(s->n - s->n_owned) + 1, &to));
+  for (PetscInt i = 0; i < n_leaves; i++) {
+    const int32_t leaf = s->number[s->model->n_owned + i];
+
+    if (leaf >= 0) to[leaf - s->n_owned] = (PetscSFNode){from[i].rank, root[s->model->n_owned + i]};
+  }
+  PetscCall(PetscSFCreate(s->model->comm, &s->halo));
+  PetscCall(PetscSFSetGraph(s->halo, s->n_owned, s->n - s->n_owned, NULL, PETSC_COPY_VALUES, to, PETSC_OWN_POINTER));
+  PetscCall(PetscFree(root));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static inline int32_t Met(const Search *s, const List *a, int64_t row)
+{
+  return s->number[MeritAliasEquation(a->view, a->slot[row]) + a->at];
+}
+
+/* s->y = X'X s->u for k vectors, or of the rows' part X u only the squared length, square[k]; u of owned equations. Collective. */
+static PetscErrorCode Product(Search *s, int k, double *square)
+{
+  MPI_Datatype unit;
+  double      *ghosts[2] = {s->u + (int64_t)s->n_owned * k, s->y + (int64_t)s->n_owned * k};
+
+  PetscFunctionBegin;
+  PetscCall(MeritUnitCreate(k, &unit));
+  PetscCall(PetscSFBcastBegin(s->halo, unit, s->u, ghosts[0], MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(s->halo, unit, s->u, ghosts[0], MPI_REPLACE));
+  PetscCall(PetscArrayzero(s->y, (size_t)s->n * (size_t)k));
+  for (int j = 0; square && j < k; j++) square[j] = 0.0;
+  for (int64_t row = 0; row < s->model->rows.n; row++) {
+    double sum[WIDTH] = {0.0};
+
+    if (!(s->model->rows.observed[row] >> s->work->trait & 1)) continue;
+    for (int l = 0; l < s->n_lists; l++) {
+      const double *u = s->u + (int64_t)Met(s, &s->list[l], row) * k, value = s->list[l].value ? s->list[l].value[row] : 1.0;
+
+      for (int j = 0; j < k; j++) sum[j] += value * u[j];
+    }
+    for (int j = 0; square && j < k; j++) square[j] += sum[j] * sum[j];
+    for (int l = 0; !square && l < s->n_lists; l++) {
+      const double value = s->list[l].value ? s->list[l].value[row] : 1.0;
+      double      *y     = s->y + (int64_t)Met(s, &s->list[l], row) * k;
+
+      for (int j = 0; j < k; j++) y[j] += value * sum[j];
+    }
+  }
+  PetscCall(PetscSFReduceBegin(s->halo, unit, ghosts[1], s->y, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(s->halo, unit, ghosts[1], s->y, MPI_SUM));
+  PetscCall(MeritUnitFree(&unit));
+  if (square) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, square, k, MPI_DOUBLE, MPI_SUM, s->model->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void MarkColumn(Search *s, int32_t i)
+{
+  int k = -1;
+
+  for (int t = 0; t < s->work->n_terms; t++)
+    if (s->work->first[t] >= 0 && s->work->first[t] <= s->column[i] && (k < 0 || s->work->first[t] > s->work->first[k])) k = t;
+  MeritAliasMark(s->model, k, s->work->trait, (s->column[i] - s->work->first[k]) / s->work->width[k],
+                 (int)((s->column[i] - s->work->first[k]) % s->work->width[k]));
+  s->scale[i] = 0.0;
+}
+
+/* Lengths of the columns; those marked before have none, and those of zeros are marked */
+static PetscErrorCode Scale(Search *s)
+{
+  MPI_Datatype unit;
+
+  PetscFunctionBegin;
+  PetscCall(MeritUnitCreate(1, &unit));
+  for (int64_t row = 0; row < s->model->rows.n; row++)
+    for (int l = 0; l < s->n_lists && s->model->rows.observed[row] >> s->work->trait & 1; l++) {
+      const double value = s->list[l].value ? s->list[l].value[row] : 1.0;
+
+      s->scale[Met(s, &s->list[l], row)] += value * value;
+    }
+  PetscCall(PetscSFReduceBegin(s->halo, unit, s->scale + s->n_owned, s->scale, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(s->halo, unit, s->scale + s->n_owned, s->scale, MPI_SUM));
+  PetscCall(MeritUnitFree(&unit));
+  for (int l = 0; l < s->n_lists; l++)
+    for (int32_t i = 0; i < s->list[l].view->n_owned; i++) {
+      const int32_t equation = s->list[l].view->eq_owned + i * s->list[l].view->n_eq + s->list[l].at, at = s->number[equation];
+
+      if (s->model->eq_state[equation] == MERIT_EQ_OK && s->scale[at] <= 0.0) MarkColumn(s, at);
+      s->scale[at] = s->model->eq_state[equation] == MERIT_EQ_OK ? 1.0 / sqrt(s->scale[at]) : 0.0;
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* s->y = A x of owned equations, [n_owned * k] */
+static PetscErrorCode Apply(Search *s, const double *x)
+{
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < s->n_owned; i++)
+    for (int j = 0; j < s->k; j++) s->u[(int64_t)i * s->k + j] = s->scale[i] * x[(int64_t)i * s->k + j];
+  PetscCall(Product(s, s->k, NULL));
+  for (int32_t i = 0; i < s->n_owned; i++)
+    for (int j = 0; j < s->k; j++) s->y[(int64_t)i * s->k + j] *= s->scale[i];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* dot[j] = x_j'y_j */
+static PetscErrorCode Dots(const Search *s, const double *x, const double *y, double dot[])
+{
+  PetscFunctionBegin;
+  for (int j = 0; j < s->k; j++) dot[j] = 0.0;
+  for (int32_t i = 0; i < s->n_owned; i++)
+    for (int j = 0; j < s->k; j++) dot[j] += x[(int64_t)i * s->k + j] * y[(int64_t)i * s->k + j];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, dot, s->k, MPI_DOUBLE, MPI_SUM, s->model->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One cycle of conjugate gradients on A x = 0 for every vector by itself, from x; r, p [n_owned * k] work. *iterations add up. */
+static PetscErrorCode Cycle(Search *s, const double goal[], double *x, double *r, double *p, int *iterations)
+{
+  const int k = s->k;
+  double    rr[WIDTH], before[WIDTH], pAp[WIDTH];
+  bool      go = true;
+
+  PetscFunctionBegin;
+  PetscCall(Apply(s, x));
+  for (int64_t i = 0; i < (int64_t)s->n_owned * k; i++) p[i] = r[i] = -s->y[i];
+  PetscCall(Dots(s, r, r, rr));
+  for (; go && *iterations < MOST_ITERATIONS; ++*iterations) {
+    double step[WIDTH], turn[WIDTH];
+
+    PetscCall(Apply(s, p));
+    PetscCall(Dots(s, p, s->y, pAp));
+    for (int j = 0; j < k; j++) {
+      before[j] = rr[j];
+      step[j]   = rr[j] > goal[j] && pAp[j] > 0.0 ? rr[j] / pAp[j] : 0.0;
+    }
+    for (int64_t i = 0; i < (int64_t)s->n_owned * k; i++) {
+      x[i] += step[i % k] * p[i];
+      r[i] -= step[i % k] * s->y[i];
+    }
+    PetscCall(Dots(s, r, r, rr));
+    go = false;
+    for (int j = 0; j < k; j++) {
+      turn[j] = step[j] > 0.0 ? rr[j] / before[j] : 0.0;
+      go      = go || (step[j] > 0.0 && rr[j] > goal[j]);
+    }
+    for (int64_t i = 0; i < (int64_t)s->n_owned * k; i++) p[i] = r[i] + turn[i % k] * p[i];
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* k random vectors of the null space, x [n_owned * k] */
+static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
+{
+  double *r, *p, goal[WIDTH];
+  int     iterations = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2((size_t)s->n_owned * WIDTH + 1, &r, (size_t)s->n_owned * WIDTH + 1, &p));
+  for (int32_t i = 0; i < s->n_owned; i++) {
+    const MeritRandomKey key = {.purpose = PURPOSE_NULL, .iteration = round, .term = (uint32_t)s->work->trait, .level = (uint64_t)s->column[i]};
+
+    for (int j = 0; j < s->k; j++) x[(int64_t)i * s->k + j] = s->scale[i] > 0.0 ? MeritRandomNormal(&key, (uint32_t)j) : 0.0;
+  }
+  PetscCall(Apply(s, x));
+  PetscCall(Dots(s, s->y, s->y, goal));
+  for (int j = 0; j < s->k; j++) goal[j] *= SMALL * SMALL;
+  for (int i = 0; i < CYCLES; i++) PetscCall(Cycle(s, goal, x, r, p, &iterations));
+  if (iterations >= MOST_ITERATIONS)
+    MeritLog(MERIT_LOG_WARNING,
+             "%s: classes hang together so loosely that redundant equations may stay undetected; levels with few records are the reason",
+             s->model->formula->trait[s->work->trait]);
+  PetscCall(PetscFree2(r, p));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The last column in which a vector still in use is not 0, -1: none, on all ranks, and what the vectors have there */
+static PetscErrorCode Last(const Search *s, const double *x, const double zero[], const bool used[], int64_t *last, double at[])
+{
+  int64_t own = -1;
+  int32_t row = -1;
+
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < s->n_owned; i++)
+    for (int j = 0; j < s->k && s->column[i] > own; j++)
+      if (!used[j] && fabs(x[(int64_t)i * s->k + j]) > zero[j]) own = s->column[i], row = i;
+  PetscCallMPI(MPI_Allreduce(&own, last, 1, MPI_INT64_T, MPI_MAX, s->model->comm));
+  for (int j = 0; j < s->k; j++) at[j] = own >= 0 && own == *last ? x[(int64_t)row * s->k + j] : 0.0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, at, s->k, MPI_DOUBLE, MPI_SUM, s->model->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Squared length of X x_j beside that of its last column */
+static PetscErrorCode Proof(Search *s, const double *x, int j, double last, double *share)
+{
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < s->n_owned; i++) s->u[i] = s->scale[i] * x[(int64_t)i * s->k + j];
+  PetscCall(Product(s, 1, share));
+  *share /= last * last;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Vectors that are not 0: the largest number of each, of which a share counts as 0 */
+static PetscErrorCode Zero(const Search *s, const double *x, double zero[], bool used[])
+{
+  PetscFunctionBegin;
+  for (int j = 0; j < s->k; j++) {
+    zero[j] = 0.0;
+    for (int32_t i = 0; i < s->n_owned; i++) zero[j] = PetscMax(zero[j], fabs(x[(int64_t)i * s->k + j]));
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, zero, s->k, MPI_DOUBLE, MPI_MAX, s->model->comm));
+  for (int j = 0; j < s->k; j++) {
+    used[j] = zero[j] < NOTHING;
+    zero[j] *= ZERO;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Mark the last columns of the vectors, eliminated from the back; *all: every vector had one, so that there may be more */
+static PetscErrorCode MarkLast(Search *s, double *x, int *n_marked, bool *all)
+{
+  double zero[WIDTH], at[WIDTH], share;
+  bool   used[WIDTH];
+  int    n_used = 0;
+
+  PetscFunctionBegin;
+  *n_marked = 0;
+  PetscCall(Zero(s, x, zero, used));
+  for (int step = 0; step < s->k; step++) {
+    int64_t last;
+    int     best = -1;
+
+    PetscCall(Last(s, x, zero, used, &last, at));
+    if (last < 0) break;
+    for (int j = 0; j < s->k; j++)
+      if (!used[j] && (best < 0 || fabs(at[j]) > fabs(at[best]))) best = j;
+    PetscCall(Proof(s, x, best, at[best], &share));
+    for (int32_t i = 0; i < s->n_owned; i++) {
+      double *own = x + (int64_t)i * s->k;
+
+      if (s->column[i] == last && share <= MERIT_ALIAS_DEPENDENT) MarkColumn(s, i);
+      for (int j = 0; j < s->k; j++)
+        if (j != best && !used[j]) own[j] -= at[j] / at[best] * own[best];
+    }
+    used[best] = true;
+    n_used++;
+    *n_marked += share <= MERIT_ALIAS_DEPENDENT;
+  }
+  *all = n_used == s->k;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritAliasNull - See the header. Collective on the model. */
+PetscErrorCode MeritAliasNull(MeritModel model, const MeritAliasWork *work)
+{
+  Search  s = {.model = model, .work = work, .k = FIRST_WIDTH};
+  double *x;
+  int     n_marked;
+  bool    all = true;
+
+  PetscFunctionBegin;
+  PetscCall(Lists(&s));
+  PetscCall(Number(&s));
+  PetscCall(Halo(&s));
+  PetscCall(Scale(&s));
+  PetscCall(PetscMalloc1((size_t)s.n_owned * WIDTH + 1, &x));
+  /* two vectors tell that there is nothing; else more of them, as long as they find something */
+  for (uint32_t round = 0; all; round++) {
+    PetscCall(NullVectors(&s, round, x));
+    PetscCall(MarkLast(&s, x, &n_marked, &all));
+    all = all && (n_marked || s.k < WIDTH);
+    s.k = WIDTH;
+  }
+  PetscCall(PetscFree(x));
+  PetscCall(PetscFree(s.list));
+  PetscCall(PetscFree(s.number));
+  PetscCall(PetscFree4(s.scale, s.column, s.u, s.y));
+  PetscCall(PetscSFDestroy(&s.halo));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
