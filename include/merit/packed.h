@@ -71,11 +71,11 @@ typedef struct {
 /* word[g * n + place[i]] |= columns from + 32 g .. of row[i] of m, i < n_rows, rows ascending; those that m does not have are 0. Threaded. */
 MERIT_EXTERN void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_t n_rows, const int32_t row[],
                                   const int32_t place[], int32_t n, uint64_t word[]);
+enum { MERIT_PANEL = 32 };
 /*
   panel[b][(i - first[b]) * MERIT_PANEL + l] += (M M') of animals i and first[b] + l, for all i from first[b] on; l from n - first[b] on: 0.
-  A number is the same bits for any number of threads. first[n_panels] ascending multiples of MERIT_PANEL. Threaded.
+  A number is the same bits for any number of threads. first[n_panels] are multiples of MERIT_PANEL. Threaded.
 */
-enum { MERIT_PANEL = 32 };
 MERIT_EXTERN PetscErrorCode MeritPackedRelate(const MeritPackedAnimals *m, int n_panels, const int32_t first[], double *const panel[]);
 /* Rows of column j with code 0, 1, 2 and 3 (rows beyond the last not counted): count[n_cols * 4]. */
 MERIT_EXTERN void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int64_t count[]);

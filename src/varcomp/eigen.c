@@ -4,7 +4,9 @@
   observations are sent to the first axis, so that no eigenvector is needed.
 */
 #include "spectral.h"
-#include <merit/memory.h>
+#include <stdio.h>
+
+enum { MOST = 100000 }; /* observations */
 
 typedef struct {
   SpectralSpace space;
@@ -62,19 +64,23 @@ static PetscErrorCode Observations(Eigen *e, double b[], double *square)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompEigenBytes - The matrix, the lower half of that between animals, and what the reduction works with. Not collective. */
+double VarcompEigenBytes(MeritVarcomp v, int ranks)
+{
+  const double n = (double)v->n_observations;
+
+  return (8.0 * n * n + 4.0 * n * n) / ranks + 8.0 * n * 16.0 * SPECTRAL_WIDTH;
+}
+
 /* A whole matrix must find room, over all ranks */
 static PetscErrorCode CheckRoom(MeritVarcomp v)
 {
-  const double need = 8.0 * (double)v->n_observations * (double)v->n_observations / v->size;
-  double       has;
-  int          on_node;
+  char what[96];
 
   PetscFunctionBegin;
-  PetscCall(MeritMemoryAvailable(v->comm, &has, &on_node));
-  if (v->n_observations > 100000 || (has > 0.0 && need > has))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
-                         "engine eigen needs %.3g bytes for a matrix of %lld observations on each rank; use lanczos or more ranks", need,
-                         (long long)v->n_observations));
+  snprintf(what, sizeof(what), "engine eigen forms a matrix of %lld x %lld observations", (long long)v->n_observations, (long long)v->n_observations);
+  if (v->n_observations > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "%s, %d at most; use lanczos", what, (int)MOST));
+  PetscCall(VarcompRefuse(v, what, VarcompEigenBytes(v, v->size), "use more ranks, or varcomp.engine lanczos"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -1,8 +1,8 @@
 /* Dense matrices of a model on rank 0; the ranks form them together. */
 #include "forms.h"
 #include <math.h>
-#include <merit/memory.h>
 #include <petscblaslapack.h>
+#include <stdio.h>
 
 enum { MOST = 20000 }; /* observations */
 
@@ -86,12 +86,11 @@ static PetscErrorCode Fixed(MeritVarcomp v, const char what[], Forms *f)
 PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 {
   const double n = (double)v->n_observations, needed = 8.0 * n * n * ((v->method == MERIT_VARCOMP_ML ? 3 : 2) * n_random + 8);
-  double       available;
-  int          on_node;
+  double       room;
 
   PetscFunctionBegin;
-  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
-  *fits = n <= MOST && (available < 0.0 || needed <= available);
+  PetscCall(VarcompRoom(v, &room));
+  *fits = n <= MOST && (room < 0.0 || needed <= room);
   if (bytes) *bytes = needed;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -99,20 +98,16 @@ PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 /* Room on rank 0, agreed on */
 static PetscErrorCode Room(MeritVarcomp v, const char what[], const Forms *f)
 {
-  double bytes = 0.0, available;
-  char   size[2][32];
-  int    on_node;
-  bool   fits = false;
+  static const char instead[] = "use reml, ml, or mivque0";
+  char              text[128];
+  double            bytes = 0.0;
+  bool              fits;
 
   PetscFunctionBegin;
   PetscCall(FormsFit(v, f->m, &fits, &bytes));
-  if (fits) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
-  MeritBytesText(bytes, sizeof(size[0]), size[0]);
-  MeritBytesText(available, sizeof(size[1]), size[1]);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp",
-                       "%s forms matrices of %d x %d observations, %s on one rank, which has %s; use reml, ml, or mivque0", what, f->n, f->n,
-                       size[0], size[1]));
+  snprintf(text, sizeof(text), "%s forms matrices of %d x %d observations", what, f->n, f->n);
+  if (f->n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s, %d at most; %s", text, (int)MOST, instead));
+  PetscCall(VarcompRefuse(v, text, bytes, instead));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

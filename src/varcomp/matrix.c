@@ -7,6 +7,40 @@
 
 enum { BLOCK = SPECTRAL_WIDTH };
 
+/* SpectralDenseBefore - See the header, as of the others. Not collective. */
+int SpectralDenseBefore(const SpectralDense *a, int column)
+{
+  const int round = BLOCK * a->size, whole = column / round, rest = column % round - a->rank * BLOCK;
+
+  return whole * BLOCK + PetscMin(PetscMax(rest, 0), BLOCK);
+}
+
+int SpectralDenseColumn(const SpectralDense *a, int place) { return (place / BLOCK * a->size + a->rank) * BLOCK + place % BLOCK; }
+
+PetscMPIInt SpectralDenseOwner(const SpectralDense *a, int column, int *place)
+{
+  *place = column / (BLOCK * a->size) * BLOCK + column % BLOCK;
+  return column / BLOCK % a->size;
+}
+
+PetscErrorCode SpectralDenseCreate(MPI_Comm comm, int n, SpectralDense *a)
+{
+  PetscFunctionBegin;
+  *a = (SpectralDense){.comm = comm, .n = n};
+  PetscCallMPI(MPI_Comm_rank(comm, &a->rank));
+  PetscCallMPI(MPI_Comm_size(comm, &a->size));
+  a->n_own = SpectralDenseBefore(a, n);
+  PetscCall(PetscMalloc1((size_t)a->n_own * (size_t)n, &a->column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode SpectralDenseDestroy(SpectralDense *a)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(a->column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* SpectralOrderCreate - Number the observations. Collective. */
 PetscErrorCode SpectralOrderCreate(const SpectralSpace *s, SpectralOrder *o)
 {

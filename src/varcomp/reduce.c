@@ -21,40 +21,6 @@ extern void BandReduce(const char *, const char *, const PetscBLASInt *, const P
 
 enum { WIDTH = SPECTRAL_WIDTH };
 
-/* Columns of this rank before column `column` */
-static int Before(const SpectralDense *a, int column)
-{
-  const int round = WIDTH * a->size, whole = column / round, rest = column % round - a->rank * WIDTH;
-
-  return whole * WIDTH + PetscMin(PetscMax(rest, 0), WIDTH);
-}
-
-int SpectralDenseColumn(const SpectralDense *a, int place) { return (place / WIDTH * a->size + a->rank) * WIDTH + place % WIDTH; }
-
-PetscMPIInt SpectralDenseOwner(const SpectralDense *a, int column, int *place)
-{
-  *place = column / (WIDTH * a->size) * WIDTH + column % WIDTH;
-  return column / WIDTH % a->size;
-}
-
-PetscErrorCode SpectralDenseCreate(MPI_Comm comm, int n, SpectralDense *a)
-{
-  PetscFunctionBegin;
-  *a = (SpectralDense){.comm = comm, .n = n};
-  PetscCallMPI(MPI_Comm_rank(comm, &a->rank));
-  PetscCallMPI(MPI_Comm_size(comm, &a->size));
-  a->n_own = Before(a, n);
-  PetscCall(PetscMalloc1((size_t)a->n_own * (size_t)n, &a->column));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-PetscErrorCode SpectralDenseDestroy(SpectralDense *a)
-{
-  PetscFunctionBegin;
-  PetscCall(PetscFree(a->column));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Work of the reduction, all [n * WIDTH] (twice for two) or [WIDTH * WIDTH], the same on all ranks but for `own` */
 typedef struct {
   double *V, *Y, *own; /* reflectors and behind them W, which goes with them; work; own rows of W and behind them of V */
@@ -99,7 +65,7 @@ static void Subtract(int n, int m, int own, int k, const double *left, const dou
 */
 static PetscErrorCode TwoSided(SpectralDense *a, int first, int k, Work *w)
 {
-  const int m = a->n - first, begin = Before(a, first), own = a->n_own - begin;
+  const int m = a->n - first, begin = SpectralDenseBefore(a, first), own = a->n_own - begin;
   double   *A = a->column + (size_t)begin * (size_t)a->n + first, *W = w->V + (size_t)m * (size_t)k;
 
   PetscFunctionBegin;

@@ -135,8 +135,9 @@ PetscMPIInt SpectralDenseOwner(const SpectralDense *a, int column, int *place);
 /* Similar tridiagonal matrix diagonal[n], below[n] on every rank, whose first unit vector was b; b [n] alike on all ranks, NULL: any. A is
    lost. Collective. */
 PetscErrorCode SpectralDenseReduce(SpectralDense *a, const double b[], double diagonal[], double below[]);
-/* Column of the matrix at this rank's place. Not collective. */
+/* Column of the matrix at this rank's place; this rank's columns before one of the matrix. Not collective. */
 int            SpectralDenseColumn(const SpectralDense *a, int place);
+int            SpectralDenseBefore(const SpectralDense *a, int column);
 
 /* matrix.c: observations of all ranks, rank after rank */
 typedef struct {
