@@ -90,6 +90,10 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesSquares(MeritGenotypes geno, int k, co
 /* gram[(a * n + b) * k + .] = sum over rows of M_i,first+a M_i,first+b weight[row * k + .], columns of the tile. For block sweeps. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesGram(MeritGenotypes geno, int32_t first, int32_t n, int k, const double weight[],
                                                double gram[]);
+/* Genotypes of n animals, row[n] ascending and alike on all ranks, in columns [first, first + 32 n_words) of M: word[g * n + i] as in
+   merit/packed.h, on every rank, whatever the grid. Collective. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesAnimals(MeritGenotypes geno, int32_t first, int32_t n_words, int32_t n, const int64_t row[],
+                                                  uint64_t word[]);
 /* Decode columns [first, first + n) of the tile as M (centred, scaled) into out[n_rows * n], SNP fastest. For sweeps and tests. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesDecode(MeritGenotypes geno, int32_t first, int32_t n, double out[]);
 /* Bytes of packed genotypes on this rank. */

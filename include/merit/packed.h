@@ -59,6 +59,24 @@ MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first,
                                             const double weight[], double gram[]);
 /* out[n_rows * n] = columns [first, first + n) of M, column fastest. */
 MERIT_EXTERN PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n, double out[]);
+/*
+  Genotypes by animals: word[g * n + i] holds columns 32 g .. 32 g + 31 of animal i, two bits each, the first lowest. Columns beyond the last
+  count as nothing.
+*/
+typedef struct {
+  int32_t         n, n_cols;
+  const uint64_t *word;                     /* [n * n_words] for all columns; borrowed, as the others */
+  const double   *scale, *centre, *missing; /* [n_cols] */
+} MeritPackedAnimals;
+/* word[g * n + place[i]] |= columns from + 32 g .. of row[i] of m, i < n_rows, rows ascending; those that m does not have are 0. Threaded. */
+MERIT_EXTERN void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_t n_rows, const int32_t row[],
+                                  const int32_t place[], int32_t n, uint64_t word[]);
+enum { MERIT_PANEL = 32 };
+/*
+  panel[b][(i - first[b]) * MERIT_PANEL + l] += (M M') of animals i and first[b] + l, for all i from first[b] on; l from n - first[b] on: 0.
+  A number is the same bits for any number of threads. first[n_panels] are multiples of MERIT_PANEL. Threaded.
+*/
+MERIT_EXTERN PetscErrorCode MeritPackedRelate(const MeritPackedAnimals *m, int n_panels, const int32_t first[], double *const panel[]);
 /* Rows of column j with code 0, 1, 2 and 3 (rows beyond the last not counted): count[n_cols * 4]. */
 MERIT_EXTERN void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int64_t count[]);
 /* Instructions that the products are written for, chosen when they run. */

@@ -189,7 +189,43 @@ CORE_TARGET static void CORE(Adjoint)(const PackedBlockCall *c, int64_t from64, 
           m->scale[j] * (CORE(Total)(own, j - from, i) / c->factor[c->first + i] - m->centre[j] * c->total[c->first + i]);
 }
 
-static const PackedBlock CORE(Block) = {CORE_LANES, sizeof(Scratch), CORE(Forward), CORE(Adjoint)};
+#if !CORE_SINGLE
+/* By the code of any animal: its value in 32 columns from 32 g on times those of animals from `animal` on; animals beyond the last: 0 */
+CORE_TARGET static void CORE(PairValues)(const MeritPackedAnimals *m, int32_t g, int32_t animal, Values value[32])
+{
+  const uint64_t *word  = m->word + (size_t)g * (size_t)m->n + animal;
+  const int32_t   first = 32 * g, lanes = PetscMin(CORE_LANES, m->n - animal);
+
+  memset(value, 0, 32 * sizeof(*value));
+  for (int32_t j = first; j < PetscMin(first + 32, m->n_cols); j++) {
+    Vector other = {0};
+    double by_code[4];
+
+    for (int code = 0; code < 4; code++) by_code[code] = m->scale[j] * ((code == 3 ? m->missing[j] : code) - m->centre[j]);
+    for (int32_t l = 0; l < lanes; l++) other[l] = by_code[word[l] >> (2 * (j - first)) & 3];
+    for (int code = 0; code < 4; code++) value[j - first][code] = by_code[code] * other;
+  }
+}
+
+CORE_TARGET static void CORE(Relate)(const MeritPackedAnimals *m, int32_t column, int32_t from, int32_t to, double out[], void *work)
+{
+  Scratch      *own   = work;
+  const int32_t words = (m->n_cols + 31) / 32;
+
+  CORE(Clear)(own, to - from);
+  for (int32_t g = 0; g < words; g++) {
+    CORE(PairValues)(m, g, column, own->value);
+    CORE(MakeTable)(own);
+    CORE(LookUp)(own->table, m->word + (size_t)g * (size_t)m->n + from, 1, to - from, own->sum);
+  }
+  for (int32_t i = 0; i < to - from; i++)
+    for (int l = 0; l < CORE_LANES; l++) out[(size_t)i * MERIT_PANEL + (size_t)l] += own->sum[i][l];
+}
+
+static const PackedBlock CORE(Block) = {CORE_LANES, sizeof(Scratch), CORE(Forward), CORE(Adjoint), CORE(Relate)};
+#else
+static const PackedBlock CORE(Block) = {CORE_LANES, sizeof(Scratch), CORE(Forward), CORE(Adjoint), NULL};
+#endif
 
 #undef CORE_JOIN2
 #undef CORE_JOIN

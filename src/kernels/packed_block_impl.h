@@ -21,6 +21,8 @@ typedef struct {
   size_t bytes; /* of work for a thread */
   void (*forward)(const PackedBlockCall *c, int64_t from, int64_t to, void *work);
   void (*adjoint)(const PackedBlockCall *c, int64_t from, int64_t to, void *work);
+  /* doubles only: out[(i - from) * MERIT_PANEL + l] += products of animals i in [from, to), at most PACKED_SUMS, and column + l, l < lanes */
+  void (*relate)(const MeritPackedAnimals *m, int32_t column, int32_t from, int32_t to, double out[], void *work);
 } PackedBlock;
 
 /* Those of doubles and of floats; of more than LANES right-hand sides the wide ones take more at once */

@@ -4,73 +4,15 @@
   observations are sent to the first axis, so that no eigenvector is needed.
 */
 #include "spectral.h"
-#include <merit/memory.h>
-#include <merit/unit.h>
+#include <stdio.h>
 
-enum { BLOCK = SPECTRAL_WIDTH };
+enum { MOST = 100000 }; /* observations */
 
 typedef struct {
   SpectralSpace space;
-  int64_t       first;    /* number of this rank's first observation */
-  int32_t      *record;   /* [n_own] record of each of its observations; owned */
-  int           n_own;
-  PetscMPIInt  *count, *begin; /* [size] of all ranks; owned */
+  SpectralOrder order;
   Spectrum      now;
 } Eigen;
-
-/* Number the observations, rank after rank */
-static PetscErrorCode Number(MeritVarcomp v, Eigen *e)
-{
-  const SpectralSpace *s = &e->space;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc3(s->n_records, &e->record, v->size, &e->count, v->size, &e->begin));
-  for (int32_t i = 0; i < s->n_records; i++)
-    if (s->root[i] > 0.0) e->record[e->n_own++] = i;
-  PetscCallMPI(MPI_Allgather(&e->n_own, 1, MPI_INT, e->count, 1, MPI_INT, v->comm));
-  for (int r = 0; r < v->size; r++) e->begin[r] = r ? e->begin[r - 1] + e->count[r - 1] : 0;
-  e->first = e->begin[v->rank];
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Columns [first, first + k) of S B S, or of B, to the rank that has them; x, y [n_records * BLOCK] and all [n * BLOCK] are work */
-static PetscErrorCode FormBlock(MeritVarcomp v, Eigen *e, bool project, int first, int k, double *x, double *y, double *all, SpectralDense *a)
-{
-  SpectralSpace *s = &e->space;
-  MPI_Datatype   unit;
-  int            place;
-  PetscMPIInt    owner = SpectralDenseOwner(a, first, &place);
-
-  PetscFunctionBegin;
-  PetscCall(PetscArrayzero(x, (size_t)s->n_records * (size_t)k));
-  for (int j = 0; j < k; j++)
-    if (first + j >= e->first && first + j < e->first + e->n_own) x[(int64_t)e->record[first + j - e->first] * k + j] = 1.0;
-  if (project) PetscCall(SpectralProject(s, k, x));
-  PetscCall(SpectralCovariance(s, k, false, x, y));
-  if (project) PetscCall(SpectralProject(s, k, y));
-  for (int i = 0; i < e->n_own; i++) PetscCall(PetscArraycpy(x + (int64_t)i * k, y + (int64_t)e->record[i] * k, k));
-  PetscCall(MeritUnitCreate(k, &unit));
-  PetscCallMPI(MPI_Gatherv(x, e->n_own, unit, all, e->count, e->begin, unit, owner, v->comm));
-  PetscCall(MeritUnitFree(&unit));
-  for (int j = 0; owner == v->rank && j < k; j++)
-    for (int i = 0; i < a->n; i++) a->column[(size_t)(place + j) * (size_t)a->n + (size_t)i] = all[(size_t)i * (size_t)k + (size_t)j];
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode Form(MeritVarcomp v, Eigen *e, bool project, SpectralDense *a)
-{
-  const size_t size = (size_t)e->space.n_records * BLOCK;
-  double      *x, *y, *all;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc3(size, &x, size, &y, (size_t)a->n * BLOCK, &all));
-  for (int first = 0; first < a->n; first += BLOCK) {
-    MeritLogProgress((double)first / a->n, "eigen: covariance matrix of the observations");
-    PetscCall(FormBlock(v, e, project, first, PetscMin(BLOCK, a->n - first), x, y, all, a));
-  }
-  PetscCall(PetscFree3(x, y, all));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
 
 /* Eigenvalues of S B S or B, weighted by b (all ranks' observations; NULL: any), whose squared length is `square` */
 static PetscErrorCode Decompose(MeritVarcomp v, Eigen *e, bool project, const double b[], double square, SpectralQuadrature *q)
@@ -81,7 +23,9 @@ static PetscErrorCode Decompose(MeritVarcomp v, Eigen *e, bool project, const do
 
   PetscFunctionBegin;
   PetscCall(SpectralDenseCreate(v->comm, n, &a));
-  PetscCall(Form(v, e, project, &a));
+  PetscCall(SpectralMatrixForm(&e->space, &e->order, "eigen", &a));
+  if (project) PetscCall(SpectralMatrixProject(&e->space, &e->order, &a));
+  MeritLogProgress(0.0, "eigen: eigenvalues of order %d", n);
   PetscCall(SpectralQuadratureCreate(n, q));
   PetscCall(PetscMalloc1(n + 1, &below));
   PetscCall(SpectralDenseReduce(&a, b, q->node, below));
@@ -106,34 +50,37 @@ static PetscErrorCode CountEach(const SpectralQuadrature *eigen, int64_t n_none,
 }
 
 /* The observations without fixed effects, of all ranks on each */
-static PetscErrorCode Observations(MeritVarcomp v, Eigen *e, double b[], double *square)
+static PetscErrorCode Observations(Eigen *e, double b[], double *square)
 {
   double *y;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(e->space.n_records, &y));
   PetscCall(SpectralObservations(&e->space, y));
-  for (int i = 0; i < e->n_own; i++) y[i] = y[e->record[i]];
-  PetscCallMPI(MPI_Allgatherv(y, e->n_own, MPI_DOUBLE, b, e->count, e->begin, MPI_DOUBLE, v->comm));
+  PetscCall(SpectralOrderGather(&e->space, &e->order, y, b));
   *square = 0.0;
   for (int64_t i = 0; i < e->space.n; i++) *square += b[i] * b[i];
   PetscCall(PetscFree(y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompEigenBytes - The matrix, the lower half of that between animals, and what the reduction works with. Not collective. */
+double VarcompEigenBytes(MeritVarcomp v, int ranks)
+{
+  const double n = (double)v->n_observations;
+
+  return (8.0 * n * n + 4.0 * n * n) / ranks + 8.0 * n * 16.0 * SPECTRAL_WIDTH;
+}
+
 /* A whole matrix must find room, over all ranks */
 static PetscErrorCode CheckRoom(MeritVarcomp v)
 {
-  const double need = 8.0 * (double)v->n_observations * (double)v->n_observations / v->size;
-  double       has;
-  int          on_node;
+  char what[96];
 
   PetscFunctionBegin;
-  PetscCall(MeritMemoryAvailable(v->comm, &has, &on_node));
-  if (v->n_observations > 100000 || (has > 0.0 && need > has))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
-                         "engine eigen needs %.3g bytes for a matrix of %lld observations on each rank; use lanczos or more ranks", need,
-                         (long long)v->n_observations));
+  snprintf(what, sizeof(what), "engine eigen forms a matrix of %lld x %lld observations", (long long)v->n_observations, (long long)v->n_observations);
+  if (v->n_observations > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "%s, %d at most; use lanczos", what, (int)MOST));
+  PetscCall(VarcompRefuse(v, what, VarcompEigenBytes(v, v->size), "use more ranks, or varcomp.engine lanczos"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -141,18 +88,18 @@ static PetscErrorCode SetUp_Eigen(MeritVarcomp v)
 {
   const bool ml = v->method == MERIT_VARCOMP_ML;
   Eigen     *e;
-  double    *b, square;
+  double    *b, square = 0.0;
 
   PetscFunctionBegin;
   PetscCall(CheckRoom(v));
   PetscCall(PetscNew(&e));
   v->engine_data = e;
   PetscCall(SpectralSpaceCreate(v, "eigen", &e->space));
-  PetscCall(Number(v, e));
+  PetscCall(SpectralOrderCreate(&e->space, &e->order));
   e->now = (Spectrum){.n = e->space.n, .p = e->space.p, .ml = ml, .exact = true, .n_traces = 1, .constant = SpectralConstant(&e->space, ml)};
   PetscCall(PetscCalloc1(1, &e->now.trace));
   PetscCall(PetscMalloc1(e->space.n, &b));
-  PetscCall(Observations(v, e, b, &square));
+  PetscCall(Observations(e, b, &square));
   PetscCall(Decompose(v, e, true, b, square, &e->now.y));
   PetscCall(PetscFree(b));
   if (ml) {
@@ -182,7 +129,7 @@ static PetscErrorCode Destroy_Eigen(MeritVarcomp v)
   PetscCall(SpectralQuadratureDestroy(&e->now.y));
   PetscCall(SpectralQuadratureDestroy(e->now.trace));
   PetscCall(PetscFree(e->now.trace));
-  PetscCall(PetscFree3(e->record, e->count, e->begin));
+  PetscCall(SpectralOrderDestroy(&e->order));
   PetscCall(SpectralSpaceDestroy(&e->space));
   PetscCall(PetscFree(e));
   v->engine_data = NULL;

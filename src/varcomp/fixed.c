@@ -51,46 +51,64 @@ static PetscErrorCode NumberColumns(SpectralSpace *s, int n_terms, const MeritTe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* SpectralRowsCreate - See the header. */
+PetscErrorCode SpectralRowsCreate(int32_t n, int n_lists, SpectralRows *rows)
+{
+  PetscFunctionBegin;
+  *rows = (SpectralRows){.n = n, .n_lists = n_lists};
+  PetscCall(PetscMalloc2(n_lists, &rows->column, n_lists, &rows->coefficient));
+  for (int l = 0; l < n_lists; l++) PetscCall(PetscMalloc2(n, &rows->column[l], n, &rows->coefficient[l]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralRowsDestroy - Free what that made. */
+PetscErrorCode SpectralRowsDestroy(SpectralRows *rows)
+{
+  PetscFunctionBegin;
+  for (int l = 0; l < rows->n_lists; l++) PetscCall(PetscFree2(rows->column[l], rows->coefficient[l]));
+  PetscCall(PetscFree2(rows->column, rows->coefficient));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Which column of X each record meets in each regressor, and with what coefficient */
 static PetscErrorCode Columns(SpectralSpace *s)
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(s->model, &term);
-  int                 *number, l = 0;
+  int                 *number, n_lists = 0, l = 0;
 
   PetscFunctionBegin;
   PetscCall(NumberColumns(s, n_terms, term, &number));
   for (int k = 0; k < n_terms; k++)
-    if (term[k].kind == MERIT_TERM_FIXED) s->n_lists += term[k].n_regressors;
-  PetscCall(PetscMalloc2(s->n_lists, &s->column, s->n_lists, &s->value));
+    if (term[k].kind == MERIT_TERM_FIXED) n_lists += term[k].n_regressors;
+  PetscCall(SpectralRowsCreate(s->n_records, n_lists, &s->fixed));
   for (int k = 0; k < n_terms; k++)
     for (int r = 0; term[k].kind == MERIT_TERM_FIXED && r < term[k].n_regressors; r++, l++) {
       const MeritDesignView *d = &term[k].design[r];
 
-      s->value[l] = d->value;
-      PetscCall(PetscMalloc1(s->n_records, &s->column[l]));
-      for (int32_t i = 0; i < s->n_records; i++) s->column[l][i] = d->slot[i] < 0 || d->offset[0] < 0 ? -1 : number[d->slot[i] + d->offset[0]];
+      for (int32_t i = 0; i < s->n_records; i++) {
+        s->fixed.column[l][i]      = d->slot[i] < 0 || d->offset[0] < 0 ? -1 : number[d->slot[i] + d->offset[0]];
+        s->fixed.coefficient[l][i] = d->value ? s->root[i] * d->value[i] : s->root[i];
+      }
     }
   PetscCall(PetscFree(number));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Coefficient of a record in a list of the fixed effects */
-static inline double Coefficient(const SpectralSpace *s, int l, int32_t i) { return s->value[l] ? s->root[i] * s->value[l][i] : s->root[i]; }
-
 /* The diagonal D of the largest class in X'X, and the rows of the rest, border[n_rest * p] = (C' E) */
 static PetscErrorCode Accumulate(SpectralSpace *s)
 {
-  const int64_t p = s->p;
+  const int64_t       p = s->p;
+  const SpectralRows *x = &s->fixed;
 
   PetscFunctionBegin;
   for (int32_t i = 0; i < s->n_records; i++)
-    for (int a = 0; a < s->n_lists; a++) {
-      const int32_t row = s->column[a][i];
+    for (int a = 0; a < x->n_lists; a++) {
+      const int32_t row = x->column[a][i];
 
-      if (row >= 0 && row < s->n_class) s->diagonal[row] += Coefficient(s, a, i) * Coefficient(s, a, i);
-      for (int b = 0; row >= s->n_class && b < s->n_lists; b++)
-        if (s->column[b][i] >= 0) s->border[(row - s->n_class) * p + s->column[b][i]] += Coefficient(s, a, i) * Coefficient(s, b, i);
+      if (row >= 0 && row < s->n_class) s->diagonal[row] += x->coefficient[a][i] * x->coefficient[a][i];
+      for (int b = 0; row >= s->n_class && b < x->n_lists; b++)
+        if (x->column[b][i] >= 0) s->border[(row - s->n_class) * p + x->column[b][i]] += x->coefficient[a][i] * x->coefficient[b][i];
     }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->diagonal, s->n_class, MPI_DOUBLE, MPI_SUM, s->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->border, (PetscMPIInt)((p - s->n_class) * p), MPI_DOUBLE, MPI_SUM, s->comm));
@@ -166,15 +184,14 @@ PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[])
 PetscErrorCode SpectralFixedDestroy(SpectralSpace *s)
 {
   PetscFunctionBegin;
-  for (int l = 0; l < s->n_lists; l++) PetscCall(PetscFree(s->column[l]));
-  PetscCall(PetscFree2(s->column, s->value));
+  PetscCall(SpectralRowsDestroy(&s->fixed));
   PetscCall(PetscFree2(s->diagonal, s->border));
   PetscCall(PetscFree(s->effect));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* effect = X'x over all ranks */
-static PetscErrorCode ToFixed(SpectralSpace *s, int k, const double x[])
+/* effect = X'x, over all ranks where all */
+static PetscErrorCode ToFixed(SpectralSpace *s, const SpectralRows *rows, bool all, int k, size_t stride, const double x[])
 {
   PetscFunctionBegin;
   if (k > s->effect_width) {
@@ -183,14 +200,14 @@ static PetscErrorCode ToFixed(SpectralSpace *s, int k, const double x[])
     s->effect_width = k;
   }
   PetscCall(PetscArrayzero(s->effect, (size_t)s->p * (size_t)k));
-  for (int32_t i = 0; i < s->n_records; i++)
-    for (int l = 0; l < s->n_lists; l++) {
-      const int32_t column = s->column[l][i];
-      const double  c      = Coefficient(s, l, i);
+  for (int32_t i = 0; i < rows->n; i++)
+    for (int l = 0; l < rows->n_lists; l++) {
+      const int32_t column = rows->column[l][i];
+      const double  c      = rows->coefficient[l][i];
 
-      for (int j = 0; column >= 0 && j < k; j++) s->effect[(int64_t)column * k + j] += c * x[(int64_t)i * k + j];
+      for (int j = 0; column >= 0 && j < k; j++) s->effect[(int64_t)column * k + j] += c * x[(size_t)i * stride + (size_t)j];
     }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->effect, (PetscMPIInt)(s->p * k), MPI_DOUBLE, MPI_SUM, s->comm));
+  if (all) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->effect, (PetscMPIInt)(s->p * k), MPI_DOUBLE, MPI_SUM, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -213,20 +230,28 @@ static PetscErrorCode Solve(SpectralSpace *s, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* SpectralTakeOut - See the header. */
+PetscErrorCode SpectralTakeOut(SpectralSpace *s, const SpectralRows *rows, bool all, int k, size_t stride, double x[])
+{
+  PetscFunctionBegin;
+  if (!s->p) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(ToFixed(s, rows, all, k, stride, x));
+  PetscCall(Solve(s, k));
+#pragma omp parallel for schedule(static) if ((int64_t)rows->n * k > 10000)
+  for (int32_t i = 0; i < rows->n; i++)
+    for (int l = 0; l < rows->n_lists; l++) {
+      const int32_t column = rows->column[l][i];
+      const double  c      = rows->coefficient[l][i];
+
+      for (int j = 0; column >= 0 && j < k; j++) x[(size_t)i * stride + (size_t)j] -= c * s->effect[(int64_t)column * k + j];
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* SpectralProject - x = S x for k columns. Collective. */
 PetscErrorCode SpectralProject(SpectralSpace *s, int k, double x[])
 {
   PetscFunctionBegin;
-  if (!s->p) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(ToFixed(s, k, x));
-  PetscCall(Solve(s, k));
-#pragma omp parallel for schedule(static) if ((int64_t)s->n_records * k > 10000)
-  for (int32_t i = 0; i < s->n_records; i++)
-    for (int l = 0; l < s->n_lists; l++) {
-      const int32_t column = s->column[l][i];
-      const double  c      = Coefficient(s, l, i);
-
-      for (int j = 0; column >= 0 && j < k; j++) x[(int64_t)i * k + j] -= c * s->effect[(int64_t)column * k + j];
-    }
+  PetscCall(SpectralTakeOut(s, &s->fixed, true, k, (size_t)k, x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,96 +1,83 @@
-/* Dense matrices of a model on rank 0, by products with unit vectors. */
+/* Dense matrices of a model on rank 0; the ranks form them together. */
 #include "forms.h"
 #include <math.h>
-#include <merit/memory.h>
-#include <merit/unit.h>
 #include <petscblaslapack.h>
+#include <stdio.h>
 
-/* Columns at once; observations at most */
-enum { BLOCK = 32, MOST = 20000 };
+enum { MOST = 20000 }; /* observations */
 
-/* Whose observations come when */
-typedef struct {
-  int          n_own, first;
-  int32_t     *record;        /* [n_own] */
-  PetscMPIInt *count, *begin; /* [size] */
-} Order;
-
-static PetscErrorCode OrderCreate(MeritVarcomp v, const SpectralSpace *s, Order *o)
+/* The matrix to rank 0's all [n * n], column by column */
+static PetscErrorCode Gather(const SpectralDense *a, double *all)
 {
-  PetscFunctionBegin;
-  *o = (Order){0};
-  PetscCall(PetscMalloc3(s->n_records + 1, &o->record, v->size, &o->count, v->size, &o->begin));
-  for (int32_t i = 0; i < s->n_records; i++)
-    if (s->root[i] > 0.0) o->record[o->n_own++] = i;
-  PetscCallMPI(MPI_Allgather(&o->n_own, 1, MPI_INT, o->count, 1, MPI_INT, v->comm));
-  for (int r = 0; r < v->size; r++) o->begin[r] = r ? o->begin[r - 1] + o->count[r - 1] : 0;
-  o->first = o->begin[v->rank];
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode OrderDestroy(Order *o)
-{
-  PetscFunctionBegin;
-  PetscCall(PetscFree3(o->record, o->count, o->begin));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* x [n_records * k] of all ranks to rows of rank 0's all [n * k] */
-static PetscErrorCode Gather(MeritVarcomp v, const Order *o, int k, const double *x, double *all)
-{
-  MPI_Datatype unit;
-  double      *own;
+  const size_t n = (size_t)a->n;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)o->n_own * (size_t)k + 1, &own));
-  for (int i = 0; i < o->n_own; i++) PetscCall(PetscArraycpy(own + (int64_t)i * k, x + (int64_t)o->record[i] * k, k));
-  PetscCall(MeritUnitCreate(k, &unit));
-  PetscCallMPI(MPI_Gatherv(own, o->n_own, unit, all, o->count, o->begin, unit, 0, v->comm));
-  PetscCall(MeritUnitFree(&unit));
-  PetscCall(PetscFree(own));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
+  for (int j = 0; j < a->n; j++) {
+    int               place;
+    const PetscMPIInt owner = SpectralDenseOwner(a, j, &place);
+    double           *own   = a->column + (size_t)place * n;
 
-/* Columns by unit vectors: S (covariance false), B, or S B S */
-static PetscErrorCode Columns(MeritVarcomp v, SpectralSpace *s, bool project, bool covariance, int n, double *to)
-{
-  double *x, *y, *all;
-  Order   o;
-
-  PetscFunctionBegin;
-  PetscCall(OrderCreate(v, s, &o));
-  PetscCall(PetscMalloc3((size_t)s->n_records * BLOCK + 1, &x, (size_t)s->n_records * BLOCK + 1, &y, (size_t)n * BLOCK + 1, &all));
-  for (int first = 0; first < n; first += BLOCK) {
-    const int k = PetscMin(BLOCK, n - first);
-
-    PetscCall(PetscArrayzero(x, (size_t)s->n_records * (size_t)k));
-    for (int j = 0; j < k; j++)
-      if (first + j >= o.first && first + j < o.first + o.n_own) x[(int64_t)o.record[first + j - o.first] * k + j] = 1.0;
-    if (project) PetscCall(SpectralProject(s, k, x));
-    if (covariance) PetscCall(SpectralCovariance(s, k, false, x, y));
-    if (covariance && project) PetscCall(SpectralProject(s, k, y));
-    PetscCall(Gather(v, &o, k, covariance ? y : x, all));
-    for (int i = 0; !v->rank && i < n; i++)
-      for (int j = 0; j < k; j++) to[(size_t)i * (size_t)n + (size_t)(first + j)] = all[(size_t)i * (size_t)k + (size_t)j];
+    if (owner && !a->rank) PetscCallMPI(MPI_Recv(all + (size_t)j * n, a->n, MPI_DOUBLE, owner, j, a->comm, MPI_STATUS_IGNORE));
+    else if (owner == a->rank && a->rank) PetscCallMPI(MPI_Send(own, a->n, MPI_DOUBLE, 0, j, a->comm));
+    else if (!owner && !a->rank) PetscCall(PetscArraycpy(all + (size_t)j * n, own, n));
   }
-  PetscCall(PetscFree3(x, y, all));
-  PetscCall(OrderDestroy(&o));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormsTerm - See the header. Collective. */
-PetscErrorCode FormsTerm(MeritVarcomp v, const char what[], int term, bool project, int n, double *B, double *mean)
+static double MeanDiagonal(int n, const double *B)
 {
+  double sum = 0.0;
+
+  for (size_t i = 0; i < (size_t)n; i++) sum += B[i * (size_t)(n + 1)] / n;
+  return sum;
+}
+
+/* B_k and A_k of one term to rank 0, of B_k the mean diagonal alone where B is NULL everywhere. Collective. */
+static PetscErrorCode Term(MeritVarcomp v, const char what[], int term, int n, double *A, double *B, double *mean)
+{
+  const bool    ml = v->method == MERIT_VARCOMP_ML;
   SpectralSpace s;
+  SpectralOrder o;
+  SpectralDense a;
 
   PetscFunctionBegin;
   PetscCall(SpectralSpaceOf(v, what, term, &s));
-  PetscCall(Columns(v, &s, false, true, n, B));
-  if (!v->rank && mean) {
-    *mean = 0.0;
-    for (int i = 0; i < n; i++) *mean += B[(size_t)i * (size_t)(n + 1)] / n;
-  }
-  if (project) PetscCall(Columns(v, &s, true, true, n, B));
+  PetscCall(SpectralOrderCreate(&s, &o));
+  PetscCall(SpectralDenseCreate(v->comm, n, &a));
+  PetscCall(SpectralMatrixForm(&s, &o, what, &a));
+  PetscCall(Gather(&a, ml ? B : A));
+  if (!v->rank) *mean = MeanDiagonal(n, ml ? B : A);
+  PetscCall(SpectralMatrixProject(&s, &o, &a));
+  PetscCall(Gather(&a, A));
+  PetscCall(SpectralDenseDestroy(&a));
+  PetscCall(SpectralOrderDestroy(&o));
+  PetscCall(SpectralSpaceDestroy(&s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* S, and the observations with the fixed effects taken out, to rank 0. Collective. */
+static PetscErrorCode Fixed(MeritVarcomp v, const char what[], Forms *f)
+{
+  SpectralSpace s;
+  SpectralOrder o;
+  SpectralDense a;
+  double       *y;
+
+  PetscFunctionBegin;
+  PetscCall(SpectralSpaceOf(v, what, f->term[0], &s));
+  PetscCall(SpectralOrderCreate(&s, &o));
+  PetscCall(SpectralDenseCreate(v->comm, f->n, &a));
+  PetscCall(PetscArrayzero(a.column, (size_t)a.n_own * (size_t)f->n));
+  for (int j = 0; j < a.n_own; j++) a.column[(size_t)j * (size_t)f->n + (size_t)SpectralDenseColumn(&a, j)] = 1.0;
+  PetscCall(SpectralMatrixProject(&s, &o, &a));
+  PetscCall(Gather(&a, f->S));
+  PetscCall(PetscMalloc1(s.n_records + 1, &y));
+  PetscCall(SpectralObservations(&s, y));
+  PetscCall(SpectralOrderGather(&s, &o, y, f->y));
+  f->constant = SpectralConstant(&s, v->method == MERIT_VARCOMP_ML);
+  PetscCall(PetscFree(y));
+  PetscCall(SpectralDenseDestroy(&a));
+  PetscCall(SpectralOrderDestroy(&o));
   PetscCall(SpectralSpaceDestroy(&s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -99,12 +86,11 @@ PetscErrorCode FormsTerm(MeritVarcomp v, const char what[], int term, bool proje
 PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 {
   const double n = (double)v->n_observations, needed = 8.0 * n * n * ((v->method == MERIT_VARCOMP_ML ? 3 : 2) * n_random + 8);
-  double       available;
-  int          on_node;
+  double       room;
 
   PetscFunctionBegin;
-  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
-  *fits = n <= MOST && (available < 0.0 || needed <= available);
+  PetscCall(VarcompRoom(v, &room));
+  *fits = n <= MOST && (room < 0.0 || needed <= room);
   if (bytes) *bytes = needed;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -112,31 +98,22 @@ PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 /* Room on rank 0, agreed on */
 static PetscErrorCode Room(MeritVarcomp v, const char what[], const Forms *f)
 {
-  double bytes = 0.0, available;
-  char   size[2][32];
-  int    on_node;
-  bool   fits = false;
+  static const char instead[] = "use reml, ml, or mivque0";
+  char              text[128];
+  double            bytes = 0.0;
+  bool              fits;
 
   PetscFunctionBegin;
   PetscCall(FormsFit(v, f->m, &fits, &bytes));
-  if (fits) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
-  MeritBytesText(bytes, sizeof(size[0]), size[0]);
-  MeritBytesText(available, sizeof(size[1]), size[1]);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp",
-                       "%s forms matrices of %d x %d observations, %s on one rank, which has %s; use reml, ml, or mivque0", what, f->n, f->n,
-                       size[0], size[1]));
+  snprintf(text, sizeof(text), "%s forms matrices of %d x %d observations", what, f->n, f->n);
+  if (f->n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s, %d at most; %s", text, (int)MOST, instead));
+  PetscCall(VarcompRefuse(v, text, bytes, instead));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormsCreate - See the header. Collective. */
 PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
 {
   const MeritFormula *formula = v->formula;
-  const bool          ml      = v->method == MERIT_VARCOMP_ML;
-  SpectralSpace       s;
-  Order               o;
-  double             *y;
 
   PetscFunctionBegin;
   *f = (Forms){.n = (int)v->n_observations, .df = v->n_observations - v->n_fixed};
@@ -148,22 +125,12 @@ PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
   for (int k = 0; k < formula->n_terms; k++) {
     if (formula->term[k].kind == MERIT_TERM_FIXED) continue;
     if (!v->rank) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->A[f->m]));
+    if (!v->rank && v->method == MERIT_VARCOMP_ML) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->B[f->m]));
     f->term[f->m] = k;
-    PetscCall(FormsTerm(v, what, k, true, f->n, f->A[f->m], &f->mean[f->m]));
-    if (!v->rank && ml) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->B[f->m]));
-    if (ml) PetscCall(FormsTerm(v, what, k, false, f->n, f->B[f->m], NULL));
+    PetscCall(Term(v, what, k, f->n, f->A[f->m], f->B[f->m], &f->mean[f->m]));
     f->m++;
   }
-  PetscCall(SpectralSpaceOf(v, what, f->term[0], &s));
-  PetscCall(Columns(v, &s, true, false, f->n, f->S));
-  PetscCall(PetscMalloc1(s.n_records + 1, &y));
-  PetscCall(SpectralObservations(&s, y));
-  PetscCall(OrderCreate(v, &s, &o));
-  PetscCall(Gather(v, &o, 1, y, f->y));
-  f->constant = SpectralConstant(&s, ml);
-  PetscCall(OrderDestroy(&o));
-  PetscCall(PetscFree(y));
-  PetscCall(SpectralSpaceDestroy(&s));
+  PetscCall(Fixed(v, what, f));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -22,8 +22,6 @@ PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 /* USAGE error where rank 0 has no room for them; `what` wants them. Collective. */
 PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f);
 PetscErrorCode FormsDestroy(Forms *f);
-/* B_k (project false) or A_k of one term into B[n * n] of rank 0. Collective. */
-PetscErrorCode FormsTerm(MeritVarcomp v, const char what[], int term, bool project, int n, double *B, double *mean);
 /* P [n * n] at theta[m + 1], the residual last, and log |V| + log |X'V^-1 X| - log |X'X|; false if it is not definite. Rank 0. */
 bool FormsInverse(const Forms *f, const double theta[], double *P, double *log_determinant);
 /* V^-1 [n * n] at theta[m + 1], and log |V|; false if it is not definite. For ml, rank 0. */

@@ -1,10 +1,11 @@
 /*
   A dense symmetric matrix over ranks to a similar tridiagonal one, by way of a band matrix: in blocks of columns the work is in products of
-  matrices (Bischof, Lang and Sun 2000), on each rank with its own columns. A vector can be sent to the first axis before, which stays where
+  matrices (Bischof, Lang and Sun 2000), on each rank and thread with its own columns. A vector can be sent to the first axis before, which stays where
   it is: the tridiagonal matrix then is the Gauss quadrature of that vector, and no other vector needs to be carried along.
 */
 #include "spectral.h"
 #include <math.h>
+#include <omp.h>
 #include <petscblaslapack.h>
 
 /* LAPACK's reduction of a band matrix, which petscblaslapack.h does not name */
@@ -20,88 +21,71 @@ extern void BandReduce(const char *, const char *, const PetscBLASInt *, const P
 
 enum { WIDTH = SPECTRAL_WIDTH };
 
-/* Columns of this rank before column `column` */
-static int Before(const SpectralDense *a, int column)
-{
-  const int round = WIDTH * a->size, whole = column / round, rest = column % round - a->rank * WIDTH;
-
-  return whole * WIDTH + PetscMin(PetscMax(rest, 0), WIDTH);
-}
-
-/* Column of this rank's place */
-static int Column(const SpectralDense *a, int place) { return (place / WIDTH * a->size + a->rank) * WIDTH + place % WIDTH; }
-
-PetscMPIInt SpectralDenseOwner(const SpectralDense *a, int column, int *place)
-{
-  *place = column / (WIDTH * a->size) * WIDTH + column % WIDTH;
-  return column / WIDTH % a->size;
-}
-
-PetscErrorCode SpectralDenseCreate(MPI_Comm comm, int n, SpectralDense *a)
-{
-  PetscFunctionBegin;
-  *a = (SpectralDense){.comm = comm, .n = n};
-  PetscCallMPI(MPI_Comm_rank(comm, &a->rank));
-  PetscCallMPI(MPI_Comm_size(comm, &a->size));
-  a->n_own = Before(a, n);
-  PetscCall(PetscMalloc1((size_t)a->n_own * (size_t)n, &a->column));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-PetscErrorCode SpectralDenseDestroy(SpectralDense *a)
-{
-  PetscFunctionBegin;
-  PetscCall(PetscFree(a->column));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Work of the reduction, all [n * WIDTH] or [WIDTH * WIDTH], the same on all ranks */
+/* Work of the reduction, all [n * WIDTH] (twice for two) or [WIDTH * WIDTH], the same on all ranks but for `own` */
 typedef struct {
-  double *V, *W, *Y, *own; /* reflectors, what goes with them, work, own rows of both */
+  double *V, *Y, *own; /* reflectors and behind them W, which goes with them; work; own rows of W and behind them of V */
   double *T, *G, *H;
   double *band;        /* [n * (WIDTH + 1)] lower triangle */
 } Work;
 
 /* C = alpha op(A) op(B) + beta C */
-static PetscErrorCode Product(const char *ta, const char *tb, int m, int n, int k, double alpha, const double *A, int lda, const double *B,
-                              int ldb, double beta, double *C, int ldc)
+static void Product(const char *ta, const char *tb, int m, int n, int k, double alpha, const double *A, int lda, const double *B, int ldb,
+                    double beta, double *C, int ldc)
 {
   const PetscBLASInt rows = m, columns = n, inner = k, la = PetscMax(lda, 1), lb = PetscMax(ldb, 1), lc = PetscMax(ldc, 1);
 
-  PetscFunctionBegin;
-  if (m && n) PetscCallBLAS("BLASgemm", BLASgemm_(ta, tb, &rows, &columns, &inner, &alpha, A, &la, B, &lb, &beta, C, &lc));
-  PetscFunctionReturn(PETSC_SUCCESS);
+  if (m && n) BLASgemm_(ta, tb, &rows, &columns, &inner, &alpha, A, &la, B, &lb, &beta, C, &lc);
+}
+
+/* to[own * k] = A'V of own columns of A; every thread takes some of them */
+static void Multiply(int n, int m, int own, int k, const double *A, const double *V, double *to)
+{
+#pragma omp parallel if ((int64_t)own * m > 100000)
+  {
+    const int threads = omp_get_num_threads(), from = own * omp_get_thread_num() / threads, end = own * (omp_get_thread_num() + 1) / threads;
+
+    Product("T", "N", end - from, k, m, 1.0, A + (size_t)from * (size_t)n, n, V, m, 0.0, to + from, own);
+  }
+}
+
+/* A -= left right', left[m * k], right[own * k]; every thread takes some columns */
+static void Subtract(int n, int m, int own, int k, const double *left, const double *right, double *A)
+{
+#pragma omp parallel if ((int64_t)own * m > 100000)
+  {
+    const int threads = omp_get_num_threads(), from = own * omp_get_thread_num() / threads, end = own * (omp_get_thread_num() + 1) / threads;
+
+    Product("N", "T", m, end - from, k, -1.0, left, m, right + from, own, 1.0, A + (size_t)from * (size_t)n, n);
+  }
 }
 
 /*
   A = Q'A Q from row and column `first` on, Q = I - V T V', V [m * k], m = n - first: with Y = A V T and W = Y - V (T'V'Y) / 2 this is
-  A - V W' - W V'.
+  A - V W' - W V' = A - [V W] [W V]'.
 */
 static PetscErrorCode TwoSided(SpectralDense *a, int first, int k, Work *w)
 {
-  const int m = a->n - first, begin = Before(a, first), own = a->n_own - begin;
-  double   *A = a->column + (size_t)begin * (size_t)a->n + first;
+  const int m = a->n - first, begin = SpectralDenseBefore(a, first), own = a->n_own - begin;
+  double   *A = a->column + (size_t)begin * (size_t)a->n + first, *W = w->V + (size_t)m * (size_t)k;
 
   PetscFunctionBegin;
-  PetscCall(Product("T", "N", own, k, m, 1.0, A, a->n, w->V, m, 0.0, w->own, own));
-  PetscCall(PetscArrayzero(w->W, (size_t)m * (size_t)k));
+  Multiply(a->n, m, own, k, A, w->V, w->own);
+  PetscCall(PetscArrayzero(W, (size_t)m * (size_t)k));
   for (int i = 0; i < own; i++)
-    for (int j = 0; j < k; j++) w->W[(size_t)j * (size_t)m + (size_t)(Column(a, begin + i) - first)] = w->own[j * own + i];
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->W, (PetscMPIInt)(m * k), MPI_DOUBLE, MPI_SUM, a->comm));
+    for (int j = 0; j < k; j++) W[(size_t)j * (size_t)m + (size_t)(SpectralDenseColumn(a, begin + i) - first)] = w->own[j * own + i];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, W, (PetscMPIInt)(m * k), MPI_DOUBLE, MPI_SUM, a->comm));
   /* H = -T'V'(A V)T / 2, W = (A V)T + V H */
-  PetscCall(Product("T", "N", k, k, m, 1.0, w->V, m, w->W, m, 0.0, w->G, k));
-  PetscCall(Product("T", "N", k, k, k, -0.5, w->T, k, w->G, k, 0.0, w->H, k));
-  PetscCall(Product("N", "N", k, k, k, 1.0, w->H, k, w->T, k, 0.0, w->G, k));
-  PetscCall(PetscArraycpy(w->Y, w->W, (size_t)m * (size_t)k));
-  PetscCall(Product("N", "N", m, k, k, 1.0, w->Y, m, w->T, k, 0.0, w->W, m));
-  PetscCall(Product("N", "N", m, k, k, 1.0, w->V, m, w->G, k, 1.0, w->W, m));
-  for (int pass = 0; pass < 2; pass++) {
-    const double *left = pass ? w->W : w->V, *right = pass ? w->V : w->W;
-
-    for (int i = 0; i < own; i++)
-      for (int j = 0; j < k; j++) w->own[j * own + i] = right[(size_t)j * (size_t)m + (size_t)(Column(a, begin + i) - first)];
-    PetscCall(Product("N", "T", m, own, k, -1.0, left, m, w->own, own, 1.0, A, a->n));
-  }
+  Product("T", "N", k, k, m, 1.0, w->V, m, W, m, 0.0, w->G, k);
+  Product("T", "N", k, k, k, -0.5, w->T, k, w->G, k, 0.0, w->H, k);
+  Product("N", "N", k, k, k, 1.0, w->H, k, w->T, k, 0.0, w->G, k);
+  PetscCall(PetscArraycpy(w->Y, W, (size_t)m * (size_t)k));
+  Product("N", "N", m, k, k, 1.0, w->Y, m, w->T, k, 0.0, W, m);
+  Product("N", "N", m, k, k, 1.0, w->V, m, w->G, k, 1.0, W, m);
+  for (int i = 0; i < own; i++)
+    for (int j = 0; j < 2 * k; j++)
+      w->own[(size_t)j * (size_t)own + (size_t)i] =
+          w->V[(size_t)((j + k) % (2 * k)) * (size_t)m + (size_t)(SpectralDenseColumn(a, begin + i) - first)];
+  Subtract(a->n, m, own, 2 * k, w->V, w->own, A);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -113,7 +97,7 @@ static PetscErrorCode Triangle(int m, int k, const double tau[], Work *w)
     for (int i = 0; i < j; i++) w->V[(size_t)j * (size_t)m + (size_t)i] = 0.0;
     w->V[(size_t)j * (size_t)m + (size_t)j] = 1.0;
   }
-  PetscCall(Product("T", "N", k, k, m, 1.0, w->V, m, w->V, m, 0.0, w->G, k));
+  Product("T", "N", k, k, m, 1.0, w->V, m, w->V, m, 0.0, w->G, k);
   PetscCall(PetscArrayzero(w->T, k * k));
   for (int j = 0; j < k; j++) {
     w->T[j * k + j] = tau[j];
@@ -153,13 +137,13 @@ static PetscErrorCode Panel(SpectralDense *a, int first, Work *w)
   PetscFunctionBegin;
   owner = SpectralDenseOwner(a, first, &place);
   for (int j = 0; owner == a->rank && j < width; j++)
-    PetscCall(PetscArraycpy(w->W + (size_t)j * (size_t)rows, a->column + (size_t)(place + j) * (size_t)a->n + first, rows));
-  PetscCallMPI(MPI_Bcast(w->W, (PetscMPIInt)(rows * width), MPI_DOUBLE, owner, a->comm));
+    PetscCall(PetscArraycpy(w->Y + (size_t)j * (size_t)rows, a->column + (size_t)(place + j) * (size_t)a->n + first, rows));
+  PetscCallMPI(MPI_Bcast(w->Y, (PetscMPIInt)(rows * width), MPI_DOUBLE, owner, a->comm));
   for (int j = 0; j < width; j++) {
     double *band = w->band + (size_t)(first + j) * (WIDTH + 1);
 
-    for (int i = j; i < width; i++) band[i - j] = w->W[(size_t)j * (size_t)rows + (size_t)i];
-    PetscCall(PetscArraycpy(w->V + (size_t)j * (size_t)m, w->W + (size_t)j * (size_t)rows + width, m));
+    for (int i = j; i < width; i++) band[i - j] = w->Y[(size_t)j * (size_t)rows + (size_t)i];
+    PetscCall(PetscArraycpy(w->V + (size_t)j * (size_t)m, w->Y + (size_t)j * (size_t)rows + width, m));
   }
   if (!m) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallBLAS("LAPACKgeqrf", LAPACKgeqrf_(&lm, &lw, w->V, &lm, tau, w->G, &lwork, &info));
@@ -180,7 +164,7 @@ PetscErrorCode SpectralDenseReduce(SpectralDense *a, const double b[], double di
 
   PetscFunctionBegin;
   if (!a->n) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc7(block, &w.V, block, &w.W, block, &w.Y, block, &w.own, square, &w.T, square, &w.G, square, &w.H));
+  PetscCall(PetscMalloc6(2 * block, &w.V, block, &w.Y, 2 * block, &w.own, square, &w.T, square, &w.G, square, &w.H));
   PetscCall(PetscCalloc1((size_t)a->n * (WIDTH + 1), &w.band));
   if (b) PetscCall(ToFirstAxis(a, b, &w));
   for (int first = 0; first < a->n; first += WIDTH) PetscCall(Panel(a, first, &w));
@@ -189,6 +173,6 @@ PetscErrorCode SpectralDenseReduce(SpectralDense *a, const double b[], double di
   if (info) PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "a band matrix of order %d was not reduced", a->n));
   PetscCall(PetscFree(work));
   PetscCall(PetscFree(w.band));
-  PetscCall(PetscFree7(w.V, w.W, w.Y, w.own, w.T, w.G, w.H));
+  PetscCall(PetscFree6(w.V, w.Y, w.own, w.T, w.G, w.H));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

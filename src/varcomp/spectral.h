@@ -6,6 +6,14 @@
 */
 #include "varcomp_impl.h"
 
+/* Rows of X in that space: the columns that each meets, and with what coefficient */
+typedef struct {
+  int32_t   n;
+  int       n_lists;
+  int32_t **column;      /* [n_lists] -> [n], -1 none; owned */
+  double  **coefficient; /* [n_lists] -> [n]; owned */
+} SpectralRows;
+
 /* Records of this rank in that space */
 typedef struct {
   MPI_Comm                comm;
@@ -16,9 +24,7 @@ typedef struct {
   double                 *root;      /* [n_records] root of the weight, 0 where nothing is observed; owned */
   double                  log_weight;  /* sum of log weight over all */
   /* fixed effects */
-  int                     n_lists;
-  int32_t               **column;    /* [n_lists] -> [n_records] column of X, -1 none; owned */
-  const double          **value;     /* [n_lists] -> [n_records], NULL: 1 */
+  SpectralRows            fixed;     /* of its records; owned */
   int                     n_class;   /* columns of the largest class, which come first */
   double                 *diagonal, *border; /* [n_class] D, [(p - n_class) * p]: what is left of X'X once they are eliminated; owned */
   double                  log_fixed; /* log |X'X|, X as the user gave it */
@@ -47,6 +53,11 @@ PetscErrorCode SpectralFixedFits(MeritVarcomp v, bool *fits);
 PetscErrorCode SpectralFixedDestroy(SpectralSpace *s);
 /* x = S x, x[n_records * k]. Collective. */
 PetscErrorCode SpectralProject(SpectralSpace *s, int k, double x[]);
+/* x = S x for x[i * stride + j], j < k, of any rows, all of which this rank has (all false) or all ranks have together. Collective where all. */
+PetscErrorCode SpectralTakeOut(SpectralSpace *s, const SpectralRows *rows, bool all, int k, size_t stride, double x[]);
+/* Room for n rows. Not collective. */
+PetscErrorCode SpectralRowsCreate(int32_t n, int n_lists, SpectralRows *rows);
+PetscErrorCode SpectralRowsDestroy(SpectralRows *rows);
 /* y = B x, single: products with genotypes in single precision. Collective. */
 PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const double x[], double y[]);
 /* The observations with the fixed effects taken out. Collective. */
@@ -124,3 +135,25 @@ PetscMPIInt SpectralDenseOwner(const SpectralDense *a, int column, int *place);
 /* Similar tridiagonal matrix diagonal[n], below[n] on every rank, whose first unit vector was b; b [n] alike on all ranks, NULL: any. A is
    lost. Collective. */
 PetscErrorCode SpectralDenseReduce(SpectralDense *a, const double b[], double diagonal[], double below[]);
+/* Column of the matrix at this rank's place; this rank's columns before one of the matrix. Not collective. */
+int            SpectralDenseColumn(const SpectralDense *a, int place);
+int            SpectralDenseBefore(const SpectralDense *a, int column);
+
+/* matrix.c: observations of all ranks, rank after rank */
+typedef struct {
+  PetscMPIInt  rank, size;
+  int          n, n_own, first; /* over all, here, number of the first here */
+  int32_t     *record;          /* [n_own]; owned */
+  PetscMPIInt *count, *begin;   /* [size]; owned */
+} SpectralOrder;
+
+PetscErrorCode SpectralOrderCreate(const SpectralSpace *s, SpectralOrder *o);
+PetscErrorCode SpectralOrderDestroy(SpectralOrder *o);
+/* all[n] on every rank of x[n_records]. Collective. */
+PetscErrorCode SpectralOrderGather(const SpectralSpace *s, const SpectralOrder *o, const double x[], double all[]);
+/* The matrix B of the observations, a of order n; what is said of it in progress. Collective. */
+PetscErrorCode SpectralMatrixForm(SpectralSpace *s, const SpectralOrder *o, const char what[], SpectralDense *a);
+/* A = S A S. Collective. */
+PetscErrorCode SpectralMatrixProject(SpectralSpace *s, const SpectralOrder *o, SpectralDense *a);
+/* relation.c: B of an SNP term from products between the animals. Collective. */
+PetscErrorCode SpectralRelation(SpectralSpace *s, const SpectralOrder *o, const char what[], SpectralDense *a);

@@ -99,6 +99,13 @@ PetscErrorCode VarcompReport(MeritVarcomp v, const MeritVarcompRound *round);
 
 /* shares.c: v->share and its standard errors from theta and its covariance. Collective. */
 PetscErrorCode VarcompShares(MeritVarcomp v);
+/* room.c: bytes that a rank may take, solver.memory or what the machine has; -1 not known. Collective. */
+PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes);
+/* USAGE error where the fullest rank has no room for so many bytes: `what` says who needs them for what, `instead` what else to do.
+   Collective. */
+PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[]);
+/* eigen.c: bytes that it takes on each of so many ranks. Not collective. */
+double VarcompEigenBytes(MeritVarcomp v, int ranks);
 /* choose.c: the engine that fits the model and its size, with a word on why. Collective. */
 PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
 /* start.c: v->theta from the job, or chosen. Collective. */

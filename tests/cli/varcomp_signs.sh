@@ -86,6 +86,13 @@ for method in he minque2; do
   run 2 2 varcomp signs.yaml --records.file many.csv --varcomp.method $method
   says 'forms matrices of 25200 x 25200 observations'
 done
+# what dense matrices would take is refused with the figure before it is begun
+for n in 1 3; do
+  for engine in eigen dense; do
+    run $n 2 varcomp signs.yaml --varcomp.method reml --varcomp.engine $engine --solver.memory 100M
+    says "engine $engine .*, more than 100"
+  done
+done
 set -- $(closed many.csv 1)
 for n in 1 3; do
   run $n 0 varcomp signs.yaml --records.file many.csv --varcomp.method anova

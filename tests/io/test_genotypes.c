@@ -1,5 +1,6 @@
 #include "genotypes_case.h"
 #include <merit/log.h>
+#include <merit/packed.h>
 #include <omp.h>
 
 /* of the grid in use */
@@ -172,6 +173,39 @@ static void CheckGram(MeritGenotypes geno, const Case *c)
   }
 }
 
+/* products between some animals, from their genotypes in two blocks of columns, the same on all ranks */
+static void CheckRelations(MeritGenotypes geno, const Case *c)
+{
+  const int32_t words = (c->n_used + 31) / 32, part = (words + 1) / 2, zero = 0;
+  const double *scale, *centre, *missing;
+  int32_t       n = 0;
+  int64_t      *row_of = malloc((size_t)c->n * sizeof(*row_of));
+  uint64_t     *word   = malloc((size_t)(c->n * part) * sizeof(*word));
+  double       *panel  = calloc((size_t)c->n * MERIT_PANEL, sizeof(*panel));
+
+  for (int i = 0; i < c->n; i++)
+    if (i % 3 != 1) row_of[n++] = i;
+  TestCall(MeritGenotypesScaling(geno, &scale, NULL, NULL));
+  TestCall(MeritGenotypesCoding(geno, &centre, &missing));
+  for (int32_t g = 0; g < words; g += part) {
+    const int32_t            n_words = g + part > words ? words - g : part, from = 32 * g, left = c->n_used - from;
+    const MeritPackedAnimals m       = {.n = n, .n_cols = left < 32 * n_words ? left : 32 * n_words, .word = word, .scale = scale + from,
+                                        .centre = centre + from, .missing = missing + from};
+
+    TestCall(MeritGenotypesAnimals(geno, from, n_words, n, row_of, word));
+    TestCall(MeritPackedRelate(&m, 1, &zero, &panel));
+  }
+  for (int32_t i = 0; i < n; i++)
+    for (int32_t k = 0; k < MERIT_PANEL && k < n; k++) {
+      const double *a = c->M + row_of[i] * c->n_used, *b = c->M + row_of[k] * c->n_used;
+      double        sum = 0;
+
+      for (int j = 0; j < c->n_used; j++) sum += a[j] * b[j];
+      assert_near(panel[i * MERIT_PANEL + k], sum, 1e-12);
+    }
+  free(row_of), free(word), free(panel);
+}
+
 typedef enum { PLINK, SPACED, JOINED } Form;
 
 static MeritGenotypes LoadForm(const Case *c, Form form, int grid_rows, MeritScale scale, bool centre)
@@ -205,6 +239,7 @@ static void CheckAll(const Case *c, Form form, int grid_rows, MeritScale scale, 
   CheckRanges(geno, 1);
   CheckRanges(geno, 2);
   CheckGram(geno, c);
+  CheckRelations(geno, c);
   MPI_Comm_free(&row);
   MPI_Comm_free(&column);
   TestCall(MeritGenotypesDestroy(&geno));

@@ -478,6 +478,61 @@ static void TestGramOfEqualWeightsEqualsAPlainLoop(void **unused)
     }
 }
 
+/* Words of every other row but some, from two column ranges as two ranks would have them */
+static uint64_t *ChosenWords(const Case *c, int32_t n, const int32_t row[], const int32_t place[])
+{
+  const int32_t cut = c->m.n_cols / 3, words = (c->m.n_cols + 31) / 32;
+  uint64_t     *word = Room((size_t)(n * words), sizeof(*word));
+  MeritPacked   part[2] = {c->m, c->m};
+
+  part[0].n_cols = cut;
+  part[1].n_cols = c->m.n_cols - cut;
+  part[1].code += (size_t)cut * MERIT_LINE;
+  for (int half = 0; half < 2; half++) MeritPackedRows(&part[half], half ? -cut : 0, words, n, row, place, n, word);
+  return word;
+}
+
+static void TestProductsBetweenAnimalsEqualAPlainLoop(void **unused)
+{
+  const int64_t rows[] = {3, 300, 700};
+  const int32_t cols[] = {5, 97, 64};
+
+  (void)unused;
+  for (int a = 0; a < 3; a++)
+    for (int run = 0; run < 6; run++) {
+      Case               c = MakeCase(rows[a], cols[a], a == 1 ? 0.0 : 0.1, run % 2);
+      int32_t            n = 0, *row = Room((size_t)rows[a], sizeof(*row)), *place = Room((size_t)rows[a], sizeof(*place)), first[32];
+      double            *panel[32];
+      MeritPackedAnimals m = {.n_cols = cols[a], .scale = c.scale, .centre = c.centre, .missing = c.missing};
+
+      omp_set_num_threads(1 + run % 2);
+      MeritPackedUse((MeritPackedLevel)(run / 2));
+      for (int32_t i = 0; i < rows[a]; i++)
+        if (i % 5 != 2) row[n++] = i;
+      for (int32_t i = 0; i < n; i++) place[i] = n - 1 - i;
+      m.n    = n;
+      m.word = ChosenWords(&c, n, row, place);
+      for (int32_t b = 0; b * MERIT_PANEL < n; b++) {
+        first[b] = b * MERIT_PANEL;
+        panel[b] = Room((size_t)((n - first[b]) * MERIT_PANEL), sizeof(double));
+        panel[b][0] = 7.0; /* added to */
+      }
+      TestCall(MeritPackedRelate(&m, (n + MERIT_PANEL - 1) / MERIT_PANEL, first, panel));
+      for (int32_t i = 0; i < n; i++)
+        for (int32_t k = 0; k < (i / MERIT_PANEL + 1) * MERIT_PANEL; k++) {
+          const int32_t b   = k / MERIT_PANEL;
+          double        sum = i == k && k % MERIT_PANEL == 0 ? 7.0 : 0.0;
+
+          for (int32_t j = 0; k < n && j < cols[a]; j++) sum += c.plain[row[n - 1 - i] * cols[a] + j] * c.plain[row[n - 1 - k] * cols[a] + j];
+          CheckNear(panel[b][(i - first[b]) * MERIT_PANEL + k % MERIT_PANEL], sum, 10.0 * cols[a], 1e-15);
+        }
+      for (int32_t b = 0; b * MERIT_PANEL < n; b++) free(panel[b]);
+      omp_set_num_threads(1);
+      free((void *)(uintptr_t)m.word), free(row), free(place);
+      FreeCase(&c);
+    }
+}
+
 static void TestCountsLeaveOutRowsBeyondTheLast(void **unused)
 {
   Case    c = MakeCase(259, 5, 0.2, false);
@@ -507,6 +562,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestEveryRightHandSideHasItsOwnScale),
     cmocka_unit_test(TestSquaresGramAndDecodeEqualAPlainLoop),
     cmocka_unit_test(TestGramOfEqualWeightsEqualsAPlainLoop),
+    cmocka_unit_test(TestProductsBetweenAnimalsEqualAPlainLoop),
     cmocka_unit_test(TestCountsLeaveOutRowsBeyondTheLast),
 };
 

@@ -1,0 +1,60 @@
+/*
+  Products between animals, M M': genotypes are brought into the order of animals once, and then tables over three genotypes give the products
+  of each animal with several others (the method of the four Russians, as in packed_block.c), which takes a third of the multiply-adds.
+*/
+#include "packed_block_impl.h"
+#include <omp.h>
+#include <stdlib.h>
+
+/* What one strip adds to one word of its chosen rows [from, to) */
+static void StripWord(const MeritPacked *m, PackedTranspose transpose, int32_t column, const int32_t row[], const int32_t place[], int32_t from,
+                      int32_t to, uint64_t word[])
+{
+  const int   shift = column < 0 ? -2 * column : 0; /* columns before the first are 0 */
+  PackedLine8 line[32];
+
+  PackedTransposeColumns(m, transpose, row[from] / MERIT_STRIP, PetscMax(column, 0), line);
+  for (int32_t i = from; i < to; i++) word[place[i]] |= line[row[i] % 32][row[i] % MERIT_STRIP / 32] << shift;
+}
+
+/* MeritPackedRows - See the header. Not collective; threaded over words. */
+void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_t n_rows, const int32_t row[], const int32_t place[], int32_t n,
+                     uint64_t word[])
+{
+  const PackedTranspose transpose = PackedKernelsNow().transpose;
+
+#pragma omp parallel for schedule(static) if ((int64_t)n_rows * n_words > 1024)
+  for (int32_t g = 0; g < n_words; g++) {
+    const int32_t column = from + 32 * g;
+
+    for (int32_t i = 0, end; i < n_rows && column > -32 && column < m->n_cols; i = end) {
+      for (end = i + 1; end < n_rows && row[end] / MERIT_STRIP == row[i] / MERIT_STRIP; end++) {}
+      StripWord(m, transpose, column, row, place, i, end, word + (size_t)g * (size_t)n);
+    }
+  }
+}
+
+/* MeritPackedRelate - See the header. Not collective; threaded over columns of the panels, a few together. */
+PetscErrorCode MeritPackedRelate(const MeritPackedAnimals *m, int n_panels, const int32_t first[], double *const panel[])
+{
+  const PackedBlock *const *const blocks[] = {[MERIT_PACKED_PORTABLE] = packed_block_portable,
+                                              [MERIT_PACKED_AVX2]     = packed_block_avx2,
+                                              [MERIT_PACKED_AVX512]   = packed_block_avx512};
+  const PackedBlock              *b       = blocks[MeritPackedLevelNow()][false];
+  const int                       threads = omp_get_max_threads(), parts = MERIT_PANEL / b->lanes;
+  const size_t                    each    = (b->bytes + 63) & ~(size_t)63;
+  void                           *room;
+
+  PetscFunctionBegin;
+  PetscCheck(!posix_memalign(&room, 64, (size_t)threads * each), PETSC_COMM_SELF, PETSC_ERR_MEM, "tables of %d threads", threads);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+  for (int unit = 0; unit < n_panels * parts; unit++) {
+    const int32_t start = first[unit / parts], part = unit % parts * b->lanes;
+    void         *own   = (char *)room + (size_t)omp_get_thread_num() * each;
+
+    for (int32_t i = start; i < m->n && start + part < m->n; i += PACKED_SUMS)
+      b->relate(m, start + part, i, PetscMin(i + PACKED_SUMS, m->n), panel[unit / parts] + (size_t)(i - start) * MERIT_PANEL + part, own);
+  }
+  free(room);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,185 @@
+/*
+  The covariance matrix B of the observations over ranks, as the dense engines take it: of SNPs from products between the animals, of other
+  terms by products with unit vectors; and S B S.
+*/
+#include "spectral.h"
+#include <merit/unit.h>
+
+enum { BLOCK = SPECTRAL_WIDTH };
+
+/* SpectralDenseBefore - See the header, as of the others. Not collective. */
+int SpectralDenseBefore(const SpectralDense *a, int column)
+{
+  const int round = BLOCK * a->size, whole = column / round, rest = column % round - a->rank * BLOCK;
+
+  return whole * BLOCK + PetscMin(PetscMax(rest, 0), BLOCK);
+}
+
+int SpectralDenseColumn(const SpectralDense *a, int place) { return (place / BLOCK * a->size + a->rank) * BLOCK + place % BLOCK; }
+
+PetscMPIInt SpectralDenseOwner(const SpectralDense *a, int column, int *place)
+{
+  *place = column / (BLOCK * a->size) * BLOCK + column % BLOCK;
+  return column / BLOCK % a->size;
+}
+
+PetscErrorCode SpectralDenseCreate(MPI_Comm comm, int n, SpectralDense *a)
+{
+  PetscFunctionBegin;
+  *a = (SpectralDense){.comm = comm, .n = n};
+  PetscCallMPI(MPI_Comm_rank(comm, &a->rank));
+  PetscCallMPI(MPI_Comm_size(comm, &a->size));
+  a->n_own = SpectralDenseBefore(a, n);
+  PetscCall(PetscMalloc1((size_t)a->n_own * (size_t)n, &a->column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode SpectralDenseDestroy(SpectralDense *a)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(a->column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralOrderCreate - Number the observations. Collective. */
+PetscErrorCode SpectralOrderCreate(const SpectralSpace *s, SpectralOrder *o)
+{
+  PetscFunctionBegin;
+  *o = (SpectralOrder){.n = (int)s->n};
+  PetscCallMPI(MPI_Comm_rank(s->comm, &o->rank));
+  PetscCallMPI(MPI_Comm_size(s->comm, &o->size));
+  PetscCall(PetscMalloc3(s->n_records + 1, &o->record, o->size, &o->count, o->size, &o->begin));
+  for (int32_t i = 0; i < s->n_records; i++)
+    if (s->root[i] > 0.0) o->record[o->n_own++] = i;
+  PetscCallMPI(MPI_Allgather(&o->n_own, 1, MPI_INT, o->count, 1, MPI_INT, s->comm));
+  for (int r = 0; r < o->size; r++) o->begin[r] = r ? o->begin[r - 1] + o->count[r - 1] : 0;
+  o->first = o->begin[o->rank];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralOrderDestroy - Free what that made. */
+PetscErrorCode SpectralOrderDestroy(SpectralOrder *o)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree3(o->record, o->count, o->begin));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralOrderGather - See the header. Collective. */
+PetscErrorCode SpectralOrderGather(const SpectralSpace *s, const SpectralOrder *o, const double x[], double all[])
+{
+  double *own;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(o->n_own + 1, &own));
+  for (int i = 0; i < o->n_own; i++) own[i] = x[o->record[i]];
+  PetscCallMPI(MPI_Allgatherv(own, o->n_own, MPI_DOUBLE, all, o->count, o->begin, MPI_DOUBLE, s->comm));
+  PetscCall(PetscFree(own));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Columns [first, first + k) of B to the rank that has them; x, y [n_records * BLOCK] and all [n * BLOCK] are work */
+static PetscErrorCode FormBlock(SpectralSpace *s, const SpectralOrder *o, int first, int k, double *x, double *y, double *all, SpectralDense *a)
+{
+  MPI_Datatype unit;
+  int          place;
+  PetscMPIInt  owner = SpectralDenseOwner(a, first, &place);
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(x, (size_t)s->n_records * (size_t)k));
+  for (int j = 0; j < k; j++)
+    if (first + j >= o->first && first + j < o->first + o->n_own) x[(int64_t)o->record[first + j - o->first] * k + j] = 1.0;
+  PetscCall(SpectralCovariance(s, k, false, x, y));
+  for (int i = 0; i < o->n_own; i++) PetscCall(PetscArraycpy(x + (int64_t)i * k, y + (int64_t)o->record[i] * k, k));
+  PetscCall(MeritUnitCreate(k, &unit));
+  PetscCallMPI(MPI_Gatherv(x, o->n_own, unit, all, o->count, o->begin, unit, owner, s->comm));
+  PetscCall(MeritUnitFree(&unit));
+  for (int j = 0; owner == o->rank && j < k; j++)
+    for (int i = 0; i < a->n; i++) a->column[(size_t)(place + j) * (size_t)a->n + (size_t)i] = all[(size_t)i * (size_t)k + (size_t)j];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralMatrixForm - See the header. Collective. */
+PetscErrorCode SpectralMatrixForm(SpectralSpace *s, const SpectralOrder *o, const char what[], SpectralDense *a)
+{
+  const size_t size = (size_t)s->n_records * BLOCK;
+  double      *x, *y, *all;
+
+  PetscFunctionBegin;
+  if (s->geno && s->view->n_regressors == 1) {
+    PetscCall(SpectralRelation(s, o, what, a));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscMalloc3(size, &x, size, &y, (size_t)a->n * BLOCK, &all));
+  for (int first = 0; first < a->n; first += BLOCK) {
+    MeritLogProgress((double)first / a->n, "%s: covariance matrix of the observations", what);
+    PetscCall(FormBlock(s, o, first, PetscMin(BLOCK, a->n - first), x, y, all, a));
+  }
+  PetscCall(PetscFree3(x, y, all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rows of X of all observations, on every rank */
+static PetscErrorCode AllRows(const SpectralSpace *s, const SpectralOrder *o, SpectralRows *all)
+{
+  const SpectralRows *rows = &s->fixed;
+  int32_t            *own;
+
+  PetscFunctionBegin;
+  PetscCall(SpectralRowsCreate(o->n, rows->n_lists, all));
+  PetscCall(PetscMalloc1(o->n_own + 1, &own));
+  for (int l = 0; l < rows->n_lists; l++) {
+    for (int i = 0; i < o->n_own; i++) own[i] = rows->column[l][o->record[i]];
+    PetscCallMPI(MPI_Allgatherv(own, o->n_own, MPI_INT32_T, all->column[l], o->count, o->begin, MPI_INT32_T, s->comm));
+    PetscCall(SpectralOrderGather(s, o, rows->coefficient[l], all->coefficient[l]));
+  }
+  PetscCall(PetscFree(own));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Those of this rank's columns of A */
+static PetscErrorCode OwnRows(const SpectralDense *a, const SpectralRows *all, SpectralRows *own)
+{
+  PetscFunctionBegin;
+  PetscCall(SpectralRowsCreate(a->n_own, all->n_lists, own));
+  for (int l = 0; l < all->n_lists; l++)
+    for (int j = 0; j < a->n_own; j++) {
+      own->column[l][j]      = all->column[l][SpectralDenseColumn(a, j)];
+      own->coefficient[l][j] = all->coefficient[l][SpectralDenseColumn(a, j)];
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Columns [first, first + k) of this rank become S times themselves; x[n * BLOCK] is work */
+static PetscErrorCode TakeOutLeft(SpectralSpace *s, const SpectralRows *all, int first, int k, double *x, SpectralDense *a)
+{
+  const size_t n      = (size_t)a->n;
+  double      *column = a->column + (size_t)first * n;
+
+  PetscFunctionBegin;
+  for (size_t j = 0; j < (size_t)k; j++)
+    for (size_t i = 0; i < n; i++) x[i * (size_t)k + j] = column[j * n + i];
+  PetscCall(SpectralTakeOut(s, all, false, k, (size_t)k, x));
+  for (size_t j = 0; j < (size_t)k; j++)
+    for (size_t i = 0; i < n; i++) column[j * n + i] = x[i * (size_t)k + j];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralMatrixProject - A S takes the columns of all ranks together, S (A S) each by itself. Collective. */
+PetscErrorCode SpectralMatrixProject(SpectralSpace *s, const SpectralOrder *o, SpectralDense *a)
+{
+  SpectralRows all, own;
+  double      *x;
+
+  PetscFunctionBegin;
+  if (!s->p) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(AllRows(s, o, &all));
+  PetscCall(OwnRows(a, &all, &own));
+  PetscCall(PetscMalloc1((size_t)a->n * BLOCK, &x));
+  for (int i = 0; i < a->n; i += BLOCK) PetscCall(SpectralTakeOut(s, &own, true, PetscMin(BLOCK, a->n - i), (size_t)a->n, a->column + i));
+  for (int j = 0; j < a->n_own; j += BLOCK) PetscCall(TakeOutLeft(s, &all, j, PetscMin(BLOCK, a->n_own - j), x, a));
+  PetscCall(PetscFree(x));
+  PetscCall(SpectralRowsDestroy(&own));
+  PetscCall(SpectralRowsDestroy(&all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,254 @@
+/*
+  B of an SNP term, B_ij = c_i c_j (M M')_ab for records i and j of animals a and b: packed genotypes of the animals come to all ranks in blocks of
+  columns; each rank computes the lower part of its panels of M M', panel after panel in turn, and then sends what others need for their
+  columns of B. So every number is the same bits on any ranks and threads.
+*/
+#include "spectral.h"
+#include <merit/packed.h>
+#include <stdlib.h>
+
+/* 32-column words of genotypes at once */
+enum { PANEL = MERIT_PANEL, WORDS = 64 };
+
+typedef struct {
+  PetscMPIInt rank, size;
+  int32_t     n;        /* animals with observations */
+  int64_t    *row;      /* [n] ascending rows of the genotypes; owned */
+  int         n_panels; /* of this rank */
+  int32_t    *first;    /* [n_panels] animals that the panels begin at; owned */
+  double    **panel;    /* [n_panels] -> [(n - first) * PANEL]; owned */
+  /* of all observations */
+  int32_t *animal;      /* [n_obs] -1: none; owned */
+  double  *coefficient; /* [n_obs]; owned */
+} Relation;
+
+/* Row of the genotypes of each observation (-1: it meets none), and its coefficient; on every rank. row[n_obs] */
+static PetscErrorCode Gather(SpectralSpace *s, const SpectralOrder *o, Relation *g, int64_t row[])
+{
+  const MeritDesignView *d        = &s->view->design[0];
+  PetscSF                carriers = MeritModelCarriers(s->model, s->term);
+  int64_t               *tile, *carrier, *own, first;
+  double                *c;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesTile(s->geno, NULL, NULL, &first, NULL, NULL, NULL));
+  PetscCall(PetscMalloc4(s->n_rows + 1, &tile, s->n_slots + 1, &carrier, o->n_own + 1, &own, s->n_records + 1, &c));
+  for (int64_t i = 0; i < s->n_rows; i++) tile[i] = first + i;
+  PetscCall(PetscSFBcastBegin(carriers, MPI_INT64_T, tile, carrier, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(carriers, MPI_INT64_T, tile, carrier, MPI_REPLACE));
+  for (int i = 0; i < o->n_own; i++) {
+    const int32_t slot = d->slot[o->record[i]];
+
+    own[i] = slot < 0 ? -1 : carrier[slot + d->offset[0] - s->first_slot];
+  }
+  for (int32_t i = 0; i < s->n_records; i++) c[i] = d->value ? s->root[i] * d->value[i] : s->root[i];
+  PetscCallMPI(MPI_Allgatherv(own, o->n_own, MPI_INT64_T, row, o->count, o->begin, MPI_INT64_T, s->comm));
+  PetscCall(SpectralOrderGather(s, o, c, g->coefficient));
+  PetscCall(PetscFree4(tile, carrier, own, c));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static int Ascending(const void *a, const void *b)
+{
+  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+  return (x > y) - (x < y);
+}
+
+/* The animals among the observations' rows, each once, and which an observation has */
+static PetscErrorCode Animals(int n_obs, const int64_t row[], Relation *g)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n_obs + 1, &g->row));
+  PetscCall(PetscArraycpy(g->row, row, n_obs));
+  qsort(g->row, (size_t)n_obs, sizeof(*row), Ascending);
+  for (int i = 0; i < n_obs; i++)
+    if (g->row[i] >= 0 && (!g->n || g->row[i] != g->row[g->n - 1])) g->row[g->n++] = g->row[i];
+  for (int i = 0; i < n_obs; i++) {
+    const int64_t *at = row[i] < 0 ? NULL : bsearch(&row[i], g->row, (size_t)g->n, sizeof(*row), Ascending);
+
+    g->animal[i] = at ? (int32_t)(at - g->row) : -1;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Panels 0 .. of all ranks in turn, this rank's all 0 */
+static PetscErrorCode Panels(Relation *g)
+{
+  const int all = (g->n + PANEL - 1) / PANEL;
+
+  PetscFunctionBegin;
+  g->n_panels = (all - g->rank + g->size - 1) / g->size;
+  PetscCall(PetscMalloc2(g->n_panels + 1, &g->first, g->n_panels + 1, &g->panel));
+  for (int b = 0; b < g->n_panels; b++) {
+    g->first[b] = (b * g->size + g->rank) * PANEL;
+    PetscCall(PetscCalloc1((size_t)(g->n - g->first[b]) * PANEL, &g->panel[b]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Products(SpectralSpace *s, const char what[], Relation *g)
+{
+  const double *scale, *centre, *missing;
+  int32_t       n_used;
+  uint64_t     *word;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesSize(s->geno, NULL, NULL, &n_used));
+  PetscCall(MeritGenotypesScaling(s->geno, &scale, NULL, NULL));
+  PetscCall(MeritGenotypesCoding(s->geno, &centre, &missing));
+  PetscCall(PetscMalloc1((size_t)g->n * WORDS, &word));
+  for (int32_t from = 0; from < n_used; from += 32 * WORDS) {
+    const int32_t            n_cols = PetscMin(32 * WORDS, n_used - from);
+    const MeritPackedAnimals m      = {g->n, n_cols, word, scale + from, centre + from, missing + from};
+
+    MeritLogProgress((double)from / n_used, "%s: products between %d animals", what, (int)g->n);
+    PetscCall(MeritGenotypesAnimals(s->geno, from, (n_cols + 31) / 32, g->n, g->row, word));
+    PetscCall(MeritPackedRelate(&m, g->n_panels, g->first, g->panel));
+  }
+  PetscCall(PetscFree(word));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Numbers of column `animal` of M M' that a rank has: those of its panels before the animal's, and of that the rest of the column */
+static int Held(const Relation *g, PetscMPIInt rank, int32_t animal)
+{
+  const int panel = animal / PANEL, before = (panel - rank + g->size - 1) / g->size;
+
+  return PetscMax(before, 0) * PANEL + (panel % g->size == rank ? g->n - panel * PANEL : 0);
+}
+
+static void Pack(const Relation *g, int32_t animal, double *to)
+{
+  const int32_t base = animal / PANEL * PANEL;
+
+  for (int b = 0; b < g->n_panels && g->first[b] <= base; b++) {
+    const double *from = g->panel[b] + (size_t)(animal - g->first[b]) * PANEL;
+
+    if (g->first[b] < base)
+      for (int l = 0; l < PANEL; l++) *to++ = from[l];
+    else
+      for (int32_t i = base; i < g->n; i++) *to++ = g->panel[b][(size_t)(i - base) * PANEL + (size_t)(animal - base)];
+  }
+}
+
+/* What a rank packed, into column[n] */
+static void Unpack(const Relation *g, PetscMPIInt rank, int32_t animal, const double *from, double column[])
+{
+  const int32_t base = animal / PANEL * PANEL;
+
+  for (int32_t first = rank * PANEL; first <= base; first += g->size * PANEL)
+    for (int32_t i = first; i < (first < base ? first + PANEL : g->n); i++) column[i] = *from++;
+}
+
+/* Observations [*from, *to) whose columns of B a rank has in a round */
+static void Round(const Relation *g, int n_obs, int round, PetscMPIInt rank, int *from, int *to)
+{
+  *from = PetscMin((round * g->size + rank) * SPECTRAL_WIDTH, n_obs);
+  *to   = PetscMin(*from + SPECTRAL_WIDTH, n_obs);
+}
+
+typedef struct {
+  PetscMPIInt *n_out, *at_out, *n_in, *at_in; /* [size] */
+  double      *out;                           /* of a round; owned */
+  double      *in, *column;                   /* [SPECTRAL_WIDTH * n]; owned */
+} Messages;
+
+/* Numbers that rank `from` has for the columns of rank `to` in a round */
+static int Count(const Relation *g, int n_obs, int round, PetscMPIInt from, PetscMPIInt to)
+{
+  int first, end, n = 0;
+
+  Round(g, n_obs, round, to, &first, &end);
+  for (int j = first; j < end; j++)
+    if (g->animal[j] >= 0) n += Held(g, from, g->animal[j]);
+  return n;
+}
+
+/* What goes to the ranks in a round, and room for what comes from them */
+static PetscErrorCode Prepare(const Relation *g, int n_obs, int round, Messages *m)
+{
+  int from, to, out = 0, in = 0;
+
+  PetscFunctionBegin;
+  for (PetscMPIInt r = 0; r < g->size; r++) {
+    m->at_out[r] = out;
+    m->at_in[r]  = in;
+    out += m->n_out[r] = Count(g, n_obs, round, g->rank, r);
+    in += m->n_in[r] = Count(g, n_obs, round, r, g->rank);
+  }
+  PetscCall(PetscMalloc1(out + 1, &m->out));
+  for (PetscMPIInt r = 0; r < g->size; r++) {
+    double *at = m->out + m->at_out[r];
+
+    Round(g, n_obs, round, r, &from, &to);
+    for (int j = from; j < to; j++) {
+      if (g->animal[j] < 0) continue;
+      Pack(g, g->animal[j], at);
+      at += Held(g, g->rank, g->animal[j]);
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Columns of B out of what came */
+static void Finish(const Relation *g, int n_obs, int round, const Messages *m, SpectralDense *a)
+{
+  int from, to, place = 0;
+
+  Round(g, n_obs, round, g->rank, &from, &to);
+  for (PetscMPIInt r = 0; r < g->size; r++)
+    for (int j = from, at = m->at_in[r]; j < to; j++) {
+      if (g->animal[j] < 0) continue;
+      Unpack(g, r, g->animal[j], m->in + at, m->column + (size_t)(j - from) * (size_t)g->n);
+      at += Held(g, r, g->animal[j]);
+    }
+  if (from < to) SpectralDenseOwner(a, from, &place);
+#pragma omp parallel for schedule(static)
+  for (int j = from; j < to; j++) {
+    const double *column = m->column + (size_t)(j - from) * (size_t)g->n;
+    double       *b      = a->column + (size_t)(place + j - from) * (size_t)n_obs;
+
+    for (int i = 0; i < n_obs; i++)
+      b[i] = g->animal[i] < 0 || g->animal[j] < 0 ? 0.0 : g->coefficient[i] * g->coefficient[j] * column[g->animal[i]];
+  }
+}
+
+/* M M' of the animals to B of the observations */
+static PetscErrorCode Spread(const SpectralSpace *s, const Relation *g, SpectralDense *a)
+{
+  const int    rounds = (a->n + SPECTRAL_WIDTH * g->size - 1) / (SPECTRAL_WIDTH * g->size);
+  const size_t room   = (size_t)g->n * SPECTRAL_WIDTH;
+  Messages     m;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc6(g->size, &m.n_out, g->size, &m.at_out, g->size, &m.n_in, g->size, &m.at_in, room, &m.in, room, &m.column));
+  for (int round = 0; round < rounds; round++) {
+    PetscCall(Prepare(g, a->n, round, &m));
+    PetscCallMPI(MPI_Alltoallv(m.out, m.n_out, m.at_out, MPI_DOUBLE, m.in, m.n_in, m.at_in, MPI_DOUBLE, s->comm));
+    Finish(g, a->n, round, &m, a);
+    PetscCall(PetscFree(m.out));
+  }
+  PetscCall(PetscFree6(m.n_out, m.at_out, m.n_in, m.at_in, m.in, m.column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralRelation - See the header. Collective. */
+PetscErrorCode SpectralRelation(SpectralSpace *s, const SpectralOrder *o, const char what[], SpectralDense *a)
+{
+  Relation g = {.rank = o->rank, .size = o->size};
+  int64_t *row;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3(a->n, &g.animal, a->n, &g.coefficient, a->n, &row));
+  PetscCall(Gather(s, o, &g, row));
+  PetscCall(Animals(a->n, row, &g));
+  PetscCall(Panels(&g));
+  PetscCall(Products(s, what, &g));
+  PetscCall(Spread(s, &g, a));
+  for (int b = 0; b < g.n_panels; b++) PetscCall(PetscFree(g.panel[b]));
+  PetscCall(PetscFree2(g.first, g.panel));
+  PetscCall(PetscFree3(g.animal, g.coefficient, row));
+  PetscCall(PetscFree(g.row));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
