@@ -21,6 +21,7 @@
 #include <merit/pedigree.h>
 #include <merit/predict.h>
 #include <merit/random.h>
+#include <merit/rates.h>
 #include <merit/report.h>
 #include <merit/simulate.h>
 #include <merit/solver.h>
