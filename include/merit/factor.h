@@ -8,8 +8,21 @@
 */
 typedef struct _p_MeritFactor *MeritFactor;
 
+/* What a factor takes: bytes of the fullest rank, for the factor and for the inverse; entries of L and floating-point operations over all ranks;
+   numbers that fronts pass to others; what of both is done one after another, ranks and threads working side by side. */
+typedef struct {
+  double bytes, bytes_inverse, entries, flops, passed, flops_in_turn, passed_in_turn;
+} MeritFactorNeed;
+
 /* Order and analyse the pattern of A, a MATAIJ with both triangles; its numbers may change later. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor);
+/* The first half of that: order and tree. full[n_owned], NULL: none, marks rows of A that have entries in every row, whether A has them or not:
+   then sizes are all that is known. Collective. */
+MERIT_EXTERN PetscErrorCode MeritFactorAnalyse(Mat A, const bool full[], MeritFactor *factor);
+/* The second half, for the matrix that was analysed, without full rows. Collective. */
+MERIT_EXTERN PetscErrorCode MeritFactorComplete(MeritFactor factor, Mat A);
+/* What an analysed factor would take on so many ranks of so many threads. Collective. */
+MERIT_EXTERN PetscErrorCode MeritFactorForesee(MeritFactor factor, int ranks, int threads, MeritFactorNeed *need);
 /* Bytes of the fullest rank for the factor, and with the inverse on top; entries of L and floating-point operations over all ranks; any may be NULL. */
 MERIT_EXTERN PetscErrorCode MeritFactorSize(MeritFactor factor, double *bytes, double *bytes_inverse, double *entries, double *flops);
 /* Factor the numbers of A; *definite false: they are not positive definite, and there is no factor. Collective. */

@@ -21,8 +21,9 @@
 #include <merit/pedigree.h>
 #include <merit/predict.h>
 #include <merit/random.h>
-#include <merit/shared.h>
+#include <merit/rates.h>
 #include <merit/report.h>
+#include <merit/shared.h>
 #include <merit/simulate.h>
 #include <merit/solver.h>
 #include <merit/strings.h>

@@ -59,6 +59,10 @@ MERIT_EXTERN PetscErrorCode MeritMMESetRandom(Mat C, bool random);
 MERIT_EXTERN PetscErrorCode MeritMMEEquationState(Mat C, const uint8_t **state);
 /* What forming C takes: entries at most over all ranks and of the fullest rank, and bytes of that rank. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes);
+/* Bytes of the fullest rank for MeritMMEAssembleSparse. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMESparseSize(Mat C, int64_t *bytes);
+/* C without what SNP and ridge terms have in it; full[n_owned] marks their equations, NULL: none. Free with MatDestroy, PetscFree. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEAssembleSparse(Mat C, Mat *A, bool **full);
 /* Small matrices that stand for those of the model where C is formed. */
 typedef struct {
   const double *const *penalty;   /* [n_terms] n_eq x n_eq in place of G^-1, NULL entries: 0; NULL: all 0 */

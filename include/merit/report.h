@@ -1,6 +1,7 @@
 #pragma once
 #include <merit/file.h>
 #include <merit/model.h>
+#include <merit/rates.h>
 
 /*
   What a run leaves behind: the tables of the output folder, summary.json, and the reading of earlier solutions
@@ -47,12 +48,6 @@ typedef struct {
 typedef struct {
   int64_t records, levels, genotypes, vectors, files, total; /* files: what reading and writing take for a while */
 } MeritMemoryEstimate;
-
-/* What a machine does: bytes a second through the memory of a core, genotypes a second through both products on a core, seconds of a message,
-   bytes a second that a rank sends. */
-typedef struct {
-  double memory, genotypes, latency, network;
-} MeritRates;
 
 /* An iteration of pcg on an average rank: bytes through memory, genotypes gone through (there and back), bytes and messages sent, reductions
    over all ranks; foreseen seconds of each. */

@@ -73,6 +73,17 @@ MERIT_EXTERN PetscErrorCode MeritVarcompSetMonitor(MeritVarcomp varcomp, MeritVa
 MERIT_EXTERN PetscErrorCode MeritVarcompSetCheckpoint(MeritVarcomp varcomp, MeritCheckpoint checkpoint);
 /* Leave a term out in runs to come: its matrix is 0, for likelihood-ratio tests; -1: none. */
 MERIT_EXTERN PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp varcomp, int term);
+/* What an estimation is foreseen to take on some ranks and threads: the engine that would be taken (moment methods: the method; NULL: none fits);
+   bytes of the fullest rank beside the model's; seconds before the rounds, of a round, and of the rounds that are reckoned with. The cheapest
+   other engine, NULL: none is for the model, and its seconds. Names are constant. */
+typedef struct {
+  const char *engine, *other;
+  int         ranks, threads, rounds;
+  double      bytes, before, round, seconds, other_bytes, other_seconds;
+} MeritVarcompPlan;
+
+/* Foresee it; room: bytes that a rank has for it, below 0: solver.memory, or on as many ranks as these what the machine has. Collective. */
+MERIT_EXTERN PetscErrorCode MeritVarcompForesee(MeritVarcomp varcomp, Mat C, int ranks, int threads, double room, MeritVarcompPlan *plan);
 /* Estimate; the model of C has the estimates afterwards where they are usable. Collective. */
 MERIT_EXTERN PetscErrorCode MeritVarcompRun(MeritVarcomp varcomp, Mat C, MeritVarcompResult *result);
 /* Free; NULL-safe. */

@@ -41,7 +41,7 @@ static const MeritKey keys[] = {
     {"solver.relaxation", "NUMBER between 0 and 2: steps of gsru, gs and lhs_gs are this much of Gauss-Seidel's (default 1)"},
     {"solver.sweep", "forward | symmetric: sweeps of gsru and gs go once through all levels, or there and back"},
     {"solver.block", "NUMBER of SNPs gsru takes through one reduction (default 64); does not change its iterates"},
-    {"solver.memory", "SIZE per rank, such as 4G, beyond which cholesky and lhs_gs refuse (default: what the machine has)"},
+    {"solver.memory", "SIZE per rank, such as 4G, beyond which cholesky, lhs_gs and engines of varcomp refuse (default: what the machine has)"},
     {"solver.start", "FILE solutions.tsv of an earlier result, or its FOLDER, to start from"},
     {"varcomp.method", "reml | ml | minque | minque1 | minque2 | minque3 | mivque | mivque0 | he | anova (default reml)"},
     {"varcomp.engine", "auto | factor | eigen | sampled | lanczos | dense: how reml and ml find likelihood and traces"},
@@ -75,6 +75,7 @@ static const MeritKey keys[] = {
     {"plan.rates.genotypes", "NUMBER of genotypes a second that a core takes through both products (default 1e10)"},
     {"plan.rates.latency", "NUMBER of seconds of a message (default 2e-6)"},
     {"plan.rates.network", "NUMBER of bytes a second that a rank sends (default 1e9)"},
+    {"plan.rates.products", "NUMBER of products a second that a core adds up in dense algebra (default 1e10)"},
     /* from here on: `plan` only */
     {"quick", "yes | no: read headers only"},
     {"ranks", "NUMBER of ranks to plan for (default: as many as it runs on)"},

@@ -4,6 +4,7 @@
 #include "varcomp_impl.h"
 #include <merit/log.h>
 #include <merit/memory.h>
+#include <merit/op.h>
 #include <merit/solver.h>
 #include <merit/table.h>
 #include <string.h>
@@ -240,6 +241,41 @@ static PetscErrorCode Print(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Whoever would estimate the variances, and the equations */
+static PetscErrorCode Estimator(Plan *p, PlanRun *run)
+{
+  PetscFunctionBegin;
+  if (!p->estimated) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritMatCreateMME(p->model, &run->C));
+  PetscCall(MeritVarcompCreate(p->comm, &run->varcomp));
+  PetscCall(MeritVarcompSetFromConfig(run->varcomp, p->model, p->job));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Ranks and threads, and what the run takes on them */
+static PetscErrorCode Foresee(Plan *p, double begin, PlanShape *shape, PlanNeed *need)
+{
+  PlanRun run = {.comm = p->comm, .job = p->job, .report = p->report, .genotypes = MeritModelGenotypes(p->model) != NULL, .program = p->program};
+  MeritVarcompPlan plan;
+  double  room;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &run.program, 1, MPI_INT64_T, MPI_MAX, p->comm));
+  begin = MPI_Wtime() - begin;
+  PetscCall(Estimator(p, &run));
+  PetscCall(PlanChooseShape(&run, (int)p->ranks, shape));
+  PetscCall(PlanMemory(p->comm, p->report, shape->ranks, p->program, &p->text, need));
+  if (run.varcomp) {
+    PetscCall(PlanRoom(p->job, shape, need, &room));
+    PetscCall(MeritVarcompForesee(run.varcomp, run.C, shape->ranks, shape->threads, room, &plan));
+    PetscCall(PlanEstimation(&plan, &p->text, need));
+  }
+  PetscCall(PlanCost(p->comm, p->job, p->report, shape, begin, &p->text, need));
+  PetscCall(MeritVarcompDestroy(&run.varcomp));
+  PetscCall(MatDestroy(&run.C));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritCommandPlan - merit plan JOB. Collective. Nothing is written. */
 PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
 {
@@ -254,9 +290,7 @@ PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
     PetscCall(Quick(&p));
   } else {
     PetscCall(Full(&p));
-    PetscCall(PlanChooseShape(comm, job, p.report, MeritModelGenotypes(p.model) != NULL, (int)p.ranks, p.program, &shape));
-    PetscCall(PlanMemory(comm, p.report, shape.ranks, p.program, &p.text, &need));
-    PetscCall(PlanCost(comm, job, p.report, &shape, MPI_Wtime() - begin, &p.text, &need));
+    PetscCall(Foresee(&p, begin, &shape, &need));
   }
   PetscCall(Print(&p));
   PetscCall(PlanRefuse(job, &need));

@@ -3,20 +3,6 @@
 #include <merit/config.h>
 #include <merit/memory.h>
 
-/* Of a core of the machine in bench/README.md; of a network that is not slow */
-static const MeritRates default_rates = {.memory = 1.2e10, .genotypes = 1e10, .latency = 2e-6, .network = 1e9};
-enum { ITERATIONS = 100 };
-
-static PetscErrorCode Rates(MeritNode job, MeritRates *rates)
-{
-  PetscFunctionBegin;
-  *rates = default_rates;
-  PetscCall(MeritConfigReal(job, "plan.rates.memory", 1.0, 1e18, &rates->memory));
-  PetscCall(MeritConfigReal(job, "plan.rates.genotypes", 1.0, 1e18, &rates->genotypes));
-  PetscCall(MeritConfigReal(job, "plan.rates.latency", 0.0, 1e3, &rates->latency));
-  PetscCall(MeritConfigReal(job, "plan.rates.network", 1.0, 1e18, &rates->network));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
 
 static PetscErrorCode Table(const MeritCost *c, MeritText *text)
 {
@@ -35,9 +21,21 @@ static PetscErrorCode Table(const MeritCost *c, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode PlanIteration(const PlanRun *run, const PlanShape *shape, double *seconds)
+{
+  MeritRates rates;
+  MeritCost  cost;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigRates(run->job, &rates));
+  PetscCall(MeritReportCost(run->report, shape->ranks, shape->threads, &rates, &cost));
+  *seconds = cost.seconds;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode PlanCost(MPI_Comm comm, MeritNode job, MeritReport report, const PlanShape *shape, double begun, MeritText *text, PlanNeed *need)
 {
-  int64_t     iterations = ITERATIONS;
+  int64_t     iterations = PLAN_ITERATIONS;
   const int   ranks      = shape->ranks;
   MeritRates  rates;
   MeritCost   cost;
@@ -48,13 +46,15 @@ PetscErrorCode PlanCost(MPI_Comm comm, MeritNode job, MeritReport report, const 
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &begun, 1, MPI_DOUBLE, MPI_MAX, comm));
   PetscCall(MeritConfigInt(job, "plan.iterations", 1, 1000000000, &iterations));
-  PetscCall(Rates(job, &rates));
+  PetscCall(MeritConfigRates(job, &rates));
   PetscCall(MeritReportCost(report, ranks, shape->threads, &rates, &cost));
   PetscCall(Table(&cost, text));
   begun *= (double)size / ranks;
   iterating     = (double)iterations * cost.seconds;
-  need->seconds = begun + iterating;
-  PetscCall(MeritTextAdd(text, "  a run of %lld iterations: %.3g s, of which reading and set-up %.3g s (from the %.3g s that this run took for it on %d rank%s)\n",
+  need->seconds = begun + iterating + need->estimation;
+  PetscCall(MeritTextAdd(text, "  a run of %lld iterations: %.3g s, of which reading and set-up %.3g s (from the %.3g s that this run took for it on %d rank%s)",
                          (long long)iterations, need->seconds, begun, begun * ranks / size, size, size == 1 ? "" : "s"));
+  if (need->estimation > 0.0) PetscCall(MeritTextAdd(text, ", variances %.3g s", need->estimation));
+  PetscCall(MeritTextAdd(text, "\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -73,5 +73,8 @@ PetscErrorCode PlanRefuse(MeritNode job, const PlanNeed *need)
     PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
                          "%s per rank are needed, but a node has %s for each of its ranks; use more nodes",
                          size[0], size[1]));
+  if (need->no_engine)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
+                         "no engine for the variances fits: %s per rank are needed; use nodes with more memory, or a higher solver.memory", size[0]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

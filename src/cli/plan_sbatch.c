@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <merit/log.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,18 +26,16 @@ static PetscErrorCode Quote(const char word[], bool percent, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The estimates of memory and time are those of solve: an estimation gets what the node has, and the partition's time */
-static PetscErrorCode Header(const PlanShape *shape, const PlanNeed *need, bool estimation, MeritText *text)
+static PetscErrorCode Header(const PlanShape *shape, const PlanNeed *need, MeritText *text)
 {
-  const bool   timed   = need->seconds > 0.0 && !estimation;
+  const bool   timed   = need->seconds > 0.0;
   const double minutes = PetscMax(LEAST_MINUTES, ceil(TIME_MARGIN * need->seconds / 60.0));
 
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "#!/bin/bash\n#SBATCH --job-name=merit\n"));
   if (shape->nodes) PetscCall(MeritTextAdd(text, "#SBATCH --nodes=%d\n#SBATCH --ntasks-per-node=%d\n", shape->nodes, shape->per_node));
   PetscCall(MeritTextAdd(text, "#SBATCH --ntasks=%d\n#SBATCH --cpus-per-task=%d\n", shape->ranks, shape->threads));
-  if (estimation && shape->memory > 0.0) PetscCall(MeritTextAdd(text, "#SBATCH --mem=%.0fM\n", shape->memory / 1048576));
-  if (!estimation && need->per_rank > 0)
+  if (need->per_rank > 0)
     PetscCall(MeritTextAdd(text, "#SBATCH --mem-per-cpu=%.0fM\n", 1 + PLAN_MEMORY_MARGIN * need->per_rank / shape->threads / 1048576));
   if (timed) PetscCall(MeritTextAdd(text, "#SBATCH --time=%.0f\n", minutes));
   PetscCall(MeritTextAdd(text, "#SBATCH --output=%%x-%%j.out\n#SBATCH --open-mode=append\n#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n"
@@ -54,7 +53,7 @@ static PetscErrorCode Script(MeritNode job, const char command[], const PlanShap
 
   PetscFunctionBegin;
   if (n > 0) snprintf(self, sizeof(self), "%.*s", (int)n, path);
-  PetscCall(Header(shape, need, strcmp(command, "solve") != 0, text));
+  PetscCall(Header(shape, need, text));
   PetscCall(MeritTextAdd(text, "[ -n \"${MERIT:-}\" ] || MERIT="));
   PetscCall(Quote(self, false, text));
   PetscCall(MeritTextAdd(text, "\n\n"));
@@ -107,6 +106,7 @@ PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], co
     else Write(path, overwrite, &text, &fault);
   }
   PetscCall(MeritFaultAgree(comm, &fault));
+  MeritLog(MERIT_LOG_INFO, "wrote %s: submit it with `sbatch %s`", path, path);
   MeritTextFree(&text);
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -1,11 +1,14 @@
 /* On how many nodes, ranks and threads a job is to run. */
 #include "plan_impl.h"
+#include <math.h>
 #include <merit/config.h>
 #include <merit/memory.h>
 #include <omp.h>
 
 /* With genotypes, whose table of SNPs and vector of effects every rank has; nodes that are tried */
 enum { GENOTYPE_THREADS = 4, MOST_NODES = 1 << 20 };
+/* More ranks have to pay: a number of them is as good as the best if it takes so many times its seconds at most, or so few seconds at all */
+static const double HARDLY_LONGER = 1.05, SHORT_SECONDS = 5.0;
 
 /* Threads of a rank that use up the cores: one without genotypes, else the most that divides them, up to so many */
 static int Threads(int cores, bool genotypes)
@@ -16,20 +19,26 @@ static int Threads(int cores, bool genotypes)
   return threads;
 }
 
-/* Do so many nodes hold a rank's memory as often as they have ranks? */
-static PetscErrorCode Fits(MeritReport report, const PlanShape *s, double program, double memory, double *need, bool *fits)
+/* Bytes of a rank: of the model, with the margin, and of the estimation in what that leaves of `memory` on a node (0: not known); fits: there is
+   enough, and an engine for it. plan (NULL allowed) is the estimation's. */
+static PetscErrorCode Fits(const PlanRun *run, const PlanShape *s, double memory, MeritVarcompPlan *plan, double *need, bool *fits)
 {
+  const double        most = memory > 0.0 ? memory / s->per_node : 0.0;
   MeritMemoryEstimate e;
 
   PetscFunctionBegin;
-  PetscCall(MeritReportMemory(report, s->ranks, &e));
-  *need = PLAN_MEMORY_MARGIN * ((double)e.total + program);
-  *fits = memory <= 0.0 || *need * s->per_node <= memory;
+  PetscCall(MeritReportMemory(run->report, s->ranks, &e));
+  *need = PLAN_MEMORY_MARGIN * (double)(e.total + run->program);
+  *fits = memory <= 0.0 || *need <= most;
+  if (!run->varcomp || !*fits || !plan) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritVarcompForesee(run->varcomp, run->C, s->ranks, s->threads, memory > 0.0 ? (most - *need) / PLAN_MEMORY_MARGIN : -1.0, plan));
+  *need += PLAN_MEMORY_MARGIN * plan->bytes;
+  *fits = plan->engine && (memory <= 0.0 || *need <= most);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The fewest nodes that hold it: doubled until they do, then between the last two */
-static PetscErrorCode FewestNodes(MeritReport report, double program, double memory, PlanShape *s, double *need, bool *fits)
+/* The fewest nodes that hold the model: doubled until they do, then between the last two */
+static PetscErrorCode FewestNodes(const PlanRun *run, double memory, PlanShape *s, double *need, bool *fits)
 {
   int low = 0, high = 1;
 
@@ -37,14 +46,14 @@ static PetscErrorCode FewestNodes(MeritReport report, double program, double mem
   for (*fits = false; !*fits && high <= MOST_NODES; low = *fits ? low : high, high = *fits ? high : 2 * high) {
     s->nodes = high;
     s->ranks = high * s->per_node;
-    PetscCall(Fits(report, s, program, memory, need, fits));
+    PetscCall(Fits(run, s, memory, NULL, need, fits));
   }
   while (*fits && high - low > 1) {
     const int middle = (low + high) / 2;
     bool      enough = false;
 
     s->ranks = middle * s->per_node;
-    PetscCall(Fits(report, s, program, memory, need, &enough));
+    PetscCall(Fits(run, s, memory, NULL, need, &enough));
     if (enough) high = middle;
     else low = middle;
   }
@@ -53,8 +62,48 @@ static PetscErrorCode FewestNodes(MeritReport report, double program, double mem
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Seconds by which numbers of ranks are compared: of the estimation, and of as many iterations as a run has */
+static PetscErrorCode Seconds(const PlanRun *run, const PlanShape *s, double memory, double *seconds, bool *fits)
+{
+  MeritVarcompPlan plan       = {0};
+  int64_t          iterations = PLAN_ITERATIONS;
+  double           need;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigInt(run->job, "plan.iterations", 1, 1000000000, &iterations));
+  PetscCall(Fits(run, s, memory, &plan, &need, fits));
+  PetscCall(PlanIteration(run, s, seconds));
+  *seconds = *seconds * (double)iterations + plan.seconds;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* On the nodes chosen, the fewest ranks (1, 2, 4, .. of a node, or all) that take hardly longer than the best of those numbers, or are done at
+   once; all where memory lets none of them run, which is refused elsewhere */
+static PetscErrorCode FewestRanks(const PlanRun *run, double memory, PlanShape *s)
+{
+  const int all  = s->per_node;
+  double    best = INFINITY, seconds;
+  int       chosen = all;
+  bool      fits   = false;
+
+  PetscFunctionBegin;
+  for (int pass = 0; pass < 2; pass++)
+    for (int ranks = 1; ranks <= all; ranks = ranks < all ? PetscMin(2 * ranks, all) : all + 1) {
+      const PlanShape shape = {s->nodes, ranks, s->nodes * ranks, s->threads};
+
+      PetscCall(Seconds(run, &shape, memory, &seconds, &fits));
+      if (fits && !pass) best = PetscMin(best, seconds);
+      if (!fits || !pass || seconds > PetscMax(HARDLY_LONGER * best, SHORT_SECONDS)) continue;
+      chosen = ranks;
+      break;
+    }
+  s->per_node = chosen;
+  s->ranks    = s->nodes * chosen;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Fewer ranks and more threads on each node, until some number of nodes holds it */
-static PetscErrorCode Choose(MeritNode job, MeritReport report, int cores, double program, double memory, PlanShape *s)
+static PetscErrorCode Choose(const PlanRun *run, int cores, double memory, PlanShape *s)
 {
   double need = 0.0;
   char   size[2][32];
@@ -65,17 +114,20 @@ static PetscErrorCode Choose(MeritNode job, MeritReport report, int cores, doubl
     if (cores % threads) continue;
     s->threads  = threads;
     s->per_node = cores / threads;
-    PetscCall(FewestNodes(report, program, memory, s, &need, &fits));
+    PetscCall(FewestNodes(run, memory, s, &need, &fits));
   }
-  if (fits) PetscFunctionReturn(PETSC_SUCCESS);
+  if (fits) {
+    PetscCall(FewestRanks(run, memory, s));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   MeritBytesText(need, sizeof(size[0]), size[0]);
   MeritBytesText(memory, sizeof(size[1]), size[1]);
-  PetscCall(MeritNodeError(MeritNodeFind(job, "memory-per-node"), "a rank needs %s on any number of nodes; a node has %s", size[0], size[1]));
+  PetscCall(MeritNodeError(MeritNodeFind(run->job, "memory-per-node"), "a rank needs %s on any number of nodes; a node has %s", size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* As many ranks as were asked for, on the nodes they fill */
-static PetscErrorCode Place(MeritNode job, MeritReport report, int cores, double program, double memory, PlanShape *s)
+static PetscErrorCode Place(const PlanRun *run, int cores, double memory, PlanShape *s)
 {
   double need = 0.0;
   char   size[2][32];
@@ -84,34 +136,32 @@ static PetscErrorCode Place(MeritNode job, MeritReport report, int cores, double
   PetscFunctionBegin;
   s->per_node = PetscMin(s->ranks, PetscMax(1, cores / s->threads));
   s->nodes    = (s->ranks + s->per_node - 1) / s->per_node;
-  PetscCall(Fits(report, s, program, memory, &need, &fits));
+  PetscCall(Fits(run, s, memory, NULL, &need, &fits));
   if (fits) PetscFunctionReturn(PETSC_SUCCESS);
   MeritBytesText(need, sizeof(size[0]), size[0]);
   MeritBytesText(memory, sizeof(size[1]), size[1]);
-  PetscCall(MeritNodeError(MeritNodeFind(job, "memory-per-node"), "%d ranks of %s each do not fit on a node of %s; leave --ranks out to have it chosen",
+  PetscCall(MeritNodeError(MeritNodeFind(run->job, "memory-per-node"), "%d ranks of %s each do not fit on a node of %s; leave --ranks out to have it chosen",
                            s->per_node, size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode PlanChooseShape(MPI_Comm comm, MeritNode job, MeritReport report, bool genotypes, int ranks, int64_t program, PlanShape *shape)
+PetscErrorCode PlanChooseShape(const PlanRun *run, int ranks, PlanShape *shape)
 {
   int64_t     threads = 0, cores = 0;
-  double      memory = 0.0, most;
+  double      memory = 0.0;
   PetscMPIInt size;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &program, 1, MPI_INT64_T, MPI_MAX, comm));
-  most = (double)program;
-  PetscCall(MeritConfigInt(job, "plan.threads", 1, 100000, &threads));
-  PetscCall(MeritConfigInt(job, "cores-per-node", 1, 100000, &cores));
-  PetscCall(MeritConfigBytes(job, "memory-per-node", &memory));
-  if (memory > 0.0 && !cores) PetscCall(MeritNodeError(MeritNodeFind(job, "memory-per-node"), "is of use beside --cores-per-node only"));
-  if (threads > cores && cores) PetscCall(MeritNodeError(MeritNodeFind(job, "cores-per-node"), "plan.threads are more than the cores of a node"));
-  *shape = (PlanShape){.memory = memory, .ranks = ranks ? ranks : size, .threads = threads ? (int)threads : omp_get_max_threads()};
+  PetscCallMPI(MPI_Comm_size(run->comm, &size));
+  PetscCall(MeritConfigInt(run->job, "plan.threads", 1, 100000, &threads));
+  PetscCall(MeritConfigInt(run->job, "cores-per-node", 1, 100000, &cores));
+  PetscCall(MeritConfigBytes(run->job, "memory-per-node", &memory));
+  if (memory > 0.0 && !cores) PetscCall(MeritNodeError(MeritNodeFind(run->job, "memory-per-node"), "is of use beside --cores-per-node only"));
+  if (threads > cores && cores) PetscCall(MeritNodeError(MeritNodeFind(run->job, "cores-per-node"), "plan.threads are more than the cores of a node"));
+  *shape = (PlanShape){.ranks = ranks ? ranks : size, .threads = threads ? (int)threads : omp_get_max_threads()};
   if (!cores) PetscFunctionReturn(PETSC_SUCCESS);
-  if (!threads) shape->threads = Threads((int)cores, genotypes);
-  if (ranks) PetscCall(Place(job, report, (int)cores, most, memory, shape));
-  else PetscCall(Choose(job, report, (int)cores, most, memory, shape));
+  if (!threads) shape->threads = Threads((int)cores, run->genotypes);
+  if (ranks) PetscCall(Place(run, (int)cores, memory, shape));
+  else PetscCall(Choose(run, (int)cores, memory, shape));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

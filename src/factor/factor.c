@@ -5,8 +5,8 @@
 #include <omp.h>
 #include <stdlib.h>
 
-/* Columns of this rank's rows but the diagonal, and how many a row has */
-static PetscErrorCode LocalGraph(Mat A, int64_t *n, int32_t **count, int32_t **column)
+/* Columns of this rank's rows but the diagonal, and how many a row has, -1 if it is full */
+static PetscErrorCode LocalGraph(Mat A, const bool full[], int64_t *n, int32_t **count, int32_t **column)
 {
   PetscInt first, last;
 
@@ -21,6 +21,10 @@ static PetscErrorCode LocalGraph(Mat A, int64_t *n, int32_t **count, int32_t **c
       const PetscInt *at;
       PetscInt        m;
 
+      if (full && full[i - first]) {
+        (*count)[i - first] = -1;
+        continue;
+      }
       PetscCall(MatGetRow(A, i, &m, &at, NULL));
       for (PetscInt e = 0; e < m; e++) {
         if (at[e] == i) continue;
@@ -50,8 +54,40 @@ static PetscErrorCode Gather(MPI_Comm comm, int64_t n, const int32_t *mine, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The graph from the neighbours of all rows, count[n] of each, with one row behind the others for all that are full (-1) */
+static PetscErrorCode Build(int32_t n, const int32_t count[], FactorGraph *graph)
+{
+  const int32_t *from = graph->neighbour;
+  int32_t       *number, *to, n_full = 0;
+  int64_t        at = 0;
+
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < n; i++) n_full += count[i] < 0, at += PetscMax(count[i], 0);
+  PetscCall(PetscMalloc1(n + 1, &number));
+  for (int32_t i = 0, next = 0; i < n; i++) number[i] = count[i] < 0 ? n - n_full : next++;
+  graph->n     = n - n_full + (n_full > 0);
+  graph->extra = n_full > 0 ? n_full - 1 : 0;
+  PetscCall(PetscMalloc1(graph->n + 1, &graph->start));
+  PetscCall(PetscMalloc1((size_t)(at + (n_full ? 2 * (int64_t)graph->n : 0) + 1), &to));
+  at = 0;
+  for (int32_t i = 0; i < n; i++) {
+    if (count[i] < 0) continue;
+    graph->start[number[i]] = at;
+    for (const int32_t *end = from + count[i]; from < end; from++)
+      if (count[*from] >= 0) to[at++] = number[*from];
+    if (n_full) to[at++] = n - n_full;
+  }
+  if (n_full) graph->start[n - n_full] = at;
+  for (int32_t i = 0; n_full && i < n - n_full; i++) to[at++] = i;
+  graph->start[graph->n] = at;
+  PetscCall(PetscFree(graph->neighbour));
+  PetscCall(PetscFree(number));
+  graph->neighbour = to;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* The graph on rank 0, empty on the others */
-static PetscErrorCode Graph(MPI_Comm comm, PetscMPIInt rank, Mat A, FactorGraph *graph)
+static PetscErrorCode Graph(MPI_Comm comm, PetscMPIInt rank, Mat A, const bool full[], FactorGraph *graph)
 {
   int32_t *count, *column, *all;
   PetscInt n_rows, N;
@@ -62,13 +98,10 @@ static PetscErrorCode Graph(MPI_Comm comm, PetscMPIInt rank, Mat A, FactorGraph 
   PetscCall(MatGetSize(A, &N, NULL));
   if ((int64_t)N >= INT32_MAX)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%lld equations are too many for a factor, which has 2^31 at most", (long long)N));
-  PetscCall(LocalGraph(A, &n, &count, &column));
+  PetscCall(LocalGraph(A, full, &n, &count, &column));
   PetscCall(Gather(comm, n, column, &graph->neighbour, &n_all));
   PetscCall(Gather(comm, n_rows, count, &all, &n_all));
-  graph->n = rank ? 0 : (int32_t)N;
-  PetscCall(PetscMalloc1(graph->n + 1, &graph->start));
-  graph->start[0] = 0;
-  for (int32_t i = 0; i < graph->n; i++) graph->start[i + 1] = graph->start[i] + all[i];
+  PetscCall(Build(rank ? 0 : (int32_t)N, all, graph));
   PetscCall(PetscFree(count));
   PetscCall(PetscFree(column));
   PetscCall(PetscFree(all));
@@ -105,50 +138,25 @@ static PetscErrorCode SpreadTree(MPI_Comm comm, PetscMPIInt rank, FactorTree *t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Bytes on the fullest rank: columns, and what is alive at most of fronts, for which the largest paths stand */
-static PetscErrorCode Measure(MeritFactor f)
-{
-  const FactorTree *t = &f->tree;
-  double            mine[2] = {0.0, 0.0}, *path;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc1(t->n_nodes + 1, &path));
-  f->n_L = 0.0;
-  for (int32_t j = t->n_nodes - 1; j >= 0; j--) {
-    const double w = NodeWidth(t, j), b = NodeBelow(t, j);
-
-    f->n_L += w * (w + 1.0) / 2.0 + w * b;
-    path[j] = 8.0 * (w + b) * (w + b) + (t->parent[j] >= 0 && f->owner[t->parent[j]] == f->owner[j] ? path[t->parent[j]] : 0.0);
-    if (f->owner[j] != f->rank) continue;
-    mine[0] += 8.0 * w * (w + b);
-    mine[1] = PetscMax(mine[1], path[j]);
-  }
-  mine[1] += mine[0];
-  PetscCall(PetscFree(path));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, mine, 2, MPI_DOUBLE, MPI_MAX, f->comm));
-  f->bytes         = mine[1]; /* fronts wait on their way up as they do on their way down */
-  f->bytes_inverse = mine[1];
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /*@
-  MeritFactorCreate - Order and analyse the pattern of a matrix.
+  MeritFactorAnalyse - Order the pattern of a matrix and find the elimination tree.
 
   Collective.
 
-  Input Parameter:
-. A - MATAIJ with both triangles; only its places count, the layout of its rows is that of all vectors to come
+  Input Parameters:
++ A    - MATAIJ with both triangles; only its places count, the layout of its rows is that of all vectors to come
+- full - see the header
 
   Output Parameter:
 . factor - owned by the caller, free with `MeritFactorDestroy()`
 
   Notes:
-  The graph goes to rank 0, whose order and tree every rank gets: 4 bytes for each row below a supernode. Numbers stay distributed. The
-  number of OpenMP threads is taken here.
+  The graph goes to rank 0, which has order and tree alone until `MeritFactorComplete()`. Rows that are full stand in it once for all, so that
+  sizes are known of a factor that is far too large. The number of OpenMP threads is taken here.
 
   Errors: USAGE for 2^31 equations, or as many neighbours of rows that are not dense; SYSTEM where memory lacks for the order.
 @*/
-PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor)
+PetscErrorCode MeritFactorAnalyse(Mat A, const bool full[], MeritFactor *factor)
 {
   MeritFactor f;
   FactorGraph graph = {0};
@@ -162,19 +170,79 @@ PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor)
   PetscCallMPI(MPI_Comm_size(f->comm, &f->size));
   f->n_threads = omp_get_max_threads();
   PetscCallMPI(MPI_Bcast(&f->n_threads, 1, MPI_INT, 0, f->comm));
-  PetscCall(Graph(f->comm, f->rank, A, &graph));
+  f->sizes_only = full != NULL;
+  PetscCall(Graph(f->comm, f->rank, A, full, &graph));
   if (!f->rank) {
     MeritLogProgress(-1, "ordering %d equations for their factor", graph.n);
     PetscCall(FactorOrder(&graph, &f->tree, &fault));
-    if (!fault.kind) PetscCall(FactorSymbolic(&graph, &f->tree, &f->flops));
+    if (!fault.kind) PetscCall(FactorSymbolic(&graph, &f->tree, &f->need.flops));
   }
   PetscCall(MeritFaultAgree(f->comm, &fault));
   PetscCall(PetscFree(graph.start));
   PetscCall(PetscFree(graph.neighbour));
-  PetscCallMPI(MPI_Bcast(&f->flops, 1, MPI_DOUBLE, 0, f->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritFactorComplete - Make an analysed factor ready for numbers.
+
+  Collective.
+
+  Input Parameters:
++ factor - of `MeritFactorAnalyse()`, without full rows
+- A      - the matrix that was analysed
+
+  Notes:
+  Every rank gets the order and the tree: 4 bytes for each row below a supernode. Numbers stay distributed.
+@*/
+PetscErrorCode MeritFactorComplete(MeritFactor f, Mat A)
+{
+  const double flops = f->need.flops;
+
+  PetscFunctionBegin;
+  PetscCheck(!f->sizes_only, f->comm, PETSC_ERR_ARG_WRONGSTATE, "a factor of which only the sizes are known");
   PetscCall(SpreadTree(f->comm, f->rank, &f->tree));
   PetscCall(FactorMap(f, A));
-  PetscCall(Measure(f));
+  PetscCall(FactorMeasure(f, &f->need));
+  f->need.flops = flops;
+  PetscCallMPI(MPI_Bcast(&f->need.flops, 1, MPI_DOUBLE, 0, f->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritFactorCreate - Order and analyse the pattern of a matrix: `MeritFactorAnalyse()` and `MeritFactorComplete()`.
+
+  Collective.
+
+  Input Parameter:
+. A - MATAIJ with both triangles
+
+  Output Parameter:
+. factor - owned by the caller, free with `MeritFactorDestroy()`
+@*/
+PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritFactorAnalyse(A, NULL, factor));
+  PetscCall(MeritFactorComplete(*factor, A));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritFactorForesee - See the header. Collective. */
+PetscErrorCode MeritFactorForesee(MeritFactor factor, int ranks, int threads, MeritFactorNeed *need)
+{
+  struct _p_MeritFactor f = {.tree = factor->tree, .size = ranks, .n_threads = threads};
+
+  PetscFunctionBegin;
+  if (!factor->rank) {
+    PetscCall(FactorShare(&f));
+    PetscCall(FactorMeasure(&f, need));
+    PetscCall(PetscFree(f.branch));
+    PetscCall(PetscFree(f.owner));
+    PetscCall(PetscFree(f.top));
+    need->flops = factor->need.flops;
+  }
+  PetscCallMPI(MPI_Bcast(need, (int)(sizeof(*need) / sizeof(double)), MPI_DOUBLE, 0, factor->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -182,10 +250,10 @@ PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor)
 PetscErrorCode MeritFactorSize(MeritFactor f, double *bytes, double *bytes_inverse, double *entries, double *flops)
 {
   PetscFunctionBegin;
-  if (bytes) *bytes = f->bytes;
-  if (bytes_inverse) *bytes_inverse = f->bytes_inverse;
-  if (entries) *entries = f->n_L;
-  if (flops) *flops = f->flops;
+  if (bytes) *bytes = f->need.bytes;
+  if (bytes_inverse) *bytes_inverse = f->need.bytes_inverse;
+  if (entries) *entries = f->need.entries;
+  if (flops) *flops = f->need.flops;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -58,7 +58,8 @@ struct _p_MeritFactor {
   int32_t        lost;       /* not definite: first column without a pivot, and what is left of its diagonal, relative */
   double         lost_share;
   double         log_determinant;
-  double         bytes, bytes_inverse, n_L, flops;
+  MeritFactorNeed need;
+  bool           sizes_only; /* the tree of a pattern with full rows that were left out */
   FactorProgress progress;
 };
 
@@ -69,18 +70,26 @@ static inline int32_t NodeOrder(const FactorTree *t, int32_t j) { return NodeWid
 /* order.c, symbolic.c: a graph [n] without its diagonal; place[n] by the better of minimum degree and nested dissection. Not collective. */
 typedef struct {
   int32_t  n;
+  int32_t  extra;    /* columns, all full, that the last row stands for beside its own; what is neighbour to all is listed once */
   int64_t *start;    /* [n + 1]; owned */
   int32_t *neighbour; /* owned */
 } FactorGraph;
 /* What cannot be ordered goes to the fault. */
 PetscErrorCode FactorOrder(const FactorGraph *graph, FactorTree *tree, MeritFault *fault);
-/* Supernodes of the graph in the order of tree->place, which is made one by postorder; flops of a factorisation */
+/* Supernodes of the graph in the order of tree->place, which is made one by postorder; flops of a factorisation. Where the graph has extra columns
+   the tree has the sizes of all, but not the numbers of their rows. */
 PetscErrorCode FactorSymbolic(const FactorGraph *graph, FactorTree *tree, double *flops);
 /* Flops of an order [n] alone */
 PetscErrorCode FactorFlops(const FactorGraph *graph, const int32_t place[], double *flops);
 PetscErrorCode FactorTreeDestroy(FactorTree *tree);
-/* map.c: branches of the tree on ranks, and where entries and rows go. Collective. */
+/* map.c: branches of the tree on f->size ranks of f->n_threads. Not collective. */
+PetscErrorCode FactorShare(MeritFactor f);
+/* Branches, and where entries and rows go. Collective. */
 PetscErrorCode FactorMap(MeritFactor f, Mat A);
+/* Operations of one supernode, about. */
+double         FactorWork(const FactorTree *t, int32_t j);
+/* size.c: what a factor whose branches are shared out takes, from its tree alone. Not collective. */
+PetscErrorCode FactorMeasure(MeritFactor f, MeritFactorNeed *need);
 /* values of A's entries on this rank, row by row: gather into values[n_entries], or scatter out of it */
 PetscErrorCode FactorValues(Mat A, bool scatter, double values[]);
 /* Places in the front of the parent of the rows below a node, [below]. Not collective. */

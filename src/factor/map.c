@@ -6,7 +6,8 @@
 /* A branch has at most this share of the work of one thread */
 static const double SHARE = 0.25;
 
-static double Work(const FactorTree *t, int32_t j)
+/* FactorWork - See the header. Not collective. */
+double FactorWork(const FactorTree *t, int32_t j)
 {
   const double w = NodeWidth(t, j), b = NodeBelow(t, j);
 
@@ -18,7 +19,7 @@ static void Subtrees(const FactorTree *t, double work[], int32_t least[])
 {
   for (int32_t j = 0; j < t->n_nodes; j++) work[j] = 0.0, least[j] = j;
   for (int32_t j = 0; j < t->n_nodes; j++) {
-    work[j] += Work(t, j);
+    work[j] += FactorWork(t, j);
     if (t->parent[j] < 0) continue;
     work[t->parent[j]] += work[j];
     least[t->parent[j]] = PetscMin(least[t->parent[j]], least[j]);
@@ -68,8 +69,8 @@ static int ByNode(const void *a, const void *b)
   return (x->last > y->last) - (x->last < y->last);
 }
 
-/* Branches to the rank that has least to do, the largest first */
-static PetscErrorCode Share(MeritFactor f)
+/* FactorShare - Branches to the rank that has least to do, the largest first. Not collective. */
+PetscErrorCode FactorShare(MeritFactor f)
 {
   const FactorTree *t = &f->tree;
   double           *work, *load;
@@ -216,7 +217,7 @@ static PetscErrorCode MapRows(MeritFactor f, Mat A)
 PetscErrorCode FactorMap(MeritFactor f, Mat A)
 {
   PetscFunctionBegin;
-  PetscCall(Share(f));
+  PetscCall(FactorShare(f));
   PetscCall(MapEntries(f, A));
   PetscCall(MapRows(f, A));
   PetscCall(PetscCalloc1(f->tree.n_nodes + 1, &f->L));

@@ -77,6 +77,7 @@ static PetscErrorCode Count(const FactorGraph *graph, const int32_t place[], Col
         c->count[j]++;
       }
   }
+  for (int32_t k = 0; k < c->n; k++) c->count[k] += graph->extra; /* the last row is in every column */
   PetscCall(PetscFree(mark));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -91,7 +92,7 @@ PetscErrorCode FactorFlops(const FactorGraph *graph, const int32_t place[], doub
   PetscCall(EliminationTree(graph, place, &c));
   PetscCall(Count(graph, place, &c));
   *flops = 0.0;
-  for (int32_t k = 0; k < c.n; k++) *flops += (double)c.count[k] * c.count[k];
+  for (int32_t k = 0; k < c.n; k++) *flops += (double)c.count[k] * c.count[k]; /* those of extra columns are the same in any order */
   PetscCall(ColumnsDestroy(&c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -255,6 +256,13 @@ static PetscErrorCode Structure(const FactorGraph *graph, const Columns *c, Fact
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Sizes with the columns that the last one stands for: rows below all other supernodes */
+static void Extend(FactorTree *t, int32_t extra)
+{
+  for (int32_t j = 0; j < t->n_nodes; j++) t->start[j + 1] += (int64_t)PetscMin(j + 1, t->n_nodes - 1) * extra;
+  t->first[t->n_nodes] += extra;
+}
+
 /* FactorSymbolic - See the header. Not collective. */
 PetscErrorCode FactorSymbolic(const FactorGraph *graph, FactorTree *tree, double *flops)
 {
@@ -273,6 +281,7 @@ PetscErrorCode FactorSymbolic(const FactorGraph *graph, FactorTree *tree, double
   PetscCall(Fundamental(&c, tree));
   PetscCall(Relax(&c, tree));
   PetscCall(Structure(graph, &c, tree));
+  if (graph->extra) Extend(tree, graph->extra);
   *flops = 0.0;
   for (int32_t j = 0; j < tree->n_nodes; j++)
     for (int32_t k = 0; k < NodeWidth(tree, j); k++) *flops += (double)(NodeOrder(tree, j) - k) * (NodeOrder(tree, j) - k);

@@ -27,6 +27,7 @@ typedef struct {
   Coefficient *list;     /* those of one record; owned */
   MeritNumbers numbers;
   bool         whole; /* places of entries do not depend on the numbers */
+  bool         sparse; /* without entries of dense terms */
   Triplets     t;
 } Assembly;
 
@@ -288,7 +289,7 @@ static PetscErrorCode Begin(Mat C, const MeritNumbers *numbers, Assembly *a)
     most += (size_t)(mme->term[k].n_regressors * records->n_traits * PetscMax(mme->term[k].n_eq, 1));
   PetscCall(PetscMalloc1(most, &a->list));
   AddSparse(a);
-  a->t.n += DenseCount(mme);
+  if (!a->sparse) a->t.n += DenseCount(mme);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -308,6 +309,26 @@ static MeritNumbers Current(const MeritMME *mme, const double *penalty[])
   return (MeritNumbers){.penalty = penalty, .R_inverse = mme->records.R_inverse, .identity = 1.0};
 }
 
+/* Contributions on this rank with the numbers of now */
+static PetscErrorCode Contributions(Mat C, bool sparse, MPI_Comm *comm, int64_t *n)
+{
+  Assembly       a = {.sparse = sparse};
+  MeritMME      *mme;
+  MeritNumbers   numbers;
+  const double **penalty;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(PetscMalloc1(mme->n_terms, &penalty));
+  numbers = Current(mme, penalty);
+  PetscCall(Begin(C, &numbers, &a));
+  *n    = (int64_t)a.t.n;
+  *comm = mme->comm;
+  PetscCall(End(&a));
+  PetscCall(PetscFree(penalty));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
   MeritMMEAssembledSize - What forming C takes, before anything of that size is allocated.
 
@@ -320,23 +341,27 @@ static MeritNumbers Current(const MeritMME *mme, const double *penalty[])
 @*/
 PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes)
 {
-  Assembly       a = {0};
-  MeritMME      *mme;
-  MeritNumbers   numbers;
-  const double **penalty;
-  int64_t        n;
+  MPI_Comm comm;
+  int64_t  n;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(PetscMalloc1(mme->n_terms, &penalty));
-  numbers = Current(mme, penalty);
-  PetscCall(Begin(C, &numbers, &a));
-  n = (int64_t)a.t.n;
-  PetscCall(End(&a));
-  PetscCall(PetscFree(penalty));
-  PetscCallMPI(MPI_Allreduce(&n, entries, 1, MPI_INT64_T, MPI_SUM, a.mme->comm));
-  PetscCallMPI(MPI_Allreduce(&n, most, 1, MPI_INT64_T, MPI_MAX, a.mme->comm));
+  PetscCall(Contributions(C, false, &comm, &n));
+  PetscCallMPI(MPI_Allreduce(&n, entries, 1, MPI_INT64_T, MPI_SUM, comm));
+  PetscCallMPI(MPI_Allreduce(&n, most, 1, MPI_INT64_T, MPI_MAX, comm));
   *bytes = *most * BYTES;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMESparseSize - See the header. Collective. */
+PetscErrorCode MeritMMESparseSize(Mat C, int64_t *bytes)
+{
+  MPI_Comm comm;
+  int64_t  n;
+
+  PetscFunctionBegin;
+  PetscCall(Contributions(C, true, &comm, &n));
+  PetscCallMPI(MPI_Allreduce(&n, bytes, 1, MPI_INT64_T, MPI_MAX, comm));
+  *bytes *= BYTES;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -349,22 +374,14 @@ static PetscErrorCode Collect(Mat C, const MeritNumbers *numbers, Assembly *a)
   a->t.n = 0;
   AddSparse(a);
   for (int k = 0; k < a->mme->n_terms; k++)
-    if (IsDense(&a->mme->term[k]) && a->mme->term[k].n_eq) PetscCall(AddDense(a, k));
+    if (!a->sparse && IsDense(&a->mme->term[k]) && a->mme->term[k].n_eq) PetscCall(AddDense(a, k));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritMMEAssemble - C as a sparse matrix with the layout of the operator: contributions record by record and edge by edge (Henderson
-  1984), columns of SNP and ridge terms by the operator's product with unit vectors.
-
-  Collective on C. Pinned equations are rows and columns of the identity. Numbers are those of the variances of now.
-
-  Output Parameter:
-. A - `MATAIJ`, both triangles, marked symmetric and positive definite; owned by the caller, free with `MatDestroy()`
-@*/
-PetscErrorCode MeritMMEAssemble(Mat C, Mat *A)
+/* The matrix of the numbers of now */
+static PetscErrorCode Form(Mat C, bool sparse, Mat *A)
 {
-  Assembly       a = {0};
+  Assembly       a = {.sparse = sparse};
   MeritMME      *mme;
   MeritNumbers   numbers;
   const double **penalty;
@@ -380,10 +397,53 @@ PetscErrorCode MeritMMEAssemble(Mat C, Mat *A)
   PetscCall(MatSetType(*A, MATAIJ));
   PetscCall(MatSetPreallocationCOO(*A, a.t.n, a.t.row, a.t.column));
   PetscCall(MatSetValuesCOO(*A, a.t.value, INSERT_VALUES));
-  PetscCall(MatSetOption(*A, MAT_SYMMETRIC, PETSC_TRUE));
-  PetscCall(MatSetOption(*A, MAT_SPD, PETSC_TRUE));
   PetscCall(End(&a));
   PetscCall(PetscFree(penalty));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritMMEAssemble - C as a sparse matrix with the layout of the operator: contributions record by record and edge by edge (Henderson
+  1984), columns of SNP and ridge terms by the operator's product with unit vectors.
+
+  Collective on C. Pinned equations are rows and columns of the identity. Numbers are those of the variances of now.
+
+  Output Parameter:
+. A - `MATAIJ`, both triangles, marked symmetric and positive definite; owned by the caller, free with `MatDestroy()`
+@*/
+PetscErrorCode MeritMMEAssemble(Mat C, Mat *A)
+{
+  PetscFunctionBegin;
+  PetscCall(Form(C, false, A));
+  PetscCall(MatSetOption(*A, MAT_SYMMETRIC, PETSC_TRUE));
+  PetscCall(MatSetOption(*A, MAT_SPD, PETSC_TRUE));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritMMEAssembleSparse - C without the entries of SNP and ridge terms, whose rows may be far too many to form.
+
+  Collective on C.
+
+  Output Parameters:
++ A    - `MATAIJ` of the layout of the operator; owned by the caller, free with `MatDestroy()`
+- full - [n_owned] equations of those terms, in whose rows C may have an entry in every column; owned by the caller, free with `PetscFree()`; NULL
+         where the model has no such term
+@*/
+PetscErrorCode MeritMMEAssembleSparse(Mat C, Mat *A, bool **full)
+{
+  MeritMME *mme;
+  bool      dense = false;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(Form(C, true, A));
+  *full = NULL;
+  for (int k = 0; k < mme->n_terms; k++) dense = dense || IsDense(&mme->term[k]);
+  if (!dense) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(mme->n_owned + 1, full));
+  for (int k = 0; k < mme->n_terms; k++)
+    for (int32_t e = 0; IsDense(&mme->term[k]) && e < mme->term[k].n_owned * mme->term[k].n_eq; e++) (*full)[mme->term[k].eq_owned + e] = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -1,85 +1,192 @@
-/* The engine that fits the model and its size. */
+/* The engine that is cheapest among those that fit the model and the memory; what does not fit is refused before it is begun. */
 #include "forms.h"
-#include <math.h>
+#include <merit/memory.h>
 
-/* Observations up to which an n x n eigenvalue problem is quickest; equations of SNPs that are formed; equations that are factored in minutes */
-enum { EIGEN_MOST = 6000, DENSE_MOST = 6000, FACTOR_MOST = 400000 };
-/* Observations up to which V itself is inverted in every round, and fixed effects that are taken out of it for certain */
-enum { OBSERVATIONS_MOST = 5000, FIXED_MOST = 2000 };
+/* An engine with random numbers is taken where every exact one that fits takes longer than this, seconds of a core, and so many times its work */
+static const double EXACT_SECONDS = 120.0, EXACT_TIMES = 3.0;
+/* Work below this is the same for all, seconds */
+static const double SAME_SECONDS = 0.1;
 
-/* One trait, one random term of one component, one residual variance, nothing fixed */
-static bool OneVariance(MeritVarcomp v, MeritTermKind *kind)
+static bool Fits(double bytes, double room) { return room < 0.0 || bytes <= room; }
+
+/* VarcompCheckRoom - See the header. Collective. */
+PetscErrorCode VarcompCheckRoom(MeritVarcomp v, const VarcompEngine *engine, double bytes)
 {
-  int n = 0;
-
-  for (int k = 0; k < v->formula->n_terms; k++)
-    if (v->formula->term[k].kind != MERIT_TERM_FIXED) n++, *kind = v->formula->term[k].kind;
-  return v->formula->n_traits == 1 && n == 1 && v->n == 2 && !v->component[0].fixed && !v->component[1].fixed;
-}
-
-/* Can V be formed: one trait, one residual class, terms of one component, few observations, and memory for it? Collective. */
-static PetscErrorCode FitsDense(MeritVarcomp v, bool *fits)
-{
-  int n_random = 0;
+  const bool named = v->memory > 0.0;
+  double     room;
+  char       size[2][32];
 
   PetscFunctionBegin;
-  *fits = v->formula->n_traits == 1 && v->formula->n_residuals == 1 && v->n_observations <= OBSERVATIONS_MOST && v->n_fixed <= FIXED_MOST;
-  for (int i = 0; i < v->n; i++) *fits = *fits && !v->component[i].row;
-  for (int k = 0; k < v->formula->n_terms; k++) n_random += v->first_of_term[k] >= 0;
-  if (*fits) PetscCall(FormsFit(v, n_random, fits, NULL));
+  PetscCall(VarcompRoom(v, &room));
+  if (Fits(bytes, room)) PetscFunctionReturn(PETSC_SUCCESS);
+  MeritBytesText(bytes, sizeof(size[0]), size[0]);
+  MeritBytesText(room, sizeof(size[1]), size[1]);
+  PetscCall(MeritRaise(named ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM, NULL, 0, named ? "solver.memory" : "varcomp.engine",
+                       named ? "engine %s needs %s per rank, more than %s; allow more, use more ranks, or leave varcomp.engine to auto"
+                             : "engine %s needs %s per rank, but a node has %s left for each of its ranks; use more nodes, or leave varcomp.engine "
+                               "to auto",
+                       engine->name, size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Equations of SNPs and of columns of ridge */
-static int64_t DenseEquations(MeritVarcomp v)
+/* Whether a is to be taken before b: both fit */
+static bool Better(const VarcompForesight *a, const VarcompForesight *b)
 {
-  const MeritTermView *term;
-  const int            n_terms = MeritModelTerms(v->model, &term);
-  int64_t              n       = 0;
+  const double work[2] = {PetscMax(VarcompWork(a), SAME_SECONDS), PetscMax(VarcompWork(b), SAME_SECONDS)};
 
-  for (int k = 0; k < n_terms; k++)
-    if (term[k].kind == MERIT_TERM_SNP || term[k].kind == MERIT_TERM_RIDGE) n += term[k].n_levels * term[k].n_eq;
-  return n;
+  if (a->exact == b->exact) return work[0] < work[1];
+  if (a->exact) return !(work[0] > EXACT_SECONDS && work[0] > EXACT_TIMES * work[1]);
+  return work[1] > EXACT_SECONDS && work[1] > EXACT_TIMES * work[0];
+}
+
+/* No engine fits: what the least of them would take */
+static PetscErrorCode Refuse(MeritVarcomp v, const VarcompForesight all[])
+{
+  int least = -1;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < VARCOMP_ENGINES; i++)
+    if (all[i].can && (least < 0 || all[i].bytes < all[least].bytes)) least = i;
+  PetscCheck(least >= 0, v->comm, PETSC_ERR_PLIB, "there is no engine for the model");
+  PetscCall(VarcompCheckRoom(v, all[least].engine, all[least].bytes));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompForeseeAll - See the header. Collective. */
+PetscErrorCode VarcompForeseeAll(MeritVarcomp v, int ranks, int threads, double room, VarcompForesight all[], int *best)
+{
+  PetscFunctionBegin;
+  if (room < 0.0 && (!ranks || ranks == v->size || v->memory > 0.0)) PetscCall(VarcompRoom(v, &room));
+  *best = -1;
+  for (int i = 0; i < VARCOMP_ENGINES; i++) {
+    PetscCall(VarcompForesee(v, VarcompEngines[i], ranks, threads, &all[i]));
+    if (!all[i].can || !Fits(all[i].bytes, room)) continue;
+    if (*best < 0 || Better(&all[i], &all[*best])) *best = i;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The least work of those for the model, but for one; NULL: none */
+static const VarcompForesight *Cheapest(int n, const VarcompForesight all[], const VarcompEngine *but)
+{
+  const VarcompForesight *least = NULL;
+
+  for (int i = 0; i < n; i++)
+    if (all[i].engine != but && all[i].can && (!least || VarcompWork(&all[i]) < VarcompWork(least))) least = &all[i];
+  return least;
+}
+
+/* The choice in a line, with the cheapest of the n - 1 others that can */
+static void Say(const VarcompForesight *a, int n, const VarcompForesight all[])
+{
+  const VarcompForesight *next = Cheapest(n, all, a->engine);
+  char                    size[32], other[128] = ", as the job asks";
+
+  MeritBytesText(a->bytes, sizeof(size), size);
+  if (next) snprintf(other, sizeof(other), ", engine %s %.2g s", next->engine->name, VarcompWork(next));
+  else if (n > 1) other[0] = 0;
+  MeritLog(MERIT_LOG_INFO, "engine %s: foreseen are %s, %.2g s of a core for %d rounds%s", a->engine->name, size, VarcompWork(a), VARCOMP_ROUNDS, other);
+}
+
+/* The engine that the job asks for, NULL: auto */
+static const VarcompEngine *Asked(MeritVarcomp v)
+{
+  static const VarcompEngine *const engines[] = {NULL,                   &VarcompEngine_Factor,  &VarcompEngine_Eigen,
+                                                 &VarcompEngine_Sampled, &VarcompEngine_Lanczos, &VarcompEngine_Dense};
+
+  return engines[v->choice];
+}
+
+/* Moment methods form dense matrices on one rank; the analysis of variance, of its effects, is not foreseen */
+static PetscErrorCode Moments(MeritVarcomp v, MeritVarcompPlan *plan)
+{
+  static const char *const names[] = {"", "", "minque", "mivque", "he", "anova"};
+  const double             n       = (double)v->n_observations;
+  int                      m       = 0;
+  bool                     fits;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < v->formula->n_terms; k++) m += v->first_of_term[k] >= 0;
+  plan->engine = names[v->method];
+  plan->rounds = 1;
+  if (v->method == MERIT_VARCOMP_ANOVA) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(FormsFit(v, m, &fits, &plan->bytes));
+  if (!fits) plan->bytes = 0.0; /* random signs take the place of the matrices */
+  else plan->round = plan->seconds = (m + 2.0) * n * n * n / v->rates.products;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MeritVarcompForesee - What an estimation would take, and by which engine.
+
+  Collective on C, after MeritVarcompSetFromConfig and the set-up of the model.
+
+  Input Parameters:
++ C       - the equations, on the ranks of now
+. ranks   - those that the estimation is to run on
+. threads - of each
+- room    - see the header
+
+  Output Parameter:
+. plan - see the header
+
+  Notes:
+  Order and elimination tree of a factor are found once and kept for further calls.
+@*/
+PetscErrorCode MeritVarcompForesee(MeritVarcomp v, Mat C, int ranks, int threads, double room, MeritVarcompPlan *plan)
+{
+  VarcompForesight        all[VARCOMP_ENGINES];
+  const VarcompForesight *a, *other;
+  int                     n = 1, best = 0;
+
+  PetscFunctionBegin;
+  *plan = (MeritVarcompPlan){.ranks = ranks, .threads = threads, .rounds = VARCOMP_ROUNDS};
+  v->C  = C;
+  PetscCall(VarcompCount(v));
+  if (v->method != MERIT_VARCOMP_REML && v->method != MERIT_VARCOMP_ML) {
+    PetscCall(Moments(v, plan));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (Asked(v)) PetscCall(VarcompForesee(v, Asked(v), ranks, threads, &all[0]));
+  else {
+    PetscCall(VarcompForeseeAll(v, ranks, threads, room, all, &best));
+    n = VARCOMP_ENGINES;
+  }
+  a = best < 0 ? Cheapest(n, all, NULL) : &all[best];
+  other = Cheapest(n, all, a->engine);
+  if (best >= 0) plan->engine = a->engine->name;
+  plan->bytes   = a->bytes;
+  plan->before  = a->before;
+  plan->round   = a->round;
+  plan->seconds = a->before + VARCOMP_ROUNDS * a->round;
+  if (!other) PetscFunctionReturn(PETSC_SUCCESS);
+  plan->other         = other->engine->name;
+  plan->other_bytes   = other->bytes;
+  plan->other_seconds = other->before + VARCOMP_ROUNDS * other->round;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* VarcompChooseEngine - See the header. Collective. */
 PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
 {
-  static const VarcompEngine *const engines[] = {NULL,                   &VarcompEngine_Factor,  &VarcompEngine_Eigen,
-                                                 &VarcompEngine_Sampled, &VarcompEngine_Lanczos, &VarcompEngine_Dense};
-  const int64_t                     dense     = DenseEquations(v);
-  MeritTermKind                     kind      = MERIT_TERM_FIXED;
-  const char                       *why       = "the job asks for it";
-  int64_t                           n_equations;
+  VarcompForesight all[VARCOMP_ENGINES];
+  int              best = -1;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(v->model, NULL, NULL, NULL, &n_equations, NULL));
-  v->engine = engines[v->choice];
-  if (v->choice == VARCOMP_AUTO) {
-    const bool one = OneVariance(v, &kind);
-    bool       fits;
-
-    PetscCall(FitsDense(v, &fits));
-    if (one && (kind == MERIT_TERM_SNP || kind == MERIT_TERM_RIDGE) && v->n_observations <= EIGEN_MOST) {
-      v->engine = &VarcompEngine_Eigen;
-      why       = "one genomic variance and few observations";
-    } else if (one && kind == MERIT_TERM_SNP && dense > DENSE_MOST) {
-      v->engine = &VarcompEngine_Lanczos;
-      why       = "one genomic variance, too many observations for exact traces";
-    } else if (dense > DENSE_MOST && fits) {
-      v->engine = &VarcompEngine_Dense;
-      why       = "more SNPs than a factor can have, but few observations";
-    } else if (dense > DENSE_MOST) {
-      v->engine = &VarcompEngine_Sampled;
-      why       = "more SNPs than a factor can have";
-    } else if (n_equations > FACTOR_MOST) {
-      v->engine = &VarcompEngine_Sampled;
-      why       = "a factor of so many equations would take long";
-    } else {
-      v->engine = &VarcompEngine_Factor;
-      why       = "the equations can be factored";
-    }
+  v->engine = Asked(v);
+  if (v->engine) {
+    PetscCall(VarcompForesee(v, v->engine, 0, 0, &all[0]));
+    PetscCall(VarcompCheckRoom(v, v->engine, all[0].bytes));
+    Say(&all[0], 1, all);
+    PetscFunctionReturn(PETSC_SUCCESS);
   }
-  MeritLog(MERIT_LOG_INFO, "engine %s: %s", v->engine->name, why);
+  PetscCall(VarcompForeseeAll(v, 0, 0, -1.0, all, &best));
+  if (best < 0) PetscCall(Refuse(v, all));
+  v->engine = all[best].engine;
+  Say(&all[best], VARCOMP_ENGINES, all);
+  if (v->engine != &VarcompEngine_Factor) {
+    PetscCall(MatDestroy(&v->analysed));
+    PetscCall(MeritFactorDestroy(&v->analysed_factor));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,6 +1,7 @@
 /* Keys of the job: method, algorithm, engine, priors. */
 #include "varcomp_impl.h"
 #include <math.h>
+#include <merit/memory.h>
 #include <string.h>
 
 /* minque1, minque2, minque3 and mivque0 are methods with their prior: 0, 1, infinity, 0 */
@@ -160,6 +161,8 @@ PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, Merit
   PetscCall(MeritConfigInt(job, "varcomp.max_rounds", 1, INT32_MAX, &v->max_rounds));
   PetscCall(MeritConfigInt(job, "varcomp.seed", 0, INT64_MAX, &v->seed));
   PetscCall(MeritConfigInt(job, "varcomp.samples", 1, 100000, &n_samples));
+  PetscCall(MeritConfigBytes(job, "solver.memory", &v->memory));
+  PetscCall(MeritConfigRates(job, &v->rates));
   PetscCall(MeritConfigReal(job, "varcomp.mc_share", 1e-4, 1.0, &v->mc_share));
   v->em_only    = algorithm == 1;
   v->start_from = (VarcompStartChoice)start;

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <merit/factor.h>
 #include <merit/solver.h>
-#include <merit/memory.h>
 
 typedef struct {
   VarcompEquations e;
@@ -48,32 +47,13 @@ static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Refuse what the fullest rank has no room for */
-static PetscErrorCode CheckRoom(MeritVarcomp v, const Factor *f)
-{
-  double bytes, available;
-  char   size[2][32];
-  int    on_node;
-
-  PetscFunctionBegin;
-  PetscCall(MeritFactorSize(f->factor, NULL, &bytes, NULL, NULL));
-  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
-  MeritBytesText(bytes, sizeof(size[0]), size[0]);
-  MeritBytesText(available, sizeof(size[1]), size[1]);
-  if (available >= 0.0 && bytes > available)
-    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
-                         "the factor of engine factor needs %s per rank, but a node has %s for each of its ranks; use more nodes, or "
-                         "varcomp.engine: sampled",
-                         size[0], size[1]));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Pattern and factor of C as it is now; again when a matrix comes next to singular, so that its components mix, or leaves there */
 static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(v->model, &term);
   bool                 same    = f->factor != NULL;
+  double               bytes;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) {
@@ -85,10 +65,15 @@ static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
   PetscCall(MatDestroy(&f->S));
   PetscCall(MeritFactorDestroy(&f->factor));
   PetscCall(MeritPhaseBegin("varcomp.analyse"));
-  PetscCall(MeritMMEAssemble(v->C, &f->A));
+  PetscCall(VarcompTakeAnalysis(v, &f->A, &f->factor));
+  if (f->factor) PetscCall(MeritFactorComplete(f->factor, f->A));
+  else {
+    PetscCall(MeritMMEAssemble(v->C, &f->A));
+    PetscCall(MeritFactorCreate(f->A, &f->factor));
+  }
+  PetscCall(MeritFactorSize(f->factor, NULL, &bytes, NULL, NULL));
+  PetscCall(VarcompCheckRoom(v, &VarcompEngine_Factor, bytes));
   PetscCall(MatDuplicate(f->A, MAT_COPY_VALUES, &f->S));
-  PetscCall(MeritFactorCreate(f->A, &f->factor));
-  PetscCall(CheckRoom(v, f));
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
 }

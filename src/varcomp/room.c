@@ -5,19 +5,22 @@
 /* VarcompRoom - See the header. Collective. */
 PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes)
 {
-  int on_node;
+  double held = (double)MeritPeakMemory();
+  int    on_node;
 
   PetscFunctionBegin;
-  *bytes = 0.0;
-  PetscCall(MeritConfigBytes(v->job, "solver.memory", bytes));
-  if (!(*bytes > 0.0)) PetscCall(MeritMemoryAvailable(v->comm, bytes, &on_node));
+  *bytes = v->memory;
+  if (v->memory > 0.0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritMemoryAvailable(v->comm, bytes, &on_node));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &held, 1, MPI_DOUBLE, MPI_MAX, v->comm));
+  if (*bytes >= 0.0) *bytes = PetscMax(0.0, *bytes - held);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* VarcompRefuse - See the header. Errors: USAGE. Collective. */
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[])
 {
-  const bool asked = MeritNodeFind(v->job, "solver.memory") != NULL;
+  const bool asked = v->memory > 0.0;
   double     room;
   char       size[2][32];
 

@@ -49,7 +49,8 @@ PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp v, int term)
 }
 
 /* Observations, and fixed equations that do not depend on others */
-static PetscErrorCode Count(MeritVarcomp v)
+/* VarcompCount - See the header. Collective. */
+PetscErrorCode VarcompCount(MeritVarcomp v)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const uint8_t          *state   = MeritModelEquationState(v->model);
@@ -129,7 +130,7 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
   v->rounds                        = 0;
   v->stop                          = MERIT_VARCOMP_CONVERGED;
   PetscCall(PetscArrayzero(v->state, v->n));
-  PetscCall(Count(v));
+  PetscCall(VarcompCount(v));
   if (v->method == MERIT_VARCOMP_ANOVA) PetscCall(VarcompAnova(v));
   else if (v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML) {
     if (!v->engine) PetscCall(VarcompChooseEngine(v));
@@ -154,6 +155,8 @@ PetscErrorCode MeritVarcompDestroy(MeritVarcomp *varcomp)
   PetscFunctionBegin;
   if (!v) PetscFunctionReturn(PETSC_SUCCESS);
   if (v->engine_data) PetscCall(v->engine->destroy(v));
+  PetscCall(MatDestroy(&v->analysed));
+  PetscCall(MeritFactorDestroy(&v->analysed_factor));
   PetscCall(PetscFree(v->prior));
   PetscCall(PetscFree(v->component));
   PetscCall(PetscFree(v->first_of_term));

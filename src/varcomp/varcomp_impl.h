@@ -1,7 +1,9 @@
 #pragma once
 /* Private to src/varcomp. */
+#include <merit/factor.h>
 #include <merit/kernels.h>
 #include <merit/log.h>
+#include <merit/rates.h>
 #include <merit/varcomp.h>
 
 /* What an engine finds at one set of variances, all with respect to the n components */
@@ -57,6 +59,8 @@ struct _p_MeritVarcomp {
   int64_t             max_rounds;
   int64_t             seed;
   int                 n_samples;   /* 0: chosen from mc_share */
+  double              memory;      /* bytes per rank that an engine may take; 0: what the machine has */
+  MeritRates          rates;
   double              mc_share;    /* what Monte Carlo may add to a standard error; 0: the engine's own */
   int                 left_out;    /* term, -1 none */
   MeritVarcompMonitor monitor;
@@ -80,6 +84,9 @@ struct _p_MeritVarcomp {
   bool                has_covariance, has_noise;
   const VarcompEngine *engine;
   void               *engine_data;
+  MeritFactor         analysed_factor; /* of C's pattern, to foresee a factor; NULL: none; owned until VarcompTakeAnalysis */
+  Mat                 analysed;        /* C, if that factor can have numbers; owned likewise */
+  uint64_t            analysed_mixing; /* terms that mixed their components then */
   int                 n_lines;
   MeritAnovaLine     *line;      /* owned; coefficients in one array behind line[0] */
 };
@@ -99,15 +106,36 @@ PetscErrorCode VarcompReport(MeritVarcomp v, const MeritVarcompRound *round);
 
 /* shares.c: v->share and its standard errors from theta and its covariance. Collective. */
 PetscErrorCode VarcompShares(MeritVarcomp v);
-/* room.c: bytes that a rank may take, solver.memory or what the machine has; -1 not known. Collective. */
+/* room.c: bytes that an engine may take on a rank, solver.memory or what the machine has left; -1 not known. Collective. */
 PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes);
 /* USAGE error where the fullest rank has no room for so many bytes: `what` says who needs them for what, `instead` what else to do.
    Collective. */
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[]);
 /* eigen.c: bytes that it takes on each of so many ranks. Not collective. */
 double VarcompEigenBytes(MeritVarcomp v, int ranks);
-/* choose.c: the engine that fits the model and its size, with a word on why. Collective. */
+/* foresee.c: what an engine would take for the model of v->C: bytes of the fullest rank beside the model's; seconds before the rounds and of a
+   round, on one core (work) and on the ranks and threads that were asked for. */
+typedef struct {
+  const VarcompEngine *engine;
+  bool                 can, exact; /* for this model; no random numbers */
+  double               bytes, work_before, work_round, before, round;
+} VarcompForesight;
+enum { VARCOMP_ENGINES = 5, VARCOMP_ROUNDS = 7 }; /* rounds that are reckoned with */
+/* Engines in the order in which they are preferred if they cost the same. */
+extern const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES];
+/* ranks 0: those of the run, with the threads of the run. Collective. */
+PetscErrorCode VarcompForesee(MeritVarcomp v, const VarcompEngine *engine, int ranks, int threads, VarcompForesight *f);
+static inline double VarcompWork(const VarcompForesight *f) { return f->work_before + VARCOMP_ROUNDS * f->work_round; }
+/* The analysis of C that foreseeing made, if there is one and it is for numbers; otherwise NULLs, and what there was is freed. Collective. */
+PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor);
+/* choose.c: all of VarcompEngines, and the one to take, -1: none fits; room as for MeritVarcompForesee. Collective. */
+PetscErrorCode VarcompForeseeAll(MeritVarcomp v, int ranks, int threads, double room, VarcompForesight all[], int *best);
+/* Refuse an engine that takes more bytes on a rank than solver.memory (USAGE) or the machine (SYSTEM) gives. Collective. */
+PetscErrorCode VarcompCheckRoom(MeritVarcomp v, const VarcompEngine *engine, double bytes);
+/* The engine that is cheapest among those that fit, or that was asked for; refused where it does not fit. Collective. */
 PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
+/* varcomp.c: v->n_observations, v->n_fixed. Errors: INPUT where fixed effects leave nothing. Collective. */
+PetscErrorCode VarcompCount(MeritVarcomp v);
 /* start.c: v->theta from the job, or chosen. Collective. */
 PetscErrorCode VarcompStart(MeritVarcomp v);
 /* guess.c: better values than the shares of v->theta where the model and the choice allow it; says which. scale as of VarcompScales. Collective. */

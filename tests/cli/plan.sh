@@ -81,19 +81,49 @@ grep -q '^#SBATCH --ntasks=6$' job.sbatch || fail "the job script does not ask f
 bash -n job.sbatch || fail "the job script is no script"
 run 2 2 plan job.yaml --sbatch job.sbatch
 says overwrite
+run 2 0 plan job.yaml --ranks 6 --sbatch other.sbatch
+says 'wrote other.sbatch: submit it with `sbatch other.sbatch`'
 asks() { grep -q "^#SBATCH --$1\$" job.sbatch || fail "the job script does not ask for --$1"; }
 run 2 0 plan job.yaml --cores-per-node 4 --memory-per-node 1G --sbatch job.sbatch --overwrite
 asks nodes=1
-asks ntasks-per-node=4
-asks ntasks=4
+asks ntasks-per-node=1                    # of four: more do not pay for so few equations
+asks ntasks=1
 asks cpus-per-task=1
 asks time=10
 asks signal=B:USR1@120
 run 2 0 plan job.yaml --cores-per-node 4 --memory-per-node 1G --ranks 6 --sbatch job.sbatch --overwrite
 asks nodes=2
 run 2 0 plan job.yaml --cores-per-node 4 --plan.threads 2 --sbatch job.sbatch --overwrite
-asks ntasks-per-node=2
+asks ntasks-per-node=1
 asks cpus-per-task=2
+# 10,000 million iterations are worth as many ranks as the model of cost says, and no more
+run 1 0 plan job.yaml --cores-per-node 64 --plan.iterations 1000000000 --sbatch job.sbatch --overwrite
+asks ntasks=1
+run 1 0 plan job.yaml --cores-per-node 64 --plan.iterations 1000000000 --plan.rates.latency 0 --plan.rates.memory 10 --plan.rates.network 1e18 \
+  --sbatch job.sbatch --overwrite
+asks ntasks=64
+
+# an estimation of variances: the engine, what it takes, and a script that asks for it
+sed '/^variances/,/residual/d' job.yaml >open.yaml
+echo 'varcomp: {engine: auto}' >>open.yaml
+for n in 1 3; do
+  run $n 0 plan open.yaml --ranks 2
+  says 'variances on 2 ranks x 1 thread, foreseen'
+  says '^  engine +factor$'
+  says '^  memory +[0-9.]+ (MiB|KiB) for each rank'
+  says '^  a round +[0-9.e-]+ s$'
+  says '^  in all +[0-9.e-]+ s for 7 rounds'
+  says '^  the next +sampled '
+done
+run 1 0 plan open.yaml --varcomp.engine sampled
+says '^  engine +sampled$'
+run 1 0 plan open.yaml --cores-per-node 4 --memory-per-node 1G --sbatch job.sbatch --overwrite
+asks time=10
+asks 'mem-per-cpu=[0-9]*M'
+asks ntasks=1
+run 2 2 plan open.yaml --solver.memory 100
+says '^  engine +none  no engine fits'
+says 'no engine for the variances fits'
 run 2 2 plan job.yaml --cores-per-node 4 --memory-per-node 1M --sbatch job.sbatch --overwrite
 says 'on any number of nodes'
 run 2 2 plan job.yaml --memory-per-node 1G

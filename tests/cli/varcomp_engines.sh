@@ -58,16 +58,38 @@ for method in reml ml; do
     is "the log-likelihood" "$(json log_likelihood)" "$likelihood" 1e-8
   done
 done
-# more observations than that
+# the cheapest by what is foreseen, whatever the ranks: one genomic variance by its eigenvalues, a model of factors by its factor
+for n in 1 3; do
+  run $n 0 varcomp job.yaml --model "y ~ herd + snp(id)" --output.solutions fixed
+  says "engine eigen: foreseen are .* s of a core for 7 rounds, engine "
+  run $n 0 varcomp job.yaml --model "y ~ herd + iid(pen)" --output.solutions fixed
+  says "engine factor: foreseen are "
+done
+# what does not fit is refused with the figure, before it is begun; auto takes what fits
+for n in 1 3; do
+  for engine in factor dense sampled; do
+    run $n 2 varcomp job.yaml --varcomp.engine $engine --solver.memory 1K
+    says "solver.memory: engine $engine needs [0-9.]* [KM]iB per rank, more than 1.00 KiB"
+    said "start " && fail "$engine began work that does not fit"
+  done
+  for engine in eigen lanczos; do
+    run $n 2 varcomp job.yaml --model "y ~ herd + snp(id)" --varcomp.engine $engine --solver.memory 1K
+    says "solver.memory: engine $engine needs [0-9.]* [KM]iB per rank, more than 1.00 KiB"
+  done
+  run $n 2 varcomp job.yaml --solver.memory 1K
+  says "engine [a-z]* needs"
+done
+# more observations than V has room for
 awk 'NR == 1 { print; next } { line[NR] = $0 } END { for (r = 0; r < 28; r++) for (i = 2; i <= NR; i++) print line[i] r % 7 }' records.csv >long.csv
-run 1 4 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.max_rounds 1 --varcomp.samples 2 --output.solutions fixed
+run 1 4 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.max_rounds 1 --varcomp.samples 2 --output.solutions fixed \
+  --solver.memory 100M
 says "engine sampled"
 # no likelihood, no test of a term: said before the work, where the job names the engine before data are read
 run 2 2 varcomp job.yaml --varcomp.engine sampled --varcomp.test 'iid(pen)'
 says "engine sampled has not"
 said " equations" && fail "data are read before varcomp.test is refused"
-run 2 2 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.test 'iid(pen)'
-says "engine sampled has no likelihood"
+run 2 2 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.test 'iid(pen)' --solver.memory 100M
+says "solver.memory: engine [a-z]* needs"
 said "traces from" && fail "work is done before varcomp.test is refused"
 
 # close FILE: the estimates of out are within 4 Monte Carlo standard errors of those of FILE, which are known for all but fixed ones and variances of 0

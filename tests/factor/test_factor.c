@@ -1,5 +1,6 @@
 /* The sparse factor and its selected inverse against dense elimination. */
 #include "factor_case.h"
+#include <omp.h>
 
 static void TryAt(int kind, int n, int empty)
 {
@@ -155,6 +156,98 @@ static void test_the_size_is_foreseen(void **state)
   FreeCase(&c);
 }
 
+/* n places of this rank in a matrix of zeros with n_owned of N rows here */
+static Mat Places(PetscInt n_owned, PetscInt N, PetscInt n, PetscInt row[], PetscInt column[])
+{
+  double *zero = calloc((size_t)n + 1, sizeof(*zero));
+  Mat     A;
+
+  TestCall(MatCreate(PETSC_COMM_WORLD, &A));
+  TestCall(MatSetSizes(A, n_owned, n_owned, N, N));
+  TestCall(MatSetType(A, MATAIJ));
+  TestCall(MatSetPreallocationCOO(A, n, row, column));
+  TestCall(MatSetValuesCOO(A, zero, INSERT_VALUES));
+  free(zero);
+  return A;
+}
+
+static void Near(double a, double b, double share, int kind, const char what[])
+{
+  if (!(fabs(a - b) <= share * fabs(b))) fail_msg("kind %d: %s %g for %g", kind, what, a, b);
+}
+
+/* Of a matrix whose every third row, or none, is full: foreseen from the others as from all */
+static void ForeseeAt(int kind, int n, bool with)
+{
+  const double    share = with ? 0.15 : 0.0; /* small supernodes are put together otherwise */
+  Case            c     = MakeCase(kind, n, -1, 3);
+  bool           *full  = calloc((size_t)c.n_owned + 1, sizeof(*full));
+  PetscInt       *place = malloc(sizeof(*place) * (size_t)(2 * c.n_owned * n + 1)), nz = 0;
+  int             size;
+  MeritFactorNeed real = {0}, seen;
+  MeritFactor     f;
+  Mat             A;
+
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  for (int i = 0; i < c.n_owned; i++)
+    for (int j = 0; j < n; j++)
+      if (c.there[(c.first + i) * n + j] || (with && ((c.first + i) % 3 == 1 || j % 3 == 1))) {
+        place[nz]                   = c.first + i;
+        place[c.n_owned * n + nz++] = j;
+        full[i]                     = with && (c.first + i) % 3 == 1;
+      }
+  A = Places(c.n_owned, n, nz, place, place + c.n_owned * n);
+  TestCall(MeritFactorCreate(A, &f));
+  TestCall(MeritFactorSize(f, &real.bytes, &real.bytes_inverse, &real.entries, &real.flops));
+  TestCall(MeritFactorDestroy(&f));
+  TestCall(MeritFactorAnalyse(with ? c.A : A, with ? full : NULL, &f));
+  TestCall(MeritFactorForesee(f, size, omp_get_max_threads(), &seen));
+  TestCall(MeritFactorDestroy(&f));
+  Near(seen.entries, real.entries, share, kind, "entries");
+  Near(seen.flops, real.flops, share, kind, "flops");
+  Near(seen.bytes, real.bytes, share, kind, "bytes");
+  Near(seen.bytes_inverse, real.bytes_inverse, share, kind, "bytes_inverse");
+  TestCall(MatDestroy(&A));
+  free(full), free(place);
+  FreeCase(&c);
+}
+
+static void test_a_factor_with_full_rows_is_foreseen_without_them(void **state)
+{
+  (void)state;
+  for (int kind = 0; kind < KINDS; kind++)
+    for (int n = 97; n <= 480; n += 383)
+      for (int with = 0; with < 1 + (n > 200); with++) ForeseeAt(kind, n, with);
+}
+
+/* A grid whose rows come in no order, with more full rows than other rows may have neighbours */
+static void test_full_rows_do_not_hide_the_order_of_the_others(void **state)
+{
+  enum { EDGE = 30, GRID_ROWS = EDGE * EDGE, FULL = 400, N = GRID_ROWS + FULL };
+  PetscInt       *row = malloc(sizeof(*row) * N * N), *column = malloc(sizeof(*column) * N * N), n = 0;
+  int             rank;
+  double          entries;
+  MeritFactor     f;
+  Mat             A;
+
+  (void)state;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  for (int i = 0; i < N && !rank; i++)
+    for (int j = 0; j < N; j++) {
+      const int a = i * 277 % GRID_ROWS, b = j * 277 % GRID_ROWS;
+
+      if (i < GRID_ROWS && j < GRID_ROWS && abs(a % EDGE - b % EDGE) + abs(a / EDGE - b / EDGE) > 1) continue;
+      row[n] = i, column[n++] = j;
+    }
+  A = Places(rank ? 0 : N, N, n, row, column);
+  TestCall(MeritFactorCreate(A, &f));
+  TestCall(MeritFactorSize(f, NULL, NULL, &entries, NULL));
+  assert_true(entries < GRID_ROWS * (FULL + 30.0) + FULL * (FULL + 1.0) / 2.0);
+  TestCall(MeritFactorDestroy(&f));
+  TestCall(MatDestroy(&A));
+  free(row), free(column);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_every_pattern_gives_what_elimination_gives),
     cmocka_unit_test(test_a_rank_without_equations_takes_part),
@@ -165,6 +258,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_numbers_that_are_none_are_not_definite),
     cmocka_unit_test(test_the_size_of_messages_does_not_matter),
     cmocka_unit_test(test_the_size_is_foreseen),
+    cmocka_unit_test(test_a_factor_with_full_rows_is_foreseen_without_them),
+    cmocka_unit_test(test_full_rows_do_not_hide_the_order_of_the_others),
 };
 
 TEST_MAIN(tests)

@@ -1,0 +1,250 @@
+/*
+  What each engine would take, before anything of its size is made: bytes from the arrays that it keeps, seconds from the operations that it does and
+  the rates of a machine. Nothing here knows a clock, so that every rank and every run foresees the same.
+*/
+#include "forms.h"
+#include <math.h>
+#include <merit/memory.h>
+#include <merit/solver.h>
+#include <omp.h>
+
+const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES] = {&VarcompEngine_Eigen, &VarcompEngine_Factor, &VarcompEngine_Dense,
+                                                              &VarcompEngine_Lanczos, &VarcompEngine_Sampled};
+
+/* Equations up to which the graph of a factor is made on one rank; observations up to which n x n matrices are formed */
+enum { ANALYSED_MOST = 4000000, DENSE_MOST = 20000 };
+/*
+  Seconds of a core, measured on the machine of bench/README.md: one contribution to C put into its place; a number of a pass through an n x n matrix
+  that is not a product of matrices; a number that fronts of a factor and of its inverse pass on; one equation in an iteration on one vector, preconditioned; one level in a product with K.
+*/
+static const double PLACE_SECONDS = 2.5e-8, ENTRY_SECONDS = 4e-9, PASS_SECONDS = 5e-9, EQUATION_SECONDS = 1.8e-8, LEVEL_SECONDS = 3e-8;
+/* A selected inverse against its factor, in operations. */
+static const double INVERSE_WORK = 1.0;
+/* Bytes that an entry of C takes beside the matrix it is put together in: derivatives, inverse, its place in the factor */
+static const double PLACE_BYTES = 56.0;
+/* Iterations of conjugate gradients, of pedigrees and with SNPs; vectors of k columns that they and the engine keep; samples that are reckoned with */
+static const double ITERATIONS = 60.0, SNP_ITERATIONS = 150.0, BLOCK_VECTORS = 10.0, SAMPLES = 17.0;
+/* Products with K of all the Lanczos processes; columns that go together, and vectors of each */
+static const double LANCZOS_PRODUCTS = 350.0, LANCZOS_COLUMNS = 64.0, LANCZOS_VECTORS = 6.0;
+
+/* Sizes of the model over all ranks */
+typedef struct {
+  int     ranks, threads, m;          /* those foreseen for; random terms */
+  bool    one;                        /* one trait, one random term of one component, one residual variance, nothing fixed */
+  bool    scalar;                     /* one trait, one residual class, terms of one component */
+  bool    genomic;                    /* some term is of SNPs or columns */
+  double  equations, full, values;    /* equations; of SNPs and columns; records x traits */
+  double  animals, genotypes;         /* genotyped; times SNPs, of all terms */
+  double  n;                          /* observations */
+} Sizes;
+
+static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, Sizes *s)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+  MeritGenotypes       geno    = MeritModelGenotypes(v->model);
+  int64_t              n_all, n_animals = 0, n_values = MeritModelRecords(v->model)->n_records;
+
+  PetscFunctionBegin;
+  *s = (Sizes){.ranks = ranks ? ranks : v->size, .threads = ranks ? threads : omp_get_max_threads(), .n = (double)v->n_observations};
+  PetscCallMPI(MPI_Bcast(&s->threads, 1, MPI_INT, 0, v->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_values, 1, MPI_INT64_T, MPI_SUM, v->comm));
+  PetscCall(MeritModelLayout(v->model, NULL, NULL, NULL, &n_all, NULL));
+  if (geno) PetscCall(MeritGenotypesSize(geno, &n_animals, NULL, NULL));
+  s->equations = (double)n_all;
+  s->values    = (double)(n_values * v->formula->n_traits);
+  s->animals   = (double)n_animals;
+  s->scalar    = v->formula->n_traits == 1 && v->formula->n_residuals == 1;
+  for (int i = 0; i < v->n; i++) s->scalar = s->scalar && !v->component[i].row;
+  for (int k = 0; k < n_terms; k++) {
+    const double n_eq = (double)(term[k].n_levels * term[k].n_eq);
+
+    s->m += term[k].kind != MERIT_TERM_FIXED;
+    if (term[k].kind == MERIT_TERM_SNP) s->genotypes += s->animals * n_eq;
+    if (term[k].kind != MERIT_TERM_SNP && term[k].kind != MERIT_TERM_RIDGE) continue;
+    if (term[k].kind == MERIT_TERM_RIDGE) s->genotypes += s->values * n_eq;
+    s->full += n_eq;
+    s->genomic = true;
+  }
+  s->one = s->scalar && s->m == 1 && v->n == 2 && !v->component[0].fixed && !v->component[1].fixed;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Which terms mix their components (MeritTermMixes) */
+static uint64_t Mixing(MeritVarcomp v)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+  uint64_t             mixing  = 0;
+
+  for (int k = 0; k < n_terms; k++) mixing ^= (uint64_t)MeritTermMixes(&term[k]) << k % 64;
+  return mixing;
+}
+
+/* VarcompTakeAnalysis - See the header. Collective. */
+PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor)
+{
+  PetscFunctionBegin;
+  *A      = NULL;
+  *factor = NULL;
+  if (v->analysed && v->analysed_mixing == Mixing(v)) {
+    *A                 = v->analysed;
+    *factor            = v->analysed_factor;
+    v->analysed        = NULL;
+    v->analysed_factor = NULL;
+  }
+  PetscCall(MatDestroy(&v->analysed));
+  PetscCall(MeritFactorDestroy(&v->analysed_factor));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Order and tree of C, its full rows left out; kept, with C itself if there are none. Collective. */
+static PetscErrorCode Tree(MeritVarcomp v, const Sizes *s, MeritFactorNeed *need)
+{
+  bool *full;
+
+  PetscFunctionBegin;
+  if (!v->analysed_factor || v->analysed_mixing != Mixing(v)) {
+    PetscCall(MeritPhaseBegin("varcomp.foresee"));
+    PetscCall(MatDestroy(&v->analysed));
+    PetscCall(MeritFactorDestroy(&v->analysed_factor));
+    PetscCall(MeritMMEAssembleSparse(v->C, &v->analysed, &full));
+    PetscCall(MeritFactorAnalyse(v->analysed, full, &v->analysed_factor));
+    v->analysed_mixing = Mixing(v);
+    if (full) PetscCall(MatDestroy(&v->analysed));
+    PetscCall(PetscFree(full));
+    PetscCall(MeritPhaseEnd());
+  }
+  PetscCall(MeritFactorForesee(v->analysed_factor, s->ranks, s->threads, need));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* C is put together for the factor and for every component; SNPs go through the products with their genotypes wherever R counts */
+static PetscErrorCode Factor(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+{
+  const double    times = 1.0 + v->n + (v->method == MERIT_VARCOMP_ML);
+  int64_t         entries, most, bytes, sparse;
+  double          available, assembly, algebra;
+  int             on_node;
+  MeritFactorNeed need = {0};
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEAssembledSize(v->C, &entries, &most, &bytes));
+  PetscCall(MeritMMESparseSize(v->C, &sparse));
+  PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
+  f->can = s->equations <= ANALYSED_MOST && entries / v->size < (sizeof(PetscInt) < 8 ? INT32_MAX : INT64_MAX);
+  if (!f->can || (available >= 0.0 && 2.0 * (double)sparse > available)) {
+    f->can   = false;
+    f->bytes = (double)bytes;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(Tree(v, s, &need));
+  if (s->ranks != v->size) most = entries / s->ranks;
+  f->bytes       = (double)bytes / (double)PetscMax(most, 1) * (double)most + PLACE_BYTES * (double)most + need.bytes_inverse;
+  assembly       = times * PLACE_SECONDS * (double)entries + 2.0 * s->genotypes * s->full / v->rates.genotypes;
+  algebra        = (1.0 + INVERSE_WORK) / v->rates.products;
+  f->work_before = 3.0 * PLACE_SECONDS * (double)entries;
+  f->work_round  = assembly + algebra * need.flops + PASS_SECONDS * need.passed;
+  f->before      = f->work_before / s->ranks;
+  f->round       = assembly / (s->ranks * s->threads) + algebra * need.flops_in_turn + PASS_SECONDS * need.passed_in_turn;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Products that form the matrices of m terms of the observations: of SNPs between animals, of others with unit vectors; fixed effects taken out */
+static double FormWork(MeritVarcomp v, const Sizes *s)
+{
+  const MeritTermView *term;
+  const int            n_terms = MeritModelTerms(v->model, &term);
+  double               work    = 0.0;
+
+  for (int k = 0; k < n_terms; k++) {
+    if (term[k].kind == MERIT_TERM_FIXED) continue;
+    if (term[k].kind == MERIT_TERM_SNP) work += s->n * s->animals * (double)term[k].n_levels / v->rates.genotypes;
+    else if (term[k].kind == MERIT_TERM_RIDGE) work += s->n * s->n * (double)term[k].n_levels / v->rates.products;
+    else work += LEVEL_SECONDS * s->n * (double)term[k].n_levels;
+    work += 8.0 * ENTRY_SECONDS * s->n * s->n;
+  }
+  return work;
+}
+
+static PetscErrorCode Dense(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+{
+  const double n2 = s->n * s->n, m = s->m;
+  bool         room, fixed;
+
+  PetscFunctionBegin;
+  PetscCall(SpectralFixedFits(v, &fixed));
+  PetscCall(FormsFit(v, s->m, &room, &f->bytes));
+  f->can         = s->scalar && s->m > 0 && fixed && s->n <= DENSE_MOST;
+  f->work_before = FormWork(v, s);
+  f->work_round  = (v->method == MERIT_VARCOMP_ML ? 2.0 : 1.0) * n2 * s->n / 2.0 / v->rates.products + (2.0 * m + 3.0) * ENTRY_SECONDS * n2;
+  f->before      = f->work_before / (s->ranks * s->threads);
+  f->round       = f->work_round; /* on one rank */
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Half of the operations that reduce a matrix to tridiagonal form pass through it once for each */
+static PetscErrorCode Eigen(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+{
+  const double n3 = s->n * s->n * s->n, matrices = v->method == MERIT_VARCOMP_ML ? 2.0 : 1.0;
+  bool         fixed;
+
+  PetscFunctionBegin;
+  PetscCall(SpectralFixedFits(v, &fixed));
+  f->can         = s->one && s->genomic && fixed && s->n <= 5.0 * DENSE_MOST;
+  f->bytes       = VarcompEigenBytes(v, s->ranks);
+  f->work_before = matrices * (FormWork(v, s) + n3 / 3.0 * (1.0 / v->rates.products + 8.0 / v->rates.memory));
+  f->work_round  = 1e-7 * s->n;
+  f->before      = f->work_before / (s->ranks * s->threads);
+  f->round       = f->work_round;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Products with K of a column in single precision */
+static PetscErrorCode Lanczos(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+{
+  bool fixed;
+
+  PetscFunctionBegin;
+  PetscCall(SpectralFixedFits(v, &fixed));
+  f->can         = s->one && s->genomic && fixed;
+  f->exact       = false;
+  f->bytes       = 8.0 * LANCZOS_COLUMNS * (LANCZOS_VECTORS * s->n / s->ranks + s->full);
+  f->work_before = LANCZOS_PRODUCTS * (s->genotypes / v->rates.genotypes + LEVEL_SECONDS * (s->equations - s->full + s->n));
+  f->work_round  = 1e-6;
+  f->before      = f->work_before / (s->ranks * s->threads);
+  f->round       = f->work_round;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* All draws and the data in one block, and the working variates of every component in another that takes as many iterations */
+static PetscErrorCode Sampled(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+{
+  const double k = v->n_samples > 0 ? v->n_samples : SAMPLES, columns = k + 1.0 + v->n, iterations = s->genotypes > 0.0 ? SNP_ITERATIONS : ITERATIONS;
+
+  PetscFunctionBegin;
+  f->can         = v->left_out < 0;
+  f->exact       = false;
+  f->bytes       = 8.0 * ((BLOCK_VECTORS * (k + 1.0) + v->n) * s->equations + (2.0 * k + v->n) * s->values) / s->ranks;
+  f->work_before = 0.0;
+  f->work_round  = iterations * columns * (EQUATION_SECONDS * (s->equations + s->values / v->formula->n_traits) + s->genotypes / v->rates.genotypes);
+  f->before      = 0.0;
+  f->round       = f->work_round / (s->ranks * s->threads);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* VarcompForesee - See the header. Collective. */
+PetscErrorCode VarcompForesee(MeritVarcomp v, const VarcompEngine *engine, int ranks, int threads, VarcompForesight *f)
+{
+  Sizes s;
+
+  PetscFunctionBegin;
+  *f = (VarcompForesight){.engine = engine, .exact = true};
+  PetscCall(Measure(v, ranks, threads, &s));
+  if (engine == &VarcompEngine_Factor) PetscCall(Factor(v, &s, f));
+  else if (engine == &VarcompEngine_Dense) PetscCall(Dense(v, &s, f));
+  else if (engine == &VarcompEngine_Eigen) PetscCall(Eigen(v, &s, f));
+  else if (engine == &VarcompEngine_Lanczos) PetscCall(Lanczos(v, &s, f));
+  else PetscCall(Sampled(v, &s, f));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
