@@ -90,6 +90,11 @@ MERIT_EXTERN PetscErrorCode MeritModelSetVariances(MeritModel model, const doubl
 /* From the next variances on: u = L v, Var(v) = I, also where G is next to singular, so that rounding does not grow with its inverse. The model is
    one of MeritModelSetEstimated. */
 MERIT_EXTERN PetscErrorCode MeritModelSetRoots(MeritModel model, bool roots);
+/* The coefficients of a random term's regressors become orthogonal over the records, until MeritModelOriginal: B [n_comp^2], u = B v; mixes: B is not
+   the identity. For the estimation of variances; collective. */
+MERIT_EXTERN PetscErrorCode MeritModelOrthogonal(MeritModel model, int term, double B[], bool *mixes);
+/* All coefficients as the user has them. */
+MERIT_EXTERN PetscErrorCode MeritModelOriginal(MeritModel model);
 /* Does an equation of a level meet other components than its own, by an L that is not diagonal? */
 MERIT_EXTERN bool MeritTermMixes(const MeritTermView *term);
 /* Are its variances to be estimated (MeritModelSetEstimated)? */

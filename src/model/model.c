@@ -223,8 +223,10 @@ static PetscErrorCode DestroyTerm(MeritModelTerm *term)
   for (int r = 0; term->design && r < term->view.n_regressors; r++) {
     PetscCall(PetscFree(term->slot[r]));
     PetscCall(PetscFree(term->value[r]));
+    if (term->original) PetscCall(PetscFree(term->original[r]));
     PetscCall(PetscFree(term->offset[r]));
   }
+  PetscCall(PetscFree(term->original));
   PetscCall(PetscFree4(term->design, term->slot, term->value, term->offset));
   PetscCall(PetscFree(term->number));
   PetscCall(PetscFree(term->covariate));

@@ -58,6 +58,7 @@ typedef struct {
   MeritDesignView *design;    /* [n_regressors]; owned */
   int32_t        **slot;      /* [n_regressors] -> [n_records]; owned */
   double         **value;     /* [n_regressors] -> [n_records] or NULL; owned */
+  double         **original;  /* [n_regressors] values while MeritModelOrthogonal has others in their place, else NULL; owned */
   int32_t        **offset;    /* [n_regressors] -> [n_traits]; owned */
   int             *number;    /* [n_regressors] index of the level numbers in MeritRows, -1: single level or ridge; owned */
   int             *covariate; /* [n_regressors] index of the covariate column, or -1; owned */

@@ -35,6 +35,7 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
   PetscCall(PetscCalloc7(n, &c->block, n * n, &c->J, n, &c->g, n * n, &c->H, n * n, &c->em, n * n, &c->work, n * n, &c->root));
   PetscCall(PetscCalloc7(n * n, &c->secant, n, &c->pair[0][0], n, &c->pair[0][1], n, &c->pair[0][2], n, &c->pair[1][0], n,
                          &c->pair[1][1], n, &c->pair[1][2]));
+  PetscCall(PetscCalloc1(n * n, &c->expected));
   PetscCall(PetscCalloc1(v->formula->n_residuals, &count));
   for (int32_t i = 0; i < records->n_records; i++) count[records->residual_class[records->pattern[i]]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, v->formula->n_residuals, MPI_INT64_T, MPI_SUM, v->comm));
@@ -52,6 +53,7 @@ PetscErrorCode CoordinatesDestroy(Coordinates *c)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree7(c->secant, c->pair[0][0], c->pair[0][1], c->pair[0][2], c->pair[1][0], c->pair[1][1], c->pair[1][2]));
+  PetscCall(PetscFree(c->expected));
   PetscCall(PetscFree7(c->block, c->J, c->g, c->H, c->em, c->work, c->root));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -312,6 +314,7 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
     c->g[x] = 0.0;
     for (int i = 0; i < c->n; i++) c->g[x] += c->J[i * c->n + x] * point->score[i];
   }
+  VarcompExpected(v, c, theta, point, c->work, c->root, c->expected);
   Information(c, point, false);
   if (c->pinned && !MeritDenseCholesky(c->m, c->H, c->root)) Information(c, point, true);
 }
@@ -377,12 +380,19 @@ static bool Solve(const Coordinates *c, const double *A, double step[])
 }
 
 /* CoordinatesStep - See the header. Not collective. */
-bool CoordinatesStep(const Coordinates *c, double w, double step[])
+bool CoordinatesStep(const Coordinates *c, double step[])
 {
-  double *A = c->work;
+  return Solve(c, c->H, step);
+}
 
-  Transform(c, c->em, A);
-  for (int i = 0; i < c->m * c->m; i++) A[i] = (1.0 - w) * c->H[i] + w * A[i];
+/* CoordinatesScoringStep - See the header. Not collective. */
+bool CoordinatesScoringStep(const Coordinates *c, double w, double step[])
+{
+  double *A = c->work, *B = c->secant;
+
+  Transform(c, c->expected, A);
+  Transform(c, c->em, B);
+  for (int i = 0; i < c->m * c->m; i++) A[i] = (1.0 - w) * A[i] + w * B[i];
   return Solve(c, A, step);
 }
 

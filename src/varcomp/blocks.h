@@ -30,6 +30,7 @@ typedef struct {
   bool    pinned; /* some matrix is: steps of EM lead nowhere there */
   bool    damped; /* H is more than the information, which is not definite here: beside a singular matrix that is no maximum */
   double *em;    /* [n * n] information of complete data in components; owned */
+  double *expected; /* [n * n] expected information in components (expected.c); owned */
   double *work, *root; /* [n * n]; owned */
   double *secant; /* [m * m] H with what the last steps told of its error; owned */
   int     n_pairs;
@@ -44,8 +45,10 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
 void CoordinatesRemember(Coordinates *c, const double step[], const double fall[]);
 /* theta + step along the coordinates */
 void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[]);
-/* B^-1 g, B being H, H corrected by the steps before (secant), or with a share w of complete-data information; false if not definite */
-bool CoordinatesStep(const Coordinates *c, double w, double step[]);
+/* B^-1 g, B being H; H corrected by the steps before (secant); or the expected information with a share w of that of complete data (scoring).
+   False if B is not definite. */
+bool CoordinatesStep(const Coordinates *c, double step[]);
+bool CoordinatesScoringStep(const Coordinates *c, double w, double step[]);
 bool CoordinatesSecantStep(Coordinates *c, double step[]);
 /* The block's matrix out of theta, and back */
 void BlockGet(const Block *b, const double theta[], double *G);
@@ -58,6 +61,8 @@ double BlockReach(const Coordinates *c, const Block *b, const double theta[]);
 void BlockPin(MeritVarcomp v, Block *b, double theta[]);
 /* Take what is next to 0 for 0, at the end */
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);
+/* expected.c: the expected information [n * n] at a point; S and half [n * n] are work. Not collective. */
+void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[], const VarcompPoint *point, double *S, double *half, double *expected);
 /* start.c: what a variance of 1 of each component adds to the variance of an observation, on average; 1 for the residual. Collective. */
 PetscErrorCode VarcompScales(MeritVarcomp v, double scale[]);
 /* check.c: INPUT error where the data do not tell components apart, naming them. Logically collective. */

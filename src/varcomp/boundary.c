@@ -6,6 +6,8 @@
 static const double SMALL = 1e-3;
 /* Rounds in a row whose step goes beyond the boundary, for the boundary to be tried */
 enum { BEYOND = 3 };
+/* As long as a round adds more than this to the log-likelihood, no matrix is made singular: other variances may be far from where they go */
+static const double SETTLED = 1.0;
 
 /* Is there a likelihood, or is the variance so small that its score decides? */
 static bool MayVanish(const Reml *r, const Block *b)
@@ -23,10 +25,10 @@ static bool StepTo(Reml *r, int one, double to, double *step)
   double      *g = c->g, *unit = r->unit, beyond;
   bool         definite;
 
-  if (!CoordinatesStep(c, 0.0, step)) return false;
+  if (!CoordinatesStep(c, step)) return false;
   for (int i = 0; i < c->m; i++) unit[i] = i == one;
   c->g     = unit;
-  definite = CoordinatesStep(c, 0.0, r->column);
+  definite = CoordinatesStep(c, r->column);
   c->g     = g;
   if (!definite) return false;
   beyond = (to - step[one]) / r->column[one];
@@ -70,7 +72,7 @@ PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted)
 
     if (b->kind == BLOCK_ZERO || b->fixed || (b->n > 1 && !b->whole) || (b->n == 1 && b->term < 0)) continue;
     b->n_beyond = BlockPivot(b, r->whole) > (b->n == 1 ? 0.0 : 1e-6) ? 0 : b->n_beyond + 1;
-    if (b->n_beyond < BEYOND || (b->kind == BLOCK_PINNED && b->free_pivots < 2) || !MayVanish(r, b)) continue;
+    if (b->n_beyond < BEYOND || (b->kind == BLOCK_PINNED && b->free_pivots < 2) || !MayVanish(r, b) || r->gain > SETTLED) continue;
     PetscCall(TryBoundary(r, b, accepted));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -77,19 +77,6 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* B = L^-1, rows and columns of a triangular matrix in some other order; false if L is singular */
-static bool Invert(int n, const double *L, double *B)
-{
-  double A[64 * 128];
-
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < 2 * n; j++) A[i * 2 * n + j] = j < n ? L[i * n + j] : i == j - n;
-  if (MeritDenseEliminate(n, n, 0.0, A) < n) return false;
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) B[i * n + j] = A[i * 2 * n + n + j];
-  return true;
-}
-
 /* G^-1 = B'B where the model has G = L L' */
 static PetscErrorCode Root(int n, const double *L, VarcompEquations *e, int k)
 {
@@ -98,7 +85,7 @@ static PetscErrorCode Root(int n, const double *L, VarcompEquations *e, int k)
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(e->inverse[k], n * n));
   PetscCall(PetscMalloc1((size_t)(n * n), &B));
-  if (!Invert(n, L, B)) {
+  if (!VarcompInvert(n, L, B)) {
     PetscCall(PetscFree(B));
     PetscFunctionReturn(PETSC_SUCCESS);
   }

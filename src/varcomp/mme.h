@@ -37,6 +37,8 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e);
 int VarcompEquationsState(MeritVarcomp v, VarcompEquations *e, MeritState state[]);
 /* With e->x the solution for the data: Py, y'Py, quad[n] = y'P V_j P y and information = 1/2 f_i' P f_j. Collective. */
 PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[]);
+/* basis.c: B = A^-1, rows and columns of a triangular matrix in some other order; false if it is singular. Not collective. */
+bool VarcompInvert(int n, const double *A, double *B);
 /* out = R^-1 in for k columns of record values; may be the same array. Not collective. */
 void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, double *out);
 /* log |R| over all records, and tr(R^-1 V_j) of each residual component into trace[n]. Collective. */

@@ -1,18 +1,13 @@
 /*
   Maximum likelihood and restricted maximum likelihood (Patterson & Thompson 1971) by average information (Gilmour, Thompson & Cullis
-  1995), with as much of an EM step mixed in as it takes (Jensen et al. 1997), so that no round leaves the parameter space or lowers the
-  likelihood. A matrix that a step would make singular is tried as such: a variance of 0, a correlation of 1; it comes back if the
-  likelihood rises from there.
+  1995), so that no round leaves the parameter space or lowers the likelihood (step.c). A matrix that steps would make singular again and again is
+  tried as such: a variance of 0, a correlation of 1; it comes back if the likelihood rises from there (boundary.c).
 */
 #include "reml.h"
 #include <math.h>
 
-/* Shares of complete-data information that are tried one after another */
-static const double SHARES[] = {0.0, 0.3, 0.7, 1.0};
-/* A step leaves at least this part of a matrix's least pivot */
-static const double KEEP = 0.1;
-/* A likelihood may fall by this share of itself: rounding; within the second the gradient tells what the likelihood cannot */
-static const double ROUNDING = 1e-12, BLUR = 1e-10;
+/* A likelihood may fall by this share of itself: rounding */
+static const double ROUNDING = 1e-12;
 
 static PetscErrorCode PointCreate(int n, VarcompPoint *p)
 {
@@ -28,12 +23,12 @@ static PetscErrorCode PointFree(VarcompPoint *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Length of the gradient in units of standard errors, NaN where the information is not definite; step [m] work */
-static double Length(const Reml *r, double step[])
+/* RemlLength - See the header. Not collective. */
+double RemlLength(const Reml *r, double step[])
 {
   double sum = 0.0;
 
-  if (!CoordinatesStep(&r->c, 0.0, step)) return NAN;
+  if (!CoordinatesStep(&r->c, step)) return NAN;
   for (int i = 0; i < r->c.m; i++) sum += r->c.g[i] * step[i];
   return sqrt(PetscMax(sum, 0.0));
 }
@@ -60,6 +55,7 @@ void RemlAccept(Reml *r, const char kind[])
   const VarcompPoint swap = r->now;
 
   r->change = 0.0;
+  r->gain   = r->trial.log_likelihood - r->now.log_likelihood;
   for (int i = 0; i < v->n; i++) {
     if (v->component[i].row == v->component[i].column && r->theta[i] != 0.0)
       r->change = PetscMax(r->change, fabs(r->theta[i] / PetscMax(v->theta[i], 1e-300) - 1.0));
@@ -92,96 +88,11 @@ bool RemlNotLower(const Reml *r)
   return !isfinite(r->now.log_likelihood) || r->trial.log_likelihood >= r->now.log_likelihood - ROUNDING * fabs(r->now.log_likelihood);
 }
 
-/* Length of the trial's gradient */
-static double TrialGradient(Reml *r)
-{
-  double length;
-
-  CoordinatesSet(r->v, &r->c, r->theta, &r->trial);
-  length = Length(r, r->column);
-  CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);
-  return length;
-}
-
-/* A step as good as the likelihood can tell that shortens the gradient */
-static bool Flatter(Reml *r)
-{
-  const double blur = BLUR * fabs(r->now.log_likelihood);
-
-  if (!(r->v->gradient * r->v->gradient < blur)) return false;
-  return r->trial.log_likelihood >= r->now.log_likelihood - blur && TrialGradient(r) < r->v->gradient;
-}
-
-/* RemlInside - See the header. Not collective. */
-bool RemlInside(const Reml *r, const double theta[], const Block *but)
-{
-  for (int i = 0; i < r->c.n_blocks; i++) {
-    const Block *b = &r->c.block[i];
-
-    if (b == but || b->kind != BLOCK_FREE || b->fixed) continue;
-    if (!(BlockPivot(b, theta) >= KEEP * BlockPivot(b, r->v->theta))) return false;
-    for (int x = 0; x < b->n; x++) {
-      const int at = b->first + x * (x + 1) / 2 + x;
-
-      if (!(theta[at] >= KEEP * r->v->theta[at])) return false;
-    }
-  }
-  return true;
-}
-
-/* Largest part of a step, by halves, that leaves every matrix well inside */
-static double Share(Reml *r, const double step[])
-{
-  double share = 1.0;
-
-  for (int i = 0; i < 60; i++, share *= 0.5) {
-    CoordinatesMove(r->v, &r->c, r->v->theta, share, step, r->theta);
-    if (RemlInside(r, r->theta, NULL)) return share;
-  }
-  return 0.0;
-}
-
-/* One round: the largest share of average information whose step is not downhill */
-static PetscErrorCode Step(Reml *r, bool *accepted)
-{
-  static const char *const names[] = {"ai", "ai-em", "em-ai", "em"};
-  double                   told    = 0.0;
-
-  PetscFunctionBegin;
-  PetscCall(BoundaryTryNothing(r, accepted));
-  if (*accepted) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int s = r->v->em_only ? 3 : -1; s < 4 && !*accepted; s++) {
-    double share;
-
-    if (s < 0 ? !r->c.n_pairs || !CoordinatesSecantStep(&r->c, r->step) : !CoordinatesStep(&r->c, SHARES[s], r->step)) continue;
-    share = Share(r, r->step);
-    if (s < 0 && share < 1.0) continue;
-    if (share < 1.0 && !s) {
-      PetscCall(BoundaryTry(r, r->step, accepted));
-      if (*accepted) break; /* as coordinates change */
-      if (!CoordinatesStep(&r->c, SHARES[s], r->step)) continue;
-      share = Share(r, r->step);
-    }
-    if (share == 0.0) continue;
-    for (int half = 0; half < (s == 3 || (s == 0 && r->c.pinned) ? 20 : 1) && !*accepted; half++) {
-      if (half) share *= 0.5;
-      CoordinatesMove(r->v, &r->c, r->v->theta, share, r->step, r->theta);
-      PetscCall(RemlEvaluate(r, r->theta, &r->trial));
-      *accepted = RemlNotLower(r) || Flatter(r);
-    }
-    if (!*accepted) continue;
-    RemlAccept(r, s < 0 ? "secant" : names[s]);
-    if (r->v->gradient < REML_NEAR) told = share;
-  }
-  if (*accepted) RemlArrive(r, told);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 static PetscErrorCode Report(Reml *r, double gradient)
 {
   MeritVarcomp            v     = r->v;
   const MeritVarcompRound round = {.round          = v->rounds,
-                                   .estimate       = v->theta,
+                                   .estimate       = r->whole,
                                    .log_likelihood = r->now.log_likelihood,
                                    .gradient       = gradient,
                                    .change         = v->rounds ? r->change : NAN,
@@ -189,6 +100,7 @@ static PetscErrorCode Report(Reml *r, double gradient)
                                    .seconds        = MPI_Wtime() - v->start};
 
   PetscFunctionBegin;
+  VarcompBasisUser(v, v->theta, r->whole);
   PetscCall(VarcompReport(v, &round));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -202,7 +114,7 @@ static PetscErrorCode Iterate(Reml *r)
   PetscFunctionBegin;
   PetscCall(RemlResume(r, &resumed, &done));
   fresh = !resumed;
-  if (done) v->gradient = r->c.m ? Length(r, r->step) : 0.0;
+  if (done) v->gradient = RemlLength(r, r->step);
   if (done) PetscFunctionReturn(PETSC_SUCCESS);
   v->stop = MERIT_VARCOMP_MAX_ROUNDS;
   while (true) {
@@ -214,7 +126,7 @@ static PetscErrorCode Iterate(Reml *r)
       if (!v->rounds) PetscCall(VarcompCheckInformation(v, &r->c));
     }
     fresh       = false;
-    v->gradient = r->c.m ? Length(r, r->step) : 0.0;
+    v->gradient = RemlLength(r, r->step);
     PetscCall(Report(r, v->gradient));
     if (v->gradient <= r->tolerance) {
       PetscCall(BoundaryTryNothing(r, &go));
@@ -231,7 +143,7 @@ static PetscErrorCode Iterate(Reml *r)
     }
     if (v->rounds >= v->max_rounds) break;
     PetscCall(RemlSaveIfDue(r));
-    PetscCall(Step(r, &go));
+    PetscCall(RemlStep(r, &go));
     v->rounds++;
     if (go) continue;
     /* rounding is all that is left of a step that small */
@@ -267,7 +179,7 @@ static void Covariances(Reml *r)
   for (int j = 0; j < c->m && v->has_covariance; j++) {
     for (int i = 0; i < c->m; i++) r->unit[i] = i == j;
     c->g              = r->unit;
-    v->has_covariance = CoordinatesStep(c, 0.0, r->column);
+    v->has_covariance = CoordinatesStep(c, r->column);
     for (int i = 0; i < c->m; i++) r->inverse[i * c->m + j] = r->column[i];
   }
   c->g = g;

@@ -1,5 +1,5 @@
 #pragma once
-/* A fit by (restricted) maximum likelihood: where it is, its steps, its boundary, and how it is kept. Private to reml.c, boundary.c and reml_state.c. */
+/* A fit by (restricted) maximum likelihood: where it is, its steps, its boundary, and how it is kept. Private to reml.c, step.c, boundary.c and reml_state.c. */
 #include "blocks.h"
 
 typedef struct {
@@ -11,10 +11,10 @@ typedef struct {
   double      *unit_scale; /* [n] what a variance of 1 makes of an observation's variance */
   double       tolerance;
   const char  *kind;         /* of the step that led here */
-  double       change;
+  double       change, gain; /* largest relative change of a variance, and what the step added to the log-likelihood */
 } Reml;
 
-/* Gradient, in standard errors, from which on steps are near enough to the end to correct the curvature */
+/* A matrix of rank 1 that is as near to 0, in standard errors of its root, is tried as 0 */
 #define REML_NEAR 0.05
 
 /* reml.c: the engine's values at theta, the same on every rank. Collective. */
@@ -25,6 +25,11 @@ bool RemlNotLower(const Reml *r);
 void RemlAccept(Reml *r, const char kind[]);
 /* Coordinates of the new point, and what a step of this share told of the curvature, for the next; 0: nothing */
 void RemlArrive(Reml *r, double share);
+/* Length of the gradient in units of standard errors, NaN where the information is not definite; step [m] is work. */
+double RemlLength(const Reml *r, double step[]);
+
+/* step.c: one round; not *accepted: no step raises the likelihood. Collective. */
+PetscErrorCode RemlStep(Reml *r, bool *accepted);
 /* Do all matrices but one stay well inside? */
 bool RemlInside(const Reml *r, const double theta[], const Block *but);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N_OWN = 17, N_ENGINE = 5, N_STATE = N_OWN + N_ENGINE };
+enum { N_OWN = 18, N_ENGINE = 5, N_STATE = N_OWN + N_ENGINE };
 
 typedef struct {
   char       name[N_STATE][32];
@@ -35,6 +35,7 @@ static void Fill(Reml *r, State *s)
   Add(s, fit, "rounds", MERIT_STATE_SAME, sizeof(v->rounds), &v->rounds);
   Add(s, fit, "kind", MERIT_STATE_SAME, sizeof(s->kind), s->kind);
   Add(s, fit, "change", MERIT_STATE_SAME, one, &r->change);
+  Add(s, fit, "gain", MERIT_STATE_SAME, one, &r->gain);
   Add(s, fit, "likelihood", MERIT_STATE_SAME, one, &r->now.log_likelihood);
   Add(s, fit, "score", MERIT_STATE_SAME, n, r->now.score);
   Add(s, fit, "information", MERIT_STATE_SAME, square, r->now.information);

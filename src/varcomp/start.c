@@ -2,52 +2,97 @@
 #include "blocks.h"
 #include <math.h>
 
-/* Mean square of the coefficients with which a regressor meets the records that have a trait, and how many those are */
-static void MeanSquare(MeritVarcomp v, const MeritDesignView *d, int trait, double sums[2])
-{
-  const MeritRecordsView *records = MeritModelRecords(v->model);
-
-  for (int32_t i = 0; i < records->n_records; i++) {
-    if (d->offset[trait] < 0 || !(records->observed[records->pattern[i]] >> trait & 1)) continue;
-    sums[1] += 1.0;
-    if (d->slot[i] >= 0) sums[0] += d->value ? d->value[i] * d->value[i] : 1.0;
-  }
-}
-
 /* Mean diagonal of K */
 static double MeanDiagonal(MeritVarcomp v, int k)
 {
   return v->formula->term[k].kind == MERIT_TERM_SNP ? MeritGenotypesMeanDiagonal(MeritModelGenotypes(v->model)) : 1.0;
 }
 
-/* VarcompScales - See the header; off-diagonal components have 1. Collective. */
-PetscErrorCode VarcompScales(MeritVarcomp v, double scale[])
+/*
+  Mean products of the coefficients with which the components of a level meet the observations, times the mean diagonal of K; M [n * n], 0 for
+  components of different traits or levels. A matrix G adds tr(G M) to the variance of an observation, summed over traits.
+*/
+static PetscErrorCode MeanProducts(MeritVarcomp v, int k, double *M)
 {
-  const MeritTermView *term;
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const MeritTermView    *term;
+  const int               n_traits = v->formula->n_traits;
+  double                  count[32] = {0.0};
+  int                     n;
 
   PetscFunctionBegin;
   MeritModelTerms(v->model, &term);
-  for (int c = 0; c < v->n; c++) {
-    const MeritComponent *p   = &v->component[c];
-    double                sum = 0.0, mean;
+  n = term[k].n_comp;
+  PetscCall(PetscArrayzero(M, n * n));
+  for (int32_t i = 0; i < records->n_records; i++)
+    for (int t = 0; t < n_traits; t++) {
+      if (!(records->observed[records->pattern[i]] >> t & 1)) continue;
+      count[t] += 1.0;
+      for (int g = 0; g < term[k].n_regressors; g++)
+        for (int h = 0; h < term[k].n_regressors; h++) {
+          const MeritDesignView *a = &term[k].design[g], *b = &term[k].design[h];
 
-    scale[c] = 1.0;
-    if (p->term < 0 || p->row != p->column) continue;
-    mean = MeanDiagonal(v, p->term);
-    for (int g = 0; g < term[p->term].n_regressors; g++)
-      for (int t = 0; t < v->formula->n_traits; t++) {
-        double sums[2] = {0.0, 0.0};
+          if (a->offset[t] < 0 || b->offset[t] < 0 || a->slot[i] < 0 || a->slot[i] != b->slot[i]) continue;
+          M[a->offset[t] * n + b->offset[t]] += (a->value ? a->value[i] : 1.0) * (b->value ? b->value[i] : 1.0);
+        }
+    }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, M, n * n, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, n_traits, MPI_DOUBLE, MPI_SUM, v->comm));
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) M[i * n + j] *= MeanDiagonal(v, k) / PetscMax(count[v->formula->term[k].component[i].trait], 1.0);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-        if (term[p->term].design[g].offset[t] != p->row) continue;
-        MeanSquare(v, &term[p->term].design[g], t, sums);
-        PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, v->comm));
-        if (sums[1] > 0.0) sum += sums[0] / sums[1];
-      }
-    if (sum > 0.0) scale[c] = mean * sum;
-    else
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->formula->term[p->term].label,
-                           "no record has anything of a component of `%s`: its variance cannot be estimated", v->formula->term[p->term].label));
+/* VarcompScales - See the header; off-diagonal components have 1. Collective. */
+PetscErrorCode VarcompScales(MeritVarcomp v, double scale[])
+{
+  double *M;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)(64 * 64), &M));
+  for (int c = 0; c < v->n; c++) scale[c] = 1.0;
+  for (int k = 0; k < v->formula->n_terms; k++) {
+    const int n = v->formula->term[k].n_components;
+
+    if (v->first_of_term[k] < 0) continue;
+    PetscCall(MeanProducts(v, k, M));
+    for (int i = 0, c = v->first_of_term[k]; i < n; c += ++i + 1) {
+      if (!(M[i * n + i] > 0.0))
+        PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->formula->term[k].label,
+                             "no record has anything of a component of `%s`: its variance cannot be estimated", v->formula->term[k].label));
+      scale[c] = M[i * n + i];
+    }
   }
+  PetscCall(PetscFree(M));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  The matrix of a term that adds to each trait of an observation what variance[trait] says, as much by each regressor: of regressors that are
+  orthonormal over the observations, whatever their scale and centre, brought back to theirs. Diagonal where elements of the matrix are fixed.
+*/
+static PetscErrorCode TermMatrix(MeritVarcomp v, int k, const double variance[], double *G)
+{
+  const MeritTermSpec *spec = &v->formula->term[k];
+  const int            n    = spec->n_components;
+  double              *M;
+  int                  regressors[32] = {0};
+  bool                 whole = !spec->diagonal && !spec->fix;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)(n * n), &M));
+  PetscCall(MeanProducts(v, k, M));
+  for (int i = 0; i < n; i++) regressors[spec->component[i].trait]++;
+  if (!whole || !MeritDenseInvert(n, M, G, NULL))
+    for (int i = 0; i < n; i++)
+      for (int j = 0; j < n; j++) G[i * n + j] = i == j ? 1.0 / M[i * n + i] : 0.0;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) {
+      const int s = spec->component[i].trait, t = spec->component[j].trait;
+
+      G[i * n + j] *= s == t ? variance[t] / regressors[t] : 0.0;
+    }
+  PetscCall(PetscFree(M));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -125,10 +170,40 @@ static PetscErrorCode CheckGiven(MeritVarcomp v, int c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Half of the phenotypic variance for the residual, half for the random terms, alike; and what the job gives */
+static PetscErrorCode Shares(MeritVarcomp v, const double variance[])
+{
+  const MeritFormula *f        = v->formula;
+  int                 n_random = 0;
+  double             *G, half[32];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)(64 * 64), &G));
+  for (int k = 0; k < f->n_terms; k++) n_random += v->first_of_term[k] >= 0;
+  for (int t = 0; t < f->n_traits; t++) half[t] = 0.5 * variance[t] / PetscMax(n_random, 1);
+  for (int k = 0; k < f->n_terms; k++) {
+    const int n = f->term[k].n_components;
+
+    if (v->first_of_term[k] < 0) continue;
+    if (f->term[k].given) {
+      PetscCall(PetscArraycpy(G, f->term[k].start, n * n));
+      VarcompBasisMatrix(v, k, G);
+    } else PetscCall(TermMatrix(v, k, half, G));
+    for (int i = 0, c = v->first_of_term[k]; i < n; i++)
+      for (int j = 0; j <= i; j++, c++) v->theta[c] = G[i * n + j];
+  }
+  for (int r = 0; r < f->n_residuals; r++)
+    for (int i = 0, c = v->first_of_residual[r]; i < f->n_traits; i++)
+      for (int j = 0; j <= i; j++, c++)
+        v->theta[c] = f->residual[r].given ? f->residual[r].start[i * f->n_traits + j] : i == j ? 0.5 * variance[i] : 0.0;
+  for (int c = 0; c < v->n; c++) PetscCall(CheckGiven(v, c));
+  PetscCall(PetscFree(G));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* VarcompStart - See the header. Collective. */
 PetscErrorCode VarcompStart(MeritVarcomp v)
 {
-  int     n_random = 0;
   double *scale, *variance;
   char    fit[32];
 
@@ -136,21 +211,7 @@ PetscErrorCode VarcompStart(MeritVarcomp v)
   PetscCall(PetscMalloc2(v->n, &scale, v->formula->n_traits, &variance));
   PetscCall(VarcompScales(v, scale));
   PetscCall(Phenotypic(v, variance));
-  for (int k = 0; k < v->formula->n_terms; k++) n_random += v->first_of_term[k] >= 0;
-  for (int c = 0; c < v->n; c++) {
-    const MeritComponent *p     = &v->component[c];
-    const MeritTermSpec  *spec  = p->term < 0 ? NULL : &v->formula->term[p->term];
-    const int             n     = spec ? spec->n_components : v->formula->n_traits;
-    const bool            given = spec ? spec->given : v->formula->residual[p->residual].given;
-    const int             trait = spec ? spec->component[p->row].trait : p->row;
-
-    v->theta[c] = 0.0;
-    if (given) {
-      v->theta[c] = (spec ? spec->start : v->formula->residual[p->residual].start)[p->row * n + p->column];
-      PetscCall(CheckGiven(v, c));
-    } else if (p->row == p->column)
-      v->theta[c] = 0.5 * variance[trait] / (spec ? n_random * n / v->formula->n_traits * scale[c] : 1.0);
-  }
+  PetscCall(Shares(v, variance));
   PetscCall(Pairs(v));
   snprintf(fit, sizeof(fit), "fit%d.theta", v->left_out + 1);
   if (!MeritCheckpointHas(v->checkpoint, fit)) PetscCall(VarcompGuess(v, scale));

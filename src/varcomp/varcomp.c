@@ -137,9 +137,11 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
     if (v->left_out >= 0 && v->engine == &VarcompEngine_Sampled)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
                            "engine sampled has no likelihood to test a term with; varcomp.engine: factor has, if memory and time allow"));
+    PetscCall(VarcompBasisEnter(v));
     if (!v->engine_data) PetscCall(v->engine->setup(v));
     PetscCall(VarcompStart(v));
     PetscCall(VarcompLikelihood(v));
+    PetscCall(VarcompBasisLeave(v));
   } else PetscCall(VarcompMoments(v));
   PetscCall(VarcompShares(v));
   Fill(v, result);
@@ -157,6 +159,7 @@ PetscErrorCode MeritVarcompDestroy(MeritVarcomp *varcomp)
   if (v->engine_data) PetscCall(v->engine->destroy(v));
   PetscCall(MatDestroy(&v->analysed));
   PetscCall(MeritFactorDestroy(&v->analysed_factor));
+  PetscCall(VarcompBasisFree(v));
   PetscCall(PetscFree(v->prior));
   PetscCall(PetscFree(v->component));
   PetscCall(PetscFree(v->first_of_term));

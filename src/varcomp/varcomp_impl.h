@@ -67,6 +67,7 @@ struct _p_MeritVarcomp {
   void               *monitor_ctx;
   /* components, from the formula */
   int                 n;
+  double            **basis, **back; /* [n_terms] NULL, or B [n_components^2] and its inverse while a fit has the variances of v in u = B v; owned */
   MeritComponent     *component; /* [n]; owned */
   int                *first_of_term;     /* [n_terms] first component of a random term, -1 fixed; owned */
   int                *first_of_residual; /* [n_residuals]; owned */
@@ -106,6 +107,16 @@ PetscErrorCode VarcompReport(MeritVarcomp v, const MeritVarcompRound *round);
 
 /* shares.c: v->share and its standard errors from theta and its covariance. Collective. */
 PetscErrorCode VarcompShares(MeritVarcomp v);
+/* basis.c: from now on theta, engines and start have terms of several regressors in a basis that is orthogonal over the records. Collective. */
+PetscErrorCode VarcompBasisEnter(MeritVarcomp v);
+/* theta and covariances back to the components as the user has them, and the model, too. Not collective. */
+PetscErrorCode VarcompBasisLeave(MeritVarcomp v);
+/* What Enter made; nothing where Leave has done it. Not collective. */
+PetscErrorCode VarcompBasisFree(MeritVarcomp v);
+/* theta of the basis -> to, of the user's components. Not collective. */
+void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[]);
+/* A term's matrix as the user has it -> in the basis. Not collective. */
+void VarcompBasisMatrix(MeritVarcomp v, int term, double *G);
 /* room.c: bytes that an engine may take on a rank, solver.memory or what the machine has left; -1 not known. Collective. */
 PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes);
 /* USAGE error where the fullest rank has no room for so many bytes: `what` says who needs them for what, `instead` what else to do.

@@ -1,0 +1,105 @@
+/*
+  The expected information, as far as the average information tells it. Average information is made of quadratic forms of the data (Gilmour,
+  Thompson & Cullis 1995), which far from the maximum are not what the variances at hand expect: with a variance s where s0 would be right it is
+  s0 / s of the expected one, so that a step down goes far beyond 0, and one up not far enough. For each matrix the quadratic forms Q of the data and
+  their expectations T are known; with M T M' = Q, what the data have in place of a vector x is M x. Taking M out of both sides leaves at the maximum,
+  where Q = T, the average information itself.
+*/
+#include "blocks.h"
+#include <math.h>
+#include <petscblaslapack.h>
+
+/* Squared lengths along an axis that M changes at most by this factor, up or down */
+static const double MOST = 1e4;
+
+/* Q and T of a block from the score and y'P V_j P y = 2 sum_i I_ij theta_i */
+static void Forms(MeritVarcomp v, const Block *b, const double theta[], const VarcompPoint *point, double *Q, double *T)
+{
+  for (int i = 0, at = b->first; i < b->n; i++)
+    for (int j = 0; j <= i; j++, at++) {
+      double quad = 0.0;
+
+      for (int k = 0; k < v->n; k++) quad += 2.0 * point->information[at * v->n + k] * theta[k];
+      Q[i * b->n + j] = Q[j * b->n + i] = (i == j ? 1.0 : 0.5) * quad;
+      T[i * b->n + j] = T[j * b->n + i] = (i == j ? 1.0 : 0.5) * (quad - 2.0 * point->score[at]);
+    }
+}
+
+/* W = M^-1, M = (Q T^-1)^1/2; false where T is not definite */
+static bool Root(int n, const double *Q, const double *T, double *W)
+{
+  double       L[64 * 64], A[64 * 64], B[64 * 64], lambda[64], work[64 * 66];
+  PetscBLASInt N = n, room = 64 * 66, info = 0;
+
+  if (!MeritDenseCholesky(n, T, L)) return false;
+  for (int i = 0; i < n * n; i++) A[i] = Q[i];
+  for (int side = 0; side < 2; side++) { /* L^-1 A, transposed */
+    for (int j = 0; j < n; j++)
+      for (int i = 0; i < n; i++) {
+        double sum = A[i * n + j];
+
+        for (int k = 0; k < i; k++) sum -= L[i * n + k] * B[j * n + k];
+        B[j * n + i] = sum / L[i * n + i];
+      }
+    for (int i = 0; i < n * n; i++) A[i] = B[i];
+  }
+  LAPACKsyev_("V", "L", &N, A, &N, lambda, work, &room, &info); /* eigenvector k is row k */
+  if (info) return false;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) {
+      B[i * n + j] = 0.0;
+      for (int k = 0; k < n; k++)
+        B[i * n + j] += A[k * n + i] * A[k * n + j] / sqrt(PetscMin(PetscMax(lambda[k], 1.0 / MOST), MOST));
+    }
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) { /* A = L B */
+      A[i * n + j] = 0.0;
+      for (int k = 0; k <= i; k++) A[i * n + j] += L[i * n + k] * B[k * n + j];
+    }
+  for (int i = 0; i < n; i++) /* W L = A */
+    for (int j = n - 1; j >= 0; j--) {
+      W[i * n + j] = A[i * n + j];
+      for (int k = j + 1; k < n; k++) W[i * n + j] -= W[i * n + k] * L[k * n + j];
+      W[i * n + j] /= L[j * n + j];
+    }
+  return true;
+}
+
+/* S: what a direction E becomes, (E W + W'E) / 2, of one block */
+static void Directions(MeritVarcomp v, const Block *b, const double *W, double *S)
+{
+  const int n = b->n;
+
+  for (int q = b->first; q < b->first + n * (n + 1) / 2; q++)
+    for (int p = b->first; p < b->first + n * (n + 1) / 2; p++) {
+      const MeritComponent *e = &v->component[q], *f = &v->component[p];
+      double                sum = 0.0;
+
+      sum += (f->row == e->row) * W[e->column * n + f->column] + (f->column == e->row) * W[e->column * n + f->row];
+      if (e->row != e->column) sum += (f->row == e->column) * W[e->row * n + f->column] + (f->column == e->column) * W[e->row * n + f->row];
+      S[p * v->n + q] = 0.5 * sum;
+    }
+}
+
+/* VarcompExpected - See the header. Not collective. */
+void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[], const VarcompPoint *point, double *S, double *half, double *E)
+{
+  const int n = v->n;
+
+  for (int i = 0; i < n * n; i++) S[i] = half[i] = E[i] = 0.0;
+  for (int i = 0; i < c->n_blocks; i++) {
+    const Block *b = &c->block[i];
+    double       Q[64 * 64], T[64 * 64], W[64 * 64];
+
+    Forms(v, b, theta, point, Q, T);
+    if (b->kind == BLOCK_FREE && !b->fixed && Root(b->n, Q, T, W)) Directions(v, b, W, S);
+    else
+      for (int p = b->first; p < b->first + b->n * (b->n + 1) / 2; p++) S[p * n + p] = 1.0;
+  }
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++)
+      for (int k = 0; k < n; k++) half[i * n + j] += point->information[i * n + k] * S[k * n + j];
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++)
+      for (int k = 0; k < n; k++) E[i * n + j] += S[k * n + i] * half[k * n + j];
+}

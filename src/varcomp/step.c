@@ -1,0 +1,188 @@
+/*
+  One round: a step by the expected information as far as the average information tells it (expected.c), bent back where it leaves the parameter
+  space, near the end by the average information corrected by the steps before. Where that and half of it lower the likelihood, the information of
+  complete data is mixed in until it does not (Jensen et al. 1997), up to a step of EM.
+*/
+#include "reml.h"
+#include <math.h>
+#include <petscblaslapack.h>
+
+/* Kinds of steps, in the order in which they are tried, and their shares of complete-data information */
+enum { SECANT, SCORING, EM = 4 };
+static const char *const NAMES[]  = {"secant", "ai", "ai-em", "em-ai", "em"};
+static const double      SHARES[] = {0.0, 0.0, 0.3, 0.7, 1.0};
+/* A step leaves at least this part of a matrix along any axis */
+static const double KEEP = 0.1;
+/* Gradient, in standard errors, from which on steps tell what average information lacks */
+static const double NEAR = 0.3;
+/* A likelihood may fall by this share of itself where the gradient tells what it cannot */
+static const double BLUR = 1e-10;
+
+typedef struct {
+  double share;  /* of the step, after halving */
+  bool   inside; /* is the point one of the parameter space? */
+  bool   whole;  /* the step as it was: neither halved nor bent */
+} Way;
+
+/* Length of the trial's gradient */
+static double TrialGradient(Reml *r)
+{
+  double length;
+
+  CoordinatesSet(r->v, &r->c, r->theta, &r->trial);
+  length = RemlLength(r, r->column);
+  CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);
+  return length;
+}
+
+/* A step as good as the likelihood can tell that shortens the gradient */
+static bool Flatter(Reml *r)
+{
+  const double blur = BLUR * fabs(r->now.log_likelihood);
+
+  if (!(r->v->gradient * r->v->gradient < blur)) return false;
+  return r->trial.log_likelihood >= r->now.log_likelihood - blur && TrialGradient(r) < r->v->gradient;
+}
+
+/* A <- F^-1 A F^-T, or F A F' (back); F [n * n] a Cholesky factor, A symmetric */
+static void Congruent(int n, const double *F, bool back, double *A)
+{
+  double B[64 * 64];
+
+  for (int side = 0; side < 2; side++) { /* the product, transposed */
+    for (int j = 0; j < n; j++)
+      for (int i = 0; i < n; i++) {
+        double sum = back ? 0.0 : A[i * n + j];
+
+        for (int k = 0; back && k <= i; k++) sum += F[i * n + k] * A[k * n + j];
+        for (int k = 0; !back && k < i; k++) sum -= F[i * n + k] * B[j * n + k];
+        B[j * n + i] = back ? sum : sum / F[i * n + i];
+      }
+    for (int i = 0; i < n * n; i++) A[i] = B[i];
+  }
+}
+
+/*
+  What of a matrix G = F F' is left in theta along each axis: it is F A F', lambda [n] the eigenvalues of A, ascending, its eigenvectors the rows of A.
+  Neither depends on the basis of the components. False where G is not definite.
+*/
+static bool Axes(const Reml *r, const Block *b, const double theta[], double *F, double *A, double lambda[])
+{
+  double       G[64 * 64], work[64 * 66];
+  PetscBLASInt n = b->n, room = 64 * 66, info = 0;
+
+  BlockGet(b, r->v->theta, G);
+  BlockGet(b, theta, A);
+  if (!MeritDenseCholesky(n, G, F)) return false;
+  Congruent(n, F, false, A);
+  LAPACKsyev_("V", "L", &n, A, &n, lambda, work, &room, &info);
+  return !info;
+}
+
+/* RemlInside - See the header. Not collective. */
+bool RemlInside(const Reml *r, const double theta[], const Block *but)
+{
+  double F[64 * 64], A[64 * 64], lambda[64];
+
+  for (int i = 0; i < r->c.n_blocks; i++) {
+    const Block *b = &r->c.block[i];
+
+    if (b == but || b->kind != BLOCK_FREE || b->fixed) continue;
+    if (!Axes(r, b, theta, F, A, lambda) || !(lambda[0] >= 0.99 * KEEP)) return false;
+  }
+  return true;
+}
+
+/* What becomes of a variance that a step makes this part of itself: that, down to a half; below, 1 / (4 (1 - part)), as steep there, down to KEEP */
+static double Bent(double part)
+{
+  return part >= 0.5 ? part : PetscMax(0.25 / (1.0 - part), KEEP);
+}
+
+/* Bend a matrix back along the axes of which a step leaves too little. Was there anything to bend? */
+static bool BendBlock(const Reml *r, const Block *b, double theta[])
+{
+  double F[64 * 64], A[64 * 64], G[64 * 64], lambda[64];
+
+  if (!Axes(r, b, theta, F, A, lambda) || lambda[0] >= 0.5) return false;
+  for (int i = 0; i < b->n; i++)
+    for (int j = 0; j < b->n; j++) {
+      G[i * b->n + j] = 0.0;
+      for (int k = 0; k < b->n; k++) G[i * b->n + j] += A[k * b->n + i] * Bent(lambda[k]) * A[k * b->n + j];
+    }
+  Congruent(b->n, F, true, G);
+  BlockPut(r->v, b, G, theta);
+  return true;
+}
+
+/* This share of the step to r->theta, bent where it leaves, or, for matrices of which elements are fixed, halved. Collective. */
+static PetscErrorCode Move(Reml *r, double share, Way *way)
+{
+  MeritVarcomp v = r->v;
+
+  PetscFunctionBegin;
+  *way = (Way){.share = share, .whole = true};
+  for (int i = 0; i < 60 && !way->inside; i++) {
+    if (i) way->share *= 0.5, way->whole = false;
+    CoordinatesMove(v, &r->c, v->theta, way->share, r->step, r->theta);
+    for (int k = 0; k < r->c.n_blocks; k++) {
+      const Block *b = &r->c.block[k];
+
+      if (b->kind == BLOCK_FREE && b->whole && BendBlock(r, b, r->theta)) way->whole = false;
+    }
+    way->inside = RemlInside(r, r->theta, NULL);
+  }
+  /* the same on every rank, whatever processors they have */
+  PetscCallMPI(MPI_Bcast(way, sizeof(*way), MPI_BYTE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(r->theta, v->n, MPI_DOUBLE, 0, v->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The step of a kind to r->step, if there is one. Collective. */
+static PetscErrorCode Direct(Reml *r, int kind, bool *found)
+{
+  int good;
+
+  PetscFunctionBegin;
+  if (kind == SECANT) good = r->c.n_pairs && CoordinatesSecantStep(&r->c, r->step);
+  else good = CoordinatesScoringStep(&r->c, SHARES[kind], r->step);
+  PetscCallMPI(MPI_Bcast(&good, 1, MPI_INT, 0, r->v->comm));
+  PetscCallMPI(MPI_Bcast(r->step, r->c.m, MPI_DOUBLE, 0, r->v->comm));
+  *found = good;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* RemlStep - See the header. Collective. */
+PetscErrorCode RemlStep(Reml *r, bool *accepted)
+{
+  double told = 0.0;
+
+  PetscFunctionBegin;
+  PetscCall(BoundaryTryNothing(r, accepted));
+  if (*accepted) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int kind = r->v->em_only ? EM : SECANT; kind <= EM && !*accepted; kind++) {
+    const int most = kind == EM || (kind == SCORING && r->c.pinned) ? 20 : kind == SCORING ? 2 : 1;
+    bool      found;
+    Way       way;
+
+    PetscCall(Direct(r, kind, &found));
+    if (found) PetscCall(Move(r, 1.0, &way));
+    if (found && kind == SCORING && !way.whole) {
+      PetscCall(BoundaryTry(r, r->step, accepted));
+      if (*accepted) break; /* as coordinates change */
+      PetscCall(Direct(r, kind, &found));
+      if (found) PetscCall(Move(r, 1.0, &way));
+    }
+    if (!found || !way.inside || (kind == SECANT && !way.whole)) continue;
+    for (int half = 0; half < most && !*accepted; half++) {
+      if (half) PetscCall(Move(r, 0.5 * way.share, &way));
+      PetscCall(RemlEvaluate(r, r->theta, &r->trial));
+      *accepted = RemlNotLower(r) || Flatter(r);
+    }
+    if (!*accepted) continue;
+    RemlAccept(r, NAMES[kind]);
+    if (r->v->gradient < NEAR && way.whole) told = way.share;
+  }
+  if (*accepted) RemlArrive(r, told);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
