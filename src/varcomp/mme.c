@@ -77,8 +77,8 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* B = L^-1, rows and columns of a triangular matrix in some other order; false if L is singular */
-static bool Invert(int n, const double *L, double *B)
+/* VarcompInvertRoot - See the header. Not collective. */
+bool VarcompInvertRoot(int n, const double *L, double *B)
 {
   double A[64 * 128];
 
@@ -98,7 +98,7 @@ static PetscErrorCode Root(int n, const double *L, VarcompEquations *e, int k)
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(e->inverse[k], n * n));
   PetscCall(PetscMalloc1((size_t)(n * n), &B));
-  if (!Invert(n, L, B)) {
+  if (!VarcompInvertRoot(n, L, B)) {
     PetscCall(PetscFree(B));
     PetscFunctionReturn(PETSC_SUCCESS);
   }

@@ -26,6 +26,8 @@ PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e);
 PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e);
 /* Derivative of the penalty of a level, -G^-1 E G^-1; A [n * n]. Not collective. */
 void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, double *A);
+/* B = L^-1, L a triangular matrix whose rows are in some order; false if it is singular. Not collective. */
+bool VarcompInvertRoot(int n, const double *L, double *B);
 /* Right-hand side of the data, W'R^-1 y; r [n_owned]. Collective. */
 PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, double r[]);
 /*

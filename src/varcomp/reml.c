@@ -9,8 +9,6 @@
 
 /* Shares of complete-data information that are tried one after another */
 static const double SHARES[] = {0.0, 0.3, 0.7, 1.0};
-/* A step leaves at least this part of a matrix's least pivot */
-static const double KEEP = 0.1;
 /* A likelihood may fall by this share of itself: rounding; within the second the gradient tells what the likelihood cannot */
 static const double ROUNDING = 1e-12, BLUR = 1e-10;
 
@@ -44,7 +42,9 @@ PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point)
   MeritVarcomp v = r->v;
 
   PetscFunctionBegin;
+  v->trying = point == &r->trial;
   PetscCall(v->engine->evaluate(v, theta, point));
+  v->trying = false;
   /* the same numbers on every rank, to the last bit */
   PetscCallMPI(MPI_Bcast(&point->log_likelihood, 1, MPI_DOUBLE, 0, v->comm));
   PetscCallMPI(MPI_Bcast(point->score, v->n, MPI_DOUBLE, 0, v->comm));
@@ -84,11 +84,18 @@ void RemlArrive(Reml *r, double share)
   CoordinatesRemember(c, share > 0.0 ? r->column : NULL, r->unit);
 }
 
-/* RemlNotLower - See the header. Not collective. */
-bool RemlNotLower(const Reml *r)
+/* RemlHasScore - See the header. Not collective. */
+bool RemlHasScore(const Reml *r)
 {
   for (int i = 0; i < r->v->n; i++)
     if (!isfinite(r->trial.score[i])) return false;
+  return true;
+}
+
+/* RemlNotLower - See the header. Not collective. */
+bool RemlNotLower(const Reml *r)
+{
+  if (!RemlHasScore(r)) return false;
   return !isfinite(r->now.log_likelihood) || r->trial.log_likelihood >= r->now.log_likelihood - ROUNDING * fabs(r->now.log_likelihood);
 }
 
@@ -119,11 +126,11 @@ bool RemlInside(const Reml *r, const double theta[], const Block *but)
     const Block *b = &r->c.block[i];
 
     if (b == but || b->kind != BLOCK_FREE || b->fixed) continue;
-    if (!(BlockPivot(b, theta) >= KEEP * BlockPivot(b, r->v->theta))) return false;
+    if (!(BlockPivot(b, theta) >= REML_KEEP * BlockPivot(b, r->v->theta))) return false;
     for (int x = 0; x < b->n; x++) {
       const int at = b->first + x * (x + 1) / 2 + x;
 
-      if (!(theta[at] >= KEEP * r->v->theta[at])) return false;
+      if (!(theta[at] >= REML_KEEP * r->v->theta[at])) return false;
     }
   }
   return true;
@@ -148,7 +155,7 @@ static PetscErrorCode Step(Reml *r, bool *accepted)
   double                   told    = 0.0;
 
   PetscFunctionBegin;
-  PetscCall(BoundaryTryNothing(r, accepted));
+  PetscCall(BoundaryTryLower(r, accepted));
   if (*accepted) PetscFunctionReturn(PETSC_SUCCESS);
   for (int s = r->v->em_only ? 3 : -1; s < 4 && !*accepted; s++) {
     double share;
@@ -216,8 +223,8 @@ static PetscErrorCode Iterate(Reml *r)
     fresh       = false;
     v->gradient = r->c.m ? Length(r, r->step) : 0.0;
     PetscCall(Report(r, v->gradient));
-    if (v->gradient <= r->tolerance) {
-      PetscCall(BoundaryTryNothing(r, &go));
+    if (v->gradient <= BoundaryTolerance(r)) {
+      PetscCall(BoundaryTryLower(r, &go));
       v->rounds += go;
       if (go) continue;
       PetscCall(BoundaryRelease(r, &fresh));
@@ -286,6 +293,13 @@ static void Covariances(Reml *r)
     }
 }
 
+/* VarcompNoPoint - See the header. */
+void VarcompNoPoint(MeritVarcomp v, VarcompPoint *point)
+{
+  point->log_likelihood = NAN;
+  for (int i = 0; i < v->n; i++) point->score[i] = NAN;
+}
+
 /* VarcompLikelihood - See the header. Collective. */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v)
 {
@@ -301,9 +315,9 @@ PetscErrorCode VarcompLikelihood(MeritVarcomp v)
   PetscCall(VarcompScales(v, r.unit_scale));
   BoundaryZeros(&r);
   PetscCall(Iterate(&r));
-  v->log_likelihood = r.now.log_likelihood;
+  PetscCall(BoundaryStates(&r));
   Covariances(&r);
-  BoundaryStates(&r);
+  v->log_likelihood = r.now.log_likelihood;
   PetscCall(PetscFree7(r.theta, r.step, r.unit, r.column, r.whole, r.inverse, r.unit_scale));
   PetscCall(PointFree(&r.now));
   PetscCall(PointFree(&r.trial));
