@@ -25,6 +25,10 @@ MERIT_EXTERN int MeritLogWarnings(const char *const **texts);
 MERIT_EXTERN PetscErrorCode MeritPhaseBegin(const char name[]);
 /* End the phase begun last. */
 MERIT_EXTERN PetscErrorCode MeritPhaseEnd(void);
+/* How many phases are open. */
+MERIT_EXTERN int MeritPhaseDepth(void);
+/* End all phases beyond so many, which an error that was caught has left open. */
+MERIT_EXTERN PetscErrorCode MeritPhaseUnwind(int depth);
 /* n phases in order of first begin; seconds of this rank. Borrowed. */
 MERIT_EXTERN int MeritPhases(const char *const **names, const double **seconds);
 /* Processor seconds (all threads) and peak memory at the end of each phase, this rank's, in the same order. Borrowed. */

@@ -112,36 +112,42 @@ static PetscErrorCode Estimate(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The solver of the job, or the exact one where the equations have been factored already or are few. A singular matrix, such as a variance of
-   0, keeps its equations here, which preconditioners with the pedigree cannot have. */
-static PetscErrorCode ChooseSolver(Varcomp *s)
+/* A singular matrix, such as a variance of 0, keeps its equations here, which preconditioners with the pedigree cannot have */
+static PetscErrorCode KeepEquations(Varcomp *s)
 {
   const MeritTermView *term;
   const int            n_terms  = MeritModelTerms(s->run.model, &term);
   bool                 singular = false;
   const char          *type;
-  int64_t              n_all;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) singular = singular || term[k].L;
-  PetscCall(MeritModelLayout(s->run.model, NULL, NULL, NULL, &n_all, NULL));
-  if (!s->solver_named && (!strcmp(s->result.engine, "factor") || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
   PetscCall(MeritSolverGetType(s->solver, &type));
-  if (singular && (!strcmp(type, "pcg") || !strcmp(type, "ksp"))) {
-    PetscCall(MeritSolverSetPreconditioner(s->solver, "merit_block"));
-    MeritLog(MERIT_LOG_INFO, "preconditioner merit_block: an estimated matrix is singular");
-  }
+  if (!singular || (strcmp(type, "pcg") && strcmp(type, "ksp"))) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritSolverSetPreconditioner(s->solver, "merit_block"));
+  MeritLog(MERIT_LOG_INFO, "preconditioner merit_block: an estimated matrix is singular");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Solutions at the estimates */
-static PetscErrorCode Solve(Varcomp *s)
+/* The solver of the job, or the exact one where the equations have been factored already or are few */
+static PetscErrorCode ChooseSolver(Varcomp *s)
+{
+  int64_t n_all;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelLayout(s->run.model, NULL, NULL, NULL, &n_all, NULL));
+  if (!s->solver_named && (!strcmp(s->result.engine, "factor") || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
+  PetscCall(KeepEquations(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Solutions by the solver as it is set */
+static PetscErrorCode SolveBy(Varcomp *s)
 {
   int32_t n_owned;
   double *r;
 
   PetscFunctionBegin;
-  PetscCall(ChooseSolver(s));
   PetscCall(MeritModelLayout(s->run.model, &n_owned, NULL, NULL, NULL, NULL));
   PetscCall(PetscCalloc1(n_owned + 1, &r));
   PetscCall(MeritPhaseBegin("solve"));
@@ -152,7 +158,52 @@ static PetscErrorCode Solve(Varcomp *s)
   PetscCall(MeritSolverSolve(s->solver, 1, r, s->run.x, &s->solved));
   PetscCall(MeritPhaseEnd());
   PetscCall(PetscFree(r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ErrorsBy(Varcomp *s)
+{
+  PetscFunctionBegin;
   PetscCall(SolveErrors(&s->run, s->solver, s->solver_named));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What cannot be computed at the estimates must not take them with it: why goes to `why`, which is empty where it can */
+static PetscErrorCode Try(Varcomp *s, PetscErrorCode (*part)(Varcomp *), size_t size, char why[])
+{
+  const int      depth = MeritPhaseDepth();
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  why[0] = 0;
+  code   = part(s);
+  if (!code) PetscFunctionReturn(PETSC_SUCCESS);
+  if ((int)code < MERIT_ERR_BASE || MeritErrorLast()->kind == MERIT_ERROR_STOPPED) PetscCall(code);
+  snprintf(why, size, "%s", MeritErrorLast()->text);
+  MeritErrorClear();
+  PetscCall(MeritPhaseUnwind(depth));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Solutions at the estimates; by conjugate gradients where a factor was not found and the job does not insist on it */
+static PetscErrorCode Solve(Varcomp *s)
+{
+  const char *type;
+  char        why[sizeof(s->unsolved)];
+
+  PetscFunctionBegin;
+  PetscCall(ChooseSolver(s));
+  PetscCall(MeritSolverGetType(s->solver, &type));
+  PetscCall(Try(s, SolveBy, sizeof(s->unsolved), s->unsolved));
+  if (s->unsolved[0] && !s->solver_named && strcmp(type, "pcg")) {
+    MeritLog(MERIT_LOG_WARNING, "solver %s: %s; solver pcg in its place", type, s->unsolved);
+    PetscCall(MeritSolverSetType(s->solver, "pcg"));
+    PetscCall(KeepEquations(s));
+    PetscCall(Try(s, SolveBy, sizeof(s->unsolved), s->unsolved));
+  }
+  if (s->unsolved[0]) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(Try(s, ErrorsBy, sizeof(why), why));
+  if (why[0]) MeritLog(MERIT_LOG_WARNING, "no standard errors of the solutions: %s", why);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -160,7 +211,7 @@ static bool Converged(const Varcomp *s) { return s->result.stop == MERIT_VARCOMP
 
 static bool Solved(const Varcomp *s)
 {
-  return !s->result.usable || s->solved.stop == MERIT_STOP_CONVERGED || s->solved.stop == MERIT_STOP_ROUNDING_FLOOR;
+  return !s->result.usable || (!s->unsolved[0] && (s->solved.stop == MERIT_STOP_CONVERGED || s->solved.stop == MERIT_STOP_ROUNDING_FLOOR));
 }
 
 static const char *Stop(const Varcomp *s)
@@ -184,7 +235,7 @@ static PetscErrorCode Summary(Varcomp *s)
                                  .log_likelihood = r->log_likelihood,
                                  .gradient       = r->gradient};
   MeritRunSummary           run = {.command     = "varcomp",
-                                   .state       = r->usable ? SolveState(s->solved.stop) : "no solutions",
+                                   .state       = r->usable && !s->unsolved[0] ? SolveState(s->solved.stop) : "no solutions",
                                    .criterion   = "residual",
                                    .exit_status = Converged(s) && Solved(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
                                    .threads     = omp_get_max_threads(),
@@ -198,7 +249,7 @@ static PetscErrorCode Summary(Varcomp *s)
   run.iterations    = s->solved.iterations;
   run.true_residual = s->solved.true_residual;
   run.lambda_min = run.lambda_max = run.error_bound = NAN;
-  if (!r->usable) run.solver = NULL;
+  if (!r->usable || s->unsolved[0]) run.solver = NULL;
   PetscCall(MeritReportSummary(s->run.report, s->run.out, s->run.job, &run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -223,7 +274,7 @@ static PetscErrorCode Write(Varcomp *s)
   PetscCall(VarcompTestsWrite(s));
   PetscCall(VarcompAnovaWrite(s));
   if (r->usable) PetscCall(MeritReportVariancesYaml(s->run.report, s->run.out, &table));
-  if (r->usable) PetscCall(SolveTables(&s->run));
+  if (r->usable && !s->unsolved[0]) PetscCall(SolveTables(&s->run));
   PetscCall(MeritReportConvergence(s->run.report, s->run.out));
   PetscCall(MeritReportExcluded(s->run.report, s->run.out));
   PetscCall(MeritPhaseEnd());
@@ -236,17 +287,9 @@ static PetscErrorCode Write(Varcomp *s)
 static PetscErrorCode Warn(const Varcomp *s)
 {
   const MeritVarcompResult *r = &s->result;
-  const MeritFormula       *f = MeritModelFormula(s->run.model);
 
   PetscFunctionBegin;
-  for (int i = 0; i < r->n; i++) {
-    const MeritComponent *c    = &r->component[i];
-    const bool            last = i + 1 == r->n || r->component[i + 1].term != c->term || r->component[i + 1].residual != c->residual;
-
-    if (last && r->state[i] == MERIT_ESTIMATE_BOUNDARY)
-      MeritLog(MERIT_LOG_INFO, "%s of `%s` is at the boundary: %s", c->row ? "the matrix" : "the variance", c->term < 0 ? "residual" : f->term[c->term].label,
-               c->row ? "singular" : "0");
-  }
+  PetscCall(VarcompBoundary(s));
   if (!r->usable)
     MeritLog(MERIT_LOG_WARNING, "a variance is estimated below 0, so there are no solutions; varcomp.nonnegative: yes makes it 0");
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -270,6 +313,9 @@ static PetscErrorCode Conclude(const Varcomp *s)
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL, "not converged after %lld round%s; the outputs hold the last estimates",
                          (long long)r->rounds, plural));
   MeritLog(MERIT_LOG_INFO, "%s in %lld round%s%s", isfinite(r->gradient) ? "converged" : "estimated", (long long)r->rounds, plural, likelihood);
+  if (s->unsolved[0])
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
+                         "the variances are estimated and written, but there are no solutions at them: %s", s->unsolved));
   if (!Solved(s))
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "the variances are estimated, but the solutions at them have not converged after %lld iterations: true residual %.3e",

@@ -26,12 +26,15 @@ typedef struct {
   VarcompTest       *test;     /* [n_tests]; owned */
   bool               testing;  /* rounds are those of a test */
   bool               solver_named; /* the user says which solver makes the solutions */
+  char               unsolved[2048]; /* why there are no solutions at the estimates; empty: there are */
 } Varcomp;
 
 /* Is what the job says of estimation right, by the model's formula? For plan. Collective. */
 PetscErrorCode VarcompCheck(MPI_Comm comm, MeritModel model, MeritNode job);
 /* varcomp_show.c: the estimates, their shares in the phenotypic variance and the functions, for people */
 PetscErrorCode VarcompShow(const Varcomp *s);
+/* varcomp_boundary.c: say which matrices lie at the boundary, and what that means. Not collective. */
+PetscErrorCode VarcompBoundary(const Varcomp *s);
 /* varcomp_functions.c: functions.* of the job, their values at the estimates, and functions.tsv */
 PetscErrorCode VarcompFunctionsParse(Varcomp *s);
 PetscErrorCode VarcompFunctionsWrite(Varcomp *s);

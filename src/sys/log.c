@@ -150,6 +150,17 @@ PetscErrorCode MeritPhaseEnd(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritPhaseDepth - See the header. Not collective. */
+int MeritPhaseDepth(void) { return run.n_open; }
+
+/* MeritPhaseUnwind - See the header. Not collective. */
+PetscErrorCode MeritPhaseUnwind(int depth)
+{
+  PetscFunctionBegin;
+  while (run.n_open > depth) PetscCall(MeritPhaseEnd());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritPhases - Phases in order of their first begin, with the seconds of this rank; borrowed. Not
    collective. */
 int MeritPhases(const char *const **names, const double **seconds)

@@ -112,6 +112,8 @@ PetscErrorCode VarcompBasisLeave(MeritVarcomp v)
   PetscCall(PetscMalloc2(n, &column, n * n, &half));
   PetscCall(PetscArraycpy(column, v->theta, v->n));
   VarcompBasisUser(v, column, v->theta);
+  PetscCall(PetscArraycpy(column, v->solvable, v->n));
+  VarcompBasisUser(v, column, v->solvable);
   Covariance(v, column, half, v->covariance);
   Covariance(v, column, half, v->monte_carlo);
   PetscCall(PetscFree2(column, half));

@@ -1,8 +1,11 @@
 #include "blocks.h"
 #include <math.h>
 
-/* A pinned pivot as a share of its variance: what rounding allows beside the others */
-static const double NEXT_TO_ZERO = 1e-8;
+/* What stands for 0 of component i: for a residual, whose inverse every engine needs, what was chosen when it left the free state */
+static double Nought(const Block *b, int i, double variance)
+{
+  return b->term < 0 ? b->nought[i] : BLOCK_NEXT_TO_ZERO * variance;
+}
 
 static Block *Add(Coordinates *c, int term, int residual, int first, int n)
 {
@@ -136,7 +139,7 @@ static void PinnedFactor(const Block *b, const double theta[], double *L)
   BlockGet(b, theta, G);
   Pivoted(&copy, b->n, G, L);
   for (int p = b->free_pivots; p < b->n; p++)
-    for (int i = 0; i < b->n; i++) L[i * b->n + p] = i == p ? sqrt(NEXT_TO_ZERO * G[b->order[p] * b->n + b->order[p]]) : 0.0;
+    for (int i = 0; i < b->n; i++) L[i * b->n + p] = i == p ? sqrt(Nought(b, b->order[p], G[b->order[p] * b->n + b->order[p]])) : 0.0;
 }
 
 /* theta of the block from L in its order */
@@ -154,29 +157,36 @@ static void FromFactor(MeritVarcomp v, const Block *b, const double *L, double t
   BlockPut(v, b, G, theta);
 }
 
-void BlockPin(MeritVarcomp v, Block *b, double theta[])
+void BlockZero(Block *b, double theta[])
 {
-  double G[64 * 64], L[64 * 64];
-
-  BlockGet(b, theta, G);
-  if (b->kind != BLOCK_PINNED) {
-    for (int i = 0; i < b->n; i++) b->order[i] = i;
-    b->free_pivots = b->n;
-    Pivoted(b, 0, G, L);
-  }
-  b->kind = BLOCK_PINNED;
-  b->free_pivots--;
-  PinnedFactor(b, theta, L);
-  FromFactor(v, b, L, theta);
+  b->kind = BLOCK_ZERO;
+  for (int i = 0, at = b->first; i < b->n; i++)
+    for (int j = 0; j <= i; j++, at++) theta[at] = i == j && b->term < 0 ? b->nought[i] : 0.0;
 }
 
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
 {
   double L[64 * 64];
 
+  for (int x = b->first; b->kind == BLOCK_ZERO && x < b->first + b->n * (b->n + 1) / 2; x++) theta[x] = 0.0;
   if (b->kind != BLOCK_PINNED) return;
   PinnedFactor(b, theta, L);
   for (int p = b->free_pivots; p < b->n; p++) L[p * b->n + p] = 0.0;
+  FromFactor(v, b, L, theta);
+}
+
+void BlockPin(MeritVarcomp v, Block *b, double theta[])
+{
+  double G[64 * 64], L[64 * 64];
+
+  if (b->kind != BLOCK_PINNED) b->free_pivots = b->n;
+  BlockFinish(v, b, theta);
+  BlockGet(b, theta, G);
+  for (int i = 0; i < b->n; i++) b->order[i] = i;
+  Pivoted(b, 0, G, L);
+  b->kind = BLOCK_PINNED;
+  b->free_pivots--;
+  PinnedFactor(b, theta, L);
   FromFactor(v, b, L, theta);
 }
 
@@ -214,12 +224,15 @@ static void PinnedCurvature(const Block *b, const double *score, bool safe, int 
 /* BlockReach - See the header. Not collective. */
 double BlockReach(const Coordinates *c, const Block *b, const double theta[])
 {
-  double L[64 * 64], sum = 0.0;
+  const int last = b->free_pivots - 1;
+  double    L[64 * 64], sum = 0.0;
+  int       at = b->begin;
 
-  if (b->kind != BLOCK_PINNED || b->free_pivots != 1) return INFINITY;
+  if (b->kind != BLOCK_PINNED) return INFINITY;
   PinnedFactor(b, theta, L);
-  for (int i = 0; i < b->n; i++)
-    for (int j = 0; j < b->n; j++) sum += L[i * b->n] * c->H[(b->begin + i) * c->m + b->begin + j] * L[j * b->n];
+  for (int p = 0; p < last; p++) at += b->n - p;
+  for (int i = last; i < b->n; i++)
+    for (int j = last; j < b->n; j++) sum += L[i * b->n + last] * c->H[(at + i - last) * c->m + at + j - last] * L[j * b->n + last];
   return sqrt(PetscMax(sum, 0.0));
 }
 
@@ -361,7 +374,12 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
       double variance = L[p * b->n + p] * L[p * b->n + p];
 
       for (int k = 0; k < b->free_pivots; k++) variance += L[p * b->n + k] * L[p * b->n + k];
-      L[p * b->n + p] = sqrt(NEXT_TO_ZERO * variance);
+      L[p * b->n + p] = sqrt(Nought(b, b->order[p], variance));
+    }
+    for (int p = 0; b->term < 0 && p < b->free_pivots; p++) { /* nor may a trait's whole residual variance vanish */
+      const double least = sqrt(b->nought[b->order[p]]);
+
+      if (fabs(L[p * b->n + p]) < least) L[p * b->n + p] = least;
     }
     FromFactor(v, b, L, moved);
   }

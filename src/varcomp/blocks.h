@@ -2,9 +2,12 @@
 /* The covariance matrices as blocks of components, and the coordinates that a step is taken in. */
 #include "mme.h"
 
+/* A pinned pivot of G as a share of its variance: what rounding allows beside the others */
+#define BLOCK_NEXT_TO_ZERO 1e-8
+
 typedef enum {
   BLOCK_FREE,   /* its elements are the coordinates */
-  BLOCK_ZERO,   /* 0: the term is as if it were not there */
+  BLOCK_ZERO,   /* 0, or for a residual class next to 0: no coordinates */
   BLOCK_PINNED  /* singular: G = L L' with the pivots behind `free_pivots` next to 0; the columns of L before them are the coordinates */
 } BlockKind;
 
@@ -19,6 +22,8 @@ typedef struct {
   int       n_released;     /* how often it came back from the boundary */
   int       begin;          /* first of its coordinates */
   int       n_beyond;       /* rounds in a row whose step would have made it singular */
+  double    refused, refused_lower; /* its least pivot when the boundary was refused, its reach when a lower rank was; 0: never */
+  double    nought[64];     /* of a residual class that is not free: what stands for a variance of 0 of each trait */
 } Block;
 
 typedef struct {
@@ -55,9 +60,11 @@ void BlockGet(const Block *b, const double theta[], double *G);
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[]);
 /* Least pivot of the correlation matrix (order 1: the variance): how far it is from singular; negative where it is no covariance matrix */
 double BlockPivot(const Block *b, const double theta[]);
-/* How far a matrix of rank 1 is from 0, in standard errors of its root; infinite for others */
+/* How far a singular matrix is from one of a lower rank, in standard errors of the last column of its root; infinite for others */
 double BlockReach(const Coordinates *c, const Block *b, const double theta[]);
-/* Make a block singular by one more pivot: theta of it changes to what is next to it */
+/* Make a block singular by one more pivot, or, of a residual class, all of it 0: theta of it changes to what is next to it. A residual class
+   has its `nought`. */
+void BlockZero(Block *b, double theta[]);
 void BlockPin(MeritVarcomp v, Block *b, double theta[]);
 /* Take what is next to 0 for 0, at the end */
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);

@@ -1,4 +1,25 @@
-/* The states of the covariance matrices while a likelihood is maximised, free, singular or zero, and how a matrix comes from one to another. */
+/*
+  The states of a covariance matrix, G of a term or R of a residual class, while a likelihood is maximised, and how it comes from one to another.
+
+    free              its elements are the coordinates that steps are taken in
+    singular, rank r  G = L L', 1 <= r < order; the elements of the r columns of L are the coordinates
+    zero              no coordinates
+
+    free          -> singular, rank one less    the whole step goes beyond the boundary for three rounds in a row, of which the last added no more
+                     (order 1: zero)            than SETTLED to the log-likelihood, and the likelihood of the nearest matrix of that rank is not
+                                                lower; of a variance next to 0, also where the step takes most of it
+    singular, r   -> singular, r - 1            the last column of L lies within REML_NEAR standard errors of 0, and the likelihood without it is
+                     (rank 1: zero)             not lower
+    free          -> zero                       at once, where a residual variance is so small that equations lose their digits
+    singular, zero -> free                      the gradient vanishes, and the likelihood rises from there inwards; twice at most
+    zero                                        from the start, and for good: a term that is left out, a variance that the user fixes at 0
+
+  A transition that is refused costs one evaluation: it is tried again only when the matrix has come a hundred times nearer to the boundary.
+  A matrix of which the user fixes elements stays free.
+
+  Equations have no G^-1 where G is 0, and do without; but all of them have R^-1, so of a singular R the missing pivots, and of an R of 0 the
+  variances, are kept at a small share of the trait's variance, `nought`. The estimates at the end are those of the limit, to first order.
+*/
 #include "reml.h"
 #include <math.h>
 
@@ -8,56 +29,102 @@ static const double SMALL = 1e-3;
 enum { BEYOND = 3 };
 /* As long as a round adds more than this to the log-likelihood, no matrix is made singular: other variances may be far from where they go */
 static const double SETTLED = 1.0;
+/* How much nearer a matrix must be for a boundary to be tried that was refused */
+static const double NEARER = 1e-2;
+/* What stands for a residual variance of 0, as a share of the trait's: a factor loses as many digits as it has noughts, the limit has twice as many;
+   conjugate gradients do not bear as many */
+static const double NOUGHT = 1e-6, NOUGHT_SAMPLED = 1e-4;
+/* Least pivots of the points by which a singular matrix is told */
+static const double APART = 5e-5;
+/* Gradient, in standard errors, beside such a matrix */
+static const double NEXT_TOLERANCE = 1e-5;
+/* Estimates that are off by this share have standard errors that are as good */
+static const double AS_GOOD = 1e-7;
+
+/* Variance of an observation of a trait, on average */
+static double Total(const Reml *r, int trait)
+{
+  const MeritVarcomp v   = r->v;
+  double             sum = 0.0;
+
+  for (int i = 0; i < v->n; i++) {
+    const MeritComponent *c = &v->component[i];
+
+    if (c->row != c->column) continue;
+    if (c->term < 0 && c->row == trait) sum += v->theta[i] / v->formula->n_residuals;
+    if (c->term >= 0 && v->formula->term[c->term].component[c->row].trait == trait) sum += v->theta[i] * r->unit_scale[i];
+  }
+  return sum;
+}
+
+/* The variance of component x that alone would give an observation the variance that it has */
+static double Unit(const Reml *r, const Block *b, int x)
+{
+  if (b->term < 0) return Total(r, x);
+  return Total(r, r->v->formula->term[b->term].component[x].trait) / r->unit_scale[b->first + x * (x + 1) / 2 + x];
+}
+
+static double NoughtShare(const Reml *r)
+{
+  return r->v->engine == &VarcompEngine_Sampled ? NOUGHT_SAMPLED : NOUGHT;
+}
+
+/* Before a matrix leaves the free state */
+static void SetNought(const Reml *r, Block *b)
+{
+  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->nought[x] = NoughtShare(r) * Total(r, x);
+}
 
 /* Is there a likelihood, or is the variance so small that its score decides? */
 static bool MayVanish(const Reml *r, const Block *b)
 {
-  const double scale = r->v->theta[r->c.block[r->c.n_blocks - 1].first];
-
   if (isfinite(r->now.log_likelihood)) return true;
-  return b->n == 1 ? r->v->theta[b->first] < SMALL * scale : BlockPivot(b, r->v->theta) < SMALL;
+  return BlockPivot(b, r->v->theta) < SMALL * (b->n == 1 ? Unit(r, b, 0) : 1.0);
 }
 
-/* The step to where one coordinate is `to`, the others where the quadratic model then wants them */
-static bool StepTo(Reml *r, int one, double to, double *step)
+/* Is a residual variance already below what stands for 0? Then it is 0: equations with so small a one lose their digits. */
+static bool Below(const Reml *r, const Block *b)
 {
-  Coordinates *c = &r->c;
-  double      *g = c->g, *unit = r->unit, beyond;
-  bool         definite;
-
-  if (!CoordinatesStep(c, step)) return false;
-  for (int i = 0; i < c->m; i++) unit[i] = i == one;
-  c->g     = unit;
-  definite = CoordinatesStep(c, r->column);
-  c->g     = g;
-  if (!definite) return false;
-  beyond = (to - step[one]) / r->column[one];
-  for (int i = 0; i < c->m; i++) step[i] += beyond * r->column[i];
-  return isfinite(beyond);
+  return b->term < 0 && b->n == 1 && b->kind == BLOCK_FREE && r->v->theta[b->first] < NoughtShare(r) * Total(r, 0);
 }
 
-/* The block becomes singular and stays so if the likelihood is not lower there */
+/* The trial, at which b is what it is now, becomes the point if its likelihood is not lower; else b is what it was */
+static PetscErrorCode Judge(Reml *r, Block *b, const Block *was, bool *accepted)
+{
+  PetscFunctionBegin;
+  PetscCall(RemlEvaluate(r, r->theta, &r->trial));
+  *accepted = Below(r, was) ? RemlHasScore(r) : RemlNotLower(r);
+  if (*accepted) {
+    RemlAccept(r, "boundary");
+    CoordinatesRemember(&r->c, NULL, NULL);
+    b->refused = b->refused_lower = 0.0;
+  } else *b = *was;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The block becomes singular, the others staying what they are, and remains so if the likelihood is not lower there */
 static PetscErrorCode TryBoundary(Reml *r, Block *b, bool *accepted)
 {
   MeritVarcomp v   = r->v;
   const Block  was = *b;
 
   PetscFunctionBegin;
-  *accepted = false;
+  SetNought(r, b);
   PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-  if (b->n == 1) {
-    if (StepTo(r, b->begin, -v->theta[b->first], r->step)) CoordinatesMove(v, &r->c, v->theta, 1.0, r->step, r->theta);
-    if (!RemlInside(r, r->theta, b)) PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-    b->kind            = BLOCK_ZERO;
-    r->theta[b->first] = 0.0;
-  } else BlockPin(v, b, r->theta);
-  PetscCall(RemlEvaluate(r, r->theta, &r->trial));
-  *accepted = RemlNotLower(r);
-  if (*accepted) {
-    RemlAccept(r, "boundary");
-    CoordinatesRemember(&r->c, NULL, NULL);
-  } else *b = was;
+  if (b->n == 1) BlockZero(b, r->theta);
+  else BlockPin(v, b, r->theta);
+  PetscCall(Judge(r, b, &was, accepted));
+  if (!*accepted) b->refused = BlockPivot(b, v->theta);
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Does the whole step go beyond the boundary, or bring next to nothing even nearer? */
+static bool Beyond(const Reml *r, const Block *b)
+{
+  const double now = BlockPivot(b, r->v->theta), then = BlockPivot(b, r->whole);
+
+  if (b->n > 1) return !(then > 1e-6);
+  return !(then > 0.0) || (now < SMALL * Unit(r, b, 0) && then < REML_KEEP * now);
 }
 
 /* BoundaryTry - See the header. Collective. */
@@ -70,44 +137,36 @@ PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted)
   for (int i = 0; i < r->c.n_blocks && !*accepted; i++) {
     Block *b = &r->c.block[i];
 
-    if (b->kind == BLOCK_ZERO || b->fixed || (b->n > 1 && !b->whole) || (b->n == 1 && b->term < 0)) continue;
-    b->n_beyond = BlockPivot(b, r->whole) > (b->n == 1 ? 0.0 : 1e-6) ? 0 : b->n_beyond + 1;
-    if (b->n_beyond < BEYOND || (b->kind == BLOCK_PINNED && b->free_pivots < 2) || !MayVanish(r, b) || r->gain > SETTLED) continue;
+    if (b->kind != BLOCK_FREE || b->fixed || !b->whole) continue;
+    b->n_beyond = Beyond(r, b) ? b->n_beyond + 1 : 0;
+    if (!Below(r, b) && (b->n_beyond < BEYOND || !MayVanish(r, b) || r->gain > SETTLED)) continue;
+    if (!Below(r, b) && b->refused > 0.0 && BlockPivot(b, r->v->theta) > NEARER * b->refused) continue;
     PetscCall(TryBoundary(r, b, accepted));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* BoundaryTryNothing - See the header; there the derivatives by its root vanish whatever the likelihood does. Collective. */
-PetscErrorCode BoundaryTryNothing(Reml *r, bool *accepted)
+/* BoundaryTryLower - See the header; there the derivatives by its root vanish whatever the likelihood does. Collective. */
+PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted)
 {
   MeritVarcomp v = r->v;
 
   PetscFunctionBegin;
   *accepted = false;
   for (int i = 0; i < r->c.n_blocks && !*accepted && isfinite(r->now.log_likelihood); i++) {
-    Block *b = &r->c.block[i];
+    Block       *b     = &r->c.block[i];
+    const Block  was   = *b;
+    const double reach = BlockReach(&r->c, b, v->theta);
 
-    if (b->term < 0 || !(BlockReach(&r->c, b, v->theta) < REML_NEAR)) continue;
+    if (!(reach < REML_NEAR) || (b->refused_lower > 0.0 && reach > NEARER * b->refused_lower)) continue;
     PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-    PetscCall(PetscArrayzero(r->theta + b->first, b->n * (b->n + 1) / 2));
-    PetscCall(RemlEvaluate(r, r->theta, &r->trial));
-    *accepted = RemlNotLower(r);
-    if (!*accepted) continue;
-    RemlAccept(r, "boundary");
-    b->kind = BLOCK_ZERO;
-    RemlArrive(r, 0.0);
+    if (b->free_pivots > 1) BlockPin(v, b, r->theta);
+    else BlockZero(b, r->theta);
+    PetscCall(Judge(r, b, &was, accepted));
+    if (*accepted) RemlArrive(r, 0.0);
+    else b->refused_lower = reach;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* The variance of component x of a term that adds to an observation as much as the residual */
-static double Unit(const Reml *r, const Block *b, int x)
-{
-  const MeritVarcomp v     = r->v;
-  const int          trait = v->formula->term[b->term].component[x].trait;
-
-  return v->theta[r->c.block[r->c.n_blocks - 1].first + trait * (trait + 1) / 2 + trait] / r->unit_scale[b->first + x * (x + 1) / 2 + x];
 }
 
 /* Does the likelihood rise from a matrix of 0, whatever the direction? Its derivatives, a symmetric matrix, are then not negative definite. */
@@ -116,13 +175,30 @@ static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
   double S[64 * 64], F[64 * 64];
 
   PetscFunctionBegin;
-  for (int x = 0; x < b->n; x++) r->theta[b->first + x * (x + 1) / 2 + x] = 1e-6 * Unit(r, b, x);
+  for (int x = 0; x < b->n && b->term >= 0; x++) r->theta[b->first + x * (x + 1) / 2 + x] = NOUGHT * Unit(r, b, x);
   PetscCall(RemlEvaluate(r, r->theta, &r->trial));
   for (int x = 0, at = b->first; x < b->n; x++)
     for (int y = 0; y <= x; y++, at++)
       S[x * b->n + y] = S[y * b->n + x] = -(x == y ? 1.0 : 0.5) * r->trial.score[at] * sqrt(Unit(r, b, x) * Unit(r, b, y));
   *rises = !MeritDenseCholesky(b->n, S, F);
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The matrix is free again, a little inside */
+static void Free(Reml *r, Block *b)
+{
+  MeritVarcomp v = r->v;
+
+  CoordinatesRemember(&r->c, NULL, NULL);
+  for (int x = 0; x < b->n; x++) {
+    const int at = b->first + x * (x + 1) / 2 + x;
+
+    r->theta[at] = b->kind == BLOCK_ZERO ? 1e-3 * Unit(r, b, x) : 1.001 * v->theta[at];
+  }
+  for (int x = 0; x < b->n; x++) v->theta[b->first + x * (x + 1) / 2 + x] = r->theta[b->first + x * (x + 1) / 2 + x];
+  b->kind    = BLOCK_FREE;
+  b->refused = b->refused_lower = 0.0;
+  b->n_released++;
 }
 
 /* BoundaryRelease - See the header. Collective. */
@@ -135,7 +211,7 @@ PetscErrorCode BoundaryRelease(Reml *r, bool *released)
   for (int i = 0; i < r->c.n_blocks && !*released; i++) {
     Block *b = &r->c.block[i];
 
-    if (b->fixed || b->kind == BLOCK_FREE || b->term == v->left_out || b->n_released > 1) continue;
+    if (b->fixed || b->kind == BLOCK_FREE || (b->term >= 0 && b->term == v->left_out) || b->n_released > 1) continue;
     PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
     if (b->kind == BLOCK_ZERO) PetscCall(RisesFromZero(r, b, released));
     else {
@@ -143,17 +219,17 @@ PetscErrorCode BoundaryRelease(Reml *r, bool *released)
 
       *released = r->now.score[b->first + last * (last + 1) / 2 + last] > 0.0;
     }
-    if (!*released) continue;
-    CoordinatesRemember(&r->c, NULL, NULL);
-    b->n_released++;
-    for (int x = 0; x < b->n; x++) {
-      double *variance = &v->theta[b->first + x * (x + 1) / 2 + x];
-
-      *variance = b->kind == BLOCK_ZERO ? 1e-3 * Unit(r, b, x) : 1.001 * *variance;
-    }
-    b->kind = BLOCK_FREE;
+    if (*released) Free(r, b);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* BoundaryTolerance - See the header. Not collective. */
+double BoundaryTolerance(const Reml *r)
+{
+  for (int i = 0; i < r->c.n_blocks; i++)
+    if (r->c.block[i].term < 0 && r->c.block[i].kind != BLOCK_FREE) return PetscMax(r->tolerance, NEXT_TOLERANCE);
+  return r->tolerance;
 }
 
 /* BoundaryZeros - See the header. Not collective. */
@@ -170,21 +246,144 @@ void BoundaryZeros(Reml *r)
       zero = zero && v->theta[x] == 0.0;
     }
     if (zero || (b->term >= 0 && b->term == v->left_out)) b->kind = BLOCK_ZERO;
+    SetNought(r, b);
+    if (b->term >= 0 || !b->whole) continue;
+    if (Below(r, b)) BlockZero(b, v->theta);
+    else if (b->n > 1 && BlockPivot(b, v->theta) < NoughtShare(r)) BlockPin(v, b, v->theta);
   }
 }
 
-/* BoundaryStates - See the header. Not collective. */
-void BoundaryStates(Reml *r)
+/* Point so many times as far from the limit r->whole as we are; far: singular matrices farther away */
+static void Apart(Reml *r, double times, bool far)
 {
   MeritVarcomp v = r->v;
 
   for (int i = 0; i < r->c.n_blocks; i++) {
-    const Block *b = &r->c.block[i];
+    const Block *b     = &r->c.block[i];
+    const double share = b->term < 0 ? NoughtShare(r) : BLOCK_NEXT_TO_ZERO;
+    const double away  = times * (far && b->kind == BLOCK_PINNED ? PetscMax(APART / share, 1.0) : 1.0);
 
+    for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++) r->theta[x] = r->whole[x] + away * (v->theta[x] - r->whole[x]);
+  }
+}
+
+/* The values of the limit r->whole by a line or a parabola through points once, twice, three times as far away; their noise is left out */
+static PetscErrorCode Extrapolate(Reml *r, bool far, VarcompPoint *limit, bool *found)
+{
+  static const double weight[2][3] = {{2.0, -1.0, 0.0}, {3.0, -3.0, 1.0}};
+  const int           n            = r->v->n;
+
+  PetscFunctionBegin;
+  limit->log_likelihood = 0.0;
+  PetscCall(PetscArrayzero(limit->score, n));
+  PetscCall(PetscArrayzero(limit->information, n * n));
+  *found = true;
+  for (int p = 0; p < 3 && *found && weight[far][p] != 0.0; p++) {
+    Apart(r, p + 1.0, far);
+    PetscCall(RemlEvaluate(r, r->theta, &r->trial));
+    *found = RemlHasScore(r);
+    limit->log_likelihood += weight[far][p] * r->trial.log_likelihood;
+    for (int i = 0; i < n; i++) limit->score[i] += weight[far][p] * r->trial.score[i];
+    for (int i = 0; i < n * n; i++) limit->information[i] += weight[far][p] * r->trial.information[i];
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  Residual matrices next to singular become singular: all other components go to where the score of the limit vanishes, and likelihood and information
+  are those of the limit. Once more from there, if that is elsewhere.
+*/
+static PetscErrorCode ResidualLimit(Reml *r, VarcompPoint *limit)
+{
+  MeritVarcomp v     = r->v;
+  Coordinates *c     = &r->c;
+  bool         found = true;
+
+  PetscFunctionBegin;
+  for (int pass = 0; pass < 2 && found; pass++) {
+    double most = 0.0;
+
+    PetscCall(PetscArraycpy(r->whole, v->theta, v->n));
+    for (int i = 0; i < c->n_blocks; i++)
+      if (c->block[i].term < 0) BlockFinish(v, &c->block[i], r->whole);
+    PetscCall(Extrapolate(r, false, limit, &found));
+    if (!found) break;
+    r->now.log_likelihood = limit->log_likelihood;
+    PetscCall(PetscArraycpy(r->now.score, limit->score, v->n));
+    PetscCall(PetscArraycpy(r->now.information, limit->information, v->n * v->n));
+    CoordinatesSet(v, c, v->theta, &r->now);
+    if (c->damped || !CoordinatesStep(c, r->step)) break;
+    CoordinatesMove(v, c, v->theta, 1.0, r->step, r->theta);
+    for (int i = 0; i < v->n; i++)
+      if (v->theta[i] != 0.0) most = PetscMax(most, fabs(r->theta[i] / v->theta[i] - 1.0));
+    if (!RemlInside(r, r->theta, NULL)) break;
+    PetscCall(PetscArraycpy(v->theta, r->theta, v->n));
+    found = most > AS_GOOD;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  The set of singular matrices is bent by the score across it, which next to the boundary is a difference of large numbers: it is taken from points that
+  are far enough away.
+*/
+static PetscErrorCode Bend(Reml *r, VarcompPoint *limit)
+{
+  MeritVarcomp v     = r->v;
+  Coordinates *c     = &r->c;
+  bool         found = false;
+
+  PetscFunctionBegin;
+  PetscCall(PetscArraycpy(r->whole, v->theta, v->n));
+  for (int i = 0; i < c->n_blocks; i++) BlockFinish(v, &c->block[i], r->whole);
+  PetscCall(Extrapolate(r, true, limit, &found));
+  for (int i = 0; i < c->n_blocks && found; i++) {
+    const Block *b = &c->block[i];
+
+    if (b->kind == BLOCK_PINNED) PetscCall(PetscArraycpy(r->now.score + b->first, limit->score + b->first, b->n * (b->n + 1) / 2));
+  }
+  CoordinatesSet(v, c, v->theta, &r->now);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* From next to the boundary to the boundary */
+static PetscErrorCode ToLimit(Reml *r)
+{
+  const int    n     = r->v->n;
+  VarcompPoint limit = {0};
+  bool         residual = false, pinned = false;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < r->c.n_blocks; i++) {
+    residual = residual || (r->c.block[i].term < 0 && r->c.block[i].kind != BLOCK_FREE);
+    pinned   = pinned || r->c.block[i].kind == BLOCK_PINNED;
+  }
+  PetscCall(PetscMalloc2(n, &limit.score, (size_t)(n * n), &limit.information));
+  if (residual) PetscCall(ResidualLimit(r, &limit));
+  if (pinned) PetscCall(Bend(r, &limit));
+  PetscCall(PetscFree2(limit.score, limit.information));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* BoundaryStates - See the header. Collective. */
+PetscErrorCode BoundaryStates(Reml *r)
+{
+  MeritVarcomp v = r->v;
+
+  PetscFunctionBegin;
+  PetscCall(ToLimit(r));
+  for (int i = 0; i < r->c.n_blocks; i++) {
+    const Block *b   = &r->c.block[i];
+    const int    end = b->first + b->n * (b->n + 1) / 2;
+
+    for (int x = b->first; x < end; x++) v->solvable[x] = v->theta[x];
     BlockFinish(v, b, v->theta);
-    for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++)
+    for (int x = b->first; x < end; x++) {
+      if (b->term >= 0) v->solvable[x] = v->theta[x];
       v->state[x] = v->component[x].fixed || (b->term >= 0 && b->term == v->left_out) ? MERIT_ESTIMATE_FIXED
                     : b->kind == BLOCK_FREE                                          ? MERIT_ESTIMATE_OK
                                                                                      : MERIT_ESTIMATE_BOUNDARY;
+    }
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }

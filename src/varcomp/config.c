@@ -71,6 +71,7 @@ static PetscErrorCode Components(MeritVarcomp v)
     else v->first_of_term[v->component[i].term] = i;
   }
   PetscCall(PetscCalloc1(v->n, &v->theta));
+  PetscCall(PetscCalloc1(v->n, &v->solvable));
   PetscCall(PetscCalloc1(v->n, &v->state));
   PetscCall(PetscCalloc2(v->n, &v->share, v->n, &v->share_error));
   PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->covariance));

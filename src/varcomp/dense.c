@@ -101,7 +101,9 @@ static PetscErrorCode Evaluate_Dense(MeritVarcomp v, const double theta[], Varco
     }
   }
   PetscCallMPI(MPI_Bcast(&definite, 1, MPI_INT, 0, v->comm));
-  if (!definite) PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the covariance matrix of the observations is not definite"));
+  if (!definite && v->trying) VarcompNoPoint(v, point);
+  else if (!definite)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the covariance matrix of the observations is not definite"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

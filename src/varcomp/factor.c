@@ -8,6 +8,9 @@
 #include <merit/factor.h>
 #include <merit/solver.h>
 
+/* A residual matrix whose least pivot is below this share of a variance is next to singular */
+static const double NEAR = 1e-3;
+
 typedef struct {
   VarcompEquations e;
   Mat              A, S; /* C, then its derivatives in turn; entries of its inverse: one pattern; owned */
@@ -17,6 +20,7 @@ typedef struct {
   double          *small;   /* [64 * 64] a term's derivative; owned */
   bool            *mixes;   /* [n_terms] MeritTermMixes when the pattern was made; owned */
   double          *R;       /* [n_patterns * n_traits^2]; owned */
+  bool            *near;    /* [n_patterns] R of its traits is next to singular; owned */
 } Factor;
 
 static PetscErrorCode Destroy_Factor(MeritVarcomp v)
@@ -28,7 +32,7 @@ static PetscErrorCode Destroy_Factor(MeritVarcomp v)
   PetscCall(MatDestroy(&f->A));
   PetscCall(MatDestroy(&f->S));
   PetscCall(MeritFactorDestroy(&f->factor));
-  PetscCall(PetscFree4(f->penalty, f->small, f->R, f->mixes));
+  PetscCall(PetscFree5(f->penalty, f->small, f->R, f->mixes, f->near));
   PetscCall(PetscFree(v->engine_data));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -87,8 +91,9 @@ static PetscErrorCode SetUp_Factor(MeritVarcomp v)
   PetscCall(PetscNew(&f));
   v->engine_data = f;
   PetscCall(VarcompEquationsCreate(v, &f->e));
-  PetscCall(PetscCalloc4(v->formula->n_terms, &f->penalty, 64 * 64, &f->small,
-                         (size_t)records->n_patterns * (size_t)(records->n_traits * records->n_traits) + 1, &f->R, v->formula->n_terms, &f->mixes));
+  PetscCall(PetscCalloc5(v->formula->n_terms, &f->penalty, 64 * 64, &f->small,
+                         (size_t)records->n_patterns * (size_t)(records->n_traits * records->n_traits) + 1, &f->R, v->formula->n_terms, &f->mixes,
+                         records->n_patterns + 1, &f->near));
   PetscCall(CountFree(v, f));
   PetscCall(MeritModelSetRoots(v->model, true));
   PetscCall(Analyse(v, f));
@@ -131,13 +136,12 @@ static PetscErrorCode Dot(MPI_Comm comm, Mat A, Mat B, double *sum)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* C of now into A (its part of the random effects where asked for), and its factor */
-static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random)
+/* C of now into A (its part of the random effects where asked for), and its factor; *definite false: there is none at a point on trial */
+static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *definite)
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(v->model, &term);
   MeritNumbers         numbers = {.R_inverse = MeritModelRecords(v->model)->R_inverse, .random = random, .identity = 1.0};
-  bool                 definite;
   int64_t              lost;
   double               share;
 
@@ -146,9 +150,9 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random)
   numbers.penalty = f->penalty;
   PetscCall(MeritPhaseBegin("varcomp.factor"));
   PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
-  PetscCall(MeritFactorNumeric(f->factor, f->A, &definite));
+  PetscCall(MeritFactorNumeric(f->factor, f->A, definite));
   PetscCall(MeritPhaseEnd());
-  if (definite) PetscFunctionReturn(PETSC_SUCCESS);
+  if (*definite || v->trying) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritFactorSingular(f->factor, &lost, &share));
   PetscCall(MeritSolverRaiseSingular(v->model, "engine factor", lost, share));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -224,7 +228,7 @@ static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* For an element of R */
+/* For an element of R, by the patterns of observed traits for which it is not next to singular */
 static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *trace)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -235,9 +239,91 @@ static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *tr
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->R, (size_t)records->n_patterns * (size_t)(t * t)));
   for (int32_t i = 0; i < records->n_patterns; i++)
-    if (records->residual_class[i] == p->residual) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
+    if (records->residual_class[i] == p->residual && !f->near[i]) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
   PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
   PetscCall(Dot(v->comm, f->A, f->S, trace));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* B with R^-1 = B'B for these traits of a class; *near: is their R next to singular? */
+static PetscErrorCode ResidualRoot(MeritVarcomp v, const Factor *f, int residual, uint32_t observed, int *m, int trait[], double *B, bool *near)
+{
+  double part[32 * 32], F[32 * 32];
+
+  PetscFunctionBegin;
+  *m = MeritDensePart(v->formula->n_traits, observed, f->e.m.R[residual], trait, part);
+  PetscCheck(MeritDenseCholesky(*m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
+  *near = false;
+  for (int i = 0; i < *m; i++) *near = *near || F[i * *m + i] * F[i * *m + i] < NEAR * part[i * *m + i];
+  if (B) PetscCheck(VarcompInvert(*m, F, B), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a root of R is singular");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  For all elements of an R next to singular, by the records of one class that have these traits, as TraceRoot() does for G: tr(M B E B') with
+  M = sum over records of I - B W_i C^-1 W_i' B'. What VarcompResidualPart() had of it is in there, and taken off.
+*/
+static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint32_t observed, double trace[])
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  const int               t       = records->n_traits;
+  MeritNumbers            numbers = {.R_inverse = f->R, .random = v->method == MERIT_VARCOMP_ML};
+  double                  B[32 * 32], M[32 * 32], count = 0.0;
+  int                     m, trait[32], place[32];
+  bool                    near;
+
+  PetscFunctionBegin;
+  PetscCall(ResidualRoot(v, f, residual, observed, &m, trait, B, &near));
+  for (int a = 0; a < m; a++) place[trait[a]] = a;
+  for (int32_t i = 0; i < records->n_records; i++)
+    count += records->observed[records->pattern[i]] == observed && records->residual_class[records->pattern[i]] == residual;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_DOUBLE, MPI_SUM, v->comm));
+  for (int e = 0; e < m * m; e++) {
+    const int a = e / m, b = e % m;
+    double    sum;
+
+    if (b > a) continue;
+    PetscCall(PetscArrayzero(f->R, (size_t)records->n_patterns * (size_t)(t * t)));
+    for (int32_t p = 0; p < records->n_patterns; p++)
+      for (int i = 0; i < m * m && records->observed[p] == observed && records->residual_class[p] == residual; i++)
+        f->R[(int64_t)p * t * t + trait[i / m] * t + trait[i % m]] =
+          B[a * m + i / m] * B[b * m + i % m] + (a != b ? B[b * m + i / m] * B[a * m + i % m] : 0.0);
+    PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+    PetscCall(Dot(v->comm, f->A, f->S, &sum));
+    M[a * m + b] = M[b * m + a] = a == b ? -sum : -0.5 * sum;
+  }
+  for (int c = v->first_of_residual[residual]; c < v->first_of_residual[residual] + t * (t + 1) / 2; c++) {
+    const MeritComponent *p = &v->component[c];
+
+    if (!(observed >> p->row & observed >> p->column & 1)) continue;
+    for (int a = 0; a < m; a++)
+      for (int b = 0; b < m; b++)
+        trace[c] += (p->row == p->column ? 1.0 : 2.0) * B[a * m + place[p->row]] * M[a * m + b] * B[b * m + place[p->column]];
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Which patterns are near is known to the ranks that have them: one after another, by class and traits */
+static PetscErrorCode TraceNear(MeritVarcomp v, Factor *f, double trace[])
+{
+  const MeritRecordsView *records = MeritModelRecords(v->model);
+  int64_t                 key = -1, next;
+  int                     m, trait[32];
+
+  PetscFunctionBegin;
+  for (int32_t p = 0; p < records->n_patterns; p++)
+    PetscCall(ResidualRoot(v, f, records->residual_class[p], records->observed[p], &m, trait, NULL, &f->near[p]));
+  while (true) {
+    next = INT64_MAX;
+    for (int32_t p = 0; p < records->n_patterns; p++) {
+      const int64_t own = (int64_t)records->residual_class[p] << 32 | records->observed[p];
+
+      if (f->near[p] && own > key) next = PetscMin(next, own);
+    }
+    PetscCallMPI(MPI_Allreduce(&next, &key, 1, MPI_INT64_T, MPI_MIN, v->comm));
+    if (key == INT64_MAX) break;
+    PetscCall(TracePattern(v, f, (int)(key >> 32), (uint32_t)key, trace));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -253,6 +339,7 @@ static PetscErrorCode Traces(MeritVarcomp v, Factor *f, const double theta[], do
   PetscCall(MeritPhaseBegin("varcomp.traces"));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0 && f->e.root[k]) PetscCall(TraceRoot(v, f, k, trace));
+  if (!one) PetscCall(TraceNear(v, f, trace));
   for (int c = 0; c < v->n; c++) {
     double value = 0.0;
 
@@ -279,8 +366,8 @@ static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], Varc
 {
   const bool reml = v->method == MERIT_VARCOMP_REML;
   Factor    *f    = v->engine_data;
-  double     log_C, log_R, log_G, log_scale = 0.0, *trace, *quad, *r;
-  bool       again = false;
+  double     log_C = 0.0, log_R, log_G, log_scale = 0.0, *trace, *quad, *r;
+  bool       again = false, definite;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc3(v->n, &trace, v->n, &quad, f->e.n_owned + 1, &r));
@@ -288,10 +375,15 @@ static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], Varc
   PetscCall(Analyse(v, f));
   PetscCall(VarcompResidualPart(v, &log_R, trace));
   PetscCall(VarcompPenaltyPart(v, &f->e, &log_G, trace));
-  PetscCall(Numeric(v, f, !reml));
-  PetscCall(MeritFactorLogDeterminant(f->factor, &log_C));
-  PetscCall(Traces(v, f, theta, trace));
-  if (!reml) PetscCall(Numeric(v, f, false));
+  PetscCall(Numeric(v, f, !reml, &definite));
+  if (definite) PetscCall(MeritFactorLogDeterminant(f->factor, &log_C));
+  if (definite) PetscCall(Traces(v, f, theta, trace));
+  if (definite && !reml) PetscCall(Numeric(v, f, false, &definite));
+  if (!definite) {
+    VarcompNoPoint(v, point);
+    PetscCall(PetscFree3(trace, quad, r));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(MeritPhaseBegin("varcomp.solve"));
   do { /* again from what fixed effects leave of the data */
     if (again) PetscCall(VarcompEquationsCentre(v, &f->e));

@@ -39,7 +39,9 @@ PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point)
   MeritVarcomp v = r->v;
 
   PetscFunctionBegin;
+  v->trying = point == &r->trial;
   PetscCall(v->engine->evaluate(v, theta, point));
+  v->trying = false;
   /* the same numbers on every rank, to the last bit */
   PetscCallMPI(MPI_Bcast(&point->log_likelihood, 1, MPI_DOUBLE, 0, v->comm));
   PetscCallMPI(MPI_Bcast(point->score, v->n, MPI_DOUBLE, 0, v->comm));
@@ -80,11 +82,18 @@ void RemlArrive(Reml *r, double share)
   CoordinatesRemember(c, share > 0.0 ? r->column : NULL, r->unit);
 }
 
-/* RemlNotLower - See the header. Not collective. */
-bool RemlNotLower(const Reml *r)
+/* RemlHasScore - See the header. Not collective. */
+bool RemlHasScore(const Reml *r)
 {
   for (int i = 0; i < r->v->n; i++)
     if (!isfinite(r->trial.score[i])) return false;
+  return true;
+}
+
+/* RemlNotLower - See the header. Not collective. */
+bool RemlNotLower(const Reml *r)
+{
+  if (!RemlHasScore(r)) return false;
   return !isfinite(r->now.log_likelihood) || r->trial.log_likelihood >= r->now.log_likelihood - ROUNDING * fabs(r->now.log_likelihood);
 }
 
@@ -128,8 +137,8 @@ static PetscErrorCode Iterate(Reml *r)
     fresh       = false;
     v->gradient = RemlLength(r, r->step);
     PetscCall(Report(r, v->gradient));
-    if (v->gradient <= r->tolerance) {
-      PetscCall(BoundaryTryNothing(r, &go));
+    if (v->gradient <= BoundaryTolerance(r)) {
+      PetscCall(BoundaryTryLower(r, &go));
       v->rounds += go;
       if (go) continue;
       PetscCall(BoundaryRelease(r, &fresh));
@@ -198,6 +207,13 @@ static void Covariances(Reml *r)
     }
 }
 
+/* VarcompNoPoint - See the header. */
+void VarcompNoPoint(MeritVarcomp v, VarcompPoint *point)
+{
+  point->log_likelihood = NAN;
+  for (int i = 0; i < v->n; i++) point->score[i] = NAN;
+}
+
 /* VarcompLikelihood - See the header. Collective. */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v)
 {
@@ -213,9 +229,9 @@ PetscErrorCode VarcompLikelihood(MeritVarcomp v)
   PetscCall(VarcompScales(v, r.unit_scale));
   BoundaryZeros(&r);
   PetscCall(Iterate(&r));
-  v->log_likelihood = r.now.log_likelihood;
+  PetscCall(BoundaryStates(&r));
   Covariances(&r);
-  BoundaryStates(&r);
+  v->log_likelihood = r.now.log_likelihood;
   PetscCall(PetscFree7(r.theta, r.step, r.unit, r.column, r.whole, r.inverse, r.unit_scale));
   PetscCall(PointFree(&r.now));
   PetscCall(PointFree(&r.trial));

@@ -16,9 +16,13 @@ typedef struct {
 
 /* A matrix of rank 1 that is as near to 0, in standard errors of its root, is tried as 0 */
 #define REML_NEAR 0.05
+/* A step leaves at least this part of a matrix's least pivot */
+#define REML_KEEP 0.1
 
 /* reml.c: the engine's values at theta, the same on every rank. Collective. */
 PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point);
+/* Is the trial a point at all? */
+bool RemlHasScore(const Reml *r);
 /* Is the trial as good as the point? One without a score is not, whatever the likelihood is or is not. */
 bool RemlNotLower(const Reml *r);
 /* The trial becomes the point, by a step of this kind. */
@@ -37,12 +41,14 @@ bool RemlInside(const Reml *r, const double theta[], const Block *but);
 void BoundaryZeros(Reml *r);
 /* Matrices that the whole step would make singular, one after another. Collective. */
 PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted);
-/* A matrix of rank 1 that goes to 0 is tried as 0. Collective. */
-PetscErrorCode BoundaryTryNothing(Reml *r, bool *accepted);
+/* A singular matrix that goes to a lower rank is tried there. Collective. */
+PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted);
 /* At a maximum on the boundary: a matrix from which the likelihood rises is freed. Collective. */
 PetscErrorCode BoundaryRelease(Reml *r, bool *released);
-/* At the end: what is next to 0 is 0, and the state of every estimate. */
-void BoundaryStates(Reml *r);
+/* Gradient at which rounds end: beside a residual matrix next to singular it is not known as well, and the limit takes a last step. */
+double BoundaryTolerance(const Reml *r);
+/* At the end: what is next to 0 is 0, and the state of every estimate. Collective. */
+PetscErrorCode BoundaryStates(Reml *r);
 
 /* Take up a checkpoint of this fit; *done: it had ended, as v->stop says. Collective. */
 PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done);

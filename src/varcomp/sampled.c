@@ -17,6 +17,7 @@ typedef struct {
   VarcompEquations e;
   MeritSolver      solver; /* owned */
   int              n;      /* samples */
+  bool             failed; /* the equations of a point on trial were not solved */
   double          *X;      /* [n_owned * (n + 1)] solutions of the data and the draws, kept as starts; owned */
   double          *form;   /* [n * v->n] quadratic forms of each draw; owned */
   double           rtol, first; /* of the residual: where a solution ends, where it began */
@@ -87,7 +88,8 @@ static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
 
   PetscFunctionBegin;
   PetscCall(MeritSolverSolve(s->solver, k, R, X, &result));
-  if (result.stop == MERIT_STOP_MAX_IT || result.stop == MERIT_STOP_BREAKDOWN)
+  s->failed = s->failed || result.stop == MERIT_STOP_MAX_IT || result.stop == MERIT_STOP_BREAKDOWN;
+  if (s->failed && !v->trying)
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "the equations of a round were not solved after %lld iterations (residual %.1e)", (long long)result.iterations,
                          result.true_residual));
@@ -311,6 +313,7 @@ static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], Var
   PetscFunctionBegin;
   PetscCall(PetscMalloc5(v->n, &trace, v->n, &quad, s->e.n_values * (size_t)s->n + 1, &residuals,
                          (size_t)s->e.n_owned * (size_t)s->n + 1, &z, v->n, &positive));
+  s->failed = false;
   Positive(v, theta, positive);
   PetscCall(VarcompEquationsSet(v, positive, &s->e));
   PetscCall(PetscArrayzero(s->form, (size_t)s->n * (size_t)v->n));
@@ -324,6 +327,7 @@ static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], Var
   PetscCall(VarcompEquationsForms(v, &s->e, Solve, quad, point->information));
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
   point->log_likelihood = NAN;
+  if (s->failed) VarcompNoPoint(v, point);
   PetscCall(PetscFree5(trace, quad, residuals, z, positive));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

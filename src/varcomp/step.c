@@ -11,8 +11,6 @@
 enum { SECANT, SCORING, EM = 4 };
 static const char *const NAMES[]  = {"secant", "ai", "ai-em", "em-ai", "em"};
 static const double      SHARES[] = {0.0, 0.0, 0.3, 0.7, 1.0};
-/* A step leaves at least this part of a matrix along any axis */
-static const double KEEP = 0.1;
 /* Gradient, in standard errors, from which on steps tell what average information lacks */
 static const double NEAR = 0.3;
 /* A likelihood may fall by this share of itself where the gradient tells what it cannot */
@@ -88,15 +86,15 @@ bool RemlInside(const Reml *r, const double theta[], const Block *but)
     const Block *b = &r->c.block[i];
 
     if (b == but || b->kind != BLOCK_FREE || b->fixed) continue;
-    if (!Axes(r, b, theta, F, A, lambda) || !(lambda[0] >= 0.99 * KEEP)) return false;
+    if (!Axes(r, b, theta, F, A, lambda) || !(lambda[0] >= 0.99 * REML_KEEP)) return false;
   }
   return true;
 }
 
-/* What becomes of a variance that a step makes this part of itself: that, down to a half; below, 1 / (4 (1 - part)), as steep there, down to KEEP */
+/* What becomes of a variance that a step makes this part of itself: that, down to a half; below, 1 / (4 (1 - part)), as steep there, down to REML_KEEP */
 static double Bent(double part)
 {
-  return part >= 0.5 ? part : PetscMax(0.25 / (1.0 - part), KEEP);
+  return part >= 0.5 ? part : PetscMax(0.25 / (1.0 - part), REML_KEEP);
 }
 
 /* Bend a matrix back along the axes of which a step leaves too little. Was there anything to bend? */
@@ -158,7 +156,7 @@ PetscErrorCode RemlStep(Reml *r, bool *accepted)
   double told = 0.0;
 
   PetscFunctionBegin;
-  PetscCall(BoundaryTryNothing(r, accepted));
+  PetscCall(BoundaryTryLower(r, accepted));
   if (*accepted) PetscFunctionReturn(PETSC_SUCCESS);
   for (int kind = r->v->em_only ? EM : SECANT; kind <= EM && !*accepted; kind++) {
     const int most = kind == EM || (kind == SCORING && r->c.pinned) ? 20 : kind == SCORING ? 2 : 1;

@@ -73,11 +73,11 @@ PetscErrorCode VarcompCount(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Are all matrices covariance matrices? ML and REML make no others */
+/* Are all matrices covariance matrices, and can the equations have them? ML and REML make no others */
 static bool Usable(MeritVarcomp v)
 {
   for (int i = 0; i < v->n; i++)
-    if (v->state[i] == MERIT_ESTIMATE_NEGATIVE || (v->component[i].term < 0 && v->component[i].row == v->component[i].column && !(v->theta[i] > 0.0)))
+    if (v->state[i] == MERIT_ESTIMATE_NEGATIVE || (v->component[i].term < 0 && v->component[i].row == v->component[i].column && !(v->solvable[i] > 0.0)))
       return false;
   return true;
 }
@@ -115,7 +115,8 @@ static void Fill(MeritVarcomp v, MeritVarcompResult *r)
 . result - what was found; arrays are borrowed until the next run or Destroy
 
   Notes:
-  A run that does not converge is no error: `result->stop` tells. Where the estimates are usable the model has them afterwards.
+  A run that does not converge is no error: `result->stop` tells. Where the estimates are usable the model has them afterwards; in place of a singular residual
+  matrix it has one next to it, as equations have R^-1.
 
   Errors: INPUT for data that do not tell the components apart; USAGE, before anything is computed, where a term is left out but the engine has no
   likelihood.
@@ -143,9 +144,10 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
     PetscCall(VarcompLikelihood(v));
     PetscCall(VarcompBasisLeave(v));
   } else PetscCall(VarcompMoments(v));
+  if (v->method != MERIT_VARCOMP_REML && v->method != MERIT_VARCOMP_ML) PetscCall(PetscArraycpy(v->solvable, v->theta, v->n));
   PetscCall(VarcompShares(v));
   Fill(v, result);
-  if (result->usable) PetscCall(VarcompSetVariances(v, v->theta));
+  if (result->usable) PetscCall(VarcompSetVariances(v, v->solvable));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -165,6 +167,7 @@ PetscErrorCode MeritVarcompDestroy(MeritVarcomp *varcomp)
   PetscCall(PetscFree(v->first_of_term));
   PetscCall(PetscFree(v->first_of_residual));
   PetscCall(PetscFree(v->theta));
+  PetscCall(PetscFree(v->solvable));
   PetscCall(PetscFree(v->covariance));
   PetscCall(PetscFree(v->monte_carlo));
   PetscCall(PetscFree(v->state));

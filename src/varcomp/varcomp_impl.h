@@ -16,7 +16,7 @@ typedef struct {
 
 /*
   An engine evaluates the likelihood of one model. theta[n] holds all components; every matrix in it is positive definite, or exactly 0
-  where a term is left out or has no variance.
+  where a term is left out or has no variance. Where a factor finds the point of a trial not definite, its score is NaN.
 */
 typedef struct {
   const char *name;
@@ -76,6 +76,8 @@ struct _p_MeritVarcomp {
   double              start;     /* time */
   int64_t             n_observations, n_fixed;
   double             *theta;     /* [n]; owned */
+  double             *solvable;  /* [n] theta, with residual matrices next to singular where they are singular: what equations can have; owned */
+  bool                trying;    /* the engine is asked for a point that may be none: it says so by a score of NaN, and raises no error */
   double             *covariance, *monte_carlo; /* [n * n]; owned */
   MeritEstimateState *state;     /* [n]; owned */
   double             *share, *share_error; /* [n] of a variance in that of an observation; NaN: none; owned */
@@ -155,7 +157,9 @@ PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[]);
 PetscErrorCode VarcompCheckLeft(double left, double all);
 /* check.c: INPUT error that names a component of which fixed effects leave nothing. Logically collective. */
 PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component);
-/* reml.c: ml and reml by the engine from v->theta */
+/* No values at this point: an engine's answer where v->trying. Not collective. */
+void VarcompNoPoint(MeritVarcomp v, VarcompPoint *point);
+/* reml.c: ml and reml by the engine from v->theta; leaves theta, solvable, state behind */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v);
 /* moments.c: minque, mivque, he. anova.c. Both leave theta, state, covariance (if known) behind. */
 PetscErrorCode VarcompMoments(MeritVarcomp v);

@@ -54,7 +54,7 @@ Estimates EstimatesRead(const DenseModel *m, const char folder[])
   e.estimate = calloc((size_t)n, sizeof(*e.estimate));
   e.se       = calloc((size_t)n, sizeof(*e.se));
   e.status   = calloc((size_t)n, sizeof(*e.status));
-  for (int row = 0; s && s->n_columns == 7 && row < s->n_rows; row++) {
+  for (int row = 0; s && s->n_columns >= 7 && row < s->n_rows; row++) {
     if (Repeated(SheetCell(s, row, 0))) continue;
     if (i < n && !Row(s, row, &e, i)) break;
     i++;
