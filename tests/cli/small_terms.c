@@ -282,15 +282,66 @@ void SmallTermsEnd(Small *s)
   Order(s);
 }
 
+/* What is seldom seen in data, and once in five models here */
+enum { NO_RANDOM, RESIDUAL_NEAR_0, RANDOM_INSIDE_FIXED, CROSSED, ALONE, RARE };
+
+/* A class column of n levels, and a term of it */
+static void Plain(Small *s, Dice *d, SmallKind kind, const char *name, int n)
+{
+  SmallTerm *t = Add(s, kind);
+  int        count[SMALL_TRAITS], c = SmallColumnFind(s, name);
+  char       text[64];
+
+  if (c < 0) {
+    c = SmallColumnAdd(s, name);
+    for (int i = 0; i < s->n_records; i++) snprintf(s->column[c].cell[i], SMALL_TEXT, "%s%d", name, DiceBelow(d, n));
+  }
+  snprintf(text, sizeof(text), kind == SMALL_FIXED ? "%s" : "iid(%s)", name);
+  Regressor(s, t, "1", name, NULL, NULL, NULL, -1);
+  Everywhere(s, t, 0.75, count);
+  Components(s, t, count);
+  Name(s, t, NULL, text, count);
+  if (kind == SMALL_IID) Variances(s, t, 10.0);
+}
+
+/* The first record has a level, and, where there are classes of the residual, a class of its own */
+static void Alone(Small *s, Dice *d)
+{
+  const int T = s->n_traits;
+
+  Plain(s, d, SMALL_FIXED, "own", 1);
+  snprintf(s->column[SmallColumnFind(s, "own")].cell[0], SMALL_TEXT, "alone");
+  if (s->residual_column < 0 || s->n_classes > 2) return;
+  snprintf(s->class_label[s->n_classes], SMALL_TEXT, "%d", s->n_classes + 1);
+  snprintf(s->column[s->residual_column].cell[0], SMALL_TEXT, "%s", s->class_label[s->n_classes]);
+  DiceCovariance(d, T, T, 20.0, s->R + s->n_classes++ * T * T);
+}
+
+static void Rare(Small *s, Dice *d, int what)
+{
+  if (what == RESIDUAL_NEAR_0)
+    for (int i = 0; i < 3 * SMALL_TRAITS * SMALL_TRAITS; i++) s->R[i] *= 1e-3;
+  if (what == RANDOM_INSIDE_FIXED) Plain(s, d, SMALL_FIXED, "pen", 4), Plain(s, d, SMALL_IID, "pen", 4);
+  if (what == CROSSED) Plain(s, d, SMALL_FIXED, "flock", s->n_records / 2), Plain(s, d, SMALL_FIXED, "judge", s->n_records / 2);
+  if (what == ALONE) Alone(s, d);
+}
+
 void SmallDrawTerms(Small *s)
 {
-  int fixed[SMALL_FIXED_KINDS], iid[SMALL_IID_KINDS];
+  Dice      d    = {s->dice.state ^ 0x9FB21C651E98DF25ULL}; /* of its own, so that the other models stay as they were */
+  const int rare = DiceChance(&d, 0.2) ? DiceBelow(&d, RARE) : -1;
+  int       fixed[SMALL_FIXED_KINDS], iid[SMALL_IID_KINDS];
 
   s->n_terms = 1;
   DiceShuffle(&s->dice, SMALL_FIXED_KINDS, fixed);
   DiceShuffle(&s->dice, SMALL_IID_KINDS, iid);
   for (int k = DiceBelow(&s->dice, 4); k > 0; k--) Fixed(s, fixed[k]);
-  for (int k = DiceBelow(&s->dice, 3); k > 0; k--) Iid(s, iid[k]);
+  Rare(s, &d, rare);
+  for (int k = DiceBelow(&s->dice, 3); k > 0 && rare != NO_RANDOM; k--) Iid(s, iid[k]);
+  if (rare == NO_RANDOM) {
+    SmallTermsEnd(s);
+    return;
+  }
   if (DiceChance(&s->dice, 0.6)) Ped(s, DiceBelow(&s->dice, SMALL_PED_KINDS));
   if (DiceChance(&s->dice, 0.35)) Snp(s, DiceChance(&s->dice, 0.7) ? SMALL_SNP_COW : 1 + DiceBelow(&s->dice, 2));
   if (DiceChance(&s->dice, 0.2)) Ridge(s, DiceChance(&s->dice, 0.5));

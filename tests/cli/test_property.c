@@ -6,6 +6,7 @@
 */
 #include "small.h"
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <petscsys.h>
@@ -185,12 +186,13 @@ static int RunSolver(int k, const Small *s, DenseModel *dense, const char folder
   return bad;
 }
 
-/* What goes round by the number of the model: grids, preconditioners, small messages. ksp takes the preconditioner Merit chooses. */
+/* What goes round by the number of the model: threads, grids, preconditioners, small messages. ksp takes the preconditioner Merit chooses. */
 static void Vary(Small *s, int number, int k)
 {
   PetscMPIInt size;
 
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  omp_set_num_threads(1 + number % (size > 1 ? 2 : 4));
   s->grid = k != GSRU && k != GS && number % 2 ? size : 0;
   while (s->grid > 0 && (size % s->grid || number / 2 % (s->grid + 1) == 0)) s->grid--;
   if (number % 3 == 0) setenv("MERIT_MAX_MESSAGE", "1024", 1);
