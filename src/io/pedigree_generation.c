@@ -118,7 +118,7 @@ static PetscErrorCode GenerationsAlone(MeritPedigree ped)
     w.parents[2 * (ped->first + i) + 1] = (int32_t)ped->dam[i];
   }
   PetscCall(PedigreeWindowShareParents(&w));
-  if (w.leaders != MPI_COMM_NULL) {
+  if (w.memory.leaders != MPI_COMM_NULL) {
     PetscCall(PetscMalloc1(ped->n, &stack));
     Walk(&w, stack);
     PetscCall(PetscFree(stack));
