@@ -87,6 +87,8 @@ MERIT_EXTERN PetscErrorCode MeritModelSetVariances(MeritModel model, const doubl
 /* From the next variances on: u = L v, Var(v) = I, also where G is next to singular, so that rounding does not grow with its inverse. The model is
    one of MeritModelSetEstimated. */
 MERIT_EXTERN PetscErrorCode MeritModelSetRoots(MeritModel model, bool roots);
+/* The first term whose matrix in the formula is singular, by the measure of set-up; -1: none. Not collective. */
+MERIT_EXTERN int MeritModelSingularTerm(MeritModel model);
 /* Does an equation of a level meet other components than its own, by an L that is not diagonal? */
 MERIT_EXTERN bool MeritTermMixes(const MeritTermView *term);
 /* Are its variances to be estimated (MeritModelSetEstimated)? */
