@@ -19,6 +19,7 @@
 #include <merit/op.h>
 #include <merit/pc.h>
 #include <merit/pedigree.h>
+#include <merit/pieces.h>
 #include <merit/predict.h>
 #include <merit/random.h>
 #include <merit/rates.h>

@@ -95,6 +95,8 @@ MERIT_EXTERN PetscErrorCode MeritModelSetRoots(MeritModel model, bool roots);
 MERIT_EXTERN PetscErrorCode MeritModelOrthogonal(MeritModel model, int term, double B[], bool *mixes);
 /* All coefficients as the user has them. */
 MERIT_EXTERN PetscErrorCode MeritModelOriginal(MeritModel model);
+/* The first term whose matrix in the formula is singular, by the measure of set-up; -1: none. Not collective. */
+MERIT_EXTERN int MeritModelSingularTerm(MeritModel model);
 /* Does an equation of a level meet other components than its own, by an L that is not diagonal? */
 MERIT_EXTERN bool MeritTermMixes(const MeritTermView *term);
 /* Are its variances to be estimated (MeritModelSetEstimated)? */

@@ -58,6 +58,8 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetMemory(MeritSolver solver, double byte
 /* Keys solver.{type,rtol,max_it,criterion,preconditioner,precision,relaxation,sweep,block,memory} of the job, then PETSc's -solver_type, -solver_rtol, -solver_max_it,
    -pc_type, -ksp_type... (all -ksp_ and -pc_ options with type ksp). */
 MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNode job);
+/* Is the preconditioner that was named one for the model's covariance matrices? USAGE if not, before data are read. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverCheckModel(MeritSolver solver, MeritModel model);
 /* Try all options on a matrix of one equation, so that a misspelt one fails before data are read. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverTryOptions(MeritSolver solver);
 /* Type in use; borrowed. */

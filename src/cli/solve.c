@@ -81,6 +81,7 @@ static PetscErrorCode Prepare(Solve *s)
   PetscCall(MeritReportSetFromConfig(s->run.report, s->run.job));
   PetscCall(MeritSolverCreate(s->run.comm, &s->solver));
   PetscCall(MeritSolverSetFromConfig(s->solver, s->run.job));
+  PetscCall(MeritSolverCheckModel(s->solver, s->run.model));
   if (!MeritNodeFind(s->run.job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(s->solver, s->run.model));
   PetscCall(MeritSolverTryOptions(s->solver));
   PetscCall(MeritOptionsCheck(s->run.comm));

@@ -204,7 +204,7 @@ PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, co
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&t));
-  t->comm = comm;
+  PetscCall(PetscCommDuplicate(comm, &t->comm, NULL)); /* messages of the caller are none of ours */
   PetscCallMPI(MPI_Comm_rank(comm, &t->rank));
   PetscCallMPI(MPI_Comm_size(comm, &t->size));
   PetscCall(PetscStrallocpy(path, &t->path));
@@ -339,6 +339,7 @@ PetscErrorCode MeritTableDestroy(MeritTable *table)
   PetscCall(MeritStringsDestroy(&t->names));
   PetscCall(PetscFree(t->path));
   free(t->gap);
+  PetscCall(PetscCommDestroy(&t->comm));
   PetscCall(PetscFree(*table));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

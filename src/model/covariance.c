@@ -68,6 +68,21 @@ static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritModelSingularTerm - See the header. Not collective. */
+int MeritModelSingularTerm(MeritModel model)
+{
+  double F[64 * 64], least;
+
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    const MeritTermSpec *spec = &model->formula->term[k];
+
+    if (spec->kind != MERIT_TERM_FIXED && spec->G && spec->n_components <= 64 &&
+        Factor(spec->n_components, spec->G, false, F, &least) < spec->n_components)
+      return k;
+  }
+  return -1;
+}
+
 /* MeritModelSetRoots - See the header. Logically collective. */
 PetscErrorCode MeritModelSetRoots(MeritModel model, bool roots)
 {

@@ -15,7 +15,7 @@ PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&m));
-  m->comm = comm;
+  PetscCall(PetscCommDuplicate(comm, &m->comm, NULL)); /* kept while the model lives: all that is made for it shares this one */
   PetscCallMPI(MPI_Comm_rank(comm, &m->rank));
   PetscCallMPI(MPI_Comm_size(comm, &m->size));
   *model = m;
@@ -284,6 +284,7 @@ PetscErrorCode MeritModelDestroy(MeritModel *model)
   PetscCall(PetscFree(m->exclusion));
   PetscCall(MeritStringsDestroy(&m->exclusion_text));
   PetscCall(PetscFree(m->exclusion_list));
+  PetscCall(PetscCommDestroy(&(*model)->comm));
   PetscCall(PetscFree(*model));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -237,6 +237,7 @@ PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMERefresh(C)); /* what the model has of the variances before is gone */
   PetscCall(RenewBlocks(C, mme));
   PetscCall(DistributeBegin(mme, k, X));
   PetscCall(ClearOutputs(mme, k, true, &y_slots));
@@ -279,6 +280,7 @@ PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMERefresh(C)); /* before its arrays are lent */
   PetscCall(MeritMMEWork(mme, k));
   PetscCall(PetscMalloc1((size_t)mme->n_pinned * (size_t)k, &kept));
   for (int32_t i = 0; i < mme->n_pinned; i++)

@@ -1,6 +1,7 @@
 /* SNP effects to genotype rows and back: gather the effects of the tile along the grid's column, go through the tile, reduce
    along the grid. */
 #include "op_impl.h"
+#include <merit/pieces.h>
 
 /* MeritSnpLinkCreate - Prepare the products of one SNP term. Collective. */
 PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link)
@@ -91,7 +92,7 @@ static PetscErrorCode Gather(MeritSnpLink *link, PetscMPIInt row, const double *
 PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, const double *effects, double **rows)
 {
   MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    row, column, n;
+  PetscMPIInt    row;
 
   PetscFunctionBegin;
   PetscCall(Counts(mme, link, width, &row));
@@ -99,9 +100,7 @@ PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, con
   PetscCall(Gather(link, row, effects));
   PetscCall(MeritGenotypesForward(geno, width, link->tile, *rows));
   if (link->row_comm == MPI_COMM_NULL) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCallMPI(MPI_Comm_rank(link->row_comm, &column));
-  PetscCall(PetscMPIIntCast((PetscInt)(link->n_rows * width), &n));
-  PetscCallMPI(MPI_Reduce(column ? *rows : MPI_IN_PLACE, *rows, n, MPI_DOUBLE, MPI_SUM, 0, link->row_comm));
+  PetscCall(MeritSumFirst(link->row_comm, link->n_rows * width, *rows));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -122,14 +121,11 @@ static PetscErrorCode Deliver(MeritSnpLink *link, PetscMPIInt row, double *effec
 PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects)
 {
   MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    row, n;
+  PetscMPIInt    row;
 
   PetscFunctionBegin;
   PetscCall(Counts(mme, link, width, &row));
-  if (link->row_comm != MPI_COMM_NULL) {
-    PetscCall(PetscMPIIntCast((PetscInt)(link->n_rows * width), &n));
-    PetscCallMPI(MPI_Bcast(rows, n, MPI_DOUBLE, 0, link->row_comm));
-  }
+  if (link->row_comm != MPI_COMM_NULL) PetscCall(MeritShareFirst(link->row_comm, link->n_rows * width, rows));
   PetscCall(PetscArrayzero(link->tile, (size_t)link->n_cols * (size_t)width));
   if (squares) PetscCall(MeritGenotypesSquares(geno, width, rows, link->tile));
   else PetscCall(MeritGenotypesAdjoint(geno, width, rows, link->tile));

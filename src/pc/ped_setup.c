@@ -195,7 +195,9 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(MeritMMEGetModel(C, &p->model));
   PetscCall(MeritMMEEquationState(C, &p->state));
   PetscCall(MeritMMEGetRecords(C, &p->records, &p->first_regressor, &expanded));
-  PetscCheck(!expanded, MeritModelComm(p->model), PETSC_ERR_SUP, "merit_ped and merit_fixed need every G to be non-singular");
+  if (expanded)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.preconditioner",
+                         "merit_ped and merit_fixed need covariance matrices that are not singular; use auto or merit_block"));
   p->n_terms = MeritModelTerms(p->model, &p->term);
   PetscCall(MeritModelLayout(p->model, &p->n_owned, &p->n_local, NULL, NULL, NULL));
   PetscCall(MeritPedSnpChoose(p));

@@ -111,7 +111,7 @@ PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite)
 /* MeritPedSnpApply - Y = M^-1 X over the SNPs' equations. Collective. */
 PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[])
 {
-  const uint8_t *state = MeritModelEquationState(p->model);
+  const uint8_t *state = p->state;
 
   PetscFunctionBegin;
   for (int i = 0; i < p->n_snp; i++) {

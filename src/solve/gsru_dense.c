@@ -1,6 +1,7 @@
 /* What a sweep over blocks of columns (SNPs, ridge) needs: weights of the rows, Gram matrices, replicated effects. */
 #include "gsru_impl.h"
 #include <math.h>
+#include <merit/pieces.h>
 #include <string.h>
 
 /* Numbers the columns of a ridge block may have on a rank before they are made fewer than asked for, down to the least; genotypes
@@ -227,7 +228,7 @@ static PetscErrorCode MakeGrams(Gsru *gs, GsruTerm *term)
       PetscCall(MeritGenotypesGram(MeritModelGenotypes(gs->model), first, n, k, weight, d->gram[block]));
     else
       RecordGram(term, first, n, k, weight, d->gram[block]);
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, d->gram[block], n * n * k, MPI_DOUBLE, MPI_SUM, gs->solver->comm));
+    PetscCall(MeritSumAll(gs->solver->comm, (int64_t)n * n * k, d->gram[block]));
   }
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);

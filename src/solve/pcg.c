@@ -457,6 +457,7 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   bool           resumed;
 
   PetscFunctionBegin;
+  PetscCall(PCSetUp(s->pc)); /* again, if C has changed */
   if (k > 1) {
     PetscCall(MeritSolverBlockCG(s, k, r, x, result));
     PetscFunctionReturn(PETSC_SUCCESS);

@@ -319,6 +319,20 @@ static PetscErrorCode InvertDiagonal(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritSolverCheckModel - See the header. Not collective. */
+PetscErrorCode MeritSolverCheckModel(MeritSolver s, MeritModel model)
+{
+  const int term = MeritModelSingularTerm(model);
+
+  PetscFunctionBegin;
+  if (term < 0 || s->pc_auto || !MeritSolverHasPC(s) || (strcmp(s->pc_type, "merit_ped") && strcmp(s->pc_type, "merit_fixed")))
+    PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.preconditioner",
+                       "%s needs covariance matrices that are not singular, and that of `%s` is; use auto or merit_block", s->pc_type,
+                       MeritModelFormula(model)->term[term].label));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritSolverPrepare - See the header. Collective. */
 PetscErrorCode MeritSolverPrepare(MeritSolver s)
 {
@@ -374,6 +388,7 @@ PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x
 {
   PetscFunctionBegin;
   PetscCall(MeritSolverSetUp(s));
+  PetscCall(MeritSolverPrepare(s)); /* variances may be others since */
   *result = (MeritSolveResult){MERIT_STOP_NONE, 0, NAN, NAN, NAN, NAN};
   s->start = MPI_Wtime();
   PetscCall((*s->ops->solve)(s, k, r, x, result));

@@ -70,8 +70,8 @@ PetscErrorCode MeritExchangeCreate(MPI_Comm comm, int64_t n, const PetscMPIInt d
   PetscFunctionBegin;
   PetscCheck(n <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than %d items on one rank: use more ranks", INT32_MAX);
   PetscCall(PetscNew(&ex));
-  ex->comm = comm;
-  ex->n    = n;
+  PetscCall(PetscCommDuplicate(comm, &ex->comm, NULL)); /* messages of the caller are none of ours */
+  ex->n = n;
   PetscCallMPI(MPI_Comm_rank(comm, &ex->rank));
   PetscCallMPI(MPI_Comm_size(comm, &ex->size));
   PetscCall(PetscCalloc2(ex->size, &ex->send_count, ex->size, &ex->recv_count));
@@ -376,6 +376,7 @@ PetscErrorCode MeritExchangeDestroy(MeritExchange *exchange)
   PetscCall(PetscFree(ex->recv_first));
   PetscCall(PetscFree2(ex->send_count, ex->recv_count));
   PetscCall(PetscFree(ex->order));
+  PetscCall(PetscCommDestroy(&ex->comm));
   PetscCall(PetscFree(*exchange));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { MAX_PHASES = 32, MAX_NESTED = 8 };
+enum { MAX_PHASES = 256, MAX_NESTED = 16, MAX_NAME = 64 };
 
 /* One run per process, and a log is the run's: hence the one place with state of its own. */
 static struct {
@@ -17,7 +17,7 @@ static struct {
   int           n_warnings;
   char        **warning; /* owned */
   int           n_phases, n_open;
-  char          name[MAX_PHASES][32];
+  char          name[MAX_PHASES][MAX_NAME];
   const char   *names[MAX_PHASES];
   double        seconds[MAX_PHASES], cpu[MAX_PHASES];
   int64_t       memory[MAX_PHASES]; /* peak at the end of the phase */
@@ -121,7 +121,7 @@ PetscErrorCode MeritPhaseBegin(const char name[])
   PetscCheck(run.n_open < MAX_NESTED, PETSC_COMM_SELF, PETSC_ERR_PLIB, "phase %s is nested too deeply", name);
   while (p < run.n_phases && strcmp(run.name[p], name)) p++;
   if (p == run.n_phases) {
-    PetscCheck(p < MAX_PHASES, PETSC_COMM_SELF, PETSC_ERR_PLIB, "too many phases, at %s", name);
+    PetscCheck(p < MAX_PHASES && strlen(name) < MAX_NAME, PETSC_COMM_SELF, PETSC_ERR_PLIB, "too many phases, or too long a name: %s", name);
     snprintf(run.name[p], sizeof(run.name[p]), "%s", name);
     run.names[p]   = run.name[p];
     run.seconds[p] = run.cpu[p] = 0;

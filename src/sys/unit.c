@@ -4,13 +4,11 @@
 /* MeritUnitCreate - MPI type of n doubles. Not collective; free with `MeritUnitFree()`. PetscSF cannot sum a contiguous type of one. */
 PetscErrorCode MeritUnitCreate(int64_t n_doubles, MPI_Datatype *unit)
 {
-  PetscMPIInt n;
-
   PetscFunctionBegin;
   *unit = MPI_DOUBLE;
   if (n_doubles == 1) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMPIIntCast((PetscInt)n_doubles, &n));
-  PetscCallMPI(MPI_Type_contiguous(n, MPI_DOUBLE, unit));
+  PetscCheck(n_doubles > 0 && n_doubles <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "a unit of %lld doubles", (long long)n_doubles);
+  PetscCallMPI(MPI_Type_contiguous((int)n_doubles, MPI_DOUBLE, unit));
   PetscCallMPI(MPI_Type_commit(unit));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -198,7 +198,7 @@ static PetscErrorCode Create(MeritVarcomp v, Anova *a)
     a->root[i] = !r->observed[r->pattern[i]] ? 0.0 : r->root_weight ? r->root_weight[i] : 1.0;
     a->left[i] = a->root[i] > 0.0 ? r->y[i] : 0.0;
   }
-  PetscCall(BasesCreate(v, &a->bases));
+  PetscCall(BasesCreate(v, "anova", &a->bases));
   PetscCall(CheckLevels(v, a));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -29,8 +29,29 @@ static PetscErrorCode Met(const Bases *b, int32_t n_owned, double met[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Is there room for n columns of all effects? */
+static PetscErrorCode Room(const Bases *b, const char what[], int64_t n)
+{
+  double  bytes = 16.0 * (double)n * (double)n, available;
+  char    size[2][32];
+  int     on_node;
+  int64_t entries, most, assembled = 0;
+
+  PetscFunctionBegin;
+  if (n <= MOST) PetscCall(MeritMMEAssembledSize(b->v->C, &entries, &most, &assembled));
+  bytes += (double)assembled;
+  PetscCall(MeritMemoryAvailable(b->v->comm, &available, &on_node));
+  if (n <= MOST && (available < 0.0 || bytes <= available)) PetscFunctionReturn(PETSC_SUCCESS);
+  MeritBytesText(bytes, sizeof(size[0]), size[0]);
+  MeritBytesText(available, sizeof(size[1]), size[1]);
+  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
+                       "%s factors the equations of all effects on one rank: there are %lld, which take %s; it has %s, and %d is the most: use reml", what,
+                       (long long)n, size[0], size[1], MOST));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Numbers of all columns, term by term and within a term rank by rank */
-static PetscErrorCode Number(Bases *b)
+static PetscErrorCode Number(Bases *b, const char what[])
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(b->v->model, &term);
@@ -44,27 +65,30 @@ static PetscErrorCode Number(Bases *b)
   PetscCall(PetscMalloc4(n_owned + 1, &b->equation, n_owned + 1, &b->number, n_terms + 1, &b->first, n_terms, &b->begin));
   for (int k = 0; k < n_terms; k++) {
     const int old  = b->n_own;
-    int       here = 0, before = 0, all;
+    int       here = 0, before = 0;
+    int64_t   all;
 
     for (int32_t e = term[k].eq_owned; e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
       if (met[e] != 0.0) b->equation[old + here++] = e;
+    all = here;
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT64_T, MPI_SUM, b->v->comm));
+    if (b->n + all > MOST) PetscCall(Room(b, what, b->n + all));
     PetscCallMPI(MPI_Exscan(&here, &before, 1, MPI_INT, MPI_SUM, b->v->comm));
-    PetscCallMPI(MPI_Allreduce(&here, &all, 1, MPI_INT, MPI_SUM, b->v->comm));
     for (int i = 0; i < here; i++) b->number[old + i] = b->n + (b->v->rank ? before : 0) + i;
     b->first[k] = b->n;
     b->n_own += here;
-    b->n += all;
+    b->n += (int)all;
   }
   b->first[n_terms] = b->n;
   PetscCall(PetscFree(met));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode BasesCreate(MeritVarcomp v, Bases *b)
+PetscErrorCode BasesCreate(MeritVarcomp v, const char what[], Bases *b)
 {
   PetscFunctionBegin;
   *b = (Bases){.v = v};
-  PetscCall(Number(b));
+  PetscCall(Number(b, what));
   PetscCall(PetscMalloc4(b->n, &b->adds, v->size, &b->count, v->size, &b->at, b->n, &b->column));
   PetscCallMPI(MPI_Allgather(&b->n_own, 1, MPI_INT, b->count, 1, MPI_INT, v->comm));
   for (int r = 0; r < v->size; r++) b->at[r] = r ? b->at[r - 1] + b->count[r - 1] : 0;
@@ -116,26 +140,6 @@ static PetscErrorCode Scatter(const Bases *b, int k, const double all[], int32_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Room(const Bases *b, const char what[])
-{
-  double  bytes = 16.0 * (double)b->n * (double)b->n, available;
-  char    size[2][32];
-  int     on_node;
-  int64_t entries, most, assembled = 0;
-
-  PetscFunctionBegin;
-  if (b->n <= MOST) PetscCall(MeritMMEAssembledSize(b->v->C, &entries, &most, &assembled));
-  bytes += (double)assembled;
-  PetscCall(MeritMemoryAvailable(b->v->comm, &available, &on_node));
-  if (b->n <= MOST && (available < 0.0 || bytes <= available)) PetscFunctionReturn(PETSC_SUCCESS);
-  MeritBytesText(bytes, sizeof(size[0]), size[0]);
-  MeritBytesText(available, sizeof(size[1]), size[1]);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
-                       "%s factors the equations of all effects on one rank: there are %d, which take %s; it has %s, and %d is the most: use reml", what,
-                       b->n, size[0], size[1], MOST));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Global equations of all columns as they are gathered: ascending, as are those of a rank and the ranks */
 static PetscErrorCode Equations(const Bases *b, PetscInt all[])
 {
@@ -178,7 +182,7 @@ PetscErrorCode BasesForm(Bases *b, const char what[])
   double      *rows;
 
   PetscFunctionBegin;
-  PetscCall(Room(b, what));
+  PetscCall(Room(b, what, b->n));
   PetscCall(MeritMMEAssemble(b->v->C, &A));
   PetscCall(MeritMMEAssembleNumbers(b->v->C, &(MeritNumbers){.R_inverse = &one}, A));
   PetscCall(PetscMalloc2(n, &equation, n * BASES_WIDTH, &rows));

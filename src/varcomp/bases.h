@@ -22,7 +22,7 @@ typedef struct {
 } Bases;
 
 /* The columns of the model of v->C, whose variances are 1. Collective. */
-PetscErrorCode BasesCreate(MeritVarcomp v, Bases *b);
+PetscErrorCode BasesCreate(MeritVarcomp v, const char what[], Bases *b);
 PetscErrorCode BasesDestroy(Bases *b);
 /* W'W; a USAGE error if it would need more than a rank has, `what` wants it. Collective. */
 PetscErrorCode BasesForm(Bases *b, const char what[]);

@@ -79,7 +79,8 @@ static PetscErrorCode Components(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The moment methods know scalars only */
+/* Variances that moment methods take; they know scalars only */
+enum { MOST_MOMENTS = 64 };
 static PetscErrorCode CheckMoments(MeritVarcomp v, MeritNode job)
 {
   MeritNode node = MeritNodeFind(job, "varcomp.method");
@@ -89,6 +90,7 @@ static PetscErrorCode CheckMoments(MeritVarcomp v, MeritNode job)
   if (v->formula->n_traits > 1) PetscCall(MeritNodeError(node, "method %s is for one trait; use reml or ml", node->text));
   if (v->formula->n_residuals > 1)
     PetscCall(MeritNodeError(node, "method %s is for one residual variance; use reml or ml", node->text));
+  if (v->n > MOST_MOMENTS) PetscCall(MeritNodeError(node, "method %s is for at most %d random terms, not %d; use reml or ml", node->text, MOST_MOMENTS - 1, v->n - 1));
   for (int i = 0; i < v->n; i++) {
     if (v->component[i].row)
       PetscCall(MeritNodeError(node, "method %s is for terms of one component, `%s` has more; use reml or ml", node->text,

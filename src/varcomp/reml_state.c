@@ -62,11 +62,28 @@ static void FillRunning(Reml *r, State *s)
   for (int i = 0; i < n; i++) Add(s, fit, engine[i].name, engine[i].kind, engine[i].size, engine[i].data);
 }
 
+/* Are the blocks that were loaded those of this model, and what they index in bounds? */
+static bool IsSound(const Reml *r, const Block made[])
+{
+  const Coordinates *c = &r->c;
+
+  for (int b = 0; b < c->n_blocks; b++) {
+    const Block *is = &c->block[b], *was = &made[b];
+
+    if (is->term != was->term || is->residual != was->residual || is->first != was->first || is->n != was->n) return false;
+    if (is->kind < BLOCK_FREE || is->kind > BLOCK_PINNED || is->free_pivots < 0 || is->free_pivots > is->n) return false;
+    for (int i = 0; i < is->n && is->kind == BLOCK_PINNED; i++)
+      if (is->order[i] < 0 || is->order[i] >= is->n) return false;
+  }
+  return r->v->rounds >= 0 && c->n_pairs >= 0 && c->n_pairs <= 3;
+}
+
 /* RemlResume - See the header. Collective. */
 PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done)
 {
   static const char *const kinds[] = {"start", "secant", "ai", "ai-em", "em-ai", "em", "boundary", "release"};
   State                    s       = {.n = 0};
+  Block                   *made;
 
   PetscFunctionBegin;
   *done = false;
@@ -76,7 +93,11 @@ PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done)
   *done = s.ended != 0;
   if (*done) r->v->stop = (MeritVarcompStop)(s.ended - 1);
   else FillRunning(r, &s);
+  PetscCall(PetscMalloc1(r->c.n_blocks, &made));
+  PetscCall(PetscArraycpy(made, r->c.block, r->c.n_blocks));
   PetscCall(MeritCheckpointLoad(r->v->checkpoint, s.n - 2, s.part + 2, resumed));
+  if (!IsSound(r, made) || memchr(s.kind, 0, sizeof(s.kind)) == NULL) PetscCall(MeritCheckpointMad(r->v->checkpoint, s.name[0]));
+  PetscCall(PetscFree(made));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(kinds); i++)
     if (!strcmp(kinds[i], s.kind)) r->kind = kinds[i];
   CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);

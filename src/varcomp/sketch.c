@@ -5,6 +5,7 @@
 */
 #include "moments.h"
 #include <math.h>
+#include <merit/pieces.h>
 #include <merit/random.h>
 
 enum { PURPOSE_SKETCH = 0x534b, WIDTH = 32 };
@@ -96,11 +97,10 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
   const int      m = e->m, n = m + 1;
   SpectralSpace *s;
   double        *z, **to, *sums;
-  PetscMPIInt    n_rows;
+  const int64_t  n_rows = (int64_t)n_samples * m * n;
   int            t = 0;
 
   PetscFunctionBegin;
-  PetscCall(PetscMPIIntCast((PetscInt)n_samples * m * n, &n_rows));
   PetscCall(PetscCalloc1((size_t)n_rows, &sums));
   PetscCall(PetscMalloc2(m + 1, &s, m + 1, &to));
   for (int k = 0; k < v->formula->n_terms; k++)
@@ -110,7 +110,7 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
   for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &to[t]));
   for (int first = 0; first < n_samples; first += WIDTH)
     PetscCall(Batch(v, s, first, PetscMin(WIDTH, n_samples - first), z, to, m, sums + (size_t)first * (size_t)(m * n)));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, n_rows, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCall(MeritSumAll(v->comm, n_rows, sums));
   Average(v, n_samples, sums, e);
   PetscCall(Quadratics(v, s, z, e));
   for (t = 0; t < m; t++) PetscCall(PetscFree(to[t]));

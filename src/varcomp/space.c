@@ -1,6 +1,7 @@
 /* The space of whitened records, and products with B. */
 #include "spectral.h"
 #include <math.h>
+#include <merit/pieces.h>
 #include <merit/unit.h>
 #include <string.h>
 
@@ -215,24 +216,20 @@ static PetscErrorCode ThroughGenotypes(SpectralSpace *s, int k)
 {
   PetscSF      carriers = MeritModelCarriers(s->model, s->term);
   MPI_Datatype unit;
-  PetscMPIInt  n, n_tile, column = 0, ranks;
+  const int64_t n = s->n_rows * k;
+  PetscMPIInt   ranks;
 
   PetscFunctionBegin;
-  PetscCall(PetscMPIIntCast((PetscInt)(s->n_rows * k), &n));
-  PetscCall(PetscMPIIntCast((PetscInt)s->n_cols * k, &n_tile));
   PetscCall(MeritUnitCreate(k, &unit));
   PetscCall(PetscArrayzero(s->rows, (size_t)n));
   PetscCall(PetscSFReduceBegin(carriers, unit, s->level, s->rows, MPI_SUM));
   PetscCall(PetscSFReduceEnd(carriers, unit, s->level, s->rows, MPI_SUM));
-  if (s->row_comm != MPI_COMM_NULL) PetscCallMPI(MPI_Bcast(s->rows, n, MPI_DOUBLE, 0, s->row_comm));
+  if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritShareFirst(s->row_comm, n, s->rows));
   PetscCall(MeritGenotypesAdjoint(s->geno, k, s->rows, s->tile));
   PetscCallMPI(MPI_Comm_size(s->column_comm, &ranks));
-  if (ranks > 1) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->tile, n_tile, MPI_DOUBLE, MPI_SUM, s->column_comm));
+  if (ranks > 1) PetscCall(MeritSumAll(s->column_comm, (int64_t)s->n_cols * k, s->tile));
   PetscCall(MeritGenotypesForward(s->geno, k, s->tile, s->rows));
-  if (s->row_comm != MPI_COMM_NULL) {
-    PetscCallMPI(MPI_Comm_rank(s->row_comm, &column));
-    PetscCallMPI(MPI_Reduce(column ? s->rows : MPI_IN_PLACE, s->rows, n, MPI_DOUBLE, MPI_SUM, 0, s->row_comm));
-  }
+  if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritSumFirst(s->row_comm, n, s->rows));
   PetscCall(PetscSFBcastBegin(carriers, unit, s->rows, s->level, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(carriers, unit, s->rows, s->level, MPI_REPLACE));
   PetscCall(MeritUnitFree(&unit));

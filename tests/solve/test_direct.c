@@ -217,7 +217,6 @@ static void ChangeVariances(Case *c, int m)
       break;
     }
   TestCall(MeritModelSetVariances(c->p.model, G, residual));
-  TestCall(MeritMMERefresh(c->p.C));
   TestCall(MeritMMERightHandSide(c->p.C, c->r));
   free(c->dense), free(c->right), free(c->exact);
   c->dense = ToDense(&c->p);
@@ -227,10 +226,10 @@ static void ChangeVariances(Case *c, int m)
 
 static void test_a_factor_is_used_again_and_new_variances_make_another(void **state)
 {
-  static const char *const type[3] = {"cholesky", "lhs_gs", "gs"};
+  static const char *const type[5] = {"cholesky", "lhs_gs", "gs", "pcg", "ksp"};
 
   (void)state;
-  for (int i = 0; i < 6; i++) {
+  for (int i = 0; i < 10; i++) {
     const int        m = i % 2 ? 2 : 0;
     Case             c = MakeCase(m);
     MeritSolver      s = MakeSolver(&c.p, type[i / 2], 1e-12, 20000);
@@ -244,8 +243,8 @@ static void test_a_factor_is_used_again_and_new_variances_make_another(void **st
     ChangeVariances(&c, m);
     assert_true(DistanceOwned(&c, c.x) > 1e-3);
     TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
-    assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
-    assert_true(DistanceOwned(&c, c.x) < 1e-8);
+    assert_in_range(result.stop, MERIT_STOP_CONVERGED, i < 6 ? MERIT_STOP_CONVERGED : MERIT_STOP_ROUNDING_FLOOR);
+    assert_true(DistanceOwned(&c, c.x) < (i < 6 ? 1e-8 : 1e-6));
     TestCall(MeritSolverDestroy(&s));
     FreeCase(&c);
   }

@@ -1,5 +1,7 @@
 #include <merit_test.h>
 #include <merit/exchange.h>
+#include <merit/pieces.h>
+#include <stdlib.h>
 #include <string.h>
 
 static PetscMPIInt rank, size;
@@ -172,7 +174,51 @@ static void TestBlocksOfManyBillionsHaveTheirOwners(void **state)
   }
 }
 
+/* A message of the caller's that is on its way is not taken for one of an exchange, nor the other way round */
+static void TestMessagesOfTheCallerAreNotMixedIn(void **state)
+{
+  MeritExchange ex;
+  MPI_Request   request;
+  PetscMPIInt   to;
+  int           in = -1, out, got = -1;
+
+  (void)state;
+  Ranks();
+  to  = (rank + 1) % size;
+  out = 1000 + rank;
+  MPI_Irecv(&got, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, PETSC_COMM_WORLD, &request);
+  TestCall(MeritExchangeCreate(PETSC_COMM_WORLD, 1, &to, &ex));
+  TestCall(MeritExchangeForward(ex, sizeof(out), &out, &in));
+  TestCall(MeritExchangeDestroy(&ex));
+  out = 2000 + rank;
+  MPI_Send(&out, 1, MPI_INT, to, 71, PETSC_COMM_WORLD);
+  MPI_Wait(&request, MPI_STATUS_IGNORE);
+  assert_int_equal(in, 1000 + (rank + size - 1) % size);
+  assert_int_equal(got, 2000 + (rank + size - 1) % size);
+}
+
+static void TestArraysOfAnyLengthAreAddedAndSpreadInPieces(void **state)
+{
+  double x[1000];
+
+  (void)state;
+  Ranks();
+  setenv("MERIT_MAX_MESSAGE", "1024", 1);
+  for (int n = 0; n <= 1000; n += 250) {
+    for (int what = 0; what < 3; what++) {
+      for (int i = 0; i < n; i++) x[i] = i + 1e4 * rank;
+      if (what == 0) TestCall(MeritSumAll(PETSC_COMM_WORLD, n, x));
+      else if (what == 1) TestCall(MeritSumFirst(PETSC_COMM_WORLD, n, x));
+      else TestCall(MeritShareFirst(PETSC_COMM_WORLD, n, x));
+      for (int i = 0; i < n && (what != 1 || !rank); i++) assert_true(x[i] == (what == 2 ? i : size * (i + 5e3 * (size - 1))));
+    }
+  }
+  unsetenv("MERIT_MAX_MESSAGE");
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(TestMessagesOfTheCallerAreNotMixedIn),
+  cmocka_unit_test(TestArraysOfAnyLengthAreAddedAndSpreadInPieces),
   cmocka_unit_test(TestItemsArriveInSourceOrderAndAnswersComeBack),
   cmocka_unit_test(TestItemsOfAnySizeTravelInPieces),
   cmocka_unit_test(TestStringsTravelBothWays),

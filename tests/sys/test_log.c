@@ -126,11 +126,30 @@ static void TestControlCharactersAreShownEscaped(void **state)
   MeritLogReset();
 }
 
+static void TestThereIsRoomForManyPhases(void **state)
+{
+  const char *const *names;
+  const double      *seconds;
+  char               name[64];
+
+  (void)state;
+  MeritLogReset();
+  for (int i = 0; i < 80; i++) {
+    snprintf(name, sizeof(name), "a phase of a name that is longer than most %d", i / 2);
+    TestCall(MeritPhaseBegin(name));
+    TestCall(MeritPhaseEnd());
+  }
+  assert_int_equal(MeritPhases(&names, &seconds), 40);
+  assert_string_equal(names[39], name);
+  MeritLogReset();
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestControlCharactersAreShownEscaped),
     cmocka_unit_test(TestTheSinkHearsAndWarningsAreKept),
     cmocka_unit_test(TestPhasesAddUpInOrderOfTheirFirstBegin),
     cmocka_unit_test(TestPeakMemoryGrowsWithUse),
+    cmocka_unit_test(TestThereIsRoomForManyPhases),
 };
 
 TEST_MAIN(tests)
