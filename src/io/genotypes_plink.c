@@ -144,6 +144,7 @@ static bool IsSex(const char *field, int64_t size)
 {
   double number;
 
+  if (size == 1 && *field >= '0' && *field <= '9') return true;
   return GenoNumber(field, size, &number) || (size == 1 && *field == '.') || (size == 2 && !strncasecmp(field, "NA", 2));
 }
 

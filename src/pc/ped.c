@@ -79,11 +79,11 @@ static void Keep(MeritPed *p, bool out)
 static PetscErrorCode Substitute(MeritPed *p, MeritPedPart *part, MPI_Datatype unit)
 {
   PetscFunctionBegin;
-  for (int g = p->n_generations - 1; g >= 0; g--) {
+  for (int g = p->n_steps - 1; g >= 0; g--) {
     PetscCall(MeritPedExchange(p, part->link[g], unit, true));
     MeritPedigreeForward(&part->factor, part->start[g], part->start[g + 1], p->k, p->v);
   }
-  for (int g = 0; g < p->n_generations; g++) {
+  for (int g = 0; g < p->n_steps; g++) {
     MeritPedigreeBackward(&part->factor, part->start[g], part->start[g + 1], p->k, p->v);
     PetscCall(MeritPedExchange(p, part->link[g], unit, false));
   }
@@ -206,8 +206,8 @@ static PetscErrorCode View_MeritPed(PC pc, PetscViewer viewer)
 
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
-  PetscCall(PetscViewerASCIIPrintf(viewer, "  %d pedigree terms, %d generations; fixed effects: term %d by levels, %d equations densely\n",
-                                   p->n_parts, p->n_generations, p->fixed.big, p->fixed.n_small));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  %d pedigree terms, %d steps of generations; fixed effects: term %d by levels, %d equations densely\n",
+                                   p->n_parts, p->n_steps, p->fixed.big, p->fixed.n_small));
   PetscCall(MeritPedSnpView(p, viewer));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

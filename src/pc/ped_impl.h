@@ -20,8 +20,8 @@ typedef struct {
   MeritPedigreeFactor factor;
   double             *G_inverse; /* [n_eq^2] for which the factor is; owned */
   MeritPedCompanion   companion;
-  int32_t            *start; /* [n_generations + 1]; owned */
-  PetscSF            *link;  /* [n_generations] halo of a generation, NULL where no rank has ghosts of it; owned */
+  int32_t            *start; /* [n_steps + 1]; owned */
+  PetscSF            *link;  /* [n_steps] halo of a step, NULL where no rank has ghosts of it; owned */
 } MeritPedPart;
 
 /* The fixed effects: F = [D E; E' S], D block diagonal over the levels of the big term, S small and replicated */
@@ -62,7 +62,7 @@ typedef struct {
   const MeritRecordKernel *records;
   const int               *first_regressor;
   int32_t                  n_owned, n_local;
-  int                      n_generations; /* 1: parents stand before offspring and one rank has them all */
+  int                      n_steps; /* generations in a row that ranks go through without a word; one on one rank */
   int                      n_parts;
   MeritPedPart            *part;     /* [n_parts]; owned */
   double                   damping;  /* multiplicative: what the others' part is taken with */

@@ -144,11 +144,11 @@ PetscErrorCode MeritJointApply(MeritJoint joint, double u[], double w[], double 
   ClearFixed(p, u);
   ClearFixed(p, w);
   sums[0] = sums[1] = 0.0;
-  for (int g = p->n_generations - 1; g >= 0; g--) {
+  for (int g = p->n_steps - 1; g >= 0; g--) {
     PetscCall(MeritPedExchange(p, part->link[g], MPI_DOUBLE, true));
     MeritPedigreeForwardSum(&part->factor, part->start[g], part->start[g + 1], u, sums);
   }
-  for (int g = 0; g < p->n_generations; g++) {
+  for (int g = 0; g < p->n_steps; g++) {
     MeritPedigreeBackwardApply(&part->factor, &p->joint.records, part->start[g], part->start[g + 1], u, w, sums);
     PetscCall(MeritPedExchange(p, part->link[g], MPI_DOUBLE, false));
   }

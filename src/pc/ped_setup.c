@@ -8,7 +8,7 @@ PetscErrorCode MeritPedFree(MeritPed *p)
   for (int i = 0; i < p->n_parts; i++) {
     MeritPedPart *part = &p->part[i];
 
-    for (int g = 0; g < p->n_generations; g++) PetscCall(PetscSFDestroy(&part->link[g]));
+    for (int g = 0; g < p->n_steps; g++) PetscCall(PetscSFDestroy(&part->link[g]));
     PetscCall(PetscFree(part->link));
     PetscCall(PetscFree(part->start));
     PetscCall(PetscFree(part->factor.share));
@@ -48,31 +48,31 @@ PetscErrorCode MeritPedSubHalo(PetscSF halo, MPI_Comm comm, PetscInt n, const Pe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where each generation begins; animals stand by generation */
-static PetscErrorCode FindGenerations(const MeritTermView *t, int n_generations, MeritPedPart *ped)
+/* Where each step begins; animals stand by generation, hence by step */
+static PetscErrorCode FindSteps(const MeritTermView *t, int n_steps, const int32_t step_of[], MeritPedPart *ped)
 {
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(n_generations + 1, &ped->start));
-  if (n_generations == 1) {
+  PetscCall(PetscCalloc1(n_steps + 1, &ped->start));
+  if (n_steps == 1) {
     ped->start[1] = t->n_owned;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  for (int32_t i = 0; i < t->n_owned; i++) ped->start[t->generation[i] + 1]++;
-  for (int g = 0; g < n_generations; g++) ped->start[g + 1] += ped->start[g];
+  for (int32_t i = 0; i < t->n_owned; i++) ped->start[step_of[t->generation[i]] + 1]++;
+  for (int g = 0; g < n_steps; g++) ped->start[g + 1] += ped->start[g];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode LinkGenerations(const MeritTermView *t, PetscSF halo, MPI_Comm comm, int n_generations, MeritPedPart *ped)
+static PetscErrorCode LinkSteps(const MeritTermView *t, PetscSF halo, MPI_Comm comm, int n_steps, MeritPedPart *ped)
 {
   PetscMPIInt size;
   PetscInt   *roots;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(n_generations, &ped->link));
+  PetscCall(PetscCalloc1(n_steps, &ped->link));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   if (size == 1) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)t->n_eq + 1, &roots));
-  for (int g = 0; g < n_generations; g++) {
+  for (int g = 0; g < n_steps; g++) {
     PetscInt n = 0;
 
     for (int32_t l = ped->start[g]; l < ped->start[g + 1]; l++)
@@ -83,21 +83,50 @@ static PetscErrorCode LinkGenerations(const MeritTermView *t, PetscSF halo, MPI_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Generations over all ranks and pedigree terms; on one rank all are one: parents stand before their offspring */
-static PetscErrorCode CountGenerations(MeritPed *p, MPI_Comm comm)
+/* linked[n]: generations of which some rank has ghosts */
+static PetscErrorCode FindLinked(MeritPed *p, MPI_Comm comm, int n, uint8_t linked[])
+{
+  const PetscInt *degree;
+  PetscSF         halo = MeritModelHalo(p->model);
+
+  PetscFunctionBegin;
+  PetscCall(PetscSFComputeDegreeBegin(halo, &degree));
+  PetscCall(PetscSFComputeDegreeEnd(halo, &degree));
+  for (int k = 0; k < p->n_terms; k++) {
+    const MeritTermView *t = &p->term[k];
+
+    for (int32_t i = 0; InParts(p, k) && i < t->n_owned * t->n_eq; i++)
+      if (degree[t->eq_owned + i]) linked[t->generation[i / t->n_eq]] = 1;
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, linked, n, MPI_UINT8_T, MPI_MAX, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Steps over all ranks and pedigree terms: a step ends with a generation of which some rank has ghosts, for only then ranks have to hear
+   of each other; parents stand before their offspring within it. One rank goes through all generations in one. */
+static PetscErrorCode MakeSteps(MeritPed *p, MPI_Comm comm, int32_t **step_of)
 {
   PetscMPIInt size;
+  uint8_t    *linked;
   int         n = 1;
 
   PetscFunctionBegin;
+  *step_of   = NULL;
+  p->n_steps = 1;
   PetscCallMPI(MPI_Comm_size(comm, &size));
+  if (size == 1) PetscFunctionReturn(PETSC_SUCCESS);
   for (int k = 0; k < p->n_terms; k++) {
     const MeritTermView *t = &p->term[k];
 
     if (InParts(p, k) && t->n_owned) n = PetscMax(n, t->generation[t->n_owned - 1] + 1);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT, MPI_MAX, comm));
-  p->n_generations = size == 1 ? 1 : n;
+  PetscCall(PetscCalloc1(n, &linked));
+  PetscCall(PetscMalloc1(n, step_of));
+  PetscCall(FindLinked(p, comm, n, linked));
+  for (int g = 0; g < n; g++) (*step_of)[g] = g ? (*step_of)[g - 1] + linked[g - 1] : 0;
+  p->n_steps = (*step_of)[n - 1] + 1;
+  PetscCall(PetscFree(linked));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -109,7 +138,7 @@ static PetscErrorCode Factorize(MeritPed *p, MeritPedPart *ped, double *W, bool 
 
   PetscFunctionBegin;
   PetscCall(MeritUnitCreate(t->n_eq, &unit));
-  for (int g = p->n_generations - 1; g >= 0; g--) {
+  for (int g = p->n_steps - 1; g >= 0; g--) {
     if (ped->link[g]) {
       PetscCall(PetscSFReduceBegin(ped->link[g], unit, W + (int64_t)p->n_owned * t->n_eq, W, MPI_SUM));
       PetscCall(PetscSFReduceEnd(ped->link[g], unit, W + (int64_t)p->n_owned * t->n_eq, W, MPI_SUM));
@@ -120,7 +149,7 @@ static PetscErrorCode Factorize(MeritPed *p, MeritPedPart *ped, double *W, bool 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode SetUpPart(MeritPed *p, int k, MeritPedPart *part, bool *definite)
+static PetscErrorCode SetUpPart(MeritPed *p, int k, const int32_t step_of[], MeritPedPart *part, bool *definite)
 {
   const MeritTermView *t        = &p->term[k];
   const int            n        = t->n_eq, *first = p->first_regressor, big = p->fixed.big;
@@ -129,8 +158,8 @@ static PetscErrorCode SetUpPart(MeritPed *p, int k, MeritPedPart *part, bool *de
 
   PetscFunctionBegin;
   part->term = k;
-  PetscCall(FindGenerations(t, p->n_generations, part));
-  PetscCall(LinkGenerations(t, MeritModelHalo(p->model), MeritModelComm(p->model), p->n_generations, part));
+  PetscCall(FindSteps(t, p->n_steps, step_of, part));
+  PetscCall(LinkSteps(t, MeritModelHalo(p->model), MeritModelComm(p->model), p->n_steps, part));
   PetscCall(PetscMalloc1((size_t)(n * n), &part->G_inverse));
   PetscCall(PetscArraycpy(part->G_inverse, t->G_inverse, (size_t)(n * n)));
   part->factor = (MeritPedigreeFactor){n, t->eq_owned, t->sire, t->dam, t->d, part->G_inverse, NULL, NULL};
@@ -186,9 +215,10 @@ static PetscErrorCode SetRoles(MeritPed *p)
 /* MeritPedSetUp - Factor for the operator as it is now. Collective. */
 PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
 {
-  bool    definite = true, expanded;
-  double *blocks;
-  int     n = 0;
+  bool     definite = true, expanded;
+  double  *blocks;
+  int32_t *step_of;
+  int      n = 0;
 
   PetscFunctionBegin;
   PetscCall(MeritPedFree(p));
@@ -202,13 +232,14 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(MeritModelLayout(p->model, &p->n_owned, &p->n_local, NULL, NULL, NULL));
   PetscCall(MeritPedSnpChoose(p));
   PetscCall(PetscCalloc1(p->n_terms, &p->companion_of));
-  PetscCall(CountGenerations(p, MeritModelComm(p->model)));
+  PetscCall(MakeSteps(p, MeritModelComm(p->model), &step_of));
   PetscCall(MeritMMEBlockDiagonal(C, &blocks));
   PetscCall(MeritPedFixedSetUp(p, blocks));
   for (int k = 0; k < p->n_terms; k++) n += InParts(p, k);
   PetscCall(PetscCalloc1(n + 1, &p->part));
   for (int k = 0; k < p->n_terms; k++)
-    if (p->use_pedigree && p->term[k].kind == MERIT_TERM_PED) PetscCall(SetUpPart(p, k, &p->part[p->n_parts++], &definite));
+    if (p->use_pedigree && p->term[k].kind == MERIT_TERM_PED) PetscCall(SetUpPart(p, k, step_of, &p->part[p->n_parts++], &definite));
+  PetscCall(PetscFree(step_of));
   PetscCall(MeritPedSnpSetUp(p, C, &definite));
   PetscCall(SetUpBlocks(p, blocks, &definite));
   PetscCall(PetscFree(blocks));

@@ -91,6 +91,16 @@ static void TestALongLoopIsCutShort(void **state)
   AssertRefused(MERIT_ERROR_INPUT, "a5 (line 8) <- ... (94 more) <- a0", Make(text));
 }
 
+/* neighbours of the chain lie on different ranks, and what is behind the loop has no generation */
+static void TestALoopAtTheBeginOfALongChainIsNamed(void **state)
+{
+  char text[8192] = "id,sire,dam\n";
+
+  (void)state;
+  for (int i = 0, a = 0; i < 300; i++, a = (a + 113) % 300) sprintf(text + strlen(text), "a%d,a%d,0\n", a, a ? a - 1 : 2);
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: a0: the animal is its own ancestor: a0 (line 2) <- a2 (line ", Make(text));
+}
+
 static void TestASireThatIsADamIsRefusedWithBothLines(void **state)
 {
   const char text[] = "id,sire,dam\na,x,y\nb,x,z\nc,z,y\nd,y,0\n";
@@ -265,6 +275,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestAnOwnParentIsRefused),
     cmocka_unit_test(TestALoopIsNamed),
     cmocka_unit_test(TestALongLoopIsCutShort),
+    cmocka_unit_test(TestALoopAtTheBeginOfALongChainIsNamed),
     cmocka_unit_test(TestASireThatIsADamIsRefusedWithBothLines),
     cmocka_unit_test(TestParentsThatReadLikeUnknownOnesAreTold),
     cmocka_unit_test(TestSeveralFaultsAreNamedTogether),

@@ -273,6 +273,67 @@ static void TestPublishedInbreedingIsReached(void **state)
   CompareWith("gryphon", "gryphon_ped.csv", "gryphon_ped_inbreeding.csv");
 }
 
+enum { CHAIN = 150, WIDE = 160 };
+
+/* "id sire dam" of animal i of a long pedigree: three wide generations, a chain of full sibs' and outbred matings, wide ones again */
+static int ChainLine(int i, char text[])
+{
+  const int step = i - 3 * WIDE, g = step / 3;
+
+  if (i < WIDE) return sprintf(text, "w%d 0 0\n", i);
+  if (i < 3 * WIDE) return sprintf(text, "w%d w%d w%d\n", i, i - WIDE - i % 4, i - WIDE + 1 - i % 4 + (i % 3 ? 0 : 2));
+  if (step < 3 * CHAIN) {
+    const char *const dam = g % 3 ? "n" : "f"; /* every third time brother and sister */
+
+    if (step % 3 == 2) return sprintf(text, "n%d 0 0\n", g);
+    return g ? sprintf(text, "%c%d m%d %s%d\n", step % 3 ? 'f' : 'm', g, g - 1, dam, g - 1)
+             : sprintf(text, "%c0 w%d w%d\n", step % 3 ? 'f' : 'm', 2 * WIDE, 2 * WIDE + 1);
+  }
+  return sprintf(text, "y%d m%d w%d\n", i, CHAIN - 1 - i % 2, i % (3 * WIDE));
+}
+
+static void WriteChain(void)
+{
+  const int n    = 3 * WIDE + 3 * CHAIN + WIDE;
+  char     *text = malloc((size_t)n * 40 + 100);
+  int      *line = malloc((size_t)n * sizeof(*line)), used = sprintf(text, "id sire dam\n");
+
+  seed = 11;
+  for (int i = 0; i < n; i++) line[i] = i;
+  for (int i = n - 1; i > 0; i--) {
+    const int j = Below(i + 1), k = line[i];
+
+    line[i] = line[j];
+    line[j] = k;
+  }
+  for (int i = 0; i < n; i++) used += ChainLine(line[i], text + used);
+  Write(text);
+  free(line);
+  free(text);
+}
+
+static void TestALongChainAcrossTheRanksHasTheBitsOfOneRank(void **state)
+{
+  Whole         all, alone;
+  MeritPedigree ped;
+
+  (void)state;
+  WriteChain();
+  TestCall(MeritPedigreeCreate(PETSC_COMM_WORLD, &ped));
+  TestCall(MeritPedigreeSetFile(ped, path, NULL, 0, NULL));
+  TestCall(MeritPedigreeSetFreeSexes(ped, true));
+  Gather(PETSC_COMM_WORLD, ped, &all);
+  TestCall(MeritPedigreeCreate(PETSC_COMM_SELF, &ped));
+  TestCall(MeritPedigreeSetFile(ped, path, NULL, 0, NULL));
+  TestCall(MeritPedigreeSetFreeSexes(ped, true));
+  Gather(PETSC_COMM_SELF, ped, &alone);
+  AssertSame(&all, &alone);
+  assert_int_equal(all.generation[Number(&all, "m149")], 3 + CHAIN - 1);
+  assert_true(all.F[Number(&all, "m147")] > 0);
+  Free(&all);
+  Free(&alone);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(TestAnyOrderOfLinesGivesTheInbreedingOfTheTabularMethod, MakeFolder),
     cmocka_unit_test(TestParentsAndVariancesGiveTheInverseOfA),
@@ -280,6 +341,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestSmallMessagesGiveTheSameBits),
     cmocka_unit_test(TestSeveralNodesGiveTheSameBits),
     cmocka_unit_test(TestALongLineHasAsManyGenerations),
+    cmocka_unit_test(TestALongChainAcrossTheRanksHasTheBitsOfOneRank),
     cmocka_unit_test_teardown(TestPublishedInbreedingIsReached, RemoveFolder),
 };
 
