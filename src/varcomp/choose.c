@@ -22,10 +22,10 @@ PetscErrorCode VarcompCheckRoom(MeritVarcomp v, const VarcompEngine *engine, dou
   MeritBytesText(bytes, sizeof(size[0]), size[0]);
   MeritBytesText(room, sizeof(size[1]), size[1]);
   PetscCall(MeritRaise(named ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM, NULL, 0, named ? "solver.memory" : "varcomp.engine",
-                       named ? "engine %s needs %s per rank, more than %s; allow more, use more ranks, or leave varcomp.engine to auto"
-                             : "engine %s needs %s per rank, but a node has %s left for each of its ranks; use more nodes, or leave varcomp.engine "
-                               "to auto",
-                       engine->name, size[0], size[1]));
+                       named ? "engine %s needs %s per rank%s, more than %s; allow more, or use more ranks%s"
+                             : "engine %s needs %s per rank%s, but a node has %s left for each of its ranks; use more nodes%s",
+                       engine->name, size[0], v->choice == VARCOMP_AUTO ? ", the least of all" : "", size[1],
+                       v->choice == VARCOMP_AUTO ? "" : ", or varcomp.engine: auto"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
