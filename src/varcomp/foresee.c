@@ -18,6 +18,9 @@ enum { ANALYSED_MOST = 4000000, DENSE_MOST = 20000 };
   that is not a product of matrices; a number that fronts of a factor and of its inverse pass on; one equation in an iteration on one vector, preconditioned; one level in a product with K.
 */
 static const double PLACE_SECONDS = 2.5e-8, ENTRY_SECONDS = 4e-9, PASS_SECONDS = 5e-9, EQUATION_SECONDS = 1.8e-8, LEVEL_SECONDS = 3e-8;
+/* Products between animals against products with vectors, for a genotype; a reduction to a band against other dense algebra, for an operation; seconds
+   of a number of the matrix on the way from the band to a tridiagonal matrix */
+static const double RELATION_RATE = 3.6, BAND_RATE = 1.7, BAND_SECONDS = 6e-8;
 /* A selected inverse against its factor, in operations. */
 static const double INVERSE_WORK = 1.0;
 /* Bytes that an entry of C takes beside the matrix it is put together in: derivatives, inverse, its place in the factor */
@@ -155,11 +158,12 @@ static double FormWork(MeritVarcomp v, const Sizes *s)
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(v->model, &term);
+  const double         n       = PetscMin(s->n, s->animals);
   double               work    = 0.0;
 
   for (int k = 0; k < n_terms; k++) {
     if (term[k].kind == MERIT_TERM_FIXED) continue;
-    if (term[k].kind == MERIT_TERM_SNP) work += s->n * s->animals * (double)term[k].n_levels / v->rates.genotypes;
+    if (term[k].kind == MERIT_TERM_SNP) work += 0.5 * n * n * (double)term[k].n_levels / (RELATION_RATE * v->rates.genotypes);
     else if (term[k].kind == MERIT_TERM_RIDGE) work += s->n * s->n * (double)term[k].n_levels / v->rates.products;
     else work += LEVEL_SECONDS * s->n * (double)term[k].n_levels;
     work += 8.0 * ENTRY_SECONDS * s->n * s->n;
@@ -183,7 +187,6 @@ static PetscErrorCode Dense(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Half of the operations that reduce a matrix to tridiagonal form pass through it once for each */
 static PetscErrorCode Eigen(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
 {
   const double n3 = s->n * s->n * s->n, matrices = v->method == MERIT_VARCOMP_ML ? 2.0 : 1.0;
@@ -193,7 +196,7 @@ static PetscErrorCode Eigen(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
   PetscCall(SpectralFixedFits(v, &fixed));
   f->can         = s->one && s->genomic && fixed && s->n <= 5.0 * DENSE_MOST;
   f->bytes       = VarcompEigenBytes(v, s->ranks);
-  f->work_before = matrices * (FormWork(v, s) + n3 / 3.0 * (1.0 / v->rates.products + 8.0 / v->rates.memory));
+  f->work_before = matrices * (FormWork(v, s) + n3 / (BAND_RATE * v->rates.products) + BAND_SECONDS * s->n * s->n);
   f->work_round  = 1e-7 * s->n;
   f->before      = f->work_before / (s->ranks * s->threads);
   f->round       = f->work_round;
