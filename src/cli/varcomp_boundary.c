@@ -64,15 +64,19 @@ static PetscErrorCode Elements(const Matrix *m, int *n)
 static PetscErrorCode Say(const Matrix *m)
 {
   const bool residual = m->r->component[m->first].term < 0;
-  bool       zero     = true;
+  bool       zero = true, some = false;
   int        said;
 
   PetscFunctionBegin;
-  for (int i = 0; i < m->n; i++) zero = zero && !(Element(m, i, i) > 0.0);
+  for (int i = 0; i < m->n; i++) {
+    const bool none = !(Element(m, i, i) > 0.0);
+
+    zero = zero && none, some = some || none;
+  }
   MeritLog(MERIT_LOG_INFO, "the %s of %s is at the boundary: %s", m->n > 1 ? "matrix" : "variance", m->of, zero ? "0" : "singular");
   if (!zero) PetscCall(Elements(m, &said));
   if (!zero && !said) MeritLog(MERIT_LOG_INFO, "  some combination of its components has no variance");
-  if (residual && zero)
+  if (residual && some)
     MeritLog(MERIT_LOG_INFO, "  the other terms explain the observations whole: look for an effect that relatives share and the model lacks (a common "
                              "environment), or observations that are no measurements");
   PetscFunctionReturn(PETSC_SUCCESS);

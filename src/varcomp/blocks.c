@@ -7,24 +7,49 @@ static double Nought(const Block *b, int i, double variance)
   return b->term < 0 ? b->nought[i] : BLOCK_NEXT_TO_ZERO * variance;
 }
 
-static Block *Add(Coordinates *c, int term, int residual, int first, int n)
+/* group [n]: the first of the components that one is joined with, directly or by others, by covariances that do not stay at 0 */
+static void Group(MeritVarcomp v, int first, int n, int group[])
 {
-  Block *b = &c->block[c->n_blocks++];
+  for (int i = 0; i < n; i++) group[i] = i;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < i; j++) {
+      const int at = first + i * (i + 1) / 2 + j, to = PetscMin(group[i], group[j]), from = PetscMax(group[i], group[j]);
 
-  *b = (Block){.term = term, .residual = residual, .first = first, .n = n};
-  return b;
+      if (v->component[at].fixed && v->theta[at] == 0.0) continue;
+      for (int k = 0; k <= i; k++)
+        if (group[k] == from) group[k] = to;
+    }
 }
 
 static void CheckFixed(MeritVarcomp v, Block *b)
 {
   b->fixed = b->whole = true;
-  for (int i = b->first; i < b->first + b->n * (b->n + 1) / 2; i++) {
-    b->fixed = b->fixed && v->component[i].fixed;
-    b->whole = b->whole && !v->component[i].fixed;
+  for (int i = 0; i < b->n; i++)
+    for (int j = 0; j <= i; j++) {
+      b->fixed = b->fixed && v->component[BlockAt(b, i, j)].fixed;
+      b->whole = b->whole && !v->component[BlockAt(b, i, j)].fixed;
+    }
+}
+
+/* The blocks of a matrix of order n */
+static void Add(MeritVarcomp v, Coordinates *c, int term, int residual, int first, int n, double count)
+{
+  int group[64];
+
+  Group(v, first, n, group);
+  for (int g = 0; g < n; g++) {
+    Block *b = &c->block[c->n_blocks];
+
+    if (group[g] != g) continue;
+    *b = (Block){.term = term, .residual = residual, .first = first, .count = count};
+    for (int i = 0; i < n; i++)
+      if (group[i] == g) b->row[b->n++] = i;
+    CheckFixed(v, b);
+    c->n_blocks++;
   }
 }
 
-/* CoordinatesCreate - Blocks of all terms and residual classes, none at the boundary. Collective. */
+/* CoordinatesCreate - Blocks of all terms and residual classes at the start v->theta, none at the boundary. Collective. */
 PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -43,11 +68,9 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
   for (int32_t i = 0; i < records->n_records; i++) count[records->residual_class[records->pattern[i]]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, v->formula->n_residuals, MPI_INT64_T, MPI_SUM, v->comm));
   for (int k = 0; k < v->formula->n_terms; k++) {
-    if (v->first_of_term[k] < 0) continue;
-    Add(c, k, 0, v->first_of_term[k], term[k].n_comp)->count = (double)term[k].n_levels;
+    if (v->first_of_term[k] >= 0) Add(v, c, k, 0, v->first_of_term[k], term[k].n_comp, (double)term[k].n_levels);
   }
-  for (int r = 0; r < v->formula->n_residuals; r++) Add(c, -1, r, v->first_of_residual[r], v->formula->n_traits)->count = (double)count[r];
-  for (int i = 0; i < c->n_blocks; i++) CheckFixed(v, &c->block[i]);
+  for (int r = 0; r < v->formula->n_residuals; r++) Add(v, c, -1, r, v->first_of_residual[r], v->formula->n_traits, (double)count[r]);
   PetscCall(PetscFree(count));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -63,15 +86,15 @@ PetscErrorCode CoordinatesDestroy(Coordinates *c)
 
 void BlockGet(const Block *b, const double theta[], double *G)
 {
-  for (int i = 0, at = b->first; i < b->n; i++)
-    for (int j = 0; j <= i; j++, at++) G[i * b->n + j] = G[j * b->n + i] = theta[at];
+  for (int i = 0; i < b->n; i++)
+    for (int j = 0; j <= i; j++) G[i * b->n + j] = G[j * b->n + i] = theta[BlockAt(b, i, j)];
 }
 
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[])
 {
-  for (int i = 0, at = b->first; i < b->n; i++)
-    for (int j = 0; j <= i; j++, at++)
-      if (!v->component[at].fixed) theta[at] = G[i * b->n + j];
+  for (int i = 0; i < b->n; i++)
+    for (int j = 0; j <= i; j++)
+      if (!v->component[BlockAt(b, i, j)].fixed) theta[BlockAt(b, i, j)] = G[i * b->n + j];
 }
 
 /* Cholesky of G in the order of b->order into L (rows in that order); the order of the first `fixed` pivots is kept, the others go by
@@ -160,15 +183,16 @@ static void FromFactor(MeritVarcomp v, const Block *b, const double *L, double t
 void BlockZero(Block *b, double theta[])
 {
   b->kind = BLOCK_ZERO;
-  for (int i = 0, at = b->first; i < b->n; i++)
-    for (int j = 0; j <= i; j++, at++) theta[at] = i == j && b->term < 0 ? b->nought[i] : 0.0;
+  for (int i = 0; i < b->n; i++)
+    for (int j = 0; j <= i; j++) theta[BlockAt(b, i, j)] = i == j && b->term < 0 ? b->nought[i] : 0.0;
 }
 
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
 {
   double L[64 * 64];
 
-  for (int x = b->first; b->kind == BLOCK_ZERO && x < b->first + b->n * (b->n + 1) / 2; x++) theta[x] = 0.0;
+  for (int i = 0; b->kind == BLOCK_ZERO && i < b->n; i++)
+    for (int j = 0; j <= i; j++) theta[BlockAt(b, i, j)] = 0.0;
   if (b->kind != BLOCK_PINNED) return;
   PinnedFactor(b, theta, L);
   for (int p = b->free_pivots; p < b->n; p++) L[p * b->n + p] = 0.0;
@@ -190,12 +214,6 @@ void BlockPin(MeritVarcomp v, Block *b, double theta[])
   FromFactor(v, b, L, theta);
 }
 
-/* Component of element (i, j) of a block */
-static int At(const Block *b, int i, int j)
-{
-  return b->first + (i >= j ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i);
-}
-
 /* Coordinates of a pinned block: derivatives into J, and what its curvature takes from H (added later): column by column of L */
 static int PinnedColumns(const Block *b, const double theta[], int m, int n, double *J)
 {
@@ -205,7 +223,7 @@ static int PinnedColumns(const Block *b, const double theta[], int m, int n, dou
   for (int p = 0; p < b->free_pivots; p++)
     for (int i = p; i < b->n; i++, m++)
       for (int j = 0; j < b->n; j++)
-        J[At(b, b->order[i], b->order[j]) * n + m] += (i == j ? 2.0 : 1.0) * L[j * b->n + p];
+        J[BlockAt(b, b->order[i], b->order[j]) * n + m] += (i == j ? 2.0 : 1.0) * L[j * b->n + p];
   return m;
 }
 
@@ -214,7 +232,7 @@ static void PinnedCurvature(const Block *b, const double *score, bool safe, int 
   for (int p = 0, at = b->begin; p < b->free_pivots; at += b->n - p, p++)
     for (int i = p; i < b->n; i++)
       for (int j = p; j < b->n; j++) {
-        const double bend = (i == j ? 2.0 : 1.0) * score[At(b, b->order[i], b->order[j])];
+        const double bend = (i == j ? 2.0 : 1.0) * score[BlockAt(b, b->order[i], b->order[j])];
 
         if (safe) H[(at + i - p) * m + at + i - p] += fabs(bend);
         else H[(at + i - p) * m + at + j - p] -= bend;
@@ -239,20 +257,20 @@ double BlockReach(const Coordinates *c, const Block *b, const double theta[])
 /* count / 2 tr(G^-1 E_a G^-1 E_b): the information that the effects themselves would give, whose step is one of EM */
 static void Complete(MeritVarcomp v, const Block *b, const double theta[], double *em)
 {
-  double G[64 * 64], inverse[64 * 64];
+  const int n = b->n;
+  double    G[64 * 64] = {0}, inverse[64 * 64];
 
   BlockGet(b, theta, G);
-  if (!MeritDenseInvert(b->n, G, inverse, NULL)) return;
-  for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++)
-    for (int y = b->first; y < b->first + b->n * (b->n + 1) / 2; y++) {
-      const MeritComponent *p = &v->component[x], *q = &v->component[y];
-      double                sum;
+  if (!MeritDenseInvert(n, G, inverse, NULL)) return;
+  for (int x = 0; x < n * n; x++)
+    for (int y = 0; y < n * n; y++) {
+      const int i = x / n, j = x % n, k = y / n, l = y % n;
+      double    sum = inverse[k * n + i] * inverse[j * n + l] + inverse[k * n + j] * inverse[i * n + l];
 
-      sum = inverse[q->row * b->n + p->row] * inverse[p->column * b->n + q->column] +
-            inverse[q->row * b->n + p->column] * inverse[p->row * b->n + q->column];
-      if (p->row == p->column) sum *= 0.5;
-      if (q->row != q->column) sum *= 2.0;
-      em[x * v->n + y] = 0.5 * b->count * sum;
+      if (j > i || l > k) continue;
+      if (i == j) sum *= 0.5;
+      if (k != l) sum *= 2.0;
+      em[BlockAt(b, i, j) * v->n + BlockAt(b, k, l)] = 0.5 * b->count * sum;
     }
 }
 
@@ -320,8 +338,9 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
     Complete(v, b, theta, c->em);
     c->pinned = c->pinned || b->kind == BLOCK_PINNED;
     if (b->kind == BLOCK_PINNED) c->m = PinnedColumns(b, theta, c->m, c->n, c->J);
-    for (int x = b->first; b->kind == BLOCK_FREE && x < b->first + b->n * (b->n + 1) / 2; x++)
-      if (!v->component[x].fixed) c->J[x * c->n + c->m++] = 1.0;
+    for (int x = 0; b->kind == BLOCK_FREE && x < b->n; x++)
+      for (int y = 0; y <= x; y++)
+        if (!v->component[BlockAt(b, x, y)].fixed) c->J[BlockAt(b, x, y) * c->n + c->m++] = 1.0;
   }
   for (int x = 0; x < c->m; x++) {
     c->g[x] = 0.0;
@@ -364,8 +383,9 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
     double       L[64 * 64];
 
     if (b->kind == BLOCK_ZERO || b->fixed) continue;
-    for (int x = b->first; b->kind == BLOCK_FREE && x < b->first + b->n * (b->n + 1) / 2; x++)
-      if (!v->component[x].fixed) moved[x] += share * step[at++];
+    for (int x = 0; b->kind == BLOCK_FREE && x < b->n; x++)
+      for (int y = 0; y <= x; y++)
+        if (!v->component[BlockAt(b, x, y)].fixed) moved[BlockAt(b, x, y)] += share * step[at++];
     if (b->kind != BLOCK_PINNED) continue;
     PinnedFactor(b, theta, L);
     for (int p = 0; p < b->free_pivots; p++)

@@ -1,5 +1,8 @@
 #pragma once
-/* The covariance matrices as blocks of components, and the coordinates that a step is taken in. */
+/*
+  The covariance matrices as blocks of components, and the coordinates that a step is taken in. A matrix of which covariances stay at 0 is as many blocks as
+  it has groups of components without a covariance between them, each with a state of its own (boundary.c): a diagonal one is as many as it has variances.
+*/
 #include "mme.h"
 
 /* A pinned pivot of G as a share of its variance: what rounding allows beside the others */
@@ -13,7 +16,8 @@ typedef enum {
 
 typedef struct {
   int       term, residual; /* as in MeritComponent */
-  int       first, n;       /* first component, order of the matrix */
+  int       first;          /* first component of the matrix that this is a block of */
+  int       n, row[64];     /* order of the block, and its rows in that matrix, ascending */
   double    count;          /* levels, or records of the class: for steps of EM */
   bool      fixed, whole;   /* all, none of the elements are fixed */
   BlockKind kind;
@@ -55,6 +59,13 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
 bool CoordinatesStep(const Coordinates *c, double step[]);
 bool CoordinatesScoringStep(const Coordinates *c, double w, double step[]);
 bool CoordinatesSecantStep(Coordinates *c, double step[]);
+/* Component of an element of the block */
+static inline int BlockAt(const Block *b, int i, int j)
+{
+  const int row = b->row[PetscMax(i, j)], column = b->row[PetscMin(i, j)];
+
+  return b->first + row * (row + 1) / 2 + column;
+}
 /* The block's matrix out of theta, and back */
 void BlockGet(const Block *b, const double theta[], double *G);
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[]);

@@ -15,7 +15,8 @@
     zero                                        from the start, and for good: a term that is left out, a variance that the user fixes at 0
 
   A transition that is refused costs one evaluation: it is tried again only when the matrix has come a hundred times nearer to the boundary.
-  A matrix of which the user fixes elements stays free.
+  A matrix of which covariances stay at 0 is as many matrices as it has groups of components without a covariance between them, one of each variance where it
+  is diagonal (blocks.c): each has a state of its own. One of which other elements are fixed stays free.
 
   Equations have no G^-1 where G is 0, and do without; but all of them have R^-1, so of a singular R the missing pivots, and of an R of 0 the
   variances, are kept at a small share of the trait's variance, `nought`. The estimates at the end are those of the limit, to first order.
@@ -60,8 +61,8 @@ static double Total(const Reml *r, int trait)
 /* The variance of component x that alone would give an observation the variance that it has */
 static double Unit(const Reml *r, const Block *b, int x)
 {
-  if (b->term < 0) return Total(r, x);
-  return Total(r, r->v->formula->term[b->term].component[x].trait) / r->unit_scale[b->first + x * (x + 1) / 2 + x];
+  if (b->term < 0) return Total(r, b->row[x]);
+  return Total(r, r->v->formula->term[b->term].component[b->row[x]].trait) / r->unit_scale[BlockAt(b, x, x)];
 }
 
 static double NoughtShare(const Reml *r)
@@ -72,7 +73,7 @@ static double NoughtShare(const Reml *r)
 /* Before a matrix leaves the free state */
 static void SetNought(const Reml *r, Block *b)
 {
-  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->nought[x] = NoughtShare(r) * Total(r, x);
+  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->nought[x] = NoughtShare(r) * Unit(r, b, x);
 }
 
 /* Is there a likelihood, or is the variance so small that its score decides? */
@@ -85,7 +86,7 @@ static bool MayVanish(const Reml *r, const Block *b)
 /* Is a residual variance already below what stands for 0? Then it is 0: equations with so small a one lose their digits. */
 static bool Below(const Reml *r, const Block *b)
 {
-  return b->term < 0 && b->n == 1 && b->kind == BLOCK_FREE && r->v->theta[b->first] < NoughtShare(r) * Total(r, 0);
+  return b->term < 0 && b->n == 1 && b->kind == BLOCK_FREE && r->v->theta[BlockAt(b, 0, 0)] < NoughtShare(r) * Unit(r, b, 0);
 }
 
 /* The trial, at which b is what it is now, becomes the point if its likelihood is not lower; else b is what it was */
@@ -175,11 +176,11 @@ static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
   double S[64 * 64], F[64 * 64];
 
   PetscFunctionBegin;
-  for (int x = 0; x < b->n && b->term >= 0; x++) r->theta[b->first + x * (x + 1) / 2 + x] = NOUGHT * Unit(r, b, x);
+  for (int x = 0; x < b->n && b->term >= 0; x++) r->theta[BlockAt(b, x, x)] = NOUGHT * Unit(r, b, x);
   PetscCall(RemlEvaluate(r, r->theta, &r->trial));
-  for (int x = 0, at = b->first; x < b->n; x++)
-    for (int y = 0; y <= x; y++, at++)
-      S[x * b->n + y] = S[y * b->n + x] = -(x == y ? 1.0 : 0.5) * r->trial.score[at] * sqrt(Unit(r, b, x) * Unit(r, b, y));
+  for (int x = 0; x < b->n; x++)
+    for (int y = 0; y <= x; y++)
+      S[x * b->n + y] = S[y * b->n + x] = -(x == y ? 1.0 : 0.5) * r->trial.score[BlockAt(b, x, y)] * sqrt(Unit(r, b, x) * Unit(r, b, y));
   *rises = !MeritDenseCholesky(b->n, S, F);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -191,11 +192,11 @@ static void Free(Reml *r, Block *b)
 
   CoordinatesRemember(&r->c, NULL, NULL);
   for (int x = 0; x < b->n; x++) {
-    const int at = b->first + x * (x + 1) / 2 + x;
+    const int at = BlockAt(b, x, x);
 
     r->theta[at] = b->kind == BLOCK_ZERO ? 1e-3 * Unit(r, b, x) : 1.001 * v->theta[at];
   }
-  for (int x = 0; x < b->n; x++) v->theta[b->first + x * (x + 1) / 2 + x] = r->theta[b->first + x * (x + 1) / 2 + x];
+  for (int x = 0; x < b->n; x++) v->theta[BlockAt(b, x, x)] = r->theta[BlockAt(b, x, x)];
   b->kind    = BLOCK_FREE;
   b->refused = b->refused_lower = 0.0;
   b->n_released++;
@@ -217,7 +218,7 @@ PetscErrorCode BoundaryRelease(Reml *r, bool *released)
     else {
       const int last = b->order[b->n - 1];
 
-      *released = r->now.score[b->first + last * (last + 1) / 2 + last] > 0.0;
+      *released = r->now.score[BlockAt(b, last, last)] > 0.0;
     }
     if (*released) Free(r, b);
   }
@@ -241,10 +242,11 @@ void BoundaryZeros(Reml *r)
     Block *b    = &r->c.block[i];
     bool   zero = b->fixed;
 
-    for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++) {
-      if (b->term >= 0 && b->term == v->left_out) v->theta[x] = 0.0;
-      zero = zero && v->theta[x] == 0.0;
-    }
+    for (int x = 0; x < b->n; x++)
+      for (int y = 0; y <= x; y++) {
+        if (b->term >= 0 && b->term == v->left_out) v->theta[BlockAt(b, x, y)] = 0.0;
+        zero = zero && v->theta[BlockAt(b, x, y)] == 0.0;
+      }
     if (zero || (b->term >= 0 && b->term == v->left_out)) b->kind = BLOCK_ZERO;
     SetNought(r, b);
     if (b->term >= 0 || !b->whole) continue;
@@ -258,12 +260,17 @@ static void Apart(Reml *r, double times, bool far)
 {
   MeritVarcomp v = r->v;
 
+  for (int i = 0; i < v->n; i++) r->theta[i] = v->theta[i];
   for (int i = 0; i < r->c.n_blocks; i++) {
     const Block *b     = &r->c.block[i];
     const double share = b->term < 0 ? NoughtShare(r) : BLOCK_NEXT_TO_ZERO;
     const double away  = times * (far && b->kind == BLOCK_PINNED ? PetscMax(APART / share, 1.0) : 1.0);
 
-    for (int x = b->first; x < b->first + b->n * (b->n + 1) / 2; x++) r->theta[x] = r->whole[x] + away * (v->theta[x] - r->whole[x]);
+    for (int x = 0; x < b->n * b->n; x++) {
+      const int at = BlockAt(b, x / b->n, x % b->n);
+
+      r->theta[at] = r->whole[at] + away * (v->theta[at] - r->whole[at]);
+    }
   }
 }
 
@@ -340,7 +347,11 @@ static PetscErrorCode Bend(Reml *r, VarcompPoint *limit)
   for (int i = 0; i < c->n_blocks && found; i++) {
     const Block *b = &c->block[i];
 
-    if (b->kind == BLOCK_PINNED) PetscCall(PetscArraycpy(r->now.score + b->first, limit->score + b->first, b->n * (b->n + 1) / 2));
+    for (int x = 0; b->kind == BLOCK_PINNED && x < b->n * b->n; x++) {
+      const int at = BlockAt(b, x / b->n, x % b->n);
+
+      r->now.score[at] = limit->score[at];
+    }
   }
   CoordinatesSet(v, c, v->theta, &r->now);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -372,17 +383,18 @@ PetscErrorCode BoundaryStates(Reml *r)
 
   PetscFunctionBegin;
   PetscCall(ToLimit(r));
+  PetscCall(PetscArraycpy(v->solvable, v->theta, v->n));
+  for (int x = 0; x < v->n; x++) v->state[x] = MERIT_ESTIMATE_FIXED;
   for (int i = 0; i < r->c.n_blocks; i++) {
-    const Block *b   = &r->c.block[i];
-    const int    end = b->first + b->n * (b->n + 1) / 2;
+    const Block *b = &r->c.block[i];
 
-    for (int x = b->first; x < end; x++) v->solvable[x] = v->theta[x];
     BlockFinish(v, b, v->theta);
-    for (int x = b->first; x < end; x++) {
-      if (b->term >= 0) v->solvable[x] = v->theta[x];
-      v->state[x] = v->component[x].fixed || (b->term >= 0 && b->term == v->left_out) ? MERIT_ESTIMATE_FIXED
-                    : b->kind == BLOCK_FREE                                          ? MERIT_ESTIMATE_OK
-                                                                                     : MERIT_ESTIMATE_BOUNDARY;
+    for (int x = 0; x < b->n * b->n; x++) {
+      const int at = BlockAt(b, x / b->n, x % b->n);
+
+      if (b->term >= 0) v->solvable[at] = v->theta[at];
+      if (v->component[at].fixed || (b->term >= 0 && b->term == v->left_out)) continue;
+      v->state[at] = b->kind == BLOCK_FREE ? MERIT_ESTIMATE_OK : MERIT_ESTIMATE_BOUNDARY;
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -89,11 +89,12 @@ static int Component(const Coordinates *c, int x)
 */
 static bool Empty(MeritVarcomp v, const Coordinates *c, int i)
 {
-  const int     x    = Component(c, i);
-  const double  full = c->em[x * c->n + x];
-  const Block  *b    = c->block;
+  const int             x    = Component(c, i);
+  const MeritComponent *p    = &v->component[x];
+  const double          full = c->em[x * c->n + x];
+  const Block          *b    = c->block;
 
-  while (x < b->first || x >= b->first + b->n * (b->n + 1) / 2) b++;
+  while (b->term != p->term || b->residual != p->residual) b++;
   if (!(full > 0.0)) return !(c->H[i * c->m + i] > 0.0);
   if (v->method == MERIT_VARCOMP_ML) return !(c->H[i * c->m + i] > NO_INFORMATION_ML * full);
   return !(c->H[i * c->m + i] > NO_INFORMATION * full) && !(fabs(c->g[i]) > NO_SCORE * sqrt(0.5 * b->count * full));

@@ -15,9 +15,10 @@ static const double MOST = 1e4;
 /* Q and T of a block from the score and y'P V_j P y = 2 sum_i I_ij theta_i */
 static void Forms(MeritVarcomp v, const Block *b, const double theta[], const VarcompPoint *point, double *Q, double *T)
 {
-  for (int i = 0, at = b->first; i < b->n; i++)
-    for (int j = 0; j <= i; j++, at++) {
-      double quad = 0.0;
+  for (int i = 0; i < b->n; i++)
+    for (int j = 0; j <= i; j++) {
+      const int at   = BlockAt(b, i, j);
+      double    quad = 0.0;
 
       for (int k = 0; k < v->n; k++) quad += 2.0 * point->information[at * v->n + k] * theta[k];
       Q[i * b->n + j] = Q[j * b->n + i] = (i == j ? 1.0 : 0.5) * quad;
@@ -70,14 +71,14 @@ static void Directions(MeritVarcomp v, const Block *b, const double *W, double *
 {
   const int n = b->n;
 
-  for (int q = b->first; q < b->first + n * (n + 1) / 2; q++)
-    for (int p = b->first; p < b->first + n * (n + 1) / 2; p++) {
-      const MeritComponent *e = &v->component[q], *f = &v->component[p];
-      double                sum = 0.0;
+  for (int q = 0; q < n * n; q++)
+    for (int p = 0; p < n * n; p++) {
+      const int i = q / n, j = q % n, k = p / n, l = p % n; /* E has the elements i j and j i */
+      double    sum = (k == i) * W[j * n + l] + (l == i) * W[j * n + k];
 
-      sum += (f->row == e->row) * W[e->column * n + f->column] + (f->column == e->row) * W[e->column * n + f->row];
-      if (e->row != e->column) sum += (f->row == e->column) * W[e->row * n + f->column] + (f->column == e->column) * W[e->row * n + f->row];
-      S[p * v->n + q] = 0.5 * sum;
+      if (j > i || l > k) continue;
+      if (i != j) sum += (k == j) * W[i * n + l] + (l == j) * W[i * n + k];
+      S[BlockAt(b, k, l) * v->n + BlockAt(b, i, j)] = 0.5 * sum;
     }
 }
 
@@ -86,15 +87,13 @@ void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[],
 {
   const int n = v->n;
 
-  for (int i = 0; i < n * n; i++) S[i] = half[i] = E[i] = 0.0;
+  for (int i = 0; i < n * n; i++) half[i] = E[i] = 0.0, S[i] = i % (n + 1) == 0;
   for (int i = 0; i < c->n_blocks; i++) {
     const Block *b = &c->block[i];
     double       Q[64 * 64], T[64 * 64], W[64 * 64];
 
     Forms(v, b, theta, point, Q, T);
     if (b->kind == BLOCK_FREE && !b->fixed && Root(b->n, Q, T, W)) Directions(v, b, W, S);
-    else
-      for (int p = b->first; p < b->first + b->n * (b->n + 1) / 2; p++) S[p * n + p] = 1.0;
   }
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++)

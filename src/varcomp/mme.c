@@ -77,18 +77,28 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* G^-1 = B'B where the model has G = L L' */
+/* G^-1 = B'B where the model has G = L L'; of components without variance, whose rows and columns of L are 0, those of B are 0, too */
 static PetscErrorCode Root(int n, const double *L, VarcompEquations *e, int k)
 {
-  double *B;
+  double  A[64 * 64], *B;
+  bool    some = false;
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(e->inverse[k], n * n));
   PetscCall(PetscMalloc1((size_t)(n * n), &B));
-  if (!VarcompInvert(n, L, B)) {
+  PetscCall(PetscArraycpy(A, L, n * n));
+  for (int i = 0; i < n; i++) {
+    const bool varies = e->m.G[k][i * n + i] > 0.0;
+
+    some = some || varies;
+    if (!varies) A[i * n + i] = 1.0;
+  }
+  if (!some || !VarcompInvert(n, A, B)) {
     PetscCall(PetscFree(B));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
+  for (int i = 0; i < n; i++)
+    if (!(e->m.G[k][i * n + i] > 0.0)) B[i * n + i] = 0.0;
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++)
       for (int r = 0; r < n; r++) e->inverse[k][i * n + j] += B[r * n + i] * B[r * n + j];

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 16 }; /* order of a matrix */
+enum { MOST = 16, ELEMENTS = MOST * (MOST + 1) / 2 }; /* order of a matrix */
 
 static bool Row(const Sheet *s, int row, Estimates *e, int i)
 {
@@ -113,14 +113,14 @@ static int Root(int n, const double g[], double L[MOST][MOST], int order[])
   return r;
 }
 
-/* Derivatives of L L' by the elements of L that pivoting leaves free; the second ones are of two elements of a column */
-static void Tangents(int n, int rank, double L[MOST][MOST], const int order[], int first, const double score[], Directions *d)
+/* Derivatives of L L' by the elements of L that pivoting leaves free; the second ones are of two elements of a column. at: elements of the matrix. */
+static void Tangents(int n, int rank, double L[MOST][MOST], const int order[], const int at[], const double score[], Directions *d)
 {
   for (int k = 0; k < rank; k++) {
     for (int i = k; i < n; i++) {
       const int y = order[i];
 
-      for (int x = 0; x < n; x++) d->J[(first + At(x, y)) * d->n + d->m + i - k] = x == y ? 2.0 * L[y][k] : L[x][k];
+      for (int x = 0; x < n; x++) d->J[at[At(x, y)] * d->n + d->m + i - k] = x == y ? 2.0 * L[y][k] : L[x][k];
       for (int j = k; j < n; j++) d->bend[(d->m + i - k) * d->n + d->m + j - k] = (i == j ? 2.0 : 1.0) * score[At(y, order[j])];
     }
     d->m += n - k;
@@ -156,22 +156,46 @@ static double OutsideZero(int n, const double score[])
   return -least;
 }
 
-/* One matrix of order n whose elements begin at `first`, score the derivatives by them */
-static void MatrixDirections(const Estimates *e, int first, int n, const double score[], Directions *d)
+/* One matrix of order n, at its elements, score the derivatives by all */
+static void GroupDirections(const Estimates *e, int n, const int at[], const double score[], Directions *d)
 {
-  double L[MOST][MOST];
+  double L[MOST][MOST], g[ELEMENTS], s[ELEMENTS];
   int    order[MOST], rank;
 
-  if (e->status[first] != ELEMENT_BOUNDARY) {
-    for (int i = first; i < first + n * (n + 1) / 2; i++)
-      if (e->status[i] == ELEMENT_OK) d->J[i * d->n + d->m++] = 1.0;
+  if (e->status[at[0]] != ELEMENT_BOUNDARY) {
+    for (int i = 0; i < n * (n + 1) / 2; i++)
+      if (e->status[at[i]] == ELEMENT_OK) d->J[at[i] * d->n + d->m++] = 1.0;
     return;
   }
-  rank = Root(n, e->estimate + first, L, order);
+  for (int i = 0; i < n * (n + 1) / 2; i++) g[i] = e->estimate[at[i]], s[i] = score[at[i]];
+  rank = Root(n, g, L, order);
   d->lost = d->lost || (rank && rank != n - 1);
   if (d->lost) return;
-  Tangents(n, rank, L, order, first, score, d);
-  d->uphill = fmax(d->uphill, rank ? Outside(n, L, order, score) : OutsideZero(n, score));
+  Tangents(n, rank, L, order, at, s, d);
+  d->uphill = fmax(d->uphill, rank ? Outside(n, L, order, s) : OutsideZero(n, s));
+}
+
+/* The matrix of order n whose elements begin at `first`: components that have no covariances with the others, which stay at 0, are matrices of their own */
+static void MatrixDirections(const Estimates *e, int first, int n, const double score[], Directions *d)
+{
+  int group[MOST], at[ELEMENTS];
+
+  for (int i = 0; i < n; i++) {
+    group[i] = i;
+    for (int j = 0; j < i; j++)
+      for (int k = 0, from = group[j]; k < i && (e->status[first + At(i, j)] != ELEMENT_FIXED || e->estimate[first + At(i, j)] != 0.0); k++)
+        if (group[k] == from) group[k] = i;
+  }
+  for (int g = 0; g < n; g++) {
+    int order = 0, m = 0;
+
+    for (int i = 0; i < n; i++) {
+      order += group[i] == g;
+      for (int j = 0; j <= i; j++)
+        if (group[i] == g && group[j] == g) at[m++] = first + At(i, j);
+    }
+    if (order) GroupDirections(e, order, at, score, d);
+  }
 }
 
 static Directions DirectionsOf(const Estimates *e, const double score[])
@@ -184,7 +208,7 @@ static Directions DirectionsOf(const Estimates *e, const double score[])
     int n = 1;
 
     while (i + n * (n + 1) / 2 < e->n && e->at[i + n * (n + 1) / 2].row == n) n++;
-    MatrixDirections(e, i, n, score + i, &d);
+    MatrixDirections(e, i, n, score, &d);
     i += n * (n + 1) / 2;
   }
   return d;

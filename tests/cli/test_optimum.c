@@ -34,7 +34,10 @@ typedef struct {
   int         rank; /* of R of the first class, with one record of every animal; DRAWN: as drawn */
   Part        part[6];
 } Case;
-enum { DRAWN = -1 };
+enum { DRAWN = -1, FIRST = -2 }; /* FIRST: as drawn, but that the first trait has no variance */
+
+/* The last of three components has no covariance with the others */
+#define LAST_APART "fix: [[1, 3], [2, 3]]"
 
 static const Case cases[] = {
   {"pedigree and iid", 1, 250, 1, 80, 1, false, 0, 0, NULL, DRAWN,
@@ -85,6 +88,14 @@ static const Case cases[] = {
    {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_PED, SMALL_PED_COW, 30, NULL}, {SMALL_IID, SMALL_IID_HERD, 30, NULL}}},
   {"a residual class without variance", 1, 100, 1, 100, 2, false, 1, 0, NULL, 0,
    {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_PED, SMALL_PED_COW, 40, NULL}}},
+  {"never on one line, a residual variance of 0", 1, 160, 2, 160, 1, true, 1, 1, NULL, FIRST,
+   {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_PED, SMALL_PED_COW, 40, NULL}}},
+  {"no covariances, variances of 0", 1, 160, 2, 60, 1, false, 1, 1, NULL, DRAWN,
+   {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_IID, SMALL_IID_BULL, 1e-6, "structure: diag"}, {SMALL_IID, SMALL_IID_COW, 30, NULL}}},
+  {"no covariances, no residual variance", 5, 80, 2, 80, 1, false, 1, 1, "structure: diag", FIRST,
+   {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_PED, SMALL_PED_COW, 40, NULL}}},
+  {"two and one component", 6, 120, 3, 60, 1, false, 4, 2, NULL, DRAWN,
+   {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_IID, SMALL_IID_BULL, 4, LAST_APART}, {SMALL_IID, SMALL_IID_COW, 30, NULL}}},
   {"a residual correlation of 1", 4, 80, 2, 80, 1, false, 3, 0, NULL, 1,
    {{SMALL_FIXED, SMALL_SEX, 1, NULL}, {SMALL_PED, SMALL_PED_COW, 40, NULL}}},
   {"a singular residual of three traits", 5, 60, 3, 60, 1, false, 6, 0, NULL, 2,
@@ -125,6 +136,7 @@ static void AddPart(Small *s, const Part *p)
   DiceCovariance(&s->dice, t->n_components, t->n_components, scale, t->G);
   t->option = p->option;
   if (p->option && strstr(p->option, "diag")) Diagonal(t->n_components, t->G);
+  for (int i = 0; p->option && !strcmp(p->option, LAST_APART) && i < 2; i++) t->G[i * 3 + 2] = t->G[6 + i] = 0.0;
 }
 
 static Small *Make(const Case *c, int number)
@@ -143,6 +155,7 @@ static Small *Make(const Case *c, int number)
     snprintf(s->column[SmallColumnFind(s, "cow")].cell[i], SMALL_TEXT, "%s", s->animal[i]);
   if (c->rank > 0) DiceCovariance(&s->dice, s->n_traits, c->rank, 40, s->R);
   for (int i = 0; i < s->n_traits * s->n_traits && c->rank == 0; i++) s->R[i] *= 1e-6;
+  if (c->rank == FIRST) s->R[0] *= 1e-6;
   for (int i = 0; i < s->n_records && c->apart; i++) s->column[s->trait_column[i % 2]].cell[i][0] = 0;
   if (c->apart) Diagonal(s->n_traits, s->R); /* of their covariance the data know nothing, and 0 is taken */
   for (const Part *p = c->part; p->variance > 0.0; p++) AddPart(s, p);

@@ -61,8 +61,63 @@ is "by classes: ped(id)" "$(cell 'ped(id)' estimate)" "$s" 1e-5
 says "residual of class .1. is at the boundary: 0"
 [ "$(cell residual.0 status) $(cell residual.1 estimate)" = "boundary 0" ] || fail "residual classes are not at the boundary"
 
-# nothing can be solved in that memory, but what is estimated is written; conjugate gradients in place of a factor where the job leaves it open
-run 2 4 varcomp job.yaml --varcomp.engine eigen --solver.type cholesky --solver.memory 1
+# A second trait, of other records, whose likelihood is highest without genetic variance; no covariance stays, so that each variance goes to 0 by itself. The
+# closed form is that of the first trait beside a sample variance. The same on one line, with a diagonal residual matrix; and the test of both genetic variances.
+awk 'BEGIN {
+  print "id,y,z" >"apart.csv"; print "id,y,z" >"lines.csv"
+  split("10 11.5 9 10.5 21 19 20.5 20 14 15 16.5 13.5 30 28.5 29 31", y, " "); split("3 9 5 2 8 6 4 11 5 2 9 7 3 8 10 12", z, " ")
+  for (i = 1; i <= 16; i++) {
+    print "o" i - 1 "," y[i] ",NA\no" i - 1 ",NA," z[i] >"apart.csv"; print "o" i - 1 "," y[i] "," z[i] >"lines.csv"
+    my += y[i] / 16; mz += z[i] / 16
+  }
+  for (i = 1; i <= 16; i++) { sy += (y[i] - my) ^ 2; sz += (z[i] - mz) ^ 2 }
+  for (ml = 0; ml < 2; ml++) {
+    n = 15 + ml; c = n * (log(8 * atan2(1, 1)) + 1) + (ml ? 0 : log(16)); file = ml ? "ml" : "reml"; getline line <file; split(line, first, " "); file = "z." file
+    printf "%.10g %.10g %.10g %.10g ", sz / n, sz / n * sqrt(2 / n), first[3] - 0.5 * (c + n * log(sz / n)), 2 * first[3] + c + n * log(sy / n) >file
+  }
+}'
+cat >diag.yaml <<DATA
+records: {file: apart.csv}
+pedigree: {file: ped.csv}
+model: ["y ~ ped(id)", "z ~ ped(id)"]
+variances: {ped(id): {structure: diag, value: [50, 5]}, residual: {structure: diag, value: [1, 5]}}
+output: out
+overwrite: yes
+DATA
+# trait TERM TRAIT COLUMN
+trait() { awk -F '\t' -v t="$1" -v v="$2" -v c="$3" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == c) col = i } $1 == t && $2 == v && $3 == v { print $col }' out/varcomp.tsv; }
+diagonal()
+{
+  run "$@"
+  is "$*: ped(id) of y" "$(trait 'ped(id)' y estimate)" "$s" 1e-6
+  is "$*: its standard error" "$(trait 'ped(id)' y se)" "$se" 1e-5
+  is "$*: residual of z" "$(trait residual z estimate)" "$sz" 1e-6
+  is "$*: its standard error" "$(trait residual z se)" "$sez" 1e-5
+  is "$*: log-likelihood" "$(json log_likelihood)" "$both" 1e-6
+  [ "$(trait residual y estimate) $(trait residual y se) $(trait residual y status)" = "0 NA boundary" ] || fail "$*: the residual of y is $(trait residual y estimate)"
+  [ "$(trait 'ped(id)' z estimate) $(trait 'ped(id)' z se) $(trait 'ped(id)' z status)" = "0 NA boundary" ] || fail "$*: ped(id) of z is $(trait 'ped(id)' z estimate)"
+  says "the matrix of the residual is at the boundary: singular"
+  says "the variance of y is 0"
+}
+for method in reml ml; do
+  read -r s se likelihood <$method
+  read -r sz sez both statistic <z.$method
+  for n in 1 3; do
+    diagonal $n 0 varcomp diag.yaml --varcomp.method $method
+  done
+  diagonal 3 0 varcomp diag.yaml --records '{file: lines.csv}' --varcomp.method $method
+  diagonal 2 0 varcomp diag.yaml --varcomp.method $method --varcomp.test 'ped(id)'
+  is "$method: the test" "$(awk -F '\t' 'NR == 2 { print $2 }' out/tests.tsv)" "$statistic" 1e-5
+done
+read -r s se likelihood <reml
+run 3 0 varcomp diag.yaml --varcomp.engine sampled --varcomp.samples 400
+is "sampled: ped(id) of y" "$(trait 'ped(id)' y estimate)" "$s" "$(awk -v mc="$(trait 'ped(id)' y se_mc)" 'BEGIN { print 4 * mc }')"
+[ "$(trait residual y status) $(trait 'ped(id)' z status)" = "boundary boundary" ] || fail "sampled: not at the boundary"
+
+# the variances can be estimated in that memory, but the equations of animals without records are too many; what is estimated is written;
+# conjugate gradients in place of a factor where the job leaves it open
+{ cat ped.csv; awk 'BEGIN { for (i = 0; i < 3000; i++) print "x" i ",s" i % 4 ",d" i % 4 }'; } >many.csv
+run 2 4 varcomp job.yaml --pedigree '{file: many.csv}' --varcomp.engine eigen --solver.type cholesky --solver.memory 200000
 says "the variances are estimated and written, but there are no solutions at them"
 is "without solutions: ped(id)" "$(cell 'ped(id)' estimate)" "$s" 1e-6
 [ ! -f out/solutions.tsv ] || fail "solutions of no solver"

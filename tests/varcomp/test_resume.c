@@ -6,7 +6,8 @@
 
 enum { MOST = 4 };
 
-static const char several[] = "y0 ~ sex + iid(herd) + ped(id)", one[] = "y0 ~ sex + herd + ped(id)", twice[] = "z0 ~ sex + iid(herd) + iid(pen)";
+static const char several[] = "y0 ~ sex + iid(herd) + ped(id)", one[] = "y0 ~ sex + herd + ped(id)", twice[] = "z0 ~ sex + iid(herd) + iid(pen)",
+                  slopes[] = "y0 ~ sex + iid(pen+pen:cov(y1))";
 
 typedef struct {
   double  estimate[MOST], covariance[MOST * MOST], log_likelihood, without; /* that of the fit without the first random term; NAN: none */
@@ -124,6 +125,8 @@ static void test_exact_engines(void **state)
   Check(several, "engine: factor, method: ml", -1, true, 1e-6);
   Check(twice, "engine: dense", -1, true, 1e-6);
   Check(one, "engine: eigen, start: share", -1, true, 1e-6);
+  /* variances of one matrix with a state each */
+  Check(slopes, "engine: factor}\nvariances: {\"iid(pen+pen:cov(y1))\": {structure: diag, value: [1, 1]}", -1, true, 1e-5);
 }
 
 /* Random numbers and solutions of the last round are part of where it was */
