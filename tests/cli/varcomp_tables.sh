@@ -186,7 +186,7 @@ near out/varcomp.tsv residual estimate "${mean#* }" 1e-4
 # plan takes a job that leaves variances open for varcomp, and checks it as such
 run 2 0 plan two.yaml
 says 'ped(id): to be estimated'
-run 1 2 plan two.yaml --functions.h2 'ped(cow)'
+run 1 2 plan two.yaml --functions.h2 'ped(ix)'
 says 'did you mean `ped(id)`'
 run 1 2 plan two.yaml --varcomp.method he
 says 'method he is for one trait'
