@@ -54,6 +54,10 @@ MERIT_EXTERN void MeritFaultForget(MeritFault *fault);
 MERIT_EXTERN PetscErrorCode MeritFaultAgree(MPI_Comm comm, const MeritFault *fault);
 /* The same as warnings, which end nothing; what was noted is forgotten. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFaultWarn(MPI_Comm comm, MeritFault *fault);
+/* Raise on all ranks if any holds more of something (`what`, in the plural) than a rank can, MeritMaxLocal(). Collective. */
+MERIT_EXTERN PetscErrorCode MeritFitsRank(MPI_Comm comm, int64_t n, const char what[]);
+/* Most that one rank can hold of anything: 2^31 - 2, or what MERIT_MAX_LOCAL in the environment says (tests). */
+MERIT_EXTERN int64_t MeritMaxLocal(void);
 /* The error raised last; kind NONE if there is none. Borrowed until the next raise. */
 MERIT_EXTERN const MeritErrorInfo *MeritErrorLast(void);
 /* Faults raised together with it, by line, at most MERIT_FAULTS_NAMED - 1; *n_left more were not kept. Borrowed until the next raise. */

@@ -35,6 +35,8 @@ typedef struct {
   double    error_bound;             /* bound on the relative error of x in the C norm from them; NaN otherwise */
 } MeritSolveResult;
 
+/* For messages: "true residual 1.234e-03", or that the solution is not a number, into text, which is returned. Not collective. */
+MERIT_EXTERN const char *MeritResidualText(double residual, size_t size, char text[]);
 /* Make a solver, pcg unless told otherwise. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver);
 /* "pcg", "ksp", "gsru", "gs", "lhs_gs", "cholesky". Copied. */

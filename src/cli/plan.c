@@ -286,6 +286,7 @@ PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job)
 
   PetscFunctionBegin;
   PetscCall(Prepare(&p));
+  PetscCall(PlanScriptCheck(comm, job));
   if (p.quick) {
     PetscCall(Quick(&p));
   } else {

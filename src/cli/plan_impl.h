@@ -54,5 +54,7 @@ PetscErrorCode PlanMemory(MPI_Comm comm, MeritReport report, int ranks, int64_t 
 PetscErrorCode PlanCost(MPI_Comm comm, MeritNode job, MeritReport report, const PlanShape *shape, double begun, MeritText *text, PlanNeed *need);
 /* Refuse what does not fit: USAGE where plan.memory sets the limit, SYSTEM where the node does */
 PetscErrorCode PlanRefuse(MeritNode job, const PlanNeed *need);
+/* The file of the job script is no input of the job, and new or to be replaced; before anything is read */
+PetscErrorCode PlanScriptCheck(MPI_Comm comm, MeritNode job);
 /* Write the job script that `sbatch` asks for, if it does, of `merit COMMAND` */
 PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], const PlanShape *shape, const PlanNeed *need);

@@ -64,6 +64,11 @@ static PetscErrorCode Script(MeritNode job, const char command[], const PlanShap
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static void Exists(const char path[], MeritFault *fault)
+{
+  MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be written: %s (--overwrite replaces it)", strerror(EEXIST));
+}
+
 /* All or nothing: what could not be written whole is removed */
 static void Write(const char path[], bool overwrite, const MeritText *text, MeritFault *fault)
 {
@@ -73,9 +78,8 @@ static void Write(const char path[], bool overwrite, const MeritText *text, Meri
   if (overwrite) unlink(path); /* of a link itself, not what it leads to */
   file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_EXCL, 0777);
   if (file < 0) {
-    MeritFaultSet(fault, errno == EEXIST ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM, path, 0, NULL,
-                  "cannot be written: %s%s", strerror(errno),
-                  errno == EEXIST ? " (--overwrite replaces it)" : "");
+    if (errno == EEXIST) Exists(path, fault);
+    else MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "cannot be written: %s", strerror(errno));
     return;
   }
   n = write(file, text->at, text->n);
@@ -85,11 +89,10 @@ static void Write(const char path[], bool overwrite, const MeritText *text, Meri
   }
 }
 
-PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], const PlanShape *shape, const PlanNeed *need)
+PetscErrorCode PlanScriptCheck(MPI_Comm comm, MeritNode job)
 {
   char       *path      = NULL;
   bool        overwrite = false;
-  MeritText   text      = {0};
   MeritFault  fault     = {0};
   PetscMPIInt rank;
   char        input[64];
@@ -101,9 +104,30 @@ PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], co
   PetscCall(MeritConfigBool(job, "overwrite", &overwrite));
   if (!rank) {
     PetscCall(InputsHas(job, path, sizeof(input), input));
-    PetscCall(Script(job, command, shape, need, &text));
     if (input[0]) MeritFaultSet(&fault, MERIT_ERROR_USAGE, path, 0, NULL, "is an input of this job (%s); --sbatch FILE names another file", input);
-    else Write(path, overwrite, &text, &fault);
+    else if (!overwrite && !access(path, F_OK)) Exists(path, &fault);
+  }
+  PetscCall(MeritFaultAgree(comm, &fault));
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], const PlanShape *shape, const PlanNeed *need)
+{
+  char       *path      = NULL;
+  bool        overwrite = false;
+  MeritText   text      = {0};
+  MeritFault  fault     = {0};
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigPath(job, "sbatch", &path));
+  if (!path) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCall(MeritConfigBool(job, "overwrite", &overwrite));
+  if (!rank) {
+    PetscCall(Script(job, command, shape, need, &text));
+    Write(path, overwrite, &text, &fault);
   }
   PetscCall(MeritFaultAgree(comm, &fault));
   MeritLog(MERIT_LOG_INFO, "wrote %s: submit it with `sbatch %s`", path, path);

@@ -167,6 +167,7 @@ static PetscErrorCode Write(Solve *s)
 static PetscErrorCode Conclude(const Solve *s)
 {
   const MeritSolveResult *r = &s->result;
+  char                    text[256];
 
   PetscFunctionBegin;
   if (r->stop == MERIT_STOP_CONVERGED)
@@ -181,9 +182,7 @@ static PetscErrorCode Conclude(const Solve *s)
              (long long)r->iterations, r->true_residual);
   else if (!isfinite(r->true_residual))
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
-                         "after %lld iterations the solution is not a number: values of the data, variances or start are too large or "
-                         "too small to compute with; give them in other units",
-                         (long long)r->iterations));
+                         "after %lld iterations %s", (long long)r->iterations, MeritResidualText(r->true_residual, sizeof(text), text)));
   else
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "not converged after %lld iterations: true residual %.3e (%s %.1e asked for); the "

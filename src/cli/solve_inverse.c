@@ -84,6 +84,7 @@ static PetscErrorCode Block(MeritModel model, Mat C, MeritSolver solver, MeritRe
   MeritSolveResult result;
   int32_t          n_owned;
   int              term[COLUMNS];
+  char             residual[256];
 
   PetscFunctionBegin;
   PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
@@ -91,9 +92,9 @@ static PetscErrorCode Block(MeritModel model, Mat C, MeritSolver solver, MeritRe
   PetscCall(MeritSolverSolve(solver, COLUMNS, unit, inverse, &result));
   if (result.stop != MERIT_STOP_CONVERGED && result.stop != MERIT_STOP_ROUNDING_FLOOR)
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, "output.se",
-                         "the factor is not accurate enough for standard errors (residual %.1e); leave them "
+                         "the factor is not accurate enough for standard errors (%s); leave them "
                          "out with output.se: no",
-                         result.true_residual));
+                         MeritResidualText(result.true_residual, sizeof(residual), residual)));
   for (int j = 0; j < COLUMNS; j++) {
     if (term[j] < 0) continue;
     for (int64_t i = 0; i < n_owned; i++) {

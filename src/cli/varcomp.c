@@ -300,7 +300,7 @@ static PetscErrorCode Conclude(const Varcomp *s)
 {
   const MeritVarcompResult *r = &s->result;
   const char               *plural = r->rounds == 1 ? "" : "s";
-  char                      likelihood[64] = "";
+  char                      likelihood[64] = "", residual[256];
 
   PetscFunctionBegin;
   PetscCall(VarcompShow(s));
@@ -318,8 +318,8 @@ static PetscErrorCode Conclude(const Varcomp *s)
                          "the variances are estimated and written, but there are no solutions at them: %s", s->unsolved));
   if (!Solved(s))
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
-                         "the variances are estimated, but the solutions at them have not converged after %lld iterations: true residual %.3e",
-                         (long long)s->solved.iterations, s->solved.true_residual));
+                         "the variances are estimated, but the solutions at them have not converged after %lld iterations: %s",
+                         (long long)s->solved.iterations, MeritResidualText(s->solved.true_residual, sizeof(residual), residual)));
   PetscCall(SolveFinish(&s->run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

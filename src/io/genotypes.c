@@ -90,16 +90,20 @@ PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoRoom - A tile of this rank's rows by n_cols columns with every genotype missing. Not collective;
-   free(). */
+/* GenoRoom - A tile of this rank's rows by n_cols columns with every genotype missing; without memory for it on any rank an error on
+   all, for it is the largest array of a run. Collective; free(). */
 PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code)
 {
   const size_t bytes = (size_t)MeritPackedStrips(geno->n_rows) * (size_t)n_cols * MERIT_LINE * sizeof(**code);
   void        *at    = NULL;
+  MeritFault   fault = {0};
+  PetscMPIInt  rank;
 
   PetscFunctionBegin;
-  PetscCheck(!posix_memalign(&at, 64, bytes ? bytes : 64), PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "%zu bytes of genotypes", bytes);
+  PetscCallMPI(MPI_Comm_rank(geno->comm, &rank));
+  if (posix_memalign(&at, 64, bytes ? bytes : 64))
+    MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "out of memory on rank %d: %.1f MB of genotypes; use more nodes", rank, (double)bytes / 1e6);
+  PetscCall(MeritFaultAgree(geno->comm, &fault));
   memset(at, 0xff, bytes);
   *code = at;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -236,7 +236,7 @@ int MeritTableFind(MeritTable t, const char name[])
 PetscErrorCode MeritTableSelect(MeritTable t, int column, MeritColumnKind kind)
 {
   PetscFunctionBegin;
-  PetscCheck(column >= 0 && column < t->n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "column %d of %d", column, t->n);
+  PetscCheck(column >= 0 && column < t->n, t->comm, PETSC_ERR_ARG_OUTOFRANGE, "column %d of %d", column, t->n);
   if (kind == MERIT_COLUMN_WORD) t->column[column].alone = true;
   if (kind != MERIT_COLUMN_NUMBER) t->column[column].text = true;
   else t->column[column].number = true;

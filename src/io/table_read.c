@@ -28,6 +28,7 @@ typedef struct {
   int64_t     n_lines, n_rows;  /* so far */
   int64_t     room, gap_room;
   MeritFault  fault;            /* lines in the share, until the absolute ones are known */
+  bool        full;             /* of words; an error at the end of the table, where the other ranks wait */
 } Reader;
 
 PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column)
@@ -160,13 +161,14 @@ static PetscErrorCode LookUp(Reader *r, int n)
     int           m = 0;
 
     if (!column->text) continue;
-    for (int i = 0; i < n; i++) {
+    r->full = r->full || MeritStringsCount(column->pool) > MeritMaxLocal() - ROWS_AT_ONCE;
+    for (int i = 0; i < n && !r->full; i++) {
       if (l[i] == SIZE_MAX) continue;
       at[m]       = w->bytes + start[i];
       length[m++] = l[i];
     }
     PetscCall(MeritStringsInternMany(column->pool, m, at, length, code));
-    for (int i = n - 1; i >= 0; i--) column->code[r->n_rows - n + i] = l[i] == SIZE_MAX ? -1 : code[--m];
+    for (int i = n - 1; i >= 0; i--) column->code[r->n_rows - n + i] = l[i] == SIZE_MAX || !m ? -1 : code[--m];
   }
   w->used = 0;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -313,6 +315,9 @@ PetscErrorCode MeritTableRead(MeritTable t)
   TableLinesFree(&r.lines);
   PetscCall(PetscFree4(r.selected, r.field, r.waiting.start, r.waiting.length));
   free(r.waiting.bytes);
+  if (r.full)
+    MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, t->path, 0, NULL, "too many different words for rank %d, which can hold %lld: use more ranks", t->rank,
+                  (long long)MeritMaxLocal());
   if (t->rank == 0) PetscCall(CheckWhole(t, &fault));
   if (t->rank == 0) PetscCall(MeritFileCheck(t->path, &fault));
   PetscCall(MeritFaultAgree(t->comm, &fault));

@@ -51,7 +51,7 @@ static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool
   int    rank;
 
   PetscFunctionBegin;
-  PetscCheck(n <= 64, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than 64 components in a term");
+  PetscCheck(n <= 64, PETSC_COMM_SELF, PETSC_ERR_PLIB, "more than 64 components in a term");
   rank = Factor(n, G, keep, F, &least);
   PetscCall(PetscFree(term->L));
   PetscCall(PetscFree(term->G_inverse));

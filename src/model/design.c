@@ -206,7 +206,7 @@ static PetscErrorCode CountSnps(MeritModel model, MeritModelTerm *term, const in
   int64_t              total[64] = {0};
 
   PetscFunctionBegin;
-  PetscCheck(view->n_comp <= 64, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than 64 components in an snp term");
+  PetscCheck(view->n_comp <= 64, model->comm, PETSC_ERR_PLIB, "more than 64 components in an snp term");
   for (int32_t i = 0; i < view->n_carrier * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_carrier + i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, total, view->n_comp, MPI_INT64_T, MPI_SUM, model->comm));
   for (int64_t i = 0; i < (int64_t)view->n_owned * view->n_comp; i++)

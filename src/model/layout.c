@@ -118,10 +118,9 @@ static PetscErrorCode Number(MeritModel model)
       *first_slot = (int32_t)slot;
       eq += (int64_t)*n * view->n_eq;
       slot += (int64_t)*n * view->n_comp;
-      PetscCheck(eq < INT32_MAX && slot < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP,
-                 "more than 2^31 equations on one rank: use more ranks");
       if (group == 0) model->n_owned = (int32_t)eq;
     }
+  PetscCall(MeritFitsRank(model->comm, PetscMax(eq, slot), "equations with those of other ranks that its records need"));
   model->n_local      = (int32_t)eq;
   model->n_slots      = (int32_t)slot;
   model->n_components = components;

@@ -131,7 +131,7 @@ PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIIn
   PetscCall(PetscMalloc1(levels->n_block, &number));
   for (int64_t i = 0; i < levels->n_block; i++) number[i] = levels->first + i;
   PetscCall(MeritExchangeCreate(comm, levels->n_block, owner, &ex));
-  PetscCheck(MeritExchangeArriving(ex) < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many levels on one rank");
+  PetscCall(MeritFitsRank(comm, MeritExchangeArriving(ex), "levels"));
   levels->n_owned = (int32_t)MeritExchangeArriving(ex);
   PetscCall(PetscMalloc1(levels->n_owned, &levels->sorted));
   PetscCall(PetscMalloc1(levels->n_owned, &place));

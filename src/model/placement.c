@@ -166,7 +166,7 @@ PetscErrorCode MeritModelPlace(MeritModel model)
   KeyTerm(model, &key);
   model->key = key;
   if (key >= 0) PetscCall(MoveRecords(model, key, &animals, &order));
-  PetscCheck(model->rows.n < INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many records on one rank");
+  PetscCall(MeritFitsRank(model->comm, model->rows.n, "records"));
   for (int k = 0; k < formula->n_terms; k++) {
     MeritTermKind kind = formula->term[k].kind;
     PetscMPIInt  *owner;

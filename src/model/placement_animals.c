@@ -1,7 +1,9 @@
 /*
   Which rank an animal lives on. Animals go by the herd of their first record, or by that of relatives, so that dams and their
   offspring, animals and their classes meet on one rank, and every rank has animals of all generations; without herds by their
-  oldest ancestor in the line of dams. Within a herd they go by number. The order is cut into parts of equal weight.
+  oldest ancestor in the line of dams. Within a herd they go by number. The order is cut into parts of equal weight. A pedigree of very
+  many generations with few animals each goes by generation instead: a pass through the pedigree exchanges values after each generation
+  that has parents of another rank's animals, which then are only those next to a cut.
 */
 #include "placement.h"
 #include <stdlib.h>
@@ -19,6 +21,9 @@ typedef struct {
 
 /* An animal counts as much as this many records: pedigree edges and vectors against one line of data */
 static const int32_t ANIMAL_WEIGHT = 4;
+
+/* An exchange between ranks takes about as long as a pass over so many animals; fewer generations are quick in any case */
+enum { FEW_ANIMALS = 64, MANY_GENERATIONS = 256 };
 
 /* key of each animal's parent (of the role) where the animal itself has none; parents keep theirs */
 static PetscErrorCode FromParents(MPI_Comm comm, PetscMPIInt size, const int64_t parent[], Animals *a)
@@ -131,6 +136,21 @@ static PetscErrorCode LineKeys(MeritModel model, Animals *a)
   }
   for (int64_t i = 0; i < a->n; i++) a->key[i] = (int32_t)root[i];
   PetscCall(PetscFree2(root, next));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Keys are generations where there are many of few animals each, on average over the pedigree; *thin: is it so? */
+static PetscErrorCode GenerationKeys(MeritModel model, Animals *a, bool *thin)
+{
+  const int32_t *generation;
+  int64_t        n_generations = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MeritPedigreeGeneration(model->pedigree, &generation));
+  for (int64_t i = 0; i < a->n; i++) n_generations = PetscMax(n_generations, generation[i] + 1);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_generations, 1, MPI_INT64_T, MPI_MAX, model->comm));
+  *thin = n_generations >= MANY_GENERATIONS && a->n_all / n_generations < FEW_ANIMALS;
+  for (int64_t i = 0; i < a->n && *thin; i++) a->key[i] = generation[i];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -279,6 +299,7 @@ PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], Petsc
   Sample       *sample;
   double        total = 0.0;
   int           n_samples = 0;
+  bool          thin;
 
   PetscFunctionBegin;
   PetscCall(MeritPedigreeSize(model->pedigree, &a.n_all, NULL, NULL));
@@ -293,8 +314,9 @@ PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], Petsc
   PetscCall(PetscMalloc2(MeritExchangeArriving(rows), &animal, MeritExchangeArriving(rows), &answer));
   PetscCall(MeritExchangeForward(rows, sizeof(*animal), number, animal));
   for (int64_t i = 0; i < MeritExchangeArriving(rows); i++) a.weight[animal[i] - a.first]++;
-  if (model->placement_number >= 0) PetscCall(HerdKeys(model, rows, number, model->placement_keys, &a));
-  else PetscCall(LineKeys(model, &a));
+  PetscCall(GenerationKeys(model, &a, &thin));
+  if (!thin && model->placement_number >= 0) PetscCall(HerdKeys(model, rows, number, model->placement_keys, &a));
+  else if (!thin) PetscCall(LineKeys(model, &a));
   PetscCall(PetscMalloc1(model->size, &cut));
   PetscCall(AllSamples(model->comm, model->size, &a, &sample, &n_samples, &total));
   FindCuts(model->size, n_samples, sample, total, cut);

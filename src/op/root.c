@@ -62,7 +62,7 @@ PetscErrorCode MeritMMEPenaltyRoot(Mat C, int k, const double z[], double y[])
 
     if (t->kind == MERIT_TERM_FIXED) continue;
     PetscCheck(!t->L, mme->comm, PETSC_ERR_ARG_WRONGSTATE, "a covariance matrix is singular");
-    PetscCheck(MeritDenseCholesky(t->n_eq, t->G_inverse, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a penalty is not definite");
+    PetscCheck(MeritDenseCholesky(t->n_eq, t->G_inverse, F), mme->comm, PETSC_ERR_PLIB, "a penalty is not definite");
     PutTerm(t, k, F, z, local);
   }
   PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, local + (int64_t)mme->n_owned * k, local, MPI_SUM));
@@ -91,7 +91,7 @@ PetscErrorCode MeritMMEPenaltyRootTransposed(Mat C, int k, const double x[], dou
 
     if (term->kind == MERIT_TERM_FIXED) continue;
     PetscCheck(!term->L, mme->comm, PETSC_ERR_ARG_WRONGSTATE, "a covariance matrix is singular");
-    PetscCheck(MeritDenseCholesky(term->n_eq, term->G_inverse, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a penalty is not definite");
+    PetscCheck(MeritDenseCholesky(term->n_eq, term->G_inverse, F), mme->comm, PETSC_ERR_PLIB, "a penalty is not definite");
     TakeTerm(term, k, F, local, t);
   }
   PetscCall(PetscFree(local));

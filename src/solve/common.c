@@ -2,6 +2,7 @@
 #include "solver_impl.h"
 #include <merit/kernels.h>
 #include <math.h>
+#include <stdio.h>
 
 /* MeritSolverCriterion - Value of the chosen criterion at an iteration. Not collective. */
 double MeritSolverCriterion(MeritSolver s, const MeritIteration *it)
@@ -58,4 +59,14 @@ PetscErrorCode MeritSolverReport(MeritSolver s, MeritIteration *it)
   it->term_change = s->term_change;
   if (s->monitor) PetscCall((*s->monitor)(it, s->monitor_ctx));
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritResidualText - See the header. Not collective. */
+const char *MeritResidualText(double residual, size_t size, char text[])
+{
+  if (isfinite(residual)) snprintf(text, size, "true residual %.3e", residual);
+  else
+    snprintf(text, size, "the solution is not a number: values of the data, variances or start are too large or too small to compute with; "
+                         "give them in other units");
+  return text;
 }

@@ -1,3 +1,4 @@
+#include <merit/error.h>
 #include <merit/exchange.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +69,7 @@ PetscErrorCode MeritExchangeCreate(MPI_Comm comm, int64_t n, const PetscMPIInt d
   bool          as_they_stand = true;
 
   PetscFunctionBegin;
-  PetscCheck(n <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "more than %d items on one rank: use more ranks", INT32_MAX);
+  PetscCall(MeritFitsRank(comm, n, "items to send"));
   PetscCall(PetscNew(&ex));
   PetscCall(PetscCommDuplicate(comm, &ex->comm, NULL)); /* messages of the caller are none of ours */
   ex->n = n;
@@ -244,14 +245,16 @@ static PetscErrorCode LengthsToStarts(int64_t n, const int32_t length[], int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode StartsToLengths(int64_t n, const int64_t start[], int32_t **length)
+/* Collective, for a string that is too long on any rank */
+static PetscErrorCode StartsToLengths(MPI_Comm comm, int64_t n, const int64_t start[], int32_t **length)
 {
+  int64_t longest = 0;
+
   PetscFunctionBegin;
+  for (int64_t i = 0; i < n; i++) longest = PetscMax(longest, start[i + 1] - start[i]);
+  PetscCall(MeritFitsRank(comm, longest, "bytes in one string"));
   PetscCall(PetscMalloc1(n, length));
-  for (int64_t i = 0; i < n; i++) {
-    PetscCheck(start[i + 1] - start[i] <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "a string of more than %d bytes", INT32_MAX);
-    (*length)[i] = (int32_t)(start[i + 1] - start[i]);
-  }
+  for (int64_t i = 0; i < n; i++) (*length)[i] = (int32_t)(start[i + 1] - start[i]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -305,7 +308,7 @@ PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], cons
   char         *pack = NULL;
 
   PetscFunctionBegin;
-  PetscCall(StartsToLengths(ex->n, start, &length));
+  PetscCall(StartsToLengths(ex->comm, ex->n, start, &length));
   PetscCall(PetscMalloc1(arriving, &in_length));
   PetscCall(MeritExchangeForward(ex, sizeof(*length), length, in_length));
   PetscCall(LengthsToStarts(arriving, in_length, out_start));
@@ -340,7 +343,7 @@ PetscErrorCode MeritExchangeBackBytes(MeritExchange ex, const char at[], const i
   char         *pack = NULL;
 
   PetscFunctionBegin;
-  PetscCall(StartsToLengths(arriving, start, &answer));
+  PetscCall(StartsToLengths(ex->comm, arriving, start, &answer));
   PetscCall(PetscCalloc1(ex->n, &length));
   PetscCall(MeritExchangeBack(ex, sizeof(*answer), answer, length));
   PetscCall(PetscFree(answer));

@@ -166,3 +166,32 @@ PetscErrorCode MeritFaultWarn(MPI_Comm comm, MeritFault *fault)
   MeritFaultForget(fault);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+/* MeritMaxLocal - Counts of a rank and one more are int32_t. Not collective. */
+int64_t MeritMaxLocal(void)
+{
+  const char *text = getenv("MERIT_MAX_LOCAL");
+  long long   most = text ? atoll(text) : 0;
+
+  return most > 0 && most < INT32_MAX ? (int64_t)most : INT32_MAX - 1;
+}
+
+/*@
+  MeritFitsRank - What a rank holds of something, n, can be counted there: else a SYSTEM error on all ranks, which names the rank.
+
+  Collective on comm. One reduction when all is well; before anything else collective, so that no rank waits for one that gave up.
+@*/
+PetscErrorCode MeritFitsRank(MPI_Comm comm, int64_t n, const char what[])
+{
+  const int64_t most  = MeritMaxLocal();
+  MeritFault    fault = {0};
+  PetscMPIInt   rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (n > most)
+    MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "rank %d would hold %lld %s, and can hold %lld: use more ranks", rank, (long long)n,
+                  what, (long long)most);
+  PetscCall(MeritFaultAgree(comm, &fault));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

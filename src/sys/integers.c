@@ -65,13 +65,12 @@ PetscErrorCode MeritIntegersIntern(MeritIntegers p, int64_t value, int32_t *code
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (p->n == p->room) {
-    int64_t *grown;
+    const int32_t room  = p->room < INT32_MAX / 2 ? 2 * p->room : INT32_MAX - 1;
+    int64_t      *grown = room > p->n ? realloc(p->value, (size_t)room * sizeof(*grown)) : NULL;
 
-    PetscCheck(p->room < INT32_MAX / 2, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many distinct values on one rank");
-    grown = realloc(p->value, (size_t)p->room * 2 * sizeof(*grown));
     PetscCheck(grown, PETSC_COMM_SELF, PETSC_ERR_MEM, "pool of %d integers", p->n);
     p->value = grown;
-    p->room *= 2;
+    p->room  = room;
   }
   p->value[p->n] = value;
   p->slot[s]     = p->n;

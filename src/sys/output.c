@@ -400,7 +400,7 @@ PetscErrorCode MeritOutputCommit(MeritOutput *output, const char last[])
 
   PetscFunctionBegin;
   PetscCall(FindFile(out, last, &f, &is_new));
-  PetscCheck(!is_new, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE, "%s has not been written", last);
+  PetscCheck(!is_new, out->comm, PETSC_ERR_ARG_WRONGSTATE, "%s has not been written", last);
   Flush(out, &fault);
   code = MeritFaultAgree(out->comm, &fault);
   if (!code) {

@@ -101,13 +101,12 @@ static PetscErrorCode GrowBytes(MeritStrings p, size_t length)
     p->capacity += p->capacity / 2;
   }
   if (p->n == p->room) {
-    size_t *start;
+    const int32_t room  = p->room < INT32_MAX / 2 ? 2 * p->room : INT32_MAX - 1;
+    size_t       *start = room > p->n ? realloc(p->start, ((size_t)room + 1) * sizeof(*start)) : NULL;
 
-    PetscCheck(p->room < INT32_MAX / 2, PETSC_COMM_SELF, PETSC_ERR_SUP, "too many distinct strings on one rank");
-    start = realloc(p->start, ((size_t)p->room * 2 + 1) * sizeof(*start));
     PetscCheck(start, PETSC_COMM_SELF, PETSC_ERR_MEM, "string pool of %d strings", p->n);
     p->start = start;
-    p->room *= 2;
+    p->room  = room;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

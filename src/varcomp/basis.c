@@ -61,7 +61,7 @@ PetscErrorCode VarcompBasisEnter(MeritVarcomp v)
     PetscCall(MeritModelOrthogonal(v->model, k, v->basis[k], &mixes));
     if (mixes) {
       PetscCall(PetscMalloc1((size_t)(n * n), &v->back[k]));
-      PetscCheck(VarcompInvert(n, v->basis[k], v->back[k]), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a triangular matrix with a diagonal of 1");
+      PetscCheck(VarcompInvert(n, v->basis[k], v->back[k]), v->comm, PETSC_ERR_PLIB, "a triangular matrix with a diagonal of 1");
     } else PetscCall(PetscFree(v->basis[k]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -295,12 +295,13 @@ PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]
     const double *R  = records->R_inverse + (int64_t)p * t * t;
     const int     m  = MeritDensePart(t, records->observed[p], R, trait, part);
 
-    PetscCheck(MeritDenseInvert(m, part, NULL, &log_part), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R^-1 is not definite");
+    if (!MeritDenseInvert(m, part, NULL, &log_part)) log_part = NAN; /* patterns differ between ranks: the sum tells all of them */
     sums[v->n] -= (double)count[p] * log_part;
     for (int c = c0; c < c0 + t * (t + 1) / 2; c++)
       sums[c] += (double)count[p] * VarcompPick(&v->component[c], t, R);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, v->n + 1, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCheck(!isnan(sums[v->n]), v->comm, PETSC_ERR_PLIB, "R^-1 is not definite");
   for (int c = 0; c < v->n; c++) trace[c] += sums[c];
   *log_R = sums[v->n];
   PetscCall(PetscFree2(sums, count));
@@ -322,7 +323,7 @@ PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, dou
     if (first < 0) continue;
     for (int32_t i = 0; term[k].kind == MERIT_TERM_PED && i < term[k].n_owned; i++) log_K += n * log(term[k].d[i]);
     if (!term[k].L) {
-      PetscCheck(MeritDenseInvert(n, e->m.G[k], NULL, &log_determinant), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a matrix is not definite");
+      PetscCheck(MeritDenseInvert(n, e->m.G[k], NULL, &log_determinant), v->comm, PETSC_ERR_PLIB, "a matrix is not definite");
       *log_G += (double)term[k].n_levels * log_determinant;
     }
     for (int c = first; c < first + n * (n + 1) / 2 && !e->root[k]; c++)

@@ -85,14 +85,15 @@ static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
 {
   Sampled         *s = v->engine_data;
   MeritSolveResult result;
+  char             residual[256];
 
   PetscFunctionBegin;
   PetscCall(MeritSolverSolve(s->solver, k, R, X, &result));
   s->failed = s->failed || result.stop == MERIT_STOP_MAX_IT || result.stop == MERIT_STOP_BREAKDOWN;
   if (s->failed && !v->trying)
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
-                         "the equations of a round were not solved after %lld iterations (residual %.1e)", (long long)result.iterations,
-                         result.true_residual));
+                         "the equations of a round were not solved after %lld iterations: %s", (long long)result.iterations,
+                         MeritResidualText(result.true_residual, sizeof(residual), residual)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -81,6 +81,7 @@ grep -q '^#SBATCH --ntasks=6$' job.sbatch || fail "the job script does not ask f
 bash -n job.sbatch || fail "the job script is no script"
 run 2 2 plan job.yaml --sbatch job.sbatch
 says overwrite
+[ ! -s stdout ] || fail "the data are analysed for a job script that cannot be written"
 run 2 0 plan job.yaml --ranks 6 --sbatch other.sbatch
 says 'wrote other.sbatch: submit it with `sbatch other.sbatch`'
 asks() { grep -q "^#SBATCH --$1\$" job.sbatch || fail "the job script does not ask for --$1"; }

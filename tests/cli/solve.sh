@@ -203,6 +203,7 @@ snps.tsv" ] || fail "a refused run left files in the folder of its input"
 cp records.csv kept.csv
 run 2 2 plan job.yaml --sbatch records.csv --overwrite
 says 'records.csv: is an input of this job (records.file)'
+[ ! -s stdout ] || fail "the data are analysed before the file of the job script is refused"
 cmp -s records.csv kept.csv || fail "plan --sbatch replaced the records"
 
 # what is wrong is told, with the status for its kind, and leaves nothing behind

@@ -35,7 +35,7 @@ clean() {
 }
 
 lay
-for rule in layers private quiet registered commented words paths length keys scripts headers; do clean $rule; done
+for rule in layers private quiet registered commented words paths length keys limits scripts headers; do clean $rule; done
 
 lay && echo '#include <merit/table.h>' >>src/sys/log.c && breach layers 'src/sys/log.c:7: sys must not see <merit/table.h>'
 lay && echo '#include <merit/table.h>' >>include/merit/log.h && breach layers 'include/merit/log.h:5: sys must not see <merit/table.h>'
@@ -60,6 +60,7 @@ lay && key records.file && touch docs/file-formats.md && breach keys 'src/cli/ma
 lay && key 'variances.**' && echo '| `variances` | |' >docs/file-formats.md && clean keys
 lay && key columns.dam && echo '| `columns` | {sire: .., dam: ..} |' >docs/file-formats.md && clean keys
 lay && key columns.dam && echo '| `columns` | {sire: ..} |' >docs/file-formats.md && breach keys columns.dam
+lay && echo 'PetscCheck(n < 9, PETSC_COMM_SELF, PETSC_ERR_SUP, "n");' >>src/io/table.c && breach limits src/io/table.c:7
 lay && echo 'if true; then' >>jobs/run.sh && breach scripts jobs/run.sh:1
 lay && echo 'int MeritLate(int32_t n);' >>include/merit/table.h && breach headers 'include/merit/table.h:1: does not compile alone as C11'
 if [ -n "${CXX:-}" ]; then

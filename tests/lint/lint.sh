@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lint.sh RULE ROOT: checks one rule of docs/developing.md over a source tree; prints each breach as file:line: what, and fails.
-# Rules: layers private quiet registered commented words paths length keys scripts headers
+# Rules: layers private quiet registered commented words paths length keys limits scripts headers
 # `headers` compiles: CC, CXX (empty: not there) and CFLAGS come from the environment.
 set -u
 rule=$1
@@ -134,6 +134,11 @@ lint_keys() {
         grep -qF "\`$key\`" $page || grep -F "| \`${key%.*}\` |" $page | grep -qw -- "${key##*.}" || echo "$file:$line: $key is not in $page"
       done
   done
+}
+
+# what is too much for one rank ends on all ranks, else the others wait for it: MeritFitsRank, or a fault that is agreed
+lint_limits() {
+  find src -name '*.[ch]' | sort | xargs grep -nE 'PETSC_COMM_SELF,[[:space:]]*(PETSC_ERR_SUP|PETSC_ERR_USER|PETSC_ERR_FILE)' /dev/null
 }
 
 # scripts that the shell can read

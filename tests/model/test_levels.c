@@ -1,4 +1,6 @@
 #include <merit_test.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include "../../src/model/model_impl.h"
 
 /* The directory of levels against owners that a formula gives: every rank finds exactly its own, wherever they lie */
@@ -94,7 +96,30 @@ static void TestBlocksAndARankWithoutLevelsAreFound(void **state)
   Check(Blocks, true);
 }
 
+/* The last rank gets more levels than it can count: every rank ends, with the same error */
+static void TestTooManyLevelsOnOneRankEndOnAllRanks(void **state)
+{
+  MeritLevels levels = {0};
+  PetscMPIInt rank, size, *owner;
+  int64_t     first, n;
+
+  (void)state;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  first = MeritBlockFirst(N_LEVELS, size, rank);
+  n     = MeritBlockFirst(N_LEVELS, size, rank + 1) - first;
+  TestCall(PetscMalloc1(n, &owner));
+  for (int64_t i = 0; i < n; i++) owner[i] = Sparse(size, first + i);
+  setenv("MERIT_MAX_LOCAL", "5500", 1);
+  alarm(20);
+  TestRaises(MERIT_ERROR_SYSTEM, size > 1 ? "would hold 5993 levels, and can hold 5500: use more ranks" : "would hold 6000 items to send",
+             MeritLevelsFromOwners(PETSC_COMM_WORLD, N_LEVELS, owner, NULL, &levels));
+  alarm(0);
+  unsetenv("MERIT_MAX_LOCAL");
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(TestTooManyLevelsOnOneRankEndOnAllRanks),
   cmocka_unit_test(TestLevelsThatLieMixedAreFound),
   cmocka_unit_test(TestLevelsFarApartAreFound),
   cmocka_unit_test(TestBlocksAndARankWithoutLevelsAreFound),

@@ -97,7 +97,20 @@ static void test_nothing_on_the_right_gives_zero_from_any_start(void **state)
   FreeProblem(&p);
 }
 
+/* No message says nan: what is not known is said in words */
+static void test_a_residual_that_is_no_number_is_not_printed(void **state)
+{
+  char text[256];
+
+  (void)state;
+  assert_string_equal(MeritResidualText(0.5, sizeof(text), text), "true residual 5.000e-01");
+  assert_null(strstr(MeritResidualText(NAN, sizeof(text), text), "nan"));
+  assert_null(strstr(MeritResidualText(INFINITY, sizeof(text), text), "inf"));
+  assert_non_null(strstr(text, "the solution is not a number"));
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_residual_that_is_no_number_is_not_printed),
     cmocka_unit_test(test_a_start_that_is_no_number_is_a_breakdown),
     cmocka_unit_test(test_a_right_hand_side_that_is_no_number_is_a_breakdown),
     cmocka_unit_test(test_nothing_on_the_right_gives_zero_from_any_start),

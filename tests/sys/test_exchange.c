@@ -1,8 +1,10 @@
 #include <merit_test.h>
 #include <merit/exchange.h>
 #include <merit/pieces.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static PetscMPIInt rank, size;
 
@@ -216,7 +218,29 @@ static void TestArraysOfAnyLengthAreAddedAndSpreadInPieces(void **state)
   unsetenv("MERIT_MAX_MESSAGE");
 }
 
+/* What one rank cannot count: every rank ends with the same error, and none waits for it. (No item is looked at.) */
+static void TestTooMuchOnOneRankEndsOnAllRanks(void **state)
+{
+  MeritExchange ex;
+  PetscMPIInt   to = 0;
+  int64_t       start[2] = {0}, *out_start;
+  char          text[64], at = 'a', *out;
+
+  (void)state;
+  Ranks();
+  snprintf(text, sizeof(text), "rank %d would hold 2147483648 items to send", size - 1);
+  alarm(20);
+  start[1] = rank == size - 1 ? (int64_t)INT32_MAX + 1 : 1;
+  TestRaises(MERIT_ERROR_SYSTEM, text, MeritExchangeCreate(PETSC_COMM_WORLD, start[1], start[1] > 1 ? NULL : &to, &ex));
+  snprintf(text, sizeof(text), "rank %d would hold 2147483648 bytes in one string", size - 1);
+  TestCall(MeritExchangeCreate(PETSC_COMM_WORLD, 1, &to, &ex));
+  TestRaises(MERIT_ERROR_SYSTEM, text, MeritExchangeForwardBytes(ex, &at, start, &out, &out_start));
+  alarm(0);
+  TestCall(MeritExchangeDestroy(&ex));
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(TestTooMuchOnOneRankEndsOnAllRanks),
   cmocka_unit_test(TestMessagesOfTheCallerAreNotMixedIn),
   cmocka_unit_test(TestArraysOfAnyLengthAreAddedAndSpreadInPieces),
   cmocka_unit_test(TestItemsArriveInSourceOrderAndAnswersComeBack),
