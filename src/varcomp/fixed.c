@@ -81,14 +81,17 @@ static PetscErrorCode Columns(SpectralSpace *s)
   PetscCall(NumberColumns(s, n_terms, term, &number));
   for (int k = 0; k < n_terms; k++)
     if (term[k].kind == MERIT_TERM_FIXED) n_lists += term[k].n_regressors;
-  PetscCall(SpectralRowsCreate(s->n_records, n_lists, &s->fixed));
+  PetscCall(SpectralRowsCreate(s->n_values, n_lists, &s->fixed));
   for (int k = 0; k < n_terms; k++)
     for (int r = 0; term[k].kind == MERIT_TERM_FIXED && r < term[k].n_regressors; r++, l++) {
       const MeritDesignView *d = &term[k].design[r];
 
-      for (int32_t i = 0; i < s->n_records; i++) {
-        s->fixed.column[l][i]      = d->slot[i] < 0 || d->offset[0] < 0 ? -1 : number[d->slot[i] + d->offset[0]];
-        s->fixed.coefficient[l][i] = d->value ? s->root[i] * d->value[i] : s->root[i];
+      for (int32_t x = 0; x < s->n_values; x++) {
+        const int32_t i = x / s->n_traits;
+        const int     t = x % s->n_traits;
+
+        s->fixed.column[l][x]      = d->slot[i] < 0 || d->offset[t] < 0 ? -1 : number[d->slot[i] + d->offset[t]];
+        s->fixed.coefficient[l][x] = d->value ? s->root[x] * d->value[i] : s->root[x];
       }
     }
   PetscCall(PetscFree(number));
@@ -102,7 +105,7 @@ static PetscErrorCode Accumulate(SpectralSpace *s)
   const SpectralRows *x = &s->fixed;
 
   PetscFunctionBegin;
-  for (int32_t i = 0; i < s->n_records; i++)
+  for (int32_t i = 0; i < x->n; i++)
     for (int a = 0; a < x->n_lists; a++) {
       const int32_t row = x->column[a][i];
 

@@ -1,73 +1,111 @@
 /*
-  Starting values by MINQUE(0), which is Haseman-Elston regression with the diagonal of the products: traces by a few random vectors, as far from
-  exact as a start may be. What comes out below a share of the phenotypic variance is raised to it, so that there is a way on.
+  Starting values by MINQUE(0), which is Haseman-Elston regression with the diagonal of the products (products.c): traces by a few random vectors,
+  as far from exact as a start may be. Variances below a share of the phenotypic one are raised to it, and matrices mixed with an even one, so that
+  there is a way on: from next to singular ones it is long.
 */
-#include "moments.h"
+#include "products.h"
 #include <math.h>
+#include <petscblaslapack.h>
+#include <string.h>
 
-/* Random vectors: at most and at least, and as many as make this many numbers with the observations */
-enum { MOST = 64, LEAST = 8, NUMBERS = 200000 };
-/* Shares of the phenotypic variance that each term and the residual have at least */
+/* Random vectors: at most and at least, and as many as make this many numbers with the observations; numbers of a component at once */
+enum { MOST = 64, LEAST = 8, NUMBERS = 200000, AT_ONCE = 1 << 22 };
+/* Shares of the phenotypic variance that each axis of a term and of the residual has at least */
 static const double FLOOR = 0.02, FLOOR_RESIDUAL = 0.1;
+/* Share of the even matrix in that of a term of several components, and its axes as shares of the phenotypic variance: what takes fewest rounds in
+   bench/rounds.sh */
+static const double EVEN = 0.3, EVEN_AXIS = 0.2;
 
-/* One trait, one residual class, terms of one component, nothing given or fixed, fixed effects that can be taken out, and rounds that are dear */
+/* Does it pay? Not beside rounds that cost next to nothing; and where a record meets several levels by one matrix, such as an animal and its dam, the
+   moments of these are told apart too badly to save rounds. */
+static bool Pays(MeritVarcomp v)
+{
+  if (v->engine == &VarcompEngine_Eigen || v->engine == &VarcompEngine_Lanczos) return false;
+  for (int k = 0; k < v->formula->n_terms; k++) {
+    const MeritTermSpec *term = &v->formula->term[k];
+
+    for (int r = 1; v->first_of_term[k] >= 0 && term->n_components > 1 && r < term->n_regressors; r++) {
+      const MeritRegressorSpec *a = &term->regressor[0], *b = &term->regressor[r];
+
+      if (a->n_class != b->n_class) return false;
+      for (int i = 0; i < a->n_class; i++)
+        if (strcmp(a->class_column[i], b->class_column[i])) return false;
+    }
+  }
+  return true;
+}
+
+/* Nothing given or fixed, a random term, and fixed effects that can be taken out */
 static PetscErrorCode Possible(MeritVarcomp v, const char **reason)
 {
   const MeritFormula *f = v->formula;
-  bool                fits, given = f->residual[0].given;
+  bool                fits, given = false, random = false;
 
   PetscFunctionBegin;
-  *reason = v->n > f->n_residuals * f->n_traits * (f->n_traits + 1) / 2 ? NULL : "no random term";
-  if (f->n_traits > 1 || f->n_residuals > 1) *reason = "several traits or residual classes";
-  for (int i = 0; i < v->n; i++) {
-    if (v->component[i].row) *reason = "a term of several components";
-    given = given || (v->component[i].term >= 0 && f->term[v->component[i].term].given);
+  for (int r = 0; r < f->n_residuals; r++) given = given || f->residual[r].given;
+  for (int k = 0; k < f->n_terms; k++) {
+    given  = given || (v->first_of_term[k] >= 0 && f->term[k].given);
+    random = random || v->first_of_term[k] >= 0;
   }
-  if (given) *reason = "`variances` of the job";
-  if (*reason) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(SpectralFixedFits(v, &fits));
-  if (!fits) *reason = "too many fixed effects";
+  *reason = given ? "`variances` of the job" : !random ? "no random term" : !fits ? "too many fixed effects" : NULL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Estimates to v->theta, none below its share of what the observations vary about their fixed effects; how many were raised */
-static int Raise(MeritVarcomp v, const Moments *e, const double scale[], double phenotypic)
+/* A matrix of v->theta, components first .., is made definite, its axes in units of the phenotypic variance; without covariances where elements of it
+   are fixed. How many axes were raised. */
+static int Raise(MeritVarcomp v, int first, int n, const double scale[], const double variance[])
 {
-  int raised = 0;
+  const bool   residual = v->component[first].term < 0;
+  double       A[64 * 64], unit[64], lambda[64], work[64 * 66];
+  PetscBLASInt N = n, room = 64 * 66, info = 0;
+  bool         whole = true;
+  int          raised = 0;
 
-  for (int c = 0; c < v->n; c++) {
-    const double least = (c < e->m ? FLOOR : FLOOR_RESIDUAL) * phenotypic / scale[c];
+  for (int i = 0, c = first; i < n; i++)
+    for (int j = 0; j <= i; j++, c++) {
+      if (i == j) unit[i] = sqrt(variance[ProductsTrait(v, c, i)] / scale[c]);
+      whole = whole && !v->component[c].fixed;
+    }
+  for (int i = 0, c = first; i < n; i++)
+    for (int j = 0; j <= i; j++, c++) A[i * n + j] = A[j * n + i] = i == j || whole ? v->theta[c] / (unit[i] * unit[j]) : 0.0;
+  LAPACKsyev_("V", "L", &N, A, &N, lambda, work, &room, &info); /* eigenvector k is row k */
+  for (int k = 0; k < n; k++) {
+    const double least = residual ? FLOOR_RESIDUAL : FLOOR;
 
-    v->theta[c] = PetscMax(e->estimate[c], least);
-    raised += !(e->estimate[c] >= least) && v->component[c].term != v->left_out;
+    raised += !(lambda[k] >= least);
+    if (!residual && n > 1) lambda[k] = (1.0 - EVEN) * PetscMax(lambda[k], 0.0) + EVEN * EVEN_AXIS;
+    lambda[k] = PetscMax(lambda[k], least);
   }
+  for (int i = 0, c = first; i < n; i++)
+    for (int j = 0; j <= i; j++, c++) {
+      v->theta[c] = 0.0;
+      for (int k = 0; k < n; k++) v->theta[c] += A[k * n + i] * lambda[k] * A[k * n + j] * unit[i] * unit[j];
+    }
   return raised;
 }
 
 /* By moments, if their equations can be solved; *found tells */
 static PetscErrorCode Guess(MeritVarcomp v, const double scale[], bool *found)
 {
-  const int n_samples = (int)PetscMin(MOST, PetscMax(LEAST, NUMBERS / v->n_observations));
-  Moments   e;
-  int       fine, raised = 0;
+  const MeritFormula *f         = v->formula;
+  const int           n_samples = (int)PetscMin(MOST, PetscMax(LEAST, NUMBERS / v->n_observations));
+  int                 raised = 0, width = 1;
+  Products            p;
 
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("varcomp.start"));
-  PetscCall(MomentsCreate(v, &e));
-  PetscCall(MomentsSketch(v, n_samples, &e, NULL));
-  PetscCall(MomentsCheckSketch(v, &e));
-  fine = MomentsSolve(&e) == MOMENTS_FINE;
-  PetscCallMPI(MPI_Bcast(&fine, 1, MPI_INT, 0, v->comm));
-  PetscCallMPI(MPI_Bcast(e.estimate, v->n, MPI_DOUBLE, 0, v->comm));
-  if (fine) {
-    raised = Raise(v, &e, scale, e.q[e.m] / (double)(v->n_observations - v->n_fixed));
-    PetscCallMPI(MPI_Bcast(v->theta, v->n, MPI_DOUBLE, 0, v->comm));
-  }
-  PetscCall(MomentsDestroy(&e));
+  while (2 * width <= n_samples && 2 * width * v->n_observations <= AT_ONCE) width *= 2;
+  PetscCall(ProductsCreate(v, n_samples / width * width, width, &p));
+  PetscCall(ProductsSolve(v, scale, &p, v->theta, found));
+  for (int k = 0; k < f->n_terms && *found; k++)
+    if (v->first_of_term[k] >= 0 && k != v->left_out) raised += Raise(v, v->first_of_term[k], f->term[k].n_components, scale, p.variance);
+  for (int r = 0; r < f->n_residuals && *found; r++) raised += Raise(v, v->first_of_residual[r], f->n_traits, scale, p.variance);
+  PetscCallMPI(MPI_Bcast(v->theta, v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCall(ProductsDestroy(&p));
   PetscCall(MeritPhaseEnd());
-  *found = fine;
-  if (fine)
-    MeritLog(MERIT_LOG_INFO, "start by Haseman-Elston regression (MINQUE(0), %d random vectors)%s", n_samples,
+  if (*found)
+    MeritLog(MERIT_LOG_INFO, "start by Haseman-Elston regression (MINQUE(0), %d random vectors)%s", n_samples / width * width,
              raised ? ", small variances raised" : "");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -75,13 +113,12 @@ static PetscErrorCode Guess(MeritVarcomp v, const double scale[], bool *found)
 /* VarcompGuess - See the header. Collective. */
 PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[])
 {
-  const bool  cheap  = v->engine == &VarcompEngine_Eigen || v->engine == &VarcompEngine_Lanczos; /* rounds that cost next to nothing */
   const char *reason = NULL;
   bool        found  = false;
 
   PetscFunctionBegin;
   if (v->method != MERIT_VARCOMP_REML && v->method != MERIT_VARCOMP_ML) PetscFunctionReturn(PETSC_SUCCESS);
-  if (v->start_from == VARCOMP_START_HE || (v->start_from == VARCOMP_START_AUTO && !cheap)) {
+  if (v->start_from == VARCOMP_START_HE || (v->start_from == VARCOMP_START_AUTO && Pays(v))) {
     PetscCall(Possible(v, &reason));
     if (reason && v->start_from == VARCOMP_START_HE)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.start", "no start by Haseman-Elston regression with %s; use auto", reason));

@@ -31,10 +31,10 @@ static PetscErrorCode Weights(SpectralSpace *s)
   const MeritRecordsView *r = s->records;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(s->n_records, &s->root));
-  for (int32_t i = 0; i < s->n_records; i++) {
-    s->root[i] = !r->observed[r->pattern[i]] ? 0.0 : r->root_weight ? r->root_weight[i] : 1.0;
-    if (s->root[i] > 0.0) s->log_weight += 2.0 * log(s->root[i]);
+  PetscCall(PetscMalloc1(s->n_values, &s->root));
+  for (int32_t x = 0; x < s->n_values; x++) {
+    s->root[x] = !(r->observed[r->pattern[x / s->n_traits]] >> x % s->n_traits & 1) ? 0.0 : r->root_weight ? r->root_weight[x] : 1.0;
+    if (s->root[x] > 0.0) s->log_weight += 2.0 * log(s->root[x]);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &s->log_weight, 1, MPI_DOUBLE, MPI_SUM, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -58,7 +58,7 @@ static PetscErrorCode RandomTerm(SpectralSpace *s)
   }
   s->geno       = MeritModelGenotypes(s->model);
   s->first_slot = s->view->slot_carrier;
-  s->n_slots    = s->view->n_carrier;
+  s->n_slots    = s->view->n_carrier * s->view->n_comp;
   PetscCall(MeritGenotypesTile(s->geno, &grid_rows, &grid_cols, NULL, &s->n_rows, NULL, &s->n_cols));
   if (grid_cols == 1) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
@@ -73,6 +73,8 @@ PetscErrorCode SpectralSpaceOf(MeritVarcomp v, const char engine[], int term, Sp
   PetscFunctionBegin;
   *s = (SpectralSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->n_observations, .p = v->n_fixed, .term = term};
   s->n_records = s->records->n_records;
+  s->n_traits  = s->records->n_traits;
+  s->n_values  = s->n_records * s->n_traits;
   PetscCall(Weights(s));
   if (engine) PetscCall(SpectralFixedCreate(s, engine));
   PetscCall(RandomTerm(s));
@@ -102,48 +104,53 @@ PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Work for k columns at once */
+/* Work for k columns at once; of an SNP or an animal each component */
 static PetscErrorCode Width(SpectralSpace *s, int k)
 {
-  const size_t width = (size_t)k;
+  const size_t width = (size_t)k, all = width * (size_t)s->view->n_comp;
 
   PetscFunctionBegin;
   if (k <= s->width) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscFree3(s->level, s->tile, s->rows));
-  PetscCall(PetscMalloc3((size_t)s->n_slots * width, &s->level, (size_t)s->n_cols * width, &s->tile, (size_t)s->n_rows * width, &s->rows));
+  PetscCall(PetscMalloc3((size_t)s->n_slots * width, &s->level, (size_t)s->n_cols * all, &s->tile, (size_t)s->n_rows * all, &s->rows));
   s->width = k;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels of the term <-> records: level += Z'x, or y = Z level */
+/* Levels of the term, all components: level = Z'x */
 static void ToLevels(SpectralSpace *s, int k, const double x[])
 {
   if (s->n_slots) memset(s->level, 0, sizeof(double) * (size_t)s->n_slots * (size_t)k);
   for (int r = 0; r < s->view->n_regressors; r++) {
     const MeritDesignView *d = &s->view->design[r];
 
-    for (int32_t i = 0; i < s->n_records; i++) {
-      const double  c  = d->value ? s->root[i] * d->value[i] : s->root[i];
-      const int64_t to = (int64_t)(d->slot[i] + d->offset[0] - s->first_slot) * k;
+    for (int32_t i = 0; i < s->n_records; i++)
+      for (int t = 0; t < s->n_traits && d->slot[i] >= 0; t++) {
+        const int64_t from = (int64_t)i * s->n_traits + t, to = (int64_t)(d->slot[i] + d->offset[t] - s->first_slot) * k;
+        const double  c    = d->value ? s->root[from] * d->value[i] : s->root[from];
 
-      for (int j = 0; d->slot[i] >= 0 && j < k; j++) s->level[to + j] += c * x[(int64_t)i * k + j];
-    }
+        for (int j = 0; d->offset[t] >= 0 && j < k; j++) s->level[to + j] += c * x[from * k + j];
+      }
   }
 }
 
-static void ToRecords(SpectralSpace *s, int k, double y[])
+/* SpectralRecords - See the header. Not collective. */
+void SpectralRecords(SpectralSpace *s, int row, int column, int k, double y[])
 {
-#pragma omp parallel for schedule(static) if ((int64_t)s->n_records * k > 10000)
-  for (int32_t i = 0; i < s->n_records; i++) {
-    double *to = y + (int64_t)i * k;
+#pragma omp parallel for schedule(static) if ((int64_t)s->n_values * k > 10000)
+  for (int32_t x = 0; x < s->n_values; x++) {
+    const int32_t i  = x / s->n_traits;
+    double       *to = y + (int64_t)x * k;
 
     for (int j = 0; j < k; j++) to[j] = 0.0;
     for (int r = 0; r < s->view->n_regressors; r++) {
-      const MeritDesignView *d    = &s->view->design[r];
-      const double           c    = d->value ? s->root[i] * d->value[i] : s->root[i];
-      const int64_t          from = (int64_t)(d->slot[i] + d->offset[0] - s->first_slot) * k;
+      const MeritDesignView *d     = &s->view->design[r];
+      const int              own   = d->offset[x % s->n_traits];
+      const int              other = own == row ? column : own == column ? row : -1; /* component that covers own's */
+      const double           c     = d->value ? s->root[x] * d->value[i] : s->root[x];
+      const int64_t          from  = (int64_t)(d->slot[i] + other - s->first_slot) * k;
 
-      for (int j = 0; d->slot[i] >= 0 && j < k; j++) to[j] += c * s->level[from + j];
+      for (int j = 0; d->slot[i] >= 0 && own >= 0 && other >= 0 && j < k; j++) to[j] += c * s->level[from + j];
     }
   }
 }
@@ -154,7 +161,8 @@ static void ToRecords(SpectralSpace *s, int k, double y[])
 */
 static PetscErrorCode ThroughPedigree(SpectralSpace *s, int k, PetscSF halo, MPI_Datatype unit, double *ghosts, int32_t n_ghosts)
 {
-  const MeritTermView *t      = s->view;
+  const MeritTermView *t        = s->view;
+  const int            w        = k * t->n_comp; /* numbers of an animal */
   int32_t              youngest = 0;
 
   PetscFunctionBegin;
@@ -165,21 +173,21 @@ static PetscErrorCode ThroughPedigree(SpectralSpace *s, int k, PetscSF halo, MPI
     PetscCall(PetscSFReduceEnd(halo, unit, ghosts, s->level, MPI_SUM));
     PetscCall(PetscArrayzero(ghosts, (size_t)n_ghosts * (size_t)k));
     for (; i >= 0 && t->generation[i] == g; i--)
-      for (int j = 0; j < k; j++) {
-        const double half = 0.5 * s->level[(int64_t)(t->eq_owned + i) * k + j];
+      for (int j = 0; j < w; j++) {
+        const double half = 0.5 * s->level[(int64_t)t->eq_owned * k + (int64_t)i * w + j];
 
         if (t->sire[i] >= 0) s->level[(int64_t)t->sire[i] * k + j] += half;
         if (t->dam[i] >= 0) s->level[(int64_t)t->dam[i] * k + j] += half;
       }
   }
   for (int32_t i = 0; i < t->n_owned; i++)
-    for (int j = 0; j < k; j++) s->level[(int64_t)(t->eq_owned + i) * k + j] *= t->d[i];
+    for (int j = 0; j < w; j++) s->level[(int64_t)t->eq_owned * k + (int64_t)i * w + j] *= t->d[i];
   for (int32_t g = 0, i = 0; g <= youngest; g++) {
     PetscCall(PetscSFBcastBegin(halo, unit, s->level, ghosts, MPI_REPLACE));
     PetscCall(PetscSFBcastEnd(halo, unit, s->level, ghosts, MPI_REPLACE));
     for (; i < t->n_owned && t->generation[i] == g; i++)
-      for (int j = 0; j < k; j++) {
-        double *own = s->level + (int64_t)(t->eq_owned + i) * k + j;
+      for (int j = 0; j < w; j++) {
+        double *own = s->level + (int64_t)t->eq_owned * k + (int64_t)i * w + j;
 
         if (t->sire[i] >= 0) *own += 0.5 * s->level[(int64_t)t->sire[i] * k + j];
         if (t->dam[i] >= 0) *own += 0.5 * s->level[(int64_t)t->dam[i] * k + j];
@@ -216,19 +224,20 @@ static PetscErrorCode ThroughGenotypes(SpectralSpace *s, int k)
 {
   PetscSF      carriers = MeritModelCarriers(s->model, s->term);
   MPI_Datatype unit;
-  const int64_t n = s->n_rows * k;
+  const int     w = k * s->view->n_comp; /* numbers of an animal */
+  const int64_t n = s->n_rows * w;
   PetscMPIInt   ranks;
 
   PetscFunctionBegin;
-  PetscCall(MeritUnitCreate(k, &unit));
+  PetscCall(MeritUnitCreate(w, &unit));
   PetscCall(PetscArrayzero(s->rows, (size_t)n));
   PetscCall(PetscSFReduceBegin(carriers, unit, s->level, s->rows, MPI_SUM));
   PetscCall(PetscSFReduceEnd(carriers, unit, s->level, s->rows, MPI_SUM));
   if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritShareFirst(s->row_comm, n, s->rows));
-  PetscCall(MeritGenotypesAdjoint(s->geno, k, s->rows, s->tile));
+  PetscCall(MeritGenotypesAdjoint(s->geno, w, s->rows, s->tile));
   PetscCallMPI(MPI_Comm_size(s->column_comm, &ranks));
-  if (ranks > 1) PetscCall(MeritSumAll(s->column_comm, (int64_t)s->n_cols * k, s->tile));
-  PetscCall(MeritGenotypesForward(s->geno, k, s->tile, s->rows));
+  if (ranks > 1) PetscCall(MeritSumAll(s->column_comm, (int64_t)s->n_cols * w, s->tile));
+  PetscCall(MeritGenotypesForward(s->geno, w, s->tile, s->rows));
   if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritSumFirst(s->row_comm, n, s->rows));
   PetscCall(PetscSFBcastBegin(carriers, unit, s->rows, s->level, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(carriers, unit, s->rows, s->level, MPI_REPLACE));
@@ -236,8 +245,8 @@ static PetscErrorCode ThroughGenotypes(SpectralSpace *s, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralCovariance - y = B x for k columns. Collective. */
-PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const double x[], double y[])
+/* SpectralLevels - See the header. Collective. */
+PetscErrorCode SpectralLevels(SpectralSpace *s, int k, bool single, const double x[])
 {
   PetscFunctionBegin;
   PetscCall(Width(s, k));
@@ -247,7 +256,15 @@ PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const do
     PetscCall(ThroughGenotypes(s, k));
     PetscCall(MeritGenotypesSetSingle(s->geno, false));
   } else PetscCall(ThroughHalo(s, k));
-  ToRecords(s, k, y);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* SpectralCovariance - y = B x for k columns. Collective. */
+PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const double x[], double y[])
+{
+  PetscFunctionBegin;
+  PetscCall(SpectralLevels(s, k, single, x));
+  SpectralRecords(s, 0, 0, k, y);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -257,13 +274,13 @@ PetscErrorCode SpectralObservations(SpectralSpace *s, double y[])
   double square[2] = {0.0, 0.0};
 
   PetscFunctionBegin;
-  for (int32_t i = 0; i < s->n_records; i++) {
+  for (int32_t i = 0; i < s->n_values; i++) {
     y[i] = s->root[i] > 0.0 ? s->root[i] * s->records->y[i] : 0.0;
     square[0] += y[i] * y[i];
   }
   PetscCall(SpectralProject(s, 1, y));
   PetscCall(SpectralProject(s, 1, y));
-  for (int32_t i = 0; i < s->n_records; i++) square[1] += y[i] * y[i];
+  for (int32_t i = 0; i < s->n_values; i++) square[1] += y[i] * y[i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, square, 2, MPI_DOUBLE, MPI_SUM, s->comm));
   PetscCall(VarcompCheckLeft(square[1] / (double)(s->n - s->p), square[0] / (double)s->n));
   PetscFunctionReturn(PETSC_SUCCESS);

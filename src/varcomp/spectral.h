@@ -19,9 +19,10 @@ typedef struct {
   MPI_Comm                comm;
   MeritModel              model;     /* borrowed */
   const MeritRecordsView *records;
-  int32_t                 n_records;
+  int32_t                 n_records, n_values; /* its vectors are [n_values] = [n_records * n_traits] */
+  int                     n_traits;  /* 1 but for starting values */
   int64_t                 n, p;      /* over all ranks: observations, independent fixed effects */
-  double                 *root;      /* [n_records] root of the weight, 0 where nothing is observed; owned */
+  double                 *root;      /* [n_values] root of the weight, 0 where nothing is observed; owned */
   double                  log_weight;  /* sum of log weight over all */
   /* fixed effects */
   SpectralRows            fixed;     /* of its records; owned */
@@ -43,7 +44,7 @@ typedef struct {
 } SpectralSpace;
 
 PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s);
-/* With any one term of a model of one trait; K of a fixed term is I. engine NULL: without what takes the fixed effects out. Collective. */
+/* With any one term of a model; K of a fixed term is I. engine NULL: without what takes the fixed effects out. Collective. */
 PetscErrorCode SpectralSpaceOf(MeritVarcomp v, const char engine[], int term, SpectralSpace *s);
 PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s);
 /* fixed.c: columns of X, and how they are taken out. Collective. */
@@ -60,6 +61,10 @@ PetscErrorCode SpectralRowsCreate(int32_t n, int n_lists, SpectralRows *rows);
 PetscErrorCode SpectralRowsDestroy(SpectralRows *rows);
 /* y = B x, single: products with genotypes in single precision. Collective. */
 PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const double x[], double y[]);
+/* In two parts, of a term of any components: levels = K Z'x of each component; y = Z of `row` times levels of `column`, and the reverse. The first
+   is collective. */
+PetscErrorCode SpectralLevels(SpectralSpace *s, int k, bool single, const double x[]);
+void           SpectralRecords(SpectralSpace *s, int row, int column, int k, double y[]);
 /* The observations with the fixed effects taken out. Collective. */
 PetscErrorCode SpectralObservations(SpectralSpace *s, double y[]);
 

@@ -4,6 +4,7 @@
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 
+says() { cat stdout stderr | grep -q -- "$1" || fail "no message with '$1'"; }
 rounds() { sed -n 's/.*"rounds":[[:space:]]*\([0-9]*\).*/\1/p' out/summary.json | head -n 1; }
 likelihood() { awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "log_likelihood") at = i } { v = $at } END { printf "%.12g", v }' out/convergence.tsv; }
 
@@ -59,6 +60,8 @@ few 3 lines.yaml "$(awk -v l="$plain" -v c="$2" 'BEGIN { printf "%.12g", l - log
 # a start that the job gives is one of the covariate as it is, and elements that are fixed stay
 lines 2020 1 >lines.csv
 few 1 lines.yaml "$plain" 15 --varcomp.start share
+shares=$(rounds)
+few 1 lines.yaml "$plain" "$((shares - 1))"
 cat lines.yaml - >given.yaml <<DATA
 variances: {"iid(id+id:cov(age))": [[8132560, -4033], [-4033, 2]], residual: 1}
 DATA
@@ -152,11 +155,22 @@ DATA
 sed 's/^model.*/model: "y ~ herd + animal = ped(id + dam) + iid(dam)"/' traits.yaml >maternal.yaml
 few 1 traits.yaml - 15
 best=$(likelihood)
+says "start by Haseman-Elston regression"
+first() { sed -n 2p out/convergence.tsv | cut -f 2-7; }
+first >start.1
 few 3 traits.yaml "$best" 15
+# the same start on any ranks: traits, records that lack one, and the residual matrix; each variance within half of what is found
+first >start.3
+cmp -s start.1 start.3 || fail "starts differ by ranks: $(cat start.1 start.3)"
+awk -F '\t' 'FNR == NR { if (FNR > 1) e[FNR - 1] = $4; next } { for (i = 1; i <= 6; i++) if (i != 2 && i != 5 && !($i > 0.5 * e[i] && $i < 1.5 * e[i])) bad = 1 } END { exit bad }' \
+  out/varcomp.tsv start.1 || fail "the start is far: $(cat start.1)"
 printf 'variances: {"ped(id)": [[10, 0], [0, 50000]], residual: [[40, 0], [0, 50000]]}\n' | cat traits.yaml - >other.yaml
 few 1 other.yaml "$best" 15
 few 1 maternal.yaml - 15
 best=$(likelihood)
+says "start from .variances"
+few 1 maternal.yaml "$best" 15 --varcomp.start he
+says "start by Haseman-Elston regression"
 few 3 maternal.yaml "$best" 15
 printf 'variances: {animal: [[30, 5], [5, 10]], iid(dam): 1, residual: 30}\n' | cat maternal.yaml - >other.yaml
 few 1 other.yaml "$best" 15

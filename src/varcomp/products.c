@@ -1,0 +1,229 @@
+/*
+  Least squares on the products of all pairs of observations, for any components, traits and residual classes: with fixed effects taken out by S,
+  E[S y y'S] = sum_c s_c S D_c S, where D_c is what a component of 1 makes of the covariance matrix of the observations. Its equations are those of
+  MINQUE(0), of each pair of traits by themselves; traces come from random signs (Hutchinson 1990).
+*/
+#include "products.h"
+#include <math.h>
+#include <merit/pieces.h>
+#include <merit/random.h>
+
+enum { PURPOSE_PRODUCTS = 0x5052, WIDTH = 64 };
+/* What other components leave of one, as a share, below which they explain it */
+static const double EXPLAINED = 1e-8;
+/* What fixed effects leave of a component or of a trait is rounding below this share */
+static const double ROUNDING = 1e-10, ROUNDING_SQUARE = 1e-20;
+
+/* Spaces of the random terms, of which the first can take fixed effects out; the component of each vector */
+typedef struct {
+  MeritVarcomp   v;
+  SpectralSpace *space; /* [n_terms], in the order of the terms */
+  int            n_terms;
+  double        *x, **to; /* vectors: S x, and S D_c S x of each component [v->n] */
+} Work;
+
+int ProductsTrait(MeritVarcomp v, int c, int component)
+{
+  return v->component[c].term < 0 ? component : v->formula->term[v->component[c].term].component[component].trait;
+}
+
+/* Is it estimated? */
+static bool Taken(MeritVarcomp v, int c) { return !v->component[c].fixed && (v->left_out < 0 || v->component[c].term != v->left_out); }
+
+static PetscErrorCode WorkCreate(MeritVarcomp v, int width, Work *w)
+{
+  PetscFunctionBegin;
+  *w = (Work){.v = v};
+  PetscCall(PetscMalloc1(v->formula->n_terms, &w->space));
+  for (int k = 0; k < v->formula->n_terms; k++)
+    if (v->first_of_term[k] >= 0) {
+      PetscCall(SpectralSpaceOf(v, w->n_terms ? NULL : "MINQUE", k, &w->space[w->n_terms]));
+      w->n_terms++;
+    }
+  PetscCall(PetscMalloc1((size_t)w->space->n_values * (size_t)width + 1, &w->x));
+  PetscCall(PetscCalloc1(v->n, &w->to));
+  for (int c = 0; c < v->n; c++)
+    if (Taken(v, c)) PetscCall(PetscMalloc1((size_t)w->space->n_values * (size_t)width + 1, &w->to[c]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode WorkDestroy(Work *w)
+{
+  PetscFunctionBegin;
+  for (int c = 0; c < w->v->n; c++) PetscCall(PetscFree(w->to[c]));
+  for (int t = 0; t < w->n_terms; t++) PetscCall(SpectralSpaceDestroy(&w->space[t]));
+  PetscCall(PetscFree(w->to));
+  PetscCall(PetscFree(w->x));
+  PetscCall(PetscFree(w->space));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Signs of the observations, samples first .. first + k, all in one word of random bits */
+static PetscErrorCode Signs(Work *w, int first, int k)
+{
+  const SpectralSpace *s = w->space;
+  const int64_t       *line;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelRecordLines(w->v->model, &line));
+  for (int32_t i = 0; i < s->n_values; i++) {
+    const MeritRandomKey key  = {.seed = (uint64_t)w->v->seed, .purpose = PURPOSE_PRODUCTS, .level = (uint64_t)line[i / s->n_traits]};
+    const uint64_t       bits = MeritRandomBits(&key, (uint32_t)(first / WIDTH * s->n_traits + i % s->n_traits));
+
+    for (int j = 0; j < k; j++) w->x[(int64_t)i * k + j] = s->root[i] > 0.0 ? (bits >> (first % WIDTH + j) & 1 ? 1.0 : -1.0) : 0.0;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* y = D x of a residual component */
+static void Residual(const SpectralSpace *s, const MeritComponent *c, int k, const double *x, double *y)
+{
+  for (int32_t i = 0; i < s->n_records; i++) {
+    const double *from = x + (int64_t)i * s->n_traits * k;
+    double       *to   = y + (int64_t)i * s->n_traits * k;
+    const double *root = s->root + (int64_t)i * s->n_traits;
+    const bool    has  = s->records->residual_class[s->records->pattern[i]] == c->residual && root[c->row] > 0.0 && root[c->column] > 0.0;
+
+    for (int j = 0; j < s->n_traits * k; j++) to[j] = 0.0;
+    for (int j = 0; has && j < k; j++) {
+      to[c->row * k + j]    = from[c->column * k + j];
+      to[c->column * k + j] = from[c->row * k + j];
+    }
+  }
+}
+
+/* w->to = S D_c w->x of each component. Collective. */
+static PetscErrorCode Apply(Work *w, int k)
+{
+  MeritVarcomp v     = w->v;
+  int          ready = -1; /* space whose levels are those of x */
+
+  PetscFunctionBegin;
+  for (int c = 0; c < v->n; c++) {
+    const MeritComponent *p = &v->component[c];
+    int                   t = 0;
+
+    if (!Taken(v, c)) continue;
+    while (p->term >= 0 && w->space[t].term != p->term) t++;
+    if (p->term < 0) Residual(w->space, p, k, w->x, w->to[c]);
+    else {
+      if (ready != t) PetscCall(SpectralLevels(&w->space[t], k, false, w->x));
+      ready = t;
+      SpectralRecords(&w->space[t], p->row, p->column, k, w->to[c]);
+    }
+    PetscCall(SpectralProject(w->space, k, w->to[c]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* x'y over the observations of two traits */
+static double Dot(const SpectralSpace *s, int a, int b, int k, const double *x, const double *y)
+{
+  double sum = 0.0;
+
+  for (int side = 0; side < 1 + (a != b); side++)
+    for (int32_t i = 0; i < s->n_records; i++) {
+      const int64_t at = ((int64_t)i * s->n_traits + (side ? b : a)) * k;
+
+      for (int j = 0; j < k; j++) sum += x[at + j] * y[at + j];
+    }
+  return sum;
+}
+
+/* Sums of one batch: S, tr(S D_c S), and the degrees of freedom of each trait */
+static void Add(const Work *w, int k, Products *p)
+{
+  const SpectralSpace *s = w->space;
+  const int            n = w->v->n;
+
+  for (int c = 0; c < n; c++) {
+    const int a = ProductsTrait(w->v, c, w->v->component[c].row), b = ProductsTrait(w->v, c, w->v->component[c].column);
+
+    if (!w->to[c]) continue;
+    p->left[c] += Dot(s, a, b, k, w->x, w->to[c]);
+    for (int d = 0; d <= c; d++) {
+      const int e = ProductsTrait(w->v, d, w->v->component[d].row), f = ProductsTrait(w->v, d, w->v->component[d].column);
+
+      if (w->to[d] && ((a == e && b == f) || (a == f && b == e))) p->S[c * n + d] += Dot(s, a, b, k, w->to[c], w->to[d]);
+    }
+  }
+  for (int t = 0; t < s->n_traits; t++) p->freedom[t] += Dot(s, t, t, k, w->x, w->x);
+}
+
+/* Sums of squares of the observations, and what fixed effects leave of them; q */
+static PetscErrorCode Observations(Work *w, Products *p)
+{
+  const SpectralSpace *s = w->space;
+
+  PetscFunctionBegin;
+  for (int32_t i = 0; i < s->n_values; i++) p->whole[i % s->n_traits] += pow(s->root[i] * s->records->y[i], 2.0);
+  PetscCall(SpectralObservations(w->space, w->x));
+  PetscCall(Apply(w, 1));
+  for (int t = 0; t < s->n_traits; t++) p->variance[t] = Dot(s, t, t, 1, w->x, w->x);
+  for (int c = 0; c < w->v->n; c++)
+    if (w->to[c]) p->q[c] = Dot(s, ProductsTrait(w->v, c, w->v->component[c].row), ProductsTrait(w->v, c, w->v->component[c].column), 1, w->x, w->to[c]);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ProductsCreate - See the header. Collective. */
+PetscErrorCode ProductsCreate(MeritVarcomp v, int n_samples, int width, Products *p)
+{
+  const int64_t n = v->n, t = v->formula->n_traits, size = n * n + 2 * n + 3 * t;
+  Work          w;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)size, &p->S));
+  p->q = p->S + n * n, p->left = p->q + n, p->variance = p->left + n, p->freedom = p->variance + t, p->whole = p->freedom + t;
+  PetscCall(WorkCreate(v, width, &w));
+  for (int first = 0; first < n_samples; first += width) {
+    PetscCall(Signs(&w, first, width));
+    PetscCall(SpectralProject(w.space, width, w.x));
+    PetscCall(Apply(&w, width));
+    Add(&w, width, p);
+  }
+  PetscCall(Observations(&w, p));
+  PetscCall(MeritSumAll(v->comm, size, p->S));
+  for (int64_t c = 0; c < n; c++) {
+    p->left[c] /= n_samples;
+    for (int64_t d = 0; d <= c; d++) p->S[c * n + d] = p->S[d * n + c] = p->S[c * n + d] / n_samples;
+  }
+  for (int64_t i = 0; i < t; i++) p->freedom[i] /= n_samples;
+  PetscCall(WorkDestroy(&w));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ProductsDestroy - Free what that made. Not collective. */
+PetscErrorCode ProductsDestroy(Products *p)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(p->S));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ProductsSolve - See the header. Collective. */
+PetscErrorCode ProductsSolve(MeritVarcomp v, const double scale[], Products *p, double theta[], bool *found)
+{
+  const int n = v->n;
+  double   *least;
+
+  PetscFunctionBegin;
+  *found = true;
+  for (int t = 0; t < v->formula->n_traits; t++) {
+    *found         = *found && p->freedom[t] > 0.5 && p->variance[t] > ROUNDING_SQUARE * p->whole[t];
+    p->variance[t] = p->variance[t] / p->freedom[t];
+  }
+  for (int c = 0; c < n; c++)
+    if (Taken(v, c) && v->component[c].term >= 0 && v->component[c].row == v->component[c].column &&
+        !(p->left[c] > ROUNDING * scale[c] * (double)v->n_observations))
+      PetscCall(VarcompRaiseEmpty(v, c));
+  PetscCall(PetscMalloc1(n, &least));
+  for (int c = 0; c < n; c++) least[c] = EXPLAINED * p->S[c * (n + 1)];
+  (void)MeritDenseSweep(n, least, p->S);
+  for (int c = 0; c < n && *found; c++) {
+    if (!Taken(v, c)) continue;
+    theta[c] = 0.0;
+    for (int d = 0; d < n; d++) theta[c] += p->S[c * n + d] * p->q[d];
+  }
+  PetscCall(PetscFree(least));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
