@@ -151,7 +151,7 @@ for n in 1 3; do
   row 'a missing genotype is left out of the frequency' out/snps.tsv 's2 23 200 G T 0\.5 1 1 '
   row 'a monomorphic SNP is not used' out/snps.tsv 's4 2 1 A C 0 0 0 NA'
   row 'and is listed' out/excluded.tsv 'snp NA s4 monomorphic'
-  says 'sex chromosomes' '1 SNPs on chromosome X, Y, XY or MT are treated as if they were on autosomes'
+  says 'sex chromosomes' '1 SNPs on chromosome X, Y, XY or MT (chrX, chrM...) are treated as if they were on autosomes'
   row 'records of animals without genotypes are listed' out/excluded.tsv 'record 5 3 y:.the.animal.has.no.genotype'
   row 'the second word of a .fam line is the id' out/animals.tsv '01 NA 1 NA '
   row 'a genotyped animal without a record has its value' out/animals.tsv 'q NA 0 NA -?[0-9.]+'
