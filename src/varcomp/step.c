@@ -136,13 +136,14 @@ static PetscErrorCode Move(Reml *r, double share, Way *way)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The step of a kind to r->step, if there is one. Collective. */
+/* The step of a kind to r->step, if there is one; along singular matrices by the average information, which has their curvature. Collective. */
 static PetscErrorCode Direct(Reml *r, int kind, bool *found)
 {
   int good;
 
   PetscFunctionBegin;
   if (kind == SECANT) good = r->c.n_pairs && CoordinatesSecantStep(&r->c, r->step);
+  else if (kind == SCORING && r->c.pinned) good = CoordinatesStep(&r->c, r->step);
   else good = CoordinatesScoringStep(&r->c, SHARES[kind], r->step);
   PetscCallMPI(MPI_Bcast(&good, 1, MPI_INT, 0, r->v->comm));
   PetscCallMPI(MPI_Bcast(r->step, r->c.m, MPI_DOUBLE, 0, r->v->comm));
