@@ -14,8 +14,8 @@
 #include <string.h>
 
 static const double LIKELIHOOD = 1e-7, GRADIENT = 1e-16, ERROR = 1e-5, SAME = 1e-8, GIVEN = 1e-10;
-/* Where a residual matrix is singular, C is next to it */
-static const double LIKELIHOOD_NEXT = 1e-6, GRADIENT_NEXT = 1e-10;
+/* Where a residual matrix is singular, C is next to it, and its limit is found from two such points */
+static const double LIKELIHOOD_NEXT = 1e-6, GRADIENT_NEXT = 1e-10, ERROR_NEXT = 1e-4;
 
 typedef struct {
   SmallKind   kind;
@@ -206,7 +206,7 @@ static int CheckLikelihood(const Case *c, DenseModel *m, const char folder[], co
   snprintf(path, sizeof(path), "%s/%s", folder, out);
   *e     = EstimatesRead(m, path);
   o      = OptimumOf(m, strcmp(method, "ml") != 0, e);
-  failed = !(o.likelihood <= (c->rank == DRAWN ? LIKELIHOOD : LIKELIHOOD_NEXT)) + !(o.gradient <= (c->rank == DRAWN ? GRADIENT : GRADIENT_NEXT)) + !(o.error <= ERROR) + !(o.uphill < 0.0) + !(o.given <= GIVEN) +
+  failed = !(o.likelihood <= (c->rank == DRAWN ? LIKELIHOOD : LIKELIHOOD_NEXT)) + !(o.gradient <= (c->rank == DRAWN ? GRADIENT : GRADIENT_NEXT)) + !(o.error <= (c->rank == DRAWN ? ERROR : ERROR_NEXT)) + !(o.uphill < 0.0) + !(o.given <= GIVEN) +
            (o.n_boundary != c->n_boundary) + (o.n_fixed != c->n_fixed);
   printf("%-30s %-12s likelihood %.1e  gradient %.1e  errors %.1e  uphill %.1e  boundary %d  fixed %d (%.1e)%s\n", c->name, out, o.likelihood,
          o.gradient, o.error, o.uphill, o.n_boundary, o.n_fixed, o.given, failed ? "  FAILED" : "");
