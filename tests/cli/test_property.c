@@ -192,7 +192,7 @@ static void Vary(Small *s, int number, int k)
   PetscMPIInt size;
 
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
-  omp_set_num_threads(1 + number % (size > 1 ? 2 : 4));
+  omp_set_num_threads(size > 1 ? 1 + (number % 8 == 7) : 1 + number % 4);
   s->grid = k != GSRU && k != GS && number % 2 ? size : 0;
   while (s->grid > 0 && (size % s->grid || number / 2 % (s->grid + 1) == 0)) s->grid--;
   if (number % 3 == 0) setenv("MERIT_MAX_MESSAGE", "1024", 1);
