@@ -2,7 +2,7 @@
   Terms of several regressors, such as an intercept and a slope, are estimated with regressors that are orthogonal over the records, so that the
   scale and centre of a covariate change neither the rounds nor the digits. u = B v gives G = B H B' for the H that is estimated.
 */
-#include "mme.h"
+#include "equations.h"
 
 bool VarcompInvert(int n, const double *A, double *B)
 {

@@ -124,7 +124,7 @@ PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes);
 /* USAGE error where the fullest rank has no room for so many bytes: `what` says who needs them for what, `instead` what else to do.
    Collective. */
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[]);
-/* eigen.c: bytes that it takes on each of so many ranks. Not collective. */
+/* spectral.c: bytes that it takes on each of so many ranks. Not collective. */
 double VarcompEigenBytes(MeritVarcomp v, int ranks);
 /* foresee.c: what an engine would take for the model of v->C: bytes of the fullest rank beside the model's; seconds before the rounds and of a
    round, on one core (work) and on the ranks and threads that were asked for. */

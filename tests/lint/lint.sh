@@ -42,7 +42,7 @@ code() {
 lint_layers() {
   local module file header
   # the map itself must know every module and every header
-  for module in $(cd src && ls ./*/*.[ch] | cut -d/ -f2 | sort -u); do
+  for module in $(cd src && find . -mindepth 2 -name '*.[ch]' | cut -d/ -f2 | sort -u); do
     grep -q "^$module:" "$here/layers.txt" || echo "src/$module: not in tests/lint/layers.txt"
   done
   for file in include/merit/*.h include/merit/*.h.in; do

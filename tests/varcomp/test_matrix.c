@@ -3,7 +3,7 @@
   that other engines take; on every grid, for all codings, the same bits on one rank and on all, and with one thread and two.
 */
 #include <merit_test.h>
-#include "../../src/varcomp/spectral.h"
+#include "../../src/varcomp/space/space.h"
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>

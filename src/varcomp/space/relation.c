@@ -3,7 +3,7 @@
   columns; each rank computes the lower part of its panels of M M', panel after panel in turn, and then sends what others need for their
   columns of B. So every number is the same bits on any ranks and threads.
 */
-#include "spectral.h"
+#include "space.h"
 #include <merit/packed.h>
 #include <stdlib.h>
 

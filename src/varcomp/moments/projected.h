@@ -3,7 +3,7 @@
   Dense matrices of a model of one trait on rank 0, in the space of records times the roots of their weights: S takes out the fixed effects,
   A_k = S B_k S with B_k = Z_k K_k Z_k'. The inverse of V between S's is P = (sum theta_k A_k + theta_e S + I - S)^-1 - (I - S).
 */
-#include "spectral.h"
+#include "space.h"
 
 typedef struct {
   int      n, m;      /* observations; random terms */

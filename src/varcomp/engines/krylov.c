@@ -1,5 +1,5 @@
 /* Lanczos processes of a block of vectors, without their bases: nothing is made orthogonal anew, which Gauss quadrature does not need. */
-#include "spectral.h"
+#include "space.h"
 #include <math.h>
 
 /* sum[j] = a_j'b_j over all ranks */

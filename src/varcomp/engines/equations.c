@@ -2,7 +2,7 @@
   Quadratic forms of the data and the average information (Gilmour, Thompson & Cullis 1995; Johnson & Thompson 1995) from the mixed model
   equations: P y = R^-1 (y - W x); the working variate of an element of G is Z (E G^-1 u), that of an element of R is E R^-1 (y - W x).
 */
-#include "mme.h"
+#include "equations.h"
 #include <math.h>
 
 PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)

@@ -2,7 +2,7 @@
   Fixed effects taken out of blocks of record values, by the normal equations. The levels of the largest class are eliminated from them, which
   leaves a dense system in all other effects on every rank.
 */
-#include "spectral.h"
+#include "space.h"
 #include <math.h>
 #include <petscblaslapack.h>
 

@@ -3,8 +3,8 @@
   with U an orthonormal basis of what its design adds; expectations are traces of U'B U with every term's B. Covariances of a term's levels
   do not change the space that it reaches.
 */
-#include "bases.h"
-#include "spectral.h"
+#include "henderson.h"
+#include "space.h"
 #include <math.h>
 
 /* Records of this rank */

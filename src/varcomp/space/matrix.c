@@ -2,7 +2,7 @@
   The covariance matrix B of the observations over ranks, as the dense engines take it: of SNPs from products between the animals, of other
   terms by products with unit vectors; and S B S.
 */
-#include "spectral.h"
+#include "space.h"
 #include <merit/unit.h>
 
 enum { BLOCK = SPECTRAL_WIDTH };

@@ -1,5 +1,5 @@
 /* The likelihood and its derivatives from eigenvalues, or from Gauss quadratures that stand for them (Golub and Meurant 2010). */
-#include "spectral.h"
+#include "space.h"
 #include <math.h>
 
 /* A log-likelihood with a larger Monte Carlo error than this would mislead who compares models by it */

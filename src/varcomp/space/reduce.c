@@ -3,7 +3,7 @@
   matrices (Bischof, Lang and Sun 2000), on each rank and thread with its own columns. A vector can be sent to the first axis before, which stays where
   it is: the tridiagonal matrix then is the Gauss quadrature of that vector, and no other vector needs to be carried along.
 */
-#include "spectral.h"
+#include "space.h"
 #include <math.h>
 #include <omp.h>
 #include <petscblaslapack.h>

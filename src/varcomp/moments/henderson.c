@@ -1,5 +1,5 @@
 /* What terms reach one after another: W'W and its factor on rank 0. */
-#include "bases.h"
+#include "henderson.h"
 #include <merit/memory.h>
 #include <merit/op.h>
 #include <merit/random.h>

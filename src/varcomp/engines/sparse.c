@@ -3,7 +3,7 @@
   log |C| + log |R| + log |K x G|, and that of log |C| is tr(C^-1 dC/dtheta_j): both matrices have C's pattern. Maximum likelihood has the
   random effects' part of C in its place (Harville 1977).
 */
-#include "mme.h"
+#include "equations.h"
 #include <math.h>
 #include <merit/factor.h>
 #include <merit/solver.h>

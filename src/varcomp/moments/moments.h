@@ -1,6 +1,6 @@
 #pragma once
 /* Moment estimators: S s = q, with quadratic forms of the data and their expectations. */
-#include "forms.h"
+#include "projected.h"
 
 typedef enum { MOMENTS_FINE, MOMENTS_SINGULAR, MOMENTS_SATURATED, MOMENTS_INDEFINITE } MomentsFault;
 
@@ -26,7 +26,7 @@ PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e);
 PetscErrorCode MomentsDestroy(Moments *e);
 /* C = S^-1 B S^-1' of the terms that take part, 0 for the others; [(m + 1)^2]. False where S is singular. */
 bool MomentsSandwich(const Moments *e, const double B[], double C[]);
-/* sketch.c: the equations of MINQUE(0) by random signs, for any size, their mean in e; those of the random terms by each of the samples in
+/* trace_sample.c: the equations of MINQUE(0) by random signs, for any size, their mean in e; those of the random terms by each of the samples in
    rows[n_samples * m * (m + 1)], new and the caller's; NULL: not wanted. Collective. */
 PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows);
 /* INPUT error that names a term of which fixed effects leave nothing. Collective. */

@@ -1,5 +1,5 @@
 /* The space of whitened records, and products with B. */
-#include "spectral.h"
+#include "space.h"
 #include <math.h>
 #include <merit/pieces.h>
 #include <merit/unit.h>

@@ -3,7 +3,7 @@
   any variances costs as many operations as there are observations (Kang et al. 2008 and Zhou and Stephens 2012 do so for one rank). The
   observations are sent to the first axis, so that no eigenvector is needed.
 */
-#include "spectral.h"
+#include "space.h"
 #include <stdio.h>
 
 enum { MOST = 100000 }; /* observations */

@@ -7,7 +7,7 @@
   of samples until what they would still change is nothing beside their Monte Carlo error. Further samples take the few steps after which
   theirs goes with the full traces closely, and the first batch tells the difference (multilevel Monte Carlo, Giles 2008).
 */
-#include "spectral.h"
+#include "space.h"
 #include <math.h>
 #include <merit/random.h>
 

@@ -2,7 +2,7 @@
   Exact where observations are few, whatever the terms: from P itself. The traces are those of P V_j for restricted maximum likelihood, those of
   V^-1 V_j for maximum likelihood.
 */
-#include "forms.h"
+#include "projected.h"
 #include <math.h>
 
 typedef struct {

@@ -1,5 +1,5 @@
 /* The engine that is cheapest among those that fit the model and the memory; what does not fit is refused before it is begun. */
-#include "forms.h"
+#include "projected.h"
 #include <merit/memory.h>
 
 /* An engine with random numbers is taken where every exact one that fits takes longer than this, seconds of a core, and so many times its work */

@@ -1,5 +1,5 @@
 /* Dense matrices of a model on rank 0; the ranks form them together. */
-#include "forms.h"
+#include "projected.h"
 #include <math.h>
 #include <petscblaslapack.h>
 #include <stdio.h>

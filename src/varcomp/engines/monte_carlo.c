@@ -5,7 +5,7 @@
   The random signs are the same in every round, so the rounds converge as with exact traces. Maximum likelihood wants tr(V^-1 V_j) in place of
   tr(P V_j), which is the same of a model without fixed effects: its draws are solved without those equations.
 */
-#include "mme.h"
+#include "equations.h"
 #include <math.h>
 #include <merit/random.h>
 #include <merit/solver.h>

@@ -3,7 +3,7 @@
   The covariance matrices as blocks of components, and the coordinates that a step is taken in. A matrix of which covariances stay at 0 is as many blocks as
   it has groups of components without a covariance between them, each with a state of its own (boundary.c): a diagonal one is as many as it has variances.
 */
-#include "mme.h"
+#include "equations.h"
 
 /* A pinned pivot of G as a share of its variance: what rounding allows beside the others */
 #define BLOCK_NEXT_TO_ZERO 1e-8

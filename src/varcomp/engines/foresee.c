@@ -2,7 +2,7 @@
   What each engine would take, before anything of its size is made: bytes from the arrays that it keeps, seconds from the operations that it does and
   the rates of a machine. Nothing here knows a clock, so that every rank and every run foresees the same.
 */
-#include "forms.h"
+#include "projected.h"
 #include <math.h>
 #include <merit/memory.h>
 #include <merit/solver.h>

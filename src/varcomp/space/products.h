@@ -1,6 +1,6 @@
 #pragma once
 /* Equations of moments for starting values: products of residuals against what components make of their expectations. */
-#include "spectral.h"
+#include "space.h"
 
 /* S s = q of all components; 0 for those that are not estimated; the same on every rank */
 typedef struct {
