@@ -13,3 +13,6 @@ MERIT_EXTERN PetscErrorCode MeritConfigBytes(MeritNode root, const char dotted[]
 /* What a machine of the run has at least for each of its ranks, what they hold now included, bytes, -1 if that is not known; and ranks on
    the fullest machine. The same on all ranks. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMemoryAvailable(MPI_Comm comm, double *per_rank, int *on_node);
+/* Let BLAS take the work arrays that it needs for n_threads callers at once, 128 MiB of addresses each; it keeps them. False if the system
+   refuses them: OpenBLAS would ask again for ever. Not collective, not from several threads. */
+MERIT_EXTERN bool MeritBlasReserve(int n_threads);

@@ -1,5 +1,6 @@
 /* From the command line to the command: its file with the flags laid over it, checked. */
 #include "cli.h"
+#include <merit/memory.h>
 
 /* The command's file, with the flags laid over it, checked */
 static PetscErrorCode LoadJob(MPI_Comm comm, const MeritArguments *a, MeritNode *job)
@@ -39,6 +40,7 @@ PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *a)
   }
   if (!a->command->options) PetscCall(MeritOptionsCheck(comm));
   PetscCall(LoadJob(comm, a, &job));
+  PetscCheck(MeritBlasReserve(1), PETSC_COMM_SELF, PETSC_ERR_MEM, "no room for the work array of BLAS, 128 MiB");
   PetscCall(a->command->run(comm, job));
   PetscCall(MeritConfigDestroy(&job));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -3,6 +3,7 @@
   columns are eliminated, and what they leave goes to its parent.
 */
 #include "numeric.h"
+#include <merit/memory.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,7 +235,7 @@ PetscErrorCode MeritFactorNumeric(MeritFactor f, Mat A, bool *definite)
   PetscCall(FactorValues(A, false, mine));
   PetscCall(MeritExchangeForward(f->entries, sizeof(*mine), mine, values));
   FactorProgressBegin(f, "factoring");
-  fault = Branches(f, values, left);
+  fault = MeritBlasReserve(f->n_threads) ? Branches(f, values, left) : FACTOR_MEMORY;
   PetscCall(FactorAgree(f, fault, &all)); /* the top needs all branches */
   if (all == FACTOR_FINE && f->rank) PetscCall(SendLeft(f, left));
   for (int32_t j = 0; all == FACTOR_FINE && !f->rank && j < f->tree.n_nodes; j++) {

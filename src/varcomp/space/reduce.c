@@ -4,6 +4,7 @@
   it is: the tridiagonal matrix then is the Gauss quadrature of that vector, and no other vector needs to be carried along.
 */
 #include "space.h"
+#include <merit/memory.h>
 #include <math.h>
 #include <omp.h>
 #include <petscblaslapack.h>
@@ -164,6 +165,7 @@ PetscErrorCode SpectralDenseReduce(SpectralDense *a, const double b[], double di
 
   PetscFunctionBegin;
   if (!a->n) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCheck(MeritBlasReserve(omp_get_max_threads()), PETSC_COMM_SELF, PETSC_ERR_MEM, "no room for the work arrays of BLAS, 128 MiB a thread");
   PetscCall(PetscMalloc6(2 * block, &w.V, block, &w.Y, 2 * block, &w.own, square, &w.T, square, &w.G, square, &w.H));
   PetscCall(PetscCalloc1((size_t)a->n * (WIDTH + 1), &w.band));
   if (b) PetscCall(ToFirstAxis(a, b, &w));
