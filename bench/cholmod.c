@@ -181,7 +181,7 @@ static PetscErrorCode Assemble(MeritModel model, Triangle *a, Mat *A, Measured *
   PetscInt64 sum = 0;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
   a->n        = n_owned;
   a->state    = MeritModelEquationState(model);
   a->counting = true;

@@ -13,6 +13,8 @@
 #include <merit/formula.h>
 #include <merit/genotypes.h>
 #include <merit/integers.h>
+#include <merit/layout.h>
+#include <merit/limits.h>
 #include <merit/log.h>
 #include <merit/memory.h>
 #include <merit/model.h>

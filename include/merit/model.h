@@ -3,6 +3,7 @@
 #include <merit/checkpoint.h>
 #include <merit/formula.h>
 #include <merit/genotypes.h>
+#include <merit/layout.h>
 #include <merit/pedigree.h>
 #include <merit/table.h>
 #include <petscsf.h>
@@ -11,46 +12,8 @@
 /*
   The model over its data: records placed on ranks, levels of every term numbered and placed, equations laid out. Immutable after
   SetUp. Operators, preconditioners, solvers and reports read it through the views below, which are plain arrays.
-
-  docs/layout.md has the index formulas. In short, a rank holds
-  - equations: for each term its owned levels (`canonical` names them), each with n_eq contiguous equations, term after term;
-    then the ghost levels (owned elsewhere, met by local records or pedigree edges), laid out the same way. `slot` of a level = place
-    of its first equation in this local array of n_owned + n_ghost equations.
-  - component slots: the same levels with n_comp components each. They differ from equations only where G is singular (n_eq < n_comp);
-    u = L v maps equations to components.
-  - an SNP term's equations are its SNPs, cut in blocks over ranks; its *record-side* levels are the genotyped animals that local
-    records meet: they come as extra slots ("carriers") after all ghosts.
 */
 typedef struct _p_MeritModel *MeritModel;
-
-/* State of an equation. */
-typedef enum { MERIT_EQ_OK = 0, MERIT_EQ_ALIASED = 1, MERIT_EQ_ABSENT = 2 } MeritEquationState;
-
-/* How one regressor of a term meets the local records. */
-typedef struct {
-  const int32_t *slot;   /* [n_records] component slot of the level met, -1: none; borrowed */
-  const double  *value;  /* [n_records] coefficient, NULL: 1; borrowed */
-  const int32_t *offset; /* [n_traits] component of the level that trait t uses, -1: trait does not have this regressor; borrowed */
-} MeritDesignView;
-
-/* One term on this rank. */
-typedef struct {
-  MeritTermKind          kind;
-  int                    n_comp, n_eq; /* per level */
-  int                    n_regressors;
-  const MeritDesignView *design;       /* [n_regressors]; borrowed */
-  int64_t                n_levels;     /* all ranks, canonical 0..n_levels-1 */
-  int32_t                n_owned, n_ghost, n_carrier; /* levels on this rank; carriers: SNP terms only, then n_ghost = 0 */
-  int32_t                eq_owned, eq_ghost, eq_carrier; /* first equation slot of each group */
-  int32_t                slot_owned, slot_ghost, slot_carrier; /* first component slot of each group */
-  const int64_t         *canonical;    /* [n_owned] by their places: ascending, but animals by generation, then herd; borrowed */
-  const double          *L;            /* [n_comp * n_eq] row-major u = L v, NULL: identity; borrowed */
-  const double          *G_inverse;    /* [n_eq * n_eq] penalty of a level (identity when L), NULL for fixed terms; borrowed */
-  /* PED: local edges = owned animals, in level order */
-  const int32_t         *sire, *dam;   /* [n_owned] equation slot of the parents' levels, -1 unknown; borrowed */
-  const double          *d;            /* [n_owned] Mendelian variance; borrowed */
-  const int32_t         *generation;   /* [n_owned] 0 for founders, else 1 + the larger of the parents'; borrowed */
-} MeritTermView;
 
 /* This rank's records and their residual structure. */
 typedef struct {
@@ -112,9 +75,8 @@ MERIT_EXTERN const MeritFormula *MeritModelFormula(MeritModel model);
 MERIT_EXTERN int MeritModelTerms(MeritModel model, const MeritTermView **terms);
 /* The records of this rank; borrowed. */
 MERIT_EXTERN const MeritRecordsView *MeritModelRecords(MeritModel model);
-/* Equations owned here, ghosts and carriers behind them, global number of the first owned, and in all; component slots in all. */
-MERIT_EXTERN PetscErrorCode MeritModelLayout(MeritModel model, int32_t *n_owned, int32_t *n_local, int64_t *first, int64_t *n_all,
-                                             int32_t *n_slots);
+/* Sizes of this rank's equations and slots, after SetUp; borrowed until Destroy. Not collective. */
+MERIT_EXTERN const MeritLayout *MeritModelLayout(MeritModel model);
 /* State of each owned equation (MeritEquationState); borrowed. */
 MERIT_EXTERN const uint8_t *MeritModelEquationState(MeritModel model);
 /* Observations of each owned level and component, in the order of ToComponents; borrowed. */

@@ -106,21 +106,20 @@ static PetscErrorCode Start(Solve *s)
 
 static PetscErrorCode Equations(Solve *s)
 {
-  int32_t n_owned, n_local, n_slots;
-  int64_t first, n_all;
+  const MeritLayout *layout;
 
   PetscFunctionBegin;
   PetscCall(MeritModelSetUp(s->run.model));
   PetscCall(SolvePlaces(&s->run, s->solver));
   PetscCall(MeritPhaseBegin("operator"));
   PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
-  PetscCall(MeritModelLayout(s->run.model, &n_owned, &n_local, &first, &n_all, &n_slots));
-  PetscCall(PetscCalloc1(n_owned, &s->r));
-  PetscCall(PetscCalloc1(n_owned, &s->run.x));
+  layout = MeritModelLayout(s->run.model);
+  PetscCall(PetscCalloc1(layout->n_owned, &s->r));
+  PetscCall(PetscCalloc1(layout->n_owned, &s->run.x));
   PetscCall(MeritMMERightHandSide(s->run.C, s->r));
   PetscCall(Start(s));
   PetscCall(MeritPhaseEnd());
-  MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
+  MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)layout->n_all);
   PetscCall(MeritPhaseBegin("solve"));
   PetscCall(MeritSolverSetOperator(s->solver, s->run.C));
   PetscCall(MeritPhaseBegin("solve.preconditioner"));

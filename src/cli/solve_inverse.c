@@ -41,7 +41,8 @@ static PetscErrorCode Units(MeritModel model, int64_t first, int term[], double 
   int64_t              own;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(model, &n_owned, NULL, &own, NULL, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
+  own     = MeritModelLayout(model)->first;
   for (int j = 0; j < COLUMNS; j++) term[j] = -1;
   PetscCall(PetscArrayzero(unit, (size_t)n_owned * COLUMNS));
   for (int t = 0; t < n_terms; t++)
@@ -87,7 +88,7 @@ static PetscErrorCode Block(MeritModel model, Mat C, MeritSolver solver, MeritRe
   char             residual[256];
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
   PetscCall(Units(model, first, term, unit));
   PetscCall(MeritSolverSolve(solver, COLUMNS, unit, inverse, &result));
   if (result.stop != MERIT_STOP_CONVERGED && result.stop != MERIT_STOP_ROUNDING_FLOOR)
@@ -114,7 +115,8 @@ static PetscErrorCode AllColumns(MeritModel model, Mat C, MeritSolver solver, Me
   double *unit, *inverse, *one;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, &n_all, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
+  n_all   = MeritModelLayout(model)->n_all;
   PetscCall(PetscMalloc3((size_t)n_owned * COLUMNS + 1, &unit, (size_t)n_owned * COLUMNS + 1, &inverse,
                          2 * (size_t)n_owned + 1, &one));
   for (int64_t first = 0; first < n_all; first += COLUMNS) {
@@ -146,7 +148,8 @@ static PetscErrorCode Levels(MeritModel model, MeritReport report, Mat S, int te
   PetscFunctionBegin;
   MeritModelTerms(model, &view);
   view += term;
-  PetscCall(MeritModelLayout(model, &n_owned, NULL, &first, NULL, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
+  first   = MeritModelLayout(model)->first;
   for (int e = 0; e < view->n_eq; e++) {
     PetscCall(PetscArrayzero(one, 2 * (size_t)n_owned));
     for (int32_t i = 0; i < view->n_owned; i++) {
@@ -177,7 +180,7 @@ static PetscErrorCode SingleLevel(MeritModel model, Mat C, MeritSolver solver, M
   PetscFunctionBegin;
   MeritModelTerms(model, &view);
   view += term;
-  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
   for (int e = 0; e < view->n_eq; e++) {
     int ok = view->n_owned && state[view->eq_owned + e] == MERIT_EQ_OK;
 
@@ -199,7 +202,7 @@ static PetscErrorCode FromEntries(MeritModel model, Mat C, MeritSolver solver, M
   double   *one;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
   PetscCall(PetscMalloc1(2 * (size_t)n_owned + 1, &one));
   for (int k = 0; k < n_terms; k++) {
     if (LevelByLevel(model, k)) PetscCall(Levels(model, report, S, k, one));

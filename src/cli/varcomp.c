@@ -100,7 +100,8 @@ static PetscErrorCode Estimate(Varcomp *s)
   PetscCall(MeritPhaseBegin("operator"));
   PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
   PetscCall(MeritPhaseEnd());
-  PetscCall(MeritModelLayout(s->run.model, &n_owned, NULL, NULL, &n_all, NULL));
+  n_owned = MeritModelLayout(s->run.model)->n_owned;
+  n_all   = MeritModelLayout(s->run.model)->n_all;
   PetscCall(PetscCalloc1(n_owned + 1, &s->run.x));
   MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
   PetscCall(MeritPhaseBegin("varcomp"));
@@ -135,7 +136,7 @@ static PetscErrorCode ChooseSolver(Varcomp *s)
   int64_t n_all;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(s->run.model, NULL, NULL, NULL, &n_all, NULL));
+  n_all = MeritModelLayout(s->run.model)->n_all;
   if (!s->solver_named && (!strcmp(s->result.engine, "factor") || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
   PetscCall(KeepEquations(s));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -148,7 +149,7 @@ static PetscErrorCode SolveBy(Varcomp *s)
   double *r;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(s->run.model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(s->run.model)->n_owned;
   PetscCall(PetscCalloc1(n_owned + 1, &r));
   PetscCall(MeritPhaseBegin("solve"));
   PetscCall(MeritMMERefresh(s->run.C));

@@ -54,12 +54,6 @@ PetscErrorCode MeritAliasNull(MeritModel model, const MeritAliasWork *work);
 /* alias_report.c: say what was set to 0. Collective. */
 PetscErrorCode MeritAliasReport(MeritModel model);
 
-/* The local equation of a component slot of a fixed term */
-static inline int32_t MeritAliasEquation(const MeritTermView *view, int32_t slot)
-{
-  return slot < view->slot_owned + view->n_owned * view->n_comp ? view->eq_owned + slot - view->slot_owned : view->eq_ghost + slot - view->slot_ghost;
-}
-
 /* *sum += x without loss: *rest is what rounding left out of *sum (Knuth's exact addition) */
 static inline void MeritAliasAdd(double *sum, double *rest, double x)
 {

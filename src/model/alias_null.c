@@ -63,8 +63,8 @@ static PetscErrorCode Lists(Search *s)
 static PetscErrorCode Number(Search *s)
 {
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(s->model->n_local + 1, &s->number));
-  for (int32_t i = 0; i < s->model->n_local; i++) s->number[i] = -1;
+  PetscCall(PetscMalloc1(s->model->layout.n_local + 1, &s->number));
+  for (int32_t i = 0; i < s->model->layout.n_local; i++) s->number[i] = -1;
   for (int ghosts = 0; ghosts < 2; ghosts++) {
     for (int l = 0; l < s->n_lists; l++) {
       const MeritTermView *v = s->list[l].view;
@@ -94,16 +94,16 @@ static PetscErrorCode Halo(Search *s)
   PetscInt           n_leaves;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(s->model->n_local + 1, &root));
-  PetscCall(PetscArraycpy(root, s->number, s->model->n_owned));
-  PetscCall(PetscSFBcastBegin(s->model->halo, MPI_INT32_T, root, root + s->model->n_owned, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(s->model->halo, MPI_INT32_T, root, root + s->model->n_owned, MPI_REPLACE));
+  PetscCall(PetscMalloc1(s->model->layout.n_local + 1, &root));
+  PetscCall(PetscArraycpy(root, s->number, s->model->layout.n_owned));
+  PetscCall(PetscSFBcastBegin(s->model->halo, MPI_INT32_T, root, root + s->model->layout.n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(s->model->halo, MPI_INT32_T, root, root + s->model->layout.n_owned, MPI_REPLACE));
   PetscCall(PetscSFGetGraph(s->model->halo, NULL, &n_leaves, NULL, &from));
   PetscCall(PetscMalloc1((size_t)(s->n - s->n_owned) + 1, &to));
   for (PetscInt i = 0; i < n_leaves; i++) {
-    const int32_t leaf = s->number[s->model->n_owned + i];
+    const int32_t leaf = s->number[s->model->layout.n_owned + i];
 
-    if (leaf >= 0) to[leaf - s->n_owned] = (PetscSFNode){from[i].rank, root[s->model->n_owned + i]};
+    if (leaf >= 0) to[leaf - s->n_owned] = (PetscSFNode){from[i].rank, root[s->model->layout.n_owned + i]};
   }
   PetscCall(PetscSFCreate(s->model->comm, &s->halo));
   PetscCall(PetscSFSetGraph(s->halo, s->n_owned, s->n - s->n_owned, NULL, PETSC_COPY_VALUES, to, PETSC_OWN_POINTER));
@@ -113,7 +113,7 @@ static PetscErrorCode Halo(Search *s)
 
 static inline int32_t Met(const Search *s, const List *a, int64_t row)
 {
-  return s->number[MeritAliasEquation(a->view, a->slot[row]) + a->at];
+  return s->number[MeritTermEquationOfSlot(a->view, a->slot[row]) + a->at];
 }
 
 /* s->y = X'X s->u for k vectors, or of the rows' part X u only the squared length, square[k]; u of owned equations. Collective. */

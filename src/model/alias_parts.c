@@ -31,12 +31,10 @@ static int32_t Find(int32_t *parent, int32_t node)
 /* The node number i of term t */
 static int32_t Node(const Graph *g, int t, int32_t i)
 {
-  const MeritTermView *v = g->view[t];
-
-  return (i < v->n_owned ? v->eq_owned + i * v->n_eq : v->eq_ghost + (i - v->n_owned) * v->n_eq) + g->at[t];
+  return MeritTermEquation(g->view[t], i) + g->at[t];
 }
 
-static int32_t Nodes(const Graph *g, int t) { return g->view[t]->n_owned + g->view[t]->n_ghost; }
+static int32_t Nodes(const Graph *g, int t) { return MeritTermRecordLevels(g->view[t]); }
 
 /* Every node a part of its own, then parts joined by the records of this rank */
 static void Unite(Graph *g, int trait)
@@ -52,8 +50,8 @@ static void Unite(Graph *g, int trait)
     int32_t a, b;
 
     if (!(g->model->rows.observed[row] >> trait & 1)) continue;
-    a = Find(g->parent, MeritAliasEquation(g->view[0], g->view[0]->design[0].slot[row]) + g->at[0]);
-    b = Find(g->parent, MeritAliasEquation(g->view[1], g->view[1]->design[0].slot[row]) + g->at[1]);
+    a = Find(g->parent, MeritTermEquationOfSlot(g->view[0], g->view[0]->design[0].slot[row]) + g->at[0]);
+    b = Find(g->parent, MeritTermEquationOfSlot(g->view[1], g->view[1]->design[0].slot[row]) + g->at[1]);
     g->parent[PetscMax(a, b)] = PetscMin(a, b);
   }
 }
@@ -80,7 +78,7 @@ static bool Spread(Graph *g)
 static PetscErrorCode Label(Graph *g)
 {
   PetscSF  halo   = g->model->halo;
-  int64_t *ghosts = g->label + g->model->n_owned;
+  int64_t *ghosts = g->label + g->model->layout.n_owned;
   bool     changed;
 
   PetscFunctionBegin;
@@ -105,7 +103,7 @@ static PetscErrorCode Pair(Graph *g, int trait, int earlier, int later)
     g->view[t] = &g->model->term[terms[t]].view;
     g->at[t]   = g->view[t]->design[0].offset[trait];
   }
-  PetscCall(PetscArrayzero(g->label, g->model->n_local));
+  PetscCall(PetscArrayzero(g->label, g->model->layout.n_local));
   Unite(g, trait);
   PetscCall(Label(g));
   for (int32_t i = 0; i < g->view[1]->n_owned; i++)
@@ -121,7 +119,7 @@ PetscErrorCode MeritAliasParts(MeritModel model, const MeritAliasWork *work, boo
 
   PetscFunctionBegin;
   *complete = true;
-  PetscCall(PetscMalloc2(model->n_local + 1, &g.parent, model->n_local + 1, &g.label));
+  PetscCall(PetscMalloc2(model->layout.n_local + 1, &g.parent, model->layout.n_local + 1, &g.label));
   for (int k = 0; k < work->n_terms; k++) {
     if (work->first[k] < 0) continue;
     *complete = *complete && PureClass(model, work, k);

@@ -128,14 +128,6 @@ static PetscErrorCode Compress(const Entries *list, MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Place of a row's level of the big term among the levels this rank meets: owned ones first, then ghosts */
-static int32_t LevelPlace(const MeritTermView *view, int64_t row)
-{
-  const int32_t slot = view->design[0].slot[row], owned = (slot - view->slot_owned) / view->n_comp;
-
-  return slot < view->slot_owned + view->n_owned * view->n_comp ? owned : view->n_owned + (slot - view->slot_ghost) / view->n_comp;
-}
-
 /* Rows in which the trait counts, by their level of the big term; first[levels + 1], order[rows]; owned by the caller */
 static PetscErrorCode SortRows(MeritModel model, const MeritAliasWork *work, int32_t **first, int32_t **order)
 {
@@ -145,11 +137,11 @@ static PetscErrorCode SortRows(MeritModel model, const MeritAliasWork *work, int
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(levels + 2, first));
   for (int64_t row = 0; row < model->rows.n; row++)
-    if (model->rows.observed[row] >> work->trait & 1) (*first)[LevelPlace(view, row) + 2]++;
+    if (model->rows.observed[row] >> work->trait & 1) (*first)[MeritTermLevelOfSlot(view, view->design[0].slot[row]) + 2]++;
   for (int32_t i = 0; i < levels; i++) (*first)[i + 2] += (*first)[i + 1];
   PetscCall(PetscMalloc1((*first)[levels + 1] + 1, order));
   for (int64_t row = 0; row < model->rows.n; row++)
-    if (model->rows.observed[row] >> work->trait & 1) (*order)[(*first)[LevelPlace(view, row) + 1]++] = (int32_t)row;
+    if (model->rows.observed[row] >> work->trait & 1) (*order)[(*first)[MeritTermLevelOfSlot(view, view->design[0].slot[row]) + 1]++] = (int32_t)row;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

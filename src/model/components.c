@@ -158,7 +158,7 @@ PetscErrorCode MeritModelFromComponents(MeritModel model, const double u[], doub
       else PetscCall(PetscArraycpy(to, from, view->n_eq));
     }
   }
-  for (int32_t i = 0; i < model->n_owned; i++)
+  for (int32_t i = 0; i < model->layout.n_owned; i++)
     if (model->eq_state[i] != MERIT_EQ_OK) x[i] = 0.0;
   PetscCall(PetscFree(own));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -115,8 +115,11 @@ static PetscErrorCode Slots(MeritModel model, int k, int r)
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->rows.n + 1, &term->slot[r]));
-  for (int64_t row = 0; row < model->rows.n; row++)
-    term->slot[r][row] = MeritModelSlot(term, number ? number[row] : ridge ? r : 0);
+  for (int64_t row = 0; row < model->rows.n; row++) {
+    const int32_t level = MeritModelRecordLevel(term, number ? number[row] : ridge ? r : 0);
+
+    term->slot[r][row] = level < 0 ? -1 : MeritTermSlot(&term->view, level);
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -224,9 +227,9 @@ PetscErrorCode MeritModelCountObservations(MeritModel model)
   int64_t *local;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(model->n_slots + 1, &local));
+  PetscCall(PetscCalloc1(model->layout.n_slots + 1, &local));
   PetscCall(PetscCalloc1(model->n_components + 1, &model->observations));
-  PetscCall(PetscCalloc1(model->n_owned + 1, &model->eq_state));
+  PetscCall(PetscCalloc1(model->layout.n_owned + 1, &model->eq_state));
   for (int k = 0; k < model->formula->n_terms; k++) {
     MeritModelTerm      *term = &model->term[k];
     const MeritTermView *view = &term->view;

@@ -25,37 +25,32 @@ static int64_t RankOf(const Count *c, double share)
 
 static double Fraction(int64_t number, int64_t n) { return n ? (double)number / (double)n : 0.0; }
 
-/* The level at a component slot: its number, and its place among the owned ones and ghosts (SNP: carriers) of the term */
-static int64_t Level(const MeritModelTerm *term, int32_t slot, int32_t *place)
+/* Canonical number of a record level */
+static int64_t Canonical(const MeritModelTerm *term, int32_t level)
 {
-  const MeritTermView *view  = &term->view;
-  const bool           owned = slot >= view->slot_owned && slot < view->slot_owned + view->n_owned * view->n_comp;
-  const int32_t        first = owned ? view->slot_owned : view->kind == MERIT_TERM_SNP ? view->slot_carrier : view->slot_ghost;
-  const int32_t        i     = (slot - first) / view->n_comp;
+  const MeritTermView *view = &term->view;
 
-  *place = owned || view->kind == MERIT_TERM_SNP ? i : view->n_owned + i;
-  return owned ? view->canonical[i] : MeritIntegersValues(term->ghosts)[i];
+  if (view->has_carriers) return MeritIntegersValues(term->ghosts)[level];
+  return level < view->n_owned ? view->canonical[level] : MeritIntegersValues(term->ghosts)[level - view->n_owned];
 }
 
-/* Where a level lives by itself: animals, rows of genotypes, levels of the key; -1: with most of its records */
-static int64_t Home(const Count *c, int k, int64_t number, int32_t place)
+/* Rank of a record level by itself: animals, rows of genotypes, levels of the key; -1: with most of its records */
+static int64_t Home(const Count *c, int k, int32_t level)
 {
-  const MeritTermView *view = &c->model->term[k].view;
+  const MeritTermView *view   = &c->model->term[k].view;
+  const int64_t        number = Canonical(&c->model->term[k], level);
 
-  if (view->kind == MERIT_TERM_PED) return RankOf(c, c->share[k][place]);
+  if (view->kind == MERIT_TERM_PED) return RankOf(c, c->share[k][level]);
   if (view->kind == MERIT_TERM_SNP) return RankOf(c, Fraction(number, c->n_rows));
   return k == c->model->key ? RankOf(c, Fraction(number, view->n_levels)) : -1;
 }
 
-static PetscErrorCode Meet(Count *c, int k, int64_t rank, int32_t slot)
+static PetscErrorCode Meet(Count *c, int k, int64_t rank, int32_t level)
 {
-  const MeritModelTerm *term = &c->model->term[k];
-  int32_t               place, code;
-  int64_t               number;
+  int32_t code;
 
   PetscFunctionBegin;
-  number = Level(term, slot, &place);
-  if (Home(c, k, number, place) != rank) PetscCall(MeritIntegersIntern(c->pairs, rank * LEVELS + number, &code));
+  if (Home(c, k, level) != rank) PetscCall(MeritIntegersIntern(c->pairs, rank * LEVELS + Canonical(&c->model->term[k], level), &code));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -64,12 +59,9 @@ static int64_t RecordRank(const Count *c, int32_t record)
 {
   const MeritModel model = c->model;
   const int32_t    slot  = model->key >= 0 ? model->term[model->key].slot[0][record] : -1;
-  int32_t          place;
-  int64_t          number;
 
   if (slot < 0) return RankOf(c, Fraction(model->rows.line[record], model->n_lines + 1));
-  number = Level(&model->term[model->key], slot, &place);
-  return Home(c, model->key, number, place);
+  return Home(c, model->key, MeritTermLevelOfSlot(&model->term[model->key].view, slot));
 }
 
 static PetscErrorCode MeetRecords(Count *c, int k)
@@ -79,17 +71,8 @@ static PetscErrorCode MeetRecords(Count *c, int k)
   PetscFunctionBegin;
   for (int r = 0; r < term->view.n_regressors; r++)
     for (int32_t i = 0; i < c->model->records.n_records; i++)
-      if (term->slot[r][i] >= 0) PetscCall(Meet(c, k, RecordRank(c, i), term->slot[r][i]));
+      if (term->slot[r][i] >= 0) PetscCall(Meet(c, k, RecordRank(c, i), MeritTermLevelOfSlot(&term->view, term->slot[r][i])));
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Component slot of the level of an equation slot */
-static int32_t SlotOf(const MeritTermView *view, int32_t equation)
-{
-  const bool owned = equation >= view->eq_owned && equation < view->eq_owned + view->n_owned * view->n_eq;
-
-  if (owned) return view->slot_owned + (equation - view->eq_owned) / view->n_eq * view->n_comp;
-  return view->slot_ghost + (equation - view->eq_ghost) / view->n_eq * view->n_comp;
 }
 
 static PetscErrorCode MeetParents(Count *c, int k)
@@ -100,8 +83,8 @@ static PetscErrorCode MeetParents(Count *c, int k)
   for (int32_t i = 0; view->kind == MERIT_TERM_PED && view->n_eq && i < view->n_owned; i++) {
     const int64_t rank = RankOf(c, c->share[k][i]);
 
-    if (view->sire[i] >= 0) PetscCall(Meet(c, k, rank, SlotOf(view, view->sire[i])));
-    if (view->dam[i] >= 0) PetscCall(Meet(c, k, rank, SlotOf(view, view->dam[i])));
+    if (view->sire[i] >= 0) PetscCall(Meet(c, k, rank, MeritTermLevelOfEquation(view, view->sire[i])));
+    if (view->dam[i] >= 0) PetscCall(Meet(c, k, rank, MeritTermLevelOfEquation(view, view->dam[i])));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -149,13 +132,13 @@ static PetscErrorCode AllShares(MeritModel model, int k, double **share)
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)(view->n_owned + view->n_ghost) + 1, share));
-  PetscCall(PetscCalloc1((size_t)model->n_local + 1, &x));
+  PetscCall(PetscCalloc1((size_t)model->layout.n_local + 1, &x));
   for (int32_t i = 0; i < view->n_owned; i++) {
     (*share)[i] = model->term[k].share[i];
     if (view->n_eq) x[view->eq_owned + i * view->n_eq] = (*share)[i];
   }
-  PetscCall(PetscSFBcastBegin(model->halo, MPI_DOUBLE, x, x + model->n_owned, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(model->halo, MPI_DOUBLE, x, x + model->n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastBegin(model->halo, MPI_DOUBLE, x, x + model->layout.n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(model->halo, MPI_DOUBLE, x, x + model->layout.n_owned, MPI_REPLACE));
   for (int32_t i = 0; i < view->n_ghost; i++) (*share)[view->n_owned + i] = view->n_eq ? x[view->eq_ghost + i * view->n_eq] : 0.0;
   PetscCall(PetscFree(x));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -118,11 +118,11 @@ static PetscErrorCode Number(MeritModel model)
       *first_slot = (int32_t)slot;
       eq += (int64_t)*n * view->n_eq;
       slot += (int64_t)*n * view->n_comp;
-      if (group == 0) model->n_owned = (int32_t)eq;
+      if (group == 0) model->layout.n_owned = (int32_t)eq;
     }
   PetscCall(MeritFitsRank(model->comm, PetscMax(eq, slot), "equations with those of other ranks that its records need"));
-  model->n_local      = (int32_t)eq;
-  model->n_slots      = (int32_t)slot;
+  model->layout.n_local      = (int32_t)eq;
+  model->layout.n_slots      = (int32_t)slot;
   model->n_components = components;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -131,7 +131,7 @@ static PetscErrorCode Number(MeritModel model)
 static PetscErrorCode ShareFirsts(MeritModel model)
 {
   const int n_terms = model->formula->n_terms;
-  int64_t   owned   = model->n_owned;
+  int64_t   owned   = model->layout.n_owned;
   int32_t  *mine;
 
   PetscFunctionBegin;
@@ -143,8 +143,8 @@ static PetscErrorCode ShareFirsts(MeritModel model)
   PetscCallMPI(MPI_Allgather(&owned, 1, MPI_INT64_T, model->rank_first + 1, 1, MPI_INT64_T, model->comm));
   model->rank_first[0] = 0;
   for (PetscMPIInt r = 0; r < model->size; r++) model->rank_first[r + 1] += model->rank_first[r];
-  model->first_equation = model->rank_first[model->rank];
-  model->n_equations    = model->rank_first[model->size];
+  model->layout.first = model->rank_first[model->rank];
+  model->layout.n_all    = model->rank_first[model->size];
   PetscCall(PetscFree(mine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -175,7 +175,7 @@ static PetscErrorCode MakeHalo(MeritModel model)
     PetscCall(PetscFree2(owner, place));
   }
   PetscCall(PetscSFCreate(model->comm, &model->halo));
-  PetscCall(PetscSFSetGraph(model->halo, model->n_owned, n_ghost, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
+  PetscCall(PetscSFSetGraph(model->halo, model->layout.n_owned, n_ghost, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
   PetscCall(PetscSFSetUp(model->halo));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -220,8 +220,8 @@ static PetscErrorCode PlaceParents(MeritModelTerm *term, Parents *parents)
     for (int32_t i = 0; i < view->n_owned; i++) {
       const int32_t place = slot[p][i];
 
-      if (place >= 0) slot[p][i] = view->eq_owned + place * view->n_eq;
-      else if (place == GHOST_PARENT) slot[p][i] = view->eq_ghost + MeritIntegersFind(term->ghosts, number[p][i]) * view->n_eq;
+      if (place >= 0) slot[p][i] = MeritTermEquation(view, place);
+      else if (place == GHOST_PARENT) slot[p][i] = MeritTermEquation(view, view->n_owned + MeritIntegersFind(term->ghosts, number[p][i]));
     }
     PetscCall(PetscFree(number[p]));
   }
@@ -238,17 +238,15 @@ int32_t MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number)
   return MeritLevelsOwnedPlace(&term->levels, number);
 }
 
-/* MeritModelSlot - Component slot of a level on this rank, -1 for numbers below 0. Not collective. */
-int32_t MeritModelSlot(const MeritModelTerm *term, int64_t number)
+/* MeritModelRecordLevel - Record level of a canonical number, -1 of numbers below 0. Not collective. */
+int32_t MeritModelRecordLevel(const MeritModelTerm *term, int64_t number)
 {
-  const MeritTermView *view = &term->view;
-  int32_t              place;
+  int32_t place;
 
   if (number < 0) return -1;
-  if (view->kind == MERIT_TERM_SNP) return view->slot_carrier + MeritIntegersFind(term->ghosts, number) * view->n_comp;
+  if (term->view.has_carriers) return MeritIntegersFind(term->ghosts, number);
   place = MeritLevelsOwnedPlace(&term->levels, number);
-  if (place >= 0) return view->slot_owned + place * view->n_comp;
-  return view->slot_ghost + MeritIntegersFind(term->ghosts, number) * view->n_comp;
+  return place >= 0 ? place : term->view.n_owned + MeritIntegersFind(term->ghosts, number);
 }
 
 /* MeritModelLayOut - Number equations and slots, make the halo and the links to the genotype rows. Collective. */
@@ -265,6 +263,7 @@ PetscErrorCode MeritModelLayOut(MeritModel model)
 
     if (term->view.kind == MERIT_TERM_PED) PetscCall(FetchParents(model, term, &parents[k]));
     PetscCall(FindGhosts(model, k, &parents[k]));
+    term->view.has_carriers = snp;
     term->view.n_owned   = term->levels.n_owned;
     term->view.n_ghost   = snp ? 0 : MeritIntegersCount(term->ghosts);
     term->view.n_carrier = snp ? MeritIntegersCount(term->ghosts) : 0;

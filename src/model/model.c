@@ -152,6 +152,8 @@ static PetscErrorCode FinishViews(MeritModel model)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->formula->n_terms, &model->view));
   for (int k = 0; k < model->formula->n_terms; k++) model->view[k] = model->term[k].view;
+  model->layout.term    = model->view;
+  model->layout.n_terms = model->formula->n_terms;
   for (int64_t i = 0; i < n * n_traits && model->rows.weight; i++) {
     /* a weight of an observation that does not count may be anything */
     bool counts           = model->rows.observed[i / n_traits] >> (i % n_traits) & 1;

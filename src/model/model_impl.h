@@ -126,15 +126,14 @@ struct _p_MeritModel {
   double          *share;            /* of a planned model, those of the animals of this rank's canonical block, until laid out; owned */
   int              key;              /* term whose level (of its first regressor) decides where a record goes, -1: none */
   MeritModelTerm  *term;            /* [n_terms]; owned */
-  MeritTermView   *view;            /* [n_terms] copies of term[].view; owned */
+  MeritTermView   *view;            /* [n_terms] copies of term[].view, those of layout; owned */
   MeritRecordsView records;
   int32_t         *pattern;         /* owned */
   double          *R_inverse;       /* owned */
   uint32_t        *pattern_observed; /* owned */
   int32_t         *pattern_class;   /* residual class of each pattern; owned */
   uint8_t         *pair_observed;   /* [n_traits^2] pair seen on one line anywhere; owned */
-  int32_t          n_owned, n_local, n_slots;
-  int64_t          first_equation, n_equations;
+  MeritLayout      layout;          /* term and n_terms are set when SetUp ends */
   int64_t         *rank_first;      /* [size + 1] first equation of every rank; owned */
   int32_t         *rank_term_first; /* [size * n_terms] eq_owned of every rank and term; owned */
   int64_t          n_components;    /* of owned levels */
@@ -175,7 +174,8 @@ PetscErrorCode MeritModelPlace(MeritModel model);
 /* layout.c, design.c */
 PetscErrorCode MeritModelLayOut(MeritModel model);
 PetscErrorCode MeritModelDesigns(MeritModel model);
-int32_t        MeritModelSlot(const MeritModelTerm *term, int64_t number);
+/* Record level of a canonical number (layout.h), -1 of numbers below 0. The level is one that this rank has. Not collective. */
+int32_t        MeritModelRecordLevel(const MeritModelTerm *term, int64_t number);
 int32_t        MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number);
 PetscErrorCode MeritModelCountObservations(MeritModel model);
 /* covariance.c, residual.c */

@@ -11,7 +11,7 @@ static PetscErrorCode Equations(MeritModel model, MeritCheckpoint checkpoint)
   int32_t              n_owned;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
   PetscCall(PetscMalloc1(n_owned + 1, &place));
   for (int k = 0; k < n_terms; k++) {
     const MeritTermView *t = &term[k];

@@ -39,16 +39,10 @@ const MeritRecordsView *MeritModelRecords(MeritModel model)
   return &model->records;
 }
 
-/* MeritModelLayout - Sizes of the local equation layout; any output may be NULL. Not collective. */
-PetscErrorCode MeritModelLayout(MeritModel model, int32_t *n_owned, int32_t *n_local, int64_t *first, int64_t *n_all, int32_t *n_slots)
+/* MeritModelLayout - Sizes of this rank's equations and slots; borrowed until Destroy. Not collective. */
+const MeritLayout *MeritModelLayout(MeritModel model)
 {
-  PetscFunctionBegin;
-  if (n_owned) *n_owned = model->n_owned;
-  if (n_local) *n_local = model->n_local;
-  if (first) *first = model->first_equation;
-  if (n_all) *n_all = model->n_equations;
-  if (n_slots) *n_slots = model->n_slots;
-  PetscFunctionReturn(PETSC_SUCCESS);
+  return &model->layout;
 }
 
 /* MeritModelEquationState - [n_owned] MeritEquationState of each owned equation; borrowed. Not collective. */

@@ -48,14 +48,6 @@ static void Add(Triplets *t, PetscInt row, PetscInt column, double value)
   t->n++;
 }
 
-/* First equation of the level that has a component slot */
-static int32_t LevelEquation(const MeritTermView *t, int32_t slot)
-{
-  if (slot >= t->slot_owned && slot < t->slot_owned + t->n_owned * t->n_comp)
-    return t->eq_owned + (slot - t->slot_owned) / t->n_comp * t->n_eq;
-  return t->eq_ghost + (slot - t->slot_ghost) / t->n_comp * t->n_eq;
-}
-
 /* What one regressor of a term has in a record. Where places are not to depend on numbers, a component has its own equation, or all of its
    level if L mixes them. */
 static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritDesignView *d, int n_traits,
@@ -67,7 +59,7 @@ static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritD
   int32_t      eq;
 
   if (d->slot[record] < 0 || !t->n_eq) return 0;
-  eq = LevelEquation(t, d->slot[record]);
+  eq = MeritTermEquationOfSlot(t, d->slot[record]);
   for (int trait = 0; trait < n_traits; trait++) {
     const int c = d->offset[trait];
 
@@ -278,7 +270,7 @@ static PetscErrorCode Begin(Mat C, const MeritNumbers *numbers, Assembly *a)
   a->numbers = *numbers;
   a->whole   = MeritModelEstimated(mme->model);
   records = MeritModelRecords(mme->model);
-  PetscCall(MeritModelLayout(mme->model, NULL, NULL, &first, NULL, NULL));
+  first = MeritModelLayout(mme->model)->first;
   a->first = (PetscInt)first;
   PetscCall(PetscMalloc1(mme->n_local + 1, &a->equation));
   for (int32_t i = 0; i < mme->n_owned; i++)

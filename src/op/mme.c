@@ -523,7 +523,9 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   mme->n_terms  = MeritModelTerms(model, &mme->term);
   mme->eq_state = MeritModelEquationState(model);
   mme->halo     = MeritModelHalo(model);
-  PetscCall(MeritModelLayout(model, &mme->n_owned, &mme->n_local, NULL, NULL, &mme->n_slots));
+  mme->n_owned = MeritModelLayout(model)->n_owned;
+  mme->n_local = MeritModelLayout(model)->n_local;
+  mme->n_slots = MeritModelLayout(model)->n_slots;
   mme->places_local = mme->n_local;
   PetscCall(MeritMMEListPinned(mme));
   PetscCall(PetscCalloc4(mme->n_terms, &mme->pedigree, mme->n_terms, &mme->pedigree_scatter, mme->n_terms, &mme->own, mme->n_terms,

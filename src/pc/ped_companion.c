@@ -26,10 +26,10 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
   for (int32_t i = 0; i < t->n_owned; i++) animal[i] = -1;
   for (int32_t i = 0; i < animals->n_owned; i++) back[i] = -1;
   for (int32_t r = 0; r < p->records->n_records && *pairs; r++) {
-    const int32_t level = (mine->slot[r] - t->eq_owned) / t->n_eq, who = (own->slot[r] - animals->eq_owned) / animals->n_eq;
+    const int32_t level = MeritTermLevelOfSlot(t, mine->slot[r]), who = MeritTermLevelOfSlot(animals, own->slot[r]);
 
-    if (mine->slot[r] < 0) continue;
-    *pairs = own->slot[r] >= animals->eq_owned && who < animals->n_owned && (animal[level] < 0 || animal[level] == who) &&
+    if (level < 0) continue;
+    *pairs = who >= 0 && who < animals->n_owned && (animal[level] < 0 || animal[level] == who) &&
              (back[who] < 0 || back[who] == level) && !MetTwice(animals, r);
     if (*pairs) animal[level] = who, back[who] = level;
   }

@@ -229,7 +229,8 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.preconditioner",
                          "merit_ped and merit_fixed need covariance matrices that are not singular; use auto or merit_block"));
   p->n_terms = MeritModelTerms(p->model, &p->term);
-  PetscCall(MeritModelLayout(p->model, &p->n_owned, &p->n_local, NULL, NULL, NULL));
+  p->n_owned = MeritModelLayout(p->model)->n_owned;
+  p->n_local = MeritModelLayout(p->model)->n_local;
   PetscCall(MeritPedSnpChoose(p));
   PetscCall(PetscCalloc1(p->n_terms, &p->companion_of));
   PetscCall(MakeSteps(p, MeritModelComm(p->model), &step_of));

@@ -3,34 +3,24 @@
 #include <math.h>
 #include <string.h>
 
-/* Local level of a record's slot within a group of levels laid out from `first`, or -1 */
-static int32_t LevelOf(int32_t slot, int32_t first, int32_t n, int n_comp)
-{
-  return slot >= first && slot < first + n * n_comp ? (slot - first) / n_comp : -1;
-}
-
 /* Records that name each owned animal of a pedigree term in its first id column; counts of ghosts go home over
    the halo */
 static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *view, int64_t count[])
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
   PetscSF                 halo    = MeritModelHalo(report->model);
-  int32_t                 n_owned, n_local, n_slots;
-  int64_t                 first, n_all;
+  const int32_t           n_owned = MeritModelLayout(report->model)->n_owned;
   double                 *at;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(report->model, &n_owned, &n_local, &first, &n_all, &n_slots));
-  PetscCall(PetscCalloc1(n_local, &at));
+  PetscCall(PetscCalloc1(MeritModelLayout(report->model)->n_local, &at));
   for (int32_t r = 0; r < records->n_records; r++) {
-    int32_t slot  = view->design[0].slot[r];
-    int32_t owned = LevelOf(slot, view->slot_owned, view->n_owned, view->n_comp);
-    int32_t ghost = LevelOf(slot, view->slot_ghost, view->n_ghost, view->n_comp);
+    const int32_t level = MeritTermLevelOfSlot(view, view->design[0].slot[r]);
 
-    if (owned >= 0)
-      count[owned]++;
-    else if (ghost >= 0 && view->n_eq)
-      at[view->eq_ghost + ghost * view->n_eq] += 1;
+    if (level >= 0 && level < view->n_owned)
+      count[level]++;
+    else if (level >= 0 && view->n_eq)
+      at[MeritTermEquation(view, level)] += 1;
   }
   PetscCall(PetscSFReduceBegin(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
   PetscCall(PetscSFReduceEnd(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
@@ -125,7 +115,7 @@ static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows
   PetscCall(PetscCalloc1(view->n_carrier, &at));
   PetscCall(PetscArrayzero(count, n_rows));
   for (int32_t r = 0; r < records->n_records; r++) {
-    int32_t carrier = LevelOf(view->design[0].slot[r], view->slot_carrier, view->n_carrier, view->n_comp);
+    const int32_t carrier = MeritTermLevelOfSlot(view, view->design[0].slot[r]);
 
     if (carrier >= 0) at[carrier] += 1;
   }

@@ -178,12 +178,11 @@ static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow
 
 static PetscErrorCode PlaceAll(MeritReport report, const StartTable *start, int32_t n, double u[], int64_t *n_found)
 {
-  MeritFault fault = {0};
-  int32_t    n_owned, n_local, n_slots;
-  int64_t   *begin, *line, first, n_all;
+  MeritFault    fault = {0};
+  const int64_t first = MeritModelLayout(report->model)->first;
+  int64_t      *begin, *line;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(report->model, &n_owned, &n_local, &first, &n_all, &n_slots));
   PetscCall(PetscMalloc1(report->size, &begin));
   PetscCall(PetscCalloc1(n, &line));
   PetscCallMPI(MPI_Allgather(&first, 1, MPI_INT64_T, begin, 1, MPI_INT64_T, report->comm));

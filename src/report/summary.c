@@ -165,7 +165,7 @@ static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
   cJSON                   *item = cJSON_AddObjectToObject(root, "layout");
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(report->model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(report->model)->n_owned;
   PetscCall(PetscSFGetGraph(MeritModelHalo(report->model), NULL, &n_ghosts, NULL, NULL));
   PetscCall(PetscSFGetRootRanks(MeritModelHalo(report->model), &n_neighbours, &ranks, NULL, NULL, NULL));
   count[0] = n_owned;

@@ -39,25 +39,21 @@ static PetscErrorCode Sums(MeritReport report, int t, double **u)
   const MeritTermSpec    *spec    = &report->formula->term[t];
   PetscSF                 halo    = MeritModelHalo(report->model);
   const MeritTermView    *view;
-  int32_t                 n_owned, n_local, n_slots, equation, slot;
-  int64_t                 first, n_all;
+  const int32_t           n_owned = MeritModelLayout(report->model)->n_owned;
+  int32_t                 equation, slot;
   double                 *at;
 
   PetscFunctionBegin;
   MeritModelTerms(report->model, &view);
   view += t;
-  PetscCall(MeritModelLayout(report->model, &n_owned, &n_local, &first, &n_all, &n_slots));
-  PetscCall(PetscCalloc1(n_local, &at));
+  PetscCall(PetscCalloc1(MeritModelLayout(report->model)->n_local, &at));
   for (int32_t r = 0; r < records->n_records; r++)
     for (int c = 0; c < spec->n_components; c++) {
       const int     trait = spec->component[c].trait;
-      const int32_t s     = view->design[0].slot[r];
-      const bool    owned = s >= view->slot_owned && s < view->slot_owned + view->n_owned * view->n_comp;
-      const bool    ghost = s >= view->slot_ghost && s < view->slot_ghost + view->n_ghost * view->n_comp;
+      const int32_t eq    = MeritTermEquationOfSlot(view, view->design[0].slot[r]);
 
-      if (!(records->observed[records->pattern[r]] >> trait & 1u) || !(owned || ghost)) continue;
-      at[(owned ? view->eq_owned + s - view->slot_owned : view->eq_ghost + s - view->slot_ghost) + c] +=
-          records->y[(int64_t)r * records->n_traits + trait];
+      if (!(records->observed[records->pattern[r]] >> trait & 1u) || eq < 0) continue;
+      at[eq + c] += records->y[(int64_t)r * records->n_traits + trait];
     }
   PetscCall(PetscSFReduceBegin(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
   PetscCall(PetscSFReduceEnd(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));

@@ -111,7 +111,8 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
   gs->records  = MeritModelRecords(gs->model);
   gs->eq_state = MeritModelEquationState(gs->model);
   gs->halo     = MeritModelHalo(gs->model);
-  PetscCall(MeritModelLayout(gs->model, &gs->n_owned, &gs->n_local, NULL, NULL, NULL));
+  gs->n_owned = MeritModelLayout(gs->model)->n_owned;
+  gs->n_local = MeritModelLayout(gs->model)->n_local;
   PetscCall(PetscCalloc1(gs->n_terms + 1, &gs->term));
   PetscCall(PetscCalloc1(2 * (size_t)gs->n_threads, &gs->part));
   PetscCall(PetscCalloc2((size_t)gs->records->n_records * (size_t)gs->records->n_traits, &gs->e, gs->n_owned,
@@ -393,7 +394,7 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
   int64_t        n_all;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(gs->model, NULL, NULL, NULL, &n_all, NULL));
+  n_all = MeritModelLayout(gs->model)->n_all;
   PetscCall(Resume(gs, x, &it, &p, &refresh, &resumed));
   PetscCall(Check(gs, r, x, q, &it));
   for (int k = 0; k < s->n_terms; k++) s->term_change[k] = NAN;

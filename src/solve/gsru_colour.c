@@ -58,7 +58,7 @@ static int LevelsOfRecord(const MeritTermView *t, int32_t record, int room, int3
     bool          seen = slot < 0 || (g && slot == t->design[g - 1].slot[record]);
 
     if (seen) continue;
-    eq[n] = GsruEquation(t, GsruLevelOfSlot(t, slot));
+    eq[n] = MeritTermEquationOfSlot(t, slot);
     for (int i = 0; i < n; i++) seen = seen || eq[i] == eq[n];
     n += !seen;
   }
@@ -189,15 +189,15 @@ PetscErrorCode GsruColour(Gsru *gs, const GsruTerm *term, int *n_colours, int **
   int64_t              left = 1;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(GsruLocalLevels(t) + 1, colour));
+  PetscCall(PetscCalloc1(MeritTermRecordLevels(t) + 1, colour));
   *n_colours = 1;
   if (GsruIsDense(t)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(RecordsMeetTwo(gs, t, &p.by_records));
   if (!p.by_records && t->kind != MERIT_TERM_PED) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Prepare(&p));
   while (left) PetscCall(Round(&p, &left));
-  for (int32_t i = 0; i < GsruLocalLevels(t); i++) {
-    (*colour)[i] = p.colour[GsruEquation(t, i)];
+  for (int32_t i = 0; i < MeritTermRecordLevels(t); i++) {
+    (*colour)[i] = p.colour[MeritTermEquation(t, i)];
     *n_colours   = PetscMax(*n_colours, (*colour)[i] + 1);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, n_colours, 1, MPI_INT, MPI_MAX, gs->solver->comm));

@@ -78,34 +78,6 @@ static inline bool GsruIsDense(const MeritTermView *t)
   return t->kind == MERIT_TERM_SNP || t->kind == MERIT_TERM_RIDGE;
 }
 
-/* First equation of a local level: owned levels, then ghosts; carriers for SNP terms */
-static inline int32_t GsruEquation(const MeritTermView *t, int32_t level)
-{
-  if (t->kind == MERIT_TERM_SNP) return t->eq_carrier + level * t->n_eq;
-  return level < t->n_owned ? t->eq_owned + level * t->n_eq : t->eq_ghost + (level - t->n_owned) * t->n_eq;
-}
-
-/* Local level of a component slot */
-static inline int32_t GsruLevelOfSlot(const MeritTermView *t, int32_t slot)
-{
-  if (t->kind == MERIT_TERM_SNP) return (slot - t->slot_carrier) / t->n_comp;
-  if (slot >= t->slot_owned && slot < t->slot_owned + t->n_owned * t->n_comp)
-    return (slot - t->slot_owned) / t->n_comp;
-  return t->n_owned + (slot - t->slot_ghost) / t->n_comp;
-}
-
-/* Local level of a first equation */
-static inline int32_t GsruLevelOfEquation(const MeritTermView *t, int32_t eq)
-{
-  if (eq >= t->eq_owned && eq < t->eq_owned + t->n_owned * t->n_eq) return (eq - t->eq_owned) / t->n_eq;
-  return t->n_owned + (eq - t->eq_ghost) / t->n_eq;
-}
-
-static inline int32_t GsruLocalLevels(const MeritTermView *t)
-{
-  return t->kind == MERIT_TERM_SNP ? t->n_carrier : t->n_owned + t->n_ghost;
-}
-
 /* gsru.c: e and m from x, as if nothing were known. Collective. */
 PetscErrorCode GsruRefresh(Gsru *gs, const double *x);
 /* gsru_colour.c: colours of the local levels [n_owned + n_ghost]; owned by the caller. Collective. */

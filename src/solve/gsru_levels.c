@@ -10,7 +10,7 @@ static PetscErrorCode Order(GsruTerm *term, const int *colour, int32_t *place)
 {
   const MeritTermView *t = term->view;
   GsruLevels          *l = &term->levels;
-  const int32_t        n = GsruLocalLevels(t), n_mine = t->kind == MERIT_TERM_SNP ? 0 : t->n_owned;
+  const int32_t        n = MeritTermRecordLevels(t), n_mine = t->kind == MERIT_TERM_SNP ? 0 : t->n_owned;
   int32_t             *next;
 
   PetscFunctionBegin;
@@ -25,10 +25,8 @@ static PetscErrorCode Order(GsruTerm *term, const int *colour, int32_t *place)
   PetscCall(PetscArraycpy(next, l->first, l->n_colours));
   for (int32_t i = 0; i < n; i++) {
     place[i]          = next[colour[i]]++;
-    l->eq[place[i]]   = GsruEquation(t, i);
-    l->slot[place[i]] = t->kind == MERIT_TERM_SNP ? t->slot_carrier + i * t->n_comp
-                        : i < t->n_owned          ? t->slot_owned + i * t->n_comp
-                                                  : t->slot_ghost + (i - t->n_owned) * t->n_comp;
+    l->eq[place[i]]   = MeritTermEquation(t, i);
+    l->slot[place[i]] = MeritTermSlot(t, i);
   }
   PetscCall(PetscFree(next));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -59,7 +57,7 @@ static void List(const Gsru *gs, GsruTerm *term, const int32_t *place, bool fill
       int32_t at;
 
       if (!IsNew(t, record, g)) continue;
-      at = place[GsruLevelOfSlot(t, slot[record])];
+      at = place[MeritTermLevelOfSlot(t, slot[record])];
       if (fill) l->entry[next[at]] = record;
       next[at]++;
     }
@@ -72,7 +70,7 @@ static void List(const Gsru *gs, GsruTerm *term, const int32_t *place, bool fill
       int32_t at;
 
       if (eq[j] < 0) continue;
-      at = place[GsruLevelOfEquation(t, eq[j])];
+      at = place[MeritTermLevelOfEquation(t, eq[j])];
       if (fill) l->entry[next[at]] = ~i;
       next[at]++;
     }
@@ -130,7 +128,7 @@ PetscErrorCode GsruLevelsCreate(Gsru *gs, GsruTerm *term)
 
   PetscFunctionBegin;
   PetscCall(GsruColour(gs, term, &term->levels.n_colours, &colour));
-  PetscCall(PetscMalloc1(GsruLocalLevels(term->view) + 1, &place));
+  PetscCall(PetscMalloc1(MeritTermRecordLevels(term->view) + 1, &place));
   PetscCall(Order(term, colour, place));
   PetscCall(FillEntries(gs, term, place));
   PetscCall(SplitHalo(gs, term));

@@ -63,7 +63,7 @@ static double *Values(MeritModel model, const char *salt)
   int32_t              n;
   double              *x;
 
-  TestCall(MeritModelLayout(model, &n, NULL, NULL, NULL, NULL));
+  n = MeritModelLayout(model)->n_owned;
   x = calloc((size_t)n + 1, sizeof(*x));
   for (int k = 0; k < MeritModelTerms(model, &term); k++) {
     char    *at, name[256];
@@ -236,7 +236,7 @@ static double Dot(MeritModel model, const double *x, const double *y)
   int32_t n;
   double  sum = 0.0;
 
-  TestCall(MeritModelLayout(model, &n, NULL, NULL, NULL, NULL));
+  n = MeritModelLayout(model)->n_owned;
   for (int32_t i = 0; i < n; i++) sum += x[i] * y[i];
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
   return sum;
@@ -275,7 +275,7 @@ static void TestOperatorIsSymmetricAndBlocksAreColumns(void **state)
   (void)state;
   Begin(&t);
   TestCall(MeritMatCreateMME(t.model, &C));
-  TestCall(MeritModelLayout(t.model, &n, NULL, NULL, NULL, NULL));
+  n = MeritModelLayout(t.model)->n_owned;
   x[0] = Values(t.model, "a"), x[1] = Values(t.model, "b"), x[2] = Values(t.model, "c");
   for (int32_t i = 0; i < n; i++)
     for (int j = 0; j < 3; j++) X[i * 3 + j] = x[j][i];
@@ -303,7 +303,7 @@ static double *Dense(MeritModel model, Mat C, int n, const int id[])
   double *dense = calloc((size_t)(n * n), sizeof(*dense)), e[256], y[256];
   int32_t n_owned;
 
-  TestCall(MeritModelLayout(model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(model)->n_owned;
   for (int column = 0; column < n; column++) {
     for (int32_t i = 0; i < n_owned; i++) e[i] = id[i] == column;
     TestCall(MeritMMEApplyBlock(C, 1, e, y));
@@ -334,7 +334,9 @@ static void TestEveryEntryIsThatOfTheData(void **state)
   (void)state;
   Begin(&t);
   TestCall(MeritMatCreateMME(t.model, &C));
-  TestCall(MeritModelLayout(t.model, &n_owned, NULL, &first, &n, NULL));
+  n_owned = MeritModelLayout(t.model)->n_owned;
+  first = MeritModelLayout(t.model)->first;
+  n = MeritModelLayout(t.model)->n_all;
   assert_in_range(n, 40, 64);
   for (int32_t i = 0; i < n_owned; i++) id[i] = (int)first + i, pinned[id[i]] = MeritModelEquationState(t.model)[i] != MERIT_EQ_OK;
   MPI_Allreduce(MPI_IN_PLACE, pinned, (int)n, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
@@ -376,7 +378,7 @@ static void TestRanksWithoutEquationsTakePart(void **state)
   TestCall(TestModelSetUp(&t, "records: {file: records.csv}\npedigree: {file: pedigree.csv}\nmodel: \"y ~ ped(id)\"\n"
                               "variances: {ped(id): 4, residual: 2}\n"));
   TestCall(MeritMatCreateMME(t.model, &C));
-  TestCall(MeritModelLayout(t.model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(t.model)->n_owned;
   for (int k = 0; k < MeritModelTerms(t.model, &term); k++)
     for (int32_t i = 0; i < term[k].n_owned; i++) id[term[k].eq_owned + i] = k + (int)term[k].canonical[i];
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
@@ -403,7 +405,9 @@ static void TestDiagonalBlocksAreThoseOfTheOperator(void **state)
   (void)state;
   Begin(&t);
   TestCall(MeritMatCreateMME(t.model, &C));
-  TestCall(MeritModelLayout(t.model, &n, NULL, &first, &n_all, NULL));
+  n = MeritModelLayout(t.model)->n_owned;
+  first = MeritModelLayout(t.model)->first;
+  n_all = MeritModelLayout(t.model)->n_all;
   TestCall(MeritMMEBlockDiagonal(C, &blocks));
   for (int64_t eq = 0; eq < n_all; eq++) {
     int64_t mine = eq - first;
@@ -469,7 +473,7 @@ static void TestNewVariancesReachThePreconditioner(void **state)
   Begin(&t);
   TestCall(MeritPCRegisterAll());
   TestCall(MeritMatCreateMME(t.model, &C));
-  TestCall(MeritModelLayout(t.model, &n, NULL, NULL, NULL, NULL));
+  n = MeritModelLayout(t.model)->n_owned;
   TestCall(PCCreate(PETSC_COMM_WORLD, &pc));
   TestCall(PCSetType(pc, "merit_block"));
   TestCall(PCSetOperators(pc, C, C));
@@ -491,7 +495,7 @@ static void CheckPasses(MeritModel model, Mat C, int k)
   static double X[8 * 256], Y[8 * 256], Z[8 * 256];
   int32_t       n;
 
-  TestCall(MeritModelLayout(model, &n, NULL, NULL, NULL, NULL));
+  n = MeritModelLayout(model)->n_owned;
   for (int j = 0; j < k; j++) {
     char    salt[] = {'p', (char)('0' + j), 0};
     double *x      = Values(model, salt);
@@ -541,7 +545,7 @@ static void TestThreadsGiveTheSameProduct(void **state)
 
   (void)state;
   Begin(&t);
-  TestCall(MeritModelLayout(t.model, &n, NULL, NULL, NULL, NULL));
+  n = MeritModelLayout(t.model)->n_owned;
   omp_set_num_threads(1);
   TestCall(MeritMatCreateMME(t.model, &one));
   omp_set_num_threads(3);

@@ -118,7 +118,8 @@ static void CheckJoint(TestModel *t)
 
   Make(t, &C, &pc, &joint);
   assert_non_null(joint);
-  TestCall(MeritModelLayout(t->model, &n, NULL, &first, NULL, NULL));
+  n = MeritModelLayout(t->model)->n_owned;
+  first = MeritModelLayout(t->model)->first;
   TestCall(MeritMMERoom(C, 1, &room));
   r = calloc((size_t)n + 1, sizeof(*r)), U = calloc((size_t)n + 1, sizeof(*U)), W = calloc((size_t)n + 1, sizeof(*W));
   u = calloc((size_t)room + 1, sizeof(*u)), w = calloc((size_t)room + 1, sizeof(*w));
@@ -221,7 +222,7 @@ static void TestRanksWithoutAnimals(void **state)
   TestModelBegin(&t);
   WriteFew(&t);
   TestCall(TestModelSetUp(&t, FILES "model: \"milk ~ herd + ped(cow)\"\nvariances: {ped(cow): 3, residual: 5}\n"));
-  TestCall(MeritModelLayout(t.model, &n, NULL, NULL, NULL, NULL));
+  n = MeritModelLayout(t.model)->n_owned;
   MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT32_T, MPI_MIN, PETSC_COMM_WORLD);
   if (size == 4) assert_int_equal(n, 0);
   CheckJoint(&t);

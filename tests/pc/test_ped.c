@@ -19,7 +19,7 @@ static int64_t Iterations(MeritModel model, MeritNode job, const char *pc, doubl
   double          *r, *x;
   int32_t          n;
 
-  TestCall(MeritModelLayout(model, &n, NULL, NULL, NULL, NULL));
+  n = MeritModelLayout(model)->n_owned;
   r = calloc((size_t)n + 1, sizeof(*r));
   x = calloc((size_t)n + 1, sizeof(*x));
   TestCall(MeritMatCreateMME(model, &C));
@@ -102,7 +102,8 @@ static void TestPreconditionerIsSymmetricDefiniteAndKnowsBlocks(void **state)
   TestModelBegin(&t);
   WriteHerds(&t);
   TestCall(TestModelSetUp(&t, herd_job));
-  TestCall(MeritModelLayout(t.model, &n, NULL, &first, NULL, NULL));
+  n = MeritModelLayout(t.model)->n_owned;
+  first = MeritModelLayout(t.model)->first;
   TestCall(MeritMatCreateMME(t.model, &C));
   TestCall(MeritPCRegisterAll());
   TestCall(PCCreate(PETSC_COMM_WORLD, &pc));

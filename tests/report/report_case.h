@@ -14,8 +14,7 @@ typedef struct {
 static void Begin(Case *c, const char job[])
 {
   char    path[128];
-  int32_t n_owned, n_local, n_slots;
-  int64_t first, n_all;
+  int32_t n_owned;
 
   memset(c, 0, sizeof(*c));
   FileMake("job.yaml", job);
@@ -26,7 +25,7 @@ static void Begin(Case *c, const char job[])
   TestCall(MeritReportCreate(c->model, &c->report));
   TestCall(MeritReportSetFromConfig(c->report, c->job));
   TestCall(MeritModelSetUp(c->model));
-  TestCall(MeritModelLayout(c->model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  n_owned = MeritModelLayout(c->model)->n_owned;
   c->x = calloc((size_t)n_owned + 1, sizeof(*c->x));
   snprintf(path, sizeof(path), "%s/out", test_folder);
   TestCall(MeritOutputOpen(PETSC_COMM_WORLD, path, true, &c->out));

@@ -208,8 +208,8 @@ static void TestSolutionsComeBackAsAStart(void **state)
 {
   Case    c, again;
   char    path[128];
-  int64_t found, first, n_all;
-  int32_t n_owned, n_local, n_slots;
+  int64_t found;
+  int32_t n_owned;
   double *x;
 
   (void)state;
@@ -222,7 +222,7 @@ static void TestSolutionsComeBackAsAStart(void **state)
   End(&c);
   Begin(&again, two_traits);
   Number(&again);
-  TestCall(MeritModelLayout(again.model, &n_owned, &n_local, &first, &n_all, &n_slots));
+  n_owned = MeritModelLayout(again.model)->n_owned;
   snprintf(path, sizeof(path), "%s/out/solutions.tsv", test_folder);
   x = calloc((size_t)n_owned + 1, sizeof(*x));
   TestCall(MeritReportStart(again.report, path, x, &found));

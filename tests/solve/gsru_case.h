@@ -187,7 +187,7 @@ static inline Problem MakeProblem(Which which, const char model[], const char va
   TestCall(MeritModelSetUp(p.model));
   TestCall(MeritMatCreateMME(p.model, &p.C));
   p.n_terms = MeritModelTerms(p.model, &p.term);
-  TestCall(MeritModelLayout(p.model, &p.n_owned, NULL, NULL, NULL, NULL));
+  p.n_owned = MeritModelLayout(p.model)->n_owned;
   p.number = malloc(sizeof(int) * ((size_t)p.n_owned + 1));
   for (int k = 0; k < p.n_terms; k++) {
     const MeritTermView *t = &p.term[k];

@@ -29,7 +29,7 @@ static void Start(Run *run, MPI_Comm comm, int which, const char *type, MeritPre
   TestCall(MeritModelSetUp(p->model));
   TestCall(MeritMatCreateMME(p->model, &p->C));
   p->n_terms = MeritModelTerms(p->model, &p->term);
-  TestCall(MeritModelLayout(p->model, &p->n_owned, NULL, NULL, NULL, NULL));
+  p->n_owned = MeritModelLayout(p->model)->n_owned;
   run->r = calloc((size_t)p->n_owned + 1, sizeof(double));
   run->x = calloc((size_t)p->n_owned + 1, sizeof(double));
   TestCall(MeritMMERightHandSide(p->C, run->r));

@@ -46,7 +46,7 @@ static void test_the_formed_matrix_is_the_operator(void **state)
     double  worst = 0.0, most = 0.0, *seen = calloc((size_t)c.p.n * (size_t)c.p.n + 1, sizeof(double));
     Mat     A;
 
-    TestCall(MeritModelLayout(c.p.model, NULL, NULL, &first, NULL, NULL));
+    first = MeritModelLayout(c.p.model)->first;
     for (int32_t i = 0; i < c.p.n_owned; i++) number[first + i] = c.p.number[i];
     MPI_Allreduce(MPI_IN_PLACE, number, c.p.n, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
     TestCall(MeritMMEAssembledSize(c.p.C, &entries, &fullest, &bytes));

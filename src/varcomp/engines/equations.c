@@ -11,7 +11,7 @@ PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
 
   PetscFunctionBegin;
   PetscCall(VarcompMatricesCreate(v, &e->m));
-  PetscCall(MeritModelLayout(v->model, &e->n_owned, NULL, NULL, NULL, NULL));
+  e->n_owned = MeritModelLayout(v->model)->n_owned;
   e->n_values = (size_t)records->n_records * (size_t)records->n_traits;
   PetscCall(PetscCalloc2(v->formula->n_terms, &e->inverse, v->formula->n_terms, &e->root));
   for (int k = 0; k < v->formula->n_terms; k++)

@@ -52,7 +52,7 @@ static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, Sizes *s)
   *s = (Sizes){.ranks = ranks ? ranks : v->size, .threads = ranks ? threads : omp_get_max_threads(), .n = (double)v->n_observations};
   PetscCallMPI(MPI_Bcast(&s->threads, 1, MPI_INT, 0, v->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_values, 1, MPI_INT64_T, MPI_SUM, v->comm));
-  PetscCall(MeritModelLayout(v->model, NULL, NULL, NULL, &n_all, NULL));
+  n_all = MeritModelLayout(v->model)->n_all;
   if (geno) PetscCall(MeritGenotypesSize(geno, &n_animals, NULL, NULL));
   s->equations = (double)n_all;
   s->values    = (double)(n_values * v->formula->n_traits);

@@ -59,7 +59,7 @@ static PetscErrorCode Number(Bases *b, const char what[])
   double              *met;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(b->v->model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(b->v->model)->n_owned;
   PetscCall(PetscMalloc1(n_owned + 1, &met));
   PetscCall(Met(b, n_owned, met));
   PetscCall(PetscMalloc4(n_owned + 1, &b->equation, n_owned + 1, &b->number, n_terms + 1, &b->first, n_terms, &b->begin));
@@ -147,7 +147,7 @@ static PetscErrorCode Equations(const Bases *b, PetscInt all[])
   int64_t   first;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(b->v->model, NULL, NULL, &first, NULL, NULL));
+  first = MeritModelLayout(b->v->model)->first;
   PetscCall(PetscMalloc1(b->n_own, &own));
   for (int i = 0; i < b->n_own; i++) own[i] = (PetscInt)first + b->equation[i];
   PetscCallMPI(MPI_Allgatherv(own, b->n_own, MPIU_INT, all, b->count, b->at, MPIU_INT, b->v->comm));
@@ -335,7 +335,7 @@ PetscErrorCode BasesNext(Bases *b, int term, int *at, int *k, double U[])
   for (; *at < end && *k < BASES_WIDTH; (*at)++)
     if (b->adds[*at]) place[(*k)++] = *at;
   if (!*k) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritModelLayout(b->v->model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(b->v->model)->n_owned;
   PetscCall(PetscMalloc2((size_t)n_owned * (size_t)*k + 1, &x, b->v->rank ? 1 : (size_t)b->n * (size_t)*k, &all));
   if (!b->v->rank) PetscCall(Inverse(b, *k, place, all));
   PetscCall(Scatter(b, *k, all, n_owned, x));
@@ -356,7 +356,7 @@ static PetscErrorCode RightHandSide(const Bases *b, int end, const double values
   double *x, *all;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(b->v->model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(b->v->model)->n_owned;
   PetscCall(PetscMalloc2(n_owned + 1, &x, b->v->rank ? 1 : b->n, &all));
   PetscCall(MeritMMEProject(b->v->C, 1, values, x));
   PetscCall(Gather(b, 1, x, all));
@@ -417,7 +417,7 @@ PetscErrorCode BasesLeave(Bases *b, int end, double left[])
 
   PetscFunctionBegin;
   if (!end) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritModelLayout(b->v->model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(b->v->model)->n_owned;
   PetscCall(PetscMalloc4(end, &x, b->v->rank ? 1 : b->n, &all, n_owned + 1, &solution, records->n_records + 1, &fitted));
   PetscCall(RightHandSide(b, end, left, x));
   if (!b->v->rank) {

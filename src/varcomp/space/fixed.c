@@ -33,7 +33,8 @@ static PetscErrorCode NumberColumns(SpectralSpace *s, int n_terms, const MeritTe
   int32_t        n_owned, n_local;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(s->model, &n_owned, &n_local, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(s->model)->n_owned;
+  n_local = MeritModelLayout(s->model)->n_local;
   PetscCall(PetscMalloc1(n_local + 1, number));
   for (int32_t i = 0; i < n_local; i++) (*number)[i] = -1;
   for (int k = 0; k < n_terms; k++)

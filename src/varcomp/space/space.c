@@ -53,7 +53,7 @@ static PetscErrorCode RandomTerm(SpectralSpace *s)
   s->row_comm = MPI_COMM_NULL;
   s->column_comm = s->comm;
   if (s->view->kind != MERIT_TERM_SNP) {
-    PetscCall(MeritModelLayout(s->model, NULL, &s->n_slots, NULL, NULL, NULL));
+    s->n_slots = MeritModelLayout(s->model)->n_local;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   s->geno       = MeritModelGenotypes(s->model);
@@ -205,7 +205,7 @@ static PetscErrorCode ThroughHalo(SpectralSpace *s, int k)
   double      *ghosts;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelLayout(s->model, &n_owned, NULL, NULL, NULL, NULL));
+  n_owned = MeritModelLayout(s->model)->n_owned;
   ghosts = s->level + (int64_t)n_owned * k;
   PetscCall(MeritUnitCreate(k, &unit));
   if (s->view->kind == MERIT_TERM_PED) PetscCall(ThroughPedigree(s, k, halo, unit, ghosts, s->n_slots - n_owned));

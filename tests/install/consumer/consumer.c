@@ -18,8 +18,7 @@ int main(int argc, char **argv)
   MeritSolver          solver;
   MeritSolveResult     result;
   const MeritTermView *terms;
-  int32_t              n_owned, n_local, n_slots;
-  int64_t              first, n_all;
+  const MeritLayout   *layout;
   double              *r, *x, *u;
 
   if (argc != 2) return 2;
@@ -28,10 +27,10 @@ int main(int argc, char **argv)
   Check(MeritModelCreate(PETSC_COMM_WORLD, &model));
   Check(MeritModelSetFromConfig(model, job));
   Check(MeritModelSetUp(model));
-  Check(MeritModelLayout(model, &n_owned, &n_local, &first, &n_all, &n_slots));
-  Check(PetscCalloc1(n_owned, &r));
-  Check(PetscCalloc1(n_owned, &x));
-  Check(PetscCalloc1(n_slots, &u));
+  layout = MeritModelLayout(model);
+  Check(PetscCalloc1(layout->n_owned, &r));
+  Check(PetscCalloc1(layout->n_owned, &x));
+  Check(PetscCalloc1(layout->n_slots, &u));
   Check(MeritMatCreateMME(model, &C));
   Check(MeritMMERightHandSide(C, r));
   Check(MeritSolverCreate(PETSC_COMM_WORLD, &solver));
@@ -41,7 +40,7 @@ int main(int argc, char **argv)
   Check(MeritSolverSolve(solver, 1, r, x, &result));
   Check(MeritModelToComponents(model, x, u));
   MeritModelTerms(model, &terms);
-  printf("merit %s, %lld equations:", MERIT_VERSION, (long long)n_all);
+  printf("merit %s, %lld equations:", MERIT_VERSION, (long long)layout->n_all);
   for (int32_t level = 0; level < terms[0].n_owned; level++) printf(" %.4f", u[level]);
   printf("\n");
   Check(MeritSolverDestroy(&solver));
