@@ -38,7 +38,7 @@ typedef struct {
   const double *coefficient; /* [n] of the components in the expected mean square; borrowed */
 } MeritAnovaLine;
 
-typedef enum { MERIT_VARCOMP_CONVERGED, MERIT_VARCOMP_MAX_ROUNDS, MERIT_VARCOMP_STUCK } MeritVarcompStop;
+typedef enum { MERIT_VARCOMP_CONVERGED, MERIT_VARCOMP_MAX_ROUNDS, MERIT_VARCOMP_NO_ASCENT } MeritVarcompStop;
 
 /* What a run found. All arrays are borrowed until the next run or Destroy. */
 typedef struct {

@@ -20,7 +20,7 @@ static const double EVEN = 0.3, EVEN_AXIS = 0.2;
    moments of these are told apart too badly to save rounds. */
 static bool Pays(MeritVarcomp v)
 {
-  if (v->engine == &VarcompEngine_Eigen || v->engine == &VarcompEngine_Lanczos) return false;
+  if (v->engine == &VarcompEngine_Spectral || v->engine == &VarcompEngine_Lanczos) return false;
   for (int k = 0; k < v->formula->n_terms; k++) {
     const MeritTermSpec *term = &v->formula->term[k];
 
@@ -47,7 +47,7 @@ static PetscErrorCode Possible(MeritVarcomp v, const char **reason)
     given  = given || (v->first_of_term[k] >= 0 && f->term[k].given);
     random = random || v->first_of_term[k] >= 0;
   }
-  PetscCall(SpectralFixedFits(v, &fits));
+  PetscCall(RecordSpaceFixedFits(v, &fits));
   *reason = given ? "`variances` of the job" : !random ? "no random term" : !fits ? "too many fixed effects" : NULL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

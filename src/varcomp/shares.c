@@ -89,7 +89,7 @@ static double Error(MeritVarcomp v, const double a[], int c, int trait, double a
   for (int i = 0; i < n; i++) {
     if (v->state[i] == MERIT_ESTIMATE_BOUNDARY && a[i] > 0.0 && Trait(v, i) == trait && !(v->covariance[i * n + i] > 0.0)) return NAN;
     for (int j = 0; j < n; j++) {
-      const double noise = v->has_noise ? v->monte_carlo[i * n + j] : 0.0;
+      const double noise = v->has_monte_carlo ? v->monte_carlo[i * n + j] : 0.0;
       const double g     = Trait(v, i) == trait ? ((i == c) * all - a[c] * v->theta[c]) * a[i] / (all * all) : 0.0;
       const double h     = Trait(v, j) == trait ? ((j == c) * all - a[c] * v->theta[c]) * a[j] / (all * all) : 0.0;
 

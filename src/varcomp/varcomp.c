@@ -88,7 +88,7 @@ static void Fill(MeritVarcomp v, MeritVarcompResult *r)
                             .component      = v->component,
                             .estimate       = v->theta,
                             .covariance     = v->has_covariance ? v->covariance : NULL,
-                            .monte_carlo    = v->has_noise ? v->monte_carlo : NULL,
+                            .monte_carlo    = v->has_monte_carlo ? v->monte_carlo : NULL,
                             .state          = v->state,
                             .share          = v->share,
                             .share_error    = v->share_error,
@@ -97,7 +97,7 @@ static void Fill(MeritVarcomp v, MeritVarcompResult *r)
                             .log_likelihood = v->log_likelihood,
                             .gradient       = v->gradient,
                             .rounds         = v->rounds,
-                            .n_samples      = v->has_noise ? v->n_samples : 0,
+                            .n_samples      = v->has_monte_carlo ? v->n_samples : 0,
                             .method         = names[v->method],
                             .engine         = v->engine ? v->engine->name : "moments",
                             .stop           = v->stop,
@@ -127,7 +127,7 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
   v->C              = C;
   v->start          = MPI_Wtime();
   v->log_likelihood = v->gradient = NAN;
-  v->has_covariance = v->has_noise = false;
+  v->has_covariance = v->has_monte_carlo = false;
   v->rounds                        = 0;
   v->stop                          = MERIT_VARCOMP_CONVERGED;
   PetscCall(PetscArrayzero(v->state, v->n));
@@ -135,7 +135,7 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
   if (v->method == MERIT_VARCOMP_ANOVA) PetscCall(VarcompAnova(v));
   else if (v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML) {
     if (!v->engine) PetscCall(VarcompChooseEngine(v));
-    if (v->left_out >= 0 && v->engine == &VarcompEngine_Sampled)
+    if (v->left_out >= 0 && v->engine == &VarcompEngine_MonteCarlo)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
                            "engine sampled has no likelihood to test a term with; varcomp.engine: factor has, if memory and time allow"));
     PetscCall(VarcompBasisEnter(v));

@@ -11,7 +11,7 @@ typedef struct {
   double  log_likelihood; /* NaN: the engine has none */
   double *score;          /* [n] derivatives of the (restricted) log-likelihood */
   double *information;    /* [n * n] average information */
-  double *noise;          /* [n * n] covariance of the score over the engine's random numbers; 0 where it is exact */
+  double *mc_covariance;  /* [n * n] covariance of the score over the engine's random numbers; 0 where it is exact */
 } VarcompPoint;
 
 /*
@@ -26,10 +26,10 @@ typedef struct {
   int (*state)(MeritVarcomp, MeritState[]); /* parts of a checkpoint, at most 5, and how many; NULL: none */
 } VarcompEngine;
 
-extern const VarcompEngine VarcompEngine_Factor;  /* exact: sparse Cholesky and selected inverse of C */
-extern const VarcompEngine VarcompEngine_Sampled; /* block conjugate gradients, traces by Monte Carlo */
-extern const VarcompEngine VarcompEngine_Dense;   /* exact: the covariance matrix V of the observations, dense */
-extern const VarcompEngine VarcompEngine_Eigen;   /* exact, one variance beside the residual's: eigenvalues of an n x n matrix */
+extern const VarcompEngine VarcompEngine_Sparse;  /* exact: sparse Cholesky and selected inverse of C */
+extern const VarcompEngine VarcompEngine_MonteCarlo; /* block conjugate gradients, traces by Monte Carlo */
+extern const VarcompEngine VarcompEngine_DenseV;   /* exact: the covariance matrix V of the observations, dense */
+extern const VarcompEngine VarcompEngine_Spectral;   /* exact, one variance beside the residual's: eigenvalues of an n x n matrix */
 extern const VarcompEngine VarcompEngine_Lanczos; /* one variance beside the residual's: quadrature by Lanczos, traces by Monte Carlo */
 
 typedef enum { VARCOMP_AUTO, VARCOMP_FACTOR, VARCOMP_EIGEN, VARCOMP_SAMPLED, VARCOMP_LANCZOS, VARCOMP_DENSE } VarcompEngineChoice;
@@ -84,7 +84,7 @@ struct _p_MeritVarcomp {
   double              log_likelihood, gradient;
   int64_t             rounds;
   MeritVarcompStop    stop;
-  bool                has_covariance, has_noise;
+  bool                has_covariance, has_monte_carlo;
   const VarcompEngine *engine;
   void               *engine_data;
   MeritFactor         analysed_factor; /* of C's pattern, to foresee a factor; NULL: none; owned until VarcompTakeAnalysis */

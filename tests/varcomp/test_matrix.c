@@ -3,7 +3,7 @@
   that other engines take; on every grid, for all codings, the same bits on one rank and on all, and with one thread and two.
 */
 #include <merit_test.h>
-#include "../../src/varcomp/space/space.h"
+#include "../../src/varcomp/space/matrix.h"
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
@@ -136,9 +136,9 @@ typedef struct {
   MeritNode              job;
   MeritModel             model;
   struct _p_MeritVarcomp v;
-  SpectralSpace          s;
-  SpectralOrder          o;
-  SpectralDense          a;
+  RecordSpace          s;
+  ObservationOrder          o;
+  ColumnMatrix          a;
   double                *key; /* [n] value of each observation, by which the test knows it */
 } Case;
 
@@ -173,14 +173,14 @@ static Case Form(MPI_Comm comm, const char model[], const char keys[])
   MPI_Allreduce(MPI_IN_PLACE, count, 2, MPI_INT64_T, MPI_SUM, comm);
   c.v.n_observations = count[0];
   c.v.n_fixed        = count[1];
-  TestCall(SpectralSpaceOf(&c.v, "test", k, &c.s));
-  TestCall(SpectralOrderCreate(&c.s, &c.o));
-  TestCall(SpectralDenseCreate(comm, c.o.n, &c.a));
-  TestCall(SpectralMatrixForm(&c.s, &c.o, "test", &c.a));
+  TestCall(RecordSpaceCreateTerm(&c.v, "test", k, &c.s));
+  TestCall(ObservationOrderCreate(&c.s, &c.o));
+  TestCall(ColumnMatrixCreate(comm, c.o.n, &c.a));
+  TestCall(ObservationMatrixForm(&c.s, &c.o, "test", &c.a));
   c.key = malloc(sizeof(double) * (size_t)c.o.n);
   own   = malloc(sizeof(double) * (size_t)(c.s.n_records + 1));
   for (int32_t i = 0; i < c.s.n_records; i++) own[i] = c.s.records->y[i];
-  TestCall(SpectralOrderGather(&c.s, &c.o, own, c.key));
+  TestCall(ObservationOrderGather(&c.s, &c.o, own, c.key));
   free(own);
   return c;
 }
@@ -188,9 +188,9 @@ static Case Form(MPI_Comm comm, const char model[], const char keys[])
 static void Finish(Case *c)
 {
   free(c->key);
-  TestCall(SpectralDenseDestroy(&c->a));
-  TestCall(SpectralOrderDestroy(&c->o));
-  TestCall(SpectralSpaceDestroy(&c->s));
+  TestCall(ColumnMatrixDestroy(&c->a));
+  TestCall(ObservationOrderDestroy(&c->o));
+  TestCall(RecordSpaceDestroy(&c->s));
   TestCall(MeritModelDestroy(&c->model));
   TestCall(MeritConfigDestroy(&c->job));
 }
@@ -209,7 +209,7 @@ static void CheckNumbers(const Case *c, bool slope)
 {
   for (int j = 0; j < c->a.n_own; j++)
     for (int i = 0; i < c->o.n; i++) {
-      const int    r = Record(c->key[i]), q = Record(c->key[SpectralDenseColumn(&c->a, j)]);
+      const int    r = Record(c->key[i]), q = Record(c->key[ColumnMatrixColumn(&c->a, j)]);
       const double roots = sqrt(weight[r] * weight[q]) * (slope ? age[r] * age[q] : 1.0);
       double       sum = 0.0, all = 0.0;
 
@@ -229,15 +229,15 @@ static void CheckProjected(Case *c)
   double      *x = calloc(records + 1, sizeof(double)), *Bx = calloc(records + 1, sizeof(double)), *all = malloc(n * sizeof(double)),
          *Ax = calloc(n, sizeof(double)), *is = malloc(n * sizeof(double)), largest = 0.0;
 
-  TestCall(SpectralMatrixProject(&c->s, &c->o, &c->a));
-  for (size_t i = 0; i < records; i++) x[i] = c->s.root[i] > 0.0 ? cos(1e6 * c->s.records->y[i]) : 0.0;
-  TestCall(SpectralOrderGather(&c->s, &c->o, x, all));
-  TestCall(SpectralProject(&c->s, 1, x));
-  TestCall(SpectralCovariance(&c->s, 1, false, x, Bx));
-  TestCall(SpectralProject(&c->s, 1, Bx));
-  TestCall(SpectralOrderGather(&c->s, &c->o, Bx, is));
+  TestCall(ObservationMatrixProject(&c->s, &c->o, &c->a));
+  for (size_t i = 0; i < records; i++) x[i] = c->s.sqrt_weight[i] > 0.0 ? cos(1e6 * c->s.records->y[i]) : 0.0;
+  TestCall(ObservationOrderGather(&c->s, &c->o, x, all));
+  TestCall(RecordSpaceProject(&c->s, 1, x));
+  TestCall(RecordSpaceCovariance(&c->s, 1, false, x, Bx));
+  TestCall(RecordSpaceProject(&c->s, 1, Bx));
+  TestCall(ObservationOrderGather(&c->s, &c->o, Bx, is));
   for (int j = 0; j < c->a.n_own; j++)
-    for (size_t i = 0; i < n; i++) Ax[i] += c->a.column[(size_t)j * n + i] * all[SpectralDenseColumn(&c->a, j)];
+    for (size_t i = 0; i < n; i++) Ax[i] += c->a.column[(size_t)j * n + i] * all[ColumnMatrixColumn(&c->a, j)];
   MPI_Allreduce(MPI_IN_PLACE, Ax, (int)n, MPI_DOUBLE, MPI_SUM, c->v.comm);
   for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(is[i]));
   assert_true(largest > 0.0);
@@ -319,7 +319,7 @@ static void CheckBits(const Case *all, const Case *one)
     for (at[i] = 0; at[i] < n && one->key[at[i]] != all->key[i]; at[i]++) {}
   for (int j = 0; j < all->a.n_own; j++)
     for (size_t i = 0; i < n; i++) {
-      const double here = all->a.column[(size_t)j * n + i], there = one->a.column[at[SpectralDenseColumn(&all->a, j)] * n + at[i]];
+      const double here = all->a.column[(size_t)j * n + i], there = one->a.column[at[ColumnMatrixColumn(&all->a, j)] * n + at[i]];
 
       if (memcmp(&here, &there, sizeof(here))) fail_msg("%.17g is %.17g on one rank", here, there);
     }

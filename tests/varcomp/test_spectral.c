@@ -370,7 +370,7 @@ static void CheckEigen(Which which, const Case *c, bool ml, bool weights)
   Run          r = Start(which, c->model, ml ? "engine: eigen, method: ml" : "engine: eigen", weights);
   Dense        m = MakeDense(which, c->random, c->covariate, weights);
   double       score[2], information[4], noise[4];
-  VarcompPoint at = {.score = score, .information = information, .noise = noise};
+  VarcompPoint at = {.score = score, .information = information, .mc_covariance = noise};
 
   for (size_t k = 0; k < sizeof(points) / sizeof(points[0]); k++) {
     const Exact exact = DenseEvaluate(&m, ml, points[k]);
@@ -402,7 +402,7 @@ static void CheckLanczos(Which which, const Case *c, bool ml, bool weights, int 
   Run          r;
   Dense        m = MakeDense(which, c->random, c->covariate, weights);
   double       score[2], information[4], noise[4];
-  VarcompPoint at = {.score = score, .information = information, .noise = noise};
+  VarcompPoint at = {.score = score, .information = information, .mc_covariance = noise};
 
   snprintf(text, sizeof(text), "engine: lanczos, samples: 40, seed: %d%s", seed, ml ? ", method: ml" : "");
   r = Start(which, c->model, text, weights);
@@ -438,7 +438,7 @@ static void test_errors_are_of_the_size_they_are_said_to_be(void **state)
   Dense        m        = MakeDense(SMALL, BY_SNP, false, false);
   const Exact  exact    = DenseEvaluate(&m, false, theta);
   double       sum = 0.0, score[2], information[4], noise[4];
-  VarcompPoint at = {.score = score, .information = information, .noise = noise};
+  VarcompPoint at = {.score = score, .information = information, .mc_covariance = noise};
 
   (void)state;
   for (int seed = 1; seed <= 40; seed++) {
@@ -467,7 +467,7 @@ static void test_one_rank_gets_what_all_get(void **state)
 
     assert_int_equal(r[0].v->n_samples, r[1].v->n_samples);
     for (int i = 0; i < 2; i++) {
-      VarcompPoint at = {.score = score[i], .information = information[i], .noise = noise[i]};
+      VarcompPoint at = {.score = score[i], .information = information[i], .mc_covariance = noise[i]};
 
       Close("estimate", r[0].v->theta[i], r[1].v->theta[i], 1e-6, r[1].v->theta[i]);
       TestCall(r[i].v->engine->evaluate(r[i].v, points[0], &at));

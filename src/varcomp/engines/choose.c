@@ -91,8 +91,8 @@ static void Say(const VarcompForesight *a, int n, const VarcompForesight all[])
 /* The engine that the job asks for, NULL: auto */
 static const VarcompEngine *Asked(MeritVarcomp v)
 {
-  static const VarcompEngine *const engines[] = {NULL,                   &VarcompEngine_Factor,  &VarcompEngine_Eigen,
-                                                 &VarcompEngine_Sampled, &VarcompEngine_Lanczos, &VarcompEngine_Dense};
+  static const VarcompEngine *const engines[] = {NULL,                   &VarcompEngine_Sparse,  &VarcompEngine_Spectral,
+                                                 &VarcompEngine_MonteCarlo, &VarcompEngine_Lanczos, &VarcompEngine_DenseV};
 
   return engines[v->choice];
 }
@@ -110,7 +110,7 @@ static PetscErrorCode Moments(MeritVarcomp v, MeritVarcompPlan *plan)
   plan->engine = names[v->method];
   plan->rounds = 1;
   if (v->method == MERIT_VARCOMP_ANOVA) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(FormsFit(v, m, &fits, &plan->bytes));
+  PetscCall(ProjectedFit(v, m, &fits, &plan->bytes));
   if (!fits) plan->bytes = 0.0; /* random signs take the place of the matrices */
   else plan->round = plan->seconds = (m + 2.0) * n * n * n / v->rates.products;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -184,7 +184,7 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
   if (best < 0) PetscCall(Refuse(v, all));
   v->engine = all[best].engine;
   Say(&all[best], VARCOMP_ENGINES, all);
-  if (v->engine != &VarcompEngine_Factor) {
+  if (v->engine != &VarcompEngine_Sparse) {
     PetscCall(MatDestroy(&v->analysed));
     PetscCall(MeritFactorDestroy(&v->analysed_factor));
   }

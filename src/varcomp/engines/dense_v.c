@@ -6,17 +6,17 @@
 #include <math.h>
 
 typedef struct {
-  Forms   f;
+  ProjectedCovariances   f;
   double *P, *V;  /* [n * n] P, V^-1 (ml); rank 0; owned */
   double *work;   /* [(m + 2) * n]; owned */
 } Dense;
 
-static PetscErrorCode Destroy_Dense(MeritVarcomp v)
+static PetscErrorCode Destroy_DenseV(MeritVarcomp v)
 {
   Dense *d = v->engine_data;
 
   PetscFunctionBegin;
-  PetscCall(FormsDestroy(&d->f));
+  PetscCall(ProjectedDestroy(&d->f));
   PetscCall(PetscFree(d->P));
   PetscCall(PetscFree(d->V));
   PetscCall(PetscFree(d->work));
@@ -24,7 +24,7 @@ static PetscErrorCode Destroy_Dense(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode SetUp_Dense(MeritVarcomp v)
+static PetscErrorCode SetUp_DenseV(MeritVarcomp v)
 {
   Dense *d;
 
@@ -36,7 +36,7 @@ static PetscErrorCode SetUp_Dense(MeritVarcomp v)
   if (v->formula->n_traits > 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine dense is for one trait; use auto"));
   PetscCall(PetscNew(&d));
   v->engine_data = d;
-  PetscCall(FormsCreate(v, "engine dense", &d->f));
+  PetscCall(ProjectedCreate(v, "engine dense", &d->f));
   if (v->rank) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)d->f.n, &d->P));
   if (v->method == MERIT_VARCOMP_ML) PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)d->f.n, &d->V));
@@ -55,11 +55,11 @@ static double Dot(int n, const double *x, const double *y)
 /* tr(P V_k), or tr(V^-1 V_k) for maximum likelihood, where the residual's V_k is I */
 static double Trace(const Dense *d, int k)
 {
-  const Forms *f   = &d->f;
+  const ProjectedCovariances *f   = &d->f;
   double       sum = 0.0;
 
-  if (!d->V) return FormsTrace(f->n, d->P, k < f->m ? f->A[k] : f->S);
-  if (k < f->m) return FormsTrace(f->n, d->V, f->B[k]);
+  if (!d->V) return ProjectedTrace(f->n, d->P, k < f->m ? f->A[k] : f->S);
+  if (k < f->m) return ProjectedTrace(f->n, d->V, f->B[k]);
   for (size_t i = 0; i < (size_t)f->n; i++) sum += d->V[i * (size_t)(f->n + 1)];
   return sum;
 }
@@ -67,34 +67,34 @@ static double Trace(const Dense *d, int k)
 /* Score and average information; components are the random terms in order, then the residual */
 static void Point(Dense *d, VarcompPoint *point)
 {
-  const Forms *f  = &d->f;
+  const ProjectedCovariances *f  = &d->f;
   const int    n  = f->n, m = f->m;
   double      *Py = d->work, *Pf = Py + n, *F = Pf + n;
 
-  FormsApply(n, d->P, f->y, Py);
+  ProjectedApply(n, d->P, f->y, Py);
   for (int k = 0; k <= m; k++) {
     const double *A = k < m ? f->A[k] : f->S;
 
-    FormsApply(n, A, Py, F + (size_t)k * (size_t)n);
+    ProjectedApply(n, A, Py, F + (size_t)k * (size_t)n);
     point->score[k] = 0.5 * (Dot(n, Py, F + (size_t)k * (size_t)n) - Trace(d, k));
   }
   for (int k = 0; k <= m; k++) {
-    FormsApply(n, d->P, F + (size_t)k * (size_t)n, Pf);
+    ProjectedApply(n, d->P, F + (size_t)k * (size_t)n, Pf);
     for (int l = 0; l <= m; l++) point->information[k * (m + 1) + l] = 0.5 * Dot(n, Pf, F + (size_t)l * (size_t)n);
   }
 }
 
-static PetscErrorCode Evaluate_Dense(MeritVarcomp v, const double theta[], VarcompPoint *point)
+static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   Dense *d = v->engine_data;
   double log_determinant;
   int    definite = 1;
 
   PetscFunctionBegin;
-  PetscCall(PetscArrayzero(point->noise, v->n * v->n));
+  PetscCall(PetscArrayzero(point->mc_covariance, v->n * v->n));
   if (!v->rank) {
-    definite = FormsInverse(&d->f, theta, d->P, d->V ? NULL : &log_determinant);
-    if (d->V) definite = definite && FormsCovarianceInverse(&d->f, theta, d->V, &log_determinant);
+    definite = ProjectedInverse(&d->f, theta, d->P, d->V ? NULL : &log_determinant);
+    if (d->V) definite = definite && ProjectedCovarianceInverse(&d->f, theta, d->V, &log_determinant);
     if (definite) {
       Point(d, point);
       point->log_likelihood = -0.5 * (d->f.constant + log_determinant + Dot(d->f.n, d->f.y, d->work));
@@ -107,4 +107,4 @@ static PetscErrorCode Evaluate_Dense(MeritVarcomp v, const double theta[], Varco
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Dense = {"dense", SetUp_Dense, Evaluate_Dense, Destroy_Dense, NULL};
+const VarcompEngine VarcompEngine_DenseV = {"dense", SetUp_DenseV, Evaluate_DenseV, Destroy_DenseV, NULL};

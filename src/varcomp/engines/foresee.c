@@ -8,8 +8,8 @@
 #include <merit/solver.h>
 #include <omp.h>
 
-const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES] = {&VarcompEngine_Eigen, &VarcompEngine_Factor, &VarcompEngine_Dense,
-                                                              &VarcompEngine_Lanczos, &VarcompEngine_Sampled};
+const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES] = {&VarcompEngine_Spectral, &VarcompEngine_Sparse, &VarcompEngine_DenseV,
+                                                              &VarcompEngine_Lanczos, &VarcompEngine_MonteCarlo};
 
 /* Equations up to which the graph of a factor is made on one rank; observations up to which n x n matrices are formed */
 enum { ANALYSED_MOST = 4000000, DENSE_MOST = 20000 };
@@ -177,8 +177,8 @@ static PetscErrorCode Dense(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
   bool         room, fixed;
 
   PetscFunctionBegin;
-  PetscCall(SpectralFixedFits(v, &fixed));
-  PetscCall(FormsFit(v, s->m, &room, &f->bytes));
+  PetscCall(RecordSpaceFixedFits(v, &fixed));
+  PetscCall(ProjectedFit(v, s->m, &room, &f->bytes));
   f->can         = s->scalar && s->m > 0 && fixed && s->n <= DENSE_MOST;
   f->work_before = FormWork(v, s);
   f->work_round  = (v->method == MERIT_VARCOMP_ML ? 2.0 : 1.0) * n2 * s->n / 2.0 / v->rates.products + (2.0 * m + 3.0) * ENTRY_SECONDS * n2;
@@ -193,7 +193,7 @@ static PetscErrorCode Eigen(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
   bool         fixed;
 
   PetscFunctionBegin;
-  PetscCall(SpectralFixedFits(v, &fixed));
+  PetscCall(RecordSpaceFixedFits(v, &fixed));
   f->can         = s->one && s->genomic && fixed && s->n <= 5.0 * DENSE_MOST;
   f->bytes       = VarcompEigenBytes(v, s->ranks);
   f->work_before = matrices * (FormWork(v, s) + n3 / (BAND_RATE * v->rates.products) + BAND_SECONDS * s->n * s->n);
@@ -209,7 +209,7 @@ static PetscErrorCode Lanczos(MeritVarcomp v, const Sizes *s, VarcompForesight *
   bool fixed;
 
   PetscFunctionBegin;
-  PetscCall(SpectralFixedFits(v, &fixed));
+  PetscCall(RecordSpaceFixedFits(v, &fixed));
   f->can         = s->one && s->genomic && fixed;
   f->exact       = false;
   f->bytes       = 8.0 * LANCZOS_COLUMNS * (LANCZOS_VECTORS * s->n / s->ranks + s->full);
@@ -244,9 +244,9 @@ PetscErrorCode VarcompForesee(MeritVarcomp v, const VarcompEngine *engine, int r
   PetscFunctionBegin;
   *f = (VarcompForesight){.engine = engine, .exact = true};
   PetscCall(Measure(v, ranks, threads, &s));
-  if (engine == &VarcompEngine_Factor) PetscCall(Factor(v, &s, f));
-  else if (engine == &VarcompEngine_Dense) PetscCall(Dense(v, &s, f));
-  else if (engine == &VarcompEngine_Eigen) PetscCall(Eigen(v, &s, f));
+  if (engine == &VarcompEngine_Sparse) PetscCall(Factor(v, &s, f));
+  else if (engine == &VarcompEngine_DenseV) PetscCall(Dense(v, &s, f));
+  else if (engine == &VarcompEngine_Spectral) PetscCall(Eigen(v, &s, f));
   else if (engine == &VarcompEngine_Lanczos) PetscCall(Lanczos(v, &s, f));
   else PetscCall(Sampled(v, &s, f));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -1,5 +1,5 @@
 /* Lanczos processes of a block of vectors, without their bases: nothing is made orthogonal anew, which Gauss quadrature does not need. */
-#include "space.h"
+#include "spectrum.h"
 #include <math.h>
 
 /* sum[j] = a_j'b_j over all ranks */
@@ -41,7 +41,7 @@ static void Advance(Krylov *p, double length[], const double size[])
   p->next   = last;
 }
 
-PetscErrorCode KrylovCreate(SpectralSpace *space, int k, bool project, bool single, const double start[], Krylov *p)
+PetscErrorCode KrylovCreate(RecordSpace *space, int k, bool project, bool single, const double start[], Krylov *p)
 {
   const size_t size = (size_t)space->n_records * (size_t)k;
 
@@ -52,7 +52,7 @@ PetscErrorCode KrylovCreate(SpectralSpace *space, int k, bool project, bool sing
   PetscCall(PetscCalloc1(size, &p->before));
   PetscCall(PetscMalloc1(size, &p->next));
   PetscCall(PetscArraycpy(p->next, start, size));
-  if (project) PetscCall(SpectralProject(space, k, p->next));
+  if (project) PetscCall(RecordSpaceProject(space, k, p->next));
   PetscCall(Dots(p, p->next, p->next, p->square));
   for (int j = 0; j < k; j++) {
     p->alpha[j] = sqrt(p->square[j]);
@@ -98,8 +98,8 @@ PetscErrorCode KrylovStep(Krylov *p)
   PetscCall(Grow(p));
   alpha = p->alpha + p->steps * p->k;
   beta  = p->beta + p->steps * p->k;
-  PetscCall(SpectralCovariance(p->space, p->k, p->single, p->now, p->next));
-  if (p->project) PetscCall(SpectralProject(p->space, p->k, p->next));
+  PetscCall(RecordSpaceCovariance(p->space, p->k, p->single, p->now, p->next));
+  if (p->project) PetscCall(RecordSpaceProject(p->space, p->k, p->next));
   if (p->steps) Subtract(p, beta - p->k, p->before);
   PetscCall(Dots(p, p->now, p->next, alpha));
   Subtract(p, alpha, p->now);

@@ -23,7 +23,7 @@ typedef struct {
   double           rtol, first; /* of the residual: where a solution ends, where it began */
 } Sampled;
 
-static PetscErrorCode Destroy_Sampled(MeritVarcomp v)
+static PetscErrorCode Destroy_MonteCarlo(MeritVarcomp v)
 {
   Sampled *s = v->engine_data;
 
@@ -58,7 +58,7 @@ static PetscErrorCode Progress(const MeritIteration *it, void *ctx)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode SetUp_Sampled(MeritVarcomp v)
+static PetscErrorCode SetUp_MonteCarlo(MeritVarcomp v)
 {
   Sampled *s;
 
@@ -282,14 +282,14 @@ static void ResidualForms(MeritVarcomp v, Sampled *s, const double *Py)
 }
 
 /* Without random terms tr(P V_e) is known: the degrees of freedom over the variance */
-static void Known(MeritVarcomp v, double variance, double *trace, double *noise)
+static void Known(MeritVarcomp v, double variance, double *trace, double *mc_covariance)
 {
   *trace = (double)(v->n_observations - (v->method == MERIT_VARCOMP_REML ? v->n_fixed : 0)) / variance;
-  *noise = 0.0;
+  *mc_covariance = 0.0;
 }
 
 /* Traces as means over the draws, and what their spread adds to the covariance of the score */
-static void Average(MeritVarcomp v, const Sampled *s, double trace[], double noise[])
+static void Average(MeritVarcomp v, const Sampled *s, double trace[], double mc_covariance[])
 {
   const int n = s->n;
 
@@ -302,11 +302,11 @@ static void Average(MeritVarcomp v, const Sampled *s, double trace[], double noi
       double sum = 0.0;
 
       for (int j = 0; j < n; j++) sum += (s->form[j * v->n + a] - trace[a]) * (s->form[j * v->n + b] - trace[b]);
-      noise[a * v->n + b] = n > 1 ? 0.25 * sum / (n - 1.0) / n : NAN;
+      mc_covariance[a * v->n + b] = n > 1 ? 0.25 * sum / (n - 1.0) / n : NAN;
     }
 }
 
-static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], VarcompPoint *point)
+static PetscErrorCode Evaluate_MonteCarlo(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   Sampled *s = v->engine_data;
   double  *trace, *quad, *residuals, *z, *positive;
@@ -323,8 +323,8 @@ static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], Var
     if (v->first_of_term[k] >= 0) TermForms(v, s, k, z);
   ResidualForms(v, s, residuals);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->form, s->n * v->n, MPI_DOUBLE, MPI_SUM, v->comm));
-  Average(v, s, trace, point->noise);
-  if (v->n == 1) Known(v, theta[0], trace, point->noise);
+  Average(v, s, trace, point->mc_covariance);
+  if (v->n == 1) Known(v, theta[0], trace, point->mc_covariance);
   PetscCall(VarcompEquationsForms(v, &s->e, Solve, quad, point->information));
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
   point->log_likelihood = NAN;
@@ -334,7 +334,7 @@ static PetscErrorCode Evaluate_Sampled(MeritVarcomp v, const double theta[], Var
 }
 
 /* Solutions of the round before are the starts of the next */
-static int State_Sampled(MeritVarcomp v, MeritState state[])
+static int State_MonteCarlo(MeritVarcomp v, MeritState state[])
 {
   Sampled  *s = v->engine_data;
   const int n = VarcompEquationsState(v, &s->e, state);
@@ -345,4 +345,4 @@ static int State_Sampled(MeritVarcomp v, MeritState state[])
   return n + 3;
 }
 
-const VarcompEngine VarcompEngine_Sampled = {"sampled", SetUp_Sampled, Evaluate_Sampled, Destroy_Sampled, State_Sampled};
+const VarcompEngine VarcompEngine_MonteCarlo = {"sampled", SetUp_MonteCarlo, Evaluate_MonteCarlo, Destroy_MonteCarlo, State_MonteCarlo};

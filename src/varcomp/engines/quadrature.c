@@ -1,5 +1,5 @@
 /* The likelihood and its derivatives from eigenvalues, or from Gauss quadratures that stand for them (Golub and Meurant 2010). */
-#include "space.h"
+#include "spectrum.h"
 #include <math.h>
 
 /* A log-likelihood with a larger Monte Carlo error than this would mislead who compares models by it */
@@ -82,16 +82,8 @@ bool SpectralGauss(double total, double below[], SpectralQuadrature *q)
   return true;
 }
 
-/* SpectralConstant - What -2 log-likelihood has beside the variances. Not collective. */
-double SpectralConstant(const SpectralSpace *s, bool ml)
-{
-  const double log_two_pi = 1.8378770664093453;
-
-  return (double)(ml ? s->n : s->n - s->p) * log_two_pi - s->log_weight + (ml ? 0.0 : s->log_fixed);
-}
-
 /* y'Py, y'PBPy, y'PPy, y'PBPBPy, y'PBPPy, y'PPPy */
-static void Forms(const SpectralQuadrature *y, const double theta[], double form[6])
+static void QuadraticForms(const SpectralQuadrature *y, const double theta[], double form[6])
 {
   for (int k = 0; k < 6; k++) form[k] = 0.0;
   for (int i = 0; i < y->n; i++) {
@@ -167,7 +159,7 @@ void SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *poi
 {
   double form[6], trace[3], covariance[9];
 
-  Forms(&s->y, theta, form);
+  QuadraticForms(&s->y, theta, form);
   MeanTraces(s, theta, trace, covariance);
   point->log_likelihood = -0.5 * (s->constant + trace[2] + form[0]);
   if (!(0.5 * sqrt(covariance[8]) < MOST_ERROR)) point->log_likelihood = NAN;
@@ -175,7 +167,7 @@ void SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *poi
     point->score[a] = -0.5 * (trace[a] - form[1 + a]);
     for (int b = 0; b < 2; b++) {
       point->information[a * 2 + b] = 0.5 * form[3 + a + b];
-      point->noise[a * 2 + b]       = 0.25 * covariance[a * 3 + b];
+      point->mc_covariance[a * 2 + b]       = 0.25 * covariance[a * 3 + b];
     }
   }
 }
@@ -186,7 +178,7 @@ static double Slope(const Spectrum *s, double ratio)
   const double theta[2] = {ratio, 1.0};
   double       form[6], mean[3], covariance[9];
 
-  Forms(&s->y, theta, form);
+  QuadraticForms(&s->y, theta, form);
   MeanTraces(s, theta, mean, covariance);
   return (double)(s->ml ? s->n : s->n - s->p) * form[1] / form[0] - mean[0];
 }
@@ -214,7 +206,7 @@ void SpectrumMaximum(const Spectrum *s, double theta[2])
   }
   theta[0] = low;
   theta[1] = 1.0;
-  Forms(&s->y, theta, form);
+  QuadraticForms(&s->y, theta, form);
   theta[1] = form[0] / (double)(s->ml ? s->n : s->n - s->p);
   theta[0] *= theta[1];
 }

@@ -23,7 +23,7 @@ typedef struct {
   bool            *near;    /* [n_patterns] R of its traits is next to singular; owned */
 } Factor;
 
-static PetscErrorCode Destroy_Factor(MeritVarcomp v)
+static PetscErrorCode Destroy_Sparse(MeritVarcomp v)
 {
   Factor *f = v->engine_data;
 
@@ -76,13 +76,13 @@ static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
     PetscCall(MeritFactorCreate(f->A, &f->factor));
   }
   PetscCall(MeritFactorSize(f->factor, NULL, &bytes, NULL, NULL));
-  PetscCall(VarcompCheckRoom(v, &VarcompEngine_Factor, bytes));
+  PetscCall(VarcompCheckRoom(v, &VarcompEngine_Sparse, bytes));
   PetscCall(MatDuplicate(f->A, MAT_COPY_VALUES, &f->S));
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode SetUp_Factor(MeritVarcomp v)
+static PetscErrorCode SetUp_Sparse(MeritVarcomp v)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
   Factor                 *f;
@@ -362,7 +362,7 @@ static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], VarcompPoint *point)
+static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   const bool reml = v->method == MERIT_VARCOMP_REML;
   Factor    *f    = v->engine_data;
@@ -397,14 +397,14 @@ static PetscErrorCode Evaluate_Factor(MeritVarcomp v, const double theta[], Varc
   point->log_likelihood = -0.5 * ((double)(v->n_observations - (reml ? v->n_fixed : 0)) * log(2.0 * PETSC_PI) + log_C + log_R + log_G +
                                   log_scale + f->e.yPy);
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
-  PetscCall(PetscArrayzero(point->noise, v->n * v->n));
+  PetscCall(PetscArrayzero(point->mc_covariance, v->n * v->n));
   PetscCall(PetscFree3(trace, quad, r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static int State_Factor(MeritVarcomp v, MeritState state[])
+static int State_Sparse(MeritVarcomp v, MeritState state[])
 {
   return VarcompEquationsState(v, &((Factor *)v->engine_data)->e, state);
 }
 
-const VarcompEngine VarcompEngine_Factor = {"factor", SetUp_Factor, Evaluate_Factor, Destroy_Factor, State_Factor};
+const VarcompEngine VarcompEngine_Sparse = {"factor", SetUp_Sparse, Evaluate_Sparse, Destroy_Sparse, State_Sparse};

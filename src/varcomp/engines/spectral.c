@@ -3,14 +3,14 @@
   any variances costs as many operations as there are observations (Kang et al. 2008 and Zhou and Stephens 2012 do so for one rank). The
   observations are sent to the first axis, so that no eigenvector is needed.
 */
-#include "space.h"
+#include "spectrum.h"
 #include <stdio.h>
 
 enum { MOST = 100000 }; /* observations */
 
 typedef struct {
-  SpectralSpace space;
-  SpectralOrder order;
+  RecordSpace space;
+  ObservationOrder order;
   Spectrum      now;
 } Eigen;
 
@@ -18,18 +18,18 @@ typedef struct {
 static PetscErrorCode Decompose(MeritVarcomp v, Eigen *e, bool project, const double b[], double square, SpectralQuadrature *q)
 {
   const int     n = (int)e->space.n;
-  SpectralDense a;
+  ColumnMatrix a;
   double       *below;
 
   PetscFunctionBegin;
-  PetscCall(SpectralDenseCreate(v->comm, n, &a));
-  PetscCall(SpectralMatrixForm(&e->space, &e->order, "eigen", &a));
-  if (project) PetscCall(SpectralMatrixProject(&e->space, &e->order, &a));
+  PetscCall(ColumnMatrixCreate(v->comm, n, &a));
+  PetscCall(ObservationMatrixForm(&e->space, &e->order, "eigen", &a));
+  if (project) PetscCall(ObservationMatrixProject(&e->space, &e->order, &a));
   MeritLogProgress(0.0, "eigen: eigenvalues of order %d", n);
   PetscCall(SpectralQuadratureCreate(n, q));
   PetscCall(PetscMalloc1(n + 1, &below));
-  PetscCall(SpectralDenseReduce(&a, b, q->node, below));
-  PetscCall(SpectralDenseDestroy(&a));
+  PetscCall(ColumnMatrixReduce(&a, b, q->node, below));
+  PetscCall(ColumnMatrixDestroy(&a));
   if (!SpectralGauss(square, below, q))
     PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "the eigenvalues of a matrix of order %d were not found", n));
   PetscCall(PetscFree(below));
@@ -56,8 +56,8 @@ static PetscErrorCode Observations(Eigen *e, double b[], double *square)
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(e->space.n_records, &y));
-  PetscCall(SpectralObservations(&e->space, y));
-  PetscCall(SpectralOrderGather(&e->space, &e->order, y, b));
+  PetscCall(RecordSpaceObservations(&e->space, y));
+  PetscCall(ObservationOrderGather(&e->space, &e->order, y, b));
   *square = 0.0;
   for (int64_t i = 0; i < e->space.n; i++) *square += b[i] * b[i];
   PetscCall(PetscFree(y));
@@ -69,7 +69,7 @@ double VarcompEigenBytes(MeritVarcomp v, int ranks)
 {
   const double n = (double)v->n_observations;
 
-  return (8.0 * n * n + 4.0 * n * n) / ranks + 8.0 * n * 16.0 * SPECTRAL_WIDTH;
+  return (8.0 * n * n + 4.0 * n * n) / ranks + 8.0 * n * 16.0 * COLUMN_MATRIX_WIDTH;
 }
 
 /* A whole matrix must find room, over all ranks */
@@ -84,7 +84,7 @@ static PetscErrorCode CheckRoom(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode SetUp_Eigen(MeritVarcomp v)
+static PetscErrorCode SetUp_Spectral(MeritVarcomp v)
 {
   const bool ml = v->method == MERIT_VARCOMP_ML;
   Eigen     *e;
@@ -94,9 +94,9 @@ static PetscErrorCode SetUp_Eigen(MeritVarcomp v)
   PetscCall(CheckRoom(v));
   PetscCall(PetscNew(&e));
   v->engine_data = e;
-  PetscCall(SpectralSpaceCreate(v, "eigen", &e->space));
-  PetscCall(SpectralOrderCreate(&e->space, &e->order));
-  e->now = (Spectrum){.n = e->space.n, .p = e->space.p, .ml = ml, .exact = true, .n_traces = 1, .constant = SpectralConstant(&e->space, ml)};
+  PetscCall(RecordSpaceCreate(v, "eigen", &e->space));
+  PetscCall(ObservationOrderCreate(&e->space, &e->order));
+  e->now = (Spectrum){.n = e->space.n, .p = e->space.p, .ml = ml, .exact = true, .n_traces = 1, .constant = RecordSpaceConstant(&e->space, ml)};
   PetscCall(PetscCalloc1(1, &e->now.trace));
   PetscCall(PetscMalloc1(e->space.n, &b));
   PetscCall(Observations(e, b, &square));
@@ -112,7 +112,7 @@ static PetscErrorCode SetUp_Eigen(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Evaluate_Eigen(MeritVarcomp v, const double theta[], VarcompPoint *point)
+static PetscErrorCode Evaluate_Spectral(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   const Eigen *e = v->engine_data;
 
@@ -121,7 +121,7 @@ static PetscErrorCode Evaluate_Eigen(MeritVarcomp v, const double theta[], Varco
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Destroy_Eigen(MeritVarcomp v)
+static PetscErrorCode Destroy_Spectral(MeritVarcomp v)
 {
   Eigen *e = v->engine_data;
 
@@ -129,11 +129,11 @@ static PetscErrorCode Destroy_Eigen(MeritVarcomp v)
   PetscCall(SpectralQuadratureDestroy(&e->now.y));
   PetscCall(SpectralQuadratureDestroy(e->now.trace));
   PetscCall(PetscFree(e->now.trace));
-  PetscCall(SpectralOrderDestroy(&e->order));
-  PetscCall(SpectralSpaceDestroy(&e->space));
+  PetscCall(ObservationOrderDestroy(&e->order));
+  PetscCall(RecordSpaceDestroy(&e->space));
   PetscCall(PetscFree(e));
   v->engine_data = NULL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Eigen = {"eigen", SetUp_Eigen, Evaluate_Eigen, Destroy_Eigen, NULL};
+const VarcompEngine VarcompEngine_Spectral = {"eigen", SetUp_Spectral, Evaluate_Spectral, Destroy_Spectral, NULL};

@@ -7,7 +7,7 @@
   of samples until what they would still change is nothing beside their Monte Carlo error. Further samples take the few steps after which
   theirs goes with the full traces closely, and the first batch tells the difference (multilevel Monte Carlo, Giles 2008).
 */
-#include "space.h"
+#include "spectrum.h"
 #include <math.h>
 #include <merit/random.h>
 
@@ -24,14 +24,14 @@ static const double FORM_CHANGE = 1e-9, INFORMATION_CHANGE = 1e-7, TRACE_CHANGE 
 static const double SHARE = 0.01;
 
 typedef struct {
-  SpectralSpace space;
+  RecordSpace space;
   Krylov        y, batch; /* the observations; the first samples */
   Spectrum      now;
   double        ratio;    /* up to this s_u / s_e all is settled */
 } Lanczos;
 
 /* Random signs of samples [first, first + k) for the observed records; they go with the record's line in the file */
-static PetscErrorCode Signs(MeritVarcomp v, const SpectralSpace *s, int first, int k, double z[])
+static PetscErrorCode Signs(MeritVarcomp v, const RecordSpace *s, int first, int k, double z[])
 {
   const int64_t *line;
 
@@ -44,7 +44,7 @@ static PetscErrorCode Signs(MeritVarcomp v, const SpectralSpace *s, int first, i
       const int      sample = first + j;
       const uint64_t bits   = MeritRandomBits(&key, (uint32_t)(sample / 64));
 
-      z[(int64_t)i * k + j] = !(s->root[i] > 0.0) ? 0.0 : bits >> (sample % 64) & 1 ? 1.0 : -1.0;
+      z[(int64_t)i * k + j] = !(s->sqrt_weight[i] > 0.0) ? 0.0 : bits >> (sample % 64) & 1 ? 1.0 : -1.0;
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -95,7 +95,7 @@ static PetscErrorCode OnlyBatch(const Lanczos *l, int steps, Spectrum *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Forms(const Lanczos *l, int steps, Spectrum *s)
+static PetscErrorCode FormsOfSteps(const Lanczos *l, int steps, Spectrum *s)
 {
   PetscFunctionBegin;
   PetscCall(SpectralQuadratureDestroy(&s->y));
@@ -104,13 +104,13 @@ static PetscErrorCode Forms(const Lanczos *l, int steps, Spectrum *s)
 }
 
 typedef struct {
-  double score[2], information[4], noise[4];
+  double score[2], information[4], mc_covariance[4];
 } Values;
 
 static Values Evaluate(const Spectrum *s, const double theta[])
 {
   Values       values;
-  VarcompPoint point = {.score = values.score, .information = values.information, .noise = values.noise};
+  VarcompPoint point = {.score = values.score, .information = values.information, .mc_covariance = values.mc_covariance};
 
   SpectrumEvaluate(s, theta, &point);
   return values;
@@ -130,9 +130,9 @@ static PetscErrorCode FormsSettled(const Lanczos *l, const double theta[], bool 
   Values   before, after;
 
   PetscFunctionBegin;
-  PetscCall(Forms(l, l->y.steps - 1, &s));
+  PetscCall(FormsOfSteps(l, l->y.steps - 1, &s));
   before = Evaluate(&s, theta);
-  PetscCall(Forms(l, l->y.steps, &s));
+  PetscCall(FormsOfSteps(l, l->y.steps, &s));
   after    = Evaluate(&s, theta);
   *settled = Same(2, before.score, after.score, FORM_CHANGE) && Same(4, before.information, after.information, INFORMATION_CHANGE);
   PetscCall(SpectralQuadratureDestroy(&s.y));
@@ -152,7 +152,7 @@ static PetscErrorCode TracesSettled(const Lanczos *l, const double theta[], bool
   after    = Evaluate(&s, theta);
   *settled = true;
   for (int k = 0; k < 2; k++)
-    if (fabs(after.score[k] - before.score[k]) > TRACE_CHANGE * sqrt(after.noise[3 * k])) *settled = false;
+    if (fabs(after.score[k] - before.score[k]) > TRACE_CHANGE * sqrt(after.mc_covariance[3 * k])) *settled = false;
   *settled = *settled || Same(2, before.score, after.score, FORM_CHANGE);
   PetscCall(Free(s.n_traces, &s.trace));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -169,7 +169,7 @@ static PetscErrorCode FirstBatch(MeritVarcomp v, Lanczos *l, double theta[2])
     PetscCall(KrylovStep(&l->y));
     PetscCall(KrylovStep(&l->batch));
     if (l->batch.steps < FIRST_STEPS) continue;
-    PetscCall(Forms(l, l->y.steps, &l->now));
+    PetscCall(FormsOfSteps(l, l->y.steps, &l->now));
     PetscCall(OnlyBatch(l, l->batch.steps, &l->now));
     SpectrumMaximum(&l->now, theta);
     PetscCall(TracesSettled(l, theta, &settled));
@@ -188,7 +188,7 @@ static PetscErrorCode SettleForms(Lanczos *l, const double theta[])
     if (settled || l->y.steps >= MOST_STEPS) break;
     for (int more = 1 + l->y.steps / 32; more; more--) PetscCall(KrylovStep(&l->y));
   }
-  PetscCall(Forms(l, l->y.steps, &l->now));
+  PetscCall(FormsOfSteps(l, l->y.steps, &l->now));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -202,7 +202,7 @@ static double Share(const Values *at)
   for (int a = 0; a < 2; a++) {
     double sum = 0.0;
 
-    for (int b = 0; b < 4; b++) sum += inverse[a * 2 + b / 2] * at->noise[b] * inverse[a * 2 + b % 2];
+    for (int b = 0; b < 4; b++) sum += inverse[a * 2 + b / 2] * at->mc_covariance[b] * inverse[a * 2 + b % 2];
     share = PetscMax(share, sum / inverse[3 * a]);
   }
   return share;
@@ -321,11 +321,11 @@ static PetscErrorCode SetUp_Lanczos(MeritVarcomp v)
   PetscFunctionBegin;
   PetscCall(PetscNew(&l));
   v->engine_data = l;
-  PetscCall(SpectralSpaceCreate(v, "lanczos", &l->space));
+  PetscCall(RecordSpaceCreate(v, "lanczos", &l->space));
   l->now = (Spectrum){.n = l->space.n, .p = l->space.p, .ml = v->method == MERIT_VARCOMP_ML};
-  l->now.constant = SpectralConstant(&l->space, l->now.ml);
+  l->now.constant = RecordSpaceConstant(&l->space, l->now.ml);
   PetscCall(PetscMalloc1(l->space.n_records, &y));
-  PetscCall(SpectralObservations(&l->space, y));
+  PetscCall(RecordSpaceObservations(&l->space, y));
   PetscCall(KrylovCreate(&l->space, 1, true, false, y, &l->y));
   PetscCall(PetscFree(y));
   PetscCall(FirstBatch(v, l, theta));
@@ -362,7 +362,7 @@ static PetscErrorCode Destroy_Lanczos(MeritVarcomp v)
   PetscCall(Free(l->now.n_traces, &l->now.trace));
   PetscCall(Free(l->now.n_far, &l->now.far));
   PetscCall(SpectralQuadratureDestroy(&l->now.y));
-  PetscCall(SpectralSpaceDestroy(&l->space));
+  PetscCall(RecordSpaceDestroy(&l->space));
   PetscCall(PetscFree(l));
   v->engine_data = NULL;
   PetscFunctionReturn(PETSC_SUCCESS);

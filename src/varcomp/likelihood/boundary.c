@@ -67,7 +67,7 @@ static double Unit(const Reml *r, const Block *b, int x)
 
 static double NoughtShare(const Reml *r)
 {
-  return r->v->engine == &VarcompEngine_Sampled ? NOUGHT_SAMPLED : NOUGHT;
+  return r->v->engine == &VarcompEngine_MonteCarlo ? NOUGHT_SAMPLED : NOUGHT;
 }
 
 /* Before a matrix leaves the free state */
@@ -274,7 +274,7 @@ static void Apart(Reml *r, double times, bool far)
   }
 }
 
-/* The values of the limit r->whole by a line or a parabola through points once, twice, three times as far away; their noise is left out */
+/* The values of the limit r->whole by a line or a parabola through points once, twice, three times as far away; without their Monte Carlo covariance */
 static PetscErrorCode Extrapolate(Reml *r, bool far, VarcompPoint *limit, bool *found)
 {
   static const double weight[2][3] = {{2.0, -1.0, 0.0}, {3.0, -3.0, 1.0}};

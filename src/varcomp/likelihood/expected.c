@@ -13,7 +13,7 @@
 static const double MOST = 1e4;
 
 /* Q and T of a block from the score and y'P V_j P y = 2 sum_i I_ij theta_i */
-static void Forms(MeritVarcomp v, const Block *b, const double theta[], const VarcompPoint *point, double *Q, double *T)
+static void TraceForms(MeritVarcomp v, const Block *b, const double theta[], const VarcompPoint *point, double *Q, double *T)
 {
   for (int i = 0; i < b->n; i++)
     for (int j = 0; j <= i; j++) {
@@ -92,7 +92,7 @@ void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[],
     const Block *b = &c->block[i];
     double       Q[64 * 64], T[64 * 64], W[64 * 64];
 
-    Forms(v, b, theta, point, Q, T);
+    TraceForms(v, b, theta, point, Q, T);
     if (b->kind == BLOCK_FREE && !b->fixed && Root(b->n, Q, T, W)) Directions(v, b, W, S);
   }
   for (int i = 0; i < n; i++)

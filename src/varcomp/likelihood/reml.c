@@ -12,14 +12,14 @@ static const double ROUNDING = 1e-12;
 static PetscErrorCode PointCreate(int n, VarcompPoint *p)
 {
   PetscFunctionBegin;
-  PetscCall(PetscCalloc3(n, &p->score, (size_t)(n * n), &p->information, (size_t)(n * n), &p->noise));
+  PetscCall(PetscCalloc3(n, &p->score, (size_t)(n * n), &p->information, (size_t)(n * n), &p->mc_covariance));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode PointFree(VarcompPoint *p)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree3(p->score, p->information, p->noise));
+  PetscCall(PetscFree3(p->score, p->information, p->mc_covariance));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -46,7 +46,7 @@ PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point)
   PetscCallMPI(MPI_Bcast(&point->log_likelihood, 1, MPI_DOUBLE, 0, v->comm));
   PetscCallMPI(MPI_Bcast(point->score, v->n, MPI_DOUBLE, 0, v->comm));
   PetscCallMPI(MPI_Bcast(point->information, v->n * v->n, MPI_DOUBLE, 0, v->comm));
-  PetscCallMPI(MPI_Bcast(point->noise, v->n * v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(point->mc_covariance, v->n * v->n, MPI_DOUBLE, 0, v->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -156,7 +156,7 @@ static PetscErrorCode Iterate(Reml *r)
     v->rounds++;
     if (go) continue;
     /* rounding is all that is left of a step that small */
-    v->stop = v->gradient < 1e3 * r->tolerance ? MERIT_VARCOMP_CONVERGED : MERIT_VARCOMP_STUCK;
+    v->stop = v->gradient < 1e3 * r->tolerance ? MERIT_VARCOMP_CONVERGED : MERIT_VARCOMP_NO_ASCENT;
     break;
   }
   PetscCall(RemlKeep(r));
@@ -176,7 +176,7 @@ static void Back(const Coordinates *c, const double *A, double *B)
     }
 }
 
-/* Sampling covariance J H^-1 J', and what the noise of the score adds: J H^-1 J' noise J H^-1 J' */
+/* Sampling covariance J H^-1 J', and what Monte Carlo errors of the score, of covariance M, add: J H^-1 J' M J H^-1 J' */
 static void Covariances(Reml *r)
 {
   MeritVarcomp v = r->v;
@@ -194,11 +194,11 @@ static void Covariances(Reml *r)
   c->g = g;
   if (!v->has_covariance) return;
   Back(c, r->inverse, v->covariance);
-  for (int i = 0; i < n * n; i++) v->has_noise = v->has_noise || r->now.noise[i] != 0.0;
+  for (int i = 0; i < n * n; i++) v->has_monte_carlo = v->has_monte_carlo || r->now.mc_covariance[i] != 0.0;
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) {
       A[i * n + j] = 0.0;
-      for (int k = 0; k < n; k++) A[i * n + j] += r->now.noise[i * n + k] * v->covariance[k * n + j];
+      for (int k = 0; k < n; k++) A[i * n + j] += r->now.mc_covariance[i * n + k] * v->covariance[k * n + j];
     }
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) {
@@ -221,7 +221,7 @@ PetscErrorCode VarcompLikelihood(MeritVarcomp v)
   const size_t n = (size_t)v->n;
 
   PetscFunctionBegin;
-  if (v->engine == &VarcompEngine_Sampled && v->n > 1) r.tolerance = PetscMax(r.tolerance, 1e-3);
+  if (v->engine == &VarcompEngine_MonteCarlo && v->n > 1) r.tolerance = PetscMax(r.tolerance, 1e-3);
   PetscCall(CoordinatesCreate(v, &r.c));
   PetscCall(PointCreate(v->n, &r.now));
   PetscCall(PointCreate(v->n, &r.trial));

@@ -39,7 +39,7 @@ static void Fill(Reml *r, State *s)
   Add(s, fit, "likelihood", MERIT_STATE_SAME, one, &r->now.log_likelihood);
   Add(s, fit, "score", MERIT_STATE_SAME, n, r->now.score);
   Add(s, fit, "information", MERIT_STATE_SAME, square, r->now.information);
-  Add(s, fit, "noise", MERIT_STATE_SAME, square, r->now.noise);
+  Add(s, fit, "noise", MERIT_STATE_SAME, square, r->now.mc_covariance);
   Add(s, fit, "blocks", MERIT_STATE_SAME, (size_t)r->c.n_blocks * sizeof(*r->c.block), r->c.block);
   for (int i = 0; i < 6; i++) {
     char name[16];

@@ -10,31 +10,31 @@
 /* Records of this rank */
 typedef struct {
   int32_t n_records;
-  Bases   bases;
-  double *root, *left; /* [n_records] root of the weight; what the terms so far leave of the observations; owned */
+  HendersonReductions   bases;
+  double *sqrt_weight, *left; /* [n_records] root of the weight; what the terms so far leave of the observations; owned */
 } Anova;
 
 /* tr(U'B U) of a term's basis, B the covariance of a pedigree term */
 static PetscErrorCode Trace(MeritVarcomp v, Anova *a, int term, int pedigree, double *trace)
 {
-  const size_t  room = (size_t)a->n_records * BASES_WIDTH + 1;
-  SpectralSpace space;
+  const size_t  room = (size_t)a->n_records * HENDERSON_WIDTH + 1;
+  RecordSpace space;
   double       *U, *BU;
   int           k, at = a->bases.begin[term];
 
   PetscFunctionBegin;
   *trace = 0.0;
-  PetscCall(SpectralSpaceOf(v, NULL, pedigree, &space));
+  PetscCall(RecordSpaceCreateTerm(v, NULL, pedigree, &space));
   PetscCall(PetscMalloc2(room, &U, room, &BU));
   while (true) {
-    PetscCall(BasesNext(&a->bases, term, &at, &k, U));
+    PetscCall(HendersonNext(&a->bases, term, &at, &k, U));
     if (!k) break;
-    PetscCall(SpectralCovariance(&space, k, false, U, BU));
+    PetscCall(RecordSpaceCovariance(&space, k, false, U, BU));
     for (int64_t i = 0; i < (int64_t)a->n_records * k; i++) *trace += U[i] * BU[i];
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, trace, 1, MPI_DOUBLE, MPI_SUM, v->comm));
   PetscCall(PetscFree2(U, BU));
-  PetscCall(SpectralSpaceDestroy(&space));
+  PetscCall(RecordSpaceDestroy(&space));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -42,14 +42,14 @@ static PetscErrorCode Trace(MeritVarcomp v, Anova *a, int term, int pedigree, do
 static PetscErrorCode Line(MeritVarcomp v, Anova *a, int term, MeritAnovaLine *line, double *coefficient)
 {
   PetscFunctionBegin;
-  PetscCall(BasesReduction(&a->bases, term, a->left, &line->ss));
-  for (int c = a->bases.begin[term]; c < BasesEnd(&a->bases, term); c++) line->df += a->bases.adds[c];
+  PetscCall(HendersonReduction(&a->bases, term, a->left, &line->ss));
+  for (int c = a->bases.begin[term]; c < HendersonEnd(&a->bases, term); c++) line->df += a->bases.adds[c];
   line->ms = line->ss / line->df;
   for (int c = 0; c < v->n - 1; c++) {
     const int other = v->component[c].term;
 
     if (v->formula->term[other].kind == MERIT_TERM_PED) PetscCall(Trace(v, a, term, other, &coefficient[c]));
-    else PetscCall(BasesShare(&a->bases, term, other, &coefficient[c]));
+    else PetscCall(HendersonExpectation(&a->bases, term, other, &coefficient[c]));
     coefficient[c] /= line->df;
     if (fabs(coefficient[c]) < 1e-12) coefficient[c] = 0.0; /* rounding */
   }
@@ -61,8 +61,8 @@ static PetscErrorCode Line(MeritVarcomp v, Anova *a, int term, MeritAnovaLine *l
 static PetscErrorCode Residual(MeritVarcomp v, Anova *a, MeritAnovaLine *line, double *coefficient)
 {
   PetscFunctionBegin;
-  PetscCall(BasesLeave(&a->bases, a->bases.n, a->left));
-  for (int32_t i = 0; i < a->n_records; i++) line->ss += pow(a->root[i] * a->left[i], 2.0);
+  PetscCall(HendersonLeave(&a->bases, a->bases.n, a->left));
+  for (int32_t i = 0; i < a->n_records; i++) line->ss += pow(a->sqrt_weight[i] * a->left[i], 2.0);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &line->ss, 1, MPI_DOUBLE, MPI_SUM, v->comm));
   line->df = (double)v->n_observations;
   for (int i = 0; i < a->bases.n; i++) line->df -= a->bases.adds[i];
@@ -77,17 +77,17 @@ static PetscErrorCode Lines(MeritVarcomp v, Anova *a, double *coefficient)
   MeritAnovaLine *line = v->line;
 
   PetscFunctionBegin;
-  PetscCall(BasesForm(&a->bases, "anova"));
-  PetscCall(BasesFactor(&a->bases, -1));
+  PetscCall(HendersonForm(&a->bases, "anova"));
+  PetscCall(HendersonFactor(&a->bases, -1));
   for (int random = 0; random < 2; random++)
     for (int k = 0; k < v->formula->n_terms; k++) {
       if ((v->first_of_term[k] >= 0) != (random == 1)) continue;
-      if (random && v->order_last) PetscCall(BasesFactor(&a->bases, k));
+      if (random && v->order_last) PetscCall(HendersonFactor(&a->bases, k));
       line->coefficient = coefficient;
       PetscCall(Line(v, a, k, line++, coefficient));
       coefficient += v->n;
       /* a large mean of the observations is no part of what later terms reach */
-      if (!(random && v->order_last)) PetscCall(BasesLeave(&a->bases, BasesEnd(&a->bases, k), a->left));
+      if (!(random && v->order_last)) PetscCall(HendersonLeave(&a->bases, HendersonEnd(&a->bases, k), a->left));
     }
   line->coefficient = coefficient;
   PetscCall(Residual(v, a, line, coefficient));
@@ -193,12 +193,12 @@ static PetscErrorCode Create(MeritVarcomp v, Anova *a)
   for (int c = 0; c < v->n; c++) v->theta[c] = 1.0;
   PetscCall(VarcompSetVariances(v, v->theta));
   a->n_records = r->n_records;
-  PetscCall(PetscMalloc2(a->n_records + 1, &a->root, a->n_records + 1, &a->left));
+  PetscCall(PetscMalloc2(a->n_records + 1, &a->sqrt_weight, a->n_records + 1, &a->left));
   for (int32_t i = 0; i < a->n_records; i++) {
-    a->root[i] = !r->observed[r->pattern[i]] ? 0.0 : r->root_weight ? r->root_weight[i] : 1.0;
-    a->left[i] = a->root[i] > 0.0 ? r->y[i] : 0.0;
+    a->sqrt_weight[i] = !r->observed[r->pattern[i]] ? 0.0 : r->root_weight ? r->root_weight[i] : 1.0;
+    a->left[i] = a->sqrt_weight[i] > 0.0 ? r->y[i] : 0.0;
   }
-  PetscCall(BasesCreate(v, "anova", &a->bases));
+  PetscCall(HendersonCreate(v, "anova", &a->bases));
   PetscCall(CheckLevels(v, a));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -206,8 +206,8 @@ static PetscErrorCode Create(MeritVarcomp v, Anova *a)
 static PetscErrorCode Destroy(Anova *a)
 {
   PetscFunctionBegin;
-  PetscCall(BasesDestroy(&a->bases));
-  PetscCall(PetscFree2(a->root, a->left));
+  PetscCall(HendersonDestroy(&a->bases));
+  PetscCall(PetscFree2(a->sqrt_weight, a->left));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -12,7 +12,7 @@ enum { MOST = 10000, PANEL = 64, PROBE = 0x62617365 };
 static const double SMALL = 1e-10, NOTHING = 1e-24;
 
 /* Equations of which records leave anything when they are added up with random coefficients */
-static PetscErrorCode Met(const Bases *b, int32_t n_owned, double met[])
+static PetscErrorCode Met(const HendersonReductions *b, int32_t n_owned, double met[])
 {
   const MeritRecordsView *records = MeritModelRecords(b->v->model);
   const uint8_t          *state   = MeritModelEquationState(b->v->model);
@@ -30,7 +30,7 @@ static PetscErrorCode Met(const Bases *b, int32_t n_owned, double met[])
 }
 
 /* Is there room for n columns of all effects? */
-static PetscErrorCode Room(const Bases *b, const char what[], int64_t n)
+static PetscErrorCode Room(const HendersonReductions *b, const char what[], int64_t n)
 {
   double  bytes = 16.0 * (double)n * (double)n, available;
   char    size[2][32];
@@ -51,7 +51,7 @@ static PetscErrorCode Room(const Bases *b, const char what[], int64_t n)
 }
 
 /* Numbers of all columns, term by term and within a term rank by rank */
-static PetscErrorCode Number(Bases *b, const char what[])
+static PetscErrorCode Number(HendersonReductions *b, const char what[])
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(b->v->model, &term);
@@ -84,10 +84,10 @@ static PetscErrorCode Number(Bases *b, const char what[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode BasesCreate(MeritVarcomp v, const char what[], Bases *b)
+PetscErrorCode HendersonCreate(MeritVarcomp v, const char what[], HendersonReductions *b)
 {
   PetscFunctionBegin;
-  *b = (Bases){.v = v};
+  *b = (HendersonReductions){.v = v};
   PetscCall(Number(b, what));
   PetscCall(PetscMalloc4(b->n, &b->adds, v->size, &b->count, v->size, &b->at, b->n, &b->column));
   PetscCallMPI(MPI_Allgather(&b->n_own, 1, MPI_INT, b->count, 1, MPI_INT, v->comm));
@@ -96,7 +96,7 @@ PetscErrorCode BasesCreate(MeritVarcomp v, const char what[], Bases *b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode BasesDestroy(Bases *b)
+PetscErrorCode HendersonDestroy(HendersonReductions *b)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree4(b->equation, b->number, b->first, b->begin));
@@ -107,7 +107,7 @@ PetscErrorCode BasesDestroy(Bases *b)
 }
 
 /* Values x [n_owned * k] of all ranks' equations to rows of rank 0's all [n * k], by columns' numbers; and back, others 0 */
-static PetscErrorCode Gather(const Bases *b, int k, const double x[], double all[])
+static PetscErrorCode Gather(const HendersonReductions *b, int k, const double x[], double all[])
 {
   MPI_Datatype unit;
   double      *own, *rows;
@@ -123,7 +123,7 @@ static PetscErrorCode Gather(const Bases *b, int k, const double x[], double all
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Scatter(const Bases *b, int k, const double all[], int32_t n_owned, double x[])
+static PetscErrorCode Scatter(const HendersonReductions *b, int k, const double all[], int32_t n_owned, double x[])
 {
   MPI_Datatype unit;
   double      *own, *rows;
@@ -141,7 +141,7 @@ static PetscErrorCode Scatter(const Bases *b, int k, const double all[], int32_t
 }
 
 /* Global equations of all columns as they are gathered: ascending, as are those of a rank and the ranks */
-static PetscErrorCode Equations(const Bases *b, PetscInt all[])
+static PetscErrorCode Equations(const HendersonReductions *b, PetscInt all[])
 {
   PetscInt *own;
   int64_t   first;
@@ -156,7 +156,7 @@ static PetscErrorCode Equations(const Bases *b, PetscInt all[])
 }
 
 /* The row of A of this rank's i-th column, by columns' numbers */
-static PetscErrorCode Row(const Bases *b, Mat A, const PetscInt equation[], int i, double row[])
+static PetscErrorCode Row(const HendersonReductions *b, Mat A, const PetscInt equation[], int i, double row[])
 {
   const PetscInt    *column;
   const PetscScalar *value;
@@ -173,7 +173,7 @@ static PetscErrorCode Row(const Bases *b, Mat A, const PetscInt equation[], int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode BasesForm(Bases *b, const char what[])
+PetscErrorCode HendersonForm(HendersonReductions *b, const char what[])
 {
   const double one = 1.0;
   const size_t n   = (size_t)b->n;
@@ -185,11 +185,11 @@ PetscErrorCode BasesForm(Bases *b, const char what[])
   PetscCall(Room(b, what, b->n));
   PetscCall(MeritMMEAssemble(b->v->C, &A));
   PetscCall(MeritMMEAssembleNumbers(b->v->C, &(MeritNumbers){.R_inverse = &one}, A));
-  PetscCall(PetscMalloc2(n, &equation, n * BASES_WIDTH, &rows));
+  PetscCall(PetscMalloc2(n, &equation, n * HENDERSON_WIDTH, &rows));
   PetscCall(Equations(b, equation));
   if (!b->v->rank) PetscCall(PetscMalloc1(n * n, &b->gram));
-  for (int c = 0; c < b->n; c += BASES_WIDTH) {
-    const int k = PetscMin(BASES_WIDTH, b->n - c);
+  for (int c = 0; c < b->n; c += HENDERSON_WIDTH) {
+    const int k = PetscMin(HENDERSON_WIDTH, b->n - c);
 
     PetscCall(PetscArrayzero(rows, n * (size_t)k));
     for (int i = 0; i < b->n_own; i++)
@@ -202,7 +202,7 @@ PetscErrorCode BasesForm(Bases *b, const char what[])
 }
 
 /* Where the terms' columns stand */
-static void Order(Bases *b, int last)
+static void Order(HendersonReductions *b, int last)
 {
   int place = 0;
 
@@ -215,7 +215,7 @@ static void Order(Bases *b, int last)
 }
 
 /* L = gram in the order of the factor */
-static void Arrange(Bases *b)
+static void Arrange(HendersonReductions *b)
 {
   const int    n_terms = b->v->formula->n_terms;
   const size_t n       = (size_t)b->n;
@@ -228,10 +228,10 @@ static void Arrange(Bases *b)
 }
 
 /* least[n]: pivots below it are nothing */
-static void Least(const Bases *b, double least[])
+static void Least(const HendersonReductions *b, double least[])
 {
   for (int k = 0; k < b->v->formula->n_terms; k++) {
-    const int end     = BasesEnd(b, k);
+    const int end     = HendersonEnd(b, k);
     double    largest = 0.0;
 
     for (int c = b->begin[k]; c < end; c++) largest = PetscMax(largest, b->L[(size_t)c * (size_t)(b->n + 1)]);
@@ -240,7 +240,7 @@ static void Least(const Bases *b, double least[])
 }
 
 /* One column of a panel that begins at `panel`, the panels before taken off; a column that adds nothing becomes a unit vector */
-static void Column(Bases *b, int panel, int c, double least)
+static void Column(HendersonReductions *b, int panel, int c, double least)
 {
   const size_t n   = (size_t)b->n;
   double      *own = b->L + (size_t)c * n;
@@ -263,7 +263,7 @@ static void Column(Bases *b, int panel, int c, double least)
 }
 
 /* Rank 0: panel after panel. (The row of a unit vector's column keeps what it has: solutions are 0 there.) */
-static void Cholesky(Bases *b, const double least[])
+static void Cholesky(HendersonReductions *b, const double least[])
 {
   const double       one = 1.0, minus = -1.0;
   const PetscBLASInt n = b->n;
@@ -277,7 +277,7 @@ static void Cholesky(Bases *b, const double least[])
   }
 }
 
-PetscErrorCode BasesFactor(Bases *b, int last)
+PetscErrorCode HendersonFactor(HendersonReductions *b, int last)
 {
   double *least;
 
@@ -296,7 +296,7 @@ PetscErrorCode BasesFactor(Bases *b, int last)
 }
 
 /* all [n * k], row by row of columns' numbers, from x, k columns of `height` places */
-static void ToNumbers(const Bases *b, int k, int height, const double x[], double all[])
+static void ToNumbers(const HendersonReductions *b, int k, int height, const double x[], double all[])
 {
   for (int t = 0; t < b->v->formula->n_terms; t++)
     for (int c = b->first[t]; c < b->first[t + 1]; c++) {
@@ -307,7 +307,7 @@ static void ToNumbers(const Bases *b, int k, int height, const double x[], doubl
 }
 
 /* Rank 0: columns `place`[k] of L^-T, of which those before `height` are not 0, as rows of all [n * k] */
-static PetscErrorCode Inverse(const Bases *b, int k, const int place[], double all[])
+static PetscErrorCode Inverse(const HendersonReductions *b, int k, const int place[], double all[])
 {
   const PetscBLASInt n = b->n, height = place[k - 1] + 1, width = k;
   const double       one = 1.0;
@@ -322,17 +322,17 @@ static PetscErrorCode Inverse(const Bases *b, int k, const int place[], double a
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode BasesNext(Bases *b, int term, int *at, int *k, double U[])
+PetscErrorCode HendersonNext(HendersonReductions *b, int term, int *at, int *k, double U[])
 {
   const MeritRecordsView *records = MeritModelRecords(b->v->model);
-  const int               end     = BasesEnd(b, term);
-  int                     place[BASES_WIDTH];
+  const int               end     = HendersonEnd(b, term);
+  int                     place[HENDERSON_WIDTH];
   int32_t                 n_owned;
   double                 *x, *all;
 
   PetscFunctionBegin;
   *k = 0;
-  for (; *at < end && *k < BASES_WIDTH; (*at)++)
+  for (; *at < end && *k < HENDERSON_WIDTH; (*at)++)
     if (b->adds[*at]) place[(*k)++] = *at;
   if (!*k) PetscFunctionReturn(PETSC_SUCCESS);
   n_owned = MeritModelLayout(b->v->model)->n_owned;
@@ -350,7 +350,7 @@ PetscErrorCode BasesNext(Bases *b, int term, int *at, int *k, double U[])
 }
 
 /* W'y of the columns before `end`, by places, on rank 0; y the record values. Collective. */
-static PetscErrorCode RightHandSide(const Bases *b, int end, const double values[], double r[])
+static PetscErrorCode RightHandSide(const HendersonReductions *b, int end, const double values[], double r[])
 {
   int32_t n_owned;
   double *x, *all;
@@ -368,7 +368,7 @@ static PetscErrorCode RightHandSide(const Bases *b, int end, const double values
 }
 
 /* Rank 0: x = L^-1 x, 0 for columns that add nothing; of the columns before `end` */
-static void Forward(const Bases *b, int end, double x[])
+static void Forward(const HendersonReductions *b, int end, double x[])
 {
   const PetscBLASInt n = b->n, height = end, single = 1;
   const double       one = 1.0;
@@ -379,9 +379,9 @@ static void Forward(const Bases *b, int end, double x[])
     if (!b->adds[i]) x[i] = 0.0;
 }
 
-PetscErrorCode BasesReduction(Bases *b, int term, const double left[], double *squares)
+PetscErrorCode HendersonReduction(HendersonReductions *b, int term, const double left[], double *squares)
 {
-  const int end = BasesEnd(b, term);
+  const int end = HendersonEnd(b, term);
   double   *x;
 
   PetscFunctionBegin;
@@ -396,18 +396,18 @@ PetscErrorCode BasesReduction(Bases *b, int term, const double left[], double *s
 }
 
 /* A row of L has what its column shares with the basis, whether or not it adds to it */
-PetscErrorCode BasesShare(Bases *b, int term, int other, double *share)
+PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other, double *share)
 {
   PetscFunctionBegin;
   *share = 0.0;
-  for (int c = b->begin[term]; c < BasesEnd(b, term) && !b->v->rank; c++)
-    for (int i = PetscMax(c, b->begin[other]); i < BasesEnd(b, other) && b->adds[c]; i++)
+  for (int c = b->begin[term]; c < HendersonEnd(b, term) && !b->v->rank; c++)
+    for (int i = PetscMax(c, b->begin[other]); i < HendersonEnd(b, other) && b->adds[c]; i++)
       *share += b->L[(size_t)c * (size_t)b->n + (size_t)i] * b->L[(size_t)c * (size_t)b->n + (size_t)i];
   PetscCallMPI(MPI_Bcast(share, 1, MPI_DOUBLE, 0, b->v->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode BasesLeave(Bases *b, int end, double left[])
+PetscErrorCode HendersonLeave(HendersonReductions *b, int end, double left[])
 {
   const MeritRecordsView *records = MeritModelRecords(b->v->model);
   const PetscBLASInt      n = b->n, height = end, single = 1;

@@ -6,7 +6,7 @@
 #include "varcomp_impl.h"
 
 /* Columns of a basis made at once */
-enum { BASES_WIDTH = 32 };
+enum { HENDERSON_WIDTH = 32 };
 
 typedef struct {
   MeritVarcomp v;          /* borrowed */
@@ -19,23 +19,23 @@ typedef struct {
   PetscMPIInt *count, *at; /* [size] columns of each rank as they are gathered, rank after rank; owned */
   int         *column;     /* [n] which those are, on every rank; owned */
   double      *gram, *L;   /* [n * n] W'W; its factor, lower triangle by columns. Rank 0 only; owned */
-} Bases;
+} HendersonReductions;
 
 /* The columns of the model of v->C, whose variances are 1. Collective. */
-PetscErrorCode BasesCreate(MeritVarcomp v, const char what[], Bases *b);
-PetscErrorCode BasesDestroy(Bases *b);
+PetscErrorCode HendersonCreate(MeritVarcomp v, const char what[], HendersonReductions *b);
+PetscErrorCode HendersonDestroy(HendersonReductions *b);
 /* W'W; a USAGE error if it would need more than a rank has, `what` wants it. Collective. */
-PetscErrorCode BasesForm(Bases *b, const char what[]);
+PetscErrorCode HendersonForm(HendersonReductions *b, const char what[]);
 /* Factor with the terms in formula order, fixed ones first, but `last` (-1: none) behind all others. Collective. */
-PetscErrorCode BasesFactor(Bases *b, int last);
+PetscErrorCode HendersonFactor(HendersonReductions *b, int last);
 /* |U'y|^2 with U a term's basis, y the record values left[n_records] times the roots of the weights. Collective. */
-PetscErrorCode BasesReduction(Bases *b, int term, const double left[], double *squares);
+PetscErrorCode HendersonReduction(HendersonReductions *b, int term, const double left[], double *squares);
 /* |U'Z|^2 with U a term's basis, Z the design of another. Collective. */
-PetscErrorCode BasesShare(Bases *b, int term, int other, double *share);
-/* The next columns, at most BASES_WIDTH, of a term's basis: U [n_records * *k], column fastest; *at, first b->begin[term], moves on; *k = 0: no more.
+PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other, double *share);
+/* The next columns, at most HENDERSON_WIDTH, of a term's basis: U [n_records * *k], column fastest; *at, first b->begin[term], moves on; *k = 0: no more.
    Collective. */
-PetscErrorCode BasesNext(Bases *b, int term, int *at, int *k, double U[]);
+PetscErrorCode HendersonNext(HendersonReductions *b, int term, int *at, int *k, double U[]);
 /* What all columns before the place `end` reach goes from the record values left[n_records], without weights. Collective. */
-PetscErrorCode BasesLeave(Bases *b, int end, double left[]);
+PetscErrorCode HendersonLeave(HendersonReductions *b, int end, double left[]);
 /* Places of a term end before this one. Not collective. */
-static inline int BasesEnd(const Bases *b, int term) { return b->begin[term] + b->first[term + 1] - b->first[term]; }
+static inline int HendersonEnd(const HendersonReductions *b, int term) { return b->begin[term] + b->first[term + 1] - b->first[term]; }

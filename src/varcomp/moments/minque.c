@@ -17,48 +17,48 @@ static double Dot(int n, const double *x, const double *y)
   return sum;
 }
 
-static const double *Form(const Forms *f, int k) { return k < f->m ? f->A[k] : f->S; }
+static const double *Form(const ProjectedCovariances *f, int k) { return k < f->m ? f->A[k] : f->S; }
 
 /* Equations from left[k] = P_k V_k, given P for the random terms and N for the residual (the same but in the limit) */
-static void Fill(const Forms *f, const double *P, const double *N, double **left, Moments *e)
+static void Fill(const ProjectedCovariances *f, const double *P, const double *N, double **left, Moments *e)
 {
   const int n = f->n, m = f->m;
   double   *Py = malloc(2 * (size_t)n * sizeof(*Py)), *VPy = Py + n;
 
   for (int i = 0; i <= m; i++) {
-    FormsApply(n, i < m ? P : N, f->y, Py);
-    FormsApply(n, Form(f, i), Py, VPy);
+    ProjectedApply(n, i < m ? P : N, f->y, Py);
+    ProjectedApply(n, Form(f, i), Py, VPy);
     e->q[i] = Dot(n, Py, VPy);
-    for (int j = 0; j <= m; j++) e->S[i * (m + 1) + j] = FormsTrace(n, left[i], left[j]);
+    for (int j = 0; j <= m; j++) e->S[i * (m + 1) + j] = ProjectedTrace(n, left[i], left[j]);
   }
   free(Py);
 }
 
-static double **Products(const Forms *f, const double *P)
+static double **Products(const ProjectedCovariances *f, const double *P)
 {
   const size_t size = (size_t)f->n * (size_t)f->n;
   double     **left = malloc((size_t)(f->m + 1) * sizeof(*left));
 
   for (int k = 0; k <= f->m; k++) {
     left[k] = malloc(size * sizeof(**left));
-    if (k < f->m) FormsMultiply(f->n, P, f->A[k], left[k]);
+    if (k < f->m) ProjectedMultiply(f->n, P, f->A[k], left[k]);
     else
       for (size_t i = 0; i < size; i++) left[k][i] = P[i]; /* P S = P */
   }
   return left;
 }
 
-static void Free(const Forms *f, double **left)
+static void Free(const ProjectedCovariances *f, double **left)
 {
   for (int k = 0; k <= f->m; k++) free(left[k]);
   free(left);
 }
 
-MomentsFault MinqueEquations(const Forms *f, const double w[], Moments *e)
+MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Moments *e)
 {
   double *P = malloc((size_t)f->n * (size_t)f->n * sizeof(*P)), **left;
 
-  if (!FormsInverse(f, w, P, NULL)) {
+  if (!ProjectedInverse(f, w, P, NULL)) {
     free(P);
     return MOMENTS_INDEFINITE;
   }
@@ -99,7 +99,7 @@ static void Eigen(int n, double *A, double *lambda)
 }
 
 /* With A = sum of A_k, P grows like N + A^+ / w, N the projection on what no term reaches: the residual's equation takes N, the others' A^+ */
-MomentsFault MinqueLimit(const Forms *f, Moments *e)
+MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e)
 {
   const size_t n = (size_t)f->n, size = n * n;
   double      *U = calloc(size, sizeof(*U)), *lambda = malloc(n * sizeof(*lambda)), *N = malloc(size * sizeof(*N)), *P = malloc(size * sizeof(*P));
@@ -124,7 +124,7 @@ MomentsFault MinqueLimit(const Forms *f, Moments *e)
     for (int k = 0; k < f->m; k++) { /* tr(A^+ A_k A^+) */
       double *PAP = malloc(size * sizeof(*PAP));
 
-      FormsMultiply(f->n, left[k], P, PAP);
+      ProjectedMultiply(f->n, left[k], P, PAP);
       e->S[k * (f->m + 1) + f->m] = 0.0;
       for (size_t i = 0; i < n; i++) e->S[k * (f->m + 1) + f->m] += PAP[i * (n + 1)];
       free(PAP);
@@ -137,7 +137,7 @@ MomentsFault MinqueLimit(const Forms *f, Moments *e)
 }
 
 /* Off the diagonal E(r_i r_j) = sum of s_k A_k,ij + s_e S_ij is regressed on the A_k; the sum of squares gives s_e */
-void HasemanElston(const Forms *f, Moments *e)
+void HasemanElston(const ProjectedCovariances *f, Moments *e)
 {
   const size_t n = (size_t)f->n;
   const int    m = f->m;
@@ -221,26 +221,26 @@ bool MomentsSandwich(const Moments *e, const double B[], double C[])
   return true;
 }
 
-bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double covariance[])
+bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[])
 {
   const int    n = f->n, m = f->m;
   const size_t size = (size_t)n * (size_t)n;
   double      *P = malloc(size * sizeof(*P)), *V = malloc(size * sizeof(*V)), *PV = malloc(size * sizeof(*PV)), **left, *B;
-  bool         fine = FormsInverse(f, w, P, NULL);
+  bool         fine = ProjectedInverse(f, w, P, NULL);
 
   B = malloc((size_t)((m + 1) * (m + 1)) * sizeof(*B));
   for (size_t i = 0; i < size; i++) {
     V[i] = e->estimate[m] * f->S[i];
     for (int k = 0; k < m; k++) V[i] += e->estimate[k] * f->A[k][i];
   }
-  FormsMultiply(n, P, V, PV);
+  ProjectedMultiply(n, P, V, PV);
   left = Products(f, P);
   for (int k = 0; k <= m; k++) { /* P V_k P V */
-    FormsMultiply(n, left[k], PV, V);
+    ProjectedMultiply(n, left[k], PV, V);
     for (size_t i = 0; i < size; i++) left[k][i] = V[i];
   }
   for (int i = 0; i <= m; i++)
-    for (int j = 0; j <= m; j++) B[i * (m + 1) + j] = 2.0 * FormsTrace(n, left[i], left[j]);
+    for (int j = 0; j <= m; j++) B[i * (m + 1) + j] = 2.0 * ProjectedTrace(n, left[i], left[j]);
   fine = fine && MomentsSandwich(e, B, covariance);
   Free(f, left);
   free(P), free(V), free(PV), free(B);

@@ -66,7 +66,7 @@ static PetscErrorCode Judge(MeritVarcomp v, MomentsFault fault, Moments *e)
 }
 
 /* Prior variances [m + 1] relative to the residual's: of the job's variances, or ratios for K of mean diagonal 1. *kind: 0 finite, 1 infinite */
-static PetscErrorCode Prior(MeritVarcomp v, const Forms *f, double w[], bool *infinite)
+static PetscErrorCode Prior(MeritVarcomp v, const ProjectedCovariances *f, double w[], bool *infinite)
 {
   const int m = f->m;
   int       n_infinite = 0;
@@ -100,7 +100,7 @@ static PetscErrorCode CheckGiven(MeritVarcomp v)
 }
 
 /* Rank 0: estimates at one prior, anew without what is negative if that is asked for */
-static MomentsFault Once(MeritVarcomp v, const Forms *f, const double w[], bool infinite, bool nonnegative, Moments *e)
+static MomentsFault Once(MeritVarcomp v, const ProjectedCovariances *f, const double w[], bool infinite, bool nonnegative, Moments *e)
 {
   MomentsFault fault = MOMENTS_FINE;
   bool         again = true;
@@ -132,7 +132,7 @@ static PetscErrorCode Report(MeritVarcomp v, double change)
 }
 
 /* The estimate becomes the prior until it stays (I-MINQUE); terms at 0 come back in each round if their equation wants them */
-static PetscErrorCode Iterate(MeritVarcomp v, const Forms *f, double w[], Moments *e)
+static PetscErrorCode Iterate(MeritVarcomp v, const ProjectedCovariances *f, double w[], Moments *e)
 {
   double change = INFINITY;
 
@@ -162,7 +162,7 @@ static PetscErrorCode Iterate(MeritVarcomp v, const Forms *f, double w[], Moment
 }
 
 /* The same of matrices that are formed */
-static PetscErrorCode CheckForms(MeritVarcomp v, const Forms *f)
+static PetscErrorCode CheckForms(MeritVarcomp v, const ProjectedCovariances *f)
 {
   double left[64] = {0.0}, whole[64] = {0.0};
 
@@ -192,13 +192,13 @@ PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e)
 
 static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
 {
-  Forms   f;
+  ProjectedCovariances   f;
   double *w;
   bool    infinite;
   int     known = 0;
 
   PetscFunctionBegin;
-  PetscCall(FormsCreate(v, "this method", &f));
+  PetscCall(ProjectedCreate(v, "this method", &f));
   PetscCall(CheckForms(v, &f));
   PetscCall(PetscMalloc1(v->n, &w));
   PetscCall(Prior(v, &f, w, &infinite));
@@ -214,7 +214,7 @@ static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
   PetscCallMPI(MPI_Bcast(e->in, v->n, MPI_C_BOOL, 0, v->comm));
   v->has_covariance = known;
   PetscCall(PetscFree(w));
-  PetscCall(FormsDestroy(&f));
+  PetscCall(ProjectedDestroy(&f));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

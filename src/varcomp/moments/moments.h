@@ -14,11 +14,11 @@ typedef struct {
 } Moments;
 
 /* minque.c: rank 0. Equations at P of the prior w[m + 1]; in the limit of infinite priors; of Haseman-Elston regression */
-MomentsFault MinqueEquations(const Forms *f, const double w[], Moments *e);
-MomentsFault MinqueLimit(const Forms *f, Moments *e);
-void         HasemanElston(const Forms *f, Moments *e);
+MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Moments *e);
+MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e);
+void         HasemanElston(const ProjectedCovariances *f, Moments *e);
 /* Covariance [(m + 1)^2] of the estimates of MinqueEquations at P of the same w, of normal data with the variances estimated */
-bool MinqueCovariance(const Forms *f, const double w[], const Moments *e, double covariance[]);
+bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[]);
 /* Solve for the terms that take part */
 MomentsFault MomentsSolve(Moments *e);
 /* moments.c: a system of the right size, all terms but the one left out taking part */

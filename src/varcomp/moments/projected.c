@@ -7,14 +7,14 @@
 enum { MOST = 20000 }; /* observations */
 
 /* The matrix to rank 0's all [n * n], column by column */
-static PetscErrorCode Gather(const SpectralDense *a, double *all)
+static PetscErrorCode Gather(const ColumnMatrix *a, double *all)
 {
   const size_t n = (size_t)a->n;
 
   PetscFunctionBegin;
   for (int j = 0; j < a->n; j++) {
     int               place;
-    const PetscMPIInt owner = SpectralDenseOwner(a, j, &place);
+    const PetscMPIInt owner = ColumnMatrixOwner(a, j, &place);
     double           *own   = a->column + (size_t)place * n;
 
     if (owner && !a->rank) PetscCallMPI(MPI_Recv(all + (size_t)j * n, a->n, MPI_DOUBLE, owner, j, a->comm, MPI_STATUS_IGNORE));
@@ -36,54 +36,54 @@ static double MeanDiagonal(int n, const double *B)
 static PetscErrorCode Term(MeritVarcomp v, const char what[], int term, int n, double *A, double *B, double *mean)
 {
   const bool    ml = v->method == MERIT_VARCOMP_ML;
-  SpectralSpace s;
-  SpectralOrder o;
-  SpectralDense a;
+  RecordSpace s;
+  ObservationOrder o;
+  ColumnMatrix a;
 
   PetscFunctionBegin;
-  PetscCall(SpectralSpaceOf(v, what, term, &s));
-  PetscCall(SpectralOrderCreate(&s, &o));
-  PetscCall(SpectralDenseCreate(v->comm, n, &a));
-  PetscCall(SpectralMatrixForm(&s, &o, what, &a));
+  PetscCall(RecordSpaceCreateTerm(v, what, term, &s));
+  PetscCall(ObservationOrderCreate(&s, &o));
+  PetscCall(ColumnMatrixCreate(v->comm, n, &a));
+  PetscCall(ObservationMatrixForm(&s, &o, what, &a));
   PetscCall(Gather(&a, ml ? B : A));
   if (!v->rank) *mean = MeanDiagonal(n, ml ? B : A);
-  PetscCall(SpectralMatrixProject(&s, &o, &a));
+  PetscCall(ObservationMatrixProject(&s, &o, &a));
   PetscCall(Gather(&a, A));
-  PetscCall(SpectralDenseDestroy(&a));
-  PetscCall(SpectralOrderDestroy(&o));
-  PetscCall(SpectralSpaceDestroy(&s));
+  PetscCall(ColumnMatrixDestroy(&a));
+  PetscCall(ObservationOrderDestroy(&o));
+  PetscCall(RecordSpaceDestroy(&s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* S, and the observations with the fixed effects taken out, to rank 0. Collective. */
-static PetscErrorCode Fixed(MeritVarcomp v, const char what[], Forms *f)
+static PetscErrorCode Fixed(MeritVarcomp v, const char what[], ProjectedCovariances *f)
 {
-  SpectralSpace s;
-  SpectralOrder o;
-  SpectralDense a;
+  RecordSpace s;
+  ObservationOrder o;
+  ColumnMatrix a;
   double       *y;
 
   PetscFunctionBegin;
-  PetscCall(SpectralSpaceOf(v, what, f->term[0], &s));
-  PetscCall(SpectralOrderCreate(&s, &o));
-  PetscCall(SpectralDenseCreate(v->comm, f->n, &a));
+  PetscCall(RecordSpaceCreateTerm(v, what, f->term[0], &s));
+  PetscCall(ObservationOrderCreate(&s, &o));
+  PetscCall(ColumnMatrixCreate(v->comm, f->n, &a));
   PetscCall(PetscArrayzero(a.column, (size_t)a.n_own * (size_t)f->n));
-  for (int j = 0; j < a.n_own; j++) a.column[(size_t)j * (size_t)f->n + (size_t)SpectralDenseColumn(&a, j)] = 1.0;
-  PetscCall(SpectralMatrixProject(&s, &o, &a));
+  for (int j = 0; j < a.n_own; j++) a.column[(size_t)j * (size_t)f->n + (size_t)ColumnMatrixColumn(&a, j)] = 1.0;
+  PetscCall(ObservationMatrixProject(&s, &o, &a));
   PetscCall(Gather(&a, f->S));
   PetscCall(PetscMalloc1(s.n_records + 1, &y));
-  PetscCall(SpectralObservations(&s, y));
-  PetscCall(SpectralOrderGather(&s, &o, y, f->y));
-  f->constant = SpectralConstant(&s, v->method == MERIT_VARCOMP_ML);
+  PetscCall(RecordSpaceObservations(&s, y));
+  PetscCall(ObservationOrderGather(&s, &o, y, f->y));
+  f->constant = RecordSpaceConstant(&s, v->method == MERIT_VARCOMP_ML);
   PetscCall(PetscFree(y));
-  PetscCall(SpectralDenseDestroy(&a));
-  PetscCall(SpectralOrderDestroy(&o));
-  PetscCall(SpectralSpaceDestroy(&s));
+  PetscCall(ColumnMatrixDestroy(&a));
+  PetscCall(ObservationOrderDestroy(&o));
+  PetscCall(RecordSpaceDestroy(&s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormsFit - See the header. Collective. */
-PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
+/* ProjectedFit - See the header. Collective. */
+PetscErrorCode ProjectedFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 {
   const double n = (double)v->n_observations, needed = 8.0 * n * n * ((v->method == MERIT_VARCOMP_ML ? 3 : 2) * n_random + 8);
   double       room;
@@ -96,7 +96,7 @@ PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 }
 
 /* Room on rank 0, agreed on */
-static PetscErrorCode Room(MeritVarcomp v, const char what[], const Forms *f)
+static PetscErrorCode Room(MeritVarcomp v, const char what[], const ProjectedCovariances *f)
 {
   static const char instead[] = "use reml, ml, or mivque0";
   char              text[128];
@@ -104,19 +104,19 @@ static PetscErrorCode Room(MeritVarcomp v, const char what[], const Forms *f)
   bool              fits;
 
   PetscFunctionBegin;
-  PetscCall(FormsFit(v, f->m, &fits, &bytes));
+  PetscCall(ProjectedFit(v, f->m, &fits, &bytes));
   snprintf(text, sizeof(text), "%s forms matrices of %d x %d observations", what, f->n, f->n);
   if (f->n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s, %d at most; %s", text, (int)MOST, instead));
   PetscCall(VarcompRefuse(v, text, bytes, instead));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
+PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovariances *f)
 {
   const MeritFormula *formula = v->formula;
 
   PetscFunctionBegin;
-  *f = (Forms){.n = (int)v->n_observations, .df = v->n_observations - v->n_fixed};
+  *f = (ProjectedCovariances){.n = (int)v->n_observations, .df = v->n_observations - v->n_fixed};
   for (int k = 0; k < formula->n_terms; k++) f->m += formula->term[k].kind != MERIT_TERM_FIXED;
   PetscCall(Room(v, what, f));
   PetscCall(PetscCalloc5(f->m + 1, &f->term, f->m + 1, &f->A, f->m + 1, &f->B, f->m + 1, &f->mean, f->n, &f->y));
@@ -134,7 +134,7 @@ PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode FormsDestroy(Forms *f)
+PetscErrorCode ProjectedDestroy(ProjectedCovariances *f)
 {
   PetscFunctionBegin;
   for (int k = 0; k < f->m; k++) {
@@ -160,7 +160,7 @@ static bool Invert(int n, double *P, double *log_determinant)
   return info == 0;
 }
 
-bool FormsInverse(const Forms *f, const double theta[], double *P, double *log_determinant)
+bool ProjectedInverse(const ProjectedCovariances *f, const double theta[], double *P, double *log_determinant)
 {
   const size_t n = (size_t)f->n;
 
@@ -177,7 +177,7 @@ bool FormsInverse(const Forms *f, const double theta[], double *P, double *log_d
   return true;
 }
 
-bool FormsCovarianceInverse(const Forms *f, const double theta[], double *inverse, double *log_determinant)
+bool ProjectedCovarianceInverse(const ProjectedCovariances *f, const double theta[], double *inverse, double *log_determinant)
 {
   const size_t n = (size_t)f->n;
 
@@ -191,7 +191,7 @@ bool FormsCovarianceInverse(const Forms *f, const double theta[], double *invers
   return true;
 }
 
-void FormsMultiply(int n, const double *A, const double *B, double *C)
+void ProjectedMultiply(int n, const double *A, const double *B, double *C)
 {
   const double one = 1.0, zero = 0.0;
   PetscBLASInt N = n;
@@ -199,7 +199,7 @@ void FormsMultiply(int n, const double *A, const double *B, double *C)
   BLASgemm_("N", "N", &N, &N, &N, &one, B, &N, A, &N, &zero, C, &N);
 }
 
-void FormsApply(int n, const double *A, const double *x, double *y)
+void ProjectedApply(int n, const double *A, const double *x, double *y)
 {
   for (int i = 0; i < n; i++) {
     y[i] = 0.0;
@@ -207,7 +207,7 @@ void FormsApply(int n, const double *A, const double *x, double *y)
   }
 }
 
-double FormsTrace(int n, const double *A, const double *B)
+double ProjectedTrace(int n, const double *A, const double *B)
 {
   const size_t N   = (size_t)n;
   double       sum = 0.0;

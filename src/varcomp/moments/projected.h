@@ -3,7 +3,7 @@
   Dense matrices of a model of one trait on rank 0, in the space of records times the roots of their weights: S takes out the fixed effects,
   A_k = S B_k S with B_k = Z_k K_k Z_k'. The inverse of V between S's is P = (sum theta_k A_k + theta_e S + I - S)^-1 - (I - S).
 */
-#include "space.h"
+#include "matrix.h"
 
 typedef struct {
   int      n, m;      /* observations; random terms */
@@ -15,18 +15,18 @@ typedef struct {
   double **B;         /* [m] -> [n * n] for ml, else NULL; owned */
   double  *mean;      /* [m] mean diagonal of B; owned */
   double   constant;  /* of -2 log likelihood */
-} Forms;
+} ProjectedCovariances;
 
 /* Is there room on rank 0 for the matrices of that many random terms? *bytes (NULL allowed): what they take. Collective. */
-PetscErrorCode FormsFit(MeritVarcomp v, int n_random, bool *fits, double *bytes);
+PetscErrorCode ProjectedFit(MeritVarcomp v, int n_random, bool *fits, double *bytes);
 /* USAGE error where rank 0 has no room for them; `what` wants them. Collective. */
-PetscErrorCode FormsCreate(MeritVarcomp v, const char what[], Forms *f);
-PetscErrorCode FormsDestroy(Forms *f);
+PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovariances *f);
+PetscErrorCode ProjectedDestroy(ProjectedCovariances *f);
 /* P [n * n] at theta[m + 1], the residual last, and log |V| + log |X'V^-1 X| - log |X'X|; false if it is not definite. Rank 0. */
-bool FormsInverse(const Forms *f, const double theta[], double *P, double *log_determinant);
+bool ProjectedInverse(const ProjectedCovariances *f, const double theta[], double *P, double *log_determinant);
 /* V^-1 [n * n] at theta[m + 1], and log |V|; false if it is not definite. For ml, rank 0. */
-bool FormsCovarianceInverse(const Forms *f, const double theta[], double *inverse, double *log_determinant);
+bool ProjectedCovarianceInverse(const ProjectedCovariances *f, const double theta[], double *inverse, double *log_determinant);
 /* C = A B, symmetric or not; y = A x; sum of A_ij B_ji. [n * n] row-major. Rank 0. */
-void   FormsMultiply(int n, const double *A, const double *B, double *C);
-void   FormsApply(int n, const double *A, const double *x, double *y);
-double FormsTrace(int n, const double *A, const double *B);
+void   ProjectedMultiply(int n, const double *A, const double *B, double *C);
+void   ProjectedApply(int n, const double *A, const double *x, double *y);
+double ProjectedTrace(int n, const double *A, const double *B);

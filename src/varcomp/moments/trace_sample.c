@@ -11,7 +11,7 @@
 enum { PURPOSE_SKETCH = 0x534b, WIDTH = 32 };
 
 /* Signs of the observations, [n_records * k], samples first .. */
-static PetscErrorCode Signs(MeritVarcomp v, const SpectralSpace *s, int first, int k, double *z)
+static PetscErrorCode Signs(MeritVarcomp v, const RecordSpace *s, int first, int k, double *z)
 {
   const int64_t *line;
 
@@ -21,23 +21,23 @@ static PetscErrorCode Signs(MeritVarcomp v, const SpectralSpace *s, int first, i
     const MeritRandomKey key  = {.seed = (uint64_t)v->seed, .purpose = PURPOSE_SKETCH, .level = (uint64_t)line[i]};
     const uint64_t       bits = MeritRandomBits(&key, (uint32_t)(first / WIDTH));
 
-    for (int j = 0; j < k; j++) z[(int64_t)i * k + j] = s->root[i] > 0.0 ? (bits >> j & 1 ? 1.0 : -1.0) : 0.0;
+    for (int j = 0; j < k; j++) z[(int64_t)i * k + j] = s->sqrt_weight[i] > 0.0 ? (bits >> j & 1 ? 1.0 : -1.0) : 0.0;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* x -> S B S x (S x is lost); to [n_records * k] */
-static PetscErrorCode Apply(SpectralSpace *s, int k, double *x, double *to)
+static PetscErrorCode Apply(RecordSpace *s, int k, double *x, double *to)
 {
   PetscFunctionBegin;
-  PetscCall(SpectralProject(s, k, x));
-  PetscCall(SpectralCovariance(s, k, false, x, to));
-  PetscCall(SpectralProject(s, k, to));
+  PetscCall(RecordSpaceProject(s, k, x));
+  PetscCall(RecordSpaceCovariance(s, k, false, x, to));
+  PetscCall(RecordSpaceProject(s, k, to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* One batch of samples: their equations of the random terms, [k * m * n] of this rank's records */
-static PetscErrorCode Batch(MeritVarcomp v, SpectralSpace *s, int first, int k, double *z, double **to, int m, double *rows)
+static PetscErrorCode Batch(MeritVarcomp v, RecordSpace *s, int first, int k, double *z, double **to, int m, double *rows)
 {
   const int n = m + 1;
 
@@ -72,16 +72,16 @@ static void Average(MeritVarcomp v, int n_samples, const double *rows, Moments *
 }
 
 /* q, the same on all ranks */
-static PetscErrorCode Quadratics(MeritVarcomp v, SpectralSpace *s, double *z, Moments *e)
+static PetscErrorCode Quadratics(MeritVarcomp v, RecordSpace *s, double *z, Moments *e)
 {
   const int n = e->m + 1;
   double   *y;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(s->n_records + 1, &y));
-  PetscCall(SpectralObservations(s, y));
+  PetscCall(RecordSpaceObservations(s, y));
   for (int t = 0; t < n; t++) {
-    if (t < e->m) PetscCall(SpectralCovariance(&s[t], 1, false, y, z));
+    if (t < e->m) PetscCall(RecordSpaceCovariance(&s[t], 1, false, y, z));
     e->q[t] = 0.0;
     for (int32_t i = 0; i < s->n_records; i++) e->q[t] += y[i] * (t < e->m ? z[i] : y[i]);
   }
@@ -95,7 +95,7 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
 {
   const int      width = PetscMin(WIDTH, n_samples);
   const int      m = e->m, n = m + 1;
-  SpectralSpace *s;
+  RecordSpace *s;
   double        *z, **to, *sums;
   const int64_t  n_rows = (int64_t)n_samples * m * n;
   int            t = 0;
@@ -104,8 +104,8 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
   PetscCall(PetscCalloc1((size_t)n_rows, &sums));
   PetscCall(PetscMalloc2(m + 1, &s, m + 1, &to));
   for (int k = 0; k < v->formula->n_terms; k++)
-    if (v->first_of_term[k] >= 0) PetscCall(SpectralSpaceOf(v, "MINQUE", k, &s[t++]));
-  if (!m) PetscCall(SpectralSpaceOf(v, "MINQUE", 0, &s[0])); /* no random term: for the observations without their fixed effects */
+    if (v->first_of_term[k] >= 0) PetscCall(RecordSpaceCreateTerm(v, "MINQUE", k, &s[t++]));
+  if (!m) PetscCall(RecordSpaceCreateTerm(v, "MINQUE", 0, &s[0])); /* no random term: for the observations without their fixed effects */
   PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &z));
   for (t = 0; t < m; t++) PetscCall(PetscMalloc1((size_t)s->n_records * (size_t)width + 1, &to[t]));
   for (int first = 0; first < n_samples; first += WIDTH)
@@ -114,7 +114,7 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
   Average(v, n_samples, sums, e);
   PetscCall(Quadratics(v, s, z, e));
   for (t = 0; t < m; t++) PetscCall(PetscFree(to[t]));
-  for (t = 0; t < PetscMax(m, 1); t++) PetscCall(SpectralSpaceDestroy(&s[t]));
+  for (t = 0; t < PetscMax(m, 1); t++) PetscCall(RecordSpaceDestroy(&s[t]));
   if (rows) *rows = sums;
   else PetscCall(PetscFree(sums));
   PetscCall(PetscFree(z));
@@ -145,7 +145,7 @@ PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[
       for (int j = 0; j < R; j++) spread[a * n + b] += (side[j * n + a] - mean[a]) * (side[j * n + b] - mean[b]);
       spread[a * n + b] = R > 1 ? spread[a * n + b] / (R - 1.0) / R : NAN;
     }
-  v->has_noise = MomentsSandwich(e, spread, v->monte_carlo);
+  v->has_monte_carlo = MomentsSandwich(e, spread, v->monte_carlo);
   PetscCall(PetscFree3(side, mean, spread));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

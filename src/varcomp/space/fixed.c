@@ -25,7 +25,7 @@ static int LargestClass(int n_terms, const MeritTermView *term)
   Columns of X are the fixed equations that do not depend on others: the n_class of the largest class, then the rest, rank after rank.
   number[n_local] of owned and ghost equations.
 */
-static PetscErrorCode NumberColumns(SpectralSpace *s, int n_terms, const MeritTermView *term, int **number)
+static PetscErrorCode NumberColumns(RecordSpace *s, int n_terms, const MeritTermView *term, int **number)
 {
   const uint8_t *state   = MeritModelEquationState(s->model);
   const int      largest = LargestClass(n_terms, term);
@@ -52,18 +52,18 @@ static PetscErrorCode NumberColumns(SpectralSpace *s, int n_terms, const MeritTe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralRowsCreate - See the header. */
-PetscErrorCode SpectralRowsCreate(int32_t n, int n_lists, SpectralRows *rows)
+/* FixedRowsCreate - See the header. */
+PetscErrorCode FixedRowsCreate(int32_t n, int n_lists, FixedRows *rows)
 {
   PetscFunctionBegin;
-  *rows = (SpectralRows){.n = n, .n_lists = n_lists};
+  *rows = (FixedRows){.n = n, .n_lists = n_lists};
   PetscCall(PetscMalloc2(n_lists, &rows->column, n_lists, &rows->coefficient));
   for (int l = 0; l < n_lists; l++) PetscCall(PetscMalloc2(n, &rows->column[l], n, &rows->coefficient[l]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralRowsDestroy - Free what that made. */
-PetscErrorCode SpectralRowsDestroy(SpectralRows *rows)
+/* FixedRowsDestroy - Free what that made. */
+PetscErrorCode FixedRowsDestroy(FixedRows *rows)
 {
   PetscFunctionBegin;
   for (int l = 0; l < rows->n_lists; l++) PetscCall(PetscFree2(rows->column[l], rows->coefficient[l]));
@@ -72,7 +72,7 @@ PetscErrorCode SpectralRowsDestroy(SpectralRows *rows)
 }
 
 /* Which column of X each record meets in each regressor, and with what coefficient */
-static PetscErrorCode Columns(SpectralSpace *s)
+static PetscErrorCode Columns(RecordSpace *s)
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(s->model, &term);
@@ -82,7 +82,7 @@ static PetscErrorCode Columns(SpectralSpace *s)
   PetscCall(NumberColumns(s, n_terms, term, &number));
   for (int k = 0; k < n_terms; k++)
     if (term[k].kind == MERIT_TERM_FIXED) n_lists += term[k].n_regressors;
-  PetscCall(SpectralRowsCreate(s->n_values, n_lists, &s->fixed));
+  PetscCall(FixedRowsCreate(s->n_values, n_lists, &s->fixed));
   for (int k = 0; k < n_terms; k++)
     for (int r = 0; term[k].kind == MERIT_TERM_FIXED && r < term[k].n_regressors; r++, l++) {
       const MeritDesignView *d = &term[k].design[r];
@@ -92,7 +92,7 @@ static PetscErrorCode Columns(SpectralSpace *s)
         const int     t = x % s->n_traits;
 
         s->fixed.column[l][x]      = d->slot[i] < 0 || d->offset[t] < 0 ? -1 : number[d->slot[i] + d->offset[t]];
-        s->fixed.coefficient[l][x] = d->value ? s->root[x] * d->value[i] : s->root[x];
+        s->fixed.coefficient[l][x] = d->value ? s->sqrt_weight[x] * d->value[i] : s->sqrt_weight[x];
       }
     }
   PetscCall(PetscFree(number));
@@ -100,10 +100,10 @@ static PetscErrorCode Columns(SpectralSpace *s)
 }
 
 /* The diagonal D of the largest class in X'X, and the rows of the rest, border[n_rest * p] = (C' E) */
-static PetscErrorCode Accumulate(SpectralSpace *s)
+static PetscErrorCode Accumulate(RecordSpace *s)
 {
   const int64_t       p = s->p;
-  const SpectralRows *x = &s->fixed;
+  const FixedRows *x = &s->fixed;
 
   PetscFunctionBegin;
   for (int32_t i = 0; i < x->n; i++)
@@ -120,7 +120,7 @@ static PetscErrorCode Accumulate(SpectralSpace *s)
 }
 
 /* border becomes (C' D^-1, Cholesky factor of E - C' D^-1 C), and log |X'X| */
-static PetscErrorCode Eliminate(SpectralSpace *s)
+static PetscErrorCode Eliminate(RecordSpace *s)
 {
   const int64_t p = s->p;
   PetscBLASInt  all = (PetscBLASInt)p, n_class = s->n_class, rest = all - n_class, info = 0;
@@ -146,8 +146,8 @@ static PetscErrorCode Eliminate(SpectralSpace *s)
 /* Fixed effects that are taken out: all in all, and beside those of the largest class */
 static bool Fits(int64_t p, int64_t rest) { return p <= MOST_FIXED && rest <= MOST_REST && rest * p <= MOST_BORDER; }
 
-/* SpectralFixedFits - See the header. Collective. */
-PetscErrorCode SpectralFixedFits(MeritVarcomp v, bool *fits)
+/* RecordSpaceFixedFits - See the header. Collective. */
+PetscErrorCode RecordSpaceFixedFits(MeritVarcomp v, bool *fits)
 {
   const uint8_t       *state = MeritModelEquationState(v->model);
   const MeritTermView *term;
@@ -162,8 +162,8 @@ PetscErrorCode SpectralFixedFits(MeritVarcomp v, bool *fits)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralFixedCreate - Prepare to take the fixed effects out. Collective. */
-PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[])
+/* RecordSpaceFixedCreate - Prepare to take the fixed effects out. Collective. */
+PetscErrorCode RecordSpaceFixedCreate(RecordSpace *s, const char engine[])
 {
   int64_t rest;
 
@@ -184,18 +184,18 @@ PetscErrorCode SpectralFixedCreate(SpectralSpace *s, const char engine[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralFixedDestroy - Free what that made. Not collective. */
-PetscErrorCode SpectralFixedDestroy(SpectralSpace *s)
+/* RecordSpaceFixedDestroy - Free what that made. Not collective. */
+PetscErrorCode RecordSpaceFixedDestroy(RecordSpace *s)
 {
   PetscFunctionBegin;
-  PetscCall(SpectralRowsDestroy(&s->fixed));
+  PetscCall(FixedRowsDestroy(&s->fixed));
   PetscCall(PetscFree2(s->diagonal, s->border));
   PetscCall(PetscFree(s->effect));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* effect = X'x, over all ranks where all */
-static PetscErrorCode ToFixed(SpectralSpace *s, const SpectralRows *rows, bool all, int k, size_t stride, const double x[])
+static PetscErrorCode ToFixed(RecordSpace *s, const FixedRows *rows, bool all, int k, size_t stride, const double x[])
 {
   PetscFunctionBegin;
   if (k > s->effect_width) {
@@ -216,7 +216,7 @@ static PetscErrorCode ToFixed(SpectralSpace *s, const SpectralRows *rows, bool a
 }
 
 /* effect = (X'X)^-1 effect */
-static PetscErrorCode Solve(SpectralSpace *s, int k)
+static PetscErrorCode Solve(RecordSpace *s, int k)
 {
   PetscBLASInt all = (PetscBLASInt)s->p, n_class = s->n_class, rest = all - n_class, width = k;
   const double one = 1.0, minus = -1.0;
@@ -234,8 +234,8 @@ static PetscErrorCode Solve(SpectralSpace *s, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralTakeOut - See the header. */
-PetscErrorCode SpectralTakeOut(SpectralSpace *s, const SpectralRows *rows, bool all, int k, size_t stride, double x[])
+/* RecordSpaceProjectRows - See the header. */
+PetscErrorCode RecordSpaceProjectRows(RecordSpace *s, const FixedRows *rows, bool all, int k, size_t stride, double x[])
 {
   PetscFunctionBegin;
   if (!s->p) PetscFunctionReturn(PETSC_SUCCESS);
@@ -252,10 +252,10 @@ PetscErrorCode SpectralTakeOut(SpectralSpace *s, const SpectralRows *rows, bool 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralProject - x = S x for k columns. Collective. */
-PetscErrorCode SpectralProject(SpectralSpace *s, int k, double x[])
+/* RecordSpaceProject - x = S x for k columns. Collective. */
+PetscErrorCode RecordSpaceProject(RecordSpace *s, int k, double x[])
 {
   PetscFunctionBegin;
-  PetscCall(SpectralTakeOut(s, &s->fixed, true, k, (size_t)k, x));
+  PetscCall(RecordSpaceProjectRows(s, &s->fixed, true, k, (size_t)k, x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

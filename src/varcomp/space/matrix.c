@@ -2,71 +2,71 @@
   The covariance matrix B of the observations over ranks, as the dense engines take it: of SNPs from products between the animals, of other
   terms by products with unit vectors; and S B S.
 */
-#include "space.h"
+#include "matrix.h"
 #include <merit/unit.h>
 
-enum { BLOCK = SPECTRAL_WIDTH };
+enum { BLOCK = COLUMN_MATRIX_WIDTH };
 
-/* SpectralDenseBefore - See the header, as of the others. Not collective. */
-int SpectralDenseBefore(const SpectralDense *a, int column)
+/* ColumnMatrixBefore - See the header, as of the others. Not collective. */
+int ColumnMatrixBefore(const ColumnMatrix *a, int column)
 {
   const int round = BLOCK * a->size, whole = column / round, rest = column % round - a->rank * BLOCK;
 
   return whole * BLOCK + PetscMin(PetscMax(rest, 0), BLOCK);
 }
 
-int SpectralDenseColumn(const SpectralDense *a, int place) { return (place / BLOCK * a->size + a->rank) * BLOCK + place % BLOCK; }
+int ColumnMatrixColumn(const ColumnMatrix *a, int place) { return (place / BLOCK * a->size + a->rank) * BLOCK + place % BLOCK; }
 
-PetscMPIInt SpectralDenseOwner(const SpectralDense *a, int column, int *place)
+PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *place)
 {
   *place = column / (BLOCK * a->size) * BLOCK + column % BLOCK;
   return column / BLOCK % a->size;
 }
 
-PetscErrorCode SpectralDenseCreate(MPI_Comm comm, int n, SpectralDense *a)
+PetscErrorCode ColumnMatrixCreate(MPI_Comm comm, int n, ColumnMatrix *a)
 {
   PetscFunctionBegin;
-  *a = (SpectralDense){.comm = comm, .n = n};
+  *a = (ColumnMatrix){.comm = comm, .n = n};
   PetscCallMPI(MPI_Comm_rank(comm, &a->rank));
   PetscCallMPI(MPI_Comm_size(comm, &a->size));
-  a->n_own = SpectralDenseBefore(a, n);
+  a->n_own = ColumnMatrixBefore(a, n);
   PetscCall(PetscMalloc1((size_t)a->n_own * (size_t)n, &a->column));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode SpectralDenseDestroy(SpectralDense *a)
+PetscErrorCode ColumnMatrixDestroy(ColumnMatrix *a)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree(a->column));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralOrderCreate - Number the observations. Collective. */
-PetscErrorCode SpectralOrderCreate(const SpectralSpace *s, SpectralOrder *o)
+/* ObservationOrderCreate - Number the observations. Collective. */
+PetscErrorCode ObservationOrderCreate(const RecordSpace *s, ObservationOrder *o)
 {
   PetscFunctionBegin;
-  *o = (SpectralOrder){.n = (int)s->n};
+  *o = (ObservationOrder){.n = (int)s->n};
   PetscCallMPI(MPI_Comm_rank(s->comm, &o->rank));
   PetscCallMPI(MPI_Comm_size(s->comm, &o->size));
   PetscCall(PetscMalloc3(s->n_records + 1, &o->record, o->size, &o->count, o->size, &o->begin));
   for (int32_t i = 0; i < s->n_records; i++)
-    if (s->root[i] > 0.0) o->record[o->n_own++] = i;
+    if (s->sqrt_weight[i] > 0.0) o->record[o->n_own++] = i;
   PetscCallMPI(MPI_Allgather(&o->n_own, 1, MPI_INT, o->count, 1, MPI_INT, s->comm));
   for (int r = 0; r < o->size; r++) o->begin[r] = r ? o->begin[r - 1] + o->count[r - 1] : 0;
   o->first = o->begin[o->rank];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralOrderDestroy - Free what that made. */
-PetscErrorCode SpectralOrderDestroy(SpectralOrder *o)
+/* ObservationOrderDestroy - Free what that made. */
+PetscErrorCode ObservationOrderDestroy(ObservationOrder *o)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree3(o->record, o->count, o->begin));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralOrderGather - See the header. Collective. */
-PetscErrorCode SpectralOrderGather(const SpectralSpace *s, const SpectralOrder *o, const double x[], double all[])
+/* ObservationOrderGather - See the header. Collective. */
+PetscErrorCode ObservationOrderGather(const RecordSpace *s, const ObservationOrder *o, const double x[], double all[])
 {
   double *own;
 
@@ -79,17 +79,17 @@ PetscErrorCode SpectralOrderGather(const SpectralSpace *s, const SpectralOrder *
 }
 
 /* Columns [first, first + k) of B to the rank that has them; x, y [n_records * BLOCK] and all [n * BLOCK] are work */
-static PetscErrorCode FormBlock(SpectralSpace *s, const SpectralOrder *o, int first, int k, double *x, double *y, double *all, SpectralDense *a)
+static PetscErrorCode FormBlock(RecordSpace *s, const ObservationOrder *o, int first, int k, double *x, double *y, double *all, ColumnMatrix *a)
 {
   MPI_Datatype unit;
   int          place;
-  PetscMPIInt  owner = SpectralDenseOwner(a, first, &place);
+  PetscMPIInt  owner = ColumnMatrixOwner(a, first, &place);
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(x, (size_t)s->n_records * (size_t)k));
   for (int j = 0; j < k; j++)
     if (first + j >= o->first && first + j < o->first + o->n_own) x[(int64_t)o->record[first + j - o->first] * k + j] = 1.0;
-  PetscCall(SpectralCovariance(s, k, false, x, y));
+  PetscCall(RecordSpaceCovariance(s, k, false, x, y));
   for (int i = 0; i < o->n_own; i++) PetscCall(PetscArraycpy(x + (int64_t)i * k, y + (int64_t)o->record[i] * k, k));
   PetscCall(MeritUnitCreate(k, &unit));
   PetscCallMPI(MPI_Gatherv(x, o->n_own, unit, all, o->count, o->begin, unit, owner, s->comm));
@@ -99,15 +99,15 @@ static PetscErrorCode FormBlock(SpectralSpace *s, const SpectralOrder *o, int fi
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralMatrixForm - See the header. Collective. */
-PetscErrorCode SpectralMatrixForm(SpectralSpace *s, const SpectralOrder *o, const char what[], SpectralDense *a)
+/* ObservationMatrixForm - See the header. Collective. */
+PetscErrorCode ObservationMatrixForm(RecordSpace *s, const ObservationOrder *o, const char what[], ColumnMatrix *a)
 {
   const size_t size = (size_t)s->n_records * BLOCK;
   double      *x, *y, *all;
 
   PetscFunctionBegin;
   if (s->geno && s->view->n_regressors == 1) {
-    PetscCall(SpectralRelation(s, o, what, a));
+    PetscCall(ObservationMatrixFormGenomic(s, o, what, a));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PetscMalloc3(size, &x, size, &y, (size_t)a->n * BLOCK, &all));
@@ -120,38 +120,38 @@ PetscErrorCode SpectralMatrixForm(SpectralSpace *s, const SpectralOrder *o, cons
 }
 
 /* Rows of X of all observations, on every rank */
-static PetscErrorCode AllRows(const SpectralSpace *s, const SpectralOrder *o, SpectralRows *all)
+static PetscErrorCode AllRows(const RecordSpace *s, const ObservationOrder *o, FixedRows *all)
 {
-  const SpectralRows *rows = &s->fixed;
+  const FixedRows *rows = &s->fixed;
   int32_t            *own;
 
   PetscFunctionBegin;
-  PetscCall(SpectralRowsCreate(o->n, rows->n_lists, all));
+  PetscCall(FixedRowsCreate(o->n, rows->n_lists, all));
   PetscCall(PetscMalloc1(o->n_own + 1, &own));
   for (int l = 0; l < rows->n_lists; l++) {
     for (int i = 0; i < o->n_own; i++) own[i] = rows->column[l][o->record[i]];
     PetscCallMPI(MPI_Allgatherv(own, o->n_own, MPI_INT32_T, all->column[l], o->count, o->begin, MPI_INT32_T, s->comm));
-    PetscCall(SpectralOrderGather(s, o, rows->coefficient[l], all->coefficient[l]));
+    PetscCall(ObservationOrderGather(s, o, rows->coefficient[l], all->coefficient[l]));
   }
   PetscCall(PetscFree(own));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Those of this rank's columns of A */
-static PetscErrorCode OwnRows(const SpectralDense *a, const SpectralRows *all, SpectralRows *own)
+static PetscErrorCode OwnRows(const ColumnMatrix *a, const FixedRows *all, FixedRows *own)
 {
   PetscFunctionBegin;
-  PetscCall(SpectralRowsCreate(a->n_own, all->n_lists, own));
+  PetscCall(FixedRowsCreate(a->n_own, all->n_lists, own));
   for (int l = 0; l < all->n_lists; l++)
     for (int j = 0; j < a->n_own; j++) {
-      own->column[l][j]      = all->column[l][SpectralDenseColumn(a, j)];
-      own->coefficient[l][j] = all->coefficient[l][SpectralDenseColumn(a, j)];
+      own->column[l][j]      = all->column[l][ColumnMatrixColumn(a, j)];
+      own->coefficient[l][j] = all->coefficient[l][ColumnMatrixColumn(a, j)];
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Columns [first, first + k) of this rank become S times themselves; x[n * BLOCK] is work */
-static PetscErrorCode TakeOutLeft(SpectralSpace *s, const SpectralRows *all, int first, int k, double *x, SpectralDense *a)
+static PetscErrorCode TakeOutLeft(RecordSpace *s, const FixedRows *all, int first, int k, double *x, ColumnMatrix *a)
 {
   const size_t n      = (size_t)a->n;
   double      *column = a->column + (size_t)first * n;
@@ -159,16 +159,16 @@ static PetscErrorCode TakeOutLeft(SpectralSpace *s, const SpectralRows *all, int
   PetscFunctionBegin;
   for (size_t j = 0; j < (size_t)k; j++)
     for (size_t i = 0; i < n; i++) x[i * (size_t)k + j] = column[j * n + i];
-  PetscCall(SpectralTakeOut(s, all, false, k, (size_t)k, x));
+  PetscCall(RecordSpaceProjectRows(s, all, false, k, (size_t)k, x));
   for (size_t j = 0; j < (size_t)k; j++)
     for (size_t i = 0; i < n; i++) column[j * n + i] = x[i * (size_t)k + j];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralMatrixProject - A S takes the columns of all ranks together, S (A S) each by itself. Collective. */
-PetscErrorCode SpectralMatrixProject(SpectralSpace *s, const SpectralOrder *o, SpectralDense *a)
+/* ObservationMatrixProject - A S takes the columns of all ranks together, S (A S) each by itself. Collective. */
+PetscErrorCode ObservationMatrixProject(RecordSpace *s, const ObservationOrder *o, ColumnMatrix *a)
 {
-  SpectralRows all, own;
+  FixedRows all, own;
   double      *x;
 
   PetscFunctionBegin;
@@ -176,10 +176,10 @@ PetscErrorCode SpectralMatrixProject(SpectralSpace *s, const SpectralOrder *o, S
   PetscCall(AllRows(s, o, &all));
   PetscCall(OwnRows(a, &all, &own));
   PetscCall(PetscMalloc1((size_t)a->n * BLOCK, &x));
-  for (int i = 0; i < a->n; i += BLOCK) PetscCall(SpectralTakeOut(s, &own, true, PetscMin(BLOCK, a->n - i), (size_t)a->n, a->column + i));
+  for (int i = 0; i < a->n; i += BLOCK) PetscCall(RecordSpaceProjectRows(s, &own, true, PetscMin(BLOCK, a->n - i), (size_t)a->n, a->column + i));
   for (int j = 0; j < a->n_own; j += BLOCK) PetscCall(TakeOutLeft(s, &all, j, PetscMin(BLOCK, a->n_own - j), x, a));
   PetscCall(PetscFree(x));
-  PetscCall(SpectralRowsDestroy(&own));
-  PetscCall(SpectralRowsDestroy(&all));
+  PetscCall(FixedRowsDestroy(&own));
+  PetscCall(FixedRowsDestroy(&all));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -17,7 +17,7 @@ static const double ROUNDING = 1e-10, ROUNDING_SQUARE = 1e-20;
 /* Spaces of the random terms, of which the first can take fixed effects out; the component of each vector */
 typedef struct {
   MeritVarcomp   v;
-  SpectralSpace *space; /* [n_terms], in the order of the terms */
+  RecordSpace *space; /* [n_terms], in the order of the terms */
   int            n_terms;
   double        *x, **to; /* vectors: S x, and S D_c S x of each component [v->n] */
 } Work;
@@ -37,7 +37,7 @@ static PetscErrorCode WorkCreate(MeritVarcomp v, int width, Work *w)
   PetscCall(PetscMalloc1(v->formula->n_terms, &w->space));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) {
-      PetscCall(SpectralSpaceOf(v, w->n_terms ? NULL : "MINQUE", k, &w->space[w->n_terms]));
+      PetscCall(RecordSpaceCreateTerm(v, w->n_terms ? NULL : "MINQUE", k, &w->space[w->n_terms]));
       w->n_terms++;
     }
   PetscCall(PetscMalloc1((size_t)w->space->n_values * (size_t)width + 1, &w->x));
@@ -51,7 +51,7 @@ static PetscErrorCode WorkDestroy(Work *w)
 {
   PetscFunctionBegin;
   for (int c = 0; c < w->v->n; c++) PetscCall(PetscFree(w->to[c]));
-  for (int t = 0; t < w->n_terms; t++) PetscCall(SpectralSpaceDestroy(&w->space[t]));
+  for (int t = 0; t < w->n_terms; t++) PetscCall(RecordSpaceDestroy(&w->space[t]));
   PetscCall(PetscFree(w->to));
   PetscCall(PetscFree(w->x));
   PetscCall(PetscFree(w->space));
@@ -61,7 +61,7 @@ static PetscErrorCode WorkDestroy(Work *w)
 /* Signs of the observations, samples first .. first + k, all in one word of random bits */
 static PetscErrorCode Signs(Work *w, int first, int k)
 {
-  const SpectralSpace *s = w->space;
+  const RecordSpace *s = w->space;
   const int64_t       *line;
 
   PetscFunctionBegin;
@@ -70,18 +70,18 @@ static PetscErrorCode Signs(Work *w, int first, int k)
     const MeritRandomKey key  = {.seed = (uint64_t)w->v->seed, .purpose = PURPOSE_PRODUCTS, .level = (uint64_t)line[i / s->n_traits]};
     const uint64_t       bits = MeritRandomBits(&key, (uint32_t)(first / WIDTH * s->n_traits + i % s->n_traits));
 
-    for (int j = 0; j < k; j++) w->x[(int64_t)i * k + j] = s->root[i] > 0.0 ? (bits >> (first % WIDTH + j) & 1 ? 1.0 : -1.0) : 0.0;
+    for (int j = 0; j < k; j++) w->x[(int64_t)i * k + j] = s->sqrt_weight[i] > 0.0 ? (bits >> (first % WIDTH + j) & 1 ? 1.0 : -1.0) : 0.0;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* y = D x of a residual component */
-static void Residual(const SpectralSpace *s, const MeritComponent *c, int k, const double *x, double *y)
+static void Residual(const RecordSpace *s, const MeritComponent *c, int k, const double *x, double *y)
 {
   for (int32_t i = 0; i < s->n_records; i++) {
     const double *from = x + (int64_t)i * s->n_traits * k;
     double       *to   = y + (int64_t)i * s->n_traits * k;
-    const double *root = s->root + (int64_t)i * s->n_traits;
+    const double *root = s->sqrt_weight + (int64_t)i * s->n_traits;
     const bool    has  = s->records->residual_class[s->records->pattern[i]] == c->residual && root[c->row] > 0.0 && root[c->column] > 0.0;
 
     for (int j = 0; j < s->n_traits * k; j++) to[j] = 0.0;
@@ -107,17 +107,17 @@ static PetscErrorCode Apply(Work *w, int k)
     while (p->term >= 0 && w->space[t].term != p->term) t++;
     if (p->term < 0) Residual(w->space, p, k, w->x, w->to[c]);
     else {
-      if (ready != t) PetscCall(SpectralLevels(&w->space[t], k, false, w->x));
+      if (ready != t) PetscCall(RecordSpaceLevels(&w->space[t], k, false, w->x));
       ready = t;
-      SpectralRecords(&w->space[t], p->row, p->column, k, w->to[c]);
+      RecordSpaceRecords(&w->space[t], p->row, p->column, k, w->to[c]);
     }
-    PetscCall(SpectralProject(w->space, k, w->to[c]));
+    PetscCall(RecordSpaceProject(w->space, k, w->to[c]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* x'y over the observations of two traits */
-static double Dot(const SpectralSpace *s, int a, int b, int k, const double *x, const double *y)
+static double Dot(const RecordSpace *s, int a, int b, int k, const double *x, const double *y)
 {
   double sum = 0.0;
 
@@ -133,7 +133,7 @@ static double Dot(const SpectralSpace *s, int a, int b, int k, const double *x, 
 /* Sums of one batch: S, tr(S D_c S), and the degrees of freedom of each trait */
 static void Add(const Work *w, int k, Products *p)
 {
-  const SpectralSpace *s = w->space;
+  const RecordSpace *s = w->space;
   const int            n = w->v->n;
 
   for (int c = 0; c < n; c++) {
@@ -153,11 +153,11 @@ static void Add(const Work *w, int k, Products *p)
 /* Sums of squares of the observations, and what fixed effects leave of them; q */
 static PetscErrorCode Observations(Work *w, Products *p)
 {
-  const SpectralSpace *s = w->space;
+  const RecordSpace *s = w->space;
 
   PetscFunctionBegin;
-  for (int32_t i = 0; i < s->n_values; i++) p->whole[i % s->n_traits] += pow(s->root[i] * s->records->y[i], 2.0);
-  PetscCall(SpectralObservations(w->space, w->x));
+  for (int32_t i = 0; i < s->n_values; i++) p->whole[i % s->n_traits] += pow(s->sqrt_weight[i] * s->records->y[i], 2.0);
+  PetscCall(RecordSpaceObservations(w->space, w->x));
   PetscCall(Apply(w, 1));
   for (int t = 0; t < s->n_traits; t++) p->variance[t] = Dot(s, t, t, 1, w->x, w->x);
   for (int c = 0; c < w->v->n; c++)
@@ -177,7 +177,7 @@ PetscErrorCode ProductsCreate(MeritVarcomp v, int n_samples, int width, Products
   PetscCall(WorkCreate(v, width, &w));
   for (int first = 0; first < n_samples; first += width) {
     PetscCall(Signs(&w, first, width));
-    PetscCall(SpectralProject(w.space, width, w.x));
+    PetscCall(RecordSpaceProject(w.space, width, w.x));
     PetscCall(Apply(&w, width));
     Add(&w, width, p);
   }

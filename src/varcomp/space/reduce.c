@@ -3,7 +3,7 @@
   matrices (Bischof, Lang and Sun 2000), on each rank and thread with its own columns. A vector can be sent to the first axis before, which stays where
   it is: the tridiagonal matrix then is the Gauss quadrature of that vector, and no other vector needs to be carried along.
 */
-#include "space.h"
+#include "matrix.h"
 #include <merit/memory.h>
 #include <math.h>
 #include <omp.h>
@@ -20,7 +20,7 @@
 extern void BandReduce(const char *, const char *, const PetscBLASInt *, const PetscBLASInt *, double *, const PetscBLASInt *, double *,
                        double *, double *, const PetscBLASInt *, double *, PetscBLASInt *);
 
-enum { WIDTH = SPECTRAL_WIDTH };
+enum { WIDTH = COLUMN_MATRIX_WIDTH };
 
 /* Work of the reduction, all [n * WIDTH] (twice for two) or [WIDTH * WIDTH], the same on all ranks but for `own` */
 typedef struct {
@@ -64,16 +64,16 @@ static void Subtract(int n, int m, int own, int k, const double *left, const dou
   A = Q'A Q from row and column `first` on, Q = I - V T V', V [m * k], m = n - first: with Y = A V T and W = Y - V (T'V'Y) / 2 this is
   A - V W' - W V' = A - [V W] [W V]'.
 */
-static PetscErrorCode TwoSided(SpectralDense *a, int first, int k, Work *w)
+static PetscErrorCode TwoSided(ColumnMatrix *a, int first, int k, Work *w)
 {
-  const int m = a->n - first, begin = SpectralDenseBefore(a, first), own = a->n_own - begin;
+  const int m = a->n - first, begin = ColumnMatrixBefore(a, first), own = a->n_own - begin;
   double   *A = a->column + (size_t)begin * (size_t)a->n + first, *W = w->V + (size_t)m * (size_t)k;
 
   PetscFunctionBegin;
   Multiply(a->n, m, own, k, A, w->V, w->own);
   PetscCall(PetscArrayzero(W, (size_t)m * (size_t)k));
   for (int i = 0; i < own; i++)
-    for (int j = 0; j < k; j++) W[(size_t)j * (size_t)m + (size_t)(SpectralDenseColumn(a, begin + i) - first)] = w->own[j * own + i];
+    for (int j = 0; j < k; j++) W[(size_t)j * (size_t)m + (size_t)(ColumnMatrixColumn(a, begin + i) - first)] = w->own[j * own + i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, W, (PetscMPIInt)(m * k), MPI_DOUBLE, MPI_SUM, a->comm));
   /* H = -T'V'(A V)T / 2, W = (A V)T + V H */
   Product("T", "N", k, k, m, 1.0, w->V, m, W, m, 0.0, w->G, k);
@@ -85,7 +85,7 @@ static PetscErrorCode TwoSided(SpectralDense *a, int first, int k, Work *w)
   for (int i = 0; i < own; i++)
     for (int j = 0; j < 2 * k; j++)
       w->own[(size_t)j * (size_t)own + (size_t)i] =
-          w->V[(size_t)((j + k) % (2 * k)) * (size_t)m + (size_t)(SpectralDenseColumn(a, begin + i) - first)];
+          w->V[(size_t)((j + k) % (2 * k)) * (size_t)m + (size_t)(ColumnMatrixColumn(a, begin + i) - first)];
   Subtract(a->n, m, own, 2 * k, w->V, w->own, A);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -109,7 +109,7 @@ static PetscErrorCode Triangle(int m, int k, const double tau[], Work *w)
 }
 
 /* The reflector that sends b to the first axis */
-static PetscErrorCode ToFirstAxis(SpectralDense *a, const double b[], Work *w)
+static PetscErrorCode ToFirstAxis(ColumnMatrix *a, const double b[], Work *w)
 {
   double square = 0.0, length, tau;
 
@@ -127,7 +127,7 @@ static PetscErrorCode ToFirstAxis(SpectralDense *a, const double b[], Work *w)
 }
 
 /* Columns [first, first + WIDTH) below the band become R of their QR factors; the diagonal block and R go into the band */
-static PetscErrorCode Panel(SpectralDense *a, int first, Work *w)
+static PetscErrorCode Panel(ColumnMatrix *a, int first, Work *w)
 {
   const int    width = PetscMin(WIDTH, a->n - first), rows = a->n - first, m = rows - width, k = PetscMin(m, width);
   PetscBLASInt lm = m, lw = width, lwork = WIDTH * WIDTH, info = 0;
@@ -136,7 +136,7 @@ static PetscErrorCode Panel(SpectralDense *a, int first, Work *w)
   double       tau[WIDTH];
 
   PetscFunctionBegin;
-  owner = SpectralDenseOwner(a, first, &place);
+  owner = ColumnMatrixOwner(a, first, &place);
   for (int j = 0; owner == a->rank && j < width; j++)
     PetscCall(PetscArraycpy(w->Y + (size_t)j * (size_t)rows, a->column + (size_t)(place + j) * (size_t)a->n + first, rows));
   PetscCallMPI(MPI_Bcast(w->Y, (PetscMPIInt)(rows * width), MPI_DOUBLE, owner, a->comm));
@@ -155,8 +155,8 @@ static PetscErrorCode Panel(SpectralDense *a, int first, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralDenseReduce - See the header. Collective. */
-PetscErrorCode SpectralDenseReduce(SpectralDense *a, const double b[], double diagonal[], double below[])
+/* ColumnMatrixReduce - See the header. Collective. */
+PetscErrorCode ColumnMatrixReduce(ColumnMatrix *a, const double b[], double diagonal[], double below[])
 {
   const size_t block = (size_t)(a->n + 1) * WIDTH, square = (size_t)WIDTH * WIDTH;
   PetscBLASInt n = a->n, width = WIDTH, rows = WIDTH + 1, one = 1, info = 0;

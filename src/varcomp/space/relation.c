@@ -3,7 +3,7 @@
   columns; each rank computes the lower part of its panels of M M', panel after panel in turn, and then sends what others need for their
   columns of B. So every number is the same bits on any ranks and threads.
 */
-#include "space.h"
+#include "matrix.h"
 #include <merit/packed.h>
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ typedef struct {
 } Relation;
 
 /* Row of the genotypes of each observation (-1: it meets none), and its coefficient; on every rank. row[n_obs] */
-static PetscErrorCode Gather(SpectralSpace *s, const SpectralOrder *o, Relation *g, int64_t row[])
+static PetscErrorCode Gather(RecordSpace *s, const ObservationOrder *o, Relation *g, int64_t row[])
 {
   const MeritDesignView *d        = &s->view->design[0];
   PetscSF                carriers = MeritModelCarriers(s->model, s->term);
@@ -41,9 +41,9 @@ static PetscErrorCode Gather(SpectralSpace *s, const SpectralOrder *o, Relation 
 
     own[i] = slot < 0 ? -1 : carrier[slot + d->offset[0] - s->first_slot];
   }
-  for (int32_t i = 0; i < s->n_records; i++) c[i] = d->value ? s->root[i] * d->value[i] : s->root[i];
+  for (int32_t i = 0; i < s->n_records; i++) c[i] = d->value ? s->sqrt_weight[i] * d->value[i] : s->sqrt_weight[i];
   PetscCallMPI(MPI_Allgatherv(own, o->n_own, MPI_INT64_T, row, o->count, o->begin, MPI_INT64_T, s->comm));
-  PetscCall(SpectralOrderGather(s, o, c, g->coefficient));
+  PetscCall(ObservationOrderGather(s, o, c, g->coefficient));
   PetscCall(PetscFree4(tile, carrier, own, c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -87,7 +87,7 @@ static PetscErrorCode Panels(Relation *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Products(SpectralSpace *s, const char what[], Relation *g)
+static PetscErrorCode Products(RecordSpace *s, const char what[], Relation *g)
 {
   const double *scale, *centre, *missing;
   int32_t       n_used;
@@ -144,14 +144,14 @@ static void Unpack(const Relation *g, PetscMPIInt rank, int32_t animal, const do
 /* Observations [*from, *to) whose columns of B a rank has in a round */
 static void Round(const Relation *g, int n_obs, int round, PetscMPIInt rank, int *from, int *to)
 {
-  *from = PetscMin((round * g->size + rank) * SPECTRAL_WIDTH, n_obs);
-  *to   = PetscMin(*from + SPECTRAL_WIDTH, n_obs);
+  *from = PetscMin((round * g->size + rank) * COLUMN_MATRIX_WIDTH, n_obs);
+  *to   = PetscMin(*from + COLUMN_MATRIX_WIDTH, n_obs);
 }
 
 typedef struct {
   PetscMPIInt *n_out, *at_out, *n_in, *at_in; /* [size] */
   double      *out;                           /* of a round; owned */
-  double      *in, *column;                   /* [SPECTRAL_WIDTH * n]; owned */
+  double      *in, *column;                   /* [COLUMN_MATRIX_WIDTH * n]; owned */
 } Messages;
 
 /* Numbers that rank `from` has for the columns of rank `to` in a round */
@@ -192,7 +192,7 @@ static PetscErrorCode Prepare(const Relation *g, int n_obs, int round, Messages 
 }
 
 /* Columns of B out of what came */
-static void Finish(const Relation *g, int n_obs, int round, const Messages *m, SpectralDense *a)
+static void Finish(const Relation *g, int n_obs, int round, const Messages *m, ColumnMatrix *a)
 {
   int from, to, place = 0;
 
@@ -203,7 +203,7 @@ static void Finish(const Relation *g, int n_obs, int round, const Messages *m, S
       Unpack(g, r, g->animal[j], m->in + at, m->column + (size_t)(j - from) * (size_t)g->n);
       at += Held(g, r, g->animal[j]);
     }
-  if (from < to) SpectralDenseOwner(a, from, &place);
+  if (from < to) ColumnMatrixOwner(a, from, &place);
 #pragma omp parallel for schedule(static)
   for (int j = from; j < to; j++) {
     const double *column = m->column + (size_t)(j - from) * (size_t)g->n;
@@ -215,10 +215,10 @@ static void Finish(const Relation *g, int n_obs, int round, const Messages *m, S
 }
 
 /* M M' of the animals to B of the observations */
-static PetscErrorCode Spread(const SpectralSpace *s, const Relation *g, SpectralDense *a)
+static PetscErrorCode Spread(const RecordSpace *s, const Relation *g, ColumnMatrix *a)
 {
-  const int    rounds = (a->n + SPECTRAL_WIDTH * g->size - 1) / (SPECTRAL_WIDTH * g->size);
-  const size_t room   = (size_t)g->n * SPECTRAL_WIDTH;
+  const int    rounds = (a->n + COLUMN_MATRIX_WIDTH * g->size - 1) / (COLUMN_MATRIX_WIDTH * g->size);
+  const size_t room   = (size_t)g->n * COLUMN_MATRIX_WIDTH;
   Messages     m;
 
   PetscFunctionBegin;
@@ -233,8 +233,8 @@ static PetscErrorCode Spread(const SpectralSpace *s, const Relation *g, Spectral
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralRelation - See the header. Collective. */
-PetscErrorCode SpectralRelation(SpectralSpace *s, const SpectralOrder *o, const char what[], SpectralDense *a)
+/* ObservationMatrixFormGenomic - See the header. Collective. */
+PetscErrorCode ObservationMatrixFormGenomic(RecordSpace *s, const ObservationOrder *o, const char what[], ColumnMatrix *a)
 {
   Relation g = {.rank = o->rank, .size = o->size};
   int64_t *row;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Is the model of the kind that this is for? Says which of its parts is not. */
-static PetscErrorCode Check(MeritVarcomp v, const char engine[], SpectralSpace *s)
+static PetscErrorCode Check(MeritVarcomp v, const char engine[], RecordSpace *s)
 {
   const MeritFormula *f = v->formula;
 
@@ -26,22 +26,22 @@ static PetscErrorCode Check(MeritVarcomp v, const char engine[], SpectralSpace *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Weights(SpectralSpace *s)
+static PetscErrorCode Weights(RecordSpace *s)
 {
   const MeritRecordsView *r = s->records;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(s->n_values, &s->root));
+  PetscCall(PetscMalloc1(s->n_values, &s->sqrt_weight));
   for (int32_t x = 0; x < s->n_values; x++) {
-    s->root[x] = !(r->observed[r->pattern[x / s->n_traits]] >> x % s->n_traits & 1) ? 0.0 : r->root_weight ? r->root_weight[x] : 1.0;
-    if (s->root[x] > 0.0) s->log_weight += 2.0 * log(s->root[x]);
+    s->sqrt_weight[x] = !(r->observed[r->pattern[x / s->n_traits]] >> x % s->n_traits & 1) ? 0.0 : r->root_weight ? r->root_weight[x] : 1.0;
+    if (s->sqrt_weight[x] > 0.0) s->log_weight += 2.0 * log(s->sqrt_weight[x]);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &s->log_weight, 1, MPI_DOUBLE, MPI_SUM, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Where the records meet the random term */
-static PetscErrorCode RandomTerm(SpectralSpace *s)
+static PetscErrorCode RandomTerm(RecordSpace *s)
 {
   const MeritTermView *term;
   int                  grid_rows, grid_cols;
@@ -67,35 +67,35 @@ static PetscErrorCode RandomTerm(SpectralSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralSpaceOf - See the header. Collective. */
-PetscErrorCode SpectralSpaceOf(MeritVarcomp v, const char engine[], int term, SpectralSpace *s)
+/* RecordSpaceCreateTerm - See the header. Collective. */
+PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int term, RecordSpace *s)
 {
   PetscFunctionBegin;
-  *s = (SpectralSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->n_observations, .p = v->n_fixed, .term = term};
+  *s = (RecordSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->n_observations, .p = v->n_fixed, .term = term};
   s->n_records = s->records->n_records;
   s->n_traits  = s->records->n_traits;
   s->n_values  = s->n_records * s->n_traits;
   PetscCall(Weights(s));
-  if (engine) PetscCall(SpectralFixedCreate(s, engine));
+  if (engine) PetscCall(RecordSpaceFixedCreate(s, engine));
   PetscCall(RandomTerm(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralSpaceCreate - That of the only random term, or an error that says what the engine is not for. Collective. */
-PetscErrorCode SpectralSpaceCreate(MeritVarcomp v, const char engine[], SpectralSpace *s)
+/* RecordSpaceCreate - That of the only random term, or an error that says what the engine is not for. Collective. */
+PetscErrorCode RecordSpaceCreate(MeritVarcomp v, const char engine[], RecordSpace *s)
 {
   PetscFunctionBegin;
   PetscCall(Check(v, engine, s));
-  PetscCall(SpectralSpaceOf(v, engine, s->term, s));
+  PetscCall(RecordSpaceCreateTerm(v, engine, s->term, s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralSpaceDestroy - Free what it holds. Collective. */
-PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s)
+/* RecordSpaceDestroy - Free what it holds. Collective. */
+PetscErrorCode RecordSpaceDestroy(RecordSpace *s)
 {
   PetscFunctionBegin;
-  PetscCall(SpectralFixedDestroy(s));
-  PetscCall(PetscFree(s->root));
+  PetscCall(RecordSpaceFixedDestroy(s));
+  PetscCall(PetscFree(s->sqrt_weight));
   PetscCall(PetscFree3(s->level, s->tile, s->rows));
   if (s->row_comm != MPI_COMM_NULL) {
     PetscCallMPI(MPI_Comm_free(&s->row_comm));
@@ -105,7 +105,7 @@ PetscErrorCode SpectralSpaceDestroy(SpectralSpace *s)
 }
 
 /* Work for k columns at once; of an SNP or an animal each component */
-static PetscErrorCode Width(SpectralSpace *s, int k)
+static PetscErrorCode Width(RecordSpace *s, int k)
 {
   const size_t width = (size_t)k, all = width * (size_t)s->view->n_comp;
 
@@ -118,7 +118,7 @@ static PetscErrorCode Width(SpectralSpace *s, int k)
 }
 
 /* Levels of the term, all components: level = Z'x */
-static void ToLevels(SpectralSpace *s, int k, const double x[])
+static void ToLevels(RecordSpace *s, int k, const double x[])
 {
   if (s->n_slots) memset(s->level, 0, sizeof(double) * (size_t)s->n_slots * (size_t)k);
   for (int r = 0; r < s->view->n_regressors; r++) {
@@ -127,15 +127,15 @@ static void ToLevels(SpectralSpace *s, int k, const double x[])
     for (int32_t i = 0; i < s->n_records; i++)
       for (int t = 0; t < s->n_traits && d->slot[i] >= 0; t++) {
         const int64_t from = (int64_t)i * s->n_traits + t, to = (int64_t)(d->slot[i] + d->offset[t] - s->first_slot) * k;
-        const double  c    = d->value ? s->root[from] * d->value[i] : s->root[from];
+        const double  c    = d->value ? s->sqrt_weight[from] * d->value[i] : s->sqrt_weight[from];
 
         for (int j = 0; d->offset[t] >= 0 && j < k; j++) s->level[to + j] += c * x[from * k + j];
       }
   }
 }
 
-/* SpectralRecords - See the header. Not collective. */
-void SpectralRecords(SpectralSpace *s, int row, int column, int k, double y[])
+/* RecordSpaceRecords - See the header. Not collective. */
+void RecordSpaceRecords(RecordSpace *s, int row, int column, int k, double y[])
 {
 #pragma omp parallel for schedule(static) if ((int64_t)s->n_values * k > 10000)
   for (int32_t x = 0; x < s->n_values; x++) {
@@ -147,7 +147,7 @@ void SpectralRecords(SpectralSpace *s, int row, int column, int k, double y[])
       const MeritDesignView *d     = &s->view->design[r];
       const int              own   = d->offset[x % s->n_traits];
       const int              other = own == row ? column : own == column ? row : -1; /* component that covers own's */
-      const double           c     = d->value ? s->root[x] * d->value[i] : s->root[x];
+      const double           c     = d->value ? s->sqrt_weight[x] * d->value[i] : s->sqrt_weight[x];
       const int64_t          from  = (int64_t)(d->slot[i] + other - s->first_slot) * k;
 
       for (int j = 0; d->slot[i] >= 0 && own >= 0 && other >= 0 && j < k; j++) to[j] += c * s->level[from + j];
@@ -159,7 +159,7 @@ void SpectralRecords(SpectralSpace *s, int row, int column, int k, double y[])
   level = A level of owned animals and ghosts, A = T D T' (Henderson 1976): offspring give half of what they have to their parents,
   generation by generation; and back.
 */
-static PetscErrorCode ThroughPedigree(SpectralSpace *s, int k, PetscSF halo, MPI_Datatype unit, double *ghosts, int32_t n_ghosts)
+static PetscErrorCode ThroughPedigree(RecordSpace *s, int k, PetscSF halo, MPI_Datatype unit, double *ghosts, int32_t n_ghosts)
 {
   const MeritTermView *t        = s->view;
   const int            w        = k * t->n_comp; /* numbers of an animal */
@@ -197,7 +197,7 @@ static PetscErrorCode ThroughPedigree(SpectralSpace *s, int k, PetscSF halo, MPI
 }
 
 /* level = K level for independent levels, whose parts on several ranks are added up, and for animals */
-static PetscErrorCode ThroughHalo(SpectralSpace *s, int k)
+static PetscErrorCode ThroughHalo(RecordSpace *s, int k)
 {
   PetscSF      halo = MeritModelHalo(s->model);
   MPI_Datatype unit;
@@ -220,7 +220,7 @@ static PetscErrorCode ThroughHalo(SpectralSpace *s, int k)
 }
 
 /* level = M M' level of the animals that local records meet */
-static PetscErrorCode ThroughGenotypes(SpectralSpace *s, int k)
+static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
 {
   PetscSF      carriers = MeritModelCarriers(s->model, s->term);
   MPI_Datatype unit;
@@ -245,8 +245,8 @@ static PetscErrorCode ThroughGenotypes(SpectralSpace *s, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralLevels - See the header. Collective. */
-PetscErrorCode SpectralLevels(SpectralSpace *s, int k, bool single, const double x[])
+/* RecordSpaceLevels - See the header. Collective. */
+PetscErrorCode RecordSpaceLevels(RecordSpace *s, int k, bool single, const double x[])
 {
   PetscFunctionBegin;
   PetscCall(Width(s, k));
@@ -259,27 +259,35 @@ PetscErrorCode SpectralLevels(SpectralSpace *s, int k, bool single, const double
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralCovariance - y = B x for k columns. Collective. */
-PetscErrorCode SpectralCovariance(SpectralSpace *s, int k, bool single, const double x[], double y[])
+/* RecordSpaceCovariance - y = B x for k columns. Collective. */
+PetscErrorCode RecordSpaceCovariance(RecordSpace *s, int k, bool single, const double x[], double y[])
 {
   PetscFunctionBegin;
-  PetscCall(SpectralLevels(s, k, single, x));
-  SpectralRecords(s, 0, 0, k, y);
+  PetscCall(RecordSpaceLevels(s, k, single, x));
+  RecordSpaceRecords(s, 0, 0, k, y);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SpectralObservations - y[n_records]; taken out twice, since a large mean leaves rounding behind. What then is rounding is refused. Collective. */
-PetscErrorCode SpectralObservations(SpectralSpace *s, double y[])
+/* RecordSpaceConstant - See the header. Not collective. */
+double RecordSpaceConstant(const RecordSpace *s, bool ml)
+{
+  const double log_two_pi = 1.8378770664093453;
+
+  return (double)(ml ? s->n : s->n - s->p) * log_two_pi - s->log_weight + (ml ? 0.0 : s->log_fixed);
+}
+
+/* RecordSpaceObservations - y[n_records]; taken out twice, since a large mean leaves rounding behind. What then is rounding is refused. Collective. */
+PetscErrorCode RecordSpaceObservations(RecordSpace *s, double y[])
 {
   double square[2] = {0.0, 0.0};
 
   PetscFunctionBegin;
   for (int32_t i = 0; i < s->n_values; i++) {
-    y[i] = s->root[i] > 0.0 ? s->root[i] * s->records->y[i] : 0.0;
+    y[i] = s->sqrt_weight[i] > 0.0 ? s->sqrt_weight[i] * s->records->y[i] : 0.0;
     square[0] += y[i] * y[i];
   }
-  PetscCall(SpectralProject(s, 1, y));
-  PetscCall(SpectralProject(s, 1, y));
+  PetscCall(RecordSpaceProject(s, 1, y));
+  PetscCall(RecordSpaceProject(s, 1, y));
   for (int32_t i = 0; i < s->n_values; i++) square[1] += y[i] * y[i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, square, 2, MPI_DOUBLE, MPI_SUM, s->comm));
   PetscCall(VarcompCheckLeft(square[1] / (double)(s->n - s->p), square[0] / (double)s->n));
