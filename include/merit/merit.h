@@ -30,6 +30,7 @@
 #include <merit/simulate.h>
 #include <merit/solver.h>
 #include <merit/strings.h>
+#include <merit/sweep.h>
 #include <merit/sys.h>
 #include <merit/table.h>
 #include <merit/varcomp.h>

@@ -61,6 +61,60 @@ PetscErrorCode MeritSolverReport(MeritSolver s, MeritIteration *it)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritSolverChange - See the header. Collective. */
+PetscErrorCode MeritSolverChange(MeritSolver s, int n_more, double sums[], MeritIteration *it)
+{
+  double dx = 0.0, xx = 0.0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * s->n_terms + n_more, MPI_DOUBLE, MPI_SUM, s->comm));
+  for (int k = 0; k < s->n_terms; k++) {
+    const double change = sums[k], x = sums[s->n_terms + k];
+
+    dx += change;
+    xx += x;
+    s->term_change[k] = x != 0.0 ? sqrt(change / x) : 0.0;
+  }
+  it->change = xx != 0.0 ? sqrt(dx / xx) : 0.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSolverStart - See the header. Not collective. */
+MeritStop MeritSolverStart(MeritSolver s, const MeritIteration *it)
+{
+  if (it->residual <= MeritSolverResidualGoal(s)) return MERIT_STOP_CONVERGED;
+  if (!isfinite(it->residual)) return MERIT_STOP_BREAKDOWN;
+  return s->max_it <= it->iteration ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
+}
+
+/* MeritSolverOneByOne - See the header. Collective. */
+PetscErrorCode MeritSolverOneByOne(MeritSolver s, int k, const double r[], double x[],
+                                   PetscErrorCode (*solve)(MeritSolver, const double *, double *, MeritSolveResult *),
+                                   MeritSolveResult *result)
+{
+  MeritSolveResult worst = *result;
+  double          *one_r, *one_x;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(s->n + 1, &one_r, s->n + 1, &one_x));
+  for (int j = 0; j < k; j++) {
+    MeritSolveResult one = *result;
+
+    for (int64_t i = 0; i < s->n; i++) {
+      one_r[i] = r[i * k + j];
+      one_x[i] = x[i * k + j];
+    }
+    PetscCall((*solve)(s, one_r, one_x, &one));
+    for (int64_t i = 0; i < s->n; i++) x[i * k + j] = one_x[i];
+    if (one.stop > worst.stop) worst.stop = one.stop;
+    worst.iterations    = PetscMax(worst.iterations, one.iterations);
+    worst.true_residual = j ? MeritWorst(worst.true_residual, one.true_residual) : one.true_residual;
+  }
+  *result = worst;
+  PetscCall(PetscFree2(one_r, one_x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritResidualText - See the header. Not collective. */
 const char *MeritResidualText(double residual, size_t size, char text[])
 {

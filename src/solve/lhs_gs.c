@@ -173,24 +173,18 @@ static PetscErrorCode SweepRoot(MeritSolver s, LhsGs *g)
 /* What the sweep changed, by term and in all; x becomes the new solution */
 static PetscErrorCode Change(MeritSolver s, const double *now, double *x, MeritIteration *it)
 {
-  double *sums, dx = 0.0, xx = 0.0;
+  double *sums;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(2 * (size_t)s->n_terms + 1, &sums));
   for (int k = 0; k < s->n_terms; k++)
     for (int32_t i = s->term[k].eq_owned; i < s->term[k].eq_owned + s->term[k].n_owned * s->term[k].n_eq;
          i++) {
-      sums[2 * k] += (now[i] - x[i]) * (now[i] - x[i]);
-      sums[2 * k + 1] += now[i] * now[i];
+      sums[k] += (now[i] - x[i]) * (now[i] - x[i]);
+      sums[s->n_terms + k] += now[i] * now[i];
       x[i] = now[i];
     }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * s->n_terms, MPI_DOUBLE, MPI_SUM, s->comm));
-  for (int k = 0; k < s->n_terms; k++) {
-    dx += sums[2 * k];
-    xx += sums[2 * k + 1];
-    s->term_change[k] = sums[2 * k + 1] != 0.0 ? sqrt(sums[2 * k] / sums[2 * k + 1]) : 0.0;
-  }
-  it->change = xx != 0.0 ? sqrt(dx / xx) : 0.0;
+  PetscCall(MeritSolverChange(s, 0, sums, it));
   PetscCall(PetscFree(sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -208,9 +202,9 @@ static MeritStop Judge(MeritSolver s, const MeritIteration *it, double *best, in
   return it->iteration >= s->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
-static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double *x, double *q, double *now,
-                               MeritSolveResult *result)
+static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritSolveResult *result)
 {
+  LhsGs           *g         = (LhsGs *)s->data;
   MeritIteration   it        = {0, NAN, NAN, NAN, NULL, 0.0};
   double           best      = INFINITY;
   int              no_better = 0;
@@ -219,8 +213,10 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
                                 {"best", MERIT_STATE_SAME, sizeof(best), &best},
                                 {"no_better", MERIT_STATE_SAME, sizeof(no_better), &no_better}};
   bool             due;
+  double          *q, *now;
 
   PetscFunctionBegin;
+  PetscCall(PetscMalloc2(s->n + 1, &q, s->n + 1, &now));
   PetscCall(MeritCheckpointLoad(s->checkpoint, 4, state, &due));
   if (it.iteration < 0) PetscCall(MeritCheckpointMad(s->checkpoint, "iteration"));
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
@@ -230,12 +226,7 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
   for (int k = 0; k < s->n_terms; k++) s->term_change[k] = NAN;
   PetscCall(MeritSolverReport(s, &it));
-  if (it.residual <= MeritSolverResidualGoal(s))
-    result->stop = MERIT_STOP_CONVERGED;
-  else if (!isfinite(it.residual))
-    result->stop = MERIT_STOP_BREAKDOWN;
-  else if (s->max_it <= it.iteration)
-    result->stop = MERIT_STOP_MAX_IT;
+  result->stop = MeritSolverStart(s, &it);
   while (result->stop == MERIT_STOP_NONE) {
     PetscCall(SweepRoot(s, g));
     PetscCall(FromRoot(s, g, g->x, now));
@@ -249,37 +240,21 @@ static PetscErrorCode SolveOne(MeritSolver s, LhsGs *g, const double *r, double 
   }
   result->iterations    = it.iteration;
   result->true_residual = it.residual;
+  PetscCall(PetscFree2(q, now));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double x[],
                                   MeritSolveResult *result)
 {
-  LhsGs           *g     = (LhsGs *)s->data;
-  MeritSolveResult worst = *result;
-  MeritModel       model;
-  double          *one_r, *one_x, *q, *now;
+  LhsGs     *g = (LhsGs *)s->data;
+  MeritModel model;
 
   PetscFunctionBegin;
   PetscCall(MeritMMERefresh(s->C));
   PetscCall(MeritMMEGetModel(s->C, &model));
   if (g->state != MeritModelState(model)) PetscCall(Gather(s, g));
-  PetscCall(PetscMalloc4(s->n + 1, &one_r, s->n + 1, &one_x, s->n + 1, &q, s->n + 1, &now));
-  for (int j = 0; j < k; j++) {
-    MeritSolveResult one = *result;
-
-    for (int64_t i = 0; i < s->n; i++) {
-      one_r[i] = r[i * k + j];
-      one_x[i] = x[i * k + j];
-    }
-    PetscCall(SolveOne(s, g, one_r, one_x, q, now, &one));
-    for (int64_t i = 0; i < s->n; i++) x[i * k + j] = one_x[i];
-    if (one.stop > worst.stop) worst.stop = one.stop;
-    worst.iterations    = PetscMax(worst.iterations, one.iterations);
-    worst.true_residual = j ? MeritWorst(worst.true_residual, one.true_residual) : one.true_residual;
-  }
-  *result = worst;
-  PetscCall(PetscFree4(one_r, one_x, q, now));
+  PetscCall(MeritSolverOneByOne(s, k, r, x, SolveOne, result));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

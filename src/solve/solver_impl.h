@@ -55,6 +55,15 @@ PetscErrorCode MeritSolverTrueResidual(MeritSolver solver, int k, const double r
 PetscErrorCode MeritSolverReport(MeritSolver solver, MeritIteration *it);
 /* the residual the criterion asks for: rtol, or its root for a squared one; 0 for criteria on the change */
 double MeritSolverResidualGoal(MeritSolver solver);
+/* Changes of an iteration, by term and in all, from sums of this rank: dx'dx by term, x'x by term, and n_more others, all of which become those of
+   all ranks. Collective. */
+PetscErrorCode MeritSolverChange(MeritSolver solver, int n_more, double sums[], MeritIteration *it);
+/* Is the start good enough, beyond use, or no iteration allowed? MERIT_STOP_NONE: iterate. Not collective. */
+MeritStop MeritSolverStart(MeritSolver solver, const MeritIteration *it);
+/* Solve for k right-hand sides [n * k], one after another, by `solve`; *result is the worst of theirs. Collective. */
+PetscErrorCode MeritSolverOneByOne(MeritSolver solver, int k, const double r[], double x[],
+                                   PetscErrorCode (*solve)(MeritSolver, const double *r, double *x, MeritSolveResult *),
+                                   MeritSolveResult *result);
 /* block_cg.c: pcg for several right-hand sides */
 PetscErrorCode MeritSolverBlockCG(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
 /* lanczos.c */

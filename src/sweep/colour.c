@@ -1,22 +1,22 @@
 /*
-  Colours of the levels of a term, so that no record and no pedigree edge meets two levels of a colour (Jones and Plassmann 1993):
+  Colours of the levels of a term, so that no record and no pedigree edge couples two levels of a colour (Jones and Plassmann 1993):
   a level takes the least colour its neighbours leave as soon as all neighbours of higher priority have theirs. Priorities come from
   canonical numbers, so the colours do not depend on ranks.
 */
-#include "gsru_impl.h"
+#include "sweep_impl.h"
 
 /* Bits of one word of a mask that are used */
 enum { BITS = 31 };
 
 typedef struct {
   const MeritTermView *term;
-  const Gsru          *gs;
+  MeritSweep           s;
   PetscSF              sf;       /* first equations of the term's ghost levels; owned */
   uint64_t            *priority; /* [n_local] at first equations; owned */
   int                 *colour;   /* [n_local] at first equations, -1: none yet; owned */
   int                  words;
   int *mask;       /* [n_local * (words + 1)] word 0: must wait; then the colours of neighbours; owned */
-  bool by_records; /* some record on some rank meets two levels */
+  bool by_records; /* some record on some rank couples two levels */
 } Painter;
 
 /* A one-to-one scramble of 64 bits (the finaliser of Steele, Lea and Flood 2014), so there are no ties */
@@ -29,8 +29,8 @@ static uint64_t Priority(int64_t canonical)
   return z ^ (z >> 31);
 }
 
-/* What its neighbour b means to level a, both given by first equations */
-static void Meet(Painter *p, int32_t a, int32_t b)
+/* Take account of b, a neighbour of level a, both given by first equations */
+static void Couple(Painter *p, int32_t a, int32_t b)
 {
   int *mask = p->mask + (int64_t)a * (p->words + 1);
 
@@ -41,14 +41,14 @@ static void Meet(Painter *p, int32_t a, int32_t b)
     mask[0] = 1;
 }
 
-static void MeetAll(Painter *p, int n, const int32_t *eq)
+static void CoupleAll(Painter *p, int n, const int32_t *eq)
 {
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++)
-      if (eq[i] >= 0 && eq[j] >= 0) Meet(p, eq[i], eq[j]);
+      if (eq[i] >= 0 && eq[j] >= 0) Couple(p, eq[i], eq[j]);
 }
 
-/* Distinct levels a record meets, by first equations, at most `room` */
+/* Distinct levels of a record, by first equations, at most `room` */
 static int LevelsOfRecord(const MeritTermView *t, int32_t record, int room, int32_t *eq)
 {
   int n = 0;
@@ -65,23 +65,23 @@ static int LevelsOfRecord(const MeritTermView *t, int32_t record, int room, int3
   return n;
 }
 
-/* Let all neighbours meet that share a record or a pedigree edge of this rank */
-static void MeetNeighbours(Painter *p)
+/* Couple all levels that have a record or a pedigree edge of this rank in common */
+static void CoupleNeighbours(Painter *p)
 {
   enum { ROOM = 64 };
   const MeritTermView *t = p->term;
   int32_t              eq[ROOM];
 
-  for (int32_t record = 0; p->by_records && record < p->gs->records->n_records; record++) {
+  for (int32_t record = 0; p->by_records && record < p->s->records->n_records; record++) {
     int n = LevelsOfRecord(t, record, ROOM, eq);
 
-    if (n > 1) MeetAll(p, n, eq);
+    if (n > 1) CoupleAll(p, n, eq);
   }
   for (int32_t i = 0; t->kind == MERIT_TERM_PED && i < t->n_owned; i++) {
     eq[0] = t->eq_owned + i * t->n_eq;
     eq[1] = t->sire[i];
     eq[2] = t->dam[i];
-    MeetAll(p, 3, eq);
+    CoupleAll(p, 3, eq);
   }
 }
 
@@ -116,15 +116,15 @@ static void Choose(Painter *p, int64_t *left, bool *full)
 /* One round over all ranks */
 static PetscErrorCode Round(Painter *p, int64_t *left)
 {
-  const int32_t n_owned  = p->gs->n_owned;
-  const size_t  n_masks  = (size_t)p->gs->n_local * (size_t)(p->words + 1);
+  const int32_t n_owned  = p->s->n_owned;
+  const size_t  n_masks  = (size_t)p->s->n_local * (size_t)(p->words + 1);
   int64_t       state[2] = {0, 0};
   bool          full     = false;
   MPI_Datatype  unit;
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(p->mask, n_masks));
-  MeetNeighbours(p);
+  CoupleNeighbours(p);
   PetscCallMPI(MPI_Type_contiguous(p->words + 1, MPI_INT, &unit));
   PetscCallMPI(MPI_Type_commit(&unit));
   PetscCall(PetscSFReduceBegin(p->sf, unit, p->mask + (int64_t)n_owned * (p->words + 1), p->mask, MPI_BOR));
@@ -134,12 +134,12 @@ static PetscErrorCode Round(Painter *p, int64_t *left)
   state[1] = full;
   PetscCall(PetscSFBcastBegin(p->sf, MPI_INT, p->colour, p->colour + n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(p->sf, MPI_INT, p->colour, p->colour + n_owned, MPI_REPLACE));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, state, 2, MPI_INT64_T, MPI_SUM, p->gs->solver->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, state, 2, MPI_INT64_T, MPI_SUM, p->s->comm));
   *left = state[0];
   if (state[1]) {
     p->words *= 2;
     PetscCall(PetscFree(p->mask));
-    PetscCall(PetscMalloc1((size_t)p->gs->n_local * (size_t)(p->words + 1) + 1, &p->mask));
+    PetscCall(PetscMalloc1((size_t)p->s->n_local * (size_t)(p->words + 1) + 1, &p->mask));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -148,7 +148,7 @@ static PetscErrorCode Round(Painter *p, int64_t *left)
 static PetscErrorCode Prepare(Painter *p)
 {
   const MeritTermView *t       = p->term;
-  const int32_t        n_local = p->gs->n_local, n_owned = p->gs->n_owned;
+  const int32_t        n_local = p->s->n_local, n_owned = p->s->n_owned;
   PetscInt            *leaf;
 
   PetscFunctionBegin;
@@ -160,39 +160,39 @@ static PetscErrorCode Prepare(Painter *p)
   for (int32_t i = 0; i < n_local; i++) p->colour[i] = -1;
   for (int32_t i = 0; i < t->n_owned; i++) p->priority[t->eq_owned + i * t->n_eq] = Priority(t->canonical[i]);
   for (int32_t i = 0; i < t->n_ghost; i++) leaf[i] = t->eq_ghost - n_owned + i * t->n_eq;
-  PetscCall(PetscSFCreateEmbeddedLeafSF(p->gs->halo, t->n_ghost, leaf, &p->sf));
+  PetscCall(PetscSFCreateEmbeddedLeafSF(p->s->halo, t->n_ghost, leaf, &p->sf));
   PetscCall(PetscFree(leaf));
   PetscCall(PetscSFBcastBegin(p->sf, MPI_UINT64_T, p->priority, p->priority + n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(p->sf, MPI_UINT64_T, p->priority, p->priority + n_owned, MPI_REPLACE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does some record on some rank meet two levels of the term? */
-static PetscErrorCode RecordsMeetTwo(const Gsru *gs, const MeritTermView *t, bool *two)
+/* Does some record on some rank couple two levels of the term? */
+static PetscErrorCode RecordsCoupleTwo(MeritSweep s, const MeritTermView *t, bool *two)
 {
   int32_t eq[2];
   int     found = 0;
 
   PetscFunctionBegin;
-  for (int32_t record = 0; !found && record < gs->records->n_records; record++)
+  for (int32_t record = 0; !found && record < s->records->n_records; record++)
     found = LevelsOfRecord(t, record, 2, eq) > 1;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, gs->solver->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, s->comm));
   *two = found;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GsruColour - See the header. Collective. */
-PetscErrorCode GsruColour(Gsru *gs, const GsruTerm *term, int *n_colours, int **colour)
+/* MeritSweepColour - See the header. Collective. */
+PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colours, int **colour)
 {
   const MeritTermView *t    = term->view;
-  Painter              p    = {.term = t, .gs = gs};
+  Painter              p    = {.term = t, .s = s};
   int64_t              left = 1;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(MeritTermRecordLevels(t) + 1, colour));
   *n_colours = 1;
-  if (GsruIsDense(t)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(RecordsMeetTwo(gs, t, &p.by_records));
+  if (SweepByColumns(t)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(RecordsCoupleTwo(s, t, &p.by_records));
   if (!p.by_records && t->kind != MERIT_TERM_PED) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Prepare(&p));
   while (left) PetscCall(Round(&p, &left));
@@ -200,7 +200,7 @@ PetscErrorCode GsruColour(Gsru *gs, const GsruTerm *term, int *n_colours, int **
     (*colour)[i] = p.colour[MeritTermEquation(t, i)];
     *n_colours   = PetscMax(*n_colours, (*colour)[i] + 1);
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, n_colours, 1, MPI_INT, MPI_MAX, gs->solver->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, n_colours, 1, MPI_INT, MPI_MAX, s->comm));
   PetscCall(PetscSFDestroy(&p.sf));
   PetscCall(PetscFree(p.priority));
   PetscCall(PetscFree(p.colour));

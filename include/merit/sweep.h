@@ -1,0 +1,46 @@
+#pragma once
+#include <merit/op.h>
+#include <petscviewer.h>
+
+/*
+  Sweeps over the effects of a model, one block of equations after another: terms in the order of the formula; within a term the levels
+  colour by colour (no record and no pedigree edge couples two levels of a colour), the columns of SNP and ridge terms one by one in canonical
+  order. Each block is updated given all other effects as they are. By default the block is relaxed (Gauss-Seidel with residual update).
+
+  A sweep owns the residuals y - W x of the records and those of the pedigree edges, and keeps both up to date; x is the caller's. The
+  iterates are those of one sequential sweep, to rounding, at any number of ranks and threads.
+*/
+typedef struct _p_MeritSweep *MeritSweep;
+
+/* Make a sweep over the effects of C, which must be one of MeritMatCreateMME and outlive it; genotypes lie on a grid of one column. Takes the
+   number of OpenMP threads once, here. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepCreate(Mat C, MeritSweep *sweep);
+/* Columns of SNP and ridge terms that are updated between two reductions over the ranks (at least 1; the block's Gram matrix is kept); before
+   MeritSweepSetUp, 64 by default. Logically collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepSetBlock(MeritSweep sweep, int32_t columns);
+/* Compute all residuals from x before each colour and column instead of updating them; before MeritSweepSetUp. Logically collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepSetRecompute(MeritSweep sweep, bool recompute);
+/* Factor of the steps, 0 < w < 2; 1 by default. Logically collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepSetRelaxation(MeritSweep sweep, double relaxation);
+/* A sweep goes through all blocks and then, in the opposite order, through them again; or once (default). Logically collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepSetSymmetric(MeritSweep sweep, bool symmetric);
+/* Colours, lists of records by level, Gram matrices, blocks. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepSetUp(MeritSweep sweep);
+/* Right-hand side r[n_owned] in place of W' R^-1 y. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepSetRightHandSide(MeritSweep sweep, const double r[]);
+/* All residuals from x[n_owned]: to be called whenever x is not what the sweep before left. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepRefresh(MeritSweep sweep, const double x[]);
+/* One sweep: x[n_owned] is changed. sums[2 * n_terms + 1], parts of this rank, may be NULL: squares of the change of x by term (a symmetric sweep
+   is one change), squares of x by term, squares of the residuals r - C x of the blocks when they were updated (for the last time). Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepRun(MeritSweep sweep, double x[], double sums[]);
+/* The residuals y - W x of the records, [n_records * n_traits], trait fastest; borrowed. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepResiduals(MeritSweep sweep, double **e);
+/* Residuals of the pedigree edges, into edges[n_owned], 0 elsewhere: with x and the residuals of the records the state of a sweep. Not
+   collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepSaveEdges(MeritSweep sweep, double edges[]);
+/* Take that state: x[n_owned], edges[n_owned]; the residuals of the records are already written. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepRestore(MeritSweep sweep, const double x[], const double edges[]);
+/* Print colours and widths of the terms. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepView(MeritSweep sweep, PetscViewer viewer);
+/* Free; NULL-safe. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepDestroy(MeritSweep *sweep);

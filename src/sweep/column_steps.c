@@ -1,0 +1,230 @@
+/*
+  One sweep over a term that goes by columns, a block of columns at a time: every rank has the block's gradient after one reduction and goes
+  through its columns one after another with the block's Gram matrix, so the steps are those of the sweep column by column (block coordinate
+  descent of Devarakonda et al. 2019, applied to Legarra and Misztal 2008).
+*/
+#include "sweep_impl.h"
+
+/* J' R^-1 e of genotyped animals, added up over their records, at the genotype rows */
+static PetscErrorCode GenotypeSums(MeritSweep s, SweepTerm *term, MPI_Datatype unit)
+{
+  const SweepColumns *c    = &term->columns;
+  PetscSF             sf   = MeritModelCarriers(s->model, term->index);
+  const double       *leaf = s->g + term->view->eq_carrier;
+
+  PetscFunctionBegin;
+  MeritSweepGradient(s, term, 0, term->view->n_carrier);
+  PetscCall(PetscArrayzero(c->s, (size_t)c->n_rows * (size_t)term->view->n_eq));
+  PetscCall(PetscSFReduceBegin(sf, unit, leaf, c->s, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(sf, unit, leaf, c->s, MPI_SUM));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Take the change of the genomic values out of the residuals */
+static PetscErrorCode GenotypeUpdate(MeritSweep s, SweepTerm *term, MPI_Datatype unit)
+{
+  PetscSF sf   = MeritModelCarriers(s->model, term->index);
+  double *leaf = s->du + term->view->eq_carrier;
+
+  PetscFunctionBegin;
+  PetscCall(PetscSFBcastBegin(sf, unit, term->columns.shift, leaf, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(sf, unit, term->columns.shift, leaf, MPI_REPLACE));
+  MeritSweepUpdate(s, term, 0, term->view->n_carrier);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* J' R^-1 e of all rows */
+static PetscErrorCode RowSums(MeritSweep s, SweepTerm *term, MPI_Datatype unit)
+{
+  PetscFunctionBegin;
+  if (term->view->kind == MERIT_TERM_SNP) PetscCall(GenotypeSums(s, term, unit));
+  else MeritSweepRecordSums(s, term);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* sums[j * n_eq + a] = equation a, column j of M' s over all rows; genotypes stay packed */
+static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
+{
+  SweepColumns *c    = &term->columns;
+  const int     n_eq = term->view->n_eq;
+
+  PetscFunctionBegin;
+  if (term->view->kind == MERIT_TERM_SNP)
+    PetscCall(MeritGenotypesAdjointRange(MeritModelGenotypes(s->model), first, n, n_eq, c->s, c->sums));
+  else
+    MeritSweepRecordAdjoint(s, term, first, n);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, c->sums, n * n_eq, MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Take the step of column j out of the gradients of columns [from, to), which are still to come */
+static void TakeOut(const SweepColumns *c, int n_eq, int32_t j, int32_t n, int32_t from, int32_t to, const double *gram, const double *step,
+                    double *g)
+{
+  const double *row = gram + (int64_t)j * n * (c->multiples ? 1 : n_eq * n_eq);
+  double        weighed[MERIT_MAX_COMPONENTS];
+
+  if (c->multiples) {
+    for (int a = 0; a < n_eq; a++) {
+      weighed[a] = 0.0;
+      for (int b = 0; b < n_eq; b++) weighed[a] += c->B[a * n_eq + b] * step[b];
+    }
+    if (n_eq == 1) {
+#pragma omp simd
+      for (int32_t i = from; i < to; i++) g[i] -= row[i] * *weighed;
+      return;
+    }
+    for (int32_t i = from; i < to; i++)
+      for (int a = 0; a < n_eq; a++) g[i * n_eq + a] -= row[i] * weighed[a];
+    return;
+  }
+  for (int32_t i = from; i < to; i++)
+    for (int a = 0; a < n_eq; a++)
+      for (int b = 0; b < n_eq; b++) g[i * n_eq + a] -= row[((int64_t)i * n_eq + a) * n_eq + b] * step[b];
+}
+
+/* Step of column j of the term from its gradient g, over which it is written; returns the square of the gradient */
+static double Step(MeritSweep s, SweepTerm *term, int32_t j, double *g)
+{
+  const int     n_eq    = term->view->n_eq;
+  const double *G       = term->view->G_inverse;
+  const double *inverse = term->columns.inverse + (int64_t)j * n_eq * n_eq;
+  double       *x = term->columns.x + (int64_t)j * n_eq, gradient[MERIT_MAX_COMPONENTS], square = 0.0;
+
+  for (int a = 0; a < n_eq; a++) {
+    gradient[a] = g[a] + term->columns.delta[(int64_t)j * n_eq + a];
+    for (int b = 0; b < n_eq; b++) gradient[a] -= G[a * n_eq + b] * x[b];
+    square += gradient[a] * gradient[a];
+  }
+  for (int a = 0; a < n_eq; a++) {
+    g[a] = 0.0;
+    for (int b = 0; b < n_eq; b++) g[a] += s->relaxation * inverse[a * n_eq + b] * gradient[b];
+  }
+  for (int a = 0; a < n_eq; a++) x[a] += g[a];
+  return square;
+}
+
+/* Substitution: the steps of columns first + [0, n) one after another, written over their gradients g; returns the squares of the gradients */
+static double Substitute(MeritSweep s, SweepTerm *term, int32_t first, int32_t n, const double *gram, double *g)
+{
+  const int n_eq    = term->view->n_eq;
+  double    squares = 0.0;
+
+  for (int32_t turn = 0; turn < n; turn++) {
+    const int32_t j    = s->backward ? n - 1 - turn : turn;
+    double       *step = g + j * n_eq;
+
+    squares += Step(s, term, first + j, step);
+    if (s->backward) TakeOut(&term->columns, n_eq, j, n, 0, j, gram, step, g);
+    else TakeOut(&term->columns, n_eq, j, n, j + 1, n, gram, step, g);
+  }
+  return squares;
+}
+
+/* z = M step, shift += z, s -= D z */
+static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
+{
+  SweepColumns *c    = &term->columns;
+  const int     n_eq = term->view->n_eq;
+
+  PetscFunctionBegin;
+  if (term->view->kind == MERIT_TERM_SNP)
+    PetscCall(MeritGenotypesForwardRange(MeritModelGenotypes(s->model), first, n, n_eq, c->sums, c->z));
+  else
+    MeritSweepRecordForward(s, term, n);
+#pragma omp parallel for schedule(static) num_threads(s->n_threads)
+  for (int64_t row = 0; row < c->n_rows; row++) {
+    const double *D = c->D + row * n_eq * n_eq, *z = c->z + row * n_eq;
+
+    if (n_eq == 1) {
+      c->shift[row] += *z;
+      c->s[row] -= *D * *z;
+      continue;
+    }
+    for (int a = 0; a < n_eq; a++) {
+      c->shift[row * n_eq + a] += z[a];
+      for (int b = 0; b < n_eq; b++) c->s[row * n_eq + a] -= D[a * n_eq + b] * z[b];
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Copy the owned effects out of the replicated ones; add their steps to the sums */
+static void KeepOwned(MeritSweep s, SweepTerm *term, double *x)
+{
+  const MeritTermView *t = term->view;
+
+  for (int32_t i = 0; i < t->n_owned; i++)
+    for (int a = 0; a < t->n_eq; a++) {
+      const int32_t at  = t->eq_owned + i * t->n_eq + a;
+      const double  now = term->columns.x[t->canonical[i] * t->n_eq + a], step = now - x[at];
+
+      s->sums[term->index] += step * step;
+      x[at] = now;
+    }
+}
+
+/* Adds to the sum over ranks of squared gradients, which are the same on all */
+static PetscErrorCode CountOnce(MeritSweep s, double squares)
+{
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
+  if (!rank) s->sums[s->n_terms] += squares;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The columns one after another, each from the data and all effects: n animals times m SNPs for each of m SNPs */
+static PetscErrorCode Recompute(MeritSweep s, SweepTerm *term, MPI_Datatype unit, double *x)
+{
+  SweepColumns *c = &term->columns;
+
+  PetscFunctionBegin;
+  for (int32_t turn = 0; turn < c->n_cols; turn++) {
+    const int32_t j = s->backward ? c->n_cols - 1 - turn : turn;
+
+    PetscCall(MeritSweepRefresh(s, x));
+    PetscCall(RowSums(s, term, unit));
+    PetscCall(Adjoint(s, term, j, 1));
+    PetscCall(CountOnce(s, Substitute(s, term, j, 1, c->gram[j], c->sums)));
+    KeepOwned(s, term, x);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The blocks one after another, and the residuals of the records once at the end */
+static PetscErrorCode Blocks(MeritSweep s, SweepTerm *term, MPI_Datatype unit, double *x)
+{
+  SweepColumns *c        = &term->columns;
+  const int32_t n_blocks = (c->n_cols + c->width - 1) / c->width;
+
+  PetscFunctionBegin;
+  PetscCall(RowSums(s, term, unit));
+  PetscCall(PetscArrayzero(c->shift, (size_t)c->n_rows * (size_t)term->view->n_eq));
+  for (int32_t turn = 0; turn < n_blocks; turn++) {
+    const int32_t first = (s->backward ? n_blocks - 1 - turn : turn) * c->width, n = PetscMin(c->width, c->n_cols - first);
+
+    PetscCall(Adjoint(s, term, first, n));
+    PetscCall(CountOnce(s, Substitute(s, term, first, n, c->gram[first / c->width], c->sums)));
+    PetscCall(Forward(s, term, first, n));
+  }
+  if (term->view->kind == MERIT_TERM_SNP) PetscCall(GenotypeUpdate(s, term, unit));
+  else MeritSweepRecordUpdate(s, term);
+  KeepOwned(s, term, x);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSweepRunColumns - See the header. Collective. */
+PetscErrorCode MeritSweepRunColumns(MeritSweep s, SweepTerm *term, double *x)
+{
+  MPI_Datatype unit;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Type_contiguous(term->view->n_eq, MPI_DOUBLE, &unit));
+  PetscCallMPI(MPI_Type_commit(&unit));
+  if (s->recompute) PetscCall(Recompute(s, term, unit, x));
+  else PetscCall(Blocks(s, term, unit, x));
+  PetscCallMPI(MPI_Type_free(&unit));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

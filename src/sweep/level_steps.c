@@ -1,0 +1,94 @@
+/* One sweep over the levels of a term: per colour gradients, one reduction to the owners, their steps, and these back to the ghosts. */
+#include "sweep_impl.h"
+
+/* A pivot below this part of its diagonal element is that of an equation which depends on those before it */
+static const double PIVOT_RATIO_DEPENDENT = 1e-13;
+
+/*
+  MeritSweepInvert - In place inverse of a symmetric positive semi-definite matrix by the sweep operator (Goodnight 1979); equations that
+  depend on those before them get rows and columns of 0, so that their steps are 0. Not collective.
+*/
+void MeritSweepInvert(int n, double *A)
+{
+  double least[MERIT_MAX_COMPONENTS];
+
+  for (int p = 0; p < n; p++) least[p] = PIVOT_RATIO_DEPENDENT * A[p * n + p];
+  (void)MeritDenseSweep(n, least, A);
+}
+
+/* Step of one owned level from its gradient; returns the sum of squares of the gradient */
+static double Step(MeritSweep s, const SweepTerm *term, int32_t eq, double *x)
+{
+  const MeritTermView *t       = term->view;
+  const int            n       = t->n_eq;
+  const double        *inverse = term->inverse + (int64_t)((eq - t->eq_owned) / n) * n * n;
+  double               gradient[MERIT_MAX_COMPONENTS], square = 0.0;
+
+  for (int a = 0; a < n; a++) {
+    double sum = s->g[eq + a] + s->delta[eq + a];
+
+    for (int b = 0; t->G_inverse && t->kind != MERIT_TERM_PED && b < n; b++) sum -= t->G_inverse[a * n + b] * x[eq + b];
+    gradient[a] = s->eq_state[eq + a] == MERIT_EQ_OK ? sum : 0.0;
+    square += gradient[a] * gradient[a];
+  }
+  for (int a = 0; a < n; a++) {
+    double sum = 0.0;
+
+    for (int b = 0; b < n; b++) sum += inverse[a * n + b] * gradient[b];
+    s->du[eq + a] = s->eq_state[eq + a] == MERIT_EQ_OK ? s->relaxation * sum : 0.0;
+  }
+  for (int a = 0; a < n; a++) x[eq + a] += s->du[eq + a];
+  return square;
+}
+
+typedef struct {
+  MeritSweep       sweep;
+  const SweepTerm *term;
+  int32_t          first; /* position of the first level of the colour */
+  double          *x;
+} Colour;
+
+/* Steps of levels [from, to) of a colour; adds the squares of their gradients and of the steps */
+static void StepLevels(int64_t from, int64_t to, void *ctx, double *sums)
+{
+  const Colour  *c  = (const Colour *)ctx;
+  const int32_t *eq = c->term->levels.eq + c->first;
+
+  for (int64_t i = from; i < to; i++) {
+    sums[0] += Step(c->sweep, c->term, eq[i], c->x);
+    for (int a = 0; a < c->term->view->n_eq; a++) sums[1] += c->sweep->du[eq[i] + a] * c->sweep->du[eq[i] + a];
+  }
+}
+
+/* Steps of the owned levels of a colour */
+static void Steps(MeritSweep s, SweepTerm *term, int c, double *x)
+{
+  Colour colour = {s, term, term->levels.first[c], x};
+  double room[MERIT_SUM_PARTS * 2], sums[2];
+
+  MeritSums(s->n_threads, term->levels.n_mine[c], StepLevels, &colour, 2, room, sums);
+  s->sums[s->n_terms] += sums[0];
+  s->sums[term->index] += sums[1];
+}
+
+/* MeritSweepRunLevels - See the header. Collective. */
+PetscErrorCode MeritSweepRunLevels(MeritSweep s, SweepTerm *term, double *x)
+{
+  SweepLevels *l = &term->levels;
+
+  PetscFunctionBegin;
+  for (int turn = 0; turn < l->n_colours; turn++) {
+    const int c = s->backward ? l->n_colours - 1 - turn : turn;
+
+    if (s->recompute) PetscCall(MeritSweepRefresh(s, x));
+    MeritSweepGradient(s, term, l->first[c], l->first[c + 1]);
+    PetscCall(PetscSFReduceBegin(l->halo[c], MPI_DOUBLE, s->g + s->n_owned, s->g, MPI_SUM));
+    PetscCall(PetscSFReduceEnd(l->halo[c], MPI_DOUBLE, s->g + s->n_owned, s->g, MPI_SUM));
+    Steps(s, term, c, x);
+    if (s->recompute) continue;
+    PetscCall(PetscSFBcastBegin(l->halo[c], MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
+    PetscCall(PetscSFBcastEnd(l->halo[c], MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
+    MeritSweepUpdate(s, term, l->first[c], l->first[c + 1]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,218 @@
+/* Gradients and residual updates over the records and pedigree edges of levels. */
+#include "sweep_impl.h"
+#include <omp.h>
+
+/* Entries up to which one thread is faster than several */
+enum { FEW_ENTRIES = 2048 };
+
+/* MeritSweepWeigh - See the header. */
+void MeritSweepWeigh(const MeritRecordsView *records, int32_t record, const double *e, double *q)
+{
+  const int     n    = records->n_traits;
+  const double *R    = records->R_inverse + (int64_t)records->pattern[record] * n * n;
+  const double *root = records->root_weight ? records->root_weight + (int64_t)record * n : NULL;
+
+  for (int t = 0; t < n; t++) {
+    q[t] = 0.0;
+    for (int u = 0; u < n; u++) q[t] += R[t * n + u] * (root ? root[u] * e[u] : e[u]);
+    if (root) q[t] *= root[t];
+  }
+}
+
+/* Coefficient of a level in the edge of owned animal i: 1 for the animal, -1/2 for a parent, -1 for both */
+static inline double EdgeCoefficient(const MeritTermView *t, int32_t i, int32_t eq)
+{
+  if (eq == t->eq_owned + i * t->n_eq) return 1.0;
+  return -0.5 * ((t->sire[i] == eq) + (t->dam[i] == eq));
+}
+
+/* comp += W' R^-1 e of a record in the components of a level */
+static inline void SumRecord(MeritSweep s, const MeritTermView *t, int32_t record, int32_t level_slot, double *comp)
+{
+  const int n_traits = s->records->n_traits;
+  double    q[MERIT_MAX_TRAITS];
+
+  MeritSweepWeigh(s->records, record, s->e + (int64_t)record * n_traits, q);
+  for (int g = 0; g < t->n_regressors; g++) {
+    const MeritDesignView *d     = &t->design[g];
+    const double           value = d->value ? d->value[record] : 1.0;
+
+    if (d->slot[record] != level_slot) continue;
+    for (int i = 0; i < n_traits; i++)
+      if (d->offset[i] >= 0) comp[d->offset[i]] += value * q[i];
+  }
+}
+
+/* eq -= P x of an edge in the equations of a level */
+static inline void SumEdge(const SweepTerm *term, int32_t edge, int32_t level_eq, double *eq)
+{
+  const MeritTermView *t           = term->view;
+  const int            n           = t->n_eq;
+  const double        *deviation   = term->deviation + (int64_t)edge * n;
+  const double         coefficient = EdgeCoefficient(t, edge, level_eq) / t->d[edge];
+
+  for (int a = 0; a < n; a++)
+    for (int b = 0; b < n; b++) eq[a] -= coefficient * t->G_inverse[a * n + b] * deviation[b];
+}
+
+/* Sums over entries [from, to) of a level: component slots of W' R^-1 e, equations of -P x */
+static void Sum(MeritSweep s, const SweepTerm *term, int32_t position, int64_t from, int64_t to, double *comp, double *eq)
+{
+  const MeritTermView *t     = term->view;
+  const SweepLevels   *l     = &term->levels;
+  const int64_t        edges = l->edges[position];
+
+  for (int c = 0; c < t->n_comp; c++) comp[c] = 0.0;
+  for (int a = 0; a < t->n_eq; a++) eq[a] = 0.0;
+  for (int64_t at = from; at < PetscMin(to, edges); at++) SumRecord(s, t, l->entry[at], l->slot[position], comp);
+  for (int64_t at = PetscMax(from, edges); at < to; at++) SumEdge(term, l->entry[at], l->eq[position], eq);
+}
+
+/* Add sums to the gradient of a level */
+static void AddSums(const MeritTermView *t, const double *comp, const double *eq, double *g)
+{
+  for (int a = 0; a < t->n_eq; a++) {
+    g[a] += eq[a];
+    for (int c = 0; t->L && c < t->n_comp; c++) g[a] += t->L[c * t->n_eq + a] * comp[c];
+    if (!t->L) g[a] += comp[a];
+  }
+}
+
+/* Position, among [first, last), of the level that has entry `at` */
+static int32_t PositionOf(const SweepLevels *l, int32_t first, int32_t last, int64_t at)
+{
+  while (last - first > 1) {
+    int32_t middle = first + (last - first) / 2;
+
+    if (l->start[middle] <= at) first = middle;
+    else last = middle;
+  }
+  return first;
+}
+
+/* The gradient sums of one thread: entries [from, to); those of a level that it shares with other threads go to its two parts */
+static void SumChunk(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last, int64_t from, int64_t to, SweepPart *part)
+{
+  const SweepLevels *l        = &term->levels;
+  int32_t            position = PositionOf(l, first, last, from);
+  double             comp[MERIT_MAX_COMPONENTS], eq[MERIT_MAX_COMPONENTS];
+
+  while (from < to) {
+    int64_t end;
+
+    while (l->start[position + 1] <= from) position++;
+    end = PetscMin(to, l->start[position + 1]);
+    if (from == l->start[position] && end == l->start[position + 1]) {
+      Sum(s, term, position, from, end, comp, eq);
+      AddSums(term->view, comp, eq, s->g + l->eq[position]);
+    } else {
+      if (part->position >= 0) part++;
+      part->position = position;
+      Sum(s, term, position, from, end, part->comp, part->eq);
+    }
+    from = end;
+  }
+}
+
+/* Is one thread enough for n entries? A parallel region of one thread would still cost a call of the system. */
+static bool OneThread(MeritSweep s, int64_t n)
+{
+  return s->n_threads == 1 || n <= FEW_ENTRIES;
+}
+
+/* MeritSweepGradient - See the header. Threads take chunks of entries, so that a level with very many is cut. */
+void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last)
+{
+  const SweepLevels *l     = &term->levels;
+  const int64_t      begin = l->start[first], n = l->start[last] - begin;
+  const int          n_eq  = term->view->n_eq;
+
+  for (int32_t position = first; position < last; position++)
+    for (int a = 0; a < n_eq; a++) s->g[l->eq[position] + a] = 0.0;
+  if (OneThread(s, n)) {
+    SumChunk(s, term, first, last, begin, begin + n, s->part);
+    return;
+  }
+  for (int i = 0; i < 2 * s->n_threads; i++) s->part[i].position = -1;
+#pragma omp parallel num_threads(s->n_threads)
+  {
+    const int n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
+
+    SumChunk(s, term, first, last, begin + n * thread / n_threads, begin + n * (thread + 1) / n_threads, s->part + 2 * thread);
+  }
+  for (int i = 0; i < 2 * s->n_threads; i++)
+    if (s->part[i].position >= 0) AddSums(term->view, s->part[i].comp, s->part[i].eq, s->g + l->eq[s->part[i].position]);
+}
+
+/* e of a record less the change comp of a level's components */
+static inline void UpdateRecord(MeritSweep s, const MeritTermView *t, int32_t record, int32_t level_slot, const double *comp)
+{
+  const int n_traits = s->records->n_traits;
+  double   *e        = s->e + (int64_t)record * n_traits;
+
+  for (int g = 0; g < t->n_regressors; g++) {
+    const MeritDesignView *d     = &t->design[g];
+    const double           value = d->value ? d->value[record] : 1.0;
+
+    if (d->slot[record] != level_slot) continue;
+    for (int i = 0; i < n_traits; i++)
+      if (d->offset[i] >= 0) e[i] -= value * comp[d->offset[i]];
+  }
+}
+
+/* The step of a level into the residuals of entries [from, to) */
+static void UpdateEntries(MeritSweep s, const SweepTerm *term, int32_t position, int64_t from, int64_t to)
+{
+  const MeritTermView *t     = term->view;
+  const SweepLevels   *l     = &term->levels;
+  const double        *du    = s->du + l->eq[position];
+  const int64_t        edges = l->edges[position];
+  const int            n     = t->n_eq;
+  double               comp[MERIT_MAX_COMPONENTS];
+
+  for (int c = 0; c < t->n_comp; c++) {
+    comp[c] = t->L ? 0.0 : du[c];
+    for (int a = 0; t->L && a < n; a++) comp[c] += t->L[c * n + a] * du[a];
+  }
+  for (int64_t at = from; at < PetscMin(to, edges); at++) UpdateRecord(s, t, l->entry[at], l->slot[position], comp);
+  for (int64_t at = PetscMax(from, edges); at < to; at++) {
+    double      *deviation   = term->deviation + (int64_t)l->entry[at] * n;
+    const double coefficient = EdgeCoefficient(t, l->entry[at], l->eq[position]);
+
+    for (int a = 0; a < n; a++) deviation[a] += coefficient * du[a];
+  }
+}
+
+/* The steps of all levels into the residuals of entries [from, to) */
+static void UpdateChunk(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last, int64_t from, int64_t to)
+{
+  const SweepLevels *l        = &term->levels;
+  int32_t            position = PositionOf(l, first, last, from);
+
+  while (from < to) {
+    int64_t end;
+
+    while (l->start[position + 1] <= from) position++;
+    end = PetscMin(to, l->start[position + 1]);
+    UpdateEntries(s, term, position, from, end);
+    from = end;
+  }
+}
+
+/* MeritSweepUpdate - See the header. Within a colour no two entries are the same record or edge. */
+void MeritSweepUpdate(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last)
+{
+  const SweepLevels *l     = &term->levels;
+  const int64_t      begin = l->start[first], n = l->start[last] - begin;
+
+  if (OneThread(s, n)) {
+    UpdateChunk(s, term, first, last, begin, begin + n);
+    return;
+  }
+#pragma omp parallel num_threads(s->n_threads)
+  {
+    const int n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
+
+    UpdateChunk(s, term, first, last, begin + n * thread / n_threads, begin + n * (thread + 1) / n_threads);
+  }
+}

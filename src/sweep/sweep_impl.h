@@ -1,0 +1,129 @@
+#pragma once
+#include <merit/kernels.h>
+#include <merit/sweep.h>
+
+/*
+  The levels of a term on this rank in the order of the sweep: colour after colour, in a colour the owned ones first. No record and no
+  pedigree edge couples two levels of a colour, so a colour is one block whose matrix is block diagonal. The records and edges of a level are
+  its entries: first the records, then the edges, each ascending. Edge i is that of owned animal i with its parents.
+*/
+typedef struct {
+  int      n_colours; /* the same on all ranks */
+  int32_t *first;     /* [n_colours + 1] position of the first level of each colour; owned */
+  int32_t *n_mine;    /* [n_colours] levels owned here; owned */
+  int32_t *eq, *slot; /* [n_positions] first equation, first component slot; owned */
+  int64_t *start;     /* [n_positions + 1] first entry of each level; owned */
+  int64_t *edges;     /* [n_positions] its first entry that is an edge; owned */
+  int32_t *entry;     /* [start[n_positions]] records and edges; owned */
+  PetscSF *halo;      /* [n_colours] ghosts of the colour, NULL for SNP terms; owned */
+} SweepLevels;
+
+/* A term whose levels all interact (SNPs, columns of ridge): blocks of columns with their Gram matrix, replicated */
+typedef struct {
+  int32_t  n_cols;    /* levels of the term */
+  int32_t  width;     /* columns of a block */
+  int64_t  n_rows;    /* on this rank: genotyped animals, or records */
+  double  *D;         /* [n_rows * n_eq^2] J' R^-1 J of each row; owned */
+  bool     ready;     /* there are Gram matrices */
+  bool     multiples; /* all D_i are weight_i B: Gram matrices have one number for a pair of columns, to be multiplied by B; else n_eq^2 */
+  double  *weight;    /* [n_rows]; owned */
+  double  *B;         /* [n_eq^2]; owned */
+  double **gram;      /* [n_blocks] [(a * n + b) * numbers + .] of M' D M; owned */
+  double  *inverse;   /* [n_cols * n_eq^2] of the diagonal blocks of C; owned */
+  double  *x, *delta; /* [n_cols * n_eq] effects and rest of the right-hand side; owned */
+  double  *s, *shift; /* [n_rows * n_eq] J' R^-1 e, and the change of M x in this sweep; owned */
+  double  *Z;         /* RIDGE: [n_rows * width] the columns of a block; owned */
+  double  *z;         /* [n_rows * n_eq] change of M x in a block; owned */
+  double  *sums;      /* [n_threads * width * n_eq], equation fastest: gradients, then steps; owned */
+} SweepColumns;
+
+typedef struct {
+  const MeritTermView *view;
+  int                  index;     /* in the model */
+  const double        *inverse;   /* [n_owned * n_eq^2] of the diagonal blocks; borrowed from the sweep */
+  double              *deviation; /* PED: [n_owned * n_eq] x_i - x_s / 2 - x_d / 2, the residual of the edge; owned */
+  SweepLevels          levels;    /* all but ridge; of an SNP term its genotyped animals, one colour */
+  SweepColumns         columns;   /* SNP, RIDGE */
+} SweepTerm;
+
+/* Sums of one thread over a level whose entries several threads go through */
+typedef struct {
+  int32_t position; /* of the level, -1: none */
+  double  comp[MERIT_MAX_COMPONENTS], eq[MERIT_MAX_COMPONENTS];
+} SweepPart;
+
+struct _p_MeritSweep {
+  MPI_Comm                comm;
+  Mat                     C; /* holds a reference */
+  MeritModel              model;
+  const MeritRecordsView *records;
+  const uint8_t          *eq_state;
+  PetscSF                 halo;
+  int32_t                 n_owned, n_local;
+  int                     n_terms, n_threads;
+  /* settings */
+  int32_t block;      /* columns of a block */
+  double  relaxation;
+  bool    symmetric, recompute;
+  /* of the variances */
+  uint64_t   state;  /* of the model, for which they are */
+  SweepTerm *term;   /* [n_terms]; owned */
+  double    *blocks; /* inverses of all diagonal blocks; owned */
+  /* of one solution */
+  bool    has_y;  /* e starts from y, else from 0 */
+  double *e;      /* [n_records * n_traits] y - W x; owned */
+  double *delta;  /* [n_owned] right-hand side beyond W' R^-1 y; owned */
+  /* work */
+  bool       backward; /* from the last term to the first, colour by colour and column by column */
+  SweepPart *part;     /* [2 * n_threads]; owned */
+  double    *before;   /* [n_owned] x before a symmetric sweep; owned */
+  double    *g, *du;   /* [n_local] gradient and step; owned */
+  double    *sums;     /* [n_terms + 1] squares of the steps by term, squares of the gradients; owned */
+};
+
+/* Terms that go by blocks of columns */
+static inline bool SweepByColumns(const MeritTermView *t)
+{
+  return t->kind == MERIT_TERM_SNP || t->kind == MERIT_TERM_RIDGE;
+}
+
+/* colour.c: colours of the local levels [MeritTermRecordLevels]; owned by the caller, PetscFree. Collective. */
+PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colours, int **colour);
+/* levels.c: order, entries and halos of a term. Collective. */
+PetscErrorCode MeritSweepLevelsCreate(MeritSweep s, SweepTerm *term);
+/* levels.c: free them; NULL-safe. Collective. */
+PetscErrorCode MeritSweepLevelsDestroy(SweepLevels *levels);
+/* level_sums.c: q = R^-1 e of a record, [n_traits]. Not collective. */
+void MeritSweepWeigh(const MeritRecordsView *records, int32_t record, const double *e, double *q);
+/* level_sums.c: g of the levels at positions [first, last): their equations of W' R^-1 e and, in PED, of -P x; the part of this rank. Not
+   collective, threaded. */
+void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last);
+/* level_sums.c: residuals of records and edges after the steps du of the levels at positions [first, last). Not collective, threaded. */
+void MeritSweepUpdate(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last);
+/* level_steps.c: one sweep over a term; adds to s->sums. Collective. */
+PetscErrorCode MeritSweepRunLevels(MeritSweep s, SweepTerm *term, double *x);
+/* level_steps.c: inverse in place of a symmetric positive semi-definite block, rows and columns of dependent equations 0. Not collective. */
+void MeritSweepInvert(int n, double *A);
+/* columns.c: memory of a term that goes by columns. Collective. */
+PetscErrorCode MeritSweepColumnsCreate(MeritSweep s, SweepTerm *term);
+/* columns.c: everything that depends on the variances; Gram matrices only if these change them. Collective. */
+PetscErrorCode MeritSweepColumnsNumbers(MeritSweep s, SweepTerm *term);
+/* columns.c: values of the owned equations [n_owned of the model] -> [n_cols * n_eq] on every rank. Collective. */
+PetscErrorCode MeritSweepReplicate(MeritSweep s, SweepTerm *term, const double *owned, double *all);
+/* columns.c: free them; NULL-safe. Not collective. */
+PetscErrorCode MeritSweepColumnsDestroy(SweepColumns *columns);
+/* column_steps.c: one sweep over the blocks of a term; adds to s->sums. Collective. */
+PetscErrorCode MeritSweepRunColumns(MeritSweep s, SweepTerm *term, double *x);
+/* record_columns.c: J' R^-1 J of the records of a ridge term, [n_records * n_eq^2]; owned by the caller, PetscFree. Not collective. */
+PetscErrorCode MeritSweepRecordBlocks(MeritSweep s, const SweepTerm *term, double **blocks);
+/* record_columns.c: gram[(a * n + b) * k + .] = sum over this rank's records of columns first + a, first + b and weight[n_rows * k]. Not
+   collective. */
+void MeritSweepRecordGram(const SweepTerm *term, int32_t first, int32_t n, int k, const double *weight, double *gram);
+/* record_columns.c: columns->s = J' R^-1 e of the records. Not collective, threaded. */
+void MeritSweepRecordSums(MeritSweep s, SweepTerm *term);
+/* record_columns.c: columns->sums = Z' s of columns [first, first + n) over this rank's records, and Z for them. Not collective, threaded. */
+void MeritSweepRecordAdjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n);
+/* record_columns.c: columns->z = Z steps of the columns of MeritSweepRecordAdjoint. Not collective, threaded. */
+void MeritSweepRecordForward(MeritSweep s, SweepTerm *term, int32_t n);
+/* record_columns.c: e -= the change columns->shift of the records' values. Not collective, threaded. */
+void MeritSweepRecordUpdate(MeritSweep s, SweepTerm *term);
