@@ -33,6 +33,18 @@ MERIT_EXTERN PetscErrorCode MeritMMEPenaltyRoot(Mat C, int k, const double z[], 
 MERIT_EXTERN PetscErrorCode MeritMMEPenaltyRootTransposed(Mat C, int k, const double x[], double t[]);
 /* Diagonal blocks of C, one per owned level (n_eq x n_eq, row-major), level after level, term after term; owned, PetscFree. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks);
+/* Data parts J' R^-1 J of diagonal blocks that a caller keeps, so that new variances need no pass over the records: while R^-1 is the same for all
+   patterns of traits, or a multiple. Both are NULL at first. */
+typedef struct {
+  double *data;      /* of the levels of this rank, by component slots; owned */
+  double *R_inverse; /* for which they are; owned */
+} MeritBlockCache;
+/* Free what a cache holds, as if nothing were kept: when coefficients of the records have changed, and at the end. */
+MERIT_EXTERN PetscErrorCode MeritBlockCacheFree(MeritBlockCache *cache);
+/* Parts of the diagonal blocks of a term: data and penalty, the data's alone, or none (0 then, and no pass over genotypes). */
+typedef enum { MERIT_BLOCKS_ALL, MERIT_BLOCKS_DATA, MERIT_BLOCKS_NONE } MeritBlockParts;
+/* MeritMMEBlockDiagonal with parts[n_terms] and a cache; NULL: all parts, nothing kept. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEBlockDiagonalParts(Mat C, const MeritBlockParts parts[], MeritBlockCache *cache, double **blocks);
 /* Genomic values g = M u of the genotype rows of this rank's tile from the components of an SNP term, [n_rows * n_comp]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g[]);
 /* How often an application reads the genotypes: as sizes tell, once (a single SNP term on a grid of one column; else twice), twice. */
@@ -43,8 +55,11 @@ MERIT_EXTERN PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes);
 MERIT_EXTERN PetscErrorCode MeritMMESetMixed(Mat C, bool mixed);
 /* Take over new variances of the model: bumps the state of C, so that preconditioners are set up anew. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMERefresh(Mat C);
-/* Sum over records of J' R^-1 J of the animals of the genotype rows of this rank (grid column 0), blocks [n_rows * n_eq * n_eq]; owned, PetscFree. Collective. */
-MERIT_EXTERN PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, double **blocks);
+/* Counts up whenever C has changed: takes over new variances of the model, if there are some, and counts these. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEState(Mat C, uint64_t *state);
+/* Sum over records of J' R^-1 J of the animals of the genotype rows of this rank (grid column 0), blocks [n_rows * n_eq * n_eq]; owned, PetscFree. The
+   cache may be NULL. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, MeritBlockCache *cache, double **blocks);
 /* Y = M' diag(weight) M X of an SNP term for k vectors over its SNPs, X, Y [n_owned levels * k], weight [n_rows] of the tile. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMESnpGram(Mat C, int term, int k, const double weight[], const double X[], double Y[]);
 /* The records as C's kernels see them, regressors of term k being first_regressor[k] .. [k + 1] - 1; slots are equation slots unless some G is

@@ -1,5 +1,9 @@
 /* Diagonal blocks of C: a level's equations among themselves. */
 #include "op_impl.h"
+#include <math.h>
+
+/* R^-1 is a multiple of another if all its elements are, to this relative difference */
+static const double MULTIPLE = 4e-15;
 
 /* Blocks of J' R^-1 J of the local levels in equation space: E[n_local * stride] = L' D L, D being in component slots */
 static void ContractBlocks(const MeritTermView *t, int32_t n, int stride, const double *D, double *E)
@@ -16,27 +20,73 @@ static void ContractBlocks(const MeritTermView *t, int32_t n, int stride, const 
       }
 }
 
-/* Data part of the blocks of all local levels; [n_local * stride], owned by the caller */
-static PetscErrorCode LocalBlocks(MeritMME *mme, int stride, double **E)
+/* Is R^-1, n numbers, factor times `was`? */
+static bool IsMultiple(size_t n, const double *R_inverse, const double *was, double *factor)
 {
-  double *D;
+  size_t largest = 0;
+
+  for (size_t i = 1; i < n; i++)
+    if (fabs(was[i]) > fabs(was[largest])) largest = i;
+  *factor = R_inverse[largest] / was[largest];
+  for (size_t i = 0; i < n; i++)
+    if (!(fabs(R_inverse[i] - *factor * was[i]) <= MULTIPLE * fabs(R_inverse[i]))) return false;
+  return true;
+}
+
+/* Data part of the blocks of all local levels in component slots, *data [n_slots * stride] times *factor. Owned by the caller, or the cache's. */
+static PetscErrorCode DataBlocks(MeritMME *mme, int stride, MeritBlockCache *cache, double **data, double *factor)
+{
+  const size_t n_R = (size_t)mme->records.n_patterns * (size_t)(mme->records.n_traits * mme->records.n_traits);
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1((size_t)mme->n_slots * (size_t)stride + 1, &D));
-  MeritRecordsDiagonal(&mme->records, mme->first_regressor, mme->n_terms, stride, D);
-  if (!mme->expand) {
+  *factor = 1.0;
+  if (cache && cache->data && n_R && IsMultiple(n_R, mme->records.R_inverse, cache->R_inverse, factor)) {
+    *data = cache->data;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  *factor = 1.0;
+  PetscCall(PetscCalloc1((size_t)mme->n_slots * (size_t)stride + 1, data));
+  MeritRecordsDiagonal(&mme->records, mme->first_regressor, mme->n_terms, stride, *data);
+  if (!cache) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritBlockCacheFree(cache));
+  cache->data = *data;
+  PetscCall(PetscMalloc1(n_R + 1, &cache->R_inverse));
+  PetscCall(PetscArraycpy(cache->R_inverse, mme->records.R_inverse, n_R));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Data part of the blocks of all local levels in equations; [n_local * stride], owned by the caller */
+static PetscErrorCode LocalBlocks(MeritMME *mme, int stride, MeritBlockCache *cache, double **E)
+{
+  const size_t n = (size_t)mme->n_local * (size_t)stride;
+  double      *D, factor;
+
+  PetscFunctionBegin;
+  PetscCall(DataBlocks(mme, stride, cache, &D, &factor));
+  if (!mme->expand && !cache) {
     *E = D;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(PetscCalloc1((size_t)mme->n_local * (size_t)stride + 1, E));
-  for (int i = 0; i < mme->n_terms; i++) {
+  PetscCall(PetscCalloc1(n + 1, E));
+  for (int i = 0; i < mme->n_terms && mme->expand; i++) {
     const MeritTermView *t = &mme->term[i];
 
     ContractBlocks(t, t->n_owned, stride, D + (int64_t)t->slot_owned * stride, *E + (int64_t)t->eq_owned * stride);
     ContractBlocks(t, t->n_ghost, stride, D + (int64_t)t->slot_ghost * stride, *E + (int64_t)t->eq_ghost * stride);
     ContractBlocks(t, t->n_carrier, stride, D + (int64_t)t->slot_carrier * stride, *E + (int64_t)t->eq_carrier * stride);
   }
-  PetscCall(PetscFree(D));
+  if (!mme->expand) PetscCall(PetscArraycpy(*E, D, n));
+  for (size_t i = 0; i < n && factor != 1.0; i++) (*E)[i] *= factor;
+  if (!cache) PetscCall(PetscFree(D));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritBlockCacheFree - See the header. Not collective. */
+PetscErrorCode MeritBlockCacheFree(MeritBlockCache *cache)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(cache->data));
+  PetscCall(PetscFree(cache->R_inverse));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -72,14 +122,14 @@ static PetscErrorCode RowBlocks(MeritMME *mme, MeritSnpLink *link, int stride, c
   Output Parameter:
 . blocks - [n_rows * n_eq * n_eq], complete on grid column 0, 0 elsewhere; owned by the caller, PetscFree
 @*/
-PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, double **blocks)
+PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, MeritBlockCache *cache, double **blocks)
 {
   MeritMME *mme;
   double   *E, *rows;
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(LocalBlocks(mme, Stride(mme), &E));
+  PetscCall(LocalBlocks(mme, Stride(mme), cache, &E));
   for (int i = 0; i < mme->n_snp; i++) {
     MeritSnpLink *link   = &mme->snp[i];
     const int     stride = Stride(mme), n = link->n_eq;
@@ -148,15 +198,27 @@ static PetscErrorCode Pack(MeritMME *mme, int stride, const double *E, double **
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* 0 in the owned blocks of a term */
+static PetscErrorCode Clear(const MeritTermView *t, int stride, double *E)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(E + (int64_t)t->eq_owned * stride, (size_t)t->n_owned * (size_t)(t->n_eq * stride)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
-  MeritMMEBlockDiagonal - Diagonal blocks of C, one per owned level.
+  MeritMMEBlockDiagonalParts - Diagonal blocks of C, one per owned level, or parts of them.
 
   Collective on C.
 
+  Input Parameters:
++ parts - [n_terms], NULL: all
+- cache - data parts that the caller keeps, NULL: none
+
   Output Parameter:
-. blocks - per term and owned level n_eq x n_eq values, row-major; owned by the caller, PetscFree
+. blocks - per term and owned level n_eq x n_eq values, row-major, pinned equations being those of the identity; owned by the caller, PetscFree
 @*/
-PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks)
+PetscErrorCode MeritMMEBlockDiagonalParts(Mat C, const MeritBlockParts parts[], MeritBlockCache *cache, double **blocks)
 {
   MeritMME    *mme;
   MPI_Datatype unit;
@@ -165,15 +227,28 @@ PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks)
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMERefresh(C));
   stride = Stride(mme);
-  PetscCall(LocalBlocks(mme, stride, &E));
-  for (int i = 0; i < mme->n_terms; i++) AddPenaltyBlocks(mme, i, stride, E);
+  PetscCall(LocalBlocks(mme, stride, cache, &E));
+  for (int i = 0; i < mme->n_terms; i++)
+    if (!parts || parts[i] == MERIT_BLOCKS_ALL) AddPenaltyBlocks(mme, i, stride, E);
   PetscCall(MeritUnitCreate(stride, &unit));
   PetscCall(PetscSFReduceBegin(mme->halo, unit, E + (int64_t)mme->n_owned * stride, E, MPI_SUM));
   PetscCall(PetscSFReduceEnd(mme->halo, unit, E + (int64_t)mme->n_owned * stride, E, MPI_SUM));
   PetscCall(MeritUnitFree(&unit));
-  for (int i = 0; i < mme->n_snp; i++) PetscCall(AddSnpBlocks(mme, &mme->snp[i], stride, E));
+  for (int i = 0; i < mme->n_snp; i++)
+    if (!parts || parts[mme->snp[i].term] != MERIT_BLOCKS_NONE) PetscCall(AddSnpBlocks(mme, &mme->snp[i], stride, E));
+  for (int i = 0; i < mme->n_terms; i++)
+    if (parts && parts[i] == MERIT_BLOCKS_NONE) PetscCall(Clear(&mme->term[i], stride, E));
   PetscCall(Pack(mme, stride, E, blocks));
   PetscCall(PetscFree(E));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEBlockDiagonal - Diagonal blocks of C, [n_eq * n_eq] per owned level; owned by the caller, PetscFree. Collective. */
+PetscErrorCode MeritMMEBlockDiagonal(Mat C, double **blocks)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritMMEBlockDiagonalParts(C, NULL, NULL, blocks));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -167,7 +167,7 @@ static PetscErrorCode RenewBlocks(Mat C, MeritMME *mme)
   PetscFunctionBegin;
   if (!mme->one_pass || (link->D && link->D_state == MeritModelState(mme->model))) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscFree(link->D));
-  PetscCall(MeritMMECarrierBlocks(C, link->term, &link->D));
+  PetscCall(MeritMMECarrierBlocks(C, link->term, NULL, &link->D));
   link->D_state = MeritModelState(mme->model);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -569,6 +569,7 @@ PetscErrorCode MeritMMERefresh(Mat C)
   PetscCall(MeritMMEGet(C, &mme));
   if (mme->state == MeritModelState(mme->model)) PetscFunctionReturn(PETSC_SUCCESS);
   mme->state = MeritModelState(mme->model);
+  mme->n_changes++;
   for (int i = 0; i < mme->n_terms; i++) mme->pedigree[i].G_inverse = mme->term[i].G_inverse;
   if (mme->expand != Expanded(mme)) {
     mme->expand = !mme->expand;
@@ -576,5 +577,17 @@ PetscErrorCode MeritMMERefresh(Mat C)
   }
   PetscCall(MatAssemblyBegin(C, MAT_FINAL_ASSEMBLY));
   PetscCall(MatAssemblyEnd(C, MAT_FINAL_ASSEMBLY));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMEState - See the header. Collective. */
+PetscErrorCode MeritMMEState(Mat C, uint64_t *state)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMERefresh(C));
+  *state = mme->n_changes;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

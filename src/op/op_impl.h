@@ -26,6 +26,7 @@ typedef struct {
   MPI_Comm             comm;
   MeritModel           model; /* borrowed */
   uint64_t             state; /* of the model when last refreshed */
+  uint64_t             n_changes; /* of C since it was made */
   int                  n_terms;
   const MeritTermView *term;  /* [n_terms]; borrowed */
   const uint8_t       *eq_state; /* [n_owned] of the model, or masked */

@@ -106,7 +106,7 @@ PetscErrorCode MeritSnpBlocksSetUp(Mat C, int term, int32_t width, MeritSnpBlock
   PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, owned, 1, MPI_INT, comm));
   for (PetscMPIInt r = 0; r < rank; r++) first += owned[r];
   PetscCall(Cut(first, mine, t->n_eq, width, snp));
-  PetscCall(MeritMMECarrierBlocks(C, term, &D));
+  PetscCall(MeritMMECarrierBlocks(C, term, NULL, &D));
   PetscCall(Fill(model, t, width, owned, D, snp, definite));
   PetscCall(PetscFree(D));
   PetscCall(PetscFree(owned));

@@ -28,7 +28,7 @@ PetscErrorCode MeritSnpNystromMean(Mat C, int term, double **D, double mean[])
   MeritModelTerms(model, &t);
   size = t[term].n_eq * t[term].n_eq;
   PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, NULL, NULL, &n_rows, NULL, NULL));
-  PetscCall(MeritMMECarrierBlocks(C, term, D));
+  PetscCall(MeritMMECarrierBlocks(C, term, NULL, D));
   PetscCall(PetscCalloc1(size + 1, &sums));
   for (int64_t row = 0; row < n_rows; row++) {
     bool any = false;

@@ -34,6 +34,17 @@ static PetscErrorCode Reset_GSRU(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Settings that may change between solves */
+static PetscErrorCode Configure(MeritSolver s)
+{
+  const Gsru *gs = (const Gsru *)s->data;
+
+  PetscFunctionBegin;
+  PetscCall(MeritSweepSetRelaxation(gs->sweep, s->relaxation));
+  PetscCall(MeritSweepSetSymmetric(gs->sweep, s->symmetric));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode SetUp_GSRU(MeritSolver s)
 {
   Gsru      *gs;
@@ -53,8 +64,7 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
   PetscCall(MeritSweepCreate(s->C, &gs->sweep));
   PetscCall(MeritSweepSetBlock(gs->sweep, s->block));
   PetscCall(MeritSweepSetRecompute(gs->sweep, s->ops == &MeritSolver_GS));
-  PetscCall(MeritSweepSetRelaxation(gs->sweep, s->relaxation));
-  PetscCall(MeritSweepSetSymmetric(gs->sweep, s->symmetric));
+  PetscCall(Configure(s));
   PetscCall(MeritSweepSetUp(gs->sweep));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -246,6 +256,7 @@ static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritS
 static PetscErrorCode Solve_GSRU(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   PetscFunctionBegin;
+  PetscCall(Configure(s));
   PetscCall(MeritSolverOneByOne(s, k, r, x, SolveOne, result));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -86,19 +86,24 @@ static void TakeOut(const SweepColumns *c, int n_eq, int32_t j, int32_t n, int32
 /* Step of column j of the term from its gradient g, over which it is written; returns the square of the gradient */
 static double Step(MeritSweep s, SweepTerm *term, int32_t j, double *g)
 {
-  const int     n_eq    = term->view->n_eq;
-  const double *G       = term->view->G_inverse;
-  const double *inverse = term->columns.inverse + (int64_t)j * n_eq * n_eq;
+  const int     n_eq      = term->view->n_eq;
+  const double *precision = SweepPrecision(term, j);
+  const double *inverse   = term->columns.inverse + (int64_t)j * n_eq * n_eq;
   double       *x = term->columns.x + (int64_t)j * n_eq, gradient[MERIT_MAX_COMPONENTS], square = 0.0;
 
   for (int a = 0; a < n_eq; a++) {
     gradient[a] = g[a] + term->columns.delta[(int64_t)j * n_eq + a];
-    for (int b = 0; b < n_eq; b++) gradient[a] -= G[a * n_eq + b] * x[b];
+    for (int b = 0; b < n_eq; b++) gradient[a] -= precision[a * n_eq + b] * x[b];
     square += gradient[a] * gradient[a];
   }
-  for (int a = 0; a < n_eq; a++) {
-    g[a] = 0.0;
-    for (int b = 0; b < n_eq; b++) g[a] += s->relaxation * inverse[a * n_eq + b] * gradient[b];
+  if (s->visit) {
+    MeritSweepAskVisitor(s, term, j, x, gradient, inverse, g);
+    for (int a = 0; a < n_eq; a++) g[a] -= x[a];
+  } else {
+    for (int a = 0; a < n_eq; a++) {
+      g[a] = 0.0;
+      for (int b = 0; b < n_eq; b++) g[a] += s->relaxation * inverse[a * n_eq + b] * gradient[b];
+    }
   }
   for (int a = 0; a < n_eq; a++) x[a] += g[a];
   return square;

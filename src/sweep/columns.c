@@ -82,18 +82,30 @@ PetscErrorCode MeritSweepReplicate(MeritSweep s, SweepTerm *term, const double *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Inverses of the diagonal blocks out of a Gram matrix and the penalty */
+/* Inverses of the diagonal blocks of one block of columns out of its Gram matrix and the penalty */
 static void InvertBlock(SweepTerm *term, int32_t first, int32_t n, const double *gram)
 {
   const SweepColumns *c = &term->columns;
   const int           k = term->view->n_eq * term->view->n_eq;
 
   for (int32_t a = 0; a < n; a++) {
-    double *inverse = c->inverse + (int64_t)(first + a) * k;
+    const double *precision = SweepPrecision(term, first + a);
+    double       *inverse   = c->inverse + (int64_t)(first + a) * k;
 
-    for (int i = 0; i < k; i++)
-      inverse[i] = (c->multiples ? gram[a * n + a] * c->B[i] : gram[(a * n + a) * k + i]) + term->view->G_inverse[i];
+    for (int i = 0; i < k; i++) inverse[i] = (c->multiples ? gram[a * n + a] * c->B[i] : gram[(a * n + a) * k + i]) + precision[i];
     MeritSweepInvert(term->view->n_eq, inverse);
+  }
+}
+
+/* MeritSweepColumnsInvert - See the header. */
+void MeritSweepColumnsInvert(SweepTerm *term)
+{
+  const SweepColumns *c = &term->columns;
+
+  for (int block = 0; block < Blocks(c); block++) {
+    const int32_t first = block * c->width, n = PetscMin(c->width, c->n_cols - first);
+
+    InvertBlock(term, first, n, c->gram[block]);
   }
 }
 
@@ -199,19 +211,14 @@ static PetscErrorCode MakeGrams(MeritSweep s, SweepTerm *term)
 /* MeritSweepColumnsNumbers - Everything that depends on the variances; Gram matrices only if these change them. Collective. */
 PetscErrorCode MeritSweepColumnsNumbers(MeritSweep s, SweepTerm *term)
 {
-  SweepColumns *c = &term->columns;
-  double       *D;
-  bool          keep;
+  double *D;
+  bool    keep;
 
   PetscFunctionBegin;
-  if (term->view->kind == MERIT_TERM_SNP) PetscCall(MeritMMECarrierBlocks(s->C, term->index, &D));
+  if (term->view->kind == MERIT_TERM_SNP) PetscCall(MeritMMECarrierBlocks(s->C, term->index, &s->cache, &D));
   else PetscCall(MeritSweepRecordBlocks(s, term, &D));
   PetscCall(TakeWeights(s, term, D, &keep));
   if (!keep) PetscCall(MakeGrams(s, term));
-  for (int block = 0; block < Blocks(c); block++) {
-    const int32_t first = block * c->width, n = PetscMin(c->width, c->n_cols - first);
-
-    InvertBlock(term, first, n, c->gram[block]);
-  }
+  MeritSweepColumnsInvert(term);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,41 +1,43 @@
 /* One sweep over the levels of a term: per colour gradients, one reduction to the owners, their steps, and these back to the ghosts. */
 #include "sweep_impl.h"
 
-/* A pivot below this part of its diagonal element is that of an equation which depends on those before it */
-static const double PIVOT_RATIO_DEPENDENT = 1e-13;
-
-/*
-  MeritSweepInvert - In place inverse of a symmetric positive semi-definite matrix by the sweep operator (Goodnight 1979); equations that
-  depend on those before them get rows and columns of 0, so that their steps are 0. Not collective.
-*/
-void MeritSweepInvert(int n, double *A)
+/* The gradient of an owned level with its prior, into gradient[n]; returns its sum of squares */
+static double Gradient(MeritSweep s, const SweepTerm *term, int32_t level, int32_t eq, const double *x, double *gradient)
 {
-  double least[MERIT_MAX_COMPONENTS];
-
-  for (int p = 0; p < n; p++) least[p] = PIVOT_RATIO_DEPENDENT * A[p * n + p];
-  (void)MeritDenseSweep(n, least, A);
-}
-
-/* Step of one owned level from its gradient; returns the sum of squares of the gradient */
-static double Step(MeritSweep s, const SweepTerm *term, int32_t eq, double *x)
-{
-  const MeritTermView *t       = term->view;
-  const int            n       = t->n_eq;
-  const double        *inverse = term->inverse + (int64_t)((eq - t->eq_owned) / n) * n * n;
-  double               gradient[MERIT_MAX_COMPONENTS], square = 0.0;
+  const int     n         = term->view->n_eq;
+  const double *precision = SweepPrecision(term, level);
+  double        square    = 0.0;
 
   for (int a = 0; a < n; a++) {
     double sum = s->g[eq + a] + s->delta[eq + a];
 
-    for (int b = 0; t->G_inverse && t->kind != MERIT_TERM_PED && b < n; b++) sum -= t->G_inverse[a * n + b] * x[eq + b];
+    for (int b = 0; precision && b < n; b++) sum -= precision[a * n + b] * x[eq + b];
     gradient[a] = s->eq_state[eq + a] == MERIT_EQ_OK ? sum : 0.0;
     square += gradient[a] * gradient[a];
   }
-  for (int a = 0; a < n; a++) {
-    double sum = 0.0;
+  return square;
+}
 
-    for (int b = 0; b < n; b++) sum += inverse[a * n + b] * gradient[b];
-    s->du[eq + a] = s->eq_state[eq + a] == MERIT_EQ_OK ? s->relaxation * sum : 0.0;
+/* Step of one owned level; returns the sum of squares of its gradient */
+static double Step(MeritSweep s, const SweepTerm *term, int32_t eq, double *x)
+{
+  const MeritTermView *t       = term->view;
+  const int            n       = t->n_eq;
+  const int32_t        level   = (eq - t->eq_owned) / n;
+  const double        *inverse = term->inverse + (int64_t)level * n * n;
+  double               gradient[MERIT_MAX_COMPONENTS], value[MERIT_MAX_COMPONENTS];
+  const double         square = Gradient(s, term, level, eq, x, gradient);
+
+  if (s->visit) {
+    MeritSweepAskVisitor(s, term, t->canonical[level], x + eq, gradient, inverse, value);
+    for (int a = 0; a < n; a++) s->du[eq + a] = s->eq_state[eq + a] == MERIT_EQ_OK ? value[a] - x[eq + a] : 0.0;
+  } else {
+    for (int a = 0; a < n; a++) {
+      double sum = 0.0;
+
+      for (int b = 0; b < n; b++) sum += inverse[a * n + b] * gradient[b];
+      s->du[eq + a] = s->eq_state[eq + a] == MERIT_EQ_OK ? s->relaxation * sum : 0.0;
+    }
   }
   for (int a = 0; a < n; a++) x[eq + a] += s->du[eq + a];
   return square;

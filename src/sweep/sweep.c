@@ -41,7 +41,6 @@ PetscErrorCode MeritSweepCreate(Mat C, MeritSweep *sweep)
   s->model      = model;
   s->comm       = MeritModelComm(model);
   s->records    = MeritModelRecords(model);
-  s->eq_state   = MeritModelEquationState(model);
   s->halo       = MeritModelHalo(model);
   s->n_threads  = omp_get_max_threads();
   s->block      = 64;
@@ -77,43 +76,20 @@ PetscErrorCode MeritSweepSetRelaxation(MeritSweep s, double relaxation)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritSweepSetVisitor - See the header. */
+PetscErrorCode MeritSweepSetVisitor(MeritSweep s, MeritSweepVisit visit, void *ctx)
+{
+  PetscFunctionBegin;
+  s->visit     = visit;
+  s->visit_ctx = ctx;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritSweepSetSymmetric - See the header. */
 PetscErrorCode MeritSweepSetSymmetric(MeritSweep s, bool symmetric)
 {
   PetscFunctionBegin;
   s->symmetric = symmetric;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Everything that depends on the variances */
-static PetscErrorCode Numbers(MeritSweep s)
-{
-  double *block;
-
-  PetscFunctionBegin;
-  s->state = MeritModelState(s->model);
-  PetscCall(PetscFree(s->blocks));
-  PetscCall(MeritMMEBlockDiagonal(s->C, &s->blocks));
-  block = s->blocks;
-  for (int k = 0; k < s->n_terms; k++) {
-    const MeritTermView *t = s->term[k].view;
-    const int64_t        n = t->n_eq * t->n_eq;
-
-    s->term[k].inverse = block;
-    for (int32_t i = 0; i < t->n_owned; i++, block += n) MeritSweepInvert(t->n_eq, block);
-    if (t->n_eq && SweepByColumns(t)) PetscCall(MeritSweepColumnsNumbers(s, &s->term[k]));
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Take over new variances of the model, if it has some */
-static PetscErrorCode TakeVariances(MeritSweep s)
-{
-  PetscFunctionBegin;
-  PetscCheck(s->term, s->comm, PETSC_ERR_ORDER, "MeritSweepSetUp comes first");
-  if (s->state == MeritModelState(s->model)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritMMERefresh(s->C));
-  PetscCall(Numbers(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -134,6 +110,7 @@ static PetscErrorCode CreateTerm(MeritSweep s, const MeritTermView *view, int k)
 /* MeritSweepSetUp - See the header. */
 PetscErrorCode MeritSweepSetUp(MeritSweep s)
 {
+  const size_t         n = (size_t)s->records->n_records * (size_t)s->records->n_traits;
   const MeritTermView *view;
 
   PetscFunctionBegin;
@@ -143,13 +120,15 @@ PetscErrorCode MeritSweepSetUp(MeritSweep s)
   s->n_local = MeritModelLayout(s->model)->n_local;
   PetscCall(PetscCalloc1(s->n_terms + 1, &s->term));
   PetscCall(PetscCalloc1(2 * (size_t)s->n_threads, &s->part));
-  PetscCall(PetscCalloc2((size_t)s->records->n_records * (size_t)s->records->n_traits, &s->e, s->n_owned, &s->delta));
+  PetscCall(PetscMalloc2(n, &s->y, n, &s->e));
+  PetscCall(PetscArraycpy(s->y, s->records->y, n));
+  PetscCall(PetscArraycpy(s->e, s->y, n)); /* at x = 0 */
+  PetscCall(PetscCalloc1(s->n_owned, &s->delta));
   PetscCall(PetscMalloc1(s->n_owned + 1, &s->before));
   PetscCall(PetscCalloc2(s->n_local, &s->g, s->n_local, &s->du));
   PetscCall(PetscCalloc1(s->n_terms + 1, &s->sums));
   for (int k = 0; k < s->n_terms; k++) PetscCall(CreateTerm(s, &view[k], k));
-  PetscCall(MeritMMERefresh(s->C));
-  PetscCall(Numbers(s));
+  PetscCall(MeritSweepTakeVariances(s, NULL));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -167,7 +146,7 @@ static PetscErrorCode Norm(MeritSweep s, const double *a, double *norm)
 /*
   MeritSweepSetRightHandSide - See the header. Collective.
 
-  The right-hand side is split, r = W' R^-1 y + delta with the records' y, so that e has the size of residuals and not of fitted values; one
+  The right-hand side is split, r = W' R^-1 y + delta with the observations y, so that e has the size of residuals and not of fitted values; one
   that has nothing to do with y is all delta, and e starts from 0.
 */
 PetscErrorCode MeritSweepSetRightHandSide(MeritSweep s, const double r[])
@@ -175,9 +154,9 @@ PetscErrorCode MeritSweepSetRightHandSide(MeritSweep s, const double r[])
   double norm, norm_r;
 
   PetscFunctionBegin;
-  PetscCall(TakeVariances(s));
+  PetscCall(MeritSweepTakeVariances(s, NULL));
   PetscCall(Norm(s, r, &norm_r));
-  PetscCall(MeritMMERightHandSide(s->C, s->delta));
+  PetscCall(MeritMMEProject(s->C, 1, s->y, s->delta));
   for (int32_t i = 0; i < s->n_owned; i++) s->delta[i] = r[i] - s->delta[i];
   PetscCall(Norm(s, s->delta, &norm));
   s->has_y = norm <= NEAR_OBSERVATIONS * norm_r;
@@ -185,6 +164,25 @@ PetscErrorCode MeritSweepSetRightHandSide(MeritSweep s, const double r[])
   for (int k = 0; k < s->n_terms; k++)
     if (s->term[k].view->n_eq && SweepByColumns(s->term[k].view))
       PetscCall(MeritSweepReplicate(s, &s->term[k], s->delta, s->term[k].columns.delta));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritSweepSetObservations - See the header. */
+PetscErrorCode MeritSweepSetObservations(MeritSweep s, const double y[])
+{
+  const int64_t n = (int64_t)s->records->n_records * s->records->n_traits;
+
+  PetscFunctionBegin;
+  PetscCall(MeritSweepTakeVariances(s, NULL));
+  for (int64_t i = 0; i < n; i++) {
+    s->e[i] += y[i] - (s->has_y ? s->y[i] : 0.0);
+    s->y[i] = y[i];
+  }
+  s->has_y = true;
+  PetscCall(PetscArrayzero(s->delta, s->n_owned));
+  for (int k = 0; k < s->n_terms; k++)
+    if (s->term[k].columns.delta)
+      PetscCall(PetscArrayzero(s->term[k].columns.delta, (size_t)s->term[k].columns.n_cols * (size_t)s->term[k].view->n_eq));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -207,9 +205,9 @@ PetscErrorCode MeritSweepRefresh(MeritSweep s, const double x[])
   const int64_t n = (int64_t)s->records->n_records * s->records->n_traits;
 
   PetscFunctionBegin;
-  PetscCall(TakeVariances(s));
+  PetscCall(MeritSweepTakeVariances(s, NULL));
   PetscCall(MeritMMEFitted(s->C, x, s->e));
-  for (int64_t i = 0; i < n; i++) s->e[i] = (s->has_y ? s->records->y[i] : 0.0) - s->e[i];
+  for (int64_t i = 0; i < n; i++) s->e[i] = (s->has_y ? s->y[i] : 0.0) - s->e[i];
   PetscCall(PetscArraycpy(s->du, x, s->n_owned)); /* du is free between sweeps */
   PetscCall(PetscSFBcastBegin(s->halo, MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(s->halo, MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
@@ -259,8 +257,12 @@ static void Summarise(MeritSweep s, const double *x, double *sums)
 /* MeritSweepRun - See the header. Collective. */
 PetscErrorCode MeritSweepRun(MeritSweep s, double x[], double sums[])
 {
+  const bool was_expanded = s->expanded;
+  bool       changed;
+
   PetscFunctionBegin;
-  PetscCall(TakeVariances(s));
+  PetscCall(MeritSweepTakeVariances(s, &changed));
+  if (changed && (was_expanded || s->expanded)) PetscCall(MeritSweepRefresh(s, x)); /* x has another L */
   if (s->symmetric) PetscCall(PetscArraycpy(s->before, x, s->n_owned));
   PetscCall(RunTerms(s, false, x));
   if (s->symmetric) PetscCall(RunTerms(s, true, x));
@@ -332,12 +334,16 @@ PetscErrorCode MeritSweepDestroy(MeritSweep *sweep)
   for (int k = 0; s->term && k < s->n_terms; k++) {
     PetscCall(MeritSweepLevelsDestroy(&s->term[k].levels));
     PetscCall(MeritSweepColumnsDestroy(&s->term[k].columns));
+    PetscCall(PetscFree(s->term[k].precision));
+    PetscCall(PetscFree(s->term[k].data));
     PetscCall(PetscFree(s->term[k].deviation));
   }
   PetscCall(PetscFree(s->term));
+  PetscCall(MeritBlockCacheFree(&s->cache));
   PetscCall(PetscFree(s->blocks));
   PetscCall(PetscFree(s->part));
-  PetscCall(PetscFree2(s->e, s->delta));
+  PetscCall(PetscFree2(s->y, s->e));
+  PetscCall(PetscFree(s->delta));
   PetscCall(PetscFree2(s->g, s->du));
   PetscCall(PetscFree(s->before));
   PetscCall(PetscFree(s->sums));

@@ -40,7 +40,9 @@ typedef struct {
 typedef struct {
   const MeritTermView *view;
   int                  index;     /* in the model */
-  const double        *inverse;   /* [n_owned * n_eq^2] of the diagonal blocks; borrowed from the sweep */
+  double              *inverse;   /* [n_owned * n_eq^2] of the diagonal blocks, but by columns; in s->blocks */
+  double              *precision; /* [n_owned or n_cols] n_eq^2 in place of G^-1 of each level, NULL: G^-1; owned */
+  double              *data;      /* [n_owned * n_eq^2] blocks of C without the penalty, kept only for terms with `precision`; owned */
   double              *deviation; /* PED: [n_owned * n_eq] x_i - x_s / 2 - x_d / 2, the residual of the edge; owned */
   SweepLevels          levels;    /* all but ridge; of an SNP term its genotyped animals, one colour */
   SweepColumns         columns;   /* SNP, RIDGE */
@@ -65,13 +67,17 @@ struct _p_MeritSweep {
   int32_t block;      /* columns of a block */
   double  relaxation;
   bool    symmetric, recompute;
+  MeritSweepVisit visit; /* NULL: relaxation */
+  void           *visit_ctx;
   /* of the variances */
-  uint64_t   state;  /* of the model, for which they are */
-  SweepTerm *term;   /* [n_terms]; owned */
-  double    *blocks; /* inverses of all diagonal blocks; owned */
+  uint64_t        state;    /* of C, for which they are */
+  bool            expanded; /* some term has L */
+  SweepTerm      *term;     /* [n_terms]; owned */
+  MeritBlockCache cache;    /* data parts of the blocks */
+  double         *blocks;   /* inverses of all diagonal blocks; owned */
   /* of one solution */
   bool    has_y;  /* e starts from y, else from 0 */
-  double *e;      /* [n_records * n_traits] y - W x; owned */
+  double *y, *e;  /* [n_records * n_traits] observations and y - W x; owned */
   double *delta;  /* [n_owned] right-hand side beyond W' R^-1 y; owned */
   /* work */
   bool       backward; /* from the last term to the first, colour by colour and column by column */
@@ -80,6 +86,13 @@ struct _p_MeritSweep {
   double    *g, *du;   /* [n_local] gradient and step; owned */
   double    *sums;     /* [n_terms + 1] squares of the steps by term, squares of the gradients; owned */
 };
+
+/* n_eq x n_eq prior precision of a level (owned, by position) or column; NULL: none, or not of a level alone */
+static inline const double *SweepPrecision(const SweepTerm *term, int64_t level)
+{
+  if (term->precision) return term->precision + level * term->view->n_eq * term->view->n_eq;
+  return term->view->kind == MERIT_TERM_PED ? NULL : term->view->G_inverse;
+}
 
 /* Terms that go by blocks of columns */
 static inline bool SweepByColumns(const MeritTermView *t)
@@ -102,12 +115,19 @@ void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int3
 void MeritSweepUpdate(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last);
 /* level_steps.c: one sweep over a term; adds to s->sums. Collective. */
 PetscErrorCode MeritSweepRunLevels(MeritSweep s, SweepTerm *term, double *x);
-/* level_steps.c: inverse in place of a symmetric positive semi-definite block, rows and columns of dependent equations 0. Not collective. */
+/* variances.c: inverse in place of a symmetric positive semi-definite block, rows and columns of dependent equations 0. Not collective. */
 void MeritSweepInvert(int n, double *A);
+/* visit.c: new values of a block as the visitor decides, from its values before, gradient and inverse. Not collective. */
+void MeritSweepAskVisitor(MeritSweep s, const SweepTerm *term, int64_t level, const double *x, double *gradient, const double *inverse,
+                          double *value);
+/* variances.c: take over new variances of the model, if it has some; *changed may be NULL. Collective. */
+PetscErrorCode MeritSweepTakeVariances(MeritSweep s, bool *changed);
 /* columns.c: memory of a term that goes by columns. Collective. */
 PetscErrorCode MeritSweepColumnsCreate(MeritSweep s, SweepTerm *term);
 /* columns.c: everything that depends on the variances; Gram matrices only if these change them. Collective. */
 PetscErrorCode MeritSweepColumnsNumbers(MeritSweep s, SweepTerm *term);
+/* columns.c: inverses of the diagonal blocks, from Gram matrices and precisions. Not collective. */
+void MeritSweepColumnsInvert(SweepTerm *term);
 /* columns.c: values of the owned equations [n_owned of the model] -> [n_cols * n_eq] on every rank. Collective. */
 PetscErrorCode MeritSweepReplicate(MeritSweep s, SweepTerm *term, const double *owned, double *all);
 /* columns.c: free them; NULL-safe. Not collective. */
