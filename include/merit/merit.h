@@ -26,6 +26,7 @@
 #include <merit/random.h>
 #include <merit/rates.h>
 #include <merit/report.h>
+#include <merit/residual.h>
 #include <merit/shared.h>
 #include <merit/simulate.h>
 #include <merit/solver.h>

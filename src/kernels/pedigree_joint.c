@@ -4,18 +4,12 @@
   to the fixed effects come at the price of one more vector. What the fixed effects give back is added in a later pass that has y at hand.
 */
 #include "pedigree_impl.h"
+#include <merit/residual.h>
 
-/* q = D R^-1 D w of one record, D its root weights; plain: without weights and patterns */
+/* q = R^-1 w of one record; plain: without weights and patterns */
 static KERNEL void Weigh(const MeritAnimalRecords *r, int64_t record, int n, bool plain, const double *w, double *q)
 {
-  const double *R    = !plain && r->pattern ? r->R_inverse + (int64_t)r->pattern[record] * n * n : r->R_inverse;
-  const double *root = !plain && r->root ? r->root + record * n : NULL;
-
-  for (int a = 0; a < n; a++) {
-    q[a] = 0.0;
-    for (int b = 0; b < n; b++) q[a] += R[a * n + b] * (root ? root[b] * w[b] : w[b]);
-    if (root) q[a] *= root[a];
-  }
+  MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, plain ? NULL : r->pattern, plain ? NULL : r->root, n, record), n, 1, w, q);
 }
 
 /* Records [*from, *to) are those of animals [first, last) of one block */

@@ -1,5 +1,6 @@
 /* W' R^-1 W and its parts over the records of one rank. */
 #include "records_few.h"
+#include <merit/residual.h>
 #include <string.h>
 
 /* Right-hand sides go through in groups of at most this many, so that a record's work stays on the stack */
@@ -30,21 +31,10 @@ static KERNEL void Gather(const MeritRecordKernel *r, Range range, int32_t recor
   }
 }
 
-/* q = D R^-1 D w with D the root weights */
-static KERNEL void Weigh(const MeritRecordKernel *r, int32_t record, int n_traits, int k, double *w, double *q)
+/* q = R^-1 w of a record for k right-hand sides */
+static KERNEL void Weigh(const MeritRecordKernel *r, int32_t record, int n_traits, int k, const double *w, double *q)
 {
-  const double *R    = r->R_inverse + (int64_t)r->pattern[record] * n_traits * n_traits;
-  const double *root = r->root_weight ? r->root_weight + (int64_t)record * n_traits : NULL;
-
-  for (int t = 0; root && t < n_traits; t++)
-    for (int j = 0; j < k; j++) w[t * k + j] *= root[t];
-  for (int t = 0; t < n_traits; t++)
-    for (int j = 0; j < k; j++) {
-      double sum = 0.0;
-
-      for (int s = 0; s < n_traits; s++) sum += R[t * n_traits + s] * w[s * k + j];
-      q[t * k + j] = root ? sum * root[t] : sum;
-    }
+  MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, n_traits, record), n_traits, k, w, q);
 }
 
 static KERNEL void Scatter(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *q,
@@ -172,7 +162,7 @@ static void AddPair(const MeritRecordKernel *r, int32_t record, int g, int h, co
       if (r->offset[h][s] >= 0) D[(int64_t)(slot + r->offset[g][t]) * stride + r->offset[h][s]] += value * V[t * r->n_traits + s];
 }
 
-/* V = D R^-1 D of one record */
+/* V = R^-1 of one record */
 static void WeightMatrix(const MeritRecordKernel *r, int32_t record, double *V)
 {
   double w[MOST_TRAITS], q[MOST_TRAITS];

@@ -1,5 +1,6 @@
 /* Records of one or a few traits and one right-hand side: loads, products and stores, compiled for each small number of traits or regressors. */
 #include "records_few.h"
+#include <merit/residual.h>
 
 /* Regressors of many levels that have loops of their own */
 enum { FEW = 3 };
@@ -27,11 +28,7 @@ static KERNEL double Record(const MeritRecordKernel *r, int64_t i, const Side *f
 
     if (slot >= 0) q += general && from->value[g] ? from->value[g][i] * x[from->offset[g] + slot] : x[from->offset[g] + slot];
   }
-  if (general) {
-    const double root = r->root_weight ? r->root_weight[i] : 1.0;
-
-    q *= r->R_inverse[r->pattern[i]] * root * root;
-  }
+  if (general) q *= MeritRecordInverseOne(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, 1, i));
   q *= scale;
   for (int g = 0; g < n_to; g++) {
     const int32_t slot = to->slot[g][i];
@@ -88,9 +85,7 @@ static KERNEL void PassTraits(const MeritRecordKernel *r, int thread, const Side
   double total[MERIT_FEW_TRAITS] = {0.0};
 
   for (int64_t i = r->scatter->chunk[thread]; i < r->scatter->chunk[thread + 1]; i++) {
-    const double *R    = r->R_inverse + (int64_t)r->pattern[i] * T * T;
-    const double *root = r->root_weight ? r->root_weight + i * T : NULL;
-    double        w[MERIT_FEW_TRAITS], q[MERIT_FEW_TRAITS];
+    double w[MERIT_FEW_TRAITS], q[MERIT_FEW_TRAITS];
 
     for (int t = 0; t < T; t++) w[t] = constant[t];
     for (int g = 0; g < from->n; g++) {
@@ -100,11 +95,9 @@ static KERNEL void PassTraits(const MeritRecordKernel *r, int thread, const Side
 
       for (int t = 0; t < T && slot >= 0; t++) w[t] += value * at[t];
     }
-    for (int t = 0; t < T && root; t++) w[t] *= root[t];
+    MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, T, i), T, 1, w, q);
     for (int t = 0; t < T; t++) {
-      q[t] = 0.0;
-      for (int s = 0; s < T; s++) q[t] += R[t * T + s] * w[s];
-      q[t] *= root ? sign * root[t] : sign;
+      q[t] *= sign;
       total[t] += q[t];
     }
     for (int g = 0; g < to->n; g++) {
@@ -181,8 +174,7 @@ bool MeritRecordsDiagonalOne(const MeritRecordKernel *r, const int first_regress
   for (int k = 0; k < n_terms; k++)
     if (first_regressor[k + 1] - first_regressor[k] != 1) return false;
   for (int32_t i = 0; i < r->n_records; i++) {
-    const double root   = r->root_weight ? r->root_weight[i] : 1.0;
-    const double weight = r->R_inverse[r->pattern[i]] * root * root;
+    const double weight = MeritRecordInverseOne(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, 1, i));
 
     for (int k = 0; k < n_terms; k++) {
       const int    g     = first_regressor[k];

@@ -1,5 +1,6 @@
 /* C formed as a sparse matrix: for direct and left-hand-side solvers. */
 #include "op_impl.h"
+#include <merit/residual.h>
 
 /* Columns of the operator formed at once; bytes an entry takes while the matrix is put together, and in it */
 enum { COLUMNS = 16, BYTES = 64 };
@@ -92,16 +93,16 @@ static void AddRecords(Assembly *a)
   const int               n_traits = records->n_traits;
 
   for (int32_t record = 0; record < records->n_records; record++) {
-    const double *R     = a->numbers.R_inverse ? a->numbers.R_inverse + (int64_t)records->pattern[record] * n_traits * n_traits : NULL;
-    const double *root  = records->root_weight ? records->root_weight + (int64_t)record * n_traits : NULL;
-    const uint32_t seen = records->observed[records->pattern[record]];
-    const int     n     = ListRecord(a, n_traits, record);
+    const double            *R = a->numbers.R_inverse; /* NULL: 0 */
+    const MeritRecordInverse r_inverse = MeritRecordInverseOf(R, R ? records->pattern : NULL, records->root_weight, n_traits, record);
+    const uint32_t           seen = records->observed[records->pattern[record]];
+    const int                n = ListRecord(a, n_traits, record);
 
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) {
         const Coefficient *p = &a->list[i], *q = &a->list[j];
         const bool   both = seen >> p->trait & seen >> q->trait & 1;
-        const double r    = R ? R[p->trait * n_traits + q->trait] * (root ? root[p->trait] * root[q->trait] : 1.0) : 0.0;
+        const double r    = R ? MeritRecordInverseElement(r_inverse, n_traits, p->trait, q->trait) : 0.0;
 
         if (a->whole ? both : r != 0.0) Add(&a->t, p->equation, q->equation, p->value * r * q->value);
       }

@@ -5,20 +5,6 @@
 /* Entries up to which one thread is faster than several */
 enum { FEW_ENTRIES = 2048 };
 
-/* MeritSweepWeigh - See the header. */
-void MeritSweepWeigh(const MeritRecordsView *records, int32_t record, const double *e, double *q)
-{
-  const int     n    = records->n_traits;
-  const double *R    = records->R_inverse + (int64_t)records->pattern[record] * n * n;
-  const double *root = records->root_weight ? records->root_weight + (int64_t)record * n : NULL;
-
-  for (int t = 0; t < n; t++) {
-    q[t] = 0.0;
-    for (int u = 0; u < n; u++) q[t] += R[t * n + u] * (root ? root[u] * e[u] : e[u]);
-    if (root) q[t] *= root[t];
-  }
-}
-
 /* Coefficient of a level in the edge of owned animal i: 1 for the animal, -1/2 for a parent, -1 for both */
 static inline double EdgeCoefficient(const MeritTermView *t, int32_t i, int32_t eq)
 {
@@ -32,7 +18,7 @@ static inline void SumRecord(MeritSweep s, const MeritTermView *t, int32_t recor
   const int n_traits = s->records->n_traits;
   double    q[MERIT_MAX_TRAITS];
 
-  MeritSweepWeigh(s->records, record, s->e + (int64_t)record * n_traits, q);
+  SweepWeigh(s->records, record, s->e + (int64_t)record * n_traits, q);
   for (int g = 0; g < t->n_regressors; g++) {
     const MeritDesignView *d     = &t->design[g];
     const double           value = d->value ? d->value[record] : 1.0;

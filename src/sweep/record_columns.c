@@ -25,7 +25,7 @@ PetscErrorCode MeritSweepRecordBlocks(MeritSweep s, const SweepTerm *term, doubl
 
       for (int i = 0; i < n_traits; i++)
         if (offset[i] >= 0) w[i] = Coefficient(t, offset[i], a);
-      MeritSweepWeigh(records, record, w, q);
+      SweepWeigh(records, record, w, q);
       for (int i = 0; i < n_traits; i++)
         for (int b = 0; b < n && offset[i] >= 0; b++) D[b] += q[i] * Coefficient(t, offset[i], b);
     }
@@ -57,7 +57,7 @@ void MeritSweepRecordSums(MeritSweep s, SweepTerm *term)
   for (int32_t record = 0; record < s->records->n_records; record++) {
     double *sum = term->columns.s + (int64_t)record * n, q[MERIT_MAX_TRAITS];
 
-    MeritSweepWeigh(s->records, record, s->e + (int64_t)record * n_traits, q);
+    SweepWeigh(s->records, record, s->e + (int64_t)record * n_traits, q);
     for (int a = 0; a < n; a++) {
       sum[a] = 0.0;
       for (int i = 0; i < n_traits; i++)

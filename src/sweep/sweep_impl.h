@@ -1,5 +1,6 @@
 #pragma once
 #include <merit/kernels.h>
+#include <merit/residual.h>
 #include <merit/sweep.h>
 
 /*
@@ -87,6 +88,14 @@ struct _p_MeritSweep {
   double    *sums;     /* [n_terms + 1] squares of the steps by term, squares of the gradients; owned */
 };
 
+/* q = R^-1 e of a record, [n_traits] */
+static inline void SweepWeigh(const MeritRecordsView *records, int32_t record, const double *e, double *q)
+{
+  const int n = records->n_traits;
+
+  MeritRecordInverseApply(MeritRecordInverseOf(records->R_inverse, records->pattern, records->root_weight, n, record), n, 1, e, q);
+}
+
 /* n_eq x n_eq prior precision of a level (owned, by position) or column; NULL: none, or not of a level alone */
 static inline const double *SweepPrecision(const SweepTerm *term, int64_t level)
 {
@@ -106,8 +115,6 @@ PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colo
 PetscErrorCode MeritSweepLevelsCreate(MeritSweep s, SweepTerm *term);
 /* levels.c: free them; NULL-safe. Collective. */
 PetscErrorCode MeritSweepLevelsDestroy(SweepLevels *levels);
-/* level_sums.c: q = R^-1 e of a record, [n_traits]. Not collective. */
-void MeritSweepWeigh(const MeritRecordsView *records, int32_t record, const double *e, double *q);
 /* level_sums.c: g of the levels at positions [first, last): their equations of W' R^-1 e and, in PED, of -P x; the part of this rank. Not
    collective, threaded. */
 void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last);

@@ -3,6 +3,7 @@
   equations: P y = R^-1 (y - W x); the working variate of an element of G is Z (E G^-1 u), that of an element of R is E R^-1 (y - W x).
 */
 #include "equations.h"
+#include <merit/residual.h>
 #include <math.h>
 
 PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
@@ -145,19 +146,14 @@ void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, dou
 
 #pragma omp parallel for
   for (int32_t i = 0; i < records->n_records; i++) {
-    const double *R    = records->R_inverse + (int64_t)records->pattern[i] * t * t;
-    const double *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
+    const MeritRecordInverse r = MeritRecordInverseOf(records->R_inverse, records->pattern, records->root_weight, t, i);
 
     for (int j = 0; j < k; j++) {
-      double from[32];
+      double from[MERIT_MAX_TRAITS], to[MERIT_MAX_TRAITS];
 
-      for (int a = 0; a < t; a++) from[a] = in[((int64_t)i * t + a) * k + j] * (root ? root[a] : 1.0);
-      for (int a = 0; a < t; a++) {
-        double sum = 0.0;
-
-        for (int b = 0; b < t; b++) sum += R[a * t + b] * from[b];
-        out[((int64_t)i * t + a) * k + j] = sum * (root ? root[a] : 1.0);
-      }
+      for (int a = 0; a < t; a++) from[a] = in[((int64_t)i * t + a) * k + j];
+      MeritRecordInverseApply(r, t, 1, from, to);
+      for (int a = 0; a < t; a++) out[((int64_t)i * t + a) * k + j] = to[a];
     }
   }
 }
