@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# scaling.sh BENCH BUILD: every step of bench/scaling.sh goes, and what ranks send in an iteration is what the cost model says, within 10 %.
+# scaling.sh BENCH BUILD VOLUMES: every step of bench/scaling.sh goes, and what so many ranks (a list)
+# send in an iteration is what the cost model says, within 10 %.
 set -u
 folder=$(mktemp -d "${TMPDIR:-/tmp}/merit-scaling.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
@@ -12,11 +13,11 @@ check() { # what, a command
 }
 
 printf '%s\n' 'before' '<!-- scaling begin -->' 'old' '<!-- scaling end -->' 'behind' >"$folder/page.md"
-bash "$1/scaling.sh" --small --build "$2" --scratch "$folder" --into "$folder/page.md" >"$folder/said" 2>&1 || { cat "$folder/said"; exit 1; }
+bash "$1/scaling.sh" --small --volumes "$3" --build "$2" --scratch "$folder" --into "$folder/page.md" >"$folder/said" 2>&1 || { cat "$folder/said"; exit 1; }
 
 # rows of the table of messages: problem, ranks, counted, foreseen, ratio
 sent() { awk -F' *[|] *' '/foreseen \/ counted/ { on = 1 } on && NF == 7 && $3 + 0 > 0 { print $2, $3, $6 } on && /^$/ { exit }' "$folder/page.md"; }
-check "twelve counts" [ "$(sent | wc -l)" -eq 12 ]
+check "a count for each problem" [ "$(sent | wc -l)" -eq $((3 * $(wc -w <<<"$3"))) ]
 check "sent as foreseen" awk '!($3 >= 0.9 && $3 <= 1.1) { print; bad = 1 } END { exit bad }' <(sent)
 for word in before behind 'Strong scaling' 'Weak scaling' 'as the cost model foresees' 'On paper'; do
   check "'$word' in the page" grep -q "$word" "$folder/page.md"

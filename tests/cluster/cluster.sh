@@ -16,6 +16,21 @@ fail() {
   failures=$((failures + 1))
 }
 
+# functions with their arguments at once, each in a shell of its own; what they say comes one after the other, and their failures count
+together() { # "FUNCTION ARGUMENTS"...
+  local call k=0 pids=()
+  for call; do
+    # shellcheck disable=SC2086 # words
+    (failures=0; $call; exit $((failures > 0))) >"$folder/together.${#pids[@]}" 2>&1 &
+    pids+=($!)
+  done
+  for call; do
+    wait "${pids[k]}" || failures=$((failures + 1))
+    cat "$folder/together.$k"
+    k=$((k + 1))
+  done
+}
+
 # everything the job said
 show() { sed 's/^/  | /' "$folder"/*.out "$folder"/*.log 2>/dev/null | tail -n 60; }
 

@@ -68,6 +68,7 @@ results() { # block
     [ -s "$name/solutions.tsv" ] || fail "no $name/solutions.tsv"
     grep -q '"exit":[[:space:]]*0' "$name/summary.json" || fail "$name/summary.json does not end well"
   done
+  ! grep -q 'scaling\.sbatch' "$1" || grep -q 'Weak scaling' merit-scaling-*/tables.md || fail "no tables of the scaling"
 }
 
 run_block() { # block

@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# The script of merit plan --sbatch, and jobs/scaling.sbatch, on a real SLURM of virtual nodes.
-#   test_plan_sbatch.sh MERIT JOBS BUILD
+# The script of merit plan --sbatch on a real SLURM of virtual nodes. (jobs/scaling.sbatch is in the page that test_page.sh runs.)
+#   test_plan_sbatch.sh MERIT JOBS
 # shellcheck source=cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
-build=$3
 
 # nodes, ranks and threads chosen from the cores, and the answer of a run of as many threads without SLURM
 planned() { # command, job
   local job state
-  "$MERIT" plan "$2" --sbatch "$folder/$1.sh" --cores-per-node 2 --memory-per-node 2G >"$folder/plan.out" 2>&1 || { cat "$folder/plan.out"; fail "plan"; return; }
+  "$MERIT" plan "$2" --sbatch "$folder/$1.sh" --cores-per-node 2 --memory-per-node 2G >"$folder/$1.plan" 2>&1 || { cat "$folder/$1.plan"; fail "plan"; return; }
   grep -q '^#SBATCH --nodes=1$' "$folder/$1.sh" && grep -q '^#SBATCH --ntasks=1$' "$folder/$1.sh" || { fail "$1: not one node with one rank, which is enough for so little"; head -n 12 "$folder/$1.sh"; }
   job=$(cd / && sbatch --parsable --chdir="$folder" "$folder/$1.sh" --output "$folder/$1")
   state=$(slurm_wait "$job" 120)
@@ -18,22 +17,12 @@ planned() { # command, job
   same "the planned script, $1" "$folder/$1" "$folder/$1-reference"
 }
 
-scaling() {
-  local job state
-  job=$(submit ",BUILD=$build,SCRATCH=$folder/scaling" --nodes=2 --ntasks-per-node=1 "$jobs/scaling.sbatch" --small --snps 1000)
-  state=$(slurm_wait "$job" 300)
-  expect "scaling.sbatch" "COMPLETED 0" "$state"
-  grep -q 'Weak scaling' "$folder/scaling/tables.md" || { fail "scaling.sbatch: no tables"; show; }
-}
-
 slurm_start "$folder/slurm" 2 2
 status=$?
 [ $status -eq 0 ] || exit $status
 population 600
 # the same job without its variances
 awk '/^[a-z]/ { skip = /^variances:/ } !skip; END { print "varcomp: {engine: factor}" }' "$folder/data/job.yaml" >"$folder/data/open.yaml"
-planned solve "$folder/data/job.yaml"
-planned varcomp "$folder/data/open.yaml"
-scaling
+together "planned solve $folder/data/job.yaml" "planned varcomp $folder/data/open.yaml"
 [ $failures -eq 0 ] && echo "all well"
 exit $((failures > 0))

@@ -64,4 +64,15 @@ STATUS=75 SLURM_JOB_ID=7 attempt solve job.yaml
 rm -f "$SEEN.requeued" merit-7.requeued
 for n in 1 2 3 4 5 6; do STATUS=75 SLURM_JOB_ID=7 attempt solve job.yaml; done
 [ "$(wc -l <"$SEEN.requeued")" = 4 ] || fail "requeued $(wc -l <"$SEEN.requeued") times, not 4"
+
+# jobs/scaling.sbatch: where it looks for the programs, and where results go
+mkdir -p "$folder/tree/jobs" "$folder/tree/bench" && cp "$jobs/attempt.sh" "$folder/tree/jobs" && rm -rf "$folder/work" && mkdir "$folder/work" && cd "$folder/work"
+printf '#!/bin/bash\nprintf "<%%s>" "$@"\n' >"$folder/tree/bench/scaling.sh"
+scaling() { # environment
+  env MERIT_JOBS="$folder/tree/jobs" SLURM_SUBMIT_DIR="$PWD" SLURM_JOB_NAME=scaling SLURM_JOB_ID=4 SLURM_JOB_NUM_NODES=2 SLURM_NTASKS=6 "$@" bash "$jobs/scaling.sbatch" --small >said 2>&1
+}
+scaling A=b
+grep -qF "<--ranks><1 3 6><--volumes><1 3 6><--threads><1><--build><$PWD/build/release><--scratch><$PWD/scaling-4><--plots><$PWD/scaling-4><--small>" said || fail "scaling.sbatch: $(cat said)"
+scaling BUILD=elsewhere "SCRATCH=$PWD/room" SLURM_CPUS_PER_TASK=2
+grep -qF "<--threads><2><--build><elsewhere><--scratch><$PWD/room>" said || fail "scaling.sbatch with BUILD and SCRATCH: $(cat said)"
 exit $((failures > 0))

@@ -2,7 +2,7 @@
 # install.sh BUILD NAME LIBDIR CC CFLAGS: installs a build into a fresh folder and uses the copy as a stranger would: runs the program, and
 # builds a program of our own against it, by find_package and by pkg-config.
 set -eu
-build=$1 name=$2 lib=$3 cc=$4 cflags=$5
+build=$1 name=$2 lib=$3 cc=$4 cflags=${5:-}
 consumer=$(cd "$(dirname "$0")/consumer" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

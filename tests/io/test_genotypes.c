@@ -481,7 +481,7 @@ static void TestSexChromosomesGiveAWarning(void **state)
 /* copies of the counted allele, missing calls and frequency counted straight from the .bed, by bytes */
 static void CheckRealData(const char *name, bool has_missing)
 {
-  const char     *data = getenv("MERIT_SHARED_DATA");
+  const char     *data = TestShared();
   char            prefix[600], path[650];
   MeritGenotypes  geno;
   const MeritSnp *snps;
@@ -490,11 +490,11 @@ static void CheckRealData(const char *name, bool has_missing)
   unsigned char  *bytes;
   FILE           *bed;
 
-  if (!data || !*data) skip();
+  TestNeeds(data, "the reference data");
   snprintf(prefix, sizeof(prefix), "%s/%s/%s", data, name, name);
   snprintf(path, sizeof(path), "%s.bed", prefix);
   bed = fopen(path, "rb");
-  if (!bed) skip();
+  assert_non_null(bed);
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
   TestCall(MeritGenotypesSetPlink(geno, prefix));
   TestCall(MeritGenotypesLoad(geno));

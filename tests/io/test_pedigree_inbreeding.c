@@ -259,10 +259,9 @@ static void CompareWith(const char folder_name[], const char pedigree[], const c
 static void TestPublishedInbreedingIsReached(void **state)
 {
   static const char *const names[] = {"Mrode2", "Mrode9", "FG90", "Wray90"};
-  const char              *shared  = getenv("MERIT_SHARED_DATA");
 
   (void)state;
-  if (!shared || !shared[0]) skip();
+  TestNeeds(TestShared(), "the reference data");
   for (int i = 0; i < 4; i++) {
     char pedigree[64], inbreeding[64];
 

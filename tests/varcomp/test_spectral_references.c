@@ -7,21 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char shared[1024];
-
-/* The folder of reference data, or the test is skipped */
-static void NeedShared(void)
-{
-  const char *path = getenv("MERIT_SHARED_DATA");
-  char        file[1100];
-  FILE       *there;
-
-  snprintf(shared, sizeof(shared), "%s", path ? path : "");
-  snprintf(file, sizeof(file), "%s/wheat/wheat.bed", shared);
-  there = fopen(file, "rb");
-  if (!there) skip();
-  fclose(there);
-}
+static const char *shared; /* the folder of reference data */
 
 typedef struct {
   MeritNode          job;
@@ -83,7 +69,8 @@ static const double wheat[4][3] = {{0.0028290282358871691, 0.54099864907238726, 
 static void test_wheat_by_eigenvalues(void **state)
 {
   (void)state;
-  NeedShared();
+  shared = TestShared();
+  TestNeeds(shared, "the reference data");
   for (int t = 0; t < 4; t++) {
     Run r = Wheat(t + 1, "engine: eigen");
 
@@ -100,7 +87,8 @@ static void test_wheat_by_maximum_likelihood(void **state)
   Run r;
 
   (void)state;
-  NeedShared();
+  shared = TestShared();
+  TestNeeds(shared, "the reference data");
   r = Wheat(1, "engine: eigen, method: ml");
   Close("marker variance", r.result.estimate[0], 3.6320156380180966 / 1279.0 / 4.0, 2e-4);
   Close("residual variance", r.result.estimate[1], 0.53905394496731707, 1e-4);
@@ -111,7 +99,8 @@ static void test_wheat_by_maximum_likelihood(void **state)
 static void test_wheat_by_samples(void **state)
 {
   (void)state;
-  NeedShared();
+  shared = TestShared();
+  TestNeeds(shared, "the reference data");
   for (int t = 0; t < 4; t++) {
     Run r = Wheat(t + 1, "engine: lanczos, samples: 200");
 
@@ -133,7 +122,8 @@ static void test_dyestuff(void **state)
   Run  r = {0};
 
   (void)state;
-  NeedShared();
+  shared = TestShared();
+  TestNeeds(shared, "the reference data");
   snprintf(text, sizeof(text),
            "records: {file: %s/classical/Dyestuff.csv}\nmodel: \"Yield ~ 1 + batch = iid(Batch)\"\nvarcomp: {tolerance: 1e-9, engine: eigen}\n",
            shared);
@@ -164,7 +154,8 @@ static void Refused(const char model[], const char more[], const char words[])
 static void test_what_they_are_not_for_is_named(void **state)
 {
   (void)state;
-  NeedShared();
+  shared = TestShared();
+  TestNeeds(shared, "the reference data");
   Refused("\"diameter ~ 1 + iid(plate) + iid(sample)\"", "", "iid(sample)");
   Refused("\"diameter ~ 1 + plate\"", "", "random term");
   Refused("\"diameter ~ 1 + iid(plate)\"", "variances: {residual: {by: sample, value: {A: 1, B: 1, C: 1, D: 1, E: 1, F: 1}}}\n", "one residual variance");
