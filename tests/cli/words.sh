@@ -87,6 +87,19 @@ awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
     if (!near($c["milk.half.reliability"], r) || !near($c["same.reliability"], r) || r == "NA" || $c["index.reliability"] == "NA") bad = 1 }
   END { exit bad || n != 5 }' two/animals.tsv || fail "sums with weights: $(cat two/animals.tsv)"
 
+# residual variances 1.5 times the genetic ones, all traits observed: any index is as reliable as a trait, covariances of the term included; and
+# the reliability is 1 - se^2 / ((1 + F) variance), f being of full sibs
+sed 's/NA/4.2/; $a f,1,10.3,3.7' two.csv >full.csv
+sed '$a f,d,e' pedigree.csv >inbred.csv
+sed 's/two.csv/full.csv/; s/pedigree.csv/inbred.csv/; s/residual: .*/residual: [[3, 0.75], [0.75, 1.5]]}/; s/output: two/output: full/' two.yaml >full.yaml
+run 3 0 solve full.yaml
+awk -F'\t' 'function near(a, b) { return a - b < 1e-8 && b - a < 1e-8 }
+  FNR == 1 { delete c; for (i = 1; i <= NF; i++) c[$i] = i; next }
+  FILENAME ~ /solutions/ { if ($c["trait"] == "milk" && $c["term"] == "the animal") se[$c["level"]] = $c["se"]; next }
+  { r = $c["milk.the animal.reliability"]; n++; inbred += $c["inbreeding"] == 0.25
+    if (!near($c["index.reliability"], r) || !near(1 - se[$c["id"]] ^ 2 / (2 * (1 + $c["inbreeding"])), r)) { print; bad = 1 } }
+  END { exit bad || n != 6 || inbred != 1 }' full/solutions.tsv full/animals.tsv >why || fail "the reliability of an index, or of an inbred animal: $(cat why)"
+
 # the prefix of genotypes may have an ending, unless there are files of that very name
 touch chip.bed chip.bim chip.fam
 run 2 0 plan job.yaml --quick --genotypes.bfile chip.bed

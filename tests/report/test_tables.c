@@ -173,6 +173,74 @@ static void TestExclusionsAreSortedAndCounted(void **state)
   FolderRemove();
 }
 
+/* In the order of the formulas milk comes first, in that of the table fat */
+static void TestReasonsOfOneLineStandInTheirOrder(void **state)
+{
+  Case  c;
+  char *text;
+
+  (void)state;
+  FolderMake();
+  FileMake("records.csv", "id,herd,x,milk,fat\na,1,2,3,4\nb,NA,NA,5,6\nc,2,3,4,5\nd,2,1,3,2\ne,1,1,1,2\n");
+  Begin(&c, "records: {file: records.csv}\n"
+            "model: [\"milk ~ 1 + iid(herd)\", \"fat ~ cov(x)\"]\n"
+            "variances: {iid(herd): 1, residual: [[4, 1], [1, 3]]}\n"
+            "output: {folder: out}\n");
+  TestCall(MeritReportExcluded(c.report, c.out));
+  End(&c);
+  text = FileText("out/excluded.tsv");
+  assert_non_null(text);
+  assert_non_null(strstr(text, "record\t3"));
+  assert_non_null(strstr(text, "fat: "));
+  assert_non_null(strstr(text, "milk: "));
+  assert_true(strstr(text, "fat: ") < strstr(text, "milk: "));
+  free(text);
+  FolderRemove();
+}
+
+/* Records lie where their cow or their sire is, on any ranks; they are counted for the sire, whom the first pedigree term names */
+static void TestRecordsAreCountedForAnimalsOfOtherRanks(void **state)
+{
+  const double *const none[1] = {NULL};
+  Case                c;
+  char               *text, *line, expected[64];
+  int                 n[12] = {0};
+
+  (void)state;
+  FolderMake();
+  text = calloc(1, 1 << 14);
+  strcpy(text, "cow,bull,milk\n");
+  for (int i = 0; i < 60; i++) {
+    const int sire = i * 7 % 12;
+
+    n[sire]++;
+    sprintf(text + strlen(text), "c%d,b%d,%d\n", i % 20, sire, i % 9);
+  }
+  FileMake("records.csv", text);
+  strcpy(text, "id,sire,dam\n");
+  for (int i = 0; i < 20; i++) sprintf(text + strlen(text), "c%d,0,0\n", i);
+  for (int i = 0; i < 12; i++) sprintf(text + strlen(text), "b%d,0,0\n", i);
+  FileMake("pedigree.csv", text);
+  free(text);
+  Begin(&c, "records: {file: records.csv}\n"
+            "pedigree: {file: pedigree.csv}\n"
+            "model: \"milk ~ ped(bull) + own = ped(cow)\"\n"
+            "variances: {ped(bull): 1, own: 1, residual: 1}\n"
+            "output: {folder: out}\n");
+  Number(&c);
+  TestCall(MeritReportAnimals(c.report, c.out, c.x, none));
+  End(&c);
+  text = FileText("out/animals.tsv");
+  assert_non_null(text);
+  for (int i = 0; i < 12; i++) {
+    sprintf(expected, "\nb%d\t0\t%d\t", i, n[i]);
+    line = strstr(text, expected);
+    if (!line) fail_msg("no line %s in\n%s", expected + 1, text);
+  }
+  free(text);
+  FolderRemove();
+}
+
 static void TestTraitsAndTermsAreSummarised(void **state)
 {
   const MeritTraitSummary *traits;
@@ -329,6 +397,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums),
   cmocka_unit_test(TestFittedValuesStandInFileOrderForObservedTraits),
   cmocka_unit_test(TestExclusionsAreSortedAndCounted),
+  cmocka_unit_test(TestReasonsOfOneLineStandInTheirOrder),
+  cmocka_unit_test(TestRecordsAreCountedForAnimalsOfOtherRanks),
   cmocka_unit_test(TestTraitsAndTermsAreSummarised),
   cmocka_unit_test(TestSolutionsComeBackAsAStart),
   cmocka_unit_test(TestOddLabelsAndNumbersSurviveTheRoundTrip),

@@ -215,11 +215,70 @@ static void TestTheBestBullsMakeProgressAndCountsAreExact(void **state)
   if (rank == 0) Near(best, 1.9, 0.7);
 }
 
+/* Two bulls a generation for 15: inbreeding near 0.5, so that Mendelian sampling has half of its variance */
+static void TestMendelianSamplingIsLessOfInbredParents(void **state)
+{
+  static const char few[] = "seed: 4\npopulation: {animals: 1500, generations: 15, sires: 2}\ntraits: {names: y, G: 9, R: 1}\n";
+  char              folder[64];
+  Population        p;
+  Pairs             mendel = {0};
+
+  (void)state;
+  FreshFolder(folder);
+  TestCall(Simulate(PETSC_COMM_WORLD, few, folder, NULL));
+  if (rank == 0) {
+    p = ReadPopulation(folder, 1500, 1, 0);
+    assert_true(p.F[1499] > 0.2);
+    for (long i = 0; i < p.n; i++)
+      if (p.sire[i] >= 0 && p.dam[i] >= 0)
+        AddPair(&mendel, (p.tbv[i] - 0.5 * (p.tbv[p.sire[i]] + p.tbv[p.dam[i]])) / sqrt(9.0 * (0.5 - 0.25 * (p.F[p.sire[i]] + p.F[p.dam[i]]))), 0);
+    assert_true(mendel.n > 1300);
+    Near(Variance(&mendel), 1.0, 4 * sqrt(2.0 / mendel.n));
+    FreePopulation(&p);
+  }
+  RemoveFolder(folder);
+}
+
+static void TestACowThatLeavesDoesNotComeBack(void **state)
+{
+  static const char leaving[] = "seed: 9\npopulation: {animals: 6000, generations: 3, sires: 20}\ntraits: {names: y, G: 1, R: 1}\n"
+                                "records: {per_cow: 4, survival: 0.6}\n";
+  char              folder[64], line[256], last[64] = "";
+  double            n[5] = {0.0};
+  int               before = 0;
+
+  (void)state;
+  FreshFolder(folder);
+  TestCall(Simulate(PETSC_COMM_WORLD, leaving, folder, NULL));
+  if (rank == 0) {
+    FILE *file = Open(folder, "records.csv");
+
+    assert_non_null(fgets(line, sizeof(line), file));
+    while (fgets(line, sizeof(line), file)) {
+      char id[64];
+      int  parity;
+
+      assert_int_equal(sscanf(line, "%63[^,],%*[^,],%*d,%d", id, &parity), 2);
+      assert_int_equal(parity, strcmp(id, last) ? 1 : before + 1);
+      assert_in_range(parity, 1, 4);
+      strcpy(last, id);
+      before = parity;
+      n[parity]++;
+    }
+    fclose(file);
+    assert_true(n[1] > 2000);
+    for (int k = 2; k <= 4; k++) Near(n[k] / n[k - 1], 0.6, 4 * sqrt(0.24 / n[k - 1]));
+  }
+  RemoveFolder(folder);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestTrueValuesHaveTheVarianceAskedForAndParentsGiveHalf),
     cmocka_unit_test(TestRecordsAreTheSumOfTheirParts),
     cmocka_unit_test(TestInbreedingIsThatOfThePedigree),
     cmocka_unit_test(TestTheBestBullsMakeProgressAndCountsAreExact),
+    cmocka_unit_test(TestMendelianSamplingIsLessOfInbredParents),
+    cmocka_unit_test(TestACowThatLeavesDoesNotComeBack),
 };
 
 TEST_MAIN(tests)

@@ -426,6 +426,11 @@ static void test_what_cannot_be_is_named(void **state)
   TestRaises(MERIT_ERROR_INPUT, "`residual` and `iid(id)` cannot be told apart", LayoutEstimate(&all, "method: minque2", "", &r));
   TestRaises(MERIT_ERROR_INPUT, "cannot be told apart", LayoutEstimate(&all, "method: minque1", "", &r));
   TestRaises(MERIT_ERROR_INPUT, "cannot be told apart", LayoutEstimate(&all, "method: he", "", &r));
+  for (int k = 0; k < 3; k++) {
+    static const char *const method[3] = {"method: he", "method: minque1", "method: anova"};
+
+    TestRaises(MERIT_ERROR_USAGE, "estimates every variance", LayoutEstimate(&models[0], method[k], "variances: {iid(a): {value: 1, fix: yes}}", &r));
+  }
 }
 
 static const struct CMUnitTest tests[] = {

@@ -69,6 +69,14 @@ for n in 1 3; do
   says 'unknown parents' '2 of them founders'
 done
 
+# one line of many has both traits: on whatever rank it is, the pair is observed
+awk 'BEGIN { print "id,y,z"; for (i = 1; i <= 30; i++) print (i % 2 ? "1," i ",NA" : "4,NA," i); print "2,3,4" }' >pairs.csv
+for n in 1 3; do
+  sed 's/records.csv/pairs.csv/; s/0 + herd/1/g' job.yaml >pairs.yaml
+  run $n solve pairs.yaml
+  ! grep -q 'never observed' said || fail 'a pair of traits on one line, of one rank'
+done
+
 cat >classes.csv <<'END'
 y,herd,x,nought
 2,1.0,7,0
