@@ -3,7 +3,8 @@
 
 packages_build="gcc libc6-dev make cmake ninja-build pkg-config git petsc-dev libopenmpi-dev openmpi-bin libopenblas0-pthread
   libyaml-dev zlib1g-dev libcjson-dev librandom123-dev libmetis-dev libsuitesparse-dev"
-packages_test="libcmocka-dev g++ slurm-wlm munge clang libclang-rt-14-dev gnuplot-nox iproute2 procps"
+packages_test="libcmocka-dev g++ slurm-wlm munge clang libclang-rt-14-dev gnuplot-nox iproute2 procps clang-format"
+packages_petsc64="libpetsc64-real-dev"
 
 package_is_there() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -63,6 +63,10 @@ lay && key columns.dam && echo '| `columns` | {sire: ..} |' >docs/file-formats.m
 lay && echo 'PetscCheck(n < 9, PETSC_COMM_SELF, PETSC_ERR_SUP, "n");' >>src/io/table.c && breach limits src/io/table.c:7
 lay && echo 'if true; then' >>jobs/run.sh && breach scripts jobs/run.sh:1
 lay && echo 'int MeritLate(int32_t n);' >>include/merit/table.h && breach headers 'include/merit/table.h:1: does not compile alone as C11'
+if command -v clang-format >/dev/null; then
+  lay && find . -name '*.[ch]' -exec clang-format --style=file:"$(dirname "$lint")/../../.clang-format" -i {} + && clean format
+  echo 'int  Wide( int n );' >>src/io/table.c && breach format "src/io/table.c:$(wc -l <src/io/table.c)"
+fi
 if [ -n "${CXX:-}" ]; then
   lay && echo 'extern int class;' >>include/merit/table.h && breach headers 'include/merit/table.h:1: does not compile alone as C++17'
 fi

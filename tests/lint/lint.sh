@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lint.sh RULE ROOT: checks one rule of docs/developing.md over a source tree; prints each breach as file:line: what, and fails.
-# Rules: layers private quiet registered commented words paths length keys limits scripts headers
+# Rules: layers private quiet registered commented words paths length keys limits scripts headers format
 # `headers` compiles: CC, CXX (empty: not there) and CFLAGS come from the environment.
 set -u
 rule=$1
@@ -147,6 +147,12 @@ lint_scripts() {
   for file in $(find jobs tests bench \( -name '*.sh' -o -name '*.sbatch' \) 2>/dev/null | sort); do
     bash -n "$file" 2>&1 || echo "$file:1: bash -n fails"
   done
+}
+
+# C files are as clang-format and .clang-format would have them
+lint_format() {
+  command -v clang-format >/dev/null || { echo "no clang-format here"; return; }
+  sources | xargs clang-format --style=file:"$here/../../.clang-format" --dry-run 2>&1 | sed -n 's/^\([^ ]*\): warning: .*/\1: not as clang-format has it/p' | sort -u
 }
 
 # every public header compiles alone, as C11 and as C++17

@@ -4,7 +4,7 @@
 # builds the cmocka program test_dict from test_dict.c in the current folder and registers it once per number of ranks, as
 # <folder>/test_dict.np<N>. A sanitized build also looks for leaks; LEAKY says that the program raises errors, which end a run, so that what
 # was held then goes with the process. LONG: numbers of ranks of the long form, <folder>/test_dict.long.np<N>: the same program with MERIT_LONG=1
-# in its environment.
+# in its environment. The target tests_<folder> builds a folder's programs.
 #   merit_add_script(name SCRIPT file.sh [ARGS ...] [PROCESSORS 2] [TIMEOUT 60] [ANY_THREADS] [SKIPS] [SLOW])
 # registers <folder>/<name>, a script of the current folder with these arguments. OMP_NUM_THREADS is 1, or with ANY_THREADS not set.
 # TIMEOUT in seconds: about four times what the test takes where two tests run at a time on two cores, at least 30; times MERIT_TIME_FACTOR.
@@ -121,6 +121,10 @@ function(merit_add_test name)
   add_executable(${target} ${name}.c ${T_SOURCES})
   target_include_directories(${target} PRIVATE ${MERIT_TEST_SUPPORT})
   target_link_libraries(${target} PRIVATE merit merit_flags PkgConfig::CMOCKA)
+  if(NOT TARGET tests_${folder})
+    add_custom_target(tests_${folder})
+  endif()
+  add_dependencies(tests_${folder} ${target})
   foreach(np IN LISTS T_NP)
     merit_test_on(${folder}/${name}.np${np})
   endforeach()
