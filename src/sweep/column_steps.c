@@ -5,55 +5,12 @@
 */
 #include "sweep_impl.h"
 
-/* J' R^-1 e of genotyped animals, added up over their records, at the genotype rows */
-static PetscErrorCode GenotypeSums(MeritSweep s, SweepTerm *term, MPI_Datatype unit)
-{
-  const SweepColumns *c    = &term->columns;
-  PetscSF             sf   = MeritModelCarriers(s->model, term->index);
-  const double       *leaf = s->g + term->view->eq_carrier;
-
-  PetscFunctionBegin;
-  MeritSweepGradient(s, term, 0, term->view->n_carrier);
-  PetscCall(PetscArrayzero(c->s, (size_t)c->n_rows * (size_t)term->view->n_eq));
-  PetscCall(PetscSFReduceBegin(sf, unit, leaf, c->s, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(sf, unit, leaf, c->s, MPI_SUM));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Take the change of the genomic values out of the residuals */
-static PetscErrorCode GenotypeUpdate(MeritSweep s, SweepTerm *term, MPI_Datatype unit)
-{
-  PetscSF sf   = MeritModelCarriers(s->model, term->index);
-  double *leaf = s->du + term->view->eq_carrier;
-
-  PetscFunctionBegin;
-  PetscCall(PetscSFBcastBegin(sf, unit, term->columns.shift, leaf, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(sf, unit, term->columns.shift, leaf, MPI_REPLACE));
-  MeritSweepUpdate(s, term, 0, term->view->n_carrier);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* J' R^-1 e of all rows */
-static PetscErrorCode RowSums(MeritSweep s, SweepTerm *term, MPI_Datatype unit)
-{
-  PetscFunctionBegin;
-  if (term->view->kind == MERIT_TERM_SNP) PetscCall(GenotypeSums(s, term, unit));
-  else MeritSweepRecordSums(s, term);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* sums[j * n_eq + a] = equation a, column j of M' s over all rows; genotypes stay packed */
+/* sums[j * n_eq + a] = equation a, column j of M' s over the rows of all ranks */
 static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
-  SweepColumns *c    = &term->columns;
-  const int     n_eq = term->view->n_eq;
-
   PetscFunctionBegin;
-  if (term->view->kind == MERIT_TERM_SNP)
-    PetscCall(MeritGenotypesAdjointRange(MeritModelGenotypes(s->model), first, n, n_eq, c->s, c->sums));
-  else
-    MeritSweepRecordAdjoint(s, term, first, n);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, c->sums, n * n_eq, MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscCall((*term->rows->adjoint)(s, term, first, n));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, term->columns.sums, n * term->view->n_eq, MPI_DOUBLE, MPI_SUM, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -133,10 +90,7 @@ static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int3
   const int     n_eq = term->view->n_eq;
 
   PetscFunctionBegin;
-  if (term->view->kind == MERIT_TERM_SNP)
-    PetscCall(MeritGenotypesForwardRange(MeritModelGenotypes(s->model), first, n, n_eq, c->sums, c->z));
-  else
-    MeritSweepRecordForward(s, term, n);
+  PetscCall((*term->rows->forward)(s, term, first, n));
 #pragma omp parallel for schedule(static) num_threads(s->n_threads)
   for (int64_t row = 0; row < c->n_rows; row++) {
     const double *D = c->D + row * n_eq * n_eq, *z = c->z + row * n_eq;
@@ -181,7 +135,7 @@ static PetscErrorCode CountOnce(MeritSweep s, double squares)
 }
 
 /* The columns one after another, each from the data and all effects: n animals times m SNPs for each of m SNPs */
-static PetscErrorCode Recompute(MeritSweep s, SweepTerm *term, MPI_Datatype unit, double *x)
+static PetscErrorCode Recompute(MeritSweep s, SweepTerm *term, double *x)
 {
   SweepColumns *c = &term->columns;
 
@@ -190,7 +144,7 @@ static PetscErrorCode Recompute(MeritSweep s, SweepTerm *term, MPI_Datatype unit
     const int32_t j = s->backward ? c->n_cols - 1 - turn : turn;
 
     PetscCall(MeritSweepRefresh(s, x));
-    PetscCall(RowSums(s, term, unit));
+    PetscCall((*term->rows->sums)(s, term));
     PetscCall(Adjoint(s, term, j, 1));
     PetscCall(CountOnce(s, Substitute(s, term, j, 1, c->gram[j], c->sums)));
     KeepOwned(s, term, x);
@@ -199,13 +153,13 @@ static PetscErrorCode Recompute(MeritSweep s, SweepTerm *term, MPI_Datatype unit
 }
 
 /* The blocks one after another, and the residuals of the records once at the end */
-static PetscErrorCode Blocks(MeritSweep s, SweepTerm *term, MPI_Datatype unit, double *x)
+static PetscErrorCode Blocks(MeritSweep s, SweepTerm *term, double *x)
 {
   SweepColumns *c        = &term->columns;
   const int32_t n_blocks = (c->n_cols + c->width - 1) / c->width;
 
   PetscFunctionBegin;
-  PetscCall(RowSums(s, term, unit));
+  PetscCall((*term->rows->sums)(s, term));
   PetscCall(PetscArrayzero(c->shift, (size_t)c->n_rows * (size_t)term->view->n_eq));
   for (int32_t turn = 0; turn < n_blocks; turn++) {
     const int32_t first = (s->backward ? n_blocks - 1 - turn : turn) * c->width, n = PetscMin(c->width, c->n_cols - first);
@@ -214,8 +168,7 @@ static PetscErrorCode Blocks(MeritSweep s, SweepTerm *term, MPI_Datatype unit, d
     PetscCall(CountOnce(s, Substitute(s, term, first, n, c->gram[first / c->width], c->sums)));
     PetscCall(Forward(s, term, first, n));
   }
-  if (term->view->kind == MERIT_TERM_SNP) PetscCall(GenotypeUpdate(s, term, unit));
-  else MeritSweepRecordUpdate(s, term);
+  PetscCall((*term->rows->update)(s, term));
   KeepOwned(s, term, x);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -223,13 +176,8 @@ static PetscErrorCode Blocks(MeritSweep s, SweepTerm *term, MPI_Datatype unit, d
 /* MeritSweepRunColumns - See the header. Collective. */
 PetscErrorCode MeritSweepRunColumns(MeritSweep s, SweepTerm *term, double *x)
 {
-  MPI_Datatype unit;
-
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Type_contiguous(term->view->n_eq, MPI_DOUBLE, &unit));
-  PetscCallMPI(MPI_Type_commit(&unit));
-  if (s->recompute) PetscCall(Recompute(s, term, unit, x));
-  else PetscCall(Blocks(s, term, unit, x));
-  PetscCallMPI(MPI_Type_free(&unit));
+  if (s->recompute) PetscCall(Recompute(s, term, x));
+  else PetscCall(Blocks(s, term, x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -4,8 +4,7 @@
 #include <merit/log.h>
 #include <merit/pieces.h>
 
-/* Numbers the columns of a ridge block may have on a rank before they are made fewer than asked for, down to the least; genotypes
-   stay packed */
+/* Numbers that the decoded columns of a block may have on a rank before they are made fewer than asked for, down to the least */
 enum { LEAST_WIDTH = 8, MOST_DECODED = 1 << 23 };
 /* Relative differences that are rounding: of multiples of one block, and of weights that Gram matrices were made of */
 static const double ROUNDING = 4e-15;
@@ -22,13 +21,11 @@ static PetscErrorCode Sizes(MeritSweep s, SweepTerm *term)
   int64_t       most;
 
   PetscFunctionBegin;
-  c->n_rows = s->records->n_records;
-  if (term->view->kind == MERIT_TERM_SNP)
-    PetscCall(MeritGenotypesTile(MeritModelGenotypes(s->model), NULL, NULL, NULL, &c->n_rows, NULL, NULL));
+  PetscCall((*term->rows->count)(s, term, &c->n_rows));
   c->n_cols = (int32_t)term->view->n_levels;
   PetscCallMPI(MPI_Allreduce(&c->n_rows, &most, 1, MPI_INT64_T, MPI_MAX, s->comm));
   c->width = s->recompute ? 1 : PetscMin(s->block, c->n_cols);
-  if (term->view->kind == MERIT_TERM_RIDGE)
+  if (term->rows->decoded)
     c->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), c->width);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -45,7 +42,7 @@ PetscErrorCode MeritSweepColumnsCreate(MeritSweep s, SweepTerm *term)
   PetscCall(PetscMalloc1((size_t)c->n_cols * n * n + 1, &c->inverse));
   PetscCall(PetscCalloc2((size_t)c->n_cols * n, &c->x, (size_t)c->n_cols * n, &c->delta));
   PetscCall(PetscMalloc2((size_t)c->n_rows * n + 1, &c->s, (size_t)c->n_rows * n + 1, &c->shift));
-  if (term->view->kind == MERIT_TERM_RIDGE) PetscCall(PetscMalloc1((size_t)c->n_rows * (size_t)c->width + 1, &c->Z));
+  if (term->rows->decoded) PetscCall(PetscMalloc1((size_t)c->n_rows * (size_t)c->width + 1, &c->Z));
   PetscCall(PetscMalloc2((size_t)c->n_rows * n + 1, &c->z, (size_t)s->n_threads * (size_t)c->width * n, &c->sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -197,10 +194,7 @@ static PetscErrorCode MakeGrams(MeritSweep s, SweepTerm *term)
 
     PetscCall(PetscFree(c->gram[block]));
     PetscCall(PetscMalloc1((size_t)n * (size_t)n * (size_t)k, &c->gram[block]));
-    if (term->view->kind == MERIT_TERM_SNP)
-      PetscCall(MeritGenotypesGram(MeritModelGenotypes(s->model), first, n, k, weight, c->gram[block]));
-    else
-      MeritSweepRecordGram(term, first, n, k, weight, c->gram[block]);
+    PetscCall((*term->rows->gram)(s, term, first, n, k, weight, c->gram[block]));
     PetscCall(MeritSumAll(s->comm, (int64_t)n * n * k, c->gram[block]));
   }
   c->ready = true;
@@ -215,8 +209,7 @@ PetscErrorCode MeritSweepColumnsNumbers(MeritSweep s, SweepTerm *term)
   bool    keep;
 
   PetscFunctionBegin;
-  if (term->view->kind == MERIT_TERM_SNP) PetscCall(MeritMMECarrierBlocks(s->C, term->index, &s->cache, &D));
-  else PetscCall(MeritSweepRecordBlocks(s, term, &D));
+  PetscCall((*term->rows->blocks)(s, term, &D));
   PetscCall(TakeWeights(s, term, D, &keep));
   if (!keep) PetscCall(MakeGrams(s, term));
   MeritSweepColumnsInvert(term);

@@ -6,7 +6,7 @@ static PetscErrorCode Order(SweepTerm *term, const int *colour, int32_t *positio
 {
   const MeritTermView *t = term->view;
   SweepLevels         *l = &term->levels;
-  const int32_t        n = MeritTermRecordLevels(t), n_mine = t->kind == MERIT_TERM_SNP ? 0 : t->n_owned;
+  const int32_t        n = MeritTermRecordLevels(t), n_mine = t->has_carriers ? 0 : t->n_owned;
   int32_t             *next;
 
   PetscFunctionBegin;
@@ -112,7 +112,7 @@ static PetscErrorCode SplitHalo(MeritSweep s, SweepTerm *term)
   PetscInt    *leaf;
 
   PetscFunctionBegin;
-  if (term->view->kind == MERIT_TERM_SNP) PetscFunctionReturn(PETSC_SUCCESS);
+  if (term->view->has_carriers) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)term->view->n_ghost * (size_t)n_eq + 1, &leaf));
   PetscCall(PetscCalloc1(l->n_colours, &l->halo));
   for (int c = 0; c < l->n_colours; c++) {

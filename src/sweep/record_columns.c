@@ -1,4 +1,4 @@
-/* Columns of the records (ridge): their Gram matrices, gradients and residual updates. A row is a record. */
+/* Columns whose coefficients stand in the records. A row is a record. */
 #include "sweep_impl.h"
 #include <omp.h>
 #include <string.h>
@@ -9,8 +9,15 @@ static inline double Coefficient(const MeritTermView *t, int component, int a)
   return t->L ? t->L[component * t->n_eq + a] : (double)(component == a);
 }
 
-/* MeritSweepRecordBlocks - See the header. */
-PetscErrorCode MeritSweepRecordBlocks(MeritSweep s, const SweepTerm *term, double **blocks)
+static PetscErrorCode Count(MeritSweep s, const SweepTerm *term, int64_t *n_rows)
+{
+  PetscFunctionBegin;
+  (void)term;
+  *n_rows = s->records->n_records;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode RowBlocks(MeritSweep s, const SweepTerm *term, double **blocks)
 {
   const MeritTermView    *t       = term->view;
   const MeritRecordsView *records = s->records;
@@ -32,9 +39,10 @@ PetscErrorCode MeritSweepRecordBlocks(MeritSweep s, const SweepTerm *term, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepRecordGram - See the header. */
-void MeritSweepRecordGram(const SweepTerm *term, int32_t first, int32_t n, int k, const double *weight, double *gram)
+static PetscErrorCode Gram(MeritSweep s, const SweepTerm *term, int32_t first, int32_t n, int k, const double *weight, double *gram)
 {
+  PetscFunctionBegin;
+  (void)s;
   memset(gram, 0, (size_t)n * (size_t)n * (size_t)k * sizeof(*gram));
   for (int64_t row = 0; row < term->columns.n_rows; row++)
     for (int32_t a = 0; a < n; a++)
@@ -44,15 +52,16 @@ void MeritSweepRecordGram(const SweepTerm *term, int32_t first, int32_t n, int k
 
         for (int i = 0; i < k; i++) gram[(a * n + b) * k + i] += z * weight[row * k + i];
       }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepRecordSums - See the header. */
-void MeritSweepRecordSums(MeritSweep s, SweepTerm *term)
+static PetscErrorCode Sums(MeritSweep s, SweepTerm *term)
 {
   const MeritTermView *t = term->view;
   const int            n = t->n_eq, n_traits = s->records->n_traits;
   const int32_t       *offset = t->design[0].offset;
 
+  PetscFunctionBegin;
 #pragma omp parallel for schedule(static) num_threads(s->n_threads)
   for (int32_t record = 0; record < s->records->n_records; record++) {
     double *sum = term->columns.s + (int64_t)record * n, q[MERIT_MAX_TRAITS];
@@ -64,15 +73,16 @@ void MeritSweepRecordSums(MeritSweep s, SweepTerm *term)
         if (offset[i] >= 0) sum[a] += q[i] * Coefficient(t, offset[i], a);
     }
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepRecordUpdate - See the header. */
-void MeritSweepRecordUpdate(MeritSweep s, SweepTerm *term)
+static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
 {
   const MeritTermView *t = term->view;
   const int            n = t->n_eq, n_traits = s->records->n_traits;
   const int32_t       *offset = t->design[0].offset;
 
+  PetscFunctionBegin;
 #pragma omp parallel for schedule(static) num_threads(s->n_threads)
   for (int32_t record = 0; record < s->records->n_records; record++) {
     const double *shift = term->columns.shift + (int64_t)record * n;
@@ -81,6 +91,7 @@ void MeritSweepRecordUpdate(MeritSweep s, SweepTerm *term)
       for (int a = 0; a < n && offset[i] >= 0; a++)
         s->e[(int64_t)record * n_traits + i] -= shift[a] * Coefficient(t, offset[i], a);
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* The columns of a block side by side */
@@ -95,13 +106,13 @@ static void GatherColumns(SweepTerm *term, int32_t first, int32_t n)
   }
 }
 
-/* MeritSweepRecordAdjoint - See the header. */
-void MeritSweepRecordAdjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
+static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c    = &term->columns;
   const int     n_eq = term->view->n_eq;
   const size_t  size = (size_t)n * (size_t)n_eq;
 
+  PetscFunctionBegin;
   GatherColumns(term, first, n);
   memset(c->sums, 0, size * (size_t)s->n_threads * sizeof(*c->sums));
 #pragma omp parallel num_threads(s->n_threads)
@@ -116,14 +127,16 @@ void MeritSweepRecordAdjoint(MeritSweep s, SweepTerm *term, int32_t first, int32
   }
   for (int thread = 1; thread < s->n_threads; thread++)
     for (size_t i = 0; i < size; i++) c->sums[i] += c->sums[size * (size_t)thread + i];
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepRecordForward - See the header. */
-void MeritSweepRecordForward(MeritSweep s, SweepTerm *term, int32_t n)
+static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c    = &term->columns;
   const int     n_eq = term->view->n_eq;
 
+  PetscFunctionBegin;
+  (void)first;
 #pragma omp parallel for schedule(static) num_threads(s->n_threads)
   for (int64_t row = 0; row < c->n_rows; row++)
     for (int a = 0; a < n_eq; a++) {
@@ -132,4 +145,7 @@ void MeritSweepRecordForward(MeritSweep s, SweepTerm *term, int32_t n)
       for (int32_t j = 0; j < n; j++) sum += c->Z[row * n + j] * c->sums[j * n_eq + a];
       c->z[row * n_eq + a] = sum;
     }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+const SweepRows MeritSweepRecordRows = {true, Count, RowBlocks, Gram, Sums, Adjoint, Forward, Update};

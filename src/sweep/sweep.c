@@ -101,8 +101,11 @@ static PetscErrorCode CreateTerm(MeritSweep s, const MeritTermView *view, int k)
   term->view  = view;
   term->index = k;
   if (!view->n_eq) PetscFunctionReturn(PETSC_SUCCESS);
-  if (SweepByColumns(view)) PetscCall(MeritSweepColumnsCreate(s, term));
-  if (view->kind != MERIT_TERM_RIDGE) PetscCall(MeritSweepLevelsCreate(s, term));
+  if (SweepByColumns(view)) {
+    term->rows = view->has_carriers ? &MeritSweepGenotypeRows : &MeritSweepRecordRows;
+    PetscCall(MeritSweepColumnsCreate(s, term));
+  }
+  if (!SweepByColumns(view) || view->has_carriers) PetscCall(MeritSweepLevelsCreate(s, term));
   if (view->kind == MERIT_TERM_PED) PetscCall(PetscCalloc1((size_t)view->n_owned * (size_t)view->n_eq + 1, &term->deviation));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -16,14 +16,14 @@ typedef struct {
   int64_t *start;     /* [n_positions + 1] first entry of each level; owned */
   int64_t *edges;     /* [n_positions] its first entry that is an edge; owned */
   int32_t *entry;     /* [start[n_positions]] records and edges; owned */
-  PetscSF *halo;      /* [n_colours] ghosts of the colour, NULL for SNP terms; owned */
+  PetscSF *halo;      /* [n_colours] ghosts of the colour, NULL for carriers; owned */
 } SweepLevels;
 
-/* A term whose levels all interact (SNPs, columns of ridge): blocks of columns with their Gram matrix, replicated */
+/* A term whose levels all interact, a factor M of columns: blocks of columns with their Gram matrix, replicated */
 typedef struct {
   int32_t  n_cols;    /* levels of the term */
   int32_t  width;     /* columns of a block */
-  int64_t  n_rows;    /* on this rank: genotyped animals, or records */
+  int64_t  n_rows;    /* on this rank */
   double  *D;         /* [n_rows * n_eq^2] J' R^-1 J of each row; owned */
   bool     ready;     /* there are Gram matrices */
   bool     multiples; /* all D_i are weight_i B: Gram matrices have one number for a pair of columns, to be multiplied by B; else n_eq^2 */
@@ -33,21 +33,44 @@ typedef struct {
   double  *inverse;   /* [n_cols * n_eq^2] of the diagonal blocks of C; owned */
   double  *x, *delta; /* [n_cols * n_eq] effects and rest of the right-hand side; owned */
   double  *s, *shift; /* [n_rows * n_eq] J' R^-1 e, and the change of M x in this sweep; owned */
-  double  *Z;         /* RIDGE: [n_rows * width] the columns of a block; owned */
+  double  *Z;         /* [n_rows * width] the decoded columns of a block; owned */
   double  *z;         /* [n_rows * n_eq] change of M x in a block; owned */
   double  *sums;      /* [n_threads * width * n_eq], equation fastest: gradients, then steps; owned */
 } SweepColumns;
 
+typedef struct SweepTerm SweepTerm;
+
+/* The rows of a term that goes by columns, and how its columns act on them: s and shift are in SweepColumns. None is collective, but for `sums` and
+   `update`, which may bring numbers to the ranks that have the rows. */
 typedef struct {
+  bool decoded; /* `adjoint` leaves the columns of its block in Z for `forward` */
+  /* rows of this rank */
+  PetscErrorCode (*count)(MeritSweep s, const SweepTerm *term, int64_t *n_rows);
+  /* J' R^-1 J of each row, [n_rows * n_eq^2]; owned by the caller, PetscFree. Collective. */
+  PetscErrorCode (*blocks)(MeritSweep s, const SweepTerm *term, double **blocks);
+  /* gram[(a * n + b) * k + .] = sum over this rank's rows of columns first + a, first + b and weight[n_rows * k] */
+  PetscErrorCode (*gram)(MeritSweep s, const SweepTerm *term, int32_t first, int32_t n, int k, const double *weight, double *gram);
+  /* s = J' R^-1 e of each row */
+  PetscErrorCode (*sums)(MeritSweep s, SweepTerm *term);
+  /* sums = M' s of columns [first, first + n) over this rank's rows; threaded */
+  PetscErrorCode (*adjoint)(MeritSweep s, SweepTerm *term, int32_t first, int32_t n);
+  /* z = M steps of the same columns, which stand in sums; threaded */
+  PetscErrorCode (*forward)(MeritSweep s, SweepTerm *term, int32_t first, int32_t n);
+  /* e -= what the change `shift` of M x is in the records; threaded */
+  PetscErrorCode (*update)(MeritSweep s, SweepTerm *term);
+} SweepRows;
+
+struct SweepTerm {
   const MeritTermView *view;
   int                  index;     /* in the model */
   double              *inverse;   /* [n_owned * n_eq^2] of the diagonal blocks, but by columns; in s->blocks */
   double              *precision; /* [n_owned or n_cols] n_eq^2 in place of G^-1 of each level, NULL: G^-1; owned */
   double              *data;      /* [n_owned * n_eq^2] blocks of C without the penalty, kept only for terms with `precision`; owned */
   double              *deviation; /* PED: [n_owned * n_eq] x_i - x_s / 2 - x_d / 2, the residual of the edge; owned */
-  SweepLevels          levels;    /* all but ridge; of an SNP term its genotyped animals, one colour */
-  SweepColumns         columns;   /* SNP, RIDGE */
-} SweepTerm;
+  SweepLevels          levels;    /* those of its equations; or the carriers, one colour; none where columns stand in the records */
+  const SweepRows     *rows;      /* by columns: what it has for rows; else NULL */
+  SweepColumns         columns;   /* by columns */
+};
 
 /* Sums of one thread over a level whose entries several threads go through */
 typedef struct {
@@ -141,16 +164,5 @@ PetscErrorCode MeritSweepReplicate(MeritSweep s, SweepTerm *term, const double *
 PetscErrorCode MeritSweepColumnsDestroy(SweepColumns *columns);
 /* column_steps.c: one sweep over the blocks of a term; adds to s->sums. Collective. */
 PetscErrorCode MeritSweepRunColumns(MeritSweep s, SweepTerm *term, double *x);
-/* record_columns.c: J' R^-1 J of the records of a ridge term, [n_records * n_eq^2]; owned by the caller, PetscFree. Not collective. */
-PetscErrorCode MeritSweepRecordBlocks(MeritSweep s, const SweepTerm *term, double **blocks);
-/* record_columns.c: gram[(a * n + b) * k + .] = sum over this rank's records of columns first + a, first + b and weight[n_rows * k]. Not
-   collective. */
-void MeritSweepRecordGram(const SweepTerm *term, int32_t first, int32_t n, int k, const double *weight, double *gram);
-/* record_columns.c: columns->s = J' R^-1 e of the records. Not collective, threaded. */
-void MeritSweepRecordSums(MeritSweep s, SweepTerm *term);
-/* record_columns.c: columns->sums = Z' s of columns [first, first + n) over this rank's records, and Z for them. Not collective, threaded. */
-void MeritSweepRecordAdjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n);
-/* record_columns.c: columns->z = Z steps of the columns of MeritSweepRecordAdjoint. Not collective, threaded. */
-void MeritSweepRecordForward(MeritSweep s, SweepTerm *term, int32_t n);
-/* record_columns.c: e -= the change columns->shift of the records' values. Not collective, threaded. */
-void MeritSweepRecordUpdate(MeritSweep s, SweepTerm *term);
+/* genotype_columns.c, record_columns.c */
+extern const SweepRows MeritSweepGenotypeRows, MeritSweepRecordRows;

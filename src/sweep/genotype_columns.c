@@ -1,0 +1,81 @@
+/* Columns that records have through rows of their own, those of genotyped animals: the carriers of the term. A row is an animal. */
+#include "sweep_impl.h"
+#include <merit/unit.h>
+
+static PetscErrorCode Count(MeritSweep s, const SweepTerm *term, int64_t *n_rows)
+{
+  PetscFunctionBegin;
+  (void)term;
+  PetscCall(MeritGenotypesTile(MeritModelGenotypes(s->model), NULL, NULL, NULL, n_rows, NULL, NULL));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode RowBlocks(MeritSweep s, const SweepTerm *term, double **blocks)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritMMECarrierBlocks(s->C, term->index, &s->cache, blocks));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Gram(MeritSweep s, const SweepTerm *term, int32_t first, int32_t n, int k, const double *weight, double *gram)
+{
+  PetscFunctionBegin;
+  (void)term;
+  PetscCall(MeritGenotypesGram(MeritModelGenotypes(s->model), first, n, k, weight, gram));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The carriers' sums, added up at the rows of their animals */
+static PetscErrorCode Sums(MeritSweep s, SweepTerm *term)
+{
+  const SweepColumns *c    = &term->columns;
+  PetscSF             sf   = MeritModelCarriers(s->model, term->index);
+  const double       *leaf = s->g + term->view->eq_carrier;
+  MPI_Datatype        unit;
+
+  PetscFunctionBegin;
+  MeritSweepGradient(s, term, 0, term->view->n_carrier);
+  PetscCall(PetscArrayzero(c->s, (size_t)c->n_rows * (size_t)term->view->n_eq));
+  PetscCall(MeritUnitCreate(term->view->n_eq, &unit));
+  PetscCall(PetscSFReduceBegin(sf, unit, leaf, c->s, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(sf, unit, leaf, c->s, MPI_SUM));
+  PetscCall(MeritUnitFree(&unit));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Genotypes stay packed */
+static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
+{
+  SweepColumns *c = &term->columns;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesAdjointRange(MeritModelGenotypes(s->model), first, n, term->view->n_eq, c->s, c->sums));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
+{
+  SweepColumns *c = &term->columns;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesForwardRange(MeritModelGenotypes(s->model), first, n, term->view->n_eq, c->sums, c->z));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The change of the genomic values to the carriers, and out of the residuals of their records */
+static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
+{
+  PetscSF      sf   = MeritModelCarriers(s->model, term->index);
+  double      *leaf = s->du + term->view->eq_carrier;
+  MPI_Datatype unit;
+
+  PetscFunctionBegin;
+  PetscCall(MeritUnitCreate(term->view->n_eq, &unit));
+  PetscCall(PetscSFBcastBegin(sf, unit, term->columns.shift, leaf, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(sf, unit, term->columns.shift, leaf, MPI_REPLACE));
+  PetscCall(MeritUnitFree(&unit));
+  MeritSweepUpdate(s, term, 0, term->view->n_carrier);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+const SweepRows MeritSweepGenotypeRows = {false, Count, RowBlocks, Gram, Sums, Adjoint, Forward, Update};
