@@ -87,6 +87,35 @@ static void test_more_right_hand_sides_than_a_block_holds(void **state)
   Check(5, 33, "merit_block", 1.0);
 }
 
+/* A start that is far away leaves more rounding in the recursive residual than the tolerance: what counts is the true one, and it is what is reported */
+static void test_a_far_start_does_not_hide_the_true_residual(void **state)
+{
+  (void)state;
+  for (int model = 0; model < 6; model += 2) {
+    Problem          p = MakeProblem(DATA[model], MODELS[model][0], MODELS[model][1], "");
+    double          *C = ToDense(&p), *r = RightHandSides(&p, 1), *x = malloc(sizeof(double) * ((size_t)p.n_owned + 1)), *mine, *right, off = 0.0, all = 0.0;
+    MeritSolver      s = MakeSolver(&p, "pcg", 1e-10, 2000);
+    MeritSolveResult result;
+
+    for (int i = 0; i < p.n_owned; i++) x[i] = MeritModelEquationState(p.model)[i] == MERIT_EQ_OK ? 1e9 * (1 + i % 5) : 0.0;
+    TestCall(MeritSolverSetPreconditioner(s, "jacobi"));
+    TestCall(MeritSolverSolve(s, 1, r, x, &result));
+    assert_int_equal(result.stop, MERIT_STOP_CONVERGED);
+    mine = ToAll(&p, x), right = ToAll(&p, r);
+    for (int i = 0; i < p.n; i++) {
+      double row = right[i];
+
+      for (int j = 0; j < p.n; j++) row -= C[i * p.n + j] * mine[j];
+      off += row * row, all += right[i] * right[i];
+    }
+    off = sqrt(off / all);
+    if (!(off <= 1e-10 && fabs(result.true_residual - off) <= 0.01 * off + 1e-14)) fail_msg("model %d: residual %g, reported as %g", model, off, result.true_residual);
+    TestCall(MeritSolverDestroy(&s));
+    free(C), free(r), free(x), free(mine), free(right);
+    FreeProblem(&p);
+  }
+}
+
 static int64_t Iterations(const Problem *p, int k)
 {
   double          *all = RightHandSides(p, 64), *r = malloc(sizeof(double) * ((size_t)(p->n_owned * k) + 1));
@@ -119,6 +148,7 @@ static void test_together_they_need_fewer_iterations(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_every_right_hand_side_gets_its_solution),
     cmocka_unit_test(test_more_right_hand_sides_than_a_block_holds),
+    cmocka_unit_test(test_a_far_start_does_not_hide_the_true_residual),
     cmocka_unit_test(test_together_they_need_fewer_iterations),
 };
 
