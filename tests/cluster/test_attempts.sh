@@ -48,7 +48,7 @@ went_on() {
 }
 
 time_limit() {
-  went_on "a time limit" "$(sweeps "" "$1" limit --time=1 --signal=B:USR1@50)" limit long
+  went_on "a time limit" "$(sweeps "" "$1" limit --time=1 --signal=B:USR1@50)" limit whole
 }
 
 # what SLURM does before a time limit, at once
@@ -57,7 +57,7 @@ request() {
   job=$(sweeps ",LAUNCH=mpirun" "$1" asked)
   under_way asked
   scancel -b -s USR1 "$job"
-  went_on "a request, by mpirun" "$job" asked short
+  went_on "a request, by mpirun" "$job" asked whole
 }
 
 # the node of a run that dies: the batch script runs on the first, it is the last. job
@@ -73,11 +73,12 @@ dead_node() {
   job=$(sweeps "" "$1" dead)
   under_way dead
   node=$(node_to_kill "$job")
+  [ -n "$node" ] || { fail "a dead node: the run was over before"; return; }
   slurm_kill_node "$node"
   if [ $? -eq 77 ]; then cannot_kill "$job"; return; fi
   sleep 3
   slurm_revive_node "$node"
-  went_on "a dead node" "$job" dead short
+  went_on "a dead node" "$job" dead whole
 }
 
 # mpirun misses a node long before SLURM does
@@ -86,11 +87,12 @@ lost_host() {
   job=$(sweeps ",LAUNCH=mpirun" "$1" lost)
   under_way lost
   node=$(node_to_kill "$job")
+  [ -n "$node" ] || { fail "a host that mpirun lost: the run was over before"; return; }
   slurm_kill_node "$node" quietly
   if [ $? -eq 77 ]; then cannot_kill "$job"; return; fi
   for ((k = 0; k < 300 && $(restarts "$job") == 0; k++)); do sleep 0.1; done
   slurm_revive_node "$node"
-  went_on "a host that mpirun lost" "$job" lost short
+  went_on "a host that mpirun lost" "$job" lost whole
   grep -q "merit: requeued at checkpoint" "$folder/merit-$job.out" || { fail "a host that mpirun lost: not the script put the job back"; show; }
 }
 
@@ -154,16 +156,15 @@ failing() {
   expect "a file that is not there" "FAILED 3" "$state"
 }
 
-# a time limit is a minute at least, and its signal comes 10 s behind the start; a dead node needs a run of some seconds beyond its first checkpoints
+# A time limit is a minute at least, and its signal comes 10 s behind the start; a node is killed when the first checkpoints are there, after 3 s.
 slurm_start "$folder/slurm" 6 2
 status=$?
 [ $status -eq 0 ] || exit $status
 population 3000
 together failing stuck ended_by_srun array chain
-n=$(pace 20)
-reference "$n" long
+n=$(pace 24)
+reference "$n" whole
 time_limit "$n"
-reference $((n / 2)) short
-together "request $((n / 2))" "dead_node $((n / 2))" "lost_host $((n / 2))"
+together "request $n" "dead_node $n" "lost_host $n"
 [ $failures -eq 0 ] && echo "all well"
 exit $((failures > 0))

@@ -19,7 +19,7 @@ if(MERIT_SHARED_DATA STREQUAL "")
   set(MERIT_SHARED_DATA "${PROJECT_SOURCE_DIR}/../shared/data")
 endif()
 
-set(MERIT_TIME_FACTOR 4 CACHE STRING "a busy or slow machine: time limits of tests are so many times as long")
+set(MERIT_TIME_FACTOR 1 CACHE STRING "a busy or slow machine: time limits of tests are so many times as long")
 option(MERIT_SLOW "the long forms of tests too, with the label slow" OFF)
 option(MERIT_REQUIRE_ALL "a test that cannot run here fails" OFF)
 
