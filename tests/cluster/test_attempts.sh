@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# jobs/solve.sbatch and jobs/varcomp.sbatch, unchanged, on a real SLURM of six virtual nodes: a time limit and a dead node, by either launcher, are
+# jobs/solve.sbatch and jobs/varcomp.sbatch, unchanged, on a real SLURM of eight virtual nodes: a time limit and a dead node, by either launcher, are
 # survived with the answer of a run that nothing happened to; a job array; a chain of varcomp and solve; a job that
-# cannot go on is FAILED.
-#   test_attempts.sh MERIT JOBS
+# cannot go on is FAILED. What SLURM sends before a time limit is sent at once; with `long` a time limit is waited for, too.
+#   test_attempts.sh MERIT JOBS [long]
 # shellcheck source=cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
@@ -47,17 +47,18 @@ went_on() {
   same "$1" "$folder/$3" "$folder/$4"
 }
 
+# SLURM looks at limits every 30 s, and the shortest is a minute
 time_limit() {
   went_on "a time limit" "$(sweeps "" "$1" limit --time=1 --signal=B:USR1@50)" limit whole
 }
 
-# what SLURM does before a time limit, at once
+# what SLURM does before a time limit, at once. sweeps, launcher, where to
 request() {
   local job
-  job=$(sweeps ",LAUNCH=mpirun" "$1" asked)
-  under_way asked
+  job=$(sweeps "$2" "$1" "$3")
+  under_way "$3"
   scancel -b -s USR1 "$job"
-  went_on "a request, by mpirun" "$job" asked whole
+  went_on "a request, $3" "$job" "$3" whole
 }
 
 # the node of a run that dies: the batch script runs on the first, it is the last. job
@@ -156,15 +157,14 @@ failing() {
   expect "a file that is not there" "FAILED 3" "$state"
 }
 
-# A time limit is a minute at least, and its signal comes 10 s behind the start; a node is killed when the first checkpoints are there, after 3 s.
-slurm_start "$folder/slurm" 6 2
+slurm_start "$folder/slurm" 8 2
 status=$?
 [ $status -eq 0 ] || exit $status
 population 3000
 together failing stuck ended_by_srun array chain
-n=$(pace 24)
+n=$(pace "$([ "${3:-}" = long ] && echo 60 || echo 20)")
 reference "$n" whole
-time_limit "$n"
-together "request $n" "dead_node $n" "lost_host $n"
+[ "${3:-}" != long ] || time_limit "$n"
+together "request $n ,A=b asked" "request $n ,LAUNCH=mpirun asked_by_mpirun" "dead_node $n" "lost_host $n" # a node is killed after about 3 s
 [ $failures -eq 0 ] && echo "all well"
 exit $((failures > 0))
