@@ -1,19 +1,12 @@
 #pragma once
 #include <merit/config.h>
+#include <merit/structure.h>
 
 /*
   What the job file says of the model, before any data: traits, terms with their regressors and components, and the variance
   matrices as given. Plain data, the same on every rank; filled by MeritFormulaParse and MeritFormulaVariances.
   Component = (regressor, trait); components of a term are ordered regressor slowest, trait fastest.
 */
-typedef enum {
-  MERIT_TERM_FIXED, /* class, covariate, their products, fixed Legendre */
-  MERIT_TERM_IID,
-  MERIT_TERM_PED,
-  MERIT_TERM_SNP,
-  MERIT_TERM_RIDGE
-} MeritTermKind;
-
 typedef enum { MERIT_COVARIATE_NONE, MERIT_COVARIATE_COLUMN, MERIT_COVARIATE_LEGENDRE } MeritCovariateKind;
 
 /* One regressor: which level a record meets, and with what coefficient. */
@@ -25,16 +18,22 @@ typedef struct {
   char              *column;   /* covariate's column, NULL if none; owned */
   int                degree;   /* LEGENDRE: 0, 1, ... */
   double             low, high; /* LEGENDRE: interval */
+  int                level;    /* where there are no classes: the one that all records meet */
+  int                as;       /* components are those of this regressor: its own place, but 0 in ridge, where all share them */
 } MeritRegressorSpec;
 
 typedef struct {
-  int regressor, trait;
+  int         regressor, trait;
+  const char *name; /* of the regressor, "1" where all regressors share the component; borrowed */
 } MeritComponentSpec;
 
 typedef struct {
   char               *label; /* as given, or the term's text without blanks; "1" for the intercept; owned */
   char               *text;  /* the term as written, without blanks and label; owned */
-  MeritTermKind       kind;
+  MeritTermKind       kind;      /* for the parser, and to make the structure from */
+  bool                fixed;     /* no covariance, no structure */
+  bool                scaled;    /* the variance is of one effect: the genetic one is it times the mean diagonal of K */
+  bool                genetic;   /* values of individuals that a pedigree or genotypes name */
   bool                intercept; /* the fixed term "1" */
   bool                centre;    /* ridge(..., centre) */
   int                 line, column; /* where in the job file it first stands */

@@ -1,4 +1,5 @@
 #pragma once
+#include <merit/recursion.h>
 #include <merit/sys.h>
 
 /*
@@ -69,25 +70,32 @@ typedef struct {
 MERIT_EXTERN void MeritPedigreeApply(const MeritPedigreeKernel *edges, int k, const double *x, double *y);
 /* Does it overwrite the own equations rather than add to them? Then they need not be 0 before, and parents stand before their offspring. */
 MERIT_EXTERN bool MeritPedigreeOverwrites(const MeritPedigreeKernel *pedigree, int k);
-/* The same penalty's diagonal blocks added to D (layout as MeritRecordsDiagonal). One thread. */
-MERIT_EXTERN void MeritPedigreeDiagonal(const MeritPedigreeKernel *edges, int stride, double *D);
 /* y[i] += G^-1 x[i] for n_levels levels of n equations, k right-hand sides. */
 MERIT_EXTERN void MeritLevelsApply(int32_t n_levels, int n, const double *G_inverse, int k, const double *x, double *y);
 
 /*
-  Incomplete Cholesky factor of one pedigree term, animals youngest first, pattern {animal, sire, dam}. With K_i = G^-1 / d_i and W_i the
-  data block of an animal plus what its offspring passed on, the pivot is K_i + W_i; a parent receives 1/4 (K_i - K_i pivot^-1 K_i).
+  Incomplete Cholesky factor of one recursion, levels youngest first, pattern {level, parents}. With K_i = G^-1 / d_i and W_i the
+  data block of a level plus what its children passed on, the pivot is K_i + W_i; a parent receives c^2 (K_i - K_i pivot^-1 K_i) (1/4 in a pedigree).
   Kept is the least that tells it: of one equation K_i / pivot_i, which lies in (0, 1], so single precision will do for a preconditioner.
 */
 typedef struct {
-  int            n;          /* equations per level */
-  int32_t        own;        /* slot of the first owned animal */
-  const int32_t *sire, *dam; /* [n_animals] slots, -1 unknown */
-  const double  *d;          /* [n_animals] Mendelian variance */
-  const double  *G_inverse;  /* [n^2] */
-  float         *share;      /* n = 1: [n_animals] K_i / pivot_i; owned by the caller */
-  double        *inverse;    /* n > 1: [n_animals * n (n + 1) / 2] lower triangles of pivot^-1, row after row; owned by the caller */
+  int                   n;          /* equations per level */
+  int32_t               own;        /* slot of the first owned animal */
+  const int32_t        *sire, *dam; /* [n_animals] slots, -1 unknown; NULL: rows of another kind */
+  const double         *d;          /* [n_animals] Mendelian variance */
+  const double         *G_inverse;  /* [n^2] */
+  float                *share;      /* sire, n = 1: [n_animals] K_i / pivot_i; owned by the caller */
+  double               *inverse;    /* else [n_animals * n (n + 1) / 2] lower triangles of pivot^-1, row after row; owned by the caller */
+  const MeritRecursion *rows;
 } MeritPedigreeFactor;
+
+/* The factor of a recursion with its equations and this G^-1 (both borrowed), without its arrays. */
+MERIT_EXTERN MeritPedigreeFactor MeritPedigreeFactorOf(const MeritRecursion *rows, const double *G_inverse);
+/* Lengths of the arrays `share` and `inverse`. */
+MERIT_EXTERN int64_t MeritPedigreeFactorShares(const MeritPedigreeFactor *factor);
+MERIT_EXTERN int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *factor); /* see above */
+/* Is there a pass that joins the backward substitution with the operator (MeritPedigreeBackwardApply)? */
+MERIT_EXTERN bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *factor);
 
 /* Factor animals [first, last), from the end (their offspring stand behind them, or are done): parents' data blocks go to W[n_slots * n],
    row (slot + a) column b. Returns false if a pivot is not definite. One thread. */

@@ -28,11 +28,13 @@ typedef struct {
 /* One term on this rank. */
 typedef struct {
   MeritTermKind          kind;
+  MeritStructure         structure;    /* covariance of the levels; NULL for fixed terms; borrowed */
+  bool                   fixed;
   int                    n_comp, n_eq; /* per level */
   int                    n_regressors;
   const MeritDesignView *design;       /* [n_regressors]; borrowed */
   int64_t                n_levels;     /* all ranks, canonical 0..n_levels-1 */
-  bool                   has_carriers; /* records use carriers, not levels of the term (SNP terms) */
+  bool                   has_carriers; /* records use carriers, not levels of the term (its structure is fed) */
   int32_t                n_owned, n_ghost, n_carrier; /* levels on this rank; carriers: SNP terms only, then n_ghost = 0 */
   int32_t                eq_owned, eq_ghost, eq_carrier; /* first equation slot of each group */
   int32_t                slot_owned, slot_ghost, slot_carrier; /* first component slot of each group */

@@ -1,7 +1,7 @@
 #pragma once
 /*
   Merit for programs that use it as a library: job file -> model -> operator -> solver -> report. The objects of the data (tables,
-  dictionaries, pedigree, genotypes) come along; the leaf kernels (kernels.h, packed.h, ancestry.h) do not.
+  dictionaries, pedigree, genotypes) come along; the leaf kernels (kernels.h, packed.h, ancestry.h) do not, but for the rows of a recursion.
 */
 #include <merit/config.h>
 #include <merit/dict.h>
@@ -31,6 +31,7 @@
 #include <merit/simulate.h>
 #include <merit/solver.h>
 #include <merit/strings.h>
+#include <merit/structure.h>
 #include <merit/sweep.h>
 #include <merit/sys.h>
 #include <merit/table.h>

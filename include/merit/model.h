@@ -85,6 +85,10 @@ MERIT_EXTERN const int64_t *MeritModelObservations(MeritModel model);
 MERIT_EXTERN PetscSF MeritModelHalo(MeritModel model);
 /* SNP terms: roots = genotype rows of this rank's tile, leaves = carrier levels of the term (in order). Borrowed; units are levels. */
 MERIT_EXTERN PetscSF MeritModelCarriers(MeritModel model, int term);
+/* Terms whose structure is fed (MeritStructureFed), in order; returns how many. Borrowed. */
+MERIT_EXTERN int MeritModelFedTerms(MeritModel model, const int **term);
+/* Terms whose levels are tied to each other (MeritStructureLinked), in order; returns how many. Borrowed. */
+MERIT_EXTERN int MeritModelLinkedTerms(MeritModel model, const int **term);
 /* The genotypes, NULL without; borrowed. */
 MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model);
 /* The pedigree, NULL without; borrowed. */

@@ -37,7 +37,7 @@ static PetscErrorCode Model(Plan *p)
     PetscCall(VarcompCheck(p->comm, p->model, p->job));
     formula = MeritModelFormula(p->model);
     again   = true;
-    for (int t = 0; t < formula->n_terms; t++) again = again && (formula->term[t].kind == MERIT_TERM_FIXED || formula->term[t].given);
+    for (int t = 0; t < formula->n_terms; t++) again = again && (formula->term[t].fixed || formula->term[t].given);
     for (int r = 0; r < formula->n_residuals; r++) again = again && formula->residual[r].given;
     if (!again) break;
     PetscCall(MeritModelDestroy(&p->model));

@@ -19,14 +19,12 @@ static PetscErrorCode Column(const char name[], const char how[], MeritText *tex
 
 static PetscErrorCode TermColumns(const MeritTermSpec *term, MeritText *text)
 {
-  const bool animals = term->kind == MERIT_TERM_PED || term->kind == MERIT_TERM_SNP;
-
   PetscFunctionBegin;
   for (int g = 0; g < term->n_regressors; g++) {
     const MeritRegressorSpec *r = &term->regressor[g];
 
     for (int c = 0; c < r->n_class; c++)
-      PetscCall(Column(r->class_column[c], animals ? "id (text)" : "class (text)", text));
+      PetscCall(Column(r->class_column[c], term->genetic ? "id (text)" : "class (text)", text));
     if (r->column)
       PetscCall(Column(r->column,
                        r->covariate == MERIT_COVARIATE_LEGENDRE ? "covariate of polynomials (number)"

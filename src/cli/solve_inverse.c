@@ -9,12 +9,14 @@ enum { COLUMNS = 32 };
 PetscErrorCode SolveGenomicValues(MeritModel model, Mat C, const double x[], double ***genomic)
 {
   const MeritFormula *formula = MeritModelFormula(model);
+  const int          *fed, n = MeritModelFedTerms(model, &fed);
   int64_t             n_rows;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(formula->n_terms, genomic));
-  for (int t = 0; t < formula->n_terms; t++) {
-    if (formula->term[t].kind != MERIT_TERM_SNP) continue;
+  for (int i = 0; i < n; i++) {
+    const int t = fed[i];
+
     PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, NULL, NULL, &n_rows, NULL, NULL));
     PetscCall(PetscMalloc1((size_t)n_rows * (size_t)formula->term[t].n_components, &(*genomic)[t]));
     PetscCall(MeritMMEGenomicValues(C, t, x, (*genomic)[t]));
@@ -63,11 +65,10 @@ static PetscErrorCode Units(MeritModel model, int64_t first, int term[], double 
 static PetscErrorCode Column(MeritModel model, Mat C, MeritReport report, int term, const double unit[],
                              const double column[])
 {
-  const MeritTermKind kind       = MeritModelFormula(model)->term[term].kind;
-  double            **genomic[2] = {NULL, NULL};
+  double **genomic[2] = {NULL, NULL};
 
   PetscFunctionBegin;
-  if (kind == MERIT_TERM_PED || kind == MERIT_TERM_SNP) {
+  if (MeritModelFormula(model)->term[term].genetic) {
     PetscCall(SolveGenomicValues(model, C, unit, &genomic[0]));
     PetscCall(SolveGenomicValues(model, C, column, &genomic[1]));
   }
@@ -134,7 +135,7 @@ static bool LevelByLevel(MeritModel model, int term)
 {
   const MeritTermSpec *spec = &MeritModelFormula(model)->term[term];
 
-  return spec->kind != MERIT_TERM_FIXED || spec->regressor[0].n_class > 0;
+  return !spec->fixed || spec->regressor[0].n_class > 0;
 }
 
 /* All levels of a term at once, component by component, from the diagonal blocks of the inverse; one[2 * n_owned] */

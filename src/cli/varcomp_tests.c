@@ -26,7 +26,7 @@ static PetscErrorCode Find(Varcomp *s, MeritNode node, int *term)
   for (int k = 0; k < f->n_terms; k++) {
     const char *a = node->text, *b = f->term[k].label;
 
-    if (f->term[k].kind == MERIT_TERM_FIXED) continue;
+    if (f->term[k].fixed) continue;
     if (n < 64) known[n++] = b;
     while (*a || *b) {
       while (*a == ' ') a++;

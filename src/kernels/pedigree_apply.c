@@ -107,22 +107,6 @@ void MeritPedigreeApply(const MeritPedigreeKernel *p, int k, const double *x, do
   }
 }
 
-/* MeritPedigreeDiagonal - Add the diagonal blocks of A^-1 x G^-1. Not collective. */
-void MeritPedigreeDiagonal(const MeritPedigreeKernel *p, int stride, double *D)
-{
-  const int n = p->n;
-
-  for (int32_t animal = 0; animal < p->n_animals; animal++) {
-    const int32_t slot[3] = {p->own + animal * n, p->sire[animal], p->dam[animal]};
-    const bool    selfed  = slot[1] >= 0 && slot[1] == slot[2];
-    const double  share[3] = {1.0, selfed ? 1.0 : 0.25, selfed ? 0.0 : 0.25};
-
-    for (int i = 0; i < 3; i++)
-      for (int a = 0; slot[i] >= 0 && a < n; a++)
-        for (int b = 0; b < n; b++) D[(int64_t)(slot[i] + a) * stride + b] += share[i] * p->G_inverse[a * n + b] / p->d[animal];
-  }
-}
-
 /* MeritLevelsApply - y += (I x G^-1) x over n_levels levels. Not collective, threaded. */
 void MeritLevelsApply(int32_t n_levels, int n, const double *G_inverse, int k, const double *x, double *y)
 {

@@ -1,6 +1,30 @@
 /* Zero-fill incomplete Cholesky of the pedigree part: factor and substitute, a range of animals at a time. */
 #include "pedigree_impl.h"
 
+/* MeritPedigreeFactorOf - A factor without its arrays; see the header. Not collective. */
+MeritPedigreeFactor MeritPedigreeFactorOf(const MeritRecursion *rows, const double *G_inverse)
+{
+  return (MeritPedigreeFactor){rows->n, rows->own, rows->sire, rows->dam, rows->d, G_inverse, NULL, NULL, rows};
+}
+
+/* MeritPedigreeFactorShares - Length of `share`. Not collective. */
+int64_t MeritPedigreeFactorShares(const MeritPedigreeFactor *f)
+{
+  return f->sire && f->n == 1 ? f->rows->n_levels : 0;
+}
+
+/* MeritPedigreeFactorValues - Length of `inverse`. Not collective. */
+int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *f)
+{
+  return f->sire && f->n == 1 ? 0 : (int64_t)f->rows->n_levels * Packed(f->n);
+}
+
+/* MeritPedigreeFactorJoins - Is there a joint pass? Not collective. */
+bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *f)
+{
+  return f->sire != NULL;
+}
+
 /* 1/4 (K - K pivot^-1 K) for a parent */
 static void PassOn(int n, const double *K, const double *inverse, double *rest)
 {
@@ -41,6 +65,7 @@ bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t
   const int n        = f->n;
   bool      definite = true;
 
+  if (!f->sire) return MeritRecursionFactorize(f, first, last, W);
   for (int32_t animal = last - 1; animal >= first; animal--) {
     const double *own = W + (int64_t)(f->own + animal * n) * n;
     double        K[MOST * MOST], pivot[MOST * MOST], rest[MOST * MOST];
@@ -140,7 +165,8 @@ static KERNEL double Forward(const MeritPedigreeFactor *f, int32_t first, int32_
 
 static double ForwardAny(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
-  if (f->n == 1 && k == 1) ForwardOne(f, first, last, 1, v);
+  if (!f->sire) MeritRecursionSubstitute(f, first, last, true, k, v);
+  else if (f->n == 1 && k == 1) ForwardOne(f, first, last, 1, v);
   else if (f->n == 1) ForwardOne(f, first, last, k, v);
   else if (k == 1 && f->n == 2) return Forward(f, first, last, 2, 1, v);
   else if (k == 1 && f->n == 3) return Forward(f, first, last, 3, 1, v);
@@ -188,7 +214,8 @@ static KERNEL void Backward(const MeritPedigreeFactor *f, int32_t first, int32_t
 /* MeritPedigreeBackward - Backward substitution of a range. Not collective. */
 void MeritPedigreeBackward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
-  if (f->n == 1 && k == 1) BackwardOne(f, first, last, 1, v);
+  if (!f->sire) MeritRecursionSubstitute(f, first, last, false, k, v);
+  else if (f->n == 1 && k == 1) BackwardOne(f, first, last, 1, v);
   else if (f->n == 1) BackwardOne(f, first, last, k, v);
   else if (k == 1 && f->n == 2) Backward(f, first, last, 2, 1, v);
   else if (k == 1 && f->n == 3) Backward(f, first, last, 3, 1, v);

@@ -4,6 +4,10 @@
 /* Most equations of a level */
 enum { MOST = 64 };
 
+/* recursion_factor.c: what MeritPedigreeFactorize and the substitutions do with rows of another kind than two parents of 1/2 */
+bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *W);
+void MeritRecursionSubstitute(const MeritPedigreeFactor *f, int32_t first, int32_t last, bool down, int k, double *v);
+
 /* Entries of a lower triangle */
 static KERNEL int Packed(int n)
 {

@@ -21,7 +21,7 @@ bool MeritAliasHasTrait(const MeritTermSpec *spec, int trait, int *width)
 {
   *width = 0;
   for (int c = 0; c < spec->n_components; c++) *width += spec->component[c].trait == trait;
-  return spec->kind == MERIT_TERM_FIXED && *width > 0;
+  return spec->fixed && *width > 0;
 }
 
 /* The largest term of pure classes with the trait */

@@ -82,7 +82,7 @@ PetscErrorCode MeritAliasReport(MeritModel model)
   for (int k = 0; k < model->formula->n_terms; k++) {
     int64_t n, level[NAMED];
 
-    if (model->formula->term[k].kind != MERIT_TERM_FIXED) continue;
+    if (!model->formula->term[k].fixed) continue;
     PetscCall(Count(model, k, &n, level));
     if (!n) continue;
     if (model->term[k].view.n_levels == 1) PetscCall(WarnCovariates(model, k));

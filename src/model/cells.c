@@ -171,7 +171,7 @@ PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTe
     PetscCall(MeritModelColumn(model, table, reg->class_column[c], &column));
     PetscCall(MeritTableText(table, column, &column_code, &raw));
     PetscCall(MeritStringsCreate(&classes));
-    PetscCall(ColumnClasses(model, table, term->kind == MERIT_TERM_FIXED, reg->class_column[c], &column_code, n, raw, classes,
+    PetscCall(ColumnClasses(model, table, term->fixed, reg->class_column[c], &column_code, n, raw, classes,
                             &map, &fault));
     if (c == 0) {
       for (int64_t row = 0; row < n; row++) (*code)[row] = column_code[row] < 0 ? -1 : map[column_code[row]];

@@ -14,7 +14,7 @@ static PetscErrorCode Shifts(MeritModel model, const double u[], double shift[])
     const MeritTermSpec  *spec = &formula->term[k];
     const MeritModelTerm *term = &model->term[k];
 
-    if (spec->kind != MERIT_TERM_FIXED || spec->regressor[0].n_class) continue;
+    if (!spec->fixed || spec->regressor[0].n_class) continue;
     for (int c = 0; c < spec->n_components && term->view.n_owned; c++)
       shift[spec->component[c].trait] += u[term->first_component + c] * term->centre[spec->component[c].regressor];
   }
@@ -41,7 +41,7 @@ static void Rescale(MeritModel model, bool back, double u[])
     const MeritTermSpec  *spec = &model->formula->term[k];
     const MeritModelTerm *term = &model->term[k];
 
-    if (spec->kind != MERIT_TERM_FIXED) continue;
+    if (!spec->fixed) continue;
     for (int64_t i = 0; i < (int64_t)term->view.n_owned * spec->n_components; i++) {
       double scale = term->scale[spec->component[i % spec->n_components].regressor];
 
@@ -67,7 +67,7 @@ PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale)
     const MeritTermSpec  *spec = &model->formula->term[k];
     const MeritModelTerm *term = &model->term[k];
 
-    for (int64_t i = 0; spec->kind == MERIT_TERM_FIXED && i < (int64_t)term->view.n_owned * spec->n_components; i++)
+    for (int64_t i = 0; spec->fixed && i < (int64_t)term->view.n_owned * spec->n_components; i++)
       if (model->eq_state[term->view.eq_owned + i] == MERIT_EQ_OK)
         *log_scale += 2.0 * log(fabs(term->scale[spec->component[i % spec->n_components].regressor]));
   }

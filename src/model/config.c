@@ -64,11 +64,16 @@ static PetscErrorCode Weights(MeritModel model, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static bool HasKind(const MeritFormula *formula, MeritTermKind kind)
+/* Raise an error if a term needs a pedigree or genotypes, which the job does not have */
+static PetscErrorCode CheckSources(MeritModel model, MeritNode job, bool pedigree, bool genotypes)
 {
-  for (int k = 0; k < formula->n_terms; k++)
-    if (formula->term[k].kind == kind) return true;
-  return false;
+  PetscFunctionBegin;
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    const char *lacks = MeritStructureLacks(model->formula->term[k].kind, pedigree, genotypes);
+
+    if (lacks) PetscCall(MeritNodeError(MeritNodeFind(job, "model"), "%s", lacks));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
@@ -87,8 +92,7 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
   PetscCall(MeritConfigChoice(job, "pedigree.sexes", 2, sexes, &free_sexes));
   PetscCall(MeritConfigPath(job, "pedigree.file", &path));
   if (!path) {
-    if (HasKind(model->formula, MERIT_TERM_PED))
-      PetscCall(MeritNodeError(MeritNodeFind(job, "model"), "the model has a ped() term, but the job file has no pedigree: file"));
+    PetscCall(CheckSources(model, job, false, true));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(MeritConfigString(job, "pedigree.columns.id", &columns[0]));
@@ -145,8 +149,7 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
   PetscFunctionBegin;
   PetscCall(GenotypeSource(model, job, &given));
   if (!given) {
-    if (HasKind(model->formula, MERIT_TERM_SNP))
-      PetscCall(MeritNodeError(MeritNodeFind(job, "model"), "the model has an snp() term, but the job file has no genotypes: bfile or text"));
+    PetscCall(CheckSources(model, job, true, false));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(MeritConfigChoice(job, "genotypes.scale", 5, scales, &scale));

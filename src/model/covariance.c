@@ -76,7 +76,7 @@ int MeritModelSingularTerm(MeritModel model)
   for (int k = 0; k < model->formula->n_terms; k++) {
     const MeritTermSpec *spec = &model->formula->term[k];
 
-    if (spec->kind != MERIT_TERM_FIXED && spec->G && spec->n_components <= 64 &&
+    if (!spec->fixed && spec->G && spec->n_components <= 64 &&
         Factor(spec->n_components, spec->G, false, F, &least) < spec->n_components)
       return k;
   }
@@ -109,9 +109,8 @@ PetscErrorCode MeritModelCovariances(MeritModel model)
     const MeritTermSpec *spec = &model->formula->term[k];
     MeritModelTerm      *term = &model->term[k];
 
-    term->view.kind   = spec->kind;
     term->view.n_comp = term->view.n_eq = spec->n_components;
-    if (spec->kind != MERIT_TERM_FIXED) PetscCall(SetTerm(term, spec->n_components, spec->G, model->estimated, model->roots, &term->view.n_eq));
+    if (!spec->fixed) PetscCall(SetTerm(term, spec->n_components, spec->G, model->estimated, model->roots, &term->view.n_eq));
     term->view.L         = term->L;
     term->view.G_inverse = term->G_inverse;
   }
@@ -140,7 +139,7 @@ PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[],
     MeritModelTerm *term = &model->term[k];
     int             n_eq;
 
-    if (formula->term[k].kind == MERIT_TERM_FIXED) continue;
+    if (formula->term[k].fixed) continue;
     PetscCall(SetTerm(term, term->view.n_comp, G[k], model->estimated, model->roots, &n_eq));
     PetscCheck(n_eq == term->view.n_eq, model->comm, PETSC_ERR_SUP, "term %s: the rank of G changed from %d to %d",
                formula->term[k].label, term->view.n_eq, n_eq);

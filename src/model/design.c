@@ -60,7 +60,7 @@ static PetscErrorCode Standardise(MeritModel model, int k)
     term->centre[r] = 0.0;
     term->scale[r]  = 1.0;
     if (reg->covariate != MERIT_COVARIATE_COLUMN) continue;
-    if (spec->kind == MERIT_TERM_FIXED) {
+    if (spec->fixed) {
       /* a constant covariate stays what it is: with an intercept it is aliased */
       if (!(cov->sd > 1e-12 * fabs(cov->mean))) continue;
       term->scale[r] = cov->sd;
@@ -110,13 +110,12 @@ static PetscErrorCode Values(MeritModel model, int k, int r)
 static PetscErrorCode Slots(MeritModel model, int k, int r)
 {
   MeritModelTerm *term   = &model->term[k];
-  const bool      ridge  = term->view.kind == MERIT_TERM_RIDGE;
   const int64_t  *number = term->number[r] < 0 ? NULL : model->rows.number[term->number[r]];
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->rows.n + 1, &term->slot[r]));
   for (int64_t row = 0; row < model->rows.n; row++) {
-    const int32_t level = MeritModelRecordLevel(term, number ? number[row] : ridge ? r : 0);
+    const int32_t level = MeritModelRecordLevel(term, number ? number[row] : model->formula->term[k].regressor[r].level);
 
     term->slot[r][row] = level < 0 ? -1 : MeritTermSlot(&term->view, level);
   }
@@ -133,7 +132,7 @@ static PetscErrorCode Offsets(MeritModel model, int k, int r)
   PetscCall(PetscMalloc1(n_traits, &offset));
   for (int t = 0; t < n_traits; t++) offset[t] = -1;
   for (int c = 0; c < spec->n_components; c++)
-    if (spec->kind == MERIT_TERM_RIDGE || spec->component[c].regressor == r) offset[spec->component[c].trait] = c;
+    if (spec->component[c].regressor == spec->regressor[r].as) offset[spec->component[c].trait] = c;
   model->term[k].offset[r] = offset;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -202,14 +201,14 @@ static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every SNP has the observations of all carriers */
-static PetscErrorCode CountSnps(MeritModel model, MeritModelTerm *term, const int64_t local[])
+/* Every level of a factor has the observations of all carriers */
+static PetscErrorCode CountCarriers(MeritModel model, MeritModelTerm *term, const int64_t local[])
 {
   const MeritTermView *view = &term->view;
   int64_t              total[64] = {0};
 
   PetscFunctionBegin;
-  PetscCheck(view->n_comp <= 64, model->comm, PETSC_ERR_PLIB, "more than 64 components in an snp term");
+  PetscCheck(view->n_comp <= 64, model->comm, PETSC_ERR_PLIB, "more than 64 components of a level");
   for (int32_t i = 0; i < view->n_carrier * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_carrier + i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, total, view->n_comp, MPI_INT64_T, MPI_SUM, model->comm));
   for (int64_t i = 0; i < (int64_t)view->n_owned * view->n_comp; i++)
@@ -236,13 +235,13 @@ PetscErrorCode MeritModelCountObservations(MeritModel model)
     const int64_t        n    = (int64_t)view->n_owned * view->n_comp;
 
     CountLocal(model, k, local);
-    if (view->kind == MERIT_TERM_SNP) {
-      PetscCall(CountSnps(model, term, local));
+    if (term->carriers) {
+      PetscCall(CountCarriers(model, term, local));
       continue;
     }
     PetscCall(PetscArraycpy(model->observations + term->first_component, local + view->slot_owned, n));
     PetscCall(AddGhostCounts(model, term, local));
-    for (int64_t i = 0; view->kind == MERIT_TERM_FIXED && i < n; i++)
+    for (int64_t i = 0; view->fixed && i < n; i++)
       if (!model->observations[term->first_component + i]) model->eq_state[view->eq_owned + i] = MERIT_EQ_ABSENT;
   }
   PetscCall(PetscFree(local));

@@ -88,7 +88,7 @@ static void Operand(const MeritFormula *f, int k, int *term, int *class, bool *g
   *genetic = residual < 0 && k % 2;
   text[0]  = 0;
   if (residual >= 0) snprintf(text, room, f->residual_by ? "residual.%s" : "residual", f->residual[residual].label);
-  else if (f->term[*term].kind != MERIT_TERM_FIXED && (!*genetic || f->term[*term].kind == MERIT_TERM_SNP))
+  else if (!f->term[*term].fixed && (!*genetic || f->term[*term].scaled))
     snprintf(text, room, "%s%s", f->term[*term].label, *genetic ? ".genetic" : "");
 }
 

@@ -119,6 +119,9 @@ static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const Formula
   PetscCall(PetscStrallocpy(t->label ? t->label : t->text, &term->label));
   PetscCall(PetscStrallocpy(t->text, &term->text));
   term->kind      = t->kind;
+  term->fixed     = t->kind == MERIT_TERM_FIXED;
+  term->scaled    = t->kind == MERIT_TERM_SNP;
+  term->genetic   = t->kind == MERIT_TERM_PED || t->kind == MERIT_TERM_SNP;
   term->intercept = t->one;
   term->centre    = t->centre;
   MeritNodePlace(node, t->label ? t->label_at : t->at, &term->line, &term->column);
@@ -233,14 +236,19 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
 /* Components in order: regressor slowest, trait fastest; ridge has one per trait for all its columns */
 static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], int n_traits)
 {
-  const int n_rows = term->kind == MERIT_TERM_RIDGE ? 1 : term->n_regressors;
+  const bool shared = term->kind == MERIT_TERM_RIDGE;
+  const int  n_rows = shared ? 1 : term->n_regressors;
 
   PetscFunctionBegin;
+  for (int r = 0; r < term->n_regressors; r++) {
+    term->regressor[r].level = shared ? r : 0;
+    term->regressor[r].as    = shared ? 0 : r;
+  }
   PetscCall(PetscMalloc1((size_t)n_rows * (size_t)n_traits, &term->component));
   for (int r = 0; r < n_rows; r++) {
     for (int t = 0; t < n_traits; t++) {
       if (mask[r] >> t & 1)
-        term->component[term->n_components++] = (MeritComponentSpec){.regressor = r, .trait = t};
+        term->component[term->n_components++] = (MeritComponentSpec){r, t, shared ? "1" : term->regressor[r].name};
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);

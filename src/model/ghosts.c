@@ -11,8 +11,8 @@ static const int64_t LEVELS = (int64_t)1 << 40;
 typedef struct {
   MeritModel     model;
   PetscMPIInt    ranks;
-  int64_t        n_rows; /* of the genotypes */
-  double       **share;  /* [n_terms] PED: of every level here, owned ones first */
+  int64_t       *n_named; /* [n_terms] numbers that are cut into ranks as they stand; 0: levels live with most of their records */
+  double       **share;  /* [n_terms] of every level here, owned ones first; NULL: not known */
   MeritIntegers  pairs;
 } Count;
 
@@ -34,15 +34,11 @@ static int64_t Canonical(const MeritModelTerm *term, int32_t level)
   return level < view->n_owned ? view->canonical[level] : MeritIntegersValues(term->ghosts)[level - view->n_owned];
 }
 
-/* Rank of a record level by itself: animals, rows of genotypes, levels of the key; -1: with most of its records */
+/* Rank of a record level by itself: animals, rows of a factor, levels of the key; -1: with most of its records */
 static int64_t Home(const Count *c, int k, int32_t level)
 {
-  const MeritTermView *view   = &c->model->term[k].view;
-  const int64_t        number = Canonical(&c->model->term[k], level);
-
-  if (view->kind == MERIT_TERM_PED) return RankOf(c, c->share[k][level]);
-  if (view->kind == MERIT_TERM_SNP) return RankOf(c, Fraction(number, c->n_rows));
-  return k == c->model->key ? RankOf(c, Fraction(number, view->n_levels)) : -1;
+  if (c->share[k]) return RankOf(c, c->share[k][level]);
+  return c->n_named[k] ? RankOf(c, Fraction(Canonical(&c->model->term[k], level), c->n_named[k])) : -1;
 }
 
 static PetscErrorCode Meet(Count *c, int k, int64_t rank, int32_t level)
@@ -77,25 +73,26 @@ static PetscErrorCode MeetRecords(Count *c, int k)
 
 static PetscErrorCode MeetParents(Count *c, int k)
 {
-  const MeritTermView *view = &c->model->term[k].view;
+  const MeritTermView  *view = &c->model->term[k].view;
+  const MeritRecursion *rows = MeritStructurePenalty(view->structure);
+  double                element;
 
   PetscFunctionBegin;
-  for (int32_t i = 0; view->kind == MERIT_TERM_PED && view->n_eq && i < view->n_owned; i++) {
-    const int64_t rank = RankOf(c, c->share[k][i]);
+  for (int32_t i = 0; rows && view->n_eq && i < rows->n_levels; i++)
+    for (int64_t p = 1; p < MeritRecursionPlaces(rows, i); p++) {
+      const int32_t parent = MeritRecursionPlace(rows, i, p, &element);
 
-    if (view->sire[i] >= 0) PetscCall(Meet(c, k, rank, MeritTermLevelOfEquation(view, view->sire[i])));
-    if (view->dam[i] >= 0) PetscCall(Meet(c, k, rank, MeritTermLevelOfEquation(view, view->dam[i])));
-  }
+      if (parent >= 0) PetscCall(Meet(c, k, Home(c, k, i), MeritTermLevelOfEquation(view, parent)));
+    }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Distinct pairs over all ranks of now; less one for each level where it lives on one of the ranks that meet it */
 static PetscErrorCode Distinct(Count *c, int k, int64_t *n)
 {
-  const MeritModelTerm *term   = &c->model->term[k];
-  const bool            settled = term->view.kind == MERIT_TERM_PED || term->view.kind == MERIT_TERM_SNP || k == c->model->key;
-  const int32_t         n_mine = MeritIntegersCount(c->pairs);
-  const int64_t        *mine   = MeritIntegersValues(c->pairs);
+  const bool     settled = c->n_named[k] > 0;
+  const int32_t  n_mine = MeritIntegersCount(c->pairs);
+  const int64_t *mine   = MeritIntegersValues(c->pairs);
   MeritIntegers         pairs, levels;
   MeritExchange         ex;
   PetscMPIInt          *dest;
@@ -124,7 +121,7 @@ static PetscErrorCode Distinct(Count *c, int k, int64_t *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Shares of all levels of a PED term here, those of ghosts from their owners */
+/* Shares of all levels of a term here, those of ghosts from their owners */
 static PetscErrorCode AllShares(MeritModel model, int k, double **share)
 {
   const MeritTermView *view = &model->term[k].view;
@@ -173,10 +170,14 @@ PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t gho
 
   PetscFunctionBegin;
   PetscCheck(model->ready && model->planned, model->comm, PETSC_ERR_ORDER, "no planned model that is set up");
-  if (model->genotypes) PetscCall(MeritGenotypesSize(model->genotypes, &c.n_rows, NULL, NULL));
-  PetscCall(PetscCalloc1(model->formula->n_terms, &c.share));
-  for (int k = 0; k < model->formula->n_terms; k++)
-    if (model->term[k].view.kind == MERIT_TERM_PED) PetscCall(AllShares(model, k, &c.share[k]));
+  PetscCall(PetscCalloc2(model->formula->n_terms, &c.share, model->formula->n_terms, &c.n_named));
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    MeritDict named;
+
+    PetscCall(MeritStructureIndividuals(model->term[k].structure, &named));
+    c.n_named[k] = named ? MeritDictSize(named) : k == model->key ? model->term[k].view.n_levels : 0;
+    if (model->term[k].share) PetscCall(AllShares(model, k, &c.share[k]));
+  }
   for (int k = 0; k < model->formula->n_terms; k++) {
     PetscCall(MeritIntegersCreate(64, &c.pairs));
     PetscCall(MeetRecords(&c, k));
@@ -185,6 +186,6 @@ PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t gho
     PetscCall(MeritIntegersDestroy(&c.pairs));
   }
   for (int k = 0; k < model->formula->n_terms; k++) PetscCall(PetscFree(c.share[k]));
-  PetscCall(PetscFree(c.share));
+  PetscCall(PetscFree2(c.share, c.n_named));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

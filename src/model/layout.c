@@ -1,98 +1,78 @@
 /* Equations and component slots of this rank: owned levels, ghosts, carriers; the halo. docs/layout.md has the formulas. */
 #include "model_impl.h"
-#include <string.h>
 
-/* Parents (canonical, -1 unknown) of the animals a ped term owns here, by their places */
+/* A neighbour that is a ghost, until the ghosts have their slots */
+enum { GHOST = -2 };
+
+/* Lists of neighbours of a structure at most */
+enum { MOST_LISTS = 2 };
+
+/* The neighbours of a term's levels, as places among the owned ones, then as equations */
 typedef struct {
-  int64_t *sire, *dam; /* [n_owned] */
-} Parents;
+  int32_t *place[MOST_LISTS]; /* given to the structure in the end */
+} Neighbours;
 
-/* A parent that is a ghost, until the ghosts have their slots */
-enum { GHOST_PARENT = -2 };
-
-/* What the pedigree's blocks have of the animals -> the animals owned here, by their places; *mine is owned by the caller */
-static PetscErrorCode Fetch(const MeritLevels *levels, MeritExchange ex, size_t bytes, const void *block, void *mine)
+/* The structure's rows of the levels owned here, and their part of the work where the model is planned */
+static PetscErrorCode FetchRows(MeritModel model, MeritModelTerm *term)
 {
-  char  *arrived;
-  char **at = mine;
+  const MeritLevels *levels = &term->levels;
+  const MeritPlaces  places = {levels->n_block, levels->owner, levels->n_owned, levels->place_of};
+  MeritExchange      ex;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc((size_t)levels->n_owned * bytes + 1, &arrived));
-  PetscCall(MeritExchangeForward(ex, bytes, block, arrived));
-  *at = arrived;
-  if (!levels->place_of) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc((size_t)levels->n_owned * bytes + 1, at));
-  for (int32_t i = 0; i < levels->n_owned; i++) memcpy(*at + (size_t)levels->place_of[i] * bytes, arrived + (size_t)i * bytes, bytes);
-  PetscCall(PetscFree(arrived));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode FetchParents(MeritModel model, MeritModelTerm *term, Parents *parents)
-{
-  const int64_t *sire, *dam;
-  const int32_t *generation;
-  const double  *d;
-  MeritExchange  ex;
-  int64_t        n;
-
-  PetscFunctionBegin;
-  PetscCall(MeritPedigreeParents(model->pedigree, NULL, &n, &sire, &dam));
-  PetscCall(MeritPedigreeInbreeding(model->pedigree, NULL, &d));
-  PetscCall(MeritPedigreeGeneration(model->pedigree, &generation));
-  PetscCall(MeritExchangeCreate(model->comm, n, term->levels.owner, &ex));
-  PetscCall(Fetch(&term->levels, ex, sizeof(*sire), sire, &parents->sire));
-  PetscCall(Fetch(&term->levels, ex, sizeof(*dam), dam, &parents->dam));
-  PetscCall(Fetch(&term->levels, ex, sizeof(*d), d, &term->d));
-  PetscCall(Fetch(&term->levels, ex, sizeof(*generation), generation, &term->generation));
-  if (model->share) PetscCall(Fetch(&term->levels, ex, sizeof(*model->share), model->share, &term->share));
+  PetscCall(MeritStructureFetch(term->structure, &places));
+  if (!model->share || !MeritStructureSameLevels(term->structure, model->term[model->key].structure)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritExchangeCreate(model->comm, levels->n_block, levels->owner, &ex));
+  PetscCall(MeritStructureDeliver(&places, ex, sizeof(*model->share), model->share, &term->share));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode NoteGhost(MeritModelTerm *term, bool carriers, int64_t number)
+/* A level that records name: a ghost (or carrier) unless it is owned here */
+static PetscErrorCode NoteGhost(MeritModelTerm *term, int64_t number)
 {
   int32_t code;
 
   PetscFunctionBegin;
-  if (number >= 0 && (carriers || MeritLevelsOwnedPlace(&term->levels, number) < 0))
-    PetscCall(MeritIntegersIntern(term->ghosts, number, &code));
+  if (number >= 0 && MeritLevelsOwnedPlace(term->met, number) < 0) PetscCall(MeritIntegersIntern(term->ghosts, number, &code));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Places of one parent of each owned animal: -1 where it is unknown, GHOST_PARENT where it is a ghost, which is noted */
-static PetscErrorCode FindParents(MeritModelTerm *term, const int64_t number[], int32_t **place)
+/* Places of one list of neighbours: -1 where there is none, GHOST where it is a ghost, which is noted */
+static PetscErrorCode FindNeighbours(MeritModelTerm *term, int64_t n, const int64_t number[], int32_t **place)
 {
   int32_t code;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(term->levels.n_owned + 1, place));
-  for (int32_t i = 0; i < term->levels.n_owned; i++) {
+  PetscCall(PetscMalloc1(n + 1, place));
+  for (int64_t i = 0; i < n; i++) {
     (*place)[i] = number[i] < 0 ? -1 : MeritLevelsOwnedPlace(&term->levels, number[i]);
     if (number[i] < 0 || (*place)[i] >= 0) continue;
     PetscCall(MeritIntegersIntern(term->ghosts, number[i], &code));
-    (*place)[i] = GHOST_PARENT;
+    (*place)[i] = GHOST;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels met here that are not owned here: of records, and parents of owned animals */
-static PetscErrorCode FindGhosts(MeritModel model, int k, const Parents *parents)
+/* Levels met here that are not owned here: of records, and neighbours of owned levels */
+static PetscErrorCode FindGhosts(MeritModel model, int k, Neighbours *neighbours)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
   MeritModelTerm      *term = &model->term[k];
-  const bool           snp  = spec->kind == MERIT_TERM_SNP;
+  const int64_t       *numbers;
+  int64_t              n;
 
   PetscFunctionBegin;
   PetscCall(MeritIntegersCreate(64, &term->ghosts));
   for (int r = 0; r < spec->n_regressors; r++) {
     const int number = term->number[r];
 
-    if (number < 0 && model->rows.n) PetscCall(NoteGhost(term, snp, spec->kind == MERIT_TERM_RIDGE ? r : 0));
+    if (number < 0 && model->rows.n) PetscCall(NoteGhost(term, spec->regressor[r].level));
     if (number < 0 || (r && number == term->number[r - 1])) continue;
-    for (int64_t row = 0; row < model->rows.n; row++) PetscCall(NoteGhost(term, snp, model->rows.number[number][row]));
+    for (int64_t row = 0; row < model->rows.n; row++) PetscCall(NoteGhost(term, model->rows.number[number][row]));
   }
-  if (parents->sire) PetscCall(FindParents(term, parents->sire, &term->sire));
-  if (parents->dam) PetscCall(FindParents(term, parents->dam, &term->dam));
+  for (int list = 0; MeritStructureNeighbours(term->structure, list, &n, &numbers); list++)
+    PetscCall(FindNeighbours(term, n, numbers, &neighbours->place[list]));
   PetscCall(MeritIntegersSort(term->ghosts));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -180,55 +160,28 @@ static PetscErrorCode MakeHalo(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotype rows (roots, on column 0 of the grid) feed the carriers of a term (leaves) */
-static PetscErrorCode MakeCarriers(MeritModel model, MeritModelTerm *term)
+/* From places of the neighbours of owned levels to equations, which the structure takes over */
+static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
 {
-  const int32_t  n      = term->view.n_carrier;
-  const int64_t *row    = MeritIntegersValues(term->ghosts);
-  int            grid_rows, grid_cols;
-  int64_t        row_first, n_rows, *firsts;
-  PetscSFNode   *remote;
+  MeritTermView *view = &term->view;
+  const int64_t *number;
+  int64_t        n;
 
   PetscFunctionBegin;
-  PetscCall(MeritGenotypesTile(model->genotypes, &grid_rows, &grid_cols, &row_first, &n_rows, NULL, NULL));
-  PetscCall(PetscMalloc1(model->size, &firsts));
-  PetscCallMPI(MPI_Allgather(&row_first, 1, MPI_INT64_T, firsts, 1, MPI_INT64_T, model->comm));
-  PetscCall(PetscMalloc1(n, &remote));
-  for (int32_t i = 0; i < n; i++) {
-    PetscMPIInt owner = MeritGenotypesRowOwner(model->genotypes, row[i]);
+  for (int list = 0; MeritStructureNeighbours(term->structure, list, &n, &number); list++)
+    for (int64_t i = 0; i < n; i++) {
+      int32_t *slot = &neighbours->place[list][i];
 
-    remote[i].rank  = owner;
-    remote[i].index = (PetscInt)(row[i] - firsts[owner]);
-  }
-  if (model->rank >= grid_rows) n_rows = 0;
-  PetscCall(PetscSFCreate(model->comm, &term->carriers));
-  PetscCall(PetscSFSetGraph(term->carriers, (PetscInt)n_rows, n, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
-  PetscCall(PetscSFSetUp(term->carriers));
-  PetscCall(PetscFree(firsts));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* From places of the parents of owned animals to equation slots */
-static PetscErrorCode PlaceParents(MeritModelTerm *term, Parents *parents)
-{
-  const MeritTermView *view = &term->view;
-  int32_t             *slot[2] = {term->sire, term->dam};
-  int64_t             *number[2] = {parents->sire, parents->dam};
-
-  PetscFunctionBegin;
-  for (int p = 0; p < 2; p++) {
-    for (int32_t i = 0; i < view->n_owned; i++) {
-      const int32_t place = slot[p][i];
-
-      if (place >= 0) slot[p][i] = MeritTermEquation(view, place);
-      else if (place == GHOST_PARENT) slot[p][i] = MeritTermEquation(view, view->n_owned + MeritIntegersFind(term->ghosts, number[p][i]));
+      if (*slot >= 0) *slot = MeritTermEquation(view, *slot);
+      else if (*slot == GHOST) *slot = MeritTermEquation(view, view->n_owned + MeritIntegersFind(term->ghosts, number[i]));
     }
-    PetscCall(PetscFree(number[p]));
+  PetscCall(MeritStructureBind(term->structure, view->eq_owned, view->n_eq, neighbours->place));
+  if (term->structure) {
+    term->view.sire       = MeritStructurePenalty(term->structure)->sire;
+    term->view.dam        = MeritStructurePenalty(term->structure)->dam;
+    term->view.d          = MeritStructurePenalty(term->structure)->d;
+    term->view.generation = MeritStructureGeneration(term->structure);
   }
-  term->view.sire = term->sire;
-  term->view.dam  = term->dam;
-  term->view.d    = term->d;
-  term->view.generation = term->generation;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -244,39 +197,48 @@ int32_t MeritModelRecordLevel(const MeritModelTerm *term, int64_t number)
   int32_t place;
 
   if (number < 0) return -1;
-  if (term->view.has_carriers) return MeritIntegersFind(term->ghosts, number);
-  place = MeritLevelsOwnedPlace(&term->levels, number);
-  return place >= 0 ? place : term->view.n_owned + MeritIntegersFind(term->ghosts, number);
+  place = MeritLevelsOwnedPlace(term->met, number);
+  if (place >= 0) return place;
+  return MeritIntegersFind(term->ghosts, number) + (term->met == &term->levels ? term->view.n_owned : 0);
 }
 
-/* MeritModelLayOut - Number equations and slots, make the halo and the links to the genotype rows. Collective. */
-PetscErrorCode MeritModelLayOut(MeritModel model)
+/* Levels of one term here: owned, ghosts, carriers */
+static PetscErrorCode CountLevels(MeritModel model, int k, Neighbours *neighbours)
 {
-  const int n_terms = model->formula->n_terms;
-  Parents  *parents;
+  static const MeritLevels nobody = {0};
+  MeritModelTerm          *term   = &model->term[k];
+  const bool               fed    = MeritStructureFed(term->structure);
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(n_terms, &parents));
-  for (int k = 0; k < n_terms; k++) {
-    MeritModelTerm *term = &model->term[k];
-    const bool      snp  = term->view.kind == MERIT_TERM_SNP;
+  term->view.has_carriers = fed;
+  term->met               = fed ? &nobody : &term->levels;
+  PetscCall(FetchRows(model, term));
+  PetscCall(FindGhosts(model, k, neighbours));
+  term->view.n_owned                                      = term->levels.n_owned;
+  *(fed ? &term->view.n_carrier : &term->view.n_ghost)    = MeritIntegersCount(term->ghosts);
+  term->view.canonical                                    = term->levels.canonical;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-    if (term->view.kind == MERIT_TERM_PED) PetscCall(FetchParents(model, term, &parents[k]));
-    PetscCall(FindGhosts(model, k, &parents[k]));
-    term->view.has_carriers = snp;
-    term->view.n_owned   = term->levels.n_owned;
-    term->view.n_ghost   = snp ? 0 : MeritIntegersCount(term->ghosts);
-    term->view.n_carrier = snp ? MeritIntegersCount(term->ghosts) : 0;
-    term->view.canonical = term->levels.canonical;
-  }
+/* MeritModelLayOut - Number equations and slots, make the halo and the links to the rows of factors. Collective. */
+PetscErrorCode MeritModelLayOut(MeritModel model)
+{
+  const int   n_terms = model->formula->n_terms;
+  Neighbours *neighbours;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(n_terms, &neighbours));
+  for (int k = 0; k < n_terms; k++) PetscCall(CountLevels(model, k, &neighbours[k]));
   PetscCall(Number(model));
   PetscCall(ShareFirsts(model));
   PetscCall(MakeHalo(model));
   for (int k = 0; k < n_terms; k++) {
-    if (model->term[k].view.kind == MERIT_TERM_SNP) PetscCall(MakeCarriers(model, &model->term[k]));
-    if (model->term[k].view.kind == MERIT_TERM_PED) PetscCall(PlaceParents(&model->term[k], &parents[k]));
+    MeritModelTerm *term = &model->term[k];
+
+    PetscCall(MeritStructureFeed(term->structure, term->view.n_carrier, MeritIntegersValues(term->ghosts), &term->carriers));
+    PetscCall(BindRows(term, &neighbours[k]));
   }
   PetscCall(PetscFree(model->share));
-  PetscCall(PetscFree(parents));
+  PetscCall(PetscFree(neighbours));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -59,11 +59,11 @@ static PetscErrorCode AddRecorded(MeritModel model, MeritTable table)
 
   PetscFunctionBegin;
   if (model->absent != MERIT_ABSENT_FOUNDER && !model->depth) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int k = 0; k < formula->n_terms; k++)
-    for (int r = 0; formula->term[k].kind == MERIT_TERM_PED && r < formula->term[k].n_regressors; r++) {
+  for (int i = 0; i < model->n_linked; i++)
+    for (int r = 0; r < formula->term[model->linked[i]].n_regressors; r++) {
       MeritStrings ids;
 
-      PetscCall(Ids(model, table, &formula->term[k].regressor[r], &ids));
+      PetscCall(Ids(model, table, &formula->term[model->linked[i]].regressor[r], &ids));
       if (model->absent == MERIT_ABSENT_FOUNDER) PetscCall(MeritPedigreeAddFounders(model->pedigree, ids));
       if (model->depth) PetscCall(MeritPedigreeAddFocal(model->pedigree, ids));
       PetscCall(MeritStringsDestroy(&ids));
@@ -181,6 +181,7 @@ PetscErrorCode MeritModelSetUp(MeritModel model)
   PetscFunctionBegin;
   if (model->ready) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1(model->formula->n_terms, &model->term));
+  PetscCall(MeritModelStructures(model));
   PetscCall(MeritPhaseBegin("read"));
   PetscCall(Read(model, &table));
   PetscCall(MeritPhaseEnd());
@@ -240,10 +241,8 @@ static PetscErrorCode DestroyTerm(MeritModelTerm *term)
   PetscCall(PetscSFDestroy(&term->carriers));
   PetscCall(PetscFree(term->L));
   PetscCall(PetscFree(term->G_inverse));
-  PetscCall(PetscFree(term->sire));
-  PetscCall(PetscFree(term->dam));
-  PetscCall(PetscFree(term->d));
-  PetscCall(PetscFree(term->generation));
+  PetscCall(MeritStructureDestroy(&term->structure));
+  PetscCall(PetscFree(term->column));
   PetscCall(PetscFree(term->share));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -262,6 +261,7 @@ PetscErrorCode MeritModelDestroy(MeritModel *model)
   for (int k = 0; m->term && k < m->formula->n_terms; k++) PetscCall(DestroyTerm(&m->term[k]));
   PetscCall(PetscFree(m->term));
   PetscCall(PetscFree(m->view));
+  PetscCall(PetscFree2(m->fed, m->linked));
   PetscCall(PetscFree(m->covariate));
   PetscCall(FreeWords(m->n_header, &m->header));
   PetscCall(FreeWords(m->n_missing, &m->missing));

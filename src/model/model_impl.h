@@ -64,14 +64,14 @@ typedef struct {
   int             *covariate; /* [n_regressors] index of the covariate column, or -1; owned */
   double          *centre, *scale; /* [n_regressors] value = (x - centre) / scale; owned */
   MeritDict        dict;      /* labels of class levels; NULL: pedigree, SNPs, ridge columns, single level */
+  MeritStructure   structure; /* owned; NULL for fixed terms */
+  const char     **column;    /* [n_regressors] columns of the regressors, for the structure; owned */
   MeritLevels      levels;
-  MeritIntegers    ghosts;    /* canonical numbers of ghost (SNP: carrier) levels, ascending; owned */
-  PetscSF          carriers;  /* SNP; owned */
+  const MeritLevels *met;     /* where levels that records name are: levels; those of nobody where records name rows of a factor */
+  MeritIntegers    ghosts;    /* canonical numbers of ghost or carrier levels, ascending; owned */
+  PetscSF          carriers;  /* rows of a factor -> carriers, NULL: none; owned */
   double          *L, *G_inverse; /* owned */
-  int32_t         *sire, *dam; /* PED, [n_owned]; owned */
-  double          *d;         /* PED, [n_owned]; owned */
-  int32_t         *generation; /* PED, [n_owned]; owned */
-  double          *share;     /* PED of a planned model, [n_owned] work that stands before the animal, of 1 in all; owned */
+  double          *share;     /* of a planned model, [n_owned] work that stands before the animal, of 1 in all; NULL: other levels; owned */
   int64_t          first_component; /* of the owned levels in the order of outputs */
 } MeritModelTerm;
 
@@ -127,6 +127,8 @@ struct _p_MeritModel {
   int              key;              /* term whose level (of its first regressor) decides where a record goes, -1: none */
   MeritModelTerm  *term;            /* [n_terms]; owned */
   MeritTermView   *view;            /* [n_terms] copies of term[].view, those of layout; owned */
+  int              n_fed, n_linked; /* terms whose structure is so */
+  int             *fed, *linked;    /* [n_fed], [n_linked]; owned */
   MeritRecordsView records;
   int32_t         *pattern;         /* owned */
   double          *R_inverse;       /* owned */
@@ -150,6 +152,8 @@ struct _p_MeritModel {
 PetscErrorCode MeritModelNoteColumns(MeritModel model, MeritNode job);
 PetscErrorCode MeritModelForgetColumns(MeritModel model);
 PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column);
+/* structures.c: the covariances of the terms' levels, before data are read */
+PetscErrorCode MeritModelStructures(MeritModel model);
 /* records.c, numbers.c, select.c: read the file, fill the rows, number the levels, say which observations count */
 PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table);
 PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table);

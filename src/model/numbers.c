@@ -59,19 +59,16 @@ static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ped, snp: levels are animals. In ped the first id column is the animal itself (missing: the observation is missing), a missing id in
-   another one is an unknown parent */
-static PetscErrorCode NumberAnimals(MeritModel model, MeritTable table, int k)
+/* Records name individuals by their ids. Where these are relatives, the first id column is the individual itself (missing: the observation is
+   missing), a missing id in another one is an unknown parent */
+static PetscErrorCode NumberIndividuals(MeritModel model, MeritTable table, int k, MeritDict dict)
 {
   const MeritTermSpec *spec   = &model->formula->term[k];
   MeritModelTerm      *term   = &model->term[k];
-  const bool           ped    = spec->kind == MERIT_TERM_PED;
-  const int64_t        absent = ped ? NUMBER_NOT_IN_PEDIGREE : NUMBER_NO_GENOTYPE;
-  MeritDict            dict;
+  const bool           linked = MeritStructureLinked(term->structure);
+  const int64_t        absent = linked ? NUMBER_NOT_IN_PEDIGREE : NUMBER_NO_GENOTYPE;
 
   PetscFunctionBegin;
-  if (ped) PetscCall(MeritPedigreeDict(model->pedigree, &dict));
-  else PetscCall(MeritGenotypesDict(model->genotypes, &dict));
   for (int r = 0; r < spec->n_regressors; r++) {
     const int32_t *code;
     MeritStrings   pool;
@@ -84,7 +81,7 @@ static PetscErrorCode NumberAnimals(MeritModel model, MeritTable table, int k)
     /* one column, as it is written */
     PetscCall(MeritModelColumn(model, table, spec->regressor[r].class_column[0], &column));
     PetscCall(MeritTableText(table, column, &code, &pool));
-    PetscCall(NumberIds(model, dict, absent, ped, code, pool, ped && r > 0 ? NUMBER_UNKNOWN_PARENT : NUMBER_MISSING,
+    PetscCall(NumberIds(model, dict, absent, linked, code, pool, linked && r > 0 ? NUMBER_UNKNOWN_PARENT : NUMBER_MISSING,
                         &term->number[r]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -114,7 +111,7 @@ static PetscErrorCode Unite(int64_t n, int32_t code[], MeritStrings pool, MeritS
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* fixed, iid: the levels are the union of the regressors' cells, numbered by sorted label */
+/* Levels are the classes of the records: the union of the regressors' cells, numbered by sorted label */
 static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
@@ -185,15 +182,17 @@ static PetscErrorCode KeyColumn(MeritModel model, MeritTable table, int *key)
 
   PetscFunctionBegin;
   *key = -1;
-  for (int k = 0; k < formula->n_terms; k++)
-    for (int r = 0; r < formula->term[k].n_regressors; r++)
+  for (int k = 0; k < formula->n_terms; k++) {
+    MeritDict individuals;
+
+    PetscCall(MeritStructureIndividuals(model->term[k].structure, &individuals));
+    for (int r = 0; r < formula->term[k].n_regressors && !individuals; r++)
       for (int c = 0; c < formula->term[k].regressor[r].n_class; c++) {
         const int32_t *code;
         MeritStrings   pool;
         double         n;
         int            column;
 
-        if (formula->term[k].kind != MERIT_TERM_FIXED && formula->term[k].kind != MERIT_TERM_IID) continue;
         PetscCall(MeritModelColumn(model, table, formula->term[k].regressor[r].class_column[c], &column));
         PetscCall(MeritTableText(table, column, &code, &pool));
         PetscCall(Distinct(model->comm, pool, &n));
@@ -201,6 +200,7 @@ static PetscErrorCode KeyColumn(MeritModel model, MeritTable table, int *key)
         most = n;
         *key = column;
       }
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -230,25 +230,11 @@ static PetscErrorCode NumberKey(MeritModel model, MeritTable table)
 
 static PetscErrorCode CountLevels(MeritModel model, int k)
 {
-  const MeritTermSpec *spec = &model->formula->term[k];
-  MeritTermView       *view = &model->term[k].view;
-  int32_t              used;
+  MeritModelTerm *term = &model->term[k];
 
   PetscFunctionBegin;
-  switch (spec->kind) {
-  case MERIT_TERM_PED:
-    PetscCall(MeritPedigreeSize(model->pedigree, &view->n_levels, NULL, NULL));
-    break;
-  case MERIT_TERM_SNP:
-    PetscCall(MeritGenotypesSize(model->genotypes, NULL, NULL, &used));
-    view->n_levels = used;
-    break;
-  case MERIT_TERM_RIDGE:
-    view->n_levels = spec->n_regressors;
-    break;
-  default:
-    view->n_levels = model->term[k].dict ? MeritDictSize(model->term[k].dict) : 1;
-  }
+  PetscCall(MeritStructureLevels(term->structure, &term->view.n_levels));
+  if (term->view.n_levels < 0) term->view.n_levels = term->dict ? MeritDictSize(term->dict) : 1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -264,13 +250,15 @@ PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table)
   for (int k = 0; k < formula->n_terms; k++) {
     const MeritTermSpec *spec = &formula->term[k];
     bool                 classes = false;
+    MeritDict            named;
 
     PetscCall(PetscMalloc1(spec->n_regressors, &model->term[k].number));
     for (int r = 0; r < spec->n_regressors; r++) {
       model->term[k].number[r] = -1;
       classes                  = classes || spec->regressor[r].n_class > 0;
     }
-    if (spec->kind == MERIT_TERM_PED || spec->kind == MERIT_TERM_SNP) PetscCall(NumberAnimals(model, table, k));
+    PetscCall(MeritStructureIndividuals(model->term[k].structure, &named));
+    if (named) PetscCall(NumberIndividuals(model, table, k, named));
     else if (classes) PetscCall(NumberClasses(model, table, k));
     PetscCall(CountLevels(model, k));
   }

@@ -11,10 +11,11 @@ static void KeyTerm(MeritModel model, int *key)
   int64_t             largest = 1;
 
   *key = -1;
-  for (int k = 0; k < formula->n_terms && *key < 0; k++)
-    if (formula->term[k].kind == MERIT_TERM_PED) *key = k;
-  for (int k = 0; k < formula->n_terms && *key < 0; k++)
-    if (formula->term[k].kind == MERIT_TERM_SNP) *key = k;
+  for (int k = 0, most = 0; k < formula->n_terms; k++)
+    if (MeritStructurePlacing(model->term[k].structure) > most) {
+      *key = k;
+      most = MeritStructurePlacing(model->term[k].structure);
+    }
   if (*key >= 0) return;
   for (int k = 0; k < formula->n_terms; k++)
     if (model->term[k].dict && model->term[k].view.n_levels > largest) {
@@ -23,27 +24,20 @@ static void KeyTerm(MeritModel model, int *key)
     }
 }
 
-/* Rank of a level of the key term; an SNP term's records follow the genotype rows */
-static PetscMPIInt KeyOwner(MeritModel model, int key, int64_t number)
-{
-  if (model->formula->term[key].kind == MERIT_TERM_SNP) return MeritGenotypesRowOwner(model->genotypes, number);
-  return MeritBlockOwner(model->term[key].view.n_levels, model->size, number);
-}
-
 /* Records go where the level of their key lives; owners of the animals and their order there, where they are the key, else NULL */
 static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner, uint64_t **order)
 {
-  const int      column = model->term[key].number[0];
-  const int64_t *number = model->rows.number[column];
-  PetscMPIInt   *dest;
+  const MeritModelTerm *term   = &model->term[key];
+  const int64_t        *number = model->rows.number[term->number[0]];
+  PetscMPIInt          *dest;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->rows.n + 1, &dest));
-  if (model->formula->term[key].kind == MERIT_TERM_PED) {
+  if (MeritStructureLinked(term->structure)) {
     PetscCall(MeritPlaceAnimals(model, number, owner, order, dest));
   } else {
     for (int64_t row = 0; row < model->rows.n; row++)
-      dest[row] = number[row] >= 0 ? KeyOwner(model, key, number[row]) : model->rank;
+      dest[row] = number[row] >= 0 ? MeritStructureHome(term->structure, term->view.n_levels, model->size, number[row]) : model->rank;
   }
   PetscCall(MeritRowsMove(model, dest));
   PetscCall(PetscFree(dest));
@@ -63,7 +57,7 @@ static PetscErrorCode LocalCounts(MeritModel model, int k, MeritIntegers *met, i
   PetscCall(PetscCalloc1(room, count));
   for (int r = 0; r < spec->n_regressors; r++)
     for (int64_t row = 0; row < rows->n; row++) {
-      int64_t number = spec->kind == MERIT_TERM_RIDGE ? r : model->term[k].number[r] < 0 ? 0 : rows->number[model->term[k].number[r]][row];
+      int64_t number = model->term[k].number[r] < 0 ? spec->regressor[r].level : rows->number[model->term[k].number[r]][row];
 
       if (number < 0) continue;
       PetscCall(MeritIntegersIntern(*met, number, &code));
@@ -120,8 +114,8 @@ static PetscErrorCode Majority(MeritModel model, int k, PetscMPIInt **owner)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels in blocks: SNPs, the key class, and animals unless they have owners already */
-static PetscErrorCode Blocks(MeritModel model, int k, const PetscMPIInt *animals, PetscMPIInt **owner)
+/* Levels in blocks: those of a source of its own, and the key class; `owners` [block]: they have some already; NULL: not */
+static PetscErrorCode Blocks(MeritModel model, int k, const PetscMPIInt *owners, PetscMPIInt **owner)
 {
   const int64_t n_levels = model->term[k].view.n_levels;
   const int64_t first    = MeritBlockFirst(n_levels, model->size, model->rank);
@@ -129,8 +123,7 @@ static PetscErrorCode Blocks(MeritModel model, int k, const PetscMPIInt *animals
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n_block, owner));
-  for (int64_t i = 0; i < n_block; i++)
-    (*owner)[i] = animals && model->formula->term[k].kind == MERIT_TERM_PED ? animals[i] : model->rank;
+  for (int64_t i = 0; i < n_block; i++) (*owner)[i] = owners ? owners[i] : model->rank;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -168,13 +161,13 @@ PetscErrorCode MeritModelPlace(MeritModel model)
   if (key >= 0) PetscCall(MoveRecords(model, key, &animals, &order));
   PetscCall(MeritFitsRank(model->comm, model->rows.n, "records"));
   for (int k = 0; k < formula->n_terms; k++) {
-    MeritTermKind kind = formula->term[k].kind;
-    PetscMPIInt  *owner;
+    const MeritStructure s     = model->term[k].structure;
+    const bool           alike = key >= 0 && MeritStructureSameLevels(s, model->term[key].structure);
+    PetscMPIInt         *owner;
 
-    if (kind == MERIT_TERM_PED || kind == MERIT_TERM_SNP || k == key) PetscCall(Blocks(model, k, animals, &owner));
+    if (MeritStructurePlacing(s) > 0 || k == key) PetscCall(Blocks(model, k, alike ? animals : NULL, &owner));
     else PetscCall(Majority(model, k, &owner));
-    PetscCall(MeritLevelsFromOwners(model->comm, model->term[k].view.n_levels, owner, kind == MERIT_TERM_PED ? order : NULL,
-                                    &model->term[k].levels));
+    PetscCall(MeritLevelsFromOwners(model->comm, model->term[k].view.n_levels, owner, alike ? order : NULL, &model->term[k].levels));
   }
   if (order) PetscCall(ArrangeRecords(model, key));
   PetscCall(PetscFree(order));

@@ -19,10 +19,11 @@ static PetscErrorCode FindRowNames(MeritModel model, MeritTable table, RowNames 
   PetscFunctionBegin;
   names->code = NULL;
   for (int k = 0; k < formula->n_terms && !names->code; k++) {
-    const MeritTermSpec *spec = &formula->term[k];
+    MeritDict dict;
 
-    if (spec->kind != MERIT_TERM_PED && spec->kind != MERIT_TERM_SNP) continue;
-    PetscCall(MeritModelColumn(model, table, spec->regressor[0].class_column[0], &column));
+    PetscCall(MeritStructureIndividuals(model->term[k].structure, &dict));
+    if (!dict) continue;
+    PetscCall(MeritModelColumn(model, table, formula->term[k].regressor[0].class_column[0], &column));
     PetscCall(MeritTableText(table, column, &names->code, &names->pool));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -120,13 +121,11 @@ static PetscErrorCode SelectTrait(MeritModel model, int t, int64_t row, const ch
     const MeritTermSpec *spec = &formula->term[k];
 
     for (int c = 0; c < spec->n_components; c++) {
-      const bool ridge = spec->kind == MERIT_TERM_RIDGE;
-
       if (spec->component[c].trait != t) continue;
-      for (int r = ridge ? 0 : spec->component[c].regressor; r < spec->n_regressors; r++) {
+      for (int r = spec->component[c].regressor; r < spec->n_regressors; r++) {
+        if (spec->regressor[r].as != spec->component[c].regressor) continue;
         CheckRegressor(model, k, r, row, id, fault);
         if (!why) why = MissingReason(model, k, r, row, text, sizeof(text));
-        if (!ridge) break;
       }
     }
   }

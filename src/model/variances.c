@@ -42,7 +42,7 @@ static PetscErrorCode DescribeNeeds(const MeritFormula *f, int first, int last, 
     VarianceShape s;
     char          order[400];
 
-    if (term >= 0 && f->term[term].kind == MERIT_TERM_FIXED) continue;
+    if (term >= 0 && f->term[term].fixed) continue;
     PetscCall(ShapeOpen(f, term, &s));
     VarianceOrder(&s, sizeof(order), order);
     if (used < size) used += (size_t)snprintf(text + used, size - used, "%s%s: ", used ? "; " : "", s.label);
@@ -65,13 +65,13 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   PetscFunctionBegin;
   for (*term = 0; *term < f->n_terms && !FormulaSameLabel(key, f->term[*term].label); ++*term) {
   }
-  if (*term < f->n_terms && f->term[*term].kind == MERIT_TERM_FIXED) {
+  if (*term < f->n_terms && f->term[*term].fixed) {
     PetscCall(MeritNodeKeyError(variances->child[c], "`%s` is a fixed term and has no variance", key));
   }
   if (*term < f->n_terms || FormulaSameLabel(key, "residual")) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)f->n_terms + 1, &known));
   for (int k = 0; k < f->n_terms; k++) {
-    if (f->term[k].kind != MERIT_TERM_FIXED) known[n++] = f->term[k].label;
+    if (!f->term[k].fixed) known[n++] = f->term[k].label;
   }
   known[n++] = "residual";
   near       = MeritNearest(key, n, known);
@@ -198,7 +198,7 @@ static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
 
   PetscFunctionBegin;
   for (int k = 0; k <= f->n_terms; k++) {
-    if (k < f->n_terms ? f->term[k].kind == MERIT_TERM_FIXED || f->term[k].G : f->n_residuals > 0) continue;
+    if (k < f->n_terms ? f->term[k].fixed || f->term[k].G : f->n_residuals > 0) continue;
     PetscCall(DescribeNeeds(f, k, k, sizeof(needs), needs));
     PetscCall(MeritNodeError(variances, "variances: one is missing: %s; `merit varcomp` estimates what is missing", needs));
   }
@@ -218,7 +218,7 @@ static PetscErrorCode FillOpen(MeritFormula *f)
 {
   PetscFunctionBegin;
   for (int k = 0; k < f->n_terms; k++)
-    if (f->term[k].kind != MERIT_TERM_FIXED && !f->term[k].G)
+    if (!f->term[k].fixed && !f->term[k].G)
       PetscCall(Identity(f->term[k].n_components, &f->term[k].G));
   if (f->n_residuals) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1(1, &f->residual));

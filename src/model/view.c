@@ -98,41 +98,15 @@ PetscErrorCode MeritModelRecordCounts(MeritModel model, int64_t *n_lines, int64_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static MeritDict TermDict(MeritModel model, int k)
+/* Labels of a term's levels: a dictionary, or a list of names that is the caller's; without classes there is the one level "1" */
+static PetscErrorCode Labels(MeritModel model, int k, MeritDict *dict, const char ***name)
 {
-  MeritDict dict = model->term[k].dict;
-
-  if (model->formula->term[k].kind == MERIT_TERM_PED && MeritPedigreeDict(model->pedigree, &dict)) return NULL;
-  return dict;
-}
-
-/* Names of the SNPs in use by column of M; [n_used], owned by the caller */
-static PetscErrorCode SnpNames(MeritModel model, const char ***name)
-{
-  const MeritSnp *snp;
-  int32_t         n, used;
-
   PetscFunctionBegin;
-  PetscCall(MeritGenotypesSize(model->genotypes, NULL, &n, &used));
-  PetscCall(MeritGenotypesSnps(model->genotypes, &snp));
-  PetscCall(PetscMalloc1(used + 1, name));
-  for (int32_t i = 0; i < n; i++)
-    if (snp[i].column >= 0) (*name)[snp[i].column] = snp[i].name;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Names of the levels of a term without a dictionary (SNPs, ridge columns, "1"); [n_levels], owned by the caller */
-static PetscErrorCode FewNames(MeritModel model, int k, const char ***name)
-{
-  const MeritTermSpec *spec = &model->formula->term[k];
-
-  PetscFunctionBegin;
-  if (spec->kind == MERIT_TERM_SNP) {
-    PetscCall(SnpNames(model, name));
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  PetscCall(PetscMalloc1(spec->n_regressors + 1, name));
-  for (int r = 0; r < spec->n_regressors; r++) (*name)[r] = spec->kind == MERIT_TERM_RIDGE ? spec->regressor[r].column : "1";
+  PetscCall(MeritStructureLabels(model->term[k].structure, dict, name));
+  if (!*dict && !*name) *dict = model->term[k].dict;
+  if (*dict || *name) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1(1, name));
+  (*name)[0] = "1";
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -151,15 +125,15 @@ static PetscErrorCode FewNames(MeritModel model, int k, const char ***name)
 @*/
 PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at, int64_t **start)
 {
-  MeritDict    dict = TermDict(model, term);
+  MeritDict    dict;
   const char **name;
 
   PetscFunctionBegin;
+  PetscCall(Labels(model, term, &dict, &name));
   if (dict) {
     PetscCall(MeritDictLabels(dict, n, number, at, start));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(FewNames(model, term, &name));
   PetscCall(PetscMalloc1(n + 1, start));
   (*start)[0] = 0;
   for (int64_t i = 0; i < n; i++) (*start)[i + 1] = (*start)[i] + (int64_t)strlen(name[number[i]]);
@@ -172,16 +146,16 @@ PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int
 /* MeritModelFindLabels - Canonical number of every string of a pool, -1 where the term has no such level. Collective. */
 PetscErrorCode MeritModelFindLabels(MeritModel model, int term, MeritStrings pool, int64_t number[])
 {
-  MeritDict    dict = TermDict(model, term);
+  MeritDict    dict;
   const char **name;
 
   PetscFunctionBegin;
+  PetscCall(Labels(model, term, &dict, &name));
   if (dict) {
     PetscCall(MeritDictFind(dict, pool, number));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   for (int32_t c = 0; c < MeritStringsCount(pool); c++) number[c] = -1;
-  PetscCall(FewNames(model, term, &name));
   for (int64_t i = 0; i < model->term[term].view.n_levels; i++) {
     int32_t code = MeritStringsFind(pool, name[i], strlen(name[i]));
 

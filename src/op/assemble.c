@@ -35,7 +35,7 @@ typedef struct {
 /* Terms all of whose levels meet: their columns are taken from the operator */
 static bool IsDense(const MeritTermView *t)
 {
-  return t->kind == MERIT_TERM_SNP || t->kind == MERIT_TERM_RIDGE;
+  return MeritStructureForm(t->structure) == MERIT_FORM_FACTOR;
 }
 
 static void Add(Triplets *t, PetscInt row, PetscInt column, double value)
@@ -82,7 +82,7 @@ static int ListRecord(const Assembly *a, int n_traits, int32_t record)
     const int            first = n;
 
     for (int g = 0; g < t->n_regressors && !IsDense(t); g++) n += ListRegressor(a, t, &t->design[g], n_traits, record, a->list + n);
-    for (int i = first; i < n && a->numbers.random && t->kind == MERIT_TERM_FIXED; i++) a->list[i].value = 0.0;
+    for (int i = first; i < n && a->numbers.random && t->fixed; i++) a->list[i].value = 0.0;
   }
   return n;
 }
@@ -109,30 +109,20 @@ static void AddRecords(Assembly *a)
   }
 }
 
-/* G^-1 / d times the products of (1, -1/2, -1/2) of an animal and its parents */
-static void AddPedigree(Assembly *a, const MeritTermView *t, const double *G_inverse)
+/* Where the contributions of one term's rows go */
+typedef struct {
+  Assembly     *a;
+  int           n;
+  const double *G_inverse; /* NULL: 0 */
+} Penalties;
+
+/* One contribution to K^-1, times G^-1 */
+static void AddPenalty(void *ctx, int32_t row, int32_t column, double product, double d)
 {
-  for (int32_t i = 0; i < t->n_owned; i++) {
-    const int32_t eq[3]    = {t->eq_owned + i * t->n_eq, t->sire[i], t->dam[i]};
-    const double  share[3] = {1.0, -0.5, -0.5};
+  const Penalties *p = ctx;
 
-    for (int p = 0; p < 9; p++) {
-      const int32_t row = eq[p / 3], column = eq[p % 3];
-
-      for (int b = 0; b < t->n_eq * t->n_eq && row >= 0 && column >= 0; b++)
-        Add(&a->t, a->equation[row + b / t->n_eq], a->equation[column + b % t->n_eq],
-            G_inverse ? share[p / 3] * share[p % 3] * G_inverse[b] / t->d[i] : 0.0);
-    }
-  }
-}
-
-static void AddLevels(Assembly *a, const MeritTermView *t, const double *G_inverse)
-{
-  for (int32_t i = 0; i < t->n_owned; i++) {
-    const PetscInt *eq = a->equation + t->eq_owned + (int64_t)i * t->n_eq;
-
-    for (int b = 0; b < t->n_eq * t->n_eq; b++) Add(&a->t, eq[b / t->n_eq], eq[b % t->n_eq], G_inverse ? G_inverse[b] : 0.0);
-  }
+  for (int b = 0; b < p->n * p->n; b++)
+    Add(&p->a->t, p->a->equation[row + b / p->n], p->a->equation[column + b % p->n], p->G_inverse ? product * p->G_inverse[b] / d : 0.0);
 }
 
 /* What stands for G^-1 of a term */
@@ -148,7 +138,7 @@ static void AddIdentity(Assembly *a)
 
   for (int32_t i = 0; i < mme->n_pinned; i++) Add(&a->t, a->first + mme->pinned[i], a->first + mme->pinned[i], a->numbers.identity);
   for (int k = 0; k < mme->n_terms && a->whole; k++)
-    for (int32_t e = 0; e < mme->term[k].n_owned * mme->term[k].n_eq && mme->term[k].kind == MERIT_TERM_FIXED; e++) {
+    for (int32_t e = 0; e < mme->term[k].n_owned * mme->term[k].n_eq && mme->term[k].fixed; e++) {
       const PetscInt eq = a->equation[mme->term[k].eq_owned + e];
 
       Add(&a->t, eq, eq, a->numbers.random ? a->numbers.identity : 0.0);
@@ -162,11 +152,8 @@ static void AddSparse(Assembly *a)
   for (int k = 0; k < a->mme->n_terms; k++) {
     const MeritTermView *t = &a->mme->term[k];
 
-    if (!t->n_eq || t->kind == MERIT_TERM_FIXED || IsDense(t)) continue;
-    if (t->kind == MERIT_TERM_PED)
-      AddPedigree(a, t, Penalty(a, k));
-    else
-      AddLevels(a, t, Penalty(a, k));
+    if (MeritStructureForm(t->structure) == MERIT_FORM_RECURSION && t->n_eq)
+      MeritRecursionEntries(MeritStructurePenalty(t->structure), AddPenalty, &(Penalties){a, t->n_eq, Penalty(a, k)});
   }
   AddIdentity(a);
 }
@@ -180,7 +167,7 @@ static void AddColumns(Assembly *a, int n, const PetscInt column[], const double
 
     for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++)
       for (int j = 0; j < n; j++) {
-        const double value = a->numbers.random && t->kind == MERIT_TERM_FIXED ? 0.0 : Y[(int64_t)i * COLUMNS + j];
+        const double value = a->numbers.random && t->fixed ? 0.0 : Y[(int64_t)i * COLUMNS + j];
 
         if (value == 0.0 && !a->whole) continue;
         Add(&a->t, a->equation[i], column[j], value);

@@ -158,19 +158,6 @@ static PetscErrorCode AddSnpBlocks(MeritMME *mme, MeritSnpLink *link, int stride
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static void AddPenaltyBlocks(MeritMME *mme, int i, int stride, double *E)
-{
-  const MeritTermView *t = &mme->term[i];
-
-  if (t->kind == MERIT_TERM_FIXED || !t->n_eq) return;
-  if (t->kind == MERIT_TERM_PED) {
-    MeritPedigreeDiagonal(&mme->pedigree[i], stride, E);
-    return;
-  }
-  for (int64_t row = 0; row < (int64_t)t->n_owned * t->n_eq; row++)
-    for (int b = 0; b < t->n_eq; b++) E[(t->eq_owned + row) * stride + b] += t->G_inverse[(row % t->n_eq) * t->n_eq + b];
-}
-
 /* Pack the owned blocks; pinned equations become rows and columns of the identity */
 static PetscErrorCode Pack(MeritMME *mme, int stride, const double *E, double **blocks)
 {
@@ -231,7 +218,8 @@ PetscErrorCode MeritMMEBlockDiagonalParts(Mat C, const MeritBlockParts parts[], 
   stride = Stride(mme);
   PetscCall(LocalBlocks(mme, stride, cache, &E));
   for (int i = 0; i < mme->n_terms; i++)
-    if (!parts || parts[i] == MERIT_BLOCKS_ALL) AddPenaltyBlocks(mme, i, stride, E);
+    if ((!parts || parts[i] == MERIT_BLOCKS_ALL) && !mme->term[i].fixed)
+      MeritRecursionDiagonal(MeritStructurePenalty(mme->term[i].structure), mme->term[i].G_inverse, stride, E);
   PetscCall(MeritUnitCreate(stride, &unit));
   PetscCall(PetscSFReduceBegin(mme->halo, unit, E + (int64_t)mme->n_owned * stride, E, MPI_SUM));
   PetscCall(PetscSFReduceEnd(mme->halo, unit, E + (int64_t)mme->n_owned * stride, E, MPI_SUM));

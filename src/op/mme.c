@@ -172,21 +172,15 @@ static PetscErrorCode RenewBlocks(Mat C, MeritMME *mme)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Do the pedigree's edges overwrite the term's equations? */
-static bool Overwritten(const MeritMME *mme, int i, int k)
-{
-  return mme->own[i] && MeritPedigreeOverwrites(&mme->pedigree[i], k);
-}
-
-/* Where the record kernels write, zeroed, and y_local zeroed, but for equations that are overwritten if the edges come next */
-static PetscErrorCode ClearOutputs(MeritMME *mme, int k, bool edges, double **slots)
+/* Where the record kernels write, zeroed, and y_local zeroed, but for equations that penalties overwrite if these come next */
+static PetscErrorCode ClearOutputs(MeritMME *mme, int k, bool penalties, double **slots)
 {
   PetscFunctionBegin;
   PetscCall(MeritMMEWork(mme, k));
   for (int i = 0; i < mme->n_terms; i++) {
     const MeritTermView *t = &mme->term[i];
 
-    if (!edges || !Overwritten(mme, i, k))
+    if (!penalties || !MeritPenaltyOverwrites(mme->penalty[i], k))
       PetscCall(PetscArrayzero(mme->y_local + (int64_t)t->eq_owned * k, (size_t)t->n_owned * (size_t)(t->n_eq * k)));
   }
   PetscCall(PetscArrayzero(mme->y_local + (int64_t)mme->n_owned * k, (size_t)(mme->n_local - mme->n_owned) * (size_t)k));
@@ -196,24 +190,6 @@ static PetscErrorCode ClearOutputs(MeritMME *mme, int k, bool edges, double **sl
     *slots = mme->y_slots;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* y_local += P x_local for the terms whose penalty stays within a level, so needs no halo */
-static void ApplyLevelPenalties(MeritMME *mme, int k)
-{
-  for (int i = 0; i < mme->n_terms; i++) {
-    const MeritTermView *t  = &mme->term[i];
-    const int64_t        at = (int64_t)t->eq_owned * k;
-
-    if (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_PED || !t->n_eq) continue;
-    MeritLevelsApply(t->n_owned, t->n_eq, t->G_inverse, k, mme->x_local + at, mme->y_local + at);
-  }
-}
-
-static void ApplyPedigrees(MeritMME *mme, int k)
-{
-  for (int i = 0; i < mme->n_terms; i++)
-    if (mme->own[i]) MeritPedigreeApply(&mme->pedigree[i], k, mme->x_local, mme->y_local);
 }
 
 /*@
@@ -241,9 +217,9 @@ PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
   PetscCall(RenewBlocks(C, mme));
   PetscCall(DistributeBegin(mme, k, X));
   PetscCall(ClearOutputs(mme, k, true, &y_slots));
-  ApplyLevelPenalties(mme, k);
+  for (int i = 0; i < mme->n_terms; i++) MeritPenaltyApplyWithin(mme->penalty[i], k, mme->x_local, mme->y_local);
   PetscCall(DistributeEnd(mme, k, mme->one_pass, &x_slots));
-  ApplyPedigrees(mme, k);
+  for (int i = 0; i < mme->n_terms; i++) PetscCall(MeritPenaltyApplyAcross(mme->penalty[i], k, mme->x_local, mme->y_local));
   MeritRecordsApply(&mme->records, k, x_slots, y_slots);
   PetscCall(Collect(mme, k, mme->one_pass, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -414,18 +390,15 @@ static PetscErrorCode Destroy_MME(Mat C)
   PetscCall(MeritMMEGet(C, &mme));
   PetscCall(MeritMMEWork(mme, 0));
   PetscCall(MeritScatterDestroy(&mme->record_scatter));
-  for (int i = 0; i < mme->n_terms; i++)
-    if (mme->own[i]) {
-      PetscCall(MeritScatterDestroy(&mme->pedigree_scatter[i]));
-      PetscCall(PetscFree(mme->own[i]));
-    }
+  for (int i = 0; i < mme->n_terms; i++) PetscCall(MeritPenaltyDestroy(&mme->penalty[i]));
   for (int i = 0; i < mme->n_snp; i++) PetscCall(MeritSnpLinkDestroy(&mme->snp[i]));
   PetscCall(PetscFree4(mme->slot, mme->offset, mme->value, mme->single));
   PetscCall(PetscFree(mme->first_regressor));
   PetscCall(PetscFree(mme->role));
   PetscCall(PetscFree(mme->pinned));
   PetscCall(PetscFree(mme->masked));
-  PetscCall(PetscFree4(mme->pedigree, mme->pedigree_scatter, mme->own, mme->snp));
+  PetscCall(PetscFree(mme->penalty));
+  PetscCall(PetscFree(mme->snp));
   PetscCall(PetscFree(mme));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -473,20 +446,28 @@ static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode SetUpPedigree(MeritMME *mme, int i, int n_threads)
+/* The penalty of each term, and the room that its products need */
+static PetscErrorCode SetUpPenalties(MeritMME *mme, int n_threads)
 {
-  const MeritTermView *t        = &mme->term[i];
-  const int32_t        width[3] = {t->n_eq, t->n_eq, t->n_eq};
-  const int32_t       *lists[3] = {NULL, t->sire, t->dam};
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(mme->n_terms, &mme->penalty));
+  for (int i = 0; i < mme->n_terms; i++) {
+    PetscCall(MeritPenaltyCreate(MeritStructurePenalty(mme->term[i].structure), n_threads, mme->n_local, &mme->penalty[i]));
+    MeritPenaltySetInverse(mme->penalty[i], mme->term[i].G_inverse);
+    mme->places_local = PetscMax(mme->places_local, MeritPenaltyRoom(mme->penalty[i]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The links between rows and effects of factors that are fed */
+static PetscErrorCode SetUpFed(MeritMME *mme)
+{
+  const int *fed;
 
   PetscFunctionBegin;
-  if (!t->n_eq) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc1(t->n_owned + 1, &mme->own[i]));
-  for (int32_t animal = 0; animal < t->n_owned; animal++) mme->own[i][animal] = t->eq_owned + animal * t->n_eq;
-  lists[0] = mme->own[i];
-  PetscCall(MeritScatterCreate(n_threads, t->n_owned, 3, lists, width, mme->n_local, &mme->pedigree_scatter[i]));
-  mme->pedigree[i] = (MeritPedigreeKernel){t->n_owned, t->n_eq, t->eq_owned, t->sire, t->dam, t->d, t->G_inverse, &mme->pedigree_scatter[i]};
-  mme->places_local = PetscMax(mme->places_local, mme->pedigree_scatter[i].n_places);
+  mme->n_snp = MeritModelFedTerms(mme->model, &fed);
+  PetscCall(PetscCalloc1(mme->n_snp, &mme->snp));
+  for (int i = 0; i < mme->n_snp; i++) PetscCall(MeritSnpLinkCreate(mme, fed[i], &mme->snp[i]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -528,14 +509,10 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   mme->n_slots = MeritModelLayout(model)->n_slots;
   mme->places_local = mme->n_local;
   PetscCall(MeritMMEListPinned(mme));
-  PetscCall(PetscCalloc4(mme->n_terms, &mme->pedigree, mme->n_terms, &mme->pedigree_scatter, mme->n_terms, &mme->own, mme->n_terms,
-                         &mme->snp));
   mme->expand = Expanded(mme);
   PetscCall(SetUpRecords(mme, n_threads));
-  for (int i = 0; i < mme->n_terms; i++) {
-    if (mme->term[i].kind == MERIT_TERM_PED) PetscCall(SetUpPedigree(mme, i, n_threads));
-    if (mme->term[i].kind == MERIT_TERM_SNP) PetscCall(MeritSnpLinkCreate(mme, i, &mme->snp[mme->n_snp++]));
-  }
+  PetscCall(SetUpPenalties(mme, n_threads));
+  PetscCall(SetUpFed(mme));
   PetscCall(MeritOnePassSetUp(mme));
   PetscCall(MatCreateShell(mme->comm, mme->n_owned, mme->n_owned, PETSC_DETERMINE, PETSC_DETERMINE, mme, C));
   PetscCall(MatShellSetOperation(*C, MATOP_MULT, (void (*)(void))Mult_MME));
@@ -570,7 +547,7 @@ PetscErrorCode MeritMMERefresh(Mat C)
   if (mme->state == MeritModelState(mme->model)) PetscFunctionReturn(PETSC_SUCCESS);
   mme->state = MeritModelState(mme->model);
   mme->n_changes++;
-  for (int i = 0; i < mme->n_terms; i++) mme->pedigree[i].G_inverse = mme->term[i].G_inverse;
+  for (int i = 0; i < mme->n_terms; i++) MeritPenaltySetInverse(mme->penalty[i], mme->term[i].G_inverse);
   if (mme->expand != Expanded(mme)) {
     mme->expand = !mme->expand;
     PetscCall(MeritMMEWork(mme, 0));

@@ -43,11 +43,8 @@ typedef struct {
   const double    **value;
   bool             *single; /* [n_regressors] all records meet one level; owned */
   int              *first_regressor; /* [n_terms + 1]; owned */
-  /* pedigree terms */
-  MeritPedigreeKernel *pedigree;  /* [n_terms], unused where the term is none; owned */
-  MeritScatter        *pedigree_scatter; /* [n_terms]; owned */
-  int32_t            **own;       /* [n_terms] equation slot of each owned animal; owned */
-  /* SNP terms */
+  MeritPenalty *penalty; /* [n_terms] NULL for fixed terms; owned */
+  /* terms whose structure is fed */
   int           n_snp;
   MeritSnpLink *snp;      /* [n_snp]; owned */
   MeritPasses   passes;   /* over the genotypes, as asked for */

@@ -36,7 +36,7 @@ PetscErrorCode MeritMMESetRandom(Mat C, bool random)
     PetscCall(PetscMalloc1(mme->n_owned + 1, &mme->masked));
     PetscCall(PetscArraycpy(mme->masked, mme->eq_state, mme->n_owned));
     for (int k = 0; k < mme->n_terms; k++)
-      for (int32_t i = 0; mme->term[k].kind == MERIT_TERM_FIXED && i < mme->term[k].n_owned * mme->term[k].n_eq; i++)
+      for (int32_t i = 0; mme->term[k].fixed && i < mme->term[k].n_owned * mme->term[k].n_eq; i++)
         mme->masked[mme->term[k].eq_owned + i] = MERIT_EQ_ABSENT;
     mme->eq_state = mme->masked;
   } else PetscCall(PetscFree(mme->masked));

@@ -114,7 +114,7 @@ static void ApplyBlocks(MeritPed *p, const double X[], double Y[])
     const MeritTermView *t  = &p->term[i];
     const int64_t        at = (int64_t)t->eq_owned * p->k;
 
-    if (InParts(p, i) || InFixed(p, i) || InSnps(p, i)) continue;
+    if (p->in_parts[i] || InFixed(p, i) || p->in_snps[i]) continue;
     MultiplyBlocks(t, p->k, block, X + at, Y + at);
     block += (int64_t)t->n_owned * t->n_eq * t->n_eq;
   }

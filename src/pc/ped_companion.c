@@ -41,7 +41,8 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
 /* Plain levels, of the very traits of the animals' own regressor: others are coupled through R, which S would not have */
 static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_traits)
 {
-  if (t->kind != MERIT_TERM_IID || t->n_regressors != 1 || t->design[0].value || animals->design[0].value || !t->n_eq) return false;
+  if (MeritStructureForm(t->structure) != MERIT_FORM_RECURSION || t->n_regressors != 1 || t->design[0].value || animals->design[0].value || !t->n_eq)
+    return false;
   for (int s = 0; s < n_traits; s++)
     if ((t->design[0].offset[s] >= 0) != (animals->design[0].offset[s] >= 0)) return false;
   return true;
@@ -89,7 +90,7 @@ PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W
     const MeritTermView *t = &p->term[k];
     bool                 pairs;
 
-    if (p->companion_of[k] || !MayPair(t, animals, p->records->n_traits)) continue;
+    if (p->in_parts[k] || !MayPair(t, animals, p->records->n_traits)) continue;
     PetscCall(PetscMalloc1(t->n_owned + 1, &c->animal));
     PetscCall(Pair(p, k, animals, c->animal, &pairs));
     if (pairs) c->term = k;
@@ -100,7 +101,7 @@ PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W
     const MeritTermView *t     = &p->term[c->term];
     const int           *first = p->first_regressor, n = t->n_eq, big = p->fixed.big;
 
-    p->companion_of[c->term] = true;
+    p->in_parts[c->term] = true;
     PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * n) + 1, &c->D_inverse));
     PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * animals->n_eq) + 1, &c->B));
     PetscCall(PetscCalloc1((size_t)p->n_local * (size_t)n + 1, &S));

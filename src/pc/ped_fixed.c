@@ -9,7 +9,7 @@ enum { AT_ONCE = 8 };
 
 static bool IsClass(const MeritTermView *t)
 {
-  return t->kind == MERIT_TERM_FIXED && t->n_regressors == 1 && !t->design[0].value;
+  return t->fixed && t->n_regressors == 1 && !t->design[0].value;
 }
 
 /* The big term, and small ones from the smallest up while they fit */
@@ -27,7 +27,7 @@ static PetscErrorCode Choose(MeritPed *p)
     int best = -1;
 
     for (int k = 0; k < p->n_terms; k++)
-      if (p->term[k].kind == MERIT_TERM_FIXED && k != f->big && !f->is_small[k] &&
+      if (p->term[k].fixed && k != f->big && !f->is_small[k] &&
           (best < 0 || p->term[k].n_levels * p->term[k].n_eq < p->term[best].n_levels * p->term[best].n_eq))
         best = k;
     if (best < 0 || total + p->term[best].n_levels * p->term[best].n_eq > MOST_SMALL) break;

@@ -76,7 +76,8 @@ typedef struct {
   MeritSketch             *sketch;   /* [n_terms of the operator it is of], kept from set-up to set-up; owned */
   int                      n_sketch;
   PetscObjectId            sketch_of;
-  bool                    *companion_of; /* [n_terms] eliminated with the animals of some part; owned */
+  bool                    *in_parts; /* [n_terms] handled with the animals: a term whose levels are tied, or the companion of one; owned */
+  bool                    *in_snps;  /* [n_terms] a fed term that is handled by more than the blocks of its levels; owned */
   uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
   MeritPedJoint            joint;
   double                  *inverse;  /* blocks of the other terms, one after another; owned */
@@ -91,18 +92,6 @@ typedef struct {
 static inline bool InFixed(const MeritPed *p, int k)
 {
   return k == p->fixed.big || p->fixed.is_small[k];
-}
-
-/* Is this term handled with the animals: a pedigree term, or the companion of one? */
-static inline bool InParts(const MeritPed *p, int k)
-{
-  return p->use_pedigree && (p->term[k].kind == MERIT_TERM_PED || p->companion_of[k]);
-}
-
-/* Is this SNP term handled by more than the blocks of its levels? */
-static inline bool InSnps(const MeritPed *p, int k)
-{
-  return p->kind != MERIT_SNP_DIAGONAL && p->term[k].kind == MERIT_TERM_SNP && p->term[k].n_eq;
 }
 
 /* ped.c */

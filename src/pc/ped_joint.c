@@ -18,7 +18,7 @@ PetscErrorCode MeritPedJointSetUp(MeritPed *p)
   if (j->fits) {
     const MeritTermView *t = &p->term[p->part[0].term];
 
-    j->fits = t->n_regressors == 1 && t->n_eq == p->records->n_traits;
+    j->fits = t->n_regressors == 1 && t->n_eq == p->records->n_traits && MeritPedigreeFactorJoins(&p->part[0].factor);
     if (j->fits)
       PetscCall(MeritAnimalRecordsCreate(p->records, p->first_regressor[p->part[0].term], t->eq_owned, t->n_owned, &j->records, &j->fits));
   }

@@ -19,7 +19,8 @@ PetscErrorCode MeritPedFree(MeritPed *p)
   PetscCall(PetscFree(p->part));
   PetscCall(MeritPedFixedFree(&p->fixed));
   PetscCall(MeritAnimalRecordsDestroy(&p->joint.records));
-  PetscCall(PetscFree(p->companion_of));
+  PetscCall(PetscFree(p->in_parts));
+  PetscCall(PetscFree(p->in_snps));
   PetscCall(PetscFree(p->down));
   PetscCall(PetscFree(p->up));
   PetscCall(PetscFree(p->inverse));
@@ -57,7 +58,7 @@ static PetscErrorCode FindSteps(const MeritTermView *t, int n_steps, const int32
     ped->start[1] = t->n_owned;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  for (int32_t i = 0; i < t->n_owned; i++) ped->start[step_of[t->generation[i]] + 1]++;
+  for (int32_t i = 0; i < t->n_owned; i++) ped->start[step_of[MeritStructureGeneration(t->structure)[i]] + 1]++;
   for (int g = 0; g < n_steps; g++) ped->start[g + 1] += ped->start[g];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -93,10 +94,11 @@ static PetscErrorCode FindLinked(MeritPed *p, MPI_Comm comm, int n, uint8_t link
   PetscCall(PetscSFComputeDegreeBegin(halo, &degree));
   PetscCall(PetscSFComputeDegreeEnd(halo, &degree));
   for (int k = 0; k < p->n_terms; k++) {
-    const MeritTermView *t = &p->term[k];
+    const MeritTermView *t          = &p->term[k];
+    const int32_t       *generation = MeritStructureGeneration(t->structure);
 
-    for (int32_t i = 0; InParts(p, k) && i < t->n_owned * t->n_eq; i++)
-      if (degree[t->eq_owned + i]) linked[t->generation[i / t->n_eq]] = 1;
+    for (int32_t i = 0; p->in_parts[k] && i < t->n_owned * t->n_eq; i++)
+      if (degree[t->eq_owned + i]) linked[generation[i / t->n_eq]] = 1;
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, linked, n, MPI_UINT8_T, MPI_MAX, comm));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -118,7 +120,7 @@ static PetscErrorCode MakeSteps(MeritPed *p, MPI_Comm comm, int32_t **step_of)
   for (int k = 0; k < p->n_terms; k++) {
     const MeritTermView *t = &p->term[k];
 
-    if (InParts(p, k) && t->n_owned) n = PetscMax(n, t->generation[t->n_owned - 1] + 1);
+    if (p->in_parts[k] && t->n_owned) n = PetscMax(n, MeritStructureGeneration(t->structure)[t->n_owned - 1] + 1);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT, MPI_MAX, comm));
   PetscCall(PetscCalloc1(n, &linked));
@@ -162,9 +164,9 @@ static PetscErrorCode SetUpPart(MeritPed *p, int k, const int32_t step_of[], Mer
   PetscCall(LinkSteps(t, MeritModelHalo(p->model), MeritModelComm(p->model), p->n_steps, part));
   PetscCall(PetscMalloc1((size_t)(n * n), &part->G_inverse));
   PetscCall(PetscArraycpy(part->G_inverse, t->G_inverse, (size_t)(n * n)));
-  part->factor = (MeritPedigreeFactor){n, t->eq_owned, t->sire, t->dam, t->d, part->G_inverse, NULL, NULL};
-  if (n == 1) PetscCall(PetscMalloc1((size_t)t->n_owned + 1, &part->factor.share));
-  else PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * (n + 1) / 2) + 1, &part->factor.inverse));
+  part->factor = MeritPedigreeFactorOf(MeritStructurePenalty(t->structure), part->G_inverse);
+  PetscCall(PetscMalloc1((size_t)MeritPedigreeFactorShares(&part->factor) + 1, &part->factor.share));
+  PetscCall(PetscMalloc1((size_t)MeritPedigreeFactorValues(&part->factor) + 1, &part->factor.inverse));
   PetscCall(PetscCalloc1((size_t)p->n_local * (size_t)n + 1, &W));
   MeritRecordsDiagonal(p->records, range, 1, n, W);
   if (big >= 0) MeritRecordsAbsorb(p->records, first[big], p->term[big].n_eq, p->fixed.D_ghosted, range[0], range[1], n, W);
@@ -189,7 +191,7 @@ static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *defin
     const int            size = t->n_eq * t->n_eq;
 
     for (int32_t level = 0; level < t->n_owned; level++, blocks += size) {
-      if (InParts(p, k) || InFixed(p, k) || InSnps(p, k)) continue;
+      if (p->in_parts[k] || InFixed(p, k) || p->in_snps[k]) continue;
       PetscCall(PetscArraycpy(to, blocks, size));
       *definite = MeritDenseSweep(t->n_eq, NULL, to) == 0 && *definite;
       to += size;
@@ -207,7 +209,7 @@ static PetscErrorCode SetRoles(MeritPed *p)
   for (int k = 0; k < p->n_terms; k++)
     for (int g = p->first_regressor[k]; g < p->first_regressor[k + 1]; g++) {
       if (InFixed(p, k)) p->down[g] = MERIT_ROLE_FROM, p->up[g] = MERIT_ROLE_TO;
-      if (InParts(p, k)) p->down[g] = MERIT_ROLE_TO, p->up[g] = MERIT_ROLE_FROM;
+      if (p->in_parts[k]) p->down[g] = MERIT_ROLE_TO, p->up[g] = MERIT_ROLE_FROM;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -217,8 +219,9 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
 {
   bool     definite = true, expanded;
   double  *blocks;
-  int32_t *step_of;
-  int      n = 0;
+  int32_t   *step_of;
+  const int *linked;
+  int        n_linked;
 
   PetscFunctionBegin;
   PetscCall(MeritPedFree(p));
@@ -229,17 +232,17 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.preconditioner",
                          "merit_ped and merit_fixed need covariance matrices that are not singular; use auto or merit_block"));
   p->n_terms = MeritModelTerms(p->model, &p->term);
+  n_linked   = p->use_pedigree ? MeritModelLinkedTerms(p->model, &linked) : 0;
   p->n_owned = MeritModelLayout(p->model)->n_owned;
   p->n_local = MeritModelLayout(p->model)->n_local;
   PetscCall(MeritPedSnpChoose(p));
-  PetscCall(PetscCalloc1(p->n_terms, &p->companion_of));
+  PetscCall(PetscCalloc1(p->n_terms, &p->in_parts));
+  for (int i = 0; i < n_linked; i++) p->in_parts[linked[i]] = true;
   PetscCall(MakeSteps(p, MeritModelComm(p->model), &step_of));
   PetscCall(MeritMMEBlockDiagonal(C, &blocks));
   PetscCall(MeritPedFixedSetUp(p, blocks));
-  for (int k = 0; k < p->n_terms; k++) n += InParts(p, k);
-  PetscCall(PetscCalloc1(n + 1, &p->part));
-  for (int k = 0; k < p->n_terms; k++)
-    if (p->use_pedigree && p->term[k].kind == MERIT_TERM_PED) PetscCall(SetUpPart(p, k, step_of, &p->part[p->n_parts++], &definite));
+  PetscCall(PetscCalloc1(n_linked + 1, &p->part));
+  for (int i = 0; i < n_linked; i++) PetscCall(SetUpPart(p, linked[i], step_of, &p->part[p->n_parts++], &definite));
   PetscCall(PetscFree(step_of));
   PetscCall(MeritPedSnpSetUp(p, C, &definite));
   PetscCall(SetUpBlocks(p, blocks, &definite));

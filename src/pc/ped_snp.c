@@ -76,10 +76,11 @@ PetscErrorCode MeritPedSnpChoose(MeritPed *p)
   int64_t n_animals, few = 1000000;
   int32_t n_used;
   bool    any = false;
+  const int *fed, n_fed = MeritModelFedTerms(p->model, &fed);
 
   PetscFunctionBegin;
   p->kind = p->options.kind;
-  for (int k = 0; k < p->n_terms; k++) any = any || (p->term[k].kind == MERIT_TERM_SNP && p->term[k].n_eq);
+  for (int i = 0; i < n_fed; i++) any = any || p->term[fed[i]].n_eq;
   if (p->kind != MERIT_SNP_AUTO) PetscFunctionReturn(PETSC_SUCCESS);
   p->kind = MERIT_SNP_DIAGONAL;
   if (!any) PetscFunctionReturn(PETSC_SUCCESS);
@@ -93,12 +94,16 @@ PetscErrorCode MeritPedSnpChoose(MeritPed *p)
 /* MeritPedSnpSetUp - What stands for the SNPs' equations. Collective. */
 PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite)
 {
+  const int *fed, n_fed = MeritModelFedTerms(p->model, &fed);
+
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(p->n_terms + 1, &p->snp));
+  PetscCall(PetscCalloc1(p->n_terms + 1, &p->in_snps));
+  for (int i = 0; i < n_fed; i++) p->in_snps[fed[i]] = p->kind != MERIT_SNP_DIAGONAL && p->term[fed[i]].n_eq;
   for (int k = 0; k < p->n_terms; k++) {
     MeritPedSnp *snp = &p->snp[p->n_snp];
 
-    if (!InSnps(p, k)) continue;
+    if (!p->in_snps[k]) continue;
     p->n_snp++;
     snp->term = k;
     snp->kind = p->kind;

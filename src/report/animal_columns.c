@@ -4,7 +4,7 @@
 int AnimalsFirstTerm(MeritReport report)
 {
   for (int t = 0; t < report->formula->n_terms; t++)
-    if (ReportGenetic(&report->formula->term[t])) return t;
+    if (report->formula->term[t].genetic) return t;
   return -1;
 }
 
@@ -67,15 +67,15 @@ PetscErrorCode AnimalsColumns(MeritReport report, Animals *a)
 
   PetscFunctionBegin;
   for (int t = 0; t < f->n_terms; t++)
-    if (ReportGenetic(&f->term[t])) n += f->term[t].n_components;
+    if (f->term[t].genetic) n += f->term[t].n_components;
   PetscCall(PetscMalloc1(n, &a->value));
   PetscCall(PetscCalloc1((size_t)(n + report->n_sums * f->n_traits), &a->column));
   for (int t = 0; t < f->n_terms; t++)
-    for (int c = 0; ReportGenetic(&f->term[t]) && c < f->term[t].n_components; c++)
+    for (int c = 0; f->term[t].genetic && c < f->term[t].n_components; c++)
       a->value[a->n_values++] = (AnimalValue){.term = t, .component = c};
   for (int trait = 0; trait < f->n_traits; trait++) {
     for (int t = 0; t < f->n_terms; t++)
-      if (ReportGenetic(&f->term[t])) TermColumns(report, trait, t, a);
+      if (f->term[t].genetic) TermColumns(report, trait, t, a);
     for (int s = 0; s < report->n_sums; s++)
       if (!report->sum[s].over_traits) SumColumn(report, trait, &report->sum[s], a);
   }

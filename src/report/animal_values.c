@@ -95,9 +95,10 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
 
 PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Animals *a)
 {
+  const int *term, n = MeritModelLinkedTerms(report->model, &term);
+
   PetscFunctionBegin;
-  for (int t = 0; t < report->formula->n_terms; t++)
-    if (report->formula->term[t].kind == MERIT_TERM_PED) PetscCall(PedigreeTerm(report, t, u, a));
+  for (int i = 0; i < n; i++) PetscCall(PedigreeTerm(report, term[i], u, a));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -183,10 +184,10 @@ PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const geno
   int64_t n_animals, no_line, duplicates;
   int    *column, width = 0;
   double *rows;
+  const int *term, n = MeritModelFedTerms(report->model, &term);
 
   PetscFunctionBegin;
-  for (int t = 0; t < report->formula->n_terms; t++)
-    if (report->formula->term[t].kind == MERIT_TERM_SNP) PetscCall(GenomicTerm(report, t, genomic[t], a));
+  for (int i = 0; i < n; i++) PetscCall(GenomicTerm(report, term[i], genomic[term[i]], a));
   if (!MeritModelPedigree(report->model)) PetscFunctionReturn(PETSC_SUCCESS);
   if (!a->numbered) PetscCall(PedigreeNumbers(report, a));
   a->numbered = true;
@@ -194,7 +195,8 @@ PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const geno
   PetscCall(PetscMalloc1(a->width, &column));
   column[width++] = 0;
   for (int v = 0; v < a->n_values; v++)
-    if (report->formula->term[a->value[v].term].kind == MERIT_TERM_SNP) column[width++] = v + 1;
+    for (int i = 0; i < n; i++)
+      if (a->value[v].term == term[i]) column[width++] = v + 1;
   PetscCall(PetscMalloc1((size_t)(a->n_geno * width), &rows));
   for (int64_t i = 0; i < a->n_geno; i++)
     for (int k = 0; k < width; k++) rows[i * width + k] = a->geno[i * a->width + column[k]];

@@ -57,7 +57,7 @@ static PetscErrorCode Header(const Animals *a, MeritText *text)
 }
 
 /* Breeding values of one row, and their reliabilities; a sum is NA where one of its parts is */
-static PetscErrorCode Values(MeritReport report, const Animals *a, const double row[], int64_t number, double inbreeding, MeritText *text)
+static PetscErrorCode Values(MeritReport report, const Animals *a, const double row[], int64_t number, MeritText *text)
 {
   PetscFunctionBegin;
   for (int c = 0; c < a->n_columns; c++) {
@@ -67,7 +67,7 @@ static PetscErrorCode Values(MeritReport report, const Animals *a, const double 
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(MeritTextAddReal(text, sum));
     PetscCall(MeritTextAddBytes(text, "\t", 1));
-    PetscCall(MeritTextAddReal(text, ReportReliability(report, number, c, inbreeding)));
+    PetscCall(MeritTextAddReal(text, ReportReliability(report, number, c)));
   }
   PetscCall(MeritTextAddBytes(text, "\n", 1));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -94,11 +94,9 @@ static PetscErrorCode Year(const Animals *a, double year, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where inbreeding is disregarded the diagonal of the relationship matrix is not 1 + F, and reliabilities are not known */
 static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritText *text)
 {
-  MeritPedigree  ped     = MeritModelPedigree(report->model);
-  const bool     outbred = ped && MeritPedigreeOutbred(ped);
+  MeritPedigree  ped = MeritModelPedigree(report->model);
   bool           any;
   MeritDict      dict;
   const double  *F, *d, *year;
@@ -121,7 +119,7 @@ static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritTe
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(MeritTextAddInteger(text, n_offspring[i]));
     PetscCall(Year(a, a->years ? year[i] : NAN, text));
-    PetscCall(Values(report, a, a->ped + i * a->width, i, outbred ? NAN : F[i], text));
+    PetscCall(Values(report, a, a->ped + i * a->width, i, text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -145,7 +143,7 @@ static PetscErrorCode GenotypeRows(MeritReport report, const Animals *a, MeritTe
     PetscCall(Count(report, a->geno[i * a->width], text));
     PetscCall(MeritTextAddBytes(text, "\tNA", 3));
     PetscCall(Year(a, NAN, text));
-    PetscCall(Values(report, a, a->geno + i * a->width, a->n_ped + i, 0.0, text));
+    PetscCall(Values(report, a, a->geno + i * a->width, a->n_ped + i, text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -30,12 +30,11 @@ PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u
 
 PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale)
 {
-  double sum, diagonal;
+  const MeritTermView *views;
 
   PetscFunctionBegin;
-  *scale = NULL;
-  if (report->formula->term[term].kind == MERIT_TERM_SNP)
-    PetscCall(MeritGenotypesScaling(MeritModelGenotypes(report->model), scale, &sum, &diagonal));
+  MeritModelTerms(report->model, &views);
+  PetscCall(MeritStructureScale(views[term].structure, scale));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -114,7 +113,7 @@ PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[],
   n             = block->n * view->n_comp;
   PetscCall(PetscCalloc3(n, &block->u, n, &block->observed, n, &block->state));
   for (int64_t i = 0; i < n; i++)
-    block->state[i] = report->formula->term[term].kind == MERIT_TERM_FIXED ? MERIT_EQ_ABSENT : MERIT_EQ_OK;
+    block->state[i] = report->formula->term[term].fixed ? MERIT_EQ_ABSENT : MERIT_EQ_OK;
   n = (int64_t)view->n_owned * view->n_comp;
   PetscCall(PetscMalloc3(view->n_owned, &dest, n, &observed, n, &state));
   PetscCall(Flags(report, term, observed, state));

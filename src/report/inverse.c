@@ -13,8 +13,25 @@ struct _ReportInverse {
   bool    animals;      /* there are genetic terms */
   Animals unit, column; /* tables of V e_j and V C^-1 e_j */
   double *pev;          /* [(n_ped + n_geno) * n_columns]; owned */
-  double *own;          /* [(n_ped + n_geno) * n_terms] sum of squares of an animal's genotypes; owned */
+  double *own;          /* [(n_ped + n_geno) * n_terms] K_ii: the structure's, or the sum of squares of an animal's genotypes; owned */
 };
+
+/* K_ii of the structures that know it; 1 for animals of which the pedigree knows nothing */
+static PetscErrorCode OwnDiagonals(MeritReport report, ReportInverse *v)
+{
+  const MeritTermView *view;
+  const int            n_terms = MeritModelTerms(report->model, &view);
+  double              *diagonal;
+
+  PetscFunctionBegin;
+  for (int t = 0; t < n_terms; t++) {
+    PetscCall(MeritStructureDiagonal(view[t].structure, &diagonal));
+    for (int64_t i = 0; diagonal && i < v->unit.n_ped + v->unit.n_geno; i++)
+      v->own[i * n_terms + t] = i < v->unit.n_ped ? diagonal[i] : 1.0;
+    PetscCall(PetscFree(diagonal));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 /*@
   MeritReportInverseBegin - Get ready for the columns of the inverse of C.
@@ -43,6 +60,7 @@ PetscErrorCode MeritReportInverseBegin(MeritReport report)
   n                                   = (size_t)(v->unit.n_ped + v->unit.n_geno);
   PetscCall(PetscCalloc1(n * (size_t)v->unit.n_columns + 1, &v->pev));
   PetscCall(PetscCalloc1(n * (size_t)report->formula->n_terms + 1, &v->own));
+  PetscCall(OwnDiagonals(report, v));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -61,6 +79,13 @@ PetscErrorCode ReportInverseDestroy(ReportInverse **inverse)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static bool InList(int n, const int list[], int term)
+{
+  for (int i = 0; i < n; i++)
+    if (list[i] == term) return true;
+  return false;
+}
+
 /* Sum of the squares of L (of the identity without one): what the squares of a SNP's values are multiplied
    with */
 static double SquaresOfL(const MeritTermView *t)
@@ -72,7 +97,7 @@ static double SquaresOfL(const MeritTermView *t)
 }
 
 /* Add the products of a column's values for one animal, and the squares of its genotype */
-static void AddRow(const Animals *a, int term, bool snp, double squares, const double unit[],
+static void AddRow(const Animals *a, int term, bool fed, double squares, const double unit[],
                    const double column[], double pev[], double own[])
 {
   for (int c = 0; c < a->n_columns; c++) {
@@ -84,7 +109,7 @@ static void AddRow(const Animals *a, int term, bool snp, double squares, const d
     }
     pev[c] += x * y;
   }
-  for (int v = 0; snp && v < a->n_values; v++)
+  for (int v = 0; fed && v < a->n_values; v++)
     if (a->value[v].term == term) own[term] += unit[1 + v] * unit[1 + v] / squares;
 }
 
@@ -126,9 +151,10 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
   PetscCall(ReportComponents(report, unit, &e));
   PetscCall(ReportComponents(report, column, &u));
   for (int32_t i = 0; i < v->n_slots; i++) v->variance[i] += e[i] * u[i];
-  if (v->animals && ReportGenetic(spec)) {
-    const bool snp = spec->kind == MERIT_TERM_SNP;
+  if (v->animals && spec->genetic) {
     Animals   *a = &v->unit, *b = &v->column;
+    const int *list, n_fed = MeritModelFedTerms(report->model, &list);
+    const bool fed = InList(n_fed, list, term);
     double     squares;
 
     MeritModelTerms(report->model, &view);
@@ -136,10 +162,10 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
     PetscCall(Values(report, e, genomic_unit, a));
     PetscCall(Values(report, u, genomic_column, b));
     for (int64_t i = 0; i < a->n_ped; i++)
-      AddRow(a, term, snp, squares, a->ped + i * a->width, b->ped + i * a->width, v->pev + i * a->n_columns,
+      AddRow(a, term, fed, squares, a->ped + i * a->width, b->ped + i * a->width, v->pev + i * a->n_columns,
              v->own + i * n_terms);
     for (int64_t i = 0; i < a->n_geno; i++)
-      AddRow(a, term, snp, squares, a->geno + i * a->width, b->geno + i * a->width,
+      AddRow(a, term, fed, squares, a->geno + i * a->width, b->geno + i * a->width,
              v->pev + (a->n_ped + i) * a->n_columns, v->own + (a->n_ped + i) * n_terms);
   }
   PetscCall(PetscFree(e));
@@ -160,7 +186,7 @@ PetscErrorCode ReportErrors(MeritReport report, double **errors)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-double ReportReliability(MeritReport report, int64_t row, int column, double inbreeding)
+double ReportReliability(MeritReport report, int64_t row, int column)
 {
   const ReportInverse *v = report->inverse;
   const AnimalColumn  *c;
@@ -175,8 +201,7 @@ double ReportReliability(MeritReport report, int64_t row, int column, double inb
       const double         own  = v->own[row * report->formula->n_terms + a->term];
 
       if (a->term != b->term) continue; /* terms are independent of each other */
-      prior += c->weight[p] * c->weight[q] * spec->G[a->component * spec->n_components + b->component] *
-               (spec->kind == MERIT_TERM_PED ? 1.0 + inbreeding : own);
+      prior += c->weight[p] * c->weight[q] * spec->G[a->component * spec->n_components + b->component] * own;
     }
   return prior > 0.0 ? 1.0 - v->pev[row * v->unit.n_columns + column] / prior : NAN;
 }

@@ -87,7 +87,7 @@ static PetscErrorCode FileBytes(MeritReport report, int ranks, MeritMemoryEstima
   reading = Share(n_lines, ranks) * (POOL_BYTES + RecordBytes(report)) + Share(n_animals, ranks) * POOL_BYTES;
   for (int t = 0; t < n; t++) {
     writing = PetscMax(writing, Share(views[t].n_levels, ranks) * views[t].n_comp * TEXT_BYTES);
-    if (ReportGenetic(&report->formula->term[t])) n_values += views[t].n_comp;
+    if (report->formula->term[t].genetic) n_values += views[t].n_comp;
   }
   writing  = PetscMax(writing, Share(n_animals, ranks) * (n_values + 1) * TEXT_BYTES);
   writing  = PetscMax(writing, Share(n_dropped, ranks) * report->formula->n_traits * 4 * TEXT_BYTES);

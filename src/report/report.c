@@ -51,21 +51,16 @@ MeritReportErrors MeritReportWantsErrors(MeritReport report) { return report->er
 /* MeritReportCrossesLevels - See the header. Not collective. */
 bool MeritReportCrossesLevels(MeritReport report)
 {
-  bool crosses = false;
+  const int *fed;
+  bool       crosses = MeritModelFedTerms(report->model, &fed) > 0;
 
   for (int s = 0; s < report->n_sums; s++) crosses = crosses || ReportSumCrossesTerms(&report->sum[s]);
-  for (int t = 0; t < report->formula->n_terms; t++) crosses = crosses || report->formula->term[t].kind == MERIT_TERM_SNP;
   return crosses;
 }
 
 const char *ReportComponentName(const MeritTermSpec *term, int component)
 {
-  return term->kind == MERIT_TERM_RIDGE ? "1" : term->regressor[term->component[component].regressor].name;
-}
-
-bool ReportGenetic(const MeritTermSpec *term)
-{
-  return term->kind == MERIT_TERM_PED || term->kind == MERIT_TERM_SNP;
+  return term->component[component].name;
 }
 
 PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length)

@@ -65,7 +65,6 @@ PETSC_INTERN void ReportTermFirst(MeritReport report, int term, int32_t *equatio
 PETSC_INTERN PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale);
 /* The `component` column: the regressor's name, "1" in ridge */
 PETSC_INTERN const char *ReportComponentName(const MeritTermSpec *term, int component);
-PETSC_INTERN bool        ReportGenetic(const MeritTermSpec *term);
 /* A label as a field of a tab-separated table: quoted where a tab, quote or line end demands it */
 PETSC_INTERN PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length);
 /* The file itself, or that of this name in the folder that was named; PetscFree. Collective. */
@@ -84,4 +83,4 @@ PETSC_INTERN PetscErrorCode ReportInverseDestroy(ReportInverse **inverse);
 /* Standard errors of the components of owned levels; owned by the caller, NULL without an inverse */
 PETSC_INTERN PetscErrorCode ReportErrors(MeritReport report, double **errors);
 /* Reliability of a column of animals.tsv for a row of this rank: pedigree animals, then genotyped ones. NaN: not known */
-PETSC_INTERN double ReportReliability(MeritReport report, int64_t row, int column, double inbreeding);
+PETSC_INTERN double ReportReliability(MeritReport report, int64_t row, int column);

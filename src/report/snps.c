@@ -56,12 +56,14 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBl
 
 static PetscErrorCode Header(MeritReport report, MeritText *text)
 {
+  const int *fed, n = MeritModelFedTerms(report->model, &fed);
+
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused\tcentre\tmean"));
-  for (int t = 0; t < report->formula->n_terms; t++) {
-    const MeritTermSpec *term = &report->formula->term[t];
+  for (int i = 0; i < n; i++) {
+    const MeritTermSpec *term = &report->formula->term[fed[i]];
 
-    for (int c = 0; term->kind == MERIT_TERM_SNP && c < term->n_components; c++) {
+    for (int c = 0; c < term->n_components; c++) {
       char name[1100];
 
       snprintf(name, sizeof(name), "%s.%s%s%s.effect", report->formula->trait[term->component[c].trait],
@@ -111,18 +113,18 @@ static PetscErrorCode Rows(MeritGenotypes geno, const MeritSnp snps[], const Snp
 static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_snps, const double x[],
                            SnpTable *table)
 {
-  int32_t *snp_of;
-  double  *u;
-  int      offset = 0;
+  const int *fed, n = MeritModelFedTerms(report->model, &fed);
+  int32_t   *snp_of;
+  double    *u;
+  int        offset = 0;
 
   PetscFunctionBegin;
   PetscCall(ColumnsToSnps(geno, &snp_of));
   PetscCall(ReportComponents(report, x, &u));
-  for (int t = 0; t < report->formula->n_terms; t++) {
+  for (int i = 0; i < n; i++) {
     ReportBlock block;
 
-    if (report->formula->term[t].kind != MERIT_TERM_SNP) continue;
-    PetscCall(ReportBlockCreate(report, t, u, &block));
+    PetscCall(ReportBlockCreate(report, fed[i], u, &block));
     PetscCall(Deliver(report, n_snps, &block, snp_of, offset, table));
     offset += block.n_comp;
     PetscCall(ReportBlockDestroy(&block));
@@ -142,6 +144,7 @@ PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double
 {
   MeritGenotypes  geno  = MeritModelGenotypes(report->model);
   SnpTable        table = {0};
+  const int      *fed, n = MeritModelFedTerms(report->model, &fed);
   MeritText       text = {0}, header = {0};
   const MeritSnp *snps;
   int64_t         n_animals;
@@ -151,9 +154,7 @@ PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double
   if (!geno) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
   PetscCall(MeritGenotypesSnps(geno, &snps));
-  for (int t = 0; t < report->formula->n_terms; t++)
-    if (report->formula->term[t].kind == MERIT_TERM_SNP)
-      table.n_values += report->formula->term[t].n_components;
+  for (int i = 0; i < n; i++) table.n_values += report->formula->term[fed[i]].n_components;
   table.first = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank);
   table.n     = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank + 1) - table.first;
   PetscCall(PetscMalloc1((size_t)table.n * (size_t)table.n_values, &table.effect));

@@ -81,7 +81,7 @@ PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const d
   for (int t = 0; t < report->formula->n_terms; t++) {
     MeritText text = {0};
 
-    if (report->solutions == REPORT_FIXED && report->formula->term[t].kind != MERIT_TERM_FIXED) continue;
+    if (report->solutions == REPORT_FIXED && !report->formula->term[t].fixed) continue;
     PetscCall(Term(report, t, u, errors, &text));
     PetscCall(MeritOutputWrite(out, "solutions.tsv", NULL, text.at, (int64_t)text.n));
     MeritTextFree(&text);

@@ -57,7 +57,7 @@ static bool FindValue(SumParser *p, int *term, int *regressor)
   size_t              best = 0;
 
   for (int t = 0; t < f->n_terms; t++)
-    for (int g = -1; ReportGenetic(&f->term[t]) && g < f->term[t].n_regressors; g++) {
+    for (int g = -1; f->term[t].genetic && g < f->term[t].n_regressors; g++) {
       const size_t n = Named(p->at, f->term[t].label, g < 0 ? NULL : f->term[t].regressor[g].name);
 
       if (n <= best) continue;
@@ -78,7 +78,7 @@ static PetscErrorCode Unknown(SumParser *p)
 
   PetscFunctionBegin;
   for (int t = 0; t < f->n_terms; t++)
-    for (int g = 0; ReportGenetic(&f->term[t]) && g < f->term[t].n_regressors && used + 1 < sizeof(list); g++)
+    for (int g = 0; f->term[t].genetic && g < f->term[t].n_regressors && used + 1 < sizeof(list); g++)
       used += (size_t)snprintf(list + used, sizeof(list) - used, "%s`%s%s%s`", used ? ", " : "", f->term[t].label,
                                f->term[t].n_regressors > 1 ? "." : "", f->term[t].n_regressors > 1 ? f->term[t].regressor[g].name : "");
   if (!used) PetscCall(MeritNodeError(p->node, "ebv: the model has no term of breeding values, ped() or snp()"));

@@ -28,7 +28,7 @@ static bool Whole(const char *at, const char *end, double *value)
 /* A class of one column */
 static bool Plain(const MeritTermSpec *spec)
 {
-  return spec->kind == MERIT_TERM_FIXED && spec->n_regressors == 1 && spec->regressor[0].n_class == 1 &&
+  return spec->fixed && spec->n_regressors == 1 && spec->regressor[0].n_class == 1 &&
          spec->regressor[0].covariate == MERIT_COVARIATE_NONE;
 }
 

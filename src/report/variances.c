@@ -80,18 +80,18 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
 PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *v)
 {
   MeritText     text = {0};
-  double        diagonal = NAN;
+  const MeritTermView *views;
 
   PetscFunctionBegin;
-  if (MeritModelGenotypes(report->model)) diagonal = MeritGenotypesMeanDiagonal(MeritModelGenotypes(report->model));
+  MeritModelTerms(report->model, &views);
   for (int i = 0; i < v->n && !report->rank; i++) {
     const int  term = v->component[i].term;
     const bool last = i + 1 == v->n || v->component[i + 1].term != term;
 
     PetscCall(Line(report, v, i, "", 1.0, &text));
-    if (term < 0 || !last || report->formula->term[term].kind != MERIT_TERM_SNP) continue;
+    if (term < 0 || !last || !report->formula->term[term].scaled) continue;
     for (int k = 0; k <= i; k++)
-      if (v->component[k].term == term) PetscCall(Line(report, v, k, ".genetic", diagonal, &text));
+      if (v->component[k].term == term) PetscCall(Line(report, v, k, ".genetic", MeritStructureMeanDiagonal(views[term].structure), &text));
   }
   PetscCall(MeritOutputWrite(out, "varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\tshare\tshare_se\n", text.at, (int64_t)text.n));
   MeritTextFree(&text);

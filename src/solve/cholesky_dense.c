@@ -29,7 +29,7 @@ PetscErrorCode CholeskyDenseFits(MeritSolver s, bool *yes)
     const double n_equations = (double)s->term[k].n_levels * s->term[k].n_eq;
 
     n += n_equations;
-    if (s->term[k].kind == MERIT_TERM_SNP || s->term[k].kind == MERIT_TERM_RIDGE) n_dense += n_equations;
+    if (MeritStructureForm(s->term[k].structure) == MERIT_FORM_FACTOR) n_dense += n_equations;
   }
   PetscCall(DirectRoom(s, &available));
   *yes = n > 0.0 && 2.0 * n_dense >= n && n < (double)PETSC_BLAS_INT_MAX &&

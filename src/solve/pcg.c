@@ -489,12 +489,16 @@ static PetscErrorCode ChoosePrecision(MeritSolver s)
   int64_t             n_animals;
   int32_t             n_used;
   bool                snps = false, pays;
+  const int          *fed;
+  int                 n_fed;
 
   PetscFunctionBegin;
-  for (int k = 0; k < s->n_terms; k++) snps = snps || (s->term[k].kind == MERIT_TERM_SNP && s->term[k].n_eq);
   s->mixed = false;
-  if (!snps) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!s->n_terms) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritMMEGetModel(s->C, &model));
+  n_fed = MeritModelFedTerms(model, &fed);
+  for (int i = 0; i < n_fed; i++) snps = snps || s->term[fed[i]].n_eq;
+  if (!snps) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(model), &n_animals, NULL, &n_used));
   pays     = (double)n_animals * n_used >= WORTH && MeritPackedLevelNow() > MERIT_PACKED_PORTABLE;
   s->mixed = s->precision == MERIT_PRECISION_MIXED || (s->precision == MERIT_PRECISION_CHOOSE && pays);

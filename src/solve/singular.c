@@ -47,7 +47,7 @@ PetscErrorCode SingularText(MeritModel model, int64_t equation, double share, si
   if (e.variance[1] > APART * e.variance[0])
     snprintf(why, sizeof(why), "the variance of %s, %g, is %.0e times that of %s: too much for 16 digits", e.name[1], e.variance[1],
              e.variance[1] / e.variance[0], e.name[0]);
-  else if (f->term[term].kind == MERIT_TERM_FIXED)
+  else if (f->term[term].fixed)
     snprintf(why, sizeof(why), "fixed effects of the model depend on each other, or nearly so; leave one of them out, or choose values of another scale");
   else
     snprintf(why, sizeof(why), "other terms explain it, or its coefficients are very large");

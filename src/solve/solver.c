@@ -284,14 +284,16 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
 static PetscErrorCode ChoosePreconditioner(MeritSolver s)
 {
   const char *type = "merit_fixed", *why = "the model has no pedigree term";
+  const int  *linked;
+  MeritModel  model = NULL;
 
   PetscFunctionBegin;
   if (!s->pc_auto) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int k = 0; k < s->n_terms; k++)
-    if (s->term[k].kind == MERIT_TERM_PED) {
-      type = "merit_ped";
-      why  = "the model has a pedigree term";
-    }
+  if (s->n_terms) PetscCall(MeritMMEGetModel(s->C, &model));
+  if (s->n_terms && MeritModelLinkedTerms(model, &linked) > 0) {
+    type = "merit_ped";
+    why  = "the model has a pedigree term";
+  }
   for (int k = 0; k < s->n_terms; k++)
     if (s->term[k].L) {
       type = "merit_block";

@@ -50,7 +50,7 @@ static PetscErrorCode Prior(MeritVarcomp v, MeritNode job)
     PetscCall(PriorValue(node, &v->prior_value));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  for (int k = 0; k < v->formula->n_terms; k++) n_random += v->formula->term[k].kind != MERIT_TERM_FIXED;
+  for (int k = 0; k < v->formula->n_terms; k++) n_random += !v->formula->term[k].fixed;
   if (node->n != n_random)
     PetscCall(MeritNodeError(node, "varcomp.prior has %d values for %d random terms", node->n, n_random));
   PetscCall(PetscMalloc1((size_t)n_random, &v->prior));

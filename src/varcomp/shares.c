@@ -41,8 +41,8 @@ static double OfTerm(MeritVarcomp v, const MeritComponent *p, int trait)
 
   MeritModelTerms(v->model, &term);
   term += p->term;
-  same  = term->kind == MERIT_TERM_SNP ? MeritGenotypesMeanDiagonal(MeritModelGenotypes(v->model)) : 1.0;
-  other = term->kind == MERIT_TERM_PED ? 0.5 : 0.0;
+  same  = MeritStructureMeanDiagonal(term->structure);
+  other = MeritStructureTypicalElement(term->structure);
   for (int g = 0; g < term->n_regressors; g++)
     for (int h = 0; h < term->n_regressors; h++) {
       if (term->design[g].offset[trait] != p->row || term->design[h].offset[trait] != p->column || (p->row == p->column && g != h)) continue;

@@ -5,7 +5,10 @@
 /* Mean diagonal of K */
 static double MeanDiagonal(MeritVarcomp v, int k)
 {
-  return v->formula->term[k].kind == MERIT_TERM_SNP ? MeritGenotypesMeanDiagonal(MeritModelGenotypes(v->model)) : 1.0;
+  const MeritTermView *term;
+
+  MeritModelTerms(v->model, &term);
+  return MeritStructureMeanDiagonal(term[k].structure);
 }
 
 /*

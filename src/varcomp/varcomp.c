@@ -61,7 +61,7 @@ PetscErrorCode VarcompCount(MeritVarcomp v)
   PetscFunctionBegin;
   for (int32_t i = 0; i < records->n_records; i++) n[0] += __builtin_popcount(records->observed[records->pattern[i]]);
   for (int k = 0; k < n_terms; k++)
-    for (int32_t e = 0; term[k].kind == MERIT_TERM_FIXED && e < term[k].n_owned * term[k].n_eq; e++)
+    for (int32_t e = 0; term[k].fixed && e < term[k].n_owned * term[k].n_eq; e++)
       n[1] += state[term[k].eq_owned + e] == MERIT_EQ_OK;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, n, 2, MPI_INT64_T, MPI_SUM, v->comm));
   v->n_observations = n[0];

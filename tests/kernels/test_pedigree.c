@@ -160,13 +160,15 @@ static void test_diagonal_blocks_are_those_of_the_product(void **state)
   (void)state;
   seed = 4;
   for (int n = 1; n <= 3; n++) {
-    const int stride = n + 1;
-    Case      c      = {.n = n, .n_threads = 1};
+    const int      stride = n + 1;
+    Case           c      = {.n = n, .n_threads = 1};
+    MeritRecursion rows;
 
     Draws(&c);
     Make(&c);
     memset(D, 0, sizeof(D));
-    MeritPedigreeDiagonal(&c.kernel, stride, D);
+    rows = (MeritRecursion){.n_levels = ANIMALS, .n_rows = ANIMALS, .own = BEFORE * n, .n = n, .sire = c.sire, .dam = c.dam, .d = c.d};
+    MeritRecursionDiagonal(&rows, c.G_inverse, stride, D);
     for (int s = 0; s < LEVELS * n; s++) {
       memset(x, 0, sizeof(x)), memset(wanted, 0, sizeof(wanted));
       x[s] = 1.0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lint.sh RULE ROOT: checks one rule of docs/developing.md over a source tree; prints each breach as file:line: what, and fails.
-# Rules: layers private quiet registered commented words paths length keys limits scripts headers format
+# Rules: layers private quiet registered commented words paths length keys limits kinds scripts headers format
 # `headers` compiles: CC, CXX (empty: not there) and CFLAGS come from the environment.
 set -u
 rule=$1
@@ -153,6 +153,19 @@ lint_scripts() {
 lint_format() {
   command -v clang-format >/dev/null || { echo "no clang-format here"; return; }
   sources | xargs clang-format --style=file:"$here/../../.clang-format" --dry-run 2>&1 | sed -n 's/^\([^ ]*\): warning: .*/\1: not as clang-format has it/p' | sort -u
+}
+
+# questions after the kind of a covariance outside src/structure and the parser of formulas: by name, or by what one kind alone is today
+lint_kinds() {
+  local file limit=10 found
+  found=$(for file in $(find src include -name '*.[ch]' ! -path 'src/structure/*' ! -path 'src/model/formula*.c' \
+    ! -path include/merit/structure.h ! -path include/merit/formula.h | sort); do
+    code "$file" | awk -v file="$file" '
+      /(^|[^A-Za-z0-9_])(MERIT_TERM_[A-Z]+|MeritStructure(Fed|Linked|Name)[ \t]*\()/ || /(\.|->)scaled([^A-Za-z0-9_]|$)/ ||
+      /(FactorJoins\(|(t|term|view|rows|factor)(\.|->)sire([^A-Za-z0-9_]|$))/ && file !~ /^src\/kernels/ {
+        if (file !~ /^include/) printf "%s:%d: a kind is asked for: %s\n", file, FNR, $0 }'
+  done)
+  [ "$(grep -c . <<<"$found")" -le "$limit" ] || printf '%s\n' "$found"
 }
 
 # every public header compiles alone, as C11 and as C++17; what it includes it includes as either, so that C++ may have all of them at once

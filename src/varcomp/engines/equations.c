@@ -69,7 +69,7 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(e->n_owned + 1, &b));
   for (int k = 0; k < n_terms; k++)
-    for (int32_t i = term[k].eq_owned; term[k].kind == MERIT_TERM_FIXED && i < term[k].eq_owned + term[k].n_owned * term[k].n_eq; i++)
+    for (int32_t i = term[k].eq_owned; term[k].fixed && i < term[k].eq_owned + term[k].n_owned * term[k].n_eq; i++)
       b[i] = e->x[i], e->x[i] = 0.0;
   PetscCall(MeritMMEFitted(v->C, b, e->Py));
   for (size_t i = 0; i < e->n_values; i++) e->y[i] -= e->Py[i];
@@ -317,7 +317,7 @@ PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, dou
     const int n = term[k].n_comp, first = v->first_of_term[k];
 
     if (first < 0) continue;
-    for (int32_t i = 0; term[k].kind == MERIT_TERM_PED && i < term[k].n_owned; i++) log_K += n * log(term[k].d[i]);
+    MeritRecursionLogDeterminant(MeritStructurePenalty(term[k].structure), n, &log_K);
     if (!term[k].L) {
       PetscCheck(MeritDenseInvert(n, e->m.G[k], NULL, &log_determinant), v->comm, PETSC_ERR_PLIB, "a matrix is not definite");
       *log_G += (double)term[k].n_levels * log_determinant;

@@ -61,11 +61,12 @@ static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, Sizes *s)
   for (int i = 0; i < v->n; i++) s->scalar = s->scalar && !v->component[i].row;
   for (int k = 0; k < n_terms; k++) {
     const double n_eq = (double)(term[k].n_levels * term[k].n_eq);
+    double       rows;
 
-    s->m += term[k].kind != MERIT_TERM_FIXED;
-    if (term[k].kind == MERIT_TERM_SNP) s->genotypes += s->animals * n_eq;
-    if (term[k].kind != MERIT_TERM_SNP && term[k].kind != MERIT_TERM_RIDGE) continue;
-    if (term[k].kind == MERIT_TERM_RIDGE) s->genotypes += s->values * n_eq;
+    s->m += !term[k].fixed;
+    if (MeritStructureForm(term[k].structure) != MERIT_FORM_FACTOR) continue;
+    PetscCall(MeritStructureFactorRows(term[k].structure, s->values, &rows));
+    s->genotypes += rows * n_eq;
     s->full += n_eq;
     s->genomic = true;
   }
@@ -162,9 +163,9 @@ static double FormWork(MeritVarcomp v, const Sizes *s)
   double               work    = 0.0;
 
   for (int k = 0; k < n_terms; k++) {
-    if (term[k].kind == MERIT_TERM_FIXED) continue;
-    if (term[k].kind == MERIT_TERM_SNP) work += 0.5 * n * n * (double)term[k].n_levels / (RELATION_RATE * v->rates.genotypes);
-    else if (term[k].kind == MERIT_TERM_RIDGE) work += s->n * s->n * (double)term[k].n_levels / v->rates.products;
+    if (term[k].fixed) continue;
+    if (MeritStructureFed(term[k].structure)) work += 0.5 * n * n * (double)term[k].n_levels / (RELATION_RATE * v->rates.genotypes);
+    else if (MeritStructureForm(term[k].structure) == MERIT_FORM_FACTOR) work += s->n * s->n * (double)term[k].n_levels / v->rates.products;
     else work += LEVEL_SECONDS * s->n * (double)term[k].n_levels;
     work += 8.0 * ENTRY_SECONDS * s->n * s->n;
   }

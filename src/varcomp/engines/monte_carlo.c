@@ -154,7 +154,7 @@ static PetscErrorCode DrawEffects(MeritVarcomp v, int n, double *z)
       for (int c = 0; c < term[k].n_eq; c++) {
         double *at = z + ((int64_t)term[k].eq_owned + (int64_t)i * term[k].n_eq + c) * n;
 
-        if (term[k].kind == MERIT_TERM_FIXED) PetscCall(PetscArrayzero(at, n));
+        if (term[k].fixed) PetscCall(PetscArrayzero(at, n));
         else Signs(v, (uint32_t)k, term[k].canonical[i] * term[k].n_eq + c, n, at);
       }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -46,7 +46,7 @@ static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++)
     for (int32_t i = 0; i < term[k].n_owned * term[k].n_eq; i++)
-      f->n_free += state[term[k].eq_owned + i] == MERIT_EQ_OK && (v->method == MERIT_VARCOMP_REML || term[k].kind != MERIT_TERM_FIXED);
+      f->n_free += state[term[k].eq_owned + i] == MERIT_EQ_OK && (v->method == MERIT_VARCOMP_REML || !term[k].fixed);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->n_free, 1, MPI_INT64_T, MPI_SUM, v->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -41,14 +41,17 @@ static PetscErrorCode Trace(MeritVarcomp v, Anova *a, int term, int pedigree, do
 /* A term's line: its sum of squares, degrees of freedom, and coefficients of the components */
 static PetscErrorCode Line(MeritVarcomp v, Anova *a, int term, MeritAnovaLine *line, double *coefficient)
 {
+  const MeritTermView *view;
+
   PetscFunctionBegin;
+  MeritModelTerms(v->model, &view);
   PetscCall(HendersonReduction(&a->bases, term, a->left, &line->ss));
   for (int c = a->bases.begin[term]; c < HendersonEnd(&a->bases, term); c++) line->df += a->bases.adds[c];
   line->ms = line->ss / line->df;
   for (int c = 0; c < v->n - 1; c++) {
     const int other = v->component[c].term;
 
-    if (v->formula->term[other].kind == MERIT_TERM_PED) PetscCall(Trace(v, a, term, other, &coefficient[c]));
+    if (MeritStructureLinked(view[other].structure)) PetscCall(Trace(v, a, term, other, &coefficient[c]));
     else PetscCall(HendersonExpectation(&a->bases, term, other, &coefficient[c]));
     coefficient[c] /= line->df;
     if (fabs(coefficient[c]) < 1e-12) coefficient[c] = 0.0; /* rounding */
@@ -178,7 +181,7 @@ static PetscErrorCode CheckLevels(MeritVarcomp v, const Anova *a)
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++)
-    if (term[k].n_regressors == 1 && term[k].kind != MERIT_TERM_SNP && term[k].kind != MERIT_TERM_RIDGE &&
+    if (term[k].n_regressors == 1 && MeritStructureForm(term[k].structure) != MERIT_FORM_FACTOR &&
         a->bases.first[k + 1] - a->bases.first[k] >= v->n_observations)
       PetscCall(Saturated(v->formula->term[k].label));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -117,13 +117,13 @@ PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovar
 
   PetscFunctionBegin;
   *f = (ProjectedCovariances){.n = (int)v->n_observations, .df = v->n_observations - v->n_fixed};
-  for (int k = 0; k < formula->n_terms; k++) f->m += formula->term[k].kind != MERIT_TERM_FIXED;
+  for (int k = 0; k < formula->n_terms; k++) f->m += !formula->term[k].fixed;
   PetscCall(Room(v, what, f));
   PetscCall(PetscCalloc5(f->m + 1, &f->term, f->m + 1, &f->A, f->m + 1, &f->B, f->m + 1, &f->mean, f->n, &f->y));
   if (!v->rank) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->S));
   f->m = 0;
   for (int k = 0; k < formula->n_terms; k++) {
-    if (formula->term[k].kind == MERIT_TERM_FIXED) continue;
+    if (formula->term[k].fixed) continue;
     if (!v->rank) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->A[f->m]));
     if (!v->rank && v->method == MERIT_VARCOMP_ML) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->B[f->m]));
     f->term[f->m] = k;

@@ -15,7 +15,7 @@ static int LargestClass(int n_terms, const MeritTermView *term)
   int largest = -1;
 
   for (int k = 0; k < n_terms; k++)
-    if (term[k].kind == MERIT_TERM_FIXED && term[k].n_regressors == 1 && !term[k].design[0].value &&
+    if (term[k].fixed && term[k].n_regressors == 1 && !term[k].design[0].value &&
         (largest < 0 || term[k].n_levels > term[largest].n_levels))
       largest = k;
   return largest;
@@ -38,14 +38,14 @@ static PetscErrorCode NumberColumns(RecordSpace *s, int n_terms, const MeritTerm
   PetscCall(PetscMalloc1(n_local + 1, number));
   for (int32_t i = 0; i < n_local; i++) (*number)[i] = -1;
   for (int k = 0; k < n_terms; k++)
-    for (int32_t e = term[k].eq_owned; term[k].kind == MERIT_TERM_FIXED && e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
+    for (int32_t e = term[k].eq_owned; term[k].fixed && e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
       if (state[e] == MERIT_EQ_OK) (*number)[e] = n[k != largest]++;
   n_class = n[0];
   PetscCallMPI(MPI_Exscan(n, first, 2, MPI_INT, MPI_SUM, s->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_class, 1, MPI_INT, MPI_SUM, s->comm));
   s->n_class = n_class;
   for (int k = 0; k < n_terms; k++)
-    for (int32_t e = term[k].eq_owned; term[k].kind == MERIT_TERM_FIXED && e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
+    for (int32_t e = term[k].eq_owned; term[k].fixed && e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
       if ((*number)[e] >= 0) (*number)[e] += k == largest ? first[0] : n_class + first[1];
   PetscCall(PetscSFBcastBegin(MeritModelHalo(s->model), MPI_INT, *number, *number + n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(MeritModelHalo(s->model), MPI_INT, *number, *number + n_owned, MPI_REPLACE));
@@ -81,10 +81,10 @@ static PetscErrorCode Columns(RecordSpace *s)
   PetscFunctionBegin;
   PetscCall(NumberColumns(s, n_terms, term, &number));
   for (int k = 0; k < n_terms; k++)
-    if (term[k].kind == MERIT_TERM_FIXED) n_lists += term[k].n_regressors;
+    if (term[k].fixed) n_lists += term[k].n_regressors;
   PetscCall(FixedRowsCreate(s->n_values, n_lists, &s->fixed));
   for (int k = 0; k < n_terms; k++)
-    for (int r = 0; term[k].kind == MERIT_TERM_FIXED && r < term[k].n_regressors; r++, l++) {
+    for (int r = 0; term[k].fixed && r < term[k].n_regressors; r++, l++) {
       const MeritDesignView *d = &term[k].design[r];
 
       for (int32_t x = 0; x < s->n_values; x++) {

@@ -16,7 +16,7 @@ static PetscErrorCode Check(MeritVarcomp v, const char engine[], RecordSpace *s)
   if (f->n_residuals != 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one residual variance; use auto", engine));
   for (int k = 0; k < f->n_terms; k++) {
-    if (f->term[k].kind == MERIT_TERM_FIXED) continue;
+    if (f->term[k].fixed) continue;
     if (s->term >= 0 || f->term[k].n_components != 1)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                            "engine %s is for one variance beside the residual's, `%s` makes it more; use auto", engine, f->term[k].label));
@@ -52,7 +52,7 @@ static PetscErrorCode RandomTerm(RecordSpace *s)
   s->view     = &term[s->term];
   s->row_comm = MPI_COMM_NULL;
   s->column_comm = s->comm;
-  if (s->view->kind != MERIT_TERM_SNP) {
+  if (!MeritStructureFed(s->view->structure)) {
     s->n_slots = MeritModelLayout(s->model)->n_local;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
@@ -155,67 +155,14 @@ void RecordSpaceRecords(RecordSpace *s, int row, int column, int k, double y[])
   }
 }
 
-/*
-  level = A level of owned animals and ghosts, A = T D T' (Henderson 1976): offspring give half of what they have to their parents,
-  generation by generation; and back.
-*/
-static PetscErrorCode ThroughPedigree(RecordSpace *s, int k, PetscSF halo, MPI_Datatype unit, double *ghosts, int32_t n_ghosts)
+/* level = K level of the term's owned levels and ghosts, by its recursion */
+static PetscErrorCode ThroughRecursion(RecordSpace *s, int k)
 {
-  const MeritTermView *t        = s->view;
-  const int            w        = k * t->n_comp; /* numbers of an animal */
-  int32_t              youngest = 0;
+  const MeritLayout *layout = MeritModelLayout(s->model);
+  const MeritHalo    halo   = {s->comm, MeritModelHalo(s->model), layout->n_owned, layout->n_local};
 
   PetscFunctionBegin;
-  for (int32_t i = 0; i < t->n_owned; i++) youngest = PetscMax(youngest, t->generation[i]);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &youngest, 1, MPI_INT32_T, MPI_MAX, s->comm));
-  for (int32_t g = youngest, i = t->n_owned - 1; g >= 0; g--) {
-    PetscCall(PetscSFReduceBegin(halo, unit, ghosts, s->level, MPI_SUM));
-    PetscCall(PetscSFReduceEnd(halo, unit, ghosts, s->level, MPI_SUM));
-    PetscCall(PetscArrayzero(ghosts, (size_t)n_ghosts * (size_t)k));
-    for (; i >= 0 && t->generation[i] == g; i--)
-      for (int j = 0; j < w; j++) {
-        const double half = 0.5 * s->level[(int64_t)t->eq_owned * k + (int64_t)i * w + j];
-
-        if (t->sire[i] >= 0) s->level[(int64_t)t->sire[i] * k + j] += half;
-        if (t->dam[i] >= 0) s->level[(int64_t)t->dam[i] * k + j] += half;
-      }
-  }
-  for (int32_t i = 0; i < t->n_owned; i++)
-    for (int j = 0; j < w; j++) s->level[(int64_t)t->eq_owned * k + (int64_t)i * w + j] *= t->d[i];
-  for (int32_t g = 0, i = 0; g <= youngest; g++) {
-    PetscCall(PetscSFBcastBegin(halo, unit, s->level, ghosts, MPI_REPLACE));
-    PetscCall(PetscSFBcastEnd(halo, unit, s->level, ghosts, MPI_REPLACE));
-    for (; i < t->n_owned && t->generation[i] == g; i++)
-      for (int j = 0; j < w; j++) {
-        double *own = s->level + (int64_t)t->eq_owned * k + (int64_t)i * w + j;
-
-        if (t->sire[i] >= 0) *own += 0.5 * s->level[(int64_t)t->sire[i] * k + j];
-        if (t->dam[i] >= 0) *own += 0.5 * s->level[(int64_t)t->dam[i] * k + j];
-      }
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* level = K level for independent levels, whose parts on several ranks are added up, and for animals */
-static PetscErrorCode ThroughHalo(RecordSpace *s, int k)
-{
-  PetscSF      halo = MeritModelHalo(s->model);
-  MPI_Datatype unit;
-  int32_t      n_owned;
-  double      *ghosts;
-
-  PetscFunctionBegin;
-  n_owned = MeritModelLayout(s->model)->n_owned;
-  ghosts = s->level + (int64_t)n_owned * k;
-  PetscCall(MeritUnitCreate(k, &unit));
-  if (s->view->kind == MERIT_TERM_PED) PetscCall(ThroughPedigree(s, k, halo, unit, ghosts, s->n_slots - n_owned));
-  else {
-    PetscCall(PetscSFReduceBegin(halo, unit, ghosts, s->level, MPI_SUM));
-    PetscCall(PetscSFReduceEnd(halo, unit, ghosts, s->level, MPI_SUM));
-  }
-  PetscCall(PetscSFBcastBegin(halo, unit, s->level, ghosts, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(halo, unit, s->level, ghosts, MPI_REPLACE));
-  PetscCall(MeritUnitFree(&unit));
+  PetscCall(MeritStructureProduct(s->view->structure, &halo, k, s->level));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -255,7 +202,7 @@ PetscErrorCode RecordSpaceLevels(RecordSpace *s, int k, bool single, const doubl
     PetscCall(MeritGenotypesSetSingle(s->geno, single));
     PetscCall(ThroughGenotypes(s, k));
     PetscCall(MeritGenotypesSetSingle(s->geno, false));
-  } else PetscCall(ThroughHalo(s, k));
+  } else PetscCall(ThroughRecursion(s, k));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -1,0 +1,38 @@
+/* The structures of the terms. */
+#include "model_impl.h"
+
+/* MeritModelStructures - Make the structure of each random term; sources have no data yet. Not collective. */
+PetscErrorCode MeritModelStructures(MeritModel model)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(model->formula->n_terms, &model->fed, model->formula->n_terms, &model->linked));
+  for (int k = 0; k < model->formula->n_terms; k++) {
+    const MeritTermSpec *spec = &model->formula->term[k];
+    MeritModelTerm      *term = &model->term[k];
+    MeritSources         sources;
+
+    PetscCall(PetscMalloc1(spec->n_regressors + 1, &term->column));
+    for (int r = 0; r < spec->n_regressors; r++) term->column[r] = spec->regressor[r].column;
+    sources = (MeritSources){model->comm, model->pedigree, model->genotypes, spec->n_regressors, term->column};
+    PetscCall(MeritStructureCreate(spec->kind, &sources, &term->structure));
+    term->view.kind      = spec->kind;
+    term->view.fixed     = spec->fixed;
+    term->view.structure = term->structure;
+    MeritStructureList(term->structure, k, &model->n_fed, model->fed, &model->n_linked, model->linked);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelFedTerms - See the header. Not collective. */
+int MeritModelFedTerms(MeritModel model, const int **term)
+{
+  *term = model->fed;
+  return model->n_fed;
+}
+
+/* MeritModelLinkedTerms - See the header. Not collective. */
+int MeritModelLinkedTerms(MeritModel model, const int **term)
+{
+  *term = model->linked;
+  return model->n_linked;
+}

@@ -1,0 +1,107 @@
+/* snp: K = M M' with M the coded genotypes, animals by SNPs; levels are the SNPs, records name animals. */
+#include "structure_impl.h"
+
+static PetscErrorCode Levels(MeritStructure s, int64_t *n)
+{
+  int32_t used;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesSize(s->sources.genotypes, NULL, NULL, &used));
+  *n = used;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Animals(MeritStructure s, MeritDict *dict)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesDict(s->sources.genotypes, dict));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Names of the SNPs in use by column of M */
+static PetscErrorCode Names(MeritStructure s, const char ***names)
+{
+  const MeritSnp *snp;
+  int32_t         n, used;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesSize(s->sources.genotypes, NULL, &n, &used));
+  PetscCall(MeritGenotypesSnps(s->sources.genotypes, &snp));
+  PetscCall(PetscMalloc1(used + 1, names));
+  for (int32_t i = 0; i < n; i++)
+    if (snp[i].column >= 0) (*names)[snp[i].column] = snp[i].name;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscMPIInt Home(MeritStructure s, int64_t number)
+{
+  return MeritGenotypesRowOwner(s->sources.genotypes, number);
+}
+
+/* Rows of the genotypes (roots, on column 0 of the grid) feed the animals that records name (leaves). Collective. */
+static PetscErrorCode Feed(MeritStructure s, int32_t n, const int64_t row[], PetscSF *feed)
+{
+  const MPI_Comm comm = s->sources.comm;
+  PetscMPIInt    rank, size;
+  int            grid_rows;
+  int64_t        row_first, n_rows, *firsts;
+  PetscSFNode   *remote;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(MeritGenotypesTile(s->sources.genotypes, &grid_rows, NULL, &row_first, &n_rows, NULL, NULL));
+  PetscCall(PetscMalloc1(size, &firsts));
+  PetscCallMPI(MPI_Allgather(&row_first, 1, MPI_INT64_T, firsts, 1, MPI_INT64_T, comm));
+  PetscCall(PetscMalloc1(n, &remote));
+  for (int32_t i = 0; i < n; i++) {
+    PetscMPIInt owner = MeritGenotypesRowOwner(s->sources.genotypes, row[i]);
+
+    remote[i].rank  = owner;
+    remote[i].index = (PetscInt)(row[i] - firsts[owner]);
+  }
+  if (rank >= grid_rows) n_rows = 0;
+  PetscCall(PetscSFCreate(comm, feed));
+  PetscCall(PetscSFSetGraph(*feed, (PetscInt)n_rows, n, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
+  PetscCall(PetscSFSetUp(*feed));
+  PetscCall(PetscFree(firsts));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode FactorRows(MeritStructure s, double *n)
+{
+  int64_t n_animals;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesSize(s->sources.genotypes, &n_animals, NULL, NULL));
+  *n = (double)n_animals;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static double MeanDiagonal(MeritStructure s)
+{
+  return MeritGenotypesMeanDiagonal(s->sources.genotypes);
+}
+
+/* Effects are those of scaled columns */
+static PetscErrorCode Scale(MeritStructure s, const double **scale)
+{
+  double sum, diagonal;
+
+  PetscFunctionBegin;
+  PetscCall(MeritGenotypesScaling(s->sources.genotypes, scale, &sum, &diagonal));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+const MeritStructureOps MeritStructure_Markers = {.name          = "snp",
+                                                  .form          = MERIT_FORM_FACTOR,
+                                                  .placing       = 1,
+                                                  .without_genotypes = "the model has an snp() term, but the job file has no genotypes: bfile or text",
+                                                  .levels        = Levels,
+                                                  .individuals   = Animals,
+                                                  .names         = Names,
+                                                  .home          = Home,
+                                                  .factor_rows   = FactorRows,
+                                                  .mean_diagonal = MeanDiagonal,
+                                                  .scale         = Scale,
+                                                  .feed          = Feed};

@@ -1,0 +1,195 @@
+/* The life of a structure, and what most kinds have in common. */
+#include "structure_impl.h"
+#include <string.h>
+
+/* By MeritTermKind; fixed terms have none */
+static const MeritStructureOps *const kinds[] = {NULL, &MeritStructure_Iid, &MeritStructure_Pedigree, &MeritStructure_Markers,
+                                                 &MeritStructure_Columns};
+
+/* MeritStructureLacks - What a job would have to have, see the header. Not collective. */
+const char *MeritStructureLacks(MeritTermKind kind, bool pedigree, bool genotypes)
+{
+  const MeritStructureOps *ops = kinds[kind];
+
+  if (ops && !pedigree && ops->without_pedigree) return ops->without_pedigree;
+  return ops && !genotypes ? ops->without_genotypes : NULL;
+}
+
+/* MeritStructureCreate - See the header. Not collective. */
+PetscErrorCode MeritStructureCreate(MeritTermKind kind, const MeritSources *sources, MeritStructure *s)
+{
+  PetscFunctionBegin;
+  *s = NULL;
+  if (!kinds[kind]) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscNew(s));
+  (*s)->ops     = kinds[kind];
+  (*s)->sources = *sources;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStructureDestroy - Free a structure; NULL-safe. Not collective. */
+PetscErrorCode MeritStructureDestroy(MeritStructure *s)
+{
+  PetscFunctionBegin;
+  if (!*s) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int list = 0; list < (*s)->n_lists; list++) {
+    PetscCall(PetscFree((*s)->neighbour[list]));
+    PetscCall(PetscFree((*s)->slot[list]));
+  }
+  PetscCall(PetscFree((*s)->d));
+  PetscCall(PetscFree((*s)->generation));
+  PetscCall(PetscFree(*s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStructureList - Put the number of a term on the lists it belongs to. Not collective. */
+void MeritStructureList(MeritStructure s, int term, int *n_fed, int fed[], int *n_linked, int linked[])
+{
+  if (MeritStructureFed(s)) fed[(*n_fed)++] = term;
+  if (MeritStructureLinked(s)) linked[(*n_linked)++] = term;
+}
+
+MeritForm MeritStructureForm(MeritStructure s) { return s ? s->ops->form : MERIT_FORM_NONE; }
+
+const char *MeritStructureName(MeritStructure s) { return s ? s->ops->name : ""; }
+
+/* MeritStructureLevels - Levels that the structure has of itself, -1: those of the records. Not collective. */
+PetscErrorCode MeritStructureLevels(MeritStructure s, int64_t *n)
+{
+  PetscFunctionBegin;
+  *n = -1;
+  if (s && s->ops->levels) PetscCall(s->ops->levels(s, n));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStructureIndividuals - The ids by which records name levels; NULL: their own classes. Not collective. */
+PetscErrorCode MeritStructureIndividuals(MeritStructure s, MeritDict *dict)
+{
+  PetscFunctionBegin;
+  *dict = NULL;
+  if (s && s->ops->individuals) PetscCall(s->ops->individuals(s, dict));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStructureLabels - Labels of the levels, see the header. Not collective. */
+PetscErrorCode MeritStructureLabels(MeritStructure s, MeritDict *dict, const char ***names)
+{
+  PetscFunctionBegin;
+  *dict  = NULL;
+  *names = NULL;
+  if (s && s->ops->dict) PetscCall(s->ops->dict(s, dict));
+  if (s && s->ops->names) PetscCall(s->ops->names(s, names));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStructureSameLevels - Are the levels of both those of one source? Not collective. */
+bool MeritStructureSameLevels(MeritStructure a, MeritStructure b)
+{
+  return a && b && a->ops->dict && a->ops->dict == b->ops->dict;
+}
+
+bool MeritStructureLinked(MeritStructure s) { return s && s->ops->linked; }
+
+int MeritStructurePlacing(MeritStructure s) { return s ? s->ops->placing : 0; }
+
+/* MeritStructureHome - Rank of what a record names by `number`. Not collective. */
+PetscMPIInt MeritStructureHome(MeritStructure s, int64_t n, PetscMPIInt size, int64_t number)
+{
+  return s && s->ops->home ? s->ops->home(s, number) : MeritBlockOwner(n, size, number);
+}
+
+/* MeritStructureDeliver - From the blocks of canonical levels to their owners, by place. Collective. */
+PetscErrorCode MeritStructureDeliver(const MeritPlaces *places, MeritExchange ex, size_t bytes, const void *block, void *mine)
+{
+  char  *arrived;
+  char **at = mine;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc((size_t)places->n_owned * bytes + 1, &arrived));
+  PetscCall(MeritExchangeForward(ex, bytes, block, arrived));
+  *at = arrived;
+  if (!places->place_of) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc((size_t)places->n_owned * bytes + 1, at));
+  for (int32_t i = 0; i < places->n_owned; i++) memcpy(*at + (size_t)places->place_of[i] * bytes, arrived + (size_t)i * bytes, bytes);
+  PetscCall(PetscFree(arrived));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStructureFetch - Get the rows of the levels owned here. Collective. */
+PetscErrorCode MeritStructureFetch(MeritStructure s, const MeritPlaces *places)
+{
+  PetscFunctionBegin;
+  if (!s) PetscFunctionReturn(PETSC_SUCCESS);
+  s->n_owned = places->n_owned;
+  if (s->ops->fetch) PetscCall(s->ops->fetch(s, places));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStructureNeighbours - Levels named by the rows of this rank, see the header. Not collective. */
+bool MeritStructureNeighbours(MeritStructure s, int list, int64_t *n, const int64_t **number)
+{
+  if (!s || list >= s->n_lists) return false;
+  *n      = s->n_neighbours[list];
+  *number = s->neighbour[list];
+  return true;
+}
+
+/* MeritStructureBind - The rows get equations, see the header. Not collective. */
+PetscErrorCode MeritStructureBind(MeritStructure s, int32_t own, int n, int32_t *slot[])
+{
+  PetscFunctionBegin;
+  if (!s) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int list = 0; list < s->n_lists; list++) {
+    PetscCall(PetscFree(s->neighbour[list]));
+    s->slot[list] = slot[list];
+  }
+  s->rows = (MeritRecursion){.n_levels = s->n_owned, .n_rows = s->n_owned, .own = own, .n = n, .d = s->d};
+  if (s->ops->bind) PetscCall(s->ops->bind(s, slot));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritStructureFeed - Link rows of M to those that records name here; NULL: not fed. Collective. */
+PetscErrorCode MeritStructureFeed(MeritStructure s, int32_t n, const int64_t number[], PetscSF *feed)
+{
+  PetscFunctionBegin;
+  *feed = NULL;
+  if (MeritStructureFed(s)) PetscCall(s->ops->feed(s, n, number, feed));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+bool MeritStructureFed(MeritStructure s) { return s && s->ops->feed; }
+
+const MeritRecursion *MeritStructurePenalty(MeritStructure s) { return s ? &s->rows : NULL; }
+
+const int32_t *MeritStructureGeneration(MeritStructure s) { return s ? s->generation : NULL; }
+
+/* MeritStructureDiagonal - Diagonal of K, see the header. Not collective. */
+PetscErrorCode MeritStructureDiagonal(MeritStructure s, double **diagonal)
+{
+  PetscFunctionBegin;
+  *diagonal = NULL;
+  if (s && s->ops->diagonal) PetscCall(s->ops->diagonal(s, diagonal));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+double MeritStructureMeanDiagonal(MeritStructure s) { return s && s->ops->mean_diagonal ? s->ops->mean_diagonal(s) : 1.0; }
+
+/* MeritStructureScale - Units of M's columns, see the header. Not collective. */
+PetscErrorCode MeritStructureScale(MeritStructure s, const double **scale)
+{
+  PetscFunctionBegin;
+  *scale = NULL;
+  if (s && s->ops->scale) PetscCall(s->ops->scale(s, scale));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+double MeritStructureTypicalElement(MeritStructure s) { return s ? s->ops->typical : 0.0; }
+
+/* MeritStructureFactorRows - Rows of M of a factor, see the header. Not collective. */
+PetscErrorCode MeritStructureFactorRows(MeritStructure s, double values, double *n)
+{
+  PetscFunctionBegin;
+  *n = values;
+  if (s && s->ops->factor_rows) PetscCall(s->ops->factor_rows(s, n));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
