@@ -1,5 +1,5 @@
 /*
-  Colours of the levels of a term, so that no record and no pedigree edge couples two levels of a colour (Jones and Plassmann 1993):
+  Colours of the levels of a term, so that no record and no row of the recursion couples two levels of a colour (Jones and Plassmann 1993):
   a level takes the least colour its neighbours leave as soon as all neighbours of higher priority have theirs. Priorities come from
   canonical numbers, so the colours do not depend on ranks.
 */
@@ -11,6 +11,7 @@ enum { BITS = 31 };
 typedef struct {
   const MeritTermView *term;
   MeritSweep           s;
+  const MeritRecursion *recursion; /* NULL: none */
   PetscSF              sf;       /* first equations of the term's ghost levels; owned */
   uint64_t            *priority; /* [n_local] at first equations; owned */
   int                 *colour;   /* [n_local] at first equations, -1: none yet; owned */
@@ -65,7 +66,21 @@ static int LevelsOfRecord(const MeritTermView *t, int32_t record, int room, int3
   return n;
 }
 
-/* Couple all levels that have a record or a pedigree edge of this rank in common */
+/* Couple the levels of a row of the recursion, however many */
+static void CoupleRow(Painter *p, int32_t row)
+{
+  const int64_t n = MeritRecursionPlaces(p->recursion, row);
+
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < n; j++) {
+      double        element;
+      const int32_t a = MeritRecursionPlace(p->recursion, row, i, &element), b = MeritRecursionPlace(p->recursion, row, j, &element);
+
+      if (a >= 0 && b >= 0) Couple(p, a, b);
+    }
+}
+
+/* Couple all levels that have a record or a row of this rank in common */
 static void CoupleNeighbours(Painter *p)
 {
   enum { ROOM = 64 };
@@ -77,12 +92,7 @@ static void CoupleNeighbours(Painter *p)
 
     if (n > 1) CoupleAll(p, n, eq);
   }
-  for (int32_t i = 0; t->kind == MERIT_TERM_PED && i < t->n_owned; i++) {
-    eq[0] = t->eq_owned + i * t->n_eq;
-    eq[1] = t->sire[i];
-    eq[2] = t->dam[i];
-    CoupleAll(p, 3, eq);
-  }
+  for (int32_t row = 0; p->recursion && row < p->recursion->n_rows; row++) CoupleRow(p, row);
 }
 
 /* Least colour that is not in the mask; words * BITS if all are */
@@ -185,7 +195,7 @@ static PetscErrorCode RecordsCoupleTwo(MeritSweep s, const MeritTermView *t, boo
 PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colours, int **colour)
 {
   const MeritTermView *t    = term->view;
-  Painter              p    = {.term = t, .s = s};
+  Painter              p    = {.term = t, .s = s, .recursion = term->recursion};
   int64_t              left = 1;
 
   PetscFunctionBegin;
@@ -193,7 +203,7 @@ PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colo
   *n_colours = 1;
   if (SweepByColumns(t)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(RecordsCoupleTwo(s, t, &p.by_records));
-  if (!p.by_records && t->kind != MERIT_TERM_PED) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!p.by_records && !p.recursion) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Prepare(&p));
   while (left) PetscCall(Round(&p, &left));
   for (int32_t i = 0; i < MeritTermRecordLevels(t); i++) {

@@ -1,15 +1,23 @@
-/* Gradients and residual updates over the records and pedigree edges of levels. */
+/* Gradients and residual updates over the records and rows of levels. */
 #include "sweep_impl.h"
 #include <omp.h>
 
 /* Entries up to which one thread is faster than several */
 enum { FEW_ENTRIES = 2048 };
 
-/* Coefficient of a level in the edge of owned animal i: 1 for the animal, -1/2 for a parent, -1 for both */
-static inline double EdgeCoefficient(const MeritTermView *t, int32_t i, int32_t eq)
+/* Coefficient of a level, by its first equation, in a row of the recursion: two parents by themselves, as they are most common */
+static inline double RowCoefficient(const MeritRecursion *r, int32_t row, int32_t eq)
 {
-  if (eq == t->eq_owned + i * t->n_eq) return 1.0;
-  return -0.5 * ((t->sire[i] == eq) + (t->dam[i] == eq));
+  double sum = 0.0;
+
+  if (!r->start && row < r->n_levels && eq == r->own + row * r->n) return 1.0;
+  if (!r->start && r->sire) return -0.5 * ((r->sire[row] == eq) + (r->dam[row] == eq));
+  for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+    double element;
+
+    if (MeritRecursionPlace(r, row, p, &element) == eq) sum += element;
+  }
+  return sum;
 }
 
 /* comp += W' R^-1 e of a record in the components of a level */
@@ -29,13 +37,13 @@ static inline void SumRecord(MeritSweep s, const MeritTermView *t, int32_t recor
   }
 }
 
-/* eq -= P x of an edge in the equations of a level */
-static inline void SumEdge(const SweepTerm *term, int32_t edge, int32_t level_eq, double *eq)
+/* eq -= P x of a row in the equations of a level */
+static inline void SumRow(const SweepTerm *term, int32_t row, int32_t level_eq, double *eq)
 {
   const MeritTermView *t           = term->view;
   const int            n           = t->n_eq;
-  const double        *deviation   = term->deviation + (int64_t)edge * n;
-  const double         coefficient = EdgeCoefficient(t, edge, level_eq) / t->d[edge];
+  const double        *deviation   = term->deviation + (int64_t)row * n;
+  const double         coefficient = RowCoefficient(term->recursion, row, level_eq) / MeritRecursionVariance(term->recursion, row);
 
   for (int a = 0; a < n; a++)
     for (int b = 0; b < n; b++) eq[a] -= coefficient * t->G_inverse[a * n + b] * deviation[b];
@@ -46,12 +54,12 @@ static void Sum(MeritSweep s, const SweepTerm *term, int32_t position, int64_t f
 {
   const MeritTermView *t     = term->view;
   const SweepLevels   *l     = &term->levels;
-  const int64_t        edges = l->edges[position];
+  const int64_t        rows = l->rows[position];
 
   for (int c = 0; c < t->n_comp; c++) comp[c] = 0.0;
   for (int a = 0; a < t->n_eq; a++) eq[a] = 0.0;
-  for (int64_t at = from; at < PetscMin(to, edges); at++) SumRecord(s, t, l->entry[at], l->slot[position], comp);
-  for (int64_t at = PetscMax(from, edges); at < to; at++) SumEdge(term, l->entry[at], l->eq[position], eq);
+  for (int64_t at = from; at < PetscMin(to, rows); at++) SumRecord(s, t, l->entry[at], l->slot[position], comp);
+  for (int64_t at = PetscMax(from, rows); at < to; at++) SumRow(term, l->entry[at], l->eq[position], eq);
 }
 
 /* Add sums to the gradient of a level */
@@ -152,7 +160,7 @@ static void UpdateEntries(MeritSweep s, const SweepTerm *term, int32_t position,
   const MeritTermView *t     = term->view;
   const SweepLevels   *l     = &term->levels;
   const double        *du    = s->du + l->eq[position];
-  const int64_t        edges = l->edges[position];
+  const int64_t        rows = l->rows[position];
   const int            n     = t->n_eq;
   double               comp[MERIT_MAX_COMPONENTS];
 
@@ -160,10 +168,10 @@ static void UpdateEntries(MeritSweep s, const SweepTerm *term, int32_t position,
     comp[c] = t->L ? 0.0 : du[c];
     for (int a = 0; t->L && a < n; a++) comp[c] += t->L[c * n + a] * du[a];
   }
-  for (int64_t at = from; at < PetscMin(to, edges); at++) UpdateRecord(s, t, l->entry[at], l->slot[position], comp);
-  for (int64_t at = PetscMax(from, edges); at < to; at++) {
+  for (int64_t at = from; at < PetscMin(to, rows); at++) UpdateRecord(s, t, l->entry[at], l->slot[position], comp);
+  for (int64_t at = PetscMax(from, rows); at < to; at++) {
     double      *deviation   = term->deviation + (int64_t)l->entry[at] * n;
-    const double coefficient = EdgeCoefficient(t, l->entry[at], l->eq[position]);
+    const double coefficient = RowCoefficient(term->recursion, l->entry[at], l->eq[position]);
 
     for (int a = 0; a < n; a++) deviation[a] += coefficient * du[a];
   }

@@ -1,4 +1,4 @@
-/* Levels of a term in the order of the sweep, with the records and pedigree edges of each. */
+/* Levels of a term in the order of the sweep, with the records and rows of the recursion of each. */
 #include "sweep_impl.h"
 
 /* Put the local levels in order: colour after colour, owned ones first, ascending; position[level] */
@@ -59,23 +59,32 @@ static void ListRecords(MeritSweep s, SweepTerm *term, const int32_t *position, 
   }
 }
 
-/* The same for the edges: a level has those of its own and of its offspring */
-static void ListEdges(SweepTerm *term, const int32_t *position, bool fill, int64_t *next)
+/* First equation of the level at place p of a row, -1: none, or it stands at a place before, too */
+static int32_t NewLevel(const MeritRecursion *r, int32_t row, int64_t p)
 {
-  const MeritTermView *t = term->view;
+  double        element;
+  const int32_t eq = MeritRecursionPlace(r, row, p, &element);
 
-  for (int32_t i = 0; t->kind == MERIT_TERM_PED && i < t->n_owned; i++) {
-    const int32_t own = t->eq_owned + i * t->n_eq, eq[3] = {own, t->sire[i], t->dam[i] == t->sire[i] ? -1 : t->dam[i]};
+  for (int64_t q = 0; q < p; q++)
+    if (MeritRecursionPlace(r, row, q, &element) == eq) return -1;
+  return eq;
+}
 
-    for (int j = 0; j < 3; j++) {
-      int32_t at;
+/* The same for the rows of the recursion: a level has its own and those of its offspring */
+static void ListRows(SweepTerm *term, const int32_t *position, bool fill, int64_t *next)
+{
+  const MeritRecursion *r = term->recursion;
 
-      if (eq[j] < 0) continue;
-      at = position[MeritTermLevelOfEquation(t, eq[j])];
-      if (fill) term->levels.entry[next[at]] = i;
+  for (int32_t row = 0; r && row < r->n_rows; row++)
+    for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+      const int32_t eq = NewLevel(r, row, p);
+      int32_t       at;
+
+      if (eq < 0) continue;
+      at = position[MeritTermLevelOfEquation(term->view, eq)];
+      if (fill) term->levels.entry[next[at]] = row;
       next[at]++;
     }
-  }
 }
 
 /* Entries of each level */
@@ -88,18 +97,18 @@ static PetscErrorCode FillEntries(MeritSweep s, SweepTerm *term, const int32_t *
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(n + 1, &next));
   PetscCall(PetscCalloc1(n + 1, &l->start));
-  PetscCall(PetscCalloc1(n + 1, &l->edges));
+  PetscCall(PetscCalloc1(n + 1, &l->rows));
   ListRecords(s, term, position, false, next);
-  for (int32_t i = 0; i < n; i++) l->edges[i] = next[i];
-  ListEdges(term, position, false, next);
+  for (int32_t i = 0; i < n; i++) l->rows[i] = next[i];
+  ListRows(term, position, false, next);
   for (int32_t i = 0; i < n; i++) {
     l->start[i + 1] = l->start[i] + next[i];
-    l->edges[i] += l->start[i];
+    l->rows[i] += l->start[i];
     next[i] = l->start[i];
   }
   PetscCall(PetscMalloc1(l->start[n] + 1, &l->entry));
   ListRecords(s, term, position, true, next);
-  ListEdges(term, position, true, next);
+  ListRows(term, position, true, next);
   PetscCall(PetscFree(next));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -152,7 +161,7 @@ PetscErrorCode MeritSweepLevelsDestroy(SweepLevels *l)
   PetscCall(PetscFree2(l->first, l->n_mine));
   PetscCall(PetscFree2(l->eq, l->slot));
   PetscCall(PetscFree(l->start));
-  PetscCall(PetscFree(l->edges));
+  PetscCall(PetscFree(l->rows));
   PetscCall(PetscFree(l->entry));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,7 +1,7 @@
 /*
   Gauss-Seidel with residual update (Legarra and Misztal 2008) over all terms in formula order and all levels in canonical order
-  (colour by colour where levels interact). A pedigree edge is a record with value 0: its residual x_i - x_s / 2 - x_d / 2 is kept like
-  those of the records. The iterates are those of one sequential sweep at any number of ranks.
+  (colour by colour where levels interact). A row of a recursion is a record with value 0: its residual, u_i - (u_s + u_d) / 2 in a
+  pedigree, is kept like those of the records. The iterates are those of one sequential sweep at any number of ranks.
 */
 #include "sweep_impl.h"
 #include <math.h>
@@ -95,18 +95,21 @@ PetscErrorCode MeritSweepSetSymmetric(MeritSweep s, bool symmetric)
 
 static PetscErrorCode CreateTerm(MeritSweep s, const MeritTermView *view, int k)
 {
-  SweepTerm *term = &s->term[k];
+  const MeritRecursion *penalty = MeritStructurePenalty(view->structure);
+  SweepTerm            *term    = &s->term[k];
 
   PetscFunctionBegin;
   term->view  = view;
   term->index = k;
   if (!view->n_eq) PetscFunctionReturn(PETSC_SUCCESS);
+  if (penalty && MeritStructureForm(view->structure) == MERIT_FORM_RECURSION && (MeritRecursionLinked(penalty) || penalty->d))
+    term->recursion = penalty;
   if (SweepByColumns(view)) {
     term->rows = view->has_carriers ? &MeritSweepGenotypeRows : &MeritSweepRecordRows;
     PetscCall(MeritSweepColumnsCreate(s, term));
   }
   if (!SweepByColumns(view) || view->has_carriers) PetscCall(MeritSweepLevelsCreate(s, term));
-  if (view->kind == MERIT_TERM_PED) PetscCall(PetscCalloc1((size_t)view->n_owned * (size_t)view->n_eq + 1, &term->deviation));
+  if (term->recursion) PetscCall(PetscCalloc1((size_t)term->recursion->n_rows * (size_t)view->n_eq + 1, &term->deviation));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -189,17 +192,31 @@ PetscErrorCode MeritSweepSetObservations(MeritSweep s, const double y[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Residuals of the edges of the owned animals; x has ghosts */
-static void Edges(const MeritTermView *t, const double *x, double *deviation)
+/* Residuals of the rows of a recursion from row `first` on; x has ghosts */
+static void Deviations(const MeritRecursion *r, int32_t first, const double *x, double *deviation)
 {
-  for (int32_t i = 0; i < t->n_owned; i++)
-    for (int a = 0; a < t->n_eq; a++) {
-      double *to = deviation + (int64_t)i * t->n_eq + a;
+  for (int32_t row = first; row < r->n_rows; row++)
+    for (int a = 0; a < r->n; a++) {
+      double *to = deviation + (int64_t)row * r->n + a;
 
-      *to = x[t->eq_owned + i * t->n_eq + a];
-      if (t->sire[i] >= 0) *to -= 0.5 * x[t->sire[i] + a];
-      if (t->dam[i] >= 0) *to -= 0.5 * x[t->dam[i] + a];
+      *to = 0.0;
+      for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+        double        element;
+        const int32_t eq = MeritRecursionPlace(r, row, p, &element);
+
+        if (eq >= 0) *to += element * x[eq + a];
+      }
     }
+}
+
+/* x with ghosts into du, which is free between sweeps */
+static PetscErrorCode Distribute(MeritSweep s, const double x[])
+{
+  PetscFunctionBegin;
+  PetscCall(PetscArraycpy(s->du, x, s->n_owned));
+  PetscCall(PetscSFBcastBegin(s->halo, MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(s->halo, MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritSweepRefresh - All residuals from x. Collective. */
@@ -211,15 +228,13 @@ PetscErrorCode MeritSweepRefresh(MeritSweep s, const double x[])
   PetscCall(MeritSweepTakeVariances(s, NULL));
   PetscCall(MeritMMEFitted(s->C, x, s->e));
   for (int64_t i = 0; i < n; i++) s->e[i] = (s->has_y ? s->y[i] : 0.0) - s->e[i];
-  PetscCall(PetscArraycpy(s->du, x, s->n_owned)); /* du is free between sweeps */
-  PetscCall(PetscSFBcastBegin(s->halo, MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(s->halo, MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
+  PetscCall(Distribute(s, x));
   for (int k = 0; k < s->n_terms; k++) {
     SweepTerm *term = &s->term[k];
 
     if (!term->view->n_eq) continue;
     if (SweepByColumns(term->view)) PetscCall(MeritSweepReplicate(s, term, x, term->columns.x));
-    if (term->deviation) Edges(term->view, s->du, term->deviation);
+    if (term->recursion) Deviations(term->recursion, 0, s->du, term->deviation);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -289,22 +304,26 @@ PetscErrorCode MeritSweepSaveEdges(MeritSweep s, double edges[])
   for (int k = 0; k < s->n_terms; k++) {
     const MeritTermView *t = s->term[k].view;
 
-    if (s->term[k].deviation)
+    if (s->term[k].recursion)
       PetscCall(PetscArraycpy(edges + t->eq_owned, s->term[k].deviation, (size_t)t->n_owned * (size_t)t->n_eq));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepRestore - See the header. */
+/* MeritSweepRestore - See the header. Rows without a level of their own are computed from x. */
 PetscErrorCode MeritSweepRestore(MeritSweep s, const double x[], const double edges[])
 {
   PetscFunctionBegin;
+  PetscCall(Distribute(s, x));
   for (int k = 0; k < s->n_terms; k++) {
-    const MeritTermView *t = s->term[k].view;
+    SweepTerm           *term = &s->term[k];
+    const MeritTermView *t    = term->view;
 
-    if (s->term[k].deviation)
-      PetscCall(PetscArraycpy(s->term[k].deviation, edges + t->eq_owned, (size_t)t->n_owned * (size_t)t->n_eq));
-    if (t->n_eq && SweepByColumns(t)) PetscCall(MeritSweepReplicate(s, &s->term[k], x, s->term[k].columns.x));
+    if (term->recursion) {
+      PetscCall(PetscArraycpy(term->deviation, edges + t->eq_owned, (size_t)t->n_owned * (size_t)t->n_eq));
+      Deviations(term->recursion, t->n_owned, s->du, term->deviation);
+    }
+    if (t->n_eq && SweepByColumns(t)) PetscCall(MeritSweepReplicate(s, term, x, term->columns.x));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -5,8 +5,8 @@
 
 /*
   The levels of a term on this rank in the order of the sweep: colour after colour, in a colour the owned ones first. No record and no
-  pedigree edge couples two levels of a colour, so a colour is one block whose matrix is block diagonal. The records and edges of a level are
-  its entries: first the records, then the edges, each ascending. Edge i is that of owned animal i with its parents.
+  row of the recursion couples two levels of a colour, so a colour is one block whose matrix is block diagonal. The records and rows of a level
+  are its entries: first the records, then the rows, each ascending.
 */
 typedef struct {
   int      n_colours; /* the same on all ranks */
@@ -14,8 +14,8 @@ typedef struct {
   int32_t *n_mine;    /* [n_colours] levels owned here; owned */
   int32_t *eq, *slot; /* [n_positions] first equation, first component slot; owned */
   int64_t *start;     /* [n_positions + 1] first entry of each level; owned */
-  int64_t *edges;     /* [n_positions] its first entry that is an edge; owned */
-  int32_t *entry;     /* [start[n_positions]] records and edges; owned */
+  int64_t *rows;      /* [n_positions] its first entry that is a row; owned */
+  int32_t *entry;     /* [start[n_positions]] records and rows; owned */
   PetscSF *halo;      /* [n_colours] ghosts of the colour, NULL for carriers; owned */
 } SweepLevels;
 
@@ -66,7 +66,8 @@ struct SweepTerm {
   double              *inverse;   /* [n_owned * n_eq^2] of the diagonal blocks, but by columns; in s->blocks */
   double              *precision; /* [n_owned or n_cols] n_eq^2 in place of G^-1 of each level, NULL: G^-1; owned */
   double              *data;      /* [n_owned * n_eq^2] blocks of C without the penalty, kept only for terms with `precision`; owned */
-  double              *deviation; /* PED: [n_owned * n_eq] x_i - x_s / 2 - x_d / 2, the residual of the edge; owned */
+  const MeritRecursion *recursion; /* of the levels where it is not the identity, NULL: of independent levels, or none; borrowed */
+  double              *deviation; /* [n_rows * n_eq] of the recursion: u_i - sum c u_p, the residual of the row; owned */
   SweepLevels          levels;    /* those of its equations; or the carriers, one colour; none where columns stand in the records */
   const SweepRows     *rows;      /* by columns: what it has for rows; else NULL */
   SweepColumns         columns;   /* by columns */
@@ -123,13 +124,13 @@ static inline void SweepWeigh(const MeritRecordsView *records, int32_t record, c
 static inline const double *SweepPrecision(const SweepTerm *term, int64_t level)
 {
   if (term->precision) return term->precision + level * term->view->n_eq * term->view->n_eq;
-  return term->view->kind == MERIT_TERM_PED ? NULL : term->view->G_inverse;
+  return term->recursion ? NULL : term->view->G_inverse;
 }
 
 /* Terms that go by blocks of columns */
 static inline bool SweepByColumns(const MeritTermView *t)
 {
-  return t->kind == MERIT_TERM_SNP || t->kind == MERIT_TERM_RIDGE;
+  return MeritStructureForm(t->structure) == MERIT_FORM_FACTOR;
 }
 
 /* colour.c: colours of the local levels [MeritTermRecordLevels]; owned by the caller, PetscFree. Collective. */
@@ -138,10 +139,10 @@ PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colo
 PetscErrorCode MeritSweepLevelsCreate(MeritSweep s, SweepTerm *term);
 /* levels.c: free them; NULL-safe. Collective. */
 PetscErrorCode MeritSweepLevelsDestroy(SweepLevels *levels);
-/* level_sums.c: g of the levels at positions [first, last): their equations of W' R^-1 e and, in PED, of -P x; the part of this rank. Not
+/* level_sums.c: g of the levels at positions [first, last): their equations of W' R^-1 e and, with a recursion, of -P x; the part of this rank. Not
    collective, threaded. */
 void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last);
-/* level_sums.c: residuals of records and edges after the steps du of the levels at positions [first, last). Not collective, threaded. */
+/* level_sums.c: residuals of records and rows after the steps du of the levels at positions [first, last). Not collective, threaded. */
 void MeritSweepUpdate(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last);
 /* level_steps.c: one sweep over a term; adds to s->sums. Collective. */
 PetscErrorCode MeritSweepRunLevels(MeritSweep s, SweepTerm *term, double *x);

@@ -111,7 +111,7 @@ PetscErrorCode MeritSweepSetPrecisions(MeritSweep s, int k, const double precisi
   PetscFunctionBegin;
   PetscCall(MeritSweepTakeVariances(s, NULL));
   PetscCheck(k >= 0 && k < s->n_terms, s->comm, PETSC_ERR_ARG_OUTOFRANGE, "there is no term %d", k);
-  PetscCheck(term->view->kind != MERIT_TERM_PED || !precisions, s->comm, PETSC_ERR_ARG_WRONG, "the levels of term %d are related: no precision is that of one level", k);
+  PetscCheck(!term->recursion || !precisions, s->comm, PETSC_ERR_ARG_WRONG, "the levels of term %d are related: no precision is that of one level", k);
   had = term->precision != NULL;
   n   = (size_t)(SweepByColumns(term->view) ? term->columns.n_cols : term->view->n_owned) * (size_t)(term->view->n_eq * term->view->n_eq);
   if (!term->view->n_eq || (!had && !precisions)) PetscFunctionReturn(PETSC_SUCCESS);
