@@ -167,6 +167,7 @@ mkdir -p small
 if [ "$full" -gt 0 ] && ! mount -t tmpfs -o size=16k tmpfs small 2>/dev/null; then
   echo "not run: no small disk can be mounted here, so none can be full"
   full=0
+  [ "${MERIT_REQUIRE_ALL:-0}" != 1 ] || { what="full disks" && fail "they cannot be tried here"; }
 fi
 for ((i = 0; i < full; i++)); do
   choose

@@ -66,6 +66,7 @@ node_to_kill() { scontrol show hostnames "$(squeue -h -j "$1" -o %N)" | tail -n 
 
 cannot_kill() { # job
   echo "not run: nodes have no names of their own here, so one cannot be killed alone"
+  [ "${MERIT_REQUIRE_ALL:-0}" != 1 ] || fail "a dead node cannot be tried here"
   scancel "$1"
 }
 
