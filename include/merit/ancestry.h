@@ -13,17 +13,17 @@ typedef struct {
   const double  *inbreeding;  /* [animals] */
 } MeritAncestry;
 
-/* Generation of an animal. */
+/* Generation of an animal. Not collective. */
 MERIT_EXTERN int32_t MeritAncestryLevel(const MeritAncestry *ancestry, int32_t animal);
 /* Mendelian sampling variance of an animal, d_i in A = T D T', from the inbreeding of its parents. */
 MERIT_EXTERN double MeritAncestryMendelian(const MeritAncestry *ancestry, int32_t animal);
 /*
-  Inbreeding of the offspring of n matings, a(sire, dam) / 2, matings of one sire side by side. Needs the
-  inbreeding of the generations below each sire's. The same bits however the matings are cut over calls and
-  threads.
+  Inbreeding of the offspring of n matings, a(sire, dam) / 2, matings of one sire next to each other. Needs the
+  inbreeding of all generations older than each sire's. The same bits however the matings are divided over calls
+  and threads. Not collective; threaded.
 */
 MERIT_EXTERN PetscErrorCode MeritAncestryInbreeding(const MeritAncestry *ancestry, int64_t n,
                                                     const int32_t sire[], const int32_t dam[],
                                                     double inbreeding[]);
-/* Sort keys ascending, `value` along with them, equal keys as they stood. Not collective. */
+/* Sort keys ascending, `value` along with them, equal keys in their old order. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritSortKeys(int64_t n, uint64_t key[], int32_t value[]);

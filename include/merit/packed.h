@@ -5,13 +5,13 @@
   Products with packed genotypes, on plain arrays. Rows lie in strips of 256; the eight words at code + (s *
   stride + j) * 8 are the genotypes of strip s, column j: word q holds rows 32 q .. 32 q + 31 of the strip, two
   bits each, the first row lowest. 0, 1, 2 copies; 3 missing, or beyond the last row. The matrix is M_ij =
-  scale_j (copies_ij - centre_j), a missing genotype having missing_j copies. A range of columns is a matrix
-  too: all pointers moved to its first column, the stride left as it is.
+  scale_j (copies_ij - centre_j), where a missing genotype counts as missing_j copies. A range of columns is a matrix
+  too: move all pointers to its first column and keep the stride. Nothing here is collective.
 */
 #define MERIT_STRIP 256 /* rows of a strip */
 #define MERIT_LINE  8   /* words of a column in a strip: one cache line */
 
-/* Where genotypes are missing, by blocks of 32 columns of a strip; made once, products are faster with it. */
+/* List of the missing genotypes by blocks of 32 columns of a strip; made once, it makes products faster. */
 #define MERIT_GAP_COLUMNS 32
 typedef struct {
   int32_t   blocks; /* of a strip */
@@ -32,9 +32,9 @@ typedef struct {
   const double    *scale;     /* [n_cols] */
   const double    *centre;    /* [n_cols] */
   const double    *missing;   /* [n_cols] */
-  const MeritGaps *gaps;      /* of the whole matrix, NULL: none made */
-  int32_t          first_gap; /* block of the first column, which begins it */
-  bool             single;    /* single precision is good enough: see above */
+  const MeritGaps *gaps;      /* of the whole matrix, NULL: no list */
+  int32_t          first_gap; /* block of gaps that the first column begins */
+  bool             single;    /* use single precision: see above */
 } MeritPacked;
 
 /* Strips that hold n_rows rows. */
@@ -47,8 +47,8 @@ MERIT_EXTERN PetscErrorCode MeritGapsDestroy(MeritGaps *gaps);
 MERIT_EXTERN PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[], double g[]);
 /* y[n_cols * k] = M' s[n_rows * k]. Threaded over columns. */
 MERIT_EXTERN PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[], double y[]);
-/* g = M x, w += D g, y = M' w, strip by strip where one pass over the genotypes pays: n * k right-hand sides, D[n_rows * n * n]
-   acting on the n; x[n_cols * n * k], g and w[n_rows * n * k], y[n_cols * n * k], which may be x. */
+/* g = M x, w += D g, y = M' w, in one pass over the genotypes where that is faster: n components, k right-hand sides, D[n_rows * n * n]
+   a block for each row; x[n_cols * n * k], g and w[n_rows * n * k], y[n_cols * n * k], which may be x. */
 MERIT_EXTERN PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const double D[],
                                               const double x[], double g[], double w[], double y[]);
 /* q[n_cols * k] = sum over rows of M_ij^2 weight[row * k + .]. */
@@ -60,17 +60,18 @@ MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first,
 /* out[n_rows * n] = columns [first, first + n) of M, column fastest. */
 MERIT_EXTERN PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n, double out[]);
 /*
-  Genotypes by animals: word[g * n + i] holds columns 32 g .. 32 g + 31 of animal i, two bits each, the first lowest. Columns beyond the last
-  count as nothing.
+  Genotypes by animals: word[g * n + i] holds columns 32 g .. 32 g + 31 of animal i, two bits each, the first lowest. Columns beyond
+  the last have the value 0.
 */
 typedef struct {
   int32_t         n, n_cols;
   const uint64_t *word;                     /* [n * n_words] for all columns; borrowed, as the others */
   const double   *scale, *centre, *missing; /* [n_cols] */
 } MeritPackedAnimals;
-/* word[g * n + place[i]] |= columns from + 32 g .. of row[i] of m, i < n_rows, rows ascending; those that m does not have are 0. Threaded. */
+/* word[g * n + place[i]] |= columns from + 32 g .. of row[i] of m, i < n_rows, rows ascending; columns that m does not have give 0. Threaded. */
 MERIT_EXTERN void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_t n_rows, const int32_t row[],
                                   const int32_t place[], int32_t n, uint64_t word[]);
+/* Animals of a panel */
 enum { MERIT_PANEL = 32 };
 /*
   panel[b][(i - first[b]) * MERIT_PANEL + l] += (M M') of animals i and first[b] + l, for all i from first[b] on; l from n - first[b] on: 0.
@@ -79,9 +80,9 @@ enum { MERIT_PANEL = 32 };
 MERIT_EXTERN PetscErrorCode MeritPackedRelate(const MeritPackedAnimals *m, int n_panels, const int32_t first[], double *const panel[]);
 /* Rows of column j with code 0, 1, 2 and 3 (rows beyond the last not counted): count[n_cols * 4]. */
 MERIT_EXTERN void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int64_t count[]);
-/* Instructions that the products are written for, chosen when they run. */
+/* Instructions that the products are compiled for, chosen at run time */
 typedef enum { MERIT_PACKED_PORTABLE, MERIT_PACKED_AVX2, MERIT_PACKED_AVX512 } MeritPackedLevel;
-/* Allow no more than this level (all at first); returns the level that then runs. For tests and measurements. */
+/* Allow no level above this one (at first all are allowed); returns the level that is then used. For tests and measurements. */
 MERIT_EXTERN MeritPackedLevel MeritPackedUse(MeritPackedLevel most);
-/* The level that runs now. */
+/* The level that is used. */
 MERIT_EXTERN MeritPackedLevel MeritPackedLevelNow(void);

@@ -1,3 +1,9 @@
+/*
+  Inbreeding coefficients by generations: F of an animal is half the relationship of its sire and
+  its dam. The matings of one sire are handled together (Family): TraceSire computes the entries of
+  the sire's column of A for all its ancestors, Entry those for its mates. All memory of a family
+  is in one Work for each thread.
+*/
 #include <merit/ancestry.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,23 +15,27 @@
   wanted are then found by a walk up from each mate that remembers what it has found: mates of one sire share
   most of their ancestors. Each entry has one formula, hence the same bits in any order.
 */
+/* Slot of the hash table of animals */
 typedef struct {
   int32_t  animal;
   uint32_t stamp; /* in use if it is the table's */
   double   value; /* while tracing: T' e_s, afterwards the entry of the column */
 } Slot;
 
+/* Ancestor in the list of its generation; next is the index of the one before it, -1 none */
 typedef struct {
   int32_t animal, next;
 } Link;
 
-/* An animal on the way up: how many parents' entries were found, and their sum */
+/* An animal whose entry is being computed: how many of its parents' entries are known, and their
+   sum */
 typedef struct {
   double  sum;
   int32_t animal, n_found;
 } Open;
 
-/* What a thread works with: a table of animals and values, lists of ancestors by generation, a stack */
+/* Work space of a thread: hash table of animals and values, lists of ancestors by generation, stack
+   of Entry() */
 typedef struct {
   Slot    *slot, *spare;
   uint64_t room, spare_room; /* allocated */
@@ -39,11 +49,14 @@ typedef struct {
   int32_t  stack_room;
 } Work;
 
+/* Slots at the start of a family; matings of one sire that a thread takes at once, so that threads
+   are evenly busy */
 enum { LEAST_SLOTS = 1 << 10, MOST_MATINGS = 1 << 14 };
 
+/* Multiplicative hash (Knuth 1973); the high bits are the well mixed ones */
 static uint64_t Hash(int32_t animal) { return ((uint64_t)(uint32_t)animal * 0x9E3779B97F4A7C15u) >> 32; }
 
-/* The slot that holds the animal, or the free one where it belongs */
+/* The slot that holds the animal, or the free slot where it belongs */
 static Slot *Probe(const Work *w, int32_t animal)
 {
   uint64_t i = Hash(animal) & w->mask;
@@ -52,6 +65,7 @@ static Slot *Probe(const Work *w, int32_t animal)
   return w->slot + i;
 }
 
+/* The slot of an animal, or NULL */
 static Slot *Find(const Work *w, int32_t animal)
 {
   Slot *slot = Probe(w, animal);
@@ -59,7 +73,8 @@ static Slot *Find(const Work *w, int32_t animal)
   return slot->stamp == w->stamp ? slot : NULL;
 }
 
-/* Twice the slots, in the spare table; the two change places */
+/* Double the table: animals move to the spare table, which is kept for the next family. False
+   without memory. */
 static bool Grow(Work *w)
 {
   uint64_t n = w->mask + 1, room = w->room;
@@ -83,11 +98,12 @@ static bool Grow(Work *w)
   return true;
 }
 
-/* Put an animal that is not in the table into it; NULL when memory is out. Earlier slots may have moved. */
+/* Add an animal that is not in the table; NULL without memory. Slots found before may have moved. */
 static Slot *Insert(Work *w, int32_t animal, double value)
 {
   Slot *slot;
 
+  /* At most half of the slots are used, so that probes stay short */
   if (2 * w->n_used > w->mask && !Grow(w)) return NULL;
   slot  = Probe(w, animal);
   *slot = (Slot){.animal = animal, .stamp = w->stamp, .value = value};
@@ -95,12 +111,14 @@ static Slot *Insert(Work *w, int32_t animal, double value)
   return slot;
 }
 
-/* Forget all animals, with few slots to begin with so that small families stay in the cache */
+/* Remove all animals: a new stamp makes every slot free without writing it. The table starts small,
+   so that a small family stays in the cache. */
 static void Empty(Work *w)
 {
   w->mask    = LEAST_SLOTS - 1;
   w->n_used  = 0;
   w->n_links = 0;
+  /* The stamp has overflowed: old slots could pass for new ones */
   if (++w->stamp == 0) {
     memset(w->slot, 0, w->room * sizeof(Slot));
     if (w->spare) memset(w->spare, 0, w->spare_room * sizeof(Slot));
@@ -108,6 +126,7 @@ static void Empty(Work *w)
   }
 }
 
+/* Free the work space; safe after WorkMake failed */
 static void WorkFree(Work *w)
 {
   free(w->slot);
@@ -117,6 +136,7 @@ static void WorkFree(Work *w)
   free(w->stack);
 }
 
+/* Allocate the work space; false without memory */
 static bool WorkMake(Work *w, int32_t n_levels)
 {
   memset(w, 0, sizeof(*w));
@@ -162,6 +182,7 @@ double MeritAncestryMendelian(const MeritAncestry *a, int32_t animal)
   return 1.;
 }
 
+/* Add an animal to the list of its generation; false without memory */
 static bool AddLink(Work *w, int32_t animal, int32_t level)
 {
   if (w->n_links == w->link_room) {
@@ -177,7 +198,8 @@ static bool AddLink(Work *w, int32_t animal, int32_t level)
   return true;
 }
 
-/* Half of the animal's value goes to a parent, which joins the ancestors when it is new */
+/* Add half of an animal's value of T' e_s to a parent, which becomes an ancestor if it is new;
+   false without memory */
 static bool PassUp(Work *w, const MeritAncestry *a, int32_t parent, double half)
 {
   Slot *slot;
@@ -191,6 +213,7 @@ static bool PassUp(Work *w, const MeritAncestry *a, int32_t parent, double half)
   return Insert(w, parent, half) && AddLink(w, parent, MeritAncestryLevel(a, parent));
 }
 
+/* x_sire + x_dam of an animal whose parents are in the table */
 static double ParentSum(const Work *w, const MeritAncestry *a, int32_t animal)
 {
   const int32_t sire = a->parents[2 * (int64_t)animal], dam = a->parents[2 * (int64_t)animal + 1];
@@ -201,7 +224,12 @@ static double ParentSum(const Work *w, const MeritAncestry *a, int32_t animal)
   return sum;
 }
 
-/* Entries of column s of A for s and its ancestors: up by generations for T' e_s, then down */
+/*
+  TraceSire - Entries of column s of A for s and its ancestors; false without memory.
+  First T' e_s, youngest generation first: each animal passes half of its value to its parents.
+  Then x_i = d_i (T' e_s)_i + (x_sire + x_dam) / 2, oldest generation first; this overwrites T'
+  e_s.
+*/
 static bool TraceSire(Work *w, const MeritAncestry *a, int32_t s)
 {
   const int32_t top = MeritAncestryLevel(a, s);
@@ -228,7 +256,8 @@ static bool TraceSire(Work *w, const MeritAncestry *a, int32_t s)
   return true;
 }
 
-/* A parent's entry, 0 for a founder that is no ancestor of the sire; false when it must be found first */
+/* *value = the entry of an animal if it is known: in the table, or 0 for an unknown parent or a
+   founder that is not an ancestor of the sire. False if it must be computed first. */
 static bool Known(const Work *w, const MeritAncestry *a, int32_t animal, double *value)
 {
   const Slot *slot;
@@ -240,6 +269,7 @@ static bool Known(const Work *w, const MeritAncestry *a, int32_t animal, double 
   return slot || animal < a->level_first[1];
 }
 
+/* Push an animal on the stack; false without memory */
 static bool Push(Work *w, int32_t *n, int32_t animal)
 {
   if (*n == w->stack_room) {
@@ -253,7 +283,12 @@ static bool Push(Work *w, int32_t *n, int32_t animal)
   return true;
 }
 
-/* Entry of the traced column for any animal, found by a walk up its pedigree that stops at what is known */
+/*
+  Entry - Entry of the traced column for any animal; false without memory.
+  x_i = (x_sire + x_dam) / 2 for an animal that is not an ancestor of the sire. The pedigree is
+  walked upwards by an explicit stack, since it may be deeper than the call stack allows; entries
+  found on the way are kept.
+*/
 static bool Entry(Work *w, const MeritAncestry *a, int32_t animal, double *value)
 {
   int32_t n = 0;
@@ -266,7 +301,7 @@ static bool Entry(Work *w, const MeritAncestry *a, int32_t animal, double *value
     const int32_t parent = open->n_found < 2 ? a->parents[2 * (int64_t)i + open->n_found] : -1;
 
     if (open->n_found == 2) {
-      /* what was found goes to the offspring that asked for it */
+      /* Both parents are known: the entry goes to the offspring below on the stack */
       *value = .5 * open->sum;
       if (!Insert(w, i, *value)) return false;
       if (--n) {
@@ -283,6 +318,7 @@ static bool Entry(Work *w, const MeritAncestry *a, int32_t animal, double *value
   return true;
 }
 
+/* Matings of one sire: inbreeding[i] = a(sire, dam[i]) / 2; false without memory */
 static bool Family(Work *w, const MeritAncestry *a, int64_t n, int32_t sire, const int32_t dam[],
                    double inbreeding[])
 {
@@ -294,7 +330,8 @@ static bool Family(Work *w, const MeritAncestry *a, int64_t n, int32_t sire, con
   return true;
 }
 
-/* Cut the matings where the sire changes, and large families into parts */
+/* Cut the matings where the sire changes, and large families into parts: part p is [first[p],
+   first[p + 1]). First pass counts, second fills. */
 static PetscErrorCode CutFamilies(int64_t n, const int32_t sire[], int64_t *n_parts, int64_t **first)
 {
   int64_t m = 0;

@@ -1,8 +1,14 @@
-/* Records in the order of their animals, so that what is done for an animal and for its records is done in one pass. */
+/*
+  Records sorted by animal, for passes that update an animal and use its records at once
+  (pedigree_joint.c). Animals come in blocks of MERIT_ANIMAL_BLOCK; a record stores the animal's
+  number within the block in 16 bits. Only models whose regressors have the traits in consecutive
+  equations fit; others keep the general kernels.
+*/
 #include "gather.h"
 #include <string.h>
 
-/* Do a regressor's components of all traits stand side by side, from `first` on (any, if below 0)? */
+/* Are the components of all traits of a regressor consecutive, the first one at `first` (any if
+   first < 0)? */
 static bool SideBySide(const MeritRecordKernel *r, int g, int first)
 {
   if (r->offset[g][0] < 0 || (first >= 0 && r->offset[g][0] != first)) return false;
@@ -11,7 +17,7 @@ static bool SideBySide(const MeritRecordKernel *r, int g, int first)
   return true;
 }
 
-/* next[i + 1] <- records of animal i; false if some record has no animal here */
+/* next[i + 1] = number of records of animal i; false if a record has no animal of this range */
 static bool Count(const MeritRecordKernel *r, int animals, int32_t own, int32_t n_animals, int32_t *next)
 {
   for (int32_t i = 0; i < r->n_records; i++) {
@@ -23,7 +29,8 @@ static bool Count(const MeritRecordKernel *r, int animals, int32_t own, int32_t 
   return true;
 }
 
-/* Regressors that need a list each: all fixed ones but one that meets the same level in all records */
+/* Regressors that need a list of levels: all fixed ones except one that has the same level in all
+   records (s->one). Returns how many. */
 static int List(const MeritRecordKernel *r, int animals, int list[], MeritAnimalRecords *s)
 {
   int n = 0;
@@ -37,6 +44,7 @@ static int List(const MeritRecordKernel *r, int animals, int list[], MeritAnimal
   return n;
 }
 
+/* Arrays of n_records; value, pattern and sqrt weights only if some record needs them */
 static PetscErrorCode Allocate(const MeritRecordKernel *r, const int list[], int32_t n_blocks, MeritAnimalRecords *s)
 {
   const size_t n = (size_t)r->n_records, n_lists = (size_t)s->n_lists;
@@ -46,7 +54,8 @@ static PetscErrorCode Allocate(const MeritRecordKernel *r, const int list[], int
   for (int l = 0; l < s->n_lists; l++) values = values || r->value[list[l]];
   PetscCall(PetscMalloc1(n_blocks + 1, &s->start));
   PetscCall(PetscMalloc1(n + 1, &s->place));
-  /* levels are asked for ahead of their use, so beyond the last record too */
+  /* The loops prefetch AHEAD records beyond the current one; padding with -1 lets them run past the
+     end */
   PetscCall(PetscMalloc1((n + AHEAD) * n_lists + 1, &s->slot));
   for (size_t i = n * n_lists; i < (n + AHEAD) * n_lists; i++) s->slot[i] = -1;
   if (values) PetscCall(PetscMalloc1(n * n_lists + 1, &s->value));
@@ -55,6 +64,7 @@ static PetscErrorCode Allocate(const MeritRecordKernel *r, const int list[], int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Copy record `record` of the kernel to position `at` of the sorted order */
 static void Put(const MeritRecordKernel *r, const int list[], int32_t record, int32_t at, MeritAnimalRecords *s)
 {
   for (int l = 0; l < s->n_lists; l++) {
@@ -81,7 +91,7 @@ static void Put(const MeritRecordKernel *r, const int list[], int32_t record, in
 
   Output Parameters:
 + s    - the sorted records, owned by the caller
-- fits - can they be told so?
+- fits - false if the records cannot be stored in this form; then s is empty
 @*/
 PetscErrorCode MeritAnimalRecordsCreate(const MeritRecordKernel *r, int animals, int32_t own, int32_t n_animals, MeritAnimalRecords *s,
                                         bool *fits)
@@ -105,6 +115,7 @@ PetscErrorCode MeritAnimalRecordsCreate(const MeritRecordKernel *r, int animals,
   PetscCall(PetscMalloc1(r->n_regressors + 1, &list));
   s->n_lists = List(r, animals, list, s);
   PetscCall(Allocate(r, list, n_blocks, s));
+  /* Counting sort by animal: next[i] is the position of the next record of animal i */
   for (int32_t i = 0; i < n_animals; i++) next[i + 1] += next[i];
   for (int32_t b = 0; b <= n_blocks; b++) s->start[b] = next[PetscMin(n_animals, b * MERIT_ANIMAL_BLOCK)];
   for (int32_t i = 0; i < r->n_records; i++) {

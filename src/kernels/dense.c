@@ -1,4 +1,6 @@
-/* Small dense matrices, row-major: Cholesky factors, inverses, elimination. */
+/* Small dense matrices, row-major: Cholesky factors, inverses, sweeps. They serve (co)variance
+   matrices of up to 64 components and blocks of a level, so loops are plain. A failure is returned,
+   not raised: the caller knows what the matrix means. */
 #include <merit/kernels.h>
 #include <float.h>
 #include <math.h>
@@ -27,13 +29,14 @@ bool MeritDenseCholesky(int n, const double *A, double *F)
         continue;
       }
       for (int k = 0; k < j; k++) sum -= F[i * n + k] * F[j * n + k];
+      /* NaN and infinity fail as well */
       if (i == j && !(sum > 0.0 && sum <= DBL_MAX)) return false;
       F[i * n + j] = i == j ? sqrt(sum) : sum / F[j * n + j];
     }
   return true;
 }
 
-/* MeritDenseSolve - See the header. Not collective. */
+/* MeritDenseSolve - See the header: F y = x, then F'x = y, in place. Not collective. */
 void MeritDenseSolve(int n, const double *F, double *x)
 {
   for (int i = 0; i < n; i++) {
@@ -54,6 +57,7 @@ bool MeritDenseInvert(int n, const double *A, double *inverse, double *log_deter
   if (!MeritDenseCholesky(n, A, F)) return false;
   if (log_determinant) *log_determinant = 0.0;
   for (int i = 0; i < n && log_determinant; i++) *log_determinant += 2.0 * log(F[i * n + i]);
+  /* B = F^-1, lower triangle, by forward substitution of the unit vectors */
   for (int j = 0; j < n && inverse; j++)
     for (int i = 0; i < n; i++) {
       double sum = i == j;
@@ -61,6 +65,7 @@ bool MeritDenseInvert(int n, const double *A, double *inverse, double *log_deter
       for (int k = j; k < i; k++) sum -= F[i * n + k] * B[k * n + j];
       B[i * n + j] = i < j ? 0.0 : sum / F[i * n + i];
     }
+  /* A^-1 = B'B; k starts at the larger index, since B is lower triangular */
   for (int i = 0; i < n && inverse; i++)
     for (int j = 0; j < n; j++) {
       double sum = 0.0;
@@ -79,11 +84,13 @@ int MeritDenseSweep(int n, const double least[], double *A)
   for (int p = 0; p < n; p++) {
     const double pivot = A[p * n + p];
 
+    /* A dependent row and column: both become 0 in the inverse, which is then a generalised one */
     if (!(pivot > (least ? least[p] : 0.0))) {
       for (int j = 0; j < n; j++) A[p * n + j] = A[j * n + p] = 0.0;
       n_left++;
       continue;
     }
+    /* Pivot row divided by the pivot, then subtracted from the others; the column becomes that of the inverse */
     A[p * n + p] = 1.0;
     for (int j = 0; j < n; j++) A[p * n + j] /= pivot;
     for (int i = 0; i < n; i++) {
@@ -98,12 +105,14 @@ int MeritDenseSweep(int n, const double least[], double *A)
 }
 
 /* MeritDenseEliminate - See the header; Gauss-Jordan. Not collective. */
-int MeritDenseEliminate(int n, int k, double share, double *A)
+int MeritDenseEliminate(int n, int k, double tolerance, double *A)
 {
   const int width = n + k;
   double    least[64];
 
-  for (int i = 0; i < n; i++) least[i] = share * fabs(A[i * width + i]);
+  /* Without exchange of rows a pivot that has shrunk below `tolerance` of its diagonal means a
+     dependent row */
+  for (int i = 0; i < n; i++) least[i] = tolerance * fabs(A[i * width + i]);
   for (int p = 0; p < n; p++) {
     if (!(fabs(A[p * width + p]) > least[p])) return p;
     for (int i = 0; i < n; i++) {

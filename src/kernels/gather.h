@@ -1,21 +1,21 @@
 #pragma once
 #include <merit/kernels.h>
 
-/* Loops that are to be compiled anew for the constants they are called with */
+/* Functions that are inlined wherever they are called, so that constant arguments give loops of their own */
 #define KERNEL inline __attribute__((always_inline))
 
-/* How many animals ahead memory of a dam is asked for: sires are few and in the cache, dams are many, and some in another herd */
+/* Number of animals ahead for which a dam's values are prefetched: sires are few and stay in the cache, dams are many */
 enum { AHEAD = 64 };
 
-/* Ask for x[slot] ahead of its use; a slot below 0 does no harm */
+/* Load the cache line of x[slot] ahead of its use; harmless for a slot below 0 or beyond the end. Not collective. */
 static KERNEL void Prefetch(const double *x, int64_t slot)
 {
   __builtin_prefetch((const char *)x + slot * (int64_t)sizeof(*x), 1);
 }
 
 /*
-  Add the private places of shared levels to their slots, in thread order, and leave them 0 for the next use; called by all
-  threads of a parallel region after a barrier.
+  Add the private slots of shared levels to the levels, in thread order, and set them to 0 for the next call. Not collective;
+  called by all threads of a parallel region after a barrier. k right-hand sides, y[n_places * k].
 */
 static inline void AddPrivate(const MeritScatter *s, int k, double *y)
 {

@@ -1,8 +1,18 @@
+/*
+  Products M x and M's for one right-hand side after the other; several at once are in
+  packed_block.c.
+
+  The processor decides between three paths (plain C, AVX2, AVX-512), which all work strip by
+  strip. A path sums copies times values; scale, centre and missing genotypes are handled here:
+    M x = copies (scale x) - 1 (centre' scale x),   (M's)_j = scale_j (copies_j' s - centre_j 1's).
+    The sums that centring subtracts are compensated (twice the digits), since they cancel against
+    large sums.
+*/
 #include "packed_impl.h"
 #include <math.h>
 #include <omp.h>
 
-/* Set by tests and measurements only, before any product runs. */
+/* Largest level that tests and measurements allow; set before any product runs */
 static MeritPackedLevel most_allowed = MERIT_PACKED_AVX512;
 
 /*
@@ -46,7 +56,7 @@ double PackedSingleFactor(double largest)
   return largest > 0 ? ldexp(1, PetscMax(-1022, PetscMin(-ilogb(largest), 960))) : 1;
 }
 
-/* Sum of a[i] b[i], compensated */
+/* sum of a[i] b[i] with the error of each product and sum added back (Ogita, Rump and Oishi 2005) */
 static double DotExactly(int32_t n, const double a[], const double b[])
 {
   double sum = 0, lost = 0;
@@ -60,6 +70,7 @@ static double DotExactly(int32_t n, const double a[], const double b[])
   return sum + lost;
 }
 
+/* Largest absolute value */
 static double Largest(int64_t n, const double a[])
 {
   double largest = 0;
@@ -68,8 +79,7 @@ static double Largest(int64_t n, const double a[])
   return largest;
 }
 
-/* PackedEffectsCreate - What the forward product takes from one right-hand side of k, x[n_cols * k] from its place on. Not
-   collective; PackedEffectsDestroy(). */
+/* PackedEffectsCreate - See the header. Not collective; free with PackedEffectsDestroy(). */
 PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *path, int k, const double x[],
                                    PackedEffects *e)
 {
@@ -80,7 +90,7 @@ PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *
   e->factor = path->input_factor(Largest(m->n_cols, e->a));
   for (int32_t j = 0; j < m->n_cols; j++) {
     e->a[j] *= e->factor;
-    e->mend[j] = e->a[j] * (m->missing[j] - path->missing_as);
+    e->mend[j] = e->a[j] * (m->missing[j] - path->missing_as); /* the path counts a missing genotype as missing_as copies */
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -96,11 +106,14 @@ PetscErrorCode PackedEffectsDestroy(PackedEffects *e)
 typedef double  Two __attribute__((vector_size(16)));
 typedef int64_t TwoBits __attribute__((vector_size(16)));
 
-/* Two sums side by side, as every processor has them */
+/* Two compensated sums and the largest values side by side, in vectors that every x86-64 and ARM
+   processor has */
 typedef struct {
   Two sum, lost, largest;
 } Sums;
 
+/* Add one vector: the error of the addition (Knuth 1969) goes to lost; the largest by bit masks,
+   without a branch */
 static inline void Add(Sums *sums, Two one)
 {
   const Two     next = sums->sum + one, part = next - sums->sum, size = (Two)((TwoBits)one & INT64_MAX);
@@ -111,8 +124,8 @@ static inline void Add(Sums *sums, Two one)
   sums->largest = (Two)(((TwoBits)size & more) | ((TwoBits)sums->largest & ~more));
 }
 
-/* PackedSummarise - What the adjoint must know of rows before it starts. Not collective. Eight sums at a time,
-   so that one does not wait for the other. */
+/* PackedSummarise - See the header. Eight sums at a time, so that additions do not wait for each
+   other. Not collective. */
 PackedSummary PackedSummarise(int64_t n, int k, const double s[])
 {
   Sums          sums[4] = {{{0}, {0}, {0}}};
@@ -131,7 +144,8 @@ PackedSummary PackedSummarise(int64_t n, int k, const double s[])
   return all;
 }
 
-/* The same of all strips, [strips] in strip; strip by strip, so that threads do not matter */
+/* Summary of all rows; strip [strips] gets those of the strips. Strips are combined in order, so
+   threads do not change the bits. */
 static PackedSummary SummariseRows(const MeritPacked *m, int k, const double s[], PackedSummary strip[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
@@ -149,7 +163,7 @@ static PackedSummary SummariseRows(const MeritPacked *m, int k, const double s[]
   return all;
 }
 
-/* Quarters [from, to) of the strips: g[row * k] of their rows */
+/* Forward product for quarters [from, to) of the strips; g[row * k] is overwritten */
 static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e,
                          int64_t from, int64_t to, int k, double g[])
 {
@@ -157,10 +171,11 @@ static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, cons
     const int64_t strip     = from / MERIT_QUARTERS;
     const int     q0        = (int)(from % MERIT_QUARTERS),
               q1            = (int)PetscMin(MERIT_QUARTERS, to - strip * MERIT_QUARTERS);
-    double acc[MERIT_STRIP] = {0};
+    double acc[MERIT_STRIP] = {0}; /* sums of the rows of this strip */
 
     PackedForwardStrip(m, path, e, strip, q0, q1, acc);
     for (int w = 0; w < MERIT_LINE; w++) {
+      /* Quarters q0 .. q1 - 1 are rows 8 q0 .. 8 q1 - 1 of each word of 32 rows */
       const int64_t row = strip * MERIT_STRIP + 32 * w, end = PetscMin(8 * q1, m->n_rows - row);
 
       for (int64_t i = 8 * q0; i < end; i++) g[(row + i) * k] = acc[32 * w + i] - e->offset;
@@ -169,7 +184,7 @@ static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, cons
   }
 }
 
-/* One right-hand side of k: x and g point at its first values */
+/* M x for one right-hand side of k; x and g point at its first values */
 static PetscErrorCode ForwardOne(const MeritPacked *m, int k, const double x[], double g[])
 {
   const MeritPackedPath *path  = PackedPathNow(m);
@@ -209,7 +224,7 @@ PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All rows in the path's order, those beyond the last 0 */
+/* Values of all rows in the order that the path wants, padded with 0 to whole strips */
 static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, double factor, int k,
                         const double s[], double arranged[])
 {
@@ -229,7 +244,7 @@ static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, doubl
   }
 }
 
-/* Columns [from, to): y[column * k] = M' s */
+/* Adjoint product for columns [from, to): y[column * k]; part [n_cols] is scratch */
 static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double s[],
                          const double arranged[], const double mend[], double factor, double sum,
                          int32_t from, int32_t to, int k, double part[], double y[])
@@ -243,12 +258,12 @@ static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, cons
   for (int32_t j = from; j < to; j++) y[(size_t)j * (size_t)k] = m->scale[j] * (part[j] - m->centre[j] * sum);
 }
 
-/* One right-hand side of k: s and y point at its first values */
+/* M's for one right-hand side of k; s and y point at its first values */
 static PetscErrorCode AdjointOne(const MeritPacked *m, int k, const double s[], double y[])
 {
   const MeritPackedPath *path   = PackedPathNow(m);
   const int64_t          padded = MeritPackedStrips(m->n_rows) * MERIT_STRIP;
-  double                *room, *arranged, *mend, *part, factor, sum;
+  double                *room, *arranged, *mend, *part, factor, sum; /* arranged: room on a 64-byte boundary */
   PackedSummary         *strip, all;
 
   PetscFunctionBegin;

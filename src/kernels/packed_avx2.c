@@ -1,5 +1,7 @@
 /*
-  One right-hand side with AVX2 and FMA. No conversion: a pair of bits moved to the two lowest exponent bits of
+  Products with one right-hand side with AVX2 and FMA, in double precision.
+
+  Genotypes need no conversion: a pair of bits moved to the two lowest exponent bits of
   a double is 0, 1, 2 or 4 times 2^-1022 for the codes 0, 1, 2, 3, so a shift and a mask make a factor for the
   multiply-add. Lane l of a vector holds word 4 h + l of a line (h = 0, 1), step t of 32 its row t. Inputs are
   scaled so that the largest lies near 2^1000.
@@ -15,6 +17,8 @@
 
 static double InputFactor(double largest)
 {
+  /* The power of two that brings the largest input near 2^EXPONENT, since products are times
+     2^-1022; limits keep it finite */
   int e;
 
   if (!(largest > 0)) return 1;
@@ -22,7 +26,8 @@ static double InputFactor(double largest)
   return ldexp(1, PetscMax(-1, PetscMin(e, 1022)));
 }
 
-/* Row 128 h + 32 l + t to place 128 h + 4 t + l */
+/* Put row 128 h + 32 l + t at index 128 h + 4 t + l: the order in which vectors of four words meet
+   the rows */
 static void Arrange(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP])
 {
   for (int h = 0; h < 256; h += 128)
@@ -30,7 +35,7 @@ static void Arrange(const double rows[MERIT_STRIP], double factor, double out[ME
       for (int l = 0; l < 4; l++) out[h + 4 * t + l] = rows[h + 32 * l + t] * factor;
 }
 
-/* The genotypes at step t of four words, as doubles */
+/* Copies at step t of four words, times 2^-1022 */
 AVX2 INLINE __m256d Copies(__m256i w, const int t)
 {
   const __m256i mask = _mm256_set1_epi64x((long long)3 << 52);
@@ -39,8 +44,8 @@ AVX2 INLINE __m256d Copies(__m256i w, const int t)
   return _mm256_castsi256_pd(_mm256_and_si256(mask, at));
 }
 
-/* Columns of a block that have missing genotypes in the rows of mask; returns how many. Without a branch:
-   which lines have some is close to chance */
+/* List the columns of a block with missing genotypes in the rows of mask; returns how many. Without
+   a branch, which would be mispredicted often. */
 AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MERIT_LINE],
                             int list[MERIT_COLUMN_BLOCK])
 {
@@ -61,15 +66,15 @@ AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MER
   return count;
 }
 
-/* A code 1 for each missing genotype of four words, else 0 */
+/* Words with code 1 where a genotype is missing, else 0 */
 AVX2 INLINE __m256i Missing(__m256i w)
 {
   return _mm256_and_si256(_mm256_and_si256(w, _mm256_srli_epi64(w, 1)),
                           _mm256_set1_epi64x((long long)MERIT_LOW_BITS));
 }
 
-/* Eight steps from `step` on: 32 rows of n columns, sums in registers; of the columns in the list the
-   missing genotypes again */
+/* Eight steps from `step` on: 32 rows of n columns, with the sums in registers. Columns in the list
+   are gone through a second time for their missing genotypes alone. */
 AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const double a[], const int list[], int n_list,
                               const double mend[], double acc[32], const int step)
 {
@@ -96,7 +101,7 @@ AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const double a[], con
   for (int t = 0; t < 8; t++) _mm256_store_pd(acc + 4 * t, sum[t]);
 }
 
-/* The same for a quarter of four words */
+/* The same for a quarter of four words; a constant step lets the compiler fold the shifts */
 AVX2 static void ForwardWords(const uint64_t *word, int n, const double a[], const int list[], int n_list,
                               const double mend[], double acc[32], int quarter)
 {
@@ -116,12 +121,14 @@ AVX2 static void ForwardWords(const uint64_t *word, int n, const double a[], con
   }
 }
 
+/* acc[row] += sum over columns of copies * a / factor, rows of quarters [q0, q1); contract in
+   packed_impl.h */
 AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[],
                          double factor, int q0, int q1, double acc[MERIT_STRIP])
 {
   double       sum[MERIT_STRIP] __attribute__((aligned(64))) = {0};
   uint64_t     mask[MERIT_LINE];
-  const double back = 0x1p1022 / factor;
+  const double back = 0x1p1022 / factor; /* undoes the exponent trick and the scaling of inputs */
 
   RowMask(m, strip, q0, q1, mask);
   for (int32_t from = 0; from < m->n_cols; from += MERIT_COLUMN_BLOCK) {
@@ -139,7 +146,7 @@ AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], 
       for (int l = 0; l < 4; l++) acc[128 * h + 32 * l + t] += sum[128 * h + 4 * t + l] * back;
 }
 
-/* Sum over a strip of copies (or, missing only: of missing genotypes) times s */
+/* Sum over a strip of copies times s; with `missing`, of 1 for missing genotypes times s */
 AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRIP], const bool missing)
 {
   __m256d sum[4];
@@ -160,6 +167,7 @@ AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT
   return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
 }
 
+/* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
 AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
                          const double s[MERIT_STRIP], const double mend[], double factor, double y[])
 {

@@ -1,5 +1,7 @@
 /*
-  One right-hand side with AVX2 and FMA in single precision: as with doubles (packed_avx2.c) a pair of bits moved to the two lowest
+  Products with one right-hand side with AVX2 and FMA, in single precision.
+
+  As with doubles (packed_avx2.c) a pair of bits moved to the two lowest
   exponent bits is 0, 1, 2 or 4 times 2^-126. Lane l of a vector holds half-word 8 h + l of a line (h = 0, 1), step t of 16 its row t.
   Sums of floats go over a strip's rows (adjoint) or over FLUSH columns (forward), those over all of them are doubles.
 */
@@ -14,9 +16,11 @@
 #define STEPS    16
 #define EXPONENT 0x1p60 /* of the largest input: far from the ends of what floats hold, before and after the products */
 
+/* Powers of two only, so that scaling is exact */
 static double InputFactor(double largest) { return PackedSingleFactor(largest) * EXPONENT; }
 
-/* Row 128 h + 16 l + t to place 128 h + 8 t + l */
+/* Put row 128 h + 16 l + t at index 128 h + 8 t + l: the order in which vectors of eight half-words
+   meet the rows */
 static void Arrange(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP])
 {
   for (int h = 0; h < 256; h += 128)
@@ -24,7 +28,7 @@ static void Arrange(const double rows[MERIT_STRIP], double factor, double out[ME
       for (int l = 0; l < LANES; l++) out[h + LANES * t + l] = rows[h + STEPS * l + t] * factor;
 }
 
-/* The genotypes at step t of eight half-words, as floats */
+/* Copies at step t of eight half-words, times 2^-126 */
 AVX2 INLINE __m256 Copies(__m256i w, const int t)
 {
   const __m256i mask = _mm256_set1_epi32(3 << 23);
@@ -33,13 +37,14 @@ AVX2 INLINE __m256 Copies(__m256i w, const int t)
   return _mm256_castsi256_ps(_mm256_and_si256(mask, at));
 }
 
-/* A code 1 for each missing genotype, else 0 */
+/* Words with code 1 where a genotype is missing, else 0 */
 AVX2 INLINE __m256i Missing(__m256i w)
 {
   return _mm256_and_si256(_mm256_and_si256(w, _mm256_srli_epi64(w, 1)), _mm256_set1_epi64x((long long)MERIT_LOW_BITS));
 }
 
-/* Columns of a block that have missing genotypes in the rows of mask; returns how many. Without a branch */
+/* List the columns of a block with missing genotypes in the rows of mask; returns how many. Without
+   a branch. */
 AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MERIT_LINE], int list[FLUSH])
 {
   const __m256i low   = _mm256_loadu_si256((const __m256i *)(const void *)mask);
@@ -57,7 +62,8 @@ AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MER
   return count;
 }
 
-/* Eight steps from `step` on of eight half-words, n columns, those in the list once more for their missing genotypes */
+/* Eight steps from `step` on of eight half-words, n columns; listed columns once more for their
+   missing genotypes. Sums of floats are added to doubles at the end. */
 AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const float a[], const int list[], int n_list,
                               const float mend[], double sum[][LANES], const int step)
 {
@@ -90,7 +96,8 @@ AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const float a[], cons
   }
 }
 
-/* Both halves of a block's lines, the steps that quarters [q0, q1) have */
+/* Both halves of the lines of a block, for the steps of quarters [q0, q1): quarters 0 and 2 are
+   steps 0 to 7, 1 and 3 steps 8 to 15 */
 AVX2 static void ForwardBlock(const uint64_t *line, int n, const float a[], const int list[], int n_list,
                               const float mend[], int q0, int q1, double sum[2][STEPS][LANES])
 {
@@ -100,6 +107,7 @@ AVX2 static void ForwardBlock(const uint64_t *line, int n, const float a[], cons
   }
 }
 
+/* acc[row] += sum over columns of copies * a / factor; contract in packed_impl.h */
 AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int q0,
                          int q1, double acc[MERIT_STRIP])
 {
@@ -118,13 +126,14 @@ AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], 
     for (int j = 0; j < n; j++) g[j] = mend ? (float)mend[from + j] : 0;
     ForwardBlock(line, n, f, list, n_list, g, q0, q1, sum);
   }
+  /* Half-word l holds quarters 2 (l % 2) and 2 (l % 2) + 1 of word l / 2 */
   for (int l = 0; l < 2 * LANES; l++)
     for (int q = PetscMax(q0, 2 * (l % 2)); q < PetscMin(q1, 2 * (l % 2) + 2); q++)
       for (int t = 8 * (q % 2); t < 8 * (q % 2) + 8; t++)
         acc[STEPS * l + t] += sum[l / LANES][t][l % LANES] * 0x1p126 * back;
 }
 
-/* Sum over a strip of copies (or, missing only: of missing genotypes) times s */
+/* Sum over a strip of copies times s; with `missing`, of 1 for missing genotypes times s */
 AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const float s[MERIT_STRIP], const bool missing)
 {
   __m256  sum[4];
@@ -147,6 +156,7 @@ AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const float s[MERIT_
   return 0x1p126 * _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
 }
 
+/* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
 AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
                          const double mend[], double factor, double y[])
 {

@@ -1,5 +1,7 @@
 /*
-  One right-hand side with AVX-512. A permutation of two registers is a table of 16 doubles, so a nibble of two
+  Products with one right-hand side with AVX-512, in double precision.
+
+  A permutation of two registers is a table of 16 doubles, so a nibble of two
   genotypes is one look-up: sums of two columns' values for a row (forward), of two rows' for a column (adjoint).
   A shift, a look-up and an addition serve 16 genotypes, whatever their codes are, and nothing is scaled.
 */
@@ -12,13 +14,15 @@
 #define GROUPS  8 /* groups of eight columns that share the tables of the adjoint product */
 #define COLUMNS (8 * GROUPS)
 
+/* Table look-ups are exact for any input, so nothing is scaled */
 static double NoFactor(double largest)
 {
   (void)largest;
   return 1;
 }
 
-/* Entry 4 d + c: the first's code c gives a c, or (3) a3; the second's code d gives b d, or b3 */
+/* Table of two genotypes, entry 4 d + c: code c of the first gives a c (or a3 if missing), code d
+   of the second b d (or b3) */
 AVX512 INLINE void MakeTable(double a, double a3, double b, double b3, __m512d table[2])
 {
   const __m512d first = _mm512_mask_mov_pd(
@@ -28,7 +32,8 @@ AVX512 INLINE void MakeTable(double a, double a3, double b, double b3, __m512d t
   table[1] = _mm512_add_pd(first, _mm512_mask_mov_pd(_mm512_set1_pd(2 * b), 0xf0, _mm512_set1_pd(b3)));
 }
 
-/* The words of two columns as nibbles: of the even rows, or (odd) of the odd ones */
+/* The words of two columns as nibbles (code of the first + 4 code of the second): even rows, or
+   (odd) odd rows */
 AVX512 INLINE __m512i Nibbles(const uint64_t *line, bool two, const bool odd)
 {
   const __m512i low = _mm512_set1_epi64(0x3333333333333333);
@@ -40,7 +45,8 @@ AVX512 INLINE __m512i Nibbles(const uint64_t *line, bool two, const bool odd)
   return _mm512_or_si512(_mm512_and_si512(u, low), _mm512_slli_epi64(_mm512_and_si512(v, low), 2));
 }
 
-/* Rows 8 first .. 8 (first + n) - 1 of each word, n = 1 or 2: sum[step][word] += the tables' values */
+/* Rows 8 first .. 8 (first + n) - 1 of each word, n = 1 or 2: sum[step][word] += the tables'
+   values, with the sums in registers */
 AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d table[][2], const int first,
                                 const int n, double sum[STEPS][MERIT_LINE])
 {
@@ -53,7 +59,7 @@ AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d
     const bool    two  = j + 1 < columns;
     const __m512i even = Nibbles(line, two, false), odd = Nibbles(line, two, true);
 
-    if (first == 0) { /* the next block of columns, while this one is worked on */
+    if (first == 0) { /* the lines of the next block of columns are loaded meanwhile */
       __builtin_prefetch(line + MERIT_COLUMN_BLOCK * MERIT_LINE);
       __builtin_prefetch(line + (MERIT_COLUMN_BLOCK + 1) * MERIT_LINE);
     }
@@ -71,7 +77,8 @@ AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d
   for (int t = 0; t < 8 * n; t++) _mm512_store_pd(sum[8 * first + t], acc[t]);
 }
 
-/* One block of columns for quarters [q0, q1) */
+/* One block of columns for quarters [q0, q1): two quarters at a time where both halves of a word
+   are wanted */
 AVX512 static void ForwardBlock(const uint64_t *line, int columns, const __m512d table[][2], int q0, int q1,
                                 double sum[STEPS][MERIT_LINE])
 {
@@ -89,7 +96,7 @@ AVX512 static void ForwardBlock(const uint64_t *line, int columns, const __m512d
   if (q0 <= 3 && q1 > 3) ForwardSteps(line, columns, table, 3, 1, sum);
 }
 
-/* acc[32 word + step] += sum[step][word] for eight steps */
+/* acc[32 word + step] += sum[step][word] for eight steps: a transpose of 8 by 8 */
 AVX512 INLINE void AddSteps(const double sum[8][MERIT_LINE], double *acc)
 {
   __m512i a[8];
@@ -102,6 +109,8 @@ AVX512 INLINE void AddSteps(const double sum[8][MERIT_LINE], double *acc)
     _mm512_storeu_pd(acc + 32 * w, _mm512_add_pd(_mm512_loadu_pd(acc + 32 * w), _mm512_castsi512_pd(a[w])));
 }
 
+/* acc[row] += sum over columns of copies * a; mend is the value of a missing genotype. Contract in
+   packed_impl.h. */
 AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[],
                            double factor, int q0, int q1, double acc[MERIT_STRIP])
 {
@@ -123,7 +132,8 @@ AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[]
   for (int q = q0; q < q1; q++) AddSteps((const double(*)[MERIT_LINE])sum + 8 * q, acc + 8 * q);
 }
 
-/* word[q * COLUMNS + c] = word q of column c, c < 8; returns whether a genotype of the rows of mask is missing */
+/* Transpose the lines of eight columns: word[q * COLUMNS + c] = word q of column c. Returns whether
+   a genotype of the rows of mask is missing. */
 AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint64_t *word)
 {
   __m512i a[8], any = _mm512_setzero_si512();
@@ -139,11 +149,12 @@ AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint64_t *
   return _mm512_test_epi64_mask(any, mask) != 0;
 }
 
-/* sum[c] = the tables' values for the nibbles of groups of eight columns, all words; the lines of `next` are fetched meanwhile */
+/* sum[c] = the tables' values for all nibbles of groups of eight columns; the lines at `next` are
+   loaded meanwhile */
 AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const int groups,
                           const uint64_t *next, double *sum)
 {
-  const int chains = groups > 4 ? 1 : 2; /* enough sums under way at once */
+  const int chains = groups > 4 ? 1 : 2; /* independent sums, so that additions do not wait for each other */
   __m512d   acc[GROUPS];
 
 #pragma GCC unroll 8
@@ -172,6 +183,8 @@ AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const 
     _mm512_store_pd(sum + 8 * g, chains > 1 ? _mm512_add_pd(acc[g], acc[groups + g]) : acc[g]);
 }
 
+/* The same for 8 or 4 groups at once, or group by group: constants let the compiler keep the sums
+   in registers */
 AVX512 static void LookUpGroups(const uint64_t *word, const __m512d table[][2], int groups,
                                 const uint64_t *next, double *sum)
 {
@@ -183,7 +196,7 @@ AVX512 static void LookUpGroups(const uint64_t *word, const __m512d table[][2], 
     for (int g = 0; g < groups; g++) LookUp(word + 8 * (size_t)g, table, 1, NULL, sum + 8 * g);
 }
 
-/* The tables of a strip's 128 pairs of rows: of copies, or of missing genotypes only */
+/* Tables of the 128 pairs of rows of a strip: of copies, or of missing genotypes alone */
 AVX512 static void MakeTables(const double s[MERIT_STRIP], bool missing, __m512d table[][2])
 {
   for (int p = 0; p < MERIT_STRIP / 2; p++) {
@@ -196,6 +209,7 @@ AVX512 static void MakeTables(const double s[MERIT_STRIP], bool missing, __m512d
   }
 }
 
+/* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
 AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
                            const double s[MERIT_STRIP], const double mend[], double factor, double y[])
 {
@@ -216,12 +230,15 @@ AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, in
     for (int g = 0; g < groups; g++) {
       const uint64_t *at = line + (size_t)g * 8 * MERIT_LINE;
 
+      /* A group that is not full is copied: the lines behind the last column may be beyond the
+         array */
       if (n < 8 * g + 8) at = memcpy(last, at, (size_t)(n - 8 * g) * MERIT_LINE * sizeof(*at));
       mended |= TransposeLines(at, _mm512_loadu_si512(mask), word + 8 * (size_t)g);
     }
     LookUpGroups(word, (const __m512d(*)[2])copies, groups,
                  j + 2 * COLUMNS <= to ? line + COLUMNS * MERIT_LINE : NULL, sum);
     for (int c = 0; c < n; c++) y[j + c] += sum[c];
+    /* Missing genotypes are rare: their tables are made when the first one is met */
     if (!mended || !mend) continue;
     if (!made) MakeTables(s, true, missing);
     made = true;

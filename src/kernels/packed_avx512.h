@@ -1,5 +1,5 @@
 #pragma once
-/* What the AVX-512 kernels for one right-hand side share, in double and in single precision. */
+/* Shared by the AVX-512 products with one right-hand side, in double and in single precision. */
 #include "packed_impl.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -7,12 +7,13 @@
 #define AVX512 __attribute__((target("avx512f,avx512dq")))
 #define INLINE static inline __attribute__((always_inline))
 
+/* out = rows * factor, in the order of the rows. Not collective. */
 static inline void Arrange(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP])
 {
   for (int i = 0; i < MERIT_STRIP; i++) out[i] = rows[i] * factor;
 }
 
-/* Word q of a[c] becomes word c of a[q] */
+/* Transpose eight by eight words: word q of a[c] becomes word c of a[q]. Not collective. */
 AVX512 INLINE void Transpose(__m512i a[8])
 {
   __m512i b[8];

@@ -1,5 +1,7 @@
 /*
-  One right-hand side with AVX-512 in single precision: a register is a table of 16 floats, so a nibble of two genotypes is one look-up and a
+  Products with one right-hand side with AVX-512, in single precision.
+
+  A register is a table of 16 floats, so a nibble of two genotypes is one look-up and a
   vector serves 32 genotypes, twice those of doubles. Sums of floats go over a strip's rows (adjoint) or over FLUSH columns (forward),
   those over all of them are doubles.
 */
@@ -14,10 +16,11 @@
 #define GROUPS  8                     /* groups of 16 columns that share the tables of the adjoint product */
 #define COLUMNS (LANES * GROUPS)
 
-/* The largest near 1, so that floats neither overflow nor vanish */
+/* The largest input is brought near 1, so that floats neither overflow nor vanish */
 static double InputFactor(double largest) { return PackedSingleFactor(largest); }
 
-/* Entry 4 d + c: the first's code c gives a c, or (3) a3; the second's code d gives b d, or b3 */
+/* Table of two genotypes, entry 4 d + c: code c of the first gives a c (or a3 if missing), code d
+   of the second b d (or b3) */
 AVX512 INLINE __m512 MakeTable(double a, double a3, double b, double b3)
 {
   const __m512 u = _mm512_mask_mov_ps(
@@ -30,7 +33,8 @@ AVX512 INLINE __m512 MakeTable(double a, double a3, double b, double b3)
   return _mm512_add_ps(u, v);
 }
 
-/* One block of columns, all rows: sum[step][half-word] += the tables' values */
+/* One block of columns, all rows: sum[step][half-word] += the tables' values; floats within the
+   block, doubles over blocks */
 AVX512 INLINE void ForwardBlock(const uint64_t *line, int columns, const __m512 table[], double sum[STEPS][LANES])
 {
   const __m512i low = _mm512_set1_epi64(0x3333333333333333);
@@ -45,7 +49,7 @@ AVX512 INLINE void ForwardBlock(const uint64_t *line, int columns, const __m512 
     const __m512i odd  = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi64(u, 2), low), _mm512_andnot_si512(low, v));
     const __m512  t    = table[j / 2];
 
-    __builtin_prefetch(line + FLUSH * MERIT_LINE); /* the next block of columns, while this one is worked on */
+    __builtin_prefetch(line + FLUSH * MERIT_LINE); /* the lines of the next block of columns */
     __builtin_prefetch(line + (FLUSH + 1) * MERIT_LINE);
 #pragma GCC unroll 8
     for (unsigned n = 0; n < STEPS / 2; n++) {
@@ -61,6 +65,7 @@ AVX512 INLINE void ForwardBlock(const uint64_t *line, int columns, const __m512 
   }
 }
 
+/* acc[row] += sum over columns of copies * a / factor; contract in packed_impl.h */
 AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
                            int q0, int q1, double acc[MERIT_STRIP])
 {
@@ -78,12 +83,14 @@ AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[]
     }
     ForwardBlock(PackedLine(m, strip, from), n, table, sum);
   }
+  /* Half-word l holds quarters 2 (l % 2) and 2 (l % 2) + 1 of word l / 2 */
   for (int l = 0; l < LANES; l++)
     for (int q = PetscMax(q0, 2 * (l % 2)); q < PetscMin(q1, 2 * (l % 2) + 2); q++)
       for (int t = 8 * (q % 2); t < 8 * (q % 2) + 8; t++) acc[STEPS * l + t] += back * sum[t][l];
 }
 
-/* half[h * COLUMNS + .] = half-word h of 16 columns (first, ninth, second, ...); returns whether a genotype of the rows of mask is missing */
+/* Transpose the lines of 16 columns by half-words: half[h * COLUMNS + .] = half-word h, columns in
+   order 0, 8, 1, 9, ... Returns whether a genotype of the rows of mask is missing. */
 AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint32_t *half)
 {
   __m512i a[8], b[8], any = _mm512_setzero_si512();
@@ -105,10 +112,11 @@ AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint32_t *
   return _mm512_test_epi64_mask(any, mask) != 0;
 }
 
-/* sum[c] = the tables' values for the nibbles of groups of 16 columns, all half-words; the lines of `next` are fetched meanwhile */
+/* sum[c] = the tables' values for all nibbles of groups of 16 columns; the lines at `next` are
+   loaded meanwhile */
 AVX512 INLINE void LookUp(const uint32_t *half, const __m512 table[], const int groups, const uint64_t *next, double *sum)
 {
-  const int chains = groups > 4 ? 1 : 2; /* enough sums under way at once */
+  const int chains = groups > 4 ? 1 : 2; /* independent sums, so that additions do not wait for each other */
   __m512    acc[GROUPS];
 
 #pragma GCC unroll 8
@@ -132,6 +140,7 @@ AVX512 INLINE void LookUp(const uint32_t *half, const __m512 table[], const int 
       }
     }
   }
+  /* Back to the order of columns: even entries are columns 0 to 7, odd ones 8 to 15 */
   for (int g = 0; g < groups; g++) {
     const __m512  all  = chains > 1 ? _mm512_add_ps(acc[g], acc[groups + g]) : acc[g];
     const __m512i each = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
@@ -142,6 +151,7 @@ AVX512 INLINE void LookUp(const uint32_t *half, const __m512 table[], const int 
   }
 }
 
+/* The same for 8 or 4 groups at once, or group by group */
 AVX512 static void LookUpGroups(const uint32_t *half, const __m512 table[], int groups, const uint64_t *next, double *sum)
 {
   if (groups == GROUPS)
@@ -152,7 +162,7 @@ AVX512 static void LookUpGroups(const uint32_t *half, const __m512 table[], int 
     for (int g = 0; g < groups; g++) LookUp(half + LANES * (size_t)g, table, 1, NULL, sum + LANES * g);
 }
 
-/* The tables of a strip's 128 pairs of rows: of copies, or of missing genotypes only */
+/* Tables of the 128 pairs of rows of a strip: of copies, or of missing genotypes alone */
 AVX512 static void MakeTables(const double s[MERIT_STRIP], bool missing, __m512 table[])
 {
   for (int p = 0; p < MERIT_STRIP / 2; p++) {
@@ -162,6 +172,7 @@ AVX512 static void MakeTables(const double s[MERIT_STRIP], bool missing, __m512 
   }
 }
 
+/* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
 AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
                            const double mend[], double factor, double y[])
 {
@@ -180,6 +191,7 @@ AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, in
     uint64_t        last[LANES * MERIT_LINE] __attribute__((aligned(64))) = {0};
     bool            mended                                                = false;
 
+    /* A group that is not full is copied: the lines behind the last column may be beyond the array */
     for (int g = 0; g < groups; g++) {
       const uint64_t *at = line + (size_t)g * LANES * MERIT_LINE;
 

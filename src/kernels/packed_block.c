@@ -1,22 +1,29 @@
 /*
-  Several right-hand sides, 4 to 16 at a time, by tables over three genotypes. The adjoint looks up the words of a column as they lie; the
-  forward product first transposes 32 columns by 32 rows, so that its tables hold exact values of M x.
+  Products with several right-hand sides, 4 to 16 at a time, by tables over three genotypes.
+
+  A table has, for each of the 64 codes of three genotypes, the sum of their values for all
+  right-hand sides at once (the method of the four Russians). The adjoint looks up the words of a
+  column as they are stored; the forward product first transposes blocks of 32 columns by 32 rows.
+  packed_block_core.h is the code of one width and precision; here are the choice of width, the
+  scaling and the threads.
 */
 #include "packed_block_impl.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 
-/* Work for a product: threads, what they need, scale factors and sums of the right-hand sides */
+/* Work of one product: code for few and for many right-hand sides, scratch of each thread, and for
+   each right-hand side its scale factor and sums */
 typedef struct {
   const PackedBlock *narrow, *wide;
   int                threads;
-  size_t             each;
+  size_t             each; /* bytes of a thread's part of room */
   char              *room;
   double            *factor, *total, *lost; /* [k] */
 } Work;
 
-/* The widths for the instructions that run now. On AVX-512 four doubles, or eight floats, go as with AVX2 */
+/* The widths for the current instructions. On AVX-512, up to four doubles or eight floats use the
+   code for AVX2. */
 static void Widths(const MeritPacked *m, const PackedBlock **narrow, const PackedBlock **wide)
 {
   const PackedBlock *const *const blocks[] = {[MERIT_PACKED_PORTABLE] = packed_block_portable,
@@ -28,6 +35,7 @@ static void Widths(const MeritPacked *m, const PackedBlock **narrow, const Packe
   *narrow = level == MERIT_PACKED_AVX512 ? packed_block_avx2[m->single] : *wide;
 }
 
+/* Allocate the work of a product; free with WorkDestroy() */
 static PetscErrorCode WorkCreate(const MeritPacked *m, int k, Work *w)
 {
   void *at;
@@ -50,7 +58,8 @@ static PetscErrorCode WorkDestroy(Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sums over rows for each right-hand side; the powers of two that bring the largest near 1 for floats */
+/* Compensated sums of `in` [n * k] over its n rows; for floats the powers of two that bring the
+   largest input near 1 */
 static void Survey(const MeritPacked *m, int64_t n, int k, const double in[], const double scale[], Work *w)
 {
   for (int r = 0; r < k; r++) w->total[r] = w->lost[r] = w->factor[r] = 0;
@@ -67,7 +76,7 @@ static void Survey(const MeritPacked *m, int64_t n, int k, const double in[], co
   }
 }
 
-/* All right-hand sides, as wide as there are */
+/* One unit of work for all right-hand sides, in groups as wide as possible */
 static void Chunks(PackedBlockCall *c, const Work *w, bool forward, int64_t from, int64_t to)
 {
   void *own = w->room + (size_t)omp_get_thread_num() * w->each;

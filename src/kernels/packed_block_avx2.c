@@ -1,4 +1,5 @@
-/* Several right-hand sides at once with AVX2, as vectors of 32 bytes. */
+/* Products with several right-hand sides with AVX2, vectors of 32 bytes: packed_block_core.h for 4
+   doubles and for 8 floats. */
 #include "packed_block_impl.h"
 
 #if defined(__x86_64__)

@@ -1,4 +1,5 @@
-/* Several right-hand sides at once with AVX-512, as vectors of 64 bytes. */
+/* Products with several right-hand sides with AVX-512, vectors of 64 bytes: packed_block_core.h for
+   8 doubles and for 16 floats. */
 #include "packed_block_impl.h"
 
 #if defined(__x86_64__)

@@ -1,7 +1,8 @@
 /*
-  Products with CORE_LANES right-hand sides at once, of CORE_REAL, with the instructions CORE_TARGET: included once for each. Tables
-  over three genotypes (the method of the four Russians: Arlazarov, Dinic, Kronrod and Faradzev 1970): a word of 32 genotypes costs
-  eleven look-ups of a vector, whatever the codes are. Sums of floats (CORE_SINGLE) go over a strip's rows or MERIT_SINGLE_COLUMNS columns.
+  Code of products with CORE_LANES right-hand sides at once, of type CORE_REAL, with the instructions CORE_TARGET. The file is
+  included once for each combination. Tables over three genotypes (the method of the four Russians: Arlazarov, Dinic, Kronrod and
+  Faradzev 1970): a word of 32 genotypes costs eleven look-ups of a vector, whatever the codes are. In single precision
+  (CORE_SINGLE), floats are summed over the rows of a strip or MERIT_SINGLE_COLUMNS columns, then added to doubles.
 */
 #define CORE_JOIN2(a, b) a##b
 #define CORE_JOIN(a, b)  CORE_JOIN2(a, b)
@@ -20,12 +21,12 @@
 typedef CORE_REAL Vector __attribute__((vector_size(CORE_BYTES)));
 typedef Vector    Values[4]; /* of one genotype, by code */
 
-/* Work of one thread; vectors on their boundary */
+/* Scratch of one thread, on a boundary of CORE_BYTES */
 typedef struct {
   Vector    table[PACKED_ENTRIES];
   Values    value[32];
   Vector    sum[PACKED_SUMS];
-  double    total[CORE_SINGLE ? PACKED_SUMS : 1][CORE_LANES]; /* of floats' sums */
+  double    total[CORE_SINGLE ? PACKED_SUMS : 1][CORE_LANES]; /* doubles that the sums of floats are added to */
 } Scratch;
 
 /* Sums of the values of three genotypes for each of their 64 codes, ten times, and of the last two */
@@ -42,7 +43,7 @@ CORE_TARGET static void CORE(MakeTable)(Scratch *own)
     for (int a = 0; a < 4; a++) own->table[640 + 4 * b + a] = own->value[31][b] + own->value[30][a];
 }
 
-/* sum[t] += what the table has for word[t * stride] */
+/* sum[t] += values of the 32 genotypes of word[t * stride], t < n */
 CORE_TARGET static void CORE(LookUp)(const Vector table[PACKED_ENTRIES], const uint64_t *word, size_t stride, int64_t n, Vector sum[])
 {
   for (int64_t t = 0; t < n; t++) {
@@ -57,7 +58,7 @@ CORE_TARGET static void CORE(LookUp)(const Vector table[PACKED_ENTRIES], const u
   }
 }
 
-/* Sums of n floats' vectors -> doubles, and 0 */
+/* Add n sums of floats to the doubles and set them to 0; nothing to do in double precision */
 CORE_TARGET static void CORE(Flush)(Scratch *own, int64_t n)
 {
   for (int64_t t = 0; CORE_SINGLE && t < n; t++) {
@@ -66,19 +67,20 @@ CORE_TARGET static void CORE(Flush)(Scratch *own, int64_t n)
   }
 }
 
+/* Set n sums to 0 */
 static void CORE(Clear)(Scratch *own, int64_t n)
 {
   memset(own->sum, 0, (size_t)n * sizeof(*own->sum));
   if (CORE_SINGLE) memset(own->total, 0, (size_t)n * sizeof(*own->total));
 }
 
-/* Sum t of right-hand side i */
+/* Sum t of right-hand side i of the group */
 static double CORE(Total)(const Scratch *own, int64_t t, int i)
 {
   return CORE_SINGLE ? own->total[t][i] : (double)own->sum[t][i];
 }
 
-/* Values of M x of 32 columns from `from` on; columns beyond the last give nothing */
+/* value[j][code][i] = scale (copies - centre) x for 32 columns from `from` on; 0 beyond the last column */
 static void CORE(ForwardValues)(const PackedBlockCall *c, int32_t from, Values value[32])
 {
   const MeritPacked *m = c->m;
@@ -94,7 +96,7 @@ static void CORE(ForwardValues)(const PackedBlockCall *c, int32_t from, Values v
     }
 }
 
-/* Quarters [from, to) of strips, at most PACKED_QUARTERS */
+/* M x for quarters [from, to) of strips, at most PACKED_QUARTERS */
 static void CORE(Forward)(const PackedBlockCall *c, int64_t from, int64_t to, void *work)
 {
   Scratch           *own = work;
@@ -122,7 +124,7 @@ static void CORE(Forward)(const PackedBlockCall *c, int64_t from, int64_t to, vo
   }
 }
 
-/* Values of 32 rows from `row` on: copies times s, 0 for missing */
+/* value[i][code][v] = copies times s for 32 rows from `row` on; 0 for missing genotypes, which are added later */
 static void CORE(AdjointValues)(const PackedBlockCall *c, int64_t row, Values value[32])
 {
   memset(value, 0, 32 * sizeof(*value));
@@ -135,7 +137,7 @@ static void CORE(AdjointValues)(const PackedBlockCall *c, int64_t row, Values va
     }
 }
 
-/* sum[j] += missing copies of column j times s, for one word of each column */
+/* Add the missing genotypes of word q of columns [from, to): sum[j] += missing_j s, found bit by bit */
 CORE_TARGET static void CORE(AdjointMissing)(const MeritPacked *m, int64_t strip, int q, int32_t from, int32_t to, Scratch *own)
 {
   const uint64_t rows = RowBits(m->n_rows, strip, q);
@@ -145,7 +147,7 @@ CORE_TARGET static void CORE(AdjointMissing)(const MeritPacked *m, int64_t strip
       own->sum[j - from] += (CORE_REAL)m->missing[j] * own->value[__builtin_ctzll(b) / 2][1];
 }
 
-/* The same for all words of a strip by the list; row[256] of s */
+/* The same for all words of a strip by the list of missing genotypes; row[256] holds s */
 CORE_TARGET static void CORE(AdjointGaps)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const Vector row[MERIT_STRIP],
                                           Vector sum[])
 {
@@ -160,7 +162,7 @@ CORE_TARGET static void CORE(AdjointGaps)(const MeritPacked *m, int64_t strip, i
   }
 }
 
-/* Columns [from, to), at most PACKED_COLUMNS */
+/* M's for columns [from64, to64), at most PACKED_COLUMNS */
 CORE_TARGET static void CORE(Adjoint)(const PackedBlockCall *c, int64_t from64, int64_t to64, void *work)
 {
   Scratch           *own    = work;
@@ -190,7 +192,7 @@ CORE_TARGET static void CORE(Adjoint)(const PackedBlockCall *c, int64_t from64, 
 }
 
 #if !CORE_SINGLE
-/* By the code of any animal: its value in 32 columns from 32 g on times those of animals from `animal` on; animals beyond the last: 0 */
+/* value[j][code][l] = M of any animal with that code times M of animal + l, for 32 columns from 32 g on; 0 for animals beyond the last */
 CORE_TARGET static void CORE(PairValues)(const MeritPackedAnimals *m, int32_t g, int32_t animal, Values value[32])
 {
   const uint64_t *word  = m->word + (size_t)g * (size_t)m->n + animal;
@@ -207,6 +209,7 @@ CORE_TARGET static void CORE(PairValues)(const MeritPackedAnimals *m, int32_t g,
   }
 }
 
+/* Contract in packed_block_impl.h */
 CORE_TARGET static void CORE(Relate)(const MeritPackedAnimals *m, int32_t column, int32_t from, int32_t to, double out[], void *work)
 {
   Scratch      *own   = work;

@@ -2,9 +2,9 @@
 #include "packed_tables.h"
 #include <string.h>
 
-#define PACKED_SUMS 4096 /* columns of MERIT_COLUMNS, rows of PACKED_QUARTERS */
+#define PACKED_SUMS 4096 /* sums of a thread: columns, or the 64 rows of each of PACKED_QUARTERS quarters */
 
-/* One product with right-hand sides [first, first + n) of k */
+/* Arguments of one product with right-hand sides [first, first + n) of k; all borrowed */
 typedef struct {
   const MeritPacked *m;
   PackedTranspose    transpose;
@@ -15,22 +15,23 @@ typedef struct {
   double            *out;
 } PackedBlockCall;
 
-/* Products of one width: quarters of strips [from, to), columns [from, to) */
+/* Products of one width and precision: forward for quarters of strips [from, to), adjoint for columns [from, to) */
 typedef struct {
-  int    lanes;
-  size_t bytes; /* of work for a thread */
+  int    lanes; /* right-hand sides at once */
+  size_t bytes; /* of scratch for a thread */
   void (*forward)(const PackedBlockCall *c, int64_t from, int64_t to, void *work);
   void (*adjoint)(const PackedBlockCall *c, int64_t from, int64_t to, void *work);
   /* doubles only: out[(i - from) * MERIT_PANEL + l] += products of animals i in [from, to), at most PACKED_SUMS, and column + l, l < lanes */
   void (*relate)(const MeritPackedAnimals *m, int32_t column, int32_t from, int32_t to, double out[], void *work);
 } PackedBlock;
 
-/* Those of doubles and of floats; of more than LANES right-hand sides the wide ones take more at once */
+/* Code by instructions, [0] for doubles, [1] for floats; NULL where the compiler has none */
 extern const PackedBlock *const packed_block_portable[2];
 extern const PackedBlock *const packed_block_avx2[2];
 extern const PackedBlock *const packed_block_avx512[2];
 
-/* The lines of 32 columns (0 beyond the last) of a strip, transposed: line[f] has row 32 w + f in its word w */
+/* Lines of 32 columns from `from` on (0 beyond the last) of a strip, transposed: word w of line[f] has row 32 w + f. Not
+   collective. */
 static inline void PackedTransposeColumns(const MeritPacked *m, PackedTranspose transpose, int64_t strip, int32_t from, PackedLine8 line[32])
 {
   const int32_t n = PetscMin(32, m->n_cols - from);

@@ -1,4 +1,5 @@
-/* Several right-hand sides at once in plain C, as vectors of 32 bytes. */
+/* Products with several right-hand sides in plain C, vectors of 32 bytes: packed_block_core.h for 4
+   doubles and for 8 floats. */
 #include "packed_block_impl.h"
 
 

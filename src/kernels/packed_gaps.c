@@ -1,20 +1,24 @@
 /*
-  Where genotypes are missing: made once, so that no product has to look for them. An entry of a block of 32 columns by 256
-  rows is row + 256 * column; neighbours in the list share neither row nor column, so that sums do not wait for each other.
+  Lists of missing genotypes, made once so that no product has to search for them.
+
+  Lists are by blocks of 32 columns by one strip. An entry is row + 256 * column within the block.
+  Neighbours in the list differ in row and column (they lie on a diagonal), so that consecutive
+  additions do not wait for each other.
 */
 #include "packed_impl.h"
 #include <omp.h>
 
-/* A list costs 16 bits for each missing genotype: above this share of all, looking for them is cheaper than keeping one */
+/* An entry costs 16 bits: above this fraction of missing genotypes a search in each product is
+   cheaper than a list */
 #define MOST_SHARE (1.0 / 32)
 
-/* Lines and columns of a block of a strip */
+/* Columns of a block; the last block may have fewer */
 static int32_t BlockColumns(const MeritPacked *m, int32_t block)
 {
   return PetscMin(MERIT_GAP_COLUMNS, m->n_cols - block * MERIT_GAP_COLUMNS);
 }
 
-/* Missing genotypes of a block */
+/* Number of missing genotypes of a block; bits beyond the last row do not count */
 static int64_t CountBlock(const MeritPacked *m, int64_t strip, int32_t block)
 {
   int64_t count = 0;
@@ -28,7 +32,8 @@ static int64_t CountBlock(const MeritPacked *m, int64_t strip, int32_t block)
   return count;
 }
 
-/* The list of a block, by diagonals: a counting sort of what is found column by column */
+/* Fill the list of a block, at [CountBlock]: entries are found column by column, then sorted by
+   diagonal (counting sort) */
 static void ListBlock(const MeritPacked *m, int64_t strip, int32_t block, uint16_t at[])
 {
   uint16_t found[MERIT_GAP_COLUMNS * MERIT_STRIP];
@@ -100,7 +105,7 @@ int64_t PackedGaps(const MeritPacked *m, int64_t strip, int32_t block, const uin
   return m->gaps->start[b + 1] - m->gaps->start[b];
 }
 
-/* acc[row] += mend[j] back at the missing genotypes of quarters [q0, q1) */
+/* Add the missing genotypes of quarters [q0, q1) to the sums of rows: acc[row] += mend[j] * back */
 static void MendRows(const MeritPacked *m, int64_t strip, const double mend[], double back, int q0, int q1,
                      double acc[MERIT_STRIP])
 {
@@ -111,6 +116,7 @@ static void MendRows(const MeritPacked *m, int64_t strip, const double mend[], d
 
     if (!n) continue;
     for (int32_t c = 0; c < BlockColumns(m, block); c++) term[c] = mend[block * MERIT_GAP_COLUMNS + c] * back;
+    /* The bit test is needed only where part of a strip is asked for */
     if (q1 - q0 == MERIT_QUARTERS)
       for (int64_t i = 0; i < n; i++) acc[at[i] & 255] += term[at[i] >> 8];
     else
@@ -119,7 +125,8 @@ static void MendRows(const MeritPacked *m, int64_t strip, const double mend[], d
   }
 }
 
-/* y[j] += mend[j] times the sum of s[row * k] over the missing genotypes of columns [from, to); from begins a block */
+/* Add the missing genotypes to the sums of columns [from, to): y[j] += mend[j] * sum of s[row * k]
+   over them. `from` begins a block. */
 static void MendColumns(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, int k,
                         const double s[], const double mend[], double y[])
 {

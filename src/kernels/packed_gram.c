@@ -1,7 +1,10 @@
 /*
-  Inner products of columns where all rows that count weigh the same: sums of products of copies, which bytes hold exactly. Of each column
-  there is a column of bytes with the copies (0 for missing) and one that is 1 where they are missing; one more is 1 for all rows that
-  count. Sums are integers, so they are the same for any number of threads; centre, scale and the value of missing genotypes come after.
+  Inner products of columns when all weights are equal or 0, by exact integer sums.
+
+  Genotypes are decoded to bytes: for each column one column of copies (0 for missing) and one of
+  indicators of missing genotypes; column 0 is the indicator of rows with a weight. A tile
+  multiplies 4 by 4 of these columns. The sums are integers, so they do not depend on threads;
+  scale, centre and the value of missing genotypes are applied at the end.
 */
 #include "packed_gram.h"
 #include <omp.h>
@@ -13,16 +16,17 @@
 #define GROUP  4                     /* columns that go through a tile */
 #define LANES  16                    /* sums of a pair, side by side */
 
-/* Strips of bytes, and sums [group pair][GROUP * GROUP][LANES] of one thread */
+/* Decoded strips and sums of one thread; sums are of pairs of groups of columns, [pairs][GROUP *
+   GROUP][LANES] */
 typedef struct {
   int      n_groups;
   uint8_t *byte; /* [n_groups * GROUP][ROWS] */
   int32_t *sum;
-  bool    *some; /* [n_groups] not all bytes of its columns are 0 */
-  bool     missing; /* some genotype was: until then, sums of groups behind the last with copies are not cleared */
+  bool    *some; /* [n_groups] false: all bytes of the group are 0, its tiles can be skipped */
+  bool    missing; /* a missing genotype was met; before that, sums of the groups behind the last copies are not initialised */
 } Room;
 
-/* sum[i][j][.] += products of columns a + i, b + j of ROWS bytes, none of which is more than 2 */
+/* A tile: sum[i][j][.] += products of columns a + i and b + j over ROWS bytes, each byte at most 2 */
 typedef void (*Tile)(const uint8_t *a, const uint8_t *b, int32_t *sum);
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -30,6 +34,7 @@ typedef void (*Tile)(const uint8_t *a, const uint8_t *b, int32_t *sum);
 #define AVX2   __attribute__((target("avx2")))
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vnni")))
 
+/* Bytes to 16-bit pairs to 32-bit sums: a 16-bit sum is at most 8 * ROWS / 32 = 256 */
 AVX2 static void TileAvx2(const uint8_t *a, const uint8_t *b, int32_t *sum)
 {
   for (int half = 0; half < GROUP; half += 2) {
@@ -58,6 +63,7 @@ AVX2 static void TileAvx2(const uint8_t *a, const uint8_t *b, int32_t *sum)
   }
 }
 
+/* AVX-512 VNNI multiplies four pairs of bytes and adds them in one instruction */
 AVX512 static void TileAvx512(const uint8_t *a, const uint8_t *b, int32_t *sum)
 {
   __m512i acc[GROUP][GROUP];
@@ -81,7 +87,7 @@ AVX512 static void TileAvx512(const uint8_t *a, const uint8_t *b, int32_t *sum)
   for (int p = 0; p < GROUP * GROUP; p++) _mm512_store_si512(sum + p * LANES, acc[p / GROUP][p % GROUP]);
 }
 
-/* The tile for the instructions that run now; NULL: none that is faster than doubles */
+/* The tile for the current instructions; NULL if there is none faster than doubles */
 static Tile TileNow(void)
 {
   const MeritPackedLevel level = MeritPackedLevelNow();
@@ -95,7 +101,8 @@ static Tile TileNow(void)
 static Tile TileNow(void) { return NULL; }
 #endif
 
-/* Rows of a strip that count, both bits of each: those whose weight is not 0; false where one is neither 0 nor `each` */
+/* Mask of the rows of a strip that have weight `each`, both bits of each genotype. False if a
+   weight is neither 0 nor `each`. */
 static bool Counting(const MeritPacked *m, int64_t strip, const double weight[], double each, PackedLine8 *mask)
 {
   const int64_t n    = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
@@ -110,7 +117,8 @@ static bool Counting(const MeritPacked *m, int64_t strip, const double weight[],
   return full + none == n;
 }
 
-/* Bytes of the copies and of missing genotypes of a line, in an order of rows that is the same for all; is some genotype missing? */
+/* Bytes of copies and of missing genotypes of one line, 256 rows in the same permuted order for all
+   columns. Returns whether a genotype is missing. */
 AVX2 static bool DecodeBytes(const uint64_t *line, const PackedLine8 *mask, uint8_t *copies, uint8_t *missing)
 {
   const PackedLine8 at  = *(const PackedLine8 *)(const void *)line & *mask;
@@ -120,17 +128,17 @@ AVX2 static bool DecodeBytes(const uint64_t *line, const PackedLine8 *mask, uint
   for (int i = 0; i < 4; i++) {
     const PackedLine8 v = (at >> (2 * i)) & 0x0303030303030303u, z = v & (v >> 1) & 0x0101010101010101u;
 
-    *(PackedLine8 *)(void *)(copies + 64 * i)  = v ^ (z | z << 1);
+    *(PackedLine8 *)(void *)(copies + 64 * i)  = v ^ (z | z << 1); /* code 3 becomes 0 */
     *(PackedLine8 *)(void *)(missing + 64 * i) = z;
     any |= z;
   }
   return ((any[0] | any[1]) | (any[2] | any[3])) | ((any[4] | any[5]) | (any[6] | any[7]));
 }
 
-/* Index of the sums of groups g >= h */
+/* Index of the tile of groups g >= h in the lower triangle */
 static size_t Pair(int g, int h) { return (size_t)g * ((size_t)g + 1) / 2 + (size_t)h; }
 
-/* Sums of groups [from, to) with those before them */
+/* Set the sums of groups [from, to) with all groups up to them to 0 */
 static void Clear(Room *own, int from, int to)
 {
   const size_t each = GROUP * GROUP * LANES;
@@ -138,7 +146,8 @@ static void Clear(Room *own, int from, int to)
   memset(own->sum + Pair(from, 0) * each, 0, (Pair(to, 0) - Pair(from, 0)) * each * sizeof(*own->sum));
 }
 
-/* All bytes of strips [from, to): column 0 those that count, 1 .. n copies, n + 1 .. 2 n missing; false where weights differ */
+/* Decode strips [from, to) to bytes: column 0 rows with a weight, 1 .. n copies, n + 1 .. 2 n
+   missing. False if weights differ. */
 static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to,
                          Room *own)
 {
@@ -157,6 +166,7 @@ static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const d
     for (int32_t j = 0; j < n; j++)
       if (DecodeBytes(PackedLine(m, strip, first + j), &mask, own->byte + (size_t)(1 + j) * ROWS + at,
                       own->byte + (size_t)(1 + n + j) * ROWS + at)) {
+        /* The first missing genotype: from now on the groups of indicators take part */
         if (!own->missing) Clear(own, n / GROUP + 1, own->n_groups);
         own->missing = own->some[(1 + n + j) / GROUP] = true;
       }
@@ -164,7 +174,7 @@ static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const d
   return true;
 }
 
-/* Sums over strips [from, to); false where weights differ */
+/* Add strips [from, to) to the sums, STRIPS at a time; false if weights differ */
 static bool SumStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to,
                       Tile tile, Room *own)
 {
@@ -179,7 +189,7 @@ static bool SumStrips(const MeritPacked *m, int32_t first, int32_t n, const doub
   return true;
 }
 
-/* Sum of the products of byte columns a and b over all threads */
+/* Sum over rows of the product of byte columns a and b, all threads */
 static double Count(int32_t n, int threads, const Room room[], int32_t a, int32_t b)
 {
   const int     copies = n / GROUP; /* last group with copies */
@@ -192,7 +202,8 @@ static double Count(int32_t n, int threads, const Room room[], int32_t a, int32_
   return (double)sum;
 }
 
-/* Sum over the rows that count of copies of column a and (b >= 0) of column b */
+/* Sum over rows of copies of column a (b < 0), or of their product with column b; a missing
+   genotype has missing_j copies */
 static double Copies(const MeritPacked *m, int32_t first, int32_t n, int threads, const Room room[], bool missing, int32_t a, int32_t b)
 {
   double sum = Count(n, threads, room, 1 + a, 1 + b);
@@ -204,7 +215,8 @@ static double Copies(const MeritPacked *m, int32_t first, int32_t n, int threads
                                         m->missing[first + a] * Count(n, threads, room, 1 + n + a, 1 + n + b));
 }
 
-/* gram out of the sums; total[n] is scratch */
+/* Gram matrix from the sums: each * scale_a scale_b (sum ab - p_b sum a - p_a sum b + rows p_a
+   p_b), p the centre. total [n] is scratch. */
 static void Finish(const MeritPacked *m, int32_t first, int32_t n, double each, int threads, const Room room[], double total[],
                    double gram[])
 {
@@ -223,7 +235,7 @@ static void Finish(const MeritPacked *m, int32_t first, int32_t n, double each, 
     }
 }
 
-/* Rooms of all threads in one piece; free() the piece */
+/* Memory of all threads in one block on 64-byte boundaries; the caller frees *piece */
 static PetscErrorCode MakeRooms(int32_t n, int threads, Room room[], char **piece)
 {
   const int    n_groups = (2 * n + 1 + GROUP - 1) / GROUP;
@@ -245,8 +257,10 @@ static PetscErrorCode MakeRooms(int32_t n, int threads, Room room[], char **piec
 }
 
 /*
-  PackedGramEqual - Inner products of columns [first, first + n) where weights are 0 or all the same; *done: they are, and there are
-  instructions for bytes. Not collective; threaded. gram[n * n].
+  PackedGramEqual - Inner products of columns [first, first + n), gram [n * n], if all weights are
+  0 or equal.
+  *done is false, and gram unchanged, if weights differ or the processor has no fast byte products.
+  Not collective; threaded over strips.
 */
 PetscErrorCode PackedGramEqual(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double gram[], bool *done)
 {

@@ -1,23 +1,26 @@
 /*
-  M' (w + D M x) in one pass over the genotypes: a strip of 256 rows has all its columns in cache still when the adjoint product comes
-  back for them. Every thread has strips, and sums of its own for the columns.
+  y = M'(w + D M x) in one pass over the genotypes.
+
+  A strip of 256 rows with all its columns is in the cache when the adjoint product reads it again,
+  so the genotypes come from memory once instead of twice. Threads take strips and have sums of
+  their own for the columns, added in order.
 */
 #include "packed_impl.h"
 #include <omp.h>
 
-/* One call, as all its threads see it */
+/* Arguments of one call, shared by all threads */
 typedef struct {
   const MeritPacked     *m;
   const MeritPackedPath *path;
   int                    n, k;
   const double          *D;
-  const PackedEffects   *effects; /* [n * k] */
-  const double          *mend;    /* [n_cols] of the adjoint product */
-  PackedSummary         *strip;   /* [strips * n * k] sums of w */
+  const PackedEffects   *effects; /* [n * k] inputs of the forward product */
+  const double          *mend;    /* [n_cols] correction of missing genotypes in the adjoint product */
+  PackedSummary         *strip;   /* [strips * n * k] sums of w by strip */
   double                *g, *w;
 } Normal;
 
-/* w += D g for a row */
+/* w += D g for a row: n by n block, k right-hand sides */
 static void AddBlock(int n, int k, const double D[], const double g[], double w[])
 {
   for (int a = 0; a < n; a++)
@@ -25,7 +28,8 @@ static void AddBlock(int n, int k, const double D[], const double g[], double w[
       for (int r = 0; r < k; r++) w[a * k + r] += D[a * n + b] * g[b * k + r];
 }
 
-/* g and w of one strip; part[width * n_cols] += the rows' share of M'w without scale and centre */
+/* g and w of the rows of one strip; part [width * n_cols] += their contribution to M'w, without
+   scale and centre */
 static void NormalStrip(const Normal *c, int64_t strip, double part[])
 {
   const int     width = c->n * c->k;
@@ -37,6 +41,7 @@ static void NormalStrip(const Normal *c, int64_t strip, double part[])
     const PackedEffects *e = c->effects + i;
 
     for (int64_t row = 0; row < MERIT_STRIP; row++) rows[row] = 0;
+    /* Forward: g of this strip for component and right-hand side i */
     PackedForwardStrip(c->m, c->path, e, strip, 0, MERIT_QUARTERS, rows);
     for (int64_t row = 0; row < n_rows; row++) g[row * width + i] = rows[row] - e->offset;
   }
@@ -46,6 +51,7 @@ static void NormalStrip(const Normal *c, int64_t strip, double part[])
     PackedSummary *sums = c->strip + strip * width + i;
     double         factor;
 
+    /* Adjoint: the rows scaled by the largest of this strip */
     *sums  = PackedSummarise(n_rows, width, w + i);
     factor = c->path->input_factor(sums->largest);
     for (int64_t row = 0; row < MERIT_STRIP; row++) rows[row] = row < n_rows ? w[row * width + i] : 0;
@@ -55,7 +61,7 @@ static void NormalStrip(const Normal *c, int64_t strip, double part[])
   }
 }
 
-/* The sums of w over all rows */
+/* Compensated sums of w over all rows, total [width]; strips in order */
 static void TotalRows(const Normal *c, double total[])
 {
   const int width = c->n * c->k;
@@ -71,7 +77,8 @@ static void TotalRows(const Normal *c, double total[])
   }
 }
 
-/* y of columns [from, to) out of the threads' sums part[threads * width * n_cols] */
+/* y of columns [from, to) from the sums of the threads, part [threads * width * n_cols], added in
+   thread order */
 static void FinishColumns(const Normal *c, int threads, const double part[], const double total[],
                           int32_t from, int32_t to, double y[])
 {
@@ -87,7 +94,7 @@ static void FinishColumns(const Normal *c, int threads, const double part[], con
     }
 }
 
-/* All strips, then all columns; part and total are room for the sums */
+/* All strips, then all columns */
 static void NormalPass(const Normal *c, int threads, double part[], double total[], double y[])
 {
   const int64_t strips = MeritPackedStrips(c->m->n_rows);
@@ -97,7 +104,7 @@ static void NormalPass(const Normal *c, int threads, double part[], double total
   {
     const int t = omp_get_thread_num(), n = omp_get_num_threads();
 
-    /* all shares are there however many threads come */
+    /* Each part is computed, also if OpenMP gives fewer threads than asked for */
     for (int share = t; share < threads; share += n) {
       for (size_t i = 0; i < each; i++) part[(size_t)share * each + i] = 0;
       for (int64_t strip = ShareFirst(strips, threads, share); strip < ShareFirst(strips, threads, share + 1);
@@ -112,7 +119,7 @@ static void NormalPass(const Normal *c, int threads, double part[], double total
   }
 }
 
-/* Strip by strip, each right-hand side alone */
+/* The one-pass product, with the work space it needs: one set of column sums for each thread */
 static PetscErrorCode NormalOnePass(Normal *c, int threads, const double x[], double y[])
 {
   const int      width = c->n * c->k;
@@ -160,7 +167,7 @@ PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const doubl
 {
   const int64_t strips  = MeritPackedStrips(m->n_rows);
   const int     threads = WorthThreads(m) ? omp_get_max_threads() : 1;
-  const bool    even = strips % threads == 0 || strips >= 4 * threads; /* nobody waits long for the others */
+  const bool    even = strips % threads == 0 || strips >= 4 * threads; /* strips divide evenly enough over threads */
   Normal        c    = {.m = m, .path = PackedPathNow(m), .n = n, .k = k, .D = D, .g = g, .w = w};
 
   PetscFunctionBegin;

@@ -1,6 +1,9 @@
 /*
-  One right-hand side in plain C: the four genotypes of a byte by table, four multiply-adds at a time. Missing
-  genotypes are found bit by bit.
+  Products with one right-hand side in plain C, for processors without AVX2.
+
+  A table gives the copies of the four genotypes of a byte as doubles, so that four multiply-adds
+  follow one look-up. Missing genotypes count as 0 copies there; the bits of each word show where they
+  are, and their values are added one by one.
 */
 #include "packed_impl.h"
 
@@ -14,23 +17,25 @@
       ROW4(b + 8), ROW4(b + 9), ROW4(b + 10), ROW4(b + 11), ROW4(b + 12), ROW4(b + 13), ROW4(b + 14),        \
       ROW4(b + 15)
 
-/* copies of the four genotypes of a byte, 0 for missing */
+/* Copies of the four genotypes of a byte by its value, 0 for missing */
 static const double copies[256][4] = {ROW16(0),   ROW16(16),  ROW16(32),  ROW16(48),  ROW16(64),  ROW16(80),
                                       ROW16(96),  ROW16(112), ROW16(128), ROW16(144), ROW16(160), ROW16(176),
                                       ROW16(192), ROW16(208), ROW16(224), ROW16(240)};
 
+/* Doubles need no scaling of the inputs */
 static double NoFactor(double largest)
 {
   (void)largest;
   return 1;
 }
 
+/* This path takes rows in their own order */
 static void Arrange(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP])
 {
   for (int i = 0; i < MERIT_STRIP; i++) out[i] = rows[i] * factor;
 }
 
-/* n columns for the eight rows that two bytes of a word hold; the sums stay in registers */
+/* n columns for the eight rows of two bytes of a word; the sums stay in registers */
 static void ForwardEightRows(const uint64_t *word, int32_t n, int shift, const double a[], double acc[8])
 {
   double sum[8];
@@ -46,7 +51,7 @@ static void ForwardEightRows(const uint64_t *word, int32_t n, int shift, const d
   for (int r = 0; r < 8; r++) acc[r] = sum[r];
 }
 
-/* Does the line have missing genotypes in the rows of mask? */
+/* Has the line missing genotypes in the rows of mask? */
 static inline bool MendNeeded(const uint64_t line[MERIT_LINE], const uint64_t mask[MERIT_LINE])
 {
   uint64_t any = 0;
@@ -55,7 +60,7 @@ static inline bool MendNeeded(const uint64_t line[MERIT_LINE], const uint64_t ma
   return any != 0;
 }
 
-/* acc[row] += mend[j] at the missing genotypes of columns [from, to) in the rows of mask */
+/* Add missing genotypes of columns [from, to) to the sums of rows: acc[row] += mend[j] */
 static inline void MendForward(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
                                const uint64_t mask[MERIT_LINE], const double mend[], double acc[MERIT_STRIP])
 {
@@ -82,6 +87,7 @@ static inline double MendSum(const uint64_t line[MERIT_LINE], const uint64_t mas
   return sum;
 }
 
+/* acc[row] += sum over columns of copies * a, rows of quarters [q0, q1); contract in packed_impl.h */
 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
                     int q0, int q1, double acc[MERIT_STRIP])
 {
@@ -100,6 +106,7 @@ static void Forward(const MeritPacked *m, int64_t strip, const double a[], const
   }
 }
 
+/* Sum over a strip of copies times s; eight sums side by side, added in a fixed order */
 static double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRIP])
 {
   double sum[8] = {0};
@@ -115,6 +122,7 @@ static double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRI
   return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
 }
 
+/* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
                     const double s[MERIT_STRIP], const double mend[], double factor, double y[])
 {

@@ -1,12 +1,16 @@
 /*
-  Products between animals, M M': genotypes are brought into the order of animals once, and then tables over three genotypes give the products
-  of each animal with several others (the method of the four Russians, as in packed_block.c), which takes a third of the multiply-adds.
+  Products between animals, M M' (genomic relationships).
+
+  Genotypes are brought into animal order once: 32 columns of an animal in one word
+  (MeritPackedRows). Then tables over three genotypes give the products of each animal with several
+  others at once, as in packed_block.c, with a third of the multiply-adds of a plain product.
 */
 #include "packed_block_impl.h"
 #include <omp.h>
 #include <stdlib.h>
 
-/* What one strip adds to one word of its chosen rows [from, to) */
+/* Words of rows [from, to), which lie in one strip, for the 32 columns from `column` on; columns
+   before 0 give code 0 */
 static void StripWord(const MeritPacked *m, PackedTranspose transpose, int32_t column, const int32_t row[], const int32_t place[], int32_t from,
                       int32_t to, uint64_t word[])
 {
@@ -27,6 +31,7 @@ void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_
   for (int32_t g = 0; g < n_words; g++) {
     const int32_t column = from + 32 * g;
 
+    /* Rows of one strip are handled together, since a transpose yields all rows of a strip */
     for (int32_t i = 0, end; i < n_rows && column > -32 && column < m->n_cols; i = end) {
       for (end = i + 1; end < n_rows && row[end] / MERIT_STRIP == row[i] / MERIT_STRIP; end++) {}
       StripWord(m, transpose, column, row, place, i, end, word + (size_t)g * (size_t)n);
@@ -48,6 +53,7 @@ PetscErrorCode MeritPackedRelate(const MeritPackedAnimals *m, int n_panels, cons
   PetscFunctionBegin;
   PetscCheck(!posix_memalign(&room, 64, (size_t)threads * each), PETSC_COMM_SELF, PETSC_ERR_MEM, "tables of %d threads", threads);
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
+  /* A unit is one panel of columns and one group of lanes in it */
   for (int unit = 0; unit < n_panels * parts; unit++) {
     const int32_t start = first[unit / parts], part = unit % parts * b->lanes;
     void         *own   = (char *)room + (size_t)omp_get_thread_num() * each;

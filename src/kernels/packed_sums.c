@@ -1,5 +1,5 @@
-/* Sums over the rows of packed genotypes that set-up and block sweeps need: counts, weighted squares, Gram
-   blocks, decoded columns. */
+/* Sums over the rows of packed genotypes, for set-up and block sweeps: counts of codes, weighted
+   sums of squares, Gram blocks, decoded columns. */
 #include "packed_gram.h"
 #include "packed_tables.h"
 #include <omp.h>
@@ -21,6 +21,7 @@
 @*/
 void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int64_t count[])
 {
+  /* Rows beyond the last have code 3 */
   const int64_t strips = MeritPackedStrips(n_rows), beyond = strips * MERIT_STRIP - n_rows;
 
 #pragma omp parallel for schedule(static) if (n_rows * n_cols >= 32768)
@@ -46,12 +47,14 @@ void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int
   }
 }
 
+/* Value of a genotype in M */
 static double ValueOf(const MeritPacked *m, int32_t j, unsigned code)
 {
   return m->scale[j] * ((code == 3 ? m->missing[j] : code) - m->centre[j]);
 }
 
-/* Each code's weight in a lane of its own, for 32 rows from `row` on, right-hand side r of k */
+/* Table values for sums by code: each code has the weight of the row in a lane of its own; 32 rows
+   from `row` on, right-hand side r of k */
 static void WeightValues(const MeritPacked *m, int64_t row, int k, int r, const double weight[],
                          PackedValues value[32])
 {
@@ -60,7 +63,8 @@ static void WeightValues(const MeritPacked *m, int64_t row, int k, int r, const 
     for (int c = 0; c < 4; c++) value[i - row][c][c] = weight[(size_t)i * (size_t)k + (size_t)r];
 }
 
-/* Columns [from, to), at most PACKED_COLUMNS: q of one right-hand side */
+/* q of one right-hand side for columns [from, to), at most PACKED_COLUMNS: sum over codes of
+   value^2 times the sum of weights */
 static void SquaresColumns(const MeritPacked *m, PackedLook look, PackedScratch *own, int32_t from,
                            int32_t to, int k, int r, const double weight[], double q[])
 {
@@ -116,18 +120,19 @@ PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weig
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All 256 rows of a strip, those beyond the last as if they were missing, of one column of M */
+/* Decode one column of a strip, 256 rows; rows beyond the last as if they were missing */
 static void DecodeLine(const MeritPacked *m, int64_t strip, int32_t j, double out[MERIT_STRIP])
 {
   const uint64_t *line = PackedLine(m, strip, j);
   double          pair[16][2];
 
+  /* Table of two genotypes, so that a look-up gives two values */
   for (unsigned c = 0; c < 16; c++) pair[c][0] = ValueOf(m, j, c % 4), pair[c][1] = ValueOf(m, j, c / 4);
   for (int i = 0; i < MERIT_STRIP; i += 2)
     memcpy(out + i, pair[line[i / 32] >> (2 * (i % 32)) & 15], sizeof(pair[0]));
 }
 
-/* 32 rows (fewer at the end) of n columns from their words; value[j * 4 + code] */
+/* Decode 32 rows (fewer at the end) of n columns; value[j * 4 + code] */
 static void DecodeWords(int64_t rows, int32_t n, const uint64_t *word, const double value[], double out[])
 {
   for (int64_t i = 0; i < rows; i++)
@@ -158,10 +163,11 @@ PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns whose inner products with one are taken at once */
+/* Columns whose inner products with one column are computed at once */
 #define GRAM_COLUMNS 8
 
-/* sum[b * k] += inner product of 256 weighted rows with column b, for n columns one behind the other */
+/* sum[b * k] += inner product of 256 weighted rows with column b, for n columns stored one after
+   the other */
 typedef void (*GramDots)(const double *weighted, const double *column, int n, int k, double *sum);
 
 #define GRAM_DOTS(name, lanes, attribute)                                                                    \
@@ -200,6 +206,7 @@ GRAM_DOTS(GramDotsAvx512, 8, __attribute__((target("avx512f"))))
 #define GramDotsAvx512 GramDotsPortable
 #endif
 
+/* The function for the current instructions */
 static GramDots GramDotsNow(void)
 {
   static const GramDots dots[] = {[MERIT_PACKED_PORTABLE] = GramDotsPortable,
@@ -209,12 +216,14 @@ static GramDots GramDotsNow(void)
   return dots[MeritPackedLevelNow()];
 }
 
-/* One thread's room for MeritPackedGram: n decoded columns of a strip, one of them weighted, the sums */
+/* Work of one thread for MeritPackedGram: n decoded columns of a strip, one of them times weights,
+   and the sums */
 typedef struct {
   double *column, *weighted, *sum;
 } GramRoom;
 
-/* Lower triangles; what whole groups of columns give beyond them is not read */
+/* Add one strip to the lower triangles of k Gram matrices; entries beyond, from whole groups of
+   columns, are not read */
 static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_t n, int k,
                       const double weight[], GramDots dots, const GramRoom *own)
 {
@@ -278,6 +287,7 @@ PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, i
         const size_t at    = ((size_t)a * (size_t)n + (size_t)b) * (size_t)k + (size_t)r;
         double       total = 0;
 
+        /* Threads in order, so that a number of threads always gives the same bits */
         for (int t = 0; t < threads; t++) total += room[(size_t)t * each + at];
         gram[at]                                                          = total;
         gram[((size_t)b * (size_t)n + (size_t)a) * (size_t)k + (size_t)r] = total;

@@ -1,3 +1,6 @@
+/* Tables over three genotypes for four right-hand sides in double precision: make, look up, and the
+   transpose that puts rows next to each other. Each function is compiled for several instruction
+   sets and chosen at run time. */
 #include "packed_tables.h"
 #include <omp.h>
 #include <stdlib.h>
@@ -7,8 +10,8 @@
 #define LOOK(table, word, i)                                                                                 \
   (*(const PackedVector *)(const void *)((const char *)(table) + 2048 * (i) + ENTRY(word, i)))
 
-/* PackedMakeTable - Sums of the values of three genotypes for each of their 64 codes, ten times, and of the
-   last two. */
+/* PackedMakeTable - See the header. Ten tables of three genotypes, one of the last two. Not
+   collective. */
 void PackedMakeTable(const PackedValues value[32], PackedVector table[PACKED_ENTRIES])
 {
   for (int i = 0; i < 10; i++)
@@ -22,7 +25,8 @@ void PackedMakeTable(const PackedValues value[32], PackedVector table[PACKED_ENT
     for (int a = 0; a < 4; a++) table[640 + 4 * b + a] = value[31][b] + value[30][a];
 }
 
-/* sum[t] += what the table has for word[t * stride] */
+/* sum[t] += values of all 32 genotypes of word[t * stride]; two independent sums shorten the chain
+   of additions */
 static inline __attribute__((always_inline)) void LookUp(const PackedVector table[PACKED_ENTRIES],
                                                          const uint64_t *word, size_t stride, int64_t n,
                                                          PackedVector sum[])
@@ -40,7 +44,8 @@ static inline __attribute__((always_inline)) void LookUp(const PackedVector tabl
   }
 }
 
-/* 32 x 32 fields of two bits in each of the eight words, swapped in halves, quarters, ... */
+/* Transpose 32 by 32 fields of two bits in each of the eight words: halves are swapped, then
+   quarters, ... (Warren 2002) */
 static inline __attribute__((always_inline)) void Transpose(PackedLine8 line[32])
 {
   uint64_t mask = 0xffffffffu;

@@ -7,13 +7,13 @@
 */
 #define PACKED_WIDTH    4    /* doubles of an entry */
 #define PACKED_ENTRIES  656  /* 10 tables over three genotypes, one over the last two: 20.5 KiB */
-#define PACKED_COLUMNS  2048 /* columns a table serves before the next is made */
-#define PACKED_QUARTERS 64   /* quarters of strips a table serves */
+#define PACKED_COLUMNS  2048 /* columns that use a table before the next one is made */
+#define PACKED_QUARTERS 64   /* quarters of strips that use a table */
 
 typedef double       PackedVector __attribute__((vector_size(32)));
 typedef PackedVector PackedValues[4]; /* of one genotype, by code */
 
-/* Scratch of one thread; vectors on their boundary */
+/* Scratch of one thread, on a 64-byte boundary */
 typedef struct {
   PackedVector table[PACKED_ENTRIES];
   PackedValues value[32];
@@ -23,23 +23,25 @@ typedef struct {
   } sum;
 } PackedScratch;
 
-/* sum[t] += what the table has for word[t * stride], t < n */
+/* sum[t] += values of the 32 genotypes of word[t * stride], t < n */
 typedef void (*PackedLook)(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride,
                            int64_t n, PackedVector sum[]);
 
-/* The table of 32 genotypes' values. */
+/* Make the table from the values of 32 genotypes by code: sums over three genotypes for each of their 64 codes. Not collective. */
 void PackedMakeTable(const PackedValues value[32], PackedVector table[PACKED_ENTRIES]);
 /* A column's line of a strip */
 typedef uint64_t PackedLine8 __attribute__((vector_size(64)));
 /* Field f of a word of line[r] becomes field r of the same word of line[f] */
 typedef void (*PackedTranspose)(PackedLine8 line[32]);
 
+/* Functions of one set of instructions */
 typedef struct {
   PackedLook      look;
   PackedTranspose transpose;
 } PackedKernels;
 
-/* Those for the instructions that run now. */
+/* The functions for the current instructions. Not collective. */
 PackedKernels PackedKernelsNow(void);
-/* One scratch for each thread of a region to come; free(). */
+/* One scratch for each of the *threads threads of the next parallel region; owned by the caller, free(). Not collective.
+   Errors: PETSC_ERR_MEM. */
 PetscErrorCode PackedMakeScratch(int *threads, PackedScratch **scratch);

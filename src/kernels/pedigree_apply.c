@@ -1,21 +1,30 @@
-/* A^-1 edge by edge (Henderson 1976; Quaas 1976): with m_i = (x_i - x_s / 2 - x_d / 2) / d_i, y_i += m_i and y_s, y_d -= m_i / 2. */
+/*
+  Products with A^-1 x G^-1 animal by animal (Henderson 1976; Quaas 1976).
+
+  With m_i = (x_i - x_sire / 2 - x_dam / 2) / d_i:  y_i += m_i, y_sire -= m_i / 2, y_dam -= m_i /
+  2. Slots of parents may belong to several threads; MeritScatter redirects such contributions to
+  private slots, which are added at the end.
+*/
 #include "gather.h"
 
 /* Most equations of a level */
 enum { MOST = 64 };
 
+/* m -= x / 2 of a parent; a slot below 0 is an unknown parent */
 static KERNEL void AddParent(const double *x, int32_t slot, int n, int k, int j, double *m)
 {
   if (slot < 0) return;
   for (int e = 0; e < n; e++) m[e] -= 0.5 * x[(int64_t)(slot + e) * k + j];
 }
 
+/* y += factor z at a slot; unknown parents get nothing */
 static KERNEL void Put(double *y, int32_t slot, int n, int k, int j, double factor, const double *z)
 {
   if (slot < 0) return;
   for (int e = 0; e < n; e++) y[(int64_t)(slot + e) * k + j] += factor * z[e];
 }
 
+/* The animals of one thread, n equations a level, k right-hand sides */
 static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, int k, const double *restrict x, double *restrict y)
 {
   const MeritScatter *s = p->scatter;
@@ -40,7 +49,8 @@ static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, i
     }
 }
 
-/* z_i = m_i g / d_i of one animal, and y of its parents' places */
+/* One animal of one equation: returns z = g / d (x_own - (x_sire + x_dam) / 2) and subtracts z / 2
+   from y of its parents */
 static KERNEL double Edge(double g, double d, double own, int32_t sire, int32_t dam, int32_t to_sire, int32_t to_dam,
                           const double *restrict x, double *restrict y)
 {
@@ -55,10 +65,9 @@ static KERNEL double Edge(double g, double d, double own, int32_t sire, int32_t 
   return z;
 }
 
-/*
-  One equation a level, one right-hand side, one thread: every contribution goes where its level is. Parents stand before their
-  offspring, so what an animal's place held before can be overwritten.
-*/
+/* One equation a level, one right-hand side, one thread: contributions go directly to their slots.
+   Parents come before their offspring, so y of an animal may be overwritten: nothing was added to
+   it yet. */
 static void ApplyDirect(const MeritPedigreeKernel *p, const double *restrict x, double *restrict y)
 {
   const int32_t *sire = p->sire, *dam = p->dam, n = p->n_animals;
@@ -74,7 +83,7 @@ static void ApplyDirect(const MeritPedigreeKernel *p, const double *restrict x, 
   for (; i < n; i++) y_own[i] = Edge(g, d[i], x_own[i], sire[i], dam[i], sire[i], dam[i], x, y);
 }
 
-/* The same for one of several threads */
+/* The same for one of several threads, with redirected slots */
 static void ApplyOne(const MeritPedigreeKernel *p, int thread, const double *restrict x, double *restrict y)
 {
   const MeritScatter *s = p->scatter;

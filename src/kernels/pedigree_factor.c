@@ -1,4 +1,11 @@
-/* Zero-fill incomplete Cholesky of the pedigree part: factor and substitute, a range of animals at a time. */
+/*
+  Incomplete Cholesky factor of the pedigree part of C without fill, and substitutions with it.
+
+  An animal is eliminated after its offspring. Its pivot is K + W with K = G^-1 / d and W the data
+  block plus what its offspring passed on; each parent receives (K - K pivot^-1 K) / 4. The terms
+  between the two parents, which complete elimination would create, are dropped. Functions take a
+  range of animals, so that ranks can interleave generations.
+*/
 #include "pedigree_impl.h"
 
 /* MeritPedigreeFactorOf - A factor without its arrays; see the header. Not collective. */
@@ -25,7 +32,7 @@ bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *f)
   return f->sire != NULL;
 }
 
-/* 1/4 (K - K pivot^-1 K) for a parent */
+/* rest = (K - K pivot^-1 K) / 4, which a parent receives; `inverse` is pivot^-1 */
 static void PassOn(int n, const double *K, const double *inverse, double *rest)
 {
   double half[MOST];
@@ -44,13 +51,14 @@ static void PassOn(int n, const double *K, const double *inverse, double *rest)
   }
 }
 
+/* W += block at a slot; unknown parents are skipped */
 static void AddBlock(int n, int32_t slot, const double *block, double *W)
 {
   if (slot < 0) return;
   for (int i = 0; i < n * n; i++) W[(int64_t)slot * n + i] += block[i];
 }
 
-/* Keep of an animal's pivot what the substitutions need */
+/* Store the lower triangle of pivot^-1, made symmetric */
 static void Store(const MeritPedigreeFactor *f, int32_t animal, const double *inverse)
 {
   double *to = f->inverse + (int64_t)animal * Packed(f->n);
@@ -82,7 +90,8 @@ bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t
   return definite;
 }
 
-/* One equation a level: v <- K pivot^-1 v, of which parents get half. The backward substitution divides by K */
+/* Forward step of one equation a level: v <- K / pivot v, and half of that is added to v of each
+   parent. The backward step divides by K. */
 static KERNEL void Down(const MeritPedigreeFactor *f, int32_t animal, int k, double *v)
 {
   const int32_t sire = f->sire[animal], dam = f->dam[animal];
@@ -97,6 +106,7 @@ static KERNEL void Down(const MeritPedigreeFactor *f, int32_t animal, int k, dou
   }
 }
 
+/* Forward substitution of a range, one equation a level; youngest first */
 static KERNEL void ForwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
   int32_t animal = last - 1;
@@ -108,6 +118,7 @@ static KERNEL void ForwardOne(const MeritPedigreeFactor *f, int32_t first, int32
   for (; animal >= first; animal--) Down(f, animal, k, v);
 }
 
+/* Backward step of one equation a level: v = v d / g + share (v_sire + v_dam) / 2 */
 static KERNEL void Up(const MeritPedigreeFactor *f, int32_t animal, int k, double over_g, double *v)
 {
   const int32_t sire = f->sire[animal], dam = f->dam[animal];
@@ -122,6 +133,7 @@ static KERNEL void Up(const MeritPedigreeFactor *f, int32_t animal, int k, doubl
   }
 }
 
+/* Backward substitution of a range, one equation a level; oldest first */
 static KERNEL void BackwardOne(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
   const double over_g = 1.0 / f->G_inverse[0];
@@ -134,7 +146,9 @@ static KERNEL void BackwardOne(const MeritPedigreeFactor *f, int32_t first, int3
   for (; animal < last; animal++) Up(f, animal, k, over_g, v);
 }
 
-/* n and k are constants after inlining where they are common; returns v'(L pivot L')^-1 v, of all right-hand sides together */
+/* Forward substitution of a range, n equations a level: v <- pivot^-1 v, parents receive K / 2
+   times that. Returns the sum of v'(L pivot L')^-1 v over all right-hand sides. n and k are
+   constants after inlining in the common cases. */
 static KERNEL double Forward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int n, int k, double *v)
 {
   double total = 0.0;
@@ -163,6 +177,7 @@ static KERNEL double Forward(const MeritPedigreeFactor *f, int32_t first, int32_
   return total;
 }
 
+/* The loop for n and k; one equation a level returns 0, see MeritPedigreeForwardSum */
 static double ForwardAny(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
 {
   if (!f->sire) MeritRecursionSubstitute(f, first, last, true, k, v);
@@ -180,13 +195,14 @@ void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t first, int32_t l
   ForwardAny(f, first, last, k, v);
 }
 
-/* MeritPedigreeForwardSum - The same for one right-hand side, and its part of a sum. Of one equation a level all of the sum is left to the
-   backward substitution, which has d at hand. Not collective. */
+/* MeritPedigreeForwardSum - See the header. With one equation a level the backward substitution
+   computes the sum, since it reads d anyway. Not collective. */
 void MeritPedigreeForwardSum(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *v, double sum[1])
 {
   sum[0] += ForwardAny(f, first, last, 1, v);
 }
 
+/* Backward substitution of a range: v += pivot^-1 K / 2 (v_sire + v_dam) */
 static KERNEL void Backward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int n, int k, double *v)
 {
   for (int32_t animal = first; animal < last; animal++) {

@@ -4,17 +4,18 @@
 /* Most equations of a level */
 enum { MOST = 64 };
 
-/* recursion_factor.c: what MeritPedigreeFactorize and the substitutions do with rows of another kind than two parents of 1/2 */
+/* recursion_factor.c: MeritPedigreeFactorize for rows that are not those of two parents with coefficient 1/2 */
 bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *W);
+/* The same for the substitutions; down: forward substitution, last animal first. v[n_slots * k] */
 void MeritRecursionSubstitute(const MeritPedigreeFactor *f, int32_t first, int32_t last, bool down, int k, double *v);
 
-/* Entries of a lower triangle */
+/* Entries of a lower triangle of order n. Not collective, as all functions here. */
 static KERNEL int Packed(int n)
 {
   return n * (n + 1) / 2;
 }
 
-/* y = A x of a symmetric matrix by its lower triangle */
+/* y[n] = A x for a symmetric matrix given by its lower triangle, row after row */
 static KERNEL void MultiplyPacked(int n, const double *A, const double *x, double *y)
 {
   for (int a = 0; a < n; a++) {
@@ -23,7 +24,7 @@ static KERNEL void MultiplyPacked(int n, const double *A, const double *x, doubl
   }
 }
 
-/* y = factor A x */
+/* y[n] = factor A x, A[n * n] */
 static KERNEL void MultiplySquare(int n, const double *A, double factor, const double *x, double *y)
 {
   for (int a = 0; a < n; a++) {
@@ -33,7 +34,7 @@ static KERNEL void MultiplySquare(int n, const double *A, double factor, const d
   }
 }
 
-/* Ask for a level of n equations and k right-hand sides ahead of its use */
+/* Prefetch the first and the last cache line of a level of n equations and k right-hand sides */
 static KERNEL void PrefetchLevel(const double *x, int32_t slot, int n, int k)
 {
   const int64_t at = (int64_t)slot * k;

@@ -1,18 +1,21 @@
 /*
-  Preconditioner and operator in one pass over the animals. Backward substitution holds u of an animal and of its parents, which is all
-  that its edge of A^-1 needs (the idea of Eisenstat 1981), and its records stand beside it: so A^-1 u, R^-1 u and what the records give
-  to the fixed effects come at the price of one more vector. What the fixed effects give back is added in a later pass that has y at hand.
+  Preconditioner and operator in one pass over the animals (the idea of Eisenstat 1981).
+
+  The backward substitution holds u of an animal and of its parents, which is all that the animal's
+  row of A^-1 needs, and its records are sorted beside it. So A^-1 u, Z'R^-1 Z u, and X'R^-1 Z u
+  for the fixed effects are computed while u is in the cache. The contribution of the fixed effects
+  to the animals follows in a later pass (MeritAnimalRecordsFinish).
 */
 #include "pedigree_impl.h"
 #include <merit/residual.h>
 
-/* q = R^-1 w of one record; plain: without weights and patterns */
+/* q = D R^-1 D w for one record, D = diag(sqrt weights); plain: no weights and one pattern */
 static KERNEL void Weigh(const MeritAnimalRecords *r, int64_t record, int n, bool plain, const double *w, double *q)
 {
   MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, plain ? NULL : r->pattern, plain ? NULL : r->root, n, record), n, 1, w, q);
 }
 
-/* Records [*from, *to) are those of animals [first, last) of one block */
+/* Records [*from, *to) of animals [first, last), which lie in one block */
 static void Range(const MeritAnimalRecords *r, int32_t first, int32_t last, int32_t *from, int32_t *to)
 {
   const int32_t block = first / MERIT_ANIMAL_BLOCK, begin = block * MERIT_ANIMAL_BLOCK;
@@ -23,15 +26,17 @@ static void Range(const MeritAnimalRecords *r, int32_t first, int32_t last, int3
   while (*from < *to && r->place[*to - 1] >= last - begin) --*to;
 }
 
-/* Ask for the levels of the first list that later records meet */
+/* Prefetch the level that a record AHEAD of the current one has in the first list */
 static KERNEL void Ahead(const MeritAnimalRecords *r, int64_t record, int lists, const double *v)
 {
   if (lists) Prefetch(v, r->slot[(record + AHEAD) * lists]);
 }
 
 /*
-  Records [from, to) of a block whose animals begin at u and z: z += R^-1 u, f += W' R^-1 u, one += the same for the level of all; returns
-  u'R^-1 u. Record by record, not animal by animal: whether an animal has any no processor foresees.
+  Records [from, to) of a block; u and z point at its first animal. z += R^-1 u, f += W'R^-1 u for
+  the fixed effects, one += R^-1 u for the level that all records have. Returns u'Z'R^-1 Z u. The
+  loop is over records, not over animals, since a branch on whether an animal has records would be
+  mispredicted.
 */
 static KERNEL double Meet(const MeritAnimalRecords *r, int32_t from, int32_t to, int n, int lists, bool plain, const double *u, double *z,
                           double *f, double *one)
@@ -59,7 +64,7 @@ static KERNEL double Meet(const MeritAnimalRecords *r, int32_t from, int32_t to,
   return square;
 }
 
-/* Own values now, and those of both parents added up */
+/* above = v_sire + v_dam */
 static KERNEL void Above(const MeritPedigreeFactor *f, int32_t animal, int n, const double *v, double *above)
 {
   const int32_t sire = f->sire[animal], dam = f->dam[animal];
@@ -70,10 +75,11 @@ static KERNEL void Above(const MeritPedigreeFactor *f, int32_t animal, int n, co
   }
 }
 
-/* u of one animal of one equation from what the forward substitution left, and z = K (u - above / 2) */
+/* One equation: u from the forward substitution's v, and z = K (u - above / 2); adds to the two
+   sums */
 static KERNEL void SolveOne(const MeritPedigreeFactor *f, int32_t animal, double over_g, double above, double *u, double *z, double sum[2])
 {
-  /* one division for both 1 / share and K = g / d */
+  /* One division serves both 1 / share and K = g / d */
   const double share = f->share[animal], over_K = f->d[animal] * over_g, both = 1.0 / (share * over_K);
   const double left = *u * over_K, mine = left + 0.5 * share * above, m = mine - 0.5 * above;
 
@@ -83,6 +89,7 @@ static KERNEL void SolveOne(const MeritPedigreeFactor *f, int32_t animal, double
   sum[1] += m * *z;
 }
 
+/* The same for n equations */
 static KERNEL void Solve(const MeritPedigreeFactor *f, int32_t animal, int n, const double *above, double *u, double *z, double sum[2])
 {
   const double over_d = 1.0 / f->d[animal];
@@ -98,7 +105,7 @@ static KERNEL void Solve(const MeritPedigreeFactor *f, int32_t animal, int n, co
   for (int a = 0; a < n; a++) sum[1] += change[a] * z[a];
 }
 
-/* The edges of animals [first, last), which are asked for ahead up to `end` */
+/* Animals [first, last): backward substitution and rows of A^-1; prefetch goes up to `end` */
 static KERNEL void Edges(const MeritPedigreeFactor *f, int32_t first, int32_t last, int32_t end, int n, double *restrict v,
                          double *restrict y, double sum[2])
 {
@@ -136,7 +143,8 @@ static int32_t Next(int32_t animal)
   return animal - animal % MERIT_ANIMAL_BLOCK + MERIT_ANIMAL_BLOCK;
 }
 
-/* n, lists and plain are constants after inlining in the common cases */
+/* Blocks of animals, each followed by its records. n, lists and plain are constants after inlining
+   in the common cases. */
 static KERNEL void Pass(const MeritPedigreeFactor *f, const MeritAnimalRecords *r, int32_t first, int32_t last, int n, int lists, bool plain,
                         double *v, double *y, double sum[2])
 {
@@ -155,7 +163,7 @@ static KERNEL void Pass(const MeritPedigreeFactor *f, const MeritAnimalRecords *
   for (int a = 0; r->one >= 0 && a < n; a++) v[r->one + a] += one[a];
 }
 
-/* Have the records weights, patterns or coefficients? */
+/* Have the records neither weights nor patterns nor coefficients? */
 static bool Plain(const MeritAnimalRecords *r)
 {
   return !r->pattern && !r->root && !r->value;
@@ -174,6 +182,7 @@ void MeritPedigreeBackwardApply(const MeritPedigreeFactor *f, const MeritAnimalR
   else Pass(f, r, first, last, f->n, r->n_lists, false, v, y, sum);
 }
 
+/* z += Z'R^-1 X v for records [from, to) of a block */
 static KERNEL void FinishRange(const MeritAnimalRecords *r, int32_t from, int32_t to, int n, int lists, bool plain, const double *restrict v,
                                double *restrict z)
 {
@@ -196,6 +205,7 @@ static KERNEL void FinishRange(const MeritAnimalRecords *r, int32_t from, int32_
   }
 }
 
+/* The loop for the number of traits and lists */
 static void FinishBlock(const MeritAnimalRecords *r, int32_t from, int32_t to, const double *v, double *z)
 {
   const int n = r->n_traits;

@@ -1,9 +1,17 @@
-/* W' R^-1 W and its parts over the records of one rank. */
+/*
+  W'R^-1 W and its parts over the records of one rank.
+
+  For each record: w = W x (Gather), q = D R^-1 D w with D = diag(sqrt weights) (Weigh), y += W'q
+  (Scatter). R^-1 is that of the record's pattern of observed traits, with 0 for missing ones.
+  Threads take contiguous chunks of records; levels that several threads write are redirected by
+  MeritScatter. Few traits have faster loops in records_few.c.
+*/
 #include "records_few.h"
 #include <merit/residual.h>
 #include <string.h>
 
-/* Right-hand sides go through in groups of at most this many, so that a record's work stays on the stack */
+/* Right-hand sides are taken in groups of at most GROUP, so that w and q of a record stay on the
+   stack */
 enum { GROUP = 8, MOST_TRAITS = 32 };
 
 /* A range of regressors [first, last) */
@@ -11,7 +19,8 @@ typedef struct {
   int first, last;
 } Range;
 
-/* w[t * k + j] = sum over regressors of value * x */
+/* w[t * k + j] = sum over the regressors of value * x; stride is the number of right-hand sides in
+   x */
 static KERNEL void Gather(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *x,
                           double *w)
 {
@@ -24,19 +33,20 @@ static KERNEL void Gather(const MeritRecordKernel *r, Range range, int32_t recor
     for (int t = 0; t < n_traits; t++) {
       const double *from;
 
-      if (r->offset[g][t] < 0) continue;
+      if (r->offset[g][t] < 0) continue; /* the trait has no such regressor */
       from = x + (int64_t)(slot + r->offset[g][t]) * stride;
       for (int j = 0; j < k; j++) w[t * k + j] += value * from[j];
     }
   }
 }
 
-/* q = R^-1 w of a record for k right-hand sides */
+/* q = D R^-1 D w of one record for k right-hand sides */
 static KERNEL void Weigh(const MeritRecordKernel *r, int32_t record, int n_traits, int k, const double *w, double *q)
 {
   MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, n_traits, record), n_traits, k, w, q);
 }
 
+/* y += value * q at the levels of the record's regressors */
 static KERNEL void Scatter(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *q,
                            double *y)
 {
@@ -55,7 +65,7 @@ static KERNEL void Scatter(const MeritRecordKernel *r, Range range, int32_t reco
   }
 }
 
-/* The chunk of one thread; inlined with constant n_traits and k for the common cases */
+/* The records of one thread; inlined with constant n_traits and k in the common cases */
 static KERNEL void ApplyChunk(const MeritRecordKernel *r, int thread, int n_traits, int k, int stride, const double *x, double *y)
 {
   const Range all = {0, r->n_regressors};
@@ -80,6 +90,7 @@ void MeritRecordsApply(const MeritRecordKernel *r, int k, const double *x, doubl
       else if (k == 1 && r->n_traits == 2) ApplyChunk(r, thread, 2, 1, 1, x, y);
       else if (k == 1 && r->n_traits == 3) ApplyChunk(r, thread, 3, 1, 1, x, y);
       else if (k == 1) ApplyChunk(r, thread, r->n_traits, 1, 1, x, y);
+      /* More right-hand sides than one, or any number of traits: in groups */
       else
         for (int j = 0; j < k; j += GROUP) ApplyChunk(r, thread, r->n_traits, k - j < GROUP ? k - j : GROUP, k, x + j, y + j);
     }
@@ -119,6 +130,7 @@ void MeritRecordsFitted(const MeritRecordKernel *r, int k, const double *x, doub
     }
 }
 
+/* One thread's part of MeritRecordsTransfer: only regressors with a role are read or written */
 static void TransferChunk(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, int k, const double *x, double *y)
 {
   for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++)
@@ -150,7 +162,7 @@ void MeritRecordsTransfer(const MeritRecordKernel *r, const uint8_t role[], doub
   }
 }
 
-/* Add one record's part of the block of regressors g and h of a term, if they meet the same level */
+/* Add one record's contribution to the block of regressors g and h, if both have the same level */
 static void AddPair(const MeritRecordKernel *r, int32_t record, int g, int h, const double *V, int stride, double *D)
 {
   const int32_t slot  = r->slot[g][record];
@@ -162,7 +174,7 @@ static void AddPair(const MeritRecordKernel *r, int32_t record, int g, int h, co
       if (r->offset[h][s] >= 0) D[(int64_t)(slot + r->offset[g][t]) * stride + r->offset[h][s]] += value * V[t * r->n_traits + s];
 }
 
-/* V = R^-1 of one record */
+/* V = D R^-1 D of one record, column by column */
 static void WeightMatrix(const MeritRecordKernel *r, int32_t record, double *V)
 {
   double w[MOST_TRAITS], q[MOST_TRAITS];
@@ -177,6 +189,7 @@ static void WeightMatrix(const MeritRecordKernel *r, int32_t record, double *V)
 /* MeritRecordsDiagonal - Diagonal blocks of W' R^-1 W. Not collective. */
 void MeritRecordsDiagonal(const MeritRecordKernel *r, const int first_regressor[], int n_terms, int stride, double *D)
 {
+  /* One trait and one component a level need no matrices */
   if (MeritRecordsDiagonalOne(r, first_regressor, n_terms, stride, D)) return;
   for (int32_t record = 0; record < r->n_records; record++) {
     double V[MOST_TRAITS * MOST_TRAITS];
@@ -193,6 +206,7 @@ void MeritRecordsAbsorb(const MeritRecordKernel *r, int h, int width, const doub
 {
   const int n = r->n_traits;
 
+  /* E = -D R^-1 D B D R^-1 D, where B is the inverse block of the level of regressor h */
   for (int32_t record = 0; record < r->n_records; record++) {
     double        V[MOST_TRAITS * MOST_TRAITS], E[MOST_TRAITS * MOST_TRAITS];
     const int32_t slot = r->slot[h][record], *offset = r->offset[h];

@@ -1,11 +1,14 @@
-/* Records of one or a few traits and one right-hand side: loads, products and stores, compiled for each small number of traits or regressors. */
+/* Products over records for one right-hand side and at most MERIT_FEW_TRAITS traits. Loops are
+   compiled for each small number of traits or regressors, so that a record costs little more than
+   its loads and stores. */
 #include "records_few.h"
 #include <merit/residual.h>
 
 /* Regressors of many levels that have loops of their own */
 enum { FEW = 3 };
 
-/* Regressors on one side of the product: those of many levels, and at most one of a single level, which needs no list */
+/* Regressors that are read (from) or written (to): up to FEW with many levels, and at most one with
+   a single level, which needs no list */
 typedef struct {
   int            n;
   const int32_t *slot[FEW];
@@ -14,10 +17,9 @@ typedef struct {
   int32_t        one;        /* slot of the single level, -1 none */
 } Side;
 
-/*
-  What one record adds to its levels, returned too. n_from, n_to and `general` (coefficients and weights) are constants after
-  inlining; `constant` is what the single level adds to every record.
-*/
+/* One record: reads `from`, adds to `to`, and returns what it added. n_from, n_to and `general`
+   (coefficients and weights) are constants after inlining; `constant` is the value of the single
+   level, added for every record. */
 static KERNEL double Record(const MeritRecordKernel *r, int64_t i, const Side *from, int n_from, const Side *to, int n_to, bool general,
                             double scale, double constant, const double *x, double *y)
 {
@@ -38,10 +40,9 @@ static KERNEL double Record(const MeritRecordKernel *r, int64_t i, const Side *f
   return q;
 }
 
-/*
-  One thread's chunk; returns the sum of what goes back to the single level. x and y may be one array if the sides share no level.
-  Neighbours meet the same class level again and again, each addition waiting for the one before: so two halves go side by side.
-*/
+/* The records of one thread; returns the sum that belongs to the single level. x and y may be the
+   same array if the sides have no level in common. Consecutive records often have the same class
+   level, so each addition waits for the one before: two halves of the records are interleaved. */
 static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *from, int n_from, const Side *to, int n_to, bool general,
                           double scale, double constant, const double *x, double *y)
 {
@@ -56,7 +57,8 @@ static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *fr
   return sum + other;
 }
 
-/* The loops: what is common by itself, the rest by counts that are not known before */
+/* Choose a compiled loop: common numbers of regressors are constants, others are variables. Without
+   weights R^-1 is one factor for all. */
 static double Choose(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, double sign, double constant,
                      const double *x, double *y)
 {
@@ -78,7 +80,8 @@ static double Choose(const MeritRecordKernel *r, int thread, const Side *from, c
   return Pass(r, thread, from, from->n, to, to->n, false, scale, constant, x, y);
 }
 
-/* The same for T traits, a constant after inlining, whose components stand side by side; constant, sum: [T] */
+/* The same for T traits (a constant after inlining) in consecutive equations; constant and sum are
+   [T] */
 static KERNEL void PassTraits(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, int T, double sign,
                               const double *constant, const double *restrict x, double *restrict y, double *sum)
 {
@@ -111,7 +114,7 @@ static KERNEL void PassTraits(const MeritRecordKernel *r, int thread, const Side
   for (int t = 0; t < T; t++) sum[t] = total[t];
 }
 
-/* Add a regressor to a side; false when there is no room */
+/* Add a regressor to a side; false if it has FEW already */
 static bool Take(const MeritRecordKernel *r, int g, const int32_t *slot, int64_t first, Side *side)
 {
   if (side->one < 0 && r->single[g] && !r->value[g]) {
@@ -125,7 +128,7 @@ static bool Take(const MeritRecordKernel *r, int g, const int32_t *slot, int64_t
   return true;
 }
 
-/* Do a regressor's components of all traits stand side by side? */
+/* Are the components of all traits of a regressor consecutive? */
 static bool SideBySide(const MeritRecordKernel *r, int g)
 {
   if (r->offset[g][0] < 0) return false;
@@ -134,6 +137,7 @@ static bool SideBySide(const MeritRecordKernel *r, int g)
   return true;
 }
 
+/* Choose the loop for T traits */
 static void ChooseTraits(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, double sign, const double *x, double *y)
 {
   const int T = r->n_traits;
@@ -146,6 +150,7 @@ static void ChooseTraits(const MeritRecordKernel *r, int thread, const Side *fro
   for (int t = 0; t < T && to->one >= 0; t++) y[to->one + t] += sum[t];
 }
 
+/* MeritRecordsFew - See the header. Not collective. */
 bool MeritRecordsFew(const MeritRecordKernel *r, const uint8_t role[], int thread, double sign, const double *x, double *y)
 {
   const int64_t first = r->scatter->chunk[thread];
@@ -168,6 +173,7 @@ bool MeritRecordsFew(const MeritRecordKernel *r, const uint8_t role[], int threa
   return true;
 }
 
+/* MeritRecordsDiagonalOne - See the header. Not collective. */
 bool MeritRecordsDiagonalOne(const MeritRecordKernel *r, const int first_regressor[], int n_terms, int stride, double *D)
 {
   if (r->n_traits > 1 || stride > 1) return false;

@@ -1,10 +1,16 @@
-/* Which slots several threads meet, and where their contributions wait. */
+/*
+  Scatter without races. Each thread goes through one chunk of the items. Levels that several
+  chunks write are "shared": each thread writes its contribution to a private slot behind the
+  others, and AddPrivate() (gather.h) adds these in thread order, so that a result repeats for a
+  given number of threads. With one thread the lists are used unchanged.
+*/
 #include <merit/kernels.h>
 #include <string.h>
 
-/* A slot is marked by the one thread that meets it, or as shared */
+/* Mark of a slot: no thread yet, or several threads; else the number of its only thread */
 enum { UNMET = -1, SHARED = -2 };
 
+/* Mark each slot by the threads whose items write it */
 static void FindShared(MeritScatter *s, int n_lists, const int32_t *const slot[], int32_t *who)
 {
   for (int thread = 0; thread < s->n_threads; thread++)
@@ -18,7 +24,8 @@ static void FindShared(MeritScatter *s, int n_lists, const int32_t *const slot[]
       }
 }
 
-/* Number the shared levels in order of slot; the width of a level is that of the list that meets it */
+/* Number the shared levels by slot; their width is that of the list that has them. who[slot] =
+   SHARED - 1 - number. */
 static PetscErrorCode NumberShared(MeritScatter *s, int64_t n_items, int n_lists, const int32_t *const slot[], const int32_t width[],
                                    int32_t n_slots, int32_t *who)
 {
@@ -43,10 +50,10 @@ static PetscErrorCode NumberShared(MeritScatter *s, int64_t n_items, int n_lists
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Give every (shared level, thread that meets it) a private place and redirect the lists to it */
+/* Give each pair of (shared level, thread) a private slot, and redirect the lists to it */
 static PetscErrorCode Redirect(MeritScatter *s, int64_t n_items, const int32_t *const slot[], int32_t n_slots, const int32_t *who)
 {
-  int32_t *met, *count, next = n_slots; /* met: last place given to a shared level, and by which thread */
+  int32_t *met, *count, next = n_slots; /* met: private slot given last for a shared level; by: to which thread, plus 1 */
   int     *by;
 
   PetscFunctionBegin;
@@ -74,7 +81,7 @@ static PetscErrorCode Redirect(MeritScatter *s, int64_t n_items, const int32_t *
   for (int32_t i = 0; i < s->n_shared; i++) s->start[i + 1] = s->start[i] + count[i];
   PetscCall(PetscMalloc1(s->start[s->n_shared] + 1, &s->place));
   PetscCall(PetscArrayzero(count, s->n_shared));
-  /* the same walk again lists the places of each level in thread order */
+  /* The same loop again lists the private slots of each level in thread order */
   PetscCall(PetscArrayzero(by, s->n_shared));
   for (int thread = 0; thread < s->n_threads; thread++)
     for (int l = 0; l < s->n_lists; l++)
@@ -126,7 +133,7 @@ PetscErrorCode MeritScatterCreate(int n_threads, int64_t n_items, int n_lists, c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritScatterDestroy - Free what a plan holds. Not collective. */
+/* MeritScatterDestroy - Free the arrays; with one thread the lists are the caller's. Not collective. */
 PetscErrorCode MeritScatterDestroy(MeritScatter *s)
 {
   PetscFunctionBegin;

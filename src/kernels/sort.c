@@ -1,8 +1,10 @@
+/* Radix sort of 64-bit keys with a 32-bit value each, least significant digit first. */
 #include <merit/ancestry.h>
 
+/* Bits of a digit: six passes sort 64 bits, and the counts of a pass stay in the first-level cache */
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
 
-/* One pass by the digit at `shift`; false (and nothing moved) when all keys share it */
+/* One pass by the digit at `shift`; false, and nothing moved, if all keys have the same digit */
 static bool Pass(int64_t n, int shift, const uint64_t key[], const int32_t value[], uint64_t to_key[],
                  int32_t to_value[])
 {
@@ -48,6 +50,7 @@ PetscErrorCode MeritSortKeys(int64_t n, uint64_t key[], int32_t value[])
     to_value   = from_value;
     from_key   = to_key == key ? spare_key : key;
     from_value = to_value == value ? spare_value : value;
+  /* The roles of the two pairs of arrays are exchanged after each pass */
   }
   if (from_key != key) {
     PetscCall(PetscArraycpy(key, from_key, n));

@@ -1,11 +1,11 @@
-/*
-  Sums that repeat: items are cut into parts that depend on their number alone, and the sums of the parts are added in order, so that a sum
-  is the same to the last bit on any number of threads. An OpenMP reduction adds in the order in which threads happen to end.
-*/
+/* Sums that repeat to the last bit on any number of threads. Items are cut into parts that depend
+   on their number alone; the sums of the parts are added in order. (An OpenMP reduction adds in the
+   order in which threads finish.) */
 #include <merit/kernels.h>
 #include <math.h>
 
-/* Items that are worth a part of their own, and that stay in the cache while all pairs go over them */
+/* Fewest items of a part; items of a block that stays in the cache while all pairs of vectors go
+   over it; most pairs */
 enum { LEAST = 256, BLOCK = 1024, MOST_PAIRS = 4 };
 
 /* MeritWorst - The larger of two measures of an error; NaN if one of them is. Not collective. */
@@ -25,7 +25,7 @@ void MeritSums(int n_threads, int64_t n, MeritSummand add, void *ctx, int n_sums
   const int64_t n_parts = n > (int64_t)MERIT_SUM_PARTS * LEAST ? MERIT_SUM_PARTS : (n + LEAST - 1) / LEAST;
 
   for (int64_t i = 0; i < n_parts * n_sums; i++) room[i] = 0.0;
-  if (n_threads > 1 && n_parts > 1) { /* a parallel region of one thread would still cost a call of the system */
+  if (n_threads > 1 && n_parts > 1) { /* also a parallel region of one thread costs a system call */
 #pragma omp parallel for schedule(static) num_threads(n_threads)
     for (int64_t part = 0; part < n_parts; part++) add(n * part / n_parts, n * (part + 1) / n_parts, ctx, room + part * n_sums);
   } else
@@ -34,12 +34,14 @@ void MeritSums(int n_threads, int64_t n, MeritSummand add, void *ctx, int n_sums
   for (int64_t i = 0; i < n_parts * n_sums; i++) sums[i % n_sums] += room[i];
 }
 
+/* Argument of AddDots */
 typedef struct {
   int                  n_pairs;
   int64_t              stride;
   const double *const *a, *const *b;
 } Pairs;
 
+/* a'b over items [from, to); a constant stride of 1 lets the compiler use vectors */
 static inline __attribute__((always_inline)) double Dot(int64_t from, int64_t to, int64_t stride, const double *a, const double *b)
 {
   double sum = 0.0;
@@ -49,11 +51,13 @@ static inline __attribute__((always_inline)) double Dot(int64_t from, int64_t to
   return sum;
 }
 
+/* Summand of MeritDots: block by block, so that a vector in several pairs is read once */
 static void AddDots(int64_t from, int64_t to, void *ctx, double *sums)
 {
   const Pairs *p = (const Pairs *)ctx;
 
   for (int64_t first = from; first < to; first += BLOCK) {
+    /* all pairs go over a block before the next block */
     const int64_t last = first + BLOCK < to ? first + BLOCK : to;
 
     for (int j = 0; j < p->n_pairs; j++)
