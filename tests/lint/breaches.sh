@@ -18,6 +18,9 @@ lay() {
     >src/sys/log.c
   printf '%s\n' '#include <merit/log.h>' '#include <merit/table.h>' 'int MeritRead(void)' '{' '  return 0;' '}' >src/io/table.c
   printf '%s\n' '#include <stdio.h>' 'int main(void)' '{' '  return printf("hello\n");' '}' >src/cli/main.c
+  for module in sys io cli; do printf '%s\n' '/* what' '   it is */' >src/$module/note.c; done
+  printf '%s\n' '#pragma once' '/* Counts' '   lines. */' 'int TableCount(int a,' '               int b);' 'int TableLines(void); /* of the file */' '/* Reads. */' \
+    'typedef int (*Reader)(void);' '#define READ(x) MeritRead(x)' 'static const int sizes[2] = {(1), 2};' >src/sys/table.h
   echo 'int main(void) { return 0; }' >tests/io/test_table.c
   echo 'merit_add_test(test_table NP 1)' >tests/io/CMakeLists.txt
   echo 'echo hello' >jobs/run.sh
@@ -35,7 +38,7 @@ clean() {
 }
 
 lay
-for rule in layers private quiet registered commented words paths length keys limits kinds scripts headers; do clean $rule; done
+for rule in layers private quiet registered commented comments words paths length keys limits kinds scripts headers; do clean $rule; done
 
 lay && echo '#include <merit/table.h>' >>src/sys/log.c && breach layers 'src/sys/log.c:7: sys must not see <merit/table.h>'
 lay && echo '#include <merit/table.h>' >>include/merit/log.h && breach layers 'include/merit/log.h:5: sys must not see <merit/table.h>'
@@ -50,6 +53,11 @@ lay && printf '%s\n' '/* one' '   two */ static void Check(void) { assert(0); }'
 lay && cp tests/io/test_table.c tests/io/test_tables.c && breach registered tests/io/test_tables.c:1
 lay && echo 'true' >tests/io/check.sh && breach registered tests/io/check.sh:1
 lay && echo 'MERIT_EXTERN int MeritWrite(void);' >>include/merit/table.h && breach commented include/merit/table.h:6
+lay && echo 'int TableWrite(void);' >>src/sys/table.h && breach commented 'src/sys/table.h:11: no comment above int TableWrite(void);'
+lay && printf '%s\n' '/* Reads. */' 'int *TableRead(int *a,' '               int b);' 'int TableAgain(void);' >>src/sys/table.h && breach commented src/sys/table.h:14
+lay && printf '%s\n' 'int a;' 'int b;' 'int c; /* not a line of comment */' 'char *s = "/*";' 'int d;' 'int e;' 'int f;' 'int g;' 'int h;' 'int i;' >>src/sys/log.c &&
+  breach comments 'src/sys: 2 lines of comments and 16 of code, 0.125: not between'
+lay && printf '%s\n' '/*' 'int a;' '*/' '// b' >>src/sys/log.c && breach comments 'src/sys: 6 lines of comments and 6 of code'
 lay && echo "// TO""DO: more" >>src/io/table.c && breach words src/io/table.c:7
 lay && echo "# see /ho""me/me/notes" >>jobs/run.sh && breach paths jobs/run.sh:2
 lay && { echo 'int Long(void)'; echo '{'; for i in {1..58}; do echo "  $i;"; done; echo '}'; } >>src/io/table.c &&
