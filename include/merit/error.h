@@ -15,7 +15,7 @@ typedef enum {
 typedef struct {
   MeritErrorKind kind;
   bool           agreed;    /* every rank holds this very error */
-  char           file[512]; /* "" when no file is to blame */
+  char           file[512]; /* "" when no file is concerned */
   int64_t        line;      /* 1-based, 0 when unknown */
   char           id[128];   /* "" when none */
   char           text[2048];
@@ -24,10 +24,10 @@ typedef struct {
 /* Most faults that one error names */
 #define MERIT_FAULTS_NAMED 20
 
-/* What a rank found wrong while it went through its part of the data; start with {0}. */
+/* Faults that a rank found in its part of the data; start with {0}. */
 typedef struct {
-  MeritErrorKind  kind; /* of the first, NONE: nothing is wrong */
-  int64_t         n;    /* noted in all */
+  MeritErrorKind  kind; /* of the lowest line; NONE: no fault */
+  int64_t         n;    /* faults noted, also those not in list */
   int64_t         last; /* line noted last */
   int             kept; /* in list, at most MERIT_FAULTS_NAMED */
   MeritErrorInfo *list; /* by line; malloc */
@@ -39,20 +39,20 @@ typedef struct {
 /* Raise an error that every rank raises alike (same arguments); returns the code for PetscCall. */
 MERIT_EXTERN PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, const char id[],
                                        const char format[], ...) __attribute__((format(printf, 5, 6)));
-/* Note a fault on this rank, one for each line of a file: the first; the lowest lines are kept. Not collective, never fails. */
+/* Note a fault on this rank. Only the first fault of a line counts, and the lowest lines are kept. Not collective, never fails. */
 MERIT_EXTERN void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], int64_t line,
                                 const char id[], const char format[], ...)
   __attribute__((format(printf, 6, 7)));
-/* The lines of the faults noted so far were counted from a place `lines` lines into the file. Not collective. */
+/* Add `lines` to the line numbers of all faults noted so far, once the lines before this rank's part are counted. Not collective. */
 MERIT_EXTERN void MeritFaultShift(MeritFault *fault, int64_t lines);
-/* Add what another list holds, which is emptied. Not collective. */
+/* Add the faults of another list, which is then empty. Not collective. */
 MERIT_EXTERN void MeritFaultMove(MeritFault *to, MeritFault *from);
-/* Forget what was noted. Not collective. */
+/* Empty the list and free it. Not collective. */
 MERIT_EXTERN void MeritFaultForget(MeritFault *fault);
 /* Agree on the faults of the lowest lines (then ranks) over all ranks and raise them everywhere as one error; success if there is
    none. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFaultAgree(MPI_Comm comm, const MeritFault *fault);
-/* The same as warnings, which end nothing; what was noted is forgotten. Collective. */
+/* Show them as warnings on all ranks instead, and empty the list. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFaultWarn(MPI_Comm comm, MeritFault *fault);
 /* Raise on all ranks if any holds more of something (`what`, in the plural) than a rank can, MeritMaxLocal(). Collective. */
 MERIT_EXTERN PetscErrorCode MeritFitsRank(MPI_Comm comm, int64_t n, const char what[]);
@@ -64,9 +64,10 @@ MERIT_EXTERN const MeritErrorInfo *MeritErrorLast(void);
 MERIT_EXTERN int MeritErrorFurther(const MeritErrorInfo **further, int64_t *n_left);
 /* Forget the error raised last. */
 MERIT_EXTERN void MeritErrorClear(void);
-/* Write control characters and bytes that are no text as \n, \x1b, \u202e, in place: what is longer than 2047 bytes or `size` is cut off. */
+/* Replace control characters and bytes that are not UTF-8 by \n, \x1b, \u202e, in place; the text is cut at 2047 bytes or `size`. */
 MERIT_EXTERN void MeritPrintable(size_t size, char text[]);
-/* The same for the one character that text begins with; returns its bytes. */
+/* The same for the first character of a text; returns its bytes in the text. */
 MERIT_EXTERN int MeritPrintableCharacter(const char text[], char shown[16]);
-/* Nearest of `n` candidates to a misspelt word: one that differs in case alone, else at most a third of the letters wrong; else one it abbreviates; or NULL. Borrowed. */
+/* The candidate that a misspelt word most likely means: one that differs in case alone; else one with at most a third of the letters wrong;
+   else the only one that begins with it; else NULL. Borrowed. */
 MERIT_EXTERN const char *MeritNearest(const char word[], int n, const char *const candidates[]);

@@ -2,8 +2,8 @@
 #include <merit/sys.h>
 
 /*
-  Items go to ranks and answers come back: the one all-to-all of the project. Made once from the destination of each local item;
-  then any number of arrays (of any item size) can be sent forward, and arrays of answers sent back.
+  All-to-all exchange of items: the plan is made once from the destination of each local item; then any number of arrays (of any item
+  size) can be sent forward, and arrays of answers sent back.
   Arrival order: by source rank, then by the sender's order. No message passes the chunk size of MeritMaxMessage().
 */
 typedef struct _p_MeritExchange *MeritExchange;
@@ -16,7 +16,7 @@ MERIT_EXTERN int64_t MeritExchangeArriving(MeritExchange ex);
 MERIT_EXTERN PetscMPIInt MeritExchangeSource(MeritExchange ex, int64_t i);
 /* Send in[n] forward into out[arriving]; `bytes` is the size of an item. Collective. */
 MERIT_EXTERN PetscErrorCode MeritExchangeForward(MeritExchange ex, size_t bytes, const void *in, void *out);
-/* Send answers[arriving] back into out[n]; items that went nowhere are left as they are. Collective. */
+/* Send answers[arriving] back into out[n]; items with destination -1 are unchanged. Collective. */
 MERIT_EXTERN PetscErrorCode MeritExchangeBack(MeritExchange ex, size_t bytes, const void *answers, void *out);
 /*
   Send strings forward: item i is bytes at[start[i] .. start[i+1]) of this rank. On return *out holds the arriving bytes and
@@ -24,7 +24,7 @@ MERIT_EXTERN PetscErrorCode MeritExchangeBack(MeritExchange ex, size_t bytes, co
 */
 MERIT_EXTERN PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], const int64_t start[], char **out,
                                                       int64_t **out_start);
-/* The same the other way: answer i of the arriving items goes back to where item i came from. Collective. */
+/* The same backward: the answer of arriving item i goes to the rank that item i came from. Collective. */
 MERIT_EXTERN PetscErrorCode MeritExchangeBackBytes(MeritExchange ex, const char at[], const int64_t start[], char **out,
                                                    int64_t **out_start);
 /* Free; NULL-safe. Not collective. */

@@ -2,20 +2,20 @@
 #include <merit/error.h>
 
 /*
-  Files as every module uses them: parallel reads in bounded requests, output staged in a hidden folder and renamed at the end, a
-  lock that keeps two runs apart, checksums.
+  Files: parallel reads in bounded requests; output that is staged in a hidden folder and renamed at the end; a lock against two runs
+  in one folder; checksums.
 */
 
-/* Size of a file in bytes, which is about to be read; INPUT error naming it if it cannot be opened or is no plain file (a folder, a
-   pipe, a device: none is waited for). Rank 0 looks and remembers what the file is now, all agree. Collective. */
+/* Size in bytes of a file that will be read. Rank 0 looks, and notes the state of the file for `MeritFileChanged()`. Collective.
+   Errors: INPUT if it cannot be opened or is not a plain file (folder, pipe, device). */
 MERIT_EXTERN PetscErrorCode MeritFileSize(MPI_Comm comm, const char path[], int64_t *bytes);
 /* Read `n` bytes at `offset` into `to` (independent, POSIX pread in bounded requests, short reads are a fault). Not collective. */
 MERIT_EXTERN PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault);
-/* Open an input, which is remembered; *file is -1 after a fault, else the caller closes it. Not collective. */
+/* Open an input and note its state; *file is -1 after a fault, else the caller closes it. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritFileOpen(const char path[], int *file, int64_t *bytes, MeritFault *fault);
-/* A fault where an input is not what it was when it was opened, for the end of a reading. Not collective. */
+/* Note a fault if an input changed since it was opened; for the end of reading. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritFileCheck(const char path[], MeritFault *fault);
-/* What became of an input since it was read ("was written anew"), "" where nothing did. Collective. */
+/* what[size] = how an input changed since it was read ("was written anew"); "" if it did not. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFileChanged(MPI_Comm comm, const char path[], size_t size, char what[]);
 
 /*
@@ -29,9 +29,9 @@ typedef struct _p_MeritOutput *MeritOutput;
 
 /* Take the folder for this run; see above. Collective. */
 MERIT_EXTERN PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrite, MeritOutput *out);
-/* The file at `path`, if there is one, is an input (of key `key`) that no result may replace: a USAGE error, at once where its name is known,
-   else when it is written. Collective. */
-MERIT_EXTERN PetscErrorCode MeritOutputKeep(MeritOutput out, const char path[], const char key[]);
+/* Protect an input (of key `key`): a result that would replace it is a USAGE error, at once if its name is known, else when it is written.
+   A path without a file is ignored. Collective. */
+MERIT_EXTERN PetscErrorCode MeritOutputProtect(MeritOutput out, const char path[], const char key[]);
 /*
   Write one file in parallel: the ranks' texts one after another in rank order, `header` (rank 0's, may be NULL) first. May be called
   repeatedly for the same name to append further parts; the header counts at the first call only. Disk-full and the like are SYSTEM errors on every rank. Collective.
@@ -39,9 +39,9 @@ MERIT_EXTERN PetscErrorCode MeritOutputKeep(MeritOutput out, const char path[], 
 MERIT_EXTERN PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char header[], const char text[], int64_t n);
 /* Bytes and CRC-32 (zlib) of each staged file so far, for summary.json; borrowed. Same on all ranks. */
 MERIT_EXTERN int MeritOutputFiles(MeritOutput out, const char *const **names, const int64_t **bytes, const uint32_t **crc);
-/* Frees *out in any case. Collective. */
+/* Put the staged files in place, `last` as the last one; see above. Frees *out in any case. Collective. Errors: SYSTEM. */
 MERIT_EXTERN PetscErrorCode MeritOutputCommit(MeritOutput *out, const char last[]);
-/* NULL-safe; does not communicate. */
+/* Remove what was staged; see above. NULL-safe. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritOutputAbandon(MeritOutput *out);
 /* Abandon every output of this process that is still open, after an error; handles to them must not be used again. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritOutputAbandonAll(void);
@@ -59,7 +59,7 @@ MERIT_EXTERN PetscErrorCode MeritTextAddBytes(MeritText *text, const char at[], 
 MERIT_EXTERN PetscErrorCode MeritTextAddReal(MeritText *text, double value);
 /* Append a whole number. */
 MERIT_EXTERN PetscErrorCode MeritTextAddInteger(MeritText *text, int64_t value);
-/* Free what the buffer holds; it may be filled anew. */
+/* Free the bytes; the buffer is then empty and may be used again. */
 MERIT_EXTERN void MeritTextFree(MeritText *text);
 
 /* Bytes and CRC-32 of a whole file, read in parallel blocks and combined; for provenance. Collective. */

@@ -109,7 +109,7 @@ MERIT_EXTERN PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t
 MERIT_EXTERN PetscErrorCode MeritModelRecordCounts(MeritModel model, int64_t *n_lines, int64_t *n_dropped);
 /* Let a checkpoint have the places of the model's equations (term, canonical level, component) and records (line of the file), which do not
    depend on ranks; the model, set up when they are needed, must outlive it. Not collective. */
-MERIT_EXTERN PetscErrorCode MeritModelSetPlaces(MeritModel model, MeritCheckpoint checkpoint);
+MERIT_EXTERN PetscErrorCode MeritModelSetPositions(MeritModel model, MeritCheckpoint checkpoint);
 /* Line in the records file of each local record; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritModelRecordLines(MeritModel model, const int64_t **line);
 /* Exclusions found on this rank. */

@@ -5,7 +5,7 @@
 
 /* x[n] = its sum over the ranks, on all of them. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSumAll(MPI_Comm comm, int64_t n, double x[]);
-/* x[n] = its sum over the ranks, on the first; what the others have then is of no use. Collective. */
+/* x[n] = its sum over the ranks, on rank 0; undefined on the others. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSumFirst(MPI_Comm comm, int64_t n, double x[]);
-/* x[n] = that of the first rank. Collective. */
-MERIT_EXTERN PetscErrorCode MeritShareFirst(MPI_Comm comm, int64_t n, double x[]);
+/* x[n] = that of rank 0, on all ranks. Collective. */
+MERIT_EXTERN PetscErrorCode MeritBroadcastFirst(MPI_Comm comm, int64_t n, double x[]);

@@ -1,12 +1,14 @@
 #pragma once
 #include <merit/config.h>
 
-/* What a machine does: bytes a second through the memory of a core, genotypes a second through both products on a core, seconds of a message,
-   bytes a second that a rank sends, products added to something a second in dense algebra on a core. */
+/* Speeds of a machine, for predicted costs */
 typedef struct {
-  double memory, genotypes, latency, network, products;
+  double memory;    /* bytes a second between memory and one core */
+  double genotypes; /* genotypes a second that a core takes through both products, M x and M'x */
+  double latency;   /* seconds a message */
+  double network;   /* bytes a second that a rank sends */
+  double products;  /* multiply-adds a second of dense algebra on a core */
 } MeritRates;
 
-/* Those of the job (plan.rates.*); where it has none, those of a core of the machine in bench/README.md and of a network that is not slow. Not
-   collective. */
+/* Rates of the job (plan.rates.*); the default is a core of the machine in bench/README.md and a network of 1 GB/s. Not collective. Errors: USAGE. */
 MERIT_EXTERN PetscErrorCode MeritConfigRates(MeritNode job, MeritRates *rates);

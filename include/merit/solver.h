@@ -73,7 +73,7 @@ MERIT_EXTERN PetscErrorCode MeritSolverGetPreconditioner(MeritSolver solver, con
 /* Called after every iteration on every rank; NULL: none. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonitor monitor, void *ctx);
 /* Save the state of Solve (one right-hand side) when it is time, and go on from what the checkpoint has open; NULL: not. Its places are
-   those of the model (`MeritModelSetPlaces()`). pcg goes on as if nothing had been at the same ranks, else from its solution; gsru, gs and
+   those of the model (`MeritModelSetPositions()`). pcg goes on as if nothing had been at the same ranks, else from its solution; gsru, gs and
    lhs_gs go on at any; ksp from its solution. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetCheckpoint(MeritSolver solver, MeritCheckpoint checkpoint);
 /* Make ready for Solve: preconditioner, colours, work space. Collective. */

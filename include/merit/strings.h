@@ -3,7 +3,7 @@
 
 /*
   A pool of distinct byte strings of one rank, numbered 0, 1, ... in order of first appearance: ids and class labels become
-  int32 codes here the moment they are read. Not collective.
+  int32 codes when they are read. Not collective.
 */
 typedef struct _p_MeritStrings *MeritStrings;
 

@@ -115,7 +115,7 @@ PetscErrorCode SolveIsDone(SolveRun *run, const char folder[])
   PetscCall(MeritCheckpointCreate(run->comm, folder, 0.0, 0, &run->checkpoint));
   PetscCall(MeritCheckpointRemove(run->checkpoint));
   PetscCall(MeritCheckpointDestroy(&run->checkpoint));
-  if (status) PetscCall(MeritRaise((MeritErrorKind)status, folder, 0, NULL, "holds the result of this job, which has not converged; --overwrite starts anew"));
+  if (status) PetscCall(MeritRaise((MeritErrorKind)status, folder, 0, NULL, "holds the result of this job, which has not converged; --overwrite starts again from the beginning"));
   MeritLog(MERIT_LOG_INFO, "%s holds the result of this job already: done", folder);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -133,7 +133,7 @@ static PetscErrorCode Restart(SolveRun *run, const char *folder)
   if (exists && word) PetscCall(MeritCheckpointOpen(run->checkpoint, &exists));
   else if (exists && overwrite) PetscCall(MeritCheckpointRemove(run->checkpoint));
   else if (exists)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, folder, 0, NULL, "holds the checkpoint of a run that did not end; --restart goes on from it, --overwrite starts anew"));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, folder, 0, NULL, "holds the checkpoint of a run that did not end; --restart continues from it, --overwrite starts again from the beginning"));
   else if (word == 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, folder, 0, NULL, "holds no checkpoint to go on from; --restart auto starts from the beginning then"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -162,7 +162,7 @@ PetscErrorCode SolvePlaces(SolveRun *run, MeritSolver solver)
 {
   PetscFunctionBegin;
   PetscCall(MeritCheckpointStop(run->checkpoint));
-  PetscCall(MeritModelSetPlaces(run->model, run->checkpoint));
+  PetscCall(MeritModelSetPositions(run->model, run->checkpoint));
   PetscCall(MeritSolverSetCheckpoint(solver, run->checkpoint));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

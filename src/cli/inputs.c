@@ -41,7 +41,7 @@ PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
 static PetscErrorCode Keep(const char key[], const char path[], void *ctx)
 {
   PetscFunctionBegin;
-  PetscCall(MeritOutputKeep((MeritOutput)ctx, path, key));
+  PetscCall(MeritOutputProtect((MeritOutput)ctx, path, key));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -35,7 +35,7 @@ static PetscErrorCode NoteFormula(MeritModel model, MeritNode node)
   PetscCall(FormulaTokenise(&p));
   for (int t = 0; t < p.n_tokens; t++) {
     if (p.token[t].kind != TOKEN_NAME) continue;
-    MeritNodePlace(node, p.token[t].at, &line, &column);
+    MeritNodePosition(node, p.token[t].at, &line, &column);
     PetscCall(Note(model, p.token[t].name, node, line, column));
   }
   PetscCall(FormulaParserClose(&p));

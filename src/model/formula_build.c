@@ -124,7 +124,7 @@ static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const Formula
   term->genetic   = t->kind == MERIT_TERM_PED || t->kind == MERIT_TERM_SNP;
   term->intercept = t->one;
   term->centre    = t->centre;
-  MeritNodePlace(node, t->label ? t->label_at : t->at, &term->line, &term->column);
+  MeritNodePosition(node, t->label ? t->label_at : t->at, &term->line, &term->column);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -125,7 +125,7 @@ PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, boo
 
   PetscFunctionBegin;
   PetscCall(Counts(mme, link, width, &row));
-  if (link->row_comm != MPI_COMM_NULL) PetscCall(MeritShareFirst(link->row_comm, link->n_rows * width, rows));
+  if (link->row_comm != MPI_COMM_NULL) PetscCall(MeritBroadcastFirst(link->row_comm, link->n_rows * width, rows));
   PetscCall(PetscArrayzero(link->tile, (size_t)link->n_cols * (size_t)width));
   if (squares) PetscCall(MeritGenotypesSquares(geno, width, rows, link->tile));
   else PetscCall(MeritGenotypesAdjoint(geno, width, rows, link->tile));

@@ -90,7 +90,7 @@ PetscErrorCode MeritSimulationRun(MeritSimulation sim, bool overwrite)
 
   PetscFunctionBegin;
   PetscCall(MeritOutputOpen(sim->comm, sim->spec.output, overwrite, &sim->out));
-  error = sim->spec.tree->file ? MeritOutputKeep(sim->out, sim->spec.tree->file, "its own file") : PETSC_SUCCESS;
+  error = sim->spec.tree->file ? MeritOutputProtect(sim->out, sim->spec.tree->file, "its own file") : PETSC_SUCCESS;
   if (!error) error = Everything(sim);
   if (error) {
     PetscCall(MeritOutputAbandon(&sim->out));

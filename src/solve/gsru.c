@@ -165,7 +165,7 @@ static PetscErrorCode Resume(Gsru *gs, double *x, MeritIteration *it, Progress *
   PetscCall(State(gs, x, it, p, state));
   PetscCall(MeritCheckpointLoad(gs->solver->checkpoint, N_STATE, state, resumed));
   if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
-  if (it->iteration < 0) PetscCall(MeritCheckpointMad(gs->solver->checkpoint, "iteration"));
+  if (it->iteration < 0) PetscCall(MeritCheckpointDamaged(gs->solver->checkpoint, "iteration"));
   PetscCall(MeritSweepRestore(gs->sweep, x, gs->edges));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

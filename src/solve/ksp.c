@@ -51,7 +51,7 @@ static PetscErrorCode Resume(KspData *data, Vec x)
     const MeritState state[] = {{"x", MERIT_STATE_EQUATIONS, 1, a}, {"iteration", MERIT_STATE_SAME, sizeof(data->before), &data->before}};
 
     PetscCall(MeritCheckpointLoad(data->solver->checkpoint, 2, state, &loaded));
-    if (data->before < 0) PetscCall(MeritCheckpointMad(data->solver->checkpoint, "iteration"));
+    if (data->before < 0) PetscCall(MeritCheckpointDamaged(data->solver->checkpoint, "iteration"));
   }
   PetscCall(VecRestoreArray(x, &a));
   PetscFunctionReturn(PETSC_SUCCESS);

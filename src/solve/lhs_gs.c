@@ -218,7 +218,7 @@ static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritS
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(s->n + 1, &q, s->n + 1, &now));
   PetscCall(MeritCheckpointLoad(s->checkpoint, 4, state, &due));
-  if (it.iteration < 0) PetscCall(MeritCheckpointMad(s->checkpoint, "iteration"));
+  if (it.iteration < 0) PetscCall(MeritCheckpointDamaged(s->checkpoint, "iteration"));
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
   if (isinf(it.residual)) PetscCall(PetscArrayzero(x, s->n)); /* nothing on the right, or a start beyond use */
   PetscCall(ToRoot(s, g, r, g->r));

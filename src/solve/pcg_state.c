@@ -35,7 +35,7 @@ PetscErrorCode PcgResume(MeritSolver s, Pcg *w, double *x, MeritIteration *it, b
   PetscCall(MeritCheckpointLoad(s->checkpoint, same ? N_STATE : 2, state, &loaded));
   *resumed = loaded && same;
   if (!loaded) PetscFunctionReturn(PETSC_SUCCESS);
-  if (w->at.iteration < 0 || w->at.n_steps < 0 || w->at.n_steps > MOST_STEPS) PetscCall(MeritCheckpointMad(s->checkpoint, "loop"));
+  if (w->at.iteration < 0 || w->at.n_steps < 0 || w->at.n_steps > MOST_STEPS) PetscCall(MeritCheckpointDamaged(s->checkpoint, "loop"));
   *w->begin     = *(const unsigned char *)w->begin != 0;
   it->iteration = w->at.iteration;
   w->at.last    = *resumed ? w->at.last : INFINITY;

@@ -1,4 +1,13 @@
-/* The object: when to save, where each value has its place, what run it is. */
+/*
+  The checkpoint object: its settings, the decision when to save, and the layout of a file.
+
+  Vectors are stored by position (a number of an equation or record that does not depend on ranks).
+  The positions of one kind are cut into chunks of CHUNK_POSITIONS; each rank writes and reads a block
+  of consecutive chunks. MeritCheckpointSetPositions() plans the exchange between the owners of values
+  and the ranks of the chunks; checkpoint_save.c and checkpoint_load.c use it in the two
+  directions.
+*/
+/* The object: when to save, where each value has its position, what run it is. */
 #include "checkpoint_private.h"
 #include <merit/log.h>
 #include <errno.h>
@@ -9,7 +18,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* Seconds between looks at the clock together, and calls at most */
+/* Seconds between two comparisons of clocks over the ranks, and the most calls between them */
 static const double  LOOK  = 0.25;
 static const int64_t CALLS = 4096;
 
@@ -51,17 +60,17 @@ PetscErrorCode CheckpointIdentity(MeritCheckpoint c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Chunks of places over ranks in blocks: first place of a rank's */
-static int64_t FirstPlace(int64_t n_all, PetscMPIInt size, PetscMPIInt rank)
+/* First position of a rank's chunks when the chunks of n_all positions are dealt out in blocks */
+static int64_t FirstPosition(int64_t n_all, PetscMPIInt size, PetscMPIInt rank)
 {
-  return PetscMin(n_all, MeritBlockFirst((n_all + CHUNK_PLACES - 1) / CHUNK_PLACES, size, rank) * CHUNK_PLACES);
+  return PetscMin(n_all, MeritBlockFirst((n_all + CHUNK_POSITIONS - 1) / CHUNK_POSITIONS, size, rank) * CHUNK_POSITIONS);
 }
 
-/* MeritCheckpointSetPlaces - See the header. Collective. */
-PetscErrorCode MeritCheckpointSetPlaces(MeritCheckpoint c, MeritStateKind kind, int64_t n, const int64_t place[], int64_t n_all)
+/* MeritCheckpointSetPositions - See the header. Collective. */
+PetscErrorCode MeritCheckpointSetPositions(MeritCheckpoint c, MeritStateKind kind, int64_t n, const int64_t position[], int64_t n_all)
 {
-  CheckpointPlaces *p        = &c->places[kind];
-  const int64_t     n_chunks = (n_all + CHUNK_PLACES - 1) / CHUNK_PLACES;
+  CheckpointPositions *p        = &c->positions[kind];
+  const int64_t     n_chunks = (n_all + CHUNK_POSITIONS - 1) / CHUNK_POSITIONS;
   PetscMPIInt      *dest;
 
   PetscFunctionBegin;
@@ -69,55 +78,63 @@ PetscErrorCode MeritCheckpointSetPlaces(MeritCheckpoint c, MeritStateKind kind, 
   PetscCall(PetscFree(p->arriving));
   p->given  = true;
   p->n      = n;
+  /* The owner of position p sends its value to the rank of chunk p / CHUNK_POSITIONS. The positions
+     that arrive are kept relative to this rank's first one, since they index its block of the file. */
   p->n_all  = n_all;
-  p->first  = FirstPlace(n_all, c->size, c->rank);
-  p->n_mine = FirstPlace(n_all, c->size, c->rank + 1) - p->first;
+  p->first  = FirstPosition(n_all, c->size, c->rank);
+  p->n_mine = FirstPosition(n_all, c->size, c->rank + 1) - p->first;
   PetscCall(PetscMalloc1((size_t)n + 1, &dest));
-  for (int64_t i = 0; i < n; i++) dest[i] = MeritBlockOwner(n_chunks, c->size, place[i] / CHUNK_PLACES);
+  for (int64_t i = 0; i < n; i++) dest[i] = MeritBlockOwner(n_chunks, c->size, position[i] / CHUNK_POSITIONS);
   PetscCall(MeritExchangeCreate(c->comm, n, dest, &p->exchange));
   PetscCall(PetscFree(dest));
   PetscCall(PetscMalloc1((size_t)MeritExchangeArriving(p->exchange) + 1, &p->arriving));
-  PetscCall(MeritExchangeForward(p->exchange, sizeof(*place), place, p->arriving));
+  PetscCall(MeritExchangeForward(p->exchange, sizeof(*position), position, p->arriving));
   for (int64_t i = 0; i < MeritExchangeArriving(p->exchange); i++) p->arriving[i] -= p->first;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritCheckpointSetPlacer - See the header. Not collective. */
-PetscErrorCode MeritCheckpointSetPlacer(MeritCheckpoint c, MeritPlacer placer, void *ctx)
+/* MeritCheckpointSetPositionSource - See the header. Not collective. */
+PetscErrorCode MeritCheckpointSetPositionSource(MeritCheckpoint c, MeritPositionSource source, void *ctx)
 {
   PetscFunctionBegin;
-  c->placer     = placer;
-  c->placer_ctx = ctx;
+  c->source     = source;
+  c->source_ctx = ctx;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* CheckpointPlace - See the header. Collective. */
-PetscErrorCode CheckpointPlace(MeritCheckpoint c)
+/* CheckpointSetPositions - See the header. Collective. */
+PetscErrorCode CheckpointSetPositions(MeritCheckpoint c)
 {
   PetscFunctionBegin;
-  if (c->placer) PetscCall(c->placer(c->placer_ctx, c));
+  if (c->source) PetscCall(c->source(c->source_ctx, c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode FreePlaces(MeritCheckpoint c)
+static PetscErrorCode FreePositions(MeritCheckpoint c)
 {
   PetscFunctionBegin;
-  for (int k = 0; k < N_PLACES; k++) {
-    PetscCall(MeritExchangeDestroy(&c->places[k].exchange));
-    PetscCall(PetscFree(c->places[k].arriving));
+  for (int k = 0; k < N_STATE_KINDS; k++) {
+    PetscCall(MeritExchangeDestroy(&c->positions[k].exchange));
+    PetscCall(PetscFree(c->positions[k].arriving));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* CheckpointForget - See the header. Not collective. */
-PetscErrorCode CheckpointForget(MeritCheckpoint c)
+/* CheckpointFreePositions - See the header. Not collective. */
+PetscErrorCode CheckpointFreePositions(MeritCheckpoint c)
 {
   PetscFunctionBegin;
-  if (c->placer) PetscCall(FreePlaces(c));
+  if (c->source) PetscCall(FreePositions(c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritCheckpointDue - See the header. The ranks meet for it a few times a second only. Collective. */
+/*
+  MeritCheckpointDue - See the header. Collective.
+  Every rank calls this at each iteration, but a reduction at each would cost time on fast
+  iterations. The ranks therefore communicate only about every LOOK seconds: from the time since
+  the last reduction rank 0 estimates how many calls that is, and all skip that many. Saving by
+  number of calls needs no communication.
+*/
 PetscErrorCode MeritCheckpointDue(MeritCheckpoint c, bool *due)
 {
   int64_t word[3] = {MeritRequested(), 0, 0};
@@ -128,6 +145,7 @@ PetscErrorCode MeritCheckpointDue(MeritCheckpoint c, bool *due)
   if (!c) PetscFunctionReturn(PETSC_SUCCESS);
   c->n_calls++;
   *due = c->calls && c->n_calls % c->calls == 0;
+  /* Requested by a signal; time since the last checkpoint; calls until the next reduction */
   if (c->n_calls < c->next) PetscFunctionReturn(PETSC_SUCCESS);
   now = MPI_Wtime();
   if (c->rank == 0) {
@@ -153,28 +171,29 @@ char *CheckpointPath(MeritCheckpoint c, const char name[])
   return path;
 }
 
-/* CheckpointPlaceBytes - See the header. Not collective. */
-size_t CheckpointPlaceBytes(const CheckpointPart *p)
+/* CheckpointPositionBytes - See the header. Not collective. */
+size_t CheckpointPositionBytes(const CheckpointPart *p)
 {
   return p->kind == MERIT_STATE_SAME ? 1 : p->size * sizeof(double);
 }
 
-static int64_t ChunkPlaces(const CheckpointPart *p)
+/* Chunks of vectors count positions, chunks of a part that all ranks hold alike count bytes */
+static int64_t ChunkPositions(const CheckpointPart *p)
 {
-  return p->kind == MERIT_STATE_SAME ? CHUNK_BYTES : CHUNK_PLACES;
+  return p->kind == MERIT_STATE_SAME ? CHUNK_BYTES : CHUNK_POSITIONS;
 }
 
 /* CheckpointChunks - See the header. Not collective. */
 int64_t CheckpointChunks(const CheckpointPart *p)
 {
-  return (p->n_all + ChunkPlaces(p) - 1) / ChunkPlaces(p);
+  return (p->n_all + ChunkPositions(p) - 1) / ChunkPositions(p);
 }
 
 /* CheckpointChunk - See the header. Not collective. */
 void CheckpointChunk(const CheckpointPart *p, int64_t c, int64_t *first, int64_t *last)
 {
-  *first = c * ChunkPlaces(p);
-  *last  = PetscMin(p->n_all, *first + ChunkPlaces(p));
+  *first = c * ChunkPositions(p);
+  *last  = PetscMin(p->n_all, *first + ChunkPositions(p));
 }
 
 /* CheckpointFirstChunk - See the header. Not collective. */
@@ -190,6 +209,7 @@ uint32_t CheckpointCrc(const void *at, size_t n)
   return (uint32_t)crc32(crc32(0, NULL, 0), at, (uInt)n);
 }
 
+/* Rank 0 removes the files by name, then the folder, which stays if it holds anything else */
 /* MeritCheckpointRemove - See the header. Collective. */
 PetscErrorCode MeritCheckpointRemove(MeritCheckpoint c)
 {
@@ -210,7 +230,7 @@ PetscErrorCode MeritCheckpointDestroy(MeritCheckpoint *checkpoint)
 
   PetscFunctionBegin;
   if (!c) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(FreePlaces(c));
+  PetscCall(FreePositions(c));
   PetscCall(CheckpointClose(c));
   PetscCall(CheckpointKeptFree(c));
   MeritTextFree(&c->lines);

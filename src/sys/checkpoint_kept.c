@@ -1,4 +1,10 @@
-/* Parts that are done: kept in memory, and written with every later checkpoint. */
+/*
+  Parts of a checkpoint that are final: results of a finished phase (say, of one term that was
+  tested).
+
+  A copy is kept in memory and written with every later checkpoint, so that a restart need not
+  compute it again. The copies of a checkpoint that was opened are taken over (checkpoint_open.c).
+*/
 #include "checkpoint_private.h"
 #include <string.h>
 
@@ -10,6 +16,7 @@ const MeritState *CheckpointKept(MeritCheckpoint c, const char name[])
   return NULL;
 }
 
+/* Names and data are copied: the caller's arrays may go as soon as this returns. data NULL: zeros. */
 /* CheckpointKeep - See the header. Not collective. */
 PetscErrorCode CheckpointKeep(MeritCheckpoint c, const char name[], size_t size, const void *data)
 {
@@ -17,6 +24,7 @@ PetscErrorCode CheckpointKeep(MeritCheckpoint c, const char name[], size_t size,
   char       *copy;
 
   PetscFunctionBegin;
+  /* One list that grows by one; parts are few (below MOST_PARTS) */
   PetscCheck(!CheckpointKept(c, name), c->comm, PETSC_ERR_ARG_WRONGSTATE, "%s is kept already", name);
   PetscCall(PetscMalloc1((size_t)c->n_kept + 1, &kept));
   PetscCall(PetscArraycpy(kept, c->kept, c->n_kept));

@@ -1,4 +1,11 @@
-/* Reading: the ranks read chunks side by side and answer who asks for a place. */
+/*
+  Reading parts of the checkpoint that is open.
+
+  A vector is read in blocks: each rank reads the bytes of its own chunks, picks the values that
+  other ranks asked for (the positions came with the exchange's plan), and sends them back to the
+  ranks of the equations or records. A part that is the same on all ranks is read by rank 0 and
+  broadcast.
+*/
 #include "checkpoint_private.h"
 #include <stdlib.h>
 #include <string.h>
@@ -13,41 +20,49 @@ PetscErrorCode CheckpointLoadSame(MeritCheckpoint c, const CheckpointPart *p, vo
   PetscCall(MeritFaultAgree(c->comm, &fault));
   PetscCallMPI(MPI_Bcast(data, (PetscMPIInt)p->n_all, MPI_BYTE, 0, c->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
+/* LoadPositions - Fill s->data [positions.n * size] of a vector part. Collective. */
 }
 
-static PetscErrorCode LoadPlaces(MeritCheckpoint c, const CheckpointPart *p, const MeritState *s)
+static PetscErrorCode LoadPositions(MeritCheckpoint c, const CheckpointPart *p, const MeritState *s)
 {
-  CheckpointPlaces *places = &c->places[s->kind];
-  const size_t      bytes  = CheckpointPlaceBytes(p);
-  const int64_t     n      = MeritExchangeArriving(places->exchange);
+  CheckpointPositions *positions = &c->positions[s->kind];
+  const size_t      bytes  = CheckpointPositionBytes(p);
+  const int64_t     n      = MeritExchangeArriving(positions->exchange);
   MeritFault        fault  = {0};
   char             *mine, *answer;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2((size_t)places->n_mine * bytes + 1, &mine, (size_t)n * bytes + 1, &answer));
-  MeritFileRead(c->open, p->begin + places->first * (int64_t)bytes, places->n_mine * (int64_t)bytes, mine, &fault);
+  /* Block of this rank's chunks, positions [first, first + n_mine) */
+  PetscCall(PetscMalloc2((size_t)positions->n_mine * bytes + 1, &mine, (size_t)n * bytes + 1, &answer));
+  MeritFileRead(c->open, p->begin + positions->first * (int64_t)bytes, positions->n_mine * (int64_t)bytes, mine, &fault);
   PetscCall(MeritFaultAgree(c->comm, &fault));
-  for (int64_t i = 0; i < n; i++) memcpy(answer + (size_t)i * bytes, mine + (size_t)places->arriving[i] * bytes, bytes);
-  PetscCall(MeritExchangeBack(places->exchange, bytes, answer, s->data));
+  for (int64_t i = 0; i < n; i++) memcpy(answer + (size_t)i * bytes, mine + (size_t)positions->arriving[i] * bytes, bytes);
+  PetscCall(MeritExchangeBack(positions->exchange, bytes, answer, s->data));
   PetscCall(PetscFree2(mine, answer));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritCheckpointMad - See the header. Collective. */
-PetscErrorCode MeritCheckpointMad(MeritCheckpoint c, const char name[])
+/* MeritCheckpointDamaged - See the header. Collective. */
+PetscErrorCode MeritCheckpointDamaged(MeritCheckpoint c, const char name[])
 {
   PetscFunctionBegin;
-  PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, c->folder, 0, NULL, "the checkpoint is damaged (%s); --overwrite without --restart starts anew", name));
+  PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, c->folder, 0, NULL, "the checkpoint is damaged (%s); to start over use --overwrite without --restart", name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The part of this name, which must be what this run wants of it; a part is taken once */
+/*
+  LoadPart - Fill s->data from the part of its name, which must have the same kind and size.
+  Collective.
+  Errors: USAGE if it is missing or differs. A part can be loaded once: its name is then cleared in
+  the table, so that a second solve of the same run starts from its own state, not from the file.
+*/
 static PetscErrorCode LoadPart(MeritCheckpoint c, const MeritState *s)
 {
-  const int64_t     n_all = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->places[s->kind].n_all;
+  const int64_t     n_all = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->positions[s->kind].n_all;
   const uint32_t    size  = s->kind == MERIT_STATE_SAME ? 1 : (uint32_t)s->size;
   const MeritState *kept  = CheckpointKept(c, s->name);
   CheckpointPart   *part  = NULL;
+  /* A kept part was read when the file was opened; it is taken from memory */
   bool              right;
 
   PetscFunctionBegin;
@@ -59,7 +74,7 @@ static PetscErrorCode LoadPart(MeritCheckpoint c, const MeritState *s)
                          part || kept ? "has another size" : "is not in it"));
   if (kept) memcpy(s->data, kept->data, s->size);
   else if (s->kind == MERIT_STATE_SAME) PetscCall(CheckpointLoadSame(c, part, s->data));
-  else PetscCall(LoadPlaces(c, part, s));
+  else PetscCall(LoadPositions(c, part, s));
   if (part) part->name[0] = 0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -76,8 +91,8 @@ PetscErrorCode MeritCheckpointLoad(MeritCheckpoint c, int n, const MeritState st
   PetscFunctionBegin;
   *loaded = n > 0 && MeritCheckpointHas(c, state[0].name);
   if (!*loaded) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(CheckpointPlace(c));
+  PetscCall(CheckpointSetPositions(c));
   for (int i = 0; i < n; i++) PetscCall(LoadPart(c, &state[i]));
-  PetscCall(CheckpointForget(c));
+  PetscCall(CheckpointFreePositions(c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

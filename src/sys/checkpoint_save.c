@@ -1,4 +1,13 @@
-/* Writing: values go to the ranks that hold their chunks, which write them side by side; a name is given when all is on disk. */
+/*
+  Writing a checkpoint.
+
+  The file is written as "writing", and renamed when it is on disk as a whole: "newest" becomes
+  "previous", then "writing" becomes "newest". A crash at any time leaves at least one intact
+  generation. Steps of Write(): offsets of all parts (Describe), rank 0 creates the file (Begin),
+  vectors go to the ranks of their chunks, which write them in parallel (WritePart), rank 0 writes
+  table and header (WriteTable), and Finish() renames. Errors of the disk are collected in
+  Writing.fault and agreed on at the end, so that no rank leaves a collective call early.
+*/
 #include "checkpoint_private.h"
 #include <merit/log.h>
 #include <errno.h>
@@ -10,19 +19,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* This rank's file while it is written; the first fault counts */
+/* This rank's view of the file being written; only the first fault is kept */
 typedef struct {
   char      *path;
   int        file;
   MeritFault fault;
 } Writing;
 
+/* Note errno as the fault of this rank, unless there is one already */
 static void Fault(Writing *w)
 {
   if (w->fault.kind == MERIT_ERROR_NONE)
     MeritFaultSet(&w->fault, MERIT_ERROR_SYSTEM, w->path, 0, NULL, "the checkpoint cannot be written: %s", strerror(errno));
 }
 
+/* Write n bytes at offset `at`, in requests of at most MeritMaxMessage() bytes; nothing after a
+   fault */
 static void WriteAt(Writing *w, const void *from, size_t n, int64_t at)
 {
   const char *next = from;
@@ -41,7 +53,7 @@ static void WriteAt(Writing *w, const void *from, size_t n, int64_t at)
   }
 }
 
-/* Rank 0 makes the file, then everybody has it open */
+/* Rank 0 creates the file; the others open it after the barrier, when it must exist. Collective. */
 static PetscErrorCode Begin(MeritCheckpoint c, Writing *w)
 {
   PetscFunctionBegin;
@@ -49,6 +61,8 @@ static PetscErrorCode Begin(MeritCheckpoint c, Writing *w)
   w->file = -1;
   if (c->rank == 0) {
     if (mkdir(c->folder, 0777) && errno != EEXIST) Fault(w);
+    /* O_EXCL: what an earlier run left is removed first, and a link that others made is not
+       followed */
     (void)FolderRemove(c->folder, false, "writing");
     w->file = FolderFile(c->folder, false, "writing", O_WRONLY | O_CREAT | O_EXCL);
     if (w->file < 0) Fault(w);
@@ -59,8 +73,12 @@ static PetscErrorCode Begin(MeritCheckpoint c, Writing *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The places of this rank's chunks from all ranks: mine [n_mine * size]; places that nobody has are 0 */
-static PetscErrorCode Gather(CheckpointPlaces *p, size_t size, const double *data, double **mine)
+/*
+  Gather - Values of this rank's chunks from the ranks that own them. Collective.
+  data [positions.n * size] of this rank's equations; *mine [n_mine * size], owned by the caller;
+  positions that no rank has are 0.
+*/
+static PetscErrorCode Gather(CheckpointPositions *p, size_t size, const double *data, double **mine)
 {
   const int64_t n = MeritExchangeArriving(p->exchange);
   double       *in;
@@ -75,10 +93,14 @@ static PetscErrorCode Gather(CheckpointPlaces *p, size_t size, const double *dat
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One part; checksums of this rank's chunks into crc [n_chunks], others' 0 */
+/*
+  WritePart - One part of the file. Collective.
+  crc [n_chunks] gets the checksums of this rank's chunks and is 0 elsewhere: a sum over the ranks
+  then gives all of them. A part that all ranks hold alike is written by rank 0.
+*/
 static PetscErrorCode WritePart(MeritCheckpoint c, const CheckpointPart *p, const MeritState *s, Writing *w, uint32_t *crc)
 {
-  const size_t  bytes = CheckpointPlaceBytes(p);
+  const size_t  bytes = CheckpointPositionBytes(p);
   const int64_t last = CheckpointFirstChunk(p, c->size, c->rank + 1);
   int64_t       from = 0;
   double       *mine = NULL;
@@ -86,8 +108,8 @@ static PetscErrorCode WritePart(MeritCheckpoint c, const CheckpointPart *p, cons
 
   PetscFunctionBegin;
   if (s->kind != MERIT_STATE_SAME) {
-    PetscCall(Gather(&c->places[s->kind], s->size, s->data, &mine));
-    from = c->places[s->kind].first;
+    PetscCall(Gather(&c->positions[s->kind], s->size, s->data, &mine));
+    from = c->positions[s->kind].first;
     at   = (const char *)mine;
   }
   for (int64_t k = CheckpointFirstChunk(p, c->size, c->rank); k < last; k++) {
@@ -103,7 +125,8 @@ static PetscErrorCode WritePart(MeritCheckpoint c, const CheckpointPart *p, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What the parts are and where they go; *end behind the last */
+/* Describe - Fill part [n] with kind, sizes and offset of each part; *end is the offset behind the
+   last. Not collective. */
 static PetscErrorCode Describe(MeritCheckpoint c, int n, const MeritState state[], CheckpointPart part[], int64_t *end)
 {
   PetscFunctionBegin;
@@ -114,18 +137,20 @@ static PetscErrorCode Describe(MeritCheckpoint c, int n, const MeritState state[
 
     PetscCheck(strlen(s->name) < sizeof(part[i].name), c->comm, PETSC_ERR_ARG_OUTOFRANGE, "name of a part: %s", s->name);
     PetscCheck(s->kind != MERIT_STATE_SAME || s->size <= INT32_MAX, c->comm, PETSC_ERR_ARG_OUTOFRANGE, "%zu bytes of %s", s->size, s->name);
-    PetscCheck(s->kind == MERIT_STATE_SAME || c->places[s->kind].given, c->comm, PETSC_ERR_ORDER, "places of %s", s->name);
+    PetscCheck(s->kind == MERIT_STATE_SAME || c->positions[s->kind].given, c->comm, PETSC_ERR_ORDER, "positions of %s", s->name);
     part[i] = (CheckpointPart){.kind = s->kind, .size = s->kind == MERIT_STATE_SAME ? 1 : (uint32_t)s->size, .begin = *end};
     strcpy(part[i].name, s->name);
-    part[i].n_all    = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->places[s->kind].n_all;
+    part[i].n_all    = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->positions[s->kind].n_all;
     part[i].n_chunks = CheckpointChunks(&part[i]);
+    /* Kept parts are last in the list */
     part[i].kept     = i >= n - c->n_kept;
-    *end += part[i].n_all * (int64_t)CheckpointPlaceBytes(&part[i]);
+    *end += part[i].n_all * (int64_t)CheckpointPositionBytes(&part[i]);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Table and head, by rank 0 */
+/* Table and header, by rank 0. The header is written last: without it the file does not pass as a
+   checkpoint. */
 static PetscErrorCode WriteTable(MeritCheckpoint c, int64_t progress, int n, const CheckpointPart part[], uint32_t *const crc[], int64_t end,
                                  Writing *w)
 {
@@ -150,6 +175,7 @@ static PetscErrorCode WriteTable(MeritCheckpoint c, int64_t progress, int n, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rename within the checkpoint folder; `must`: a missing `from` is a fault */
 static void Rename(MeritCheckpoint c, const char from[], const char to[], bool must, Writing *w)
 {
   const int folder = FolderOpen(c->folder, false);
@@ -158,7 +184,11 @@ static void Rename(MeritCheckpoint c, const char from[], const char to[], bool m
   if (folder >= 0) close(folder);
 }
 
-/* On disk everywhere, then under its name; what could not be written is removed */
+/*
+  Finish - Flush the file, then give it its name. Collective.
+  All ranks must have flushed before rank 0 renames. The folder is flushed too, since the rename
+  itself is only then sure to survive a crash of the machine. A file with a fault is removed.
+*/
 static PetscErrorCode Finish(MeritCheckpoint c, Writing *w)
 {
   PetscErrorCode code;
@@ -181,7 +211,7 @@ static PetscErrorCode Finish(MeritCheckpoint c, Writing *w)
   PetscFunctionReturn(code);
 }
 
-/* The parts of now, then those that are kept */
+/* Write all parts; state [n] has the current parts first, then the kept ones. Collective. */
 static PetscErrorCode Write(MeritCheckpoint c, int64_t progress, int n, const MeritState state[])
 {
   CheckpointPart *part;
@@ -192,7 +222,7 @@ static PetscErrorCode Write(MeritCheckpoint c, int64_t progress, int n, const Me
   PetscFunctionBegin;
   PetscCall(PetscCalloc2(n, &part, n, &crc));
   PetscCall(CheckpointIdentity(c));
-  PetscCall(CheckpointPlace(c));
+  PetscCall(CheckpointSetPositions(c));
   PetscCall(Describe(c, n, state, part, &end));
   PetscCall(Begin(c, &w));
   for (int i = 0; i < n; i++) {
@@ -203,12 +233,14 @@ static PetscErrorCode Write(MeritCheckpoint c, int64_t progress, int n, const Me
   if (c->rank == 0) PetscCall(WriteTable(c, progress, n, part, crc, end, &w));
   for (int i = 0; i < n; i++) PetscCall(PetscFree(crc[i]));
   PetscCall(PetscFree2(part, crc));
-  PetscCall(CheckpointForget(c));
+  PetscCall(CheckpointFreePositions(c));
   PetscCall(Finish(c, &w));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The marker for job scripts: a run that goes on when it is started again; its line tells whether it got anywhere. Then the run ends. */
+/* Write the marker RESUME, which tells job scripts to start this run again; its line has the
+   progress, so that a script can see whether the run gets anywhere. Then raise STOPPED on all
+   ranks. Collective. */
 static PetscErrorCode Stop(MeritCheckpoint c, int64_t progress, const char how[])
 {
   MeritFault fault = {0};
@@ -249,9 +281,11 @@ PetscErrorCode MeritCheckpointSave(MeritCheckpoint c, int64_t progress, int n, c
   PetscCall(PetscArraycpy(all + n, c->kept, c->n_kept));
   code = Write(c, progress, n + c->n_kept, all);
   PetscCall(PetscFree(all));
-  if (!code) PetscCall(CheckpointClose(c)); /* it has another name now */
+  if (!code) PetscCall(CheckpointClose(c)); /* the file opened for a restart is "previous" now, or gone */
   PetscCall(MeritPhaseEnd());
   c->last = MPI_Wtime();
+  /* A full disk need not end a run of hours: it is a warning, unless the run is to stop on this
+     checkpoint */
   if (code && !c->stop && MeritErrorLast()->agreed && MeritErrorLast()->kind == MERIT_ERROR_SYSTEM) {
     MeritLog(MERIT_LOG_WARNING, "%s; the run goes on", MeritErrorLast()->text);
     MeritErrorClear();
@@ -260,7 +294,7 @@ PetscErrorCode MeritCheckpointSave(MeritCheckpoint c, int64_t progress, int n, c
   PetscCall(code);
   MeritLog(MERIT_LOG_INFO, "checkpoint at %lld, %.2f s", (long long)progress, c->last - begin);
   if (!c->stop) PetscFunctionReturn(PETSC_SUCCESS);
-  snprintf(how, sizeof(how), "at %lld; --restart goes on from there", (long long)progress);
+  snprintf(how, sizeof(how), "at %lld; --restart continues from there", (long long)progress);
   PetscCall(Stop(c, progress, how));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -274,6 +308,6 @@ PetscErrorCode MeritCheckpointStop(MeritCheckpoint c)
   if (!c) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &stop, 1, MPI_INT, MPI_MAX, c->comm));
   if (!stop) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(Stop(c, c->open ? c->head.progress : 0, "before an iteration; --restart goes on from the last checkpoint, if there is one"));
+  PetscCall(Stop(c, c->open ? c->head.progress : 0, "before an iteration; --restart continues from the last checkpoint, if one exists"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <merit/random.h>
 
-/* Lower part of the regularised incomplete gamma function, x < a + 1 */
+/* Regularised lower incomplete gamma function P(a, x) = x^a e^-x / Gamma(a + 1) * sum_k x^k / ((a +
+   1)..(a + k)), x < a + 1 */
 static double Series(double a, double x)
 {
   double term = 1.0 / a, sum = term;
@@ -15,7 +16,8 @@ static double Series(double a, double x)
   return sum * exp(-x + a * log(x) - lgamma(a));
 }
 
-/* Upper part, x >= a + 1, by Lentz's method */
+/* Upper part Q(a, x) = 1 - P(a, x), x >= a + 1: the continued fraction by the modified method of
+   Lentz (1976); tiny replaces a denominator of 0. */
 static double Fraction(double a, double x)
 {
   const double tiny = 1e-300;

@@ -1,14 +1,22 @@
+/*
+  Checks of a job tree against the table of known keys.
+
+  Patterns are dotted paths; "*" stands for any one segment and "**" for anything below. The tree
+  is walked from the top, `path` [depth] holds the keys down to the current node. A key must match
+  a pattern; where the pattern ends a value is expected, where it goes on a map is.
+*/
 #include "config_keys.h"
 #include "config_private.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* `path` holds n segments, each with its 0 */
+/* Compare one pattern with a path of n segments, each a string of its own */
 static KeyMatch MatchOne(const char *pattern, int n, const char *const path[])
 {
   for (int i = 0; i < n; i++) {
     const size_t length = strcspn(pattern, ".");
 
+    /* "**" matches the rest of the path, empty or not */
     if (length == 2 && !strncmp(pattern, "**", 2)) return KEY_ANYTHING;
     if (!length) return KEY_MISS;
     if (!(length == 1 && *pattern == '*') && (strlen(path[i]) != length || strncmp(pattern, path[i], length)))
@@ -20,6 +28,7 @@ static KeyMatch MatchOne(const char *pattern, int n, const char *const path[])
       return KEY_MISS;
   }
   if (!strcmp(pattern, "**")) return KEY_ANYTHING;
+  /* The path is used up: what is left of the pattern decides */
   return *pattern ? KEY_HEAD : KEY_EXACT;
 }
 
@@ -32,7 +41,7 @@ unsigned MeritKeysMatch(int n_keys, const MeritKey keys[], int n, const char *co
   return all;
 }
 
-/* The path in one string; owned by the caller */
+/* The segments joined by dots; owned by the caller */
 static PetscErrorCode Join(int n, const char *const path[], char **dotted)
 {
   size_t length = 1;
@@ -88,6 +97,8 @@ bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], size_t 
 static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth,
                                const char *path[]);
 
+/* Raise the error for a key that matches no pattern, with the nearest known key or else the keys
+   allowed there */
 static PetscErrorCode UnknownKey(MeritNode node, int n_keys, const MeritKey keys[], int depth,
                                  const char *const path[])
 {
@@ -103,7 +114,8 @@ static PetscErrorCode UnknownKey(MeritNode node, int n_keys, const MeritKey keys
   PetscFunctionReturn(PETSC_ERR_PLIB);
 }
 
-/* Maps inside lists have no key of their own, so nothing allows them but `**` */
+/* Items of a list must be plain values: a map inside a list would need keys, and only "**"
+   allows those */
 static PetscErrorCode CheckList(MeritNode list, const char *key)
 {
   PetscFunctionBegin;
@@ -112,13 +124,14 @@ static PetscErrorCode CheckList(MeritNode list, const char *key)
 
     if (item->kind == MERIT_NODE_MAP)
       PetscCall(
-          MeritNodeError(item, "a list of plain values was expected for %s (quote what holds \": \")", key));
+          MeritNodeError(item, "%s: a list of plain values was expected; put an item that contains \": \" in quotes", key));
     if (item->kind == MERIT_NODE_LIST) PetscCall(CheckList(item, key));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* `solver: cholesky` was perhaps meant as `solver: {type: cholesky}`: the first key of the table is the likeliest */
+/* Raise the error for a value where keys are expected. `solver: cholesky` is often meant as
+   `solver: {type: cholesky}`: the message shows this form with the first key of the table. */
 static PetscErrorCode NeedsKeys(MeritNode node, int n_keys, const MeritKey keys[], int depth, const char *path[])
 {
   char below[600];
@@ -132,6 +145,7 @@ static PetscErrorCode NeedsKeys(MeritNode node, int n_keys, const MeritKey keys[
   PetscFunctionReturn(PETSC_ERR_PLIB);
 }
 
+/* One node and all below it: unknown keys, values where keys are expected, and the reverse */
 static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys[], int depth,
                                  const char *path[])
 {

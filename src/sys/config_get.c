@@ -1,3 +1,6 @@
+/* Typed values of a job tree. A key that is absent leaves the caller's default alone. A value of
+   the wrong type or outside its range is a USAGE error with line and column. All ranks hold the
+   same tree and raise alike. */
 #include "config_private.h"
 #include <errno.h>
 #include <math.h>
@@ -5,8 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* MeritNodeReal - Number of a plain scalar; false (and *value left alone) if it is not a finite decimal
-   number. Not collective. */
+/* MeritNodeReal - Number of a plain scalar. False, and *value unchanged, if it is not a finite
+   decimal number. Not collective. */
 bool MeritNodeReal(MeritNode node, double *value)
 {
   char  *end;
@@ -21,7 +24,7 @@ bool MeritNodeReal(MeritNode node, double *value)
   return true;
 }
 
-/* The scalar at a path, NULL if absent; a list or map there is an error */
+/* The scalar at a path, NULL if absent; a list or map there is a USAGE error */
 static PetscErrorCode Scalar(MeritNode root, const char dotted[], MeritNode *node)
 {
   PetscFunctionBegin;
@@ -62,7 +65,8 @@ PetscErrorCode MeritConfigReal(MeritNode root, const char dotted[], double least
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Whole number of a scalar; 1e6 counts as one */
+/* Whole number of a scalar; 1e6 counts as one. False if it is none or beyond 2^53, where doubles
+   have gaps. */
 static bool NodeInt(MeritNode node, int64_t *value)
 {
   char     *end;
@@ -108,8 +112,8 @@ PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritConfigBool - yes/no, true/false or on/off in any case; *value is left alone when the key is absent.
-   Logically collective. */
+/* MeritConfigBool - yes/no, true/false or on/off in any case; *value is unchanged when the key is
+   absent. Logically collective. */
 PetscErrorCode MeritConfigBool(MeritNode root, const char dotted[], bool *value)
 {
   static const char *const words[] = {"no", "yes", "false", "true", "off", "on"};
@@ -119,6 +123,7 @@ PetscErrorCode MeritConfigBool(MeritNode root, const char dotted[], bool *value)
   PetscCall(Scalar(root, dotted, &node));
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < 6; i++)
+    /* Odd entries of the list mean yes */
     if (!strcasecmp(node->text, words[i])) {
       *value = i % 2;
       PetscFunctionReturn(PETSC_SUCCESS);

@@ -1,11 +1,14 @@
-/* A key whose value is in a file of its own. */
+/* A key whose value stands in a file of its own (variances: FILE). The file is read as a tree,
+   whose keys then take the place of the name; nodes keep the name of the file they came from for
+   messages. */
 #include "config_private.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* The file itself, or that of this name in the folder that the path is; what is wrong goes to why[] (errno, 0: nothing). Rank 0 looks. */
+/* Find the file: `path` itself, or `name` in it if it is a folder. Collective. *resolved is owned
+   by the caller; *why is errno, or 0 if the file exists. Rank 0 looks, all get the answer. */
 static PetscErrorCode Resolve(MPI_Comm comm, const char path[], const char name[], char **resolved, int *why)
 {
   const size_t length = strlen(path) + strlen(name) + 2;
@@ -54,7 +57,7 @@ PetscErrorCode MeritConfigInclude(MPI_Comm comm, MeritNode root, const char dott
     PetscCall(MeritNodeError(node, "%s: there is no file or folder %s (%s); give lines \"label: value\", or %s of merit varcomp, or its folder",
                              dotted, resolved, strerror(why), name));
   PetscCall(MeritConfigLoad(comm, resolved, &other));
-  PetscCall(MeritNodeTakeIn(root, node, &other));
+  PetscCall(MeritNodeInclude(root, node, &other));
   PetscCall(PetscFree(resolved));
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -1,3 +1,5 @@
+/* Reading of job files: rank 0 reads the bytes, all ranks parse them, so that all have the same
+   tree. */
 #include "config_private.h"
 #include "file_private.h"
 #include <errno.h>
@@ -5,10 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A job file is a page or two; what is larger was given by mistake (a data file). */
+/* Most bytes of a job file, which is a page or two: a larger file is most likely data given by
+   mistake */
 enum { MAX_JOB_BYTES = 16 << 20 };
 
-/* The whole file on this rank; owned by the caller */
+/* The whole file on this rank; *text is owned by the caller, NULL after a fault */
 static PetscErrorCode ReadAll(const char path[], char **text, int64_t *length, MeritFault *fault)
 {
   struct stat about;
@@ -68,6 +71,7 @@ PetscErrorCode MeritConfigLoad(MPI_Comm comm, const char path[], MeritNode *root
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) PetscCall(ReadAll(path, &text, &length, &fault));
+  /* The text is freed before an error is raised */
   code = MeritFaultAgree(comm, &fault);
   if (code) PetscCall(PetscFree(text));
   PetscCall(code);

@@ -1,3 +1,10 @@
+/*
+  The tree of a job file: nodes, paths, and errors that name a node.
+
+  A node is a scalar, a list, a map or null, with file, line and column (from 1; 0 for flags).
+  Children of a map have keys; a map keeps the order of the file. The root owns the names of files
+  that its nodes refer to.
+*/
 #include "config_private.h"
 #include "error_private.h"
 #include <string.h>
@@ -43,7 +50,7 @@ PetscErrorCode MeritNodeAppend(MeritNode parent, const char key[], MeritNode chi
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What a node owns, but not the node itself */
+/* Free what a node owns, but not the node itself */
 static PetscErrorCode FreeContents(MeritNode node)
 {
   PetscFunctionBegin;
@@ -67,7 +74,8 @@ PetscErrorCode MeritNodeFree(MeritNode *node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A root is a node that also owns the name its nodes point to, and the trees whose nodes it has taken in. */
+/* A root is a node that also owns the name its nodes point to, and the roots of files that were
+   included (their nodes moved into this tree, but still point to their names). */
 typedef struct _Root {
   struct _p_MeritNode node; /* first, so that a root is a node */
   char               *name; /* owned */
@@ -98,6 +106,7 @@ PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t len
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&r));
+  /* The name is copied first: all nodes point to it */
   PetscCall(PetscStrallocpy(name, &r->name));
   code = MeritNodeParse(r->name, text, length, &node);
   if (!code) {
@@ -126,13 +135,14 @@ PetscErrorCode MeritConfigDestroy(MeritNode *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritNodeTakeIn - Move the keys of another tree to a scalar node of this one; the other tree becomes part of this. Not collective. */
-PetscErrorCode MeritNodeTakeIn(MeritNode root, MeritNode node, MeritNode *other)
+/* MeritNodeInclude - Move the keys of another tree to a scalar node of this one; the other tree becomes part of this. Not collective. */
+PetscErrorCode MeritNodeInclude(MeritNode root, MeritNode node, MeritNode *other)
 {
   Root     *r = (Root *)root, *o = (Root *)*other;
   MeritNode from = &o->node;
 
   PetscFunctionBegin;
+  /* Children move from one node to the other; the emptied root stays in the list for its name alone */
   PetscCall(FreeContents(node));
   node->kind   = MERIT_NODE_MAP;
   node->quoted = false;
@@ -188,6 +198,8 @@ size_t MeritSegmentLength(const char dotted[])
   for (; dotted[i]; i++) {
     const char c = dotted[i];
 
+    /* Dots in brackets, parentheses and backticks belong to a label, say of variances: "leg(days,
+       2):animal.dam" */
     if (c == '`') tick = !tick;
     if (!tick && (c == '(' || c == '[')) depth++;
     if (!tick && (c == ')' || c == ']') && depth > 0) depth--;

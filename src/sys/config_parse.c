@@ -1,13 +1,19 @@
 /*
-  YAML by libyaml's events, so that every node knows its line and column. The part of YAML that makes job
-  files ambiguous (anchors, aliases, tags, several documents, duplicate keys) is refused.
+  YAML text to a tree, by the events of libyaml, so that every node knows its line and column.
+
+  ParseStream reads the stream; ParseNode, ParseList and ParseMap call each other for nested
+  values. YAML that makes job files ambiguous (anchors, aliases, tags, several documents, duplicate
+  keys) is refused by Next() and CheckKey(). On an error each function frees its event and leaves
+  the partial tree to the caller, who frees it.
 */
 #include "config_private.h"
 #include <string.h>
 #include <yaml.h>
 
+/* Most levels of nesting, against a stack overflow by hostile input */
 enum { MAX_DEPTH = 64 };
 
+/* Parser of libyaml, the name for messages, and the text, [length] */
 typedef struct {
   yaml_parser_t yaml;
   const char   *file, *text;
@@ -24,21 +30,23 @@ bool MeritTextIsNull(const char text[], size_t length)
   return false;
 }
 
-/* Error at a place of the text, counted from 0 as libyaml does */
+/* Raise an error at a line and column that count from 0, as those of libyaml do */
 static PetscErrorCode ErrorAt(const Parser *p, size_t line, size_t column, const char *what, const char *more)
 {
   struct _p_MeritNode at = {.file = p->file, .line = (int32_t)line + 1, .column = (int32_t)column + 1};
 
+  /* A flag has no lines */
   if (p->file == merit_command_line) at.line = at.column = 0;
   return MeritNodeError(&at, "%s%s", what, more);
 }
 
+/* The same at a mark of libyaml */
 static PetscErrorCode ErrorMark(const Parser *p, yaml_mark_t mark, const char *what)
 {
   return ErrorAt(p, mark.line, mark.column, what, "");
 }
 
-/* Column of a tab in the indentation of a line, or -1 */
+/* Column of a tab in the indentation of a line (from 0), or -1 */
 static int TabInIndentation(const Parser *p, size_t line)
 {
   const char *at = p->text, *end = p->text + p->length;
@@ -54,7 +62,8 @@ static int TabInIndentation(const Parser *p, size_t line)
   return -1;
 }
 
-/* libyaml could not go on: its own words, with a place, and a plainer word where a tab is to blame */
+/* libyaml cannot go on: raise its message with line and column. A tab in the indentation gets a
+   message of its own, since it is the usual cause. */
 static PetscErrorCode SyntaxError(const Parser *p)
 {
   const yaml_parser_t *y    = &p->yaml;
@@ -65,6 +74,7 @@ static PetscErrorCode SyntaxError(const Parser *p)
     return PetscError(PETSC_COMM_SELF, __LINE__, "SyntaxError", __FILE__, PETSC_ERR_MEM, PETSC_ERROR_INITIAL,
                       "reading %s", p->file);
   if (y->error == YAML_READER_ERROR) {
+    /* The reader of libyaml gives an offset only: lines and columns are counted here */
     line = column = 0;
     for (size_t i = 0; i < y->problem_offset && i < p->length; i++) {
       column++;
@@ -77,7 +87,7 @@ static PetscErrorCode SyntaxError(const Parser *p)
   return ErrorAt(p, line, column, "not YAML: ", y->problem ? y->problem : "syntax error");
 }
 
-/* The next event, without what makes a job file ambiguous */
+/* Next event of the stream; an anchor, alias or tag is a USAGE error */
 static PetscErrorCode Next(Parser *p, yaml_event_t *event)
 {
   const yaml_char_t *anchor = NULL, *tag = NULL;
@@ -107,6 +117,7 @@ static PetscErrorCode Next(Parser *p, yaml_event_t *event)
 
 static PetscErrorCode ParseNode(Parser *p, const yaml_event_t *event, int depth, MeritNode *node);
 
+/* Items of a list up to its end; a partial child belongs to the list also after an error */
 static PetscErrorCode ParseList(Parser *p, int depth, MeritNode list)
 {
   PetscFunctionBegin;
@@ -127,7 +138,7 @@ static PetscErrorCode ParseList(Parser *p, int depth, MeritNode list)
   }
 }
 
-/* A key must be a word that the map does not have yet */
+/* A key must be a scalar, not empty, and not yet in the map */
 static PetscErrorCode CheckKey(Parser *p, MeritNode map, const yaml_event_t *event)
 {
   const char *key;
@@ -148,6 +159,7 @@ static PetscErrorCode CheckKey(Parser *p, MeritNode map, const yaml_event_t *eve
   return PETSC_SUCCESS;
 }
 
+/* Key and value; errors about the key itself later point to key_line and key_column */
 static PetscErrorCode ParsePair(Parser *p, const yaml_event_t *key, int depth, MeritNode map)
 {
   yaml_event_t   event;
@@ -168,6 +180,7 @@ static PetscErrorCode ParsePair(Parser *p, const yaml_event_t *key, int depth, M
   PetscFunctionReturn(code);
 }
 
+/* Pairs of a map up to its end */
 static PetscErrorCode ParseMap(Parser *p, int depth, MeritNode map)
 {
   PetscFunctionBegin;
@@ -185,7 +198,8 @@ static PetscErrorCode ParseMap(Parser *p, int depth, MeritNode map)
   }
 }
 
-/* Node that begins with an event; on failure *node may hold what was read so far, for the caller to own */
+/* Node that begins with an event. After an error *node may hold what was read so far; the caller
+   owns it. */
 static PetscErrorCode ParseNode(Parser *p, const yaml_event_t *event, int depth, MeritNode *node)
 {
   const bool    flag   = p->file == merit_command_line;
@@ -215,7 +229,7 @@ static PetscErrorCode ParseNode(Parser *p, const yaml_event_t *event, int depth,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Events of a whole stream with at most one document */
+/* All events of a stream, which may have one document or none (a NULL node) */
 static PetscErrorCode ParseStream(Parser *p, MeritNode *node)
 {
   bool document = false;

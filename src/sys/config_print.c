@@ -1,8 +1,10 @@
+/* A tree as YAML text. Maps are in block style, lists on one line. Scalars are quoted where they
+   would be read back as something else; a tree that is printed and parsed is the same tree. */
 #include "config_private.h"
 #include <merit/file.h>
 #include <string.h>
 
-/* May the bytes stand as a plain scalar anywhere, block or flow, and be read back as the same? */
+/* Is a plain scalar of these bytes read back as the same bytes, in block and in flow style? */
 static bool IsPlain(const char *text)
 {
   const size_t length = strlen(text);
@@ -10,6 +12,7 @@ static bool IsPlain(const char *text)
   if (!length || MeritTextIsNull(text, length)) return false;
   if (strchr("!&*-?|>%@`\"'#,[]{}:~= ", text[0]) &&
       !(text[0] == '-' && length > 1 && strchr(".0123456789", text[1])))
+    /* A minus begins a list item unless a number follows */
     return false;
   if (text[length - 1] == ' ' || text[length - 1] == ':') return false;
   if (!strncmp(text, "...", 3)) return false; /* ends the document at the start of a line */
@@ -30,6 +33,7 @@ int MeritUtf8(const char text[], uint32_t *character)
   const unsigned char  *c = (const unsigned char *)text;
   const int             n = c[0] < 0x80 ? 1 : c[0] < 0xc0 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf8 ? 4 : 0;
 
+  /* Length from the first byte; overlong forms and surrogates are refused below (RFC 3629) */
   if (!n) return 0;
   *character = n == 1 ? c[0] : c[0] & (0x7fu >> n);
   for (int i = 1; i < n; i++) {
@@ -39,12 +43,13 @@ int MeritUtf8(const char text[], uint32_t *character)
   return *character < least[n] || *character > 0x10ffff || (*character >= 0xd800 && *character < 0xe000) ? 0 : n;
 }
 
-/* A character that YAML does not take as it is, or takes for the end of a line */
+/* Characters that YAML does not allow as they are, or takes for line ends */
 static bool IsSpecial(uint32_t c)
 {
   return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || (c & 0xfffe) == 0xfffe;
 }
 
+/* A scalar, plain where that is safe, else in double quotes with escapes */
 static PetscErrorCode AddScalar(MeritText *out, const char *text, bool quoted)
 {
   PetscFunctionBegin;
@@ -71,8 +76,9 @@ static PetscErrorCode AddScalar(MeritText *out, const char *text, bool quoted)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The key and its colon; indent < 0 in flow style. The reader looks for the colon within 1024 characters unless "?" announces a key,
-   and a byte takes up to 4 characters when escaped. */
+/* The key and its colon; indent < 0 in flow style. A reader of YAML looks for the colon within 1024
+   characters, so a longer key must be announced by "?"; a byte takes up to 4 characters when
+   escaped. */
 static PetscErrorCode AddKey(MeritText *out, const char *key, int indent)
 {
   const bool announced = strlen(key) > 250;
@@ -88,7 +94,7 @@ static PetscErrorCode AddKey(MeritText *out, const char *key, int indent)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* On one line: scalars, lists, and what is inside lists */
+/* A node on one line: scalars, lists, and all that is inside lists */
 static PetscErrorCode AddFlow(MeritText *out, MeritNode node)
 {
   const bool map = node->kind == MERIT_NODE_MAP;
@@ -113,6 +119,7 @@ static PetscErrorCode AddFlow(MeritText *out, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A map in block style, each key on its line */
 static PetscErrorCode AddBlock(MeritText *out, MeritNode map, int indent)
 {
   PetscFunctionBegin;

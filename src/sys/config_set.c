@@ -1,7 +1,10 @@
+/* Flags of the command line (--solver.rtol 1e-12) put into the tree of the job file; a flag
+   replaces the value of the file. Keys that are labels of terms may hold dots and blanks: they are
+   compared with the keys that exist before the flag is split at its dots. */
 #include "config_private.h"
 #include <string.h>
 
-/* Bytes of `dotted` that spell `key` (blanks do not matter) up to a dot or the end, or 0 */
+/* Bytes of `dotted` that spell `key` (blanks are ignored) up to a dot or the end; 0 if they do not */
 static size_t Spells(const char dotted[], const char key[])
 {
   size_t i = 0;
@@ -14,7 +17,8 @@ static size_t Spells(const char dotted[], const char key[])
   }
 }
 
-/* The flag's value as a node: YAML in brackets, braces and quotes, else the bytes as they are */
+/* The value of a flag as a node: YAML if it begins with a bracket, brace or quote, else the bytes
+   as they are */
 static PetscErrorCode ParseValue(const char dotted[], const char value[], MeritNode *node)
 {
   size_t length = strlen(value);
@@ -27,6 +31,7 @@ static PetscErrorCode ParseValue(const char dotted[], const char value[], MeritN
     MeritErrorInfo why;
 
     if (!code) PetscFunctionReturn(PETSC_SUCCESS);
+    /* The message of the parser, without its own name for the text */
     why = *MeritErrorLast();
     if (!strncmp(why.text, merit_command_line, strlen(merit_command_line)))
       memmove(why.text, why.text + strlen(merit_command_line) + 2, strlen(why.text) - strlen(merit_command_line) - 1);
@@ -40,7 +45,7 @@ static PetscErrorCode ParseValue(const char dotted[], const char value[], MeritN
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* As job files are UTF-8 throughout, so are flags */
+/* Flags must be UTF-8, as job files are */
 static PetscErrorCode CheckText(const char dotted[], const char value[])
 {
   uint32_t character;
@@ -55,15 +60,16 @@ static PetscErrorCode CheckText(const char dotted[], const char value[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Child of a map that the path begins with, made if it is not there; *used bytes of the path name it */
-static PetscErrorCode Descend(MeritNode map, const char dotted[], size_t *used, int32_t *place)
+/* The child of a map whose key `dotted` begins with, created if absent; *used bytes of `dotted`
+   name it, *index is its index */
+static PetscErrorCode Descend(MeritNode map, const char dotted[], size_t *used, int32_t *index)
 {
   MeritNode child;
   char     *key;
 
   PetscFunctionBegin;
   for (int32_t i = 0; i < map->n; i++) {
-    *place = i;
+    *index = i;
     *used  = Spells(dotted, map->key[i]);
     if (*used) PetscFunctionReturn(PETSC_SUCCESS);
   }
@@ -74,7 +80,7 @@ static PetscErrorCode Descend(MeritNode map, const char dotted[], size_t *used, 
   PetscCall(MeritNodeCreate(MERIT_NODE_NULL, merit_command_line, 0, 0, NULL, 0, &child));
   PetscCall(MeritNodeAppend(map, key, child));
   PetscCall(PetscFree(key));
-  *place = map->n - 1;
+  *index = map->n - 1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -95,7 +101,7 @@ PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char va
 {
   MeritNode   map   = root, node;
   const char *at    = dotted;
-  int32_t     place = 0;
+  int32_t     index = 0;
   size_t      used  = 0;
 
   PetscFunctionBegin;
@@ -109,13 +115,13 @@ PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char va
       PetscFunctionReturn(
           MeritNodeError(map, "has a value of its own here, so --%s cannot be set below it", dotted));
     }
-    PetscCall(Descend(map, at, &used, &place));
+    PetscCall(Descend(map, at, &used, &index));
     at += used;
     if (!*at) break;
     at++;
-    map = map->child[place];
+    map = map->child[index];
   }
-  PetscCall(MeritNodeFree(&map->child[place]));
-  map->child[place] = node;
+  PetscCall(MeritNodeFree(&map->child[index]));
+  map->child[index] = node;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,7 +1,10 @@
 /*
-  Which key an unknown path most likely means. A name is compared with the names that may stand where it stands; only then with
-  keys further below, or, for a name at the top, with all keys. A name that is near to none gets no suggestion: a wrong one
-  misleads more than none.
+  The key that an unknown path most likely means.
+
+  First each unknown segment is compared with the names allowed at its level (Correct). If none is
+  near, the last name is looked for in keys further below, or in all keys when it stands at the top
+  (Elsewhere). Without a near name there is no suggestion, since a wrong one misleads more than
+  none.
 */
 #include "config_keys.h"
 #include "error_private.h"
@@ -9,15 +12,17 @@
 #include <string.h>
 #include <strings.h>
 
+/* Most bytes of a name, most names of one level */
 enum { NAME = 64, NAMES = 128 };
 
+/* Names allowed at one level of the table */
 typedef struct {
   int  n;
   bool free; /* any name may stand there */
   char name[NAMES][NAME];
 } Names;
 
-/* Pattern behind its first n segments */
+/* The pattern without its first n segments */
 static const char *Behind(const char *pattern, int n)
 {
   for (; n && *pattern; n--) {
@@ -27,7 +32,7 @@ static const char *Behind(const char *pattern, int n)
   return pattern;
 }
 
-/* Names of the table that may stand below a path of n segments, each once */
+/* Names of the table that may follow a path of n segments, each once */
 static void Collect(int n_keys, const MeritKey keys[], int n, const char *const path[], Names *names)
 {
   names->n    = 0;
@@ -45,6 +50,7 @@ static void Collect(int n_keys, const MeritKey keys[], int n, const char *const 
   }
 }
 
+/* MeritKeysBelow - See the header. Not collective. */
 void MeritKeysBelow(int n_keys, const MeritKey keys[], int n, const char *const path[], size_t size, char text[])
 {
   Names  names;
@@ -56,7 +62,8 @@ void MeritKeysBelow(int n_keys, const MeritKey keys[], int n, const char *const 
     used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", names.name[i]);
 }
 
-/* Put a name that may stand there for every segment that may not; false if none is near */
+/* Replace each segment that is not allowed at its level by the nearest name that is; false if one
+   has none */
 static bool Correct(int n_keys, const MeritKey keys[], int n, const char *path[], char room[][NAME])
 {
   const char *list[NAMES];
@@ -76,7 +83,8 @@ static bool Correct(int n_keys, const MeritKey keys[], int n, const char *path[]
   return true;
 }
 
-/* Key whose last name is the one given, or but for one letter, among the keys below a path of n segments */
+/* Key below a path of n segments whose last name is `name`, or differs by one letter; NULL if there
+   is none */
 static const char *Elsewhere(int n_keys, const MeritKey keys[], int n, const char *const path[], const char name[])
 {
   for (int most = 0; most < 2; most++)
@@ -90,6 +98,7 @@ static const char *Elsewhere(int n_keys, const MeritKey keys[], int n, const cha
   return NULL;
 }
 
+/* MeritKeysSuggest - See the header. Not collective. */
 void MeritKeysSuggest(int n_keys, const MeritKey keys[], int n, const char *const path[], size_t size, char nearest[])
 {
   const char *fixed[KEY_DEPTH], *key;

@@ -1,17 +1,17 @@
-/* Places within the text of a scalar: formulas, functions, sums. */
+/* Line and column within the text of a scalar, for errors in formulas and functions. */
 #include "config_private.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* MeritNodePlace - See the header. Not collective. */
-void MeritNodePlace(MeritNode node, size_t at, int *line, int *column)
+/* MeritNodePosition - See the header. Not collective. */
+void MeritNodePosition(MeritNode node, size_t at, int *line, int *column)
 {
   *line   = node->line;
   *column = node->column;
-  if (!node->line || strchr(node->text, '\n'))
-    return; /* a flag; or a block, whose lines begin where the tree does not tell */
+  if (!node->line || strchr(node->text, '\n')) return; /* a flag, or a block scalar: its lines start at columns that are not known */
   *column += node->quoted;
+  /* Columns count characters: bytes 10xxxxxx continue one */
   for (size_t i = 0; i < at; i++) *column += ((unsigned char)node->text[i] & 0xC0) != 0x80;
 }
 
@@ -26,8 +26,9 @@ PetscErrorCode MeritNodeErrorAt(MeritNode node, size_t at, const char format[], 
   va_start(args, format);
   vsnprintf(text, sizeof(text), format, args);
   va_end(args);
-  MeritNodePlace(node, at, &there.line, &there.column);
+  MeritNodePosition(node, at, &there.line, &there.column);
   if (!node->text[at]) return MeritNodeError(&there, "%s, at the end", text);
+  /* The text near the error, cut between characters */
   for (; node->text[at + n] && n < 24; n++) near[n] = node->text[at + n] == '\n' ? ' ' : node->text[at + n];
   while (n && ((unsigned char)node->text[at + n] & 0xC0) == 0x80) n--;
   near[n] = 0;

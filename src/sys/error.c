@@ -1,3 +1,6 @@
+/* Errors that all ranks raise alike. The text of an error is "file:line:column: id: what"; PETSc
+   carries the code, and the last error is kept here so that the command line can print it and
+   choose its exit status. */
 #include "error_private.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,13 +13,14 @@ static MeritErrorInfo last_further[MERIT_FAULTS_NAMED];
 static int            last_n_further;
 static int64_t        last_n_left;
 
+/* Copy with truncation; NULL is the empty string */
 static void Copy(char *to, size_t size, const char *from)
 {
   snprintf(to, size, "%s", from ? from : "");
 }
 
-/* MeritErrorPlace - "file:line:column: id: ", what the text of an error begins with; its length. Not collective. */
-size_t MeritErrorPlace(const MeritErrorInfo *e, int64_t column, char text[], size_t size)
+/* MeritErrorPrefix - "file:line:column: id: ", what the text of an error begins with; its length. Not collective. */
+size_t MeritErrorPrefix(const MeritErrorInfo *e, int64_t column, char text[], size_t size)
 {
   size_t used = 0;
 
@@ -40,7 +44,7 @@ void MeritErrorFill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], i
   e->line = line;
   Copy(e->file, sizeof(e->file), file);
   Copy(e->id, sizeof(e->id), id);
-  used = MeritErrorPlace(e, column, e->text, sizeof(e->text));
+  used = MeritErrorPrefix(e, column, e->text, sizeof(e->text));
   vsnprintf(e->text + used, sizeof(e->text) - used, format, args);
   MeritPrintable(sizeof(e->text), e->text);
 }

@@ -1,3 +1,12 @@
+/*
+  The one all-to-all of the project.
+
+  The plan has, for each rank, how many items go there and how many come from there. Items are sent
+  in the order of their destination; when they are not in that order already, `order` lists them
+  and they are packed piece by piece. Rank r exchanges in step s with ranks r + s and r - s (mod
+  size), so that every rank has one partner in each direction at any time and no rank is flooded.
+  The same plan runs backwards for answers. Strings go as their lengths first, then as bytes.
+*/
 #include <merit/error.h>
 #include <merit/exchange.h>
 #include <stdlib.h>
@@ -12,7 +21,8 @@ struct _p_MeritExchange {
   int64_t     *recv_count, *recv_first; /* [size], [size + 1] per source; owned */
 };
 
-/* Items are packed, or laid down, in pieces of so many bytes: they stay in cache, and no second copy of an array is made */
+/* Items are packed and unpacked in pieces of this many bytes: a piece stays in cache, and no copy
+   of a whole array is made */
 static const int64_t PIECE = (int64_t)1 << 20;
 
 /* MeritMaxMessage - Largest message or I/O request in bytes. Not collective. */
@@ -27,6 +37,7 @@ int64_t MeritMaxMessage(void)
 /* MeritBlockFirst - First item of a rank's block. Not collective. */
 int64_t MeritBlockFirst(int64_t n, PetscMPIInt size, PetscMPIInt rank)
 {
+  /* The first `rest` blocks have one item more than the others */
   int64_t share = n / size, rest = n % size;
 
   return share * rank + (rank < rest ? rank : rest);
@@ -40,6 +51,7 @@ PetscMPIInt MeritBlockOwner(int64_t n, PetscMPIInt size, int64_t item)
   return (PetscMPIInt)(item < large ? item / (share + 1) : rest + (item - large) / share);
 }
 
+/* Prefix sums: (*first)[r] = sum of count[0..r), [size + 1]; owned by the caller */
 static PetscErrorCode Starts(PetscMPIInt size, const int64_t count[], int64_t **first)
 {
   PetscFunctionBegin;
@@ -76,6 +88,7 @@ PetscErrorCode MeritExchangeCreate(MPI_Comm comm, int64_t n, const PetscMPIInt d
   PetscCallMPI(MPI_Comm_rank(comm, &ex->rank));
   PetscCallMPI(MPI_Comm_size(comm, &ex->size));
   PetscCall(PetscCalloc2(ex->size, &ex->send_count, ex->size, &ex->recv_count));
+  /* Items are in sending order if their destinations ascend and none is -1 */
   for (int64_t i = 0; i < n; i++) {
     if (dest[i] >= 0) ex->send_count[dest[i]]++;
     as_they_stand = as_they_stand && dest[i] >= (i ? dest[i - 1] : 0);
@@ -88,6 +101,7 @@ PetscErrorCode MeritExchangeCreate(MPI_Comm comm, int64_t n, const PetscMPIInt d
   PetscCall(PetscMalloc1(ex->send_first[ex->size], &ex->order));
   PetscCall(PetscMalloc1(ex->size, &next));
   PetscCall(PetscArraycpy(next, ex->send_first, ex->size));
+  /* Counting sort by destination keeps the order of the items of one rank */
   for (int64_t i = 0; i < n; i++)
     if (dest[i] >= 0) ex->order[next[dest[i]]++] = (int32_t)i;
   PetscCall(PetscFree(next));
@@ -105,6 +119,8 @@ PetscMPIInt MeritExchangeSource(MeritExchange ex, int64_t i)
 {
   PetscMPIInt low = 0, high = ex->size;
 
+  /* Last rank whose first item is at or before i; ranks that sent nothing are skipped by the second
+     loop */
   while (high - low > 1) {
     PetscMPIInt middle = (low + high) / 2;
 
@@ -115,7 +131,8 @@ PetscMPIInt MeritExchangeSource(MeritExchange ex, int64_t i)
   return low;
 }
 
-/* n_out bytes to one rank, n_in from another, in messages of bounded size */
+/* Send n_out bytes to one rank and receive n_in from another, in messages of at most
+   MeritMaxMessage() bytes */
 static PetscErrorCode Swap(MPI_Comm comm, PetscMPIInt to, const char *out, int64_t n_out, PetscMPIInt from, char *in, int64_t n_in)
 {
   const int64_t limit = MeritMaxMessage();
@@ -133,7 +150,8 @@ static PetscErrorCode Swap(MPI_Comm comm, PetscMPIInt to, const char *out, int64
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Items order[0..n) of `from` one after another; the usual sizes as moves of known size */
+/* Pack: to[i] = from[order[i]], items of `bytes` bytes. A constant size lets the compiler use one
+   move for each item. */
 static void Gather(size_t bytes, int64_t n, const int32_t order[], const char *from, char *to)
 {
   switch (bytes) {
@@ -151,7 +169,7 @@ static void Gather(size_t bytes, int64_t n, const int32_t order[], const char *f
   }
 }
 
-/* The other way: item i of `from` becomes item order[i] */
+/* Unpack: to[order[i]] = from[i] */
 static void Scatter(size_t bytes, int64_t n, const int32_t order[], const char *from, char *to)
 {
   switch (bytes) {
@@ -169,7 +187,12 @@ static void Scatter(size_t bytes, int64_t n, const int32_t order[], const char *
   }
 }
 
-/* One array along the plan, or back along it. Every rank cuts in the same pieces, whether it packs them or not. */
+/*
+  Travel - Move one array along the plan (back false) or the answers against it (back true).
+  Collective.
+  Forward, items are packed before they are sent; backward, they are unpacked after they arrived.
+  Both sides cut in pieces of `most` items whether they pack or not, so that their messages match.
+*/
 static PetscErrorCode Travel(MeritExchange ex, bool back, size_t bytes, const char *in, char *out)
 {
   const int64_t *out_count = back ? ex->recv_count : ex->send_count, *out_first = back ? ex->recv_first : ex->send_first;
@@ -179,6 +202,7 @@ static PetscErrorCode Travel(MeritExchange ex, bool back, size_t bytes, const ch
   char          *piece = NULL;
 
   PetscFunctionBegin;
+  /* Items of this rank to itself need no message */
   if (pack) Gather(bytes, mine, ex->order + out_first[ex->rank], in, out + (size_t)(in_first[ex->rank]) * bytes);
   else if (lay) Scatter(bytes, mine, ex->order + in_first[ex->rank], in + (size_t)(out_first[ex->rank]) * bytes, out);
   else if (mine) memcpy(out + (size_t)(in_first[ex->rank]) * bytes, in + (size_t)(out_first[ex->rank]) * bytes, (size_t)mine * bytes);
@@ -215,7 +239,8 @@ PetscErrorCode MeritExchangeBack(MeritExchange ex, size_t bytes, const void *ans
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where the strings of each rank's items begin, by where the items begin; [size + 1] */
+/* First byte of each rank's strings: (*first)[r] = start[item_first[r]], [size + 1]; owned by the
+   caller */
 static PetscErrorCode ByteFirsts(PetscMPIInt size, const int64_t item_first[], const int64_t start[], int64_t **first)
 {
   PetscFunctionBegin;
@@ -224,7 +249,8 @@ static PetscErrorCode ByteFirsts(PetscMPIInt size, const int64_t item_first[], c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The same where items are packed, or laid down: in the order they are sent, without those that stay on this rank */
+/* First byte of each rank's strings in the packed buffer; strings of this rank to itself are not in
+   it */
 static PetscErrorCode PackedFirsts(MeritExchange ex, const int32_t length[], int64_t **first)
 {
   PetscFunctionBegin;
@@ -236,6 +262,7 @@ static PetscErrorCode PackedFirsts(MeritExchange ex, const int32_t length[], int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Prefix sums of n lengths: (*start)[n + 1]; owned by the caller */
 static PetscErrorCode LengthsToStarts(int64_t n, const int32_t length[], int64_t **start)
 {
   PetscFunctionBegin;
@@ -245,7 +272,8 @@ static PetscErrorCode LengthsToStarts(int64_t n, const int32_t length[], int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Collective, for a string that is too long on any rank */
+/* Lengths of n strings from their bounds; owned by the caller. Collective: a string of 2 GiB or
+   more is a SYSTEM error on all ranks. */
 static PetscErrorCode StartsToLengths(MPI_Comm comm, int64_t n, const int64_t start[], int32_t **length)
 {
   int64_t longest = 0;
@@ -258,7 +286,7 @@ static PetscErrorCode StartsToLengths(MPI_Comm comm, int64_t n, const int64_t st
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Strings of items order[0..n) one after another */
+/* Pack: strings of items order[0..n), each behind the other */
 static void GatherStrings(int64_t n, const int32_t order[], const char at[], const int64_t start[], char *to)
 {
   for (int64_t i = 0; i < n; i++) {
@@ -269,7 +297,7 @@ static void GatherStrings(int64_t n, const int32_t order[], const char at[], con
   }
 }
 
-/* The other way: strings one after another become those of items order[0..n) */
+/* Unpack: strings that lie behind each other become those of items order[0..n) */
 static void ScatterStrings(int64_t n, const int32_t order[], const char *from, char at[], const int64_t start[])
 {
   for (int64_t i = 0; i < n; i++) {
@@ -280,7 +308,7 @@ static void ScatterStrings(int64_t n, const int32_t order[], const char *from, c
   }
 }
 
-/* Bytes to the other ranks and from them; first[size + 1] bounds those of each rank */
+/* Exchange bytes with all other ranks; first[size + 1] bounds the bytes of each rank. Collective. */
 static PetscErrorCode MoveBytes(MeritExchange ex, const char out[], const int64_t out_first[], char in[], const int64_t in_first[])
 {
   PetscFunctionBegin;
@@ -308,6 +336,7 @@ PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], cons
   char         *pack = NULL;
 
   PetscFunctionBegin;
+  /* Lengths travel first: the receiver must know how much memory the strings take */
   PetscCall(StartsToLengths(ex->comm, ex->n, start, &length));
   PetscCall(PetscMalloc1(arriving, &in_length));
   PetscCall(MeritExchangeForward(ex, sizeof(*length), length, in_length));

@@ -1,11 +1,18 @@
-/* What ranks find wrong in their parts of the data, up to the error that all of them raise. */
+/*
+  Faults of input data.
+
+  While a rank reads its part of a file it notes what is wrong (MeritFaultSet); reading goes on, so
+  that one run names up to MERIT_FAULTS_NAMED errors. MeritFaultAgree() then merges the lists of
+  all ranks by line number and raises the same error everywhere. The list of a rank is sorted by
+  line and keeps the lowest lines, so that the errors named do not depend on the number of ranks.
+*/
 #include "error_private.h"
 #include <merit/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Are both about one line? What has no line is one fault if it says the same. */
+/* Are both faults of the same line? Faults without a line are the same if they say the same. */
 static bool SameLine(const MeritErrorInfo *a, const MeritErrorInfo *b)
 {
   return a->line == b->line && !strcmp(a->file, b->file) && (a->line > 0 || !strcmp(a->text, b->text));
@@ -23,7 +30,9 @@ void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], in
   va_list        args;
   int            at;
 
+  /* One fault for each line: what follows the first is often its consequence */
   if (line > 0 && fault->kept && line == fault->last) return;
+  /* The list is full and this line lies behind all of it: it is only counted */
   if (fault->kept == MERIT_FAULTS_NAMED && line >= fault->list[fault->kept - 1].line) {
     fault->n++;
     fault->last = line;
@@ -41,6 +50,7 @@ void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], in
   fault->n++;
   fault->last = line;
   if (fault->kept < MERIT_FAULTS_NAMED) fault->kept++;
+  /* Insertion by line number */
   for (at = fault->kept - 1; at > 0 && list[at - 1].line > line; at--) list[at] = list[at - 1];
   list[at]    = e;
   fault->kind = list[0].kind;
@@ -54,13 +64,14 @@ void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], in
 void MeritFaultShift(MeritFault *fault, int64_t lines)
 {
   for (int i = 0; i < fault->kept; i++) {
+    /* The text begins with the old line number: it is composed anew behind the new one */
     MeritErrorInfo *e = fault->list + i;
     char            what[sizeof(e->text)];
-    size_t          used = MeritErrorPlace(e, 0, what, sizeof(what));
+    size_t          used = MeritErrorPrefix(e, 0, what, sizeof(what));
 
     memcpy(what, e->text, sizeof(what));
     e->line += lines;
-    snprintf(e->text + MeritErrorPlace(e, 0, e->text, sizeof(e->text)), 1024, "%.1023s", what + used);
+    snprintf(e->text + MeritErrorPrefix(e, 0, e->text, sizeof(e->text)), 1024, "%.1023s", what + used);
   }
   fault->last += lines;
 }
@@ -70,9 +81,9 @@ void MeritFaultMove(MeritFault *to, MeritFault *from)
 {
   for (int i = 0; i < from->kept; i++) {
     const MeritErrorInfo *e = from->list + i;
-    char                  place[sizeof(e->text)];
+    char                  prefix[sizeof(e->text)];
 
-    MeritFaultSet(to, e->kind, e->file, e->line, e->id, "%s", e->text + MeritErrorPlace(e, 0, place, sizeof(place)));
+    MeritFaultSet(to, e->kind, e->file, e->line, e->id, "%s", e->text + MeritErrorPrefix(e, 0, prefix, sizeof(prefix)));
   }
   to->n += from->n - from->kept;
   MeritFaultForget(from);
@@ -85,10 +96,16 @@ void MeritFaultForget(MeritFault *fault)
   memset(fault, 0, sizeof(*fault));
 }
 
-/* The lowest line that any rank has at the head of what is left of its list, to all ranks, and taken off there; *any: is there one? */
+/*
+  TakeNext - Merge step: the fault of the lowest line over all ranks, ties to the lowest rank.
+  Collective.
+  *head is this rank's next fault; it moves behind those that are equal to *e. *any is false when
+  all lists are used up. Two reductions and a broadcast for each fault named; one reduction when
+  there is none.
+*/
 static PetscErrorCode TakeNext(MPI_Comm comm, const MeritFault *fault, int *head, MeritErrorInfo *e, bool *any)
 {
-  const bool  bare = fault->kind != MERIT_ERROR_NONE && !fault->kept && !*head; /* there was no memory for the list */
+  const bool  bare = fault->kind != MERIT_ERROR_NONE && !fault->kept && !*head; /* a fault was seen, but there was no memory to note it */
   int64_t     mine[2], all[2] = {0, 0};
   PetscMPIInt rank, size;
 
@@ -113,7 +130,8 @@ static PetscErrorCode TakeNext(MPI_Comm comm, const MeritFault *fault, int *head
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The first faults over all ranks, in order; *n_left: those behind them. One reduction where there is none. */
+/* The first faults over all ranks in order, list [*n]; *n_left is how many more there are.
+   Collective; one reduction if there is none. */
 static PetscErrorCode Collect(MPI_Comm comm, const MeritFault *fault, MeritErrorInfo list[], int *n, int64_t *n_left)
 {
   int     head = 0;
@@ -137,6 +155,7 @@ static PetscErrorCode Collect(MPI_Comm comm, const MeritFault *fault, MeritError
 @*/
 PetscErrorCode MeritFaultAgree(MPI_Comm comm, const MeritFault *fault)
 {
+  /* Static: 20 faults take 55 KB, too much for the stack; used once before the error ends the run */
   static MeritErrorInfo list[MERIT_FAULTS_NAMED];
   int64_t               n_left;
   int                   n;

@@ -1,3 +1,5 @@
+/* Sizes, reading and checksums of input files. Requests are of bounded size, and errors name the
+    file. */
 #include "file_private.h"
 #include <merit/exchange.h>
 #include <merit/file.h>
@@ -6,7 +8,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* Size of a file; rank 0 looks, and remembers it where it is going to be read */
+/* Size of a file in bytes on all ranks; rank 0 looks. remember: note its state for
+   MeritFileChanged(). Collective. */
 static PetscErrorCode Size(MPI_Comm comm, const char path[], bool remember, int64_t *bytes)
 {
   MeritFault  fault = {0};
@@ -69,7 +72,7 @@ PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void 
     }
     if (got == 0) {
       MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL,
-                    "ends at byte %lld, %lld were expected; was it changed meanwhile?",
+                    "ends at byte %lld, but %lld bytes were expected; the file may have been changed while it was read",
                     (long long)(offset + done), (long long)(offset + n));
       break;
     }
@@ -114,6 +117,8 @@ PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], int64_t *bytes, u
   PetscCall(PetscMalloc1(2 * (size_t)size, &all));
   PetscCallMPI(MPI_Allgather(mine, 2, MPI_UINT64_T, all, 2, MPI_UINT64_T, comm));
   value = crc32(0, NULL, 0);
+  /* Checksums of blocks that follow each other combine to that of the whole, so the value does not
+     depend on ranks */
   for (PetscMPIInt r = 0; r < size; r++)
     value = crc32_combine(value, (uLong)all[2 * r], (z_off_t)all[2 * r + 1]);
   PetscCall(PetscFree(all));

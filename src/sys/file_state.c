@@ -1,4 +1,10 @@
-/* Inputs: only plain files are opened, and what a file was when it was read is remembered, so that a later change is seen. */
+/*
+  State of input files.
+
+  Only plain files are opened: a pipe or a device could block the run, and cannot be read twice.
+  Size, inode and time of modification are noted when a file is opened, so that a change during the
+  run is seen (MeritFileCheck, MeritFileChanged) and the result is not of a mixture of two files.
+*/
 #include "file_private.h"
 #include <merit/file.h>
 #include <errno.h>
@@ -8,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What tells one content of a file from another */
+/* What identifies one content of a file */
 typedef struct {
   char           *path; /* owned */
   dev_t           device;
@@ -17,12 +23,13 @@ typedef struct {
   struct timespec modified;
 } FileState;
 
-/* Files of this process by path; a run has a dozen of them */
+/* Files of this process by path; a run has about a dozen, so the list is searched linearly */
 static struct {
   int        n;
   FileState *file;
 } known;
 
+/* Text of an error for what is not a plain file */
 static const char *KindOf(mode_t mode)
 {
   if (S_ISDIR(mode)) return "is a folder, not a file";
@@ -31,7 +38,8 @@ static const char *KindOf(mode_t mode)
   return "is a device, not a file";
 }
 
-/* FileOpen - A plain file for reading, or -1 and a fault of this kind. Never waits: what is no plain file is not opened. */
+/* FileOpen - See the header. stat() comes before open(), since opening a pipe would wait for its
+   writer. Not collective. */
 int FileOpen(const char path[], MeritErrorKind kind, struct stat *about, MeritFault *fault)
 {
   int file;
@@ -44,13 +52,14 @@ int FileOpen(const char path[], MeritErrorKind kind, struct stat *about, MeritFa
     MeritFaultSet(fault, kind, path, 0, NULL, "%s", KindOf(about->st_mode));
     return -1;
   }
-  file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* should it have become a pipe since */
+  file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* without waiting, if it has become a pipe since */
   if (file >= 0 && !fstat(file, about) && S_ISREG(about->st_mode)) return file;
   MeritFaultSet(fault, kind, path, 0, NULL, "cannot be opened: %s", file < 0 ? strerror(errno) : "it is not a plain file any more");
   if (file >= 0) close(file);
   return -1;
 }
 
+/* The note of a path, or NULL */
 static FileState *Find(const char path[])
 {
   for (int i = 0; i < known.n; i++)
@@ -58,7 +67,7 @@ static FileState *Find(const char path[])
   return NULL;
 }
 
-/* FileRemember - Note what the file is at the beginning of a reading, in place of an earlier one. Without memory it stays unknown. */
+/* FileRemember - See the header. Not collective. */
 void FileRemember(const char path[], const struct stat *about)
 {
   FileState *state = Find(path);
@@ -81,7 +90,7 @@ void FileRemember(const char path[], const struct stat *about)
   state->modified = about->st_mtim;
 }
 
-/* What became of a file since it was remembered; "" where it is what it was, or was never read */
+/* What happened to a file since it was noted; "" if it is unchanged or was never noted */
 static void Compare(const char path[], size_t size, char what[])
 {
   const FileState *was = Find(path);
@@ -126,7 +135,7 @@ PetscErrorCode MeritFileCheck(const char path[], MeritFault *fault)
 
   PetscFunctionBegin;
   Compare(path, sizeof(what), what);
-  if (what[0]) MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL, "%s while it was read; begin anew", what);
+  if (what[0]) MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL, "%s while it was read; run again when the file is complete", what);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -1,4 +1,10 @@
-/* Files of an output folder by the open folder and their names: a link that somebody laid there is never followed. */
+/*
+  Files of output folders, addressed by an open folder and a name (openat), never by a path.
+
+  Another user may be able to write into the folder. Links in it are not followed (O_NOFOLLOW), and
+  a file with a second name is not written to: otherwise a link planted there could direct the
+  output elsewhere.
+*/
 #include "folder_private.h"
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,9 @@
-/* Open addressing on one array of codes: 8 bytes a value and 4 to 8 of table; no library at hand has a set of integers in C. */
+/*
+  A set of integers with codes 0, 1, 2, ... in order of first appearance.
+
+  Hash table with open addressing: `slot` holds codes, `value` the integers by code. A value costs
+  8 bytes and 6 to 12 of table (at most 70 % of the slots are used).
+*/
 #include <merit/integers.h>
 #include <stdlib.h>
 
@@ -9,6 +14,8 @@ struct _p_MeritIntegers {
   uint64_t mask;
 };
 
+/* Multiplicative hash (Knuth 1973): the high bits are folded in, since the low ones alone select
+   the slot */
 static uint64_t Mix(int64_t value)
 {
   uint64_t h = (uint64_t)value * 0x9e3779b97f4a7c15u;
@@ -16,6 +23,7 @@ static uint64_t Mix(int64_t value)
   return h ^ (h >> 29);
 }
 
+/* Slot of the value, or the free slot where it belongs */
 static uint64_t Probe(MeritIntegers p, int64_t value)
 {
   uint64_t s = Mix(value) & p->mask;
@@ -24,6 +32,7 @@ static uint64_t Probe(MeritIntegers p, int64_t value)
   return s;
 }
 
+/* A new table of `slots` slots (a power of two); codes stay */
 static PetscErrorCode Rehash(MeritIntegers p, uint64_t slots)
 {
   int32_t *slot = realloc(p->slot, slots * sizeof(*slot));
@@ -46,6 +55,7 @@ PetscErrorCode MeritIntegersCreate(int64_t expect, MeritIntegers *pool)
   PetscFunctionBegin;
   PetscCall(PetscNew(&p));
   while (slots * 7 < (uint64_t)expect * 10) slots *= 2;
+  /* Room is capped: a wrong guess must not ask for all memory */
   p->room  = (int32_t)PetscMax(16, PetscMin(expect, INT32_MAX / 2));
   p->value = malloc((size_t)p->room * sizeof(*p->value));
   PetscCheck(p->value, PETSC_COMM_SELF, PETSC_ERR_MEM, "pool of %d integers", p->room);

@@ -1,3 +1,11 @@
+/*
+  Messages, warnings and times of a run.
+
+  Messages go to a sink that the command line sets on rank 0; the library itself prints nothing.
+  Warnings are also kept for the summary. Phases are nested: each rank adds up wall and processor
+  seconds by name, and the stack open [n_open] holds those that have begun. A phase is a PETSc log
+  stage too.
+*/
 #include <merit/error.h>
 #include <merit/log.h>
 #include <stdarg.h>
@@ -9,7 +17,7 @@
 
 enum { MAX_PHASES = 256, MAX_NESTED = 16, MAX_NAME = 64 };
 
-/* One run per process, and a log is the run's: hence the one place with state of its own. */
+/* State of the run. A process has one run, so this is at file scope. */
 static struct {
   MeritLogSink  sink;
   void         *ctx;
@@ -34,7 +42,7 @@ void MeritLogSetSink(MeritLogSink sink, void *ctx)
   run.ctx  = ctx;
 }
 
-/* A warning that cannot be kept (no memory) is still shown. */
+/* Keep a warning for the summary; one that cannot be kept (no memory) is still shown */
 static void Keep(const char *text)
 {
   char **list = realloc(run.warning, (size_t)(run.n_warnings + 1) * sizeof(*list));
@@ -45,6 +53,7 @@ static void Keep(const char *text)
   if (list[run.n_warnings]) run.n_warnings++;
 }
 
+/* Compose one line and hand it to the sink; control characters are made visible */
 static void Tell(MeritLogKind kind, double fraction, const char format[], va_list args)
 {
   char text[2048];
@@ -99,6 +108,7 @@ int MeritLogWarnings(const char *const **texts)
   return run.n_warnings;
 }
 
+/* Processor seconds of all threads of this process */
 static double CpuSeconds(void)
 {
   struct timespec t;
@@ -119,6 +129,7 @@ PetscErrorCode MeritPhaseBegin(const char name[])
 
   PetscFunctionBegin;
   PetscCheck(run.n_open < MAX_NESTED, PETSC_COMM_SELF, PETSC_ERR_PLIB, "phase %s is nested too deeply", name);
+  /* The name is copied: the caller's may go, and the list is read at the end of the run */
   while (p < run.n_phases && strcmp(run.name[p], name)) p++;
   if (p == run.n_phases) {
     PetscCheck(p < MAX_PHASES && strlen(name) < MAX_NAME, PETSC_COMM_SELF, PETSC_ERR_PLIB, "too many phases, or too long a name: %s", name);
@@ -194,6 +205,7 @@ void MeritLogReset(void)
   free(run.warning);
   run.warning    = NULL;
   run.n_warnings = 0;
+  /* Stages that an error left open are closed at PETSc too */
   while (run.n_open > 0) {
     run.n_open--;
     if (PetscLogStagePop()) break;

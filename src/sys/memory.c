@@ -1,4 +1,4 @@
-/* What memory the machine has for the run; sizes as text. */
+/* Memory of the machine as the run sees it, and sizes as text ("4G", "1.50 GiB"). */
 #include <merit/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,10 +6,11 @@
 #include <strings.h>
 #include <sys/mman.h>
 
-/* Pages that the system may join to, bytes */
+/* Size of a large page of Linux on x86, bytes */
 static const uintptr_t LARGE = (uintptr_t)2 << 20;
 
 /* MeritMemoryLargePages - Advice only: nothing happens where the system has none, or the array is small. Not collective. */
+/* Whole large pages within the array: part of one cannot be changed */
 void MeritMemoryLargePages(void *array, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
@@ -48,6 +49,7 @@ PetscErrorCode MeritConfigBytes(MeritNode root, const char dotted[], double *byt
   if (end == node->text || !(*bytes > 0))
     PetscCall(MeritNodeError(node, "%s: '%s' is not a size such as 4G", dotted, node->text));
   while (*end == ' ') end++;
+  /* Upper case: letters differ from lower case by the bit 0x20 */
   letter = *end ? strchr(letters, *end & ~0x20) : NULL;
   if (letter) {
     for (const char *l = letters; l <= letter; l++) *bytes *= 1024;
@@ -58,8 +60,8 @@ PetscErrorCode MeritConfigBytes(MeritNode root, const char dotted[], double *byt
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A number of bytes in the first line of a file that begins with `key` ("" for the first line), -1 if there is
-   none */
+/* Number that follows `key` on the first line of a file that begins with it ("" for the first
+   line), times unit; -1 if there is none */
 static double ReadBytes(const char path[], const char key[], double unit)
 {
   char   line[256];
@@ -79,8 +81,8 @@ static double ReadBytes(const char path[], const char key[], double unit)
   return value;
 }
 
-/* What this machine can still give out: free memory, or what the control group leaves, whichever is less; -1
-   not known */
+/* Memory that this machine can still give, bytes: what is free, or what the control group leaves
+   (SLURM limits jobs by one), whichever is less; -1 if not known */
 static double NodeAvailable(void)
 {
   double available = ReadBytes("/proc/meminfo", "MemAvailable:", 1024);
@@ -91,7 +93,8 @@ static double NodeAvailable(void)
   return available;
 }
 
-/* Ranks on this rank's machine, and what they hold now, bytes */
+/* *n_ranks on this rank's machine, and *held: the resident memory of all of them, bytes.
+   Collective. */
 static PetscErrorCode Node(MPI_Comm comm, int *n_ranks, double *held)
 {
   double   mine = PetscMax(ReadBytes("/proc/self/status", "VmRSS:", 1024), 0);
@@ -121,7 +124,7 @@ PetscErrorCode MeritMemoryAvailable(MPI_Comm comm, double *per_rank, int *on_nod
   PetscFunctionBegin;
   PetscCall(Node(comm, on_node, &held));
   available = NodeAvailable();
-  /* what the ranks hold now is theirs to use */
+  /* Each machine divides evenly; what its ranks hold already is part of their room */
   available = available < 0 ? -1 : (available + held) / *on_node;
   PetscCallMPI(MPI_Allreduce(&available, per_rank, 1, MPI_DOUBLE, MPI_MIN, comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, on_node, 1, MPI_INT, MPI_MAX, comm));

@@ -1,11 +1,13 @@
-/* The word that a misspelt one most likely means. */
+/* The word that a misspelt one most likely means, by edit distance. */
 #include "error_private.h"
 #include <string.h>
 #include <strings.h>
 
 enum { LETTERS = 63 };
 
-/* By dynamic programming over the last three rows; exchanged neighbours count once (Damerau 1964) */
+/* Edit distance with exchanged neighbours counted once (Damerau 1964), by dynamic programming.
+   row[i % 3][j] is the distance of the first i letters of a and the first j of b; an exchange looks
+   back two rows. */
 int MeritWordDistance(const char a[], const char b[])
 {
   int       row[3][LETTERS + 1];
@@ -28,7 +30,7 @@ int MeritWordDistance(const char a[], const char b[])
   return row[m % 3][n];
 }
 
-/* The one candidate that a word of three letters or more is the beginning of, or NULL */
+/* The only candidate that begins with a word of three letters or more, or NULL */
 static const char *Abbreviated(const char word[], int n, const char *const candidates[])
 {
   const size_t length = strlen(word);
@@ -54,10 +56,13 @@ const char *MeritNearest(const char word[], int n, const char *const candidates[
   int         limit  = length < 2 ? 0 : length < 3 ? 1 : length / 3;
 
   for (int i = 0; i < n; i++)
+    /* Difference in case alone decides at once */
     if (!strcasecmp(word, candidates[i])) return candidates[i];
   for (int i = 0; i < n; i++) {
     const int d = MeritWordDistance(word, candidates[i]);
 
+    /* Ties go to the first candidate; a distance equal to the limit counts only while nothing was
+       found */
     if (d > limit || (best && d == limit)) continue;
     best  = candidates[i];
     limit = d;

@@ -1,3 +1,13 @@
+/*
+  Output folders: results are staged in a hidden folder there and put in place as a whole at the
+  end.
+
+  MeritOutputOpen makes the folder, takes a lock, repairs what a crashed run left
+  (output_commit.c), and makes the staging folder. MeritOutputWrite appends the texts of all ranks
+  in rank order to one staged file, with its checksum. MeritOutputCommit renames all files;
+  MeritOutputAbandon removes what was staged. Rank 0 alone touches folders, all ranks write into
+  files.
+*/
 #include "output_private.h"
 #include <merit/exchange.h>
 #include <merit/log.h>
@@ -12,15 +22,17 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* Outputs of this process that are open, so that an error far from them can still clean up */
+/* Outputs of this process that are open, so that the command line can clean up after an error
+   anywhere */
 static MeritOutput open_outputs;
 
-/* mkdir -p; remembers from which folder on they are new */
+/* mkdir -p; out->made is the length of the first path that was created here */
 static void MakeFolders(MeritOutput out, MeritFault *fault)
 {
   char *path = strdup(out->folder);
 
   for (size_t end = 1; path && end <= strlen(out->folder); end++) {
+    /* At each slash, and at the end, the path up to there is a folder */
     if (out->folder[end] && out->folder[end] != '/') continue;
     path[end] = 0;
     if (mkdir(path, 0777) == 0) {
@@ -35,7 +47,7 @@ static void MakeFolders(MeritOutput out, MeritFault *fault)
   free(path);
 }
 
-/* Remove the folders that Open made, as far as nothing else is in them */
+/* Remove the folders that Open created, innermost first, as long as they are empty */
 static void UnmakeFolders(MeritOutput out)
 {
   for (size_t end = strlen(out->folder); out->made && end >= out->made; end--) {
@@ -45,7 +57,7 @@ static void UnmakeFolders(MeritOutput out)
   }
 }
 
-/* Who holds the lock, as that run noted it */
+/* Fault that names the run which holds the lock */
 static void LockedFault(MeritOutput out, int file, MeritFault *fault)
 {
   char    who[128];
@@ -58,9 +70,10 @@ static void LockedFault(MeritOutput out, int file, MeritFault *fault)
 }
 
 /*
-  A lock of the kernel on an open file: it ends with the process, however that dies. The file itself is
-  removed at the end; who locked it just after that holds a file nobody else can find, so it is looked up
-  again.
+  TakeLock - Lock the folder by a lock of the kernel (flock) on an open file, which ends with the
+  process even if that is killed. The lock file is removed at the end of a run: a process that
+  locked it just before the removal holds a file that no other can find. So the name is looked up
+  again after locking, and the attempt is repeated if it is another file.
 */
 static void TakeLock(MeritOutput out, MeritFault *fault)
 {
@@ -88,10 +101,10 @@ static void TakeLock(MeritOutput out, MeritFault *fault)
   gethostname(host, sizeof(host) - 1);
   snprintf(who, sizeof(who), "process %ld on %s", (long)getpid(), host);
   if (ftruncate(out->lock, 0) || pwrite(out->lock, who, strlen(who), 0) < 0)
-    return; /* the note is a courtesy */
+    return; /* the note is for messages only */
 }
 
-/* Without --overwrite the folder must hold nothing that can be seen */
+/* Without --overwrite the folder must hold no visible file */
 static void CheckEmpty(MeritOutput out, MeritFault *fault)
 {
   DIR           *dir = opendir(out->folder);
@@ -102,7 +115,7 @@ static void CheckEmpty(MeritOutput out, MeritFault *fault)
   while (dir && (entry = readdir(dir))) {
     if (!strcmp(entry->d_name, MERIT_MANIFEST) || !strcmp(entry->d_name, "summary.json"))
       result = true;
-    else if (entry->d_name[0] != '.' && strcmp(entry->d_name, "checkpoint")) /* its owner says what of it */
+    else if (entry->d_name[0] != '.' && strcmp(entry->d_name, "checkpoint")) /* checkpoint.c decides about that one */
       snprintf(found, sizeof(found), "%s", entry->d_name);
   }
   if (!dir)
@@ -118,7 +131,8 @@ static void CheckEmpty(MeritOutput out, MeritFault *fault)
         "the output folder is not empty (%s); --overwrite allows this, --output FOLDER names another", found);
 }
 
-/* Drop the lock; its file goes first, so that nobody locks a file that is about to vanish */
+/* Unlock. The file is removed first: after the unlock another run could lock a file that is about
+   to vanish. */
 static void DropLock(MeritOutput out)
 {
   if (out->lock < 0) return;
@@ -127,7 +141,7 @@ static void DropLock(MeritOutput out)
   out->lock = -1;
 }
 
-/* Leave the folder as it was found, apart from what was committed; repeatable */
+/* Undo what Open did, apart from committed files; may be called twice */
 static void Clear(MeritOutput out)
 {
   if (out->staging) MeritOutputRemove(out->folder, MERIT_STAGING);
@@ -137,6 +151,7 @@ static void Clear(MeritOutput out)
   out->made = 0;
 }
 
+/* Take the output off the list of open ones and free it */
 static PetscErrorCode Free(MeritOutput *output)
 {
   MeritOutput out = *output;
@@ -152,7 +167,7 @@ static PetscErrorCode Free(MeritOutput *output)
   free(out->bytes);
   free(out->crc);
   free(out->wrote);
-  free(out->kept);
+  free(out->input);
   PetscCall(PetscFree(out->folder));
   PetscCall(PetscFree(*output));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -196,6 +211,7 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
   if (out->rank == 0) {
     char *staging = MeritOutputPath(out->folder, MERIT_STAGING, NULL);
 
+    /* Each step needs the one before it; the first fault stops the chain */
     MakeFolders(out, &fault);
     if (fault.kind == MERIT_ERROR_NONE) TakeLock(out, &fault);
     if (fault.kind == MERIT_ERROR_NONE) MeritOutputRecover(out->folder, &fault);
@@ -215,7 +231,7 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
   PetscFunctionReturn(code);
 }
 
-/* Entry of a file; *is_new if it has none yet */
+/* *f is the entry of a file, *is_new if it was added now with no bytes */
 static PetscErrorCode FindFile(MeritOutput out, const char name[], int *f, bool *is_new)
 {
   PetscFunctionBegin;
@@ -230,6 +246,7 @@ static PetscErrorCode FindFile(MeritOutput out, const char name[], int *f, bool 
     uint32_t    *crc   = realloc(out->crc, n * sizeof(*crc));
     bool        *wrote = realloc(out->wrote, n * sizeof(*wrote));
 
+    /* An array that grew stays grown, also if another cannot: all are freed by Free() */
     if (names) out->name = names;
     if (bytes) out->bytes = bytes;
     if (crc) out->crc = crc;
@@ -245,6 +262,7 @@ static PetscErrorCode FindFile(MeritOutput out, const char name[], int *f, bool 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Fault for a file that cannot be written, from errno */
 static void WriteFault(MeritOutput out, const char name[], MeritFault *fault)
 {
   char *path = MeritOutputPath(out->folder, name, NULL);
@@ -254,7 +272,7 @@ static void WriteFault(MeritOutput out, const char name[], MeritFault *fault)
   free(path);
 }
 
-/* open() of a staged file */
+/* Open a file of the staging folder; -1 with errno if that fails */
 static int StagedFile(MeritOutput out, const char name[], int flags)
 {
   char     *path = MeritOutputPath(out->folder, MERIT_STAGING, NULL);
@@ -264,7 +282,7 @@ static int StagedFile(MeritOutput out, const char name[], int flags)
   return file;
 }
 
-/* All bytes at an offset of an open file; false with errno if that failed */
+/* Write n bytes at an offset of an open file; false with errno if that fails */
 static bool WriteAt(int file, const char *at, int64_t n, int64_t offset)
 {
   const int64_t limit = MeritMaxMessage();
@@ -281,7 +299,7 @@ static bool WriteAt(int file, const char *at, int64_t n, int64_t offset)
   return true;
 }
 
-/* This rank's part: header (may be empty), then text */
+/* This rank's part of a file: the header ("" on ranks other than 0), then the text */
 static void WritePart(MeritOutput out, const char name[], int64_t offset, const char header[],
                       const char text[], int64_t n, MeritFault *fault)
 {
@@ -293,7 +311,7 @@ static void WritePart(MeritOutput out, const char name[], int64_t offset, const 
   if (file >= 0 && close(file)) WriteFault(out, name, fault);
 }
 
-/* CRC-32 of any number of bytes: zlib takes them in pieces */
+/* CRC-32 of any number of bytes: a call of zlib takes at most 4 GiB */
 static uLong Crc(uLong crc, const char *at, int64_t n)
 {
   for (int64_t step; n > 0; at += step, n -= step) {
@@ -332,16 +350,17 @@ PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char h
   if (is_new && out->rank == 0) {
     const int file = StagedFile(out, name, O_WRONLY | O_CREAT | O_EXCL);
 
-    OutputCheckKept(out, name, &fault);
+    OutputCheckProtected(out, name, &fault);
     if (header) head = header;
     if (file < 0 || close(file)) WriteFault(out, name, &fault);
   }
   crc     = Crc(Crc(crc, head, (int64_t)strlen(head)), text, n);
   mine[0] = (int64_t)strlen(head) + n;
   mine[1] = (int64_t)crc;
-  PetscCall(MeritFaultAgree(out->comm, &fault)); /* the file is there before anybody opens it */
+  PetscCall(MeritFaultAgree(out->comm, &fault)); /* the file exists before other ranks open it */
   PetscCall(PetscMalloc1(2 * (size_t)out->size, &all));
   PetscCallMPI(MPI_Allgather(mine, 2, MPI_INT64_T, all, 2, MPI_INT64_T, out->comm));
+  /* Offsets by prefix sums of the ranks' lengths; checksums are combined in the same order */
   offset = out->bytes[f];
   for (PetscMPIInt r = 0; r < out->size; r++) {
     if (r < out->rank) offset += all[2 * r];
@@ -367,7 +386,7 @@ int MeritOutputFiles(MeritOutput out, const char *const **names, const int64_t *
   return out->n_files;
 }
 
-/* What this rank wrote must be on disk before it is given its name */
+/* Flush this rank's parts: they must be on disk before the files get their names */
 static void Flush(MeritOutput out, MeritFault *fault)
 {
   for (int f = 0; f < out->n_files; f++) {
@@ -405,7 +424,7 @@ PetscErrorCode MeritOutputCommit(MeritOutput *output, const char last[])
   code = MeritFaultAgree(out->comm, &fault);
   if (!code) {
     if (out->rank == 0) MeritOutputReplace(out, last, &fault);
-    out->staging = false; /* cleared, or needed to undo what could not be undone now */
+    out->staging = false; /* cleared, or needed by the next run to undo what could not be undone now */
     if (fault.kind == MERIT_ERROR_NONE) out->made = 0;
     Clear(out);
     code = MeritFaultAgree(out->comm, &fault);

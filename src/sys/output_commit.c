@@ -32,12 +32,14 @@ char *MeritOutputPath(const char folder[], const char a[], const char b[])
   return path;
 }
 
+/* Fault with errno's words */
 static void Fault(MeritFault *fault, const char *path, const char *what)
 {
   MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "%s: %s", what, strerror(errno));
 }
 
-/* folder/sub, open, or the folder itself; the user may have named it by a link, but none is followed in it */
+/* Open folder/sub, or the folder itself (sub NULL or ""). The folder may be a link of the user;
+   links inside are not followed. */
 static int Open(const char folder[], const char sub[])
 {
   char     *path  = MeritOutputPath(folder, sub, NULL);
@@ -47,6 +49,7 @@ static int Open(const char folder[], const char sub[])
   return open_;
 }
 
+/* Does folder/sub hold this name? */
 static bool Exists(const char folder[], const char sub[], const char name[])
 {
   char *path  = MeritOutputPath(folder, sub, NULL);
@@ -56,7 +59,8 @@ static bool Exists(const char folder[], const char sub[], const char name[])
   return there;
 }
 
-/* Rename folder/from/name to folder/to/name ("" is the folder itself); what is not there stays so */
+/* Rename folder/from/name to folder/to/name ("" is the folder itself); a name that does not exist
+   is no fault */
 static void Move(const char folder[], const char from[], const char to[], const char name[],
                  MeritFault *fault)
 {
@@ -72,8 +76,8 @@ static void Move(const char folder[], const char from[], const char to[], const 
   if (b >= 0) close(b);
 }
 
-/* A step's renames must be on disk before the next step (some file systems cannot say so; then there is
-   nothing to wait for) */
+/* Flush a folder: the renames of a step must be on disk before the next step. Not all file systems
+   can; errors are ignored. */
 static void Sync(const char folder[], const char sub[])
 {
   const int file = Open(folder, sub);
@@ -84,7 +88,7 @@ static void Sync(const char folder[], const char sub[])
   }
 }
 
-/* All of a file with a 0 behind it, owned by the caller, free(); closes it */
+/* The whole file with a 0 behind it; owned by the caller, free(). Closes the file. */
 static char *ReadAll(int file, size_t *n)
 {
   char   *text = NULL;
@@ -102,7 +106,9 @@ static char *ReadAll(int file, size_t *n)
   return text;
 }
 
-/* Names of a manifest such as results have, each with its 0, in one block (owned by the caller, free()); NULL if there is none */
+/* Names of a manifest, each with its 0, in one block; owned by the caller, free(); NULL if there is
+   none. A name that Merit would not write is left out, so that a forged manifest cannot move or
+   remove other files. */
 static char *ReadManifest(const char folder[], const char sub[], int *n)
 {
   char     *path = MeritOutputPath(folder, sub, NULL), *text, *to;
@@ -128,14 +134,14 @@ char *MeritOutputManifest(const char folder[], int *n)
   return ReadManifest(folder, NULL, n);
 }
 
-/* Name number i of a block of names */
+/* Name number i of such a block */
 static const char *Name(const char *names, int i)
 {
   while (i-- > 0) names += strlen(names) + 1;
   return names;
 }
 
-/* Nothing can be put in place that is not there, nor where a folder stands */
+/* Every staged file must exist, and its target must not be a folder */
 static void CheckStaged(MeritOutput out, MeritFault *fault)
 {
   for (int f = 0; f < out->n_files; f++) {
@@ -152,7 +158,8 @@ static void CheckStaged(MeritOutput out, MeritFault *fault)
   }
 }
 
-/* Step 1; names in the order in which they will be renamed */
+/* Step 1. The names are in the order of step 3; the manifest appears by a rename, so that it is
+   never partial. */
 static void WriteManifest(MeritOutput out, const char last[], MeritFault *fault)
 {
   static const char draft[] = ".draft";
@@ -172,7 +179,8 @@ static void WriteManifest(MeritOutput out, const char last[], MeritFault *fault)
   if (good) Sync(out->folder, MERIT_STAGING);
 }
 
-/* Step 2 */
+/* Step 2. The earlier result's mark of completeness goes first: from then on the folder does not
+   pass as complete. */
 static void PutAside(MeritOutput out, const char last[], MeritFault *fault)
 {
   char *path = MeritOutputPath(out->folder, MERIT_PREVIOUS, NULL);
@@ -180,6 +188,7 @@ static void PutAside(MeritOutput out, const char last[], MeritFault *fault)
   char *names = ReadManifest(out->folder, NULL, &n);
 
   if (!path || (mkdir(path, 0777) && errno != EEXIST)) Fault(fault, out->folder, "cannot be written to");
+  /* The manifest lists its mark last */
   for (int i = n - 1; i >= 0; i--) Move(out->folder, "", MERIT_PREVIOUS, Name(names, i), fault);
   Move(out->folder, "", MERIT_PREVIOUS, MERIT_MANIFEST, fault);
   Move(out->folder, "", MERIT_PREVIOUS, last, fault);
@@ -189,7 +198,8 @@ static void PutAside(MeritOutput out, const char last[], MeritFault *fault)
   free(names);
 }
 
-/* Files of folder/sub such as results have, to the folder (to ""), or away (NULL); what is not Merit's stays */
+/* Move the files of folder/sub that Merit wrote to folder/to (to ""), or remove them (to NULL);
+   other files stay */
 static void Empty(const char folder[], const char sub[], const char *to, MeritFault *fault)
 {
   const int      from = Open(folder, sub);
@@ -223,7 +233,8 @@ void MeritOutputRemove(const char folder[], const char sub[])
   if (above >= 0) close(above);
 }
 
-/* A commit of somebody else is not ours to finish: its manifest could name any file */
+/* Was the manifest in the staging folder written by this user? Another user's could name any file,
+   so it is not acted on. */
 static bool IsOurs(const char folder[], MeritFault *fault)
 {
   const int   staging = Open(folder, MERIT_STAGING);
@@ -234,7 +245,7 @@ static bool IsOurs(const char folder[], MeritFault *fault)
   if (staging >= 0) close(staging);
   if (!ours)
     MeritFaultSet(fault, MERIT_ERROR_USAGE, folder, 0, NULL,
-                  "a run of another user ended while it put its result in place; its owner can mend that by another run, or give --output FOLDER");
+                 "a run of another user ended while it put its result in place; that user can repair it by another run, or give --output FOLDER here");
   return ours;
 }
 
@@ -245,6 +256,7 @@ void MeritOutputRecover(const char folder[], MeritFault *fault)
   int   n     = 0;
   char *names = IsOurs(folder, fault) ? ReadManifest(folder, MERIT_STAGING, &n) : NULL;
 
+  /* Step 3 is finished when its last name has left the staging folder: then forward, else back */
   if (names && n > 0) {
     if (!Exists(folder, MERIT_STAGING, Name(names, n - 1))) {
       Move(folder, MERIT_STAGING, "", MERIT_MANIFEST, fault);
@@ -260,6 +272,7 @@ void MeritOutputRecover(const char folder[], MeritFault *fault)
   free(names);
   if (fault->kind != MERIT_ERROR_NONE) return; /* leave everything for another attempt */
   MeritOutputRemove(folder, MERIT_STAGING);
+  /* The manifest in .staging was the sign of a commit under way; without faults it is over */
   MeritOutputRemove(folder, MERIT_PREVIOUS);
 }
 
@@ -274,8 +287,10 @@ void MeritOutputReplace(MeritOutput out, const char last[], MeritFault *fault)
   if (fault->kind == MERIT_ERROR_NONE) PutAside(out, last, fault);
   for (int f = 0; f < out->n_files; f++)
     if (strcmp(out->name[f], last)) Move(out->folder, MERIT_STAGING, "", out->name[f], fault);
+  /* All other files are on disk under their names before the mark of completeness is */
   Sync(out->folder, NULL);
   Move(out->folder, MERIT_STAGING, "", last, fault);
   Sync(out->folder, NULL);
+  /* Also the regular end: after step 3 Recover goes forward */
   MeritOutputRecover(out->folder, &undo);
 }

@@ -1,8 +1,9 @@
-/* MPI counts are int: longer arrays go in pieces. */
+/* Reductions and broadcasts of long arrays: counts of MPI are int, so arrays go in pieces of at
+   most MeritMaxMessage() bytes. */
 #include <merit/exchange.h>
 #include <merit/pieces.h>
 
-/* Numbers of the piece that begins at `at` */
+/* Doubles in the piece that begins at `at` */
 static int Piece(int64_t n, int64_t at)
 {
   return (int)PetscMin(n - at, MeritMaxMessage() / (int64_t)sizeof(double));
@@ -28,8 +29,8 @@ PetscErrorCode MeritSumFirst(MPI_Comm comm, int64_t n, double x[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritShareFirst - See the header. Collective. */
-PetscErrorCode MeritShareFirst(MPI_Comm comm, int64_t n, double x[])
+/* MeritBroadcastFirst - See the header. Collective. */
+PetscErrorCode MeritBroadcastFirst(MPI_Comm comm, int64_t n, double x[])
 {
   PetscFunctionBegin;
   for (int64_t at = 0; at < n; at += Piece(n, at)) PetscCallMPI(MPI_Bcast(x + at, Piece(n, at), MPI_DOUBLE, 0, comm));

@@ -1,11 +1,10 @@
-/*
-  What a terminal would act on, made visible: ids and names come from files, and their bytes stand in messages. Tables keep the bytes.
-*/
+/* Control characters in messages made visible. Ids and names come from files, and a terminal would
+   act on escape sequences in them. Tables keep the bytes as they are. */
 #include "config_private.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Control characters, ends of lines, and marks that change the direction of what follows */
+/* Control characters, line ends, and marks that change the direction of writing */
 static bool IsControl(uint32_t c)
 {
   return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
@@ -29,7 +28,7 @@ int MeritPrintableCharacter(const char text[], char shown[16])
   return n ? n : 1; /* a byte that is no UTF-8 stands alone */
 }
 
-/* Is there nothing to do? So it is nearly always */
+/* Is the text printable ASCII throughout, as nearly all messages are? */
 static bool IsPlain(const char text[])
 {
   for (; *text; text++)
@@ -45,6 +44,7 @@ void MeritPrintable(size_t size, char text[])
   int    n;
 
   if (IsPlain(text)) return;
+  /* A longer text is cut to 2047 bytes before it is made visible */
   if (length >= sizeof(copy)) length = sizeof(copy) - 1;
   memcpy(copy, text, length);
   copy[length] = 0;

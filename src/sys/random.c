@@ -1,7 +1,12 @@
 /*
-  Philox 4x32-10 (Salmon, Moraes, Dror and Shaw 2011) as Random123 has it. Our keys are wider than its counter
-  and key together, so a draw takes two steps: (seed; purpose, chain, term) gives the key of a stream,
-  (stream; level, iteration, draw / 2) the bits. Each block of 128 bits serves two draws.
+  Counter-based random numbers: Philox 4x32-10 (Salmon, Moraes, Dror and Shaw 2011), code of
+  Random123.
+
+  The key of a draw has more bits than a counter and key of Philox, so a draw takes two steps:
+    stream = Philox(counter (purpose, chain, term, tag), key seed)
+    bits   = Philox(counter (level, iteration, draw / 2), key stream) A block of 128 bits serves
+    two draws. No state is kept: a draw depends on seed, key and number alone, not on ranks,
+    threads or order.
 */
 #include <merit/random.h>
 #if defined(__GNUC__)
@@ -14,9 +19,10 @@
 #pragma GCC diagnostic pop
 #endif
 
-/* Sets the first step's counters apart from anything else keyed by a seed */
+/* Separates the counters of the first step from other uses of the seed */
 static const uint32_t stream_tag = 0x4d455249; /* "MERI" */
 
+/* First step: the key of the stream */
 static philox4x32_key_t StreamKey(const MeritRandomKey *key)
 {
   const philox4x32_ctr_t counter = {{key->purpose, key->chain, key->term, stream_tag}};
@@ -33,6 +39,7 @@ uint64_t MeritRandomBits(const MeritRandomKey *key, uint32_t draw)
   const philox4x32_ctr_t counter = {
       {(uint32_t)key->level, (uint32_t)(key->level >> 32), key->iteration, draw >> 1}};
   const philox4x32_ctr_t bits = philox4x32(counter, StreamKey(key));
+  /* Even draws take the first 64 bits of the block, odd ones the others */
   const unsigned         half = (draw & 1) * 2;
 
   return (uint64_t)bits.v[half] | (uint64_t)bits.v[half + 1] << 32;

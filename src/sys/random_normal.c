@@ -1,11 +1,9 @@
-/*
-  Distributions from uniform bits. Built without fused operations, so that a seed gives the same numbers
-  whatever the compiler and the processor.
-*/
+/* Distributions from uniform bits. Compiled without fused multiply-add (-ffp-contract=off), so that
+   a seed gives the same numbers whatever compiler and processor. */
 #include <merit/random.h>
 #include <math.h>
 
-/* Value of a polynomial of degree 7, highest coefficient first */
+/* Polynomial of degree 7, coefficients c [8] from the highest, by Horner's rule */
 static double Horner(const double c[8], double x)
 {
   double sum = c[0];
@@ -22,6 +20,7 @@ static double Horner(const double c[8], double x)
 @*/
 double MeritNormalQuantile(double p)
 {
+  /* Numerators and denominators: |p - 1/2| <= 0.425; tail down to p of about 1e-11; far tail */
   static const double centre[2][8] = {
       {2.5090809287301226727e+3, 3.3430575583588128105e+4, 6.7265770927008700853e+4, 4.5921953931549871457e+4,
        1.3731693765509461125e+4, 1.9715909503065514427e+3, 1.3314166789178437745e+2,
@@ -52,6 +51,7 @@ double MeritNormalQuantile(double p)
     r = 0.180625 - q * q;
     return q * Horner(centre[0], r) / Horner(centre[1], r);
   }
+  /* Tails by r = sqrt(-log of the tail probability) */
   r = sqrt(-log(q < 0 ? p : 1 - p));
   if (r <= 5)
     x = Horner(middle[0], r - 1.6) / Horner(middle[1], r - 1.6);

@@ -1,6 +1,10 @@
 /*
-  Memory that the ranks of a node share: an anonymous file of the first rank, which the others open by /proc. It takes no room in /dev/shm,
-  which is small in containers; MPI_Win_allocate_shared hangs where that is full, since only the first rank sees the error.
+  One block of memory for all ranks of a node.
+
+  It is an anonymous file (memfd) of the node's first rank; the others open it through /proc and
+  map it. This needs no room in /dev/shm, which is small in containers. MPI_Win_allocate_shared is
+  not used: it hangs where /dev/shm is full, since only the first rank sees the error. Where
+  mapping fails on any rank of a node, each rank gets a block of its own and counts as a node.
 */
 #include <merit/exchange.h>
 #include <merit/memory.h>
@@ -13,28 +17,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where the other ranks find the file of the first one, and how they know it */
+/* How the other ranks find the first rank's file, and check that it is that file */
 typedef struct {
   int64_t process, file, device, inode;
-} Place;
+} FileId;
 
-/* Ranks of one machine; tests set MERIT_NODE_RANKS to play several nodes on it */
+/* *node: the ranks of one machine. Tests set MERIT_NODE_RANKS to divide a machine into several
+   nodes. Collective. */
 static PetscErrorCode SplitNodes(MPI_Comm comm, MPI_Comm *node)
 {
   const char *text = getenv("MERIT_NODE_RANKS");
   const int   most = text ? atoi(text) : 0;
-  PetscMPIInt rank, place;
+  PetscMPIInt rank, local;
   MPI_Comm    machine;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &machine));
-  PetscCallMPI(MPI_Comm_rank(machine, &place));
-  PetscCallMPI(MPI_Comm_split(machine, most > 0 ? place / most : 0, place, node));
+  PetscCallMPI(MPI_Comm_rank(machine, &local));
+  PetscCallMPI(MPI_Comm_split(machine, most > 0 ? local / most : 0, local, node));
   PetscCallMPI(MPI_Comm_free(&machine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Map a file, or private memory (file -1); NULL if that fails. New memory is 0. */
 static void *Map(int64_t bytes, int file)
 {
   void *at = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, file, 0);
@@ -42,8 +48,8 @@ static void *Map(int64_t bytes, int file)
   return at == MAP_FAILED ? NULL : at;
 }
 
-/* The first rank's file of so many bytes, -1 if there can be none */
-static int MakeFile(int64_t bytes, Place *place)
+/* The first rank's file of `bytes` bytes; -1, and *id unchanged, if that fails */
+static int MakeFile(int64_t bytes, FileId *id)
 {
   const int   file = memfd_create("merit", MFD_CLOEXEC);
   struct stat about;
@@ -53,37 +59,40 @@ static int MakeFile(int64_t bytes, Place *place)
     close(file);
     return -1;
   }
-  *place = (Place){getpid(), file, (int64_t)about.st_dev, (int64_t)about.st_ino};
+  *id = (FileId){getpid(), file, (int64_t)about.st_dev, (int64_t)about.st_ino};
   return file;
 }
 
-/* The same file in another rank; -1 if it is not to be had, or the process of that number is another one (in a container) */
-static int OpenFile(const Place *place)
+/* The same file in another rank, or -1. Device and inode are compared: in a container the process
+   number may be another process. */
+static int OpenFile(const FileId *id)
 {
   char        path[64];
   struct stat about;
   int         file;
 
-  if (place->file < 0) return -1;
-  snprintf(path, sizeof(path), "/proc/%lld/fd/%lld", (long long)place->process, (long long)place->file);
+  if (id->file < 0) return -1;
+  snprintf(path, sizeof(path), "/proc/%lld/fd/%lld", (long long)id->process, (long long)id->file);
   file = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (file >= 0 && !fstat(file, &about) && (int64_t)about.st_dev == place->device && (int64_t)about.st_ino == place->inode) return file;
+  if (file >= 0 && !fstat(file, &about) && (int64_t)about.st_dev == id->device && (int64_t)about.st_ino == id->inode) return file;
   if (file >= 0) close(file);
   return -1;
 }
 
-/* One block for all ranks of the node; at stays NULL on all of them where that cannot be */
+/* Map one block on all ranks of the node; s->at is NULL on all of them if any rank fails.
+   Collective on the node. */
 static PetscErrorCode Share(MeritShared *s)
 {
-  Place place = {-1, -1, -1, -1};
-  int   file  = s->rank ? -1 : MakeFile(s->bytes, &place), good;
+  FileId id = {-1, -1, -1, -1};
+  int   file  = s->rank ? -1 : MakeFile(s->bytes, &id), good;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Bcast(&place, sizeof(place), MPI_BYTE, 0, s->node));
-  if (s->rank) file = OpenFile(&place);
+  PetscCallMPI(MPI_Bcast(&id, sizeof(id), MPI_BYTE, 0, s->node));
+  if (s->rank) file = OpenFile(&id);
   s->at = file < 0 ? NULL : Map(s->bytes, file);
   good  = s->at != NULL;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &good, 1, MPI_INT, MPI_MIN, s->node));
+  /* The mapping keeps the memory alive without the open file */
   if (file >= 0) close(file);
   if (!good && s->at) {
     munmap(s->at, (size_t)s->bytes);
@@ -92,7 +101,7 @@ static PetscErrorCode Share(MeritShared *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every rank a node of its own */
+/* Make every rank a node of its own with private memory. Collective on the node. */
 static PetscErrorCode Alone(MeritShared *s)
 {
   PetscFunctionBegin;

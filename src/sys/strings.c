@@ -1,15 +1,18 @@
 /*
-  Open addressing over one arena of bytes: a string costs its bytes + 1 and about 20 bytes of tables, no allocation of its
-  own. (Debian's C hash tables allocate a node per key: 50 to 100 bytes for each of ten million ids.)
+  A pool of distinct strings with codes 0, 1, 2, ... in order of first appearance.
+
+  Hash table with open addressing over one array of bytes: a string costs its bytes + 1 and about
+  20 bytes of tables. (Hash tables that allocate each key would take 50 to 100 bytes for each of
+  ten million ids.)
 */
 #include <merit/strings.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Strings looked up together */
+/* Strings that are looked up together, see Fetch() */
 enum { AT_ONCE = 64 };
 
-/* The hash beside the code spares the look at a string that only shares the slot, and all strings when the table grows. */
+/* The stored hash avoids most comparisons of strings, and all of them when the table grows */
 typedef struct {
   uint32_t hash; /* low half */
   int32_t  code; /* or -1 */
@@ -69,6 +72,7 @@ static uint64_t Probe(MeritStrings p, uint32_t hash, const char at[], size_t len
   return s;
 }
 
+/* Double the slots; strings need not be read again, since slots hold their hashes */
 static PetscErrorCode GrowSlots(MeritStrings p)
 {
   const uint64_t mask = 2 * p->mask + 1;
@@ -90,6 +94,7 @@ static PetscErrorCode GrowSlots(MeritStrings p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Room for one more string of `length` bytes and its bounds */
 static PetscErrorCode GrowBytes(MeritStrings p, size_t length)
 {
   PetscFunctionBegin;
@@ -111,6 +116,7 @@ static PetscErrorCode GrowBytes(MeritStrings p, size_t length)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritStringsIntern with the hash already computed */
 static PetscErrorCode Intern(MeritStrings p, uint32_t hash, const char at[], size_t length, int32_t *code)
 {
   const uint64_t s = Probe(p, hash, at, length);
@@ -124,6 +130,7 @@ static PetscErrorCode Intern(MeritStrings p, uint32_t hash, const char at[], siz
     *code              = p->n++;
     p->start[p->n]     = p->used;
     p->slot[s]         = (Slot){hash, *code};
+    /* At most 70 % of the slots are used */
     if ((uint64_t)p->n * 10 > (p->mask + 1) * 7) PetscCall(GrowSlots(p));
   } else {
     *code = p->slot[s].code;
@@ -139,10 +146,9 @@ PetscErrorCode MeritStringsIntern(MeritStrings p, const char at[], size_t length
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  A look-up in a large pool misses the cache three times, for the slot, the place and the bytes. Many at once ask memory for all
-  slots, then for all places, then for all bytes before the first is looked at.
-*/
+/* A look-up in a large pool misses the cache three times: slot, bounds and bytes. For many strings
+   at once the slots of all are prefetched, then the bounds of all, then the bytes of all, before
+   the first string is compared. */
 static void Fetch(MeritStrings p, int n, const char *const at[], const size_t length[], uint32_t hash[])
 {
   for (int i = 0; i < n; i++) {

@@ -1,3 +1,5 @@
+/* Buffers of text that grow, for tables and messages. Memory is by malloc; a failure is
+   PETSC_ERR_MEM on this rank. */
 #include "decimal.h"
 #include <merit/file.h>
 #include <math.h>
@@ -6,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for n more bytes and a 0 */
+/* Make room for n more bytes and a 0; grows by half, so that appending is linear in total */
 static PetscErrorCode Reserve(MeritText *text, size_t n)
 {
   PetscFunctionBegin;
@@ -34,6 +36,7 @@ PetscErrorCode MeritTextAdd(MeritText *text, const char format[], ...)
   n = vsnprintf(text->at + text->n, text->room - text->n, format, args);
   va_end(args);
   PetscCheck(n >= 0, PETSC_COMM_SELF, PETSC_ERR_LIB, "format \"%s\"", format);
+  /* Too small: print again into a buffer of the length that vsnprintf returned */
   if ((size_t)n >= text->room - text->n) {
     PetscCall(Reserve(text, (size_t)n));
     va_start(args, format);

@@ -1,7 +1,8 @@
-/* Units of PetscSF exchanges. */
+/* MPI types for blocks of right-hand sides in PetscSF exchanges. */
 #include <merit/unit.h>
 
-/* MeritUnitCreate - MPI type of n doubles. Not collective; free with `MeritUnitFree()`. PetscSF cannot sum a contiguous type of one. */
+/* MeritUnitCreate - See the header. One double keeps the basic type, since PetscSF cannot sum a
+   contiguous type of one. Not collective. */
 PetscErrorCode MeritUnitCreate(int64_t n_doubles, MPI_Datatype *unit)
 {
   PetscFunctionBegin;

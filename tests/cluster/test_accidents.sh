@@ -64,7 +64,7 @@ vanished() {
   mv away data/pedigree.csv
   # shellcheck disable=SC2086 # words
   run "" --overwrite --solver.max_it 20 ${slow#--overwrite} --restart
-  grep -q "goes on from the checkpoint" last.log || { fail "no restart when the pedigree is back"; show; }
+  grep -q "continues from the checkpoint" last.log || { fail "no restart when the pedigree is back"; show; }
 }
 
 # one that goes before the end of a run costs its checksum in summary.json, not the results

@@ -43,7 +43,7 @@ went_on() {
   state=$(slurm_wait "$2" 900)
   expect "$1" "FAILED 4" "$state"
   [ "$(restarts "$2")" -ge 1 ] || { fail "$1: the job was not requeued"; show; }
-  grep -q "goes on from the checkpoint" "$folder/merit-$2".[1-9].log || { fail "$1: no restart from a checkpoint"; show; }
+  grep -q "continues from the checkpoint" "$folder/merit-$2".[1-9].log || { fail "$1: no restart from a checkpoint"; show; }
   same "$1" "$folder/$3" "$folder/$4"
 }
 
@@ -116,7 +116,7 @@ ended_by_srun() {
 #!/bin/sh
 [ "\${SLURM_RESTART_COUNT:-0}" = 0 ] || exit 4
 echo progress 1 >"$folder/early/RESUME"
-echo "merit: $folder/early/RESUME: stopped on request at 1; --restart goes on from there"
+echo "merit: $folder/early/RESUME: stopped on request at 1; --restart continues from there"
 exit 143
 END
   chmod +x "$folder/early/srun"

@@ -65,7 +65,7 @@ restart() {
   begin h1:2,h2:1 out "${slow[@]}" --overwrite --restart
   end 300
   expect "restart without the dead host" 4 "$status"
-  grep -q "goes on from the checkpoint" "$folder/out.log" || { fail "no restart from a checkpoint"; show; }
+  grep -q "continues from the checkpoint" "$folder/out.log" || { fail "no restart from a checkpoint"; show; }
   begin h1:1,h2:1,h3:1 whole "${slow[@]}"
   end 300
   expect "the run that nothing happens to" 4 "$status"

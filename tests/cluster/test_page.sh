@@ -82,7 +82,7 @@ run_block() { # block
   timeout 120 bash -eu -o pipefail "$1" >said 2>&1 || fail "status $?"
   submitted "$1"
   results "$1"
-  ! grep -q -- --restart "$1" || grep -q "goes on from the checkpoint" said || fail "no restart from a checkpoint"
+  ! grep -q -- --restart "$1" || grep -q "continues from the checkpoint" said || fail "no restart from a checkpoint"
   echo "${1##*/}: $((SECONDS - begin)) s"
   if [ $failures -ne $before ]; then
     cat "$1" said

@@ -63,7 +63,7 @@ static int64_t Attempt(Run *run, bool checkpoints, bool resume)
   TestCall(MeritSolverSetMonitor(s, Die, run));
   if (checkpoints) {
     TestCall(MeritCheckpointCreate(run->comm, folder, 0.0, 3, &c));
-    TestCall(MeritModelSetPlaces(run->p.model, c));
+    TestCall(MeritModelSetPositions(run->p.model, c));
     TestCall(MeritSolverSetCheckpoint(s, c));
   }
   if (resume) {

@@ -72,8 +72,8 @@ static void Start(Run *r, MPI_Comm comm, int64_t calls)
   r->state[2] = (MeritState){"e", MERIT_STATE_RECORDS, 1, r->e};
   TestCall(MeritCheckpointCreate(comm, folder, 0.0, calls, &r->checkpoint));
   TestCall(MeritCheckpointSetIdentity(r->checkpoint, Identity, &identity));
-  TestCall(MeritCheckpointSetPlaces(r->checkpoint, MERIT_STATE_EQUATIONS, r->n_eq, r->place, N_EQUATIONS));
-  TestCall(MeritCheckpointSetPlaces(r->checkpoint, MERIT_STATE_RECORDS, r->n_rec, r->line, N_RECORDS));
+  TestCall(MeritCheckpointSetPositions(r->checkpoint, MERIT_STATE_EQUATIONS, r->n_eq, r->place, N_EQUATIONS));
+  TestCall(MeritCheckpointSetPositions(r->checkpoint, MERIT_STATE_RECORDS, r->n_rec, r->line, N_RECORDS));
 }
 
 static void End(Run *r)
@@ -195,7 +195,7 @@ static void test_damage(void **state)
   }
   Damage("newest", n / 2);
   Damage("previous", n / 3);
-  TestRaises(MERIT_ERROR_SYSTEM, "no checkpoint there is whole", MeritCheckpointOpen(r.checkpoint, &found));
+  TestRaises(MERIT_ERROR_SYSTEM, "no intact checkpoint found", MeritCheckpointOpen(r.checkpoint, &found));
   Damage("previous", n / 3);
   Path("newest", newest);
   Path("previous", previous);

@@ -211,7 +211,7 @@ static void TestArraysOfAnyLengthAreAddedAndSpreadInPieces(void **state)
       for (int i = 0; i < n; i++) x[i] = i + 1e4 * rank;
       if (what == 0) TestCall(MeritSumAll(PETSC_COMM_WORLD, n, x));
       else if (what == 1) TestCall(MeritSumFirst(PETSC_COMM_WORLD, n, x));
-      else TestCall(MeritShareFirst(PETSC_COMM_WORLD, n, x));
+      else TestCall(MeritBroadcastFirst(PETSC_COMM_WORLD, n, x));
       for (int i = 0; i < n && (what != 1 || !rank); i++) assert_true(x[i] == (what == 2 ? i : size * (i + 5e3 * (size - 1))));
     }
   }

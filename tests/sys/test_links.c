@@ -121,15 +121,15 @@ static void test_inputs_are_not_replaced(void **state)
   Sh("cp victim/a.tsv out/mine.tsv && cp victim/a.tsv out/animals.tsv && ln -s %s/a.tsv link.tsv", out_folder);
   snprintf(path, sizeof(path), "%s/../out/animals.tsv", out_folder); /* a name of solve */
   TestCall(MeritOutputOpen(COMM, out_folder, true, &out));
-  TestRaises(MERIT_ERROR_USAGE, "animals.tsv there is an input of this run (pedigree.file)", MeritOutputKeep(out, path, "pedigree.file"));
+  TestRaises(MERIT_ERROR_USAGE, "animals.tsv there is an input of this run (pedigree.file)", MeritOutputProtect(out, path, "pedigree.file"));
   TestCall(MeritOutputAbandon(&out));
   TestCall(MeritOutputOpen(COMM, out_folder, true, &out));
   snprintf(path, sizeof(path), "%s/link.tsv", base); /* a file of the earlier result, by another name */
-  TestRaises(MERIT_ERROR_USAGE, "a.tsv there is an input", MeritOutputKeep(out, path, "solver.start"));
+  TestRaises(MERIT_ERROR_USAGE, "a.tsv there is an input", MeritOutputProtect(out, path, "solver.start"));
   snprintf(path, sizeof(path), "%s/mine.tsv", out_folder);
   TestCall(MeritOutputAbandon(&out));
   TestCall(MeritOutputOpen(COMM, out_folder, true, &out));
-  TestCall(MeritOutputKeep(out, path, "records.file")); /* until it is found that this is written */
+  TestCall(MeritOutputProtect(out, path, "records.file")); /* until it is found that this is written */
   TestRaises(MERIT_ERROR_USAGE, "mine.tsv there is an input", MeritOutputWrite(out, "mine.tsv", "new", NULL, 0));
   TestCall(MeritOutputAbandon(&out));
   Sh("[ \"$(cat out/animals.tsv out/mine.tsv out/a.tsv | tr -d '\\n')\" = preciouspreciousa ] && rm out/mine.tsv out/animals.tsv link.tsv");

@@ -40,7 +40,7 @@ static Found Estimate(MPI_Comm comm, const char formula[], const char keys[], in
   TestCall(MeritVarcompSetMonitor(r.v, Watch, &fate));
   if (checkpoints) {
     TestCall(MeritCheckpointCreate(comm, PopulationFolder(), 0.0, 1, &c));
-    TestCall(MeritModelSetPlaces(r.model, c));
+    TestCall(MeritModelSetPositions(r.model, c));
     TestCall(MeritVarcompSetCheckpoint(r.v, c));
   }
   if (resume) TestCall(MeritCheckpointOpen(c, &open));

@@ -98,7 +98,7 @@ PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done)
   PetscCall(PetscMalloc1(r->c.n_blocks, &made));
   PetscCall(PetscArraycpy(made, r->c.block, r->c.n_blocks));
   PetscCall(MeritCheckpointLoad(r->v->checkpoint, s.n - 2, s.part + 2, resumed));
-  if (!IsSound(r, made) || memchr(s.kind, 0, sizeof(s.kind)) == NULL) PetscCall(MeritCheckpointMad(r->v->checkpoint, s.name[0]));
+  if (!IsSound(r, made) || memchr(s.kind, 0, sizeof(s.kind)) == NULL) PetscCall(MeritCheckpointDamaged(r->v->checkpoint, s.name[0]));
   PetscCall(PetscFree(made));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(kinds); i++)
     if (!strcmp(kinds[i], s.kind)) r->kind = kinds[i];

@@ -180,7 +180,7 @@ static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
   PetscCall(PetscArrayzero(s->rows, (size_t)n));
   PetscCall(PetscSFReduceBegin(carriers, unit, s->level, s->rows, MPI_SUM));
   PetscCall(PetscSFReduceEnd(carriers, unit, s->level, s->rows, MPI_SUM));
-  if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritShareFirst(s->row_comm, n, s->rows));
+  if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritBroadcastFirst(s->row_comm, n, s->rows));
   PetscCall(MeritGenotypesAdjoint(s->geno, w, s->rows, s->tile));
   PetscCallMPI(MPI_Comm_size(s->column_comm, &ranks));
   if (ranks > 1) PetscCall(MeritSumAll(s->column_comm, (int64_t)s->n_cols * w, s->tile));

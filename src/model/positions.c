@@ -20,7 +20,7 @@ static PetscErrorCode Equations(MeritModel model, MeritCheckpoint checkpoint)
       for (int a = 0; a < t->n_eq; a++) place[t->eq_owned + i * t->n_eq + a] = first + t->canonical[i] * t->n_eq + a;
     first += t->n_levels * t->n_eq;
   }
-  PetscCall(MeritCheckpointSetPlaces(checkpoint, MERIT_STATE_EQUATIONS, n_owned, place, first));
+  PetscCall(MeritCheckpointSetPositions(checkpoint, MERIT_STATE_EQUATIONS, n_owned, place, first));
   PetscCall(PetscFree(place));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -39,7 +39,7 @@ static PetscErrorCode Records(MeritModel model, MeritCheckpoint checkpoint)
     n_all    = PetscMax(n_all, line[i] + 1);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_all, 1, MPI_INT64_T, MPI_MAX, model->comm));
-  PetscCall(MeritCheckpointSetPlaces(checkpoint, MERIT_STATE_RECORDS, n, place, n_all));
+  PetscCall(MeritCheckpointSetPositions(checkpoint, MERIT_STATE_RECORDS, n, place, n_all));
   PetscCall(PetscFree(place));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -52,10 +52,10 @@ static PetscErrorCode Places(void *ctx, MeritCheckpoint checkpoint)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelSetPlaces - See the header. Not collective. */
-PetscErrorCode MeritModelSetPlaces(MeritModel model, MeritCheckpoint checkpoint)
+/* MeritModelSetPositions - See the header. Not collective. */
+PetscErrorCode MeritModelSetPositions(MeritModel model, MeritCheckpoint checkpoint)
 {
   PetscFunctionBegin;
-  PetscCall(MeritCheckpointSetPlacer(checkpoint, Places, model));
+  PetscCall(MeritCheckpointSetPositionSource(checkpoint, Places, model));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
