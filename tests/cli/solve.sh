@@ -192,9 +192,9 @@ says 'which has not converged'
 mkdir own && cp pedigree.csv own/animals.tsv && cp job.yaml own/job.yaml && cp out/solutions.tsv own/snps.tsv
 for n in 1 3; do
   run $n 2 solve job.yaml --output own --overwrite --pedigree.file own/animals.tsv
-  says 'animals.tsv there is an input of this run (pedigree.file)'
+  says 'animals.tsv in this folder is an input of this run (pedigree.file)'
   run $n 2 solve job.yaml --output out --overwrite --solver.start out
-  says 'solutions.tsv there is an input of this run (solver.start)'
+  says 'solutions.tsv in this folder is an input of this run (solver.start)'
 done
 cmp -s pedigree.csv own/animals.tsv || fail "an input was replaced"
 [ "$(ls -A own)" = "animals.tsv

@@ -239,7 +239,7 @@ static void TestKnownKeysPassAndUnknownOnesSuggestTheNearest(void **state)
       {"model: {a: 1}\n", "j:1:8: model has no keys below it"},
       {"solver: 5\n", "j:1:9: solver needs keys below it, like solver: {rtol: 5}"},
       {"records: {weight: {milk: {x: 1}}}\n", "milk has no keys below it"},
-      {"model:\n- y ~ x\n- z: 1\n", "j:3:3: a list of plain values"},
+      {"model:\n- y ~ x\n- z: 1\n", "j:3:3: model: a list of plain values"},
   };
 
   (void)state;

@@ -234,7 +234,7 @@ static void TestFilesThatCannotBeReadAreNamed(void **state)
   MPI_Barrier(COMM);
   snprintf(path, sizeof(path), "%s/three", base);
   TestCall(MeritFileRead(path, 2, 2, &path, &fault));
-  TestRaises(MERIT_ERROR_INPUT, "ends at byte 3, 4 were expected", MeritFaultAgree(COMM, &fault));
+  TestRaises(MERIT_ERROR_INPUT, "ends at byte 3, but 4 bytes were expected", MeritFaultAgree(COMM, &fault));
   snprintf(path, sizeof(path), "%s/three", base);
   TestCall(MeritFileHash(COMM, path, &bytes, &crc));
   assert_int_equal(crc, 0x352441c2); /* CRC-32 of "abc" */

@@ -121,7 +121,7 @@ static void test_inputs_are_not_replaced(void **state)
   Sh("cp victim/a.tsv out/mine.tsv && cp victim/a.tsv out/animals.tsv && ln -s %s/a.tsv link.tsv", out_folder);
   snprintf(path, sizeof(path), "%s/../out/animals.tsv", out_folder); /* a name of solve */
   TestCall(MeritOutputOpen(COMM, out_folder, true, &out));
-  TestRaises(MERIT_ERROR_USAGE, "animals.tsv there is an input of this run (pedigree.file)", MeritOutputProtect(out, path, "pedigree.file"));
+  TestRaises(MERIT_ERROR_USAGE, "animals.tsv in this folder is an input of this run (pedigree.file)", MeritOutputProtect(out, path, "pedigree.file"));
   TestCall(MeritOutputAbandon(&out));
   TestCall(MeritOutputOpen(COMM, out_folder, true, &out));
   snprintf(path, sizeof(path), "%s/link.tsv", base); /* a file of the earlier result, by another name */
