@@ -3,8 +3,8 @@
 
 /*
   Animals, parents, inbreeding. Canonical animal number: first line of the pedigree file, then parents (and ids added) without a
-  line, sorted by label. The pedigree itself is block-distributed by canonical number; SetUp also lays (sire, dam, F) in one MPI
-  shared window per node for the recursions.
+  line, sorted by label. The pedigree is distributed in blocks of canonical numbers; during SetUp each node also holds (sire, dam, F) of
+  all animals once, in memory shared by its ranks.
 */
 typedef struct _p_MeritPedigree *MeritPedigree;
 
@@ -15,17 +15,17 @@ MERIT_EXTERN PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char p
                                                  int n_header, const char *const header[]);
 /* Words for an unknown parent beside the empty field, "0", "." and "NA". */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetUnknown(MeritPedigree ped, int n, const char *const words[]);
-/* free: an id may be both sire and dam, selfing is allowed; otherwise (default) an INPUT error naming both lines. */
+/* true: an id may be both sire and dam, and selfing is allowed; false (default): that is an INPUT error naming both lines. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetFreeSexes(MeritPedigree ped, bool free_sexes);
 /* Mendelian variances 1, 3/4, 1/2 by the number of known parents, as if none were inbred; inbreeding is reported all the same. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetOutbred(MeritPedigree ped, bool outbred);
-/* Is it so? */
+/* Were Mendelian variances set to ignore inbreeding? Not collective. */
 MERIT_EXTERN bool MeritPedigreeOutbred(MeritPedigree ped);
-/* Keep the animals of AddFocal and their ancestors up to `depth` generations back by the shortest way; 0 (default): all animals. */
+/* Keep the animals of AddFocal and their ancestors up to `depth` generations back (by the shortest path); 0 (default): all animals. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetDepth(MeritPedigree ped, int32_t depth);
-/* Ids that are kept whatever the depth; the pool may be empty. Copied. */
+/* Ids that are kept with any depth; the pool may be empty. Copied. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeAddFocal(MeritPedigree ped, MeritStrings pool);
-/* Ids to be added as founders if they have no line (absent: founder); pool may be empty. Collective in Load. Copied. */
+/* Ids to be added as founders if they have no line (pedigree.absent: founder); the pool may be empty. Not collective, before Load. Copied. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeAddFounders(MeritPedigree ped, MeritStrings pool);
 /* Read and check: duplicates (same parents: counted; other parents: error naming both lines), own ancestor (names the loop's ids and
    lines), parent born after its offspring or of another sex than its line says, negative parent codes (USAGE: genetic groups are not available yet). Collective. */
@@ -33,7 +33,7 @@ MERIT_EXTERN PetscErrorCode MeritPedigreeLoad(MeritPedigree ped);
 /* Compute inbreeding and Mendelian variances; a Mendelian variance below 1e-8 is an INPUT error naming the animal. Idempotent. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetUp(MeritPedigree ped);
 
-/* Animals in all, how many had no line of their own, duplicate lines dropped. */
+/* Animals over all ranks, those without a line of their own, duplicate lines that were dropped. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSize(MeritPedigree ped, int64_t *n_animals, int64_t *n_no_line, int64_t *n_duplicates);
 /* The dictionary of ids; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeDict(MeritPedigree ped, MeritDict *dict);

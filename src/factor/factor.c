@@ -1,11 +1,19 @@
-/* The life of a factor: its graph to rank 0, the analysis there, and what every rank needs of it. */
+/*
+  The factor object: analysis of the pattern, and distribution of what each rank needs.
+
+  MeritFactorAnalyse gathers the graph of the matrix on rank 0, which finds an order of elimination
+  (order.c) and the tree of supernodes (symbolic.c). MeritFactorComplete sends the tree to all
+  ranks, divides it over them and plans the exchange of entries (map.c). Numbers follow in
+  numeric.c, solves in solve.c, the inverse in inverse.c. Sizes are predicted by size.c.
+*/
 #include "factor_impl.h"
 #include <merit/error.h>
 #include <merit/log.h>
 #include <omp.h>
 #include <stdlib.h>
 
-/* Columns of this rank's rows but the diagonal, and how many a row has, -1 if it is full */
+/* Columns of this rank's rows without the diagonal, row after row: *column [*n]; (*count)[row] is
+   their number, -1 for a full row. Both are owned by the caller. */
 static PetscErrorCode LocalGraph(Mat A, const bool full[], int64_t *n, int32_t **count, int32_t **column)
 {
   PetscInt first, last;
@@ -14,6 +22,7 @@ static PetscErrorCode LocalGraph(Mat A, const bool full[], int64_t *n, int32_t *
   PetscCall(MatGetOwnershipRange(A, &first, &last));
   PetscCall(PetscCalloc1((size_t)(last - first) + 1, count));
   *n = 0;
+  /* First pass counts, second pass fills */
   for (int pass = 0; pass < 2; pass++) {
     if (pass) PetscCall(PetscMalloc1(*n + 1, column));
     *n = 0;
@@ -37,7 +46,7 @@ static PetscErrorCode LocalGraph(Mat A, const bool full[], int64_t *n, int32_t *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Items of all ranks to rank 0, in their order */
+/* Items of all ranks on rank 0, in rank order. Collective; *all [*n_all] is owned by the caller. */
 static PetscErrorCode Gather(MPI_Comm comm, int64_t n, const int32_t *mine, int32_t **all, int64_t *n_all)
 {
   PetscMPIInt  *to;
@@ -54,7 +63,9 @@ static PetscErrorCode Gather(MPI_Comm comm, int64_t n, const int32_t *mine, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The graph from the neighbours of all rows, count[n] of each, with one row behind the others for all that are full (-1) */
+/* Graph of the n rows from their neighbours (graph->neighbour, row after row) and the number count
+   [n] of each. All rows that are full (-1) become one vertex, the last; graph->extra is the number
+   of full rows beyond the first. */
 static PetscErrorCode Build(int32_t n, const int32_t count[], FactorGraph *graph)
 {
   const int32_t *from = graph->neighbour;
@@ -75,7 +86,7 @@ static PetscErrorCode Build(int32_t n, const int32_t count[], FactorGraph *graph
     graph->start[number[i]] = at;
     for (const int32_t *end = from + count[i]; from < end; from++)
       if (count[*from] >= 0) to[at++] = number[*from];
-    if (n_full) to[at++] = n - n_full;
+    if (n_full) to[at++] = n - n_full; /* every row has the full ones as neighbours */
   }
   if (n_full) graph->start[n - n_full] = at;
   for (int32_t i = 0; n_full && i < n - n_full; i++) to[at++] = i;
@@ -86,7 +97,7 @@ static PetscErrorCode Build(int32_t n, const int32_t count[], FactorGraph *graph
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The graph on rank 0, empty on the others */
+/* The graph on rank 0, empty on the others. Collective. USAGE error for 2^31 equations or more. */
 static PetscErrorCode Graph(MPI_Comm comm, PetscMPIInt rank, Mat A, const bool full[], FactorGraph *graph)
 {
   int32_t *count, *column, *all;
@@ -108,7 +119,7 @@ static PetscErrorCode Graph(MPI_Comm comm, PetscMPIInt rank, Mat A, const bool f
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* An array of rank 0 to all, which make it */
+/* Broadcast an array of rank 0; the others allocate it. `array` points to its pointer. Collective. */
 static PetscErrorCode Spread(MPI_Comm comm, PetscMPIInt rank, int64_t n, size_t bytes, void *array)
 {
   char **at = array;
@@ -119,6 +130,7 @@ static PetscErrorCode Spread(MPI_Comm comm, PetscMPIInt rank, int64_t n, size_t 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Broadcast the tree. Collective. */
 static PetscErrorCode SpreadTree(MPI_Comm comm, PetscMPIInt rank, FactorTree *t)
 {
   int32_t size[2] = {t->n, t->n_nodes};
@@ -163,11 +175,13 @@ PetscErrorCode MeritFactorAnalyse(Mat A, const bool full[], MeritFactor *factor)
   MeritFault  fault = {0};
 
   PetscFunctionBegin;
+  /* Only the structure is analysed: numbers of A may change between analysis and factorisation */
   PetscCall(PetscNew(&f));
   *factor = f;
   PetscCall(PetscObjectGetComm((PetscObject)A, &f->comm));
   PetscCallMPI(MPI_Comm_rank(f->comm, &f->rank));
   PetscCallMPI(MPI_Comm_size(f->comm, &f->size));
+  /* all ranks divide the tree alike, so rank 0's number of threads counts */
   f->n_threads = omp_get_max_threads();
   PetscCallMPI(MPI_Bcast(&f->n_threads, 1, MPI_INT, 0, f->comm));
   f->sizes_only = full != NULL;
@@ -175,6 +189,7 @@ PetscErrorCode MeritFactorAnalyse(Mat A, const bool full[], MeritFactor *factor)
   if (!f->rank) {
     MeritLogProgress(-1, "ordering %d equations for their factor", graph.n);
     PetscCall(FactorOrder(&graph, &f->tree, &fault));
+    /* an order is useless if the memory for it was missing */
     if (!fault.kind) PetscCall(FactorSymbolic(&graph, &f->tree, &f->need.flops));
   }
   PetscCall(MeritFaultAgree(f->comm, &fault));
@@ -228,7 +243,8 @@ PetscErrorCode MeritFactorCreate(Mat A, MeritFactor *factor)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFactorForesee - See the header. Collective. */
+/* MeritFactorForesee - See the header. Rank 0 has the tree: it divides a copy over the wanted ranks
+   and threads, measures that, and broadcasts the result. Collective. */
 PetscErrorCode MeritFactorForesee(MeritFactor factor, int ranks, int threads, MeritFactorNeed *need)
 {
   struct _p_MeritFactor f = {.tree = factor->tree, .size = ranks, .n_threads = threads};
@@ -246,7 +262,8 @@ PetscErrorCode MeritFactorForesee(MeritFactor factor, int ranks, int threads, Me
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFactorSize - See the header. Not collective. */
+/* MeritFactorSize - See the header. Sizes are those of this run's ranks and threads, known since
+   the analysis. Not collective. */
 PetscErrorCode MeritFactorSize(MeritFactor f, double *bytes, double *bytes_inverse, double *entries, double *flops)
 {
   PetscFunctionBegin;
@@ -257,7 +274,8 @@ PetscErrorCode MeritFactorSize(MeritFactor f, double *bytes, double *bytes_inver
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFactorLogDeterminant - See the header. Not collective. */
+/* MeritFactorLogDeterminant - See the header; log |A| = 2 sum log L_kk was summed at the
+   factorisation. Not collective. */
 PetscErrorCode MeritFactorLogDeterminant(MeritFactor f, double *log_determinant)
 {
   PetscFunctionBegin;

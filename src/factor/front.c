@@ -1,17 +1,25 @@
-/* Dense work on one front by BLAS, in tiles over the threads where it is large. */
+/*
+  Dense work on one front by BLAS and LAPACK, column-major.
+
+  A front has `width` columns to eliminate and `below` further rows. Large fronts are cut into
+  tiles and panels that the threads share; small ones are left to one thread, since several
+  branches are worked on at once.
+*/
 #include "factor_impl.h"
 #include <petscblaslapack.h>
 #include <stdlib.h>
 
-/* Columns eliminated together, side of a tile; order from which tiles go to several threads */
+/* Columns eliminated at a time; side of a tile; order from which the tiles are divided over the
+   threads */
 enum { PANEL = 192, TILE = 256, LARGE = 512 };
 
 static const double ONE = 1.0, MINUS = -1.0, ZERO = 0.0;
 
+/* smaller of two numbers; tiles that cover n rows */
 static inline int32_t Least(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t Tiles(int32_t n) { return (n + TILE - 1) / TILE; }
 
-/* C = A B' times -1 + C; A [m * k], B [n * k] */
+/* C -= A B', A [m * k], B [n * k] */
 static void Subtract(int32_t m, int32_t n, int32_t k, const double *A, const double *B, int32_t ld, double *C, int32_t ld_C)
 {
   PetscBLASInt M = m, N = n, K = k, LD = ld, LC = ld_C;
@@ -19,7 +27,7 @@ static void Subtract(int32_t m, int32_t n, int32_t k, const double *A, const dou
   if (m > 0 && n > 0 && k > 0) BLASgemm_("N", "T", &M, &N, &K, &MINUS, A, &LD, B, &LD, &ONE, C, &LC);
 }
 
-/* A [m * k] times the inverse of L' (transposed) or of L; L [k * k] lower */
+/* A [m * k] = A L'^-1 (transposed) or A L^-1, L [k * k] lower triangular */
 static void Divide(int32_t m, int32_t k, const double *L, int32_t ld, bool transposed, double *A, int32_t ld_A)
 {
   PetscBLASInt M = m, K = k, LD = ld, LA = ld_A;
@@ -27,7 +35,7 @@ static void Divide(int32_t m, int32_t k, const double *L, int32_t ld, bool trans
   if (m > 0 && k > 0) BLAStrsm_("R", "L", transposed ? "T" : "N", "N", &M, &K, &ONE, L, &LD, A, &LA);
 }
 
-/* Row and column tile of the pair p of a lower triangle of tiles */
+/* Row and column of pair p, when the tiles of a lower triangle are numbered row by row */
 static void Pair(int64_t p, int32_t *row, int32_t *column)
 {
   int64_t i = 0;
@@ -37,7 +45,7 @@ static void Pair(int64_t p, int32_t *row, int32_t *column)
   *column = (int32_t)(p - i * (i + 1) / 2);
 }
 
-/* U -= L L' of the rows below, tile by tile */
+/* U -= L L' of the rows below (lower triangle), tile by tile */
 static void Update(int n_threads, int32_t width, int32_t below, const double *L, double *U)
 {
   const int32_t order = width + below, n = Tiles(below);
@@ -52,7 +60,8 @@ static void Update(int n_threads, int32_t width, int32_t below, const double *L,
   }
 }
 
-/* The columns, panel by panel */
+/* Factor the columns panel by panel: diagonal block, rows below it, then the remaining columns.
+   Returns the first column whose pivot is not positive, or -1. */
 static int32_t Columns(int n_threads, int32_t width, int32_t order, double *L)
 {
   for (int32_t k = 0; k < width; k += PANEL) {
@@ -76,7 +85,9 @@ static int32_t Columns(int n_threads, int32_t width, int32_t order, double *L)
   return -1;
 }
 
-/* FrontFactor - See the header. Not collective. */
+/* FrontFactor - See the header. Not collective.
+   One thread: Cholesky of the width x width block, a triangular solve for the rows below, and the
+   update U -= L_SJ L_SJ'. Several threads do the same by panels and tiles. */
 int32_t FrontFactor(int n_threads, int32_t width, int32_t below, double *L, double *U)
 {
   const int32_t order = width + below;
@@ -95,7 +106,8 @@ int32_t FrontFactor(int n_threads, int32_t width, int32_t below, double *L, doub
   return -1;
 }
 
-/* Tile (i, j) of -Z Y, Z symmetric with its lower triangle given [ld], Y [below * width] */
+/* Tile (i, j) of -Z Y: Z symmetric with its lower triangle given, leading dimension ld; Y [below *
+   width] */
 static void Product(int32_t below, int32_t width, int32_t i, int32_t j, const double *Z, int32_t ld, const double *Y, double *to)
 {
   const int32_t row = i * TILE, rows = Least(TILE, below - row), column = j * TILE;
@@ -107,13 +119,14 @@ static void Product(int32_t below, int32_t width, int32_t i, int32_t j, const do
     const double *y     = Y + (int64_t)column * below + k;
     double       *at    = to + (int64_t)column * ld + row;
 
+    /* A tile above the diagonal of Z is the transpose of one below it */
     if (k < row) BLASgemm_("N", "N", &m, &n, &depth, &MINUS, Z + (int64_t)k * ld + row, &LD, y, &ld_Y, beta, at, &LD);
     else if (k > row) BLASgemm_("T", "N", &m, &n, &depth, &MINUS, Z + (int64_t)row * ld + k, &LD, y, &ld_Y, beta, at, &LD);
     else BLASsymm_("L", "L", &m, &n, &MINUS, Z + (int64_t)k * ld + row, &LD, y, &ld_Y, beta, at, &LD);
   }
 }
 
-/* Z_JJ -= Y' Z_SJ, tile by tile */
+/* Z_JJ -= Y' Z_SJ, lower triangle, tile by tile */
 static void Correct(int n_threads, int32_t width, int32_t below, const double *Y, double *Z)
 {
   const int32_t order = width + below, n = Tiles(width);
@@ -132,8 +145,9 @@ static void Correct(int n_threads, int32_t width, int32_t below, const double *Y
 }
 
 /*
-  FrontInverse - See the header. With Y = L_SJ L_JJ^-1: Z_SJ = -Z_SS Y, Z_JJ = (L_JJ L_JJ')^-1 - Y' Z_SJ (Takahashi et al. 1973). Not
-  collective.
+  FrontInverse - See the header. J are the columns of the front, S the rows below.
+  With Y = L_SJ L_JJ^-1: Z_SJ = -Z_SS Y, Z_JJ = (L_JJ L_JJ')^-1 - Y' Z_SJ (Takahashi, Fagan and
+  Chen 1973). Not collective.
 */
 bool FrontInverse(int n_threads, int32_t width, int32_t below, const double *L, double *Z)
 {
@@ -147,6 +161,7 @@ bool FrontInverse(int n_threads, int32_t width, int32_t below, const double *L, 
     for (int32_t i = 0; i < below; i++) Y[(int64_t)j * below + i] = L[(int64_t)j * order + width + i];
     for (int32_t i = j; i < width; i++) Z[(int64_t)j * order + i] = L[(int64_t)j * order + i];
   }
+  /* Z_JJ starts as (L_JJ L_JJ')^-1 */
   LAPACKpotri_("L", &w, Z, &ld, &info);
   if (below) {
 #pragma omp parallel for schedule(dynamic) num_threads(n)

@@ -1,10 +1,16 @@
 /*
-  Entries of the inverse on the pattern of the factor (Takahashi, Fagan & Chen 1973; Erisman & Tinney 1975), front by front from the roots: the
-  rows below a supernode are among its parent's, so that their part of the inverse is part of its parent's.
+  Entries of the inverse on the pattern of the factor (Takahashi, Fagan and Chen 1973; Erisman and
+  Tinney 1975).
+
+  Fronts are handled from the roots of the tree to its leaves. The rows below a supernode are among
+  the columns and rows of its parent, so the inverse at these rows is copied from the parent's
+  front. Rank 0 does the top of the tree, then every rank its branches. A front is freed when its
+  last child has copied from it.
 */
 #include "numeric.h"
 #include <stdlib.h>
 
+/* State of one pass from the roots to the leaves */
 typedef struct {
   MeritFactor f;
   double    **Z;       /* [n_nodes] inverse of a front, lower [order^2], while children need it; owned */
@@ -13,7 +19,8 @@ typedef struct {
   double     *values;  /* [arriving entries] */
 } Descent;
 
-/* Part of the parent's inverse that belongs to the rows below node: to [., ld], lower */
+/* Copy the inverse at the rows below node from the parent's front Z to the lower triangle of `to`,
+   leading dimension ld; false without memory */
 static bool Inherit(const FactorTree *t, int32_t node, const double *Z, double *to, int32_t ld)
 {
   const int32_t n = NodeBelow(t, node), order = NodeOrder(t, t->parent[node]);
@@ -27,6 +34,7 @@ static bool Inherit(const FactorTree *t, int32_t node, const double *Z, double *
   return true;
 }
 
+/* A child has copied its part of front j; the last one frees it */
 static void Release(Descent *d, int32_t j)
 {
   if (--d->waiting[j] > 0) return;
@@ -34,7 +42,7 @@ static void Release(Descent *d, int32_t j)
   d->Z[j] = NULL;
 }
 
-/* The inverse of one front, and its entries to the answers */
+/* Inverse of one front, and its entries of the matrix to the answers */
 static FactorFault Invert(Descent *d, int32_t j, int n_threads)
 {
   const FactorTree *t     = &d->f->tree;
@@ -43,6 +51,7 @@ static FactorFault Invert(Descent *d, int32_t j, int n_threads)
 
   d->Z[j] = Z;
   if (!Z) return FACTOR_MEMORY;
+  /* inverse at the rows below: from the message of rank 0, or from the parent's front */
   rest = Z + (int64_t)width * order + width;
   if (d->below[j]) {
     for (int32_t q = 0; q < below; q++)
@@ -54,6 +63,7 @@ static FactorFault Invert(Descent *d, int32_t j, int n_threads)
     Release(d, t->parent[j]);
   }
   if (!FrontInverse(n_threads, width, below, d->f->L[j], Z)) return FACTOR_MEMORY;
+  /* Entries go back to the ranks of the matrix in the order in which they came */
   for (int64_t e = d->f->entry.start[j]; e < d->f->entry.start[j + 1]; e++) d->values[d->f->entry.source[e]] = Z[d->f->entry.at[e]];
   if (!d->waiting[j]) {
     free(Z);
@@ -63,7 +73,8 @@ static FactorFault Invert(Descent *d, int32_t j, int n_threads)
   return FACTOR_FINE;
 }
 
-/* Rank 0: what branches below p need of its inverse, kept or sent */
+/* Rank 0: copy the part of front p that each branch below it needs; keep it, or send it to the
+   branch's rank */
 static PetscErrorCode HandOver(Descent *d, int32_t p, FactorFault *fault)
 {
   const FactorTree *t = &d->f->tree;
@@ -88,7 +99,7 @@ static PetscErrorCode HandOver(Descent *d, int32_t p, FactorFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The other ranks: what own branches need, in the order in which the top hands it over */
+/* Other ranks: receive the parts for own branches, in the order in which rank 0 sends them */
 static PetscErrorCode TakeOver(Descent *d)
 {
   const FactorTree *t = &d->f->tree;
@@ -109,6 +120,7 @@ static PetscErrorCode TakeOver(Descent *d)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Own branches, one thread for each; the most severe fault */
 static FactorFault Branches(Descent *d)
 {
   MeritFactor f     = d->f;
@@ -127,6 +139,8 @@ static FactorFault Branches(Descent *d)
   return worst;
 }
 
+/* The top on rank 0, then branches on all ranks. Messages are exchanged also after a fault, so that
+   no rank waits. */
 static PetscErrorCode Descend(Descent *d, FactorFault *fault)
 {
   MeritFactor f = d->f;
@@ -143,7 +157,10 @@ static PetscErrorCode Descend(Descent *d, FactorFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFactorInverse - See the header. Collective. */
+/*
+  MeritFactorInverse - See the header. Collective.
+  S must have the pattern of A: its entries are sent back by the exchange plan of A's entries.
+*/
 PetscErrorCode MeritFactorInverse(MeritFactor f, Mat S)
 {
   const size_t n = (size_t)f->tree.n_nodes + 1;

@@ -1,12 +1,21 @@
-/* Which subtrees of the elimination tree are whose, and where entries and rows of the matrix go. */
+/*
+  Division of the elimination tree over ranks and threads, and the exchange of the matrix' entries
+  and rows.
+
+  Large subtrees are cut until each branch has a small part of the work. Branches go to the ranks
+  so that their work is balanced. The nodes above all branches are the top, which rank 0 computes.
+  An entry (row, column) of the matrix goes to the rank of the supernode of the column that is
+  eliminated first; both (i, j) and (j, i) are sent, and one of them is used.
+*/
 #include "factor_impl.h"
 #include <math.h>
 #include <stdlib.h>
 
-/* A branch has at most this share of the work of one thread */
+/* Most work of a branch, as a fraction of the work of one thread if all had the same */
 static const double SHARE = 0.25;
 
-/* FactorWork - See the header. Not collective. */
+/* FactorWork - See the header: elimination of w columns with b rows below, and a constant for the
+   overhead of a node. Not collective. */
 double FactorWork(const FactorTree *t, int32_t j)
 {
   const double w = NodeWidth(t, j), b = NodeBelow(t, j);
@@ -14,7 +23,8 @@ double FactorWork(const FactorTree *t, int32_t j)
   return 100.0 + w * w * w / 3.0 + w * w * b + w * b * b;
 }
 
-/* Work of subtrees, and their first nodes */
+/* work [n_nodes] of the subtree of each node, and its first node least [n_nodes]; children come
+   before parents */
 static void Subtrees(const FactorTree *t, double work[], int32_t least[])
 {
   for (int32_t j = 0; j < t->n_nodes; j++) work[j] = 0.0, least[j] = j;
@@ -26,11 +36,13 @@ static void Subtrees(const FactorTree *t, double work[], int32_t least[])
   }
 }
 
+/* A subtree by its last node */
 typedef struct {
   int32_t node;
   double  work;
 } Candidate;
 
+/* By descending work, then by node, so that all ranks get the same order */
 static int MostWork(const void *a, const void *b)
 {
   const Candidate *x = a, *y = b;
@@ -38,7 +50,8 @@ static int MostWork(const void *a, const void *b)
   return (x->work < y->work) - (x->work > y->work) + 2 * ((x->work == y->work) * ((x->node > y->node) - (x->node < y->node)));
 }
 
-/* Cut the tree: a subtree that is too large becomes its children, its root goes to the top */
+/* Cut the tree: the root of a subtree with too much work goes to the top, and its children become
+   subtrees. Returns their number in list. */
 static int32_t Cut(MeritFactor f, const double work[], Candidate *list)
 {
   const FactorTree *t     = &f->tree;
@@ -62,6 +75,7 @@ static int32_t Cut(MeritFactor f, const double work[], Candidate *list)
   return n;
 }
 
+/* By node */
 static int ByNode(const void *a, const void *b)
 {
   const FactorBranch *x = a, *y = b;
@@ -69,7 +83,8 @@ static int ByNode(const void *a, const void *b)
   return (x->last > y->last) - (x->last < y->last);
 }
 
-/* FactorShare - Branches to the rank that has least to do, the largest first. Not collective. */
+/* FactorShare - See the header. The largest branch goes first, each to the rank with the least work
+   so far (Graham 1969). Not collective. */
 PetscErrorCode FactorShare(MeritFactor f)
 {
   const FactorTree *t = &f->tree;
@@ -91,6 +106,7 @@ PetscErrorCode FactorShare(MeritFactor f)
 
     for (PetscMPIInt r = 1; r < f->size; r++)
       if (load[r] < load[to]) to = r;
+    /* ties go to the lowest rank */
     load[to] += list[i].work;
     f->branch[i] = (FactorBranch){least[list[i].node], list[i].node, to};
     for (int32_t j = least[list[i].node]; j <= list[i].node; j++) f->owner[j] = to;
@@ -100,14 +116,17 @@ PetscErrorCode FactorShare(MeritFactor f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Place of (row, column) in the columns of the column's supernode; row at or below column */
+/* Index of (row, column) in the columns of the column's supernode; row >= column, both in the order
+   of elimination */
 static int64_t Place(const FactorTree *t, int32_t row, int32_t column)
 {
   const int32_t j = t->node[column], width = NodeWidth(t, j);
   int64_t       low = t->start[j], high = t->start[j + 1];
   int32_t       at  = row - t->first[j];
 
+  /* A row below the supernode is found by bisection in its list */
   if (row >= t->first[j + 1]) {
+    /* rows below the supernode ascend */
     while (high - low > 1) {
       const int64_t middle = (low + high) / 2;
 
@@ -119,7 +138,8 @@ static int64_t Place(const FactorTree *t, int32_t row, int32_t column)
   return (int64_t)(column - t->first[j]) * NodeOrder(t, j) + at;
 }
 
-/* Arriving entries in the order of their supernodes */
+/* Sort the n arriving entries by supernode: index, source, and which entry of a symmetric pair
+   counts (the lower one) */
 static PetscErrorCode Sort(MeritFactor f, int64_t n, const int32_t (*entry)[2])
 {
   const FactorTree *t = &f->tree;
@@ -136,6 +156,7 @@ static PetscErrorCode Sort(MeritFactor f, int64_t n, const int32_t (*entry)[2])
   PetscCall(PetscMalloc1(t->n_nodes + 1, &next));
   PetscCall(PetscArraycpy(next, e->start, t->n_nodes + 1));
   for (int64_t i = 0; i < n; i++) {
+    /* the earlier of row and column is the column of the lower triangle */
     const int32_t row = PetscMax(entry[i][0], entry[i][1]), column = PetscMin(entry[i][0], entry[i][1]);
     const int64_t to = next[t->node[column]]++;
 
@@ -147,7 +168,7 @@ static PetscErrorCode Sort(MeritFactor f, int64_t n, const int32_t (*entry)[2])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Entries of A here: places of row and column, and to which rank they go */
+/* Plan the exchange of the entries of A from this rank's rows to the supernodes. Collective. */
 static PetscErrorCode MapEntries(MeritFactor f, Mat A)
 {
   const FactorTree *t = &f->tree;
@@ -191,7 +212,7 @@ static PetscErrorCode MapEntries(MeritFactor f, Mat A)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows of A here -> the rank that has their column */
+/* Plan the exchange of the rows of A, for right-hand sides. Collective. */
 static PetscErrorCode MapRows(MeritFactor f, Mat A)
 {
   const FactorTree *t = &f->tree;
@@ -213,7 +234,10 @@ static PetscErrorCode MapRows(MeritFactor f, Mat A)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FactorMap - See the header. Collective. */
+/*
+  FactorMap - See the header. Collective.
+  Entries and rows have fixed plans from now on: a new factorisation sends only numbers.
+*/
 PetscErrorCode FactorMap(MeritFactor f, Mat A)
 {
   PetscFunctionBegin;
@@ -224,12 +248,15 @@ PetscErrorCode FactorMap(MeritFactor f, Mat A)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FactorRelative - See the header. Not collective. */
+/* FactorRelative - See the header. Not collective.
+   A row below the node is either a column of the parent (index 0 .. width - 1) or one of the rows
+   below it (from width on). */
 void FactorRelative(const FactorTree *t, int32_t node, int32_t to[])
 {
   const int32_t p = t->parent[node], first = t->first[p], last = t->first[p + 1], width = last - first;
   int64_t       at = t->start[p];
 
+  /* Both lists of rows are ascending, so one pass finds all positions */
   for (int64_t e = t->start[node]; e < t->start[node + 1]; e++) {
     const int32_t row = t->row[e];
 
@@ -242,7 +269,12 @@ void FactorRelative(const FactorTree *t, int32_t node, int32_t to[])
   }
 }
 
-/* FactorValues - Entries of A here, row by row as MatGetRow has them. Not collective. */
+/*
+  FactorValues - See the header. Not collective.
+  Entries are taken from the two sequential blocks of a MATMPIAIJ (own columns, other ranks'
+  columns) in ascending order of the global column, which is the order of MatGetRow() without its
+  copies.
+*/
 PetscErrorCode FactorValues(Mat A, bool scatter, double values[])
 {
   Mat              part[2] = {A, NULL};
@@ -263,7 +295,7 @@ PetscErrorCode FactorValues(Mat A, bool scatter, double values[])
   for (PetscInt i = 0; i < n_rows; i++) {
     PetscInt e[2] = {start[0][i], part[1] ? start[1][i] : 0}, end[2] = {start[0][i + 1], part[1] ? start[1][i + 1] : 0};
 
-    /* the columns of other ranks stand on both sides of the own */
+    /* columns of other ranks lie on both sides of this rank's own */
     while (e[0] < end[0] || e[1] < end[1]) {
       const int p  = e[0] == end[0] || (e[1] < end[1] && garray[column[1][e[1]]] < first) ? 1 : 0;
       double   *at = &a[p][e[p]++];

@@ -1,6 +1,10 @@
 /*
-  Multifrontal factorisation (Duff & Reid 1983): a supernode's front takes the entries of its columns and what its children left, its
-  columns are eliminated, and what they leave goes to its parent.
+  Multifrontal factorisation (Duff and Reid 1983).
+
+  For each supernode, children first: its front gets the entries of its columns and the updates of
+  its children (Assemble), its columns are eliminated (Pivots), and the update for the rows below
+  is kept for the parent in left [node]. Branches are done by threads; then rank 0 receives the
+  updates of the branches and does the top.
 */
 #include "numeric.h"
 #include <merit/memory.h>
@@ -8,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sum of what children left into the front of j, which frees it */
+/* Add the updates of the children of j to its columns L and its own update U, and free them; false
+   without memory */
 static bool Assemble(const FactorTree *t, int32_t j, double *L, double *U, double **left)
 {
   const int32_t width = NodeWidth(t, j), below = NodeBelow(t, j), order = width + below;
@@ -23,6 +28,7 @@ static bool Assemble(const FactorTree *t, int32_t j, double *L, double *U, doubl
     }
     FactorRelative(t, c, to);
     for (int32_t q = 0; q < n; q++) {
+      /* Lower triangle, column by column; to[] ascends, so that the target is lower too */
       const double *from = left[c] + (int64_t)q * n;
 
       if (to[q] < width)
@@ -37,22 +43,25 @@ static bool Assemble(const FactorTree *t, int32_t j, double *L, double *U, doubl
   return true;
 }
 
-/* A pivot of this share of what stood on the diagonal is what rounding leaves of 0 */
+/* A pivot below this fraction of the diagonal element is rounding error: the matrix is singular */
 static const double SINGULAR = 1e-13;
 
-/* The first column whose pivot is next to nothing beside the diagonal before anything was eliminated, and its share of that; -1: none */
+/* First column whose pivot is below that fraction of its diagonal before elimination, and the
+   fraction; -1 if there is none */
 static int32_t Singular(int32_t width, int32_t order, const double *L, const double *diagonal, double *share)
 {
   for (int32_t k = 0; k < width; k++) {
     const double root = L[(int64_t)k * order + k];
 
+    /* L_kk^2 is the pivot */
     *share = root * root / diagonal[k];
     if (!(*share > SINGULAR)) return k;
   }
   return -1;
 }
 
-/* A column without a pivot; of several the first is kept, whichever thread or rank finds it */
+/* Note a column without a pivot. The first in the order of elimination is kept, whichever thread or
+   rank finds it. */
 static void Lose(MeritFactor f, int32_t column, double share)
 {
 #pragma omp critical
@@ -62,7 +71,7 @@ static void Lose(MeritFactor f, int32_t column, double share)
   }
 }
 
-/* Columns of a front and what they leave; is every pivot there? */
+/* Eliminate the columns of front j; false if a pivot is not positive */
 static bool Pivots(MeritFactor f, int32_t j, int n_threads, const double *diagonal, double *U)
 {
   const int32_t width = NodeWidth(&f->tree, j), below = NodeBelow(&f->tree, j);
@@ -74,15 +83,17 @@ static bool Pivots(MeritFactor f, int32_t j, int n_threads, const double *diagon
   return lost < 0;
 }
 
-/* One supernode: its columns, and what they leave to the parent in left[j] */
+/* One supernode: its columns f->L[j], and the update for its parent in left[j] */
 static FactorFault Eliminate(MeritFactor f, int32_t j, int n_threads, const double values[], double **left)
 {
   const FactorTree *t     = &f->tree;
   const int32_t     width = NodeWidth(t, j), below = NodeBelow(t, j);
+  /* L has the columns of the front: `width` columns of length width + below */
   const size_t      size  = (size_t)(width + below) * (size_t)width;
   double           *L     = f->L[j] ? f->L[j] : malloc(size * sizeof(*L)), *diagonal = malloc((size_t)width * sizeof(*L));
   FactorFault       fault = FACTOR_FINE;
 
+  /* memory of L is kept for the next factorisation */
   f->L[j] = L;
   left[j] = below ? calloc((size_t)below * (size_t)below, sizeof(*L)) : NULL;
   if (!L || !diagonal || (below && !left[j])) {
@@ -91,7 +102,7 @@ static FactorFault Eliminate(MeritFactor f, int32_t j, int n_threads, const doub
   }
   memset(L, 0, size * sizeof(*L));
   for (int64_t e = f->entry.start[j]; e < f->entry.start[j + 1]; e++)
-    if (f->entry.lower[e]) L[f->entry.at[e]] += values[f->entry.source[e]];
+    if (f->entry.lower[e]) L[f->entry.at[e]] += values[f->entry.source[e]]; /* one of each symmetric pair */
   for (int32_t k = 0; k < width; k++) diagonal[k] = L[(int64_t)k * (width + below) + k];
   if (!Assemble(t, j, L, left[j], left)) fault = FACTOR_MEMORY;
   else if (!Pivots(f, j, n_threads, diagonal, left[j])) fault = FACTOR_INDEFINITE;
@@ -100,7 +111,7 @@ static FactorFault Eliminate(MeritFactor f, int32_t j, int n_threads, const doub
   return fault;
 }
 
-/* Own branches, a thread for each */
+/* Own branches, one thread for each; the most severe fault */
 static FactorFault Branches(MeritFactor f, const double values[], double **left)
 {
   FactorFault worst = FACTOR_FINE;
@@ -117,6 +128,7 @@ static FactorFault Branches(MeritFactor f, const double values[], double **left)
   return worst;
 }
 
+/* FactorPack - See the header. Not collective. */
 int64_t FactorPack(int32_t n, const double *U, double *packed)
 {
   int64_t at = 0;
@@ -126,6 +138,7 @@ int64_t FactorPack(int32_t n, const double *U, double *packed)
   return at;
 }
 
+/* FactorUnpack - See the header. Not collective. */
 void FactorUnpack(int32_t n, const double *packed, double *U)
 {
   int64_t at = 0;
@@ -134,7 +147,7 @@ void FactorUnpack(int32_t n, const double *packed, double *U)
     for (int32_t r = q; r < n; r++) U[(int64_t)q * n + r] = packed[at++];
 }
 
-/* What own branches leave goes to rank 0, by parents and then by branches */
+/* Send the updates of own branches to rank 0, ordered by parent and then by branch */
 static PetscErrorCode SendLeft(MeritFactor f, double **left)
 {
   const FactorTree *t = &f->tree;
@@ -156,7 +169,7 @@ static PetscErrorCode SendLeft(MeritFactor f, double **left)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0: what other ranks' branches leave to p */
+/* Rank 0: receive the updates of other ranks' branches below p, in the same order */
 static PetscErrorCode ReceiveLeft(MeritFactor f, int32_t p, double **left)
 {
   const FactorTree *t = &f->tree;
@@ -176,7 +189,8 @@ static PetscErrorCode ReceiveLeft(MeritFactor f, int32_t p, double **left)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PetscCall has no place where every rank must get to the end; the worst fault of all ranks */
+/* FactorAgree - See the header. To be called where all ranks arrive, also those with a fault.
+   Collective. */
 PetscErrorCode FactorAgree(MeritFactor f, FactorFault mine, FactorFault *all)
 {
   int worst = (int)mine;
@@ -189,18 +203,20 @@ PetscErrorCode FactorAgree(MeritFactor f, FactorFault mine, FactorFault *all)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* log |A| = 2 sum of log L_kk over all ranks. Collective. */
 static PetscErrorCode LogDeterminant(MeritFactor f)
 {
   PetscFunctionBegin;
   f->log_determinant = 0.0;
   for (int32_t j = 0; j < f->tree.n_nodes; j++)
     for (int32_t k = 0; f->owner[j] == f->rank && k < NodeWidth(&f->tree, j); k++)
+      /* the diagonal of the columns of own supernodes */
       f->log_determinant += 2.0 * log(f->L[j][(int64_t)k * NodeOrder(&f->tree, j) + k]);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->log_determinant, 1, MPI_DOUBLE, MPI_SUM, f->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The first of the columns that ranks have lost */
+/* The first column without a pivot over all ranks, and its fraction. Collective. */
 static PetscErrorCode FirstLost(MeritFactor f)
 {
   const int32_t mine = f->lost < 0 ? INT32_MAX : f->lost;
@@ -212,7 +228,8 @@ static PetscErrorCode FirstLost(MeritFactor f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFactorSingular - See the header. Not collective. */
+/* MeritFactorSingular - See the header; the column is translated back to a row of A by the order of
+   elimination. Not collective. */
 PetscErrorCode MeritFactorSingular(MeritFactor f, int64_t *row, double *share)
 {
   PetscFunctionBegin;
@@ -222,7 +239,12 @@ PetscErrorCode MeritFactorSingular(MeritFactor f, int64_t *row, double *share)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFactorNumeric - See the header. Collective. */
+/*
+  MeritFactorNumeric - See the header. Collective.
+  Ranks do their branches in parallel and agree on faults; then rank 0 does the top, receiving the
+  updates of the branches as it reaches their parents. All ranks stay in step also after a fault,
+  so that none waits for a message that never comes.
+*/
 PetscErrorCode MeritFactorNumeric(MeritFactor f, Mat A, bool *definite)
 {
   FactorFault fault, all;
@@ -236,7 +258,7 @@ PetscErrorCode MeritFactorNumeric(MeritFactor f, Mat A, bool *definite)
   PetscCall(MeritExchangeForward(f->entries, sizeof(*mine), mine, values));
   FactorProgressBegin(f, "factoring");
   fault = MeritBlasReserve(f->n_threads) ? Branches(f, values, left) : FACTOR_MEMORY;
-  PetscCall(FactorAgree(f, fault, &all)); /* the top needs all branches */
+  PetscCall(FactorAgree(f, fault, &all)); /* the top needs the updates of all branches */
   if (all == FACTOR_FINE && f->rank) PetscCall(SendLeft(f, left));
   for (int32_t j = 0; all == FACTOR_FINE && !f->rank && j < f->tree.n_nodes; j++) {
     if (!f->top[j]) continue;

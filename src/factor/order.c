@@ -1,19 +1,21 @@
 /*
-  An order of elimination that keeps the factor sparse: approximate minimum degree (Amestoy, Davis & Duff 1996) or nested dissection
-  (Karypis & Kumar 1998), whichever makes less work. Rows that meet a great part of all others come last.
+  Order of elimination with little fill: approximate minimum degree (Amestoy, Davis and Duff 1996)
+  or nested dissection (Karypis and Kumar 1998), whichever needs fewer operations. Rows with very
+  many neighbours are left out of the graph and come last: they fill in any order, and would slow
+  down both methods.
 */
 #include "factor_impl.h"
 #include <math.h>
 #include <metis.h>
 #include <suitesparse/amd.h>
 
-/* Rows with more neighbours than this times the root of n are left out of the graph, neighbours of more than half of all not counted */
+/* Rows with more than this times sqrt(n) neighbours are left out of the graph; rows with neighbours
+   in more than half of all are not counted among the neighbours */
 static const double DENSE = 10.0;
 
-/*
-  Which rows stay in the graph: number[n] there, else -1. Rows that are neighbours of more than half of all go first: they say nothing of the others,
-  all of which they would make look dense, as 1,000 SNPs do with 2,000 animals.
-*/
+/* Which rows stay in the graph: number [n] there, or -1. Rows with neighbours in more than half of
+   all rows are taken out first: they would make all others look dense, as 1,000 SNPs do with 2,000
+   animals. */
 static PetscErrorCode Keep(const FactorGraph *graph, int32_t *n, int32_t number[])
 {
   const double size = (double)graph->n + graph->extra, most = PetscMax(16.0, DENSE * sqrt(size));
@@ -37,7 +39,7 @@ static PetscErrorCode Keep(const FactorGraph *graph, int32_t *n, int32_t number[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The graph of the other rows; number[n] of each there, -1 for those left out */
+/* The graph of the rows that stay; number [n] of each row there, -1 for rows left out */
 static PetscErrorCode Thin(const FactorGraph *graph, FactorGraph *thin, int32_t number[])
 {
   int64_t n = 0;
@@ -56,7 +58,7 @@ static PetscErrorCode Thin(const FactorGraph *graph, FactorGraph *thin, int32_t 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* place[i] of row i of the whole graph from the order of the thin one; dense rows by their degree behind */
+/* place [row of the whole graph] from the order of the rows that stay; the others follow */
 static void Widen(const FactorGraph *graph, const int32_t number[], const int32_t order[], int32_t n_thin, int32_t place[])
 {
   int32_t behind = n_thin;
@@ -64,6 +66,7 @@ static void Widen(const FactorGraph *graph, const int32_t number[], const int32_
   for (int32_t i = 0; i < graph->n; i++) place[i] = number[i] >= 0 ? order[number[i]] : behind++;
 }
 
+/* Approximate minimum degree by AMD; order [row] = position */
 static PetscErrorCode Degree(const FactorGraph *thin, int32_t order[], MeritFault *fault)
 {
   int32_t *start, *perm;
@@ -77,11 +80,13 @@ static PetscErrorCode Degree(const FactorGraph *thin, int32_t order[], MeritFaul
   code = amd_order(thin->n, start, thin->neighbour, perm, control, info);
   if (code != AMD_OK && code != AMD_OK_BUT_JUMBLED)
     MeritFaultSet(fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "not enough memory to order the equations (minimum degree, %d)", code);
+  /* AMD returns the row at each position; the inverse permutation is stored */
   for (int32_t i = 0; i < thin->n && !fault->kind; i++) order[perm[i]] = i;
   PetscCall(PetscFree2(start, perm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Nested dissection by METIS with a fixed seed; order [row] = position */
 static PetscErrorCode Dissection(const FactorGraph *thin, int32_t order[], MeritFault *fault)
 {
   idx_t *start, *perm, n = thin->n, options[METIS_NOPTIONS];
@@ -99,7 +104,8 @@ static PetscErrorCode Dissection(const FactorGraph *thin, int32_t order[], Merit
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The better of both orders for the thin graph */
+/* The order with fewer operations. Small graphs are not dissected, since minimum degree is good
+   there. */
 static PetscErrorCode Choose(const FactorGraph *graph, const FactorGraph *thin, const int32_t number[], int32_t place[], MeritFault *fault)
 {
   int32_t *order, *other;
@@ -122,7 +128,7 @@ static PetscErrorCode Choose(const FactorGraph *graph, const FactorGraph *thin, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FactorOrder - Fill tree->place. Not collective. */
+/* FactorOrder - See the header. Not collective. */
 PetscErrorCode FactorOrder(const FactorGraph *graph, FactorTree *tree, MeritFault *fault)
 {
   FactorGraph thin = {0};

@@ -1,4 +1,6 @@
-/* How far a pass over the tree is, in floating-point operations of rank 0, which is the one that reports. */
+/* Progress of a pass over the tree, in floating-point operations of rank 0, which reports. Its work
+   is representative: branches are balanced, and the top is its own. Counting is atomic, since the
+   branches of a rank run on several threads. */
 #include "numeric.h"
 #include <merit/log.h>
 #include <omp.h>
@@ -6,7 +8,7 @@
 /* Reports of a pass, about */
 static const double REPORTS = 200.0;
 
-/* Operations of a front: those of its elimination, to which those of its inverse are nearly proportional */
+/* Operations to eliminate a front; those of its inverse are nearly proportional */
 static double Operations(const FactorTree *t, int32_t j)
 {
   const double w = NodeWidth(t, j), b = NodeBelow(t, j);
@@ -29,9 +31,11 @@ void FactorProgressAdd(MeritFactor f, int32_t j)
   FactorProgress *p = &f->progress;
   double          done;
 
+/* Any thread counts, the first one of rank 0 reports */
 #pragma omp atomic capture
   done = p->done += Operations(&f->tree, j);
   if (f->rank || omp_get_thread_num() || done < p->next) return;
+  /* only one thread gets here, so `next` needs no lock */
   p->next = done + p->all / REPORTS;
   MeritLogProgress(done / p->all, "%s %lld equations", p->what, (long long)f->tree.n);
 }

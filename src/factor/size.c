@@ -1,17 +1,26 @@
-/* What a factor takes: entries, operations, and the bytes that ranks hold at most, from the tree. */
+/*
+  What a factor needs, from the tree alone: entries, operations, and the most bytes on a rank.
+
+  Memory is followed node by node as the passes run: updates live until the parent has added them,
+  fronts of the inverse until the last child has copied from them. Branches of a rank run on its
+  threads at once, so the peak of a branch counts for each thread.
+*/
 #include "factor_impl.h"
 
-/* A rank's fullest moments: columns of L that it keeps; what one branch holds on its way up and down at most; what branches leave and get */
+/* Bytes of a rank: its columns of L; peak of one branch in the factorisation and in the inverse;
+   updates that branches pass to the top */
 typedef struct {
   double columns, up, down, between;
 } Moments;
 
-/* What a supernode leaves to its parent while this waits; its front of the inverse */
+/* Bytes of the update that a supernode keeps for its parent */
 static double Left(const FactorTree *t, int32_t j) { return 8.0 * NodeBelow(t, j) * NodeBelow(t, j); }
 
+/* Bytes of its front in the pass of the inverse */
 static double Front(const FactorTree *t, int32_t j) { return 8.0 * NodeOrder(t, j) * NodeOrder(t, j); }
 
-/* Most that is alive as the nodes first .. last that are `top` or not are eliminated, `alive` bytes having been there before */
+/* Peak of the factorisation of nodes first .. last of the top (or not of it), when `alive` bytes
+   are held before */
 static double Up(MeritFactor f, int32_t first, int32_t last, bool top, double alive)
 {
   const FactorTree *t    = &f->tree;
@@ -19,6 +28,7 @@ static double Up(MeritFactor f, int32_t first, int32_t last, bool top, double al
 
   for (int32_t j = first; j <= last; j++) {
     if (f->top[j] != top) continue;
+    /* An update of another rank's branch is received, in addition to those held */
     for (int32_t c = t->child[j]; c >= 0; c = t->sibling[c]) alive += f->owner[c] != f->owner[j] ? Left(t, c) : 0.0; /* received */
     alive += Left(t, j);
     most = PetscMax(most, alive);
@@ -27,7 +37,7 @@ static double Up(MeritFactor f, int32_t first, int32_t last, bool top, double al
   return most;
 }
 
-/* The same of the fronts of the inverse, which stay until the last child has its part; waiting[n_nodes] is work */
+/* The same for the fronts of the inverse; waiting [n_nodes] is scratch */
 static double Down(MeritFactor f, int32_t first, int32_t last, bool top, int32_t waiting[])
 {
   const FactorTree *t     = &f->tree;
@@ -47,7 +57,7 @@ static double Down(MeritFactor f, int32_t first, int32_t last, bool top, int32_t
   return most;
 }
 
-/* Branches work side by side on the threads of their rank; what they leave, and what they get of the inverse, waits for all of them */
+/* Peaks of the branches of each rank; updates of all branches wait for the top */
 static void Branches(MeritFactor f, Moments of[], int32_t waiting[])
 {
   for (int32_t i = 0; i < f->n_branches; i++) {
@@ -60,12 +70,13 @@ static void Branches(MeritFactor f, Moments of[], int32_t waiting[])
   }
 }
 
+/* Peak of one rank, factorisation or inverse */
 static double Bytes(const MeritFactor f, const Moments *m, bool inverse)
 {
   return m->columns + m->between + f->n_threads * (inverse ? m->down : m->up);
 }
 
-/* Work of branches on each rank, side by side, and then that of the top */
+/* Operations and passed numbers that follow one another: the rank with most branches, then the top */
 static PetscErrorCode InTurn(MeritFactor f, MeritFactorNeed *need)
 {
   const FactorTree *t = &f->tree;
@@ -80,6 +91,7 @@ static PetscErrorCode InTurn(MeritFactor f, MeritFactorNeed *need)
     to[1] += Left(t, j) / 8.0;
     need->passed += Left(t, j) / 8.0;
   }
+  /* of[rank][0]: operations, [1]: numbers passed to parents */
   for (int r = 0; r < f->size; r++)
     for (int i = 0; i < 2; i++) most[i] = PetscMax(most[i], of[r][i]);
   need->flops_in_turn  = (most[0] + top[0]) / f->n_threads;
@@ -88,7 +100,9 @@ static PetscErrorCode InTurn(MeritFactor f, MeritFactorNeed *need)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FactorMeasure - See the header. Not collective. */
+/* FactorMeasure - See the header. Not collective.
+   The fullest rank is one with branches (all its threads at their peak), or rank 0 while it does
+   the top. */
 PetscErrorCode FactorMeasure(MeritFactor f, MeritFactorNeed *need)
 {
   const FactorTree *t = &f->tree;
@@ -100,6 +114,7 @@ PetscErrorCode FactorMeasure(MeritFactor f, MeritFactorNeed *need)
   PetscCall(PetscCalloc1(f->size, &of));
   PetscCall(PetscMalloc1(t->n_nodes + 1, &waiting));
   for (int32_t j = 0; j < t->n_nodes; j++) {
+    /* triangle of the columns, and the rows below them */
     const double w = NodeWidth(t, j), b = NodeBelow(t, j);
 
     need->entries += w * (w + 1.0) / 2.0 + w * b;

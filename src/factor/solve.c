@@ -1,11 +1,18 @@
-/* Forward and backward substitution along the tree. Right-hand sides are columns here: w[k][n]. */
+/*
+  Solves with the factor, L L' X = R, along the tree.
+
+  Right-hand sides go to the ranks of their supernodes and lie column by column there, w [k][n], in
+  the order of elimination. Forward: each rank its branches, then rank 0 the top with the sum of
+  all contributions. Backward: the top, whose solution is broadcast, then the branches.
+*/
 #include "factor_impl.h"
 #include <merit/error.h>
 #include <petscblaslapack.h>
 
 static const double ONE = 1.0, MINUS = -1.0, ZERO = 0.0;
 
-/* Columns of node j: x_J = L_JJ^-1 x_J, x_S -= L_SJ x_J; part [below * k] is work */
+/* Forward step of node j, columns J and rows below S: x_J = L_JJ^-1 x_J, x_S -= L_SJ x_J; part
+   [below * k] is scratch */
 static void Forward(MeritFactor f, int32_t j, int k, double *w, double *part)
 {
   const FactorTree *t = &f->tree;
@@ -19,7 +26,7 @@ static void Forward(MeritFactor f, int32_t j, int k, double *w, double *part)
     for (int32_t i = 0; i < below; i++) w[(int64_t)c * n + t->row[t->start[j] + i]] -= part[(int64_t)c * below + i];
 }
 
-/* x_J = L_JJ^-T (x_J - L_SJ' x_S) */
+/* Backward step of node j: x_J = L_JJ^-T (x_J - L_SJ' x_S) */
 static void Backward(MeritFactor f, int32_t j, int k, double *w, double *part)
 {
   const FactorTree *t = &f->tree;
@@ -32,7 +39,7 @@ static void Backward(MeritFactor f, int32_t j, int k, double *w, double *part)
   BLAStrsm_("L", "L", "T", "N", &width, &n_right, &ONE, f->L[j], &order, x, &n);
 }
 
-/* Columns of the top, gathered out of w or put there; n_top * k values */
+/* Copy the rows of the top from w to values, or (put) back; returns their number times k */
 static int64_t Top(MeritFactor f, int k, bool put, double *w, double *values)
 {
   const FactorTree *t = &f->tree;
@@ -47,7 +54,7 @@ static int64_t Top(MeritFactor f, int k, bool put, double *w, double *values)
   return n;
 }
 
-/* Sum over all ranks, in pieces */
+/* Sum over all ranks, in pieces of bounded size. Collective. */
 static PetscErrorCode Sum(MPI_Comm comm, int64_t n, double *x)
 {
   const int64_t piece = PetscMax(MeritMaxMessage() / (int64_t)sizeof(*x), 1);
@@ -58,7 +65,7 @@ static PetscErrorCode Sum(MPI_Comm comm, int64_t n, double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Both substitutions: own nodes, then the top on rank 0, and back */
+/* Both substitutions. Collective. */
 static PetscErrorCode Substitute(MeritFactor f, int k, double *w)
 {
   const FactorTree *t = &f->tree;
@@ -69,10 +76,13 @@ static PetscErrorCode Substitute(MeritFactor f, int k, double *w)
   PetscFunctionBegin;
   for (int32_t j = 0; j < t->n_nodes; j++) {
     most = PetscMax(most, NodeBelow(t, j));
+    /* memory for the largest update, and for the rows of the top */
     if (f->top[j]) n_top += NodeWidth(t, j);
   }
   PetscCall(PetscMalloc2((size_t)most * (size_t)k + 1, &part, (size_t)n_top * (size_t)k + 1, &top));
   for (int32_t j = 0; j < t->n_nodes; j++)
+    /* Contributions of branches to rows of the top are in w of each rank; their sum is what rank 0
+       needs */
     if (!f->top[j] && f->owner[j] == f->rank) Forward(f, j, k, w, part);
   n_top = Top(f, k, false, w, top);
   PetscCall(Sum(f->comm, n_top, top));
@@ -92,7 +102,9 @@ static PetscErrorCode Substitute(MeritFactor f, int k, double *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFactorSolve - See the header. Collective. */
+/* MeritFactorSolve - See the header. Collective.
+   Rows of R go to the ranks that hold their columns in the tree, and rows of X come back by the
+   same plan. */
 PetscErrorCode MeritFactorSolve(MeritFactor f, int k, const double R[], double X[])
 {
   const int64_t n     = MeritExchangeArriving(f->rows);

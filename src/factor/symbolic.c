@@ -1,21 +1,31 @@
-/* The elimination tree of an order (Liu 1990), supernodes of columns with the same rows below, and those rows. */
+/*
+  Symbolic factorisation: the elimination tree of an order (Liu 1990), supernodes, and the rows
+  below each of them.
+
+  Steps: parents by path compression (EliminationTree), entries of each column (Count), a postorder
+  that keeps subtrees together (Postorder), supernodes of columns with equal structure
+  (Fundamental), merging of small ones at the cost of a few zeros (Relax), lists of rows
+  (Structure).
+*/
 #include "factor_impl.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* Columns that may be put together although their rows differ: up to so many columns, with such a share of zeros */
+/* Supernodes may be merged up to these widths if at most this fraction of their entries is then
+   zeros */
 static const struct {
   int32_t width;
   double  zeros;
 } RELAX[] = {{4, 0.8}, {16, 0.1}, {48, 0.05}};
 
-/* Columns by their places, with the neighbours before them */
+/* Columns in the order of elimination */
 typedef struct {
   int32_t  n;
   int32_t *row; /* [n] of the graph */
   int32_t *parent, *count; /* [n] elimination tree, entries of the column, the diagonal included */
 } Columns;
 
+/* Columns for an order; free with ColumnsDestroy() */
 static PetscErrorCode ColumnsCreate(const FactorGraph *graph, const int32_t place[], Columns *c)
 {
   PetscFunctionBegin;
@@ -32,7 +42,8 @@ static PetscErrorCode ColumnsDestroy(Columns *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Parents by paths that are made shorter as they are walked */
+/* Parent of each column: the first row below it in L. Paths to the root are shortened as they are
+   walked (Liu 1990). */
 static PetscErrorCode EliminationTree(const FactorGraph *graph, const int32_t place[], Columns *c)
 {
   int32_t *ancestor;
@@ -59,7 +70,8 @@ static PetscErrorCode EliminationTree(const FactorGraph *graph, const int32_t pl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Entries of each column: every row's neighbours climb the tree until they meet a column that has the row */
+/* Number of entries of each column of L: for each row, its neighbours climb the tree until a column
+   that is marked with this row */
 static PetscErrorCode Count(const FactorGraph *graph, const int32_t place[], Columns *c)
 {
   int32_t *mark;
@@ -82,7 +94,7 @@ static PetscErrorCode Count(const FactorGraph *graph, const int32_t place[], Col
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FactorFlops - See the header. Not collective. */
+/* FactorFlops - See the header: the sum over columns of (entries of the column)^2. Not collective. */
 PetscErrorCode FactorFlops(const FactorGraph *graph, const int32_t place[], double *flops)
 {
   Columns c;
@@ -97,7 +109,7 @@ PetscErrorCode FactorFlops(const FactorGraph *graph, const int32_t place[], doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Lists of children, the one with most rows at the end; c->n stands for the parent of roots */
+/* Lists of children by node, the one with most rows last; node c->n is the parent of all roots */
 static void Children(const Columns *c, int32_t head[], int32_t next[], int32_t most[])
 {
   for (int32_t k = 0; k <= c->n; k++) head[k] = most[k] = -1;
@@ -115,7 +127,8 @@ static void Children(const Columns *c, int32_t head[], int32_t next[], int32_t m
   }
 }
 
-/* place -> the same elimination, children before parents and subtrees together */
+/* Renumber by a postorder: the elimination stays the same, children come before parents and
+   subtrees are contiguous */
 static PetscErrorCode Postorder(Columns *c, int32_t place[])
 {
   int32_t *head, *next, *stack, *post, depth = 0, number = 0;
@@ -123,6 +136,7 @@ static PetscErrorCode Postorder(Columns *c, int32_t place[])
   PetscFunctionBegin;
   PetscCall(PetscMalloc4(c->n + 1, &head, c->n + 1, &next, c->n + 1, &stack, c->n + 1, &post));
   Children(c, head, next, post);
+  /* Depth-first walk with an explicit stack: trees may be as deep as there are columns */
   stack[depth++] = c->n;
   while (depth > 0) {
     const int32_t k = stack[depth - 1], child = head[k];
@@ -140,7 +154,8 @@ static PetscErrorCode Postorder(Columns *c, int32_t place[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Supernodes of equal structure: a column joins the one before if that is its child and has just one entry more */
+/* Supernodes of equal structure: a column joins the one before it if that is its child and has
+   exactly one entry more */
 static PetscErrorCode Fundamental(const Columns *c, FactorTree *t)
 {
   PetscFunctionBegin;
@@ -152,13 +167,16 @@ static PetscErrorCode Fundamental(const Columns *c, FactorTree *t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* May a supernode of columns [first, middle) go together with the next, [middle, last), which is its parent? zeros: what both have already */
+/* May the supernode [first, middle) be merged with its parent [middle, last)? *zeros is the number
+   of zeros stored so far. */
 static bool Worth(const Columns *c, int32_t first, int32_t middle, int32_t last, double *zeros)
 {
   const double one = middle - first, two = last - middle;
   const double more = one * (double)(c->count[middle] - (c->count[middle - 1] - 1)); /* rows that its columns lack */
   const double all  = (one + two) * (one + two + 1.0) / 2.0 + (one + two) * (c->count[last - 1] - 1.0);
 
+  /* one, two: columns of each; more: zeros that the merge adds; all: entries of the merged
+     supernode */
   for (size_t r = 0; r < sizeof(RELAX) / sizeof(*RELAX); r++)
     if (one + two <= RELAX[r].width && *zeros + more <= RELAX[r].zeros * all) {
       *zeros += more;
@@ -168,7 +186,7 @@ static bool Worth(const Columns *c, int32_t first, int32_t middle, int32_t last,
   return true;
 }
 
-/* Put supernodes together with their parents where that costs few zeros, from the left */
+/* Merge supernodes with their parents where that costs few zeros, from left to right */
 static PetscErrorCode Relax(const Columns *c, FactorTree *t)
 {
   int32_t n     = 0;
@@ -178,7 +196,7 @@ static PetscErrorCode Relax(const Columns *c, FactorTree *t)
   for (int32_t j = 0; j < t->n_nodes; j++) {
     const int32_t first = t->first[j], last = t->first[j + 1];
 
-    /* the supernode before is the last child, so it stands next to its parent */
+    /* the supernode before this one is its last child, so their columns are adjacent */
     if (n && c->parent[first - 1] == first && Worth(c, t->first[n - 1], first, last, &zeros))
       continue;
     t->first[n++] = first;
@@ -196,7 +214,8 @@ static int Ascending(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* Rows below a supernode: its columns' neighbours and its children's rows; mark[n] is the node that met a row last */
+/* Rows below a supernode, ascending: neighbours of its columns and rows of its children. mark [n]
+   avoids duplicates. Returns their number. */
 static int32_t Rows(const FactorGraph *graph, const FactorTree *t, const Columns *c, int32_t j, int32_t child, const int32_t sibling[],
                     int32_t mark[], int32_t *to)
 {
@@ -216,7 +235,7 @@ static int32_t Rows(const FactorGraph *graph, const FactorTree *t, const Columns
   return n;
 }
 
-/* Rows and parents of all supernodes, from the leaves */
+/* Rows, parents, children and siblings of all supernodes, children first */
 static PetscErrorCode Structure(const FactorGraph *graph, const Columns *c, FactorTree *t)
 {
   int32_t *mark, *child, *sibling, *to;
@@ -233,12 +252,14 @@ static PetscErrorCode Structure(const FactorGraph *graph, const Columns *c, Fact
   child   = t->child;
   sibling = t->sibling;
   for (int32_t k = 0; k < c->n; k++) mark[k] = -1;
+  /* Children come before their parents, so all rows of a node's children are known */
   for (int32_t j = 0; j < t->n_nodes; j++) {
     child[j] = sibling[j] = t->parent[j] = -1;
     for (int32_t k = t->first[j]; k < t->first[j + 1]; k++) t->node[k] = j;
   }
   t->start[0] = 0;
   for (int32_t j = 0; j < t->n_nodes; j++) {
+    /* the first row below a supernode is a column of its parent */
     const int32_t n = Rows(graph, t, c, j, child[j], sibling, mark, to);
 
     if (t->start[j] + n > room) {
@@ -256,14 +277,18 @@ static PetscErrorCode Structure(const FactorGraph *graph, const Columns *c, Fact
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sizes with the columns that the last one stands for: rows below all other supernodes */
+/* Add the full rows that the last vertex stands for to the sizes: they lie below all other
+   supernodes */
 static void Extend(FactorTree *t, int32_t extra)
 {
   for (int32_t j = 0; j < t->n_nodes; j++) t->start[j + 1] += (int64_t)PetscMin(j + 1, t->n_nodes - 1) * extra;
+  /* the last supernode gets the extra columns */
   t->first[t->n_nodes] += extra;
 }
 
-/* FactorSymbolic - See the header. Not collective. */
+/* FactorSymbolic - See the header. Not collective.
+   The order is changed to a postorder first: it has the same fill, and supernodes become ranges of
+   columns. */
 PetscErrorCode FactorSymbolic(const FactorGraph *graph, FactorTree *tree, double *flops)
 {
   Columns c;

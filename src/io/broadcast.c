@@ -1,6 +1,9 @@
+/* Broadcast of any number of bytes in messages of at most MeritMaxMessage(), since counts of MPI
+   are int. */
 #include "io_private.h"
 #include <merit/exchange.h>
 
+/* IoBroadcast - See the header. Collective. */
 PetscErrorCode IoBroadcast(MPI_Comm comm, int64_t n, void *at)
 {
   const int64_t limit = MeritMaxMessage();

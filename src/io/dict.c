@@ -1,8 +1,17 @@
+/*
+  Distributed dictionary of labels (ids of animals, levels of class effects).
+
+  Each label is stored twice. The rank given by its hash has it in `table` with its number and
+  answers "which number has this label". Numbers are cut into blocks over the ranks; the rank of a
+  block has the labels in order and answers "which label has this number". Creation: labels go to
+  their hash ranks (FillTable), are sorted over all ranks by (order, bytes) (NumberTogether), and
+  numbers go back the way the labels came. With one rank all of this is local.
+*/
 #include "dict_private.h"
 #include <merit/exchange.h>
 #include <string.h>
 
-/* Labels looked up together */
+/* Labels looked up together, so that cache misses overlap (strings.c) */
 enum { AT_ONCE = 64 };
 
 struct _p_MeritDict {
@@ -17,13 +26,15 @@ struct _p_MeritDict {
   int64_t     *start;   /* [block + 1]; owned */
 };
 
-/* Rank that answers for a label: the high half of the hash, since the pool uses the low half */
+/* Rank that answers for a label: by the high half of the hash, since the slot in the table uses the
+   low half */
 static PetscMPIInt HashOwner(PetscMPIInt size, const char *at, size_t length)
 {
   return (PetscMPIInt)((MeritStringsHash(at, length) >> 32) * (uint64_t)size >> 32);
 }
 
-/* A pool as one block of labels; the bytes stay the pool's, start is owned by the caller */
+/* The strings of a pool as one block of labels; the bytes are the pool's, labels->start is owned by
+   the caller */
 static PetscErrorCode PoolLabels(MeritStrings pool, DictLabels *labels)
 {
   const char *base = NULL;
@@ -44,6 +55,7 @@ static PetscErrorCode PoolLabels(MeritStrings pool, DictLabels *labels)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Exchange plan that sends each label to the rank of its hash. Collective; owned by the caller. */
 static PetscErrorCode PlanByHash(MPI_Comm comm, PetscMPIInt size, const DictLabels *labels, MeritExchange *ex)
 {
   PetscMPIInt *dest;
@@ -57,7 +69,7 @@ static PetscErrorCode PlanByHash(MPI_Comm comm, PetscMPIInt size, const DictLabe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Labels first .. first + n - 1, without their 0s, for a look-up of many */
+/* Bounds of labels first .. first + n - 1 without their 0s, for a look-up of many at once */
 static void Few(const DictLabels *labels, int64_t first, int64_t n, const char *at[], size_t length[])
 {
   const int64_t *start = labels->start + first;
@@ -68,7 +80,8 @@ static void Few(const DictLabels *labels, int64_t first, int64_t n, const char *
   }
 }
 
-/* Add labels to the table: code[n] of each, and order[code] the least of each distinct label's (room for all) */
+/* Add labels to the table: code [n] of each. least [n] (NULL: not wanted): the lowest order of each
+   distinct label, by code */
 static PetscErrorCode InternAll(MeritDict d, const DictLabels *labels, int32_t code[], int64_t least[])
 {
   const char *at[AT_ONCE];
@@ -87,8 +100,10 @@ static PetscErrorCode InternAll(MeritDict d, const DictLabels *labels, int32_t c
 }
 
 /*
-  Every distinct label comes to its hash owner's table; *order[strings of table], or NULL when no rank has orders. *ex (NULL on
-  one rank) is how the labels came, (*code)[arriving] what they are in the table; both are the caller's.
+  FillTable - Send every label to the table of its hash rank. Collective.
+  *ex (NULL on one rank) is the plan by which labels came and (*code)[arriving] their codes in the
+  table; *least is the lowest order by code, NULL if no rank has orders. All are owned by the
+  caller.
 */
 static PetscErrorCode FillTable(MeritDict d, MeritStrings pool, const int64_t order[], MeritExchange *ex, int32_t **code,
                                 int64_t **least)
@@ -117,7 +132,7 @@ static PetscErrorCode FillTable(MeritDict d, MeritStrings pool, const int64_t or
   come.at = at;
   if (ordered) {
     PetscCall(PetscMalloc1(come.n, &come.order));
-    PetscCall(PetscMalloc1(come.n + 1, least)); /* never NULL, also with no label here: all ranks go the same way */
+    PetscCall(PetscMalloc1(come.n + 1, least)); /* not NULL even without labels: all ranks must take the same branches */
     PetscCall(MeritExchangeForward(*ex, sizeof(*order), order, come.order));
   }
   PetscCall(PetscMalloc1(come.n + 1, code));
@@ -142,7 +157,8 @@ static PetscErrorCode NumberAlone(MeritDict d, const DictLabels *table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The sorted labels of this rank, the first numbered `first`, go to the ranks whose blocks hold their numbers */
+/* Send the sorted labels of this rank, numbers first, first + 1, ..., to the ranks of their blocks.
+   Collective. */
 static PetscErrorCode SendToBlocks(MeritDict d, const DictLabels *labels, const int64_t index[], int64_t first)
 {
   MeritExchange ex;
@@ -163,7 +179,12 @@ static PetscErrorCode SendToBlocks(MeritDict d, const DictLabels *labels, const 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sort over all ranks, number, tell the hash owners, hand the labels to their blocks */
+/*
+  NumberTogether - Number the labels over all ranks. Collective.
+  Labels are divided over the ranks by splitters, so that all labels of a rank precede those of the
+  next; each rank sorts its part, and a prefix sum of the counts gives the numbers. These go back
+  to the hash ranks, the labels on to their blocks.
+*/
 static PetscErrorCode NumberTogether(MeritDict d, const DictLabels *table)
 {
   DictLabels    part = {0};
@@ -201,7 +222,7 @@ static PetscErrorCode NumberTogether(MeritDict d, const DictLabels *table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* number[strings of the pool] from those of the table, back along the way the labels came */
+/* number [strings of pool] = numbers of the table, sent back the way the labels came. Collective. */
 static PetscErrorCode Answer(MeritDict d, MeritStrings pool, MeritExchange ex, const int32_t code[], int64_t number[])
 {
   const int64_t n = ex ? MeritExchangeArriving(ex) : MeritStringsCount(pool);
@@ -278,7 +299,7 @@ int64_t MeritDictSize(MeritDict d)
   return d->n;
 }
 
-/* Numbers of labels that are looked up in this rank's table */
+/* number [n] of labels that are looked up in this rank's table; -1 for unknown ones */
 static void NumbersOf(MeritDict d, const DictLabels *labels, int64_t number[])
 {
   const char *at[AT_ONCE];
@@ -329,7 +350,8 @@ PetscErrorCode MeritDictFind(MeritDict d, MeritStrings pool, int64_t number[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Labels of n numbers of this rank's block, without their 0s, one after another */
+/* Labels of n numbers of this rank's block without their 0s, one after the other; a number outside
+   gives an empty label. Both arrays are owned by the caller. */
 static PetscErrorCode LocalLabels(MeritDict d, int64_t n, const int64_t number[], char **at, int64_t **start)
 {
   PetscFunctionBegin;
@@ -392,6 +414,7 @@ const char *MeritDictLocal(MeritDict d, int64_t number, size_t *length)
 }
 
 /* MeritDictReference - One more owner. Not collective. */
+/* The count is local: all ranks call alike */
 PetscErrorCode MeritDictReference(MeritDict d)
 {
   PetscFunctionBegin;
@@ -399,7 +422,8 @@ PetscErrorCode MeritDictReference(MeritDict d)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritDictDestroy - Give up one reference; the last one frees. NULL-safe, sets the handle to NULL. Not collective. */
+/* MeritDictDestroy - Give up one reference; the last one frees. NULL-safe, sets the handle to NULL.
+   Not collective. */
 PetscErrorCode MeritDictDestroy(MeritDict *dict)
 {
   MeritDict d = *dict;

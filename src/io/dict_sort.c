@@ -1,7 +1,10 @@
 /*
-  The distributed order of labels: a sample sort (Frazer and McKellar, 1970). Every rank shows samples of what it has to rank 0, which
-  picks the splitters; labels were dealt to the ranks by hash, so that samples at equal steps stand for all, and parts differ by a few
-  per cent.
+  The distributed order of labels: a sample sort (Frazer and McKellar 1970).
+
+  Every rank sends samples of its labels to rank 0, which sorts them and picks size - 1 splitters.
+  Labels were dealt to the ranks by hash, so samples at equal steps represent all labels, and the
+  parts differ by a few per cent. Within a rank labels are sorted by radix: first by order, then
+  eight bytes at a time.
 */
 #include "dict_private.h"
 #include "io_private.h"
@@ -10,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What decides most comparisons without touching the bytes of the labels */
+/* Sort key: most comparisons are decided by the head, without reading the label */
 typedef struct {
   uint64_t head; /* first 8 bytes, the first one highest, padded with 0 */
   int64_t  index;
 } SortKey;
 
+/* First 8 bytes as a number that sorts as the bytes do */
 static uint64_t Head(const char *at, int64_t length)
 {
   uint64_t head = 0;
@@ -24,7 +28,7 @@ static uint64_t Head(const char *at, int64_t length)
   return head;
 }
 
-/* Bytes in the C locale's order, the shorter of two first when it begins the other */
+/* Compare bytes as in the C locale; if one label begins the other, the shorter comes first */
 static int CompareBytes(const char *a, int64_t n_a, const char *b, int64_t n_b)
 {
   int c = memcmp(a, b, (size_t)PetscMin(n_a, n_b));
@@ -32,6 +36,7 @@ static int CompareBytes(const char *a, int64_t n_a, const char *b, int64_t n_b)
   return c ? c : (n_a > n_b) - (n_a < n_b);
 }
 
+/* Compare by (order, bytes) */
 static int CompareLabels(const DictLabels *x, int64_t i, const DictLabels *y, int64_t j)
 {
   int64_t a = x->order ? x->order[i] : 0, b = y->order ? y->order[j] : 0;
@@ -49,7 +54,7 @@ static int CompareKeys(const void *pa, const void *pb, void *labels)
   return CompareLabels((const DictLabels *)labels, a->index, (const DictLabels *)labels, b->index);
 }
 
-/* Labels index[0..n) by their bytes, compared two by two */
+/* Sort few labels, index [n], by comparison of their bytes */
 static PetscErrorCode SortFew(const DictLabels *labels, int64_t n, int32_t index[])
 {
   const int64_t *start = labels->start;
@@ -65,7 +70,8 @@ static PetscErrorCode SortFew(const DictLabels *labels, int64_t n, int32_t index
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* How many bytes labels index[0..n) have in common, of those behind `depth`; *longest: bytes of the longest */
+/* Number of bytes behind `depth` that labels index [n] have in common; *longest is the length of
+   the longest label */
 static int64_t CommonBytes(const DictLabels *labels, int64_t n, const int32_t index[], int64_t depth, int64_t *longest)
 {
   const char *first  = labels->at + labels->start[index[0]];
@@ -84,7 +90,9 @@ static int64_t CommonBytes(const DictLabels *labels, int64_t n, const int32_t in
   return common;
 }
 
-/* Labels index[0..n), alike in their first `depth` bytes: eight bytes behind what all share decide by a radix sort, then the next */
+/* Sort labels index [n], which have their first `depth` bytes in common. The bytes that all have in
+   common are skipped, a radix sort orders the next eight, and labels that are equal in those are
+   sorted by what follows. Ids of one herd often have long common beginnings. */
 static PetscErrorCode SortBytes(const DictLabels *labels, int64_t n, int32_t index[], int64_t depth)
 {
   const int64_t *start = labels->start;
@@ -109,7 +117,8 @@ static PetscErrorCode SortBytes(const DictLabels *labels, int64_t n, int32_t ind
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* By a radix sort of the first keys, which decide nearly everything where there are any; ties by the bytes */
+/* DictLabelsSort - See the header. A radix sort by order decides nearly everything if orders are
+   given; ties by the bytes. Not collective. */
 PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index)
 {
   const int64_t n = labels->n;
@@ -119,6 +128,7 @@ PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index)
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(n, &key, n, &place));
   for (int64_t i = 0; i < n; i++) {
+    /* Flip the sign bit: the radix sort takes keys as unsigned */
     key[i]   = (uint64_t)(labels->order ? labels->order[i] : 0) ^ (uint64_t)1 << 63;
     place[i] = (int32_t)i;
   }
@@ -133,6 +143,7 @@ PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* DictLabelsPick - See the header. Not collective. */
 PetscErrorCode DictLabelsPick(const DictLabels *labels, int64_t n, const int64_t index[], char **at, int64_t **start)
 {
   PetscFunctionBegin;
@@ -145,7 +156,8 @@ PetscErrorCode DictLabelsPick(const DictLabels *labels, int64_t n, const int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Bring every rank's samples to rank 0; `all` is empty on the others */
+/* Send n_sample labels of every rank, at equal steps, to rank 0; *all is empty on the others.
+   Collective. */
 static PetscErrorCode GatherSamples(MPI_Comm comm, const DictLabels *labels, int64_t n_sample, DictLabels *all)
 {
   MeritExchange ex;
@@ -184,7 +196,8 @@ static PetscErrorCode FreeLabels(DictLabels *labels)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0 cuts the samples evenly; all ranks get the size - 1 splitters (none when there is not one sample) */
+/* Rank 0 sorts the samples and takes every (n / size)-th; all ranks get the size - 1 splitters,
+   none if there are no samples. Collective. */
 static PetscErrorCode PickSplitters(MPI_Comm comm, const DictLabels *samples, DictLabels *splitters)
 {
   PetscMPIInt rank, size;
@@ -220,6 +233,8 @@ static PetscErrorCode PickSplitters(MPI_Comm comm, const DictLabels *samples, Di
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* DictLabelsSplit - See the header. Bisection in the splitters gives the rank of each label.
+   Collective. */
 PetscErrorCode DictLabelsSplit(MPI_Comm comm, const DictLabels *labels, PetscMPIInt dest[])
 {
   DictLabels  samples = {0}, splitters = {0};

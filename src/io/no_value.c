@@ -1,14 +1,12 @@
-/* Words that people and programs write where there is nothing to write. */
+/* Words by which people and programs mark a missing value or an unknown parent. They are used in
+   messages only: no word is taken as missing unless the job file says so. */
 #include "table_private.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-/*
-  TableNoValue - Does a word mean that there is no value, in some habit: no letter and no digit, zeros alone, or a word such as NULL?
-
-  Not collective. Bytes beyond ASCII count as letters.
-*/
+/* TableNoValue - See the header: no letter and no digit, only zeros, or a word such as NULL. Bytes
+   beyond ASCII count as letters. Not collective. */
 bool TableNoValue(const char word[], size_t n)
 {
   static const char *const words[] = {"unknown", "unk", "missing", "null", "nil", "none", "nan", "na", "n/a", "#n/a"};

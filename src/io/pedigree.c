@@ -1,7 +1,17 @@
+/*
+  The pedigree object: settings, access to results, and the steps of loading.
+
+  Load: read the file and number the animals (pedigree_load.c), cut to the wanted depth
+  (pedigree_depth.c), join parents and offspring and check sexes and years (pedigree_family.c),
+  generations (pedigree_generation.c). SetUp computes inbreeding (pedigree_setup.c). Every rank
+  holds the animals of its block of canonical numbers.
+*/
 #include "pedigree_load.h"
 
+/* Words for an unknown parent in every file */
 static const char *const always_unknown[] = {"0", ".", "NA"};
 
+/* Deep copies of n words, owned by the caller */
 static PetscErrorCode CopyWords(int n, const char *const words[], char ***copy)
 {
   PetscFunctionBegin;
@@ -93,7 +103,8 @@ PetscErrorCode MeritPedigreeSetUnknown(MeritPedigree ped, int n, const char *con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedigreeSetFreeSexes - Whether an id may be both sire and dam; default false. Logically collective. */
+/* MeritPedigreeSetFreeSexes - Whether an id may be both sire and dam; default false. Logically
+   collective. */
 PetscErrorCode MeritPedigreeSetFreeSexes(MeritPedigree ped, bool free_sexes)
 {
   PetscFunctionBegin;
@@ -101,8 +112,8 @@ PetscErrorCode MeritPedigreeSetFreeSexes(MeritPedigree ped, bool free_sexes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedigreeSetOutbred - Whether Mendelian variances are 1, 3/4 and 1/2 whatever the inbreeding of the parents; default false. Logically
-   collective. */
+/* MeritPedigreeSetOutbred - Whether Mendelian variances are 1, 3/4 and 1/2 whatever the inbreeding
+   of the parents; default false. Logically collective. */
 PetscErrorCode MeritPedigreeSetOutbred(MeritPedigree ped, bool outbred)
 {
   PetscFunctionBegin;
@@ -125,6 +136,7 @@ PetscErrorCode MeritPedigreeAddFounders(MeritPedigree ped, MeritStrings pool)
     bool        skip = length == 0;
     int32_t     code;
 
+    /* An unknown parent is not an animal */
     for (int i = 0; i < ped->n_unknown && !skip; i++) {
       PetscBool same;
 
@@ -163,7 +175,8 @@ PetscErrorCode MeritPedigreeLoad(MeritPedigree ped)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedigreeSize - Animals in all, those without a line, duplicate lines dropped. Not collective. */
+/* MeritPedigreeSize - Animals in all, those without a line, duplicate lines dropped. Not
+   collective. */
 PetscErrorCode MeritPedigreeSize(MeritPedigree ped, int64_t *n_animals, int64_t *n_no_line,
                                  int64_t *n_duplicates)
 {
@@ -194,13 +207,15 @@ PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedigreeOutbred - See MeritPedigreeSetOutbred: the diagonal of the relationship matrix is then not 1 + F. Not collective. */
+/* MeritPedigreeOutbred - See MeritPedigreeSetOutbred: the diagonal of the relationship matrix is
+   then not 1 + F. Not collective. */
 bool MeritPedigreeOutbred(MeritPedigree ped)
 {
   return ped->outbred;
 }
 
-/* MeritPedigreeYears - Birth years of this rank's block, NaN unknown, and whether there are any; borrowed. Not collective. */
+/* MeritPedigreeYears - Birth years of this rank's block, NaN unknown, and whether there are any;
+   borrowed. Not collective. */
 PetscErrorCode MeritPedigreeYears(MeritPedigree ped, bool *any, const double **year)
 {
   PetscFunctionBegin;

@@ -1,8 +1,12 @@
+/* The columns of a pedigree file: those that the job file names, else known names in any case, else
+   the first three columns. Since a file without a header line would lose its first animal, names
+   are checked where columns are taken by position. */
 #include "pedigree_columns.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
+/* Roles in messages, keys of pedigree.columns, and known names by role */
 static const char *const roles[]      = {"id", "sire", "dam", "birth year", "sex"};
 static const char *const keys[]       = {"id", "sire", "dam", "year", "sex"};
 static const char *const id_names[]   = {"id", "animal", "animal_id", "animalid", "individual", "ind", NULL};
@@ -14,6 +18,7 @@ static const char *const *const known_names[] = {id_names, sire_names, dam_names
 /* Line of the names of the columns; 0: they are not in the file */
 static int64_t HeaderLine(MeritPedigree ped) { return ped->n_header ? 0 : 1; }
 
+/* Column of the first known name that occurs, in any case; -1 if none does */
 static int FindKnown(int n, const char *const names[], const char *const known[])
 {
   for (; *known; known++)
@@ -22,12 +27,13 @@ static int FindKnown(int n, const char *const names[], const char *const known[]
   return -1;
 }
 
-/* PedigreeIsName - In any case. Not collective. */
+/* PedigreeIsName - See the header. Not collective. */
 bool PedigreeIsName(int role, const char column[], const char field[])
 {
   return !strcasecmp(field, column) || FindKnown(1, &field, known_names[role]) == 0;
 }
 
+/* Column named in the job file; USAGE error with the nearest name if the file does not have it */
 static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, const char *const names[],
                                 int role, int *column)
 {
@@ -42,7 +48,8 @@ static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Names of columns chosen by their place must read like names, or an animal is lost to a missing header line */
+/* A column taken by position must have a name that reads like one: not a number, not a word for an
+   unknown parent */
 static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const names[], const int column[])
 {
   PetscFunctionBegin;
@@ -62,7 +69,8 @@ static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const na
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Without known names for all three: the first three columns, unless a known name contradicts that */
+/* Columns by position: the first three, unless known names say otherwise. With sire and dam known,
+   the id is the first other column. */
 static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names[], int column[])
 {
   PetscFunctionBegin;
@@ -85,11 +93,8 @@ static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  PedigreeFindColumns - Columns of id, sire, dam, birth year and sex (-1: none): as given, by known names in any
-  case, or the first three. Logically collective; USAGE errors name what is missing, INPUT when the first line
-  is data.
-*/
+/* PedigreeFindColumns - See the header. Errors: USAGE names the missing column, INPUT if the first
+   line is data. Logically collective. */
 PetscErrorCode PedigreeFindColumns(MeritPedigree ped, MeritTable table, int column[PED_N_COLUMNS])
 {
   const char *const *names;

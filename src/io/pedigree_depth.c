@@ -1,11 +1,11 @@
-/*
-  A pedigree cut to some animals and their ancestors up to a number of generations back. It is cut before anything is made of it: parents
-  that are not kept are unknown from then on.
-*/
+/* A pedigree cut to certain animals (with records or genotypes) and their ancestors up to a number
+   of generations back. It is cut right after reading: parents that are not kept become unknown, and
+   all that follows sees a smaller pedigree. */
 #include "pedigree_load.h"
 #include <math.h>
 
-/* MeritPedigreeSetDepth - Generations of ancestors kept behind the animals of MeritPedigreeAddFocal; 0: all animals. Logically collective. */
+/* MeritPedigreeSetDepth - Generations of ancestors kept behind the animals of
+   MeritPedigreeAddFocal; 0: all animals. Logically collective. */
 PetscErrorCode MeritPedigreeSetDepth(MeritPedigree ped, int32_t depth)
 {
   PetscFunctionBegin;
@@ -32,7 +32,8 @@ PetscErrorCode MeritPedigreeAddFocal(MeritPedigree ped, MeritStrings pool)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mark n animals by number (-1: none) on the ranks that hold them; those newly marked go to *fresh as places in the block */
+/* Mark n animals by number (-1: none) on the ranks that hold them; fresh [*n_fresh] = newly marked
+   ones as indices in the block. Collective. */
 static PetscErrorCode Mark(MeritPedigree ped, int64_t n, const int64_t number[], bool kept[], int64_t *n_fresh, int64_t fresh[])
 {
   MeritExchange ex;
@@ -58,7 +59,8 @@ static PetscErrorCode Mark(MeritPedigree ped, int64_t n, const int64_t number[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* kept[n_local]: the focal animals and, generation by generation, what is newly found of their parents: shortest ways come first */
+/* kept [n_local] = focal animals, and then one generation of parents after the other: breadth
+   first, so that an ancestor is found by its shortest path. Collective. */
 static PetscErrorCode MarkKept(MeritPedigree ped, bool kept[])
 {
   const int32_t n_focal = MeritStringsCount(ped->focal);
@@ -83,7 +85,8 @@ static PetscErrorCode MarkKept(MeritPedigree ped, bool kept[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* New numbers of this rank's block in the order of the old ones, -1 not kept; *n over all ranks */
+/* number [n_local] = new numbers of the kept animals in their old order, -1 for others; *n of them
+   over all ranks. Collective. */
 static PetscErrorCode Renumber(MeritPedigree ped, const bool kept[], int32_t number[], int64_t *n)
 {
   int64_t here = 0, next = 0;
@@ -97,7 +100,8 @@ static PetscErrorCode Renumber(MeritPedigree ped, const bool kept[], int32_t num
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The kept animals of this rank as rows with new numbers */
+/* The kept animals of this rank as rows with new numbers, as if read from a smaller file.
+   Collective; *rows are owned by the caller. */
 static PetscErrorCode MakeRows(MeritPedigree ped, const int32_t number[], int64_t *n, PedigreeRow **rows)
 {
   int32_t *sire, *dam;
@@ -121,7 +125,7 @@ static PetscErrorCode MakeRows(MeritPedigree ped, const int32_t number[], int64_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The dictionary of the kept labels */
+/* Dictionary of the labels of the kept animals. Collective; owned by the caller. */
 static PetscErrorCode MakeDict(MeritPedigree ped, const int32_t number[], MeritDict *dict)
 {
   MeritStrings pool;
@@ -145,11 +149,8 @@ static PetscErrorCode MakeDict(MeritPedigree ped, const int32_t number[], MeritD
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  PedigreeCut - Leave the focal animals and their ancestors up to `depth` generations back, and number them anew in their old order.
-
-  Collective, once the lines are loaded and before families are made of them.
-*/
+/* PedigreeCut - See the header. Duplicate lines were counted before the cut, so that count is
+   restored. Collective. */
 PetscErrorCode PedigreeCut(MeritPedigree ped)
 {
   MeritDict    dict;

@@ -1,8 +1,17 @@
+/*
+  Parents and their offspring on one rank.
+
+  Each animal sends an edge to the rank of its sire and one to the rank of its dam. There offspring
+  are counted and listed, and each edge is checked: the sex of the parent by its roles and by its
+  own line, and birth years. Faults name the line of the offspring. Suspicious names of parents and
+  equal birth years give warnings.
+*/
 #include "pedigree_private.h"
 #include "table_private.h"
 #include <math.h>
 
-/* Parent-child edges of one role on the ranks that hold the parents, in the order of the children's numbers */
+/* Edges from children to parents in one role, on the ranks that hold the parents, in the order of
+   the children's numbers */
 typedef struct {
   int64_t  n;
   int32_t *parent; /* [n] place in the block */
@@ -22,7 +31,8 @@ static PetscErrorCode EdgesFree(Edges *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Send each animal with a known parent of this role to the parent */
+/* Send each animal with a known parent of this role to the rank of that parent. Collective; free
+   with EdgesFree(). */
 static PetscErrorCode EdgesMake(MeritPedigree ped, const int64_t parent[], Edges *e)
 {
   MeritExchange ex;
@@ -56,7 +66,8 @@ static PetscErrorCode EdgesMake(MeritPedigree ped, const int64_t parent[], Edges
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* First line of the file on which each animal of the block has this role, INT64_MAX none */
+/* line [n_local] = first line of the file that has the animal in this role, INT64_MAX if none does;
+   owned by the caller */
 static PetscErrorCode FirstLines(MeritPedigree ped, const Edges *e, int64_t **line)
 {
   PetscFunctionBegin;
@@ -67,7 +78,8 @@ static PetscErrorCode FirstLines(MeritPedigree ped, const Edges *e, int64_t **li
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A parent without a line whose name means "unknown" in some habit: many different animals may stand behind it */
+/* Is this a parent without a line of its own whose name may mean "unknown"? Then it may stand for
+   many different animals. */
 static bool LooksUnknown(MeritPedigree ped, int64_t i)
 {
   size_t      length;
@@ -78,7 +90,7 @@ static bool LooksUnknown(MeritPedigree ped, int64_t i)
   return TableNoValue(label, length);
 }
 
-/* Lowest line on which animal i of the block is a parent */
+/* First line on which animal i of the block is a parent */
 static int64_t FirstLine(const Edges *const edges[2], int64_t i)
 {
   int64_t line = INT64_MAX;
@@ -89,7 +101,8 @@ static int64_t FirstLine(const Edges *const edges[2], int64_t i)
   return line;
 }
 
-/* Parents that may be words for an unknown one; those in both roles are refused in CheckSexes */
+/* Warn of parents whose names may mean "unknown". Names in both roles are refused by CheckSexes
+   with the same advice. */
 static PetscErrorCode WarnOfUnknown(MeritPedigree ped, const Edges *const edges[2])
 {
   MeritFault warning = {0};
@@ -105,13 +118,14 @@ static PetscErrorCode WarnOfUnknown(MeritPedigree ped, const Edges *const edges[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What to do about an animal in both roles */
+/* Advice for an animal in both roles */
 static const char *Advice(MeritPedigree ped, int64_t i, bool here)
 {
   if (LooksUnknown(ped, i)) return "if it stands for an unknown parent, name it in pedigree.unknown";
   return here ? "'sexes: free' allows that" : "'sexes: free' allows both";
 }
 
+/* Fault for each animal that is both sire and dam, at the later line; none if sexes are free */
 static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Edges *dams, MeritFault *fault)
 {
   int64_t *as_sire, *as_dam;
@@ -139,7 +153,7 @@ static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Ed
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The sex that a parent's own line gives must be that of its role */
+/* Fault where a parent's own line gives the other sex */
 static void CheckSexOfRole(MeritPedigree ped, const Edges *e, int other, const char role[])
 {
   for (int64_t k = 0; ped->has_sex && !ped->free_sexes && k < e->n; k++) {
@@ -152,7 +166,8 @@ static void CheckSexOfRole(MeritPedigree ped, const Edges *e, int other, const c
   }
 }
 
-/* Parents are born before their offspring; *n_same and *line: offspring of the same year, and the first line of one */
+/* Fault where a parent was born after its offspring. *n_same += pairs of the same year, *line the
+   first of them. */
 static void CheckYears(MeritPedigree ped, const Edges *e, const char role[], int64_t *n_same, int64_t *line)
 {
   for (int64_t k = 0; ped->has_year && k < e->n; k++) {
@@ -169,7 +184,8 @@ static void CheckYears(MeritPedigree ped, const Edges *e, const char role[], int
   }
 }
 
-/* A warning of offspring that have a parent of their own birth year, which most species do not */
+/* Warn of offspring with a parent of their own birth year: possible in plants and insects, an error
+   in most livestock */
 static PetscErrorCode WarnOfYears(MeritPedigree ped, int64_t n_same, int64_t line)
 {
   PetscFunctionBegin;
@@ -181,7 +197,8 @@ static PetscErrorCode WarnOfYears(MeritPedigree ped, int64_t n_same, int64_t lin
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Offspring of each animal of the block; sires' edges first, selfed offspring stand twice */
+/* loading->child = offspring of each animal of the block, first those it sired; selfed offspring
+   appear twice */
 static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[2], PedigreeLoading *loading)
 {
   int64_t *first;
@@ -202,11 +219,8 @@ static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  PedigreeFamilies - Bring offspring and parents together: counts, sexes, years, lists of offspring.
-  Collective. INPUT errors: an animal in both roles (unless sexes are free), a parent born after its
-  offspring.
-*/
+/* PedigreeFamilies - See the header. Collective. INPUT errors: an animal in both roles (unless
+   sexes are free), a parent of the other sex or born after its offspring. */
 PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
 {
   Edges              sires = {0}, dams = {0};

@@ -1,13 +1,23 @@
+/*
+  Generations of all animals: founders 0, others 1 + the larger of the parents'.
+
+  Rounds: each rank goes through the animals whose parents have generations (Advance), then sends
+  the generations of parents to offspring on other ranks (Deliver). Each round completes at least
+  one generation. A pedigree that takes more than MOST_ROUNDS is a long chain across ranks, which
+  one rank computes faster alone (GenerationsAlone). Animals that never get a generation descend
+  from a loop.
+*/
 #include "pedigree_private.h"
 
-/* Rounds of messages, each at least one generation, after which one rank goes on alone; few pedigrees take as many */
+/* Rounds after which one rank computes all generations alone; few pedigrees take as many */
 enum { MOST_ROUNDS = 64 };
 
-/* An animal whose parents have generations hands its own on; other ranks hear of it at the end of the round */
+/* Message from a parent with a generation to a child */
 typedef struct {
   int32_t child, generation;
 } Notice;
 
+/* State of the rounds on this rank */
 typedef struct {
   uint8_t *waiting; /* [n_local] parents without a generation yet */
   int32_t *ready;   /* [n_local] stack of places in the block */
@@ -16,6 +26,8 @@ typedef struct {
   int64_t  n_notices;
 } Progress;
 
+/* A parent of an animal of this block has this generation; with both parents known the animal is
+   ready */
 static void TakeNotice(MeritPedigree ped, Progress *p, Notice notice)
 {
   const int64_t i = notice.child - ped->first;
@@ -24,7 +36,7 @@ static void TakeNotice(MeritPedigree ped, Progress *p, Notice notice)
   if (--p->waiting[i] == 0) p->ready[p->n_ready++] = (int32_t)i;
 }
 
-/* Go on as far as this rank can by itself */
+/* Go on as far as this rank can without messages from others */
 static void Advance(MeritPedigree ped, const PedigreeLoading *loading, Progress *p)
 {
   const int64_t last = ped->first + ped->n_local;
@@ -43,7 +55,7 @@ static void Advance(MeritPedigree ped, const PedigreeLoading *loading, Progress 
   }
 }
 
-/* Send the round's notices; the number of them over all ranks */
+/* Send the messages of this round; *n_sent of them over all ranks. Collective. */
 static PetscErrorCode Deliver(MeritPedigree ped, Progress *p, int64_t *n_sent)
 {
   MeritExchange ex;
@@ -68,10 +80,11 @@ static PetscErrorCode Deliver(MeritPedigree ped, Progress *p, int64_t *n_sent)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* State of an animal on the walk up the pedigree; a value above 0 is its generation plus 1 */
+/* State of an animal on the walk up the pedigree; a value above 0 is its generation + 1 */
 static const double UNSEEN = 0, UNRESOLVED = -1, ON_THE_PATH = -2;
 
-/* Of an animal's parents: one that was not seen yet, or -1 and the animal's own state */
+/* Returns a parent that was not visited yet, or -1 and the animal's own state: generation + 1, or
+   UNRESOLVED if a parent is */
 static int32_t NextParent(const int32_t parents[2], const double state[], double *own)
 {
   *own = 1;
@@ -80,13 +93,14 @@ static int32_t NextParent(const int32_t parents[2], const double state[], double
 
     if (p < 0) continue;
     if (state[p] == UNSEEN) return p;
-    /* a parent on the path is an own descendant */
+    /* a parent on the current path is its own descendant */
     *own = *own < 0 || state[p] < 0 ? UNRESOLVED : PetscMax(*own, state[p] + 1);
   }
   return -1;
 }
 
-/* All generations on one rank: each animal after its parents; stack[n] */
+/* All generations on one rank, by a depth-first walk with an explicit stack [n]: an animal gets its
+   generation after its parents */
 static void Walk(const PedigreeWindow *w, int32_t stack[])
 {
   for (int64_t start = 0; start < w->n; start++) {
@@ -105,7 +119,8 @@ static void Walk(const PedigreeWindow *w, int32_t stack[])
   }
 }
 
-/* The first rank of each node goes through the whole pedigree, in the memory that inbreeding takes later */
+/* The first rank of each node computes all generations, in the shared memory that inbreeding uses
+   later. Collective. */
 static PetscErrorCode GenerationsAlone(MeritPedigree ped)
 {
   PedigreeWindow w = {0};
@@ -133,11 +148,7 @@ static PetscErrorCode GenerationsAlone(MeritPedigree ped)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  PedigreeGenerations - Generation of every animal: 0 for founders, else 1 + the larger of the parents'.
-  Collective, in rounds: each rank goes as far as it can, then tells the others. What is left at the end
-  descends from a loop. A pedigree that takes many rounds is a long chain across the ranks: one rank is faster.
-*/
+/* PedigreeGenerations - See the header. Collective. */
 PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading)
 {
   Progress p      = {0};

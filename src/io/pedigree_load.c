@@ -1,3 +1,11 @@
+/*
+  Reading the pedigree: from the lines of the file to blocks of animals by canonical number.
+
+  Ids, sires and dams share one pool of labels. The dictionary numbers the labels by (first own
+  line, label), so that animals are in the order of the file, and parents without a line follow
+  sorted by label. Lines go to the ranks that hold their animals, where a second line of an animal
+  is compared with the first.
+*/
 #include "pedigree_columns.h"
 #include "pedigree_load.h"
 #include <ctype.h>
@@ -5,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* This rank's lines: local codes into one pool of all labels, both the table's */
+/* Lines of this rank: codes into the pool of all labels; codes and pool are owned by the table */
 typedef struct {
   int64_t        n;
   const int32_t *code[PED_DAM + 1]; /* [n] -1 missing */
@@ -13,9 +21,10 @@ typedef struct {
   int64_t       *order; /* [strings of pool] line of first own line here, INT64_MAX none */
 } Lines;
 
+/* A negative number as parent marks a genetic group in other programs */
 static bool IsGroup(const char *text) { return text[0] == '-' && isdigit((unsigned char)text[1]); }
 
-/* Does any label look like a genetic group? Then the lines are to be looked through */
+/* Does any label look like a genetic group? Only then the lines need to be searched. */
 static bool AnyGroup(MeritStrings pool)
 {
   for (int32_t c = 0; c < MeritStringsCount(pool); c++)
@@ -23,7 +32,8 @@ static bool AnyGroup(MeritStrings pool)
   return false;
 }
 
-/* The first line of a file that has no header line, by what the job says: does it name columns? */
+/* In a file said to have no header line, does the first line contain names of columns? Rank 0 notes
+   a fault. */
 static void CheckFirstLine(MeritPedigree ped, MeritTable table, const int column[], const Lines *lines, MeritFault *fault)
 {
   const char *const *names;
@@ -40,7 +50,8 @@ static void CheckFirstLine(MeritPedigree ped, MeritTable table, const int column
                   "the first line names columns; pedigree.header is for files without a header line");
 }
 
-/* Names of columns that were taken by their place must not be animals, or the file has no header line and one animal would be lost */
+/* Where columns were taken by position: if a "name" is also an animal, the file has no header line
+   and its first animal would be lost. Collective. */
 static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int column[])
 {
   const char *const *names;
@@ -67,7 +78,7 @@ static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every line needs an id, and its parents must be animals */
+/* Faults: a line without an id, and negative parent codes. Collective. */
 static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const int column[], const Lines *lines)
 {
   const bool groups = AnyGroup(lines->pool);
@@ -98,7 +109,8 @@ static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Codes of this rank's lines, the founders added, and the keys that number the labels */
+/* Codes of this rank's lines, the added founders, and the sort key of each label: the first line
+   that has it as id. Collective. */
 static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int column[], Lines *lines)
 {
   int64_t first;
@@ -119,11 +131,12 @@ static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int c
   n_labels = MeritStringsCount(lines->pool);
   PetscCall(PetscMalloc1(n_labels + 1, &lines->order));
   for (int32_t c = 0; c < n_labels; c++) lines->order[c] = INT64_MAX;
+  /* From the last line to the first, so that the first one remains */
   for (int64_t i = lines->n - 1; i >= 0; i--) lines->order[lines->code[PED_ID][i]] = MeritTableLine(table, i);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The sex that a word stands for, -1: none */
+/* Sex that a word means, -1: none */
 static int SexOf(const char word[])
 {
   static const char *const words[][5] = {{"0", "u", "unknown", "x", "?"}, {"1", "m", "male", "sire", "s"}, {"2", "f", "female", "dam", "d"}};
@@ -134,7 +147,7 @@ static int SexOf(const char word[])
   return -1;
 }
 
-/* Sexes of the rows, where the file has them */
+/* Sexes of the rows, if the file has them; unknown words are faults */
 static PetscErrorCode TakeSexes(MeritPedigree ped, MeritTable table, int column, int64_t n, PedigreeRow rows[])
 {
   const int32_t *code;
@@ -155,7 +168,8 @@ static PetscErrorCode TakeSexes(MeritPedigree ped, MeritTable table, int column,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Number all labels, and the lines by them */
+/* Canonical numbers of all labels, and the lines in these numbers; *rows are owned by the caller.
+   Collective. */
 static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int column[], Lines *lines, PedigreeRow **rows)
 {
   const double *year = NULL;
@@ -185,7 +199,8 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does a second line of an animal say what the first one says? What one leaves open the other may tell. */
+/* Compare a second line of an animal with the first: parents, year and sex must agree; what one
+   leaves open the other may give */
 static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
 {
   const char *id = MeritDictLocal(ped->dict, row->id, NULL), *what = NULL;
@@ -200,7 +215,7 @@ static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
   if (ped->has_sex && !ped->sex[i]) ped->sex[i] = row->sex;
 }
 
-/* Lay a line into the block of its animal; a second line must say the same */
+/* Store a line in the block of its animal; an own parent is a fault */
 static void TakeRow(MeritPedigree ped, const PedigreeRow *row)
 {
   const int64_t i  = row->id - ped->first;
@@ -221,6 +236,7 @@ static void TakeRow(MeritPedigree ped, const PedigreeRow *row)
                   row->id == row->sire ? "sire" : "dam");
 }
 
+/* This rank's block with all parents unknown */
 static PetscErrorCode MakeBlock(MeritPedigree ped)
 {
   PetscFunctionBegin;
@@ -248,7 +264,8 @@ PetscErrorCode PedigreeFreeBlock(MeritPedigree ped)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeDealRows - Lines go to the ranks that hold their animals, where they arrive in the file's order. Collective. */
+/* PedigreeDealRows - See the header. Lines arrive in the order of the file, since ranks read
+   ascending parts of it. Collective. */
 PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows)
 {
   MeritExchange ex;
@@ -277,10 +294,8 @@ PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  PedigreeLoadLines - Read the file, number the animals, deal the lines out and check each by itself and
-  against its duplicates. Collective. Sets everything of Load but offspring and generations.
-*/
+/* PedigreeLoadLines - See the header. Sets everything of Load except offspring and generations.
+   Collective. */
 PetscErrorCode PedigreeLoadLines(MeritPedigree ped)
 {
   MeritTable table;

@@ -1,15 +1,19 @@
+/* The message for a loop in the pedigree. Every animal without a generation has a parent without
+   one, so a walk over such parents ends in a loop. Each step asks the rank that holds the animal
+   and broadcasts its answer: slow, but an error ends the run. */
 #include "pedigree_private.h"
 #include <stdio.h>
 
-/* Animals of a loop that the message names; the mark of an animal that the walk has seen, where others have -1 */
+/* Most animals of a loop that the message names; mark of an animal that the walk has visited, where
+   others have -1 */
 enum { MOST_NAMED = 6, VISITED = -2 };
 
-/* What the walk learns of an animal: the parent to go on to, its line, whether the walk has been there */
+/* Answer about an animal: the parent to continue with, its line in the file, was it visited before */
 typedef struct {
   int64_t next, line, visited;
 } Step;
 
-/* One step of the walk, the same on all ranks; every unresolved animal has an unresolved parent */
+/* One step of the walk; *step is the same on all ranks. Marks the animal as visited. Collective. */
 static PetscErrorCode Visit(MeritPedigree ped, int64_t animal, bool sire_unresolved, Step *step)
 {
   const PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
@@ -27,7 +31,7 @@ static PetscErrorCode Visit(MeritPedigree ped, int64_t animal, bool sire_unresol
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Whether the sire of an animal is among the unresolved, the same on all ranks */
+/* *unresolved: has the animal a sire without a generation? The same on all ranks. Collective. */
 static PetscErrorCode SireUnresolved(MeritPedigree ped, int64_t animal, bool *unresolved)
 {
   PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
@@ -45,7 +49,8 @@ static PetscErrorCode SireUnresolved(MeritPedigree ped, int64_t animal, bool *un
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Walk from parent to parent until an animal comes again: it is in a loop */
+/* Walk from the lowest animal without a generation until an animal is met again: that one is in a
+   loop. Collective. */
 static PetscErrorCode EnterLoop(MeritPedigree ped, int64_t *animal)
 {
   int64_t mine = INT64_MAX;
@@ -65,7 +70,8 @@ static PetscErrorCode EnterLoop(MeritPedigree ped, int64_t *animal)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Go once round the loop from an animal: the first numbers and lines, and the least number */
+/* Go once round the loop from an animal: numbers and lines of the first MOST_NAMED, the length, and
+   the lowest number. Collective. */
 static PetscErrorCode GoRound(MeritPedigree ped, int64_t from, int64_t animal[], int64_t line[], int64_t *n,
                               int64_t *least)
 {
@@ -88,7 +94,8 @@ static PetscErrorCode GoRound(MeritPedigree ped, int64_t from, int64_t animal[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* "A (line 3) <- B (line 5) <- A", each parent right of its offspring; a long loop is cut short */
+/* "A (line 3) <- B (line 5) <- A": each parent to the right of its offspring; a long loop is cut
+   short */
 static void Describe(int64_t n, int64_t named, const int64_t line[], const char label[],
                      const int64_t start[], size_t size, char text[])
 {
@@ -103,10 +110,8 @@ static void Describe(int64_t n, int64_t named, const int64_t line[], const char 
   if (used < size) snprintf(text + used, size - used, "%.*s", (int)PetscMin(start[1] - start[0], 60), label);
 }
 
-/*
-  PedigreeRaiseLoop - Find a loop among the animals without a generation and name it, beginning with its
-  lowest number. Collective; a walk of a few small broadcasts per animal. Always returns an INPUT error.
-*/
+/* PedigreeRaiseLoop - See the header. The loop is named from its lowest number on, so that the
+   message does not depend on ranks. Collective. */
 PetscErrorCode PedigreeRaiseLoop(MeritPedigree ped)
 {
   int64_t animal[MOST_NAMED], line[MOST_NAMED], n, least, named, *start;

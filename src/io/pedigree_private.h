@@ -6,15 +6,17 @@
 #include <merit/shared.h>
 #include <merit/table.h>
 
+/* Roles of columns, and codes of sexes */
 enum { PED_ID, PED_SIRE, PED_DAM, PED_YEAR, PED_SEX, PED_N_COLUMNS };
 enum { PED_SEX_UNKNOWN, PED_SEX_MALE, PED_SEX_FEMALE };
 
-/* What the steps of Load hand on to each other; gone when it ends. Arrays over this rank's block of animals. */
+/* Offspring lists of this rank's block, from PedigreeFamilies to PedigreeGenerations; freed at the end of Load */
 typedef struct {
-  int32_t *child; /* parent-child edges by parent: [child_first[n_local]] canonical numbers of offspring */
-  int64_t *child_first; /* [n_local + 1] */
+  int32_t *child;       /* [child_first[n_local]] canonical numbers of offspring, by parent */
+  int64_t *child_first; /* [n_local + 1] first offspring of each parent in child */
 } PedigreeLoading;
 
+/* The pedigree: settings, then results of Load and SetUp for this rank's block of canonical numbers; arrays are owned */
 struct _p_MeritPedigree {
   MPI_Comm    comm;
   PetscMPIInt rank, size;
@@ -22,17 +24,17 @@ struct _p_MeritPedigree {
   char        *path;
   char        *column[PED_N_COLUMNS]; /* NULL: found by name */
   int          n_header, n_unknown;
-  char       **header, **unknown; /* `unknown` begins with the words that always mean it */
+  char       **header, **unknown; /* `unknown` begins with the words that are always unknown */
   bool         free_sexes;
   bool         outbred; /* Mendelian variances as if no parent were inbred */
   int32_t      depth;   /* generations of ancestors kept behind focal animals, 0: all */
   MeritStrings founders, focal;
   /* set by Load */
-  MeritFault fault; /* agreed on once families are known */
-  bool      by_place; /* columns of the header line are taken by their place */
+  MeritFault fault; /* of reading; agreed on in PedigreeFamilies */
+  bool      by_place; /* columns were taken by position, not by name */
   bool      loaded;
   MeritDict dict;
-  int64_t   n, n_no_line, n_duplicates;
+  int64_t   n, n_no_line, n_duplicates; /* animals over all ranks; those without a line; duplicate lines */
   int64_t   first, n_local; /* this rank's block of canonical numbers */
   int64_t  *sire, *dam;     /* [n_local] canonical, -1 unknown */
   int64_t  *line;           /* [n_local] in the file, 0 none */
@@ -44,34 +46,36 @@ struct _p_MeritPedigree {
   int32_t  *generation;     /* [n_local] */
   /* computed by SetUp */
   bool    set_up;
-  double *F, *d; /* [n_local] */
+  double *F, *d; /* [n_local] inbreeding, Mendelian sampling variance */
 };
 
-/* One array over all animals per node, in memory that its ranks share */
+/* Arrays over all animals, one copy on each node in memory shared by its ranks */
 typedef struct {
   MeritShared memory;
   int64_t     n;          /* animals */
-  int32_t    *parents;    /* [2 n] by generation order, -1 unknown */
+  int32_t    *parents;    /* [2 n] sire and dam of each animal by position, -1 unknown */
   double     *inbreeding; /* [n] */
 } PedigreeWindow;
 
-/* The file's lines, checked and numbered, on the ranks whose blocks hold the animals. Collective. */
+/* Read the file, number the animals, and store each line on the rank whose block holds the animal. Collective. Errors: INPUT, USAGE. */
 PETSC_INTERN PetscErrorCode PedigreeLoadLines(MeritPedigree ped);
-/* Offspring counts, sexes and birth years; leaves the edges for PedigreeGenerations. Collective. */
+/* Count and list offspring, check sexes and birth years; fills *loading. Collective. Errors: INPUT, also faults of reading. */
 PETSC_INTERN PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading);
-/* Generations; an own ancestor is an error that names the loop. Collective. */
+/* ped->generation. Collective. Errors: INPUT for an animal that is its own ancestor, naming the loop. */
 PETSC_INTERN PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading);
-/* Raise the error for a loop among the animals whose generation is -1 (there is at least one). Collective. */
+/* Raise the INPUT error for a loop among the animals whose generation is -1 (at least one must be). Collective. */
 PETSC_INTERN PetscErrorCode PedigreeRaiseLoop(MeritPedigree ped);
 
-/* what[n_local]: the `bytes` bytes that each animal's parent has; left alone where the parent is unknown. Collective. */
+/* Values of parents: have[n_local] items of `bytes` bytes of this rank's animals; what[n_local] = the items of parent[n_local], unchanged where
+   the parent is unknown (-1). Collective. */
 PETSC_INTERN PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what);
 
-/* Make the arrays: parents -1, inbreeding 0. Collective. */
+/* Make the arrays (16 bytes an animal on each node): parents -1, inbreeding 0. Collective. Errors: SYSTEM without memory. */
 PETSC_INTERN PetscErrorCode PedigreeWindowCreate(MPI_Comm comm, int64_t n, PedigreeWindow *window);
-/* What any rank wrote is seen by all: parents of all animals. Collective. */
+/* Combine the parents written by all ranks, each entry by one of them, on all nodes. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeWindowShareParents(PedigreeWindow *window);
 /* The same for the inbreeding of animals first .. last - 1. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeWindowShareInbreeding(PedigreeWindow *window, int64_t first,
                                                           int64_t last);
+/* Free the arrays; safe if they were not made. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeWindowDestroy(PedigreeWindow *window);

@@ -1,15 +1,18 @@
+/* Inbreeding coefficients and Mendelian sampling variances of all animals, in parallel. */
 #include "pedigree_private.h"
 #include <string.h>
 
 /*
-  Inbreeding by rounds: round g takes the matings of all sires of generation g. It needs the inbreeding of
-  generations below g, and their animals' sires were taken in earlier rounds. Animals are renumbered by
-  generation for it ("positions"); the matings of a generation, ordered by sire, are cut into equal parts for
-  the ranks. Many generations of few matings, as a chain has, are all left to the first rank: it needs no other
-  rank between them, and sharing what is computed would cost more than computing it.
+  Rounds over the generations of sires. Round g computes the inbreeding of all animals whose sire
+  is of generation g; it needs the inbreeding of older generations, which earlier rounds have
+  computed. Animals are renumbered by generation ("position"). The matings of a round, ordered by
+  sire, are divided evenly over the ranks. A run of many generations with few matings each (a
+  chain) is computed by rank 0 alone, since exchanging the results would cost more than computing
+  them.
 */
 enum { FEW_MATINGS = 16, LEAST_RUN = 8 }; /* of a generation, for each rank; generations of such a run */
 
+/* Order of the animals for the rounds */
 typedef struct {
   int32_t  n_levels;
   int64_t *level_first; /* [n_levels + 1] position of the first animal of each generation */
@@ -21,21 +24,21 @@ typedef struct {
   int32_t *sire, *dam;  /* [n_local] positions of the parents, -1 unknown */
 } Order;
 
-/* What an animal must know of its sire */
+/* What an animal needs of its sire to find the rank of its mating */
 typedef struct {
   int64_t sired_first;
   int32_t position, n_sired;
   int32_t generation;
 } SireFacts;
 
-/* Animals to compute here, sorted by sire and dam */
+/* Animals that this rank computes, sorted by sire and dam */
 typedef struct {
   int64_t   n;
   uint64_t *mating; /* [n] sire's position << 32 | dam's */
   int32_t  *animal; /* [n] position */
 } Matings;
 
-/* Per generation: items of lower ranks, and of all */
+/* For each of n generations: sum over lower ranks, and over all ranks. Collective. */
 static PetscErrorCode SumLevels(MPI_Comm comm, int32_t n, const int64_t mine[], int64_t before[],
                                 int64_t all[])
 {
@@ -46,7 +49,8 @@ static PetscErrorCode SumLevels(MPI_Comm comm, int32_t n, const int64_t mine[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Positions: by generation, then canonical number; and each sire's place among its generation's matings */
+/* Positions by generation, then canonical number; sired_first numbers the matings of a generation
+   in the order of their sires. Collective. */
 static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
 {
   int64_t *count, *sired, *next, *next_sired;
@@ -82,7 +86,7 @@ static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeAskParents - what[n_local]: the `bytes` bytes that each animal's parent has; left alone where the parent is unknown. Collective. */
+/* PedigreeAskParents - See the header. Collective. */
 PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what)
 {
   MeritExchange ex;
@@ -109,7 +113,8 @@ PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], siz
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank that computes an animal, by the place of its mating among those of the sires' generation */
+/* Rank that computes an animal: the matings of the sires' generation are cut into equal blocks; a
+   large family is cut by its dams */
 static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts *sire, int32_t dam)
 {
   const int64_t all   = o->level_sired[sire->generation];
@@ -119,7 +124,8 @@ static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts
   return MeritBlockOwner(all, ped->size, PetscMin(place, all - 1));
 }
 
-/* Matings of each generation of sires over all ranks, and runs of generations that have few */
+/* Matings of each generation of sires, and the runs of generations that rank 0 computes alone.
+   Collective. */
 static PetscErrorCode ChooseAlone(MeritPedigree ped, Order *o, const SireFacts sire[])
 {
   const int64_t few = (int64_t)FEW_MATINGS * ped->size;
@@ -137,7 +143,8 @@ static PetscErrorCode ChooseAlone(MeritPedigree ped, Order *o, const SireFacts s
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Positions of all parents, and the rank that computes each animal's inbreeding (-1: it is 0) */
+/* Positions of all parents; dest [n_local] = the rank that computes each animal's inbreeding, -1
+   where it is 0 (a parent is unknown). Collective. */
 static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[])
 {
   SireFacts *mine, *sire;
@@ -165,7 +172,7 @@ static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Send the animals to the ranks that compute them, and sort them there by mating */
+/* Send the animals to the ranks that compute them, and sort them there by mating. Collective. */
 static PetscErrorCode DealMatings(MeritPedigree ped, const Order *o, const PetscMPIInt dest[], Matings *m)
 {
   MeritExchange ex;
@@ -186,7 +193,8 @@ static PetscErrorCode DealMatings(MeritPedigree ped, const Order *o, const Petsc
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Each distinct mating once: inbreeding of animals begin .. end - 1 of the list into the window */
+/* Inbreeding of animals [begin, end) of the list into F; each distinct mating is computed once
+   (full sibs have the same) */
 static PetscErrorCode ComputeMatings(const MeritAncestry *ancestry, const Matings *m, int64_t begin,
                                      int64_t end, double F[])
 {
@@ -212,8 +220,9 @@ static PetscErrorCode ComputeMatings(const MeritAncestry *ancestry, const Mating
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Before a round of generation g, the inbreeding of those below where other ranks made it; at the begin of a run that the first rank
-   goes through alone, all that the run needs, since animals of its generations may have older sires */
+/* Share the inbreeding computed so far with all nodes, before round g. At the start of a run that
+   rank 0 computes alone, also that of the generations within the run: their animals may have older
+   sires, whose rounds are done. */
 static PetscErrorCode ShareBefore(const Order *o, int32_t g, int64_t shared, PedigreeWindow *w)
 {
   int32_t last = g;
@@ -225,7 +234,7 @@ static PetscErrorCode ShareBefore(const Order *o, int32_t g, int64_t shared, Ped
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rounds over the sires' generations; the inbreeding of a generation is shared before a round needs it */
+/* All rounds. Nodes exchange results only when a round needs those of other ranks. Collective. */
 static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWindow *w)
 {
   const MeritAncestry ancestry = {.n_levels    = o->n_levels,
@@ -257,13 +266,13 @@ static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWi
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mendelian variance of an animal whose parents are not inbred */
+/* Mendelian variance if no parent were inbred: 1, 3/4 or 1/2 */
 static double Outbred(MeritPedigree ped, int64_t i)
 {
   return 1.0 - 0.25 * ((ped->sire[i] >= 0) + (ped->dam[i] >= 0));
 }
 
-/* Inbreeding and Mendelian variance of this rank's block out of the window */
+/* F and d of this rank's block from the shared arrays; d below 1e-8 is a fault. Collective. */
 static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const PedigreeWindow *w)
 {
   const MeritAncestry ancestry = {.n_levels    = o->n_levels,
@@ -289,6 +298,7 @@ static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const Pedig
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Parents by position in the shared arrays of each node. Collective. */
 static PetscErrorCode FillWindow(MeritPedigree ped, const Order *o, PedigreeWindow *w)
 {
   PetscFunctionBegin;

@@ -1,6 +1,9 @@
+/* Arrays over all animals, one copy on each node in memory shared by its ranks, and their exchange
+   between nodes. */
 #include "pedigree_private.h"
 
-/* Every entry was written on one node at most and is least elsewhere: the nodes' maximum has them all */
+/* Unite what the nodes wrote. Each entry was written on at most one node and has the lowest
+   possible value elsewhere, so the maximum over the nodes has all entries. Collective. */
 static PetscErrorCode Unite(PedigreeWindow *w, void *at, int64_t n, size_t unit, MPI_Datatype type)
 {
   const int64_t share   = MeritMaxMessage() / (int64_t)unit;
@@ -16,10 +19,8 @@ static PetscErrorCode Unite(PedigreeWindow *w, void *at, int64_t n, size_t unit,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  PedigreeWindowCreate - Arrays over all animals, one copy per node (16 bytes an animal; inbreeding first, parents after it): parents -1,
-  inbreeding 0. Collective on comm; a SYSTEM error when the node has no such memory.
-*/
+/* PedigreeWindowCreate - See the header. Inbreeding comes first in memory, for its alignment.
+   Collective. */
 PetscErrorCode PedigreeWindowCreate(MPI_Comm comm, int64_t n, PedigreeWindow *w)
 {
   int64_t last;
@@ -38,6 +39,7 @@ PetscErrorCode PedigreeWindowCreate(MPI_Comm comm, int64_t n, PedigreeWindow *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PedigreeWindowShareParents - See the header. Collective. */
 PetscErrorCode PedigreeWindowShareParents(PedigreeWindow *w)
 {
   PetscFunctionBegin;
@@ -45,6 +47,7 @@ PetscErrorCode PedigreeWindowShareParents(PedigreeWindow *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PedigreeWindowShareInbreeding - See the header. Collective. */
 PetscErrorCode PedigreeWindowShareInbreeding(PedigreeWindow *w, int64_t first, int64_t last)
 {
   PetscFunctionBegin;
@@ -52,6 +55,7 @@ PetscErrorCode PedigreeWindowShareInbreeding(PedigreeWindow *w, int64_t first, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PedigreeWindowDestroy - See the header. Collective. */
 PetscErrorCode PedigreeWindowDestroy(PedigreeWindow *w)
 {
   PetscFunctionBegin;

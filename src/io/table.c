@@ -1,4 +1,10 @@
-/* A table: its header, and what is asked of it. The rows are read in table_read.c. */
+/*
+  Tables of delimited text: the header line, the selection of columns, and access to results.
+  table_read.c reads the rows.
+
+  Rank 0 reads the beginning of the file and finds the delimiter, the names of the columns, and
+  whether the file is compressed; all ranks get the header line and parse it alike.
+*/
 #include "table_private.h"
 #include "io_private.h"
 #include <merit/file.h>
@@ -6,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What rank 0 finds out from the beginning of the file */
+/* What rank 0 finds at the beginning of the file */
 typedef struct {
   int64_t lines; /* before the data, the header's included */
   int64_t data;  /* offset behind the header line */
@@ -17,6 +23,7 @@ typedef struct {
   char   *line;
 } Head;
 
+/* Argument of HeadLine */
 typedef struct {
   Head       *head;
   TableLines *lines;
@@ -24,13 +31,15 @@ typedef struct {
   const char *path;
 } HeadContext;
 
-/* "sep=;", by which Excel is told the delimiter; it is found from the header line here */
+/* A line "sep=;" tells Excel the delimiter; it is skipped, since the delimiter is found from the
+   header line */
 static bool IsSeparator(const char line[], size_t n)
 {
   return n == 5 && !strncasecmp(line, "sep=", 4);
 }
 
-/* Take the first line that is not blank */
+/* Called for each line until the first that is not blank, which becomes the header line. A byte
+   order mark is skipped. */
 static PetscErrorCode HeadLine(void *context, char line[], size_t n, bool overlong, bool *done)
 {
   HeadContext *c = (HeadContext *)context;
@@ -57,6 +66,8 @@ static PetscErrorCode HeadLine(void *context, char line[], size_t n, bool overlo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Find the header line; faults for an empty file, NUL bytes, and carriage returns alone as line
+   ends */
 static PetscErrorCode HeadRead(const char path[], int64_t bytes, Head *head, MeritFault *fault)
 {
   unsigned char magic[2] = {0, 0};
@@ -84,7 +95,7 @@ static PetscErrorCode HeadRead(const char path[], int64_t bytes, Head *head, Mer
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0 looks; all ranks know */
+/* Rank 0 reads the beginning, all ranks get the result. Collective. */
 static PetscErrorCode HeadShare(MeritTable t, Head *head)
 {
   MeritFault fault = {0};
@@ -106,7 +117,8 @@ static PetscErrorCode HeadShare(MeritTable t, Head *head)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The name of the next column, from line `line` of the file, or from the caller when line is 0 */
+/* Add the name of the next column, from line `line` of the file, or from the caller if line is 0.
+   Errors: no name, or one that occurred before. */
 static PetscErrorCode AddName(MeritTable t, const char *at, size_t n, int64_t line)
 {
   const MeritErrorKind kind  = line ? MERIT_ERROR_INPUT : MERIT_ERROR_USAGE;
@@ -121,6 +133,7 @@ static PetscErrorCode AddName(MeritTable t, const char *at, size_t n, int64_t li
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Names of the columns from the header line */
 static PetscErrorCode NamesFromLine(MeritTable t, const Head *head)
 {
   TableField    *field;
@@ -139,6 +152,7 @@ static PetscErrorCode NamesFromLine(MeritTable t, const Head *head)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Copy the words for a missing value; number [n_numbers] are the values of those that are numbers */
 static PetscErrorCode CopyMissing(TableMissing *to, int n, const char *const word[])
 {
   PetscFunctionBegin;
@@ -155,6 +169,7 @@ static PetscErrorCode CopyMissing(TableMissing *to, int n, const char *const wor
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Header and delimiter; with names from the caller every line is data */
 static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const header[])
 {
   Head head = {0};
@@ -204,7 +219,7 @@ PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, co
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&t));
-  PetscCall(PetscCommDuplicate(comm, &t->comm, NULL)); /* messages of the caller are none of ours */
+  PetscCall(PetscCommDuplicate(comm, &t->comm, NULL)); /* keeps messages apart from the caller's */
   PetscCallMPI(MPI_Comm_rank(comm, &t->rank));
   PetscCallMPI(MPI_Comm_size(comm, &t->size));
   PetscCall(PetscStrallocpy(path, &t->path));
@@ -243,7 +258,8 @@ PetscErrorCode MeritTableSelect(MeritTable t, int column, MeritColumnKind kind)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritTableShare - All text columns get one pool, so that equal texts have equal codes. Before Read; alike on all ranks. */
+/* MeritTableShare - All text columns get one pool, so that equal texts have equal codes. Before
+   Read; alike on all ranks. */
 PetscErrorCode MeritTableShare(MeritTable t)
 {
   PetscFunctionBegin;
@@ -251,7 +267,8 @@ PetscErrorCode MeritTableShare(MeritTable t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritTableSetMissingKey - The key of the job file that lists words for a missing value; messages name it. Borrowed; alike on all ranks. */
+/* MeritTableSetMissingKey - The key of the job file that lists words for a missing value; messages
+   name it. Borrowed; alike on all ranks. */
 PetscErrorCode MeritTableSetMissingKey(MeritTable t, const char key[])
 {
   PetscFunctionBegin;
@@ -259,7 +276,8 @@ PetscErrorCode MeritTableSetMissingKey(MeritTable t, const char key[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritTableSetWhole - The file ends with a line end, or it was cut short, an INPUT error of Read. Alike on all ranks. */
+/* MeritTableSetWhole - The file ends with a line end, or it was cut short, an INPUT error of Read.
+   Alike on all ranks. */
 PetscErrorCode MeritTableSetWhole(MeritTable t)
 {
   PetscFunctionBegin;
@@ -267,7 +285,8 @@ PetscErrorCode MeritTableSetWhole(MeritTable t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritTableRows - Rows of this rank, and the number of the first one over all ranks; outputs may be NULL. Not collective. */
+/* MeritTableRows - Rows of this rank, and the number of the first one over all ranks; outputs may
+   be NULL. Not collective. */
 PetscErrorCode MeritTableRows(MeritTable t, int64_t *n_local, int64_t *first)
 {
   PetscFunctionBegin;
@@ -279,7 +298,7 @@ PetscErrorCode MeritTableRows(MeritTable t, int64_t *n_local, int64_t *first)
 /* MeritTableLine - Line of a local row in the file, 1-based. Not collective. */
 int64_t MeritTableLine(MeritTable t, int64_t row)
 {
-  int64_t low = 0, high = t->n_gap; /* the gaps before `low` lie at or before the row */
+  int64_t low = 0, high = t->n_gap; /* bisection for the last gap at or before the row */
 
   while (low < high) {
     int64_t middle = (low + high) / 2;

@@ -1,4 +1,6 @@
-/* The bytes of a file on their way to the lines: plain files by ranges, gzip files through rank 0. */
+/* From the bytes of a file to lines: plain files are read by ranges of bytes, one for each rank;
+   gzip files are inflated by rank 0, which deals the text out, since a gzip stream cannot be
+   entered in the middle. */
 #include "table_private.h"
 #include <merit/exchange.h>
 #include <merit/file.h>
@@ -6,13 +8,16 @@
 #include <string.h>
 #include <zlib.h>
 
+/* Tag of messages with inflated text */
 #define TAG_DEAL 72
 
+/* TablePieceSize - See the header. Not collective. */
 int64_t TablePieceSize(void)
 {
   return PetscMin(MeritMaxMessage(), (int64_t)4 << 20);
 }
 
+/* TableFeedFile - See the header. Not collective. */
 PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault)
 {
   const int64_t room = TablePieceSize(), beyond = PetscMin(room, (int64_t)64 << 10);
@@ -21,7 +26,7 @@ PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(room, &piece));
   while (!lines->done && lines->at < bytes) {
-    /* behind the range only the end of one line is wanted */
+    /* beyond the range only the end of one line is needed: small reads */
     int64_t n = lines->stop > lines->at ? PetscMin(room, lines->stop - lines->at) : beyond;
 
     n = PetscMin(n, bytes - lines->at);
@@ -36,6 +41,7 @@ PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines
 
 /* ---- gzip ---- */
 
+/* State of the inflation of a gzip file on one rank */
 typedef struct {
   const char *path;
   int64_t     bytes, read; /* of the compressed file */
@@ -46,6 +52,7 @@ typedef struct {
   char       *in, *out;
 } Inflater;
 
+/* Open the stream. The step is small for small files, so that all ranks get a part. */
 static PetscErrorCode InflaterOpen(const char path[], int64_t bytes, PetscMPIInt size, Inflater *f)
 {
   PetscFunctionBegin;
@@ -67,7 +74,8 @@ static PetscErrorCode InflaterClose(Inflater *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Have compressed bytes at hand, if there are more; a further member begins where one ended */
+/* Read compressed bytes if none are left; a new member (gzip files may be concatenated) begins
+   where one ended */
 static PetscErrorCode InflaterFill(Inflater *f, MeritFault *fault)
 {
   int64_t n = PetscMin(f->step, f->bytes - f->read);
@@ -87,8 +95,8 @@ static PetscErrorCode InflaterFill(Inflater *f, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Next piece of text in f->out, *n bytes; 0 at the end or at a fault. *begun: compressed bytes that were used
-   up before it. */
+/* Next piece of text in f->out, *n bytes; 0 at the end or after a fault. *begun: compressed bytes
+   used before it. */
 static PetscErrorCode InflaterNext(Inflater *f, int64_t *n, int64_t *begun, MeritFault *fault)
 {
   PetscFunctionBegin;
@@ -117,6 +125,7 @@ static PetscErrorCode InflaterNext(Inflater *f, int64_t *n, int64_t *begun, Meri
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* TableFeedGzip - See the header. Not collective. */
 PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault)
 {
   Inflater f;
@@ -133,6 +142,7 @@ PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Text for rank `to`; rank 0 parses its own */
 static PetscErrorCode Give(MPI_Comm comm, PetscMPIInt to, char *piece, int64_t n, TableLines *lines)
 {
   PetscFunctionBegin;
@@ -141,8 +151,8 @@ static PetscErrorCode Give(MPI_Comm comm, PetscMPIInt to, char *piece, int64_t n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0: whole lines to one rank after the other; the next one's turn comes when its part of the compressed
-   file is reached */
+/* Rank 0: whole lines to one rank after the other. The next rank's turn comes when its share of the
+   compressed bytes is reached. */
 static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int64_t skip, TableLines *lines,
                               MeritFault *fault)
 {
@@ -160,6 +170,8 @@ static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int6
     while (done < n) {
       int64_t give = n - done;
 
+      /* This piece belongs to the next rank: the current line is completed for the present one
+         first */
       if (to < size - 1 && begun / (to + 1) >= f->bytes / size) {
         char *newline = line_ended ? NULL : memchr(f->out + done, '\n', (size_t)give);
 
@@ -175,11 +187,12 @@ static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int6
       line_ended = f->out[done - 1] == '\n';
     }
   }
+  /* Ranks that got nothing, and the last one, get an empty message, which ends their loops */
   for (to = PetscMax(to, 1); to < size; to++) PetscCall(Give(comm, to, NULL, 0, lines));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Other ranks: pieces from rank 0 until an empty one */
+/* Other ranks: feed the pieces from rank 0 until an empty one */
 static PetscErrorCode TakeIn(MPI_Comm comm, TableLines *lines)
 {
   char *piece;
@@ -198,6 +211,7 @@ static PetscErrorCode TakeIn(MPI_Comm comm, TableLines *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* TableDealGzip - See the header. Collective. */
 PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines,
                              MeritFault *fault)
 {

@@ -1,13 +1,14 @@
-/* Lines of delimited text: what a field is. No state, no allocation, no reading behind the buffer. */
+/* Fields of a line of delimited text. No state, no allocation, no reading beyond the buffer. */
 #include "table_private.h"
 #include <string.h>
 
+/* Blank or tab, unless the tab is the delimiter */
 static bool IsBlank(char c, char delimiter)
 {
   return c == ' ' || (c == '\t' && delimiter != '\t');
 }
 
-/* Which delimiters occur; those inside quotes do not count unless the quotes are not in pairs */
+/* Which of tab, semicolon and comma occur outside quotes; false if the quotes are not in pairs */
 static bool FindDelimiters(const char *line, size_t n, bool quotes, bool found[3])
 {
   bool inside = false;
@@ -23,6 +24,8 @@ static bool FindDelimiters(const char *line, size_t n, bool quotes, bool found[3
   return !inside;
 }
 
+/* TableDelimiterFind - See the header. If quotes are not in pairs they are taken as ordinary
+   characters. Not collective. */
 char TableDelimiterFind(const char line[], size_t n)
 {
   bool found[3];
@@ -31,6 +34,7 @@ char TableDelimiterFind(const char line[], size_t n)
   return found[0] ? '\t' : found[1] ? ';' : found[2] ? ',' : ' ';
 }
 
+/* TableLineBlank - See the header. Not collective. */
 bool TableLineBlank(const char line[], size_t n, char delimiter)
 {
   size_t i = 0;
@@ -39,8 +43,8 @@ bool TableLineBlank(const char line[], size_t n, char delimiter)
   return i == n;
 }
 
-/* A quoted field from its quote on; its bytes move together over doubled quotes. Returns where to go on, NULL
-   if unclosed. */
+/* A quoted field, p at its quote: doubled quotes become one, so the bytes move together. Returns
+   the position behind the field, NULL if it is not closed. */
 static char *Quoted(char *p, char *end, TableField *field)
 {
   char *to = ++p, *from = p;
@@ -61,7 +65,7 @@ static char *Quoted(char *p, char *end, TableField *field)
   return p;
 }
 
-/* An unquoted field with the blanks behind it taken off; returns where to go on */
+/* An unquoted field without the blanks behind it; returns the position behind it */
 static char *Unquoted(char *p, char *end, char delimiter, TableField *field)
 {
   char *from = p, *last;
@@ -76,6 +80,7 @@ static char *Unquoted(char *p, char *end, char delimiter, TableField *field)
   return p;
 }
 
+/* TableLineSplit - See the header. Not collective. */
 int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[], TableLineFault *fault)
 {
   char *p = line, *end = line + n;

@@ -1,10 +1,12 @@
+/* Lines from pieces of text. A line that ends in a later piece is kept in a buffer until then. */
 #include "table_private.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* A longer line is no table: probably not a text file. What is behind is not kept. */
+/* Most bytes of a line; a longer one means that this is not a text file. Its rest is not stored. */
 static const size_t longest_line = (size_t)1 << 30;
 
+/* Append n bytes to the buffer of the unfinished line */
 static PetscErrorCode Carry(TableLines *lines, const char *at, size_t n)
 {
   PetscFunctionBegin;
@@ -25,7 +27,7 @@ static PetscErrorCode Carry(TableLines *lines, const char *at, size_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The line at p ends before `newline` (its line end there, or the end of the text) */
+/* The current line ends with the n bytes at p; hand it to the action without its carriage return */
 static PetscErrorCode Finish(TableLines *lines, char *p, size_t n)
 {
   PetscFunctionBegin;
@@ -41,6 +43,7 @@ static PetscErrorCode Finish(TableLines *lines, char *p, size_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* TableLinesFeed - See the header. Not collective. */
 PetscErrorCode TableLinesFeed(TableLines *lines, char *piece, size_t n)
 {
   char *p = piece, *end = piece + n;
@@ -63,6 +66,7 @@ PetscErrorCode TableLinesFeed(TableLines *lines, char *piece, size_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* TableLinesEnd - See the header. Not collective. */
 PetscErrorCode TableLinesEnd(TableLines *lines)
 {
   PetscFunctionBegin;
@@ -74,6 +78,7 @@ PetscErrorCode TableLinesEnd(TableLines *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* TableLinesFree - See the header. Not collective. */
 void TableLinesFree(TableLines *lines)
 {
   free(lines->carry);

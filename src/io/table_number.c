@@ -1,7 +1,9 @@
 /*
-  Decimal numbers, correctly rounded. Nearly all numbers of data files have an integer below 2^53 for their
-  digits and a power of ten of at most 22: both are exact in double, so that one multiplication or division
-  rounds once (Clinger, 1990). The rest goes to the C library, in the C locale whatever the program's.
+  Decimal numbers, correctly rounded.
+
+  Nearly all numbers in data files have digits below 2^53 and a power of ten of at most 22. Both
+  are exact in double, so one multiplication or division rounds once and correctly (Clinger 1990).
+  Other numbers go to strtod in the C locale, whatever the locale of the program.
 */
 #include "table_private.h"
 #include <locale.h>
@@ -9,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Digits of a number longer than this are nobody's measurement */
+/* Most characters of a number; a longer one is not a measurement */
 #define NUMBER_ROOM 1024
 
+/* Powers of ten that double holds exactly */
 static const double power_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                       1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
@@ -28,6 +31,8 @@ static bool IsDigit(char c)
   return c >= '0' && c <= '9';
 }
 
+/* Digits into parts->digits, up to 18 or 19 of them; more make the value inexact. Returns the
+   position behind them. */
 static const char *Digits(const char *p, const char *end, bool fraction, Parts *parts)
 {
   for (; p < end && IsDigit(*p); p++) {
@@ -41,6 +46,7 @@ static const char *Digits(const char *p, const char *end, bool fraction, Parts *
   return p;
 }
 
+/* The exponent behind an e; NULL if it has no digits */
 static const char *Exponent(const char *p, const char *end, Parts *parts)
 {
   bool        negative = false;
@@ -54,7 +60,8 @@ static const char *Exponent(const char *p, const char *end, Parts *parts)
   return p > from ? p : NULL;
 }
 
-/* Sign, digits with at most one point, exponent: whether that is all there is */
+/* Split a number into sign, digits with at most one `point`, and exponent; false if there is
+   anything else */
 static bool TakeApart(const char *p, const char *end, char point, Parts *parts)
 {
   const char *from;
@@ -75,6 +82,7 @@ static bool TakeApart(const char *p, const char *end, char point, Parts *parts)
   return p == end;
 }
 
+/* The C locale, made at the first call */
 static locale_t CLocale(void)
 {
   static locale_t c; /* made once, kept to the end of the program */
@@ -83,6 +91,7 @@ static locale_t CLocale(void)
   return c;
 }
 
+/* The C library's conversion; too large a number is a fault, too small a one is 0 */
 static TableNumberFault Convert(const char *at, size_t n, double *value)
 {
   char text[NUMBER_ROOM];
@@ -94,6 +103,8 @@ static TableNumberFault Convert(const char *at, size_t n, double *value)
   return isinf(*value) ? TABLE_NUMBER_LARGE : TABLE_NUMBER_OK;
 }
 
+/* TableNumberParse - See the header. A number that is valid with a comma as point gets a fault of
+   its own. Not collective. */
 TableNumberFault TableNumberParse(const char at[], size_t n, double *value)
 {
   Parts  parts;

@@ -1,13 +1,15 @@
 #pragma once
 #include <merit/table.h>
 
-/* ---- one line: pure functions over a buffer ---- */
+/* ---- one line: pure functions over a buffer, not collective ---- */
 
+/* A field of a line */
 typedef struct {
-  const char *at; /* inside the line */
+  const char *at; /* borrowed, in the buffer of the line */
   size_t      length;
 } TableField;
 
+/* What is wrong with a line: a quote that is not closed, text behind a closing quote */
 typedef enum { TABLE_LINE_OK, TABLE_LINE_UNCLOSED, TABLE_LINE_AFTER_QUOTE } TableLineFault;
 
 /* Delimiter of a first line: tab, else semicolon, else comma (outside quotes), else ' ' for runs of blanks. */
@@ -19,23 +21,24 @@ PETSC_INTERN char TableDelimiterFind(const char line[], size_t n);
 */
 PETSC_INTERN int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[],
                                 TableLineFault *fault);
-/* Whether there is nothing but blanks; a tab is no blank where it is the delimiter. */
+/* Does a line hold only blanks? A tab is not a blank if it is the delimiter. */
 PETSC_INTERN bool TableLineBlank(const char line[], size_t n, char delimiter);
 
 /* ---- one number ---- */
 
+/* What is wrong with a number: not one at all, a decimal comma, too large */
 typedef enum { TABLE_NUMBER_OK, TABLE_NUMBER_NOT, TABLE_NUMBER_COMMA, TABLE_NUMBER_LARGE } TableNumberFault;
 
-/* A decimal number, rounded correctly; no blanks, hex, inf or nan. */
+/* *value = a decimal number, correctly rounded; no blanks, hexadecimal, inf or nan. */
 PETSC_INTERN TableNumberFault TableNumberParse(const char at[], size_t n, double *value);
 
-/* Does a word mean that there is no value, in some habit: "*", "000", "Unknown"? */
+/* Is a word one that some people use for a missing value: "*", "000", "Unknown"? */
 PETSC_INTERN bool TableNoValue(const char word[], size_t n);
 
-/* ---- lines out of pieces of text ---- */
+/* ---- lines from pieces of text, not collective ---- */
 
-/* What to do with a line, without its line end; *done = true stops. The line may be changed; an overlong one
-   is cut off. */
+/* Called for each line, without its line end; *done = true stops. It may change the line; an overlong one is
+   cut off. */
 typedef PetscErrorCode (*TableLineDo)(void *context, char line[], size_t n, bool overlong, bool *done);
 
 /*
@@ -47,56 +50,61 @@ typedef struct {
   TableLineDo action;
   void       *context;
   int64_t     at;       /* offset of the next byte to be fed */
-  int64_t     stop;     /* done with the line whose newline is here or behind */
-  int64_t     next;     /* offset behind the line in work */
-  bool        skipping; /* until the first newline */
+  int64_t     stop;     /* stop after the line whose newline is at this offset or later */
+  int64_t     next;     /* offset behind the current line */
+  bool        skipping; /* true until the first newline */
   bool        done;
-  bool        overlong; /* the line in work passes what is kept of a line */
+  bool        overlong; /* the current line is longer than what is stored of a line */
   char       *carry;    /* beginning of an unfinished line; owned */
   size_t      carried, room;
 } TableLines;
 
+/* Cut n further bytes, which may be changed, into lines. Errors: PETSC_ERR_MEM, those of the action. */
 PETSC_INTERN PetscErrorCode TableLinesFeed(TableLines *lines, char *piece, size_t n);
 /* The text ends: a last line without newline is done too. */
 PETSC_INTERN PetscErrorCode TableLinesEnd(TableLines *lines);
+/* Free the buffer. */
 PETSC_INTERN void TableLinesFree(TableLines *lines);
 
 /* ---- bytes of a file ---- */
 
-/* Size of pieces in which files are read and dealt out */
+/* Bytes of the pieces in which files are read and dealt out: at most 4 MiB. Not collective. */
 PETSC_INTERN int64_t TablePieceSize(void);
 /* Feed the lines from a plain file, from lines->at on until done or its end. Not collective. */
 PETSC_INTERN PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault);
 /* Feed the lines from a gzip file on this rank until done or its end. Not collective. */
 PETSC_INTERN PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault);
-/* Rank 0 inflates, skips `skip` bytes of text, and every rank is fed a contiguous share of whole lines. Collective. */
+/* Rank 0 inflates a gzip file, skips `skip` bytes of text, and sends each rank a contiguous part of whole lines, in rank order. Collective. */
 PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip,
                                           TableLines *lines, MeritFault *fault);
 
 /* ---- the table ---- */
 
+/* A column of the table */
 typedef struct {
-  bool         text, number; /* asked for */
-  bool         alone;        /* its pool is never shared */
+  bool         text, number; /* selected as */
+  bool         alone;        /* has a pool of its own in any case */
   MeritStrings pool;  /* owned unless it is the table's shared one */
   int32_t     *code;  /* [n_local] */
   double      *value; /* [n_local] */
 } TableColumn;
 
+/* Words for a missing value, beside the empty field; arrays are owned */
 typedef struct {
   int     n;
   char  **word;
   size_t *length;
-  bool    first[256]; /* first bytes that occur, to dismiss most fields at once */
+  bool    first[256]; /* first bytes of the words: most fields need no further comparison */
   int     n_numbers;
   double *number; /* [n_numbers] values of the words that are numbers */
 } TableMissing;
 
-/* Blank lines: `blanks` of them lie before row `row` and all rows behind it */
+/* Blank lines: `blanks` of them precede row `row` and all later rows */
 typedef struct {
   int64_t row, blanks;
 } TableGap;
 
+/* A table: header, selection, and the rows of this rank */
 struct _p_MeritTable {
   MPI_Comm     comm;
   PetscMPIInt  rank, size;
@@ -115,9 +123,10 @@ struct _p_MeritTable {
   TableColumn *column;       /* [n] */
   MeritStrings shared;       /* of all text columns, NULL: each has its own; owned */
   bool         share;
-  int64_t      n_local, first, line_before;
+  int64_t      n_local, first, line_before; /* rows here; number of the first; lines before this rank's */
   TableGap    *gap;          /* [n_gap], ascending; owned */
   int64_t      n_gap;
 };
 
+/* Free codes, values and the pool of a column. Not collective. */
 PETSC_INTERN PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column);

@@ -1,4 +1,12 @@
-/* The rows of a table: every rank reads its range in pieces and keeps codes and numbers only. */
+/*
+  The rows of a table. Each rank reads a range of the file in pieces and keeps only codes of texts
+  and values of numbers.
+
+  A line belongs to the rank whose range holds the newline before it. ReadLine splits a line and
+  AddRow stores its fields; texts wait until ROWS_AT_ONCE rows are read and are then looked up
+  together (LookUp). Line numbers are those within the range until Place() has counted the lines of
+  lower ranks.
+*/
 #include "table_private.h"
 #include <merit/exchange.h>
 #include <merit/file.h>
@@ -8,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Texts of a few rows, kept until they are looked up together */
+/* Texts of a few rows that wait for a common look-up */
 enum { ROWS_AT_ONCE = 64 };
 typedef struct {
   char   *bytes; /* of all texts; owned */
@@ -17,7 +25,7 @@ typedef struct {
   size_t *length; /* [columns * ROWS_AT_ONCE], SIZE_MAX: missing; owned */
 } Waiting;
 
-/* One rank's pass through its share */
+/* State of one rank's pass through its range */
 typedef struct {
   MeritTable  t;
   Waiting     waiting;
@@ -25,12 +33,13 @@ typedef struct {
   TableField *field;            /* [columns] of the line in work */
   int        *selected;         /* [n_selected] columns asked for */
   int         n_selected;
-  int64_t     n_lines, n_rows;  /* so far */
+  int64_t     n_lines, n_rows;  /* read so far */
   int64_t     room, gap_room;
   MeritFault  fault;            /* lines in the share, until the absolute ones are known */
   bool        full;             /* of words; an error at the end of the table, where the other ranks wait */
 } Reader;
 
+/* TableColumnReset - See the header. Not collective. */
 PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column)
 {
   PetscFunctionBegin;
@@ -43,6 +52,7 @@ PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Note a fault at the current line */
 static void Fault(Reader *r, const char *column, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void Fault(Reader *r, const char *column, const char *format, ...)
 {
@@ -56,6 +66,7 @@ static void Fault(Reader *r, const char *column, const char *format, ...)
   MeritFaultSet(&r->fault, MERIT_ERROR_INPUT, r->t->path, r->n_lines, name, "%s", text);
 }
 
+/* Reallocate an array to `room` items */
 static PetscErrorCode Grow(void *array, int64_t room, size_t bytes)
 {
   void *old = *(void **)array, *more = realloc(old, (size_t)room * bytes);
@@ -66,7 +77,8 @@ static PetscErrorCode Grow(void *array, int64_t room, size_t bytes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Room for `room` rows, at least one so that an empty share has its arrays too */
+/* Room for `room` rows in all selected columns; at least one row, so that a rank without rows has
+   arrays too */
 static PetscErrorCode SetRoom(Reader *r, int64_t room)
 {
   PetscFunctionBegin;
@@ -80,6 +92,7 @@ static PetscErrorCode SetRoom(Reader *r, int64_t room)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Count a blank line: a gap in the numbering of rows by lines */
 static PetscErrorCode CountBlank(Reader *r)
 {
   MeritTable t    = r->t;
@@ -99,6 +112,7 @@ static PetscErrorCode CountBlank(Reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Is a field empty or one of the words for missing? */
 static bool IsMissing(const TableMissing *missing, TableField f)
 {
   if (f.length == 0) return true;
@@ -108,6 +122,8 @@ static bool IsMissing(const TableMissing *missing, TableField f)
   return false;
 }
 
+/* Parse a number; words that are numbers mean missing by value, so that -999 and -999.0 are the
+   same */
 static void SetNumber(Reader *r, int c, TableField f, double *value)
 {
   const char      *name  = r->t->name[c], *more = f.length > 60 ? "..." : "";
@@ -127,7 +143,7 @@ static void SetNumber(Reader *r, int c, TableField f, double *value)
     }
 }
 
-/* Note a text of the row in work */
+/* Keep a text of the current row until the look-up */
 static PetscErrorCode Wait(Reader *r, int c, bool missing, TableField f)
 {
   Waiting     *w  = &r->waiting;
@@ -146,7 +162,8 @@ static PetscErrorCode Wait(Reader *r, int c, bool missing, TableField f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Codes of the texts that wait, n rows up to the present one */
+/* Codes of the texts of the last n rows. A pool beyond what a rank can hold sets `full`, which is
+   raised later on all ranks. */
 static PetscErrorCode LookUp(Reader *r, int n)
 {
   Waiting    *w = &r->waiting;
@@ -174,6 +191,7 @@ static PetscErrorCode LookUp(Reader *r, int n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Store the selected fields of the current line as a row */
 static PetscErrorCode AddRow(Reader *r)
 {
   MeritTable t = r->t;
@@ -196,7 +214,7 @@ static PetscErrorCode AddRow(Reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A line of the share */
+/* Called for each line of the range: checks, then AddRow */
 static PetscErrorCode ReadLine(void *context, char line[], size_t n, bool overlong, bool *done)
 {
   Reader        *r = (Reader *)context;
@@ -227,6 +245,7 @@ static PetscErrorCode ReadLine(void *context, char line[], size_t n, bool overlo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Start a pass: buffers, pools and the list of selected columns */
 static PetscErrorCode Begin(MeritTable t, Reader *r)
 {
   PetscFunctionBegin;
@@ -250,7 +269,7 @@ static PetscErrorCode Begin(MeritTable t, Reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A file that is to be whole ends with a line end; what is inflated has its own mark of the end */
+/* Rank 0: a file that must be complete ends with a line end; gzip has its own mark of the end */
 static PetscErrorCode CheckWhole(MeritTable t, MeritFault *fault)
 {
   char last = '\n';
@@ -262,6 +281,7 @@ static PetscErrorCode CheckWhole(MeritTable t, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Feed this rank's range of a plain file; all ranks but the first skip to their first newline */
 static PetscErrorCode ReadRange(MeritTable t, Reader *r, MeritFault *fault)
 {
   const int64_t n = t->bytes - t->data;
@@ -274,7 +294,8 @@ static PetscErrorCode ReadRange(MeritTable t, Reader *r, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Counts over ranks, and the absolute lines of this rank's faults */
+/* Number of the first row, lines before this rank's, and absolute line numbers in its faults.
+   Collective. */
 static PetscErrorCode Place(MeritTable t, Reader *r)
 {
   int64_t count[2] = {r->n_lines, r->n_rows}, before[2] = {0, 0};

@@ -1,6 +1,13 @@
+/*
+  The herd book: sire, dam, inbreeding and flags of all animals, 16 bytes each.
+
+  Mating and inbreeding need ancestors of any rank, in an order that cannot be foreseen. So every
+  node holds the whole book once, in memory that its ranks share. Each rank writes the animals it
+  makes; SimBookShare() brings them to the other nodes.
+*/
 #include "sim.h"
 
-/* Lay the herd book of n animals into memory that the ranks of each node share. Collective. */
+/* SimBookCreate - See the header. 16 bytes an animal on each node. Collective. */
 PetscErrorCode SimBookCreate(MPI_Comm comm, int64_t n, SimBook *book)
 {
   PetscMPIInt number = 0;
@@ -9,8 +16,10 @@ PetscErrorCode SimBookCreate(MPI_Comm comm, int64_t n, SimBook *book)
   book->comm = comm;
   book->n    = n;
   PetscCallMPI(MPI_Comm_size(comm, &book->size));
+  /* new memory is 0: no flag is set */
   PetscCall(MeritSharedCreate(comm, n * (int64_t)sizeof(SimAnimal), "the herd book", &book->memory));
   book->animal = (SimAnimal *)book->memory.at;
+  /* Number of each rank's node: the source of broadcasts between nodes */
   if (book->memory.rank == 0) PetscCallMPI(MPI_Comm_rank(book->memory.leaders, &number));
   PetscCallMPI(MPI_Bcast(&number, 1, MPI_INT, 0, book->memory.node));
   PetscCall(PetscMalloc1(book->size, &book->node_of));
@@ -18,7 +27,7 @@ PetscErrorCode SimBookCreate(MPI_Comm comm, int64_t n, SimBook *book)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All ranks of a node have written, all may read. Collective on the node. */
+/* SimBookWait - See the header. Collective on the node. */
 PetscErrorCode SimBookWait(SimBook *book)
 {
   PetscFunctionBegin;
@@ -26,7 +35,11 @@ PetscErrorCode SimBookWait(SimBook *book)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Animals [first, first + n) are written, each rank its block: copy them to the other nodes. Collective. */
+/*
+  SimBookShare - See the header. Collective.
+  Within a node the memory is shared, so only the first ranks of the nodes communicate: block by
+  block, the node whose rank wrote the block broadcasts it. One node needs no message.
+*/
 PetscErrorCode SimBookShare(SimBook *book, int64_t first, int64_t n)
 {
   const int64_t limit = MeritMaxMessage() / (int64_t)sizeof(SimAnimal);
@@ -48,7 +61,7 @@ PetscErrorCode SimBookShare(SimBook *book, int64_t first, int64_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Free the herd book; safe when it was never made. Collective. */
+/* SimBookDestroy - See the header. Collective. */
 PetscErrorCode SimBookDestroy(SimBook *book)
 {
   PetscFunctionBegin;

@@ -1,15 +1,23 @@
+/*
+  Genotypes on the chip, chip.bed.
+
+  SNPs are cut into ranges; each rank simulates the genes of one range at a time through all
+  generations (gene dropping), for the genotyped animals and their ancestors only. Crossovers are
+  keyed by animal and chromosome, so that every range sees the same ones (gametes.c). The rows of a
+  range are a contiguous part of the SNP-major file.
+*/
 #include "sim.h"
 #include <merit/log.h>
 #include <math.h>
 
-/* The animals of one generation whose genes are followed: numbers ascending, two haplotypes each. */
+/* Animals of one generation whose genes are simulated: numbers ascending, two haplotypes each */
 typedef struct {
   int64_t   n;
   uint32_t *number; /* owned */
   uint64_t *genes;  /* [n * 2 * words]; owned */
 } Carriers;
 
-/* One piece of work: SNPs [from, to) of one chromosome. */
+/* Unit of work: SNPs [from, to) of one chromosome */
 typedef struct {
   int32_t from, to;
 } Range;
@@ -23,6 +31,7 @@ static PetscErrorCode FreeCarriers(Carriers *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Animals of a generation that are genotyped or ancestors of genotyped ones */
 static PetscErrorCode ListCarriers(MeritSimulation sim, int generation, int32_t words, Carriers *c)
 {
   int64_t first = SimGenerationFirst(&sim->spec, generation),
@@ -39,7 +48,7 @@ static PetscErrorCode ListCarriers(MeritSimulation sim, int generation, int32_t 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Haplotypes of an animal among the carriers of the generation before, NULL when it is unknown. */
+/* Haplotypes of an animal of the previous generation by bisection; NULL for an unknown parent */
 static const uint64_t *GenesOf(const Carriers *c, uint32_t number, int32_t words)
 {
   int64_t low = 0, high = c->n;
@@ -56,6 +65,7 @@ static const uint64_t *GenesOf(const Carriers *c, uint32_t number, int32_t words
   return c->genes + (size_t)low * 2 * (size_t)words;
 }
 
+/* Haplotypes of all listed animals of a generation from those of the generation before */
 static void Drop(MeritSimulation sim, const SimLoci *loci, const Carriers *from, Carriers *to)
 {
 #pragma omp parallel for schedule(static)
@@ -68,14 +78,16 @@ static void Drop(MeritSimulation sim, const SimLoci *loci, const Carriers *from,
   }
 }
 
-/* Enter the genotyped of a generation in the range's rows of the .bed; a byte holds four animals of one SNP.
-   */
+/* Enter the genotypes of a generation into the range's rows of the .bed: two bits an animal, four
+   animals a byte */
 static void Enter(MeritSimulation sim, const SimLoci *loci, const Carriers *c, int64_t row, int64_t stride,
                   char *bed)
 {
-  static const unsigned char code[3] = {3, 2, 0}; /* copies of A1 -> PLINK 1 */
+  static const unsigned char code[3] = {3, 2, 0}; /* code of PLINK 1 by copies of A1; 1 means missing */
   const int32_t              n       = loci->to - loci->from;
 
+  /* Threads take words of 64 SNPs: each SNP has a row of its own, so no byte is written by two
+     threads */
 #pragma omp parallel for schedule(static)
   for (int32_t w = 0; w < loci->words; w++) {
     int64_t at = row;
@@ -83,6 +95,7 @@ static void Enter(MeritSimulation sim, const SimLoci *loci, const Carriers *c, i
     for (int64_t i = 0; i < c->n; i++) {
       const uint64_t *genes = c->genes + (size_t)i * 2 * (size_t)loci->words + w;
 
+      /* ancestors without genotype are followed, but not written */
       if (!sim->book.animal[c->number[i]].genotyped) continue;
       for (int32_t b = 0; b < 64 && w * 64 + b < n; b++) {
         unsigned copies = (unsigned)((genes[0] >> b) & 1) + (unsigned)((genes[loci->words] >> b) & 1);
@@ -95,7 +108,8 @@ static void Enter(MeritSimulation sim, const SimLoci *loci, const Carriers *c, i
   }
 }
 
-/* Calls fail at random; the gaps between failures are geometric, so the work follows their number. */
+/* Set random genotypes to missing. The distance to the next one is geometric, so the work is
+   proportional to their number. */
 static void Fail(MeritSimulation sim, const SimLoci *loci, int64_t stride, char *bed)
 {
   const double scale = log(1.0 - sim->spec.no_call);
@@ -108,6 +122,7 @@ static void Fail(MeritSimulation sim, const SimLoci *loci, int64_t stride, char 
       char   *byte;
       int64_t at;
 
+      /* geometric distance by inversion: floor(log u / log(1 - p)) genotypes are not missing */
       row += 1.0 + floor(log(MeritRandomUniform(&key, draw)) / scale);
       if (row >= (double)sim->made.n_genotyped) break;
       at    = (int64_t)row;
@@ -117,6 +132,7 @@ static void Fail(MeritSimulation sim, const SimLoci *loci, int64_t stride, char 
   }
 }
 
+/* Ancestral haplotypes of a range, one bit a SNP; owned by the caller */
 static PetscErrorCode AncestralBits(const SimSpec *spec, const SimLoci *loci, uint64_t **bits)
 {
   uint8_t allele[256];
@@ -126,12 +142,13 @@ static PetscErrorCode AncestralBits(const SimSpec *spec, const SimLoci *loci, ui
   for (int32_t j = loci->from; j < loci->to; j++) {
     SimAncestralAlleles(spec, j, allele);
     for (int32_t k = 0; k < spec->ancestors; k++)
+      /* bit j of haplotype k */
       (*bits)[k * loci->words + (j - loci->from) / 64] |= (uint64_t)allele[k] << ((j - loci->from) % 64);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Drop the genes of one range from the founders down; bed [(to - from) * stride], zero at entry. */
+/* Genotypes of one range: bed [(to - from) * stride], 0 at entry */
 static PetscErrorCode DropRange(MeritSimulation sim, Range range, int64_t stride, char *bed)
 {
   SimLoci   loci = {.from = range.from, .to = range.to, .words = (range.to - range.from + 63) / 64};
@@ -142,6 +159,7 @@ static PetscErrorCode DropRange(MeritSimulation sim, Range range, int64_t stride
   PetscFunctionBegin;
   PetscCall(AncestralBits(&sim->spec, &loci, &bits));
   loci.ancestral = bits;
+  /* Two generations of haplotypes are in memory: parents and offspring */
   for (int g = 0; g < sim->spec.generations; g++) {
     PetscCall(ListCarriers(sim, g, loci.words, &here));
     Drop(sim, &loci, &from, &here);
@@ -157,16 +175,18 @@ static PetscErrorCode DropRange(MeritSimulation sim, Range range, int64_t stride
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SNPs of a range: so that its rows of the .bed and two generations of haplotypes stay near 64 MiB, and every
-   rank gets one. */
+/* SNPs of a range: its rows of the .bed and two generations of haplotypes take about 64 MiB, and
+   every rank gets a range */
 static int32_t RangeLength(MeritSimulation sim, int64_t stride)
 {
+  /* bytes of a SNP: its row of the .bed, and bits of two haplotypes for two generations */
   int64_t widest = sim->spec.animals / sim->spec.generations + 1, per_snp = stride + widest / 2 + 1;
   int64_t length = PetscMin(((int64_t)64 << 20) / per_snp, sim->spec.snps / sim->size + 1);
 
   return (int32_t)PetscMin((int64_t)1 << 20, PetscMax(64, (length + 63) / 64 * 64));
 }
 
+/* Ranges over all chromosomes; none crosses a chromosome. *range [*n] is owned by the caller. */
 static PetscErrorCode CutRanges(MeritSimulation sim, int64_t stride, int64_t *n, Range **range)
 {
   const int32_t length = RangeLength(sim, stride);
@@ -174,6 +194,7 @@ static PetscErrorCode CutRanges(MeritSimulation sim, int64_t stride, int64_t *n,
 
   PetscFunctionBegin;
   for (int32_t c = 0; c < sim->spec.chromosomes; c++)
+    /* ranges of each chromosome, rounded up */
     room += (sim->genome.first[c + 1] - sim->genome.first[c] + length - 1) / length;
   PetscCall(PetscMalloc1(room, range));
   *n = 0;
@@ -183,10 +204,8 @@ static PetscErrorCode CutRanges(MeritSimulation sim, int64_t stride, int64_t *n,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  chip.bed, SNP-major: ranges of SNPs go round the ranks, and every round is appended in rank order. Genes are
-  dropped only through ancestors of genotyped animals. Collective.
-*/
+/* SimWriteChip - See the header. In each round every rank makes one range; ranges are appended in
+   rank order. Collective. */
 PetscErrorCode SimWriteChip(MeritSimulation sim)
 {
   const int64_t stride = (sim->made.n_genotyped + 3) / 4;

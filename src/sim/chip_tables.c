@@ -1,6 +1,15 @@
+/*
+  Tables of the chip in PLINK format: SNPs (.bim) and genotyped animals (.fam), in the order of the
+  .bed.
+
+  Each rank writes a block of rows. Positions are written in centiMorgan and in base pairs, 1 cM
+  being 1 Mb; the names of alleles are drawn for each SNP and have no meaning.
+*/
 #include "sim.h"
 #include <math.h>
 
+/* Position in centiMorgan and base pairs (1 cM = 1 Mb), random allele names; each rank writes a
+   block of SNPs */
 static PetscErrorCode WriteBim(MeritSimulation sim)
 {
   static const char *const pairs[] = {"A\tG", "G\tA", "A\tC", "C\tA", "T\tC", "C\tT", "T\tG", "G\tT"};
@@ -15,6 +24,7 @@ static PetscErrorCode WriteBim(MeritSimulation sim)
        j < MeritBlockFirst(spec->snps, sim->size, sim->rank + 1); j++) {
     MeritRandomKey key = SimKey(spec, SIM_FOR_SNP_PLACE, (uint64_t)j);
 
+    /* chromosome of SNP j */
     while (g->first[c + 1] <= j) c++;
     SimSnpText(spec, (int32_t)j, snp);
     PetscCall(MeritTextAdd(&text, "%d\t%s\t%.6f\t%lld\t%s\n", (int)c + 1, snp, 100.0 * g->place[j],
@@ -25,6 +35,7 @@ static PetscErrorCode WriteBim(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Each rank writes the genotyped animals of its block */
 static PetscErrorCode WriteFam(MeritSimulation sim)
 {
   const SimSpec *spec  = &sim->spec;
@@ -48,7 +59,7 @@ static PetscErrorCode WriteFam(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* chip.bim and chip.fam, rows in the order of the .bed. Collective. */
+/* SimWriteChipTables - See the header. Collective. */
 PetscErrorCode SimWriteChipTables(MeritSimulation sim)
 {
   PetscFunctionBegin;

@@ -1,17 +1,23 @@
+/*
+  The genome: map of the SNPs, ancestral haplotypes, and QTL with their effects.
+
+  Everything is drawn by keys of the SNP's number, so every rank computes the same arrays without
+  communication. Alleles of ancestral haplotypes at SNPs that are not QTL are computed again where
+  they are needed (chip.c), which saves memory.
+*/
 #include "sim.h"
 #include <math.h>
 
-/*
-  Alleles of the ancestral haplotypes at one SNP: a number of copies uniform on 1 .. ancestors - 1, put on
-  haplotypes at random. Returns the frequency in the base population. SNPs are independent: linkage
-  disequilibrium comes from the small number of ancestral haplotypes alone.
-*/
+/* SimAncestralAlleles - See the header. The number of haplotypes with the allele is uniform on 1 ..
+   ancestors - 1, and they are drawn at random. SNPs are drawn independently: linkage disequilibrium
+   comes from the small number of ancestral haplotypes alone. */
 double SimAncestralAlleles(const SimSpec *spec, int32_t snp, uint8_t allele[])
 {
   MeritRandomKey key  = SimKey(spec, SIM_FOR_SNP_ALLELE, (uint64_t)snp);
   int32_t        n    = spec->ancestors;
   int32_t        ones = 1 + (int32_t)MeritRandomBelow(&key, 0, (uint64_t)(n - 1)), need = ones;
 
+  /* Selection sampling: exactly `need` of the remaining n - k haplotypes */
   for (int32_t k = 0; k < n; k++) {
     allele[k] = MeritRandomUniform(&key, (uint32_t)(k + 1)) * (double)(n - k) < (double)need;
     need -= allele[k];
@@ -19,11 +25,14 @@ double SimAncestralAlleles(const SimSpec *spec, int32_t snp, uint8_t allele[])
   return (double)ones / (double)n;
 }
 
+/* SNPs divided evenly over chromosomes, one at a random position in each of equal intervals
+   (Morgans) */
 static PetscErrorCode Map(const SimSpec *spec, SimGenome *g)
 {
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(spec->chromosomes + 1, &g->first, spec->snps, &g->place));
   for (int32_t c = 0; c <= spec->chromosomes; c++)
+    /* every chromosome has the same number of SNPs, up to one */
     g->first[c] = (int32_t)MeritBlockFirst(spec->snps, spec->chromosomes, c);
   for (int32_t c = 0; c < spec->chromosomes; c++)
     for (int32_t j = g->first[c]; j < g->first[c + 1]; j++) {
@@ -35,7 +44,8 @@ static PetscErrorCode Map(const SimSpec *spec, SimGenome *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Draw which SNPs are QTL, and lay out their ancestral haplotypes. */
+/* Draw the SNPs that are QTL (selection sampling), and store their ancestral haplotypes and base
+   frequencies */
 static PetscErrorCode ChooseQtl(const SimSpec *spec, SimGenome *g)
 {
   int32_t words = (spec->n_qtl + 63) / 64, n = 0;
@@ -50,6 +60,7 @@ static PetscErrorCode ChooseQtl(const SimSpec *spec, SimGenome *g)
     MeritRandomKey key = SimKey(spec, SIM_FOR_QTL, (uint64_t)j);
 
     g->before[j] = n;
+    /* SNP j is chosen with probability (QTL still wanted) / (SNPs left), which gives exactly n_qtl */
     if (MeritRandomUniform(&key, 0) * (double)(spec->snps - j) >= (double)(g->n_qtl - n)) continue;
     g->frequency[n] = SimAncestralAlleles(spec, j, allele);
     for (int32_t k = 0; k < spec->ancestors; k++)
@@ -61,7 +72,7 @@ static PetscErrorCode ChooseQtl(const SimSpec *spec, SimGenome *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Solve L x = b in place. */
+/* x = L^-1 x; 0 where the pivot is 0 */
 static void SolveLower(int n, const double L[], double x[])
 {
   for (int i = 0; i < n; i++) {
@@ -70,7 +81,8 @@ static void SolveLower(int n, const double L[], double x[])
   }
 }
 
-/* Normal effects, turned and scaled so that sum 2pq a a' is exactly the share of G that the QTL have. */
+/* Effects of the QTL: normal draws z, transformed to a = sqrt(share) L_G L_V^-1 z with V = sum 2pq
+   z z'. Then sum 2pq a a' is exactly share * G, whatever was drawn. */
 static PetscErrorCode QtlEffects(const SimSpec *spec, SimGenome *g)
 {
   const int n                               = spec->n_traits;
@@ -85,6 +97,7 @@ static PetscErrorCode QtlEffects(const SimSpec *spec, SimGenome *g)
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) V[i * n + j] += w * a[i] * a[j];
   }
+  /* V = L_V L_V' is the variance that the normal draws give by chance */
   SimCholesky(n, V, root);
   for (int32_t q = 0; q < g->n_qtl; q++) {
     double *a = g->effect + q * n;
@@ -93,13 +106,14 @@ static PetscErrorCode QtlEffects(const SimSpec *spec, SimGenome *g)
     SolveLower(n, root, z);
     for (int i = 0; i < n; i++) {
       a[i] = 0.0;
+      /* a = sqrt(share) L_G (L_V^-1 z): variance share * G */
       for (int k = 0; k <= i; k++) a[i] += sqrt(spec->share) * spec->root_G[i * n + k] * z[k];
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Lay out the map and the QTL; nothing without a chip. Not collective: the same on every rank. */
+/* SimGenomeSetUp - See the header. Not collective: the same on every rank. */
 PetscErrorCode SimGenomeSetUp(const SimSpec *spec, SimGenome *g)
 {
   PetscFunctionBegin;
@@ -112,6 +126,7 @@ PetscErrorCode SimGenomeSetUp(const SimSpec *spec, SimGenome *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* SimGenomeFree - See the header. Not collective. */
 PetscErrorCode SimGenomeFree(SimGenome *g)
 {
   PetscFunctionBegin;

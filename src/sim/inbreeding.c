@@ -1,8 +1,15 @@
+/*
+  Inbreeding of simulated animals.
+
+  F = a_ii - 1 with a_ii = sum over ancestors j of t_ij^2 d_j, from A = T D T'. Generations do not
+  overlap, so the ancestors of an animal are found layer by layer, each animal once in a layer;
+  general pedigrees need the methods of src/io.
+*/
 #include "sim.h"
 #include <omp.h>
 #include <stdlib.h>
 
-/* An ancestor and the sum over the paths to it of (1/2)^length. */
+/* An ancestor and its coefficient in T: the sum over all paths to it of (1/2)^length */
 typedef struct {
   uint32_t number;
   double   part;
@@ -15,6 +22,7 @@ static int ByNumber(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
+/* Mendelian sampling variance from the inbreeding of the parents (Henderson 1976; Quaas 1976) */
 static double Mendelian(const SimAnimal *book, uint32_t number)
 {
   double d = 1.0;
@@ -24,13 +32,14 @@ static double Mendelian(const SimAnimal *book, uint32_t number)
   return d;
 }
 
-/* Sort a layer and add up what stands there twice; returns its new size. */
+/* Sort n ancestors by number and add up the coefficients of duplicates; returns the new number */
 static int64_t Merge(Ancestor layer[], int64_t n)
 {
   int64_t kept = 0;
 
   qsort(layer, (size_t)n, sizeof(*layer), ByNumber);
   for (int64_t i = 0; i < n; i++) {
+    /* an ancestor that was reached by several paths */
     if (kept && layer[kept - 1].number == layer[i].number)
       layer[kept - 1].part += layer[i].part;
     else
@@ -39,10 +48,9 @@ static int64_t Merge(Ancestor layer[], int64_t n)
   return kept;
 }
 
-/*
-  F = sum over ancestors (the animal too) of L^2 d - 1 (Quaas 1976; Meuwissen and Luo 1992). Generations do
-  not overlap, so ancestors come layer after layer and no ordered heap is needed.
-*/
+/* F = sum over ancestors (the animal included) of coefficient^2 * d - 1 (Quaas 1976; Meuwissen and
+   Luo 1992). Ancestors are handled generation by generation, so that no ordered heap is needed.
+   here and next are scratch. */
 static double Inbreeding(const SimAnimal *book, uint32_t number, Ancestor here[], Ancestor next[])
 {
   double  F = -1.0;
@@ -50,6 +58,7 @@ static double Inbreeding(const SimAnimal *book, uint32_t number, Ancestor here[]
 
   if (book[number].sire == SIM_UNKNOWN || book[number].dam == SIM_UNKNOWN) return 0.0;
   here[0] = (Ancestor){number, 1.0};
+  /* here: ancestors of one generation with their coefficients; next: those of the generation before */
   while (n > 0) {
     int64_t   m = 0;
     Ancestor *swap;
@@ -66,10 +75,10 @@ static double Inbreeding(const SimAnimal *book, uint32_t number, Ancestor here[]
     here = next;
     next = swap;
   }
-  return PetscMax(F, 0.0);
+  return PetscMax(F, 0.0); /* rounding may leave -1e-17 */
 }
 
-/* Inbreeding of animals [start, start + n) of a generation whose parents' inbreeding is known. Not
+/* SimInbreeding - See the header. A generation has at most 2^g ancestors in layer g. Not
    collective; threaded. */
 PetscErrorCode SimInbreeding(const SimSpec *spec, SimBook *book, int generation, int64_t start, int32_t n)
 {

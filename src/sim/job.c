@@ -1,7 +1,16 @@
+/*
+  Job files for the simulated data, and the summary.
+
+  job.yaml solves the model that was simulated by its pedigree, with the simulated variances;
+  job_snp.yaml solves it by the SNPs of the genotyped animals. They make a simulated folder ready
+  to run: `merit solve job.yaml`. The summary has the specification, so that the data can be made
+  again.
+*/
 #include "sim.h"
 #include <merit/version.h>
 #include <cjson/cJSON.h>
 
+/* scale * A in YAML: a number if n = 1, else a list of rows */
 static PetscErrorCode Matrix(MeritText *text, int n, const double A[], double scale)
 {
   PetscFunctionBegin;
@@ -18,7 +27,7 @@ static PetscErrorCode Matrix(MeritText *text, int n, const double A[], double sc
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One formula per trait; labels give the terms of all traits one covariance matrix. */
+/* One formula for each trait; equal labels give the terms of all traits a common covariance matrix */
 static PetscErrorCode Model(const SimSpec *spec, double snp_share, MeritText *text)
 {
   PetscFunctionBegin;
@@ -28,6 +37,7 @@ static PetscErrorCode Model(const SimSpec *spec, double snp_share, MeritText *te
     if (spec->has_herd_year) PetscCall(MeritTextAdd(text, " + herd:year"));
     if (spec->has_parity) PetscCall(MeritTextAdd(text, " + parity"));
     if (spec->has_age) PetscCall(MeritTextAdd(text, " + cov(age)"));
+    /* genetic terms: SNPs for their share of the variance, the pedigree for the rest */
     if (snp_share > 0.0) PetscCall(MeritTextAdd(text, " + genomic = snp(id)"));
     if (snp_share < 1.0) PetscCall(MeritTextAdd(text, " + animal = ped(id)"));
     if (spec->has_pe) PetscCall(MeritTextAdd(text, " + pe = iid(id)"));
@@ -51,6 +61,7 @@ static PetscErrorCode Model(const SimSpec *spec, double snp_share, MeritText *te
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* One job: the pedigree model (snp_share 0), SNPs alone (1), or both */
 static PetscErrorCode WriteJob(MeritSimulation sim, const char name[], double snp_share, const char result[])
 {
   MeritText text = {0};
@@ -66,11 +77,8 @@ static PetscErrorCode WriteJob(MeritSimulation sim, const char name[], double sn
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  job.yaml: the pedigree model with the variances simulated. With a chip also job_snp.yaml for the genotyped
-  animals: the SNPs explain the QTL's share, or all where there are no QTL (then they stand for the pedigree).
-  Collective.
-*/
+/* SimWriteJobs - See the header. Without QTL the SNPs of job_snp.yaml stand for the whole genetic
+   variance. Collective. */
 PetscErrorCode SimWriteJobs(MeritSimulation sim)
 {
   PetscFunctionBegin;
@@ -80,6 +88,7 @@ PetscErrorCode SimWriteJobs(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Counts into the summary */
 static void Counts(MeritSimulation sim, cJSON *root)
 {
   const MeritSimulationSize *n  = &sim->made;
@@ -94,6 +103,7 @@ static void Counts(MeritSimulation sim, cJSON *root)
   cJSON_AddNumberToObject(to, "qtl", n->n_qtl);
 }
 
+/* Name, bytes and checksum of every file into the summary */
 static void Files(MeritSimulation sim, cJSON *root)
 {
   const char *const *name;
@@ -114,7 +124,7 @@ static void Files(MeritSimulation sim, cJSON *root)
   }
 }
 
-/* summary.json: version, specification, counts, every file's size and checksum. Collective. */
+/* SimWriteSummary - See the header. Collective. */
 PetscErrorCode SimWriteSummary(MeritSimulation sim)
 {
   cJSON    *root = cJSON_CreateObject();

@@ -1,15 +1,24 @@
+/*
+  Flags in the herd book: sires that were used, genotyped animals, and ancestors of genotyped
+  animals.
+
+  Each node has its own copy of the book and computes the flags for it, its ranks dividing the
+  animals; so no message between nodes is needed. Ancestors are marked from the youngest generation
+  back, since the mark may come from any offspring.
+*/
 #include "sim.h"
 
-/* This rank's part of a generation when every node goes through all of it. */
+/* This rank's part of animals [first, first + n), when the ranks of a node divide all of them */
 static void NodeShare(const SimBook *book, int64_t first, int64_t n, int64_t *begin, int64_t *end)
 {
   *begin = first + MeritBlockFirst(n, book->memory.size, book->memory.rank);
   *end   = first + MeritBlockFirst(n, book->memory.size, book->memory.rank + 1);
 }
 
-/* Several ranks of a node may set the same byte: all of them to 1. */
+/* Several ranks of a node may set the same byte at once, all to 1 */
 static void Set(uint8_t *flag) { __atomic_store_n(flag, (uint8_t)1, __ATOMIC_RELAXED); }
 
+/* Sires that have offspring */
 static PetscErrorCode MarkSires(MeritSimulation sim)
 {
   SimBook *book = &sim->book;
@@ -25,8 +34,8 @@ static PetscErrorCode MarkSires(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotyped are the sires used (the youngest of them, if there are too many), then the youngest of the
-   others; or the youngest with records. */
+/* Genotyped animals: the sires used (the youngest, if there are too many), then the youngest of the
+   others; or (chip.recorded) the youngest with records */
 static PetscErrorCode MarkChosen(MeritSimulation sim)
 {
   SimBook *book   = &sim->book;
@@ -34,7 +43,10 @@ static PetscErrorCode MarkChosen(MeritSimulation sim)
   int64_t  others = PetscMin(sim->spec.genotyped, book->n) - sires, n = 0;
 
   PetscFunctionBegin;
+  /* From the youngest animal back, by the first rank of the node; left: how many of its group are
+     still to be chosen */
   for (int64_t i = book->n - 1; book->memory.rank == 0 && i >= 0 && sires + others > 0; i--) {
+    /* with chip.recorded all animals are in the second group (sires = 0) */
     int64_t *left = book->animal[i].used ? &sires : &others;
 
     if (*left == 0 || (sim->spec.recorded && !SimHasRecords(sim, i))) continue;
@@ -49,6 +61,7 @@ static PetscErrorCode MarkChosen(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Ancestors of genotyped animals, youngest generation first */
 static PetscErrorCode MarkAncestors(MeritSimulation sim)
 {
   SimBook *book = &sim->book;
@@ -68,10 +81,7 @@ static PetscErrorCode MarkAncestors(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  Mark in the herd book the sires used, and with a chip who is genotyped and whose genes must be followed (the
-  genotyped and their ancestors). Every node does it for itself. Collective.
-*/
+/* SimMarkGenotyped - See the header. Collective. */
 PetscErrorCode SimMarkGenotyped(MeritSimulation sim)
 {
   PetscFunctionBegin;

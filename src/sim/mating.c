@@ -1,34 +1,46 @@
+/*
+  Mating: sires and dams for the animals of a generation.
+
+  Candidates of the generation before are selected on all ranks (the best by a selection index, or
+  at random). Each newborn draws one of them: an index in the list of all selected candidates over
+  the ranks. The parent's values and haplotypes then come from the rank that holds the parent, by
+  one exchange for sires and one for dams.
+*/
 #include "sim.h"
 #include <math.h>
 #include <string.h>
 
-/* The parents chosen on each rank; a place in the list over all ranks finds owner and animal. */
+/* The selected candidates of one sex */
 typedef struct {
   int32_t *chosen; /* local animals; owned */
   int64_t *offset; /* [size + 1]; owned */
 } List;
 
-/* A key that sorts as the number does, largest first. */
+/* A key whose ascending order is the descending order of the value: bits of -value with the order
+   of signed numbers */
 static uint64_t Descending(double value)
 {
   double   turned = -value;
   uint64_t bits;
 
   memcpy(&bits, &turned, sizeof(bits));
+  /* IEEE numbers as unsigned keys: negative ones reversed, positive ones above them */
   return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
 }
 
-/* Selection index: true value plus noise, so that its correlation with the true value is the accuracy in the
-   base. */
+/* Selection index: true value + noise of variance G (1 - r^2) / r^2, so that its correlation with
+   the true value is r in the base population */
 static double Index(const SimSpec *spec, int64_t number, const double value[])
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_INDEX, (uint64_t)number);
   int            t   = spec->select_trait;
   double         r2  = spec->select_accuracy * spec->select_accuracy;
 
+  /* r2 = r^2: Var(value) / (Var(value) + noise) = r^2 in the base population */
   return value[t] + sqrt(spec->G[t * spec->n_traits + t] * (1.0 - r2) / r2) * MeritRandomNormal(&key, 0);
 }
 
+/* Sort key of a candidate: by index, or random */
 static uint64_t CandidateKey(const SimSpec *spec, bool sires, int64_t number, const double value[])
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_CANDIDATE, (uint64_t)number);
@@ -36,7 +48,8 @@ static uint64_t CandidateKey(const SimSpec *spec, bool sires, int64_t number, co
   return sires && spec->select_best ? Descending(Index(spec, number, value)) : MeritRandomBits(&key, 0);
 }
 
-/* The animals of one sex here that are among the k best of all ranks; k = 0: all. */
+/* Candidates of one sex here that are among the k best over all ranks (k = 0: all). Collective.
+   USAGE error if there are too few. */
 static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, const SimGeneration *from,
                              int64_t k, List *list)
 {
@@ -53,6 +66,7 @@ static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, co
     list->chosen[n] = i;
     key[n++] = CandidateKey(spec, sires, from->start + i, from->value + (size_t)i * (size_t)spec->n_traits);
   }
+  /* k = 0 means that all animals of the sex are candidates; at least one is needed */
   PetscCallMPI(MPI_Allreduce(&n, &total, 1, MPI_INT64_T, MPI_SUM, sim->comm));
   if (total < PetscMax(k, 1))
     PetscCall(MeritRaise(
@@ -60,6 +74,7 @@ static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, co
         "generation %d has %lld %s, but %lld are to be parents: see population.males, population.%s",
         generation - 1, (long long)total, sires ? "males" : "females", (long long)PetscMax(k, 1),
         sires ? "sires" : "dams"));
+  /* only the selected candidates stay in the list, in the order of their numbers */
   if (k) PetscCall(SimSelect(sim->comm, n, key, number, k, &cut, &last));
   for (int64_t i = 0; i < n; i++)
     if (SimChosen(key[i], number[i], cut, last)) list->chosen[m++] = list->chosen[i];
@@ -71,6 +86,7 @@ static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rank whose part of the list holds index `place` */
 static PetscMPIInt Owner(PetscMPIInt size, const int64_t offset[], int64_t place)
 {
   PetscMPIInt low = 0, high = size;
@@ -86,7 +102,8 @@ static PetscMPIInt Owner(PetscMPIInt size, const int64_t offset[], int64_t place
   return low;
 }
 
-/* Draw each newborn's parent: owner, and the place in the owner's list. */
+/* Draw the parent of each newborn: owner [n_local] its rank (-1: unknown), place [n_local] its
+   index in that rank's list */
 static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, const List *list,
                  PetscMPIInt owner[], int32_t place[])
 {
@@ -97,11 +114,13 @@ static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, con
     MeritRandomKey key = SimKey(spec, sires ? SIM_FOR_SIRE : SIM_FOR_DAM, (uint64_t)(born->start + i));
     int64_t        at  = (int64_t)MeritRandomBelow(&key, 0, (uint64_t)list->offset[sim->size]);
 
+    /* an unknown parent is drawn after the known one, so that `unknown` does not change the others */
     owner[i] = MeritRandomUniform(&key, 1) < unknown ? -1 : Owner(sim->size, list->offset, at);
     place[i] = owner[i] < 0 ? 0 : (int32_t)(at - list->offset[owner[i]]);
   }
 }
 
+/* Values and haplotypes of a parent, as one item */
 static void Pack(MeritSimulation sim, const SimGeneration *from, int32_t animal, SimParent *to)
 {
   const size_t n = (size_t)sim->spec.n_traits, words = 2 * (size_t)sim->genome.loci.words;
@@ -110,14 +129,11 @@ static void Pack(MeritSimulation sim, const SimGeneration *from, int32_t animal,
   to->number = (uint32_t)(from->start + animal);
   to->herd   = from->herd[animal];
   memcpy(polygenic, from->polygenic + (size_t)animal * n, n * sizeof(double));
+  /* item: SimParent, n polygenic values, two haplotypes; all of 8-byte alignment */
   if (words) memcpy(polygenic + n, from->genes + (size_t)animal * words, words * sizeof(uint64_t));
 }
 
-/*
-  Sires (or dams) of a generation's animals: parents chosen from the generation before, one drawn for each
-  newborn, and its values fetched from the rank that holds it. parents->at is owned by the caller, PetscFree.
-  Collective.
-*/
+/* SimMate - See the header. Collective. */
 PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const SimGeneration *from,
                        const SimGeneration *born, SimParents *parents)
 {
@@ -141,6 +157,7 @@ PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const Si
   for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)
     Pack(sim, from, list.chosen[asked[i]], (SimParent *)(void *)(answers + (size_t)i * parents->stride));
   PetscCall(PetscMalloc1((size_t)born->n_local * parents->stride, &parents->at));
+  /* items of unknown parents get no answer and keep this number */
   for (int32_t i = 0; i < born->n_local; i++)
     ((SimParent *)(void *)(parents->at + (size_t)i * parents->stride))->number = SIM_UNKNOWN;
   PetscCall(MeritExchangeBack(ex, parents->stride, answers, parents->at));

@@ -1,8 +1,13 @@
+/*
+  Numbers by trait and covariance matrices of the specification, and correlated normal draws.
+
+  Genetic matrices may be semi-definite (a trait without genetic variance, a correlation of 1),
+  residual ones may not, since the job files that are written need an inverse.
+*/
 #include "sim.h"
 #include <math.h>
 
-/* Read numbers by trait: a list of n, or one number where n is 1 or `spread` lets it stand for all; v is left
-   alone if absent. */
+/* SimReadVector - See the header. Not collective. */
 PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool spread, double least, double most,
                              double v[])
 {
@@ -12,23 +17,23 @@ PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool sprea
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
   if (list ? node->n != n : !(spread || n == 1))
-    PetscCall(MeritNodeError(node, "%s: a list of %d numbers, one for each trait", key, n));
+    PetscCall(MeritNodeError(node, "%s: give a list of %d numbers, one for each trait", key, n));
   for (int i = 0; i < n; i++) {
     MeritNode child = list ? node->child[i] : node;
 
     if (!MeritNodeReal(child, &v[i])) PetscCall(MeritNodeError(child, "%s: not a number", key));
     if (!(v[i] >= least && v[i] <= most))
-      PetscCall(MeritNodeError(child, "%s: from %g to %g", key, least, most));
+      PetscCall(MeritNodeError(child, "%s: the number must be from %g to %g", key, least, most));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Lower Cholesky factor of a positive semi-definite matrix (a zero pivot must have a zero column); false if
-   it is not one. */
+/* SimCholesky - See the header. A zero pivot must have a zero column. Not collective. */
 bool SimCholesky(int n, const double A[], double L[])
 {
   for (int i = 0; i < n * n; i++) L[i] = 0.0;
   for (int j = 0; j < n; j++) {
+    /* a pivot within 1e-10 of the diagonal element is rounding error of 0 */
     double pivot = A[j * n + j], zero = 1e-10 * PetscAbsReal(A[j * n + j]);
 
     for (int k = 0; k < j; k++) pivot -= L[j * n + k] * L[j * n + k];
@@ -47,6 +52,7 @@ bool SimCholesky(int n, const double A[], double L[])
   return true;
 }
 
+/* The n * n numbers of a matrix; USAGE error for any other shape */
 static PetscErrorCode ReadEntries(MeritNode node, const char key[], int n, double A[])
 {
   bool list = node->kind == MERIT_NODE_LIST;
@@ -57,12 +63,12 @@ static PetscErrorCode ReadEntries(MeritNode node, const char key[], int n, doubl
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (!list || node->n != n)
-    PetscCall(MeritNodeError(node, "%s: a list of %d rows, one for each trait", key, n));
+    PetscCall(MeritNodeError(node, "%s: give a list of %d rows, one for each trait", key, n));
   for (int i = 0; i < n; i++) {
     MeritNode row = node->child[i];
 
     if (row->kind != MERIT_NODE_LIST || row->n != n)
-      PetscCall(MeritNodeError(row, "%s: a row has %d numbers, one for each trait", key, n));
+      PetscCall(MeritNodeError(row, "%s: give %d numbers in each row, one for each trait", key, n));
     for (int j = 0; j < n; j++)
       if (!MeritNodeReal(row->child[j], &A[i * n + j]))
         PetscCall(MeritNodeError(row->child[j], "%s: not a number", key));
@@ -70,7 +76,7 @@ static PetscErrorCode ReadEntries(MeritNode node, const char key[], int n, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Read a covariance matrix and its factor, both owned by the caller; left alone if absent. */
+/* SimReadMatrix - See the header. Not collective. */
 PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool definite, double **matrix,
                              double **root)
 {
@@ -97,7 +103,7 @@ PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool defin
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* v += scale * root z, z the first n normals under a key. */
+/* SimNormals - See the header. Not collective. */
 void SimNormals(const MeritRandomKey *key, int n, const double root[], double scale, double v[])
 {
   double z[SIM_MAX_TRAITS];
@@ -106,6 +112,7 @@ void SimNormals(const MeritRandomKey *key, int n, const double root[], double sc
   for (int i = 0; i < n; i++) {
     double s = 0.0;
 
+    /* v = L z has covariance L L' */
     for (int k = 0; k <= i; k++) s += root[i * n + k] * z[k];
     v[i] += scale * s;
   }

@@ -1,7 +1,13 @@
+/*
+  Ids, names and attributes of animals that follow from their number alone.
+
+  Any rank can write the id, sex or year of birth of any animal without asking for it: parents on
+  other ranks need no message.
+*/
 #include "sim.h"
 #include <string.h>
 
-/* Decimal digits of n, at least `least`. */
+/* Decimal digits of n, at least `least` */
 static int Digits(int64_t n, int least)
 {
   int digits = 1;
@@ -10,7 +16,7 @@ static int Digits(int64_t n, int least)
   return PetscMax(digits, least);
 }
 
-/* prefix and number, padded with zeros. */
+/* Prefix and number, padded with zeros */
 static void Label(char text[32], const char prefix[], int64_t number, int digits)
 {
   char   figures[24];
@@ -24,7 +30,7 @@ static void Label(char text[32], const char prefix[], int64_t number, int digits
   memcpy(text + used, figures + at, (size_t)(24 - at));
 }
 
-/* The id written for an animal: its number from 1, padded, so that ids sort by birth. */
+/* SimIdText - See the header. Not collective. */
 void SimIdText(const SimSpec *spec, int64_t number, bool male, char text[32])
 {
   if (number == SIM_UNKNOWN)
@@ -33,16 +39,19 @@ void SimIdText(const SimSpec *spec, int64_t number, bool male, char text[32])
     Label(text, male ? "BULL" : "COW", number + 1, Digits(spec->animals, 7));
 }
 
+/* SimHerdText - See the header. Not collective. */
 void SimHerdText(const SimSpec *spec, int64_t herd, char text[32])
 {
   Label(text, "H", herd + 1, Digits(spec->herds, 4));
 }
 
+/* SimSnpText - See the header. Not collective. */
 void SimSnpText(const SimSpec *spec, int32_t snp, char text[32])
 {
   Label(text, "SNP", (int64_t)snp + 1, Digits(spec->snps, 5));
 }
 
+/* SimIsMale - See the header. Not collective. */
 bool SimIsMale(const SimSpec *spec, int64_t number)
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_SEX, (uint64_t)number);
@@ -50,7 +59,7 @@ bool SimIsMale(const SimSpec *spec, int64_t number)
   return MeritRandomUniform(&key, 0) < spec->males;
 }
 
-/* Year of birth: uniform over the years of the animal's generation. */
+/* SimBirthYear - See the header. Not collective. */
 int SimBirthYear(const SimSpec *spec, int64_t number)
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_YEAR, (uint64_t)number);

@@ -1,10 +1,20 @@
+/*
+  Records of cows and the true fixed effects.
+
+  y = mean + herd-year + parity + b * age + true breeding value + permanent environment + residual,
+  for each trait. Every random part is drawn by a key (animal, class, parity). So records are
+  written generation by generation without storing any effect, and truth_fixed.tsv has the same
+  values as the records.
+*/
 #include "sim.h"
 #include <math.h>
 #include <stdio.h>
 
-/* Years in which cows may calve: births of the last generation, plus two, plus further parities. */
+/* SimCalvingYears - See the header: births of the last generation + two years + further parities.
+   Not collective. */
 int64_t SimCalvingYears(const SimSpec *spec) { return spec->years * spec->generations + spec->per_cow - 1; }
 
+/* Random key by which cows are chosen */
 static uint64_t CowKey(const SimSpec *spec, int64_t number)
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_COW, (uint64_t)number);
@@ -12,10 +22,7 @@ static uint64_t CowKey(const SimSpec *spec, int64_t number)
   return MeritRandomBits(&key, 0);
 }
 
-/*
-  With a number of cows asked for: find the rule that gives records to exactly so many cows drawn at random.
-  Needs the whole herd book. Collective.
-*/
+/* SimChooseCows - See the header. Collective. */
 PetscErrorCode SimChooseCows(MeritSimulation sim)
 {
   const SimSpec *spec  = &sim->spec;
@@ -41,17 +48,18 @@ PetscErrorCode SimChooseCows(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Has the animal records? Not collective. */
+/* SimHasRecords - See the header. Not collective. */
 bool SimHasRecords(MeritSimulation sim, int64_t number)
 {
   MeritRandomKey key = SimKey(&sim->spec, SIM_FOR_COW, (uint64_t)number);
 
   if (sim->book.animal[number].male) return false;
+  /* an exact number of cows, or each cow with a probability */
   if (sim->spec.cows >= 0) return SimChosen(CowKey(&sim->spec, number), number, sim->cow_key, sim->cow_last);
   return MeritRandomUniform(&key, 1) < sim->spec.fraction;
 }
 
-/* Age at calving in days: two years and one more each parity, with a standard deviation of 45 days. */
+/* Age at calving in days: two years, one more for each parity, standard deviation 45 days */
 static int Age(const SimSpec *spec, int64_t number, int parity)
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_AGE, (uint64_t)number);
@@ -60,7 +68,7 @@ static int Age(const SimSpec *spec, int64_t number, int parity)
                     45.0 * PetscMax(-6.0, MeritRandomNormal(&key, (uint32_t)parity)));
 }
 
-/* Fixed part of a record: mean, herd and year, parity, age. */
+/* Fixed part of a record; effects are random draws keyed by class, so that no table is needed */
 static void FixedPart(const SimSpec *spec, int64_t herd, int64_t year, int parity, int age, double y[])
 {
   MeritRandomKey hy        = SimKey(spec, SIM_FOR_HERD_YEAR, (uint64_t)(herd * SimCalvingYears(spec) + year));
@@ -74,6 +82,7 @@ static void FixedPart(const SimSpec *spec, int64_t herd, int64_t year, int parit
   }
 }
 
+/* Traits of a record, rounded to their decimals; some are missing at random */
 static PetscErrorCode Values(const SimSpec *spec, int64_t number, int parity, const double y[],
                              MeritText *text)
 {
@@ -82,6 +91,7 @@ static PetscErrorCode Values(const SimSpec *spec, int64_t number, int parity, co
   PetscFunctionBegin;
   key.iteration = (uint32_t)parity;
   for (int t = 0; t < spec->n_traits; t++) {
+    /* each trait of a record is missing independently of the others */
     if (MeritRandomUniform(&key, (uint32_t)t) < spec->missing[t])
       PetscCall(MeritTextAdd(text, ",NA"));
     else
@@ -91,12 +101,14 @@ static PetscErrorCode Values(const SimSpec *spec, int64_t number, int parity, co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* One record as a line of records.csv */
 static PetscErrorCode OneRecord(MeritSimulation sim, int64_t number, int32_t herd, int parity,
                                 const double value[], MeritText *text)
 {
   const SimSpec *spec = &sim->spec;
   MeritRandomKey pe   = SimKey(spec, SIM_FOR_PE, (uint64_t)number),
                  e    = SimKey(spec, SIM_FOR_RESIDUAL, (uint64_t)number);
+  /* the first calving is in the second year after birth */
   int    age = Age(spec, number, parity), year = SimBirthYear(spec, number) + 1 + parity;
   double y[SIM_MAX_TRAITS];
   char   id[32], herd_text[32];
@@ -104,6 +116,8 @@ static PetscErrorCode OneRecord(MeritSimulation sim, int64_t number, int32_t her
   PetscFunctionBegin;
   e.iteration = (uint32_t)parity;
   FixedPart(spec, herd, year - SIM_BASE_YEAR - 2, parity, age, y);
+  /* the permanent environment has one key for all records of the cow, the residual one for each
+     parity */
   for (int t = 0; t < spec->n_traits; t++) y[t] += value[t];
   if (spec->has_pe) SimNormals(&pe, spec->n_traits, spec->root_PE, 1.0, y);
   SimNormals(&e, spec->n_traits, spec->root_R, 1.0, y);
@@ -123,7 +137,7 @@ static PetscErrorCode Header(const SimSpec *spec, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Append the records of a generation's cows to records.csv. Collective. */
+/* SimWriteRecords - See the header. Collective. */
 PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *g)
 {
   const SimSpec *spec = &sim->spec;
@@ -134,6 +148,7 @@ PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *g)
   if (g->first == 0) PetscCall(Header(spec, &header));
   for (int32_t i = 0; i < g->n_local; i++) {
     int64_t        number = g->start + i;
+    /* A cow has further records with probability `survival` each, until the first failure */
     MeritRandomKey key    = SimKey(spec, SIM_FOR_SURVIVAL, (uint64_t)number);
 
     if (!SimHasRecords(sim, number)) continue;
@@ -154,6 +169,7 @@ PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* One row for each trait: value [n_traits], or the draws by key times scale [n_traits] */
 static PetscErrorCode FixedRow(const SimSpec *spec, MeritText *text, const char term[], const char level[],
                                const double value[], const double scale[], const MeritRandomKey *key)
 {
@@ -168,6 +184,7 @@ static PetscErrorCode FixedRow(const SimSpec *spec, MeritText *text, const char 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Herd-year effects, each rank a block of classes */
 static PetscErrorCode HerdYearRows(MeritSimulation sim, MeritText *text)
 {
   const SimSpec *spec  = &sim->spec;
@@ -186,7 +203,7 @@ static PetscErrorCode HerdYearRows(MeritSimulation sim, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* True fixed effects, truth_fixed.tsv: those of classes nobody was recorded in are there too. Collective. */
+/* SimWriteFixed - See the header. Collective. */
 PetscErrorCode SimWriteFixed(MeritSimulation sim)
 {
   const SimSpec *spec = &sim->spec;

@@ -7,14 +7,14 @@
 
 /*
   Private to the simulation. Animals are numbered generation after generation; a generation is cut in nearly
-  equal blocks over the ranks. Every draw is keyed by the animal's (record's, SNP's) number, so nothing
-  depends on who computes it.
+  equal blocks over the ranks. Every draw is keyed by the number of the animal (record, SNP), so the result does
+  not depend on ranks or threads.
 */
 #define SIM_MAX_TRAITS 32
-#define SIM_UNKNOWN    UINT32_MAX
-#define SIM_BASE_YEAR  2000
+#define SIM_UNKNOWN    UINT32_MAX /* number of an unknown parent */
+#define SIM_BASE_YEAR  2000       /* first year of birth of the founders */
 
-/* What a random number is for; the third word of its key. */
+/* Purpose of a random number, part of its key */
 typedef enum {
   SIM_FOR_SEX = 0x5300,
   SIM_FOR_SIRE,
@@ -48,37 +48,37 @@ typedef struct {
   uint64_t  seed;
   int       n_traits;
   char    **trait; /* owned */
-  double    mean[SIM_MAX_TRAITS], missing[SIM_MAX_TRAITS];
+  double    mean[SIM_MAX_TRAITS], missing[SIM_MAX_TRAITS]; /* means; fractions missing */
   double    herd_year[SIM_MAX_TRAITS], parity[SIM_MAX_TRAITS], age[SIM_MAX_TRAITS]; /* sd, sd, per day */
   bool      has_herd_year, has_parity, has_age, has_pe, has_chip;
   double   *G, *R, *PE;                /* owned */
   double   *root_G, *root_R, *root_PE; /* lower Cholesky factors; owned */
-  int       decimals[SIM_MAX_TRAITS];  /* written of each trait */
+  int       decimals[SIM_MAX_TRAITS];  /* decimals written of each trait */
   int       generations;
   int64_t   animals, sires, dams; /* in all; used per generation; candidates per generation, 0: all females */
-  double    males, unknown_sire, unknown_dam;
+  double    males, unknown_sire, unknown_dam; /* fractions */
   bool      select_best;
   int       select_trait;
   double    select_accuracy;
   int64_t   herds, years; /* years of birth of one generation */
-  double    moved;
-  int64_t   per_cow, cows; /* records at most; cows: -1 when `fraction` rules */
+  double    moved; /* fraction that leaves the dam's herd */
+  int64_t   per_cow, cows; /* most records of a cow; cows with records, -1: by `fraction` */
   double    fraction, survival;
   int32_t   snps, chromosomes, n_qtl, ancestors;
-  double    length, founder_age, no_call, share; /* Morgans per chromosome; switches per Morgan */
+  double    length, founder_age, no_call, share; /* Morgans per chromosome; switches between ancestral haplotypes per Morgan; fraction of missing
+                                                     calls; fraction of G due to the QTL */
   int64_t   genotyped;
-  bool      recorded; /* genotyped are only cows with records */
+  bool      recorded; /* only cows with records are genotyped */
 } SimSpec;
 
-/* One animal in the herd book: 16 bytes, flags are bytes of their own so that ranks may set them side by
-   side. */
+/* An animal in the herd book, 16 bytes; flags are bytes, so that ranks may set them at the same time */
 typedef struct {
   uint32_t sire, dam; /* numbers, SIM_UNKNOWN */
   float    F;
-  uint8_t  male, used, genotyped, ancestor;
+  uint8_t  male, used, genotyped, ancestor; /* used: sire of some animal; ancestor: of a genotyped animal, or genotyped */
 } SimAnimal;
 
-/* The integer pedigree of the whole population, once per node in shared memory. */
+/* Herd book: pedigree of the whole population, once on each node in shared memory */
 typedef struct {
   MPI_Comm    comm;
   PetscMPIInt size;
@@ -88,8 +88,7 @@ typedef struct {
   SimAnimal  *animal; /* [n] in the memory */
 } SimBook;
 
-/* The loci a haplotype is made of: the SNPs [from, to), or those of them that `before` counts. One bit per
-   locus. */
+/* Loci of a haplotype, one bit each: the SNPs [from, to), or those of them that are QTL (`before`) */
 typedef struct {
   int32_t         from, to;
   const int32_t  *before;    /* [n_snps + 1] loci before each SNP; NULL: all SNPs are loci */
@@ -97,21 +96,21 @@ typedef struct {
   const uint64_t *ancestral; /* [ancestors * words]; borrowed */
 } SimLoci;
 
-/* Map, ancestral haplotypes' rules, and QTL. SNP-length arrays are replicated. */
+/* Map of the SNPs and QTL; the same on every rank */
 typedef struct {
   const SimSpec *spec;  /* borrowed */
   int32_t       *first; /* [chromosomes + 1] first SNP; owned */
-  double        *place; /* [n_snps] Morgans; owned */
+  double        *place; /* [n_snps] position within the chromosome, Morgans; owned */
   int32_t        n_qtl;
   int32_t       *qtl;       /* [n_qtl] SNPs, ascending; owned */
-  int32_t       *before;    /* [n_snps + 1]; owned */
-  uint64_t      *ancestral; /* of the QTL; owned */
+  int32_t       *before;    /* [n_snps + 1] QTL before each SNP; owned */
+  uint64_t      *ancestral; /* [ancestors * words] alleles at the QTL; owned */
   double        *frequency; /* [n_qtl] in the base; owned */
   double        *effect;    /* [n_qtl * n_traits]; owned */
   SimLoci        loci;      /* the QTL */
 } SimGenome;
 
-/* One generation's share of this rank. */
+/* This rank's block of a generation */
 typedef struct {
   int64_t   first, n; /* the whole generation */
   int64_t   start;    /* number of the first animal here */
@@ -122,6 +121,7 @@ typedef struct {
   uint64_t *genes;     /* [n_local * 2 * words]; owned */
 } SimGeneration;
 
+/* The simulation */
 struct _p_MeritSimulation {
   MPI_Comm            comm;
   PetscMPIInt         rank, size;
@@ -129,103 +129,160 @@ struct _p_MeritSimulation {
   SimBook             book;
   SimGenome           genome;
   MeritOutput         out;
-  uint64_t            cow_key; /* with spec.cows: a cow has records if (key, number) is not above this */
+  uint64_t            cow_key; /* with spec.cows: a cow has records if (key, number) is not above (cow_key, cow_last) */
   int64_t             cow_last;
   MeritSimulationSize made;
 };
 
-/* Key of a draw about `level`. */
+/* Key of a draw for one purpose about animal, record or SNP `level`. Not collective. */
 static inline MeritRandomKey SimKey(const SimSpec *spec, SimPurpose purpose, uint64_t level)
 {
   return (MeritRandomKey){.seed = spec->seed, .purpose = (uint32_t)purpose, .level = level};
 }
 
-/* First animal of a generation. */
+/* Number of the first animal of a generation. Not collective. */
 static inline int64_t SimGenerationFirst(const SimSpec *spec, int generation)
 {
   return MeritBlockFirst(spec->animals, spec->generations, generation);
 }
 
-/* spec.c, matrices.c */
+/* ---- spec.c, matrices.c ---- */
+
+/* Read and check a specification; the tree is borrowed. Not collective: the same on all ranks. Errors: USAGE with line and column. */
 PETSC_INTERN PetscErrorCode SimSpecRead(MeritNode tree, SimSpec *spec);
+/* Free what a specification owns. Not collective. */
 PETSC_INTERN PetscErrorCode SimSpecFree(SimSpec *spec);
+/* v[n] = numbers by trait at a key: a list of n, or one number if n is 1 or `spread` (then it is for all traits). Unchanged if the key is
+   absent. Not collective. Errors: USAGE, also for numbers outside [least, most]. */
 PETSC_INTERN PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool spread, double least,
                                           double most, double v[]);
+/* *matrix [n * n] = a covariance matrix, *root its lower Cholesky factor; both owned by the caller, unchanged if the key is absent. Not
+   collective. Errors: USAGE if it is not symmetric and positive semi-definite (`definite`: positive definite). */
 PETSC_INTERN PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool definite,
                                           double **matrix, double **root);
+/* L [n * n] lower with L L' = A for a positive semi-definite A, zeros in the columns of zero pivots; false if A is not. Not collective. */
 PETSC_INTERN bool           SimCholesky(int n, const double A[], double L[]);
+/* v[n] += scale * root z, z[n] the first standard normal draws under a key. Not collective. */
 PETSC_INTERN void SimNormals(const MeritRandomKey *key, int n, const double root[], double scale, double v[]);
 
-/* book.c, inbreeding.c */
+/* ---- book.c, inbreeding.c ---- */
+
+/* Make the herd book of n animals, all bytes 0, in memory shared by the ranks of each node. Collective. Errors: SYSTEM without memory. */
 PETSC_INTERN PetscErrorCode SimBookCreate(MPI_Comm comm, int64_t n, SimBook *book);
+/* Wait until all ranks of the node have written. Collective on the node. */
 PETSC_INTERN PetscErrorCode SimBookWait(SimBook *book);
+/* Copy animals [first, first + n), of which each rank has written its block, to all nodes. Collective. */
 PETSC_INTERN PetscErrorCode SimBookShare(SimBook *book, int64_t first, int64_t n);
+/* Free the herd book; safe if it was not made. Collective. */
 PETSC_INTERN PetscErrorCode SimBookDestroy(SimBook *book);
+/* Inbreeding of animals [start, start + n) of a generation, from that of their parents, into the book. Not collective; threaded.
+   Quaas (1976), Meuwissen and Luo (1992). */
 PETSC_INTERN PetscErrorCode SimInbreeding(const SimSpec *spec, SimBook *book, int generation, int64_t start,
                                           int32_t n);
 
-/* select.c: the k smallest (key, number) of all ranks' candidates are those not above (*cut, *last) */
+/* ---- select.c ---- */
+
+/* Select the k smallest of all ranks' candidates by (key[n], number[n]), 1 <= k <= their number: those not above (*cut, *last). Numbers
+   ascend within each rank and over the ranks. Collective; the same on all ranks. */
 PETSC_INTERN PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[],
                                       int64_t k, uint64_t *cut, int64_t *last);
+/* Is a candidate selected? Not collective. */
 static inline bool          SimChosen(uint64_t key, int64_t number, uint64_t cut, int64_t last)
 {
   return key < cut || (key == cut && number <= last);
 }
 
-/* genome.c, gametes.c */
+/* ---- genome.c, gametes.c ---- */
+
+/* Map of the SNPs, and QTL with their effects; nothing without a chip. Not collective: the same on every rank. */
 PETSC_INTERN PetscErrorCode SimGenomeSetUp(const SimSpec *spec, SimGenome *genome);
+/* Free the arrays. Not collective. */
 PETSC_INTERN PetscErrorCode SimGenomeFree(SimGenome *genome);
+/* allele[ancestors] = alleles (0, 1) of the ancestral haplotypes at a SNP; returns the frequency of allele 1 among them. Not collective. */
 PETSC_INTERN double         SimAncestralAlleles(const SimSpec *spec, int32_t snp, uint8_t allele[]);
+/* to[loci->words] = the haplotype that an animal has from its sire (side 0) or dam (side 1), whose two haplotypes are parent[2 * words];
+   NULL: an unknown parent, then a mosaic of ancestral haplotypes. Not collective; thread-safe. Haldane (1919). */
 PETSC_INTERN void SimHaplotype(const SimGenome *genome, const SimLoci *loci, int64_t animal, int side,
                                const uint64_t parent[], uint64_t to[]);
 
-/* births.c, mating.c */
+/* ---- births.c, mating.c ---- */
+
+/* Make one generation from the one before (NULL content for generation 0): mate, enter in the herd book, draw herds, genes and values.
+   Collective. Errors: USAGE if there are too few candidates. */
 PETSC_INTERN PetscErrorCode SimBirths(MeritSimulation sim, int generation, const SimGeneration *parents,
                                       SimGeneration *born);
+/* Free the arrays of a generation; safe on a zeroed struct. Not collective. */
 PETSC_INTERN PetscErrorCode SimGenerationFree(SimGeneration *generation);
-/* Parents of the animals born, one packed item each: what an offspring needs to know of a parent. */
+/* Sires or dams of the animals born here, one item for each: SimParent, then polygenic values [n_traits], then two haplotypes */
 typedef struct {
-  size_t stride; /* bytes of an item: SimParent, polygenic values, two haplotypes */
-  char  *at;     /* owned */
+  size_t stride; /* bytes of an item */
+  char  *at;     /* [n_local * stride]; owned */
 } SimParents;
+/* Head of an item */
 typedef struct {
-  uint32_t number; /* SIM_UNKNOWN: the rest means nothing */
+  uint32_t number; /* SIM_UNKNOWN: unknown parent, the rest is undefined */
   int32_t  herd;
 } SimParent;
+/* Parent of animal i; borrowed. Not collective, as the next two. */
 static inline const SimParent *SimParentOf(const SimParents *parents, int64_t i)
 {
   return (const SimParent *)(const void *)(parents->at + (size_t)i * parents->stride);
 }
+/* Polygenic values [n_traits] of a parent; borrowed. */
 static inline const double *SimParentPolygenic(const SimParent *parent)
 {
   return (const double *)(const void *)(parent + 1);
 }
+/* Haplotypes [2 * words] of a parent at the QTL; borrowed. */
 static inline const uint64_t *SimParentGenes(const SimParent *parent, int n_traits)
 {
   return (const uint64_t *)(const void *)((const char *)(parent + 1) + (size_t)n_traits * sizeof(double));
 }
+/* Sires (or dams) of the animals born: select candidates of generation `from`, draw one for each newborn of this rank, and fetch its values.
+   parents->at is owned by the caller, PetscFree. Collective. Errors: USAGE if there are too few candidates. */
 PETSC_INTERN PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires,
                                     const SimGeneration *from, const SimGeneration *born,
                                     SimParents *parents);
 
-/* names.c */
+/* ---- names.c: nothing is collective ---- */
+
+/* Id of an animal: COW or BULL and its number from 1, padded so that ids sort by birth; "0" if unknown. */
 PETSC_INTERN void SimIdText(const SimSpec *spec, int64_t number, bool male, char text[32]);
+/* Name of a herd. */
 PETSC_INTERN void SimHerdText(const SimSpec *spec, int64_t herd, char text[32]);
+/* Name of a SNP. */
 PETSC_INTERN void SimSnpText(const SimSpec *spec, int32_t snp, char text[32]);
+/* Sex of an animal, drawn by its number. */
 PETSC_INTERN bool SimIsMale(const SimSpec *spec, int64_t number);
+/* Year of birth: uniform over the years of the animal's generation. */
 PETSC_INTERN int  SimBirthYear(const SimSpec *spec, int64_t number);
 
-/* records.c, truth.c, marks.c, chip.c, chip_tables.c, job.c */
+/* ---- records.c, truth.c, marks.c, chip.c, chip_tables.c, job.c: files are staged in sim->out ---- */
+
+/* With records.cows: choose exactly that many cows at random; sets sim->cow_key and cow_last. Collective. Errors: USAGE if there are too few. */
 PETSC_INTERN PetscErrorCode SimChooseCows(MeritSimulation sim);
+/* Has the animal records? Needs SimChooseCows and the herd book. Not collective. */
 PETSC_INTERN bool           SimHasRecords(MeritSimulation sim, int64_t number);
+/* Append the records of a generation's cows to records.csv. Collective. Errors: SYSTEM, as of all functions that write. */
 PETSC_INTERN PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *generation);
+/* Number of years in which cows may calve. Not collective. */
 PETSC_INTERN int64_t        SimCalvingYears(const SimSpec *spec);
+/* Append a generation to pedigree.csv. Collective. */
 PETSC_INTERN PetscErrorCode SimWritePedigree(MeritSimulation sim, const SimGeneration *generation);
+/* Append a generation's true breeding values to truth.tsv; columns .qtl are the part due to the QTL. Collective. */
 PETSC_INTERN PetscErrorCode SimWriteTruth(MeritSimulation sim, const SimGeneration *generation);
+/* True fixed effects, truth_fixed.tsv, also of classes without a record. Collective. */
 PETSC_INTERN PetscErrorCode SimWriteFixed(MeritSimulation sim);
+/* Effects of the QTL, truth_qtl.tsv; nothing without QTL. Collective. */
 PETSC_INTERN PetscErrorCode SimWriteQtl(MeritSimulation sim);
+/* Mark in the herd book the sires used and, with a chip, the genotyped animals and their ancestors. Collective. Errors: USAGE if none is
+   genotyped. */
 PETSC_INTERN PetscErrorCode SimMarkGenotyped(MeritSimulation sim);
+/* Genotypes, chip.bed (SNP-major). Needs the marks. Collective. */
 PETSC_INTERN PetscErrorCode SimWriteChip(MeritSimulation sim);
+/* chip.bim and chip.fam, in the order of the .bed. Collective. */
 PETSC_INTERN PetscErrorCode SimWriteChipTables(MeritSimulation sim);
+/* job.yaml: the pedigree model with the simulated variances; with a chip also job_snp.yaml for the genotyped animals. Collective. */
 PETSC_INTERN PetscErrorCode SimWriteJobs(MeritSimulation sim);
+/* summary.json: version, specification, counts, size and checksum of every file. Collective. */
 PETSC_INTERN PetscErrorCode SimWriteSummary(MeritSimulation sim);

@@ -1,3 +1,11 @@
+/*
+  The simulation object.
+
+  Order of a run: genome (genome.c), herd book (book.c), cows with records (records.c); then each
+  generation is born (births.c), and its pedigree, true values and records are written; at last
+  genotypes (marks.c, chip.c), job files and summary (job.c). Files are staged by MeritOutput and
+  appear together at the end.
+*/
 #include "sim.h"
 #include <merit/log.h>
 
@@ -32,6 +40,7 @@ PetscErrorCode MeritSimulationSetFromConfig(MeritSimulation sim, MeritNode spec)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All generations; only two are in memory at once */
 static PetscErrorCode Generations(MeritSimulation sim)
 {
   SimGeneration from = {0}, born = {0};
@@ -52,6 +61,7 @@ static PetscErrorCode Generations(MeritSimulation sim)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All steps in order; files are staged until the end */
 static PetscErrorCode Everything(MeritSimulation sim)
 {
   PetscFunctionBegin;
@@ -90,6 +100,7 @@ PetscErrorCode MeritSimulationRun(MeritSimulation sim, bool overwrite)
 
   PetscFunctionBegin;
   PetscCall(MeritOutputOpen(sim->comm, sim->spec.output, overwrite, &sim->out));
+  /* the specification may lie in the output folder; it must not be replaced */
   error = sim->spec.tree->file ? MeritOutputProtect(sim->out, sim->spec.tree->file, "its own file") : PETSC_SUCCESS;
   if (!error) error = Everything(sim);
   if (error) {

@@ -1,3 +1,9 @@
+/*
+  The specification of a simulation: known keys with their help texts, defaults and limits.
+
+  The tree of the file is read once into a SimSpec; the rest of the module sees only that. Errors
+  are USAGE with line and column of the key. Defaults are those of the help texts.
+*/
 #include "sim.h"
 #include <math.h>
 #include <string.h>
@@ -52,6 +58,7 @@ int MeritSimulationKeys(const MeritKey **list)
   return (int)PETSC_STATIC_ARRAY_LENGTH(keys);
 }
 
+/* A key that must be given */
 static PetscErrorCode Need(MeritNode tree, const char key[], const char what[])
 {
   PetscFunctionBegin;
@@ -59,6 +66,7 @@ static PetscErrorCode Need(MeritNode tree, const char key[], const char what[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A trait's name must be a column name that is not used otherwise */
 static PetscErrorCode CheckName(MeritNode node, int n, char **names)
 {
   static const char *const taken[] = {"id", "herd", "year", "parity", "age"};
@@ -73,10 +81,11 @@ static PetscErrorCode CheckName(MeritNode node, int n, char **names)
     if (!strcmp(name, taken[i]))
       PetscCall(MeritNodeError(node, "a trait cannot be named '%s': it is another column's name", name));
   for (int i = 0; i < n; i++)
-    if (!strcmp(name, names[i])) PetscCall(MeritNodeError(node, "the trait '%s' is there twice", name));
+    if (!strcmp(name, names[i])) PetscCall(MeritNodeError(node, "the trait '%s' is given twice", name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Names of the traits: one, or a list */
 static PetscErrorCode ReadNames(MeritNode tree, SimSpec *spec)
 {
   MeritNode node = MeritNodeFind(tree, "traits.names");
@@ -92,14 +101,18 @@ static PetscErrorCode ReadNames(MeritNode tree, SimSpec *spec)
 
     if (child->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(child, "a trait's name is a word"));
     PetscCall(PetscStrallocpy(child->text, &spec->trait[i]));
+    /* n_traits counts the names that are owned so far, for SimSpecFree() after an error */
     spec->n_traits = i + 1;
     PetscCall(CheckName(child, i, spec->trait));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Covariance matrices, means, and effects by trait; an effect whose key is absent is not in the
+   model */
 static PetscErrorCode ReadTraits(MeritNode tree, SimSpec *spec)
 {
+  /* limit for numbers without a natural one */
   const double huge = 1e30;
   int          n;
 
@@ -120,13 +133,13 @@ static PetscErrorCode ReadTraits(MeritNode tree, SimSpec *spec)
   PetscCall(SimReadVector(tree, "effects.herd_year", n, false, 0.0, huge, spec->herd_year));
   PetscCall(SimReadVector(tree, "effects.parity", n, false, 0.0, huge, spec->parity));
   PetscCall(SimReadVector(tree, "effects.age", n, false, -huge, huge, spec->age));
-  /* rounding to about a thousandth of the residual deviation keeps the file small and adds nothing that
-     matters */
+  /* three digits beyond the residual standard deviation: rounding is then negligible */
   for (int t = 0; t < n; t++)
     spec->decimals[t] = (int)PetscMax(0.0, PetscMin(15.0, 3.0 - floor(0.5 * log10(spec->R[t * n + t]))));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Size and structure of the population; defaults depend on the animals of a generation */
 static PetscErrorCode ReadPopulation(MeritNode tree, SimSpec *spec)
 {
   int64_t generations = 5, each = 0;
@@ -135,6 +148,7 @@ static PetscErrorCode ReadPopulation(MeritNode tree, SimSpec *spec)
   PetscCall(MeritConfigInt(tree, "population.generations", 1, 1000, &generations));
   PetscCall(MeritConfigInt(tree, "population.animals", 1, UINT32_MAX - 1, &spec->animals));
   PetscCall(MeritConfigInt(tree, "population.per_generation", 1, UINT32_MAX - 1, &each));
+  /* exactly one of the two must be given */
   if ((each > 0) == (spec->animals > 0))
     PetscCall(MeritNodeError(tree, "give either population.animals or population.per_generation"));
   if (each) spec->animals = each * generations;
@@ -152,6 +166,7 @@ static PetscErrorCode ReadPopulation(MeritNode tree, SimSpec *spec)
   PetscCall(MeritConfigReal(tree, "population.unknown_sire", 0.0, 1.0, &spec->unknown_sire));
   PetscCall(MeritConfigReal(tree, "population.unknown_dam", 0.0, 1.0, &spec->unknown_dam));
   spec->herds = PetscMax(1, each / 100);
+  /* defaults of the section herds */
   spec->years = 2;
   spec->moved = 0.05;
   PetscCall(MeritConfigInt(tree, "herds.number", 1, 100000000, &spec->herds));
@@ -160,6 +175,7 @@ static PetscErrorCode ReadPopulation(MeritNode tree, SimSpec *spec)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* How sires are selected */
 static PetscErrorCode ReadSelection(MeritNode tree, SimSpec *spec)
 {
   static const char *const ways[] = {"random", "best"};
@@ -175,6 +191,7 @@ static PetscErrorCode ReadSelection(MeritNode tree, SimSpec *spec)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Which cows have how many records */
 static PetscErrorCode ReadRecords(MeritNode tree, SimSpec *spec)
 {
   PetscFunctionBegin;
@@ -192,6 +209,7 @@ static PetscErrorCode ReadRecords(MeritNode tree, SimSpec *spec)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Number of genotyped animals; a number below 1 is a fraction of all */
 static PetscErrorCode ReadGenotyped(MeritNode tree, SimSpec *spec)
 {
   MeritNode node  = MeritNodeFind(tree, "chip.genotyped");
@@ -199,6 +217,7 @@ static PetscErrorCode ReadGenotyped(MeritNode tree, SimSpec *spec)
 
   PetscFunctionBegin;
   PetscCall(MeritConfigReal(tree, "chip.genotyped", 0.0, count, &count));
+  /* 0.5 means half of all animals, 1 one animal */
   if (count < 1.0)
     count = floor(count * (double)spec->animals + 0.5);
   else if (count != floor(count))
@@ -209,6 +228,7 @@ static PetscErrorCode ReadGenotyped(MeritNode tree, SimSpec *spec)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The chip and its QTL; without a section `chip` there are no genotypes */
 static PetscErrorCode ReadChip(MeritNode tree, SimSpec *spec)
 {
   int64_t snps = 0, chromosomes = 30, qtl = 100, ancestors = 12;
@@ -222,6 +242,7 @@ static PetscErrorCode ReadChip(MeritNode tree, SimSpec *spec)
   if (chromosomes > snps)
     PetscCall(MeritNodeError(MeritNodeFind(tree, "chip.snps"), "fewer SNPs than chromosomes (%lld)",
                              (long long)chromosomes));
+  /* the default is 100 QTL, or all SNPs if there are fewer */
   qtl          = PetscMin(qtl, snps);
   spec->length = 1.0;
   PetscCall(MeritConfigReal(tree, "chip.length", 0.001, 100.0, &spec->length));
@@ -242,8 +263,7 @@ static PetscErrorCode ReadChip(MeritNode tree, SimSpec *spec)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Read a checked tree of keys into the plain specification; USAGE errors name line and column. Not
-   collective. */
+/* SimSpecRead - See the header. Not collective. */
 PetscErrorCode SimSpecRead(MeritNode tree, SimSpec *spec)
 {
   int64_t seed = 1;
@@ -263,7 +283,7 @@ PetscErrorCode SimSpecRead(MeritNode tree, SimSpec *spec)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Free what a specification owns. */
+/* SimSpecFree - See the header. Not collective. */
 PetscErrorCode SimSpecFree(SimSpec *spec)
 {
   PetscFunctionBegin;

@@ -1,7 +1,14 @@
+/*
+  Pedigree and true values of the simulated animals.
+
+  Each rank writes its block of the generation; MeritOutput appends the blocks in rank order, so
+  rows are in the order of the animals' numbers. Ids of parents are made from their numbers in the
+  herd book.
+*/
 #include "sim.h"
 #include <stdio.h>
 
-/* Append a generation to pedigree.csv. Collective. */
+/* SimWritePedigree - See the header. Collective. */
 PetscErrorCode SimWritePedigree(MeritSimulation sim, const SimGeneration *g)
 {
   const SimSpec *spec = &sim->spec;
@@ -23,6 +30,7 @@ PetscErrorCode SimWritePedigree(MeritSimulation sim, const SimGeneration *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Columns of truth.tsv */
 static PetscErrorCode TruthHeader(const SimSpec *spec, MeritText *text)
 {
   PetscFunctionBegin;
@@ -34,8 +42,7 @@ static PetscErrorCode TruthHeader(const SimSpec *spec, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Append a generation's true breeding values to truth.tsv; `.qtl` is the part of the QTL on the chip.
-   Collective. */
+/* SimWriteTruth - See the header. Collective. */
 PetscErrorCode SimWriteTruth(MeritSimulation sim, const SimGeneration *g)
 {
   const SimSpec *spec = &sim->spec;
@@ -68,7 +75,7 @@ PetscErrorCode SimWriteTruth(MeritSimulation sim, const SimGeneration *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Effects of the QTL, truth_qtl.tsv. Collective. */
+/* SimWriteQtl - See the header. Collective. */
 PetscErrorCode SimWriteQtl(MeritSimulation sim)
 {
   const SimSpec   *spec = &sim->spec;
