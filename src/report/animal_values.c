@@ -1,10 +1,18 @@
+/*
+  Values of animals for animals.tsv, on the rank of the animal's block of canonical numbers.
+
+  Values of a pedigree term are on the owner of the level; genomic values on the ranks of the
+  genotype rows. Both are sent as rows (number of records, components) to the block of the animal.
+  Genotyped animals have a table of their own, whose values go on to the pedigree's table for
+  animals that are in both.
+*/
 #include "animals_impl.h"
 #include <merit/exchange.h>
 #include <math.h>
 #include <string.h>
 
-/* Records that name each owned animal of a pedigree term in its first id column; counts of ghosts go home over
-   the halo */
+/* count [n_owned] += records of each owned animal by its first id column. Counts at ghosts are
+   added at the owner through the halo. Collective. */
 static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *view, int64_t count[])
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
@@ -13,10 +21,13 @@ static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *v
   double                 *at;
 
   PetscFunctionBegin;
+  /* at: one number for each local equation, so that the halo of the equations can carry it; a level
+     uses its first equation */
   PetscCall(PetscCalloc1(MeritModelLayout(report->model)->n_local, &at));
   for (int32_t r = 0; r < records->n_records; r++) {
     const int32_t level = MeritTermLevelOfSlot(view, view->design[0].slot[r]);
 
+    /* a level of this rank, or a ghost, whose count travels to the owner; others have no animal */
     if (level >= 0 && level < view->n_owned)
       count[level]++;
     else if (level >= 0 && view->n_eq)
@@ -30,8 +41,9 @@ static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *v
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows of `width` values go to the ranks of the blocks of n_all numbers; `column` says where each value
-   belongs, counts are added */
+/* Deliver - Send n rows of `width` values to the ranks of the blocks of n_all numbers, and store
+   value k in column[k] of table [block * full], which begins at number `first`. Column 0, a count,
+   is added. Number -1: the row is not sent. Collective. */
 static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, const int64_t number[], int width,
                               const double rows[], const int column[], int64_t first, int full,
                               double table[])
@@ -62,6 +74,7 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Values of one pedigree term. Records are counted once, by the first genetic term. Collective. */
 static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], Animals *a)
 {
   const MeritTermView *view;
@@ -79,7 +92,9 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
   PetscCall(PetscMalloc2((size_t)view->n_owned * (size_t)width, &rows, width, &column));
   PetscCall(PetscCalloc1(view->n_owned, &count));
   if (!a->counted && t == AnimalsFirstTerm(report)) PetscCall(CountInPedigree(report, view, count));
+  /* column 0 is the number of records, value v of the table is column v + 1 */
   column[0] = 0;
+  /* value v of the term goes to column v + 1 of the table */
   for (int v = 0; v < a->n_values; v++)
     if (a->value[v].term == t) column[a->value[v].component + 1] = v + 1;
   for (int32_t i = 0; i < view->n_owned; i++) {
@@ -93,6 +108,7 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* AnimalsPedigreeValues - See the header. Collective. */
 PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Animals *a)
 {
   const int *term, n = MeritModelLinkedTerms(report->model, &term);
@@ -102,7 +118,8 @@ PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Anima
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Records that name each genotype row of this rank's tile: counted at the carriers, summed at their rows */
+/* count [n_rows] = records of each genotype row of this rank's tile: counted where the records are,
+   then summed at the rows. Collective. */
 static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows, double count[])
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
@@ -118,6 +135,7 @@ static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows
   for (int32_t r = 0; r < records->n_records; r++) {
     const int32_t carrier = MeritTermLevelOfSlot(view, view->design[0].slot[r]);
 
+    /* levels of the SNP term on this rank, one for each genotyped animal with records here */
     if (carrier >= 0) at[carrier] += 1;
   }
   PetscCall(PetscSFReduceBegin(sf, MPIU_REAL, at, count, MPI_SUM));
@@ -126,8 +144,8 @@ static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A term's values of this rank's genotype rows to the blocks of genotyped animals; grid column 0 speaks for the
-   row */
+/* Values of one SNP term: the genotype rows of this rank go to the blocks of genotyped animals. All
+   grid columns have the same rows, so only the first column sends. Collective. */
 static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomic[], Animals *a)
 {
   MeritGenotypes geno = MeritModelGenotypes(report->model);
@@ -146,6 +164,7 @@ static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomi
   for (int v = 0; v < a->n_values; v++)
     if (a->value[v].term == t) column[a->value[v].component + 1] = v + 1;
   for (int64_t i = 0; i < n_rows; i++) {
+    /* ranks are numbered along grid columns, so the first column is ranks 0 .. grid_rows - 1 */
     number[i]       = report->rank < grid_rows ? row_first + i : -1;
     rows[i * width] = count[i];
     memcpy(rows + i * width + 1, genomic + i * n_comp, (size_t)n_comp * sizeof(*rows));
@@ -157,7 +176,8 @@ static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomi
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Pedigree numbers of the genotyped animals of this block, -1 where the pedigree does not have them */
+/* Pedigree number of each genotyped animal of this block, -1 if it is not in the pedigree.
+   Collective. */
 static PetscErrorCode PedigreeNumbers(MeritReport report, Animals *a)
 {
   MeritStrings pool;
@@ -179,6 +199,7 @@ static PetscErrorCode PedigreeNumbers(MeritReport report, Animals *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* AnimalsGenomicValues - See the header. Collective. */
 PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[], Animals *a)
 {
   int64_t n_animals, no_line, duplicates;
@@ -195,6 +216,7 @@ PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const geno
   PetscCall(PetscMalloc1(a->width, &column));
   column[width++] = 0;
   for (int v = 0; v < a->n_values; v++)
+    /* only values of these terms are copied; the pedigree's table has its own for the others */
     for (int i = 0; i < n; i++)
       if (a->value[v].term == term[i]) column[width++] = v + 1;
   PetscCall(PetscMalloc1((size_t)(a->n_geno * width), &rows));

@@ -1,3 +1,10 @@
+/*
+  animals.tsv: breeding values and reliabilities of all animals.
+
+  Tables of values by blocks of canonical numbers are filled by animal_values.c; here rows are
+  written: the pedigree's animals, then genotyped animals that are not in the pedigree. Column 0 of
+  a table is the number of records, column v + 1 is value v.
+*/
 #include "animals_impl.h"
 #include <math.h>
 #include <string.h>
@@ -13,6 +20,7 @@ PetscErrorCode AnimalsCreate(MeritReport report, Animals *a)
   int32_t        n_snps, n_used;
 
   PetscFunctionBegin;
+  /* blocks: of the pedigree by canonical number, of genotyped animals by line of their file */
   PetscCall(AnimalsColumns(report, a));
   if (ped) PetscCall(MeritPedigreeYears(ped, &a->years, &year));
   if (ped) PetscCall(MeritPedigreeParents(ped, &a->ped_first, &a->n_ped, &sire, &dam));
@@ -23,12 +31,13 @@ PetscErrorCode AnimalsCreate(MeritReport report, Animals *a)
   }
   PetscCall(PetscMalloc3((size_t)(a->n_ped * a->width), &a->ped, (size_t)(a->n_geno * a->width), &a->geno,
                          a->n_geno, &a->number));
-  for (int64_t i = 0; i < a->n_ped * a->width; i++) a->ped[i] = i % a->width ? NAN : 0;
+  for (int64_t i = 0; i < a->n_ped * a->width; i++) a->ped[i] = i % a->width ? NAN : 0; /* NA for a value that never arrives */
   for (int64_t i = 0; i < a->n_geno * a->width; i++) a->geno[i] = i % a->width ? NAN : 0;
   for (int64_t i = 0; i < a->n_geno; i++) a->number[i] = -1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* AnimalsDestroy - See the header. Not collective. */
 PetscErrorCode AnimalsDestroy(Animals *a)
 {
   PetscFunctionBegin;
@@ -38,6 +47,7 @@ PetscErrorCode AnimalsDestroy(Animals *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Names of the columns; birth_year only if the pedigree has years */
 static PetscErrorCode Header(const Animals *a, MeritText *text)
 {
   char name[1100];
@@ -56,13 +66,14 @@ static PetscErrorCode Header(const Animals *a, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Breeding values of one row, and their reliabilities; a sum is NA where one of its parts is */
+/* Values and reliabilities of one row: the weighted sums of the columns, NA if a part is NA */
 static PetscErrorCode Values(MeritReport report, const Animals *a, const double row[], int64_t number, MeritText *text)
 {
   PetscFunctionBegin;
   for (int c = 0; c < a->n_columns; c++) {
     double sum = 0;
 
+    /* value v is in column v + 1 of the table; NaN times a weight stays NaN */
     for (int k = 0; k < a->column[c].n; k++) sum += a->column[c].weight[k] * row[1 + a->column[c].value[k]];
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(MeritTextAddReal(text, sum));
@@ -73,7 +84,7 @@ static PetscErrorCode Values(MeritReport report, const Animals *a, const double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* n_records: not known without a genetic term */
+/* n_records; NA if the model has no genetic term, since no id column is then known */
 static PetscErrorCode Count(MeritReport report, double n, MeritText *text)
 {
   PetscFunctionBegin;
@@ -85,6 +96,7 @@ static PetscErrorCode Count(MeritReport report, double n, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Birth year, if there is that column */
 static PetscErrorCode Year(const Animals *a, double year, MeritText *text)
 {
   PetscFunctionBegin;
@@ -94,6 +106,7 @@ static PetscErrorCode Year(const Animals *a, double year, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rows of the pedigree's animals */
 static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritText *text)
 {
   MeritPedigree  ped = MeritModelPedigree(report->model);
@@ -124,7 +137,7 @@ static PetscErrorCode PedigreeRows(MeritReport report, const Animals *a, MeritTe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotyped animals that the pedigree does not have */
+/* Rows of genotyped animals that are not in the pedigree: inbreeding and offspring are NA */
 static PetscErrorCode GenotypeRows(MeritReport report, const Animals *a, MeritText *text)
 {
   MeritGenotypes geno = MeritModelGenotypes(report->model);
@@ -137,6 +150,7 @@ static PetscErrorCode GenotypeRows(MeritReport report, const Animals *a, MeritTe
     size_t      length;
     const char *label = MeritDictLocal(dict, a->geno_first + i, &length);
 
+    /* this animal is written with the pedigree */
     if (a->number[i] >= 0) continue;
     PetscCall(ReportAddField(text, label, length));
     PetscCall(MeritTextAddBytes(text, "\tNA", 3));
@@ -148,6 +162,8 @@ static PetscErrorCode GenotypeRows(MeritReport report, const Animals *a, MeritTe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Both groups of rows, in this order; each rank's block follows that of the rank before.
+   Collective. */
 static PetscErrorCode Write(MeritReport report, MeritOutput out, const Animals *a)
 {
   MeritText header = {0}, ped = {0}, geno = {0};
@@ -164,14 +180,15 @@ static PetscErrorCode Write(MeritReport report, MeritOutput out, const Animals *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportAnimals - Write animals.tsv: pedigree animals in canonical order, then genotyped animals without a
-  pedigree entry in the order of their file; breeding values per trait, genetic term and regressor, and the sums
-  asked for.
+/*
+  MeritReportAnimals - Write animals.tsv: animals of the pedigree in canonical order, then
+  genotyped animals that are not in it, in the order of their file.
 
-  Collective. genomic[t] are the genomic values [n_rows * n_comp] of this rank's genotype rows for every SNP
-  term t, in component form.
-@*/
+  Collective. genomic[t] are the genomic values [n_rows * n_comp] of this rank's genotype rows for
+  every SNP term t, in component form. Columns: id, inbreeding, n_records, n_offspring, birth_year
+  if there are years; then for each trait and genetic term (and regressor), and for each sum of the
+  key `ebv`, .ebv and .reliability. NA where a value does not exist or is not computed.
+*/
 PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[],
                                   const double *const genomic[])
 {

@@ -1,8 +1,15 @@
-/* Values of levels go from their owners to the rank whose block of canonical numbers they fall in. */
+/*
+  Values of a term by blocks of canonical levels.
+
+  In the model a level is on the rank that owns it, by placement. Tables are written in canonical
+  order, so values, counts of observations and states go to the rank whose block of canonical
+  numbers holds the level. The bytes of a table then do not depend on the number of ranks.
+*/
 #include "report_impl.h"
 #include <merit/exchange.h>
 #include <string.h>
 
+/* ReportTermFirst - See the header. Not collective. */
 void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *slot)
 {
   const MeritTermView *views;
@@ -15,6 +22,7 @@ void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *s
   }
 }
 
+/* ReportComponents - See the header. Not collective. */
 PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u)
 {
   const MeritTermView *views;
@@ -28,6 +36,7 @@ PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ReportSnpScale - See the header. Not collective. */
 PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale)
 {
   const MeritTermView *views;
@@ -38,8 +47,9 @@ PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Observations and states of the owned levels, one per component; states are kept per equation, which is the
-   same unless G is singular */
+/* Observations and states of the owned levels, one for each component. States are stored by
+   equation; with a singular G, equations and components differ, and all components count as
+   estimated. */
 static PetscErrorCode Flags(MeritReport report, int term, int64_t observed[], uint8_t state[])
 {
   const MeritTermView *view;
@@ -60,7 +70,8 @@ static PetscErrorCode Flags(MeritReport report, int term, int64_t observed[], ui
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Send the owned levels' arrays along the plan and lay them down by level */
+/* Send values, observations and states of the owned levels, and store them by level in the block.
+   Collective. */
 static PetscErrorCode Deliver(MeritExchange ex, const MeritTermView *view, const double u[],
                               const int64_t observed[], const uint8_t state[], ReportBlock *block)
 {
@@ -79,6 +90,7 @@ static PetscErrorCode Deliver(MeritExchange ex, const MeritTermView *view, const
   for (int64_t i = 0; i < arriving; i++) {
     size_t to = (size_t)(level[i] - block->first) * d, from = (size_t)i * d;
 
+    /* rows of one level: n_comp values, counts and states */
     memcpy(block->u + to, v + from, d * sizeof(*v));
     memcpy(block->observed + to, o + from, d * sizeof(*o));
     memcpy(block->state + to, s + from, d * sizeof(*s));
@@ -88,10 +100,10 @@ static PetscErrorCode Deliver(MeritExchange ex, const MeritTermView *view, const
 }
 
 /*
-  ReportBlockCreate - Values, observations and states of a term, on the ranks of the canonical blocks.
-
-  Collective. u holds the components of all terms' owned levels. SNP effects come out as effects of one copy of
-  the counted allele.
+  ReportBlockCreate - See the header. Collective.
+  Fixed levels that no rank owns have no observation and stay absent; random ones have the prior
+  mean 0. Effects of SNPs are multiplied by the scale of the column: they are then effects of one
+  copy of the counted allele.
 */
 PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[], ReportBlock *block)
 {
@@ -113,11 +125,13 @@ PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[],
   n             = block->n * view->n_comp;
   PetscCall(PetscCalloc3(n, &block->u, n, &block->observed, n, &block->state));
   for (int64_t i = 0; i < n; i++)
+    /* levels that no rank sends keep this state */
     block->state[i] = report->formula->term[term].fixed ? MERIT_EQ_ABSENT : MERIT_EQ_OK;
   n = (int64_t)view->n_owned * view->n_comp;
   PetscCall(PetscMalloc3(view->n_owned, &dest, n, &observed, n, &state));
   PetscCall(Flags(report, term, observed, state));
   for (int32_t i = 0; i < view->n_owned; i++)
+    /* by canonical number */
     dest[i] = MeritBlockOwner(view->n_levels, report->size, view->canonical[i]);
   PetscCall(MeritExchangeCreate(report->comm, view->n_owned, dest, &ex));
   PetscCall(Deliver(ex, view, u + slot, observed, state, block));

@@ -1,12 +1,12 @@
-/*
-  What an iteration of pcg with the preconditioner of the model costs a rank, whatever the number of ranks: bytes through memory, genotypes,
-  and what goes to other ranks. A machine is four rates. The rank is an average one: imbalance is not foreseen.
-*/
+/* What an iteration of pcg with the preconditioner of the model costs a rank, whatever the number
+   of ranks: bytes through memory, genotypes, and what goes to other ranks. A machine is four rates.
+   The rank is an average one: imbalance is not foreseen. */
 #include "report_impl.h"
 #include <math.h>
 
-/* Streams of 8 bytes through memory for an equation (vectors, factor, and what they are scattered to) where operator and preconditioner
-   share their passes, and where not; bytes of an animal's parents; of a record's pattern, and of its value and places per trait */
+/* Streams of 8 bytes through memory for an equation (vectors, factor, and what they are scattered
+   to) where operator and preconditioner share their passes, and where not; bytes of an animal's
+   parents; of a record's pattern, and of its value and places per trait */
 enum { SHARED_STREAMS = 16, SEPARATE_STREAMS = 30, PARENT_BYTES = 16, RECORD_BYTES = 8, TRAIT_BYTES = 24 };
 /* Sums of a reduction: four, and two for each term */
 enum { SUMS = 4, TERM_SUMS = 2 };

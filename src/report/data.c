@@ -1,20 +1,26 @@
-/* Summaries of the data: traits over their observations, terms over their levels. */
+/* Summaries of the data: traits over their observations, terms over their levels and equations; and
+   a search for values such as -999 that may mean "missing" without being declared. */
 #include "report_impl.h"
 #include <math.h>
 
+/* Usual codes for a missing value */
 static const double codes[] = {0, -9, -99, -999};
 
 /* Trait t of a local record, NaN where it is not observed */
+/* y of trait t of a local record, NaN if it is not observed */
 static double Observation(const MeritRecordsView *records, int32_t r, int t)
 {
   return records->observed[records->pattern[r]] >> t & 1u ? records->y[(int64_t)r * records->n_traits + t] : NAN;
 }
 
-/* Count, sum, least and greatest of the observations, with `without` left out (NaN: none). All ranks alike. */
+/* Number, sum, sum of squares about the mean, and range of the observations of a trait, over all
+   ranks */
 typedef struct {
   double n, sum, square, least, most;
 } Moments;
 
+/* Moments of trait t without the value `without` (NaN: with all). Squares are taken about the mean,
+   in a second pass. Collective. */
 static PetscErrorCode Accumulate(MeritReport report, int t, double without, Moments *m)
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
@@ -31,6 +37,7 @@ static PetscErrorCode Accumulate(MeritReport report, int t, double without, Mome
     m->least = PetscMin(m->least, y);
     m->most  = PetscMax(m->most, y);
   }
+  /* n and sum are neighbours in the struct: one reduction */
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->n, 2, MPI_DOUBLE, MPI_SUM, report->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->least, 1, MPI_DOUBLE, MPI_MIN, report->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->most, 1, MPI_DOUBLE, MPI_MAX, report->comm));
@@ -45,9 +52,11 @@ static PetscErrorCode Accumulate(MeritReport report, int t, double without, Mome
 }
 
 /*
-  A code for missing that was not declared: frequent (at least two, and one in 200) and apart from all other
-  values, which vary: by more than three of their standard deviations from their mean, or outside their range by
-  more than half of it and more than 1 (counts and scores may well begin at 0).
+  Suspects - Codes for missing values that were not declared. Collective.
+  A code is suspect if it is frequent (at least two observations, and one in 200) and lies apart
+  from all other values: more than three of their standard deviations from their mean, or outside
+  their range by more than half of it and more than 1. Counts and scores that begin at 0 are thus
+  not suspect.
 */
 static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, MeritTraitSummary *s)
 {
@@ -56,8 +65,10 @@ static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, Me
     Moments rest;
     double  n, mean, sd, gap;
 
+    /* a code outside the range of the observations does not occur */
     if (codes[k] < all->least || codes[k] > all->most) continue;
     PetscCall(Accumulate(report, t, codes[k], &rest));
+    /* n observations have the code; the rest must vary */
     n = all->n - rest.n;
     if (n < 2 || n * 200 < all->n || rest.n < 2 || rest.least >= rest.most) continue;
     mean = rest.sum / rest.n;
@@ -71,7 +82,8 @@ static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, Me
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritReportTraits - Summary of every trait over the records of the analysis. Collective; borrowed, [n_traits]. */
+/* MeritReportTraits - Summary of every trait over the records of the analysis. Collective;
+   borrowed, [n_traits]. */
 PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits)
 {
   const MeritRecordsView *records   = MeritModelRecords(report->model);
@@ -89,8 +101,10 @@ PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **t
     PetscCall(Accumulate(report, t, NAN, &m));
     s->name      = report->formula->trait[t];
     s->n         = (int64_t)m.n;
+    /* lines of the records file without the trait, excluded records included */
     s->n_missing = n_lines - s->n;
     s->mean      = m.n > 0 ? m.sum / m.n : NAN;
+    /* standard deviation with n - 1 */
     s->sd        = m.n > 1 ? sqrt(m.square / (m.n - 1)) : NAN;
     s->min       = m.n > 0 ? m.least : NAN;
     s->max       = m.n > 0 ? m.most : NAN;
@@ -100,7 +114,8 @@ PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritReportTerms - Levels, equations and redundant equations of every term. Collective; borrowed, [n_terms]. */
+/* MeritReportTerms - Levels, equations and redundant equations of every term. Collective; borrowed,
+   [n_terms]. */
 PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **terms)
 {
   const MeritTermView *views;
@@ -114,7 +129,9 @@ PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **ter
   if (*terms) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1(n, &report->terms));
   PetscCall(PetscCalloc1((size_t)(3 * n), &count));
+  /* three counts for each term, by state: estimated, aliased, absent */
   for (int t = 0; t < n; t++)
+    /* equations are ordered term by term on each rank */
     for (int32_t end = at + views[t].n_owned * views[t].n_eq; at < end; at++) count[3 * t + state[at]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3 * n, MPI_INT64_T, MPI_SUM, report->comm));
   for (int t = 0; t < n; t++)

@@ -1,4 +1,10 @@
-/* Is a job done already? What summary.json of its folder says of the job and its inputs, beside those of now. */
+/*
+  Has a job been run already? (merit ... --restart auto)
+
+  The summary.json in the output folder is compared with this run: version, command, keys of the
+  job except those that do not change results, and the checksums of all inputs. Rank 0 reads the
+  summary; checksums are computed by all ranks.
+*/
 #include "report_impl.h"
 #include "summary_impl.h"
 #include <fcntl.h>
@@ -8,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* summary.json of a folder as a tree, owned by the caller, cJSON_Delete(); NULL if there is none that can be read */
+/* The summary.json of a folder as a tree, owned by the caller, cJSON_Delete(); NULL if there is
+   none that can be read */
 static cJSON *ReadSummary(const char folder[])
 {
   char        path[PETSC_MAX_PATH_LEN], *text = NULL;
@@ -17,6 +24,7 @@ static cJSON *ReadSummary(const char folder[])
   int         file;
 
   snprintf(path, sizeof(path), "%s/summary.json", folder);
+  /* a pipe of that name must not block the run */
   file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (file >= 0 && !fstat(file, &about) && S_ISREG(about.st_mode)) text = malloc((size_t)about.st_size + 1);
   if (text && read(file, text, (size_t)about.st_size) == (ssize_t)about.st_size) root = cJSON_ParseWithLength(text, (size_t)about.st_size);
@@ -25,19 +33,21 @@ static cJSON *ReadSummary(const char folder[])
   return root;
 }
 
-/* Take "a.b" out of a tree; a map that becomes empty goes with it */
+/* Remove the key "a.b" from a tree; a map that becomes empty is removed too */
 static void Drop(cJSON *tree, const char key[])
 {
   const char *dot = strchr(key, '.');
   char        head[64];
   cJSON      *below;
 
+  /* first segment of the key */
   snprintf(head, sizeof(head), "%.*s", dot ? (int)(dot - key) : (int)strlen(key), key);
   below = cJSON_GetObjectItemCaseSensitive(tree, head);
   if (dot && cJSON_IsObject(below)) Drop(below, dot + 1);
   if (!dot || (cJSON_IsObject(below) && !below->child)) cJSON_DeleteItemFromObjectCaseSensitive(tree, head);
 }
 
+/* Is the value of a key this word? */
 static bool Says(const cJSON *root, const char key[], const char word[])
 {
   const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, key);
@@ -45,7 +55,7 @@ static bool Says(const cJSON *root, const char key[], const char word[])
   return cJSON_IsString(item) && !strcmp(item->valuestring, word);
 }
 
-/* Is it of the same version, command and job, but for keys that do not matter? */
+/* Is the summary of the same version, command and job, apart from keys that do not matter? */
 static bool IsOfJob(const cJSON *root, MeritNode job, const char command[], int n_free, const char *const free_keys[])
 {
   cJSON *then = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(root, "job"), true), *now = SummaryTree(job);
@@ -61,7 +71,7 @@ static bool IsOfJob(const cJSON *root, MeritNode job, const char command[], int 
   return same;
 }
 
-/* Are the inputs those that were read? The tree and the answer are rank 0's */
+/* *same: have all inputs the checksums of the summary? Only rank 0 has the tree. Collective. */
 static PetscErrorCode CompareInputs(MPI_Comm comm, PetscMPIInt rank, const cJSON *root, bool *same)
 {
   const cJSON *list = rank ? NULL : cJSON_GetObjectItemCaseSensitive(root, "inputs");
@@ -105,6 +115,7 @@ PetscErrorCode MeritReportIsDone(MPI_Comm comm, const char folder[], MeritNode j
   PetscCallMPI(MPI_Bcast(&same, 1, MPI_C_BOOL, 0, comm));
   if (same) PetscCall(CompareInputs(comm, rank, root, &same));
   status    = root ? cJSON_GetObjectItemCaseSensitive(root, "exit") : NULL;
+  /* a result without exit status is of another version */
   answer[0] = same && cJSON_IsNumber(status);
   answer[1] = answer[0] ? status->valueint : 0;
   cJSON_Delete(root);

@@ -1,7 +1,10 @@
-/* Tables of an estimation beside varcomp.tsv: functions of components, tests of terms, the analysis of variance. Rows are rank 0's. */
+/* Tables of an estimation beside varcomp.tsv: functions of components (functions.tsv), tests of
+   terms (tests.tsv), the analysis of variance (anova.tsv). All ranks have the rows, rank 0 writes
+   them. */
 #include "report_impl.h"
 #include <string.h>
 
+/* A field of text */
 static PetscErrorCode Name(MeritText *text, const char *name)
 {
   PetscFunctionBegin;
@@ -9,6 +12,7 @@ static PetscErrorCode Name(MeritText *text, const char *name)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A tab and a number, NA for NaN */
 static PetscErrorCode Real(MeritText *text, double value)
 {
   PetscFunctionBegin;
@@ -52,7 +56,8 @@ PetscErrorCode MeritReportTests(MeritReport report, MeritOutput out, int n, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritReportAnova - Write anova.tsv: source, df, ss, ms, and E.LABEL for each component, what the mean square has of it on average. Collective. */
+/* MeritReportAnova - Write anova.tsv: source, df, ss, ms, and E.LABEL, the coefficient of each
+   component in the expected mean square. Collective. */
 PetscErrorCode MeritReportAnova(MeritReport report, MeritOutput out, int n, const MeritAnovaRow row[], int n_components,
                                 const MeritComponent component[])
 {
@@ -75,6 +80,7 @@ PetscErrorCode MeritReportAnova(MeritReport report, MeritOutput out, int n, cons
     PetscCall(Real(&text, row[i].df));
     PetscCall(Real(&text, row[i].ss));
     PetscCall(Real(&text, row[i].ms));
+    /* E[ms] = sum over components of coefficient * component */
     for (int c = 0; c < n_components; c++) PetscCall(Real(&text, row[i].coefficient[c]));
     PetscCall(MeritTextAddBytes(&text, "\n", 1));
   }

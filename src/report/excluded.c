@@ -1,6 +1,10 @@
 /*
-  excluded.tsv and its counts. Both sort by dictionaries: MeritDictCreate numbers strings of all ranks in byte
-  order, which is a parallel sort, and the number's block says who writes.
+  excluded.tsv: records, animals and SNPs that were left out, and their counts by reason.
+
+  Rows are sorted over all ranks without gathering them: MeritDictCreate() numbers the distinct
+  strings of all ranks in byte order, a parallel sort, and a row goes to the rank whose block of
+  lines (or of numbers) it falls in. The order is kind, then rows with a line by line, then rows
+  without one by id.
 */
 #include "report_impl.h"
 #include <merit/exchange.h>
@@ -9,11 +13,13 @@
 
 #define MAX_REASONS 1000 /* more distinct (kind, reason) pairs than this are counted by kind only */
 
+/* A row; texts are borrowed */
 typedef struct {
   int64_t     line, order; /* order of the id among all */
   const char *kind, *id, *reason;
 } Excluded;
 
+/* By line, then id, then reason */
 static int ByPlace(const void *a, const void *b)
 {
   const Excluded *p = a, *q = b;
@@ -25,9 +31,11 @@ static int ByPlace(const void *a, const void *b)
   return reason;
 }
 
+/* NULL is the empty text */
 static const char *Word(const char *text) { return text ? text : ""; }
 
-/* Number of item i's string among the distinct strings of all ranks in byte order; *n_all of them. Collective. */
+/* number [n] = rank of each text among the distinct texts of all ranks in byte order; *n_all of
+   them. Collective. */
 static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], int64_t number[],
                             int64_t *n_all)
 {
@@ -43,6 +51,7 @@ static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], 
   PetscCall(MeritDictCreate(comm, pool, NULL, &dict));
   PetscCall(PetscMalloc1(MeritStringsCount(pool), &of_code));
   PetscCall(MeritDictFind(dict, pool, of_code));
+  /* strings of this rank are looked up once each */
   for (int64_t i = 0; i < n; i++) number[i] = of_code[code[i]];
   *n_all = MeritDictSize(dict);
   PetscCall(MeritDictDestroy(&dict));
@@ -52,8 +61,8 @@ static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Send one kind's items, as "kind 0 id 0 reason 0" and their order, to the ranks of `dest`; sort there and
-   format */
+/* Send rows with dest >= 0 to their ranks, as "kind 0 id 0 reason 0" and two numbers; sort them
+   there and append them to text. Collective. */
 static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], const PetscMPIInt dest[],
                             MeritText *text)
 {
@@ -69,6 +78,7 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   for (int64_t i = 0; i < n; i++) {
     const char *part[] = {items[i].kind, items[i].id, items[i].reason};
 
+    /* a row that is not sent takes no bytes */
     for (int k = 0; k < 3 && dest[i] >= 0; k++)
       PetscCall(MeritTextAddBytes(&pack, part[k], strlen(part[k]) + 1));
     start[i + 1]     = (int64_t)pack.n;
@@ -87,6 +97,7 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   }
   if (arriving) qsort(row, (size_t)arriving, sizeof(*row), ByPlace);
   for (int64_t i = 0; i < arriving; i++) {
+    /* animals and SNPs that are in no file of records have no line */
     if (row[i].line > 0)
       PetscCall(MeritTextAdd(text, "%s\t%lld\t", row[i].kind, (long long)row[i].line));
     else
@@ -105,7 +116,8 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows of one kind that have a line, or those that have none: by blocks of lines, or of sorted ids */
+/* Rows of one kind, with a line or without: distributed by blocks of lines, or of ids in sorted
+   order. Collective. */
 static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bool lines, int64_t n,
                            const int64_t kinds[], const Excluded items[], int64_t n_ids)
 {
@@ -114,6 +126,7 @@ static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bo
   int64_t      last = 0, all;
 
   PetscFunctionBegin;
+  /* lines from 1 to the last one over all ranks */
   for (int64_t i = 0; i < n; i++) last = PetscMax(last, items[i].line + 1);
   PetscCallMPI(MPI_Allreduce(&last, &all, 1, MPI_INT64_T, MPI_MAX, report->comm));
   PetscCall(PetscMalloc1(n, &dest));
@@ -159,7 +172,8 @@ PetscErrorCode MeritReportExcluded(MeritReport report, MeritOutput out)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Labels of all numbers of a small dictionary on every rank, and how often each occurs over all ranks */
+/* report->counts = labels of a small dictionary on every rank, split at the tab into kind and
+   reason, and their counts over all ranks. Collective. */
 static PetscErrorCode CountLabels(MeritReport report, MeritDict dict, int64_t n, const int64_t number[])
 {
   const int64_t size = MeritDictSize(dict);
@@ -180,6 +194,7 @@ static PetscErrorCode CountLabels(MeritReport report, MeritDict dict, int64_t n,
     char *tab;
 
     memcpy(to, at + start[i], (size_t)(start[i + 1] - start[i]));
+    /* the label is "kind, tab, reason" */
     tab = strchr(to, '\t');
     if (tab) *tab = 0;
     report->counts[i] = (MeritExclusionCount){.kind = to, .reason = tab ? tab + 1 : "", .n = count[i]};
@@ -193,7 +208,8 @@ static PetscErrorCode CountLabels(MeritReport report, MeritDict dict, int64_t n,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Count exclusions by kind and, if asked, reason; false in *done if there are too many pairs */
+/* Count exclusions by kind and (reasons) reason; *done is false if there are more than MAX_REASONS
+   pairs. Collective. */
 static PetscErrorCode CountBy(MeritReport report, bool reasons, bool *done)
 {
   const MeritExclusion *list;
@@ -226,8 +242,13 @@ static PetscErrorCode CountBy(MeritReport report, bool reasons, bool *done)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritReportExclusionCounts - How much was left out, by kind and reason, in byte order. Collective; borrowed
-   from the report. */
+/*
+  MeritReportExclusionCounts - Number of exclusions by kind and reason, in byte order; borrowed
+  from the report.
+
+  Collective. The counts are computed once. With very many different reasons they are by kind
+  alone.
+*/
 PetscErrorCode MeritReportExclusionCounts(MeritReport report, int *n, const MeritExclusionCount **counts)
 {
   bool done = report->counts != NULL;

@@ -1,15 +1,19 @@
+/* fitted.tsv: observed and fitted values with their residuals, a row for each observed trait of a
+   record. Records are distributed over the ranks by animal; rows go to the rank of their block of
+   lines, so that the file is in the order of the records file. */
 #include "report_impl.h"
 #include <merit/exchange.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One observation on its way to the rank that writes its line */
+/* An observation on its way to the rank that writes its line */
 typedef struct {
   int64_t line;
   int32_t trait;
   double  y, fitted;
 } Fitted;
 
+/* By line, then trait */
 static int ByLine(const void *a, const void *b)
 {
   const Fitted *p = a, *q = b;
@@ -18,7 +22,8 @@ static int ByLine(const void *a, const void *b)
   return p->trait - q->trait;
 }
 
-/* Observed traits of the local records, and the rank of the block of lines each goes to */
+/* Observed traits of the local records, rows [*n], and the rank of each row's block of lines, dest
+   [*n]; both owned by the caller. Collective. */
 static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_t *n, Fitted **rows,
                                PetscMPIInt **dest)
 {
@@ -34,8 +39,10 @@ static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_
   PetscCall(PetscMalloc1((size_t)records->n_records * (size_t)records->n_traits, dest));
   for (int32_t r = 0; r < records->n_records; r++)
     for (int32_t t = 0; t < records->n_traits; t++) {
+      /* y and fitted values are [record][trait] */
       int64_t k = (int64_t)r * records->n_traits + t;
 
+      /* unobserved traits have no row */
       if (!(records->observed[records->pattern[r]] >> t & 1u)) continue;
       (*rows)[*n]     = (Fitted){.line = line[r], .trait = t, .y = records->y[k], .fitted = fitted[k]};
       (*dest)[(*n)++] = MeritBlockOwner(all, report->size, line[r]);
@@ -43,11 +50,14 @@ static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportFitted - Write fitted.tsv: a row per observed trait of every record, in the order of the records file.
+/*
+  MeritReportFitted - Write fitted.tsv: a row for each observed trait of every record, in the order
+  of the records file.
 
-  Collective. fitted[n_records * n_traits] are those of the local records. `record` is the line of the records file.
-@*/
+  Collective. fitted[n_records * n_traits] are W x of the local records. Columns: record (line of
+  the records file), trait, y, fitted, residual = y - fitted. A line number serves as the name of a
+  record, since records have none.
+*/
 PetscErrorCode MeritReportFitted(MeritReport report, MeritOutput out, const double fitted[])
 {
   MeritExchange ex;

@@ -1,8 +1,11 @@
 /*
-  Standard errors and reliabilities from the inverse of C, whose columns come one after another: for any
-  linear map V of the solution the diagonal of V C^-1 V' is the sum over the equations j of (V e_j) o (V C^-1
-  e_j). So covariates on their own scale, singular variances, genomic values and sums over terms need no case
-  of their own.
+  Standard errors and reliabilities from the columns of C^-1, which come one after another.
+
+  For a linear map V of the solution x, Var(V (x^ - x)) = V C^-1 V', and its diagonal is the sum
+  over equations j of (V e_j) * (V C^-1 e_j), element by element. V may be the back-transformation
+  of covariates, the expansion of a singular G, the map from SNP effects to genomic values, or a
+  sum over terms: each is applied to e_j and to the column C^-1 e_j, so none needs a case of its
+  own. Reliability = 1 - PEV / prior variance.
 */
 #include "animals_impl.h"
 #include <math.h>
@@ -11,8 +14,8 @@ struct _ReportInverse {
   int32_t n_slots;
   double *variance;     /* [n_slots] of the components of owned levels; owned */
   bool    animals;      /* there are genetic terms */
-  Animals unit, column; /* tables of V e_j and V C^-1 e_j */
-  double *pev;          /* [(n_ped + n_geno) * n_columns]; owned */
+  Animals unit, column; /* values of all animals from e_j and from C^-1 e_j */
+  double *pev;          /* [(n_ped + n_geno) * n_columns] prediction error variances; owned */
   double *own;          /* [(n_ped + n_geno) * n_terms] K_ii: the structure's, or the sum of squares of an animal's genotypes; owned */
 };
 
@@ -56,6 +59,7 @@ PetscErrorCode MeritReportInverseBegin(MeritReport report)
   if (ped) PetscCall(MeritPedigreeSetUp(ped));
   PetscCall(AnimalsCreate(report, &v->unit));
   PetscCall(AnimalsCreate(report, &v->column));
+  /* records are not counted: only values are needed here */
   v->unit.counted = v->column.counted = true;
   n                                   = (size_t)(v->unit.n_ped + v->unit.n_geno);
   PetscCall(PetscCalloc1(n * (size_t)v->unit.n_columns + 1, &v->pev));
@@ -64,6 +68,7 @@ PetscErrorCode MeritReportInverseBegin(MeritReport report)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ReportInverseDestroy - See the header. Not collective. */
 PetscErrorCode ReportInverseDestroy(ReportInverse **inverse)
 {
   ReportInverse *v = *inverse;
@@ -79,6 +84,7 @@ PetscErrorCode ReportInverseDestroy(ReportInverse **inverse)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Is the term in the list? */
 static bool InList(int n, const int list[], int term)
 {
   for (int i = 0; i < n; i++)
@@ -86,8 +92,8 @@ static bool InList(int n, const int list[], int term)
   return false;
 }
 
-/* Sum of the squares of L (of the identity without one): what the squares of a SNP's values are multiplied
-   with */
+/* Sum of squares of L (of the identity if there is none): factor between the squares of a SNP's
+   values and those of its genotype */
 static double SquaresOfL(const MeritTermView *t)
 {
   double sum = t->L ? 0.0 : t->n_eq;
@@ -96,7 +102,8 @@ static double SquaresOfL(const MeritTermView *t)
   return sum;
 }
 
-/* Add the products of a column's values for one animal, and the squares of its genotype */
+/* Add one column's contribution for one animal: products to pev, squares of its genotype at this
+   SNP to own */
 static void AddRow(const Animals *a, int term, bool fed, double squares, const double unit[],
                    const double column[], double pev[], double own[])
 {
@@ -113,6 +120,7 @@ static void AddRow(const Animals *a, int term, bool fed, double squares, const d
     if (a->value[v].term == term) own[term] += unit[1 + v] * unit[1 + v] / squares;
 }
 
+/* Values of all animals from the components u and the genomic values. Collective. */
 static PetscErrorCode Values(MeritReport report, const double u[], const double *const genomic[], Animals *a)
 {
   PetscFunctionBegin;
@@ -121,22 +129,20 @@ static PetscErrorCode Values(MeritReport report, const double u[], const double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportInverseColumn - Take one column of the inverse of C.
-
-  Collective.
+/*
+  MeritReportInverseColumn - Add one column of the inverse of C to the sums. Collective.
 
   Input Parameters:
-+ term           - that the equation belongs to
-. unit           - [n_owned] 1 at the equation, else 0
-. column         - [n_owned] C^-1 times that
-. genomic_unit   - by SNP term the genomic values of this rank's genotype rows from `unit`, as in `MeritReportAnimals()`; read only
-                   where the term is genetic
++ term           - of the equation
+. unit           - [n_owned] e_j: 1 at the equation, else 0
+. column         - [n_owned] C^-1 e_j
+. genomic_unit   - by SNP term the genomic values of this rank's genotype rows from `unit`, as for
+                   `MeritReportAnimals()`; read only if the term is genetic
 - genomic_column - the same from `column`
 
-  Note:
-  Every equation but the aliased and absent ones must come once.
-@*/
+  Every equation except aliased and absent ones must come once. Terms whose levels do not share
+  covariances may give one column for all levels together (see the header).
+*/
 PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const double unit[],
                                         const double column[], const double *const genomic_unit[],
                                         const double *const genomic_column[])
@@ -150,6 +156,7 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
   PetscFunctionBegin;
   PetscCall(ReportComponents(report, unit, &e));
   PetscCall(ReportComponents(report, column, &u));
+  /* diagonal of V C^-1 V' for the solutions: V maps equations to components */
   for (int32_t i = 0; i < v->n_slots; i++) v->variance[i] += e[i] * u[i];
   if (v->animals && spec->genetic) {
     Animals   *a = &v->unit, *b = &v->column;
@@ -161,6 +168,7 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
     squares = SquaresOfL(&view[term]);
     PetscCall(Values(report, e, genomic_unit, a));
     PetscCall(Values(report, u, genomic_column, b));
+    /* each animal gets the product of its value from e_j and its value from C^-1 e_j */
     for (int64_t i = 0; i < a->n_ped; i++)
       AddRow(a, term, fed, squares, a->ped + i * a->width, b->ped + i * a->width, v->pev + i * a->n_columns,
              v->own + i * n_terms);
@@ -173,6 +181,7 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ReportErrors - See the header. Not collective. */
 PetscErrorCode ReportErrors(MeritReport report, double **errors)
 {
   const ReportInverse *v = report->inverse;
@@ -186,18 +195,22 @@ PetscErrorCode ReportErrors(MeritReport report, double **errors)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ReportReliability - See the header. Not collective. */
 double ReportReliability(MeritReport report, int64_t row, int column)
 {
   const ReportInverse *v = report->inverse;
   const AnimalColumn  *c;
   double               prior = 0.0;
 
+  /* Prior variance of the column: sum of weights w_p w_q G_pq a_ii over pairs of values of the same
+     term; a_ii = 1 + F or, for SNPs, own */
   if (!v || !v->animals) return NAN;
   c = &v->unit.column[column];
   for (int p = 0; p < c->n; p++)
     for (int q = 0; q < c->n; q++) {
       const AnimalValue   *a = &v->unit.value[c->value[p]], *b = &v->unit.value[c->value[q]];
       const MeritTermSpec *spec = &report->formula->term[a->term];
+      /* a_ii of a genomic term: sum over SNPs of the squared coded genotype */
       const double         own  = v->own[row * report->formula->n_terms + a->term];
 
       if (a->term != b->term) continue; /* terms are independent of each other */

@@ -1,22 +1,24 @@
 /* What a solve needs: counted from the arrays that the model, the operator and the solver keep. */
 #include "report_impl.h"
 
-/* Vectors of the solver: solution, right-hand side, residual, direction, its image, preconditioned residual,
-   diagonal, one to spare. */
+/* Vectors of the solver: solution, right-hand side, residual, direction, its image, preconditioned
+   residual, diagonal, one to spare. */
 #define SOLVER_VECTORS 8
-/* An id or class label in a dictionary, with its share of the tables; the ids of a line of a table while it is
-   read. */
+/* An id or class label in a dictionary, with its share of the tables; the ids of a line of a table
+   while it is read. */
 #define LABEL_BYTES 32
 #define POOL_BYTES  100
 /* A column of a table while it is read: text code or number, line, share of the pool. */
 #define ROW_BYTES 24
-/* A row of a table while it is written: values and their copies under way, and the text as it grows. */
+/* A row of a table while it is written: values and their copies under way, and the text as it
+   grows. */
 #define TEXT_BYTES 150
 
 /* Items of the fullest of `ranks` blocks */
 static int64_t Share(int64_t n, int ranks) { return (n + ranks - 1) / ranks; }
 
-/* Bytes that one record needs: values, weights, pattern, line, and slots and coefficients of all regressors */
+/* Bytes that one record needs: values, weights, pattern, line, and slots and coefficients of all
+   regressors */
 static int64_t RecordBytes(MeritReport report)
 {
   const MeritTermView *views;
@@ -29,7 +31,8 @@ static int64_t RecordBytes(MeritReport report)
   return bytes;
 }
 
-/* Levels of a term: canonical number, owner and place, label, observations, states, diagonal blocks, parents */
+/* Levels of a term: canonical number, owner and place, label, observations, states, diagonal
+   blocks, parents */
 static int64_t LevelBytes(const MeritTermView *view)
 {
   int64_t bytes = 8 + 8 + LABEL_BYTES + 8 * view->n_comp + view->n_eq + 8 * (int64_t)view->n_eq * view->n_eq;
@@ -38,8 +41,8 @@ static int64_t LevelBytes(const MeritTermView *view)
                                       : bytes; /* parents and d; the pedigree's own arrays */
 }
 
-/* The list of missing genotypes: 2 bytes for each, 8 for every 32 SNPs of 256 animals; none is kept of more than one in 32. On a grid of one
-   column each rank has its animals' share */
+/* The list of missing genotypes: 2 bytes for each, 8 for every 32 SNPs of 256 animals; none is kept
+   of more than one in 32. On a grid of one column each rank has its animals' share */
 static PetscErrorCode MissingBytes(MeritGenotypes geno, int64_t n_animals, int32_t n_used, int ranks, MeritMemoryEstimate *e)
 {
   const MeritSnp *snps;
@@ -73,7 +76,8 @@ static PetscErrorCode GenotypeBytes(MeritReport report, int ranks, MeritMemoryEs
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* For a while: the tables as they are read; later, the rows of a file that is written, on their way and as text */
+/* For a while: the tables as they are read; later, the rows of a file that is written, on their way
+   and as text */
 static PetscErrorCode FileBytes(MeritReport report, int ranks, MeritMemoryEstimate *e)
 {
   const MeritTermView *views;
@@ -95,8 +99,8 @@ static PetscErrorCode FileBytes(MeritReport report, int ranks, MeritMemoryEstima
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels met by local records but owned elsewhere: as they are in this run, else no more than the records of a
-   rank, nor the levels */
+/* Levels met by local records but owned elsewhere: as they are in this run, else no more than the
+   records of a rank, nor the levels */
 static int64_t Ghosts(MeritReport report, const MeritTermView *view, int ranks, int64_t n_records)
 {
   if (ranks == report->size) return view->n_ghost + view->n_carrier;

@@ -1,4 +1,10 @@
-/* Breeding values of other genotypes: the object, and its tables. */
+/*
+  Breeding values of other genotypes from estimated SNP effects: the object, and its tables.
+
+  SetUp reads the effects (predict_table.c) and the genotypes, and matches SNPs and alleles
+  (predict_match.c). A value is then sum over matched SNPs of (copies - centre) effect + offset,
+  where the offset is the contribution of SNPs that cannot be used, each at its mean.
+*/
 #include "predict_impl.h"
 #include "report_impl.h"
 #include <merit/log.h>
@@ -19,7 +25,8 @@ PetscErrorCode MeritPredictionCreate(MPI_Comm comm, MeritPrediction *prediction)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The result that the effects come from would be put aside by the new one: never, not even with overwrite. Rank 0 looks. */
+/* The output folder must not be that of the effects: a new result would move the table of effects
+   aside, also with --overwrite. Rank 0 looks. Collective. */
 static PetscErrorCode KeepSource(MeritPrediction p, MeritNode job)
 {
   char *folder = NULL, *real, *table, *slash;
@@ -30,6 +37,7 @@ static PetscErrorCode KeepSource(MeritPrediction p, MeritNode job)
   if (!p->rank && folder) {
     real  = realpath(folder, NULL);
     table = realpath(p->snps, NULL);
+    /* folder of the table of effects */
     slash = table ? strrchr(table, '/') : NULL;
     if (slash) *slash = 0;
     same = real && slash && !strcmp(real, table);
@@ -66,6 +74,7 @@ PetscErrorCode MeritPredictionSetFromConfig(MeritPrediction p, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Message and warnings about the matching */
 static void Tell(MeritPrediction p)
 {
   const MeritPredictionSize *c    = &p->count;
@@ -105,6 +114,7 @@ PetscErrorCode MeritPredictionSetUp(MeritPrediction p)
     PetscCall(MeritGenotypesSetPlink(p->geno, p->bfile));
   else
     PetscCall(MeritGenotypesSetText(p->geno, p->text));
+  /* all SNPs become columns, also monomorphic ones: they may have effects */
   PetscCall(MeritGenotypesSetWhole(p->geno, true));
   PetscCall(MeritGenotypesLoad(p->geno));
   PetscCall(MeritPhaseEnd());
@@ -124,6 +134,7 @@ PetscErrorCode MeritPredictionGetSize(MeritPrediction p, MeritPredictionSize *si
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Names of the columns: id and TRAIT.TERM.ebv */
 static PetscErrorCode Header(MeritPrediction p, MeritText *text)
 {
   PetscFunctionBegin;
@@ -142,7 +153,7 @@ static PetscErrorCode Header(MeritPrediction p, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows of this rank's animals: ids come from the ranks that hold them in the dictionary */
+/* Rows of this rank's animals; their ids are asked from the ranks of the dictionary. Collective. */
 static PetscErrorCode Rows(MeritPrediction p, int64_t first, int64_t n, const double value[], MeritText *text)
 {
   MeritDict dict;

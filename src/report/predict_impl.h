@@ -4,6 +4,7 @@
 #include <merit/predict.h>
 #include <merit/table.h>
 
+/* The prediction: settings, effects by SNP of the genotypes, and counts of the matching */
 struct _p_MeritPrediction {
   MPI_Comm            comm;
   PetscMPIInt         rank, size;
@@ -12,8 +13,8 @@ struct _p_MeritPrediction {
   MeritGenotypes      geno;
   int                 n_values; /* columns of effects */
   char              **name;     /* [n_values] TRAIT.TERM; owned */
-  double             *effect;   /* [n_snps * n_values] of one copy of the allele that counted there; owned */
-  double             *offset;   /* [n_values] what the SNPs left out add to every animal; owned */
+  double             *effect;   /* [n_snps * n_values] effect of one copy of the allele that snps.tsv counts; owned */
+  double             *offset;   /* [n_values] contribution of SNPs that are not used, the same for every animal; owned */
   MeritText           excluded; /* rows of excluded.tsv, of this rank's part of the table */
   MeritPredictionSize count;
 };
@@ -28,10 +29,11 @@ typedef struct {
   const double  **effect;                    /* [n_values] */
 } PredictTable;
 
-/* Open and read the table; sets n_values and name. Collective. */
+/* Open and read the table; sets p->n_values and name. Collective. Errors: INPUT for a missing column or a malformed file. */
 PETSC_INTERN PetscErrorCode PredictRead(MeritPrediction p, PredictTable *t);
+/* Free the table; NULL-safe. Collective. */
 PETSC_INTERN PetscErrorCode PredictTableFree(PredictTable *t);
-/* Match the table with the genotypes: effects, offset, counts, exclusions, coding of the genotypes. Collective. */
+/* Match the table with the genotypes: sets effect, offset, count, excluded, and the coding of the genotypes. Collective. Errors: INPUT. */
 PETSC_INTERN PetscErrorCode PredictMatch(MeritPrediction p, const PredictTable *t);
-/* A field of a row as text, "" where it is missing */
+/* Text field `column` (0 snp, 1 counted, 2 other) of a row, "" if it is missing; borrowed. Not collective. */
 PETSC_INTERN const char *PredictText(const PredictTable *t, int column, int64_t row);

@@ -1,6 +1,9 @@
 /*
-  SNPs with effects and SNPs of the genotypes. Names of the genotypes' SNPs are on every rank; each rank looks up its rows of the table,
-  and arrays of SNP length are put together by sums to which one rank alone contributes.
+  Matching of SNPs with effects and SNPs of the genotypes, by name and alleles.
+
+  Each rank has the names of all SNPs of the genotypes and looks up its own rows of the table of
+  effects. Arrays by SNP (effects, coding) are then summed over the ranks: each entry comes from
+  one rank, the others have 0.
 */
 #include "predict_impl.h"
 #include "report_impl.h"
@@ -8,7 +11,7 @@
 #include <merit/exchange.h>
 #include <string.h>
 
-/* By SNP of the genotypes */
+/* State of the matching; arrays by SNP of the genotypes */
 typedef struct {
   MeritStrings    names;
   const MeritSnp *snps;
@@ -18,8 +21,10 @@ typedef struct {
   int64_t        *times, *least, *most;     /* [n] how often the table has it, and on which lines */
 } Match;
 
+/* Result of a comparison of alleles */
 typedef enum { ALLELES_SAME, ALLELES_SWAPPED, ALLELES_OTHER } Alleles;
 
+/* Names of the genotypes' SNPs, and arrays of zeros */
 static PetscErrorCode MatchCreate(MeritPrediction p, Match *m)
 {
   PetscFunctionBegin;
@@ -31,6 +36,7 @@ static PetscErrorCode MatchCreate(MeritPrediction p, Match *m)
     const int32_t before = MeritStringsCount(m->names);
 
     PetscCall(MeritStringsIntern(m->names, m->snps[j].name, strlen(m->snps[j].name), &code));
+    /* a name that occurs twice cannot be matched */
     m->snp_of[code] = code == before ? j : -1;
   }
   PetscCall(PetscCalloc3(m->n, &m->centre, m->n, &m->missing, m->n, &m->scale));
@@ -52,12 +58,14 @@ static PetscErrorCode MatchDestroy(Match *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PLINK writes 0 for an allele that no animal has; text genotypes have "." */
+/* Is an allele unknown? PLINK writes 0 for an allele that no animal has, text genotypes have "." */
 static bool Unknown(const char allele[]) { return !allele[0] || !strcmp(allele, "0") || !strcmp(allele, "."); }
 
+/* Can two alleles be the same? */
 static bool MayBe(const char a[], const char b[]) { return Unknown(a) || Unknown(b) || !strcmp(a, b); }
 
-/* Strands are not turned: what does not match as it stands is another variant, or cannot be told from one */
+/* Alleles are compared as they are written. Strands are not flipped: another letter may be another
+   variant, which cannot be distinguished. */
 static Alleles Compare(const MeritSnp *snp, const char counted[], const char other[])
 {
   if (MayBe(snp->counted, counted) && MayBe(snp->other, other)) return ALLELES_SAME;
@@ -65,7 +73,8 @@ static Alleles Compare(const MeritSnp *snp, const char counted[], const char oth
   return ALLELES_OTHER;
 }
 
-/* How the run that estimated the effects centred the SNP, and what a missing genotype counted as */
+/* Centre of the SNP's genotypes in the run that estimated the effects, and what a missing genotype
+   counted as; false if they are impossible */
 static bool Coding(const PredictTable *t, int64_t row, double *centre, double *mean)
 {
   const double twice = t->frequency ? 2 * t->frequency[row] : NAN;
@@ -75,6 +84,7 @@ static bool Coding(const PredictTable *t, int64_t row, double *centre, double *m
   return *centre >= 0 && *centre <= 2 && *mean >= 0 && *mean <= 2;
 }
 
+/* Has the row any effect that is not NA? */
 static bool HasEffect(const PredictTable *t, int n_values, int64_t row)
 {
   for (int k = 0; k < n_values; k++)
@@ -82,9 +92,11 @@ static bool HasEffect(const PredictTable *t, int n_values, int64_t row)
   return false;
 }
 
+/* Effect of value k, NA counts as 0 */
 static double Effect(const PredictTable *t, int k, int64_t row) { return isnan(t->effect[k][row]) ? 0 : t->effect[k][row]; }
 
-/* An SNP that cannot be used counts as its mean in every animal */
+/* A SNP that cannot be used counts as its mean in every animal: the offset gets (mean - centre)
+   effect */
 static PetscErrorCode LeaveOut(MeritPrediction p, const PredictTable *t, int64_t row, double value, const char reason[])
 {
   const char *name = PredictText(t, 0, row);
@@ -97,18 +109,22 @@ static PetscErrorCode LeaveOut(MeritPrediction p, const PredictTable *t, int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A row that found its SNP */
+/* Effects and coding of a row whose SNP was found */
 static void Use(MeritPrediction p, const PredictTable *t, int64_t row, int32_t j, bool swapped, double centre, double mean, Match *m)
 {
   const double sign = swapped ? -1 : 1;
 
+  /* with swapped alleles, copies = 2 - copies of the allele of the table: centre 2 - centre, sign
+     -1 */
   /* copies of the allele counted there are 2 - copies of the one counted here */
   m->centre[j]  = swapped ? 2 - centre : centre;
   m->missing[j] = swapped ? 2 - mean : mean;
   m->scale[j]   = sign;
+  /* effects of several traits and terms lie next to each other */
   for (int k = 0; k < p->n_values; k++) p->effect[(size_t)j * (size_t)p->n_values + (size_t)k] = Effect(t, k, row);
 }
 
+/* One row of the table */
 static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row, Match *m, MeritFault *fault)
 {
   const char   *name = PredictText(t, 0, row), *counted = PredictText(t, 1, row), *other = PredictText(t, 2, row);
@@ -126,6 +142,7 @@ static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row,
     MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, name,
                   "an effect without the SNP's frequency (0 to 1) or its centre and mean (0 to 2)");
   } else if (code < 0) {
+    /* not genotyped here: its mean contribution goes to the offset */
     p->count.absent++;
     PetscCall(LeaveOut(p, t, row, mean - centre, "not in the genotypes"));
   } else if (m->snp_of[code] < 0) {
@@ -134,6 +151,7 @@ static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row,
   } else {
     const int32_t j = m->snp_of[code];
 
+    /* counted on all ranks, so that a SNP that occurs twice in the table is found */
     m->times[j]++;
     m->least[j] = PetscMin(m->least[j], line);
     m->most[j]  = PetscMax(m->most[j], line);
@@ -141,6 +159,7 @@ static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row,
     p->count.as_is += alleles == ALLELES_SAME;
     p->count.swapped += alleles == ALLELES_SWAPPED;
     p->count.other_alleles += alleles == ALLELES_OTHER;
+    /* no alleles on one side: only the name says that it is the same SNP */
     p->count.by_name += (Unknown(counted) && Unknown(other)) || (Unknown(m->snps[j].counted) && Unknown(m->snps[j].other));
     if (alleles == ALLELES_OTHER)
       PetscCall(LeaveOut(p, t, row, mean - centre, "other alleles in the genotypes"));
@@ -150,7 +169,7 @@ static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sum of long arrays over all ranks, in pieces */
+/* Sum over all ranks, in pieces of bounded size. Collective. */
 static PetscErrorCode Sum(MPI_Comm comm, int64_t n, double values[])
 {
   const int64_t step = MeritMaxMessage() / (int64_t)sizeof(*values);
@@ -161,7 +180,8 @@ static PetscErrorCode Sum(MPI_Comm comm, int64_t n, double values[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Put the ranks' parts together; a name that the table has twice is an error */
+/* Combine the parts of all ranks; a SNP that occurs twice in the table is an INPUT error.
+   Collective. */
 static PetscErrorCode Join(MeritPrediction p, Match *m)
 {
   int64_t *count = &p->count.n_rows; /* the counts of the table follow one another */
@@ -184,7 +204,8 @@ static PetscErrorCode Join(MeritPrediction p, Match *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Without an SNP in common, or with text genotypes of another number of SNPs, there is no prediction */
+/* Errors that make a prediction impossible: no effects, no SNP in common, text genotypes with
+   another number of SNPs */
 static PetscErrorCode Check(MeritPrediction p)
 {
   const MeritPredictionSize *c    = &p->count;
@@ -199,6 +220,7 @@ static PetscErrorCode Check(MeritPrediction p)
   if (!(c->as_is + c->swapped))
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno, 0, NULL, "has none of the %lld SNPs with an effect in %s%s", (long long)c->n_effects,
                          p->snps, p->text ? "; the SNPs of text genotypes are called SNP1, SNP2, ... by position" : ""));
+  /* text genotypes have no names of SNPs: they are matched by position */
   if (p->text && c->n_rows != c->n_snps)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno, 0, NULL,
                          "holds %d SNPs, but %s has %lld: those of text genotypes are known by position only", (int)c->n_snps, p->snps,
@@ -206,6 +228,7 @@ static PetscErrorCode Check(MeritPrediction p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PredictMatch - See the header. Collective. */
 PetscErrorCode PredictMatch(MeritPrediction p, const PredictTable *t)
 {
   MeritFault fault = {0};

@@ -1,8 +1,10 @@
-/* summary.json of a prediction. */
+/* summary.json of a prediction: inputs with checksums, how SNPs were matched, and what was left
+   out. */
 #include "predict_impl.h"
 #include "summary_impl.h"
 #include <merit/version.h>
 
+/* Checksums of the effects and genotypes */
 static PetscErrorCode Inputs(MeritPrediction p, cJSON *root)
 {
   static const char *const plink[] = {".bed", ".bim", ".fam"};
@@ -19,6 +21,7 @@ static PetscErrorCode Inputs(MeritPrediction p, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Counts of the matching */
 static void Matching(MeritPrediction p, cJSON *root)
 {
   const MeritPredictionSize *c     = &p->count;
@@ -28,6 +31,7 @@ static void Matching(MeritPrediction p, cJSON *root)
   cJSON_AddNumberToObject(geno, "animals", (double)c->n_animals);
   cJSON_AddNumberToObject(geno, "snps", c->n_snps);
   cJSON_AddNumberToObject(geno, "without_effect", (double)c->without_effect);
+  /* snps: rows of the table; with_effect: those that are not NA; the next four add up to it */
   cJSON_AddNumberToObject(match, "snps", (double)c->n_rows);
   cJSON_AddNumberToObject(match, "with_effect", (double)c->n_effects);
   cJSON_AddNumberToObject(match, "as_is", (double)c->as_is);
@@ -39,6 +43,7 @@ static void Matching(MeritPrediction p, cJSON *root)
   for (int k = 0; k < p->n_values; k++) cJSON_AddItemToArray(values, cJSON_CreateString(p->name[k]));
 }
 
+/* SNPs with effects that were not used, by reason */
 static void Excluded(MeritPrediction p, cJSON *root)
 {
   const char *const reason[] = {"not in the genotypes", "other alleles in the genotypes"};

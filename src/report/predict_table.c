@@ -1,8 +1,10 @@
-/* The table of SNP effects: which of its columns are needed, and this rank's rows of them. */
+/* The table of SNP effects, a snps.tsv of this or another program: which columns are needed, and
+   this rank's rows of them. Columns of effects are those whose names end in ".effect". */
 #include "predict_impl.h"
 #include "report_impl.h"
 #include <string.h>
 
+/* End of the names of columns with effects */
 static const char suffix[] = ".effect";
 
 /* Length of an effect column's name without its suffix, 0 for other columns */
@@ -13,6 +15,7 @@ static size_t EffectName(const char column[])
   return length > tail && !strcmp(column + length - tail, suffix) ? length - tail : 0;
 }
 
+/* A column that must exist */
 static PetscErrorCode Need(MeritPrediction p, PredictTable *t, const char name[], int *column)
 {
   PetscFunctionBegin;
@@ -22,7 +25,8 @@ static PetscErrorCode Need(MeritPrediction p, PredictTable *t, const char name[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The columns of effects; index[n_values] is owned by the caller */
+/* Columns of effects, index [p->n_values], and their names without the suffix; index is owned by
+   the caller */
 static PetscErrorCode FindEffects(MeritPrediction p, PredictTable *t, int **index)
 {
   const char *const *names;
@@ -46,7 +50,8 @@ static PetscErrorCode FindEffects(MeritPrediction p, PredictTable *t, int **inde
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Ask for the columns, read, and take them; number[3] are frequency, centre, mean, -1 where the table has none */
+/* Select and read the columns; number [3] are frequency, centre and mean, -1 if the table has none.
+   Collective. */
 static PetscErrorCode Take(MeritPrediction p, PredictTable *t, const int text[3], const int number[3], const int effect[])
 {
   const double **to[] = {&t->frequency, &t->centre, &t->mean};
@@ -68,10 +73,9 @@ static PetscErrorCode Take(MeritPrediction p, PredictTable *t, const int text[3]
 }
 
 /*
-  PredictRead - Read a snps.tsv: names, alleles, frequencies, effects.
-
-  Collective. The columns `centre` and `mean` tell how genotypes were centred; a table without them, made by another program, must have
-  `frequency`, and twice that is both.
+  PredictRead - See the header. Collective.
+  The columns `centre` and `mean` say how genotypes were coded. A table without them must have
+  `frequency`; twice the frequency is then both.
 */
 PetscErrorCode PredictRead(MeritPrediction p, PredictTable *t)
 {
@@ -88,6 +92,7 @@ PetscErrorCode PredictRead(MeritPrediction p, PredictTable *t)
   number[1] = MeritTableFind(t->table, "centre");
   number[2] = MeritTableFind(t->table, "mean");
   number[0] = MeritTableFind(t->table, "frequency");
+  /* either both columns of the coding, or the frequency */
   if (number[1] < 0 || number[2] < 0) PetscCall(Need(p, t, "frequency", &number[0]));
   PetscCall(FindEffects(p, t, &effect));
   PetscCall(Take(p, t, text, number, effect));
@@ -95,6 +100,7 @@ PetscErrorCode PredictRead(MeritPrediction p, PredictTable *t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PredictText - See the header. Not collective. */
 const char *PredictText(const PredictTable *t, int column, int64_t row)
 {
   const int32_t code = t->code[column][row];
@@ -102,6 +108,7 @@ const char *PredictText(const PredictTable *t, int column, int64_t row)
   return code < 0 ? "" : MeritStringsGet(t->pool[column], code, NULL);
 }
 
+/* PredictTableFree - See the header. Not collective. */
 PetscErrorCode PredictTableFree(PredictTable *t)
 {
   PetscFunctionBegin;

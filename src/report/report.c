@@ -1,8 +1,9 @@
+/* The report object, what the job file asks for, and small helpers of all tables. */
 #include "report_impl.h"
 #include <string.h>
 
-/* MeritReportCreate - Make a report on a model whose configuration is read. Not collective; the model must
-   outlive it. */
+/* MeritReportCreate - Make a report on a model whose configuration is read. Not collective; the
+   model must outlive it. */
 PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
 {
   MeritReport r;
@@ -18,12 +19,9 @@ PetscErrorCode MeritReportCreate(MeritModel model, MeritReport *report)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportSetFromConfig - Take from the job what is to be written.
-
-  Not collective, every rank alike. Keys: `output.solutions` (all, fixed, none), `output.fitted`, `output.se`, `ebv` (name:
-  linear combination of genetic values). Raises USAGE errors at the node's place, before any data are read.
-@*/
+/* MeritReportSetFromConfig - See the header. Keys: output.solutions (all, fixed, none),
+   output.fitted, output.se, ebv (name: linear combination of genetic values). Not collective: the
+   same on every rank. Errors: USAGE with line and column, before data are read. */
 PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
 {
   const char *const words[]  = {"all", "fixed", "none"};
@@ -36,6 +34,8 @@ PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
   report->solutions = (ReportChoice)choice;
   PetscCall(MeritConfigBool(job, "output.fitted", &report->fitted));
   PetscCall(MeritConfigChoice(job, "output.se", 5, errors, &wanted));
+  /* the words true and false are yes and no */
+  /* words 3 and 4 are yes and no again */
   report->errors = (MeritReportErrors)(wanted > MERIT_ERRORS_NO ? wanted - 2 : wanted);
   ebv = MeritNodeFind(job, "ebv");
   if (ebv) PetscCall(ReportSumsParse(report, ebv));
@@ -54,21 +54,26 @@ bool MeritReportCrossesLevels(MeritReport report)
   const int *fed;
   bool       crosses = MeritModelFedTerms(report->model, &fed) > 0;
 
+  /* sums over terms, and SNP effects summed over SNPs, need covariances between equations of
+     different levels */
   for (int s = 0; s < report->n_sums; s++) crosses = crosses || ReportSumCrossesTerms(&report->sum[s]);
   return crosses;
 }
 
+/* ReportComponentName - See the header. Not collective. */
 const char *ReportComponentName(const MeritTermSpec *term, int component)
 {
   return term->component[component].name;
 }
 
+/* ReportAddField - See the header. Quotes within the field are doubled. Not collective. */
 PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length)
 {
   bool quote = length > 0 && (at[0] == ' ' || at[length - 1] == ' ');
 
   PetscFunctionBegin;
   for (size_t i = 0; i < length && !quote; i++)
+    /* a field with a tab, quote or line end must be quoted */
     quote = at[i] == '\t' || at[i] == '"' || at[i] == '\n' || at[i] == '\r';
   if (!quote) {
     PetscCall(MeritTextAddBytes(text, at, length));

@@ -1,18 +1,21 @@
-/* Tables of an earlier result: they must be what the summary beside them says of them. */
+/* Tables of an earlier result as input (warm starts, SNP effects). If a summary.json lies beside
+   the table, the table must have the size and checksum that it says: a table that was cut short or
+   edited would give wrong results silently. */
 #include "report_impl.h"
 #include <cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A summary is a few pages */
+/* Most bytes of a summary that is read; it is a few pages */
 enum { MOST_BYTES = 64 << 20 };
 
-/* What a summary says of a file: its bytes and CRC-32, -1 if nothing */
+/* Size and CRC-32 of a file by its summary, -1 if unknown */
 typedef struct {
   int64_t bytes, crc;
 } Said;
 
+/* What the text of a summary says about a file */
 static Said Look(const char text[], size_t n, const char name[])
 {
   cJSON       *root = cJSON_ParseWithLength(text, n);
@@ -25,13 +28,15 @@ static Said Look(const char text[], size_t n, const char name[])
 
     if (!file || !crc || strcmp(file, name)) continue;
     said.bytes = (int64_t)cJSON_GetNumberValue(cJSON_GetObjectItem(item, "bytes"));
+    /* checksums are written in hexadecimal */
     said.crc   = (int64_t)strtoul(crc, NULL, 16);
   }
   cJSON_Delete(root);
   return said;
 }
 
-/* On this rank: what the summary in the folder of the table says; without one that can be read nothing is known */
+/* The same on this rank from the summary in the folder of the table; unknown if there is none that
+   can be read. Errors are ignored. */
 static PetscErrorCode Ask(const char path[], Said *said)
 {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -57,11 +62,7 @@ static PetscErrorCode Ask(const char path[], Said *said)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  ReportCheckResult - Is a table of a result folder what its summary.json says? A table elsewhere is taken as it is.
-
-  Collective. Another size or checksum is an INPUT error: the table was cut short or changed.
-*/
+/* ReportCheckResult - See the header. Collective. Errors: INPUT for another size or checksum. */
 PetscErrorCode ReportCheckResult(MPI_Comm comm, const char path[])
 {
   Said        said = {-1, -1};
@@ -73,6 +74,7 @@ PetscErrorCode ReportCheckResult(MPI_Comm comm, const char path[])
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (!rank) PetscCall(Ask(path, &said));
   PetscCallMPI(MPI_Bcast(&said, 2, MPI_INT64_T, 0, comm));
+  /* a table without a summary is used as it is */
   if (said.crc < 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritFileHash(comm, path, &bytes, &crc));
   if (bytes != said.bytes || crc != (uint32_t)said.crc)

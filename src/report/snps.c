@@ -1,16 +1,22 @@
+/*
+  snps.tsv: every SNP of the file with its alleles, frequency, coding and effects.
+
+  Effects are stored by column of M (SNPs in use), rows by SNP of the file; values go from the
+  block of the columns to the block of the file's SNPs.
+*/
 #include "report_impl.h"
 #include <merit/exchange.h>
 #include <math.h>
 #include <string.h>
 
-/* Effects of every SNP component on the rank whose block of the SNP file holds the SNP */
+/* Effects of all SNP terms for the SNPs of this rank's block of the file */
 typedef struct {
   int     n_values; /* components over all SNP terms */
   int32_t first, n; /* SNPs of the file in this rank's block */
   double *effect;   /* [n * n_values], NaN where the SNP is not used */
 } SnpTable;
 
-/* SNPs of the file that columns of M are, [n_used] */
+/* SNP of the file for each column of M, [n_used]; owned by the caller */
 static PetscErrorCode ColumnsToSnps(MeritGenotypes geno, int32_t **snp_of)
 {
   const MeritSnp *snps;
@@ -26,7 +32,8 @@ static PetscErrorCode ColumnsToSnps(MeritGenotypes geno, int32_t **snp_of)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One SNP term's effects, from the block of its columns to the block of the file's SNPs */
+/* Effects of one SNP term, from the block of its columns to the blocks of the file's SNPs.
+   Collective. */
 static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBlock *block,
                               const int32_t snp_of[], int offset, SnpTable *table)
 {
@@ -39,6 +46,7 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBl
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(block->n, &dest));
   for (int64_t i = 0; i < block->n; i++)
+    /* rank of the SNP's block of the file */
     dest[i] = MeritBlockOwner(n_snps, report->size, snp_of[block->first + i]);
   PetscCall(MeritExchangeCreate(report->comm, block->n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
@@ -54,12 +62,14 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Names of the columns; effects are TRAIT.LABEL.effect */
 static PetscErrorCode Header(MeritReport report, MeritText *text)
 {
   const int *fed, n = MeritModelFedTerms(report->model, &fed);
 
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused\tcentre\tmean"));
+  /* columns of effects: terms in formula order, components regressor by regressor */
   for (int i = 0; i < n; i++) {
     const MeritTermSpec *term = &report->formula->term[fed[i]];
 
@@ -77,6 +87,7 @@ static PetscErrorCode Header(MeritReport report, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rows of this rank's block; coding and effects are NA for SNPs that are not used */
 static PetscErrorCode Rows(MeritGenotypes geno, const MeritSnp snps[], const SnpTable *table, MeritText *text)
 {
   const double *centre, *mean;
@@ -109,7 +120,7 @@ static PetscErrorCode Rows(MeritGenotypes geno, const MeritSnp snps[], const Snp
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Fill the table from all SNP terms */
+/* Effects of all SNP terms. Collective. */
 static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_snps, const double x[],
                            SnpTable *table)
 {
@@ -134,12 +145,15 @@ static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_sn
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportSnps - Write snps.tsv: every SNP of the file in its order, with the effect of one copy of the
-  counted allele per trait (NA where the SNP is not used).
+/*
+  MeritReportSnps - Write snps.tsv: every SNP of the file in its order, with the effect of one copy
+  of the counted allele for each trait and SNP term; NA for SNPs that are not used.
 
-  Collective. Nothing is written without genotypes.
-@*/
+  Collective. Nothing is written without genotypes. Columns: snp, chromosome, position, counted,
+  other (alleles), frequency (of the counted allele over all genotyped animals), n_missing, used,
+  centre, mean (what is subtracted, and what a missing genotype counts as), effects. `merit
+  predict` reads this table.
+*/
 PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double x[])
 {
   MeritGenotypes  geno  = MeritModelGenotypes(report->model);
@@ -158,6 +172,7 @@ PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double
   table.first = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank);
   table.n     = (int32_t)MeritBlockFirst(n_snps, report->size, report->rank + 1) - table.first;
   PetscCall(PetscMalloc1((size_t)table.n * (size_t)table.n_values, &table.effect));
+  /* SNPs that are not used have no effect */
   for (int64_t i = 0; i < (int64_t)table.n * table.n_values; i++) table.effect[i] = NAN;
   PetscCall(Fill(report, geno, n_snps, x, &table));
   PetscCall(Header(report, &header));

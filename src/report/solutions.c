@@ -1,10 +1,18 @@
+/*
+  solutions.tsv: a row for each level and component of every term that is written, with its
+  standard error if known.
+
+  Terms are written one after another, each rank its block of canonical levels; memory for text is
+  that of one term.
+*/
 #include "report_impl.h"
 #include <math.h>
 #include <string.h>
 
+/* Columns of the table */
 static const char *const header = "trait\tterm\tcomponent\tlevel\tn\tsolution\tse\tstatus\n";
 
-/* One row: trait, term, component, level, n, solution, se, status */
+/* A row. An aliased equation has solution 0 and no standard error; n < 0 is NA. */
 static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, const char *component,
                           const char *level, size_t length, int64_t n, double solution, double error, uint8_t state)
 {
@@ -31,7 +39,7 @@ static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* errors: of all components like u, NULL: not known */
+/* Rows of one term; errors are of all components like u, NULL if they are not known. Collective. */
 static PetscErrorCode Term(MeritReport report, int t, const double u[], const double errors[], MeritText *text)
 {
   const MeritTermSpec *spec = &report->formula->term[t];
@@ -49,6 +57,7 @@ static PetscErrorCode Term(MeritReport report, int t, const double u[], const do
     for (int c = 0; c < block.n_comp; c++) {
       int64_t k = i * block.n_comp + c;
 
+      /* a fixed level without observations has no equation and no row */
       if (block.state[k] == MERIT_EQ_ABSENT) continue;
       PetscCall(Row(text, report->formula->trait[spec->component[c].trait], spec->label,
                     ReportComponentName(spec, c), at + start[i], (size_t)(start[i + 1] - start[i]),
@@ -62,13 +71,15 @@ static PetscErrorCode Term(MeritReport report, int t, const double u[], const do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportSolutions - Write solutions.tsv: terms in formula order, levels in canonical order, components
-  regressor slowest.
+/*
+  MeritReportSolutions - Write solutions.tsv: terms in formula order, levels in canonical order,
+  components with the regressor slowest and the trait fastest.
 
-  Collective. x[n_owned] are the equations. Fixed levels without an observation are left out, redundant ones
-  have 0 and `aliased`. SNP terms show the effect of one copy of the counted allele.
-@*/
+  Collective. x[n_owned] are the equations. Columns: trait, term, component, level, n
+  (observations), solution, se, status. Fixed levels without an observation have no row; redundant
+  ones have solution 0 and status `aliased`. Rows of SNP terms have the effect of one copy of the
+  counted allele. Numbers have 12 significant digits.
+*/
 PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[])
 {
   double *u, *errors;
@@ -77,10 +88,12 @@ PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const d
   if (report->solutions == REPORT_NONE) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(ReportComponents(report, x, &u));
   PetscCall(ReportErrors(report, &errors));
+  /* the header first, then one term after another */
   PetscCall(MeritOutputWrite(out, "solutions.tsv", header, NULL, 0));
   for (int t = 0; t < report->formula->n_terms; t++) {
     MeritText text = {0};
 
+    /* output.solutions: fixed writes the fixed terms only */
     if (report->solutions == REPORT_FIXED && !report->formula->term[t].fixed) continue;
     PetscCall(Term(report, t, u, errors, &text));
     PetscCall(MeritOutputWrite(out, "solutions.tsv", NULL, text.at, (int64_t)text.n));

@@ -1,4 +1,10 @@
-/* Warm starts: earlier solutions find their equations by trait, term, component and level. */
+/*
+  Warm starts: a solutions.tsv of an earlier run gives the start values of this one.
+
+  Each rank reads a part of the file. Rows are matched by trait, term, component and level label,
+  so that the earlier model may differ. A row goes to the rank that owns its level, where it is
+  stored as a component; x is computed from the components at the end.
+*/
 #include "report_impl.h"
 #include <merit/exchange.h>
 #include <merit/log.h>
@@ -7,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The columns of a solutions.tsv that matter */
+/* The columns that are needed; arrays are borrowed from the table */
 typedef struct {
   int64_t        n;
   const int32_t *code[4]; /* trait, term, component, level */
@@ -16,8 +22,10 @@ typedef struct {
   MeritTable     table; /* for the lines; borrowed */
 } StartTable;
 
+/* Their names; the first four are text */
 static const char *const start_columns[] = {"trait", "term", "component", "level", "solution"};
 
+/* Read them. Collective. INPUT errors: a column or a solution is missing. */
 static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, StartTable *start)
 {
   MeritFault fault = {0};
@@ -48,6 +56,7 @@ static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Is a text column of a row this text? */
 static bool Is(const StartTable *start, int column, int64_t row, const char text[])
 {
   int32_t code = start->code[column][row];
@@ -55,7 +64,7 @@ static bool Is(const StartTable *start, int column, int64_t row, const char text
   return code >= 0 && !strcmp(MeritStringsGet(start->pool[column], code, NULL), text);
 }
 
-/* Component of a row in a term, -1 if the row is not about the term */
+/* Component of a row in term t, -1 if the row belongs to another term */
 static int ComponentOf(MeritReport report, const StartTable *start, int t, int64_t row)
 {
   const MeritTermSpec *term = &report->formula->term[t];
@@ -63,12 +72,13 @@ static int ComponentOf(MeritReport report, const StartTable *start, int t, int64
   if (!Is(start, 1, row, term->label) || start->code[3][row] < 0) return -1;
   for (int c = 0; c < term->n_components; c++)
     if (Is(start, 2, row, ReportComponentName(term, c)) &&
+        /* both the regressor's name and the trait must be those of the component */
         Is(start, 0, row, report->formula->trait[term->component[c].trait]))
       return c;
   return -1;
 }
 
-/* One row on its way to the owner of its level */
+/* A row on its way to the owner of its level */
 typedef struct {
   int64_t equation; /* of the level, global; -1 unknown */
   int64_t level, line;
@@ -76,7 +86,8 @@ typedef struct {
   double  value;
 } StartRow;
 
-/* Rows of this rank that are about term t, with the canonical numbers and equations of their levels */
+/* Rows of this rank for term t, with the canonical number and the first equation of their levels;
+   *rows [*n_rows] are owned by the caller. Collective. */
 static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t, int64_t *n_rows,
                               StartRow **rows)
 {
@@ -103,6 +114,7 @@ static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t
   for (int64_t i = 0; i < n; i++) level[i] = number[code[i]];
   PetscCall(MeritModelLocate(report->model, t, n, level, equation));
   for (int64_t i = 0; i < n; i++)
+    /* a label that the term does not have gets level -1 */
     (*rows)[i].level = level[i], (*rows)[i].equation = level[i] < 0 ? -1 : equation[i];
   PetscCall(PetscFree3(number, level, equation));
   PetscCall(PetscFree(code));
@@ -111,7 +123,7 @@ static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank that owns a global equation; begin[size] are the ranks' first equations */
+/* Rank that owns a global equation, by bisection; begin [size] are the first equations of the ranks */
 static PetscMPIInt Owner(const int64_t begin[], PetscMPIInt size, int64_t equation)
 {
   PetscMPIInt low = 0, high = size;
@@ -124,11 +136,13 @@ static PetscMPIInt Owner(const int64_t begin[], PetscMPIInt size, int64_t equati
     else
       high = middle;
   }
+  /* skip ranks without equations */
   while (low + 1 < size && begin[low + 1] <= equation) low++;
   return low;
 }
 
-/* A row into its slot, which takes one */
+/* Store the value of a row; a second row for the same component is an INPUT fault. Effects of SNPs
+   are divided by the scale of the column. */
 static void Lay(MeritReport report, const StartRow *row, const double *scale, double *u, int64_t *line, MeritFault *fault)
 {
   if (*line)
@@ -136,10 +150,12 @@ static void Lay(MeritReport report, const StartRow *row, const double *scale, do
                   "solver.start: the trait, term, component and level of line %lld again; SNPs of one name cannot be told apart",
                   (long long)PetscMin(*line, row->line));
   *line = row->line;
+  /* the file has the effect of one allele copy, u is that of the scaled column */
   *u    = scale ? row->value / scale[row->level] : row->value;
 }
 
-/* Lay the rows of term t into the components u of their owners, line[] by line[]; *n_used counts over all ranks */
+/* Send the rows of term t to the owners, and store them in u; line [slots] are the lines that
+   values came from. *n_used rows over all ranks. Collective. */
 static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow rows[],
                             const int64_t begin[], double u[], int64_t line[], MeritFault *fault, int64_t *n_used)
 {
@@ -158,12 +174,14 @@ static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow
   PetscCall(ReportSnpScale(report, t, &scale));
   PetscCall(PetscMalloc1(n, &dest));
   for (int64_t i = 0; i < n; i++)
+    /* levels that this model does not have are not sent, nor those of terms without equations */
     dest[i] = rows[i].equation < 0 || !view->n_eq ? -1 : Owner(begin, report->size, rows[i].equation);
   PetscCall(MeritExchangeCreate(report->comm, n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc1(arriving, &got));
   PetscCall(MeritExchangeForward(ex, sizeof(*got), rows, got));
   for (int64_t i = 0; i < arriving; i++) {
+    /* equation of the level minus the first of this rank and of the term */
     const int64_t level = (got[i].equation - begin[report->rank] - equation) / view->n_eq;
     const int64_t at    = slot + level * view->n_comp + got[i].component;
 
@@ -176,6 +194,7 @@ static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All terms, one after another. Collective. */
 static PetscErrorCode PlaceAll(MeritReport report, const StartTable *start, int32_t n, double u[], int64_t *n_found)
 {
   MeritFault    fault = {0};
@@ -202,7 +221,7 @@ static PetscErrorCode PlaceAll(MeritReport report, const StartTable *start, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ReportResolve - The file itself, or that of this name in the folder that was named; rank 0 looks. Collective; PetscFree. */
+/* ReportResolve - See the header. Rank 0 looks. Collective. */
 PetscErrorCode ReportResolve(MPI_Comm comm, const char path[], const char name[], char **resolved)
 {
   struct stat found;
@@ -219,14 +238,15 @@ PetscErrorCode ReportResolve(MPI_Comm comm, const char path[], const char name[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportStart - Start values from the solutions.tsv of an earlier run; path is that file, or the folder of
-  its result.
+/*
+  MeritReportStart - Start values from the solutions.tsv of an earlier run; path is that file, or
+  the folder of its result.
 
-  Collective. Rows are matched by trait, term, component and level label; x[n_owned] is 0 where the file has
-  nothing. *n_found counts the rows used; a file of which no row fits is an INPUT error, one of which some do
-  not fit gives a message.
-@*/
+  Collective. Rows are matched by trait, term, component and label of the level; x[n_owned] is 0
+  where the file has no row. *n_found is the number of rows used. Errors: INPUT if no row fits the
+  model, if a solution is missing, or if two rows are for the same component. Rows that do not fit
+  are counted in a message.
+*/
 PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[], int64_t *n_found)
 {
   MeritTable table = NULL;

@@ -1,11 +1,13 @@
-/* summary.json: what was run, on what, how it went, and what it wrote. */
+/* summary.json: what was run, on what, how it went, and what it wrote. The tree is built on every
+   rank, since its parts need reductions; rank 0 prints it. The file is the mark of a complete
+   result and is staged last. */
 #include "report_impl.h"
 #include "summary_impl.h"
 #include <merit/version.h>
 #include <math.h>
 #include <string.h>
 
-/* Every input file the job names, with its size and checksum */
+/* Every input file of the job, with size and checksum. Collective. */
 static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
 {
   static const char *const keys[]   = {"records.file", "pedigree.file", "genotypes.text"};
@@ -22,6 +24,7 @@ static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
   }
   if (report->start) PetscCall(SummaryInput(report->comm, list, "solver.start", report->start));
   PetscCall(MeritConfigString(job, "genotypes.centre", &centre));
+  /* genotypes.centre may name a file of frequencies */
   if (centre && strcmp(centre, "observed") && strcmp(centre, "none")) {
     PetscCall(MeritConfigPath(job, "genotypes.centre", &path));
     PetscCall(SummaryInput(report->comm, list, "genotypes.centre", path));
@@ -36,6 +39,7 @@ static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Summary of each trait. Collective. */
 static PetscErrorCode AddTraits(MeritReport report, cJSON *root)
 {
   cJSON                   *list = cJSON_AddArrayToObject(root, "traits");
@@ -57,8 +61,10 @@ static PetscErrorCode AddTraits(MeritReport report, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Kinds of terms, by MeritTermKind */
 static const char *const kind_names[] = {"fixed", "iid", "ped", "snp", "ridge"};
 
+/* Each term: label, kind, levels, components, equations. Collective. */
 static PetscErrorCode AddTerms(MeritReport report, cJSON *root)
 {
   cJSON                  *list = cJSON_AddArrayToObject(root, "terms");
@@ -91,6 +97,7 @@ static PetscErrorCode AddTerms(MeritReport report, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The grid of ranks, and sizes and scale of the genotypes */
 static PetscErrorCode AddGenotypes(MeritReport report, cJSON *root)
 {
   MeritGenotypes geno = MeritModelGenotypes(report->model);
@@ -117,6 +124,7 @@ static PetscErrorCode AddGenotypes(MeritReport report, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Solver, criterion and result of a solve */
 static void AddRun(cJSON *root, const MeritRunSummary *run)
 {
   cJSON *item = cJSON_AddObjectToObject(root, "solve");
@@ -133,7 +141,8 @@ static void AddRun(cJSON *root, const MeritRunSummary *run)
   cJSON_AddStringToObject(item, "state", run->state);
 }
 
-/* Estimation: the likelihood with all constants, as lme4 has it, and its kernel without that of 2 pi, as ASReml has it */
+/* Result of an estimation. The likelihood has all constants, as that of lme4; the "kernel" leaves
+   out -n/2 log(2 pi), as that of ASReml (n less the rank of X for restricted likelihood). */
 static void AddVariances(cJSON *root, const MeritVarianceSummary *v)
 {
   cJSON       *item = cJSON_AddObjectToObject(root, "varcomp");
@@ -149,12 +158,15 @@ static void AddVariances(cJSON *root, const MeritVarianceSummary *v)
   cJSON_AddNumberToObject(item, "n_samples", v->n_samples);
   SummaryReal(item, "gradient", v->gradient);
   SummaryReal(item, "log_likelihood", v->log_likelihood);
+  /* log L with all constants + n/2 log(2 pi) */
   SummaryReal(item, "log_likelihood_kernel", v->log_likelihood + 0.5 * n * log(2.0 * PETSC_PI));
   SummaryReal(item, "minus2_log_likelihood", -2.0 * v->log_likelihood);
+  /* fixed effects count as parameters only where the likelihood is not restricted */
   SummaryReal(item, "aic", -2.0 * v->log_likelihood + 2.0 * (v->n_free + (v->restricted ? 0.0 : (double)v->n_fixed)));
 }
 
-/* How the equations are spread: owned, ghosts (of other ranks, met here) and ranks to talk to, least and most of a rank */
+/* Distribution of the equations: owned, ghosts (of other ranks, used here), and ranks with which a
+   rank exchanges; least and most over ranks. Collective. */
 static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
 {
   static const char *const title[] = {"owned", "ghosts", "neighbours"};
@@ -168,9 +180,11 @@ static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
   n_owned = MeritModelLayout(report->model)->n_owned;
   PetscCall(PetscSFGetGraph(MeritModelHalo(report->model), NULL, &n_ghosts, NULL, NULL));
   PetscCall(PetscSFGetRootRanks(MeritModelHalo(report->model), &n_neighbours, &ranks, NULL, NULL, NULL));
+  /* owned equations, ghosts, neighbours; then their negatives */
   count[0] = n_owned;
   count[1] = n_ghosts;
   count[2] = n_neighbours;
+  /* the least is found as the largest of the negative, in the same reduction */
   for (int i = 0; i < 3; i++) count[3 + i] = -count[i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 6, MPI_INT64_T, MPI_MAX, report->comm));
   for (int i = 0; i < 3; i++) {
@@ -182,6 +196,7 @@ static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Counts of exclusions by reason. Collective. */
 static PetscErrorCode AddExclusions(MeritReport report, cJSON *root)
 {
   cJSON                     *list = cJSON_AddArrayToObject(root, "excluded");
@@ -200,18 +215,20 @@ static PetscErrorCode AddExclusions(MeritReport report, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportSummary - Write summary.json: the effective job, inputs, model, run, seconds, memory, exclusions,
-  warnings and files.
+/*
+  MeritReportSummary - Write summary.json: the effective job, inputs, model, run, seconds, memory,
+  exclusions, warnings and files.
 
-  Collective. To be called after every other file is staged: it lists them with bytes and CRC-32.
-@*/
+  Collective. To be called after every other file is staged, since it lists them with bytes and
+  CRC-32. Numbers that do not exist are null. docs/file-formats.md describes the keys.
+*/
 PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job,
                                   const MeritRunSummary *run)
 {
   cJSON *root = cJSON_CreateObject();
 
   PetscFunctionBegin;
+  /* the order of the keys is that of the file */
   cJSON_AddStringToObject(root, "version", MERIT_VERSION);
   cJSON_AddStringToObject(root, "command", run->command);
   cJSON_AddItemToObject(root, "job", SummaryTree(job));

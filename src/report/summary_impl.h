@@ -1,20 +1,24 @@
 #pragma once
-/* Parts of summary.json that commands share. Private to src/report. */
+/* Parts of summary.json that all commands have. Private to src/report. */
 #include <cjson/cJSON.h>
 #include <merit/config.h>
 #include <merit/file.h>
 
-/* A new object, of this name in a map or at the end of a list */
+/* Add an empty object to a map (under this name) or at the end of a list; returns it, owned by `to`. Not collective. */
 PETSC_INTERN cJSON *SummaryObject(cJSON *to, const char name[]);
-/* Numbers that JSON does not have become null */
+/* Add a number; null for NaN and infinity. Not collective. */
 PETSC_INTERN void SummaryReal(cJSON *to, const char name[], double value);
-/* The job as a tree of strings, numbers, lists and maps */
+/* The job as a tree of strings, numbers, lists and maps; owned by the caller, cJSON_Delete. Not collective. */
 PETSC_INTERN cJSON *SummaryTree(MeritNode node);
-/* An input file with size and checksum. Collective, as those below */
+/* Add an input file with size and checksum; a file that changed gets a warning instead. Collective. */
 PETSC_INTERN PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const char path[]);
+/* Seconds, processor seconds and peak memory of each phase, the largest over ranks. Collective. */
 PETSC_INTERN PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root);
+/* Peak memory, least and largest over ranks, bytes. Collective. */
 PETSC_INTERN PetscErrorCode SummaryMemory(MPI_Comm comm, cJSON *root);
-/* Print on rank 0 and stage */
+/* Print the tree on rank 0 and stage summary.json. Collective. Errors: SYSTEM. */
 PETSC_INTERN PetscErrorCode SummaryWrite(MPI_Comm comm, MeritOutput out, cJSON *root);
+/* Warnings of this rank so far. Not collective. */
 PETSC_INTERN void SummaryWarnings(cJSON *root);
+/* Staged files with bytes and checksums. Not collective. */
 PETSC_INTERN void SummaryFiles(cJSON *root, MeritOutput out);

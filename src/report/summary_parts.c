@@ -1,9 +1,10 @@
-/* The parts of summary.json that every command has: the job, inputs, seconds, memory, warnings, files. */
+/* Parts of summary.json that all commands have: the job, inputs, times, memory, warnings, files. */
 #include "summary_impl.h"
 #include <math.h>
 #include <merit/log.h>
 #include <string.h>
 
+/* SummaryObject - See the header. Not collective. */
 cJSON *SummaryObject(cJSON *to, const char name[])
 {
   cJSON *item = cJSON_CreateObject();
@@ -15,7 +16,7 @@ cJSON *SummaryObject(cJSON *to, const char name[])
   return item;
 }
 
-/* Numbers that JSON does not have become null */
+/* SummaryReal - See the header: JSON has no NaN and no infinity. Not collective. */
 void SummaryReal(cJSON *to, const char name[], double value)
 {
   if (isfinite(value))
@@ -24,7 +25,7 @@ void SummaryReal(cJSON *to, const char name[], double value)
     cJSON_AddNullToObject(to, name);
 }
 
-/* The job as a tree of strings, numbers, lists and maps */
+/* SummaryTree - See the header. Not collective. */
 cJSON *SummaryTree(MeritNode node)
 {
   cJSON *item;
@@ -47,6 +48,8 @@ cJSON *SummaryTree(MeritNode node)
   }
 }
 
+/* SummaryInput - See the header. A file that changed during the run gets a warning instead of a
+   checksum. Collective. */
 PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const char path[])
 {
   char     hex[16], changed[128];
@@ -60,10 +63,10 @@ PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const 
   PetscCall(MeritFileChanged(comm, path, sizeof(changed), changed));
   if (!changed[0]) {
     PetscCall(MeritFileHash(comm, path, &bytes, &crc));
-    PetscCall(MeritFileChanged(comm, path, sizeof(changed), changed)); /* the checksum took its time */
+    PetscCall(MeritFileChanged(comm, path, sizeof(changed), changed)); /* again: reading for the checksum took time */
   }
   if (changed[0]) {
-    /* the results are whole without it */
+    /* the results themselves are complete */
     MeritLog(MERIT_LOG_WARNING, "%s %s after it was read: summary.json has no checksum of it", path, changed);
     cJSON_AddNullToObject(item, "bytes");
     cJSON_AddNullToObject(item, "crc32");
@@ -76,8 +79,8 @@ PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Seconds, processor seconds and peak memory of each phase, each the largest of all ranks; phases are the same on all ranks or only
-   rank 0's are told */
+/* SummaryPhases - See the header. If ranks have different phases only those of rank 0 are written.
+   Collective. */
 PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root)
 {
   static const char *const title[] = {"seconds", "cpu_seconds", "memory_by_phase"};
@@ -97,6 +100,7 @@ PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root)
     most[n + k]     = cpu[k];
     most[2 * n + k] = (double)memory[k];
   }
+  /* all ranks have the same number of phases */
   if (span[0] == -span[1]) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 3 * n, MPI_DOUBLE, MPI_MAX, comm));
   for (int i = 0; i < 3; i++) {
     cJSON *item = cJSON_AddObjectToObject(root, title[i]);
@@ -107,6 +111,7 @@ PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* SummaryMemory - See the header. Collective. */
 PetscErrorCode SummaryMemory(MPI_Comm comm, cJSON *root)
 {
   int64_t span[2] = {MeritPeakMemory(), -MeritPeakMemory()};
@@ -119,6 +124,7 @@ PetscErrorCode SummaryMemory(MPI_Comm comm, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* SummaryWarnings - See the header. Not collective. */
 void SummaryWarnings(cJSON *root)
 {
   const char *const *texts;
@@ -128,6 +134,7 @@ void SummaryWarnings(cJSON *root)
   for (int i = 0; i < n; i++) cJSON_AddItemToArray(list, cJSON_CreateString(texts[i]));
 }
 
+/* SummaryFiles - See the header. Not collective. */
 void SummaryFiles(cJSON *root, MeritOutput out)
 {
   const char *const *names;
@@ -147,7 +154,7 @@ void SummaryFiles(cJSON *root, MeritOutput out)
   }
 }
 
-/* Print on rank 0 and stage; the text goes as a part of rank 0 */
+/* SummaryWrite - See the header. Collective. Errors: SYSTEM. */
 PetscErrorCode SummaryWrite(MPI_Comm comm, MeritOutput out, cJSON *root)
 {
   MeritFault  fault = {0};
@@ -160,6 +167,7 @@ PetscErrorCode SummaryWrite(MPI_Comm comm, MeritOutput out, cJSON *root)
   if (!rank && !text)
     MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "no memory for summary.json");
   PetscCall(MeritFaultAgree(comm, &fault));
+  /* other ranks write nothing */
   PetscCall(MeritOutputWrite(out, "summary.json", NULL, text, text ? (int64_t)strlen(text) : 0));
   PetscCall(MeritOutputWrite(out, "summary.json", NULL, "\n", rank ? 0 : 1));
   cJSON_free(text);

@@ -1,6 +1,11 @@
 /*
-  The key `ebv`: named linear combinations of genetic values, "ped(cow) + snp(cow)", "animal.calf + 0.5*animal.dam" for every trait, or
-  over traits "2*ped(cow)[milk] - 0.1*ped(cow)[scc]".
+  The key `ebv`: named linear combinations of genetic values.
+
+  Examples: "ped(cow) + snp(cow)", "animal.calf + 0.5*animal.dam" for every trait,
+  "2*ped(cow)[milk] - 0.1*ped(cow)[scc]" over traits. Grammar: sum = [+|-] part {(+|-) part}; part
+  = [number *] value [[row]] [* number | / number]; value = LABEL or LABEL.REGRESSOR. Since labels
+  may hold any characters, a value is recognised by comparing the text with the labels of the
+  model, the longest first.
 */
 #include "report_impl.h"
 #include <ctype.h>
@@ -8,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* State of the parser: the text, and the sum that is filled */
 typedef struct {
   MeritReport report;
   MeritNode   node;
@@ -15,14 +21,17 @@ typedef struct {
   ReportSum  *sum;
 } SumParser;
 
+/* Skip blanks */
 static void Blanks(SumParser *p)
 {
   while (isspace((unsigned char)*p->at)) p->at++;
 }
 
+/* Position in the text, for errors */
 static size_t Offset(const SumParser *p) { return (size_t)(p->at - p->node->text); }
 
-/* Bytes of the text that spell the word, blanks not counted in either; 0: another text, or a longer name */
+/* Bytes at `at` that spell the word, blanks ignored in both; 0 if it is another text or the
+   beginning of a longer name */
 static size_t Spells(const char *at, const char *word)
 {
   const char *begin = at;
@@ -32,11 +41,13 @@ static size_t Spells(const char *at, const char *word)
     while (isspace((unsigned char)*at)) at++;
     if (*at++ != *word) return 0;
   }
+  /* "animal" must not match the beginning of "animal2" */
   if (at > begin && (isalnum((unsigned char)at[-1]) || at[-1] == '_') && (isalnum((unsigned char)*at) || strchr("_.", *at)) && *at) return 0;
   return (size_t)(at - begin);
 }
 
-/* A value's name here, plain or with its label in backticks: LABEL, or LABEL.REGRESSOR; its bytes, 0 if it is another */
+/* Bytes that name LABEL or LABEL.REGRESSOR, plain or with the label in quotes or backticks; 0 if it
+   is another name */
 static size_t Named(const char *at, const char *label, const char *regressor)
 {
   static const char *const ticks[] = {"", "`", "'", "\""};
@@ -50,7 +61,8 @@ static size_t Named(const char *at, const char *label, const char *regressor)
   return n;
 }
 
-/* The term named here, the longest that fits; *regressor -1 where only the label is there. False: none */
+/* The value named here, the longest that fits: *term, and *regressor or -1 if only the label is
+   given. False if there is none. */
 static bool FindValue(SumParser *p, int *term, int *regressor)
 {
   const MeritFormula *f    = p->report->formula;
@@ -60,6 +72,7 @@ static bool FindValue(SumParser *p, int *term, int *regressor)
     for (int g = -1; f->term[t].genetic && g < f->term[t].n_regressors; g++) {
       const size_t n = Named(p->at, f->term[t].label, g < 0 ? NULL : f->term[t].regressor[g].name);
 
+      /* the longest name wins: LABEL.REGRESSOR before LABEL */
       if (n <= best) continue;
       best       = n;
       *term      = t;
@@ -69,7 +82,7 @@ static bool FindValue(SumParser *p, int *term, int *regressor)
   return best > 0;
 }
 
-/* What could have been named, for the message */
+/* Error for a name that is no value of the model; lists those that are */
 static PetscErrorCode Unknown(SumParser *p)
 {
   const MeritFormula *f        = p->report->formula;
@@ -87,7 +100,8 @@ static PetscErrorCode Unknown(SumParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* [ROW] behind a value, as varcomp.tsv names rows: a trait, or trait.regressor */
+/* A bracket with a row, as varcomp.tsv names rows: TRAIT or TRAIT.REGRESSOR. Sets trait and
+   regressor of the part. */
 static PetscErrorCode Row(SumParser *p, ReportPart *part)
 {
   const MeritFormula  *f    = p->report->formula;
@@ -120,7 +134,7 @@ static PetscErrorCode Row(SumParser *p, ReportPart *part)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A decimal number here, if there is one */
+/* A decimal number, if there is one here; not hexadecimal, nan or inf */
 static bool Number(SumParser *p, double *number)
 {
   char *end;
@@ -133,7 +147,7 @@ static bool Number(SumParser *p, double *number)
   return true;
 }
 
-/* [number *] value [row] [* number | / number] */
+/* One part: [number *] value [row] [* number | / number] */
 static PetscErrorCode Part(SumParser *p, double sign)
 {
   ReportPart part   = {.regressor = -1, .trait = -1, .weight = sign};
@@ -142,6 +156,7 @@ static PetscErrorCode Part(SumParser *p, double sign)
   PetscFunctionBegin;
   Blanks(p);
   if (p->sum->n == REPORT_PARTS) PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: more than %d values in one sum", REPORT_PARTS));
+  /* a label may begin with a digit, so a value is tried before a number */
   if (!FindValue(p, &part.term, &part.regressor)) {
     if (Number(p, &number)) {
       Blanks(p);
@@ -154,10 +169,12 @@ static PetscErrorCode Part(SumParser *p, double sign)
   }
   Blanks(p);
   if (*p->at == '[') PetscCall(Row(p, &part));
+  /* with several regressors the label alone is ambiguous */
   else if (part.regressor < 0 && p->report->formula->term[part.term].n_regressors > 1) PetscCall(Unknown(p));
   if (part.regressor < 0) part.regressor = 0;
   Blanks(p);
   if (*p->at == '*' || *p->at == '/') {
+    /* a weight behind the value */
     const bool divide = *p->at++ == '/';
 
     if (!Number(p, &number) || (divide && number == 0.0)) PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: expected a number here"));
@@ -168,7 +185,7 @@ static PetscErrorCode Part(SumParser *p, double sign)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is it over traits, and that in all of its parts? */
+/* Either all parts of a sum name a trait, or none does */
 static PetscErrorCode CheckTraits(SumParser *p)
 {
   PetscFunctionBegin;
@@ -180,6 +197,7 @@ static PetscErrorCode CheckTraits(SumParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* One sum */
 static PetscErrorCode ParseSum(MeritReport report, MeritNode node, ReportSum *sum)
 {
   SumParser p    = {.report = report, .node = node, .at = node->text, .sum = sum};
@@ -199,6 +217,7 @@ static PetscErrorCode ParseSum(MeritReport report, MeritNode node, ReportSum *su
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ReportSumsParse - See the header. Not collective. Errors: USAGE with line and column. */
 PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv)
 {
   PetscFunctionBegin;
@@ -214,6 +233,7 @@ PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv)
                                     "ebv.%s: a term has this label already; give the sum a name of its own",
                                     ebv->key[i]));
     PetscCall(PetscStrallocpy(ebv->key[i], &report->sum[i].name));
+    /* counted before it is parsed, so that an error frees its name */
     report->n_sums = i + 1;
     PetscCall(ParseSum(report, ebv->child[i], &report->sum[i]));
   }

@@ -1,17 +1,17 @@
-/*
-  Classes that look like covariates. A bare column is a class, whatever its values; where they are whole numbers and the means of its
-  levels go up or down with them, the column may be a number whose slope was meant.
-*/
+/* Class effects that look like covariates. A column without cov() is a class whatever its values.
+   If its levels are whole numbers and their means rise or fall with the number, a regression may
+   have been meant: a model with thousands of classes is legal, but slow and with other results. */
 #include "report_impl.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 
-/* Levels below which a class is left alone; the correlation of values and means must be TIMES its standard error from 0, and LEAST */
+/* Fewest levels of a class that is examined; the correlation of numbers and means must be at least
+   LEAST, and TIMES its standard error */
 enum { LEVELS = 10 };
 static const double TIMES = 5.0, LEAST = 0.3;
 
-/* A whole number as it is written when counted or measured: ids such as 007 are none */
+/* A whole number as counts and measures are written; ids such as 007 are not numbers */
 static bool Whole(const char *at, const char *end, double *value)
 {
   const char *digits = at + (at < end && *at == '-');
@@ -25,14 +25,15 @@ static bool Whole(const char *at, const char *end, double *value)
   return true;
 }
 
-/* A class of one column */
+/* Is the term a fixed class of one column? */
 static bool Plain(const MeritTermSpec *spec)
 {
   return spec->fixed && spec->n_regressors == 1 && spec->regressor[0].n_class == 1 &&
          spec->regressor[0].covariate == MERIT_COVARIATE_NONE;
 }
 
-/* Sums of the observations by level and component, at the owners of the levels: u is that of ReportBlockCreate() */
+/* Sums of the observations by level and component, at the owners of the levels: *u as for
+   ReportBlockCreate(). Collective. */
 static PetscErrorCode Sums(MeritReport report, int t, double **u)
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
@@ -52,6 +53,7 @@ static PetscErrorCode Sums(MeritReport report, int t, double **u)
       const int     trait = spec->component[c].trait;
       const int32_t eq    = MeritTermEquationOfSlot(view, view->design[0].slot[r]);
 
+      /* unobserved traits and levels without an equation here do not count */
       if (!(records->observed[records->pattern[r]] >> trait & 1u) || eq < 0) continue;
       at[eq + c] += records->y[(int64_t)r * records->n_traits + trait];
     }
@@ -65,7 +67,8 @@ static PetscErrorCode Sums(MeritReport report, int t, double **u)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Values of the levels of this rank's block; *numbers: all levels of all ranks are whole numbers, and not all of them years */
+/* x [block->n] = numbers of the levels of this rank's block; *numbers: all levels of all ranks are
+   whole numbers, and not all are years. Collective. */
 static PetscErrorCode Values(MeritReport report, int t, const ReportBlock *block, double x[], bool *numbers)
 {
   int64_t *number;
@@ -80,6 +83,7 @@ static PetscErrorCode Values(MeritReport report, int t, const ReportBlock *block
   for (int64_t i = 0; i < block->n; i++) {
     x[i] = 0.0;
     if (!Whole(label + start[i], label + start[i + 1], &x[i])) all[0] = 0;
+    /* years are classes by habit */
     if (x[i] < 1900 || x[i] > 2100) all[1] = 0;
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_INT, MPI_MIN, report->comm));
@@ -90,7 +94,8 @@ static PetscErrorCode Values(MeritReport report, int t, const ReportBlock *block
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Correlation of values and means of levels, weighted by observations; *n levels have any */
+/* Correlation *r of numbers and means of the levels, weighted by observations; *n levels have
+   observations. Collective. */
 static PetscErrorCode Correlation(MeritReport report, const ReportBlock *block, int c, const double x[], double *n, double *r)
 {
   double sum[4] = {0, 0, 0, 0}, square[3] = {0, 0, 0}; /* levels, observations, of x, of y; xx, xm, mm */
@@ -107,6 +112,7 @@ static PetscErrorCode Correlation(MeritReport report, const ReportBlock *block, 
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 4, MPI_DOUBLE, MPI_SUM, report->comm));
   for (int64_t i = 0; i < block->n; i++) {
     const double observed = (double)block->observed[i * block->n_comp + c], dx = x[i] - sum[2] / sum[1];
+    /* dx, dm: number and mean of the level about their weighted means */
     const double dm = observed > 0 ? block->u[i * block->n_comp + c] / observed - sum[3] / sum[1] : 0.0;
 
     square[0] += observed * dx * dx;
@@ -119,7 +125,7 @@ static PetscErrorCode Correlation(MeritReport report, const ReportBlock *block, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One term, whose trends are added to the list */
+/* Trends of one term, added to the list. Collective. */
 static PetscErrorCode Term(MeritReport report, int t, int *n_trends, MeritClassTrend trends[])
 {
   const MeritTermSpec *spec = &report->formula->term[t];
@@ -134,6 +140,7 @@ static PetscErrorCode Term(MeritReport report, int t, int *n_trends, MeritClassT
   PetscCall(Values(report, t, &block, x, &numbers));
   for (int c = 0; c < spec->n_components && numbers; c++) {
     PetscCall(Correlation(report, &block, c, x, &n, &r));
+    /* standard error of a correlation: sqrt((1 - r^2) / (n - 2)) */
     if (n < LEVELS || fabs(r) < LEAST || r * r * (n - 2) < TIMES * TIMES * (1 - r * r)) continue;
     trends[(*n_trends)++] = (MeritClassTrend){.term = t, .trait = spec->component[c].trait, .n_levels = (int64_t)n, .correlation = r};
   }
@@ -143,13 +150,15 @@ static PetscErrorCode Term(MeritReport report, int t, int *n_trends, MeritClassT
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportClassTrends - Fixed classes of one column that may have been meant as covariates.
+/*
+  MeritReportClassTrends - Fixed class effects of one column that may have been meant as
+  covariates.
 
-  Collective; after MeritModelSetUp. A class is named for a trait where it has at least 10 levels, all of them whole numbers (not all
-  years from 1900 to 2100), and values and means of the levels are correlated: by 0.3 at least, and five times what would come of chance.
-  *trends is the caller's, PetscFree.
-@*/
+  Collective; after MeritModelSetUp. A class is reported for a trait if it has at least 10 levels,
+  all of them whole numbers (not all years from 1900 to 2100), and the numbers and means of the
+  levels are correlated: by at least 0.3, and by five times the standard error of the correlation.
+  *trends [*n] is owned by the caller, PetscFree. The command line turns each into a warning.
+*/
 PetscErrorCode MeritReportClassTrends(MeritReport report, int *n, MeritClassTrend **trends)
 {
   const MeritTermView *views;

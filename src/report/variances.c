@@ -1,15 +1,18 @@
-/* varcomp.tsv, and the rounds of an estimation. */
+/* varcomp.tsv: estimates with standard errors; and the rounds of an estimation for convergence.tsv. */
 #include "report_impl.h"
 #include <math.h>
 #include <string.h>
 
+/* Words for MeritEstimateState */
 static const char *const states[] = {"ok", "fixed", "boundary", "negative"};
 
+/* Status of component i; without convergence no estimate is "ok" */
 static const char *State(const MeritVarianceTable *v, int i)
 {
   return v->state[i] == MERIT_ESTIMATE_OK && !v->converged ? "not_converged" : states[v->state[i]];
 }
 
+/* ReportComponentTerm - See the header. Not collective. */
 PetscErrorCode ReportComponentTerm(MeritReport report, const MeritComponent *c, char **name)
 {
   char text[1100];
@@ -22,7 +25,7 @@ PetscErrorCode ReportComponentTerm(MeritReport report, const MeritComponent *c, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Name of row or column of a component: a trait, or trait.regressor */
+/* Name of a row or column of a component: TRAIT, or TRAIT.REGRESSOR; owned by the caller */
 static PetscErrorCode Side(MeritReport report, const MeritComponent *c, int at, char **name)
 {
   PetscFunctionBegin;
@@ -31,6 +34,7 @@ static PetscErrorCode Side(MeritReport report, const MeritComponent *c, int at, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A field and a tab */
 static PetscErrorCode Field(MeritText *text, const char *at)
 {
   PetscFunctionBegin;
@@ -39,10 +43,11 @@ static PetscErrorCode Field(MeritText *text, const char *at)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One line; scale and suffix for what is derived from a component */
+/* One line; scale and suffix are for values derived from a component (genetic variance of SNPs) */
 static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int i, const char *suffix, double scale, MeritText *text)
 {
   const MeritComponent *c     = &v->component[i];
+  /* known: standard error from the information matrix; alone: only the Monte Carlo part is known */
   const bool            known = v->covariance && v->state[i] != MERIT_ESTIMATE_FIXED;
   const bool            alone = v->monte_carlo && (v->state[i] == MERIT_ESTIMATE_OK || v->state[i] == MERIT_ESTIMATE_NEGATIVE);
   const double          own = known ? v->covariance[i * v->n + i] : NAN, noise = v->monte_carlo ? v->monte_carlo[i * v->n + i] : 0.0;
@@ -58,10 +63,12 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
   PetscCall(Field(text, name[2]));
   PetscCall(MeritTextAddReal(text, scale * v->estimate[i]));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
+  /* variance of the estimate = sampling variance + that of the Monte Carlo method */
   PetscCall(MeritTextAddReal(text, own > 0.0 ? scale * sqrt(own + noise) : NAN));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(MeritTextAddReal(text, own > 0.0 || alone ? scale * sqrt(noise) : NAN));
   PetscCall(MeritTextAdd(text, "\t%s\t", State(v, i)));
+  /* fraction of the phenotypic variance */
   PetscCall(MeritTextAddReal(text, v->share[i]));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(MeritTextAddReal(text, v->share_error[i]));
@@ -70,13 +77,16 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*@
-  MeritReportVariances - Write varcomp.tsv.
+/*
+  MeritReportVariances - Write varcomp.tsv: a row for each element of the lower triangle of every
+  covariance matrix, the residual last.
 
-  Collective. Columns: term, row, column, estimate, se, se_mc (what Monte Carlo adds to se, which has it, or all that is
-  known where se is NA), status, share and share_se (of a variance in that of an observation, on average over the records of its trait). A term of SNPs has its lines once more as LABEL.genetic, times the mean diagonal of M M': the genetic
-  variance of the genotyped animals.
-@*/
+  Collective. Columns: term, row, column, estimate, se, se_mc (the part of se due to Monte Carlo
+  sampling; all that is known where se is NA), status, share and share_se (a variance as a fraction
+  of the variance of an observation, on average over the records of its trait). An SNP term has
+  further rows LABEL.genetic: its variances times the mean diagonal of M M', the genetic variance
+  of the genotyped animals.
+*/
 PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *v)
 {
   MeritText     text = {0};
@@ -89,6 +99,7 @@ PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const M
     const bool last = i + 1 == v->n || v->component[i + 1].term != term;
 
     PetscCall(Line(report, v, i, "", 1.0, &text));
+    /* after the last component of an SNP term its genetic variances follow */
     if (term < 0 || !last || !report->formula->term[term].scaled) continue;
     for (int k = 0; k <= i; k++)
       if (v->component[k].term == term) PetscCall(Line(report, v, k, ".genetic", MeritStructureMeanDiagonal(views[term].structure), &text));
@@ -98,7 +109,8 @@ PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const M
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritReportRoundAdd - See the header. Not collective. */
+/* MeritReportRoundAdd - See the header. The first round turns convergence.tsv into a table of
+   rounds. Not collective. */
 PetscErrorCode MeritReportRoundAdd(MeritReport report, const MeritReportRound *r)
 {
   MeritText *text = &report->steps;
@@ -109,12 +121,14 @@ PetscErrorCode MeritReportRoundAdd(MeritReport report, const MeritReportRound *r
   PetscCall(MeritTextAdd(text, "%lld", (long long)r->round));
   for (int i = 0; i < r->n + 3; i++) {
     PetscCall(MeritTextAddBytes(text, "\t", 1));
+    /* estimates, then log-likelihood, gradient and change */
     PetscCall(MeritTextAddReal(text, i < r->n ? r->estimate[i] : i == r->n ? r->log_likelihood : i == r->n + 1 ? r->gradient : r->change));
   }
   PetscCall(MeritTextAdd(text, "\t%s\t%.6f\n", r->step, r->seconds));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ReportRoundsHeader - See the header. Not collective. */
 PetscErrorCode ReportRoundsHeader(MeritReport report, MeritText *header)
 {
   MeritComponent *list;

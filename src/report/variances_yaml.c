@@ -1,8 +1,9 @@
-/* The estimates as the job file takes them: one line of YAML, for `--variances` of a later run. */
+/* variances.yaml: the estimates in the form of the key `variances` of a job file, for a later run
+   (`--variances FOLDER`). */
 #include "report_impl.h"
 #include <math.h>
 
-/* In double quotes, with what comes behind them */
+/* A word in double quotes, and the text that follows it */
 static PetscErrorCode Quote(MeritText *text, const char *word, const char *behind)
 {
   PetscFunctionBegin;
@@ -15,12 +16,15 @@ static PetscErrorCode Quote(MeritText *text, const char *word, const char *behin
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrix whose lower triangle begins at component i; *next behind it */
+/* The matrix whose lower triangle begins at component i, a number if it is 1 by 1; *next is the
+   component behind it */
 static PetscErrorCode Matrix(MeritText *text, const MeritVarianceTable *v, int i, int *next)
 {
   int n = 1;
 
   PetscFunctionBegin;
+  /* components are lower triangles row by row; a row number of n at that position means that the
+     matrix goes on */
   while (i + n * (n + 1) / 2 < v->n && v->component[i + n * (n + 1) / 2].row == n) n++;
   for (int a = 0; a < n; a++) {
     PetscCall(MeritTextAdd(text, n == 1 ? "" : a ? ", [" : "[["));
@@ -54,6 +58,7 @@ PetscErrorCode MeritReportVariancesYaml(MeritReport report, MeritOutput out, con
     if (c->term >= 0) PetscCall(Quote(&text, f->term[c->term].label, ": "));
     else if (!f->residual_by) PetscCall(Quote(&text, "residual", ": "));
     else {
+      /* residual classes: {by: COLUMN, value: {CLASS: ...}} */
       if (first) PetscCall(MeritTextAdd(&text, "residual: {by: "));
       if (first) PetscCall(Quote(&text, f->residual_by, ", value: {"));
       first = false;
