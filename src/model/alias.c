@@ -1,14 +1,19 @@
 /*
-  Redundant fixed equations: one that depends on those before it, in formula order and canonical level order, is set to 0 and
-  marked aliased, for each trait by itself (dependencies among columns of X do not depend on R). Where all but the largest class have few
-  columns, these are searched as a dense matrix; else pairs of classes by their graphs, and then what is left by null vectors. A column found
-  to depend on some of those before it does so whatever is found later, so the searches may follow each other.
+  Redundant fixed equations. An equation that depends on those before it, in formula order and
+  canonical level order, is set to 0 and marked aliased. Each trait is examined by itself, since
+  dependencies among columns of X do not depend on R.
+
+  The search depends on size. If all classes but the largest have few columns, these are examined
+  as a dense matrix (alias_dense.c). Otherwise pairs of classes are examined by their graphs
+  (alias_parts.c), then what is left by random null vectors (alias_null.c). A column that depends
+  on columns before it does so whatever is found later, so the searches may follow each other.
 */
 #include "alias.h"
 #include <math.h>
 #include <stdlib.h>
 
-/* Small columns up to which the search is dense; MERIT_ALIAS_DENSE overrides it, to try others on small data */
+/* Most small columns for the dense search; MERIT_ALIAS_DENSE overrides it, so that the others can
+   be tested on small data */
 static int64_t MostSmall(void)
 {
   const char *text = getenv("MERIT_ALIAS_DENSE");
@@ -24,7 +29,7 @@ bool MeritAliasHasTrait(const MeritTermSpec *spec, int trait, int *width)
   return spec->fixed && *width > 0;
 }
 
-/* The largest term of pure classes with the trait */
+/* The class term of the trait with most levels, -1 if there is none */
 static int FindBig(MeritModel model, int trait)
 {
   int     big    = -1, width;
@@ -43,7 +48,8 @@ static int FindBig(MeritModel model, int trait)
   return big;
 }
 
-/* Number the columns. The intercept of a trait stands before its other terms, wherever another trait's formula put it in the list. */
+/* Number the columns of X. The intercept comes before the other terms of its trait, wherever it is
+   in the list of terms. */
 static PetscErrorCode Lay(MeritModel model, int trait, MeritAliasWork *work)
 {
   const MeritFormula *formula = model->formula;
@@ -68,6 +74,7 @@ static PetscErrorCode Lay(MeritModel model, int trait, MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free the work space; values that were changed are copies */
 static PetscErrorCode Free(MeritModel model, MeritAliasWork *work)
 {
   PetscFunctionBegin;
@@ -98,6 +105,7 @@ void MeritAliasMark(MeritModel model, int k, int trait, int64_t level, int at)
   if (model->eq_state[slot] == MERIT_EQ_OK) model->eq_state[slot] = MERIT_EQ_ALIASED;
 }
 
+/* All searches for one trait. Collective. */
 static PetscErrorCode FindForTrait(MeritModel model, int trait)
 {
   MeritAliasWork work;
@@ -115,7 +123,8 @@ static PetscErrorCode FindForTrait(MeritModel model, int trait)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelFindAliased - Mark redundant fixed equations in eq_state, and say which. Collective; before the rows are freed. */
+/* MeritModelFindAliased - Mark redundant fixed equations in eq_state and report them. Collective;
+   before the rows are freed. */
 PetscErrorCode MeritModelFindAliased(MeritModel model)
 {
   PetscFunctionBegin;

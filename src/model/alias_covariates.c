@@ -1,21 +1,23 @@
 /*
-  Fixed covariates without levels, made orthogonal to the intercept and to each other, in their order: powers of a year depend on each other so
-  closely that products of them hide what is left. Slopes within classes lose the mean of their covariate where the classes stand before them.
-  Taking columns before out of a column changes no dependency.
+  Fixed covariates without levels are made orthogonal to the intercept and to each other, in their
+  order. Powers of a year, say, are nearly dependent, and their products would hide what is
+  independent. Slopes within classes lose the mean of their covariate if the classes come before
+  them. Subtracting earlier columns from a column changes no dependency.
 */
 #include "alias.h"
 #include <math.h>
 
-/* Times that the columns before are taken out: two, or one more where little is left */
+/* Times that earlier columns are subtracted (Gram-Schmidt): twice is enough (Kahan), once more
+   where little is left */
 enum { TIMES = 3 };
 
-/* What covariates are made orthogonal to, [n_rows] each, 0 where the trait is not observed; of squared length 1 over all ranks */
+/* Orthonormal columns, [n_rows] each over the rows of this rank, 0 where the trait is not observed */
 typedef struct {
   int      n;
   double **q; /* [n]; owned */
 } Basis;
 
-/* x less its parts in the columns of the basis. Collective. */
+/* Subtract from x its projections on the columns of the basis, with compensated sums. Collective. */
 static PetscErrorCode TakeOut(MeritModel model, const Basis *b, double *x)
 {
   double *rest, *product;
@@ -33,6 +35,7 @@ static PetscErrorCode TakeOut(MeritModel model, const Basis *b, double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Squared length of x over all ranks, compensated. Collective. */
 static PetscErrorCode SquaredLength(MeritModel model, const double *x, double *square)
 {
   double rest = 0.0;
@@ -45,7 +48,8 @@ static PetscErrorCode SquaredLength(MeritModel model, const double *x, double *s
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A column into the basis, and, times the root of the observations, in place of its values; 0 where it depends on those before it */
+/* Add a column to the basis; its values become the orthogonal ones times sqrt(observations), or 0
+   if it depends on those before it. Collective. */
 static PetscErrorCode AddColumn(MeritModel model, const MeritAliasWork *work, double **value, Basis *b)
 {
   double  whole, left, n = 0.0, scale;
@@ -74,7 +78,8 @@ static PetscErrorCode AddColumn(MeritModel model, const MeritAliasWork *work, do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does a term of classes alone, before term k, have all classes of a regressor among its own? Its levels add up to theirs. */
+/* Does a class term before term k contain all classes of the slope? The sum over its levels is then
+   the covariate's class. */
 static bool Covered(const MeritFormula *formula, const MeritAliasWork *work, int k, const MeritRegressorSpec *slope)
 {
   for (int j = 0; j < work->n_terms; j++) {
@@ -89,7 +94,7 @@ static bool Covered(const MeritFormula *formula, const MeritAliasWork *work, int
   return false;
 }
 
-/* Slopes of a term lose the mean of the covariate where they may */
+/* Subtract the mean of the covariate from slopes of term k where that is allowed */
 static PetscErrorCode Centre(MeritModel model, MeritAliasWork *work, int k)
 {
   const MeritTermSpec  *spec = &model->formula->term[k];

@@ -1,10 +1,10 @@
-/*
-  Dense search for redundant equations: the largest class term is taken out first, since its X'X is diagonal; what is left is small and dense.
-*/
+/* Dense search for redundant equations. The largest class term is eliminated first, since its X'X
+   is diagonal; the Schur complement of the other columns is small and dense (alias_rows.c), and is
+   eliminated in order (alias_eliminate.c). */
 #include "alias.h"
 #include <math.h>
 
-/* Small columns before the big term, and where each term's begin among them */
+/* Number of small columns before the big term, and the first small column of each term */
 static PetscErrorCode Number(MeritAliasWork *work)
 {
   const int64_t after = work->big < 0 ? INT64_MAX : work->first[work->big];
@@ -19,6 +19,7 @@ static PetscErrorCode Number(MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Mark a small column by its term, level and component */
 static void MarkSmall(MeritModel model, const MeritAliasWork *work, int column)
 {
   int k = -1;
@@ -28,10 +29,9 @@ static void MarkSmall(MeritModel model, const MeritAliasWork *work, int column)
   MeritAliasMark(model, k, work->trait, (column - work->offset[k]) / work->width[k], (int)((column - work->offset[k]) % work->width[k]));
 }
 
-/*
-  Levels of the big term that depend on the columns before it and on earlier levels: each null vector of [B A] marks the last level
-  where it is not 0, after elimination from the back so that no two mark the same.
-*/
+/* Mark levels of the big term that depend on columns before it or on earlier levels. Each null
+   vector of [B A] marks the last level in which it is not 0. The vectors are eliminated from the
+   back, so that no two mark the same level. Collective. */
 static PetscErrorCode MarkBig(MeritModel model, const MeritAliasWork *work, int n_null, const double *null_vectors)
 {
   const int64_t n_levels = model->term[work->big].view.n_levels;
@@ -76,7 +76,7 @@ static PetscErrorCode MarkBig(MeritModel model, const MeritAliasWork *work, int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns before the big term, by themselves: the dependent ones are marked, the others kept in order[] */
+/* Columns before the big term alone: dependent ones are marked, the others go to order [*n_kept] */
 static PetscErrorCode Before(MeritModel model, const MeritAliasWork *work, int *n_kept, int order[], uint8_t dependent[])
 {
   int n_null;
@@ -92,6 +92,7 @@ static PetscErrorCode Before(MeritModel model, const MeritAliasWork *work, int *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free the arrays of this search */
 static PetscErrorCode Free(MeritAliasWork *work)
 {
   PetscFunctionBegin;

@@ -1,11 +1,9 @@
-/* In-order elimination of a small Gram matrix: which columns depend on those before them. */
+/* Elimination of a small Gram matrix in a given order: which columns depend on those before them. */
 #include "alias.h"
 #include <math.h>
 
-/*
-  Null vector of a dependent column: 1 at itself, minus its coordinates c in the kept columns, L' c = row, where row of kept
-  column i in `factor` holds L_i.
-*/
+/* Null vector of a dependent column: 1 at itself, -c at the kept columns, where L'c = row. Row kept
+   [i] of `factor` is row i of L. */
 static void NullVector(int n_kept, const int kept[], const double *factor, int stride, const double *row, int self,
                        const int order[], double *vector)
 {
@@ -19,13 +17,12 @@ static void NullVector(int n_kept, const int kept[], const double *factor, int s
   vector[order[self]] = 1.0;
 }
 
-/* Below this share of the squared length a column's pivot is looked at more closely */
+/* A pivot below this fraction of the squared length is examined further */
 static const double DOUBTFUL = 1e-6;
 
-/*
-  Is the pivot of a column rounding? With the null vector c that it would have, rounding of entries of the Gram matrix to E, |E_ij| about
-  epsilon * sqrt(G_ii G_jj), changes it by c'E c: much where many columns add up, as the levels of two large classes.
-*/
+/* Is a pivot rounding error? An error E of the Gram matrix, |E_ij| about epsilon * sqrt(G_ii G_jj),
+   changes the pivot by c'E c, where c is the null vector of the column. This is large if many
+   columns add up, as the levels of two large classes do. */
 static bool Rounding(int n, const int order[], const double *norm, const double *vector, double pivot)
 {
   double sum = 0.0;

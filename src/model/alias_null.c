@@ -1,18 +1,24 @@
 /*
-  Redundant columns of any number of large terms. With A = X'X, columns of length 1, conjugate gradients on A x = 0 from random numbers end at
-  the part of the start that lies in the null space of X (Kaasschieter 1988). The last column in which a random null vector is not 0 depends on those
-  before it; a few vectors, eliminated from the back, give as many. Each is proven before it is marked: the length of X x bounds what the
-  column has of its own. Nothing is formed, so memory is that of a few vectors of fixed equations, wherever these lie.
+  Redundant columns of any number of large terms, by random vectors of the null space.
+
+  Let A = X'X with columns scaled to length 1. Conjugate gradients on A x = 0 from a random start
+  end at the projection of the start on the null space (Kaasschieter 1988). The last column in
+  which such a vector is not 0 depends on those before it. A few vectors, eliminated from the back,
+  give as many columns. Each is proven before it is marked: |X x|^2 bounds what the column has of
+  its own. No matrix is formed, so memory is a few vectors of the fixed equations.
 */
 #include "alias.h"
 #include <math.h>
 #include <merit/random.h>
 #include <merit/unit.h>
 
+/* Purpose of the random numbers; vectors at once, and in the first round; limits of iterations, and
+   cycles with a fresh residual */
 enum { PURPOSE_NULL = 0x4e55, WIDTH = 8, FIRST_WIDTH = 2, MOST_ITERATIONS = 20000, CYCLES = 3 };
-/* Null vectors start with numbers of size 1: what is left of a number is 0 below the first, and below the second beside others */
+/* Null vectors start with numbers of size 1: a vector below NOTHING is 0, an element below ZERO
+   times the largest is 0 */
 static const double NOTHING = 1e-8, ZERO = 1e-6;
-/* Length of the residual beside that at the start at which a cycle ends */
+/* A cycle ends when the residual is this fraction of that of the start */
 static const double SMALL = 1e-14;
 
 /* One regressor of a fixed term */
@@ -25,7 +31,7 @@ typedef struct {
   int                  place; /* of the component among those of the trait */
 } List;
 
-/* Fixed equations are numbered by themselves: owned ones, then ghosts */
+/* The search of one trait. Fixed equations have numbers of their own: owned ones, then ghosts. */
 typedef struct {
   MeritModel            model;
   const MeritAliasWork *work;
@@ -40,6 +46,7 @@ typedef struct {
   double               *u, *y;   /* [n * WIDTH] work; owned */
 } Search;
 
+/* Regressors of the trait */
 static PetscErrorCode Lists(Search *s)
 {
   const MeritFormula *formula = s->model->formula;
@@ -59,7 +66,7 @@ static PetscErrorCode Lists(Search *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Number the equations, and give every owned one its canonical column */
+/* Number the equations, and the canonical column of every owned one */
 static PetscErrorCode Number(Search *s)
 {
   PetscFunctionBegin;
@@ -85,7 +92,7 @@ static PetscErrorCode Number(Search *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The model's halo, of these equations alone */
+/* The halo of the model, restricted to these equations. Collective. */
 static PetscErrorCode Halo(Search *s)
 {
   const PetscSFNode *from;
@@ -111,12 +118,14 @@ static PetscErrorCode Halo(Search *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Number of the equation that a row has in a list */
 static inline int32_t Met(const Search *s, const List *a, int64_t row)
 {
   return s->number[MeritTermEquationOfSlot(a->view, a->slot[row]) + a->at];
 }
 
-/* s->y = X'X s->u for k vectors, or of the rows' part X u only the squared length, square[k]; u of owned equations. Collective. */
+/* s->y = X'X s->u for k vectors; or (square not NULL) only square [k] = |X u|^2. u is given for
+   owned equations. Collective. */
 static PetscErrorCode Product(Search *s, int k, double *square)
 {
   MPI_Datatype unit;
@@ -152,6 +161,7 @@ static PetscErrorCode Product(Search *s, int k, double *square)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Mark the column of owned equation i */
 static void MarkColumn(Search *s, int32_t i)
 {
   int k = -1;
@@ -163,7 +173,8 @@ static void MarkColumn(Search *s, int32_t i)
   s->scale[i] = 0.0;
 }
 
-/* Lengths of the columns; those marked before have none, and those of zeros are marked */
+/* scale = 1 / length of each column; 0 for columns that are marked or absent. Columns of zeros are
+   marked. Collective. */
 static PetscErrorCode Scale(Search *s)
 {
   MPI_Datatype unit;
@@ -189,7 +200,7 @@ static PetscErrorCode Scale(Search *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* s->y = A x of owned equations, [n_owned * k] */
+/* s->y = A x for owned equations, [n_owned * k]. Collective. */
 static PetscErrorCode Apply(Search *s, const double *x)
 {
   PetscFunctionBegin;
@@ -201,7 +212,7 @@ static PetscErrorCode Apply(Search *s, const double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* dot[j] = x_j'y_j */
+/* dot [j] = x_j'y_j over all ranks. Collective. */
 static PetscErrorCode Dots(const Search *s, const double *x, const double *y, double dot[])
 {
   PetscFunctionBegin;
@@ -212,7 +223,8 @@ static PetscErrorCode Dots(const Search *s, const double *x, const double *y, do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One cycle of conjugate gradients on A x = 0 for every vector by itself, from x; r, p [n_owned * k] work. *iterations add up. */
+/* One cycle of conjugate gradients on A x = 0 from x, each vector with steps of its own; r and p
+   [n_owned * k] are scratch. Collective. */
 static PetscErrorCode Cycle(Search *s, const double goal[], double *x, double *r, double *p, int *iterations)
 {
   const int k = s->k;
@@ -247,7 +259,8 @@ static PetscErrorCode Cycle(Search *s, const double goal[], double *x, double *r
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* k random vectors of the null space, x [n_owned * k] */
+/* k random vectors of the null space, x [n_owned * k]. Several cycles, since the residual is
+   computed afresh in each. Collective. */
 static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
 {
   double *r, *p, goal[WIDTH];
@@ -272,7 +285,8 @@ static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The last column in which a vector still in use is not 0, -1: none, on all ranks, and what the vectors have there */
+/* *last = last column in which an unused vector is not 0 (-1: none), at [k] = the vectors' values
+   there; the same on all ranks. Collective. */
 static PetscErrorCode Last(const Search *s, const double *x, const double zero[], const bool used[], int64_t *last, double at[])
 {
   int64_t own = -1;
@@ -288,7 +302,8 @@ static PetscErrorCode Last(const Search *s, const double *x, const double zero[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Squared length of X x_j beside that of its last column */
+/* *share = |X x_j|^2 divided by the squared element of its last column: what that column has of its
+   own. Collective. */
 static PetscErrorCode Proof(Search *s, const double *x, int j, double last, double *share)
 {
   PetscFunctionBegin;
@@ -298,7 +313,8 @@ static PetscErrorCode Proof(Search *s, const double *x, int j, double last, doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Vectors that are not 0: the largest number of each, of which a share counts as 0 */
+/* zero [j] = size below which elements of vector j are 0; vectors that are 0 altogether count as
+   used. Collective. */
 static PetscErrorCode Zero(const Search *s, const double *x, double zero[], bool used[])
 {
   PetscFunctionBegin;
@@ -314,7 +330,8 @@ static PetscErrorCode Zero(const Search *s, const double *x, double zero[], bool
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mark the last columns of the vectors, eliminated from the back; *all: every vector had one, so that there may be more */
+/* Mark the last columns of the vectors; *all: every vector had one, so there may be more.
+   Collective. */
 static PetscErrorCode MarkLast(Search *s, double *x, int *n_marked, bool *all)
 {
   double zero[WIDTH], at[WIDTH], share;
@@ -362,7 +379,7 @@ PetscErrorCode MeritAliasNull(MeritModel model, const MeritAliasWork *work)
   PetscCall(Halo(&s));
   PetscCall(Scale(&s));
   PetscCall(PetscMalloc1((size_t)s.n_owned * WIDTH + 1, &x));
-  /* two vectors tell that there is nothing; else more of them, as long as they find something */
+  /* two vectors show whether there is a null space at all; then eight at a time, as long as they find something */
   for (uint32_t round = 0; all; round++) {
     PetscCall(NullVectors(&s, round, x));
     PetscCall(MarkLast(&s, x, &n_marked, &all));

@@ -1,12 +1,13 @@
 /*
-  Two classes of any size: their levels are the nodes of a graph whose edges are the records. In each connected part the levels of one class add up
-  to the same column as those of the other, and that is all that their columns have in common (Weeks & Williams 1964): the last level of
-  the later class in each part depends on what stands before it. Parts are found by the largest label that reaches a node, within a rank by
-  union-find.
+  Two classes of any size. Their levels are the nodes of a graph, records are its edges. In each
+  connected part the levels of one class add up to the same column as those of the other, and their
+  columns have nothing else in common (Weeks and Williams 1964). So the last level of the later
+  class in each part is redundant. Parts are found by union-find within a rank, and over ranks by
+  passing on the largest label until nothing changes.
 */
 #include "alias.h"
 
-/* Nodes are equations of two terms on this rank, owned and ghosts */
+/* The graph of two terms; nodes are local equations, owned and ghosts */
 typedef struct {
   MeritModel           model;
   const MeritTermView *view[2];
@@ -15,6 +16,7 @@ typedef struct {
   int64_t             *label;  /* [n_local] largest canonical level of the later term in the part, and 1; owned */
 } Graph;
 
+/* Is it a class without covariate? */
 static bool PureClass(MeritModel model, const MeritAliasWork *work, int k)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
@@ -22,21 +24,24 @@ static bool PureClass(MeritModel model, const MeritAliasWork *work, int k)
   return work->first[k] >= 0 && spec->n_regressors == 1 && spec->regressor[0].covariate == MERIT_COVARIATE_NONE;
 }
 
+/* Root of a node, with path halving */
 static int32_t Find(int32_t *parent, int32_t node)
 {
   while (parent[node] != node) node = parent[node] = parent[parent[node]];
   return node;
 }
 
-/* The node number i of term t */
+/* Node number i of term t: owned levels, then ghosts */
 static int32_t Node(const Graph *g, int t, int32_t i)
 {
   return MeritTermEquation(g->view[t], i) + g->at[t];
 }
 
+/* Nodes of term t on this rank */
 static int32_t Nodes(const Graph *g, int t) { return MeritTermRecordLevels(g->view[t]); }
 
-/* Every node a part of its own, then parts joined by the records of this rank */
+/* Every node is a part, then records join parts. Labels of owned levels of the later term are their
+   canonical numbers + 1. */
 static void Unite(Graph *g, int trait)
 {
   for (int t = 0; t < 2; t++)
@@ -56,7 +61,7 @@ static void Unite(Graph *g, int trait)
   }
 }
 
-/* The largest label of each part on this rank to all its nodes; did one change? */
+/* Give all nodes of a part on this rank its largest label; true if one changed */
 static bool Spread(Graph *g)
 {
   bool changed = false;
@@ -74,7 +79,7 @@ static bool Spread(Graph *g)
   return changed;
 }
 
-/* Until labels stay on all ranks */
+/* Repeat with the halo until no label changes on any rank. Collective. */
 static PetscErrorCode Label(Graph *g)
 {
   PetscSF  halo   = g->model->halo;
@@ -93,7 +98,7 @@ static PetscErrorCode Label(Graph *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mark what the columns of the later of two terms have in common with those of the earlier */
+/* Mark the redundant levels of the later of two class terms. Collective. */
 static PetscErrorCode Pair(Graph *g, int trait, int earlier, int later)
 {
   const int terms[2] = {earlier, later};

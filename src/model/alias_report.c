@@ -1,10 +1,12 @@
-/* Say what is set to 0: a warning for a covariate, whose fit the user expects, a line for levels of classes. */
+/* Report of redundant equations: a warning for a covariate, whose estimate the user expects; one
+   message for levels of classes, which are usual. */
 #include "alias.h"
 
 /* Levels that are named for each term */
 enum { NAMED = 3 };
 
-/* Aliased equations of a term over all ranks, and its first levels that have one; fewer than NAMED end with INT64_MAX */
+/* *n = aliased equations of a term over all ranks; level [NAMED] its first levels that have one,
+   INT64_MAX if there are fewer. Collective. */
 static PetscErrorCode Count(MeritModel model, int k, int64_t *n, int64_t level[])
 {
   const MeritTermView *view  = &model->term[k].view;
@@ -27,7 +29,7 @@ static PetscErrorCode Count(MeritModel model, int k, int64_t *n, int64_t level[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* "herd 3 (1, 7, 9)", "herd 12 (1, 7, 9, ...)" on rank 0 */
+/* Append "herd 3 (1, 7, 9)" or "herd 12 (1, 7, 9, ...)" to text, labels on rank 0 only. Collective. */
 static PetscErrorCode Describe(MeritModel model, int k, int64_t n, const int64_t level[], size_t size, char text[])
 {
   int64_t n_named = 0, *start;
@@ -51,7 +53,7 @@ static PetscErrorCode Describe(MeritModel model, int k, int64_t n, const int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every covariate of a term without levels by its name: those whose equations are marked, on the rank that owns them */
+/* A warning for every covariate without levels whose equation is aliased. Collective. */
 static PetscErrorCode WarnCovariates(MeritModel model, int k)
 {
   const MeritTermSpec *spec = &model->formula->term[k];

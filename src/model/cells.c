@@ -1,9 +1,15 @@
-/* Levels of class columns: the labels of the cells that a regressor's columns make, coded on this rank. */
+/*
+  Levels of class columns: cells of a regressor's class columns as labels, with codes on this rank.
+
+  The codes of the columns (io/table) are joined column by column: the cells so far and the next
+  column give pairs, and a new pair a new label "a:b". In fixed terms 3 and 3.0 are the same class.
+*/
 #include "model_impl.h"
 #include <merit/file.h>
 #include <string.h>
 
-/* MeritModelClassLength - Bytes of a class's label that count: "3.0" -> 1, "12.000" -> 2, "3.5" -> -1, anything else: all. Not collective. */
+/* MeritModelClassLength - See the header: "3.0" -> 1, "12.000" -> 2, "3.5" -> -1, other labels keep
+   all bytes. Not collective. */
 int64_t MeritModelClassLength(const char *label, size_t length)
 {
   size_t i = 0, whole, fraction = 0;
@@ -17,7 +23,7 @@ int64_t MeritModelClassLength(const char *label, size_t length)
   return fraction ? -1 : (int64_t)whole;
 }
 
-/* MeritModelMissingClass - Is a class that loses its ".0" a word for a missing value then? Not collective. */
+/* MeritModelMissingClass - See the header. Not collective. */
 bool MeritModelMissingClass(MeritModel model, const char *label, size_t length, int64_t keep)
 {
   for (int i = 0; i < model->n_missing && keep >= 0 && (size_t)keep < length; i++)
@@ -25,7 +31,8 @@ bool MeritModelMissingClass(MeritModel model, const char *label, size_t length, 
   return false;
 }
 
-/* The line where a code of a column first stands on this rank; *row: where to begin, as codes come in the order of their first rows */
+/* First line of this rank that has the code `wanted`, 0 if none has. Codes are in order of their
+   first rows, so *row continues from the last search. */
 static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32_t wanted, int64_t *row)
 {
   for (; *row < n; ++*row)
@@ -33,7 +40,8 @@ static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32
   return 0;
 }
 
-/* Labels of a column's codes as classes, -1 missing: in fixed terms whole numbers lose ".0", other decimals are refused */
+/* *map [codes of raw] = code in `classes` of each label of a column, -1 for a missing value. In
+   fixed terms ".0" is dropped, and other decimals are faults. */
 static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fixed, const char name[], const int32_t **code,
                                     int64_t n, MeritStrings raw, MeritStrings classes, int32_t **map, MeritFault *fault)
 {
@@ -57,7 +65,8 @@ static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fix
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Join the cells so far with one more column: code[row] becomes the code of "a:b" */
+/* Join the cells with one more column: code [row] becomes the code of "a:b", -1 if either is
+   missing */
 static PetscErrorCode Join(int64_t n, int32_t code[], MeritStrings *cells, const int32_t *next, const int32_t *map,
                            MeritStrings classes)
 {
@@ -91,7 +100,7 @@ static PetscErrorCode Join(int64_t n, int32_t code[], MeritStrings *cells, const
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The first line here on which a class of a column has a colon, and its code; INT64_MAX: none */
+/* First line here with a colon in a class of the column, and that label; INT64_MAX if there is none */
 static PetscErrorCode FirstColon(MeritModel model, MeritTable table, const char name[], int64_t *line, const char **label)
 {
   const int32_t *code;
@@ -116,7 +125,7 @@ static PetscErrorCode FirstColon(MeritModel model, MeritTable table, const char 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* With colons in the classes of one column a cell "a:b:c" can still be taken apart, with colons in two it cannot. Collective. */
+/* If the classes of two columns hold colons, "a:b:c" is ambiguous: an INPUT error. Collective. */
 static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const MeritRegressorSpec *reg)
 {
   const char *first = NULL;

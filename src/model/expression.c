@@ -1,4 +1,10 @@
-/* Functions of variance components: recursive descent to a program for a stack, run with derivatives carried along. */
+/*
+  Functions of variance components, such as heritabilities.
+
+  A text is compiled by recursive descent (Sum, Product, Power, Atom) into a program for a stack of
+  numbers. Evaluation runs the program and carries the derivatives by all components along (forward
+  differentiation), for standard errors by the delta method.
+*/
 #include "formula_impl.h"
 #include <ctype.h>
 #include <math.h>
@@ -7,10 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Operations; up to OP_GENETIC they push a number, up to OP_POWER they take two, then one */
 typedef enum { OP_NUMBER, OP_COMPONENT, OP_GENETIC, OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE, OP_POWER, OP_NEGATE, OP_SQRT, OP_LOG, OP_EXP, OP_ABS } Op;
 
+/* Most operations; most nested parentheses and powers */
 enum { MOST = 256, DEPTH = 64 };
 
+/* A compiled function */
 struct _p_MeritExpression {
   int             n, n_components;
   MeritComponent *component; /* [n_components]; owned */
@@ -21,6 +30,7 @@ struct _p_MeritExpression {
   } code[MOST];
 };
 
+/* State of the compiler: the rest of the text is at `at` */
 typedef struct {
   const MeritFormula *formula;
   MeritNode           node;
@@ -31,11 +41,13 @@ typedef struct {
 
 static PetscErrorCode Sum(Parser *p);
 
+/* Skip blanks */
 static void Blanks(Parser *p)
 {
   while (isspace((unsigned char)*p->at)) p->at++;
 }
 
+/* Append an operation */
 static PetscErrorCode Put(Parser *p, Op op, double number, int component)
 {
   PetscFunctionBegin;
@@ -46,6 +58,7 @@ static PetscErrorCode Put(Parser *p, Op op, double number, int component)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* An error at the current position */
 static PetscErrorCode Fail(Parser *p, const char *what)
 {
   PetscFunctionBegin;
@@ -53,6 +66,7 @@ static PetscErrorCode Fail(Parser *p, const char *what)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A character that must follow */
 static PetscErrorCode Expect(Parser *p, char c)
 {
   char what[32];
@@ -65,7 +79,7 @@ static PetscErrorCode Expect(Parser *p, char c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Length of the text at p that a label stands for, blanks not counted in either; 0: another text */
+/* Length of the text at `at` that spells the label, blanks ignored in both; 0 if it does not */
 static size_t Matches(const char *at, const char *label)
 {
   const char *begin = at;
@@ -78,7 +92,8 @@ static size_t Matches(const char *at, const char *label)
   return (size_t)(at - begin);
 }
 
-/* Names of operands: labels of random terms, those of genetic variances, residuals */
+/* Name of operand k, "" if there is none: terms and their genetic variances alternate, then
+   residual classes */
 static void Operand(const MeritFormula *f, int k, int *term, int *class, bool *genetic, size_t room, char text[])
 {
   const int residual = k - 2 * f->n_terms;
@@ -92,9 +107,11 @@ static void Operand(const MeritFormula *f, int k, int *term, int *class, bool *g
     snprintf(text, room, "%s%s", f->term[*term].label, *genetic ? ".genetic" : "");
 }
 
+/* Bytes of a word */
 static bool InWord(char c) { return isalnum((unsigned char)c) || c == '_'; }
 
-/* Longest operand here, perhaps in backticks or quotes: term (-1 residual) and class; false if there is none */
+/* The longest operand at the current position, perhaps in quotes or backticks: *term (-1:
+   residual), *class, *genetic; false if there is none */
 static bool Label(Parser *p, int *term, int *class, bool *genetic)
 {
   const MeritFormula *f    = p->formula;
@@ -112,7 +129,7 @@ static bool Label(Parser *p, int *term, int *class, bool *genetic)
 
       Operand(f, k, &t, &c, &g, sizeof(text), text);
       n = text[0] ? Matches(at, text) : 0;
-      /* a longer word is another name */
+      /* a longer word is another name: "ped" is not in "pedigree" */
       if (quoted ? at[n] != *p->at : n && InWord(at[n - 1]) && InWord(at[n])) continue;
       if (n > best) best = n, *term = t, *class = c, *genetic = g;
     }
@@ -122,7 +139,7 @@ static bool Label(Parser *p, int *term, int *class, bool *genetic)
   return best > 0;
 }
 
-/* There is no operand: the name that was meant, perhaps */
+/* An error for an unknown operand, with the nearest known name */
 static PetscErrorCode FailOperand(Parser *p, const char *what)
 {
   const MeritFormula *f = p->formula;
@@ -150,7 +167,7 @@ static PetscErrorCode FailOperand(Parser *p, const char *what)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Name of a row of a matrix, as in varcomp.tsv; PetscFree */
+/* Name of row `row` of a matrix as in varcomp.tsv; owned by the caller */
 static PetscErrorCode RowName(const MeritFormula *f, int term, int row, char **name)
 {
   PetscFunctionBegin;
@@ -159,7 +176,7 @@ static PetscErrorCode RowName(const MeritFormula *f, int term, int row, char **n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Row of a matrix: a name, or a number from 1; ends before , ] or ) */
+/* A row of a matrix, by name or by number from 1, up to a comma, bracket or parenthesis */
 static PetscErrorCode Row(Parser *p, int term, int *row)
 {
   const MeritFormula *f = p->formula;
@@ -190,6 +207,8 @@ static PetscErrorCode Row(Parser *p, int term, int *row)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Push element (row, column) of a matrix; a genetic variance is the component times the mean
+   diagonal of M M' */
 static PetscErrorCode PutElement(Parser *p, int term, int class, bool genetic, int row, int column)
 {
   PetscFunctionBegin;
@@ -206,7 +225,7 @@ static PetscErrorCode PutElement(Parser *p, int term, int class, bool genetic, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A component, by its label */
+/* An operand: LABEL, LABEL[row] or LABEL[row, column] */
 static PetscErrorCode Component(Parser *p)
 {
   int  term, class, row = 0, column = 0, n;
@@ -231,7 +250,7 @@ static PetscErrorCode Component(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* cor(label, a, b) = G_ab / sqrt(G_aa G_bb) */
+/* cor(label, a, b) = G_ab / sqrt(G_aa G_bb), as operations on three components */
 static PetscErrorCode Correlation(Parser *p)
 {
   int  term, class, a, b;
@@ -254,7 +273,7 @@ static PetscErrorCode Correlation(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A decimal number */
+/* A decimal number; strtod also reads hexadecimal, inf and nan, which are refused */
 static PetscErrorCode Number(Parser *p)
 {
   char        *end;
@@ -268,6 +287,7 @@ static PetscErrorCode Number(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A number, component, function, or sum in parentheses */
 static PetscErrorCode Atom(Parser *p)
 {
   static const struct {
@@ -303,7 +323,7 @@ static PetscErrorCode Atom(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -a ^ b is -(a ^ b); powers from the right */
+/* Powers, right to left; a sign applies to the whole power: -a^b = -(a^b) */
 static PetscErrorCode Power(Parser *p)
 {
   bool negative = false;
@@ -327,6 +347,7 @@ static PetscErrorCode Power(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Products and quotients, left to right */
 static PetscErrorCode Product(Parser *p)
 {
   PetscFunctionBegin;
@@ -340,6 +361,7 @@ static PetscErrorCode Product(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Sums and differences, left to right */
 static PetscErrorCode Sum(Parser *p)
 {
   PetscFunctionBegin;
@@ -353,7 +375,7 @@ static PetscErrorCode Sum(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritExpressionParse - See the header. Not collective; owned by the caller. */
+/* MeritExpressionParse - See the header. Not collective. */
 PetscErrorCode MeritExpressionParse(const MeritFormula *formula, MeritNode node, MeritExpression *expression)
 {
   Parser p = {.formula = formula, .node = node};
@@ -369,7 +391,7 @@ PetscErrorCode MeritExpressionParse(const MeritFormula *formula, MeritNode node,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* b = a op b, with derivatives: x, y values; dx, dy their weights */
+/* value = x op y, with its derivatives dx, dy by x and y */
 static void Binary(Op op, double x, double y, double *value, double *dx, double *dy)
 {
   switch (op) {
@@ -390,6 +412,7 @@ static void Binary(Op op, double x, double y, double *value, double *dx, double 
   }
 }
 
+/* value = op x, with its derivative dx */
 static void Unary(Op op, double x, double *value, double *dx)
 {
   switch (op) {
@@ -410,7 +433,8 @@ static void Unary(Op op, double x, double *value, double *dx)
   }
 }
 
-/* By the chain rule; what does not change adds nothing, however steep the function */
+/* A term of the chain rule. A derivative of 0 gives 0 even where the other is infinite, as that of
+   sqrt at 0. */
 static double Chain(double weight, double derivative) { return weight == 0.0 || derivative == 0.0 ? 0.0 : weight * derivative; }
 
 /* MeritExpressionEvaluate - See the header. Not collective. */
@@ -420,6 +444,7 @@ PetscErrorCode MeritExpressionEvaluate(MeritExpression e, int n, const double th
   int     top = 0;
 
   PetscFunctionBegin;
+  /* d [stack][n]: derivatives of each number on the stack */
   PetscCall(PetscMalloc2(MOST + 1, &stack, (size_t)(MOST + 1) * (size_t)n, &d));
   for (int k = 0; k < e->n; k++) {
     const Op op = e->code[k].op;

@@ -1,8 +1,15 @@
-/* The public face of the formula language. */
+/*
+  Parsing of all formulas of a model, and access to the result.
+
+  Each formula is read by a parser of its own (formula_parse.c) and added to the builder
+  (formula_build.c), which merges terms of equal label over the traits. The parser is closed after
+  each formula: the builder keeps copies.
+*/
 #include "formula_impl.h"
 #include <stdio.h>
 #include <string.h>
 
+/* One formula: parse it and add its terms */
 static PetscErrorCode AddFormula(FormulaBuilder *builder, MeritNode node)
 {
   FormulaParser  parser;
@@ -22,6 +29,7 @@ static PetscErrorCode AddFormula(FormulaBuilder *builder, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A formula, or a list with one formula for each trait */
 static PetscErrorCode ParseAll(MeritNode model, FormulaBuilder *builder)
 {
   PetscFunctionBegin;
@@ -94,6 +102,7 @@ PetscErrorCode MeritFormulaComponentName(const MeritFormula *formula, int term, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what a term owns */
 static PetscErrorCode DestroyTerm(MeritTermSpec *t)
 {
   PetscFunctionBegin;

@@ -1,11 +1,18 @@
-/* Terms of all formulas merged by label: the union of their regressors, and which trait has which. */
+/*
+  Terms of all formulas, merged by label.
+
+  Formulas of several traits share a term if its label is the same; the term has the union of their
+  regressors, and mask [term][regressor] has a bit for each trait that has the regressor. At the
+  end components (regressor, trait) are laid out from the masks.
+*/
 #include "formula_impl.h"
 #include <stdio.h>
 #include <string.h>
 
+/* Kinds of terms in messages, by MeritTermKind */
 static const char *const kind_names[] = {"fixed", "iid()", "ped()", "snp()", "ridge()"};
 
-/* Room for one more term; the new one is empty */
+/* Add an empty term; term and mask grow together */
 static PetscErrorCode GrowTerms(FormulaBuilder *b)
 {
   MeritFormula *f = b->formula;
@@ -21,7 +28,8 @@ static PetscErrorCode GrowTerms(FormulaBuilder *b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Move regressor r to the term, or free it if the term has it; the trait's bit is set */
+/* Move regressor r into the term, or free it if the term has it already; the bit of the trait is
+   set */
 static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint32_t trait,
                                      MeritRegressorSpec *r)
 {
@@ -42,7 +50,8 @@ static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Classes a random term can have; `first` is the regressor the others must go with */
+/* Class columns of a random term: every regressor needs them, and all must agree with the first
+   (`known`: with those of the term so far) */
 static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const MeritTermSpec *known)
 {
   const char *const kind = kind_names[t->kind], *id;
@@ -77,7 +86,7 @@ static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const M
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The same product twice in iid(s + s) */
+/* A regressor must not occur twice within a term, as in iid(s + s) */
 static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, const MeritRegressorSpec r[])
 {
   PetscFunctionBegin;
@@ -90,7 +99,7 @@ static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* May the term `t` join the known one of the same label? */
+/* May term `t` join the known term of its label? Kinds must agree; without labels also the texts. */
 static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const MeritTermSpec *known)
 {
   const size_t at   = t->label ? t->label_at : t->at;
@@ -109,6 +118,7 @@ static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const Meri
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A new term with the label, text and position of `t` */
 static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const FormulaTerm *t)
 {
   MeritTermSpec *term;
@@ -128,7 +138,7 @@ static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const Formula
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Add the regressors of a term of trait `trait`; `r` is emptied */
+/* Add the n regressors r of a term of one trait; r is emptied */
 static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, const FormulaTerm *t, int n,
                               MeritRegressorSpec r[])
 {
@@ -157,6 +167,7 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Expand a term into regressors and add them; r is freed also after an error */
 static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait, bool intercept,
                                    const FormulaTerm *t)
 {
@@ -175,7 +186,8 @@ static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* 1 and 0 once at most, no term twice, the trait not on both sides */
+/* Check one formula: 1 and 0 exclude each other, no term occurs twice, the trait is not on the
+   right side */
 static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero)
 {
   PetscFunctionBegin;
@@ -204,10 +216,8 @@ static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  FormulaBuilderAdd - Merge one formula into what came before. Not collective; after an error the builder can only
-  be destroyed.
-*/
+/* FormulaBuilderAdd - See the header. An intercept is implied unless 1 or 0 is written. Not
+   collective. */
 PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
 {
   MeritFormula *f       = b->formula;
@@ -233,7 +243,8 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Components in order: regressor slowest, trait fastest; ridge has one per trait for all its columns */
+/* Components of a term: regressor slowest, trait fastest; ridge() has one for each trait, common to
+   all its columns */
 static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], int n_traits)
 {
   const bool shared = term->kind == MERIT_TERM_RIDGE;
@@ -254,7 +265,7 @@ static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Matrices of a level are worked on in room of a fixed size */
+/* Matrices of a level have at most FORMULA_COMPONENTS rows in kernels and solvers */
 static PetscErrorCode CheckSize(MeritNode model, const MeritTermSpec *term)
 {
   PetscFunctionBegin;
@@ -266,6 +277,7 @@ static PetscErrorCode CheckSize(MeritNode model, const MeritTermSpec *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Traits that have the term, one bit each */
 static uint32_t TraitsOf(const FormulaBuilder *b, int k)
 {
   uint32_t all = 0;
@@ -274,6 +286,7 @@ static uint32_t TraitsOf(const FormulaBuilder *b, int k)
   return all;
 }
 
+/* Lowest trait of a mask */
 static int FirstTrait(uint32_t mask)
 {
   int t = 0;
@@ -282,7 +295,8 @@ static int FirstTrait(uint32_t mask)
   return t;
 }
 
-/* Two ped() terms of different traits that differ and have no label: most likely meant to share one G */
+/* Warn of two ped() terms of different traits without labels: most likely one term with a genetic
+   covariance was meant */
 static PetscErrorCode WarnOfSplitPedigree(FormulaBuilder *b)
 {
   MeritFormula *f = b->formula;
@@ -312,6 +326,7 @@ static PetscErrorCode WarnOfSplitPedigree(FormulaBuilder *b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* FormulaBuilderFinish - See the header. Not collective. */
 PetscErrorCode FormulaBuilderFinish(FormulaBuilder *b)
 {
   MeritFormula *f = b->formula;

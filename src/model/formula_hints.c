@@ -1,9 +1,12 @@
-/* What other programs write in formulas, and how it is written here: R and lme4, ASReml, sommer, MiXBLUP and their like. */
+/* Hints for formulas written as in other programs (R and lme4, ASReml, sommer, MiXBLUP): an unknown
+   function or character is compared with what those programs have, and the error shows the form of
+   this program. */
 #include "formula_impl.h"
 #include <ctype.h>
 #include <string.h>
 
-/* %1$s stands for the column in the parentheses */
+/* Names of functions, with blanks around each, and the hint; %1$s is replaced by the column in the
+   parentheses */
 static const struct {
   const char *names, *hint;
 } functions[] = {
@@ -33,7 +36,7 @@ static bool InList(const char *list, const char *name)
   return false;
 }
 
-/* The text with every %1$s replaced; cut off where it does not fit */
+/* Copy the hint with every %1$s replaced by the column; cut off at `size` */
 static void Fill(const char *hint, const char *column, size_t size, char text[])
 {
   size_t used = 0;
@@ -48,7 +51,7 @@ static void Fill(const char *hint, const char *column, size_t size, char text[])
   text[used] = 0;
 }
 
-/* FormulaForeignFunction - An error with the form of this program where the name of a function is another program's. Not collective. */
+/* FormulaForeignFunction - See the header. Not collective. */
 PetscErrorCode FormulaForeignFunction(FormulaParser *p, const FormulaToken *t)
 {
   const FormulaToken *argument = t + 2 < p->token + p->n_tokens ? t + 2 : p->token + p->n_tokens - 1;
@@ -63,9 +66,11 @@ PetscErrorCode FormulaForeignFunction(FormulaParser *p, const FormulaToken *t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Bytes that names are made of */
 static bool InName(char c) { return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c > 127; }
 
-/* The last name before byte `end` within the parenthesis that is open there, no number; *n its length, 0: none */
+/* Last name before byte `end` within the innermost open parenthesis, numbers excluded; *n is its
+   length, 0: none */
 static const char *NameBefore(const char *text, size_t end, size_t *n)
 {
   size_t begin = end;
@@ -90,7 +95,7 @@ static const char *NameBefore(const char *text, size_t end, size_t *n)
   return text + begin;
 }
 
-/* (1 | x) and (1 + days | x) of lme4 */
+/* Random effects as lme4 writes them, (1 | x) and (1 + days | x) */
 static PetscErrorCode Bar(FormulaParser *p, size_t at)
 {
   const char *text = p->node->text, *name = text + at + 1, *slope;
@@ -108,7 +113,7 @@ static PetscErrorCode Bar(FormulaParser *p, size_t at)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaForeignCharacter - An error at a character that formulas do not have, with what other programs mean by it. Not collective. */
+/* FormulaForeignCharacter - See the header. Not collective. */
 PetscErrorCode FormulaForeignCharacter(FormulaParser *p, size_t at)
 {
   const char c = p->node->text[at];
@@ -123,7 +128,7 @@ PetscErrorCode FormulaForeignCharacter(FormulaParser *p, size_t at)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaForeignTrait - An error where several traits or a function stand before ~. Not collective. */
+/* FormulaForeignTrait - See the header. Not collective. */
 PetscErrorCode FormulaForeignTrait(FormulaParser *p)
 {
   const FormulaToken *t = p->token + 1;

@@ -1,19 +1,21 @@
-/* Formula text into tokens, and where in the job file a token stands. */
+/* Tokens of a formula: names, numbers, marks. A name in backticks may hold any characters; texts
+   keep the backticks only where they are needed, since labels are made of them. */
 #include "formula_impl.h"
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Blanks, tabs and line ends separate tokens */
 static bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/* Letters of other scripts come as bytes above 127 in UTF-8 */
+/* Bytes of a name; letters of other scripts are bytes above 127 in UTF-8 */
 static bool IsNameByte(char c)
 {
   return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c > 127;
 }
 
-/* Bytes of the number at s, 0 if there is none or a name goes on from it (2nd, 1.2.3) */
+/* Length of the number at s; 0 if there is none, or if it is the beginning of a name (2nd, 1.2.3) */
 static size_t NumberLength(const char *s)
 {
   size_t n = 0, digits = 0;
@@ -33,6 +35,7 @@ static size_t NumberLength(const char *s)
   return IsNameByte(s[n]) ? 0 : n;
 }
 
+/* Would the name be read as something else without backticks? */
 static bool NeedsTicks(const char *name)
 {
   for (const char *c = name; *c; c++) {
@@ -41,6 +44,7 @@ static bool NeedsTicks(const char *name)
   return NumberLength(name) > 0;
 }
 
+/* FormulaErrorPlaced - See the header. Logically collective. */
 PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
 {
   struct _p_MeritNode there = *node;
@@ -55,7 +59,8 @@ PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const ch
   return MeritNodeError(&there, "%s", text);
 }
 
-/* A name in backticks from *at on; a doubled backtick stands for one. The name goes to out, which is moved on. */
+/* A name in backticks at *at; two backticks stand for one. Name and text go to *out, which moves
+   behind them. */
 static PetscErrorCode TakeTicked(FormulaParser *p, size_t *at, char **out, FormulaToken *t)
 {
   const char *s = p->node->text;
@@ -84,6 +89,7 @@ static PetscErrorCode TakeTicked(FormulaParser *p, size_t *at, char **out, Formu
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* FormulaTokenise - See the header. Not collective. */
 PetscErrorCode FormulaTokenise(FormulaParser *p)
 {
   const char *s      = p->node->text;
@@ -91,7 +97,7 @@ PetscErrorCode FormulaTokenise(FormulaParser *p)
   char       *out;
 
   PetscFunctionBegin;
-  /* each token takes a byte of the formula at least, and its texts twice its length and two zeros at most */
+  /* a token has at least one byte of the formula; its name and text have at most twice its length and two zeros */
   PetscCall(PetscCalloc1(length + 1, &p->token));
   PetscCall(PetscMalloc1(4 * length + 4, &p->bytes));
   out = p->bytes;
@@ -127,6 +133,7 @@ PetscErrorCode FormulaTokenise(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* FormulaSameLabel - See the header. Not collective. */
 bool FormulaSameLabel(const char a[], const char b[])
 {
   while (1) {

@@ -1,14 +1,19 @@
-/* One formula by recursive descent; the grammar is in docs/models.md. */
+/* Parser of one formula, by recursive descent; docs/models.md has the grammar. Functions are named
+   after what they read: TakeTerm reads [label =] body, TakeRandom iid(..) and the like, TakeProduct
+   a:b:cov(x). Texts of terms are collected while tokens are taken. */
 #include "formula_impl.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Functions of formulas: first those that exist, then those that are planned and refused by name */
 static const char *const functions[] = {"cov", "leg", "iid",     "ped",  "snp", "ridge",
                                         "dom", "epi", "ped_dom", "user", "ss"};
 
+/* Indices of the functions; F_COUNT exist */
 enum { F_COV, F_LEG, F_IID, F_PED, F_SNP, F_RIDGE, F_COUNT = 6, F_ALL = 11 };
 
+/* The token `ahead` of the current one; behind the last it is END */
 static const FormulaToken *Peek(const FormulaParser *p, int ahead)
 {
   const int i = p->next + ahead;
@@ -16,9 +21,11 @@ static const FormulaToken *Peek(const FormulaParser *p, int ahead)
   return p->token + (i < p->n_tokens ? i : p->n_tokens - 1);
 }
 
+/* Is it this mark? */
 static bool IsMark(const FormulaToken *t, char mark) { return t->kind == TOKEN_MARK && t->mark == mark; }
 
-/* Go one token on, adding it to the text of the term that is being read */
+/* Take the current token: its text is appended to that of the term, and the next one becomes
+   current */
 static const FormulaToken *Take(FormulaParser *p)
 {
   const FormulaToken *t = Peek(p, 0);
@@ -30,6 +37,7 @@ static const FormulaToken *Take(FormulaParser *p)
   return t;
 }
 
+/* A mark that must follow; `where` completes the message */
 static PetscErrorCode Expect(FormulaParser *p, char mark, const char *where)
 {
   PetscFunctionBegin;
@@ -39,6 +47,7 @@ static PetscErrorCode Expect(FormulaParser *p, char mark, const char *where)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A name that must follow, `what` says for what */
 static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **name)
 {
   const FormulaToken *t = Peek(p, 0);
@@ -53,7 +62,8 @@ static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Which function a name with a parenthesis behind it is; unknown ones and those to come are errors */
+/* Index of a function by the current token, which has a parenthesis behind it; unknown and planned
+   ones are errors */
 static PetscErrorCode FindFunction(FormulaParser *p, int *function)
 {
   const FormulaToken *t = Peek(p, 0);
@@ -72,6 +82,7 @@ static PetscErrorCode FindFunction(FormulaParser *p, int *function)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A bound of the interval of leg(), a number with an optional sign */
 static PetscErrorCode TakeBound(FormulaParser *p, double *value)
 {
   const FormulaToken *sign  = Peek(p, 0);
@@ -90,7 +101,7 @@ static PetscErrorCode TakeBound(FormulaParser *p, double *value)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What follows "leg(column" */
+/* The rest of leg(column, order, low, high), behind the column */
 static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
 {
   const FormulaToken *t;
@@ -122,7 +133,7 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* cov(..) or leg(..) */
+/* cov(column) or leg(..), as a factor of a product */
 static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
 {
   const size_t at = Peek(p, 0)->at;
@@ -148,7 +159,7 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* factor (':' factor)* */
+/* A product of class columns and at most one covariate: factor (':' factor)* */
 static PetscErrorCode TakeProduct(FormulaParser *p)
 {
   FormulaProduct *x = p->product + p->n_products++;
@@ -180,7 +191,7 @@ static PetscErrorCode TakeProduct(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The columns of ridge(): names only */
+/* A column of ridge(), a plain name */
 static PetscErrorCode TakeColumn(FormulaParser *p)
 {
   FormulaProduct *x = p->product + p->n_products++;
@@ -217,6 +228,7 @@ static PetscErrorCode TakeOption(FormulaParser *p, int function, FormulaTerm *te
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* iid(..), ped(..), snp(..) or ridge(..): products joined by + */
 static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *term)
 {
   static const MeritTermKind kinds[] = {MERIT_TERM_FIXED, MERIT_TERM_FIXED, MERIT_TERM_IID,
@@ -241,6 +253,7 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* An error for a minus between terms */
 static PetscErrorCode RefuseMinus(FormulaParser *p)
 {
   PetscFunctionBegin;
@@ -248,6 +261,7 @@ static PetscErrorCode RefuseMinus(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A term without its label: 1, 0, a random term, or a product of fixed effects */
 static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
 {
   const FormulaToken *t        = Peek(p, 0);
@@ -273,7 +287,7 @@ static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* [label '='] body */
+/* A term: [label '='] body */
 static PetscErrorCode TakeTerm(FormulaParser *p)
 {
   FormulaTerm *term = p->term + p->n_terms++;
@@ -297,7 +311,7 @@ static PetscErrorCode TakeTerm(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Read a formula into parser->trait and parser->term. Not collective. */
+/* FormulaParserOpen - See the header. Not collective. */
 PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
 {
   const size_t length = strlen(node->text);
@@ -328,6 +342,7 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* FormulaParserClose - See the header. Not collective. */
 PetscErrorCode FormulaParserClose(FormulaParser *p)
 {
   PetscFunctionBegin;

@@ -1,10 +1,12 @@
-/* Regressors of a term: expanded from what is written, compared, named. */
+/* Regressors of a term: made from the products of a formula, compared, and named. */
 #include "formula_impl.h"
 #include <stdio.h>
 #include <string.h>
 
+/* Equal texts, or both NULL */
 static bool SameText(const char *a, const char *b) { return a && b ? !strcmp(a, b) : a == b; }
 
+/* Equal lists of class columns */
 static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
 {
   if (a->n_class != b->n_class) return false;
@@ -14,12 +16,14 @@ static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b
   return true;
 }
 
+/* FormulaRegressorSame - See the header. Not collective. */
 bool FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
 {
   return SameClasses(a, b) && a->covariate == b->covariate && SameText(a->column, b->column) &&
          a->degree == b->degree && a->low == b->low && a->high == b->high;
 }
 
+/* FormulaRegressorDestroy - See the header. Not collective. */
 PetscErrorCode FormulaRegressorDestroy(MeritRegressorSpec *r)
 {
   PetscFunctionBegin;
@@ -30,6 +34,7 @@ PetscErrorCode FormulaRegressorDestroy(MeritRegressorSpec *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A regressor for one product and, with leg(), one degree; strings are copied */
 static PetscErrorCode FillRegressor(const FormulaProduct *x, int degree, MeritRegressorSpec *r)
 {
   PetscFunctionBegin;
@@ -46,8 +51,9 @@ static PetscErrorCode FillRegressor(const FormulaProduct *x, int degree, MeritRe
 }
 
 /*
-  Regressors of a term, leg() expanded to one per degree. A plain fixed leg() next to an intercept leaves degree 0 to
-  it. *n counts what is complete, also after an error. Not collective.
+  FormulaExpand - See the header. Not collective.
+  leg() gives one regressor for each degree. A plain fixed leg() next to an intercept has no degree
+  0, which would be the intercept again. *n counts complete regressors also after an error.
 */
 PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, MeritRegressorSpec **regressors)
 {
@@ -73,7 +79,8 @@ PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, Me
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* "a:b" and the covariate, as far as they are asked for */
+/* Name of a regressor: class columns joined by colons (if `classes`) and the covariate; owned by
+   the caller */
 static PetscErrorCode JoinName(const MeritRegressorSpec *r, bool classes, char **name)
 {
   char   degree[16] = "";
@@ -98,9 +105,10 @@ static PetscErrorCode JoinName(const MeritRegressorSpec *r, bool classes, char *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* FormulaNameRegressors - See the header. Not collective. */
 PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term)
 {
-  bool classes = false; /* do they tell regressors apart? */
+  bool classes = false; /* do class columns differ between the regressors? */
 
   PetscFunctionBegin;
   for (int r = 1; r < term->n_regressors; r++) classes |= !SameClasses(term->regressor, term->regressor + r);

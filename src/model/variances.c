@@ -1,10 +1,12 @@
-/* The node `variances`: which matrix belongs to which term, and the residual with its classes. */
+/* The key `variances`: a covariance matrix for each random term, and for the residual, perhaps by
+   classes. Values are read by variances_matrix.c and checked by variances_check.c. */
 #include "formula_impl.h"
 #include "variances_impl.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Names of a term's components, or of the traits for the residual (term -1) */
+/* Names of the rows of a matrix: components of a term, or traits for the residual (term -1); free
+   with ShapeClose() */
 static PetscErrorCode ShapeOpen(const MeritFormula *f, int term, VarianceShape *s)
 {
   const int n = term < 0 ? f->n_traits : f->term[term].n_components;
@@ -30,7 +32,8 @@ static PetscErrorCode ShapeClose(VarianceShape *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* "ped(cow): 2 x 2 in the order a, b; residual: a number" for the terms first..last that need a variance */
+/* text [size] = what terms first .. last need, such as "ped(cow): 2 x 2 in the order a, b;
+   residual: a number" */
 static PetscErrorCode DescribeNeeds(const MeritFormula *f, int first, int last, size_t size, char text[])
 {
   size_t used = 0;
@@ -55,7 +58,7 @@ static PetscErrorCode DescribeNeeds(const MeritFormula *f, int first, int last, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Term that a key stands for: n_terms for the residual */
+/* *term = term of key number c, n_terms for the residual; USAGE error for other keys */
 static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_t c, int *term)
 {
   const char *key = variances->key[c], *near, **known;
@@ -83,6 +86,7 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A copy, owned by the caller */
 static PetscErrorCode Copy(int n, const double *matrix, double **copy)
 {
   PetscFunctionBegin;
@@ -91,6 +95,7 @@ static PetscErrorCode Copy(int n, const double *matrix, double **copy)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The matrix of a term; start keeps the values as given */
 static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
 {
   const VarianceOptions none = {0};
@@ -111,6 +116,7 @@ static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The matrix of one residual class */
 static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode node,
                                   const VarianceOptions *options)
 {
@@ -134,7 +140,7 @@ static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* {by: column, value: {class: matrix, ..}} */
+/* Residual by classes: {by: column, value: {class: matrix, ..}} */
 static PetscErrorCode ReadClasses(MeritFormula *f, MeritNode node, MeritNode by)
 {
   VarianceOptions options = {0};
@@ -155,6 +161,7 @@ static PetscErrorCode ReadClasses(MeritFormula *f, MeritNode node, MeritNode by)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The residual: one matrix, or classes if there is a key `by` */
 static PetscErrorCode ReadResidual(MeritFormula *f, MeritNode node)
 {
   const VarianceOptions none = {0};
@@ -170,7 +177,7 @@ static PetscErrorCode ReadResidual(MeritFormula *f, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Forget what an earlier call has read */
+/* Free the matrices of an earlier call */
 static PetscErrorCode Clear(MeritFormula *f)
 {
   PetscFunctionBegin;
@@ -192,6 +199,7 @@ static PetscErrorCode Clear(MeritFormula *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Every random term and the residual must have a matrix */
 static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
 {
   char needs[600];
@@ -205,6 +213,7 @@ static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Identity matrix, owned by the caller */
 static PetscErrorCode Identity(int n, double **matrix)
 {
   PetscFunctionBegin;
@@ -213,7 +222,7 @@ static PetscErrorCode Identity(int n, double **matrix)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What the job leaves open: an identity matrix each */
+/* Matrices that the job does not give are identities, until start values are chosen */
 static PetscErrorCode FillOpen(MeritFormula *f)
 {
   PetscFunctionBegin;
@@ -228,6 +237,7 @@ static PetscErrorCode FillOpen(MeritFormula *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All keys of the node */
 static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
 {
   int term;
@@ -251,7 +261,7 @@ static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFormulaStarts - `MeritFormulaVariances()` where they are to be estimated, so may be missing. Not collective. */
+/* MeritFormulaStarts - See the header. Not collective. */
 PetscErrorCode MeritFormulaStarts(MeritFormula *f, MeritNode variances)
 {
   PetscFunctionBegin;

@@ -1,15 +1,17 @@
-/* Is a matrix a variance matrix? */
+/* Checks of a covariance matrix: positive (semi-)definite, and within the range of double
+   precision. */
 #include "variances_impl.h"
 #include <math.h>
 #include <petscblaslapack.h>
 
-/* Largest deviation from positive semi-definiteness that counts as rounding, relative */
+/* Eigenvalues of the correlations above minus this count as 0 */
 static const double tolerance = 1e-10;
 
-/* Variances beyond this, or its reciprocal, would leave the range of double precision in the equations */
+/* Smallest variance; with smaller ones, or larger than the reciprocal, numbers in the equations
+   would leave the range of double precision */
 static const double SMALLEST = 1e-60;
 
-/* Smallest eigenvalue of a symmetric matrix, which is destroyed */
+/* Smallest eigenvalue of a symmetric matrix [n * n], which is destroyed */
 static PetscErrorCode SmallestEigenvalue(int n, double *a, double *smallest)
 {
   PetscBLASInt size = (PetscBLASInt)n, room = 4 * size, info = 0;
@@ -24,7 +26,8 @@ static PetscErrorCode SmallestEigenvalue(int n, double *a, double *smallest)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Signs of the diagonal; a component without variance has no covariances */
+/* Diagonal elements: positive (or 0 where allowed) and of possible size; with a variance of 0 all
+   covariances must be 0 */
 static PetscErrorCode CheckDiagonal(MeritNode node, const VarianceShape *s, const double v[])
 {
   const int n = s->n;
@@ -52,11 +55,9 @@ static PetscErrorCode CheckDiagonal(MeritNode node, const VarianceShape *s, cons
 }
 
 /*
-  VarianceCheckDefinite - Raise an error unless the symmetric matrix is positive semi-definite, or definite where the
-  shape asks it.
-
-  Eigenvalues are those of the correlations, so that traits of very different scale do not hide one another. Not
-  collective.
+  VarianceCheckDefinite - See the header. Not collective.
+  The matrix is scaled to correlations first, so that traits of very different scale do not hide
+  each other's errors.
 */
 PetscErrorCode VarianceCheckDefinite(MeritNode node, const VarianceShape *s, const double v[])
 {

@@ -1,7 +1,9 @@
-/* Components of variance: the elements of all covariance matrices, in the order of varcomp.tsv. */
+/* List of variance components: the elements of all covariance matrices, in the order of
+   varcomp.tsv. */
 #include "formula_impl.h"
 
-/* Elements of a lower triangle; those outside a diagonal structure and those the user fixes stay as they are */
+/* Elements of a lower triangle, row by row (to NULL: only count them). Elements off a diagonal
+   structure, and those that the user fixes, are fixed. */
 static int List(int term, int residual, int n, bool diagonal, const bool fix[], MeritComponent *to)
 {
   int count = 0;
@@ -17,6 +19,7 @@ PetscErrorCode MeritFormulaComponents(const MeritFormula *f, int *n, MeritCompon
 {
   PetscFunctionBegin;
   *component = NULL;
+  /* First pass counts, second pass fills */
   for (int pass = 0; pass < 2; pass++) {
     MeritComponent *to = *component;
 

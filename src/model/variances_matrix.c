@@ -1,9 +1,15 @@
-/* A variance matrix out of its node: number, rows, or a map with options. */
+/*
+  A covariance matrix from its node: a number, rows, or a map {value, rows, structure, fix}.
+
+  Steps of ReadInto(): options, order of the rows (ReadOrder), numbers (ReadValue), symmetry,
+  sorting to component order, definiteness, fixed elements.
+*/
 #include "variances_impl.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+/* VarianceOrder - See the header. Not collective. */
 void VarianceOrder(const VarianceShape *s, size_t size, char text[])
 {
   size_t used = 0;
@@ -18,6 +24,7 @@ void VarianceOrder(const VarianceShape *s, size_t size, char text[])
   }
 }
 
+/* An error for a wrong number of rows or columns */
 static PetscErrorCode RaiseSize(MeritNode node, const VarianceShape *s, const char *found)
 {
   char order[600];
@@ -32,6 +39,7 @@ static PetscErrorCode RaiseSize(MeritNode node, const VarianceShape *s, const ch
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A finite number */
 static PetscErrorCode ReadNumber(MeritNode node, const VarianceShape *s, double *value)
 {
   PetscFunctionBegin;
@@ -42,7 +50,7 @@ static PetscErrorCode ReadNumber(MeritNode node, const VarianceShape *s, double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* n rows of n numbers, or of 1, 2, ..., n (the lower triangle) */
+/* n rows of n numbers, or the lower triangle: rows of 1, 2, ..., n numbers */
 static PetscErrorCode ReadRows(MeritNode node, const VarianceShape *s, double v[])
 {
   const int  n     = s->n;
@@ -65,6 +73,7 @@ static PetscErrorCode ReadRows(MeritNode node, const VarianceShape *s, double v[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The numbers: a single one, a list of variances (structure: diag), or rows */
 static PetscErrorCode ReadValue(MeritNode node, const VarianceShape *s, bool diagonal, double v[])
 {
   const int n = s->n;
@@ -88,7 +97,8 @@ static PetscErrorCode ReadValue(MeritNode node, const VarianceShape *s, bool dia
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Equal to 1e-10 of the geometric mean of the two variances; then made exactly so */
+/* Elements (i, j) and (j, i) must agree to 1e-10 of the geometric mean of the variances; both
+   become their mean */
 static PetscErrorCode CheckSymmetric(MeritNode node, const VarianceShape *s, bool diagonal, double v[])
 {
   const int n = s->n;
@@ -114,7 +124,7 @@ static PetscErrorCode CheckSymmetric(MeritNode node, const VarianceShape *s, boo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Component of a name, -1 unknown, -2 if two have it */
+/* Component with this name; -1 none, -2 two components have it */
 static int FindName(const VarianceShape *s, const char *name)
 {
   int found = -1;
@@ -125,7 +135,8 @@ static int FindName(const VarianceShape *s, const char *name)
   return found;
 }
 
-/* place[i]: the component that row i of the given matrix is for */
+/* place [i] = component of row i of the given matrix, from the names in `rows`; without them
+   component order */
 static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int place[])
 {
   char order[600];
@@ -154,7 +165,7 @@ static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int plac
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Row or column of an element to fix: a number from 1 in the order of the given matrix, or a component's name */
+/* A row or column of an element to fix: its number from 1 in the given order, or its name */
 static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const int place[], int *at)
 {
   double number;
@@ -173,7 +184,7 @@ static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const in
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* yes | no | [[i, j], ...] */
+/* The key fix: yes, no, or a list of elements [[i, j], ...] */
 static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int place[], bool fix[])
 {
   static const char *const yes[] = {"yes", "true", "Yes", "True", "YES", "TRUE"}, *const no[] = {
@@ -206,6 +217,7 @@ static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarianceOptionsTake - See the header. Not collective. */
 PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char label[],
                                    VarianceOptions *options, MeritNode *value)
 {
@@ -236,6 +248,7 @@ PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The key structure: us or diag */
 static PetscErrorCode ReadStructure(MeritNode node, const VarianceShape *s, bool *diagonal)
 {
   PetscFunctionBegin;
@@ -248,7 +261,7 @@ static PetscErrorCode ReadStructure(MeritNode node, const VarianceShape *s, bool
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* `given` and `place` are work arrays [n * n] and [n]; the matrix has its arrays already */
+/* Read a matrix into m, whose arrays exist; given [n * n] and place [n] are scratch */
 static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, const VarianceShape *s,
                                double given[], int place[], VarianceMatrix *m)
 {
@@ -270,11 +283,7 @@ static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  VarianceMatrixRead - The matrix of a term or of the residual, in component order, symmetric and checked.
-
-  Not collective. On success the arrays of *matrix are the caller's; on an error there are none.
-*/
+/* VarianceMatrixRead - See the header. Not collective. */
 PetscErrorCode VarianceMatrixRead(MeritNode node, const VarianceOptions *options, const VarianceShape *s,
                                   VarianceMatrix *m)
 {
