@@ -16,6 +16,8 @@ PetscErrorCode SimWritePedigree(MeritSimulation sim, const SimGeneration *g)
   char           id[32], sire[32], dam[32];
 
   PetscFunctionBegin;
+  /* sires are males and dams females, so the sex in the ids of parents is known; unknown parents
+     (SIM_UNKNOWN) are written as 0 */
   for (int32_t i = 0; i < g->n_local; i++) {
     const SimAnimal *a = &sim->book.animal[g->start + i];
 
