@@ -114,9 +114,8 @@ static void Use(MeritPrediction p, const PredictTable *t, int64_t row, int32_t j
 {
   const double sign = swapped ? -1 : 1;
 
-  /* with swapped alleles, copies = 2 - copies of the allele of the table: centre 2 - centre, sign
-     -1 */
-  /* copies of the allele counted there are 2 - copies of the one counted here */
+  /* with swapped alleles, copies of the allele that the table counts are 2 - copies of the one counted
+     here: effect (copies - centre) = -effect (copies here - (2 - centre)) */
   m->centre[j]  = swapped ? 2 - centre : centre;
   m->missing[j] = swapped ? 2 - mean : mean;
   m->scale[j]   = sign;
