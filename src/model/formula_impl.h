@@ -61,28 +61,35 @@ typedef struct {
   uint32_t    **mask; /* [room][n_regressors] bit t: trait t; owned */
 } FormulaBuilder;
 
-/* Cut the text of a node into tokens. */
+/* Split the text of a node into tokens, parser->token. Not collective. USAGE errors: backticks that are not closed, unknown characters. */
 PetscErrorCode FormulaTokenise(FormulaParser *parser);
-/* Read one formula: its trait and terms as written. Close also after an error. */
+/* Parse one formula into its trait and terms, as they are written. Not collective. USAGE errors with line and column. */
 PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *parser);
+/* Free a parser, also after an error of FormulaParserOpen(). Not collective. */
 PetscErrorCode FormulaParserClose(FormulaParser *parser);
-/* Raise a USAGE error at a known line and column. */
+/* Raise a USAGE error with a given line and column of the node's file. Not collective. */
 PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
     __attribute__((format(printf, 4, 5)));
-/* Errors that say how what other programs write is written here: functions, characters, several traits. */
+/* USAGE error for a function of another program, with the form of Merit for it. Not collective. */
 PetscErrorCode FormulaForeignFunction(FormulaParser *parser, const FormulaToken *name);
+/* The same for a character at byte `at` of the text that formulas do not have, such as * or |. Not collective. */
 PetscErrorCode FormulaForeignCharacter(FormulaParser *parser, size_t at);
+/* The same for a left side that is not one trait, such as cbind(a, b). Not collective. */
 PetscErrorCode FormulaForeignTrait(FormulaParser *parser);
-/* Equal but for blanks. */
+/* Are two labels equal if blanks are ignored? Not collective. */
 bool FormulaSameLabel(const char a[], const char b[]);
 
-/* Add one formula's terms; then name the regressors and lay out the components. */
+/* Add the trait and terms of one formula; terms with the label of an earlier formula become one term. Not collective. USAGE errors. */
 PetscErrorCode FormulaBuilderAdd(FormulaBuilder *builder, const FormulaParser *parser);
+/* After the last formula: names of the regressors, and the components in order. Not collective. USAGE errors. */
 PetscErrorCode FormulaBuilderFinish(FormulaBuilder *builder);
-/* Name the regressors of a term as the outputs show them; an error if two would have one name. */
+/* Names of the regressors of a term for outputs (docs/models.md). Not collective. USAGE error if two have the same name. */
 PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term);
-/* Regressors of one term of one formula, leg() expanded; *regressors is the caller's. */
+/* Regressors of one term of one formula, one for each degree of leg(); without degree 0 if it is fixed, has no classes and there is an
+   `intercept`. *regressors [*n] is the caller's. Not collective. */
 PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n,
                              MeritRegressorSpec **regressors);
+/* Free the strings of a regressor. Not collective. */
 PetscErrorCode FormulaRegressorDestroy(MeritRegressorSpec *regressor);
+/* Do two regressors have the same classes and covariate? Not collective. */
 bool           FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b);

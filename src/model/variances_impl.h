@@ -1,16 +1,16 @@
 #pragma once
-/* One variance matrix: what the job file gives, checked against the components it is for. */
+/* One covariance matrix of the job file: its options, its elements in component order, and the checks. */
 #include <merit/formula.h>
 
-/* What the matrix belongs to; strings are borrowed. */
+/* The term or residual that a matrix belongs to; strings are borrowed. */
 typedef struct {
   const char *label;
   int         n;        /* components */
   char      **name;     /* [n] in component order */
-  bool        definite; /* residuals: semi-definite is not enough */
+  bool        definite; /* residuals must be positive definite, others semi-definite */
 } VarianceShape;
 
-/* Keys of the map form that stand beside `value`; each NULL when absent. */
+/* Options next to `value` in the map form; NULL: not given. */
 typedef struct {
   MeritNode rows, structure, fix;
 } VarianceOptions;
@@ -22,13 +22,14 @@ typedef struct {
   bool   *fix; /* [n * n], NULL: none */
 } VarianceMatrix;
 
-/* Take the options off a map {value, rows, structure, fix [, by]}; *value is its value, or the node if it is no map. */
+/* Options of a map {value, rows, structure, fix [, by]}; *value is its value, or the node itself if it is not a map. Not collective.
+   USAGE errors: unknown keys. */
 PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char label[],
                                    VarianceOptions *options, MeritNode *value);
-/* Read, sort and check a matrix; a map's own options go before those given. */
+/* Read a matrix, sort it to component order and check it; options of its own map replace those given. Not collective. USAGE errors. */
 PetscErrorCode VarianceMatrixRead(MeritNode node, const VarianceOptions *options, const VarianceShape *shape,
                                   VarianceMatrix *matrix);
-/* Components of a shape as text for messages, cut short where there are many. */
+/* Names of the components as text [size] for messages, truncated if there are many. Not collective. */
 void VarianceOrder(const VarianceShape *shape, size_t size, char text[]);
-/* Positive (semi-)definite in the scale of correlations; else a USAGE error at the node. */
+/* Test that a matrix [n * n] is positive (semi-)definite, by the eigenvalues of its correlations. Not collective. USAGE error at the node. */
 PetscErrorCode VarianceCheckDefinite(MeritNode node, const VarianceShape *shape, const double value[]);
