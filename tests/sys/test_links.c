@@ -125,7 +125,7 @@ static void test_inputs_are_not_replaced(void **state)
   TestCall(MeritOutputAbandon(&out));
   TestCall(MeritOutputOpen(COMM, out_folder, true, &out));
   snprintf(path, sizeof(path), "%s/link.tsv", base); /* a file of the earlier result, by another name */
-  TestRaises(MERIT_ERROR_USAGE, "a.tsv there is an input", MeritOutputProtect(out, path, "solver.start"));
+  TestRaises(MERIT_ERROR_USAGE, "a.tsv in this folder is an input", MeritOutputProtect(out, path, "solver.start"));
   snprintf(path, sizeof(path), "%s/mine.tsv", out_folder);
   TestCall(MeritOutputAbandon(&out));
   TestCall(MeritOutputOpen(COMM, out_folder, true, &out));
