@@ -130,7 +130,7 @@ static void test_inputs_are_not_replaced(void **state)
   TestCall(MeritOutputAbandon(&out));
   TestCall(MeritOutputOpen(COMM, out_folder, true, &out));
   TestCall(MeritOutputProtect(out, path, "records.file")); /* until it is found that this is written */
-  TestRaises(MERIT_ERROR_USAGE, "mine.tsv there is an input", MeritOutputWrite(out, "mine.tsv", "new", NULL, 0));
+  TestRaises(MERIT_ERROR_USAGE, "mine.tsv in this folder is an input", MeritOutputWrite(out, "mine.tsv", "new", NULL, 0));
   TestCall(MeritOutputAbandon(&out));
   Sh("[ \"$(cat out/animals.tsv out/mine.tsv out/a.tsv | tr -d '\\n')\" = preciouspreciousa ] && rm out/mine.tsv out/animals.tsv link.tsv");
 }
