@@ -43,7 +43,7 @@ static void TestTraitsAreChecked(void **state)
   (void)state;
   Refused(SOME "traits: {G: 1, R: 1}\n", "traits.names is missing");
   Refused(SOME "traits: {names: y, R: 1}\n", "traits.G is missing");
-  Refused(SOME "traits: {names: [y, y], G: [[1, 0], [0, 1]], R: [[1, 0], [0, 1]]}\n", "there twice");
+  Refused(SOME "traits: {names: [y, y], G: [[1, 0], [0, 1]], R: [[1, 0], [0, 1]]}\n", "given twice");
   Refused(SOME "traits: {names: herd, G: 1, R: 1}\n", "another column's name");
   Refused(SOME "traits: {names: \"a b\", G: 1, R: 1}\n", "letters, digits");
   Refused(SOME "traits: {names: [a, b], G: 1, R: 1}\n", "a list of 2 rows");
