@@ -1,4 +1,11 @@
-/* A covariance by a recursion, row by row: entries of its inverse, diagonal blocks, a root, log-determinant, the product. */
+/*
+  Operations with K^-1 = (I - P)' D^-1 (I - P) of a recursion (merit/recursion.h).
+
+  K^-1 is the sum over rows i of 1/d_i times the outer product of row i of I - P with itself. So every
+  function takes the rows one after another: entries and diagonal blocks of K^-1, the root
+  B = (I - P)' D^-1/2 F with B B' = K^-1 x G^-1, log |K|, and the product with a vector in two
+  passes (Forward, Backward). Flat rows have 1/d = 0 and add nothing.
+*/
 #include <merit/recursion.h>
 #include <math.h>
 
@@ -20,7 +27,9 @@ void MeritRecursionEntries(const MeritRecursion *r, MeritRecursionEntry take, vo
   }
 }
 
-/* What places of a row at one level add to the diagonal: a level that stands twice has the square of the sum */
+/* Square of the element of a row at level `at`, whose first place in the row is p; 0 for a later
+   place. A level that occurs twice, such as the parent of a selfed animal, has the sum of its
+   elements as the element. */
 static double Square(const MeritRecursion *r, int32_t row, int64_t p, int32_t at)
 {
   double sum = 0.0, a;
@@ -49,7 +58,7 @@ void MeritRecursionDiagonal(const MeritRecursion *r, const double *G_inverse, in
     }
 }
 
-/* y[at] += factor F z of one level, k right-hand sides */
+/* y += factor F z for one level, k right-hand sides; F is a lower triangle */
 static void Put(int n, int k, const double *F, double factor, const double *z, double *y)
 {
   for (int a = 0; a < n; a++)
@@ -57,7 +66,7 @@ static void Put(int n, int k, const double *F, double factor, const double *z, d
       for (int j = 0; j < k; j++) y[a * k + j] += factor * F[a * n + b] * z[b * k + j];
 }
 
-/* z += factor F' x */
+/* z += factor F' x, likewise */
 static void Take(int n, int k, const double *F, double factor, const double *x, double *z)
 {
   for (int b = 0; b < n; b++)
@@ -131,6 +140,7 @@ void MeritRecursionBackward(const MeritRecursion *r, const MeritRecursionColumns
 {
   const int width = r->n * k;
 
+  /* by level, not by row: each thread adds to levels of its own, in a fixed order of rows */
 #pragma omp parallel for schedule(static)
   for (int32_t t = 0; t < columns->n_levels; t++)
     for (int64_t p = columns->start[t]; p < columns->start[t + 1]; p++)

@@ -1,4 +1,8 @@
-/* The incomplete factor of a recursion of any rows, youngest first, and its substitutions; merit/kernels.h has what it is. */
+/*
+  Incomplete Cholesky factor of a recursion with any number of parents and any coefficients, and its
+  substitutions (MeritPedigreeFactor in merit/kernels.h). Levels are eliminated after their children.
+  pedigree_factor.c has the faster code for two parents with coefficients 1/2.
+*/
 #include "pedigree_impl.h"
 
 /* K = G^-1 / d of a row */
@@ -7,7 +11,7 @@ static void Own(const MeritPedigreeFactor *f, int32_t row, double *K)
   for (int i = 0; i < f->n * f->n; i++) K[i] = f->G_inverse[i] / MeritRecursionVariance(f->rows, row);
 }
 
-/* The pivot's inverse, kept as a lower triangle, on the whole */
+/* Inverse of the pivot of a row as a full matrix; it is stored as a lower triangle */
 static void Unpack(const MeritPedigreeFactor *f, int32_t row, double *inverse)
 {
   const double *from = f->inverse + (int64_t)row * Packed(f->n);
@@ -16,6 +20,7 @@ static void Unpack(const MeritPedigreeFactor *f, int32_t row, double *inverse)
     for (int b = 0; b <= a; b++) inverse[a * f->n + b] = inverse[b * f->n + a] = *from++;
 }
 
+/* C = A B, all n x n, row-major */
 static void Multiply(int n, const double *A, const double *B, double *C)
 {
   for (int i = 0; i < n * n; i++) {
@@ -24,7 +29,8 @@ static void Multiply(int n, const double *A, const double *B, double *C)
   }
 }
 
-/* The pivot of a level; rest = K - K pivot^-1 K is what its parents get, times the square of their coefficients */
+/* Invert the pivot K + W of a level. rest = K - K pivot^-1 K; each parent receives it times the square
+   of its coefficient. False if the pivot is not positive definite. */
 static bool Pivot(const MeritPedigreeFactor *f, int32_t row, const double *K, const double *W, double *rest)
 {
   const int     n   = f->n;
@@ -35,6 +41,7 @@ static bool Pivot(const MeritPedigreeFactor *f, int32_t row, const double *K, co
 
   for (int i = 0; i < n * n; i++) pivot[i] = K[i] + own[i];
   definite = MeritDenseSweep(n, NULL, pivot) == 0;
+  /* rounding makes the inverse slightly asymmetric */
   for (int a = 0; a < n; a++)
     for (int b = 0; b <= a; b++) *to++ = 0.5 * (pivot[a * n + b] + pivot[b * n + a]);
   Multiply(n, K, pivot, half);
@@ -56,13 +63,15 @@ bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_
     for (int64_t p = 1; p < MeritRecursionPlaces(f->rows, row); p++) {
       const int32_t at = MeritRecursionPlace(f->rows, row, p, &c);
 
+      /* the coupling of two parents is dropped: only diagonal blocks are updated */
       for (int i = 0; at >= 0 && i < f->n * f->n; i++) W[(int64_t)at * f->n + i] += c * c * (row < f->rows->n_levels ? rest[i] : K[i]);
     }
   }
   return definite;
 }
 
-/* One level of the substitutions, right-hand side j. Down: v <- pivot^-1 v, parents get c K of it; up: v += pivot^-1 K times c of the parents */
+/* One level of a substitution, right-hand side j. Forward (down): v = pivot^-1 v of the level, and
+   c K v is added to each parent. Backward: v += pivot^-1 K sum c v of the parents. */
 static void Step(const MeritPedigreeFactor *f, int32_t row, bool down, int k, int j, const double *K, const double *inverse, double *v)
 {
   const int n = f->n;
@@ -90,7 +99,8 @@ static void Step(const MeritPedigreeFactor *f, int32_t row, bool down, int k, in
   }
 }
 
-/* MeritRecursionSubstitute - Substitution through rows [first, last): down from the end, or up from the beginning. Not collective. */
+/* MeritRecursionSubstitute - See the header: forward (down) from the last row, or backward from the
+   first one. Rows without a level have no pivot. Not collective. */
 void MeritRecursionSubstitute(const MeritPedigreeFactor *f, int32_t first, int32_t last, bool down, int k, double *v)
 {
   double K[MOST * MOST], inverse[MOST * MOST];
