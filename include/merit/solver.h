@@ -64,6 +64,16 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetFromConfig(MeritSolver solver, MeritNo
 MERIT_EXTERN PetscErrorCode MeritSolverCheckModel(MeritSolver solver, MeritModel model);
 /* Try all options on a matrix of one equation, so that a misspelt one fails before data are read. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverTryOptions(MeritSolver solver);
+/* What a type of solver can do */
+typedef struct {
+  bool preconditioned; /* takes a preconditioner, and options for it */
+  bool sweeps;         /* goes over the equations one by one, in either direction */
+  bool recomputes;     /* sweeps recompute residuals in each step instead of keeping them */
+  bool factors;        /* exact, by a factor of C; standard errors come from it */
+} MeritSolverCapabilities;
+
+/* What the type in use can do. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverGetCapabilities(MeritSolver solver, MeritSolverCapabilities *can);
 /* Type in use; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritSolverGetType(MeritSolver solver, const char *type[]);
 /* Criterion, tolerance and iterations in use. */

@@ -55,6 +55,8 @@ typedef struct {
   double                    gradient;
   int64_t                   rounds;
   int                       n_samples; /* of Monte Carlo traces, 0: exact */
+  bool                      likelihood, restricted; /* by ml or reml; by reml */
+  bool                      factored; /* the engine factored the equations: they are cheap to solve exactly */
   const char               *method, *engine; /* "reml"; "factor", "eigen", "sampled"... */
   MeritVarcompStop          stop;
   bool                      usable;    /* every matrix is a covariance matrix: solutions can be had at the estimates */
@@ -71,6 +73,9 @@ MERIT_EXTERN PetscErrorCode MeritVarcompSetMonitor(MeritVarcomp varcomp, MeritVa
 /* Save where a likelihood's rounds are when it is time, and go on from what the checkpoint has open; NULL: not. Its places are those of the
    model. Runs that are over are kept in it. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritVarcompSetCheckpoint(MeritVarcomp varcomp, MeritCheckpoint checkpoint);
+/* Do runs compute log-likelihoods? *without: the method or engine of the settings that computes none, as "method he"; NULL: they do, as far as the
+   settings tell. Constant. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritVarcompHasLikelihood(MeritVarcomp varcomp, const char *without[]);
 /* Leave a term out in runs to come: its matrix is 0, for likelihood-ratio tests; -1: none. */
 MERIT_EXTERN PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp varcomp, int term);
 /* What an estimation is foreseen to take on some ranks and threads: the engine that would be taken (moment methods: the method; NULL: none fits);

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <merit/log.h>
 #include <merit/op.h>
-#include <string.h>
 
 /* output.se: auto computes them up to so many entries of C and operations: some seconds on two cores, and the same on every machine */
 static const int64_t ENTRIES_MOST    = 5000000;
@@ -40,14 +39,14 @@ PetscErrorCode SolveErrors(const SolveRun *run, MeritSolver solver, bool named)
 {
   const MeritReportErrors wanted = MeritReportWantsErrors(run->report);
   MeritSolver             exact  = solver;
-  const char             *type;
+  MeritSolverCapabilities can;
   bool                    compute = true;
 
   PetscFunctionBegin;
   if (wanted == MERIT_ERRORS_NO) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritPhaseBegin("inverse"));
-  PetscCall(MeritSolverGetType(solver, &type));
-  if (strcmp(type, "cholesky")) {
+  PetscCall(MeritSolverGetCapabilities(solver, &can));
+  if (!can.factors) {
     PetscCall(MeritSolverCreate(run->comm, &exact));
     PetscCall(MeritSolverSetFromConfig(exact, run->job));
     PetscCall(MeritSolverSetType(exact, "cholesky"));

@@ -7,7 +7,6 @@
 #include <merit/op.h>
 #include <omp.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Equations up to which a dense inverse of them takes seconds */
 enum { SMALL = 5000 };
@@ -119,12 +118,12 @@ static PetscErrorCode KeepEquations(Varcomp *s)
   const MeritTermView *term;
   const int            n_terms  = MeritModelTerms(s->run.model, &term);
   bool                 singular = false;
-  const char          *type;
+  MeritSolverCapabilities can;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) singular = singular || term[k].L;
-  PetscCall(MeritSolverGetType(s->solver, &type));
-  if (!singular || (strcmp(type, "pcg") && strcmp(type, "ksp"))) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritSolverGetCapabilities(s->solver, &can));
+  if (!singular || !can.preconditioned) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritSolverSetPreconditioner(s->solver, "merit_block"));
   MeritLog(MERIT_LOG_INFO, "preconditioner merit_block: an estimated matrix is singular");
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -137,7 +136,7 @@ static PetscErrorCode ChooseSolver(Varcomp *s)
 
   PetscFunctionBegin;
   n_all = MeritModelLayout(s->run.model)->n_all;
-  if (!s->solver_named && (!strcmp(s->result.engine, "factor") || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
+  if (!s->solver_named && (s->result.factored || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
   PetscCall(KeepEquations(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -189,14 +188,16 @@ static PetscErrorCode Try(Varcomp *s, PetscErrorCode (*part)(Varcomp *), size_t 
 /* Solutions at the estimates; by conjugate gradients where a factor was not found and the job does not insist on it */
 static PetscErrorCode Solve(Varcomp *s)
 {
-  const char *type;
-  char        why[sizeof(s->unsolved)];
+  const char             *type;
+  MeritSolverCapabilities can;
+  char                    why[sizeof(s->unsolved)];
 
   PetscFunctionBegin;
   PetscCall(ChooseSolver(s));
   PetscCall(MeritSolverGetType(s->solver, &type));
+  PetscCall(MeritSolverGetCapabilities(s->solver, &can));
   PetscCall(Try(s, SolveBy, sizeof(s->unsolved), s->unsolved));
-  if (s->unsolved[0] && !s->solver_named && strcmp(type, "pcg")) {
+  if (s->unsolved[0] && !s->solver_named && can.factors) {
     MeritLog(MERIT_LOG_WARNING, "solver %s: %s; solver pcg in its place", type, s->unsolved);
     PetscCall(MeritSolverSetType(s->solver, "pcg"));
     PetscCall(KeepEquations(s));
@@ -223,7 +224,6 @@ static const char *Stop(const Varcomp *s)
 static PetscErrorCode Summary(Varcomp *s)
 {
   const MeritVarcompResult *r = &s->result;
-  const bool                likelihood = !strcmp(r->method, "reml") || !strcmp(r->method, "ml");
   MeritVarianceSummary      v = {.method         = r->method,
                                  .engine         = r->engine,
                                  .stop           = Stop(s),
@@ -231,8 +231,8 @@ static PetscErrorCode Summary(Varcomp *s)
                                  .n_observations = r->n_observations,
                                  .n_fixed        = r->n_fixed,
                                  .n_samples      = r->n_samples,
-                                 .likelihood     = likelihood,
-                                 .restricted     = strcmp(r->method, "ml") != 0,
+                                 .likelihood     = r->likelihood,
+                                 .restricted     = r->restricted,
                                  .log_likelihood = r->log_likelihood,
                                  .gradient       = r->gradient};
   MeritRunSummary           run = {.command     = "varcomp",

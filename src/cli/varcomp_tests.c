@@ -61,16 +61,13 @@ PetscErrorCode VarcompTestsParse(Varcomp *s)
 {
   const MeritFormula *f      = MeritModelFormula(s->run.model);
   MeritNode           node   = MeritNodeFind(s->run.job, "varcomp.test");
-  const char         *method = "reml", *engine = "auto";
+  const char         *without;
 
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritConfigString(s->run.job, "varcomp.method", &method));
-  if (strcmp(method, "reml") && strcmp(method, "ml"))
-    PetscCall(MeritNodeError(node, "varcomp.test compares likelihoods, which method %s has not; use reml or ml", method));
-  PetscCall(MeritConfigString(s->run.job, "varcomp.engine", &engine));
-  if (!strcmp(engine, "sampled"))
-    PetscCall(MeritNodeError(node, "varcomp.test compares likelihoods, which engine sampled has not; use auto or factor"));
+  PetscCall(MeritVarcompHasLikelihood(s->varcomp, &without));
+  if (without)
+    PetscCall(MeritNodeError(node, "varcomp.test compares likelihoods, and %s computes none; use method reml or ml, with engine auto or factor", without));
   s->n_tests = node->kind == MERIT_NODE_LIST ? node->n : 1;
   PetscCall(PetscCalloc1(s->n_tests, &s->test));
   for (int i = 0; i < s->n_tests; i++) {

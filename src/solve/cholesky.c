@@ -109,7 +109,7 @@ PetscErrorCode MeritSolverTryFactor(MeritSolver s, size_t size, char why[])
   double     share;
 
   PetscFunctionBegin;
-  PetscCheck(s->ops == &MeritSolver_Cholesky, s->comm, PETSC_ERR_ARG_WRONG, "only solver cholesky has a factor");
+  PetscCheck(s->ops->can.factors, s->comm, PETSC_ERR_ARG_WRONG, "only solver cholesky has a factor");
   *why = 0;
   PetscCall(MeritSolverPrepare(s));
   PetscCall(Try(s, &lost, &share));
@@ -136,7 +136,7 @@ PetscErrorCode MeritSolverInverseCost(MeritSolver s, bool columns, int64_t most,
   bool      dense;
 
   PetscFunctionBegin;
-  PetscCheck(s->ops == &MeritSolver_Cholesky, s->comm, PETSC_ERR_ARG_WRONG, "the inverse comes from solver cholesky");
+  PetscCheck(s->ops->can.factors, s->comm, PETSC_ERR_ARG_WRONG, "the inverse comes from solver cholesky");
   PetscCall(MeritSolverPrepare(s));
   PetscCall(Begin(s, &c, &state));
   PetscCall(DirectRoom(s, &room));
@@ -194,7 +194,7 @@ PetscErrorCode MeritSolverInverse(MeritSolver s, Mat *S)
 
   PetscFunctionBegin;
   *S = NULL;
-  if (s->ops != &MeritSolver_Cholesky || !c || !c->factor) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!s->ops->can.factors || !c || !c->factor) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MatDuplicate(c->A, MAT_COPY_VALUES, S));
   PetscCall(MeritFactorInverse(c->factor, *S));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -254,4 +254,4 @@ static PetscErrorCode View_Cholesky(MeritSolver s, PetscViewer viewer)
 }
 
 const MeritSolverOps MeritSolver_Cholesky = {"cholesky", SetUp_Cholesky, Solve_Cholesky, View_Cholesky,
-                                             Reset_Cholesky};
+                                             Reset_Cholesky, .can.factors = true};

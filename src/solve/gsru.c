@@ -63,7 +63,7 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
   PetscCall(PetscMalloc3(2 * (size_t)s->n_terms + 1, &gs->sums, s->n + 1, &gs->edges, s->n + 1, &gs->q));
   PetscCall(MeritSweepCreate(s->C, &gs->sweep));
   PetscCall(MeritSweepSetBlock(gs->sweep, s->block));
-  PetscCall(MeritSweepSetRecompute(gs->sweep, s->ops == &MeritSolver_GS));
+  PetscCall(MeritSweepSetRecompute(gs->sweep, s->ops->can.recomputes));
   PetscCall(Configure(s));
   PetscCall(MeritSweepSetUp(gs->sweep));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -261,5 +261,5 @@ static PetscErrorCode Solve_GSRU(MeritSolver s, int k, const double r[], double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const MeritSolverOps MeritSolver_GSRU = {"gsru", SetUp_GSRU, Solve_GSRU, View_GSRU, Reset_GSRU};
-const MeritSolverOps MeritSolver_GS   = {"gs", SetUp_GSRU, Solve_GSRU, View_GSRU, Reset_GSRU};
+const MeritSolverOps MeritSolver_GSRU = {"gsru", SetUp_GSRU, Solve_GSRU, View_GSRU, Reset_GSRU, .can.sweeps = true};
+const MeritSolverOps MeritSolver_GS   = {"gs", SetUp_GSRU, Solve_GSRU, View_GSRU, Reset_GSRU, .can = {.sweeps = true, .recomputes = true}};

@@ -213,4 +213,4 @@ static PetscErrorCode Solve_KSP(MeritSolver s, int k, const double r[], double x
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const MeritSolverOps MeritSolver_KSP = {"ksp", SetUp_KSP, Solve_KSP, View_KSP, Reset_KSP};
+const MeritSolverOps MeritSolver_KSP = {"ksp", SetUp_KSP, Solve_KSP, View_KSP, Reset_KSP, .can.preconditioned = true};

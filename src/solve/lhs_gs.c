@@ -266,4 +266,4 @@ static PetscErrorCode View_LHSGS(MeritSolver s, PetscViewer viewer)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const MeritSolverOps MeritSolver_LHSGS = {"lhs_gs", SetUp_LHSGS, Solve_LHSGS, View_LHSGS, Reset_LHSGS};
+const MeritSolverOps MeritSolver_LHSGS = {"lhs_gs", SetUp_LHSGS, Solve_LHSGS, View_LHSGS, Reset_LHSGS, .can.sweeps = false};

@@ -535,4 +535,4 @@ static PetscErrorCode Reset_PCG(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const MeritSolverOps MeritSolver_PCG = {"pcg", SetUp_PCG, Solve_PCG, View_PCG, Reset_PCG};
+const MeritSolverOps MeritSolver_PCG = {"pcg", SetUp_PCG, Solve_PCG, View_PCG, Reset_PCG, .can.preconditioned = true};

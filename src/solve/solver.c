@@ -65,7 +65,7 @@ PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
 }
 
 /* MeritSolverHasPC - Does the type take a preconditioner, and options for it? Not collective. */
-bool MeritSolverHasPC(MeritSolver s) { return s->ops == &MeritSolver_PCG || s->ops == &MeritSolver_KSP; }
+bool MeritSolverHasPC(MeritSolver s) { return s->ops->can.preconditioned; }
 
 /* MeritSolverSetCheckpoint - See the header. Logically collective. */
 PetscErrorCode MeritSolverSetCheckpoint(MeritSolver s, MeritCheckpoint checkpoint)
@@ -171,6 +171,14 @@ PetscErrorCode MeritSolverSetMonitor(MeritSolver s, MeritMonitor monitor, void *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritSolverGetCapabilities - See the header. Not collective. */
+PetscErrorCode MeritSolverGetCapabilities(MeritSolver s, MeritSolverCapabilities *can)
+{
+  PetscFunctionBegin;
+  *can = s->ops->can;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritSolverGetType, GetTolerance, GetPreconditioner - What is in force. Not collective; strings are borrowed. */
 PetscErrorCode MeritSolverGetType(MeritSolver s, const char *type[])
 {
@@ -270,8 +278,8 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   PetscCall(MeritConfigReal(job, "solver.relaxation", 0.0, 2.0, &relaxation));
   PetscCall(MeritSolverSetRelaxation(s, relaxation));
   PetscCall(MeritConfigChoice(job, "solver.sweep", 2, sweeps, &sweep));
-  if (sweep && s->ops != &MeritSolver_GSRU && s->ops != &MeritSolver_GS)
-    PetscCall(MeritNodeError(MeritNodeFind(job, "solver.sweep"), "symmetric sweeps are there with solver gsru or gs, not %s", s->ops->name));
+  if (sweep && !s->ops->can.sweeps)
+    PetscCall(MeritNodeError(MeritNodeFind(job, "solver.sweep"), "solver.sweep: symmetric requires solver gsru or gs, not %s", s->ops->name));
   PetscCall(MeritSolverSetSymmetric(s, sweep));
   PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));
   s->block = (int32_t)block;

@@ -9,6 +9,7 @@ typedef struct {
   PetscErrorCode (*solve)(MeritSolver, int k, const double r[], double x[], MeritSolveResult *);
   PetscErrorCode (*view)(MeritSolver, PetscViewer);
   PetscErrorCode (*reset)(MeritSolver); /* drop what setup made */
+  MeritSolverCapabilities can;
 } MeritSolverOps;
 
 struct _p_MeritSolver {

@@ -20,7 +20,7 @@ static const double EVEN = 0.3, EVEN_AXIS = 0.2;
    moments of these are told apart too badly to save rounds. */
 static bool Pays(MeritVarcomp v)
 {
-  if (v->engine == &VarcompEngine_Spectral || v->engine == &VarcompEngine_Lanczos) return false;
+  if (v->engine->cheap_rounds) return false;
   for (int k = 0; k < v->formula->n_terms; k++) {
     const MeritTermSpec *term = &v->formula->term[k];
 

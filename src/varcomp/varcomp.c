@@ -39,6 +39,18 @@ PetscErrorCode MeritVarcompSetMonitor(MeritVarcomp v, MeritVarcompMonitor monito
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritVarcompHasLikelihood - See the header. Not collective. */
+PetscErrorCode MeritVarcompHasLikelihood(MeritVarcomp v, const char *without[])
+{
+  static const char *const methods[] = {NULL, NULL, "method minque", "method mivque", "method he", "method anova"};
+  const VarcompEngine     *engine    = VarcompAskedEngine(v);
+
+  PetscFunctionBegin;
+  *without = methods[v->method];
+  if (!*without && engine && !engine->likelihood) *without = "engine sampled";
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* MeritVarcompLeaveOut - See the header. Logically collective. */
 PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp v, int term)
 {
@@ -98,6 +110,9 @@ static void Fill(MeritVarcomp v, MeritVarcompResult *r)
                             .gradient       = v->gradient,
                             .rounds         = v->rounds,
                             .n_samples      = v->has_monte_carlo ? v->n_samples : 0,
+                            .likelihood     = v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML,
+                            .restricted     = v->method == MERIT_VARCOMP_REML,
+                            .factored       = v->engine && v->engine->factors,
                             .method         = names[v->method],
                             .engine         = v->engine ? v->engine->name : "moments",
                             .stop           = v->stop,
@@ -135,9 +150,9 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
   if (v->method == MERIT_VARCOMP_ANOVA) PetscCall(VarcompAnova(v));
   else if (v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML) {
     if (!v->engine) PetscCall(VarcompChooseEngine(v));
-    if (v->left_out >= 0 && v->engine == &VarcompEngine_MonteCarlo)
+    if (v->left_out >= 0 && !v->engine->likelihood)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
-                           "engine sampled has no likelihood to test a term with; varcomp.engine: factor has, if memory and time allow"));
+                           "engine %s computes no likelihood; to test a term use varcomp.engine: factor", v->engine->name));
     PetscCall(VarcompBasisEnter(v));
     if (!v->engine_data) PetscCall(v->engine->setup(v));
     PetscCall(VarcompStart(v));

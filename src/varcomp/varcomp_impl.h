@@ -14,6 +14,9 @@ typedef struct {
   double *mc_covariance;  /* [n * n] covariance of the score over the engine's random numbers; 0 where it is exact */
 } VarcompPoint;
 
+typedef struct VarcompForesight VarcompForesight;
+typedef struct VarcompSizes     VarcompSizes;
+
 /*
   An engine evaluates the likelihood of one model. theta[n] holds all components; every matrix in it is positive definite, or exactly 0
   where a term is left out or has no variance. Where a factor finds the point of a trial not definite, its score is NaN.
@@ -24,6 +27,12 @@ typedef struct {
   PetscErrorCode (*evaluate)(MeritVarcomp, const double theta[], VarcompPoint *);
   PetscErrorCode (*destroy)(MeritVarcomp); /* what setup left in engine_data */
   int (*state)(MeritVarcomp, MeritState[]); /* parts of a checkpoint, at most 5, and how many; NULL: none */
+  PetscErrorCode (*foresee)(MeritVarcomp, const VarcompSizes *, VarcompForesight *); /* costs for a model of these sizes */
+  bool   likelihood;     /* it computes a log-likelihood, not the score alone */
+  bool   factors;        /* it factors C: a factor analysed beforehand is of use, and the equations are cheap to solve exactly */
+  bool   cheap_rounds;   /* a round costs next to nothing beside the set-up */
+  double least_gradient; /* gradient, in standard errors, below which its random numbers hide the rest; 0: exact */
+  double residual_floor; /* fraction of a trait's variance that replaces a residual variance of 0 */
 } VarcompEngine;
 
 extern const VarcompEngine VarcompEngine_Sparse;  /* exact: sparse Cholesky and selected inverse of C */
@@ -128,11 +137,27 @@ PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, co
 double VarcompEigenBytes(MeritVarcomp v, int ranks);
 /* foresee.c: what an engine would take for the model of v->C: bytes of the fullest rank beside the model's; seconds before the rounds and of a
    round, on one core (work) and on the ranks and threads that were asked for. */
-typedef struct {
+struct VarcompForesight {
   const VarcompEngine *engine;
   bool                 can, exact; /* for this model; no random numbers */
   double               bytes, work_before, work_round, before, round;
-} VarcompForesight;
+};
+/* Sizes of the model over all ranks */
+struct VarcompSizes {
+  int    ranks, threads, m;  /* those foreseen for; random terms */
+  bool   one;                /* one trait, one random term of one component, one residual variance, nothing fixed */
+  bool   scalar;             /* one trait, one residual class, terms of one component */
+  bool   genomic;            /* some term is of SNPs or columns */
+  double equations, full, values; /* equations; of SNPs and columns; records x traits */
+  double animals, genotypes; /* genotyped; times SNPs, of all terms */
+  double n;                  /* observations */
+};
+/* Costs of each engine, its `foresee`. Collective. */
+PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
+PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
+PetscErrorCode VarcompForeseeSpectral(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
+PetscErrorCode VarcompForeseeLanczos(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
+PetscErrorCode VarcompForeseeMonteCarlo(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
 enum { VARCOMP_ENGINES = 5, VARCOMP_ROUNDS = 7 }; /* rounds that are reckoned with */
 /* Engines in the order in which they are preferred if they cost the same. */
 extern const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES];
@@ -145,6 +170,8 @@ PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor);
 PetscErrorCode VarcompForeseeAll(MeritVarcomp v, int ranks, int threads, double room, VarcompForesight all[], int *best);
 /* Refuse an engine that takes more bytes on a rank than solver.memory (USAGE) or the machine (SYSTEM) gives. Collective. */
 PetscErrorCode VarcompCheckRoom(MeritVarcomp v, const VarcompEngine *engine, double bytes);
+/* The engine that the job asks for; NULL: auto. Not collective. */
+const VarcompEngine *VarcompAskedEngine(MeritVarcomp v);
 /* The engine that is cheapest among those that fit, or that was asked for; refused where it does not fit. Collective. */
 PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
 /* varcomp.c: v->n_observations, v->n_fixed. Errors: INPUT where fixed effects leave nothing. Collective. */

@@ -88,8 +88,8 @@ static void Say(const VarcompForesight *a, int n, const VarcompForesight all[])
   MeritLog(MERIT_LOG_INFO, "engine %s: foreseen are %s, %.2g s of a core for %d rounds%s", a->engine->name, size, VarcompWork(a), VARCOMP_ROUNDS, other);
 }
 
-/* The engine that the job asks for, NULL: auto */
-static const VarcompEngine *Asked(MeritVarcomp v)
+/* VarcompAskedEngine - See the header. Not collective. */
+const VarcompEngine *VarcompAskedEngine(MeritVarcomp v)
 {
   static const VarcompEngine *const engines[] = {NULL,                   &VarcompEngine_Sparse,  &VarcompEngine_Spectral,
                                                  &VarcompEngine_MonteCarlo, &VarcompEngine_Lanczos, &VarcompEngine_DenseV};
@@ -147,7 +147,7 @@ PetscErrorCode MeritVarcompForesee(MeritVarcomp v, Mat C, int ranks, int threads
     PetscCall(Moments(v, plan));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (Asked(v)) PetscCall(VarcompForesee(v, Asked(v), ranks, threads, &all[0]));
+  if (VarcompAskedEngine(v)) PetscCall(VarcompForesee(v, VarcompAskedEngine(v), ranks, threads, &all[0]));
   else {
     PetscCall(VarcompForeseeAll(v, ranks, threads, room, all, &best));
     n = VARCOMP_ENGINES;
@@ -173,7 +173,7 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
   int              best = -1;
 
   PetscFunctionBegin;
-  v->engine = Asked(v);
+  v->engine = VarcompAskedEngine(v);
   if (v->engine) {
     PetscCall(VarcompForesee(v, v->engine, 0, 0, &all[0]));
     PetscCall(VarcompCheckRoom(v, v->engine, all[0].bytes));
@@ -184,7 +184,7 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
   if (best < 0) PetscCall(Refuse(v, all));
   v->engine = all[best].engine;
   Say(&all[best], VARCOMP_ENGINES, all);
-  if (v->engine != &VarcompEngine_Sparse) {
+  if (!v->engine->factors) {
     PetscCall(MatDestroy(&v->analysed));
     PetscCall(MeritFactorDestroy(&v->analysed_factor));
   }

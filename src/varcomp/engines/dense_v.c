@@ -107,4 +107,10 @@ static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], Varc
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_DenseV = {"dense", SetUp_DenseV, Evaluate_DenseV, Destroy_DenseV, NULL};
+const VarcompEngine VarcompEngine_DenseV = {.name     = "dense",
+                                             .setup    = SetUp_DenseV,
+                                             .evaluate = Evaluate_DenseV,
+                                             .destroy  = Destroy_DenseV,
+                                             .foresee  = VarcompForeseeDenseV,
+                                             .likelihood = true,
+                                             .residual_floor = 1e-6};

@@ -30,18 +30,7 @@ static const double ITERATIONS = 60.0, SNP_ITERATIONS = 150.0, BLOCK_VECTORS = 1
 /* Products with K of all the Lanczos processes; columns that go together, and vectors of each */
 static const double LANCZOS_PRODUCTS = 350.0, LANCZOS_COLUMNS = 64.0, LANCZOS_VECTORS = 6.0;
 
-/* Sizes of the model over all ranks */
-typedef struct {
-  int     ranks, threads, m;          /* those foreseen for; random terms */
-  bool    one;                        /* one trait, one random term of one component, one residual variance, nothing fixed */
-  bool    scalar;                     /* one trait, one residual class, terms of one component */
-  bool    genomic;                    /* some term is of SNPs or columns */
-  double  equations, full, values;    /* equations; of SNPs and columns; records x traits */
-  double  animals, genotypes;         /* genotyped; times SNPs, of all terms */
-  double  n;                          /* observations */
-} Sizes;
-
-static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, Sizes *s)
+static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, VarcompSizes *s)
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(v->model, &term);
@@ -49,7 +38,7 @@ static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, Sizes *s)
   int64_t              n_all, n_animals = 0, n_values = MeritModelRecords(v->model)->n_records;
 
   PetscFunctionBegin;
-  *s = (Sizes){.ranks = ranks ? ranks : v->size, .threads = ranks ? threads : omp_get_max_threads(), .n = (double)v->n_observations};
+  *s = (VarcompSizes){.ranks = ranks ? ranks : v->size, .threads = ranks ? threads : omp_get_max_threads(), .n = (double)v->n_observations};
   PetscCallMPI(MPI_Bcast(&s->threads, 1, MPI_INT, 0, v->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_values, 1, MPI_INT64_T, MPI_SUM, v->comm));
   n_all = MeritModelLayout(v->model)->n_all;
@@ -103,7 +92,7 @@ PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor)
 }
 
 /* Order and tree of C, its full rows left out; kept, with C itself if there are none. Collective. */
-static PetscErrorCode Tree(MeritVarcomp v, const Sizes *s, MeritFactorNeed *need)
+static PetscErrorCode Tree(MeritVarcomp v, const VarcompSizes *s, MeritFactorNeed *need)
 {
   bool *full;
 
@@ -124,7 +113,7 @@ static PetscErrorCode Tree(MeritVarcomp v, const Sizes *s, MeritFactorNeed *need
 }
 
 /* C is put together for the factor and for every component; SNPs go through the products with their genotypes wherever R counts */
-static PetscErrorCode Factor(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   const double    times = 1.0 + v->n + (v->method == MERIT_VARCOMP_ML);
   int64_t         entries, most, bytes, sparse;
@@ -155,7 +144,7 @@ static PetscErrorCode Factor(MeritVarcomp v, const Sizes *s, VarcompForesight *f
 }
 
 /* Products that form the matrices of m terms of the observations: of SNPs between animals, of others with unit vectors; fixed effects taken out */
-static double FormWork(MeritVarcomp v, const Sizes *s)
+static double FormWork(MeritVarcomp v, const VarcompSizes *s)
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(v->model, &term);
@@ -172,7 +161,8 @@ static double FormWork(MeritVarcomp v, const Sizes *s)
   return work;
 }
 
-static PetscErrorCode Dense(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+/* VarcompForeseeDenseV - See the header. Collective. */
+PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   const double n2 = s->n * s->n, m = s->m;
   bool         room, fixed;
@@ -188,7 +178,8 @@ static PetscErrorCode Dense(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Eigen(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+/* VarcompForeseeSpectral - See the header. Collective. */
+PetscErrorCode VarcompForeseeSpectral(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   const double n3 = s->n * s->n * s->n, matrices = v->method == MERIT_VARCOMP_ML ? 2.0 : 1.0;
   bool         fixed;
@@ -205,7 +196,7 @@ static PetscErrorCode Eigen(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
 }
 
 /* Products with K of a column in single precision */
-static PetscErrorCode Lanczos(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+PetscErrorCode VarcompForeseeLanczos(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   bool fixed;
 
@@ -222,7 +213,7 @@ static PetscErrorCode Lanczos(MeritVarcomp v, const Sizes *s, VarcompForesight *
 }
 
 /* All draws and the data in one block, and the working variates of every component in another that takes as many iterations */
-static PetscErrorCode Sampled(MeritVarcomp v, const Sizes *s, VarcompForesight *f)
+PetscErrorCode VarcompForeseeMonteCarlo(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   const double k = v->n_samples > 0 ? v->n_samples : SAMPLES, columns = k + 1.0 + v->n, iterations = s->genotypes > 0.0 ? SNP_ITERATIONS : ITERATIONS;
 
@@ -240,15 +231,11 @@ static PetscErrorCode Sampled(MeritVarcomp v, const Sizes *s, VarcompForesight *
 /* VarcompForesee - See the header. Collective. */
 PetscErrorCode VarcompForesee(MeritVarcomp v, const VarcompEngine *engine, int ranks, int threads, VarcompForesight *f)
 {
-  Sizes s;
+  VarcompSizes s;
 
   PetscFunctionBegin;
   *f = (VarcompForesight){.engine = engine, .exact = true};
   PetscCall(Measure(v, ranks, threads, &s));
-  if (engine == &VarcompEngine_Sparse) PetscCall(Factor(v, &s, f));
-  else if (engine == &VarcompEngine_DenseV) PetscCall(Dense(v, &s, f));
-  else if (engine == &VarcompEngine_Spectral) PetscCall(Eigen(v, &s, f));
-  else if (engine == &VarcompEngine_Lanczos) PetscCall(Lanczos(v, &s, f));
-  else PetscCall(Sampled(v, &s, f));
+  PetscCall(engine->foresee(v, &s, f));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -345,4 +345,12 @@ static int State_MonteCarlo(MeritVarcomp v, MeritState state[])
   return n + 3;
 }
 
-const VarcompEngine VarcompEngine_MonteCarlo = {"sampled", SetUp_MonteCarlo, Evaluate_MonteCarlo, Destroy_MonteCarlo, State_MonteCarlo};
+const VarcompEngine VarcompEngine_MonteCarlo = {.name     = "sampled",
+                                             .setup    = SetUp_MonteCarlo,
+                                             .evaluate = Evaluate_MonteCarlo,
+                                             .destroy  = Destroy_MonteCarlo,
+                                             .state    = State_MonteCarlo,
+                                             .foresee  = VarcompForeseeMonteCarlo,
+                                             .least_gradient = 1e-3,
+                                             /* conjugate gradients bear no smaller one */
+                                             .residual_floor = 1e-4};

@@ -407,4 +407,12 @@ static int State_Sparse(MeritVarcomp v, MeritState state[])
   return VarcompEquationsState(v, &((Factor *)v->engine_data)->e, state);
 }
 
-const VarcompEngine VarcompEngine_Sparse = {"factor", SetUp_Sparse, Evaluate_Sparse, Destroy_Sparse, State_Sparse};
+const VarcompEngine VarcompEngine_Sparse = {.name     = "factor",
+                                             .setup    = SetUp_Sparse,
+                                             .evaluate = Evaluate_Sparse,
+                                             .destroy  = Destroy_Sparse,
+                                             .state    = State_Sparse,
+                                             .foresee  = VarcompForeseeSparse,
+                                             .likelihood = true,
+                                             .factors = true,
+                                             .residual_floor = 1e-6};

@@ -136,4 +136,11 @@ static PetscErrorCode Destroy_Spectral(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Spectral = {"eigen", SetUp_Spectral, Evaluate_Spectral, Destroy_Spectral, NULL};
+const VarcompEngine VarcompEngine_Spectral = {.name     = "eigen",
+                                             .setup    = SetUp_Spectral,
+                                             .evaluate = Evaluate_Spectral,
+                                             .destroy  = Destroy_Spectral,
+                                             .foresee  = VarcompForeseeSpectral,
+                                             .likelihood = true,
+                                             .cheap_rounds = true,
+                                             .residual_floor = 1e-6};

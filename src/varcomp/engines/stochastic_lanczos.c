@@ -368,4 +368,11 @@ static PetscErrorCode Destroy_Lanczos(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Lanczos = {"lanczos", SetUp_Lanczos, Evaluate_Lanczos, Destroy_Lanczos, NULL};
+const VarcompEngine VarcompEngine_Lanczos = {.name     = "lanczos",
+                                             .setup    = SetUp_Lanczos,
+                                             .evaluate = Evaluate_Lanczos,
+                                             .destroy  = Destroy_Lanczos,
+                                             .foresee  = VarcompForeseeLanczos,
+                                             .likelihood = true,
+                                             .cheap_rounds = true,
+                                             .residual_floor = 1e-6};

@@ -32,9 +32,8 @@ enum { BEYOND = 3 };
 static const double SETTLED = 1.0;
 /* How much nearer a matrix must be for a boundary to be tried that was refused */
 static const double NEARER = 1e-2;
-/* What stands for a residual variance of 0, as a share of the trait's: a factor loses as many digits as it has noughts, the limit has twice as many;
-   conjugate gradients do not bear as many */
-static const double NOUGHT = 1e-6, NOUGHT_SAMPLED = 1e-4;
+/* Fraction of the phenotypic variance at which the derivatives of a matrix of 0 are taken: a factor loses as many digits */
+static const double NEXT_TO_ZERO = 1e-6;
 /* Least pivots of the points by which a singular matrix is told */
 static const double APART = 5e-5;
 /* Gradient, in standard errors, beside such a matrix */
@@ -65,15 +64,10 @@ static double Unit(const Reml *r, const Block *b, int x)
   return Total(r, r->v->formula->term[b->term].component[b->row[x]].trait) / r->unit_scale[BlockAt(b, x, x)];
 }
 
-static double NoughtShare(const Reml *r)
-{
-  return r->v->engine == &VarcompEngine_MonteCarlo ? NOUGHT_SAMPLED : NOUGHT;
-}
-
 /* Before a matrix leaves the free state */
 static void SetNought(const Reml *r, Block *b)
 {
-  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->nought[x] = NoughtShare(r) * Unit(r, b, x);
+  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->nought[x] = r->v->engine->residual_floor * Unit(r, b, x);
 }
 
 /* Is there a likelihood, or is the variance so small that its score decides? */
@@ -86,7 +80,7 @@ static bool MayVanish(const Reml *r, const Block *b)
 /* Is a residual variance already below what stands for 0? Then it is 0: equations with so small a one lose their digits. */
 static bool Below(const Reml *r, const Block *b)
 {
-  return b->term < 0 && b->n == 1 && b->kind == BLOCK_FREE && r->v->theta[BlockAt(b, 0, 0)] < NoughtShare(r) * Unit(r, b, 0);
+  return b->term < 0 && b->n == 1 && b->kind == BLOCK_FREE && r->v->theta[BlockAt(b, 0, 0)] < r->v->engine->residual_floor * Unit(r, b, 0);
 }
 
 /* The trial, at which b is what it is now, becomes the point if its likelihood is not lower; else b is what it was */
@@ -176,7 +170,7 @@ static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
   double S[64 * 64], F[64 * 64];
 
   PetscFunctionBegin;
-  for (int x = 0; x < b->n && b->term >= 0; x++) r->theta[BlockAt(b, x, x)] = NOUGHT * Unit(r, b, x);
+  for (int x = 0; x < b->n && b->term >= 0; x++) r->theta[BlockAt(b, x, x)] = NEXT_TO_ZERO * Unit(r, b, x);
   PetscCall(RemlEvaluate(r, r->theta, &r->trial));
   for (int x = 0; x < b->n; x++)
     for (int y = 0; y <= x; y++)
@@ -251,7 +245,7 @@ void BoundaryZeros(Reml *r)
     SetNought(r, b);
     if (b->term >= 0 || !b->whole) continue;
     if (Below(r, b)) BlockZero(b, v->theta);
-    else if (b->n > 1 && BlockPivot(b, v->theta) < NoughtShare(r)) BlockPin(v, b, v->theta);
+    else if (b->n > 1 && BlockPivot(b, v->theta) < r->v->engine->residual_floor) BlockPin(v, b, v->theta);
   }
 }
 
@@ -263,7 +257,7 @@ static void Apart(Reml *r, double times, bool far)
   for (int i = 0; i < v->n; i++) r->theta[i] = v->theta[i];
   for (int i = 0; i < r->c.n_blocks; i++) {
     const Block *b     = &r->c.block[i];
-    const double share = b->term < 0 ? NoughtShare(r) : BLOCK_NEXT_TO_ZERO;
+    const double share = b->term < 0 ? r->v->engine->residual_floor : BLOCK_NEXT_TO_ZERO;
     const double away  = times * (far && b->kind == BLOCK_PINNED ? PetscMax(APART / share, 1.0) : 1.0);
 
     for (int x = 0; x < b->n * b->n; x++) {

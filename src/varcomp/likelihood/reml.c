@@ -221,7 +221,7 @@ PetscErrorCode VarcompLikelihood(MeritVarcomp v)
   const size_t n = (size_t)v->n;
 
   PetscFunctionBegin;
-  if (v->engine == &VarcompEngine_MonteCarlo && v->n > 1) r.tolerance = PetscMax(r.tolerance, 1e-3);
+  if (v->n > 1) r.tolerance = PetscMax(r.tolerance, v->engine->least_gradient); /* of the residual variance alone it is exact */
   PetscCall(CoordinatesCreate(v, &r.c));
   PetscCall(PointCreate(v->n, &r.now));
   PetscCall(PointCreate(v->n, &r.trial));
