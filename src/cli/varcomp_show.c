@@ -3,9 +3,20 @@
 #include <math.h>
 #include <merit/log.h>
 #include <stdio.h>
+#include <string.h>
 
-/* Rows shown: a longer table shows variances only, as many */
-enum { MOST = 40, WIDTH = 28 };
+/* Rows shown: a longer table shows variances only, as many; bytes of a label that is not cut */
+enum { MOST = 40, WIDTH = 28, LABEL = 36 };
+
+/* A label of many columns fills lines: its beginning says which it is, varcomp.tsv has all of it. Characters stay whole. */
+static void Cut(char label[])
+{
+  size_t end = LABEL - 3;
+
+  if (strlen(label) <= LABEL) return;
+  while (end > 0 && ((unsigned char)label[end] & 0xC0) == 0x80) end--;
+  memcpy(label + end, "...", 4);
+}
 
 /* "ped(cow)", "ped(cow) milk", "residual fat, milk" */
 static PetscErrorCode Name(const Varcomp *s, int i, size_t size, char text[])
@@ -24,6 +35,7 @@ static PetscErrorCode Name(const Varcomp *s, int i, size_t size, char text[])
     PetscCall(PetscStrallocpy(f->trait[c->column], &column));
     snprintf(label, sizeof(label), "residual%s%s", f->residual_by ? "." : "", f->residual_by ? f->residual[c->residual].label : "");
   }
+  Cut(label);
   if ((c->term < 0 ? f->n_traits : f->term[c->term].n_components) == 1) snprintf(text, size, "%s", label);
   else if (c->row == c->column) snprintf(text, size, "%s %s", label, row);
   else snprintf(text, size, "%s %s, %s", label, row, column);

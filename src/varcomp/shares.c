@@ -18,39 +18,6 @@ static int Trait(MeritVarcomp v, int c)
   return spec->component[p->row].trait == spec->component[p->column].trait ? spec->component[p->row].trait : -1;
 }
 
-/* Sum over this rank's records with the trait of the product of two regressors' coefficients and K of their levels; same, other: K of a
-   level with itself, with another one */
-static double Products(MeritVarcomp v, const MeritDesignView *a, const MeritDesignView *b, int trait, double same, double other)
-{
-  const MeritRecordsView *records = MeritModelRecords(v->model);
-  double                  sum     = 0.0;
-
-  for (int32_t i = 0; i < records->n_records; i++) {
-    const double x = a->value ? a->value[i] : 1.0, y = b->value ? b->value[i] : 1.0;
-
-    if (!(records->observed[records->pattern[i]] >> trait & 1) || a->slot[i] < 0 || b->slot[i] < 0) continue;
-    sum += x * y * (a->slot[i] == b->slot[i] ? same : other);
-  }
-  return sum;
-}
-
-static double OfTerm(MeritVarcomp v, const MeritComponent *p, int trait)
-{
-  const MeritTermView *term;
-  double               sum = 0.0, same, other;
-
-  MeritModelTerms(v->model, &term);
-  term += p->term;
-  same  = MeritStructureMeanDiagonal(term->structure);
-  other = MeritStructureTypicalElement(term->structure);
-  for (int g = 0; g < term->n_regressors; g++)
-    for (int h = 0; h < term->n_regressors; h++) {
-      if (term->design[g].offset[trait] != p->row || term->design[h].offset[trait] != p->column || (p->row == p->column && g != h)) continue;
-      sum += (p->row == p->column ? 1.0 : 2.0) * Products(v, &term->design[g], &term->design[h], trait, same, other);
-    }
-  return sum;
-}
-
 /* Records of the residual class, by the reciprocal of their weights */
 static double OfResidual(MeritVarcomp v, int residual, int trait)
 {
@@ -69,14 +36,25 @@ static double OfResidual(MeritVarcomp v, int residual, int trait)
 /* What a component of 1 adds to the variance of an observation of its trait, times the records that have the trait. Collective. */
 static PetscErrorCode Coefficients(MeritVarcomp v, double a[])
 {
+  double *M;
+
   PetscFunctionBegin;
   for (int c = 0; c < v->n; c++) {
-    const MeritComponent *p     = &v->component[c];
-    const int             trait = Trait(v, c);
+    const int trait = Trait(v, c);
 
-    a[c] = trait < 0 ? 0.0 : p->term < 0 ? OfResidual(v, p->residual, trait) : OfTerm(v, p, trait);
+    a[c] = trait >= 0 && v->component[c].term < 0 ? OfResidual(v, v->component[c].residual, trait) : 0.0;
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, a, v->n, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCall(PetscMalloc1((size_t)(v->n * v->n), &M));
+  for (int k = 0; k < v->formula->n_terms; k++) {
+    const int n = v->formula->term[k].n_components;
+
+    if (v->first_of_term[k] < 0) continue;
+    PetscCall(VarcompCoefficientSums(v, k, true, M));
+    for (int i = 0, c = v->first_of_term[k]; i < n; i++)
+      for (int j = 0; j <= i; j++, c++) a[c] = Trait(v, c) < 0 ? 0.0 : (i == j ? 1.0 : 2.0) * M[i * n + j];
+  }
+  PetscCall(PetscFree(M));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

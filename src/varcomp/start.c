@@ -2,47 +2,21 @@
 #include "blocks.h"
 #include <math.h>
 
-/* Mean diagonal of K */
-static double MeanDiagonal(MeritVarcomp v, int k)
-{
-  const MeritTermView *term;
-
-  MeritModelTerms(v->model, &term);
-  return MeritStructureMeanDiagonal(term[k].structure);
-}
-
 /*
-  Mean products of the coefficients with which the components of a level meet the observations, times the mean diagonal of K; M [n * n], 0 for
+  Mean products of the coefficients with which the components of a level stand in an observation, times the mean diagonal of K; M [n * n], 0 for
   components of different traits or levels. A matrix G adds tr(G M) to the variance of an observation, summed over traits.
 */
 static PetscErrorCode MeanProducts(MeritVarcomp v, int k, double *M)
 {
-  const MeritRecordsView *records = MeritModelRecords(v->model);
-  const MeritTermView    *term;
-  const int               n_traits = v->formula->n_traits;
-  double                  count[32] = {0.0};
-  int                     n;
+  const MeritTermSpec *spec = &v->formula->term[k];
+  const int            n    = spec->n_components;
+  double               count[32];
 
   PetscFunctionBegin;
-  MeritModelTerms(v->model, &term);
-  n = term[k].n_comp;
-  PetscCall(PetscArrayzero(M, n * n));
-  for (int32_t i = 0; i < records->n_records; i++)
-    for (int t = 0; t < n_traits; t++) {
-      if (!(records->observed[records->pattern[i]] >> t & 1)) continue;
-      count[t] += 1.0;
-      for (int g = 0; g < term[k].n_regressors; g++)
-        for (int h = 0; h < term[k].n_regressors; h++) {
-          const MeritDesignView *a = &term[k].design[g], *b = &term[k].design[h];
-
-          if (a->offset[t] < 0 || b->offset[t] < 0 || a->slot[i] < 0 || a->slot[i] != b->slot[i]) continue;
-          M[a->offset[t] * n + b->offset[t]] += (a->value ? a->value[i] : 1.0) * (b->value ? b->value[i] : 1.0);
-        }
-    }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, M, n * n, MPI_DOUBLE, MPI_SUM, v->comm));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, n_traits, MPI_DOUBLE, MPI_SUM, v->comm));
+  PetscCall(VarcompTraitCounts(v, count));
+  PetscCall(VarcompCoefficientSums(v, k, false, M));
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) M[i * n + j] *= MeanDiagonal(v, k) / PetscMax(count[v->formula->term[k].component[i].trait], 1.0);
+    for (int j = 0; j < n; j++) M[i * n + j] *= 1.0 / PetscMax(count[spec->component[i].trait], 1.0);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

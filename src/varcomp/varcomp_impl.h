@@ -116,6 +116,12 @@ PetscErrorCode VarcompSetVariances(MeritVarcomp v, const double theta[]);
 /* A round is over: tell the monitor. */
 PetscErrorCode VarcompReport(MeritVarcomp v, const MeritVarcompRound *round);
 
+/* coefficients.c: M [n * n] of a term's n components: sums over the records, of the observations of each trait, of the products of two components'
+   coefficients times K of their levels, which is its mean diagonal at one level. relatives: pairs at different levels of a pedigree count with K of
+   parent and offspring, 1/2 (direct and maternal effects); otherwise they do not. 0 for components of different traits. Collective. */
+PetscErrorCode VarcompCoefficientSums(MeritVarcomp v, int term, bool relatives, double *M);
+/* Observations of each trait, count [n_traits]. Collective. */
+PetscErrorCode VarcompTraitCounts(MeritVarcomp v, double count[]);
 /* shares.c: v->share and its standard errors from theta and its covariance. Collective. */
 PetscErrorCode VarcompShares(MeritVarcomp v);
 /* basis.c: from now on theta, engines and start have terms of several regressors in a basis that is orthogonal over the records. Collective. */

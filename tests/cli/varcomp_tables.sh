@@ -221,7 +221,7 @@ refused 'varcomp.algorithm goes with reml and ml' dye.yaml --varcomp.method minq
 refused 'varcomp.iterate goes with minque' dye.yaml --varcomp.iterate yes
 refused 'varcomp.nonnegative goes with' dye.yaml --varcomp.method ml --varcomp.nonnegative yes
 refused 'anova.order goes with anova' dye.yaml --varcomp.method mivque0 --anova.order last
-refused 'which method anova has not' dye.yaml --varcomp.method anova --varcomp.test 'iid(Batch)'
+refused 'and method anova computes none' dye.yaml --varcomp.method anova --varcomp.test 'iid(Batch)'
 refused 'there is nothing to test' dye.yaml --varcomp.test 'iid(Batch)' --variances '{iid(Batch): {value: 3, fix: yes}, residual: 1}'
 refused 'varcomp.method' dye.yaml --varcomp.methid reml
 refused 'reml' dye.yaml --varcomp.method rmel
