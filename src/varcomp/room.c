@@ -17,10 +17,10 @@ PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompRefuse - See the header. Errors: USAGE. Collective. */
+/* VarcompRefuse - See the header. Errors: USAGE, SYSTEM. Collective. */
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[])
 {
-  const bool asked = v->memory > 0.0;
+  const bool named = v->memory > 0.0;
   double     room;
   char       size[2][32];
 
@@ -29,7 +29,8 @@ PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, co
   if (room < 0.0 || bytes <= room) PetscFunctionReturn(PETSC_SUCCESS);
   MeritBytesText(bytes, sizeof(size[0]), size[0]);
   MeritBytesText(room, sizeof(size[1]), size[1]);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, asked ? "solver.memory" : "varcomp", "%s: %s on one rank, %s %s; %s", what, size[0],
-                       asked ? "more than" : "which has", size[1], instead));
+  PetscCall(MeritRaise(named ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM, NULL, 0, named ? "solver.memory" : "varcomp",
+                       named ? "%s needs %s per rank, more than %s; allow more, or %s" : "%s needs %s per rank, but a node has %s left for each of its ranks; %s",
+                       what, size[0], size[1], instead));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

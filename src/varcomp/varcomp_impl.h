@@ -136,8 +136,8 @@ void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[]);
 void VarcompBasisMatrix(MeritVarcomp v, int term, double *G);
 /* room.c: bytes that an engine may take on a rank, solver.memory or what the machine has left; -1 not known. Collective. */
 PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes);
-/* USAGE error where the fullest rank has no room for so many bytes: `what` says who needs them for what, `instead` what else to do.
-   Collective. */
+/* Refuse what takes more bytes on the fullest rank than solver.memory (USAGE) or the machine (SYSTEM) gives: `what` needs them, `instead` says what else
+   to do. Nothing of that size has been allocated yet. Collective. */
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[]);
 /* spectral.c: bytes that it takes on each of so many ranks. Not collective. */
 double VarcompEigenBytes(MeritVarcomp v, int ranks);
@@ -174,8 +174,8 @@ static inline double VarcompWork(const VarcompForesight *f) { return f->work_bef
 PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor);
 /* choose.c: all of VarcompEngines, and the one to take, -1: none fits; room as for MeritVarcompForesee. Collective. */
 PetscErrorCode VarcompForeseeAll(MeritVarcomp v, int ranks, int threads, double room, VarcompForesight all[], int *best);
-/* Refuse an engine that takes more bytes on a rank than solver.memory (USAGE) or the machine (SYSTEM) gives. Collective. */
-PetscErrorCode VarcompCheckRoom(MeritVarcomp v, const VarcompEngine *engine, double bytes);
+/* VarcompRefuse for an engine. Collective. */
+PetscErrorCode VarcompRefuseEngine(MeritVarcomp v, const VarcompEngine *engine, double bytes);
 /* The engine that the job asks for; NULL: auto. Not collective. */
 const VarcompEngine *VarcompAskedEngine(MeritVarcomp v);
 /* The engine that is cheapest among those that fit, or that was asked for; refused where it does not fit. Collective. */

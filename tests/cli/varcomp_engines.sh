@@ -86,7 +86,7 @@ run 1 4 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --var
 says "engine sampled"
 # no likelihood, no test of a term: said before the work, where the job names the engine before data are read
 run 2 2 varcomp job.yaml --varcomp.engine sampled --varcomp.test 'iid(pen)'
-says "engine sampled has not"
+says "engine sampled computes none"
 said " equations" && fail "data are read before varcomp.test is refused"
 run 2 2 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.test 'iid(pen)' --solver.memory 100M
 says "solver.memory: engine [a-z]* needs"

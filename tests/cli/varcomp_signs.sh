@@ -92,6 +92,8 @@ for n in 1 3; do
     run $n 2 varcomp signs.yaml --varcomp.method reml --varcomp.engine $engine --solver.memory 100M
     says "engine $engine .*, more than 100"
   done
+  run $n 2 varcomp signs.yaml --varcomp.method anova --solver.memory 1K
+  says "anova factors .* per rank, more than 1.00 KiB"
 done
 set -- $(closed many.csv 1)
 for n in 1 3; do

@@ -9,23 +9,15 @@ static const double SAME_SECONDS = 0.1;
 
 static bool Fits(double bytes, double room) { return room < 0.0 || bytes <= room; }
 
-/* VarcompCheckRoom - See the header. Collective. */
-PetscErrorCode VarcompCheckRoom(MeritVarcomp v, const VarcompEngine *engine, double bytes)
+/* VarcompRefuseEngine - See the header. Collective. */
+PetscErrorCode VarcompRefuseEngine(MeritVarcomp v, const VarcompEngine *engine, double bytes)
 {
-  const bool named = v->memory > 0.0;
-  double     room;
-  char       size[2][32];
+  const bool automatic = v->choice == VARCOMP_AUTO;
+  char       what[64];
 
   PetscFunctionBegin;
-  PetscCall(VarcompRoom(v, &room));
-  if (Fits(bytes, room)) PetscFunctionReturn(PETSC_SUCCESS);
-  MeritBytesText(bytes, sizeof(size[0]), size[0]);
-  MeritBytesText(room, sizeof(size[1]), size[1]);
-  PetscCall(MeritRaise(named ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM, NULL, 0, named ? "solver.memory" : "varcomp.engine",
-                       named ? "engine %s needs %s per rank%s, more than %s; allow more, or use more ranks%s"
-                             : "engine %s needs %s per rank%s, but a node has %s left for each of its ranks; use more nodes%s",
-                       engine->name, size[0], v->choice == VARCOMP_AUTO ? ", the least of all" : "", size[1],
-                       v->choice == VARCOMP_AUTO ? "" : ", or varcomp.engine: auto"));
+  snprintf(what, sizeof(what), "%sengine %s", automatic ? "no engine has room: " : "", engine->name);
+  PetscCall(VarcompRefuse(v, what, bytes, automatic ? "use more ranks" : "use more ranks, or varcomp.engine: auto"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -48,7 +40,7 @@ static PetscErrorCode Refuse(MeritVarcomp v, const VarcompForesight all[])
   for (int i = 0; i < VARCOMP_ENGINES; i++)
     if (all[i].can && (least < 0 || all[i].bytes < all[least].bytes)) least = i;
   PetscCheck(least >= 0, v->comm, PETSC_ERR_PLIB, "there is no engine for the model");
-  PetscCall(VarcompCheckRoom(v, all[least].engine, all[least].bytes));
+  PetscCall(VarcompRefuseEngine(v, all[least].engine, all[least].bytes));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -176,7 +168,7 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
   v->engine = VarcompAskedEngine(v);
   if (v->engine) {
     PetscCall(VarcompForesee(v, v->engine, 0, 0, &all[0]));
-    PetscCall(VarcompCheckRoom(v, v->engine, all[0].bytes));
+    PetscCall(VarcompRefuseEngine(v, v->engine, all[0].bytes));
     Say(&all[0], 1, all);
     PetscFunctionReturn(PETSC_SUCCESS);
   }

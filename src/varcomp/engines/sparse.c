@@ -76,7 +76,7 @@ static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
     PetscCall(MeritFactorCreate(f->A, &f->factor));
   }
   PetscCall(MeritFactorSize(f->factor, NULL, &bytes, NULL, NULL));
-  PetscCall(VarcompCheckRoom(v, &VarcompEngine_Sparse, bytes));
+  PetscCall(VarcompRefuseEngine(v, &VarcompEngine_Sparse, bytes));
   PetscCall(MatDuplicate(f->A, MAT_COPY_VALUES, &f->S));
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -72,15 +72,13 @@ double VarcompEigenBytes(MeritVarcomp v, int ranks)
   return (8.0 * n * n + 4.0 * n * n) / ranks + 8.0 * n * 16.0 * COLUMN_MATRIX_WIDTH;
 }
 
-/* A whole matrix must find room, over all ranks */
-static PetscErrorCode CheckRoom(MeritVarcomp v)
+/* The order of the matrix is an int; its bytes were compared with the memory when the engine was chosen */
+static PetscErrorCode CheckOrder(MeritVarcomp v)
 {
-  char what[96];
-
   PetscFunctionBegin;
-  snprintf(what, sizeof(what), "engine eigen forms a matrix of %lld x %lld observations", (long long)v->n_observations, (long long)v->n_observations);
-  if (v->n_observations > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "%s, %d at most; use lanczos", what, (int)MOST));
-  PetscCall(VarcompRefuse(v, what, VarcompEigenBytes(v, v->size), "use more ranks, or varcomp.engine lanczos"));
+  if (v->n_observations > MOST)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine eigen takes %d observations at most, not %lld; use lanczos", (int)MOST,
+                         (long long)v->n_observations));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -91,7 +89,7 @@ static PetscErrorCode SetUp_Spectral(MeritVarcomp v)
   double    *b, square = 0.0;
 
   PetscFunctionBegin;
-  PetscCall(CheckRoom(v));
+  PetscCall(CheckOrder(v));
   PetscCall(PetscNew(&e));
   v->engine_data = e;
   PetscCall(RecordSpaceCreate(v, "eigen", &e->space));

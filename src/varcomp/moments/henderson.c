@@ -32,21 +32,14 @@ static PetscErrorCode Met(const HendersonReductions *b, int32_t n_owned, double 
 /* Is there room for n columns of all effects? */
 static PetscErrorCode Room(const HendersonReductions *b, const char what[], int64_t n)
 {
-  double  bytes = 16.0 * (double)n * (double)n, available;
-  char    size[2][32];
-  int     on_node;
-  int64_t entries, most, assembled = 0;
+  int64_t entries, most, assembled;
+  char    text[128];
 
   PetscFunctionBegin;
-  if (n <= MOST) PetscCall(MeritMMEAssembledSize(b->v->C, &entries, &most, &assembled));
-  bytes += (double)assembled;
-  PetscCall(MeritMemoryAvailable(b->v->comm, &available, &on_node));
-  if (n <= MOST && (available < 0.0 || bytes <= available)) PetscFunctionReturn(PETSC_SUCCESS);
-  MeritBytesText(bytes, sizeof(size[0]), size[0]);
-  MeritBytesText(available, sizeof(size[1]), size[1]);
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method",
-                       "%s factors the equations of all effects on one rank: there are %lld, which take %s; it has %s, and %d is the most: use reml", what,
-                       (long long)n, size[0], size[1], MOST));
+  snprintf(text, sizeof(text), "%s factors the equations of all %lld effects on one rank and", what, (long long)n);
+  if (n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method", "%s takes %d at most; use reml", text, MOST));
+  PetscCall(MeritMMEAssembledSize(b->v->C, &entries, &most, &assembled));
+  PetscCall(VarcompRefuse(b->v, text, 16.0 * (double)n * (double)n + (double)assembled, "use reml"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

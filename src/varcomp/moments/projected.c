@@ -105,8 +105,8 @@ static PetscErrorCode Room(MeritVarcomp v, const char what[], const ProjectedCov
 
   PetscFunctionBegin;
   PetscCall(ProjectedFit(v, f->m, &fits, &bytes));
-  snprintf(text, sizeof(text), "%s forms matrices of %d x %d observations", what, f->n, f->n);
-  if (f->n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s, %d at most; %s", text, (int)MOST, instead));
+  snprintf(text, sizeof(text), "%s forms matrices of %d x %d observations on one rank and", what, f->n, f->n);
+  if (f->n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s takes %d at most; %s", text, (int)MOST, instead));
   PetscCall(VarcompRefuse(v, text, bytes, instead));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
