@@ -37,11 +37,11 @@ static void Congruent(int n, const double *B, double *G)
 PetscErrorCode VarcompBasisFree(MeritVarcomp v)
 {
   PetscFunctionBegin;
-  for (int k = 0; v->basis && k < v->formula->n_terms; k++) {
-    PetscCall(PetscFree(v->basis[k]));
-    PetscCall(PetscFree(v->back[k]));
+  for (int k = 0; v->run.basis && k < v->formula->n_terms; k++) {
+    PetscCall(PetscFree(v->run.basis[k]));
+    PetscCall(PetscFree(v->run.back[k]));
   }
-  PetscCall(PetscFree2(v->basis, v->back));
+  PetscCall(PetscFree2(v->run.basis, v->run.back));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -51,25 +51,25 @@ PetscErrorCode VarcompBasisEnter(MeritVarcomp v)
   const MeritFormula *f = v->formula;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc2(f->n_terms, &v->basis, f->n_terms, &v->back));
+  PetscCall(PetscCalloc2(f->n_terms, &v->run.basis, f->n_terms, &v->run.back));
   for (int k = 0; k < f->n_terms; k++) {
     const int n = f->term[k].n_components;
     bool      mixes;
 
     if (v->first_of_term[k] < 0 || n < 2 || f->term[k].diagonal || f->term[k].fix) continue;
-    PetscCall(PetscMalloc1((size_t)(n * n), &v->basis[k]));
-    PetscCall(MeritModelOrthogonal(v->model, k, v->basis[k], &mixes));
+    PetscCall(PetscMalloc1((size_t)(n * n), &v->run.basis[k]));
+    PetscCall(MeritModelOrthogonal(v->model, k, v->run.basis[k], &mixes));
     if (mixes) {
-      PetscCall(PetscMalloc1((size_t)(n * n), &v->back[k]));
-      PetscCheck(VarcompInvert(n, v->basis[k], v->back[k]), v->comm, PETSC_ERR_PLIB, "a triangular matrix with a diagonal of 1");
-    } else PetscCall(PetscFree(v->basis[k]));
+      PetscCall(PetscMalloc1((size_t)(n * n), &v->run.back[k]));
+      PetscCheck(VarcompInvert(n, v->run.basis[k], v->run.back[k]), v->comm, PETSC_ERR_PLIB, "a triangular matrix with a diagonal of 1");
+    } else PetscCall(PetscFree(v->run.basis[k]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 void VarcompBasisMatrix(MeritVarcomp v, int term, double *G)
 {
-  if (v->back && v->back[term]) Congruent(v->formula->term[term].n_components, v->back[term], G);
+  if (v->run.back && v->run.back[term]) Congruent(v->formula->term[term].n_components, v->run.back[term], G);
 }
 
 void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[])
@@ -79,10 +79,10 @@ void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[])
     const int n = v->formula->term[k].n_components;
     double    G[64 * 64];
 
-    if (!v->basis || !v->basis[k]) continue;
+    if (!v->run.basis || !v->run.basis[k]) continue;
     for (int i = 0, c = v->first_of_term[k]; i < n; i++)
       for (int j = 0; j <= i; j++, c++) G[i * n + j] = G[j * n + i] = theta[c];
-    Congruent(n, v->basis[k], G);
+    Congruent(n, v->run.basis[k], G);
     for (int i = 0, c = v->first_of_term[k]; i < n; i++)
       for (int j = 0; j <= i; j++, c++) to[c] = G[i * n + j];
   }
@@ -110,12 +110,12 @@ PetscErrorCode VarcompBasisLeave(MeritVarcomp v)
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(n, &column, n * n, &half));
-  PetscCall(PetscArraycpy(column, v->theta, v->n));
-  VarcompBasisUser(v, column, v->theta);
-  PetscCall(PetscArraycpy(column, v->solvable, v->n));
-  VarcompBasisUser(v, column, v->solvable);
-  Covariance(v, column, half, v->covariance);
-  Covariance(v, column, half, v->monte_carlo);
+  PetscCall(PetscArraycpy(column, v->run.theta, v->n));
+  VarcompBasisUser(v, column, v->run.theta);
+  PetscCall(PetscArraycpy(column, v->run.solvable, v->n));
+  VarcompBasisUser(v, column, v->run.solvable);
+  Covariance(v, column, half, v->results.covariance);
+  Covariance(v, column, half, v->results.monte_carlo);
   PetscCall(PetscFree2(column, half));
   PetscCall(MeritModelOriginal(v->model));
   PetscCall(VarcompBasisFree(v));

@@ -36,8 +36,8 @@ static PetscErrorCode CheckExplained(MeritVarcomp v, const Coordinates *c)
   for (int r = 0; r < f->n_residuals; r++) given = given || f->residual[r].given;
   if (given) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < c->n; i++)
-    for (int j = 0; j < c->n; j++) sum += 2.0 * v->theta[i] * c->H[i * c->m + j] * v->theta[j];
-  PetscCall(VarcompCheckLeft(sum / (double)(v->n_observations - v->n_fixed), EXPLAINED / ROUNDING));
+    for (int j = 0; j < c->n; j++) sum += 2.0 * v->run.theta[i] * c->H[i * c->m + j] * v->run.theta[j];
+  PetscCall(VarcompCheckLeft(sum / (double)(v->run.n_observations - v->run.n_fixed), EXPLAINED / ROUNDING));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -96,7 +96,7 @@ static bool Empty(MeritVarcomp v, const Coordinates *c, int i)
 
   while (b->term != p->term || b->residual != p->residual) b++;
   if (!(full > 0.0)) return !(c->H[i * c->m + i] > 0.0);
-  if (v->method == MERIT_VARCOMP_ML) return !(c->H[i * c->m + i] > NO_INFORMATION_ML * full);
+  if (v->settings.method == MERIT_VARCOMP_ML) return !(c->H[i * c->m + i] > NO_INFORMATION_ML * full);
   return !(c->H[i * c->m + i] > NO_INFORMATION * full) && !(fabs(c->g[i]) > NO_SCORE * sqrt(0.5 * b->count * full));
 }
 

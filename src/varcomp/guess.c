@@ -20,7 +20,7 @@ static const double EVEN = 0.3, EVEN_AXIS = 0.2;
    moments of these are told apart too badly to save rounds. */
 static bool Pays(MeritVarcomp v)
 {
-  if (v->engine->cheap_rounds) return false;
+  if (v->run.engine->cheap_rounds) return false;
   for (int k = 0; k < v->formula->n_terms; k++) {
     const MeritTermSpec *term = &v->formula->term[k];
 
@@ -52,7 +52,7 @@ static PetscErrorCode Possible(MeritVarcomp v, const char **reason)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A matrix of v->theta, components first .., is made definite, its axes in units of the phenotypic variance; without covariances where elements of it
+/* A matrix of v->run.theta, components first .., is made definite, its axes in units of the phenotypic variance; without covariances where elements of it
    are fixed. How many axes were raised. */
 static int Raise(MeritVarcomp v, int first, int n, const double scale[], const double variance[])
 {
@@ -68,7 +68,7 @@ static int Raise(MeritVarcomp v, int first, int n, const double scale[], const d
       whole = whole && !v->component[c].fixed;
     }
   for (int i = 0, c = first; i < n; i++)
-    for (int j = 0; j <= i; j++, c++) A[i * n + j] = A[j * n + i] = i == j || whole ? v->theta[c] / (unit[i] * unit[j]) : 0.0;
+    for (int j = 0; j <= i; j++, c++) A[i * n + j] = A[j * n + i] = i == j || whole ? v->run.theta[c] / (unit[i] * unit[j]) : 0.0;
   LAPACKsyev_("V", "L", &N, A, &N, lambda, work, &room, &info); /* eigenvector k is row k */
   for (int k = 0; k < n; k++) {
     const double least = residual ? FLOOR_RESIDUAL : FLOOR;
@@ -79,8 +79,8 @@ static int Raise(MeritVarcomp v, int first, int n, const double scale[], const d
   }
   for (int i = 0, c = first; i < n; i++)
     for (int j = 0; j <= i; j++, c++) {
-      v->theta[c] = 0.0;
-      for (int k = 0; k < n; k++) v->theta[c] += A[k * n + i] * lambda[k] * A[k * n + j] * unit[i] * unit[j];
+      v->run.theta[c] = 0.0;
+      for (int k = 0; k < n; k++) v->run.theta[c] += A[k * n + i] * lambda[k] * A[k * n + j] * unit[i] * unit[j];
     }
   return raised;
 }
@@ -89,19 +89,19 @@ static int Raise(MeritVarcomp v, int first, int n, const double scale[], const d
 static PetscErrorCode Guess(MeritVarcomp v, const double scale[], bool *found)
 {
   const MeritFormula *f         = v->formula;
-  const int           n_samples = (int)PetscMin(MOST, PetscMax(LEAST, NUMBERS / v->n_observations));
+  const int           n_samples = (int)PetscMin(MOST, PetscMax(LEAST, NUMBERS / v->run.n_observations));
   int                 raised = 0, width = 1;
   Products            p;
 
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("varcomp.start"));
-  while (2 * width <= n_samples && 2 * width * v->n_observations <= AT_ONCE) width *= 2;
+  while (2 * width <= n_samples && 2 * width * v->run.n_observations <= AT_ONCE) width *= 2;
   PetscCall(ProductsCreate(v, n_samples / width * width, width, &p));
-  PetscCall(ProductsSolve(v, scale, &p, v->theta, found));
+  PetscCall(ProductsSolve(v, scale, &p, v->run.theta, found));
   for (int k = 0; k < f->n_terms && *found; k++)
-    if (v->first_of_term[k] >= 0 && k != v->left_out) raised += Raise(v, v->first_of_term[k], f->term[k].n_components, scale, p.variance);
+    if (v->first_of_term[k] >= 0 && k != v->settings.left_out) raised += Raise(v, v->first_of_term[k], f->term[k].n_components, scale, p.variance);
   for (int r = 0; r < f->n_residuals && *found; r++) raised += Raise(v, v->first_of_residual[r], f->n_traits, scale, p.variance);
-  PetscCallMPI(MPI_Bcast(v->theta, v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(v->run.theta, v->n, MPI_DOUBLE, 0, v->comm));
   PetscCall(ProductsDestroy(&p));
   PetscCall(MeritPhaseEnd());
   if (*found)
@@ -117,10 +117,10 @@ PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[])
   bool        found  = false;
 
   PetscFunctionBegin;
-  if (v->method != MERIT_VARCOMP_REML && v->method != MERIT_VARCOMP_ML) PetscFunctionReturn(PETSC_SUCCESS);
-  if (v->start_from == VARCOMP_START_HE || (v->start_from == VARCOMP_START_AUTO && Pays(v))) {
+  if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML) PetscFunctionReturn(PETSC_SUCCESS);
+  if (v->settings.start_from == VARCOMP_START_HE || (v->settings.start_from == VARCOMP_START_AUTO && Pays(v))) {
     PetscCall(Possible(v, &reason));
-    if (reason && v->start_from == VARCOMP_START_HE)
+    if (reason && v->settings.start_from == VARCOMP_START_HE)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.start", "no start by Haseman-Elston regression with %s; use auto", reason));
     if (!reason) PetscCall(Guess(v, scale, &found));
   }

@@ -49,7 +49,7 @@ PetscErrorCode VarcompSetVariances(MeritVarcomp v, const double theta[])
   PetscCall(VarcompMatricesCreate(v, &m));
   VarcompFill(v, theta, &m);
   PetscCall(MeritModelSetVariances(v->model, (const double *const *)m.G, (const double *const *)m.R));
-  PetscCall(MeritMMERefresh(v->C));
+  PetscCall(MeritMMERefresh(v->run.C));
   PetscCall(VarcompMatricesFree(v, &m));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

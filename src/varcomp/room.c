@@ -9,8 +9,8 @@ PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes)
   int    on_node;
 
   PetscFunctionBegin;
-  *bytes = v->memory;
-  if (v->memory > 0.0) PetscFunctionReturn(PETSC_SUCCESS);
+  *bytes = v->settings.memory;
+  if (v->settings.memory > 0.0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritMemoryAvailable(v->comm, bytes, &on_node));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &held, 1, MPI_DOUBLE, MPI_MAX, v->comm));
   if (*bytes >= 0.0) *bytes = PetscMax(0.0, *bytes - held);
@@ -20,7 +20,7 @@ PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes)
 /* VarcompRefuse - See the header. Errors: USAGE, SYSTEM. Collective. */
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[])
 {
-  const bool named = v->memory > 0.0;
+  const bool named = v->settings.memory > 0.0;
   double     room;
   char       size[2][32];
 

@@ -15,8 +15,8 @@ static PetscErrorCode Method(MeritVarcomp v, MeritNode job)
 
   PetscFunctionBegin;
   PetscCall(MeritConfigChoice(job, "varcomp.method", 10, methods, &word));
-  v->method      = word < 6 ? (MeritVarcompMethod)word : word < 9 ? MERIT_VARCOMP_MINQUE : MERIT_VARCOMP_MIVQUE;
-  v->prior_value = word < 6 ? NAN : named[word - 6];
+  v->settings.method      = word < 6 ? (MeritVarcompMethod)word : word < 9 ? MERIT_VARCOMP_MINQUE : MERIT_VARCOMP_MIVQUE;
+  v->settings.prior_value = word < 6 ? NAN : named[word - 6];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -41,21 +41,21 @@ static PetscErrorCode Prior(MeritVarcomp v, MeritNode job)
 
   PetscFunctionBegin;
   if (!node) {
-    if (v->method == MERIT_VARCOMP_MINQUE && isnan(v->prior_value)) v->prior_value = 1.0;
+    if (v->settings.method == MERIT_VARCOMP_MINQUE && isnan(v->settings.prior_value)) v->settings.prior_value = 1.0;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (!isnan(v->prior_value) || v->method != MERIT_VARCOMP_MINQUE)
+  if (!isnan(v->settings.prior_value) || v->settings.method != MERIT_VARCOMP_MINQUE)
     PetscCall(MeritNodeError(node, "varcomp.prior goes with method minque; the others name theirs, or take `variances`"));
   if (node->kind != MERIT_NODE_LIST) {
-    PetscCall(PriorValue(node, &v->prior_value));
+    PetscCall(PriorValue(node, &v->settings.prior_value));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   for (int k = 0; k < v->formula->n_terms; k++) n_random += !v->formula->term[k].fixed;
   if (node->n != n_random)
     PetscCall(MeritNodeError(node, "varcomp.prior has %d values for %d random terms", node->n, n_random));
-  PetscCall(PetscMalloc1((size_t)n_random, &v->prior));
-  for (v->n_prior = 0; v->n_prior < n_random; v->n_prior++)
-    PetscCall(PriorValue(node->child[v->n_prior], &v->prior[v->n_prior]));
+  PetscCall(PetscMalloc1((size_t)n_random, &v->settings.prior));
+  for (v->settings.n_prior = 0; v->settings.n_prior < n_random; v->settings.n_prior++)
+    PetscCall(PriorValue(node->child[v->settings.n_prior], &v->settings.prior[v->settings.n_prior]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -70,12 +70,12 @@ static PetscErrorCode Components(MeritVarcomp v)
     if (v->component[i].term < 0) v->first_of_residual[v->component[i].residual] = i;
     else v->first_of_term[v->component[i].term] = i;
   }
-  PetscCall(PetscCalloc1(v->n, &v->theta));
-  PetscCall(PetscCalloc1(v->n, &v->solvable));
-  PetscCall(PetscCalloc1(v->n, &v->state));
-  PetscCall(PetscCalloc2(v->n, &v->share, v->n, &v->share_error));
-  PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->covariance));
-  PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->monte_carlo));
+  PetscCall(PetscCalloc1(v->n, &v->run.theta));
+  PetscCall(PetscCalloc1(v->n, &v->run.solvable));
+  PetscCall(PetscCalloc1(v->n, &v->results.state));
+  PetscCall(PetscCalloc2(v->n, &v->results.share, v->n, &v->results.share_error));
+  PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->results.covariance));
+  PetscCall(PetscCalloc1((size_t)(v->n * v->n), &v->results.monte_carlo));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -86,7 +86,7 @@ static PetscErrorCode CheckMoments(MeritVarcomp v, MeritNode job)
   MeritNode node = MeritNodeFind(job, "varcomp.method");
 
   PetscFunctionBegin;
-  if (v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML) PetscFunctionReturn(PETSC_SUCCESS);
+  if (v->settings.method == MERIT_VARCOMP_REML || v->settings.method == MERIT_VARCOMP_ML) PetscFunctionReturn(PETSC_SUCCESS);
   if (v->formula->n_traits > 1) PetscCall(MeritNodeError(node, "method %s is for one trait; use reml or ml", node->text));
   if (v->formula->n_residuals > 1)
     PetscCall(MeritNodeError(node, "method %s is for one residual variance; use reml or ml", node->text));
@@ -124,7 +124,7 @@ static PetscErrorCode CheckKeys(MeritVarcomp v, MeritNode job)
   for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
     MeritNode node = MeritNodeFind(job, keys[k].key);
 
-    if (node && !(keys[k].methods & of[v->method])) PetscCall(MeritNodeError(node, "%s goes with %s", keys[k].key, keys[k].with));
+    if (node && !(keys[k].methods & of[v->settings.method])) PetscCall(MeritNodeError(node, "%s goes with %s", keys[k].key, keys[k].with));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -158,19 +158,19 @@ PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, Merit
   PetscCall(MeritConfigChoice(job, "varcomp.engine", 6, engines, &engine));
   PetscCall(MeritConfigChoice(job, "varcomp.start", 3, starts, &start));
   PetscCall(MeritConfigChoice(job, "anova.order", 2, orders, &order));
-  PetscCall(MeritConfigBool(job, "varcomp.iterate", &v->iterate));
-  PetscCall(MeritConfigBool(job, "varcomp.nonnegative", &v->nonnegative));
-  PetscCall(MeritConfigReal(job, "varcomp.tolerance", 1e-15, 1.0, &v->tolerance));
-  PetscCall(MeritConfigInt(job, "varcomp.max_rounds", 1, INT32_MAX, &v->max_rounds));
-  PetscCall(MeritConfigInt(job, "varcomp.seed", 0, INT64_MAX, &v->seed));
+  PetscCall(MeritConfigBool(job, "varcomp.iterate", &v->settings.iterate));
+  PetscCall(MeritConfigBool(job, "varcomp.nonnegative", &v->settings.nonnegative));
+  PetscCall(MeritConfigReal(job, "varcomp.tolerance", 1e-15, 1.0, &v->settings.tolerance));
+  PetscCall(MeritConfigInt(job, "varcomp.max_rounds", 1, INT32_MAX, &v->settings.max_rounds));
+  PetscCall(MeritConfigInt(job, "varcomp.seed", 0, INT64_MAX, &v->settings.seed));
   PetscCall(MeritConfigInt(job, "varcomp.samples", 1, 100000, &n_samples));
-  PetscCall(MeritConfigBytes(job, "solver.memory", &v->memory));
-  PetscCall(MeritConfigRates(job, &v->rates));
-  PetscCall(MeritConfigReal(job, "varcomp.mc_share", 1e-4, 1.0, &v->mc_share));
-  v->em_only    = algorithm == 1;
-  v->start_from = (VarcompStartChoice)start;
-  v->choice     = (VarcompEngineChoice)engine;
-  v->order_last = order == 1;
-  v->n_samples  = (int)n_samples;
+  PetscCall(MeritConfigBytes(job, "solver.memory", &v->settings.memory));
+  PetscCall(MeritConfigRates(job, &v->settings.rates));
+  PetscCall(MeritConfigReal(job, "varcomp.mc_share", 1e-4, 1.0, &v->settings.mc_share));
+  v->settings.em_only    = algorithm == 1;
+  v->settings.start_from = (VarcompStartChoice)start;
+  v->settings.choice     = (VarcompEngineChoice)engine;
+  v->settings.order_last = order == 1;
+  v->settings.n_samples  = (int)n_samples;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -65,13 +65,13 @@ static double Error(MeritVarcomp v, const double a[], int c, int trait, double a
   double    sum = 0.0;
 
   for (int i = 0; i < n; i++) {
-    if (v->state[i] == MERIT_ESTIMATE_BOUNDARY && a[i] > 0.0 && Trait(v, i) == trait && !(v->covariance[i * n + i] > 0.0)) return NAN;
+    if (v->results.state[i] == MERIT_ESTIMATE_BOUNDARY && a[i] > 0.0 && Trait(v, i) == trait && !(v->results.covariance[i * n + i] > 0.0)) return NAN;
     for (int j = 0; j < n; j++) {
-      const double noise = v->has_monte_carlo ? v->monte_carlo[i * n + j] : 0.0;
-      const double g     = Trait(v, i) == trait ? ((i == c) * all - a[c] * v->theta[c]) * a[i] / (all * all) : 0.0;
-      const double h     = Trait(v, j) == trait ? ((j == c) * all - a[c] * v->theta[c]) * a[j] / (all * all) : 0.0;
+      const double noise = v->results.has_monte_carlo ? v->results.monte_carlo[i * n + j] : 0.0;
+      const double g     = Trait(v, i) == trait ? ((i == c) * all - a[c] * v->run.theta[c]) * a[i] / (all * all) : 0.0;
+      const double h     = Trait(v, j) == trait ? ((j == c) * all - a[c] * v->run.theta[c]) * a[j] / (all * all) : 0.0;
 
-      sum += g * h * (v->covariance[i * n + j] + noise);
+      sum += g * h * (v->results.covariance[i * n + j] + noise);
     }
   }
   return sum > 0.0 ? sqrt(sum) : NAN;
@@ -89,13 +89,13 @@ PetscErrorCode VarcompShares(MeritVarcomp v)
     const int trait = Trait(v, c);
     double    all   = 0.0;
 
-    v->share[c] = v->share_error[c] = NAN;
+    v->results.share[c] = v->results.share_error[c] = NAN;
     if (v->component[c].row != v->component[c].column) continue;
     for (int i = 0; i < v->n; i++)
-      if (Trait(v, i) == trait) all += a[i] * v->theta[i];
+      if (Trait(v, i) == trait) all += a[i] * v->run.theta[i];
     if (!(all > 0.0)) continue;
-    v->share[c] = a[c] * v->theta[c] / all;
-    if (v->has_covariance) v->share_error[c] = Error(v, a, c, trait, all);
+    v->results.share[c] = a[c] * v->run.theta[c] / all;
+    if (v->results.has_covariance) v->results.share_error[c] = Error(v, a, c, trait, all);
   }
   PetscCall(PetscFree(a));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -128,7 +128,7 @@ static PetscErrorCode Pairs(MeritVarcomp v)
                            v->formula->residual[p->residual].label, v->formula->trait[p->row]));
     if (p->row == p->column) continue;
     p->fixed    = true;
-    v->theta[c] = 0.0;
+    v->run.theta[c] = 0.0;
   }
   PetscCall(PetscFree(seen));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -140,7 +140,7 @@ static PetscErrorCode CheckGiven(MeritVarcomp v, int c)
   const MeritComponent *p = &v->component[c];
 
   PetscFunctionBegin;
-  if (p->row == p->column && p->term >= 0 && !p->fixed && !(v->theta[c] > 0.0))
+  if (p->row == p->column && p->term >= 0 && !p->fixed && !(v->run.theta[c] > 0.0))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, v->formula->term[p->term].label,
                          "a start of 0 for a variance of `%s` leads nowhere; give a positive one, or fix: yes",
                          v->formula->term[p->term].label));
@@ -167,12 +167,12 @@ static PetscErrorCode Shares(MeritVarcomp v, const double variance[])
       VarcompBasisMatrix(v, k, G);
     } else PetscCall(TermMatrix(v, k, half, G));
     for (int i = 0, c = v->first_of_term[k]; i < n; i++)
-      for (int j = 0; j <= i; j++, c++) v->theta[c] = G[i * n + j];
+      for (int j = 0; j <= i; j++, c++) v->run.theta[c] = G[i * n + j];
   }
   for (int r = 0; r < f->n_residuals; r++)
     for (int i = 0, c = v->first_of_residual[r]; i < f->n_traits; i++)
       for (int j = 0; j <= i; j++, c++)
-        v->theta[c] = f->residual[r].given ? f->residual[r].start[i * f->n_traits + j] : i == j ? 0.5 * variance[i] : 0.0;
+        v->run.theta[c] = f->residual[r].given ? f->residual[r].start[i * f->n_traits + j] : i == j ? 0.5 * variance[i] : 0.0;
   for (int c = 0; c < v->n; c++) PetscCall(CheckGiven(v, c));
   PetscCall(PetscFree(G));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -190,7 +190,7 @@ PetscErrorCode VarcompStart(MeritVarcomp v)
   PetscCall(Phenotypic(v, variance));
   PetscCall(Shares(v, variance));
   PetscCall(Pairs(v));
-  snprintf(fit, sizeof(fit), "fit%d.theta", v->left_out + 1);
+  snprintf(fit, sizeof(fit), "fit%d.theta", v->settings.left_out + 1);
   if (!MeritCheckpointHas(v->checkpoint, fit)) PetscCall(VarcompGuess(v, scale));
   PetscCall(PetscFree2(scale, variance));
   PetscFunctionReturn(PETSC_SUCCESS);

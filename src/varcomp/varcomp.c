@@ -14,10 +14,10 @@ PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varcomp)
   v->comm = comm;
   PetscCallMPI(MPI_Comm_rank(comm, &v->rank));
   PetscCallMPI(MPI_Comm_size(comm, &v->size));
-  v->tolerance  = 1e-7;
-  v->max_rounds = 100;
-  v->seed       = 1;
-  v->left_out   = -1;
+  v->settings.tolerance  = 1e-7;
+  v->settings.max_rounds = 100;
+  v->settings.seed       = 1;
+  v->settings.left_out   = -1;
   *varcomp      = v;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -46,7 +46,7 @@ PetscErrorCode MeritVarcompHasLikelihood(MeritVarcomp v, const char *without[])
   const VarcompEngine     *engine    = VarcompAskedEngine(v);
 
   PetscFunctionBegin;
-  *without = methods[v->method];
+  *without = methods[v->settings.method];
   if (!*without && engine && !engine->likelihood) *without = "engine sampled";
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -56,7 +56,7 @@ PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp v, int term)
 {
   PetscFunctionBegin;
   PetscCheck(term < 0 || v->first_of_term[term] >= 0, v->comm, PETSC_ERR_ARG_OUTOFRANGE, "term %d is not random", term);
-  v->left_out = term;
+  v->settings.left_out = term;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -76,8 +76,8 @@ PetscErrorCode VarcompCount(MeritVarcomp v)
     for (int32_t e = 0; term[k].fixed && e < term[k].n_owned * term[k].n_eq; e++)
       n[1] += state[term[k].eq_owned + e] == MERIT_EQ_OK;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, n, 2, MPI_INT64_T, MPI_SUM, v->comm));
-  v->n_observations = n[0];
-  v->n_fixed        = n[1];
+  v->run.n_observations = n[0];
+  v->run.n_fixed        = n[1];
   if (n[0] <= n[1])
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
                          "%lld observations for %lld fixed effects: nothing is left to estimate variances from",
@@ -89,7 +89,7 @@ PetscErrorCode VarcompCount(MeritVarcomp v)
 static bool Usable(MeritVarcomp v)
 {
   for (int i = 0; i < v->n; i++)
-    if (v->state[i] == MERIT_ESTIMATE_NEGATIVE || (v->component[i].term < 0 && v->component[i].row == v->component[i].column && !(v->solvable[i] > 0.0)))
+    if (v->results.state[i] == MERIT_ESTIMATE_NEGATIVE || (v->component[i].term < 0 && v->component[i].row == v->component[i].column && !(v->run.solvable[i] > 0.0)))
       return false;
   return true;
 }
@@ -98,27 +98,27 @@ static void Fill(MeritVarcomp v, MeritVarcompResult *r)
 {
   *r = (MeritVarcompResult){.n              = v->n,
                             .component      = v->component,
-                            .estimate       = v->theta,
-                            .covariance     = v->has_covariance ? v->covariance : NULL,
-                            .monte_carlo    = v->has_monte_carlo ? v->monte_carlo : NULL,
-                            .state          = v->state,
-                            .share          = v->share,
-                            .share_error    = v->share_error,
-                            .n_observations = v->n_observations,
-                            .n_fixed        = v->n_fixed,
-                            .log_likelihood = v->log_likelihood,
-                            .gradient       = v->gradient,
-                            .rounds         = v->rounds,
-                            .n_samples      = v->has_monte_carlo ? v->n_samples : 0,
-                            .likelihood     = v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML,
-                            .restricted     = v->method == MERIT_VARCOMP_REML,
-                            .factored       = v->engine && v->engine->factors,
-                            .method         = names[v->method],
-                            .engine         = v->engine ? v->engine->name : "moments",
-                            .stop           = v->stop,
+                            .estimate       = v->run.theta,
+                            .covariance     = v->results.has_covariance ? v->results.covariance : NULL,
+                            .monte_carlo    = v->results.has_monte_carlo ? v->results.monte_carlo : NULL,
+                            .state          = v->results.state,
+                            .share          = v->results.share,
+                            .share_error    = v->results.share_error,
+                            .n_observations = v->run.n_observations,
+                            .n_fixed        = v->run.n_fixed,
+                            .log_likelihood = v->results.log_likelihood,
+                            .gradient       = v->results.gradient,
+                            .rounds         = v->results.rounds,
+                            .n_samples      = v->results.has_monte_carlo ? v->results.n_samples : 0,
+                            .likelihood     = v->settings.method == MERIT_VARCOMP_REML || v->settings.method == MERIT_VARCOMP_ML,
+                            .restricted     = v->settings.method == MERIT_VARCOMP_REML,
+                            .factored       = v->run.engine && v->run.engine->factors,
+                            .method         = names[v->settings.method],
+                            .engine         = v->run.engine ? v->run.engine->name : "moments",
+                            .stop           = v->results.stop,
                             .usable         = Usable(v),
-                            .n_lines        = v->n_lines,
-                            .line           = v->line};
+                            .n_lines        = v->results.n_lines,
+                            .line           = v->results.line};
 }
 
 /*@
@@ -139,30 +139,30 @@ static void Fill(MeritVarcomp v, MeritVarcompResult *r)
 PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result)
 {
   PetscFunctionBegin;
-  v->C              = C;
-  v->start          = MPI_Wtime();
-  v->log_likelihood = v->gradient = NAN;
-  v->has_covariance = v->has_monte_carlo = false;
-  v->rounds                        = 0;
-  v->stop                          = MERIT_VARCOMP_CONVERGED;
-  PetscCall(PetscArrayzero(v->state, v->n));
+  v->run.C              = C;
+  v->run.began          = MPI_Wtime();
+  v->results.log_likelihood = v->results.gradient = NAN;
+  v->results.has_covariance = v->results.has_monte_carlo = false;
+  v->results.rounds                        = 0;
+  v->results.stop                          = MERIT_VARCOMP_CONVERGED;
+  PetscCall(PetscArrayzero(v->results.state, v->n));
   PetscCall(VarcompCount(v));
-  if (v->method == MERIT_VARCOMP_ANOVA) PetscCall(VarcompAnova(v));
-  else if (v->method == MERIT_VARCOMP_REML || v->method == MERIT_VARCOMP_ML) {
-    if (!v->engine) PetscCall(VarcompChooseEngine(v));
-    if (v->left_out >= 0 && !v->engine->likelihood)
+  if (v->settings.method == MERIT_VARCOMP_ANOVA) PetscCall(VarcompAnova(v));
+  else if (v->settings.method == MERIT_VARCOMP_REML || v->settings.method == MERIT_VARCOMP_ML) {
+    if (!v->run.engine) PetscCall(VarcompChooseEngine(v));
+    if (v->settings.left_out >= 0 && !v->run.engine->likelihood)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
-                           "engine %s computes no likelihood; to test a term use varcomp.engine: factor", v->engine->name));
+                           "engine %s computes no likelihood; to test a term use varcomp.engine: factor", v->run.engine->name));
     PetscCall(VarcompBasisEnter(v));
-    if (!v->engine_data) PetscCall(v->engine->setup(v));
+    if (!v->run.engine_data) PetscCall(v->run.engine->setup(v));
     PetscCall(VarcompStart(v));
     PetscCall(VarcompLikelihood(v));
     PetscCall(VarcompBasisLeave(v));
   } else PetscCall(VarcompMoments(v));
-  if (v->method != MERIT_VARCOMP_REML && v->method != MERIT_VARCOMP_ML) PetscCall(PetscArraycpy(v->solvable, v->theta, v->n));
+  if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML) PetscCall(PetscArraycpy(v->run.solvable, v->run.theta, v->n));
   PetscCall(VarcompShares(v));
   Fill(v, result);
-  if (result->usable) PetscCall(VarcompSetVariances(v, v->solvable));
+  if (result->usable) PetscCall(VarcompSetVariances(v, v->run.solvable));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -173,22 +173,22 @@ PetscErrorCode MeritVarcompDestroy(MeritVarcomp *varcomp)
 
   PetscFunctionBegin;
   if (!v) PetscFunctionReturn(PETSC_SUCCESS);
-  if (v->engine_data) PetscCall(v->engine->destroy(v));
-  PetscCall(MatDestroy(&v->analysed));
-  PetscCall(MeritFactorDestroy(&v->analysed_factor));
+  if (v->run.engine_data) PetscCall(v->run.engine->destroy(v));
+  PetscCall(MatDestroy(&v->run.analysed));
+  PetscCall(MeritFactorDestroy(&v->run.analysed_factor));
   PetscCall(VarcompBasisFree(v));
-  PetscCall(PetscFree(v->prior));
+  PetscCall(PetscFree(v->settings.prior));
   PetscCall(PetscFree(v->component));
   PetscCall(PetscFree(v->first_of_term));
   PetscCall(PetscFree(v->first_of_residual));
-  PetscCall(PetscFree(v->theta));
-  PetscCall(PetscFree(v->solvable));
-  PetscCall(PetscFree(v->covariance));
-  PetscCall(PetscFree(v->monte_carlo));
-  PetscCall(PetscFree(v->state));
-  PetscCall(PetscFree2(v->share, v->share_error));
-  if (v->line) PetscCall(PetscFree(v->line[0].coefficient));
-  PetscCall(PetscFree(v->line));
+  PetscCall(PetscFree(v->run.theta));
+  PetscCall(PetscFree(v->run.solvable));
+  PetscCall(PetscFree(v->results.covariance));
+  PetscCall(PetscFree(v->results.monte_carlo));
+  PetscCall(PetscFree(v->results.state));
+  PetscCall(PetscFree2(v->results.share, v->results.share_error));
+  if (v->results.line) PetscCall(PetscFree(v->results.line[0].coefficient));
+  PetscCall(PetscFree(v->results.line));
   PetscCall(PetscFree(*varcomp));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

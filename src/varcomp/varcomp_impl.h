@@ -46,61 +46,75 @@ typedef enum { VARCOMP_AUTO, VARCOMP_FACTOR, VARCOMP_EIGEN, VARCOMP_SAMPLED, VAR
 /* Where starting values come from that the job does not give */
 typedef enum { VARCOMP_START_AUTO, VARCOMP_START_HE, VARCOMP_START_SHARE } VarcompStartChoice;
 
-struct _p_MeritVarcomp {
-  MPI_Comm            comm;
-  PetscMPIInt         rank, size;
-  /* set by SetFromConfig */
-  MeritModel          model;   /* borrowed */
-  const MeritFormula *formula; /* borrowed from the model */
-  MeritNode           job;     /* borrowed */
-  MeritCheckpoint     checkpoint; /* NULL: none; borrowed */
+/* What the job asks for. Written by MeritVarcompSetFromConfig and MeritVarcompLeaveOut only. */
+typedef struct {
   MeritVarcompMethod  method;
   VarcompEngineChoice choice;
-  bool                em_only;     /* varcomp.algorithm: em */
   VarcompStartChoice  start_from;
+  bool                em_only;     /* varcomp.algorithm: em */
   bool                iterate;     /* minque: until the prior is the estimate */
   bool                nonnegative; /* moment methods: a negative variance becomes 0 and the others are estimated anew */
   bool                order_last;  /* anova: every term's reduction after all others */
   int                 n_prior;     /* minque: 0: prior_value for all */
   double              prior_value; /* INFINITY allowed */
   double             *prior;       /* [n_prior] ratios to the residual, one per random term in formula order; owned */
-  double              tolerance;   /* of the gradient */
+  double              tolerance;   /* of the gradient, in standard errors */
   int64_t             max_rounds;
   int64_t             seed;
   int                 n_samples;   /* 0: chosen from mc_share */
+  double              mc_share;    /* fraction that Monte Carlo may add to a standard error; 0: the engine's own */
   double              memory;      /* bytes per rank that an engine may take; 0: what the machine has */
-  MeritRates          rates;
-  double              mc_share;    /* what Monte Carlo may add to a standard error; 0: the engine's own */
+  MeritRates          rates;       /* of this machine, for what engines are foreseen to cost */
   int                 left_out;    /* term, -1 none */
+} VarcompSettings;
+
+/* State of a run; the engine and the analysed factor stay for further runs of the object. */
+typedef struct {
+  Mat                  C;      /* borrowed */
+  double               began;  /* MPI_Wtime */
+  int64_t              n_observations, n_fixed; /* over all ranks; independent fixed effects */
+  double              *theta;    /* [n] the current point; owned */
+  double              *solvable; /* [n] theta, with singular residual matrices replaced by ones next to them, which equations can have; owned */
+  double             **basis, **back; /* [n_terms] NULL, or B [n_components^2] and its inverse while a fit has the variances of v in u = B v; owned */
+  bool                 trying; /* the engine is asked for a point that may be none: it answers by a score of NaN, and raises no error */
+  const VarcompEngine *engine;
+  void                *engine_data;     /* of the engine; owned by it */
+  MeritFactor          analysed_factor; /* of C's pattern, to foresee a factor; NULL: none; owned until VarcompTakeAnalysis */
+  Mat                  analysed;        /* C, if that factor can have numbers; owned likewise */
+  uint64_t             analysed_mixing; /* terms that mixed their components then */
+} VarcompRun;
+
+/* What a run found beside theta */
+typedef struct {
+  bool                has_covariance, has_monte_carlo;
+  double             *covariance, *monte_carlo; /* [n * n] of the estimates: by sampling, by random numbers; owned */
+  MeritEstimateState *state;                    /* [n]; owned */
+  double             *share, *share_error; /* [n] fraction of a variance in that of an observation, its standard error; NaN: none; owned */
+  double              log_likelihood, gradient; /* NaN: none; the gradient in standard errors */
+  int64_t             rounds;
+  int                 n_samples; /* of Monte Carlo traces; 0: none */
+  MeritVarcompStop    stop;
+  int                 n_lines;
+  MeritAnovaLine     *line; /* owned; coefficients in one array behind line[0] */
+} VarcompResults;
+
+struct _p_MeritVarcomp {
+  MPI_Comm            comm;
+  PetscMPIInt         rank, size;
+  MeritModel          model;      /* borrowed */
+  const MeritFormula *formula;    /* borrowed from the model */
+  MeritNode           job;        /* borrowed */
+  MeritCheckpoint     checkpoint; /* NULL: none; borrowed */
   MeritVarcompMonitor monitor;
   void               *monitor_ctx;
   /* components, from the formula */
   int                 n;
-  double            **basis, **back; /* [n_terms] NULL, or B [n_components^2] and its inverse while a fit has the variances of v in u = B v; owned */
-  MeritComponent     *component; /* [n]; owned */
+  MeritComponent     *component;         /* [n]; owned */
   int                *first_of_term;     /* [n_terms] first component of a random term, -1 fixed; owned */
   int                *first_of_residual; /* [n_residuals]; owned */
-  /* of a run */
-  Mat                 C;         /* borrowed */
-  double              start;     /* time */
-  int64_t             n_observations, n_fixed;
-  double             *theta;     /* [n]; owned */
-  double             *solvable;  /* [n] theta, with residual matrices next to singular where they are singular: what equations can have; owned */
-  bool                trying;    /* the engine is asked for a point that may be none: it says so by a score of NaN, and raises no error */
-  double             *covariance, *monte_carlo; /* [n * n]; owned */
-  MeritEstimateState *state;     /* [n]; owned */
-  double             *share, *share_error; /* [n] of a variance in that of an observation; NaN: none; owned */
-  double              log_likelihood, gradient;
-  int64_t             rounds;
-  MeritVarcompStop    stop;
-  bool                has_covariance, has_monte_carlo;
-  const VarcompEngine *engine;
-  void               *engine_data;
-  MeritFactor         analysed_factor; /* of C's pattern, to foresee a factor; NULL: none; owned until VarcompTakeAnalysis */
-  Mat                 analysed;        /* C, if that factor can have numbers; owned likewise */
-  uint64_t            analysed_mixing; /* terms that mixed their components then */
-  int                 n_lines;
-  MeritAnovaLine     *line;      /* owned; coefficients in one array behind line[0] */
+  VarcompSettings     settings;
+  VarcompRun          run;
+  VarcompResults      results;
 };
 
 /* parameters.c */
@@ -122,7 +136,7 @@ PetscErrorCode VarcompReport(MeritVarcomp v, const MeritVarcompRound *round);
 PetscErrorCode VarcompCoefficientSums(MeritVarcomp v, int term, bool relatives, double *M);
 /* Observations of each trait, count [n_traits]. Collective. */
 PetscErrorCode VarcompTraitCounts(MeritVarcomp v, double count[]);
-/* shares.c: v->share and its standard errors from theta and its covariance. Collective. */
+/* shares.c: v->results.share and its standard errors from theta and its covariance. Collective. */
 PetscErrorCode VarcompShares(MeritVarcomp v);
 /* basis.c: from now on theta, engines and start have terms of several regressors in a basis that is orthogonal over the records. Collective. */
 PetscErrorCode VarcompBasisEnter(MeritVarcomp v);
@@ -141,7 +155,7 @@ PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes);
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[]);
 /* spectral.c: bytes that it takes on each of so many ranks. Not collective. */
 double VarcompEigenBytes(MeritVarcomp v, int ranks);
-/* foresee.c: what an engine would take for the model of v->C: bytes of the fullest rank beside the model's; seconds before the rounds and of a
+/* foresee.c: what an engine would take for the model of v->run.C: bytes of the fullest rank beside the model's; seconds before the rounds and of a
    round, on one core (work) and on the ranks and threads that were asked for. */
 struct VarcompForesight {
   const VarcompEngine *engine;
@@ -180,19 +194,19 @@ PetscErrorCode VarcompRefuseEngine(MeritVarcomp v, const VarcompEngine *engine, 
 const VarcompEngine *VarcompAskedEngine(MeritVarcomp v);
 /* The engine that is cheapest among those that fit, or that was asked for; refused where it does not fit. Collective. */
 PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
-/* varcomp.c: v->n_observations, v->n_fixed. Errors: INPUT where fixed effects leave nothing. Collective. */
+/* varcomp.c: v->run.n_observations, v->run.n_fixed. Errors: INPUT where fixed effects leave nothing. Collective. */
 PetscErrorCode VarcompCount(MeritVarcomp v);
-/* start.c: v->theta from the job, or chosen. Collective. */
+/* start.c: v->run.theta from the job, or chosen. Collective. */
 PetscErrorCode VarcompStart(MeritVarcomp v);
-/* guess.c: better values than the shares of v->theta where the model and the choice allow it; says which. scale as of VarcompScales. Collective. */
+/* guess.c: better values than the shares of v->run.theta where the model and the choice allow it; says which. scale as of VarcompScales. Collective. */
 PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[]);
 /* check.c: refuse observations of whose mean square `all` the fixed effects leave rounding only. Logically collective. */
 PetscErrorCode VarcompCheckLeft(double left, double all);
 /* check.c: INPUT error that names a component of which fixed effects leave nothing. Logically collective. */
 PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component);
-/* No values at this point: an engine's answer where v->trying. Not collective. */
+/* No values at this point: an engine's answer where v->run.trying. Not collective. */
 void VarcompNoPoint(MeritVarcomp v, VarcompPoint *point);
-/* reml.c: ml and reml by the engine from v->theta; leaves theta, solvable, state behind */
+/* reml.c: ml and reml by the engine from v->run.theta; leaves theta, solvable, state behind */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v);
 /* moments.c: minque, mivque, he. anova.c. Both leave theta, state, covariance (if known) behind. */
 PetscErrorCode VarcompMoments(MeritVarcomp v);

@@ -171,8 +171,8 @@ static Case Form(MPI_Comm comm, const char model[], const char keys[])
   records   = MeritModelRecords(c.model);
   for (int32_t i = 0; i < records->n_records; i++) count[0] += records->observed[records->pattern[i]] != 0;
   MPI_Allreduce(MPI_IN_PLACE, count, 2, MPI_INT64_T, MPI_SUM, comm);
-  c.v.n_observations = count[0];
-  c.v.n_fixed        = count[1];
+  c.v.run.n_observations = count[0];
+  c.v.run.n_fixed        = count[1];
   TestCall(RecordSpaceCreateTerm(&c.v, "test", k, &c.s));
   TestCall(ObservationOrderCreate(&c.s, &c.o));
   TestCall(ColumnMatrixCreate(comm, c.o.n, &c.a));

@@ -375,7 +375,7 @@ static void CheckEigen(Which which, const Case *c, bool ml, bool weights)
   for (size_t k = 0; k < sizeof(points) / sizeof(points[0]); k++) {
     const Exact exact = DenseEvaluate(&m, ml, points[k]);
 
-    TestCall(r.v->engine->evaluate(r.v, points[k], &at));
+    TestCall(r.v->run.engine->evaluate(r.v, points[k], &at));
     Close("log-likelihood", at.log_likelihood, exact.log_likelihood, 1e-9, fabs(exact.log_likelihood));
     for (int a = 0; a < 2; a++) Close("score", score[a], exact.score[a], 1e-9, exact.trace[a]);
     for (int a = 0; a < 4; a++) Close("information", information[a], exact.information[a], 1e-8, exact.information[a]);
@@ -409,7 +409,7 @@ static void CheckLanczos(Which which, const Case *c, bool ml, bool weights, int 
   for (size_t k = 0; k < sizeof(points) / sizeof(points[0]); k++) {
     const Exact exact = DenseEvaluate(&m, ml, points[k]);
 
-    TestCall(r.v->engine->evaluate(r.v, points[k], &at));
+    TestCall(r.v->run.engine->evaluate(r.v, points[k], &at));
     for (int a = 0; a < 4; a++) Close("information", information[a], exact.information[a], 1e-7, exact.information[a]);
     for (int a = 0; a < 2; a++)
       if (!(fabs(score[a] - exact.score[a]) <= 4.0 * sqrt(noise[3 * a]) + 1e-6 * exact.trace[a]))
@@ -447,7 +447,7 @@ static void test_errors_are_of_the_size_they_are_said_to_be(void **state)
 
     snprintf(text, sizeof(text), "engine: lanczos, samples: 48, seed: %d", seed);
     r = Start(SMALL, cases[0].model, text, false);
-    TestCall(r.v->engine->evaluate(r.v, theta, &at));
+    TestCall(r.v->run.engine->evaluate(r.v, theta, &at));
     sum += (score[0] - exact.score[0]) * (score[0] - exact.score[0]) / noise[0];
     Finish(&r);
   }
@@ -465,12 +465,12 @@ static void test_one_rank_gets_what_all_get(void **state)
   for (int e = 0; e < 3; e++) {
     Run r[2] = {Start(SPREAD, cases[1].model, engine[e], true), StartOn(PETSC_COMM_SELF, SPREAD, cases[1].model, engine[e], true)};
 
-    assert_int_equal(r[0].v->n_samples, r[1].v->n_samples);
+    assert_int_equal(r[0].v->results.n_samples, r[1].v->results.n_samples);
     for (int i = 0; i < 2; i++) {
       VarcompPoint at = {.score = score[i], .information = information[i], .mc_covariance = noise[i]};
 
-      Close("estimate", r[0].v->theta[i], r[1].v->theta[i], 1e-6, r[1].v->theta[i]);
-      TestCall(r[i].v->engine->evaluate(r[i].v, points[0], &at));
+      Close("estimate", r[0].v->run.theta[i], r[1].v->run.theta[i], 1e-6, r[1].v->run.theta[i]);
+      TestCall(r[i].v->run.engine->evaluate(r[i].v, points[0], &at));
     }
     for (int i = 0; i < 2; i++) Close("score", score[0][i], score[1][i], 1e-6, sqrt(information[1][3 * i]));
     for (int i = 0; i < 4; i++) Close("noise", noise[0][i], noise[1][i], 1e-5, fabs(noise[1][i]));

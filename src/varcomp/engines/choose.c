@@ -12,7 +12,7 @@ static bool Fits(double bytes, double room) { return room < 0.0 || bytes <= room
 /* VarcompRefuseEngine - See the header. Collective. */
 PetscErrorCode VarcompRefuseEngine(MeritVarcomp v, const VarcompEngine *engine, double bytes)
 {
-  const bool automatic = v->choice == VARCOMP_AUTO;
+  const bool automatic = v->settings.choice == VARCOMP_AUTO;
   char       what[64];
 
   PetscFunctionBegin;
@@ -48,7 +48,7 @@ static PetscErrorCode Refuse(MeritVarcomp v, const VarcompForesight all[])
 PetscErrorCode VarcompForeseeAll(MeritVarcomp v, int ranks, int threads, double room, VarcompForesight all[], int *best)
 {
   PetscFunctionBegin;
-  if (room < 0.0 && (!ranks || ranks == v->size || v->memory > 0.0)) PetscCall(VarcompRoom(v, &room));
+  if (room < 0.0 && (!ranks || ranks == v->size || v->settings.memory > 0.0)) PetscCall(VarcompRoom(v, &room));
   *best = -1;
   for (int i = 0; i < VARCOMP_ENGINES; i++) {
     PetscCall(VarcompForesee(v, VarcompEngines[i], ranks, threads, &all[i]));
@@ -86,25 +86,25 @@ const VarcompEngine *VarcompAskedEngine(MeritVarcomp v)
   static const VarcompEngine *const engines[] = {NULL,                   &VarcompEngine_Sparse,  &VarcompEngine_Spectral,
                                                  &VarcompEngine_MonteCarlo, &VarcompEngine_Lanczos, &VarcompEngine_DenseV};
 
-  return engines[v->choice];
+  return engines[v->settings.choice];
 }
 
 /* Moment methods form dense matrices on one rank; the analysis of variance, of its effects, is not foreseen */
 static PetscErrorCode Moments(MeritVarcomp v, MeritVarcompPlan *plan)
 {
   static const char *const names[] = {"", "", "minque", "mivque", "he", "anova"};
-  const double             n       = (double)v->n_observations;
+  const double             n       = (double)v->run.n_observations;
   int                      m       = 0;
   bool                     fits;
 
   PetscFunctionBegin;
   for (int k = 0; k < v->formula->n_terms; k++) m += v->first_of_term[k] >= 0;
-  plan->engine = names[v->method];
+  plan->engine = names[v->settings.method];
   plan->rounds = 1;
-  if (v->method == MERIT_VARCOMP_ANOVA) PetscFunctionReturn(PETSC_SUCCESS);
+  if (v->settings.method == MERIT_VARCOMP_ANOVA) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(ProjectedFit(v, m, &fits, &plan->bytes));
   if (!fits) plan->bytes = 0.0; /* random signs take the place of the matrices */
-  else plan->round = plan->seconds = (m + 2.0) * n * n * n / v->rates.products;
+  else plan->round = plan->seconds = (m + 2.0) * n * n * n / v->settings.rates.products;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -133,9 +133,9 @@ PetscErrorCode MeritVarcompForesee(MeritVarcomp v, Mat C, int ranks, int threads
 
   PetscFunctionBegin;
   *plan = (MeritVarcompPlan){.ranks = ranks, .threads = threads, .rounds = VARCOMP_ROUNDS};
-  v->C  = C;
+  v->run.C  = C;
   PetscCall(VarcompCount(v));
-  if (v->method != MERIT_VARCOMP_REML && v->method != MERIT_VARCOMP_ML) {
+  if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML) {
     PetscCall(Moments(v, plan));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
@@ -165,20 +165,20 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
   int              best = -1;
 
   PetscFunctionBegin;
-  v->engine = VarcompAskedEngine(v);
-  if (v->engine) {
-    PetscCall(VarcompForesee(v, v->engine, 0, 0, &all[0]));
-    PetscCall(VarcompRefuseEngine(v, v->engine, all[0].bytes));
+  v->run.engine = VarcompAskedEngine(v);
+  if (v->run.engine) {
+    PetscCall(VarcompForesee(v, v->run.engine, 0, 0, &all[0]));
+    PetscCall(VarcompRefuseEngine(v, v->run.engine, all[0].bytes));
     Say(&all[0], 1, all);
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(VarcompForeseeAll(v, 0, 0, -1.0, all, &best));
   if (best < 0) PetscCall(Refuse(v, all));
-  v->engine = all[best].engine;
+  v->run.engine = all[best].engine;
   Say(&all[best], VARCOMP_ENGINES, all);
-  if (!v->engine->factors) {
-    PetscCall(MatDestroy(&v->analysed));
-    PetscCall(MeritFactorDestroy(&v->analysed_factor));
+  if (!v->run.engine->factors) {
+    PetscCall(MatDestroy(&v->run.analysed));
+    PetscCall(MeritFactorDestroy(&v->run.analysed_factor));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

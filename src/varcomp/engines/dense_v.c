@@ -13,14 +13,14 @@ typedef struct {
 
 static PetscErrorCode Destroy_DenseV(MeritVarcomp v)
 {
-  Dense *d = v->engine_data;
+  Dense *d = v->run.engine_data;
 
   PetscFunctionBegin;
   PetscCall(ProjectedDestroy(&d->f));
   PetscCall(PetscFree(d->P));
   PetscCall(PetscFree(d->V));
   PetscCall(PetscFree(d->work));
-  PetscCall(PetscFree(v->engine_data));
+  PetscCall(PetscFree(v->run.engine_data));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -35,11 +35,11 @@ static PetscErrorCode SetUp_DenseV(MeritVarcomp v)
                            "engine dense is for one trait, terms of one component and one residual variance; use auto"));
   if (v->formula->n_traits > 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine dense is for one trait; use auto"));
   PetscCall(PetscNew(&d));
-  v->engine_data = d;
+  v->run.engine_data = d;
   PetscCall(ProjectedCreate(v, "engine dense", &d->f));
   if (v->rank) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)d->f.n, &d->P));
-  if (v->method == MERIT_VARCOMP_ML) PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)d->f.n, &d->V));
+  if (v->settings.method == MERIT_VARCOMP_ML) PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)d->f.n, &d->V));
   PetscCall(PetscMalloc1((size_t)d->f.n * (size_t)(d->f.m + 3), &d->work));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -86,7 +86,7 @@ static void Point(Dense *d, VarcompPoint *point)
 
 static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
-  Dense *d = v->engine_data;
+  Dense *d = v->run.engine_data;
   double log_determinant;
   int    definite = 1;
 
@@ -101,7 +101,7 @@ static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], Varc
     }
   }
   PetscCallMPI(MPI_Bcast(&definite, 1, MPI_INT, 0, v->comm));
-  if (!definite && v->trying) VarcompNoPoint(v, point);
+  if (!definite && v->run.trying) VarcompNoPoint(v, point);
   else if (!definite)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the covariance matrix of the observations is not definite"));
   PetscFunctionReturn(PETSC_SUCCESS);

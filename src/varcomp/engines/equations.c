@@ -47,7 +47,7 @@ PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e)
 PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, double r[])
 {
   PetscFunctionBegin;
-  PetscCall(MeritMMEProject(v->C, 1, e->y, r));
+  PetscCall(MeritMMEProject(v->run.C, 1, e->y, r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -71,7 +71,7 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
   for (int k = 0; k < n_terms; k++)
     for (int32_t i = term[k].eq_owned; term[k].fixed && i < term[k].eq_owned + term[k].n_owned * term[k].n_eq; i++)
       b[i] = e->x[i], e->x[i] = 0.0;
-  PetscCall(MeritMMEFitted(v->C, b, e->Py));
+  PetscCall(MeritMMEFitted(v->run.C, b, e->Py));
   for (size_t i = 0; i < e->n_values; i++) e->y[i] -= e->Py[i];
   e->centred = true;
   PetscCall(PetscFree(b));
@@ -222,14 +222,14 @@ static PetscErrorCode Variates(MeritVarcomp v, VarcompEquations *e, double quad[
   double                 *x, yPy = 0.0;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEFitted(v->C, e->x, e->Py));
+  PetscCall(MeritMMEFitted(v->run.C, e->x, e->Py));
   for (size_t i = 0; i < e->n_values; i++) e->Py[i] = e->y[i] - e->Py[i];
   VarcompApplyR(records, 1, e->Py, e->Py);
   for (size_t i = 0; i < e->n_values; i++) yPy += e->y[i] * e->Py[i];
   PetscCall(PetscCalloc1((size_t)e->n_owned * (size_t)v->n + 1, &x));
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) TermVariates(v, e, k, x);
-  PetscCall(MeritMMEFittedBlock(v->C, v->n, x, e->work));
+  PetscCall(MeritMMEFittedBlock(v->run.C, v->n, x, e->work));
   PetscCall(PetscFree(x));
   ResidualVariates(v, e);
   Dots(e->n_values, v->n, e->work, e->Py, quad);
@@ -247,9 +247,9 @@ static PetscErrorCode Information(MeritVarcomp v, VarcompEquations *e, VarcompSo
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2((size_t)e->n_owned * n + 1, &r, e->n_values * n + 1, &PF));
-  PetscCall(MeritMMEProject(v->C, v->n, e->work, r));
+  PetscCall(MeritMMEProject(v->run.C, v->n, e->work, r));
   PetscCall(solve(v, v->n, r, e->x_work));
-  PetscCall(MeritMMEFittedBlock(v->C, v->n, e->x_work, PF));
+  PetscCall(MeritMMEFittedBlock(v->run.C, v->n, e->x_work, PF));
   for (size_t i = 0; i < e->n_values * n; i++) PF[i] = e->work[i] - PF[i];
   VarcompApplyR(records, v->n, PF, PF);
   PetscCall(PetscArrayzero(information, n * n));

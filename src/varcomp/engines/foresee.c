@@ -38,7 +38,7 @@ static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, VarcompSiz
   int64_t              n_all, n_animals = 0, n_values = MeritModelRecords(v->model)->n_records;
 
   PetscFunctionBegin;
-  *s = (VarcompSizes){.ranks = ranks ? ranks : v->size, .threads = ranks ? threads : omp_get_max_threads(), .n = (double)v->n_observations};
+  *s = (VarcompSizes){.ranks = ranks ? ranks : v->size, .threads = ranks ? threads : omp_get_max_threads(), .n = (double)v->run.n_observations};
   PetscCallMPI(MPI_Bcast(&s->threads, 1, MPI_INT, 0, v->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_values, 1, MPI_INT64_T, MPI_SUM, v->comm));
   n_all = MeritModelLayout(v->model)->n_all;
@@ -80,14 +80,14 @@ PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor)
   PetscFunctionBegin;
   *A      = NULL;
   *factor = NULL;
-  if (v->analysed && v->analysed_mixing == Mixing(v)) {
-    *A                 = v->analysed;
-    *factor            = v->analysed_factor;
-    v->analysed        = NULL;
-    v->analysed_factor = NULL;
+  if (v->run.analysed && v->run.analysed_mixing == Mixing(v)) {
+    *A                 = v->run.analysed;
+    *factor            = v->run.analysed_factor;
+    v->run.analysed        = NULL;
+    v->run.analysed_factor = NULL;
   }
-  PetscCall(MatDestroy(&v->analysed));
-  PetscCall(MeritFactorDestroy(&v->analysed_factor));
+  PetscCall(MatDestroy(&v->run.analysed));
+  PetscCall(MeritFactorDestroy(&v->run.analysed_factor));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -97,33 +97,33 @@ static PetscErrorCode Tree(MeritVarcomp v, const VarcompSizes *s, MeritFactorNee
   bool *full;
 
   PetscFunctionBegin;
-  if (!v->analysed_factor || v->analysed_mixing != Mixing(v)) {
+  if (!v->run.analysed_factor || v->run.analysed_mixing != Mixing(v)) {
     PetscCall(MeritPhaseBegin("varcomp.foresee"));
-    PetscCall(MatDestroy(&v->analysed));
-    PetscCall(MeritFactorDestroy(&v->analysed_factor));
-    PetscCall(MeritMMEAssembleSparse(v->C, &v->analysed, &full));
-    PetscCall(MeritFactorAnalyse(v->analysed, full, &v->analysed_factor));
-    v->analysed_mixing = Mixing(v);
-    if (full) PetscCall(MatDestroy(&v->analysed));
+    PetscCall(MatDestroy(&v->run.analysed));
+    PetscCall(MeritFactorDestroy(&v->run.analysed_factor));
+    PetscCall(MeritMMEAssembleSparse(v->run.C, &v->run.analysed, &full));
+    PetscCall(MeritFactorAnalyse(v->run.analysed, full, &v->run.analysed_factor));
+    v->run.analysed_mixing = Mixing(v);
+    if (full) PetscCall(MatDestroy(&v->run.analysed));
     PetscCall(PetscFree(full));
     PetscCall(MeritPhaseEnd());
   }
-  PetscCall(MeritFactorForesee(v->analysed_factor, s->ranks, s->threads, need));
+  PetscCall(MeritFactorForesee(v->run.analysed_factor, s->ranks, s->threads, need));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* C is put together for the factor and for every component; SNPs go through the products with their genotypes wherever R counts */
 PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
-  const double    times = 1.0 + v->n + (v->method == MERIT_VARCOMP_ML);
+  const double    times = 1.0 + v->n + (v->settings.method == MERIT_VARCOMP_ML);
   int64_t         entries, most, bytes, sparse;
   double          available, assembly, algebra;
   int             on_node;
   MeritFactorNeed need = {0};
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEAssembledSize(v->C, &entries, &most, &bytes));
-  PetscCall(MeritMMESparseSize(v->C, &sparse));
+  PetscCall(MeritMMEAssembledSize(v->run.C, &entries, &most, &bytes));
+  PetscCall(MeritMMESparseSize(v->run.C, &sparse));
   PetscCall(MeritMemoryAvailable(v->comm, &available, &on_node));
   f->can = s->equations <= ANALYSED_MOST && entries / v->size < (sizeof(PetscInt) < 8 ? INT32_MAX : INT64_MAX);
   if (!f->can || (available >= 0.0 && 2.0 * (double)sparse > available)) {
@@ -134,8 +134,8 @@ PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, Varco
   PetscCall(Tree(v, s, &need));
   if (s->ranks != v->size) most = entries / s->ranks;
   f->bytes       = (double)bytes / (double)PetscMax(most, 1) * (double)most + PLACE_BYTES * (double)most + need.bytes_inverse;
-  assembly       = times * PLACE_SECONDS * (double)entries + 2.0 * s->genotypes * s->full / v->rates.genotypes;
-  algebra        = (1.0 + INVERSE_WORK) / v->rates.products;
+  assembly       = times * PLACE_SECONDS * (double)entries + 2.0 * s->genotypes * s->full / v->settings.rates.genotypes;
+  algebra        = (1.0 + INVERSE_WORK) / v->settings.rates.products;
   f->work_before = 3.0 * PLACE_SECONDS * (double)entries;
   f->work_round  = assembly + algebra * need.flops + PASS_SECONDS * need.passed;
   f->before      = f->work_before / s->ranks;
@@ -153,8 +153,8 @@ static double FormWork(MeritVarcomp v, const VarcompSizes *s)
 
   for (int k = 0; k < n_terms; k++) {
     if (term[k].fixed) continue;
-    if (MeritStructureFed(term[k].structure)) work += 0.5 * n * n * (double)term[k].n_levels / (RELATION_RATE * v->rates.genotypes);
-    else if (MeritStructureForm(term[k].structure) == MERIT_FORM_FACTOR) work += s->n * s->n * (double)term[k].n_levels / v->rates.products;
+    if (MeritStructureFed(term[k].structure)) work += 0.5 * n * n * (double)term[k].n_levels / (RELATION_RATE * v->settings.rates.genotypes);
+    else if (MeritStructureForm(term[k].structure) == MERIT_FORM_FACTOR) work += s->n * s->n * (double)term[k].n_levels / v->settings.rates.products;
     else work += LEVEL_SECONDS * s->n * (double)term[k].n_levels;
     work += 8.0 * ENTRY_SECONDS * s->n * s->n;
   }
@@ -172,7 +172,7 @@ PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, Varco
   PetscCall(ProjectedFit(v, s->m, &room, &f->bytes));
   f->can         = s->scalar && s->m > 0 && fixed && s->n <= DENSE_MOST;
   f->work_before = FormWork(v, s);
-  f->work_round  = (v->method == MERIT_VARCOMP_ML ? 2.0 : 1.0) * n2 * s->n / 2.0 / v->rates.products + (2.0 * m + 3.0) * ENTRY_SECONDS * n2;
+  f->work_round  = (v->settings.method == MERIT_VARCOMP_ML ? 2.0 : 1.0) * n2 * s->n / 2.0 / v->settings.rates.products + (2.0 * m + 3.0) * ENTRY_SECONDS * n2;
   f->before      = f->work_before / (s->ranks * s->threads);
   f->round       = f->work_round; /* on one rank */
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -181,14 +181,14 @@ PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, Varco
 /* VarcompForeseeSpectral - See the header. Collective. */
 PetscErrorCode VarcompForeseeSpectral(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
-  const double n3 = s->n * s->n * s->n, matrices = v->method == MERIT_VARCOMP_ML ? 2.0 : 1.0;
+  const double n3 = s->n * s->n * s->n, matrices = v->settings.method == MERIT_VARCOMP_ML ? 2.0 : 1.0;
   bool         fixed;
 
   PetscFunctionBegin;
   PetscCall(RecordSpaceFixedFits(v, &fixed));
   f->can         = s->one && s->genomic && fixed && s->n <= 5.0 * DENSE_MOST;
   f->bytes       = VarcompEigenBytes(v, s->ranks);
-  f->work_before = matrices * (FormWork(v, s) + n3 / (BAND_RATE * v->rates.products) + BAND_SECONDS * s->n * s->n);
+  f->work_before = matrices * (FormWork(v, s) + n3 / (BAND_RATE * v->settings.rates.products) + BAND_SECONDS * s->n * s->n);
   f->work_round  = 1e-7 * s->n;
   f->before      = f->work_before / (s->ranks * s->threads);
   f->round       = f->work_round;
@@ -205,7 +205,7 @@ PetscErrorCode VarcompForeseeLanczos(MeritVarcomp v, const VarcompSizes *s, Varc
   f->can         = s->one && s->genomic && fixed;
   f->exact       = false;
   f->bytes       = 8.0 * LANCZOS_COLUMNS * (LANCZOS_VECTORS * s->n / s->ranks + s->full);
-  f->work_before = LANCZOS_PRODUCTS * (s->genotypes / v->rates.genotypes + LEVEL_SECONDS * (s->equations - s->full + s->n));
+  f->work_before = LANCZOS_PRODUCTS * (s->genotypes / v->settings.rates.genotypes + LEVEL_SECONDS * (s->equations - s->full + s->n));
   f->work_round  = 1e-6;
   f->before      = f->work_before / (s->ranks * s->threads);
   f->round       = f->work_round;
@@ -215,14 +215,14 @@ PetscErrorCode VarcompForeseeLanczos(MeritVarcomp v, const VarcompSizes *s, Varc
 /* All draws and the data in one block, and the working variates of every component in another that takes as many iterations */
 PetscErrorCode VarcompForeseeMonteCarlo(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
-  const double k = v->n_samples > 0 ? v->n_samples : SAMPLES, columns = k + 1.0 + v->n, iterations = s->genotypes > 0.0 ? SNP_ITERATIONS : ITERATIONS;
+  const double k = v->settings.n_samples > 0 ? v->settings.n_samples : SAMPLES, columns = k + 1.0 + v->n, iterations = s->genotypes > 0.0 ? SNP_ITERATIONS : ITERATIONS;
 
   PetscFunctionBegin;
-  f->can         = v->left_out < 0;
+  f->can         = v->settings.left_out < 0;
   f->exact       = false;
   f->bytes       = 8.0 * ((BLOCK_VECTORS * (k + 1.0) + v->n) * s->equations + (2.0 * k + v->n) * s->values) / s->ranks;
   f->work_before = 0.0;
-  f->work_round  = iterations * columns * (EQUATION_SECONDS * (s->equations + s->values / v->formula->n_traits) + s->genotypes / v->rates.genotypes);
+  f->work_round  = iterations * columns * (EQUATION_SECONDS * (s->equations + s->values / v->formula->n_traits) + s->genotypes / v->settings.rates.genotypes);
   f->before      = 0.0;
   f->round       = f->work_round / (s->ranks * s->threads);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -25,13 +25,13 @@ typedef struct {
 
 static PetscErrorCode Destroy_MonteCarlo(MeritVarcomp v)
 {
-  Sampled *s = v->engine_data;
+  Sampled *s = v->run.engine_data;
 
   PetscFunctionBegin;
   PetscCall(VarcompEquationsFree(v, &s->e));
   PetscCall(MeritSolverDestroy(&s->solver));
   PetscCall(PetscFree2(s->X, s->form));
-  PetscCall(PetscFree(v->engine_data));
+  PetscCall(PetscFree(v->run.engine_data));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -64,9 +64,9 @@ static PetscErrorCode SetUp_MonteCarlo(MeritVarcomp v)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&s));
-  v->engine_data = s;
-  if (!v->n_samples) v->n_samples = Samples(v->mc_share > 0.0 ? v->mc_share : SHARE);
-  s->n = v->n_samples;
+  v->run.engine_data = s;
+  s->n = v->settings.n_samples ? v->settings.n_samples : Samples(v->settings.mc_share > 0.0 ? v->settings.mc_share : SHARE);
+  v->results.n_samples = s->n;
   PetscCall(VarcompEquationsCreate(v, &s->e));
   PetscCall(PetscCalloc2((size_t)s->e.n_owned * (size_t)(s->n + 1) + 1, &s->X, (size_t)s->n * (size_t)v->n, &s->form));
   PetscCall(MeritSolverCreate(v->comm, &s->solver));
@@ -76,21 +76,21 @@ static PetscErrorCode SetUp_MonteCarlo(MeritVarcomp v)
   PetscCall(MeritConfigReal(v->job, "solver.rtol", 0.0, 1.0, &s->rtol));
   PetscCall(MeritSolverSetTolerance(s->solver, MERIT_CRITERION_RESIDUAL, s->rtol, 10000));
   PetscCall(MeritSolverSetMonitor(s->solver, Progress, s));
-  PetscCall(MeritSolverSetOperator(s->solver, v->C));
+  PetscCall(MeritSolverSetOperator(s->solver, v->run.C));
   MeritLog(MERIT_LOG_INFO, "traces from %d samples", s->n);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
 {
-  Sampled         *s = v->engine_data;
+  Sampled         *s = v->run.engine_data;
   MeritSolveResult result;
   char             residual[256];
 
   PetscFunctionBegin;
   PetscCall(MeritSolverSolve(s->solver, k, R, X, &result));
   s->failed = s->failed || result.stop == MERIT_STOP_MAX_IT || result.stop == MERIT_STOP_BREAKDOWN;
-  if (s->failed && !v->trying)
+  if (s->failed && !v->run.trying)
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "the equations of a round were not solved after %lld iterations: %s", (long long)result.iterations,
                          MeritResidualText(result.true_residual, sizeof(residual), residual)));
@@ -100,7 +100,7 @@ static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
 /* Signs of one item for all samples, 64 to a draw */
 static void Signs(MeritVarcomp v, uint32_t term, int64_t level, int n, double *z)
 {
-  const MeritRandomKey key  = {.seed = (uint64_t)v->seed, .purpose = PURPOSE_TRACES, .term = term, .level = (uint64_t)level};
+  const MeritRandomKey key  = {.seed = (uint64_t)v->settings.seed, .purpose = PURPOSE_TRACES, .term = term, .level = (uint64_t)level};
   uint64_t             bits = 0;
 
   for (int j = 0; j < n; j++) {
@@ -167,7 +167,7 @@ static PetscErrorCode Leave(MeritVarcomp v, const Sampled *s, const double *x, d
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(s->e.n_values * (size_t)s->n + 1, &fitted));
-  PetscCall(MeritMMEFittedBlock(v->C, s->n, x, fitted));
+  PetscCall(MeritMMEFittedBlock(v->run.C, s->n, x, fitted));
   for (size_t i = 0; i < s->e.n_values * (size_t)s->n; i++) values[i] -= fitted[i];
   VarcompApplyR(MeritModelRecords(v->model), s->n, values, values);
   PetscCall(PetscFree(fitted));
@@ -205,7 +205,7 @@ static PetscErrorCode SolveTogether(MeritVarcomp v, Sampled *s, const double *r,
    effects are kept. */
 static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, double *z)
 {
-  const bool ml = v->method == MERIT_VARCOMP_ML;
+  const bool ml = v->settings.method == MERIT_VARCOMP_ML;
   const int  n = s->n, k = ml ? n : n + 1;
   double    *w, *r, *t;
 
@@ -214,16 +214,16 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   PetscCall(DrawResiduals(v, n, residuals));
   PetscCall(DrawEffects(v, n, z));
   PetscCall(VarcompEquationsData(v, &s->e, r));
-  if (ml) PetscCall(MeritMMESetRandom(v->C, true));
-  PetscCall(MeritMMEProject(v->C, n, residuals, w));
-  PetscCall(MeritMMEPenaltyRoot(v->C, n, z, w));
+  if (ml) PetscCall(MeritMMESetRandom(v->run.C, true));
+  PetscCall(MeritMMEProject(v->run.C, n, residuals, w));
+  PetscCall(MeritMMEPenaltyRoot(v->run.C, n, z, w));
   if (ml) PetscCall(Solve(v, n, w, s->X));
   else PetscCall(SolveTogether(v, s, r, w));
   for (int32_t i = 0; i < s->e.n_owned; i++) PetscCall(PetscArraycpy(w + (int64_t)i * n, s->X + (int64_t)i * k + k - n, n));
-  PetscCall(MeritMMEPenaltyRootTransposed(v->C, n, w, t));
+  PetscCall(MeritMMEPenaltyRootTransposed(v->run.C, n, w, t));
   for (int64_t i = 0; i < (int64_t)s->e.n_owned * n; i++) z[i] -= t[i];
   PetscCall(Leave(v, s, w, residuals));
-  if (ml) PetscCall(MeritMMESetRandom(v->C, false));
+  if (ml) PetscCall(MeritMMESetRandom(v->run.C, false));
   if (ml) PetscCall(Solve(v, 1, r, s->e.x));
   if (!s->e.centred) {
     PetscCall(VarcompEquationsCentre(v, &s->e));
@@ -284,7 +284,7 @@ static void ResidualForms(MeritVarcomp v, Sampled *s, const double *Py)
 /* Without random terms tr(P V_e) is known: the degrees of freedom over the variance */
 static void Known(MeritVarcomp v, double variance, double *trace, double *mc_covariance)
 {
-  *trace = (double)(v->n_observations - (v->method == MERIT_VARCOMP_REML ? v->n_fixed : 0)) / variance;
+  *trace = (double)(v->run.n_observations - (v->settings.method == MERIT_VARCOMP_REML ? v->run.n_fixed : 0)) / variance;
   *mc_covariance = 0.0;
 }
 
@@ -308,7 +308,7 @@ static void Average(MeritVarcomp v, const Sampled *s, double trace[], double mc_
 
 static PetscErrorCode Evaluate_MonteCarlo(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
-  Sampled *s = v->engine_data;
+  Sampled *s = v->run.engine_data;
   double  *trace, *quad, *residuals, *z, *positive;
 
   PetscFunctionBegin;
@@ -336,10 +336,10 @@ static PetscErrorCode Evaluate_MonteCarlo(MeritVarcomp v, const double theta[], 
 /* Solutions of the round before are the starts of the next */
 static int State_MonteCarlo(MeritVarcomp v, MeritState state[])
 {
-  Sampled  *s = v->engine_data;
+  Sampled  *s = v->run.engine_data;
   const int n = VarcompEquationsState(v, &s->e, state);
 
-  state[n]     = (MeritState){"X", MERIT_STATE_EQUATIONS, (size_t)s->n + (v->method == MERIT_VARCOMP_REML), s->X};
+  state[n]     = (MeritState){"X", MERIT_STATE_EQUATIONS, (size_t)s->n + (v->settings.method == MERIT_VARCOMP_REML), s->X};
   state[n + 1] = (MeritState){"x", MERIT_STATE_EQUATIONS, 1, s->e.x};
   state[n + 2] = (MeritState){"x_work", MERIT_STATE_EQUATIONS, (size_t)v->n, s->e.x_work};
   return n + 3;

@@ -25,7 +25,7 @@ typedef struct {
 
 static PetscErrorCode Destroy_Sparse(MeritVarcomp v)
 {
-  Factor *f = v->engine_data;
+  Factor *f = v->run.engine_data;
 
   PetscFunctionBegin;
   PetscCall(VarcompEquationsFree(v, &f->e));
@@ -33,7 +33,7 @@ static PetscErrorCode Destroy_Sparse(MeritVarcomp v)
   PetscCall(MatDestroy(&f->S));
   PetscCall(MeritFactorDestroy(&f->factor));
   PetscCall(PetscFree5(f->penalty, f->small, f->R, f->mixes, f->near));
-  PetscCall(PetscFree(v->engine_data));
+  PetscCall(PetscFree(v->run.engine_data));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -46,7 +46,7 @@ static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++)
     for (int32_t i = 0; i < term[k].n_owned * term[k].n_eq; i++)
-      f->n_free += state[term[k].eq_owned + i] == MERIT_EQ_OK && (v->method == MERIT_VARCOMP_REML || !term[k].fixed);
+      f->n_free += state[term[k].eq_owned + i] == MERIT_EQ_OK && (v->settings.method == MERIT_VARCOMP_REML || !term[k].fixed);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->n_free, 1, MPI_INT64_T, MPI_SUM, v->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -72,7 +72,7 @@ static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
   PetscCall(VarcompTakeAnalysis(v, &f->A, &f->factor));
   if (f->factor) PetscCall(MeritFactorComplete(f->factor, f->A));
   else {
-    PetscCall(MeritMMEAssemble(v->C, &f->A));
+    PetscCall(MeritMMEAssemble(v->run.C, &f->A));
     PetscCall(MeritFactorCreate(f->A, &f->factor));
   }
   PetscCall(MeritFactorSize(f->factor, NULL, &bytes, NULL, NULL));
@@ -89,7 +89,7 @@ static PetscErrorCode SetUp_Sparse(MeritVarcomp v)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&f));
-  v->engine_data = f;
+  v->run.engine_data = f;
   PetscCall(VarcompEquationsCreate(v, &f->e));
   PetscCall(PetscCalloc5(v->formula->n_terms, &f->penalty, 64 * 64, &f->small,
                          (size_t)records->n_patterns * (size_t)(records->n_traits * records->n_traits) + 1, &f->R, v->formula->n_terms, &f->mixes,
@@ -149,10 +149,10 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *defi
   for (int k = 0; k < n_terms; k++) f->penalty[k] = term[k].G_inverse;
   numbers.penalty = f->penalty;
   PetscCall(MeritPhaseBegin("varcomp.factor"));
-  PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+  PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
   PetscCall(MeritFactorNumeric(f->factor, f->A, definite));
   PetscCall(MeritPhaseEnd());
-  if (*definite || v->trying) PetscFunctionReturn(PETSC_SUCCESS);
+  if (*definite || v->run.trying) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritFactorSingular(f->factor, &lost, &share));
   PetscCall(MeritSolverRaiseSingular(v->model, "engine factor", lost, share));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -162,13 +162,13 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *defi
 static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 {
   const MeritComponent *p       = &v->component[c];
-  MeritNumbers          numbers = {.penalty = f->penalty, .random = v->method == MERIT_VARCOMP_ML};
+  MeritNumbers          numbers = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->penalty, v->formula->n_terms));
   VarcompTermDerivative(p, v->formula->term[p->term].n_components, f->e.inverse[p->term], f->small);
   f->penalty[p->term] = f->small;
-  PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+  PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
   PetscCall(Dot(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -182,7 +182,7 @@ static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[]
 {
   const MeritTermView *term;
   const double        *B       = f->e.root[k];
-  MeritNumbers         numbers = {.penalty = f->penalty, .random = v->method == MERIT_VARCOMP_ML};
+  MeritNumbers         numbers = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
   double               M[64 * 64], MB[64 * 64] = {0};
   int                  n;
 
@@ -197,7 +197,7 @@ static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[]
 
       PetscCall(PetscArrayzero(f->small, n * n));
       f->small[a * n + b] = f->small[b * n + a] = 1.0;
-      PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+      PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
       PetscCall(Dot(v->comm, f->A, f->S, &sum));
       M[a * n + b] = M[b * n + a] = a == b ? (double)term[k].n_levels - sum : -0.5 * sum;
     }
@@ -217,12 +217,12 @@ static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, doubl
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(v->model, &term);
-  MeritNumbers         numbers = {.penalty = f->penalty, .random = v->method == MERIT_VARCOMP_ML};
+  MeritNumbers         numbers = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
   double               sum;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) f->penalty[k] = term[k].G_inverse;
-  PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+  PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
   PetscCall(Dot(v->comm, f->A, f->S, &sum));
   *trace = -((double)f->n_free - sum) / variance;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -234,13 +234,13 @@ static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *tr
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const MeritComponent   *p       = &v->component[c];
   const int               t       = records->n_traits;
-  MeritNumbers            numbers = {.R_inverse = f->R, .random = v->method == MERIT_VARCOMP_ML};
+  MeritNumbers            numbers = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->R, (size_t)records->n_patterns * (size_t)(t * t)));
   for (int32_t i = 0; i < records->n_patterns; i++)
     if (records->residual_class[i] == p->residual && !f->near[i]) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
-  PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+  PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
   PetscCall(Dot(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -267,7 +267,7 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const int               t       = records->n_traits;
-  MeritNumbers            numbers = {.R_inverse = f->R, .random = v->method == MERIT_VARCOMP_ML};
+  MeritNumbers            numbers = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
   double                  B[32 * 32], M[32 * 32], count = 0.0;
   int                     m, trait[32], place[32];
   bool                    near;
@@ -288,7 +288,7 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
       for (int i = 0; i < m * m && records->observed[p] == observed && records->residual_class[p] == residual; i++)
         f->R[(int64_t)p * t * t + trait[i / m] * t + trait[i % m]] =
           B[a * m + i / m] * B[b * m + i % m] + (a != b ? B[b * m + i / m] * B[a * m + i % m] : 0.0);
-    PetscCall(MeritMMEAssembleNumbers(v->C, &numbers, f->A));
+    PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
     PetscCall(Dot(v->comm, f->A, f->S, &sum));
     M[a * m + b] = M[b * m + a] = a == b ? -sum : -0.5 * sum;
   }
@@ -355,7 +355,7 @@ static PetscErrorCode Traces(MeritVarcomp v, Factor *f, const double theta[], do
 
 static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
 {
-  Factor *f = v->engine_data;
+  Factor *f = v->run.engine_data;
 
   PetscFunctionBegin;
   PetscCall(MeritFactorSolve(f->factor, k, R, X));
@@ -364,8 +364,8 @@ static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
 
 static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
-  const bool reml = v->method == MERIT_VARCOMP_REML;
-  Factor    *f    = v->engine_data;
+  const bool reml = v->settings.method == MERIT_VARCOMP_REML;
+  Factor    *f    = v->run.engine_data;
   double     log_C = 0.0, log_R, log_G, log_scale = 0.0, *trace, *quad, *r;
   bool       again = false, definite;
 
@@ -394,7 +394,7 @@ static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], Varc
   PetscCall(VarcompEquationsForms(v, &f->e, Solve, quad, point->information));
   PetscCall(MeritPhaseEnd());
   if (reml) PetscCall(MeritModelFixedScale(v->model, &log_scale));
-  point->log_likelihood = -0.5 * ((double)(v->n_observations - (reml ? v->n_fixed : 0)) * log(2.0 * PETSC_PI) + log_C + log_R + log_G +
+  point->log_likelihood = -0.5 * ((double)(v->run.n_observations - (reml ? v->run.n_fixed : 0)) * log(2.0 * PETSC_PI) + log_C + log_R + log_G +
                                   log_scale + f->e.yPy);
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
   PetscCall(PetscArrayzero(point->mc_covariance, v->n * v->n));
@@ -404,7 +404,7 @@ static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], Varc
 
 static int State_Sparse(MeritVarcomp v, MeritState state[])
 {
-  return VarcompEquationsState(v, &((Factor *)v->engine_data)->e, state);
+  return VarcompEquationsState(v, &((Factor *)v->run.engine_data)->e, state);
 }
 
 const VarcompEngine VarcompEngine_Sparse = {.name     = "factor",

@@ -67,7 +67,7 @@ static PetscErrorCode Observations(Eigen *e, double b[], double *square)
 /* VarcompEigenBytes - The matrix, the lower half of that between animals, and what the reduction works with. Not collective. */
 double VarcompEigenBytes(MeritVarcomp v, int ranks)
 {
-  const double n = (double)v->n_observations;
+  const double n = (double)v->run.n_observations;
 
   return (8.0 * n * n + 4.0 * n * n) / ranks + 8.0 * n * 16.0 * COLUMN_MATRIX_WIDTH;
 }
@@ -76,22 +76,22 @@ double VarcompEigenBytes(MeritVarcomp v, int ranks)
 static PetscErrorCode CheckOrder(MeritVarcomp v)
 {
   PetscFunctionBegin;
-  if (v->n_observations > MOST)
+  if (v->run.n_observations > MOST)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine eigen takes %d observations at most, not %lld; use lanczos", (int)MOST,
-                         (long long)v->n_observations));
+                         (long long)v->run.n_observations));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode SetUp_Spectral(MeritVarcomp v)
 {
-  const bool ml = v->method == MERIT_VARCOMP_ML;
+  const bool ml = v->settings.method == MERIT_VARCOMP_ML;
   Eigen     *e;
   double    *b, square = 0.0;
 
   PetscFunctionBegin;
   PetscCall(CheckOrder(v));
   PetscCall(PetscNew(&e));
-  v->engine_data = e;
+  v->run.engine_data = e;
   PetscCall(RecordSpaceCreate(v, "eigen", &e->space));
   PetscCall(ObservationOrderCreate(&e->space, &e->order));
   e->now = (Spectrum){.n = e->space.n, .p = e->space.p, .ml = ml, .exact = true, .n_traces = 1, .constant = RecordSpaceConstant(&e->space, ml)};
@@ -112,7 +112,7 @@ static PetscErrorCode SetUp_Spectral(MeritVarcomp v)
 
 static PetscErrorCode Evaluate_Spectral(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
-  const Eigen *e = v->engine_data;
+  const Eigen *e = v->run.engine_data;
 
   PetscFunctionBegin;
   SpectrumEvaluate(&e->now, theta, point);
@@ -121,7 +121,7 @@ static PetscErrorCode Evaluate_Spectral(MeritVarcomp v, const double theta[], Va
 
 static PetscErrorCode Destroy_Spectral(MeritVarcomp v)
 {
-  Eigen *e = v->engine_data;
+  Eigen *e = v->run.engine_data;
 
   PetscFunctionBegin;
   PetscCall(SpectralQuadratureDestroy(&e->now.y));
@@ -130,7 +130,7 @@ static PetscErrorCode Destroy_Spectral(MeritVarcomp v)
   PetscCall(ObservationOrderDestroy(&e->order));
   PetscCall(RecordSpaceDestroy(&e->space));
   PetscCall(PetscFree(e));
-  v->engine_data = NULL;
+  v->run.engine_data = NULL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -38,7 +38,7 @@ static PetscErrorCode Signs(MeritVarcomp v, const RecordSpace *s, int first, int
   PetscFunctionBegin;
   PetscCall(MeritModelRecordLines(s->model, &line));
   for (int32_t i = 0; i < s->n_records; i++) {
-    const MeritRandomKey key = {.seed = (uint64_t)v->seed, .purpose = PURPOSE, .level = (uint64_t)line[i]};
+    const MeritRandomKey key = {.seed = (uint64_t)v->settings.seed, .purpose = PURPOSE, .level = (uint64_t)line[i]};
 
     for (int j = 0; j < k; j++) {
       const int      sample = first + j;
@@ -164,7 +164,7 @@ static PetscErrorCode FirstBatch(MeritVarcomp v, Lanczos *l, double theta[2])
   bool settled = false;
 
   PetscFunctionBegin;
-  PetscCall(Begin(v, l, 0, v->n_samples ? PetscMin(v->n_samples, BLOCK) : BLOCK, &l->batch));
+  PetscCall(Begin(v, l, 0, v->settings.n_samples ? PetscMin(v->settings.n_samples, BLOCK) : BLOCK, &l->batch));
   while (!settled && l->batch.steps < MOST_STEPS) {
     PetscCall(KrylovStep(&l->y));
     PetscCall(KrylovStep(&l->batch));
@@ -241,21 +241,21 @@ static PetscErrorCode Difference(const Lanczos *l, const double theta[], int ste
 */
 static PetscErrorCode Plan(MeritVarcomp v, const Lanczos *l, const double theta[], int *n, int *steps)
 {
-  const double share = v->mc_share > 0.0 ? v->mc_share : SHARE, most = share * (2.0 + share);
+  const double share = v->settings.mc_share > 0.0 ? v->settings.mc_share : SHARE, most = share * (2.0 + share);
   const int    k     = l->batch.k;
   const Values at    = Evaluate(&l->now, theta);
   double       full[BLOCK], trace[3], F, wanted, least = INFINITY;
 
   PetscFunctionBegin;
-  *n     = v->n_samples ? v->n_samples : k;
+  *n     = v->settings.n_samples ? v->settings.n_samples : k;
   *steps = l->batch.steps;
   for (int j = 0; j < k; j++) {
     SpectralTraces(&l->now.trace[j], theta, trace);
     full[j] = trace[0];
   }
   F      = Variance(k, full);
-  wanted = v->n_samples ? 1.1 * F / v->n_samples : F / k * most / Share(&at);
-  if (!(F > 0.0) || v->n_samples == k || (!v->n_samples && F <= k * wanted)) PetscFunctionReturn(PETSC_SUCCESS);
+  wanted = v->settings.n_samples ? 1.1 * F / v->settings.n_samples : F / k * most / Share(&at);
+  if (!(F > 0.0) || v->settings.n_samples == k || (!v->settings.n_samples && F <= k * wanted)) PetscFunctionReturn(PETSC_SUCCESS);
   for (int s = 1; s <= l->batch.steps; s++) {
     double D = 0.0, count, cost;
 
@@ -263,10 +263,10 @@ static PetscErrorCode Plan(MeritVarcomp v, const Lanczos *l, const double theta[
     if (!(D < k * wanted)) continue;
     count = ceil(PetscMin((F - D) / (wanted - D / k), MOST_CHOSEN));
     cost  = ceil((count - k) / BLOCK) * s;
-    if (v->n_samples ? count > v->n_samples || isfinite(least) : !(cost < least)) continue;
+    if (v->settings.n_samples ? count > v->settings.n_samples || isfinite(least) : !(cost < least)) continue;
     least  = cost;
     *steps = s;
-    if (!v->n_samples) *n = k + BLOCK * (int)ceil((count - k) / BLOCK);
+    if (!v->settings.n_samples) *n = k + BLOCK * (int)ceil((count - k) / BLOCK);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -320,9 +320,9 @@ static PetscErrorCode SetUp_Lanczos(MeritVarcomp v)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&l));
-  v->engine_data = l;
+  v->run.engine_data = l;
   PetscCall(RecordSpaceCreate(v, "lanczos", &l->space));
-  l->now = (Spectrum){.n = l->space.n, .p = l->space.p, .ml = v->method == MERIT_VARCOMP_ML};
+  l->now = (Spectrum){.n = l->space.n, .p = l->space.p, .ml = v->settings.method == MERIT_VARCOMP_ML};
   l->now.constant = RecordSpaceConstant(&l->space, l->now.ml);
   PetscCall(PetscMalloc1(l->space.n_records, &y));
   PetscCall(RecordSpaceObservations(&l->space, y));
@@ -336,7 +336,7 @@ static PetscErrorCode SetUp_Lanczos(MeritVarcomp v)
   SpectrumMaximum(&l->now, theta);
   PetscCall(SettleForms(l, theta));
   l->ratio     = theta[0] / theta[1];
-  v->n_samples = n;
+  v->results.n_samples = n;
   MeritLog(MERIT_LOG_INFO, "Lanczos: %d steps for the observations, %d for %d samples, %d for %d more", l->y.steps, l->batch.steps,
            l->batch.k, steps, n - l->batch.k);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -344,7 +344,7 @@ static PetscErrorCode SetUp_Lanczos(MeritVarcomp v)
 
 static PetscErrorCode Evaluate_Lanczos(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
-  Lanczos *l = v->engine_data;
+  Lanczos *l = v->run.engine_data;
 
   PetscFunctionBegin;
   if (theta[0] > 1.2 * l->ratio * theta[1]) PetscCall(Reach(l, theta));
@@ -354,7 +354,7 @@ static PetscErrorCode Evaluate_Lanczos(MeritVarcomp v, const double theta[], Var
 
 static PetscErrorCode Destroy_Lanczos(MeritVarcomp v)
 {
-  Lanczos *l = v->engine_data;
+  Lanczos *l = v->run.engine_data;
 
   PetscFunctionBegin;
   PetscCall(KrylovDestroy(&l->y));
@@ -364,7 +364,7 @@ static PetscErrorCode Destroy_Lanczos(MeritVarcomp v)
   PetscCall(SpectralQuadratureDestroy(&l->now.y));
   PetscCall(RecordSpaceDestroy(&l->space));
   PetscCall(PetscFree(l));
-  v->engine_data = NULL;
+  v->run.engine_data = NULL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

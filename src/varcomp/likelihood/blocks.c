@@ -15,7 +15,7 @@ static void Group(MeritVarcomp v, int first, int n, int group[])
     for (int j = 0; j < i; j++) {
       const int at = first + i * (i + 1) / 2 + j, to = PetscMin(group[i], group[j]), from = PetscMax(group[i], group[j]);
 
-      if (v->component[at].fixed && v->theta[at] == 0.0) continue;
+      if (v->component[at].fixed && v->run.theta[at] == 0.0) continue;
       for (int k = 0; k <= i; k++)
         if (group[k] == from) group[k] = to;
     }
@@ -23,11 +23,11 @@ static void Group(MeritVarcomp v, int first, int n, int group[])
 
 static void CheckFixed(MeritVarcomp v, Block *b)
 {
-  b->fixed = b->whole = true;
+  b->fixed = b->all_free = true;
   for (int i = 0; i < b->n; i++)
     for (int j = 0; j <= i; j++) {
       b->fixed = b->fixed && v->component[BlockAt(b, i, j)].fixed;
-      b->whole = b->whole && !v->component[BlockAt(b, i, j)].fixed;
+      b->all_free = b->all_free && !v->component[BlockAt(b, i, j)].fixed;
     }
 }
 
@@ -49,7 +49,7 @@ static void Add(MeritVarcomp v, Coordinates *c, int term, int residual, int firs
   }
 }
 
-/* CoordinatesCreate - Blocks of all terms and residual classes at the start v->theta, none at the boundary. Collective. */
+/* CoordinatesCreate - Blocks of all terms and residual classes at the start v->run.theta, none at the boundary. Collective. */
 PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);

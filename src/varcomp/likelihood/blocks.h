@@ -19,7 +19,7 @@ typedef struct {
   int       first;          /* first component of the matrix that this is a block of */
   int       n, row[64];     /* order of the block, and its rows in that matrix, ascending */
   double    count;          /* levels, or records of the class: for steps of EM */
-  bool      fixed, whole;   /* all, none of the elements are fixed */
+  bool      fixed, all_free; /* all, none of the elements are fixed */
   BlockKind kind;
   int       free_pivots;    /* PINNED */
   int       order[64];      /* PINNED: components by pivots */

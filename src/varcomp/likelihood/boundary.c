@@ -51,8 +51,8 @@ static double Total(const Reml *r, int trait)
     const MeritComponent *c = &v->component[i];
 
     if (c->row != c->column) continue;
-    if (c->term < 0 && c->row == trait) sum += v->theta[i] / v->formula->n_residuals;
-    if (c->term >= 0 && v->formula->term[c->term].component[c->row].trait == trait) sum += v->theta[i] * r->unit_scale[i];
+    if (c->term < 0 && c->row == trait) sum += v->run.theta[i] / v->formula->n_residuals;
+    if (c->term >= 0 && v->formula->term[c->term].component[c->row].trait == trait) sum += v->run.theta[i] * r->scale[i];
   }
   return sum;
 }
@@ -61,33 +61,33 @@ static double Total(const Reml *r, int trait)
 static double Unit(const Reml *r, const Block *b, int x)
 {
   if (b->term < 0) return Total(r, b->row[x]);
-  return Total(r, r->v->formula->term[b->term].component[b->row[x]].trait) / r->unit_scale[BlockAt(b, x, x)];
+  return Total(r, r->v->formula->term[b->term].component[b->row[x]].trait) / r->scale[BlockAt(b, x, x)];
 }
 
 /* Before a matrix leaves the free state */
 static void SetNought(const Reml *r, Block *b)
 {
-  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->nought[x] = r->v->engine->residual_floor * Unit(r, b, x);
+  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->nought[x] = r->v->run.engine->residual_floor * Unit(r, b, x);
 }
 
 /* Is there a likelihood, or is the variance so small that its score decides? */
 static bool MayVanish(const Reml *r, const Block *b)
 {
-  if (isfinite(r->now.log_likelihood)) return true;
-  return BlockPivot(b, r->v->theta) < SMALL * (b->n == 1 ? Unit(r, b, 0) : 1.0);
+  if (isfinite(r->point.log_likelihood)) return true;
+  return BlockPivot(b, r->v->run.theta) < SMALL * (b->n == 1 ? Unit(r, b, 0) : 1.0);
 }
 
 /* Is a residual variance already below what stands for 0? Then it is 0: equations with so small a one lose their digits. */
 static bool Below(const Reml *r, const Block *b)
 {
-  return b->term < 0 && b->n == 1 && b->kind == BLOCK_FREE && r->v->theta[BlockAt(b, 0, 0)] < r->v->engine->residual_floor * Unit(r, b, 0);
+  return b->term < 0 && b->n == 1 && b->kind == BLOCK_FREE && r->v->run.theta[BlockAt(b, 0, 0)] < r->v->run.engine->residual_floor * Unit(r, b, 0);
 }
 
 /* The trial, at which b is what it is now, becomes the point if its likelihood is not lower; else b is what it was */
 static PetscErrorCode Judge(Reml *r, Block *b, const Block *was, bool *accepted)
 {
   PetscFunctionBegin;
-  PetscCall(RemlEvaluate(r, r->theta, &r->trial));
+  PetscCall(RemlEvaluate(r, r->trial_theta, &r->trial));
   *accepted = Below(r, was) ? RemlHasScore(r) : RemlNotLower(r);
   if (*accepted) {
     RemlAccept(r, "boundary");
@@ -105,18 +105,18 @@ static PetscErrorCode TryBoundary(Reml *r, Block *b, bool *accepted)
 
   PetscFunctionBegin;
   SetNought(r, b);
-  PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-  if (b->n == 1) BlockZero(b, r->theta);
-  else BlockPin(v, b, r->theta);
+  PetscCall(PetscArraycpy(r->trial_theta, v->run.theta, v->n));
+  if (b->n == 1) BlockZero(b, r->trial_theta);
+  else BlockPin(v, b, r->trial_theta);
   PetscCall(Judge(r, b, &was, accepted));
-  if (!*accepted) b->refused = BlockPivot(b, v->theta);
+  if (!*accepted) b->refused = BlockPivot(b, v->run.theta);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Does the whole step go beyond the boundary, or bring next to nothing even nearer? */
 static bool Beyond(const Reml *r, const Block *b)
 {
-  const double now = BlockPivot(b, r->v->theta), then = BlockPivot(b, r->whole);
+  const double now = BlockPivot(b, r->v->run.theta), then = BlockPivot(b, r->theta_full);
 
   if (b->n > 1) return !(then > 1e-6);
   return !(then > 0.0) || (now < SMALL * Unit(r, b, 0) && then < REML_KEEP * now);
@@ -127,15 +127,15 @@ PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted)
 {
   PetscFunctionBegin;
   *accepted = false;
-  CoordinatesMove(r->v, &r->c, r->v->theta, 1.0, step, r->theta);
-  PetscCall(PetscArraycpy(r->whole, r->theta, r->v->n));
+  CoordinatesMove(r->v, &r->c, r->v->run.theta, 1.0, step, r->trial_theta);
+  PetscCall(PetscArraycpy(r->theta_full, r->trial_theta, r->v->n));
   for (int i = 0; i < r->c.n_blocks && !*accepted; i++) {
     Block *b = &r->c.block[i];
 
-    if (b->kind != BLOCK_FREE || b->fixed || !b->whole) continue;
+    if (b->kind != BLOCK_FREE || b->fixed || !b->all_free) continue;
     b->n_beyond = Beyond(r, b) ? b->n_beyond + 1 : 0;
     if (!Below(r, b) && (b->n_beyond < BEYOND || !MayVanish(r, b) || r->gain > SETTLED)) continue;
-    if (!Below(r, b) && b->refused > 0.0 && BlockPivot(b, r->v->theta) > NEARER * b->refused) continue;
+    if (!Below(r, b) && b->refused > 0.0 && BlockPivot(b, r->v->run.theta) > NEARER * b->refused) continue;
     PetscCall(TryBoundary(r, b, accepted));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -148,15 +148,15 @@ PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted)
 
   PetscFunctionBegin;
   *accepted = false;
-  for (int i = 0; i < r->c.n_blocks && !*accepted && isfinite(r->now.log_likelihood); i++) {
+  for (int i = 0; i < r->c.n_blocks && !*accepted && isfinite(r->point.log_likelihood); i++) {
     Block       *b     = &r->c.block[i];
     const Block  was   = *b;
-    const double reach = BlockReach(&r->c, b, v->theta);
+    const double reach = BlockReach(&r->c, b, v->run.theta);
 
     if (!(reach < REML_NEAR) || (b->refused_lower > 0.0 && reach > NEARER * b->refused_lower)) continue;
-    PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
-    if (b->free_pivots > 1) BlockPin(v, b, r->theta);
-    else BlockZero(b, r->theta);
+    PetscCall(PetscArraycpy(r->trial_theta, v->run.theta, v->n));
+    if (b->free_pivots > 1) BlockPin(v, b, r->trial_theta);
+    else BlockZero(b, r->trial_theta);
     PetscCall(Judge(r, b, &was, accepted));
     if (*accepted) RemlArrive(r, 0.0);
     else b->refused_lower = reach;
@@ -170,8 +170,8 @@ static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
   double S[64 * 64], F[64 * 64];
 
   PetscFunctionBegin;
-  for (int x = 0; x < b->n && b->term >= 0; x++) r->theta[BlockAt(b, x, x)] = NEXT_TO_ZERO * Unit(r, b, x);
-  PetscCall(RemlEvaluate(r, r->theta, &r->trial));
+  for (int x = 0; x < b->n && b->term >= 0; x++) r->trial_theta[BlockAt(b, x, x)] = NEXT_TO_ZERO * Unit(r, b, x);
+  PetscCall(RemlEvaluate(r, r->trial_theta, &r->trial));
   for (int x = 0; x < b->n; x++)
     for (int y = 0; y <= x; y++)
       S[x * b->n + y] = S[y * b->n + x] = -(x == y ? 1.0 : 0.5) * r->trial.score[BlockAt(b, x, y)] * sqrt(Unit(r, b, x) * Unit(r, b, y));
@@ -188,9 +188,9 @@ static void Free(Reml *r, Block *b)
   for (int x = 0; x < b->n; x++) {
     const int at = BlockAt(b, x, x);
 
-    r->theta[at] = b->kind == BLOCK_ZERO ? 1e-3 * Unit(r, b, x) : 1.001 * v->theta[at];
+    r->trial_theta[at] = b->kind == BLOCK_ZERO ? 1e-3 * Unit(r, b, x) : 1.001 * v->run.theta[at];
   }
-  for (int x = 0; x < b->n; x++) v->theta[BlockAt(b, x, x)] = r->theta[BlockAt(b, x, x)];
+  for (int x = 0; x < b->n; x++) v->run.theta[BlockAt(b, x, x)] = r->trial_theta[BlockAt(b, x, x)];
   b->kind    = BLOCK_FREE;
   b->refused = b->refused_lower = 0.0;
   b->n_released++;
@@ -206,13 +206,13 @@ PetscErrorCode BoundaryRelease(Reml *r, bool *released)
   for (int i = 0; i < r->c.n_blocks && !*released; i++) {
     Block *b = &r->c.block[i];
 
-    if (b->fixed || b->kind == BLOCK_FREE || (b->term >= 0 && b->term == v->left_out) || b->n_released > 1) continue;
-    PetscCall(PetscArraycpy(r->theta, v->theta, v->n));
+    if (b->fixed || b->kind == BLOCK_FREE || (b->term >= 0 && b->term == v->settings.left_out) || b->n_released > 1) continue;
+    PetscCall(PetscArraycpy(r->trial_theta, v->run.theta, v->n));
     if (b->kind == BLOCK_ZERO) PetscCall(RisesFromZero(r, b, released));
     else {
       const int last = b->order[b->n - 1];
 
-      *released = r->now.score[BlockAt(b, last, last)] > 0.0;
+      *released = r->point.score[BlockAt(b, last, last)] > 0.0;
     }
     if (*released) Free(r, b);
   }
@@ -238,37 +238,37 @@ void BoundaryZeros(Reml *r)
 
     for (int x = 0; x < b->n; x++)
       for (int y = 0; y <= x; y++) {
-        if (b->term >= 0 && b->term == v->left_out) v->theta[BlockAt(b, x, y)] = 0.0;
-        zero = zero && v->theta[BlockAt(b, x, y)] == 0.0;
+        if (b->term >= 0 && b->term == v->settings.left_out) v->run.theta[BlockAt(b, x, y)] = 0.0;
+        zero = zero && v->run.theta[BlockAt(b, x, y)] == 0.0;
       }
-    if (zero || (b->term >= 0 && b->term == v->left_out)) b->kind = BLOCK_ZERO;
+    if (zero || (b->term >= 0 && b->term == v->settings.left_out)) b->kind = BLOCK_ZERO;
     SetNought(r, b);
-    if (b->term >= 0 || !b->whole) continue;
-    if (Below(r, b)) BlockZero(b, v->theta);
-    else if (b->n > 1 && BlockPivot(b, v->theta) < r->v->engine->residual_floor) BlockPin(v, b, v->theta);
+    if (b->term >= 0 || !b->all_free) continue;
+    if (Below(r, b)) BlockZero(b, v->run.theta);
+    else if (b->n > 1 && BlockPivot(b, v->run.theta) < r->v->run.engine->residual_floor) BlockPin(v, b, v->run.theta);
   }
 }
 
-/* Point so many times as far from the limit r->whole as we are; far: singular matrices farther away */
+/* Point so many times as far from the limit r->theta_limit as we are; far: singular matrices farther away */
 static void Apart(Reml *r, double times, bool far)
 {
   MeritVarcomp v = r->v;
 
-  for (int i = 0; i < v->n; i++) r->theta[i] = v->theta[i];
+  for (int i = 0; i < v->n; i++) r->trial_theta[i] = v->run.theta[i];
   for (int i = 0; i < r->c.n_blocks; i++) {
     const Block *b     = &r->c.block[i];
-    const double share = b->term < 0 ? r->v->engine->residual_floor : BLOCK_NEXT_TO_ZERO;
+    const double share = b->term < 0 ? r->v->run.engine->residual_floor : BLOCK_NEXT_TO_ZERO;
     const double away  = times * (far && b->kind == BLOCK_PINNED ? PetscMax(APART / share, 1.0) : 1.0);
 
     for (int x = 0; x < b->n * b->n; x++) {
       const int at = BlockAt(b, x / b->n, x % b->n);
 
-      r->theta[at] = r->whole[at] + away * (v->theta[at] - r->whole[at]);
+      r->trial_theta[at] = r->theta_limit[at] + away * (v->run.theta[at] - r->theta_limit[at]);
     }
   }
 }
 
-/* The values of the limit r->whole by a line or a parabola through points once, twice, three times as far away; without their Monte Carlo covariance */
+/* The values of the limit r->theta_limit by a line or a parabola through points once, twice, three times as far away; without their Monte Carlo covariance */
 static PetscErrorCode Extrapolate(Reml *r, bool far, VarcompPoint *limit, bool *found)
 {
   static const double weight[2][3] = {{2.0, -1.0, 0.0}, {3.0, -3.0, 1.0}};
@@ -281,7 +281,7 @@ static PetscErrorCode Extrapolate(Reml *r, bool far, VarcompPoint *limit, bool *
   *found = true;
   for (int p = 0; p < 3 && *found && weight[far][p] != 0.0; p++) {
     Apart(r, p + 1.0, far);
-    PetscCall(RemlEvaluate(r, r->theta, &r->trial));
+    PetscCall(RemlEvaluate(r, r->trial_theta, &r->trial));
     *found = RemlHasScore(r);
     limit->log_likelihood += weight[far][p] * r->trial.log_likelihood;
     for (int i = 0; i < n; i++) limit->score[i] += weight[far][p] * r->trial.score[i];
@@ -304,21 +304,21 @@ static PetscErrorCode ResidualLimit(Reml *r, VarcompPoint *limit)
   for (int pass = 0; pass < 2 && found; pass++) {
     double most = 0.0;
 
-    PetscCall(PetscArraycpy(r->whole, v->theta, v->n));
+    PetscCall(PetscArraycpy(r->theta_limit, v->run.theta, v->n));
     for (int i = 0; i < c->n_blocks; i++)
-      if (c->block[i].term < 0) BlockFinish(v, &c->block[i], r->whole);
+      if (c->block[i].term < 0) BlockFinish(v, &c->block[i], r->theta_limit);
     PetscCall(Extrapolate(r, false, limit, &found));
     if (!found) break;
-    r->now.log_likelihood = limit->log_likelihood;
-    PetscCall(PetscArraycpy(r->now.score, limit->score, v->n));
-    PetscCall(PetscArraycpy(r->now.information, limit->information, v->n * v->n));
-    CoordinatesSet(v, c, v->theta, &r->now);
+    r->point.log_likelihood = limit->log_likelihood;
+    PetscCall(PetscArraycpy(r->point.score, limit->score, v->n));
+    PetscCall(PetscArraycpy(r->point.information, limit->information, v->n * v->n));
+    CoordinatesSet(v, c, v->run.theta, &r->point);
     if (c->damped || !CoordinatesStep(c, r->step)) break;
-    CoordinatesMove(v, c, v->theta, 1.0, r->step, r->theta);
+    CoordinatesMove(v, c, v->run.theta, 1.0, r->step, r->trial_theta);
     for (int i = 0; i < v->n; i++)
-      if (v->theta[i] != 0.0) most = PetscMax(most, fabs(r->theta[i] / v->theta[i] - 1.0));
-    if (!RemlInside(r, r->theta, NULL)) break;
-    PetscCall(PetscArraycpy(v->theta, r->theta, v->n));
+      if (v->run.theta[i] != 0.0) most = PetscMax(most, fabs(r->trial_theta[i] / v->run.theta[i] - 1.0));
+    if (!RemlInside(r, r->trial_theta, NULL)) break;
+    PetscCall(PetscArraycpy(v->run.theta, r->trial_theta, v->n));
     found = most > AS_GOOD;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -335,8 +335,8 @@ static PetscErrorCode Bend(Reml *r, VarcompPoint *limit)
   bool         found = false;
 
   PetscFunctionBegin;
-  PetscCall(PetscArraycpy(r->whole, v->theta, v->n));
-  for (int i = 0; i < c->n_blocks; i++) BlockFinish(v, &c->block[i], r->whole);
+  PetscCall(PetscArraycpy(r->theta_limit, v->run.theta, v->n));
+  for (int i = 0; i < c->n_blocks; i++) BlockFinish(v, &c->block[i], r->theta_limit);
   PetscCall(Extrapolate(r, true, limit, &found));
   for (int i = 0; i < c->n_blocks && found; i++) {
     const Block *b = &c->block[i];
@@ -344,10 +344,10 @@ static PetscErrorCode Bend(Reml *r, VarcompPoint *limit)
     for (int x = 0; b->kind == BLOCK_PINNED && x < b->n * b->n; x++) {
       const int at = BlockAt(b, x / b->n, x % b->n);
 
-      r->now.score[at] = limit->score[at];
+      r->point.score[at] = limit->score[at];
     }
   }
-  CoordinatesSet(v, c, v->theta, &r->now);
+  CoordinatesSet(v, c, v->run.theta, &r->point);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -377,18 +377,18 @@ PetscErrorCode BoundaryStates(Reml *r)
 
   PetscFunctionBegin;
   PetscCall(ToLimit(r));
-  PetscCall(PetscArraycpy(v->solvable, v->theta, v->n));
-  for (int x = 0; x < v->n; x++) v->state[x] = MERIT_ESTIMATE_FIXED;
+  PetscCall(PetscArraycpy(v->run.solvable, v->run.theta, v->n));
+  for (int x = 0; x < v->n; x++) v->results.state[x] = MERIT_ESTIMATE_FIXED;
   for (int i = 0; i < r->c.n_blocks; i++) {
     const Block *b = &r->c.block[i];
 
-    BlockFinish(v, b, v->theta);
+    BlockFinish(v, b, v->run.theta);
     for (int x = 0; x < b->n * b->n; x++) {
       const int at = BlockAt(b, x / b->n, x % b->n);
 
-      if (b->term >= 0) v->solvable[at] = v->theta[at];
-      if (v->component[at].fixed || (b->term >= 0 && b->term == v->left_out)) continue;
-      v->state[at] = b->kind == BLOCK_FREE ? MERIT_ESTIMATE_OK : MERIT_ESTIMATE_BOUNDARY;
+      if (b->term >= 0) v->run.solvable[at] = v->run.theta[at];
+      if (v->component[at].fixed || (b->term >= 0 && b->term == v->settings.left_out)) continue;
+      v->results.state[at] = b->kind == BLOCK_FREE ? MERIT_ESTIMATE_OK : MERIT_ESTIMATE_BOUNDARY;
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);

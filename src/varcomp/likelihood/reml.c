@@ -39,9 +39,9 @@ PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point)
   MeritVarcomp v = r->v;
 
   PetscFunctionBegin;
-  v->trying = point == &r->trial;
-  PetscCall(v->engine->evaluate(v, theta, point));
-  v->trying = false;
+  v->run.trying = point == &r->trial;
+  PetscCall(v->run.engine->evaluate(v, theta, point));
+  v->run.trying = false;
   /* the same numbers on every rank, to the last bit */
   PetscCallMPI(MPI_Bcast(&point->log_likelihood, 1, MPI_DOUBLE, 0, v->comm));
   PetscCallMPI(MPI_Bcast(point->score, v->n, MPI_DOUBLE, 0, v->comm));
@@ -54,18 +54,18 @@ PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point)
 void RemlAccept(Reml *r, const char kind[])
 {
   MeritVarcomp       v    = r->v;
-  const VarcompPoint swap = r->now;
+  const VarcompPoint swap = r->point;
 
   r->change = 0.0;
-  r->gain   = r->trial.log_likelihood - r->now.log_likelihood;
+  r->gain   = r->trial.log_likelihood - r->point.log_likelihood;
   for (int i = 0; i < v->n; i++) {
-    if (v->component[i].row == v->component[i].column && r->theta[i] != 0.0)
-      r->change = PetscMax(r->change, fabs(r->theta[i] / PetscMax(v->theta[i], 1e-300) - 1.0));
-    v->theta[i] = r->theta[i];
+    if (v->component[i].row == v->component[i].column && r->trial_theta[i] != 0.0)
+      r->change = PetscMax(r->change, fabs(r->trial_theta[i] / PetscMax(v->run.theta[i], 1e-300) - 1.0));
+    v->run.theta[i] = r->trial_theta[i];
   }
-  r->now   = r->trial;
+  r->point   = r->trial;
   r->trial = swap;
-  r->kind  = kind;
+  r->step_name  = kind;
 }
 
 /* RemlArrive - See the header. Not collective. */
@@ -74,12 +74,12 @@ void RemlArrive(Reml *r, double share)
   Coordinates *c = &r->c;
 
   for (int i = 0; i < c->m; i++) {
-    r->column[i] = share * r->step[i];
-    r->unit[i]   = c->g[i]; /* gradient before less that behind */
+    r->moved[i] = share * r->step[i];
+    r->fall[i]  = c->g[i];
   }
-  CoordinatesSet(r->v, c, r->v->theta, &r->now);
-  for (int i = 0; i < c->m; i++) r->unit[i] -= c->g[i];
-  CoordinatesRemember(c, share > 0.0 ? r->column : NULL, r->unit);
+  CoordinatesSet(r->v, c, r->v->run.theta, &r->point);
+  for (int i = 0; i < c->m; i++) r->fall[i] -= c->g[i];
+  CoordinatesRemember(c, share > 0.0 ? r->moved : NULL, r->fall);
 }
 
 /* RemlHasScore - See the header. Not collective. */
@@ -94,27 +94,27 @@ bool RemlHasScore(const Reml *r)
 bool RemlNotLower(const Reml *r)
 {
   if (!RemlHasScore(r)) return false;
-  return !isfinite(r->now.log_likelihood) || r->trial.log_likelihood >= r->now.log_likelihood - ROUNDING * fabs(r->now.log_likelihood);
+  return !isfinite(r->point.log_likelihood) || r->trial.log_likelihood >= r->point.log_likelihood - ROUNDING * fabs(r->point.log_likelihood);
 }
 
 static PetscErrorCode Report(Reml *r, double gradient)
 {
   MeritVarcomp            v     = r->v;
-  const MeritVarcompRound round = {.round          = v->rounds,
-                                   .estimate       = r->whole,
-                                   .log_likelihood = r->now.log_likelihood,
+  const MeritVarcompRound round = {.round          = v->results.rounds,
+                                   .estimate       = r->theta_user,
+                                   .log_likelihood = r->point.log_likelihood,
                                    .gradient       = gradient,
-                                   .change         = v->rounds ? r->change : NAN,
-                                   .step           = r->kind,
-                                   .seconds        = MPI_Wtime() - v->start};
+                                   .change         = v->results.rounds ? r->change : NAN,
+                                   .step           = r->step_name,
+                                   .seconds        = MPI_Wtime() - v->run.began};
 
   PetscFunctionBegin;
-  VarcompBasisUser(v, v->theta, r->whole);
+  VarcompBasisUser(v, v->run.theta, r->theta_user);
   PetscCall(VarcompReport(v, &round));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rounds from v->theta until the gradient vanishes */
+/* Rounds from v->run.theta until the gradient vanishes */
 static PetscErrorCode Iterate(Reml *r)
 {
   MeritVarcomp v = r->v;
@@ -123,40 +123,40 @@ static PetscErrorCode Iterate(Reml *r)
   PetscFunctionBegin;
   PetscCall(RemlResume(r, &resumed, &done));
   fresh = !resumed;
-  if (done) v->gradient = RemlLength(r, r->step);
+  if (done) v->results.gradient = RemlLength(r, r->step);
   if (done) PetscFunctionReturn(PETSC_SUCCESS);
-  v->stop = MERIT_VARCOMP_MAX_ROUNDS;
+  v->results.stop = MERIT_VARCOMP_MAX_ROUNDS;
   while (true) {
     bool go;
 
     if (fresh) {
-      PetscCall(RemlEvaluate(r, v->theta, &r->now));
-      CoordinatesSet(v, &r->c, v->theta, &r->now);
-      if (!v->rounds) PetscCall(VarcompCheckInformation(v, &r->c));
+      PetscCall(RemlEvaluate(r, v->run.theta, &r->point));
+      CoordinatesSet(v, &r->c, v->run.theta, &r->point);
+      if (!v->results.rounds) PetscCall(VarcompCheckInformation(v, &r->c));
     }
     fresh       = false;
-    v->gradient = RemlLength(r, r->step);
-    PetscCall(Report(r, v->gradient));
-    if (v->gradient <= BoundaryTolerance(r)) {
+    v->results.gradient = RemlLength(r, r->step);
+    PetscCall(Report(r, v->results.gradient));
+    if (v->results.gradient <= BoundaryTolerance(r)) {
       PetscCall(BoundaryTryLower(r, &go));
-      v->rounds += go;
+      v->results.rounds += go;
       if (go) continue;
       PetscCall(BoundaryRelease(r, &fresh));
       if (!fresh) {
-        v->stop = MERIT_VARCOMP_CONVERGED;
+        v->results.stop = MERIT_VARCOMP_CONVERGED;
         break;
       }
-      r->kind = "release";
-      v->rounds++;
+      r->step_name = "release";
+      v->results.rounds++;
       continue;
     }
-    if (v->rounds >= v->max_rounds) break;
+    if (v->results.rounds >= v->settings.max_rounds) break;
     PetscCall(RemlSaveIfDue(r));
     PetscCall(RemlStep(r, &go));
-    v->rounds++;
+    v->results.rounds++;
     if (go) continue;
     /* rounding is all that is left of a step that small */
-    v->stop = v->gradient < 1e3 * r->tolerance ? MERIT_VARCOMP_CONVERGED : MERIT_VARCOMP_NO_ASCENT;
+    v->results.stop = v->results.gradient < 1e3 * r->tolerance ? MERIT_VARCOMP_CONVERGED : MERIT_VARCOMP_NO_ASCENT;
     break;
   }
   PetscCall(RemlKeep(r));
@@ -176,35 +176,52 @@ static void Back(const Coordinates *c, const double *A, double *B)
     }
 }
 
-/* Sampling covariance J H^-1 J', and what Monte Carlo errors of the score, of covariance M, add: J H^-1 J' M J H^-1 J' */
-static void Covariances(Reml *r)
+/* C = A B, [n * n] */
+static void Multiply(int n, const double *A, const double *B, double *C)
 {
-  MeritVarcomp v = r->v;
-  Coordinates *c = &r->c;
-  const int    n = v->n;
-  double      *A = c->work, *g = c->g;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) {
+      C[i * n + j] = 0.0;
+      for (int k = 0; k < n; k++) C[i * n + j] += A[i * n + k] * B[k * n + j];
+    }
+}
 
-  v->has_covariance = !c->damped;
-  for (int j = 0; j < c->m && v->has_covariance; j++) {
-    for (int i = 0; i < c->m; i++) r->unit[i] = i == j;
-    c->g              = r->unit;
-    v->has_covariance = CoordinatesStep(c, r->column);
-    for (int i = 0; i < c->m; i++) r->inverse[i * c->m + j] = r->column[i];
+/* H^-1 to inverse [m * m], column by column; e_i and column [m] are work. False where H is not definite. */
+static bool InverseInformation(Coordinates *c, double *e_i, double *column, double *inverse)
+{
+  double *g    = c->g;
+  bool    good = !c->damped;
+
+  for (int j = 0; j < c->m && good; j++) {
+    for (int i = 0; i < c->m; i++) e_i[i] = i == j;
+    c->g = e_i;
+    good = CoordinatesStep(c, column);
+    for (int i = 0; i < c->m; i++) inverse[i * c->m + j] = column[i];
   }
   c->g = g;
-  if (!v->has_covariance) return;
-  Back(c, r->inverse, v->covariance);
-  for (int i = 0; i < n * n; i++) v->has_monte_carlo = v->has_monte_carlo || r->now.mc_covariance[i] != 0.0;
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) {
-      A[i * n + j] = 0.0;
-      for (int k = 0; k < n; k++) A[i * n + j] += r->now.mc_covariance[i * n + k] * v->covariance[k * n + j];
-    }
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) {
-      v->monte_carlo[i * n + j] = 0.0;
-      for (int k = 0; k < n; k++) v->monte_carlo[i * n + j] += v->covariance[i * n + k] * A[k * n + j];
-    }
+  return good;
+}
+
+/* Sampling covariance J H^-1 J', and what Monte Carlo errors of the score, of covariance M, add: J H^-1 J' M J H^-1 J' */
+static PetscErrorCode Covariances(Reml *r)
+{
+  MeritVarcomp    v = r->v;
+  VarcompResults *f = &v->results;
+  Coordinates    *c = &r->c;
+  const size_t    n = (size_t)v->n;
+  double         *e_i, *column, *inverse;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3(n, &e_i, n, &column, n * n, &inverse));
+  f->has_covariance = InverseInformation(c, e_i, column, inverse);
+  if (f->has_covariance) {
+    Back(c, inverse, f->covariance);
+    for (size_t i = 0; i < n * n; i++) f->has_monte_carlo = f->has_monte_carlo || r->point.mc_covariance[i] != 0.0;
+    Multiply(v->n, r->point.mc_covariance, f->covariance, c->work);
+    Multiply(v->n, f->covariance, c->work, f->monte_carlo);
+  }
+  PetscCall(PetscFree3(e_i, column, inverse));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* VarcompNoPoint - See the header. */
@@ -217,23 +234,25 @@ void VarcompNoPoint(MeritVarcomp v, VarcompPoint *point)
 /* VarcompLikelihood - See the header. Collective. */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v)
 {
-  Reml         r = {.v = v, .kind = "start", .tolerance = v->tolerance};
+  Reml         r = {.v = v, .step_name = "start", .tolerance = v->settings.tolerance};
   const size_t n = (size_t)v->n;
 
   PetscFunctionBegin;
-  if (v->n > 1) r.tolerance = PetscMax(r.tolerance, v->engine->least_gradient); /* of the residual variance alone it is exact */
+  if (v->n > 1) r.tolerance = PetscMax(r.tolerance, v->run.engine->least_gradient); /* of the residual variance alone it is exact */
   PetscCall(CoordinatesCreate(v, &r.c));
-  PetscCall(PointCreate(v->n, &r.now));
+  PetscCall(PointCreate(v->n, &r.point));
   PetscCall(PointCreate(v->n, &r.trial));
-  PetscCall(PetscCalloc7(n, &r.theta, n, &r.step, n, &r.unit, n, &r.column, n, &r.whole, n * n, &r.inverse, n, &r.unit_scale));
-  PetscCall(VarcompScales(v, r.unit_scale));
+  PetscCall(PetscCalloc5(n, &r.trial_theta, n, &r.step, n, &r.moved, n, &r.fall, n, &r.scale));
+  PetscCall(PetscCalloc3(n, &r.theta_full, n, &r.theta_limit, n, &r.theta_user));
+  PetscCall(VarcompScales(v, r.scale));
   BoundaryZeros(&r);
   PetscCall(Iterate(&r));
   PetscCall(BoundaryStates(&r));
-  Covariances(&r);
-  v->log_likelihood = r.now.log_likelihood;
-  PetscCall(PetscFree7(r.theta, r.step, r.unit, r.column, r.whole, r.inverse, r.unit_scale));
-  PetscCall(PointFree(&r.now));
+  PetscCall(Covariances(&r));
+  v->results.log_likelihood = r.point.log_likelihood;
+  PetscCall(PetscFree5(r.trial_theta, r.step, r.moved, r.fall, r.scale));
+  PetscCall(PetscFree3(r.theta_full, r.theta_limit, r.theta_user));
+  PetscCall(PointFree(&r.point));
   PetscCall(PointFree(&r.trial));
   PetscCall(CoordinatesDestroy(&r.c));
   PetscFunctionReturn(PETSC_SUCCESS);

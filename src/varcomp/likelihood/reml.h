@@ -2,15 +2,20 @@
 /* A fit by (restricted) maximum likelihood: where it is, its steps, its boundary, and how it is kept. Private to reml.c, step.c, boundary.c and reml_state.c. */
 #include "blocks.h"
 
+/* A fit. Its point is v->run.theta; coordinates, gradient and information in c are those of the point. */
 typedef struct {
   MeritVarcomp v;
   Coordinates  c;
-  VarcompPoint now, trial;
-  double      *theta, *step; /* [n] the trial's components; [m] */
-  double      *unit, *column, *whole, *inverse; /* [n], [n], [n], [n * n] work */
-  double      *unit_scale; /* [n] what a variance of 1 makes of an observation's variance */
-  double       tolerance;
-  const char  *kind;         /* of the step that led here */
+  VarcompPoint point, trial; /* values of the engine at v->run.theta, at trial_theta */
+  double      *trial_theta;  /* [n] */
+  double      *step;         /* [m] the step from the point to the trial */
+  double      *moved, *fall; /* [m] what was taken of the last step, and the gradient before it less that behind it */
+  double      *theta_full;   /* [n] where the step leads that is neither bent nor halved */
+  double      *theta_limit;  /* [n] the point with what is next to 0 at 0 */
+  double      *theta_user;   /* [n] the point in the components as the user has them */
+  double      *scale;        /* [n] VarcompScales */
+  double       tolerance;    /* of the gradient, in standard errors */
+  const char  *step_name;    /* of the step that led here */
   double       change, gain; /* largest relative change of a variance, and what the step added to the log-likelihood */
 } Reml;
 
@@ -50,7 +55,7 @@ double BoundaryTolerance(const Reml *r);
 /* At the end: what is next to 0 is 0, and the state of every estimate. Collective. */
 PetscErrorCode BoundaryStates(Reml *r);
 
-/* Take up a checkpoint of this fit; *done: it had ended, as v->stop says. Collective. */
+/* Take up a checkpoint of this fit; *done: it had ended, as v->results.stop says. Collective. */
 PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done);
 /* Between two rounds: save if it is time. Collective. */
 PetscErrorCode RemlSaveIfDue(Reml *r);

@@ -9,7 +9,7 @@ enum { N_OWN = 18, N_ENGINE = 5, N_STATE = N_OWN + N_ENGINE };
 typedef struct {
   char       name[N_STATE][32];
   char       kind[16];
-  int32_t    ended; /* 1 + v->stop of a fit that has ended, else 0 */
+  int32_t    ended; /* 1 + v->results.stop of a fit that has ended, else 0 */
   int        n;
   MeritState part[N_STATE];
 } State;
@@ -29,17 +29,17 @@ static void Fill(Reml *r, State *s)
   char         fit[16];
 
   s->n = 0;
-  snprintf(fit, sizeof(fit), "fit%d", v->left_out + 1);
-  Add(s, fit, "theta", MERIT_STATE_SAME, n, v->theta);
+  snprintf(fit, sizeof(fit), "fit%d", v->settings.left_out + 1);
+  Add(s, fit, "theta", MERIT_STATE_SAME, n, v->run.theta);
   Add(s, fit, "ended", MERIT_STATE_SAME, sizeof(s->ended), &s->ended);
-  Add(s, fit, "rounds", MERIT_STATE_SAME, sizeof(v->rounds), &v->rounds);
+  Add(s, fit, "rounds", MERIT_STATE_SAME, sizeof(v->results.rounds), &v->results.rounds);
   Add(s, fit, "kind", MERIT_STATE_SAME, sizeof(s->kind), s->kind);
   Add(s, fit, "change", MERIT_STATE_SAME, one, &r->change);
   Add(s, fit, "gain", MERIT_STATE_SAME, one, &r->gain);
-  Add(s, fit, "likelihood", MERIT_STATE_SAME, one, &r->now.log_likelihood);
-  Add(s, fit, "score", MERIT_STATE_SAME, n, r->now.score);
-  Add(s, fit, "information", MERIT_STATE_SAME, square, r->now.information);
-  Add(s, fit, "noise", MERIT_STATE_SAME, square, r->now.mc_covariance);
+  Add(s, fit, "likelihood", MERIT_STATE_SAME, one, &r->point.log_likelihood);
+  Add(s, fit, "score", MERIT_STATE_SAME, n, r->point.score);
+  Add(s, fit, "information", MERIT_STATE_SAME, square, r->point.information);
+  Add(s, fit, "noise", MERIT_STATE_SAME, square, r->point.mc_covariance);
   Add(s, fit, "blocks", MERIT_STATE_SAME, (size_t)r->c.n_blocks * sizeof(*r->c.block), r->c.block);
   for (int i = 0; i < 6; i++) {
     char name[16];
@@ -54,10 +54,10 @@ static void FillRunning(Reml *r, State *s)
 {
   MeritState engine[N_ENGINE];
   char       fit[16];
-  const int  n = r->v->engine->state ? r->v->engine->state(r->v, engine) : 0;
+  const int  n = r->v->run.engine->state ? r->v->run.engine->state(r->v, engine) : 0;
 
   Fill(r, s);
-  snprintf(fit, sizeof(fit), "fit%d", r->v->left_out + 1);
+  snprintf(fit, sizeof(fit), "fit%d", r->v->settings.left_out + 1);
   Add(s, fit, "pairs", MERIT_STATE_SAME, sizeof(r->c.n_pairs), &r->c.n_pairs);
   for (int i = 0; i < n; i++) Add(s, fit, engine[i].name, engine[i].kind, engine[i].size, engine[i].data);
 }
@@ -77,7 +77,7 @@ static bool IsSound(const Reml *r, const Block made[])
     for (int i = 0; i < is->n && is->kind == BLOCK_PINNED; i++)
       if (is->order[i] < 0 || is->order[i] >= is->n) return false;
   }
-  return r->v->rounds >= 0 && c->n_pairs >= 0 && c->n_pairs <= 3;
+  return r->v->results.rounds >= 0 && c->n_pairs >= 0 && c->n_pairs <= 3;
 }
 
 /* RemlResume - See the header. Collective. */
@@ -93,7 +93,7 @@ PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done)
   PetscCall(MeritCheckpointLoad(r->v->checkpoint, 2, s.part, resumed));
   if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
   *done = s.ended != 0;
-  if (*done) r->v->stop = (MeritVarcompStop)(s.ended - 1);
+  if (*done) r->v->results.stop = (MeritVarcompStop)(s.ended - 1);
   else FillRunning(r, &s);
   PetscCall(PetscMalloc1(r->c.n_blocks, &made));
   PetscCall(PetscArraycpy(made, r->c.block, r->c.n_blocks));
@@ -101,8 +101,8 @@ PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done)
   if (!IsSound(r, made) || memchr(s.kind, 0, sizeof(s.kind)) == NULL) PetscCall(MeritCheckpointDamaged(r->v->checkpoint, s.name[0]));
   PetscCall(PetscFree(made));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(kinds); i++)
-    if (!strcmp(kinds[i], s.kind)) r->kind = kinds[i];
-  CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);
+    if (!strcmp(kinds[i], s.kind)) r->step_name = kinds[i];
+  CoordinatesSet(r->v, &r->c, r->v->run.theta, &r->point);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -115,19 +115,19 @@ PetscErrorCode RemlSaveIfDue(Reml *r)
   PetscFunctionBegin;
   PetscCall(MeritCheckpointDue(r->v->checkpoint, &due));
   if (!due) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscStrncpy(s.kind, r->kind, sizeof(s.kind)));
+  PetscCall(PetscStrncpy(s.kind, r->step_name, sizeof(s.kind)));
   FillRunning(r, &s);
-  PetscCall(MeritCheckpointSave(r->v->checkpoint, r->v->rounds, s.n, s.part));
+  PetscCall(MeritCheckpointSave(r->v->checkpoint, r->v->results.rounds, s.n, s.part));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* RemlKeep - See the header. Collective. */
 PetscErrorCode RemlKeep(Reml *r)
 {
-  State s = {.ended = 1 + (int32_t)r->v->stop};
+  State s = {.ended = 1 + (int32_t)r->v->results.stop};
 
   PetscFunctionBegin;
-  PetscCall(PetscStrncpy(s.kind, r->kind, sizeof(s.kind)));
+  PetscCall(PetscStrncpy(s.kind, r->step_name, sizeof(s.kind)));
   Fill(r, &s);
   PetscCall(MeritCheckpointKeep(r->v->checkpoint, s.n, s.part));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -19,7 +19,7 @@ static const double BLUR = 1e-10;
 typedef struct {
   double share;  /* of the step, after halving */
   bool   inside; /* is the point one of the parameter space? */
-  bool   whole;  /* the step as it was: neither halved nor bent */
+  bool   as_planned; /* neither halved nor bent */
 } Way;
 
 /* Length of the trial's gradient */
@@ -27,19 +27,19 @@ static double TrialGradient(Reml *r)
 {
   double length;
 
-  CoordinatesSet(r->v, &r->c, r->theta, &r->trial);
-  length = RemlLength(r, r->column);
-  CoordinatesSet(r->v, &r->c, r->v->theta, &r->now);
+  CoordinatesSet(r->v, &r->c, r->trial_theta, &r->trial);
+  length = RemlLength(r, r->moved);
+  CoordinatesSet(r->v, &r->c, r->v->run.theta, &r->point);
   return length;
 }
 
 /* A step as good as the likelihood can tell that shortens the gradient */
 static bool Flatter(Reml *r)
 {
-  const double blur = BLUR * fabs(r->now.log_likelihood);
+  const double blur = BLUR * fabs(r->point.log_likelihood);
 
-  if (!(r->v->gradient * r->v->gradient < blur)) return false;
-  return r->trial.log_likelihood >= r->now.log_likelihood - blur && TrialGradient(r) < r->v->gradient;
+  if (!(r->v->results.gradient * r->v->results.gradient < blur)) return false;
+  return r->trial.log_likelihood >= r->point.log_likelihood - blur && TrialGradient(r) < r->v->results.gradient;
 }
 
 /* A <- F^-1 A F^-T, or F A F' (back); F [n * n] a Cholesky factor, A symmetric */
@@ -69,7 +69,7 @@ static bool Axes(const Reml *r, const Block *b, const double theta[], double *F,
   double       G[64 * 64], work[64 * 66];
   PetscBLASInt n = b->n, room = 64 * 66, info = 0;
 
-  BlockGet(b, r->v->theta, G);
+  BlockGet(b, r->v->run.theta, G);
   BlockGet(b, theta, A);
   if (!MeritDenseCholesky(n, G, F)) return false;
   Congruent(n, F, false, A);
@@ -113,26 +113,26 @@ static bool BendBlock(const Reml *r, const Block *b, double theta[])
   return true;
 }
 
-/* This share of the step to r->theta, bent where it leaves, or, for matrices of which elements are fixed, halved. Collective. */
+/* This share of the step to r->trial_theta, bent where it leaves, or, for matrices of which elements are fixed, halved. Collective. */
 static PetscErrorCode Move(Reml *r, double share, Way *way)
 {
   MeritVarcomp v = r->v;
 
   PetscFunctionBegin;
-  *way = (Way){.share = share, .whole = true};
+  *way = (Way){.share = share, .as_planned = true};
   for (int i = 0; i < 60 && !way->inside; i++) {
-    if (i) way->share *= 0.5, way->whole = false;
-    CoordinatesMove(v, &r->c, v->theta, way->share, r->step, r->theta);
+    if (i) way->share *= 0.5, way->as_planned = false;
+    CoordinatesMove(v, &r->c, v->run.theta, way->share, r->step, r->trial_theta);
     for (int k = 0; k < r->c.n_blocks; k++) {
       const Block *b = &r->c.block[k];
 
-      if (b->kind == BLOCK_FREE && b->whole && BendBlock(r, b, r->theta)) way->whole = false;
+      if (b->kind == BLOCK_FREE && b->all_free && BendBlock(r, b, r->trial_theta)) way->as_planned = false;
     }
-    way->inside = RemlInside(r, r->theta, NULL);
+    way->inside = RemlInside(r, r->trial_theta, NULL);
   }
   /* the same on every rank, whatever processors they have */
   PetscCallMPI(MPI_Bcast(way, sizeof(*way), MPI_BYTE, 0, v->comm));
-  PetscCallMPI(MPI_Bcast(r->theta, v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(r->trial_theta, v->n, MPI_DOUBLE, 0, v->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -154,34 +154,34 @@ static PetscErrorCode Direct(Reml *r, int kind, bool *found)
 /* RemlStep - See the header. Collective. */
 PetscErrorCode RemlStep(Reml *r, bool *accepted)
 {
-  double told = 0.0;
+  double taken = 0.0;
 
   PetscFunctionBegin;
   PetscCall(BoundaryTryLower(r, accepted));
   if (*accepted) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int kind = r->v->em_only ? EM : SECANT; kind <= EM && !*accepted; kind++) {
+  for (int kind = r->v->settings.em_only ? EM : SECANT; kind <= EM && !*accepted; kind++) {
     const int most = kind == EM || (kind == SCORING && r->c.pinned) ? 20 : kind == SCORING ? 2 : 1;
     bool      found;
     Way       way;
 
     PetscCall(Direct(r, kind, &found));
     if (found) PetscCall(Move(r, 1.0, &way));
-    if (found && kind == SCORING && !way.whole) {
+    if (found && kind == SCORING && !way.as_planned) {
       PetscCall(BoundaryTry(r, r->step, accepted));
       if (*accepted) break; /* as coordinates change */
       PetscCall(Direct(r, kind, &found));
       if (found) PetscCall(Move(r, 1.0, &way));
     }
-    if (!found || !way.inside || (kind == SECANT && !way.whole)) continue;
+    if (!found || !way.inside || (kind == SECANT && !way.as_planned)) continue;
     for (int half = 0; half < most && !*accepted; half++) {
       if (half) PetscCall(Move(r, 0.5 * way.share, &way));
-      PetscCall(RemlEvaluate(r, r->theta, &r->trial));
+      PetscCall(RemlEvaluate(r, r->trial_theta, &r->trial));
       *accepted = RemlNotLower(r) || Flatter(r);
     }
     if (!*accepted) continue;
     RemlAccept(r, NAMES[kind]);
-    if (r->v->gradient < NEAR && way.whole) told = way.share;
+    if (r->v->results.gradient < NEAR && way.as_planned) taken = way.share;
   }
-  if (*accepted) RemlArrive(r, told);
+  if (*accepted) RemlArrive(r, taken);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

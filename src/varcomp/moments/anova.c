@@ -67,7 +67,7 @@ static PetscErrorCode Residual(MeritVarcomp v, Anova *a, MeritAnovaLine *line, d
   PetscCall(HendersonLeave(&a->bases, a->bases.n, a->left));
   for (int32_t i = 0; i < a->n_records; i++) line->ss += pow(a->sqrt_weight[i] * a->left[i], 2.0);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &line->ss, 1, MPI_DOUBLE, MPI_SUM, v->comm));
-  line->df = (double)v->n_observations;
+  line->df = (double)v->run.n_observations;
   for (int i = 0; i < a->bases.n; i++) line->df -= a->bases.adds[i];
   line->ms              = line->ss / line->df;
   coefficient[v->n - 1] = 1.0;
@@ -77,7 +77,7 @@ static PetscErrorCode Residual(MeritVarcomp v, Anova *a, MeritAnovaLine *line, d
 /* All lines, fixed terms first, the residual's last; coefficient [n_lines * n] */
 static PetscErrorCode Lines(MeritVarcomp v, Anova *a, double *coefficient)
 {
-  MeritAnovaLine *line = v->line;
+  MeritAnovaLine *line = v->results.line;
 
   PetscFunctionBegin;
   PetscCall(HendersonForm(&a->bases, "anova"));
@@ -85,12 +85,12 @@ static PetscErrorCode Lines(MeritVarcomp v, Anova *a, double *coefficient)
   for (int random = 0; random < 2; random++)
     for (int k = 0; k < v->formula->n_terms; k++) {
       if ((v->first_of_term[k] >= 0) != (random == 1)) continue;
-      if (random && v->order_last) PetscCall(HendersonFactor(&a->bases, k));
+      if (random && v->settings.order_last) PetscCall(HendersonFactor(&a->bases, k));
       line->coefficient = coefficient;
       PetscCall(Line(v, a, k, line++, coefficient));
       coefficient += v->n;
       /* a large mean of the observations is no part of what later terms reach */
-      if (!(random && v->order_last)) PetscCall(HendersonLeave(&a->bases, HendersonEnd(&a->bases, k), a->left));
+      if (!(random && v->settings.order_last)) PetscCall(HendersonLeave(&a->bases, HendersonEnd(&a->bases, k), a->left));
     }
   line->coefficient = coefficient;
   PetscCall(Residual(v, a, line, coefficient));
@@ -103,14 +103,14 @@ static PetscErrorCode Sources(MeritVarcomp v)
   int at = 0;
 
   PetscFunctionBegin;
-  if (v->line) PetscCall(PetscFree(v->line[0].coefficient));
-  PetscCall(PetscFree(v->line));
-  v->n_lines = v->formula->n_terms + 1;
-  PetscCall(PetscCalloc1(v->n_lines, &v->line));
+  if (v->results.line) PetscCall(PetscFree(v->results.line[0].coefficient));
+  PetscCall(PetscFree(v->results.line));
+  v->results.n_lines = v->formula->n_terms + 1;
+  PetscCall(PetscCalloc1(v->results.n_lines, &v->results.line));
   for (int random = 0; random < 2; random++)
     for (int k = 0; k < v->formula->n_terms; k++)
-      if ((v->first_of_term[k] >= 0) == (random == 1)) v->line[at++].source = v->formula->term[k].label;
-  v->line[at].source = "residual";
+      if ((v->first_of_term[k] >= 0) == (random == 1)) v->results.line[at++].source = v->formula->term[k].label;
+  v->results.line[at].source = "residual";
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -127,48 +127,48 @@ static PetscErrorCode Saturated(const char label[])
 /* What makes the lines useless */
 static PetscErrorCode Check(MeritVarcomp v)
 {
-  const int n_fixed = v->n_lines - v->n;
+  const int n_fixed = v->results.n_lines - v->n;
   double    sum[2]  = {0.0, 0.0}; /* of squares that fixed effects leave, and all */
 
   PetscFunctionBegin;
-  for (int l = 0; l < v->n_lines; l++) {
-    sum[0] += l < n_fixed ? 0.0 : v->line[l].ss;
-    sum[1] += v->line[l].ss;
+  for (int l = 0; l < v->results.n_lines; l++) {
+    sum[0] += l < n_fixed ? 0.0 : v->results.line[l].ss;
+    sum[1] += v->results.line[l].ss;
   }
   PetscCall(VarcompCheckLeft(sum[0], sum[1]));
-  for (int l = n_fixed; l < v->n_lines - 1; l++)
-    if (v->line[l].df == 0.0)
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->line[l].source,
+  for (int l = n_fixed; l < v->results.n_lines - 1; l++)
+    if (v->results.line[l].df == 0.0)
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->results.line[l].source,
                            "`%s` adds nothing to the terms before it: their designs reach all that its design does, so its variance cannot be "
                            "told apart",
-                           v->line[l].source));
-  if (v->line[v->n_lines - 1].df == 0.0) PetscCall(Saturated(v->line[v->n_lines - 2].source));
+                           v->results.line[l].source));
+  if (v->results.line[v->results.n_lines - 1].df == 0.0) PetscCall(Saturated(v->results.line[v->results.n_lines - 2].source));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Mean squares = their expectations, from the last line up: eliminate */
 static PetscErrorCode Solve(MeritVarcomp v)
 {
-  const int n = v->n, n_fixed = v->n_lines - n;
+  const int n = v->n, n_fixed = v->results.n_lines - n;
   double    A[64 * 65];
   int       singular;
 
   PetscFunctionBegin;
   PetscCheck(n <= 64, v->comm, PETSC_ERR_SUP, "more than 64 variances");
   for (int i = 0; i < n; i++) {
-    for (int j = 0; j < n; j++) A[i * (n + 1) + j] = v->line[n_fixed + i].coefficient[j];
-    A[i * (n + 1) + n] = v->line[n_fixed + i].ms;
+    for (int j = 0; j < n; j++) A[i * (n + 1) + j] = v->results.line[n_fixed + i].coefficient[j];
+    A[i * (n + 1) + n] = v->results.line[n_fixed + i].ms;
   }
   singular = MeritDenseEliminate(n, 1, 0.0, A);
   if (singular < n)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->line[n_fixed + singular].source,
-                         "the mean squares do not tell the variance of `%s` apart", v->line[n_fixed + singular].source));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->results.line[n_fixed + singular].source,
+                         "the mean squares do not tell the variance of `%s` apart", v->results.line[n_fixed + singular].source));
   for (int i = 0; i < n; i++) {
-    v->theta[i] = A[i * (n + 1) + n];
-    v->state[i] = v->theta[i] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
-    if (v->state[i] != MERIT_ESTIMATE_NEGATIVE || !v->nonnegative) continue;
-    v->theta[i] = 0.0;
-    v->state[i] = MERIT_ESTIMATE_BOUNDARY;
+    v->run.theta[i] = A[i * (n + 1) + n];
+    v->results.state[i] = v->run.theta[i] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
+    if (v->results.state[i] != MERIT_ESTIMATE_NEGATIVE || !v->settings.nonnegative) continue;
+    v->run.theta[i] = 0.0;
+    v->results.state[i] = MERIT_ESTIMATE_BOUNDARY;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -182,7 +182,7 @@ static PetscErrorCode CheckLevels(MeritVarcomp v, const Anova *a)
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++)
     if (term[k].n_regressors == 1 && MeritStructureForm(term[k].structure) != MERIT_FORM_FACTOR &&
-        a->bases.first[k + 1] - a->bases.first[k] >= v->n_observations)
+        a->bases.first[k + 1] - a->bases.first[k] >= v->run.n_observations)
       PetscCall(Saturated(v->formula->term[k].label));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -193,8 +193,8 @@ static PetscErrorCode Create(MeritVarcomp v, Anova *a)
   const MeritRecordsView *r = MeritModelRecords(v->model);
 
   PetscFunctionBegin;
-  for (int c = 0; c < v->n; c++) v->theta[c] = 1.0;
-  PetscCall(VarcompSetVariances(v, v->theta));
+  for (int c = 0; c < v->n; c++) v->run.theta[c] = 1.0;
+  PetscCall(VarcompSetVariances(v, v->run.theta));
   a->n_records = r->n_records;
   PetscCall(PetscMalloc2(a->n_records + 1, &a->sqrt_weight, a->n_records + 1, &a->left));
   for (int32_t i = 0; i < a->n_records; i++) {
@@ -224,18 +224,18 @@ PetscErrorCode VarcompAnova(MeritVarcomp v)
   PetscCall(VarcompStart(v)); /* looks at the data, too */
   PetscCall(Sources(v));
   PetscCall(Create(v, &a));
-  PetscCall(PetscCalloc1((size_t)v->n_lines * (size_t)v->n, &coefficient));
+  PetscCall(PetscCalloc1((size_t)v->results.n_lines * (size_t)v->n, &coefficient));
   PetscCall(Lines(v, &a, coefficient));
   PetscCall(Destroy(&a));
   PetscCall(Check(v));
   PetscCall(Solve(v));
-  v->rounds = 1;
+  v->results.rounds = 1;
   PetscCall(VarcompReport(v, &(MeritVarcompRound){.round          = 1,
-                                                  .estimate       = v->theta,
+                                                  .estimate       = v->run.theta,
                                                   .log_likelihood = NAN,
                                                   .gradient       = NAN,
                                                   .change         = NAN,
                                                   .step           = "anova",
-                                                  .seconds        = MPI_Wtime() - v->start}));
+                                                  .seconds        = MPI_Wtime() - v->run.began}));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

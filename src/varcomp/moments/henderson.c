@@ -22,7 +22,7 @@ static PetscErrorCode Met(const HendersonReductions *b, int32_t n_owned, double 
   PetscCall(PetscMalloc1(records->n_records + 1, &coefficient));
   for (int32_t i = 0; i < records->n_records; i++)
     coefficient[i] = MeritRandomUniform(&(MeritRandomKey){.purpose = PROBE, .chain = (uint32_t)b->v->rank, .level = (uint64_t)i}, 0);
-  PetscCall(MeritMMEProject(b->v->C, 1, coefficient, met));
+  PetscCall(MeritMMEProject(b->v->run.C, 1, coefficient, met));
   for (int32_t e = 0; e < n_owned; e++)
     if (state[e] != MERIT_EQ_OK) met[e] = 0.0;
   PetscCall(PetscFree(coefficient));
@@ -38,7 +38,7 @@ static PetscErrorCode Room(const HendersonReductions *b, const char what[], int6
   PetscFunctionBegin;
   snprintf(text, sizeof(text), "%s factors the equations of all %lld effects on one rank and", what, (long long)n);
   if (n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method", "%s takes %d at most; use reml", text, MOST));
-  PetscCall(MeritMMEAssembledSize(b->v->C, &entries, &most, &assembled));
+  PetscCall(MeritMMEAssembledSize(b->v->run.C, &entries, &most, &assembled));
   PetscCall(VarcompRefuse(b->v, text, 16.0 * (double)n * (double)n + (double)assembled, "use reml"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -176,8 +176,8 @@ PetscErrorCode HendersonForm(HendersonReductions *b, const char what[])
 
   PetscFunctionBegin;
   PetscCall(Room(b, what, b->n));
-  PetscCall(MeritMMEAssemble(b->v->C, &A));
-  PetscCall(MeritMMEAssembleNumbers(b->v->C, &(MeritNumbers){.R_inverse = &one}, A));
+  PetscCall(MeritMMEAssemble(b->v->run.C, &A));
+  PetscCall(MeritMMEAssembleNumbers(b->v->run.C, &(MeritNumbers){.R_inverse = &one}, A));
   PetscCall(PetscMalloc2(n, &equation, n * HENDERSON_WIDTH, &rows));
   PetscCall(Equations(b, equation));
   if (!b->v->rank) PetscCall(PetscMalloc1(n * n, &b->gram));
@@ -332,7 +332,7 @@ PetscErrorCode HendersonNext(HendersonReductions *b, int term, int *at, int *k, 
   PetscCall(PetscMalloc2((size_t)n_owned * (size_t)*k + 1, &x, b->v->rank ? 1 : (size_t)b->n * (size_t)*k, &all));
   if (!b->v->rank) PetscCall(Inverse(b, *k, place, all));
   PetscCall(Scatter(b, *k, all, n_owned, x));
-  PetscCall(MeritMMEFittedBlock(b->v->C, *k, x, U));
+  PetscCall(MeritMMEFittedBlock(b->v->run.C, *k, x, U));
   for (int32_t i = 0; i < records->n_records; i++) {
     const double root = !records->observed[records->pattern[i]] ? 0.0 : records->root_weight ? records->root_weight[i] : 1.0;
 
@@ -351,7 +351,7 @@ static PetscErrorCode RightHandSide(const HendersonReductions *b, int end, const
   PetscFunctionBegin;
   n_owned = MeritModelLayout(b->v->model)->n_owned;
   PetscCall(PetscMalloc2(n_owned + 1, &x, b->v->rank ? 1 : b->n, &all));
-  PetscCall(MeritMMEProject(b->v->C, 1, values, x));
+  PetscCall(MeritMMEProject(b->v->run.C, 1, values, x));
   PetscCall(Gather(b, 1, x, all));
   for (int t = 0; t < b->v->formula->n_terms && !b->v->rank; t++)
     for (int c = b->first[t]; c < b->first[t + 1]; c++)
@@ -419,7 +419,7 @@ PetscErrorCode HendersonLeave(HendersonReductions *b, int end, double left[])
     ToNumbers(b, 1, end, x, all);
   }
   PetscCall(Scatter(b, 1, all, n_owned, solution));
-  PetscCall(MeritMMEFitted(b->v->C, solution, fitted));
+  PetscCall(MeritMMEFitted(b->v->run.C, solution, fitted));
   for (int32_t i = 0; i < records->n_records; i++) left[i] -= fitted[i];
   PetscCall(PetscFree4(x, all, solution, fitted));
   PetscFunctionReturn(PETSC_SUCCESS);

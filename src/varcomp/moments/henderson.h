@@ -21,7 +21,7 @@ typedef struct {
   double      *gram, *L;   /* [n * n] W'W; its factor, lower triangle by columns. Rank 0 only; owned */
 } HendersonReductions;
 
-/* The columns of the model of v->C, whose variances are 1. Collective. */
+/* The columns of the model of v->run.C, whose variances are 1. Collective. */
 PetscErrorCode HendersonCreate(MeritVarcomp v, const char what[], HendersonReductions *b);
 PetscErrorCode HendersonDestroy(HendersonReductions *b);
 /* W'W; a USAGE error if it would need more than a rank has, `what` wants it. Collective. */

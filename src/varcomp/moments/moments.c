@@ -16,7 +16,7 @@ PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e)
   *e = (Moments){.m = v->n - 1};
   PetscCheck(v->n <= 64, v->comm, PETSC_ERR_SUP, "more than 64 variances");
   PetscCall(PetscCalloc4(n, &e->in, n * n, &e->S, n, &e->q, n, &e->estimate));
-  for (int k = 0; k < e->m; k++) e->in[k] = k != v->left_out;
+  for (int k = 0; k < e->m; k++) e->in[k] = k != v->settings.left_out;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -40,7 +40,7 @@ static PetscErrorCode CheckLeft(MeritVarcomp v, int m, const double left[], cons
 
   PetscFunctionBegin;
   for (int k = m - 1; k >= 0 && !v->rank; k--)
-    if (k != v->left_out && !(left[k] > ROUNDING * whole[k])) empty = k;
+    if (k != v->settings.left_out && !(left[k] > ROUNDING * whole[k])) empty = k;
   PetscCallMPI(MPI_Bcast(&empty, 1, MPI_INT, 0, v->comm));
   if (empty >= 0) PetscCall(VarcompRaiseEmpty(v, empty));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -74,13 +74,13 @@ static PetscErrorCode Prior(MeritVarcomp v, const ProjectedCovariances *f, doubl
   PetscFunctionBegin;
   w[m] = 1.0;
   for (int k = 0; k < m; k++) {
-    const double ratio = v->n_prior ? v->prior[k] : v->prior_value;
+    const double ratio = v->settings.n_prior ? v->settings.prior[k] : v->settings.prior_value;
 
-    if (v->method == MERIT_VARCOMP_MIVQUE && isnan(v->prior_value)) w[k] = v->theta[k] / v->theta[m];
+    if (v->settings.method == MERIT_VARCOMP_MIVQUE && isnan(v->settings.prior_value)) w[k] = v->run.theta[k] / v->run.theta[m];
     else w[k] = v->rank || !isfinite(ratio) ? 0.0 : ratio / f->mean[k];
     n_infinite += isinf(ratio) != 0;
   }
-  *infinite = n_infinite == m && v->method == MERIT_VARCOMP_MINQUE;
+  *infinite = n_infinite == m && v->settings.method == MERIT_VARCOMP_MINQUE;
   if (n_infinite && n_infinite < m)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.prior", "an infinite prior goes with infinite priors for all terms"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -94,7 +94,7 @@ static PetscErrorCode CheckGiven(MeritVarcomp v)
   PetscFunctionBegin;
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) given = given && v->formula->term[k].given;
-  if (v->method == MERIT_VARCOMP_MIVQUE && isnan(v->prior_value) && !given)
+  if (v->settings.method == MERIT_VARCOMP_MIVQUE && isnan(v->settings.prior_value) && !given)
     PetscCall(MeritNodeError(v->job, "method mivque wants `variances` of all random terms and the residual as its prior"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -105,7 +105,7 @@ static MomentsFault Once(MeritVarcomp v, const ProjectedCovariances *f, const do
   MomentsFault fault = MOMENTS_FINE;
   bool         again = true;
 
-  if (v->method == MERIT_VARCOMP_HE) HasemanElston(f, e);
+  if (v->settings.method == MERIT_VARCOMP_HE) HasemanElston(f, e);
   else fault = infinite ? MinqueLimit(f, e) : MinqueEquations(f, w, e);
   while (fault == MOMENTS_FINE && again) {
     fault = MomentsSolve(e);
@@ -118,13 +118,13 @@ static MomentsFault Once(MeritVarcomp v, const ProjectedCovariances *f, const do
 
 static PetscErrorCode Report(MeritVarcomp v, double change)
 {
-  const MeritVarcompRound round = {.round          = v->rounds,
-                                   .estimate       = v->theta,
+  const MeritVarcompRound round = {.round          = v->results.rounds,
+                                   .estimate       = v->run.theta,
                                    .log_likelihood = NAN,
                                    .gradient       = NAN,
                                    .change         = change,
                                    .step           = "minque",
-                                   .seconds        = MPI_Wtime() - v->start};
+                                   .seconds        = MPI_Wtime() - v->run.began};
 
   PetscFunctionBegin;
   PetscCall(VarcompReport(v, &round));
@@ -137,25 +137,25 @@ static PetscErrorCode Iterate(MeritVarcomp v, const ProjectedCovariances *f, dou
   double change = INFINITY;
 
   PetscFunctionBegin;
-  v->stop = MERIT_VARCOMP_MAX_ROUNDS;
-  while (v->rounds < PetscMax(v->max_rounds, MOST_ROUNDS)) {
+  v->results.stop = MERIT_VARCOMP_MAX_ROUNDS;
+  while (v->results.rounds < PetscMax(v->settings.max_rounds, MOST_ROUNDS)) {
     MomentsFault fault = MOMENTS_FINE;
 
     change = 0.0;
     if (!v->rank) {
       for (int k = 0; k <= e->m; k++) w[k] = PetscMax(e->estimate[k], 0.0);
-      for (int k = 0; k < e->m; k++) e->in[k] = k != v->left_out;
+      for (int k = 0; k < e->m; k++) e->in[k] = k != v->settings.left_out;
       fault = Once(v, f, w, false, true, e);
       for (int k = 0; k <= e->m; k++) change = PetscMax(change, fabs(e->estimate[k] - w[k]) / PetscMax(w[k], 1e-12 * w[e->m]));
     }
     PetscCall(Judge(v, fault, e));
     PetscCallMPI(MPI_Bcast(&change, 1, MPI_DOUBLE, 0, v->comm));
     PetscCallMPI(MPI_Bcast(e->estimate, v->n, MPI_DOUBLE, 0, v->comm));
-    PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
-    v->rounds++;
+    PetscCall(PetscArraycpy(v->run.theta, e->estimate, v->n));
+    v->results.rounds++;
     PetscCall(Report(v, change));
     if (change > 1e-10) continue;
-    v->stop = MERIT_VARCOMP_CONVERGED;
+    v->results.stop = MERIT_VARCOMP_CONVERGED;
     break;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -183,7 +183,7 @@ PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e)
   PetscFunctionBegin;
   PetscCall(VarcompScales(v, whole));
   for (int k = 0; k < e->m; k++) {
-    whole[k] *= (double)v->n_observations;
+    whole[k] *= (double)v->run.n_observations;
     left[k] = e->S[k * (e->m + 1) + e->m];
   }
   PetscCall(CheckLeft(v, e->m, left, whole));
@@ -202,17 +202,17 @@ static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
   PetscCall(CheckForms(v, &f));
   PetscCall(PetscMalloc1(v->n, &w));
   PetscCall(Prior(v, &f, w, &infinite));
-  PetscCall(Judge(v, v->rank ? MOMENTS_FINE : Once(v, &f, w, infinite, v->nonnegative || v->iterate, e), e));
+  PetscCall(Judge(v, v->rank ? MOMENTS_FINE : Once(v, &f, w, infinite, v->settings.nonnegative || v->settings.iterate, e), e));
   PetscCallMPI(MPI_Bcast(e->estimate, v->n, MPI_DOUBLE, 0, v->comm));
-  PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
-  v->rounds = 1;
+  PetscCall(PetscArraycpy(v->run.theta, e->estimate, v->n));
+  v->results.rounds = 1;
   PetscCall(Report(v, NAN));
-  if (v->iterate) PetscCall(Iterate(v, &f, w, e));
-  if (!v->rank && v->method != MERIT_VARCOMP_HE && !infinite) known = MinqueCovariance(&f, w, e, v->covariance);
+  if (v->settings.iterate) PetscCall(Iterate(v, &f, w, e));
+  if (!v->rank && v->settings.method != MERIT_VARCOMP_HE && !infinite) known = MinqueCovariance(&f, w, e, v->results.covariance);
   PetscCallMPI(MPI_Bcast(&known, 1, MPI_INT, 0, v->comm));
-  PetscCallMPI(MPI_Bcast(v->covariance, v->n * v->n, MPI_DOUBLE, 0, v->comm));
+  PetscCallMPI(MPI_Bcast(v->results.covariance, v->n * v->n, MPI_DOUBLE, 0, v->comm));
   PetscCallMPI(MPI_Bcast(e->in, v->n, MPI_C_BOOL, 0, v->comm));
-  v->has_covariance = known;
+  v->results.has_covariance = known;
   PetscCall(PetscFree(w));
   PetscCall(ProjectedDestroy(&f));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -226,21 +226,21 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
   double      *rows;
 
   PetscFunctionBegin;
-  if (!v->n_samples) v->n_samples = SAMPLES;
-  if (e->m) MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->n_samples);
-  PetscCall(MomentsSketch(v, v->n_samples, e, &rows));
+  v->results.n_samples = v->settings.n_samples ? v->settings.n_samples : SAMPLES;
+  if (e->m) MeritLog(MERIT_LOG_INFO, "traces from %d samples", v->results.n_samples);
+  PetscCall(MomentsSketch(v, v->results.n_samples, e, &rows));
   PetscCall(MomentsCheckSketch(v, e));
   while (fault == MOMENTS_FINE && again) {
     fault = MomentsSolve(e);
     again = false;
-    for (int k = 0; k < e->m && v->nonnegative && fault == MOMENTS_FINE; k++)
+    for (int k = 0; k < e->m && v->settings.nonnegative && fault == MOMENTS_FINE; k++)
       if (e->in[k] && e->estimate[k] < 0.0) e->in[k] = false, again = true;
   }
   PetscCall(Judge(v, fault, e));
-  PetscCall(PetscArraycpy(v->theta, e->estimate, v->n));
+  PetscCall(PetscArraycpy(v->run.theta, e->estimate, v->n));
   if (e->m) PetscCall(MomentsNoise(v, e, rows));
   PetscCall(PetscFree(rows));
-  v->rounds = 1;
+  v->results.rounds = 1;
   PetscCall(Report(v, NAN));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -248,17 +248,17 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
 /* VarcompMoments - See the header. Collective. */
 PetscErrorCode VarcompMoments(MeritVarcomp v)
 {
-  const bool zero = v->method != MERIT_VARCOMP_HE && !v->n_prior && v->prior_value == 0.0 && !v->iterate;
+  const bool zero = v->settings.method != MERIT_VARCOMP_HE && !v->settings.n_prior && v->settings.prior_value == 0.0 && !v->settings.iterate;
   Moments    e;
 
   PetscFunctionBegin;
   PetscCall(CheckGiven(v));
   PetscCall(VarcompStart(v)); /* looks at the data, too */
   PetscCall(MomentsCreate(v, &e));
-  if ((zero || !e.m) && v->n_observations > DENSE_MOST) PetscCall(Sketched(v, &e)); /* without random terms there is nothing to weigh */
+  if ((zero || !e.m) && v->run.n_observations > DENSE_MOST) PetscCall(Sketched(v, &e)); /* without random terms there is nothing to weigh */
   else PetscCall(DenseForms(v, &e));
   for (int c = 0; c < v->n; c++)
-    v->state[c] = c < e.m && !e.in[c] ? MERIT_ESTIMATE_BOUNDARY : v->theta[c] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
+    v->results.state[c] = c < e.m && !e.in[c] ? MERIT_ESTIMATE_BOUNDARY : v->run.theta[c] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
   PetscCall(MomentsDestroy(&e));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -31,5 +31,5 @@ bool MomentsSandwich(const Moments *e, const double B[], double C[]);
 PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows);
 /* INPUT error that names a term of which fixed effects leave nothing. Collective. */
 PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e);
-/* v->monte_carlo of the estimates in e from the spread of the samples. Not collective. */
+/* v->results.monte_carlo of the estimates in e from the spread of the samples. Not collective. */
 PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[]);

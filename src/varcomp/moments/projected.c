@@ -35,7 +35,7 @@ static double MeanDiagonal(int n, const double *B)
 /* B_k and A_k of one term to rank 0, of B_k the mean diagonal alone where B is NULL everywhere. Collective. */
 static PetscErrorCode Term(MeritVarcomp v, const char what[], int term, int n, double *A, double *B, double *mean)
 {
-  const bool    ml = v->method == MERIT_VARCOMP_ML;
+  const bool    ml = v->settings.method == MERIT_VARCOMP_ML;
   RecordSpace s;
   ObservationOrder o;
   ColumnMatrix a;
@@ -74,7 +74,7 @@ static PetscErrorCode Fixed(MeritVarcomp v, const char what[], ProjectedCovarian
   PetscCall(PetscMalloc1(s.n_records + 1, &y));
   PetscCall(RecordSpaceObservations(&s, y));
   PetscCall(ObservationOrderGather(&s, &o, y, f->y));
-  f->constant = RecordSpaceConstant(&s, v->method == MERIT_VARCOMP_ML);
+  f->constant = RecordSpaceConstant(&s, v->settings.method == MERIT_VARCOMP_ML);
   PetscCall(PetscFree(y));
   PetscCall(ColumnMatrixDestroy(&a));
   PetscCall(ObservationOrderDestroy(&o));
@@ -85,7 +85,7 @@ static PetscErrorCode Fixed(MeritVarcomp v, const char what[], ProjectedCovarian
 /* ProjectedFit - See the header. Collective. */
 PetscErrorCode ProjectedFit(MeritVarcomp v, int n_random, bool *fits, double *bytes)
 {
-  const double n = (double)v->n_observations, needed = 8.0 * n * n * ((v->method == MERIT_VARCOMP_ML ? 3 : 2) * n_random + 8);
+  const double n = (double)v->run.n_observations, needed = 8.0 * n * n * ((v->settings.method == MERIT_VARCOMP_ML ? 3 : 2) * n_random + 8);
   double       room;
 
   PetscFunctionBegin;
@@ -116,7 +116,7 @@ PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovar
   const MeritFormula *formula = v->formula;
 
   PetscFunctionBegin;
-  *f = (ProjectedCovariances){.n = (int)v->n_observations, .df = v->n_observations - v->n_fixed};
+  *f = (ProjectedCovariances){.n = (int)v->run.n_observations, .df = v->run.n_observations - v->run.n_fixed};
   for (int k = 0; k < formula->n_terms; k++) f->m += !formula->term[k].fixed;
   PetscCall(Room(v, what, f));
   PetscCall(PetscCalloc5(f->m + 1, &f->term, f->m + 1, &f->A, f->m + 1, &f->B, f->m + 1, &f->mean, f->n, &f->y));
@@ -125,7 +125,7 @@ PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovar
   for (int k = 0; k < formula->n_terms; k++) {
     if (formula->term[k].fixed) continue;
     if (!v->rank) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->A[f->m]));
-    if (!v->rank && v->method == MERIT_VARCOMP_ML) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->B[f->m]));
+    if (!v->rank && v->settings.method == MERIT_VARCOMP_ML) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->B[f->m]));
     f->term[f->m] = k;
     PetscCall(Term(v, what, k, f->n, f->A[f->m], f->B[f->m], &f->mean[f->m]));
     f->m++;

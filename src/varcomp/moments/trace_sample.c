@@ -18,7 +18,7 @@ static PetscErrorCode Signs(MeritVarcomp v, const RecordSpace *s, int first, int
   PetscFunctionBegin;
   PetscCall(MeritModelRecordLines(v->model, &line));
   for (int32_t i = 0; i < s->n_records; i++) {
-    const MeritRandomKey key  = {.seed = (uint64_t)v->seed, .purpose = PURPOSE_SKETCH, .level = (uint64_t)line[i]};
+    const MeritRandomKey key  = {.seed = (uint64_t)v->settings.seed, .purpose = PURPOSE_SKETCH, .level = (uint64_t)line[i]};
     const uint64_t       bits = MeritRandomBits(&key, (uint32_t)(first / WIDTH));
 
     for (int j = 0; j < k; j++) z[(int64_t)i * k + j] = s->sqrt_weight[i] > 0.0 ? (bits >> j & 1 ? 1.0 : -1.0) : 0.0;
@@ -68,7 +68,7 @@ static void Average(MeritVarcomp v, int n_samples, const double *rows, Moments *
     for (int j = 0; j < n_samples; j++) e->S[i] += rows[(size_t)j * (size_t)(m * n) + (size_t)i] / n_samples;
   }
   for (int t = 0; t < m; t++) e->S[m * n + t] = e->S[t * n + m];
-  e->S[n * n - 1] = (double)(v->n_observations - v->n_fixed);
+  e->S[n * n - 1] = (double)(v->run.n_observations - v->run.n_fixed);
 }
 
 /* q, the same on all ranks */
@@ -125,7 +125,7 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
 /* MomentsNoise - See the header: with S s = q, a small change of S changes s by -S^-1 (change of S) s. Not collective. */
 PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[])
 {
-  const int m = e->m, n = m + 1, R = v->n_samples;
+  const int m = e->m, n = m + 1, R = v->results.n_samples;
   double   *side, *mean, *spread; /* what each sample says that q is */
 
   PetscFunctionBegin;
@@ -145,7 +145,7 @@ PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[
       for (int j = 0; j < R; j++) spread[a * n + b] += (side[j * n + a] - mean[a]) * (side[j * n + b] - mean[b]);
       spread[a * n + b] = R > 1 ? spread[a * n + b] / (R - 1.0) / R : NAN;
     }
-  v->has_monte_carlo = MomentsSandwich(e, spread, v->monte_carlo);
+  v->results.has_monte_carlo = MomentsSandwich(e, spread, v->results.monte_carlo);
   PetscCall(PetscFree3(side, mean, spread));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -158,7 +158,7 @@ PetscErrorCode RecordSpaceFixedFits(MeritVarcomp v, bool *fits)
   for (int32_t e = 0; largest >= 0 && e < term[largest].n_owned * term[largest].n_eq; e++)
     n_class += state[term[largest].eq_owned + e] == MERIT_EQ_OK;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_class, 1, MPI_INT64_T, MPI_SUM, v->comm));
-  *fits = Fits(v->n_fixed, v->n_fixed - n_class);
+  *fits = Fits(v->run.n_fixed, v->run.n_fixed - n_class);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -28,7 +28,7 @@ int ProductsTrait(MeritVarcomp v, int c, int component)
 }
 
 /* Is it estimated? */
-static bool Taken(MeritVarcomp v, int c) { return !v->component[c].fixed && (v->left_out < 0 || v->component[c].term != v->left_out); }
+static bool Taken(MeritVarcomp v, int c) { return !v->component[c].fixed && (v->settings.left_out < 0 || v->component[c].term != v->settings.left_out); }
 
 static PetscErrorCode WorkCreate(MeritVarcomp v, int width, Work *w)
 {
@@ -67,7 +67,7 @@ static PetscErrorCode Signs(Work *w, int first, int k)
   PetscFunctionBegin;
   PetscCall(MeritModelRecordLines(w->v->model, &line));
   for (int32_t i = 0; i < s->n_values; i++) {
-    const MeritRandomKey key  = {.seed = (uint64_t)w->v->seed, .purpose = PURPOSE_PRODUCTS, .level = (uint64_t)line[i / s->n_traits]};
+    const MeritRandomKey key  = {.seed = (uint64_t)w->v->settings.seed, .purpose = PURPOSE_PRODUCTS, .level = (uint64_t)line[i / s->n_traits]};
     const uint64_t       bits = MeritRandomBits(&key, (uint32_t)(first / WIDTH * s->n_traits + i % s->n_traits));
 
     for (int j = 0; j < k; j++) w->x[(int64_t)i * k + j] = s->sqrt_weight[i] > 0.0 ? (bits >> (first % WIDTH + j) & 1 ? 1.0 : -1.0) : 0.0;
@@ -214,7 +214,7 @@ PetscErrorCode ProductsSolve(MeritVarcomp v, const double scale[], Products *p, 
   }
   for (int c = 0; c < n; c++)
     if (Taken(v, c) && v->component[c].term >= 0 && v->component[c].row == v->component[c].column &&
-        !(p->left[c] > ROUNDING * scale[c] * (double)v->n_observations))
+        !(p->left[c] > ROUNDING * scale[c] * (double)v->run.n_observations))
       PetscCall(VarcompRaiseEmpty(v, c));
   PetscCall(PetscMalloc1(n, &least));
   for (int c = 0; c < n; c++) least[c] = EXPLAINED * p->S[c * (n + 1)];

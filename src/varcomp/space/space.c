@@ -71,7 +71,7 @@ static PetscErrorCode RandomTerm(RecordSpace *s)
 PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int term, RecordSpace *s)
 {
   PetscFunctionBegin;
-  *s = (RecordSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->n_observations, .p = v->n_fixed, .term = term};
+  *s = (RecordSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->run.n_observations, .p = v->run.n_fixed, .term = term};
   s->n_records = s->records->n_records;
   s->n_traits  = s->records->n_traits;
   s->n_values  = s->n_records * s->n_traits;
