@@ -17,7 +17,7 @@ bool VarcompInvert(int n, const double *A, double *B)
 }
 
 /* G <- B G B' */
-static void Congruent(int n, const double *B, double *G)
+static void Transform(int n, const double *B, double *G)
 {
   double BG[64 * 64];
 
@@ -69,7 +69,7 @@ PetscErrorCode VarcompBasisEnter(MeritVarcomp v)
 
 void VarcompBasisMatrix(MeritVarcomp v, int term, double *G)
 {
-  if (v->run.back && v->run.back[term]) Congruent(v->formula->term[term].n_components, v->run.back[term], G);
+  if (v->run.back && v->run.back[term]) Transform(v->formula->term[term].n_components, v->run.back[term], G);
 }
 
 void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[])
@@ -82,7 +82,7 @@ void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[])
     if (!v->run.basis || !v->run.basis[k]) continue;
     for (int i = 0, c = v->first_of_term[k]; i < n; i++)
       for (int j = 0; j <= i; j++, c++) G[i * n + j] = G[j * n + i] = theta[c];
-    Congruent(n, v->run.basis[k], G);
+    Transform(n, v->run.basis[k], G);
     for (int i = 0, c = v->first_of_term[k]; i < n; i++)
       for (int j = 0; j <= i; j++, c++) to[c] = G[i * n + j];
   }

@@ -1,4 +1,4 @@
-/* Can the data tell the components apart? */
+/* Do the data distinguish the components? */
 #include "blocks.h"
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ PetscErrorCode VarcompCheckLeft(double left, double all)
   PetscFunctionBegin;
   if (!(left > ROUNDING * all))
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "the fixed effects explain the observations to rounding: nothing is left to estimate variances from"));
+                         "the fixed effects explain the observations to rounding: they leave no residual variation to estimate variances from"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -42,7 +42,7 @@ static PetscErrorCode CheckExplained(MeritVarcomp v, const Coordinates *c)
 }
 
 /* "`ped(cow)`", "`ped(cow)` (milk, fat)", "the residual", "`residual.east`" */
-static PetscErrorCode Name(MeritVarcomp v, int c, size_t size, char text[])
+static PetscErrorCode ComponentName(MeritVarcomp v, int c, size_t size, char text[])
 {
   const MeritComponent *p = &v->component[c];
   char                 *row, *column;
@@ -107,7 +107,7 @@ PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component)
   char       name[300];
 
   PetscFunctionBegin;
-  PetscCall(Name(v, component, sizeof(name), name));
+  PetscCall(ComponentName(v, component, sizeof(name), name));
   PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the data contain no information on the variance of %s: the fixed effects explain all its %s; %s",
                        name, residual ? "records" : "levels", residual ? "join the class with another" : "leave the term out"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -116,7 +116,7 @@ PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component)
 /* VarcompCheckInformation - Look for a coordinate that the others explain, by Cholesky of the correlations. Logically collective. */
 PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
 {
-  double *F = c->root;
+  double *F = c->factor;
   char    name[2][300];
   bool    residual;
 
@@ -127,7 +127,7 @@ PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
     int    near = 0;
 
     if (Empty(v, c, i)) PetscCall(VarcompRaiseEmpty(v, Component(c, i)));
-    PetscCall(Name(v, Component(c, i), sizeof(name[0]), name[0]));
+    PetscCall(ComponentName(v, Component(c, i), sizeof(name[0]), name[0]));
     for (int j = 0; j < i; j++) {
       F[i * c->m + j] = Correlation(c, i, j);
       for (int k = 0; k < j; k++) F[i * c->m + j] -= F[i * c->m + k] * F[j * c->m + k];
@@ -140,10 +140,10 @@ PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
       continue;
     }
     PetscCall(VarcompCheckMultiples(v));
-    PetscCall(Name(v, Component(c, near), sizeof(name[1]), name[1]));
+    PetscCall(ComponentName(v, Component(c, near), sizeof(name[1]), name[1]));
     residual = v->component[Component(c, i)].term < 0 || v->component[Component(c, near)].term < 0;
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "the variances of %s and %s cannot be told apart: %s", name[0], name[1],
+                         "the variances of %s and %s cannot be distinguished: %s", name[0], name[1],
                          residual ? "levels have one observation each, or equal ones, or a combination of terms explains all" :
                                     "their terms have the same design, or a combination of terms has"));
   }

@@ -1,7 +1,7 @@
 /*
   Starting values by MINQUE(0), which is Haseman-Elston regression with the diagonal of the products (products.c): traces by a few random vectors,
   as far from exact as a start may be. Variances below a share of the phenotypic one are raised to it, and matrices mixed with an even one, so that
-  there is a way on: from next to singular ones it is long.
+  iteration can start: from nearly singular ones it takes many rounds.
 */
 #include "products.h"
 #include <math.h>
@@ -16,8 +16,8 @@ static const double FLOOR = 0.02, FLOOR_RESIDUAL = 0.1;
    bench/rounds.sh */
 static const double EVEN = 0.3, EVEN_AXIS = 0.2;
 
-/* Does it pay? Not beside rounds that cost next to nothing; and where a record meets several levels by one matrix, such as an animal and its dam, the
-   moments of these are told apart too badly to save rounds. */
+/* Does it pay? Not beside rounds that cost next to nothing; and where a record has several levels of one matrix, such as an animal and its dam, the
+   moments of these are too nearly collinear to save rounds. */
 static bool Pays(MeritVarcomp v)
 {
   if (v->run.engine->cheap_rounds) return false;

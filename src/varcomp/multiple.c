@@ -6,7 +6,7 @@
 static const double SAME = 1e-10;
 
 /* Sums over the records that have both traits: number, means, then squares and products about the means. Collective. */
-static PetscErrorCode Moments(MeritVarcomp v, int s, int t, double *n, double mean[2], double square[3])
+static PetscErrorCode PairMoments(MeritVarcomp v, int s, int t, double *n, double mean[2], double square[3])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const uint32_t          both    = 1u << s | 1u << t;
@@ -33,7 +33,7 @@ static PetscErrorCode Moments(MeritVarcomp v, int s, int t, double *n, double me
 
 /*
   VarcompCheckMultiples - An error if a trait is a multiple of another, but for a constant, wherever both are observed: their variances cannot
-  be told apart then. Collective.
+  be distinguished then. Collective.
 */
 PetscErrorCode VarcompCheckMultiples(MeritVarcomp v)
 {
@@ -44,7 +44,7 @@ PetscErrorCode VarcompCheckMultiples(MeritVarcomp v)
     for (int s = 0; s < t; s++) {
       double n, mean[2], square[3] = {0.0, 0.0, 0.0};
 
-      PetscCall(Moments(v, s, t, &n, mean, square));
+      PetscCall(PairMoments(v, s, t, &n, mean, square));
       if (n < 3.0 || !(square[0] > 0.0 && square[2] > 0.0) || square[1] * square[1] < (1.0 - SAME) * square[0] * square[2]) continue;
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
                            "the observations of %s are a multiple of those of %s: %s = %.6g * %s %c %.6g in all %.0f records with both; leave one of the "

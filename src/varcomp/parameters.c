@@ -2,7 +2,7 @@
 #include "varcomp_impl.h"
 
 /* Components of a term, or of a residual class (term -1) */
-static int Order(MeritVarcomp v, int term)
+static int MatrixOrder(MeritVarcomp v, int term)
 {
   return term < 0 ? v->formula->n_traits : v->formula->term[term].n_components;
 }
@@ -14,7 +14,7 @@ PetscErrorCode VarcompMatricesCreate(MeritVarcomp v, VarcompMatrices *m)
   PetscFunctionBegin;
   PetscCall(PetscCalloc2(v->formula->n_terms, &m->G, v->formula->n_residuals, &m->R));
   for (int k = 0; k < v->formula->n_terms; k++)
-    if (v->first_of_term[k] >= 0) PetscCall(PetscCalloc1((size_t)(Order(v, k) * Order(v, k)), &m->G[k]));
+    if (v->first_of_term[k] >= 0) PetscCall(PetscCalloc1((size_t)(MatrixOrder(v, k) * MatrixOrder(v, k)), &m->G[k]));
   for (int c = 0; c < v->formula->n_residuals; c++) PetscCall(PetscCalloc1(n_traits * n_traits, &m->R[c]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -33,7 +33,7 @@ void VarcompFill(MeritVarcomp v, const double theta[], VarcompMatrices *m)
 {
   for (int i = 0; i < v->n; i++) {
     const MeritComponent *c  = &v->component[i];
-    const int             n  = Order(v, c->term);
+    const int             n  = MatrixOrder(v, c->term);
     double               *to = c->term < 0 ? m->R[c->residual] : m->G[c->term];
 
     to[c->row * n + c->column] = to[c->column * n + c->row] = theta[i];

@@ -34,7 +34,7 @@ static PetscErrorCode PriorValue(MeritNode node, double *value)
 }
 
 /* One for all random terms, or a list in formula order */
-static PetscErrorCode Prior(MeritVarcomp v, MeritNode job)
+static PetscErrorCode PriorFromConfig(MeritVarcomp v, MeritNode job)
 {
   MeritNode node     = MeritNodeFind(job, "varcomp.prior");
   int       n_random = 0;
@@ -153,7 +153,7 @@ PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, Merit
   PetscCall(Components(v));
   PetscCall(CheckMoments(v, job));
   PetscCall(CheckKeys(v, job));
-  PetscCall(Prior(v, job));
+  PetscCall(PriorFromConfig(v, job));
   PetscCall(MeritConfigChoice(job, "varcomp.algorithm", 2, algorithms, &algorithm));
   PetscCall(MeritConfigChoice(job, "varcomp.engine", 6, engines, &engine));
   PetscCall(MeritConfigChoice(job, "varcomp.start", 3, starts, &start));

@@ -36,7 +36,7 @@ PetscErrorCode VarcompScales(MeritVarcomp v, double scale[])
     for (int i = 0, c = v->first_of_term[k]; i < n; c += ++i + 1) {
       if (!(M[i * n + i] > 0.0))
         PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->formula->term[k].label,
-                             "no record has anything of a component of `%s`: its variance cannot be estimated", v->formula->term[k].label));
+                             "no record has a non-zero coefficient for a component of `%s`: its variance cannot be estimated", v->formula->term[k].label));
       scale[c] = M[i * n + i];
     }
   }
@@ -134,15 +134,15 @@ static PetscErrorCode Pairs(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A start that the user gave must be a covariance matrix from which there is a way on; 0 only where it stays */
-static PetscErrorCode CheckGiven(MeritVarcomp v, int c)
+/* A start that the user gave must be positive: from a variance of 0 no step raises it. 0 only where it is fixed */
+static PetscErrorCode CheckGivenStart(MeritVarcomp v, int c)
 {
   const MeritComponent *p = &v->component[c];
 
   PetscFunctionBegin;
   if (p->row == p->column && p->term >= 0 && !p->fixed && !(v->run.theta[c] > 0.0))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, v->formula->term[p->term].label,
-                         "a start of 0 for a variance of `%s` leads nowhere; give a positive one, or fix: yes",
+                         "the starting variance of `%s` must be positive; give a positive one, or fix: yes",
                          v->formula->term[p->term].label));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -173,7 +173,7 @@ static PetscErrorCode Shares(MeritVarcomp v, const double variance[])
     for (int i = 0, c = v->first_of_residual[r]; i < f->n_traits; i++)
       for (int j = 0; j <= i; j++, c++)
         v->run.theta[c] = f->residual[r].given ? f->residual[r].start[i * f->n_traits + j] : i == j ? 0.5 * variance[i] : 0.0;
-  for (int c = 0; c < v->n; c++) PetscCall(CheckGiven(v, c));
+  for (int c = 0; c < v->n; c++) PetscCall(CheckGivenStart(v, c));
   PetscCall(PetscFree(G));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

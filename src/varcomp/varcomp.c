@@ -80,7 +80,7 @@ PetscErrorCode VarcompCount(MeritVarcomp v)
   v->run.n_fixed        = n[1];
   if (n[0] <= n[1])
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "%lld observations for %lld fixed effects: nothing is left to estimate variances from",
+                         "%lld observations for %lld fixed effects: no degrees of freedom remain to estimate variances from",
                          (long long)n[0], (long long)n[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -94,7 +94,7 @@ static bool Usable(MeritVarcomp v)
   return true;
 }
 
-static void Fill(MeritVarcomp v, MeritVarcompResult *r)
+static void FillResult(MeritVarcomp v, MeritVarcompResult *r)
 {
   *r = (MeritVarcompResult){.n              = v->n,
                             .component      = v->component,
@@ -161,7 +161,7 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
   } else PetscCall(VarcompMoments(v));
   if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML) PetscCall(PetscArraycpy(v->run.solvable, v->run.theta, v->n));
   PetscCall(VarcompShares(v));
-  Fill(v, result);
+  FillResult(v, result);
   if (result->usable) PetscCall(VarcompSetVariances(v, v->run.solvable));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

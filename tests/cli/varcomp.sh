@@ -115,13 +115,13 @@ says "not converged after 2 rounds"
 awk -F, 'NR == 1 { print $0 ",id,c"; next } { print $0 "," NR "," $2 }' hh.csv >ids.csv
 other="$job --functions.ratio residual --records.file ids.csv"
 run 2 3 $other --model "y ~ a + iid(b) + iid(c)"
-says "iid(b).*iid(c).*cannot be told apart\|iid(c).*iid(b).*cannot be told apart"
+says "iid(b).*iid(c).*cannot be distinguished\|iid(c).*iid(b).*cannot be distinguished"
 run 2 3 $other --model "y ~ a + iid(b) + iid(c)" --varcomp.method minque2
-says "cannot be told apart"
+says "cannot be distinguished"
 run 2 3 $other --model "y ~ a + iid(id)"
-says "cannot be told apart"
+says "cannot be distinguished"
 run 2 3 $other --model "y ~ id + iid(b)"
-says "nothing is left"
+says "no degrees of freedom remain"
 run 2 3 $other --model "y ~ a + iid(id)" --varcomp.method anova
 says "saturates the model"
 # more columns than observations need not: these twenty, functions of b, reach what b does
@@ -145,7 +145,7 @@ run 2 3 $job --records.file explained.csv --model '["y ~ a + iid(b)", "z ~ a + i
 says "fixed effects explain the observations"
 awk -F, 'NR == 1 { print; next } { print $1 "," $2 "," 1.5 + 0.1 * $2 * $2 }' hh.csv >equal.csv
 run 2 3 $job --records.file equal.csv --model "y ~ iid(b)" --functions.ratio residual
-says "the residual and .iid(b). cannot be told apart: levels have one observation each, or equal ones"
+says "the residual and .iid(b). cannot be distinguished: levels have one observation each, or equal ones"
 
 [ -d "${MERIT_SHARED_DATA:-}" ] || [ "${MERIT_REQUIRE_ALL:-0}" != 1 ] || fail 'the reference data are lacking'
 [ $failed -eq 0 ] && [ -d "${MERIT_SHARED_DATA:-}" ] || exit $failed

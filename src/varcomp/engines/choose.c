@@ -7,7 +7,7 @@ static const double EXACT_SECONDS = 120.0, EXACT_TIMES = 3.0;
 /* Work below this is the same for all, seconds */
 static const double SAME_SECONDS = 0.1;
 
-static bool Fits(double bytes, double room) { return room < 0.0 || bytes <= room; }
+static bool HasRoom(double bytes, double room) { return room < 0.0 || bytes <= room; }
 
 /* VarcompRefuseEngine - See the header. Collective. */
 PetscErrorCode VarcompRefuseEngine(MeritVarcomp v, const VarcompEngine *engine, double bytes)
@@ -52,7 +52,7 @@ PetscErrorCode VarcompForeseeAll(MeritVarcomp v, int ranks, int threads, double 
   *best = -1;
   for (int i = 0; i < VARCOMP_ENGINES; i++) {
     PetscCall(VarcompForesee(v, VarcompEngines[i], ranks, threads, &all[i]));
-    if (!all[i].can || !Fits(all[i].bytes, room)) continue;
+    if (!all[i].can || !HasRoom(all[i].bytes, room)) continue;
     if (*best < 0 || Better(&all[i], &all[*best])) *best = i;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -90,7 +90,7 @@ const VarcompEngine *VarcompAskedEngine(MeritVarcomp v)
 }
 
 /* Moment methods form dense matrices on one rank; the analysis of variance, of its effects, is not foreseen */
-static PetscErrorCode Moments(MeritVarcomp v, MeritVarcompPlan *plan)
+static PetscErrorCode ForeseeMoments(MeritVarcomp v, MeritVarcompPlan *plan)
 {
   static const char *const names[] = {"", "", "minque", "mivque", "he", "anova"};
   const double             n       = (double)v->run.n_observations;
@@ -114,7 +114,7 @@ static PetscErrorCode Moments(MeritVarcomp v, MeritVarcompPlan *plan)
   Collective on C, after MeritVarcompSetFromConfig and the set-up of the model.
 
   Input Parameters:
-+ C       - the equations, on the ranks of now
++ C       - the equations, on the ranks of this run
 . ranks   - those that the estimation is to run on
 . threads - of each
 - room    - see the header
@@ -136,7 +136,7 @@ PetscErrorCode MeritVarcompForesee(MeritVarcomp v, Mat C, int ranks, int threads
   v->run.C  = C;
   PetscCall(VarcompCount(v));
   if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML) {
-    PetscCall(Moments(v, plan));
+    PetscCall(ForeseeMoments(v, plan));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (VarcompAskedEngine(v)) PetscCall(VarcompForesee(v, VarcompAskedEngine(v), ranks, threads, &all[0]));

@@ -44,7 +44,7 @@ static PetscErrorCode SetUp_DenseV(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static double Dot(int n, const double *x, const double *y)
+static double DotColumns(int n, const double *x, const double *y)
 {
   double sum = 0.0;
 
@@ -53,7 +53,7 @@ static double Dot(int n, const double *x, const double *y)
 }
 
 /* tr(P V_k), or tr(V^-1 V_k) for maximum likelihood, where the residual's V_k is I */
-static double Trace(const Dense *d, int k)
+static double TraceOf(const Dense *d, int k)
 {
   const ProjectedCovariances *f   = &d->f;
   double       sum = 0.0;
@@ -76,11 +76,11 @@ static void Point(Dense *d, VarcompPoint *point)
     const double *A = k < m ? f->A[k] : f->S;
 
     ProjectedApply(n, A, Py, F + (size_t)k * (size_t)n);
-    point->score[k] = 0.5 * (Dot(n, Py, F + (size_t)k * (size_t)n) - Trace(d, k));
+    point->score[k] = 0.5 * (DotColumns(n, Py, F + (size_t)k * (size_t)n) - TraceOf(d, k));
   }
   for (int k = 0; k <= m; k++) {
     ProjectedApply(n, d->P, F + (size_t)k * (size_t)n, Pf);
-    for (int l = 0; l <= m; l++) point->information[k * (m + 1) + l] = 0.5 * Dot(n, Pf, F + (size_t)l * (size_t)n);
+    for (int l = 0; l <= m; l++) point->information[k * (m + 1) + l] = 0.5 * DotColumns(n, Pf, F + (size_t)l * (size_t)n);
   }
 }
 
@@ -97,7 +97,7 @@ static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], Varc
     if (d->V) definite = definite && ProjectedCovarianceInverse(&d->f, theta, d->V, &log_determinant);
     if (definite) {
       Point(d, point);
-      point->log_likelihood = -0.5 * (d->f.constant + log_determinant + Dot(d->f.n, d->f.y, d->work));
+      point->log_likelihood = -0.5 * (d->f.constant + log_determinant + DotColumns(d->f.n, d->f.y, d->work));
     }
   }
   PetscCallMPI(MPI_Bcast(&definite, 1, MPI_INT, 0, v->comm));

@@ -79,7 +79,7 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
 }
 
 /* G^-1 = B'B where the model has G = L L'; of components without variance, whose rows and columns of L are 0, those of B are 0, too */
-static PetscErrorCode Root(int n, const double *L, VarcompEquations *e, int k)
+static PetscErrorCode PenaltyRoot(int n, const double *L, VarcompEquations *e, int k)
 {
   double  A[64 * 64], *B;
   bool    some = false;
@@ -121,7 +121,7 @@ PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], Varcomp
 
     if (v->first_of_term[k] < 0) continue;
     PetscCall(PetscFree(e->root[k]));
-    if (term[k].L) PetscCall(Root(n, term[k].L, e, k));
+    if (term[k].L) PetscCall(PenaltyRoot(n, term[k].L, e, k));
     else if (!MeritDenseInvert(n, e->m.G[k], e->inverse[k], NULL)) PetscCall(PetscArrayzero(e->inverse[k], n * n));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -208,7 +208,7 @@ static void ResidualVariates(MeritVarcomp v, VarcompEquations *e)
 }
 
 /* sums[n] of this rank: column j of A [rows * n] with b [rows] */
-static void Dots(size_t rows, int n, const double *A, const double *b, double sums[])
+static void DotsOfVariates(size_t rows, int n, const double *A, const double *b, double sums[])
 {
   for (int j = 0; j < n; j++) sums[j] = 0.0;
   for (size_t i = 0; i < rows; i++)
@@ -232,14 +232,14 @@ static PetscErrorCode Variates(MeritVarcomp v, VarcompEquations *e, double quad[
   PetscCall(MeritMMEFittedBlock(v->run.C, v->n, x, e->work));
   PetscCall(PetscFree(x));
   ResidualVariates(v, e);
-  Dots(e->n_values, v->n, e->work, e->Py, quad);
+  DotsOfVariates(e->n_values, v->n, e->work, e->Py, quad);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, quad, v->n, MPI_DOUBLE, MPI_SUM, v->comm));
   PetscCallMPI(MPI_Allreduce(&yPy, &e->yPy, 1, MPI_DOUBLE, MPI_SUM, v->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* 1/2 F'P F with P F = R^-1 (F - W C^-1 W' R^-1 F) */
-static PetscErrorCode Information(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double information[])
+static PetscErrorCode InformationOfVariates(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double information[])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const size_t            n       = (size_t)v->n;
@@ -266,7 +266,7 @@ PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, Varcom
 {
   PetscFunctionBegin;
   PetscCall(Variates(v, e, quad));
-  PetscCall(Information(v, e, solve, information));
+  PetscCall(InformationOfVariates(v, e, solve, information));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

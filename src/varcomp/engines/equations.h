@@ -33,7 +33,7 @@ PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, d
   deviations no longer takes their digits. Collective.
 */
 PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e);
-/* Parts of a checkpoint: y as it is now; two of them. Not collective. */
+/* Parts of a checkpoint: the current y; two of them. Not collective. */
 int VarcompEquationsState(MeritVarcomp v, VarcompEquations *e, MeritState state[]);
 /* With e->x the solution for the data: Py, y'Py, quad[n] = y'P V_j P y and information = 1/2 f_i' P f_j. Collective. */
 PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[]);

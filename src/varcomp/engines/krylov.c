@@ -3,7 +3,7 @@
 #include <math.h>
 
 /* sum[j] = a_j'b_j over all ranks */
-static PetscErrorCode Dots(Krylov *p, const double a[], const double b[], double sum[])
+static PetscErrorCode DotsOfVectors(Krylov *p, const double a[], const double b[], double sum[])
 {
   const int32_t n = p->space->n_records;
   const int     k = p->k;
@@ -17,7 +17,7 @@ static PetscErrorCode Dots(Krylov *p, const double a[], const double b[], double
 }
 
 /* next -= c_j old_j */
-static void Subtract(Krylov *p, const double c[], const double old[])
+static void SubtractLast(Krylov *p, const double c[], const double old[])
 {
 #pragma omp parallel for schedule(static) if ((int64_t)p->space->n_records * p->k > 10000)
   for (int32_t i = 0; i < p->space->n_records; i++)
@@ -53,7 +53,7 @@ PetscErrorCode KrylovCreate(RecordSpace *space, int k, bool project, bool single
   PetscCall(PetscMalloc1(size, &p->next));
   PetscCall(PetscArraycpy(p->next, start, size));
   if (project) PetscCall(RecordSpaceProject(space, k, p->next));
-  PetscCall(Dots(p, p->next, p->next, p->square));
+  PetscCall(DotsOfVectors(p, p->next, p->next, p->square));
   for (int j = 0; j < k; j++) {
     p->alpha[j] = sqrt(p->square[j]);
     p->sum[j]   = 0.0;
@@ -100,10 +100,10 @@ PetscErrorCode KrylovStep(Krylov *p)
   beta  = p->beta + p->steps * p->k;
   PetscCall(RecordSpaceCovariance(p->space, p->k, p->single, p->now, p->next));
   if (p->project) PetscCall(RecordSpaceProject(p->space, p->k, p->next));
-  if (p->steps) Subtract(p, beta - p->k, p->before);
-  PetscCall(Dots(p, p->now, p->next, alpha));
-  Subtract(p, alpha, p->now);
-  PetscCall(Dots(p, p->next, p->next, beta));
+  if (p->steps) SubtractLast(p, beta - p->k, p->before);
+  PetscCall(DotsOfVectors(p, p->now, p->next, alpha));
+  SubtractLast(p, alpha, p->now);
+  PetscCall(DotsOfVectors(p, p->next, p->next, beta));
   for (int j = 0; j < p->k; j++) {
     beta[j]   = sqrt(beta[j]);
     p->sum[j] = fabs(alpha[j]) + (p->steps ? (beta - p->k)[j] : 0.0);

@@ -81,7 +81,7 @@ static PetscErrorCode SetUp_MonteCarlo(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
+static PetscErrorCode SolveIteratively(MeritVarcomp v, int k, const double R[], double X[])
 {
   Sampled         *s = v->run.engine_data;
   MeritSolveResult result;
@@ -98,7 +98,7 @@ static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
 }
 
 /* Signs of one item for all samples, 64 to a draw */
-static void Signs(MeritVarcomp v, uint32_t term, int64_t level, int n, double *z)
+static void DrawSigns(MeritVarcomp v, uint32_t term, int64_t level, int n, double *z)
 {
   const MeritRandomKey key  = {.seed = (uint64_t)v->settings.seed, .purpose = PURPOSE_TRACES, .term = term, .level = (uint64_t)level};
   uint64_t             bits = 0;
@@ -133,7 +133,7 @@ static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
       double *to = at + trait[a] * n, scale = root ? 1.0 / root[trait[a]] : 1.0;
 
       for (int b = 0; b <= a; b++) {
-        Signs(v, TERM_RESIDUAL, line[i] * t + trait[b], n, z);
+        DrawSigns(v, TERM_RESIDUAL, line[i] * t + trait[b], n, z);
         for (int j = 0; j < n; j++) to[j] += scale * F[a * m + b] * z[j];
       }
     }
@@ -155,7 +155,7 @@ static PetscErrorCode DrawEffects(MeritVarcomp v, int n, double *z)
         double *at = z + ((int64_t)term[k].eq_owned + (int64_t)i * term[k].n_eq + c) * n;
 
         if (term[k].fixed) PetscCall(PetscArrayzero(at, n));
-        else Signs(v, (uint32_t)k, term[k].canonical[i] * term[k].n_eq + c, n, at);
+        else DrawSigns(v, (uint32_t)k, term[k].canonical[i] * term[k].n_eq + c, n, at);
       }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -195,7 +195,7 @@ static PetscErrorCode SolveTogether(MeritVarcomp v, Sampled *s, const double *r,
     R[(int64_t)i * k] = r[i];
     PetscCall(PetscArraycpy(R + (int64_t)i * k + 1, w + (int64_t)i * n, n));
   }
-  PetscCall(Solve(v, k, R, s->X));
+  PetscCall(SolveIteratively(v, k, R, s->X));
   for (int32_t i = 0; i < s->e.n_owned; i++) s->e.x[i] = s->X[(int64_t)i * k];
   PetscCall(PetscFree(R));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -217,14 +217,14 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   if (ml) PetscCall(MeritMMESetRandom(v->run.C, true));
   PetscCall(MeritMMEProject(v->run.C, n, residuals, w));
   PetscCall(MeritMMEPenaltyRoot(v->run.C, n, z, w));
-  if (ml) PetscCall(Solve(v, n, w, s->X));
+  if (ml) PetscCall(SolveIteratively(v, n, w, s->X));
   else PetscCall(SolveTogether(v, s, r, w));
   for (int32_t i = 0; i < s->e.n_owned; i++) PetscCall(PetscArraycpy(w + (int64_t)i * n, s->X + (int64_t)i * k + k - n, n));
   PetscCall(MeritMMEPenaltyRootTransposed(v->run.C, n, w, t));
   for (int64_t i = 0; i < (int64_t)s->e.n_owned * n; i++) z[i] -= t[i];
   PetscCall(Leave(v, s, w, residuals));
   if (ml) PetscCall(MeritMMESetRandom(v->run.C, false));
-  if (ml) PetscCall(Solve(v, 1, r, s->e.x));
+  if (ml) PetscCall(SolveIteratively(v, 1, r, s->e.x));
   if (!s->e.centred) {
     PetscCall(VarcompEquationsCentre(v, &s->e));
     for (int32_t i = 0; i < s->e.n_owned && !ml; i++) s->X[(int64_t)i * k] = s->e.x[i];
@@ -289,7 +289,7 @@ static void Known(MeritVarcomp v, double variance, double *trace, double *mc_cov
 }
 
 /* Traces as means over the draws, and what their spread adds to the covariance of the score */
-static void Average(MeritVarcomp v, const Sampled *s, double trace[], double mc_covariance[])
+static void AverageTraces(MeritVarcomp v, const Sampled *s, double trace[], double mc_covariance[])
 {
   const int n = s->n;
 
@@ -323,9 +323,9 @@ static PetscErrorCode Evaluate_MonteCarlo(MeritVarcomp v, const double theta[], 
     if (v->first_of_term[k] >= 0) TermForms(v, s, k, z);
   ResidualForms(v, s, residuals);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->form, s->n * v->n, MPI_DOUBLE, MPI_SUM, v->comm));
-  Average(v, s, trace, point->mc_covariance);
+  AverageTraces(v, s, trace, point->mc_covariance);
   if (v->n == 1) Known(v, theta[0], trace, point->mc_covariance);
-  PetscCall(VarcompEquationsForms(v, &s->e, Solve, quad, point->information));
+  PetscCall(VarcompEquationsForms(v, &s->e, SolveIteratively, quad, point->information));
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
   point->log_likelihood = NAN;
   if (s->failed) VarcompNoPoint(v, point);

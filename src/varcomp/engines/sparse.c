@@ -51,7 +51,7 @@ static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Pattern and factor of C as it is now; again when a matrix comes next to singular, so that its components mix, or leaves there */
+/* Pattern and factor of the current C; again when a matrix comes next to singular, so that its components mix, or leaves there */
 static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
 {
   const MeritTermView *term;
@@ -113,7 +113,7 @@ static PetscErrorCode Parts(Mat A, Mat part[2])
 }
 
 /* Sum of the products of their entries */
-static PetscErrorCode Dot(MPI_Comm comm, Mat A, Mat B, double *sum)
+static PetscErrorCode SumOfProducts(MPI_Comm comm, Mat A, Mat B, double *sum)
 {
   Mat a[2], b[2];
 
@@ -136,7 +136,7 @@ static PetscErrorCode Dot(MPI_Comm comm, Mat A, Mat B, double *sum)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* C of now into A (its part of the random effects where asked for), and its factor; *definite false: there is none at a point on trial */
+/* The current C into A (its part of the random effects where asked for), and its factor; *definite false: there is none at a point on trial */
 static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *definite)
 {
   const MeritTermView *term;
@@ -169,7 +169,7 @@ static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
   VarcompTermDerivative(p, v->formula->term[p->term].n_components, f->e.inverse[p->term], f->small);
   f->penalty[p->term] = f->small;
   PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
-  PetscCall(Dot(v->comm, f->A, f->S, trace));
+  PetscCall(SumOfProducts(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -198,7 +198,7 @@ static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[]
       PetscCall(PetscArrayzero(f->small, n * n));
       f->small[a * n + b] = f->small[b * n + a] = 1.0;
       PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
-      PetscCall(Dot(v->comm, f->A, f->S, &sum));
+      PetscCall(SumOfProducts(v->comm, f->A, f->S, &sum));
       M[a * n + b] = M[b * n + a] = a == b ? (double)term[k].n_levels - sum : -0.5 * sum;
     }
   for (int a = 0; a < n; a++)
@@ -223,7 +223,7 @@ static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, doubl
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) f->penalty[k] = term[k].G_inverse;
   PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
-  PetscCall(Dot(v->comm, f->A, f->S, &sum));
+  PetscCall(SumOfProducts(v->comm, f->A, f->S, &sum));
   *trace = -((double)f->n_free - sum) / variance;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -241,7 +241,7 @@ static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *tr
   for (int32_t i = 0; i < records->n_patterns; i++)
     if (records->residual_class[i] == p->residual && !f->near[i]) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
   PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
-  PetscCall(Dot(v->comm, f->A, f->S, trace));
+  PetscCall(SumOfProducts(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -289,7 +289,7 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
         f->R[(int64_t)p * t * t + trait[i / m] * t + trait[i % m]] =
           B[a * m + i / m] * B[b * m + i % m] + (a != b ? B[b * m + i / m] * B[a * m + i % m] : 0.0);
     PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
-    PetscCall(Dot(v->comm, f->A, f->S, &sum));
+    PetscCall(SumOfProducts(v->comm, f->A, f->S, &sum));
     M[a * m + b] = M[b * m + a] = a == b ? -sum : -0.5 * sum;
   }
   for (int c = v->first_of_residual[residual]; c < v->first_of_residual[residual] + t * (t + 1) / 2; c++) {
@@ -328,7 +328,7 @@ static PetscErrorCode TraceNear(MeritVarcomp v, Factor *f, double trace[])
 }
 
 /* Selected inverse, and from it the traces of all components that can change; added */
-static PetscErrorCode Traces(MeritVarcomp v, Factor *f, const double theta[], double trace[])
+static PetscErrorCode SelectedTraces(MeritVarcomp v, Factor *f, const double theta[], double trace[])
 {
   const bool one = v->formula->n_residuals == 1 && v->formula->n_traits == 1;
 
@@ -353,7 +353,7 @@ static PetscErrorCode Traces(MeritVarcomp v, Factor *f, const double theta[], do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Solve(MeritVarcomp v, int k, const double R[], double X[])
+static PetscErrorCode SolveByFactor(MeritVarcomp v, int k, const double R[], double X[])
 {
   Factor *f = v->run.engine_data;
 
@@ -377,7 +377,7 @@ static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], Varc
   PetscCall(VarcompPenaltyPart(v, &f->e, &log_G, trace));
   PetscCall(Numeric(v, f, !reml, &definite));
   if (definite) PetscCall(MeritFactorLogDeterminant(f->factor, &log_C));
-  if (definite) PetscCall(Traces(v, f, theta, trace));
+  if (definite) PetscCall(SelectedTraces(v, f, theta, trace));
   if (definite && !reml) PetscCall(Numeric(v, f, false, &definite));
   if (!definite) {
     VarcompNoPoint(v, point);
@@ -388,10 +388,10 @@ static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], Varc
   do { /* again from what fixed effects leave of the data */
     if (again) PetscCall(VarcompEquationsCentre(v, &f->e));
     PetscCall(VarcompEquationsData(v, &f->e, r));
-    PetscCall(Solve(v, 1, r, f->e.x));
+    PetscCall(SolveByFactor(v, 1, r, f->e.x));
     again = !f->e.centred;
   } while (again);
-  PetscCall(VarcompEquationsForms(v, &f->e, Solve, quad, point->information));
+  PetscCall(VarcompEquationsForms(v, &f->e, SolveByFactor, quad, point->information));
   PetscCall(MeritPhaseEnd());
   if (reml) PetscCall(MeritModelFixedScale(v->model, &log_scale));
   point->log_likelihood = -0.5 * ((double)(v->run.n_observations - (reml ? v->run.n_fixed : 0)) * log(2.0 * PETSC_PI) + log_C + log_R + log_G +

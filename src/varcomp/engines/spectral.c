@@ -50,7 +50,7 @@ static PetscErrorCode CountEach(const SpectralQuadrature *eigen, int64_t n_none,
 }
 
 /* The observations without fixed effects, of all ranks on each */
-static PetscErrorCode Observations(Eigen *e, double b[], double *square)
+static PetscErrorCode GatherObservations(Eigen *e, double b[], double *square)
 {
   double *y;
 
@@ -97,7 +97,7 @@ static PetscErrorCode SetUp_Spectral(MeritVarcomp v)
   e->now = (Spectrum){.n = e->space.n, .p = e->space.p, .ml = ml, .exact = true, .n_traces = 1, .constant = RecordSpaceConstant(&e->space, ml)};
   PetscCall(PetscCalloc1(1, &e->now.trace));
   PetscCall(PetscMalloc1(e->space.n, &b));
-  PetscCall(Observations(e, b, &square));
+  PetscCall(GatherObservations(e, b, &square));
   PetscCall(Decompose(v, e, true, b, square, &e->now.y));
   PetscCall(PetscFree(b));
   if (ml) {

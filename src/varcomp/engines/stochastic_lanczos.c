@@ -31,7 +31,7 @@ typedef struct {
 } Lanczos;
 
 /* Random signs of samples [first, first + k) for the observed records; they go with the record's line in the file */
-static PetscErrorCode Signs(MeritVarcomp v, const RecordSpace *s, int first, int k, double z[])
+static PetscErrorCode BatchSigns(MeritVarcomp v, const RecordSpace *s, int first, int k, double z[])
 {
   const int64_t *line;
 
@@ -57,13 +57,13 @@ static PetscErrorCode Begin(MeritVarcomp v, Lanczos *l, int first, int k, Krylov
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)l->space.n_records * (size_t)k, &z));
-  PetscCall(Signs(v, &l->space, first, k, z));
+  PetscCall(BatchSigns(v, &l->space, first, k, z));
   PetscCall(KrylovCreate(&l->space, k, !l->now.ml, true, z, batch));
   PetscCall(PetscFree(z));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Free(int n, SpectralQuadrature **q)
+static PetscErrorCode FreeQuadratures(int n, SpectralQuadrature **q)
 {
   PetscFunctionBegin;
   for (int r = 0; r < n; r++) PetscCall(SpectralQuadratureDestroy(&(*q)[r]));
@@ -75,7 +75,7 @@ static PetscErrorCode Free(int n, SpectralQuadrature **q)
   Quadratures of a batch after the first `steps` of its steps, into q[batch->k]. The squared length of a sample in the space is n - p on
   average: it is given that length, so that s_u tr(PB) + s_e tr(P) = n - p, as it should be, in each of them.
 */
-static PetscErrorCode Traces(const Spectrum *s, const Krylov *batch, int steps, SpectralQuadrature q[])
+static PetscErrorCode BatchTraces(const Spectrum *s, const Krylov *batch, int steps, SpectralQuadrature q[])
 {
   const double total = (double)(s->ml ? s->n : s->n - s->p);
 
@@ -88,10 +88,10 @@ static PetscErrorCode Traces(const Spectrum *s, const Krylov *batch, int steps, 
 static PetscErrorCode OnlyBatch(const Lanczos *l, int steps, Spectrum *s)
 {
   PetscFunctionBegin;
-  PetscCall(Free(s->n_traces, &s->trace));
+  PetscCall(FreeQuadratures(s->n_traces, &s->trace));
   s->n_traces = l->batch.k;
   PetscCall(PetscCalloc1(s->n_traces, &s->trace));
-  PetscCall(Traces(s, &l->batch, steps, s->trace));
+  PetscCall(BatchTraces(s, &l->batch, steps, s->trace));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -154,7 +154,7 @@ static PetscErrorCode TracesSettled(const Lanczos *l, const double theta[], bool
   for (int k = 0; k < 2; k++)
     if (fabs(after.score[k] - before.score[k]) > TRACE_CHANGE * sqrt(after.mc_covariance[3 * k])) *settled = false;
   *settled = *settled || Same(2, before.score, after.score, FORM_CHANGE);
-  PetscCall(Free(s.n_traces, &s.trace));
+  PetscCall(FreeQuadratures(s.n_traces, &s.trace));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -224,7 +224,7 @@ static PetscErrorCode Difference(const Lanczos *l, const double theta[], int ste
   double             difference[BLOCK], trace[3];
 
   PetscFunctionBegin;
-  PetscCall(Traces(&l->now, &l->batch, steps, q));
+  PetscCall(BatchTraces(&l->now, &l->batch, steps, q));
   for (int j = 0; j < l->batch.k; j++) {
     SpectralTraces(&q[j], theta, trace);
     difference[j] = full[j] - trace[0];
@@ -282,11 +282,11 @@ static PetscErrorCode Sample(MeritVarcomp v, Lanczos *l, int n, int steps)
   s->far   = s->trace;
   s->n_far = s->n_traces;
   PetscCall(PetscCalloc1(n, &s->trace));
-  PetscCall(Traces(s, &l->batch, steps, s->trace));
+  PetscCall(BatchTraces(s, &l->batch, steps, s->trace));
   while (s->n_traces < n) {
     PetscCall(Begin(v, l, s->n_traces, PetscMin(BLOCK, n - s->n_traces), &batch));
     while (batch.steps < steps) PetscCall(KrylovStep(&batch));
-    PetscCall(Traces(s, &batch, steps, s->trace + s->n_traces));
+    PetscCall(BatchTraces(s, &batch, steps, s->trace + s->n_traces));
     s->n_traces += batch.k;
     PetscCall(KrylovDestroy(&batch));
   }
@@ -307,7 +307,7 @@ static PetscErrorCode Reach(Lanczos *l, const double theta[])
     for (int more = 1 + l->batch.steps / 16; more; more--) PetscCall(KrylovStep(&l->batch));
   }
   for (int j = 0; j < l->batch.k; j++) PetscCall(SpectralQuadratureDestroy(&full[j]));
-  PetscCall(Traces(&l->now, &l->batch, l->batch.steps, full));
+  PetscCall(BatchTraces(&l->now, &l->batch, l->batch.steps, full));
   l->ratio = theta[0] / theta[1];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -359,8 +359,8 @@ static PetscErrorCode Destroy_Lanczos(MeritVarcomp v)
   PetscFunctionBegin;
   PetscCall(KrylovDestroy(&l->y));
   PetscCall(KrylovDestroy(&l->batch));
-  PetscCall(Free(l->now.n_traces, &l->now.trace));
-  PetscCall(Free(l->now.n_far, &l->now.far));
+  PetscCall(FreeQuadratures(l->now.n_traces, &l->now.trace));
+  PetscCall(FreeQuadratures(l->now.n_far, &l->now.far));
   PetscCall(SpectralQuadratureDestroy(&l->now.y));
   PetscCall(RecordSpaceDestroy(&l->space));
   PetscCall(PetscFree(l));

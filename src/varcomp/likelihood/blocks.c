@@ -2,9 +2,9 @@
 #include <math.h>
 
 /* What stands for 0 of component i: for a residual, whose inverse every engine needs, what was chosen when it left the free state */
-static double Nought(const Block *b, int i, double variance)
+static double FloorOf(const Block *b, int i, double variance)
 {
-  return b->term < 0 ? b->nought[i] : BLOCK_NEXT_TO_ZERO * variance;
+  return b->term < 0 ? b->floor[i] : BLOCK_NEXT_TO_ZERO * variance;
 }
 
 /* group [n]: the first of the components that one is joined with, directly or by others, by covariances that do not stay at 0 */
@@ -32,7 +32,7 @@ static void CheckFixed(MeritVarcomp v, Block *b)
 }
 
 /* The blocks of a matrix of order n */
-static void Add(MeritVarcomp v, Coordinates *c, int term, int residual, int first, int n, double count)
+static void AddBlocks(MeritVarcomp v, Coordinates *c, int term, int residual, int first, int n, double count)
 {
   int group[64];
 
@@ -60,7 +60,7 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
   PetscFunctionBegin;
   MeritModelTerms(v->model, &term);
   *c = (Coordinates){.n = v->n};
-  PetscCall(PetscCalloc7(n, &c->block, n * n, &c->J, n, &c->g, n * n, &c->H, n * n, &c->em, n * n, &c->work, n * n, &c->root));
+  PetscCall(PetscCalloc7(n, &c->block, n * n, &c->J, n, &c->g, n * n, &c->H, n * n, &c->em, n * n, &c->work, n * n, &c->factor));
   PetscCall(PetscCalloc7(n * n, &c->secant, n, &c->pair[0][0], n, &c->pair[0][1], n, &c->pair[0][2], n, &c->pair[1][0], n,
                          &c->pair[1][1], n, &c->pair[1][2]));
   PetscCall(PetscCalloc1(n * n, &c->expected));
@@ -68,9 +68,9 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
   for (int32_t i = 0; i < records->n_records; i++) count[records->residual_class[records->pattern[i]]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, v->formula->n_residuals, MPI_INT64_T, MPI_SUM, v->comm));
   for (int k = 0; k < v->formula->n_terms; k++) {
-    if (v->first_of_term[k] >= 0) Add(v, c, k, 0, v->first_of_term[k], term[k].n_comp, (double)term[k].n_levels);
+    if (v->first_of_term[k] >= 0) AddBlocks(v, c, k, 0, v->first_of_term[k], term[k].n_comp, (double)term[k].n_levels);
   }
-  for (int r = 0; r < v->formula->n_residuals; r++) Add(v, c, -1, r, v->first_of_residual[r], v->formula->n_traits, (double)count[r]);
+  for (int r = 0; r < v->formula->n_residuals; r++) AddBlocks(v, c, -1, r, v->first_of_residual[r], v->formula->n_traits, (double)count[r]);
   PetscCall(PetscFree(count));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -80,7 +80,7 @@ PetscErrorCode CoordinatesDestroy(Coordinates *c)
   PetscFunctionBegin;
   PetscCall(PetscFree7(c->secant, c->pair[0][0], c->pair[0][1], c->pair[0][2], c->pair[1][0], c->pair[1][1], c->pair[1][2]));
   PetscCall(PetscFree(c->expected));
-  PetscCall(PetscFree7(c->block, c->J, c->g, c->H, c->em, c->work, c->root));
+  PetscCall(PetscFree7(c->block, c->J, c->g, c->H, c->em, c->work, c->factor));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -162,7 +162,7 @@ static void PinnedFactor(const Block *b, const double theta[], double *L)
   BlockGet(b, theta, G);
   Pivoted(&copy, b->n, G, L);
   for (int p = b->free_pivots; p < b->n; p++)
-    for (int i = 0; i < b->n; i++) L[i * b->n + p] = i == p ? sqrt(Nought(b, b->order[p], G[b->order[p] * b->n + b->order[p]])) : 0.0;
+    for (int i = 0; i < b->n; i++) L[i * b->n + p] = i == p ? sqrt(FloorOf(b, b->order[p], G[b->order[p] * b->n + b->order[p]])) : 0.0;
 }
 
 /* theta of the block from L in its order */
@@ -184,7 +184,7 @@ void BlockZero(Block *b, double theta[])
 {
   b->kind = BLOCK_ZERO;
   for (int i = 0; i < b->n; i++)
-    for (int j = 0; j <= i; j++) theta[BlockAt(b, i, j)] = i == j && b->term < 0 ? b->nought[i] : 0.0;
+    for (int j = 0; j <= i; j++) theta[BlockAt(b, i, j)] = i == j && b->term < 0 ? b->floor[i] : 0.0;
 }
 
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
@@ -300,7 +300,7 @@ static void Secant(Coordinates *c)
   for (int i = 0; i < m * m; i++) c->secant[i] = c->H[i];
   for (int p = 0; p < c->n_pairs; p++) {
     const double *s = c->pair[0][p], *y = c->pair[1][p];
-    double       *r = c->root, product = 0.0, rr = 0.0, yy = 0.0, ss = 0.0;
+    double       *r = c->factor, product = 0.0, rr = 0.0, yy = 0.0, ss = 0.0;
 
     for (int i = 0; i < m; i++) {
       r[i] = y[i];
@@ -316,7 +316,7 @@ static void Secant(Coordinates *c)
 }
 
 /* H: average information, less the curvature of the likelihood's way along singular matrices; or safe, a matrix that is definite with it */
-static void Information(Coordinates *c, const VarcompPoint *point, bool safe)
+static void SetInformation(Coordinates *c, const VarcompPoint *point, bool safe)
 {
   Transform(c, point->information, c->H);
   for (int i = 0; i < c->n_blocks; i++)
@@ -346,9 +346,9 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
     c->g[x] = 0.0;
     for (int i = 0; i < c->n; i++) c->g[x] += c->J[i * c->n + x] * point->score[i];
   }
-  VarcompExpected(v, c, theta, point, c->work, c->root, c->expected);
-  Information(c, point, false);
-  if (c->pinned && !MeritDenseCholesky(c->m, c->H, c->root)) Information(c, point, true);
+  VarcompExpected(v, c, theta, point, c->work, c->factor, c->expected);
+  SetInformation(c, point, false);
+  if (c->pinned && !MeritDenseCholesky(c->m, c->H, c->factor)) SetInformation(c, point, true);
 }
 
 /* CoordinatesRemember - See the header; step NULL: forget. Not collective. */
@@ -394,10 +394,10 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
       double variance = L[p * b->n + p] * L[p * b->n + p];
 
       for (int k = 0; k < b->free_pivots; k++) variance += L[p * b->n + k] * L[p * b->n + k];
-      L[p * b->n + p] = sqrt(Nought(b, b->order[p], variance));
+      L[p * b->n + p] = sqrt(FloorOf(b, b->order[p], variance));
     }
     for (int p = 0; b->term < 0 && p < b->free_pivots; p++) { /* nor may a trait's whole residual variance vanish */
-      const double least = sqrt(b->nought[b->order[p]]);
+      const double least = sqrt(b->floor[b->order[p]]);
 
       if (fabs(L[p * b->n + p]) < least) L[p * b->n + p] = least;
     }
@@ -406,10 +406,10 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
 }
 
 /* step = A^-1 g; false if A is not definite */
-static bool Solve(const Coordinates *c, const double *A, double step[])
+static bool SolveStep(const Coordinates *c, const double *A, double step[])
 {
   const int m = c->m;
-  double   *F = c->root;
+  double   *F = c->factor;
 
   if (!MeritDenseCholesky(m, A, F)) return false;
   for (int i = 0; i < m; i++) step[i] = c->g[i];
@@ -420,7 +420,7 @@ static bool Solve(const Coordinates *c, const double *A, double step[])
 /* CoordinatesStep - See the header. Not collective. */
 bool CoordinatesStep(const Coordinates *c, double step[])
 {
-  return Solve(c, c->H, step);
+  return SolveStep(c, c->H, step);
 }
 
 /* CoordinatesScoringStep - See the header. Not collective. */
@@ -431,12 +431,12 @@ bool CoordinatesScoringStep(const Coordinates *c, double w, double step[])
   Transform(c, c->expected, A);
   Transform(c, c->em, B);
   for (int i = 0; i < c->m * c->m; i++) A[i] = (1.0 - w) * A[i] + w * B[i];
-  return Solve(c, A, step);
+  return SolveStep(c, A, step);
 }
 
 /* CoordinatesSecantStep - See the header. Not collective. */
 bool CoordinatesSecantStep(Coordinates *c, double step[])
 {
   Secant(c);
-  return Solve(c, c->secant, step);
+  return SolveStep(c, c->secant, step);
 }

@@ -27,7 +27,7 @@ typedef struct {
   int       begin;          /* first of its coordinates */
   int       n_beyond;       /* rounds in a row whose step would have made it singular */
   double    refused, refused_lower; /* its least pivot when the boundary was refused, its reach when a lower rank was; 0: never */
-  double    nought[64];     /* of a residual class that is not free: what stands for a variance of 0 of each trait */
+  double    floor[64];      /* of a residual class that is not free: variance of each trait that replaces 0 */
 } Block;
 
 typedef struct {
@@ -36,12 +36,12 @@ typedef struct {
   int    n, m;   /* components, coordinates */
   double *J;     /* [n * n] derivatives of components by coordinates, row-major with m columns used; owned */
   double *g, *H; /* [m], [m * m] gradient and information in coordinates; owned */
-  bool    pinned; /* some matrix is: steps of EM lead nowhere there */
+  bool    pinned; /* a block is singular; EM cannot move it */
   bool    damped; /* H is more than the information, which is not definite here: beside a singular matrix that is no maximum */
   double *em;    /* [n * n] information of complete data in components; owned */
   double *expected; /* [n * n] expected information in components (expected.c); owned */
-  double *work, *root; /* [n * n]; owned */
-  double *secant; /* [m * m] H with what the last steps told of its error; owned */
+  double *work, *factor; /* [n * n]: products, a Cholesky factor; owned */
+  double *secant; /* [m * m] H corrected by the last steps; owned */
   int     n_pairs;
   double *pair[2][3]; /* [n] steps and falls of the gradient, newest last; owned */
 } Coordinates;
@@ -50,7 +50,7 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c);
 PetscErrorCode CoordinatesDestroy(Coordinates *c);
 /* Coordinates, gradient and information at a point. */
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point);
-/* A step was taken in coordinates that stay the same: what it told of H; step NULL: forget all, as where kinds change. */
+/* A step was taken in coordinates that stay the same: it corrects H; step NULL: forget all, as where kinds change. */
 void CoordinatesRemember(Coordinates *c, const double step[], const double fall[]);
 /* theta + step along the coordinates */
 void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[]);
@@ -74,7 +74,7 @@ double BlockPivot(const Block *b, const double theta[]);
 /* How far a singular matrix is from one of a lower rank, in standard errors of the last column of its root; infinite for others */
 double BlockReach(const Coordinates *c, const Block *b, const double theta[]);
 /* Make a block singular by one more pivot, or, of a residual class, all of it 0: theta of it changes to what is next to it. A residual class
-   has its `nought`. */
+   has its `floor`. */
 void BlockZero(Block *b, double theta[]);
 void BlockPin(MeritVarcomp v, Block *b, double theta[]);
 /* Take what is next to 0 for 0, at the end */

@@ -19,7 +19,7 @@
   is diagonal (blocks.c): each has a state of its own. One of which other elements are fixed stays free.
 
   Equations have no G^-1 where G is 0, and do without; but all of them have R^-1, so of a singular R the missing pivots, and of an R of 0 the
-  variances, are kept at a small share of the trait's variance, `nought`. The estimates at the end are those of the limit, to first order.
+  variances, are kept at a small share of the trait's variance, `floor`. The estimates at the end are those of the limit, to first order.
 */
 #include "reml.h"
 #include <math.h>
@@ -65,9 +65,9 @@ static double Unit(const Reml *r, const Block *b, int x)
 }
 
 /* Before a matrix leaves the free state */
-static void SetNought(const Reml *r, Block *b)
+static void SetFloor(const Reml *r, Block *b)
 {
-  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->nought[x] = r->v->run.engine->residual_floor * Unit(r, b, x);
+  for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->floor[x] = r->v->run.engine->residual_floor * Unit(r, b, x);
 }
 
 /* Is there a likelihood, or is the variance so small that its score decides? */
@@ -84,7 +84,7 @@ static bool Below(const Reml *r, const Block *b)
 }
 
 /* The trial, at which b is what it is now, becomes the point if its likelihood is not lower; else b is what it was */
-static PetscErrorCode Judge(Reml *r, Block *b, const Block *was, bool *accepted)
+static PetscErrorCode JudgeTrial(Reml *r, Block *b, const Block *was, bool *accepted)
 {
   PetscFunctionBegin;
   PetscCall(RemlEvaluate(r, r->trial_theta, &r->trial));
@@ -104,11 +104,11 @@ static PetscErrorCode TryBoundary(Reml *r, Block *b, bool *accepted)
   const Block  was = *b;
 
   PetscFunctionBegin;
-  SetNought(r, b);
+  SetFloor(r, b);
   PetscCall(PetscArraycpy(r->trial_theta, v->run.theta, v->n));
   if (b->n == 1) BlockZero(b, r->trial_theta);
   else BlockPin(v, b, r->trial_theta);
-  PetscCall(Judge(r, b, &was, accepted));
+  PetscCall(JudgeTrial(r, b, &was, accepted));
   if (!*accepted) b->refused = BlockPivot(b, v->run.theta);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -157,7 +157,7 @@ PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted)
     PetscCall(PetscArraycpy(r->trial_theta, v->run.theta, v->n));
     if (b->free_pivots > 1) BlockPin(v, b, r->trial_theta);
     else BlockZero(b, r->trial_theta);
-    PetscCall(Judge(r, b, &was, accepted));
+    PetscCall(JudgeTrial(r, b, &was, accepted));
     if (*accepted) RemlArrive(r, 0.0);
     else b->refused_lower = reach;
   }
@@ -180,7 +180,7 @@ static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
 }
 
 /* The matrix is free again, a little inside */
-static void Free(Reml *r, Block *b)
+static void FreeBlock(Reml *r, Block *b)
 {
   MeritVarcomp v = r->v;
 
@@ -214,7 +214,7 @@ PetscErrorCode BoundaryRelease(Reml *r, bool *released)
 
       *released = r->point.score[BlockAt(b, last, last)] > 0.0;
     }
-    if (*released) Free(r, b);
+    if (*released) FreeBlock(r, b);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -242,7 +242,7 @@ void BoundaryZeros(Reml *r)
         zero = zero && v->run.theta[BlockAt(b, x, y)] == 0.0;
       }
     if (zero || (b->term >= 0 && b->term == v->settings.left_out)) b->kind = BLOCK_ZERO;
-    SetNought(r, b);
+    SetFloor(r, b);
     if (b->term >= 0 || !b->all_free) continue;
     if (Below(r, b)) BlockZero(b, v->run.theta);
     else if (b->n > 1 && BlockPivot(b, v->run.theta) < r->v->run.engine->residual_floor) BlockPin(v, b, v->run.theta);

@@ -1,5 +1,5 @@
 /*
-  The expected information, as far as the average information tells it. Average information is made of quadratic forms of the data (Gilmour,
+  The expected information, as far as it follows from the average information. Average information is made of quadratic forms of the data (Gilmour,
   Thompson & Cullis 1995), which far from the maximum are not what the variances at hand expect: with a variance s where s0 would be right it is
   s0 / s of the expected one, so that a step down goes far beyond 0, and one up not far enough. For each matrix the quadratic forms Q of the data and
   their expectations T are known; with M T M' = Q, what the data have in place of a vector x is M x. Taking M out of both sides leaves at the maximum,
@@ -27,7 +27,7 @@ static void TraceForms(MeritVarcomp v, const Block *b, const double theta[], con
 }
 
 /* W = M^-1, M = (Q T^-1)^1/2; false where T is not definite */
-static bool Root(int n, const double *Q, const double *T, double *W)
+static bool InverseRoot(int n, const double *Q, const double *T, double *W)
 {
   double       L[64 * 64], A[64 * 64], B[64 * 64], lambda[64], work[64 * 66];
   PetscBLASInt N = n, room = 64 * 66, info = 0;
@@ -93,7 +93,7 @@ void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[],
     double       Q[64 * 64], T[64 * 64], W[64 * 64];
 
     TraceForms(v, b, theta, point, Q, T);
-    if (b->kind == BLOCK_FREE && !b->fixed && Root(b->n, Q, T, W)) Directions(v, b, W, S);
+    if (b->kind == BLOCK_FREE && !b->fixed && InverseRoot(b->n, Q, T, W)) Directions(v, b, W, S);
   }
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++)

@@ -97,7 +97,7 @@ bool RemlNotLower(const Reml *r)
   return !isfinite(r->point.log_likelihood) || r->trial.log_likelihood >= r->point.log_likelihood - ROUNDING * fabs(r->point.log_likelihood);
 }
 
-static PetscErrorCode Report(Reml *r, double gradient)
+static PetscErrorCode ReportRound(Reml *r, double gradient)
 {
   MeritVarcomp            v     = r->v;
   const MeritVarcompRound round = {.round          = v->results.rounds,
@@ -115,7 +115,7 @@ static PetscErrorCode Report(Reml *r, double gradient)
 }
 
 /* Rounds from v->run.theta until the gradient vanishes */
-static PetscErrorCode Iterate(Reml *r)
+static PetscErrorCode Rounds(Reml *r)
 {
   MeritVarcomp v = r->v;
   bool         fresh, resumed, done;
@@ -136,7 +136,7 @@ static PetscErrorCode Iterate(Reml *r)
     }
     fresh       = false;
     v->results.gradient = RemlLength(r, r->step);
-    PetscCall(Report(r, v->results.gradient));
+    PetscCall(ReportRound(r, v->results.gradient));
     if (v->results.gradient <= BoundaryTolerance(r)) {
       PetscCall(BoundaryTryLower(r, &go));
       v->results.rounds += go;
@@ -246,7 +246,7 @@ PetscErrorCode VarcompLikelihood(MeritVarcomp v)
   PetscCall(PetscCalloc3(n, &r.theta_full, n, &r.theta_limit, n, &r.theta_user));
   PetscCall(VarcompScales(v, r.scale));
   BoundaryZeros(&r);
-  PetscCall(Iterate(&r));
+  PetscCall(Rounds(&r));
   PetscCall(BoundaryStates(&r));
   PetscCall(Covariances(&r));
   v->results.log_likelihood = r.point.log_likelihood;

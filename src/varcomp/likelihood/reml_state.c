@@ -14,7 +14,7 @@ typedef struct {
   MeritState part[N_STATE];
 } State;
 
-static void Add(State *s, const char *fit, const char *name, MeritStateKind kind, size_t size, void *data)
+static void AddPart(State *s, const char *fit, const char *name, MeritStateKind kind, size_t size, void *data)
 {
   snprintf(s->name[s->n], sizeof(s->name[s->n]), "%s.%s", fit, name);
   s->part[s->n] = (MeritState){s->name[s->n], kind, size, data};
@@ -22,7 +22,7 @@ static void Add(State *s, const char *fit, const char *name, MeritStateKind kind
 }
 
 /* All parts, of the fit without term left_out, or of the whole model */
-static void Fill(Reml *r, State *s)
+static void FillKept(Reml *r, State *s)
 {
   MeritVarcomp v       = r->v;
   const size_t one     = sizeof(double), n = (size_t)v->n * one, square = n * (size_t)v->n;
@@ -30,22 +30,22 @@ static void Fill(Reml *r, State *s)
 
   s->n = 0;
   snprintf(fit, sizeof(fit), "fit%d", v->settings.left_out + 1);
-  Add(s, fit, "theta", MERIT_STATE_SAME, n, v->run.theta);
-  Add(s, fit, "ended", MERIT_STATE_SAME, sizeof(s->ended), &s->ended);
-  Add(s, fit, "rounds", MERIT_STATE_SAME, sizeof(v->results.rounds), &v->results.rounds);
-  Add(s, fit, "kind", MERIT_STATE_SAME, sizeof(s->kind), s->kind);
-  Add(s, fit, "change", MERIT_STATE_SAME, one, &r->change);
-  Add(s, fit, "gain", MERIT_STATE_SAME, one, &r->gain);
-  Add(s, fit, "likelihood", MERIT_STATE_SAME, one, &r->point.log_likelihood);
-  Add(s, fit, "score", MERIT_STATE_SAME, n, r->point.score);
-  Add(s, fit, "information", MERIT_STATE_SAME, square, r->point.information);
-  Add(s, fit, "noise", MERIT_STATE_SAME, square, r->point.mc_covariance);
-  Add(s, fit, "blocks", MERIT_STATE_SAME, (size_t)r->c.n_blocks * sizeof(*r->c.block), r->c.block);
+  AddPart(s, fit, "theta", MERIT_STATE_SAME, n, v->run.theta);
+  AddPart(s, fit, "ended", MERIT_STATE_SAME, sizeof(s->ended), &s->ended);
+  AddPart(s, fit, "rounds", MERIT_STATE_SAME, sizeof(v->results.rounds), &v->results.rounds);
+  AddPart(s, fit, "kind", MERIT_STATE_SAME, sizeof(s->kind), s->kind);
+  AddPart(s, fit, "change", MERIT_STATE_SAME, one, &r->change);
+  AddPart(s, fit, "gain", MERIT_STATE_SAME, one, &r->gain);
+  AddPart(s, fit, "likelihood", MERIT_STATE_SAME, one, &r->point.log_likelihood);
+  AddPart(s, fit, "score", MERIT_STATE_SAME, n, r->point.score);
+  AddPart(s, fit, "information", MERIT_STATE_SAME, square, r->point.information);
+  AddPart(s, fit, "noise", MERIT_STATE_SAME, square, r->point.mc_covariance);
+  AddPart(s, fit, "blocks", MERIT_STATE_SAME, (size_t)r->c.n_blocks * sizeof(*r->c.block), r->c.block);
   for (int i = 0; i < 6; i++) {
     char name[16];
 
     snprintf(name, sizeof(name), "pair%d", i);
-    Add(s, fit, name, MERIT_STATE_SAME, n, r->c.pair[i / 3][i % 3]);
+    AddPart(s, fit, name, MERIT_STATE_SAME, n, r->c.pair[i / 3][i % 3]);
   }
 }
 
@@ -56,10 +56,10 @@ static void FillRunning(Reml *r, State *s)
   char       fit[16];
   const int  n = r->v->run.engine->state ? r->v->run.engine->state(r->v, engine) : 0;
 
-  Fill(r, s);
+  FillKept(r, s);
   snprintf(fit, sizeof(fit), "fit%d", r->v->settings.left_out + 1);
-  Add(s, fit, "pairs", MERIT_STATE_SAME, sizeof(r->c.n_pairs), &r->c.n_pairs);
-  for (int i = 0; i < n; i++) Add(s, fit, engine[i].name, engine[i].kind, engine[i].size, engine[i].data);
+  AddPart(s, fit, "pairs", MERIT_STATE_SAME, sizeof(r->c.n_pairs), &r->c.n_pairs);
+  for (int i = 0; i < n; i++) AddPart(s, fit, engine[i].name, engine[i].kind, engine[i].size, engine[i].data);
 }
 
 /* Are the blocks that were loaded those of this model, and what they index in bounds? */
@@ -89,7 +89,7 @@ PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done)
 
   PetscFunctionBegin;
   *done = false;
-  Fill(r, &s);
+  FillKept(r, &s);
   PetscCall(MeritCheckpointLoad(r->v->checkpoint, 2, s.part, resumed));
   if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
   *done = s.ended != 0;
@@ -128,7 +128,7 @@ PetscErrorCode RemlKeep(Reml *r)
 
   PetscFunctionBegin;
   PetscCall(PetscStrncpy(s.kind, r->step_name, sizeof(s.kind)));
-  Fill(r, &s);
+  FillKept(r, &s);
   PetscCall(MeritCheckpointKeep(r->v->checkpoint, s.n, s.part));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,5 +1,5 @@
 /*
-  One round: a step by the expected information as far as the average information tells it (expected.c), bent back where it leaves the parameter
+  One round: a step by the expected information as far as it follows from the average information (expected.c), bent back where it leaves the parameter
   space, near the end by the average information corrected by the steps before. Where that and half of it lower the likelihood, the information of
   complete data is mixed in until it does not (Jensen et al. 1997), up to a step of EM.
 */
@@ -43,7 +43,7 @@ static bool Flatter(Reml *r)
 }
 
 /* A <- F^-1 A F^-T, or F A F' (back); F [n * n] a Cholesky factor, A symmetric */
-static void Congruent(int n, const double *F, bool back, double *A)
+static void CongruentByFactor(int n, const double *F, bool back, double *A)
 {
   double B[64 * 64];
 
@@ -72,7 +72,7 @@ static bool Axes(const Reml *r, const Block *b, const double theta[], double *F,
   BlockGet(b, r->v->run.theta, G);
   BlockGet(b, theta, A);
   if (!MeritDenseCholesky(n, G, F)) return false;
-  Congruent(n, F, false, A);
+  CongruentByFactor(n, F, false, A);
   LAPACKsyev_("V", "L", &n, A, &n, lambda, work, &room, &info);
   return !info;
 }
@@ -108,7 +108,7 @@ static bool BendBlock(const Reml *r, const Block *b, double theta[])
       G[i * b->n + j] = 0.0;
       for (int k = 0; k < b->n; k++) G[i * b->n + j] += A[k * b->n + i] * Bent(lambda[k]) * A[k * b->n + j];
     }
-  Congruent(b->n, F, true, G);
+  CongruentByFactor(b->n, F, true, G);
   BlockPut(r->v, b, G, theta);
   return true;
 }

@@ -15,7 +15,7 @@ typedef struct {
 } Anova;
 
 /* tr(U'B U) of a term's basis, B the covariance of a pedigree term */
-static PetscErrorCode Trace(MeritVarcomp v, Anova *a, int term, int pedigree, double *trace)
+static PetscErrorCode TraceOfBasis(MeritVarcomp v, Anova *a, int term, int pedigree, double *trace)
 {
   const size_t  room = (size_t)a->n_records * HENDERSON_WIDTH + 1;
   RecordSpace space;
@@ -51,7 +51,7 @@ static PetscErrorCode Line(MeritVarcomp v, Anova *a, int term, MeritAnovaLine *l
   for (int c = 0; c < v->n - 1; c++) {
     const int other = v->component[c].term;
 
-    if (MeritStructureLinked(view[other].structure)) PetscCall(Trace(v, a, term, other, &coefficient[c]));
+    if (MeritStructureLinked(view[other].structure)) PetscCall(TraceOfBasis(v, a, term, other, &coefficient[c]));
     else PetscCall(HendersonExpectation(&a->bases, term, other, &coefficient[c]));
     coefficient[c] /= line->df;
     if (fabs(coefficient[c]) < 1e-12) coefficient[c] = 0.0; /* rounding */
@@ -61,7 +61,7 @@ static PetscErrorCode Line(MeritVarcomp v, Anova *a, int term, MeritAnovaLine *l
 }
 
 /* The residual's line, of which no term reaches anything */
-static PetscErrorCode Residual(MeritVarcomp v, Anova *a, MeritAnovaLine *line, double *coefficient)
+static PetscErrorCode ResidualLine(MeritVarcomp v, Anova *a, MeritAnovaLine *line, double *coefficient)
 {
   PetscFunctionBegin;
   PetscCall(HendersonLeave(&a->bases, a->bases.n, a->left));
@@ -93,7 +93,7 @@ static PetscErrorCode Lines(MeritVarcomp v, Anova *a, double *coefficient)
       if (!(random && v->settings.order_last)) PetscCall(HendersonLeave(&a->bases, HendersonEnd(&a->bases, k), a->left));
     }
   line->coefficient = coefficient;
-  PetscCall(Residual(v, a, line, coefficient));
+  PetscCall(ResidualLine(v, a, line, coefficient));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -124,8 +124,8 @@ static PetscErrorCode Saturated(const char label[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What makes the lines useless */
-static PetscErrorCode Check(MeritVarcomp v)
+/* Errors where the lines determine no variances */
+static PetscErrorCode CheckLines(MeritVarcomp v)
 {
   const int n_fixed = v->results.n_lines - v->n;
   double    sum[2]  = {0.0, 0.0}; /* of squares that fixed effects leave, and all */
@@ -140,14 +140,14 @@ static PetscErrorCode Check(MeritVarcomp v)
     if (v->results.line[l].df == 0.0)
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->results.line[l].source,
                            "`%s` adds nothing to the terms before it: their designs reach all that its design does, so its variance cannot be "
-                           "told apart",
+                           "distinguished from theirs",
                            v->results.line[l].source));
   if (v->results.line[v->results.n_lines - 1].df == 0.0) PetscCall(Saturated(v->results.line[v->results.n_lines - 2].source));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Mean squares = their expectations, from the last line up: eliminate */
-static PetscErrorCode Solve(MeritVarcomp v)
+static PetscErrorCode SolveMeanSquares(MeritVarcomp v)
 {
   const int n = v->n, n_fixed = v->results.n_lines - n;
   double    A[64 * 65];
@@ -227,8 +227,8 @@ PetscErrorCode VarcompAnova(MeritVarcomp v)
   PetscCall(PetscCalloc1((size_t)v->results.n_lines * (size_t)v->n, &coefficient));
   PetscCall(Lines(v, &a, coefficient));
   PetscCall(Destroy(&a));
-  PetscCall(Check(v));
-  PetscCall(Solve(v));
+  PetscCall(CheckLines(v));
+  PetscCall(SolveMeanSquares(v));
   v->results.rounds = 1;
   PetscCall(VarcompReport(v, &(MeritVarcompRound){.round          = 1,
                                                   .estimate       = v->run.theta,

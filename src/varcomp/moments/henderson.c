@@ -30,7 +30,7 @@ static PetscErrorCode Met(const HendersonReductions *b, int32_t n_owned, double 
 }
 
 /* Is there room for n columns of all effects? */
-static PetscErrorCode Room(const HendersonReductions *b, const char what[], int64_t n)
+static PetscErrorCode CheckReductionsRoom(const HendersonReductions *b, const char what[], int64_t n)
 {
   int64_t entries, most, assembled;
   char    text[128];
@@ -65,7 +65,7 @@ static PetscErrorCode Number(HendersonReductions *b, const char what[])
       if (met[e] != 0.0) b->equation[old + here++] = e;
     all = here;
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT64_T, MPI_SUM, b->v->comm));
-    if (b->n + all > MOST) PetscCall(Room(b, what, b->n + all));
+    if (b->n + all > MOST) PetscCall(CheckReductionsRoom(b, what, b->n + all));
     PetscCallMPI(MPI_Exscan(&here, &before, 1, MPI_INT, MPI_SUM, b->v->comm));
     for (int i = 0; i < here; i++) b->number[old + i] = b->n + (b->v->rank ? before : 0) + i;
     b->first[k] = b->n;
@@ -100,7 +100,7 @@ PetscErrorCode HendersonDestroy(HendersonReductions *b)
 }
 
 /* Values x [n_owned * k] of all ranks' equations to rows of rank 0's all [n * k], by columns' numbers; and back, others 0 */
-static PetscErrorCode Gather(const HendersonReductions *b, int k, const double x[], double all[])
+static PetscErrorCode GatherColumns(const HendersonReductions *b, int k, const double x[], double all[])
 {
   MPI_Datatype unit;
   double      *own, *rows;
@@ -175,7 +175,7 @@ PetscErrorCode HendersonForm(HendersonReductions *b, const char what[])
   double      *rows;
 
   PetscFunctionBegin;
-  PetscCall(Room(b, what, b->n));
+  PetscCall(CheckReductionsRoom(b, what, b->n));
   PetscCall(MeritMMEAssemble(b->v->run.C, &A));
   PetscCall(MeritMMEAssembleNumbers(b->v->run.C, &(MeritNumbers){.R_inverse = &one}, A));
   PetscCall(PetscMalloc2(n, &equation, n * HENDERSON_WIDTH, &rows));
@@ -195,7 +195,7 @@ PetscErrorCode HendersonForm(HendersonReductions *b, const char what[])
 }
 
 /* Where the terms' columns stand */
-static void Order(HendersonReductions *b, int last)
+static void OrderTerms(HendersonReductions *b, int last)
 {
   int place = 0;
 
@@ -275,7 +275,7 @@ PetscErrorCode HendersonFactor(HendersonReductions *b, int last)
   double *least;
 
   PetscFunctionBegin;
-  Order(b, last);
+  OrderTerms(b, last);
   if (!b->v->rank) {
     if (!b->L) PetscCall(PetscMalloc1((size_t)b->n * (size_t)b->n, &b->L));
     PetscCall(PetscMalloc1(b->n, &least));
@@ -352,7 +352,7 @@ static PetscErrorCode RightHandSide(const HendersonReductions *b, int end, const
   n_owned = MeritModelLayout(b->v->model)->n_owned;
   PetscCall(PetscMalloc2(n_owned + 1, &x, b->v->rank ? 1 : b->n, &all));
   PetscCall(MeritMMEProject(b->v->run.C, 1, values, x));
-  PetscCall(Gather(b, 1, x, all));
+  PetscCall(GatherColumns(b, 1, x, all));
   for (int t = 0; t < b->v->formula->n_terms && !b->v->rank; t++)
     for (int c = b->first[t]; c < b->first[t + 1]; c++)
       if (b->begin[t] + c - b->first[t] < end) r[b->begin[t] + c - b->first[t]] = all[c];

@@ -10,7 +10,7 @@ enum { HENDERSON_WIDTH = 32 };
 
 typedef struct {
   MeritVarcomp v;          /* borrowed */
-  int          n, n_own;   /* columns of W over all ranks and of this rank: equations that records meet */
+  int          n, n_own;   /* columns of W over all ranks and of this rank: equations with a non-zero coefficient in some record */
   int32_t     *equation;   /* [n_own] theirs; owned */
   int         *number;     /* [n_own] theirs among all columns, which stand term by term; owned */
   int         *first;      /* [n_terms + 1] first column of each term; owned */
@@ -24,7 +24,7 @@ typedef struct {
 /* The columns of the model of v->run.C, whose variances are 1. Collective. */
 PetscErrorCode HendersonCreate(MeritVarcomp v, const char what[], HendersonReductions *b);
 PetscErrorCode HendersonDestroy(HendersonReductions *b);
-/* W'W; a USAGE error if it would need more than a rank has, `what` wants it. Collective. */
+/* W'W; a USAGE error if it would need more than a rank has; `what` names the method. Collective. */
 PetscErrorCode HendersonForm(HendersonReductions *b, const char what[]);
 /* Factor with the terms in formula order, fixed ones first, but `last` (-1: none) behind all others. Collective. */
 PetscErrorCode HendersonFactor(HendersonReductions *b, int last);

@@ -9,7 +9,7 @@
 
 static const double SMALL = 1e-10; /* an eigenvalue of this share of the largest, a pivot of this share of its diagonal, is 0 */
 
-static double Dot(int n, const double *x, const double *y)
+static double DotForm(int n, const double *x, const double *y)
 {
   double sum = 0.0;
 
@@ -20,7 +20,7 @@ static double Dot(int n, const double *x, const double *y)
 static const double *Form(const ProjectedCovariances *f, int k) { return k < f->m ? f->A[k] : f->S; }
 
 /* Equations from left[k] = P_k V_k, given P for the random terms and N for the residual (the same but in the limit) */
-static void Fill(const ProjectedCovariances *f, const double *P, const double *N, double **left, Moments *e)
+static void FillSystem(const ProjectedCovariances *f, const double *P, const double *N, double **left, Moments *e)
 {
   const int n = f->n, m = f->m;
   double   *Py = malloc(2 * (size_t)n * sizeof(*Py)), *VPy = Py + n;
@@ -28,7 +28,7 @@ static void Fill(const ProjectedCovariances *f, const double *P, const double *N
   for (int i = 0; i <= m; i++) {
     ProjectedApply(n, i < m ? P : N, f->y, Py);
     ProjectedApply(n, Form(f, i), Py, VPy);
-    e->q[i] = Dot(n, Py, VPy);
+    e->q[i] = DotForm(n, Py, VPy);
     for (int j = 0; j <= m; j++) e->S[i * (m + 1) + j] = ProjectedTrace(n, left[i], left[j]);
   }
   free(Py);
@@ -48,7 +48,7 @@ static double **Products(const ProjectedCovariances *f, const double *P)
   return left;
 }
 
-static void Free(const ProjectedCovariances *f, double **left)
+static void FreeProducts(const ProjectedCovariances *f, double **left)
 {
   for (int k = 0; k <= f->m; k++) free(left[k]);
   free(left);
@@ -63,8 +63,8 @@ MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Mo
     return MOMENTS_INDEFINITE;
   }
   left = Products(f, P);
-  Fill(f, P, P, left, e);
-  Free(f, left);
+  FillSystem(f, P, P, left, e);
+  FreeProducts(f, left);
   free(P);
   return MOMENTS_FINE;
 }
@@ -117,7 +117,7 @@ MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e)
   free(lambda);
   if (rank < f->df) {
     left = Products(f, P);
-    Fill(f, P, N, left, e);
+    FillSystem(f, P, N, left, e);
     for (size_t i = 0; i < n; i++) left[f->m][i] = 0.0; /* of the residual's equation only the leading part counts */
     for (int k = 0; k < f->m; k++) e->S[f->m * (f->m + 1) + k] = 0.0;
     e->S[(f->m + 1) * (f->m + 1) - 1] = (double)(f->df - rank);
@@ -129,7 +129,7 @@ MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e)
       for (size_t i = 0; i < n; i++) e->S[k * (f->m + 1) + f->m] += PAP[i * (n + 1)];
       free(PAP);
     }
-    Free(f, left);
+    FreeProducts(f, left);
   }
   free(N);
   free(P);
@@ -242,7 +242,7 @@ bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Mom
   for (int i = 0; i <= m; i++)
     for (int j = 0; j <= m; j++) B[i * (m + 1) + j] = 2.0 * ProjectedTrace(n, left[i], left[j]);
   fine = fine && MomentsSandwich(e, B, covariance);
-  Free(f, left);
+  FreeProducts(f, left);
   free(P), free(V), free(PV), free(B);
   return fine;
 }

@@ -27,7 +27,7 @@ PetscErrorCode MomentsDestroy(Moments *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static const char *Name(MeritVarcomp v, int c)
+static const char *TermName(MeritVarcomp v, int c)
 {
   return v->component[c].term < 0 ? "residual" : v->formula->term[v->component[c].term].label;
 }
@@ -46,8 +46,8 @@ static PetscErrorCode CheckLeft(MeritVarcomp v, int m, const double left[], cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every rank hears of a fault of rank 0 */
-static PetscErrorCode Judge(MeritVarcomp v, MomentsFault fault, Moments *e)
+/* An error on every rank for a fault that rank 0 found */
+static PetscErrorCode RaiseFault(MeritVarcomp v, MomentsFault fault, Moments *e)
 {
   int code[3] = {(int)fault, e->blame[0], e->blame[1]};
 
@@ -55,18 +55,18 @@ static PetscErrorCode Judge(MeritVarcomp v, MomentsFault fault, Moments *e)
   PetscCallMPI(MPI_Bcast(code, 3, MPI_INT, 0, v->comm));
   if (code[0] == MOMENTS_SINGULAR)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "the variances of `%s` and `%s` cannot be told apart: their terms have the same design, or a combination of terms has",
-                         Name(v, code[1]), Name(v, code[2])));
+                         "the variances of `%s` and `%s` cannot be distinguished: their terms have the same design, or a combination of terms has",
+                         TermName(v, code[1]), TermName(v, code[2])));
   if (code[0] == MOMENTS_SATURATED)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "the fit of all terms leaves no residual degrees of freedom, so that infinite priors (minque3) leave no residual variance"));
+                         "infinite priors (minque3) need residual degrees of freedom after fitting all terms; there are no residual degrees of freedom"));
   if (code[0] == MOMENTS_INDEFINITE)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the prior covariance matrix of the observations is not definite"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Prior variances [m + 1] relative to the residual's: of the job's variances, or ratios for K of mean diagonal 1. *kind: 0 finite, 1 infinite */
-static PetscErrorCode Prior(MeritVarcomp v, const ProjectedCovariances *f, double w[], bool *infinite)
+static PetscErrorCode PriorPoint(MeritVarcomp v, const ProjectedCovariances *f, double w[], bool *infinite)
 {
   const int m = f->m;
   int       n_infinite = 0;
@@ -82,12 +82,12 @@ static PetscErrorCode Prior(MeritVarcomp v, const ProjectedCovariances *f, doubl
   }
   *infinite = n_infinite == m && v->settings.method == MERIT_VARCOMP_MINQUE;
   if (n_infinite && n_infinite < m)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.prior", "an infinite prior goes with infinite priors for all terms"));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.prior", "either all priors are infinite or none: an infinite prior of one term has no limit beside finite ones"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* mivque wants the variances at which its own is least */
-static PetscErrorCode CheckGiven(MeritVarcomp v)
+/* mivque is of least variance at the variances that are given */
+static PetscErrorCode CheckGivenPriors(MeritVarcomp v)
 {
   bool given = v->formula->residual[0].given;
 
@@ -95,7 +95,7 @@ static PetscErrorCode CheckGiven(MeritVarcomp v)
   for (int k = 0; k < v->formula->n_terms; k++)
     if (v->first_of_term[k] >= 0) given = given && v->formula->term[k].given;
   if (v->settings.method == MERIT_VARCOMP_MIVQUE && isnan(v->settings.prior_value) && !given)
-    PetscCall(MeritNodeError(v->job, "method mivque wants `variances` of all random terms and the residual as its prior"));
+    PetscCall(MeritNodeError(v->job, "method mivque requires `variances` of all random terms and the residual as its prior"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -116,7 +116,7 @@ static MomentsFault Once(MeritVarcomp v, const ProjectedCovariances *f, const do
   return fault;
 }
 
-static PetscErrorCode Report(MeritVarcomp v, double change)
+static PetscErrorCode ReportMoments(MeritVarcomp v, double change)
 {
   const MeritVarcompRound round = {.round          = v->results.rounds,
                                    .estimate       = v->run.theta,
@@ -131,8 +131,8 @@ static PetscErrorCode Report(MeritVarcomp v, double change)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The estimate becomes the prior until it stays (I-MINQUE); terms at 0 come back in each round if their equation wants them */
-static PetscErrorCode Iterate(MeritVarcomp v, const ProjectedCovariances *f, double w[], Moments *e)
+/* The estimate becomes the prior until it stays (I-MINQUE); terms at 0 come back in each round if their equation gives a positive variance */
+static PetscErrorCode IteratePriors(MeritVarcomp v, const ProjectedCovariances *f, double w[], Moments *e)
 {
   double change = INFINITY;
 
@@ -148,12 +148,12 @@ static PetscErrorCode Iterate(MeritVarcomp v, const ProjectedCovariances *f, dou
       fault = Once(v, f, w, false, true, e);
       for (int k = 0; k <= e->m; k++) change = PetscMax(change, fabs(e->estimate[k] - w[k]) / PetscMax(w[k], 1e-12 * w[e->m]));
     }
-    PetscCall(Judge(v, fault, e));
+    PetscCall(RaiseFault(v, fault, e));
     PetscCallMPI(MPI_Bcast(&change, 1, MPI_DOUBLE, 0, v->comm));
     PetscCallMPI(MPI_Bcast(e->estimate, v->n, MPI_DOUBLE, 0, v->comm));
     PetscCall(PetscArraycpy(v->run.theta, e->estimate, v->n));
     v->results.rounds++;
-    PetscCall(Report(v, change));
+    PetscCall(ReportMoments(v, change));
     if (change > 1e-10) continue;
     v->results.stop = MERIT_VARCOMP_CONVERGED;
     break;
@@ -201,13 +201,13 @@ static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
   PetscCall(ProjectedCreate(v, "this method", &f));
   PetscCall(CheckForms(v, &f));
   PetscCall(PetscMalloc1(v->n, &w));
-  PetscCall(Prior(v, &f, w, &infinite));
-  PetscCall(Judge(v, v->rank ? MOMENTS_FINE : Once(v, &f, w, infinite, v->settings.nonnegative || v->settings.iterate, e), e));
+  PetscCall(PriorPoint(v, &f, w, &infinite));
+  PetscCall(RaiseFault(v, v->rank ? MOMENTS_FINE : Once(v, &f, w, infinite, v->settings.nonnegative || v->settings.iterate, e), e));
   PetscCallMPI(MPI_Bcast(e->estimate, v->n, MPI_DOUBLE, 0, v->comm));
   PetscCall(PetscArraycpy(v->run.theta, e->estimate, v->n));
   v->results.rounds = 1;
-  PetscCall(Report(v, NAN));
-  if (v->settings.iterate) PetscCall(Iterate(v, &f, w, e));
+  PetscCall(ReportMoments(v, NAN));
+  if (v->settings.iterate) PetscCall(IteratePriors(v, &f, w, e));
   if (!v->rank && v->settings.method != MERIT_VARCOMP_HE && !infinite) known = MinqueCovariance(&f, w, e, v->results.covariance);
   PetscCallMPI(MPI_Bcast(&known, 1, MPI_INT, 0, v->comm));
   PetscCallMPI(MPI_Bcast(v->results.covariance, v->n * v->n, MPI_DOUBLE, 0, v->comm));
@@ -236,12 +236,12 @@ static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
     for (int k = 0; k < e->m && v->settings.nonnegative && fault == MOMENTS_FINE; k++)
       if (e->in[k] && e->estimate[k] < 0.0) e->in[k] = false, again = true;
   }
-  PetscCall(Judge(v, fault, e));
+  PetscCall(RaiseFault(v, fault, e));
   PetscCall(PetscArraycpy(v->run.theta, e->estimate, v->n));
   if (e->m) PetscCall(MomentsNoise(v, e, rows));
   PetscCall(PetscFree(rows));
   v->results.rounds = 1;
-  PetscCall(Report(v, NAN));
+  PetscCall(ReportMoments(v, NAN));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -252,7 +252,7 @@ PetscErrorCode VarcompMoments(MeritVarcomp v)
   Moments    e;
 
   PetscFunctionBegin;
-  PetscCall(CheckGiven(v));
+  PetscCall(CheckGivenPriors(v));
   PetscCall(VarcompStart(v)); /* looks at the data, too */
   PetscCall(MomentsCreate(v, &e));
   if ((zero || !e.m) && v->run.n_observations > DENSE_MOST) PetscCall(Sketched(v, &e)); /* without random terms there is nothing to weigh */

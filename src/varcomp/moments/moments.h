@@ -10,7 +10,7 @@ typedef struct {
   bool   *in;       /* [m] terms that take part; owned */
   double *S, *q;    /* [(m + 1)^2], [m + 1]; owned */
   double *estimate; /* [m + 1] 0 for terms that do not; owned */
-  int     blame[2]; /* SINGULAR: components that cannot be told apart */
+  int     blame[2]; /* SINGULAR: components that cannot be distinguished */
 } Moments;
 
 /* minque.c: rank 0. Equations at P of the prior w[m + 1]; in the limit of infinite priors; of Haseman-Elston regression */

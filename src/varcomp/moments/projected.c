@@ -7,7 +7,7 @@
 enum { MOST = 20000 }; /* observations */
 
 /* The matrix to rank 0's all [n * n], column by column */
-static PetscErrorCode Gather(const ColumnMatrix *a, double *all)
+static PetscErrorCode GatherMatrix(const ColumnMatrix *a, double *all)
 {
   const size_t n = (size_t)a->n;
 
@@ -24,7 +24,7 @@ static PetscErrorCode Gather(const ColumnMatrix *a, double *all)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static double MeanDiagonal(int n, const double *B)
+static double MeanDiagonalOf(int n, const double *B)
 {
   double sum = 0.0;
 
@@ -45,10 +45,10 @@ static PetscErrorCode Term(MeritVarcomp v, const char what[], int term, int n, d
   PetscCall(ObservationOrderCreate(&s, &o));
   PetscCall(ColumnMatrixCreate(v->comm, n, &a));
   PetscCall(ObservationMatrixForm(&s, &o, what, &a));
-  PetscCall(Gather(&a, ml ? B : A));
-  if (!v->rank) *mean = MeanDiagonal(n, ml ? B : A);
+  PetscCall(GatherMatrix(&a, ml ? B : A));
+  if (!v->rank) *mean = MeanDiagonalOf(n, ml ? B : A);
   PetscCall(ObservationMatrixProject(&s, &o, &a));
-  PetscCall(Gather(&a, A));
+  PetscCall(GatherMatrix(&a, A));
   PetscCall(ColumnMatrixDestroy(&a));
   PetscCall(ObservationOrderDestroy(&o));
   PetscCall(RecordSpaceDestroy(&s));
@@ -70,7 +70,7 @@ static PetscErrorCode Fixed(MeritVarcomp v, const char what[], ProjectedCovarian
   PetscCall(PetscArrayzero(a.column, (size_t)a.n_own * (size_t)f->n));
   for (int j = 0; j < a.n_own; j++) a.column[(size_t)j * (size_t)f->n + (size_t)ColumnMatrixColumn(&a, j)] = 1.0;
   PetscCall(ObservationMatrixProject(&s, &o, &a));
-  PetscCall(Gather(&a, f->S));
+  PetscCall(GatherMatrix(&a, f->S));
   PetscCall(PetscMalloc1(s.n_records + 1, &y));
   PetscCall(RecordSpaceObservations(&s, y));
   PetscCall(ObservationOrderGather(&s, &o, y, f->y));
@@ -96,7 +96,7 @@ PetscErrorCode ProjectedFit(MeritVarcomp v, int n_random, bool *fits, double *by
 }
 
 /* Room on rank 0, agreed on */
-static PetscErrorCode Room(MeritVarcomp v, const char what[], const ProjectedCovariances *f)
+static PetscErrorCode CheckMatricesRoom(MeritVarcomp v, const char what[], const ProjectedCovariances *f)
 {
   static const char instead[] = "use reml, ml, or mivque0";
   char              text[128];
@@ -118,7 +118,7 @@ PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovar
   PetscFunctionBegin;
   *f = (ProjectedCovariances){.n = (int)v->run.n_observations, .df = v->run.n_observations - v->run.n_fixed};
   for (int k = 0; k < formula->n_terms; k++) f->m += !formula->term[k].fixed;
-  PetscCall(Room(v, what, f));
+  PetscCall(CheckMatricesRoom(v, what, f));
   PetscCall(PetscCalloc5(f->m + 1, &f->term, f->m + 1, &f->A, f->m + 1, &f->B, f->m + 1, &f->mean, f->n, &f->y));
   if (!v->rank) PetscCall(PetscMalloc1((size_t)f->n * (size_t)f->n, &f->S));
   f->m = 0;

@@ -19,7 +19,7 @@ typedef struct {
 
 /* Is there room on rank 0 for the matrices of that many random terms? *bytes (NULL allowed): what they take. Collective. */
 PetscErrorCode ProjectedFit(MeritVarcomp v, int n_random, bool *fits, double *bytes);
-/* USAGE error where rank 0 has no room for them; `what` wants them. Collective. */
+/* USAGE error where rank 0 has no room for them; `what` names the method or engine. Collective. */
 PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovariances *f);
 PetscErrorCode ProjectedDestroy(ProjectedCovariances *f);
 /* P [n * n] at theta[m + 1], the residual last, and log |V| + log |X'V^-1 X| - log |X'X|; false if it is not definite. Rank 0. */

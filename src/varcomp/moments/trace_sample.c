@@ -11,7 +11,7 @@
 enum { PURPOSE_SKETCH = 0x534b, WIDTH = 32 };
 
 /* Signs of the observations, [n_records * k], samples first .. */
-static PetscErrorCode Signs(MeritVarcomp v, const RecordSpace *s, int first, int k, double *z)
+static PetscErrorCode SampleSigns(MeritVarcomp v, const RecordSpace *s, int first, int k, double *z)
 {
   const int64_t *line;
 
@@ -27,7 +27,7 @@ static PetscErrorCode Signs(MeritVarcomp v, const RecordSpace *s, int first, int
 }
 
 /* x -> S B S x (S x is lost); to [n_records * k] */
-static PetscErrorCode Apply(RecordSpace *s, int k, double *x, double *to)
+static PetscErrorCode ApplyProjected(RecordSpace *s, int k, double *x, double *to)
 {
   PetscFunctionBegin;
   PetscCall(RecordSpaceProject(s, k, x));
@@ -43,8 +43,8 @@ static PetscErrorCode Batch(MeritVarcomp v, RecordSpace *s, int first, int k, do
 
   PetscFunctionBegin;
   for (int t = 0; t < m; t++) {
-    PetscCall(Signs(v, &s[t], first, k, z));
-    PetscCall(Apply(&s[t], k, z, to[t]));
+    PetscCall(SampleSigns(v, &s[t], first, k, z));
+    PetscCall(ApplyProjected(&s[t], k, z, to[t]));
   }
   for (int a = 0; a < m; a++)
     for (int b = 0; b < n; b++) {
@@ -59,7 +59,7 @@ static PetscErrorCode Batch(MeritVarcomp v, RecordSpace *s, int first, int k, do
 }
 
 /* S as the mean over the samples; that of the residual with itself is known */
-static void Average(MeritVarcomp v, int n_samples, const double *rows, Moments *e)
+static void AverageRows(MeritVarcomp v, int n_samples, const double *rows, Moments *e)
 {
   const int m = e->m, n = m + 1;
 
@@ -111,7 +111,7 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
   for (int first = 0; first < n_samples; first += WIDTH)
     PetscCall(Batch(v, s, first, PetscMin(WIDTH, n_samples - first), z, to, m, sums + (size_t)first * (size_t)(m * n)));
   PetscCall(MeritSumAll(v->comm, n_rows, sums));
-  Average(v, n_samples, sums, e);
+  AverageRows(v, n_samples, sums, e);
   PetscCall(Quadratics(v, s, z, e));
   for (t = 0; t < m; t++) PetscCall(PetscFree(to[t]));
   for (t = 0; t < PetscMax(m, 1); t++) PetscCall(RecordSpaceDestroy(&s[t]));

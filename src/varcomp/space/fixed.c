@@ -9,7 +9,7 @@
 /* Effects beside those of the largest class, all effects, and numbers that every rank keeps of the first against the second */
 enum { MOST_REST = 2000, MOST_FIXED = 500000, MOST_BORDER = 1 << 24 };
 
-/* The fixed term of one class with the most levels, whatever these meet: -1 none */
+/* The fixed term of one class with the most levels, whatever its coefficients: -1 none */
 static int LargestClass(int n_terms, const MeritTermView *term)
 {
   int largest = -1;
@@ -71,7 +71,7 @@ PetscErrorCode FixedRowsDestroy(FixedRows *rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Which column of X each record meets in each regressor, and with what coefficient */
+/* Column of X and coefficient of each regressor in each record */
 static PetscErrorCode Columns(RecordSpace *s)
 {
   const MeritTermView *term;
@@ -144,7 +144,7 @@ static PetscErrorCode Eliminate(RecordSpace *s)
 }
 
 /* Fixed effects that are taken out: all in all, and beside those of the largest class */
-static bool Fits(int64_t p, int64_t rest) { return p <= MOST_FIXED && rest <= MOST_REST && rest * p <= MOST_BORDER; }
+static bool FitsElimination(int64_t p, int64_t rest) { return p <= MOST_FIXED && rest <= MOST_REST && rest * p <= MOST_BORDER; }
 
 /* RecordSpaceFixedFits - See the header. Collective. */
 PetscErrorCode RecordSpaceFixedFits(MeritVarcomp v, bool *fits)
@@ -158,7 +158,7 @@ PetscErrorCode RecordSpaceFixedFits(MeritVarcomp v, bool *fits)
   for (int32_t e = 0; largest >= 0 && e < term[largest].n_owned * term[largest].n_eq; e++)
     n_class += state[term[largest].eq_owned + e] == MERIT_EQ_OK;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_class, 1, MPI_INT64_T, MPI_SUM, v->comm));
-  *fits = Fits(v->run.n_fixed, v->run.n_fixed - n_class);
+  *fits = FitsElimination(v->run.n_fixed, v->run.n_fixed - n_class);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -173,7 +173,7 @@ PetscErrorCode RecordSpaceFixedCreate(RecordSpace *s, const char engine[])
                          engine, (int)MOST_FIXED, (long long)s->p));
   PetscCall(Columns(s));
   rest = s->p - s->n_class;
-  if (!Fits(s->p, rest))
+  if (!FitsElimination(s->p, rest))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                          "engine %s does not take out %lld fixed effects beside the %d of the largest class; use auto", engine, (long long)rest,
                          s->n_class));
@@ -216,7 +216,7 @@ static PetscErrorCode ToFixed(RecordSpace *s, const FixedRows *rows, bool all, i
 }
 
 /* effect = (X'X)^-1 effect */
-static PetscErrorCode Solve(RecordSpace *s, int k)
+static PetscErrorCode SolveFixed(RecordSpace *s, int k)
 {
   PetscBLASInt all = (PetscBLASInt)s->p, n_class = s->n_class, rest = all - n_class, width = k;
   const double one = 1.0, minus = -1.0;
@@ -240,7 +240,7 @@ PetscErrorCode RecordSpaceProjectRows(RecordSpace *s, const FixedRows *rows, boo
   PetscFunctionBegin;
   if (!s->p) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(ToFixed(s, rows, all, k, stride, x));
-  PetscCall(Solve(s, k));
+  PetscCall(SolveFixed(s, k));
 #pragma omp parallel for schedule(static) if ((int64_t)rows->n * k > 10000)
   for (int32_t i = 0; i < rows->n; i++)
     for (int l = 0; l < rows->n_lists; l++) {

@@ -59,7 +59,7 @@ static PetscErrorCode WorkDestroy(Work *w)
 }
 
 /* Signs of the observations, samples first .. first + k, all in one word of random bits */
-static PetscErrorCode Signs(Work *w, int first, int k)
+static PetscErrorCode VectorSigns(Work *w, int first, int k)
 {
   const RecordSpace *s = w->space;
   const int64_t       *line;
@@ -76,7 +76,7 @@ static PetscErrorCode Signs(Work *w, int first, int k)
 }
 
 /* y = D x of a residual component */
-static void Residual(const RecordSpace *s, const MeritComponent *c, int k, const double *x, double *y)
+static void ApplyResidual(const RecordSpace *s, const MeritComponent *c, int k, const double *x, double *y)
 {
   for (int32_t i = 0; i < s->n_records; i++) {
     const double *from = x + (int64_t)i * s->n_traits * k;
@@ -93,7 +93,7 @@ static void Residual(const RecordSpace *s, const MeritComponent *c, int k, const
 }
 
 /* w->to = S D_c w->x of each component. Collective. */
-static PetscErrorCode Apply(Work *w, int k)
+static PetscErrorCode ApplyComponents(Work *w, int k)
 {
   MeritVarcomp v     = w->v;
   int          ready = -1; /* space whose levels are those of x */
@@ -105,7 +105,7 @@ static PetscErrorCode Apply(Work *w, int k)
 
     if (!Taken(v, c)) continue;
     while (p->term >= 0 && w->space[t].term != p->term) t++;
-    if (p->term < 0) Residual(w->space, p, k, w->x, w->to[c]);
+    if (p->term < 0) ApplyResidual(w->space, p, k, w->x, w->to[c]);
     else {
       if (ready != t) PetscCall(RecordSpaceLevels(&w->space[t], k, false, w->x));
       ready = t;
@@ -117,7 +117,7 @@ static PetscErrorCode Apply(Work *w, int k)
 }
 
 /* x'y over the observations of two traits */
-static double Dot(const RecordSpace *s, int a, int b, int k, const double *x, const double *y)
+static double DotTraits(const RecordSpace *s, int a, int b, int k, const double *x, const double *y)
 {
   double sum = 0.0;
 
@@ -131,7 +131,7 @@ static double Dot(const RecordSpace *s, int a, int b, int k, const double *x, co
 }
 
 /* Sums of one batch: S, tr(S D_c S), and the degrees of freedom of each trait */
-static void Add(const Work *w, int k, Products *p)
+static void AddBatch(const Work *w, int k, Products *p)
 {
   const RecordSpace *s = w->space;
   const int            n = w->v->n;
@@ -140,28 +140,28 @@ static void Add(const Work *w, int k, Products *p)
     const int a = ProductsTrait(w->v, c, w->v->component[c].row), b = ProductsTrait(w->v, c, w->v->component[c].column);
 
     if (!w->to[c]) continue;
-    p->left[c] += Dot(s, a, b, k, w->x, w->to[c]);
+    p->left[c] += DotTraits(s, a, b, k, w->x, w->to[c]);
     for (int d = 0; d <= c; d++) {
       const int e = ProductsTrait(w->v, d, w->v->component[d].row), f = ProductsTrait(w->v, d, w->v->component[d].column);
 
-      if (w->to[d] && ((a == e && b == f) || (a == f && b == e))) p->S[c * n + d] += Dot(s, a, b, k, w->to[c], w->to[d]);
+      if (w->to[d] && ((a == e && b == f) || (a == f && b == e))) p->S[c * n + d] += DotTraits(s, a, b, k, w->to[c], w->to[d]);
     }
   }
-  for (int t = 0; t < s->n_traits; t++) p->freedom[t] += Dot(s, t, t, k, w->x, w->x);
+  for (int t = 0; t < s->n_traits; t++) p->freedom[t] += DotTraits(s, t, t, k, w->x, w->x);
 }
 
 /* Sums of squares of the observations, and what fixed effects leave of them; q */
-static PetscErrorCode Observations(Work *w, Products *p)
+static PetscErrorCode AddObservations(Work *w, Products *p)
 {
   const RecordSpace *s = w->space;
 
   PetscFunctionBegin;
   for (int32_t i = 0; i < s->n_values; i++) p->whole[i % s->n_traits] += pow(s->sqrt_weight[i] * s->records->y[i], 2.0);
   PetscCall(RecordSpaceObservations(w->space, w->x));
-  PetscCall(Apply(w, 1));
-  for (int t = 0; t < s->n_traits; t++) p->variance[t] = Dot(s, t, t, 1, w->x, w->x);
+  PetscCall(ApplyComponents(w, 1));
+  for (int t = 0; t < s->n_traits; t++) p->variance[t] = DotTraits(s, t, t, 1, w->x, w->x);
   for (int c = 0; c < w->v->n; c++)
-    if (w->to[c]) p->q[c] = Dot(s, ProductsTrait(w->v, c, w->v->component[c].row), ProductsTrait(w->v, c, w->v->component[c].column), 1, w->x, w->to[c]);
+    if (w->to[c]) p->q[c] = DotTraits(s, ProductsTrait(w->v, c, w->v->component[c].row), ProductsTrait(w->v, c, w->v->component[c].column), 1, w->x, w->to[c]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -176,12 +176,12 @@ PetscErrorCode ProductsCreate(MeritVarcomp v, int n_samples, int width, Products
   p->q = p->S + n * n, p->left = p->q + n, p->variance = p->left + n, p->freedom = p->variance + t, p->whole = p->freedom + t;
   PetscCall(WorkCreate(v, width, &w));
   for (int first = 0; first < n_samples; first += width) {
-    PetscCall(Signs(&w, first, width));
+    PetscCall(VectorSigns(&w, first, width));
     PetscCall(RecordSpaceProject(w.space, width, w.x));
-    PetscCall(Apply(&w, width));
-    Add(&w, width, p);
+    PetscCall(ApplyComponents(&w, width));
+    AddBatch(&w, width, p);
   }
-  PetscCall(Observations(&w, p));
+  PetscCall(AddObservations(&w, p));
   PetscCall(MeritSumAll(v->comm, size, p->S));
   for (int64_t c = 0; c < n; c++) {
     p->left[c] /= n_samples;

@@ -39,7 +39,7 @@ static void Product(const char *ta, const char *tb, int m, int n, int k, double 
 }
 
 /* to[own * k] = A'V of own columns of A; every thread takes some of them */
-static void Multiply(int n, int m, int own, int k, const double *A, const double *V, double *to)
+static void MultiplyPanel(int n, int m, int own, int k, const double *A, const double *V, double *to)
 {
 #pragma omp parallel if ((int64_t)own * m > 100000)
   {
@@ -50,7 +50,7 @@ static void Multiply(int n, int m, int own, int k, const double *A, const double
 }
 
 /* A -= left right', left[m * k], right[own * k]; every thread takes some columns */
-static void Subtract(int n, int m, int own, int k, const double *left, const double *right, double *A)
+static void SubtractPanel(int n, int m, int own, int k, const double *left, const double *right, double *A)
 {
 #pragma omp parallel if ((int64_t)own * m > 100000)
   {
@@ -70,7 +70,7 @@ static PetscErrorCode TwoSided(ColumnMatrix *a, int first, int k, Work *w)
   double   *A = a->column + (size_t)begin * (size_t)a->n + first, *W = w->V + (size_t)m * (size_t)k;
 
   PetscFunctionBegin;
-  Multiply(a->n, m, own, k, A, w->V, w->own);
+  MultiplyPanel(a->n, m, own, k, A, w->V, w->own);
   PetscCall(PetscArrayzero(W, (size_t)m * (size_t)k));
   for (int i = 0; i < own; i++)
     for (int j = 0; j < k; j++) W[(size_t)j * (size_t)m + (size_t)(ColumnMatrixColumn(a, begin + i) - first)] = w->own[j * own + i];
@@ -86,7 +86,7 @@ static PetscErrorCode TwoSided(ColumnMatrix *a, int first, int k, Work *w)
     for (int j = 0; j < 2 * k; j++)
       w->own[(size_t)j * (size_t)own + (size_t)i] =
           w->V[(size_t)((j + k) % (2 * k)) * (size_t)m + (size_t)(ColumnMatrixColumn(a, begin + i) - first)];
-  Subtract(a->n, m, own, 2 * k, w->V, w->own, A);
+  SubtractPanel(a->n, m, own, 2 * k, w->V, w->own, A);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

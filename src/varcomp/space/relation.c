@@ -22,8 +22,8 @@ typedef struct {
   double  *coefficient; /* [n_obs]; owned */
 } Relation;
 
-/* Row of the genotypes of each observation (-1: it meets none), and its coefficient; on every rank. row[n_obs] */
-static PetscErrorCode Gather(RecordSpace *s, const ObservationOrder *o, Relation *g, int64_t row[])
+/* Row of the genotypes of each observation (-1: none), and its coefficient; on every rank. row[n_obs] */
+static PetscErrorCode GatherRows(RecordSpace *s, const ObservationOrder *o, Relation *g, int64_t row[])
 {
   const MeritDesignView *d        = &s->view->design[0];
   PetscSF                carriers = MeritModelCarriers(s->model, s->term);
@@ -241,7 +241,7 @@ PetscErrorCode ObservationMatrixFormGenomic(RecordSpace *s, const ObservationOrd
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3(a->n, &g.animal, a->n, &g.coefficient, a->n, &row));
-  PetscCall(Gather(s, o, &g, row));
+  PetscCall(GatherRows(s, o, &g, row));
   PetscCall(Animals(a->n, row, &g));
   PetscCall(Panels(&g));
   PetscCall(Products(s, what, &g));

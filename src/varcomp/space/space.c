@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Is the model of the kind that this is for? Says which of its parts is not. */
-static PetscErrorCode Check(MeritVarcomp v, const char engine[], RecordSpace *s)
+static PetscErrorCode CheckOneVariance(MeritVarcomp v, const char engine[], RecordSpace *s)
 {
   const MeritFormula *f = v->formula;
 
@@ -40,7 +40,7 @@ static PetscErrorCode Weights(RecordSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where the records meet the random term */
+/* The random term, and its slots */
 static PetscErrorCode RandomTerm(RecordSpace *s)
 {
   const MeritTermView *term;
@@ -85,7 +85,7 @@ PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int te
 PetscErrorCode RecordSpaceCreate(MeritVarcomp v, const char engine[], RecordSpace *s)
 {
   PetscFunctionBegin;
-  PetscCall(Check(v, engine, s));
+  PetscCall(CheckOneVariance(v, engine, s));
   PetscCall(RecordSpaceCreateTerm(v, engine, s->term, s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -166,7 +166,7 @@ static PetscErrorCode ThroughRecursion(RecordSpace *s, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* level = M M' level of the animals that local records meet */
+/* level = M M' level of the animals of local records */
 static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
 {
   PetscSF      carriers = MeritModelCarriers(s->model, s->term);

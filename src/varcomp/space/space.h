@@ -6,7 +6,7 @@
 */
 #include "varcomp_impl.h"
 
-/* Rows of X in that space: the columns that each meets, and with what coefficient */
+/* Rows of X in that space: columns with a non-zero coefficient, and the coefficients */
 typedef struct {
   int32_t   n;
   int       n_lists;
@@ -34,7 +34,7 @@ typedef struct {
   /* the random term */
   int                     term;
   const MeritTermView    *view;
-  int32_t                 first_slot, n_slots; /* component slots that its records meet */
+  int32_t                 first_slot, n_slots; /* component slots of its records */
   MeritGenotypes          geno;      /* NULL: the term is not of SNPs */
   MPI_Comm                row_comm, column_comm; /* of the grid; NULL communicators where it has one column; owned */
   int64_t                 n_rows;    /* of the tile */
