@@ -122,8 +122,11 @@ struct _p_MeritVarcomp {
 typedef struct {
   double **G, **R;
 } VarcompMatrices;
+/* Matrices of zeros of the model's orders. Freed by VarcompMatricesFree. Not collective. */
 PetscErrorCode VarcompMatricesCreate(MeritVarcomp v, VarcompMatrices *m);
+/* Free them; those that were never made are let be. Not collective. */
 PetscErrorCode VarcompMatricesFree(MeritVarcomp v, VarcompMatrices *m);
+/* theta [n] to the matrices, both triangles. Not collective. */
 void           VarcompFill(MeritVarcomp v, const double theta[], VarcompMatrices *m);
 /* theta -> the model, and C follows. Collective. */
 PetscErrorCode VarcompSetVariances(MeritVarcomp v, const double theta[]);
@@ -172,17 +175,23 @@ struct VarcompSizes {
   double animals, genotypes; /* genotyped; times SNPs, of all terms */
   double n;                  /* observations */
 };
-/* Costs of each engine, its `foresee`. Collective. */
+/* Costs of each engine, its `foresee`: fills f, f->engine and f->exact being set. The sparse factor: C for every component, factor and inverse.
+   Collective. */
 PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
+/* V of the observations, on rank 0. Collective. */
 PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
+/* Eigenvalues of a matrix of the observations over all ranks. Collective. */
 PetscErrorCode VarcompForeseeSpectral(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
+/* Products of vectors with K. Collective. */
 PetscErrorCode VarcompForeseeLanczos(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
+/* Conjugate gradients for all samples at once. Collective. */
 PetscErrorCode VarcompForeseeMonteCarlo(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
 enum { VARCOMP_ENGINES = 5, VARCOMP_ROUNDS = 7 }; /* rounds that are reckoned with */
 /* Engines in the order in which they are preferred if they cost the same. */
 extern const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES];
 /* ranks 0: those of the run, with the threads of the run. Collective. */
 PetscErrorCode VarcompForesee(MeritVarcomp v, const VarcompEngine *engine, int ranks, int threads, VarcompForesight *f);
+/* Seconds of one core for the set-up and VARCOMP_ROUNDS rounds. Not collective. */
 static inline double VarcompWork(const VarcompForesight *f) { return f->work_before + VARCOMP_ROUNDS * f->work_round; }
 /* The analysis of C that foreseeing made, if there is one and it is for numbers; otherwise NULLs, and what there was is freed. Collective. */
 PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor);
@@ -208,6 +217,8 @@ PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component);
 void VarcompNoPoint(MeritVarcomp v, VarcompPoint *point);
 /* reml.c: ml and reml by the engine from v->run.theta; leaves theta, solvable, state behind */
 PetscErrorCode VarcompLikelihood(MeritVarcomp v);
-/* moments.c: minque, mivque, he. anova.c. Both leave theta, state, covariance (if known) behind. */
+/* moments.c: minque, mivque, he; leaves theta, state and, if known, covariance behind. Errors: INPUT where the equations determine no variances.
+   Collective. */
 PetscErrorCode VarcompMoments(MeritVarcomp v);
+/* anova.c: analysis of variance; leaves theta, state and the lines of the table behind. Errors: INPUT where the lines determine no variances. Collective. */
 PetscErrorCode VarcompAnova(MeritVarcomp v);

@@ -102,7 +102,7 @@ near out/tests.tsv "iid(b)" p_value 0.00960202 1e-5
 
 # what can be wrong
 run 2 2 $job --varcomp.method mivque
-says "mivque wants"
+says "mivque requires"
 run 2 2 $job --functions.bad "iid(c) + 1"
 says "expected a number"
 run 2 2 $job --varcomp.test "iid(q)"

@@ -20,7 +20,9 @@ typedef struct {
   bool            centred;
 } VarcompEquations;
 
+/* Arrays for the model of v->run.C, with the observations in y. Not collective. */
 PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e);
+/* Free what Create and Set made. Not collective. */
 PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e);
 /* Variances of theta to the model and to e->m, e->inverse. Collective. */
 PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e);

@@ -11,7 +11,9 @@ typedef struct {
   double *node, *weight; /* [n]; owned, one allocation behind node */
 } SpectralQuadrature;
 
+/* Room for n nodes. Not collective. */
 PetscErrorCode SpectralQuadratureCreate(int n, SpectralQuadrature *q);
+/* Free it; a quadrature of zeros is let be. Not collective. */
 PetscErrorCode SpectralQuadratureDestroy(SpectralQuadrature *q);
 /* Gauss quadrature of a tridiagonal matrix: eigenvalues, and squares of the first components of its eigenvectors times `total`; the
    diagonal stands in node, below[n - 1] is lost. False where it does not converge. */
@@ -53,6 +55,7 @@ typedef struct {
 
 /* Begin with the vectors in start[n_records * k], projected if so asked for. Collective. */
 PetscErrorCode KrylovCreate(RecordSpace *space, int k, bool project, bool single, const double start[], Krylov *process);
+/* Free what Create made. Not collective. */
 PetscErrorCode KrylovDestroy(Krylov *process);
 /* One step more. Collective. */
 PetscErrorCode KrylovStep(Krylov *process);

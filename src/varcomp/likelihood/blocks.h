@@ -46,7 +46,9 @@ typedef struct {
   double *pair[2][3]; /* [n] steps and falls of the gradient, newest last; owned */
 } Coordinates;
 
+/* Blocks of all terms and residual classes at the start v->run.theta, all free; arrays for n components. Collective. */
 PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c);
+/* Free what Create made. Not collective. */
 PetscErrorCode CoordinatesDestroy(Coordinates *c);
 /* Coordinates, gradient and information at a point. */
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point);
@@ -54,10 +56,11 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
 void CoordinatesRemember(Coordinates *c, const double step[], const double fall[]);
 /* theta + step along the coordinates */
 void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[]);
-/* B^-1 g, B being H; H corrected by the steps before (secant); or the expected information with a share w of that of complete data (scoring).
-   False if B is not definite. */
+/* step [m] = H^-1 g; false if H is not definite. Not collective. */
 bool CoordinatesStep(const Coordinates *c, double step[]);
+/* The same with the expected information, of which a fraction w is replaced by that of complete data (w = 1: EM). */
 bool CoordinatesScoringStep(const Coordinates *c, double w, double step[]);
+/* The same with H corrected by the last steps. */
 bool CoordinatesSecantStep(Coordinates *c, double step[]);
 /* Component of an element of the block */
 static inline int BlockAt(const Block *b, int i, int j)
@@ -66,16 +69,17 @@ static inline int BlockAt(const Block *b, int i, int j)
 
   return b->first + row * (row + 1) / 2 + column;
 }
-/* The block's matrix out of theta, and back */
+/* The block's matrix G [n * n] out of theta. Not collective. */
 void BlockGet(const Block *b, const double theta[], double *G);
+/* G [n * n] to theta, but for elements that are fixed. Not collective. */
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[]);
 /* Least pivot of the correlation matrix (order 1: the variance): how far it is from singular; negative where it is no covariance matrix */
 double BlockPivot(const Block *b, const double theta[]);
 /* How far a singular matrix is from one of a lower rank, in standard errors of the last column of its root; infinite for others */
 double BlockReach(const Coordinates *c, const Block *b, const double theta[]);
-/* Make a block singular by one more pivot, or, of a residual class, all of it 0: theta of it changes to what is next to it. A residual class
-   has its `floor`. */
+/* Make a block 0; of a residual class the variances become its `floor`, which must be set. Not collective. */
 void BlockZero(Block *b, double theta[]);
+/* Make a block singular by one more pivot: theta changes to the nearest such matrix, up to what replaces 0. Not collective. */
 void BlockPin(MeritVarcomp v, Block *b, double theta[]);
 /* Take what is next to 0 for 0, at the end */
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);
@@ -83,7 +87,7 @@ void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);
 void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[], const VarcompPoint *point, double *S, double *half, double *expected);
 /* start.c: what a variance of 1 of each component adds to the variance of an observation, on average; 1 for the residual. Collective. */
 PetscErrorCode VarcompScales(MeritVarcomp v, double scale[]);
-/* check.c: INPUT error where the data do not tell components apart, naming them. Logically collective. */
 /* An error if a trait is a multiple of another. Collective. */
 PetscErrorCode VarcompCheckMultiples(MeritVarcomp v);
+/* check.c: INPUT error where the data do not distinguish components, naming them; c is that of v->run.theta. Logically collective. */
 PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c);

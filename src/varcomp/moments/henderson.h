@@ -23,6 +23,7 @@ typedef struct {
 
 /* The columns of the model of v->run.C, whose variances are 1. Collective. */
 PetscErrorCode HendersonCreate(MeritVarcomp v, const char what[], HendersonReductions *b);
+/* Free what Create, Form and Factor made. Not collective. */
 PetscErrorCode HendersonDestroy(HendersonReductions *b);
 /* W'W; a USAGE error if it would need more than a rank has; `what` names the method. Collective. */
 PetscErrorCode HendersonForm(HendersonReductions *b, const char what[]);

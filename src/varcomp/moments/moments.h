@@ -13,9 +13,11 @@ typedef struct {
   int     blame[2]; /* SINGULAR: components that cannot be distinguished */
 } Moments;
 
-/* minque.c: rank 0. Equations at P of the prior w[m + 1]; in the limit of infinite priors; of Haseman-Elston regression */
+/* minque.c, on rank 0 only: equations at P of the prior w[m + 1] */
 MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Moments *e);
+/* The same in the limit of infinite priors, minque3 */
 MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e);
+/* Those of Haseman-Elston regression, of which none is at fault */
 void         HasemanElston(const ProjectedCovariances *f, Moments *e);
 /* Covariance [(m + 1)^2] of the estimates of MinqueEquations at P of the same w, of normal data with the variances estimated */
 bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[]);
@@ -23,6 +25,7 @@ bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Mom
 MomentsFault MomentsSolve(Moments *e);
 /* moments.c: a system of the right size, all terms but the one left out taking part */
 PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e);
+/* Free what Create made. Not collective. */
 PetscErrorCode MomentsDestroy(Moments *e);
 /* C = S^-1 B S^-1' of the terms that take part, 0 for the others; [(m + 1)^2]. False where S is singular. */
 bool MomentsSandwich(const Moments *e, const double B[], double C[]);

@@ -21,12 +21,15 @@ typedef struct {
 PetscErrorCode ProjectedFit(MeritVarcomp v, int n_random, bool *fits, double *bytes);
 /* USAGE error where rank 0 has no room for them; `what` names the method or engine. Collective. */
 PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovariances *f);
+/* Free what Create made. Not collective. */
 PetscErrorCode ProjectedDestroy(ProjectedCovariances *f);
 /* P [n * n] at theta[m + 1], the residual last, and log |V| + log |X'V^-1 X| - log |X'X|; false if it is not definite. Rank 0. */
 bool ProjectedInverse(const ProjectedCovariances *f, const double theta[], double *P, double *log_determinant);
 /* V^-1 [n * n] at theta[m + 1], and log |V|; false if it is not definite. For ml, rank 0. */
 bool ProjectedCovarianceInverse(const ProjectedCovariances *f, const double theta[], double *inverse, double *log_determinant);
-/* C = A B, symmetric or not; y = A x; sum of A_ij B_ji. [n * n] row-major. Rank 0. */
+/* C = A B, symmetric or not; [n * n] row-major, as below. Rank 0. */
 void   ProjectedMultiply(int n, const double *A, const double *B, double *C);
+/* y = A x */
 void   ProjectedApply(int n, const double *A, const double *x, double *y);
+/* Sum of A_ij B_ji */
 double ProjectedTrace(int n, const double *A, const double *B);

@@ -11,15 +11,18 @@ typedef struct {
   double     *column; /* [n_own * n] by columns; owned */
 } ColumnMatrix;
 
+/* Room for a matrix of order n; its numbers are not set. Collective. */
 PetscErrorCode ColumnMatrixCreate(MPI_Comm comm, int n, ColumnMatrix *a);
+/* Free it. Not collective. */
 PetscErrorCode ColumnMatrixDestroy(ColumnMatrix *a);
-/* Owner of a column, and its place there */
+/* Rank that owns a column, and its position there. Not collective. */
 PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *place);
 /* Similar tridiagonal matrix diagonal[n], below[n] on every rank, whose first unit vector was b; b [n] alike on all ranks, NULL: any. A is
    lost. Collective. */
 PetscErrorCode ColumnMatrixReduce(ColumnMatrix *a, const double b[], double diagonal[], double below[]);
-/* Column of the matrix at this rank's place; this rank's columns before one of the matrix. Not collective. */
+/* Column of the matrix at this rank's position. Not collective. */
 int            ColumnMatrixColumn(const ColumnMatrix *a, int place);
+/* This rank's columns before one of the matrix. Not collective. */
 int            ColumnMatrixBefore(const ColumnMatrix *a, int column);
 
 /* Observations of all ranks, rank after rank */
@@ -30,7 +33,9 @@ typedef struct {
   PetscMPIInt *count, *begin;   /* [size]; owned */
 } ObservationOrder;
 
+/* Number the observations of s: those whose weight is not 0. Collective. */
 PetscErrorCode ObservationOrderCreate(const RecordSpace *s, ObservationOrder *o);
+/* Free what Create made. Not collective. */
 PetscErrorCode ObservationOrderDestroy(ObservationOrder *o);
 /* all[n] on every rank of x[n_records]. Collective. */
 PetscErrorCode ObservationOrderGather(const RecordSpace *s, const ObservationOrder *o, const double x[], double all[]);

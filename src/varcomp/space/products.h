@@ -10,6 +10,7 @@ typedef struct {
 
 /* From so many random vectors, `width` (a power of 2 up to 64) at once. Collective. */
 PetscErrorCode ProductsCreate(MeritVarcomp v, int n_samples, int width, Products *p);
+/* Free what Create made. Not collective. */
 PetscErrorCode ProductsDestroy(Products *p);
 /* theta of the components that are estimated, whatever their sign; those that others explain are 0. Not found, and theta as it was, where fixed effects
    leave nothing of a trait; an INPUT error where they leave nothing of a component. scale as of VarcompScales. S is lost. Collective. */

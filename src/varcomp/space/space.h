@@ -43,14 +43,17 @@ typedef struct {
   int                     width;     /* columns that there is work for */
 } RecordSpace;
 
+/* The space of the only random term; a USAGE error that names `engine` for models that have more than one variance beside the residual's. Collective. */
 PetscErrorCode RecordSpaceCreate(MeritVarcomp v, const char engine[], RecordSpace *s);
 /* With any one term of a model; K of a fixed term is I. engine NULL: without what takes the fixed effects out. Collective. */
 PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int term, RecordSpace *s);
+/* Free what Create made. Collective. */
 PetscErrorCode RecordSpaceDestroy(RecordSpace *s);
 /* fixed.c: columns of X, and how they are taken out. Collective. */
 PetscErrorCode RecordSpaceFixedCreate(RecordSpace *s, const char engine[]);
 /* Can it, or would it raise an error for too many fixed effects? Collective. */
 PetscErrorCode RecordSpaceFixedFits(MeritVarcomp v, bool *fits);
+/* Free what FixedCreate made. Not collective. */
 PetscErrorCode RecordSpaceFixedDestroy(RecordSpace *s);
 /* x = S x, x[n_records * k]. Collective. */
 PetscErrorCode RecordSpaceProject(RecordSpace *s, int k, double x[]);
@@ -58,12 +61,13 @@ PetscErrorCode RecordSpaceProject(RecordSpace *s, int k, double x[]);
 PetscErrorCode RecordSpaceProjectRows(RecordSpace *s, const FixedRows *rows, bool all, int k, size_t stride, double x[]);
 /* Room for n rows. Not collective. */
 PetscErrorCode FixedRowsCreate(int32_t n, int n_lists, FixedRows *rows);
+/* Free them. Not collective. */
 PetscErrorCode FixedRowsDestroy(FixedRows *rows);
 /* y = B x, single: products with genotypes in single precision. Collective. */
 PetscErrorCode RecordSpaceCovariance(RecordSpace *s, int k, bool single, const double x[], double y[]);
-/* In two parts, of a term of any components: levels = K Z'x of each component; y = Z of `row` times levels of `column`, and the reverse. The first
-   is collective. */
+/* First part of a product with a term of any components: levels = K Z'x of each component. Collective. */
 PetscErrorCode RecordSpaceLevels(RecordSpace *s, int k, bool single, const double x[]);
+/* y [n_records * k] = Z of `row` times levels of `column`, and the reverse, after RecordSpaceLevels. Not collective. */
 void           RecordSpaceRecords(RecordSpace *s, int row, int column, int k, double y[]);
 /* The observations with the fixed effects taken out. Collective. */
 PetscErrorCode RecordSpaceObservations(RecordSpace *s, double y[]);
