@@ -1,5 +1,5 @@
 /* Traits whose observations say the same thing twice. */
-#include "blocks.h"
+#include "varcomp_impl.h"
 #include <math.h>
 
 /* 1 - r^2 of two traits below this is rounding: figures of a file have 12 digits or so */

@@ -1,5 +1,5 @@
 /* Starting values: those of the job, and for what it leaves open a share of the phenotypic variance, or what guess.c makes of it. */
-#include "blocks.h"
+#include "varcomp_impl.h"
 #include <math.h>
 
 /*

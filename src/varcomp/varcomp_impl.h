@@ -207,6 +207,10 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
 PetscErrorCode VarcompCount(MeritVarcomp v);
 /* start.c: v->run.theta from the job, or chosen. Collective. */
 PetscErrorCode VarcompStart(MeritVarcomp v);
+/* start.c: what a variance of 1 of each component adds to the variance of an observation, on average; 1 for the residual. Collective. */
+PetscErrorCode VarcompScales(MeritVarcomp v, double scale[]);
+/* multiple.c: INPUT error if a trait is a multiple of another. Collective. */
+PetscErrorCode VarcompCheckMultiples(MeritVarcomp v);
 /* guess.c: better values than the shares of v->run.theta where the model and the choice allow it; says which. scale as of VarcompScales. Collective. */
 PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[]);
 /* check.c: refuse observations of whose mean square `all` the fixed effects leave rounding only. Logically collective. */

@@ -43,6 +43,9 @@ for rule in layers private quiet registered commented comments words paths lengt
 lay && echo '#include <merit/table.h>' >>src/sys/log.c && breach layers 'src/sys/log.c:7: sys must not see <merit/table.h>'
 lay && echo '#include <merit/table.h>' >>include/merit/log.h && breach layers 'include/merit/log.h:5: sys must not see <merit/table.h>'
 lay && echo '#include "../sys/log.h"' >>src/io/table.c && breach layers 'src/io/table.c:7: a private header of another folder'
+lay && mkdir -p src/varcomp/{space,engines} && touch src/varcomp/{varcomp.c,space/space.h,engines/equations.h} &&
+  echo '#include "space.h"' >src/varcomp/engines/a.c && clean layers && echo '#include "equations.h"' >src/varcomp/space/a.c &&
+  breach layers 'src/varcomp/space/a.c:1: varcomp/space must not see equations.h'
 lay && mkdir src/other && touch src/other/other.c && breach layers 'src/other: not in'
 lay && touch include/merit/other.h && breach layers 'include/merit/other.h: not in'
 lay && echo '#include <petsc/private/matimpl.h>' >>src/io/table.c && breach private src/io/table.c:7

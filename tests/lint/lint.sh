@@ -53,13 +53,14 @@ lint_layers() {
       "$here/layers.txt" || echo "$file: not in tests/lint/layers.txt"
   done
   # a module's sources may include its own headers, a public header those of its module
-  awk -v map="$here/layers.txt" '
+  awk -v map="$here/layers.txt" -v headers="$(find src -mindepth 3 -name '*.h' | tr '\n' ' ')" '
     BEGIN {
+      n = split(headers, w, " "); for (i = 1; i <= n; i++) { split(w[i], part, "/"); home[part[2] "/" part[4]] = part[3] }
       while ((getline line < map) > 0) {
         if (line ~ /^#/ || line !~ /:/) continue
         split(line, half, "|"); split(half[1], side, ":"); m = side[1]
         n = split(half[2], w, " "); for (i = 1; i <= n; i++) owner[w[i]] = m
-        may[m, m] = 1; n = split(side[2], w, " "); for (i = 1; i <= n; i++) may[m, w[i]] = 1
+        may[m, m] = 1; n = split(side[2], w, " "); for (i = 1; i <= n; i++) { may[m, w[i]] = 1; if (m ~ /\/$/) order[m w[i]] = i }
       }
     }
     FNR == 1 {
@@ -71,6 +72,12 @@ lint_layers() {
       if (!match($0, /<merit\/[^>]*\.h>/)) next
       h = substr($0, RSTART + 7, RLENGTH - 10)
       if (!((module, owner[h]) in may)) printf "%s:%d: %s must not see <merit/%s.h>\n", FILENAME, FNR, module, h
+    }
+    /^[ \t]*#[ \t]*include[ \t]*"[^"\/]*"/ && n == 4 {
+      match($0, /"[^"]*"/); h = substr($0, RSTART + 1, RLENGTH - 2); own = part[2] "/" part[3]
+      if (!((part[2] "/" h) in home)) next
+      to = part[2] "/" home[part[2] "/" h]
+      if (to != own && !(order[own] && order[to] > order[own])) printf "%s:%d: %s must not see %s\n", FILENAME, FNR, own, h
     }
     /^[ \t]*#[ \t]*include[ \t]*"[^"]*\// { printf "%s:%d: a private header of another folder\n", FILENAME, FNR }' \
     $(find src include/merit -name '*.[ch]' | sort)

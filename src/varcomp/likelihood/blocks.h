@@ -85,9 +85,5 @@ void BlockPin(MeritVarcomp v, Block *b, double theta[]);
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);
 /* expected.c: the expected information [n * n] at a point; S and half [n * n] are work. Not collective. */
 void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[], const VarcompPoint *point, double *S, double *half, double *expected);
-/* start.c: what a variance of 1 of each component adds to the variance of an observation, on average; 1 for the residual. Collective. */
-PetscErrorCode VarcompScales(MeritVarcomp v, double scale[]);
-/* An error if a trait is a multiple of another. Collective. */
-PetscErrorCode VarcompCheckMultiples(MeritVarcomp v);
 /* check.c: INPUT error where the data do not distinguish components, naming them; c is that of v->run.theta. Logically collective. */
 PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c);

@@ -1,5 +1,4 @@
 /* Moment estimators: which equations, how often, and what becomes of negative variances. */
-#include "blocks.h"
 #include "moments.h"
 #include <math.h>
 
