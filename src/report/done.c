@@ -7,33 +7,12 @@
 */
 #include "report_impl.h"
 #include "summary_impl.h"
-#include <fcntl.h>
 #include <merit/version.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* The summary.json of a folder as a tree, owned by the caller, cJSON_Delete(); NULL if there is
-   none that can be read */
-static cJSON *ReadSummary(const char folder[])
-{
-  char        path[PETSC_MAX_PATH_LEN], *text = NULL;
-  struct stat about;
-  cJSON      *root = NULL;
-  int         file;
-
-  snprintf(path, sizeof(path), "%s/summary.json", folder);
-  /* a pipe of that name must not block the run */
-  file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (file >= 0 && !fstat(file, &about) && S_ISREG(about.st_mode)) text = malloc((size_t)about.st_size + 1);
-  if (text && read(file, text, (size_t)about.st_size) == (ssize_t)about.st_size) root = cJSON_ParseWithLength(text, (size_t)about.st_size);
-  if (file >= 0) close(file);
-  free(text);
-  return root;
-}
-
-/* Remove the key "a.b" from a tree; a map that becomes empty is removed too */
+/* Take "a.b" out of a tree; a map that becomes empty goes with it */
 static void Drop(cJSON *tree, const char key[])
 {
   const char *dot = strchr(key, '.');
@@ -110,7 +89,7 @@ PetscErrorCode MeritReportIsDone(MPI_Comm comm, const char folder[], MeritNode j
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  root = rank ? NULL : ReadSummary(folder);
+  root = rank ? NULL : SummaryRead(folder);
   same = root && IsOfJob(root, job, command, n_free, free_keys);
   PetscCallMPI(MPI_Bcast(&same, 1, MPI_C_BOOL, 0, comm));
   if (same) PetscCall(CompareInputs(comm, rank, root, &same));

@@ -22,3 +22,6 @@ PETSC_INTERN PetscErrorCode SummaryWrite(MPI_Comm comm, MeritOutput out, cJSON *
 PETSC_INTERN void SummaryWarnings(cJSON *root);
 /* Staged files with bytes and checksums. Not collective. */
 PETSC_INTERN void SummaryFiles(cJSON *root, MeritOutput out);
+/* summary_read.c: summary.json of a folder as a tree; NULL if there is none that can be read. On this rank; the caller frees it by
+   cJSON_Delete(). Not collective. */
+PETSC_INTERN cJSON *SummaryRead(const char folder[]);
