@@ -47,6 +47,10 @@ typedef enum { MERIT_BLOCKS_ALL, MERIT_BLOCKS_DATA, MERIT_BLOCKS_NONE } MeritBlo
 MERIT_EXTERN PetscErrorCode MeritMMEBlockDiagonalParts(Mat C, const MeritBlockParts parts[], MeritBlockCache *cache, double **blocks);
 /* Genomic values g = M u of the genotype rows of this rank's tile from the components of an SNP term, [n_rows * n_comp]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g[]);
+/* The same of every SNP term: (*genomic)[n_terms], NULL for other terms. Collective; the caller frees it by the second, which is NULL-safe and not
+   collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEGenomicTerms(Mat C, const double x[], double ***genomic);
+MERIT_EXTERN PetscErrorCode MeritMMEGenomicTermsFree(Mat C, double ***genomic);
 /* How often an application reads the genotypes: as sizes tell, once (a single SNP term on a grid of one column; else twice), twice. */
 typedef enum { MERIT_PASSES_CHOOSE, MERIT_PASSES_ONE, MERIT_PASSES_TWO } MeritPasses;
 /* Choose that for C; for tests and measurements. Collective. */

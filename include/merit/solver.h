@@ -102,6 +102,15 @@ MERIT_EXTERN PetscErrorCode MeritSolverInverse(MeritSolver solver, Mat *S);
    the inverse, by solves. INFINITY where C has more than `most` entries, operations also where a rank has no room. SetUp then uses the analysis of
    the pattern that this makes. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverInverseCost(MeritSolver solver, bool columns, int64_t most, double *bytes, double *operations);
+/* Takes a column of the inverse of C: unit[n_owned] is 1 at its equation, of `term`; column[n_owned] is C^-1 unit; genomic values of both as of
+   MeritMMEGenomicTerms() where the term is a pedigree or SNP term, else NULL. All are borrowed. Called on all ranks alike. */
+typedef PetscErrorCode (*MeritInverseTake)(void *ctx, int term, const double unit[], const double column[], const double *const genomic_unit[],
+                                           const double *const genomic_column[]);
+/* Give every column of the inverse to `take`, but those of aliased and absent equations, by a solver that is set up and has a factor.
+   between_levels false: covariances between levels do not count; where the factor is sparse, all levels of a term then come in one column for each
+   component, with each level's own entries of the inverse, without genomic values. The monitor is taken off. NOT_CONVERGED where the factor is not
+   accurate enough. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverInverseColumns(MeritSolver solver, bool between_levels, MeritInverseTake take, void *ctx);
 /* Print what is in use. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverView(MeritSolver solver, PetscViewer viewer);
 /* Free; NULL-safe. */

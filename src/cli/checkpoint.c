@@ -1,6 +1,6 @@
 /* Checkpoints of a command: its keys, what run they are of, and whether to go on from one. */
 #include "cli.h"
-#include "solve_impl.h"
+#include "run.h"
 #include <merit/log.h>
 #include <merit/version.h>
 #include <string.h>
@@ -61,7 +61,7 @@ static PetscErrorCode AddFile(MPI_Comm comm, const char *key, const char *path, 
 }
 
 /* Size and checksum of every file that the equations come from */
-static PetscErrorCode AddFiles(const SolveRun *run, MeritText *lines)
+static PetscErrorCode AddFiles(const MeritRun *run, MeritText *lines)
 {
   static const char *const keys[]  = {"records.file", "pedigree.file", "genotypes.text"};
   static const char *const plink[] = {".bed", ".bim", ".fam"};
@@ -84,7 +84,7 @@ static PetscErrorCode AddFiles(const SolveRun *run, MeritText *lines)
 
 static PetscErrorCode Identity(void *ctx, MeritText *lines)
 {
-  const SolveRun *run = ctx;
+  const MeritRun *run = ctx;
 
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(lines, "merit %s %s\n", MERIT_VERSION, run->command));
@@ -93,35 +93,46 @@ static PetscErrorCode Identity(void *ctx, MeritText *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  SolveIsDone - See the header. Collective.
-
-  A run can be killed when its result is in place and before it has ended: the next attempt then only says so.
-*/
-PetscErrorCode SolveIsDone(SolveRun *run, const char folder[])
+/* Clear what the attempt that made the result has left, and say how it ended */
+static PetscErrorCode Leave(MPI_Comm comm, const char folder[], int status)
 {
-  int         word      = 0, status;
-  bool        overwrite = false;
-  MeritOutput out;
+  MeritOutput     out;
+  MeritCheckpoint checkpoint;
 
   PetscFunctionBegin;
-  PetscCall(MeritConfigChoice(run->job, "restart", 3, words, &word));
-  PetscCall(MeritConfigBool(run->job, "overwrite", &overwrite));
-  if (!word || overwrite) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritReportIsDone(run->comm, folder, run->job, run->command, (int)PETSC_STATIC_ARRAY_LENGTH(done_keys), done_keys, &run->done, &status));
-  if (!run->done) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritOutputOpen(run->comm, folder, true, &out)); /* what the other left is cleared */
+  PetscCall(MeritOutputOpen(comm, folder, true, &out));
   PetscCall(MeritOutputAbandon(&out));
-  PetscCall(MeritCheckpointCreate(run->comm, folder, 0.0, 0, &run->checkpoint));
-  PetscCall(MeritCheckpointRemove(run->checkpoint));
-  PetscCall(MeritCheckpointDestroy(&run->checkpoint));
+  PetscCall(MeritCheckpointCreate(comm, folder, 0.0, 0, &checkpoint));
+  PetscCall(MeritCheckpointRemove(checkpoint));
+  PetscCall(MeritCheckpointDestroy(&checkpoint));
   if (status) PetscCall(MeritRaise((MeritErrorKind)status, folder, 0, NULL, "holds the result of this job, which has not converged; --overwrite starts again from the beginning"));
   MeritLog(MERIT_LOG_INFO, "%s holds the result of this job already: done", folder);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  RunIsDone - See the header. Collective.
+
+  A run can be killed when its result is in place and before it has ended: the next attempt then only says so.
+*/
+PetscErrorCode RunIsDone(MeritRun *run)
+{
+  int   word      = 0, status;
+  bool  overwrite = false;
+  char *folder    = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(MeritConfigChoice(run->job, "restart", 3, words, &word));
+  PetscCall(MeritConfigBool(run->job, "overwrite", &overwrite));
+  PetscCall(MeritConfigPath(run->job, "output.folder", &folder));
+  if (folder && word && !overwrite) PetscCall(MeritReportIsDone(run->comm, folder, run->job, run->command, (int)PETSC_STATIC_ARRAY_LENGTH(done_keys), done_keys, &run->done, &status));
+  if (run->done) PetscCall(Leave(run->comm, folder, status));
+  PetscCall(PetscFree(folder));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Go on, or see to it that nothing is lost by starting anew */
-static PetscErrorCode Restart(SolveRun *run, const char *folder)
+static PetscErrorCode Restart(MeritRun *run, const char *folder)
 {
   int  word = 0;
   bool exists, overwrite = false;
@@ -139,8 +150,8 @@ static PetscErrorCode Restart(SolveRun *run, const char *folder)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SolveCheckpoint - See the header. Collective. */
-PetscErrorCode SolveCheckpoint(SolveRun *run)
+/* RunCheckpoint - See the header. Collective. */
+PetscErrorCode RunCheckpoint(MeritRun *run)
 {
   double  minutes = 10.0;
   int64_t calls   = 0;
@@ -157,12 +168,12 @@ PetscErrorCode SolveCheckpoint(SolveRun *run)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SolvePlaces - See the header. Collective. */
-PetscErrorCode SolvePlaces(SolveRun *run, MeritSolver solver)
+/* RunPlaces - See the header. Collective. */
+PetscErrorCode RunPlaces(MeritRun *run)
 {
   PetscFunctionBegin;
   PetscCall(MeritCheckpointStop(run->checkpoint));
   PetscCall(MeritModelSetPositions(run->model, run->checkpoint));
-  PetscCall(MeritSolverSetCheckpoint(solver, run->checkpoint));
+  PetscCall(MeritSolverSetCheckpoint(run->solver, run->checkpoint));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,5 +1,5 @@
 /* The last lines of a run: how long it took, and where the results are. */
-#include "solve_impl.h"
+#include "run.h"
 #include <merit/log.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +14,8 @@ static void TimeText(double seconds, size_t size, char text[])
   else snprintf(text, size, "%ld:%02ld:%02ld hours", s / 3600, s / 60 % 60, s % 60);
 }
 
-/* SolveFinish - See the header. Collective. */
-PetscErrorCode SolveFinish(const SolveRun *run)
+/* RunFinish - See the header. Collective. */
+PetscErrorCode RunFinish(const MeritRun *run)
 {
   const char *const *name;
   const double      *seconds;

@@ -1,47 +1,119 @@
-/* From the command line to the command: its file with the flags laid over it, checked. */
+/* What runs of solve and varcomp have in common, from the job to the last message. */
+#include "run.h"
 #include "cli.h"
-#include <merit/memory.h>
+#include <math.h>
+#include <merit/file.h>
+#include <merit/log.h>
+#include <merit/op.h>
+#include <omp.h>
 
-/* The command's file, with the flags laid over it, checked */
-static PetscErrorCode LoadJob(MPI_Comm comm, const MeritArguments *a, MeritNode *job)
+/* RunModel - See the header. Collective. */
+PetscErrorCode RunModel(MeritRun *run)
 {
-  const MeritKey *keys;
-  const int       n         = a->command->keys(&keys);
-  const bool      variances = MeritConfigKnown("variances", n, keys, 0, NULL);
-
   PetscFunctionBegin;
-  PetscCall(MeritConfigLoad(comm, a->operand, job));
-  if (MeritConfigKnown("output.folder", n, keys, 0, NULL)) PetscCall(MeritJobExpandOutput(*job));
-  if (variances) PetscCall(MeritConfigInclude(comm, *job, "variances", "variances.yaml"));
-  for (int f = 0; f < a->n_flags; f++) {
-    PetscCall(MeritConfigSet(*job, a->flag[f].key, a->flag[f].value));
-    if (variances) PetscCall(MeritConfigInclude(comm, *job, "variances", "variances.yaml")); /* flags for one of them come on top */
-  }
-  PetscCall(MeritConfigCheck(*job, n, keys));
-  PetscCall(MeritJobPrefix(comm, *job));
+  PetscCall(MeritModelCreate(run->comm, &run->model));
+  if (run->estimated) PetscCall(MeritModelSetEstimated(run->model));
+  if (run->planned) PetscCall(MeritModelSetPlanned(run->model));
+  PetscCall(MeritModelSetFromConfig(run->model, run->job));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritArgumentsRun - Do what the command line asks for; what is wrong with it is raised here. Collective. */
-PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *a)
+/* RunReport - See the header. Collective. */
+PetscErrorCode RunReport(MeritRun *run)
 {
-  MeritNode   job = NULL;
-  PetscMPIInt rank;
+  PetscFunctionBegin;
+  PetscCall(MeritReportCreate(run->model, &run->report));
+  PetscCall(MeritReportSetFromConfig(run->report, run->job));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* RunSolver - See the header. Collective. */
+PetscErrorCode RunSolver(MeritRun *run)
+{
+  PetscBool option;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (a->error[0]) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%s", a->error));
-  if (a->help || a->version) {
-    if (rank == 0 && a->help)
-      MeritPrintHelp(a->command);
-    else if (rank == 0)
-      MeritPrintVersion();
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  if (!a->command->options) PetscCall(MeritOptionsCheck(comm));
-  PetscCall(LoadJob(comm, a, &job));
-  PetscCheck(MeritBlasReserve(1), PETSC_COMM_SELF, PETSC_ERR_MEM, "no room for the work array of BLAS, 128 MiB");
-  PetscCall(a->command->run(comm, job));
-  PetscCall(MeritConfigDestroy(&job));
+  PetscCall(MeritSolverCreate(run->comm, &run->solver));
+  PetscCall(MeritSolverSetFromConfig(run->solver, run->job));
+  PetscCall(PetscOptionsHasName(NULL, NULL, "-solver_type", &option));
+  run->solver_named = option || MeritNodeFind(run->job, "solver.type");
+  if (!run->estimated) PetscCall(MeritSolverCheckModel(run->solver, run->model));
+  if (!MeritNodeFind(run->job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(run->solver, run->model));
+  PetscCall(MeritSolverTryOptions(run->solver));
+  PetscCall(MeritOptionsCheck(run->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* RunEquations - See the header. Collective. */
+PetscErrorCode RunEquations(MeritRun *run)
+{
+  int32_t n_owned;
+  int64_t n_all;
+
+  PetscFunctionBegin;
+  PetscCall(MeritModelSetUp(run->model));
+  PetscCall(RunPlaces(run));
+  PetscCall(MeritPhaseBegin("operator"));
+  PetscCall(MeritMatCreateMME(run->model, &run->C));
+  PetscCall(MeritPhaseEnd());
+  n_owned = MeritModelLayout(run->model)->n_owned;
+  n_all   = MeritModelLayout(run->model)->n_all;
+  PetscCall(PetscCalloc1(n_owned + 1, &run->x));
+  MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* All tables, then summary.json, which makes the result whole */
+static PetscErrorCode Write(MeritRun *run, const MeritRunSteps *steps, void *command)
+{
+  MeritRunSummary summary = {.command = run->command, .threads = omp_get_max_threads(), .lambda_min = NAN, .lambda_max = NAN, .error_bound = NAN};
+
+  PetscFunctionBegin;
+  PetscCall(MeritPhaseBegin("write"));
+  if (steps->write) PetscCall((*steps->write)(command));
+  if (run->solved) PetscCall(RunTables(run));
+  PetscCall(MeritReportConvergence(run->report, run->out));
+  PetscCall(MeritReportExcluded(run->report, run->out));
+  PetscCall(MeritPhaseEnd());
+  PetscCall(MeritSolverGetType(run->solver, &summary.solver));
+  PetscCall(MeritSolverGetPreconditioner(run->solver, &summary.preconditioner));
+  PetscCall(MeritSolverGetTolerance(run->solver, NULL, &summary.rtol, NULL));
+  PetscCall((*steps->summarise)(command, &summary));
+  PetscCall(MeritReportSummary(run->report, run->out, run->job, &summary));
+  PetscCall(MeritOutputCommit(&run->out, "summary.json"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* RunCommand - See the header. Collective. */
+PetscErrorCode RunCommand(MeritRun *run, const MeritRunSteps *steps, void *command)
+{
+  PetscFunctionBegin;
+  run->begun = MPI_Wtime();
+  PetscCall(RunModel(run));
+  PetscCall(RunReport(run));
+  if (steps->prepare) PetscCall((*steps->prepare)(command));
+  PetscCall(RunSolver(run));
+  PetscCall(RunIsDone(run));
+  if (run->done) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(RunOpenOutput(run->comm, run->job, &run->out));
+  PetscCall(RunCheckpoint(run));
+  PetscCall((*steps->compute)(command));
+  PetscCall(Write(run, steps, command));
+  PetscCall(MeritCheckpointRemove(run->checkpoint));
+  PetscCall((*steps->conclude)(command));
+  PetscCall(RunFinish(run));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* RunFree - See the header. Collective. */
+PetscErrorCode RunFree(MeritRun *run)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritCheckpointDestroy(&run->checkpoint));
+  PetscCall(MeritReportDestroy(&run->report));
+  PetscCall(MeritSolverDestroy(&run->solver));
+  PetscCall(MatDestroy(&run->C));
+  PetscCall(MeritModelDestroy(&run->model));
+  PetscCall(PetscFree(run->x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,24 +1,17 @@
 /* merit solve: best linear unbiased estimates and predictions with known variances. */
 #include "cli.h"
-#include "solve_impl.h"
+#include "run.h"
 #include <math.h>
-#include <merit/file.h>
 #include <merit/log.h>
-#include <merit/model.h>
 #include <merit/op.h>
-#include <merit/report.h>
-#include <merit/solver.h>
-#include <omp.h>
 #include <stdio.h>
 
-/* Everything a run holds, so that one place frees it */
 typedef struct {
-  SolveRun         run;
-  MeritSolver      solver;
-  double          *r;                     /* [n_owned] */
-  const char      *type, *preconditioner; /* borrowed from the solver */
-  MeritCriterion   criterion;
-  double           rtol, first; /* of the criterion in the first iteration that has it */
+  MeritRun         run;
+  double          *r;         /* [n_owned] right-hand sides; owned */
+  MeritCriterion   criterion; /* of the solver, and its tolerance */
+  double           rtol;
+  double           first; /* the criterion in the first iteration that has it */
   MeritSolveResult result;
 } Solve;
 
@@ -71,27 +64,6 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What can be wrong without data: the job, the output folder, the solver's options */
-static PetscErrorCode Prepare(Solve *s)
-{
-  PetscFunctionBegin;
-  PetscCall(MeritModelCreate(s->run.comm, &s->run.model));
-  PetscCall(MeritModelSetFromConfig(s->run.model, s->run.job));
-  PetscCall(MeritReportCreate(s->run.model, &s->run.report));
-  PetscCall(MeritReportSetFromConfig(s->run.report, s->run.job));
-  PetscCall(MeritSolverCreate(s->run.comm, &s->solver));
-  PetscCall(MeritSolverSetFromConfig(s->solver, s->run.job));
-  PetscCall(MeritSolverCheckModel(s->solver, s->run.model));
-  if (!MeritNodeFind(s->run.job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(s->solver, s->run.model));
-  PetscCall(MeritSolverTryOptions(s->solver));
-  PetscCall(MeritOptionsCheck(s->run.comm));
-  PetscCall(MeritSolverSetMonitor(s->solver, Monitor, s));
-  PetscCall(MeritSolverGetType(s->solver, &s->type));
-  PetscCall(MeritSolverGetPreconditioner(s->solver, &s->preconditioner));
-  PetscCall(MeritSolverGetTolerance(s->solver, &s->criterion, &s->rtol, NULL));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 static PetscErrorCode Start(Solve *s)
 {
   char   *path = NULL;
@@ -104,67 +76,55 @@ static PetscErrorCode Start(Solve *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Equations(Solve *s)
+static PetscErrorCode Compute(void *command)
 {
-  const MeritLayout *layout;
+  Solve    *s   = command;
+  MeritRun *run = &s->run;
+  int32_t   n_owned;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelSetUp(s->run.model));
-  PetscCall(SolvePlaces(&s->run, s->solver));
+  PetscCall(MeritSolverSetMonitor(run->solver, Monitor, s));
+  PetscCall(MeritSolverGetTolerance(run->solver, &s->criterion, &s->rtol, NULL));
+  PetscCall(RunEquations(run));
   PetscCall(MeritPhaseBegin("operator"));
-  PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
-  layout = MeritModelLayout(s->run.model);
-  PetscCall(PetscCalloc1(layout->n_owned, &s->r));
-  PetscCall(PetscCalloc1(layout->n_owned, &s->run.x));
-  PetscCall(MeritMMERightHandSide(s->run.C, s->r));
+  n_owned = MeritModelLayout(run->model)->n_owned;
+  PetscCall(PetscCalloc1(n_owned, &s->r));
+  PetscCall(MeritMMERightHandSide(run->C, s->r));
   PetscCall(Start(s));
   PetscCall(MeritPhaseEnd());
-  MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)layout->n_all);
   PetscCall(MeritPhaseBegin("solve"));
-  PetscCall(MeritSolverSetOperator(s->solver, s->run.C));
+  PetscCall(MeritSolverSetOperator(run->solver, run->C));
   PetscCall(MeritPhaseBegin("solve.preconditioner"));
-  PetscCall(MeritSolverSetUp(s->solver));
+  PetscCall(MeritSolverSetUp(run->solver));
   PetscCall(MeritPhaseEnd());
-  PetscCall(MeritSolverSolve(s->solver, 1, s->r, s->run.x, &s->result));
+  PetscCall(MeritSolverSolve(run->solver, 1, s->r, run->x, &s->result));
   PetscCall(MeritPhaseEnd());
+  run->solved = true;
+  if (RunConverged(s->result.stop)) PetscCall(RunErrors(run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static bool Converged(const Solve *s)
+static PetscErrorCode Summarise(void *command, MeritRunSummary *summary)
 {
-  return s->result.stop == MERIT_STOP_CONVERGED || s->result.stop == MERIT_STOP_ROUNDING_FLOOR;
-}
-
-static PetscErrorCode Write(Solve *s)
-{
-  const MeritRunSummary run = {.command        = "solve",
-                               .solver         = s->type,
-                               .preconditioner = s->preconditioner,
-                               .criterion      = criterion_names[s->criterion],
-                               .state          = SolveState(s->result.stop),
-                               .exit_status    = Converged(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
-                               .threads        = omp_get_max_threads(),
-                               .iterations     = s->result.iterations,
-                               .rtol           = s->rtol,
-                               .true_residual  = s->result.true_residual,
-                               .lambda_min     = s->result.lambda_min,
-                               .lambda_max     = s->result.lambda_max,
-                               .error_bound    = s->result.error_bound};
+  const Solve            *s = command;
+  const MeritSolveResult *r = &s->result;
 
   PetscFunctionBegin;
-  PetscCall(MeritPhaseBegin("write"));
-  PetscCall(SolveTables(&s->run));
-  PetscCall(MeritReportConvergence(s->run.report, s->run.out));
-  PetscCall(MeritReportExcluded(s->run.report, s->run.out));
-  PetscCall(MeritPhaseEnd());
-  PetscCall(MeritReportSummary(s->run.report, s->run.out, s->run.job, &run));
-  PetscCall(MeritOutputCommit(&s->run.out, "summary.json"));
+  summary->criterion     = criterion_names[s->criterion];
+  summary->state         = RunState(r->stop);
+  summary->exit_status   = RunConverged(r->stop) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED;
+  summary->iterations    = r->iterations;
+  summary->true_residual = r->true_residual;
+  summary->lambda_min    = r->lambda_min;
+  summary->lambda_max    = r->lambda_max;
+  summary->error_bound   = r->error_bound;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The last word: how it ended, with the figure */
-static PetscErrorCode Conclude(const Solve *s)
+/* How it ended, with the figure */
+static PetscErrorCode Conclude(void *command)
 {
+  const Solve            *s = command;
   const MeritSolveResult *r = &s->result;
   char                    text[256];
 
@@ -190,35 +150,15 @@ static PetscErrorCode Conclude(const Solve *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  MeritCommandSolve - merit solve JOB.
-
-  Collective. After an error the caller ends the process: what is staged is abandoned there, the rest goes with
-  the process.
-*/
+/* MeritCommandSolve - merit solve JOB. Collective. */
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job)
 {
-  Solve s = {.run = {.comm = comm, .job = job, .command = "solve", .begun = MPI_Wtime()}};
+  static const MeritRunSteps steps = {.compute = Compute, .summarise = Summarise, .conclude = Conclude};
+  Solve                      s     = {.run = {.comm = comm, .job = job, .command = "solve"}};
 
   PetscFunctionBegin;
-  PetscCall(Prepare(&s));
-  PetscCall(SolveOpenOutput(&s.run));
-  if (!s.run.done) {
-    PetscCall(SolveCheckpoint(&s.run));
-    PetscCall(Equations(&s));
-    if (Converged(&s)) PetscCall(SolveErrors(&s.run, s.solver, true));
-    PetscCall(Write(&s));
-    PetscCall(MeritCheckpointRemove(s.run.checkpoint));
-  }
-  PetscCall(MeritCheckpointDestroy(&s.run.checkpoint));
-  PetscCall(MeritReportDestroy(&s.run.report));
-  PetscCall(MeritSolverDestroy(&s.solver));
-  PetscCall(MatDestroy(&s.run.C));
-  PetscCall(MeritModelDestroy(&s.run.model));
+  PetscCall(RunCommand(&s.run, &steps, &s));
+  PetscCall(RunFree(&s.run));
   PetscCall(PetscFree(s.r));
-  PetscCall(PetscFree(s.run.x));
-  if (s.run.done) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(Conclude(&s));
-  PetscCall(SolveFinish(&s.run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,11 +1,9 @@
 /* merit varcomp: variance components, and the solutions at them. */
 #include "cli.h"
-#include "solve_impl.h"
 #include "varcomp_impl.h"
 #include <math.h>
 #include <merit/log.h>
 #include <merit/op.h>
-#include <omp.h>
 #include <stdio.h>
 
 /* Equations up to which a dense inverse of them takes seconds */
@@ -51,6 +49,16 @@ static PetscErrorCode Settings(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What a command has beside its run */
+static PetscErrorCode VarcompFree(Varcomp *s)
+{
+  PetscFunctionBegin;
+  PetscCall(VarcompTestsFree(s));
+  PetscCall(VarcompFunctionsFree(s));
+  PetscCall(MeritVarcompDestroy(&s->varcomp));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* VarcompCheck - See the header. Collective. */
 PetscErrorCode VarcompCheck(MPI_Comm comm, MeritModel model, MeritNode job)
 {
@@ -58,51 +66,26 @@ PetscErrorCode VarcompCheck(MPI_Comm comm, MeritModel model, MeritNode job)
 
   PetscFunctionBegin;
   PetscCall(Settings(&s));
-  PetscCall(VarcompTestsFree(&s));
-  PetscCall(VarcompFunctionsFree(&s));
-  PetscCall(MeritVarcompDestroy(&s.varcomp));
+  PetscCall(VarcompFree(&s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What can be wrong without data */
-static PetscErrorCode Prepare(Varcomp *s)
+/* What can be wrong in the estimation without data */
+static PetscErrorCode Prepare(void *command)
 {
-  PetscBool option;
+  Varcomp *s = command;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelCreate(s->run.comm, &s->run.model));
-  PetscCall(MeritModelSetEstimated(s->run.model));
-  PetscCall(MeritModelSetFromConfig(s->run.model, s->run.job));
-  PetscCall(MeritReportCreate(s->run.model, &s->run.report));
-  PetscCall(MeritReportSetFromConfig(s->run.report, s->run.job));
   PetscCall(Settings(s));
-  PetscCall(MeritSolverCreate(s->run.comm, &s->solver));
-  PetscCall(MeritSolverSetFromConfig(s->solver, s->run.job));
-  PetscCall(PetscOptionsHasName(NULL, NULL, "-solver_type", &option));
-  s->solver_named = option || MeritNodeFind(s->run.job, "solver.type");
-  if (!MeritNodeFind(s->run.job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(s->solver, s->run.model));
-  PetscCall(MeritSolverTryOptions(s->solver));
-  PetscCall(MeritOptionsCheck(s->run.comm));
   PetscCall(MeritVarcompSetMonitor(s->varcomp, Monitor, s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode Estimate(Varcomp *s)
 {
-  int32_t n_owned;
-  int64_t n_all;
-
   PetscFunctionBegin;
-  PetscCall(MeritModelSetUp(s->run.model));
-  PetscCall(SolvePlaces(&s->run, s->solver));
+  PetscCall(RunEquations(&s->run));
   PetscCall(MeritVarcompSetCheckpoint(s->varcomp, s->run.checkpoint));
-  PetscCall(MeritPhaseBegin("operator"));
-  PetscCall(MeritMatCreateMME(s->run.model, &s->run.C));
-  PetscCall(MeritPhaseEnd());
-  n_owned = MeritModelLayout(s->run.model)->n_owned;
-  n_all   = MeritModelLayout(s->run.model)->n_all;
-  PetscCall(PetscCalloc1(n_owned + 1, &s->run.x));
-  MeritLog(MERIT_LOG_INFO, "%lld equations", (long long)n_all);
   PetscCall(MeritPhaseBegin("varcomp"));
   MeritLogTask(s->n_tests ? "test" : "first round");
   PetscCall(VarcompTests(s)); /* first, so that the model has the estimates in the end */
@@ -122,9 +105,9 @@ static PetscErrorCode KeepEquations(Varcomp *s)
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) singular = singular || term[k].L;
-  PetscCall(MeritSolverGetCapabilities(s->solver, &can));
+  PetscCall(MeritSolverGetCapabilities(s->run.solver, &can));
   if (!singular || !can.preconditioned) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritSolverSetPreconditioner(s->solver, "merit_block"));
+  PetscCall(MeritSolverSetPreconditioner(s->run.solver, "merit_block"));
   MeritLog(MERIT_LOG_INFO, "preconditioner merit_block: an estimated matrix is singular");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -136,7 +119,7 @@ static PetscErrorCode ChooseSolver(Varcomp *s)
 
   PetscFunctionBegin;
   n_all = MeritModelLayout(s->run.model)->n_all;
-  if (!s->solver_named && (s->result.factored || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->solver, "cholesky"));
+  if (!s->run.solver_named && (s->result.factored || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->run.solver, "cholesky"));
   PetscCall(KeepEquations(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -153,9 +136,9 @@ static PetscErrorCode SolveBy(Varcomp *s)
   PetscCall(MeritPhaseBegin("solve"));
   PetscCall(MeritMMERefresh(s->run.C));
   PetscCall(MeritMMERightHandSide(s->run.C, r));
-  PetscCall(MeritSolverSetOperator(s->solver, s->run.C));
-  PetscCall(MeritSolverSetUp(s->solver));
-  PetscCall(MeritSolverSolve(s->solver, 1, r, s->run.x, &s->solved));
+  PetscCall(MeritSolverSetOperator(s->run.solver, s->run.C));
+  PetscCall(MeritSolverSetUp(s->run.solver));
+  PetscCall(MeritSolverSolve(s->run.solver, 1, r, s->run.x, &s->solved));
   PetscCall(MeritPhaseEnd());
   PetscCall(PetscFree(r));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -164,7 +147,7 @@ static PetscErrorCode SolveBy(Varcomp *s)
 static PetscErrorCode ErrorsBy(Varcomp *s)
 {
   PetscFunctionBegin;
-  PetscCall(SolveErrors(&s->run, s->solver, s->solver_named));
+  PetscCall(RunErrors(&s->run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -194,16 +177,17 @@ static PetscErrorCode Solve(Varcomp *s)
 
   PetscFunctionBegin;
   PetscCall(ChooseSolver(s));
-  PetscCall(MeritSolverGetType(s->solver, &type));
-  PetscCall(MeritSolverGetCapabilities(s->solver, &can));
+  PetscCall(MeritSolverGetType(s->run.solver, &type));
+  PetscCall(MeritSolverGetCapabilities(s->run.solver, &can));
   PetscCall(Try(s, SolveBy, sizeof(s->unsolved), s->unsolved));
-  if (s->unsolved[0] && !s->solver_named && can.factors) {
+  if (s->unsolved[0] && !s->run.solver_named && can.factors) {
     MeritLog(MERIT_LOG_WARNING, "solver %s: %s; solver pcg in its place", type, s->unsolved);
-    PetscCall(MeritSolverSetType(s->solver, "pcg"));
+    PetscCall(MeritSolverSetType(s->run.solver, "pcg"));
     PetscCall(KeepEquations(s));
     PetscCall(Try(s, SolveBy, sizeof(s->unsolved), s->unsolved));
   }
-  if (s->unsolved[0]) PetscFunctionReturn(PETSC_SUCCESS);
+  s->run.solved = !s->unsolved[0];
+  if (!s->run.solved) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Try(s, ErrorsBy, sizeof(why), why));
   if (why[0]) MeritLog(MERIT_LOG_WARNING, "no standard errors of the solutions: %s", why);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -213,7 +197,7 @@ static bool Converged(const Varcomp *s) { return s->result.stop == MERIT_VARCOMP
 
 static bool Solved(const Varcomp *s)
 {
-  return !s->result.usable || (!s->unsolved[0] && (s->solved.stop == MERIT_STOP_CONVERGED || s->solved.stop == MERIT_STOP_ROUNDING_FLOOR));
+  return !s->result.usable || (s->run.solved && RunConverged(s->solved.stop));
 }
 
 static const char *Stop(const Varcomp *s)
@@ -221,42 +205,37 @@ static const char *Stop(const Varcomp *s)
   return Converged(s) ? "converged" : s->result.stop == MERIT_VARCOMP_MAX_ROUNDS ? "too many rounds" : "no step raises the likelihood";
 }
 
-static PetscErrorCode Summary(Varcomp *s)
+static PetscErrorCode Summarise(void *command, MeritRunSummary *summary)
 {
+  Varcomp                  *s = command;
   const MeritVarcompResult *r = &s->result;
-  MeritVarianceSummary      v = {.method         = r->method,
-                                 .engine         = r->engine,
-                                 .stop           = Stop(s),
-                                 .rounds         = r->rounds,
-                                 .n_observations = r->n_observations,
-                                 .n_fixed        = r->n_fixed,
-                                 .n_samples      = r->n_samples,
-                                 .likelihood     = r->likelihood,
-                                 .restricted     = r->restricted,
-                                 .log_likelihood = r->log_likelihood,
-                                 .gradient       = r->gradient};
-  MeritRunSummary           run = {.command     = "varcomp",
-                                   .state       = r->usable && !s->unsolved[0] ? SolveState(s->solved.stop) : "no solutions",
-                                   .criterion   = "residual",
-                                   .exit_status = Converged(s) && Solved(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED,
-                                   .threads     = omp_get_max_threads(),
-                                   .variances   = &v};
 
   PetscFunctionBegin;
-  for (int i = 0; i < r->n; i++) v.n_free += r->state[i] == MERIT_ESTIMATE_OK || r->state[i] == MERIT_ESTIMATE_NEGATIVE;
-  PetscCall(MeritSolverGetType(s->solver, &run.solver));
-  PetscCall(MeritSolverGetPreconditioner(s->solver, &run.preconditioner));
-  PetscCall(MeritSolverGetTolerance(s->solver, NULL, &run.rtol, NULL));
-  run.iterations    = s->solved.iterations;
-  run.true_residual = s->solved.true_residual;
-  run.lambda_min = run.lambda_max = run.error_bound = NAN;
-  if (!r->usable || s->unsolved[0]) run.solver = NULL;
-  PetscCall(MeritReportSummary(s->run.report, s->run.out, s->run.job, &run));
+  s->summary = (MeritVarianceSummary){.method         = r->method,
+                                      .engine         = r->engine,
+                                      .stop           = Stop(s),
+                                      .rounds         = r->rounds,
+                                      .n_observations = r->n_observations,
+                                      .n_fixed        = r->n_fixed,
+                                      .n_samples      = r->n_samples,
+                                      .likelihood     = r->likelihood,
+                                      .restricted     = r->restricted,
+                                      .log_likelihood = r->log_likelihood,
+                                      .gradient       = r->gradient};
+  for (int i = 0; i < r->n; i++) s->summary.n_free += r->state[i] == MERIT_ESTIMATE_OK || r->state[i] == MERIT_ESTIMATE_NEGATIVE;
+  summary->variances     = &s->summary;
+  summary->state         = s->run.solved ? RunState(s->solved.stop) : "no solutions";
+  summary->criterion     = "residual";
+  summary->exit_status   = Converged(s) && Solved(s) ? MERIT_ERROR_NONE : MERIT_ERROR_NOT_CONVERGED;
+  summary->iterations    = s->solved.iterations;
+  summary->true_residual = s->solved.true_residual;
+  if (!s->run.solved) summary->solver = NULL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Write(Varcomp *s)
+static PetscErrorCode Write(void *command)
 {
+  Varcomp                  *s     = command;
   const MeritVarcompResult *r     = &s->result;
   const MeritVarianceTable  table = {.n           = r->n,
                                      .component   = r->component,
@@ -269,22 +248,15 @@ static PetscErrorCode Write(Varcomp *s)
                                      .converged   = Converged(s)};
 
   PetscFunctionBegin;
-  PetscCall(MeritPhaseBegin("write"));
   PetscCall(MeritReportVariances(s->run.report, s->run.out, &table));
   PetscCall(VarcompFunctionsWrite(s));
   PetscCall(VarcompTestsWrite(s));
   PetscCall(VarcompAnovaWrite(s));
   if (r->usable) PetscCall(MeritReportVariancesYaml(s->run.report, s->run.out, &table));
-  if (r->usable && !s->unsolved[0]) PetscCall(SolveTables(&s->run));
-  PetscCall(MeritReportConvergence(s->run.report, s->run.out));
-  PetscCall(MeritReportExcluded(s->run.report, s->run.out));
-  PetscCall(MeritPhaseEnd());
-  PetscCall(Summary(s));
-  PetscCall(MeritOutputCommit(&s->run.out, "summary.json"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What is not as one would have it */
+/* Warn of estimates at the boundary and below 0 */
 static PetscErrorCode Warn(const Varcomp *s)
 {
   const MeritVarcompResult *r = &s->result;
@@ -297,9 +269,10 @@ static PetscErrorCode Warn(const Varcomp *s)
 }
 
 /* Estimates and how they were found */
-static PetscErrorCode Conclude(const Varcomp *s)
+static PetscErrorCode Conclude(void *command)
 {
-  const MeritVarcompResult *r = &s->result;
+  const Varcomp            *s      = command;
+  const MeritVarcompResult *r      = &s->result;
   const char               *plural = r->rounds == 1 ? "" : "s";
   char                      likelihood[64] = "", residual[256];
 
@@ -321,39 +294,29 @@ static PetscErrorCode Conclude(const Varcomp *s)
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "the variances are estimated, but the solutions at them have not converged after %lld iterations: %s",
                          (long long)s->solved.iterations, MeritResidualText(s->solved.true_residual, sizeof(residual), residual)));
-  PetscCall(SolveFinish(&s->run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  MeritCommandVarcomp - merit varcomp JOB.
-
-  Collective. After an error the caller ends the process.
-*/
-PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
+static PetscErrorCode Compute(void *command)
 {
-  Varcomp s = {.run = {.comm = comm, .job = job, .command = "varcomp", .begun = MPI_Wtime()}, .solved = {.true_residual = NAN}};
+  Varcomp *s = command;
 
   PetscFunctionBegin;
-  PetscCall(Prepare(&s));
-  PetscCall(SolveOpenOutput(&s.run));
-  if (!s.run.done) {
-    PetscCall(SolveCheckpoint(&s.run));
-    PetscCall(Estimate(&s));
-    PetscCall(Warn(&s)); /* before the summary, which lists warnings */
-    if (s.result.usable) PetscCall(Solve(&s));
-    PetscCall(Write(&s));
-    PetscCall(MeritCheckpointRemove(s.run.checkpoint));
-    PetscCall(Conclude(&s));
-  }
-  PetscCall(MeritCheckpointDestroy(&s.run.checkpoint));
-  PetscCall(VarcompTestsFree(&s));
-  PetscCall(VarcompFunctionsFree(&s));
-  PetscCall(MeritReportDestroy(&s.run.report));
-  PetscCall(MeritSolverDestroy(&s.solver));
-  PetscCall(MeritVarcompDestroy(&s.varcomp));
-  PetscCall(MatDestroy(&s.run.C));
-  PetscCall(MeritModelDestroy(&s.run.model));
-  PetscCall(PetscFree(s.run.x));
+  PetscCall(Estimate(s));
+  PetscCall(Warn(s)); /* before the summary, which lists warnings */
+  if (s->result.usable) PetscCall(Solve(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritCommandVarcomp - merit varcomp JOB. Collective. */
+PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
+{
+  static const MeritRunSteps steps = {Prepare, Compute, Write, Summarise, Conclude};
+  Varcomp s = {.run = {.comm = comm, .job = job, .command = "varcomp", .estimated = true}, .solved = {.true_residual = NAN}};
+
+  PetscFunctionBegin;
+  PetscCall(RunCommand(&s.run, &steps, &s));
+  PetscCall(VarcompFree(&s));
+  PetscCall(RunFree(&s.run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

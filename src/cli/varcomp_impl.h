@@ -1,6 +1,6 @@
 #pragma once
 /* Parts of merit varcomp. Private to src/cli/varcomp*.c. */
-#include "solve_impl.h"
+#include "run.h"
 #include <merit/expression.h>
 #include <merit/varcomp.h>
 
@@ -12,11 +12,11 @@ typedef struct {
 } VarcompTest;
 
 typedef struct {
-  SolveRun           run;
+  MeritRun           run;
   MeritVarcomp       varcomp;
-  MeritSolver        solver; /* of the solutions at the estimates */
   MeritVarcompResult result;
-  MeritSolveResult   solved;
+  MeritSolveResult   solved; /* the solutions at the estimates */
+  MeritVarianceSummary summary;
   int                n; /* components */
   int                n_functions;
   MeritExpression   *function; /* [n_functions]; owned */
@@ -25,7 +25,6 @@ typedef struct {
   int                n_tests;
   VarcompTest       *test;     /* [n_tests]; owned */
   bool               testing;  /* rounds are those of a test */
-  bool               solver_named; /* the user says which solver makes the solutions */
   char               unsolved[2048]; /* why there are no solutions at the estimates; empty: there are */
 } Varcomp;
 

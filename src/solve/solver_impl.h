@@ -44,8 +44,6 @@ struct _p_MeritSolver {
 
 extern const MeritSolverOps MeritSolver_PCG, MeritSolver_KSP, MeritSolver_GSRU, MeritSolver_GS, MeritSolver_LHSGS, MeritSolver_Cholesky;
 
-/* Does this type take a preconditioner? */
-bool MeritSolverHasPC(MeritSolver solver);
 /* solver.c: sizes and terms of the operator as it is now, before its set-up. Collective. */
 PetscErrorCode MeritSolverPrepare(MeritSolver solver);
 /* common.c */

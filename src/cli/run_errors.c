@@ -1,15 +1,13 @@
 /* Standard errors and reliabilities: exact, from a factor of the equations and its selected inverse, whichever solver found the solutions. */
-#include "solve_impl.h"
-#include <math.h>
+#include "run.h"
 #include <merit/log.h>
-#include <merit/op.h>
 
 /* output.se: auto computes them up to so many entries of C and operations: some seconds on two cores, and the same on every machine */
 static const int64_t ENTRIES_MOST    = 5000000;
 static const double  OPERATIONS_MOST = 3e10;
 
 /* Is it foreseen to be quick? Else say how to have them. Collective. */
-static PetscErrorCode Quick(const SolveRun *run, MeritSolver exact, bool *quick)
+static PetscErrorCode Quick(const MeritRun *run, MeritSolver exact, bool *quick)
 {
   double bytes, operations;
 
@@ -34,32 +32,40 @@ static PetscErrorCode Factored(MeritSolver exact, bool *yes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SolveErrors - See the header. Collective. */
-PetscErrorCode SolveErrors(const SolveRun *run, MeritSolver solver, bool named)
+static PetscErrorCode Take(void *ctx, int term, const double unit[], const double column[], const double *const genomic_unit[],
+                           const double *const genomic_column[])
 {
-  const MeritReportErrors wanted = MeritReportWantsErrors(run->report);
-  MeritSolver             exact  = solver;
+  PetscFunctionBegin;
+  PetscCall(MeritReportInverseColumn((MeritReport)ctx, term, unit, column, genomic_unit, genomic_column));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* RunErrors - See the header. Collective. */
+PetscErrorCode RunErrors(MeritRun *run)
+{
+  const MeritReportErrors wanted  = MeritReportWantsErrors(run->report);
   MeritSolverCapabilities can;
+  MeritSolver             exact   = run->solver;
   bool                    compute = true;
 
   PetscFunctionBegin;
   if (wanted == MERIT_ERRORS_NO) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritPhaseBegin("inverse"));
-  PetscCall(MeritSolverGetCapabilities(solver, &can));
+  PetscCall(MeritSolverGetCapabilities(run->solver, &can));
   if (!can.factors) {
     PetscCall(MeritSolverCreate(run->comm, &exact));
     PetscCall(MeritSolverSetFromConfig(exact, run->job));
     PetscCall(MeritSolverSetType(exact, "cholesky"));
     PetscCall(MeritSolverSetOperator(exact, run->C));
-    named = false;
   }
-  if (wanted == MERIT_ERRORS_AUTO && !named) PetscCall(Quick(run, exact, &compute));
-  if (compute && wanted == MERIT_ERRORS_AUTO && exact != solver) PetscCall(Factored(exact, &compute));
+  if (wanted == MERIT_ERRORS_AUTO && !(can.factors && run->solver_named)) PetscCall(Quick(run, exact, &compute));
+  if (compute && wanted == MERIT_ERRORS_AUTO && !can.factors) PetscCall(Factored(exact, &compute));
   if (compute) {
     PetscCall(MeritSolverSetUp(exact));
-    PetscCall(SolveInverse(run->model, run->C, exact, run->report));
+    PetscCall(MeritReportInverseBegin(run->report));
+    PetscCall(MeritSolverInverseColumns(exact, MeritReportCrossesLevels(run->report), Take, run->report));
   }
-  if (exact != solver) PetscCall(MeritSolverDestroy(&exact));
+  if (!can.factors) PetscCall(MeritSolverDestroy(&exact));
   PetscCall(MeritPhaseEnd());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
