@@ -2,6 +2,9 @@
 #include <merit/error.h>
 #include <merit/strings.h>
 
+/* Bytes of a label, with its part of the tables, for those who foresee memory. */
+enum { MERIT_LABEL_BYTES = 32 };
+
 /*
   A dictionary of labels over all ranks with canonical numbers 0..N-1. The label of number i is on the rank whose block of
   numbers holds i (MeritBlockFirst over N); look-ups go by hash. No rank holds all of it. References are counted.

@@ -18,6 +18,9 @@ MERIT_EXTERN PetscErrorCode MeritFileCheck(const char path[], MeritFault *fault)
 /* what[size] = how an input changed since it was read ("was written anew"); "" if it did not. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFileChanged(MPI_Comm comm, const char path[], size_t size, char what[]);
 
+/* Bytes of a row of a table while it is written, for those who foresee memory: values and their copies under way, and the text as it grows. */
+enum { MERIT_ROW_BYTES = 150 };
+
 /*
   The output folder of a run. Open takes the lock, refuses a folder that is not empty without `overwrite` (USAGE), and makes the
   hidden staging folder OUTPUT/.staging. Files are written by any number of ranks; Commit flushes, puts the files of an earlier

@@ -1,4 +1,5 @@
 #pragma once
+#include <merit/cost.h>
 #include <merit/dict.h>
 
 /*
@@ -98,5 +99,7 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesAnimals(MeritGenotypes geno, int32_t f
 MERIT_EXTERN PetscErrorCode MeritGenotypesDecode(MeritGenotypes geno, int32_t first, int32_t n, double out[]);
 /* Bytes of packed genotypes on this rank. */
 MERIT_EXTERN int64_t MeritGenotypesBytes(MeritGenotypes geno);
+/* Add the memory of the genotypes to b->genotypes; after Load. Collective. */
+MERIT_EXTERN PetscErrorCode MeritGenotypesAddBytes(MeritGenotypes geno, MeritBytes *b);
 /* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesDestroy(MeritGenotypes *geno);

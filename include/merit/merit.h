@@ -4,6 +4,7 @@
   dictionaries, pedigree, genotypes) come along; the leaf kernels (kernels.h, packed.h, ancestry.h) do not, but for the rows of a recursion.
 */
 #include <merit/config.h>
+#include <merit/cost.h>
 #include <merit/dict.h>
 #include <merit/error.h>
 #include <merit/exchange.h>
@@ -22,6 +23,7 @@
 #include <merit/pc.h>
 #include <merit/pedigree.h>
 #include <merit/pieces.h>
+#include <merit/plan.h>
 #include <merit/predict.h>
 #include <merit/random.h>
 #include <merit/rates.h>

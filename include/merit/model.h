@@ -96,6 +96,22 @@ MERIT_EXTERN MeritPedigree  MeritModelPedigree(MeritModel model);
 /* Levels of each term [n_terms] that ranks meet and others own, summed over ranks, if there were so many: counted from the data. Of a model of
    MeritModelSetPlanned, set up. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t ghosts[]);
+/* What goes over between ranks in an iteration, and what it goes through, over all ranks: equations of ghosts, by how they are exchanged, those of
+   SNP terms being genotyped levels; of the model: records, equations, levels of pedigree terms, such terms, generations of the last of them,
+   equations of SNP terms for each SNP; plain: one pedigree term of one regressor beside fixed terms. */
+typedef struct {
+  int64_t animals, fixed, others, carriers;
+  int64_t n_records, equations, n_animals;
+  int     n_ped, n_generations, n_snp_eq;
+  bool    plain;
+} MeritTraffic;
+/* Count that for a number of ranks. Of a model as MeritModelGhosts() needs it. Collective. */
+MERIT_EXTERN PetscErrorCode MeritModelTraffic(MeritModel model, PetscMPIInt ranks, MeritTraffic *traffic);
+/* Levels of each term [n_terms] that the fullest rank owns, and (NULL allowed) that it meets and others own, on the ranks of b: as they are in this run,
+   else bounds from sizes. Collective, after SetUp. */
+MERIT_EXTERN PetscErrorCode MeritModelLevelCounts(MeritModel model, const MeritBytes *b, int64_t owned[], int64_t ghosts[]);
+/* Add the memory of records, levels and genotypes, and of reading them. Collective, after SetUp. */
+MERIT_EXTERN PetscErrorCode MeritModelAddBytes(MeritModel model, MeritBytes *b);
 /* Labels of a term's levels by canonical number, as MeritDictLabels ("1" for the single level). Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at,
                                              int64_t **start);

@@ -47,9 +47,9 @@ typedef enum { MERIT_BLOCKS_ALL, MERIT_BLOCKS_DATA, MERIT_BLOCKS_NONE } MeritBlo
 MERIT_EXTERN PetscErrorCode MeritMMEBlockDiagonalParts(Mat C, const MeritBlockParts parts[], MeritBlockCache *cache, double **blocks);
 /* Genomic values g = M u of the genotype rows of this rank's tile from the components of an SNP term, [n_rows * n_comp]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g[]);
-/* The same of every SNP term: (*genomic)[n_terms], NULL for other terms. Collective; the caller frees it by the second, which is NULL-safe and not
-   collective. */
+/* The same of every SNP term: (*genomic)[n_terms], NULL for other terms; freed by the next call. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEGenomicTerms(Mat C, const double x[], double ***genomic);
+/* Free them; NULL-safe. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEGenomicTermsFree(Mat C, double ***genomic);
 /* How often an application reads the genotypes: as sizes tell, once (a single SNP term on a grid of one column; else twice), twice. */
 typedef enum { MERIT_PASSES_CHOOSE, MERIT_PASSES_ONE, MERIT_PASSES_TWO } MeritPasses;
@@ -93,3 +93,7 @@ typedef struct {
 MERIT_EXTERN PetscErrorCode MeritMMEAssembleNumbers(Mat C, const MeritNumbers *numbers, Mat A);
 /* C formed as a MATAIJ of the same layout, for the variances of now; for direct solvers and small problems. Free with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssemble(Mat C, Mat *A);
+/* Add the memory of the operator's vectors with ghosts; the model is set up. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEAddBytes(MeritModel model, MeritBytes *b);
+/* Add the work of one product with C. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEAddWork(MeritModel model, const MeritTraffic *traffic, MeritWork *w);

@@ -47,3 +47,9 @@ MERIT_EXTERN PetscErrorCode MeritJointApply(MeritJoint joint, double u[], double
 MERIT_EXTERN int MeritJointTerm(MeritJoint joint);
 /* Complete w for the owned animals [first, last) of that term; reads u at the fixed effects. May be called by several threads. Not collective. */
 MERIT_EXTERN void MeritJointFinish(MeritJoint joint, int32_t first, int32_t last, const double u[], double w[]);
+
+/* Add the memory of inverse blocks of levels; the model is set up. Collective. */
+MERIT_EXTERN PetscErrorCode MeritPCAddBytes(MeritModel model, MeritBytes *b);
+/* Add the work of one application of the preconditioner that a model gets by default, or take off what it shares with the operator's. Not
+   collective. */
+MERIT_EXTERN PetscErrorCode MeritPCAddWork(const MeritTraffic *traffic, MeritWork *w);

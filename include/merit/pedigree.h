@@ -8,6 +8,9 @@
 */
 typedef struct _p_MeritPedigree *MeritPedigree;
 
+/* Bytes of an animal in the arrays of a pedigree, for those who foresee memory. */
+enum { MERIT_ANIMAL_BYTES = 48 };
+
 /* Make an empty object; nothing is read before Load. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *ped);
 /* The file; names of the columns id, sire, dam, birth year, sex (NULL: found by name, else the first three; no year, no sex). Copied. */

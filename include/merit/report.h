@@ -1,7 +1,6 @@
 #pragma once
 #include <merit/file.h>
 #include <merit/model.h>
-#include <merit/rates.h>
 
 /*
   What a run leaves behind: the tables of the output folder, summary.json, and the reading of earlier solutions
@@ -43,19 +42,6 @@ typedef struct {
   const char *kind, *reason; /* owned by the report */
   int64_t     n;
 } MeritExclusionCount;
-
-/* Bytes per rank, the fullest rank's share: an estimate from counts. */
-typedef struct {
-  int64_t records, levels, genotypes, vectors, files, total; /* files: what reading and writing take for a while */
-} MeritMemoryEstimate;
-
-/* An iteration of pcg on an average rank: bytes through memory, genotypes gone through (there and back), bytes and messages sent, reductions
-   over all ranks; foreseen seconds of each. */
-typedef struct {
-  int    ranks, threads;
-  double bytes, genotypes, sent, messages, reductions;
-  double seconds_memory, seconds_genotypes, seconds_network, seconds;
-} MeritCost;
 
 /* One iteration, for convergence.tsv; NaN where a solver does not have a criterion. */
 typedef struct {
@@ -156,11 +142,8 @@ MERIT_EXTERN PetscErrorCode MeritReportClassTrends(MeritReport report, int *n, M
 /* What was left out, by kind and reason. */
 MERIT_EXTERN PetscErrorCode MeritReportExclusionCounts(MeritReport report, int *n, const MeritExclusionCount **counts);
 
-/* Memory of a solve on a number of ranks (0: those of this run, with its halo as it is). Collective. */
-MERIT_EXTERN PetscErrorCode MeritReportMemory(MeritReport report, int ranks, MeritMemoryEstimate *estimate);
-
-/* Cost of an iteration on a number of ranks and threads of a machine; the model is a planned one (MeritModelSetPlanned). Collective. */
-MERIT_EXTERN PetscErrorCode MeritReportCost(MeritReport report, int ranks, int threads, const MeritRates *rates, MeritCost *cost);
+/* Raise b->writing to the memory that the writing of the largest table takes. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritReportAddBytes(MeritReport report, MeritBytes *b);
 
 /* solutions.tsv from equations x[n_owned]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[]);

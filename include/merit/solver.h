@@ -113,5 +113,9 @@ typedef PetscErrorCode (*MeritInverseTake)(void *ctx, int term, const double uni
 MERIT_EXTERN PetscErrorCode MeritSolverInverseColumns(MeritSolver solver, bool between_levels, MeritInverseTake take, void *ctx);
 /* Print what is in use. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverView(MeritSolver solver, PetscViewer viewer);
+/* Add the memory of the vectors of pcg; the model is set up. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverAddBytes(MeritModel model, MeritBytes *b);
+/* Add the work of an iteration of pcg beside operator and preconditioner. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritSolverAddWork(MeritModel model, const MeritTraffic *traffic, MeritWork *w);
 /* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritSolverDestroy(MeritSolver *solver);

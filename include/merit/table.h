@@ -9,6 +9,9 @@
 */
 typedef struct _p_MeritTable *MeritTable;
 
+/* Bytes of a line while it is read, for those who foresee memory: its ids; beside that for each column: code or number, line, part of the pool. */
+enum { MERIT_LINE_BYTES = 100, MERIT_COLUMN_BYTES = 24 };
+
 /* WORD: text in a pool of its own, also after MeritTableShare */
 typedef enum { MERIT_COLUMN_TEXT, MERIT_COLUMN_NUMBER, MERIT_COLUMN_WORD } MeritColumnKind;
 

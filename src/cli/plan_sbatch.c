@@ -26,34 +26,34 @@ static PetscErrorCode Quote(const char word[], bool percent, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Header(const PlanShape *shape, const PlanNeed *need, MeritText *text)
+static PetscErrorCode Header(const MeritPlanResult *r, MeritText *text)
 {
-  const bool   timed   = need->seconds > 0.0;
-  const double minutes = PetscMax(LEAST_MINUTES, ceil(TIME_MARGIN * need->seconds / 60.0));
+  const bool   timed   = r->seconds > 0.0;
+  const double minutes = PetscMax(LEAST_MINUTES, ceil(TIME_MARGIN * r->seconds / 60.0));
 
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "#!/bin/bash\n#SBATCH --job-name=merit\n"));
-  if (shape->nodes) PetscCall(MeritTextAdd(text, "#SBATCH --nodes=%d\n#SBATCH --ntasks-per-node=%d\n", shape->nodes, shape->per_node));
-  PetscCall(MeritTextAdd(text, "#SBATCH --ntasks=%d\n#SBATCH --cpus-per-task=%d\n", shape->ranks, shape->threads));
-  if (need->per_rank > 0)
-    PetscCall(MeritTextAdd(text, "#SBATCH --mem-per-cpu=%.0fM\n", 1 + PLAN_MEMORY_MARGIN * need->per_rank / shape->threads / 1048576));
+  if (r->shape.nodes) PetscCall(MeritTextAdd(text, "#SBATCH --nodes=%d\n#SBATCH --ntasks-per-node=%d\n", r->shape.nodes, r->shape.per_node));
+  PetscCall(MeritTextAdd(text, "#SBATCH --ntasks=%d\n#SBATCH --cpus-per-task=%d\n", r->shape.ranks, r->shape.threads));
+  if (r->per_rank > 0)
+    PetscCall(MeritTextAdd(text, "#SBATCH --mem-per-cpu=%.0fM\n", 1 + MERIT_PLAN_MEMORY_MARGIN * r->per_rank / r->shape.threads / 1048576));
   if (timed) PetscCall(MeritTextAdd(text, "#SBATCH --time=%.0f\n", minutes));
   PetscCall(MeritTextAdd(text, "#SBATCH --output=%%x-%%j.out\n#SBATCH --open-mode=append\n#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n"
                                "# Written by merit plan; sbatch's own flags win over the lines above, its arguments are flags of merit.\n"));
   if (timed)
     PetscCall(MeritTextAdd(text, "# Foreseen: %.3g s; the limit is twice that, at least ten minutes, and a run that meets it goes on in the next attempt.\n",
-                           need->seconds));
+                           r->seconds));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode Script(MeritNode job, const char command[], const PlanShape *shape, const PlanNeed *need, MeritText *text)
+static PetscErrorCode Script(MeritNode job, const char command[], const MeritPlanResult *r, MeritText *text)
 {
   char    self[PETSC_MAX_PATH_LEN] = "merit", path[PETSC_MAX_PATH_LEN];
   ssize_t n                        = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
   PetscFunctionBegin;
   if (n > 0) snprintf(self, sizeof(self), "%.*s", (int)n, path);
-  PetscCall(Header(shape, need, text));
+  PetscCall(Header(r, text));
   PetscCall(MeritTextAdd(text, "[ -n \"${MERIT:-}\" ] || MERIT="));
   PetscCall(Quote(self, false, text));
   PetscCall(MeritTextAdd(text, "\n\n"));
@@ -89,49 +89,58 @@ static void Write(const char path[], bool overwrite, const MeritText *text, Meri
   }
 }
 
-PetscErrorCode PlanScriptCheck(MPI_Comm comm, MeritNode job)
-{
-  char       *path      = NULL;
-  bool        overwrite = false;
-  MeritFault  fault     = {0};
+/* The file of the script; rank 0 writes it */
+typedef struct {
+  char       *path; /* NULL: none is asked for; owned */
+  bool        overwrite;
   PetscMPIInt rank;
-  char        input[64];
+} Target;
 
+static PetscErrorCode TargetOf(MPI_Comm comm, MeritNode job, Target *t)
+{
   PetscFunctionBegin;
-  PetscCall(MeritConfigPath(job, "sbatch", &path));
-  if (!path) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCall(MeritConfigBool(job, "overwrite", &overwrite));
-  if (!rank) {
-    PetscCall(InputsHas(job, path, sizeof(input), input));
-    if (input[0]) MeritFaultSet(&fault, MERIT_ERROR_USAGE, path, 0, NULL, "is an input of this job (%s); --sbatch FILE names another file", input);
-    else if (!overwrite && !access(path, F_OK)) Exists(path, &fault);
-  }
-  PetscCall(MeritFaultAgree(comm, &fault));
-  PetscCall(PetscFree(path));
+  *t = (Target){0};
+  PetscCallMPI(MPI_Comm_rank(comm, &t->rank));
+  PetscCall(MeritConfigPath(job, "sbatch", &t->path));
+  PetscCall(MeritConfigBool(job, "overwrite", &t->overwrite));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], const PlanShape *shape, const PlanNeed *need)
+/* PlanScriptCheck - See the header. Collective. */
+PetscErrorCode PlanScriptCheck(MPI_Comm comm, MeritNode job)
 {
-  char       *path      = NULL;
-  bool        overwrite = false;
-  MeritText   text      = {0};
-  MeritFault  fault     = {0};
-  PetscMPIInt rank;
+  Target     t;
+  MeritFault fault = {0};
+  char       input[64];
 
   PetscFunctionBegin;
-  PetscCall(MeritConfigPath(job, "sbatch", &path));
-  if (!path) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCall(MeritConfigBool(job, "overwrite", &overwrite));
-  if (!rank) {
-    PetscCall(Script(job, command, shape, need, &text));
-    Write(path, overwrite, &text, &fault);
+  PetscCall(TargetOf(comm, job, &t));
+  if (t.path && !t.rank) {
+    PetscCall(InputsHas(job, t.path, sizeof(input), input));
+    if (input[0]) MeritFaultSet(&fault, MERIT_ERROR_USAGE, t.path, 0, NULL, "is an input of this job (%s); --sbatch FILE names another file", input);
+    else if (!t.overwrite && !access(t.path, F_OK)) Exists(t.path, &fault);
   }
   PetscCall(MeritFaultAgree(comm, &fault));
-  MeritLog(MERIT_LOG_INFO, "wrote %s: submit it with `sbatch %s`", path, path);
+  PetscCall(PetscFree(t.path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PlanScript - See the header. Collective. */
+PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], const MeritPlanResult *r)
+{
+  Target     t;
+  MeritText  text  = {0};
+  MeritFault fault = {0};
+
+  PetscFunctionBegin;
+  PetscCall(TargetOf(comm, job, &t));
+  if (t.path && !t.rank) {
+    PetscCall(Script(job, command, r, &text));
+    Write(t.path, t.overwrite, &text, &fault);
+  }
+  PetscCall(MeritFaultAgree(comm, &fault));
+  if (t.path) MeritLog(MERIT_LOG_INFO, "wrote %s: submit it with `sbatch %s`", t.path, t.path);
   MeritTextFree(&text);
-  PetscCall(PetscFree(path));
+  PetscCall(PetscFree(t.path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,7 +1,6 @@
 /* On how many nodes, ranks and threads a job is to run. */
 #include "plan_impl.h"
 #include <math.h>
-#include <merit/config.h>
 #include <merit/memory.h>
 #include <omp.h>
 
@@ -21,24 +20,24 @@ static int Threads(int cores, bool genotypes)
 
 /* Bytes of a rank: of the model, with the margin, and of the estimation in what that leaves of `memory` on a node (0: not known); fits: there is
    enough, and an engine for it. plan (NULL allowed) is the estimation's. */
-static PetscErrorCode Fits(const PlanRun *run, const PlanShape *s, double memory, MeritVarcompPlan *plan, double *need, bool *fits)
+static PetscErrorCode Fits(MeritPlan p, const MeritPlanShape *s, double memory, MeritVarcompPlan *plan, double *need, bool *fits)
 {
-  const double        most = memory > 0.0 ? memory / s->per_node : 0.0;
-  MeritMemoryEstimate e;
+  const double    most = memory > 0.0 ? memory / s->per_node : 0.0;
+  MeritPlanMemory m;
 
   PetscFunctionBegin;
-  PetscCall(MeritReportMemory(run->report, s->ranks, &e));
-  *need = PLAN_MEMORY_MARGIN * (double)(e.total + run->program);
+  PetscCall(MeritPlanGetMemory(p, s->ranks, &m));
+  *need = MERIT_PLAN_MEMORY_MARGIN * ((double)m.total + p->program);
   *fits = memory <= 0.0 || *need <= most;
-  if (!run->varcomp || !*fits || !plan) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritVarcompForesee(run->varcomp, run->C, s->ranks, s->threads, memory > 0.0 ? (most - *need) / PLAN_MEMORY_MARGIN : -1.0, plan));
-  *need += PLAN_MEMORY_MARGIN * plan->bytes;
+  if (!p->varcomp || !*fits || !plan) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritVarcompForesee(p->varcomp, p->C, s->ranks, s->threads, memory > 0.0 ? (most - *need) / MERIT_PLAN_MEMORY_MARGIN : -1.0, plan));
+  *need += MERIT_PLAN_MEMORY_MARGIN * plan->bytes;
   *fits = plan->engine && (memory <= 0.0 || *need <= most);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* The fewest nodes that hold the model: doubled until they do, then between the last two */
-static PetscErrorCode FewestNodes(const PlanRun *run, double memory, PlanShape *s, double *need, bool *fits)
+static PetscErrorCode FewestNodes(MeritPlan p, double memory, MeritPlanShape *s, double *need, bool *fits)
 {
   int low = 0, high = 1;
 
@@ -46,14 +45,14 @@ static PetscErrorCode FewestNodes(const PlanRun *run, double memory, PlanShape *
   for (*fits = false; !*fits && high <= MOST_NODES; low = *fits ? low : high, high = *fits ? high : 2 * high) {
     s->nodes = high;
     s->ranks = high * s->per_node;
-    PetscCall(Fits(run, s, memory, NULL, need, fits));
+    PetscCall(Fits(p, s, memory, NULL, need, fits));
   }
   while (*fits && high - low > 1) {
     const int middle = (low + high) / 2;
     bool      enough = false;
 
     s->ranks = middle * s->per_node;
-    PetscCall(Fits(run, s, memory, NULL, need, &enough));
+    PetscCall(Fits(p, s, memory, NULL, need, &enough));
     if (enough) high = middle;
     else low = middle;
   }
@@ -63,23 +62,22 @@ static PetscErrorCode FewestNodes(const PlanRun *run, double memory, PlanShape *
 }
 
 /* Seconds by which numbers of ranks are compared: of the estimation, and of as many iterations as a run has */
-static PetscErrorCode Seconds(const PlanRun *run, const PlanShape *s, double memory, double *seconds, bool *fits)
+static PetscErrorCode Seconds(MeritPlan p, const MeritPlanShape *s, double memory, double *seconds, bool *fits)
 {
-  MeritVarcompPlan plan       = {0};
-  int64_t          iterations = PLAN_ITERATIONS;
-  double           need;
+  MeritVarcompPlan   plan = {0};
+  MeritPlanIteration iteration;
+  double             need;
 
   PetscFunctionBegin;
-  PetscCall(MeritConfigInt(run->job, "plan.iterations", 1, 1000000000, &iterations));
-  PetscCall(Fits(run, s, memory, &plan, &need, fits));
-  PetscCall(PlanIteration(run, s, seconds));
-  *seconds = *seconds * (double)iterations + plan.seconds;
+  PetscCall(Fits(p, s, memory, &plan, &need, fits));
+  PetscCall(MeritPlanGetIteration(p, s->ranks, s->threads, &iteration));
+  *seconds = iteration.seconds * (double)p->iterations + plan.seconds;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* On the nodes chosen, the fewest ranks (1, 2, 4, .. of a node, or all) that take hardly longer than the best of those numbers, or are done at
    once; all where memory lets none of them run, which is refused elsewhere */
-static PetscErrorCode FewestRanks(const PlanRun *run, double memory, PlanShape *s)
+static PetscErrorCode FewestRanks(MeritPlan p, double memory, MeritPlanShape *s)
 {
   const int all  = s->per_node;
   double    best = INFINITY, seconds;
@@ -89,9 +87,9 @@ static PetscErrorCode FewestRanks(const PlanRun *run, double memory, PlanShape *
   PetscFunctionBegin;
   for (int pass = 0; pass < 2; pass++)
     for (int ranks = 1; ranks <= all; ranks = ranks < all ? PetscMin(2 * ranks, all) : all + 1) {
-      const PlanShape shape = {s->nodes, ranks, s->nodes * ranks, s->threads};
+      const MeritPlanShape shape = {s->nodes, ranks, s->nodes * ranks, s->threads};
 
-      PetscCall(Seconds(run, &shape, memory, &seconds, &fits));
+      PetscCall(Seconds(p, &shape, memory, &seconds, &fits));
       if (fits && !pass) best = PetscMin(best, seconds);
       if (!fits || !pass || seconds > PetscMax(HARDLY_LONGER * best, SHORT_SECONDS)) continue;
       chosen = ranks;
@@ -103,7 +101,7 @@ static PetscErrorCode FewestRanks(const PlanRun *run, double memory, PlanShape *
 }
 
 /* Fewer ranks and more threads on each node, until some number of nodes holds it */
-static PetscErrorCode Choose(const PlanRun *run, int cores, double memory, PlanShape *s)
+static PetscErrorCode Choose(MeritPlan p, int cores, double memory, MeritPlanShape *s)
 {
   double need = 0.0;
   char   size[2][32];
@@ -114,20 +112,20 @@ static PetscErrorCode Choose(const PlanRun *run, int cores, double memory, PlanS
     if (cores % threads) continue;
     s->threads  = threads;
     s->per_node = cores / threads;
-    PetscCall(FewestNodes(run, memory, s, &need, &fits));
+    PetscCall(FewestNodes(p, memory, s, &need, &fits));
   }
   if (fits) {
-    PetscCall(FewestRanks(run, memory, s));
+    PetscCall(FewestRanks(p, memory, s));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   MeritBytesText(need, sizeof(size[0]), size[0]);
   MeritBytesText(memory, sizeof(size[1]), size[1]);
-  PetscCall(MeritNodeError(MeritNodeFind(run->job, "memory-per-node"), "a rank needs %s on any number of nodes; a node has %s", size[0], size[1]));
+  PetscCall(MeritNodeError(MeritNodeFind(p->job, "memory-per-node"), "a rank needs %s on any number of nodes; a node has %s", size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* As many ranks as were asked for, on the nodes they fill */
-static PetscErrorCode Place(const PlanRun *run, int cores, double memory, PlanShape *s)
+static PetscErrorCode Place(MeritPlan p, int cores, double memory, MeritPlanShape *s)
 {
   double need = 0.0;
   char   size[2][32];
@@ -136,32 +134,26 @@ static PetscErrorCode Place(const PlanRun *run, int cores, double memory, PlanSh
   PetscFunctionBegin;
   s->per_node = PetscMin(s->ranks, PetscMax(1, cores / s->threads));
   s->nodes    = (s->ranks + s->per_node - 1) / s->per_node;
-  PetscCall(Fits(run, s, memory, NULL, &need, &fits));
+  PetscCall(Fits(p, s, memory, NULL, &need, &fits));
   if (fits) PetscFunctionReturn(PETSC_SUCCESS);
   MeritBytesText(need, sizeof(size[0]), size[0]);
   MeritBytesText(memory, sizeof(size[1]), size[1]);
-  PetscCall(MeritNodeError(MeritNodeFind(run->job, "memory-per-node"), "%d ranks of %s each do not fit on a node of %s; leave --ranks out to have it chosen",
+  PetscCall(MeritNodeError(MeritNodeFind(p->job, "memory-per-node"), "%d ranks of %s each do not fit on a node of %s; leave --ranks out to have it chosen",
                            s->per_node, size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode PlanChooseShape(const PlanRun *run, int ranks, PlanShape *shape)
+/* PlanChooseShape - See the header. Collective. */
+PetscErrorCode PlanChooseShape(MeritPlan p, MeritPlanShape *shape)
 {
-  int64_t     threads = 0, cores = 0;
-  double      memory = 0.0;
   PetscMPIInt size;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(run->comm, &size));
-  PetscCall(MeritConfigInt(run->job, "plan.threads", 1, 100000, &threads));
-  PetscCall(MeritConfigInt(run->job, "cores-per-node", 1, 100000, &cores));
-  PetscCall(MeritConfigBytes(run->job, "memory-per-node", &memory));
-  if (memory > 0.0 && !cores) PetscCall(MeritNodeError(MeritNodeFind(run->job, "memory-per-node"), "is of use beside --cores-per-node only"));
-  if (threads > cores && cores) PetscCall(MeritNodeError(MeritNodeFind(run->job, "cores-per-node"), "plan.threads are more than the cores of a node"));
-  *shape = (PlanShape){.ranks = ranks ? ranks : size, .threads = threads ? (int)threads : omp_get_max_threads()};
-  if (!cores) PetscFunctionReturn(PETSC_SUCCESS);
-  if (!threads) shape->threads = Threads((int)cores, run->genotypes);
-  if (ranks) PetscCall(Place(run, (int)cores, memory, shape));
-  else PetscCall(Choose(run, (int)cores, memory, shape));
+  PetscCallMPI(MPI_Comm_size(p->comm, &size));
+  *shape = (MeritPlanShape){.ranks = p->ranks ? p->ranks : size, .threads = p->threads ? p->threads : omp_get_max_threads()};
+  if (!p->cores) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!p->threads) shape->threads = Threads(p->cores, MeritModelGenotypes(p->model) != NULL);
+  if (p->ranks) PetscCall(Place(p, p->cores, p->node_memory, shape));
+  else PetscCall(Choose(p, p->cores, p->node_memory, shape));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
