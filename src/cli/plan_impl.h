@@ -18,7 +18,8 @@ PetscErrorCode PlanQuick(const MeritRun *run, MeritText *text);
 PetscErrorCode PlanFigures(const MeritPlanResult *r, MeritText *text);
 /* Refuse what does not fit: USAGE where plan.memory sets the limit or no engine fits, SYSTEM where the node does. Collective. */
 PetscErrorCode PlanRefuse(MeritNode job, const MeritPlanResult *r);
-/* plan_sbatch.c: the file of the job script is no input of the job, and new or to be replaced; before anything is read. Collective. */
+/* plan_sbatch.c: the file of the job script is no input of the job, and new or to be replaced, and the plan is not a quick one; before
+   anything is read. Collective. */
 PetscErrorCode PlanScriptCheck(MPI_Comm comm, MeritNode job);
 /* Write the job script that `sbatch` asks for, if it does, of `merit COMMAND`. Collective. */
 PetscErrorCode PlanScript(MPI_Comm comm, MeritNode job, const char command[], const MeritPlanResult *r);

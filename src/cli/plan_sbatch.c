@@ -111,10 +111,13 @@ PetscErrorCode PlanScriptCheck(MPI_Comm comm, MeritNode job)
 {
   Target     t;
   MeritFault fault = {0};
+  bool       quick = false;
   char       input[64];
 
   PetscFunctionBegin;
   PetscCall(TargetOf(comm, job, &t));
+  PetscCall(MeritConfigBool(job, "quick", &quick));
+  if (t.path && quick) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "sbatch", "a job script needs memory and time, which --quick does not find; leave it out"));
   if (t.path && !t.rank) {
     PetscCall(InputsHas(job, t.path, sizeof(input), input));
     if (input[0]) MeritFaultSet(&fault, MERIT_ERROR_USAGE, t.path, 0, NULL, "is an input of this job (%s); --sbatch FILE names another file", input);

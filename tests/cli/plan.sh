@@ -73,6 +73,14 @@ says 'on 64 ranks'
 run 2 0 plan job.yaml --quick
 says 'records.csv'
 silent 'solver vectors'
+run 2 2 plan job.yaml --quick --sbatch quick.sbatch
+says '^merit: sbatch: a job script needs memory and time, which --quick does not find; leave it out$'
+[ ! -e quick.sbatch ] || fail "a job script without ranks and memory"
+# what solve refuses before data are read, plan refuses too
+sed 's/\[\[20, 1\], \[1, 2\]\]/[[20, 0], [0, 0]]/' job.yaml >singular.yaml
+run 2 0 plan singular.yaml
+run 2 2 plan singular.yaml --solver.preconditioner merit_ped
+says 'merit_ped needs covariance matrices that are not singular'
 run 2 2 plan job.yaml --plan.memory 1K
 says 'plan.memory'
 run 2 0 plan job.yaml --plan.memory 64G
