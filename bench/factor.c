@@ -49,7 +49,10 @@ static PetscErrorCode Merit(Mat A, Mat S, int repeats, Measured *m)
   Lap(m);
   PetscCall(MeritFactorCreate(A, &f));
   m->analyse = Lap(m);
-  PetscCall(MeritFactorSize(f, &m->bytes, &m->bytes_inverse, &m->entries, &m->flops));
+  m->bytes         = MeritFactorSize(f)->bytes;
+  m->bytes_inverse = MeritFactorSize(f)->bytes_inverse;
+  m->entries       = MeritFactorSize(f)->entries;
+  m->flops         = MeritFactorSize(f)->flops;
   m->factor = m->inverse = INFINITY;
   for (int i = 0; i < repeats; i++) {
     Lap(m);

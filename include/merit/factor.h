@@ -25,9 +25,8 @@ MERIT_EXTERN PetscErrorCode MeritFactorAnalyse(Mat A, const bool full[], MeritFa
 MERIT_EXTERN PetscErrorCode MeritFactorComplete(MeritFactor factor, Mat A);
 /* *need of an analysed factor on another number of ranks and threads. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFactorForesee(MeritFactor factor, int ranks, int threads, MeritFactorNeed *need);
-/* Most bytes on a rank for the factor, and with the inverse; entries of L and floating-point operations over all ranks; any may be NULL. Not
-   collective. */
-MERIT_EXTERN PetscErrorCode MeritFactorSize(MeritFactor factor, double *bytes, double *bytes_inverse, double *entries, double *flops);
+/* What the factor takes on the ranks and threads it was analysed for; borrowed. Not collective. */
+MERIT_EXTERN const MeritFactorNeed *MeritFactorSize(MeritFactor factor);
 /* Factor A with its current numbers; *definite is false if A is not positive definite, and there is no factor. Collective. */
 MERIT_EXTERN PetscErrorCode MeritFactorNumeric(MeritFactor factor, Mat A, bool *definite);
 /* After *definite was false: the first row of A without a positive pivot, and its pivot as a fraction of its diagonal element. Not collective. */

@@ -1,4 +1,5 @@
 #pragma once
+#include <merit/limits.h>
 #include <merit/recursion.h>
 #include <merit/sys.h>
 
@@ -61,7 +62,7 @@ MERIT_EXTERN void MeritRecordsDiagonal(const MeritRecordKernel *records, const i
 /* Pedigree of one term: owned animal i has its n equations at slot own + i * n; all arrays borrowed */
 typedef struct {
   int32_t             n_animals;
-  int                 n;         /* equations per level, at most 64 */
+  int                 n;         /* equations per level, at most MERIT_MAX_COMPONENTS */
   int32_t             own;       /* slot of the first animal */
   const int32_t      *sire, *dam; /* [n_animals] slots, -1 unknown */
   const double       *d;         /* [n_animals] Mendelian variance */
@@ -153,18 +154,18 @@ MERIT_EXTERN void MeritRecordsAbsorb(const MeritRecordKernel *records, int h, in
 /*
   Small dense matrices, row-major [n * n]. Not collective, one thread. A matrix counts as definite if its pivots are positive and finite.
 */
-/* The rows and columns of A whose bit is set in `chosen`, n <= 32: part[m * m] and their numbers index[m]; returns m. */
+/* The rows and columns of A whose bit is set in `chosen`, n <= MERIT_MAX_TRAITS: part[m * m] and their numbers index[m]; returns m. */
 MERIT_EXTERN int MeritDensePart(int n, uint32_t chosen, const double *A, int index[], double *part);
 /* Lower triangular F with F F' = A, zeros above; only the lower triangle of A is read. False, and F undefined, if A is not definite. */
 MERIT_EXTERN bool MeritDenseCholesky(int n, const double *A, double *F);
 /* x = (F F')^-1 x for F of MeritDenseCholesky. */
 MERIT_EXTERN void MeritDenseSolve(int n, const double *F, double *x);
-/* A^-1 and log |A| of a symmetric matrix, n <= 64; either output may be NULL. False if it is not definite. */
+/* A^-1 and log |A| of a symmetric matrix, n <= MERIT_MAX_COMPONENTS; either output may be NULL. False if it is not definite. */
 MERIT_EXTERN bool MeritDenseInvert(int n, const double *A, double *inverse, double *log_determinant);
 /* Inverse in place of a symmetric matrix. If a pivot is not above least[p] (NULL: 0), row and column p of the inverse are 0; returns the number
    of such rows. */
 MERIT_EXTERN int MeritDenseSweep(int n, const double least[], double *A);
-/* A[n * (n + k)] = [M B] becomes [. M^-1 B], n <= 64, without exchange of rows. Returns n, or the first row whose pivot is not above
+/* A[n * (n + k)] = [M B] becomes [. M^-1 B], n <= MERIT_MAX_COMPONENTS, without exchange of rows. Returns n, or the first row whose pivot is not above
    `tolerance` times its diagonal element at the start; A is then undefined. */
 MERIT_EXTERN int MeritDenseEliminate(int n, int k, double tolerance, double *A);
 

@@ -57,9 +57,11 @@ typedef enum { MERIT_PASSES_CHOOSE, MERIT_PASSES_ONE, MERIT_PASSES_TWO } MeritPa
 MERIT_EXTERN PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes);
 /* Applications from now on go through the genotypes in single precision (merit/packed.h), or in double (at first). Logically collective. */
 MERIT_EXTERN PetscErrorCode MeritMMESetMixed(Mat C, bool mixed);
-/* Take over new variances of the model: bumps the state of C, so that preconditioners are set up anew. Collective. */
+/* Take over new variances of the model, if there are any: bumps the state of C, so that preconditioners are set up anew. Everything that uses C
+   does this itself; a program calls it only where PETSc alone is to see that C has changed, before KSPSolve with a preconditioner of PETSc.
+   Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMERefresh(Mat C);
-/* Counts up whenever C has changed: takes over new variances of the model, if there are some, and counts these. Collective. */
+/* Counts up, from 1, at every change of C: new variances, which this call takes over, and MeritMMESetRandom. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEState(Mat C, uint64_t *state);
 /* Sum over records of J' R^-1 J of the animals of the genotype rows of this rank (grid column 0), blocks [n_rows * n_eq * n_eq]; owned, PetscFree. The
    cache may be NULL. Collective. */
@@ -67,7 +69,7 @@ MERIT_EXTERN PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, MeritBlockCac
 /* Y = M' diag(weight) M X of an SNP term for k vectors over its SNPs, X, Y [n_owned levels * k], weight [n_rows] of the tile. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMESnpGram(Mat C, int term, int k, const double weight[], const double X[], double Y[]);
 /* The records as C's kernels see them, regressors of term k being first_regressor[k] .. [k + 1] - 1; slots are equation slots unless some G is
-   singular (*expanded). Borrowed. */
+   singular (*expanded). Borrowed. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, const int **first_regressor, bool *expanded);
 /* The model of C; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model);

@@ -19,7 +19,7 @@ typedef struct {
   int64_t without_effect;                       /* of the genotypes */
 } MeritPredictionSize;
 
-/* Make an empty prediction. Not collective. */
+/* Make an empty prediction. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPredictionCreate(MPI_Comm comm, MeritPrediction *prediction);
 /* Keys genotypes.bfile or genotypes.text, predict.snps (a snps.tsv or the folder of a result). No data are read. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPredictionSetFromConfig(MeritPrediction prediction, MeritNode job);

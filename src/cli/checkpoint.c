@@ -60,12 +60,27 @@ static PetscErrorCode AddFile(MPI_Comm comm, const char *key, const char *path, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The run's files into the text */
+typedef struct {
+  MPI_Comm   comm;
+  MeritText *lines;
+} Lines;
+
+static PetscErrorCode AddGenotypes(const char key[], const char suffix[], const char path[], void *ctx)
+{
+  const Lines *to = ctx;
+
+  PetscFunctionBegin;
+  PetscCall(AddFile(to->comm, suffix[0] ? suffix : key, path, to->lines));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Size and checksum of every file that the equations come from */
 static PetscErrorCode AddFiles(const MeritRun *run, MeritText *lines)
 {
-  static const char *const keys[]  = {"records.file", "pedigree.file", "genotypes.text"};
-  static const char *const plink[] = {".bed", ".bim", ".fam"};
-  char                    *path    = NULL, full[PETSC_MAX_PATH_LEN];
+  static const char *const keys[] = {"records.file", "pedigree.file"};
+  Lines                    to     = {run->comm, lines};
+  char                    *path   = NULL;
 
   PetscFunctionBegin;
   for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(keys); k++) {
@@ -73,12 +88,7 @@ static PetscErrorCode AddFiles(const MeritRun *run, MeritText *lines)
     if (path) PetscCall(AddFile(run->comm, keys[k], path, lines));
     PetscCall(PetscFree(path));
   }
-  PetscCall(MeritConfigPath(run->job, "genotypes.bfile", &path));
-  for (int k = 0; k < 3 && path; k++) {
-    snprintf(full, sizeof(full), "%s%s", path, plink[k]);
-    PetscCall(AddFile(run->comm, plink[k], full, lines));
-  }
-  PetscCall(PetscFree(path));
+  PetscCall(MeritGenotypesEachFile(run->job, AddGenotypes, &to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

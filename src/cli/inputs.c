@@ -1,5 +1,6 @@
 /* The files that a job reads. */
 #include "inputs.h"
+#include <merit/genotypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,16 +12,33 @@ typedef struct {
 
 static const Input inputs[] = {{"records.file", {""}},
                                {"pedigree.file", {""}},
-                               {"genotypes.text", {""}},
                                {"genotypes.centre", {""}},
-                               {"genotypes.bfile", {"", ".bed", ".bim", ".fam"}},
                                {"solver.start", {"", "/solutions.tsv"}},
                                {"predict.snps", {"", "/snps.tsv"}},
                                {"variances", {"", "/variances.yaml"}}};
 
+/* What is done with each input */
+typedef struct {
+  InputAct act;
+  void    *ctx;
+} Act;
+
+static PetscErrorCode ActOnGenotypes(const char key[], const char suffix[], const char path[], void *ctx)
+{
+  const Act *a = ctx;
+
+  PetscFunctionBegin;
+  if (suffix[0]) PetscCall((*a->act)(key, path, a->ctx));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* InputsEach - See the header. */
 PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
 {
+  Act         on_genotypes = {act, ctx};
+  const char *key;
+  char       *genotypes;
+
   PetscFunctionBegin;
   if (job->file) PetscCall((*act)("the job file", job->file, ctx));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(inputs); i++) {
@@ -35,6 +53,10 @@ PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
     }
     PetscCall(PetscFree(path));
   }
+  PetscCall(MeritGenotypesOfJob(job, &key, &genotypes)); /* the path itself, a prefix too, then the files behind a prefix */
+  if (key) PetscCall((*act)(key, genotypes, ctx));
+  PetscCall(PetscFree(genotypes));
+  PetscCall(MeritGenotypesEachFile(job, ActOnGenotypes, &on_genotypes));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -1,4 +1,8 @@
 #include "cli.h"
+#include <merit/genotypes.h>
+
+/* Where the keys of the formats of genotypes go, one for each */
+#define FORMATS {NULL, NULL}
 
 /* Everything a job file may say; docs/models.md and docs/quickstart.md explain it with examples. */
 static const MeritKey keys[] = {
@@ -19,8 +23,7 @@ static const MeritKey keys[] = {
     {"pedigree.inbreeding", "yes | no: no takes Mendelian variances as if no parent were inbred"},
     {"pedigree.depth", "N generations of ancestors kept behind animals with records or genotypes (0: all)"},
     {"pedigree.absent", "error | founder | drop: an id in the records that is not in the pedigree"},
-    {"genotypes.bfile", "PREFIX of PLINK .bed, .bim and .fam files"},
-    {"genotypes.text", "FILE of lines \"id 0 1 2 5 ...\" or \"id 0125...\", 5 = missing"},
+    FORMATS,
     {"genotypes.scale", "none | vanraden | standardised | count | trace"},
     {"genotypes.centre", "observed | none | FILE of frequencies"},
     {"genotypes.grid", "ROWS of the process grid (default: chosen from the sizes; all ranks, one column, for gsru and gs)"},
@@ -85,8 +88,7 @@ static const MeritKey keys[] = {
 };
 
 static const MeritKey predict_keys[] = {
-    {"genotypes.bfile", "PREFIX of PLINK .bed, .bim and .fam files of the animals to predict"},
-    {"genotypes.text", "FILE of lines \"id 0 1 2 5 ...\" or \"id 0125...\", 5 = missing, of the animals to predict"},
+    FORMATS,
     {"predict.snps", "FILE snps.tsv of an earlier result, or its FOLDER: the effects"},
     {"output", "FOLDER of the results; short for output.folder"},
     {"output.folder", "FOLDER of the results"},
@@ -95,20 +97,41 @@ static const MeritKey predict_keys[] = {
 
 enum { N_KEYS = sizeof(keys) / sizeof(*keys), N_PLAN_ONLY = 5, N_PREDICT = sizeof(predict_keys) / sizeof(*predict_keys) };
 
-int MeritJobKeys(const MeritKey **table)
+/* A table of keys with those of the formats of genotypes in the place of FORMATS */
+typedef struct {
+  MeritKey key[N_KEYS + MERIT_MOST_FORMATS];
+  int      n;
+} Filled;
+
+/* Once for each table: what it has does not change */
+static void Fill(int n, const MeritKey from[], Filled *to)
 {
-  *table = keys;
-  return N_KEYS - N_PLAN_ONLY;
+  const MeritKey *format[MERIT_MOST_FORMATS];
+  const int       n_formats = MeritGenotypesFormats(format, MERIT_MOST_FORMATS);
+
+  if (to->n) return;
+  for (int i = 0; i < n; i++) {
+    if (from[i].path) to->key[to->n++] = from[i];
+    for (int k = 0; !from[i].path && k < n_formats && k < MERIT_MOST_FORMATS; k++) to->key[to->n++] = *format[k];
+  }
 }
+
+static Filled job_keys;
 
 int MeritPlanKeys(const MeritKey **table)
 {
-  *table = keys;
-  return N_KEYS;
+  Fill(N_KEYS, keys, &job_keys);
+  *table = job_keys.key;
+  return job_keys.n;
 }
+
+int MeritJobKeys(const MeritKey **table) { return MeritPlanKeys(table) - N_PLAN_ONLY; }
 
 int MeritPredictKeys(const MeritKey **table)
 {
-  *table = predict_keys;
-  return N_PREDICT;
+  static Filled filled;
+
+  Fill(N_PREDICT, predict_keys, &filled);
+  *table = filled.key;
+  return filled.n;
 }

@@ -171,20 +171,19 @@ static PetscErrorCode Pedigree(MeritModel model, MeritPedigree ped, MeritText *t
 
 static PetscErrorCode Genotypes(MeritGenotypes geno, MeritText *text)
 {
-  int           rows, cols;
-  int64_t       row_first, n_rows, n_animals;
-  int32_t       col_first, n_cols, n_snps, n_used;
-  const double *scale;
-  double        sum_2pq, diagonal;
+  const MeritTile *tile = MeritGenotypesTile(geno);
+  int64_t          n_animals;
+  int32_t          n_snps, n_used;
+  const double    *scale;
+  double           sum_2pq, diagonal;
 
   PetscFunctionBegin;
   PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
-  PetscCall(MeritGenotypesTile(geno, &rows, &cols, &row_first, &n_rows, &col_first, &n_cols));
   PetscCall(MeritGenotypesScaling(geno, &scale, &sum_2pq, &diagonal));
   PetscCall(MeritTextAdd(
       text, "\ngenotypes\n  %lld animals, %d SNPs, %d used; sum of 2pq %.6g, mean diagonal of MM' %.6g\n",
       (long long)n_animals, n_snps, n_used, sum_2pq, diagonal));
-  PetscCall(MeritTextAdd(text, "  process grid: %d x %d\n", rows, cols));
+  PetscCall(MeritTextAdd(text, "  process grid: %d x %d\n", tile->grid_rows, tile->grid_cols));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

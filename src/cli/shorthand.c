@@ -1,5 +1,7 @@
 /* What a job file may say in a shorter or looser way, brought to the one form that everything behind it reads. */
 #include "cli.h"
+#include <merit/genotypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,14 +25,28 @@ PetscErrorCode MeritJobExpandOutput(MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Bytes of the ending .bed, .bim or .fam, 0 if there is none */
-static size_t Ending(const char path[])
+/* One key of a format: without the ending, unless there is a file that has it twice */
+static PetscErrorCode Shorten(MPI_Comm comm, MeritNode job, const char key[])
 {
-  const size_t length = strlen(path);
+  MeritNode   node = MeritNodeFind(job, key);
+  char       *path = NULL, file[PETSC_MAX_PATH_LEN];
+  const char *first;
+  PetscMPIInt rank;
+  int         exact;
+  size_t      ending;
 
-  if (length <= 4) return 0;
-  path += length - 4;
-  return strcmp(path, ".bed") && strcmp(path, ".bim") && strcmp(path, ".fam") ? 0 : 4;
+  PetscFunctionBegin;
+  if (!node || node->kind != MERIT_NODE_SCALAR) PetscFunctionReturn(PETSC_SUCCESS);
+  ending = MeritGenotypesEnding(key, node->text, &first);
+  if (!ending) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCall(MeritConfigPath(job, key, &path));
+  snprintf(file, sizeof(file), "%s%s", path, first);
+  exact = !rank && !access(file, F_OK);
+  PetscCallMPI(MPI_Bcast(&exact, 1, MPI_INT, 0, comm));
+  if (!exact) node->text[strlen(node->text) - ending] = 0;
+  PetscCall(PetscFree(path));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*
@@ -38,23 +54,10 @@ static size_t Ending(const char path[])
 */
 PetscErrorCode MeritJobPrefix(MPI_Comm comm, MeritNode job)
 {
-  MeritNode   node = MeritNodeFind(job, "genotypes.bfile");
-  char       *path = NULL, *bed;
-  PetscMPIInt rank;
-  int         exact;
-  size_t      length;
+  const MeritKey *format[MERIT_MOST_FORMATS];
+  const int       n = MeritGenotypesFormats(format, MERIT_MOST_FORMATS);
 
   PetscFunctionBegin;
-  if (!node || node->kind != MERIT_NODE_SCALAR || !Ending(node->text)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCall(MeritConfigPath(job, "genotypes.bfile", &path));
-  length = strlen(path) + 5;
-  PetscCall(PetscMalloc1(length, &bed));
-  snprintf(bed, length, "%s.bed", path);
-  exact = !rank && !access(bed, F_OK);
-  PetscCallMPI(MPI_Bcast(&exact, 1, MPI_INT, 0, comm));
-  if (!exact) node->text[strlen(node->text) - Ending(node->text)] = 0;
-  PetscCall(PetscFree(bed));
-  PetscCall(PetscFree(path));
+  for (int i = 0; i < n; i++) PetscCall(Shorten(comm, job, format[i]->path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

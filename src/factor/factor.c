@@ -264,14 +264,9 @@ PetscErrorCode MeritFactorForesee(MeritFactor factor, int ranks, int threads, Me
 
 /* MeritFactorSize - See the header. Sizes are those of this run's ranks and threads, known since
    the analysis. Not collective. */
-PetscErrorCode MeritFactorSize(MeritFactor f, double *bytes, double *bytes_inverse, double *entries, double *flops)
+const MeritFactorNeed *MeritFactorSize(MeritFactor f)
 {
-  PetscFunctionBegin;
-  if (bytes) *bytes = f->need.bytes;
-  if (bytes_inverse) *bytes_inverse = f->need.bytes_inverse;
-  if (entries) *entries = f->need.entries;
-  if (flops) *flops = f->need.flops;
-  PetscFunctionReturn(PETSC_SUCCESS);
+  return &f->need;
 }
 
 /* MeritFactorLogDeterminant - See the header; log |A| = 2 sum log L_kk was summed at the

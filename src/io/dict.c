@@ -265,7 +265,7 @@ PetscErrorCode MeritDictCreateNumbers(MPI_Comm comm, MeritStrings pool, const in
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&d));
-  d->comm       = comm;
+  PetscCall(PetscCommDuplicate(comm, &d->comm, NULL)); /* messages of the caller are none of ours */
   d->references = 1;
   PetscCallMPI(MPI_Comm_size(comm, &d->size));
   PetscCallMPI(MPI_Comm_rank(comm, &d->rank));
@@ -435,6 +435,7 @@ PetscErrorCode MeritDictDestroy(MeritDict *dict)
   PetscCall(PetscFree(d->number));
   PetscCall(PetscFree(d->at));
   PetscCall(PetscFree(d->start));
+  PetscCall(PetscCommDestroy(&d->comm));
   PetscCall(PetscFree(d));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

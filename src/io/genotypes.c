@@ -14,37 +14,11 @@ PetscErrorCode MeritGenotypesCreate(MPI_Comm comm, MeritGenotypes *geno)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&g));
-  g->comm    = comm;
+  PetscCall(PetscCommDuplicate(comm, &g->comm, NULL)); /* messages of the caller are none of ours */
   g->centred = true;
   PetscCallMPI(MPI_Comm_rank(comm, &g->rank));
   PetscCallMPI(MPI_Comm_size(comm, &g->size));
   *geno = g;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode SetPath(MeritGenotypes geno, const char path[], bool plink)
-{
-  PetscFunctionBegin;
-  PetscCall(PetscFree(geno->path));
-  PetscCall(PetscStrallocpy(path, &geno->path));
-  geno->plink = plink;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* MeritGenotypesSetPlink - Read PREFIX.bed, PREFIX.bim and PREFIX.fam. Logically collective; the string is
-   copied. */
-PetscErrorCode MeritGenotypesSetPlink(MeritGenotypes geno, const char prefix[])
-{
-  PetscFunctionBegin;
-  PetscCall(SetPath(geno, prefix, true));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* MeritGenotypesSetText - Read a text file, an animal a line. Logically collective; the string is copied. */
-PetscErrorCode MeritGenotypesSetText(MeritGenotypes geno, const char path[])
-{
-  PetscFunctionBegin;
-  PetscCall(SetPath(geno, path, false));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -73,7 +47,7 @@ PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const c
 }
 
 /* MeritGenotypesSetWhole - Make every SNP of the file a column of M, also those that do not vary: for effects estimated elsewhere.
-   Logically collective. M holds copies as they are, a missing genotype none, until MeritGenotypesSetCoding. */
+   Logically collective. M holds copies as they are, a missing genotype none: views with a coding of their own are for use. */
 PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole)
 {
   PetscFunctionBegin;
@@ -94,7 +68,7 @@ PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows)
    all, for it is the largest array of a run. Collective; free(). */
 PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code)
 {
-  const size_t bytes = (size_t)MeritPackedStrips(geno->n_rows) * (size_t)n_cols * MERIT_LINE * sizeof(**code);
+  const size_t bytes = (size_t)MeritPackedStrips(geno->tile.n_rows) * (size_t)n_cols * MERIT_LINE * sizeof(**code);
   void        *at    = NULL;
   MeritFault   fault = {0};
   PetscMPIInt  rank;
@@ -149,19 +123,17 @@ PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[])
 @*/
 PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno)
 {
+  void *reading = NULL;
+
   PetscFunctionBegin;
   PetscCheck(!geno->loaded, geno->comm, PETSC_ERR_ORDER, "genotypes are loaded already");
-  if (!geno->path) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "no genotype file was named"));
-  if (geno->plink) {
-    PetscCall(GenoReadBim(geno));
-    PetscCall(GenoReadFam(geno));
-    PetscCall(GenoMakeGrid(geno));
-    GenoPlaceRows(geno);
-    PetscCall(GenoLoadBed(geno));
-  } else {
-    PetscCall(GenoLoadText(geno));
-  }
+  if (!geno->reader) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "no genotype file was named"));
+  PetscCall((*geno->reader->tables)(geno, &reading));
+  PetscCall(GenoMakeGrid(geno));
+  GenoPlaceRows(geno);
+  PetscCall((*geno->reader->columns)(geno, reading));
   PetscCall(GenoFindGaps(geno));
+  PetscCall(MeritMarkersCreate(geno, NULL, &geno->markers));
   PetscCall(GenoCheckAnimals(geno));
   PetscCall(GenoCheckNames(geno));
   geno->loaded = true;
@@ -186,6 +158,9 @@ PetscErrorCode MeritGenotypesDict(MeritGenotypes geno, MeritDict *dict)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritGenotypesNamed - Do the SNPs have names of their own? Not collective. */
+bool MeritGenotypesNamed(MeritGenotypes geno) { return geno->reader->names != NULL; }
+
 /* MeritGenotypesSnps - The SNP table, [n_snps] in file order. Not collective; borrowed. */
 PetscErrorCode MeritGenotypesSnps(MeritGenotypes geno, const MeritSnp **snps)
 {
@@ -194,24 +169,16 @@ PetscErrorCode MeritGenotypesSnps(MeritGenotypes geno, const MeritSnp **snps)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesTile - The grid and this rank's part of M; any may be NULL. Not collective. */
-PetscErrorCode MeritGenotypesTile(MeritGenotypes geno, int *grid_rows, int *grid_cols, int64_t *row_first,
-                                  int64_t *n_rows, int32_t *col_first, int32_t *n_cols)
+/* MeritGenotypesTile - The grid and this rank's part of M; borrowed. Not collective, after Load. */
+const MeritTile *MeritGenotypesTile(MeritGenotypes geno)
 {
-  PetscFunctionBegin;
-  if (grid_rows) *grid_rows = geno->grid_rows;
-  if (grid_cols) *grid_cols = geno->grid_cols;
-  if (row_first) *row_first = geno->row_first;
-  if (n_rows) *n_rows = geno->n_rows;
-  if (col_first) *col_first = geno->col_first;
-  if (n_cols) *n_cols = geno->n_cols;
-  PetscFunctionReturn(PETSC_SUCCESS);
+  return &geno->tile;
 }
 
 /* MeritGenotypesRowOwner - Rank of the grid's first column that holds a row. Not collective. */
 PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row)
 {
-  return MeritBlockOwner(MeritPackedStrips(geno->n_animals), geno->grid_rows, row / MERIT_STRIP);
+  return MeritBlockOwner(MeritPackedStrips(geno->n_animals), geno->tile.grid_rows, row / MERIT_STRIP);
 }
 
 /* MeritGenotypesMeanDiagonal - Of MM' with its scale, over all genotyped animals. Not collective. */
@@ -239,22 +206,16 @@ PetscErrorCode MeritGenotypesCoding(MeritGenotypes geno, const double **centre, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesSetCoding - Centre, what a missing genotype counts as, and scale of each column of M, [n_used]. Logically collective;
-   copied. The sums that MeritGenotypesScaling gives stay as they were. */
-PetscErrorCode MeritGenotypesSetCoding(MeritGenotypes geno, const double centre[], const double missing[], const double scale[])
+/* MeritGenotypesMarkers - The view of the model's coding, all columns, double precision; borrowed. Not collective, after Load. */
+MeritMarkers MeritGenotypesMarkers(MeritGenotypes geno)
 {
-  PetscFunctionBegin;
-  PetscCheck(geno->loaded, geno->comm, PETSC_ERR_ORDER, "genotypes are not loaded");
-  PetscCall(PetscArraycpy(geno->centre, centre, geno->n_used));
-  PetscCall(PetscArraycpy(geno->missing, missing, geno->n_used));
-  PetscCall(PetscArraycpy(geno->scale, scale, geno->n_used));
-  PetscFunctionReturn(PETSC_SUCCESS);
+  return geno->markers;
 }
 
 /* MeritGenotypesBytes - Bytes of packed genotypes on this rank. Not collective. */
 int64_t MeritGenotypesBytes(MeritGenotypes geno)
 {
-  return MeritPackedStrips(geno->n_rows) * geno->n_cols * MERIT_LINE * (int64_t)sizeof(uint64_t);
+  return MeritPackedStrips(geno->tile.n_rows) * geno->tile.n_cols * MERIT_LINE * (int64_t)sizeof(uint64_t);
 }
 
 /* MeritGenotypesDestroy - Free the genotypes; NULL-safe, sets the handle to NULL. Collective. */
@@ -271,8 +232,10 @@ PetscErrorCode MeritGenotypesDestroy(MeritGenotypes *geno)
   PetscCall(PetscFree(g->snps));
   PetscCall(PetscFree(g->used));
   PetscCall(PetscFree3(g->scale, g->centre, g->missing));
+  PetscCall(MeritMarkersDestroy(&g->markers));
   PetscCall(MeritGapsDestroy(&g->gaps));
   free(g->code);
+  PetscCall(PetscCommDestroy(&g->comm));
   PetscCall(PetscFree(*geno));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -67,11 +67,11 @@ PetscErrorCode GenoCheckEnd(MeritGenotypes geno, const char bed[], const BedEnd 
 /* Of the rows of a strip those with every genotype of the tile missing: both bits of each */
 static void UncalledStrip(MeritGenotypes geno, int64_t strip, uint64_t word[MERIT_LINE])
 {
-  const uint64_t *line = geno->code + (size_t)strip * (size_t)geno->n_cols * MERIT_LINE;
+  const uint64_t *line = geno->code + (size_t)strip * (size_t)geno->tile.n_cols * MERIT_LINE;
   uint64_t        some = 1;
 
   memset(word, 0xff, MERIT_LINE * sizeof(*word));
-  for (int32_t c = 0; c < geno->n_cols && some; c++, line += MERIT_LINE) {
+  for (int32_t c = 0; c < geno->tile.n_cols && some; c++, line += MERIT_LINE) {
     some = 0;
     for (int q = 0; q < MERIT_LINE; q++) {
       word[q] &= line[q];
@@ -86,7 +86,7 @@ static PetscErrorCode JoinColumns(MeritGenotypes geno, int64_t n, uint64_t word[
   MPI_Comm row;
 
   PetscFunctionBegin;
-  if (geno->grid_cols == 1) PetscFunctionReturn(PETSC_SUCCESS);
+  if (geno->tile.grid_cols == 1) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Comm_split(geno->comm, geno->grid_row, geno->grid_col, &row));
   for (int64_t done = 0; done < n; done += 1 << 20)
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, word + done, (int)PetscMin(n - done, 1 << 20), MPI_UINT64_T, MPI_BAND, row));
@@ -97,7 +97,7 @@ static PetscErrorCode JoinColumns(MeritGenotypes geno, int64_t n, uint64_t word[
 /* GenoCheckAnimals - Warn of animals without any genotype called. Collective, once the tile is complete. */
 PetscErrorCode GenoCheckAnimals(MeritGenotypes geno)
 {
-  const int64_t strips = MeritPackedStrips(geno->n_rows);
+  const int64_t strips = MeritPackedStrips(geno->tile.n_rows);
   int64_t       first = INT64_MAX, n = 0;
   uint64_t     *word;
   char          id[128];
@@ -106,9 +106,9 @@ PetscErrorCode GenoCheckAnimals(MeritGenotypes geno)
   PetscCall(PetscMalloc1(strips * MERIT_LINE, &word));
   for (int64_t s = 0; s < strips; s++) UncalledStrip(geno, s, word + s * MERIT_LINE);
   PetscCall(JoinColumns(geno, strips * MERIT_LINE, word));
-  for (int64_t i = geno->n_rows - 1; i >= 0 && !geno->grid_col; i--) {
+  for (int64_t i = geno->tile.n_rows - 1; i >= 0 && !geno->grid_col; i--) {
     if ((word[i / 32] >> (2 * (i % 32)) & 3) != 3) continue;
-    first = geno->row_first + i;
+    first = geno->tile.row_first + i;
     n++;
   }
   PetscCall(PetscFree(word));
@@ -129,7 +129,7 @@ PetscErrorCode GenoCheckNames(MeritGenotypes geno)
   const char  *first = NULL;
 
   PetscFunctionBegin;
-  if (geno->rank || !geno->plink) PetscFunctionReturn(PETSC_SUCCESS);
+  if (geno->rank || !geno->reader->names) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritStringsCreate(&names));
   for (int32_t j = 0; j < geno->n_snps; j++) {
     PetscCall(MeritStringsIntern(names, geno->snps[j].name, strlen(geno->snps[j].name), &code));
@@ -138,9 +138,9 @@ PetscErrorCode GenoCheckNames(MeritGenotypes geno)
   }
   if (n)
     MeritLog(MERIT_LOG_WARNING,
-             "%s.bim: %d SNPs have the name of an earlier one (first: %s): results name both alike, and neither `merit predict` nor "
+             "%s%s: %d SNPs have the name of an earlier one (first: %s): results name both alike, and neither `merit predict` nor "
              "solver.start can tell them apart",
-             geno->path, (int)n, first);
+             geno->path, geno->reader->names, (int)n, first);
   PetscCall(MeritStringsDestroy(&names));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

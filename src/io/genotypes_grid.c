@@ -55,26 +55,26 @@ PetscErrorCode GenoMakeGrid(MeritGenotypes geno)
   if (rows < 0 || (rows && geno->size % rows))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%d rows of the genotypes' grid do not divide %d ranks", rows,
                          (int)geno->size));
-  geno->grid_rows = rows ? rows : (int)geno->size;
-  geno->grid_cols = (int)geno->size / geno->grid_rows;
-  geno->grid_row  = (int)geno->rank % geno->grid_rows;
-  geno->grid_col  = (int)geno->rank / geno->grid_rows;
+  geno->tile.grid_rows = rows ? rows : (int)geno->size;
+  geno->tile.grid_cols = (int)geno->size / geno->tile.grid_rows;
+  geno->grid_row  = (int)geno->rank % geno->tile.grid_rows;
+  geno->grid_col  = (int)geno->rank / geno->tile.grid_rows;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* GenoColumnsFirst - First used SNP of a grid column: the ranks of a column own the effects of their tiles. Not collective. */
 int32_t GenoColumnsFirst(MeritGenotypes geno, int column)
 {
-  return (int32_t)MeritBlockFirst(geno->n_used, geno->size, (PetscMPIInt)(column * geno->grid_rows));
+  return (int32_t)MeritBlockFirst(geno->n_used, geno->size, (PetscMPIInt)(column * geno->tile.grid_rows));
 }
 
 /* GenoPlaceRows - This rank's rows: nearly equal blocks of whole strips. Not collective. */
 void GenoPlaceRows(MeritGenotypes geno)
 {
   const int64_t strips = MeritPackedStrips(geno->n_animals);
-  const int64_t first  = MeritBlockFirst(strips, geno->grid_rows, geno->grid_row) * MERIT_STRIP;
-  const int64_t last   = MeritBlockFirst(strips, geno->grid_rows, geno->grid_row + 1) * MERIT_STRIP;
+  const int64_t first  = MeritBlockFirst(strips, geno->tile.grid_rows, geno->grid_row) * MERIT_STRIP;
+  const int64_t last   = MeritBlockFirst(strips, geno->tile.grid_rows, geno->grid_row + 1) * MERIT_STRIP;
 
-  geno->row_first = PetscMin(first, geno->n_animals);
-  geno->n_rows    = PetscMin(last, geno->n_animals) - geno->row_first;
+  geno->tile.row_first = PetscMin(first, geno->n_animals);
+  geno->tile.n_rows    = PetscMin(last, geno->n_animals) - geno->tile.row_first;
 }

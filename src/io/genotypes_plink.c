@@ -106,8 +106,8 @@ static void CutSnps(MeritGenotypes geno)
   }
 }
 
-/* GenoReadBim - The SNP table: each rank parses its lines, all ranks get all of them. Collective. */
-PetscErrorCode GenoReadBim(MeritGenotypes geno)
+/* The SNP table: each rank parses its lines, all ranks get all of them. Collective. */
+static PetscErrorCode ReadBim(MeritGenotypes geno)
 {
   MeritFault  fault = {0};
   GenoLines   lines;
@@ -166,8 +166,8 @@ static PetscErrorCode AddAnimal(const GenoLines *lines, const char *at, int64_t 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoReadFam - The animals in file order; the individual id (second field) is the id. Collective. */
-PetscErrorCode GenoReadFam(MeritGenotypes geno)
+/* The animals in file order; the individual id (second field) is the id. Collective. */
+static PetscErrorCode ReadFam(MeritGenotypes geno)
 {
   MeritFault  fault = {0};
   GenoLines   lines;
@@ -272,7 +272,7 @@ static void NoteEnd(BedEnd *end, int64_t n_animals, unsigned char byte)
 static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, int32_t to,
                                   uint64_t *code, MeritFault *fault)
 {
-  const int64_t mine = (geno->n_rows + 3) / 4;
+  const int64_t mine = (geno->tile.n_rows + 3) / 4;
   const int32_t batch =
       mine == bed->stride ? (int32_t)PetscMax(1, PetscMin(((int64_t)1 << 22) / bed->stride, to - from)) : 1;
   unsigned char *bytes;
@@ -284,11 +284,11 @@ static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, i
     const int32_t n = PetscMin(batch, to - j);
 
     PetscCall(
-        GenoReadAt(bed->fd, bed->path, 3 + j * bed->stride + geno->row_first / 4, n * mine, bytes, fault));
+        GenoReadAt(bed->fd, bed->path, 3 + j * bed->stride + geno->tile.row_first / 4, n * mine, bytes, fault));
     if (fault->kind != MERIT_ERROR_NONE) break;
     for (int32_t i = 0; i < n; i++) {
-      PlaceColumn(geno->n_rows, to - from, j - from + i, bytes + i * mine, code);
-      if (geno->row_first + geno->n_rows == geno->n_animals) NoteEnd(&bed->end, geno->n_animals, bytes[(i + 1) * mine - 1]);
+      PlaceColumn(geno->tile.n_rows, to - from, j - from + i, bytes + i * mine, code);
+      if (geno->tile.row_first + geno->tile.n_rows == geno->n_animals) NoteEnd(&bed->end, geno->n_animals, bytes[(i + 1) * mine - 1]);
     }
   }
   PetscCall(PetscFree(bytes));
@@ -299,15 +299,15 @@ static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, i
    room is given back */
 static PetscErrorCode KeepColumns(MeritGenotypes geno, int32_t from, int32_t to, uint64_t **code)
 {
-  const int64_t strips = MeritPackedStrips(geno->n_rows);
+  const int64_t strips = MeritPackedStrips(geno->tile.n_rows);
   uint64_t     *at     = *code;
 
   PetscFunctionBegin;
   for (int64_t strip = 0; strip < strips; strip++)
-    for (int32_t j = 0; j < geno->n_cols; j++) {
+    for (int32_t j = 0; j < geno->tile.n_cols; j++) {
       const uint64_t *line =
           *code +
-          ((size_t)strip * (size_t)(to - from) + (size_t)(geno->used[geno->col_first + j] - from)) * 8;
+          ((size_t)strip * (size_t)(to - from) + (size_t)(geno->used[geno->tile.col_first + j] - from)) * 8;
 
       if (at != line) memmove(at, line, MERIT_LINE * sizeof(*at));
       at += MERIT_LINE;
@@ -322,7 +322,7 @@ static PetscErrorCode CountAll(MeritGenotypes geno, int32_t from, int32_t to, co
 {
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(4 * (size_t)geno->n_snps, count));
-  MeritPackedCount(geno->n_rows, to - from, code, *count + 4 * (size_t)from);
+  MeritPackedCount(geno->tile.n_rows, to - from, code, *count + 4 * (size_t)from);
   PetscCall(GenoSumCounts(geno, *count));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -331,8 +331,8 @@ static PetscErrorCode CountAll(MeritGenotypes geno, int32_t from, int32_t to, co
    that were given out */
 static PetscErrorCode LoadColumns(MeritGenotypes geno, Bed *bed)
 {
-  int32_t    from  = (int32_t)MeritBlockFirst(geno->n_snps, geno->grid_cols, geno->grid_col);
-  int32_t    to    = (int32_t)MeritBlockFirst(geno->n_snps, geno->grid_cols, geno->grid_col + 1);
+  int32_t    from  = (int32_t)MeritBlockFirst(geno->n_snps, geno->tile.grid_cols, geno->grid_col);
+  int32_t    to    = (int32_t)MeritBlockFirst(geno->n_snps, geno->tile.grid_cols, geno->grid_col + 1);
   MeritFault fault = {0};
   uint64_t  *code;
   int64_t   *count;
@@ -345,10 +345,10 @@ static PetscErrorCode LoadColumns(MeritGenotypes geno, Bed *bed)
   PetscCall(CountAll(geno, from, to, code, &count));
   PetscCall(GenoSettle(geno, count));
   PetscCall(PetscFree(count));
-  if (geno->grid_cols > 1) {
+  if (geno->tile.grid_cols > 1) {
     free(code);
-    from = geno->n_cols ? geno->used[geno->col_first] : 0;
-    to   = geno->n_cols ? geno->used[geno->col_first + geno->n_cols - 1] + 1 : 0;
+    from = geno->tile.n_cols ? geno->used[geno->tile.col_first] : 0;
+    to   = geno->tile.n_cols ? geno->used[geno->tile.col_first + geno->tile.n_cols - 1] + 1 : 0;
     PetscCall(GenoRoom(geno, to - from, &code));
     PetscCall(ReadColumns(geno, bed, from, to, code, &fault));
     PetscCall(MeritFaultAgree(geno->comm, &fault));
@@ -358,8 +358,8 @@ static PetscErrorCode LoadColumns(MeritGenotypes geno, Bed *bed)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoLoadBed - Check the .bed against the tables and load this rank's tile. Collective. */
-PetscErrorCode GenoLoadBed(MeritGenotypes geno)
+/* Check the .bed against the tables and load this rank's tile. Collective. */
+static PetscErrorCode LoadBed(MeritGenotypes geno, void *reading)
 {
   MeritFault fault = {0};
   Bed        bed   = {.stride = (geno->n_animals + 3) / 4, .end = {.least = 255}};
@@ -367,6 +367,7 @@ PetscErrorCode GenoLoadBed(MeritGenotypes geno)
   char      *path;
 
   PetscFunctionBegin;
+  (void)reading;
   PetscCall(PathOf(geno, ".bed", &path));
   bed.path = path;
   PetscCall(MeritFileOpen(path, &bed.fd, &bytes, &fault));
@@ -379,3 +380,18 @@ PetscErrorCode GenoLoadBed(MeritGenotypes geno)
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+static PetscErrorCode ReadTables(MeritGenotypes geno, void **reading)
+{
+  PetscFunctionBegin;
+  *reading = NULL;
+  PetscCall(ReadBim(geno));
+  PetscCall(ReadFam(geno));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static const MeritKey keys[] = {
+    {"genotypes.bfile", "PREFIX of PLINK .bed, .bim and .fam files"},
+};
+
+const GenoReader GenoReader_Plink = {keys, {".bed", ".bim", ".fam"}, ".bim", ReadTables, LoadBed};

@@ -2,11 +2,24 @@
 #include <merit/genotypes.h>
 #include <merit/packed.h>
 
+/* A format of genotype files. Its reader fills in the store: first who and what, then, on the grid that was chosen by that, the genotypes. */
+typedef struct {
+  const MeritKey *key;       /* `genotypes.NAME` of the job file, whose value is the path */
+  const char     *suffix[4]; /* files that a path means: each behind the path, the genotypes themselves first; ends with NULL */
+  const char     *names;     /* suffix of the file that names the SNPs; NULL: they are named by their places, each once */
+  /* n_snps, snps, names; n_animals and the dictionary of ids; *reading: what is still open. Collective. */
+  PetscErrorCode (*tables)(MeritGenotypes geno, void **reading);
+  /* Count, GenoSettle, and this rank's tile of code; frees reading. Collective. */
+  PetscErrorCode (*columns)(MeritGenotypes geno, void *reading);
+} GenoReader;
+
+extern const GenoReader GenoReader_Plink, GenoReader_Text;
+
 struct _p_MeritGenotypes {
-  MPI_Comm    comm;
-  PetscMPIInt rank, size;
-  char       *path; /* PLINK prefix or text file; owned */
-  bool        plink;
+  MPI_Comm          comm;
+  PetscMPIInt       rank, size;
+  const GenoReader *reader; /* NULL: no file was named */
+  char             *path;   /* of it, as the job names it; owned */
   MeritScale  scaling;
   bool        centred;
   bool        whole; /* every SNP is a column */
@@ -14,9 +27,10 @@ struct _p_MeritGenotypes {
   int         asked_rows;
 
   /* the grid and this rank's tile */
-  int     grid_rows, grid_cols, grid_row, grid_col;
-  int64_t n_animals, row_first, n_rows;
-  int32_t n_snps, n_used, col_first, n_cols;
+  MeritTile tile;
+  int       grid_row, grid_col;
+  int64_t   n_animals;
+  int32_t   n_snps, n_used;
 
   MeritDict dict;
   char     *names;                    /* bytes the strings of snps lie in; owned */
@@ -26,8 +40,8 @@ struct _p_MeritGenotypes {
   double    sum_2pq, mean_diagonal, scaled_diagonal;
   uint64_t *code; /* packed tile, free(); owned */
   MeritGaps gaps; /* where the tile's genotypes are missing */
+  MeritMarkers markers; /* the view that the genotypes were loaded for; owned */
   bool      loaded;
-  bool      single; /* precision of products */
 };
 
 /* Lines of a text file that begin in this rank's byte range, one after another through a bounded buffer. */
@@ -100,12 +114,6 @@ PETSC_INTERN PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64
 /* Give back what a tile of n_cols columns does not need of a larger room. */
 PETSC_INTERN PetscErrorCode GenoShrink(MeritGenotypes geno, uint64_t **code);
 
-/* PLINK: tables first, then columns of the .bed for this rank's rows. */
-PETSC_INTERN PetscErrorCode GenoReadBim(MeritGenotypes geno);
-PETSC_INTERN PetscErrorCode GenoReadFam(MeritGenotypes geno);
-PETSC_INTERN PetscErrorCode GenoLoadBed(MeritGenotypes geno);
-/* Text: everything. */
-PETSC_INTERN PetscErrorCode GenoLoadText(MeritGenotypes geno);
 /* Counts of this rank, [n_snps * 4], to those of all ranks. Collective. */
 PETSC_INTERN PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[]);
 /* From count[n_snps * 4] over all animals: frequencies, used SNPs, this rank's columns, centre and scale.

@@ -1,146 +1,165 @@
-/* Products with this rank's tile: the packed kernels on the tile's columns. */
+/* Views of the genotypes: the packed kernels on this rank's tile with the coding of a view. */
 #include "genotypes_private.h"
 
-/* Columns [first, first + n) of the tile */
-static MeritPacked Range(MeritGenotypes geno, int32_t first, int32_t n)
-{
-  const int32_t     column = geno->col_first + first;
-  const MeritPacked range  = {.n_rows  = geno->n_rows,
-                              .n_cols  = n,
-                              .stride  = geno->n_cols,
-                              .code    = geno->code + (size_t)first * MERIT_LINE,
-                              .scale   = geno->scale + column,
-                              .centre  = geno->centre + column,
-                              .missing = geno->missing + column,
-                              .gaps    = first % MERIT_GAP_COLUMNS ? NULL : &geno->gaps,
-                              .first_gap = first / MERIT_GAP_COLUMNS,
-                              .single    = geno->single};
+struct _p_MeritMarkers {
+  MeritPacked tile; /* handle of the kernels: code and lists of missing genotypes are the store's, the coding is own or the store's */
+  double     *own;  /* [3 * n_used] scale, centre, missing; NULL: the store's; owned */
+};
 
-  return range;
+/*@
+  MeritMarkersCreate - A view of loaded genotypes: all columns, in double precision until MeritMarkersSetSingle.
+
+  Not collective. Free with `MeritMarkersDestroy()`; the genotypes must outlive it.
+
+  Input Parameters:
++ geno   - the store
+- coding - scale, centre, missing [n_used] of every column, copied; NULL: those the genotypes were loaded with
+@*/
+PetscErrorCode MeritMarkersCreate(MeritGenotypes geno, const MeritCoding *coding, MeritMarkers *markers)
+{
+  const size_t n = (size_t)geno->n_used;
+  MeritCoding  c = {geno->centre, geno->missing, geno->scale};
+  MeritMarkers m;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&m));
+  if (coding) {
+    PetscCall(PetscMalloc1(3 * n + 1, &m->own));
+    PetscCall(PetscArraycpy(m->own, coding->centre, n));
+    PetscCall(PetscArraycpy(m->own + n, coding->missing, n));
+    PetscCall(PetscArraycpy(m->own + 2 * n, coding->scale, n));
+    c = (MeritCoding){m->own, m->own + n, m->own + 2 * n};
+  }
+  m->tile = (MeritPacked){.n_rows  = geno->tile.n_rows,
+                          .n_cols  = geno->tile.n_cols,
+                          .stride  = geno->tile.n_cols,
+                          .code    = geno->code,
+                          .centre  = c.centre + geno->tile.col_first,
+                          .missing = c.missing + geno->tile.col_first,
+                          .scale   = c.scale + geno->tile.col_first,
+                          .gaps    = &geno->gaps};
+  *markers = m;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static MeritPacked Tile(MeritGenotypes geno) { return Range(geno, 0, geno->n_cols); }
-
-/* MeritGenotypesSetSingle - Precision of the products to come. Not collective. */
-PetscErrorCode MeritGenotypesSetSingle(MeritGenotypes geno, bool single)
+/* MeritMarkersSetSingle - Precision of the products to come. Not collective. */
+PetscErrorCode MeritMarkersSetSingle(MeritMarkers m, bool single)
 {
   PetscFunctionBegin;
-  geno->single = single;
+  m->tile.single = single;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMarkersDestroy - Free a view; NULL-safe, sets the handle to NULL. Not collective. */
+PetscErrorCode MeritMarkersDestroy(MeritMarkers *m)
+{
+  PetscFunctionBegin;
+  if (!*m) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscFree((*m)->own));
+  PetscCall(PetscFree(*m));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* GenoFindGaps - List the tile's missing genotypes. Not collective. */
 PetscErrorCode GenoFindGaps(MeritGenotypes geno)
 {
-  const MeritPacked tile = Tile(geno);
+  const MeritPacked tile = {.n_rows = geno->tile.n_rows, .n_cols = geno->tile.n_cols, .stride = geno->tile.n_cols, .code = geno->code};
 
   PetscFunctionBegin;
   PetscCall(MeritPackedFindGaps(&tile, &geno->gaps));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode CheckRange(MeritGenotypes geno, int32_t first, int32_t n)
+/* Columns [first, first + n) of a view as a matrix of the kernels */
+static PetscErrorCode Columns(MeritMarkers m, int32_t first, int32_t n, MeritPacked *columns)
 {
   PetscFunctionBegin;
-  PetscCheck(first >= 0 && n >= 0 && first <= geno->n_cols - n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
-             "columns %d to %d of %d", first, first + n - 1, geno->n_cols);
+  PetscCheck(first >= 0 && n >= 0 && first <= m->tile.n_cols - n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "columns %d to %d of %d", first,
+             first + n - 1, m->tile.n_cols);
+  *columns = m->tile;
+  columns->n_cols = n;
+  columns->code += (size_t)first * MERIT_LINE;
+  columns->scale += first;
+  columns->centre += first;
+  columns->missing += first;
+  if (first % MERIT_GAP_COLUMNS) columns->gaps = NULL;
+  columns->first_gap = first / MERIT_GAP_COLUMNS;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesForward - g = M_tile x for k right-hand sides. Not collective: the caller reduces along the
-   grid row. */
-PetscErrorCode MeritGenotypesForward(MeritGenotypes geno, int k, const double x[], double g[])
+/* MeritMarkersForward - g = M_tile x for k right-hand sides. Not collective: the caller reduces along the grid row. */
+PetscErrorCode MeritMarkersForward(MeritMarkers m, int k, const double x[], double g[])
 {
-  const MeritPacked tile = Tile(geno);
-
   PetscFunctionBegin;
-  PetscCall(MeritPackedForward(&tile, k, x, g));
+  PetscCall(MeritPackedForward(&m->tile, k, x, g));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesAdjoint - y = M_tile' s for k right-hand sides. Not collective: the caller reduces along the
-   grid column. */
-PetscErrorCode MeritGenotypesAdjoint(MeritGenotypes geno, int k, const double s[], double y[])
+/* MeritMarkersAdjoint - y = M_tile' s for k right-hand sides. Not collective: the caller reduces along the grid column. */
+PetscErrorCode MeritMarkersAdjoint(MeritMarkers m, int k, const double s[], double y[])
 {
-  const MeritPacked tile = Tile(geno);
-
   PetscFunctionBegin;
-  PetscCall(MeritPackedAdjoint(&tile, k, s, y));
+  PetscCall(MeritPackedAdjoint(&m->tile, k, s, y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesNormal - g = M_tile x, w += D g, y = M_tile' w with blocks D[n_rows * n * n], in one pass over the genotypes where
+/* MeritMarkersNormal - g = M_tile x, w += D g, y = M_tile' w with blocks D[n_rows * n * n], in one pass over the genotypes where
    that pays; n * k right-hand sides. Not collective: for a grid of one column; the caller reduces along it. */
-PetscErrorCode MeritGenotypesNormal(MeritGenotypes geno, int n, int k, const double D[], const double x[], double g[], double w[],
-                                    double y[])
+PetscErrorCode MeritMarkersNormal(MeritMarkers m, int n, int k, const double D[], const double x[], double g[], double w[], double y[])
 {
-  const MeritPacked tile = Tile(geno);
-
   PetscFunctionBegin;
-  PetscCall(MeritPackedNormal(&tile, n, k, D, x, g, w, y));
+  PetscCall(MeritPackedNormal(&m->tile, n, k, D, x, g, w, y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  MeritGenotypesForwardRange - g = M x for columns [first, first + n) of the tile only, x[n * k].
-
-  Not collective. For sweeps by blocks of columns: nothing is decoded.
-*/
-PetscErrorCode MeritGenotypesForwardRange(MeritGenotypes geno, int32_t first, int32_t n, int k,
-                                          const double x[], double g[])
+/* MeritMarkersForwardRange - g = M x for columns [first, first + n) of the tile only, x[n * k]. Not collective; nothing is decoded. */
+PetscErrorCode MeritMarkersForwardRange(MeritMarkers m, int32_t first, int32_t n, int k, const double x[], double g[])
 {
-  const MeritPacked range = Range(geno, first, n);
+  MeritPacked columns;
 
   PetscFunctionBegin;
-  PetscCall(CheckRange(geno, first, n));
-  PetscCall(MeritPackedForward(&range, k, x, g));
+  PetscCall(Columns(m, first, n, &columns));
+  PetscCall(MeritPackedForward(&columns, k, x, g));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesAdjointRange - y = M' s for columns [first, first + n) of the tile only, y[n * k]. Not
-   collective. */
-PetscErrorCode MeritGenotypesAdjointRange(MeritGenotypes geno, int32_t first, int32_t n, int k,
-                                          const double s[], double y[])
+/* MeritMarkersAdjointRange - y = M' s for columns [first, first + n) of the tile only, y[n * k]. Not collective. */
+PetscErrorCode MeritMarkersAdjointRange(MeritMarkers m, int32_t first, int32_t n, int k, const double s[], double y[])
 {
-  const MeritPacked range = Range(geno, first, n);
+  MeritPacked columns;
 
   PetscFunctionBegin;
-  PetscCall(CheckRange(geno, first, n));
-  PetscCall(MeritPackedAdjoint(&range, k, s, y));
+  PetscCall(Columns(m, first, n, &columns));
+  PetscCall(MeritPackedAdjoint(&columns, k, s, y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesSquares - Weighted sums of squares of the tile's columns. Not collective: the caller reduces
-   along the grid column. */
-PetscErrorCode MeritGenotypesSquares(MeritGenotypes geno, int k, const double weight[], double q[])
+/* MeritMarkersSquares - Weighted sums of squares of the tile's columns. Not collective: the caller reduces along the grid column. */
+PetscErrorCode MeritMarkersSquares(MeritMarkers m, int k, const double weight[], double q[])
 {
-  const MeritPacked tile = Tile(geno);
-
   PetscFunctionBegin;
-  PetscCall(MeritPackedSquares(&tile, k, weight, q));
+  PetscCall(MeritPackedSquares(&m->tile, k, weight, q));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesGram - Weighted products of n columns with each other. Not collective: the caller reduces
-   along the grid column. */
-PetscErrorCode MeritGenotypesGram(MeritGenotypes geno, int32_t first, int32_t n, int k, const double weight[],
-                                  double gram[])
+/* MeritMarkersGram - Weighted products of n columns with each other. Not collective: the caller reduces along the grid column. */
+PetscErrorCode MeritMarkersGram(MeritMarkers m, int32_t first, int32_t n, int k, const double weight[], double gram[])
 {
-  const MeritPacked tile = Tile(geno);
+  MeritPacked columns;
 
   PetscFunctionBegin;
-  PetscCall(CheckRange(geno, first, n));
-  PetscCall(MeritPackedGram(&tile, first, n, k, weight, gram));
+  PetscCall(Columns(m, first, n, &columns)); /* for its check */
+  PetscCall(MeritPackedGram(&m->tile, first, n, k, weight, gram));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesDecode - Columns [first, first + n) of the tile as numbers, column fastest. Not collective. */
-PetscErrorCode MeritGenotypesDecode(MeritGenotypes geno, int32_t first, int32_t n, double out[])
+/* MeritMarkersDecode - Columns [first, first + n) of the tile as numbers, column fastest. Not collective. */
+PetscErrorCode MeritMarkersDecode(MeritMarkers m, int32_t first, int32_t n, double out[])
 {
-  const MeritPacked tile = Tile(geno);
+  MeritPacked columns;
 
   PetscFunctionBegin;
-  PetscCall(CheckRange(geno, first, n));
-  PetscCall(MeritPackedDecode(&tile, first, n, out));
+  PetscCall(Columns(m, first, n, &columns)); /* for its check */
+  PetscCall(MeritPackedDecode(&m->tile, first, n, out));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -40,8 +40,8 @@ static PetscErrorCode ChooseColumns(MeritGenotypes geno)
       PetscMalloc3(geno->n_used, &geno->scale, geno->n_used, &geno->centre, geno->n_used, &geno->missing));
   for (int32_t j = 0; j < geno->n_snps; j++)
     if (geno->snps[j].column >= 0) geno->used[geno->snps[j].column] = j;
-  geno->col_first = GenoColumnsFirst(geno, geno->grid_col);
-  geno->n_cols    = GenoColumnsFirst(geno, geno->grid_col + 1) - geno->col_first;
+  geno->tile.col_first = GenoColumnsFirst(geno, geno->grid_col);
+  geno->tile.n_cols    = GenoColumnsFirst(geno, geno->grid_col + 1) - geno->tile.col_first;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -196,7 +196,7 @@ static void PickColumns(MeritGenotypes geno, const uint64_t *row, int32_t first,
 static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t first_row, int32_t words,
                                uint64_t **arrived)
 {
-  const int64_t n = rows->n * geno->grid_cols;
+  const int64_t n = rows->n * geno->tile.grid_cols;
   MeritExchange ex;
   PetscMPIInt  *dest;
   uint64_t     *out;
@@ -205,17 +205,17 @@ static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t fi
   PetscCall(PetscMalloc1(n, &dest));
   PetscCall(PetscCalloc1((size_t)n * (size_t)words, &out));
   for (int64_t i = 0; i < n; i++) {
-    const int     column = (int)(i % geno->grid_cols);
+    const int     column = (int)(i % geno->tile.grid_cols);
     const int32_t first  = GenoColumnsFirst(geno, column);
     const int32_t last   = GenoColumnsFirst(geno, column + 1);
 
-    dest[i] = column * geno->grid_rows + MeritGenotypesRowOwner(geno, first_row + i / geno->grid_cols);
-    PickColumns(geno, rows->code + i / geno->grid_cols * rows->words, first, last - first, out + i * words);
+    dest[i] = column * geno->tile.grid_rows + MeritGenotypesRowOwner(geno, first_row + i / geno->tile.grid_cols);
+    PickColumns(geno, rows->code + i / geno->tile.grid_cols * rows->words, first, last - first, out + i * words);
   }
   PetscCall(MeritExchangeCreate(geno->comm, n, dest, &ex));
-  PetscCheck(MeritExchangeArriving(ex) == geno->n_rows, PETSC_COMM_SELF, PETSC_ERR_PLIB,
+  PetscCheck(MeritExchangeArriving(ex) == geno->tile.n_rows, PETSC_COMM_SELF, PETSC_ERR_PLIB,
              "genotype rows went astray");
-  PetscCall(PetscMalloc1((size_t)geno->n_rows * (size_t)words, arrived));
+  PetscCall(PetscMalloc1((size_t)geno->tile.n_rows * (size_t)words, arrived));
   PetscCall(MeritExchangeForward(ex, (size_t)words * sizeof(*out), out, *arrived));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree(out));
@@ -227,15 +227,15 @@ static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t fi
 static PetscErrorCode FillTile(MeritGenotypes geno, int32_t words, const uint64_t *arrived)
 {
   PetscFunctionBegin;
-  PetscCall(GenoRoom(geno, geno->n_cols, &geno->code));
+  PetscCall(GenoRoom(geno, geno->tile.n_cols, &geno->code));
 #pragma omp parallel for schedule(static)
-  for (int64_t strip = 0; strip < MeritPackedStrips(geno->n_rows); strip++)
-    for (int64_t i = strip * MERIT_STRIP; i < PetscMin((strip + 1) * MERIT_STRIP, geno->n_rows); i++) {
+  for (int64_t strip = 0; strip < MeritPackedStrips(geno->tile.n_rows); strip++)
+    for (int64_t i = strip * MERIT_STRIP; i < PetscMin((strip + 1) * MERIT_STRIP, geno->tile.n_rows); i++) {
       uint64_t *word =
-          geno->code + (size_t)strip * (size_t)geno->n_cols * MERIT_LINE + (size_t)(i % MERIT_STRIP / 32);
+          geno->code + (size_t)strip * (size_t)geno->tile.n_cols * MERIT_LINE + (size_t)(i % MERIT_STRIP / 32);
       const int shift = (int)(2 * (i % 32));
 
-      for (int32_t c = 0; c < geno->n_cols; c++)
+      for (int32_t c = 0; c < geno->tile.n_cols; c++)
         word[(size_t)c * MERIT_LINE] ^= (uint64_t)(3 - CodeAt(arrived + i * words, c)) << shift;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -259,26 +259,47 @@ static PetscErrorCode LoadRows(MeritGenotypes geno, Rows *rows, int64_t first_ro
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoLoadText - Read a text file of genotypes into this rank's tile. Collective. */
-PetscErrorCode GenoLoadText(MeritGenotypes geno)
+/* All lines of this rank, packed, until the grid says where they go */
+typedef struct {
+  Rows    rows;
+  int64_t first_row;
+} Reading;
+
+static PetscErrorCode ReadAll(MeritGenotypes geno, void **reading)
 {
   GenoLines lines;
   GenoIds   ids;
   Shape     shape = {0};
-  Rows      rows;
+  Reading  *r;
 
   PetscFunctionBegin;
+  PetscCall(PetscNew(&r));
+  *reading = r;
   PetscCall(GenoLinesOpen(geno->comm, geno->path, 0, &lines));
   if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->path, 0, NULL, "holds no animal"));
   PetscCall(FindShape(geno->comm, &lines, &shape));
   PetscCall(GenoIdsCreate(&lines, &ids));
-  PetscCall(ReadRows(geno, &lines, &shape, &ids, &rows));
+  PetscCall(ReadRows(geno, &lines, &shape, &ids, &r->rows));
+  r->first_row    = lines.first_row;
   geno->n_animals = lines.all_rows;
   PetscCall(GenoIdsNumber(geno->comm, geno->path, "", &ids, &geno->dict));
   PetscCall(GenoIdsFree(&ids));
   PetscCall(NameSnps(geno, shape.n_snps));
-  PetscCall(GenoMakeGrid(geno));
-  GenoPlaceRows(geno);
-  PetscCall(LoadRows(geno, &rows, lines.first_row));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+static PetscErrorCode Deal(MeritGenotypes geno, void *reading)
+{
+  Reading *r = reading;
+
+  PetscFunctionBegin;
+  PetscCall(LoadRows(geno, &r->rows, r->first_row));
+  PetscCall(PetscFree(r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static const MeritKey keys[] = {
+    {"genotypes.text", "FILE of lines \"id 0 1 2 5 ...\" or \"id 0125...\", 5 = missing"},
+};
+
+const GenoReader GenoReader_Text = {keys, {""}, NULL, ReadAll, Deal};

@@ -46,7 +46,7 @@ PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *pedigree)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&ped));
-  ped->comm = comm;
+  PetscCall(PetscCommDuplicate(comm, &ped->comm, NULL)); /* messages of the caller are none of ours */
   PetscCallMPI(MPI_Comm_rank(comm, &ped->rank));
   PetscCallMPI(MPI_Comm_size(comm, &ped->size));
   PetscCall(MeritStringsCreate(&ped->founders));
@@ -268,6 +268,7 @@ PetscErrorCode MeritPedigreeDestroy(MeritPedigree *pedigree)
   PetscCall(PetscFree(ped->n_sired));
   PetscCall(PetscFree(ped->generation));
   PetscCall(PetscFree2(ped->F, ped->d));
+  PetscCall(PetscCommDestroy(&ped->comm));
   PetscCall(PetscFree(*pedigree));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -52,7 +52,7 @@ void MeritDenseSolve(int n, const double *F, double *x)
 /* MeritDenseInvert - See the header: B'B with B the inverse of the Cholesky factor. Not collective. */
 bool MeritDenseInvert(int n, const double *A, double *inverse, double *log_determinant)
 {
-  double F[64 * 64], B[64 * 64];
+  double F[MERIT_MAX_BLOCK], B[MERIT_MAX_BLOCK];
 
   if (!MeritDenseCholesky(n, A, F)) return false;
   if (log_determinant) *log_determinant = 0.0;
@@ -108,7 +108,7 @@ int MeritDenseSweep(int n, const double least[], double *A)
 int MeritDenseEliminate(int n, int k, double tolerance, double *A)
 {
   const int width = n + k;
-  double    least[64];
+  double    least[MERIT_MAX_COMPONENTS];
 
   /* Without exchange of rows a pivot that has shrunk below `tolerance` of its diagonal means a
      dependent row */

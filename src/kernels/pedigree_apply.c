@@ -7,9 +7,6 @@
 */
 #include "gather.h"
 
-/* Most equations of a level */
-enum { MOST = 64 };
-
 /* m -= x / 2 of a parent; a slot below 0 is an unknown parent */
 static KERNEL void AddParent(const double *x, int32_t slot, int n, int k, int j, double *m)
 {
@@ -33,7 +30,7 @@ static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, i
   for (int32_t animal = (int32_t)s->chunk[thread]; animal < s->chunk[thread + 1]; animal++)
     for (int j = 0; j < k; j++) {
       const double weight = 1.0 / p->d[animal];
-      double       m[MOST], z[MOST];
+      double       m[MERIT_MAX_COMPONENTS], z[MERIT_MAX_COMPONENTS];
 
       for (int e = 0; e < n; e++) m[e] = x[(int64_t)(p->own + animal * n + e) * k + j];
       AddParent(x, p->sire[animal], n, k, j, m);

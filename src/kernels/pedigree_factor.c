@@ -35,7 +35,7 @@ bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *f)
 /* rest = (K - K pivot^-1 K) / 4, which a parent receives; `inverse` is pivot^-1 */
 static void PassOn(int n, const double *K, const double *inverse, double *rest)
 {
-  double half[MOST];
+  double half[MERIT_MAX_COMPONENTS];
 
   for (int a = 0; a < n; a++) {
     for (int b = 0; b < n; b++) {
@@ -76,7 +76,7 @@ bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t
   if (!f->sire) return MeritRecursionFactorize(f, first, last, W);
   for (int32_t animal = last - 1; animal >= first; animal--) {
     const double *own = W + (int64_t)(f->own + animal * n) * n;
-    double        K[MOST * MOST], pivot[MOST * MOST], rest[MOST * MOST];
+    double        K[MERIT_MAX_BLOCK], pivot[MERIT_MAX_BLOCK], rest[MERIT_MAX_BLOCK];
 
     for (int i = 0; i < n * n; i++) K[i] = f->G_inverse[i] / f->d[animal];
     for (int i = 0; i < n * n; i++) pivot[i] = K[i] + own[i];
@@ -161,7 +161,7 @@ static KERNEL double Forward(const MeritPedigreeFactor *f, int32_t first, int32_
 
     if (animal >= first + AHEAD) PrefetchLevel(v, f->dam[animal - AHEAD], n, k);
     for (int j = 0; j < k; j++) {
-      double mine[MOST], below[MOST], up[MOST];
+      double mine[MERIT_MAX_COMPONENTS], below[MERIT_MAX_COMPONENTS], up[MERIT_MAX_COMPONENTS];
 
       for (int a = 0; a < n; a++) mine[a] = own[a * k + j];
       MultiplyPacked(n, inverse, mine, below);
@@ -213,7 +213,7 @@ static KERNEL void Backward(const MeritPedigreeFactor *f, int32_t first, int32_t
 
     if (animal < last - AHEAD) PrefetchLevel(v, f->dam[animal + AHEAD], n, k);
     for (int j = 0; j < k; j++) {
-      double above[MOST], down[MOST], change[MOST];
+      double above[MERIT_MAX_COMPONENTS], down[MERIT_MAX_COMPONENTS], change[MERIT_MAX_COMPONENTS];
 
       for (int a = 0; a < n; a++) {
         above[a] = 0.0;

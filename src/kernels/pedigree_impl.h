@@ -1,9 +1,6 @@
 #pragma once
 #include "gather.h"
 
-/* Most equations of a level */
-enum { MOST = 64 };
-
 /* recursion_factor.c: MeritPedigreeFactorize for rows that are not those of two parents with coefficient 1/2 */
 bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *W);
 /* The same for the substitutions; down: forward substitution, last animal first. v[n_slots * k] */

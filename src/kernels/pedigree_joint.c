@@ -45,7 +45,7 @@ static KERNEL double Meet(const MeritAnimalRecords *r, int32_t from, int32_t to,
 
   for (int64_t i = from; i < to; i++) {
     const int64_t at = (int64_t)r->place[i] * n;
-    double        q[MOST];
+    double        q[MERIT_MAX_COMPONENTS];
 
     Ahead(r, i, lists, f);
     Weigh(r, i, n, plain, u + at, q);
@@ -93,7 +93,7 @@ static KERNEL void SolveOne(const MeritPedigreeFactor *f, int32_t animal, double
 static KERNEL void Solve(const MeritPedigreeFactor *f, int32_t animal, int n, const double *above, double *u, double *z, double sum[2])
 {
   const double over_d = 1.0 / f->d[animal];
-  double       down[MOST], change[MOST];
+  double       down[MERIT_MAX_COMPONENTS], change[MERIT_MAX_COMPONENTS];
 
   MultiplySquare(n, f->G_inverse, 0.5 * over_d, above, down);
   MultiplyPacked(n, f->inverse + (int64_t)animal * Packed(n), down, change);
@@ -115,7 +115,7 @@ static KERNEL void Edges(const MeritPedigreeFactor *f, int32_t first, int32_t la
   for (int32_t animal = first; animal < last; animal++) {
     const int32_t sire = f->sire[animal], dam = f->dam[animal];
     double       *own = v + f->own + (int64_t)animal * n, *to = y + f->own + (int64_t)animal * n;
-    double        above[MOST], u[MOST], z[MOST], half[MOST];
+    double        above[MERIT_MAX_COMPONENTS], u[MERIT_MAX_COMPONENTS], z[MERIT_MAX_COMPONENTS], half[MERIT_MAX_COMPONENTS];
 
     if (animal < end - AHEAD) {
       PrefetchLevel(v, f->dam[animal + AHEAD], n, 1);
@@ -148,7 +148,7 @@ static int32_t Next(int32_t animal)
 static KERNEL void Pass(const MeritPedigreeFactor *f, const MeritAnimalRecords *r, int32_t first, int32_t last, int n, int lists, bool plain,
                         double *v, double *y, double sum[2])
 {
-  double one[MOST];
+  double one[MERIT_MAX_COMPONENTS];
 
   for (int a = 0; a < n; a++) one[a] = 0.0;
   for (int32_t begin = first; begin < last; begin = Next(begin)) {
@@ -186,11 +186,11 @@ void MeritPedigreeBackwardApply(const MeritPedigreeFactor *f, const MeritAnimalR
 static KERNEL void FinishRange(const MeritAnimalRecords *r, int32_t from, int32_t to, int n, int lists, bool plain, const double *restrict v,
                                double *restrict z)
 {
-  double one[MOST];
+  double one[MERIT_MAX_COMPONENTS];
 
   for (int a = 0; a < n; a++) one[a] = r->one >= 0 ? v[r->one + a] : 0.0;
   for (int64_t i = from; i < to; i++) {
-    double *at = z + (int64_t)r->place[i] * n, w[MOST], q[MOST];
+    double *at = z + (int64_t)r->place[i] * n, w[MERIT_MAX_COMPONENTS], q[MERIT_MAX_COMPONENTS];
 
     Ahead(r, i, lists, v);
     for (int a = 0; a < n; a++) w[a] = one[a];

@@ -12,7 +12,7 @@
 
 /* Right-hand sides are taken in groups of at most GROUP, so that w and q of a record stay on the
    stack */
-enum { GROUP = 8, MOST_TRAITS = 32 };
+enum { GROUP = 8 };
 
 /* A range of regressors [first, last) */
 typedef struct {
@@ -69,7 +69,7 @@ static KERNEL void Scatter(const MeritRecordKernel *r, Range range, int32_t reco
 static KERNEL void ApplyChunk(const MeritRecordKernel *r, int thread, int n_traits, int k, int stride, const double *x, double *y)
 {
   const Range all = {0, r->n_regressors};
-  double      w[MOST_TRAITS * GROUP], q[MOST_TRAITS * GROUP];
+  double      w[MERIT_MAX_TRAITS * GROUP], q[MERIT_MAX_TRAITS * GROUP];
 
   for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++) {
     Gather(r, all, record, n_traits, k, stride, x, w);
@@ -107,7 +107,7 @@ void MeritRecordsProject(const MeritRecordKernel *r, int k, const double *values
     for (int thread = 0; thread < r->scatter->n_threads; thread++)
       for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++)
         for (int j = 0; j < k; j++) {
-          double w[MOST_TRAITS], q[MOST_TRAITS];
+          double w[MERIT_MAX_TRAITS], q[MERIT_MAX_TRAITS];
 
           for (int t = 0; t < r->n_traits; t++) w[t] = values[((int64_t)record * r->n_traits + t) * k + j];
           Weigh(r, record, r->n_traits, 1, w, q);
@@ -123,7 +123,7 @@ void MeritRecordsFitted(const MeritRecordKernel *r, int k, const double *x, doub
 #pragma omp parallel for schedule(static) num_threads(r->scatter->n_threads)
   for (int32_t record = 0; record < r->n_records; record++)
     for (int j = 0; j < k; j++) {
-      double w[MOST_TRAITS];
+      double w[MERIT_MAX_TRAITS];
 
       Gather(r, (Range){0, r->n_regressors}, record, r->n_traits, 1, k, x + j, w);
       for (int t = 0; t < r->n_traits; t++) fitted[((int64_t)record * r->n_traits + t) * k + j] = w[t];
@@ -135,7 +135,7 @@ static void TransferChunk(const MeritRecordKernel *r, const uint8_t role[], int 
 {
   for (int32_t record = (int32_t)r->scatter->chunk[thread]; record < r->scatter->chunk[thread + 1]; record++)
     for (int j = 0; j < k; j++) {
-      double w[MOST_TRAITS] = {0.0}, q[MOST_TRAITS], part[MOST_TRAITS];
+      double w[MERIT_MAX_TRAITS] = {0.0}, q[MERIT_MAX_TRAITS], part[MERIT_MAX_TRAITS];
 
       for (int g = 0; g < r->n_regressors; g++) {
         if (!(role[g] & MERIT_ROLE_FROM)) continue;
@@ -177,7 +177,7 @@ static void AddPair(const MeritRecordKernel *r, int32_t record, int g, int h, co
 /* V = D R^-1 D of one record, column by column */
 static void WeightMatrix(const MeritRecordKernel *r, int32_t record, double *V)
 {
-  double w[MOST_TRAITS], q[MOST_TRAITS];
+  double w[MERIT_MAX_TRAITS], q[MERIT_MAX_TRAITS];
 
   for (int s = 0; s < r->n_traits; s++) {
     for (int t = 0; t < r->n_traits; t++) w[t] = t == s;
@@ -192,7 +192,7 @@ void MeritRecordsDiagonal(const MeritRecordKernel *r, const int first_regressor[
   /* One trait and one component a level need no matrices */
   if (MeritRecordsDiagonalOne(r, first_regressor, n_terms, stride, D)) return;
   for (int32_t record = 0; record < r->n_records; record++) {
-    double V[MOST_TRAITS * MOST_TRAITS];
+    double V[MERIT_MAX_TRAIT_BLOCK];
 
     WeightMatrix(r, record, V);
     for (int k = 0; k < n_terms; k++)
@@ -208,7 +208,7 @@ void MeritRecordsAbsorb(const MeritRecordKernel *r, int h, int width, const doub
 
   /* E = -D R^-1 D B D R^-1 D, where B is the inverse block of the level of regressor h */
   for (int32_t record = 0; record < r->n_records; record++) {
-    double        V[MOST_TRAITS * MOST_TRAITS], E[MOST_TRAITS * MOST_TRAITS];
+    double        V[MERIT_MAX_TRAIT_BLOCK], E[MERIT_MAX_TRAIT_BLOCK];
     const int32_t slot = r->slot[h][record], *offset = r->offset[h];
 
     if (slot < 0) continue;

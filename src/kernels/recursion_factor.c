@@ -35,7 +35,7 @@ static bool Pivot(const MeritPedigreeFactor *f, int32_t row, const double *K, co
 {
   const int     n   = f->n;
   const double *own = W + (int64_t)(f->own + row * n) * n;
-  double        pivot[MOST * MOST], half[MOST * MOST];
+  double        pivot[MERIT_MAX_BLOCK], half[MERIT_MAX_BLOCK];
   double       *to       = f->inverse + (int64_t)row * Packed(n);
   bool          definite = true;
 
@@ -55,7 +55,7 @@ static bool Pivot(const MeritPedigreeFactor *f, int32_t row, const double *K, co
 bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t last, double *W)
 {
   bool   definite = true;
-  double K[MOST * MOST], rest[MOST * MOST], c;
+  double K[MERIT_MAX_BLOCK], rest[MERIT_MAX_BLOCK], c;
 
   for (int32_t row = last - 1; row >= first; row--) {
     Own(f, row, K);
@@ -75,7 +75,7 @@ bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_
 static void Step(const MeritPedigreeFactor *f, int32_t row, bool down, int k, int j, const double *K, const double *inverse, double *v)
 {
   const int n = f->n;
-  double   *own = v + (int64_t)(f->own + row * n) * k + j, from[MOST], to[MOST], c;
+  double   *own = v + (int64_t)(f->own + row * n) * k + j, from[MERIT_MAX_COMPONENTS], to[MERIT_MAX_COMPONENTS], c;
 
   for (int a = 0; a < n; a++) from[a] = down ? own[a * k] : 0.0;
   for (int64_t p = 1; !down && p < MeritRecursionPlaces(f->rows, row); p++) {
@@ -103,7 +103,7 @@ static void Step(const MeritPedigreeFactor *f, int32_t row, bool down, int k, in
    first one. Rows without a level have no pivot. Not collective. */
 void MeritRecursionSubstitute(const MeritPedigreeFactor *f, int32_t first, int32_t last, bool down, int k, double *v)
 {
-  double K[MOST * MOST], inverse[MOST * MOST];
+  double K[MERIT_MAX_BLOCK], inverse[MERIT_MAX_BLOCK];
 
   for (int32_t i = first; i < last; i++) {
     const int32_t row = down ? last - 1 - (i - first) : i;

@@ -58,7 +58,7 @@ static PetscErrorCode WarnCovariates(MeritModel model, int k)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
   const MeritTermView *view = &model->term[k].view;
-  uint8_t              marked[64] = {0};
+  uint8_t              marked[MERIT_MAX_COMPONENTS] = {0};
 
   PetscFunctionBegin;
   for (int c = 0; view->n_owned && c < view->n_eq; c++) marked[c] = model->eq_state[view->eq_owned + c] == MERIT_EQ_ALIASED;

@@ -23,12 +23,10 @@ static int64_t RecordBytes(MeritModel model)
   return bytes;
 }
 
-/* Number, owner and place, label, observations and states of the components, parents */
+/* Number, owner and place, label, observations and states of the components */
 static int64_t LevelBytes(const MeritTermView *view)
 {
-  const int64_t bytes = NUMBER_BYTES + PLACE_BYTES + MERIT_LABEL_BYTES + (int64_t)sizeof(int64_t) * view->n_comp + view->n_eq;
-
-  return view->kind == MERIT_TERM_PED ? bytes + PARENT_BYTES + MERIT_ANIMAL_BYTES : bytes;
+  return NUMBER_BYTES + PLACE_BYTES + MERIT_LABEL_BYTES + (int64_t)sizeof(int64_t) * view->n_comp + view->n_eq;
 }
 
 /* As they are in this run, else no more than the records of a rank, nor the levels */
@@ -67,8 +65,9 @@ PetscErrorCode MeritModelLevelCounts(MeritModel model, const MeritBytes *b, int6
 /* MeritModelAddBytes - See the header. Collective. */
 PetscErrorCode MeritModelAddBytes(MeritModel model, MeritBytes *b)
 {
-  const int n = model->formula->n_terms;
-  int64_t   n_records, n_lines, n_animals = 0, *owned, *ghosts;
+  const int  n = model->formula->n_terms;
+  const int *linked, n_linked = MeritModelLinkedTerms(model, &linked);
+  int64_t    n_records, n_lines, n_animals = 0, *owned, *ghosts;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(n, &owned, n, &ghosts));
@@ -79,18 +78,21 @@ PetscErrorCode MeritModelAddBytes(MeritModel model, MeritBytes *b)
   if (model->genotypes) PetscCall(MeritGenotypesAddBytes(model->genotypes, b));
   b->records += RecordBytes(model) * (b->here ? model->records.n_records : MeritFullestBlock(n_records, b->ranks));
   for (int t = 0; t < n; t++) b->levels += LevelBytes(&model->term[t].view) * owned[t] + GHOST_BYTES * ghosts[t];
+  /* levels with parents, and the pedigree's own arrays */
+  for (int i = 0; i < n_linked; i++) b->levels += (PARENT_BYTES + MERIT_ANIMAL_BYTES) * owned[linked[i]];
   b->reading += MeritFullestBlock(n_lines, b->ranks) * (MERIT_LINE_BYTES + RecordBytes(model)) +
                 MeritFullestBlock(n_animals, b->ranks) * MERIT_LINE_BYTES;
   PetscCall(PetscFree2(owned, ghosts));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* *n = the most generations of the levels of this and earlier terms over all ranks */
 static PetscErrorCode Generations(MeritModel model, const MeritTermView *view, int *n)
 {
   int32_t most = 0;
 
   PetscFunctionBegin;
-  for (int32_t i = 0; i < view->n_owned; i++) most = PetscMax(most, view->generation[i]);
+  for (int32_t i = 0; i < view->n_owned; i++) most = PetscMax(most, MeritStructureGeneration(view->structure)[i]);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT32_T, MPI_MAX, model->comm));
   *n = most + 1;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -99,37 +101,37 @@ static PetscErrorCode Generations(MeritModel model, const MeritTermView *view, i
 /* MeritModelTraffic - See the header. Collective. */
 PetscErrorCode MeritModelTraffic(MeritModel model, PetscMPIInt ranks, MeritTraffic *x)
 {
-  const int n = model->formula->n_terms;
-  int64_t  *ghosts;
+  const int  n = model->formula->n_terms;
+  const int *linked, *fed;
+  int        n_fixed = 0;
+  int64_t   *ghosts;
 
   PetscFunctionBegin;
-  *x = (MeritTraffic){.plain = true};
+  *x = (MeritTraffic){.n_ped = MeritModelLinkedTerms(model, &linked), .plain = true};
   PetscCall(Records(model, &x->n_records));
   PetscCall(PetscMalloc1(n + 1, &ghosts));
   PetscCall(MeritModelGhosts(model, ranks, ghosts));
   for (int k = 0; k < n; k++) {
-    const MeritTermView *view      = &model->term[k].view;
-    const int64_t        equations = ghosts[k] * view->n_eq;
+    const MeritTermView *view = &model->term[k].view;
 
     x->equations += view->n_levels * view->n_eq;
-    switch (view->kind) {
-    case MERIT_TERM_PED:
-      x->animals += equations;
-      x->n_animals += view->n_levels;
-      x->n_ped++;
-      x->plain = x->plain && view->n_regressors == 1;
-      PetscCall(Generations(model, view, &x->n_generations));
-      break;
-    case MERIT_TERM_SNP:
-      x->carriers += equations;
-      x->n_snp_eq += view->n_eq;
-      x->plain = false;
-      break;
-    case MERIT_TERM_FIXED: x->fixed += equations; break;
-    default: x->others += equations; x->plain = false;
-    }
+    *(view->fixed ? &x->fixed : &x->others) += ghosts[k] * view->n_eq;
+    n_fixed += view->fixed;
   }
-  x->plain = x->plain && x->n_ped == 1;
+  for (int i = 0; i < x->n_ped; i++) {
+    const MeritTermView *view = &model->term[linked[i]].view;
+
+    x->animals += ghosts[linked[i]] * view->n_eq;
+    x->n_animals += view->n_levels;
+    x->plain = x->plain && view->n_regressors == 1;
+    PetscCall(Generations(model, view, &x->n_generations));
+  }
+  for (int i = MeritModelFedTerms(model, &fed) - 1; i >= 0; i--) {
+    x->carriers += ghosts[fed[i]] * model->term[fed[i]].view.n_eq;
+    x->n_snp_eq += model->term[fed[i]].view.n_eq;
+  }
+  x->others -= x->animals + x->carriers;
+  x->plain = x->plain && x->n_ped == 1 && n_fixed + 1 == n;
   PetscCall(PetscFree(ghosts));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

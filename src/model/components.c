@@ -88,7 +88,7 @@ PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale)
 @*/
 PetscErrorCode MeritModelToComponents(MeritModel model, const double x[], double u[])
 {
-  double shift[32];
+  double shift[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
   for (int k = 0; k < model->formula->n_terms; k++) {
@@ -113,7 +113,7 @@ PetscErrorCode MeritModelToComponents(MeritModel model, const double x[], double
 /* v = (L'L)^-1 L'u */
 static PetscErrorCode SolveL(const MeritTermView *view, const double *u, double *v)
 {
-  double LL[64 * 64] = {0.0}, inverse[64 * 64], Lu[64] = {0.0};
+  double LL[MERIT_MAX_BLOCK] = {0.0}, inverse[MERIT_MAX_BLOCK], Lu[MERIT_MAX_COMPONENTS] = {0.0};
   const int n = view->n_eq;
 
   PetscFunctionBegin;
@@ -139,7 +139,7 @@ static PetscErrorCode SolveL(const MeritTermView *view, const double *u, double 
 @*/
 PetscErrorCode MeritModelFromComponents(MeritModel model, const double u[], double x[])
 {
-  double *own, shift[32];
+  double *own, shift[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->n_components + 1, &own));

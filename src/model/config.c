@@ -120,20 +120,17 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
 
 static PetscErrorCode GenotypeSource(MeritModel model, MeritNode job, bool *given)
 {
-  char *bfile = NULL, *text = NULL;
+  const char *key;
+  char       *path;
 
   PetscFunctionBegin;
-  PetscCall(MeritConfigPath(job, "genotypes.bfile", &bfile));
-  PetscCall(MeritConfigPath(job, "genotypes.text", &text));
-  if (bfile && text) PetscCall(MeritNodeError(MeritNodeFind(job, "genotypes"), "give bfile or text, not both"));
-  *given = bfile || text;
+  PetscCall(MeritGenotypesOfJob(job, &key, &path));
+  *given = key != NULL;
   if (*given) {
     PetscCall(MeritGenotypesCreate(model->comm, &model->genotypes));
-    if (bfile) PetscCall(MeritGenotypesSetPlink(model->genotypes, bfile));
-    else PetscCall(MeritGenotypesSetText(model->genotypes, text));
+    PetscCall(MeritGenotypesSetFile(model->genotypes, key, path));
   }
-  PetscCall(PetscFree(bfile));
-  PetscCall(PetscFree(text));
+  PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -13,8 +13,8 @@ static const double SINGULAR = 1e-10, NEAR = 1e-4;
 */
 static int Factor(int n, const double *G, bool keep, double *F, double *least)
 {
-  double work[64 * 64], s[64];
-  bool   used[64] = {false};
+  double work[MERIT_MAX_BLOCK], s[MERIT_MAX_COMPONENTS];
+  bool   used[MERIT_MAX_COMPONENTS] = {false};
   int    rank     = 0;
 
   *least = 1.0;
@@ -47,11 +47,11 @@ static int Factor(int n, const double *G, bool keep, double *F, double *least)
    components, some meeting no record. L also where G is next to singular, if that is asked for (roots). */
 static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool keep, bool roots, int *n_eq)
 {
-  double F[64 * 64], least;
+  double F[MERIT_MAX_BLOCK], least;
   int    rank;
 
   PetscFunctionBegin;
-  PetscCheck(n <= 64, PETSC_COMM_SELF, PETSC_ERR_PLIB, "more than 64 components in a term");
+  PetscCheck(n <= MERIT_MAX_COMPONENTS, PETSC_COMM_SELF, PETSC_ERR_PLIB, "more than %d components in a term", MERIT_MAX_COMPONENTS);
   rank = Factor(n, G, keep, F, &least);
   PetscCall(PetscFree(term->L));
   PetscCall(PetscFree(term->G_inverse));
@@ -71,12 +71,12 @@ static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool
 /* MeritModelSingularTerm - See the header. Not collective. */
 int MeritModelSingularTerm(MeritModel model)
 {
-  double F[64 * 64], least;
+  double F[MERIT_MAX_BLOCK], least;
 
   for (int k = 0; k < model->formula->n_terms; k++) {
     const MeritTermSpec *spec = &model->formula->term[k];
 
-    if (!spec->fixed && spec->G && spec->n_components <= 64 &&
+    if (!spec->fixed && spec->G && spec->n_components <= MERIT_MAX_COMPONENTS &&
         Factor(spec->n_components, spec->G, false, F, &least) < spec->n_components)
       return k;
   }

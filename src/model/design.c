@@ -205,10 +205,10 @@ static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, con
 static PetscErrorCode CountCarriers(MeritModel model, MeritModelTerm *term, const int64_t local[])
 {
   const MeritTermView *view = &term->view;
-  int64_t              total[64] = {0};
+  int64_t              total[MERIT_MAX_COMPONENTS] = {0};
 
   PetscFunctionBegin;
-  PetscCheck(view->n_comp <= 64, model->comm, PETSC_ERR_PLIB, "more than 64 components of a level");
+  PetscCheck(view->n_comp <= MERIT_MAX_COMPONENTS, model->comm, PETSC_ERR_PLIB, "more than %d components of a level", MERIT_MAX_COMPONENTS);
   for (int32_t i = 0; i < view->n_carrier * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_carrier + i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, total, view->n_comp, MPI_INT64_T, MPI_SUM, model->comm));
   for (int64_t i = 0; i < (int64_t)view->n_owned * view->n_comp; i++)

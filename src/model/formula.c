@@ -68,7 +68,7 @@ PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **formula)
                          "the job file has no `model`, like model: \"y ~ herd + ped(cow)\""));
   }
   PetscCall(PetscNew(&builder.formula));
-  PetscCall(PetscCalloc1(FORMULA_TRAITS, &builder.formula->trait));
+  PetscCall(PetscCalloc1(MERIT_MAX_TRAITS, &builder.formula->trait));
   code = ParseAll(model, &builder);
   for (int k = 0; k < builder.formula->n_terms; k++) PetscCall(PetscFree(builder.mask[k]));
   PetscCall(PetscFree(builder.mask));

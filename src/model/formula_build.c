@@ -226,8 +226,8 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
   bool          one, zero;
 
   PetscFunctionBegin;
-  if (trait == FORMULA_TRAITS)
-    PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "a model may have %d traits at most", FORMULA_TRAITS));
+  if (trait == MERIT_MAX_TRAITS)
+    PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "a model may have %d traits at most", MERIT_MAX_TRAITS));
   for (int t = 0; t < trait; t++) {
     if (!strcmp(f->trait[t], p->trait.name)) {
       PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "the trait `%s` has a formula already", p->trait.name));
@@ -269,10 +269,10 @@ static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], 
 static PetscErrorCode CheckSize(MeritNode model, const MeritTermSpec *term)
 {
   PetscFunctionBegin;
-  if (term->n_components > FORMULA_COMPONENTS) {
+  if (term->n_components > MERIT_MAX_COMPONENTS) {
     PetscCall(FormulaErrorPlaced(model, term->line, term->column,
                                  "`%s` has %d components over all traits: more than %d are not available", term->label,
-                                 term->n_components, FORMULA_COMPONENTS));
+                                 term->n_components, MERIT_MAX_COMPONENTS));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,10 +1,9 @@
 #pragma once
 /* The formula language inside: tokens, terms of one formula as written, and the builder that merges them. */
 #include <merit/formula.h>
+#include <merit/limits.h>
 
-#define FORMULA_TRAITS  32 /* one bit each in the builder's masks and in MeritRecordsView */
 #define FORMULA_CLASSES 8  /* class columns of one product */
-#define FORMULA_COMPONENTS 64 /* of a term; room for a level in solvers and preconditioners */
 #define FORMULA_DEGREE  20 /* highest Legendre degree */
 
 typedef enum { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_MARK } TokenKind;

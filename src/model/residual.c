@@ -67,8 +67,8 @@ PetscErrorCode MeritModelInvertResiduals(MeritModel model)
   PetscFunctionBegin;
   for (int32_t p = 0; p < model->records.n_patterns; p++) {
     const double *R       = model->formula->residual[model->pattern_class[p]].R;
-    double       *inverse = model->R_inverse + (int64_t)p * n * n, part[32 * 32], part_inverse[32 * 32];
-    int           trait[32], m = MeritDensePart(n, model->pattern_observed[p], R, trait, part);
+    double       *inverse = model->R_inverse + (int64_t)p * n * n, part[MERIT_MAX_TRAIT_BLOCK], part_inverse[MERIT_MAX_TRAIT_BLOCK];
+    int           trait[MERIT_MAX_TRAITS], m = MeritDensePart(n, model->pattern_observed[p], R, trait, part);
 
     if (!MeritDenseInvert(m, part, part_inverse, NULL))
       MeritFaultSet(&fault, MERIT_ERROR_USAGE, NULL, 0, "residual", "the residual covariance matrix is not positive definite");

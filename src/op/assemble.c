@@ -179,10 +179,8 @@ static void AddColumns(Assembly *a, int n, const PetscInt column[], const double
 /* Y = (W' R^-1 W + penalty of term k) X with the numbers given, X being 0 outside the term */
 static PetscErrorCode Product(Assembly *a, int k, const double *X, double *Y)
 {
-  MeritMME            *mme      = a->mme;
-  const MeritTermView *t        = &mme->term[k];
-  const double        *R        = mme->records.R_inverse, *P = Penalty(a, k);
-  const bool           one_pass = mme->one_pass;
+  const MeritTermView *t = &a->mme->term[k];
+  const double        *P = Penalty(a, k);
   double              *other;
 
   PetscFunctionBegin;
@@ -190,12 +188,8 @@ static PetscErrorCode Product(Assembly *a, int k, const double *X, double *Y)
   for (int b = 0; P && b < t->n_eq * t->n_eq; b++) other[b] = P[b];
   if (a->numbers.R_inverse) {
     for (int b = 0; b < t->n_eq * t->n_eq; b++) other[b] -= t->G_inverse[b];
-    mme->records.R_inverse = a->numbers.R_inverse;
-    mme->one_pass          = one_pass && R == a->numbers.R_inverse;
-    PetscCall(MeritMMEApplyBlock(a->C, COLUMNS, X, Y));
-    mme->records.R_inverse = R;
-    mme->one_pass          = one_pass;
-  } else PetscCall(PetscArrayzero(Y, (size_t)mme->n_owned * COLUMNS));
+    PetscCall(MeritMMEApplyWith(a->C, a->numbers.R_inverse, COLUMNS, X, Y));
+  } else PetscCall(PetscArrayzero(Y, (size_t)a->mme->n_owned * COLUMNS));
   MeritLevelsApply(t->n_owned, t->n_eq, other, COLUMNS, X + (int64_t)t->eq_owned * COLUMNS, Y + (int64_t)t->eq_owned * COLUMNS);
   PetscCall(PetscFree(other));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -298,7 +292,7 @@ static PetscErrorCode Contributions(Mat C, bool sparse, MPI_Comm *comm, int64_t 
   const double **penalty;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(PetscMalloc1(mme->n_terms, &penalty));
   numbers = Current(mme, penalty);
   PetscCall(Begin(C, &numbers, &a));
@@ -367,8 +361,7 @@ static PetscErrorCode Form(Mat C, bool sparse, Mat *A)
   const double **penalty;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(MeritMMERefresh(C));
+  PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(PetscMalloc1(mme->n_terms, &penalty));
   numbers = Current(mme, penalty);
   PetscCall(Collect(C, &numbers, &a));

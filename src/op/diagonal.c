@@ -128,7 +128,7 @@ PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, MeritBlockCache *cache, do
   double   *E, *rows;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(LocalBlocks(mme, Stride(mme), cache, &E));
   for (int i = 0; i < mme->n_snp; i++) {
     MeritSnpLink *link   = &mme->snp[i];
@@ -213,8 +213,7 @@ PetscErrorCode MeritMMEBlockDiagonalParts(Mat C, const MeritBlockParts parts[], 
   int          stride;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(MeritMMERefresh(C));
+  PetscCall(MeritMMECurrent(C, &mme));
   stride = Stride(mme);
   PetscCall(LocalBlocks(mme, stride, cache, &E));
   for (int i = 0; i < mme->n_terms; i++)

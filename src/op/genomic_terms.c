@@ -18,7 +18,7 @@ PetscErrorCode MeritMMEGenomicTerms(Mat C, const double x[], double ***genomic)
   for (int i = 0; i < n; i++) {
     const int t = fed[i];
 
-    PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, NULL, NULL, &n_rows, NULL, NULL));
+    n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
     PetscCall(PetscMalloc1((size_t)n_rows * (size_t)formula->term[t].n_components, &(*genomic)[t]));
     PetscCall(MeritMMEGenomicValues(C, t, x, (*genomic)[t]));
   }

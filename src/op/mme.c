@@ -32,13 +32,13 @@ PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMMEGetRecords - The record kernel of C; borrowed. Not collective. */
+/* MeritMMEGetRecords - The record kernel of C; borrowed. Collective. */
 PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, const int **first_regressor, bool *expanded)
 {
   MeritMME *mme;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMECurrent(C, &mme));
   *records         = &mme->records;
   *first_regressor = mme->first_regressor;
   *expanded        = mme->expand;
@@ -159,13 +159,13 @@ PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* J' R^-1 J of the genotype rows for the variances of now */
+/* J' R^-1 J of the genotype rows for the current variances */
 static PetscErrorCode RenewBlocks(Mat C, MeritMME *mme)
 {
   MeritSnpLink *link = mme->snp;
 
   PetscFunctionBegin;
-  if (!mme->one_pass || (link->D && link->D_state == MeritModelState(mme->model))) PetscFunctionReturn(PETSC_SUCCESS);
+  if ((link->D && link->D_state == MeritModelState(mme->model))) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscFree(link->D));
   PetscCall(MeritMMECarrierBlocks(C, link->term, NULL, &link->D));
   link->D_state = MeritModelState(mme->model);
@@ -192,8 +192,33 @@ static PetscErrorCode ClearOutputs(MeritMME *mme, int k, bool penalties, double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritMMEApplyWith - See the header. Collective. */
+PetscErrorCode MeritMMEApplyWith(Mat C, const double *R_inverse, int k, const double X[], double Y[])
+{
+  MeritMME         *mme;
+  MeritRecordKernel records;
+  const double     *x_slots;
+  double           *y_slots;
+  bool              one_pass;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMECurrent(C, &mme));
+  records  = mme->records;
+  one_pass = mme->one_pass && (!R_inverse || R_inverse == records.R_inverse);
+  if (R_inverse) records.R_inverse = R_inverse;
+  if (one_pass) PetscCall(RenewBlocks(C, mme));
+  PetscCall(DistributeBegin(mme, k, X));
+  PetscCall(ClearOutputs(mme, k, true, &y_slots));
+  for (int i = 0; i < mme->n_terms; i++) MeritPenaltyApplyWithin(mme->penalty[i], k, mme->x_local, mme->y_local);
+  PetscCall(DistributeEnd(mme, k, one_pass, &x_slots));
+  for (int i = 0; i < mme->n_terms; i++) PetscCall(MeritPenaltyApplyAcross(mme->penalty[i], k, mme->x_local, mme->y_local));
+  MeritRecordsApply(&records, k, x_slots, y_slots);
+  PetscCall(Collect(mme, k, one_pass, X, Y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*@
-  MeritMMEApplyBlock - Y = C X for k right-hand sides.
+  MeritMMEApplyBlock - Y = C X for k right-hand sides, with the model's current variances.
 
   Collective on C.
 
@@ -207,21 +232,8 @@ static PetscErrorCode ClearOutputs(MeritMME *mme, int k, bool penalties, double 
 @*/
 PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
 {
-  MeritMME     *mme;
-  const double *x_slots;
-  double       *y_slots;
-
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(MeritMMERefresh(C)); /* what the model has of the variances before is gone */
-  PetscCall(RenewBlocks(C, mme));
-  PetscCall(DistributeBegin(mme, k, X));
-  PetscCall(ClearOutputs(mme, k, true, &y_slots));
-  for (int i = 0; i < mme->n_terms; i++) MeritPenaltyApplyWithin(mme->penalty[i], k, mme->x_local, mme->y_local);
-  PetscCall(DistributeEnd(mme, k, mme->one_pass, &x_slots));
-  for (int i = 0; i < mme->n_terms; i++) PetscCall(MeritPenaltyApplyAcross(mme->penalty[i], k, mme->x_local, mme->y_local));
-  MeritRecordsApply(&mme->records, k, x_slots, y_slots);
-  PetscCall(Collect(mme, k, mme->one_pass, X, Y));
+  PetscCall(MeritMMEApplyWith(C, NULL, k, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -255,8 +267,7 @@ PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
   double   *x_local, *y_local, *kept;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(MeritMMERefresh(C)); /* before its arrays are lent */
+  PetscCall(MeritMMECurrent(C, &mme)); /* before its arrays are lent */
   PetscCall(MeritMMEWork(mme, k));
   PetscCall(PetscMalloc1((size_t)mme->n_pinned * (size_t)k, &kept));
   for (int32_t i = 0; i < mme->n_pinned; i++)
@@ -281,7 +292,7 @@ PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[])
   double   *y_slots;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(ClearOutputs(mme, k, false, &y_slots));
   MeritRecordsProject(&mme->records, k, values, y_slots);
   PetscCall(MeritMMECollect(mme, k, NULL, r));
@@ -314,7 +325,7 @@ PetscErrorCode MeritMMEFittedBlock(Mat C, int k, const double x[], double fitted
   const double *slots;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(MeritMMEDistribute(mme, k, x, &slots));
   MeritRecordsFitted(&mme->records, k, slots, fitted);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -329,7 +340,7 @@ PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g
   double              *rows = NULL;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMECurrent(C, &mme));
   for (int i = 0; i < mme->n_snp; i++)
     if (mme->snp[i].term == term) link = &mme->snp[i];
   PetscCheck(link, mme->comm, PETSC_ERR_ARG_WRONG, "term %d is no SNP term", term);
@@ -471,14 +482,6 @@ static PetscErrorCode SetUpFed(MeritMME *mme)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is some G singular, so that equations and components differ? */
-static bool Expanded(const MeritMME *mme)
-{
-  for (int i = 0; i < mme->n_terms; i++)
-    if (mme->term[i].L) return true;
-  return false;
-}
-
 /*@
   MeritMatCreateMME - Make the operator of the mixed model equations (Henderson 1984) of a model that is set up; nothing is formed.
 
@@ -509,7 +512,7 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   mme->n_slots = MeritModelLayout(model)->n_slots;
   mme->places_local = mme->n_local;
   PetscCall(MeritMMEListPinned(mme));
-  mme->expand = Expanded(mme);
+  mme->expand = MeritMMEExpanded(mme);
   PetscCall(SetUpRecords(mme, n_threads));
   PetscCall(SetUpPenalties(mme, n_threads));
   PetscCall(SetUpFed(mme));
@@ -534,37 +537,5 @@ PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes)
   PetscCall(MeritMMEGet(C, &mme));
   mme->passes = passes;
   PetscCall(MeritOnePassSetUp(mme));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* MeritMMERefresh - Take over new variances: bumps the state of C if the model's has changed. Collective. */
-PetscErrorCode MeritMMERefresh(Mat C)
-{
-  MeritMME *mme;
-
-  PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
-  if (mme->state == MeritModelState(mme->model)) PetscFunctionReturn(PETSC_SUCCESS);
-  mme->state = MeritModelState(mme->model);
-  mme->n_changes++;
-  for (int i = 0; i < mme->n_terms; i++) MeritPenaltySetInverse(mme->penalty[i], mme->term[i].G_inverse);
-  if (mme->expand != Expanded(mme)) {
-    mme->expand = !mme->expand;
-    PetscCall(MeritMMEWork(mme, 0));
-  }
-  PetscCall(MatAssemblyBegin(C, MAT_FINAL_ASSEMBLY));
-  PetscCall(MatAssemblyEnd(C, MAT_FINAL_ASSEMBLY));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* MeritMMEState - See the header. Collective. */
-PetscErrorCode MeritMMEState(Mat C, uint64_t *state)
-{
-  MeritMME *mme;
-
-  PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
-  PetscCall(MeritMMERefresh(C));
-  *state = mme->n_changes;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

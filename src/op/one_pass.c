@@ -29,17 +29,6 @@ PetscErrorCode MeritOnePassSetUp(MeritMME *mme)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMMESetMixed - Precision of the genotype products of applications to come; nothing where there are none. Logically collective. */
-PetscErrorCode MeritMMESetMixed(Mat C, bool mixed)
-{
-  MeritMME *mme;
-
-  PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
-  if (MeritModelGenotypes(mme->model)) PetscCall(MeritGenotypesSetSingle(MeritModelGenotypes(mme->model), mixed));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /*
   MeritOnePassApply - What the genotypes add to y_local, after the records went through with the carriers' values 0: their sums stand
   at the carriers. Collective.

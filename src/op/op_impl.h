@@ -7,6 +7,7 @@
 typedef struct {
   int          term;
   int          n_eq;
+  MeritMarkers markers;     /* M in the precision of the operator; owned */
   MPI_Comm     row_comm;    /* ranks of one grid row; MPI_COMM_NULL when the grid has one column; owned */
   MPI_Comm     column_comm; /* ranks of one grid column, who own the effects of their tiles; owned if there are several */
   int          grid_rows, grid_cols;
@@ -26,7 +27,7 @@ typedef struct {
   MPI_Comm             comm;
   MeritModel           model; /* borrowed */
   uint64_t             state; /* of the model when last refreshed */
-  uint64_t             n_changes; /* of C since it was made */
+  uint64_t             n_changes; /* of C: by new variances, and by MeritMMESetRandom */
   int                  n_terms;
   const MeritTermView *term;  /* [n_terms]; borrowed */
   const uint8_t       *eq_state; /* [n_owned] of the model, or masked */
@@ -75,8 +76,16 @@ PetscErrorCode MeritOnePassApply(MeritMME *mme, int k);
 /* expand.c: equations <-> component slots of this rank */
 void MeritExpand(const MeritMME *mme, int k, const double *equations, double *slots);
 void MeritContract(const MeritMME *mme, int k, const double *slots, double *equations);
-/* mme.c */
+/* mme.c: context of C as it is. Not collective. */
 PetscErrorCode MeritMMEGet(Mat C, MeritMME **mme);
+/* state.c: is some G singular, so that equations and components differ? Not collective. */
+bool MeritMMEExpanded(const MeritMME *mme);
+/* C is another matrix: bumps its states, ours and PETSc's. Collective. */
+PetscErrorCode MeritMMEChanged(Mat C, MeritMME *mme);
+/* Context of C for the model's current variances: what reads L, G^-1 or R^-1 begins with it. Collective. */
+PetscErrorCode MeritMMECurrent(Mat C, MeritMME **mme);
+/* Y = C X with another R^-1 (NULL: the model's), for k right-hand sides; with another one the genotypes are read twice. Collective. */
+PetscErrorCode MeritMMEApplyWith(Mat C, const double *R_inverse, int k, const double X[], double Y[]);
 /* x (owned) -> x_local with ghosts and carriers, and the slots the record kernels read */
 PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const double **slots);
 /* slots the record kernels wrote + y_local -> y (owned), summed over ranks; pinned equations become those of x (0 when x is NULL) */

@@ -22,7 +22,7 @@ PetscErrorCode MeritMMEListPinned(MeritMME *mme)
 
   Notes:
   Without them C is that of the random effects, Z' R^-1 Z + blockdiag(P), and the identity over the fixed ones, whose right-hand sides are 0.
-  Preconditioners and sweeps know of it by MeritMMEEquationState().
+  Preconditioners, sweeps and solvers know of it by MeritMMEState() and MeritMMEEquationState().
 @*/
 PetscErrorCode MeritMMESetRandom(Mat C, bool random)
 {
@@ -41,9 +41,7 @@ PetscErrorCode MeritMMESetRandom(Mat C, bool random)
     mme->eq_state = mme->masked;
   } else PetscCall(PetscFree(mme->masked));
   PetscCall(MeritMMEListPinned(mme));
-  mme->n_changes++;
-  PetscCall(MatAssemblyBegin(C, MAT_FINAL_ASSEMBLY));
-  PetscCall(MatAssemblyEnd(C, MAT_FINAL_ASSEMBLY));
+  PetscCall(MeritMMEChanged(C, mme));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -7,10 +7,10 @@
 PetscErrorCode MeritMMEPenaltyRoot(Mat C, int k, const double z[], double y[])
 {
   MeritMME *mme;
-  double    F[64 * 64], *local;
+  double    F[MERIT_MAX_BLOCK], *local;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(MeritMMEWork(mme, k));
   PetscCall(PetscCalloc1((size_t)mme->n_local * (size_t)k + 1, &local));
   for (int i = 0; i < mme->n_terms; i++) {
@@ -32,10 +32,10 @@ PetscErrorCode MeritMMEPenaltyRoot(Mat C, int k, const double z[], double y[])
 PetscErrorCode MeritMMEPenaltyRootTransposed(Mat C, int k, const double x[], double t[])
 {
   MeritMME *mme;
-  double    F[64 * 64], *local;
+  double    F[MERIT_MAX_BLOCK], *local;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMEGet(C, &mme));
+  PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(MeritMMEWork(mme, k));
   PetscCall(PetscMalloc1((size_t)mme->n_local * (size_t)k + 1, &local));
   PetscCall(PetscArraycpy(local, x, (size_t)mme->n_owned * (size_t)k));

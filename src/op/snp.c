@@ -6,17 +6,22 @@
 /* MeritSnpLinkCreate - Prepare the products of one SNP term. Collective. */
 PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link)
 {
-  MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    rank, owned = (PetscMPIInt)mme->term[term].n_owned;
-  int64_t        row_first;
+  MeritGenotypes   geno = MeritModelGenotypes(mme->model);
+  const MeritTile *tile = MeritGenotypesTile(geno);
+  PetscMPIInt      rank, owned = (PetscMPIInt)mme->term[term].n_owned;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
-  link->term     = term;
-  link->n_eq     = mme->term[term].n_eq;
-  link->carriers = MeritModelCarriers(mme->model, term);
-  PetscCall(MeritGenotypesTile(geno, &link->grid_rows, &link->grid_cols, &row_first, &link->n_rows, &link->col_first, &link->n_cols));
+  link->term      = term;
+  link->n_eq      = mme->term[term].n_eq;
+  link->carriers  = MeritModelCarriers(mme->model, term);
+  link->grid_rows = tile->grid_rows;
+  link->grid_cols = tile->grid_cols;
+  link->n_rows    = tile->n_rows;
+  link->col_first = tile->col_first;
+  link->n_cols    = tile->n_cols;
   PetscCall(MeritGenotypesSize(geno, NULL, NULL, &link->n_used));
+  PetscCall(MeritMarkersCreate(geno, NULL, &link->markers));
   link->row_comm    = MPI_COMM_NULL;
   link->column_comm = mme->comm;
   if (link->grid_cols > 1) {
@@ -41,6 +46,18 @@ PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link)
   PetscCall(PetscFree(link->rows));
   PetscCall(PetscFree(link->values));
   PetscCall(PetscFree(link->D));
+  PetscCall(MeritMarkersDestroy(&link->markers));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritMMESetMixed - Precision of the genotype products of applications to come; nothing where there are none. Logically collective. */
+PetscErrorCode MeritMMESetMixed(Mat C, bool mixed)
+{
+  MeritMME *mme;
+
+  PetscFunctionBegin;
+  PetscCall(MeritMMEGet(C, &mme));
+  for (int i = 0; i < mme->n_snp; i++) PetscCall(MeritMarkersSetSingle(mme->snp[i].markers, mixed));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -91,14 +108,13 @@ static PetscErrorCode Gather(MeritSnpLink *link, PetscMPIInt row, const double *
 /* MeritSnpForward - rows = M effects for the tile's rows, complete on grid column 0. Collective. */
 PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, const double *effects, double **rows)
 {
-  MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    row;
+  PetscMPIInt row;
 
   PetscFunctionBegin;
   PetscCall(Counts(mme, link, width, &row));
   PetscCall(MeritSnpRows(link, width, rows));
   PetscCall(Gather(link, row, effects));
-  PetscCall(MeritGenotypesForward(geno, width, link->tile, *rows));
+  PetscCall(MeritMarkersForward(link->markers, width, link->tile, *rows));
   if (link->row_comm == MPI_COMM_NULL) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritSumFirst(link->row_comm, link->n_rows * width, *rows));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -120,15 +136,14 @@ static PetscErrorCode Deliver(MeritSnpLink *link, PetscMPIInt row, double *effec
 /* MeritSnpAdjoint - effects += M' rows (squares: with M squared element by element); rows are given on grid column 0. Collective. */
 PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects)
 {
-  MeritGenotypes geno = MeritModelGenotypes(mme->model);
-  PetscMPIInt    row;
+  PetscMPIInt row;
 
   PetscFunctionBegin;
   PetscCall(Counts(mme, link, width, &row));
   if (link->row_comm != MPI_COMM_NULL) PetscCall(MeritBroadcastFirst(link->row_comm, link->n_rows * width, rows));
   PetscCall(PetscArrayzero(link->tile, (size_t)link->n_cols * (size_t)width));
-  if (squares) PetscCall(MeritGenotypesSquares(geno, width, rows, link->tile));
-  else PetscCall(MeritGenotypesAdjoint(geno, width, rows, link->tile));
+  if (squares) PetscCall(MeritMarkersSquares(link->markers, width, rows, link->tile));
+  else PetscCall(MeritMarkersAdjoint(link->markers, width, rows, link->tile));
   PetscCall(Deliver(link, row, effects));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -142,16 +157,15 @@ PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, boo
 */
 PetscErrorCode MeritSnpNormal(MeritMME *mme, MeritSnpLink *link, int k, const double *effects, double *rows, double **values, double *to)
 {
-  MeritGenotypes geno  = MeritModelGenotypes(mme->model);
-  const int      width = link->n_eq * k;
-  PetscMPIInt    row;
+  const int   width = link->n_eq * k;
+  PetscMPIInt row;
 
   PetscFunctionBegin;
   PetscCall(Counts(mme, link, width, &row));
   PetscCall(Grow((size_t)link->n_rows * (size_t)width, &link->room_values, &link->values));
   *values = link->values;
   PetscCall(Gather(link, row, effects));
-  PetscCall(MeritGenotypesNormal(geno, link->n_eq, k, link->D, link->tile, *values, rows, link->tile));
+  PetscCall(MeritMarkersNormal(link->markers, link->n_eq, k, link->D, link->tile, *values, rows, link->tile));
   PetscCall(Deliver(link, row, to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

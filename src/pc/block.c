@@ -117,6 +117,7 @@ static PetscErrorCode Apply_MeritBlock(PC pc, Vec x, Vec y)
   double       *Y;
 
   PetscFunctionBegin;
+  PetscCall(MeritPCReady(pc));
   PetscCall(VecGetArrayRead(x, &X));
   PetscCall(VecGetArrayWrite(y, &Y));
   PetscCall(ApplyBlock_MeritBlock(pc, 1, X, Y));

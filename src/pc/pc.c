@@ -29,6 +29,20 @@ PetscErrorCode MeritPCCheckType(const char type[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritPCReady - See the header. Collective. */
+PetscErrorCode MeritPCReady(PC pc)
+{
+  Mat  C;
+  bool equations;
+
+  PetscFunctionBegin;
+  PetscCall(PCGetOperators(pc, &C, NULL));
+  PetscCall(MeritMatIsMME(C, &equations));
+  if (equations) PetscCall(MeritMMERefresh(C));
+  PetscCall(PCSetUp(pc));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* One column at a time through PCApply, for types that know no blocks */
 static PetscErrorCode ApplyColumns(PC pc, int k, const double X[], double Y[])
 {
@@ -68,7 +82,7 @@ PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[])
   PetscErrorCode (*apply)(PC, int, const double[], double[]) = NULL;
 
   PetscFunctionBegin;
-  PetscCall(PCSetUp(pc));
+  PetscCall(MeritPCReady(pc));
   PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCApplyBlock_C", &apply));
   if (apply) PetscCall((*apply)(pc, k, X, Y));
   else PetscCall(ApplyColumns(pc, k, X, Y));
@@ -82,7 +96,7 @@ PetscErrorCode MeritPCGetJoint(PC pc, MeritJoint *joint)
 
   PetscFunctionBegin;
   *joint = NULL;
-  PetscCall(PCSetUp(pc));
+  PetscCall(MeritPCReady(pc));
   PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCGetJoint_C", &get));
   if (get) PetscCall((*get)(pc, joint));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -99,7 +113,7 @@ PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[])
   PetscErrorCode (*apply)(PC, int, const double[], double[]) = NULL;
 
   PetscFunctionBegin;
-  PetscCall(PCSetUp(pc));
+  PetscCall(MeritPCReady(pc));
   PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCApplyInPlace_C", &apply));
   if (apply) PetscCall((*apply)(pc, k, X, Y));
   else PetscCall(MeritPCApplyBlock(pc, k, X, Y));

@@ -192,6 +192,7 @@ static PetscErrorCode Apply_MeritPed(PC pc, Vec x, Vec y)
   double       *Y;
 
   PetscFunctionBegin;
+  PetscCall(MeritPCReady(pc));
   PetscCall(VecGetArrayRead(x, &X));
   PetscCall(VecGetArrayWrite(y, &Y));
   PetscCall(ApplyBlock_MeritPed(pc, 1, X, Y));

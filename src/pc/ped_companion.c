@@ -125,7 +125,7 @@ void MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, doubl
   for (int32_t level = 0; level < t->n_owned; level++)
     for (int j = 0; j < k; j++) {
       const double *D = c->D_inverse + (int64_t)level * n * n, *B = c->B + (int64_t)level * n * m;
-      double       *own = v + (int64_t)(t->eq_owned + level * n) * k + j, z[64];
+      double       *own = v + (int64_t)(t->eq_owned + level * n) * k + j, z[MERIT_MAX_COMPONENTS];
 
       for (int a = 0; a < n; a++) {
         z[a] = 0.0;
@@ -148,7 +148,7 @@ void MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, doub
     for (int j = 0; j < k && c->animal[level] >= 0; j++) {
       const double *D = c->D_inverse + (int64_t)level * n * n, *B = c->B + (int64_t)level * n * m;
       const double *theirs = v + (int64_t)(animals->eq_owned + c->animal[level] * m) * k + j;
-      double        z[64];
+      double        z[MERIT_MAX_COMPONENTS];
 
       for (int a = 0; a < n; a++) {
         z[a] = 0.0;

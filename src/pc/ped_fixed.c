@@ -252,7 +252,7 @@ static void SolveBig(const MeritPed *p, double *y)
 {
   const MeritTermView *t = &p->term[p->fixed.big];
   const int            n = t->n_eq, k = p->k;
-  double               block[64];
+  double               block[MERIT_MAX_COMPONENTS];
 
   for (int32_t level = 0; level < t->n_owned; level++)
     for (int j = 0; j < k; j++) {

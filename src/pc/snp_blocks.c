@@ -70,7 +70,7 @@ static PetscErrorCode Fill(MeritModel model, const MeritTermView *t, int32_t wid
 
       end = BlockEnd(at, first + n_owned[r], width);
       n   = end - at;
-      PetscCall(MeritGenotypesGram(MeritModelGenotypes(model), at, n, k, D, gram));
+      PetscCall(MeritMarkersGram(MeritGenotypesMarkers(MeritModelGenotypes(model)), at, n, k, D, gram));
       PetscCallMPI(MPI_Reduce(r == rank ? MPI_IN_PLACE : gram, gram, n * n * k, MPI_DOUBLE, MPI_SUM, r, comm));
       if (r != rank) continue;
       Assemble(t, MeritModelEquationState(model) + t->eq_owned + (at - first) * n_eq, n, gram, snp->inverse + snp->place[block]);
@@ -97,7 +97,7 @@ PetscErrorCode MeritSnpBlocksSetUp(Mat C, int term, int32_t width, MeritSnpBlock
   t += term;
   comm = MeritModelComm(model);
   mine = t->n_owned;
-  PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, &grid_cols, NULL, NULL, NULL, NULL));
+  grid_cols = MeritGenotypesTile(MeritModelGenotypes(model))->grid_cols;
   if (grid_cols > 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.snp", "blocks need genotypes on a grid of one column: give genotypes.grid as many rows as ranks"));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));

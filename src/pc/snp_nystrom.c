@@ -27,7 +27,7 @@ PetscErrorCode MeritSnpNystromMean(Mat C, int term, double **D, double mean[])
   PetscCall(MeritMMEGetModel(C, &model));
   MeritModelTerms(model, &t);
   size = t[term].n_eq * t[term].n_eq;
-  PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, NULL, NULL, &n_rows, NULL, NULL));
+  n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
   PetscCall(MeritMMECarrierBlocks(C, term, NULL, D));
   PetscCall(PetscCalloc1(size + 1, &sums));
   for (int64_t row = 0; row < n_rows; row++) {
@@ -191,7 +191,7 @@ PetscErrorCode MeritSnpNystromApply(const MeritTermView *t, const uint8_t state[
   const int     n = t->n_eq, rank = y->sketch->rank;
   const int64_t n_owned = (int64_t)t->n_owned * n;
   const double *from;
-  double       *own, block[64];
+  double       *own, block[MERIT_MAX_COMPONENTS];
 
   PetscFunctionBegin;
   if (y->k != k) {

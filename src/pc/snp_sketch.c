@@ -64,7 +64,7 @@ static PetscErrorCode Begin(Mat C, int term, const double D[], const double mean
   s->t += term;
   s->most = (int)PetscMin((int64_t)most, s->t->n_levels);
   s->n    = 0;
-  PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, NULL, NULL, &n_rows, NULL, NULL));
+  n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
   PetscCall(PetscMalloc1(n_rows + 1, &s->weight));
   PetscCall(Weigh(n_rows, s->t->n_eq, D, mean, s->weight));
   n = (size_t)s->t->n_owned * (size_t)s->most + 1;

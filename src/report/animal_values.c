@@ -148,15 +148,16 @@ static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows
    grid columns have the same rows, so only the first column sends. Collective. */
 static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomic[], Animals *a)
 {
-  MeritGenotypes geno = MeritModelGenotypes(report->model);
-  int     grid_rows, grid_cols, n_comp = report->formula->term[t].n_components, width = n_comp + 1, *column;
-  int64_t row_first, n_rows, n_animals, *number;
-  int32_t col_first, n_cols, n_snps, n_used;
-  double *rows, *count;
+  MeritGenotypes   geno   = MeritModelGenotypes(report->model);
+  const MeritTile *tile   = MeritGenotypesTile(geno);
+  const int64_t    n_rows = tile->n_rows;
+  int              n_comp = report->formula->term[t].n_components, width = n_comp + 1, *column;
+  int64_t          n_animals, *number;
+  int32_t          n_snps, n_used;
+  double          *rows, *count;
 
   PetscFunctionBegin;
   PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
-  PetscCall(MeritGenotypesTile(geno, &grid_rows, &grid_cols, &row_first, &n_rows, &col_first, &n_cols));
   PetscCall(PetscCalloc1(n_rows, &count));
   if (!a->counted && t == AnimalsFirstTerm(report)) PetscCall(CountInGenotypes(report, t, n_rows, count));
   PetscCall(PetscMalloc3((size_t)(n_rows * width), &rows, n_rows, &number, width, &column));
@@ -165,7 +166,7 @@ static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomi
     if (a->value[v].term == t) column[a->value[v].component + 1] = v + 1;
   for (int64_t i = 0; i < n_rows; i++) {
     /* ranks are numbered along grid columns, so the first column is ranks 0 .. grid_rows - 1 */
-    number[i]       = report->rank < grid_rows ? row_first + i : -1;
+    number[i]       = report->rank < tile->grid_rows ? tile->row_first + i : -1;
     rows[i * width] = count[i];
     memcpy(rows + i * width + 1, genomic + i * n_comp, (size_t)n_comp * sizeof(*rows));
   }

@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* MeritPredictionCreate - Make an empty prediction. Not collective. */
+/* MeritPredictionCreate - Make an empty prediction. Collective. */
 PetscErrorCode MeritPredictionCreate(MPI_Comm comm, MeritPrediction *prediction)
 {
   MeritPrediction p;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&p));
-  p->comm = comm;
+  PetscCall(PetscCommDuplicate(comm, &p->comm, NULL)); /* messages of the caller are none of ours */
   PetscCallMPI(MPI_Comm_rank(comm, &p->rank));
   PetscCallMPI(MPI_Comm_size(comm, &p->size));
   *prediction = p;
@@ -62,11 +62,9 @@ PetscErrorCode MeritPredictionSetFromConfig(MeritPrediction p, MeritNode job)
   char *snps = NULL;
 
   PetscFunctionBegin;
-  PetscCall(MeritConfigPath(job, "genotypes.bfile", &p->bfile));
-  PetscCall(MeritConfigPath(job, "genotypes.text", &p->text));
+  PetscCall(MeritGenotypesOfJob(job, &p->format, &p->path));
   PetscCall(MeritConfigPath(job, "predict.snps", &snps));
-  if (p->bfile && p->text) PetscCall(MeritNodeError(MeritNodeFind(job, "genotypes"), "give bfile or text, not both"));
-  if (!p->bfile && !p->text) PetscCall(MeritNodeError(job, "the job file has no genotypes: bfile or text"));
+  if (!p->format) PetscCall(MeritNodeError(job, "the job file has no genotypes: bfile or text"));
   if (!snps) PetscCall(MeritNodeError(job, "the job file has no predict: snps, the snps.tsv of a result or its folder"));
   PetscCall(ReportResolve(p->comm, snps, "snps.tsv", &p->snps));
   PetscCall(PetscFree(snps));
@@ -78,7 +76,7 @@ PetscErrorCode MeritPredictionSetFromConfig(MeritPrediction p, MeritNode job)
 static void Tell(MeritPrediction p)
 {
   const MeritPredictionSize *c    = &p->count;
-  const char                *geno = p->bfile ? p->bfile : p->text;
+  const char                *geno = p->path;
 
   MeritLog(MERIT_LOG_INFO, "%lld animals, %lld of %lld SNPs with effects used, %lld of them with alleles swapped", (long long)c->n_animals,
            (long long)(c->as_is + c->swapped), (long long)c->n_effects, (long long)c->swapped);
@@ -110,10 +108,7 @@ PetscErrorCode MeritPredictionSetUp(MeritPrediction p)
   PetscCall(MeritPhaseEnd());
   PetscCall(MeritPhaseBegin("read.genotypes"));
   PetscCall(MeritGenotypesCreate(p->comm, &p->geno));
-  if (p->bfile)
-    PetscCall(MeritGenotypesSetPlink(p->geno, p->bfile));
-  else
-    PetscCall(MeritGenotypesSetText(p->geno, p->text));
+  PetscCall(MeritGenotypesSetFile(p->geno, p->format, p->path));
   /* all SNPs become columns, also monomorphic ones: they may have effects */
   PetscCall(MeritGenotypesSetWhole(p->geno, true));
   PetscCall(MeritGenotypesLoad(p->geno));
@@ -193,9 +188,10 @@ PetscErrorCode MeritPredictionWrite(MeritPrediction p, MeritOutput out)
 
   PetscFunctionBegin;
   PetscCall(MeritPhaseBegin("predict"));
-  PetscCall(MeritGenotypesTile(p->geno, NULL, NULL, &first, &n, NULL, NULL));
+  first = MeritGenotypesTile(p->geno)->row_first;
+  n     = MeritGenotypesTile(p->geno)->n_rows;
   PetscCall(PetscMalloc1((size_t)n * (size_t)p->n_values, &value));
-  PetscCall(MeritGenotypesForward(p->geno, p->n_values, p->effect, value));
+  PetscCall(MeritMarkersForward(p->markers, p->n_values, p->effect, value));
   PetscCall(MeritPhaseEnd());
   PetscCall(MeritPhaseBegin("write"));
   PetscCall(Header(p, &header));
@@ -216,15 +212,16 @@ PetscErrorCode MeritPredictionDestroy(MeritPrediction *prediction)
 
   PetscFunctionBegin;
   if (!p) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscFree(p->bfile));
-  PetscCall(PetscFree(p->text));
+  PetscCall(PetscFree(p->path));
   PetscCall(PetscFree(p->snps));
   for (int k = 0; k < p->n_values; k++) PetscCall(PetscFree(p->name[k]));
   PetscCall(PetscFree(p->name));
   PetscCall(PetscFree(p->effect));
   PetscCall(PetscFree(p->offset));
   MeritTextFree(&p->excluded);
+  PetscCall(MeritMarkersDestroy(&p->markers));
   PetscCall(MeritGenotypesDestroy(&p->geno));
+  PetscCall(PetscCommDestroy(&p->comm));
   PetscCall(PetscFree(*prediction));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

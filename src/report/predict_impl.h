@@ -8,9 +8,11 @@
 struct _p_MeritPrediction {
   MPI_Comm            comm;
   PetscMPIInt         rank, size;
-  char               *bfile, *text; /* genotypes, one of them; owned */
+  const char         *format;       /* key of the genotypes in the job file; borrowed */
+  char               *path;         /* of the genotypes; owned */
   char               *snps;         /* the table of effects; owned */
-  MeritGenotypes      geno;
+  MeritGenotypes      geno;         /* owned */
+  MeritMarkers        markers;      /* its view in the coding of the effects; owned */
   int                 n_values; /* columns of effects */
   char              **name;     /* [n_values] TRAIT.TERM; owned */
   double             *effect;   /* [n_snps * n_values] effect of one copy of the allele that snps.tsv counts; owned */
@@ -33,7 +35,7 @@ typedef struct {
 PETSC_INTERN PetscErrorCode PredictRead(MeritPrediction p, PredictTable *t);
 /* Free the table; NULL-safe. Collective. */
 PETSC_INTERN PetscErrorCode PredictTableFree(PredictTable *t);
-/* Match the table with the genotypes: sets effect, offset, count, excluded, and the coding of the genotypes. Collective. Errors: INPUT. */
+/* Match the table with the genotypes: sets effect, offset, count, excluded, and the view in their coding. Collective. Errors: INPUT. */
 PETSC_INTERN PetscErrorCode PredictMatch(MeritPrediction p, const PredictTable *t);
 /* Text field `column` (0 snp, 1 counted, 2 other) of a row, "" if it is missing; borrowed. Not collective. */
 PETSC_INTERN const char *PredictText(const PredictTable *t, int column, int64_t row);

@@ -146,7 +146,7 @@ static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row,
     PetscCall(LeaveOut(p, t, row, mean - centre, "not in the genotypes"));
   } else if (m->snp_of[code] < 0) {
     MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, name, "two SNPs of %s have this name, so that it cannot be matched",
-                  p->bfile ? p->bfile : p->text);
+                  p->path);
   } else {
     const int32_t j = m->snp_of[code];
 
@@ -208,7 +208,7 @@ static PetscErrorCode Join(MeritPrediction p, Match *m)
 static PetscErrorCode Check(MeritPrediction p)
 {
   const MeritPredictionSize *c    = &p->count;
-  const char                *geno = p->bfile ? p->bfile : p->text;
+  const char                *geno = p->path;
 
   PetscFunctionBegin;
   if (!c->n_effects) PetscCall(MeritRaise(MERIT_ERROR_INPUT, p->snps, 0, NULL, "predict.snps: no SNP has an effect"));
@@ -218,9 +218,9 @@ static PetscErrorCode Check(MeritPrediction p)
                          (long long)c->n_effects, p->snps, (long long)c->other_alleles, (long long)c->absent));
   if (!(c->as_is + c->swapped))
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno, 0, NULL, "has none of the %lld SNPs with an effect in %s%s", (long long)c->n_effects,
-                         p->snps, p->text ? "; the SNPs of text genotypes are called SNP1, SNP2, ... by position" : ""));
+                         p->snps, !MeritGenotypesNamed(p->geno) ? "; the SNPs of text genotypes are called SNP1, SNP2, ... by position" : ""));
   /* text genotypes have no names of SNPs: they are matched by position */
-  if (p->text && c->n_rows != c->n_snps)
+  if (!MeritGenotypesNamed(p->geno) && c->n_rows != c->n_snps)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno, 0, NULL,
                          "holds %d SNPs, but %s has %lld: those of text genotypes are known by position only", (int)c->n_snps, p->snps,
                          (long long)c->n_rows));
@@ -240,7 +240,7 @@ PetscErrorCode PredictMatch(MeritPrediction p, const PredictTable *t)
   PetscCall(MeritFaultAgree(p->comm, &fault));
   PetscCall(Join(p, &m));
   PetscCall(Check(p));
-  PetscCall(MeritGenotypesSetCoding(p->geno, m.centre, m.missing, m.scale));
+  PetscCall(MeritMarkersCreate(p->geno, &(MeritCoding){m.centre, m.missing, m.scale}, &p->markers));
   PetscCall(MatchDestroy(&m));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

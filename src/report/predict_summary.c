@@ -5,19 +5,13 @@
 #include <merit/version.h>
 
 /* Checksums of the effects and genotypes */
-static PetscErrorCode Inputs(MeritPrediction p, cJSON *root)
+static PetscErrorCode Inputs(MeritPrediction p, MeritNode job, cJSON *root)
 {
-  static const char *const plink[] = {".bed", ".bim", ".fam"};
-  cJSON                   *list    = cJSON_AddArrayToObject(root, "inputs");
-  char                     path[PETSC_MAX_PATH_LEN];
+  SummaryList files = {p->comm, cJSON_AddArrayToObject(root, "inputs")};
 
   PetscFunctionBegin;
-  PetscCall(SummaryInput(p->comm, list, "predict.snps", p->snps));
-  if (p->text) PetscCall(SummaryInput(p->comm, list, "genotypes.text", p->text));
-  for (int k = 0; k < 3 && p->bfile; k++) {
-    snprintf(path, sizeof(path), "%s%s", p->bfile, plink[k]);
-    PetscCall(SummaryInput(p->comm, list, "genotypes.bfile", path));
-  }
+  PetscCall(SummaryInput(files.comm, files.list, "predict.snps", p->snps));
+  PetscCall(MeritGenotypesEachFile(job, SummaryGenotypes, &files));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -74,7 +68,7 @@ PetscErrorCode MeritPredictionSummary(MeritPrediction p, MeritOutput out, MeritN
   cJSON_AddStringToObject(root, "version", MERIT_VERSION);
   cJSON_AddStringToObject(root, "command", "predict");
   cJSON_AddItemToObject(root, "job", SummaryTree(job));
-  PetscCall(Inputs(p, root));
+  PetscCall(Inputs(p, job, root));
   cJSON_AddNumberToObject(root, "ranks", p->size);
   cJSON_AddNumberToObject(root, "threads", threads);
   Matching(p, root);

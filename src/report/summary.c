@@ -10,11 +10,11 @@
 /* Every input file of the job, with size and checksum. Collective. */
 static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
 {
-  static const char *const keys[]   = {"records.file", "pedigree.file", "genotypes.text"};
-  static const char *const plink[3] = {".bed", ".bim", ".fam"};
-  cJSON                   *list     = cJSON_AddArrayToObject(root, "inputs");
-  char                    *path     = NULL, full[PETSC_MAX_PATH_LEN];
-  const char              *centre   = NULL;
+  static const char *const keys[] = {"records.file", "pedigree.file"};
+  cJSON                   *list   = cJSON_AddArrayToObject(root, "inputs");
+  SummaryList              files  = {report->comm, list};
+  char                    *path   = NULL;
+  const char              *centre = NULL;
 
   PetscFunctionBegin;
   for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(keys); k++) {
@@ -22,6 +22,7 @@ static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
     if (path) PetscCall(SummaryInput(report->comm, list, keys[k], path));
     PetscCall(PetscFree(path));
   }
+  PetscCall(MeritGenotypesEachFile(job, SummaryGenotypes, &files));
   if (report->start) PetscCall(SummaryInput(report->comm, list, "solver.start", report->start));
   PetscCall(MeritConfigString(job, "genotypes.centre", &centre));
   /* genotypes.centre may name a file of frequencies */
@@ -30,12 +31,6 @@ static PetscErrorCode AddInputs(MeritReport report, cJSON *root, MeritNode job)
     PetscCall(SummaryInput(report->comm, list, "genotypes.centre", path));
     PetscCall(PetscFree(path));
   }
-  PetscCall(MeritConfigPath(job, "genotypes.bfile", &path));
-  for (int k = 0; k < 3 && path; k++) {
-    snprintf(full, sizeof(full), "%s%s", path, plink[k]);
-    PetscCall(SummaryInput(report->comm, list, "genotypes.bfile", full));
-  }
-  PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -103,13 +98,14 @@ static PetscErrorCode AddGenotypes(MeritReport report, cJSON *root)
   MeritGenotypes geno = MeritModelGenotypes(report->model);
   cJSON         *grid = cJSON_AddObjectToObject(root, "grid"), *item;
   int            rows = report->size, cols = 1;
-  int64_t        row_first, n_rows, n_animals;
-  int32_t        col_first, n_cols, n_snps, n_used;
+  int64_t        n_animals;
+  int32_t        n_snps, n_used;
   const double  *scale;
   double         sum_2pq, diagonal;
 
   PetscFunctionBegin;
-  if (geno) PetscCall(MeritGenotypesTile(geno, &rows, &cols, &row_first, &n_rows, &col_first, &n_cols));
+  if (geno) rows = MeritGenotypesTile(geno)->grid_rows;
+  if (geno) cols = MeritGenotypesTile(geno)->grid_cols;
   cJSON_AddNumberToObject(grid, "rows", rows);
   cJSON_AddNumberToObject(grid, "columns", cols);
   if (!geno) PetscFunctionReturn(PETSC_SUCCESS);

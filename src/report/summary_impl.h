@@ -12,6 +12,13 @@ PETSC_INTERN void SummaryReal(cJSON *to, const char name[], double value);
 PETSC_INTERN cJSON *SummaryTree(MeritNode node);
 /* Add an input file with size and checksum; a file that changed gets a warning instead. Collective. */
 PETSC_INTERN PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const char path[]);
+/* The list of inputs, for MeritGenotypesEachFile */
+typedef struct {
+  MPI_Comm comm;
+  cJSON   *list;
+} SummaryList;
+/* Adds one file of the genotypes to it: a MeritGenotypesAct. Collective. */
+PETSC_INTERN PetscErrorCode SummaryGenotypes(const char key[], const char suffix[], const char path[], void *ctx);
 /* Seconds, processor seconds and peak memory of each phase, the largest over ranks. Collective. */
 PETSC_INTERN PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root);
 /* Peak memory, least and largest over ranks, bytes. Collective. */

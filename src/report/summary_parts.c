@@ -79,6 +79,17 @@ PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* SummaryGenotypes - See the header. Collective. */
+PetscErrorCode SummaryGenotypes(const char key[], const char suffix[], const char path[], void *ctx)
+{
+  const SummaryList *files = ctx;
+
+  PetscFunctionBegin;
+  (void)suffix;
+  PetscCall(SummaryInput(files->comm, files->list, key, path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* SummaryPhases - See the header. If ranks have different phases only those of rank 0 are written.
    Collective. */
 PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root)

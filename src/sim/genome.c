@@ -86,7 +86,7 @@ static void SolveLower(int n, const double L[], double x[])
 static PetscErrorCode QtlEffects(const SimSpec *spec, SimGenome *g)
 {
   const int n                               = spec->n_traits;
-  double V[SIM_MAX_TRAITS * SIM_MAX_TRAITS] = {0}, root[SIM_MAX_TRAITS * SIM_MAX_TRAITS], z[SIM_MAX_TRAITS];
+  double V[MERIT_MAX_TRAIT_BLOCK] = {0}, root[MERIT_MAX_TRAIT_BLOCK], z[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
   for (int32_t q = 0; q < g->n_qtl; q++) {

@@ -106,7 +106,7 @@ PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool defin
 /* SimNormals - See the header. Not collective. */
 void SimNormals(const MeritRandomKey *key, int n, const double root[], double scale, double v[])
 {
-  double z[SIM_MAX_TRAITS];
+  double z[MERIT_MAX_TRAITS];
 
   for (int i = 0; i < n; i++) z[i] = MeritRandomNormal(key, (uint32_t)i);
   for (int i = 0; i < n; i++) {

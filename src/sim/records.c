@@ -110,7 +110,7 @@ static PetscErrorCode OneRecord(MeritSimulation sim, int64_t number, int32_t her
                  e    = SimKey(spec, SIM_FOR_RESIDUAL, (uint64_t)number);
   /* the first calving is in the second year after birth */
   int    age = Age(spec, number, parity), year = SimBirthYear(spec, number) + 1 + parity;
-  double y[SIM_MAX_TRAITS];
+  double y[MERIT_MAX_TRAITS];
   char   id[32], herd_text[32];
 
   PetscFunctionBegin;

@@ -1,6 +1,7 @@
 #pragma once
 #include <merit/exchange.h>
 #include <merit/file.h>
+#include <merit/limits.h>
 #include <merit/random.h>
 #include <merit/shared.h>
 #include <merit/simulate.h>
@@ -10,7 +11,6 @@
   equal blocks over the ranks. Every draw is keyed by the number of the animal (record, SNP), so the result does
   not depend on ranks or threads.
 */
-#define SIM_MAX_TRAITS 32
 #define SIM_UNKNOWN    UINT32_MAX /* number of an unknown parent */
 #define SIM_BASE_YEAR  2000       /* first year of birth of the founders */
 
@@ -48,12 +48,12 @@ typedef struct {
   uint64_t  seed;
   int       n_traits;
   char    **trait; /* owned */
-  double    mean[SIM_MAX_TRAITS], missing[SIM_MAX_TRAITS]; /* means; fractions missing */
-  double    herd_year[SIM_MAX_TRAITS], parity[SIM_MAX_TRAITS], age[SIM_MAX_TRAITS]; /* sd, sd, per day */
+  double    mean[MERIT_MAX_TRAITS], missing[MERIT_MAX_TRAITS]; /* means; fractions missing */
+  double    herd_year[MERIT_MAX_TRAITS], parity[MERIT_MAX_TRAITS], age[MERIT_MAX_TRAITS]; /* sd, sd, per day */
   bool      has_herd_year, has_parity, has_age, has_pe, has_chip;
   double   *G, *R, *PE;                /* owned */
   double   *root_G, *root_R, *root_PE; /* lower Cholesky factors; owned */
-  int       decimals[SIM_MAX_TRAITS];  /* decimals written of each trait */
+  int       decimals[MERIT_MAX_TRAITS];  /* decimals written of each trait */
   int       generations;
   int64_t   animals, sires, dams; /* in all; used per generation; candidates per generation, 0: all females */
   double    males, unknown_sire, unknown_dam; /* fractions */

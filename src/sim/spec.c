@@ -93,8 +93,8 @@ static PetscErrorCode ReadNames(MeritNode tree, SimSpec *spec)
 
   PetscFunctionBegin;
   PetscCall(Need(tree, "traits.names", "a name or a list of names"));
-  if (n < 1 || n > SIM_MAX_TRAITS)
-    PetscCall(MeritNodeError(node, "1 to %d traits are possible, not %d", SIM_MAX_TRAITS, n));
+  if (n < 1 || n > MERIT_MAX_TRAITS)
+    PetscCall(MeritNodeError(node, "1 to %d traits are possible, not %d", MERIT_MAX_TRAITS, n));
   PetscCall(PetscCalloc1(n, &spec->trait));
   for (int i = 0; i < n; i++) {
     MeritNode child = node->kind == MERIT_NODE_LIST ? node->child[i] : node;

@@ -14,7 +14,7 @@ static const double INVERSE = 3.0, COLUMN = 8.0;
 typedef struct {
   Mat            A;      /* owned */
   MeritFactor    factor; /* owned */
-  uint64_t       formed; /* state of the model, plus 1, for which A is; 0: there is none */
+  uint64_t       formed; /* state of the operator (MeritSolverState) for which A is; 0: there is none */
   uint64_t       state;  /* the same of the numbers of the factor */
   CholeskyDense *dense;  /* in place of both, or NULL; owned */
 } Cholesky;
@@ -41,17 +41,15 @@ static PetscErrorCode Analyse(MeritSolver s, Cholesky *c, uint64_t state)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The work space, and the state of the model; equations of a model they must be */
+/* The work space, and the state of the operator; equations of a model they must be */
 static PetscErrorCode Begin(MeritSolver s, Cholesky **c, uint64_t *state)
 {
-  MeritModel model;
-  bool       equations;
+  bool equations;
 
   PetscFunctionBegin;
   PetscCall(MeritMatIsMME(s->C, &equations));
   PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "cholesky needs the mixed model equations of a model");
-  PetscCall(MeritMMEGetModel(s->C, &model));
-  *state = MeritModelState(model) + 1;
+  PetscCall(MeritSolverState(s, state));
   if (!s->data) {
     PetscCall(PetscNew(c));
     s->data = *c;
@@ -79,7 +77,7 @@ static PetscErrorCode Try(MeritSolver s, int64_t *lost, double *share)
     PetscCall(CholeskyDenseFactor(s, &c->dense, lost, share));
   } else {
     PetscCall(Analyse(s, c, state));
-    PetscCall(MeritFactorSize(c->factor, &bytes, NULL, NULL, NULL));
+    bytes = MeritFactorSize(c->factor)->bytes;
     PetscCall(DirectRefuse(s, "the factor", bytes));
     PetscCall(MeritFactorNumeric(c->factor, c->A, &definite));
     if (!definite) PetscCall(MeritFactorSingular(c->factor, lost, share));
@@ -152,7 +150,9 @@ PetscErrorCode MeritSolverInverseCost(MeritSolver s, bool columns, int64_t most,
   *bytes = *operations = INFINITY;
   if (n_entries > most || (room >= 0.0 && (double)n_bytes > room)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Analyse(s, c, state));
-  PetscCall(MeritFactorSize(c->factor, NULL, bytes, &entries, &flops));
+  *bytes  = MeritFactorSize(c->factor)->bytes_inverse;
+  entries = MeritFactorSize(c->factor)->entries;
+  flops   = MeritFactorSize(c->factor)->flops;
   if (room < 0.0 || *bytes <= room) *operations = INVERSE * flops + (columns ? COLUMN * entries * n : 0.0);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -212,7 +212,6 @@ static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], dou
   double        *q, *better, again;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMERefresh(s->C));
   PetscCall(Begin(s, &c, &state));
   if (c->state != state) PetscCall(Factor(s));
   PetscCall(PetscMalloc2(n, &q, n, &better));
@@ -246,7 +245,8 @@ static PetscErrorCode View_Cholesky(MeritSolver s, PetscViewer viewer)
 
   PetscFunctionBegin;
   if (c->factor) {
-    PetscCall(MeritFactorSize(c->factor, &bytes, NULL, &entries, NULL));
+    bytes   = MeritFactorSize(c->factor)->bytes;
+    entries = MeritFactorSize(c->factor)->entries;
     PetscCall(PetscViewerASCIIPrintf(viewer, "  a factor of %.0f entries, %.0f bytes on the fullest rank\n", entries, bytes));
   } else
     PetscCall(PetscViewerASCIIPrintf(viewer, "  a dense factor on one rank\n"));

@@ -12,7 +12,7 @@ static const double ROUNDING  = 2e-14;
 static const int    NO_BETTER = 10;
 
 typedef struct {
-  uint64_t     state; /* of the model, for which C is */
+  uint64_t     state; /* of the operator, for which C is */
   Mat          A;     /* rank 0: C in canonical order; owned */
   PetscMPIInt  rank, size;
   PetscMPIInt *count, *first; /* [size] equations of each rank; rank 0, owned */
@@ -80,14 +80,12 @@ static PetscErrorCode Order(MeritSolver s, LhsGs *g)
 /* Form C and bring all of it to rank 0 */
 static PetscErrorCode Gather(MeritSolver s, LhsGs *g)
 {
-  MeritModel model;
-  Mat        C, *part;
-  IS         all;
+  Mat C, *part;
+  IS  all;
 
   PetscFunctionBegin;
   PetscCall(Drop(g));
-  PetscCall(MeritMMEGetModel(s->C, &model));
-  g->state = MeritModelState(model);
+  PetscCall(MeritSolverState(s, &g->state));
   PetscCall(DirectAssemble(s, true, &C));
   PetscCall(Order(s, g));
   PetscCall(ISCreateGeneral(PETSC_COMM_SELF, g->n_all, g->order, PETSC_COPY_VALUES, &all));
@@ -247,13 +245,12 @@ static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritS
 static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double x[],
                                   MeritSolveResult *result)
 {
-  LhsGs     *g = (LhsGs *)s->data;
-  MeritModel model;
+  LhsGs   *g = (LhsGs *)s->data;
+  uint64_t state;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMERefresh(s->C));
-  PetscCall(MeritMMEGetModel(s->C, &model));
-  if (g->state != MeritModelState(model)) PetscCall(Gather(s, g));
+  PetscCall(MeritSolverState(s, &state));
+  if (g->state != state) PetscCall(Gather(s, g));
   PetscCall(MeritSolverOneByOne(s, k, r, x, SolveOne, result));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

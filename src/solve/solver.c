@@ -22,7 +22,7 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   PetscFunctionBegin;
   PetscCall(MeritPCRegisterAll());
   PetscCall(PetscNew(&s));
-  s->comm       = comm;
+  PetscCall(PetscCommDuplicate(comm, &s->comm, NULL)); /* messages of the caller are none of ours */
   s->ops        = types[0];
   s->criterion  = MERIT_CRITERION_RESIDUAL;
   s->rtol       = 1e-8;
@@ -64,8 +64,8 @@ PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverHasPC - Does the type take a preconditioner, and options for it? Not collective. */
-bool MeritSolverHasPC(MeritSolver s) { return s->ops->can.preconditioned; }
+/* Does the type take a preconditioner, and options for it? */
+static bool HasPreconditioner(MeritSolver s) { return s->ops->can.preconditioned; }
 
 /* MeritSolverSetCheckpoint - See the header. Logically collective. */
 PetscErrorCode MeritSolverSetCheckpoint(MeritSolver s, MeritCheckpoint checkpoint)
@@ -82,7 +82,7 @@ PetscErrorCode MeritSolverSetCheckpoint(MeritSolver s, MeritCheckpoint checkpoin
 PetscErrorCode MeritSolverChooseGrid(MeritSolver s, MeritModel model)
 {
   PetscFunctionBegin;
-  if (MeritModelGenotypes(model) && MeritSolverHasPC(s) && s->snp.kind != MERIT_SNP_BLOCKS)
+  if (MeritModelGenotypes(model) && HasPreconditioner(s) && s->snp.kind != MERIT_SNP_BLOCKS)
     PetscCall(MeritGenotypesSetGrid(MeritModelGenotypes(model), MERIT_GRID_AUTO));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -199,7 +199,7 @@ PetscErrorCode MeritSolverGetTolerance(MeritSolver s, MeritCriterion *criterion,
 PetscErrorCode MeritSolverGetPreconditioner(MeritSolver s, const char *type[])
 {
   PetscFunctionBegin;
-  *type = MeritSolverHasPC(s) ? s->pc_type : "none";
+  *type = HasPreconditioner(s) ? s->pc_type : "none";
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -308,17 +308,34 @@ static PetscErrorCode ChoosePreconditioner(MeritSolver s)
       why  = "a covariance matrix is singular";
     }
   PetscCall(PetscStrncpy(s->pc_type, type, sizeof(s->pc_type)));
-  if (s->n_terms && MeritSolverHasPC(s)) MeritLog(MERIT_LOG_INFO, "preconditioner %s: %s", type, why);
+  if (s->n_terms && HasPreconditioner(s)) MeritLog(MERIT_LOG_INFO, "preconditioner %s: %s", type, why);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Reciprocal diagonal of C, for the scaled norm */
+/* MeritSolverState - See the header. Collective. */
+PetscErrorCode MeritSolverState(MeritSolver s, uint64_t *state)
+{
+  bool equations;
+
+  PetscFunctionBegin;
+  *state = 1;
+  PetscCall(MeritMatIsMME(s->C, &equations));
+  if (equations) PetscCall(MeritMMEState(s->C, state));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Reciprocal diagonal of C, for the scaled norm, unless it is that of C as it is */
 static PetscErrorCode InvertDiagonal(MeritSolver s)
 {
   Vec           d;
   const double *value;
+  uint64_t      state;
 
   PetscFunctionBegin;
+  PetscCall(MeritSolverState(s, &state));
+  if (s->D_inverse && s->D_state == state) PetscFunctionReturn(PETSC_SUCCESS);
+  s->D_state = state;
+  PetscCall(PetscFree(s->D_inverse));
   PetscCall(MatCreateVecs(s->C, &d, NULL));
   PetscCall(MatGetDiagonal(s->C, d));
   PetscCall(VecGetArrayRead(d, &value));
@@ -335,7 +352,7 @@ PetscErrorCode MeritSolverCheckModel(MeritSolver s, MeritModel model)
   const int term = MeritModelSingularTerm(model);
 
   PetscFunctionBegin;
-  if (term < 0 || s->pc_auto || !MeritSolverHasPC(s) || (strcmp(s->pc_type, "merit_ped") && strcmp(s->pc_type, "merit_fixed")))
+  if (term < 0 || s->pc_auto || !HasPreconditioner(s) || (strcmp(s->pc_type, "merit_ped") && strcmp(s->pc_type, "merit_fixed")))
     PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.preconditioner",
                        "%s needs covariance matrices that are not singular, and that of `%s` is; use auto or merit_block", s->pc_type,
@@ -399,6 +416,7 @@ PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x
   PetscFunctionBegin;
   PetscCall(MeritSolverSetUp(s));
   PetscCall(MeritSolverPrepare(s)); /* variances may be others since */
+  PetscCall(InvertDiagonal(s));
   *result = (MeritSolveResult){MERIT_STOP_NONE, 0, NAN, NAN, NAN, NAN};
   s->start = MPI_Wtime();
   PetscCall((*s->ops->solve)(s, k, r, x, result));
@@ -441,7 +459,7 @@ PetscErrorCode MeritSolverTryOptions(MeritSolver s)
   Mat dummy;
 
   PetscFunctionBegin;
-  if (!MeritSolverHasPC(s)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!HasPreconditioner(s)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MatCreateShell(s->comm, 1, 1, PETSC_DETERMINE, PETSC_DETERMINE, NULL, &dummy));
   PetscCall(MatShellSetOperation(dummy, MATOP_MULT, (void (*)(void))Mult_Dummy));
   PetscCall(MatShellSetOperation(dummy, MATOP_GET_DIAGONAL, (void (*)(void))Diagonal_Dummy));
@@ -460,6 +478,7 @@ PetscErrorCode MeritSolverDestroy(MeritSolver *solver)
   if (!*solver) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Reset(*solver));
   PetscCall(MatDestroy(&(*solver)->C));
+  PetscCall(PetscCommDestroy(&(*solver)->comm));
   PetscCall(PetscFree(*solver));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -38,12 +38,15 @@ struct _p_MeritSolver {
   const MeritTermView *term;
   int32_t              n;         /* owned equations */
   double              *D_inverse; /* [n] reciprocal diagonal of C; owned */
+  uint64_t             D_state;   /* of C, for which that is (MeritSolverState) */
   double               start;     /* time the solve began */
   double              *term_change; /* [n_terms]; owned */
 };
 
 extern const MeritSolverOps MeritSolver_PCG, MeritSolver_KSP, MeritSolver_GSRU, MeritSolver_GS, MeritSolver_LHSGS, MeritSolver_Cholesky;
 
+/* State of the operator with its model's current variances, never 0: what was computed for another one is stale. Collective. */
+PetscErrorCode MeritSolverState(MeritSolver s, uint64_t *state);
 /* solver.c: sizes and terms of the operator as it is now, before its set-up. Collective. */
 PetscErrorCode MeritSolverPrepare(MeritSolver solver);
 /* common.c */

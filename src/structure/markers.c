@@ -41,18 +41,17 @@ static PetscMPIInt Home(MeritStructure s, int64_t number)
 /* Rows of the genotypes (roots, on column 0 of the grid) feed the animals that records name (leaves). Collective. */
 static PetscErrorCode Feed(MeritStructure s, int32_t n, const int64_t row[], PetscSF *feed)
 {
-  const MPI_Comm comm = s->sources.comm;
-  PetscMPIInt    rank, size;
-  int            grid_rows;
-  int64_t        row_first, n_rows, *firsts;
-  PetscSFNode   *remote;
+  const MPI_Comm   comm = s->sources.comm;
+  const MeritTile *tile = MeritGenotypesTile(s->sources.genotypes);
+  PetscMPIInt      rank, size;
+  int64_t         *firsts;
+  PetscSFNode     *remote;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(MeritGenotypesTile(s->sources.genotypes, &grid_rows, NULL, &row_first, &n_rows, NULL, NULL));
   PetscCall(PetscMalloc1(size, &firsts));
-  PetscCallMPI(MPI_Allgather(&row_first, 1, MPI_INT64_T, firsts, 1, MPI_INT64_T, comm));
+  PetscCallMPI(MPI_Allgather(&tile->row_first, 1, MPI_INT64_T, firsts, 1, MPI_INT64_T, comm));
   PetscCall(PetscMalloc1(n, &remote));
   for (int32_t i = 0; i < n; i++) {
     PetscMPIInt owner = MeritGenotypesRowOwner(s->sources.genotypes, row[i]);
@@ -60,9 +59,8 @@ static PetscErrorCode Feed(MeritStructure s, int32_t n, const int64_t row[], Pet
     remote[i].rank  = owner;
     remote[i].index = (PetscInt)(row[i] - firsts[owner]);
   }
-  if (rank >= grid_rows) n_rows = 0;
   PetscCall(PetscSFCreate(comm, feed));
-  PetscCall(PetscSFSetGraph(*feed, (PetscInt)n_rows, n, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
+  PetscCall(PetscSFSetGraph(*feed, rank < tile->grid_rows ? (PetscInt)tile->n_rows : 0, n, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
   PetscCall(PetscSFSetUp(*feed));
   PetscCall(PetscFree(firsts));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -6,7 +6,7 @@ static PetscErrorCode Count(MeritSweep s, const SweepTerm *term, int64_t *n_rows
 {
   PetscFunctionBegin;
   (void)term;
-  PetscCall(MeritGenotypesTile(MeritModelGenotypes(s->model), NULL, NULL, NULL, n_rows, NULL, NULL));
+  *n_rows = MeritGenotypesTile(MeritModelGenotypes(s->model))->n_rows;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -21,7 +21,7 @@ static PetscErrorCode Gram(MeritSweep s, const SweepTerm *term, int32_t first, i
 {
   PetscFunctionBegin;
   (void)term;
-  PetscCall(MeritGenotypesGram(MeritModelGenotypes(s->model), first, n, k, weight, gram));
+  PetscCall(MeritMarkersGram(MeritGenotypesMarkers(MeritModelGenotypes(s->model)), first, n, k, weight, gram));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -49,7 +49,7 @@ static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int3
   SweepColumns *c = &term->columns;
 
   PetscFunctionBegin;
-  PetscCall(MeritGenotypesAdjointRange(MeritModelGenotypes(s->model), first, n, term->view->n_eq, c->s, c->sums));
+  PetscCall(MeritMarkersAdjointRange(MeritGenotypesMarkers(MeritModelGenotypes(s->model)), first, n, term->view->n_eq, c->s, c->sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -58,7 +58,7 @@ static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int3
   SweepColumns *c = &term->columns;
 
   PetscFunctionBegin;
-  PetscCall(MeritGenotypesForwardRange(MeritModelGenotypes(s->model), first, n, term->view->n_eq, c->sums, c->z));
+  PetscCall(MeritMarkersForwardRange(MeritGenotypesMarkers(MeritModelGenotypes(s->model)), first, n, term->view->n_eq, c->sums, c->z));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

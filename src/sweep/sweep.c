@@ -17,7 +17,7 @@ static PetscErrorCode CheckGrid(MeritModel model)
 
   PetscFunctionBegin;
   if (MeritModelGenotypes(model))
-    PetscCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, &grid_cols, NULL, NULL, NULL, NULL));
+    grid_cols = MeritGenotypesTile(MeritModelGenotypes(model))->grid_cols;
   if (grid_cols > 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "genotypes.grid",
                          "Gauss-Seidel sweeps need genotypes on a grid of one column, not %d; give genotypes.grid as many rows as ranks, or "

@@ -32,7 +32,7 @@ PetscErrorCode MeritCheckpointCreate(MPI_Comm comm, const char folder[], double 
   PetscCall(PetscNew(&c));
   PetscCall(PetscMalloc1(length, &c->folder));
   snprintf(c->folder, length, "%s/checkpoint", folder);
-  c->comm    = comm;
+  PetscCall(PetscCommDuplicate(comm, &c->comm, NULL)); /* messages of the caller are none of ours */
   c->seconds = seconds;
   c->calls   = calls;
   c->next    = 1;
@@ -235,6 +235,7 @@ PetscErrorCode MeritCheckpointDestroy(MeritCheckpoint *checkpoint)
   PetscCall(CheckpointKeptFree(c));
   MeritTextFree(&c->lines);
   PetscCall(PetscFree(c->folder));
+  PetscCall(PetscCommDestroy(&c->comm));
   PetscCall(PetscFree(*checkpoint));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

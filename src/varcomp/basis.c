@@ -6,7 +6,7 @@
 
 bool VarcompInvert(int n, const double *A, double *B)
 {
-  double wide[64 * 128];
+  double wide[2 * MERIT_MAX_BLOCK];
 
   for (int i = 0; i < n; i++)
     for (int j = 0; j < 2 * n; j++) wide[i * 2 * n + j] = j < n ? A[i * n + j] : i == j - n;
@@ -19,7 +19,7 @@ bool VarcompInvert(int n, const double *A, double *B)
 /* G <- B G B' */
 static void Transform(int n, const double *B, double *G)
 {
-  double BG[64 * 64];
+  double BG[MERIT_MAX_BLOCK];
 
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) {
@@ -77,7 +77,7 @@ void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[])
   for (int c = 0; c < v->n; c++) to[c] = theta[c];
   for (int k = 0; k < v->formula->n_terms; k++) {
     const int n = v->formula->term[k].n_components;
-    double    G[64 * 64];
+    double    G[MERIT_MAX_BLOCK];
 
     if (!v->run.basis || !v->run.basis[k]) continue;
     for (int i = 0, c = v->first_of_term[k]; i < n; i++)

@@ -57,8 +57,8 @@ static PetscErrorCode Possible(MeritVarcomp v, const char **reason)
 static int Raise(MeritVarcomp v, int first, int n, const double scale[], const double variance[])
 {
   const bool   residual = v->component[first].term < 0;
-  double       A[64 * 64], unit[64], lambda[64], work[64 * 66];
-  PetscBLASInt N = n, room = 64 * 66, info = 0;
+  double       A[MERIT_MAX_BLOCK], unit[MERIT_MAX_COMPONENTS], lambda[MERIT_MAX_COMPONENTS], work[MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2)];
+  PetscBLASInt N = n, room = MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2), info = 0;
   bool         whole = true;
   int          raised = 0;
 

@@ -10,7 +10,7 @@ static PetscErrorCode MeanProducts(MeritVarcomp v, int k, double *M)
 {
   const MeritTermSpec *spec = &v->formula->term[k];
   const int            n    = spec->n_components;
-  double               count[32];
+  double               count[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
   PetscCall(VarcompTraitCounts(v, count));
@@ -26,7 +26,7 @@ PetscErrorCode VarcompScales(MeritVarcomp v, double scale[])
   double *M;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)(64 * 64), &M));
+  PetscCall(PetscMalloc1((size_t)MERIT_MAX_BLOCK, &M));
   for (int c = 0; c < v->n; c++) scale[c] = 1.0;
   for (int k = 0; k < v->formula->n_terms; k++) {
     const int n = v->formula->term[k].n_components;
@@ -53,7 +53,7 @@ static PetscErrorCode TermMatrix(MeritVarcomp v, int k, const double variance[],
   const MeritTermSpec *spec = &v->formula->term[k];
   const int            n    = spec->n_components;
   double              *M;
-  int                  regressors[32] = {0};
+  int                  regressors[MERIT_MAX_TRAITS] = {0};
   bool                 whole = !spec->diagonal && !spec->fix;
 
   PetscFunctionBegin;
@@ -152,10 +152,10 @@ static PetscErrorCode Shares(MeritVarcomp v, const double variance[])
 {
   const MeritFormula *f        = v->formula;
   int                 n_random = 0;
-  double             *G, half[32];
+  double             *G, half[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)(64 * 64), &G));
+  PetscCall(PetscMalloc1((size_t)MERIT_MAX_BLOCK, &G));
   for (int k = 0; k < f->n_terms; k++) n_random += v->first_of_term[k] >= 0;
   for (int t = 0; t < f->n_traits; t++) half[t] = 0.5 * variance[t] / PetscMax(n_random, 1);
   for (int k = 0; k < f->n_terms; k++) {

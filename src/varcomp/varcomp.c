@@ -11,7 +11,7 @@ PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varcomp)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&v));
-  v->comm = comm;
+  PetscCall(PetscCommDuplicate(comm, &v->comm, NULL)); /* messages of the caller are none of ours */
   PetscCallMPI(MPI_Comm_rank(comm, &v->rank));
   PetscCallMPI(MPI_Comm_size(comm, &v->size));
   v->settings.tolerance  = 1e-7;
@@ -189,6 +189,7 @@ PetscErrorCode MeritVarcompDestroy(MeritVarcomp *varcomp)
   PetscCall(PetscFree2(v->results.share, v->results.share_error));
   if (v->results.line) PetscCall(PetscFree(v->results.line[0].coefficient));
   PetscCall(PetscFree(v->results.line));
+  PetscCall(PetscCommDestroy(&v->comm));
   PetscCall(PetscFree(*varcomp));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

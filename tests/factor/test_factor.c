@@ -146,11 +146,14 @@ static void test_the_size_is_foreseen(void **state)
 
   (void)state;
   TestCall(MeritFactorCreate(c.A, &f));
-  TestCall(MeritFactorSize(f, &bytes, &inverse, &entries, &flops));
+  bytes   = MeritFactorSize(f)->bytes;
+  inverse = MeritFactorSize(f)->bytes_inverse;
+  entries = MeritFactorSize(f)->entries;
+  flops   = MeritFactorSize(f)->flops;
   assert_true(entries == 200.0 * 201.0 / 2.0);
   assert_true(fabs(flops / (200.0 * 200.0 * 200.0 / 3.0) - 1.0) < 0.01);
   assert_true(bytes >= 8.0 * entries && inverse >= bytes);
-  TestCall(MeritFactorSize(f, NULL, NULL, NULL, NULL));
+
   TestCall(MeritFactorDestroy(&f));
   TestCall(MeritFactorDestroy(&f));
   FreeCase(&c);
@@ -198,7 +201,7 @@ static void ForeseeAt(int kind, int n, bool with)
       }
   A = Places(c.n_owned, n, nz, place, place + c.n_owned * n);
   TestCall(MeritFactorCreate(A, &f));
-  TestCall(MeritFactorSize(f, &real.bytes, &real.bytes_inverse, &real.entries, &real.flops));
+  real = *MeritFactorSize(f);
   TestCall(MeritFactorDestroy(&f));
   TestCall(MeritFactorAnalyse(with ? c.A : A, with ? full : NULL, &f));
   TestCall(MeritFactorForesee(f, size, omp_get_max_threads(), &seen));
@@ -241,7 +244,7 @@ static void test_full_rows_do_not_hide_the_order_of_the_others(void **state)
     }
   A = Places(rank ? 0 : N, N, n, row, column);
   TestCall(MeritFactorCreate(A, &f));
-  TestCall(MeritFactorSize(f, NULL, NULL, &entries, NULL));
+  entries = MeritFactorSize(f)->entries;
   assert_true(entries < GRID_ROWS * (FULL + 30.0) + FULL * (FULL + 1.0) / 2.0);
   TestCall(MeritFactorDestroy(&f));
   TestCall(MatDestroy(&A));

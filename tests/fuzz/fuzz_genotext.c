@@ -19,7 +19,7 @@ void FuzzOne(const uint8_t *data, size_t n)
   text        = FuzzPart(&data, &n);
   frequencies = (FuzzBytes){(const char *)data, n};
   strcpy(path, FuzzFile("geno.txt", text));
-  FuzzDemand(!MeritGenotypesCreate(PETSC_COMM_SELF, &geno) && !MeritGenotypesSetText(geno, path), "create");
+  FuzzDemand(!MeritGenotypesCreate(PETSC_COMM_SELF, &geno) && !MeritGenotypesSetFile(geno, "genotypes.text", path), "create");
   FuzzDemand(!MeritGenotypesSetScale(geno, (MeritScale)(choice % 5)), "scale");
   FuzzDemand(!MeritGenotypesSetCentre(geno, true, frequencies.n ? FuzzFile("freq.txt", frequencies) : NULL), "centre");
   if (FuzzCheck(MeritGenotypesLoad(geno))) {

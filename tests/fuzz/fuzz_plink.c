@@ -39,7 +39,7 @@ void FuzzOne(const uint8_t *data, size_t n)
   (void)FuzzFile("chip.bed", bed);
   strcpy(prefix, FuzzFile("chip.bim", bim));
   prefix[strlen(prefix) - 4] = 0;
-  FuzzDemand(!MeritGenotypesCreate(PETSC_COMM_SELF, &geno) && !MeritGenotypesSetPlink(geno, prefix), "create");
+  FuzzDemand(!MeritGenotypesCreate(PETSC_COMM_SELF, &geno) && !MeritGenotypesSetFile(geno, "genotypes.bfile", prefix), "create");
   if (FuzzCheck(MeritGenotypesLoad(geno))) {
     FuzzDemand(!MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used) && n_used > 0 && n_used <= n_snps && n_animals > 0, "sizes");
     FuzzDemand(bed.n == 3 + (size_t)n_snps * (size_t)((n_animals + 3) / 4), "a .bed of another size");

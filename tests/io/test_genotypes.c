@@ -65,7 +65,12 @@ static void CheckTile(MeritGenotypes geno, const Case *c)
   int     rows, cols, covered;
   double *out;
 
-  TestCall(MeritGenotypesTile(geno, &rows, &cols, &first, &n, &col, &m));
+  rows = MeritGenotypesTile(geno)->grid_rows;
+  cols = MeritGenotypesTile(geno)->grid_cols;
+  first = MeritGenotypesTile(geno)->row_first;
+  n = MeritGenotypesTile(geno)->n_rows;
+  col = MeritGenotypesTile(geno)->col_first;
+  m = MeritGenotypesTile(geno)->n_cols;
   assert_int_equal(rows * cols, size);
   covered = (int)(n * m);
   MPI_Allreduce(MPI_IN_PLACE, &covered, 1, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
@@ -74,7 +79,7 @@ static void CheckTile(MeritGenotypes geno, const Case *c)
   for (int64_t i = first; i < first + n; i++) assert_int_equal(MeritGenotypesRowOwner(geno, i), rank % rows);
   out = malloc((size_t)(n * m + 1) * sizeof(*out));
   if (m > 3) here = 2;
-  TestCall(MeritGenotypesDecode(geno, here, m - here, out));
+  TestCall(MeritMarkersDecode(MeritGenotypesMarkers(geno), here, m - here, out));
   for (int64_t i = 0; i < n; i++)
     for (int j = here; j < m; j++)
       assert_near(out[i * (m - here) + j - here], c->M[(first + i) * c->n_used + col + j], 1e-14);
@@ -90,21 +95,22 @@ static void CheckRanges(MeritGenotypes geno, int k)
   int32_t m, cut;
   double *x, *s, *g, *y, *g_all, *y_all;
 
-  TestCall(MeritGenotypesTile(geno, NULL, NULL, NULL, &n, NULL, &m));
+  n = MeritGenotypesTile(geno)->n_rows;
+  m = MeritGenotypesTile(geno)->n_cols;
   cut = m / 3;
   x = calloc((size_t)(m * k + 1), sizeof(*x)), s = calloc((size_t)(n * k + 1), sizeof(*s));
   g = calloc((size_t)(n * k + 1), sizeof(*g)), y = calloc((size_t)(m * k + 1), sizeof(*y));
   g_all = calloc((size_t)(n * k + 1), sizeof(*g)), y_all = calloc((size_t)(m * k + 1), sizeof(*y));
   for (int i = 0; i < m * k; i++) x[i] = Weight(i, 1);
   for (int64_t i = 0; i < n * k; i++) s[i] = Weight(i, 2);
-  TestCall(MeritGenotypesForward(geno, k, x, g_all));
-  TestCall(MeritGenotypesAdjoint(geno, k, s, y_all));
-  TestCall(MeritGenotypesAdjointRange(geno, 0, cut, k, s, y));
-  TestCall(MeritGenotypesAdjointRange(geno, cut, m - cut, k, s, y + cut * k));
+  TestCall(MeritMarkersForward(MeritGenotypesMarkers(geno), k, x, g_all));
+  TestCall(MeritMarkersAdjoint(MeritGenotypesMarkers(geno), k, s, y_all));
+  TestCall(MeritMarkersAdjointRange(MeritGenotypesMarkers(geno), 0, cut, k, s, y));
+  TestCall(MeritMarkersAdjointRange(MeritGenotypesMarkers(geno), cut, m - cut, k, s, y + cut * k));
   for (int i = 0; i < m * k; i++) assert_near(y[i], y_all[i], 1e-12);
-  TestCall(MeritGenotypesForwardRange(geno, 0, cut, k, x, g));
+  TestCall(MeritMarkersForwardRange(MeritGenotypesMarkers(geno), 0, cut, k, x, g));
   for (int64_t i = 0; i < n * k; i++) g_all[i] -= g[i];
-  TestCall(MeritGenotypesForwardRange(geno, cut, m - cut, k, x + cut * k, g));
+  TestCall(MeritMarkersForwardRange(MeritGenotypesMarkers(geno), cut, m - cut, k, x + cut * k, g));
   for (int64_t i = 0; i < n * k; i++) assert_near(g[i], g_all[i], 1e-12);
   free(x), free(s), free(g), free(y), free(g_all), free(y_all);
 }
@@ -116,15 +122,18 @@ static void CheckProducts(MeritGenotypes geno, const Case *c, int k)
   int32_t col, m;
   double *x, *s, *g, *y, *q;
 
-  TestCall(MeritGenotypesTile(geno, NULL, NULL, &first, &n, &col, &m));
+  first = MeritGenotypesTile(geno)->row_first;
+  n = MeritGenotypesTile(geno)->n_rows;
+  col = MeritGenotypesTile(geno)->col_first;
+  m = MeritGenotypesTile(geno)->n_cols;
   x = calloc((size_t)(m * k + 1), sizeof(*x)), s = calloc((size_t)(n * k + 1), sizeof(*s));
   g = calloc((size_t)(n * k + 1), sizeof(*g)), y = calloc((size_t)(m * k + 1), sizeof(*y));
   q = calloc((size_t)(m * k + 1), sizeof(*q));
   for (int i = 0; i < m * k; i++) x[i] = Weight(col + i / k, i % k);
   for (int64_t i = 0; i < n * k; i++) s[i] = Weight(first + i / k, (int)(i % k));
-  TestCall(MeritGenotypesForward(geno, k, x, g));
-  TestCall(MeritGenotypesAdjoint(geno, k, s, y));
-  TestCall(MeritGenotypesSquares(geno, k, s, q));
+  TestCall(MeritMarkersForward(MeritGenotypesMarkers(geno), k, x, g));
+  TestCall(MeritMarkersAdjoint(MeritGenotypesMarkers(geno), k, s, y));
+  TestCall(MeritMarkersSquares(MeritGenotypesMarkers(geno), k, s, q));
   MPI_Allreduce(MPI_IN_PLACE, g, (int)(n * k), MPI_DOUBLE, MPI_SUM, row);
   MPI_Allreduce(MPI_IN_PLACE, y, m * k, MPI_DOUBLE, MPI_SUM, column);
   MPI_Allreduce(MPI_IN_PLACE, q, m * k, MPI_DOUBLE, MPI_SUM, column);
@@ -156,11 +165,14 @@ static void CheckGram(MeritGenotypes geno, const Case *c)
   int32_t col, m;
   double *w, gram[2 * 2 * 3];
 
-  TestCall(MeritGenotypesTile(geno, NULL, NULL, &first, &n, &col, &m));
+  first = MeritGenotypesTile(geno)->row_first;
+  n = MeritGenotypesTile(geno)->n_rows;
+  col = MeritGenotypesTile(geno)->col_first;
+  m = MeritGenotypesTile(geno)->n_cols;
   if (m >= 2) {
     w = calloc((size_t)(n * 3 + 1), sizeof(*w));
     for (int64_t i = 0; i < n * 3; i++) w[i] = Weight(first + i / 3, (int)(i % 3));
-    TestCall(MeritGenotypesGram(geno, m - 2, 2, 3, w, gram));
+    TestCall(MeritMarkersGram(MeritGenotypesMarkers(geno), m - 2, 2, 3, w, gram));
     MPI_Allreduce(MPI_IN_PLACE, gram, 12, MPI_DOUBLE, MPI_SUM, column);
     for (int e = 0; e < 12; e++) {
       const double *a = c->M + col + m - 2 + e / 6, *b = c->M + col + m - 2 + e / 3 % 2;
@@ -214,9 +226,9 @@ static MeritGenotypes LoadForm(const Case *c, Form form, int grid_rows, MeritSca
 
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
   if (form == PLINK)
-    TestCall(MeritGenotypesSetPlink(geno, WritePlink(c)));
+    TestCall(MeritGenotypesSetFile(geno, "genotypes.bfile", WritePlink(c)));
   else
-    TestCall(MeritGenotypesSetText(geno, WriteText(c, form == JOINED)));
+    TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteText(c, form == JOINED)));
   TestCall(MeritGenotypesSetGrid(geno, grid_rows));
   TestCall(MeritGenotypesSetScale(geno, scale));
   TestCall(MeritGenotypesSetCentre(geno, centre, NULL));
@@ -342,11 +354,11 @@ static void TestTextFormsAllowTabsCarriageReturnsBlankLinesAndWordsForMissing(vo
   MeritGenotypes  geno;
   const MeritSnp *snps;
   double          out[9];
-  int64_t         first, n;
+  int64_t         n;
 
   (void)state;
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetText(geno, WriteFile("g.txt",
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteFile("g.txt",
                                                  "\xef\xbb\xbf"
                                                  "a\t0 1\t2\r\n\n  b  NA . 1\r\n \nc 2 0 5",
                                                  -1)));
@@ -357,9 +369,9 @@ static void TestTextFormsAllowTabsCarriageReturnsBlankLinesAndWordsForMissing(vo
   assert_near(snps[0].frequency, 0.5, 1e-15);
   assert_near(snps[1].frequency, 0.25, 1e-15);
   assert_near(snps[2].frequency, 0.75, 1e-15);
-  TestCall(MeritGenotypesTile(geno, NULL, NULL, &first, &n, NULL, NULL));
+  n = MeritGenotypesTile(geno)->n_rows;
   assert_int_equal(n, rank ? 0 : 3);
-  TestCall(MeritGenotypesDecode(geno, 0, 3, out));
+  TestCall(MeritMarkersDecode(MeritGenotypesMarkers(geno), 0, 3, out));
   if (n) {
     static const double expected[9] = {0, 1, 2, 1, 0.5, 1, 2, 0, 1.5};
 
@@ -375,7 +387,7 @@ static void TestAOneSnpFileMayBeEitherForm(void **state)
 
   (void)state;
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetText(geno, WriteFile("g.txt", "a NA\nb 1\nc 0\n", -1)));
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteFile("g.txt", "a NA\nb 1\nc 0\n", -1)));
   TestCall(MeritGenotypesLoad(geno));
   TestCall(MeritGenotypesSize(geno, NULL, &n_snps, NULL));
   assert_int_equal(n_snps, 1);
@@ -387,7 +399,7 @@ static MeritGenotypes WithFrequencies(const char *frequencies, MeritScale scale)
   MeritGenotypes geno;
 
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetText(geno, WriteFile("g.txt", "a 0 1 2 0\nb 1 5 1 0\nc 2 0 0 0\n", -1)));
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteFile("g.txt", "a 0 1 2 0\nb 1 5 1 0\nc 2 0 0 0\n", -1)));
   TestCall(MeritGenotypesSetScale(geno, scale));
   TestCall(MeritGenotypesSetCentre(geno, true, WriteFile("f.txt", frequencies, -1)));
   return geno;
@@ -411,9 +423,10 @@ static void TestAFileOfFrequenciesSetsCentreAndScale(void **state)
   TestCall(MeritGenotypesSnps(geno, &snps));
   assert_near(snps[0].frequency, 0.5, 1e-15);
   assert_int_equal(snps[3].column, -1);
-  TestCall(MeritGenotypesTile(geno, NULL, NULL, NULL, &n, NULL, &m));
+  n = MeritGenotypesTile(geno)->n_rows;
+  m = MeritGenotypesTile(geno)->n_cols;
   assert_int_equal(m, 3);
-  TestCall(MeritGenotypesDecode(geno, 0, 3, out));
+  TestCall(MeritMarkersDecode(MeritGenotypesMarkers(geno), 0, 3, out));
   for (int i = 0; n && i < 9; i++) assert_near(out[i], expected[i], 1e-14);
   TestCall(MeritGenotypesDestroy(&geno));
 }
@@ -496,7 +509,7 @@ static void CheckRealData(const char *name, bool has_missing)
   bed = fopen(path, "rb");
   assert_non_null(bed);
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetPlink(geno, prefix));
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.bfile", prefix));
   TestCall(MeritGenotypesLoad(geno));
   TestCall(MeritGenotypesSize(geno, &n, &m, &n_used));
   TestCall(MeritGenotypesSnps(geno, &snps));

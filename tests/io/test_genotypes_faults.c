@@ -15,7 +15,7 @@ static void PlinkRaises(MeritErrorKind kind, const char *prefix, const char *wor
   MeritGenotypes geno;
 
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetPlink(geno, prefix));
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.bfile", prefix));
   TestRaises(kind, words, MeritGenotypesLoad(geno));
   TestCall(MeritGenotypesDestroy(&geno));
   FreeCase(&small);
@@ -26,7 +26,7 @@ static void TextRaises(const char *text, const char *words)
   MeritGenotypes geno;
 
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetText(geno, WriteFile("g.txt", text, -1)));
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteFile("g.txt", text, -1)));
   TestRaises(MERIT_ERROR_INPUT, words, MeritGenotypesLoad(geno));
   TestCall(MeritGenotypesDestroy(&geno));
 }
@@ -145,7 +145,7 @@ static void PlinkWarns(const char *prefix, const char *words)
 
   MeritLogReset();
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetPlink(geno, prefix));
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.bfile", prefix));
   TestCall(MeritGenotypesSetGrid(geno, size % 2 ? size : size / 2));
   TestCall(MeritGenotypesLoad(geno));
   n = MeritLogWarnings(&texts);
@@ -244,7 +244,7 @@ static void TestAGridThatDoesNotDivideTheRanksIsRefused(void **state)
 
   (void)state;
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetText(geno, WriteFile("g.txt", "a 0 1\nb 1 2\n", -1)));
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteFile("g.txt", "a 0 1\nb 1 2\n", -1)));
   TestCall(MeritGenotypesSetGrid(geno, size + 1));
   TestRaises(MERIT_ERROR_USAGE, "do not divide", MeritGenotypesLoad(geno));
   TestCall(MeritGenotypesDestroy(&geno));

@@ -38,7 +38,7 @@ clean() {
 }
 
 lay
-for rule in layers private quiet registered commented comments words paths length keys limits kinds scripts headers; do clean $rule; done
+for rule in layers private quiet registered commented comments words paths length keys limits literals trains sums kinds scripts headers; do clean $rule; done
 
 lay && echo '#include <merit/table.h>' >>src/sys/log.c && breach layers 'src/sys/log.c:7: sys must not see <merit/table.h>'
 lay && echo '#include <merit/table.h>' >>include/merit/log.h && breach layers 'include/merit/log.h:5: sys must not see <merit/table.h>'
@@ -75,6 +75,15 @@ lay && echo 'PetscCheck(n < 9, PETSC_COMM_SELF, PETSC_ERR_SUP, "n");' >>src/io/t
 lay && for i in {1..11}; do echo "static int Is$i(T *t) { return t->kind == MERIT_TERM_IID; }"; done >>src/io/table.c && breach kinds src/io/table.c:17
 lay && for i in {1..10}; do echo "static int Is$i(T *t) { return MeritStructureFed(t->structure); } /* MERIT_TERM_IID */"; done >>src/io/table.c && clean kinds
 echo 'static int Is11(T *t) { return MeritStructureLinked(t->structure); }' >>src/io/table.c && breach kinds src/io/table.c:17
+lay && echo 'static double block[64 * 64];' >>src/io/table.c && breach literals src/io/table.c:7
+lay && echo 'int Fits(int n_comp) { return n_comp <= 64; }' >>src/io/table.c && breach literals src/io/table.c:7
+lay && echo 'static int trait[32];' >>src/io/table.c && breach literals src/io/table.c:7
+lay && echo 'static char name[64]; /* double b[64] */' >>src/io/table.c && clean literals
+lay && echo '  PetscCall(MeritShape(Of(a), &n, NULL, NULL, NULL));' >>src/io/table.c && breach trains src/io/table.c:7
+lay && echo '  PetscCall(PetscShape(MeritOf(a), &n, NULL, NULL, NULL));' >>src/io/table.c && clean trains
+lay && echo '#pragma omp parallel for reduction(+ : sum)' >>src/io/table.c && breach sums src/io/table.c:7
+lay && echo '#pragma omp atomic' >>src/io/table.c && breach sums src/io/table.c:7
+lay && echo '#pragma omp simd reduction(+ : sum)' >>src/io/table.c && clean sums
 lay && echo 'if true; then' >>jobs/run.sh && breach scripts jobs/run.sh:1
 lay && echo 'int MeritLate(int32_t n);' >>include/merit/table.h && breach headers 'include/merit/table.h:1: does not compile alone as C11'
 if command -v clang-format >/dev/null; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lint.sh RULE ROOT: checks one rule of docs/developing.md over a source tree; prints each breach as file:line: what, and fails.
-# Rules: layers private quiet registered commented comments words paths length keys limits kinds scripts headers format
+# Rules: layers private quiet registered commented comments words paths length keys limits literals trains sums kinds scripts headers format
 # `headers` compiles: CC, CXX (empty: not there) and CFLAGS come from the environment.
 set -u
 rule=$1
@@ -109,7 +109,7 @@ lint_registered() {
 
 # modules whose private prototypes, or whose comments, are not yet as the next two rules want them: these lists shrink to nothing
 uncommented='cli io op pc solve sweep varcomp'
-terse='cli io model op pc report solve structure sweep varcomp'
+terse='cli io model op pc plan report solve structure sweep varcomp'
 
 # every prototype has a comment above it (or behind it): in public headers, and in private ones
 lint_commented() {
@@ -187,6 +187,29 @@ lint_keys() {
 # what is too much for one rank ends on all ranks, else the others wait for it: MeritFitsRank, or a fault that is agreed
 lint_limits() {
   find src -name '*.[ch]' | sort | xargs grep -nE 'PETSC_COMM_SELF,[[:space:]]*(PETSC_ERR_SUP|PETSC_ERR_USER|PETSC_ERR_FILE)' /dev/null
+}
+
+# the most traits and components by name (merit/limits.h): an array of 32 or 64 numbers, or a comparison of a count with these, means one of
+# them. What it cannot see: a constant of another name, a length of the heap.
+lint_literals() {
+  local file
+  for file in $(find src include -name '*.[ch]' ! -path 'src/kernels/packed*' | sort); do
+    code "$file" | sed -E 's/char [A-Za-z_]*\[(32|64)\]/char/g' | awk -v file="$file" '
+      /(^|[^A-Za-z0-9_])(double|int|bool|uint8_t|int32_t|int64_t|float)[ \t*].*\[(2 \* )?(32|64)( \* [0-9]+)?\]/ ||
+      /n_(comp|components|eq|traits)[ \t]*(<|>|<=|>=|==)[ \t]*(32|64)([^0-9]|$)/ {
+        printf "%s:%d: a literal for MERIT_MAX_TRAITS or MERIT_MAX_COMPONENTS: %s\n", file, FNR, $0 }'
+  done
+}
+
+# three outputs that nobody wants: a view with fields says what is wanted
+lint_trains() {
+  find src bench tests -name '*.[ch]' | sort |
+    xargs grep -nE '(^|[^A-Za-z0-9_])Merit[A-Za-z]*\(([^()]|\([^()]*\))*NULL, *NULL, *NULL' /dev/null
+}
+
+# threads add in the order in which they end: sums of numbers are those of src/kernels/sums.c, or parts added in order
+lint_sums() {
+  find src -name '*.[ch]' | sort | xargs grep -nE '#pragma omp .*reduction *\( *[-+*] *:|#pragma omp atomic *(update *)?$' /dev/null | grep -v 'omp simd'
 }
 
 # scripts that the shell can read

@@ -50,7 +50,8 @@ static int64_t *Numbers(MeritModel model, int k)
   int64_t             *number = calloc((size_t)MeritTermRecordLevels(t) + 1, sizeof(*number)), first, n_rows;
 
   if (t->has_carriers) {
-    TestCall(MeritGenotypesTile(MeritModelGenotypes(model), NULL, NULL, &first, &n_rows, NULL, NULL));
+    first = MeritGenotypesTile(MeritModelGenotypes(model))->row_first;
+    n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
     rows = calloc((size_t)n_rows + 1, sizeof(*rows));
     leaf = calloc((size_t)t->n_carrier + 1, sizeof(*leaf));
     for (int64_t i = 0; i < n_rows; i++) rows[i] = (double)(first + i);

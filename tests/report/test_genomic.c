@@ -60,9 +60,7 @@ static void TestEffectsAreThoseOfOneCopyOfTheCountedAllele(void **state)
 
 static void TestGenotypedAnimalsWithoutPedigreeComeLast(void **state)
 {
-  int           grid_rows, grid_cols;
   int64_t       row_first, n_rows;
-  int32_t       col_first, n_cols;
   const double *genomic[2] = {NULL, NULL};
   double       *g;
   Case          c;
@@ -70,8 +68,8 @@ static void TestGenotypedAnimalsWithoutPedigreeComeLast(void **state)
   (void)state;
   Files();
   Begin(&c, job);
-  TestCall(MeritGenotypesTile(MeritModelGenotypes(c.model), &grid_rows, &grid_cols, &row_first, &n_rows,
-                                &col_first, &n_cols));
+  row_first = MeritGenotypesTile(MeritModelGenotypes(c.model))->row_first;
+  n_rows    = MeritGenotypesTile(MeritModelGenotypes(c.model))->n_rows;
   g = calloc((size_t)n_rows + 1, sizeof(*g));
   for (int64_t i = 0; i < n_rows; i++) g[i] = 100. + (double)(row_first + i);
   genomic[1] = g;
@@ -105,7 +103,7 @@ static void TestTermsAreSummedWhereAllPartsAreKnown(void **state)
   Files();
   FileMake("pedigree.csv", "id,sire,dam\nc,a,b\na,0,0\nx,0,0\n");
   Begin(&c, both);
-  TestCall(MeritGenotypesTile(MeritModelGenotypes(c.model), NULL, NULL, NULL, &n_rows, NULL, NULL));
+  n_rows = MeritGenotypesTile(MeritModelGenotypes(c.model))->n_rows;
   g = calloc((size_t)n_rows + 1, sizeof(*g));
   for (int64_t i = 0; i < n_rows; i++) g[i] = 8;
   genomic[2] = g;

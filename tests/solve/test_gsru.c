@@ -323,7 +323,6 @@ static void test_new_variances_are_taken_over(void **state)
            : c.p.term[k].kind == MERIT_TERM_PED   ? ped
                                                   : NULL;
   TestCall(MeritModelSetVariances(c.p.model, G, residual));
-  TestCall(MeritMMERefresh(c.p.C));
   TestCall(MeritMMERightHandSide(c.p.C, c.r));
   dense = ToDense(&c.p);
   r     = ToAll(&c.p, c.r);
@@ -364,7 +363,6 @@ static bool MakesGrams(Case *c, MeritSolver s, const double *snp, const double *
            : c->p.term[k].kind == MERIT_TERM_PED   ? ped
                                                    : NULL;
   TestCall(MeritModelSetVariances(c->p.model, G, residual));
-  TestCall(MeritMMERefresh(c->p.C));
   TestCall(MeritMMERightHandSide(c->p.C, c->r));
   TestCall(MeritSolverSolve(s, 1, c->r, c->x, &result));
   assert_int_equal(result.stop, MERIT_STOP_CONVERGED);

@@ -130,7 +130,6 @@ static void FullSketch(const char *const model[2], Which which)
     free(C), free(inverse);
     for (int k = 0; k < p.n_terms; k++) G[k] = p.term[k].kind == MERIT_TERM_SNP ? new_G[two] : NULL;
     TestCall(MeritModelSetVariances(p.model, G, R));
-    TestCall(MeritMMERefresh(p.C));
   }
   MeritLogSetSink(NULL, NULL);
   if (!rank) assert_int_equal(n_sketches, 1);

@@ -81,7 +81,7 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
 /* G^-1 = B'B where the model has G = L L'; of components without variance, whose rows and columns of L are 0, those of B are 0, too */
 static PetscErrorCode PenaltyRoot(int n, const double *L, VarcompEquations *e, int k)
 {
-  double  A[64 * 64], *B;
+  double  A[MERIT_MAX_BLOCK], *B;
   bool    some = false;
 
   PetscFunctionBegin;
@@ -169,7 +169,7 @@ static void TermVariates(MeritVarcomp v, const VarcompEquations *e, int k, doubl
   n = term[k].n_eq;
   for (int32_t level = 0; level < term[k].n_owned; level++) {
     const int64_t own = term[k].eq_owned + (int64_t)level * n;
-    double        g[64];
+    double        g[MERIT_MAX_COMPONENTS];
 
     for (int a = 0; a < n; a++) {
       g[a] = 0.0;
@@ -275,9 +275,9 @@ PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const int               t       = records->n_traits;
-  double                 *sums, part[32 * 32], log_part;
+  double                 *sums, part[MERIT_MAX_TRAIT_BLOCK], log_part;
   int64_t                *count;
-  int                     trait[32];
+  int                     trait[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc2((size_t)v->n + 1, &sums, records->n_patterns + 1, &count));

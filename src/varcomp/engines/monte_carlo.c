@@ -115,7 +115,7 @@ static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const int               t       = records->n_traits;
   const int64_t          *line;
-  double                  F[32 * 32], part[32 * 32], *z;
+  double                  F[MERIT_MAX_TRAIT_BLOCK], part[MERIT_MAX_TRAIT_BLOCK], *z;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n, &z));
@@ -125,7 +125,7 @@ static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
     const double  *R    = v->formula->residual[records->residual_class[p]].R;
     const double  *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
     double        *at   = values + (int64_t)i * t * n;
-    int            trait[32], m = MeritDensePart(t, records->observed[p], R, trait, part);
+    int            trait[MERIT_MAX_TRAITS], m = MeritDensePart(t, records->observed[p], R, trait, part);
 
     PetscCheck(MeritDenseCholesky(m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
     PetscCall(PetscArrayzero(at, t * n));
@@ -239,14 +239,14 @@ static void TermForms(MeritVarcomp v, Sampled *s, int k, const double *d)
   const int            n = s->n, first = v->first_of_term[k];
   const MeritTermView *term;
   int                  m;
-  double               F[64 * 64];
+  double               F[MERIT_MAX_BLOCK];
 
   MeritModelTerms(v->model, &term);
   m = term[k].n_eq;
   if (!MeritDenseCholesky(m, term[k].G_inverse, F)) return;
   for (int32_t i = 0; i < term[k].n_owned; i++)
     for (int j = 0; j < n; j++) {
-      double        g[64];
+      double        g[MERIT_MAX_COMPONENTS];
       const double *own = d + ((int64_t)term[k].eq_owned + (int64_t)i * m) * n + j;
 
       for (int a = 0; a < m; a++) {

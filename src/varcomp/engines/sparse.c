@@ -17,7 +17,7 @@ typedef struct {
   MeritFactor      factor;  /* owned */
   int64_t          n_free;  /* equations that are not pinned (maximum likelihood: of random effects) */
   const double   **penalty; /* [n_terms]; owned */
-  double          *small;   /* [64 * 64] a term's derivative; owned */
+  double          *small;   /* [MERIT_MAX_BLOCK] a term's derivative; owned */
   bool            *mixes;   /* [n_terms] MeritTermMixes when the pattern was made; owned */
   double          *R;       /* [n_patterns * n_traits^2]; owned */
   bool            *near;    /* [n_patterns] R of its traits is next to singular; owned */
@@ -28,6 +28,7 @@ static PetscErrorCode Destroy_Sparse(MeritVarcomp v)
   Factor *f = v->run.engine_data;
 
   PetscFunctionBegin;
+  PetscCall(MeritModelSetRoots(v->model, false));
   PetscCall(VarcompEquationsFree(v, &f->e));
   PetscCall(MatDestroy(&f->A));
   PetscCall(MatDestroy(&f->S));
@@ -75,7 +76,7 @@ static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
     PetscCall(MeritMMEAssemble(v->run.C, &f->A));
     PetscCall(MeritFactorCreate(f->A, &f->factor));
   }
-  PetscCall(MeritFactorSize(f->factor, NULL, &bytes, NULL, NULL));
+  bytes = MeritFactorSize(f->factor)->bytes_inverse;
   PetscCall(VarcompRefuseEngine(v, &VarcompEngine_Sparse, bytes));
   PetscCall(MatDuplicate(f->A, MAT_COPY_VALUES, &f->S));
   PetscCall(MeritPhaseEnd());
@@ -91,7 +92,7 @@ static PetscErrorCode SetUp_Sparse(MeritVarcomp v)
   PetscCall(PetscNew(&f));
   v->run.engine_data = f;
   PetscCall(VarcompEquationsCreate(v, &f->e));
-  PetscCall(PetscCalloc5(v->formula->n_terms, &f->penalty, 64 * 64, &f->small,
+  PetscCall(PetscCalloc5(v->formula->n_terms, &f->penalty, MERIT_MAX_BLOCK, &f->small,
                          (size_t)records->n_patterns * (size_t)(records->n_traits * records->n_traits) + 1, &f->R, v->formula->n_terms, &f->mixes,
                          records->n_patterns + 1, &f->near));
   PetscCall(CountFree(v, f));
@@ -183,7 +184,7 @@ static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[]
   const MeritTermView *term;
   const double        *B       = f->e.root[k];
   MeritNumbers         numbers = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
-  double               M[64 * 64], MB[64 * 64] = {0};
+  double               M[MERIT_MAX_BLOCK], MB[MERIT_MAX_BLOCK] = {0};
   int                  n;
 
   PetscFunctionBegin;
@@ -248,7 +249,7 @@ static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *tr
 /* B with R^-1 = B'B for these traits of a class; *near: is their R next to singular? */
 static PetscErrorCode ResidualRoot(MeritVarcomp v, const Factor *f, int residual, uint32_t observed, int *m, int trait[], double *B, bool *near)
 {
-  double part[32 * 32], F[32 * 32];
+  double part[MERIT_MAX_TRAIT_BLOCK], F[MERIT_MAX_TRAIT_BLOCK];
 
   PetscFunctionBegin;
   *m = MeritDensePart(v->formula->n_traits, observed, f->e.m.R[residual], trait, part);
@@ -268,8 +269,8 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const int               t       = records->n_traits;
   MeritNumbers            numbers = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
-  double                  B[32 * 32], M[32 * 32], count = 0.0;
-  int                     m, trait[32], place[32];
+  double                  B[MERIT_MAX_TRAIT_BLOCK], M[MERIT_MAX_TRAIT_BLOCK], count = 0.0;
+  int                     m, trait[MERIT_MAX_TRAITS], place[MERIT_MAX_TRAITS];
   bool                    near;
 
   PetscFunctionBegin;
@@ -308,7 +309,7 @@ static PetscErrorCode TraceNear(MeritVarcomp v, Factor *f, double trace[])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
   int64_t                 key = -1, next;
-  int                     m, trait[32];
+  int                     m, trait[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
   for (int32_t p = 0; p < records->n_patterns; p++)

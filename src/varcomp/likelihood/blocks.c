@@ -34,7 +34,7 @@ static void CheckFixed(MeritVarcomp v, Block *b)
 /* The blocks of a matrix of order n */
 static void AddBlocks(MeritVarcomp v, Coordinates *c, int term, int residual, int first, int n, double count)
 {
-  int group[64];
+  int group[MERIT_MAX_COMPONENTS];
 
   Group(v, first, n, group);
   for (int g = 0; g < n; g++) {
@@ -141,7 +141,7 @@ static double Pivoted(Block *b, int fixed, const double *G, double *L)
 
 double BlockPivot(const Block *b, const double theta[])
 {
-  double G[64 * 64], L[64 * 64];
+  double G[MERIT_MAX_BLOCK], L[MERIT_MAX_BLOCK];
   Block  copy = *b;
 
   BlockGet(b, theta, G);
@@ -156,7 +156,7 @@ double BlockPivot(const Block *b, const double theta[])
 /* L of a pinned block, in its order: the pinned columns have only their small diagonal */
 static void PinnedFactor(const Block *b, const double theta[], double *L)
 {
-  double G[64 * 64] = {0};
+  double G[MERIT_MAX_BLOCK] = {0};
   Block  copy       = *b;
 
   BlockGet(b, theta, G);
@@ -168,7 +168,7 @@ static void PinnedFactor(const Block *b, const double theta[], double *L)
 /* theta of the block from L in its order */
 static void FromFactor(MeritVarcomp v, const Block *b, const double *L, double theta[])
 {
-  double G[64 * 64];
+  double G[MERIT_MAX_BLOCK];
 
   for (int i = 0; i < b->n; i++)
     for (int j = 0; j < b->n; j++) {
@@ -189,7 +189,7 @@ void BlockZero(Block *b, double theta[])
 
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
 {
-  double L[64 * 64];
+  double L[MERIT_MAX_BLOCK];
 
   for (int i = 0; b->kind == BLOCK_ZERO && i < b->n; i++)
     for (int j = 0; j <= i; j++) theta[BlockAt(b, i, j)] = 0.0;
@@ -201,7 +201,7 @@ void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
 
 void BlockPin(MeritVarcomp v, Block *b, double theta[])
 {
-  double G[64 * 64], L[64 * 64];
+  double G[MERIT_MAX_BLOCK], L[MERIT_MAX_BLOCK];
 
   if (b->kind != BLOCK_PINNED) b->free_pivots = b->n;
   BlockFinish(v, b, theta);
@@ -217,7 +217,7 @@ void BlockPin(MeritVarcomp v, Block *b, double theta[])
 /* Coordinates of a pinned block: derivatives into J, and what its curvature takes from H (added later): column by column of L */
 static int PinnedColumns(const Block *b, const double theta[], int m, int n, double *J)
 {
-  double L[64 * 64];
+  double L[MERIT_MAX_BLOCK];
 
   PinnedFactor(b, theta, L);
   for (int p = 0; p < b->free_pivots; p++)
@@ -243,7 +243,7 @@ static void PinnedCurvature(const Block *b, const double *score, bool safe, int 
 double BlockReach(const Coordinates *c, const Block *b, const double theta[])
 {
   const int last = b->free_pivots - 1;
-  double    L[64 * 64], sum = 0.0;
+  double    L[MERIT_MAX_BLOCK], sum = 0.0;
   int       at = b->begin;
 
   if (b->kind != BLOCK_PINNED) return INFINITY;
@@ -258,7 +258,7 @@ double BlockReach(const Coordinates *c, const Block *b, const double theta[])
 static void Complete(MeritVarcomp v, const Block *b, const double theta[], double *em)
 {
   const int n = b->n;
-  double    G[64 * 64] = {0}, inverse[64 * 64];
+  double    G[MERIT_MAX_BLOCK] = {0}, inverse[MERIT_MAX_BLOCK];
 
   BlockGet(b, theta, G);
   if (!MeritDenseInvert(n, G, inverse, NULL)) return;
@@ -380,7 +380,7 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
   for (int i = 0; i < c->n; i++) moved[i] = theta[i];
   for (int i = 0; i < c->n_blocks; i++) {
     const Block *b = &c->block[i];
-    double       L[64 * 64];
+    double       L[MERIT_MAX_BLOCK];
 
     if (b->kind == BLOCK_ZERO || b->fixed) continue;
     for (int x = 0; b->kind == BLOCK_FREE && x < b->n; x++)

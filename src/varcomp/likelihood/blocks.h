@@ -17,17 +17,17 @@ typedef enum {
 typedef struct {
   int       term, residual; /* as in MeritComponent */
   int       first;          /* first component of the matrix that this is a block of */
-  int       n, row[64];     /* order of the block, and its rows in that matrix, ascending */
+  int       n, row[MERIT_MAX_COMPONENTS];     /* order of the block, and its rows in that matrix, ascending */
   double    count;          /* levels, or records of the class: for steps of EM */
   bool      fixed, all_free; /* all, none of the elements are fixed */
   BlockKind kind;
   int       free_pivots;    /* PINNED */
-  int       order[64];      /* PINNED: components by pivots */
+  int       order[MERIT_MAX_COMPONENTS];      /* PINNED: components by pivots */
   int       n_released;     /* how often it came back from the boundary */
   int       begin;          /* first of its coordinates */
   int       n_beyond;       /* rounds in a row whose step would have made it singular */
   double    refused, refused_lower; /* its least pivot when the boundary was refused, its reach when a lower rank was; 0: never */
-  double    floor[64];      /* of a residual class that is not free: variance of each trait that replaces 0 */
+  double    floor[MERIT_MAX_COMPONENTS];      /* of a residual class that is not free: variance of each trait that replaces 0 */
 } Block;
 
 typedef struct {

@@ -167,7 +167,7 @@ PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted)
 /* Does the likelihood rise from a matrix of 0, whatever the direction? Its derivatives, a symmetric matrix, are then not negative definite. */
 static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
 {
-  double S[64 * 64], F[64 * 64];
+  double S[MERIT_MAX_BLOCK], F[MERIT_MAX_BLOCK];
 
   PetscFunctionBegin;
   for (int x = 0; x < b->n && b->term >= 0; x++) r->trial_theta[BlockAt(b, x, x)] = NEXT_TO_ZERO * Unit(r, b, x);

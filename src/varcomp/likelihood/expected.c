@@ -29,8 +29,8 @@ static void TraceForms(MeritVarcomp v, const Block *b, const double theta[], con
 /* W = M^-1, M = (Q T^-1)^1/2; false where T is not definite */
 static bool InverseRoot(int n, const double *Q, const double *T, double *W)
 {
-  double       L[64 * 64], A[64 * 64], B[64 * 64], lambda[64], work[64 * 66];
-  PetscBLASInt N = n, room = 64 * 66, info = 0;
+  double       L[MERIT_MAX_BLOCK], A[MERIT_MAX_BLOCK], B[MERIT_MAX_BLOCK], lambda[MERIT_MAX_COMPONENTS], work[MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2)];
+  PetscBLASInt N = n, room = MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2), info = 0;
 
   if (!MeritDenseCholesky(n, T, L)) return false;
   for (int i = 0; i < n * n; i++) A[i] = Q[i];
@@ -90,7 +90,7 @@ void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[],
   for (int i = 0; i < n * n; i++) half[i] = E[i] = 0.0, S[i] = i % (n + 1) == 0;
   for (int i = 0; i < c->n_blocks; i++) {
     const Block *b = &c->block[i];
-    double       Q[64 * 64], T[64 * 64], W[64 * 64];
+    double       Q[MERIT_MAX_BLOCK], T[MERIT_MAX_BLOCK], W[MERIT_MAX_BLOCK];
 
     TraceForms(v, b, theta, point, Q, T);
     if (b->kind == BLOCK_FREE && !b->fixed && InverseRoot(b->n, Q, T, W)) Directions(v, b, W, S);

@@ -45,7 +45,7 @@ static bool Flatter(Reml *r)
 /* A <- F^-1 A F^-T, or F A F' (back); F [n * n] a Cholesky factor, A symmetric */
 static void CongruentByFactor(int n, const double *F, bool back, double *A)
 {
-  double B[64 * 64];
+  double B[MERIT_MAX_BLOCK];
 
   for (int side = 0; side < 2; side++) { /* the product, transposed */
     for (int j = 0; j < n; j++)
@@ -66,8 +66,8 @@ static void CongruentByFactor(int n, const double *F, bool back, double *A)
 */
 static bool Axes(const Reml *r, const Block *b, const double theta[], double *F, double *A, double lambda[])
 {
-  double       G[64 * 64], work[64 * 66];
-  PetscBLASInt n = b->n, room = 64 * 66, info = 0;
+  double       G[MERIT_MAX_BLOCK], work[MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2)];
+  PetscBLASInt n = b->n, room = MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2), info = 0;
 
   BlockGet(b, r->v->run.theta, G);
   BlockGet(b, theta, A);
@@ -80,7 +80,7 @@ static bool Axes(const Reml *r, const Block *b, const double theta[], double *F,
 /* RemlInside - See the header. Not collective. */
 bool RemlInside(const Reml *r, const double theta[], const Block *but)
 {
-  double F[64 * 64], A[64 * 64], lambda[64];
+  double F[MERIT_MAX_BLOCK], A[MERIT_MAX_BLOCK], lambda[MERIT_MAX_COMPONENTS];
 
   for (int i = 0; i < r->c.n_blocks; i++) {
     const Block *b = &r->c.block[i];
@@ -100,7 +100,7 @@ static double Bent(double part)
 /* Bend a matrix back along the axes of which a step leaves too little. Was there anything to bend? */
 static bool BendBlock(const Reml *r, const Block *b, double theta[])
 {
-  double F[64 * 64], A[64 * 64], G[64 * 64], lambda[64];
+  double F[MERIT_MAX_BLOCK], A[MERIT_MAX_BLOCK], G[MERIT_MAX_BLOCK], lambda[MERIT_MAX_COMPONENTS];
 
   if (!Axes(r, b, theta, F, A, lambda) || lambda[0] >= 0.5) return false;
   for (int i = 0; i < b->n; i++)

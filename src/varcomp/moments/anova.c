@@ -4,6 +4,7 @@
   do not change the space that it reaches.
 */
 #include "henderson.h"
+#include "moments.h"
 #include "space.h"
 #include <math.h>
 
@@ -150,11 +151,11 @@ static PetscErrorCode CheckLines(MeritVarcomp v)
 static PetscErrorCode SolveMeanSquares(MeritVarcomp v)
 {
   const int n = v->n, n_fixed = v->results.n_lines - n;
-  double    A[64 * 65];
+  double    A[MOMENTS_MAX_VARIANCES * (MOMENTS_MAX_VARIANCES + 1)];
   int       singular;
 
   PetscFunctionBegin;
-  PetscCheck(n <= 64, v->comm, PETSC_ERR_SUP, "more than 64 variances");
+  PetscCheck(n <= MOMENTS_MAX_VARIANCES, v->comm, PETSC_ERR_SUP, "more than %d variances", MOMENTS_MAX_VARIANCES);
   for (int i = 0; i < n; i++) {
     for (int j = 0; j < n; j++) A[i * (n + 1) + j] = v->results.line[n_fixed + i].coefficient[j];
     A[i * (n + 1) + n] = v->results.line[n_fixed + i].ms;

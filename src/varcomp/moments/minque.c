@@ -186,8 +186,8 @@ static void Blame(Moments *e, int N, const int at[], int p)
 MomentsFault MomentsSolve(Moments *e)
 {
   const int n = e->m + 1;
-  int       at[64], N = Estimated(e, at), rank;
-  double    A[64 * 65];
+  int       at[MOMENTS_MAX_VARIANCES], N = Estimated(e, at), rank;
+  double    A[MOMENTS_MAX_VARIANCES * (MOMENTS_MAX_VARIANCES + 1)];
 
   for (int i = 0; i < N; i++) {
     for (int j = 0; j < N; j++) A[i * (N + 1) + j] = e->S[at[i] * n + at[j]];
@@ -206,8 +206,8 @@ MomentsFault MomentsSolve(Moments *e)
 bool MomentsSandwich(const Moments *e, const double B[], double C[])
 {
   const int n = e->m + 1;
-  int       at[64], N = Estimated(e, at);
-  double    A[64 * 128];
+  int       at[MOMENTS_MAX_VARIANCES], N = Estimated(e, at);
+  double    A[2 * MOMENTS_MAX_VARIANCES * MOMENTS_MAX_VARIANCES];
 
   for (int i = 0; i < N; i++)
     for (int j = 0; j < 2 * N; j++) A[i * 2 * N + j] = j < N ? e->S[at[i] * n + at[j]] : i == j - N;

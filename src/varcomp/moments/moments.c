@@ -13,7 +13,7 @@ PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e)
 
   PetscFunctionBegin;
   *e = (Moments){.m = v->n - 1};
-  PetscCheck(v->n <= 64, v->comm, PETSC_ERR_SUP, "more than 64 variances");
+  PetscCheck(v->n <= MOMENTS_MAX_VARIANCES, v->comm, PETSC_ERR_SUP, "more than %d variances", MOMENTS_MAX_VARIANCES);
   PetscCall(PetscCalloc4(n, &e->in, n * n, &e->S, n, &e->q, n, &e->estimate));
   for (int k = 0; k < e->m; k++) e->in[k] = k != v->settings.left_out;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -163,7 +163,7 @@ static PetscErrorCode IteratePriors(MeritVarcomp v, const ProjectedCovariances *
 /* The same of matrices that are formed */
 static PetscErrorCode CheckForms(MeritVarcomp v, const ProjectedCovariances *f)
 {
-  double left[64] = {0.0}, whole[64] = {0.0};
+  double left[MOMENTS_MAX_VARIANCES] = {0.0}, whole[MOMENTS_MAX_VARIANCES] = {0.0};
 
   PetscFunctionBegin;
   for (int k = 0; k < f->m && !v->rank; k++) {
@@ -177,7 +177,7 @@ static PetscErrorCode CheckForms(MeritVarcomp v, const ProjectedCovariances *f)
 /* MomentsCheckSketch - See the header: S has what is left in its last column. Collective. */
 PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e)
 {
-  double left[64] = {0.0}, whole[64];
+  double left[MOMENTS_MAX_VARIANCES] = {0.0}, whole[MOMENTS_MAX_VARIANCES];
 
   PetscFunctionBegin;
   PetscCall(VarcompScales(v, whole));

@@ -1,6 +1,10 @@
 #pragma once
 /* Moment estimators: S s = q, with quadratic forms of the data and their expectations. */
 #include "projected.h"
+#include <merit/limits.h>
+
+/* Variances of a moment estimator: systems of that many equations are solved by MeritDenseSweep */
+enum { MOMENTS_MAX_VARIANCES = MERIT_MAX_COMPONENTS };
 
 typedef enum { MOMENTS_FINE, MOMENTS_SINGULAR, MOMENTS_SATURATED, MOMENTS_INDEFINITE } MomentsFault;
 

@@ -31,7 +31,7 @@ static PetscErrorCode GatherRows(RecordSpace *s, const ObservationOrder *o, Rela
   double                *c;
 
   PetscFunctionBegin;
-  PetscCall(MeritGenotypesTile(s->geno, NULL, NULL, &first, NULL, NULL, NULL));
+  first = MeritGenotypesTile(s->geno)->row_first;
   PetscCall(PetscMalloc4(s->n_rows + 1, &tile, s->n_slots + 1, &carrier, o->n_own + 1, &own, s->n_records + 1, &c));
   for (int64_t i = 0; i < s->n_rows; i++) tile[i] = first + i;
   PetscCall(PetscSFBcastBegin(carriers, MPI_INT64_T, tile, carrier, MPI_REPLACE));

@@ -59,7 +59,11 @@ static PetscErrorCode RandomTerm(RecordSpace *s)
   s->geno       = MeritModelGenotypes(s->model);
   s->first_slot = s->view->slot_carrier;
   s->n_slots    = s->view->n_carrier * s->view->n_comp;
-  PetscCall(MeritGenotypesTile(s->geno, &grid_rows, &grid_cols, NULL, &s->n_rows, NULL, &s->n_cols));
+  grid_rows     = MeritGenotypesTile(s->geno)->grid_rows;
+  grid_cols     = MeritGenotypesTile(s->geno)->grid_cols;
+  s->n_rows     = MeritGenotypesTile(s->geno)->n_rows;
+  s->n_cols     = MeritGenotypesTile(s->geno)->n_cols;
+  PetscCall(MeritMarkersCreate(s->geno, NULL, &s->markers));
   if (grid_cols == 1) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   PetscCallMPI(MPI_Comm_split(s->comm, rank % grid_rows, rank / grid_rows, &s->row_comm));
@@ -95,6 +99,7 @@ PetscErrorCode RecordSpaceDestroy(RecordSpace *s)
 {
   PetscFunctionBegin;
   PetscCall(RecordSpaceFixedDestroy(s));
+  PetscCall(MeritMarkersDestroy(&s->markers));
   PetscCall(PetscFree(s->sqrt_weight));
   PetscCall(PetscFree3(s->level, s->tile, s->rows));
   if (s->row_comm != MPI_COMM_NULL) {
@@ -181,10 +186,10 @@ static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
   PetscCall(PetscSFReduceBegin(carriers, unit, s->level, s->rows, MPI_SUM));
   PetscCall(PetscSFReduceEnd(carriers, unit, s->level, s->rows, MPI_SUM));
   if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritBroadcastFirst(s->row_comm, n, s->rows));
-  PetscCall(MeritGenotypesAdjoint(s->geno, w, s->rows, s->tile));
+  PetscCall(MeritMarkersAdjoint(s->markers, w, s->rows, s->tile));
   PetscCallMPI(MPI_Comm_size(s->column_comm, &ranks));
   if (ranks > 1) PetscCall(MeritSumAll(s->column_comm, (int64_t)s->n_cols * w, s->tile));
-  PetscCall(MeritGenotypesForward(s->geno, w, s->tile, s->rows));
+  PetscCall(MeritMarkersForward(s->markers, w, s->tile, s->rows));
   if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritSumFirst(s->row_comm, n, s->rows));
   PetscCall(PetscSFBcastBegin(carriers, unit, s->rows, s->level, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(carriers, unit, s->rows, s->level, MPI_REPLACE));
@@ -199,9 +204,8 @@ PetscErrorCode RecordSpaceLevels(RecordSpace *s, int k, bool single, const doubl
   PetscCall(Width(s, k));
   ToLevels(s, k, x);
   if (s->geno) {
-    PetscCall(MeritGenotypesSetSingle(s->geno, single));
+    PetscCall(MeritMarkersSetSingle(s->markers, single));
     PetscCall(ThroughGenotypes(s, k));
-    PetscCall(MeritGenotypesSetSingle(s->geno, false));
   } else PetscCall(ThroughRecursion(s, k));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -36,6 +36,7 @@ typedef struct {
   const MeritTermView    *view;
   int32_t                 first_slot, n_slots; /* component slots of its records */
   MeritGenotypes          geno;      /* NULL: the term is not of SNPs */
+  MeritMarkers            markers;   /* its view, in the precision of the product under way; owned */
   MPI_Comm                row_comm, column_comm; /* of the grid; NULL communicators where it has one column; owned */
   int64_t                 n_rows;    /* of the tile */
   int32_t                 n_cols;
