@@ -89,7 +89,7 @@ run 2 2 varcomp job.yaml --varcomp.engine sampled --varcomp.test 'iid(pen)'
 says "engine sampled computes none"
 said " equations" && fail "data are read before varcomp.test is refused"
 run 2 2 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.test 'iid(pen)' --solver.memory 100M
-says "solver.memory: engine [a-z]* needs"
+says "solver.memory: no engine has room: engine [a-z]* needs"
 said "traces from" && fail "work is done before varcomp.test is refused"
 
 # close FILE: the estimates of out are within 4 Monte Carlo standard errors of those of FILE, which are known for all but fixed ones and variances of 0
