@@ -38,7 +38,7 @@ clean() {
 }
 
 lay
-for rule in layers private quiet registered commented comments words paths length keys limits literals trains sums kinds scripts headers; do clean $rule; done
+for rule in layers private quiet registered commented comments words paths length keys limits literals trains sums inverses kinds scripts headers; do clean $rule; done
 
 lay && echo '#include <merit/table.h>' >>src/sys/log.c && breach layers 'src/sys/log.c:7: sys must not see <merit/table.h>'
 lay && echo '#include <merit/table.h>' >>include/merit/log.h && breach layers 'include/merit/log.h:5: sys must not see <merit/table.h>'
@@ -72,6 +72,7 @@ lay && key 'variances.**' && echo '| `variances` | |' >docs/file-formats.md && c
 lay && key columns.dam && echo '| `columns` | {sire: .., dam: ..} |' >docs/file-formats.md && clean keys
 lay && key columns.dam && echo '| `columns` | {sire: ..} |' >docs/file-formats.md && breach keys columns.dam
 lay && echo 'PetscCheck(n < 9, PETSC_COMM_SELF, PETSC_ERR_SUP, "n");' >>src/io/table.c && breach limits src/io/table.c:7
+lay && echo 'const double *R = R_inverse + pattern[i] * n * n;' >>src/io/table.c && breach inverses src/io/table.c:7
 lay && for i in {1..11}; do echo "static int Is$i(T *t) { return t->kind == MERIT_TERM_IID; }"; done >>src/io/table.c && breach kinds src/io/table.c:17
 lay && for i in {1..10}; do echo "static int Is$i(T *t) { return MeritStructureFed(t->structure); } /* MERIT_TERM_IID */"; done >>src/io/table.c && clean kinds
 echo 'static int Is11(T *t) { return MeritStructureLinked(t->structure); }' >>src/io/table.c && breach kinds src/io/table.c:17

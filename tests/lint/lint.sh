@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lint.sh RULE ROOT: checks one rule of docs/developing.md over a source tree; prints each breach as file:line: what, and fails.
-# Rules: layers private quiet registered commented comments words paths length keys limits literals trains sums kinds scripts headers format
+# Rules: layers private quiet registered commented comments words paths length keys limits literals trains sums inverses kinds scripts headers format
 # `headers` compiles: CC, CXX (empty: not there) and CFLAGS come from the environment.
 set -u
 rule=$1
@@ -224,6 +224,11 @@ lint_scripts() {
 lint_format() {
   command -v clang-format >/dev/null || { echo "no clang-format here"; return; }
   sources | xargs clang-format --style=file:"$here/../../.clang-format" --dry-run 2>&1 | sed -n 's/^\([^ ]*\): warning: .*/\1: not as clang-format has it/p' | sort -u
+}
+
+# R^-1 of a record is found and applied by merit/residual.h alone: nobody else goes from a record to the inverse of its pattern
+lint_inverses() {
+  find src include -name '*.[ch]' ! -path include/merit/residual.h | sort | xargs grep -nE 'pattern\[[^]]*\][[:space:]]*\*' /dev/null
 }
 
 # questions after the kind of a covariance outside src/structure and the parser of formulas: by name, or by what one kind alone is today
