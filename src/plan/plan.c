@@ -1,4 +1,11 @@
-/* The plan of a run: its settings, and the whole forecast. */
+/*
+  The plan of a run: its settings, and the whole forecast.
+
+  The forecast is made in this order: the shape (nodes, ranks, threads), the bytes of a rank for the
+  model, what an estimation of variances adds in the memory that this leaves, and the seconds of
+  set-up, iterations and estimation. Each module foresees its own bytes and work; nothing is
+  computed here but sums and maxima over ranks.
+*/
 #include "plan_impl.h"
 #include <merit/log.h>
 #include <merit/memory.h>
@@ -35,6 +42,7 @@ PetscErrorCode MeritPlanSetFromConfig(MeritPlan p, MeritNode job)
   PetscCall(MeritConfigBytes(job, "memory-per-node", &p->node_memory));
   PetscCall(MeritConfigInt(job, "plan.iterations", 1, 1000000000, &p->iterations));
   PetscCall(MeritConfigRates(job, &p->rates));
+  /* the memory of a node, if known, replaces plan.memory; both are bytes of a node */
   if (p->node_memory > 0.0) p->memory_limit = p->node_memory;
   if (p->node_memory > 0.0 && !cores) PetscCall(MeritNodeError(MeritNodeFind(job, "memory-per-node"), "is of use beside --cores-per-node only"));
   if (threads > cores && cores) PetscCall(MeritNodeError(MeritNodeFind(job, "cores-per-node"), "plan.threads are more than the cores of a node"));
@@ -66,8 +74,10 @@ static PetscErrorCode Memory(MeritPlan p, MeritPlanResult *r)
   r->measured  = r->available = -1.0;
   r->on_node   = 1;
   PetscCallMPI(MPI_Comm_size(p->comm, &size));
+  /* another number of ranks: this run's peak says nothing about them */
   if (r->shape.ranks != size) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(&peak, &r->measured, 1, MPI_DOUBLE, MPI_MAX, p->comm));
+  /* the peak so far has all but the vectors, which plan does not allocate */
   r->per_rank = PetscMax(r->per_rank, r->measured + (double)r->memory.vectors);
   PetscCall(MeritMemoryAvailable(p->comm, &r->available, &r->on_node));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -103,6 +113,7 @@ PetscErrorCode MeritPlanForesee(MeritPlan p, double program, double setup, Merit
   PetscCallMPI(MPI_Allreduce(&setup, &r->setup_here, 1, MPI_DOUBLE, MPI_MAX, p->comm));
   PetscCall(MeritPlanGetIteration(p, r->shape.ranks, r->shape.threads, &r->iteration));
   r->ranks_here = size;
+  /* reading and set-up are shared by the ranks */
   r->setup      = r->setup_here * (double)size / r->shape.ranks;
   r->seconds    = r->setup + (double)p->iterations * r->iteration.seconds + r->estimation.seconds;
   PetscFunctionReturn(PETSC_SUCCESS);

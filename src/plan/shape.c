@@ -1,4 +1,11 @@
-/* On how many nodes, ranks and threads a job is to run. */
+/*
+  On how many nodes, ranks and threads a job is to run.
+
+  Three cases. The cores of a node are not known: the ranks asked for, or those of this run. Ranks
+  are asked for: as many nodes as they fill. Neither: the fewest nodes whose memory holds the model,
+  with all their cores in use, and on these nodes the fewest ranks that are hardly slower than the
+  best number. A rank needs its bytes times MERIT_PLAN_MEMORY_MARGIN.
+*/
 #include "plan_impl.h"
 #include <math.h>
 #include <merit/memory.h>
@@ -31,6 +38,7 @@ static PetscErrorCode Fits(MeritPlan p, const MeritPlanShape *s, double memory, 
   *fits = memory <= 0.0 || *need <= most;
   if (!p->varcomp || !*fits || !plan) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritVarcompForesee(p->varcomp, p->C, s->ranks, s->threads, memory > 0.0 ? (most - *need) / MERIT_PLAN_MEMORY_MARGIN : -1.0, plan));
+  /* engines are tried in the memory that the model leaves; without one that fits plan->engine is NULL */
   *need += MERIT_PLAN_MEMORY_MARGIN * plan->bytes;
   *fits = plan->engine && (memory <= 0.0 || *need <= most);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -42,6 +50,7 @@ static PetscErrorCode FewestNodes(MeritPlan p, double memory, MeritPlanShape *s,
   int low = 0, high = 1;
 
   PetscFunctionBegin;
+  /* low nodes are too few, high nodes are enough once *fits */
   for (*fits = false; !*fits && high <= MOST_NODES; low = *fits ? low : high, high = *fits ? high : 2 * high) {
     s->nodes = high;
     s->ranks = high * s->per_node;
@@ -85,6 +94,7 @@ static PetscErrorCode FewestRanks(MeritPlan p, double memory, MeritPlanShape *s)
   bool      fits   = false;
 
   PetscFunctionBegin;
+  /* the first pass finds the best seconds, the second the fewest ranks near them */
   for (int pass = 0; pass < 2; pass++)
     for (int ranks = 1; ranks <= all; ranks = ranks < all ? PetscMin(2 * ranks, all) : all + 1) {
       const MeritPlanShape shape = {s->nodes, ranks, s->nodes * ranks, s->threads};
