@@ -67,7 +67,7 @@ static const FaultCase cases[] = {
      .in = {.job = JOB_RECORDS JOB_MODEL JOB_VARIANCES JOB_OUTPUT}},
     {"an snp term needs genotypes", 2, "job.yaml:2:8: the model has an snp() term, but the job file has no genotypes: bfile or text",
      .in = {.job = JOB_RECORDS "model: y ~ snp(id)\nvariances: {snp(id): 1, residual: 2}\n" JOB_OUTPUT}},
-    {"two sources of genotypes are refused", 2, "job.yaml:6:12: give one of bfile or text, not 2 of them",
+    {"two sources of genotypes are refused", 2, "job.yaml:6:12: give bfile or text, not both",
      .in = {.job = WITH_LINE("genotypes: {bfile: chip, text: geno.txt}")}},
     {"a weight of a trait that the model does not have is refused", 2, "job.yaml:1:39: weight: \"x\" is not a trait of the model",
      .in = {.job = WITH_RECORDS("{file: records.csv, weight: {x: w}}")}},
