@@ -1,9 +1,16 @@
 /*
-  Terms of several regressors, such as an intercept and a slope, are estimated with regressors that are orthogonal over the records, so that the
-  scale and centre of a covariate change neither the rounds nor the digits. u = B v gives G = B H B' for the H that is estimated.
+  Terms of several regressors, such as an intercept and a slope, are estimated with regressors
+  that are orthogonal over the records, so that the scale and centre of a covariate change
+  neither the rounds nor the digits.
+
+  With effects u of the user's regressors and v of the orthogonal ones, u = B v. So the
+  covariance matrix of u is G = B H B' for the H that is estimated. The map from H to G is
+  linear: what it does to theta, applied to both sides of a covariance matrix of estimates,
+  converts standard errors too.
 */
 #include "equations.h"
 
+/* VarcompInvert - See the header: [A I] is reduced to [I A^-1] by elimination. Not collective. */
 bool VarcompInvert(int n, const double *A, double *B)
 {
   double wide[2 * MERIT_MAX_BLOCK];
@@ -16,7 +23,7 @@ bool VarcompInvert(int n, const double *A, double *B)
   return true;
 }
 
-/* G <- B G B' */
+/* G <- B G B'; B [n * n] is the basis for the user's matrix, its inverse for that of the basis */
 static void Transform(int n, const double *B, double *G)
 {
   double BG[MERIT_MAX_BLOCK];
@@ -45,7 +52,10 @@ PetscErrorCode VarcompBasisFree(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompBasisEnter - See the header. A matrix of which elements are fixed stays as it is: they are the user's. Collective. */
+/*
+  VarcompBasisEnter - See the header. A matrix of which elements are fixed stays as it is: they
+  are the user's. Collective.
+*/
 PetscErrorCode VarcompBasisEnter(MeritVarcomp v)
 {
   const MeritFormula *f = v->formula;
@@ -56,6 +66,10 @@ PetscErrorCode VarcompBasisEnter(MeritVarcomp v)
     const int n = f->term[k].n_components;
     bool      mixes;
 
+    /*
+      Of one regressor, or of a diagonal matrix, nothing would change; fixed elements are the
+      user's
+    */
     if (v->first_of_term[k] < 0 || n < 2 || f->term[k].diagonal || f->term[k].fix) continue;
     PetscCall(PetscMalloc1((size_t)(n * n), &v->run.basis[k]));
     PetscCall(MeritModelOrthogonal(v->model, k, v->run.basis[k], &mixes));
@@ -67,11 +81,16 @@ PetscErrorCode VarcompBasisEnter(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompBasisMatrix - See the header: G becomes B^-1 G B^-T. Not collective. */
 void VarcompBasisMatrix(MeritVarcomp v, int term, double *G)
 {
   if (v->run.back && v->run.back[term]) Transform(v->formula->term[term].n_components, v->run.back[term], G);
 }
 
+/*
+  VarcompBasisUser - See the header. Components of terms without a basis are copied. `to` may
+  not be theta itself. Not collective.
+*/
 void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[])
 {
   for (int c = 0; c < v->n; c++) to[c] = theta[c];
@@ -88,7 +107,11 @@ void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[])
   }
 }
 
-/* C <- A C A', A being what BasisUser does to theta; column [n] and half [n * n] are work */
+/*
+  C <- A C A', A being what VarcompBasisUser does to theta. Each pass writes A times column j of
+  C to row j, which is (A C)'; the second pass, of the transposed matrix, completes the product.
+  column [n] and half [n * n] are work.
+*/
 static void Covariance(MeritVarcomp v, double *column, double *half, double *C)
 {
   const int n = v->n;

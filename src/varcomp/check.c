@@ -1,20 +1,43 @@
-/* Do the data distinguish the components? */
+/*
+  Do the data distinguish the components?
+
+  Three checks, all at the starting values. The fixed effects must not explain the observations
+  completely (VarcompCheckLeft). No component may be without information (Empty). The
+  information matrix of the components must not be singular (VarcompCheckInformation); if it is,
+  the error names two components.
+*/
 #include "blocks.h"
 #include <math.h>
 #include <stdio.h>
 
-/* What the data say of a component beside what its effects themselves would say, if these were known: below this share it is rounding. The score
-   grows like the variance itself, the information like its square. */
+/*
+  What the data say of a component beside what its effects themselves would say, if these were
+  known: below this share it is rounding. The score grows like the variance itself, the
+  information like its square.
+*/
 static const double NO_SCORE = 1e-9, NO_INFORMATION = 1e-9, NO_INFORMATION_ML = 1e-16;
 
-/* A component whose information beside the others' is below this share of its own */
+/*
+  A component is confounded with others if these leave less than this fraction of its
+  information
+*/
 static const double CONFOUNDED = 1e-10;
 
-/* What fixed effects leave of the observations' mean square is rounding below this share */
+/*
+  Fixed effects explain the observations if they leave less than this fraction of their mean
+  square
+*/
 static const double ROUNDING = 1e-24;
-/* y'P y for each degree of freedom at starts that add up to the variance of the observations, where fixed effects leave rounding */
+/*
+  y'P y for each degree of freedom at starts that add up to the variance of the observations,
+  where fixed effects leave rounding
+*/
 static const double EXPLAINED = 1e-20;
 
+/*
+  VarcompCheckLeft - See the header. `left` and `all` are mean squares or sums of squares, both
+  of the same kind. Logically collective.
+*/
 PetscErrorCode VarcompCheckLeft(double left, double all)
 {
   PetscFunctionBegin;
@@ -24,7 +47,13 @@ PetscErrorCode VarcompCheckLeft(double left, double all)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* y'P y = 2 theta' I theta, I the average information, must not be rounding. Starts that the job gives may have any size. */
+/*
+  y'P y must not be rounding. With V = sum_i theta_i V_i and P V P = P, the average information
+  I_ij = y'P V_i P V_j P y / 2 gives y'P y = 2 theta' I theta. Starting values add up to the
+  phenotypic variance, so that for sound data y'P y per degree of freedom is of the order of 1.
+  Not for starts of the job, which may have any size, nor with fixed components, which have no
+  coordinates.
+*/
 static PetscErrorCode CheckExplained(MeritVarcomp v, const Coordinates *c)
 {
   const MeritFormula *f     = v->formula;
@@ -41,7 +70,10 @@ static PetscErrorCode CheckExplained(MeritVarcomp v, const Coordinates *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* "`ped(cow)`", "`ped(cow)` (milk, fat)", "the residual", "`residual.east`" */
+/*
+  Name of a component for errors, in text [size]: "`ped(cow)`", "`ped(cow)` (milk, fat)", "the
+  residual", "`residual.east`"
+*/
 static PetscErrorCode ComponentName(MeritVarcomp v, int c, size_t size, char text[])
 {
   const MeritComponent *p = &v->component[c];
@@ -65,7 +97,10 @@ static PetscErrorCode ComponentName(MeritVarcomp v, int c, size_t size, char tex
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Correlations of the coordinates' information */
+/*
+  Element i, j of the information, divided by the roots of both diagonal elements; 0 where one
+  of these is not positive
+*/
 static double Correlation(const Coordinates *c, int i, int j)
 {
   const double a = c->H[i * c->m + i], b = c->H[j * c->m + j];
@@ -73,7 +108,7 @@ static double Correlation(const Coordinates *c, int i, int j)
   return a > 0.0 && b > 0.0 ? c->H[i * c->m + j] / sqrt(a * b) : 0.0;
 }
 
-/* Component that a coordinate is */
+/* The component that coordinate x changes most: its own one where the matrix is free */
 static int Component(const Coordinates *c, int x)
 {
   int most = 0;
@@ -84,8 +119,12 @@ static int Component(const Coordinates *c, int x)
 }
 
 /*
-  Does coordinate i have neither information nor a score? Both then vanish for all data, tr(P V_i) = 0: the fixed effects explain whatever the
-  component could have done. Maximum likelihood has no P in its score.
+  Does coordinate i have neither information nor a score? Both then vanish for all data, tr(P
+  V_i) = 0: the fixed effects explain whatever the component could have done. Both are compared
+  with what they would be if the effects of the term were known: c->em, and for the score the
+  root of count / 2 times it, count being the levels of the term or the records of the class.
+  For a single variance theta the first is count / (2 theta^2), the second count / (2 theta).
+  Maximum likelihood has no P in its score.
 */
 static bool Empty(MeritVarcomp v, const Coordinates *c, int i)
 {
@@ -113,7 +152,14 @@ PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompCheckInformation - Look for a coordinate that the others explain, by Cholesky of the correlations. Logically collective. */
+/*
+  VarcompCheckInformation - Look for a coordinate that the others explain. Logically collective.
+
+  The correlations of the information are factored row by row (Cholesky): `left` is the fraction
+  of coordinate i's information that those before it do not explain. If it is rounding, the
+  error names i and the earlier coordinate with the highest correlation. Traits that are
+  multiples of each other have an error of their own, which says more.
+*/
 PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
 {
   double *F = c->factor;

@@ -1,23 +1,36 @@
 /*
-  Starting values by MINQUE(0), which is Haseman-Elston regression with the diagonal of the products (products.c): traces by a few random vectors,
-  as far from exact as a start may be. Variances below a share of the phenotypic one are raised to it, and matrices mixed with an even one, so that
-  iteration can start: from nearly singular ones it takes many rounds.
+  Starting values by MINQUE(0), which is Haseman-Elston regression with the diagonal of the
+  products (products.c): traces by a few random vectors, as far from exact as a start may be.
+  Variances below a share of the phenotypic one are raised to it, and matrices mixed with an
+  even one, so that iteration can start: from nearly singular ones it takes many rounds.
 */
 #include "products.h"
 #include <math.h>
 #include <petscblaslapack.h>
 #include <string.h>
 
-/* Random vectors: at most and at least, and as many as make this many numbers with the observations; numbers of a component at once */
+/*
+  Random vectors: at most and at least, and as many as make this many numbers with the
+  observations; numbers of a component at once
+*/
 enum { MOST = 64, LEAST = 8, NUMBERS = 200000, AT_ONCE = 1 << 22 };
-/* Shares of the phenotypic variance that each axis of a term and of the residual has at least */
+/*
+  Each axis of a term's matrix, and of the residual's, has at least this fraction of the
+  phenotypic variance
+*/
 static const double FLOOR = 0.02, FLOOR_RESIDUAL = 0.1;
-/* Share of the even matrix in that of a term of several components, and its axes as shares of the phenotypic variance: what takes fewest rounds in
-   bench/rounds.sh */
+/*
+  Share of the even matrix in that of a term of several components, and its axes as shares of
+  the phenotypic variance: what takes fewest rounds in bench/rounds.sh
+*/
 static const double EVEN = 0.3, EVEN_AXIS = 0.2;
 
-/* Does it pay? Not beside rounds that cost next to nothing; and where a record has several levels of one matrix, such as an animal and its dam, the
-   moments of these are too nearly collinear to save rounds. */
+/*
+  Do starting values by moments save more than they cost? Not for engines whose rounds cost next
+  to nothing. Nor where a record has several levels of one matrix, such as an animal and its
+  dam: the moments of these are too nearly collinear to save rounds. Such a term has several
+  components, and regressors whose class columns differ.
+*/
 static bool Pays(MeritVarcomp v)
 {
   if (v->run.engine->cheap_rounds) return false;
@@ -35,7 +48,11 @@ static bool Pays(MeritVarcomp v)
   return true;
 }
 
-/* Nothing given or fixed, a random term, and fixed effects that can be taken out */
+/*
+  *reason: why starting values by moments are not possible, NULL if they are. Nothing may be
+  given or fixed by the job, a random term is needed, and fixed effects that can be taken out.
+  Collective.
+*/
 static PetscErrorCode Possible(MeritVarcomp v, const char **reason)
 {
   const MeritFormula *f = v->formula;
@@ -52,8 +69,15 @@ static PetscErrorCode Possible(MeritVarcomp v, const char **reason)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A matrix of v->run.theta, components first .., is made definite, its axes in units of the phenotypic variance; without covariances where elements of it
-   are fixed. How many axes were raised. */
+/*
+  A matrix of v->run.theta, whose components begin at `first`, becomes definite; returns how
+  many of its axes were raised. `unit` is the standard deviation that alone would give an
+  observation its variance, so that eigenvalues of the scaled matrix are fractions of the
+  phenotypic variance. They are raised to the floor; those of a term of several components are
+  first mixed with the even matrix. Where elements are fixed the covariances are dropped, as a
+  change of the eigenvalues would change them. Every rank does so; the caller sends the numbers
+  of rank 0.
+*/
 static int Raise(MeritVarcomp v, int first, int n, const double scale[], const double variance[])
 {
   const bool   residual = v->component[first].term < 0;
@@ -85,7 +109,12 @@ static int Raise(MeritVarcomp v, int first, int n, const double scale[], const d
   return raised;
 }
 
-/* By moments, if their equations can be solved; *found tells */
+/*
+  Starting values by moments, if their equations can be solved: *found. Fewer random vectors do
+  for more observations, as each then has more information. `width` vectors go together, a power
+  of 2, so that the signs of a batch are in one word of random bits. The eigenvectors may differ
+  between machines in their last bits, so all ranks take the values of rank 0. Collective.
+*/
 static PetscErrorCode Guess(MeritVarcomp v, const double scale[], bool *found)
 {
   const MeritFormula *f         = v->formula;

@@ -1,11 +1,20 @@
-/* Traits whose observations say the same thing twice. */
+/*
+  Traits whose observations are multiples of each other.
+
+  Such traits have a correlation of 1 in every term, and their components cannot be
+  distinguished. VarcompCheckInformation asks for this check when the information is singular,
+  to name the cause.
+*/
 #include "varcomp_impl.h"
 #include <math.h>
 
 /* 1 - r^2 of two traits below this is rounding: figures of a file have 12 digits or so */
 static const double SAME = 1e-10;
 
-/* Sums over the records that have both traits: number, means, then squares and products about the means. Collective. */
+/*
+  Sums over the records that have both traits: number, means, then squares and products about
+  the means. Collective.
+*/
 static PetscErrorCode PairMoments(MeritVarcomp v, int s, int t, double *n, double mean[2], double square[3])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -32,8 +41,8 @@ static PetscErrorCode PairMoments(MeritVarcomp v, int s, int t, double *n, doubl
 }
 
 /*
-  VarcompCheckMultiples - An error if a trait is a multiple of another, but for a constant, wherever both are observed: their variances cannot
-  be distinguished then. Collective.
+  VarcompCheckMultiples - An error if a trait is a multiple of another, but for a constant,
+  wherever both are observed: their variances cannot be distinguished then. Collective.
 */
 PetscErrorCode VarcompCheckMultiples(MeritVarcomp v)
 {

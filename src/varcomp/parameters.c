@@ -1,4 +1,10 @@
-/* Components as one array theta, and as the matrices of terms and residual classes. */
+/*
+  Components as one array theta, and as the matrices of terms and residual classes.
+
+  theta has the lower triangles, row by row: those of the random terms in formula order, then
+  those of the residual classes. v->component[i] says which element of which matrix component i
+  is. Matrices are full, row-major, with both triangles.
+*/
 #include "varcomp_impl.h"
 
 /* Components of a term, or of a residual class (term -1) */
@@ -7,6 +13,7 @@ static int MatrixOrder(MeritVarcomp v, int term)
   return term < 0 ? v->formula->n_traits : v->formula->term[term].n_components;
 }
 
+/* VarcompMatricesCreate - See the header. Fixed terms have no matrix: their pointer is NULL. */
 PetscErrorCode VarcompMatricesCreate(MeritVarcomp v, VarcompMatrices *m)
 {
   const size_t n_traits = (size_t)v->formula->n_traits;
@@ -19,6 +26,7 @@ PetscErrorCode VarcompMatricesCreate(MeritVarcomp v, VarcompMatrices *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompMatricesFree - See the header. Not collective. */
 PetscErrorCode VarcompMatricesFree(MeritVarcomp v, VarcompMatrices *m)
 {
   PetscFunctionBegin;

@@ -1,8 +1,18 @@
-/* Memory that an engine may take. */
+/*
+  Memory that an engine may take, and the refusal of one that needs more.
+
+  Costs are compared with this before anything large is allocated, and all ranks come to the
+  same answer: the numbers are reduced over the ranks, or are the same on all of them.
+*/
 #include "varcomp_impl.h"
 #include <merit/memory.h>
 
-/* VarcompRoom - See the header. Collective. */
+/*
+  VarcompRoom - See the header. Collective.
+
+  solver.memory is taken as it is. Otherwise the room is what the machine has for a rank less
+  the peak memory of the fullest rank so far: the model and the equations are in memory already.
+*/
 PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes)
 {
   double held = (double)MeritPeakMemory();
@@ -17,7 +27,12 @@ PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompRefuse - See the header. Errors: USAGE, SYSTEM. Collective. */
+/*
+  VarcompRefuse - See the header. Collective.
+
+  Errors: USAGE if the limit is the user's solver.memory, SYSTEM if it is the machine's. Where
+  the memory is not known, nothing is refused.
+*/
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[])
 {
   const bool named = v->settings.memory > 0.0;

@@ -1,4 +1,10 @@
-/* Keys of the job: method, algorithm, engine, priors. */
+/*
+  Keys of the job: method, algorithm, engine, priors.
+
+  The order matters: the method first, then the components of the formula, then checks that need
+  both. Values out of range and keys without effect for the method are USAGE errors with the
+  line of the job file.
+*/
 #include "varcomp_impl.h"
 #include <math.h>
 #include <merit/memory.h>
@@ -8,6 +14,10 @@
 static const char *const methods[] = {"reml", "ml",      "minque",  "mivque",  "he",
                                       "anova", "minque1", "minque2", "minque3", "mivque0"};
 
+/*
+  The method, and the prior that its name implies. The first six words are in the order of
+  MeritVarcompMethod. prior_value is NaN where the name implies none.
+*/
 static PetscErrorCode Method(MeritVarcomp v, MeritNode job)
 {
   static const double named[] = {0.0, 1.0, INFINITY, 0.0};
@@ -33,7 +43,11 @@ static PetscErrorCode PriorValue(MeritNode node, double *value)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One for all random terms, or a list in formula order */
+/*
+  varcomp.prior: a number for all random terms, or a list with one for each random term in
+  formula order. Plain minque without the key has 1. Methods with a prior in their name, and
+  those that take the job's `variances`, refuse the key.
+*/
 static PetscErrorCode PriorFromConfig(MeritVarcomp v, MeritNode job)
 {
   MeritNode node     = MeritNodeFind(job, "varcomp.prior");
@@ -59,6 +73,10 @@ static PetscErrorCode PriorFromConfig(MeritVarcomp v, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  The components of the formula, and arrays with one number for each. first_of_term and
+  first_of_residual are filled from the last component back, so that the first one stays.
+*/
 static PetscErrorCode Components(MeritVarcomp v)
 {
   PetscFunctionBegin;
@@ -81,6 +99,10 @@ static PetscErrorCode Components(MeritVarcomp v)
 
 /* Variances that moment methods take; they know scalars only */
 enum { MOST_MOMENTS = 64 };
+/*
+  Moment methods are for one trait, one residual class, and terms of one component without
+  `fix`: the only components then are one for each random term and, last, the residual's
+*/
 static PetscErrorCode CheckMoments(MeritVarcomp v, MeritNode job)
 {
   MeritNode node = MeritNodeFind(job, "varcomp.method");
@@ -101,6 +123,7 @@ static PetscErrorCode CheckMoments(MeritVarcomp v, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Groups of methods as bits, for the table of keys */
 enum { LIKELIHOOD = 1, MINQUE = 2, MIVQUE = 4, HE = 8, ANOVA = 16 };
 
 /* Which methods a key goes with: a key that would do nothing is refused */
@@ -132,7 +155,8 @@ static PetscErrorCode CheckKeys(MeritVarcomp v, MeritNode job)
 /*@
   MeritVarcompSetFromConfig - Take method and settings from the job.
 
-  Logically collective. The model has its formula (MeritModelSetFromConfig), no data yet; model and job must outlive the object.
+  Logically collective. The model has its formula (MeritModelSetFromConfig), no data yet; model and
+  job must outlive the object.
 
   Errors: USAGE at the place in the job file.
 @*/

@@ -1,8 +1,9 @@
 /*
-  Shares of the components in the variance of an observation. An observation of a trait has the variance sum_c a_c theta_c over the components
-  of the trait, averaged over its records: a_c is the mean product of the coefficients and of K between the levels that a record has. For
-  direct and maternal effects of an animal and its dam that is the phenotypic variance of Willham (1963): K is 1/2 between them, and their
-  covariance counts once.
+  Shares of the components in the variance of an observation. An observation of a trait has the
+  variance sum_c a_c theta_c over the components of the trait, averaged over its records: a_c is
+  the mean product of the coefficients and of K between the levels that a record has. For direct
+  and maternal effects of an animal and its dam that is the phenotypic variance of Willham
+  (1963): K is 1/2 between them, and their covariance counts once.
 */
 #include "varcomp_impl.h"
 #include <math.h>
@@ -18,7 +19,11 @@ static int Trait(MeritVarcomp v, int c)
   return spec->component[p->row].trait == spec->component[p->column].trait ? spec->component[p->row].trait : -1;
 }
 
-/* Records of the residual class, by the reciprocal of their weights */
+/*
+  Sum over this rank's records of a residual class that have the trait of 1 / weight: the
+  residual variance of a record is theta / weight, and root_weight is the square root of the
+  weight
+*/
 static double OfResidual(MeritVarcomp v, int residual, int trait)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -33,7 +38,10 @@ static double OfResidual(MeritVarcomp v, int residual, int trait)
   return sum;
 }
 
-/* What a component of 1 adds to the variance of an observation of its trait, times the records that have the trait. Collective. */
+/*
+  What a component of 1 adds to the variance of an observation of its trait, times the records
+  that have the trait. Collective.
+*/
 static PetscErrorCode Coefficients(MeritVarcomp v, double a[])
 {
   double *M;
@@ -58,7 +66,13 @@ static PetscErrorCode Coefficients(MeritVarcomp v, double a[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Standard error of a[c] theta[c] / all by the delta method; NaN where a variance that counts lies at the boundary without one of its own */
+/*
+  Standard error of the fraction f = a_c theta_c / all, all = sum_i a_i theta_i over the
+  components of the trait, by the delta method: df/dtheta_i = ((i = c) all - a_c theta_c) a_i /
+  all^2, and the variance is that gradient on both sides of the covariance of the estimates.
+  Monte Carlo errors are added to the covariance. NaN where a variance of the trait lies at the
+  boundary and has no standard error of its own.
+*/
 static double Error(MeritVarcomp v, const double a[], int c, int trait, double all)
 {
   const int n   = v->n;
@@ -85,6 +99,7 @@ PetscErrorCode VarcompShares(MeritVarcomp v)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(v->n, &a));
   PetscCall(Coefficients(v, a));
+  /* Numerator and denominator are sums over the same records: their number cancels */
   for (int c = 0; c < v->n; c++) {
     const int trait = Trait(v, c);
     double    all   = 0.0;

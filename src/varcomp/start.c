@@ -1,10 +1,21 @@
-/* Starting values: those of the job, and for what it leaves open a share of the phenotypic variance, or what guess.c makes of it. */
+/*
+  Starting values: those of the job, and for what it leaves open a fraction of the phenotypic
+  variance, or what guess.c makes of it.
+
+  VarcompStart first looks at the data: every trait must vary, every component must have a
+  record with a non-zero coefficient, and every residual class must have its traits. Then half
+  of the phenotypic variance of each trait is divided equally among the random terms, the other
+  half is the residual's. guess.c may replace these values. A fit that a checkpoint has is not
+  guessed again.
+*/
 #include "varcomp_impl.h"
 #include <math.h>
 
 /*
-  Mean products of the coefficients with which the components of a level stand in an observation, times the mean diagonal of K; M [n * n], 0 for
-  components of different traits or levels. A matrix G adds tr(G M) to the variance of an observation, summed over traits.
+  M [n * n] of term k: mean products of the coefficients with which the components of a level
+  occur in an observation, times the mean diagonal of K; 0 for components of different traits or
+  levels. A matrix G adds tr(G M) to the variance of an observation, summed over traits.
+  Collective.
 */
 static PetscErrorCode MeanProducts(MeritVarcomp v, int k, double *M)
 {
@@ -45,8 +56,11 @@ PetscErrorCode VarcompScales(MeritVarcomp v, double scale[])
 }
 
 /*
-  The matrix of a term that adds to each trait of an observation what variance[trait] says, as much by each regressor: of regressors that are
-  orthonormal over the observations, whatever their scale and centre, brought back to theirs. Diagonal where elements of the matrix are fixed.
+  The matrix of a term that adds variance[t] to an observation of each trait t, as much by each
+  regressor. With regressors that are orthonormal over the observations G would be a multiple of
+  I; converted to the user's regressors it is that multiple of M^-1, whatever their scale and
+  centre. Covariances between traits are 0. Diagonal where elements of the matrix are fixed, and
+  where M is singular.
 */
 static PetscErrorCode TermMatrix(MeritVarcomp v, int k, const double variance[], double *G)
 {
@@ -73,7 +87,11 @@ static PetscErrorCode TermMatrix(MeritVarcomp v, int k, const double variance[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Variance of the observations of each trait */
+/*
+  Variance of the observations of each trait. Two passes, means first: sums of squares about 0
+  lose the digits of a trait whose mean is much larger than its standard deviation. A trait
+  whose variance is rounding beside its squared mean is an INPUT error. Collective.
+*/
 static PetscErrorCode Phenotypic(MeritVarcomp v, double variance[])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -104,7 +122,12 @@ static PetscErrorCode Phenotypic(MeritVarcomp v, double variance[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Traits that no record of a class has together have no covariance there; a trait that none has, no variance */
+/*
+  Residual components that the data cannot have. Two traits that no record of a class has
+  together have no covariance there: it is fixed at 0. A trait that no record of a class has
+  gives no variance there: an INPUT error. Ranks know only their own patterns, so these are
+  joined first. Collective.
+*/
 static PetscErrorCode Pairs(MeritVarcomp v)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -134,7 +157,10 @@ static PetscErrorCode Pairs(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A start that the user gave must be positive: from a variance of 0 no step raises it. 0 only where it is fixed */
+/*
+  A start that the user gave must be positive: from a variance of 0 no step raises it. 0 only
+  where it is fixed
+*/
 static PetscErrorCode CheckGivenStart(MeritVarcomp v, int c)
 {
   const MeritComponent *p = &v->component[c];
@@ -147,7 +173,10 @@ static PetscErrorCode CheckGivenStart(MeritVarcomp v, int c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Half of the phenotypic variance for the residual, half for the random terms, alike; and what the job gives */
+/*
+  Half of the phenotypic variance for the residual, half for the random terms, alike; and what
+  the job gives
+*/
 static PetscErrorCode Shares(MeritVarcomp v, const double variance[])
 {
   const MeritFormula *f        = v->formula;

@@ -1,10 +1,22 @@
-/* The life of the object, and a run. */
+/*
+  The life of the object, and a run.
+
+  A run goes in this order: count observations and fixed effects; for the analysis of variance
+  and the moment methods hand over to anova.c or moments.c; for ml and reml choose an engine
+  (choose.c), set it up, find starting values (start.c) and maximise the likelihood
+  (likelihood/reml.c). At the end the fractions of the phenotypic variance are computed, the
+  result is filled, and the model is given the estimates if equations can be solved at them.
+*/
 #include "varcomp_impl.h"
 #include <math.h>
 
+/* Names of the methods in results, in the order of MeritVarcompMethod */
 static const char *const names[] = {"reml", "ml", "minque", "mivque", "he", "anova"};
 
-/* MeritVarcompCreate - Make an object with the defaults. Collective; owned by the caller, free with `MeritVarcompDestroy()`. */
+/*
+  MeritVarcompCreate - Make an object with the defaults. Collective; owned by the caller, free
+  with `MeritVarcompDestroy()`.
+*/
 PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varcomp)
 {
   MeritVarcomp v;
@@ -60,8 +72,13 @@ PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp v, int term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Observations, and fixed equations that do not depend on others */
-/* VarcompCount - See the header. Collective. */
+/*
+  VarcompCount - See the header. Collective.
+
+  Observations are counted trait by trait: a record with two observed traits has two. Fixed
+  equations that depend on others (aliased columns of X) have another state than MERIT_EQ_OK, so
+  the number of the others is the rank of X. Each rank counts the equations that it owns.
+*/
 PetscErrorCode VarcompCount(MeritVarcomp v)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -85,7 +102,10 @@ PetscErrorCode VarcompCount(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Are all matrices covariance matrices, and can the equations have them? ML and REML make no others */
+/*
+  Can equations be solved at the estimates? Not if a moment method has made a variance negative,
+  or the residual variance is not positive. ML and REML make no such matrices.
+*/
 static bool Usable(MeritVarcomp v)
 {
   for (int i = 0; i < v->n; i++)
@@ -94,6 +114,7 @@ static bool Usable(MeritVarcomp v)
   return true;
 }
 
+/* The result as the caller has it. Its arrays are those of v and stay valid until the next run. */
 static void FillResult(MeritVarcomp v, MeritVarcompResult *r)
 {
   *r = (MeritVarcompResult){.n              = v->n,
@@ -130,11 +151,12 @@ static void FillResult(MeritVarcomp v, MeritVarcompResult *r)
 . result - what was found; arrays are borrowed until the next run or Destroy
 
   Notes:
-  A run that does not converge is no error: `result->stop` tells. Where the estimates are usable the model has them afterwards; in place of a singular residual
-  matrix it has one next to it, as equations have R^-1.
+  A run that does not converge is no error: `result->stop` says so. Where the estimates are usable
+  the model has them afterwards; in place of a singular residual matrix it has one next to it, as
+  equations need R^-1.
 
-  Errors: INPUT for data that do not tell the components apart; USAGE, before anything is computed, where a term is left out but the engine has no
-  likelihood.
+  Errors: INPUT for data that do not distinguish the components; USAGE, before anything is computed,
+  where a term is left out but the engine has no likelihood.
 @*/
 PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result)
 {
@@ -149,6 +171,10 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
   PetscCall(VarcompCount(v));
   if (v->settings.method == MERIT_VARCOMP_ANOVA) PetscCall(VarcompAnova(v));
   else if (v->settings.method == MERIT_VARCOMP_REML || v->settings.method == MERIT_VARCOMP_ML) {
+    /*
+      An object that runs again, as for likelihood-ratio tests, keeps its engine and the
+      engine's data
+    */
     if (!v->run.engine) PetscCall(VarcompChooseEngine(v));
     if (v->settings.left_out >= 0 && !v->run.engine->likelihood)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
@@ -159,6 +185,7 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
     PetscCall(VarcompLikelihood(v));
     PetscCall(VarcompBasisLeave(v));
   } else PetscCall(VarcompMoments(v));
+  /* Moment methods have no states next to the boundary: equations have the estimates themselves */
   if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML) PetscCall(PetscArraycpy(v->run.solvable, v->run.theta, v->n));
   PetscCall(VarcompShares(v));
   FillResult(v, result);

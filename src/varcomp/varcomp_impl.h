@@ -18,8 +18,9 @@ typedef struct VarcompForesight VarcompForesight;
 typedef struct VarcompSizes     VarcompSizes;
 
 /*
-  An engine evaluates the likelihood of one model. theta[n] holds all components; every matrix in it is positive definite, or exactly 0
-  where a term is left out or has no variance. Where a factor finds the point of a trial not definite, its score is NaN.
+  An engine evaluates the likelihood of one model. theta[n] holds all components; every matrix
+  in it is positive definite, or exactly 0 where a term is left out or has no variance. Where a
+  factor finds the point of a trial not definite, its score is NaN.
 */
 typedef struct {
   const char *name;
@@ -118,48 +119,70 @@ struct _p_MeritVarcomp {
 };
 
 /* parameters.c */
-/* Matrices of theta: G[term] (NULL for fixed terms), R[class]; one allocation, freed by VarcompMatricesFree */
+/*
+  Matrices of theta: G[term] (NULL for fixed terms), R[class]; one allocation, freed by
+  VarcompMatricesFree
+*/
 typedef struct {
   double **G, **R;
 } VarcompMatrices;
 /* Matrices of zeros of the model's orders. Freed by VarcompMatricesFree. Not collective. */
 PetscErrorCode VarcompMatricesCreate(MeritVarcomp v, VarcompMatrices *m);
-/* Free them; those that were never made are let be. Not collective. */
+/* Free them; matrices that were never made are skipped. Not collective. */
 PetscErrorCode VarcompMatricesFree(MeritVarcomp v, VarcompMatrices *m);
 /* theta [n] to the matrices, both triangles. Not collective. */
 void           VarcompFill(MeritVarcomp v, const double theta[], VarcompMatrices *m);
 /* theta -> the model, and C follows. Collective. */
 PetscErrorCode VarcompSetVariances(MeritVarcomp v, const double theta[]);
-/* A round is over: tell the monitor. */
+/* Call the monitor, if there is one, with a round that is over. Every rank. */
 PetscErrorCode VarcompReport(MeritVarcomp v, const MeritVarcompRound *round);
 
-/* coefficients.c: M [n * n] of a term's n components: sums over the records, of the observations of each trait, of the products of two components'
-   coefficients times K of their levels, which is its mean diagonal at one level. relatives: pairs at different levels of a pedigree count with K of
-   parent and offspring, 1/2 (direct and maternal effects); otherwise they do not. 0 for components of different traits. Collective. */
+/*
+  coefficients.c: M [n * n] of a term's n components: sums over the records, of the observations
+  of each trait, of the products of two components' coefficients times K of their levels, which
+  is its mean diagonal at one level. relatives: pairs at different levels of a pedigree count
+  with K of parent and offspring, 1/2 (direct and maternal effects); otherwise they do not. 0
+  for components of different traits. Collective.
+*/
 PetscErrorCode VarcompCoefficientSums(MeritVarcomp v, int term, bool relatives, double *M);
 /* Observations of each trait, count [n_traits]. Collective. */
 PetscErrorCode VarcompTraitCounts(MeritVarcomp v, double count[]);
 /* shares.c: v->results.share and its standard errors from theta and its covariance. Collective. */
 PetscErrorCode VarcompShares(MeritVarcomp v);
-/* basis.c: from now on theta, engines and start have terms of several regressors in a basis that is orthogonal over the records. Collective. */
+/*
+  basis.c: from now on theta, engines and start have terms of several regressors in a basis that
+  is orthogonal over the records. Collective.
+*/
 PetscErrorCode VarcompBasisEnter(MeritVarcomp v);
-/* theta and covariances back to the components as the user has them, and the model, too. Not collective. */
+/*
+  theta and covariances back to the components as the user has them, and the model, too. Not
+  collective.
+*/
 PetscErrorCode VarcompBasisLeave(MeritVarcomp v);
-/* What Enter made; nothing where Leave has done it. Not collective. */
+/* Free what VarcompBasisEnter made; nothing after VarcompBasisLeave. Not collective. */
 PetscErrorCode VarcompBasisFree(MeritVarcomp v);
 /* theta of the basis -> to, of the user's components. Not collective. */
 void VarcompBasisUser(MeritVarcomp v, const double theta[], double to[]);
 /* A term's matrix as the user has it -> in the basis. Not collective. */
 void VarcompBasisMatrix(MeritVarcomp v, int term, double *G);
-/* room.c: bytes that an engine may take on a rank, solver.memory or what the machine has left; -1 not known. Collective. */
+/*
+  room.c: bytes that an engine may take on a rank, solver.memory or what the machine has left;
+  -1 not known. Collective.
+*/
 PetscErrorCode VarcompRoom(MeritVarcomp v, double *bytes);
-/* Refuse what takes more bytes on the fullest rank than solver.memory (USAGE) or the machine (SYSTEM) gives: `what` needs them, `instead` says what else
-   to do. Nothing of that size has been allocated yet. Collective. */
+/*
+  Refuse what takes more bytes on the fullest rank than solver.memory (USAGE) or the machine
+  (SYSTEM) gives: `what` needs them, `instead` says what else to do. Nothing of that size has
+  been allocated yet. Collective.
+*/
 PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, const char instead[]);
 /* spectral.c: bytes that it takes on each of so many ranks. Not collective. */
 double VarcompEigenBytes(MeritVarcomp v, int ranks);
-/* foresee.c: what an engine would take for the model of v->run.C: bytes of the fullest rank beside the model's; seconds before the rounds and of a
-   round, on one core (work) and on the ranks and threads that were asked for. */
+/*
+  foresee.c: what an engine would take for the model of v->run.C: bytes of the fullest rank
+  beside the model's; seconds before the rounds and of a round, on one core (work) and on the
+  ranks and threads that were asked for.
+*/
 struct VarcompForesight {
   const VarcompEngine *engine;
   bool                 can, exact; /* for this model; no random numbers */
@@ -175,8 +198,10 @@ struct VarcompSizes {
   double animals, genotypes; /* genotyped; times SNPs, of all terms */
   double n;                  /* observations */
 };
-/* Costs of each engine, its `foresee`: fills f, f->engine and f->exact being set. The sparse factor: C for every component, factor and inverse.
-   Collective. */
+/*
+  Costs of each engine, its `foresee`: fills f, f->engine and f->exact being set. The sparse
+  factor: C for every component, factor and inverse. Collective.
+*/
 PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
 /* V of the observations, on rank 0. Collective. */
 PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f);
@@ -193,36 +218,69 @@ extern const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES];
 PetscErrorCode VarcompForesee(MeritVarcomp v, const VarcompEngine *engine, int ranks, int threads, VarcompForesight *f);
 /* Seconds of one core for the set-up and VARCOMP_ROUNDS rounds. Not collective. */
 static inline double VarcompWork(const VarcompForesight *f) { return f->work_before + VARCOMP_ROUNDS * f->work_round; }
-/* The analysis of C that foreseeing made, if there is one and it is for numbers; otherwise NULLs, and what there was is freed. Collective. */
+/*
+  The analysis of C that foreseeing made, if there is one and it is for numbers; otherwise
+  NULLs, and what there was is freed. Collective.
+*/
 PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor);
-/* choose.c: all of VarcompEngines, and the one to take, -1: none fits; room as for MeritVarcompForesee. Collective. */
+/*
+  choose.c: all of VarcompEngines, and the one to take, -1: none fits; room as for
+  MeritVarcompForesee. Collective.
+*/
 PetscErrorCode VarcompForeseeAll(MeritVarcomp v, int ranks, int threads, double room, VarcompForesight all[], int *best);
 /* VarcompRefuse for an engine. Collective. */
 PetscErrorCode VarcompRefuseEngine(MeritVarcomp v, const VarcompEngine *engine, double bytes);
 /* The engine that the job asks for; NULL: auto. Not collective. */
 const VarcompEngine *VarcompAskedEngine(MeritVarcomp v);
-/* The engine that is cheapest among those that fit, or that was asked for; refused where it does not fit. Collective. */
+/*
+  The engine that is cheapest among those that fit, or that was asked for; refused where it does
+  not fit. Collective.
+*/
 PetscErrorCode VarcompChooseEngine(MeritVarcomp v);
-/* varcomp.c: v->run.n_observations, v->run.n_fixed. Errors: INPUT where fixed effects leave nothing. Collective. */
+/*
+  varcomp.c: v->run.n_observations, v->run.n_fixed. Errors: INPUT where fixed effects leave
+  nothing. Collective.
+*/
 PetscErrorCode VarcompCount(MeritVarcomp v);
 /* start.c: v->run.theta from the job, or chosen. Collective. */
 PetscErrorCode VarcompStart(MeritVarcomp v);
-/* start.c: what a variance of 1 of each component adds to the variance of an observation, on average; 1 for the residual. Collective. */
+/*
+  start.c: what a variance of 1 of each component adds to the variance of an observation, on
+  average; 1 for the residual. Collective.
+*/
 PetscErrorCode VarcompScales(MeritVarcomp v, double scale[]);
 /* multiple.c: INPUT error if a trait is a multiple of another. Collective. */
 PetscErrorCode VarcompCheckMultiples(MeritVarcomp v);
-/* guess.c: better values than the shares of v->run.theta where the model and the choice allow it; says which. scale as of VarcompScales. Collective. */
+/*
+  guess.c: better values than the shares of v->run.theta where the model and the choice allow
+  it; says which. scale as of VarcompScales. Collective.
+*/
 PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[]);
-/* check.c: refuse observations of whose mean square `all` the fixed effects leave rounding only. Logically collective. */
+/*
+  check.c: refuse observations of whose mean square `all` the fixed effects leave rounding only.
+  Logically collective.
+*/
 PetscErrorCode VarcompCheckLeft(double left, double all);
-/* check.c: INPUT error that names a component of which fixed effects leave nothing. Logically collective. */
+/*
+  check.c: INPUT error that names a component of which fixed effects leave nothing. Logically
+  collective.
+*/
 PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component);
 /* No values at this point: an engine's answer where v->run.trying. Not collective. */
 void VarcompNoPoint(MeritVarcomp v, VarcompPoint *point);
-/* reml.c: ml and reml by the engine from v->run.theta; leaves theta, solvable, state behind */
+/*
+  reml.c: ml and reml by the engine, from the starting values v->run.theta. Afterwards theta and
+  solvable are the estimates, and v->results has state, covariance, likelihood, gradient and
+  rounds. Collective.
+*/
 PetscErrorCode VarcompLikelihood(MeritVarcomp v);
-/* moments.c: minque, mivque, he; leaves theta, state and, if known, covariance behind. Errors: INPUT where the equations determine no variances.
-   Collective. */
+/*
+  moments.c: minque, mivque, he; leaves theta, state and, if known, covariance behind. Errors:
+  INPUT where the equations determine no variances. Collective.
+*/
 PetscErrorCode VarcompMoments(MeritVarcomp v);
-/* anova.c: analysis of variance; leaves theta, state and the lines of the table behind. Errors: INPUT where the lines determine no variances. Collective. */
+/*
+  anova.c: analysis of variance; leaves theta, state and the lines of the table behind. Errors:
+  INPUT where the lines determine no variances. Collective.
+*/
 PetscErrorCode VarcompAnova(MeritVarcomp v);

@@ -1,12 +1,23 @@
-/* The engine that is cheapest among those that fit the model and the memory; what does not fit is refused before it is begun. */
+/*
+  The engine that is cheapest among those that fit the model and the memory; what does not fit
+  is refused before it is begun.
+
+  foresee.c has the bytes and seconds of each engine. Exact engines come first: one with random
+  numbers is taken only where every exact one takes long. Work is compared in seconds of one
+  core, so that ranks and threads change the choice only by the memory that each rank has.
+*/
 #include "projected.h"
 #include <merit/memory.h>
 
-/* An engine with random numbers is taken where every exact one that fits takes longer than this, seconds of a core, and so many times its work */
+/*
+  An engine with random numbers is taken where every exact one that fits takes longer than this,
+  seconds of a core, and so many times its work
+*/
 static const double EXACT_SECONDS = 120.0, EXACT_TIMES = 3.0;
 /* Work below this is the same for all, seconds */
 static const double SAME_SECONDS = 0.1;
 
+/* Room below 0 is not known: everything fits */
 static bool HasRoom(double bytes, double room) { return room < 0.0 || bytes <= room; }
 
 /* VarcompRefuseEngine - See the header. Collective. */
@@ -21,7 +32,10 @@ PetscErrorCode VarcompRefuseEngine(MeritVarcomp v, const VarcompEngine *engine, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Whether a is to be taken before b: both fit */
+/*
+  Is a to be taken before b? Both fit. If they take the same, b stays: engines come in order of
+  preference.
+*/
 static bool Better(const VarcompForesight *a, const VarcompForesight *b)
 {
   const double work[2] = {PetscMax(VarcompWork(a), SAME_SECONDS), PetscMax(VarcompWork(b), SAME_SECONDS)};
@@ -31,7 +45,7 @@ static bool Better(const VarcompForesight *a, const VarcompForesight *b)
   return work[1] > EXACT_SECONDS && work[1] > EXACT_TIMES * work[0];
 }
 
-/* No engine fits: what the least of them would take */
+/* No engine fits: the error says what the one with the fewest bytes needs. Collective. */
 static PetscErrorCode Refuse(MeritVarcomp v, const VarcompForesight all[])
 {
   int least = -1;
@@ -58,7 +72,10 @@ PetscErrorCode VarcompForeseeAll(MeritVarcomp v, int ranks, int threads, double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The least work of those for the model, but for one; NULL: none */
+/*
+  The least work of the n engines that can do the model, `but` left out (NULL: none); NULL:
+  there is none. Whether they have room is not looked at.
+*/
 static const VarcompForesight *Cheapest(int n, const VarcompForesight all[], const VarcompEngine *but)
 {
   const VarcompForesight *least = NULL;
@@ -68,7 +85,7 @@ static const VarcompForesight *Cheapest(int n, const VarcompForesight all[], con
   return least;
 }
 
-/* The choice in a line, with the cheapest of the n - 1 others that can */
+/* The choice in a line of the log, with the cheapest of the n - 1 others that can do the model */
 static void Say(const VarcompForesight *a, int n, const VarcompForesight all[])
 {
   const VarcompForesight *next = Cheapest(n, all, a->engine);
@@ -89,7 +106,11 @@ const VarcompEngine *VarcompAskedEngine(MeritVarcomp v)
   return engines[v->settings.choice];
 }
 
-/* Moment methods form dense matrices on one rank; the analysis of variance, of its effects, is not foreseen */
+/*
+  Moment methods form dense matrices on one rank: their bytes, and seconds of products of
+  matrices. Without room for these they are taken for methods of random signs, without costs; so
+  is the analysis of variance. Collective.
+*/
 static PetscErrorCode ForeseeMoments(MeritVarcomp v, MeritVarcompPlan *plan)
 {
   static const char *const names[] = {"", "", "minque", "mivque", "he", "anova"};

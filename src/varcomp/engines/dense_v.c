@@ -1,6 +1,11 @@
 /*
-  Exact where observations are few, whatever the terms: from P itself. The traces are those of P V_j for restricted maximum likelihood, those of
-  V^-1 V_j for maximum likelihood.
+  Engine `dense`, exact where observations are few, whatever the terms: from P itself, n x n, on
+  rank 0.
+
+  Score_k = (y'P V_k P y - tr(P V_k)) / 2, information_kl = y'P V_k P V_l P y / 2. The traces
+  are those of P V_k for restricted maximum likelihood, those of V^-1 V_k for maximum
+  likelihood. Other ranks take part in the forming of the matrices only; RemlEvaluate sends them
+  the values.
 */
 #include "projected.h"
 #include <math.h>
@@ -8,9 +13,10 @@
 typedef struct {
   ProjectedCovariances   f;
   double *P, *V;  /* [n * n] P, V^-1 (ml); rank 0; owned */
-  double *work;   /* [(m + 2) * n]; owned */
+  double *work;   /* [(m + 3) * n]; owned */
 } Dense;
 
+/* Free the engine's data. Not collective. */
 static PetscErrorCode Destroy_DenseV(MeritVarcomp v)
 {
   Dense *d = v->run.engine_data;
@@ -24,6 +30,7 @@ static PetscErrorCode Destroy_DenseV(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The matrices A_k and S to rank 0. Errors: USAGE for other models, or without room. Collective. */
 static PetscErrorCode SetUp_DenseV(MeritVarcomp v)
 {
   Dense *d;
@@ -44,6 +51,7 @@ static PetscErrorCode SetUp_DenseV(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* x'y */
 static double DotColumns(int n, const double *x, const double *y)
 {
   double sum = 0.0;
@@ -52,7 +60,10 @@ static double DotColumns(int n, const double *x, const double *y)
   return sum;
 }
 
-/* tr(P V_k), or tr(V^-1 V_k) for maximum likelihood, where the residual's V_k is I */
+/*
+  tr(P V_k), or for maximum likelihood tr(V^-1 V_k), where the residual's V_k is I and the trace
+  the sum of the diagonal
+*/
 static double TraceOf(const Dense *d, int k)
 {
   const ProjectedCovariances *f   = &d->f;
@@ -64,7 +75,10 @@ static double TraceOf(const Dense *d, int k)
   return sum;
 }
 
-/* Score and average information; components are the random terms in order, then the residual */
+/*
+  Score and average information on rank 0; components are the random terms in order, then the
+  residual. Afterwards the first n numbers of d->work are P y, from which the caller has y'P y.
+*/
 static void Point(Dense *d, VarcompPoint *point)
 {
   const ProjectedCovariances *f  = &d->f;
@@ -84,6 +98,7 @@ static void Point(Dense *d, VarcompPoint *point)
   }
 }
 
+/* The engine's values at theta, on rank 0; whether V is definite is known to all. Collective. */
 static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   Dense *d = v->run.engine_data;

@@ -1,11 +1,19 @@
 /*
-  Quadratic forms of the data and the average information (Gilmour, Thompson & Cullis 1995; Johnson & Thompson 1995) from the mixed model
-  equations: P y = R^-1 (y - W x); the working variate of an element of G is Z (E G^-1 u), that of an element of R is E R^-1 (y - W x).
+  Quadratic forms of the data and the average information (Gilmour, Thompson & Cullis 1995;
+  Johnson & Thompson 1995) from the mixed model equations.
+
+  With the solution x of C x = W'R^-1 y, P y = R^-1 (y - W x). The working variate f_j = V_j P y
+  of an element of G is Z (E G^-1 u), as Z'P y = (K^-1 x G^-1) u; that of an element of R is E
+  R^-1 (y - W x). E is the matrix with a 1 in the element and in its mirror image. The quadratic
+  form is f_j'P y, and the average information f_i'P f_j / 2, with P f from one more solution
+  for each component. R of a record is that of its class divided by the roots of its weights,
+  and E is divided by them, too.
 */
 #include "equations.h"
 #include <merit/residual.h>
 #include <math.h>
 
+/* VarcompEquationsCreate - See the header. Not collective. */
 PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -26,6 +34,7 @@ PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompEquationsFree - See the header. Not collective. */
 PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e)
 {
   PetscFunctionBegin;
@@ -78,7 +87,11 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* G^-1 = B'B where the model has G = L L'; of components without variance, whose rows and columns of L are 0, those of B are 0, too */
+/*
+  e->root[k] = B and e->inverse[k] = G^-1 = B'B where the model has G = L L': B = L^-1. Of
+  components without variance rows and columns of L are 0, and those of B are 0, too. No root
+  where no component has a variance.
+*/
 static PetscErrorCode PenaltyRoot(int n, const double *L, VarcompEquations *e, int k)
 {
   double  A[MERIT_MAX_BLOCK], *B;
@@ -107,7 +120,10 @@ static PetscErrorCode PenaltyRoot(int n, const double *L, VarcompEquations *e, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompEquationsSet - See the header. A singular matrix has an inverse of 0 here: what is multiplied with it is 0 too. Collective. */
+/*
+  VarcompEquationsSet - See the header. A singular matrix has an inverse of 0 here: what is
+  multiplied with it is 0 too. Collective.
+*/
 PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], VarcompEquations *e)
 {
   const MeritTermView *term;
@@ -127,7 +143,10 @@ PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], Varcomp
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompTermDerivative - See the header. Not collective. */
+/*
+  VarcompTermDerivative - See the header: rows and columns of both mirror images of E. Not
+  collective.
+*/
 void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse, double *A)
 {
   const double *B = inverse;
@@ -139,7 +158,10 @@ void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse
     }
 }
 
-/* VarcompApplyR - See the header. Not collective. */
+/*
+  VarcompApplyR - See the header. R^-1 of a record is that of its pattern, with its weights. Not
+  collective.
+*/
 void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, double *out)
 {
   const int t = records->n_traits;
@@ -158,7 +180,11 @@ void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, dou
   }
 }
 
-/* E G^-1 u of every level for the components of one term, columns of x [n_owned * n]; in equations of v it is B E B' v */
+/*
+  E G^-1 u of every owned level for the components of one term, added to columns of x [n_owned *
+  n]. In equations of v = B u it is B E B'v: then G^-1 u = B'v, and multiplication by B leads
+  back to the equations.
+*/
 static void TermVariates(MeritVarcomp v, const VarcompEquations *e, int k, double *x)
 {
   const MeritTermView *term;
@@ -187,7 +213,11 @@ static void TermVariates(MeritVarcomp v, const VarcompEquations *e, int k, doubl
   }
 }
 
-/* E R^-1 (y - W x) of every record for the residual components */
+/*
+  E R^-1 (y - W x) of every record for the residual components of its class, added to e->work.
+  e->Py has R^-1 with the weights. The derivative of a record's R is E divided by the roots of
+  its weights.
+*/
 static void ResidualVariates(MeritVarcomp v, VarcompEquations *e)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -215,7 +245,7 @@ static void DotsOfVariates(size_t rows, int n, const double *A, const double *b,
     for (int j = 0; j < n; j++) sums[j] += A[i * (size_t)n + (size_t)j] * b[i];
 }
 
-/* Py, y'Py and the working variates with y'P V_j P y */
+/* e->Py, e->yPy, the working variates e->work and their products quad [n] = f_j'P y. Collective. */
 static PetscErrorCode Variates(MeritVarcomp v, VarcompEquations *e, double quad[])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -238,7 +268,11 @@ static PetscErrorCode Variates(MeritVarcomp v, VarcompEquations *e, double quad[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* 1/2 F'P F with P F = R^-1 (F - W C^-1 W' R^-1 F) */
+/*
+  information = F'P F / 2 with P F = R^-1 (F - W C^-1 W'R^-1 F), all components in one block of
+  right-hand sides. Both orders of a pair are averaged, so that the matrix is symmetric where
+  solutions are not exact. Collective.
+*/
 static PetscErrorCode InformationOfVariates(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double information[])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -270,7 +304,12 @@ PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, Varcom
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompResidualPart - See the header; weights are a constant of log |R|. Collective. */
+/*
+  VarcompResidualPart - See the header. R^-1 is known for each pattern of observed traits, so
+  both are sums over patterns times their records; weights add a constant to log |R|. Patterns
+  differ between ranks: a matrix that is not definite makes the sum NaN, which all ranks see.
+  Collective.
+*/
 PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -304,7 +343,11 @@ PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompPenaltyPart - See the header. Equations of v = B u have the penalty K^-1 x I, those of a singular matrix, too. Collective. */
+/*
+  VarcompPenaltyPart - See the header. log |K x G| = n log |K| + q log |G| for a term of n
+  components and q levels. Equations of v = B u, those of a singular matrix too, have the
+  penalty K^-1 x I: the first part alone. Collective.
+*/
 PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[])
 {
   const MeritTermView *term;

@@ -1,5 +1,8 @@
 #pragma once
-/* What the two engines on the mixed model equations share: the data's quadratic forms and the average information. */
+/*
+  What the two engines on the mixed model equations share: the data's quadratic forms and the
+  average information.
+*/
 #include "varcomp_impl.h"
 
 /* X = C^-1 R for k right-hand sides, X holding a start; arrays [n_owned * k] */
@@ -31,21 +34,34 @@ void VarcompTermDerivative(const MeritComponent *c, int n, const double *inverse
 /* Right-hand side of the data, W'R^-1 y; r [n_owned]. Collective. */
 PetscErrorCode VarcompEquationsData(MeritVarcomp v, const VarcompEquations *e, double r[]);
 /*
-  Takes off y what the fixed effects of e->x explain, and those off e->x. As P X = 0 no quadratic form changes, but a mean of many standard
-  deviations no longer takes their digits. Collective.
+  Takes off y what the fixed effects of e->x explain, and those off e->x. As P X = 0 no
+  quadratic form changes, but a mean of many standard deviations no longer takes their digits.
+  Collective.
 */
 PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e);
 /* Parts of a checkpoint: the current y; two of them. Not collective. */
 int VarcompEquationsState(MeritVarcomp v, VarcompEquations *e, MeritState state[]);
-/* With e->x the solution for the data: Py, y'Py, quad[n] = y'P V_j P y and information = 1/2 f_i' P f_j. Collective. */
+/*
+  With e->x the solution for the data: Py, y'Py, quad[n] = y'P V_j P y and information = 1/2
+  f_i' P f_j. Collective.
+*/
 PetscErrorCode VarcompEquationsForms(MeritVarcomp v, VarcompEquations *e, VarcompSolve solve, double quad[], double information[]);
-/* basis.c: B = A^-1, rows and columns of a triangular matrix in some other order; false if it is singular. Not collective. */
+/*
+  basis.c: B = A^-1, rows and columns of a triangular matrix in some other order; false if it is
+  singular. Not collective.
+*/
 bool VarcompInvert(int n, const double *A, double *B);
 /* out = R^-1 in for k columns of record values; may be the same array. Not collective. */
 void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, double *out);
-/* log |R| over all records, and tr(R^-1 V_j) of each residual component into trace[n]. Collective. */
+/*
+  log |R| over all records, and tr(R^-1 V_j) of each residual component into trace[n].
+  Collective.
+*/
 PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]);
-/* log |K x G| over all random terms, and tr(G^-1 V_j)-parts q tr(G^-1 E) into trace[n], but for terms with a root. Collective. */
+/*
+  log |K x G| over all random terms, and tr(G^-1 V_j)-parts q tr(G^-1 E) into trace[n], but for
+  terms with a root. Collective.
+*/
 PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[]);
 /* E of a component: element (row, column) and its mirror image */
 static inline double VarcompPick(const MeritComponent *c, int n, const double *H)

@@ -1,6 +1,11 @@
 /*
-  What each engine would take, before anything of its size is made: bytes from the arrays that it keeps, seconds from the operations that it does and
-  the rates of a machine. Nothing here knows a clock, so that every rank and every run foresees the same.
+  What each engine would take, before anything of its size is made: bytes from the arrays that
+  it keeps, seconds from the operations that it does and the rates of a machine. Nothing here
+  reads a clock, so that every rank and every run foresees the same.
+
+  `work` is seconds of one core, for the choice; `before` and `round` are seconds on the ranks
+  and threads that are asked for, for merit plan. Numbers of operations are those of the
+  algorithms; constants were measured or counted in runs.
 */
 #include "projected.h"
 #include <math.h>
@@ -11,25 +16,43 @@
 const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES] = {&VarcompEngine_Spectral, &VarcompEngine_Sparse, &VarcompEngine_DenseV,
                                                               &VarcompEngine_Lanczos, &VarcompEngine_MonteCarlo};
 
-/* Equations up to which the graph of a factor is made on one rank; observations up to which n x n matrices are formed */
+/*
+  Equations up to which the graph of a factor is made on one rank; observations up to which n x
+  n matrices are formed
+*/
 enum { ANALYSED_MOST = 4000000, DENSE_MOST = 20000 };
 /*
-  Seconds of a core, measured on the machine of bench/README.md: one contribution to C put into its place; a number of a pass through an n x n matrix
-  that is not a product of matrices; a number that fronts of a factor and of its inverse pass on; one equation in an iteration on one vector, preconditioned; one level in a product with K.
+  Seconds of a core, measured on the machine of bench/README.md: one contribution to C put into
+  its place; a number of a pass through an n x n matrix that is not a product of matrices; a
+  number that fronts of a factor and of its inverse pass on; one equation in an iteration on one
+  vector, preconditioned; one level in a product with K.
 */
 static const double PLACE_SECONDS = 2.5e-8, ENTRY_SECONDS = 4e-9, PASS_SECONDS = 5e-9, EQUATION_SECONDS = 1.8e-8, LEVEL_SECONDS = 3e-8;
-/* Products between animals against products with vectors, for a genotype; a reduction to a band against other dense algebra, for an operation; seconds
-   of a number of the matrix on the way from the band to a tridiagonal matrix */
+/*
+  Products between animals against products with vectors, for a genotype; a reduction to a band
+  against other dense algebra, for an operation; seconds of a number of the matrix on the way
+  from the band to a tridiagonal matrix
+*/
 static const double RELATION_RATE = 3.6, BAND_RATE = 1.7, BAND_SECONDS = 6e-8;
 /* A selected inverse against its factor, in operations. */
 static const double INVERSE_WORK = 1.0;
-/* Bytes that an entry of C takes beside the matrix it is put together in: derivatives, inverse, its place in the factor */
+/*
+  Bytes that an entry of C takes beside the matrix it is put together in: derivatives, inverse,
+  its place in the factor
+*/
 static const double PLACE_BYTES = 56.0;
-/* Iterations of conjugate gradients, of pedigrees and with SNPs; vectors of k columns that they and the engine keep; samples that are reckoned with */
+/*
+  Iterations of conjugate gradients, of pedigrees and with SNPs; vectors of k columns that they
+  and the engine keep; samples that are reckoned with
+*/
 static const double ITERATIONS = 60.0, SNP_ITERATIONS = 150.0, BLOCK_VECTORS = 10.0, SAMPLES = 17.0;
 /* Products with K of all the Lanczos processes; columns that go together, and vectors of each */
 static const double LANCZOS_PRODUCTS = 350.0, LANCZOS_COLUMNS = 64.0, LANCZOS_VECTORS = 6.0;
 
+/*
+  Sizes of the model over all ranks, the same on every rank: threads are those of rank 0.
+  Collective.
+*/
 static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, VarcompSizes *s)
 {
   const MeritTermView *term;
@@ -63,7 +86,10 @@ static PetscErrorCode Measure(MeritVarcomp v, int ranks, int threads, VarcompSiz
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Which terms mix their components (MeritTermMixes) */
+/*
+  A bit for each term that mixes its components in the equations (MeritTermMixes): C's pattern
+  depends on it, and an analysis is good only for the pattern that it was made for
+*/
 static uint64_t Mixing(MeritVarcomp v)
 {
   const MeritTermView *term;
@@ -91,7 +117,11 @@ PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Order and tree of C, its full rows left out; kept, with C itself if there are none. Collective. */
+/*
+  Order and elimination tree of C, rows of SNPs left out, as these are in every column of the
+  factor; kept in v->run for the engine and further calls, with C itself if there are no such
+  rows. *need is what a factor takes on these ranks and threads. Collective.
+*/
 static PetscErrorCode Tree(MeritVarcomp v, const VarcompSizes *s, MeritFactorNeed *need)
 {
   bool *full;
@@ -112,7 +142,12 @@ static PetscErrorCode Tree(MeritVarcomp v, const VarcompSizes *s, MeritFactorNee
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* C is put together for the factor and for every component; SNPs go through the products with their genotypes wherever R counts */
+/*
+  VarcompForeseeSparse - See the header. C is assembled once for the factor and once for every
+  component; SNPs go through the products with their genotypes wherever R counts. Models with
+  too many equations or entries, and those whose pattern alone has no room, cannot be factored.
+  Collective.
+*/
 PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   const double    times = 1.0 + v->n + (v->settings.method == MERIT_VARCOMP_ML);
@@ -143,7 +178,11 @@ PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, Varco
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Products that form the matrices of m terms of the observations: of SNPs between animals, of others with unit vectors; fixed effects taken out */
+/*
+  Seconds of a core for the matrices of all random terms, n x n: of SNPs by products between
+  animals, of other factors by products of matrices, of others by products with unit vectors;
+  and the fixed effects taken out
+*/
 static double FormWork(MeritVarcomp v, const VarcompSizes *s)
 {
   const MeritTermView *term;
@@ -161,7 +200,10 @@ static double FormWork(MeritVarcomp v, const VarcompSizes *s)
   return work;
 }
 
-/* VarcompForeseeDenseV - See the header. Collective. */
+/*
+  VarcompForeseeDenseV - See the header. Rounds are on one rank; ml inverts two matrices in
+  each. Collective.
+*/
 PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   const double n2 = s->n * s->n, m = s->m;
@@ -178,7 +220,10 @@ PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, Varco
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompForeseeSpectral - See the header. Collective. */
+/*
+  VarcompForeseeSpectral - See the header. ml reduces two matrices. A round costs next to
+  nothing. Collective.
+*/
 PetscErrorCode VarcompForeseeSpectral(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   const double n3 = s->n * s->n * s->n, matrices = v->settings.method == MERIT_VARCOMP_ML ? 2.0 : 1.0;
@@ -195,7 +240,10 @@ PetscErrorCode VarcompForeseeSpectral(MeritVarcomp v, const VarcompSizes *s, Var
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Products with K of a column in single precision */
+/*
+  VarcompForeseeLanczos - See the header. As many products with K of a column, in single
+  precision, as such models took; processes of a block of columns in memory. Collective.
+*/
 PetscErrorCode VarcompForeseeLanczos(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   bool fixed;
@@ -212,7 +260,10 @@ PetscErrorCode VarcompForeseeLanczos(MeritVarcomp v, const VarcompSizes *s, Varc
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All draws and the data in one block, and the working variates of every component in another that takes as many iterations */
+/*
+  VarcompForeseeMonteCarlo - See the header. All draws and the data in one block, and the
+  working variates of every component in another that takes as many iterations. Collective.
+*/
 PetscErrorCode VarcompForeseeMonteCarlo(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
   const double k = v->settings.n_samples > 0 ? v->settings.n_samples : SAMPLES, columns = k + 1.0 + v->n, iterations = s->genotypes > 0.0 ? SNP_ITERATIONS : ITERATIONS;

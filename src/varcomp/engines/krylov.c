@@ -1,8 +1,17 @@
-/* Lanczos processes of a block of vectors, without their bases: nothing is made orthogonal anew, which Gauss quadrature does not need. */
+/*
+  Lanczos processes of a block of vectors, without their bases.
+
+  A step with now = v_i: next = S B S v_i - beta_(i-1) v_(i-1), alpha_i = v_i'next, next -=
+  alpha_i v_i, beta_i = |next|, v_(i+1) = next / beta_i. The tridiagonal matrix of alpha and
+  beta is all that is kept of a step. Nothing is made orthogonal anew: rounding makes copies of
+  eigenvalues then, which share their weight, and a Gauss quadrature does not mind. Each of the
+  k columns is a process of its own; they are in one block since products with genotypes are
+  cheaper that way.
+*/
 #include "spectrum.h"
 #include <math.h>
 
-/* sum[j] = a_j'b_j over all ranks */
+/* sum [k], sum[j] = a_j'b_j over all ranks, for blocks [n_records * k]. Collective. */
 static PetscErrorCode DotsOfVectors(Krylov *p, const double a[], const double b[], double sum[])
 {
   const int32_t n = p->space->n_records;
@@ -24,7 +33,11 @@ static void SubtractLast(Krylov *p, const double c[], const double old[])
     for (int j = 0; j < p->k; j++) p->next[(int64_t)i * p->k + j] -= c[j] * old[(int64_t)i * p->k + j];
 }
 
-/* next becomes now, of length 1; what is nothing but rounding beside `size` becomes 0 */
+/*
+  next becomes now, of length 1, now becomes before, and before's array is next's. A process
+  whose vector is nothing but rounding beside size[j] has come to its end: its length and vector
+  become 0. p->sum is work.
+*/
 static void Advance(Krylov *p, double length[], const double size[])
 {
   double *last = p->before;
@@ -41,6 +54,7 @@ static void Advance(Krylov *p, double length[], const double size[])
   p->next   = last;
 }
 
+/* KrylovCreate - See the header. alpha and sum are work until the first step. Collective. */
 PetscErrorCode KrylovCreate(RecordSpace *space, int k, bool project, bool single, const double start[], Krylov *p)
 {
   const size_t size = (size_t)space->n_records * (size_t)k;
@@ -63,6 +77,7 @@ PetscErrorCode KrylovCreate(RecordSpace *space, int k, bool project, bool single
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* KrylovDestroy - See the header. Not collective. */
 PetscErrorCode KrylovDestroy(Krylov *p)
 {
   PetscFunctionBegin;
@@ -73,7 +88,7 @@ PetscErrorCode KrylovDestroy(Krylov *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Room for the coefficients of one more step */
+/* Room for the coefficients of one more step: twice as much when it is used up */
 static PetscErrorCode Grow(Krylov *p)
 {
   const size_t has = (size_t)(p->room * p->k);
@@ -90,6 +105,7 @@ static PetscErrorCode Grow(Krylov *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* KrylovStep - See the header. Collective. */
 PetscErrorCode KrylovStep(Krylov *p)
 {
   double *alpha, *beta;
@@ -114,6 +130,10 @@ PetscErrorCode KrylovStep(Krylov *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  KrylovQuadrature - See the header. Errors: SYSTEM where the eigenvalues do not converge. Not
+  collective.
+*/
 PetscErrorCode KrylovQuadrature(int steps, int stride, const double alpha[], const double beta[], double total, SpectralQuadrature *q)
 {
   double *below;

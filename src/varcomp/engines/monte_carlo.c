@@ -1,9 +1,18 @@
 /*
-  Where no factor fits: all solves by preconditioned conjugate gradients in blocks, traces by Monte Carlo. A draw w with covariance C,
-  made of residuals and of the penalties' roots, gives s = C^-1 w; what it leaves of its own noise has the covariance of P y and of Z'P y,
-  so that its quadratic forms have the traces as means and are no noisier than data (Garcia-Cortes et al. 1992; Matilainen et al. 2013).
-  The random signs are the same in every round, so the rounds converge as with exact traces. Maximum likelihood wants tr(V^-1 V_j) in place of
-  tr(P V_j), which is the same of a model without fixed effects: its draws are solved without those equations.
+  Engine `sampled`, where no factor fits: all solves by preconditioned conjugate gradients in
+  blocks, traces by Monte Carlo; there is no likelihood.
+
+  A draw w with covariance C, made of residuals and of the penalties' roots, gives s = C^-1 w;
+  what it leaves of its own noise has the covariance of P y and of Z'P y, so that its quadratic
+  forms have the traces as means and are no noisier than data (Garcia-Cortes et al. 1992;
+  Matilainen et al. 2013). The random signs are the same in every round, so the rounds converge
+  as with exact traces, and the solutions of a round are starts of the next. Maximum likelihood
+  wants tr(V^-1 V_j) in place of tr(P V_j), which is the same of a model without fixed effects:
+  its draws are solved without those equations.
+
+  An evaluation: variances to the model; draws; one block of solves for data and draws;
+  quadratic forms of the draws, whose means are the traces; quadratic forms of the data and the
+  average information (equations.c), with another block of solves.
 */
 #include "equations.h"
 #include <math.h>
@@ -23,6 +32,7 @@ typedef struct {
   double           rtol, first; /* of the residual: where a solution ends, where it began */
 } Sampled;
 
+/* Free the engine's data. Collective. */
 static PetscErrorCode Destroy_MonteCarlo(MeritVarcomp v)
 {
   Sampled *s = v->run.engine_data;
@@ -38,13 +48,19 @@ static PetscErrorCode Destroy_MonteCarlo(MeritVarcomp v)
 /* What random numbers add to a standard error unless the job says */
 static const double SHARE = 0.03;
 
-/* Monte Carlo adds a share 1 / n of the sampling variance at most */
+/*
+  The number of samples n for which a standard error grows by this fraction at most: Monte Carlo
+  adds at most 1 / n of the sampling variance, and 1 + 1 / n = (1 + share)^2
+*/
 static int Samples(double share)
 {
   return (int)ceil(1.0 / ((1.0 + share) * (1.0 + share) - 1.0));
 }
 
-/* How far the solution of a round's systems is, on the scale of the logarithm of the residual */
+/*
+  Monitor of the solver: how far the solution of a round's systems is, on the scale of the
+  logarithm of the residual
+*/
 static PetscErrorCode Progress(const MeritIteration *it, void *ctx)
 {
   Sampled *s = ctx;
@@ -58,6 +74,10 @@ static PetscErrorCode Progress(const MeritIteration *it, void *ctx)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  Arrays, and a solver with the job's settings of its preconditioner, but always pcg, and with a
+  tolerance of the residual of 1e-7 unless the job has another. Collective.
+*/
 static PetscErrorCode SetUp_MonteCarlo(MeritVarcomp v)
 {
   Sampled *s;
@@ -81,6 +101,10 @@ static PetscErrorCode SetUp_MonteCarlo(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  X = C^-1 R from the start in X, a VarcompSolve. A failure on trial is noted in s->failed and
+  makes the point none; at the point itself it is an error. Collective.
+*/
 static PetscErrorCode SolveIteratively(MeritVarcomp v, int k, const double R[], double X[])
 {
   Sampled         *s = v->run.engine_data;
@@ -97,7 +121,11 @@ static PetscErrorCode SolveIteratively(MeritVarcomp v, int k, const double R[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Signs of one item for all samples, 64 to a draw */
+/*
+  z [n]: signs of one item (a level's equation, a record's trait) for all samples, 64 to a word
+  of random bits. They depend on the seed, the term and the item's number in the whole model, so
+  not on ranks or rounds.
+*/
 static void DrawSigns(MeritVarcomp v, uint32_t term, int64_t level, int n, double *z)
 {
   const MeritRandomKey key  = {.seed = (uint64_t)v->settings.seed, .purpose = PURPOSE_TRACES, .term = term, .level = (uint64_t)level};
@@ -109,7 +137,11 @@ static void DrawSigns(MeritVarcomp v, uint32_t term, int64_t level, int n, doubl
   }
 }
 
-/* Residuals of the draws: a root of R_i times signs, [n_values * n] */
+/*
+  Residuals of the draws, values [n_values * n]: a root F of R of the record's observed traits
+  times signs, divided by the roots of the weights; 0 where nothing is observed. The signs of a
+  trait are drawn again for each row of F that has it; they are the same.
+*/
 static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -142,7 +174,10 @@ static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Signs of all equations of random terms, [n_owned * n], those of fixed terms 0 */
+/*
+  z [n_owned * n]: signs of all equations of random terms, by the level's number in the whole
+  model; 0 for fixed terms
+*/
 static PetscErrorCode DrawEffects(MeritVarcomp v, int n, double *z)
 {
   const MeritTermView *term;
@@ -160,7 +195,10 @@ static PetscErrorCode DrawEffects(MeritVarcomp v, int n, double *z)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* values -> R^-1 (values - W s) for the solutions s of the draws: what has the covariance of P y */
+/*
+  values -> R^-1 (values - W x) for the solutions x of the draws: what has the covariance of P
+  y. Collective.
+*/
 static PetscErrorCode Leave(MeritVarcomp v, const Sampled *s, const double *x, double *values)
 {
   double *fitted;
@@ -174,7 +212,10 @@ static PetscErrorCode Leave(MeritVarcomp v, const Sampled *s, const double *x, d
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A term that has no variance keeps a very small one: the preconditioners want definite matrices */
+/*
+  positive [n] = theta, but a variance of 0 becomes 1e-8 of the first residual variance: the
+  preconditioners want definite matrices
+*/
 static void Positive(MeritVarcomp v, const double theta[], double positive[])
 {
   const double tiny = 1e-8 * theta[v->first_of_residual[0]];
@@ -183,7 +224,10 @@ static void Positive(MeritVarcomp v, const double theta[], double positive[])
     positive[c] = v->component[c].row == v->component[c].column && !(theta[c] > 0.0) ? tiny : theta[c];
 }
 
-/* The data and the draws, solved together: columns of s->X, the data's first */
+/*
+  The data r and the draws w solved in one block: columns of s->X, the data's first and also to
+  s->e.x. Collective.
+*/
 static PetscErrorCode SolveTogether(MeritVarcomp v, Sampled *s, const double *r, const double *w)
 {
   const int n = s->n, k = n + 1;
@@ -201,8 +245,13 @@ static PetscErrorCode SolveTogether(MeritVarcomp v, Sampled *s, const double *r,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The data with the draws (reml) or after them, as these are of the random effects alone (ml). Residuals of the draws and signs of their
-   effects are kept. */
+/*
+  Solutions of the data, in s->e.x, and of the draws. Afterwards residuals [n_values * n] has
+  R^-1 (e - W s), and z [n_owned * n] the signs less the penalties' root' times s, for the forms
+  of both. For reml data and draws are one block; for ml the draws are solved first, with the
+  random effects' equations alone, then the data with all of them. In the first round the fixed
+  effects are taken off the observations. Collective.
+*/
 static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, double *z)
 {
   const bool ml = v->settings.method == MERIT_VARCOMP_ML;
@@ -233,7 +282,11 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Quadratic forms of every draw for the components of one term: Z'P y = (root of K^-1 x F) d, F F' = G^-1 */
+/*
+  Quadratic forms of every draw for the components of one term, added to s->form, from d = z -
+  (root)'s: with F F' = G^-1, g = F d of a level has the covariance of its part of Z'P y, roots
+  of K apart. Times 2 off the diagonal. Nothing where G^-1 has no root.
+*/
 static void TermForms(MeritVarcomp v, Sampled *s, int k, const double *d)
 {
   const int            n = s->n, first = v->first_of_term[k];
@@ -261,7 +314,7 @@ static void TermForms(MeritVarcomp v, Sampled *s, int k, const double *d)
     }
 }
 
-/* Those of the residual components, from P y of the draws */
+/* Those of the residual components, from P y of the draws [n_values * n], added to s->form */
 static void ResidualForms(MeritVarcomp v, Sampled *s, const double *Py)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -288,7 +341,10 @@ static void Known(MeritVarcomp v, double variance, double *trace, double *mc_cov
   *mc_covariance = 0.0;
 }
 
-/* Traces as means over the draws, and what their spread adds to the covariance of the score */
+/*
+  Traces as means over the draws; mc_covariance [n * n] is that of the score: score = (quad -
+  trace) / 2, so a quarter of the covariance of the means. NaN for a single sample.
+*/
 static void AverageTraces(MeritVarcomp v, const Sampled *s, double trace[], double mc_covariance[])
 {
   const int n = s->n;
@@ -306,6 +362,7 @@ static void AverageTraces(MeritVarcomp v, const Sampled *s, double trace[], doub
     }
 }
 
+/* The engine's values at theta; no likelihood. Collective. */
 static PetscErrorCode Evaluate_MonteCarlo(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   Sampled *s = v->run.engine_data;

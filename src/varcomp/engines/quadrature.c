@@ -1,10 +1,22 @@
-/* The likelihood and its derivatives from eigenvalues, or from Gauss quadratures that stand for them (Golub and Meurant 2010). */
+/*
+  The likelihood and its derivatives from eigenvalues, or from Gauss quadratures that stand for
+  them (Golub and Meurant 2010).
+
+  In the space where the fixed effects are taken out, V = s_u S B S + s_e S. For a vector b,
+  b'f(V) b = sum of w_i f(s_u x_i + s_e) over eigenvalues x_i with the squared lengths w_i of b
+  along the eigenvectors. So y'P y has f(a) = 1 / a, y'P B P y has x / a^2, and so on; traces
+  have w_i = 1, or are means over random vectors. theta = {s_u, s_e} throughout.
+*/
 #include "spectrum.h"
 #include <math.h>
 
-/* A log-likelihood with a larger Monte Carlo error than this would mislead who compares models by it */
+/*
+  A log-likelihood with a larger Monte Carlo error than this is not given: differences between
+  models would be noise
+*/
 static const double MOST_ERROR = 0.05;
 
+/* SpectralQuadratureCreate - See the header. Nodes and weights are 0. Not collective. */
 PetscErrorCode SpectralQuadratureCreate(int n, SpectralQuadrature *q)
 {
   PetscFunctionBegin;
@@ -14,6 +26,7 @@ PetscErrorCode SpectralQuadratureCreate(int n, SpectralQuadrature *q)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* SpectralQuadratureDestroy - See the header. Not collective. */
 PetscErrorCode SpectralQuadratureDestroy(SpectralQuadrature *q)
 {
   PetscFunctionBegin;
@@ -21,7 +34,10 @@ PetscErrorCode SpectralQuadratureDestroy(SpectralQuadrature *q)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One implicit QL step on rows l to m of the tridiagonal matrix d, e; z is the first row of what it is turned by */
+/*
+  One implicit QL step on rows l to m of the tridiagonal matrix with the diagonal d and e below
+  it; z is the first row of the product of all rotations so far, which the eigenvectors end with
+*/
 static void Turn(int l, int m, double d[], double e[], double z[])
 {
   double g = (d[l + 1] - d[l]) / (2.0 * e[l]), r = sqrt(g * g + 1.0), s = 1.0, c = 1.0, p = 0.0;
@@ -53,7 +69,11 @@ static void Turn(int l, int m, double d[], double e[], double z[])
   e[m] = 0.0;
 }
 
-/* SpectralGauss - See the header; Golub and Welsch (1969). Not collective. */
+/*
+  SpectralGauss - See the header; Golub and Welsch (1969). Rows l on are reduced until e[l] is
+  rounding; more than 60 steps for an eigenvalue are a failure. The weight of a node is the
+  square of the first component of its eigenvector, times `total`. Not collective.
+*/
 bool SpectralGauss(double total, double below[], SpectralQuadrature *q)
 {
   const int n = q->n;
@@ -82,7 +102,10 @@ bool SpectralGauss(double total, double below[], SpectralQuadrature *q)
   return true;
 }
 
-/* y'Py, y'PBPy, y'PPy, y'PBPBPy, y'PBPPy, y'PPPy */
+/*
+  form = y'Py, y'PBPy, y'PPy, y'PBPBPy, y'PBPPy, y'PPPy: all that likelihood, score and average
+  information need of the data
+*/
 static void QuadraticForms(const SpectralQuadrature *y, const double theta[], double form[6])
 {
   for (int k = 0; k < 6; k++) form[k] = 0.0;
@@ -112,7 +135,11 @@ void SpectralTraces(const SpectralQuadrature *q, const double theta[], double tr
   }
 }
 
-/* What sample r adds to the mean of the traces */
+/*
+  What sample r adds to the mean of the traces. The mean over all samples of the short
+  quadratures is corrected by the mean difference of the first n_far to their long ones; so one
+  of these counts as far * (long - short) + near * short.
+*/
 static void Part(const Spectrum *s, int r, const double theta[], double part[3])
 {
   const double near = 1.0 / s->n_traces, far = s->n_far ? 1.0 / s->n_far : 0.0;
@@ -123,7 +150,10 @@ static void Part(const Spectrum *s, int r, const double theta[], double part[3])
   for (int k = 0; k < 3; k++) part[k] = r < s->n_far ? far * better[k] + (near - far) * part[k] : near * part[k];
 }
 
-/* Samples [first, last): their sum goes to mean, and the variance of that sum to covariance [3 * 3] */
+/*
+  Samples [first, last): their sum is added to mean, and the variance of that sum, n times that
+  of one, to covariance [3 * 3]; nothing is added to it if the traces are exact
+*/
 static void AddGroup(const Spectrum *s, int first, int last, const double theta[], double mean[3], double covariance[9])
 {
   const double n = last - first, factor = n > 1.0 ? n / (n - 1.0) : 0.0;
@@ -140,7 +170,10 @@ static void AddGroup(const Spectrum *s, int first, int last, const double theta[
   for (int k = 0; k < 3; k++) mean[k] += sum[k];
 }
 
-/* Mean of the traces, and its covariance [3 * 3] over random numbers */
+/*
+  Mean of the traces, and its covariance [3 * 3] over random numbers. Samples with long
+  quadratures and those without are two groups with variances of their own.
+*/
 static void MeanTraces(const Spectrum *s, const double theta[], double mean[3], double covariance[9])
 {
   for (int k = 0; k < 3; k++) mean[k] = 0.0;
@@ -150,10 +183,11 @@ static void MeanTraces(const Spectrum *s, const double theta[], double mean[3], 
 }
 
 /*
-  SpectrumEvaluate - Log-likelihood, score, average information, and what chance has in the score. Not collective.
+  SpectrumEvaluate - Log-likelihood, score, average information, and the covariance of the score
+  over random numbers. Not collective.
 
-  Notes:
-  The log-likelihood is NaN where its standard error over random numbers passes MOST_ERROR.
+  Notes: The log-likelihood is NaN where its standard error over random numbers is not below
+  MOST_ERROR.
 */
 void SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *point)
 {
@@ -172,7 +206,11 @@ void SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *poi
   }
 }
 
-/* Derivative of the profile likelihood by the ratio, positive below the maximum; theta = {ratio, 1} */
+/*
+  Derivative of the profile likelihood by the ratio s_u / s_e, up to a positive factor; positive
+  below the maximum. The profile has s_e at its maximum for the ratio, y'P y / (n - p) with V in
+  units of s_e.
+*/
 static double Slope(const Spectrum *s, double ratio)
 {
   const double theta[2] = {ratio, 1.0};
@@ -183,7 +221,12 @@ static double Slope(const Spectrum *s, double ratio)
   return (double)(s->ml ? s->n : s->n - s->p) * form[1] / form[0] - mean[0];
 }
 
-/* SpectrumMaximum - The maximum of highest ratio below which the likelihood rises, by bisection. Not collective. */
+/*
+  SpectrumMaximum - See the header. Ratios from 1e-6 to 1e7 of the one at which both parts weigh
+  the same are searched by factors of 10 for the last at which the likelihood rises; above it
+  the maximum is found by bisection of the logarithm. 0 if the likelihood rises nowhere. Not
+  collective.
+*/
 void SpectrumMaximum(const Spectrum *s, double theta[2])
 {
   double scale = 0.0, total = 0.0, low = 0.0, high = 0.0, form[6];

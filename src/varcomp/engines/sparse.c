@@ -1,7 +1,21 @@
 /*
-  Exact: C by a sparse Cholesky factor, traces from the entries of C^-1 on its pattern. tr(P V_j) is the derivative of
-  log |C| + log |R| + log |K x G|, and that of log |C| is tr(C^-1 dC/dtheta_j): both matrices have C's pattern. Maximum likelihood has the
-  random effects' part of C in its place (Harville 1977).
+  Engine `factor`, exact: C by a sparse Cholesky factor, traces from the entries of C^-1 on its
+  pattern.
+
+  With -2 log L = log |C| + log |R| + log |K x G| + y'P y + constants, tr(P V_j) is the
+  derivative of the first three by theta_j. That of log |C| is tr(C^-1 dC/dtheta_j), and both
+  matrices have C's pattern, so the trace is a sum of products of their entries. dC/dtheta_j is
+  assembled like C itself, with the derivative of R^-1 or of the penalty in place of these.
+  Maximum likelihood has the random effects' part of C in its place (Harville 1977): C with 1 on
+  the diagonal of fixed equations and 0 beside it.
+
+  An evaluation goes in this order: variances to the model and to C; log |R|, log |G| and their
+  traces; C and its factor; the selected inverse and the traces of C; the solution for the data,
+  and with it the quadratic forms and the average information (equations.c).
+
+  Matrices next to singular have their own traces (TraceRoot, TracePattern): the derivatives of
+  log |C| and of log |G| or log |R| are large there and nearly cancel, so the difference is
+  formed in a basis where it keeps its digits.
 */
 #include "equations.h"
 #include <math.h>
@@ -23,6 +37,7 @@ typedef struct {
   bool            *near;    /* [n_patterns] R of its traits is next to singular; owned */
 } Factor;
 
+/* Free the engine's data; the model has its equations in u again. Collective. */
 static PetscErrorCode Destroy_Sparse(MeritVarcomp v)
 {
   Factor *f = v->run.engine_data;
@@ -38,6 +53,10 @@ static PetscErrorCode Destroy_Sparse(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  f->n_free: equations that are neither pinned nor dependent; of random terms alone for ml.
+  Collective.
+*/
 static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
 {
   const uint8_t       *state = MeritModelEquationState(v->model);
@@ -52,7 +71,12 @@ static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Pattern and factor of the current C; again when a matrix comes next to singular, so that its components mix, or leaves there */
+/*
+  Pattern, order and tree of the current C, once; again when a matrix comes next to singular, so
+  that its components mix in the equations and the pattern changes, or is so no more. An
+  analysis that the choice of the engine made is used if it is for the same pattern. Memory for
+  the inverse is asked for. Collective.
+*/
 static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
 {
   const MeritTermView *term;
@@ -83,6 +107,10 @@ static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  Equations in v = B u where G is next to singular (MeritModelSetRoots): u itself would have a
+  penalty that does not exist. Collective.
+*/
 static PetscErrorCode SetUp_Sparse(MeritVarcomp v)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -101,7 +129,10 @@ static PetscErrorCode SetUp_Sparse(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The values of this rank, as one or two arrays; a copy of a pattern has them in the same order */
+/*
+  The values of this rank: a sequential matrix is one array, a parallel one two, columns of this
+  rank and others. A matrix that was duplicated has its values in the same order.
+*/
 static PetscErrorCode Parts(Mat A, Mat part[2])
 {
   PetscBool sequential;
@@ -113,7 +144,7 @@ static PetscErrorCode Parts(Mat A, Mat part[2])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sum of the products of their entries */
+/* Sum over all entries of A_ij B_ij, tr(A B) of symmetric matrices of one pattern. Collective. */
 static PetscErrorCode SumOfProducts(MPI_Comm comm, Mat A, Mat B, double *sum)
 {
   Mat a[2], b[2];
@@ -137,7 +168,11 @@ static PetscErrorCode SumOfProducts(MPI_Comm comm, Mat A, Mat B, double *sum)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The current C into A (its part of the random effects where asked for), and its factor; *definite false: there is none at a point on trial */
+/*
+  The current C into f->A (`random`: its part of the random effects), and its factor. *definite
+  false: the point is on trial and has none; otherwise that is an error that says which
+  equations are dependent. Collective.
+*/
 static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *definite)
 {
   const MeritTermView *term;
@@ -159,7 +194,10 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *defi
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* tr(C^-1 dC/dtheta_c): for an element of G */
+/*
+  tr(C^-1 dC/dtheta_c) for an element of G: dG^-1/dtheta = -G^-1 E G^-1 in place of the penalty,
+  no records. Collective.
+*/
 static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 {
   const MeritComponent *p       = &v->component[c];
@@ -175,9 +213,12 @@ static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 }
 
 /*
-  For all elements of a G next to singular, with G^-1 = B'B and equations in v = B u: of both log |G| and log |C|, the derivative by an element E is
-  tr(M B E B'), M = q I - (sum over levels of K^-1 C^vv). M is found once and then multiplied, so that what rounding leaves in the direction that is
-  next to 0, large in B, does not reach the others. Times 2 off the diagonal of E.
+  For all elements of a G next to singular, with G^-1 = B'B and equations in v = B u, added to
+  trace: of log |G| and log |C| together, the derivative by an element E is tr(M B E B'), M = q
+  I - (sum over levels of K^-1 C^vv), q levels. M is found once, element by element with a
+  penalty of 1 in that element, and then multiplied, so that what rounding leaves in the
+  direction that is next to 0, large in B, does not reach the others. Times 2 off the diagonal
+  of E. Collective.
 */
 static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[])
 {
@@ -213,7 +254,11 @@ static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* For the only residual variance: tr(C^-1 C) is known, so what the penalties leave of it */
+/*
+  For the only residual variance s: C is W'W / s plus penalties, dC/ds = -W'W / s^2, so tr(C^-1
+  dC/ds) = -(tr(C^-1 C) - tr(C^-1 penalties)) / s, where tr(C^-1 C) is the number of free
+  equations. Collective.
+*/
 static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, double *trace)
 {
   const MeritTermView *term;
@@ -229,7 +274,10 @@ static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* For an element of R, by the patterns of observed traits for which it is not next to singular */
+/*
+  For an element of R: -R^-1 E R^-1 in place of R^-1 for the patterns of observed traits of its
+  class, but for those next to singular, which TraceNear does. Collective.
+*/
 static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *trace)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -246,7 +294,10 @@ static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *tr
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* B with R^-1 = B'B for these traits of a class; *near: is their R next to singular? */
+/*
+  B [m * m] with R^-1 = B'B for these m traits of a class, trait [m] their numbers. *near: is
+  their R next to singular, by its least pivot? B may be NULL. Not collective.
+*/
 static PetscErrorCode ResidualRoot(MeritVarcomp v, const Factor *f, int residual, uint32_t observed, int *m, int trait[], double *B, bool *near)
 {
   double part[MERIT_MAX_TRAIT_BLOCK], F[MERIT_MAX_TRAIT_BLOCK];
@@ -261,8 +312,10 @@ static PetscErrorCode ResidualRoot(MeritVarcomp v, const Factor *f, int residual
 }
 
 /*
-  For all elements of an R next to singular, by the records of one class that have these traits, as TraceRoot() does for G: tr(M B E B') with
-  M = sum over records of I - B W_i C^-1 W_i' B'. What VarcompResidualPart() had of it is in there, and taken off.
+  For all elements of an R next to singular, by the records of one class that have these traits,
+  as TraceRoot does for G: tr(M B E B') with M = sum over records of I - B W_i C^-1 W_i'B',
+  added to trace. VarcompResidualPart has added the first part of it, tr(R^-1 E) of these
+  records, so M has the second part alone. Collective.
 */
 static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint32_t observed, double trace[])
 {
@@ -304,7 +357,10 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Which patterns are near is known to the ranks that have them: one after another, by class and traits */
+/*
+  All patterns that are next to singular. A rank knows its own patterns only, so all ranks go
+  through the keys (class and traits) in ascending order, and join in each. Collective.
+*/
 static PetscErrorCode TraceNear(MeritVarcomp v, Factor *f, double trace[])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -328,7 +384,10 @@ static PetscErrorCode TraceNear(MeritVarcomp v, Factor *f, double trace[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Selected inverse, and from it the traces of all components that can change; added */
+/*
+  Selected inverse into f->S, and from it the traces of all components, added to trace. f->A is
+  work: C is in the factor. Collective.
+*/
 static PetscErrorCode SelectedTraces(MeritVarcomp v, Factor *f, const double theta[], double trace[])
 {
   const bool one = v->formula->n_residuals == 1 && v->formula->n_traits == 1;
@@ -354,6 +413,7 @@ static PetscErrorCode SelectedTraces(MeritVarcomp v, Factor *f, const double the
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* X = C^-1 R, a VarcompSolve; starts are of no use */
 static PetscErrorCode SolveByFactor(MeritVarcomp v, int k, const double R[], double X[])
 {
   Factor *f = v->run.engine_data;
@@ -363,6 +423,10 @@ static PetscErrorCode SolveByFactor(MeritVarcomp v, int k, const double R[], dou
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  The engine's values at theta. For ml the factor of the random effects' part gives log |V| and
+  the traces, and the factor of the whole C, made after it, the solutions. Collective.
+*/
 static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   const bool reml = v->settings.method == MERIT_VARCOMP_REML;
@@ -403,6 +467,7 @@ static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], Varc
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Parts of a checkpoint: the observations without their fixed effects */
 static int State_Sparse(MeritVarcomp v, MeritState state[])
 {
   return VarcompEquationsState(v, &((Factor *)v->run.engine_data)->e, state);

@@ -1,20 +1,30 @@
 /*
-  Exact engine for one variance beside the residual's: S B S is formed, the columns over the ranks, and reduced once; then the likelihood at
-  any variances costs as many operations as there are observations (Kang et al. 2008 and Zhou and Stephens 2012 do so for one rank). The
-  observations are sent to the first axis, so that no eigenvector is needed.
+  Engine `eigen`, exact, for one variance beside the residual's.
+
+  S B S is formed, the columns over the ranks, and reduced once; then the likelihood at any
+  variances costs as many operations as there are observations (Kang et al. 2008 and Zhou and
+  Stephens 2012 do so for one rank). The likelihood needs the eigenvalues, and the squared
+  length of the observations along each eigenvector. The observations are sent to the first axis
+  before the reduction, so these lengths are the first row of the eigenvectors of the
+  tridiagonal matrix, and no other part of an eigenvector is needed.
 */
 #include "spectrum.h"
 #include <stdio.h>
 
 enum { MOST = 100000 }; /* observations */
 
+/* The engine's data: the space, the order of the observations, and what the likelihood needs */
 typedef struct {
   RecordSpace space;
   ObservationOrder order;
   Spectrum      now;
 } Eigen;
 
-/* Eigenvalues of S B S or B, weighted by b (all ranks' observations; NULL: any), whose squared length is `square` */
+/*
+  Eigenvalues of S B S (project) or B as nodes of q, new; weights are the squared lengths of b
+  [n] along the eigenvectors (b NULL: of any vector), `square` its squared length. The matrix is
+  freed before the eigenvalues are computed. Collective.
+*/
 static PetscErrorCode Decompose(MeritVarcomp v, Eigen *e, bool project, const double b[], double square, SpectralQuadrature *q)
 {
   const int     n = (int)e->space.n;
@@ -36,7 +46,10 @@ static PetscErrorCode Decompose(MeritVarcomp v, Eigen *e, bool project, const do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every eigenvalue counts once; those that S made 0 not at all */
+/*
+  Traces: every eigenvalue counts once. S makes n_none of them 0, those of the fixed effects,
+  and they do not count at all: a last node of 0 has the weight -n_none.
+*/
 static PetscErrorCode CountEach(const SpectralQuadrature *eigen, int64_t n_none, SpectralQuadrature *q)
 {
   PetscFunctionBegin;
@@ -49,7 +62,10 @@ static PetscErrorCode CountEach(const SpectralQuadrature *eigen, int64_t n_none,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The observations without fixed effects, of all ranks on each */
+/*
+  The observations without fixed effects, b [n] of all ranks on each, and their squared length.
+  Collective.
+*/
 static PetscErrorCode GatherObservations(Eigen *e, double b[], double *square)
 {
   double *y;
@@ -64,7 +80,10 @@ static PetscErrorCode GatherObservations(Eigen *e, double b[], double *square)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompEigenBytes - The matrix, the lower half of that between animals, and what the reduction works with. Not collective. */
+/*
+  VarcompEigenBytes - The matrix, the lower half of that between animals, and what the reduction
+  works with. Not collective.
+*/
 double VarcompEigenBytes(MeritVarcomp v, int ranks)
 {
   const double n = (double)v->run.n_observations;
@@ -72,7 +91,10 @@ double VarcompEigenBytes(MeritVarcomp v, int ranks)
   return (8.0 * n * n + 4.0 * n * n) / ranks + 8.0 * n * 16.0 * COLUMN_MATRIX_WIDTH;
 }
 
-/* The order of the matrix is an int; its bytes were compared with the memory when the engine was chosen */
+/*
+  The order of the matrix is an int; its bytes were compared with the memory when the engine was
+  chosen
+*/
 static PetscErrorCode CheckOrder(MeritVarcomp v)
 {
   PetscFunctionBegin;
@@ -82,6 +104,10 @@ static PetscErrorCode CheckOrder(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  All of the work is here. REML has data and traces from the eigenvalues of S B S; ml has the
+  data from these, but the traces from the eigenvalues of B itself. Collective.
+*/
 static PetscErrorCode SetUp_Spectral(MeritVarcomp v)
 {
   const bool ml = v->settings.method == MERIT_VARCOMP_ML;
@@ -110,6 +136,7 @@ static PetscErrorCode SetUp_Spectral(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The engine's values at theta, the same on every rank. Not collective. */
 static PetscErrorCode Evaluate_Spectral(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   const Eigen *e = v->run.engine_data;
@@ -119,6 +146,7 @@ static PetscErrorCode Evaluate_Spectral(MeritVarcomp v, const double theta[], Va
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free the engine's data. Collective. */
 static PetscErrorCode Destroy_Spectral(MeritVarcomp v)
 {
   Eigen *e = v->run.engine_data;

@@ -1,7 +1,8 @@
 #pragma once
 /*
-  Likelihood of a model with one variance beside the residual's. Of S B S (of B too, for ML) it needs only the eigenvalues and the squared length of
-  the observations along each eigenvector, exactly or by quadrature.
+  Likelihood of a model with one variance beside the residual's. Of S B S (of B too, for ML) it
+  needs only the eigenvalues and the squared length of the observations along each eigenvector,
+  exactly or by quadrature.
 */
 #include "matrix.h"
 
@@ -15,13 +16,17 @@ typedef struct {
 PetscErrorCode SpectralQuadratureCreate(int n, SpectralQuadrature *q);
 /* Free it; a quadrature of zeros is let be. Not collective. */
 PetscErrorCode SpectralQuadratureDestroy(SpectralQuadrature *q);
-/* Gauss quadrature of a tridiagonal matrix: eigenvalues, and squares of the first components of its eigenvectors times `total`; the
-   diagonal stands in node, below[n - 1] is lost. False where it does not converge. */
+/*
+  Gauss quadrature of a tridiagonal matrix: eigenvalues, and squares of the first components of
+  its eigenvectors times `total`; the diagonal stands in node, below[n - 1] is lost. False where
+  it does not converge.
+*/
 bool           SpectralGauss(double total, double below[], SpectralQuadrature *q);
 
 /*
-  All that the likelihood needs. Traces are known from one quadrature, exactly; or from one for each of n_traces random vectors, and for the
-  first n_far of them from a better one, `far`: the mean over all is corrected by the mean difference of those (Giles 2008).
+  All that the likelihood needs. Traces are known from one quadrature, exactly; or from one for
+  each of n_traces random vectors, and for the first n_far of them from a better one, `far`: the
+  mean over all is corrected by the mean difference of those (Giles 2008).
 */
 typedef struct {
   int64_t             n, p;
@@ -32,16 +37,17 @@ typedef struct {
   SpectralQuadrature *trace, *far; /* of S B S over the space that S leaves (reml), of B (ml); owned */
 } Spectrum;
 
-/* tr(PB), tr(P), log |V| at theta = {s_u, s_e} */
+/* tr(PB), tr(P), log |V| at theta = {s_u, s_e}, by one quadrature. Not collective. */
 void   SpectralTraces(const SpectralQuadrature *q, const double theta[], double trace[3]);
-/* At theta. Not collective. */
+/* The engine's values at theta = {s_u, s_e}: point with n = 2 components. Not collective. */
 void   SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *point);
 /* Ratio s_u / s_e at the maximum of the likelihood, 0 at the boundary, and s_e. Not collective. */
 void   SpectrumMaximum(const Spectrum *s, double theta[2]);
 
 /*
-  Lanczos processes of S B S (B, where project is false) from k vectors, in lockstep and each for itself; of the vectors only the last two
-  are kept. Column j has the tridiagonal matrix alpha[. * k + j], beta[. * k + j]; a process that has come to its end goes on with zeros.
+  Lanczos processes of S B S (B, where project is false) from k vectors, in lockstep and each
+  for itself; of the vectors only the last two are kept. Column j has the tridiagonal matrix
+  alpha[. * k + j], beta[. * k + j]; a process that has come to its end goes on with zeros.
 */
 typedef struct {
   RecordSpace *space; /* borrowed */
@@ -59,5 +65,8 @@ PetscErrorCode KrylovCreate(RecordSpace *space, int k, bool project, bool single
 PetscErrorCode KrylovDestroy(Krylov *process);
 /* One step more. Collective. */
 PetscErrorCode KrylovStep(Krylov *process);
-/* The quadrature of the first `steps` steps of a tridiagonal matrix whose entries are `stride` apart; q is new. */
+/*
+  The quadrature of the first `steps` steps of a tridiagonal matrix whose entries are `stride`
+  apart; q is new.
+*/
 PetscErrorCode KrylovQuadrature(int steps, int stride, const double alpha[], const double beta[], double total, SpectralQuadrature *q);

@@ -1,11 +1,17 @@
 /*
-  Stochastic engine for one variance beside the residual's: quadratic forms of the observations by Gauss quadrature from a Lanczos process
-  in double precision, traces by Hutchinson's (1990) estimator from processes that begin with random signs, in single precision. Both are
-  made once; whatever the variances, the likelihood then costs steps x samples operations (Ubaru, Chen and Saad 2017 review the method).
+  Engine `lanczos`, with random numbers, for one variance beside the residual's.
 
-  The processes go as far as the maximum of the likelihood asks for: that of the observations until its forms stand; those of a first batch
-  of samples until what they would still change is nothing beside their Monte Carlo error. Further samples take the few steps after which
-  theirs goes with the full traces closely, and the first batch tells the difference (multilevel Monte Carlo, Giles 2008).
+  Quadratic forms of the observations come by Gauss quadrature from a Lanczos process in double
+  precision, traces by Hutchinson's (1990) estimator from processes that begin with random
+  signs, in single precision. Both are made once; whatever the variances, the likelihood then
+  costs steps x samples operations (Ubaru, Chen and Saad 2017 review the method).
+
+  The number of steps is chosen at the maximum of the likelihood: the process of the
+  observations goes on until its quadratic forms no longer change; those of a first batch of
+  samples until a further step would change the traces by much less than their Monte Carlo
+  error. Further samples have fewer steps, just so many that their traces are highly correlated
+  with those of all steps, and the first batch, which has both, gives the mean difference
+  (multilevel Monte Carlo, Giles 2008).
 */
 #include "spectrum.h"
 #include <math.h>
@@ -18,11 +24,15 @@ enum {
   MOST_STEPS  = 2000,
   MOST_CHOSEN = 10000       /* samples that are asked for by no user */
 };
-/* What the last step may change: score and information by this share of their quadratic forms; traces by this share of their standard error */
+/*
+  What the last step may change: score and information by this share of their quadratic forms;
+  traces by this share of their standard error
+*/
 static const double FORM_CHANGE = 1e-9, INFORMATION_CHANGE = 1e-7, TRACE_CHANGE = 3e-3;
 /* Samples are cheap here: what random numbers add to a standard error unless the job says */
 static const double SHARE = 0.01;
 
+/* The engine's data; processes of samples behind the first batch are not kept */
 typedef struct {
   RecordSpace space;
   Krylov        y, batch; /* the observations; the first samples */
@@ -30,7 +40,10 @@ typedef struct {
   double        ratio;    /* up to this s_u / s_e all is settled */
 } Lanczos;
 
-/* Random signs of samples [first, first + k) for the observed records; they go with the record's line in the file */
+/*
+  z [n_records * k]: random signs of samples [first, first + k) for the observed records, 0 for
+  others; they depend on the seed and the record's line in the file, not on ranks
+*/
 static PetscErrorCode BatchSigns(MeritVarcomp v, const RecordSpace *s, int first, int k, double z[])
 {
   const int64_t *line;
@@ -50,7 +63,10 @@ static PetscErrorCode BatchSigns(MeritVarcomp v, const RecordSpace *s, int first
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Processes of k samples from `first` on */
+/*
+  Processes of k samples from `first` on, in single precision: of S B S for reml, of B for ml.
+  Collective.
+*/
 static PetscErrorCode Begin(MeritVarcomp v, Lanczos *l, int first, int k, Krylov *batch)
 {
   double *z;
@@ -63,6 +79,7 @@ static PetscErrorCode Begin(MeritVarcomp v, Lanczos *l, int first, int k, Krylov
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free an array of n quadratures */
 static PetscErrorCode FreeQuadratures(int n, SpectralQuadrature **q)
 {
   PetscFunctionBegin;
@@ -72,8 +89,9 @@ static PetscErrorCode FreeQuadratures(int n, SpectralQuadrature **q)
 }
 
 /*
-  Quadratures of a batch after the first `steps` of its steps, into q[batch->k]. The squared length of a sample in the space is n - p on
-  average: it is given that length, so that s_u tr(PB) + s_e tr(P) = n - p, as it should be, in each of them.
+  Quadratures of a batch after the first `steps` of its steps, into q[batch->k]. The squared
+  length of a sample in the space is n - p on average: it is given that length, so that s_u
+  tr(PB) + s_e tr(P) = n - p, as it should be, in each of them.
 */
 static PetscErrorCode BatchTraces(const Spectrum *s, const Krylov *batch, int steps, SpectralQuadrature q[])
 {
@@ -84,7 +102,7 @@ static PetscErrorCode BatchTraces(const Spectrum *s, const Krylov *batch, int st
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The first batch alone, after some of its steps */
+/* s has the traces of the first batch alone, after some of its steps; what it had is freed */
 static PetscErrorCode OnlyBatch(const Lanczos *l, int steps, Spectrum *s)
 {
   PetscFunctionBegin;
@@ -95,6 +113,7 @@ static PetscErrorCode OnlyBatch(const Lanczos *l, int steps, Spectrum *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* s has the forms of the observations after so many steps of their process */
 static PetscErrorCode FormsOfSteps(const Lanczos *l, int steps, Spectrum *s)
 {
   PetscFunctionBegin;
@@ -103,10 +122,12 @@ static PetscErrorCode FormsOfSteps(const Lanczos *l, int steps, Spectrum *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A point without its likelihood */
 typedef struct {
   double score[2], information[4], mc_covariance[4];
 } Values;
 
+/* Values at theta of what s has */
 static Values Evaluate(const Spectrum *s, const double theta[])
 {
   Values       values;
@@ -116,6 +137,7 @@ static Values Evaluate(const Spectrum *s, const double theta[])
   return values;
 }
 
+/* Do n numbers differ by at most this fraction of b? */
 static bool Same(int n, const double a[], const double b[], double share)
 {
   for (int k = 0; k < n; k++)
@@ -123,7 +145,10 @@ static bool Same(int n, const double a[], const double b[], double share)
   return true;
 }
 
-/* Would one step less of the observations' process do as well at theta? */
+/*
+  Do score and information at theta stay the same if the last step of the observations' process
+  is left out? Without traces: these are no part of the comparison.
+*/
 static PetscErrorCode FormsSettled(const Lanczos *l, const double theta[], bool *settled)
 {
   Spectrum s = {.n = l->now.n, .p = l->now.p, .exact = true};
@@ -139,7 +164,10 @@ static PetscErrorCode FormsSettled(const Lanczos *l, const double theta[], bool 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Would one step less of the first batch do as well, beside its Monte Carlo error? */
+/*
+  Does the score at theta stay the same, beside its Monte Carlo error, if the last step of the
+  first batch is left out?
+*/
 static PetscErrorCode TracesSettled(const Lanczos *l, const double theta[], bool *settled)
 {
   Spectrum s = {.n = l->now.n, .p = l->now.p, .ml = l->now.ml};
@@ -158,7 +186,10 @@ static PetscErrorCode TracesSettled(const Lanczos *l, const double theta[], bool
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Samples and observations go together until the samples are settled where the likelihood has its maximum by then */
+/*
+  Samples and observations go step by step together until the samples are settled at the maximum
+  of the likelihood that is known by then, theta; at most MOST_STEPS. Collective.
+*/
 static PetscErrorCode FirstBatch(MeritVarcomp v, Lanczos *l, double theta[2])
 {
   bool settled = false;
@@ -177,7 +208,10 @@ static PetscErrorCode FirstBatch(MeritVarcomp v, Lanczos *l, double theta[2])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Go on with the observations until their forms stand at theta */
+/*
+  Go on with the observations until their forms are settled at theta; about 3 % more steps at a
+  time, as a look costs the eigenvalues of two tridiagonal matrices. Collective.
+*/
 static PetscErrorCode SettleForms(Lanczos *l, const double theta[])
 {
   bool settled = false;
@@ -192,7 +226,10 @@ static PetscErrorCode SettleForms(Lanczos *l, const double theta[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Share of the variances of the estimates that random numbers have: the most over both, given score and information */
+/*
+  The fraction of the variances of the estimates that random numbers add, the larger of both:
+  with the inverse information A^-1 and the covariance M of the score, A^-1 M A^-1 beside A^-1
+*/
 static double Share(const Values *at)
 {
   const double *A = at->information, det = A[0] * A[3] - A[1] * A[2];
@@ -208,6 +245,7 @@ static double Share(const Values *at)
   return share;
 }
 
+/* Sample variance of x [n]; 0 for a single one */
 static double Variance(int n, const double x[])
 {
   double mean = 0.0, sum = 0.0;
@@ -217,7 +255,10 @@ static double Variance(int n, const double x[])
   return n > 1 ? sum / (n - 1) : 0.0;
 }
 
-/* Variance over the first batch of what is wrong with tr(PB) after so many steps; full[] is right */
+/*
+  Variance over the first batch of what tr(PB) after so many steps differs from full [k], that
+  of all steps
+*/
 static PetscErrorCode Difference(const Lanczos *l, const double theta[], int steps, const double full[], double *variance)
 {
   SpectralQuadrature q[BLOCK];
@@ -235,9 +276,10 @@ static PetscErrorCode Difference(const Lanczos *l, const double theta[], int ste
 }
 
 /*
-  How many samples, and the steps of those behind the first batch: the cheapest that bring the Monte Carlo error down to what is asked for,
-  or, for a given number, what is as good as all steps. With variances F of the full traces and D of the difference, the error's is
-  (F - D) / n + D / k for n samples of which k are full.
+  How many samples, and the steps of those behind the first batch: the cheapest that bring the
+  Monte Carlo error down to what is asked for, or, for a given number, what is as good as all
+  steps. With variances F of the full traces and D of the difference, the error's is (F - D) / n
+  + D / k for n samples of which k are full.
 */
 static PetscErrorCode Plan(MeritVarcomp v, const Lanczos *l, const double theta[], int *n, int *steps)
 {
@@ -271,7 +313,10 @@ static PetscErrorCode Plan(MeritVarcomp v, const Lanczos *l, const double theta[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The traces of n samples: the first batch, and others of so many steps */
+/*
+  The traces of n samples: those of the first batch become the long ones (`far`), and all
+  samples, the first batch among them, have short quadratures of so many steps. Collective.
+*/
 static PetscErrorCode Sample(MeritVarcomp v, Lanczos *l, int n, int steps)
 {
   Spectrum *s = &l->now;
@@ -293,7 +338,11 @@ static PetscErrorCode Sample(MeritVarcomp v, Lanczos *l, int n, int steps)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Larger ratios than what the processes were made for need more steps */
+/*
+  Larger ratios s_u / s_e than what the processes were made for need more steps: observations
+  and the first batch go on until both are settled at theta. Short quadratures stay; the long
+  ones correct them. Collective.
+*/
 static PetscErrorCode Reach(Lanczos *l, const double theta[])
 {
   SpectralQuadrature *full = l->now.n_far ? l->now.far : l->now.trace;
@@ -312,6 +361,11 @@ static PetscErrorCode Reach(Lanczos *l, const double theta[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  The work of the engine: observations and a first batch of samples until the traces are
+  settled; the number and steps of further samples; these; and the observations until their
+  forms are settled. Collective.
+*/
 static PetscErrorCode SetUp_Lanczos(MeritVarcomp v)
 {
   Lanczos *l;
@@ -342,6 +396,10 @@ static PetscErrorCode SetUp_Lanczos(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  The engine's values at theta; larger ratios than before, by a fifth, may need more steps.
+  Collective.
+*/
 static PetscErrorCode Evaluate_Lanczos(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
   Lanczos *l = v->run.engine_data;
@@ -352,6 +410,7 @@ static PetscErrorCode Evaluate_Lanczos(MeritVarcomp v, const double theta[], Var
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free the engine's data. Collective. */
 static PetscErrorCode Destroy_Lanczos(MeritVarcomp v)
 {
   Lanczos *l = v->run.engine_data;

@@ -1,13 +1,35 @@
+/*
+  Covariance matrices as blocks, and steps in their coordinates.
+
+  The matrix of a term or residual class is divided into blocks, between which all covariances
+  are fixed at 0. Each block is free, zero or singular (boundary.c). The coordinates of a free
+  block are its elements that are not fixed; those of a singular block of rank r are the
+  elements of the r columns of its root L, G = L L'; a block of zeros has none. At each point
+  CoordinatesSet makes the derivatives J of the components by the coordinates, the gradient J'
+  score, and three information matrices: H = J' I J of the average information I, less the
+  curvature of singular matrices; the expected information (expected.c); that of complete data,
+  whose step is one of EM. Steps solve with one of these, and CoordinatesMove applies them.
+
+  A residual matrix must have an inverse. So what would be 0 in it is kept at a small fraction
+  of the trait's variance: `floor`.
+*/
 #include "blocks.h"
 #include <math.h>
 
-/* What stands for 0 of component i: for a residual, whose inverse every engine needs, what was chosen when it left the free state */
+/*
+  What replaces 0 for component i, whose variance is `variance`: for a residual, whose inverse
+  every engine needs, the number that was chosen when it left the free state
+*/
 static double FloorOf(const Block *b, int i, double variance)
 {
   return b->term < 0 ? b->floor[i] : BLOCK_NEXT_TO_ZERO * variance;
 }
 
-/* group [n]: the first of the components that one is joined with, directly or by others, by covariances that do not stay at 0 */
+/*
+  group [n] of each component: the first of the components that it is joined with, directly or
+  by others, by covariances that are not fixed at 0. Two groups are joined when an element links
+  them: all members take the smaller number.
+*/
 static void Group(MeritVarcomp v, int first, int n, int group[])
 {
   for (int i = 0; i < n; i++) group[i] = i;
@@ -21,6 +43,10 @@ static void Group(MeritVarcomp v, int first, int n, int group[])
     }
 }
 
+/*
+  Are all of the block's elements fixed, or none? Both are false for a block of fixed and free
+  ones.
+*/
 static void CheckFixed(MeritVarcomp v, Block *b)
 {
   b->fixed = b->all_free = true;
@@ -31,7 +57,10 @@ static void CheckFixed(MeritVarcomp v, Block *b)
     }
 }
 
-/* The blocks of a matrix of order n */
+/*
+  The blocks of a matrix of order n, one for each group, from its component `first` on; count is
+  the number of its levels or records
+*/
 static void AddBlocks(MeritVarcomp v, Coordinates *c, int term, int residual, int first, int n, double count)
 {
   int group[MERIT_MAX_COMPONENTS];
@@ -49,7 +78,10 @@ static void AddBlocks(MeritVarcomp v, Coordinates *c, int term, int residual, in
   }
 }
 
-/* CoordinatesCreate - Blocks of all terms and residual classes at the start v->run.theta, none at the boundary. Collective. */
+/*
+  CoordinatesCreate - Blocks of all terms and residual classes at the start v->run.theta, none
+  at the boundary. Collective.
+*/
 PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
@@ -65,6 +97,7 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
                          &c->pair[1][1], n, &c->pair[1][2]));
   PetscCall(PetscCalloc1(n * n, &c->expected));
   PetscCall(PetscCalloc1(v->formula->n_residuals, &count));
+  /* Records of each residual class, over all ranks */
   for (int32_t i = 0; i < records->n_records; i++) count[records->residual_class[records->pattern[i]]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, v->formula->n_residuals, MPI_INT64_T, MPI_SUM, v->comm));
   for (int k = 0; k < v->formula->n_terms; k++) {
@@ -75,6 +108,7 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* CoordinatesDestroy - See the header. Not collective. */
 PetscErrorCode CoordinatesDestroy(Coordinates *c)
 {
   PetscFunctionBegin;
@@ -84,12 +118,14 @@ PetscErrorCode CoordinatesDestroy(Coordinates *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* BlockGet - See the header: both triangles. Not collective. */
 void BlockGet(const Block *b, const double theta[], double *G)
 {
   for (int i = 0; i < b->n; i++)
     for (int j = 0; j <= i; j++) G[i * b->n + j] = G[j * b->n + i] = theta[BlockAt(b, i, j)];
 }
 
+/* BlockPut - See the header. Only the lower triangle of G is read. Not collective. */
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[])
 {
   for (int i = 0; i < b->n; i++)
@@ -97,8 +133,13 @@ void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[])
       if (!v->component[BlockAt(b, i, j)].fixed) theta[BlockAt(b, i, j)] = G[i * b->n + j];
 }
 
-/* Cholesky of G in the order of b->order into L (rows in that order); the order of the first `fixed` pivots is kept, the others go by
-   size. Returns the least pivot as a share of its variance. */
+/*
+  Cholesky of G in the order of b->order into L [n * n], rows in that order; the order of the
+  first `fixed` pivots is kept, the others go by size. The size of a pivot is the fraction of
+  its variance that the pivots before it do not explain, so the order does not depend on units.
+  Returns the least such fraction. A pivot that is not positive becomes 0, and so does its
+  column.
+*/
 static double Pivoted(Block *b, int fixed, const double *G, double *L)
 {
   const int n     = b->n;
@@ -139,6 +180,7 @@ static double Pivoted(Block *b, int fixed, const double *G, double *L)
   return least;
 }
 
+/* BlockPivot - See the header. The block itself keeps its order. Not collective. */
 double BlockPivot(const Block *b, const double theta[])
 {
   double G[MERIT_MAX_BLOCK], L[MERIT_MAX_BLOCK];
@@ -153,7 +195,11 @@ double BlockPivot(const Block *b, const double theta[])
   return Pivoted(&copy, 0, G, L);
 }
 
-/* L of a pinned block, in its order: the pinned columns have only their small diagonal */
+/*
+  L [n * n] of a singular block, in its order: the columns behind free_pivots have only their
+  small diagonal, FloorOf the variance of their component. The order is that of the block, not
+  chosen anew: coordinates would change otherwise.
+*/
 static void PinnedFactor(const Block *b, const double theta[], double *L)
 {
   double G[MERIT_MAX_BLOCK] = {0};
@@ -165,7 +211,7 @@ static void PinnedFactor(const Block *b, const double theta[], double *L)
     for (int i = 0; i < b->n; i++) L[i * b->n + p] = i == p ? sqrt(FloorOf(b, b->order[p], G[b->order[p] * b->n + b->order[p]])) : 0.0;
 }
 
-/* theta of the block from L in its order */
+/* theta of the block from L in its order: G = L L', back in the order of its components */
 static void FromFactor(MeritVarcomp v, const Block *b, const double *L, double theta[])
 {
   double G[MERIT_MAX_BLOCK];
@@ -180,6 +226,7 @@ static void FromFactor(MeritVarcomp v, const Block *b, const double *L, double t
   BlockPut(v, b, G, theta);
 }
 
+/* BlockZero - See the header. Not collective. */
 void BlockZero(Block *b, double theta[])
 {
   b->kind = BLOCK_ZERO;
@@ -187,6 +234,10 @@ void BlockZero(Block *b, double theta[])
     for (int j = 0; j <= i; j++) theta[BlockAt(b, i, j)] = i == j && b->term < 0 ? b->floor[i] : 0.0;
 }
 
+/*
+  BlockFinish - See the header. A singular block loses its small pivots and is of exact rank
+  then; free blocks stay as they are. Not collective.
+*/
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
 {
   double L[MERIT_MAX_BLOCK];
@@ -199,6 +250,10 @@ void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
   FromFactor(v, b, L, theta);
 }
 
+/*
+  BlockPin - See the header. Pivots are chosen anew, largest first, so the one that becomes
+  small is the least. Small pivots that the block has already are made 0 before. Not collective.
+*/
 void BlockPin(MeritVarcomp v, Block *b, double theta[])
 {
   double G[MERIT_MAX_BLOCK], L[MERIT_MAX_BLOCK];
@@ -214,7 +269,11 @@ void BlockPin(MeritVarcomp v, Block *b, double theta[])
   FromFactor(v, b, L, theta);
 }
 
-/* Coordinates of a pinned block: derivatives into J, and what its curvature takes from H (added later): column by column of L */
+/*
+  Coordinates of a singular block: column by column of L, each from its diagonal down. Their
+  derivatives go into J, columns m on of n: dG / dL_ip has L_jp in the elements i, j and j, i,
+  and twice that in i, i. Returns the number of coordinates behind them.
+*/
 static int PinnedColumns(const Block *b, const double theta[], int m, int n, double *J)
 {
   double L[MERIT_MAX_BLOCK];
@@ -227,6 +286,12 @@ static int PinnedColumns(const Block *b, const double theta[], int m, int n, dou
   return m;
 }
 
+/*
+  What the curvature of G = L L' takes from H, an information and so minus a second derivative.
+  The second derivative of G by L_ip and L_jp is 1 in the elements i, j and j, i (2 in i, i), so
+  the likelihood has the score of that component beside what J' I J has. safe: the absolute
+  values are added to the diagonal instead, which keeps H definite.
+*/
 static void PinnedCurvature(const Block *b, const double *score, bool safe, int m, double *H)
 {
   for (int p = 0, at = b->begin; p < b->free_pivots; at += b->n - p, p++)
@@ -239,7 +304,10 @@ static void PinnedCurvature(const Block *b, const double *score, bool safe, int 
       }
 }
 
-/* BlockReach - See the header. Not collective. */
+/*
+  BlockReach - See the header: sqrt(l'H l) with l the last column of L and H the information of
+  its elements; at l = 0 the rank is lower by one. Not collective.
+*/
 double BlockReach(const Coordinates *c, const Block *b, const double theta[])
 {
   const int last = b->free_pivots - 1;
@@ -254,7 +322,11 @@ double BlockReach(const Coordinates *c, const Block *b, const double theta[])
   return sqrt(PetscMax(sum, 0.0));
 }
 
-/* count / 2 tr(G^-1 E_a G^-1 E_b): the information that the effects themselves would give, whose step is one of EM */
+/*
+  count / 2 tr(G^-1 E_a G^-1 E_b) to em [v->n * v->n]: the information that the effects
+  themselves would give if they were known. A scoring step with it is a step of EM. Nothing is
+  added where G has no inverse.
+*/
 static void Complete(MeritVarcomp v, const Block *b, const double theta[], double *em)
 {
   const int n = b->n;
@@ -274,7 +346,10 @@ static void Complete(MeritVarcomp v, const Block *b, const double theta[], doubl
     }
 }
 
-/* A in components -> J'A J in coordinates */
+/*
+  A [n * n] in components -> B = J'A J [m * m] in coordinates. A free coordinate is one
+  component, so most of J is 0 and is skipped.
+*/
 static void Transform(const Coordinates *c, const double *A, double *B)
 {
   for (int x = 0; x < c->m; x++)
@@ -292,7 +367,12 @@ static void Transform(const Coordinates *c, const double *A, double *B)
     }
 }
 
-/* Average information is not the curvature itself: correct it by symmetric rank-one updates (Broyden 1967) from the last steps */
+/*
+  Average information is not the curvature itself: c->secant is H corrected by symmetric
+  rank-one updates (Broyden 1967) from the last steps. With step s, fall y of the gradient and
+  the rest r = y - B s, B becomes B + r r' / (r's), after which B s = y. An update is left out
+  where nothing is to correct or r's is rounding. c->factor is work.
+*/
 static void Secant(Coordinates *c)
 {
   const int m = c->m;
@@ -315,7 +395,10 @@ static void Secant(Coordinates *c)
   }
 }
 
-/* H: average information, less the curvature of the likelihood's way along singular matrices; or safe, a matrix that is definite with it */
+/*
+  H = J' I J less the curvature of the singular blocks; or, safe, a matrix that is definite with
+  it. c->damped records which: standard errors come from the first alone.
+*/
 static void SetInformation(Coordinates *c, const VarcompPoint *point, bool safe)
 {
   Transform(c, point->information, c->H);
@@ -324,7 +407,11 @@ static void SetInformation(Coordinates *c, const VarcompPoint *point, bool safe)
   c->damped = safe;
 }
 
-/* CoordinatesSet - See the header. Not collective. */
+/*
+  CoordinatesSet - See the header. Coordinates are numbered block after block; b->begin is the
+  first of a block. Beside a singular matrix that is no maximum the information less the
+  curvature need not be definite: then the safe one is taken. Not collective.
+*/
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point)
 {
   c->m      = 0;
@@ -351,7 +438,10 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
   if (c->pinned && !MeritDenseCholesky(c->m, c->H, c->factor)) SetInformation(c, point, true);
 }
 
-/* CoordinatesRemember - See the header; step NULL: forget. Not collective. */
+/*
+  CoordinatesRemember - See the header; step NULL: forget. At most three pairs are kept: the
+  arrays of the oldest are reused for the newest. Not collective.
+*/
 void CoordinatesRemember(Coordinates *c, const double step[], const double fall[])
 {
   double *oldest[2] = {c->pair[0][0], c->pair[1][0]};
@@ -372,7 +462,12 @@ void CoordinatesRemember(Coordinates *c, const double step[], const double fall[
   }
 }
 
-/* CoordinatesMove - See the header. Not collective. */
+/*
+  CoordinatesMove - See the header. Elements of a free block, or of L of a singular one, change
+  by the fraction `share` of the step; the result need not be a covariance matrix where a block
+  is free (step.c looks after that). The small pivots of a singular block stay small beside the
+  variance that it has after the move. Not collective.
+*/
 void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[])
 {
   int at = 0;
@@ -405,7 +500,7 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
   }
 }
 
-/* step = A^-1 g; false if A is not definite */
+/* step = A^-1 g by Cholesky; false if A is not definite. c->factor is work. */
 static bool SolveStep(const Coordinates *c, const double *A, double step[])
 {
   const int m = c->m;
@@ -423,7 +518,10 @@ bool CoordinatesStep(const Coordinates *c, double step[])
   return SolveStep(c, c->H, step);
 }
 
-/* CoordinatesScoringStep - See the header. Not collective. */
+/*
+  CoordinatesScoringStep - See the header. c->work and c->secant hold both information matrices
+  for this step; Secant makes its own anew. Not collective.
+*/
 bool CoordinatesScoringStep(const Coordinates *c, double w, double step[])
 {
   double *A = c->work, *B = c->secant;

@@ -1,7 +1,9 @@
 #pragma once
 /*
-  The covariance matrices as blocks of components, and the coordinates that a step is taken in. A matrix of which covariances stay at 0 is as many blocks as
-  it has groups of components without a covariance between them, each with a state of its own (boundary.c): a diagonal one is as many as it has variances.
+  The covariance matrices as blocks of components, and the coordinates that a step is taken in.
+  A matrix of which covariances stay at 0 is as many blocks as it has groups of components
+  without a covariance between them, each with a state of its own (boundary.c): a diagonal one
+  is as many as it has variances.
 */
 #include "equations.h"
 
@@ -46,21 +48,39 @@ typedef struct {
   double *pair[2][3]; /* [n] steps and falls of the gradient, newest last; owned */
 } Coordinates;
 
-/* Blocks of all terms and residual classes at the start v->run.theta, all free; arrays for n components. Collective. */
+/*
+  Blocks of all terms and residual classes at the start v->run.theta, all free; arrays for n
+  components. Collective.
+*/
 PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c);
 /* Free what Create made. Not collective. */
 PetscErrorCode CoordinatesDestroy(Coordinates *c);
-/* Coordinates, gradient and information at a point. */
+/*
+  Coordinates, gradient and information at a point theta [n] with the engine's values `point`.
+  Not collective.
+*/
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point);
-/* A step was taken in coordinates that stay the same: it corrects H; step NULL: forget all, as where kinds change. */
+/*
+  A step was taken in coordinates that stay the same: it corrects H; step NULL: forget all, as
+  where kinds change.
+*/
 void CoordinatesRemember(Coordinates *c, const double step[], const double fall[]);
-/* theta + step along the coordinates */
+/*
+  moved [n] = theta [n] after the fraction `share` of step [m] along the coordinates. Not
+  collective.
+*/
 void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[]);
 /* step [m] = H^-1 g; false if H is not definite. Not collective. */
 bool CoordinatesStep(const Coordinates *c, double step[]);
-/* The same with the expected information, of which a fraction w is replaced by that of complete data (w = 1: EM). */
+/*
+  The same with the expected information, of which a fraction w is replaced by that of complete
+  data (w = 1: EM).
+*/
 bool CoordinatesScoringStep(const Coordinates *c, double w, double step[]);
-/* The same with H corrected by the last steps. */
+/*
+  step [m] = A^-1 g with A = H corrected by the last steps; false if it is not definite. Not
+  collective.
+*/
 bool CoordinatesSecantStep(Coordinates *c, double step[]);
 /* Component of an element of the block */
 static inline int BlockAt(const Block *b, int i, int j)
@@ -73,17 +93,35 @@ static inline int BlockAt(const Block *b, int i, int j)
 void BlockGet(const Block *b, const double theta[], double *G);
 /* G [n * n] to theta, but for elements that are fixed. Not collective. */
 void BlockPut(MeritVarcomp v, const Block *b, const double *G, double theta[]);
-/* Least pivot of the correlation matrix (order 1: the variance): how far it is from singular; negative where it is no covariance matrix */
+/*
+  Least pivot of the correlation matrix (order 1: the variance): how far it is from singular;
+  negative where it is no covariance matrix
+*/
 double BlockPivot(const Block *b, const double theta[]);
-/* How far a singular matrix is from one of a lower rank, in standard errors of the last column of its root; infinite for others */
+/*
+  How far a singular matrix is from one of a lower rank, in standard errors of the last column
+  of its root; infinite for others
+*/
 double BlockReach(const Coordinates *c, const Block *b, const double theta[]);
-/* Make a block 0; of a residual class the variances become its `floor`, which must be set. Not collective. */
+/*
+  Make a block 0; of a residual class the variances become its `floor`, which must be set. Not
+  collective.
+*/
 void BlockZero(Block *b, double theta[]);
-/* Make a block singular by one more pivot: theta changes to the nearest such matrix, up to what replaces 0. Not collective. */
+/*
+  Make a block singular by one more pivot: theta changes to the nearest such matrix, up to what
+  replaces 0. Not collective.
+*/
 void BlockPin(MeritVarcomp v, Block *b, double theta[]);
-/* Take what is next to 0 for 0, at the end */
+/* At the end: theta of the block with what is next to 0 at exactly 0. Not collective. */
 void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);
-/* expected.c: the expected information [n * n] at a point; S and half [n * n] are work. Not collective. */
+/*
+  expected.c: the expected information [n * n] at a point; S and half [n * n] are work. Not
+  collective.
+*/
 void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[], const VarcompPoint *point, double *S, double *half, double *expected);
-/* check.c: INPUT error where the data do not distinguish components, naming them; c is that of v->run.theta. Logically collective. */
+/*
+  check.c: INPUT error where the data do not distinguish components, naming them; c is that of
+  v->run.theta. Logically collective.
+*/
 PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c);

@@ -1,47 +1,79 @@
 /*
-  The states of a covariance matrix, G of a term or R of a residual class, while a likelihood is maximised, and how it comes from one to another.
+  The states of a covariance matrix, G of a term or R of a residual class, while a likelihood is
+  maximised, and how it changes from one to another.
 
-    free              its elements are the coordinates that steps are taken in
-    singular, rank r  G = L L', 1 <= r < order; the elements of the r columns of L are the coordinates
-    zero              no coordinates
+     free              the coordinates of steps are its elements
+     singular, rank r  G = L L', 1 <= r < order; those of the r columns of L
+     zero              no coordinates
 
-    free          -> singular, rank one less    the whole step goes beyond the boundary for three rounds in a row, of which the last added no more
-                     (order 1: zero)            than SETTLED to the log-likelihood, and the likelihood of the nearest matrix of that rank is not
-                                                lower; of a variance next to 0, also where the step takes most of it
-    singular, r   -> singular, r - 1            the last column of L lies within REML_NEAR standard errors of 0, and the likelihood without it is
-                     (rank 1: zero)             not lower
-    free          -> zero                       at once, where a residual variance is so small that equations lose their digits
-    singular, zero -> free                      the gradient vanishes, and the likelihood rises from there inwards; twice at most
-    zero                                        from the start, and for good: a term that is left out, a variance that the user fixes at 0
+  free -> singular, of a rank less by one (order 1: zero): the whole step goes beyond the
+  boundary in three rounds in a row, the last of them added no more than SETTLED to the
+  log-likelihood, and the likelihood of the nearest matrix of that rank is not lower. Of a
+  variance next to 0 a step that takes most of it counts as well.
 
-  A transition that is refused costs one evaluation: it is tried again only when the matrix has come a hundred times nearer to the boundary.
-  A matrix of which covariances stay at 0 is as many matrices as it has groups of components without a covariance between them, one of each variance where it
-  is diagonal (blocks.c): each has a state of its own. One of which other elements are fixed stays free.
+  singular, r -> singular, r - 1 (rank 1: zero): the last column of L is within REML_NEAR
+  standard errors of 0, and the likelihood without it is not lower.
 
-  Equations have no G^-1 where G is 0, and do without; but all of them have R^-1, so of a singular R the missing pivots, and of an R of 0 the
-  variances, are kept at a small share of the trait's variance, `floor`. The estimates at the end are those of the limit, to first order.
+  free -> zero, at once: a residual variance is so small that equations lose their digits.
+
+  singular, zero -> free: the gradient vanishes, and the likelihood rises from there to the
+  inside; twice at most.
+
+  zero from the start, and for good: a term that is left out, a variance that the user fixes at
+  0.
+
+  A transition that is refused costs one evaluation. It is tried again only when the matrix is a
+  hundred times nearer to the boundary. Covariances that stay at 0 divide a matrix into blocks
+  (blocks.c), each with a state of its own: a diagonal matrix has one for each variance. A block
+  of which other elements are fixed stays free.
+
+  Where G is 0 or singular, equations can be made without G^-1, but all equations need R^-1. So
+  the missing pivots of a singular R, and the variances of an R of 0, are kept at a small
+  fraction of the trait's variance, `floor`. The estimates at the end are those of the limit, to
+  first order (BoundaryStates).
 */
 #include "reml.h"
 #include <math.h>
 
-/* Below this share of the others a variance may be taken for 0 without a likelihood to ask */
+/*
+  Without a likelihood to ask, a variance may be tried as 0 if it is below this fraction of what
+  an observation has, a matrix as singular if its least pivot is below it
+*/
 static const double SMALL = 1e-3;
-/* Rounds in a row whose step goes beyond the boundary, for the boundary to be tried */
+/* The boundary is tried after so many rounds in a row whose step goes beyond it */
 enum { BEYOND = 3 };
-/* As long as a round adds more than this to the log-likelihood, no matrix is made singular: other variances may be far from where they go */
+/*
+  As long as a round adds more than this to the log-likelihood, no matrix is made singular:
+  other variances may be far from where they go
+*/
 static const double SETTLED = 1.0;
-/* How much nearer a matrix must be for a boundary to be tried that was refused */
+/* A boundary that was refused is tried again when the matrix is nearer to it by this factor */
 static const double NEARER = 1e-2;
-/* Fraction of the phenotypic variance at which the derivatives of a matrix of 0 are taken: a factor loses as many digits */
+/*
+  Fraction of the phenotypic variance at which the derivatives of a matrix of 0 are taken: a
+  factor loses as many digits
+*/
 static const double NEXT_TO_ZERO = 1e-6;
-/* Least pivots of the points by which a singular matrix is told */
+/*
+  Least pivots, as fractions of variances, of the points from which the values at a singular
+  matrix are extrapolated
+*/
 static const double APART = 5e-5;
-/* Gradient, in standard errors, beside such a matrix */
+/*
+  Least tolerance of the gradient, in standard errors, where a residual matrix is next to
+  singular
+*/
 static const double NEXT_TOLERANCE = 1e-5;
-/* Estimates that are off by this share have standard errors that are as good */
+/*
+  Estimates that change by less than this fraction of themselves leave standard errors as they
+  are
+*/
 static const double AS_GOOD = 1e-7;
 
-/* Variance of an observation of a trait, on average */
+/*
+  Variance of an observation of a trait, on average over records, at the point: the variances of
+  its components times their scales, and the residual variances of the classes averaged
+*/
 static double Total(const Reml *r, int trait)
 {
   const MeritVarcomp v   = r->v;
@@ -57,33 +89,49 @@ static double Total(const Reml *r, int trait)
   return sum;
 }
 
-/* The variance of component x that alone would give an observation the variance that it has */
+/*
+  The variance of component x of the block that alone would give an observation the variance
+  that it has: the unit in which a variance is small or large
+*/
 static double Unit(const Reml *r, const Block *b, int x)
 {
   if (b->term < 0) return Total(r, b->row[x]);
   return Total(r, r->v->formula->term[b->term].component[b->row[x]].trait) / r->scale[BlockAt(b, x, x)];
 }
 
-/* Before a matrix leaves the free state */
+/*
+  Before a matrix leaves the free state: what will replace a residual variance of 0. Fixed from
+  then on, so that the likelihood of later rounds is that of one model.
+*/
 static void SetFloor(const Reml *r, Block *b)
 {
   for (int x = 0; b->kind == BLOCK_FREE && b->term < 0 && x < b->n; x++) b->floor[x] = r->v->run.engine->residual_floor * Unit(r, b, x);
 }
 
-/* Is there a likelihood, or is the variance so small that its score decides? */
+/*
+  May the boundary be tried? With a likelihood always, as it decides. Without one, as of sampled
+  traces, only if the variance or the least pivot is below SMALL.
+*/
 static bool MayVanish(const Reml *r, const Block *b)
 {
   if (isfinite(r->point.log_likelihood)) return true;
   return BlockPivot(b, r->v->run.theta) < SMALL * (b->n == 1 ? Unit(r, b, 0) : 1.0);
 }
 
-/* Is a residual variance already below what stands for 0? Then it is 0: equations with so small a one lose their digits. */
+/*
+  Is a residual variance already below what replaces 0? Then it is made 0 without a comparison
+  of likelihoods: equations with so small a one lose their digits.
+*/
 static bool Below(const Reml *r, const Block *b)
 {
   return b->term < 0 && b->n == 1 && b->kind == BLOCK_FREE && r->v->run.theta[BlockAt(b, 0, 0)] < r->v->run.engine->residual_floor * Unit(r, b, 0);
 }
 
-/* The trial, at which b is what it is now, becomes the point if its likelihood is not lower; else b is what it was */
+/*
+  The engine is asked for r->trial_theta, at which b has its new state. If the likelihood is not
+  lower, the trial becomes the point, and all pairs of steps are forgotten since coordinates
+  change; else b is again what it was. Collective.
+*/
 static PetscErrorCode JudgeTrial(Reml *r, Block *b, const Block *was, bool *accepted)
 {
   PetscFunctionBegin;
@@ -97,7 +145,11 @@ static PetscErrorCode JudgeTrial(Reml *r, Block *b, const Block *was, bool *acce
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The block becomes singular, the others staying what they are, and remains so if the likelihood is not lower there */
+/*
+  The block becomes singular, of rank one less, or zero if it is a single variance; the others
+  stay what they are. If that is refused, the least pivot is kept: it is tried again only much
+  nearer to the boundary. Collective.
+*/
 static PetscErrorCode TryBoundary(Reml *r, Block *b, bool *accepted)
 {
   MeritVarcomp v   = r->v;
@@ -113,7 +165,10 @@ static PetscErrorCode TryBoundary(Reml *r, Block *b, bool *accepted)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does the whole step go beyond the boundary, or bring next to nothing even nearer? */
+/*
+  Does the whole step, neither bent nor halved, go beyond the boundary? A single variance
+  counts, too, if it is small and the step would take most of it.
+*/
 static bool Beyond(const Reml *r, const Block *b)
 {
   const double now = BlockPivot(b, r->v->run.theta), then = BlockPivot(b, r->theta_full);
@@ -122,7 +177,10 @@ static bool Beyond(const Reml *r, const Block *b)
   return !(then > 0.0) || (now < SMALL * Unit(r, b, 0) && then < REML_KEEP * now);
 }
 
-/* BoundaryTry - See the header. Collective. */
+/*
+  BoundaryTry - See the header. Blocks with fixed elements are not tried. At most one block
+  changes in a round, since the likelihood must be that of this change. Collective.
+*/
 PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted)
 {
   PetscFunctionBegin;
@@ -141,7 +199,11 @@ PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* BoundaryTryLower - See the header; there the derivatives by its root vanish whatever the likelihood does. Collective. */
+/*
+  BoundaryTryLower - See the header. At a rank that is lower the derivatives by the last column
+  of L vanish whatever the likelihood does, so steps alone would approach it without end.
+  Collective.
+*/
 PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted)
 {
   MeritVarcomp v = r->v;
@@ -164,7 +226,13 @@ PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does the likelihood rise from a matrix of 0, whatever the direction? Its derivatives, a symmetric matrix, are then not negative definite. */
+/*
+  Does the likelihood rise from a matrix of 0 in some direction? Its derivatives there form a
+  symmetric matrix; the likelihood falls in all directions if it is negative definite. A
+  component off the diagonal is two elements, so its derivative counts half for each. For a term
+  they are taken at small variances, since a factor has no derivatives at 0; a residual matrix
+  is next to 0 already. r->trial is work. Collective.
+*/
 static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
 {
   double S[MERIT_MAX_BLOCK], F[MERIT_MAX_BLOCK];
@@ -179,7 +247,11 @@ static PetscErrorCode RisesFromZero(Reml *r, const Block *b, bool *rises)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrix is free again, a little inside */
+/*
+  The matrix is free again, a little inside: variances of a matrix of 0 become a thousandth of
+  what an observation has, those of a singular matrix a thousandth larger, which leaves all
+  pivots positive
+*/
 static void FreeBlock(Reml *r, Block *b)
 {
   MeritVarcomp v = r->v;
@@ -196,7 +268,11 @@ static void FreeBlock(Reml *r, Block *b)
   b->n_released++;
 }
 
-/* BoundaryRelease - See the header. Collective. */
+/*
+  BoundaryRelease - See the header. A singular matrix is freed if the score of the variance of
+  its last pivot, across the boundary, is positive. A matrix that came back twice stays: rounds
+  would not end. Collective.
+*/
 PetscErrorCode BoundaryRelease(Reml *r, bool *released)
 {
   MeritVarcomp v = r->v;
@@ -227,7 +303,11 @@ double BoundaryTolerance(const Reml *r)
   return r->tolerance;
 }
 
-/* BoundaryZeros - See the header. Not collective. */
+/*
+  BoundaryZeros - See the header. All of the term that is left out is 0, and matrices whose
+  elements are all fixed at 0. Residual starts that are too near to singular for the equations
+  begin at the boundary. Not collective.
+*/
 void BoundaryZeros(Reml *r)
 {
   MeritVarcomp v = r->v;
@@ -249,7 +329,10 @@ void BoundaryZeros(Reml *r)
   }
 }
 
-/* Point so many times as far from the limit r->theta_limit as we are; far: singular matrices farther away */
+/*
+  r->trial_theta: the point, `times` times as far from the limit r->theta_limit as it is. far:
+  singular matrices lie farther away, so that their small pivots are APART of the variance.
+*/
 static void Apart(Reml *r, double times, bool far)
 {
   MeritVarcomp v = r->v;
@@ -268,7 +351,13 @@ static void Apart(Reml *r, double times, bool far)
   }
 }
 
-/* The values of the limit r->theta_limit by a line or a parabola through points once, twice, three times as far away; without their Monte Carlo covariance */
+/*
+  The values at the limit r->theta_limit, from those at points once, twice and, if far, three
+  times as far away: by a line (weights 2, -1) or a parabola (3, -3, 1). Likelihood, score and
+  information are smooth there, but the equations cannot be made at the limit itself. *found is
+  false where a point has no score. Their Monte Carlo covariance is not extrapolated.
+  Collective.
+*/
 static PetscErrorCode Extrapolate(Reml *r, bool far, VarcompPoint *limit, bool *found)
 {
   static const double weight[2][3] = {{2.0, -1.0, 0.0}, {3.0, -3.0, 1.0}};
@@ -291,8 +380,10 @@ static PetscErrorCode Extrapolate(Reml *r, bool far, VarcompPoint *limit, bool *
 }
 
 /*
-  Residual matrices next to singular become singular: all other components go to where the score of the limit vanishes, and likelihood and information
-  are those of the limit. Once more from there, if that is elsewhere.
+  Residual matrices next to singular become singular: all other components go to where the score
+  of the limit vanishes, by one step with its information; likelihood and information are those
+  of the limit. Once more from there, if that changes an estimate by more than AS_GOOD of
+  itself. Collective.
 */
 static PetscErrorCode ResidualLimit(Reml *r, VarcompPoint *limit)
 {
@@ -325,8 +416,9 @@ static PetscErrorCode ResidualLimit(Reml *r, VarcompPoint *limit)
 }
 
 /*
-  The set of singular matrices is bent by the score across it, which next to the boundary is a difference of large numbers: it is taken from points that
-  are far enough away.
+  Standard errors along singular matrices need the score across them (PinnedCurvature). Next to
+  the boundary it is a difference of large numbers, so it is extrapolated from points that are
+  far enough away; likelihood and information stay as they are. Collective.
 */
 static PetscErrorCode Bend(Reml *r, VarcompPoint *limit)
 {
@@ -351,7 +443,10 @@ static PetscErrorCode Bend(Reml *r, VarcompPoint *limit)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* From next to the boundary to the boundary */
+/*
+  From next to the boundary to the boundary, if some matrix is there: first residual matrices,
+  whose limit moves the other components, then the curvature of singular ones. Collective.
+*/
 static PetscErrorCode ToLimit(Reml *r)
 {
   const int    n     = r->v->n;
@@ -370,7 +465,11 @@ static PetscErrorCode ToLimit(Reml *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* BoundaryStates - See the header. Collective. */
+/*
+  BoundaryStates - See the header. v->run.theta has the estimates in their limit,
+  v->run.solvable what equations can have: residual matrices as they were in the rounds. A
+  term's matrix can be singular in equations. Collective.
+*/
 PetscErrorCode BoundaryStates(Reml *r)
 {
   MeritVarcomp v = r->v;

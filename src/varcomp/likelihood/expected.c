@@ -1,18 +1,27 @@
 /*
-  The expected information, as far as it follows from the average information. Average information is made of quadratic forms of the data (Gilmour,
-  Thompson & Cullis 1995), which far from the maximum are not what the variances at hand expect: with a variance s where s0 would be right it is
-  s0 / s of the expected one, so that a step down goes far beyond 0, and one up not far enough. For each matrix the quadratic forms Q of the data and
-  their expectations T are known; with M T M' = Q, what the data have in place of a vector x is M x. Taking M out of both sides leaves at the maximum,
-  where Q = T, the average information itself.
+  The expected information, as far as it follows from the average information.
+
+  Average information is made of quadratic forms of the data (Gilmour, Thompson & Cullis 1995).
+  Far from the maximum these are not what the present variances expect: with a variance s where
+  s0 would be right they are s0 / s of their expectation, so that a step down goes far beyond 0,
+  and one up not far enough. For each matrix the quadratic forms Q of the data and their
+  expectations T are known. With M T M' = Q, a vector x of expected size is M x in the data.
+  Taking M out of both sides of the average information gives nearly the expected one; at the
+  maximum, where Q = T, it is the average information itself.
 */
 #include "blocks.h"
 #include <math.h>
 #include <petscblaslapack.h>
 
-/* Squared lengths along an axis that M changes at most by this factor, up or down */
+/* M changes a squared length along an axis by this factor at most, up or down */
 static const double MOST = 1e4;
 
-/* Q and T of a block from the score and y'P V_j P y = 2 sum_i I_ij theta_i */
+/*
+  Quadratic forms Q of the data and their expectations T for one block, [n * n] each. As V =
+  sum_i theta_i V_i and P V P = P, y'P V_j P y = 2 sum_i I_ij theta_i with the average
+  information I_ij = y'P V_i P V_j P y / 2. The score is (y'P V_j P y - tr(P V_j)) / 2, which
+  gives the trace. A component off the diagonal is two elements of the matrix: half for each.
+*/
 static void TraceForms(MeritVarcomp v, const Block *b, const double theta[], const VarcompPoint *point, double *Q, double *T)
 {
   for (int i = 0; i < b->n; i++)
@@ -26,7 +35,11 @@ static void TraceForms(MeritVarcomp v, const Block *b, const double theta[], con
     }
 }
 
-/* W = M^-1, M = (Q T^-1)^1/2; false where T is not definite */
+/*
+  W = M^-1 for the M with M T M' = Q: with T = L L' and A = L^-1 Q L^-T, M = L A^1/2 L^-1 and W
+  = L A^-1/2 L^-1. Eigenvalues of A are kept between 1 / MOST and MOST. False where T is not
+  definite.
+*/
 static bool InverseRoot(int n, const double *Q, const double *T, double *W)
 {
   double       L[MERIT_MAX_BLOCK], A[MERIT_MAX_BLOCK], B[MERIT_MAX_BLOCK], lambda[MERIT_MAX_COMPONENTS], work[MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2)];
@@ -66,7 +79,10 @@ static bool InverseRoot(int n, const double *Q, const double *T, double *W)
   return true;
 }
 
-/* S: what a direction E becomes, (E W + W'E) / 2, of one block */
+/*
+  Columns of S for one block: a direction E of the matrix becomes (E W + W'E) / 2, a symmetric
+  one. Column q has what the element i, j with its mirror image becomes, by the elements k, l.
+*/
 static void Directions(MeritVarcomp v, const Block *b, const double *W, double *S)
 {
   const int n = b->n;
@@ -82,7 +98,10 @@ static void Directions(MeritVarcomp v, const Block *b, const double *W, double *
     }
 }
 
-/* VarcompExpected - See the header. Not collective. */
+/*
+  VarcompExpected - See the header: E = S' I S, I the average information, S the directions of
+  all blocks, 1 for blocks that are not free or have no W. Not collective.
+*/
 void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[], const VarcompPoint *point, double *S, double *half, double *E)
 {
   const int n = v->n;

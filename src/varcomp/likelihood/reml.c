@@ -1,7 +1,15 @@
 /*
-  Maximum likelihood and restricted maximum likelihood (Patterson & Thompson 1971) by average information (Gilmour, Thompson & Cullis
-  1995), so that no round leaves the parameter space or lowers the likelihood (step.c). A matrix that steps would make singular again and again is
-  tried as such: a variance of 0, a correlation of 1; it comes back if the likelihood rises from there (boundary.c).
+  Maximum likelihood and restricted maximum likelihood (Patterson & Thompson 1971) by average
+  information (Gilmour, Thompson & Cullis 1995), so that no round leaves the parameter space or
+  lowers the likelihood (step.c). A matrix that steps would make singular again and again is
+  tried as such: a variance of 0, a correlation of 1; it comes back if the likelihood rises from
+  there (boundary.c).
+
+  A fit goes in this order: coordinates of all matrices (blocks.c); rounds until the gradient
+  vanishes (Rounds); estimates at the boundary are brought to their limit (BoundaryStates);
+  standard errors from the information at the end (Covariances). All ranks run the same rounds
+  on the same numbers: what the engine found, steps and decisions are those of rank 0, since the
+  bits of a processor's own arithmetic may differ.
 */
 #include "reml.h"
 #include <math.h>
@@ -9,6 +17,7 @@
 /* A likelihood may fall by this share of itself: rounding */
 static const double ROUNDING = 1e-12;
 
+/* The values of one point, n components, all 0. Not collective. */
 static PetscErrorCode PointCreate(int n, VarcompPoint *p)
 {
   PetscFunctionBegin;
@@ -16,6 +25,7 @@ static PetscErrorCode PointCreate(int n, VarcompPoint *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what PointCreate made. Not collective. */
 static PetscErrorCode PointFree(VarcompPoint *p)
 {
   PetscFunctionBegin;
@@ -23,7 +33,11 @@ static PetscErrorCode PointFree(VarcompPoint *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RemlLength - See the header. Not collective. */
+/*
+  RemlLength - See the header. The length is sqrt(g'H^-1 g), H the information in coordinates:
+  H^-1 is the covariance matrix of the estimates, so it does not depend on units. Not
+  collective.
+*/
 double RemlLength(const Reml *r, double step[])
 {
   double sum = 0.0;
@@ -33,7 +47,10 @@ double RemlLength(const Reml *r, double step[])
   return sqrt(PetscMax(sum, 0.0));
 }
 
-/* RemlEvaluate - See the header. Collective. */
+/*
+  RemlEvaluate - See the header. Where the trial is evaluated, the engine is allowed to answer
+  that the point is none; at the point itself that is an error. Collective.
+*/
 PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point)
 {
   MeritVarcomp v = r->v;
@@ -50,7 +67,10 @@ PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RemlAccept - See the header. Not collective. */
+/*
+  RemlAccept - See the header. The arrays of point and trial are exchanged, not copied: the old
+  point is the work space of the next trial. Not collective.
+*/
 void RemlAccept(Reml *r, const char kind[])
 {
   MeritVarcomp       v    = r->v;
@@ -68,7 +88,12 @@ void RemlAccept(Reml *r, const char kind[])
   r->step_name  = kind;
 }
 
-/* RemlArrive - See the header. Not collective. */
+/*
+  RemlArrive - See the header. The fall of the gradient along the step, g before less g behind,
+  is what the curvature of the likelihood was; pairs of both correct the information of later
+  rounds (secant). A fraction of 0 forgets all pairs, as where coordinates have changed. Not
+  collective.
+*/
 void RemlArrive(Reml *r, double share)
 {
   Coordinates *c = &r->c;
@@ -90,13 +115,17 @@ bool RemlHasScore(const Reml *r)
   return true;
 }
 
-/* RemlNotLower - See the header. Not collective. */
+/*
+  RemlNotLower - See the header. Without a likelihood, as of sampled traces, every point with a
+  score is as good. Not collective.
+*/
 bool RemlNotLower(const Reml *r)
 {
   if (!RemlHasScore(r)) return false;
   return !isfinite(r->point.log_likelihood) || r->trial.log_likelihood >= r->point.log_likelihood - ROUNDING * fabs(r->point.log_likelihood);
 }
 
+/* The round to the monitor, estimates in the user's components. Every rank. */
 static PetscErrorCode ReportRound(Reml *r, double gradient)
 {
   MeritVarcomp            v     = r->v;
@@ -114,7 +143,12 @@ static PetscErrorCode ReportRound(Reml *r, double gradient)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rounds from v->run.theta until the gradient vanishes */
+/*
+  Rounds from v->run.theta, or from a checkpoint, until the gradient vanishes. At a point where
+  it does, singular matrices are tried at a lower rank, then freed if the likelihood rises to
+  the inside; if neither happens, the fit has converged. `fresh`: the engine must be asked for
+  the point, since no step led to it. Collective.
+*/
 static PetscErrorCode Rounds(Reml *r)
 {
   MeritVarcomp v = r->v;
@@ -163,7 +197,10 @@ static PetscErrorCode Rounds(Reml *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* J A J' of coordinates for all components; A [m * m] */
+/*
+  B = J A J', the covariance matrix A [m * m] of the coordinates as one of all components, B [n
+  * n]
+*/
 static void Back(const Coordinates *c, const double *A, double *B)
 {
   for (int i = 0; i < c->n; i++)
@@ -186,7 +223,11 @@ static void Multiply(int n, const double *A, const double *B, double *C)
     }
 }
 
-/* H^-1 to inverse [m * m], column by column; e_i and column [m] are work. False where H is not definite. */
+/*
+  H^-1 to inverse [m * m], column by column: the step for a gradient of e_i is column i. c->g is
+  e_i for this time. e_i and column [m] are work. False where H is not definite, or had to be
+  made so.
+*/
 static bool InverseInformation(Coordinates *c, double *e_i, double *column, double *inverse)
 {
   double *g    = c->g;
@@ -202,7 +243,11 @@ static bool InverseInformation(Coordinates *c, double *e_i, double *column, doub
   return good;
 }
 
-/* Sampling covariance J H^-1 J', and what Monte Carlo errors of the score, of covariance M, add: J H^-1 J' M J H^-1 J' */
+/*
+  Sampling covariance J H^-1 J' of the estimates. The score has Monte Carlo errors of covariance
+  M (mc_covariance); these shift the estimates by J H^-1 J' times the error, so they add J H^-1
+  J' M J H^-1 J'. Not collective.
+*/
 static PetscErrorCode Covariances(Reml *r)
 {
   MeritVarcomp    v = r->v;

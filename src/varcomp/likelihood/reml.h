@@ -1,8 +1,14 @@
 #pragma once
-/* A fit by (restricted) maximum likelihood: where it is, its steps, its boundary, and how it is kept. Private to reml.c, step.c, boundary.c and reml_state.c. */
+/*
+  A fit by (restricted) maximum likelihood: where it is, its steps, its boundary, and how it is
+  kept. Private to reml.c, step.c, boundary.c and reml_state.c.
+*/
 #include "blocks.h"
 
-/* A fit. Its point is v->run.theta; coordinates, gradient and information in c are those of the point. */
+/*
+  A fit. Its point is v->run.theta; coordinates, gradient and information in c are those of the
+  point.
+*/
 typedef struct {
   MeritVarcomp v;
   Coordinates  c;
@@ -26,23 +32,38 @@ typedef struct {
 
 /* reml.c: the engine's values at theta, the same on every rank. Collective. */
 PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point);
-/* Is the trial a point at all? */
+/* Has the trial a score, without NaN? Not collective. */
 bool RemlHasScore(const Reml *r);
-/* Is the trial as good as the point? One without a score is not, whatever the likelihood is or is not. */
+/*
+  Is the trial as good as the point? One without a score is not, whatever the likelihood is or
+  is not.
+*/
 bool RemlNotLower(const Reml *r);
-/* The trial becomes the point, by a step of this kind. */
+/* The trial becomes the point, by a step of this kind, which is borrowed. Not collective. */
 void RemlAccept(Reml *r, const char kind[]);
-/* Coordinates of the new point, and what a step of this share told of the curvature, for the next; 0: nothing */
+/*
+  Coordinates of the new point, and what a step of this share told of the curvature, for the
+  next; 0: nothing
+*/
 void RemlArrive(Reml *r, double share);
-/* Length of the gradient in units of standard errors, NaN where the information is not definite; step [m] is work. */
+/*
+  Length of the gradient in units of standard errors, NaN where the information is not definite;
+  step [m] is work.
+*/
 double RemlLength(const Reml *r, double step[]);
 
 /* step.c: one round; not *accepted: no step raises the likelihood. Collective. */
 PetscErrorCode RemlStep(Reml *r, bool *accepted);
-/* Do all matrices but one stay well inside? */
+/*
+  Do all free matrices but one (NULL: all of them) keep enough of themselves at theta, along
+  every axis? Not collective.
+*/
 bool RemlInside(const Reml *r, const double theta[], const Block *but);
 
-/* boundary.c: matrices that are 0 from the start: of a term that is left out, or whose variance the user fixes at 0. */
+/*
+  boundary.c: matrices that are 0 from the start: of a term that is left out, or whose variance
+  the user fixes at 0.
+*/
 void BoundaryZeros(Reml *r);
 /* Matrices that the whole step would make singular, one after another. Collective. */
 PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted);
@@ -50,7 +71,10 @@ PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted);
 PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted);
 /* At a maximum on the boundary: a matrix from which the likelihood rises is freed. Collective. */
 PetscErrorCode BoundaryRelease(Reml *r, bool *released);
-/* Gradient at which rounds end: beside a residual matrix next to singular it is not known as well, and the limit takes a last step. */
+/*
+  Gradient at which rounds end: beside a residual matrix next to singular it is not known as
+  well, and the limit takes a last step.
+*/
 double BoundaryTolerance(const Reml *r);
 /* At the end: what is next to 0 is 0, and the state of every estimate. Collective. */
 PetscErrorCode BoundaryStates(Reml *r);

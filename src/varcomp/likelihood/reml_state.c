@@ -1,9 +1,17 @@
-/* What a fit needs to go on where it was: the point, what its blocks are, what earlier steps told, and what the engine has from earlier rounds. */
+/*
+  The checkpoint of a fit: what it needs to go on where it was.
+
+  Parts are named "fitK.NAME", K being 1 + the term that is left out, 0 for the whole model:
+  several fits of a job are in one checkpoint. A fit that has ended keeps its point; a running
+  one has also its pairs of steps and the engine's parts. The first two parts, theta and
+  `ended`, say which of the two it is, so they are read first.
+*/
 #include "reml.h"
 #include <merit/checkpoint.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Parts of a fit, and at most of an engine */
 enum { N_OWN = 18, N_ENGINE = 5, N_STATE = N_OWN + N_ENGINE };
 
 typedef struct {
@@ -14,6 +22,7 @@ typedef struct {
   MeritState part[N_STATE];
 } State;
 
+/* One part more; data stays where it is, the checkpoint reads from or writes to it */
 static void AddPart(State *s, const char *fit, const char *name, MeritStateKind kind, size_t size, void *data)
 {
   snprintf(s->name[s->n], sizeof(s->name[s->n]), "%s.%s", fit, name);
@@ -21,7 +30,10 @@ static void AddPart(State *s, const char *fit, const char *name, MeritStateKind 
   s->n++;
 }
 
-/* All parts, of the fit without term left_out, or of the whole model */
+/*
+  The parts that every fit has, ended or running. All of them are the same on every rank. The
+  blocks are kept whole, with their states.
+*/
 static void FillKept(Reml *r, State *s)
 {
   MeritVarcomp v       = r->v;
@@ -62,7 +74,10 @@ static void FillRunning(Reml *r, State *s)
   for (int i = 0; i < n; i++) AddPart(s, fit, engine[i].name, engine[i].kind, engine[i].size, engine[i].data);
 }
 
-/* Are the blocks that were loaded those of this model, and what they index in bounds? */
+/*
+  A file may be damaged or of another model. Blocks that were loaded must be of the same
+  matrices and rows as those that were made, and everything that is an index must be in bounds.
+*/
 static bool IsSound(const Reml *r, const Block made[])
 {
   const Coordinates *c = &r->c;
@@ -80,7 +95,11 @@ static bool IsSound(const Reml *r, const Block made[])
   return r->v->results.rounds >= 0 && c->n_pairs >= 0 && c->n_pairs <= 3;
 }
 
-/* RemlResume - See the header. Collective. */
+/*
+  RemlResume - See the header. The name of the last step is read as text and then replaced by
+  the constant of the same name, as r->step_name is borrowed. Coordinates, gradient and
+  information are computed again from the point. Collective.
+*/
 PetscErrorCode RemlResume(Reml *r, bool *resumed, bool *done)
 {
   static const char *const kinds[] = {"start", "secant", "ai", "ai-em", "em-ai", "em", "boundary", "release"};

@@ -1,28 +1,43 @@
 /*
-  One round: a step by the expected information as far as it follows from the average information (expected.c), bent back where it leaves the parameter
-  space, near the end by the average information corrected by the steps before. Where that and half of it lower the likelihood, the information of
-  complete data is mixed in until it does not (Jensen et al. 1997), up to a step of EM.
+  One round: a step by the expected information as far as it follows from the average
+  information (expected.c), bent back where it leaves the parameter space, near the end by the
+  average information corrected by the steps before. Where that and half of it lower the
+  likelihood, the information of complete data is mixed in until it does not (Jensen et al.
+  1997), up to a step of EM.
 */
 #include "reml.h"
 #include <math.h>
 #include <petscblaslapack.h>
 
-/* Kinds of steps, in the order in which they are tried, and their shares of complete-data information */
+/*
+  Kinds of steps, in the order in which they are tried, and their shares of complete-data
+  information
+*/
 enum { SECANT, SCORING, EM = 4 };
 static const char *const NAMES[]  = {"secant", "ai", "ai-em", "em-ai", "em"};
 static const double      SHARES[] = {0.0, 0.0, 0.3, 0.7, 1.0};
-/* Gradient, in standard errors, from which on steps tell what average information lacks */
+/*
+  Gradient, in standard errors, below which the fall of the gradient along a step corrects the
+  information
+*/
 static const double NEAR = 0.3;
-/* A likelihood may fall by this share of itself where the gradient tells what it cannot */
+/*
+  Fraction of itself by which a likelihood may fall, from rounding, in a step that shortens the
+  gradient
+*/
 static const double BLUR = 1e-10;
 
+/* How a move went */
 typedef struct {
   double share;  /* of the step, after halving */
   bool   inside; /* is the point one of the parameter space? */
   bool   as_planned; /* neither halved nor bent */
 } Way;
 
-/* Length of the trial's gradient */
+/*
+  Length of the gradient at the trial, in standard errors. Coordinates are set to the trial for
+  this and then back to the point; r->moved is work.
+*/
 static double TrialGradient(Reml *r)
 {
   double length;
@@ -33,7 +48,11 @@ static double TrialGradient(Reml *r)
   return length;
 }
 
-/* A step as good as the likelihood can tell that shortens the gradient */
+/*
+  Near the maximum the likelihood no longer changes by more than its rounding, but the gradient
+  still does: a step is good, too, that shortens the gradient and lowers the likelihood by less
+  than BLUR of itself. Only where a full step would gain less than that, g'H^-1 g < blur.
+*/
 static bool Flatter(Reml *r)
 {
   const double blur = BLUR * fabs(r->point.log_likelihood);
@@ -42,7 +61,11 @@ static bool Flatter(Reml *r)
   return r->trial.log_likelihood >= r->point.log_likelihood - blur && TrialGradient(r) < r->v->results.gradient;
 }
 
-/* A <- F^-1 A F^-T, or F A F' (back); F [n * n] a Cholesky factor, A symmetric */
+/*
+  A <- F^-1 A F^-T, or F A F' (back); F [n * n] a Cholesky factor, A symmetric. Each of two
+  passes solves or multiplies from the left and transposes the product, so that both sides are
+  done.
+*/
 static void CongruentByFactor(int n, const double *F, bool back, double *A)
 {
   double B[MERIT_MAX_BLOCK];
@@ -61,8 +84,10 @@ static void CongruentByFactor(int n, const double *F, bool back, double *A)
 }
 
 /*
-  What of a matrix G = F F' is left in theta along each axis: it is F A F', lambda [n] the eigenvalues of A, ascending, its eigenvectors the rows of A.
-  Neither depends on the basis of the components. False where G is not definite.
+  What remains of a matrix G = F F' in theta along each axis: theta's matrix is F A F'; lambda
+  [n] are the eigenvalues of A, ascending, and the rows of A its eigenvectors. An eigenvalue of
+  1 is a variance that does not change, of 0 one that becomes 0. They do not depend on the basis
+  of the components. False where G is not definite.
 */
 static bool Axes(const Reml *r, const Block *b, const double theta[], double *F, double *A, double lambda[])
 {
@@ -77,7 +102,11 @@ static bool Axes(const Reml *r, const Block *b, const double theta[], double *F,
   return !info;
 }
 
-/* RemlInside - See the header. Not collective. */
+/*
+  RemlInside - See the header. Free matrices must keep at least REML_KEEP of what they are at
+  the point along every axis, up to rounding; singular ones are kept by their coordinates. Not
+  collective.
+*/
 bool RemlInside(const Reml *r, const double theta[], const Block *but)
 {
   double F[MERIT_MAX_BLOCK], A[MERIT_MAX_BLOCK], lambda[MERIT_MAX_COMPONENTS];
@@ -91,13 +120,20 @@ bool RemlInside(const Reml *r, const double theta[], const Block *but)
   return true;
 }
 
-/* What becomes of a variance that a step makes this part of itself: that, down to a half; below, 1 / (4 (1 - part)), as steep there, down to REML_KEEP */
+/*
+  What becomes of a variance of which a step would leave the fraction `part`: that itself, down
+  to a half; below, 1 / (4 (1 - part)), which has the same value and slope there, down to
+  REML_KEEP
+*/
 static double Bent(double part)
 {
   return part >= 0.5 ? part : PetscMax(0.25 / (1.0 - part), REML_KEEP);
 }
 
-/* Bend a matrix back along the axes of which a step leaves too little. Was there anything to bend? */
+/*
+  Bend a matrix back along the axes where a step goes too far; the other axes have the whole
+  step. False: nothing was to bend, theta is as it was.
+*/
 static bool BendBlock(const Reml *r, const Block *b, double theta[])
 {
   double F[MERIT_MAX_BLOCK], A[MERIT_MAX_BLOCK], G[MERIT_MAX_BLOCK], lambda[MERIT_MAX_COMPONENTS];
@@ -113,7 +149,11 @@ static bool BendBlock(const Reml *r, const Block *b, double theta[])
   return true;
 }
 
-/* This share of the step to r->trial_theta, bent where it leaves, or, for matrices of which elements are fixed, halved. Collective. */
+/*
+  This fraction of the step to r->trial_theta. Matrices without fixed elements are bent where
+  the step goes too far; those with fixed elements cannot be bent without a change of these, so
+  the whole step is halved until they are inside. Collective.
+*/
 static PetscErrorCode Move(Reml *r, double share, Way *way)
 {
   MeritVarcomp v = r->v;
@@ -136,7 +176,11 @@ static PetscErrorCode Move(Reml *r, double share, Way *way)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The step of a kind to r->step, if there is one; along singular matrices by the average information, which has their curvature. Collective. */
+/*
+  The step of a kind to r->step, if it exists: the matrix of its equations must be definite.
+  Where a matrix is singular, a scoring step takes the average information, which has the
+  curvature of the set of singular matrices; the expected information does not. Collective.
+*/
 static PetscErrorCode Direct(Reml *r, int kind, bool *found)
 {
   int good;
@@ -151,7 +195,16 @@ static PetscErrorCode Direct(Reml *r, int kind, bool *found)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RemlStep - See the header. Collective. */
+/*
+  RemlStep - See the header. Collective.
+
+  Kinds of steps are tried in the order of NAMES until one does not lower the likelihood: the
+  secant step once, and only if it is neither bent nor halved; scoring also with half of the
+  step; the mixtures once; EM with up to nineteen halvings, and so scoring where a matrix is
+  singular, since EM cannot move that. A scoring step that goes beyond the boundary gives cause
+  to try the boundary first (BoundaryTry); after that the direction is computed anew, since the
+  trial was used.
+*/
 PetscErrorCode RemlStep(Reml *r, bool *accepted)
 {
   double taken = 0.0;

@@ -1,21 +1,30 @@
 /*
-  Henderson's method III (Henderson 1953; Searle 1971): each term's sum of squares is the reduction that it makes after those before it, y'U U'y
-  with U an orthonormal basis of what its design adds; expectations are traces of U'B U with every term's B. Covariances of a term's levels
-  do not change the space that it reaches.
+  Henderson's method III (Henderson 1953; Searle 1971).
+
+  Terms are fitted one after another, fixed ones first. A term's sum of squares is the reduction
+  of the residual sum of squares that it makes after those before it, y'U U'y with U an
+  orthonormal basis of what its design adds (henderson.c). Its degrees of freedom are the
+  columns of U. The expectation has for each component the trace of U'B U, B the covariance
+  matrix that the component makes with a variance of 1. Covariances between a term's levels, as
+  of a pedigree, change B but not the space that its design reaches. The mean squares are set
+  equal to their expectations, and this linear system is solved.
 */
 #include "henderson.h"
 #include "moments.h"
 #include "space.h"
 #include <math.h>
 
-/* Records of this rank */
+/* What the lines of the table are made from; n_records are those of this rank */
 typedef struct {
   int32_t n_records;
   HendersonReductions   bases;
   double *sqrt_weight, *left; /* [n_records] root of the weight; what the terms so far leave of the observations; owned */
 } Anova;
 
-/* tr(U'B U) of a term's basis, B the covariance of a pedigree term */
+/*
+  tr(U'B U) of a term's basis U, B the covariance of a pedigree term: products of B with blocks
+  of columns of U. B has no factor on one rank as independent levels have. Collective.
+*/
 static PetscErrorCode TraceOfBasis(MeritVarcomp v, Anova *a, int term, int pedigree, double *trace)
 {
   const size_t  room = (size_t)a->n_records * HENDERSON_WIDTH + 1;
@@ -39,7 +48,12 @@ static PetscErrorCode TraceOfBasis(MeritVarcomp v, Anova *a, int term, int pedig
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A term's line: its sum of squares, degrees of freedom, and coefficients of the components */
+/*
+  A term's line: its sum of squares, degrees of freedom, and coefficient [n] of the components
+  in the expected mean square: the trace divided by the degrees of freedom, 1 for the residual.
+  Terms of independent levels have their traces from the factor alone (HendersonExpectation).
+  Collective.
+*/
 static PetscErrorCode Line(MeritVarcomp v, Anova *a, int term, MeritAnovaLine *line, double *coefficient)
 {
   const MeritTermView *view;
@@ -61,7 +75,11 @@ static PetscErrorCode Line(MeritVarcomp v, Anova *a, int term, MeritAnovaLine *l
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The residual's line, of which no term reaches anything */
+/*
+  The residual's line: what all terms together leave of the observations, with weights, and the
+  degrees of freedom that are not theirs. No term reaches any of it, so its mean square expects
+  the residual variance alone. Collective.
+*/
 static PetscErrorCode ResidualLine(MeritVarcomp v, Anova *a, MeritAnovaLine *line, double *coefficient)
 {
   PetscFunctionBegin;
@@ -75,7 +93,11 @@ static PetscErrorCode ResidualLine(MeritVarcomp v, Anova *a, MeritAnovaLine *lin
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All lines, fixed terms first, the residual's last; coefficient [n_lines * n] */
+/*
+  All lines, fixed terms first, then random ones, each in formula order, the residual's last;
+  coefficient [n_lines * n]. With order_last the factor is made anew for each random term, with
+  that term behind all others. Collective.
+*/
 static PetscErrorCode Lines(MeritVarcomp v, Anova *a, double *coefficient)
 {
   MeritAnovaLine *line = v->results.line;
@@ -98,7 +120,10 @@ static PetscErrorCode Lines(MeritVarcomp v, Anova *a, double *coefficient)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sources in the order of the lines */
+/*
+  A table of zeros with the sources in the order of the lines. Coefficients of a former run are
+  freed: all are one array, that of the first line.
+*/
 static PetscErrorCode Sources(MeritVarcomp v)
 {
   int at = 0;
@@ -115,6 +140,7 @@ static PetscErrorCode Sources(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* INPUT error: the term with this label takes the last residual degrees of freedom */
 static PetscErrorCode Saturated(const char label[])
 {
   PetscFunctionBegin;
@@ -125,7 +151,10 @@ static PetscErrorCode Saturated(const char label[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Errors where the lines determine no variances */
+/*
+  Errors where the lines determine no variances: fixed effects explain the observations, a
+  random term adds no column, or no degrees of freedom remain for the residual
+*/
 static PetscErrorCode CheckLines(MeritVarcomp v)
 {
   const int n_fixed = v->results.n_lines - v->n;
@@ -147,7 +176,12 @@ static PetscErrorCode CheckLines(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mean squares = their expectations, from the last line up: eliminate */
+/*
+  Mean squares = their expectations, solved by elimination for v->run.theta. A line has
+  components of its own term and of later ones, but for nested or crossed designs also others.
+  Negative estimates stay negative, or become 0 where the job asks for it; the others are not
+  estimated again.
+*/
 static PetscErrorCode SolveMeanSquares(MeritVarcomp v)
 {
   const int n = v->n, n_fixed = v->results.n_lines - n;
@@ -174,7 +208,10 @@ static PetscErrorCode SolveMeanSquares(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A class of as many levels as observations is not worth a factor; columns of SNPs may depend on each other */
+/*
+  A class with as many levels as observations saturates the model, which is known before the
+  factor. Terms of SNPs are not counted: their columns may depend on each other.
+*/
 static PetscErrorCode CheckLevels(MeritVarcomp v, const Anova *a)
 {
   const MeritTermView *term;
@@ -188,7 +225,10 @@ static PetscErrorCode CheckLevels(MeritVarcomp v, const Anova *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* With all variances 1, and the observations as they are */
+/*
+  Variances of 1, so that the equations have designs without scales; and the observations as
+  they are, weights apart, as the work of all lines. Collective.
+*/
 static PetscErrorCode Create(MeritVarcomp v, Anova *a)
 {
   const MeritRecordsView *r = MeritModelRecords(v->model);
@@ -207,6 +247,7 @@ static PetscErrorCode Create(MeritVarcomp v, Anova *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what Create made. Not collective. */
 static PetscErrorCode Destroy(Anova *a)
 {
   PetscFunctionBegin;

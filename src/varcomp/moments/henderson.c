@@ -1,4 +1,16 @@
-/* What terms reach one after another: W'W and its factor on rank 0. */
+/*
+  What terms reach one after another: W'W and its factor on rank 0.
+
+  W has the designs of all terms, fixed and random, times the roots of the weights, without
+  columns of zeros. Columns are numbered term by term (number). A factorisation has the terms in
+  an order of its own, in which a column has a place (begin, HendersonEnd). With W'W = L L' in
+  this order, the columns of W L^-T are orthonormal, and those of a term are a basis of what it
+  adds to the terms before. A column that adds nothing, by its pivot, becomes a unit vector of L
+  and has no part in a basis.
+
+  Only rank 0 has W'W and L. Equations are spread over the ranks, so vectors are gathered to
+  rank 0 by the number of their column and sent back.
+*/
 #include "henderson.h"
 #include <merit/memory.h>
 #include <merit/op.h>
@@ -6,12 +18,20 @@
 #include <merit/unit.h>
 #include <petscblaslapack.h>
 
+/* Most columns; columns that the factor takes at once; what its random numbers are for */
 enum { MOST = 10000, PANEL = 64, PROBE = 0x62617365 };
 
-/* A column of which those before leave less than this share of its square adds nothing; nor does one so much smaller than others of its term */
+/*
+  A column of which those before leave less than this share of its square adds nothing; nor does
+  one so much smaller than others of its term
+*/
 static const double SMALL = 1e-10, NOTHING = 1e-24;
 
-/* Equations of which records leave anything when they are added up with random coefficients */
+/*
+  met [n_owned]: not 0 for equations with a non-zero coefficient in some record. W'R^-1 times
+  random numbers of the records is such a vector: a sum of them is not 0 by accident. Equations
+  that depend on others count as 0. Collective.
+*/
 static PetscErrorCode Met(const HendersonReductions *b, int32_t n_owned, double met[])
 {
   const MeritRecordsView *records = MeritModelRecords(b->v->model);
@@ -29,7 +49,10 @@ static PetscErrorCode Met(const HendersonReductions *b, int32_t n_owned, double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is there room for n columns of all effects? */
+/*
+  Is there room for n columns of all effects? Rank 0 has two matrices n x n beside the assembled
+  equations. USAGE error for more than MOST. Collective.
+*/
 static PetscErrorCode CheckReductionsRoom(const HendersonReductions *b, const char what[], int64_t n)
 {
   int64_t entries, most, assembled;
@@ -43,7 +66,10 @@ static PetscErrorCode CheckReductionsRoom(const HendersonReductions *b, const ch
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Numbers of all columns, term by term and within a term rank by rank */
+/*
+  Numbers of all columns, term by term and within a term rank by rank. The room is looked at as
+  soon as the columns so far are too many. Collective.
+*/
 static PetscErrorCode Number(HendersonReductions *b, const char what[])
 {
   const MeritTermView *term;
@@ -77,6 +103,10 @@ static PetscErrorCode Number(HendersonReductions *b, const char what[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  HendersonCreate - See the header. Every rank gets the numbers of the columns of all others, in
+  the order in which they are gathered. Collective.
+*/
 PetscErrorCode HendersonCreate(MeritVarcomp v, const char what[], HendersonReductions *b)
 {
   PetscFunctionBegin;
@@ -89,6 +119,7 @@ PetscErrorCode HendersonCreate(MeritVarcomp v, const char what[], HendersonReduc
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* HendersonDestroy - See the header. Not collective. */
 PetscErrorCode HendersonDestroy(HendersonReductions *b)
 {
   PetscFunctionBegin;
@@ -99,7 +130,10 @@ PetscErrorCode HendersonDestroy(HendersonReductions *b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Values x [n_owned * k] of all ranks' equations to rows of rank 0's all [n * k], by columns' numbers; and back, others 0 */
+/*
+  Values x [n_owned * k] of all ranks' equations to rows of rank 0's all [n * k], by columns'
+  numbers; equations without a column are left out. Collective.
+*/
 static PetscErrorCode GatherColumns(const HendersonReductions *b, int k, const double x[], double all[])
 {
   MPI_Datatype unit;
@@ -116,6 +150,10 @@ static PetscErrorCode GatherColumns(const HendersonReductions *b, int k, const d
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  The reverse: rows of rank 0's all [n * k] to x [n_owned * k] of the equations, 0 where an
+  equation has no column. Collective.
+*/
 static PetscErrorCode Scatter(const HendersonReductions *b, int k, const double all[], int32_t n_owned, double x[])
 {
   MPI_Datatype unit;
@@ -133,7 +171,10 @@ static PetscErrorCode Scatter(const HendersonReductions *b, int k, const double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Global equations of all columns as they are gathered: ascending, as are those of a rank and the ranks */
+/*
+  Global equations of all columns, in the order in which they are gathered: ascending, since
+  those of a rank are, and ranks own equations one after another. Collective.
+*/
 static PetscErrorCode Equations(const HendersonReductions *b, PetscInt all[])
 {
   PetscInt *own;
@@ -148,7 +189,10 @@ static PetscErrorCode Equations(const HendersonReductions *b, PetscInt all[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The row of A of this rank's i-th column, by columns' numbers */
+/*
+  The row of A of this rank's i-th column to row [n], by columns' numbers. Entries of equations
+  without a column are skipped.
+*/
 static PetscErrorCode Row(const HendersonReductions *b, Mat A, const PetscInt equation[], int i, double row[])
 {
   const PetscInt    *column;
@@ -166,6 +210,10 @@ static PetscErrorCode Row(const HendersonReductions *b, Mat A, const PetscInt eq
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  HendersonForm - See the header. The equations are assembled with R^-1 = 1 and without
+  penalties, which gives W'W; HENDERSON_WIDTH rows at once are added up on rank 0. Collective.
+*/
 PetscErrorCode HendersonForm(HendersonReductions *b, const char what[])
 {
   const double one = 1.0;
@@ -194,7 +242,7 @@ PetscErrorCode HendersonForm(HendersonReductions *b, const char what[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where the terms' columns stand */
+/* Where the terms' columns stand in the factor: fixed terms, random terms, then `last` */
 static void OrderTerms(HendersonReductions *b, int last)
 {
   int place = 0;
@@ -207,7 +255,7 @@ static void OrderTerms(HendersonReductions *b, int last)
     }
 }
 
-/* L = gram in the order of the factor */
+/* b->L = gram in the order of the factor, term by term */
 static void Arrange(HendersonReductions *b)
 {
   const int    n_terms = b->v->formula->n_terms;
@@ -220,7 +268,10 @@ static void Arrange(HendersonReductions *b)
                sizeof(double) * (size_t)(b->first[l + 1] - b->first[l]));
 }
 
-/* least[n]: pivots below it are nothing */
+/*
+  least [n] by place: a pivot at or below it is 0. It is relative to the column's own square, or
+  to the largest of its term, so that columns which are rounding themselves add nothing.
+*/
 static void Least(const HendersonReductions *b, double least[])
 {
   for (int k = 0; k < b->v->formula->n_terms; k++) {
@@ -232,7 +283,11 @@ static void Least(const HendersonReductions *b, double least[])
   }
 }
 
-/* One column of a panel that begins at `panel`, the panels before taken off; a column that adds nothing becomes a unit vector */
+/*
+  One column c of a panel that begins at `panel`: the columns of the panel before it are taken
+  off, those before the panel are off already. A column whose pivot is not above `least` becomes
+  a unit vector.
+*/
 static void Column(HendersonReductions *b, int panel, int c, double least)
 {
   const size_t n   = (size_t)b->n;
@@ -255,7 +310,10 @@ static void Column(HendersonReductions *b, int panel, int c, double least)
   }
 }
 
-/* Rank 0: panel after panel. (The row of a unit vector's column keeps what it has: solutions are 0 there.) */
+/*
+  Rank 0: the factor, panel after panel; most of the work is one product of matrices for each
+  panel. The row of a unit vector's column keeps what it has: solutions are 0 there.
+*/
 static void Cholesky(HendersonReductions *b, const double least[])
 {
   const double       one = 1.0, minus = -1.0;
@@ -270,6 +328,10 @@ static void Cholesky(HendersonReductions *b, const double least[])
   }
 }
 
+/*
+  HendersonFactor - See the header. gram is kept, so that other orders can be factored.
+  Collective.
+*/
 PetscErrorCode HendersonFactor(HendersonReductions *b, int last)
 {
   double *least;
@@ -299,7 +361,10 @@ static void ToNumbers(const HendersonReductions *b, int k, int height, const dou
     }
 }
 
-/* Rank 0: columns `place`[k] of L^-T, of which those before `height` are not 0, as rows of all [n * k] */
+/*
+  Rank 0: columns place [k], ascending, of L^-T, as rows of all [n * k] by columns' numbers.
+  Those of a triangle are 0 behind their place: only the first `height` rows are solved for.
+*/
 static PetscErrorCode Inverse(const HendersonReductions *b, int k, const int place[], double all[])
 {
   const PetscBLASInt n = b->n, height = place[k - 1] + 1, width = k;
@@ -315,6 +380,10 @@ static PetscErrorCode Inverse(const HendersonReductions *b, int k, const int pla
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  HendersonNext - See the header: U = W times columns of L^-T. MeritMMEFittedBlock gives values
+  of records without weights, so these are multiplied by the roots. Collective.
+*/
 PetscErrorCode HendersonNext(HendersonReductions *b, int term, int *at, int *k, double U[])
 {
   const MeritRecordsView *records = MeritModelRecords(b->v->model);
@@ -342,7 +411,10 @@ PetscErrorCode HendersonNext(HendersonReductions *b, int term, int *at, int *k, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* W'y of the columns before `end`, by places, on rank 0; y the record values. Collective. */
+/*
+  W'y of the columns before the place `end`, by places, in r on rank 0; y are the record values,
+  without weights. Collective.
+*/
 static PetscErrorCode RightHandSide(const HendersonReductions *b, int end, const double values[], double r[])
 {
   int32_t n_owned;
@@ -372,6 +444,7 @@ static void Forward(const HendersonReductions *b, int end, double x[])
     if (!b->adds[i]) x[i] = 0.0;
 }
 
+/* HendersonReduction - See the header: U'y is the term's part of L^-1 W'y. Collective. */
 PetscErrorCode HendersonReduction(HendersonReductions *b, int term, const double left[], double *squares)
 {
   const int end = HendersonEnd(b, term);
@@ -388,7 +461,11 @@ PetscErrorCode HendersonReduction(HendersonReductions *b, int term, const double
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A row of L has what its column shares with the basis, whether or not it adds to it */
+/*
+  HendersonExpectation - See the header. U'Z of the other term's design Z is a block of L: row i
+  of L has the product of column i with all columns of the basis, whether or not the column
+  itself adds to it. Collective.
+*/
 PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other, double *share)
 {
   PetscFunctionBegin;
@@ -400,6 +477,10 @@ PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  HendersonLeave - See the header: left less its weighted least-squares fit by these columns.
+  Collective.
+*/
 PetscErrorCode HendersonLeave(HendersonReductions *b, int end, double left[])
 {
   const MeritRecordsView *records = MeritModelRecords(b->v->model);

@@ -1,7 +1,8 @@
 #pragma once
 /*
-  Orthonormal bases of what each term adds to the space that those before it reach, over the records times the roots of their weights: columns
-  of W L^-T, L the Cholesky factor of W'W with the terms in order, columns that add nothing left out. One trait, one component a term.
+  Orthonormal bases of what each term adds to the space that those before it reach, over the
+  records times the roots of their weights: columns of W L^-T, L the Cholesky factor of W'W with
+  the terms in order, columns that add nothing left out. One trait, one component a term.
 */
 #include "varcomp_impl.h"
 
@@ -27,16 +28,27 @@ PetscErrorCode HendersonCreate(MeritVarcomp v, const char what[], HendersonReduc
 PetscErrorCode HendersonDestroy(HendersonReductions *b);
 /* W'W; a USAGE error if it would need more than a rank has; `what` names the method. Collective. */
 PetscErrorCode HendersonForm(HendersonReductions *b, const char what[]);
-/* Factor with the terms in formula order, fixed ones first, but `last` (-1: none) behind all others. Collective. */
+/*
+  Factor with the terms in formula order, fixed ones first, but `last` (-1: none) behind all
+  others. Collective.
+*/
 PetscErrorCode HendersonFactor(HendersonReductions *b, int last);
-/* |U'y|^2 with U a term's basis, y the record values left[n_records] times the roots of the weights. Collective. */
+/*
+  |U'y|^2 with U a term's basis, y the record values left[n_records] times the roots of the
+  weights. Collective.
+*/
 PetscErrorCode HendersonReduction(HendersonReductions *b, int term, const double left[], double *squares);
 /* |U'Z|^2 with U a term's basis, Z the design of another. Collective. */
 PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other, double *share);
-/* The next columns, at most HENDERSON_WIDTH, of a term's basis: U [n_records * *k], column fastest; *at, first b->begin[term], moves on; *k = 0: no more.
-   Collective. */
+/*
+  The next columns, at most HENDERSON_WIDTH, of a term's basis: U [n_records * *k], column
+  fastest; *at, first b->begin[term], moves on; *k = 0: no more. Collective.
+*/
 PetscErrorCode HendersonNext(HendersonReductions *b, int term, int *at, int *k, double U[]);
-/* What all columns before the place `end` reach goes from the record values left[n_records], without weights. Collective. */
+/*
+  What all columns before the place `end` reach goes from the record values left[n_records],
+  without weights. Collective.
+*/
 PetscErrorCode HendersonLeave(HendersonReductions *b, int end, double left[]);
 /* Places of a term end before this one. Not collective. */
 static inline int HendersonEnd(const HendersonReductions *b, int term) { return b->begin[term] + b->first[term + 1] - b->first[term]; }

@@ -1,6 +1,11 @@
 /*
-  MINQUE (Rao 1971): S_ij = tr(P V_i P V_j), q_i = y'P V_i P y at prior variances; its limit of infinite priors (Westfall 1987); and the
-  regression of products of residuals on the covariances that each component makes (Haseman & Elston 1972).
+  MINQUE (Rao 1971): S_ij = tr(P V_i P V_j), q_i = y'P V_i P y at prior variances; its limit of
+  infinite priors (Westfall 1987); and the regression of products of residuals on the
+  covariances that each component makes (Haseman & Elston 1972).
+
+  All of it runs on rank 0, on the dense matrices of projected.h: V_k is A_k = S B_k S of a
+  random term, S for the residual, the last. Matrices are n x n, row-major. A work matrix for
+  each component holds P V_k.
 */
 #include "moments.h"
 #include <math.h>
@@ -9,6 +14,7 @@
 
 static const double SMALL = 1e-10; /* an eigenvalue of this share of the largest, a pivot of this share of its diagonal, is 0 */
 
+/* x'y */
 static double DotForm(int n, const double *x, const double *y)
 {
   double sum = 0.0;
@@ -17,9 +23,13 @@ static double DotForm(int n, const double *x, const double *y)
   return sum;
 }
 
+/* V_k between projections: A_k of random term k, S of the residual */
 static const double *Form(const ProjectedCovariances *f, int k) { return k < f->m ? f->A[k] : f->S; }
 
-/* Equations from left[k] = P_k V_k, given P for the random terms and N for the residual (the same but in the limit) */
+/*
+  S and q of e from left[k] = P_k V_k, with P for the random terms and N for the residual (the
+  same matrix but in the limit of infinite priors)
+*/
 static void FillSystem(const ProjectedCovariances *f, const double *P, const double *N, double **left, Moments *e)
 {
   const int n = f->n, m = f->m;
@@ -34,6 +44,7 @@ static void FillSystem(const ProjectedCovariances *f, const double *P, const dou
   free(Py);
 }
 
+/* left[k] = P V_k for all components, new; free with FreeProducts */
 static double **Products(const ProjectedCovariances *f, const double *P)
 {
   const size_t size = (size_t)f->n * (size_t)f->n;
@@ -48,12 +59,14 @@ static double **Products(const ProjectedCovariances *f, const double *P)
   return left;
 }
 
+/* Free what Products made */
 static void FreeProducts(const ProjectedCovariances *f, double **left)
 {
   for (int k = 0; k <= f->m; k++) free(left[k]);
   free(left);
 }
 
+/* MinqueEquations - See the header. INDEFINITE where V at the priors is not positive definite. */
 MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Moments *e)
 {
   double *P = malloc((size_t)f->n * (size_t)f->n * sizeof(*P)), **left;
@@ -69,7 +82,10 @@ MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Mo
   return MOMENTS_FINE;
 }
 
-/* sum of lambda_i^power u_i u_i' over eigenvectors U (rows) whose eigenvalue is large (or, power 0 and large false, small); returns how many */
+/*
+  to [n * n] = sum of lambda_i^power u_i u_i' over the eigenvectors, rows of U, whose eigenvalue
+  is above `least` (large) or is not (large false, power then counts as 0); returns how many
+*/
 static int Spectral(int n, const double *lambda, const double *U, double least, bool large, double power, double *to)
 {
   const double one = 1.0, zero = 0.0;
@@ -98,7 +114,12 @@ static void Eigen(int n, double *A, double *lambda)
   free(work);
 }
 
-/* With A = sum of A_k, P grows like N + A^+ / w, N the projection on what no term reaches: the residual's equation takes N, the others' A^+ */
+/*
+  MinqueLimit - See the header. Terms have the same weight for K of mean diagonal 1. With A =
+  sum of the A_k, P grows like N + A^+ / w, N the projection on what no term reaches: the
+  residual's equation takes N, the others' A^+. SATURATED where the terms reach all that the
+  fixed effects leave: rank of A is df.
+*/
 MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e)
 {
   const size_t n = (size_t)f->n, size = n * n;
@@ -136,7 +157,11 @@ MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e)
   return rank < f->df ? MOMENTS_FINE : MOMENTS_SATURATED;
 }
 
-/* Off the diagonal E(r_i r_j) = sum of s_k A_k,ij + s_e S_ij is regressed on the A_k; the sum of squares gives s_e */
+/*
+  HasemanElston - See the header. For the random terms, over pairs i != j, E(r_i r_j) = sum of
+  s_k A_k,ij + s_e S_ij is regressed on A_k,ij; over i = j, the sum of squares of the residuals
+  gives s_e.
+*/
 void HasemanElston(const ProjectedCovariances *f, Moments *e)
 {
   const size_t n = (size_t)f->n;
@@ -161,7 +186,7 @@ void HasemanElston(const ProjectedCovariances *f, Moments *e)
   }
 }
 
-/* The components that are estimated, and the residual; returns how many */
+/* at [.]: numbers of the components that are estimated, the residual always; returns how many */
 static int Estimated(const Moments *e, int at[])
 {
   int N = 0;
@@ -171,7 +196,10 @@ static int Estimated(const Moments *e, int at[])
   return N;
 }
 
-/* at[p] depends on those before it: blame it, and the one it looks like most */
+/*
+  Component at[p] depends on those before it: e->blame gets it, and the one of these with the
+  largest element in its column of S beside the root of its own diagonal
+*/
 static void Blame(Moments *e, int N, const int at[], int p)
 {
   const int n = e->m + 1;
@@ -183,6 +211,10 @@ static void Blame(Moments *e, int N, const int at[], int p)
       e->blame[1] = at[i];
 }
 
+/*
+  MomentsSolve - See the header. e->estimate is 0 for components that do not take part. SINGULAR
+  with e->blame where a pivot is rounding.
+*/
 MomentsFault MomentsSolve(Moments *e)
 {
   const int n = e->m + 1;
@@ -203,6 +235,7 @@ MomentsFault MomentsSolve(Moments *e)
   return MOMENTS_FINE;
 }
 
+/* MomentsSandwich - See the header. The inverse of S is found by elimination of [S I]. */
 bool MomentsSandwich(const Moments *e, const double B[], double C[])
 {
   const int n = e->m + 1;
@@ -221,6 +254,10 @@ bool MomentsSandwich(const Moments *e, const double B[], double C[])
   return true;
 }
 
+/*
+  MinqueCovariance - See the header. With normal data the covariance of q_i and q_j is 2 tr(P
+  V_i P V P V_j P V), V at the estimates; then S^-1 on both sides.
+*/
 bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[])
 {
   const int    n = f->n, m = f->m;

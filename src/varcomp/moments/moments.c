@@ -1,4 +1,10 @@
-/* Moment estimators: which equations, how often, and what becomes of negative variances. */
+/*
+  Moment estimators: which equations, how often, and what becomes of negative variances.
+
+  Equations come from dense matrices of the observations on rank 0 (DenseForms), or, for prior 0
+  and many observations, from random signs on all ranks (Sketched). Components are one for each
+  random term, and last the residual's: m + 1.
+*/
 #include "moments.h"
 #include <math.h>
 
@@ -7,6 +13,7 @@ enum { DENSE_MOST = 5000, MOST_ROUNDS = 1000 };
 /* Random vectors beyond that, unless the job says */
 enum { SAMPLES = 64 };
 
+/* MomentsCreate - See the header. Not collective. */
 PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e)
 {
   const size_t n = (size_t)v->n;
@@ -19,6 +26,7 @@ PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MomentsDestroy - See the header. Not collective. */
 PetscErrorCode MomentsDestroy(Moments *e)
 {
   PetscFunctionBegin;
@@ -26,12 +34,16 @@ PetscErrorCode MomentsDestroy(Moments *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Name of a component in errors */
 static const char *TermName(MeritVarcomp v, int c)
 {
   return v->component[c].term < 0 ? "residual" : v->formula->term[v->component[c].term].label;
 }
 
-/* Terms of which fixed effects leave nothing: tr(S B S) beside tr(B). Rank 0 has them. */
+/*
+  INPUT error for the first term of which fixed effects leave nothing: tr(S B S), left [m],
+  beside tr(B), whole [m]. Rank 0 has them; all ranks raise the error. Collective.
+*/
 static PetscErrorCode CheckLeft(MeritVarcomp v, int m, const double left[], const double whole[])
 {
   static const double ROUNDING = 1e-10;
@@ -64,7 +76,11 @@ static PetscErrorCode RaiseFault(MeritVarcomp v, MomentsFault fault, Moments *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Prior variances [m + 1] relative to the residual's: of the job's variances, or ratios for K of mean diagonal 1. *kind: 0 finite, 1 infinite */
+/*
+  Prior variances w [m + 1], the residual's 1: of the job's `variances` (mivque), or ratios for
+  K of mean diagonal 1, which ranks other than 0 do not know and do not need. *infinite: all
+  priors are; a mixture is a USAGE error.
+*/
 static PetscErrorCode PriorPoint(MeritVarcomp v, const ProjectedCovariances *f, double w[], bool *infinite)
 {
   const int m = f->m;
@@ -85,7 +101,7 @@ static PetscErrorCode PriorPoint(MeritVarcomp v, const ProjectedCovariances *f, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* mivque is of least variance at the variances that are given */
+/* mivque has the least variance at the variances that are given: all of them must be */
 static PetscErrorCode CheckGivenPriors(MeritVarcomp v)
 {
   bool given = v->formula->residual[0].given;
@@ -98,7 +114,10 @@ static PetscErrorCode CheckGivenPriors(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0: estimates at one prior, anew without what is negative if that is asked for */
+/*
+  Rank 0: estimates at one prior. If asked for, terms with a negative estimate are left out and
+  the others estimated again, until none is negative. e->in says which are left.
+*/
 static MomentsFault Once(MeritVarcomp v, const ProjectedCovariances *f, const double w[], bool infinite, bool nonnegative, Moments *e)
 {
   MomentsFault fault = MOMENTS_FINE;
@@ -115,6 +134,7 @@ static MomentsFault Once(MeritVarcomp v, const ProjectedCovariances *f, const do
   return fault;
 }
 
+/* A round to the monitor: no likelihood, no gradient. Every rank. */
 static PetscErrorCode ReportMoments(MeritVarcomp v, double change)
 {
   const MeritVarcompRound round = {.round          = v->results.rounds,
@@ -130,7 +150,11 @@ static PetscErrorCode ReportMoments(MeritVarcomp v, double change)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The estimate becomes the prior until it stays (I-MINQUE); terms at 0 come back in each round if their equation gives a positive variance */
+/*
+  The estimates become the prior until they no longer change (I-MINQUE). Terms at 0 come back in
+  a round if their equation gives a positive variance. `change` is the largest relative change
+  of a component. Rank 0 computes; estimates and faults are sent to all. Collective.
+*/
 static PetscErrorCode IteratePriors(MeritVarcomp v, const ProjectedCovariances *f, double w[], Moments *e)
 {
   double change = INFINITY;
@@ -160,7 +184,7 @@ static PetscErrorCode IteratePriors(MeritVarcomp v, const ProjectedCovariances *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The same of matrices that are formed */
+/* CheckLeft for matrices that are formed: the traces of A_k and B_k */
 static PetscErrorCode CheckForms(MeritVarcomp v, const ProjectedCovariances *f)
 {
   double left[MOMENTS_MAX_VARIANCES] = {0.0}, whole[MOMENTS_MAX_VARIANCES] = {0.0};
@@ -189,6 +213,10 @@ PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  Estimates from matrices of the observations on rank 0, with a covariance matrix unless it is
+  unknown (Haseman-Elston, infinite priors). Collective.
+*/
 static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
 {
   ProjectedCovariances   f;
@@ -217,7 +245,10 @@ static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Prior 0 by random signs, for more observations than one would form matrices of */
+/*
+  Prior 0 by random signs, for more observations than matrices of them are formed for. All ranks
+  have the equations and solve them alike. Collective.
+*/
 static PetscErrorCode Sketched(MeritVarcomp v, Moments *e)
 {
   bool         again = true;

@@ -23,7 +23,10 @@ MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Mo
 MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e);
 /* Those of Haseman-Elston regression, of which none is at fault */
 void         HasemanElston(const ProjectedCovariances *f, Moments *e);
-/* Covariance [(m + 1)^2] of the estimates of MinqueEquations at P of the same w, of normal data with the variances estimated */
+/*
+  Covariance [(m + 1)^2] of the estimates of MinqueEquations at P of the same w, of normal data
+  with the variances estimated
+*/
 bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[]);
 /* Solve for the terms that take part */
 MomentsFault MomentsSolve(Moments *e);
@@ -31,10 +34,16 @@ MomentsFault MomentsSolve(Moments *e);
 PetscErrorCode MomentsCreate(MeritVarcomp v, Moments *e);
 /* Free what Create made. Not collective. */
 PetscErrorCode MomentsDestroy(Moments *e);
-/* C = S^-1 B S^-1' of the terms that take part, 0 for the others; [(m + 1)^2]. False where S is singular. */
+/*
+  C = S^-1 B S^-1' of the terms that take part, 0 for the others; [(m + 1)^2]. False where S is
+  singular.
+*/
 bool MomentsSandwich(const Moments *e, const double B[], double C[]);
-/* trace_sample.c: the equations of MINQUE(0) by random signs, for any size, their mean in e; those of the random terms by each of the samples in
-   rows[n_samples * m * (m + 1)], new and the caller's; NULL: not wanted. Collective. */
+/*
+  trace_sample.c: the equations of MINQUE(0) by random signs, for any size, their mean in e;
+  those of the random terms by each of the samples in rows[n_samples * m * (m + 1)], new and the
+  caller's; NULL: not wanted. Collective.
+*/
 PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows);
 /* INPUT error that names a term of which fixed effects leave nothing. Collective. */
 PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e);

@@ -1,4 +1,10 @@
-/* Dense matrices of a model on rank 0; the ranks form them together. */
+/*
+  Dense matrices of a model on rank 0; the ranks form them together.
+
+  Term by term B is formed with its columns over the ranks (space/matrix.c), gathered to rank 0,
+  projected and gathered again; B itself is kept for ml only. Then S, from I, and the
+  observations. Room on rank 0 is asked for before. Later functions run on rank 0 alone.
+*/
 #include "projected.h"
 #include <math.h>
 #include <petscblaslapack.h>
@@ -24,6 +30,7 @@ static PetscErrorCode GatherMatrix(const ColumnMatrix *a, double *all)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Mean of the diagonal */
 static double MeanDiagonalOf(int n, const double *B)
 {
   double sum = 0.0;
@@ -32,7 +39,10 @@ static double MeanDiagonalOf(int n, const double *B)
   return sum;
 }
 
-/* B_k and A_k of one term to rank 0, of B_k the mean diagonal alone where B is NULL everywhere. Collective. */
+/*
+  B_k and A_k of one term to rank 0, of B_k the mean diagonal alone where B is NULL everywhere.
+  Collective.
+*/
 static PetscErrorCode Term(MeritVarcomp v, const char what[], int term, int n, double *A, double *B, double *mean)
 {
   const bool    ml = v->settings.method == MERIT_VARCOMP_ML;
@@ -111,6 +121,7 @@ static PetscErrorCode CheckMatricesRoom(MeritVarcomp v, const char what[], const
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ProjectedCreate - See the header. Collective. */
 PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovariances *f)
 {
   const MeritFormula *formula = v->formula;
@@ -134,6 +145,7 @@ PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovar
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ProjectedDestroy - See the header. Not collective. */
 PetscErrorCode ProjectedDestroy(ProjectedCovariances *f)
 {
   PetscFunctionBegin;
@@ -160,6 +172,11 @@ static bool Invert(int n, double *P, double *log_determinant)
   return info == 0;
 }
 
+/*
+  ProjectedInverse - See the header. The matrix that is inverted has I in the space of the fixed
+  effects, which S takes out: log |.| is that of V in the space that S leaves, and I - S is
+  subtracted afterwards.
+*/
 bool ProjectedInverse(const ProjectedCovariances *f, const double theta[], double *P, double *log_determinant)
 {
   const size_t n = (size_t)f->n;
@@ -177,6 +194,7 @@ bool ProjectedInverse(const ProjectedCovariances *f, const double theta[], doubl
   return true;
 }
 
+/* ProjectedCovarianceInverse - See the header. Not collective. */
 bool ProjectedCovarianceInverse(const ProjectedCovariances *f, const double theta[], double *inverse, double *log_determinant)
 {
   const size_t n = (size_t)f->n;
@@ -191,6 +209,10 @@ bool ProjectedCovarianceInverse(const ProjectedCovariances *f, const double thet
   return true;
 }
 
+/*
+  ProjectedMultiply - See the header. BLAS takes matrices by columns and so sees the transposes:
+  B' A' is (A B)'.
+*/
 void ProjectedMultiply(int n, const double *A, const double *B, double *C)
 {
   const double one = 1.0, zero = 0.0;

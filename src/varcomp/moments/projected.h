@@ -1,7 +1,8 @@
 #pragma once
 /*
-  Dense matrices of a model of one trait on rank 0, in the space of records times the roots of their weights: S takes out the fixed effects,
-  A_k = S B_k S with B_k = Z_k K_k Z_k'. The inverse of V between S's is P = (sum theta_k A_k + theta_e S + I - S)^-1 - (I - S).
+  Dense matrices of a model of one trait on rank 0, in the space of records times the roots of
+  their weights: S takes out the fixed effects, A_k = S B_k S with B_k = Z_k K_k Z_k'. The
+  inverse of V between S's is P = (sum theta_k A_k + theta_e S + I - S)^-1 - (I - S).
 */
 #include "matrix.h"
 
@@ -17,13 +18,19 @@ typedef struct {
   double   constant;  /* of -2 log likelihood */
 } ProjectedCovariances;
 
-/* Is there room on rank 0 for the matrices of that many random terms? *bytes (NULL allowed): what they take. Collective. */
+/*
+  Is there room on rank 0 for the matrices of that many random terms? *bytes (NULL allowed):
+  what they take. Collective.
+*/
 PetscErrorCode ProjectedFit(MeritVarcomp v, int n_random, bool *fits, double *bytes);
 /* USAGE error where rank 0 has no room for them; `what` names the method or engine. Collective. */
 PetscErrorCode ProjectedCreate(MeritVarcomp v, const char what[], ProjectedCovariances *f);
 /* Free what Create made. Not collective. */
 PetscErrorCode ProjectedDestroy(ProjectedCovariances *f);
-/* P [n * n] at theta[m + 1], the residual last, and log |V| + log |X'V^-1 X| - log |X'X|; false if it is not definite. Rank 0. */
+/*
+  P [n * n] at theta[m + 1], the residual last, and log |V| + log |X'V^-1 X| - log |X'X|; false
+  if it is not definite. Rank 0.
+*/
 bool ProjectedInverse(const ProjectedCovariances *f, const double theta[], double *P, double *log_determinant);
 /* V^-1 [n * n] at theta[m + 1], and log |V|; false if it is not definite. For ml, rank 0. */
 bool ProjectedCovarianceInverse(const ProjectedCovariances *f, const double theta[], double *inverse, double *log_determinant);

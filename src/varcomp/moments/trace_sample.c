@@ -1,7 +1,10 @@
 /*
-  The equations of MINQUE(0) where no matrix of observations fits: P is S, traces come from products with random signs z, tr(A_i A_j) from
-  the products of A_i z and A_j z (Hutchinson 1990), so that a term costs as many products with K as there are samples. How far what they say
-  of the equations at the estimates differs between samples tells the error that they leave.
+  The equations of MINQUE(0) where no matrix of observations has room: P is S.
+
+  Traces come from products with random signs z: the mean of (A_i z)'(A_j z) is tr(A_i A_j)
+  (Hutchinson 1990), with A_i = S B_i S. So a term costs as many products with K as there are
+  samples. Each sample gives equations of its own; their spread at the estimates gives the Monte
+  Carlo error (MomentsNoise).
 */
 #include "moments.h"
 #include <math.h>
@@ -10,7 +13,11 @@
 
 enum { PURPOSE_SKETCH = 0x534b, WIDTH = 32 };
 
-/* Signs of the observations, [n_records * k], samples first .. */
+/*
+  z [n_records * k]: random signs of the observations for samples first .. first + k, 0 where
+  nothing is observed. They depend on the seed and the record's line in the file, not on ranks.
+  first is a multiple of WIDTH.
+*/
 static PetscErrorCode SampleSigns(MeritVarcomp v, const RecordSpace *s, int first, int k, double *z)
 {
   const int64_t *line;
@@ -26,7 +33,7 @@ static PetscErrorCode SampleSigns(MeritVarcomp v, const RecordSpace *s, int firs
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* x -> S B S x (S x is lost); to [n_records * k] */
+/* to = S B S x for x [n_records * k]; x becomes S x. Collective. */
 static PetscErrorCode ApplyProjected(RecordSpace *s, int k, double *x, double *to)
 {
   PetscFunctionBegin;
@@ -36,7 +43,11 @@ static PetscErrorCode ApplyProjected(RecordSpace *s, int k, double *x, double *t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One batch of samples: their equations of the random terms, [k * m * n] of this rank's records */
+/*
+  One batch of k samples: rows [k * m * n] of this rank's records, for each sample the equations
+  of the m random terms, z'A_a A_b z, and with the residual z'A_a z. The signs are drawn anew
+  for each term, as the product replaces them by S z; they are the same. Collective.
+*/
 static PetscErrorCode Batch(MeritVarcomp v, RecordSpace *s, int first, int k, double *z, double **to, int m, double *rows)
 {
   const int n = m + 1;
@@ -58,7 +69,10 @@ static PetscErrorCode Batch(MeritVarcomp v, RecordSpace *s, int first, int k, do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* S as the mean over the samples; that of the residual with itself is known */
+/*
+  e->S as the mean over the samples. The row of the residual is the column of the others, since
+  S is symmetric; its element with itself is tr(S), known.
+*/
 static void AverageRows(MeritVarcomp v, int n_samples, const double *rows, Moments *e)
 {
   const int m = e->m, n = m + 1;
@@ -71,7 +85,10 @@ static void AverageRows(MeritVarcomp v, int n_samples, const double *rows, Momen
   e->S[n * n - 1] = (double)(v->run.n_observations - v->run.n_fixed);
 }
 
-/* q, the same on all ranks */
+/*
+  e->q = y'S B_t S y and, last, y'S y, the same on all ranks; z is work. RecordSpaceObservations
+  gives S y. Collective.
+*/
 static PetscErrorCode Quadratics(MeritVarcomp v, RecordSpace *s, double *z, Moments *e)
 {
   const int n = e->m + 1;
@@ -90,7 +107,10 @@ static PetscErrorCode Quadratics(MeritVarcomp v, RecordSpace *s, double *z, Mome
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MomentsSketch - See the header; every rank has the equations. Collective. */
+/*
+  MomentsSketch - See the header. Each term has a space of its own, so that the fixed effects
+  are prepared once for each. Every rank has the equations. Collective.
+*/
 PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows)
 {
   const int      width = PetscMin(WIDTH, n_samples);
@@ -122,7 +142,11 @@ PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MomentsNoise - See the header: with S s = q, a small change of S changes s by -S^-1 (change of S) s. Not collective. */
+/*
+  MomentsNoise - See the header. With S s = q, a small change of S changes s by -S^-1 (change of
+  S) s. So side [n_samples * n], what each sample makes of S s, is averaged, and its covariance
+  over the samples, divided by their number, is put between S^-1 and S^-1'. Not collective.
+*/
 PetscErrorCode MomentsNoise(MeritVarcomp v, const Moments *e, const double rows[])
 {
   const int m = e->m, n = m + 1, R = v->results.n_samples;

@@ -1,10 +1,19 @@
 /*
-  Sums of products of the coefficients in the rows of Z. One pass over the records for all regressors of a term: pairs of regressors are formed only
-  where a record has both at one level, so that a wide term of columns, each a level of its own, costs a pass for each column and not for each pair.
+  Sums of products of the coefficients in the rows of Z.
+
+  One pass over the records for all regressors of a term: pairs of regressors are formed only
+  where a record has both at one level, so that a wide term of columns, each a level of its own,
+  costs a pass for each column and not for each pair. The sums say how much a matrix G adds to
+  the variance of an observation: for starting values, for fractions of the phenotypic variance,
+  and for scales.
 */
 #include "varcomp_impl.h"
 
-/* Product of the coefficients of regressors a and b in record i, times K of their levels, to the components of each observed trait */
+/*
+  Product of the coefficients of regressors a and b in record i, times K of their levels, to the
+  elements of M [n * n] of the components that they have for each observed trait. An offset
+  below 0: the regressor has no component of this trait.
+*/
 static void AddPair(const MeritRecordsView *records, int n, int32_t i, const MeritDesignView *a, const MeritDesignView *b, double K, double *M)
 {
   const double product = (a->value ? a->value[i] : 1.0) * (b->value ? b->value[i] : 1.0) * K;
@@ -18,7 +27,11 @@ static void AddPair(const MeritRecordsView *records, int n, int32_t i, const Mer
   }
 }
 
-/* Pairs of record i at one level. last [n_slots] is -1, and is so again; before [n_regressors] is work: regressors of a slot, latest first. */
+/*
+  Pairs of record i at one level, each regressor with itself, too. The regressors of a slot form
+  a list: last [n_slots] is the latest regressor of a slot, before [n_regressors] the one before
+  each. last is -1 everywhere at the begin, and again at the end.
+*/
 static void AddSameLevel(const MeritRecordsView *records, const MeritTermView *term, int32_t i, int32_t *last, int32_t *before, double *M)
 {
   for (int32_t g = 0; g < term->n_regressors; g++) {
@@ -33,7 +46,10 @@ static void AddSameLevel(const MeritRecordsView *records, const MeritTermView *t
     if (term->design[g].slot[i] >= 0) last[term->design[g].slot[i]] = -1;
 }
 
-/* Pairs of record i at different levels, as an animal and its dam; K of these levels */
+/*
+  Pairs of record i at different levels, as an animal and its dam. K is the element that such
+  levels typically have, not that of these two levels.
+*/
 static void AddRelatives(const MeritRecordsView *records, const MeritTermView *term, int32_t i, double K, double *M)
 {
   for (int g = 0; g < term->n_regressors; g++)
@@ -55,6 +71,7 @@ PetscErrorCode VarcompCoefficientSums(MeritVarcomp v, int k, bool relatives, dou
   PetscFunctionBegin;
   MeritModelTerms(v->model, &term);
   term += k;
+  /* sums are in units of the mean diagonal of K, which is multiplied in at the end */
   diagonal = MeritStructureMeanDiagonal(term->structure);
   other    = MeritStructureTypicalElement(term->structure) / diagonal;
   n_slots  = MeritModelLayout(v->model)->n_slots;

@@ -1,15 +1,30 @@
 /*
-  Fixed effects taken out of blocks of record values, by the normal equations. The levels of the largest class are eliminated from them, which
-  leaves a dense system in all other effects on every rank.
+  Fixed effects taken out of blocks of record values, by the normal equations: S = I - X
+  (X'X)^-1 X'.
+
+  The levels of the largest class, at most one in a record, have a diagonal D in X'X and are
+  eliminated first. With the other effects, X'X = [D C; C' E], and what remains is the dense
+  matrix E - C' D^-1 C, of which every rank has the Cholesky factor. So a model with very many
+  levels of one class (herds times years) and few other effects is cheap. X consists of rows in
+  the space of records: columns and coefficients times the root of the weight.
+
+  A projection is three steps: X'x over all ranks (ToFixed), the solution of the normal
+  equations on every rank alike (SolveFixed), and x less X times the solution.
 */
 #include "space.h"
 #include <math.h>
 #include <petscblaslapack.h>
 
-/* Effects beside those of the largest class, all effects, and numbers that every rank keeps of the first against the second */
+/*
+  Effects beside those of the largest class, all effects, and numbers that every rank keeps of
+  the first against the second
+*/
 enum { MOST_REST = 2000, MOST_FIXED = 500000, MOST_BORDER = 1 << 24 };
 
-/* The fixed term of one class with the most levels, whatever its coefficients: -1 none */
+/*
+  The fixed term of one class with the most levels; -1: none. Terms with a covariate do not
+  count.
+*/
 static int LargestClass(int n_terms, const MeritTermView *term)
 {
   int largest = -1;
@@ -22,8 +37,8 @@ static int LargestClass(int n_terms, const MeritTermView *term)
 }
 
 /*
-  Columns of X are the fixed equations that do not depend on others: the n_class of the largest class, then the rest, rank after rank.
-  number[n_local] of owned and ghost equations.
+  Columns of X are the fixed equations that do not depend on others: the n_class of the largest
+  class, then the rest, rank after rank. number[n_local] of owned and ghost equations.
 */
 static PetscErrorCode NumberColumns(RecordSpace *s, int n_terms, const MeritTermView *term, int **number)
 {
@@ -33,6 +48,10 @@ static PetscErrorCode NumberColumns(RecordSpace *s, int n_terms, const MeritTerm
   int32_t        n_owned, n_local;
 
   PetscFunctionBegin;
+  /*
+    Each rank numbers what it owns, from 0 in both parts; then adds the numbers of the ranks
+    before it. Ghost equations get theirs from the owners.
+  */
   n_owned = MeritModelLayout(s->model)->n_owned;
   n_local = MeritModelLayout(s->model)->n_local;
   PetscCall(PetscMalloc1(n_local + 1, number));
@@ -71,7 +90,11 @@ PetscErrorCode FixedRowsDestroy(FixedRows *rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Column of X and coefficient of each regressor in each record */
+/*
+  Column of X and coefficient of each regressor of each fixed term, for each record and trait of
+  this rank: s->fixed with a list for each regressor. -1: the record has no level, the trait no
+  equation, or the equation depends on others.
+*/
 static PetscErrorCode Columns(RecordSpace *s)
 {
   const MeritTermView *term;
@@ -99,7 +122,10 @@ static PetscErrorCode Columns(RecordSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The diagonal D of the largest class in X'X, and the rows of the rest, border[n_rest * p] = (C' E) */
+/*
+  The diagonal D of the largest class in X'X, and the rows of the rest, border[n_rest * p] = (C'
+  E), over all ranks
+*/
 static PetscErrorCode Accumulate(RecordSpace *s)
 {
   const int64_t       p = s->p;
@@ -119,7 +145,11 @@ static PetscErrorCode Accumulate(RecordSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* border becomes (C' D^-1, Cholesky factor of E - C' D^-1 C), and log |X'X| */
+/*
+  border becomes (C' D^-1, Cholesky factor of E - C' D^-1 C), and log |X'X| is added to
+  log_fixed: log |D| + log |E - C' D^-1 C|. Arrays are row-major, BLAS and LAPACK see their
+  transposes: the "L" triangle by columns is the upper one by rows.
+*/
 static PetscErrorCode Eliminate(RecordSpace *s)
 {
   const int64_t p = s->p;
@@ -146,7 +176,10 @@ static PetscErrorCode Eliminate(RecordSpace *s)
 /* Fixed effects that are taken out: all in all, and beside those of the largest class */
 static bool FitsElimination(int64_t p, int64_t rest) { return p <= MOST_FIXED && rest <= MOST_REST && rest * p <= MOST_BORDER; }
 
-/* RecordSpaceFixedFits - See the header. Collective. */
+/*
+  RecordSpaceFixedFits - See the header. The columns are counted as in NumberColumns, without
+  making anything. Collective.
+*/
 PetscErrorCode RecordSpaceFixedFits(MeritVarcomp v, bool *fits)
 {
   const uint8_t       *state = MeritModelEquationState(v->model);
@@ -162,7 +195,11 @@ PetscErrorCode RecordSpaceFixedFits(MeritVarcomp v, bool *fits)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RecordSpaceFixedCreate - Prepare to take the fixed effects out. Collective. */
+/*
+  RecordSpaceFixedCreate - See the header. log_fixed begins with the part that brings X back to
+  the units of the data, MeritModelFixedScale. Collective. Errors: USAGE for too many fixed
+  effects, INPUT for effects that are nearly dependent.
+*/
 PetscErrorCode RecordSpaceFixedCreate(RecordSpace *s, const char engine[])
 {
   int64_t rest;
@@ -194,7 +231,7 @@ PetscErrorCode RecordSpaceFixedDestroy(RecordSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* effect = X'x, over all ranks where all */
+/* effect [p * k] = X'x of the rows given; summed over all ranks where these have them together */
 static PetscErrorCode ToFixed(RecordSpace *s, const FixedRows *rows, bool all, int k, size_t stride, const double x[])
 {
   PetscFunctionBegin;
@@ -215,7 +252,10 @@ static PetscErrorCode ToFixed(RecordSpace *s, const FixedRows *rows, bool all, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* effect = (X'X)^-1 effect */
+/*
+  effect [p * k] = (X'X)^-1 effect. With effect = (a, b) of the class and the rest: b -= C' D^-1
+  a, a = D^-1 a, b = (F F')^-1 b, a -= D^-1 C b.
+*/
 static PetscErrorCode SolveFixed(RecordSpace *s, int k)
 {
   PetscBLASInt all = (PetscBLASInt)s->p, n_class = s->n_class, rest = all - n_class, width = k;
@@ -234,7 +274,10 @@ static PetscErrorCode SolveFixed(RecordSpace *s, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RecordSpaceProjectRows - See the header. */
+/*
+  RecordSpaceProjectRows - See the header. x -= X (X'X)^-1 X'x. Every rank has the whole
+  solution, so only the sums of X'x are messages. Collective where all.
+*/
 PetscErrorCode RecordSpaceProjectRows(RecordSpace *s, const FixedRows *rows, bool all, int k, size_t stride, double x[])
 {
   PetscFunctionBegin;

@@ -1,6 +1,12 @@
 /*
-  The covariance matrix B of the observations over ranks, as the dense engines take it: of SNPs from products between the animals, of other
-  terms by products with unit vectors; and S B S.
+  The covariance matrix B of the observations over ranks, as the dense engines take it: of SNPs
+  from products between the animals (relation.c), of other terms by products with unit vectors;
+  and S B S.
+
+  Observations are numbered rank after rank, records without an observation left out. Columns of
+  the matrix are given to the ranks in blocks of COLUMN_MATRIX_WIDTH in turn, so that all ranks
+  keep some of the columns that a reduction from the first to the last (reduce.c) still has to
+  do.
 */
 #include "matrix.h"
 #include <merit/unit.h>
@@ -15,14 +21,17 @@ int ColumnMatrixBefore(const ColumnMatrix *a, int column)
   return whole * BLOCK + PetscMin(PetscMax(rest, 0), BLOCK);
 }
 
+/* ColumnMatrixColumn - See the header. Not collective. */
 int ColumnMatrixColumn(const ColumnMatrix *a, int place) { return (place / BLOCK * a->size + a->rank) * BLOCK + place % BLOCK; }
 
+/* ColumnMatrixOwner - See the header. Not collective. */
 PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *place)
 {
   *place = column / (BLOCK * a->size) * BLOCK + column % BLOCK;
   return column / BLOCK % a->size;
 }
 
+/* ColumnMatrixCreate - See the header. Collective. */
 PetscErrorCode ColumnMatrixCreate(MPI_Comm comm, int n, ColumnMatrix *a)
 {
   PetscFunctionBegin;
@@ -34,6 +43,7 @@ PetscErrorCode ColumnMatrixCreate(MPI_Comm comm, int n, ColumnMatrix *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ColumnMatrixDestroy - See the header. Not collective. */
 PetscErrorCode ColumnMatrixDestroy(ColumnMatrix *a)
 {
   PetscFunctionBegin;
@@ -78,7 +88,11 @@ PetscErrorCode ObservationOrderGather(const RecordSpace *s, const ObservationOrd
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns [first, first + k) of B to the rank that has them; x, y [n_records * BLOCK] and all [n * BLOCK] are work */
+/*
+  Columns [first, first + k) of B to the rank that has them: k unit vectors in the space of
+  records are multiplied by B together, and their values gathered in the order of observations.
+  x, y [n_records * BLOCK] and all [n * BLOCK] are work. Collective.
+*/
 static PetscErrorCode FormBlock(RecordSpace *s, const ObservationOrder *o, int first, int k, double *x, double *y, double *all, ColumnMatrix *a)
 {
   MPI_Datatype unit;
@@ -119,7 +133,7 @@ PetscErrorCode ObservationMatrixForm(RecordSpace *s, const ObservationOrder *o, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows of X of all observations, on every rank */
+/* Rows of X of all observations, in their order, on every rank */
 static PetscErrorCode AllRows(const RecordSpace *s, const ObservationOrder *o, FixedRows *all)
 {
   const FixedRows *rows = &s->fixed;
@@ -137,7 +151,7 @@ static PetscErrorCode AllRows(const RecordSpace *s, const ObservationOrder *o, F
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Those of this rank's columns of A */
+/* Rows of X of the observations whose columns of A this rank has */
 static PetscErrorCode OwnRows(const ColumnMatrix *a, const FixedRows *all, FixedRows *own)
 {
   PetscFunctionBegin;
@@ -150,7 +164,11 @@ static PetscErrorCode OwnRows(const ColumnMatrix *a, const FixedRows *all, Fixed
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns [first, first + k) of this rank become S times themselves; x[n * BLOCK] is work */
+/*
+  Columns [first, first + k) of this rank become S times themselves. A column is whole on its
+  rank, so no messages are needed. x [n * BLOCK] has them row by row, as the projection wants
+  them.
+*/
 static PetscErrorCode TakeOutLeft(RecordSpace *s, const FixedRows *all, int first, int k, double *x, ColumnMatrix *a)
 {
   const size_t n      = (size_t)a->n;
@@ -165,7 +183,10 @@ static PetscErrorCode TakeOutLeft(RecordSpace *s, const FixedRows *all, int firs
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ObservationMatrixProject - A S takes the columns of all ranks together, S (A S) each by itself. Collective. */
+/*
+  ObservationMatrixProject - See the header. First A S: rows of A, which are spread over the
+  ranks, BLOCK of them at once; then S (A S), column by column on each rank. Collective.
+*/
 PetscErrorCode ObservationMatrixProject(RecordSpace *s, const ObservationOrder *o, ColumnMatrix *a)
 {
   FixedRows all, own;

@@ -2,7 +2,10 @@
 /* The covariance matrix of the observations, dense, with its columns spread over the ranks. */
 #include "space.h"
 
-/* A symmetric matrix over ranks: columns in blocks of COLUMN_MATRIX_WIDTH, block after block in turn, [n * n_own] each whole */
+/*
+  A symmetric matrix over ranks: columns in blocks of COLUMN_MATRIX_WIDTH, block after block in
+  turn, [n * n_own] each whole
+*/
 enum { COLUMN_MATRIX_WIDTH = 32 };
 typedef struct {
   MPI_Comm    comm;
@@ -17,8 +20,10 @@ PetscErrorCode ColumnMatrixCreate(MPI_Comm comm, int n, ColumnMatrix *a);
 PetscErrorCode ColumnMatrixDestroy(ColumnMatrix *a);
 /* Rank that owns a column, and its position there. Not collective. */
 PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *place);
-/* Similar tridiagonal matrix diagonal[n], below[n] on every rank, whose first unit vector was b; b [n] alike on all ranks, NULL: any. A is
-   lost. Collective. */
+/*
+  Similar tridiagonal matrix diagonal[n], below[n] on every rank, whose first unit vector was b;
+  b [n] alike on all ranks, NULL: any. A is lost. Collective.
+*/
 PetscErrorCode ColumnMatrixReduce(ColumnMatrix *a, const double b[], double diagonal[], double below[]);
 /* Column of the matrix at this rank's position. Not collective. */
 int            ColumnMatrixColumn(const ColumnMatrix *a, int place);
@@ -39,7 +44,10 @@ PetscErrorCode ObservationOrderCreate(const RecordSpace *s, ObservationOrder *o)
 PetscErrorCode ObservationOrderDestroy(ObservationOrder *o);
 /* all[n] on every rank of x[n_records]. Collective. */
 PetscErrorCode ObservationOrderGather(const RecordSpace *s, const ObservationOrder *o, const double x[], double all[]);
-/* The matrix B of the observations, a of order n; what is said of it in progress. Collective. */
+/*
+  The matrix B of the observations, a of order n; `what` names the engine in reports of
+  progress. Collective.
+*/
 PetscErrorCode ObservationMatrixForm(RecordSpace *s, const ObservationOrder *o, const char what[], ColumnMatrix *a);
 /* A = S A S. Collective. */
 PetscErrorCode ObservationMatrixProject(RecordSpace *s, const ObservationOrder *o, ColumnMatrix *a);

@@ -1,7 +1,14 @@
 /*
-  Least squares on the products of all pairs of observations, for any components, traits and residual classes: with fixed effects taken out by S,
-  E[S y y'S] = sum_c s_c S D_c S, where D_c is what a component of 1 makes of the covariance matrix of the observations. Its equations are those of
-  MINQUE(0), of each pair of traits by themselves; traces come from random signs (Hutchinson 1990).
+  Least squares on the products of all pairs of observations, for any components, traits and
+  residual classes, as starting values (guess.c).
+
+  With fixed effects taken out by S, E[S y y'S] = sum_c s_c S D_c S, where D_c is what a
+  component of 1 makes of the covariance matrix of the observations. Products of two traits are
+  regressed on the components of these two traits alone. The equations are those of MINQUE(0):
+  elements tr(S D_c S D_d), right-hand sides y'S D_c S y. Traces are means over random signs z
+  (Hutchinson 1990): with w_c = S D_c S z, the mean of w_c'w_d.
+
+  Random terms have a space each (RecordSpace); the fixed effects are in the first of them.
 */
 #include "products.h"
 #include <math.h>
@@ -9,12 +16,18 @@
 #include <merit/random.h>
 
 enum { PURPOSE_PRODUCTS = 0x5052, WIDTH = 64 };
-/* What other components leave of one, as a share, below which they explain it */
+/* Other components explain one of which they leave less than this fraction */
 static const double EXPLAINED = 1e-8;
-/* What fixed effects leave of a component or of a trait is rounding below this share */
+/*
+  What fixed effects leave of a component, or of the sum of squares of a trait, is rounding
+  below this fraction
+*/
 static const double ROUNDING = 1e-10, ROUNDING_SQUARE = 1e-20;
 
-/* Spaces of the random terms, of which the first can take fixed effects out; the component of each vector */
+/*
+  Spaces of the random terms, of which the first can take fixed effects out; the component of
+  each vector
+*/
 typedef struct {
   MeritVarcomp   v;
   RecordSpace *space; /* [n_terms], in the order of the terms */
@@ -22,14 +35,19 @@ typedef struct {
   double        *x, **to; /* vectors: S x, and S D_c S x of each component [v->n] */
 } Work;
 
+/* ProductsTrait - See the header. Not collective. */
 int ProductsTrait(MeritVarcomp v, int c, int component)
 {
   return v->component[c].term < 0 ? component : v->formula->term[v->component[c].term].component[component].trait;
 }
 
-/* Is it estimated? */
+/* Is the component estimated? Not if it is fixed or of the term that is left out. */
 static bool Taken(MeritVarcomp v, int c) { return !v->component[c].fixed && (v->settings.left_out < 0 || v->component[c].term != v->settings.left_out); }
 
+/*
+  Spaces of the random terms, and vectors for `width` columns. Only the first space prepares to
+  take the fixed effects out. Collective.
+*/
 static PetscErrorCode WorkCreate(MeritVarcomp v, int width, Work *w)
 {
   PetscFunctionBegin;
@@ -47,6 +65,7 @@ static PetscErrorCode WorkCreate(MeritVarcomp v, int width, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what WorkCreate made. Collective. */
 static PetscErrorCode WorkDestroy(Work *w)
 {
   PetscFunctionBegin;
@@ -58,7 +77,12 @@ static PetscErrorCode WorkDestroy(Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Signs of the observations, samples first .. first + k, all in one word of random bits */
+/*
+  w->x: random signs of the observations for samples first .. first + k, 0 where nothing is
+  observed. A sign depends on the seed, the record's line in the file, the trait and the sample
+  alone, so results do not depend on the ranks. All samples of a batch are in one word of random
+  bits.
+*/
 static PetscErrorCode VectorSigns(Work *w, int first, int k)
 {
   const RecordSpace *s = w->space;
@@ -75,7 +99,11 @@ static PetscErrorCode VectorSigns(Work *w, int first, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* y = D x of a residual component */
+/*
+  y = D x of a residual component: records of its class that have both traits exchange their
+  values of these. In the space of records, times the root of the weight, a residual variance is
+  I.
+*/
 static void ApplyResidual(const RecordSpace *s, const MeritComponent *c, int k, const double *x, double *y)
 {
   for (int32_t i = 0; i < s->n_records; i++) {
@@ -92,7 +120,10 @@ static void ApplyResidual(const RecordSpace *s, const MeritComponent *c, int k, 
   }
 }
 
-/* w->to = S D_c w->x of each component. Collective. */
+/*
+  w->to = S D_c w->x of each component. Components of one term follow each other and have the
+  levels K Z'x in common: these are computed once. Collective.
+*/
 static PetscErrorCode ApplyComponents(Work *w, int k)
 {
   MeritVarcomp v     = w->v;
@@ -116,7 +147,10 @@ static PetscErrorCode ApplyComponents(Work *w, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* x'y over the observations of two traits */
+/*
+  x'y over the observations of two traits, of both if they differ, k columns together; of this
+  rank
+*/
 static double DotTraits(const RecordSpace *s, int a, int b, int k, const double *x, const double *y)
 {
   double sum = 0.0;
@@ -130,7 +164,10 @@ static double DotTraits(const RecordSpace *s, int a, int b, int k, const double 
   return sum;
 }
 
-/* Sums of one batch: S, tr(S D_c S), and the degrees of freedom of each trait */
+/*
+  Sums of one batch on this rank: S, tr(S D_c S), and the degrees of freedom tr(S) of each
+  trait. Only components of the same pair of traits have an element in S that is not 0.
+*/
 static void AddBatch(const Work *w, int k, Products *p)
 {
   const RecordSpace *s = w->space;
@@ -150,7 +187,10 @@ static void AddBatch(const Work *w, int k, Products *p)
   for (int t = 0; t < s->n_traits; t++) p->freedom[t] += DotTraits(s, t, t, k, w->x, w->x);
 }
 
-/* Sums of squares of the observations, and what fixed effects leave of them; q */
+/*
+  Sums of squares of the observations, what fixed effects leave of them, and q, of this rank:
+  the same products with y in place of random signs. Collective.
+*/
 static PetscErrorCode AddObservations(Work *w, Products *p)
 {
   const RecordSpace *s = w->space;
@@ -165,7 +205,10 @@ static PetscErrorCode AddObservations(Work *w, Products *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ProductsCreate - See the header. Collective. */
+/*
+  ProductsCreate - See the header. All results are in one array, so that one message sums them
+  over the ranks; means over the samples then. Collective.
+*/
 PetscErrorCode ProductsCreate(MeritVarcomp v, int n_samples, int width, Products *p)
 {
   const int64_t n = v->n, t = v->formula->n_traits, size = n * n + 2 * n + 3 * t;
@@ -200,7 +243,11 @@ PetscErrorCode ProductsDestroy(Products *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ProductsSolve - See the header. Collective. */
+/*
+  ProductsSolve - See the header. A component that others explain has a pivot below EXPLAINED of
+  its own and is swept out as 0. A trait needs degrees of freedom and a variance beyond
+  rounding. Collective.
+*/
 PetscErrorCode ProductsSolve(MeritVarcomp v, const double scale[], Products *p, double theta[], bool *found)
 {
   const int n = v->n;

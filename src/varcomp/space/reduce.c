@@ -1,7 +1,9 @@
 /*
-  A dense symmetric matrix over ranks to a similar tridiagonal one, by way of a band matrix: in blocks of columns the work is in products of
-  matrices (Bischof, Lang and Sun 2000), on each rank and thread with its own columns. A vector can be sent to the first axis before, which stays where
-  it is: the tridiagonal matrix then is the Gauss quadrature of that vector, and no other vector needs to be carried along.
+  A dense symmetric matrix over ranks to a similar tridiagonal one, by way of a band matrix: in
+  blocks of columns the work is in products of matrices (Bischof, Lang and Sun 2000), on each
+  rank and thread with its own columns. A vector can be sent to the first axis before, which
+  stays where it is: the tridiagonal matrix then is the Gauss quadrature of that vector, and no
+  other vector needs to be carried along.
 */
 #include "matrix.h"
 #include <merit/memory.h>
@@ -22,7 +24,10 @@ extern void BandReduce(const char *, const char *, const PetscBLASInt *, const P
 
 enum { WIDTH = COLUMN_MATRIX_WIDTH };
 
-/* Work of the reduction, all [n * WIDTH] (twice for two) or [WIDTH * WIDTH], the same on all ranks but for `own` */
+/*
+  Work of the reduction, all [n * WIDTH] (twice for two) or [WIDTH * WIDTH], the same on all
+  ranks but for `own`
+*/
 typedef struct {
   double *V, *Y, *own; /* reflectors and behind them W, which goes with them; work; own rows of W and behind them of V */
   double *T, *G, *H;
@@ -61,8 +66,8 @@ static void SubtractPanel(int n, int m, int own, int k, const double *left, cons
 }
 
 /*
-  A = Q'A Q from row and column `first` on, Q = I - V T V', V [m * k], m = n - first: with Y = A V T and W = Y - V (T'V'Y) / 2 this is
-  A - V W' - W V' = A - [V W] [W V]'.
+  A = Q'A Q from row and column `first` on, Q = I - V T V', V [m * k], m = n - first: with Y = A
+  V T and W = Y - V (T'V'Y) / 2 this is A - V W' - W V' = A - [V W] [W V]'.
 */
 static PetscErrorCode TwoSided(ColumnMatrix *a, int first, int k, Work *w)
 {
@@ -90,7 +95,10 @@ static PetscErrorCode TwoSided(ColumnMatrix *a, int first, int k, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* V becomes reflectors' vectors as they stand, [m * k] below a unit diagonal, and T their triangle: I - V T V' = H_1 .. H_k */
+/*
+  V becomes reflectors' vectors as they stand, [m * k] below a unit diagonal, and T their
+  triangle: I - V T V' = H_1 .. H_k
+*/
 static PetscErrorCode Triangle(int m, int k, const double tau[], Work *w)
 {
   PetscFunctionBegin;
@@ -126,7 +134,10 @@ static PetscErrorCode ToFirstAxis(ColumnMatrix *a, const double b[], Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns [first, first + WIDTH) below the band become R of their QR factors; the diagonal block and R go into the band */
+/*
+  Columns [first, first + WIDTH) below the band become R of their QR factors; the diagonal block
+  and R go into the band
+*/
 static PetscErrorCode Panel(ColumnMatrix *a, int first, Work *w)
 {
   const int    width = PetscMin(WIDTH, a->n - first), rows = a->n - first, m = rows - width, k = PetscMin(m, width);

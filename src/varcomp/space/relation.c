@@ -1,7 +1,14 @@
 /*
-  B of an SNP term, B_ij = c_i c_j (M M')_ab for records i and j of animals a and b: packed genotypes of the animals come to all ranks in blocks of
-  columns; each rank computes the lower part of its panels of M M', panel after panel in turn, and then sends what others need for their
-  columns of B. So every number is the same bits on any ranks and threads.
+  B of an SNP term, B_ij = c_i c_j (M M')_ab for records i and j of animals a and b, c the
+  coefficients.
+
+  Packed genotypes of the animals come to all ranks in blocks of columns; each rank computes the
+  lower part of its panels of M M', a panel being PANEL columns from the first row of its
+  diagonal block down. Panels are given to the ranks in turn. Then columns of B are formed in
+  rounds: in each round every rank has one block of columns, gets from all others the numbers of
+  M M' that these need (by symmetry, rows of panels before, columns of panels at the animal),
+  and multiplies them by the coefficients. So every number is the same bits on any ranks and
+  threads.
 */
 #include "matrix.h"
 #include <merit/packed.h>
@@ -22,7 +29,11 @@ typedef struct {
   double  *coefficient; /* [n_obs]; owned */
 } Relation;
 
-/* Row of the genotypes of each observation (-1: none), and its coefficient; on every rank. row[n_obs] */
+/*
+  Row of the genotypes of each observation (-1: none), row [n_obs], and its coefficient, on
+  every rank. Tiles know their rows; carriers are the animals of local records, which get them
+  from the tiles.
+*/
 static PetscErrorCode GatherRows(RecordSpace *s, const ObservationOrder *o, Relation *g, int64_t row[])
 {
   const MeritDesignView *d        = &s->view->design[0];
@@ -48,6 +59,7 @@ static PetscErrorCode GatherRows(RecordSpace *s, const ObservationOrder *o, Rela
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Order of two rows of genotypes, for qsort and bsearch */
 static int Ascending(const void *a, const void *b)
 {
   const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -55,7 +67,11 @@ static int Ascending(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* The animals among the observations' rows, each once, and which an observation has */
+/*
+  The animals among the observations' rows, each once and ascending: g->row [g->n]. g->animal
+  says which of them an observation has, -1: none. Animals with several records are computed
+  once.
+*/
 static PetscErrorCode Animals(int n_obs, const int64_t row[], Relation *g)
 {
   PetscFunctionBegin;
@@ -72,7 +88,10 @@ static PetscErrorCode Animals(int n_obs, const int64_t row[], Relation *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Panels 0 .. of all ranks in turn, this rank's all 0 */
+/*
+  Panels of this rank, every size-th from its own number on, all 0. A panel is row-major, PANEL
+  numbers to a row, of the animals from its first one on.
+*/
 static PetscErrorCode Panels(Relation *g)
 {
   const int all = (g->n + PANEL - 1) / PANEL;
@@ -87,6 +106,10 @@ static PetscErrorCode Panels(Relation *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  M M' into the panels: genotypes of all animals in blocks of 32 * WORDS SNPs, each added to the
+  panels of every rank. Collective.
+*/
 static PetscErrorCode Products(RecordSpace *s, const char what[], Relation *g)
 {
   const double *scale, *centre, *missing;
@@ -110,7 +133,10 @@ static PetscErrorCode Products(RecordSpace *s, const char what[], Relation *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Numbers of column `animal` of M M' that a rank has: those of its panels before the animal's, and of that the rest of the column */
+/*
+  Numbers of column `animal` of M M' that a rank has: PANEL of each of its panels before the
+  animal's, and of the animal's own panel, if it is this rank's, the rest of the column
+*/
 static int Held(const Relation *g, PetscMPIInt rank, int32_t animal)
 {
   const int panel = animal / PANEL, before = (panel - rank + g->size - 1) / g->size;
@@ -118,6 +144,10 @@ static int Held(const Relation *g, PetscMPIInt rank, int32_t animal)
   return PetscMax(before, 0) * PANEL + (panel % g->size == rank ? g->n - panel * PANEL : 0);
 }
 
+/*
+  What this rank has of column `animal`, Held() numbers. In a panel before the animal's they are
+  in the animal's row, by symmetry; in its own panel they are in a column.
+*/
 static void Pack(const Relation *g, int32_t animal, double *to)
 {
   const int32_t base = animal / PANEL * PANEL;
@@ -132,7 +162,10 @@ static void Pack(const Relation *g, int32_t animal, double *to)
   }
 }
 
-/* What a rank packed, into column[n] */
+/*
+  What a rank packed, into column [n]: the numbers of its panels are for the animals of these
+  panels
+*/
 static void Unpack(const Relation *g, PetscMPIInt rank, int32_t animal, const double *from, double column[])
 {
   const int32_t base = animal / PANEL * PANEL;
@@ -148,6 +181,7 @@ static void Round(const Relation *g, int n_obs, int round, PetscMPIInt rank, int
   *to   = PetscMin(*from + COLUMN_MATRIX_WIDTH, n_obs);
 }
 
+/* Messages of one round: numbers for each rank and where they begin, what goes out and comes in */
 typedef struct {
   PetscMPIInt *n_out, *at_out, *n_in, *at_in; /* [size] */
   double      *out;                           /* of a round; owned */
@@ -165,7 +199,10 @@ static int Count(const Relation *g, int n_obs, int round, PetscMPIInt from, Pets
   return n;
 }
 
-/* What goes to the ranks in a round, and room for what comes from them */
+/*
+  What goes to the ranks in a round, and the sizes of what comes from them. Every rank knows all
+  sizes from the animals of the observations, so they are not sent.
+*/
 static PetscErrorCode Prepare(const Relation *g, int n_obs, int round, Messages *m)
 {
   int from, to, out = 0, in = 0;
@@ -191,7 +228,10 @@ static PetscErrorCode Prepare(const Relation *g, int n_obs, int round, Messages 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns of B out of what came */
+/*
+  Columns of B of this round out of what came: whole columns of M M' first, then times the
+  coefficients. Observations without an animal have 0.
+*/
 static void Finish(const Relation *g, int n_obs, int round, const Messages *m, ColumnMatrix *a)
 {
   int from, to, place = 0;
@@ -214,7 +254,7 @@ static void Finish(const Relation *g, int n_obs, int round, const Messages *m, C
   }
 }
 
-/* M M' of the animals to B of the observations */
+/* M M' of the animals to B of the observations, round after round. Collective. */
 static PetscErrorCode Spread(const RecordSpace *s, const Relation *g, ColumnMatrix *a)
 {
   const int    rounds = (a->n + COLUMN_MATRIX_WIDTH * g->size - 1) / (COLUMN_MATRIX_WIDTH * g->size);

@@ -1,11 +1,24 @@
-/* The space of whitened records, and products with B. */
+/*
+  The space of whitened records, and products with B.
+
+  A vector of the space has a number for each record and trait of this rank, and k columns,
+  column fastest. It is the observation times the root of its weight, 0 where nothing is
+  observed. A product y = B x = Z K Z'x goes through the levels of the term: Z'x to slots
+  (ToLevels), K by the recursion of the structure or by the genotypes, and back to records
+  (RecordSpaceRecords). Genotypes are on a grid of ranks: animals of a tile are added up to the
+  first rank of its row, sent along the row, multiplied by M' and summed over the column, then
+  multiplied by M and summed back.
+*/
 #include "space.h"
 #include <math.h>
 #include <merit/pieces.h>
 #include <merit/unit.h>
 #include <string.h>
 
-/* Is the model of the kind that this is for? Says which of its parts is not. */
+/*
+  Is the model one of one trait, one residual variance, and one random term of one component?
+  s->term is that term. Errors: USAGE, naming what the engine is not for.
+*/
 static PetscErrorCode CheckOneVariance(MeritVarcomp v, const char engine[], RecordSpace *s)
 {
   const MeritFormula *f = v->formula;
@@ -26,6 +39,10 @@ static PetscErrorCode CheckOneVariance(MeritVarcomp v, const char engine[], Reco
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  Root of the weight of each value, 0 where nothing is observed, and the sum of the logarithms
+  of the weights over all ranks
+*/
 static PetscErrorCode Weights(RecordSpace *s)
 {
   const MeritRecordsView *r = s->records;
@@ -40,7 +57,11 @@ static PetscErrorCode Weights(RecordSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The random term, and its slots */
+/*
+  The term, and its slots. A term that is not of genotypes has all local equations as slots. One
+  of genotypes has its carriers (animals of local records) only, and communicators of the rows
+  and columns of the grid; with one column of the grid all ranks are one column.
+*/
 static PetscErrorCode RandomTerm(RecordSpace *s)
 {
   const MeritTermView *term;
@@ -85,7 +106,10 @@ PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int te
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RecordSpaceCreate - That of the only random term, or an error that says what the engine is not for. Collective. */
+/*
+  RecordSpaceCreate - That of the only random term, or an error that says what the engine is not
+  for. Collective.
+*/
 PetscErrorCode RecordSpaceCreate(MeritVarcomp v, const char engine[], RecordSpace *s)
 {
   PetscFunctionBegin;
@@ -109,7 +133,10 @@ PetscErrorCode RecordSpaceDestroy(RecordSpace *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Work for k columns at once; of an SNP or an animal each component */
+/*
+  Work for k columns at once, kept for later calls. level has a number for each slot and column;
+  tile and rows have one for each component of an SNP or an animal, too.
+*/
 static PetscErrorCode Width(RecordSpace *s, int k)
 {
   const size_t width = (size_t)k, all = width * (size_t)s->view->n_comp;
@@ -122,7 +149,11 @@ static PetscErrorCode Width(RecordSpace *s, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels of the term, all components: level = Z'x */
+/*
+  level = Z'x of all components, of this rank's records alone: the halo or the carriers add up
+  what other ranks have for the same level. The offset of a design is the component of a trait,
+  below 0: none.
+*/
 static void ToLevels(RecordSpace *s, int k, const double x[])
 {
   if (s->n_slots) memset(s->level, 0, sizeof(double) * (size_t)s->n_slots * (size_t)k);
@@ -160,7 +191,10 @@ void RecordSpaceRecords(RecordSpace *s, int row, int column, int k, double y[])
   }
 }
 
-/* level = K level of the term's owned levels and ghosts, by its recursion */
+/*
+  level = K level of the term's owned levels and ghosts, by the recursion of its structure.
+  Collective.
+*/
 static PetscErrorCode ThroughRecursion(RecordSpace *s, int k)
 {
   const MeritLayout *layout = MeritModelLayout(s->model);
@@ -171,7 +205,7 @@ static PetscErrorCode ThroughRecursion(RecordSpace *s, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* level = M M' level of the animals of local records */
+/* level = M M' level of the animals of local records. Collective. */
 static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
 {
   PetscSF      carriers = MeritModelCarriers(s->model, s->term);
@@ -219,7 +253,10 @@ PetscErrorCode RecordSpaceCovariance(RecordSpace *s, int k, bool single, const d
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RecordSpaceConstant - See the header. Not collective. */
+/*
+  RecordSpaceConstant - See the header. The weights scale V, so they are in log |V| with a
+  minus. Not collective.
+*/
 double RecordSpaceConstant(const RecordSpace *s, bool ml)
 {
   const double log_two_pi = 1.8378770664093453;
@@ -227,7 +264,11 @@ double RecordSpaceConstant(const RecordSpace *s, bool ml)
   return (double)(ml ? s->n : s->n - s->p) * log_two_pi - s->log_weight + (ml ? 0.0 : s->log_fixed);
 }
 
-/* RecordSpaceObservations - y[n_records]; taken out twice, since a large mean leaves rounding behind. What then is rounding is refused. Collective. */
+/*
+  RecordSpaceObservations - y [n_values]. Fixed effects are taken out twice, since after the
+  first time a large mean is still there as rounding. What then is rounding itself is refused.
+  Collective.
+*/
 PetscErrorCode RecordSpaceObservations(RecordSpace *s, double y[])
 {
   double square[2] = {0.0, 0.0};

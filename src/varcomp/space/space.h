@@ -1,8 +1,9 @@
 #pragma once
 /*
-  The space of records: observations times the root of their weight. There the covariance matrix of the observations of one trait with one random
-  term is V = s_u B + s_e I, B = Z K Z'. S = I - X (X'X)^-1 X' takes the fixed effects out. Starting values use the space with several traits and
-  with any one of several terms.
+  The space of records: observations times the root of their weight. There the covariance matrix
+  of the observations of one trait with one random term is V = s_u B + s_e I, B = Z K Z'. S = I
+  - X (X'X)^-1 X' takes the fixed effects out. Starting values use the space with several traits
+  and with any one of several terms.
 */
 #include "varcomp_impl.h"
 
@@ -44,9 +45,15 @@ typedef struct {
   int                     width;     /* columns that there is work for */
 } RecordSpace;
 
-/* The space of the only random term; a USAGE error that names `engine` for models that have more than one variance beside the residual's. Collective. */
+/*
+  The space of the only random term; a USAGE error that names `engine` for models that have more
+  than one variance beside the residual's. Collective.
+*/
 PetscErrorCode RecordSpaceCreate(MeritVarcomp v, const char engine[], RecordSpace *s);
-/* With any one term of a model; K of a fixed term is I. engine NULL: without what takes the fixed effects out. Collective. */
+/*
+  With any one term of a model; K of a fixed term is I. engine NULL: without what takes the
+  fixed effects out. Collective.
+*/
 PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int term, RecordSpace *s);
 /* Free what Create made. Collective. */
 PetscErrorCode RecordSpaceDestroy(RecordSpace *s);
@@ -58,7 +65,10 @@ PetscErrorCode RecordSpaceFixedFits(MeritVarcomp v, bool *fits);
 PetscErrorCode RecordSpaceFixedDestroy(RecordSpace *s);
 /* x = S x, x[n_records * k]. Collective. */
 PetscErrorCode RecordSpaceProject(RecordSpace *s, int k, double x[]);
-/* x = S x for x[i * stride + j], j < k, of any rows, all of which this rank has (all false) or all ranks have together. Collective where all. */
+/*
+  x = S x for x[i * stride + j], j < k, of any rows, all of which this rank has (all false) or
+  all ranks have together. Collective where all.
+*/
 PetscErrorCode RecordSpaceProjectRows(RecordSpace *s, const FixedRows *rows, bool all, int k, size_t stride, double x[]);
 /* Room for n rows. Not collective. */
 PetscErrorCode FixedRowsCreate(int32_t n, int n_lists, FixedRows *rows);
@@ -66,11 +76,20 @@ PetscErrorCode FixedRowsCreate(int32_t n, int n_lists, FixedRows *rows);
 PetscErrorCode FixedRowsDestroy(FixedRows *rows);
 /* y = B x, single: products with genotypes in single precision. Collective. */
 PetscErrorCode RecordSpaceCovariance(RecordSpace *s, int k, bool single, const double x[], double y[]);
-/* First part of a product with a term of any components: levels = K Z'x of each component. Collective. */
+/*
+  First part of a product with a term of any components: levels = K Z'x of each component.
+  Collective.
+*/
 PetscErrorCode RecordSpaceLevels(RecordSpace *s, int k, bool single, const double x[]);
-/* y [n_records * k] = Z of `row` times levels of `column`, and the reverse, after RecordSpaceLevels. Not collective. */
+/*
+  y [n_records * k] = Z of `row` times levels of `column`, and the reverse, after
+  RecordSpaceLevels. Not collective.
+*/
 void           RecordSpaceRecords(RecordSpace *s, int row, int column, int k, double y[]);
 /* The observations with the fixed effects taken out. Collective. */
 PetscErrorCode RecordSpaceObservations(RecordSpace *s, double y[]);
-/* Part of -2 log-likelihood that no variance changes: n log 2 pi, weights, and log |X'X| for REML (ml false). Not collective. */
+/*
+  Part of -2 log-likelihood that no variance changes: n log 2 pi, weights, and log |X'X| for
+  REML (ml false). Not collective.
+*/
 double RecordSpaceConstant(const RecordSpace *s, bool ml);
