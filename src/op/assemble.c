@@ -1,4 +1,20 @@
-/* C formed as a sparse matrix: for direct and left-hand-side solvers. */
+/*
+  C formed as a sparse matrix (MATAIJ), for direct solvers, left-hand-side solvers and REML.
+
+  C is a sum of contributions (row, column, value), which PETSc adds up
+  (MatSetPreallocationCOO):
+  1. from each record, W' R^-1 W among the equations of its levels;
+  2. from each level of a random term of form `recursion`, its row of (I - P)' D^-1 (I - P),
+     times G^-1 (Henderson 1976 for pedigrees);
+  3. 1 on the diagonal of pinned equations;
+  4. columns of terms of form `factor` (SNPs, ridge), which have an entry for every level of
+     every term: products of the operator with unit vectors.
+
+  The contributions are counted first (Triplets without arrays), then written. For a model whose
+  variances are estimated, contributions that are 0 are written too, so that their number and
+  order are the same for all variances: then new numbers go into the same matrix without a new
+  pattern.
+*/
 #include "op_impl.h"
 #include <merit/residual.h>
 
@@ -13,13 +29,14 @@ typedef struct {
   double    *value;        /* [n]; owned */
 } Triplets;
 
-/* A coefficient of a record in an equation */
+/* A coefficient of a record in an equation, an element of W. `equation` is global, -1 if pinned. */
 typedef struct {
   PetscInt equation;
   int      trait;
   double   value;
 } Coefficient;
 
+/* What one assembly works with. */
 typedef struct {
   MeritMME    *mme;
   Mat          C;
@@ -32,12 +49,14 @@ typedef struct {
   Triplets     t;
 } Assembly;
 
-/* Terms all of whose levels meet: their columns are taken from the operator */
+/* Terms whose levels may all have an entry with each other (SNPs, ridge): their columns are
+   taken from the operator. */
 static bool IsDense(const MeritTermView *t)
 {
   return MeritStructureForm(t->structure) == MERIT_FORM_FACTOR;
 }
 
+/* Write one contribution, or count it. Equations that are pinned (-1) have none. */
 static void Add(Triplets *t, PetscInt row, PetscInt column, double value)
 {
   if (row < 0 || column < 0) return;
@@ -87,6 +106,8 @@ static int ListRecord(const Assembly *a, int n_traits, int32_t record)
   return n;
 }
 
+/* The contributions of this rank's records. A pair of coefficients counts if R^-1 has an element
+   for their traits; in a whole pattern, if both traits are observed. */
 static void AddRecords(Assembly *a)
 {
   const MeritRecordsView *records  = MeritModelRecords(a->mme->model);
@@ -125,7 +146,7 @@ static void AddPenalty(void *ctx, int32_t row, int32_t column, double product, d
     Add(&p->a->t, p->a->equation[row + b / p->n], p->a->equation[column + b % p->n], p->G_inverse ? product * p->G_inverse[b] / d : 0.0);
 }
 
-/* What stands for G^-1 of a term */
+/* The matrix in the place of G^-1 of a term; NULL: 0. */
 static const double *Penalty(const Assembly *a, int k)
 {
   return a->numbers.penalty ? a->numbers.penalty[k] : NULL;
@@ -176,7 +197,9 @@ static void AddColumns(Assembly *a, int n, const PetscInt column[], const double
   }
 }
 
-/* Y = (W' R^-1 W + penalty of term k) X with the numbers given, X being 0 outside the term */
+/* Y = (W' R^-1 W + penalty of term k) X with the numbers given, X being 0 outside the term. The
+   operator applies its own G^-1, so the product with the difference to the penalty given is
+   added; if R^-1 is 0, only the penalty remains. */
 static PetscErrorCode Product(Assembly *a, int k, const double *X, double *Y)
 {
   const MeritTermView *t = &a->mme->term[k];
@@ -195,7 +218,9 @@ static PetscErrorCode Product(Assembly *a, int k, const double *X, double *Y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The columns of a dense term: C times unit vectors, so that genotypes stay packed */
+/* The columns of a dense term: C times unit vectors, COLUMNS at a time in canonical order, so
+   that genotypes stay packed. The rank that owns an equation sets the 1; all ranks learn the
+   global number of the column from it. */
 static PetscErrorCode AddDense(Assembly *a, int k)
 {
   const MeritTermView *t = &a->mme->term[k];
@@ -225,7 +250,8 @@ static PetscErrorCode AddDense(Assembly *a, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Contributions that dense terms make on this rank at most */
+/* Contributions that dense terms make on this rank at most. An entry with a sparse term counts
+   twice: the mirror image is written by the same rank. */
 static PetscCount DenseCount(const MeritMME *mme)
 {
   PetscCount n = 0, n_columns = 0;
@@ -237,7 +263,8 @@ static PetscCount DenseCount(const MeritMME *mme)
   return n;
 }
 
-/* Global numbers, and how many contributions there are at most */
+/* Global numbers of local equations (-1 where pinned), ghosts by the halo, and how many
+   contributions there are at most. Nothing of their size is allocated. */
 static PetscErrorCode Begin(Mat C, const MeritNumbers *numbers, Assembly *a)
 {
   MeritMME               *mme;
@@ -267,6 +294,7 @@ static PetscErrorCode Begin(Mat C, const MeritNumbers *numbers, Assembly *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what Begin and Collect allocated. */
 static PetscErrorCode End(Assembly *a)
 {
   PetscFunctionBegin;
@@ -276,14 +304,15 @@ static PetscErrorCode End(Assembly *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The numbers of now; penalty [n_terms] is the caller's */
+/* The numbers of the present variances; penalty [n_terms] is an array of the caller, which is
+   filled. */
 static MeritNumbers Current(const MeritMME *mme, const double *penalty[])
 {
   for (int k = 0; k < mme->n_terms; k++) penalty[k] = mme->term[k].G_inverse;
   return (MeritNumbers){.penalty = penalty, .R_inverse = mme->records.R_inverse, .identity = 1.0};
 }
 
-/* Contributions on this rank with the numbers of now */
+/* Contributions on this rank with the present variances, counted, not made. Collective. */
 static PetscErrorCode Contributions(Mat C, bool sparse, MPI_Comm *comm, int64_t *n)
 {
   Assembly       a = {.sparse = sparse};
@@ -352,7 +381,7 @@ static PetscErrorCode Collect(Mat C, const MeritNumbers *numbers, Assembly *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrix of the numbers of now */
+/* The matrix for the present variances. Collective. */
 static PetscErrorCode Form(Mat C, bool sparse, Mat *A)
 {
   Assembly       a = {.sparse = sparse};
@@ -379,7 +408,8 @@ static PetscErrorCode Form(Mat C, bool sparse, Mat *A)
   MeritMMEAssemble - C as a sparse matrix with the layout of the operator: contributions record by record and edge by edge (Henderson
   1984), columns of SNP and ridge terms by the operator's product with unit vectors.
 
-  Collective on C. Pinned equations are rows and columns of the identity. Numbers are those of the variances of now.
+  Collective on C. Pinned equations are rows and columns of the identity. Numbers are for the
+  present variances.
 
   Output Parameter:
 . A - `MATAIJ`, both triangles, marked symmetric and positive definite; owned by the caller, free with `MatDestroy()`

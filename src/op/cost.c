@@ -1,4 +1,8 @@
-/* Memory and work of the operator, foreseen. */
+/*
+  Memory and work of the operator, foreseen from the sizes of the model: bytes of vectors with
+  ghosts, and for one product with C the bytes that go through memory, genotypes, bytes and
+  messages sent. Counts are of an average rank.
+*/
 #include <math.h>
 #include <merit/cost.h>
 #include <merit/op.h>
@@ -25,7 +29,9 @@ PetscErrorCode MeritMMEAddBytes(MeritModel model, MeritBytes *b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotypes of a rank's tile, and the vectors that go along its column and row of the grid */
+/* Genotypes of a rank's tile, and the vectors that go along its grid column and grid row:
+   effects are gathered and reduced over the column (rows - 1 messages each), rows of animals
+   reduced and broadcast over the row. */
 static PetscErrorCode Genotypes(MeritModel model, const MeritTraffic *x, MeritWork *w)
 {
   MeritGenotypes geno = MeritModelGenotypes(model);

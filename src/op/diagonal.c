@@ -1,4 +1,16 @@
-/* Diagonal blocks of C: a level's equations among themselves. */
+/*
+  Diagonal blocks of C: the equations of one level among themselves, n_eq x n_eq.
+
+  1. Data parts J' R^-1 J of all local levels, in component slots, from the records (or from the
+     caller's cache, times a factor).
+  2. If some G is singular, L' D L: from components to equations.
+  3. Penalties of levels, those of parents too; ghosts are added to their owners.
+  4. Blocks of SNPs: the sum over genotyped animals of M_ij^2 times the data part of the animal
+     (its carriers).
+
+  Within a rank the blocks of all terms have rows of the same length, `stride`, the largest
+  n_comp of a term, so that one exchange carries them all. Pack() takes them out.
+*/
 #include "op_impl.h"
 #include <math.h>
 
@@ -20,7 +32,8 @@ static void ContractBlocks(const MeritTermView *t, int32_t n, int stride, const 
       }
 }
 
-/* Is R^-1, n numbers, factor times `was`? */
+/* Is R^-1, n numbers, factor times `was`? The factor is taken at the largest element of `was`,
+   where rounding counts least. */
 static bool IsMultiple(size_t n, const double *R_inverse, const double *was, double *factor)
 {
   size_t largest = 0;
@@ -33,7 +46,10 @@ static bool IsMultiple(size_t n, const double *R_inverse, const double *was, dou
   return true;
 }
 
-/* Data part of the blocks of all local levels in component slots, *data [n_slots * stride] times *factor. Owned by the caller, or the cache's. */
+/* Data part of the blocks of all local levels in component slots, *data [n_slots * stride]
+   times *factor. Owned by the caller, or by the cache if there is one. Blocks are linear in R^-1,
+   so those of a multiple need no pass over the records: with one trait this is so for every new
+   residual variance. */
 static PetscErrorCode DataBlocks(MeritMME *mme, int stride, MeritBlockCache *cache, double **data, double *factor)
 {
   const size_t n_R = (size_t)mme->records.n_patterns * (size_t)(mme->records.n_traits * mme->records.n_traits);
@@ -90,6 +106,7 @@ PetscErrorCode MeritBlockCacheFree(MeritBlockCache *cache)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Length of a row of a block, for all terms alike. */
 static int Stride(const MeritMME *mme)
 {
   int stride = 1;
@@ -98,7 +115,8 @@ static int Stride(const MeritMME *mme)
   return stride;
 }
 
-/* Carriers' blocks -> rows [n_rows * n_eq * stride] on grid column 0 */
+/* Carriers' blocks -> rows [n_rows * n_eq * stride] on grid column 0, summed over the ranks that
+   have records of the animal. *rows belongs to the link. */
 static PetscErrorCode RowBlocks(MeritMME *mme, MeritSnpLink *link, int stride, const double *E, double **rows)
 {
   const MeritTermView *t     = &mme->term[link->term];
@@ -144,7 +162,8 @@ PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, MeritBlockCache *cache, do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Add what genotypes make of the carriers' blocks to the blocks of the SNPs */
+/* Add what genotypes make of the carriers' blocks to the blocks of the SNPs: B_j = sum over
+   animals i of M_ij^2 D_i. */
 static PetscErrorCode AddSnpBlocks(MeritMME *mme, MeritSnpLink *link, int stride, double *E)
 {
   const MeritTermView *t     = &mme->term[link->term];
@@ -185,7 +204,7 @@ static PetscErrorCode Pack(MeritMME *mme, int stride, const double *E, double **
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* 0 in the owned blocks of a term */
+/* 0 in the owned blocks of a term, for MERIT_BLOCKS_NONE. */
 static PetscErrorCode Clear(const MeritTermView *t, int stride, double *E)
 {
   PetscFunctionBegin;

@@ -1,6 +1,15 @@
-/* u = L v for every level of this rank, and its adjoint; only models with a singular G come here. */
+/*
+  u = L v for every level of this rank, and its adjoint. Only models with a singular G come
+  here.
+
+  A term with a singular G = L L' has n_eq < n_comp equations v for each level, and penalty I;
+  records use the components u = L v. Other terms of such a model have L = NULL, and their
+  values are copied. Values of k right-hand sides are side by side: component c of a level,
+  right-hand side j, is at [c * k + j] of the level.
+*/
 #include "op_impl.h"
 
+/* u = L v for n levels that begin at `equations` and `slots`. */
 static void ExpandLevels(const MeritTermView *t, int32_t n, int k, const double *equations, double *slots)
 {
   for (int32_t level = 0; level < n; level++)
@@ -14,6 +23,7 @@ static void ExpandLevels(const MeritTermView *t, int32_t n, int k, const double 
       }
 }
 
+/* v += L' u for n levels. */
 static void ContractLevels(const MeritTermView *t, int32_t n, int k, const double *slots, double *equations)
 {
   for (int32_t level = 0; level < n; level++)

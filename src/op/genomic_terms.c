@@ -1,4 +1,7 @@
-/* Genomic values of all SNP terms at once. */
+/*
+  Genomic values M u of all SNP terms at once, for the tables of solutions: each rank gets those
+  of the rows of its tile, complete on grid column 0.
+*/
 #include <merit/op.h>
 
 /* MeritMMEGenomicTerms - See the header. Collective. */

@@ -1,4 +1,20 @@
-/* C = W' R^-1 W + blockdiag(P) as one fused MATSHELL. */
+/*
+  C = W' R^-1 W + blockdiag(K^-1 x G^-1) as a PETSc MATSHELL (Henderson 1984). Nothing is
+  formed. One product Y = C X for k right-hand sides goes like this:
+
+  1. X goes to x_local, with pinned equations 0. Owners begin to send the values of ghost
+     levels.
+  2. In the meantime, penalties of terms with independent levels, and genomic values M u of
+     genotyped animals, to the carriers (animals whose records this rank has).
+  3. When the ghosts have come: penalties of terms whose levels are tied, such as pedigrees.
+  4. The records: W, R^-1, W'. They write to owned levels, ghosts and carriers.
+  5. Ghosts are added to their owners, carriers go through M' to the SNPs, and y_local goes to
+     Y.
+
+  If some G is singular, the records work in component slots (u = L v), and the rest in
+  equations (expand.c). Where there are many genotypes for each record, they are read once, not
+  twice (one_pass.c).
+*/
 #include "op_impl.h"
 #include <omp.h>
 
@@ -45,7 +61,8 @@ PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Effects of SNPs -> carriers, for every SNP term */
+/* Effects of SNPs -> carriers, for every SNP term: g = M u is made for the rows of the genotype
+   tile, and each row is sent to the ranks that have records of its animal. */
 static PetscErrorCode FillCarriers(MeritMME *mme, int k)
 {
   PetscFunctionBegin;
@@ -66,7 +83,8 @@ static PetscErrorCode FillCarriers(MeritMME *mme, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Carriers -> effects of SNPs, added to y_local, for every SNP term */
+/* The adjoint: carriers -> effects of SNPs, added to y_local, for every SNP term. Rows are
+   summed over the ranks that have records of the animal, before M' is applied. */
 static PetscErrorCode EmptyCarriers(MeritMME *mme, int k)
 {
   PetscFunctionBegin;
@@ -88,7 +106,8 @@ static PetscErrorCode EmptyCarriers(MeritMME *mme, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* x -> x_local with pinned equations 0, and the halo under way */
+/* x -> x_local with pinned equations 0, and the ghosts on their way. x may be x_local itself
+   (MeritMMEApplyInPlace). */
 static PetscErrorCode DistributeBegin(MeritMME *mme, int k, const double *x)
 {
   PetscFunctionBegin;
@@ -100,7 +119,8 @@ static PetscErrorCode DistributeBegin(MeritMME *mme, int k, const double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* No genotype values yet: the carriers' are 0 */
+/* In one pass the genomic values are not known when the records go through first: the carriers
+   are 0. */
 static PetscErrorCode ClearCarriers(MeritMME *mme, int k)
 {
   const MeritTermView *term = &mme->term[mme->snp[0].term];
@@ -110,7 +130,8 @@ static PetscErrorCode ClearCarriers(MeritMME *mme, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotypes go through while the halo is under way (not in one pass, which comes after the records); *slots is what the record kernels read */
+/* The genotypes go through while the ghosts are on their way (in one pass they come after the
+   records); *slots is what the record kernels read. */
 static PetscErrorCode DistributeEnd(MeritMME *mme, int k, bool one_pass, const double **slots)
 {
   PetscFunctionBegin;
@@ -134,7 +155,8 @@ PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const d
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What the record kernels wrote -> y; the genotypes before the halo, which has still to take what one pass gives the other terms */
+/* What the record kernels wrote -> y. One pass adds to ghosts as well, so it comes before the
+   ghosts are added to their owners; two passes use the time after. */
 static PetscErrorCode Collect(MeritMME *mme, int k, bool one_pass, const double *x, double *y)
 {
   double *ghosts = mme->y_local + (int64_t)mme->n_owned * k;
@@ -159,7 +181,8 @@ PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* J' R^-1 J of the genotype rows for the current variances */
+/* J' R^-1 J of the genotype rows for the current variances: one pass applies it between M and
+   M'. It is made again only when the state of the model has changed. */
 static PetscErrorCode RenewBlocks(Mat C, MeritMME *mme)
 {
   MeritSnpLink *link = mme->snp;
@@ -172,7 +195,8 @@ static PetscErrorCode RenewBlocks(Mat C, MeritMME *mme)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where the record kernels write, zeroed, and y_local zeroed, but for equations that penalties overwrite if these come next */
+/* 0 in y_local and in what the record kernels write to (*slots). If penalties come next,
+   equations are left out that these overwrite: it saves a pass through memory. */
 static PetscErrorCode ClearOutputs(MeritMME *mme, int k, bool penalties, double **slots)
 {
   PetscFunctionBegin;
@@ -267,11 +291,14 @@ PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
   double   *x_local, *y_local, *kept;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMECurrent(C, &mme)); /* before its arrays are lent */
+  PetscCall(MeritMMECurrent(C, &mme)); /* before X and Y take the place of its arrays */
   PetscCall(MeritMMEWork(mme, k));
   PetscCall(PetscMalloc1((size_t)mme->n_pinned * (size_t)k, &kept));
+  /* an application sets pinned equations of X to 0 and copies them to Y, so their values are
+     saved */
   for (int32_t i = 0; i < mme->n_pinned; i++)
     for (int j = 0; j < k; j++) kept[i * k + j] = X[(int64_t)mme->pinned[i] * k + j];
+  /* the application finds its input and output where it would copy them, and copies nothing */
   x_local      = mme->x_local;
   y_local      = mme->y_local;
   mme->x_local = X;
@@ -356,6 +383,7 @@ PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MATOP_MULT and its transpose (C is symmetric): one right-hand side. */
 static PetscErrorCode Mult_MME(Mat C, Vec x, Vec y)
 {
   const double *X;
@@ -370,6 +398,8 @@ static PetscErrorCode Mult_MME(Mat C, Vec x, Vec y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MATOP_GET_DIAGONAL, out of the diagonal blocks of levels. Equations of a rank stand term after
+   term, level after level, as the blocks do. */
 static PetscErrorCode GetDiagonal_MME(Mat C, Vec diagonal)
 {
   MeritMME *mme;
@@ -393,6 +423,8 @@ static PetscErrorCode GetDiagonal_MME(Mat C, Vec diagonal)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MATOP_DESTROY: free the context. The model, and what the views of its terms refer to, are
+   borrowed. */
 static PetscErrorCode Destroy_MME(Mat C)
 {
   MeritMME *mme;
@@ -422,7 +454,9 @@ static bool Single(int32_t n_records, const int32_t slot[])
   return true;
 }
 
-/* Lists of all regressors, and the plan of their scatter */
+/* Lists of all regressors of all terms, and the plan of their scatter. Threads write to levels
+   of their own and to private places behind the slots, so y is longer than n_slots; where slots
+   are equations, y_local must be as long. */
 static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
 {
   const MeritRecordsView *view = MeritModelRecords(mme->model);

@@ -1,11 +1,21 @@
 /*
-  One pass over the genotypes in an application of C, for a model with one SNP term on a grid of one column: the records' other terms
-  come to the genotype rows first (w0), the tile does values = M u, w = w0 + D values, M' w, and the records take the values to the
-  other terms after. Costs a second pass over the records.
+  One pass over the genotypes in an application of C, for a model with one SNP term on a grid of
+  one column. Let g = M u be the genomic values, D the blocks J' R^-1 J of the animals' records,
+  and w0 the part of J' R^-1 W x that comes from the other terms.
+
+  1. The records go through with g = 0: they give the other terms their part, and the carriers
+     w0.
+  2. Each tile does, row by row, g = M u, w = w0 + D g, and adds M' w: a genotype is decoded
+     once for both products.
+  3. The records go through again, from the carriers to the other terms, with the g that is now
+     known.
+
+  It costs a second pass over the records, so it pays where there are many genotypes for each
+  record.
 */
 #include "op_impl.h"
 
-/* Genotypes per record from which reading them once pays for going through the records twice */
+/* Genotypes per record from which reading them once pays for going through the records twice. */
 enum { WORTH = 2000 };
 
 /* MeritOnePassSetUp - Choose by the sizes of the data, or as asked for; all ranks alike. Collective. */

@@ -59,22 +59,41 @@ typedef struct {
 } MeritMME;
 
 /* work.c */
+/* Make the work arrays for k right-hand sides; 0 frees them. Private places of threads are 0
+   after it. Not collective. */
 PetscErrorCode MeritMMEWork(MeritMME *mme, int k);
 /* snp.c */
+/* Prepare the products of one SNP term; *link is 0 before. It borrows the carriers of the model.
+   Collective. */
 PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link);
+/* Free what a link holds, its communicators too; not the link itself. Collective. */
 PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link);
-/* effects of this rank's SNPs [n_owned * width] -> rows of the tile, summed along the grid row (on column 0 only) */
+/* rows = M effects: effects [n_owned * width] of this rank's SNPs, *rows [n_rows * width] of the
+   tile, summed over the grid row (on grid column 0 only). *rows belongs to the link until its
+   next product. Collective. */
 PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, const double *effects, double **rows);
-/* rows on grid column 0 [n_rows * width] -> effects of this rank's SNPs, added; squares: with the squares of M */
+/* effects += M' rows: rows [n_rows * width] as grid column 0 has them (the other columns receive
+   them), effects [n_owned * width] of this rank's SNPs. squares: with the squares of the
+   elements of M. Collective. */
 PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects);
+/* Work array of the tile's rows, [n_rows * width], set to 0; belongs to the link until its next
+   product. Not collective. */
 PetscErrorCode MeritSnpRows(MeritSnpLink *link, int width, double **rows);
-/* values = M effects, rows += D values, to += M' rows, on a grid of one column */
+/* values = M effects, rows += D values, to += M' rows, on a grid of one column. effects, to
+   [n_owned * n_eq * k]; rows [n_rows * n_eq * k]; *values the same, belongs to the link.
+   Collective. */
 PetscErrorCode MeritSnpNormal(MeritMME *mme, MeritSnpLink *link, int k, const double *effects, double *rows, double **values, double *to);
-/* one_pass.c */
+/* one_pass.c: decide whether an application reads the genotypes once, from the sizes or
+   mme->passes. Collective. */
 PetscErrorCode MeritOnePassSetUp(MeritMME *mme);
+/* The second half of an application in one pass, after the records went through with genomic
+   values 0: adds to y_local what the genotypes and the records of the genotyped animals give.
+   Collective. */
 PetscErrorCode MeritOnePassApply(MeritMME *mme, int k);
-/* expand.c: equations <-> component slots of this rank */
+/* expand.c: slots [n_slots * k] = (I x L) equations [n_local * k], for all local levels. Not
+   collective. */
 void MeritExpand(const MeritMME *mme, int k, const double *equations, double *slots);
+/* The adjoint: equations += (I x L)' slots. Not collective. */
 void MeritContract(const MeritMME *mme, int k, const double *slots, double *equations);
 /* mme.c: context of C as it is. Not collective. */
 PetscErrorCode MeritMMEGet(Mat C, MeritMME **mme);
@@ -86,9 +105,11 @@ PetscErrorCode MeritMMEChanged(Mat C, MeritMME *mme);
 PetscErrorCode MeritMMECurrent(Mat C, MeritMME **mme);
 /* Y = C X with another R^-1 (NULL: the model's), for k right-hand sides; with another one the genotypes are read twice. Collective. */
 PetscErrorCode MeritMMEApplyWith(Mat C, const double *R_inverse, int k, const double X[], double Y[]);
-/* x (owned) -> x_local with ghosts and carriers, and the slots the record kernels read */
+/* x [n_owned * k] -> x_local with ghosts and carriers; *slots: what the record kernels read,
+   x_local or x_slots. Pinned equations count as 0. Collective. */
 PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const double **slots);
-/* slots the record kernels wrote + y_local -> y (owned), summed over ranks; pinned equations become those of x (0 when x is NULL) */
+/* What the record kernels wrote, and y_local -> y [n_owned * k], summed over ranks; pinned
+   equations become those of x (0 if x is NULL). Collective. */
 PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y);
-/* pinned.c: the list of equations that do not count, from their states */
+/* pinned.c: the list of equations that do not count, from their states. Not collective. */
 PetscErrorCode MeritMMEListPinned(MeritMME *mme);

@@ -1,4 +1,8 @@
-/* Equations that are rows and columns of the identity: aliased, absent, and those of the fixed effects where C is to be without them. */
+/*
+  Equations that are rows and columns of the identity ("pinned"): aliased or absent ones of the
+  model, and those of the fixed effects where C is to be without them (MeritMMESetRandom). An
+  application sets them to 0 in its input, and copies them to its output.
+*/
 #include "op_impl.h"
 
 /* MeritMMEListPinned - See the header. Not collective. */

@@ -1,5 +1,12 @@
 /*
-  A factor B of the penalties, B B' = blockdiag(K^-1 x G^-1): (I - P)' D^-1/2, with the lower Cholesky factor of each G^-1. For draws whose covariance is C, and for what is left of them.
+  A factor B of the penalties, B B' = blockdiag(K^-1 x G^-1), and its transpose: K^-1 = (I - P)'
+  D^-1 (I - P), so B = (I - P)' D^-1/2 x F with F the lower Cholesky factor of G^-1. With z
+  standard normal, B z has the penalties as covariance: it is used for draws whose covariance is
+  C.
+
+  Rows of I - P of owned levels may write to parents that are ghosts here: B z is made in a
+  local vector and ghosts are added to their owners. The transpose reads parents, so their
+  values are fetched first.
 */
 #include "op_impl.h"
 

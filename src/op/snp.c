@@ -1,5 +1,16 @@
-/* SNP effects to genotype rows and back: gather the effects of the tile along the grid's column, go through the tile, reduce
-   along the grid. */
+/*
+  SNP effects to genotype rows and back, on a grid of ranks. Each rank has a tile of the
+  genotypes: some animals (rows) by some SNPs (columns). Ranks of one grid column have the same
+  SNPs, and each of them owns the effects of a part of these.
+
+  - Forward, rows = M effects: the effects of the tile's SNPs are gathered over the grid column,
+    the tile is applied, and the parts of a row are summed over the grid row, to its rank in
+    grid column 0.
+  - Adjoint, effects += M' rows: rows are sent from grid column 0 along the grid row, the tile
+    is applied, and the sums over the grid column are scattered to the owners of the effects.
+
+  Rank r of the communicator is in grid row r % grid_rows and grid column r / grid_rows.
+*/
 #include "op_impl.h"
 #include <merit/pieces.h>
 
@@ -61,6 +72,7 @@ PetscErrorCode MeritMMESetMixed(Mat C, bool mixed)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Room for at least n doubles in *work; contents are lost if it grows. */
 static PetscErrorCode Grow(size_t n, size_t *room, double **work)
 {
   PetscFunctionBegin;
@@ -81,7 +93,9 @@ PetscErrorCode MeritSnpRows(MeritSnpLink *link, int width, double **rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Doubles that the SNPs of each rank of the column take in a vector over the tile's SNPs, and where this rank stands */
+/* Doubles that the SNPs of each rank of the grid column take in a vector over the tile's SNPs,
+   and the number of this rank in the column. MPI counts are int, so more right-hand sides than
+   fit are refused. */
 static PetscErrorCode Counts(MeritMME *mme, MeritSnpLink *link, int width, PetscMPIInt *row)
 {
   PetscFunctionBegin;

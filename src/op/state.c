@@ -1,4 +1,9 @@
-/* The operator follows the variances of its model: everything that reads them asks here first. */
+/*
+  The operator follows the variances of its model. A model counts up its state when its
+  variances change; the operator remembers the state that it has taken over. Everything that
+  reads G^-1, L or R^-1 begins with MeritMMECurrent(), which compares the two. R^-1 is read
+  through the model's own array, so only penalties have to be given their G^-1 anew.
+*/
 #include "op_impl.h"
 
 /* MeritMMEExpanded - See the header. Not collective. */
@@ -40,6 +45,8 @@ PetscErrorCode MeritMMERefresh(Mat C)
   if (mme->state == MeritModelState(mme->model)) PetscFunctionReturn(PETSC_SUCCESS);
   mme->state = MeritModelState(mme->model);
   for (int i = 0; i < mme->n_terms; i++) MeritPenaltySetInverse(mme->penalty[i], mme->term[i].G_inverse);
+  /* work arrays of component slots are needed now, or no longer; all are made anew at the next
+     use */
   if (mme->expand != MeritMMEExpanded(mme)) {
     mme->expand = !mme->expand;
     PetscCall(MeritMMEWork(mme, 0));

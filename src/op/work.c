@@ -1,4 +1,8 @@
-/* Work arrays for k right-hand sides, kept from call to call. */
+/*
+  Work arrays for k right-hand sides, kept from call to call until k changes: x_local and
+  y_local by equations, x_slots and y_slots by components where some G is singular. y arrays
+  have private places of threads behind them, which are 0 between calls.
+*/
 #include "op_impl.h"
 
 /* MeritMMEWork - Make room for k right-hand sides; private places are 0. Not collective. */
