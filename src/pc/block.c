@@ -1,6 +1,15 @@
-/* merit_block: the inverse of each level's diagonal block, so that traits and components of a level are solved together. */
+/*
+  merit_block: the inverse of each level's diagonal block of C, so that traits and components of
+  a level are solved together. It needs no messages, and it is the one for models with a
+  singular G.
+
+  Set-up takes the blocks from the operator, one group of equal size for each term, and inverts
+  them in place. An application is a product of each block with the values of its level; groups
+  stand one after another, in the blocks as in a vector.
+*/
 #include "pc_impl.h"
 
+/* Blocks of this rank: group g has n_levels[g] blocks of n_eq[g] x n_eq[g] numbers, row-major. */
 typedef struct {
   int      n_groups;
   int     *n_eq;     /* [n_groups] block size; owned */
@@ -8,6 +17,7 @@ typedef struct {
   double  *inverse;  /* blocks one after another; owned */
 } Block;
 
+/* Free the arrays of the blocks; the context remains. */
 static PetscErrorCode Free(Block *block)
 {
   PetscFunctionBegin;
@@ -17,7 +27,8 @@ static PetscErrorCode Free(Block *block)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A matrix that is not the mixed model equations (a dummy) has blocks of one */
+/* A matrix that is not the mixed model equations (the dummy of MeritSolverTryOptions) has blocks
+   of one: its diagonal. */
 static PetscErrorCode FromDiagonal(Mat C, Block *block)
 {
   Vec           d;
@@ -41,6 +52,7 @@ static PetscErrorCode FromDiagonal(Mat C, Block *block)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Blocks of the mixed model equations: a group is a term, a block a level of this rank. */
 static PetscErrorCode FromEquations(Mat C, Block *block)
 {
   MeritModel           model;
@@ -59,6 +71,7 @@ static PetscErrorCode FromEquations(Mat C, Block *block)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Take the blocks and invert them. A block without an inverse on any rank is an error on all. */
 static PetscErrorCode SetUp_MeritBlock(PC pc)
 {
   Block    *block;
@@ -83,6 +96,7 @@ static PetscErrorCode SetUp_MeritBlock(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Y = M^-1 X, X and Y [n_owned * k], not the same. Threads take levels. */
 static PetscErrorCode ApplyBlock_MeritBlock(PC pc, int k, const double X[], double Y[])
 {
   Block        *block;
@@ -111,6 +125,7 @@ static PetscErrorCode ApplyBlock_MeritBlock(PC pc, int k, const double X[], doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PCApply. PETSc may not know that the variances have changed, hence MeritPCReady(). */
 static PetscErrorCode Apply_MeritBlock(PC pc, Vec x, Vec y)
 {
   const double *X;
@@ -126,6 +141,7 @@ static PetscErrorCode Apply_MeritBlock(PC pc, Vec x, Vec y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PCView: the size of the blocks of each term. */
 static PetscErrorCode View_MeritBlock(PC pc, PetscViewer viewer)
 {
   Block *block;
@@ -136,6 +152,7 @@ static PetscErrorCode View_MeritBlock(PC pc, PetscViewer viewer)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PCDestroy: the context is ours; PETSc frees the PC itself. */
 static PetscErrorCode Destroy_MeritBlock(PC pc)
 {
   Block *block;

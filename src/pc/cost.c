@@ -1,4 +1,12 @@
-/* Memory and work of the preconditioner that a model gets by default, foreseen. */
+/*
+  Memory and work of the preconditioner that a model gets by default (merit_ped or merit_fixed),
+  foreseen from sizes: bytes of inverse blocks, and for an application bytes through memory,
+  sent bytes, messages and reductions. Counts are of an average rank.
+
+  x->plain marks a model for which preconditioner and operator go through the data together
+  (MeritPCGetJoint). Then both together take less than one after the other: the difference is
+  subtracted here.
+*/
 #include <merit/cost.h>
 #include <merit/pc.h>
 
@@ -32,6 +40,7 @@ PetscErrorCode MeritPCAddWork(const MeritTraffic *x, MeritWork *w)
   w->bytes += 8.0 * (STREAMS - (x->plain ? JOINT_STREAMS : 0)) * (double)x->equations / w->ranks;
   w->sent += 8.0 * both * (animal + fixed);
   w->messages += both * MeritPartners(fixed, w->ranks);
+  /* one exchange with each partner for each generation, in both sweeps */
   if (x->n_generations) w->messages += both * x->n_generations * MeritPartners(animal / x->n_generations, w->ranks);
   if (!x->plain) { /* an exchange of its own */
     w->sent += 8.0 * level;

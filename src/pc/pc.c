@@ -1,4 +1,11 @@
-/* Registration, and application to blocks of right-hand sides. */
+/*
+  Registration of our preconditioners, and their application to blocks of right-hand sides.
+
+  PETSc's PC knows one vector at a time. Types that can do more compose functions by name, which
+  are looked up here: "MeritPCApplyBlock_C" (k right-hand sides), "MeritPCApplyInPlace_C" (the
+  same in arrays with room for ghosts), "MeritPCGetJoint_C" (with the operator in one go),
+  "MeritPCSetSnp_C" (options). A type without them still works.
+*/
 #include "pc_impl.h"
 #include <string.h>
 
@@ -12,7 +19,8 @@ PetscErrorCode MeritPCRegisterAll(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPCCheckType - Refuse types that need a formed matrix; C never is. Logically collective. */
+/* MeritPCCheckType - Refuse types that need a formed matrix, which C never is: PETSc would fail
+   later, with a message that says less. Logically collective. */
 PetscErrorCode MeritPCCheckType(const char type[])
 {
   static const char *const known[] = {PCNONE, PCJACOBI, PCSHELL, PCCOMPOSITE, PCDEFLATION, PCKSP, PCMAT, "merit_block", "merit_ped", "merit_fixed"};
@@ -29,7 +37,8 @@ PetscErrorCode MeritPCCheckType(const char type[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPCReady - See the header. Collective. */
+/* MeritPCReady - See the header. PCSetUp() does nothing where the state of C is that of the last
+   set-up. Collective. */
 PetscErrorCode MeritPCReady(PC pc)
 {
   Mat  C;
@@ -43,7 +52,8 @@ PetscErrorCode MeritPCReady(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One column at a time through PCApply, for types that know no blocks */
+/* One right-hand side at a time through PCApply, for types that know no blocks, such as jacobi
+   and composite. X, Y [n * k]. */
 static PetscErrorCode ApplyColumns(PC pc, int k, const double X[], double Y[])
 {
   Mat     C;
@@ -95,6 +105,7 @@ PetscErrorCode MeritPCGetJoint(PC pc, MeritJoint *joint)
   PetscErrorCode (*get)(PC, MeritJoint *) = NULL;
 
   PetscFunctionBegin;
+  /* set-up first: whether there is a joint depends on the model */
   *joint = NULL;
   PetscCall(MeritPCReady(pc));
   PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCGetJoint_C", &get));

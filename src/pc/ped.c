@@ -1,12 +1,25 @@
 /*
-  merit_ped: zero-fill incomplete Cholesky of the pedigree part. Elimination order: fixed effects, then animals, youngest
-  generation first. In that order A^-1 = (I - P)' D^-1 (I - P) is its own factor, without fill; only the data perturb it.
-  What an animal passes on couples its parents; of that the diagonal blocks are kept, so the factor is positive definite by
-  construction, and no entry of A^-1 is dropped. Generations are exchanged exactly between ranks: the factor does not depend on
-  their number. All other terms keep the inverse of their diagonal blocks. merit_fixed is the same without the pedigree's part.
+  merit_ped: an incomplete Cholesky factor of the pedigree part without fill. The order of
+  elimination is: fixed effects, companions (permanent environment), then animals, youngest
+  generation first. In that order A^-1 = (I - P)' D^-1 (I - P) is its own factor (Henderson
+  1976; Quaas 1976), so without data nothing is approximate.
+
+  With data, let K_i = G^-1 / d_i and W_i the data block of animal i plus the contributions of
+  its offspring. The pivot is K_i + W_i. Its elimination couples the parents of i; only the
+  diagonal blocks of that update are kept, (K_i - K_i pivot^-1 K_i) / 4 for each parent. So no
+  entry of A^-1 is dropped, and the factor is positive definite by construction.
+
+  Values of parents go between ranks generation by generation (ped_setup.c), so the factor does
+  not depend on the number of ranks. All other terms keep the inverses of their diagonal blocks.
+  merit_fixed is the same with the pedigree terms among these.
+
+  This file has the application and what PETSc calls. An application with F the block of the
+  fixed effects, B its coupling to the animals, and A the factor is:
+    b = F^-1 r_F;  x_A = A^-1 (r_A - B' b);  x_F = b - F^-1 B x_A.
 */
 #include "ped_impl.h"
 
+/* PCSetUp: options, then all for the operator as it is now. */
 static PetscErrorCode SetUp_MeritPed(PC pc)
 {
   MeritPed *p;
@@ -23,6 +36,8 @@ static PetscErrorCode SetUp_MeritPed(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritPedBegin - See the header. The room for fixed equations is made anew where k differs from
+   that of the last application. Not collective. */
 PetscErrorCode MeritPedBegin(MeritPed *p, int k, double *v)
 {
   size_t n = 0;
@@ -38,6 +53,7 @@ PetscErrorCode MeritPedBegin(MeritPed *p, int k, double *v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritPedExchange - See the header. Collective. */
 PetscErrorCode MeritPedExchange(const MeritPed *p, PetscSF link, MPI_Datatype unit, bool reduce)
 {
   double *ghosts = p->v + (int64_t)p->n_owned * p->k;
@@ -54,7 +70,9 @@ PetscErrorCode MeritPedExchange(const MeritPed *p, PetscSF link, MPI_Datatype un
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Fixed equations: copy the owned ones out (kept <- v, v <- 0, ghosts too), or take v away from what was kept (v <- kept - v) */
+/* Fixed equations: copy the owned ones out (kept <- v, v <- 0, ghosts too), or take v away from
+   what was kept (v <- kept - v). p->kept has them term after term. It gives x_F = b - F^-1 B x_A
+   without a second vector. */
 static void Keep(MeritPed *p, bool out)
 {
   double *kept = p->kept;
@@ -76,6 +94,10 @@ static void Keep(MeritPed *p, bool out)
   }
 }
 
+/* v <- A^-1 v for the animals of one pedigree term. Forward, youngest step first: an animal
+   gives its parents their part, so ghosts (parents that other ranks own) are added to their
+   owners before the step of the owners. Backward, oldest step first: an animal takes from its
+   parents, so their values go to the ghosts after their step. */
 static PetscErrorCode Substitute(MeritPed *p, MeritPedPart *part, MPI_Datatype unit)
 {
   PetscFunctionBegin;
@@ -90,7 +112,7 @@ static PetscErrorCode Substitute(MeritPed *p, MeritPedPart *part, MPI_Datatype u
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* y = blocks x over levels, out of place */
+/* y = blocks x over the levels of a term, x and y [n_owned * n_eq * k], not the same. */
 static void MultiplyBlocks(const MeritTermView *t, int k, const double *block, const double *x, double *y)
 {
   const int n = t->n_eq;
@@ -105,7 +127,8 @@ static void MultiplyBlocks(const MeritTermView *t, int k, const double *block, c
       }
 }
 
-/* The other terms' blocks times X */
+/* The blocks of the other terms times X: those that are not handled with the animals, not in F,
+   and have no SNP part of their own. */
 static void ApplyBlocks(MeritPed *p, const double X[], double Y[])
 {
   const double *block = p->inverse;
@@ -121,8 +144,11 @@ static void ApplyBlocks(MeritPed *p, const double X[], double Y[])
 }
 
 /*
-  Everything but what SNPs have of their own. Without companions, which go between: with F the fixed block, B its coupling to the animals and A the factor: b = F^-1 r_F; x_A = A^-1 (r_A - B' b); x_F = b - F^-1 B x_A.
-  MeritPedApplyOthers - X [n_owned * k]; Y [room] a copy of it on entry. Collective.
+  MeritPedApplyOthers - See the header. Collective.
+
+  The lines of the file's head in order: F^-1 r_F; its part B' b taken from the animals, record
+  by record (`down`); the substitutions, with companions before and after; then B x_A gathered
+  by the records (`up`) where b was, which Keep() saves, and F^-1 once more.
 */
 PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double Y[])
 {
@@ -133,6 +159,7 @@ PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double 
   PetscCall(MeritUnitCreate(k, &unit));
   PetscCall(PetscArrayzero(p->v + (int64_t)p->n_owned * k, (size_t)(p->n_local - p->n_owned) * (size_t)k));
   PetscCall(MeritPedFixedSolve(p, p->v));
+  /* without pedigree terms (merit_fixed) the fixed effects are done, and the rest is blocks */
   if (p->n_parts) {
     PetscCall(MeritPedExchange(p, p->fixed.link, unit, false));
     MeritRecordsTransfer(p->records, p->down, -1.0, k, p->v, p->v);
@@ -152,6 +179,8 @@ PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Composed as "MeritPCApplyInPlace_C": Y holds a copy of X and has room for ghosts. The SNPs'
+   part and that of the others are side by side, or one after another (ped_combine.c). */
 static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], double Y[])
 {
   MeritPed *p;
@@ -169,6 +198,8 @@ static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Composed as "MeritPCApplyBlock_C": X, Y [n_owned * k] without room for ghosts, so the work is
+   done in an array of p. */
 static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double Y[])
 {
   MeritPed *p;
@@ -180,6 +211,7 @@ static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double
     PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &p->work));
     p->work_k = k;
   }
+  /* the work array has private places of threads too, which record kernels leave 0 */
   PetscCall(PetscArraycpy(p->work, X, (size_t)p->n_owned * (size_t)k));
   PetscCall(ApplyInPlace_MeritPed(pc, k, X, p->work));
   PetscCall(PetscArraycpy(Y, p->work, (size_t)p->n_owned * (size_t)k));
@@ -201,6 +233,7 @@ static PetscErrorCode Apply_MeritPed(PC pc, Vec x, Vec y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PCView: sizes of the parts, and what is done with SNPs. */
 static PetscErrorCode View_MeritPed(PC pc, PetscViewer viewer)
 {
   MeritPed *p;
@@ -213,6 +246,7 @@ static PetscErrorCode View_MeritPed(PC pc, PetscViewer viewer)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PCDestroy: all of the context, sketches too. */
 static PetscErrorCode Destroy_MeritPed(PC pc)
 {
   MeritPed *p;
@@ -229,6 +263,7 @@ static PetscErrorCode Destroy_MeritPed(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Composed as "MeritPCSetSnp_C". */
 static PetscErrorCode SetSnp_MeritPed(PC pc, const MeritSnpOptions *options)
 {
   MeritPed *p;
@@ -239,6 +274,7 @@ static PetscErrorCode SetSnp_MeritPed(PC pc, const MeritSnpOptions *options)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A PCSHELL with an empty context; both types differ in use_pedigree alone. */
 static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
 {
   MeritPed *p;

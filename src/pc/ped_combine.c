@@ -1,19 +1,31 @@
 /*
-  The SNPs' part S and that of all other equations P one after another: P, S, P, each on the residual that the one before left
-  (symmetric Gauss-Seidel by two blocks). Two more products with C an application. Definite whenever no eigenvalue of P C exceeds 2
-  among the others, whatever S is; so P is damped where an incomplete factor is too large.
+  The SNPs' part S and the part P of all other equations one after another: P, S, P, each on the
+  residual after the part before (symmetric block Gauss-Seidel with two blocks). It takes two
+  more products with C for each application.
+
+  With this order M is positive definite whenever no eigenvalue of P C among the other equations
+  exceeds 2, whatever S is. P is the inverse of an incomplete factor and can have larger ones. P
+  is therefore multiplied by
+
+    damping = min(1, 1.9 / (1.15 lambda)),
+
+  lambda being the largest eigenvalue of P C as the power method finds it. The method comes from
+  below, hence 1.15.
 */
 #include "ped_impl.h"
 #include <math.h>
 #include <merit/random.h>
 
-/* Steps of the power method for the largest eigenvalue; the change at which it may end; what it may then be short of */
+/* Steps of the power method for the largest eigenvalue, at least and at most; the relative
+   change at which it may end (SETTLED); the factor by which its value may then be too small
+   (SHORT). */
 enum { LEAST_STEPS = 8, MOST_STEPS = 60 };
 static const double SETTLED = 2e-3, SHORT = 1.15;
 
 /* Its place among the purposes of random numbers */
 enum { PURPOSE = 0x434f4d42 };
 
+/* v [n_owned * k] <- 0 at the equations of SNP terms that have a part of their own. */
 static void ClearSnps(const MeritPed *p, int k, double *v)
 {
   for (int i = 0; i < p->n_snp; i++) {
@@ -23,7 +35,7 @@ static void ClearSnps(const MeritPed *p, int k, double *v)
   }
 }
 
-/* to += part of the SNPs in from */
+/* to += from at the same equations. */
 static void AddSnps(const MeritPed *p, int k, const double *from, double *to)
 {
   for (int i = 0; i < p->n_snp; i++) {
@@ -34,6 +46,7 @@ static void AddSnps(const MeritPed *p, int k, const double *from, double *to)
   }
 }
 
+/* Work arrays for k right-hand sides, made anew where k changes. */
 static PetscErrorCode Work(MeritPed *p, int k)
 {
   PetscFunctionBegin;
@@ -45,7 +58,7 @@ static PetscErrorCode Work(MeritPed *p, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* residual = X - C Y */
+/* p->residual = X - C Y. Collective. */
 static PetscErrorCode Residual(MeritPed *p, Mat C, int k, const double X[], const double Y[])
 {
   PetscFunctionBegin;
@@ -54,7 +67,7 @@ static PetscErrorCode Residual(MeritPed *p, Mat C, int k, const double X[], cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* shift = P from, without SNPs */
+/* p->shift = P from; 0 at the SNPs, which MeritPedApplyOthers() leaves as they were. Collective. */
 static PetscErrorCode Others(MeritPed *p, int k, const double from[])
 {
   PetscFunctionBegin;
@@ -74,6 +87,7 @@ PetscErrorCode MeritPedCombineApply(MeritPed *p, Mat C, int k, const double X[],
   PetscCall(Others(p, k, X));
   for (int64_t i = 0; i < n; i++) Y[i] = p->damping * p->shift[i];
   PetscCall(Residual(p, C, k, X, Y));
+  /* the SNPs do not overlap with the others, so their part is added to zeros */
   PetscCall(MeritPedSnpApply(p, p->residual, p->shift));
   AddSnps(p, k, p->shift, Y);
   PetscCall(Residual(p, C, k, X, Y));
@@ -82,7 +96,8 @@ PetscErrorCode MeritPedCombineApply(MeritPed *p, Mat C, int k, const double X[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A start of the power method: every level its own value, whatever the ranks; 0 for SNPs */
+/* A start of the power method: uniform numbers in (-1/2, 1/2), a function of term and canonical
+   level, so that they do not depend on the ranks; 0 at the SNPs. */
 static void Draw(const MeritPed *p, double *x)
 {
   for (int k = 0; k < p->n_terms; k++) {
@@ -97,7 +112,13 @@ static void Draw(const MeritPed *p, double *x)
   ClearSnps(p, 1, x);
 }
 
-/* MeritPedCombineSetUp - Find how much the others' part has to be damped. Collective. */
+/*
+  MeritPedCombineSetUp - See the header. Collective.
+
+  The power method on P C among the other equations, in the inner product of C, in which P C is
+  symmetric: with y = C x and z = P y, the Rayleigh quotient is y'z / x'y. The next x is z
+  scaled by 1 / sqrt(x'y), so that numbers neither grow nor vanish.
+*/
 PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C)
 {
   double *x, sums[2], most = 0.0;

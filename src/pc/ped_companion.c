@@ -1,11 +1,19 @@
 /*
-  A companion of a pedigree term: an iid term whose levels are the animals with records (permanent environment). It is eliminated
-  exactly before its animals: level p and animal a share the data block S of their records (fixed effects absorbed), so with
-  D = S + G_p^-1 the animal keeps S - S D^-1 S.
+  A companion of a pedigree term: an iid term whose levels are the animals with records
+  (permanent environment). It is eliminated exactly before its animals: by its diagonal blocks
+  alone, each level would be solved as if its animal were known.
+
+  Level p and animal a have the same data block S of their records (fixed effects absorbed).
+  With D = S + G_p^-1 the animal keeps S - S D^-1 S. If the animals have further components (a
+  maternal effect), those that p does not couple to are 0 in S_pa.
+
+  Set-up finds the pairs from the records alone: a term is a companion if on all ranks each of
+  its levels with records has one owned animal, and each animal at most one level.
 */
 #include "ped_impl.h"
 
-/* Does another regressor of the animals (a slope) meet the same animal in this record? Then the pair shares more than S */
+/* Does another regressor of the animals (a slope, or a dam that is the animal) have the same
+   animal in this record? Then the pair has more in common than S. */
 static bool MetTwice(const MeritTermView *animals, int32_t record)
 {
   for (int r = 1; r < animals->n_regressors; r++)
@@ -13,7 +21,9 @@ static bool MetTwice(const MeritTermView *animals, int32_t record)
   return false;
 }
 
-/* Pair levels and animals by the records; false on some rank: they are no pairs, or not all owned here */
+/* Pair levels and animals by the records: animal[n_owned levels], -1 for a level without
+   records. *pairs is false, on all ranks, if on some rank they are no pairs, or not all owned
+   there. Collective. */
 static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *animals, int32_t *animal, bool *pairs)
 {
   const MeritTermView   *t    = &p->term[pe];
@@ -38,7 +48,9 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Plain levels, of the very traits of the animals' own regressor: others are coupled through R, which S would not have */
+/* May a term be a companion? One regressor without coefficients, independent levels, and the
+   same traits as the first regressor of the animals: other traits would be coupled through R,
+   which S does not have. */
 static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_traits)
 {
   if (MeritStructureForm(t->structure) != MERIT_FORM_RECURSION || t->n_regressors != 1 || t->design[0].value || animals->design[0].value || !t->n_eq)
@@ -48,7 +60,8 @@ static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_
   return true;
 }
 
-/* D^-1 and the coupling S_pa of one level, and what it takes from its animal's block */
+/* D^-1 and the coupling S_pa [n * m] of one level, and what it takes from its animal's block:
+   W_a -= S_pa' D^-1 S_pa. A level without records has D = G_p^-1 and no coupling. */
 static bool Eliminate(const MeritPed *p, const MeritPedCompanion *c, const MeritTermView *animals, int32_t level, const double *S,
                       double *W)
 {
@@ -60,6 +73,8 @@ static bool Eliminate(const MeritPed *p, const MeritPedCompanion *c, const Merit
   for (int i = 0; i < n * m; i++) B[i] = 0.0;
   if (MeritDenseSweep(n, NULL, D) > 0) return false;
   if (c->animal[level] < 0) return true;
+  /* S is by equations of the level; the animal's equation for the same trait may have another
+     number, so columns are put where the animal has them */
   for (int s = 0; s < p->records->n_traits; s++) {
     const int own = t->design[0].offset[s], theirs = animals->design[0].offset[s];
 
@@ -74,9 +89,11 @@ static bool Eliminate(const MeritPed *p, const MeritPedCompanion *c, const Merit
 }
 
 /*
-  MeritPedCompanionSetUp - Find a companion of a part's pedigree term and eliminate it from W, the data blocks of the animals.
+  MeritPedCompanionSetUp - See the header. Collective.
 
-  Collective. part->companion.term is -1 if there is none.
+  The first term that fits is taken. S is made from the records as the data blocks of animals
+  are, and the big fixed term is absorbed in it too, so that pivots of level and animal belong
+  to the same equations.
 */
 PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite)
 {
@@ -115,7 +132,8 @@ PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedCompanionForward - v_p <- D^-1 v_p, v_a <- v_a - S_pa' v_p. Not collective. */
+/* MeritPedCompanionForward - v_p <- D^-1 v_p, then v_a <- v_a - S_pa' v_p, level by level; S_pa
+   is B [n * m]. v_p holds D^-1 v_p until the backward substitution. Not collective. */
 void MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, double *v)
 {
   const MeritPedCompanion *c = &part->companion;
@@ -137,7 +155,8 @@ void MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, doubl
     }
 }
 
-/* MeritPedCompanionBackward - v_p <- v_p - D^-1 S_pa v_a. Not collective. */
+/* MeritPedCompanionBackward - v_p <- v_p - D^-1 S_pa v_a, when v_a is the solution of the
+   animals. A level without records has no animal and keeps D^-1 v_p. Not collective. */
 void MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, double *v)
 {
   const MeritPedCompanion *c = &part->companion;

@@ -1,4 +1,19 @@
-/* The fixed effects of merit_ped, eliminated exactly: the largest class term by its blocks, small terms by a dense Schur complement. */
+/*
+  The fixed effects of merit_ped and merit_fixed, eliminated exactly. Their block of C is
+
+    F = [D E; E' S]
+
+  with D the blocks of the levels of the big term (the class with most levels; its X'X is block
+  diagonal, as a record has one level), and S the small equations of other fixed terms, at most
+  64 together. With the dense Schur complement Q = S - E' D^-1 E, which all ranks have, the
+  solution is
+
+    x_S = Q^-1 (r_S - E' D^-1 r_D),   x_D = D^-1 r_D - D^-1 E x_S.
+
+  A solution takes one reduction of as many numbers as there are small equations. Further fixed
+  terms keep their diagonal blocks. Pinned equations have 0 in D^-1 and E, and a unit row in the
+  factor of Q.
+*/
 #include "ped_impl.h"
 #include <math.h>
 
@@ -7,12 +22,14 @@ static const int64_t MOST_SMALL = 64;
 /* Columns of E made at once */
 enum { AT_ONCE = 8 };
 
+/* A class term: one regressor, whose coefficients are 1. */
 static bool IsClass(const MeritTermView *t)
 {
   return t->fixed && t->n_regressors == 1 && !t->design[0].value;
 }
 
-/* The big term, and small ones from the smallest up while they fit */
+/* The big term is the class with most levels (more than one). The small terms are taken from the
+   smallest up while they fit together. */
 static PetscErrorCode Choose(MeritPed *p)
 {
   MeritPedFixed *f     = &p->fixed;
@@ -38,7 +55,8 @@ static PetscErrorCode Choose(MeritPed *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Owned small equations and their numbers: term after term, canonical level, component */
+/* Owned small equations and their numbers, 0 .. n_small - 1 over all ranks: term after term,
+   canonical level, equation. Numbers do not depend on who owns them. */
 static PetscErrorCode NumberSmall(MeritPed *p)
 {
   MeritPedFixed *f     = &p->fixed;
@@ -60,6 +78,8 @@ static PetscErrorCode NumberSmall(MeritPed *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The part of the halo that the exact fixed effects need: other terms are not sent when only
+   these are read. */
 static PetscErrorCode LinkFixed(MeritPed *p)
 {
   PetscInt *roots, n = 0;
@@ -73,7 +93,8 @@ static PetscErrorCode LinkFixed(MeritPed *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* D^-1 with pinned equations out, and the same on ghosts */
+/* D^-1 of the owned levels, rows and columns of pinned equations 0, and the same on ghosts: the
+   records of this rank absorb levels that others own. blocks: those of C of this term. */
 static PetscErrorCode InvertBig(MeritPed *p, const double *blocks)
 {
   MeritPedFixed       *f     = &p->fixed;
@@ -108,7 +129,9 @@ static PetscErrorCode InvertBig(MeritPed *p, const double *blocks)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns [j, j + k) of W'R^-1W over the small equations: y[n_local * k], complete on owned equations */
+/* Columns [j, j + k) of W'R^-1W over the small equations: y[n_local * k], complete on owned
+   equations. x and y have room for private places. Products with unit vectors, so that
+   covariates, slopes and classes are all the same. Collective. */
 static PetscErrorCode Columns(MeritPed *p, int j, int k, double *x, double *y)
 {
   MeritPedFixed *f     = &p->fixed;
@@ -133,7 +156,7 @@ static PetscErrorCode Columns(MeritPed *p, int j, int k, double *x, double *y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* E, and this rank's rows of S */
+/* E, and this rank's rows of S [n_small * n_small]; rows of other ranks remain 0. Collective. */
 static PetscErrorCode FormSmall(MeritPed *p, double *S)
 {
   MeritPedFixed *f     = &p->fixed;
@@ -162,7 +185,7 @@ static PetscErrorCode FormSmall(MeritPed *p, double *S)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* This rank's part of E' D^-1 E taken from S */
+/* S -= this rank's part of E' D^-1 E: the sum over ranks is then Q. */
 static void TakeOutBig(const MeritPed *p, double *S)
 {
   const MeritPedFixed *f = &p->fixed;
@@ -180,7 +203,9 @@ static void TakeOutBig(const MeritPed *p, double *S)
       }
 }
 
-/* Cholesky in place; an equation that keeps nothing (pinned, or dependent to rounding) gets a unit row, so it is left as it is */
+/* Cholesky in place, lower triangle, row-major. before[j] is the diagonal of S. An equation of
+   which less than 1e-11 of that remains (pinned, or dependent but for rounding) gets a unit row,
+   so that the solution leaves it as it is. */
 static void Cholesky(int n, const double *before, double *S)
 {
   for (int j = 0; j < n; j++) {
@@ -201,9 +226,10 @@ static void Cholesky(int n, const double *before, double *S)
 }
 
 /*
-  MeritPedFixedSetUp - Factor the fixed effects' block of C.
+  MeritPedFixedSetUp - See the header. Collective.
 
-  Collective. blocks: diagonal blocks of C of the big term, set by the caller to those of its owned levels (any, without one).
+  S is summed over ranks twice: first as it is, for its diagonal, then with E' D^-1 E taken out,
+  for its factor. All ranks factor the same sum.
 */
 PetscErrorCode MeritPedFixedSetUp(MeritPed *p, const double *blocks)
 {
@@ -223,6 +249,7 @@ PetscErrorCode MeritPedFixedSetUp(MeritPed *p, const double *blocks)
   PetscCall(FormSmall(p, S));
   PetscCall(PetscMalloc1((size_t)f->n_small * (size_t)f->n_small, &f->factor));
   PetscCallMPI(MPI_Allreduce(S, f->factor, f->n_small * f->n_small, MPI_DOUBLE, MPI_SUM, MeritModelComm(p->model)));
+  /* diagonal of all of S, before the big term is taken out: what pivots are compared with */
   for (int j = 0; j < f->n_small; j++) diagonal[j] = f->factor[j * f->n_small + j];
   if (f->big >= 0) TakeOutBig(p, S);
   PetscCallMPI(MPI_Allreduce(S, f->factor, f->n_small * f->n_small, MPI_DOUBLE, MPI_SUM, MeritModelComm(p->model)));
@@ -232,7 +259,7 @@ PetscErrorCode MeritPedFixedSetUp(MeritPed *p, const double *blocks)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* z <- (L L')^-1 z for k right-hand sides */
+/* z [n * k] <- (L L')^-1 z for k right-hand sides. */
 static void SolveSmall(int n, int k, const double *L, double *z)
 {
   for (int i = 0; i < n; i++)
@@ -247,7 +274,7 @@ static void SolveSmall(int n, int k, const double *L, double *z)
     }
 }
 
-/* y = D^-1 y over the owned levels of the big term, in place */
+/* y = D^-1 y over the owned levels of the big term, [n_owned * n_eq * k], in place. */
 static void SolveBig(const MeritPed *p, double *y)
 {
   const MeritTermView *t = &p->term[p->fixed.big];
@@ -267,7 +294,9 @@ static void SolveBig(const MeritPed *p, double *y)
     }
 }
 
-/* The most common case by itself: one equation a level, and one small equation (the intercept) */
+/* The most common case by itself: one equation a level, and one small equation (the intercept),
+   one right-hand side. It saves the work arrays and a pass over the big term. E is a column
+   then. Collective. */
 static PetscErrorCode SolveOne(const MeritPed *p, double *big, double *v)
 {
   const MeritPedFixed *f = &p->fixed;
@@ -287,7 +316,8 @@ static PetscErrorCode SolveOne(const MeritPed *p, double *big, double *v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedFixedSolve - v <- F^-1 v on the owned fixed equations; one reduction of n_small numbers. Collective. */
+/* MeritPedFixedSolve - v <- F^-1 v on the owned fixed equations, for p->k right-hand sides; one
+   reduction of n_small * k numbers. Other equations are not touched. Collective. */
 PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v)
 {
   MeritPedFixed *f     = &p->fixed;
@@ -300,6 +330,7 @@ PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v)
     PetscCall(SolveOne(p, big, v));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
+  /* big = D^-1 r_D from here on */
   if (big) SolveBig(p, big);
   if (!m) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1((size_t)(m * k), &small));

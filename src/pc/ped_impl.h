@@ -62,7 +62,7 @@ typedef struct {
   const MeritRecordKernel *records;
   const int               *first_regressor;
   int32_t                  n_owned, n_local;
-  int                      n_steps; /* generations in a row that ranks go through without a word; one on one rank */
+  int                      n_steps; /* runs of generations between messages (ped_setup.c) */
   int                      n_parts;
   MeritPedPart            *part;     /* [n_parts]; owned */
   double                   damping;  /* multiplicative: what the others' part is taken with */
@@ -95,36 +95,70 @@ static inline bool InFixed(const MeritPed *p, int k)
 }
 
 /* ped.c */
-/* Work from now on v, for k right-hand sides */
+/* Work from now on in v [places * k], borrowed, for k right-hand sides. Not collective. */
 PetscErrorCode MeritPedBegin(MeritPed *p, int k, double *v);
-/* Add ghosts to their owners (reduce), or get them from there */
+/* In p->v: add ghosts to their owners (reduce), or get their values from there. link NULL:
+   nothing. unit: p->k doubles. Collective. */
 PetscErrorCode MeritPedExchange(const MeritPed *p, PetscSF link, MPI_Datatype unit, bool reduce);
+/* Y = P X, P being M^-1 without the SNP terms that have a part of their own: X [n_owned * k]; Y
+   [room of MeritMMERoom] a copy of X on entry. Equations of those SNP terms keep what Y had.
+   Collective. */
 PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double Y[]);
 /* ped_combine.c */
+/* Find p->damping, so that the multiplicative preconditioner is positive definite. Collective. */
 PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C);
+/* Y = M^-1 X by P, S, P one after another; X, Y [n_owned * k]. Two products with C. Collective. */
 PetscErrorCode MeritPedCombineApply(MeritPed *p, Mat C, int k, const double X[], double Y[]);
+/* Free the work arrays. Not collective. */
 PetscErrorCode MeritPedCombineFree(MeritPed *p);
 /* ped_snp.c */
+/* Take PETSc's options on SNPs into p->options; USAGE error for numbers outside their range.
+   Collective. */
 PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p);
+/* Set p->kind: the kind asked for, or by the number of genotypes. Not collective. */
 PetscErrorCode MeritPedSnpChoose(MeritPed *p);
+/* Make p->snp and p->in_snps for the operator's variances. *definite becomes false where a block
+   has no inverse. Collective. */
 PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite);
+/* Y = M^-1 X at the equations of p->snp, for p->k right-hand sides; X, Y [n_owned * k], not the
+   same. Collective. */
 PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[]);
+/* Print what is done with SNP terms. Collective. */
 PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer);
+/* Free p->snp, but not the sketches, which serve for other variances. Not collective. */
 PetscErrorCode MeritPedSnpFree(MeritPed *p);
+/* Free the sketches. Not collective. */
 PetscErrorCode MeritPedSketchFree(MeritPed *p);
 /* ped_fixed.c */
+/* Choose the fixed terms that are eliminated exactly, and factor their block F of C. blocks: all
+   diagonal blocks of C, term after term, as MeritMMEBlockDiagonal makes them. Collective. */
 PetscErrorCode MeritPedFixedSetUp(MeritPed *p, const double *blocks);
 PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v); /* v <- F^-1 v on the owned fixed equations */
+/* Free what it holds. Collective as its halo is. */
 PetscErrorCode MeritPedFixedFree(MeritPedFixed *fixed);
 /* ped_companion.c */
+/* Find a companion of the part's pedigree term and eliminate it: W [n_local * n_eq], the data
+   blocks of the animals, loses what it takes. companion.term -1: there is none. *definite
+   becomes false on a rank where a block has no inverse. Collective. */
 PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite);
+/* The companion's part of the forward substitution in v [places * p->k]. Not collective. */
 void           MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, double *v);
+/* The companion's part of the backward substitution in v. Not collective. */
 void           MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, double *v);
+/* Free what it holds. Not collective. */
 PetscErrorCode MeritPedCompanionFree(MeritPedCompanion *companion);
 /* ped_joint.c */
+/* Set p->joint: does the model fit passes of preconditioner and operator together, and if so its
+   records, sorted by animals. Collective. */
 PetscErrorCode MeritPedJointSetUp(MeritPed *p);
+/* The joint of a merit_ped that has one, else NULL; borrowed until set-up. Not collective. */
 PetscErrorCode MeritPedJointGet(PC pc, MeritJoint *joint);
 /* ped_setup.c */
+/* Make all of p for the operator C as it is now. USAGE error if some G is singular; an error if
+   a pivot is not positive definite. Collective. */
 PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C);
+/* Free all but options and sketches. Collective as its halos are. */
 PetscErrorCode MeritPedFree(MeritPed *p);
+/* The part of a halo whose roots are n equations roots[n] of this rank; *link owned by the
+   caller, NULL if no rank has a ghost of them. Collective. */
 PetscErrorCode MeritPedSubHalo(PetscSF halo, MPI_Comm comm, PetscInt n, const PetscInt roots[], PetscSF *link);

@@ -7,7 +7,9 @@
 */
 #include "ped_impl.h"
 
-/* MeritPedJointSetUp - Sort the records by animals if the model is of the kind: one pedigree term of plain animals, all else in F. Collective. */
+/* MeritPedJointSetUp - Sort the records by animals if the model is of the kind: one pedigree
+   term of plain animals (one regressor, one equation for each trait) without a companion, and
+   all other terms in F. All ranks must agree, for all go through the same messages. Collective. */
 PetscErrorCode MeritPedJointSetUp(MeritPed *p)
 {
   MeritPedJoint *j = &p->joint;
@@ -27,7 +29,8 @@ PetscErrorCode MeritPedJointSetUp(MeritPed *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedJointGet - The joint of a merit_ped that has one, else NULL; composed as "MeritPCGetJoint_C". Not collective. */
+/* MeritPedJointGet - The joint of a merit_ped that has one, else NULL; it is the context of the
+   PC under another type. Composed as "MeritPCGetJoint_C". Not collective. */
 PetscErrorCode MeritPedJointGet(PC pc, MeritJoint *joint)
 {
   MeritPed *p;
@@ -38,7 +41,7 @@ PetscErrorCode MeritPedJointGet(PC pc, MeritJoint *joint)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* v <- 0 at the fixed equations, owned and ghosts */
+/* v <- 0 at the fixed equations that are owned, and at all ghosts. */
 static void ClearFixed(const MeritPed *p, double *v)
 {
   for (int k = 0; k < p->n_terms; k++) {
@@ -77,7 +80,7 @@ PetscErrorCode MeritJointStart(MeritJoint joint, double v[], double x[], double 
     const MeritTermView *t = &p->term[k];
 
     for (int32_t i = t->eq_owned; InFixed(p, k) && i < t->eq_owned + t->n_owned * t->n_eq; i++) {
-      /* a pinned equation is one of the identity and meets no animal */
+      /* a pinned equation is a row of the identity, without coefficients at animals */
       x[i] += state[i] == MERIT_EQ_OK ? v[i] : r[i];
       r[i] = 0.0;
       if (state[i] != MERIT_EQ_OK) v[i] = 0.0;
@@ -90,7 +93,8 @@ PetscErrorCode MeritJointStart(MeritJoint joint, double v[], double x[], double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* u_F <- -F^-1 u_F with ghosts; what u'C u loses by it */
+/* u_F <- -F^-1 u_F with ghosts, u_F being B u_A on entry (parts of it at ghosts). *lost = (B
+   u_A)' F^-1 (B u_A) of this rank, which u' C u loses by it. Collective. */
 static PetscErrorCode Eliminate(MeritPed *p, double *u, double *lost)
 {
   const uint8_t *state = p->state;
@@ -144,10 +148,13 @@ PetscErrorCode MeritJointApply(MeritJoint joint, double u[], double w[], double 
   ClearFixed(p, u);
   ClearFixed(p, w);
   sums[0] = sums[1] = 0.0;
+  /* down the pedigree: forward substitution, and r'M^-1 r */
   for (int g = p->n_steps - 1; g >= 0; g--) {
     PetscCall(MeritPedExchange(p, part->link[g], MPI_DOUBLE, true));
     MeritPedigreeForwardSum(&part->factor, part->start[g], part->start[g + 1], u, sums);
   }
+  /* up: backward substitution gives u of an animal, which is then in the cache for A^-1 u and
+     for its records */
   for (int g = 0; g < p->n_steps; g++) {
     MeritPedigreeBackwardApply(&part->factor, &p->joint.records, part->start[g], part->start[g + 1], u, w, sums);
     PetscCall(MeritPedExchange(p, part->link[g], MPI_DOUBLE, false));
@@ -165,7 +172,8 @@ int MeritJointTerm(MeritJoint joint)
   return ((const MeritPed *)joint)->part[0].term;
 }
 
-/* MeritJointFinish - w is C u at the equations of animals [first, last) after this, which reads u of the fixed effects. Not collective. */
+/* MeritJointFinish - w is C u at the equations of animals [first, last) after this. It adds B'
+   u_F, record by record, so it reads u at the fixed effects, ghosts too. Not collective. */
 void MeritJointFinish(MeritJoint joint, int32_t first, int32_t last, const double u[], double w[])
 {
   const MeritPed *p = (const MeritPed *)joint;

@@ -1,7 +1,19 @@
-/* Setting merit_ped up: generations, halos, factors. */
+/*
+  Setting merit_ped and merit_fixed up: in order, the kind of SNP part, the steps of the
+  pedigree, the fixed effects, each pedigree term (halos of its steps, data blocks, companion,
+  factor), the SNPs, inverse blocks of all other terms, and the joint with the operator.
+
+  Animals of a rank stand by generation. A rank can go through several generations without a
+  message if no rank has ghosts of them; such a run of generations is a *step*. Between steps,
+  values of parents are exchanged. One rank alone has one step.
+
+  Each rank notes whether all its blocks were positive definite, and goes on; one reduction at
+  the end makes an error of it on all ranks.
+*/
 #include "ped_impl.h"
 
-/* MeritPedFree - Free what the preconditioner holds. Collective as its halos are. */
+/* MeritPedFree - See the header. Options and sketches are kept: they are not of the variances.
+   Collective as its halos are. */
 PetscErrorCode MeritPedFree(MeritPed *p)
 {
   PetscFunctionBegin;
@@ -49,7 +61,7 @@ PetscErrorCode MeritPedSubHalo(PetscSF halo, MPI_Comm comm, PetscInt n, const Pe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where each step begins; animals stand by generation, hence by step */
+/* start[n_steps + 1]: first animal of each step. Animals stand by generation, hence by step. */
 static PetscErrorCode FindSteps(const MeritTermView *t, int n_steps, const int32_t step_of[], MeritPedPart *ped)
 {
   PetscFunctionBegin;
@@ -63,6 +75,7 @@ static PetscErrorCode FindSteps(const MeritTermView *t, int n_steps, const int32
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The halo of each step: its animals that other ranks have as parents of theirs. Collective. */
 static PetscErrorCode LinkSteps(const MeritTermView *t, PetscSF halo, MPI_Comm comm, int n_steps, MeritPedPart *ped)
 {
   PetscMPIInt size;
@@ -84,7 +97,8 @@ static PetscErrorCode LinkSteps(const MeritTermView *t, PetscSF halo, MPI_Comm c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* linked[n]: generations of which some rank has ghosts */
+/* linked[n]: generations of which some rank has ghosts, over all pedigree terms. The degree of
+   an equation in the halo is the number of its ghosts. Collective. */
 static PetscErrorCode FindLinked(MeritPed *p, MPI_Comm comm, int n, uint8_t linked[])
 {
   const PetscInt *degree;
@@ -104,8 +118,9 @@ static PetscErrorCode FindLinked(MeritPed *p, MPI_Comm comm, int n, uint8_t link
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Steps over all ranks and pedigree terms: a step ends with a generation of which some rank has ghosts, for only then ranks have to hear
-   of each other; parents stand before their offspring within it. One rank goes through all generations in one. */
+/* Steps over all ranks and pedigree terms: step_of[generation], owned by the caller (NULL on one
+   rank). A step ends with a generation of which some rank has ghosts, for only then ranks have
+   to wait for each other. Within a step parents stand before their offspring. Collective. */
 static PetscErrorCode MakeSteps(MeritPed *p, MPI_Comm comm, int32_t **step_of)
 {
   PetscMPIInt size;
@@ -132,7 +147,9 @@ static PetscErrorCode MakeSteps(MeritPed *p, MPI_Comm comm, int32_t **step_of)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Factor one pedigree term, youngest generation first; W [n_local * n] holds data blocks of owned and ghost animals */
+/* Factor one pedigree term, youngest step first; W [n_local * n] holds data blocks of owned and
+   ghost animals. Before a step, what offspring on other ranks give to its animals is added to
+   their blocks. Collective. */
 static PetscErrorCode Factorize(MeritPed *p, MeritPedPart *ped, double *W, bool *definite)
 {
   const MeritTermView *t = &p->term[ped->term];
@@ -151,6 +168,8 @@ static PetscErrorCode Factorize(MeritPed *p, MeritPedPart *ped, double *W, bool 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All of one pedigree term. Its data blocks are those of W'R^-1W with the levels of the big
+   fixed term absorbed, record by record. Small fixed terms are not absorbed. Collective. */
 static PetscErrorCode SetUpPart(MeritPed *p, int k, const int32_t step_of[], MeritPedPart *part, bool *definite)
 {
   const MeritTermView *t        = &p->term[k];
@@ -176,7 +195,8 @@ static PetscErrorCode SetUpPart(MeritPed *p, int k, const int32_t step_of[], Mer
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Inverse diagonal blocks of the terms that are neither pedigree nor eliminated exactly */
+/* Inverse diagonal blocks of the terms that are neither pedigree nor eliminated exactly; blocks:
+   those of C, term after term, of which only these are copied. */
 static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *definite)
 {
   size_t  kept = 0;
@@ -200,7 +220,9 @@ static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *defin
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Who reads and who writes when fixed effects are taken from the animals (down), and animals from the fixed effects (up) */
+/* Roles of the regressors when fixed effects are taken from the animals (down: y_animals -= Z'
+   R^-1 X b) and when animals are gathered at the fixed effects (up: X' R^-1 Z u). Companions are
+   on the side of the animals; all other terms have no role. */
 static PetscErrorCode SetRoles(MeritPed *p)
 {
   PetscFunctionBegin;
@@ -249,6 +271,7 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(PetscFree(blocks));
   PetscCall(SetRoles(p));
   PetscCall(MeritPedJointSetUp(p));
+  /* only absorption in pedigree terms and companions needs it */
   PetscCall(PetscFree(p->fixed.D_ghosted));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
   PetscCheck(definite, MeritModelComm(p->model), PETSC_ERR_MAT_CH_ZRPVT, "a pivot of the incomplete Cholesky is not positive definite");

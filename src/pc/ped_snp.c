@@ -1,11 +1,21 @@
-/* The SNP terms of merit_ped and merit_fixed where they are more than the blocks of their levels. */
+/*
+  The SNP terms of merit_ped and merit_fixed where they have more than the blocks of their
+  levels: options, the choice of a kind, set-up and application. The methods are in snp_blocks.c
+  and snp_nystrom.c.
+
+  The sketch of the genotypes (snp_sketch.c) costs as much as some iterations, but it does not
+  depend on variances. It is kept in p from set-up to set-up, as long as the operator is the
+  same object.
+*/
 #include "ped_impl.h"
 #include <merit/log.h>
 #include <string.h>
 
+/* The names of MeritSnpKind, in its order. */
 static const char *const kinds[] = {"auto", "diagonal", "blocks", "nystrom"};
 
-/* MeritPedSnpOptions - What PETSc's options say on SNPs. Collective. */
+/* MeritPedSnpOptions - What PETSc's options say on SNPs, with the prefix of the PC; without one,
+   what MeritPCSetSnp() gave remains. Limits are those of the job file. Collective. */
 PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p)
 {
   static const char *const ways[] = {"additive", "multiplicative"};
@@ -27,7 +37,8 @@ PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The sketch of a term: that of an earlier set-up if it was of these genotypes */
+/* The sketch of a term: that of an earlier set-up if it was of these genotypes. Its weights may
+   then be those of earlier variances, which is near enough for a preconditioner. Collective. */
 static PetscErrorCode Sketch(MeritPed *p, Mat C, int term, const double D[], const double mean[], MeritSketch **sketch)
 {
   PetscObjectId id;
@@ -51,6 +62,7 @@ static PetscErrorCode Sketch(MeritPed *p, Mat C, int term, const double D[], con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A low-rank approximation of one term, for the variances of the operator. Collective. */
 static PetscErrorCode SetUpNystrom(MeritPed *p, Mat C, MeritPedSnp *snp)
 {
   const MeritTermView *t = &p->term[snp->term];
@@ -91,7 +103,8 @@ PetscErrorCode MeritPedSnpChoose(MeritPed *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedSnpSetUp - What stands for the SNPs' equations. Collective. */
+/* MeritPedSnpSetUp - See the header. Terms without equations (variance 0) have no part here.
+   Collective. */
 PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite)
 {
   const int *fed, n_fed = MeritModelFedTerms(p->model, &fed);
@@ -113,7 +126,8 @@ PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedSnpApply - Y = M^-1 X over the SNPs' equations. Collective. */
+/* MeritPedSnpApply - Y = M^-1 X over the equations of the SNP terms in p->snp; the rest of Y is
+   not touched. Collective. */
 PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[])
 {
   const uint8_t *state = p->state;
@@ -130,7 +144,7 @@ PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedSnpView - Print what stands for the SNPs. Collective. */
+/* MeritPedSnpView - See the header. Collective. */
 PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer)
 {
   PetscFunctionBegin;
@@ -148,7 +162,8 @@ PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedSnpFree - Free what is of the variances of now; sketches are kept. Not collective. */
+/* MeritPedSnpFree - Free what is of the present variances; sketches are kept. in_snps is freed
+   by MeritPedFree(). Not collective. */
 PetscErrorCode MeritPedSnpFree(MeritPed *p)
 {
   PetscFunctionBegin;

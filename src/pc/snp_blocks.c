@@ -1,16 +1,24 @@
 /*
-  SNPs by blocks: neighbouring SNPs share a block of C, inverted exactly. Neighbours are in linkage disequilibrium, so that
-  their equations hang together where those of a level alone do not tell. A block ends where a rank's SNPs end.
+  SNPs by blocks: neighbouring SNPs have a block of C together, which is inverted exactly.
+  Neighbours are in linkage disequilibrium, so that much of what a SNP has in common with others
+  is within its block. A block ends where a rank's SNPs end, and at multiples of `width` in the
+  order of all SNPs.
+
+  A block is M_b' D M_b + I x G^-1, D being J' R^-1 J of the genotyped animals. Its Gram matrix
+  is a sum over genotype rows of all ranks, so all ranks work on each block, and the sum goes to
+  the rank that owns the SNPs.
 */
 #include "snp_impl.h"
 
-/* First SNP behind the block that begins at `at`, of SNPs up to `end` */
+/* First SNP behind the block that begins at `at`, of SNPs up to `end`: the next multiple of
+   width, or end. */
 static int32_t BlockEnd(int32_t at, int32_t end, int32_t width)
 {
   return PetscMin(end, (at / width + 1) * width);
 }
 
-/* Where the blocks of this rank's SNPs [first, first + n) begin, and room for their inverses */
+/* Where the blocks of this rank's SNPs [first, first + n) begin, and room for their inverses,
+   one after another. n / width + 3 holds a part of a block at either end. */
 static PetscErrorCode Cut(int32_t first, int32_t n, int n_eq, int32_t width, MeritSnpBlocks *snp)
 {
   size_t room = 0;
@@ -31,7 +39,9 @@ static PetscErrorCode Cut(int32_t first, int32_t n, int n_eq, int32_t width, Mer
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A block of C out of the Gram matrix of n SNPs, state[] being that of its equations; pinned equations are those of the identity */
+/* A block of C out of the Gram matrix of n SNPs: gram[(a * n + b) * n_eq^2 + .] for SNPs a and
+   b, block row-major by SNP, then equation. state[n * n_eq]: pinned equations are those of the
+   identity. */
 static void Assemble(const MeritTermView *t, const uint8_t state[], int32_t n, const double *gram, double *block)
 {
   const int     n_eq = t->n_eq;
@@ -50,7 +60,9 @@ static void Assemble(const MeritTermView *t, const uint8_t state[], int32_t n, c
         }
 }
 
-/* Blocks of all ranks one after another: each is summed over the genotype rows at the rank that has its SNPs */
+/* Blocks of all ranks one after another: each is summed over the genotype rows of all ranks, at
+   the rank that has its SNPs, which inverts it. n_owned[ranks]: SNPs of each rank; D [n_rows *
+   n_eq^2]. Collective. */
 static PetscErrorCode Fill(MeritModel model, const MeritTermView *t, int32_t width, const PetscMPIInt n_owned[], const double *D, MeritSnpBlocks *snp,
                            bool *definite)
 {
@@ -113,7 +125,8 @@ PetscErrorCode MeritSnpBlocksSetUp(Mat C, int term, int32_t width, MeritSnpBlock
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One block times X, both at its first equation; k right-hand sides */
+/* One block [n * n] times X, Y [n * k]. One right-hand side has a loop of its own, whose sum
+   stays in a register. */
 static void Multiply(int64_t n, int k, const double *inverse, const double *X, double *Y)
 {
   for (int64_t a = 0; a < n; a++) {
@@ -130,7 +143,8 @@ static void Multiply(int64_t n, int k, const double *inverse, const double *X, d
   }
 }
 
-/* MeritSnpBlocksApply - Y = blocks X for the SNPs of one term, X, Y [n_owned * n_eq * k]. Not collective; threaded over blocks. */
+/* MeritSnpBlocksApply - Y = blocks X for the SNPs of one term, X, Y [n_owned * n_eq * k].
+   Threads take blocks, so nothing is added across threads. Not collective. */
 void MeritSnpBlocksApply(const MeritTermView *t, const MeritSnpBlocks *snp, int k, const double X[], double Y[])
 {
 
@@ -143,7 +157,7 @@ void MeritSnpBlocksApply(const MeritTermView *t, const MeritSnpBlocks *snp, int 
   }
 }
 
-/* MeritSnpBlocksFree - Not collective. */
+/* MeritSnpBlocksFree - See the header. Not collective. */
 PetscErrorCode MeritSnpBlocksFree(MeritSnpBlocks *snp)
 {
   PetscFunctionBegin;

@@ -30,6 +30,7 @@ PetscErrorCode MeritSnpNystromMean(Mat C, int term, double **D, double mean[])
   n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
   PetscCall(MeritMMECarrierBlocks(C, term, NULL, D));
   PetscCall(PetscCalloc1(size + 1, &sums));
+  /* only grid column 0 has blocks that are not 0, so each animal counts once */
   for (int64_t row = 0; row < n_rows; row++) {
     bool any = false;
 
@@ -45,7 +46,8 @@ PetscErrorCode MeritSnpNystromMean(Mat C, int term, double **D, double mean[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* T [n * n] with T'G^-1 T = I and T'D T = diag(delta), columns of T one after another. Not collective. */
+/* T [n * n] with T'G^-1 T = I and T'D T = diag(delta), columns of T one after another, delta
+   ascending: the generalised eigenproblem D t = delta G^-1 t (LAPACK sygv). Not collective. */
 static PetscErrorCode Canonical(int n, const double *D, const double *G_inverse, double *T, double *delta)
 {
   double      *B, *work;
@@ -76,7 +78,8 @@ PetscErrorCode MeritSnpNystromScale(const MeritTermView *t, const double mean[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* to = T diag(1 / (delta lambda + 1)) T' */
+/* to [n * n] = T diag(1 / (delta lambda + 1)) T' = (lambda D + G^-1)^-1. A delta below 0 is
+   rounding. */
 static void Inverse(int n, const double *T, const double *delta, double lambda, double *to)
 {
   for (int a = 0; a < n; a++)
@@ -86,7 +89,8 @@ static void Inverse(int n, const double *T, const double *delta, double lambda, 
     }
 }
 
-/* MeritSnpNystromSetUp - Take over the variances of now. Not collective; the sketch must outlive the result. */
+/* MeritSnpNystromSetUp - Take over the present variances. Not collective; the sketch must
+   outlive the result. */
 PetscErrorCode MeritSnpNystromSetUp(const MeritTermView *t, const MeritSketch *sketch, const double mean[], MeritSnpNystrom *y)
 {
   const int    n = t->n_eq, size = n * n, rank = sketch->rank;
@@ -98,6 +102,7 @@ PetscErrorCode MeritSnpNystromSetUp(const MeritTermView *t, const MeritSketch *s
   PetscCall(PetscMalloc1((size_t)rank * (size_t)size + 1, &y->along));
   PetscCall(PetscMalloc1(size, &y->off));
   PetscCall(Canonical(n, mean, t->G_inverse, T, delta));
+  /* off the columns, the least eigenvalue that was kept is taken for all others */
   Inverse(n, T, delta, sketch->least, y->off);
   for (int i = 0; i < rank; i++) {
     Inverse(n, T, delta, sketch->lambda[i], y->along + i * size);
@@ -107,7 +112,9 @@ PetscErrorCode MeritSnpNystromSetUp(const MeritTermView *t, const MeritSketch *s
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* coeff = this rank's part of U' X; `width` numbers a SNP. Each thread has columns of its own, so that nothing is added across threads */
+/* coeff = this rank's part of U' X, [rank * width]; `width` numbers for each SNP. Each thread
+   has columns of its own, so that nothing is added across threads, and sums have the same order
+   on any number of threads. */
 static void Project(const MeritSketch *s, int width, const double *X, double *coeff)
 {
 #pragma omp parallel
@@ -129,7 +136,7 @@ static void Project(const MeritSketch *s, int width, const double *X, double *co
   }
 }
 
-/* to [n * k] = B [n * n] from [n * k] */
+/* to [n * k] = B [n * n] from [n * k], for one SNP. */
 static void Multiply(int n, int k, const double *B, const double *from, double *to)
 {
   for (int a = 0; a < n; a++)
@@ -141,7 +148,8 @@ static void Multiply(int n, int k, const double *B, const double *from, double *
     }
 }
 
-/* Y = off X + U coeff over the SNPs of this rank */
+/* Y = off X + U coeff over the SNPs of this rank. Along a column of U the inverse is off +
+   along: `along` was applied to the coefficients before. */
 static void Expand(const MeritTermView *t, const MeritSnpNystrom *y, int k, const double *X, double *Y)
 {
   const MeritSketch *s     = y->sketch;
@@ -164,7 +172,8 @@ static void Expand(const MeritTermView *t, const MeritSnpNystrom *y, int k, cons
   }
 }
 
-/* X with zeros where equations are pinned, if any is; else X itself. *own is to be freed. */
+/* *from: X [n * k] with zeros where equations are pinned, if any is; else X itself. *own is to
+   be freed. */
 static PetscErrorCode Unpin(int64_t n, const uint8_t state[], int k, const double X[], const double **from, double **own)
 {
   int64_t first = 0;

@@ -1,7 +1,17 @@
 /*
-  A randomised Nystrom approximation U Lambda U' of A = M'WM over the SNPs of one term (Frangella, Tropp and Udell 2023; shifted, with
-  Cholesky, after Tropp, Yurtsever, Udell and Cevher 2017). Test vectors are drawn by SNP, so they do not depend on the ranks; products
-  are made some columns at a time, and after each the spectrum so far tells whether more columns would pay.
+  A randomised Nystrom approximation U Lambda U' of A = M'WM over the SNPs of one term
+  (Frangella, Tropp and Udell 2023; shifted, with Cholesky, after Tropp, Yurtsever, Udell and
+  Cevher 2017).
+
+  1. Omega [n * m]: independent standard normal numbers, drawn by SNP, so that they do not
+     depend on the ranks. Y = A Omega: one product with M and one with M' for each column.
+  2. With a small shift nu, Y_nu = Y + nu Omega, and Omega' Y_nu = L L' (Cholesky).
+  3. A is about B B' - nu I, B = Y_nu L^-T. Its eigenvalues are those of B'B = L^-1 Y_nu' Y_nu
+     L^-T less nu; U = B times eigenvectors, of unit length.
+
+  Beside these products, only the small matrices Omega'Omega, Omega'Y and Y'Y go between ranks.
+  AT_ONCE columns are made at a time, and after each lot the spectrum so far shows whether more
+  columns would pay: one costs as much as an iteration.
 */
 #include "snp_impl.h"
 #include <math.h>
@@ -24,6 +34,7 @@ static const double SHIFT = 1e-8, LEAST = 1e-6;
 /* Its place among the purposes of random numbers */
 enum { PURPOSE = 0x534b4554 };
 
+/* A sketch under way. Vectors over SNPs are column after column, as BLAS has them. */
 typedef struct {
   MPI_Comm             comm;
   const MeritTermView *t;
@@ -33,7 +44,8 @@ typedef struct {
   double              *weight;    /* [n_rows]; owned */
 } Sketch;
 
-/* Weight of each genotype row: what its D is of the mean, so that D is about weight (x) mean */
+/* Weight of each genotype row: the mean over equations of its D divided by the mean D, so that D
+   is about weight (x) mean. 0 for animals without records. */
 static PetscErrorCode Weigh(int64_t n_rows, int n_eq, const double D[], const double mean[], double *weight)
 {
   PetscFunctionBegin;
@@ -51,6 +63,7 @@ static PetscErrorCode Weigh(int64_t n_rows, int n_eq, const double D[], const do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Sizes, weights, and room for `most` columns, or as many as there are SNPs. */
 static PetscErrorCode Begin(Mat C, int term, const double D[], const double mean[], int32_t most, Sketch *s)
 {
   MeritModel model;
@@ -74,6 +87,7 @@ static PetscErrorCode Begin(Mat C, int term, const double D[], const double mean
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what Begin allocated. */
 static PetscErrorCode End(Sketch *s)
 {
   PetscFunctionBegin;
@@ -83,7 +97,7 @@ static PetscErrorCode End(Sketch *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Test vectors [s->n, s->n + k) */
+/* Test vectors [s->n, s->n + k): number j of the stream of a SNP is its element of column j. */
 static void Draw(const Sketch *s, int k)
 {
 #pragma omp parallel for schedule(static)
@@ -94,7 +108,8 @@ static void Draw(const Sketch *s, int k)
   }
 }
 
-/* to [most * most] gets columns [s->n, s->n + k) of left'right, where `right` has them, and the mirrored rows */
+/* to [most * most], symmetric, gets columns [s->n, s->n + k) of left'right, and the mirrored
+   rows. left and right have s->n + k columns. One reduction. Collective. */
 static PetscErrorCode Products(Sketch *s, int k, const double *left, const double *right, double *to)
 {
   const double one = 1.0, zero = 0.0;
@@ -120,7 +135,8 @@ static PetscErrorCode Products(Sketch *s, int k, const double *left, const doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* k more columns */
+/* k more columns: test vectors, their products with A, and the new rows and columns of the small
+   matrices. MeritMMESnpGram() has right-hand sides fastest, hence the transposition. Collective. */
 static PetscErrorCode Extend(Mat C, int term, int k, Sketch *s)
 {
   const size_t n = (size_t)s->t->n_owned;
@@ -142,10 +158,9 @@ static PetscErrorCode Extend(Mat C, int term, int k, Sketch *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  The spectrum of the approximation: lambda [n] descending, and T [n * n], column-major, with U = (Y + shift omega) T. Of n columns
-  *rank are above rounding.
-*/
+/* The spectrum of the approximation: lambda [n] descending, and T [n * n], column-major, with U
+   = (Y + shift omega) T, so T = L^-T V Lambda_nu^-1/2. Of n columns *rank are above rounding; 0
+   if Omega' Y_nu has no Cholesky factor. Not collective. */
 static PetscErrorCode Spectrum(const Sketch *s, double *lambda, double *T, double *shift, int *rank)
 {
   const double one = 1.0;
@@ -195,7 +210,8 @@ static PetscErrorCode Spectrum(const Sketch *s, double *lambda, double *T, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* U = (Y + shift omega) T of the first `rank` columns of T */
+/* U = (Y + shift omega) T of the first `rank` columns of T, in single precision, SNP by SNP: a
+   preconditioner needs no more, and half as much goes through memory. Overwrites Y and omega. */
 static PetscErrorCode Keep(Sketch *s, const double *T, double shift, int rank, MeritSketch *sketch)
 {
   const size_t n   = (size_t)s->t->n_owned, all = n * (size_t)s->n;
@@ -227,10 +243,11 @@ static double Predict(double scale, int n, const double lambda[])
 }
 
 /*
-  MeritSketchMake - Sketch A = M'WM of one SNP term, W being what D is of its mean.
+  MeritSketchMake - See the header. Collective.
 
-  Collective. D [n_rows * n_eq^2] and mean [n_eq^2] as from `MeritSnpNystromMean()`; rank: columns to make, 0: as many as pay, an
-  eigenvalue counting `scale` times over the penalty.
+  With a rank given, all its columns are made and the spectrum is found once. Without, columns
+  are added until the next would cost more than it saves: when there are WORTH of the iterations
+  predicted, or when the spectrum is exhausted (kept < columns), or at MOST_AUTO.
 */
 PetscErrorCode MeritSketchMake(Mat C, int term, const double D[], const double mean[], int32_t rank, double scale, MeritSketch *sketch)
 {
@@ -248,6 +265,8 @@ PetscErrorCode MeritSketchMake(Mat C, int term, const double D[], const double m
     PetscCall(Extend(C, term, PetscMin(AT_ONCE, most - s.n), &s));
     if (rank && s.n < most) continue;
     PetscCall(Spectrum(&s, sketch->lambda, T, &shift, &kept));
+    /* all ranks have the same sums, but LAPACK may round otherwise on another machine: rank 0
+       decides */
     PetscCallMPI(MPI_Bcast(&kept, 1, MPI_INT, 0, s.comm));
     PetscCallMPI(MPI_Bcast(sketch->lambda, s.n, MPI_DOUBLE, 0, s.comm));
     if (kept) sketch->predicted = Predict(scale, kept, sketch->lambda);
@@ -264,7 +283,7 @@ PetscErrorCode MeritSketchMake(Mat C, int term, const double D[], const double m
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSketchFree - Not collective. */
+/* MeritSketchFree - See the header. Not collective. */
 PetscErrorCode MeritSketchFree(MeritSketch *sketch)
 {
   PetscFunctionBegin;
