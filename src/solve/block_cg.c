@@ -1,7 +1,19 @@
 /*
-  Block conjugate gradients (O'Leary 1980) for right-hand sides that share C: all search in the space that they span together. The
-  directions of a step are made orthonormal in C (Dubrulle 2001), and those that others already cover, to rounding, are left out, so that
-  dependent, equal or zero right-hand sides do no harm. One reduction an iteration; it ends only on the true residual.
+  Block conjugate gradients (O'Leary 1980) for right-hand sides that share C: each solution is
+  taken from the space that the directions of all of them span. Matrices are [n * k], right-hand
+  side fastest. With R the residuals, a step is:
+
+  1. Z = M^-1 R, W = C Z.
+  2. One reduction: H = Z'W, B = S'Z, Z'R (S = C P of the last step), and squares for the
+     criteria.
+  3. P <- Z T + P Q with Q = -B T, so that the new directions are conjugate to the last ones. T
+     is such that they are orthonormal in C among each other: (Z - P B)'C (Z - P B) = H - B'B =
+     V diag(lambda) V', T = V diag(lambda)^-1/2 (after Dubrulle 2001).
+  4. S <- W T + S Q, alpha = P'R = T'Z'R, X += P alpha, R -= S alpha.
+
+  Directions whose lambda is rounding are left out: others cover them already. So dependent,
+  equal or zero right-hand sides do no harm. A run ends on the recursive residual, the solve
+  only on the true one, which is computed after each run.
 */
 #include "solver_impl.h"
 #include <merit/kernels.h>
@@ -10,9 +22,11 @@
 
 /* Right-hand sides that go together */
 enum { WIDEST = 32 };
-/* Share of a direction that must be new beside all others for it to be kept */
+/* Share of a direction (its squared length in C) that must be new beside all others for it to be
+   kept. */
 static const double NEW = 1e-11;
 
+/* Work space of one block of right-hand sides, and the coefficients of a step. */
 typedef struct {
   int     k, q;    /* right-hand sides; directions kept in the last step */
   double *r, *z, *w, *p, *s, *next_p, *next_s; /* [n * k] (z, w with room for ghosts); columns of p, s from q on are 0 */
@@ -21,6 +35,7 @@ typedef struct {
   double *norm_r, *norm_scaled; /* [k] of the right-hand sides */
 } Work;
 
+/* All arrays, set to 0; z and w have room for the ghosts of the operator. */
 static PetscErrorCode Allocate(MeritSolver s, int k, Work *w)
 {
   const size_t n = (size_t)s->n * (size_t)k + 1, square = (size_t)(k * k);
@@ -35,6 +50,7 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free the arrays. */
 static PetscErrorCode Free(Work *w)
 {
   PetscFunctionBegin;
@@ -43,7 +59,8 @@ static PetscErrorCode Free(Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* to [k * k] = A'B; A, B [n * k] */
+/* to [k * k] = A'B, row-major, of this rank; A, B [n * k] row-major. BLAS has columns first, so
+   it sees A' and B', and makes B'A, which is A'B row-major. */
 static PetscErrorCode Gram(int32_t n, int k, const double *A, const double *B, double *to)
 {
   const double one = 1.0, zero = 0.0;
@@ -54,7 +71,7 @@ static PetscErrorCode Gram(int32_t n, int k, const double *A, const double *B, d
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* C = A B + keep C; A, C [n * k], B [k * k] */
+/* C = A B + keep * C; A, C [n * k], B [k * k], all row-major (transposed for BLAS). */
 static PetscErrorCode Multiply(int32_t n, int k, const double *A, const double *B, double keep, double *C)
 {
   const double one = 1.0;
@@ -65,7 +82,7 @@ static PetscErrorCode Multiply(int32_t n, int k, const double *A, const double *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* sums[j], scaled[j] = x'x, x'D^-1 x of this rank */
+/* sums[j] = x'x and scaled[j] = x'D^-1 x of right-hand side j, this rank's parts; x [n * k]. */
 static void Squares(MeritSolver s, int k, const double *x, double *sums, double *scaled)
 {
   for (int j = 0; j < k; j++) sums[j] = scaled[j] = 0.0;
@@ -78,6 +95,8 @@ static void Squares(MeritSolver s, int k, const double *x, double *sums, double 
     }
 }
 
+/* ||r|| and ||r|| in the norm of D^-1 for each right-hand side: what residuals are relative to.
+   Collective. */
 static PetscErrorCode RightHandNorms(MeritSolver s, const double r[], Work *w)
 {
   PetscFunctionBegin;
@@ -90,7 +109,8 @@ static PetscErrorCode RightHandNorms(MeritSolver s, const double r[], Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* z = M^-1 r, w = C z, and all sums but those of the step before, which stand there */
+/* z = M^-1 r, w = C z, and all sums. Those of dx and x are of the step before, which wrote this
+   rank's parts; the same reduction adds them up. Collective. */
 static PetscErrorCode Expand(MeritSolver s, Work *w)
 {
   const int k = w->k, square = k * k;
@@ -107,7 +127,8 @@ static PetscErrorCode Expand(MeritSolver s, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The worst of all right-hand sides */
+/* Residuals and change of the worst right-hand side; those that are 0 do not count. Changes by
+   term are not computed. */
 static void Read(MeritSolver s, const Work *w, MeritIteration *it)
 {
   const double *rr = w->sums + 3 * w->k * w->k;
@@ -123,7 +144,9 @@ static void Read(MeritSolver s, const Work *w, MeritIteration *it)
   for (int i = 0; i < s->n_terms; i++) s->term_change[i] = NAN;
 }
 
-/* T [k * q] with (z T + p Q)'C(z T + p Q) = I, from G = H - B'B in columns of like length: its eigenvectors above rounding */
+/* T [k * q] with (z T + p Q)'C(z T + p Q) = I, from the eigenvectors of G = H - B'B. Rows and
+   columns of G are first scaled to directions of length 1 in C, so that NEW means the same for
+   all. B counts for the w->q directions of the last step; w->q becomes the number kept. */
 static PetscErrorCode Directions(Work *w)
 {
   const int     k = w->k;
@@ -153,7 +176,9 @@ static PetscErrorCode Directions(Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* T, Q = -B T, alpha = T'(z'r), the same on every rank; w->q of now */
+/* T, Q = -B T and alpha = T'(Z'R). Rank 0 decides on T and its number of columns, since
+   eigenvectors of nearly equal eigenvalues depend on rounding; then all ranks have the same.
+   Collective. */
 static PetscErrorCode Coefficients(MeritSolver s, Work *w)
 {
   const int     k = w->k, before = w->q;
@@ -161,6 +186,7 @@ static PetscErrorCode Coefficients(MeritSolver s, Work *w)
 
   PetscFunctionBegin;
   PetscCall(Directions(w));
+  /* all ranks must keep the same directions */
   PetscCallMPI(MPI_Bcast(&w->q, 1, MPI_INT, 0, s->comm));
   PetscCallMPI(MPI_Bcast(w->T, k * k, MPI_DOUBLE, 0, s->comm));
   for (int i = 0; i < k; i++)
@@ -175,7 +201,8 @@ static PetscErrorCode Coefficients(MeritSolver s, Work *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One step of all right-hand sides; sums of dx'dx and x'x of this rank */
+/* One step of all right-hand sides; sums of dx'dx and x'x of this rank. next_p and next_s hold
+   the new directions, and after the exchange of pointers the changes of x and r. Not collective. */
 static PetscErrorCode Step(MeritSolver s, Work *w, double *x)
 {
   const int k = w->k;
@@ -203,7 +230,9 @@ static PetscErrorCode Step(MeritSolver s, Work *w, double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Iterate from x with its true residual in w->r until the criterion holds by the recursion, or nothing moves any more */
+/* Iterate from x with its true residual in w->r until the criterion holds by the recursion
+   (*holds), no direction is left, or the iterations are used up. It begins without old
+   directions. Collective. */
 static PetscErrorCode Run(MeritSolver s, Work *w, double *x, MeritIteration *it, bool *holds)
 {
   const size_t n = (size_t)s->n * (size_t)w->k;
@@ -232,7 +261,9 @@ static PetscErrorCode Run(MeritSolver s, Work *w, double *x, MeritIteration *it,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One block of at most WIDEST right-hand sides */
+/* One block of at most WIDEST right-hand sides: runs until the true residual is good too, no
+   longer halves, or the iterations are used up. A solution of a right-hand side that is 0 is 0.
+   Collective. */
 static PetscErrorCode SolveBlock(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   const double   goal = MeritSolverResidualGoal(s);
@@ -251,6 +282,8 @@ static PetscErrorCode SolveBlock(MeritSolver s, int k, const double r[], double 
 
     PetscCall(Run(s, &w, x, &it, &holds));
     PetscCall(MeritSolverTrueResidual(s, k, r, x, w.r, &result->true_residual));
+    /* a criterion on the change has no goal for the residual: that must be near the recursive
+       one */
     if (holds && result->true_residual <= (goal > 0.0 ? goal : MeritWorst(10.0 * it.residual, 1e-15))) result->stop = MERIT_STOP_CONVERGED;
     else if (it.iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
     else if (!(result->true_residual < 0.5 * last))
@@ -269,6 +302,7 @@ static PetscErrorCode SolveBlock(MeritSolver s, int k, const double r[], double 
 */
 PetscErrorCode MeritSolverBlockCG(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
+  /* each block begins as the whole does */
   const MeritSolveResult none = *result;
   double                *R, *X;
 

@@ -1,16 +1,25 @@
 /*
-  C formed and factored, sparse and distributed over the ranks (merit/factor.h), or as a dense matrix where most of it is one. One step of
-  refinement with the operator's own residual.
+  Solver cholesky: C formed and factored, sparse and distributed over the ranks
+  (merit/factor.h), or as a dense matrix on rank 0 where most of it is dense (cholesky_dense.c).
+  Then a solution is a substitution, refined once with the residual of the operator itself.
+
+  In order: decide on dense or sparse; form C (refused if it does not fit); order and analyse
+  its pattern, which gives the size of the factor; refuse the factor if it does not fit; factor.
+  Each step is kept with the state of the operator for which it was made, and is made again only
+  if the variances have changed.
 */
 #include "direct_impl.h"
 #include <math.h>
 #include <merit/factor.h>
 
-/* A residual above this is no solution */
+/* A relative residual above this is no solution: breakdown, not rounding. */
 static const double ROUNDING = 1e-6;
-/* Operations of factor and selected inverse for each of the factor's; of a column of the inverse for each entry of the factor, refined once */
+/* Operations: of factor and selected inverse, for each of the factor's; and for each column of
+   the inverse and each entry of the factor, two substitutions (one for refinement) of two passes
+   of a multiplication and an addition. */
 static const double INVERSE = 3.0, COLUMN = 8.0;
 
+/* What is kept between solves. There is either a dense factor, or a matrix with its factor. */
 typedef struct {
   Mat            A;      /* owned */
   MeritFactor    factor; /* owned */
@@ -19,6 +28,7 @@ typedef struct {
   CholeskyDense *dense;  /* in place of both, or NULL; owned */
 } Cholesky;
 
+/* Free matrix and factors; no state is valid then. */
 static PetscErrorCode Drop(Cholesky *c)
 {
   PetscFunctionBegin;
@@ -29,7 +39,8 @@ static PetscErrorCode Drop(Cholesky *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Form C and analyse its factor, unless that is done for the variances that the model has */
+/* Form C and analyse its factor, unless that is done for the variances that the model has.
+   Refused before allocation if C does not fit. Collective. */
 static PetscErrorCode Analyse(MeritSolver s, Cholesky *c, uint64_t state)
 {
   PetscFunctionBegin;
@@ -41,7 +52,8 @@ static PetscErrorCode Analyse(MeritSolver s, Cholesky *c, uint64_t state)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The work space, and the state of the operator; equations of a model they must be */
+/* The work space, made at the first call, and the state of the operator. It must be the mixed
+   model equations: only these can be formed. Collective. */
 static PetscErrorCode Begin(MeritSolver s, Cholesky **c, uint64_t *state)
 {
   bool equations;
@@ -58,8 +70,10 @@ static PetscErrorCode Begin(MeritSolver s, Cholesky **c, uint64_t *state)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Form and factor, unless that is done; the analysis comes first and tells what the factor will take. *lost: the first equation without a pivot, and
-   what is left of its diagonal; -1: none. */
+/* Form and factor, unless that is done for this state. The analysis comes first and says what
+   the factor will take, so it can be refused. *lost: the first equation without a pivot, and
+   *share: what is left of its diagonal, relative; -1: none. Without a factor the state is not
+   set. Collective. */
 static PetscErrorCode Try(MeritSolver s, int64_t *lost, double *share)
 {
   Cholesky *c;
@@ -86,6 +100,7 @@ static PetscErrorCode Try(MeritSolver s, int64_t *lost, double *share)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Factor, or an error that names the equation without a pivot. Collective. */
 static PetscErrorCode Factor(MeritSolver s)
 {
   MeritModel model;
@@ -99,7 +114,8 @@ static PetscErrorCode Factor(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverTryFactor - See the header. Collective. */
+/* MeritSolverTryFactor - See the header. For callers to whom singular equations are an answer,
+   not an error. Collective. */
 PetscErrorCode MeritSolverTryFactor(MeritSolver s, size_t size, char why[])
 {
   MeritModel model;
@@ -116,6 +132,7 @@ PetscErrorCode MeritSolverTryFactor(MeritSolver s, size_t size, char why[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Set-up is the factor: memory and singular equations are found before the solve. */
 static PetscErrorCode SetUp_Cholesky(MeritSolver s)
 {
   PetscFunctionBegin;
@@ -123,7 +140,13 @@ static PetscErrorCode SetUp_Cholesky(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverInverseCost - See the header. Collective. */
+/*
+  MeritSolverInverseCost - See the header. Collective.
+
+  Dense: a factor takes n^3 / 3 operations, and n columns 2 n^2 each. Sparse: the analysis gives
+  the exact numbers, so it is made, unless C itself is too large. The set-up after it uses that
+  analysis.
+*/
 PetscErrorCode MeritSolverInverseCost(MeritSolver s, bool columns, int64_t most, double *bytes, double *operations)
 {
   Cholesky *c;
@@ -148,6 +171,7 @@ PetscErrorCode MeritSolverInverseCost(MeritSolver s, bool columns, int64_t most,
   }
   PetscCall(MeritMMEAssembledSize(s->C, &n_entries, &fullest, &n_bytes));
   *bytes = *operations = INFINITY;
+  /* too large to form: the costs remain infinite */
   if (n_entries > most || (room >= 0.0 && (double)n_bytes > room)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(Analyse(s, c, state));
   *bytes  = MeritFactorSize(c->factor)->bytes_inverse;
@@ -157,6 +181,7 @@ PetscErrorCode MeritSolverInverseCost(MeritSolver s, bool columns, int64_t most,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free all; called also after a set-up that failed. */
 static PetscErrorCode Reset_Cholesky(MeritSolver s)
 {
   Cholesky *c = (Cholesky *)s->data;
@@ -169,7 +194,7 @@ static PetscErrorCode Reset_Cholesky(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* x += C^-1 q by the factor */
+/* x += C^-1 q by the factor; q, x [n * k]. Collective. */
 static PetscErrorCode Substitute(MeritSolver s, Cholesky *c, int k, const double *q, double *x)
 {
   const size_t n = (size_t)s->n * (size_t)k;
@@ -187,7 +212,9 @@ static PetscErrorCode Substitute(MeritSolver s, Cholesky *c, int k, const double
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverInverse - See the header. Collective. */
+/* MeritSolverInverse - See the header. The inverse has the pattern of C, as a factor with more
+   non-zeros determines its entries there (Takahashi et al. 1973; Erisman and Tinney 1975).
+   Collective. */
 PetscErrorCode MeritSolverInverse(MeritSolver s, Mat *S)
 {
   Cholesky *c = (Cholesky *)s->data;
@@ -200,8 +227,9 @@ PetscErrorCode MeritSolverInverse(MeritSolver s, Mat *S)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* From 0, whatever the start: the factor needs none. Refined once, and kept only where that lowers the
-   residual */
+/* From 0, whatever the start: a factor needs none. Refined once, x + C^-1 (r - C x), and that is
+   kept only if it lowers the residual (or the first residual is not finite). One "iteration".
+   Below ROUNDING the answer is as good as the factor gives, even if the criterion asks for more. */
 static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], double x[],
                                      MeritSolveResult *result)
 {
@@ -213,11 +241,13 @@ static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], dou
 
   PetscFunctionBegin;
   PetscCall(Begin(s, &c, &state));
+  /* variances may be others since set-up */
   if (c->state != state) PetscCall(Factor(s));
   PetscCall(PetscMalloc2(n, &q, n, &better));
   PetscCall(PetscArrayzero(x, n));
   PetscCall(Substitute(s, c, k, r, x));
   PetscCall(MeritSolverTrueResidual(s, k, r, x, q, &result->true_residual));
+  /* one step of refinement */
   PetscCall(PetscArraycpy(better, x, n));
   PetscCall(Substitute(s, c, k, q, better));
   PetscCall(MeritSolverTrueResidual(s, k, r, better, q, &again));
@@ -238,6 +268,7 @@ static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], dou
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Print the size of the factor. */
 static PetscErrorCode View_Cholesky(MeritSolver s, PetscViewer viewer)
 {
   const Cholesky *c = (const Cholesky *)s->data;

@@ -1,6 +1,11 @@
 /*
-  Where SNPs or columns of ridge are half of the equations or more, C is as good as dense: it is then formed column
-  by column on rank 0, and factored there by LAPACK, if it fits. It takes 8 bytes an entry, a sparse one many times that.
+  Dense Cholesky on rank 0. Where SNPs or columns of ridge are half of the equations or more, C
+  is as good as dense. It is then formed column by column, as products of the operator with unit
+  vectors, gathered on rank 0, and factored there by LAPACK, if it fits. It takes 8 bytes an
+  entry, a sparse one many times that.
+
+  Equations are in the order of ranks, then of each rank's own vector: that of a gathered
+  vector.
 */
 #include "direct_impl.h"
 #include <merit/log.h>
@@ -9,6 +14,7 @@
 /* Columns formed at once */
 enum { COLUMNS = 32 };
 
+/* Arrays of length n or n^2 are on rank 0 only; counts are MPI's, hence int. */
 struct _CholeskyDense {
   PetscMPIInt  rank, size;
   PetscMPIInt *count, *first;          /* [size] equations of each rank; owned */
@@ -19,7 +25,8 @@ struct _CholeskyDense {
   size_t       room;
 };
 
-/* CholeskyDenseFits - See the header. Collective. */
+/* CholeskyDenseFits - See the header. LAPACK's numbers of rows must fit its integers; beside the
+   matrix there is room for the gathered columns. Collective. */
 PetscErrorCode CholeskyDenseFits(MeritSolver s, bool *yes)
 {
   double n = 0.0, n_dense = 0.0, available;
@@ -37,7 +44,7 @@ PetscErrorCode CholeskyDenseFits(MeritSolver s, bool *yes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Who has how many equations */
+/* Who has how many equations, and room for the matrix on rank 0. Collective. */
 static PetscErrorCode Create(MeritSolver s, CholeskyDense **dense)
 {
   CholeskyDense *d;
@@ -55,6 +62,7 @@ static PetscErrorCode Create(MeritSolver s, CholeskyDense **dense)
     d->first[i] = (PetscMPIInt)d->n;
     d->n += d->count[i];
   }
+  /* CholeskyDenseFits() has found room for it */
   if (!d->rank) PetscCall(PetscMalloc1((size_t)d->n * (size_t)d->n + 1, &d->A));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -73,7 +81,7 @@ PetscErrorCode CholeskyDenseDestroy(CholeskyDense **dense)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Counts of k columns, and room for them on rank 0 */
+/* Counts and displacements of k columns for MPI, and room for their values on rank 0. */
 static PetscErrorCode Prepare(CholeskyDense *d, int k)
 {
   const size_t n = (size_t)d->n * (size_t)k + 1;
@@ -90,7 +98,8 @@ static PetscErrorCode Prepare(CholeskyDense *d, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns first .. first + COLUMNS - 1 of C, to rank 0 */
+/* Columns first .. first + COLUMNS - 1 of C, to rank 0. Unit vectors behind the last column are
+   0, and their products are dropped. Collective. */
 static PetscErrorCode Form(MeritSolver s, CholeskyDense *d, int64_t first, double *X, double *Y)
 {
   const int64_t own = d->first[d->rank], n = PetscMin(COLUMNS, d->n - first);
@@ -103,15 +112,18 @@ static PetscErrorCode Form(MeritSolver s, CholeskyDense *d, int64_t first, doubl
   PetscCall(Prepare(d, COLUMNS));
   PetscCallMPI(MPI_Gatherv(Y, (PetscMPIInt)s->n * COLUMNS, MPI_DOUBLE, d->rows, d->counts, d->displacements,
                            MPI_DOUBLE, 0, s->comm));
+  /* a gathered row has its COLUMNS values side by side; LAPACK wants column after column */
   for (int64_t i = 0; i < d->n && !d->rank; i++)
     for (int64_t j = 0; j < n; j++) d->A[(first + j) * d->n + i] = d->rows[i * COLUMNS + j];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A pivot of this share of its diagonal is what rounding leaves of 0 */
+/* A pivot below this part of its diagonal is 0 but for rounding. */
 static const double SINGULAR = 1e-13;
 
-/* Rank 0: the factor in place; the first row without a pivot, or -1, and what is left of its diagonal, relative */
+/* Rank 0: the factor in place. *lost: the first row without a pivot, or -1; *share: what remains
+   of its diagonal, relative. LAPACK stops at a pivot that is not positive; one that is only
+   rounding is found by L_ii^2 / C_ii. */
 static PetscErrorCode Factor(CholeskyDense *d, int64_t *lost, double *share)
 {
   PetscBLASInt n = (PetscBLASInt)d->n, info;
@@ -131,7 +143,8 @@ static PetscErrorCode Factor(CholeskyDense *d, int64_t *lost, double *share)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* CholeskyDenseFactor - See the header. Collective. */
+/* CholeskyDenseFactor - See the header. *dense is made even where there is no factor; the caller
+   frees it. Rank 0 sends what it found to the others. Collective. */
 PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, int64_t *lost, double *share)
 {
   CholeskyDense *d;
@@ -151,7 +164,8 @@ PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* CholeskyDenseSubstitute - See the header. Collective. */
+/* CholeskyDenseSubstitute - See the header. All right-hand sides go to rank 0, which transposes
+   them for LAPACK, and the solutions come back. Collective. */
 PetscErrorCode CholeskyDenseSubstitute(MeritSolver s, CholeskyDense *d, int k, const double *q, double *x)
 {
   double *y, *column;

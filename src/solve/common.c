@@ -1,4 +1,12 @@
-/* What all solvers share: criteria, the true residual, monitors. */
+/*
+  What all solvers have in common: criteria and what they ask of the residual, the true
+  residual, changes by term, the monitor, and solving several right-hand sides one after
+  another.
+
+  Solvers end as converged only if the true residual r - C x, which is computed here by the
+  operator, agrees with the criterion, whatever a recursion says. Squares are added over ranks
+  before roots are taken, so all ranks have the same numbers and decide alike.
+*/
 #include "solver_impl.h"
 #include <merit/kernels.h>
 #include <math.h>
@@ -27,7 +35,8 @@ double MeritSolverResidualGoal(MeritSolver s)
   return 0.0;
 }
 
-/* MeritSolverTrueResidual - q = r - C x afresh, and the largest relative norm of the k right-hand sides, NaN if one is. Collective. */
+/* MeritSolverTrueResidual - See the header. k right-hand sides have one product with C and one
+   reduction. A right-hand side of 0 with solution 0 does not count. Collective. */
 PetscErrorCode MeritSolverTrueResidual(MeritSolver s, int k, const double r[], const double x[], double q[], double *relative)
 {
   double *sums;
@@ -61,13 +70,15 @@ PetscErrorCode MeritSolverReport(MeritSolver s, MeritIteration *it)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverChange - See the header. Collective. */
+/* MeritSolverChange - See the header. sums: [n_terms] dx'dx, [n_terms] x'x, then n_more others
+   of the caller: one reduction for all. Collective. */
 PetscErrorCode MeritSolverChange(MeritSolver s, int n_more, double sums[], MeritIteration *it)
 {
   double dx = 0.0, xx = 0.0;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * s->n_terms + n_more, MPI_DOUBLE, MPI_SUM, s->comm));
+  /* a term whose effects are all 0 has change 0 */
   for (int k = 0; k < s->n_terms; k++) {
     const double change = sums[k], x = sums[s->n_terms + k];
 
@@ -79,7 +90,8 @@ PetscErrorCode MeritSolverChange(MeritSolver s, int n_more, double sums[], Merit
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverStart - See the header. Not collective. */
+/* MeritSolverStart - See the header. Criteria on the change say nothing of a start: with them
+   only a residual of 0 has converged here. Not collective. */
 MeritStop MeritSolverStart(MeritSolver s, const MeritIteration *it)
 {
   if (it->residual <= MeritSolverResidualGoal(s)) return MERIT_STOP_CONVERGED;
@@ -87,7 +99,8 @@ MeritStop MeritSolverStart(MeritSolver s, const MeritIteration *it)
   return s->max_it <= it->iteration ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
-/* MeritSolverOneByOne - See the header. Collective. */
+/* MeritSolverOneByOne - See the header. Each right-hand side has its own start, x; the result is
+   the worst stop, the most iterations, and the largest residual. Collective. */
 PetscErrorCode MeritSolverOneByOne(MeritSolver s, int k, const double r[], double x[],
                                    PetscErrorCode (*solve)(MeritSolver, const double *, double *, MeritSolveResult *),
                                    MeritSolveResult *result)

@@ -1,4 +1,10 @@
-/* Memory and work of pcg beside operator and preconditioner, foreseen. */
+/*
+  Memory and work of pcg beside operator and preconditioner, foreseen from sizes. Other solvers
+  are not foreseen here.
+
+  An iteration has two reductions over all ranks: that of pcg, and one in the preconditioner's
+  solution for the fixed effects (a second one there is counted by src/pc/cost.c).
+*/
 #include <merit/cost.h>
 #include <merit/solver.h>
 

@@ -1,18 +1,28 @@
 /*
-  Gauss-Seidel with residual update (Legarra and Misztal 2008): sweeps of merit/sweep.h until a criterion holds. gs is the same sweep, each
-  step from the data and all effects as they are: no residual is kept (their method GS).
+  Gauss-Seidel with residual update (Legarra and Misztal 2008): sweeps of merit/sweep.h until a
+  criterion holds. gs is the same sweep, but each step computes its residual from the data and
+  all effects as they are: no residual is kept (their method GS).
+
+  The sweep itself gives the change of x by term, and an estimate of the residual: squares of
+  the residuals of equations as they were when they were updated. The true residual costs a
+  product with C, so with many equations it is computed only when these say that the end may be
+  near (IsTimely), and every CHECK sweeps. By rounding, residuals that are updated move away
+  from the true ones, so they are computed afresh every REFRESH sweeps.
 */
 #include "solver_impl.h"
 #include <math.h>
 #include <merit/sweep.h>
 #include <string.h>
 
-/* Sweeps between fresh residuals; equations up to which the true residual is computed every sweep, and sweeps between it above */
+/* REFRESH: sweeps after which residuals are computed afresh. FEW_EQUATIONS: up to that many the
+   true residual is computed after every sweep, above it every CHECK sweeps. */
 static const int64_t REFRESH = 50, FEW_EQUATIONS = 20000, CHECK = 10;
-/* A step this small beside the solution is rounding; checks without a better residual that prove it */
+/* ROUNDING: a step this small beside the solution is rounding. NO_BETTER: checks without a
+   better residual that prove it. */
 static const double ROUNDING  = 2e-14;
 static const int    NO_BETTER = 10;
 
+/* What is kept between solves; the sweep has colours, blocks and Gram matrices. */
 typedef struct {
   MeritSolver solver;
   MeritSweep  sweep;       /* owned */
@@ -22,6 +32,7 @@ typedef struct {
   double     *edges, *q;   /* [n] residuals of the pedigree edges, for checkpoints; true residual; owned */
 } Gsru;
 
+/* Free all; called also after a set-up that failed. */
 static PetscErrorCode Reset_GSRU(MeritSolver s)
 {
   Gsru *gs = (Gsru *)s->data;
@@ -34,7 +45,7 @@ static PetscErrorCode Reset_GSRU(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Settings that may change between solves */
+/* Settings that may change between solves without a new set-up: relaxation and direction. */
 static PetscErrorCode Configure(MeritSolver s)
 {
   const Gsru *gs = (const Gsru *)s->data;
@@ -45,6 +56,7 @@ static PetscErrorCode Configure(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Make the sweep for the operator: colours of levels, blocks of columns. Collective. */
 static PetscErrorCode SetUp_GSRU(MeritSolver s)
 {
   Gsru      *gs;
@@ -69,6 +81,7 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Print what the sweep says of itself: colours, blocks. */
 static PetscErrorCode View_GSRU(MeritSolver s, PetscViewer viewer)
 {
   PetscFunctionBegin;
@@ -76,7 +89,8 @@ static PetscErrorCode View_GSRU(MeritSolver s, PetscViewer viewer)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The true residual, plain and scaled */
+/* The true residual into gs->q, and its norms relative to those of r: plain, and in the norm of
+   D^-1. Collective. */
 static PetscErrorCode Check(Gsru *gs, const double *r, const double *x, MeritIteration *it)
 {
   MeritSolver s       = gs->solver;
@@ -93,7 +107,7 @@ static PetscErrorCode Check(Gsru *gs, const double *r, const double *x, MeritIte
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What the loop remembers from check to check */
+/* What the loop keeps from check to check; a checkpoint has it, too, but for `fresh`. */
 typedef struct {
   double best;      /* least true residual so far */
   int    no_better; /* checks since it fell */
@@ -101,7 +115,9 @@ typedef struct {
   bool   refresh;   /* the next one is to */
 } Progress;
 
-/* Is it worth a true residual? Above a few thousand equations it costs a good part of a sweep. estimate: ||q|| / ||r|| from the sweep */
+/* Is it worth a true residual after this sweep? Yes where there are few equations, every CHECK
+   sweeps, at the last one, if the estimate is near the goal (or the change meets its criterion),
+   and if steps are as small as rounding. estimate: ||q|| / ||r|| from the sweep. */
 static bool IsTimely(const Gsru *gs, const MeritIteration *it, double estimate)
 {
   const double goal = MeritSolverResidualGoal(gs->solver);
@@ -111,10 +127,9 @@ static bool IsTimely(const Gsru *gs, const MeritIteration *it, double estimate)
   return !(it->change > ROUNDING);
 }
 
-/*
-  Stop after this check? A criterion on the change must hold in a sweep that started from fresh residuals; p->refresh asks for them.
-  Rounding is proved by steps at its level while the true residual falls no more.
-*/
+/* Stop after this check? A criterion on the change must hold in a sweep that started from fresh
+   residuals (x could hardly change because the residuals are wrong); p->refresh asks for them.
+   Rounding is proved by steps at its level while the true residual no longer falls. */
 static MeritStop Judge(const Gsru *gs, const MeritIteration *it, Progress *p)
 {
   const double goal = MeritSolverResidualGoal(gs->solver);
@@ -134,7 +149,8 @@ static MeritStop Judge(const Gsru *gs, const MeritIteration *it, Progress *p)
   return it->iteration >= gs->solver->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
-/* The parts of a checkpoint */
+/* The parts of a checkpoint: x, the residuals of pedigree edges and of records, and the loop.
+   None depends on the number of ranks. Borrowed from the arguments. */
 enum { N_STATE = 7 };
 static PetscErrorCode State(Gsru *gs, double *x, MeritIteration *it, Progress *p, MeritState state[N_STATE])
 {
@@ -156,7 +172,8 @@ static PetscErrorCode State(Gsru *gs, double *x, MeritIteration *it, Progress *p
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Residuals and effects as the checkpoint has them, if one is open */
+/* Take effects and residuals as the checkpoint has them, if one is open: the residuals of the
+   records are written by the load, those of pedigree edges given to the sweep. Collective. */
 static PetscErrorCode Resume(Gsru *gs, double *x, MeritIteration *it, Progress *p, bool *resumed)
 {
   MeritState state[N_STATE];
@@ -170,6 +187,7 @@ static PetscErrorCode Resume(Gsru *gs, double *x, MeritIteration *it, Progress *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Save between two sweeps, if it is time. Collective. */
 static PetscErrorCode SaveIfDue(Gsru *gs, double *x, MeritIteration *it, Progress *p)
 {
   MeritState state[N_STATE];
@@ -184,18 +202,21 @@ static PetscErrorCode SaveIfDue(Gsru *gs, double *x, MeritIteration *it, Progres
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One sweep, the criteria after it, and whether it was the last; norm_r = ||r|| */
+/* One sweep, the criteria after it, and whether it was the last; norm_r = ||r||. Residuals that
+   were not computed are NaN for the monitor. Collective. */
 static PetscErrorCode Step(Gsru *gs, const double *r, double norm_r, double *x, MeritIteration *it, Progress *p, MeritStop *stop)
 {
   MeritSolver s = gs->solver;
   bool        timely;
 
   PetscFunctionBegin;
+  /* the first sweep too: residuals are those of the start x */
   if (p->refresh) PetscCall(MeritSweepRefresh(gs->sweep, x));
   p->fresh = p->refresh;
   PetscCall(MeritSweepRun(gs->sweep, x, gs->sums));
   PetscCall(MeritSolverChange(s, 1, gs->sums, it));
   it->iteration++;
+  /* before Judge(), which may ask for one earlier */
   p->refresh   = it->iteration % REFRESH == 0;
   timely       = IsTimely(gs, it, sqrt(gs->sums[2 * s->n_terms]) / norm_r);
   it->residual = it->residual_scaled = NAN;
@@ -205,7 +226,8 @@ static PetscErrorCode Step(Gsru *gs, const double *r, double norm_r, double *x, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sweeps from x until Judge() ends them */
+/* Sweeps from x, or from a checkpoint, until Judge() ends them. A first check may show that x
+   needs none. Collective. */
 static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *x, MeritSolveResult *result)
 {
   MeritSolver    s  = gs->solver;
@@ -228,7 +250,8 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Pinned equations are those of the identity */
+/* One right-hand side. Pinned equations are rows of the identity and are set here, x = r; sweeps
+   do not touch them. Collective. */
 static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritSolveResult *result)
 {
   Gsru          *gs     = (Gsru *)s->data;
@@ -239,6 +262,7 @@ static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritS
   for (int32_t i = 0; i < s->n; i++) norm_r += r[i] * r[i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &norm_r, 1, MPI_DOUBLE, MPI_SUM, s->comm));
   norm_r = sqrt(norm_r);
+  /* relative residuals have no meaning then, and the solution is 0 */
   if (norm_r == 0.0) {
     PetscCall(PetscArrayzero(x, s->n));
     result->stop          = MERIT_STOP_CONVERGED;
@@ -253,6 +277,7 @@ static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritS
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Right-hand sides one after another, with the present settings. */
 static PetscErrorCode Solve_GSRU(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   PetscFunctionBegin;

@@ -1,11 +1,21 @@
-/* The columns of the inverse of C, for standard errors and reliabilities. */
+/*
+  The columns of the inverse of C, for standard errors and reliabilities (docs/methods.md): each
+  goes to a function of the caller, with its unit vector, and with the genomic values of both.
+
+  - All columns: substitution with COLUMNS unit vectors at a time, in the order of global
+    equation numbers.
+  - If covariances between levels do not count, and the factor is sparse: the entries of the
+    inverse within levels come from the selected inverse, and one column per component carries
+    all levels of a term. Terms whose levels do not go to the tables one by one (fixed
+    covariates, which also change the intercept) are solved for.
+*/
 #include "solver_impl.h"
 #include <merit/op.h>
 
 /* Columns solved for at once */
 enum { COLUMNS = 32 };
 
-/* A walk through the columns, and who takes them */
+/* A walk through the columns, and the function that takes them. */
 typedef struct {
   MeritSolver      solver;
   MeritModel       model; /* borrowed from the operator */
@@ -13,8 +23,8 @@ typedef struct {
   void            *ctx;
 } Columns;
 
-/* Term of each equation first .. first + COLUMNS - 1 of all ranks, -1 where it is pinned or there is none;
-   and unit vectors */
+/* term[COLUMNS]: term of each equation first .. first + COLUMNS - 1 of all ranks, -1 where it is
+   pinned or there is none; unit [n_owned * COLUMNS]: their unit vectors. Collective. */
 static PetscErrorCode Units(MeritModel model, int64_t first, int term[], double *unit)
 {
   const uint8_t       *state = MeritModelEquationState(model);
@@ -28,6 +38,7 @@ static PetscErrorCode Units(MeritModel model, int64_t first, int term[], double 
   own     = MeritModelLayout(model)->first;
   for (int j = 0; j < COLUMNS; j++) term[j] = -1;
   PetscCall(PetscArrayzero(unit, (size_t)n_owned * COLUMNS));
+  /* an equation is owned by one rank, so the maximum over ranks is its term */
   for (int t = 0; t < n_terms; t++)
     for (int j = 0; j < COLUMNS; j++) {
       const int64_t i = first + j - own;
@@ -42,13 +53,15 @@ static PetscErrorCode Units(MeritModel model, int64_t first, int term[], double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Hand one column over, with the genomic values that it and its unit vector make where the term is genetic */
+/* Give one column to the caller, with the genomic values that it and its unit vector make where
+   the term is genetic. Collective. */
 static PetscErrorCode Column(const Columns *v, int term, const double unit[], const double column[])
 {
   double **genomic[2] = {NULL, NULL};
 
   PetscFunctionBegin;
   if (MeritModelFormula(v->model)->term[term].genetic) {
+    /* values of all SNP terms: a table may be a sum of terms */
     PetscCall(MeritMMEGenomicTerms(v->solver->C, unit, &genomic[0]));
     PetscCall(MeritMMEGenomicTerms(v->solver->C, column, &genomic[1]));
   }
@@ -57,7 +70,9 @@ static PetscErrorCode Column(const Columns *v, int term, const double unit[], co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns first .. first + COLUMNS - 1; one[2 * n_owned] is for one column and its unit vector */
+/* Columns first .. first + COLUMNS - 1; unit and inverse [n_owned * COLUMNS], one [2 * n_owned]
+   for one unit vector and its column. For a pinned equation the vector is 0 and nothing is
+   given. Collective. */
 static PetscErrorCode Block(const Columns *v, int64_t first, double *unit, double *inverse, double *one)
 {
   MeritSolveResult result;
@@ -75,6 +90,7 @@ static PetscErrorCode Block(const Columns *v, int64_t first, double *unit, doubl
                          "out with output.se: no",
                          MeritResidualText(result.true_residual, sizeof(residual), residual)));
   for (int j = 0; j < COLUMNS; j++) {
+    /* pinned, or behind the last equation of all */
     if (term[j] < 0) continue;
     for (int64_t i = 0; i < n_owned; i++) {
       one[i]           = unit[i * COLUMNS + j];
@@ -85,7 +101,7 @@ static PetscErrorCode Block(const Columns *v, int64_t first, double *unit, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every column of the inverse */
+/* Every column of the inverse, with progress in the log. Collective. */
 static PetscErrorCode AllColumns(const Columns *v)
 {
   int32_t n_owned;
@@ -107,7 +123,8 @@ static PetscErrorCode AllColumns(const Columns *v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is every level of a term mapped to the tables for itself? Centred covariates also change the intercept. */
+/* Has every level of a term its own row in the tables? Covariates have not: centred ones also
+   change the intercept. */
 static bool LevelByLevel(MeritModel model, int term)
 {
   const MeritTermSpec *spec = &MeritModelFormula(model)->term[term];
@@ -115,7 +132,9 @@ static bool LevelByLevel(MeritModel model, int term)
   return !spec->fixed || spec->regressor[0].n_class > 0;
 }
 
-/* All levels of a term at once, component by component, from the diagonal blocks of the inverse; one[2 * n_owned] */
+/* All levels of a term at once, equation by equation: a unit vector with 1 at equation e of
+   every level, and a column with each level's own entries of S, 0 elsewhere. one [2 * n_owned].
+   Collective as the caller's function is. */
 static PetscErrorCode Levels(const Columns *v, Mat S, int term, double *one)
 {
   const uint8_t       *state = MeritModelEquationState(v->model);
@@ -147,7 +166,8 @@ static PetscErrorCode Levels(const Columns *v, Mat S, int term, double *one)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every column of one term's single level, by solves */
+/* The columns of a term with one level (a fixed covariate), by solves. Only the rank that owns
+   it knows whether an equation is pinned, so ranks agree first. Collective. */
 static PetscErrorCode SingleLevel(const Columns *v, int term, double *one)
 {
   const uint8_t       *state = MeritModelEquationState(v->model);
@@ -172,7 +192,7 @@ static PetscErrorCode SingleLevel(const Columns *v, int term, double *one)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where each level stands for itself: the entries of the inverse that the factor gives */
+/* The columns from S, the selected inverse, term by term. Collective. */
 static PetscErrorCode FromEntries(const Columns *v, Mat S)
 {
   const int n_terms = MeritModelFormula(v->model)->n_terms;
@@ -190,7 +210,8 @@ static PetscErrorCode FromEntries(const Columns *v, Mat S)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverInverseColumns - See the header. Collective. */
+/* MeritSolverInverseColumns - See the header. The monitor would see an iteration for each block
+   of columns, so it is removed. Collective. */
 PetscErrorCode MeritSolverInverseColumns(MeritSolver s, bool between_levels, MeritInverseTake take, void *ctx)
 {
   Columns v = {.solver = s, .take = take, .ctx = ctx};
@@ -199,6 +220,7 @@ PetscErrorCode MeritSolverInverseColumns(MeritSolver s, bool between_levels, Mer
   PetscFunctionBegin;
   PetscCall(MeritMMEGetModel(s->C, &v.model));
   PetscCall(MeritSolverSetMonitor(s, NULL, NULL));
+  /* S remains NULL where the factor is dense */
   if (!between_levels) PetscCall(MeritSolverInverse(s, &S));
   if (S) PetscCall(FromEntries(&v, S));
   else PetscCall(AllColumns(&v));

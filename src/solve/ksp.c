@@ -1,4 +1,13 @@
-/* Any Krylov method of PETSc on the same operator and preconditioner, with all -ksp_ options. */
+/*
+  Any Krylov method of PETSc on the same operator and preconditioner, with all -ksp_ and -pc_
+  options.
+
+  PETSc's own test looks at its recursive residual, in a norm of the method. So after each
+  KSPSolve() the true residual is computed here, and the method is started again from its
+  solution while that is above the goal and still falls. Right-hand sides are solved one after
+  another. A checkpoint has the solution and the number of iterations, not the state of the
+  method.
+*/
 #include "solver_impl.h"
 #include <merit/kernels.h>
 #include <math.h>
@@ -8,6 +17,7 @@
 /* A method whose own residual drifts from the true one is started again from where it got, at most this often */
 static const int MOST_STARTS = 20;
 
+/* What is kept between solves, and the right-hand side under way. */
 typedef struct {
   KSP         ksp; /* owned */
   MeritSolver solver;
@@ -15,7 +25,8 @@ typedef struct {
   int64_t     before; /* iterations of earlier starts */
 } KspData;
 
-/* The solution as it is, when it is time */
+/* Save the solution as it is, when it is time, from within the method. Not at iteration 0 of a
+   start, whose solution was saved before. Collective. */
 static PetscErrorCode SaveIfDue(KspData *data, PetscInt iteration)
 {
   int64_t      done = data->before + iteration;
@@ -39,7 +50,8 @@ static PetscErrorCode SaveIfDue(KspData *data, PetscInt iteration)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Go on from the solution of the checkpoint that is open */
+/* Start from the solution of the checkpoint that is open, if any; iterations go on counting.
+   Collective. */
 static PetscErrorCode Resume(KspData *data, Vec x)
 {
   double *a;
@@ -73,7 +85,9 @@ static PetscErrorCode Monitor(KSP ksp, PetscInt iteration, PetscReal norm, void 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The methods of the conjugate gradient family can watch the true norm at no cost */
+/* The methods of the conjugate gradient family, and Richardson's, can watch ||r - C x|| at no
+   cost, and it is what the criterion is about. Others keep the norm that they have;
+   -ksp_norm_type wins. */
 static PetscErrorCode ChooseNorm(KSP ksp)
 {
   static const char *const family[] = {KSPCG, KSPPIPECG, KSPGROPPCG, KSPFCG, KSPPIPEFCG, KSPRICHARDSON};
@@ -89,6 +103,8 @@ static PetscErrorCode ChooseNorm(KSP ksp)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Make the KSP: conjugate gradients and the preconditioner of the job, then options, which win.
+   Starts are not 0. Collective. */
 static PetscErrorCode SetUp_KSP(MeritSolver s)
 {
   KspData *data;
@@ -105,6 +121,7 @@ static PetscErrorCode SetUp_KSP(MeritSolver s)
   PetscCall(KSPSetOperators(data->ksp, s->C, s->C));
   PetscCall(KSPSetInitialGuessNonzero(data->ksp, PETSC_TRUE));
   PetscCall(KSPSetFromOptions(data->ksp));
+  /* after the options, as these may set another type; PETSc's options on SNPs win at set-up */
   PetscCall(MeritPCSetSnp(pc, &s->snp));
   PetscCall(ChooseNorm(data->ksp));
   PetscCall(KSPMonitorSet(data->ksp, Monitor, data, NULL));
@@ -112,6 +129,7 @@ static PetscErrorCode SetUp_KSP(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free all. */
 static PetscErrorCode Reset_KSP(MeritSolver s)
 {
   KspData *data = (KspData *)s->data;
@@ -123,6 +141,7 @@ static PetscErrorCode Reset_KSP(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Print method, options and preconditioner, by PETSc. */
 static PetscErrorCode View_KSP(MeritSolver s, PetscViewer viewer)
 {
   PetscFunctionBegin;
@@ -130,7 +149,8 @@ static PetscErrorCode View_KSP(MeritSolver s, PetscViewer viewer)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One right-hand side: start again from the solution reached while the true residual is above the goal and still falls */
+/* One right-hand side, as the head of the file says. Criteria on the change have no meaning for
+   PETSc: the root of rtol bounds the residual for them. Collective. */
 static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveResult *result)
 {
   KspData     *data = (KspData *)s->data;
@@ -142,9 +162,11 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
   if (data->norm_r == 0.0) PetscCall(VecSet(x, 0.0));
   data->before = 0;
   PetscCall(Resume(data, x));
+  /* q = r - C x, the true residual */
   PetscCall(MatMult(s->C, x, q));
   PetscCall(VecAYPX(q, -1.0, r));
   PetscCall(VecNorm(q, NORM_2, &norm));
+  /* so that the first start is never one that "no longer falls" */
   last = 2.0 * norm + data->norm_r;
   for (int start = 0; !(norm <= goal * data->norm_r); start++) {
     KSPConvergedReason reason;
@@ -154,6 +176,7 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
       result->stop = MERIT_STOP_MAX_IT;
       break;
     }
+    /* a start that no longer lowers the residual: rounding, or no solution */
     if (!(norm < 0.9 * last)) {
       result->stop = norm < 1e-6 * data->norm_r ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
       break;
@@ -161,6 +184,7 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
     last = norm;
     /* PETSc measures against the smaller of the starting residual and the right-hand side */
     rtol = goal * data->norm_r / PetscMin(norm, data->norm_r);
+    /* a little below the goal, as the true residual will be a little above the recursive one */
     PetscCall(KSPSetTolerances(data->ksp, PetscMax(PetscMin(0.9 * rtol, 0.9), 1e-15), 0.0, PETSC_DEFAULT, (PetscInt)(s->max_it - data->before)));
     PetscCall(KSPSolve(data->ksp, r, x));
     PetscCall(KSPGetIterationNumber(data->ksp, &n));
@@ -180,6 +204,8 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Right-hand sides one after another, each in vectors of its own; the result is the worst of
+   theirs. */
 static PetscErrorCode Solve_KSP(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   MeritSolveResult worst = *result;

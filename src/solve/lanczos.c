@@ -1,4 +1,12 @@
-/* Extreme eigenvalues of M^-1 C from the coefficients of conjugate gradients (Lanczos; Golub and Van Loan 2013, 11.3). */
+/*
+  Extreme eigenvalues of M^-1 C from the coefficients of conjugate gradients. These are those of
+  the Lanczos process (Golub and Van Loan 2013, 11.3), whose tridiagonal matrix has
+
+    T_ii = 1 / alpha_i + beta_i / alpha_(i-1),   T_i,i+1 = sqrt(beta_(i+1)) / alpha_i.
+
+  Its eigenvalues (Ritz values) lie between the extreme eigenvalues of M^-1 C, and approach
+  these from inside.
+*/
 #include "solver_impl.h"
 #include <math.h>
 #include <petscblaslapack.h>

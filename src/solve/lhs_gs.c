@@ -1,16 +1,22 @@
 /*
-  Gauss-Seidel on the formed left-hand side: equations one after another in canonical order (term, level,
-  equation), the whole of C on rank 0. The classical program, for problems that fit on one rank; its iterates
-  are the same at any number of ranks. The other ranks form C and compute residuals.
+  Gauss-Seidel on the formed left-hand side: equations one after another in canonical order
+  (term, level, equation), the whole of C on rank 0. It is the classical program, for problems
+  that fit on one rank; its iterates are the same at any number of ranks, but for rounding.
+
+  Set-up forms C on all ranks and gathers it on rank 0 in canonical order. A sweep is done on
+  rank 0; its solution goes to the owners of the equations, who compute change and true residual
+  with the operator, as for all solvers.
 */
 #include "direct_impl.h"
 #include <math.h>
 #include <merit/kernels.h>
 
-/* A step this small beside the solution is rounding; sweeps without a better residual that prove it */
+/* ROUNDING: a change this small beside the solution is rounding. NO_BETTER: sweeps without a
+   better residual that prove it. */
 static const double ROUNDING  = 2e-14;
 static const int    NO_BETTER = 10;
 
+/* What is kept between solves. Arrays of all equations have length 0 on other ranks. */
 typedef struct {
   uint64_t     state; /* of the operator, for which C is */
   Mat          A;     /* rank 0: C in canonical order; owned */
@@ -21,6 +27,7 @@ typedef struct {
   double      *x, *r, *work; /* [n_all] by canonical place, and by global number; rank 0, owned */
 } LhsGs;
 
+/* Free all that Gather() makes. */
 static PetscErrorCode Drop(LhsGs *g)
 {
   PetscFunctionBegin;
@@ -30,7 +37,8 @@ static PetscErrorCode Drop(LhsGs *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Canonical place of each owned equation */
+/* Canonical place of each owned equation: terms in formula order, then levels, then equations.
+   Levels without equations leave gaps, which Order() closes. */
 static PetscErrorCode Places(MeritSolver s, PetscInt *place)
 {
   int64_t base = 0;
@@ -46,8 +54,8 @@ static PetscErrorCode Places(MeritSolver s, PetscInt *place)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* How many equations each rank has, and where each of them stands in canonical order, for rank 0. Levels
-   without an equation have no place */
+/* How many equations each rank has, and order[]: the global number (place in a gathered vector)
+   of each equation in canonical order, for rank 0. Collective. */
 static PetscErrorCode Order(MeritSolver s, LhsGs *g)
 {
   PetscMPIInt n = (PetscMPIInt)s->n, n_all;
@@ -67,6 +75,7 @@ static PetscErrorCode Order(MeritSolver s, LhsGs *g)
   PetscCallMPI(MPI_Gatherv(place, n, MPIU_INT, all, g->count, g->first, MPIU_INT, 0, s->comm));
   for (PetscInt i = 0; i < g->n_all; i++) most = PetscMax(most, all[i] + 1);
   PetscCall(PetscMalloc1(most + 1, &at));
+  /* at[canonical place]: global number, -1 in gaps; then order[] is at[] without gaps */
   for (PetscInt i = 0; i < most; i++) at[i] = -1;
   for (PetscInt i = 0; i < g->n_all; i++) at[all[i]] = i;
   for (PetscInt i = 0, n_placed = 0; i < most; i++)
@@ -77,7 +86,8 @@ static PetscErrorCode Order(MeritSolver s, LhsGs *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Form C and bring all of it to rank 0 */
+/* Form C and bring all of it to rank 0, as a sequential matrix in canonical order; other ranks
+   ask for no rows. Collective. */
 static PetscErrorCode Gather(MeritSolver s, LhsGs *g)
 {
   Mat C, *part;
@@ -98,6 +108,7 @@ static PetscErrorCode Gather(MeritSolver s, LhsGs *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free all. */
 static PetscErrorCode Reset_LHSGS(MeritSolver s)
 {
   LhsGs *g = (LhsGs *)s->data;
@@ -110,6 +121,7 @@ static PetscErrorCode Reset_LHSGS(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Set-up is Gather(): memory is refused before the solve. */
 static PetscErrorCode SetUp_LHSGS(MeritSolver s)
 {
   LhsGs *g;
@@ -123,7 +135,7 @@ static PetscErrorCode SetUp_LHSGS(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Owned values of all ranks -> canonical places on rank 0 */
+/* Owned values [n] of all ranks -> canonical places all[n_all] on rank 0. Collective. */
 static PetscErrorCode ToRoot(MeritSolver s, LhsGs *g, const double *owned, double *all)
 {
   PetscFunctionBegin;
@@ -133,6 +145,7 @@ static PetscErrorCode ToRoot(MeritSolver s, LhsGs *g, const double *owned, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The reverse: canonical places on rank 0 -> owned values. Collective. */
 static PetscErrorCode FromRoot(MeritSolver s, LhsGs *g, const double *all, double *owned)
 {
   PetscFunctionBegin;
@@ -142,7 +155,8 @@ static PetscErrorCode FromRoot(MeritSolver s, LhsGs *g, const double *all, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One sweep on rank 0 */
+/* One sweep on rank 0: x_i += relaxation * (r_i - sum_j C_ij x_j) / C_ii, with the x_j as they
+   are. Other ranks wait. */
 static PetscErrorCode SweepRoot(MeritSolver s, LhsGs *g)
 {
   const PetscInt    *start, *column;
@@ -161,6 +175,7 @@ static PetscErrorCode SweepRoot(MeritSolver s, LhsGs *g)
       sum -= value[e] * g->x[column[e]];
       if (column[e] == i) diagonal = value[e];
     }
+    /* an equation without a diagonal keeps its value */
     if (diagonal > 0.0) g->x[i] += s->relaxation * sum / diagonal;
   }
   PetscCall(MatSeqAIJRestoreArrayRead(g->A, &value));
@@ -168,7 +183,7 @@ static PetscErrorCode SweepRoot(MeritSolver s, LhsGs *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What the sweep changed, by term and in all; x becomes the new solution */
+/* What the sweep changed, by term and in all; x becomes the new solution `now` [n]. Collective. */
 static PetscErrorCode Change(MeritSolver s, const double *now, double *x, MeritIteration *it)
 {
   double *sums;
@@ -187,7 +202,8 @@ static PetscErrorCode Change(MeritSolver s, const double *now, double *x, MeritI
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Stop after this sweep? */
+/* Stop after this sweep? The criterion, rounding (steps at its level while the residual falls no
+   more), or the iterations. */
 static MeritStop Judge(MeritSolver s, const MeritIteration *it, double *best, int *no_better)
 {
   const double goal = MeritSolverResidualGoal(s);
@@ -200,6 +216,8 @@ static MeritStop Judge(MeritSolver s, const MeritIteration *it, double *best, in
   return it->iteration >= s->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
+/* One right-hand side, from x or from a checkpoint, which any number of ranks can take.
+   Collective. */
 static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritSolveResult *result)
 {
   LhsGs           *g         = (LhsGs *)s->data;
@@ -219,6 +237,7 @@ static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritS
   if (it.iteration < 0) PetscCall(MeritCheckpointDamaged(s->checkpoint, "iteration"));
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
   if (isinf(it.residual)) PetscCall(PetscArrayzero(x, s->n)); /* nothing on the right, or a start beyond use */
+  /* rank 0 sweeps on copies in canonical order; each sweep brings x back to its owners */
   PetscCall(ToRoot(s, g, r, g->r));
   PetscCall(ToRoot(s, g, x, g->x));
   PetscCall(MeritSolverTrueResidual(s, 1, r, x, q, &it.residual));
@@ -242,6 +261,7 @@ static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritS
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Form C anew if the variances have changed, then right-hand sides one after another. */
 static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double x[],
                                   MeritSolveResult *result)
 {
@@ -255,6 +275,7 @@ static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Print the settings. */
 static PetscErrorCode View_LHSGS(MeritSolver s, PetscViewer viewer)
 {
   PetscFunctionBegin;

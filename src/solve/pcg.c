@@ -1,6 +1,25 @@
 /*
-  Preconditioned conjugate gradients with one reduction an iteration (Chronopoulos and Gear 1989), for k right-hand sides that share
-  the operator's passes. Ends only on the true residual; a recursive residual that drifted away restarts from the solution reached.
+  Preconditioned conjugate gradients with one reduction an iteration (Chronopoulos and Gear
+  1989). With u = M^-1 r and w = C u,
+
+    gamma = r'u,  delta = u'w,  beta = gamma / gamma_old,
+    alpha = gamma / (delta - beta gamma / alpha_old),
+    p = u + beta p,  s = w + beta s,  x = x + alpha p,  r = r - alpha s;  s is C p.
+
+  The sums of all criteria are in the same reduction: those of r are made in the step before,
+  and those of p and x too.
+
+  A *run* iterates from a true residual until the recursive one meets the criterion. Then the
+  true residual is computed. If it does not meet the criterion, the next run begins from the
+  solution reached, unless the true residual no longer halves: that is the rounding floor.
+
+  In mixed precision, products with genotypes are in single precision. The true residual, in
+  double, then replaces the recursive one whenever this has fallen by a factor (van der Vorst
+  and Ye 2000), and beta and alpha come from computed products, not from identities.
+
+  Where the preconditioner has a joint (merit/pc.h), it goes through the data together with the
+  operator, and the step completes w block by block, while that is in the cache. Several
+  right-hand sides go to block_cg.c; k is 1 here.
 */
 #include "pcg_impl.h"
 #include <merit/kernels.h>
@@ -11,8 +30,13 @@
 #include <omp.h>
 #include <string.h>
 
-/* In mixed precision the true residual takes the place of the recursive one whenever it fell by a factor: at first, and its limits; what the two
-   may differ by without a new direction, and without a nearer factor; how much of the criterion's bound the recursive one must keep away */
+/*
+  In mixed precision, relative to the last renewal of the residual:
+  - RENEW: the fall at which it is renewed, at first; RENEW_LEAST, RENEW_MOST: its limits.
+  - APART: a difference of the two residuals from which directions begin anew; FAR: from which
+    renewals become more frequent; NEAR: below which they become less frequent.
+  - MARGIN: the recursive residual must meet this part of the bound.
+*/
 static const double RENEW = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, APART = 0.3, FAR = 1e-2, NEAR = 1e-4, MARGIN = 0.9;
 /* Iterations without halving the residual, once it is near rounding, that end a run of the recursion */
 enum { STALLED = 500 };
@@ -21,12 +45,15 @@ enum { BLOCK = 4 * MERIT_ANIMAL_BLOCK };
 /* What a step sums up */
 enum { PP, XX, RR, RDR, N_SUMS };
 
-/* Sums of one reduction: per right-hand side r'u, u'Cu, r'r, r'D^-1 r; then per term and right-hand side p'p and x'x */
+/* PcgSumCount - Sums of one reduction, in order: for each right-hand side r'u, u'Cu, r'r, r'D^-1
+   r; then for each right-hand side and term p'p and x'x; in mixed precision then the products of
+   DirectionDots(). A matrix without terms counts as one term. */
 int PcgSumCount(MeritSolver s, int k)
 {
   return k * (4 + 2 * PetscMax(s->n_terms, 1) + (s->mixed ? 4 : 0));
 }
 
+/* Set a vector to 0, on large pages where the system has them. */
 static PetscErrorCode Clear(size_t n, double *vector)
 {
   PetscFunctionBegin;
@@ -35,6 +62,8 @@ static PetscErrorCode Clear(size_t n, double *vector)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All arrays of a solve, set to 0; u and w have room for the ghosts of the operator. A joint is
+   not for mixed precision. */
 static PetscErrorCode Allocate(MeritSolver s, int k, Pcg **work)
 {
   const size_t n = (size_t)s->n * (size_t)k + 1;
@@ -57,6 +86,7 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Pcg **work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what Allocate() made. */
 static PetscErrorCode Free(Pcg **work)
 {
   Pcg *w = *work;
@@ -69,7 +99,8 @@ static PetscErrorCode Free(Pcg **work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Norms of the right-hand sides, plain and scaled */
+/* Norms of the right-hand sides, plain and in the norm of D^-1: what residuals are relative to.
+   Collective. */
 static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Pcg *w)
 {
   double *sums;
@@ -92,7 +123,7 @@ static PetscErrorCode RightHandNorms(MeritSolver s, int k, const double r[], Pcg
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Local part of r'u and u'Cu */
+/* This rank's part of r'u and u'Cu. */
 static void Dots(MeritSolver s, int k, const Pcg *w, double *sums)
 {
   for (int j = 0; j < k; j++)
@@ -100,7 +131,7 @@ static void Dots(MeritSolver s, int k, const Pcg *w, double *sums)
               sums + 4 * j);
 }
 
-/* Local part of r'r and r'D^-1 r; a step leaves them for its new residual */
+/* This rank's part of r'r and r'D^-1 r, for a residual that no step made: a step sums its own. */
 static void Norms(MeritSolver s, int k, const Pcg *w, double *sums)
 {
   for (int j = 0; j < k; j++) {
@@ -125,7 +156,8 @@ static void DirectionDots(MeritSolver s, int k, const Pcg *w, double *sums)
               (const double *const[]){w->s + j, w->p + j, w->s + j, w->p + j}, sums + 4 * j);
 }
 
-/* Step of a right-hand side and share of its last direction, by what exact products make equal: r'p = 0, w'p = u's = -gamma / alpha */
+/* alpha and beta of a right-hand side by what exact products make equal: r'p = 0 and w'p = u's =
+   -gamma / alpha. The first direction of a run has beta 0. */
 static void Recur(const Pcg *w, int j, double *alpha, double *beta)
 {
   const double gamma = w->sums[4 * j], delta = w->sums[4 * j + 1];
@@ -134,7 +166,9 @@ static void Recur(const Pcg *w, int j, double *alpha, double *beta)
   *alpha = gamma / (w->begin[j] ? delta : delta - *beta * gamma / w->alpha[j]);
 }
 
-/* The same by the products themselves: conjugate to the last direction, least error along the new one, however rounded w is */
+/* The same by the products themselves, however rounded w is: beta = -u's / p's makes the new
+   direction conjugate to the last one, alpha = r'p / p'C p of the new direction is the least
+   error along it. */
 static void Search(MeritSolver s, const Pcg *w, int k, int j, double *alpha, double *beta)
 {
   const double *last = w->sums + 4 * (k + j) + 2 * PetscMax(s->n_terms, 1) * k;
@@ -176,7 +210,9 @@ static inline __attribute__((always_inline)) void Move(const double *restrict D_
   sums[RDR] += rdr;
 }
 
-/* A step over equations [first, last), which the joint, if given, has still to complete; sums of this rank */
+/* A step over equations [first, last), which the joint, if given, has still to complete; sums
+   [N_SUMS] of this rank. Threads have sums of their own, which are added in the order of
+   threads. */
 static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64_t last, int k, int j, double alpha, double beta, Pcg *w,
                  double *x, double sums[N_SUMS])
 {
@@ -205,12 +241,13 @@ static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64
   }
 }
 
-/* Equations of a term on this rank; without terms (a dummy) all of them */
+/* Where the equations of a term end on this rank; without terms (a dummy) all of them. */
 static int64_t TermEnd(MeritSolver s, int i)
 {
   return s->n_terms ? s->term[i].eq_owned + (int64_t)s->term[i].n_owned * s->term[i].n_eq : s->n;
 }
 
+/* A step of one right-hand side, term by term, for the criteria count changes by term. */
 static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Pcg *w, double *x)
 {
   const int n_terms = PetscMax(s->n_terms, 1), joint = w->joint ? MeritJointTerm(w->joint) : 0;
@@ -231,7 +268,8 @@ static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Pc
   }
 }
 
-/* What the sums say: the residuals now, the change of the step that led here (largest over right-hand sides) */
+/* PcgRead - See the header. The change of a term is alpha ||p_k|| / ||x_k||, as x changed by
+   alpha p. Not collective. */
 void PcgRead(MeritSolver s, int k, Pcg *w, MeritIteration *it)
 {
   const int n_terms = PetscMax(s->n_terms, 1);
@@ -259,7 +297,7 @@ void PcgRead(MeritSolver s, int k, Pcg *w, MeritIteration *it)
   }
 }
 
-/* Move every right-hand side one step; false where rounding leaves no direction */
+/* Move every right-hand side one step; false if none has a direction left (all are rounding). */
 static bool Advance(MeritSolver s, int k, Pcg *w, double *x)
 {
   bool moved = false;
@@ -289,10 +327,10 @@ static bool Advance(MeritSolver s, int k, Pcg *w, double *x)
   return moved;
 }
 
-/*
-  The residual and what the preconditioner works on afresh, in double, after u was made a copy of the recursive residual. Directions are
-  kept (van der Vorst and Ye 2000) but where the two residuals are too far apart.
-*/
+/* The residual and what the preconditioner works on afresh, in double, after the step made u a
+   copy of the recursive residual. Directions are kept (van der Vorst and Ye 2000) unless the two
+   residuals are too far apart. That difference also sets how soon the next renewal comes.
+   Collective. */
 static PetscErrorCode Renew(MeritSolver s, int k, Pcg *w, const double *x)
 {
   double relative, most = 0.0, *sums;
@@ -322,7 +360,7 @@ static PetscErrorCode Renew(MeritSolver s, int k, Pcg *w, const double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* u <- M^-1 u, which holds r, w <- C u, which a joint's step completes, and the sums of both */
+/* PcgApply - See the header. Collective. */
 PetscErrorCode PcgApply(MeritSolver s, int k, Pcg *w)
 {
   PetscFunctionBegin;
@@ -335,7 +373,8 @@ PetscErrorCode PcgApply(MeritSolver s, int k, Pcg *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* From x with w->r its true residual, of relative length `renewed` */
+/* Begin a run from x with w->r its true residual, of relative length `renewed`. The joint makes
+   the fixed effects' part of r 0, which changes x. Collective. */
 static PetscErrorCode Begin(MeritSolver s, int k, Pcg *w, double *x, double renewed, const MeritIteration *it)
 {
   PetscFunctionBegin;
@@ -345,6 +384,7 @@ static PetscErrorCode Begin(MeritSolver s, int k, Pcg *w, double *x, double rene
   w->at.best    = INFINITY;
   w->at.since   = it->iteration;
   for (int j = 0; j < k; j++) w->begin[j] = true;
+  /* also with a joint, x and r are a solution and its residual after it */
   if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r));
   PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n * (size_t)k));
   Norms(s, k, w, w->sums);
@@ -352,7 +392,8 @@ static PetscErrorCode Begin(MeritSolver s, int k, Pcg *w, double *x, double rene
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is there reason to look at the true residual? Far below what rounding allows, or near it and no longer falling */
+/* Is there reason to end the run and look at the true residual? The recursive one is far below
+   what rounding allows, or near that and no longer falling. */
 static bool Look(PcgLoop *at, const MeritIteration *it, bool holds)
 {
   if (it->residual < 1e-17) return true;
@@ -391,6 +432,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Pcg *w, double *x, double renewe
     if (*holds || it->iteration >= s->max_it || !Advance(s, k, w, x)) break;
     it->iteration++;
     fresh = false;
+    /* the step made u a copy of the recursive residual, which Renew() compares with the true one */
     if (s->mixed && it->residual <= w->at.renew * w->at.renewed) {
       w->at.renewed = it->residual;
       PetscCall(Renew(s, k, w, x));
@@ -422,7 +464,8 @@ static PetscErrorCode Bound(MeritSolver s, int k, const double r[], const double
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is a solution whose recursion holds also good by its true residual? A criterion on the change asks that the recursion told the truth */
+/* Is a solution whose recursive residual meets the criterion also good by its true residual? For
+   a criterion on the change, the true residual may be at most 10 times the recursive one. */
 static bool IsTrue(MeritSolver s, double true_residual, double recursive)
 {
   double goal = MeritSolverResidualGoal(s);
@@ -430,7 +473,9 @@ static bool IsTrue(MeritSolver s, double true_residual, double recursive)
   return goal > 0.0 ? true_residual <= goal : true_residual <= MeritWorst(10.0 * recursive, 1e-15);
 }
 
-/* What the last run tells: eigenvalues of the longest, the true residual, whether to end */
+/* What the last run says: eigenvalues of the longest run so far (more steps give better
+   estimates), the true residual, and whether to end. Below 1e-6 a residual that no longer halves
+   is the rounding floor, above it a breakdown. Collective. */
 static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds, Pcg *w, MeritSolveResult *result)
 {
   PetscFunctionBegin;
@@ -449,7 +494,8 @@ static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Runs from fresh true residuals until one is good, no longer falls, or the iterations are used up */
+/* Runs from true residuals until one is good, no longer falls, or the iterations are used up; or
+   on from a checkpoint. Collective. */
 static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   MeritIteration it = {0};
@@ -466,6 +512,7 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   w->rhs = r;
   w->at  = (PcgLoop){.last = INFINITY, .lambda_min = NAN, .lambda_max = NAN};
   PetscCall(RightHandNorms(s, k, r, w));
+  /* nothing on the right: the solution is 0, and relative residuals have no meaning */
   if (w->norm_r[0] == 0.0) PetscCall(PetscArrayzero(x, s->n));
   PetscCall(PcgResume(s, w, x, &it, &resumed));
   if (!resumed) PetscCall(MeritSolverTrueResidual(s, k, r, x, w->r, &result->true_residual));
@@ -481,7 +528,9 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mixed where it was asked for, or where there are genotypes enough to pay and instructions with which single precision is faster */
+/* Mixed precision where it was asked for, or by default where there are 1e8 genotypes and
+   instructions with which single precision is faster. Only for models with SNP equations. The
+   log says which. */
 static PetscErrorCode ChoosePrecision(MeritSolver s)
 {
   static const double WORTH = 1e8;

@@ -1,9 +1,18 @@
-/* Checkpoints of the conjugate gradients: taken between a reduction and the step that it leads to, where few vectors say all. */
+/*
+  Checkpoints of the conjugate gradients. They are taken between a reduction and the step after
+  it: x, r, p, s and the sums then determine all that follows. u and w are not saved: they are
+  made again by one application of preconditioner and operator. Then the run goes on as if it
+  had not stopped.
+
+  A run on another number of ranks takes only the solution and the number of iterations, and
+  begins anew from the true residual.
+*/
 #include "pcg_impl.h"
 #include <math.h>
 #include <string.h>
 
-/* The parts of a checkpoint; at other ranks the solution alone is taken */
+/* The parts of a checkpoint; x and the loop come first, for at another number of ranks only
+   these two are taken. All are borrowed from w and x. */
 enum { N_STATE = 11 };
 static void State(MeritSolver s, Pcg *w, double *x, MeritState state[N_STATE])
 {
@@ -36,6 +45,7 @@ PetscErrorCode PcgResume(MeritSolver s, Pcg *w, double *x, MeritIteration *it, b
   *resumed = loaded && same;
   if (!loaded) PetscFunctionReturn(PETSC_SUCCESS);
   if (w->at.iteration < 0 || w->at.n_steps < 0 || w->at.n_steps > MOST_STEPS) PetscCall(MeritCheckpointDamaged(s->checkpoint, "loop"));
+  /* a byte of a file need not be a valid bool */
   *w->begin     = *(const unsigned char *)w->begin != 0;
   it->iteration = w->at.iteration;
   w->at.last    = *resumed ? w->at.last : INFINITY;
@@ -43,6 +53,8 @@ PetscErrorCode PcgResume(MeritSolver s, Pcg *w, double *x, MeritIteration *it, b
   if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r)); /* their fixed part is 0: it changes nothing */
   PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n));
   PetscCall(PetscMalloc1(PcgSumCount(s, 1), &sums));
+  /* the sums of the checkpoint are those of the reduction; those that PcgApply() makes are of
+     this rank */
   PetscCall(PetscArraycpy(sums, w->sums, PcgSumCount(s, 1)));
   if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
   PetscCall(PcgApply(s, 1, w));

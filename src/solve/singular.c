@@ -1,16 +1,24 @@
-/* Why equations have no factor. */
+/*
+  Why equations have no factor: a text that names the level and its term, what remains of the
+  diagonal, and the likely cause. The causes are tried in this order: variances that are more
+  than 1e10 times others, fixed effects that depend on each other, others.
+*/
 #include "direct_impl.h"
 #include <math.h>
 #include <stdio.h>
 
-/* A variance this many times another leaves too few digits for what fixed effects and levels have in common */
+/* A variance this many times another leaves too few of 16 digits for what fixed effects and
+   levels have in common. */
 static const double APART = 1e10;
 
+/* Extreme variances of the model, by name. */
 typedef struct {
   double variance[2];  /* the least above 0, and the largest */
   char   name[2][200];
 } Extremes;
 
+/* Take a variance into the extremes: first as the least above 0, then as the largest. format has
+   one %s, for the label. */
 static void Meet(Extremes *e, double variance, const char format[], const char *label)
 {
   for (int i = 0; i < 2; i++)
@@ -20,7 +28,8 @@ static void Meet(Extremes *e, double variance, const char format[], const char *
     }
 }
 
-/* Variances on the diagonals of all matrices */
+/* Extremes of the variances on the diagonals of all G and R of a formula. Those that are 0 have
+   no equations and do not count. */
 static Extremes Variances(const MeritFormula *f)
 {
   Extremes e = {.variance = {INFINITY, 0.0}};
@@ -33,7 +42,8 @@ static Extremes Variances(const MeritFormula *f)
   return e;
 }
 
-/* SingularText - See the header. Collective on the model. */
+/* SingularText - See the header. text [size] is written on all ranks alike. Collective on the
+   model. */
 PetscErrorCode SingularText(MeritModel model, int64_t equation, double share, size_t size, char text[])
 {
   const MeritFormula *f = MeritModelFormula(model);

@@ -1,9 +1,19 @@
-/* The interface of all solvers: options, operator, set-up. */
+/*
+  The interface of all solvers: options, operator, set-up, solve. A type is a table of functions
+  (MeritSolverOps); this file has what is the same for all.
+
+  Life of a solver: create; options from the job file, then from PETSc's database, which wins;
+  operator; set-up (sizes and terms, the diagonal, the preconditioner's name, then that of the
+  type); solves. What changes the result of set-up calls Reset(), so that the next solve sets up
+  anew. New variances of the model do not: each solve asks for the state of the operator, and
+  types make anew what is stale.
+*/
 #include "solver_impl.h"
 #include <merit/memory.h>
 #include <math.h>
 #include <string.h>
 
+/* All types, the default first, and their names in the same order. */
 static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP, &MeritSolver_GSRU, &MeritSolver_GS,
                                               &MeritSolver_LHSGS, &MeritSolver_Cholesky};
 static const char *const           type_names[] = {"pcg", "ksp", "gsru", "gs", "lhs_gs", "cholesky"};
@@ -35,10 +45,11 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Drop all that set-up made; options and operator remain. Collective. */
 static PetscErrorCode Reset(MeritSolver s)
 {
   PetscFunctionBegin;
-  if (s->data) PetscCall((*s->ops->reset)(s)); /* a set-up that failed leaves some too */
+  if (s->data) PetscCall((*s->ops->reset)(s)); /* also after a set-up that failed */
   PetscCall(PCDestroy(&s->pc));
   PetscCall(PetscFree(s->D_inverse));
   PetscCall(PetscFree(s->term_change));
@@ -64,10 +75,10 @@ PetscErrorCode MeritSolverSetType(MeritSolver s, const char type[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does the type take a preconditioner, and options for it? */
+/* Does the type take a preconditioner, and options for it? Those are pcg and ksp. */
 static bool HasPreconditioner(MeritSolver s) { return s->ops->can.preconditioned; }
 
-/* MeritSolverSetCheckpoint - See the header. Logically collective. */
+/* MeritSolverSetCheckpoint - See the header; borrowed, NULL: none. Logically collective. */
 PetscErrorCode MeritSolverSetCheckpoint(MeritSolver s, MeritCheckpoint checkpoint)
 {
   PetscFunctionBegin;
@@ -87,7 +98,8 @@ PetscErrorCode MeritSolverChooseGrid(MeritSolver s, MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetMemory - Most bytes per rank of a solver that forms C; 0: what the machine has. Logically collective. */
+/* MeritSolverSetMemory - Most bytes on a rank that a solver which forms C may take; 0: what the
+   machine has. More is refused at set-up. Logically collective. */
 PetscErrorCode MeritSolverSetMemory(MeritSolver s, double bytes)
 {
   PetscFunctionBegin;
@@ -95,7 +107,8 @@ PetscErrorCode MeritSolverSetMemory(MeritSolver s, double bytes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetOperator - The equations to solve; takes a reference. Collective. */
+/* MeritSolverSetOperator - The equations to solve: a matrix of MeritMatCreateMME(), or for pcg
+   and ksp any with a diagonal. Takes a reference. Collective. */
 PetscErrorCode MeritSolverSetOperator(MeritSolver s, Mat C)
 {
   PetscFunctionBegin;
@@ -106,7 +119,8 @@ PetscErrorCode MeritSolverSetOperator(MeritSolver s, Mat C)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetTolerance - When to stop: criterion, its bound, and the most iterations. Logically collective. */
+/* MeritSolverSetTolerance - When to stop: criterion, its bound (on the square, for squared
+   criteria), and the most iterations. Takes effect at the next solve. Logically collective. */
 PetscErrorCode MeritSolverSetTolerance(MeritSolver s, MeritCriterion criterion, double rtol, int64_t max_it)
 {
   PetscFunctionBegin;
@@ -116,7 +130,9 @@ PetscErrorCode MeritSolverSetTolerance(MeritSolver s, MeritCriterion criterion, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetPreconditioner - Name of the PC of pcg and ksp; "auto" chooses from the model. Logically collective. */
+/* MeritSolverSetPreconditioner - Name of the PC of pcg and ksp; "auto" chooses from the model at
+   set-up; "diagonal", "block" and "pedigree" are other names. USAGE error for a type that needs
+   a formed matrix. Logically collective. */
 PetscErrorCode MeritSolverSetPreconditioner(MeritSolver s, const char type[])
 {
   PetscFunctionBegin;
@@ -135,7 +151,8 @@ PetscErrorCode MeritSolverSetPreconditioner(MeritSolver s, const char type[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetRelaxation - Factor of Gauss-Seidel updates, between 0 and 2. Logically collective. */
+/* MeritSolverSetRelaxation - Factor of Gauss-Seidel steps, above 0 and below 2 (outside that
+   they diverge), else a USAGE error. Logically collective. */
 PetscErrorCode MeritSolverSetRelaxation(MeritSolver s, double relaxation)
 {
   PetscFunctionBegin;
@@ -145,7 +162,8 @@ PetscErrorCode MeritSolverSetRelaxation(MeritSolver s, double relaxation)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetPrecision - Of pcg's products with genotypes. Logically collective. */
+/* MeritSolverSetPrecision - Precision of pcg's products with genotypes; other solvers take
+   double. Needs a new set-up. Logically collective. */
 PetscErrorCode MeritSolverSetPrecision(MeritSolver s, MeritPrecision precision)
 {
   PetscFunctionBegin;
@@ -154,7 +172,8 @@ PetscErrorCode MeritSolverSetPrecision(MeritSolver s, MeritPrecision precision)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetSymmetric - Do sweeps of gsru and gs go there and back? Logically collective. */
+/* MeritSolverSetSymmetric - Do sweeps of gsru and gs go through all equations and back, or once?
+   Logically collective. */
 PetscErrorCode MeritSolverSetSymmetric(MeritSolver s, bool symmetric)
 {
   PetscFunctionBegin;
@@ -162,7 +181,8 @@ PetscErrorCode MeritSolverSetSymmetric(MeritSolver s, bool symmetric)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverSetMonitor - Called once an iteration on every rank. Not collective. */
+/* MeritSolverSetMonitor - Called once an iteration on every rank, by iterative solvers also with
+   the start as iteration 0; NULL: none. ctx is the caller's. Not collective. */
 PetscErrorCode MeritSolverSetMonitor(MeritSolver s, MeritMonitor monitor, void *ctx)
 {
   PetscFunctionBegin;
@@ -187,6 +207,7 @@ PetscErrorCode MeritSolverGetType(MeritSolver s, const char *type[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritSolverGetTolerance - Outputs may be NULL. Not collective. */
 PetscErrorCode MeritSolverGetTolerance(MeritSolver s, MeritCriterion *criterion, double *rtol, int64_t *max_it)
 {
   PetscFunctionBegin;
@@ -196,6 +217,7 @@ PetscErrorCode MeritSolverGetTolerance(MeritSolver s, MeritCriterion *criterion,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritSolverGetPreconditioner - "none" for types without one. Not collective; borrowed. */
 PetscErrorCode MeritSolverGetPreconditioner(MeritSolver s, const char *type[])
 {
   PetscFunctionBegin;
@@ -203,7 +225,8 @@ PetscErrorCode MeritSolverGetPreconditioner(MeritSolver s, const char *type[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PETSc options that stand above the job file */
+/* PETSc options that stand above the job file: -solver_type, -solver_rtol, -solver_max_it,
+   -pc_type. Setters check them as they check the words of a job. Collective. */
 static PetscErrorCode FromOptions(MeritSolver s)
 {
   char      text[64];
@@ -222,7 +245,8 @@ static PetscErrorCode FromOptions(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What is done with SNPs */
+/* Keys on SNPs: solver.snp, snp_block, nystrom_rank, combine. What the job does not name is not
+   changed. */
 static PetscErrorCode SnpFromConfig(MeritSolver s, MeritNode job)
 {
   static const char *const kinds[] = {"auto", "diagonal", "blocks", "nystrom"}, *const ways[] = {"additive", "multiplicative"};
@@ -238,7 +262,8 @@ static PetscErrorCode SnpFromConfig(MeritSolver s, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What a word of the job file was refused for, with its place */
+/* The error of a setter, which knows no files, again with the place in the job file of the word
+   that it refused. Other errors go through. */
 static PetscErrorCode Place(MeritNode node, PetscErrorCode code)
 {
   const MeritErrorInfo why = *MeritErrorLast();
@@ -278,17 +303,21 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   PetscCall(MeritConfigReal(job, "solver.relaxation", 0.0, 2.0, &relaxation));
   PetscCall(MeritSolverSetRelaxation(s, relaxation));
   PetscCall(MeritConfigChoice(job, "solver.sweep", 2, sweeps, &sweep));
+  /* a key without effect would be taken for one that has it */
   if (sweep && !s->ops->can.sweeps)
     PetscCall(MeritNodeError(MeritNodeFind(job, "solver.sweep"), "solver.sweep: symmetric requires solver gsru or gs, not %s", s->ops->name));
   PetscCall(MeritSolverSetSymmetric(s, sweep));
   PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));
   s->block = (int32_t)block;
   PetscCall(MeritConfigBytes(job, "solver.memory", &s->memory));
+  /* the database last, so that it wins */
   PetscCall(FromOptions(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where none was asked for: the incomplete Cholesky of the pedigree if there is one, else the fixed effects exactly and blocks of levels */
+/* The preconditioner where none was asked for: the incomplete Cholesky of the pedigree if there
+   is a pedigree term, else the fixed effects exactly and blocks of levels. Both need every G
+   non-singular, else blocks of levels alone. The log says which, and why. Collective. */
 static PetscErrorCode ChoosePreconditioner(MeritSolver s)
 {
   const char *type = "merit_fixed", *why = "the model has no pedigree term";
@@ -298,6 +327,7 @@ static PetscErrorCode ChoosePreconditioner(MeritSolver s)
   PetscFunctionBegin;
   if (!s->pc_auto) PetscFunctionReturn(PETSC_SUCCESS);
   if (s->n_terms) PetscCall(MeritMMEGetModel(s->C, &model));
+  /* a matrix without a model (the dummy) gets merit_fixed, which does nothing there */
   if (s->n_terms && MeritModelLinkedTerms(model, &linked) > 0) {
     type = "merit_ped";
     why  = "the model has a pedigree term";
@@ -312,7 +342,8 @@ static PetscErrorCode ChoosePreconditioner(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverState - See the header. Collective. */
+/* MeritSolverState - See the header. A matrix that is not the mixed model equations never
+   changes: state 1. Collective. */
 PetscErrorCode MeritSolverState(MeritSolver s, uint64_t *state)
 {
   bool equations;
@@ -324,7 +355,8 @@ PetscErrorCode MeritSolverState(MeritSolver s, uint64_t *state)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Reciprocal diagonal of C, for the scaled norm, unless it is that of C as it is */
+/* Reciprocal diagonal of C, for the scaled norm of residuals; kept with the state of C, since it
+   takes a pass over records and genotypes. Equations with diagonal 0 have 0. Collective. */
 static PetscErrorCode InvertDiagonal(MeritSolver s)
 {
   Vec           d;
@@ -346,7 +378,8 @@ static PetscErrorCode InvertDiagonal(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverCheckModel - See the header. Not collective. */
+/* MeritSolverCheckModel - See the header. Looks at the formula alone, so it can be called before
+   data are read. Not collective. */
 PetscErrorCode MeritSolverCheckModel(MeritSolver s, MeritModel model)
 {
   const int term = MeritModelSingularTerm(model);
@@ -360,7 +393,7 @@ PetscErrorCode MeritSolverCheckModel(MeritSolver s, MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSolverPrepare - See the header. Collective. */
+/* MeritSolverPrepare - See the header. Takes over new variances of the model first. Collective. */
 PetscErrorCode MeritSolverPrepare(MeritSolver s)
 {
   MeritModel model;
@@ -419,6 +452,7 @@ PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x
   PetscCall(InvertDiagonal(s));
   *result = (MeritSolveResult){MERIT_STOP_NONE, 0, NAN, NAN, NAN, NAN};
   s->start = MPI_Wtime();
+  /* types start from stop = NONE and numbers that are not known */
   PetscCall((*s->ops->solve)(s, k, r, x, result));
   if (!isfinite(result->true_residual)) result->stop = MERIT_STOP_BREAKDOWN;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -433,6 +467,7 @@ PetscErrorCode MeritSolverView(MeritSolver s, PetscViewer viewer)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The matrix on which options are tried is the identity. */
 static PetscErrorCode Mult_Dummy(Mat C, Vec x, Vec y)
 {
   PetscFunctionBegin;
@@ -463,6 +498,7 @@ PetscErrorCode MeritSolverTryOptions(MeritSolver s)
   PetscCall(MatCreateShell(s->comm, 1, 1, PETSC_DETERMINE, PETSC_DETERMINE, NULL, &dummy));
   PetscCall(MatShellSetOperation(dummy, MATOP_MULT, (void (*)(void))Mult_Dummy));
   PetscCall(MatShellSetOperation(dummy, MATOP_GET_DIAGONAL, (void (*)(void))Diagonal_Dummy));
+  /* as in a run, but on equations that take no time */
   PetscCall(MeritSolverSetOperator(s, dummy));
   PetscCall(MatDestroy(&dummy));
   PetscCall(MeritSolverSetUp(s));

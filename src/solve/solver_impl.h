@@ -2,7 +2,9 @@
 #include <merit/log.h>
 #include <merit/solver.h>
 
-/* One solver type: solve may be called again after the operator changed */
+/* One solver type. setup is called once for an operator, and solve may be called again after its
+   variances have changed: it must then make anew what depends on them. r, x [n * k]; view may be
+   called after setup only; reset frees `data`. */
 typedef struct {
   const char *name;
   PetscErrorCode (*setup)(MeritSolver);
@@ -50,12 +52,16 @@ PetscErrorCode MeritSolverState(MeritSolver s, uint64_t *state);
 /* solver.c: sizes and terms of the operator as it is now, before its set-up. Collective. */
 PetscErrorCode MeritSolverPrepare(MeritSolver solver);
 /* common.c */
-/* value of the chosen criterion */
+/* Value of the chosen criterion at an iteration. Not collective. */
 double MeritSolverCriterion(MeritSolver solver, const MeritIteration *it);
-/* q = r - C x for k right-hand sides, and the largest ||q|| / ||r|| over them */
+/* q = r - C x for k right-hand sides [n * k], computed afresh, and the largest ||q|| / ||r||
+   over them; NaN if one is, infinite where r is 0 and C x is not. Collective. */
 PetscErrorCode MeritSolverTrueResidual(MeritSolver solver, int k, const double r[], const double x[], double q[], double *relative);
+/* Give an iteration to the monitor, with the time since the solve began and the changes by term.
+   Collective as the monitor is. */
 PetscErrorCode MeritSolverReport(MeritSolver solver, MeritIteration *it);
-/* the residual the criterion asks for: rtol, or its root for a squared one; 0 for criteria on the change */
+/* The residual that the criterion asks for: rtol, or its root for a squared one; 0 for criteria
+   on the change. Not collective. */
 double MeritSolverResidualGoal(MeritSolver solver);
 /* Changes of an iteration, by term and in all, from sums of this rank: dx'dx by term, x'x by term, and n_more others, all of which become those of
    all ranks. Collective. */
@@ -69,4 +75,6 @@ PetscErrorCode MeritSolverOneByOne(MeritSolver solver, int k, const double r[], 
 /* block_cg.c: pcg for several right-hand sides */
 PetscErrorCode MeritSolverBlockCG(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
 /* lanczos.c */
+/* Least and largest eigenvalue estimate of M^-1 C from n steps of conjugate gradients, alpha[n]
+   and beta[n]; NaN if n is 0. Not collective. */
 PetscErrorCode MeritExtremeRitz(int n, const double alpha[], const double beta[], double *least, double *most);
