@@ -1,3 +1,15 @@
+/*
+  The command line is split into four kinds of words:
+
+  - the command and its operand (job file or specification), without a dash
+  - flags with two dashes, which are keys of the command's file: --solver.rtol 1e-12
+  - options with one dash, which go to PETSc with the word behind them
+  - requests for help and the version
+
+  This happens before MPI and PETSc start. So nothing is raised here: the first thing that is wrong
+  is noted in `error`, and later words do not replace it. Unknown flags are found here, values are
+  checked by the command.
+*/
 #include "cli.h"
 #include <merit/error.h>
 #include <stdio.h>
@@ -5,11 +17,14 @@
 #include <string.h>
 #include <strings.h>
 
+/* Note what is wrong, if nothing is noted yet */
 #define FAIL(a, ...)                                                                                         \
   do {                                                                                                       \
     if (!(a)->error[0]) snprintf((a)->error, sizeof((a)->error), __VA_ARGS__);                               \
   } while (0)
 
+/* Set the command of a word. An unknown word gets the nearest command in its message; `help` and
+   `version` are candidates too */
 static void FindCommand(MeritArguments *a, const char *word)
 {
   int                 n;
@@ -36,6 +51,8 @@ static bool IsValue(const char *word)
   return word && (word[0] != '-' || !word[1] || strchr(".0123456789", word[1]));
 }
 
+/* Is the word a value that a switch may have? A switch takes the word behind it only then, so that
+   `--quick job.yaml` leaves job.yaml as the operand */
 static bool IsYesOrNo(const char *word)
 {
   static const char *const words[] = {"yes", "no", "true", "false", "on", "off", "auto"};
@@ -45,6 +62,7 @@ static bool IsYesOrNo(const char *word)
   return false;
 }
 
+/* Is the key a switch (yes or no), by its help text? keys [n] */
 static bool IsSwitch(const char *key, int n, const MeritKey keys[])
 {
   for (int k = 0; k < n; k++)
@@ -52,6 +70,8 @@ static bool IsSwitch(const char *key, int n, const MeritKey keys[])
   return false;
 }
 
+/* Note that a flag is not known. nearest: the key that was most likely meant, NULL if no key is
+   near */
 static void UnknownFlag(MeritArguments *a, const char *key, const char *nearest)
 {
   static const char *const general[] = {"help", "version"};
@@ -63,7 +83,9 @@ static void UnknownFlag(MeritArguments *a, const char *key, const char *nearest)
     FAIL(a, "unknown flag --%s; `merit %s --help` lists them", key, a->command ? a->command->name : "");
 }
 
-/* A flag "--key value", "--key=value", or "--key" of a switch; returns how many words it took */
+/* A flag "--key value", "--key=value", or "--key" of a switch, which then is yes. word[0] is the
+   flag, word[1] the word behind it or NULL. Returns how many words it took. The key is a copy that
+   lives until the process ends, the value is borrowed from argv. */
 static int TakeFlag(MeritArguments *a, char **word)
 {
   const MeritKey *keys;
@@ -83,12 +105,16 @@ static int TakeFlag(MeritArguments *a, char **word)
     *(key[0] == 'h' ? &a->help : &a->version) = true;
     return 1;
   }
-  if (!a->command || !a->command->run) return value || !IsValue(word[1]) ? 1 : 2; /* said elsewhere */
+  /* Without a command there are no keys to compare with. That the command lacks is noted at the end
+     of the split; here only the value of the flag is skipped. */
+  if (!a->command || !a->command->run) return value || !IsValue(word[1]) ? 1 : 2;
   n = a->command->keys(&keys);
   if (!MeritConfigKnown(key, n, keys, sizeof(nearest), nearest)) UnknownFlag(a, key, nearest[0] ? nearest : NULL);
   if (!value && IsSwitch(key, n, keys)) value = IsYesOrNo(word[1]) ? (used++, word[1]) : "yes";
   if (!value && IsValue(word[1])) used++, value = word[1];
   if (!value) FAIL(a, "--%s needs a value", key);
+  /* --output DIR means output.folder, so that it does not replace the other keys of `output` in the
+     file; --output {folder: ...} does */
   if (!strcmp(key, "output") && MeritConfigKnown("output.folder", n, keys, 0, NULL) && value && value[0] != '{')
     key = strdup("output.folder");
   for (int f = 0; key && f < a->n_flags; f++)
@@ -110,12 +136,16 @@ static bool General(const char *word, MeritArguments *a)
   return a->help || a->version;
 }
 
-/* Split argv into command, operand, flags of ours and what is PETSc's. */
+/* MeritArgumentsSplit - Split argv into command, operand, flags of ours and what is PETSc's. Not
+   collective. Without memory for the arrays the process ends, since there is no handler of errors
+   yet. */
 void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
 {
   static char skip[] = "-skip_petscrc";
 
   memset(a, 0, sizeof(*a));
+  /* Each word makes at most one flag or one option of PETSc; to these come argv[0], -skip_petscrc
+     and the NULL that ends argv */
   a->flag  = calloc((size_t)argc + 1, sizeof(*a->flag));
   a->petsc = calloc((size_t)argc + 3, sizeof(*a->petsc));
   if (!a->flag || !a->petsc) exit(MERIT_ERROR_SYSTEM);
@@ -142,6 +172,7 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
       i++;
     }
   }
+  /* Help needs no operand. For anything else command and operand must be there. */
   if (a->help || a->version || a->error[0]) return;
   if (!a->command)
     FAIL(a, "the first word must be a command; `merit --help` lists them");
@@ -153,7 +184,9 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
          a->command->operand);
 }
 
-/* Rank of this process as the launcher tells it, before MPI is up; 0 without one */
+/* Rank of this process, from the variables that mpirun (Open MPI), PMIx, PMI (MPICH) and srun
+   set in the environment, since MPI is not up yet; 0 if none of them is set. Only rank 0 then
+   prints. */
 static int LaunchRank(void)
 {
   static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
@@ -171,6 +204,7 @@ bool MeritArgumentsAnswer(const MeritArguments *a, int *status)
   if (!a->error[0] && !a->help && !a->version) return false;
   *status = a->error[0] ? MERIT_ERROR_USAGE : 0;
   if (LaunchRank()) return true;
+  /* The message may repeat bytes of the command line: what a terminal would act on is escaped */
   snprintf(text, sizeof(text), "%s", a->error);
   MeritPrintable(sizeof(text), text);
   if (text[0]) fprintf(stderr, "merit: %s\n", text);

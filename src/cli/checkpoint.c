@@ -1,18 +1,33 @@
-/* Checkpoints of a command: its keys, what run they are of, and whether to go on from one. */
+/*
+  Checkpoints of a command: how often they are written, which run they belong to, and whether this
+  attempt continues from one.
+
+  A checkpoint has an identity: lines with the version, the command, the keys of the job and the
+  sizes and checksums of the input files. An attempt whose lines differ is refused
+  (src/sys/checkpoint_open.c names the first difference). Keys that do not change the equations or
+  the iterates are left out of the lines, so that they may change between attempts.
+
+  `restart` says what is done with an earlier attempt: `no` refuses to lose its checkpoint, `yes`
+  needs one, `auto` takes one if it is there.
+*/
 #include "cli.h"
 #include "run.h"
 #include <merit/log.h>
 #include <merit/version.h>
 #include <string.h>
 
-/* Keys that may change between the attempts of a run: where results go, when it ends, what is told */
+/* Keys that may change between the attempts of a run, each with all that is below it: where results
+   go, when the run ends, what it prints, memory and process grid */
 static const char *const free_keys[] = {"output", "overwrite", "checkpoint", "restart", "solver.rtol", "solver.max_it", "solver.memory",
                                         "varcomp.tolerance", "varcomp.max_rounds", "plan", "genotypes.grid"};
 
-/* And those with which a run that is done is still the same */
+/* Keys that may change when the whole result is there already. These are fewer: with a smaller
+   tolerance, or other tables to write, the result is not that of the job. */
 static const char *const done_keys[] = {"output.folder", "overwrite", "checkpoint", "restart", "solver.memory", "plan", "genotypes.grid"};
+/* Words of `restart`; 0 no, 1 yes, 2 auto */
 static const char *const words[] = {"no", "yes", "auto"}; /* of restart */
 
+/* Is the dotted key one of free_keys? */
 static bool IsFree(const char *key)
 {
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(free_keys); i++)
@@ -20,7 +35,8 @@ static bool IsFree(const char *key)
   return false;
 }
 
-/* Lines "dotted.key: value" of all that is under a map */
+/* Lines "dotted.key: value" of all keys under a map that are not free; above: the dotted path of
+   the map, "" for the job. A free map is left out with all that is in it. */
 static PetscErrorCode AddKeys(MeritNode map, const char *above, MeritText *lines)
 {
   PetscFunctionBegin;
@@ -28,6 +44,7 @@ static PetscErrorCode AddKeys(MeritNode map, const char *above, MeritText *lines
     MeritText           key = {0};
     MeritNode           child = map->child[i];
     char               *name, *text;
+    /* A map with this one key, so that the value is printed as YAML */
     struct _p_MeritNode one = {.kind = MERIT_NODE_MAP, .n = 1, .key = &name, .child = &child};
 
     PetscCall(MeritTextAdd(&key, "%s%s%s", above, above[0] ? "." : "", map->key[i]));
@@ -43,6 +60,7 @@ static PetscErrorCode AddKeys(MeritNode map, const char *above, MeritText *lines
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A line with size and checksum of one file. All ranks read parts of it. Collective. */
 static PetscErrorCode AddFile(MPI_Comm comm, const char *key, const char *path, MeritText *lines)
 {
   char     changed[128];
@@ -51,7 +69,9 @@ static PetscErrorCode AddFile(MPI_Comm comm, const char *key, const char *path, 
 
   PetscFunctionBegin;
   PetscCall(MeritFileChanged(comm, path, sizeof(changed), changed));
-  if (changed[0]) { /* no file is like the one that was read: this checkpoint is for none that is there now */
+  /* The file has changed since it was read: no file that is there now has the content of this
+     checkpoint, so that no later attempt may match it */
+  if (changed[0]) {
     PetscCall(MeritTextAdd(lines, "content of %s: the file %s after it was read\n", key, changed));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
@@ -66,6 +86,8 @@ typedef struct {
   MeritText *lines;
 } Lines;
 
+/* One file of the genotypes; its name in the line is its suffix (".bed"), or the key where it has
+   none */
 static PetscErrorCode AddGenotypes(const char key[], const char suffix[], const char path[], void *ctx)
 {
   const Lines *to = ctx;
@@ -92,6 +114,8 @@ static PetscErrorCode AddFiles(const MeritRun *run, MeritText *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The lines of this run, when a checkpoint is first written or opened. ctx is the run.
+   Collective. */
 static PetscErrorCode Identity(void *ctx, MeritText *lines)
 {
   const MeritRun *run = ctx;
@@ -103,7 +127,9 @@ static PetscErrorCode Identity(void *ctx, MeritText *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Clear what the attempt that made the result has left, and say how it ended */
+/* The folder holds the whole result: remove staged files and checkpoint of the attempt that made
+   it, and say how that attempt ended. status: its exit status; other than 0 it is raised again, as
+   the kind of error. Collective. */
 static PetscErrorCode Leave(MPI_Comm comm, const char folder[], int status)
 {
   MeritOutput     out;
@@ -120,11 +146,8 @@ static PetscErrorCode Leave(MPI_Comm comm, const char folder[], int status)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  RunIsDone - See the header. Collective.
-
-  A run can be killed when its result is in place and before it has ended: the next attempt then only says so.
-*/
+/* RunIsDone - See the header. Collective. A run can be killed after its result is in place and
+   before it has ended. The attempt that follows finds the result and computes nothing. */
 PetscErrorCode RunIsDone(MeritRun *run)
 {
   int   word      = 0, status;
@@ -141,7 +164,8 @@ PetscErrorCode RunIsDone(MeritRun *run)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Go on, or see to it that nothing is lost by starting anew */
+/* Open the checkpoint of the folder, remove it, or refuse, by `restart` and `overwrite`. Without
+   either a checkpoint is never lost: the run is refused. Collective. Errors: USAGE. */
 static PetscErrorCode Restart(MeritRun *run, const char *folder)
 {
   int  word = 0;
@@ -151,6 +175,7 @@ static PetscErrorCode Restart(MeritRun *run, const char *folder)
   PetscCall(MeritConfigChoice(run->job, "restart", 3, words, &word));
   PetscCall(MeritConfigBool(run->job, "overwrite", &overwrite));
   PetscCall(MeritCheckpointExists(run->checkpoint, &exists));
+  /* `restart` comes before `overwrite`, which then concerns an earlier result only */
   if (exists && word) PetscCall(MeritCheckpointOpen(run->checkpoint, &exists));
   else if (exists && overwrite) PetscCall(MeritCheckpointRemove(run->checkpoint));
   else if (exists)

@@ -2,9 +2,9 @@
 #include <merit/config.h>
 
 /*
-  The frame of the command line: arguments are split, the job file is read and checked, and one function per
-  command does the rest.
-  Only here are MPI_COMM_WORLD, the terminal and the exit status known.
+  The frame of the command line: arguments are split, the job file is read and checked, and one
+  function for each command does the rest. The terminal and the exit status are known in this folder
+  only, MPI_COMM_WORLD in main.c only.
 */
 typedef PetscErrorCode (*MeritCommandRun)(MPI_Comm comm, MeritNode job);
 
@@ -19,23 +19,40 @@ typedef struct {
   bool options; /* sets up PETSc objects: calls MeritOptionsCheck() itself once that is done */
 } MeritCommand;
 
-/* Commands. Each gets the checked job with the flags laid over it, and raises what goes wrong. Collective. */
+/*
+  Commands. Each gets the job (borrowed): a tree whose keys are checked, with the flags laid over the
+  file. Each raises what goes wrong: USAGE, INPUT and SYSTEM errors, and those named below. All are
+  collective.
+*/
+
+/* Check all inputs and foresee memory and time of a run. Writes at most the script of --sbatch. */
 PetscErrorCode MeritCommandPlan(MPI_Comm comm, MeritNode job);
+/* Solve the equations with known variances. NOT_CONVERGED, with outputs; STOPPED on request. */
 PetscErrorCode MeritCommandSolve(MPI_Comm comm, MeritNode job);
+/* Estimate variances, and solve at the estimates. NOT_CONVERGED, with outputs; STOPPED on
+   request. */
 PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job);
+/* Breeding values of other genotypes from estimated SNP effects. */
 PetscErrorCode MeritCommandPredict(MPI_Comm comm, MeritNode job);
+/* Make the population that a specification asks for, and write it. */
 PetscErrorCode MeritCommandSimulate(MPI_Comm comm, MeritNode spec);
-/* The table of them; n is its length. */
+/* The table of commands; n is its length. Constant. Not collective. */
 const MeritCommand *MeritCommands(int *n);
 
-/* Keys of the job file, those and what only `plan` knows, and keys of `predict`. A key whose help begins with "yes | no" is a switch: its flag may
-   stand alone. Returns how many. */
+/*
+  Tables of keys. Each function returns the number of keys; the table lives as long as the process. A
+  key whose help begins with "yes | no" is a switch: its flag needs no value. Not collective.
+*/
+
+/* Keys of a job file. */
 int MeritJobKeys(const MeritKey **keys);
+/* These, and behind them the keys that `plan` alone has. */
 int MeritPlanKeys(const MeritKey **keys);
+/* Keys of the file of `predict`. */
 int MeritPredictKeys(const MeritKey **keys);
 
-/* A USAGE error if a PETSc option was given that nothing has asked for. Call it after the PETSc objects of the run are set up on
-   something small, and before data are read. Collective. */
+/* A USAGE error if a PETSc option was given that nothing has asked for. Call it after the PETSc
+   objects of the run are set up on something small, and before data are read. Collective. */
 PetscErrorCode MeritOptionsCheck(MPI_Comm comm);
 
 /* The command line, split. Strings are borrowed from argv or owned until the process ends. */
@@ -53,26 +70,35 @@ typedef struct {
   char                error[512]; /* "" or what is wrong */
 } MeritArguments;
 
-/* Split argv. Before MPI and PETSc are up, so what is wrong is noted in `error` only. */
+/* Split argv, which must outlive the arguments. Before MPI and PETSc are up, so that what is wrong
+   is only noted, in `error`. Not collective. */
 void MeritArgumentsSplit(int argc, char **argv, MeritArguments *arguments);
-/* Do what they ask for. Collective. */
+/* Read the job file, lay the flags over it, check all keys, and run the command. What is wrong with
+   the command line is raised here too (USAGE). Collective. */
 PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *arguments);
-/* Shorter forms of the job file brought to the full one: `output: out`, `genotypes.bfile: chip.bed`. */
+/* `output: out`, short for `output: {folder: out}`, brought to that form. Not collective. */
 PetscErrorCode MeritJobExpandOutput(MeritNode job);
+/* Paths of genotypes without the ending of one of their files: chip.bed becomes the prefix chip,
+   unless there is a chip.bed.bed. Rank 0 looks. Collective. */
 PetscErrorCode MeritJobPrefix(MPI_Comm comm, MeritNode job);
-/* Answer what needs no run, before MPI and PETSc are up, which take longer than the answer: help, the version, a command line that is
-   wrong. False: there is a run to make; else *status is the exit status. */
+/* Answer what needs no run, before MPI and PETSc are up, which take longer than the answer: help,
+   the version, a command line that is wrong. False: there is a run to make; else *status is the
+   exit status. Each process calls; one of them prints. */
 bool MeritArgumentsAnswer(const MeritArguments *arguments, int *status);
-/* Print help or version text to stdout; rank 0. */
+/* Print help on a command (NULL: on all of them) to stdout. Not collective: one rank calls. */
 void MeritPrintHelp(const MeritCommand *command);
+/* Print the versions of Merit, PETSc and MPI to stdout. Not collective: one rank calls. */
 void MeritPrintVersion(void);
 
-/* Keep PETSc quiet about errors (MERIT_DEBUG in the environment: let it talk), but remember what they were. */
+/* Keep PETSc from printing errors (not if MERIT_DEBUG is in the environment), but remember what
+   they were. Not collective. */
 PetscErrorCode MeritErrorsInstall(void);
-/* Say why a run ended with an error code, once, and return the exit status; does not return if the ranks do
-   not agree. */
+/* Print why a run ended with an error code, once, and return the exit status; 0: no error. Does
+   not return if the ranks do not hold the same error: MPI_Abort ends all. All ranks with an
+   error call. */
 int MeritErrorsReport(MPI_Comm comm, PetscErrorCode code);
-/* Show messages and progress on stderr (rank 0). */
+/* Show messages, progress and requests to stop on stderr, those of rank 0. Not collective. */
 void MeritProgressInstall(MPI_Comm comm);
-/* End a progress line that is on the terminal. */
+/* Clear a progress line that is on the terminal, so that other text may be printed. Not
+   collective. */
 void MeritProgressEnd(void);

@@ -1,6 +1,12 @@
+/*
+  The table of commands. A command has a name, the operand behind it, a line of help, an example, a
+  function and a table of keys. Its function is NULL as long as it is not available: `merit --help`
+  lists it, and a run of it is refused.
+*/
 #include "cli.h"
 #include <merit/simulate.h>
 
+/* Keys of a command that has none; returns 0 */
 static int NoKeys(const MeritKey **keys)
 {
   *keys = NULL;
@@ -13,6 +19,7 @@ static int NoKeys(const MeritKey **keys)
   "    model: \"milk ~ herd + cov(age) + ped(cow)\"\n"
 #define JOB OPEN "    variances: {ped(cow): 30, residual: 70}\n    output: out"
 
+/* In the order of `merit --help`. The last two fields are `stops` and `options` of MeritCommand */
 static const MeritCommand commands[] = {
   {"plan", "JOB", "check all inputs, print the model, the equations and the memory they need", "merit plan job.yaml --ranks 8" JOB,
    MeritCommandPlan, MeritPlanKeys, false, true},

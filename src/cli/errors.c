@@ -1,3 +1,10 @@
+/*
+  How a run ends after an error.
+
+  Errors of Merit (codes from MERIT_ERR_BASE) are the same on all ranks, and MeritErrorLast() has
+  their text. Errors of PETSc may be of one rank: Handler() keeps where the last of them began.
+  MeritErrorsReport() prints either, once, and finds the exit status.
+*/
 #include "cli.h"
 #include <merit/file.h>
 #include <stdio.h>
@@ -12,6 +19,9 @@ static struct {
   char           function[64], file[128], text[1024];
 } first;
 
+/* Called by PETSc where an error begins (PETSC_ERROR_INITIAL) and again for each function that it
+   passes through. Only the first call has the cause. Prints nothing unless MERIT_DEBUG is set,
+   since an error that is caught must leave no trace on the terminal. */
 static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, const char *file,
                               PetscErrorCode code, PetscErrorType type, const char *text, void *ctx)
 {
@@ -31,6 +41,7 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
   return code;
 }
 
+/* MeritErrorsInstall - See the header. Not collective. */
 PetscErrorCode MeritErrorsInstall(void)
 {
   PetscFunctionBegin;
@@ -68,11 +79,10 @@ static void PrintAgreed(const MeritErrorInfo *e)
   if (n_left) fprintf(stderr, "merit: ... and %lld more\n", (long long)n_left);
 }
 
-/*
-  An error that all ranks hold ends the run in order. Any other may have left ranks waiting for each other, so
-  the whole job is aborted; ranks other than 0 wait a moment first, since often all fail alike and one line is
-  enough.
-*/
+/* MeritErrorsReport - See the header. An error that all ranks hold ends the run in order. After
+   any other some ranks may wait for a message that never comes, so that MPI_Abort ends them all.
+   Ranks other than 0 wait a second before they print: often all ranks fail alike, and one line
+   is enough. */
 int MeritErrorsReport(MPI_Comm comm, PetscErrorCode code)
 {
   const MeritErrorInfo *e = MeritErrorLast();
@@ -81,6 +91,7 @@ int MeritErrorsReport(MPI_Comm comm, PetscErrorCode code)
   if (!code) return 0;
   MeritProgressEnd();
   MPI_Comm_rank(comm, &rank);
+  /* Staged files are removed and the lock of the folder is released, also before MPI_Abort */
   (void)MeritOutputAbandonAll();
   if (e->agreed && code == MERIT_ERR_BASE + (PetscErrorCode)e->kind) {
     if (rank == 0) PrintAgreed(e);
@@ -89,6 +100,7 @@ int MeritErrorsReport(MPI_Comm comm, PetscErrorCode code)
   if (rank) usleep(1000000);
   PrintCause(rank, code);
   fflush(NULL);
+  /* PETSC_ERR_ARG_UNKNOWN_TYPE: the user named a type that PETSc does not have (-ksp_type) */
   MPI_Abort(comm, code == PETSC_ERR_ARG_UNKNOWN_TYPE ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM);
   return MERIT_ERROR_SYSTEM;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "1.9 s", "3:05 minutes", "1:05:30 hours" */
+/* "1.9 s", "3:05 minutes", "1:05:30 hours" into text [size] */
 static void TimeText(double seconds, size_t size, char text[])
 {
   const long s = (long)(seconds + 0.5);
@@ -14,13 +14,16 @@ static void TimeText(double seconds, size_t size, char text[])
   else snprintf(text, size, "%ld:%02ld:%02ld hours", s / 3600, s / 60 % 60, s % 60);
 }
 
-/* RunFinish - See the header. Collective. */
+/* RunFinish - See the header. Collective. The seconds in brackets are those of the phases, of rank
+   0. A name with a dot ("solve.preconditioner") is a part of another phase, and would be counted
+   twice. Phases below 0.05 s would show as 0.0 s and are left out. */
 PetscErrorCode RunFinish(const MeritRun *run)
 {
   const char *const *name;
   const double      *seconds;
   const int          n = MeritPhases(&name, &seconds);
   char               parts[256] = "", time[64], *folder = NULL;
+  /* Bytes written into `parts` */
   size_t             at = 0;
 
   PetscFunctionBegin;

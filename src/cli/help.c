@@ -1,9 +1,14 @@
+/*
+  Texts of `merit --help`, `merit help COMMAND` and `merit version`, on stdout. All of them come
+  from the tables of commands and keys. Nothing here needs MPI to be up; one process calls.
+*/
 #include "cli.h"
 #include "commit.h"
 #include <merit/version.h>
 #include <stdio.h>
 #include <string.h>
 
+/* The commands, how a command line is built, and what each exit status means */
 static void PrintGeneral(void)
 {
   int                 n;
@@ -46,6 +51,9 @@ static bool Listed(const MeritCommand *command, const char *path)
   return !reader || !strcmp(command->name, "plan") || !strcmp(command->name, reader);
 }
 
+/* The keys [n] that the command reads, in the order of the table, one a line. Keys that another
+   command reads alone are not listed: their sections are named at the end, since they are allowed
+   in the file. */
 static void PrintKeys(const MeritCommand *command, int n, const MeritKey keys[])
 {
   int width = 0, hidden = 0;
@@ -61,7 +69,7 @@ static void PrintKeys(const MeritCommand *command, int n, const MeritKey keys[])
     if (strcmp(readers[i].command, command->name)) printf("  %s*  (merit help %s)\n", readers[i].head, readers[i].command);
 }
 
-/* Text on stdout; NULL for the commands in general. Rank 0 calls. */
+/* MeritPrintHelp - See the header; NULL: the commands in general. Not collective. */
 void MeritPrintHelp(const MeritCommand *command)
 {
   const MeritKey *keys;
@@ -84,12 +92,16 @@ void MeritPrintHelp(const MeritCommand *command)
        "the working folder.");
 }
 
+/* MeritPrintVersion - The version of Merit, the commit it was built from, PETSc with the width of
+   its indices, and the MPI library. The latter may be asked before MPI_Init (MPI 3). Not
+   collective. */
 void MeritPrintVersion(void)
 {
   char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
   int  length;
 
   MPI_Get_library_version(mpi, &length);
+  /* The first words name the library; the rest of the text says how it was built */
   mpi[strcspn(mpi, ",\n")] = 0;
   printf("merit %s%s%s (PETSc %d.%d.%d with %d-bit indices, %s)\n", MERIT_VERSION, MERIT_COMMIT[0] ? ", commit " : "", MERIT_COMMIT,
          PETSC_VERSION_MAJOR,

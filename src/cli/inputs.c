@@ -1,4 +1,11 @@
-/* The files that a job reads. */
+/*
+  The files that a job reads, so that no result replaces one of them and no job script is written
+  over one.
+
+  The list is made from the keys of the job alone, and files need not be there. A key may name a
+  folder: then the file that is read there is listed, beside the path itself. Genotypes are files
+  behind one prefix; src/io knows their names.
+*/
 #include "inputs.h"
 #include <merit/genotypes.h>
 #include <stdio.h>
@@ -10,6 +17,8 @@ typedef struct {
   const char *key, *below[4];
 } Input;
 
+/* All keys that name files, but those of genotypes. below: "" is the path itself, "/x" the file x
+   in it */
 static const Input inputs[] = {{"records.file", {""}},
                                {"pedigree.file", {""}},
                                {"genotypes.centre", {""}},
@@ -23,6 +32,8 @@ typedef struct {
   void    *ctx;
 } Act;
 
+/* A file of the genotypes. One without a suffix is the path itself, which InputsEach() has named
+   already */
 static PetscErrorCode ActOnGenotypes(const char key[], const char suffix[], const char path[], void *ctx)
 {
   const Act *a = ctx;
@@ -32,7 +43,7 @@ static PetscErrorCode ActOnGenotypes(const char key[], const char suffix[], cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* InputsEach - See the header. */
+/* InputsEach - See the header. Collective if act is. */
 PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
 {
   Act         on_genotypes = {act, ctx};
@@ -45,6 +56,8 @@ PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
     MeritNode node = MeritNodeFind(job, inputs[i].key);
     char     *path = NULL, file[PETSC_MAX_PATH_LEN];
 
+    /* A map names no file. `variances` is one by now: the keys of the file that it named stand in
+       its place */
     if (!node || node->kind != MERIT_NODE_SCALAR) continue;
     PetscCall(MeritConfigPath(job, inputs[i].key, &path));
     for (int k = 0; k < 4 && inputs[i].below[k]; k++) {
@@ -53,13 +66,15 @@ PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
     }
     PetscCall(PetscFree(path));
   }
-  PetscCall(MeritGenotypesOfJob(job, &key, &genotypes)); /* the path itself, a prefix too, then the files behind a prefix */
+  /* The path itself, which may be a prefix, then the files behind a prefix */
+  PetscCall(MeritGenotypesOfJob(job, &key, &genotypes));
   if (key) PetscCall((*act)(key, genotypes, ctx));
   PetscCall(PetscFree(genotypes));
   PetscCall(MeritGenotypesEachFile(job, ActOnGenotypes, &on_genotypes));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* One file of InputsKeep(); ctx is the output */
 static PetscErrorCode Keep(const char key[], const char path[], void *ctx)
 {
   PetscFunctionBegin;
@@ -75,11 +90,14 @@ PetscErrorCode InputsKeep(MeritNode job, MeritOutput out)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A path, and the key of the input that it turns out to be */
 typedef struct {
   const char *path;
   char        found[64];
 } Search;
 
+/* One file of InputsHas(). Two paths are the same file if device and inode are the same: this sees
+   through links and other spellings of a path. A path without a file is none of the inputs. */
 static PetscErrorCode Compare(const char key[], const char path[], void *ctx)
 {
   Search     *s = ctx;

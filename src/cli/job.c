@@ -1,8 +1,13 @@
-/* From the command line to the command: its file with the flags laid over it, checked. */
+/*
+  From the command line to the command. The job file is read, short forms are brought to the full
+  ones, flags are laid over the file in the order of the command line, and every key must be known.
+  Values are checked by those who use them.
+*/
 #include "cli.h"
 #include <merit/memory.h>
 
-/* The command's file, with the flags laid over it, checked */
+/* The checked tree of the command's file and flags; the caller frees it. Collective. Errors:
+   USAGE. */
 static PetscErrorCode LoadJob(MPI_Comm comm, const MeritArguments *a, MeritNode *job)
 {
   const MeritKey *keys;
@@ -15,14 +20,16 @@ static PetscErrorCode LoadJob(MPI_Comm comm, const MeritArguments *a, MeritNode 
   if (variances) PetscCall(MeritConfigInclude(comm, *job, "variances", "variances.yaml"));
   for (int f = 0; f < a->n_flags; f++) {
     PetscCall(MeritConfigSet(*job, a->flag[f].key, a->flag[f].value));
-    if (variances) PetscCall(MeritConfigInclude(comm, *job, "variances", "variances.yaml")); /* flags for one of them come on top */
+    /* Flags for single variances come on top of a file of them */
+    if (variances) PetscCall(MeritConfigInclude(comm, *job, "variances", "variances.yaml"));
   }
   PetscCall(MeritConfigCheck(*job, n, keys));
   PetscCall(MeritJobPrefix(comm, *job));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritArgumentsRun - Do what the command line asks for; what is wrong with it is raised here. Collective. */
+/* MeritArgumentsRun - See the header. Collective. After an error the tree of the job is not freed:
+   the process ends (rule 6 of docs/developing.md). */
 PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *a)
 {
   MeritNode   job = NULL;
@@ -38,8 +45,11 @@ PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *a)
       MeritPrintVersion();
     PetscFunctionReturn(PETSC_SUCCESS);
   }
+  /* A command without PETSc objects uses no options of PETSc but those that PETSc itself takes */
   if (!a->command->options) PetscCall(MeritOptionsCheck(comm));
   PetscCall(LoadJob(comm, a, &job));
+  /* BLAS gets its work array before data fill the memory: OpenBLAS that is refused one later asks
+     for ever */
   PetscCheck(MeritBlasReserve(1), PETSC_COMM_SELF, PETSC_ERR_MEM, "no room for the work array of BLAS, 128 MiB");
   PetscCall(a->command->run(comm, job));
   PetscCall(MeritConfigDestroy(&job));

@@ -1,3 +1,15 @@
+/*
+  The keys of job files, with the help text of each. The table serves four purposes: a file with
+  another key is refused, a misspelt key gets the nearest one in its message, `merit help COMMAND`
+  prints the table, and each key is a flag of the command line. `*` stands for one name that the
+  user chooses, `**` for anything below.
+
+  A help text that begins with "yes | no" makes the key a switch. The formats of genotypes have
+  their keys in src/io: Fill() puts them where FORMATS stands in a table here.
+
+  The order of the table is the order of help. Keys of `plan` alone must be its last N_PLAN_ONLY
+  rows: the table of the other commands is the same array with these cut off.
+*/
 #include "cli.h"
 #include <merit/genotypes.h>
 
@@ -87,6 +99,7 @@ static const MeritKey keys[] = {
     {"memory-per-node", "SIZE of the memory of a node, as 192G: as many nodes as the run needs"},
 };
 
+/* Keys of `predict`, which has no model and no records */
 static const MeritKey predict_keys[] = {
     FORMATS,
     {"predict.snps", "FILE snps.tsv of an earlier result, or its FOLDER: the effects"},
@@ -95,6 +108,8 @@ static const MeritKey predict_keys[] = {
     {"overwrite", "yes | no: replace an earlier result in the output folder"},
 };
 
+/* Lengths of the two tables, FORMATS counted as one row, and how many rows at the end of `keys`
+   belong to `plan` alone */
 enum { N_KEYS = sizeof(keys) / sizeof(*keys), N_PLAN_ONLY = 5, N_PREDICT = sizeof(predict_keys) / sizeof(*predict_keys) };
 
 /* A table of keys with those of the formats of genotypes in the place of FORMATS */
@@ -103,7 +118,8 @@ typedef struct {
   int      n;
 } Filled;
 
-/* Once for each table: what it has does not change */
+/* Copy a table of n rows and put the keys of all formats of genotypes where FORMATS (a row without
+   path) stands. The tables are constant, so this is done at the first call only. */
 static void Fill(int n, const MeritKey from[], Filled *to)
 {
   const MeritKey *format[MERIT_MOST_FORMATS];
@@ -116,8 +132,10 @@ static void Fill(int n, const MeritKey from[], Filled *to)
   }
 }
 
+/* Of job files; static, so that the tables given out stay valid */
 static Filled job_keys;
 
+/* MeritPlanKeys - See the header. Not collective. */
 int MeritPlanKeys(const MeritKey **table)
 {
   Fill(N_KEYS, keys, &job_keys);
@@ -125,8 +143,10 @@ int MeritPlanKeys(const MeritKey **table)
   return job_keys.n;
 }
 
+/* MeritJobKeys - See the header. Not collective. */
 int MeritJobKeys(const MeritKey **table) { return MeritPlanKeys(table) - N_PLAN_ONLY; }
 
+/* MeritPredictKeys - See the header. Not collective. */
 int MeritPredictKeys(const MeritKey **table)
 {
   static Filled filled;

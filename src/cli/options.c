@@ -1,15 +1,21 @@
+/*
+  Options of PETSc that nobody asked for. PETSc marks an option as used when some object looks it
+  up, and lists the others only at its end, hours later. A run sets its PETSc objects up on a matrix
+  of one equation per rank (MeritSolverTryOptions), before data are read; what is not marked after
+  that is refused here.
+*/
 #include "cli.h"
 #include <merit/error.h>
 #include <string.h>
 
-/* Asked for only when PETSc ends */
+/* Options that PETSc looks up in PetscFinalize only: they are unused here, and right */
 static const char *const late[] = {
     "options_left", "options_view", "malloc_dump", "malloc_view",     "malloc_view_threshold",
     "memory_view",  "objects_dump", "log_view",    "log_view_memory", "log_trace",
     "log",          "log_all",      "log_mpe",     "log_sync",        "get_total_flops",
     "skip_petscrc", "finalize_wait"};
 
-/* What people most often mean */
+/* Candidates for a misspelt option: those that users of a solver most often give */
 static const char *const common[] = {"ksp_type",
                                      "ksp_rtol",
                                      "ksp_atol",
@@ -25,6 +31,7 @@ static const char *const common[] = {"ksp_type",
                                      "options_file",
                                      "skip_petscrc"};
 
+/* Is the option, without its dash, one of those? */
 static bool IsLate(const char *name)
 {
   for (size_t i = 0; i < sizeof(late) / sizeof(*late); i++)
@@ -32,8 +39,8 @@ static bool IsLate(const char *name)
   return false;
 }
 
-/* MeritOptionsCheck - Refuse PETSc options that nothing looked at: a misspelt one would otherwise change
-   nothing, silently. Collective. */
+/* MeritOptionsCheck - Refuse PETSc options that nothing looked at: a misspelt one would otherwise
+   change nothing, without a word. Collective. */
 PetscErrorCode MeritOptionsCheck(MPI_Comm comm)
 {
   PetscInt    n;
@@ -44,6 +51,7 @@ PetscErrorCode MeritOptionsCheck(MPI_Comm comm)
   PetscFunctionBegin;
   (void)comm;
   PetscCall(PetscOptionsLeftGet(NULL, &n, &names, &values));
+  /* From the last to the first, so that the first one on the command line is named */
   for (PetscInt i = n - 1; i >= 0; i--) {
     if (IsLate(names[i])) continue;
     PetscCall(PetscStrncpy(unused, names[i], sizeof(unused)));
@@ -52,6 +60,7 @@ PetscErrorCode MeritOptionsCheck(MPI_Comm comm)
   PetscCall(PetscOptionsLeftRestore(NULL, &n, &names, &values));
   if (!unused[0]) PetscFunctionReturn(PETSC_SUCCESS);
   nearest = MeritNearest(unused, (int)(sizeof(common) / sizeof(*common)), common);
+  /* An option of the list itself is spelt right; then this run does not use it */
   if (nearest && strcmp(nearest, unused))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "unknown PETSc option -%s; did you mean -%s?",
                          unused, nearest));

@@ -1,4 +1,16 @@
-/* merit plan: check every input as solve would (or varcomp), and print what a run would be. */
+/*
+  merit plan: check every input as solve would (or varcomp), and print what a run would be.
+
+  1. Prepare: all that can be wrong without data, by the functions that the run itself uses.
+  2. Full: read the data, print columns, traits, terms, variances and animals; or PlanQuick: headers
+     only.
+  3. Foresee: memory, and seconds of an iteration and of the run, on the ranks asked for.
+  4. Print what was found, then refuse what does not fit, so that the figures are seen in either
+     case.
+  5. Write the job script that --sbatch asks for.
+
+  No equations are solved.
+*/
 #include "cli.h"
 #include "plan_impl.h"
 #include "varcomp_impl.h"
@@ -7,6 +19,7 @@
 #include <merit/op.h>
 #include <stdio.h>
 
+/* One plan; its run is `planned`: the model keeps what other numbers of ranks are compared by */
 typedef struct {
   MeritRun  run;
   bool      quick;
@@ -15,6 +28,7 @@ typedef struct {
   MeritText text;
 } Plan;
 
+/* Does the job give the matrices of all random terms and of all residual classes? */
 static bool AllGiven(const MeritFormula *f)
 {
   for (int t = 0; t < f->n_terms; t++)
@@ -24,7 +38,10 @@ static bool AllGiven(const MeritFormula *f)
   return true;
 }
 
-/* The model as solve reads it; as varcomp does where the job has no variances, or a varcomp section and leaves some open */
+/* The model, read as by the command that the job is meant for. A job without variances is one for
+   varcomp; so is a job with a section varcomp that leaves some of them open. If all are given after
+   all, the model is read again as solve does: what is wrong in `varcomp` has been found by then.
+   Collective. Errors: USAGE. */
 static PetscErrorCode Model(MeritRun *run)
 {
   PetscFunctionBegin;
@@ -40,7 +57,8 @@ static PetscErrorCode Model(MeritRun *run)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What solve or varcomp would find wrong without data */
+/* What solve or varcomp would find wrong without data. The memory of the program is taken first,
+   before anything is read. Collective. */
 static PetscErrorCode Prepare(Plan *p)
 {
   PetscFunctionBegin;
@@ -55,7 +73,8 @@ static PetscErrorCode Prepare(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Warn of values that look like a code for missing */
+/* Warn of values such as -999 that are frequent and far from all others: a code for missing that
+   the job does not name */
 static PetscErrorCode WarnOfCodes(Plan *p)
 {
   const MeritTraitSummary *traits;
@@ -72,7 +91,8 @@ static PetscErrorCode WarnOfCodes(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Point at classes that may have been meant as covariates */
+/* Point at classes that may have been meant as covariates: levels are whole numbers, and means of
+   the trait follow them */
 static PetscErrorCode HintAtTrends(Plan *p)
 {
   const MeritFormula *formula = MeritModelFormula(p->run.model);
@@ -93,6 +113,8 @@ static PetscErrorCode HintAtTrends(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Read all data and describe them. Every rank makes the text, as what it needs is collective; rank
+   0 prints its own. */
 static PetscErrorCode Full(Plan *p)
 {
   const MeritFormula *formula = MeritModelFormula(p->run.model);
@@ -138,7 +160,9 @@ static PetscErrorCode Print(Plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Ranks and threads, and what the run takes on them; reading has begun at `begin` */
+/* Ranks and threads, and what the run takes on them. begin: MPI_Wtime() before reading began, so
+   that seconds of reading and set-up are known. An estimation needs the operator, since engines ask
+   it for sizes. Collective. */
 static PetscErrorCode Foresee(Plan *p, double begin, MeritPlanResult *result)
 {
   MeritRun    *run     = &p->run;

@@ -1,9 +1,17 @@
-/* What a run takes, as tables for people. */
+/*
+  What a run takes, as tables for people: memory of the fullest rank, the estimation of variances,
+  an iteration of pcg, and the whole run. Figures come from src/plan; here they are only written. At
+  the end, refusals where the run does not fit.
+*/
 #include "plan_impl.h"
 #include <merit/memory.h>
 
+/* The ending of a noun after the number n */
 static const char *Plural(int n) { return n == 1 ? "" : "s"; }
 
+/* Bytes of the fullest rank by what they are for. "measured" is the peak of this process, to
+   compare the estimate with; it is -1, and left out, where the plan is for another number of
+   ranks. */
 static PetscErrorCode Memory(const MeritPlanResult *r, MeritText *text)
 {
   const MeritPlanMemory *m = &r->memory;
@@ -29,6 +37,8 @@ static PetscErrorCode Memory(const MeritPlanResult *r, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Engine, memory and seconds of the estimation of variances, and the cheapest other engine. Without
+   an engine that fits, the figures are those of the cheapest. */
 static PetscErrorCode Estimation(const MeritVarcompPlan *e, MeritText *text)
 {
   char size[32];
@@ -47,6 +57,8 @@ static PetscErrorCode Estimation(const MeritVarcompPlan *e, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* An iteration on an average rank: bytes through the memory, genotypes through both products, bytes
+   sent, and the seconds of each at the rates of plan.rates */
 static PetscErrorCode Iteration(const MeritPlanIteration *i, int threads, MeritText *text)
 {
   const MeritWork *w = &i->work;
@@ -79,7 +91,8 @@ PetscErrorCode PlanFigures(const MeritPlanResult *r, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PlanRefuse - See the header. Collective. */
+/* PlanRefuse - See the header. Collective. Three limits: plan.memory, which is of a node and so for
+   all ranks on it; what the node of this run has for each rank; and the engines of varcomp. */
 PetscErrorCode PlanRefuse(MeritNode job, const MeritPlanResult *r)
 {
   MeritNode limit   = MeritNodeFind(job, "plan.memory");

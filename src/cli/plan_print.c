@@ -1,22 +1,31 @@
+/*
+  What the data of a job are, as tables for people: columns, traits, terms, variances, animals and
+  what was left out. Summaries come from src/report; sums over animals are made here. Each function
+  appends to a text that grows on all ranks alike, and rank 0 prints it.
+*/
 #include "plan_impl.h"
 #include <math.h>
 #include <string.h>
 
+/* Words for the kinds of terms, in the order of MeritTermKind */
 static const char *const kind_names[] = {"fixed", "iid", "ped", "snp", "ridge"};
 
-/* One column of the records file and what it is used for; the same column may be used in several ways */
+/* A row for one column of the records file and what it is used for. A column used in several ways
+   has a row for each; a row that is there already is not repeated. */
 static PetscErrorCode Column(const char name[], const char how[], MeritText *text)
 {
   char line[512];
 
   PetscFunctionBegin;
   snprintf(line, sizeof(line), "  %-24s %s\n", name, how);
-  /* said once, however many terms use it in this way */
+  /* Other terms may use the column in the same way */
   if (text->at && memmem(text->at, text->n, line, strlen(line))) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritTextAdd(text, "%s", line));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Columns that a term names: classes (ids, where it is genetic) and covariates of all its
+   regressors */
 static PetscErrorCode TermColumns(const MeritTermSpec *term, MeritText *text)
 {
   PetscFunctionBegin;
@@ -34,6 +43,9 @@ static PetscErrorCode TermColumns(const MeritTermSpec *term, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PlanColumns - See the header. Not collective. Rows are collected in a text of their own, so that
+   the search for repeated ones sees no other table. records.weight is one column for all traits, or
+   a map with a column for each. */
 PetscErrorCode PlanColumns(const MeritFormula *formula, MeritNode job, MeritText *text)
 {
   MeritNode weight = MeritNodeFind(job, "records.weight");
@@ -52,6 +64,7 @@ PetscErrorCode PlanColumns(const MeritFormula *formula, MeritNode job, MeritText
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PlanTraits - See the header. Collective. */
 PetscErrorCode PlanTraits(MeritReport report, const MeritFormula *formula, MeritText *text)
 {
   const MeritTraitSummary *traits;
@@ -67,6 +80,8 @@ PetscErrorCode PlanTraits(MeritReport report, const MeritFormula *formula, Merit
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PlanTerms - See the header. Collective. Equations count the aliased ones too, which are redundant
+   and get the solution 0, but not the absent ones. */
 PetscErrorCode PlanTerms(MeritReport report, const MeritFormula *formula, MeritText *text)
 {
   const MeritTermSummary *terms;
@@ -98,7 +113,8 @@ PetscErrorCode PlanTerms(MeritReport report, const MeritFormula *formula, MeritT
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A matrix with its rows named; without numbers where varcomp chooses its start */
+/* A covariance matrix G [n * n], row-major, with its rows named. Without numbers where the job does
+   not give it, since varcomp chooses its start from the data. */
 static PetscErrorCode Matrix(const char label[], bool given, int n, char *const rows[], const double G[], MeritText *text)
 {
   PetscFunctionBegin;
@@ -111,6 +127,8 @@ static PetscErrorCode Matrix(const char label[], bool given, int n, char *const 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PlanVariances - See the header. Random terms in the order of the formula, then residual classes.
+   Not collective. */
 PetscErrorCode PlanVariances(const MeritFormula *formula, MeritText *text)
 {
   PetscFunctionBegin;
@@ -119,6 +137,7 @@ PetscErrorCode PlanVariances(const MeritFormula *formula, MeritText *text)
     const MeritTermSpec *spec = &formula->term[t];
     char               **names;
 
+    /* Fixed terms have no variance */
     if (!spec->G) continue;
     PetscCall(PetscCalloc1(spec->n_components, &names));
     for (int c = 0; c < spec->n_components; c++)
@@ -137,6 +156,8 @@ PetscErrorCode PlanVariances(const MeritFormula *formula, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Animals, founders (both parents unknown), and inbreeding coefficients F. Each rank sums over the
+   block of animals whose lines it holds; the sums are added over ranks. Collective. */
 static PetscErrorCode Pedigree(MeritModel model, MeritPedigree ped, MeritText *text)
 {
   const double  *F, *d;
@@ -153,6 +174,7 @@ static PetscErrorCode Pedigree(MeritModel model, MeritPedigree ped, MeritText *t
   for (int64_t i = 0; i < n_local; i++) {
     count[0] += sire[i] < 0 && dam[i] < 0;
     count[1] += F[i] > 0;
+    /* 0: founders, 1: inbred animals; then the sum and the largest of F */
     sum += F[i];
     most = PetscMax(most, F[i]);
   }
@@ -169,6 +191,8 @@ static PetscErrorCode Pedigree(MeritModel model, MeritPedigree ped, MeritText *t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Size of the genotypes, what their scaling comes from (2pq, MM'), and the process grid of this
+   run */
 static PetscErrorCode Genotypes(MeritGenotypes geno, MeritText *text)
 {
   const MeritTile *tile = MeritGenotypesTile(geno);
@@ -187,6 +211,7 @@ static PetscErrorCode Genotypes(MeritGenotypes geno, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PlanAnimals - See the header. Collective. */
 PetscErrorCode PlanAnimals(MeritModel model, MeritText *text)
 {
   PetscFunctionBegin;
@@ -195,6 +220,7 @@ PetscErrorCode PlanAnimals(MeritModel model, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* PlanExclusions - See the header. Collective. */
 PetscErrorCode PlanExclusions(MeritReport report, MeritText *text)
 {
   const MeritExclusionCount *counts;

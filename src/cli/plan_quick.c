@@ -1,10 +1,15 @@
-/* merit plan --quick: what headers and sizes of files tell. */
+/*
+  merit plan --quick: what headers and sizes of files tell. It answers in a moment for files of any
+  size: is every column there that the model names, and is every file there? Data are not read, so
+  that no memory and no time are foreseen.
+*/
 #include "plan_impl.h"
 #include <merit/memory.h>
 #include <merit/table.h>
 #include <stdio.h>
 
-/* A column some term or trait needs must be in the header */
+/* A column that some term or trait needs must be in the header. Logically collective. Errors: that
+   of the run itself, at the place in the job that names the column. */
 static PetscErrorCode Need(MeritModel model, MeritTable table, const char name[])
 {
   PetscFunctionBegin;
@@ -12,6 +17,8 @@ static PetscErrorCode Need(MeritModel model, MeritTable table, const char name[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All columns that the formula names: traits, classes and covariates of terms, the residual
+   class */
 static PetscErrorCode NeedAll(MeritModel model, MeritTable table)
 {
   const MeritFormula *formula = MeritModelFormula(model);
@@ -29,7 +36,8 @@ static PetscErrorCode NeedAll(MeritModel model, MeritTable table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Open the records for their header line alone */
+/* Open the records for their header line alone, or take the names of records.header, and check the
+   columns. Collective. */
 static PetscErrorCode Header(const MeritRun *run)
 {
   MeritNode   header = MeritNodeFind(run->job, "records.header");
@@ -49,6 +57,7 @@ static PetscErrorCode Header(const MeritRun *run)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A row with key, size and path of one file. Collective. Errors: INPUT, if it is not there. */
 static PetscErrorCode Size(MPI_Comm comm, const char key[], const char path[], MeritText *text)
 {
   int64_t bytes;

@@ -1,4 +1,11 @@
-/* plan --sbatch FILE: a job script for SLURM with the resources that were found. */
+/*
+  plan --sbatch FILE: a job script for SLURM with the resources that were foreseen.
+
+  The script has #SBATCH lines (nodes, ranks, threads, memory, time), the path of this program, a
+  copy of jobs/attempt.sh, and one call of its function `attempt`. It needs no other file. `attempt`
+  continues from a checkpoint when the time limit ends a run, so that a limit that is too short
+  costs no work. The copy is attempt.h, which the build makes (src/CMakeLists.txt).
+*/
 #include "inputs.h"
 #include "plan_impl.h"
 #include <errno.h>
@@ -10,10 +17,12 @@
 #include <unistd.h>
 #include "attempt.h"
 
-/* Of the limit over the time foreseen, and the least of it */
+/* The time limit is the foreseen time times TIME_MARGIN, and at least LEAST_MINUTES */
 static const double TIME_MARGIN = 2.0, LEAST_MINUTES = 10.0;
 
-/* In single quotes, as a shell takes it; `attempt` takes %% as a percent sign (percent), the shell itself does not */
+/* Append a word in single quotes, as a shell takes it: a quote inside ends the quotes, stands
+   escaped, and begins them again. percent: the word goes to `attempt`, which replaces %a in its
+   arguments, so that % is written as %%. */
 static PetscErrorCode Quote(const char word[], bool percent, MeritText *text)
 {
   PetscFunctionBegin;
@@ -26,6 +35,9 @@ static PetscErrorCode Quote(const char word[], bool percent, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The #SBATCH lines. Memory is asked for each core, in MiB, with MERIT_PLAN_MEMORY_MARGIN over the
+   estimate. --signal sends USR1 to the script two minutes before the limit: time for a checkpoint.
+   --requeue and append let the next attempt continue in the same log. */
 static PetscErrorCode Header(const MeritPlanResult *r, MeritText *text)
 {
   const bool   timed   = r->seconds > 0.0;
@@ -46,6 +58,8 @@ static PetscErrorCode Header(const MeritPlanResult *r, MeritText *text)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The whole script. The program is that of this process, by /proc, unless MERIT is set where the
+   script runs; the job file is named by its full path. */
 static PetscErrorCode Script(MeritNode job, const char command[], const MeritPlanResult *r, MeritText *text)
 {
   char    self[PETSC_MAX_PATH_LEN] = "merit", path[PETSC_MAX_PATH_LEN];
@@ -64,12 +78,15 @@ static PetscErrorCode Script(MeritNode job, const char command[], const MeritPla
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Note that the file is there and may not be replaced */
 static void Exists(const char path[], MeritFault *fault)
 {
   MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be written: %s (--overwrite replaces it)", strerror(EEXIST));
 }
 
-/* All or nothing: what could not be written whole is removed */
+/* Write the file whole or not at all. It is always made new (O_EXCL): nothing is written through a
+   link, and another process that made the same file in the meantime wins. Mode 0777 less the umask,
+   as scripts are run. */
 static void Write(const char path[], bool overwrite, const MeritText *text, MeritFault *fault)
 {
   ssize_t n;
@@ -96,6 +113,7 @@ typedef struct {
   PetscMPIInt rank;
 } Target;
 
+/* Where the job wants its script; the caller frees the path. Logically collective. */
 static PetscErrorCode TargetOf(MPI_Comm comm, MeritNode job, Target *t)
 {
   PetscFunctionBegin;
@@ -119,6 +137,7 @@ PetscErrorCode PlanScriptCheck(MPI_Comm comm, MeritNode job)
   PetscCall(MeritConfigBool(job, "quick", &quick));
   if (t.path && quick) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "sbatch", "a job script needs memory and time, which --quick does not find; leave it out"));
   if (t.path && !t.rank) {
+    /* Rank 0 looks at the files; all ranks agree on what it found */
     PetscCall(InputsHas(job, t.path, sizeof(input), input));
     if (input[0]) MeritFaultSet(&fault, MERIT_ERROR_USAGE, t.path, 0, NULL, "is an input of this job (%s); --sbatch FILE names another file", input);
     else if (!t.overwrite && !access(t.path, F_OK)) Exists(t.path, &fault);

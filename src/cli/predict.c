@@ -1,11 +1,15 @@
-/* merit predict: breeding values of other genotypes from estimated SNP effects. */
+/*
+  merit predict: breeding values of other genotypes from estimated SNP effects. There is no model,
+  no solver and no checkpoint: genotypes are read, multiplied with the effects, and the tables are
+  written.
+*/
 #include "cli.h"
 #include "run.h"
 #include <merit/log.h>
 #include <merit/predict.h>
 #include <omp.h>
 
-/* MeritCommandPredict - merit predict JOB. Collective. */
+/* MeritCommandPredict - merit predict JOB. Collective. Errors: USAGE, INPUT, SYSTEM. */
 PetscErrorCode MeritCommandPredict(MPI_Comm comm, MeritNode job)
 {
   MeritPrediction prediction;

@@ -1,3 +1,10 @@
+/*
+  Messages and progress on stderr, by rank 0 alone.
+
+  On a terminal progress is one line that is overwritten, at most ten times a second; a message
+  first clears it. In a log file progress is a line every five seconds at most, so that logs stay
+  short. The time left is the time since this phase began times (1 - fraction) / fraction.
+*/
 #include "cli.h"
 #include <merit/checkpoint.h>
 #include <merit/log.h>
@@ -6,22 +13,26 @@
 #include <string.h>
 #include <unistd.h>
 
+/* State of the progress line; a process has one terminal. Times are those of MPI_Wtime(), in
+   seconds */
 static struct {
   bool   terminal;
   bool   line;     /* a progress line is on the terminal now */
   bool   started;  /* some progress has been told */
   double began;    /* when this phase's progress began */
   double shown;    /* when it was shown last */
-  double fraction; /* of the last call; a smaller one, or one after none (-1), means that another phase has begun */
+  /* Of the last call, -1: not known. A smaller one, or one after -1, begins another phase */
+  double fraction;
 } progress;
 
+/* MeritProgressEnd - Clear the line (carriage return, then erase to its end). Not collective. */
 void MeritProgressEnd(void)
 {
   if (progress.line) fputs("\r\033[K", stderr);
   progress.line = false;
 }
 
-/* "1:05:30", "2:03" */
+/* "1:05:30", "2:03" into to [size] */
 static void FormatTime(double seconds, char *to, size_t size)
 {
   const long s = (long)(seconds + 0.5);
@@ -32,6 +43,8 @@ static void FormatTime(double seconds, char *to, size_t size)
     snprintf(to, size, "%ld:%02ld", s / 60, s % 60);
 }
 
+/* One call of progress: shown, or skipped because the last one was shown a moment ago. fraction: -1
+   where it is not known */
 static void ShowProgress(double fraction, const char *text)
 {
   const double now      = MPI_Wtime();
@@ -44,6 +57,7 @@ static void ShowProgress(double fraction, const char *text)
   progress.started = true;
   if (now - progress.shown < (progress.terminal ? 0.1 : 5)) return;
   progress.shown = now;
+  /* In the first second the rate is not known well enough */
   if (fraction > 0 && now - progress.began > 1) {
     char time[32];
 
@@ -60,6 +74,7 @@ static void ShowProgress(double fraction, const char *text)
   progress.line = progress.terminal;
 }
 
+/* The sink of messages (merit/log.h) */
 static void Show(MeritLogKind kind, double fraction, const char text[], void *ctx)
 {
   (void)ctx;
@@ -71,7 +86,9 @@ static void Show(MeritLogKind kind, double fraction, const char text[], void *ct
   fprintf(stderr, "%s%s\n", kind == MERIT_LOG_WARNING ? "merit: warning: " : "", text);
 }
 
-/* A request to stop has come: one line at once, by what is safe in a signal handler */
+/* Called in the signal handler when a request to stop has come: one line at once. Only write() is
+   safe there, no stdio. The text begins with a newline, which is skipped unless a progress line is
+   on the terminal. */
 static void Noted(int signal)
 {
   static const char text[] = "\nmerit: stopping as soon as the state of the run is saved\n";
@@ -82,6 +99,8 @@ static void Noted(int signal)
   (void)sent; /* nothing can be done */
 }
 
+/* MeritProgressInstall - See the header. Other ranks have no sink, so that what they say goes
+   nowhere. */
 void MeritProgressInstall(MPI_Comm comm)
 {
   PetscMPIInt rank;

@@ -1,4 +1,9 @@
-/* What runs of solve and varcomp have in common, from the job to the last message. */
+/*
+  What runs of solve and varcomp have in common, from the job to the last message. RunCommand() has
+  the order: first all that can be wrong without data, then the output folder, then data and
+  results, and last the tables. A fault in the job thus ends a run in a second, and an output folder
+  that cannot be written ends it before hours of work.
+*/
 #include "run.h"
 #include "cli.h"
 #include <math.h>
@@ -36,9 +41,14 @@ PetscErrorCode RunSolver(MeritRun *run)
   PetscCall(MeritSolverCreate(run->comm, &run->solver));
   PetscCall(MeritSolverSetFromConfig(run->solver, run->job));
   PetscCall(PetscOptionsHasName(NULL, NULL, "-solver_type", &option));
+  /* A solver that the user has named is not replaced by another one later */
   run->solver_named = option || MeritNodeFind(run->job, "solver.type");
+  /* Whether estimated matrices will be singular is not known yet */
   if (!run->estimated) PetscCall(MeritSolverCheckModel(run->solver, run->model));
+  /* A process grid that the job has is kept */
   if (!MeritNodeFind(run->job, "genotypes.grid")) PetscCall(MeritSolverChooseGrid(run->solver, run->model));
+  /* Once PETSc objects are set up on a small matrix, options that nothing has asked for are
+     wrong */
   PetscCall(MeritSolverTryOptions(run->solver));
   PetscCall(MeritOptionsCheck(run->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -52,6 +62,7 @@ PetscErrorCode RunEquations(MeritRun *run)
 
   PetscFunctionBegin;
   PetscCall(MeritModelSetUp(run->model));
+  /* The model must be set up: places in a checkpoint are those of its equations and records */
   PetscCall(RunPlaces(run));
   PetscCall(MeritPhaseBegin("operator"));
   PetscCall(MeritMatCreateMME(run->model, &run->C));
@@ -63,7 +74,8 @@ PetscErrorCode RunEquations(MeritRun *run)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All tables, then summary.json, which makes the result whole */
+/* All tables, then the summary. Tables are staged, and MeritOutputCommit() puts them in place with
+   summary.json as the last: a folder with summary.json holds a whole result. Collective. */
 static PetscErrorCode Write(MeritRun *run, const MeritRunSteps *steps, void *command)
 {
   MeritRunSummary summary = {.command = run->command, .threads = omp_get_max_threads(), .lambda_min = NAN, .lambda_max = NAN, .error_bound = NAN};
@@ -78,13 +90,16 @@ static PetscErrorCode Write(MeritRun *run, const MeritRunSteps *steps, void *com
   PetscCall(MeritSolverGetType(run->solver, &summary.solver));
   PetscCall(MeritSolverGetPreconditioner(run->solver, &summary.preconditioner));
   PetscCall(MeritSolverGetTolerance(run->solver, NULL, &summary.rtol, NULL));
+  /* The command overwrites what is its own in the summary */
   PetscCall((*steps->summarise)(command, &summary));
   PetscCall(MeritReportSummary(run->report, run->out, run->job, &summary));
   PetscCall(MeritOutputCommit(&run->out, "summary.json"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RunCommand - See the header. Collective. */
+/* RunCommand - See the header. Collective. The checkpoint is removed only when the result is in
+   place. `conclude` comes after that, because it raises NOT_CONVERGED: the outputs of such a run
+   are kept. */
 PetscErrorCode RunCommand(MeritRun *run, const MeritRunSteps *steps, void *command)
 {
   PetscFunctionBegin;
@@ -105,7 +120,7 @@ PetscErrorCode RunCommand(MeritRun *run, const MeritRunSteps *steps, void *comma
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RunFree - See the header. Collective. */
+/* RunFree - See the header. Collective. All calls accept NULL. */
 PetscErrorCode RunFree(MeritRun *run)
 {
   PetscFunctionBegin;

@@ -1,8 +1,17 @@
-/* Standard errors and reliabilities: exact, from a factor of the equations and its selected inverse, whichever solver found the solutions. */
+/*
+  Standard errors and reliabilities: exact, from a factor of the equations and its selected inverse,
+  whichever solver found the solutions.
+
+  If the solver of the run has a factor, it is used. Else a second solver of type cholesky is made
+  on the same operator. With output.se: auto this happens only where the analysis of the pattern
+  foresees few operations.
+*/
 #include "run.h"
 #include <merit/log.h>
 
-/* output.se: auto computes them up to so many entries of C and operations: some seconds on two cores, and the same on every machine */
+/* Limits of output.se: auto: entries of C, and floating-point operations of factor and inverse over
+   all ranks. They take some seconds on two cores. Counts, not seconds, so that every machine
+   decides alike. */
 static const int64_t ENTRIES_MOST    = 5000000;
 static const double  OPERATIONS_MOST = 3e10;
 
@@ -32,6 +41,7 @@ static PetscErrorCode Factored(MeritSolver exact, bool *yes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A column of the inverse goes from the solver to the report; ctx is the report */
 static PetscErrorCode Take(void *ctx, int term, const double unit[], const double column[], const double *const genomic_unit[],
                            const double *const genomic_column[])
 {
@@ -52,12 +62,14 @@ PetscErrorCode RunErrors(MeritRun *run)
   if (wanted == MERIT_ERRORS_NO) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritPhaseBegin("inverse"));
   PetscCall(MeritSolverGetCapabilities(run->solver, &can));
+  /* An iterative solver has no factor: the exact one is made beside it */
   if (!can.factors) {
     PetscCall(MeritSolverCreate(run->comm, &exact));
     PetscCall(MeritSolverSetFromConfig(exact, run->job));
     PetscCall(MeritSolverSetType(exact, "cholesky"));
     PetscCall(MeritSolverSetOperator(exact, run->C));
   }
+  /* A user who named cholesky has paid for the factor already */
   if (wanted == MERIT_ERRORS_AUTO && !(can.factors && run->solver_named)) PetscCall(Quick(run, exact, &compute));
   if (compute && wanted == MERIT_ERRORS_AUTO && !can.factors) PetscCall(Factored(exact, &compute));
   if (compute) {

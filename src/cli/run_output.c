@@ -1,4 +1,6 @@
-/* The output folder of a command. */
+/*
+  The output folder of a command: opened before data are read, and its inputs protected.
+*/
 #include "inputs.h"
 #include "run.h"
 

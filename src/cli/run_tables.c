@@ -1,7 +1,12 @@
-/* Tables of solutions, which every command writes that solves. */
+/*
+  Tables of solutions, which every command writes that solves, and the words for how a solve ended.
+  Values come from the operator (genomic values, fitted values), the report knows only arrays.
+*/
 #include "run.h"
 #include <merit/op.h>
 
+/* animals.tsv. Genomic values g = M u of this rank's genotype rows are computed for it, for each
+   SNP term. Collective. */
 static PetscErrorCode Animals(const MeritRun *s)
 {
   double **genomic;
@@ -13,6 +18,8 @@ static PetscErrorCode Animals(const MeritRun *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* fitted.tsv, if the job asks for it; fitted values [n_records * n_traits] of this rank, trait
+   fastest. Collective. */
 static PetscErrorCode Fitted(const MeritRun *s)
 {
   const MeritRecordsView *records = MeritModelRecords(s->model);

@@ -1,8 +1,12 @@
-/* merit simulate: a population with known true values. */
+/*
+  merit simulate: a population with known true values. The command reads the specification, lets
+  src/sim make and write the population, and says how large it is and what to do next.
+*/
 #include "cli.h"
 #include <merit/log.h>
 #include <merit/simulate.h>
 
+/* Settings, simulation and last messages. Collective. */
 static PetscErrorCode Run(MeritSimulation sim, MeritNode spec)
 {
   MeritSimulationSize made;
@@ -32,7 +36,8 @@ PetscErrorCode MeritCommandSimulate(MPI_Comm comm, MeritNode spec)
   PetscFunctionBegin;
   PetscCall(MeritSimulationCreate(comm, &sim));
   error = Run(sim, spec);
-  if (error) PetscFunctionReturn(error); /* ranks may have parted: nothing collective now, the process ends */
+  /* Not all ranks may have the error: nothing collective now, the process ends */
+  if (error) PetscFunctionReturn(error);
   PetscCall(MeritSimulationDestroy(&sim));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

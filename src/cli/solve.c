@@ -1,4 +1,9 @@
-/* merit solve: best linear unbiased estimates and predictions with known variances. */
+/*
+  merit solve: best linear unbiased estimates and predictions (BLUE, BLUP) with known variances. The
+  mixed model equations (Henderson 1984) are solved once; this file has the steps that a solve adds
+  to a run (run.c): right-hand sides, a start from earlier solutions, the solver, standard errors,
+  the figures of the summary and the last message.
+*/
 #include "cli.h"
 #include "run.h"
 #include <math.h>
@@ -6,6 +11,7 @@
 #include <merit/op.h>
 #include <stdio.h>
 
+/* One solve, and what its monitor needs */
 typedef struct {
   MeritRun         run;
   double          *r;         /* [n_owned] right-hand sides; owned */
@@ -15,9 +21,11 @@ typedef struct {
   MeritSolveResult result;
 } Solve;
 
+/* In the order of MeritCriterion */
 static const char *const criterion_names[] = {"residual", "residual_sq", "change", "change_sq"};
 
-/* Value of the criterion that the run was asked to use */
+/* Value of the criterion that ends the run; NaN where the solver does not have it. The squared
+   criteria, as some other programs use them, are compared with rtol as they are. */
 static double Criterion(const Solve *s, const MeritIteration *it)
 {
   double value = s->criterion == MERIT_CRITERION_RESIDUAL || s->criterion == MERIT_CRITERION_RESIDUAL_SQ
@@ -29,7 +37,8 @@ static double Criterion(const Solve *s, const MeritIteration *it)
              : value;
 }
 
-/* ", residual 1.2e-03" into text, nothing where the solver does not have it at this iteration */
+/* Append ", residual 1.2e-03" to text [size]; nothing where the solver does not have the value at
+   this iteration */
 static void AddCriterion(const char name[], double value, size_t size, char text[])
 {
   const size_t n = strlen(text);
@@ -37,7 +46,10 @@ static void AddCriterion(const char name[], double value, size_t size, char text
   if (isfinite(value)) snprintf(text + n, size - n, "%s %s %.3e", n ? "," : "", name, value);
 }
 
-/* A line per iteration: criteria and, from the mean rate so far, what is left */
+/* A line per iteration, and a row of convergence.tsv. If the criterion falls by the same factor in
+   each iteration, its logarithm falls in a straight line: from the first value f to the tolerance
+   t, the share log(f / v) / log(f / t) of the way is done at the value v, and the iterations left
+   follow from it. */
 static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
 {
   Solve                *s     = ctx;
@@ -52,6 +64,7 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
 
   PetscFunctionBegin;
   PetscCall(MeritReportStepAdd(s->run.report, &step));
+  /* A solver may lack the criterion in its first iterations */
   if (!(s->first > 0) && value > 0) s->first = value;
   done = value > 0 && s->first > s->rtol ? log(s->first / value) / log(s->first / s->rtol) : NAN;
   if (done > 0 && done < 1 && it->iteration > 1) left = (double)it->iteration * (1 - done) / done;
@@ -64,6 +77,8 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Start from the solutions of an earlier result, if solver.start names one; else x stays 0.
+   Collective. */
 static PetscErrorCode Start(Solve *s)
 {
   char   *path = NULL;
@@ -76,6 +91,9 @@ static PetscErrorCode Start(Solve *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* From data to solutions and their standard errors. The set-up of the preconditioner is a phase of
+   its own inside the phase "solve". Standard errors of a solve that has not converged are not
+   computed. Collective. */
 static PetscErrorCode Compute(void *command)
 {
   Solve    *s   = command;
@@ -104,6 +122,7 @@ static PetscErrorCode Compute(void *command)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What summary.json says of this solve */
 static PetscErrorCode Summarise(void *command, MeritRunSummary *summary)
 {
   const Solve            *s = command;
@@ -121,7 +140,9 @@ static PetscErrorCode Summarise(void *command, MeritRunSummary *summary)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* How it ended, with the figure */
+/* The last message: how the solve ended, with its true residual ||r - C x|| / ||r||. A rounding
+   floor counts as success: a smaller residual cannot be reached in this precision. Errors:
+   NOT_CONVERGED. */
 static PetscErrorCode Conclude(void *command)
 {
   const Solve            *s = command;

@@ -1,4 +1,17 @@
-/* merit varcomp: variance components, and the solutions at them. */
+/*
+  merit varcomp: variance components, and the solutions at them.
+
+  1. Prepare: method, functions and tests, against the formula, before data are read.
+  2. Compute: runs without the tested terms, then the estimation itself, then solutions at the
+     estimates with their standard errors.
+  3. Write: varcomp.tsv, functions, tests, analysis of variance, variances.yaml. Tables of solutions
+     are written by run.c.
+  4. Conclude: the estimates as a table for people; NOT_CONVERGED if rounds or solutions have not
+     converged.
+
+  An estimation may take days. So nothing that goes wrong after it (no memory for a factor, a
+  singular matrix) may end the run before the estimates are written: see Try().
+*/
 #include "cli.h"
 #include "varcomp_impl.h"
 #include <math.h>
@@ -6,10 +19,13 @@
 #include <merit/op.h>
 #include <stdio.h>
 
-/* Equations up to which a dense inverse of them takes seconds */
+/* Up to this many equations they are solved exactly, since a dense inverse of so many takes
+   seconds */
 enum { SMALL = 5000 };
 
-/* Rounds to the progress line and to convergence.tsv */
+/* A round of the estimation: to the progress line and, unless it is a round of a test, to
+   convergence.tsv. What the line shows depends on the method: likelihood and gradient, the gradient
+   alone, or the change. Called on all ranks. */
 static PetscErrorCode Monitor(const MeritVarcompRound *r, void *ctx)
 {
   Varcomp               *s   = ctx;
@@ -34,7 +50,8 @@ static PetscErrorCode Monitor(const MeritVarcompRound *r, void *ctx)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Method, functions and tests, against the formula */
+/* Method, functions and tests as the job asks, against the formula of the model. Reads no data.
+   Collective. Errors: USAGE. */
 static PetscErrorCode Settings(Varcomp *s)
 {
   MeritComponent *list;
@@ -49,7 +66,7 @@ static PetscErrorCode Settings(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What a command has beside its run */
+/* Free what the command has beside its run */
 static PetscErrorCode VarcompFree(Varcomp *s)
 {
   PetscFunctionBegin;
@@ -59,7 +76,7 @@ static PetscErrorCode VarcompFree(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompCheck - See the header. Collective. */
+/* VarcompCheck - See the header. Collective. The run of `s` borrows the model and is not freed. */
 PetscErrorCode VarcompCheck(MPI_Comm comm, MeritModel model, MeritNode job)
 {
   Varcomp s = {.run = {.comm = comm, .job = job, .model = model}};
@@ -81,6 +98,8 @@ static PetscErrorCode Prepare(void *command)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Tests of terms, then the estimation. MeritVarcompRun() leaves its estimates in the model, so that
+   the run of the whole model must be the last. Collective. */
 static PetscErrorCode Estimate(Varcomp *s)
 {
   PetscFunctionBegin;
@@ -88,6 +107,7 @@ static PetscErrorCode Estimate(Varcomp *s)
   PetscCall(MeritVarcompSetCheckpoint(s->varcomp, s->run.checkpoint));
   PetscCall(MeritPhaseBegin("varcomp"));
   MeritLogTask(s->n_tests ? "test" : "first round");
+  /* The whole model comes last, see above */
   PetscCall(VarcompTests(s)); /* first, so that the model has the estimates in the end */
   PetscCall(MeritVarcompRun(s->varcomp, s->run.C, &s->result));
   MeritLogTask(NULL);
@@ -95,7 +115,10 @@ static PetscErrorCode Estimate(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A singular matrix, such as a variance of 0, keeps its equations here, which preconditioners with the pedigree cannot have */
+/* Choose a preconditioner that works at the estimates. A model whose variances are estimated keeps
+   all its equations when a matrix G gets singular, such as a variance of 0: then u = L v, and the
+   equations are in v. Preconditioners that use the pedigree cannot work with these, merit_block
+   can. Collective. */
 static PetscErrorCode KeepEquations(Varcomp *s)
 {
   const MeritTermView *term;
@@ -112,7 +135,8 @@ static PetscErrorCode KeepEquations(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The solver of the job, or the exact one where the equations have been factored already or are few */
+/* The solver that the user has named; else the exact one, cholesky, where the engine has factored
+   the equations already or they are few; else the default. Collective. */
 static PetscErrorCode ChooseSolver(Varcomp *s)
 {
   int64_t n_all;
@@ -124,7 +148,8 @@ static PetscErrorCode ChooseSolver(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Solutions by the solver as it is set */
+/* Solutions by the solver as it is set. The operator takes the new variances first
+   (MeritMMERefresh). Collective. */
 static PetscErrorCode SolveBy(Varcomp *s)
 {
   int32_t n_owned;
@@ -144,6 +169,7 @@ static PetscErrorCode SolveBy(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Standard errors of these solutions, in the form that Try() calls */
 static PetscErrorCode ErrorsBy(Varcomp *s)
 {
   PetscFunctionBegin;
@@ -151,7 +177,10 @@ static PetscErrorCode ErrorsBy(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What cannot be computed at the estimates must not take them with it: why goes to `why`, which is empty where it can */
+/* Do one part of the work after the estimation; its error becomes the text `why` [size], which is
+   empty where it succeeds. Caught are errors of Merit, which all ranks hold alike, but not a
+   request to stop. An error of PETSc may be of one rank and goes up. Phases that the part has left
+   open are ended. Collective. */
 static PetscErrorCode Try(Varcomp *s, PetscErrorCode (*part)(Varcomp *), size_t size, char why[])
 {
   const int      depth = MeritPhaseDepth();
@@ -168,7 +197,9 @@ static PetscErrorCode Try(Varcomp *s, PetscErrorCode (*part)(Varcomp *), size_t 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Solutions at the estimates; by conjugate gradients where a factor was not found and the job does not insist on it */
+/* Solutions at the estimates. If no factor was found, and the job does not name the solver,
+   conjugate gradients take its place. If there are no solutions at all, `unsolved` has the reason,
+   and Conclude() raises it after the estimates are written. Collective. */
 static PetscErrorCode Solve(Varcomp *s)
 {
   const char             *type;
@@ -193,18 +224,23 @@ static PetscErrorCode Solve(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Has the estimation converged? */
 static bool Converged(const Varcomp *s) { return s->result.stop == MERIT_VARCOMP_CONVERGED; }
 
+/* Have the solutions converged, or can there be none, as with a negative variance? */
 static bool Solved(const Varcomp *s)
 {
   return !s->result.usable || (s->run.solved && RunConverged(s->solved.stop));
 }
 
+/* Why the rounds ended, for messages and summary.json */
 static const char *Stop(const Varcomp *s)
 {
   return Converged(s) ? "converged" : s->result.stop == MERIT_VARCOMP_MAX_ROUNDS ? "too many rounds" : "no step raises the likelihood";
 }
 
+/* What summary.json says of the estimation and of the solutions. n_free counts the components that
+   were estimated and do not lie at the boundary. */
 static PetscErrorCode Summarise(void *command, MeritRunSummary *summary)
 {
   Varcomp                  *s = command;
@@ -233,6 +269,8 @@ static PetscErrorCode Summarise(void *command, MeritRunSummary *summary)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Tables of the estimation. variances.yaml, which solve takes, is written only if every matrix is a
+   covariance matrix. Collective. */
 static PetscErrorCode Write(void *command)
 {
   Varcomp                  *s     = command;
@@ -268,7 +306,9 @@ static PetscErrorCode Warn(const Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Estimates and how they were found */
+/* The last messages: estimates, and how they were found. What went wrong is raised in order of
+   weight: rounds that did not converge, no solutions, solutions that did not converge. All outputs
+   are in place by now. Errors: NOT_CONVERGED. */
 static PetscErrorCode Conclude(void *command)
 {
   const Varcomp            *s      = command;
@@ -297,6 +337,7 @@ static PetscErrorCode Conclude(void *command)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* From the data to estimates and solutions. Collective. */
 static PetscErrorCode Compute(void *command)
 {
   Varcomp *s = command;
@@ -308,7 +349,8 @@ static PetscErrorCode Compute(void *command)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritCommandVarcomp - merit varcomp JOB. Collective. */
+/* MeritCommandVarcomp - merit varcomp JOB. Collective. The true residual is NaN as long as nothing
+   was solved. */
 PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
 {
   static const MeritRunSteps steps = {Prepare, Compute, Write, Summarise, Conclude};

@@ -1,13 +1,20 @@
-/* What it means that an estimate lies at the boundary of its parameter space, in a line for each matrix. */
+/*
+  What it means that an estimate lies at the boundary of its parameter space, in a line for each
+  matrix.
+
+  A covariance matrix lies there when it is singular. There are three cases, and the message says
+  which: all variances are 0; single variances are 0 or correlations are 1 or -1; or none of these,
+  and only a combination of three or more components has no variance.
+*/
 #include "varcomp_impl.h"
 #include <math.h>
 #include <merit/log.h>
 #include <stdio.h>
 
-/* A correlation this close to 1 or -1 is one */
+/* A correlation whose absolute value is larger than this counts as 1: the rest is rounding */
 static const double ONE = 1.0 - 1e-9;
 
-/* A matrix of the result: its components begin at `first` */
+/* A matrix [n * n] of the result: its lower triangle, row by row, begins at component `first` */
 typedef struct {
   const MeritVarcompResult *r;
   const MeritFormula       *f;
@@ -15,11 +22,13 @@ typedef struct {
   char                      of[300]; /* "`ped(cow)`", "the residual of class `2`" */
 } Matrix;
 
+/* Its element, row >= column */
 static double Element(const Matrix *m, int row, int column)
 {
   return m->r->estimate[m->first + row * (row + 1) / 2 + column];
 }
 
+/* Name of a row into text [size]: the trait for a residual, else the name of the component */
 static PetscErrorCode Name(const Matrix *m, int row, size_t size, char text[])
 {
   const int term = m->r->component[m->first].term;
@@ -36,7 +45,9 @@ static PetscErrorCode Name(const Matrix *m, int row, size_t size, char text[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The pairs whose correlation is 1 or -1, the variances that are 0; how many were said */
+/* Name the variances that are 0 and the pairs whose correlation is 1 or -1; *n counts them.
+   Where a variance is 0 its covariances are 0 too: the correlation is 0/0, NaN, and the pair is
+   not named. */
 static PetscErrorCode Elements(const Matrix *m, int *n)
 {
   char row[200], column[200];
@@ -61,6 +72,8 @@ static PetscErrorCode Elements(const Matrix *m, int *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The lines for one matrix. A residual variance of 0 is most often a sign of a wrong model or of
+   wrong data, so that there is advice. */
 static PetscErrorCode Say(const Matrix *m)
 {
   const bool residual = m->r->component[m->first].term < 0;
@@ -82,7 +95,8 @@ static PetscErrorCode Say(const Matrix *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompBoundary - See the header. Not collective. */
+/* VarcompBoundary - See the header. Not collective. Components stand matrix by matrix: terms in the
+   order of the formula, then residual classes. Each matrix takes n (n + 1) / 2 of them. */
 PetscErrorCode VarcompBoundary(const Varcomp *s)
 {
   Matrix m = {.r = &s->result, .f = MeritModelFormula(s->run.model)};

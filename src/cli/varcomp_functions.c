@@ -1,10 +1,16 @@
-/* Functions of variance components that the job asks for, with standard errors by the delta method. */
+/*
+  Functions of variance components that the job asks for, such as heritabilities, with standard
+  errors by the delta method: Var(f) is g' V g, g the gradient of f at the estimates and V their
+  covariance matrix.
+*/
 #include "varcomp_impl.h"
 #include <math.h>
 
-/* What is left of a variance by rounding */
+/* A g' V g below this share of the largest that it could be is rounding */
 static const double CANCELLED = 1e-12;
 
+/* VarcompFunctionsParse - See the header. Names are borrowed from the job. Logically collective.
+   Errors: USAGE. */
 PetscErrorCode VarcompFunctionsParse(Varcomp *s)
 {
   MeritNode node = MeritNodeFind(s->run.job, "functions");
@@ -20,8 +26,10 @@ PetscErrorCode VarcompFunctionsParse(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Standard error of a function whose gradient is g, by the delta method: root of g' (covariance + what random numbers add) g. NaN if that is
-   not known, as of a component that lies at the boundary, or of a correlation of 1 there, whose terms cancel. */
+/* Standard error of a function with gradient g [n]: the root of g' (V + what Monte Carlo adds) g.
+   The largest it could be is sum |g_i| se_i. NaN where it is not known: without V; where the
+   function depends on a component at the boundary, which has no variance there; and where the terms
+   cancel, as of a correlation of 1. */
 static double Error(const MeritVarcompResult *r, const double g[])
 {
   double sum = 0.0, most = 0.0;
@@ -36,6 +44,8 @@ static double Error(const MeritVarcompResult *r, const double g[])
   return sum > CANCELLED * most * most || most == 0.0 ? sqrt(sum) : NAN;
 }
 
+/* VarcompFunctionsWrite - See the header. Collective. `genetic` is the mean diagonal of MM' of the
+   genotyped animals: LABEL.genetic is this times the variance of SNP effects. */
 PetscErrorCode VarcompFunctionsWrite(Varcomp *s)
 {
   const MeritVarcompResult *r       = &s->result;
@@ -55,6 +65,7 @@ PetscErrorCode VarcompFunctionsWrite(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompFunctionsFree - See the header. Not collective. */
 PetscErrorCode VarcompFunctionsFree(Varcomp *s)
 {
   PetscFunctionBegin;

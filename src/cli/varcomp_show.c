@@ -1,14 +1,20 @@
-/* What an estimation found, as a table for people at its end. */
+/*
+  What an estimation found, as a table for people at its end: component, estimate, standard error,
+  share of the phenotypic variance (the heritability of a pedigree term), a note. varcomp.tsv has
+  all of it with more digits; here a long table is cut.
+*/
 #include "varcomp_impl.h"
 #include <math.h>
 #include <merit/log.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Rows shown: a longer table shows variances only, as many; bytes of a label that is not cut */
+/* MOST: rows shown; a longer table shows variances only, and no more than MOST of them. WIDTH: of
+   the column of names, in bytes. LABEL: bytes of a label that is not cut. */
 enum { MOST = 40, WIDTH = 28, LABEL = 36 };
 
-/* A label of many columns fills lines: its beginning says which it is, varcomp.tsv has all of it. Characters stay whole. */
+/* Cut a long label, as of a ridge term of many columns. Its beginning says which it is, varcomp.tsv
+   has all of it. The cut is not within a UTF-8 character, whose later bytes are 10xxxxxx. */
 static void Cut(char label[])
 {
   size_t end = LABEL - 3;
@@ -18,7 +24,7 @@ static void Cut(char label[])
   memcpy(label + end, "...", 4);
 }
 
-/* "ped(cow)", "ped(cow) milk", "residual fat, milk" */
+/* Name of component i into text [size]: "ped(cow)", "ped(cow) milk", "residual fat, milk" */
 static PetscErrorCode Name(const Varcomp *s, int i, size_t size, char text[])
 {
   const MeritFormula   *f = MeritModelFormula(s->run.model);
@@ -61,6 +67,8 @@ static const char *Share(double share, double error, size_t size, char text[])
   return text;
 }
 
+/* The line of component i. The standard error is the root of its variance and of what Monte Carlo
+   adds; it is "-" where the component is fixed or at the boundary. */
 static PetscErrorCode Row(const Varcomp *s, int i)
 {
   static const char *const  notes[] = {"", "  fixed", "  at the boundary", "  negative"};
@@ -75,12 +83,13 @@ static PetscErrorCode Row(const Varcomp *s, int i)
                     Number(own > 0.0 && r->state[i] != MERIT_ESTIMATE_FIXED ? sqrt(own + (r->monte_carlo ? r->monte_carlo[i * r->n + i] : 0.0)) : NAN,
                            sizeof(text[1]), text[1]),
                     Share(r->share[i], r->share_error[i], sizeof(text[2]), text[2]), notes[r->state[i]]);
+  /* Columns may be empty at the end of a line */
   while (length > 0 && line[length - 1] == ' ') line[--length] = '\0';
   MeritLog(MERIT_LOG_INFO, "%s", line);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarcompShow - See the header. Rank 0's lines count. */
+/* VarcompShow - See the header. Not collective; the lines of rank 0 are shown. */
 PetscErrorCode VarcompShow(const Varcomp *s)
 {
   const MeritVarcompResult *r     = &s->result;

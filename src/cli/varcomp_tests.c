@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Random term of a label, blanks not counted */
+/* Number of the random term that a node of the job names, by its label with blanks left out, as in
+   `variances`. Logically collective. Errors: USAGE with the nearest label. */
 static PetscErrorCode Find(Varcomp *s, MeritNode node, int *term)
 {
   const MeritFormula *f = MeritModelFormula(s->run.model);
@@ -28,6 +29,7 @@ static PetscErrorCode Find(Varcomp *s, MeritNode node, int *term)
 
     if (f->term[k].fixed) continue;
     if (n < 64) known[n++] = b;
+    /* Both texts are read together, blanks skipped, until they differ or end */
     while (*a || *b) {
       while (*a == ' ') a++;
       while (*b == ' ') b++;
@@ -57,6 +59,7 @@ static PetscErrorCode Free(const MeritFormula *f, int term, int *n_free)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompTestsParse - See the header. Collective. */
 PetscErrorCode VarcompTestsParse(Varcomp *s)
 {
   const MeritFormula *f      = MeritModelFormula(s->run.model);
@@ -81,6 +84,9 @@ PetscErrorCode VarcompTestsParse(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompTests - See the header. Collective. Each run estimates the model with the matrix of the
+   term held at 0. A run that did not converge has no likelihood that could be compared: its test
+   gets no p-value, and the others continue. */
 PetscErrorCode VarcompTests(Varcomp *s)
 {
   PetscFunctionBegin;
@@ -104,7 +110,8 @@ PetscErrorCode VarcompTests(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The mixture of the last two degrees */
+/* p-value: the mixture 1/2 chi2(df - 1) + 1/2 chi2(df). chi2(0) is 0 with certainty: nothing of it
+   is above a positive statistic, all of it is at 0. */
 static double Tail(double statistic, int df)
 {
   const double below = df > 1 ? MeritChiSquareTail(statistic, df - 1) : statistic > 0.0 ? 0.0 : 1.0;
@@ -112,6 +119,8 @@ static double Tail(double statistic, int df)
   return 0.5 * below + 0.5 * MeritChiSquareTail(statistic, df);
 }
 
+/* VarcompTestsWrite - See the header. Collective. The statistic is 2 (log L - log L without the
+   term). */
 PetscErrorCode VarcompTestsWrite(Varcomp *s)
 {
   const MeritFormula *f = MeritModelFormula(s->run.model);
@@ -143,6 +152,7 @@ PetscErrorCode VarcompTestsWrite(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompTestsFree - See the header. Not collective. */
 PetscErrorCode VarcompTestsFree(Varcomp *s)
 {
   PetscFunctionBegin;
@@ -150,6 +160,7 @@ PetscErrorCode VarcompTestsFree(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* VarcompAnovaWrite - See the header. Collective. */
 PetscErrorCode VarcompAnovaWrite(Varcomp *s)
 {
   const MeritVarcompResult *r = &s->result;
