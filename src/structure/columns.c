@@ -1,6 +1,12 @@
-/* ridge: K = M M' with M columns of the records; levels are the columns, and the records themselves have M. */
+/*
+  ridge: K = M M', with M some columns of the records.
+
+  The equations are in the effects of these columns, one level for each column. The records
+  themselves have M, so nothing is fed: records name no level, and rows of M are the records.
+*/
 #include "structure_impl.h"
 
+/* One level for each column that the formula names */
 static PetscErrorCode Levels(MeritStructure s, int64_t *n)
 {
   PetscFunctionBegin;
@@ -8,6 +14,7 @@ static PetscErrorCode Levels(MeritStructure s, int64_t *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Labels of the levels are the names of the columns; the strings are borrowed */
 static PetscErrorCode Names(MeritStructure s, const char ***names)
 {
   PetscFunctionBegin;

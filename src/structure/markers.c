@@ -1,6 +1,14 @@
-/* snp: K = M M' with M the coded genotypes, animals by SNPs; levels are the SNPs, records name animals. */
+/*
+  snp: K = M M', with M the coded and scaled genotypes, animals by SNPs.
+
+  The equations are in the SNP effects b, and the genomic values of the animals are u = M b. So
+  the levels of the term are the SNPs in use, but records name animals, the rows of M. The
+  genotypes have M in tiles; Feed links the rows of a tile to the animals that the records of each
+  rank name.
+*/
 #include "structure_impl.h"
 
+/* Only SNPs in use are levels: monomorphic ones have no column in M */
 static PetscErrorCode Levels(MeritStructure s, int64_t *n)
 {
   int32_t used;
@@ -11,6 +19,7 @@ static PetscErrorCode Levels(MeritStructure s, int64_t *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Ids of the genotyped animals, by row of M */
 static PetscErrorCode Animals(MeritStructure s, MeritDict *dict)
 {
   PetscFunctionBegin;
@@ -18,7 +27,8 @@ static PetscErrorCode Animals(MeritStructure s, MeritDict *dict)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Names of the SNPs in use by column of M */
+/* Names of the SNPs in use by column of M; SNPs without a column are left out. The strings are
+   borrowed from the genotypes. */
 static PetscErrorCode Names(MeritStructure s, const char ***names)
 {
   const MeritSnp *snp;
@@ -33,12 +43,14 @@ static PetscErrorCode Names(MeritStructure s, const char ***names)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rank that has the row of a genotyped animal */
 static PetscMPIInt Home(MeritStructure s, int64_t number)
 {
   return MeritGenotypesRowOwner(s->sources.genotypes, number);
 }
 
-/* Rows of the genotypes (roots, on column 0 of the grid) feed the animals that records name (leaves). Collective. */
+/* Rows of the genotypes (roots, on column 0 of the grid) feed the animals that records name
+   (leaves). Collective. */
 static PetscErrorCode Feed(MeritStructure s, int32_t n, const int64_t row[], PetscSF *feed)
 {
   const MPI_Comm   comm = s->sources.comm;
@@ -51,6 +63,8 @@ static PetscErrorCode Feed(MeritStructure s, int32_t n, const int64_t row[], Pet
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCall(PetscMalloc1(size, &firsts));
+  /* A root is named by its rank and its row within the tile, so the first row of each tile is
+     needed */
   PetscCallMPI(MPI_Allgather(&tile->row_first, 1, MPI_INT64_T, firsts, 1, MPI_INT64_T, comm));
   PetscCall(PetscMalloc1(n, &remote));
   for (int32_t i = 0; i < n; i++) {
@@ -66,6 +80,7 @@ static PetscErrorCode Feed(MeritStructure s, int32_t n, const int64_t row[], Pet
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* All genotyped animals, over all ranks */
 static PetscErrorCode FactorRows(MeritStructure s, double *n)
 {
   int64_t n_animals;
@@ -76,12 +91,15 @@ static PetscErrorCode FactorRows(MeritStructure s, double *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Mean sum of squares of a row of M: the genetic variance of an animal in units of that of an
+   effect */
 static double MeanDiagonal(MeritStructure s)
 {
   return MeritGenotypesMeanDiagonal(s->sources.genotypes);
 }
 
-/* Effects are those of scaled columns */
+/* The equations are in effects of scaled columns; times the scale they are those of one allele
+   copy */
 static PetscErrorCode Scale(MeritStructure s, const double **scale)
 {
   double sum, diagonal;

@@ -1,7 +1,16 @@
-/* ped: the numerator relationship of a pedigree, A = T D T' (Henderson 1976); rows with two parents of 1/2. */
+/*
+  ped: the numerator relationship matrix A of a pedigree, A = T D T' (Henderson 1976).
+
+  The rows of the recursion are u_i = (u_s + u_d) / 2 + m_i, with s and d the sire and the dam of
+  animal i. The variance of m_i, the Mendelian sampling, is d_i in units of the genetic variance.
+  It depends on how many parents are known and on their inbreeding; the pedigree computes it.
+  Levels are the animals of the pedigree, whether they have records or not. List 0 of neighbours
+  has the sires, list 1 the dams.
+*/
 #include "structure_impl.h"
 #include <math.h>
 
+/* All animals of the pedigree, over all ranks */
 static PetscErrorCode Levels(MeritStructure s, int64_t *n)
 {
   PetscFunctionBegin;
@@ -9,6 +18,7 @@ static PetscErrorCode Levels(MeritStructure s, int64_t *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Records name animals by their ids, which are the labels of the levels as well */
 static PetscErrorCode Animals(MeritStructure s, MeritDict *dict)
 {
   PetscFunctionBegin;
@@ -16,7 +26,8 @@ static PetscErrorCode Animals(MeritStructure s, MeritDict *dict)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Parents, Mendelian variances (inbreeding of the parents included) and generations of the animals owned here. Collective. */
+/* Sires, dams, Mendelian variances (inbreeding of the parents included) and generations of the
+   animals owned here. The pedigree has them by blocks of canonical numbers. Collective. */
 static PetscErrorCode Fetch(MeritStructure s, const MeritPlaces *places)
 {
   const MeritPedigree ped = s->sources.pedigree;
@@ -40,6 +51,7 @@ static PetscErrorCode Fetch(MeritStructure s, const MeritPlaces *places)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The general code has bound the two lists; here they become the parents of the rows */
 static PetscErrorCode Bind(MeritStructure s, int32_t *slot[])
 {
   PetscFunctionBegin;

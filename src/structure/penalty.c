@@ -1,11 +1,25 @@
-/* The penalty of a term as an operator on the equations of one rank: by levels, by the pedigree's fast kernels, or row by row. */
+/*
+  The penalty K^-1 x G^-1 of a term as an operator on the equations of one rank, K^-1 = (I - P)'
+  D^-1 (I - P). The data of the rows choose one of three ways:
+  - No level has parents: each level is multiplied by G^-1 alone (MeritPenaltyApplyWithin).
+  - Each row has two parents of coefficient 1/2, as in a pedigree: the kernels for pedigrees, with
+    a plan by which threads write to parents without conflicts.
+  - Rows have any number of parents: m = D^-1 (I - P) x, times G^-1 for each level, row by row,
+    then (I - P)' m level by level. For the second step the elements of I - P are listed by level,
+    so that each thread writes to levels of its own.
+
+  In the last two, equations of ghosts get a part of the product; the caller adds it at their
+  owners.
+*/
 #include "structure_impl.h"
 #include <merit/kernels.h>
 
+/* A penalty. `own` and `scatter` are set if rows have two parents of 1/2, `columns` if they
+   have parents in lists; neither if levels are independent. */
 struct _p_MeritPenalty {
   const MeritRecursion *rows;
   const double         *G_inverse; /* borrowed */
-  int32_t               room;
+  int32_t               room; /* numbers of y for a right-hand side, see MeritPenaltyRoom */
   /* two parents of 1/2 */
   int32_t     *own; /* [n_rows] first equation of each level; owned */
   MeritScatter scatter;
@@ -31,7 +45,9 @@ static PetscErrorCode PlanPedigree(MeritPenalty p, int n_threads, int32_t n_loca
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The rows' places by level */
+/* Elements of I - P by level: count the rows of each level, make the starts, then fill.
+   at[equation] is first the count, then the next free position. Rows ascend within a level, so
+   sums have a fixed order. */
 static PetscErrorCode PlanColumns(MeritPenalty p, int32_t n_local)
 {
   const MeritRecursion  *r = p->rows;
@@ -95,6 +111,7 @@ int32_t MeritPenaltyRoom(MeritPenalty p)
   return p ? p->room : 0;
 }
 
+/* What the kernels for pedigrees take; arrays are borrowed */
 static MeritPedigreeKernel Kernel(MeritPenalty p)
 {
   const MeritRecursion *r = p->rows;

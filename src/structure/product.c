@@ -1,19 +1,29 @@
-/* K itself by the recursion: (I - P)^-1 D (I - P)^-T, generation by generation over all ranks; and draws of covariance K. */
+/*
+  Products with K itself by the recursion, K = (I - P)^-1 D (I - P)^-T, and draws of covariance K.
+  Neither K nor the inverse of I - P is formed (for a pedigree, Colleau 2002).
+
+  (I - P)^-T goes from children to parents: each level adds c times its value to each parent. (I -
+  P)^-1 goes from parents to children: each level adds c times the value of each parent to its
+  own. A level may be used only when it is complete, and its parents or children may be on other
+  ranks. So all ranks go generation by generation, with one exchange of ghosts before each. The
+  owned levels are stored by generation, so one index runs through them.
+*/
 #include "structure_impl.h"
 #include <math.h>
 #include <merit/unit.h>
 
-/* A pass through the rows */
+/* State of one product or draw; x [n_local * k] is owned by the caller */
 typedef struct {
   MPI_Comm       comm;
   MeritStructure s;
   MeritHalo      halo;
   MPI_Datatype   unit; /* the k numbers of an equation */
-  int            k;
+  int            k;    /* vectors */
   double        *x;
   int32_t        youngest; /* generation, of all ranks */
 } Pass;
 
+/* Check the rows, and find the youngest generation over all ranks. Collective. */
 static PetscErrorCode Begin(MeritStructure s, const MeritHalo *halo, int k, double *x, Pass *p)
 {
   PetscFunctionBegin;
@@ -25,6 +35,7 @@ static PetscErrorCode Begin(MeritStructure s, const MeritHalo *halo, int k, doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Ghosts get the values of their owners. Collective. */
 static PetscErrorCode FromOwners(Pass *p)
 {
   double *ghosts = p->x + (int64_t)p->halo.n_owned * p->k;
@@ -35,6 +46,7 @@ static PetscErrorCode FromOwners(Pass *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Ghosts give their parts to the owners, and are 0 again. Collective. */
 static PetscErrorCode ToOwners(Pass *p)
 {
   double *ghosts = p->x + (int64_t)p->halo.n_owned * p->k;
@@ -46,7 +58,8 @@ static PetscErrorCode ToOwners(Pass *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One row: its level gives its parents c of what it has (down), or takes c of what they have (up) */
+/* One row: its level gives its parents c of what it has (down), or takes c of what they have
+   (up) */
 static void Row(const Pass *p, int32_t row, bool down)
 {
   const MeritRecursion *r     = &p->s->rows;
@@ -61,7 +74,7 @@ static void Row(const Pass *p, int32_t row, bool down)
   }
 }
 
-/* x <- (I - P)^-T x */
+/* x <- (I - P)^-T x, from the youngest generation to the oldest. Collective. */
 static PetscErrorCode Down(Pass *p)
 {
   int32_t row = p->s ? p->s->n_owned - 1 : -1;
@@ -74,7 +87,7 @@ static PetscErrorCode Down(Pass *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* x <- (I - P)^-1 x, also for ghosts */
+/* x <- (I - P)^-1 x, from the oldest generation to the youngest, also for ghosts. Collective. */
 static PetscErrorCode Up(Pass *p)
 {
   int32_t row = 0;

@@ -1,4 +1,15 @@
-/* The life of a structure, and what most kinds have in common. */
+/*
+  The public functions of structures (merit/structure.h): each asks the table of operations of the
+  kind, and gives the common answer where the kind has no operation of its own.
+
+  A structure goes through these stages:
+  - Create keeps the sources. They may still be without data.
+  - Levels, Individuals and Labels answer from the sources, once these are read.
+  - Fetch gets the rows of the levels that this rank owns. Neighbours are canonical numbers then.
+  - Bind replaces these numbers by equations of this rank. The penalty can be used from here on.
+
+  All functions take NULL, the structure of a fixed term.
+*/
 #include "structure_impl.h"
 #include <string.h>
 
@@ -12,6 +23,7 @@ const char *MeritStructureLacks(MeritTermKind kind, bool pedigree, bool genotype
   const MeritStructureOps *ops = kinds[kind];
 
   if (ops && !pedigree && ops->without_pedigree) return ops->without_pedigree;
+  /* No kind needs both files, so the order of the two questions does not matter. */
   return ops && !genotypes ? ops->without_genotypes : NULL;
 }
 
@@ -49,11 +61,15 @@ void MeritStructureList(MeritStructure s, int term, int *n_fed, int fed[], int *
   if (MeritStructureLinked(s)) linked[(*n_linked)++] = term;
 }
 
+/* MeritStructureForm - Recursion or factor; MERIT_FORM_NONE without a structure. Not
+   collective. */
 MeritForm MeritStructureForm(MeritStructure s) { return s ? s->ops->form : MERIT_FORM_NONE; }
 
+/* MeritStructureName - The word of the formula; borrowed. Not collective. */
 const char *MeritStructureName(MeritStructure s) { return s ? s->ops->name : ""; }
 
-/* MeritStructureLevels - Levels that the structure has of itself, -1: those of the records. Not collective. */
+/* MeritStructureLevels - Levels that the structure has of itself, -1: those of the records.
+   Not collective. */
 PetscErrorCode MeritStructureLevels(MeritStructure s, int64_t *n)
 {
   PetscFunctionBegin;
@@ -62,7 +78,8 @@ PetscErrorCode MeritStructureLevels(MeritStructure s, int64_t *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritStructureIndividuals - The ids by which records name levels; NULL: their own classes. Not collective. */
+/* MeritStructureIndividuals - The ids by which records name levels; NULL: their own classes.
+   Not collective. */
 PetscErrorCode MeritStructureIndividuals(MeritStructure s, MeritDict *dict)
 {
   PetscFunctionBegin;
@@ -85,11 +102,16 @@ PetscErrorCode MeritStructureLabels(MeritStructure s, MeritDict *dict, const cha
 /* MeritStructureSameLevels - Are the levels of both those of one source? Not collective. */
 bool MeritStructureSameLevels(MeritStructure a, MeritStructure b)
 {
+  /* Kinds with a dictionary take their levels from a file, and a job has one such file at
+     most, so the same function means the same levels. */
   return a && b && a->ops->dict && a->ops->dict == b->ops->dict;
 }
 
+/* MeritStructureLinked - Do rows name other levels than their own? Not collective. */
 bool MeritStructureLinked(MeritStructure s) { return s && s->ops->linked; }
 
+/* MeritStructurePlacing - Weight of the term when records are placed, see the header. Not
+   collective. */
 int MeritStructurePlacing(MeritStructure s) { return s ? s->ops->placing : 0; }
 
 /* MeritStructureHome - Rank of what a record names by `number`. Not collective. */
@@ -98,13 +120,16 @@ PetscMPIInt MeritStructureHome(MeritStructure s, int64_t n, PetscMPIInt size, in
   return s && s->ops->home ? s->ops->home(s, number) : MeritBlockOwner(n, size, number);
 }
 
-/* MeritStructureDeliver - From the blocks of canonical levels to their owners, by place. Collective. */
+/* MeritStructureDeliver - From the blocks of canonical levels to their owners, by place.
+   Collective. */
 PetscErrorCode MeritStructureDeliver(const MeritPlaces *places, MeritExchange ex, size_t bytes, const void *block, void *mine)
 {
   char  *arrived;
   char **at = mine;
 
   PetscFunctionBegin;
+  /* Values arrive in canonical order. One byte more, so that a rank without levels gets an
+     array, too. */
   PetscCall(PetscMalloc((size_t)places->n_owned * bytes + 1, &arrived));
   PetscCall(MeritExchangeForward(ex, bytes, block, arrived));
   *at = arrived;
@@ -125,7 +150,8 @@ PetscErrorCode MeritStructureFetch(MeritStructure s, const MeritPlaces *places)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritStructureNeighbours - Levels named by the rows of this rank, see the header. Not collective. */
+/* MeritStructureNeighbours - Levels named by the rows of this rank, see the header. Not
+   collective. */
 bool MeritStructureNeighbours(MeritStructure s, int list, int64_t *n, const int64_t **number)
 {
   if (!s || list >= s->n_lists) return false;
@@ -143,12 +169,15 @@ PetscErrorCode MeritStructureBind(MeritStructure s, int32_t own, int n, int32_t 
     PetscCall(PetscFree(s->neighbour[list]));
     s->slot[list] = slot[list];
   }
+  /* Rows without parents; `bind` of a kind with parents adds them. The equations of level i
+     are own + i n to own + i n + n - 1. */
   s->rows = (MeritRecursion){.n_levels = s->n_owned, .n_rows = s->n_owned, .own = own, .n = n, .d = s->d};
   if (s->ops->bind) PetscCall(s->ops->bind(s, slot));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritStructureFeed - Link rows of M to those that records name here; NULL: not fed. Collective. */
+/* MeritStructureFeed - Link rows of M to those that records name here; NULL: not fed.
+   Collective. */
 PetscErrorCode MeritStructureFeed(MeritStructure s, int32_t n, const int64_t number[], PetscSF *feed)
 {
   PetscFunctionBegin;
@@ -157,10 +186,14 @@ PetscErrorCode MeritStructureFeed(MeritStructure s, int32_t n, const int64_t num
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritStructureFed - Is it a factor M whose rows are not the records? Not collective. */
 bool MeritStructureFed(MeritStructure s) { return s && s->ops->feed; }
 
+/* MeritStructurePenalty - Rows of the penalty; borrowed, valid after Bind. Not collective. */
 const MeritRecursion *MeritStructurePenalty(MeritStructure s) { return s ? &s->rows : NULL; }
 
+/* MeritStructureGeneration - Generations of the owned levels; borrowed, NULL: all 0. Not
+   collective. */
 const int32_t *MeritStructureGeneration(MeritStructure s) { return s ? s->generation : NULL; }
 
 /* MeritStructureDiagonal - Diagonal of K, see the header. Not collective. */
@@ -172,6 +205,7 @@ PetscErrorCode MeritStructureDiagonal(MeritStructure s, double **diagonal)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritStructureMeanDiagonal - Mean of the diagonal of K, see the header. Not collective. */
 double MeritStructureMeanDiagonal(MeritStructure s) { return s && s->ops->mean_diagonal ? s->ops->mean_diagonal(s) : 1.0; }
 
 /* MeritStructureScale - Units of M's columns, see the header. Not collective. */
@@ -183,6 +217,7 @@ PetscErrorCode MeritStructureScale(MeritStructure s, const double **scale)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* MeritStructureTypicalElement - See the header. Not collective. */
 double MeritStructureTypicalElement(MeritStructure s) { return s ? s->ops->typical : 0.0; }
 
 /* MeritStructureFactorRows - Rows of M of a factor, see the header. Not collective. */
