@@ -1,13 +1,25 @@
 /*
-  Colours of the levels of a term, so that no record and no row of the recursion couples two levels of a colour (Jones and Plassmann 1993):
-  a level takes the least colour its neighbours leave as soon as all neighbours of higher priority have theirs. Priorities come from
-  canonical numbers, so the colours do not depend on ranks.
+  Colours of the levels of a term, so that no record and no row of the recursion couples two
+  levels of one colour. Such levels have no element of C in common, and can be updated at the same
+  time.
+
+  Jones and Plassmann (1993): each level has a priority. In a round, a level whose neighbours of
+  higher priority all have colours takes the least colour that no neighbour has. Rounds go on
+  until all levels have colours. Priorities are scrambled canonical numbers: these do not depend
+  on the ranks, and so neither do the colours.
+
+  A rank sees only the neighbours that its own records and rows couple. So in each round every
+  rank makes bit masks for its owned and ghost levels, the masks are combined by OR at the owners,
+  the owners choose, and the colours go back to the ghosts. Levels are named by their first
+  equations.
 */
 #include "sweep_impl.h"
 
-/* Bits of one word of a mask that are used */
+/* Bits of one word of a mask that are used: all of an int but the sign */
 enum { BITS = 31 };
 
+/* State of a colouring. Arrays have an entry for each local equation, of which the first
+   equations of levels are used. */
 typedef struct {
   const MeritTermView *term;
   MeritSweep           s;
@@ -15,12 +27,14 @@ typedef struct {
   PetscSF              sf;       /* first equations of the term's ghost levels; owned */
   uint64_t            *priority; /* [n_local] at first equations; owned */
   int                 *colour;   /* [n_local] at first equations, -1: none yet; owned */
-  int                  words;
+  int                  words;    /* of colours in a mask */
   int *mask;       /* [n_local * (words + 1)] word 0: must wait; then the colours of neighbours; owned */
   bool by_records; /* some record on some rank couples two levels */
 } Painter;
 
-/* A one-to-one scramble of 64 bits (the finaliser of Steele, Lea and Flood 2014), so there are no ties */
+/* A one-to-one scramble of 64 bits (the finaliser of Steele, Lea and Flood 2014), so there are
+   no ties. With the numbers themselves, neighbours with ascending numbers would need a round
+   for each. */
 static uint64_t Priority(int64_t canonical)
 {
   uint64_t z = (uint64_t)canonical + 0x9E3779B97F4A7C15u;
@@ -30,7 +44,8 @@ static uint64_t Priority(int64_t canonical)
   return z ^ (z >> 31);
 }
 
-/* Take account of b, a neighbour of level a, both given by first equations */
+/* Take account of b, a neighbour of level a, in the mask of a. A neighbour with a colour
+   forbids this colour; one without a colour and of higher priority makes a wait. */
 static void Couple(Painter *p, int32_t a, int32_t b)
 {
   int *mask = p->mask + (int64_t)a * (p->words + 1);
@@ -42,6 +57,7 @@ static void Couple(Painter *p, int32_t a, int32_t b)
     mask[0] = 1;
 }
 
+/* Couple each of n levels with each other; -1: no level */
 static void CoupleAll(Painter *p, int n, const int32_t *eq)
 {
   for (int i = 0; i < n; i++)
@@ -49,7 +65,10 @@ static void CoupleAll(Painter *p, int n, const int32_t *eq)
       if (eq[i] >= 0 && eq[j] >= 0) Couple(p, eq[i], eq[j]);
 }
 
-/* Distinct levels of a record, by first equations, at most `room` */
+/* Distinct levels of a record, by first equations, at most `room`; returns how many. A record
+   can have several levels of a term, such as animal and dam. Regressors of the same level,
+   such as those of a Legendre polynomial, follow one another, so a look at the one before
+   saves most comparisons. */
 static int LevelsOfRecord(const MeritTermView *t, int32_t record, int room, int32_t *eq)
 {
   int n = 0;
@@ -80,7 +99,9 @@ static void CoupleRow(Painter *p, int32_t row)
     }
 }
 
-/* Couple all levels that have a record or a row of this rank in common */
+/* Make the masks: couple all levels that have a record or a row of this rank in common. ROOM
+   is enough for any record: each regressor has components of its own, at most
+   MERIT_MAX_COMPONENTS. */
 static void CoupleNeighbours(Painter *p)
 {
   enum { ROOM = 64 };
@@ -104,7 +125,8 @@ static int LeastFree(const Painter *p, const int *mask)
   return p->words * BITS;
 }
 
-/* Colour the owned levels that need not wait; counts those left, and says whether a mask was full */
+/* Colour the owned levels that need not wait. Counts those without a colour, and sets *full if
+   a mask had no free colour; such a level waits for longer masks. */
 static void Choose(Painter *p, int64_t *left, bool *full)
 {
   for (int32_t i = 0; i < p->term->n_owned; i++) {
@@ -123,7 +145,8 @@ static void Choose(Painter *p, int64_t *left, bool *full)
   }
 }
 
-/* One round over all ranks */
+/* One round over all ranks; *left levels of all ranks have no colour after it. If a mask was
+   full on any rank, masks get twice the words on all, since they are combined. Collective. */
 static PetscErrorCode Round(Painter *p, int64_t *left)
 {
   const int32_t n_owned  = p->s->n_owned;
@@ -135,6 +158,7 @@ static PetscErrorCode Round(Painter *p, int64_t *left)
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(p->mask, n_masks));
   CoupleNeighbours(p);
+  /* one unit is the whole mask of a level */
   PetscCallMPI(MPI_Type_contiguous(p->words + 1, MPI_INT, &unit));
   PetscCallMPI(MPI_Type_commit(&unit));
   PetscCall(PetscSFReduceBegin(p->sf, unit, p->mask + (int64_t)n_owned * (p->words + 1), p->mask, MPI_BOR));
@@ -154,7 +178,8 @@ static PetscErrorCode Round(Painter *p, int64_t *left)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Priorities of owned and ghost levels, and the link between them */
+/* Priorities of owned and ghost levels, no colours, and the link between first equations of
+   ghosts and those of their owners. Collective. */
 static PetscErrorCode Prepare(Painter *p)
 {
   const MeritTermView *t       = p->term;
@@ -177,7 +202,8 @@ static PetscErrorCode Prepare(Painter *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does some record on some rank couple two levels of the term? */
+/* Does some record on some rank have two levels of the term? If not, passes over the records
+   are saved. Collective. */
 static PetscErrorCode RecordsCoupleTwo(MeritSweep s, const MeritTermView *t, bool *two)
 {
   int32_t eq[2];
@@ -191,7 +217,8 @@ static PetscErrorCode RecordsCoupleTwo(MeritSweep s, const MeritTermView *t, boo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepColour - See the header. Collective. */
+/* MeritSweepColour - See the header. One colour without any round if the term goes by columns,
+   where levels are carriers that get no steps, or if nothing couples two levels. Collective. */
 PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colours, int **colour)
 {
   const MeritTermView *t    = term->view;

@@ -1,11 +1,21 @@
 /*
-  One sweep over a term that goes by columns, a block of columns at a time: every rank has the block's gradient after one reduction and goes
-  through its columns one after another with the block's Gram matrix, so the steps are those of the sweep column by column (block coordinate
-  descent of Devarakonda et al. 2019, applied to Legarra and Misztal 2008).
+  One sweep over a term that goes by columns, a block of columns at a time (block coordinate
+  descent of Devarakonda et al. 2019, applied to Legarra and Misztal 2008):
+
+  1. s = J' R^-1 e for each row, once at the beginning of the term.
+  2. For each block, one reduction gives its gradients M' s on every rank.
+  3. Every rank goes through the columns of the block one by one: step of column j, then the
+     steps' effect on the gradients of the columns still to come, by the Gram matrix. The steps
+     are those of the sweep column by column.
+  4. z = M step for the rows of this rank, s <- s - D z, shift <- shift + z.
+  5. After the last block, the residuals of the records change by `shift`.
+
+  Effects x of the term are replicated: all ranks compute the same steps from the same numbers.
 */
 #include "sweep_impl.h"
 
-/* sums[j * n_eq + a] = equation a, column j of M' s over the rows of all ranks */
+/* sums[j * n_eq + a] = equation a, column first + j of M' s over the rows of all ranks.
+   Collective. */
 static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
   PetscFunctionBegin;
@@ -14,7 +24,9 @@ static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Take the step of column j out of the gradients of columns [from, to), which are still to come */
+/* Take the step of column j out of the gradients of columns [from, to) of the block, which are
+   still to come: g_i <- g_i - G_ij step. For multiples G_ij is a number times B, and B step is
+   computed once. */
 static void TakeOut(const SweepColumns *c, int n_eq, int32_t j, int32_t n, int32_t from, int32_t to, const double *gram, const double *step,
                     double *g)
 {
@@ -40,7 +52,8 @@ static void TakeOut(const SweepColumns *c, int n_eq, int32_t j, int32_t n, int32
       for (int b = 0; b < n_eq; b++) g[i * n_eq + a] -= row[((int64_t)i * n_eq + a) * n_eq + b] * step[b];
 }
 
-/* Step of column j of the term from its gradient g, over which it is written; returns the square of the gradient */
+/* Step of column j of the term from its gradient g, over which it is written; returns the
+   square of the gradient. g is M' s alone at first; delta and the prior are added here. */
 static double Step(MeritSweep s, SweepTerm *term, int32_t j, double *g)
 {
   const int     n_eq      = term->view->n_eq;
@@ -54,6 +67,7 @@ static double Step(MeritSweep s, SweepTerm *term, int32_t j, double *g)
     square += gradient[a] * gradient[a];
   }
   if (s->visit) {
+    /* the visitor gives new values; the step is their difference from x */
     MeritSweepAskVisitor(s, term, j, x, gradient, inverse, g);
     for (int a = 0; a < n_eq; a++) g[a] -= x[a];
   } else {
@@ -66,7 +80,8 @@ static double Step(MeritSweep s, SweepTerm *term, int32_t j, double *g)
   return square;
 }
 
-/* Substitution: the steps of columns first + [0, n) one after another, written over their gradients g; returns the squares of the gradients */
+/* Substitution: the steps of columns first + [0, n) one after another, written over their
+   gradients g; returns the squares of the gradients */
 static double Substitute(MeritSweep s, SweepTerm *term, int32_t first, int32_t n, const double *gram, double *g)
 {
   const int n_eq    = term->view->n_eq;
@@ -83,7 +98,8 @@ static double Substitute(MeritSweep s, SweepTerm *term, int32_t first, int32_t n
   return squares;
 }
 
-/* z = M step, shift += z, s -= D z */
+/* z = M step of the block, shift <- shift + z, s <- s - D z for the rows of this rank. Not
+   collective. */
 static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c    = &term->columns;
@@ -108,7 +124,8 @@ static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Copy the owned effects out of the replicated ones; add their steps to the sums */
+/* Copy the owned effects out of the replicated ones into x; add the squares of their steps to
+   the sums of this rank */
 static void KeepOwned(MeritSweep s, SweepTerm *term, double *x)
 {
   const MeritTermView *t = term->view;
@@ -123,7 +140,8 @@ static void KeepOwned(MeritSweep s, SweepTerm *term, double *x)
     }
 }
 
-/* Adds to the sum over ranks of squared gradients, which are the same on all */
+/* Add squares of gradients to the sums of rank 0: all ranks have the same, and the caller adds
+   over ranks */
 static PetscErrorCode CountOnce(MeritSweep s, double squares)
 {
   PetscMPIInt rank;
@@ -134,7 +152,9 @@ static PetscErrorCode CountOnce(MeritSweep s, double squares)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The columns one after another, each from the data and all effects: n animals times m SNPs for each of m SNPs */
+/* The columns one after another, each from the data and all effects (solver gs): residuals are
+   computed again for each column, so a sweep takes n m^2 operations for n animals and m SNPs.
+   Blocks have one column here. Collective. */
 static PetscErrorCode Recompute(MeritSweep s, SweepTerm *term, double *x)
 {
   SweepColumns *c = &term->columns;
@@ -152,7 +172,8 @@ static PetscErrorCode Recompute(MeritSweep s, SweepTerm *term, double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The blocks one after another, and the residuals of the records once at the end */
+/* The blocks one after another, forward or backward, and the residuals of the records once at
+   the end. Collective. */
 static PetscErrorCode Blocks(MeritSweep s, SweepTerm *term, double *x)
 {
   SweepColumns *c        = &term->columns;

@@ -1,20 +1,37 @@
-/* What a sweep over blocks of columns (SNPs, ridge) needs: weights of the rows, Gram matrices, replicated effects. */
+/*
+  What a sweep over blocks of columns (SNPs, ridge) needs: weights of the rows, Gram matrices,
+  replicated effects.
+
+  The weight of row i of M is D_i = J' R^-1 J, summed over the records of the row; J [traits *
+  n_eq] goes from the equations of a column to the traits. The block of C for columns a and b is
+  the sum over rows of m_ia m_ib D_i. These Gram matrices are computed for the pairs of columns
+  within a block only, summed over ranks, and kept on every rank.
+
+  Often all D_i are multiples w_i B of one matrix: with one trait, or if all traits are observed
+  with equal weights. Then the sum of m_ia m_ib w_i is kept, one number for a pair. It does not
+  depend on the variances, so new variances need only a new B. Otherwise Gram matrices are
+  computed again when D changes.
+*/
 #include "sweep_impl.h"
 #include <math.h>
 #include <merit/log.h>
 #include <merit/pieces.h>
 
-/* Numbers that the decoded columns of a block may have on a rank before they are made fewer than asked for, down to the least */
+/* Numbers that the decoded columns of a block may have on a rank before they are made fewer
+   than asked for, down to the least */
 enum { LEAST_WIDTH = 8, MOST_DECODED = 1 << 23 };
-/* Relative differences that are rounding: of multiples of one block, and of weights that Gram matrices were made of */
+/* Relative differences that are rounding: of multiples of one block, and of weights that Gram
+   matrices were made of */
 static const double ROUNDING = 4e-15;
 
+/* Number of blocks of the term; the last one may be narrower */
 static int Blocks(const SweepColumns *c) { return (c->n_cols + c->width - 1) / c->width; }
 
 /* Numbers that a Gram matrix has for a pair of columns */
 static int GramSize(const SweepTerm *term) { return term->columns.multiples ? 1 : term->view->n_eq * term->view->n_eq; }
 
-/* Rows here and the width of a block; the same width on all ranks */
+/* Rows here and the width of a block. The width is the same on all ranks: it comes from the
+   rank with most rows, as decoded columns of a block take n_rows * width numbers. Collective. */
 static PetscErrorCode Sizes(MeritSweep s, SweepTerm *term)
 {
   SweepColumns *c = &term->columns;
@@ -30,7 +47,8 @@ static PetscErrorCode Sizes(MeritSweep s, SweepTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepColumnsCreate - Memory of a term. Collective. */
+/* MeritSweepColumnsCreate - Memory of a term; x and delta begin at 0. D, weights and Gram
+   matrices come with the variances. Collective. */
 PetscErrorCode MeritSweepColumnsCreate(MeritSweep s, SweepTerm *term)
 {
   SweepColumns *c = &term->columns;
@@ -64,7 +82,8 @@ PetscErrorCode MeritSweepColumnsDestroy(SweepColumns *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepReplicate - Values of the owned equations of a term -> [n_cols * n_eq] on every rank. Collective. */
+/* MeritSweepReplicate - Values of the owned equations of a term -> [n_cols * n_eq] on every
+   rank, by canonical number. Each entry comes from one rank, the others add 0. Collective. */
 PetscErrorCode MeritSweepReplicate(MeritSweep s, SweepTerm *term, const double *owned, double *all)
 {
   const MeritTermView *t     = term->view;
@@ -79,7 +98,8 @@ PetscErrorCode MeritSweepReplicate(MeritSweep s, SweepTerm *term, const double *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Inverses of the diagonal blocks of one block of columns out of its Gram matrix and the penalty */
+/* Inverses of the diagonal blocks of C for the columns of one block: the diagonal of the Gram
+   matrix, times B for multiples, plus the prior precision */
 static void InvertBlock(SweepTerm *term, int32_t first, int32_t n, const double *gram)
 {
   const SweepColumns *c = &term->columns;
@@ -94,7 +114,7 @@ static void InvertBlock(SweepTerm *term, int32_t first, int32_t n, const double 
   }
 }
 
-/* MeritSweepColumnsInvert - See the header. */
+/* MeritSweepColumnsInvert - See the header. Every rank does all columns. Not collective. */
 void MeritSweepColumnsInvert(SweepTerm *term)
 {
   const SweepColumns *c = &term->columns;
@@ -106,7 +126,9 @@ void MeritSweepColumnsInvert(SweepTerm *term)
   }
 }
 
-/* B, the same on all ranks: the block of D with the largest first element, of the lowest rank that has it. Collective. */
+/* B, the same on all ranks: the block of D with the largest first element, of the lowest rank
+   that has it. The largest, so that weights are at most 1; rows without records have 0.
+   Collective. */
 static PetscErrorCode LargestBlock(MeritSweep s, const SweepTerm *term, const double *D, double *B)
 {
   const int   k = term->view->n_eq * term->view->n_eq;
@@ -131,7 +153,8 @@ static PetscErrorCode LargestBlock(MeritSweep s, const SweepTerm *term, const do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Are all blocks of D multiples of B on this rank? *weight has the multiples; of rows without records 0 */
+/* Are all blocks of D multiples of B on this rank? weight[row] = the multiple; of rows without
+   records 0. Differences are relative to the first element of the row's block. */
 static bool AreMultiples(int64_t n_rows, int k, const double *D, const double *B, double *weight)
 {
   if (!(B[0] > 0.0)) return false;
@@ -151,7 +174,10 @@ static bool AreSame(int64_t n, const double *a, const double *b, double toleranc
   return true;
 }
 
-/* Inputs of the Gram matrices: weights and B, or D alone; *keep: those that were made before remain valid. Takes D over. Collective. */
+/* Inputs of the Gram matrices: weights and B, or D alone. *keep: the Gram matrices at hand
+   remain valid. This is so if weights are the same to rounding, or D exactly, on all ranks.
+   The old weights stay then, so that differences of rounding do not add up. Takes D over.
+   Collective. */
 static PetscErrorCode TakeWeights(MeritSweep s, SweepTerm *term, double *D, bool *keep)
 {
   SweepColumns *c = &term->columns;
@@ -180,7 +206,8 @@ static PetscErrorCode TakeWeights(MeritSweep s, SweepTerm *term, double *D, bool
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The Gram matrices of all blocks. Collective. */
+/* The Gram matrices of all blocks: parts of this rank's rows, then their sums over ranks.
+   Collective. */
 static PetscErrorCode MakeGrams(MeritSweep s, SweepTerm *term)
 {
   SweepColumns *c      = &term->columns;
@@ -202,7 +229,8 @@ static PetscErrorCode MakeGrams(MeritSweep s, SweepTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepColumnsNumbers - Everything that depends on the variances; Gram matrices only if these change them. Collective. */
+/* MeritSweepColumnsNumbers - Everything that depends on the variances; Gram matrices only if
+   these change them. Collective. */
 PetscErrorCode MeritSweepColumnsNumbers(MeritSweep s, SweepTerm *term)
 {
   double *D;

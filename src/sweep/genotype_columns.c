@@ -1,7 +1,14 @@
-/* Columns that records have through rows of their own, those of genotyped animals: the carriers of the term. A row is an animal. */
+/*
+  SweepRows of an SNP term: M has the genotypes, a row of M is a genotyped animal, and records
+  name animals. The records of an animal may be on other ranks than its genotypes. There the
+  animal is a carrier, a level of the term that has no equations of C. The link between carriers
+  (leaves) and rows of M (roots) carries J' R^-1 e to the rows, and changes of genomic values to
+  the carriers.
+*/
 #include "sweep_impl.h"
 #include <merit/unit.h>
 
+/* Rows of this rank's tile; the grid has one column, so a tile has all SNPs */
 static PetscErrorCode Count(MeritSweep s, const SweepTerm *term, int64_t *n_rows)
 {
   PetscFunctionBegin;
@@ -10,6 +17,7 @@ static PetscErrorCode Count(MeritSweep s, const SweepTerm *term, int64_t *n_rows
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Sums over the records of each animal; the data parts are kept in the cache */
 static PetscErrorCode RowBlocks(MeritSweep s, const SweepTerm *term, double **blocks)
 {
   PetscFunctionBegin;
@@ -17,6 +25,7 @@ static PetscErrorCode RowBlocks(MeritSweep s, const SweepTerm *term, double **bl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* From packed genotypes; exact counts where weights are 0 or 1 */
 static PetscErrorCode Gram(MeritSweep s, const SweepTerm *term, int32_t first, int32_t n, int k, const double *weight, double *gram)
 {
   PetscFunctionBegin;
@@ -25,7 +34,8 @@ static PetscErrorCode Gram(MeritSweep s, const SweepTerm *term, int32_t first, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The carriers' sums, added up at the rows of their animals */
+/* s = J' R^-1 e: sums over the records of each carrier, added up at the rows of their animals.
+   Collective. */
 static PetscErrorCode Sums(MeritSweep s, SweepTerm *term)
 {
   const SweepColumns *c    = &term->columns;
@@ -43,7 +53,7 @@ static PetscErrorCode Sums(MeritSweep s, SweepTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotypes stay packed */
+/* M' s of a block from packed genotypes, which are decoded again in `Forward` */
 static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c = &term->columns;
@@ -53,6 +63,7 @@ static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* z = M steps of the same columns */
 static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c = &term->columns;
@@ -62,7 +73,8 @@ static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The change of the genomic values to the carriers, and out of the residuals of their records */
+/* The change of the genomic values goes to the carriers, and out of the residuals of their
+   records. Collective. */
 static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
 {
   PetscSF      sf   = MeritModelCarriers(s->model, term->index);

@@ -1,7 +1,19 @@
-/* One sweep over the levels of a term: per colour gradients, one reduction to the owners, their steps, and these back to the ghosts. */
+/*
+  One sweep over the levels of a term, colour by colour:
+
+  1. Gradients of all local levels of the colour, owned and ghost, from the records and rows here.
+  2. One reduction adds those of ghosts at the owners.
+  3. Owners take the steps: dx = w C_bb^-1 g, or what a visitor chooses.
+  4. Steps go to the ghosts, and every rank updates the residuals of its records and rows.
+
+  In the mode `recompute`, residuals are computed from x before each colour, and step 4 is left
+  out.
+*/
 #include "sweep_impl.h"
 
-/* The gradient of an owned level with its prior, into gradient[n]; returns its sum of squares */
+/* The gradient of an owned level with its prior, into gradient[n]; returns its sum of squares.
+   If the term has a recursion, g has the penalty already and there is no precision. Pinned
+   equations have gradient 0. */
 static double Gradient(MeritSweep s, const SweepTerm *term, int32_t level, int32_t eq, const double *x, double *gradient)
 {
   const int     n         = term->view->n_eq;
@@ -18,7 +30,8 @@ static double Gradient(MeritSweep s, const SweepTerm *term, int32_t level, int32
   return square;
 }
 
-/* Step of one owned level; returns the sum of squares of its gradient */
+/* Step of one owned level into x and du; returns the sum of squares of its gradient. Pinned
+   equations (redundant, or without observations) stay as they are. */
 static double Step(MeritSweep s, const SweepTerm *term, int32_t eq, double *x)
 {
   const MeritTermView *t       = term->view;
@@ -43,6 +56,7 @@ static double Step(MeritSweep s, const SweepTerm *term, int32_t eq, double *x)
   return square;
 }
 
+/* What the threads need for the steps of a colour */
 typedef struct {
   MeritSweep       sweep;
   const SweepTerm *term;
@@ -50,7 +64,8 @@ typedef struct {
   double          *x;
 } Colour;
 
-/* Steps of levels [from, to) of a colour; adds the squares of their gradients and of the steps */
+/* Steps of levels [from, to) of a colour (a function for MeritSums): sums[0] squares of
+   gradients, sums[1] squares of steps */
 static void StepLevels(int64_t from, int64_t to, void *ctx, double *sums)
 {
   const Colour  *c  = (const Colour *)ctx;
@@ -62,7 +77,8 @@ static void StepLevels(int64_t from, int64_t to, void *ctx, double *sums)
   }
 }
 
-/* Steps of the owned levels of a colour */
+/* Steps of the owned levels of a colour by all threads. MeritSums adds in an order that does
+   not depend on the threads. */
 static void Steps(MeritSweep s, SweepTerm *term, int c, double *x)
 {
   Colour colour = {s, term, term->levels.first[c], x};

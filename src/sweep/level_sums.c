@@ -1,11 +1,26 @@
-/* Gradients and residual updates over the records and rows of levels. */
+/*
+  Gradients and residual updates over the records and rows of levels.
+
+  The gradient of a level is a sum over its entries (SweepLevels). Records add W' R^-1 e. Rows of
+  the recursion subtract the penalty times x, which is G^-1 times (I - P)' D^-1 m; here P has the
+  coefficients of the parents, and m = (I - P) x are the residuals of the rows, which are kept.
+  After a step the residuals of the same entries change.
+
+  Threads get equal ranges of entries, not of levels, since one level (a herd, a sire with many
+  offspring) may have most of the entries. A level within one range is summed by its thread. Parts
+  of levels that are cut are kept by each thread, and added afterwards in the order of the
+  threads, so that a number of threads always gives the same bits. Updates need no such parts:
+  within a colour an entry belongs to one level.
+*/
 #include "sweep_impl.h"
 #include <omp.h>
 
 /* Entries up to which one thread is faster than several */
 enum { FEW_ENTRIES = 2048 };
 
-/* Coefficient of a level, by its first equation, in a row of the recursion: two parents by themselves, as they are most common */
+/* Coefficient of a level, by its first equation, in a row of the recursion. Two parents of 1/2
+   have a way of their own, as they are most common. If sire and dam are the same animal, it
+   has -1. */
 static inline double RowCoefficient(const MeritRecursion *r, int32_t row, int32_t eq)
 {
   double sum = 0.0;
@@ -20,7 +35,9 @@ static inline double RowCoefficient(const MeritRecursion *r, int32_t row, int32_
   return sum;
 }
 
-/* comp += W' R^-1 e of a record in the components of a level */
+/* comp += W' R^-1 e of a record in the components of a level, which is named by its first
+   slot. Component offset[i] of a regressor is that of trait i, -1: the trait does not have the
+   regressor. */
 static inline void SumRecord(MeritSweep s, const MeritTermView *t, int32_t record, int32_t level_slot, double *comp)
 {
   const int n_traits = s->records->n_traits;
@@ -37,7 +54,8 @@ static inline void SumRecord(MeritSweep s, const MeritTermView *t, int32_t recor
   }
 }
 
-/* eq -= P x of a row in the equations of a level */
+/* eq -= c / d G^-1 m of a row in the equations of a level, with c the coefficient of the
+   level, d the variance and m the residual of the row. A flat row has d infinite and adds 0. */
 static inline void SumRow(const SweepTerm *term, int32_t row, int32_t level_eq, double *eq)
 {
   const MeritTermView *t           = term->view;
@@ -49,7 +67,8 @@ static inline void SumRow(const SweepTerm *term, int32_t row, int32_t level_eq, 
     for (int b = 0; b < n; b++) eq[a] -= coefficient * t->G_inverse[a * n + b] * deviation[b];
 }
 
-/* Sums over entries [from, to) of a level: component slots of W' R^-1 e, equations of -P x */
+/* Sums over entries [from, to) of a level, beginning at 0: records add to components, rows to
+   equations */
 static void Sum(MeritSweep s, const SweepTerm *term, int32_t position, int64_t from, int64_t to, double *comp, double *eq)
 {
   const MeritTermView *t     = term->view;
@@ -62,7 +81,7 @@ static void Sum(MeritSweep s, const SweepTerm *term, int32_t position, int64_t f
   for (int64_t at = PetscMax(from, rows); at < to; at++) SumRow(term, l->entry[at], l->eq[position], eq);
 }
 
-/* Add sums to the gradient of a level */
+/* Add sums to the gradient of a level. With u = L v, the gradient of v is L' times that of u. */
 static void AddSums(const MeritTermView *t, const double *comp, const double *eq, double *g)
 {
   for (int a = 0; a < t->n_eq; a++) {
@@ -72,7 +91,8 @@ static void AddSums(const MeritTermView *t, const double *comp, const double *eq
   }
 }
 
-/* Position, among [first, last), of the level that has entry `at` */
+/* Position, among [first, last), of the level that has entry `at`, by bisection: the last
+   level that begins at or before it, which is not an empty one. */
 static int32_t PositionOf(const SweepLevels *l, int32_t first, int32_t last, int64_t at)
 {
   while (last - first > 1) {
@@ -84,7 +104,9 @@ static int32_t PositionOf(const SweepLevels *l, int32_t first, int32_t last, int
   return first;
 }
 
-/* The gradient sums of one thread: entries [from, to); those of a level that it shares with other threads go to its two parts */
+/* The gradient sums of one thread: entries [from, to). Levels with all entries in this range
+   go to g. A level that is cut by an end of the range is kept in part[0], a second one in
+   part[1]. */
 static void SumChunk(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last, int64_t from, int64_t to, SweepPart *part)
 {
   const SweepLevels *l        = &term->levels;
@@ -108,13 +130,15 @@ static void SumChunk(MeritSweep s, const SweepTerm *term, int32_t first, int32_t
   }
 }
 
-/* Is one thread enough for n entries? A parallel region of one thread would still cost a call of the system. */
+/* Is one thread enough for n entries? A parallel region of one thread would still cost a call
+   of the system. */
 static bool OneThread(MeritSweep s, int64_t n)
 {
   return s->n_threads == 1 || n <= FEW_ENTRIES;
 }
 
-/* MeritSweepGradient - See the header. Threads take chunks of entries, so that a level with very many is cut. */
+/* MeritSweepGradient - See the header. Threads take chunks of entries, so that a level with
+   very many is cut. */
 void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last)
 {
   const SweepLevels *l     = &term->levels;
@@ -154,7 +178,8 @@ static inline void UpdateRecord(MeritSweep s, const MeritTermView *t, int32_t re
   }
 }
 
-/* The step of a level into the residuals of entries [from, to) */
+/* The step of a level into the residuals of entries [from, to): u = L v gives the change of
+   the components, then records lose W u, and rows gain (I - P) times the step */
 static void UpdateEntries(MeritSweep s, const SweepTerm *term, int32_t position, int64_t from, int64_t to)
 {
   const MeritTermView *t     = term->view;
@@ -177,7 +202,7 @@ static void UpdateEntries(MeritSweep s, const SweepTerm *term, int32_t position,
   }
 }
 
-/* The steps of all levels into the residuals of entries [from, to) */
+/* The same for all levels that entries [from, to) belong to */
 static void UpdateChunk(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last, int64_t from, int64_t to)
 {
   const SweepLevels *l        = &term->levels;
@@ -193,7 +218,8 @@ static void UpdateChunk(MeritSweep s, const SweepTerm *term, int32_t first, int3
   }
 }
 
-/* MeritSweepUpdate - See the header. Within a colour no two entries are the same record or edge. */
+/* MeritSweepUpdate - See the header. Within a colour no two levels have a record or row in
+   common, so threads write to different residuals. */
 void MeritSweepUpdate(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last)
 {
   const SweepLevels *l     = &term->levels;

@@ -1,7 +1,20 @@
-/* Levels of a term in the order of the sweep, with the records and rows of the recursion of each. */
+/*
+  Levels of a term in the order of the sweep, with the records and rows of the recursion of each.
+
+  1. Colour the levels (colour.c) and sort them by colour, so that a colour is a range of
+     positions. Owned levels of a colour come before its ghosts.
+  2. List the entries of each level: the records that have it, then the rows that have it. In a
+     pedigree these are the row of the animal and those of its offspring.
+  3. For each colour, link its ghosts with their owners. Gradients of ghosts are added at the
+     owners before the step, and steps go back after it.
+
+  An entry is listed once for each level, even if the level stands in it twice.
+*/
 #include "sweep_impl.h"
 
-/* Put the local levels in order: colour after colour, owned ones first, ascending; position[level] */
+/* Put the local levels in order: colour after colour, owned ones first, ascending (a counting
+   sort). position[level] is the result. Record levels have the owned levels before the ghosts,
+   so the sort keeps these apart. Carriers have no owned levels. */
 static PetscErrorCode Order(SweepTerm *term, const int *colour, int32_t *position)
 {
   const MeritTermView *t = term->view;
@@ -39,7 +52,8 @@ static bool IsNew(const MeritTermView *t, int32_t record, int g)
   return true;
 }
 
-/* Count (fill is false) or write the records of all levels; next[position] goes along */
+/* Count (fill is false) or write the records of all levels. next[position] goes along: the
+   count, or the next free entry. */
 static void ListRecords(MeritSweep s, SweepTerm *term, const int32_t *position, bool fill, int64_t *next)
 {
   const MeritTermView *t = term->view;
@@ -47,6 +61,7 @@ static void ListRecords(MeritSweep s, SweepTerm *term, const int32_t *position, 
   for (int g = 0; g < t->n_regressors; g++) {
     const int32_t *slot = t->design[g].slot;
 
+    /* regressors of one level share the array of slots */
     if (g && slot == t->design[g - 1].slot) continue;
     for (int32_t record = 0; record < s->records->n_records; record++) {
       int32_t at;
@@ -70,7 +85,7 @@ static int32_t NewLevel(const MeritRecursion *r, int32_t row, int64_t p)
   return eq;
 }
 
-/* The same for the rows of the recursion: a level has its own and those of its offspring */
+/* The same for the rows of the recursion: a level has its own row and those of its children */
 static void ListRows(SweepTerm *term, const int32_t *position, bool fill, int64_t *next)
 {
   const MeritRecursion *r = term->recursion;
@@ -87,7 +102,8 @@ static void ListRows(SweepTerm *term, const int32_t *position, bool fill, int64_
     }
 }
 
-/* Entries of each level */
+/* Entries of each level: count records and rows, make the starts, then write both in the same
+   order */
 static PetscErrorCode FillEntries(MeritSweep s, SweepTerm *term, const int32_t *position)
 {
   SweepLevels  *l = &term->levels;
@@ -113,7 +129,8 @@ static PetscErrorCode FillEntries(MeritSweep s, SweepTerm *term, const int32_t *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Per colour the part of the halo that its ghosts need */
+/* For each colour the part of the halo that its ghosts need, all equations of a level.
+   Carriers have a link of their own. Collective. */
 static PetscErrorCode SplitHalo(MeritSweep s, SweepTerm *term)
 {
   SweepLevels *l    = &term->levels;

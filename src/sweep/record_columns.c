@@ -1,14 +1,21 @@
-/* Columns whose coefficients stand in the records. A row is a record. */
+/*
+  SweepRows of a ridge term: M has columns of the records, so a row of M is a record and nothing
+  goes between ranks. Column j is regressor j of the term; all have the same components, one for
+  each trait that has the term. J, from the equations of a column to the traits, is a row of L for
+  each such trait, or of the identity.
+*/
 #include "sweep_impl.h"
 #include <omp.h>
 #include <string.h>
 
-/* Coefficient of equation a of a column in trait i, which has component offset[i] >= 0: u = L v, or u = v */
+/* Coefficient of equation a of a column in trait i, which has component offset[i] >= 0: u = L
+   v, or u = v */
 static inline double Coefficient(const MeritTermView *t, int component, int a)
 {
   return t->L ? t->L[component * t->n_eq + a] : (double)(component == a);
 }
 
+/* Records of this rank */
 static PetscErrorCode Count(MeritSweep s, const SweepTerm *term, int64_t *n_rows)
 {
   PetscFunctionBegin;
@@ -17,6 +24,7 @@ static PetscErrorCode Count(MeritSweep s, const SweepTerm *term, int64_t *n_rows
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* D = J' R^-1 J of each record: R^-1 is applied to each column of J */
 static PetscErrorCode RowBlocks(MeritSweep s, const SweepTerm *term, double **blocks)
 {
   const MeritTermView    *t       = term->view;
@@ -39,6 +47,8 @@ static PetscErrorCode RowBlocks(MeritSweep s, const SweepTerm *term, double **bl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* gram of columns a and b: sum over the records of m_a m_b weight. A regressor without values
+   is 1. */
 static PetscErrorCode Gram(MeritSweep s, const SweepTerm *term, int32_t first, int32_t n, int k, const double *weight, double *gram)
 {
   PetscFunctionBegin;
@@ -55,6 +65,7 @@ static PetscErrorCode Gram(MeritSweep s, const SweepTerm *term, int32_t first, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* s = J' R^-1 e of each record */
 static PetscErrorCode Sums(MeritSweep s, SweepTerm *term)
 {
   const MeritTermView *t = term->view;
@@ -76,6 +87,7 @@ static PetscErrorCode Sums(MeritSweep s, SweepTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* e <- e - J shift of each record; traits without the term stay */
 static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
 {
   const MeritTermView *t = term->view;
@@ -94,7 +106,7 @@ static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The columns of a block side by side */
+/* The columns of a block side by side in Z [n_rows * n], so that a row is read in one go */
 static void GatherColumns(SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c = &term->columns;
@@ -106,6 +118,8 @@ static void GatherColumns(SweepTerm *term, int32_t first, int32_t n)
   }
 }
 
+/* M' s of a block: each thread sums a fixed range of records, then the parts are added in the
+   order of the threads */
 static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c    = &term->columns;
@@ -130,6 +144,7 @@ static PetscErrorCode Adjoint(MeritSweep s, SweepTerm *term, int32_t first, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* z = M steps, with Z as `Adjoint` left it */
 static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c    = &term->columns;

@@ -1,16 +1,35 @@
 /*
-  Gauss-Seidel with residual update (Legarra and Misztal 2008) over all terms in formula order and all levels in canonical order
-  (colour by colour where levels interact). A row of a recursion is a record with value 0: its residual, u_i - (u_s + u_d) / 2 in a
-  pedigree, is kept like those of the records. The iterates are those of one sequential sweep at any number of ranks.
+  The sweep object: settings, right-hand side, residuals, and one sweep over all terms.
+
+  Gauss-Seidel with residual update (Legarra and Misztal 2008). For a block b of equations with
+  columns W_b of W, block C_bb of C and penalty Q (K^-1 x G^-1 of a random term, 0 of a fixed
+  one),
+
+    g_b = W_b' R^-1 e - (Q x)_b + delta_b,   dx_b = w C_bb^-1 g_b,   e <- e - W_b dx_b,
+
+  where e = y - W x are the residuals of the records, w is the relaxation factor, and delta is
+  what the right-hand side has beyond W' R^-1 y. A visitor may choose dx_b instead.
+
+  Terms come in the order of the formula. A term is swept in one of two ways:
+  - Each level is a block of equations, and levels are taken colour by colour (level_steps.c).
+  - The effects of SNPs or ridge columns all interact, so that each would need a colour of its
+    own; they are taken in blocks of columns (column_steps.c).
+
+  A row of a recursion is treated as a record with observation 0. Its residual is kept in
+  `deviation` and updated like e, so Q x is known without a product with Q. For a pedigree it is
+  the Mendelian sampling u_i - (u_s + u_d) / 2. The iterates are those of one sequential sweep, to
+  rounding, at any number of ranks and threads.
 */
 #include "sweep_impl.h"
 #include <math.h>
 #include <omp.h>
 
-/* A right-hand side is that of the observations if it differs from W' R^-1 y by less than this, relative to its norm */
+/* A right-hand side is that of the observations if it differs from W' R^-1 y by less than
+   this, relative to its norm */
 static const double NEAR_OBSERVATIONS = 1e-6;
 
-/* A rank must have all SNPs of its animals */
+/* USAGE error unless the grid of the genotypes has one column: a rank must have all SNPs of
+   its animals */
 static PetscErrorCode CheckGrid(MeritModel model)
 {
   int grid_cols = 1;
@@ -93,6 +112,10 @@ PetscErrorCode MeritSweepSetSymmetric(MeritSweep s, bool symmetric)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What a sweep needs for term k. Terms without equations keep zeros and are skipped
+   everywhere. The recursion is used where the penalty of a level is not G^-1 alone: where
+   levels have parents, or variances d of their own. A term by columns whose records use
+   carriers needs the lists of records of its carriers, too. Collective. */
 static PetscErrorCode CreateTerm(MeritSweep s, const MeritTermView *view, int k)
 {
   const MeritRecursion *penalty = MeritStructurePenalty(view->structure);
@@ -125,6 +148,7 @@ PetscErrorCode MeritSweepSetUp(MeritSweep s)
   s->n_owned = MeritModelLayout(s->model)->n_owned;
   s->n_local = MeritModelLayout(s->model)->n_local;
   PetscCall(PetscCalloc1(s->n_terms + 1, &s->term));
+  /* A thread's chunk can begin and end within a level, so it leaves at most two partial sums */
   PetscCall(PetscCalloc1(2 * (size_t)s->n_threads, &s->part));
   PetscCall(PetscMalloc2(n, &s->y, n, &s->e));
   PetscCall(PetscArraycpy(s->y, s->records->y, n));
@@ -152,8 +176,10 @@ static PetscErrorCode Norm(MeritSweep s, const double *a, double *norm)
 /*
   MeritSweepSetRightHandSide - See the header. Collective.
 
-  The right-hand side is split, r = W' R^-1 y + delta with the observations y, so that e has the size of residuals and not of fitted values; one
-  that has nothing to do with y is all delta, and e starts from 0.
+  The right-hand side is split, r = W' R^-1 y + delta with the observations y. Then e = y - W x
+  has the size of residuals and not of fitted values, and rounding errors are smaller. If r is not
+  near W' R^-1 y (relative difference above NEAR_OBSERVATIONS), delta is all of r, and e is -W x.
+  The residuals are not computed here; MeritSweepRefresh does it.
 */
 PetscErrorCode MeritSweepSetRightHandSide(MeritSweep s, const double r[])
 {
@@ -173,7 +199,8 @@ PetscErrorCode MeritSweepSetRightHandSide(MeritSweep s, const double r[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepSetObservations - See the header. */
+/* MeritSweepSetObservations - See the header. The residuals change by the change of y, so no
+   product with W is needed. Collective. */
 PetscErrorCode MeritSweepSetObservations(MeritSweep s, const double y[])
 {
   const int64_t n = (int64_t)s->records->n_records * s->records->n_traits;
@@ -192,7 +219,8 @@ PetscErrorCode MeritSweepSetObservations(MeritSweep s, const double y[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Residuals of the rows of a recursion from row `first` on; x has ghosts */
+/* deviation = (I - P) x for the rows of a recursion from row `first` on; x has ghosts. Unknown
+   parents have no equation and add nothing. */
 static void Deviations(const MeritRecursion *r, int32_t first, const double *x, double *deviation)
 {
   for (int32_t row = first; row < r->n_rows; row++)
@@ -209,7 +237,7 @@ static void Deviations(const MeritRecursion *r, int32_t first, const double *x, 
     }
 }
 
-/* x with ghosts into du, which is free between sweeps */
+/* du = x with ghosts. du has no other use between sweeps. Collective. */
 static PetscErrorCode Distribute(MeritSweep s, const double x[])
 {
   PetscFunctionBegin;
@@ -219,7 +247,8 @@ static PetscErrorCode Distribute(MeritSweep s, const double x[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepRefresh - All residuals from x. Collective. */
+/* MeritSweepRefresh - Compute all residuals from x: those of the records, those of the
+   recursions, and the replicated effects of terms by columns. Collective. */
 PetscErrorCode MeritSweepRefresh(MeritSweep s, const double x[])
 {
   const int64_t n = (int64_t)s->records->n_records * s->records->n_traits;
@@ -239,7 +268,8 @@ PetscErrorCode MeritSweepRefresh(MeritSweep s, const double x[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All terms once, in the order of the formula or (backward) against it; sums of this rank */
+/* All terms once, in the order of the formula or (backward) against it. s->sums are this
+   rank's parts for this pass. Collective. */
 static PetscErrorCode RunTerms(MeritSweep s, bool backward, double *x)
 {
   PetscFunctionBegin;
@@ -255,7 +285,9 @@ static PetscErrorCode RunTerms(MeritSweep s, bool backward, double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The sums as the caller wants them */
+/* The sums as the caller wants them: changes of x by term, squares of x by term, squares of
+   gradients. A symmetric sweep has two passes; its change is x less the x before both, and its
+   gradients are those of the second pass. */
 static void Summarise(MeritSweep s, const double *x, double *sums)
 {
   sums[2 * s->n_terms] = s->sums[s->n_terms];
@@ -264,6 +296,7 @@ static void Summarise(MeritSweep s, const double *x, double *sums)
     double              *change = sums + k, *squares = sums + s->n_terms + k;
 
     *change  = s->symmetric ? 0.0 : s->sums[k];
+    /* owned equations of a term follow one another */
     *squares = 0.0;
     for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++) {
       *squares += x[i] * x[i];
@@ -272,7 +305,8 @@ static void Summarise(MeritSweep s, const double *x, double *sums)
   }
 }
 
-/* MeritSweepRun - See the header. Collective. */
+/* MeritSweepRun - See the header. If a term has equations v with u = L v, new variances bring
+   another L, so the residuals for the same x change. Collective. */
 PetscErrorCode MeritSweepRun(MeritSweep s, double x[], double sums[])
 {
   const bool was_expanded = s->expanded;
@@ -288,7 +322,8 @@ PetscErrorCode MeritSweepRun(MeritSweep s, double x[], double sums[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepResiduals - See the header. */
+/* MeritSweepResiduals - See the header. In the mode `recompute` these are the residuals before
+   the last step, since steps do not update them. */
 PetscErrorCode MeritSweepResiduals(MeritSweep s, double **e)
 {
   PetscFunctionBegin;
@@ -296,7 +331,8 @@ PetscErrorCode MeritSweepResiduals(MeritSweep s, double **e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepSaveEdges - See the header. */
+/* MeritSweepSaveEdges - See the header. Row i of a recursion is that of owned level i, so its
+   residuals are stored at the equations of that level. */
 PetscErrorCode MeritSweepSaveEdges(MeritSweep s, double edges[])
 {
   PetscFunctionBegin;
@@ -310,7 +346,9 @@ PetscErrorCode MeritSweepSaveEdges(MeritSweep s, double edges[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepRestore - See the header. Rows without a level of their own are computed from x. */
+/* MeritSweepRestore - See the header. Residuals are restored, not recomputed, so that a run
+   that was interrupted goes on with the same bits. Rows without a level of their own are
+   computed from x. */
 PetscErrorCode MeritSweepRestore(MeritSweep s, const double x[], const double edges[])
 {
   PetscFunctionBegin;

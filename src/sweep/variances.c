@@ -1,7 +1,16 @@
-/* What depends on variances: blocks of C as data part and penalty, the latter the model's or given for each level. */
+/*
+  What depends on the variances: the inverses of the diagonal blocks of C.
+
+  A block is its data part J' R^-1 J plus the penalty. For most terms the model gives both
+  together. A term with precisions of its own (MeritSweepSetPrecisions) keeps the data part, so
+  that new precisions need one addition and one inversion for each level, and no pass over the
+  records. The state of C, a counter, says whether variances have changed since the blocks were
+  made.
+*/
 #include "sweep_impl.h"
 
-/* A pivot below this part of its diagonal element is that of an equation which depends on those before it */
+/* A pivot below this part of its diagonal element is that of an equation which depends on
+   those before it */
 static const double PIVOT_RATIO_DEPENDENT = 1e-13;
 
 /*
@@ -16,7 +25,8 @@ void MeritSweepInvert(int n, double *A)
   (void)MeritDenseSweep(n, least, A);
 }
 
-/* Inverses of the blocks of a term with precisions of its own: an addition a level. Pinned equations keep the identity. */
+/* Inverses of the blocks of a term with precisions of its own: data part + precision. Pinned
+   equations have an identity block in the data part; their precision is left out. */
 static void InvertOwn(MeritSweep s, SweepTerm *term)
 {
   const MeritTermView *t = term->view;
@@ -37,7 +47,8 @@ static void InvertOwn(MeritSweep s, SweepTerm *term)
   }
 }
 
-/* Blocks of the levels of a term: as they are, or their data part */
+/* Invert the blocks of the levels of a term in place. With precisions of its own the blocks
+   are data parts, of which a copy is kept. */
 static PetscErrorCode TakeBlocks(MeritSweep s, SweepTerm *term)
 {
   const MeritTermView *t    = term->view;
@@ -56,7 +67,9 @@ static PetscErrorCode TakeBlocks(MeritSweep s, SweepTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Everything that depends on the variances */
+/* Make everything that depends on the variances. s->blocks has the blocks of all terms one
+   after another, [n_owned * n_eq^2] of each; those of terms by columns are not used.
+   Collective. */
 static PetscErrorCode Numbers(MeritSweep s)
 {
   MeritBlockParts *parts;
@@ -88,7 +101,8 @@ static PetscErrorCode Numbers(MeritSweep s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepTakeVariances - See the header. */
+/* MeritSweepTakeVariances - See the header. The first call makes everything and reports no
+   change. Collective. */
 PetscErrorCode MeritSweepTakeVariances(MeritSweep s, bool *changed)
 {
   uint64_t state;
@@ -101,7 +115,9 @@ PetscErrorCode MeritSweepTakeVariances(MeritSweep s, bool *changed)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepSetPrecisions - See the header. Collective. */
+/* MeritSweepSetPrecisions - See the header. Terms by columns, and precisions that replace
+   others, need only new inverses. Otherwise the blocks are made again, with the penalty or
+   without it. Collective. */
 PetscErrorCode MeritSweepSetPrecisions(MeritSweep s, int k, const double precisions[])
 {
   SweepTerm *term = &s->term[k];

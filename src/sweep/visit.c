@@ -1,8 +1,13 @@
-/* What a visitor sees of a block of equations. */
+/*
+  What a visitor sees of a block of equations. Given all other effects, the block has the normal
+  distribution with mean x + C_bb^-1 g and covariance matrix C_bb^-1 = F F' (g the gradient). A
+  Gibbs sampler draws mean + F z with standard normal z.
+*/
 #include "sweep_impl.h"
 #include <math.h>
 
-/* F lower triangular with F F' = A, which is positive semi-definite; columns of pivots that are not positive are 0 */
+/* F lower triangular with F F' = A, which is positive semi-definite (Cholesky). Columns of
+   pivots that are not positive are 0: these equations depend on those before them. */
 static void Root(int n, const double *A, double *F)
 {
   for (int j = 0; j < n; j++) {
@@ -21,7 +26,8 @@ static void Root(int n, const double *A, double *F)
   }
 }
 
-/* MeritSweepAskVisitor - See the header. */
+/* MeritSweepAskVisitor - See the header. value[] has the mean when the visitor is called. Not
+   collective. */
 void MeritSweepAskVisitor(MeritSweep s, const SweepTerm *term, int64_t level, const double *x, double *gradient, const double *inverse,
                           double *value)
 {
