@@ -32,7 +32,8 @@ static int ComponentOf(const MeritTermSpec *term, int regressor, int trait)
   return -1;
 }
 
-/* Columns of one term for one trait: TRAIT.LABEL, with .REGRESSOR if there are several */
+/* Columns of one term for one trait: TRAIT.LABEL, with .REGRESSOR if there are several. Each
+   is a plain value: one part with weight 1. */
 static void TermColumns(MeritReport report, int trait, int t, Animals *a)
 {
   const MeritTermSpec *term = &report->formula->term[t];
@@ -46,7 +47,6 @@ static void TermColumns(MeritReport report, int trait, int t, Animals *a)
              term->n_regressors > 1 ? "." : "", term->n_regressors > 1 ? ReportComponentName(term, c) : "");
     column->n         = 1;
     column->value[0]  = ValueIndex(a, t, c);
-    /* a plain value: one part with weight 1 */
     column->weight[0] = 1.0;
     a->n_columns++;
   }
@@ -73,7 +73,8 @@ static void SumColumn(MeritReport report, int trait, const ReportSum *sum, Anima
   a->n_columns++;
 }
 
-/* AnimalsColumns - See the header. Not collective. */
+/* AnimalsColumns - See the header. Values are listed before columns, which refer to them by
+   index. Not collective. */
 PetscErrorCode AnimalsColumns(MeritReport report, Animals *a)
 {
   const MeritFormula *f = report->formula;
@@ -81,10 +82,10 @@ PetscErrorCode AnimalsColumns(MeritReport report, Animals *a)
 
   PetscFunctionBegin;
   for (int t = 0; t < f->n_terms; t++)
-    /* one value for each component of the genetic terms */
     if (f->term[t].genetic) n += f->term[t].n_components;
   PetscCall(PetscMalloc1(n, &a->value));
-  /* an upper bound: each sum has at most one column for each trait */
+  /* n is one value for each component of the genetic terms. The number of columns is at most
+     this: one for each value, and one for each sum and trait. */
   PetscCall(PetscCalloc1((size_t)(n + report->n_sums * f->n_traits), &a->column));
   for (int t = 0; t < f->n_terms; t++)
     for (int c = 0; f->term[t].genetic && c < f->term[t].n_components; c++)

@@ -92,9 +92,9 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
   PetscCall(PetscMalloc2((size_t)view->n_owned * (size_t)width, &rows, width, &column));
   PetscCall(PetscCalloc1(view->n_owned, &count));
   if (!a->counted && t == AnimalsFirstTerm(report)) PetscCall(CountInPedigree(report, view, count));
-  /* column 0 is the number of records, value v of the table is column v + 1 */
   column[0] = 0;
-  /* value v of the term goes to column v + 1 of the table */
+  /* component c of the term, entry c + 1 of a row, is value v, which is column v + 1 of the
+     table; entry 0, the number of records, is column 0 */
   for (int v = 0; v < a->n_values; v++)
     if (a->value[v].term == t) column[a->value[v].component + 1] = v + 1;
   for (int32_t i = 0; i < view->n_owned; i++) {
@@ -200,7 +200,9 @@ static PetscErrorCode PedigreeNumbers(MeritReport report, Animals *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* AnimalsGenomicValues - See the header. Collective. */
+/* AnimalsGenomicValues - See the header. Steps: values from the genotype rows to the blocks of
+   genotyped animals; pedigree numbers of these animals, once; copies of their values to the
+   blocks of the pedigree, with the number of records. Collective. */
 PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[], Animals *a)
 {
   int64_t n_animals, no_line, duplicates;

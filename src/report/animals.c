@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* AnimalsCreate - See the header. Collective. */
+/* AnimalsCreate - See the header. Not collective. */
 PetscErrorCode AnimalsCreate(MeritReport report, Animals *a)
 {
   MeritPedigree  ped  = MeritModelPedigree(report->model);
@@ -174,6 +174,7 @@ static PetscErrorCode Write(MeritReport report, MeritOutput out, const Animals *
   PetscCall(MeritOutputWrite(out, "animals.tsv", header.at, ped.at, (int64_t)ped.n));
   MeritTextFree(&ped);
   MeritTextFree(&header);
+  /* the text of the first group is freed already, to save memory */
   PetscCall(GenotypeRows(report, a, &geno));
   PetscCall(MeritOutputWrite(out, "animals.tsv", NULL, geno.at, (int64_t)geno.n));
   MeritTextFree(&geno);

@@ -1,5 +1,6 @@
 #pragma once
-/* animals.tsv: its columns, and the tables of values that its rows come from. Private to src/report. */
+/* animals.tsv: its columns, and the tables of values that its rows come from. Private to
+   src/report. */
 #include "report_impl.h"
 #include <merit/exchange.h>
 
@@ -35,15 +36,17 @@ typedef struct {
 
 /* Fill value and column from the formula and the sums. Not collective: the same on all ranks. */
 PETSC_INTERN PetscErrorCode AnimalsColumns(MeritReport report, Animals *a);
-/* Columns, and the tables of this rank's blocks with values NaN and 0 records. Not collective. Free with AnimalsDestroy. */
+/* Columns, and the tables of this rank's blocks with values NaN and 0 records. Not collective.
+   Free with AnimalsDestroy. */
 PETSC_INTERN PetscErrorCode AnimalsCreate(MeritReport report, Animals *a);
 /* Free the arrays. Not collective. */
 PETSC_INTERN PetscErrorCode AnimalsDestroy(Animals *a);
 /* Fill a->ped from the components u of all pedigree terms. Collective. */
 PETSC_INTERN PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Animals *a);
-/* Fill a->geno from genomic[term] [n_rows * n_comp], the values of this rank's genotype rows, and copy them to a->ped for animals of the pedigree.
-   Collective. */
+/* Fill a->geno from genomic[term] [n_rows * n_comp], the values of this rank's genotype rows,
+   and copy them to a->ped for animals of the pedigree. Collective. */
 PETSC_INTERN PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[],
                                                  Animals *a);
-/* First genetic term of the formula, by whose id column records are counted; -1 none. Not collective. */
+/* First genetic term of the formula, by whose id column records are counted; -1 none. Not
+   collective. */
 PETSC_INTERN int AnimalsFirstTerm(MeritReport report);

@@ -9,7 +9,9 @@
 #include <merit/exchange.h>
 #include <string.h>
 
-/* ReportTermFirst - See the header. Not collective. */
+/* ReportTermFirst - See the header. Owned equations and components are stored term after term,
+   so these are sums over the terms before. With `term` = number of terms they are the totals
+   of this rank. Not collective. */
 void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *slot)
 {
   const MeritTermView *views;
@@ -22,7 +24,8 @@ void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *s
   }
 }
 
-/* ReportComponents - See the header. Not collective. */
+/* ReportComponents - See the header. With a singular G the equations v of a level are fewer
+   than its components u = L v. Collective. */
 PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u)
 {
   const MeritTermView *views;
@@ -143,6 +146,7 @@ PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ReportBlockDestroy - See the header. Not collective. */
 PetscErrorCode ReportBlockDestroy(ReportBlock *block)
 {
   PetscFunctionBegin;

@@ -14,8 +14,8 @@
    it. */
 PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritReportStep *step)
 {
-  /* residual, its square (the criterion of BLUPF90), change, its square, and the residual in the
-     norm of the diagonal */
+  /* residual, its square (the criterion of BLUPF90), change, its square, and the residual in
+     the norm of the inverse diagonal of C */
   const double criteria[] = {step->residual, step->residual * step->residual, step->change,
                              step->change * step->change, step->residual_scaled};
   MeritText   *text       = &report->steps;
@@ -41,6 +41,7 @@ PetscErrorCode MeritReportConvergence(MeritReport report, MeritOutput out)
   MeritText header = {0};
 
   PetscFunctionBegin;
+  /* An estimation: rows are rounds (variances.c), and the header names the components */
   if (report->rounds) {
     PetscCall(ReportRoundsHeader(report, &header));
     PetscCall(MeritOutputWrite(out, "convergence.tsv", header.at, report->steps.at, (int64_t)report->steps.n));

@@ -1,12 +1,15 @@
-/* Summaries of the data: traits over their observations, terms over their levels and equations; and
-   a search for values such as -999 that may mean "missing" without being declared. */
+/*
+  Summaries of the data: traits over their observations, terms over their levels and equations;
+  and a search for values such as -999 that may mean "missing" without being declared.
+
+  Summaries are computed once, on all ranks, and kept in the report.
+*/
 #include "report_impl.h"
 #include <math.h>
 
 /* Usual codes for a missing value */
 static const double codes[] = {0, -9, -99, -999};
 
-/* Trait t of a local record, NaN where it is not observed */
 /* y of trait t of a local record, NaN if it is not observed */
 static double Observation(const MeritRecordsView *records, int32_t r, int t)
 {
@@ -19,8 +22,9 @@ typedef struct {
   double n, sum, square, least, most;
 } Moments;
 
-/* Moments of trait t without the value `without` (NaN: with all). Squares are taken about the mean,
-   in a second pass. Collective. */
+/* Moments of trait t without the value `without` (NaN: with all). Squares are taken about the
+   mean, in a second pass: the sum of squares less n times the squared mean loses digits if the
+   mean is large. Collective. */
 static PetscErrorCode Accumulate(MeritReport report, int t, double without, Moments *m)
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
@@ -129,9 +133,9 @@ PetscErrorCode MeritReportTerms(MeritReport report, const MeritTermSummary **ter
   if (*terms) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1(n, &report->terms));
   PetscCall(PetscCalloc1((size_t)(3 * n), &count));
-  /* three counts for each term, by state: estimated, aliased, absent */
   for (int t = 0; t < n; t++)
-    /* equations are ordered term by term on each rank */
+    /* three counts for each term, by MeritEquationState: estimated, aliased, absent; owned
+       equations follow one another term by term */
     for (int32_t end = at + views[t].n_owned * views[t].n_eq; at < end; at++) count[3 * t + state[at]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3 * n, MPI_INT64_T, MPI_SUM, report->comm));
   for (int t = 0; t < n; t++)

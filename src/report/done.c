@@ -1,9 +1,10 @@
 /*
   Has a job been run already? (merit ... --restart auto)
 
-  The summary.json in the output folder is compared with this run: version, command, keys of the
-  job except those that do not change results, and the checksums of all inputs. Rank 0 reads the
-  summary; checksums are computed by all ranks.
+  The summary.json in the output folder is compared with this run, in this order: version,
+  command, keys of the job except those that do not change results, and the checksums of all
+  inputs. Rank 0 reads the summary; all ranks compute the checksums, only if the rest is the same.
+  summary.json is written last, so a run that was interrupted has none.
 */
 #include "report_impl.h"
 #include "summary_impl.h"
@@ -50,7 +51,8 @@ static bool IsOfJob(const cJSON *root, MeritNode job, const char command[], int 
   return same;
 }
 
-/* *same: have all inputs the checksums of the summary? Only rank 0 has the tree. Collective. */
+/* *same becomes false unless all inputs have the checksums of the summary. Only rank 0 has the
+   tree, and its answer counts. An input that cannot be read ends the comparison. Collective. */
 static PetscErrorCode CompareInputs(MPI_Comm comm, PetscMPIInt rank, const cJSON *root, bool *same)
 {
   const cJSON *list = rank ? NULL : cJSON_GetObjectItemCaseSensitive(root, "inputs");

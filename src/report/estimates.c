@@ -1,6 +1,9 @@
-/* Tables of an estimation beside varcomp.tsv: functions of components (functions.tsv), tests of
-   terms (tests.tsv), the analysis of variance (anova.tsv). All ranks have the rows, rank 0 writes
-   them. */
+/*
+  Tables of an estimation beside varcomp.tsv: functions of components (functions.tsv), tests of
+  terms (tests.tsv), the analysis of variance (anova.tsv).
+
+  The tables have few rows. All ranks have them; rank 0 makes the text, and the others write none.
+*/
 #include "report_impl.h"
 #include <string.h>
 

@@ -3,8 +3,8 @@
 
   Rows are sorted over all ranks without gathering them: MeritDictCreate() numbers the distinct
   strings of all ranks in byte order, a parallel sort, and a row goes to the rank whose block of
-  lines (or of numbers) it falls in. The order is kind, then rows with a line by line, then rows
-  without one by id.
+  lines (or of numbers) it falls in. The order is kind, then rows without a line by id, then rows
+  with one by line.
 */
 #include "report_impl.h"
 #include <merit/exchange.h>
@@ -19,7 +19,7 @@ typedef struct {
   const char *kind, *id, *reason;
 } Excluded;
 
-/* By line, then id, then reason */
+/* Order of rows within a kind: by line, then id, then reason */
 static int ByPlace(const void *a, const void *b)
 {
   const Excluded *p = a, *q = b;
@@ -126,7 +126,7 @@ static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bo
   int64_t      last = 0, all;
 
   PetscFunctionBegin;
-  /* lines from 1 to the last one over all ranks */
+  /* Blocks of lines 0 to the last one over all ranks; lines are counted from 1 */
   for (int64_t i = 0; i < n; i++) last = PetscMax(last, items[i].line + 1);
   PetscCallMPI(MPI_Allreduce(&last, &all, 1, MPI_INT64_T, MPI_MAX, report->comm));
   PetscCall(PetscMalloc1(n, &dest));
@@ -165,6 +165,7 @@ PetscErrorCode MeritReportExcluded(MeritReport report, MeritOutput out)
   PetscCall(Order(report->comm, n, text, ids, &n_ids));
   for (int64_t i = 0; i < n; i++)
     items[i] = (Excluded){list[i].line, ids[i], Word(list[i].kind), Word(list[i].id), Word(list[i].reason)};
+  /* kinds in byte order; of each the rows without a line come first */
   for (int64_t k = 0; k < n_kinds; k++)
     for (int lines = 0; lines < 2; lines++)
       PetscCall(Part(report, out, k, lines == 1, n, kinds, items, n_ids));

@@ -1,6 +1,10 @@
-/* fitted.tsv: observed and fitted values with their residuals, a row for each observed trait of a
-   record. Records are distributed over the ranks by animal; rows go to the rank of their block of
-   lines, so that the file is in the order of the records file. */
+/*
+  fitted.tsv: observed and fitted values with their residuals, a row for each observed trait of a
+  record.
+
+  Records are distributed over the ranks by their levels, such as animals. Rows go to the rank of
+  their block of lines and are sorted there, so that the file is in the order of the records file.
+*/
 #include "report_impl.h"
 #include <merit/exchange.h>
 #include <stdlib.h>

@@ -10,6 +10,8 @@
 #include "animals_impl.h"
 #include <math.h>
 
+/* Sums over the columns of C^-1 that came so far. Rows of animals are those of this rank: the
+   block of the pedigree, then that of genotyped animals. */
 struct _ReportInverse {
   int32_t n_slots;
   double *variance;     /* [n_slots] of the components of owned levels; owned */
@@ -19,7 +21,8 @@ struct _ReportInverse {
   double *own;          /* [(n_ped + n_geno) * n_terms] K_ii: the structure's, or the sum of squares of an animal's genotypes; owned */
 };
 
-/* K_ii of the structures that know it; 1 for animals of which the pedigree knows nothing */
+/* K_ii of the structures that know it, such as 1 + F; 1 for genotyped animals that are not in
+   the pedigree. For SNP terms `own` begins at 0 and the columns add to it. Not collective. */
 static PetscErrorCode OwnDiagonals(MeritReport report, ReportInverse *v)
 {
   const MeritTermView *view;
@@ -102,8 +105,10 @@ static double SquaresOfL(const MeritTermView *t)
   return sum;
 }
 
-/* Add one column's contribution for one animal: products to pev, squares of its genotype at this
-   SNP to own */
+/* Add one column's contribution for one animal. pev[c] += x y, where x and y are the values of
+   column c from e_j and from C^-1 e_j. For an SNP term, own += square of the animal's genotype
+   at this SNP: the squares of its values from e_j add up to this over all equations of the
+   SNP, times `squares`. */
 static void AddRow(const Animals *a, int term, bool fed, double squares, const double unit[],
                    const double column[], double pev[], double own[])
 {
@@ -156,7 +161,7 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
   PetscFunctionBegin;
   PetscCall(ReportComponents(report, unit, &e));
   PetscCall(ReportComponents(report, column, &u));
-  /* diagonal of V C^-1 V' for the solutions: V maps equations to components */
+  /* diagonal of V C^-1 V' for the solutions; here V is the map from equations to components */
   for (int32_t i = 0; i < v->n_slots; i++) v->variance[i] += e[i] * u[i];
   if (v->animals && spec->genetic) {
     Animals   *a = &v->unit, *b = &v->column;
@@ -181,7 +186,8 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ReportErrors - See the header. Not collective. */
+/* ReportErrors - See the header. The standard error of a component is the square root of its
+   prediction error variance; of a fixed effect, of its sampling variance. Not collective. */
 PetscErrorCode ReportErrors(MeritReport report, double **errors)
 {
   const ReportInverse *v = report->inverse;
@@ -195,22 +201,27 @@ PetscErrorCode ReportErrors(MeritReport report, double **errors)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ReportReliability - See the header. Not collective. */
+/*
+  ReportReliability - See the header. Not collective.
+
+  reliability = 1 - PEV / prior variance. The prior variance of a column is the sum over terms of
+  K_ii w' G w, with w the weights of the column for the components of the term: values of
+  different terms are independent. K_ii is 1 + F for a pedigree term and the sum of squares of the
+  animal's row of M for an SNP term. PEV has the covariances between terms, as it comes from C^-1.
+  NaN if the prior variance is 0 or not known.
+*/
 double ReportReliability(MeritReport report, int64_t row, int column)
 {
   const ReportInverse *v = report->inverse;
   const AnimalColumn  *c;
   double               prior = 0.0;
 
-  /* Prior variance of the column: sum of weights w_p w_q G_pq a_ii over pairs of values of the same
-     term; a_ii = 1 + F or, for SNPs, own */
   if (!v || !v->animals) return NAN;
   c = &v->unit.column[column];
   for (int p = 0; p < c->n; p++)
     for (int q = 0; q < c->n; q++) {
       const AnimalValue   *a = &v->unit.value[c->value[p]], *b = &v->unit.value[c->value[q]];
       const MeritTermSpec *spec = &report->formula->term[a->term];
-      /* a_ii of a genomic term: sum over SNPs of the squared coded genotype */
       const double         own  = v->own[row * report->formula->n_terms + a->term];
 
       if (a->term != b->term) continue; /* terms are independent of each other */

@@ -72,7 +72,8 @@ PetscErrorCode MeritPredictionSetFromConfig(MeritPrediction p, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Message and warnings about the matching */
+/* Message and warnings about the matching. Counts are sums over ranks, so all ranks have the
+   same. */
 static void Tell(MeritPrediction p)
 {
   const MeritPredictionSize *c    = &p->count;
@@ -191,6 +192,7 @@ PetscErrorCode MeritPredictionWrite(MeritPrediction p, MeritOutput out)
   first = MeritGenotypesTile(p->geno)->row_first;
   n     = MeritGenotypesTile(p->geno)->n_rows;
   PetscCall(PetscMalloc1((size_t)n * (size_t)p->n_values, &value));
+  /* value = sum over SNPs of (copies - centre) effect; SNPs without effect have 0 */
   PetscCall(MeritMarkersForward(p->markers, p->n_values, p->effect, value));
   PetscCall(MeritPhaseEnd());
   PetscCall(MeritPhaseBegin("write"));

@@ -31,11 +31,14 @@ typedef struct {
   const double  **effect;                    /* [n_values] */
 } PredictTable;
 
-/* Open and read the table; sets p->n_values and name. Collective. Errors: INPUT for a missing column or a malformed file. */
+/* Open and read the table; sets p->n_values and name. Collective. Errors: INPUT for a missing
+   column or a malformed file. */
 PETSC_INTERN PetscErrorCode PredictRead(MeritPrediction p, PredictTable *t);
-/* Free the table; NULL-safe. Collective. */
+/* Free the table; NULL-safe. Not collective. */
 PETSC_INTERN PetscErrorCode PredictTableFree(PredictTable *t);
-/* Match the table with the genotypes: sets effect, offset, count, excluded, and the view in their coding. Collective. Errors: INPUT. */
+/* Match the table with the genotypes: sets effect, offset, count, excluded, and the view in
+   their coding. Collective. Errors: INPUT. */
 PETSC_INTERN PetscErrorCode PredictMatch(MeritPrediction p, const PredictTable *t);
-/* Text field `column` (0 snp, 1 counted, 2 other) of a row, "" if it is missing; borrowed. Not collective. */
+/* Text field `column` (0 snp, 1 counted, 2 other) of a row, "" if it is missing; borrowed. Not
+   collective. */
 PETSC_INTERN const char *PredictText(const PredictTable *t, int column, int64_t row);

@@ -48,6 +48,7 @@ static PetscErrorCode MatchCreate(MeritPrediction p, Match *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free the arrays and names */
 static PetscErrorCode MatchDestroy(Match *m)
 {
   PetscFunctionBegin;
@@ -58,10 +59,11 @@ static PetscErrorCode MatchDestroy(Match *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is an allele unknown? PLINK writes 0 for an allele that no animal has, text genotypes have "." */
+/* Is an allele unknown? PLINK writes 0 for an allele that no animal has; text genotypes have
+   ".". */
 static bool Unknown(const char allele[]) { return !allele[0] || !strcmp(allele, "0") || !strcmp(allele, "."); }
 
-/* Can two alleles be the same? */
+/* Can two alleles be the same? An unknown allele can be any. */
 static bool MayBe(const char a[], const char b[]) { return Unknown(a) || Unknown(b) || !strcmp(a, b); }
 
 /* Alleles are compared as they are written. Strands are not flipped: another letter may be another
@@ -109,7 +111,8 @@ static PetscErrorCode LeaveOut(MeritPrediction p, const PredictTable *t, int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Effects and coding of a row whose SNP was found */
+/* Effects and coding of SNP j from a row. m->scale is the sign of the coded genotype, -1 with
+   swapped alleles, so that effects are stored as they are. */
 static void Use(MeritPrediction p, const PredictTable *t, int64_t row, int32_t j, bool swapped, double centre, double mean, Match *m)
 {
   const double sign = swapped ? -1 : 1;
@@ -123,7 +126,8 @@ static void Use(MeritPrediction p, const PredictTable *t, int64_t row, int32_t j
   for (int k = 0; k < p->n_values; k++) p->effect[(size_t)j * (size_t)p->n_values + (size_t)k] = Effect(t, k, row);
 }
 
-/* One row of the table */
+/* One row of the table: found by name, compared by alleles, and used, left out, or a fault.
+   Faults are collected and agreed on by all ranks afterwards. Not collective. */
 static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row, Match *m, MeritFault *fault)
 {
   const char   *name = PredictText(t, 0, row), *counted = PredictText(t, 1, row), *other = PredictText(t, 2, row);
@@ -199,6 +203,7 @@ static PetscErrorCode Join(MeritPrediction p, Match *m)
     if (m->times[j] > 1)
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, p->snps, m->most[j], m->snps[j].name, "this SNP is on line %lld already",
                            (long long)m->least[j]));
+  /* SNPs of the genotypes that no row of the table with an effect names */
   p->count.without_effect = m->n - p->count.as_is - p->count.swapped - p->count.other_alleles;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -240,6 +245,7 @@ PetscErrorCode PredictMatch(MeritPrediction p, const PredictTable *t)
   PetscCall(MeritFaultAgree(p->comm, &fault));
   PetscCall(Join(p, &m));
   PetscCall(Check(p));
+  /* SNPs without an effect have scale 0, so that they add nothing */
   PetscCall(MeritMarkersCreate(p->geno, &(MeritCoding){m.centre, m.missing, m.scale}, &p->markers));
   PetscCall(MatchDestroy(&m));
   PetscFunctionReturn(PETSC_SUCCESS);

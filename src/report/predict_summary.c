@@ -1,10 +1,12 @@
-/* summary.json of a prediction: inputs with checksums, how SNPs were matched, and what was left
-   out. */
+/*
+  summary.json of a prediction: inputs with checksums, how SNPs were matched, and what was left
+  out. The keys that all commands have are made by summary_parts.c.
+*/
 #include "predict_impl.h"
 #include "summary_impl.h"
 #include <merit/version.h>
 
-/* Checksums of the effects and genotypes */
+/* Sizes and checksums of the table of effects and the genotypes. Collective. */
 static PetscErrorCode Inputs(MeritPrediction p, MeritNode job, cJSON *root)
 {
   SummaryList files = {p->comm, cJSON_AddArrayToObject(root, "inputs")};

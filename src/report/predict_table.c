@@ -1,5 +1,11 @@
-/* The table of SNP effects, a snps.tsv of this or another program: which columns are needed, and
-   this rank's rows of them. Columns of effects are those whose names end in ".effect". */
+/*
+  The table of SNP effects, a snps.tsv of this or another program: which columns are needed, and
+  this rank's rows of them.
+
+  Needed are snp, counted, other, and centre and mean or else frequency. Columns of effects are
+  those whose names end in ".effect"; all of them are read, and each gives a column of breeding
+  values. NA is a missing number.
+*/
 #include "predict_impl.h"
 #include "report_impl.h"
 #include <string.h>

@@ -1,4 +1,9 @@
-/* The report object, what the job file asks for, and small helpers of all tables. */
+/*
+  The report object, what the job file asks for, and small helpers of all tables.
+
+  A report sees the model and arrays of results. The tables are made by the other files of this
+  folder.
+*/
 #include "report_impl.h"
 #include <string.h>
 
@@ -34,8 +39,7 @@ PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
   report->solutions = (ReportChoice)choice;
   PetscCall(MeritConfigBool(job, "output.fitted", &report->fitted));
   PetscCall(MeritConfigChoice(job, "output.se", 5, errors, &wanted));
-  /* the words true and false are yes and no */
-  /* words 3 and 4 are yes and no again */
+  /* words 3 and 4, true and false, are yes and no again */
   report->errors = (MeritReportErrors)(wanted > MERIT_ERRORS_NO ? wanted - 2 : wanted);
   ebv = MeritNodeFind(job, "ebv");
   if (ebv) PetscCall(ReportSumsParse(report, ebv));

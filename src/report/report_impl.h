@@ -46,7 +46,8 @@ struct _p_MeritReport {
   bool                 rounds;     /* steps are rounds of an estimation */
 };
 
-/* Values of a term for this rank's block of canonical levels, component fastest; arrays are owned */
+/* Values of a term for this rank's block of canonical levels, component fastest; arrays are
+   owned */
 typedef struct {
   int64_t  first, n; /* levels of this rank's block */
   int      n_comp;
@@ -55,38 +56,48 @@ typedef struct {
   uint8_t *state;    /* [n * n_comp] MeritEquationState */
 } ReportBlock;
 
-/* *u = components of all terms' owned levels from the equations x[n_owned]; owned by the caller, PetscFree. Collective. */
+/* *u = components of all terms' owned levels from the equations x[n_owned]; owned by the
+   caller, PetscFree. Collective. */
 PETSC_INTERN PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u);
-/* Values, numbers of observations and states of a term for this rank's block, from the components u (ReportComponents). Collective. Free with
-   ReportBlockDestroy. */
+/* Values, numbers of observations and states of a term for this rank's block, from the
+   components u (ReportComponents). Collective. Free with ReportBlockDestroy. */
 PETSC_INTERN PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[],
                                               ReportBlock *block);
 /* Free the arrays. Not collective. */
 PETSC_INTERN PetscErrorCode ReportBlockDestroy(ReportBlock *block);
-/* Index of a term's first owned equation, and of its first component in the arrays of owned components. Not collective. */
+/* Index of a term's first owned equation, and of its first component in the arrays of owned
+   components. Not collective. */
 PETSC_INTERN void ReportTermFirst(MeritReport report, int term, int32_t *equation, int32_t *slot);
-/* *scale [n_levels] of an SNP term by canonical level: allele effect = scale * u; NULL for other terms. Borrowed. Not
-   collective. */
+/* *scale [n_levels] of an SNP term by canonical level: allele effect = scale * u; NULL for
+   other terms. Borrowed. Not collective. */
 PETSC_INTERN PetscErrorCode ReportSnpScale(MeritReport report, int term, const double **scale);
-/* Text of the column `component`: the name of the regressor, "1" in ridge(); borrowed. Not collective. */
+/* Text of the column `component`: the name of the regressor, "1" in ridge(); borrowed. Not
+   collective. */
 PETSC_INTERN const char *ReportComponentName(const MeritTermSpec *term, int component);
-/* Append a label as a field of a tab-separated table, in quotes if it holds a tab, quote, line end or outer blank. Not collective. */
+/* Append a label as a field of a tab-separated table, in quotes if it holds a tab, quote, line
+   end or outer blank. Not collective. */
 PETSC_INTERN PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length);
-/* *resolved = path, or path/name if path is a folder; owned by the caller, PetscFree. Collective. */
+/* *resolved = path, or path/name if path is a folder; owned by the caller, PetscFree.
+   Collective. */
 PETSC_INTERN PetscErrorCode ReportResolve(MPI_Comm comm, const char path[], const char name[], char **resolved);
-/* Check the size and checksum of a table against the summary.json beside it, if there is one. Collective. Errors: INPUT. */
+/* Check the size and checksum of a table against the summary.json beside it, if there is one.
+   Collective. Errors: INPUT. */
 PETSC_INTERN PetscErrorCode ReportCheckResult(MPI_Comm comm, const char path[]);
 /* Append the header line of convergence.tsv for rounds. Not collective. */
 PETSC_INTERN PetscErrorCode ReportRoundsHeader(MeritReport report, MeritText *header);
-/* *name = term of a component in tables: the label, residual, or residual.CLASS; owned by the caller, PetscFree. Not collective. */
+/* *name = term of a component in tables: the label, residual, or residual.CLASS; owned by the
+   caller, PetscFree. Not collective. */
 PETSC_INTERN PetscErrorCode ReportComponentTerm(MeritReport report, const MeritComponent *component, char **name);
-/* Parse the node `ebv` with the labels of the formula; sets report->sum. Not collective. Errors: USAGE with line and column. */
+/* Parse the node `ebv` with the labels of the formula; sets report->sum. Not collective.
+   Errors: USAGE with line and column. */
 PETSC_INTERN PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv);
 /* Has a sum values of more than one term? Not collective. */
 PETSC_INTERN bool ReportSumCrossesTerms(const ReportSum *sum);
 /* Free; NULL-safe, sets *inverse to NULL. Not collective. */
 PETSC_INTERN PetscErrorCode ReportInverseDestroy(ReportInverse **inverse);
-/* *errors [slots] = standard errors of the components of owned levels, owned by the caller; NULL without an inverse. Not collective. */
+/* *errors [slots] = standard errors of the components of owned levels, owned by the caller;
+   NULL without an inverse. Not collective. */
 PETSC_INTERN PetscErrorCode ReportErrors(MeritReport report, double **errors);
-/* Reliability of a column of animals.tsv for row `row` of this rank (pedigree animals, then genotyped ones); NaN if unknown. Not collective. */
+/* Reliability of a column of animals.tsv for row `row` of this rank (pedigree animals, then
+   genotyped ones); NaN if unknown. Not collective. */
 PETSC_INTERN double ReportReliability(MeritReport report, int64_t row, int column);

@@ -1,6 +1,10 @@
-/* Tables of an earlier result as input (warm starts, SNP effects). If a summary.json lies beside
-   the table, the table must have the size and checksum that it says: a table that was cut short or
-   edited would give wrong results silently. */
+/*
+  Tables of an earlier result as input (warm starts, SNP effects).
+
+  If a summary.json is in the folder of the table and names it, the table must have the size and
+  checksum that are written there: a table that was cut short or edited would give wrong results
+  without a message. A table in another folder is used as it is.
+*/
 #include "report_impl.h"
 #include "summary_impl.h"
 #include <stdlib.h>
@@ -11,7 +15,8 @@ typedef struct {
   int64_t bytes, crc;
 } Recorded;
 
-/* On this rank: what the summary in the folder of the table has of it */
+/* What the summary in the folder of the table has of it; a path without a slash is in the
+   present folder. On this rank; not collective. */
 static Recorded Look(const char path[])
 {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;

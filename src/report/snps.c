@@ -16,7 +16,8 @@ typedef struct {
   double *effect;   /* [n * n_values], NaN where the SNP is not used */
 } SnpTable;
 
-/* SNP of the file for each column of M, [n_used]; owned by the caller */
+/* SNP of the file for each column of M, [n_used]; owned by the caller. A SNP that is not used
+   has column -1. */
 static PetscErrorCode ColumnsToSnps(MeritGenotypes geno, int32_t **snp_of)
 {
   const MeritSnp *snps;
@@ -69,7 +70,8 @@ static PetscErrorCode Header(MeritReport report, MeritText *text)
 
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "snp\tchromosome\tposition\tcounted\tother\tfrequency\tn_missing\tused\tcentre\tmean"));
-  /* columns of effects: terms in formula order, components regressor by regressor */
+  /* columns of effects: terms in formula order, components in the order of the term, as Fill()
+     stores them */
   for (int i = 0; i < n; i++) {
     const MeritTermSpec *term = &report->formula->term[fed[i]];
 
@@ -120,7 +122,7 @@ static PetscErrorCode Rows(MeritGenotypes geno, const MeritSnp snps[], const Snp
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Effects of all SNP terms. Collective. */
+/* table->effect = effects of all SNP terms, one term after another. Collective. */
 static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_snps, const double x[],
                            SnpTable *table)
 {

@@ -39,7 +39,9 @@ static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows of one term; errors are of all components like u, NULL if they are not known. Collective. */
+/* Rows of one term; errors are of all components like u, NULL if they are not known. They go
+   through the same blocks as u, with the scale of SNPs, whose sign does not matter for an
+   error. Collective. */
 static PetscErrorCode Term(MeritReport report, int t, const double u[], const double errors[], MeritText *text)
 {
   const MeritTermSpec *spec = &report->formula->term[t];

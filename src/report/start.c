@@ -1,9 +1,11 @@
 /*
   Warm starts: a solutions.tsv of an earlier run gives the start values of this one.
 
-  Each rank reads a part of the file. Rows are matched by trait, term, component and level label,
-  so that the earlier model may differ. A row goes to the rank that owns its level, where it is
-  stored as a component; x is computed from the components at the end.
+  1. Each rank reads a part of the file (Read).
+  2. For each term, rows are matched by trait, term, component and label of the level, so that the
+     earlier model may differ (Collect).
+  3. A row goes to the rank that owns its level, where it is stored as a component (Place).
+  4. x is computed from the components at the end; components without a row are 0.
 */
 #include "report_impl.h"
 #include <merit/exchange.h>
@@ -123,7 +125,8 @@ static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank that owns a global equation, by bisection; begin [size] are the first equations of the ranks */
+/* Rank that owns a global equation, by bisection; begin [size] are the first equations of the
+   ranks */
 static PetscMPIInt Owner(const int64_t begin[], PetscMPIInt size, int64_t equation)
 {
   PetscMPIInt low = 0, high = size;
@@ -136,7 +139,7 @@ static PetscMPIInt Owner(const int64_t begin[], PetscMPIInt size, int64_t equati
     else
       high = middle;
   }
-  /* skip ranks without equations */
+  /* of ranks with the same first equation the last one owns it; the others have none */
   while (low + 1 < size && begin[low + 1] <= equation) low++;
   return low;
 }

@@ -1,6 +1,10 @@
-/* summary.json: what was run, on what, how it went, and what it wrote. The tree is built on every
-   rank, since its parts need reductions; rank 0 prints it. The file is the mark of a complete
-   result and is staged last. */
+/*
+  summary.json: what was run, on what, how it went, and what it wrote.
+
+  The tree is built on every rank, since its parts need reductions; rank 0 prints it. The file is
+  the mark of a complete result and is staged last. Parts that `merit predict` has as well are in
+  summary_parts.c.
+*/
 #include "report_impl.h"
 #include "summary_impl.h"
 #include <merit/version.h>
@@ -92,7 +96,8 @@ static PetscErrorCode AddTerms(MeritReport report, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The grid of ranks, and sizes and scale of the genotypes */
+/* The grid of ranks, and sizes and scale of the genotypes: sum_2pq is the sum of 2 p (1 - p)
+   over the SNPs in use, mean_diagonal that of M M' without scaling. Not collective. */
 static PetscErrorCode AddGenotypes(MeritReport report, cJSON *root)
 {
   MeritGenotypes geno = MeritModelGenotypes(report->model);
@@ -137,8 +142,9 @@ static void AddRun(cJSON *root, const MeritRunSummary *run)
   cJSON_AddStringToObject(item, "state", run->state);
 }
 
-/* Result of an estimation. The likelihood has all constants, as that of lme4; the "kernel" leaves
-   out -n/2 log(2 pi), as that of ASReml (n less the rank of X for restricted likelihood). */
+/* Result of an estimation. The likelihood has all constants, as that of lme4; the "kernel"
+   leaves out -n/2 log(2 pi), as that of ASReml (n less the rank of X for restricted
+   likelihood). AIC = -2 log L + 2 (number of parameters). */
 static void AddVariances(cJSON *root, const MeritVarianceSummary *v)
 {
   cJSON       *item = cJSON_AddObjectToObject(root, "varcomp");
@@ -161,8 +167,8 @@ static void AddVariances(cJSON *root, const MeritVarianceSummary *v)
   SummaryReal(item, "aic", -2.0 * v->log_likelihood + 2.0 * (v->n_free + (v->restricted ? 0.0 : (double)v->n_fixed)));
 }
 
-/* Distribution of the equations: owned, ghosts (of other ranks, used here), and ranks with which a
-   rank exchanges; least and most over ranks. Collective. */
+/* Distribution of the equations: owned, ghosts (owned by other ranks and used here), and
+   neighbours (ranks that own these ghosts); least and most over ranks. Collective. */
 static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
 {
   static const char *const title[] = {"owned", "ghosts", "neighbours"};
@@ -176,7 +182,6 @@ static PetscErrorCode AddLayout(MeritReport report, cJSON *root)
   n_owned = MeritModelLayout(report->model)->n_owned;
   PetscCall(PetscSFGetGraph(MeritModelHalo(report->model), NULL, &n_ghosts, NULL, NULL));
   PetscCall(PetscSFGetRootRanks(MeritModelHalo(report->model), &n_neighbours, &ranks, NULL, NULL, NULL));
-  /* owned equations, ghosts, neighbours; then their negatives */
   count[0] = n_owned;
   count[1] = n_ghosts;
   count[2] = n_neighbours;

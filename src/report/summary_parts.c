@@ -25,7 +25,8 @@ void SummaryReal(cJSON *to, const char name[], double value)
     cJSON_AddNullToObject(to, name);
 }
 
-/* SummaryTree - See the header. Not collective. */
+/* SummaryTree - See the header. A scalar that reads as a finite number becomes a number, any
+   other a string. Not collective. */
 cJSON *SummaryTree(MeritNode node)
 {
   cJSON *item;
@@ -111,7 +112,8 @@ PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root)
     most[n + k]     = cpu[k];
     most[2 * n + k] = (double)memory[k];
   }
-  /* all ranks have the same number of phases */
+  /* span is the largest n and the largest -n, so both agree if all ranks have the same number
+     of phases */
   if (span[0] == -span[1]) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 3 * n, MPI_DOUBLE, MPI_MAX, comm));
   for (int i = 0; i < 3; i++) {
     cJSON *item = cJSON_AddObjectToObject(root, title[i]);
@@ -122,7 +124,8 @@ PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* SummaryMemory - See the header. Collective. */
+/* SummaryMemory - See the header. The least is found as the largest of the negative, in the
+   same reduction. Collective. */
 PetscErrorCode SummaryMemory(MPI_Comm comm, cJSON *root)
 {
   int64_t span[2] = {MeritPeakMemory(), -MeritPeakMemory()};

@@ -8,7 +8,8 @@
 /* Bytes of the largest summary that is read; they have a few pages */
 enum { MOST_BYTES = 64 << 20 };
 
-/* SummaryRead - See the header. Not collective. */
+/* SummaryRead - See the header. Any fault gives NULL: then nothing is known of the result, and
+   the caller goes on without it. Not collective. */
 cJSON *SummaryRead(const char folder[])
 {
   char        path[PETSC_MAX_PATH_LEN];

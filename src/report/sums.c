@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* State of the parser: the text, and the sum that is filled */
+/* State of the parser: the text from `at` on is still to be read, and the sum is filled part
+   by part */
 typedef struct {
   MeritReport report;
   MeritNode   node;
@@ -134,7 +135,7 @@ static PetscErrorCode Row(SumParser *p, ReportPart *part)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A decimal number, if there is one here; not hexadecimal, nan or inf */
+/* A decimal number, if there is one here; not hexadecimal, nan or inf, which strtod would take */
 static bool Number(SumParser *p, double *number)
 {
   char *end;
@@ -185,7 +186,8 @@ static PetscErrorCode Part(SumParser *p, double sign)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Either all parts of a sum name a trait, or none does */
+/* Either all parts of a sum name a trait, and the sum is one column over traits, or none does,
+   and the sum is a column for each trait */
 static PetscErrorCode CheckTraits(SumParser *p)
 {
   PetscFunctionBegin;
@@ -197,7 +199,7 @@ static PetscErrorCode CheckTraits(SumParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One sum */
+/* One sum: signs and parts up to the end of the text. Not collective. */
 static PetscErrorCode ParseSum(MeritReport report, MeritNode node, ReportSum *sum)
 {
   SumParser p    = {.report = report, .node = node, .at = node->text, .sum = sum};

@@ -1,6 +1,12 @@
-/* Class effects that look like covariates. A column without cov() is a class whatever its values.
-   If its levels are whole numbers and their means rise or fall with the number, a regression may
-   have been meant: a model with thousands of classes is legal, but slow and with other results. */
+/*
+  Class effects that look like covariates.
+
+  A column without cov() is a class whatever its values. If its levels are whole numbers and their
+  means rise or fall with the number, a regression may have been meant: a model with thousands of
+  classes is legal, but slow and with other results. Observations are summed by level, as
+  solutions are stored, and go to the blocks of canonical levels; there numbers and means of the
+  levels are correlated, weighted by observations.
+*/
 #include "report_impl.h"
 #include <ctype.h>
 #include <math.h>
@@ -112,7 +118,8 @@ static PetscErrorCode Correlation(MeritReport report, const ReportBlock *block, 
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 4, MPI_DOUBLE, MPI_SUM, report->comm));
   for (int64_t i = 0; i < block->n; i++) {
     const double observed = (double)block->observed[i * block->n_comp + c], dx = x[i] - sum[2] / sum[1];
-    /* dx, dm: number and mean of the level about their weighted means */
+    /* dx, dm: number and mean of the level about their weighted means; u is the sum of the
+       level */
     const double dm = observed > 0 ? block->u[i * block->n_comp + c] / observed - sum[3] / sum[1] : 0.0;
 
     square[0] += observed * dx * dx;

@@ -1,9 +1,15 @@
-/* varcomp.tsv: estimates with standard errors; and the rounds of an estimation for convergence.tsv. */
+/*
+  varcomp.tsv: estimates with standard errors; and the rounds of an estimation for
+  convergence.tsv.
+
+  A component is one element of the lower triangle of a covariance matrix: G of a random term, or
+  R, which may differ by class of residuals. All ranks have the estimates; rank 0 makes the text.
+*/
 #include "report_impl.h"
 #include <math.h>
 #include <string.h>
 
-/* Words for MeritEstimateState */
+/* Words of the column `status`, by MeritEstimateState */
 static const char *const states[] = {"ok", "fixed", "boundary", "negative"};
 
 /* Status of component i; without convergence no estimate is "ok" */
@@ -43,7 +49,9 @@ static PetscErrorCode Field(MeritText *text, const char *at)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One line; scale and suffix are for values derived from a component (genetic variance of SNPs) */
+/* One line for component i. suffix and scale are for values derived from a component: the
+   genetic variance from the variance of SNP effects. Estimate and errors are multiplied by the
+   scale; the fraction of the variance is the same for both. */
 static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int i, const char *suffix, double scale, MeritText *text)
 {
   const MeritComponent *c     = &v->component[i];

@@ -1,5 +1,7 @@
-/* variances.yaml: the estimates in the form of the key `variances` of a job file, for a later run
-   (`--variances FOLDER`). */
+/*
+  variances.yaml: the estimates in the form of the key `variances` of a job file, for a later run
+  (`--variances FOLDER`). Terms come in the order of the components, the residual last.
+*/
 #include "report_impl.h"
 #include <math.h>
 
@@ -16,8 +18,8 @@ static PetscErrorCode Quote(MeritText *text, const char *word, const char *behin
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrix whose lower triangle begins at component i, a number if it is 1 by 1; *next is the
-   component behind it */
+/* The matrix whose lower triangle begins at component i, as [[a, b], [b, c]]; a number if it
+   is 1 by 1. *next is the component behind it. */
 static PetscErrorCode Matrix(MeritText *text, const MeritVarianceTable *v, int i, int *next)
 {
   int n = 1;
