@@ -11,7 +11,8 @@
 #include <merit/exchange.h>
 #include <string.h>
 
-/* Labels looked up together, so that cache misses overlap (strings.c) */
+/* Labels looked up together, so that cache misses overlap (strings.c). A look-up in a large
+   table waits for memory; 64 of them wait at the same time. */
 enum { AT_ONCE = 64 };
 
 struct _p_MeritDict {
@@ -26,8 +27,9 @@ struct _p_MeritDict {
   int64_t     *start;   /* [block + 1]; owned */
 };
 
-/* Rank that answers for a label: by the high half of the hash, since the slot in the table uses the
-   low half */
+/* Rank that answers for a label: by the high half of the hash, since the slot in the table
+   uses the low half. The product of 32 bits of the hash and the number of ranks, shifted
+   down by 32, is a rank without a division. */
 static PetscMPIInt HashOwner(PetscMPIInt size, const char *at, size_t length)
 {
   return (PetscMPIInt)((MeritStringsHash(at, length) >> 32) * (uint64_t)size >> 32);
@@ -55,7 +57,8 @@ static PetscErrorCode PoolLabels(MeritStrings pool, DictLabels *labels)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Exchange plan that sends each label to the rank of its hash. Collective; owned by the caller. */
+/* Exchange plan that sends each label to the rank of its hash. Collective; owned by the
+   caller. The length of a label leaves out its 0, since the hash is that of its bytes. */
 static PetscErrorCode PlanByHash(MPI_Comm comm, PetscMPIInt size, const DictLabels *labels, MeritExchange *ex)
 {
   PetscMPIInt *dest;
@@ -222,7 +225,8 @@ static PetscErrorCode NumberTogether(MeritDict d, const DictLabels *table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* number [strings of pool] = numbers of the table, sent back the way the labels came. Collective. */
+/* number [strings of pool] = numbers of the table, sent back the way the labels came.
+   Collective. */
 static PetscErrorCode Answer(MeritDict d, MeritStrings pool, MeritExchange ex, const int32_t code[], int64_t number[])
 {
   const int64_t n = ex ? MeritExchangeArriving(ex) : MeritStringsCount(pool);
@@ -238,8 +242,8 @@ static PetscErrorCode Answer(MeritDict d, MeritStrings pool, MeritExchange ex, c
 }
 
 /*@
-  MeritDictCreateNumbers - Number all distinct strings of all ranks' pools by (least order over ranks, bytes in the C
-  locale's order), and tell the numbers.
+  MeritDictCreateNumbers - Number all distinct strings of all ranks' pools by (least order over
+  ranks, bytes in the C locale's order), and tell the numbers.
 
   Collective on comm. Numbers do not depend on the number of ranks or on how the strings are spread.
 
@@ -252,8 +256,8 @@ static PetscErrorCode Answer(MeritDict d, MeritStrings pool, MeritExchange ex, c
 + dict   - owned by the caller, free with `MeritDictDestroy()`
 - number - [strings of pool] their numbers; NULL on all ranks if not wanted
 
-  Persistent memory: twice the bytes of the labels and about 40 bytes for each, spread over the ranks. The
-  distributed order is a sample sort by regular sampling (Shi and Schaeffer, 1992).
+  Persistent memory: twice the bytes of the labels and about 40 bytes for each, spread over the
+  ranks. The distributed order is a sample sort by regular sampling (Shi and Schaeffer, 1992).
 @*/
 PetscErrorCode MeritDictCreateNumbers(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict, int64_t number[])
 {
@@ -319,7 +323,8 @@ static void NumbersOf(MeritDict d, const DictLabels *labels, int64_t number[])
 /*@
   MeritDictFind - Numbers of the strings of a pool.
 
-  Collective on the dictionary's ranks. number[strings of pool] is -1 where the dictionary does not have the string.
+  Collective on the dictionary's ranks. number[strings of pool] is -1 where the dictionary does not
+  have the string.
 @*/
 PetscErrorCode MeritDictFind(MeritDict d, MeritStrings pool, int64_t number[])
 {
@@ -373,8 +378,8 @@ static PetscErrorCode LocalLabels(MeritDict d, int64_t n, const int64_t number[]
 /*@
   MeritDictLabels - Labels of any numbers.
 
-  Collective on the dictionary's ranks. Label i is the bytes (*at)[(*start)[i] .. (*start)[i + 1]); it is
-  empty for a number outside 0..N-1. Both arrays are owned by the caller, `PetscFree()`.
+  Collective on the dictionary's ranks. Label i is the bytes (*at)[(*start)[i] .. (*start)[i + 1]);
+  it is empty for a number outside 0..N-1. Both arrays are owned by the caller, `PetscFree()`.
 @*/
 PetscErrorCode MeritDictLabels(MeritDict d, int64_t n, const int64_t number[], char **at, int64_t **start)
 {
@@ -404,7 +409,8 @@ PetscErrorCode MeritDictLabels(MeritDict d, int64_t n, const int64_t number[], c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritDictLocal - Label of a number of this rank's block, 0-terminated; borrowed. Not collective. */
+/* MeritDictLocal - Label of a number of this rank's block, 0-terminated; borrowed. Not
+   collective. */
 const char *MeritDictLocal(MeritDict d, int64_t number, size_t *length)
 {
   const int64_t *start = d->start + (number - d->first);

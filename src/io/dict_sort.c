@@ -36,7 +36,7 @@ static int CompareBytes(const char *a, int64_t n_a, const char *b, int64_t n_b)
   return c ? c : (n_a > n_b) - (n_a < n_b);
 }
 
-/* Compare by (order, bytes) */
+/* Compare by (order, bytes). Without orders all orders count as 0. */
 static int CompareLabels(const DictLabels *x, int64_t i, const DictLabels *y, int64_t j)
 {
   int64_t a = x->order ? x->order[i] : 0, b = y->order ? y->order[j] : 0;
@@ -46,6 +46,8 @@ static int CompareLabels(const DictLabels *x, int64_t i, const DictLabels *y, in
                       y->start[j + 1] - y->start[j] - 1);
 }
 
+/* Order of two sort keys for qsort_r: heads first; labels only where the heads are equal,
+   by (order, bytes) */
 static int CompareKeys(const void *pa, const void *pb, void *labels)
 {
   const SortKey *a = (const SortKey *)pa, *b = (const SortKey *)pb;
@@ -54,7 +56,8 @@ static int CompareKeys(const void *pa, const void *pb, void *labels)
   return CompareLabels((const DictLabels *)labels, a->index, (const DictLabels *)labels, b->index);
 }
 
-/* Sort few labels, index [n], by comparison of their bytes */
+/* Sort few labels, index [n], by comparison of their bytes. index [n] is both the list of
+   labels and the result. The labels have the same order here, so bytes alone decide. */
 static PetscErrorCode SortFew(const DictLabels *labels, int64_t n, int32_t index[])
 {
   const int64_t *start = labels->start;
@@ -70,8 +73,9 @@ static PetscErrorCode SortFew(const DictLabels *labels, int64_t n, int32_t index
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Number of bytes behind `depth` that labels index [n] have in common; *longest is the length of
-   the longest label */
+/* Number of bytes behind `depth` that labels index [n] have in common; *longest is the
+   length of the longest label. The first label is compared with each other one; what is
+   common to all of these pairs is common to all labels. Not collective. */
 static int64_t CommonBytes(const DictLabels *labels, int64_t n, const int32_t index[], int64_t depth, int64_t *longest)
 {
   const char *first  = labels->at + labels->start[index[0]];
@@ -90,9 +94,11 @@ static int64_t CommonBytes(const DictLabels *labels, int64_t n, const int32_t in
   return common;
 }
 
-/* Sort labels index [n], which have their first `depth` bytes in common. The bytes that all have in
-   common are skipped, a radix sort orders the next eight, and labels that are equal in those are
-   sorted by what follows. Ids of one herd often have long common beginnings. */
+/* Sort labels index [n], which have their first `depth` bytes in common. The bytes that all
+   have in common are skipped, a radix sort orders the next eight, and labels that are equal
+   in those are sorted by what follows. Ids of one herd often have long common beginnings.
+   Few labels are sorted by comparison. A label that ends within the eight bytes is padded
+   with 0, which text does not have, so the shorter of two labels comes first. */
 static PetscErrorCode SortBytes(const DictLabels *labels, int64_t n, int32_t index[], int64_t depth)
 {
   const int64_t *start = labels->start;
@@ -121,6 +127,7 @@ static PetscErrorCode SortBytes(const DictLabels *labels, int64_t n, int32_t ind
    given; ties by the bytes. Not collective. */
 PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index)
 {
+  /* index in 32 bits: a rank has fewer than 2^31 labels, since codes of a pool are int32_t */
   const int64_t n = labels->n;
   uint64_t     *key;
   int32_t      *place;
@@ -156,8 +163,9 @@ PetscErrorCode DictLabelsPick(const DictLabels *labels, int64_t n, const int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Send n_sample labels of every rank, at equal steps, to rank 0; *all is empty on the others.
-   Collective. */
+/* Send n_sample labels of every rank, at equal steps, to rank 0; *all is empty on the
+   others. Collective. Sample s is the label in the middle of the s-th of n_sample equal
+   parts of the list. dest is 0 for all samples, which is rank 0. */
 static PetscErrorCode GatherSamples(MPI_Comm comm, const DictLabels *labels, int64_t n_sample, DictLabels *all)
 {
   MeritExchange ex;
@@ -185,6 +193,8 @@ static PetscErrorCode GatherSamples(MPI_Comm comm, const DictLabels *labels, int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what a block of labels owns; the bytes are owned here although the field is const.
+   Not collective. */
 static PetscErrorCode FreeLabels(DictLabels *labels)
 {
   char *at = (char *)labels->at;
@@ -196,8 +206,10 @@ static PetscErrorCode FreeLabels(DictLabels *labels)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0 sorts the samples and takes every (n / size)-th; all ranks get the size - 1 splitters,
-   none if there are no samples. Collective. */
+/* Rank 0 sorts the samples and takes every (n / size)-th; all ranks get the size - 1
+   splitters, none if there are no samples. Collective. Splitter s has about (s + 1) / size
+   of all samples before it, so each rank gets nearly the same number of labels. The count
+   of bytes is sent first, since the other ranks need the room. */
 static PetscErrorCode PickSplitters(MPI_Comm comm, const DictLabels *samples, DictLabels *splitters)
 {
   PetscMPIInt rank, size;
@@ -233,8 +245,9 @@ static PetscErrorCode PickSplitters(MPI_Comm comm, const DictLabels *samples, Di
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* DictLabelsSplit - See the header. Bisection in the splitters gives the rank of each label.
-   Collective. */
+/* DictLabelsSplit - See the header. A rank sends 64 to 1024 samples: fewer where there are
+   many ranks, so that rank 0 sorts about a million at most up to 16384 ranks. Labels from
+   splitter r - 1 on and before splitter r go to rank r, found by bisection. Collective. */
 PetscErrorCode DictLabelsSplit(MPI_Comm comm, const DictLabels *labels, PetscMPIInt dest[])
 {
   DictLabels  samples = {0}, splitters = {0};

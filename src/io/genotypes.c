@@ -1,3 +1,16 @@
+/*
+  The genotypes object: settings, steps of loading, memory of the packed tile, access to
+  results.
+
+  Load: the reader of the format counts animals and SNPs and reads their ids and names
+  (tables); the grid of ranks is chosen from these counts (genotypes_grid.c); the reader
+  counts genotypes, has the SNPs to use chosen (genotypes_settle.c), and fills this rank's
+  tile (columns). Then the missing genotypes are listed, the view of the model's coding is
+  made (genotypes_product.c), and what looks wrong is reported (genotypes_check.c).
+
+  A tile has 2 bits a genotype, as in merit/packed.h: a strip is 256 rows (animals), a
+  column of a strip 8 words of 64 bits.
+*/
 #include "genotypes_private.h"
 #include <merit/exchange.h>
 #include <stdlib.h>
@@ -31,11 +44,11 @@ PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritScale scale)
 }
 
 /*
-  MeritGenotypesSetCentre - Centre by twice the observed frequencies (default), by twice those of a file, or not
-  at all.
+  MeritGenotypesSetCentre - Centre by twice the observed frequencies (default), by twice those of a
+  file, or not at all.
 
-  Logically collective; the path is copied. Without centring a missing genotype counts as its observed mean,
-  else as the centre.
+  Logically collective; the path is copied. Without centring a missing genotype counts as its
+  observed mean, else as the centre.
 */
 PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const char frequency_file[])
 {
@@ -46,8 +59,9 @@ PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesSetWhole - Make every SNP of the file a column of M, also those that do not vary: for effects estimated elsewhere.
-   Logically collective. M holds copies as they are, a missing genotype none: views with a coding of their own are for use. */
+/* MeritGenotypesSetWhole - Make every SNP of the file a column of M, also those that do not vary:
+   for effects estimated elsewhere. Logically collective. M holds copies as they are, a missing
+   genotype none: views with a coding of their own are for use. */
 PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole)
 {
   PetscFunctionBegin;
@@ -55,8 +69,8 @@ PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesSetGrid - Rows of the process grid, 0 for one column of ranks, MERIT_GRID_AUTO for the fastest foreseen.
-   Logically collective. */
+/* MeritGenotypesSetGrid - Rows of the process grid, 0 for one column of ranks, MERIT_GRID_AUTO for
+   the fastest foreseen. Logically collective. */
 PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows)
 {
   PetscFunctionBegin;
@@ -64,8 +78,9 @@ PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoRoom - A tile of this rank's rows by n_cols columns with every genotype missing; without memory for it on any rank an error on
-   all, for it is the largest array of a run. Collective; free(). */
+/* GenoRoom - A tile of this rank's rows by n_cols columns with every genotype missing; without
+   memory for it on any rank an error on all, for it is the largest array of a run. Collective;
+   free(). */
 PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code)
 {
   const size_t bytes = (size_t)MeritPackedStrips(geno->tile.n_rows) * (size_t)n_cols * MERIT_LINE * sizeof(**code);
@@ -83,7 +98,9 @@ PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoShrink - Give back what a tile of n_cols columns does not need. Not collective; the tile may move. */
+/* GenoShrink - Give back what a tile of n_cols columns does not need. Not collective; the
+   tile may move. The kernels need an address that is a multiple of 64, which realloc does
+   not promise; so the tile is copied once more where it lost that. */
 PetscErrorCode GenoShrink(MeritGenotypes geno, uint64_t **code)
 {
   const int64_t bytes = MeritGenotypesBytes(geno);
@@ -102,7 +119,8 @@ PetscErrorCode GenoShrink(MeritGenotypes geno, uint64_t **code)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoSumCounts - Counts of this rank to those of all ranks. Collective. */
+/* GenoSumCounts - Counts of this rank to those of all ranks. Collective. In messages of
+   2^20 SNPs, 32 MiB each. */
 PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[])
 {
   const int32_t step = 1 << 20;
@@ -115,11 +133,11 @@ PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[])
 }
 
 /*@
-  MeritGenotypesLoad - Read and check the genotypes, count frequencies, choose the SNPs to use and lay out this
-  rank's tile.
+  MeritGenotypesLoad - Read and check the genotypes, count frequencies, choose the SNPs to use and
+  lay out this rank's tile.
 
-  Collective. Everything malformed is an INPUT error that names file, line and id; an SNP is used unless it is
-  monomorphic or missing in all animals.
+  Collective. Everything malformed is an INPUT error that names file, line and id; an SNP is used
+  unless it is monomorphic or missing in all animals.
 @*/
 PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno)
 {
@@ -140,7 +158,8 @@ PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesSize - Animals, SNPs of the file, SNPs used; any may be NULL. Not collective, after Load. */
+/* MeritGenotypesSize - Animals, SNPs of the file, SNPs used; any may be NULL. Not collective, after
+   Load. */
 PetscErrorCode MeritGenotypesSize(MeritGenotypes geno, int64_t *n_animals, int32_t *n_snps, int32_t *n_used)
 {
   PetscFunctionBegin;
@@ -150,7 +169,8 @@ PetscErrorCode MeritGenotypesSize(MeritGenotypes geno, int64_t *n_animals, int32
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesDict - Dictionary of the animals' ids, number = row of the file. Not collective; borrowed. */
+/* MeritGenotypesDict - Dictionary of the animals' ids, number = row of the file. Not collective;
+   borrowed. */
 PetscErrorCode MeritGenotypesDict(MeritGenotypes geno, MeritDict *dict)
 {
   PetscFunctionBegin;
@@ -181,11 +201,12 @@ PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row)
   return MeritBlockOwner(MeritPackedStrips(geno->n_animals), geno->tile.grid_rows, row / MERIT_STRIP);
 }
 
-/* MeritGenotypesMeanDiagonal - Of MM' with its scale, over all genotyped animals. Not collective. */
+/* MeritGenotypesMeanDiagonal - Of MM' with its scale, over all genotyped animals. Not
+   collective. */
 double MeritGenotypesMeanDiagonal(MeritGenotypes geno) { return geno->scaled_diagonal; }
 
-/* MeritGenotypesScaling - Scale of each column of M, [n_used]; sum of 2pq; mean diagonal of MM' unscaled.
-   Not collective; borrowed. */
+/* MeritGenotypesScaling - Scale of each column of M, [n_used]; sum of 2pq; mean diagonal of MM'
+   unscaled. Not collective; borrowed. */
 PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, double *sum_2pq,
                                      double *mean_diagonal)
 {
@@ -196,8 +217,8 @@ PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesCoding - Copies subtracted in each column of M and those a missing genotype counts as, [n_used]; either may be NULL.
-   Not collective; borrowed. */
+/* MeritGenotypesCoding - Copies subtracted in each column of M and those a missing genotype counts
+   as, [n_used]; either may be NULL. Not collective; borrowed. */
 PetscErrorCode MeritGenotypesCoding(MeritGenotypes geno, const double **centre, const double **missing)
 {
   PetscFunctionBegin;
@@ -206,7 +227,8 @@ PetscErrorCode MeritGenotypesCoding(MeritGenotypes geno, const double **centre, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesMarkers - The view of the model's coding, all columns, double precision; borrowed. Not collective, after Load. */
+/* MeritGenotypesMarkers - The view of the model's coding, all columns, double precision; borrowed.
+   Not collective, after Load. */
 MeritMarkers MeritGenotypesMarkers(MeritGenotypes geno)
 {
   return geno->markers;

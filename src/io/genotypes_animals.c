@@ -16,9 +16,11 @@ static int32_t Here(MeritGenotypes geno, int32_t n, const int64_t row[], int32_t
 }
 
 /*@
-  MeritGenotypesAnimals - Packed genotypes of chosen animals, brought into their order, on every rank.
+  MeritGenotypesAnimals - Packed genotypes of chosen animals, brought into their order, on every
+  rank.
 
-  Collective. word[n * n_words]; columns beyond the last are 0. Each tile fills in what it has: no two have the same bits.
+  Collective. word[n * n_words]; columns beyond the last are 0. Each tile fills in what it has: no
+  two have the same bits.
 @*/
 PetscErrorCode MeritGenotypesAnimals(MeritGenotypes geno, int32_t first, int32_t n_words, int32_t n, const int64_t row[], uint64_t word[])
 {

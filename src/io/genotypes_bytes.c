@@ -3,13 +3,15 @@
 #include <merit/dict.h>
 #include <merit/genotypes.h>
 
-/* Bytes of 256 animals at one SNP; of an SNP in the table of all, with its name and alleles; of one that is used: scale, frequency, column.
-   Every rank has all of both. */
+/* Bytes of 256 animals at one SNP; of an SNP in the table of all, with its name and alleles; of one
+   that is used: scale, frequency, column. Every rank has all of both. */
 enum { TILE_BYTES = 64, SNP_BYTES = 128, USED_BYTES = 24 };
-/* The list of missing genotypes: bytes of one, and of 32 SNPs of 256 animals; no list is kept of more than one in SPARSE */
+/* The list of missing genotypes: bytes of one, and of 32 SNPs of 256 animals; no list is kept of
+   more than one in SPARSE */
 enum { MISSING_BYTES = 2, INDEX_BYTES = 8, SPARSE = 32 };
 
-/* On a grid of one column each rank has the missing genotypes of its animals */
+/* On a grid of one column each rank has the missing genotypes of its animals. No list is
+   kept where more than one genotype in SPARSE is missing, so that its memory is bounded. */
 static PetscErrorCode Missing(MeritGenotypes geno, int64_t n_animals, int32_t n_used, MeritBytes *b)
 {
   const MeritSnp *snps;

@@ -1,9 +1,12 @@
-/* Genotypes that are well formed and yet not what was meant: told as warnings, or refused where there is no doubt. */
+/* Genotypes that are well formed and yet not what was meant: warnings, or errors where
+   there is no doubt. Three checks: the last bytes of the .bed against the number of
+   animals, animals without any genotype, SNPs with the same name. */
 #include "genotypes_private.h"
 #include <merit/log.h>
 #include <string.h>
 
-/* SNPs from which on an animal that has two counted alleles in each is beyond chance */
+/* SNPs from which on an animal that has two counted alleles in each is beyond chance.
+   Padding of a .bed is 0, the code of two counted alleles (A1). */
 enum { TELLING_SNPS = 32 };
 
 /* Id of one row of the file, on every rank; cut to size. Collective. */
@@ -20,7 +23,10 @@ static PetscErrorCode IdOf(MeritGenotypes geno, int64_t row, size_t size, char i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* How many animals at the end have two counted alleles in every SNP; the first of an SNP's last byte cannot be padding */
+/* Number of animals at the end of the .bed that have two counted alleles in every SNP;
+   `any` is the OR of the last bytes of all SNPs. The first animal of a last byte is not
+   counted: without it the byte would not be there, so its bits cannot be padding. At most
+   3. */
 static int64_t EndAnimals(MeritGenotypes geno, unsigned any)
 {
   int64_t n = 0, last = (geno->n_animals - 1) % 4;
@@ -32,9 +38,11 @@ static int64_t EndAnimals(MeritGenotypes geno, unsigned any)
 /*
   GenoCheckEnd - Whether the last bytes of the SNPs fit the number of animals.
 
-  Collective. A .bed and a .fam that differ by up to three animals may have the same length. Bits behind the last animal are 0 (PLINK 1
-  format): where they are others, and not alike in all SNPs, they are genotypes of animals that the .fam does not have, an INPUT error.
-  Bits that are alike may be some program's padding; and the last animals may truly have what padding looks like: both are warnings.
+  Collective. A .bed and a .fam that differ by up to three animals may have the same length. Bits
+  behind the last animal are 0 (PLINK 1 format): where they are others, and not alike in all SNPs,
+  they are genotypes of animals that the .fam does not have, an INPUT error. Bits that are alike may
+  be some program's padding; and the last animals may truly have what padding looks like: both are
+  warnings.
 */
 PetscErrorCode GenoCheckEnd(MeritGenotypes geno, const char bed[], const BedEnd *end)
 {
@@ -64,7 +72,9 @@ PetscErrorCode GenoCheckEnd(MeritGenotypes geno, const char bed[], const BedEnd 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Of the rows of a strip those with every genotype of the tile missing: both bits of each */
+/* word [8] = AND of the codes of all columns of a strip of this tile. A row with both of
+   its bits 1 has code 3 (missing) in every column. The search ends early once no such row
+   is left. Not collective. */
 static void UncalledStrip(MeritGenotypes geno, int64_t strip, uint64_t word[MERIT_LINE])
 {
   const uint64_t *line = geno->code + (size_t)strip * (size_t)geno->tile.n_cols * MERIT_LINE;
@@ -80,7 +90,8 @@ static void UncalledStrip(MeritGenotypes geno, int64_t strip, uint64_t word[MERI
   }
 }
 
-/* The rows of all columns of the grid: what is missing in each of them */
+/* Combine the words of the ranks that have the same animals and other SNPs (a row of the
+   grid): bits that are 1 in all of them remain. Collective. */
 static PetscErrorCode JoinColumns(MeritGenotypes geno, int64_t n, uint64_t word[])
 {
   MPI_Comm row;
@@ -94,7 +105,10 @@ static PetscErrorCode JoinColumns(MeritGenotypes geno, int64_t n, uint64_t word[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoCheckAnimals - Warn of animals without any genotype called. Collective, once the tile is complete. */
+/* GenoCheckAnimals - Warn of animals without any genotype called. Rows beyond the last one
+   have code 3 too, so only n_rows are looked at, by the first column of the grid, and from
+   the last to the first so that the first one is named. Collective, once the tile is
+   complete. */
 PetscErrorCode GenoCheckAnimals(MeritGenotypes geno)
 {
   const int64_t strips = MeritPackedStrips(geno->tile.n_rows);
@@ -121,7 +135,9 @@ PetscErrorCode GenoCheckAnimals(MeritGenotypes geno)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoCheckNames - Warn of names that several SNPs have. Not collective: rank 0 looks and tells. */
+/* GenoCheckNames - Warn of names that several SNPs have. A new name has the next code of
+   the pool, so a code below j minus the repeats so far is that of an earlier SNP. Not
+   collective: rank 0 has all names and does it alone. */
 PetscErrorCode GenoCheckNames(MeritGenotypes geno)
 {
   MeritStrings names;

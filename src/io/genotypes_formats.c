@@ -1,22 +1,26 @@
-/* The formats of genotype files: a reader each, and what a job file says of them. */
+/* The formats of genotype files: the list of their readers, and what a job file says of
+   them. Every format has a key `genotypes.NAME`, whose value is a path; to this path the
+   reader adds its suffixes. Nothing here reads a file. */
 #include "genotypes_private.h"
 #include <stdio.h>
 #include <string.h>
 
-/* A new format is a file with its reader, and a line here */
+/* All readers. A new format is a source file with a GenoReader, and an entry here. */
 static const GenoReader *const readers[] = {&GenoReader_Plink, &GenoReader_Text};
 
 enum { N_READERS = sizeof(readers) / sizeof(*readers) };
 _Static_assert((int)N_READERS <= (int)MERIT_MOST_FORMATS, "room for the keys of all formats");
 
-/* MeritGenotypesFormats - Keys of all formats; borrowed. Not collective. */
+/* MeritGenotypesFormats - Keys of all formats; borrowed. Their number is returned also
+   where n is less. Not collective. */
 int MeritGenotypesFormats(const MeritKey *keys[], int n)
 {
   for (int i = 0; i < N_READERS && i < n; i++) keys[i] = readers[i]->key;
   return N_READERS;
 }
 
-/* MeritGenotypesSetFile - Which file to read, of the format with this key. Logically collective; the path is copied. */
+/* MeritGenotypesSetFile - Which file to read, of the format with this key. Logically collective;
+   the path is copied. */
 PetscErrorCode MeritGenotypesSetFile(MeritGenotypes geno, const char key[], const char path[])
 {
   PetscFunctionBegin;
@@ -29,7 +33,9 @@ PetscErrorCode MeritGenotypesSetFile(MeritGenotypes geno, const char key[], cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesOfJob - Format and path that a job names; see the header. Not collective. */
+/* MeritGenotypesOfJob - Format and path that a job names; see the header. All keys are
+   looked up, also after the first that is found, so that several are an error that lists
+   the keys. Not collective. */
 PetscErrorCode MeritGenotypesOfJob(MeritNode job, const char **key, char **path)
 {
   char all[256] = "";
@@ -53,7 +59,8 @@ PetscErrorCode MeritGenotypesOfJob(MeritNode job, const char **key, char **path)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesEachFile - See the header. Collective if act is. */
+/* MeritGenotypesEachFile - See the header. A name is the path of the job file with a suffix
+   of its format; files need not exist. Collective if act is. */
 PetscErrorCode MeritGenotypesEachFile(MeritNode job, MeritGenotypesAct act, void *ctx)
 {
   PetscFunctionBegin;
@@ -71,7 +78,8 @@ PetscErrorCode MeritGenotypesEachFile(MeritNode job, MeritGenotypesAct act, void
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritGenotypesEnding - See the header. Not collective. */
+/* MeritGenotypesEnding - See the header: for messages such as "give the prefix, without
+   .bed". A path that is only the suffix has no ending. Not collective. */
 size_t MeritGenotypesEnding(const char key[], const char path[], const char **first)
 {
   const size_t length = strlen(path);

@@ -1,7 +1,8 @@
 /*
-  The process grid. A product with genotypes costs each rank its tile's genotypes and the messages of a vector of effects
-  along the grid's columns and of a vector of animals along its rows. Cutting by animals only (one column) sends all effects
-  to all ranks; where ranks times animals are few beside SNPs a second dimension sends less.
+  The process grid. A product with genotypes costs each rank its tile's genotypes and the messages
+  of a vector of effects along the grid's columns and of a vector of animals along its rows. Cutting
+  by animals only (one column) sends all effects to all ranks; where ranks times animals are few
+  beside SNPs a second dimension sends less.
 */
 #include "genotypes_private.h"
 #include <merit/exchange.h>
@@ -14,10 +15,11 @@ static const double LATENCY = 5e-6;  /* seconds of a message */
 static const double PAYS    = 0.9;   /* a second dimension must take at most this share of the time of one */
 
 /*@
-  MeritGenotypesGridSeconds - Foreseen seconds of M'(D M x) for one right-hand side on a grid of rows x columns ranks.
+  MeritGenotypesGridSeconds - Foreseen seconds of M'(D M x) for one right-hand side on a grid of
+  rows x columns ranks.
 
-  Not collective. The largest tile, through both products; effects gathered and summed along a column by rings, animals
-  summed and sent back along a row by trees.
+  Not collective. The largest tile, through both products; effects gathered and summed along a
+  column by rings, animals summed and sent back along a row by trees.
 @*/
 double MeritGenotypesGridSeconds(int64_t n_animals, int32_t n_snps, int rows, int columns)
 {
@@ -29,7 +31,8 @@ double MeritGenotypesGridSeconds(int64_t n_animals, int32_t n_snps, int rows, in
   return tile_rows * tile_cols / RATE + around + along;
 }
 
-/* MeritGenotypesGridRows - Rows of the grid that are foreseen to be fastest, one column if no other pays. Not collective. */
+/* MeritGenotypesGridRows - Rows of the grid that are foreseen to be fastest, one column if no other
+   pays. Not collective. */
 int MeritGenotypesGridRows(int64_t n_animals, int32_t n_snps, int size)
 {
   double least = PAYS * MeritGenotypesGridSeconds(n_animals, n_snps, size, 1);
@@ -45,7 +48,8 @@ int MeritGenotypesGridRows(int64_t n_animals, int32_t n_snps, int size)
   return best;
 }
 
-/* GenoMakeGrid - The grid, once animals and SNPs are counted. Logically collective. Errors: USAGE. */
+/* GenoMakeGrid - The grid, once animals and SNPs are counted. Logically collective. Errors:
+   USAGE. */
 PetscErrorCode GenoMakeGrid(MeritGenotypes geno)
 {
   int rows = geno->asked_rows;
@@ -62,7 +66,8 @@ PetscErrorCode GenoMakeGrid(MeritGenotypes geno)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoColumnsFirst - First used SNP of a grid column: the ranks of a column own the effects of their tiles. Not collective. */
+/* GenoColumnsFirst - First used SNP of a grid column: the ranks of a column own the effects of
+   their tiles. Not collective. */
 int32_t GenoColumnsFirst(MeritGenotypes geno, int column)
 {
   return (int32_t)MeritBlockFirst(geno->n_used, geno->size, (PetscMPIInt)(column * geno->tile.grid_rows));

@@ -1,3 +1,7 @@
+/* Ids of genotyped animals: collected line by line on the rank that reads the line, then
+   numbered by a dictionary over all ranks. The number of an id is its row of the file,
+   since the dictionary sorts by the row. Two lines with one id make the dictionary smaller
+   than the file; only then the lines are compared, to name both in the error. */
 #include "genotypes_private.h"
 #include <merit/exchange.h>
 #include <string.h>
@@ -33,7 +37,9 @@ PetscErrorCode GenoIdsFree(GenoIds *ids)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Of the arriving (number, line) pairs, in file order: lines that have an id a line before them has */
+/* Fault for each line with an id that an earlier line has. pair [2 n]: number of the id and
+   line of the file, in file order, as they arrived at the rank whose block [first, first +
+   n_block) holds the number. Not collective. */
 static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_block, int64_t n, const int64_t pair[],
                                     const char path[], const char advice[], MeritFault *fault)
 {
@@ -57,7 +63,9 @@ static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_blo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Raise the duplicates, of which one is known to exist: each number's lines meet at the rank that holds its label */
+/* Raise the error for duplicate ids; at least one must exist. Each rank sends (number,
+   line) of its animals to the rank that holds the label of the number, where lines of one
+   id arrive together, those of lower ranks, which are earlier lines, first. Collective. */
 static PetscErrorCode RaiseDuplicate(MPI_Comm comm, const char path[], const char advice[], const GenoIds *ids, MeritDict dict)
 {
   const int64_t size_of_dict = MeritDictSize(dict);
@@ -100,6 +108,7 @@ PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const char advice
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(MeritStringsCount(ids->pool), &order));
+  /* from the last row to the first, so that an id of several rows keeps the first of them */
   for (int64_t i = ids->n - 1; i >= 0; i--) order[ids->code[i]] = ids->first + i;
   PetscCall(MeritDictCreate(comm, ids->pool, order, dict));
   PetscCall(PetscFree(order));

@@ -1,6 +1,12 @@
 /*
-  Genotype files by lines. A rank takes the lines that begin in its byte range; text genotypes are several times
-  larger than the packed ones, so lines pass through a buffer and never lie in memory as a whole.
+  Text files of genotypes and SNPs by lines. Text genotypes are several times larger than
+  packed ones, so lines pass through a buffer and no rank holds its part of the text as a
+  whole.
+
+  The file is cut into byte ranges of equal size, one for each rank; a rank takes the
+  lines that begin in its range. Opening reads the range once to count lines, and a prefix
+  sum over ranks gives line and row numbers; then the caller reads the lines again with
+  GenoLinesNext().
 */
 #include "genotypes_private.h"
 #include "table_private.h"
@@ -11,9 +17,11 @@
 #include <strings.h>
 #include <unistd.h>
 
+/* The buffer is filled in steps of so many bytes; it grows where one line needs more */
 #define REQUEST ((int64_t)1 << 20) /* bytes of a read */
 
-/* GenoReadAt - Read n bytes at an offset; a short or failed read is a fault. Not collective. */
+/* GenoReadAt - Read n bytes at an offset; a short or failed read is a fault. Not
+   collective. Requests of at most MeritMaxMessage() bytes; a signal (EINTR) is no failure. */
 PetscErrorCode GenoReadAt(int fd, const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault)
 {
   PetscFunctionBegin;
@@ -33,7 +41,8 @@ PetscErrorCode GenoReadAt(int fd, const char path[], int64_t offset, int64_t n, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoLinesRewind - Start again at this rank's first line. Not collective. */
+/* GenoLinesRewind - Start again at this rank's first line. Not collective. The file is not
+   closed; the buffer is emptied. */
 void GenoLinesRewind(GenoLines *lines)
 {
   lines->offset = lines->begin;
@@ -41,7 +50,10 @@ void GenoLinesRewind(GenoLines *lines)
   lines->line             = lines->first_line - 1;
 }
 
-/* Read on behind what the buffer holds; what was consumed makes room first */
+/* Read up to REQUEST bytes behind what the buffer holds. Bytes in front that were consumed
+   are dropped; the buffer is enlarged (at least doubled) only where rest and request do not
+   fit. A read that fails sets lines->failed and a fault, and the loops over lines end. Not
+   collective. */
 static PetscErrorCode Refill(GenoLines *lines, MeritFault *fault)
 {
   const int64_t rest = lines->have - lines->at, left = lines->size - (lines->offset + lines->have);
@@ -70,7 +82,11 @@ static PetscErrorCode Refill(GenoLines *lines, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The next line of this rank, blank or not, its newline left out; *at NULL when there is none */
+/* The next line of this rank, blank or not, without its newline; *at NULL when there is
+   none. A line belongs to this rank if its first byte lies before lines->end; its last
+   bytes may lie behind, which is why it is read until a newline or the end of the file.
+   `searched` bytes were looked at before a refill and are not looked at again. Not
+   collective. */
 static PetscErrorCode NextRaw(GenoLines *lines, const char **at, int64_t *length, MeritFault *fault)
 {
   int64_t searched = 0;
@@ -97,9 +113,12 @@ static PetscErrorCode NextRaw(GenoLines *lines, const char **at, int64_t *length
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Blanks between fields; a carriage return is one, so that CRLF line ends are dropped */
 static bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/* Is there anything in the line? A zero byte is a fault once the number of the line is known, from the second pass on. */
+/* Is this a line that counts: not empty and not a comment? A zero byte is a fault once the
+   number of the line is known (first_line is set), that is from the second pass on; the
+   first pass counts such a line as any other. Not collective. */
 static bool IsLine(const GenoLines *lines, const char *at, int64_t length, MeritFault *fault)
 {
   if (!length || (lines->comment && *at == lines->comment)) return false;
@@ -108,7 +127,8 @@ static bool IsLine(const GenoLines *lines, const char *at, int64_t length, Merit
   return false;
 }
 
-/* GenoLinesNext - The next line that is neither blank nor a comment, line end and byte order mark left out. Not collective; borrowed. */
+/* GenoLinesNext - The next line that is neither blank nor a comment, line end and byte order mark
+   left out. Not collective; borrowed. */
 PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length, MeritFault *fault)
 {
   PetscFunctionBegin;
@@ -121,7 +141,8 @@ PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoField - The next blank-separated field before `end`; its length, 0 when there is none. Not collective. */
+/* GenoField - The next blank-separated field before `end`; its length, 0 when there is none. Not
+   collective. */
 int64_t GenoField(const char **at, const char *end, const char **field)
 {
   const char *c = *at;
@@ -149,7 +170,8 @@ bool GenoIsIdName(const char *field, int64_t size)
   return false;
 }
 
-/* Move the start of the range to the first line that begins in it */
+/* Move lines->begin to the first line that begins in the range; where no line does, it
+   passes lines->end and the range is empty. Rank 0 starts at byte 0. Not collective. */
 static PetscErrorCode FindFirstLine(GenoLines *lines, MeritFault *fault)
 {
   const char *at;
@@ -167,8 +189,8 @@ static PetscErrorCode FindFirstLine(GenoLines *lines, MeritFault *fault)
 /*
   GenoLinesOpen - Open a text file, find the lines of this rank and their numbers.
 
-  Collective on comm. The file is gone through once to count lines. Close with GenoLinesClose, also after an
-  error.
+  Collective on comm. The file is gone through once to count lines. Close with GenoLinesClose, also
+  after an error.
 */
 PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], char comment, GenoLines *lines)
 {
@@ -207,7 +229,8 @@ PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], char comment, Gen
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoLinesClose - Close the file and free the buffer; was the file the same all the time? Not collective. */
+/* GenoLinesClose - Close the file and free the buffer; was the file the same all the time? Not
+   collective. */
 PetscErrorCode GenoLinesClose(GenoLines *lines, MeritFault *fault)
 {
   PetscFunctionBegin;
@@ -218,8 +241,9 @@ PetscErrorCode GenoLinesClose(GenoLines *lines, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* GenoGather - Every rank's bytes in rank order, on every rank. Collective; *out is owned by the caller,
-   `PetscFree()`. */
+/* GenoGather - Every rank's bytes in rank order, on every rank. Collective; *out is owned
+   by the caller, `PetscFree()`. One broadcast for each rank, in messages of at most
+   MeritMaxMessage() bytes. */
 PetscErrorCode GenoGather(MPI_Comm comm, int64_t n, const char at[], int64_t *all, char **out)
 {
   const int64_t limit = MeritMaxMessage();

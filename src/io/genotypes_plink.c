@@ -1,4 +1,16 @@
-/* PLINK 1 binary files: .bim and .fam by lines, of the .bed only the bytes of this rank's rows. */
+/*
+  Reader of PLINK 1 binary files (docs of PLINK 1.9: .bed, .bim, .fam).
+
+  ReadTables: the .bim gives the SNPs, the .fam the animals. Each rank parses its lines;
+  all ranks get all SNPs, and ids go to a dictionary. LoadBed: the .bed has 3 bytes of
+  signature, then SNP by SNP (n_animals + 3) / 4 bytes, four animals a byte, the first in
+  the lowest bits. A rank reads only the bytes of its rows; rows of a tile begin at a
+  multiple of 256, so they begin at a whole byte.
+
+  Codes of the .bed are turned into copies of the counted allele A1 (Recode), the SNPs are
+  counted over all ranks, those to be used are chosen (GenoSettle), and the others are
+  removed from the tile.
+*/
 #include "genotypes_private.h"
 #include <merit/exchange.h>
 #include <merit/file.h>
@@ -8,8 +20,10 @@
 #include <strings.h>
 #include <unistd.h>
 
+/* Fields of a line of .bim and of .fam */
 #define FIELDS 6
 
+/* *path = prefix of the job and a suffix; owned by the caller, PetscFree */
 static PetscErrorCode PathOf(MeritGenotypes geno, const char suffix[], char **path)
 {
   size_t n = strlen(geno->path) + strlen(suffix) + 1;
@@ -21,7 +35,8 @@ static PetscErrorCode PathOf(MeritGenotypes geno, const char suffix[], char **pa
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Cut a line in its six fields, or note why not */
+/* Cut a line into its six fields, separated by blanks; false after a fault for fewer or
+   more of them. `what` names the fields in the message. Fields are borrowed from the line. */
 static bool SixFields(const GenoLines *lines, const char *at, int64_t length, const char *what,
                       const char *field[FIELDS], int64_t size[FIELDS], MeritFault *fault)
 {
@@ -35,12 +50,14 @@ static bool SixFields(const GenoLines *lines, const char *at, int64_t length, co
   return false;
 }
 
-/* Growing bytes of the .bim's strings */
+/* Bytes of the SNPs of this rank, one SNP after another (AddSnp), as they are sent to the
+   other ranks */
 typedef struct {
   char   *at;
   int64_t n, room;
 } Bytes;
 
+/* Append n bytes; the room at least doubles when it grows */
 static PetscErrorCode AddBytes(Bytes *bytes, const void *from, int64_t n)
 {
   PetscFunctionBegin;
@@ -58,7 +75,10 @@ static PetscErrorCode AddBytes(Bytes *bytes, const void *from, int64_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One SNP as bytes: position, then chromosome, name, counted, other, each with its 0 */
+/* Append the SNP of a line: 8 bytes of position, then chromosome, name, counted allele (A1)
+   and other allele (A2), each with its 0. The position in centimorgan is checked and
+   dropped. A position must be a whole number that double holds exactly; a negative one, by
+   which PLINK leaves an SNP out, is read as any other. */
 static PetscErrorCode AddSnp(const GenoLines *lines, const char *at, int64_t length, Bytes *bytes,
                              MeritFault *fault)
 {
@@ -89,6 +109,8 @@ static PetscErrorCode AddSnp(const GenoLines *lines, const char *at, int64_t len
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The SNP table from the bytes of all ranks, which are in file order; strings are borrowed
+   from geno->names, positions are copied since they need not be aligned there */
 static void CutSnps(MeritGenotypes geno)
 {
   const char *at = geno->names;
@@ -106,7 +128,9 @@ static void CutSnps(MeritGenotypes geno)
   }
 }
 
-/* The SNP table: each rank parses its lines, all ranks get all of them. Collective. */
+/* Read the .bim: each rank parses its lines, and all ranks get the table of all SNPs. Lines
+   that begin with # are passed over. Errors: INPUT for malformed lines and an empty file,
+   USAGE for 2^31 - 1 SNPs or more. Collective. */
 static PetscErrorCode ReadBim(MeritGenotypes geno)
 {
   MeritFault  fault = {0};
@@ -139,7 +163,8 @@ static PetscErrorCode ReadBim(MeritGenotypes geno)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PLINK's codes of a sex are numbers; no answer is written in several ways */
+/* PLINK's codes of a sex are numbers; no answer is written in several ways. The sex is not
+   used; a word that is none of these means that the line is a header. */
 static bool IsSex(const char *field, int64_t size)
 {
   double number;
@@ -148,7 +173,8 @@ static bool IsSex(const char *field, int64_t size)
   return GenoNumber(field, size, &number) || (size == 1 && *field == '.') || (size == 2 && !strncasecmp(field, "NA", 2));
 }
 
-/* One animal, unless the line names the columns */
+/* The animal of a line of the .fam; its second field is the id. A line that names the
+   columns is a fault, since its place would count as an animal. The family id is not used. */
 static PetscErrorCode AddAnimal(const GenoLines *lines, const char *at, int64_t length, GenoIds *ids, MeritFault *fault)
 {
   static const char advice[] = "is this a header line? A .fam has none, but lines that begin with # are passed over";
@@ -196,7 +222,7 @@ static PetscErrorCode ReadFam(MeritGenotypes geno)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The .bed of a load: where it is, how it is cut */
+/* The .bed file while it is read */
 typedef struct {
   const char *path;
   int         fd;
@@ -204,7 +230,9 @@ typedef struct {
   BedEnd      end;
 } Bed;
 
-/* First bytes and length must be what the tables say */
+/* Check the .bed on this rank: the signature 6c 1b 01, and a length of 3 + n_snps
+   (n_animals + 3) / 4 bytes. The third byte 0 means that the file goes animal by animal
+   (individual-major), which is not read. Not collective. */
 static PetscErrorCode CheckBed(MeritGenotypes geno, const Bed *bed, MeritFault *fault)
 {
   const int64_t expected = 3 + bed->stride * geno->n_snps, size = (int64_t)lseek(bed->fd, 0, SEEK_END);
@@ -233,8 +261,16 @@ static PetscErrorCode CheckBed(MeritGenotypes geno, const Bed *bed, MeritFault *
 }
 
 /*
-  PLINK's codes 00, 01, 10, 11 (two A1, missing, one, none) of 32 animals to 2, 3, 1, 0: the high bit turned,
-  the low bit the exclusive or of both; rows that do not exist become 3
+  32 animals of one SNP from the codes of PLINK to copies of A1; rows that do not exist
+  (from `rows` on) become 3, missing.
+
+      00 two A1  -> 2
+      01 missing -> 3
+      10 one A1  -> 1
+      11 no A1   -> 0
+
+  The new high bit is the old high bit inverted, the new low bit the exclusive or of both
+  old bits.
 */
 static uint64_t Recode(uint64_t w, int64_t rows)
 {
@@ -243,7 +279,8 @@ static uint64_t Recode(uint64_t w, int64_t rows)
   return rows >= 32 ? copies : copies | ~(uint64_t)0 << (2 * rows);
 }
 
-/* This rank's bytes of one SNP to its line in every strip of a tile */
+/* The n_rows animals of one SNP, from `bytes` (four a byte) to words of 32 animals in
+   column `column` of every strip of a tile of n_cols columns. Not collective. */
 static void PlaceColumn(int64_t n_rows, int32_t n_cols, int32_t column, const unsigned char *bytes,
                         uint64_t *code)
 {
@@ -257,7 +294,8 @@ static void PlaceColumn(int64_t n_rows, int32_t n_cols, int32_t column, const un
   }
 }
 
-/* The last byte of an SNP: its animals, and the bits behind the last one */
+/* Note the last byte of an SNP, for GenoCheckEnd(): largest and smallest value of the bits
+   behind the last animal, and the OR of the bytes of all SNPs */
 static void NoteEnd(BedEnd *end, int64_t n_animals, unsigned char byte)
 {
   const int behind = n_animals % 4 ? byte >> (2 * (n_animals % 4)) : 0;
@@ -267,8 +305,10 @@ static void NoteEnd(BedEnd *end, int64_t n_animals, unsigned char byte)
   end->any |= byte;
 }
 
-/* SNPs [from, to) for this rank's rows. Several SNPs a request where this rank has all rows, else one
-   request each */
+/* Read the SNPs [from, to) of the file for this rank's rows into a tile of to - from
+   columns. A rank that has all rows reads several SNPs in a request, up to 4 MiB; else the
+   bytes of its rows are apart in the file and each SNP is a request. Stops at the first
+   fault. Not collective. */
 static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, int32_t to,
                                   uint64_t *code, MeritFault *fault)
 {
@@ -295,8 +335,10 @@ static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Squeeze the SNPs of this rank's columns, the file's [from, to) before, to the front of every strip; the
-   room is given back */
+/* Keep the used SNPs of this rank's columns, in place: the tile has the SNPs [from, to)
+   before, n_cols columns afterwards. Lines move towards the front only, so none is
+   overwritten before it is moved. Memory that is no longer needed is given back. Not
+   collective. */
 static PetscErrorCode KeepColumns(MeritGenotypes geno, int32_t from, int32_t to, uint64_t **code)
 {
   const int64_t strips = MeritPackedStrips(geno->tile.n_rows);
@@ -316,7 +358,9 @@ static PetscErrorCode KeepColumns(MeritGenotypes geno, int32_t from, int32_t to,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Counts of all SNPs over all animals: each grid column counted its block of the file */
+/* *count [n_snps * 4] = animals with 0, 1, 2 copies and with a missing genotype, over all
+   ranks. Every rank adds what it read: its rows of the SNPs [from, to). Owned by the
+   caller. Collective. */
 static PetscErrorCode CountAll(MeritGenotypes geno, int32_t from, int32_t to, const uint64_t *code,
                                int64_t **count)
 {
@@ -327,8 +371,11 @@ static PetscErrorCode CountAll(MeritGenotypes geno, int32_t from, int32_t to, co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Read, count, decide, keep: with one grid column the file is read once, else a second time for the columns
-   that were given out */
+/* Fill this rank's tile. SNPs of the file are cut evenly over the columns of the grid for
+   counting. The counts decide which SNPs are used, and these are cut over the columns of
+   the grid. With one column both cuts are all SNPs, so the file is read once; else the tile
+   is read a second time with the range of the file from its first to its last used SNP.
+   Collective. */
 static PetscErrorCode LoadColumns(MeritGenotypes geno, Bed *bed)
 {
   int32_t    from  = (int32_t)MeritBlockFirst(geno->n_snps, geno->tile.grid_cols, geno->grid_col);
@@ -358,7 +405,8 @@ static PetscErrorCode LoadColumns(MeritGenotypes geno, Bed *bed)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Check the .bed against the tables and load this rank's tile. Collective. */
+/* Check the .bed against the tables and load this rank's tile. Collective. The file must be
+   the same at the end as it was when it was opened (MeritFileCheck). */
 static PetscErrorCode LoadBed(MeritGenotypes geno, void *reading)
 {
   MeritFault fault = {0};
@@ -381,6 +429,7 @@ static PetscErrorCode LoadBed(MeritGenotypes geno, void *reading)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The `tables` of the reader; nothing stays open between tables and columns. Collective. */
 static PetscErrorCode ReadTables(MeritGenotypes geno, void **reading)
 {
   PetscFunctionBegin;

@@ -2,12 +2,14 @@
 #include <merit/genotypes.h>
 #include <merit/packed.h>
 
-/* A format of genotype files. Its reader fills in the store: first who and what, then, on the grid that was chosen by that, the genotypes. */
+/* A format of genotype files. Its reader fills in the store: first who and what, then, on the grid
+   that was chosen by that, the genotypes. */
 typedef struct {
   const MeritKey *key;       /* `genotypes.NAME` of the job file, whose value is the path */
   const char     *suffix[4]; /* files that a path means: each behind the path, the genotypes themselves first; ends with NULL */
   const char     *names;     /* suffix of the file that names the SNPs; NULL: they are named by their places, each once */
-  /* n_snps, snps, names; n_animals and the dictionary of ids; *reading: what is still open. Collective. */
+  /* n_snps, snps, names; n_animals and the dictionary of ids; *reading: what is still open.
+     Collective. */
   PetscErrorCode (*tables)(MeritGenotypes geno, void **reading);
   /* Count, GenoSettle, and this rank's tile of code; frees reading. Collective. */
   PetscErrorCode (*columns)(MeritGenotypes geno, void *reading);
@@ -44,7 +46,8 @@ struct _p_MeritGenotypes {
   bool      loaded;
 };
 
-/* Lines of a text file that begin in this rank's byte range, one after another through a bounded buffer. */
+/* Lines of a text file that begin in this rank's byte range, one after another through a bounded
+   buffer. */
 typedef struct {
   const char *path; /* borrowed */
   int         fd;
@@ -61,30 +64,35 @@ typedef struct {
   int64_t     head_line; /* the line that set the shape of text genotypes, 0 where it is not this rank's */
 } GenoLines;
 
-/* Open, find this rank's lines, count those before. Lines that begin with `comment` (0: none do) are passed over as blank ones are.
-   Collective. */
+/* Open, find this rank's lines, count those before. Lines that begin with `comment` (0: none do)
+   are passed over as blank ones are. Collective. */
 PETSC_INTERN PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], char comment, GenoLines *lines);
-/* The next line that is not blank, without its end; *at NULL when there is none. Borrowed until the next
-   call. Not collective; goes on behind lines with faults. */
+/* The next line that is not blank, without its end; *at NULL when there is none. Borrowed until the
+   next call. Not collective; goes on behind lines with faults. */
 PETSC_INTERN PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length,
                                           MeritFault *fault);
-/* Start again at this rank's first line. */
+/* Start again at this rank's first line. Not collective. */
 PETSC_INTERN void           GenoLinesRewind(GenoLines *lines);
-/* Close; a file that was changed meanwhile is a fault. */
+/* Close and free the buffer, also after an error; a file that was changed meanwhile is a
+   fault. Not collective. */
 PETSC_INTERN PetscErrorCode GenoLinesClose(GenoLines *lines, MeritFault *fault);
-/* Does a field read like the name of the column of ids? Then the line is a header. */
+/* Does a field read like the name of the column of ids (IID, ID, animal_id, sample_id, in
+   any case)? Then the line is a header. Not collective. */
 PETSC_INTERN bool GenoIsIdName(const char *field, int64_t size);
-/* Next blank-separated field of a line from *at on; its length, 0 at the end. */
+/* Next field of a line, fields being separated by blanks, from *at on, which moves behind
+   it; its length, 0 at the end. *field is borrowed from the line. Not collective. */
 PETSC_INTERN int64_t GenoField(const char **at, const char *end, const char **field);
-/* A whole field as a finite number. */
+/* *value = a whole field as a finite decimal number; false if it is none. Not collective. */
 PETSC_INTERN bool GenoNumber(const char *field, int64_t size, double *value);
 /* A field as a message shows it: cut to 40 bytes. */
 #define GENO_SHOWN(n) ((int)((n) < 40 ? (n) : 40))
 
-/* Read exactly n bytes at an offset of an open file in bounded requests. */
+/* Read exactly n bytes at an offset of an open file, in requests of at most
+   MeritMaxMessage(). SYSTEM fault: fewer bytes. Not collective. */
 PETSC_INTERN PetscErrorCode GenoReadAt(int fd, const char path[], int64_t offset, int64_t n, void *to,
                                        MeritFault *fault);
-/* Every rank's bytes one after another, on every rank; owned by the caller, PetscFree. Collective. */
+/* Every rank's bytes one after another, on every rank; owned by the caller, PetscFree.
+   Collective. */
 PETSC_INTERN PetscErrorCode GenoGather(MPI_Comm comm, int64_t n, const char at[], int64_t *all, char **out);
 
 /* Ids of the animals whose lines this rank read. */
@@ -95,29 +103,39 @@ typedef struct {
   int64_t      n, first; /* animals here, row of the first */
 } GenoIds;
 
+/* Room for the ids of all rows of this rank; free with GenoIdsFree(). Not collective. */
 PETSC_INTERN PetscErrorCode GenoIdsCreate(const GenoLines *lines, GenoIds *ids);
-/* The next animal's id. */
+/* Add the id of the next row of this rank and its line. Not collective. */
 PETSC_INTERN PetscErrorCode GenoIdsAdd(GenoIds *ids, const char id[], int64_t length, int64_t line);
-/* The dictionary of ids, number = row; a duplicate is an INPUT error naming both lines. Collective. */
+/* The dictionary of ids, number = row; a duplicate is an INPUT error naming both lines.
+   Collective. */
 PETSC_INTERN PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const char advice[], const GenoIds *ids,
                                           MeritDict *dict);
+/* Free what the list owns. Not collective. */
 PETSC_INTERN PetscErrorCode GenoIdsFree(GenoIds *ids);
-/* The grid, from n_animals and n_snps where it is to be chosen; first used SNP of its columns. */
+/* The grid, from n_animals and n_snps where it is to be chosen. Logically collective. USAGE
+   error: rows that do not divide the number of ranks. */
 PETSC_INTERN PetscErrorCode GenoMakeGrid(MeritGenotypes geno);
+/* First column of M (used SNP) of a column of the grid, n_used for the number of grid
+   columns. Not collective. */
 PETSC_INTERN int32_t        GenoColumnsFirst(MeritGenotypes geno, int column);
-/* Rows of this rank's tile from n_animals and the grid. */
+/* Rows of this rank's tile (multiples of 256 but for the last) from n_animals and the grid.
+   Not collective. */
 PETSC_INTERN void GenoPlaceRows(MeritGenotypes geno);
 /* Lists the missing genotypes of the tile, which is complete. Not collective. */
 PETSC_INTERN PetscErrorCode GenoFindGaps(MeritGenotypes geno);
-/* Room for a tile of n_rows x n_cols, every genotype missing. */
+/* Room for a tile of n_rows x n_cols, every genotype missing; *code is the caller's,
+   free(). Collective. SYSTEM error without memory on any rank. */
 PETSC_INTERN PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code);
-/* Give back what a tile of n_cols columns does not need of a larger room. */
+/* Give back what a tile of n_cols columns does not need of a larger room; *code may move.
+   Not collective. */
 PETSC_INTERN PetscErrorCode GenoShrink(MeritGenotypes geno, uint64_t **code);
 
 /* Counts of this rank, [n_snps * 4], to those of all ranks. Collective. */
 PETSC_INTERN PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[]);
-/* From count[n_snps * 4] over all animals: frequencies, used SNPs, this rank's columns, centre and scale.
-   Collective. */
+/* From count[n_snps * 4], animals with 0, 1, 2 copies and with a missing genotype over all
+   ranks: frequencies, used SNPs, this rank's columns, centre and scale. Collective. INPUT
+   errors: no SNP can be used, frequencies that do not fit. */
 PETSC_INTERN PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[]);
 
 /* What the last bytes of the SNPs of a .bed hold, on the ranks that read them */
@@ -126,8 +144,10 @@ typedef struct {
   uint8_t any;         /* bits that are not 0 in all of them */
 } BedEnd;
 
-/* Do these fit the number of animals? Collective. */
+/* Do the last bytes of the .bed fit the number of animals? Warnings where it is doubtful.
+   Collective. INPUT error where they do not. */
 PETSC_INTERN PetscErrorCode GenoCheckEnd(MeritGenotypes geno, const char bed[], const BedEnd *end);
-/* Warnings of animals without a genotype, and of names that several SNPs have. Collective. */
+/* Warning of animals without any genotype, once the tile is complete. Collective. */
 PETSC_INTERN PetscErrorCode GenoCheckAnimals(MeritGenotypes geno);
+/* Warning of names that several SNPs have; rank 0 does it alone. Not collective. */
 PETSC_INTERN PetscErrorCode GenoCheckNames(MeritGenotypes geno);

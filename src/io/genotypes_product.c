@@ -1,4 +1,8 @@
-/* Views of the genotypes: the packed kernels on this rank's tile with the coding of a view. */
+/* Views of the genotypes. A view is the packed kernels (merit/packed.h) on this rank's tile
+   with one coding: M_ij = scale_j (copies_ij - centre_j), a missing genotype having
+   missing_j copies. The packed codes are those of the store; the coding is the store's or a
+   copy. Products here are those of the tile alone: the caller adds over rows or columns of
+   the grid. */
 #include "genotypes_private.h"
 
 struct _p_MeritMarkers {
@@ -7,13 +11,15 @@ struct _p_MeritMarkers {
 };
 
 /*@
-  MeritMarkersCreate - A view of loaded genotypes: all columns, in double precision until MeritMarkersSetSingle.
+  MeritMarkersCreate - A view of loaded genotypes: all columns, in double precision until
+  MeritMarkersSetSingle.
 
   Not collective. Free with `MeritMarkersDestroy()`; the genotypes must outlive it.
 
   Input Parameters:
 + geno   - the store
-- coding - scale, centre, missing [n_used] of every column, copied; NULL: those the genotypes were loaded with
+- coding - scale, centre, missing [n_used] of every column, copied; NULL: those the genotypes were
+           loaded with
 @*/
 PetscErrorCode MeritMarkersCreate(MeritGenotypes geno, const MeritCoding *coding, MeritMarkers *markers)
 {
@@ -70,7 +76,9 @@ PetscErrorCode GenoFindGaps(MeritGenotypes geno)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns [first, first + n) of a view as a matrix of the kernels */
+/* Columns [first, first + n) of the tile as a matrix of the kernels; nothing is copied. The
+   list of missing genotypes goes by blocks of MERIT_GAP_COLUMNS columns, so it is used only
+   where `first` begins a block. */
 static PetscErrorCode Columns(MeritMarkers m, int32_t first, int32_t n, MeritPacked *columns)
 {
   PetscFunctionBegin;
@@ -87,7 +95,8 @@ static PetscErrorCode Columns(MeritMarkers m, int32_t first, int32_t n, MeritPac
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMarkersForward - g = M_tile x for k right-hand sides. Not collective: the caller reduces along the grid row. */
+/* MeritMarkersForward - g = M_tile x for k right-hand sides. Not collective: the caller reduces
+   along the grid row. */
 PetscErrorCode MeritMarkersForward(MeritMarkers m, int k, const double x[], double g[])
 {
   PetscFunctionBegin;
@@ -95,7 +104,8 @@ PetscErrorCode MeritMarkersForward(MeritMarkers m, int k, const double x[], doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMarkersAdjoint - y = M_tile' s for k right-hand sides. Not collective: the caller reduces along the grid column. */
+/* MeritMarkersAdjoint - y = M_tile' s for k right-hand sides. Not collective: the caller reduces
+   along the grid column. */
 PetscErrorCode MeritMarkersAdjoint(MeritMarkers m, int k, const double s[], double y[])
 {
   PetscFunctionBegin;
@@ -103,8 +113,9 @@ PetscErrorCode MeritMarkersAdjoint(MeritMarkers m, int k, const double s[], doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMarkersNormal - g = M_tile x, w += D g, y = M_tile' w with blocks D[n_rows * n * n], in one pass over the genotypes where
-   that pays; n * k right-hand sides. Not collective: for a grid of one column; the caller reduces along it. */
+/* MeritMarkersNormal - g = M_tile x, w += D g, y = M_tile' w with blocks D[n_rows * n * n], in one
+   pass over the genotypes where that pays; n * k right-hand sides. Not collective: for a grid of
+   one column; the caller reduces along it. */
 PetscErrorCode MeritMarkersNormal(MeritMarkers m, int n, int k, const double D[], const double x[], double g[], double w[], double y[])
 {
   PetscFunctionBegin;
@@ -112,7 +123,8 @@ PetscErrorCode MeritMarkersNormal(MeritMarkers m, int n, int k, const double D[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMarkersForwardRange - g = M x for columns [first, first + n) of the tile only, x[n * k]. Not collective; nothing is decoded. */
+/* MeritMarkersForwardRange - g = M x for columns [first, first + n) of the tile only, x[n * k]. Not
+   collective; nothing is decoded. */
 PetscErrorCode MeritMarkersForwardRange(MeritMarkers m, int32_t first, int32_t n, int k, const double x[], double g[])
 {
   MeritPacked columns;
@@ -123,7 +135,8 @@ PetscErrorCode MeritMarkersForwardRange(MeritMarkers m, int32_t first, int32_t n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMarkersAdjointRange - y = M' s for columns [first, first + n) of the tile only, y[n * k]. Not collective. */
+/* MeritMarkersAdjointRange - y = M' s for columns [first, first + n) of the tile only, y[n * k].
+   Not collective. */
 PetscErrorCode MeritMarkersAdjointRange(MeritMarkers m, int32_t first, int32_t n, int k, const double s[], double y[])
 {
   MeritPacked columns;
@@ -134,7 +147,8 @@ PetscErrorCode MeritMarkersAdjointRange(MeritMarkers m, int32_t first, int32_t n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMarkersSquares - Weighted sums of squares of the tile's columns. Not collective: the caller reduces along the grid column. */
+/* MeritMarkersSquares - Weighted sums of squares of the tile's columns. Not collective: the caller
+   reduces along the grid column. */
 PetscErrorCode MeritMarkersSquares(MeritMarkers m, int k, const double weight[], double q[])
 {
   PetscFunctionBegin;
@@ -142,7 +156,8 @@ PetscErrorCode MeritMarkersSquares(MeritMarkers m, int k, const double weight[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMarkersGram - Weighted products of n columns with each other. Not collective: the caller reduces along the grid column. */
+/* MeritMarkersGram - Weighted products of n columns with each other. Not collective: the caller
+   reduces along the grid column. */
 PetscErrorCode MeritMarkersGram(MeritMarkers m, int32_t first, int32_t n, int k, const double weight[], double gram[])
 {
   MeritPacked columns;
@@ -153,7 +168,8 @@ PetscErrorCode MeritMarkersGram(MeritMarkers m, int32_t first, int32_t n, int k,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMarkersDecode - Columns [first, first + n) of the tile as numbers, column fastest. Not collective. */
+/* MeritMarkersDecode - Columns [first, first + n) of the tile as numbers, column fastest. Not
+   collective. */
 PetscErrorCode MeritMarkersDecode(MeritMarkers m, int32_t first, int32_t n, double out[])
 {
   MeritPacked columns;

@@ -1,5 +1,16 @@
-/* From the counts of all animals: frequencies, which SNPs are used, centre and scale of each, and who holds
-   which columns. */
+/*
+  What is decided once the genotypes of all animals are counted: frequencies, which SNPs
+  are used, columns of each rank, centre and scale of each column, mean diagonal of MM'.
+  Every rank has the counts of all SNPs and does the same, so nothing is sent; only a file
+  of frequencies is read in parts and joined.
+
+  With p the frequency of the counted allele, observed or from the file, and m = copies -
+  centre:
+  - centre = 2p (0 without centring); a missing genotype counts as 2p copies.
+  - scale: 1 (none); 1 / sqrt(sum 2p(1-p)) (vanraden; VanRaden 2008); 1 / sqrt(2p(1-p)) of
+    each SNP (standardised; VanRaden 2008); 1 / sqrt(SNPs used) (count); 1 / sqrt(mean
+    diagonal of the unscaled MM') (trace).
+*/
 #include "genotypes_private.h"
 #include <merit/exchange.h>
 #include <merit/log.h>
@@ -7,12 +18,18 @@
 #include <string.h>
 #include <strings.h>
 
-/* Frequencies from a file, of the SNPs of the table: how often a name was met, on which lines, and its value */
+/* What the file of frequencies has of each SNP of the table. While it is read, the part of
+   this rank; after JoinFrequencies() that of all ranks, where value counts only for SNPs
+   with times = 1. */
 typedef struct {
+  /* value is 0 where the part of a rank has no line, so that parts can be added */
   double  *value;                /* [n_snps] NaN where the file has none; owned */
   int64_t *times, *least, *most; /* [n_snps]; owned */
 } Frequencies;
 
+/* Frequency, missing genotypes and column of M of every SNP, and n_used. count [n_snps * 4]
+   over all animals. An SNP is used if both alleles occur (or if all are wanted, `whole`);
+   columns are in the order of the file. */
 static void CountSnps(MeritGenotypes geno, const int64_t count[])
 {
   geno->n_used = 0;
@@ -27,6 +44,8 @@ static void CountSnps(MeritGenotypes geno, const int64_t count[])
   }
 }
 
+/* Make the arrays of the columns of M, and find the columns of this rank's tile. Errors:
+   INPUT if no SNP is used. The same on all ranks. */
 static PetscErrorCode ChooseColumns(MeritGenotypes geno)
 {
   PetscFunctionBegin;
@@ -45,6 +64,8 @@ static PetscErrorCode ChooseColumns(MeritGenotypes geno)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Warn of used SNPs on sex chromosomes and mitochondria: males have one copy or none there,
+   so that 0, 1, 2 copies do not mean the same as on autosomes */
 static void WarnOfSexChromosomes(MeritGenotypes geno)
 {
   static const char *const sex[] = {"X", "Y", "XY", "MT", "M"};
@@ -62,7 +83,10 @@ static void WarnOfSexChromosomes(MeritGenotypes geno)
              (int)n);
 }
 
-/* A line "snp frequency" into the table; SNPs that the genotypes do not have are passed over */
+/* A line "snp frequency" into the table. Names of SNPs that are not used are passed over,
+   as are names that the genotypes do not have. A name on several lines is noted in `times`
+   and becomes an error in JoinFrequencies(). Faults: fields, a value that is not in [0, 1].
+   Not collective. */
 static PetscErrorCode ReadFrequency(const GenoLines *lines, const char *at, int64_t length,
                                     MeritStrings names, const int32_t snp_of[], Frequencies *file,
                                     MeritFault *fault)
@@ -89,7 +113,9 @@ static PetscErrorCode ReadFrequency(const GenoLines *lines, const char *at, int6
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Names of the used SNPs; a name that two of them share cannot be looked up */
+/* Pool of the names of the used SNPs, and the SNP of the table behind each code; both owned
+   by the caller. Errors: INPUT for a name of two SNPs, which could not be looked up. The
+   same on all ranks. */
 static PetscErrorCode NameSnps(MeritGenotypes geno, MeritStrings *names, int32_t **snp_of)
 {
   PetscFunctionBegin;
@@ -108,7 +134,8 @@ static PetscErrorCode NameSnps(MeritGenotypes geno, MeritStrings *names, int32_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Put the ranks' parts of the file together and check them: each used SNP once */
+/* Put the parts of the ranks together and check them: each used SNP has exactly one line.
+   value is added, since it is 0 on ranks without the line. Errors: INPUT. Collective. */
 static PetscErrorCode JoinFrequencies(MeritGenotypes geno, Frequencies *file)
 {
   PetscFunctionBegin;
@@ -130,6 +157,9 @@ static PetscErrorCode JoinFrequencies(MeritGenotypes geno, Frequencies *file)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Frequencies of the used SNPs from the file that the job names. Each rank reads lines of
+   its byte range; arrays of *file are owned by the caller, PetscFree4. Collective. Errors:
+   INPUT. */
 static PetscErrorCode ReadFrequencies(MeritGenotypes geno, Frequencies *file)
 {
   MeritFault   fault = {0};
@@ -158,7 +188,8 @@ static PetscErrorCode ReadFrequencies(MeritGenotypes geno, Frequencies *file)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Centre of each column, what a missing genotype counts as, and p[] of the scales */
+/* centre and missing of each column, and p [n_used] for the scales: from the file where
+   there is one, else observed. Collective where there is a file. */
 static PetscErrorCode Centre(MeritGenotypes geno, double p[])
 {
   Frequencies file = {0};
@@ -174,7 +205,8 @@ static PetscErrorCode Centre(MeritGenotypes geno, double p[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sum of the squares of a column of M before it is scaled */
+/* Sum over all animals of (copies - centre)^2 of column c, before it is scaled; from the
+   counts of the four codes */
 static double ColumnSquares(const MeritGenotypes geno, const int64_t count[], int32_t c)
 {
   const int64_t *n       = count + 4 * (size_t)geno->used[c];
@@ -188,6 +220,8 @@ static double ColumnSquares(const MeritGenotypes geno, const int64_t count[], in
   return squares;
 }
 
+/* sum_2pq over used SNPs, and the mean diagonal of the unscaled MM': the sum of squares of
+   all of M by the number of genotyped animals */
 static void Diagonals(MeritGenotypes geno, const int64_t count[], const double p[])
 {
   double squares = 0;
@@ -200,10 +234,13 @@ static void Diagonals(MeritGenotypes geno, const int64_t count[], const double p
   geno->mean_diagonal = squares / (double)geno->n_animals;
 }
 
-/* The largest scale of a column: a frequency, or a sum of 2pq, that asks for more is none of a population */
+/* The largest scale of a column: a frequency, or a sum of 2pq, that asks for more is none of a
+   population */
 static const double LARGEST_SCALE = 1e6;
 
-/* The scale of each column (VanRaden 2008 for the divisor sum 2pq and for the columns by sqrt 2pq) */
+/* The scale of each column (see the top of the file). A scale that is not finite or too
+   large means that the frequencies do not fit the genotypes: an INPUT error, also for NaN,
+   which fails the comparison. The same on all ranks. */
 static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 {
   double all = 1;
@@ -231,7 +268,8 @@ static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 /*
   GenoSettle - Frequencies, SNPs used, this rank's columns, centre and scale.
 
-  Collective. count[n_snps * 4] are the animals with 0, 1, 2 copies and with a missing genotype, over all ranks.
+  Collective. count[n_snps * 4] are the animals with 0, 1, 2 copies and with a missing genotype,
+  over all ranks.
 */
 PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[])
 {

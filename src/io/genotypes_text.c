@@ -1,10 +1,18 @@
-/* Text genotypes, an animal a line. Each rank packs the lines it reads, animal by animal; then the animals
-   go to the rows of the grid. */
+/*
+  Reader of text genotypes, an animal a line: "id 0 1 2 5 ..." with blanks, or "id
+  0125..." without; 5 is missing.
+
+  ReadAll: the first line gives form and number of SNPs (FindShape). Each rank packs the
+  lines of its byte range animal by animal (Rows); ids go to a dictionary. Deal: genotypes
+  are counted over all ranks, the SNPs to be used are chosen (GenoSettle), and for each
+  animal and each column of the grid the packed columns go to the rank that holds them
+  (SendRows). There they are turned from animal by animal to strips of columns (FillTile).
+*/
 #include "genotypes_private.h"
 #include <merit/exchange.h>
 #include <string.h>
 
-/* What the first line tells */
+/* Form of the file, from its first line */
 typedef struct {
   int32_t n_snps;
   bool    joined; /* "id 0125..." rather than "id 0 1 2 5 ..." */
@@ -17,7 +25,8 @@ typedef struct {
   uint64_t *code;  /* [n * words]; owned */
 } Rows;
 
-/* Code of a genotype's text, or -1 */
+/* Code of the text of a genotype, 0 to 3, or -1. Missing (3) is 5; with blanks between
+   genotypes also "." and "NA". */
 static int CodeOf(const char *field, int64_t size, bool joined)
 {
   if (size == 1) {
@@ -27,6 +36,8 @@ static int CodeOf(const char *field, int64_t size, bool joined)
   return size == 2 && !joined && field[0] == 'N' && field[1] == 'A' ? 3 : -1;
 }
 
+/* Fault for a text that is no genotype: SNP `snp` (from 0) of the animal with this id. On
+   the first line a header is likely, which the message mentions. */
 static void NotAGenotype(const GenoLines *lines, const char *id, int64_t n_id, int32_t snp, const char *field,
                          int64_t size, bool joined, MeritFault *fault)
 {
@@ -40,8 +51,10 @@ static void NotAGenotype(const GenoLines *lines, const char *id, int64_t n_id, i
                                       : "");
 }
 
-/* The genotypes of a line behind its id into a packed row (NULL: only look); returns their number, or -1
-   after a fault */
+/* Pack the genotypes of a line, from `at` to `end`, into a row (NULL: they are only
+   counted); returns their number, or -1 after a fault. The row has 3 in all places at
+   first; exclusive or with 3 - code makes that the code. Genotypes beyond n_snps are
+   counted and not stored. Not collective. */
 static int32_t PackLine(const GenoLines *lines, const char *id, int64_t n_id, const char *at, const char *end,
                         const Shape *shape, uint64_t *row, MeritFault *fault)
 {
@@ -69,7 +82,14 @@ static int32_t PackLine(const GenoLines *lines, const char *id, int64_t n_id, co
   return n;
 }
 
-/* Number of SNPs and form, from the first line of the file; every rank gets them */
+/*
+  Find the number of SNPs and the form from the first line of the file, on all ranks. The
+  rank with the first row reads it; the others have 0 and get the result by a maximum.
+
+  Genotypes are joined if one field follows the id that is longer than a byte and is not
+  itself a genotype (NA). A first line whose id is a name of the id column is a header, an
+  error. Lines are at the beginning again afterwards. Errors: INPUT. Collective.
+*/
 static PetscErrorCode FindShape(MPI_Comm comm, GenoLines *lines, Shape *shape)
 {
   MeritFault  fault = {0};
@@ -105,7 +125,9 @@ static PetscErrorCode FindShape(MPI_Comm comm, GenoLines *lines, Shape *shape)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One line: its id to the list, its genotypes to the row */
+/* The animal of a line: its id to the list, its genotypes to the row. The number of
+   genotypes must be that of the first line. The id is added also after a fault, so that
+   rows and ids stay together. Not collective. */
 static PetscErrorCode ReadRow(const GenoLines *lines, const char *at, int64_t length, const Shape *shape,
                               GenoIds *ids, uint64_t *row, MeritFault *fault)
 {
@@ -128,6 +150,8 @@ static PetscErrorCode ReadRow(const GenoLines *lines, const char *at, int64_t le
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Read all lines of this rank: ids, and rows that are missing (bits 1) before they are
+   filled. The lines are closed. Errors: INPUT. Collective. */
 static PetscErrorCode ReadRows(MeritGenotypes geno, GenoLines *lines, const Shape *shape, GenoIds *ids,
                                Rows *rows)
 {
@@ -150,6 +174,8 @@ static PetscErrorCode ReadRows(MeritGenotypes geno, GenoLines *lines, const Shap
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The SNP table of a file without names: SNP1, SNP2, ... by their places, with unknown
+   chromosome and alleles */
 static PetscErrorCode NameSnps(MeritGenotypes geno, int32_t n)
 {
   const size_t room = 16;
@@ -169,11 +195,14 @@ static PetscErrorCode NameSnps(MeritGenotypes geno, int32_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Code of SNP j in a packed row */
 static inline unsigned CodeAt(const uint64_t *row, int32_t j)
 {
   return (unsigned)(row[j / 32] >> (2 * (j % 32)) & 3);
 }
 
+/* *count [n_snps * 4] = animals with each code, over all ranks; owned by the caller.
+   Collective. */
 static PetscErrorCode CountRows(MeritGenotypes geno, const Rows *rows, int64_t **count)
 {
   PetscFunctionBegin;
@@ -185,14 +214,19 @@ static PetscErrorCode CountRows(MeritGenotypes geno, const Rows *rows, int64_t *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns [first, first + n) of a row of the file, squeezed together */
+/* Columns [first, first + n) of M from a row, which has all SNPs of the file, packed from
+   bit 0 of out on; out is 0 before */
 static void PickColumns(MeritGenotypes geno, const uint64_t *row, int32_t first, int32_t n, uint64_t *out)
 {
   for (int32_t c = 0; c < n; c++)
     out[c / 32] |= (uint64_t)CodeAt(row, geno->used[first + c]) << (2 * (c % 32));
 }
 
-/* Send each animal's columns to the ranks of its grid row; they arrive in the order of the file */
+/* Send the columns of each animal to the ranks of its row of the grid, one item of `words`
+   words for each column of the grid. Item i is animal i / grid_cols and column i %
+   grid_cols. Ranks read ascending parts of the file and arrivals go by source rank, so
+   items arrive in the order of the file. *arrived [n_rows * words] is owned by the caller.
+   Collective. */
 static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t first_row, int32_t words,
                                uint64_t **arrived)
 {
@@ -223,7 +257,8 @@ static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t fi
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Animal by animal to strips of columns */
+/* Make this rank's tile from rows [n_rows * words]. A thread has whole strips, so no two
+   write to the same word. Collective, since all ranks must have the memory. */
 static PetscErrorCode FillTile(MeritGenotypes geno, int32_t words, const uint64_t *arrived)
 {
   PetscFunctionBegin;
@@ -241,6 +276,8 @@ static PetscErrorCode FillTile(MeritGenotypes geno, int32_t words, const uint64_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Count, choose columns, send and fill; rows->code is freed as soon as it is sent. All
+   items have the words of the widest column of the grid. Collective. */
 static PetscErrorCode LoadRows(MeritGenotypes geno, Rows *rows, int64_t first_row)
 {
   int64_t  *count;
@@ -265,6 +302,8 @@ typedef struct {
   int64_t first_row;
 } Reading;
 
+/* The `tables` of the reader: reads the whole file. *reading goes to Deal(), which frees
+   it. Collective. */
 static PetscErrorCode ReadAll(MeritGenotypes geno, void **reading)
 {
   GenoLines lines;
@@ -288,6 +327,7 @@ static PetscErrorCode ReadAll(MeritGenotypes geno, void **reading)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The `columns` of the reader. Collective. */
 static PetscErrorCode Deal(MeritGenotypes geno, void *reading)
 {
   Reading *r = reading;

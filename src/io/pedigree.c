@@ -64,8 +64,9 @@ PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *pedigree)
   Input Parameters:
 + ped      - the pedigree
 . path     - text file, delimited, possibly compressed
-. columns  - names of the columns of id, sire, dam, birth year and sex; NULL, as each of them: found by name, else
-             the first three columns are id, sire, dam; a year and a sex are read only when named
+. columns  - names of the columns of id, sire, dam, birth year and sex; NULL, as each of them: found
+             by name, else the first three columns are id, sire, dam; a year and a sex are read only
+             when named
 . n_header - number of names in `header`, 0 when the file's first line has them
 - header   - names of the columns of a file without a header line
 @*/
@@ -86,7 +87,8 @@ PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const 
 }
 
 /*@
-  MeritPedigreeSetUnknown - Words that stand for an unknown parent, beside the empty field, "0", "." and "NA".
+  MeritPedigreeSetUnknown - Words that stand for an unknown parent, beside the empty field, "0", "."
+  and "NA".
 
   Logically collective. Replaces words given before; copied.
 @*/
@@ -124,8 +126,8 @@ PetscErrorCode MeritPedigreeSetOutbred(MeritPedigree ped, bool outbred)
 /*@
   MeritPedigreeAddFounders - Ids that become founders if the pedigree file does not have them.
 
-  Not collective; each rank adds its own before `MeritPedigreeLoad()`. Copied; words for an unknown parent are
-  passed over.
+  Not collective; each rank adds its own before `MeritPedigreeLoad()`. Copied; words for an unknown
+  parent are passed over.
 @*/
 PetscErrorCode MeritPedigreeAddFounders(MeritPedigree ped, MeritStrings pool)
 {
@@ -153,9 +155,10 @@ PetscErrorCode MeritPedigreeAddFounders(MeritPedigree ped, MeritStrings pool)
 
   Collective. Further calls do nothing.
 
-  Errors (INPUT unless marked), each with file and line: an empty id; duplicate lines with different parents;
-  an own ancestor; an animal that is sire here and dam there, or of the other sex by its line (unless sexes are
-  free); a parent born after its offspring; USAGE: columns that cannot be found, negative parent codes, more than 2^31 - 1 animals.
+  Errors (INPUT unless marked), each with file and line: an empty id; duplicate lines with different
+  parents; an own ancestor; an animal that is sire here and dam there, or of the other sex by its
+  line (unless sexes are free); a parent born after its offspring; USAGE: columns that cannot be
+  found, negative parent codes, more than 2^31 - 1 animals.
 @*/
 PetscErrorCode MeritPedigreeLoad(MeritPedigree ped)
 {
@@ -241,7 +244,8 @@ PetscErrorCode MeritPedigreeOffspring(MeritPedigree ped, const int64_t **n_offsp
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedigreeGeneration - Generations of this rank's block, founders 0; borrowed. Not collective. */
+/* MeritPedigreeGeneration - Generations of this rank's block, founders 0; borrowed. Not
+   collective. */
 PetscErrorCode MeritPedigreeGeneration(MeritPedigree ped, const int32_t **generation)
 {
   PetscFunctionBegin;

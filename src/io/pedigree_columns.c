@@ -18,7 +18,8 @@ static const char *const *const known_names[] = {id_names, sire_names, dam_names
 /* Line of the names of the columns; 0: they are not in the file */
 static int64_t HeaderLine(MeritPedigree ped) { return ped->n_header ? 0 : 1; }
 
-/* Column of the first known name that occurs, in any case; -1 if none does */
+/* Column of the first known name that occurs, in any case; -1 if none does. A name earlier
+   in `known` wins over one earlier in the file. */
 static int FindKnown(int n, const char *const names[], const char *const known[])
 {
   for (; *known; known++)
@@ -27,7 +28,8 @@ static int FindKnown(int n, const char *const names[], const char *const known[]
   return -1;
 }
 
-/* PedigreeIsName - See the header. Not collective. */
+/* PedigreeIsName - See the header: for files that are said to have no header line. Not
+   collective. */
 bool PedigreeIsName(int role, const char column[], const char field[])
 {
   return !strcasecmp(field, column) || FindKnown(1, &field, known_names[role]) == 0;
@@ -48,8 +50,8 @@ static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A column taken by position must have a name that reads like one: not a number, not a word for an
-   unknown parent */
+/* A column taken by position must have a name that reads like one: not a number, not a word
+   for an unknown parent. With names from the job file there is no header line to check. */
 static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const names[], const int column[])
 {
   PetscFunctionBegin;
@@ -69,8 +71,10 @@ static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const na
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns by position: the first three, unless known names say otherwise. With sire and dam known,
-   the id is the first other column. */
+/* Columns by position where names were not found: column 0, 1 or 2 for id, sire or dam.
+   With sire and dam known by name, the id is the first column that has no other role.
+   Errors: USAGE if the place of a role does not exist or has another role, INPUT if the
+   first line is data. */
 static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names[], int column[])
 {
   PetscFunctionBegin;
@@ -93,8 +97,9 @@ static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeFindColumns - See the header. Errors: USAGE names the missing column, INPUT if the first
-   line is data. Logically collective. */
+/* PedigreeFindColumns - See the header. Year and sex are read only where the job file names
+   them. Two roles of one column are an error. Errors: USAGE names the missing column, INPUT
+   if the first line is data. Logically collective. */
 PetscErrorCode PedigreeFindColumns(MeritPedigree ped, MeritTable table, int column[PED_N_COLUMNS])
 {
   const char *const *names;

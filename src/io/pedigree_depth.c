@@ -1,6 +1,12 @@
-/* A pedigree cut to certain animals (with records or genotypes) and their ancestors up to a number
-   of generations back. It is cut right after reading: parents that are not kept become unknown, and
-   all that follows sees a smaller pedigree. */
+/*
+  A pedigree cut to certain animals (with records or genotypes) and their ancestors up to
+  a number of generations back. It is cut right after reading: parents that are not kept
+  become unknown, and all that follows sees a smaller pedigree.
+
+  Steps of PedigreeCut(): mark the animals to keep (MarkKept), number them anew
+  (Renumber), make lines of the file and a dictionary with these numbers (MakeRows,
+  MakeDict), and deal the lines out to the new blocks, as after reading.
+*/
 #include "pedigree_load.h"
 #include <math.h>
 
@@ -14,8 +20,8 @@ PetscErrorCode MeritPedigreeSetDepth(MeritPedigree ped, int32_t depth)
 }
 
 /*@
-  MeritPedigreeAddFocal - Animals that are kept whatever the depth, such as those with records; ids that the pedigree does not have are
-  passed over.
+  MeritPedigreeAddFocal - Animals that are kept whatever the depth, such as those with records; ids
+  that the pedigree does not have are passed over.
 
   Not collective; each rank adds its own before `MeritPedigreeLoad()`. Copied.
 @*/
@@ -32,8 +38,9 @@ PetscErrorCode MeritPedigreeAddFocal(MeritPedigree ped, MeritStrings pool)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mark n animals by number (-1: none) on the ranks that hold them; fresh [*n_fresh] = newly marked
-   ones as indices in the block. Collective. */
+/* Mark n animals by number (-1: none) on the ranks that hold them; fresh [*n_fresh] = newly
+   marked ones as indices in the block. Collective. fresh has room for n_local: an animal is
+   fresh once. A parent of several animals arrives several times and is marked once. */
 static PetscErrorCode Mark(MeritPedigree ped, int64_t n, const int64_t number[], bool kept[], int64_t *n_fresh, int64_t fresh[])
 {
   MeritExchange ex;
@@ -59,8 +66,10 @@ static PetscErrorCode Mark(MeritPedigree ped, int64_t n, const int64_t number[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* kept [n_local] = focal animals, and then one generation of parents after the other: breadth
-   first, so that an ancestor is found by its shortest path. Collective. */
+/* kept [n_local] = focal animals, and then one generation of parents after the other:
+   breadth first, so that an ancestor is found by its shortest path. Collective. Round g
+   marks the parents of the animals that round g - 1 marked first; it ends early where none
+   was new. */
 static PetscErrorCode MarkKept(MeritPedigree ped, bool kept[])
 {
   const int32_t n_focal = MeritStringsCount(ped->focal);
@@ -85,8 +94,9 @@ static PetscErrorCode MarkKept(MeritPedigree ped, bool kept[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* number [n_local] = new numbers of the kept animals in their old order, -1 for others; *n of them
-   over all ranks. Collective. */
+/* number [n_local] = new numbers of the kept animals in their old order, -1 for others; *n
+   of them over all ranks. Collective. Animals stay in their old order, so new numbers
+   follow from a prefix sum of the counts. */
 static PetscErrorCode Renumber(MeritPedigree ped, const bool kept[], int32_t number[], int64_t *n)
 {
   int64_t here = 0, next = 0;
@@ -101,7 +111,8 @@ static PetscErrorCode Renumber(MeritPedigree ped, const bool kept[], int32_t num
 }
 
 /* The kept animals of this rank as rows with new numbers, as if read from a smaller file.
-   Collective; *rows are owned by the caller. */
+   Collective; *rows are owned by the caller. New numbers of parents come from the ranks
+   that hold them; a parent that is not kept has number -1, which is unknown. */
 static PetscErrorCode MakeRows(MeritPedigree ped, const int32_t number[], int64_t *n, PedigreeRow **rows)
 {
   int32_t *sire, *dam;

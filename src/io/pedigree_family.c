@@ -31,8 +31,9 @@ static PetscErrorCode EdgesFree(Edges *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Send each animal with a known parent of this role to the rank of that parent. Collective; free
-   with EdgesFree(). */
+/* Send each animal with a known parent of this role to the rank of that parent. Collective;
+   free with EdgesFree(). Lists are in the order of the numbers of the children, since ranks
+   hold ascending blocks and arrivals go by source rank. */
 static PetscErrorCode EdgesMake(MeritPedigree ped, const int64_t parent[], Edges *e)
 {
   MeritExchange ex;
@@ -66,8 +67,8 @@ static PetscErrorCode EdgesMake(MeritPedigree ped, const int64_t parent[], Edges
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* line [n_local] = first line of the file that has the animal in this role, INT64_MAX if none does;
-   owned by the caller */
+/* line [n_local] = first line of the file that has the animal of the block in this role,
+   INT64_MAX if none has; owned by the caller. Not collective. */
 static PetscErrorCode FirstLines(MeritPedigree ped, const Edges *e, int64_t **line)
 {
   PetscFunctionBegin;
@@ -90,7 +91,8 @@ static bool LooksUnknown(MeritPedigree ped, int64_t i)
   return TableNoValue(label, length);
 }
 
-/* First line on which animal i of the block is a parent */
+/* First line on which animal i of the block is a parent. A search through all edges, for
+   the few animals that a message names. */
 static int64_t FirstLine(const Edges *const edges[2], int64_t i)
 {
   int64_t line = INT64_MAX;
@@ -118,14 +120,16 @@ static PetscErrorCode WarnOfUnknown(MeritPedigree ped, const Edges *const edges[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Advice for an animal in both roles */
+/* Advice for an animal in both roles; `here`: on one line */
 static const char *Advice(MeritPedigree ped, int64_t i, bool here)
 {
   if (LooksUnknown(ped, i)) return "if it stands for an unknown parent, name it in pedigree.unknown";
   return here ? "'sexes: free' allows that" : "'sexes: free' allows both";
 }
 
-/* Fault for each animal that is both sire and dam, at the later line; none if sexes are free */
+/* Fault for each animal that is both sire and dam, at the later of the first lines of both
+   roles; none if sexes are free. Where both are one line, the animal is both parents of its
+   offspring (selfing). Not collective. */
 static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Edges *dams, MeritFault *fault)
 {
   int64_t *as_sire, *as_dam;
@@ -153,7 +157,8 @@ static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Ed
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Fault where a parent's own line gives the other sex */
+/* Fault where a parent's own line gives the other sex. `other` is the sex that a parent in
+   this role cannot have; unknown sexes pass. */
 static void CheckSexOfRole(MeritPedigree ped, const Edges *e, int other, const char role[])
 {
   for (int64_t k = 0; ped->has_sex && !ped->free_sexes && k < e->n; k++) {
@@ -166,8 +171,9 @@ static void CheckSexOfRole(MeritPedigree ped, const Edges *e, int other, const c
   }
 }
 
-/* Fault where a parent was born after its offspring. *n_same += pairs of the same year, *line the
-   first of them. */
+/* Fault where a parent was born after its offspring. *n_same += pairs of the same year,
+   *line the first of them. Unknown years are NaN, for which every comparison is false but
+   `!=`, so they are neither faults nor pairs of one year. */
 static void CheckYears(MeritPedigree ped, const Edges *e, const char role[], int64_t *n_same, int64_t *line)
 {
   for (int64_t k = 0; ped->has_year && k < e->n; k++) {
@@ -197,8 +203,9 @@ static PetscErrorCode WarnOfYears(MeritPedigree ped, int64_t n_same, int64_t lin
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* loading->child = offspring of each animal of the block, first those it sired; selfed offspring
-   appear twice */
+/* loading->child = offspring of each animal of the block, first those it sired; selfed
+   offspring appear twice. A counting sort: first [i + 2] counts, sums make first [i + 1]
+   the next free place of animal i, and after filling first [i] is where its list begins. */
 static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[2], PedigreeLoading *loading)
 {
   int64_t *first;
@@ -219,8 +226,10 @@ static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeFamilies - See the header. Collective. INPUT errors: an animal in both roles (unless
-   sexes are free), a parent of the other sex or born after its offspring. */
+/* PedigreeFamilies - See the header. An offspring of selfing has the same animal as sire
+   and dam and counts once in n_offspring: its edge as dam has a negative child and is not
+   counted. Collective. INPUT errors: an animal in both roles (unless sexes are free), a
+   parent of the other sex or born after its offspring. */
 PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
 {
   Edges              sires = {0}, dams = {0};

@@ -36,7 +36,9 @@ static void TakeNotice(MeritPedigree ped, Progress *p, Notice notice)
   if (--p->waiting[i] == 0) p->ready[p->n_ready++] = (int32_t)i;
 }
 
-/* Go on as far as this rank can without messages from others */
+/* Go on as far as this rank can without messages from others. An animal enters the stack
+   once, when its last parent got a generation; children in the block are treated at once,
+   others get a message. */
 static void Advance(MeritPedigree ped, const PedigreeLoading *loading, Progress *p)
 {
   const int64_t last = ped->first + ped->n_local;
@@ -99,8 +101,10 @@ static int32_t NextParent(const int32_t parents[2], const double state[], double
   return -1;
 }
 
-/* All generations on one rank, by a depth-first walk with an explicit stack [n]: an animal gets its
-   generation after its parents */
+/* All generations on one rank, by a depth-first walk with an explicit stack [n]: an animal
+   gets its generation after its parents. The inbreeding of the window holds the states. The
+   stack has the animals of the path from the start to the current one, so n places are
+   enough. */
 static void Walk(const PedigreeWindow *w, int32_t stack[])
 {
   for (int64_t start = 0; start < w->n; start++) {
@@ -148,7 +152,9 @@ static PetscErrorCode GenerationsAlone(MeritPedigree ped)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeGenerations - See the header. Collective. */
+/* PedigreeGenerations - See the header. An animal with both parents in one round waits for
+   two notices, one of each role; selfed offspring are in the list of their parent twice.
+   Animals that still wait when no messages are left descend from a loop. Collective. */
 PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading)
 {
   Progress p      = {0};

@@ -1,10 +1,15 @@
 /*
-  Reading the pedigree: from the lines of the file to blocks of animals by canonical number.
+  Reading the pedigree: from the lines of the file to blocks of animals by canonical
+  number.
 
-  Ids, sires and dams share one pool of labels. The dictionary numbers the labels by (first own
-  line, label), so that animals are in the order of the file, and parents without a line follow
-  sorted by label. Lines go to the ranks that hold their animals, where a second line of an animal
-  is compared with the first.
+  Ids, sires and dams share one pool of labels. The dictionary numbers the labels by
+  (first own line, label), so that animals are in the order of the file, and parents
+  without a line follow sorted by label. Lines go to the ranks that hold their animals,
+  where a second line of an animal is compared with the first.
+
+  Order of PedigreeLoadLines(): open the table and find the columns, read, check the lines
+  (TakeLines), number (NumberLines), check that the header line is none (CheckNames), deal
+  out (PedigreeDealRows).
 */
 #include "pedigree_columns.h"
 #include "pedigree_load.h"
@@ -13,7 +18,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Lines of this rank: codes into the pool of all labels; codes and pool are owned by the table */
+/* Lines of this rank while they are numbered: codes into the pool of all labels; codes and
+   pool are owned by the table, which must live as long */
 typedef struct {
   int64_t        n;
   const int32_t *code[PED_DAM + 1]; /* [n] -1 missing */
@@ -21,7 +27,8 @@ typedef struct {
   int64_t       *order; /* [strings of pool] line of first own line here, INT64_MAX none */
 } Lines;
 
-/* A negative number as parent marks a genetic group in other programs */
+/* A negative number as parent marks a genetic group (a group of unknown parents) in other
+   programs; here it is refused, since it would be read as the id of one animal */
 static bool IsGroup(const char *text) { return text[0] == '-' && isdigit((unsigned char)text[1]); }
 
 /* Does any label look like a genetic group? Only then the lines need to be searched. */
@@ -32,8 +39,8 @@ static bool AnyGroup(MeritStrings pool)
   return false;
 }
 
-/* In a file said to have no header line, does the first line contain names of columns? Rank 0 notes
-   a fault. */
+/* In a file said to have no header line, does the first line contain names of columns? Rank
+   0 notes a fault. One name alone may be the id of an animal; two or three are a header. */
 static void CheckFirstLine(MeritPedigree ped, MeritTable table, const int column[], const Lines *lines, MeritFault *fault)
 {
   const char *const *names;
@@ -50,8 +57,9 @@ static void CheckFirstLine(MeritPedigree ped, MeritTable table, const int column
                   "the first line names columns; pedigree.header is for files without a header line");
 }
 
-/* Where columns were taken by position: if a "name" is also an animal, the file has no header line
-   and its first animal would be lost. Collective. */
+/* Where columns were taken by position: if a "name" is also an animal, the file has no
+   header line and its first animal would be lost. Collective. Rank 0 alone has names to
+   look up; the other ranks take part with an empty pool. */
 static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int column[])
 {
   const char *const *names;
@@ -78,7 +86,8 @@ static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Faults: a line without an id, and negative parent codes. Collective. */
+/* Faults: a line without an id, and negative parent codes. Collective. Lines are searched
+   for such codes only if some label of the pool looks like one. */
 static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const int column[], const Lines *lines)
 {
   const bool groups = AnyGroup(lines->pool);
@@ -109,8 +118,10 @@ static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Codes of this rank's lines, the added founders, and the sort key of each label: the first line
-   that has it as id. Collective. */
+/* Codes of this rank's lines, the added founders, and the sort key of each label: the first
+   line that has it as id. Founders get INT64_MAX like parents without a line, so that they
+   follow the animals of the file, sorted by label. lines->order is owned by the caller.
+   Collective. */
 static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int column[], Lines *lines)
 {
   int64_t first;
@@ -136,7 +147,7 @@ static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sex that a word means, -1: none */
+/* Sex that a word means, -1: none. Words are compared in any case. */
 static int SexOf(const char word[])
 {
   static const char *const words[][5] = {{"0", "u", "unknown", "x", "?"}, {"1", "m", "male", "sire", "s"}, {"2", "f", "female", "dam", "d"}};
@@ -147,7 +158,9 @@ static int SexOf(const char word[])
   return -1;
 }
 
-/* Sexes of the rows, if the file has them; unknown words are faults */
+/* Sexes of the rows, if the file has them; unknown words are faults. A missing field is an
+   unknown sex. Faults are kept until PedigreeFamilies(), which raises them with those of
+   the families. */
 static PetscErrorCode TakeSexes(MeritPedigree ped, MeritTable table, int column, int64_t n, PedigreeRow rows[])
 {
   const int32_t *code;
@@ -168,8 +181,9 @@ static PetscErrorCode TakeSexes(MeritPedigree ped, MeritTable table, int column,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Canonical numbers of all labels, and the lines in these numbers; *rows are owned by the caller.
-   Collective. */
+/* Canonical numbers of all labels, and the lines in these numbers; *rows are owned by the
+   caller. Collective. Sets ped->dict and ped->n. Errors: USAGE for more than 2^31 - 1
+   animals, since numbers of parents are stored in 32 bits. */
 static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int column[], Lines *lines, PedigreeRow **rows)
 {
   const double *year = NULL;
@@ -199,8 +213,10 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Compare a second line of an animal with the first: parents, year and sex must agree; what one
-   leaves open the other may give */
+/* Compare a second line of an animal with the first (place i of the block): parents, year
+   and sex must agree, also where a parent is unknown. A year or sex that the first line
+   leaves open is taken from the second. NaN passes both comparisons of years. Not
+   collective. */
 static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
 {
   const char *id = MeritDictLocal(ped->dict, row->id, NULL), *what = NULL;
@@ -215,7 +231,9 @@ static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
   if (ped->has_sex && !ped->sex[i]) ped->sex[i] = row->sex;
 }
 
-/* Store a line in the block of its animal; an own parent is a fault */
+/* Store a line in the block of its animal; an own parent is a fault. A line number of 0
+   means that the animal has no line so far; lines arrive in the order of the file, so the
+   first one is kept. */
 static void TakeRow(MeritPedigree ped, const PedigreeRow *row)
 {
   const int64_t i  = row->id - ped->first;
@@ -236,7 +254,8 @@ static void TakeRow(MeritPedigree ped, const PedigreeRow *row)
                   row->id == row->sire ? "sire" : "dam");
 }
 
-/* This rank's block with all parents unknown */
+/* This rank's block with all parents unknown. Animals without a line stay so. year and sex
+   exist only where the file has a column for them. */
 static PetscErrorCode MakeBlock(MeritPedigree ped)
 {
   PetscFunctionBegin;
@@ -253,7 +272,8 @@ static PetscErrorCode MakeBlock(MeritPedigree ped)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeFreeBlock - Free lines, parents, years and sexes of this rank's animals. Not collective. */
+/* PedigreeFreeBlock - Free lines, parents, years and sexes of this rank's animals. Not
+   collective. */
 PetscErrorCode PedigreeFreeBlock(MeritPedigree ped)
 {
   PetscFunctionBegin;
@@ -264,8 +284,9 @@ PetscErrorCode PedigreeFreeBlock(MeritPedigree ped)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeDealRows - See the header. Lines arrive in the order of the file, since ranks read
-   ascending parts of it. Collective. */
+/* PedigreeDealRows - See the header. Lines arrive in the order of the file, since ranks
+   read ascending parts of it. Counts of animals without a line and of duplicates are summed
+   over ranks; before the sum n_duplicates is that of this rank. Collective. */
 PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows)
 {
   MeritExchange ex;

@@ -9,10 +9,12 @@ typedef struct {
   int8_t  sex;  /* PED_SEX_... */
 } PedigreeRow;
 
-/* Send n lines to the ranks that hold their animals and store them there; frees *rows. Collective. Faults go to ped->fault. */
+/* Send n lines to the ranks that hold their animals and store them there; frees *rows. Collective.
+   Faults go to ped->fault. */
 PETSC_INTERN PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows);
 /* Free lines, parents, years and sexes of this rank's block. Not collective. */
 PETSC_INTERN PetscErrorCode PedigreeFreeBlock(MeritPedigree ped);
-/* Cut the pedigree to the focal animals and their ancestors up to ped->depth generations back, and number them anew; nothing is done if depth is 0.
-   Collective. Errors: INPUT if no animal is left. */
+/* Cut the pedigree to the focal animals and their ancestors up to ped->depth generations back, and
+   number them anew; nothing is done if depth is 0. Collective. Errors: INPUT if no animal is
+   left. */
 PETSC_INTERN PetscErrorCode PedigreeCut(MeritPedigree ped);

@@ -8,7 +8,8 @@
    others have -1 */
 enum { MOST_NAMED = 6, VISITED = -2 };
 
-/* Answer about an animal: the parent to continue with, its line in the file, was it visited before */
+/* Answer about an animal: the parent to continue with, its line in the file, was it visited
+   before */
 typedef struct {
   int64_t next, line, visited;
 } Step;
@@ -31,7 +32,9 @@ static PetscErrorCode Visit(MeritPedigree ped, int64_t animal, bool sire_unresol
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* *unresolved: has the animal a sire without a generation? The same on all ranks. Collective. */
+/* *unresolved: has the animal a sire without a generation? Generations are -1 or VISITED
+   there, both below 0. Otherwise the dam is the parent to follow, since an animal without a
+   generation has such a parent. The same on all ranks. Collective. */
 static PetscErrorCode SireUnresolved(MeritPedigree ped, int64_t animal, bool *unresolved)
 {
   PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
@@ -110,8 +113,9 @@ static void Describe(int64_t n, int64_t named, const int64_t line[], const char 
   if (used < size) snprintf(text + used, size - used, "%.*s", (int)PetscMin(start[1] - start[0], 60), label);
 }
 
-/* PedigreeRaiseLoop - See the header. The loop is named from its lowest number on, so that the
-   message does not depend on ranks. Collective. */
+/* PedigreeRaiseLoop - See the header. The loop is named from its lowest number on, so that
+   the message does not depend on ranks: the first walk enters the loop, one round finds its
+   lowest number, a second round from there collects numbers and lines. Collective. */
 PetscErrorCode PedigreeRaiseLoop(MeritPedigree ped)
 {
   int64_t animal[MOST_NAMED], line[MOST_NAMED], n, least, named, *start;

@@ -10,13 +10,15 @@
 enum { PED_ID, PED_SIRE, PED_DAM, PED_YEAR, PED_SEX, PED_N_COLUMNS };
 enum { PED_SEX_UNKNOWN, PED_SEX_MALE, PED_SEX_FEMALE };
 
-/* Offspring lists of this rank's block, from PedigreeFamilies to PedigreeGenerations; freed at the end of Load */
+/* Offspring lists of this rank's block, from PedigreeFamilies to PedigreeGenerations; freed at the
+   end of Load */
 typedef struct {
   int32_t *child;       /* [child_first[n_local]] canonical numbers of offspring, by parent */
   int64_t *child_first; /* [n_local + 1] first offspring of each parent in child */
 } PedigreeLoading;
 
-/* The pedigree: settings, then results of Load and SetUp for this rank's block of canonical numbers; arrays are owned */
+/* The pedigree: settings, then results of Load and SetUp for this rank's block of canonical
+   numbers; arrays are owned */
 struct _p_MeritPedigree {
   MPI_Comm    comm;
   PetscMPIInt rank, size;
@@ -57,20 +59,25 @@ typedef struct {
   double     *inbreeding; /* [n] */
 } PedigreeWindow;
 
-/* Read the file, number the animals, and store each line on the rank whose block holds the animal. Collective. Errors: INPUT, USAGE. */
+/* Read the file, number the animals, and store each line on the rank whose block holds the animal.
+   Collective. Errors: INPUT, USAGE. */
 PETSC_INTERN PetscErrorCode PedigreeLoadLines(MeritPedigree ped);
-/* Count and list offspring, check sexes and birth years; fills *loading. Collective. Errors: INPUT, also faults of reading. */
+/* Count and list offspring, check sexes and birth years; fills *loading. Collective. Errors: INPUT,
+   also faults of reading. */
 PETSC_INTERN PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading);
-/* ped->generation. Collective. Errors: INPUT for an animal that is its own ancestor, naming the loop. */
+/* ped->generation. Collective. Errors: INPUT for an animal that is its own ancestor, naming the
+   loop. */
 PETSC_INTERN PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading);
-/* Raise the INPUT error for a loop among the animals whose generation is -1 (at least one must be). Collective. */
+/* Raise the INPUT error for a loop among the animals whose generation is -1 (at least one must be).
+   Collective. */
 PETSC_INTERN PetscErrorCode PedigreeRaiseLoop(MeritPedigree ped);
 
-/* Values of parents: have[n_local] items of `bytes` bytes of this rank's animals; what[n_local] = the items of parent[n_local], unchanged where
-   the parent is unknown (-1). Collective. */
+/* Values of parents: have[n_local] items of `bytes` bytes of this rank's animals; what[n_local] =
+   the items of parent[n_local], unchanged where the parent is unknown (-1). Collective. */
 PETSC_INTERN PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what);
 
-/* Make the arrays (16 bytes an animal on each node): parents -1, inbreeding 0. Collective. Errors: SYSTEM without memory. */
+/* Make the arrays (16 bytes an animal on each node): parents -1, inbreeding 0. Collective. Errors:
+   SYSTEM without memory. */
 PETSC_INTERN PetscErrorCode PedigreeWindowCreate(MPI_Comm comm, int64_t n, PedigreeWindow *window);
 /* Combine the parents written by all ranks, each entry by one of them, on all nodes. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeWindowShareParents(PedigreeWindow *window);

@@ -1,4 +1,12 @@
-/* Inbreeding coefficients and Mendelian sampling variances of all animals, in parallel. */
+/*
+  Inbreeding coefficients and Mendelian sampling variances of all animals, in parallel.
+
+  Inbreeding of an animal is half the relationship of its parents, F = a(sire, dam) / 2,
+  found from the pedigree of the mating (merit/ancestry.h). The Mendelian variance of an
+  animal, relative to the additive genetic variance, is d = 1 - (1 + F_sire) / 4 - (1 +
+  F_dam) / 4, without the part of an unknown parent; it is the diagonal of D in A = T D T'
+  (Henderson 1976).
+*/
 #include "pedigree_private.h"
 #include <string.h>
 
@@ -49,8 +57,10 @@ static PetscErrorCode SumLevels(MPI_Comm comm, int32_t n, const int64_t mine[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Positions by generation, then canonical number; sired_first numbers the matings of a generation
-   in the order of their sires. Collective. */
+/* Positions by generation, then canonical number; sired_first numbers the matings of a
+   generation in the order of their sires. Collective. Four prefix sums over ranks give the
+   numbers without any rank knowing all animals: positions before this rank in each
+   generation, and offspring of sires before it. */
 static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
 {
   int64_t *count, *sired, *next, *next_sired;
@@ -86,7 +96,9 @@ static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeAskParents - See the header. Collective. */
+/* PedigreeAskParents - See the header. Numbers of parents go to the ranks that hold them,
+   which answer from `have`; the exchange leaves items without a destination, animals whose
+   parent is unknown, as they are. Collective. */
 PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what)
 {
   MeritExchange ex;
@@ -113,8 +125,10 @@ PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], siz
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank that computes an animal: the matings of the sires' generation are cut into equal blocks; a
-   large family is cut by its dams */
+/* Rank that computes an animal: the matings of the sires' generation are cut into equal
+   blocks; a large family is cut by its dams. Offspring of one sire have consecutive places,
+   so a rank has whole families of sires but those at its ends. All animals of a mating go
+   to one rank, which computes it once. */
 static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts *sire, int32_t dam)
 {
   const int64_t all   = o->level_sired[sire->generation];
@@ -124,8 +138,10 @@ static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts
   return MeritBlockOwner(all, ped->size, PetscMin(place, all - 1));
 }
 
-/* Matings of each generation of sires, and the runs of generations that rank 0 computes alone.
-   Collective. */
+/* Matings of each generation of sires, and the runs of generations that rank 0 computes
+   alone. Collective. A run is a sequence of generations with few matings each, empty ones
+   included; at least LEAST_RUN of them must have matings, else exchange costs little. With
+   one rank nothing is done alone. */
 static PetscErrorCode ChooseAlone(MeritPedigree ped, Order *o, const SireFacts sire[])
 {
   const int64_t few = (int64_t)FEW_MATINGS * ped->size;
@@ -172,7 +188,9 @@ static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Send the animals to the ranks that compute them, and sort them there by mating. Collective. */
+/* Send the animals to the ranks that compute them, and sort them there by mating.
+   Collective. The key has the sire in its high half, so sorted matings are in the order of
+   the generations of sires, which is the order of the rounds. */
 static PetscErrorCode DealMatings(MeritPedigree ped, const Order *o, const PetscMPIInt dest[], Matings *m)
 {
   MeritExchange ex;
@@ -234,7 +252,11 @@ static PetscErrorCode ShareBefore(const Order *o, int32_t g, int64_t shared, Ped
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All rounds. Nodes exchange results only when a round needs those of other ranks. Collective. */
+/* All rounds. Nodes exchange results only when a round needs those of other ranks.
+   Collective. A round of all ranks needs what any rank computed since the last exchange
+   (pending). A round of rank 0 alone needs only what was computed by all ranks (dealt), for
+   its own results are on its node. Ranks agree on both, since they come from counts that
+   all have. */
 static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWindow *w)
 {
   const MeritAncestry ancestry = {.n_levels    = o->n_levels,
@@ -272,7 +294,8 @@ static double Outbred(MeritPedigree ped, int64_t i)
   return 1.0 - 0.25 * ((ped->sire[i] >= 0) + (ped->dam[i] >= 0));
 }
 
-/* F and d of this rank's block from the shared arrays; d below 1e-8 is a fault. Collective. */
+/* F and d of this rank's block from the shared arrays; d below 1e-8 is a fault. Collective.
+   Below 1e-8 the row of an animal in A^-1, which is divided by d, would be rounding error. */
 static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const PedigreeWindow *w)
 {
   const MeritAncestry ancestry = {.n_levels    = o->n_levels,
@@ -298,7 +321,8 @@ static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const Pedig
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Parents by position in the shared arrays of each node. Collective. */
+/* Parents by position in the shared arrays of each node. Collective. Each rank writes its
+   animals; PedigreeWindowShareParents makes them known to all nodes. */
 static PetscErrorCode FillWindow(MeritPedigree ped, const Order *o, PedigreeWindow *w)
 {
   PetscFunctionBegin;
@@ -312,12 +336,15 @@ static PetscErrorCode FillWindow(MeritPedigree ped, const Order *o, PedigreeWind
 }
 
 /*@
-  MeritPedigreeSetUp - Compute inbreeding and Mendelian variances, loading the pedigree first if need be.
+  MeritPedigreeSetUp - Compute inbreeding and Mendelian variances, loading the pedigree first if
+  need be.
 
-  Collective. Further calls do nothing. The result has the same bits for any number of ranks and threads.
-  While it runs, each node holds (sire, dam, inbreeding) of all animals once, 16 bytes an animal.
+  Collective. Further calls do nothing. The result has the same bits for any number of ranks and
+  threads. While it runs, each node holds (sire, dam, inbreeding) of all animals once, 16 bytes an
+  animal.
 
-  Errors: INPUT when a Mendelian variance is below 1e-8; SYSTEM when the node's memory does not suffice.
+  Errors: INPUT when a Mendelian variance is below 1e-8; SYSTEM when the node's memory does not
+  suffice.
 @*/
 PetscErrorCode MeritPedigreeSetUp(MeritPedigree ped)
 {

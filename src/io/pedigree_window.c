@@ -3,7 +3,10 @@
 #include "pedigree_private.h"
 
 /* Unite what the nodes wrote. Each entry was written on at most one node and has the lowest
-   possible value elsewhere, so the maximum over the nodes has all entries. Collective. */
+   possible value elsewhere, so the maximum over the nodes has all entries. Collective.
+   Ranks of a node write to the same memory, so only one rank of each node takes part.
+   Fences make writes of others visible before and after. After PedigreeGenerations() has
+   used the window, all nodes have the same values and the maximum changes nothing. */
 static PetscErrorCode Unite(PedigreeWindow *w, void *at, int64_t n, size_t unit, MPI_Datatype type)
 {
   const int64_t share   = MeritMaxMessage() / (int64_t)unit;

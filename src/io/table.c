@@ -66,8 +66,9 @@ static PetscErrorCode HeadLine(void *context, char line[], size_t n, bool overlo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Find the header line; faults for an empty file, NUL bytes, and carriage returns alone as line
-   ends */
+/* Find the header line; faults for an empty file, NUL bytes, and carriage returns alone as
+   line ends. A gzip file is known by its first two bytes, 1f 8b, not by its name. Only
+   pieces up to the header line are read. Not collective. */
 static PetscErrorCode HeadRead(const char path[], int64_t bytes, Head *head, MeritFault *fault)
 {
   unsigned char magic[2] = {0, 0};
@@ -95,7 +96,8 @@ static PetscErrorCode HeadRead(const char path[], int64_t bytes, Head *head, Mer
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0 reads the beginning, all ranks get the result. Collective. */
+/* Rank 0 reads the beginning, all ranks get the result. Collective. The header line is sent
+   as bytes; each rank splits it itself. */
 static PetscErrorCode HeadShare(MeritTable t, Head *head)
 {
   MeritFault fault = {0};
@@ -152,7 +154,8 @@ static PetscErrorCode NamesFromLine(MeritTable t, const Head *head)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Copy the words for a missing value; number [n_numbers] are the values of those that are numbers */
+/* Copy the words for a missing value; number [n_numbers] are the values of those that are
+   numbers. first [256] tells which bytes a word can begin with. */
 static PetscErrorCode CopyMissing(TableMissing *to, int n, const char *const word[])
 {
   PetscFunctionBegin;
@@ -169,7 +172,9 @@ static PetscErrorCode CopyMissing(TableMissing *to, int n, const char *const wor
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Header and delimiter; with names from the caller every line is data */
+/* Header and delimiter; with names from the caller every line is data. Then the first line
+   is still read, since the delimiter is found from it. Columns are those of the header or
+   of the caller. Errors: see MeritTableOpen(). Collective. */
 static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const header[])
 {
   Head head = {0};
@@ -203,13 +208,14 @@ static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const h
 . n_header  - number of names in header, 0 if the file has a header line
 . header    - names of the columns of a file without header line
 . n_missing - number of words that mean missing, beside the empty field
-- missing   - these words, compared byte by byte; in number columns one that is a number means its value, however it is written
+- missing   - these words, compared byte by byte; in number columns one that is a number means its
+              value, however it is written
 
   Output Parameter:
 . table - owned by the caller, free with `MeritTableDestroy()`
 
-  Errors: INPUT for an empty or unreadable file, a malformed header line, a column without name or two of one
-  name (USAGE when the names are the caller's).
+  Errors: INPUT for an empty or unreadable file, a malformed header line, a column without name or
+  two of one name (USAGE when the names are the caller's).
 @*/
 PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[], int n_missing,
                               const char *const missing[], MeritTable *table)

@@ -17,7 +17,8 @@ int64_t TablePieceSize(void)
   return PetscMin(MeritMaxMessage(), (int64_t)4 << 20);
 }
 
-/* TableFeedFile - See the header. Not collective. */
+/* TableFeedFile - See the header. Reads pieces of at most TablePieceSize() bytes up to
+   lines->stop, and then small ones to the end of the line that crosses it. Not collective. */
 PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault)
 {
   const int64_t room = TablePieceSize(), beyond = PetscMin(room, (int64_t)64 << 10);
@@ -41,7 +42,8 @@ PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines
 
 /* ---- gzip ---- */
 
-/* State of the inflation of a gzip file on one rank */
+/* State of the inflation of a gzip file on one rank. `in` has compressed bytes [step],
+   `out` text [room]; both are owned. z keeps what of `in` is still to be used. */
 typedef struct {
   const char *path;
   int64_t     bytes, read; /* of the compressed file */
@@ -52,7 +54,9 @@ typedef struct {
   char       *in, *out;
 } Inflater;
 
-/* Open the stream. The step is small for small files, so that all ranks get a part. */
+/* Open the stream. The step is small for small files, so that all ranks get a part. A
+   sixteenth of a rank's part, 256 bytes at least. 15 + 16 asks zlib for the gzip format
+   with its largest window. */
 static PetscErrorCode InflaterOpen(const char path[], int64_t bytes, PetscMPIInt size, Inflater *f)
 {
   PetscFunctionBegin;
@@ -66,6 +70,7 @@ static PetscErrorCode InflaterOpen(const char path[], int64_t bytes, PetscMPIInt
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free the stream and both buffers; also after a fault */
 static PetscErrorCode InflaterClose(Inflater *f)
 {
   PetscFunctionBegin;
@@ -74,8 +79,9 @@ static PetscErrorCode InflaterClose(Inflater *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Read compressed bytes if none are left; a new member (gzip files may be concatenated) begins
-   where one ended */
+/* Read compressed bytes if none are left, and start the next member if one begins (a gzip
+   file may be several files joined, called members). At the end of the file nothing is
+   read, which InflaterNext() sees. Not collective. */
 static PetscErrorCode InflaterFill(Inflater *f, MeritFault *fault)
 {
   int64_t n = PetscMin(f->step, f->bytes - f->read);
@@ -95,8 +101,10 @@ static PetscErrorCode InflaterFill(Inflater *f, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Next piece of text in f->out, *n bytes; 0 at the end or after a fault. *begun: compressed bytes
-   used before it. */
+/* Next piece of text in f->out, *n bytes; 0 at the end or after a fault. *begun: compressed
+   bytes used before it. Z_BUF_ERROR means that zlib needs more input; at the end of the
+   file that is a truncated member. After the last member no input is left and no member is
+   open, which is the end. Not collective. */
 static PetscErrorCode InflaterNext(Inflater *f, int64_t *n, int64_t *begun, MeritFault *fault)
 {
   PetscFunctionBegin;
@@ -125,7 +133,8 @@ static PetscErrorCode InflaterNext(Inflater *f, int64_t *n, int64_t *begun, Meri
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* TableFeedGzip - See the header. Not collective. */
+/* TableFeedGzip - See the header: for the header line, so only the first pieces are
+   inflated. Not collective. */
 PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault)
 {
   Inflater f;
@@ -142,7 +151,8 @@ PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Text for rank `to`; rank 0 parses its own */
+/* Give n bytes of text to rank `to`: rank 0 parses its own, others get a message. An empty
+   message tells a rank that it has all of its part. */
 static PetscErrorCode Give(MPI_Comm comm, PetscMPIInt to, char *piece, int64_t n, TableLines *lines)
 {
   PetscFunctionBegin;
@@ -151,8 +161,11 @@ static PetscErrorCode Give(MPI_Comm comm, PetscMPIInt to, char *piece, int64_t n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0: whole lines to one rank after the other. The next rank's turn comes when its share of the
-   compressed bytes is reached. */
+/* Rank 0 deals whole lines out, to one rank after the other, in the order of the file. The
+   turn of the next rank comes when its share of the compressed bytes is reached; a line
+   that is not complete goes on to the present rank up to its newline. So no line is cut,
+   and every rank gets a contiguous part. `skip` bytes of text at the beginning, the header,
+   are dropped. The last rank gets all that remains. */
 static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int64_t skip, TableLines *lines,
                               MeritFault *fault)
 {
@@ -192,7 +205,8 @@ static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int6
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Other ranks: feed the pieces from rank 0 until an empty one */
+/* Other ranks: feed the pieces from rank 0 until an empty one. After a fault on rank 0 the
+   empty messages come all the same, so no rank waits for ever. */
 static PetscErrorCode TakeIn(MPI_Comm comm, TableLines *lines)
 {
   char *piece;
@@ -211,7 +225,8 @@ static PetscErrorCode TakeIn(MPI_Comm comm, TableLines *lines)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* TableDealGzip - See the header. Collective. */
+/* TableDealGzip - See the header. Faults are noted on rank 0, which alone reads the file;
+   the caller agrees on them. Collective. */
 PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines,
                              MeritFault *fault)
 {

@@ -1,4 +1,12 @@
-/* Fields of a line of delimited text. No state, no allocation, no reading beyond the buffer. */
+/*
+  Fields of a line of delimited text, as in RFC 4180 with other delimiters and blanks
+  around fields. No state, no allocation, no reading beyond the buffer.
+
+  Blanks before and behind a field do not belong to it, unless it is quoted. With the
+  delimiter ' ' any run of blanks and tabs separates fields, and blanks at the ends of the
+  line are no fields; with the others an empty place between two delimiters is an empty
+  field.
+*/
 #include "table_private.h"
 #include <string.h>
 
@@ -8,7 +16,8 @@ static bool IsBlank(char c, char delimiter)
   return c == ' ' || (c == '\t' && delimiter != '\t');
 }
 
-/* Which of tab, semicolon and comma occur outside quotes; false if the quotes are not in pairs */
+/* found [3] = do tab, semicolon and comma occur outside quotes? Without `quotes` a quote is
+   an ordinary character. Returns false if the quotes are not in pairs. */
 static bool FindDelimiters(const char *line, size_t n, bool quotes, bool found[3])
 {
   bool inside = false;
@@ -80,7 +89,9 @@ static char *Unquoted(char *p, char *end, char delimiter, TableField *field)
   return p;
 }
 
-/* TableLineSplit - See the header. Not collective. */
+/* TableLineSplit - See the header. Fields beyond `room` are counted and not stored, so that
+   a message can say how many there are. Behind a closing quote only blanks and the
+   delimiter may follow. Not collective. */
 int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[], TableLineFault *fault)
 {
   char *p = line, *end = line + n;

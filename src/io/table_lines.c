@@ -1,4 +1,7 @@
-/* Lines from pieces of text. A line that ends in a later piece is kept in a buffer until then. */
+/* Lines from pieces of text. A line within one piece is handed out where it is; a line that
+   ends in a later piece is kept in a buffer until then. A range of a file that does not
+   begin at the start of a line skips to its first newline (skipping); the rank of the range
+   before has that line. */
 #include "table_private.h"
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +9,8 @@
 /* Most bytes of a line; a longer one means that this is not a text file. Its rest is not stored. */
 static const size_t longest_line = (size_t)1 << 30;
 
-/* Append n bytes to the buffer of the unfinished line */
+/* Append n bytes to the buffer of the unfinished line. Of an overlong line the part before
+   the piece that is too much is kept. */
 static PetscErrorCode Carry(TableLines *lines, const char *at, size_t n)
 {
   PetscFunctionBegin;
@@ -27,7 +31,8 @@ static PetscErrorCode Carry(TableLines *lines, const char *at, size_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The current line ends with the n bytes at p; hand it to the action without its carriage return */
+/* The current line ends with the n bytes at p; hand it to the action without its carriage
+   return. The line is the buffer with these bytes where it began in an earlier piece. */
 static PetscErrorCode Finish(TableLines *lines, char *p, size_t n)
 {
   PetscFunctionBegin;
@@ -43,7 +48,9 @@ static PetscErrorCode Finish(TableLines *lines, char *p, size_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* TableLinesFeed - See the header. Not collective. */
+/* TableLinesFeed - See the header. A range ends with the first line whose newline is at
+   lines->stop or behind it: the line after that has the newline before it outside the
+   range. Without a newline the rest of the piece is carried over. Not collective. */
 PetscErrorCode TableLinesFeed(TableLines *lines, char *piece, size_t n)
 {
   char *p = piece, *end = piece + n;
@@ -66,7 +73,8 @@ PetscErrorCode TableLinesFeed(TableLines *lines, char *piece, size_t n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* TableLinesEnd - See the header. Not collective. */
+/* TableLinesEnd - See the header. Without carried bytes the text ended with a newline and
+   there is no further line. Not collective. */
 PetscErrorCode TableLinesEnd(TableLines *lines)
 {
   PetscFunctionBegin;

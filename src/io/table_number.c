@@ -91,7 +91,9 @@ static locale_t CLocale(void)
   return c;
 }
 
-/* The C library's conversion; too large a number is a fault, too small a one is 0 */
+/* The C library's conversion; too large a number is a fault, too small a one is 0. It is
+   given a copy with a 0 at the end, since a field has none. TakeApart() has seen all
+   characters, so strtod reads the whole text. */
 static TableNumberFault Convert(const char *at, size_t n, double *value)
 {
   char text[NUMBER_ROOM];

@@ -12,16 +12,18 @@ typedef struct {
 /* What is wrong with a line: a quote that is not closed, text behind a closing quote */
 typedef enum { TABLE_LINE_OK, TABLE_LINE_UNCLOSED, TABLE_LINE_AFTER_QUOTE } TableLineFault;
 
-/* Delimiter of a first line: tab, else semicolon, else comma (outside quotes), else ' ' for runs of blanks. */
+/* Delimiter of a first line: tab, else semicolon, else comma (outside quotes), else ' ' for runs of
+   blanks. */
 PETSC_INTERN char TableDelimiterFind(const char line[], size_t n);
 /*
-  Fields of a line (without its line end). Returns how many there are; the first `room` are stored. Quotes are
-  taken off inside the buffer, so the line is changed. On a fault the number of the field concerned (1-based)
-  is returned.
+  Fields of a line (without its line end). Returns how many there are; the first `room` are stored.
+  Quotes are taken off inside the buffer, so the line is changed. On a fault the number of the field
+  concerned (1-based) is returned.
 */
 PETSC_INTERN int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[],
                                 TableLineFault *fault);
-/* Does a line hold only blanks? A tab is not a blank if it is the delimiter. */
+/* Does a line hold only blanks? A tab is not a blank if it is the delimiter. Not
+   collective. */
 PETSC_INTERN bool TableLineBlank(const char line[], size_t n, char delimiter);
 
 /* ---- one number ---- */
@@ -37,14 +39,14 @@ PETSC_INTERN bool TableNoValue(const char word[], size_t n);
 
 /* ---- lines from pieces of text, not collective ---- */
 
-/* Called for each line, without its line end; *done = true stops. It may change the line; an overlong one is
-   cut off. */
+/* Called for each line, without its line end; *done = true stops. It may change the line; an
+   overlong one is cut off. */
 typedef PetscErrorCode (*TableLineDo)(void *context, char line[], size_t n, bool overlong, bool *done);
 
 /*
-  Cuts pieces of text, given one after another, into lines; what a piece leaves unfinished is carried over. A
-  line belongs to the range [first, stop) that holds the newline before it, so a range that is not at the
-  beginning skips to its first newline.
+  Cuts pieces of text, given one after another, into lines; what a piece leaves unfinished is
+  carried over. A line belongs to the range [first, stop) that holds the newline before it, so a
+  range that is not at the beginning skips to its first newline.
 */
 typedef struct {
   TableLineDo action;
@@ -59,11 +61,12 @@ typedef struct {
   size_t      carried, room;
 } TableLines;
 
-/* Cut n further bytes, which may be changed, into lines. Errors: PETSC_ERR_MEM, those of the action. */
+/* Cut n further bytes, which may be changed, into lines. Errors: PETSC_ERR_MEM, those of the
+   action. */
 PETSC_INTERN PetscErrorCode TableLinesFeed(TableLines *lines, char *piece, size_t n);
 /* The text ends: a last line without newline is done too. */
 PETSC_INTERN PetscErrorCode TableLinesEnd(TableLines *lines);
-/* Free the buffer. */
+/* Free the buffer of the unfinished line. Not collective. */
 PETSC_INTERN void TableLinesFree(TableLines *lines);
 
 /* ---- bytes of a file ---- */
@@ -74,7 +77,8 @@ PETSC_INTERN int64_t TablePieceSize(void);
 PETSC_INTERN PetscErrorCode TableFeedFile(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault);
 /* Feed the lines from a gzip file on this rank until done or its end. Not collective. */
 PETSC_INTERN PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault);
-/* Rank 0 inflates a gzip file, skips `skip` bytes of text, and sends each rank a contiguous part of whole lines, in rank order. Collective. */
+/* Rank 0 inflates a gzip file, skips `skip` bytes of text, and sends each rank a contiguous part of
+   whole lines, in rank order. Collective. */
 PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip,
                                           TableLines *lines, MeritFault *fault);
 
@@ -128,5 +132,6 @@ struct _p_MeritTable {
   int64_t      n_gap;
 };
 
-/* Free codes, values and the pool of a column. Not collective. */
+/* Free codes, values and the pool of a column, unless the pool is the shared one. Not
+   collective. */
 PETSC_INTERN PetscErrorCode TableColumnReset(MeritTable t, TableColumn *column);

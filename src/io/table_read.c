@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Texts of a few rows that wait for a common look-up */
+/* Texts of up to 64 rows that wait for a common look-up, so that memory accesses of many
+   texts overlap. The text of column c and row i is at place c * ROWS_AT_ONCE + i %
+   ROWS_AT_ONCE. */
 enum { ROWS_AT_ONCE = 64 };
 typedef struct {
   char   *bytes; /* of all texts; owned */
@@ -25,7 +27,8 @@ typedef struct {
   size_t *length; /* [columns * ROWS_AT_ONCE], SIZE_MAX: missing; owned */
 } Waiting;
 
-/* State of one rank's pass through its range */
+/* State of one rank's pass through its range. Rows are complete lines without fault;
+   n_lines counts all lines, also blank and faulty ones. */
 typedef struct {
   MeritTable  t;
   Waiting     waiting;
@@ -92,7 +95,9 @@ static PetscErrorCode SetRoom(Reader *r, int64_t room)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Count a blank line: a gap in the numbering of rows by lines */
+/* Count a blank line: a gap in the numbering of rows by lines. Blank lines before one row
+   are one gap. MeritTableLine() adds the blanks of the last gap at or before a row to its
+   number. */
 static PetscErrorCode CountBlank(Reader *r)
 {
   MeritTable t    = r->t;
@@ -112,7 +117,8 @@ static PetscErrorCode CountBlank(Reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is a field empty or one of the words for missing? */
+/* Is a field empty or one of the words for missing? Most fields are neither, so their first
+   byte is looked up before any comparison. */
 static bool IsMissing(const TableMissing *missing, TableField f)
 {
   if (f.length == 0) return true;
@@ -122,8 +128,9 @@ static bool IsMissing(const TableMissing *missing, TableField f)
   return false;
 }
 
-/* Parse a number; words that are numbers mean missing by value, so that -999 and -999.0 are the
-   same */
+/* Parse a number; words that are numbers mean missing by value, so that -999 and -999.0 are
+   the same. The word of a message is cut to 60 characters. After a fault the value is not
+   used. */
 static void SetNumber(Reader *r, int c, TableField f, double *value)
 {
   const char      *name  = r->t->name[c], *more = f.length > 60 ? "..." : "";
@@ -162,8 +169,10 @@ static PetscErrorCode Wait(Reader *r, int c, bool missing, TableField f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Codes of the texts of the last n rows. A pool beyond what a rank can hold sets `full`, which is
-   raised later on all ranks. */
+/* Codes of the texts of the last n rows. A pool beyond what a rank can hold sets `full`,
+   which is raised later on all ranks. Missing texts are left out of the look-up, and the
+   codes found are spread backwards over the rows that have one. When `full` is set no text
+   is looked up and all codes are -1. */
 static PetscErrorCode LookUp(Reader *r, int n)
 {
   Waiting    *w = &r->waiting;
@@ -214,7 +223,9 @@ static PetscErrorCode AddRow(Reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Called for each line of the range: checks, then AddRow */
+/* Called for each line of the range: checks, then AddRow. A line with a fault becomes no
+   row but is counted, so that later messages have the right line. Only the first faults are
+   kept; reading goes on to the end, where all ranks agree. */
 static PetscErrorCode ReadLine(void *context, char line[], size_t n, bool overlong, bool *done)
 {
   Reader        *r = (Reader *)context;
@@ -245,7 +256,8 @@ static PetscErrorCode ReadLine(void *context, char line[], size_t n, bool overlo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Start a pass: buffers, pools and the list of selected columns */
+/* Start a pass: buffers, pools and the list of selected columns. Results of an earlier pass
+   are freed. A column has the shared pool if there is one, unless it was asked for as WORD. */
 static PetscErrorCode Begin(MeritTable t, Reader *r)
 {
   PetscFunctionBegin;
@@ -269,7 +281,8 @@ static PetscErrorCode Begin(MeritTable t, Reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank 0: a file that must be complete ends with a line end; gzip has its own mark of the end */
+/* Rank 0: fault if a file that must be complete (MeritTableSetWhole) does not end with a
+   line end. A gzip file has its own mark of the end, which the inflation checks. */
 static PetscErrorCode CheckWhole(MeritTable t, MeritFault *fault)
 {
   char last = '\n';
@@ -281,7 +294,9 @@ static PetscErrorCode CheckWhole(MeritTable t, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Feed this rank's range of a plain file; all ranks but the first skip to their first newline */
+/* Feed this rank's range of a plain file. The bytes behind the header are cut evenly; a
+   line belongs to the range that holds the newline before it, so all ranks but the first
+   skip to their first newline. An empty range has no line. */
 static PetscErrorCode ReadRange(MeritTable t, Reader *r, MeritFault *fault)
 {
   const int64_t n = t->bytes - t->data;
@@ -294,8 +309,9 @@ static PetscErrorCode ReadRange(MeritTable t, Reader *r, MeritFault *fault)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Number of the first row, lines before this rank's, and absolute line numbers in its faults.
-   Collective. */
+/* Number of the first row, lines before this rank's, and absolute line numbers in its
+   faults: known only now that all ranks have counted. MPI_Exscan leaves rank 0 undefined,
+   hence the zeros. Collective. */
 static PetscErrorCode Place(MeritTable t, Reader *r)
 {
   int64_t count[2] = {r->n_lines, r->n_rows}, before[2] = {0, 0};
@@ -313,13 +329,13 @@ static PetscErrorCode Place(MeritTable t, Reader *r)
 /*@
   MeritTableRead - Read the selected columns of all rows.
 
-  Collective on the table's ranks. Each rank gets a contiguous share of the rows, in the file's order over the
-  ranks. It reads in pieces of at most 4 MiB and keeps only codes and numbers. A gzip file is inflated by rank
-  0, which deals the text out.
+  Collective on the table's ranks. Each rank gets a contiguous share of the rows, in the file's
+  order over the ranks. It reads in pieces of at most 4 MiB and keeps only codes and numbers. A gzip
+  file is inflated by rank 0, which deals the text out.
 
   Errors, of several the first lines: INPUT for a number of fields other than the header's, an
-  unclosed quote, text behind a closing quote, a NUL byte, what is not a number in a number column, a damaged
-  or truncated gzip file.
+  unclosed quote, text behind a closing quote, a NUL byte, what is not a number in a number column,
+  a damaged or truncated gzip file.
 @*/
 PetscErrorCode MeritTableRead(MeritTable t)
 {
