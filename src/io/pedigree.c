@@ -20,6 +20,7 @@ static PetscErrorCode CopyWords(int n, const char *const words[], char ***copy)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free n words and their list; *n becomes 0 */
 static PetscErrorCode FreeWords(int *n, char ***words)
 {
   PetscFunctionBegin;

@@ -21,6 +21,7 @@ typedef struct {
   double  *year; /* [n] birth of the child; NULL without years */
 } Edges;
 
+/* Free the arrays of a list of edges */
 static PetscErrorCode EdgesFree(Edges *e)
 {
   PetscFunctionBegin;

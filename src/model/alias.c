@@ -74,7 +74,8 @@ static PetscErrorCode Lay(MeritModel model, int trait, MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Free the work space; values that were changed are copies */
+/* Free the work space; values that were changed are copies. Arrays of the dense search
+   are freed there. */
 static PetscErrorCode Free(MeritModel model, MeritAliasWork *work)
 {
   PetscFunctionBegin;

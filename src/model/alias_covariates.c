@@ -11,13 +11,16 @@
    where little is left */
 enum { TIMES = 3 };
 
-/* Orthonormal columns, [n_rows] each over the rows of this rank, 0 where the trait is not observed */
+/* Orthonormal columns, [n_rows] each over the rows of this rank, 0 where the trait is not
+   observed. There is one for each independent column so far, the intercept first. */
 typedef struct {
   int      n;
   double **q; /* [n]; owned */
 } Basis;
 
-/* Subtract from x its projections on the columns of the basis, with compensated sums. Collective. */
+/* Subtract from x its projections on the columns of the basis, with compensated sums.
+   Collective. All projections are found first and then subtracted, with one sum over
+   ranks. */
 static PetscErrorCode TakeOut(MeritModel model, const Basis *b, double *x)
 {
   double *rest, *product;
@@ -48,8 +51,11 @@ static PetscErrorCode SquaredLength(MeritModel model, const double *x, double *s
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Add a column to the basis; its values become the orthogonal ones times sqrt(observations), or 0
-   if it depends on those before it. Collective. */
+/* Add a column to the basis; its values become the orthogonal ones times
+   sqrt(observations), or 0 if it depends on those before it. Collective. *value is
+   replaced by a new array, which work owns; NULL (the intercept) stays. A column depends
+   on the basis if less than MERIT_ALIAS_DEPENDENT of its squared length is left. Values
+   of length sqrt(observations) are of size 1, as those of classes. */
 static PetscErrorCode AddColumn(MeritModel model, const MeritAliasWork *work, double **value, Basis *b)
 {
   double  whole, left, n = 0.0, scale;
@@ -78,8 +84,9 @@ static PetscErrorCode AddColumn(MeritModel model, const MeritAliasWork *work, do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does a class term before term k contain all classes of the slope? The sum over its levels is then
-   the covariate's class. */
+/* Does a class term before term k have all classes of the slope? The sum of the columns
+   of its levels within a class of the slope is then the column of that class, so a
+   multiple of it may be subtracted from the slope. */
 static bool Covered(const MeritFormula *formula, const MeritAliasWork *work, int k, const MeritRegressorSpec *slope)
 {
   for (int j = 0; j < work->n_terms; j++) {
@@ -94,7 +101,9 @@ static bool Covered(const MeritFormula *formula, const MeritAliasWork *work, int
   return false;
 }
 
-/* Subtract the mean of the covariate from slopes of term k where that is allowed */
+/* Subtract the mean of the covariate from slopes of term k where that is allowed
+   (Covered); the mean is that of the values as the model has them, (mean - centre) /
+   scale. Changed values are copies. */
 static PetscErrorCode Centre(MeritModel model, MeritAliasWork *work, int k)
 {
   const MeritTermSpec  *spec = &model->formula->term[k];

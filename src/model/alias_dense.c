@@ -1,10 +1,19 @@
-/* Dense search for redundant equations. The largest class term is eliminated first, since its X'X
-   is diagonal; the Schur complement of the other columns is small and dense (alias_rows.c), and is
-   eliminated in order (alias_eliminate.c). */
+/*
+  Dense search for redundant equations. The columns of the trait in their order are B
+  (small columns before the big term), A (the big term), C (small columns behind it).
+
+  1. B alone: columns that depend on earlier ones of B are marked (Before). 2. A is
+  eliminated, which is cheap since A'A is diagonal; the Schur complement of the small
+  columns is dense (alias_rows.c). 3. A pivot of the remaining columns of B that is 0 in
+  it means a combination of B that is in the span of A: it marks one level of A
+  (MarkBig). 4. C: the columns left of B and then C are eliminated in order
+  (alias_eliminate.c); dependent columns of C are marked.
+*/
 #include "alias.h"
 #include <math.h>
 
-/* Number of small columns before the big term, and the first small column of each term */
+/* Number the small columns: offset of each term (-1: the big one, or not of the trait),
+   and n_before, the small columns before the big term */
 static PetscErrorCode Number(MeritAliasWork *work)
 {
   const int64_t after = work->big < 0 ? INT64_MAX : work->first[work->big];
@@ -19,7 +28,8 @@ static PetscErrorCode Number(MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mark a small column by its term, level and component */
+/* Mark a small column: its term is the one with the largest offset that is not behind it,
+   and the rest gives level and component */
 static void MarkSmall(MeritModel model, const MeritAliasWork *work, int column)
 {
   int k = -1;
@@ -29,9 +39,12 @@ static void MarkSmall(MeritModel model, const MeritAliasWork *work, int column)
   MeritAliasMark(model, k, work->trait, (column - work->offset[k]) / work->width[k], (int)((column - work->offset[k]) % work->width[k]));
 }
 
-/* Mark levels of the big term that depend on columns before it or on earlier levels. Each null
-   vector of [B A] marks the last level in which it is not 0. The vectors are eliminated from the
-   back, so that no two mark the same level. Collective. */
+/* Mark levels of the big term that depend on columns before it or on earlier levels. Each
+   null vector of [B A] marks the last level in which it is not 0. The vectors are
+   eliminated from the back, so that no two mark the same level. Collective. With b the
+   part of a null vector in B, its part in level i of A is -(A'B b)_i / count_i. In each
+   step the last level of all vectors that are left is marked, by the vector that is
+   largest there. */
 static PetscErrorCode MarkBig(MeritModel model, const MeritAliasWork *work, int n_null, const double *null_vectors)
 {
   const int64_t n_levels = model->term[work->big].view.n_levels;
@@ -76,7 +89,8 @@ static PetscErrorCode MarkBig(MeritModel model, const MeritAliasWork *work, int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Columns before the big term alone: dependent ones are marked, the others go to order [*n_kept] */
+/* Eliminate the columns before the big term alone: dependent ones are marked; the others,
+   but for columns of zeros, go to order [*n_kept] */
 static PetscErrorCode Before(MeritModel model, const MeritAliasWork *work, int *n_kept, int order[], uint8_t dependent[])
 {
   int n_null;
@@ -107,7 +121,8 @@ static PetscErrorCode Free(MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritAliasDense - Mark what depends on columns before it, by Gram matrices. Collective on the model. */
+/* MeritAliasDense - Mark what depends on columns before it, by Gram matrices. Collective on the
+   model. */
 PetscErrorCode MeritAliasDense(MeritModel model, MeritAliasWork *work)
 {
   const int n_small = (int)work->n_small;

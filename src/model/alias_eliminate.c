@@ -1,4 +1,5 @@
-/* Elimination of a small Gram matrix in a given order: which columns depend on those before them. */
+/* Elimination of a small Gram matrix in a given order: which columns depend on those before
+   them. */
 #include "alias.h"
 #include <math.h>
 
@@ -32,14 +33,16 @@ static bool Rounding(int n, const int order[], const double *norm, const double 
 }
 
 /*
-  MeritAliasEliminate - Cholesky in a given order, leaving out the columns that depend on those before them.
+  MeritAliasEliminate - Cholesky in a given order, leaving out the columns that depend on those
+  before them.
 
   Not collective.
 
   Input Parameters:
 + n_small  - order of gram
 . gram     - [n_small^2] symmetric
-. norm     - [n_small] squared length of each column before anything was taken out; 0 for an absent column
+. norm     - [n_small] squared length of each column before anything was taken out; 0 for an absent
+             column
 . n, order - the columns to go through, and their order
 
   Output Parameters:

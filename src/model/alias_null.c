@@ -21,7 +21,8 @@ static const double NOTHING = 1e-8, ZERO = 1e-6;
 /* A cycle ends when the residual is this fraction of that of the start */
 static const double SMALL = 1e-14;
 
-/* One regressor of a fixed term */
+/* One regressor of a fixed term. A search has one for each component of the trait. Arrays
+   are borrowed. */
 typedef struct {
   int                  term;
   const MeritTermView *view;
@@ -46,7 +47,8 @@ typedef struct {
   double               *u, *y;   /* [n * WIDTH] work; owned */
 } Search;
 
-/* Regressors of the trait */
+/* List the components of the trait in fixed terms, with the covariates of the search
+   (MeritAliasWork), which may be centred. Not collective. */
 static PetscErrorCode Lists(Search *s)
 {
   const MeritFormula *formula = s->model->formula;
@@ -66,7 +68,9 @@ static PetscErrorCode Lists(Search *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Number the equations, and the canonical column of every owned one */
+/* Number the equations of the listed components, those of owned levels first, then those
+   of ghosts; make the work arrays; find the canonical column of every owned equation. Not
+   collective. */
 static PetscErrorCode Number(Search *s)
 {
   PetscFunctionBegin;
@@ -92,7 +96,10 @@ static PetscErrorCode Number(Search *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The halo of the model, restricted to these equations. Collective. */
+/* The halo of the model, restricted to these equations. A ghost equation needs the new
+   number of its equation on the owner, which the halo of the model sends. Ghosts have
+   numbers in the order of the leaves, so leaf i is number n_owned + i. Collective. Every
+   ghost equation of a listed component is a leaf. */
 static PetscErrorCode Halo(Search *s)
 {
   const PetscSFNode *from;
@@ -118,14 +125,16 @@ static PetscErrorCode Halo(Search *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Number of the equation that a row has in a list */
+/* Number of the equation (owned or ghost) of a record in list a */
 static inline int32_t Met(const Search *s, const List *a, int64_t row)
 {
   return s->number[MeritTermEquationOfSlot(a->view, a->slot[row]) + a->at];
 }
 
-/* s->y = X'X s->u for k vectors; or (square not NULL) only square [k] = |X u|^2. u is given for
-   owned equations. Collective. */
+/* s->y = X'X s->u for k vectors, or, where square is not NULL, only square [k] = |X u|^2.
+   u [n * k] is given for owned equations and fetched for ghosts. Each record adds its row
+   of X: sum = x'u, then y += x sum. Parts of y in ghosts are added to their owners. Only
+   records in which the trait counts. Collective. */
 static PetscErrorCode Product(Search *s, int k, double *square)
 {
   MPI_Datatype unit;
@@ -161,7 +170,9 @@ static PetscErrorCode Product(Search *s, int k, double *square)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mark the column of owned equation i */
+/* Mark the column of owned equation i as aliased and leave it out of the search (scale
+   0). The term of a column is the one with the largest first column that is not behind
+   it. */
 static void MarkColumn(Search *s, int32_t i)
 {
   int k = -1;
@@ -173,8 +184,9 @@ static void MarkColumn(Search *s, int32_t i)
   s->scale[i] = 0.0;
 }
 
-/* scale = 1 / length of each column; 0 for columns that are marked or absent. Columns of zeros are
-   marked. Collective. */
+/* scale = 1 / length of each column; 0 for columns that are marked or absent. Columns of
+   zeros are marked. Collective. First scale holds the sums of squares, of which owners
+   get the parts of other ranks. */
 static PetscErrorCode Scale(Search *s)
 {
   MPI_Datatype unit;
@@ -200,7 +212,8 @@ static PetscErrorCode Scale(Search *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* s->y = A x for owned equations, [n_owned * k]. Collective. */
+/* s->y = A x for owned equations, [n_owned * k], with A = D X'X D and D = diag(scale).
+   Columns with scale 0 have no part in the product. Collective. */
 static PetscErrorCode Apply(Search *s, const double *x)
 {
   PetscFunctionBegin;
@@ -223,8 +236,10 @@ static PetscErrorCode Dots(const Search *s, const double *x, const double *y, do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One cycle of conjugate gradients on A x = 0 from x, each vector with steps of its own; r and p
-   [n_owned * k] are scratch. Collective. */
+/* One cycle of conjugate gradients on A x = 0 from x, each vector with steps of its own;
+   r and p [n_owned * k] are scratch. Collective. A vector stops (step 0) once its squared
+   residual is below its goal; the cycle ends when all have stopped or the iterations are
+   used up. */
 static PetscErrorCode Cycle(Search *s, const double goal[], double *x, double *r, double *p, int *iterations)
 {
   const int k = s->k;
@@ -259,8 +274,10 @@ static PetscErrorCode Cycle(Search *s, const double goal[], double *x, double *r
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* k random vectors of the null space, x [n_owned * k]. Several cycles, since the residual is
-   computed afresh in each. Collective. */
+/* k random vectors of the null space, x [n_owned * k]. Several cycles, since the residual
+   is computed afresh in each. Collective. The start depends on trait, round and canonical
+   column only, so results do not depend on the number of ranks. The warning tells that
+   the last vectors may not be exact; they are proven before use all the same. */
 static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
 {
   double *r, *p, goal[WIDTH];
@@ -285,8 +302,9 @@ static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* *last = last column in which an unused vector is not 0 (-1: none), at [k] = the vectors' values
-   there; the same on all ranks. Collective. */
+/* *last = last column in which an unused vector is not 0 (-1: none), at [k] = the
+   vectors' values there; the same on all ranks. Collective. One rank alone owns that
+   column; the others add 0. */
 static PetscErrorCode Last(const Search *s, const double *x, const double zero[], const bool used[], int64_t *last, double at[])
 {
   int64_t own = -1;
@@ -302,8 +320,10 @@ static PetscErrorCode Last(const Search *s, const double *x, const double zero[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* *share = |X x_j|^2 divided by the squared element of its last column: what that column has of its
-   own. Collective. */
+/* *share = |X x_j|^2 divided by the squared element of its last column: what that column
+   has of its own. Collective. With x_j divided by that element, the column plus a
+   combination of the others has this squared length, for columns of length 1; it is no
+   less than the squared distance of the column from their span. */
 static PetscErrorCode Proof(Search *s, const double *x, int j, double last, double *share)
 {
   PetscFunctionBegin;
@@ -313,8 +333,9 @@ static PetscErrorCode Proof(Search *s, const double *x, int j, double last, doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* zero [j] = size below which elements of vector j are 0; vectors that are 0 altogether count as
-   used. Collective. */
+/* zero [j] = size below which elements of vector j count as 0: ZERO times its largest
+   element. Vectors that are 0 altogether (NOTHING) count as used, since the start had no
+   part in the null space. Collective. */
 static PetscErrorCode Zero(const Search *s, const double *x, double zero[], bool used[])
 {
   PetscFunctionBegin;
@@ -331,7 +352,9 @@ static PetscErrorCode Zero(const Search *s, const double *x, double zero[], bool
 }
 
 /* Mark the last columns of the vectors; *all: every vector had one, so there may be more.
-   Collective. */
+   Collective. In each step the vector with the largest element there is used, and it is
+   subtracted from the others so that they are 0 there; so the next last column is another
+   one. A column that is not proven is not marked. */
 static PetscErrorCode MarkLast(Search *s, double *x, int *n_marked, bool *all)
 {
   double zero[WIDTH], at[WIDTH], share;
@@ -379,7 +402,8 @@ PetscErrorCode MeritAliasNull(MeritModel model, const MeritAliasWork *work)
   PetscCall(Halo(&s));
   PetscCall(Scale(&s));
   PetscCall(PetscMalloc1((size_t)s.n_owned * WIDTH + 1, &x));
-  /* two vectors show whether there is a null space at all; then eight at a time, as long as they find something */
+  /* two vectors show whether there is a null space at all; then eight at a time, as long as they
+     find something */
   for (uint32_t round = 0; all; round++) {
     PetscCall(NullVectors(&s, round, x));
     PetscCall(MarkLast(&s, x, &n_marked, &all));

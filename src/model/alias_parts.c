@@ -7,7 +7,8 @@
 */
 #include "alias.h"
 
-/* The graph of two terms; nodes are local equations, owned and ghosts */
+/* The graph of two terms; nodes are local equations, owned and ghosts. view [0] is the
+   earlier term, view [1] the later one. */
 typedef struct {
   MeritModel           model;
   const MeritTermView *view[2];
@@ -40,8 +41,9 @@ static int32_t Node(const Graph *g, int t, int32_t i)
 /* Nodes of term t on this rank */
 static int32_t Nodes(const Graph *g, int t) { return MeritTermRecordLevels(g->view[t]); }
 
-/* Every node is a part, then records join parts. Labels of owned levels of the later term are their
-   canonical numbers + 1. */
+/* Every node is a part, then records join parts. Labels of owned levels of the later term
+   are their canonical numbers + 1. Only records in which the trait counts. The smaller
+   node becomes the root. */
 static void Unite(Graph *g, int trait)
 {
   for (int t = 0; t < 2; t++)
@@ -79,7 +81,8 @@ static bool Spread(Graph *g)
   return changed;
 }
 
-/* Repeat with the halo until no label changes on any rank. Collective. */
+/* Repeat with the halo until no label changes on any rank. Collective. Ghosts give their
+   labels to the owners, which keep the largest, and get it back. */
 static PetscErrorCode Label(Graph *g)
 {
   PetscSF  halo   = g->model->halo;
@@ -98,7 +101,10 @@ static PetscErrorCode Label(Graph *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Mark the redundant levels of the later of two class terms. Collective. */
+/* Mark the redundant levels of the later of two class terms. Collective. The label of a
+   part is the largest level of the later term in it, + 1; the rank that owns this level
+   marks it. Levels without observations are parts of their own; they are absent, and
+   MeritAliasMark leaves them so. */
 static PetscErrorCode Pair(Graph *g, int trait, int earlier, int later)
 {
   const int terms[2] = {earlier, later};

@@ -1,12 +1,15 @@
-/* Report of redundant equations: a warning for a covariate, whose estimate the user expects; one
-   message for levels of classes, which are usual. */
+/* Report of redundant equations: a warning for each covariate without levels, whose
+   estimate the user expects; one message with a few levels of each class term, where such
+   equations are usual (classes and an intercept always have some). */
 #include "alias.h"
 
 /* Levels that are named for each term */
 enum { NAMED = 3 };
 
-/* *n = aliased equations of a term over all ranks; level [NAMED] its first levels that have one,
-   INT64_MAX if there are fewer. Collective. */
+/* *n = aliased equations of a term over all ranks; level [NAMED] its first levels that
+   have one, INT64_MAX if there are fewer. Collective. In each round the smallest level
+   above the one before is found, over all ranks. A level with several aliased equations
+   is named once. */
 static PetscErrorCode Count(MeritModel model, int k, int64_t *n, int64_t level[])
 {
   const MeritTermView *view  = &model->term[k].view;
@@ -29,7 +32,9 @@ static PetscErrorCode Count(MeritModel model, int k, int64_t *n, int64_t level[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Append "herd 3 (1, 7, 9)" or "herd 12 (1, 7, 9, ...)" to text, labels on rank 0 only. Collective. */
+/* Append "herd 3 (1, 7, 9)" or "herd 12 (1, 7, 9, ...)" to text: label of the term,
+   number of equations, and labels of levels. Labels come from the ranks that hold them;
+   rank 0, which logs, alone asks. Collective. */
 static PetscErrorCode Describe(MeritModel model, int k, int64_t n, const int64_t level[], size_t size, char text[])
 {
   int64_t n_named = 0, *start;
@@ -53,7 +58,8 @@ static PetscErrorCode Describe(MeritModel model, int k, int64_t n, const int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A warning for every covariate without levels whose equation is aliased. Collective. */
+/* A warning for every covariate without levels (a term of one level) whose equation is
+   aliased; one rank owns it. Collective. */
 static PetscErrorCode WarnCovariates(MeritModel model, int k)
 {
   const MeritTermSpec *spec = &model->formula->term[k];

@@ -1,8 +1,18 @@
-/* The cross products that the search for redundant equations needs, summed over all ranks. */
+/*
+  The cross products that the dense search for redundant equations needs, summed over
+  all ranks: S'S of the small columns on every rank, and A'S, whose row for a level of
+  the big term A is on the rank of the level's canonical block. A'A is diagonal, the
+  observations of each level.
+
+  MeritAliasGather(): S'S by records (LocalGram), A'S by levels (LocalEntries), entries
+  to the ranks of their blocks (Home), and there to compressed rows (Compress).
+  MeritAliasSchur() subtracts S'A (A'A)^-1 A'S.
+*/
 #include "alias.h"
 #include <stdlib.h>
 
-/* One entry of A'S: level of the big term, small column (-1: the level's own count), value */
+/* One entry of A'S: canonical level of the big term, small column (-1: the level's own
+   count), sum of the column's values over the records of the level */
 typedef struct {
   int64_t level;
   int32_t column;
@@ -14,6 +24,7 @@ typedef struct {
   int64_t n, room;
 } Entries;
 
+/* Append an entry; the room at least doubles when it grows */
 static PetscErrorCode Add(Entries *list, int64_t level, int32_t column, double value)
 {
   PetscFunctionBegin;
@@ -25,6 +36,8 @@ static PetscErrorCode Add(Entries *list, int64_t level, int32_t column, double v
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Order of entries for qsort: by level, then column, so that the count of a level (column
+   -1) comes first */
 static int CompareEntries(const void *a, const void *b)
 {
   const Entry *x = (const Entry *)a, *y = (const Entry *)b;
@@ -33,7 +46,7 @@ static int CompareEntries(const void *a, const void *b)
   return (x->column > y->column) - (x->column < y->column);
 }
 
-/* Sum entries of equal level and column, in sorted order */
+/* Sort the entries and sum those of equal level and column */
 static void Merge(Entries *list)
 {
   int64_t n = 0;
@@ -47,6 +60,8 @@ static void Merge(Entries *list)
   list->n = n;
 }
 
+/* Canonical level that a record has in regressor r of term k; 0 for a regressor without
+   classes */
 static int64_t RowLevel(MeritModel model, int k, int r, int64_t row)
 {
   const int number = model->term[k].number[r];
@@ -54,7 +69,9 @@ static int64_t RowLevel(MeritModel model, int k, int r, int64_t row)
   return number < 0 ? 0 : model->rows.number[number][row];
 }
 
-/* Small columns of a record and their values; returns how many */
+/* Small columns of a record and their values; returns how many. The big term (offset -1)
+   and terms without the trait are left out. A column is offset of the term + level *
+   width + number of the component among those of the trait. */
 static int RowColumns(MeritModel model, const MeritAliasWork *work, int64_t row, int32_t column[], double value[])
 {
   int n = 0;
@@ -76,7 +93,8 @@ static int RowColumns(MeritModel model, const MeritAliasWork *work, int64_t row,
   return n;
 }
 
-/* Send the entries to the block owner of their level and merge them there */
+/* Send the entries to the rank whose canonical block has their level, and merge them
+   there; list->at is replaced. Collective. */
 static PetscErrorCode Home(MeritModel model, int64_t n_levels, Entries *list)
 {
   MeritExchange ex;
@@ -98,7 +116,9 @@ static PetscErrorCode Home(MeritModel model, int64_t n_levels, Entries *list)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Merged entries -> compressed rows, the count of each level apart */
+/* Merged entries to compressed rows: a count opens the row of its level, the entries
+   behind it are its columns in ascending order. Every level with an entry has a count.
+   Not collective. */
 static PetscErrorCode Compress(const Entries *list, MeritAliasWork *work)
 {
   int32_t n_rows = 0, n_values = 0;
@@ -128,7 +148,9 @@ static PetscErrorCode Compress(const Entries *list, MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows in which the trait counts, by their level of the big term; first[levels + 1], order[rows]; owned by the caller */
+/* Rows in which the trait counts, sorted by their record level of the big term (a
+   counting sort): those of level i are order[first[i]] .. order[first[i + 1] - 1].
+   first[levels + 2], order[rows]; both are the caller's. Not collective. */
 static PetscErrorCode SortRows(MeritModel model, const MeritAliasWork *work, int32_t **first, int32_t **order)
 {
   const MeritTermView *view   = &model->term[work->big].view;
@@ -145,7 +167,10 @@ static PetscErrorCode SortRows(MeritModel model, const MeritAliasWork *work, int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Entries of A'S from the rows of this rank, one for each level and column that meet */
+/* Entries of A'S from the rows of this rank, one for each level and column that occur
+   together. Sums are kept for one level at a time in dense arrays [n_small]; `met` lists
+   the columns that occur, so that only these are cleared. The rounding errors of the sums
+   are added at the end (MeritAliasAdd). Not collective. */
 static PetscErrorCode LocalEntries(MeritModel model, const MeritAliasWork *work, Entries *list)
 {
   const MeritTermView *view   = &model->term[work->big].view;
@@ -185,15 +210,16 @@ static PetscErrorCode LocalEntries(MeritModel model, const MeritAliasWork *work,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The lower triangle to the upper */
+/* Copy the lower triangle of A [n * n] to the upper one */
 static void Mirror(size_t n, double *A)
 {
   for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j < i; j++) A[j * n + i] = A[i * n + j];
 }
 
-/* S'S of the rows of this rank. Products of classes are counts, exact as they are; sums of covariates are kept exact, since what a dependent
-   column leaves must be rounding of few operations, not of many. */
+/* S'S of the rows of this rank. Products of classes are counts, exact as they are; sums of
+   covariates are kept exact, since what a dependent column leaves must be rounding of few
+   operations, not of many. */
 static PetscErrorCode LocalGram(MeritModel model, MeritAliasWork *work)
 {
   const size_t n = (size_t)work->n_small;
@@ -227,7 +253,8 @@ static PetscErrorCode LocalGram(MeritModel model, MeritAliasWork *work)
 /*
   MeritAliasGather - Form S'S and A'S for one trait.
 
-  Collective on the model. `trait`, `big`, `offset`, `width`, `value`, `n_small` are set; the rest is filled, gram with S'S.
+  Collective on the model. `trait`, `big`, `offset`, `width`, `value`, `n_small` are set; the rest
+  is filled, gram with S'S.
 */
 PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
 {
@@ -249,7 +276,8 @@ PetscErrorCode MeritAliasGather(MeritModel model, MeritAliasWork *work)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritAliasSchur - gram <- S'S - S'A (A'A)^-1 A'S, the big term taken out. Collective on the model. */
+/* MeritAliasSchur - gram <- S'S - S'A (A'A)^-1 A'S, the big term taken out. Collective on
+   the model. Only the lower triangle is summed, since columns of a row ascend. */
 PetscErrorCode MeritAliasSchur(MeritModel model, MeritAliasWork *work)
 {
   const size_t n = (size_t)work->n_small;

@@ -1,7 +1,8 @@
 /* Orthogonal regressors of a random term, for as long as its variances are estimated. */
 #include "model_impl.h"
 
-/* May r have a multiple of q taken off? Where a trait has r it has q, too, and each record meets one level by both. */
+/* May r have a multiple of q taken off? Where a trait has r it has q, too, and each record meets
+   one level by both. */
 static bool Joins(MeritModel model, const MeritModelTerm *term, int q, int r)
 {
   for (int t = 0; t < model->formula->n_traits; t++)
@@ -29,7 +30,8 @@ static PetscErrorCode Products(MeritModel model, const MeritModelTerm *term, int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* r less its regression on q; B [n * n] by regressors keeps what was done. Twice, as the first time leaves rounding. */
+/* r less its regression on q; B [n * n] by regressors keeps what was done. Twice, as the first time
+   leaves rounding. */
 static PetscErrorCode TakeOff(MeritModel model, MeritModelTerm *term, int q, int r, double *B)
 {
   const int n = term->view.n_regressors;
@@ -62,18 +64,20 @@ static void Spread(MeritModel model, int k, const double *B, double *to)
 }
 
 /*@
-  MeritModelOrthogonal - Make the coefficients of a random term's regressors orthogonal over the records (Gram-Schmidt), as covariates far from 0,
-  or of very different sizes, leave little of the digits of their variances.
+  MeritModelOrthogonal - Make the coefficients of a random term's regressors orthogonal over the
+  records (Gram-Schmidt), as covariates far from 0, or of very different sizes, leave little of the
+  digits of their variances.
 
   Collective.
 
   Output Parameters:
-+ B     - [n_comp^2] the components as the user has them are u = B v, where v are those of the new coefficients, z'u = (B'z)'v
++ B     - [n_comp^2] the components as the user has them are u = B v, where v are those of the new
+          coefficients, z'u = (B'z)'v
 - mixes - is B anything but the identity?
 
   Notes:
-  What has the old coefficients, such as a solver that is set up, does not see the change; operators do. Until `MeritModelOriginal()` variances and
-  equations are those of v.
+  What has the old coefficients, such as a solver that is set up, does not see the change; operators
+  do. Until `MeritModelOriginal()` variances and equations are those of v.
 @*/
 PetscErrorCode MeritModelOrthogonal(MeritModel model, int k, double B[], bool *mixes)
 {

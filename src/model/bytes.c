@@ -1,15 +1,20 @@
-/* Memory of records and levels, and what goes over between ranks, foreseen for some number of ranks. */
+/* Memory of records and levels, and what goes over between ranks, foreseen for some
+   number of ranks. With b->here it is what this rank has now; else the largest share of
+   b->ranks ranks, from counts over all ranks. */
 #include "model_impl.h"
 #include <merit/cost.h>
 
-/* Bytes of a record beside its traits: pattern, line; of a trait: value, weight and the operator's copy; of a regressor: the slot */
+/* Bytes of a record beside its traits: pattern, line; of a trait: value, weight and the operator's
+   copy; of a regressor: the slot */
 enum { RECORD_BYTES = 12, TRAIT_BYTES = 24, SLOT_BYTES = 4 };
-/* Bytes of a level: canonical number; owner and place; of an animal: parents and Mendelian variance */
+/* Bytes of a level: canonical number; owner and place; of an animal: parents and Mendelian
+   variance */
 enum { NUMBER_BYTES = 8, PLACE_BYTES = 8, PARENT_BYTES = 16 };
 /* Bytes of a ghost: canonical number and place */
 enum { GHOST_BYTES = 16 };
 
-/* Values, weights, pattern, line, and slots and coefficients of all regressors */
+/* Bytes of a record: values and weights of the traits, pattern, line, and for each
+   regressor slot, coefficient, and column while it is read */
 static int64_t RecordBytes(MeritModel model)
 {
   int64_t bytes = RECORD_BYTES + TRAIT_BYTES * (int64_t)model->formula->n_traits;
@@ -23,13 +28,15 @@ static int64_t RecordBytes(MeritModel model)
   return bytes;
 }
 
-/* Number, owner and place, label, observations and states of the components */
+/* Bytes of a level: number, owner and place, label, observations and states of its
+   components */
 static int64_t LevelBytes(const MeritTermView *view)
 {
   return NUMBER_BYTES + PLACE_BYTES + MERIT_LABEL_BYTES + (int64_t)sizeof(int64_t) * view->n_comp + view->n_eq;
 }
 
-/* As they are in this run, else no more than the records of a rank, nor the levels */
+/* Ghosts (and carriers) of a term on a rank: as they are in this run, else no more than
+   the levels that the rank does not own, and no more than its records name */
 static int64_t Ghosts(const MeritTermView *view, const MeritBytes *b, int64_t n_records)
 {
   if (b->here) return view->n_ghost + view->n_carrier;
@@ -37,7 +44,7 @@ static int64_t Ghosts(const MeritTermView *view, const MeritBytes *b, int64_t n_
   return PetscMin(view->n_levels - MeritFullestBlock(view->n_levels, b->ranks), MeritFullestBlock(n_records, b->ranks) * view->n_regressors);
 }
 
-/* Records over all ranks */
+/* *n = records over all ranks. Collective. */
 static PetscErrorCode Records(MeritModel model, int64_t *n)
 {
   PetscFunctionBegin;
@@ -86,7 +93,7 @@ PetscErrorCode MeritModelAddBytes(MeritModel model, MeritBytes *b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* *n = the most generations of the levels of this and earlier terms over all ranks */
+/* *n = generations of the levels of a term over all ranks. Collective. */
 static PetscErrorCode Generations(MeritModel model, const MeritTermView *view, int *n)
 {
   int32_t most = 0;

@@ -31,8 +31,9 @@ bool MeritModelMissingClass(MeritModel model, const char *label, size_t length, 
   return false;
 }
 
-/* First line of this rank that has the code `wanted`, 0 if none has. Codes are in order of their
-   first rows, so *row continues from the last search. */
+/* First line of this rank that has the code `wanted`, 0 if none has. Codes are in order
+   of their first rows, so *row continues from the last search. `wanted` must ascend
+   between calls with the same row. */
 static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32_t wanted, int64_t *row)
 {
   for (; *row < n; ++*row)
@@ -40,8 +41,9 @@ static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32
   return 0;
 }
 
-/* *map [codes of raw] = code in `classes` of each label of a column, -1 for a missing value. In
-   fixed terms ".0" is dropped, and other decimals are faults. */
+/* *map [codes of raw] = code in `classes` of each label of a column, -1 for a missing
+   value. In fixed terms ".0" is dropped, and other decimals are faults. A label that is
+   one of the words for missing without its ".0" is missing too, such as -999.0. */
 static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fixed, const char name[], const int32_t **code,
                                     int64_t n, MeritStrings raw, MeritStrings classes, int32_t **map, MeritFault *fault)
 {
@@ -65,8 +67,10 @@ static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fix
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Join the cells with one more column: code [row] becomes the code of "a:b", -1 if either is
-   missing */
+/* Join the cells with one more column: code [row] becomes the code of "a:b", -1 if either
+   is missing. A pair of codes, eight bytes, is interned in a pool of its own, so that the
+   label is made once a pair. *cells is replaced by the joined labels, whose codes are
+   those of the pairs. */
 static PetscErrorCode Join(int64_t n, int32_t code[], MeritStrings *cells, const int32_t *next, const int32_t *map,
                            MeritStrings classes)
 {
@@ -100,7 +104,8 @@ static PetscErrorCode Join(int64_t n, int32_t code[], MeritStrings *cells, const
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* First line here with a colon in a class of the column, and that label; INT64_MAX if there is none */
+/* First line here with a colon in a class of the column, and that label; INT64_MAX if
+   there is none. The label is borrowed from the table. */
 static PetscErrorCode FirstColon(MeritModel model, MeritTable table, const char name[], int64_t *line, const char **label)
 {
   const int32_t *code;
@@ -125,7 +130,8 @@ static PetscErrorCode FirstColon(MeritModel model, MeritTable table, const char 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* If the classes of two columns hold colons, "a:b:c" is ambiguous: an INPUT error. Collective. */
+/* If the classes of two columns hold colons, "a:b:c" is ambiguous: an INPUT error.
+   Collective. Classes with colons in one column alone are not ambiguous. */
 static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const MeritRegressorSpec *reg)
 {
   const char *first = NULL;
@@ -158,7 +164,8 @@ static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const Meri
   Collective on the model (faults are agreed).
 
   Output Parameters:
-+ code - [rows of the table] code into pool, -1 where a column is missing; owned by the caller, PetscFree
++ code - [rows of the table] code into pool, -1 where a column is missing; owned by the caller,
+         PetscFree
 - pool - labels "a" or "a:b:c"; owned by the caller
 */
 PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,

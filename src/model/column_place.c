@@ -1,9 +1,13 @@
-/* Where the job file names a column of the records, for the error that the records do not have it. */
+/* Where the job file names columns of the records, for the error that the records do not
+   have one of them: it then points to line and column of the job file. Names of all
+   formulas, of the weights and of the column of residual classes are kept until the model
+   is freed. */
 #include "formula_impl.h"
 #include "model_impl.h"
 #include <string.h>
 
-/* The first place counts */
+/* Store the place of a name, unless it is stored already: the first place counts. Name
+   and file are copied. */
 static PetscErrorCode Note(MeritModel model, const char name[], MeritNode node, int line, int column)
 {
   PetscFunctionBegin;
@@ -17,7 +21,8 @@ static PetscErrorCode Note(MeritModel model, const char name[], MeritNode node, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The value of a key that names a column; NULL: none */
+/* Store the value of a key that names a column; nothing where the key is absent (NULL) or
+   has no single value */
 static PetscErrorCode NoteValue(MeritModel model, MeritNode node)
 {
   PetscFunctionBegin;
@@ -25,7 +30,8 @@ static PetscErrorCode NoteValue(MeritModel model, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All names of a formula, labels and functions among them, which no column will be looked up by */
+/* Store all names of a formula. Labels and functions are among them; they do no harm, as
+   no column is looked up by them */
 static PetscErrorCode NoteFormula(MeritModel model, MeritNode node)
 {
   FormulaParser p = {.node = node};
@@ -42,7 +48,9 @@ static PetscErrorCode NoteFormula(MeritModel model, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelNoteColumns - Remember where a job names columns; its formulas have been parsed without error. Not collective. */
+/* MeritModelNoteColumns - Remember where a job names columns; its formulas have been
+   parsed without error. `model` is one formula or a list of them, records.weight one
+   column or a map. Not collective. */
 PetscErrorCode MeritModelNoteColumns(MeritModel model, MeritNode job)
 {
   MeritNode formula = MeritNodeFind(job, "model"), weight = MeritNodeFind(job, "records.weight");
@@ -70,7 +78,8 @@ PetscErrorCode MeritModelForgetColumns(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelUnknownColumn - See the header. Logically collective. */
+/* MeritModelUnknownColumn - See the header. A column whose name was not stored is an
+   error of the records file. Logically collective. */
 PetscErrorCode MeritModelUnknownColumn(MeritModel model, MeritTable table, const char name[])
 {
   struct _p_MeritNode at    = {.file = ""};

@@ -1,9 +1,11 @@
-/* From equations to what outputs show, and back: u = L v, fixed covariates on their own scale, their means in the intercept. */
+/* From equations to what outputs show, and back: u = L v, fixed covariates on their own scale,
+   their means in the intercept. */
 #include "model_impl.h"
 #include <merit/kernels.h>
 #include <math.h>
 
-/* What the means of centred covariates add to the intercept of each trait, over all ranks: sum of coefficient (own scale) x centre */
+/* What the means of centred covariates add to the intercept of each trait, over all ranks: sum of
+   coefficient (own scale) x centre */
 static PetscErrorCode Shifts(MeritModel model, const double u[], double shift[])
 {
   const MeritFormula *formula = model->formula;
@@ -22,6 +24,7 @@ static PetscErrorCode Shifts(MeritModel model, const double u[], double shift[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Add sign * shift [n_traits] to the intercepts that this rank owns */
 static void ShiftIntercepts(MeritModel model, double sign, const double shift[], double u[])
 {
   const MeritFormula *formula = model->formula;
@@ -56,8 +59,9 @@ static void Rescale(MeritModel model, bool back, double u[])
   Collective.
 
   Output Parameter:
-. log_scale - to be added to the value of the equations, whose covariates are centred and divided by their standard deviation, for that
-              of X as the user has it. Centring is a combination with the intercept and changes nothing.
+. log_scale - to be added to the value of the equations, whose covariates are centred and divided by
+              their standard deviation, for that of X as the user has it. Centring is a combination
+              with the intercept and changes nothing.
 @*/
 PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale)
 {
@@ -84,7 +88,8 @@ PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale)
 . x - [n_owned] equations
 
   Output Parameter:
-. u - [sum over terms of n_owned levels x n_comp] components: u = L v, fixed covariates per unit of the covariate
+. u - [sum over terms of n_owned levels x n_comp] components: u = L v, fixed covariates per unit of
+      the covariate
 @*/
 PetscErrorCode MeritModelToComponents(MeritModel model, const double x[], double u[])
 {
@@ -133,7 +138,8 @@ static PetscErrorCode SolveL(const MeritTermView *view, const double *u, double 
 }
 
 /*@
-  MeritModelFromComponents - The inverse of `MeritModelToComponents()`, for warm starts; least squares where G is singular.
+  MeritModelFromComponents - The inverse of `MeritModelToComponents()`, for warm starts; least
+  squares where G is singular.
 
   Collective. u as there, read only; x [n_owned].
 @*/

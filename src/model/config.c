@@ -1,8 +1,12 @@
-/* From the job file to the options of a model; no data are read here. */
+/* From the job file to the options of a model: formula, variances, files and rules for
+   records, pedigree and genotypes. No data are read here. All ranks have the same tree
+   and do the same. */
 #include "model_impl.h"
 #include <string.h>
 
-/* A list of words (or one word) at a key; *n = -1 when the key is absent */
+/* *words [*n] = the words of a list (or one word) at a key, copied, the caller's; *n = -1
+   when the key is absent. An empty entry of a list is the empty word. USAGE errors: a
+   map, entries that are no words. */
 static PetscErrorCode Words(MeritNode job, const char key[], int *n, char ***words)
 {
   MeritNode node = MeritNodeFind(job, key);
@@ -27,6 +31,7 @@ static PetscErrorCode Words(MeritNode job, const char key[], int *n, char ***wor
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The same, with n_default preset words when the key is absent */
 static PetscErrorCode WordsDefault(MeritNode job, const char key[], int n_default, const char *const preset[], int *n,
                                    char ***words)
 {
@@ -39,6 +44,9 @@ static PetscErrorCode WordsDefault(MeritNode job, const char key[], int n_defaul
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* records.weight: one column for all traits, or a map from traits to columns; traits that
+   the map does not have get no weight. model->weight stays NULL without the key. USAGE
+   errors. Columns are looked up when the records are read. */
 static PetscErrorCode Weights(MeritModel model, MeritNode job)
 {
   MeritNode           node    = MeritNodeFind(job, "records.weight");
@@ -64,7 +72,8 @@ static PetscErrorCode Weights(MeritModel model, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Raise an error if a term needs a pedigree or genotypes, which the job does not have */
+/* Raise a USAGE error if a term needs a pedigree or genotypes, which the job does not
+   have; true: the job has it, or it is checked elsewhere */
 static PetscErrorCode CheckSources(MeritModel model, MeritNode job, bool pedigree, bool genotypes)
 {
   PetscFunctionBegin;
@@ -76,6 +85,10 @@ static PetscErrorCode CheckSources(MeritModel model, MeritNode job, bool pedigre
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Keys of `pedigree`: an empty pedigree object with its settings, or none where no file
+   is named. Words for an unknown parent are also kept in the model, for ids in the
+   records. Collective. A column without a key is found by its name when the file is
+   read. */
 static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
 {
   static const char *const unknown[] = {"0", ".", "NA", ""};
@@ -118,6 +131,8 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* An empty genotypes object with the file that the job names; *given: does it name one?
+   Collective. */
 static PetscErrorCode GenotypeSource(MeritModel model, MeritNode job, bool *given)
 {
   const char *key;
@@ -134,6 +149,9 @@ static PetscErrorCode GenotypeSource(MeritModel model, MeritNode job, bool *give
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Keys of `genotypes`: the object and its settings. genotypes.centre is `observed`,
+   `none`, or the path of a file of frequencies. USAGE errors: a grid whose rows do not
+   divide the number of ranks. Collective. */
 static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
 {
   static const char *const scales[] = {"none", "vanraden", "standardised", "count", "trace"};
@@ -152,6 +170,7 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
   PetscCall(MeritConfigChoice(job, "genotypes.scale", 5, scales, &scale));
   PetscCall(MeritGenotypesSetScale(model->genotypes, (MeritScale)scale));
   PetscCall(MeritConfigString(job, "genotypes.centre", &centre));
+  /* a path is relative to the job file, which MeritConfigPath knows */
   if (centre && strcmp(centre, "observed") && strcmp(centre, "none"))
     PetscCall(MeritConfigPath(job, "genotypes.centre", &path));
   PetscCall(MeritGenotypesSetCentre(model->genotypes, !centre || strcmp(centre, "none"), path));
@@ -163,7 +182,10 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where there are none, the message about what is needed gets the job file's name */
+/* Read the variances of the job: start values that may be missing where they are
+   estimated, else all of them. Where the job has none, the message about what is needed
+   gets the place of the job file and a hint. Logically collective. MeritErrorLast() is
+   copied, since the next error replaces it. */
 static PetscErrorCode Variances(MeritModel model, MeritNode job)
 {
   MeritNode      node = MeritNodeFind(job, "variances");
@@ -178,7 +200,8 @@ static PetscErrorCode Variances(MeritModel model, MeritNode job)
 }
 
 /*@
-  MeritModelSetFromConfig - Take files, rules, formula and variances from a job tree. No data are read.
+  MeritModelSetFromConfig - Take files, rules, formula and variances from a job tree. No data are
+  read.
 
   Logically collective: the tree is the same on every rank.
 

@@ -3,13 +3,15 @@
 #include <math.h>
 #include <merit/kernels.h>
 
-/* Components whose variance is this much below what the others leave are linear functions of them; next to that they are below the other */
+/* Components whose variance is this much below what the others leave are linear functions of them;
+   next to that they are below the other */
 static const double SINGULAR = 1e-10, NEAR = 1e-4;
 
 /*
-  Pivoted Cholesky of the correlation matrix of G: F [n x n] with G = S F F' S in the given order; returns the rank. The columns beyond the rank
-  are 0, or, where a component is to keep its place, those of the components that depend on others: then F is diagonal if G is.
-  Scaling first makes the test of singularity free of the traits' units.
+  Pivoted Cholesky of the correlation matrix of G: F [n x n] with G = S F F' S in the given order;
+  returns the rank. The columns beyond the rank are 0, or, where a component is to keep its place,
+  those of the components that depend on others: then F is diagonal if G is. Scaling first makes the
+  test of singularity free of the traits' units.
 */
 static int Factor(int n, const double *G, bool keep, double *F, double *least)
 {
@@ -43,8 +45,9 @@ static int Factor(int n, const double *G, bool keep, double *F, double *least)
   return rank;
 }
 
-/* Set L, the penalty of a level and the equations per level from G: as many as its rank, or, where that may change (keep), as it has
-   components, some meeting no record. L also where G is next to singular, if that is asked for (roots). */
+/* Set L, the penalty of a level and the equations per level from G: as many as its rank, or, where
+   that may change (keep), as it has components, some meeting no record. L also where G is next to
+   singular, if that is asked for (roots). */
 static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool keep, bool roots, int *n_eq)
 {
   double F[MERIT_MAX_BLOCK], least;
@@ -127,7 +130,8 @@ PetscErrorCode MeritModelCovariances(MeritModel model)
 - R - per residual class the matrix [n_traits^2]
 
   Notes:
-  The equations stay: a G of another rank than before is refused, but after MeritModelSetEstimated(). Operators and preconditioners see the change by MeritModelState().
+  The equations stay: a G of another rank than before is refused, but after
+  MeritModelSetEstimated(). Operators and preconditioners see the change by MeritModelState().
 @*/
 PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[])
 {

@@ -1,7 +1,9 @@
-/* What an equation is, in words. */
+/* What an equation is, in words, for messages of solvers: term, label of the level, and
+   component. */
 #include "model_impl.h"
 
-/* Term, canonical level and equation of the level, from the rank that owns the equation; the same on all */
+/* Term, canonical level and equation of the level, from the rank that owns the equation; the same
+   on all */
 static PetscErrorCode Find(MeritModel model, int64_t equation, int64_t at[3])
 {
   const int64_t own = equation - model->layout.first;
@@ -22,7 +24,8 @@ static PetscErrorCode Find(MeritModel model, int64_t equation, int64_t at[3])
 }
 
 /*@
-  MeritModelDescribe - "level `17` of `herd`", "the intercept", "`cov(age)`", with the component's name where a level has several.
+  MeritModelDescribe - "level `17` of `herd`", "the intercept", "`cov(age)`", with the component's
+  name where a level has several.
 
   Collective.
 

@@ -1,8 +1,19 @@
-/* Designs: for every regressor the slot each record meets and its coefficient; observations per equation. */
+/*
+  Designs: for every regressor the component slot of the level that each record has, and
+  its coefficient; then observations per equation.
+
+  A coefficient is 1 (classes alone), a covariate, or a Legendre polynomial of it.
+  MeritModelDesigns() takes the moments of the covariates (Moments), decides how they
+  are standardised (Standardise), and fills values, slots and offsets of each regressor.
+  MeritModelCountObservations() counts by slot and adds up over ranks.
+*/
 #include "model_impl.h"
 #include <math.h>
 
-/* Mean and standard deviation of a covariate over the records in the analysis, in two passes over all ranks */
+/* Mean and standard deviation (divisor n) of a covariate over the records in the
+   analysis, in two passes over all ranks: squares of deviations from the mean lose no
+   digits. Missing values are left out. INPUT error: all values tiny, whose squares would
+   underflow. Collective. */
 static PetscErrorCode Moments(MeritModel model, int c)
 {
   const double *x = model->rows.covariate[c];
@@ -27,7 +38,8 @@ static PetscErrorCode Moments(MeritModel model, int c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Does every trait of a fixed covariate have an intercept to absorb its mean? */
+/* Does every trait that has the fixed covariate have an intercept? Only then can the mean
+   be taken out, as the intercept absorbs it. */
 static bool HasIntercepts(const MeritFormula *formula, const MeritTermSpec *spec)
 {
   for (int c = 0; c < spec->n_components; c++) {
@@ -42,8 +54,9 @@ static bool HasIntercepts(const MeritFormula *formula, const MeritTermSpec *spec
 }
 
 /*
-  Fixed covariates are used as (x - centre) / scale, which keeps C well conditioned; outputs are brought back. The mean can be taken
-  out only where an intercept absorbs it. Covariates of random terms stay as they are: their variance refers to them.
+  Fixed covariates are used as (x - centre) / scale, which keeps C well conditioned; outputs are
+  brought back. The mean can be taken out only where an intercept absorbs it. Covariates of random
+  terms stay as they are: their variance refers to them.
 */
 static PetscErrorCode Standardise(MeritModel model, int k)
 {
@@ -72,7 +85,8 @@ static PetscErrorCode Standardise(MeritModel model, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Normalised Legendre polynomial sqrt((2k+1)/2) P_k on [-1, 1] (Kirkpatrick et al. 1990), by the three-term recurrence */
+/* Normalised Legendre polynomial sqrt((2k+1)/2) P_k on [-1, 1] (Kirkpatrick et al. 1990), by the
+   three-term recurrence */
 static double Legendre(int degree, double z)
 {
   double before = 0.0, now = 1.0;
@@ -86,6 +100,8 @@ static double Legendre(int degree, double z)
   return sqrt((2 * degree + 1) / 2.0) * now;
 }
 
+/* term->value[r] [rows] = coefficients of regressor r, NULL where all are 1 (classes
+   alone) */
 static PetscErrorCode Values(MeritModel model, int k, int r)
 {
   const MeritRegressorSpec *reg  = &model->formula->term[k].regressor[r];
@@ -107,6 +123,8 @@ static PetscErrorCode Values(MeritModel model, int k, int r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* term->slot[r] [rows] = first component slot of the level that each record has in
+   regressor r, -1: none (an unknown parent) */
 static PetscErrorCode Slots(MeritModel model, int k, int r)
 {
   MeritModelTerm *term   = &model->term[k];
@@ -122,6 +140,9 @@ static PetscErrorCode Slots(MeritModel model, int k, int r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* term->offset[r] [n_traits] = component of the level that each trait uses with regressor
+   r, -1: the trait does not have it. Columns of ridge() share the components of the first
+   (`as`). */
 static PetscErrorCode Offsets(MeritModel model, int k, int r)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
@@ -137,7 +158,9 @@ static PetscErrorCode Offsets(MeritModel model, int k, int r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelDesigns - Make the design arrays of every term. Collective. */
+/* MeritModelDesigns - Make the design arrays of every term. The view of a term gets an
+   array of views of its regressors; records of a model that is set up do not move any
+   more. Collective. */
 PetscErrorCode MeritModelDesigns(MeritModel model)
 {
   PetscFunctionBegin;
@@ -160,7 +183,8 @@ PetscErrorCode MeritModelDesigns(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Observations of every component slot from the records of this rank */
+/* count [slots] += observations of each component slot of term k from the records of this
+   rank. Not collective. */
 static void CountLocal(MeritModel model, int k, int64_t count[])
 {
   const MeritTermView *view     = &model->term[k].view;
@@ -175,7 +199,8 @@ static void CountLocal(MeritModel model, int k, int64_t count[])
   }
 }
 
-/* Add what other ranks counted for the levels owned here */
+/* Add what other ranks counted for the levels owned here: counts of ghosts go to the
+   owners with the place of the level there. Collective. */
 static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, const int64_t local[])
 {
   const MeritTermView *view  = &term->view;
@@ -201,7 +226,8 @@ static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every level of a factor has the observations of all carriers */
+/* Where rows of a factor are fed, every level (SNP) has the observations of all carriers,
+   as each genotyped animal with records has a value for each SNP. Collective. */
 static PetscErrorCode CountCarriers(MeritModel model, MeritModelTerm *term, const int64_t local[])
 {
   const MeritTermView *view = &term->view;
@@ -217,7 +243,8 @@ static PetscErrorCode CountCarriers(MeritModel model, MeritModelTerm *term, cons
 }
 
 /*
-  MeritModelCountObservations - Observations of each owned level and component; fixed equations without any are absent.
+  MeritModelCountObservations - Observations of each owned level and component; fixed equations
+  without any are absent.
 
   Collective.
 */

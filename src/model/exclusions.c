@@ -1,8 +1,10 @@
-/* What a run leaves out, with the reason. */
+/* What a run leaves out, with the reason: rows of excluded.tsv. Notes are kept on the
+   rank that makes them; ids and reasons are codes into one pool, since reasons repeat. */
 #include "model_impl.h"
 #include <string.h>
 
-/* MeritModelExclude - Note that a record, animal or SNP is left out; `kind` must be a literal. Not collective. */
+/* MeritModelExclude - Note that a record, animal or SNP is left out; `kind` must be a literal. Not
+   collective. */
 PetscErrorCode MeritModelExclude(MeritModel model, const char kind[], int64_t line, const char id[], const char reason[])
 {
   MeritExclusionNote *note;

@@ -1,9 +1,17 @@
 /*
   Functions of variance components, such as heritabilities.
 
-  A text is compiled by recursive descent (Sum, Product, Power, Atom) into a program for a stack of
-  numbers. Evaluation runs the program and carries the derivatives by all components along (forward
-  differentiation), for standard errors by the delta method.
+  A text is compiled by recursive descent into a program for a stack of numbers:
+
+      sum     = product {(+ | -) product}
+      product = power {(* | /) power}
+      power   = {+ | -} atom [^ power]
+      atom    = number | (sum) | sqrt|log|exp|abs(sum) | cor(label, row, row) | operand
+      operand = label [row] | label [row, column]
+
+  Evaluation runs the program and carries the derivatives by all components along
+  (forward differentiation), for standard errors by the delta method: Var(f) = g' V g
+  with the gradient g and the covariance matrix V of the estimates.
 */
 #include "formula_impl.h"
 #include <ctype.h>
@@ -13,13 +21,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Operations; up to OP_GENETIC they push a number, up to OP_POWER they take two, then one */
+/* Operations: up to OP_GENETIC they push a number, up to OP_POWER they take two numbers
+   and push one, the others replace the top number. OP_GENETIC is the mean diagonal of M
+   M', which is known only when the function is evaluated. */
 typedef enum { OP_NUMBER, OP_COMPONENT, OP_GENETIC, OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE, OP_POWER, OP_NEGATE, OP_SQRT, OP_LOG, OP_EXP, OP_ABS } Op;
 
 /* Most operations; most nested parentheses and powers */
 enum { MOST = 256, DEPTH = 64 };
 
-/* A compiled function */
+/* A compiled function: n operations in the order of evaluation. Components have the order
+   of MeritFormulaComponents(), which is that of theta. */
 struct _p_MeritExpression {
   int             n, n_components;
   MeritComponent *component; /* [n_components]; owned */
@@ -30,7 +41,9 @@ struct _p_MeritExpression {
   } code[MOST];
 };
 
-/* State of the compiler: the rest of the text is at `at` */
+/* State of the compiler: the text, and the place `at` of the rest; depth counts nested
+   parentheses and powers, since each takes stack of the program. text is borrowed from
+   the node. */
 typedef struct {
   const MeritFormula *formula;
   MeritNode           node;
@@ -47,7 +60,8 @@ static void Blanks(Parser *p)
   while (isspace((unsigned char)*p->at)) p->at++;
 }
 
-/* Append an operation */
+/* Append an operation. `number` is for OP_NUMBER, `component` for OP_COMPONENT; others
+   ignore both. */
 static PetscErrorCode Put(Parser *p, Op op, double number, int component)
 {
   PetscFunctionBegin;
@@ -58,7 +72,7 @@ static PetscErrorCode Put(Parser *p, Op op, double number, int component)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* An error at the current position */
+/* An error at the current position. USAGE, with line and column of the job file. */
 static PetscErrorCode Fail(Parser *p, const char *what)
 {
   PetscFunctionBegin;
@@ -66,7 +80,8 @@ static PetscErrorCode Fail(Parser *p, const char *what)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A character that must follow */
+/* A character that must follow. Blanks before it are passed over; p->at moves behind
+   it. */
 static PetscErrorCode Expect(Parser *p, char c)
 {
   char what[32];
@@ -79,7 +94,8 @@ static PetscErrorCode Expect(Parser *p, char c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Length of the text at `at` that spells the label, blanks ignored in both; 0 if it does not */
+/* Length of the text at `at` that spells the label, blanks ignored in both; 0 if it does
+   not. Blanks within the text count for the length. */
 static size_t Matches(const char *at, const char *label)
 {
   const char *begin = at;
@@ -92,8 +108,10 @@ static size_t Matches(const char *at, const char *label)
   return (size_t)(at - begin);
 }
 
-/* Name of operand k, "" if there is none: terms and their genetic variances alternate, then
-   residual classes */
+/* Name of operand k of 2 n_terms + n_residuals: terms and their genetic variances
+   ("label.genetic", only of terms with scaled markers) alternate, then residual classes
+   ("residual.class", or "residual" without classes). text [room] is "" if there is none,
+   as of fixed terms. *term is -1 for the residual. */
 static void Operand(const MeritFormula *f, int k, int *term, int *class, bool *genetic, size_t room, char text[])
 {
   const int residual = k - 2 * f->n_terms;
@@ -107,11 +125,12 @@ static void Operand(const MeritFormula *f, int k, int *term, int *class, bool *g
     snprintf(text, room, "%s%s", f->term[*term].label, *genetic ? ".genetic" : "");
 }
 
-/* Bytes of a word */
+/* Bytes of a word. A name that goes on with one of these is another name. */
 static bool InWord(char c) { return isalnum((unsigned char)c) || c == '_'; }
 
 /* The longest operand at the current position, perhaps in quotes or backticks: *term (-1:
-   residual), *class, *genetic; false if there is none */
+   residual), *class, *genetic; false if there is none. The longest one counts, since a
+   label may begin another; p->at moves behind it. */
 static bool Label(Parser *p, int *term, int *class, bool *genetic)
 {
   const MeritFormula *f    = p->formula;
@@ -139,7 +158,8 @@ static bool Label(Parser *p, int *term, int *class, bool *genetic)
   return best > 0;
 }
 
-/* An error for an unknown operand, with the nearest known name */
+/* An error for an unknown operand, with the nearest known name. The word that is compared
+   with known names ends at an operator outside parentheses; blanks are left out. */
 static PetscErrorCode FailOperand(Parser *p, const char *what)
 {
   const MeritFormula *f = p->formula;
@@ -167,7 +187,8 @@ static PetscErrorCode FailOperand(Parser *p, const char *what)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Name of row `row` of a matrix as in varcomp.tsv; owned by the caller */
+/* Name of row `row` of a matrix as in varcomp.tsv; owned by the caller. A row of the
+   residual is a trait. */
 static PetscErrorCode RowName(const MeritFormula *f, int term, int row, char **name)
 {
   PetscFunctionBegin;
@@ -176,7 +197,8 @@ static PetscErrorCode RowName(const MeritFormula *f, int term, int row, char **n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A row of a matrix, by name or by number from 1, up to a comma, bracket or parenthesis */
+/* A row of a matrix, by name or by number from 1, up to a comma, bracket or parenthesis.
+   *row is its number from 0. The error lists the names of all rows. */
 static PetscErrorCode Row(Parser *p, int term, int *row)
 {
   const MeritFormula *f = p->formula;
@@ -207,8 +229,10 @@ static PetscErrorCode Row(Parser *p, int term, int *row)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Push element (row, column) of a matrix; a genetic variance is the component times the mean
-   diagonal of M M' */
+/* Push element (row, column) of the matrix of a term (class: residual class); components
+   are those of the lower triangle. A genetic variance is the component times the mean
+   diagonal of M M', the variance of an average genotyped animal. The operand is found by
+   search, since there are few components. */
 static PetscErrorCode PutElement(Parser *p, int term, int class, bool genetic, int row, int column)
 {
   PetscFunctionBegin;
@@ -225,7 +249,8 @@ static PetscErrorCode PutElement(Parser *p, int term, int class, bool genetic, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* An operand: LABEL, LABEL[row] or LABEL[row, column] */
+/* An operand: LABEL, LABEL[row] or LABEL[row, column]. One row means the variance of that
+   row. A matrix of one row needs none. */
 static PetscErrorCode Component(Parser *p)
 {
   int  term, class, row = 0, column = 0, n;
@@ -250,7 +275,9 @@ static PetscErrorCode Component(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* cor(label, a, b) = G_ab / sqrt(G_aa G_bb), as operations on three components */
+/* cor(label, a, b) = G_ab / sqrt(G_aa G_bb), as operations on three components. The stack
+   has G_ab, G_aa, G_bb; product, root and quotient leave one number. The mean diagonal of
+   a genetic variance cancels. */
 static PetscErrorCode Correlation(Parser *p)
 {
   int  term, class, a, b;
@@ -273,7 +300,8 @@ static PetscErrorCode Correlation(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A decimal number; strtod also reads hexadecimal, inf and nan, which are refused */
+/* A decimal number; strtod also reads hexadecimal, inf and nan, which are refused. A sign
+   is not part of the number: Power() has taken it. */
 static PetscErrorCode Number(Parser *p)
 {
   char        *end;
@@ -287,7 +315,8 @@ static PetscErrorCode Number(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A number, component, function, or sum in parentheses */
+/* A number, component, function, or sum in parentheses. Names of functions count only
+   with their parenthesis, so a term may have such a label. */
 static PetscErrorCode Atom(Parser *p)
 {
   static const struct {
@@ -323,7 +352,8 @@ static PetscErrorCode Atom(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Powers, right to left; a sign applies to the whole power: -a^b = -(a^b) */
+/* Powers, right to left; a sign applies to the whole power: -a^b = -(a^b). The exponent
+   may have a sign of its own: a^-b. */
 static PetscErrorCode Power(Parser *p)
 {
   bool negative = false;
@@ -343,11 +373,13 @@ static PetscErrorCode Power(Parser *p)
     p->depth--;
     PetscCall(Put(p, OP_POWER, 0.0, 0));
   }
+  /* behind the power: the sign has the lower rank */
   if (negative) PetscCall(Put(p, OP_NEGATE, 0.0, 0));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Products and quotients, left to right */
+/* Products and quotients, left to right. The operation follows its two operands in the
+   program. */
 static PetscErrorCode Product(Parser *p)
 {
   PetscFunctionBegin;
@@ -375,7 +407,9 @@ static PetscErrorCode Sum(Parser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritExpressionParse - See the header. Not collective. */
+/* MeritExpressionParse - See the header. The whole text must be read. *expression is set
+   before anything can fail, so that the caller can free it after an error. Not
+   collective. */
 PetscErrorCode MeritExpressionParse(const MeritFormula *formula, MeritNode node, MeritExpression *expression)
 {
   Parser p = {.formula = formula, .node = node};
@@ -391,7 +425,8 @@ PetscErrorCode MeritExpressionParse(const MeritFormula *formula, MeritNode node,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* value = x op y, with its derivatives dx, dy by x and y */
+/* value = x op y, with its derivatives dx, dy by x and y. For powers dy is 0 where x is
+   not positive: log(x) is not defined there, and exponents are constants as a rule. */
 static void Binary(Op op, double x, double y, double *value, double *dx, double *dy)
 {
   switch (op) {
@@ -412,7 +447,7 @@ static void Binary(Op op, double x, double y, double *value, double *dx, double 
   }
 }
 
-/* value = op x, with its derivative dx */
+/* value = op x, with its derivative dx. The derivative of |x| at 0 is taken as 1. */
 static void Unary(Op op, double x, double *value, double *dx)
 {
   switch (op) {
@@ -433,11 +468,14 @@ static void Unary(Op op, double x, double *value, double *dx)
   }
 }
 
-/* A term of the chain rule. A derivative of 0 gives 0 even where the other is infinite, as that of
-   sqrt at 0. */
+/* A term of the chain rule. A derivative of 0 gives 0 even where the other is infinite,
+   as that of sqrt at 0. So a function keeps a gradient where a component that it does not
+   depend on is at its bound. */
 static double Chain(double weight, double derivative) { return weight == 0.0 || derivative == 0.0 ? 0.0 : weight * derivative; }
 
-/* MeritExpressionEvaluate - See the header. Not collective. */
+/* MeritExpressionEvaluate - See the header. Each number of the stack has its n
+   derivatives by theta; an operation combines them by the chain rule. The stack has room
+   for a number of each operation. Not collective. */
 PetscErrorCode MeritExpressionEvaluate(MeritExpression e, int n, const double theta[], double genetic, double *value, double gradient[])
 {
   double *stack, *d;

@@ -49,12 +49,15 @@ static PetscErrorCode ParseAll(MeritNode model, FormulaBuilder *builder)
   Not collective; the same on every rank that has the same tree.
 
   Input Parameter:
-. model - the node of the key `model`: a formula or a list of formulas, one per trait; NULL is an error
+. model - the node of the key `model`: a formula or a list of formulas, one per trait; NULL is an
+          error
 
   Output Parameter:
-. formula - the traits, terms, regressors and components, without variances; free with `MeritFormulaDestroy()`
+. formula - the traits, terms, regressors and components, without variances; free with
+            `MeritFormulaDestroy()`
 
-  Errors are of kind USAGE and name file, line and column in the formula. On an error *formula is NULL.
+  Errors are of kind USAGE and name file, line and column in the formula. On an error *formula is
+  NULL.
 @*/
 PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **formula)
 {
@@ -79,8 +82,8 @@ PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **formula)
 }
 
 /*@
-  MeritFormulaComponentName - How outputs and `rows` call a component: "trait", or "trait.regressor" where a term
-  has several regressors.
+  MeritFormulaComponentName - How outputs and `rows` call a component: "trait", or "trait.regressor"
+  where a term has several regressors.
 
   Not collective. *name is freed by the caller with `PetscFree()`.
 @*/
@@ -117,7 +120,8 @@ static PetscErrorCode DestroyTerm(MeritTermSpec *t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFormulaDestroy - Free a formula with its variances; NULL-safe, sets the handle to NULL. Not collective. */
+/* MeritFormulaDestroy - Free a formula with its variances; NULL-safe, sets the handle to NULL. Not
+   collective. */
 PetscErrorCode MeritFormulaDestroy(MeritFormula **formula)
 {
   MeritFormula *f = *formula;

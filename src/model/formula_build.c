@@ -1,9 +1,12 @@
 /*
   Terms of all formulas, merged by label.
 
-  Formulas of several traits share a term if its label is the same; the term has the union of their
-  regressors, and mask [term][regressor] has a bit for each trait that has the regressor. At the
-  end components (regressor, trait) are laid out from the masks.
+  Each formula has one trait. Formulas share a term if its label is the same; the term
+  has the union of their regressors, and mask [term][regressor] has a bit for each trait
+  that has the regressor. After the last formula regressors are named, and components
+  (regressor, trait) are laid out from the masks. The covariance matrix of a term is
+  over its components, so a label in two formulas means a covariance between their
+  traits.
 */
 #include "formula_impl.h"
 #include <stdio.h>
@@ -12,7 +15,8 @@
 /* Kinds of terms in messages, by MeritTermKind */
 static const char *const kind_names[] = {"fixed", "iid()", "ped()", "snp()", "ridge()"};
 
-/* Add an empty term; term and mask grow together */
+/* Add an empty term; term and mask grow together. A new term has no regressors and so no
+   mask. */
 static PetscErrorCode GrowTerms(FormulaBuilder *b)
 {
   MeritFormula *f = b->formula;
@@ -28,8 +32,9 @@ static PetscErrorCode GrowTerms(FormulaBuilder *b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Move regressor r into the term, or free it if the term has it already; the bit of the trait is
-   set */
+/* Move regressor r into the term, or free it if the term has it already; set the bit of
+   the trait, `trait`, in its mask. r is empty afterwards. *mask grows with the
+   regressors. */
 static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint32_t trait,
                                      MeritRegressorSpec *r)
 {
@@ -50,8 +55,9 @@ static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Class columns of a random term: every regressor needs them, and all must agree with the first
-   (`known`: with those of the term so far) */
+/* Check the class columns of a random term: every regressor needs them, as many as the
+   first (`known`: as the first of the term so far); terms but iid() have one, the id; and
+   in snp() it is the same column in all. USAGE errors. */
 static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const MeritTermSpec *known)
 {
   const char *const kind = kind_names[t->kind], *id;
@@ -86,7 +92,7 @@ static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const M
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A regressor must not occur twice within a term, as in iid(s + s) */
+/* USAGE error if a regressor occurs twice within a term, as in iid(s + s) */
 static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, const MeritRegressorSpec r[])
 {
   PetscFunctionBegin;
@@ -99,7 +105,11 @@ static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* May term `t` join the known term of its label? Kinds must agree; without labels also the texts. */
+/* May term t of a further formula join the known term of its label? Kinds must agree;
+   texts must agree too for fixed and ridge() terms, and for terms without a label of
+   their own. USAGE error if not. So the label of one term cannot by chance be the text of
+   another one. ped(), snp() and iid() with a label may differ in their regressors between
+   traits, as in milk ~ a = ped(cow) and weight ~ a = ped(calf + dam). */
 static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const MeritTermSpec *known)
 {
   const size_t at   = t->label ? t->label_at : t->at;
@@ -118,7 +128,9 @@ static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const Meri
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A new term with the label, text and position of `t` */
+/* Append a term with the label (or the text), kind and position of t, still without
+   regressors. fixed, scaled and genetic follow from the kind. The place of the label in
+   the job file is kept for later messages. */
 static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const FormulaTerm *t)
 {
   MeritTermSpec *term;
@@ -138,7 +150,9 @@ static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const Formula
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Add the n regressors r of a term of one trait; r is emptied */
+/* Add the n regressors r of term t of one formula: to the term of its label, or to a new
+   one; r is emptied. A label may be once in a formula. Labels are compared without
+   blanks. */
 static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, const FormulaTerm *t, int n,
                               MeritRegressorSpec r[])
 {
@@ -151,6 +165,8 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
   while (k < f->n_terms && !FormulaSameLabel(label, f->term[k].label)) k++;
   if (k < f->n_terms) {
     for (int i = 0; i < f->term[k].n_regressors; i++) {
+      /* the bit of this trait is set only if an earlier term of this formula has the
+         label */
       if (b->mask[k][i] & bit) {
         PetscCall(MeritNodeErrorAt(node, t->label ? t->label_at : t->at,
                                "the label `%s` stands twice in this formula", label));
@@ -167,7 +183,8 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Expand a term into regressors and add them; r is freed also after an error */
+/* Expand term t into regressors and add them; r is freed also after an error. A fixed
+   leg() of order 0 has no regressor next to an intercept: an error. */
 static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait, bool intercept,
                                    const FormulaTerm *t)
 {
@@ -176,6 +193,7 @@ static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait,
   int                 n = 0;
 
   PetscFunctionBegin;
+  /* errors are kept until r is freed */
   code = FormulaExpand(t, intercept, &n, &r);
   if (!code && !n)
     code = MeritNodeErrorAt(node, t->at, "leg() of order 0 is the intercept, which the formula has already");
@@ -186,8 +204,10 @@ static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Check one formula: 1 and 0 exclude each other, no term occurs twice, the trait is not on the
-   right side */
+/* Check one formula: 1 and 0 exclude each other, no term occurs twice, the trait is not
+   on the right side, and there is a term. *one, *zero: are they written? The trait is
+   compared with class columns and covariates. All errors are USAGE, at the term or
+   product. */
 static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero)
 {
   PetscFunctionBegin;
@@ -216,8 +236,9 @@ static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaBuilderAdd - See the header. An intercept is implied unless 1 or 0 is written. Not
-   collective. */
+/* FormulaBuilderAdd - See the header. An intercept is implied unless 1 or 0 is written; a
+   leg() without classes has no degree 0 next to an intercept. Trait t of the model is
+   that of formula t. Not collective. */
 PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
 {
   MeritFormula *f       = b->formula;
@@ -236,6 +257,7 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
   PetscCall(PetscStrallocpy(p->trait.name, &f->trait[trait]));
   f->n_traits++;
   PetscCall(CheckFormula(p, &one, &zero));
+  /* the implied intercept comes first, as if 1 were the first term */
   if (!one && !zero) PetscCall(ExpandAndAdd(b, p->node, trait, true, &implied));
   for (int i = 0; i < p->n_terms; i++) {
     if (!p->term[i].zero) PetscCall(ExpandAndAdd(b, p->node, trait, !zero, p->term + i));
@@ -243,8 +265,10 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Components of a term: regressor slowest, trait fastest; ridge() has one for each trait, common to
-   all its columns */
+/* Lay out the components of a term: regressor slowest, trait fastest, only those whose
+   bit is set. ridge() has one component for each trait, common to all its columns, which
+   are its levels: regressor r then has level r, else 0. The names of components are
+   borrowed from the regressors. */
 static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], int n_traits)
 {
   const bool shared = term->kind == MERIT_TERM_RIDGE;
@@ -265,7 +289,8 @@ static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Matrices of a level have at most FORMULA_COMPONENTS rows in kernels and solvers */
+/* USAGE error for a term of more than MERIT_MAX_COMPONENTS components, which is the room
+   that kernels and solvers have for the matrix of a level */
 static PetscErrorCode CheckSize(MeritNode model, const MeritTermSpec *term)
 {
   PetscFunctionBegin;
@@ -277,7 +302,7 @@ static PetscErrorCode CheckSize(MeritNode model, const MeritTermSpec *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Traits that have the term, one bit each */
+/* Traits that have term k, one bit each */
 static uint32_t TraitsOf(const FormulaBuilder *b, int k)
 {
   uint32_t all = 0;
@@ -286,7 +311,7 @@ static uint32_t TraitsOf(const FormulaBuilder *b, int k)
   return all;
 }
 
-/* Lowest trait of a mask */
+/* Lowest trait of a mask. The mask is not 0. */
 static int FirstTrait(uint32_t mask)
 {
   int t = 0;
@@ -295,8 +320,9 @@ static int FirstTrait(uint32_t mask)
   return t;
 }
 
-/* Warn of two ped() terms of different traits without labels: most likely one term with a genetic
-   covariance was meant */
+/* Warn of two ped() terms of different traits without labels: most likely one term with a
+   genetic covariance was meant. Labels that are equal to the texts were not given by the
+   user. One warning for each later term. */
 static PetscErrorCode WarnOfSplitPedigree(FormulaBuilder *b)
 {
   MeritFormula *f = b->formula;
@@ -326,7 +352,8 @@ static PetscErrorCode WarnOfSplitPedigree(FormulaBuilder *b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaBuilderFinish - See the header. Not collective. */
+/* FormulaBuilderFinish - See the header. Names come before components, which borrow them.
+   Not collective. */
 PetscErrorCode FormulaBuilderFinish(FormulaBuilder *b)
 {
   MeritFormula *f = b->formula;

@@ -26,7 +26,8 @@ static const struct {
     {" cbind c mv ", "several traits are a list of formulas, model: [\"milk ~ ..\", \"fat ~ ..\"]"},
 };
 
-/* Is a name in a list " a b c "? */
+/* Is a name in a list " a b c "? Blanks around each name make the end of a name
+   certain. */
 static bool InList(const char *list, const char *name)
 {
   const size_t length = strlen(name);
@@ -36,7 +37,8 @@ static bool InList(const char *list, const char *name)
   return false;
 }
 
-/* Copy the hint with every %1$s replaced by the column; cut off at `size` */
+/* Copy the hint to text [size] with every %1$s replaced by the column. A column that does
+   not fit is left out; the rest is cut off. */
 static void Fill(const char *hint, const char *column, size_t size, char text[])
 {
   size_t used = 0;
@@ -51,7 +53,9 @@ static void Fill(const char *hint, const char *column, size_t size, char text[])
   text[used] = 0;
 }
 
-/* FormulaForeignFunction - See the header. Not collective. */
+/* FormulaForeignFunction - See the header. The first name in the parentheses is taken for
+   the column. A function that no program on the list has is no error here: the caller
+   raises one. Not collective. */
 PetscErrorCode FormulaForeignFunction(FormulaParser *p, const FormulaToken *t)
 {
   const FormulaToken *argument = t + 2 < p->token + p->n_tokens ? t + 2 : p->token + p->n_tokens - 1;
@@ -69,8 +73,8 @@ PetscErrorCode FormulaForeignFunction(FormulaParser *p, const FormulaToken *t)
 /* Bytes that names are made of */
 static bool InName(char c) { return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c > 127; }
 
-/* Last name before byte `end` within the innermost open parenthesis, numbers excluded; *n is its
-   length, 0: none */
+/* Last name before byte `end` within the innermost parenthesis that is open there,
+   numbers excluded; *n is its length, 0: none. Borrowed from text. */
 static const char *NameBefore(const char *text, size_t end, size_t *n)
 {
   size_t begin = end;
@@ -95,7 +99,8 @@ static const char *NameBefore(const char *text, size_t end, size_t *n)
   return text + begin;
 }
 
-/* Random effects as lme4 writes them, (1 | x) and (1 + days | x) */
+/* Raise the error for random effects as lme4 writes them, (1 | x) and (1 + days | x),
+   with the iid() that means the same */
 static PetscErrorCode Bar(FormulaParser *p, size_t at)
 {
   const char *text = p->node->text, *name = text + at + 1, *slope;
@@ -113,7 +118,8 @@ static PetscErrorCode Bar(FormulaParser *p, size_t at)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaForeignCharacter - See the header. Not collective. */
+/* FormulaForeignCharacter - See the header. Always an error: operators of other programs
+   get the form of Merit, other characters need backticks. Not collective. */
 PetscErrorCode FormulaForeignCharacter(FormulaParser *p, size_t at)
 {
   const char c = p->node->text[at];
@@ -128,7 +134,8 @@ PetscErrorCode FormulaForeignCharacter(FormulaParser *p, size_t at)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaForeignTrait - See the header. Not collective. */
+/* FormulaForeignTrait - See the header. The second token decides: ( is a function such as
+   cbind(), a comma or + several traits. Not collective. */
 PetscErrorCode FormulaForeignTrait(FormulaParser *p)
 {
   const FormulaToken *t = p->token + 1;

@@ -1,5 +1,6 @@
 #pragma once
-/* The formula language inside: tokens, terms of one formula as written, and the builder that merges them. */
+/* The formula language inside: tokens, terms of one formula as written, and the builder that merges
+   them. */
 #include <merit/formula.h>
 #include <merit/limits.h>
 
@@ -60,9 +61,11 @@ typedef struct {
   uint32_t    **mask; /* [room][n_regressors] bit t: trait t; owned */
 } FormulaBuilder;
 
-/* Split the text of a node into tokens, parser->token. Not collective. USAGE errors: backticks that are not closed, unknown characters. */
+/* Split the text of a node into tokens, parser->token. Not collective. USAGE errors: backticks that
+   are not closed, unknown characters. */
 PetscErrorCode FormulaTokenise(FormulaParser *parser);
-/* Parse one formula into its trait and terms, as they are written. Not collective. USAGE errors with line and column. */
+/* Parse one formula into its trait and terms, as they are written. Not collective. USAGE errors
+   with line and column. */
 PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *parser);
 /* Free a parser, also after an error of FormulaParserOpen(). Not collective. */
 PetscErrorCode FormulaParserClose(FormulaParser *parser);
@@ -71,21 +74,26 @@ PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const ch
     __attribute__((format(printf, 4, 5)));
 /* USAGE error for a function of another program, with the form of Merit for it. Not collective. */
 PetscErrorCode FormulaForeignFunction(FormulaParser *parser, const FormulaToken *name);
-/* The same for a character at byte `at` of the text that formulas do not have, such as * or |. Not collective. */
+/* The same for a character at byte `at` of the text that formulas do not have, such as * or |. Not
+   collective. */
 PetscErrorCode FormulaForeignCharacter(FormulaParser *parser, size_t at);
 /* The same for a left side that is not one trait, such as cbind(a, b). Not collective. */
 PetscErrorCode FormulaForeignTrait(FormulaParser *parser);
 /* Are two labels equal if blanks are ignored? Not collective. */
 bool FormulaSameLabel(const char a[], const char b[]);
 
-/* Add the trait and terms of one formula; terms with the label of an earlier formula become one term. Not collective. USAGE errors. */
+/* Add the trait and terms of one formula; terms with the label of an earlier formula become one
+   term. Not collective. USAGE errors. */
 PetscErrorCode FormulaBuilderAdd(FormulaBuilder *builder, const FormulaParser *parser);
-/* After the last formula: names of the regressors, and the components in order. Not collective. USAGE errors. */
+/* After the last formula: names of the regressors, and the components in order. Not collective.
+   USAGE errors. */
 PetscErrorCode FormulaBuilderFinish(FormulaBuilder *builder);
-/* Names of the regressors of a term for outputs (docs/models.md). Not collective. USAGE error if two have the same name. */
+/* Names of the regressors of a term for outputs (docs/models.md). Not collective. USAGE error if
+   two have the same name. */
 PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term);
-/* Regressors of one term of one formula, one for each degree of leg(); without degree 0 if it is fixed, has no classes and there is an
-   `intercept`. *regressors [*n] is the caller's. Not collective. */
+/* Regressors of one term of one formula, one for each degree of leg(); without degree 0 if it is
+   fixed, has no classes and there is an `intercept`. *regressors [*n] is the caller's. Not
+   collective. */
 PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n,
                              MeritRegressorSpec **regressors);
 /* Free the strings of a regressor. Not collective. */

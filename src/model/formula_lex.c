@@ -1,5 +1,7 @@
-/* Tokens of a formula: names, numbers, marks. A name in backticks may hold any characters; texts
-   keep the backticks only where they are needed, since labels are made of them. */
+/* Tokens of a formula: names, numbers, marks. A name in backticks may have any
+   characters; texts keep the backticks only where they are needed, since labels are made
+   of them, so that `herd` and herd are one label. Blanks separate tokens and are
+   dropped. */
 #include "formula_impl.h"
 #include <ctype.h>
 #include <stdarg.h>
@@ -9,13 +11,15 @@
 /* Blanks, tabs and line ends separate tokens */
 static bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/* Bytes of a name; letters of other scripts are bytes above 127 in UTF-8 */
+/* Bytes of a name; letters of other scripts are bytes above 127 in UTF-8. A name may
+   begin with a digit. */
 static bool IsNameByte(char c)
 {
   return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c > 127;
 }
 
-/* Length of the number at s; 0 if there is none, or if it is the beginning of a name (2nd, 1.2.3) */
+/* Length of the number at s, with decimals and exponent but no sign; 0 if there is none,
+   or if it is the beginning of a name (2nd, 1.2.3) */
 static size_t NumberLength(const char *s)
 {
   size_t n = 0, digits = 0;
@@ -35,7 +39,8 @@ static size_t NumberLength(const char *s)
   return IsNameByte(s[n]) ? 0 : n;
 }
 
-/* Would the name be read as something else without backticks? */
+/* Would the name be read as something else without backticks: another character, or a
+   number? */
 static bool NeedsTicks(const char *name)
 {
   for (const char *c = name; *c; c++) {
@@ -44,7 +49,8 @@ static bool NeedsTicks(const char *name)
   return NumberLength(name) > 0;
 }
 
-/* FormulaErrorPlaced - See the header. Logically collective. */
+/* FormulaErrorPlaced - See the header. A copy of the node gets the place, since errors
+   take line and column from a node. Logically collective. */
 PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
 {
   struct _p_MeritNode there = *node;
@@ -59,8 +65,9 @@ PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const ch
   return MeritNodeError(&there, "%s", text);
 }
 
-/* A name in backticks at *at; two backticks stand for one. Name and text go to *out, which moves
-   behind them. */
+/* Take a name in backticks at *at, which moves behind it; two backticks stand for one.
+   Name and, where backticks are needed, text go to *out, which moves behind them. USAGE
+   errors: no closing backtick, an empty name. */
 static PetscErrorCode TakeTicked(FormulaParser *p, size_t *at, char **out, FormulaToken *t)
 {
   const char *s = p->node->text;
@@ -89,7 +96,9 @@ static PetscErrorCode TakeTicked(FormulaParser *p, size_t *at, char **out, Formu
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaTokenise - See the header. Not collective. */
+/* FormulaTokenise - See the header. The last token is END at the end of the text. A
+   character that no token begins with is an error with a hint (formula_hints.c). Not
+   collective. */
 PetscErrorCode FormulaTokenise(FormulaParser *p)
 {
   const char *s      = p->node->text;
@@ -97,7 +106,8 @@ PetscErrorCode FormulaTokenise(FormulaParser *p)
   char       *out;
 
   PetscFunctionBegin;
-  /* a token has at least one byte of the formula; its name and text have at most twice its length and two zeros */
+  /* a token has at least one byte of the formula; its name and text have at most twice its length
+     and two zeros */
   PetscCall(PetscCalloc1(length + 1, &p->token));
   PetscCall(PetscMalloc1(4 * length + 4, &p->bytes));
   out = p->bytes;
@@ -133,7 +143,8 @@ PetscErrorCode FormulaTokenise(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaSameLabel - See the header. Not collective. */
+/* FormulaSameLabel - See the header. Blanks are passed over in both, then bytes are
+   compared. Not collective. */
 bool FormulaSameLabel(const char a[], const char b[])
 {
   while (1) {

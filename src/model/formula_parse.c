@@ -1,19 +1,33 @@
-/* Parser of one formula, by recursive descent; docs/models.md has the grammar. Functions are named
-   after what they read: TakeTerm reads [label =] body, TakeRandom iid(..) and the like, TakeProduct
-   a:b:cov(x). Texts of terms are collected while tokens are taken. */
+/*
+  Parser of one formula, by recursive descent; docs/models.md has the grammar. In short:
+
+      formula = trait ~ term {+ term}
+      term    = [label =] body
+      body    = 1 | 0 | product | iid|ped|snp(product {+ product}) | ridge(column {+ column} [, centre])
+      product = factor {: factor}
+      factor  = column | cov(column) | leg(column, order, low, high)
+
+  Functions are named after what they read. The text of a term, which is its label
+  unless it has one, is collected while tokens are taken. The result is the terms as
+  they are written; formula_build.c makes the terms of the model from them. All errors
+  are USAGE, with line and column.
+*/
 #include "formula_impl.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Functions of formulas: first those that exist, then those that are planned and refused by name */
+/* Functions of formulas: first those that exist, then those that are planned, which are
+   refused by name so that they are not taken for mistakes */
 static const char *const functions[] = {"cov", "leg", "iid",     "ped",  "snp", "ridge",
                                         "dom", "epi", "ped_dom", "user", "ss"};
 
-/* Indices of the functions; F_COUNT exist */
+/* Indices of the functions in the list; the first F_COUNT of F_ALL exist, and those above
+   F_LEG are terms of their own */
 enum { F_COV, F_LEG, F_IID, F_PED, F_SNP, F_RIDGE, F_COUNT = 6, F_ALL = 11 };
 
-/* The token `ahead` of the current one; behind the last it is END */
+/* The token `ahead` places behind the current one (0: itself); behind the last it is
+   END */
 static const FormulaToken *Peek(const FormulaParser *p, int ahead)
 {
   const int i = p->next + ahead;
@@ -21,11 +35,11 @@ static const FormulaToken *Peek(const FormulaParser *p, int ahead)
   return p->token + (i < p->n_tokens ? i : p->n_tokens - 1);
 }
 
-/* Is it this mark? */
+/* Is it this mark, a character such as + or (? */
 static bool IsMark(const FormulaToken *t, char mark) { return t->kind == TOKEN_MARK && t->mark == mark; }
 
-/* Take the current token: its text is appended to that of the term, and the next one becomes
-   current */
+/* Take the current token: its text is appended to that of the term, and the next one
+   becomes current. So the text has no blanks. */
 static const FormulaToken *Take(FormulaParser *p)
 {
   const FormulaToken *t = Peek(p, 0);
@@ -37,7 +51,7 @@ static const FormulaToken *Take(FormulaParser *p)
   return t;
 }
 
-/* A mark that must follow; `where` completes the message */
+/* Take a mark that must follow; `where` completes the message "expected `c` ..." */
 static PetscErrorCode Expect(FormulaParser *p, char mark, const char *where)
 {
   PetscFunctionBegin;
@@ -47,7 +61,8 @@ static PetscErrorCode Expect(FormulaParser *p, char mark, const char *where)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A name that must follow, `what` says for what */
+/* Take a name that must follow, of a column or trait; `what` is named in the message.
+   *name is borrowed from the parser. */
 static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **name)
 {
   const FormulaToken *t = Peek(p, 0);
@@ -62,8 +77,9 @@ static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Index of a function by the current token, which has a parenthesis behind it; unknown and planned
-   ones are errors */
+/* *function = index of the function that the current token names, which has a parenthesis
+   behind it. Functions that are planned, functions of other programs, and unknown ones
+   are errors. */
 static PetscErrorCode FindFunction(FormulaParser *p, int *function)
 {
   const FormulaToken *t = Peek(p, 0);
@@ -82,7 +98,7 @@ static PetscErrorCode FindFunction(FormulaParser *p, int *function)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A bound of the interval of leg(), a number with an optional sign */
+/* Take a bound of the interval of leg(), a finite number with an optional sign */
 static PetscErrorCode TakeBound(FormulaParser *p, double *value)
 {
   const FormulaToken *sign  = Peek(p, 0);
@@ -101,7 +117,9 @@ static PetscErrorCode TakeBound(FormulaParser *p, double *value)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The rest of leg(column, order, low, high), behind the column */
+/* Take the rest of leg(column, order, low, high), behind the column: the order, 0 to
+   FORMULA_DEGREE, and the interval that is mapped to [-1, 1], low < high. The width must
+   be finite too. */
 static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
 {
   const FormulaToken *t;
@@ -111,6 +129,7 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   x->covariate = MERIT_COVARIATE_LEGENDRE;
   PetscCall(Expect(p, ',', "and the order in leg(column, order, low, high)"));
   t = Take(p);
+  /* digits only, two at most, so that atoi cannot overflow */
   if (t->kind != TOKEN_NUMBER || t->text[strspn(t->text, "0123456789")] || strlen(t->text) > 2 ||
       atoi(t->text) > FORMULA_DEGREE) {
     PetscCall(MeritNodeErrorAt(p->node, t->at, "the order of leg() must be a whole number from 0 to %d",
@@ -133,7 +152,8 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* cov(column) or leg(..), as a factor of a product */
+/* Take cov(column) or leg(..), a factor of product x, which may have one of them. Other
+   functions are terms of their own and refused here. */
 static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
 {
   const size_t at = Peek(p, 0)->at;
@@ -159,7 +179,9 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A product of class columns and at most one covariate: factor (':' factor)* */
+/* Take a product of class columns and at most one covariate: factor (: factor)*. Its
+   place in p->product was counted by the tokens, so there is room. A column may be in a
+   product once. */
 static PetscErrorCode TakeProduct(FormulaParser *p)
 {
   FormulaProduct *x = p->product + p->n_products++;
@@ -191,7 +213,8 @@ static PetscErrorCode TakeProduct(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A column of ridge(), a plain name */
+/* Take a column of ridge(), a plain name: a product without classes whose covariate is
+   the column */
 static PetscErrorCode TakeColumn(FormulaParser *p)
 {
   FormulaProduct *x = p->product + p->n_products++;
@@ -206,7 +229,8 @@ static PetscErrorCode TakeColumn(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ", option" behind the regressors of a random term */
+/* Take ", option" behind the regressors of a random term: only ridge() has one,
+   `centre` */
 static PetscErrorCode TakeOption(FormulaParser *p, int function, FormulaTerm *term)
 {
   const FormulaToken *t;
@@ -228,7 +252,8 @@ static PetscErrorCode TakeOption(FormulaParser *p, int function, FormulaTerm *te
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* iid(..), ped(..), snp(..) or ridge(..): products joined by + */
+/* Take iid(..), ped(..), snp(..) or ridge(..): products (columns in ridge()) joined by +,
+   which become regressors of one term */
 static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *term)
 {
   static const MeritTermKind kinds[] = {MERIT_TERM_FIXED, MERIT_TERM_FIXED, MERIT_TERM_IID,
@@ -253,7 +278,7 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* An error for a minus between terms */
+/* Raise the error for a minus between terms */
 static PetscErrorCode RefuseMinus(FormulaParser *p)
 {
   PetscFunctionBegin;
@@ -261,7 +286,9 @@ static PetscErrorCode RefuseMinus(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A term without its label: 1, 0, a random term, or a product of fixed effects */
+/* Take a term without its label: 1, 0, a random term, or a product of fixed effects.
+   term->product are its products among those of the formula, next to each other;
+   term->text its text. A number other than 1 and 0 is an error of TakeProduct(). */
 static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
 {
   const FormulaToken *t        = Peek(p, 0);
@@ -287,12 +314,14 @@ static PetscErrorCode TakeBody(FormulaParser *p, FormulaTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A term: [label '='] body */
+/* Take a term: [label =] body. The label does not belong to the text. Some words cannot
+   be labels: "residual", and "1" and "0", which stand for the intercept. */
 static PetscErrorCode TakeTerm(FormulaParser *p)
 {
   FormulaTerm *term = p->term + p->n_terms++;
 
   PetscFunctionBegin;
+  /* a label is known by the = behind the first token */
   if (IsMark(Peek(p, 1), '=')) {
     term->label_at = Peek(p, 0)->at;
     if (Peek(p, 0)->kind != TOKEN_NAME)
@@ -302,6 +331,7 @@ static PetscErrorCode TakeTerm(FormulaParser *p)
         FormulaSameLabel(term->label, "0") || FormulaSameLabel(term->label, "")) {
       PetscCall(MeritNodeErrorAt(p->node, term->label_at, "`%s` cannot be a label", term->label));
     }
+    /* label and = are passed over without Take(): they are not part of the text */
     p->next += 2;
   }
   PetscCall(TakeBody(p, term));
@@ -311,7 +341,9 @@ static PetscErrorCode TakeTerm(FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaParserOpen - See the header. Not collective. */
+/* FormulaParserOpen - See the header. Arrays get room for as many products and terms as
+   there are tokens. The trait is not part of the text of a term, so p->used begins anew
+   behind it. Not collective. */
 PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
 {
   const size_t length = strlen(node->text);
@@ -342,7 +374,8 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaParserClose - See the header. Not collective. */
+/* FormulaParserClose - See the header. Not collective. Strings of terms that were not
+   copied are gone. */
 PetscErrorCode FormulaParserClose(FormulaParser *p)
 {
   PetscFunctionBegin;

@@ -1,4 +1,6 @@
-/* Regressors of a term: made from the products of a formula, compared, and named. */
+/* Regressors of a term: made from the products of a formula, compared, and named. A
+   product with leg(x, order, ..) is order + 1 regressors, one a degree; any other product
+   is one regressor. */
 #include "formula_impl.h"
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +8,8 @@
 /* Equal texts, or both NULL */
 static bool SameText(const char *a, const char *b) { return a && b ? !strcmp(a, b) : a == b; }
 
-/* Equal lists of class columns */
+/* Equal lists of class columns. The order of the columns counts: a:b and b:a are two
+   lists. */
 static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
 {
   if (a->n_class != b->n_class) return false;
@@ -16,7 +19,8 @@ static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b
   return true;
 }
 
-/* FormulaRegressorSame - See the header. Not collective. */
+/* FormulaRegressorSame - See the header. Names and traits do not count. Not
+   collective. */
 bool FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
 {
   return SameClasses(a, b) && a->covariate == b->covariate && SameText(a->column, b->column) &&
@@ -34,7 +38,7 @@ PetscErrorCode FormulaRegressorDestroy(MeritRegressorSpec *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A regressor for one product and, with leg(), one degree; strings are copied */
+/* Fill r, which is 0, for one product and, with leg(), one degree; strings are copied */
 static PetscErrorCode FillRegressor(const FormulaProduct *x, int degree, MeritRegressorSpec *r)
 {
   PetscFunctionBegin;
@@ -79,8 +83,9 @@ PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, Me
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Name of a regressor: class columns joined by colons (if `classes`) and the covariate; owned by
-   the caller */
+/* *name = class columns joined by colons (if `classes`) and the covariate or "leg" with
+   its degree, such as "dam:leg2"; "1" if there is nothing to name. Owned by the
+   caller. */
 static PetscErrorCode JoinName(const MeritRegressorSpec *r, bool classes, char **name)
 {
   char   degree[16] = "";
@@ -105,7 +110,9 @@ static PetscErrorCode JoinName(const MeritRegressorSpec *r, bool classes, char *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* FormulaNameRegressors - See the header. Not collective. */
+/* FormulaNameRegressors - See the header. Class columns are part of the names only where
+   regressors differ in them; a single regressor is called 1 (but not in ridge(), where it
+   is the column). Not collective. */
 PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term)
 {
   bool classes = false; /* do class columns differ between the regressors? */

@@ -1,6 +1,7 @@
 /*
-  How many levels ranks would have to get from others if there were another number of them. An animal's place in the order that is cut into
-  ranks does not depend on their number, so it is known on which of any number of ranks it would live, and so would its records.
+  How many levels ranks would have to get from others if there were another number of them. An
+  animal's place in the order that is cut into ranks does not depend on their number, so it is known
+  on which of any number of ranks it would live, and so would its records.
 */
 #include "model_impl.h"
 
@@ -16,6 +17,7 @@ typedef struct {
   MeritIntegers  pairs;
 } Count;
 
+/* Rank that has a share (0 to 1) of the work before it, when work is cut evenly */
 static int64_t RankOf(const Count *c, double share)
 {
   const int64_t rank = (int64_t)(share * c->ranks);
@@ -23,6 +25,7 @@ static int64_t RankOf(const Count *c, double share)
   return PetscMin(rank, c->ranks - 1);
 }
 
+/* Share of number among n, 0 where there are none */
 static double Fraction(int64_t number, int64_t n) { return n ? (double)number / (double)n : 0.0; }
 
 /* Canonical number of a record level */
@@ -34,13 +37,16 @@ static int64_t Canonical(const MeritModelTerm *term, int32_t level)
   return level < view->n_owned ? view->canonical[level] : MeritIntegersValues(term->ghosts)[level - view->n_owned];
 }
 
-/* Rank of a record level by itself: animals, rows of a factor, levels of the key; -1: with most of its records */
+/* Rank of a record level by itself: animals, rows of a factor, levels of the key; -1: with most of
+   its records */
 static int64_t Home(const Count *c, int k, int32_t level)
 {
   if (c->share[k]) return RankOf(c, c->share[k][level]);
   return c->n_named[k] ? RankOf(c, Fraction(Canonical(&c->model->term[k], level), c->n_named[k])) : -1;
 }
 
+/* Note that records or rows on `rank` name a level (by its record level here), unless the
+   level lives there */
 static PetscErrorCode Meet(Count *c, int k, int64_t rank, int32_t level)
 {
   int32_t code;
@@ -60,6 +66,8 @@ static int64_t RecordRank(const Count *c, int32_t record)
   return Home(c, model->key, MeritTermLevelOfSlot(&model->term[model->key].view, slot));
 }
 
+/* Pairs from the records of this rank: the rank where each would be, and the levels that
+   it names */
 static PetscErrorCode MeetRecords(Count *c, int k)
 {
   const MeritModelTerm *term = &c->model->term[k];
@@ -71,6 +79,8 @@ static PetscErrorCode MeetRecords(Count *c, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Pairs from the rows of the structure: a level, where it would live, names its
+   neighbours (parents) */
 static PetscErrorCode MeetParents(Count *c, int k)
 {
   const MeritTermView  *view = &c->model->term[k].view;
@@ -87,7 +97,8 @@ static PetscErrorCode MeetParents(Count *c, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Distinct pairs over all ranks of now; less one for each level where it lives on one of the ranks that meet it */
+/* Distinct pairs over all ranks of now; less one for each level where it lives on one of the ranks
+   that meet it */
 static PetscErrorCode Distinct(Count *c, int k, int64_t *n)
 {
   const bool     settled = c->n_named[k] > 0;
@@ -162,7 +173,8 @@ PetscErrorCode MeritModelSetPlanned(MeritModel model)
 . ghosts - [n_terms] summed over ranks
 
   Notes:
-  Where the cuts between ranks fall is known to the grain of the samples of the placement, so it is an estimate, a close one.
+  Where the cuts between ranks fall is known to the grain of the samples of the placement, so it is
+  an estimate, a close one.
 @*/
 PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t ghosts[])
 {

@@ -1,4 +1,13 @@
-/* Equations and component slots of this rank: owned levels, ghosts, carriers; the halo. docs/layout.md has the formulas. */
+/*
+  Equations and component slots of this rank: owned levels, ghosts, carriers; the halo.
+  docs/layout.md has the formulas.
+
+  Order of MeritModelLayOut(): for each term fetch the rows of the structure and find
+  the ghosts (CountLevels); number equations and slots (Number); tell all ranks where
+  everyone's equations begin (ShareFirsts); link ghosts to their owners (MakeHalo); give
+  the structures the equations of their neighbours (BindRows). A neighbour of a level is
+  a level that its row of the structure names, such as a parent.
+*/
 #include "model_impl.h"
 
 /* A neighbour that is a ghost, until the ghosts have their slots */
@@ -7,12 +16,16 @@ enum { GHOST = -2 };
 /* Lists of neighbours of a structure at most */
 enum { MOST_LISTS = 2 };
 
-/* The neighbours of a term's levels, as places among the owned ones, then as equations */
+/* The neighbours of a term's owned levels: first places among the owned levels (-1 none,
+   GHOST), then equations (BindRows). Arrays are made here and taken over by the
+   structure. */
 typedef struct {
   int32_t *place[MOST_LISTS]; /* given to the structure in the end */
 } Neighbours;
 
-/* The structure's rows of the levels owned here, and their part of the work where the model is planned */
+/* Get the structure's rows of the levels owned here. Where the model is planned and the
+   term has the levels of the animals, also their part of the work (term->share).
+   Collective. */
 static PetscErrorCode FetchRows(MeritModel model, MeritModelTerm *term)
 {
   const MeritLevels *levels = &term->levels;
@@ -28,7 +41,8 @@ static PetscErrorCode FetchRows(MeritModel model, MeritModelTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A level that records name: a ghost (or carrier) unless it is owned here */
+/* Note a level that a record names as a ghost (or carrier) unless this rank owns it; a
+   number below 0 is no level. Not collective. */
 static PetscErrorCode NoteGhost(MeritModelTerm *term, int64_t number)
 {
   int32_t code;
@@ -38,7 +52,8 @@ static PetscErrorCode NoteGhost(MeritModelTerm *term, int64_t number)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Places of one list of neighbours: -1 where there is none, GHOST where it is a ghost, which is noted */
+/* Places of one list of neighbours: -1 where there is none, GHOST where it is a ghost,
+   which is noted. *place [n] goes to the structure in the end. Not collective. */
 static PetscErrorCode FindNeighbours(MeritModelTerm *term, int64_t n, const int64_t number[], int32_t **place)
 {
   int32_t code;
@@ -54,7 +69,10 @@ static PetscErrorCode FindNeighbours(MeritModelTerm *term, int64_t n, const int6
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels met here that are not owned here: of records, and neighbours of owned levels */
+/* Find the ghosts of term k: levels that records name, then neighbours of owned levels,
+   all that this rank does not own; sorted by canonical number. A regressor with the same
+   numbers as the one before it is passed over. Without classes the level is that of the
+   regressor (ridge: one for each column). Not collective. */
 static PetscErrorCode FindGhosts(MeritModel model, int k, Neighbours *neighbours)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
@@ -77,7 +95,9 @@ static PetscErrorCode FindGhosts(MeritModel model, int k, Neighbours *neighbours
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* First equation and component slot of each group: owned levels of all terms, then ghosts, then carriers */
+/* First equation and component slot of each term in each group: owned levels of all terms
+   (group 0), then ghosts (1), then carriers (2). More of either than a rank can number is
+   an error on all ranks. Collective. */
 static PetscErrorCode Number(MeritModel model)
 {
   int64_t eq = 0, slot = 0, components = 0;
@@ -107,7 +127,8 @@ static PetscErrorCode Number(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* First equation of every rank, and of every term on every rank */
+/* First global equation of every rank, and the local one at which each term begins on
+   every rank; all ranks have both. Collective. */
 static PetscErrorCode ShareFirsts(MeritModel model)
 {
   const int n_terms = model->formula->n_terms;
@@ -129,7 +150,9 @@ static PetscErrorCode ShareFirsts(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The halo: ghost equation i of this rank is an owned equation of another */
+/* The halo: ghost equation i of this rank is an owned equation of another. The owner of a
+   ghost level and its place there come from the directory of levels; its equation on the
+   owner is the first of the term there + place * n_eq + component. Collective. */
 static PetscErrorCode MakeHalo(MeritModel model)
 {
   const int      n_terms = model->formula->n_terms;
@@ -160,7 +183,9 @@ static PetscErrorCode MakeHalo(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* From places of the neighbours of owned levels to equations, which the structure takes over */
+/* From places of the neighbours of owned levels to first equations, which the structure
+   takes over; then the view of the term gets the parents and Mendelian variances of the
+   structure, if it has them. Not collective. */
 static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
 {
   MeritTermView *view = &term->view;
@@ -191,7 +216,9 @@ int32_t MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number)
   return MeritLevelsOwnedPlace(&term->levels, number);
 }
 
-/* MeritModelRecordLevel - Record level of a canonical number, -1 of numbers below 0. Not collective. */
+/* MeritModelRecordLevel - Record level of a canonical number, -1 of numbers below 0:
+   owned levels by place, then ghosts by number; carriers alone where the term has them,
+   since then records name none of its levels. Not collective. */
 int32_t MeritModelRecordLevel(const MeritModelTerm *term, int64_t number)
 {
   int32_t place;
@@ -202,7 +229,9 @@ int32_t MeritModelRecordLevel(const MeritModelTerm *term, int64_t number)
   return MeritIntegersFind(term->ghosts, number) + (term->met == &term->levels ? term->view.n_owned : 0);
 }
 
-/* Levels of one term here: owned, ghosts, carriers */
+/* Count the levels of one term here: owned, and ghosts or, where rows of a factor are
+   fed, carriers. Then `met` has no levels, so that every row of the factor that a record
+   names is a carrier. Collective. */
 static PetscErrorCode CountLevels(MeritModel model, int k, Neighbours *neighbours)
 {
   static const MeritLevels nobody = {0};
@@ -220,7 +249,8 @@ static PetscErrorCode CountLevels(MeritModel model, int k, Neighbours *neighbour
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelLayOut - Number equations and slots, make the halo and the links to the rows of factors. Collective. */
+/* MeritModelLayOut - Number equations and slots, make the halo and the links to the rows of
+   factors. Collective. */
 PetscErrorCode MeritModelLayOut(MeritModel model)
 {
   const int   n_terms = model->formula->n_terms;

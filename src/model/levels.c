@@ -1,10 +1,22 @@
-/* Who owns a level: a directory in canonical blocks, so that no rank holds it whole. */
+/*
+  Who owns a level. Canonical numbers are cut into blocks over the ranks; the rank of a
+  block knows the owner of each level of it and the place of the level among those that
+  the owner has. So no rank holds the whole directory. A rank that wants to know asks
+  the ranks of the blocks (MeritLevelsLocate).
+
+  Whether this rank itself owns a level, and at which place, is asked for every record
+  and is answered without messages (MeritLevelsOwnedPlace): from the difference to the
+  first number if the owned numbers are one block, else by a map of bits, else by a
+  search in an index.
+*/
 #include "model_impl.h"
 #include <merit/ancestry.h>
 
 /* Numbers of one entry of a map */
 enum { MAP_BITS = 32 };
 
+/* Number of bits that are 1: sums of 2, 4, 8 neighbours, then of the four bytes by a
+   product */
 static int32_t CountBits(uint32_t bits)
 {
   bits -= bits >> 1 & 0x55555555u;
@@ -13,7 +25,9 @@ static int32_t CountBits(uint32_t bits)
   return (int32_t)(bits * 0x01010101u >> 24);
 }
 
-/* A bit for each number from the first to the last: small enough for the caches, which nearly all look-ups would miss otherwise */
+/* Make the map: a bit for each number from the first to the last owned one, and for each
+   32 bits the count of owned numbers before them. It is small enough for the caches,
+   which nearly all look-ups would miss otherwise. */
 static PetscErrorCode MakeMap(MeritLevels *levels)
 {
   const int64_t *c = levels->sorted;
@@ -27,8 +41,11 @@ static PetscErrorCode MakeMap(MeritLevels *levels)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels that are not one block get a map, or, where they lie far apart, an index by slices of numbers, of some eight levels each:
-   either takes no more than the levels themselves */
+/* Make what look-ups need. Levels that are one block need nothing. Others get a map, or,
+   where they lie far apart (less than one number in 32 is owned), an index: the range is
+   cut into slices of 2^slice numbers, with eight levels each on average, and index[s] is
+   the first owned level of slice s or a later one. Either takes no more memory than the
+   levels themselves. */
 static PetscErrorCode MakeIndex(MeritLevels *levels)
 {
   const int64_t *c = levels->sorted;
@@ -50,7 +67,9 @@ static PetscErrorCode MakeIndex(MeritLevels *levels)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Owned levels from ascending numbers to the order asked for; equal ones keep ascending numbers */
+/* Arrange the owned levels by order[] of the blocks, which comes the same way as the
+   levels did; equal ones keep ascending numbers. canonical is then by place, and place_of
+   has the place of each of sorted. Collective. */
 static PetscErrorCode Arrange(MeritLevels *levels, MeritExchange ex, const uint64_t order[])
 {
   const int32_t n = levels->n_owned;
@@ -72,7 +91,8 @@ static PetscErrorCode Arrange(MeritLevels *levels, MeritExchange ex, const uint6
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where a number between the first and the last is in sorted, or -1 */
+/* Where a number between the first and the last is in sorted, or -1: bisection within its
+   slice down to eight levels, then one by one */
 static int32_t SearchIndex(const MeritLevels *levels, int64_t number)
 {
   const int64_t *c     = levels->sorted;
@@ -89,7 +109,9 @@ static int32_t SearchIndex(const MeritLevels *levels, int64_t number)
   return at < last && c[at] == number ? at : -1;
 }
 
-/* MeritLevelsOwnedPlace - Place of a level among the owned ones, or -1. Not collective. */
+/* MeritLevelsOwnedPlace - Place of a level among the owned ones, or -1. With a map, the
+   place in sorted is the count before the entry plus the bits below that of the number.
+   Not collective. */
 int32_t MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number)
 {
   const int64_t *c = levels->sorted;
@@ -110,8 +132,9 @@ int32_t MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number)
 /*
   MeritLevelsFromOwners - Make the directory from the owner of each level of this rank's block.
 
-  Collective on comm. `owner` ([block of n_levels]) is taken over. A rank's levels are arranged by `order` ([block], borrowed), equal
-  ones in ascending canonical order; by that alone where it is NULL on all ranks.
+  Collective on comm. `owner` ([block of n_levels]) is taken over. A rank's levels are arranged by
+  `order` ([block], borrowed), equal ones in ascending canonical order; by that alone where it is
+  NULL on all ranks.
 */
 PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, const uint64_t order[], MeritLevels *levels)
 {
@@ -149,7 +172,8 @@ PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIIn
 }
 
 /*
-  MeritLevelsLocate - Owner of each level and its place among the owner's levels; -1 for numbers out of range.
+  MeritLevelsLocate - Owner of each level and its place among the owner's levels; -1 for numbers out
+  of range.
 
   Collective. number[n], owner[n], place[n].
 */

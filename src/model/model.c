@@ -1,4 +1,12 @@
-/* The life of a model and the order of its set-up. */
+/*
+  The life of a model and the order of its set-up.
+
+  MeritModelSetUp(): make structures; read records, pedigree and genotypes (Read);
+  number levels and select observations; prepare covariances; place records and levels
+  on ranks; number equations; make designs and count observations; number patterns of R;
+  find redundant equations; and fill the views that other modules use. Arrays that only
+  the set-up needs are freed at the end.
+*/
 #include "model_impl.h"
 
 /*@
@@ -22,7 +30,8 @@ PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelSetEstimated - See the header. Logically collective. */
+/* MeritModelSetEstimated - See the header. Logically collective. The parser of variances
+   must know it, hence the order. */
 PetscErrorCode MeritModelSetEstimated(MeritModel model)
 {
   PetscFunctionBegin;
@@ -31,7 +40,8 @@ PetscErrorCode MeritModelSetEstimated(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Ids of a ped column that are no words for an unknown parent */
+/* *ids = ids of the id column of a regressor but words for an unknown parent; of this
+   rank, the caller's. The pool has each id once, however many records it has. */
 static PetscErrorCode Ids(MeritModel model, MeritTable table, const MeritRegressorSpec *regressor, MeritStrings *ids)
 {
   const int32_t *code;
@@ -52,7 +62,9 @@ static PetscErrorCode Ids(MeritModel model, MeritTable table, const MeritRegress
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Ids of ped columns that the pedigree may not have become founders where the job says so, and are kept whatever its depth */
+/* Give the pedigree the ids of the records: as founders, if the job wants ids without a
+   line to become founders, and as animals that are kept whatever the depth. Not
+   collective: each rank adds those of its records. */
 static PetscErrorCode AddRecorded(MeritModel model, MeritTable table)
 {
   const MeritFormula *formula = model->formula;
@@ -71,7 +83,8 @@ static PetscErrorCode AddRecorded(MeritModel model, MeritTable table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Genotyped animals are kept whatever the depth; each rank adds those of its part of the dictionary */
+/* Genotyped animals are kept whatever the depth; each rank adds those of its part of the
+   dictionary */
 static PetscErrorCode AddGenotyped(MeritModel model)
 {
   MeritStrings ids;
@@ -95,6 +108,9 @@ static PetscErrorCode AddGenotyped(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Note SNPs that are not used as exclusions, on rank 0 since all ranks have the table.
+   INPUT error: no SNP is used. Logically collective. Frequency NaN means that no animal
+   has a genotype. */
 static PetscErrorCode ExcludeSnps(MeritModel model)
 {
   const MeritSnp *snp;
@@ -111,6 +127,7 @@ static PetscErrorCode ExcludeSnps(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Load the genotypes, if there are any. Collective. */
 static PetscErrorCode ReadGenotypes(MeritModel model)
 {
   PetscFunctionBegin;
@@ -122,6 +139,9 @@ static PetscErrorCode ReadGenotypes(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Read all files. Records come first, as their ids decide about founders and depth of the
+   pedigree; with a depth genotypes come before the pedigree too. *table is the caller's.
+   Collective. Without a depth genotypes are read last. */
 static PetscErrorCode Read(MeritModel model, MeritTable *table)
 {
   PetscFunctionBegin;
@@ -143,7 +163,9 @@ static PetscErrorCode Read(MeritModel model, MeritTable *table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Views that later modules read */
+/* Fill the views that later modules read: terms, layout, records. Weights become square
+   roots, by which rows of X, Z and y are multiplied, as a weight divides the residual
+   variance of its observation. Not collective. */
 static PetscErrorCode FinishViews(MeritModel model)
 {
   const int     n_traits = model->formula->n_traits;
@@ -168,11 +190,13 @@ static PetscErrorCode FinishViews(MeritModel model)
 }
 
 /*@
-  MeritModelSetUp - Read all data, place records and levels on ranks, lay out the equations and find the aliased ones.
+  MeritModelSetUp - Read all data, place records and levels on ranks, lay out the equations and find
+  the aliased ones.
 
   Collective. Idempotent.
 
-  Errors: INPUT with file, line and id; USAGE for columns the job file names and the data do not have.
+  Errors: INPUT with file, line and id; USAGE for columns the job file names and the data do not
+  have.
 @*/
 PetscErrorCode MeritModelSetUp(MeritModel model)
 {
@@ -212,6 +236,7 @@ PetscErrorCode MeritModelSetUp(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free n words and their list; safe if there is none */
 static PetscErrorCode FreeWords(int n, char ***words)
 {
   PetscFunctionBegin;
@@ -220,6 +245,8 @@ static PetscErrorCode FreeWords(int n, char ***words)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free what a term owns; arrays of a set-up that ended early may be NULL. The views
+   borrow from these arrays. */
 static PetscErrorCode DestroyTerm(MeritModelTerm *term)
 {
   PetscFunctionBegin;
@@ -247,7 +274,8 @@ static PetscErrorCode DestroyTerm(MeritModelTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelDestroy - Free a model; NULL-safe, sets the handle to NULL. Collective. */
+/* MeritModelDestroy - Free a model; NULL-safe, sets the handle to NULL. Collective. A
+   model whose set-up failed can be freed too. */
 PetscErrorCode MeritModelDestroy(MeritModel *model)
 {
   MeritModel m = *model;

@@ -5,8 +5,8 @@
 #include <merit/model.h>
 #include <merit/table.h>
 
-/* Bounds of traits and covariates: what the largest absolute value of a column may be, so that squares of it and of what is made of it
-   stay within double precision */
+/* Bounds of traits and covariates: what the largest absolute value of a column may be, so that
+   squares of it and of what is made of it stay within double precision */
 #define MERIT_LARGEST  1e30
 #define MERIT_SMALLEST 1e-30
 
@@ -22,7 +22,8 @@ typedef struct {
   int32_t  before;
 } MeritLevelsMap;
 
-/* Where the levels of a term live: canonical number -> (rank, place among the levels the rank owns). Held in canonical blocks. */
+/* Where the levels of a term live: canonical number -> (rank, place among the levels the rank
+   owns). Held in canonical blocks. */
 typedef struct {
   MPI_Comm     comm;
   int64_t      n_levels;
@@ -148,67 +149,87 @@ struct _p_MeritModel {
   MeritExclusion     *exclusion_list; /* made on request; owned */
 };
 
-/* column_place.c: store where the job file names columns of the records (formulas, weights), so that errors about a column have line and
-   column of the job file. Not collective. */
+/* column_place.c: store where the job file names columns of the records (formulas, weights), so
+   that errors about a column have line and column of the job file. Not collective. */
 PetscErrorCode MeritModelNoteColumns(MeritModel model, MeritNode job);
 /* Free what MeritModelNoteColumns() stored. Not collective. */
 PetscErrorCode MeritModelForgetColumns(MeritModel model);
-/* Index *column of a column of the records file. Logically collective. USAGE error if the file has no such column. */
+/* Index *column of a column of the records file. Logically collective. USAGE error if the file has
+   no such column. */
 PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column);
-/* structures.c: the covariance structures of the levels of all random terms, before data are read. Collective. */
+/* structures.c: the covariance structures of the levels of all random terms, before data are read.
+   Collective. */
 PetscErrorCode MeritModelStructures(MeritModel model);
-/* records.c: open the records file, select the columns that the model uses, and read them; *table is the caller's. Collective. USAGE errors:
-   columns that are not there; INPUT errors: fields that are no numbers. */
+/* records.c: open the records file, select the columns that the model uses, and read them; *table
+   is the caller's. Collective. USAGE errors: columns that are not there; INPUT errors: fields that
+   are no numbers. */
 PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table);
-/* Copy lines, traits, weights, covariates and residual classes of the table into model->rows. Collective. INPUT errors: class without R. */
+/* Copy lines, traits, weights, covariates and residual classes of the table into model->rows.
+   Collective. INPUT errors: class without R. */
 PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table);
-/* numbers.c: canonical level of every row for every regressor with classes. Collective. INPUT errors: unknown animals, class values. */
+/* numbers.c: canonical level of every row for every regressor with classes. Collective. INPUT
+   errors: unknown animals, class values. */
 PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table);
 /* Is a label one of the codes of an unknown parent? Not collective. */
 bool           MeritModelUnknownParent(MeritModel model, const char *label);
-/* select.c: find the observations that are used, note the others as exclusions, and drop rows without any. Collective. */
+/* select.c: find the observations that are used, note the others as exclusions, and drop rows
+   without any. Collective. */
 PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table);
-/* cells.c: bytes of a class value without a decimal part of zeros (3.0 is 3); -1 if it has other decimals. Not collective. */
+/* cells.c: bytes of a class value without a decimal part of zeros (3.0 is 3); -1 if it has other
+   decimals. Not collective. */
 int64_t        MeritModelClassLength(const char *label, size_t length);
-/* Is a class value of a fixed term, of which `keep` bytes remain, missing by its value as a number? Not collective. */
+/* Is a class value of a fixed term, of which `keep` bytes remain, missing by its value as a number?
+   Not collective. */
 bool           MeritModelMissingClass(MeritModel model, const char *label, size_t length, int64_t keep);
-/* code [rows] of the cells (combinations of class values) of a regressor in pool, -1: missing; both are the caller's. Collective. */
+/* code [rows] of the cells (combinations of class values) of a regressor in pool, -1: missing; both
+   are the caller's. Collective. */
 PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
                                int32_t **code, MeritStrings *pool);
-/* rows.c: send row i to rank dest[i], -1: drop it. Rows stay in file order within a rank. Collective. */
+/* rows.c: send row i to rank dest[i], -1: drop it. Rows stay in file order within a rank.
+   Collective. */
 PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[]);
 /* Permute the rows: row i becomes what row[i] was. Not collective. */
 PetscErrorCode MeritRowsArrange(MeritModel model, const int32_t row[]);
-/* Free the arrays of the rows that only the set-up needs: all but line, y and weight. Not collective. */
+/* Free the arrays of the rows that only the set-up needs: all but line, y and weight. Not
+   collective. */
 PetscErrorCode MeritRowsFree(MeritModel model);
-/* levels.c: directory of n_levels levels from the owners of this rank's block of numbers; the levels of an owner are by ascending order[]
-   (NULL: by number). owner is taken over. Collective. */
+/* levels.c: directory of n_levels levels from the owners of this rank's block of numbers; the
+   levels of an owner are by ascending order[] (NULL: by number). owner is taken over.
+   Collective. */
 PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, const uint64_t order[], MeritLevels *levels);
 /* Index of a level among those that this rank owns, -1: not owned. Not collective. */
 int32_t        MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number);
-/* owner [n] of levels number [n], and their indices place [n] among the owner's levels; both -1 for numbers out of range. Collective. */
+/* owner [n] of levels number [n], and their indices place [n] among the owner's levels; both -1 for
+   numbers out of range. Collective. */
 PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[], int32_t place[]);
 /* Free the arrays of a directory. Not collective. */
 PetscErrorCode MeritLevelsFree(MeritLevels *levels);
 /* placement.c: choose the owners of all levels, and move the records to their ranks. Collective. */
 PetscErrorCode MeritModelPlace(MeritModel model);
-/* layout.c: ghosts, numbers of equations and component slots of every term, and the halo. Collective. */
+/* layout.c: ghosts, numbers of equations and component slots of every term, and the halo.
+   Collective. */
 PetscErrorCode MeritModelLayOut(MeritModel model);
 /* design.c: slots and coefficients of every regressor of every term. Collective. */
 PetscErrorCode MeritModelDesigns(MeritModel model);
-/* Record level of a canonical number (layout.h), -1 of numbers below 0. The level is one that this rank has. Not collective. */
+/* Record level of a canonical number (layout.h), -1 of numbers below 0. The level is one that this
+   rank has. Not collective. */
 int32_t        MeritModelRecordLevel(const MeritModelTerm *term, int64_t number);
 /* Index of a level of a term among those that this rank owns, -1: not owned. Not collective. */
 int32_t        MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number);
-/* Count the observations of each owned level and component; equations of fixed levels without any become absent. Collective. */
+/* Count the observations of each owned level and component; equations of fixed levels without any
+   become absent. Collective. */
 PetscErrorCode MeritModelCountObservations(MeritModel model);
-/* covariance.c: inverse or factor of the covariance matrix G of every random term. Not collective. */
+/* covariance.c: inverse or factor of the covariance matrix G of every random term. Not
+   collective. */
 PetscErrorCode MeritModelCovariances(MeritModel model);
-/* residual.c: number the patterns (residual class, observed traits) of the local records. Collective. */
+/* residual.c: number the patterns (residual class, observed traits) of the local records.
+   Collective. */
 PetscErrorCode MeritModelPatterns(MeritModel model);
-/* Inverse of the rows and columns of R of the observed traits, for every pattern; other rows and columns are 0. Collective. */
+/* Inverse of the rows and columns of R of the observed traits, for every pattern; other rows and
+   columns are 0. Collective. */
 PetscErrorCode MeritModelInvertResiduals(MeritModel model);
-/* alias.c: find the fixed equations that depend on earlier ones, mark them as aliased, and log them. Collective. */
+/* alias.c: find the fixed equations that depend on earlier ones, mark them as aliased, and log
+   them. Collective. */
 PetscErrorCode MeritModelFindAliased(MeritModel model);
 /* exclusions.c: note a row of excluded.tsv; texts are copied; line 0: none. Not collective. */
 PetscErrorCode MeritModelExclude(MeritModel model, const char kind[], int64_t line, const char id[], const char reason[]);

@@ -1,8 +1,20 @@
-/* From labels in the records to canonical level numbers, term by term. */
+/*
+  From labels in the records to canonical level numbers, term by term. A term over
+  individuals (animals by pedigree or genotypes) has the numbers of their dictionary;
+  other classes get a dictionary from the records, sorted by label. Labels are looked up
+  once for each distinct label of a rank, and numbers are then spread over the rows.
+
+  Numbers below 0 (NUMBER_...) say why a row has no level: missing, unknown parent, not
+  in the pedigree, no genotype.
+
+  At the end the class column is chosen by which animals are placed on ranks (KeyColumn;
+  see placement_animals.c).
+*/
 #include "model_impl.h"
 #include <math.h>
 #include <string.h>
 
+/* Have two regressors the same class columns in the same order? */
 static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
 {
   if (a->n_class != b->n_class) return false;
@@ -11,7 +23,8 @@ static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b
   return true;
 }
 
-/* An earlier regressor of the term over the same columns, or -1 */
+/* An earlier regressor of the term over the same class columns, whose numbers r can use;
+   -1: none */
 static int Twin(const MeritTermSpec *spec, int r)
 {
   for (int s = 0; s < r; s++)
@@ -27,7 +40,8 @@ bool MeritModelUnknownParent(MeritModel model, const char *label)
   return false;
 }
 
-/* Spread the numbers of a pool's strings over the rows */
+/* Spread the numbers of a pool's strings over the rows: the rows get an array [n] of
+   numbers, `missing` where code is -1; *number is its index in MeritRows */
 static PetscErrorCode Spread(MeritModel model, const int32_t code[], const int64_t of_code[], int64_t missing, int *number)
 {
   MeritRows *rows = &model->rows;
@@ -41,7 +55,9 @@ static PetscErrorCode Spread(MeritModel model, const int32_t code[], const int64
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Number the ids of one regressor of a ped or snp term through the dictionary of the pedigree or the genotypes */
+/* Number the ids of one regressor through the dictionary of the individuals. An id that
+   it does not have becomes `absent`, or an unknown parent where the column has parents
+   and the id is a word for one. Collective. */
 static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent, bool parents, const int32_t code[],
                                 MeritStrings pool, int64_t missing, int *number)
 {
@@ -59,8 +75,9 @@ static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Records name individuals by their ids. Where these are relatives, the first id column is the individual itself (missing: the observation is
-   missing), a missing id in another one is an unknown parent */
+/* Records name individuals by their ids. Where these are relatives, the first id column is the
+   individual itself (missing: the observation is missing), a missing id in another one is an
+   unknown parent */
 static PetscErrorCode NumberIndividuals(MeritModel model, MeritTable table, int k, MeritDict dict)
 {
   const MeritTermSpec *spec   = &model->formula->term[k];
@@ -87,7 +104,9 @@ static PetscErrorCode NumberIndividuals(MeritModel model, MeritTable table, int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Codes of one regressor's cells into a pool of them all, which is made of the first regressor's; `pool` is taken over */
+/* Codes of one regressor's cells into a pool of those of all regressors. The first
+   regressor's pool becomes the common one; the labels of later ones are added, and their
+   codes changed. `pool` is taken over. Not collective. */
 static PetscErrorCode Unite(int64_t n, int32_t code[], MeritStrings pool, MeritStrings *all)
 {
   int32_t *map;
@@ -111,7 +130,9 @@ static PetscErrorCode Unite(int64_t n, int32_t code[], MeritStrings pool, MeritS
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels are the classes of the records: the union of the regressors' cells, numbered by sorted label */
+/* Number the levels of a term whose levels are the classes of the records: the union of
+   the regressors' cells, numbered by sorted label. A regressor over the same columns as
+   an earlier one has its numbers. Collective. */
 static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
@@ -146,8 +167,10 @@ static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* How many distinct strings the pools of all ranks have, nearly: those of one hash count once (Whang, Vander-Zanden and Taylor 1990). Infinite where
-   there are far more than marks. The same however the strings are spread over ranks. */
+/* *n = nearly the number of distinct strings in the pools of all ranks, by linear
+   counting (Whang, Vander-Zanden and Taylor 1990): each string marks one of m bits by its
+   hash, and n = -m log(share of bits that are 0). Infinite where no bit is 0. The same
+   however the strings are spread over ranks. Collective. */
 static PetscErrorCode Distinct(MPI_Comm comm, MeritStrings pool, double *n)
 {
   enum { WORDS = 1 << 14 };
@@ -172,8 +195,9 @@ static PetscErrorCode Distinct(MPI_Comm comm, MeritStrings pool, double *n)
 }
 
 /*
-  The class column that animals are placed by: of the fixed and identity terms' columns the one with most classes, of at least eight
-  records each on average, so that it stands for herds, years or pens, and not for single animals. -1: none.
+  The class column that animals are placed by: of the fixed and identity terms' columns the one with
+  most classes, of at least eight records each on average, so that it stands for herds, years or
+  pens, and not for single animals. -1: none.
 */
 static PetscErrorCode KeyColumn(MeritModel model, MeritTable table, int *key)
 {
@@ -204,7 +228,9 @@ static PetscErrorCode KeyColumn(MeritModel model, MeritTable table, int *key)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Number of each row's class in the column that animals are placed by */
+/* Number of each row's class in the column that animals are placed by
+   (model->placement_number, -1: none). A model without a pedigree has no animals to
+   place. Collective. */
 static PetscErrorCode NumberKey(MeritModel model, MeritTable table)
 {
   const int32_t *code;
@@ -228,6 +254,8 @@ static PetscErrorCode NumberKey(MeritModel model, MeritTable table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Number of levels of a term over all ranks: what its structure has of itself, else the
+   classes of the records, else one */
 static PetscErrorCode CountLevels(MeritModel model, int k)
 {
   MeritModelTerm *term = &model->term[k];
@@ -238,7 +266,9 @@ static PetscErrorCode CountLevels(MeritModel model, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelNumberLevels - Canonical level of every row for every regressor with classes. Collective. */
+/* MeritModelNumberLevels - Canonical level of every row for every regressor with classes;
+   then the numbers of the placement. rows.number has room for one array a regressor and
+   one for the placement. Collective. */
 PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table)
 {
   const MeritFormula *formula = model->formula;

@@ -1,10 +1,21 @@
 /*
-  Where records and levels live: (1) animals by herds (placement_animals.c), or the rows of the genotypes, or the largest class; (2)
-  records follow that key; (3) every other level goes to the rank with most of its records, ties to the lowest.
+  Which rank has which records and levels.
+
+  1. A key term is chosen (KeyTerm). Its levels decide: animals by herds and relatives
+  (placement_animals.c), genotyped animals by the rows of the genotypes, or else the
+  largest class in blocks of its sorted levels. 2. Records go to the rank of their level
+  of the key (MoveRecords); those without one stay where they are. 3. Every other level
+  goes to the rank with most of its records, ties to the lowest rank (Majority), so that
+  few levels are ghosts.
+
+  At the end records are sorted by the places of their animals, so that the passes over
+  records and over animals go through memory in the same order.
 */
 #include "placement.h"
 
-/* The term and regressor whose level decides where a record goes; *k = -1: records stay in file order */
+/* The key: the term whose structure weighs most (MeritStructurePlacing), else the class
+   term with most levels; *key = -1 where there is neither: records stay in file order.
+   The same on all ranks. */
 static void KeyTerm(MeritModel model, int *key)
 {
   const MeritFormula *formula = model->formula;
@@ -24,7 +35,9 @@ static void KeyTerm(MeritModel model, int *key)
     }
 }
 
-/* Records go where the level of their key lives; owners of the animals and their order there, where they are the key, else NULL */
+/* Move the records to the ranks of their levels of the key. Where the key is the animals,
+   *owner and *order [canonical block] are theirs, both the caller's; else they stay NULL.
+   Collective. */
 static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner, uint64_t **order)
 {
   const MeritModelTerm *term   = &model->term[key];
@@ -44,7 +57,9 @@ static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Distinct levels of a term that local records meet, and how many records meet each */
+/* Distinct levels of term k in the records of this rank, and the number of records of
+   each, summed over regressors. met and *count [levels] are the caller's. Not
+   collective. */
 static PetscErrorCode LocalCounts(MeritModel model, int k, MeritIntegers *met, int64_t **count)
 {
   const MeritTermSpec *spec = &model->formula->term[k];
@@ -71,7 +86,9 @@ static PetscErrorCode LocalCounts(MeritModel model, int k, MeritIntegers *met, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Owner of each level of this rank's block: the rank with most of its records; levels nobody meets stay in their block */
+/* *owner [block] = rank with most records of each level of this rank's canonical block;
+   levels without records stay with the rank of the block. Counts go to the rank of the
+   block, which compares them. Collective; *owner is the caller's. */
 static PetscErrorCode Majority(MeritModel model, int k, PetscMPIInt **owner)
 {
   const int64_t  n_levels = model->term[k].view.n_levels;
@@ -114,7 +131,9 @@ static PetscErrorCode Majority(MeritModel model, int k, PetscMPIInt **owner)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Levels in blocks: those of a source of its own, and the key class; `owners` [block]: they have some already; NULL: not */
+/* *owner [block] = owners that are known already (`owners`, of the animals), or else the
+   rank of the block: for levels of a source of data (animals, SNPs) and for the key
+   class. The caller's. Not collective. */
 static PetscErrorCode Blocks(MeritModel model, int k, const PetscMPIInt *owners, PetscMPIInt **owner)
 {
   const int64_t n_levels = model->term[k].view.n_levels;
@@ -127,7 +146,9 @@ static PetscErrorCode Blocks(MeritModel model, int k, const PetscMPIInt *owners,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows in the order of their animals' places; those without an animal at the end, equal ones as they were */
+/* Sort the rows by the places of their animals; rows without an animal (place -1, the
+   largest number of 32 bits) at the end, equal ones in their old order. Not
+   collective. */
 static PetscErrorCode ArrangeRecords(MeritModel model, int key)
 {
   const MeritLevels *levels = &model->term[key].levels;
@@ -147,7 +168,9 @@ static PetscErrorCode ArrangeRecords(MeritModel model, int key)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelPlace - Move the records to their ranks and decide who owns each level. Collective. */
+/* MeritModelPlace - Move the records to their ranks and decide who owns each level. Two
+   terms over the same individuals, such as direct and maternal effects, have the same
+   owners and order. Collective. */
 PetscErrorCode MeritModelPlace(MeritModel model)
 {
   const MeritFormula *formula = model->formula;

@@ -1,9 +1,11 @@
 /*
-  Which rank an animal lives on. Animals go by the herd of their first record, or by that of relatives, so that dams and their
-  offspring, animals and their classes meet on one rank, and every rank has animals of all generations; without herds by their
-  oldest ancestor in the line of dams. Within a herd they go by number. The order is cut into parts of equal weight. A pedigree of very
-  many generations with few animals each goes by generation instead: a pass through the pedigree exchanges values after each generation
-  that has parents of another rank's animals, which then are only those next to a cut.
+  Which rank an animal lives on. Animals go by the herd of their first record, or by that of
+  relatives, so that dams and their offspring, animals and their classes meet on one rank, and every
+  rank has animals of all generations; without herds by their oldest ancestor in the line of dams.
+  Within a herd they go by number. The order is cut into parts of equal weight. A pedigree of very
+  many generations with few animals each goes by generation instead: a pass through the pedigree
+  exchanges values after each generation that has parents of another rank's animals, which then are
+  only those next to a cut.
 */
 #include "placement.h"
 #include <stdlib.h>
@@ -11,7 +13,8 @@
 /* Key of an animal that has none yet */
 enum { NO_KEY = -1 };
 
-/* The animals of this rank's canonical block */
+/* The animals of this rank's canonical block. key decides the order of animals over all
+   ranks: a herd, an ancestor or a generation. */
 typedef struct {
   int64_t        n_all, first, n;
   const int64_t *sire, *dam; /* [n]; borrowed */
@@ -19,13 +22,17 @@ typedef struct {
   int32_t       *weight;     /* [n] work with the animal, in records; owned */
 } Animals;
 
-/* An animal counts as much as this many records: pedigree edges and vectors against one line of data */
+/* An animal counts as much as this many records: pedigree edges and vectors against one line of
+   data */
 static const int32_t ANIMAL_WEIGHT = 4;
 
-/* An exchange between ranks takes about as long as a pass over so many animals; fewer generations are quick in any case */
+/* An exchange between ranks takes about as long as a pass over so many animals; fewer generations
+   are quick in any case */
 enum { FEW_ANIMALS = 64, MANY_GENERATIONS = 256 };
 
-/* key of each animal's parent (of the role) where the animal itself has none; parents keep theirs */
+/* Animals without a key take that of their parent in this role, if it has one; parents
+   keep theirs. The answer for an item without destination leaves the key as it is.
+   Collective. */
 static PetscErrorCode FromParents(MPI_Comm comm, PetscMPIInt size, const int64_t parent[], Animals *a)
 {
   MeritExchange ex;
@@ -49,7 +56,9 @@ static PetscErrorCode FromParents(MPI_Comm comm, PetscMPIInt size, const int64_t
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Parents (of the role) without a key take that of their first offspring that has one */
+/* Parents (of the role) without a key take that of their first offspring that has one.
+   Arrivals go by rank and number, so "first" does not depend on the number of ranks.
+   Collective. */
 static PetscErrorCode FromOffspring(MPI_Comm comm, PetscMPIInt size, const int64_t parent[], Animals *a)
 {
   MeritExchange ex;
@@ -75,7 +84,10 @@ static PetscErrorCode FromOffspring(MPI_Comm comm, PetscMPIInt size, const int64
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Keys from herds of first records, spread over relatives; who has none after that is spread by number */
+/* Keys from the herds of first records. `rows` sends records to the ranks of their
+   animals; records arrive in file order. Two rounds spread keys to relatives, by dams and
+   then by sires. Who has no key after that gets a herd by number, so that such animals
+   are spread evenly. Collective. */
 static PetscErrorCode HerdKeys(MeritModel model, MeritExchange rows, const int64_t number[], int64_t n_keys, Animals *a)
 {
   const int64_t *herd = model->rows.number[model->placement_number];
@@ -103,7 +115,9 @@ static PetscErrorCode HerdKeys(MeritModel model, MeritExchange rows, const int64
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Keys are numbers of oldest ancestors in the line of dams (of sires where a dam is unknown), by doubling the steps */
+/* Keys are numbers of oldest ancestors in the line of dams (of the sire where the dam is
+   unknown). In each round every animal takes the root of its root, which doubles the
+   steps, so rounds are about log2 of the number of generations. Collective. */
 static PetscErrorCode LineKeys(MeritModel model, Animals *a)
 {
   int64_t *root, *next;
@@ -139,7 +153,8 @@ static PetscErrorCode LineKeys(MeritModel model, Animals *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Keys are generations where there are many of few animals each, on average over the pedigree; *thin: is it so? */
+/* Keys are generations where there are many of few animals each, on average over the
+   pedigree; *thin: is it so? Collective. */
 static PetscErrorCode GenerationKeys(MeritModel model, Animals *a, bool *thin)
 {
   const int32_t *generation;
@@ -159,6 +174,7 @@ typedef struct {
   double   weight;
 } Sample;
 
+/* Order of samples by position, for qsort */
 static int CompareSamples(const void *a, const void *b)
 {
   const uint64_t x = ((const Sample *)a)->at, y = ((const Sample *)b)->at;
@@ -166,12 +182,15 @@ static int CompareSamples(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
+/* Position of animal i of the block in the order that is cut into ranks: key, then
+   number */
 static uint64_t Position(const Animals *a, int64_t i)
 {
   return (uint64_t)(uint32_t)a->key[i] << 32 | (uint64_t)(a->first + i);
 }
 
-/* Samples of this rank's animals at equal steps of number, at most so many, each with the weight of its step */
+/* Samples of this rank's animals at equal steps of number, at most so many, each with the
+   weight of its step. A sample is the animal in the middle of its step. */
 static void TakeSamples(const Animals *a, int most, Sample sample[], int *n_samples)
 {
   const int64_t step = (a->n + most - 1) / most;
@@ -185,7 +204,9 @@ static void TakeSamples(const Animals *a, int most, Sample sample[], int *n_samp
   }
 }
 
-/* Samples of all ranks by position, the same on all ranks, each with the weight of those before it; *total is that of all */
+/* Samples of all ranks by position, the same on all ranks, each with the weight of those
+   before it; *total is that of all. At most 4096 of a rank, and about 4 million in all;
+   at least 64 of a rank. */
 static PetscErrorCode AllSamples(MPI_Comm comm, PetscMPIInt size, const Animals *a, Sample **all, int *n_all, double *total)
 {
   const int    most = PetscMax(64, PetscMin(4096, (1 << 22) / size));
@@ -215,7 +236,9 @@ static PetscErrorCode AllSamples(MPI_Comm comm, PetscMPIInt size, const Animals 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Positions at which the ranks' parts begin, [size - 1] */
+/* Positions at which the ranks' parts begin, [size - 1]. Cut r is the first sample with
+   (r + 1) / size of the weight before it. Cuts that no sample reaches are behind all
+   animals. */
 static void FindCuts(PetscMPIInt size, int n_samples, const Sample sample[], double total, uint64_t cut[])
 {
   int n_cuts = 0;
@@ -225,7 +248,8 @@ static void FindCuts(PetscMPIInt size, int n_samples, const Sample sample[], dou
   while (n_cuts < size - 1) cut[n_cuts++] = UINT64_MAX;
 }
 
-/* Share of the work that stands before a position, between samples by proportion */
+/* Share of the work that stands before a position, between samples by proportion. 0 to 1;
+   two samples with an animal between them give its share by the distance of positions. */
 static double ShareOf(int n, const Sample sample[], double total, uint64_t position)
 {
   int low = 0, high = n; /* the first sample behind the position */
@@ -242,6 +266,8 @@ static double ShareOf(int n, const Sample sample[], double total, uint64_t posit
   return (sample[low - 1].weight + part * ((low == n ? total : sample[low].weight) - sample[low - 1].weight)) / total;
 }
 
+/* model->share [block]: the part of the work before each animal, for a planned model
+   (ghosts.c) */
 static PetscErrorCode KeepShares(MeritModel model, const Animals *a, int n, const Sample sample[], double total)
 {
   PetscFunctionBegin;
@@ -250,6 +276,7 @@ static PetscErrorCode KeepShares(MeritModel model, const Animals *a, int n, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rank of a position: the number of cuts at or before it */
 static PetscMPIInt OwnerOf(PetscMPIInt size, const uint64_t cut[], uint64_t position)
 {
   PetscMPIInt low = 0, high = size - 1;
@@ -263,7 +290,8 @@ static PetscMPIInt OwnerOf(PetscMPIInt size, const uint64_t cut[], uint64_t posi
   return low;
 }
 
-/* Within a rank animals go by generation, so that parents stand before offspring, then by key: dams in step with their offspring */
+/* Within a rank animals go by generation, so that parents stand before offspring, then by key: dams
+   in step with their offspring */
 static PetscErrorCode Order(MeritModel model, const Animals *a, uint64_t **order)
 {
   const int32_t *generation;

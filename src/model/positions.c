@@ -1,8 +1,12 @@
-/* Places of equations and records that do not depend on ranks, for checkpoints. */
+/* Places of equations and records that do not depend on the number of ranks, for
+   checkpoints: a run with other ranks finds its parts of a vector by them. An equation
+   has its place by term, canonical level and component; a record has the number of its
+   line in the file. */
 #include "model_impl.h"
 #include <merit/checkpoint.h>
 
-/* Term after term, canonical level, component */
+/* Places of the owned equations: term after term, canonical level, component.
+   Collective. */
 static PetscErrorCode Equations(MeritModel model, MeritCheckpoint checkpoint)
 {
   const MeritTermView *term;
@@ -25,7 +29,8 @@ static PetscErrorCode Equations(MeritModel model, MeritCheckpoint checkpoint)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* By line of the file */
+/* Places of the records of this rank: their lines, so that places of lines without a
+   record stay empty. Collective. */
 static PetscErrorCode Records(MeritModel model, MeritCheckpoint checkpoint)
 {
   const int64_t *line, n = MeritModelRecords(model)->n_records;
@@ -44,6 +49,8 @@ static PetscErrorCode Records(MeritModel model, MeritCheckpoint checkpoint)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Called by the checkpoint whenever it needs positions, which it frees in between; ctx is
+   the model. Collective. */
 static PetscErrorCode Places(void *ctx, MeritCheckpoint checkpoint)
 {
   PetscFunctionBegin;

@@ -1,9 +1,13 @@
-/* Records: the columns a model needs, their levels by canonical number, and which observations count. */
+/* Records: open the file, select the columns that the model uses (traits, weights,
+   covariates, classes, the column of residual classes), read them, and copy numbers into
+   the rows of the model. Levels are numbered afterwards (numbers.c), observations
+   selected after that (select.c). */
 #include "model_impl.h"
 #include <math.h>
 #include <string.h>
 
-/* MeritModelColumn - Index of a column of the records file; a name it does not have is a USAGE error. Logically collective. */
+/* MeritModelColumn - Index of a column of the records file; a name it does not have is a USAGE
+   error. Logically collective. */
 PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column)
 {
   PetscFunctionBegin;
@@ -12,6 +16,8 @@ PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Ask the table for a column by name; USAGE error if there is none. Logically collective.
+   A column that was asked for before may be asked for again. */
 static PetscErrorCode Select(MeritModel model, MeritTable table, const char name[], MeritColumnKind kind)
 {
   int column;
@@ -22,7 +28,9 @@ static PetscErrorCode Select(MeritModel model, MeritTable table, const char name
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The covariate columns of all regressors, each once; which one a regressor uses */
+/* List the covariate columns of all regressors, each once (model->covariate, names
+   borrowed from the formula), and which one each regressor uses (-1: none). Not
+   collective. */
 static PetscErrorCode ListCovariates(MeritModel model)
 {
   const MeritFormula *formula = model->formula;
@@ -40,6 +48,7 @@ static PetscErrorCode ListCovariates(MeritModel model)
 
       model->term[k].covariate[r] = -1;
       if (spec->regressor[r].covariate == MERIT_COVARIATE_NONE) continue;
+      /* the columns are few: a search for each regressor */
       while (c < model->n_covariates && strcmp(model->covariate[c].name, spec->regressor[r].column)) c++;
       if (c == model->n_covariates) model->covariate[model->n_covariates++].name = spec->regressor[r].column;
       model->term[k].covariate[r] = c;
@@ -48,7 +57,9 @@ static PetscErrorCode ListCovariates(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelReadRecords - Open the records file and read the columns the model uses. Collective; the table is the caller's. */
+/* MeritModelReadRecords - Open the records file and read the columns the model uses. A
+   column may be used in several roles, such as covariate and class: it is then read as
+   number and as text. Collective; the table is the caller's. */
 PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table)
 {
   const MeritFormula *formula = model->formula;
@@ -77,6 +88,7 @@ PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Values [rows] of a column of numbers; borrowed from the table */
 static PetscErrorCode ReadNumbers(MeritModel model, MeritTable table, const char name[], const double **value)
 {
   int column;
@@ -87,7 +99,8 @@ static PetscErrorCode ReadNumbers(MeritModel model, MeritTable table, const char
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is the class of the job file the label, of which `length` bytes count? */
+/* Is the class of the job file the label, of which `length` bytes count? Decimals of
+   zeros do not count in either. */
 static bool IsClass(const char *of_job, const char *label, int64_t length)
 {
   const int64_t n = (int64_t)strlen(of_job), own = MeritModelClassLength(of_job, (size_t)n);
@@ -95,7 +108,9 @@ static bool IsClass(const char *of_job, const char *label, int64_t length)
   return (own < 0 ? n : own) == length && !strncmp(of_job, label, (size_t)length);
 }
 
-/* Residual class of each row: -1 where its column is missing */
+/* Residual class of each row: index in formula->residual, -1 where its column is missing,
+   0 for all where there are no classes. A class that the job does not list is a fault.
+   Collective. */
 static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
 {
   const MeritFormula *formula = model->formula;
@@ -119,6 +134,7 @@ static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
     rows->residual[row] = -1;
     if (code[row] < 0) continue;
     label = MeritStringsGet(pool, code[row], &length);
+    /* as in classes of fixed terms, 1.0 and 1 are one class */
     keep  = MeritModelClassLength(label, length);
     if (MeritModelMissingClass(model, label, length, keep)) continue;
     while (c < formula->n_residuals && !IsClass(formula->residual[c].label, label, keep < 0 ? (int64_t)length : keep)) c++;
@@ -131,7 +147,9 @@ static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelFillRows - Copy lines, traits, weights, covariates and residual classes into the rows. Collective. */
+/* MeritModelFillRows - Copy lines, traits, weights, covariates and residual classes into
+   the rows, in file order. A trait without a weight column has weight 1 where others have
+   one. Missing values are NaN. Collective. */
 PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table)
 {
   const MeritFormula *formula = model->formula;

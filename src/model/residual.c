@@ -1,8 +1,14 @@
-/* R^-1: one small inverse per pattern of observed traits and residual class. */
+/* Residual covariance R^-1. A pattern is a residual class with a set of observed traits;
+   all records of a pattern have the same R^-1 but for their weights. For each pattern the
+   rows and columns of the observed traits of R of the class are inverted; those of other
+   traits are 0, so that missing traits contribute nothing. Few patterns occur, so
+   inverses are stored for each [n_patterns * n_traits^2]. */
 #include "model_impl.h"
 #include <merit/kernels.h>
 
-/* Which pairs of traits are ever observed on one line, over all ranks; a message for those that never are */
+/* pair_observed [n_traits^2]: which pairs of traits are observed on one line, over all
+   ranks. A residual covariance of a pair that never is does not enter any R^-1; a message
+   says so. Collective. */
 static PetscErrorCode ObservedPairs(MeritModel model)
 {
   const MeritFormula *formula = model->formula;
@@ -27,7 +33,10 @@ static PetscErrorCode ObservedPairs(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelPatterns - Number the patterns (residual class, observed traits) of the local records. Collective. */
+/* MeritModelPatterns - Number the patterns (residual class, observed traits) of the local
+   records. Collective. Patterns get numbers in the order of their first records on this
+   rank, so numbers differ between ranks. The key has the class in its high half and one
+   bit for each trait in the low one. */
 PetscErrorCode MeritModelPatterns(MeritModel model)
 {
   MeritIntegers  pool;
@@ -58,7 +67,8 @@ PetscErrorCode MeritModelPatterns(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelInvertResiduals - Inverse of the observed part of R for every pattern; other rows and columns are 0. Collective. */
+/* MeritModelInvertResiduals - Inverse of the observed part of R for every pattern; other
+   rows and columns are 0. Collective. Called again when variances change. */
 PetscErrorCode MeritModelInvertResiduals(MeritModel model)
 {
   const int  n     = model->formula->n_traits;

@@ -1,11 +1,13 @@
-/* Row arrays of the records: they move between ranks together. */
+/* Row arrays of the records (MeritRows). They move between ranks, and are sorted, all
+   together: Treat() goes through all arrays and does the same to each. */
 #include "model_impl.h"
 #include <string.h>
 
 /* What is done to an array of rows of so many bytes each; array: address of the pointer */
 typedef PetscErrorCode (*Treatment)(void *ctx, size_t bytes, void *array);
 
-/* ctx: the exchange */
+/* Send the rows of an array by the exchange ctx; the array is replaced by the rows that
+   arrive. Collective. */
 static PetscErrorCode MoveArray(void *ctx, size_t bytes, void *array)
 {
   MeritExchange ex = ctx;
@@ -24,7 +26,7 @@ typedef struct {
   const int32_t *row;
 } Arrangement;
 
-/* ctx: the arrangement */
+/* Permute the rows of an array by the arrangement ctx; the array is replaced */
 static PetscErrorCode ArrangeArray(void *ctx, size_t bytes, void *array)
 {
   const Arrangement *to = ctx;
@@ -38,6 +40,8 @@ static PetscErrorCode ArrangeArray(void *ctx, size_t bytes, void *array)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Treat every row array of the model; an array that is added to MeritRows needs a line
+   here */
 static PetscErrorCode Treat(MeritModel model, Treatment treat, void *ctx)
 {
   MeritRows   *rows     = &model->rows;
@@ -57,7 +61,8 @@ static PetscErrorCode Treat(MeritModel model, Treatment treat, void *ctx)
 /*
   MeritRowsMove - Send row i of the records to rank dest[i] (-1: drop it).
 
-  Collective on the model. Rows arrive ordered by their old place over all ranks, so file order is kept within a rank.
+  Collective on the model. Rows arrive ordered by their old place over all ranks, so file order is
+  kept within a rank.
 */
 PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[])
 {
@@ -81,7 +86,8 @@ PetscErrorCode MeritRowsArrange(MeritModel model, const int32_t row[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritRowsFree - Free the row arrays that only set-up needs (all but line, y and weight). Not collective. */
+/* MeritRowsFree - Free the row arrays that only set-up needs (all but line, y and weight). Not
+   collective. */
 PetscErrorCode MeritRowsFree(MeritModel model)
 {
   MeritRows *rows = &model->rows;

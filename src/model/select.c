@@ -1,8 +1,14 @@
-/* Which observations count: missing classes and covariates, unknown animals, weights; records left without a trait are dropped. */
+/* Which observations count. For each row and trait: the trait itself, residual class,
+   classes, individuals and covariates of the regressors that the trait has, and the
+   weight are looked at in this order. Something missing excludes the observation and goes
+   to the list of exclusions; something wrong (a value out of range, an animal that must
+   be in the pedigree) is a fault. Rows without any observation are dropped. At the end
+   each trait is checked for observations and variation. */
 #include "model_impl.h"
 #include <math.h>
 #include <stdio.h>
 
+/* Weights outside SMALLEST_WEIGHT .. 1 / SMALLEST_WEIGHT are refused */
 static const double SMALLEST_WEIGHT = 1e-15;
 
 /* The id that stands for a row in messages: the first ped or snp id column, else nothing */
@@ -11,6 +17,8 @@ typedef struct {
   MeritStrings   pool;
 } RowNames;
 
+/* Find the first term over individuals; its first id column names the rows. code is NULL
+   without one. Logically collective. */
 static PetscErrorCode FindRowNames(MeritModel model, MeritTable table, RowNames *names)
 {
   const MeritFormula *formula = model->formula;
@@ -29,17 +37,22 @@ static PetscErrorCode FindRowNames(MeritModel model, MeritTable table, RowNames 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Id of a row for messages, "" where there is none; borrowed */
 static const char *NameOf(const RowNames *names, int64_t row)
 {
   return names->code && names->code[row] >= 0 ? MeritStringsGet(names->pool, names->code[row], NULL) : "";
 }
 
+/* Column that a message about a missing regressor names: the first class column, or the
+   covariate */
 static const char *ClassText(const MeritRegressorSpec *reg)
 {
   return reg->n_class ? reg->class_column[0] : reg->column;
 }
 
-/* Why regressor r of term k makes trait observations of a row missing: a text, or NULL if it does not */
+/* Why regressor r of term k makes the observations of a row missing; NULL if it does not.
+   The text is constant, or written to text [size]. An unknown parent is no reason: the
+   record then has no level there, and its covariate does not count either. */
 static const char *MissingReason(MeritModel model, int k, int r, int64_t row, char *text, size_t size)
 {
   const MeritTermSpec      *spec   = &model->formula->term[k];
@@ -61,7 +74,8 @@ static const char *MissingReason(MeritModel model, int k, int r, int64_t row, ch
   return NULL;
 }
 
-/* Squares of what the equations are made of must stay within double precision */
+/* Fault for a value beyond MERIT_LARGEST: squares of what the equations are made of must
+   stay within double precision */
 static void CheckSize(MeritModel model, const char *name, double x, int64_t row, const char *id, MeritFault *fault)
 {
   if (fabs(x) > MERIT_LARGEST)
@@ -69,7 +83,9 @@ static void CheckSize(MeritModel model, const char *name, double x, int64_t row,
                   name, x, MERIT_LARGEST);
 }
 
-/* Faults of a row whose trait t counts so far: animals that are not in the pedigree, Legendre values out of range */
+/* Faults of regressor r of term k in a row: an animal that is not in the pedigree (where
+   the job wants an error), a value outside the interval of leg(), a covariate that is too
+   large */
 static void CheckRegressor(MeritModel model, int k, int r, int64_t row, const char *id, MeritFault *fault)
 {
   const MeritRegressorSpec *reg    = &model->formula->term[k].regressor[r];
@@ -91,6 +107,8 @@ static void CheckRegressor(MeritModel model, int k, int r, int64_t row, const ch
     CheckSize(model, reg->column, model->rows.covariate[term->covariate[r]][row], row, id, fault);
 }
 
+/* Fault for a weight of trait t that is missing, not positive, or out of range; traits
+   without a weight column pass. Only observations that count so far are looked at. */
 static void CheckWeight(MeritModel model, int t, int64_t row, const char *id, MeritFault *fault)
 {
   double w;
@@ -106,7 +124,10 @@ static void CheckWeight(MeritModel model, int t, int64_t row, const char *id, Me
                   "the weight %g in column %s is not between %g and %g", w, model->weight[t], SMALLEST_WEIGHT, 1.0 / SMALLEST_WEIGHT);
 }
 
-/* Does trait t of this row count? The reason why not goes to the exclusions (a missing trait itself is none) */
+/* *counts: does trait t of this row count? The reason why not goes to the exclusions (a
+   missing trait itself is none). Regressors that share a component (`as`, the columns of
+   ridge()) are all looked at. After a first reason no other is looked for, but faults
+   are. */
 static PetscErrorCode SelectTrait(MeritModel model, int t, int64_t row, const char *id, MeritFault *fault, bool *counts)
 {
   const MeritFormula *formula = model->formula;
@@ -139,7 +160,8 @@ static PetscErrorCode SelectTrait(MeritModel model, int t, int64_t row, const ch
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every trait needs observations, and some variation among them */
+/* Every trait needs observations, some variation among them, and values that are not all
+   tiny. range holds the maximum of y and of -y. Errors: INPUT. Collective. */
 static PetscErrorCode CheckTraits(MeritModel model)
 {
   const MeritFormula *formula = model->formula;
@@ -203,6 +225,7 @@ PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table)
     dest[row] = rows->observed[row] ? model->rank : -1;
     if (!rows->observed[row]) {
       dropped++;
+      /* otherwise SelectTrait has noted the reason of each trait */
       if (!any_y) PetscCall(MeritModelExclude(model, "record", rows->line[row], id, "no trait is observed"));
     }
   }

@@ -1,7 +1,10 @@
-/* The structures of the terms. */
+/* The covariance structures of the terms, one for each random term (merit/structure.h),
+   and the lists of terms whose structures are fed or linked. Fixed terms have none. */
 #include "model_impl.h"
 
-/* MeritModelStructures - Make the structure of each random term; sources have no data yet. Not collective. */
+/* MeritModelStructures - Make the structure of each random term; sources have no data
+   yet, and a structure keeps references to them. column [n_regressors] is kept for the
+   structure of ridge(), whose levels are the columns. Not collective. */
 PetscErrorCode MeritModelStructures(MeritModel model)
 {
   PetscFunctionBegin;

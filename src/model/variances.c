@@ -1,12 +1,15 @@
-/* The key `variances`: a covariance matrix for each random term, and for the residual, perhaps by
-   classes. Values are read by variances_matrix.c and checked by variances_check.c. */
+/* The key `variances` of the job file: a covariance matrix for each random term, and one
+   for the residual, or one for each class of a column. Matrices are read by
+   variances_matrix.c and checked by variances_check.c. MeritFormulaVariances() needs all
+   of them, for solve; MeritFormulaStarts() takes those there are as start values, for
+   varcomp. */
 #include "formula_impl.h"
 #include "variances_impl.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Names of the rows of a matrix: components of a term, or traits for the residual (term -1); free
-   with ShapeClose() */
+/* The shape of the matrix of a term (-1: of the residual): label, and names of the rows,
+   which are components or, for the residual, traits. Free with ShapeClose(). */
 static PetscErrorCode ShapeOpen(const MeritFormula *f, int term, VarianceShape *s)
 {
   const int n = term < 0 ? f->n_traits : f->term[term].n_components;
@@ -24,6 +27,7 @@ static PetscErrorCode ShapeOpen(const MeritFormula *f, int term, VarianceShape *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Free the names of a shape */
 static PetscErrorCode ShapeClose(VarianceShape *s)
 {
   PetscFunctionBegin;
@@ -32,8 +36,9 @@ static PetscErrorCode ShapeClose(VarianceShape *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* text [size] = what terms first .. last need, such as "ped(cow): 2 x 2 in the order a, b;
-   residual: a number" */
+/* text [size] = what terms first .. last need (term n_terms is the residual), such as
+   "ped(cow): 2 x 2 in the order a, b; residual: a number". Fixed terms are passed over; a
+   long text is cut off. */
 static PetscErrorCode DescribeNeeds(const MeritFormula *f, int first, int last, size_t size, char text[])
 {
   size_t used = 0;
@@ -58,7 +63,9 @@ static PetscErrorCode DescribeNeeds(const MeritFormula *f, int first, int last, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* *term = term of key number c, n_terms for the residual; USAGE error for other keys */
+/* *term = term that key number c of the map names, n_terms for the residual; blanks in
+   labels do not count. USAGE error for other keys, with the nearest label and all that is
+   needed. */
 static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_t c, int *term)
 {
   const char *key = variances->key[c], *near, **known;
@@ -86,7 +93,7 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A copy, owned by the caller */
+/* *copy = the matrix [n * n], owned by the caller */
 static PetscErrorCode Copy(int n, const double *matrix, double **copy)
 {
   PetscFunctionBegin;
@@ -95,7 +102,8 @@ static PetscErrorCode Copy(int n, const double *matrix, double **copy)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrix of a term; start keeps the values as given */
+/* Read the matrix of a term into its G; `start` keeps the values as given, since G
+   changes while variances are estimated */
 static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
 {
   const VarianceOptions none = {0};
@@ -116,7 +124,9 @@ static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrix of one residual class */
+/* Read the matrix of one residual class ("" without classes) and append it; f->residual
+   has room. The matrix is read with the options of the outer map (`options`), which its
+   own map may replace. */
 static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode node,
                                   const VarianceOptions *options)
 {
@@ -140,7 +150,9 @@ static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Residual by classes: {by: column, value: {class: matrix, ..}} */
+/* Read a residual by classes: {by: column, value: {class: matrix, ..}}. rows, structure
+   and fix of the outer map hold for classes that do not have their own.
+   VarianceOptionsTake() takes them from the outer map first. */
 static PetscErrorCode ReadClasses(MeritFormula *f, MeritNode node, MeritNode by)
 {
   VarianceOptions options = {0};
@@ -161,12 +173,13 @@ static PetscErrorCode ReadClasses(MeritFormula *f, MeritNode node, MeritNode by)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The residual: one matrix, or classes if there is a key `by` */
+/* Read the residual: one matrix, or classes if the map has a key `by` */
 static PetscErrorCode ReadResidual(MeritFormula *f, MeritNode node)
 {
   const VarianceOptions none = {0};
 
   PetscFunctionBegin;
+  /* `by` without a value counts as not given, so a job file can leave it empty */
   for (int32_t c = 0; node->kind == MERIT_NODE_MAP && c < node->n; c++) {
     if (strcmp(node->key[c], "by") || node->child[c]->kind == MERIT_NODE_NULL) continue;
     PetscCall(ReadClasses(f, node, node->child[c]));
@@ -177,7 +190,7 @@ static PetscErrorCode ReadResidual(MeritFormula *f, MeritNode node)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Free the matrices of an earlier call */
+/* Free the matrices of an earlier call, so that variances can be read again */
 static PetscErrorCode Clear(MeritFormula *f)
 {
   PetscFunctionBegin;
@@ -199,13 +212,14 @@ static PetscErrorCode Clear(MeritFormula *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every random term and the residual must have a matrix */
+/* USAGE error if a random term or the residual has no matrix */
 static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
 {
   char needs[600];
 
   PetscFunctionBegin;
   for (int k = 0; k <= f->n_terms; k++) {
+    /* k = n_terms is the residual */
     if (k < f->n_terms ? f->term[k].fixed || f->term[k].G : f->n_residuals > 0) continue;
     PetscCall(DescribeNeeds(f, k, k, sizeof(needs), needs));
     PetscCall(MeritNodeError(variances, "variances: one is missing: %s; `merit varcomp` estimates what is missing", needs));
@@ -213,7 +227,7 @@ static PetscErrorCode CheckComplete(const MeritFormula *f, MeritNode variances)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Identity matrix, owned by the caller */
+/* *matrix = identity [n * n], owned by the caller */
 static PetscErrorCode Identity(int n, double **matrix)
 {
   PetscFunctionBegin;
@@ -222,7 +236,8 @@ static PetscErrorCode Identity(int n, double **matrix)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Matrices that the job does not give are identities, until start values are chosen */
+/* Identity for every matrix that the job does not give, until start values are chosen;
+   `given` stays false */
 static PetscErrorCode FillOpen(MeritFormula *f)
 {
   PetscFunctionBegin;
@@ -237,7 +252,9 @@ static PetscErrorCode FillOpen(MeritFormula *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All keys of the node */
+/* Read all keys of the node; each term at most once. A key without a value counts as not
+   given. Terms of the model without a key stay without a matrix; the caller decides what
+   that means. */
 static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
 {
   int term;
@@ -250,6 +267,7 @@ static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
 
     PetscCall(FindKey(f, variances, c, &term));
     if (node->kind == MERIT_NODE_NULL) continue;
+    /* a label with and without blanks is one label */
     if (term < f->n_terms ? f->term[term].G != NULL : f->n_residuals > 0) {
       PetscCall(MeritNodeError(node, "variances: `%s` stands twice", variances->key[c]));
     }
@@ -261,7 +279,8 @@ static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritFormulaStarts - See the header. Not collective. */
+/* MeritFormulaStarts - See the header. `given` tells matrices of the job from those that
+   are still to be chosen. Not collective. Earlier matrices are dropped. */
 PetscErrorCode MeritFormulaStarts(MeritFormula *f, MeritNode variances)
 {
   PetscFunctionBegin;
@@ -280,8 +299,8 @@ PetscErrorCode MeritFormulaStarts(MeritFormula *f, MeritNode variances)
 + formula   - what MeritFormulaParse made; its G and residuals are filled, earlier ones dropped
 - variances - the node of the key `variances`; NULL raises an error that lists what is needed
 
-  Matrices are in component order. A term may have variance 0 or a singular matrix, the residual may not. Errors are
-  of kind USAGE.
+  Matrices are in component order. A term may have variance 0 or a singular matrix, the residual may
+  not. Errors are of kind USAGE.
 @*/
 PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
 {

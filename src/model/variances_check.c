@@ -1,5 +1,6 @@
 /* Checks of a covariance matrix: positive (semi-)definite, and within the range of double
-   precision. */
+   precision. The diagonal is looked at first, then each correlation, since these messages
+   name components; then the smallest eigenvalue of the correlations (LAPACK syev). */
 #include "variances_impl.h"
 #include <math.h>
 #include <petscblaslapack.h>

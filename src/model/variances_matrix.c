@@ -1,21 +1,26 @@
 /*
-  A covariance matrix from its node: a number, rows, or a map {value, rows, structure, fix}.
+  A covariance matrix of the job file from its node: a number, rows of numbers, or a map
+  {value, rows, structure, fix}.
 
-  Steps of ReadInto(): options, order of the rows (ReadOrder), numbers (ReadValue), symmetry,
-  sorting to component order, definiteness, fixed elements.
+  ReadInto(): options of the map; the order of the rows as given (ReadOrder); the
+  numbers (ReadValue), as a full matrix, as its lower triangle, or as the variances of a
+  diagonal one; symmetry; sorting to component order; definiteness (variances_check.c);
+  fixed elements (ReadFix). Matrices are row-major. All errors are USAGE at the node.
 */
 #include "variances_impl.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* VarianceOrder - See the header. Not collective. */
+/* VarianceOrder - See the header. Not collective. A name that does not fit becomes ",
+   ...", for which eight bytes are kept free. */
 void VarianceOrder(const VarianceShape *s, size_t size, char text[])
 {
   size_t used = 0;
 
   text[0] = 0;
   for (int i = 0; i < s->n; i++) {
+    /* room for this name and, if it is not the last, for ", ..." */
     if (used + strlen(s->name[i]) + 8 > size) {
       snprintf(text + used, size - used, ", ...");
       return;
@@ -24,7 +29,8 @@ void VarianceOrder(const VarianceShape *s, size_t size, char text[])
   }
 }
 
-/* An error for a wrong number of rows or columns */
+/* Raise the error for a wrong number of rows or columns; it names the components in order
+   and what was found. A matrix of one component is called a number, the variance. */
 static PetscErrorCode RaiseSize(MeritNode node, const VarianceShape *s, const char *found)
 {
   char order[600];
@@ -39,7 +45,7 @@ static PetscErrorCode RaiseSize(MeritNode node, const VarianceShape *s, const ch
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A finite number */
+/* *value = the finite number of a node */
 static PetscErrorCode ReadNumber(MeritNode node, const VarianceShape *s, double *value)
 {
   PetscFunctionBegin;
@@ -50,7 +56,9 @@ static PetscErrorCode ReadNumber(MeritNode node, const VarianceShape *s, double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* n rows of n numbers, or the lower triangle: rows of 1, 2, ..., n numbers */
+/* Read n rows of n numbers into v [n * n], or the lower triangle, rows of 1, 2, ..., n
+   numbers, which is copied to the upper one. Rows are a triangle if the first has one
+   number and n is above 1. */
 static PetscErrorCode ReadRows(MeritNode node, const VarianceShape *s, double v[])
 {
   const int  n     = s->n;
@@ -73,7 +81,8 @@ static PetscErrorCode ReadRows(MeritNode node, const VarianceShape *s, double v[
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The numbers: a single one, a list of variances (structure: diag), or rows */
+/* Read the numbers into v [n * n], 0 before: a single one, a list of variances
+   (structure: diag), or rows. `found` is for the message about a wrong size. */
 static PetscErrorCode ReadValue(MeritNode node, const VarianceShape *s, bool diagonal, double v[])
 {
   const int n = s->n;
@@ -97,8 +106,9 @@ static PetscErrorCode ReadValue(MeritNode node, const VarianceShape *s, bool dia
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Elements (i, j) and (j, i) must agree to 1e-10 of the geometric mean of the variances; both
-   become their mean */
+/* Elements (i, j) and (j, i) must agree to 1e-10 of the geometric mean of the variances
+   (or of the larger element); both become their mean. With structure: diag elements
+   beside the diagonal must be 0. */
 static PetscErrorCode CheckSymmetric(MeritNode node, const VarianceShape *s, bool diagonal, double v[])
 {
   const int n = s->n;
@@ -107,6 +117,7 @@ static PetscErrorCode CheckSymmetric(MeritNode node, const VarianceShape *s, boo
   for (int i = 0; i < n; i++) {
     for (int j = 0; j < i; j++) {
       const double a = v[i * n + j], b = v[j * n + i];
+      /* roots before the product, which could leave the range of double precision */
       const double scale = fmax(fmax(fabs(a), fabs(b)), sqrt(fabs(v[i * n + i])) * sqrt(fabs(v[j * n + j])));
 
       if (fabs(a - b) > 1e-10 * scale) {
@@ -124,7 +135,7 @@ static PetscErrorCode CheckSymmetric(MeritNode node, const VarianceShape *s, boo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Component with this name; -1 none, -2 two components have it */
+/* Component with this name; -1: none, -2: two components have it */
 static int FindName(const VarianceShape *s, const char *name)
 {
   int found = -1;
@@ -135,13 +146,14 @@ static int FindName(const VarianceShape *s, const char *name)
   return found;
 }
 
-/* place [i] = component of row i of the given matrix, from the names in `rows`; without them
-   component order */
+/* place [i] = component of row i of the given matrix, from the names in `rows`, each
+   component once; without names the rows are in component order */
 static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int place[])
 {
   char order[600];
 
   PetscFunctionBegin;
+  /* without names row i is component i */
   for (int i = 0; i < s->n; i++) place[i] = i;
   if (!rows) PetscFunctionReturn(PETSC_SUCCESS);
   VarianceOrder(s, sizeof(order), order);
@@ -152,6 +164,7 @@ static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int plac
     MeritNode row = rows->child[i];
 
     place[i] = row->kind == MERIT_NODE_SCALAR ? FindName(s, row->text) : -1;
+    /* -1 and -2 of FindName() have messages of their own */
     if (place[i] < 0) {
       PetscCall(MeritNodeError(
           row, "\"%s\" is %s of `%s`; its rows are %s", row->kind == MERIT_NODE_SCALAR ? row->text : "this",
@@ -165,7 +178,9 @@ static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int plac
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* A row or column of an element to fix: its number from 1 in the given order, or its name */
+/* *at = component of a row or column of an element to fix, given by its number from 1 in
+   the given order, or by its name. A text that is a number is taken as a number, also
+   where a component has that name. */
 static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const int place[], int *at)
 {
   double number;
@@ -184,7 +199,9 @@ static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const in
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The key fix: yes, no, or a list of elements [[i, j], ...] */
+/* fix [n * n] from the key fix: yes (all elements), no (none), or a list of elements [[i,
+   j], ...], each with its mirror image. An element (i, j) of the given order is at (place
+   [i], place [j]). */
 static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int place[], bool fix[])
 {
   static const char *const yes[] = {"yes", "true", "Yes", "True", "YES", "TRUE"}, *const no[] = {
@@ -217,7 +234,9 @@ static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarianceOptionsTake - See the header. Not collective. */
+/* VarianceOptionsTake - See the header. Options that the map does not have keep the
+   values they had, so that those of all residual classes hold for each class. An empty
+   value of a key counts as none. Not collective. */
 PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char label[],
                                    VarianceOptions *options, MeritNode *value)
 {
@@ -240,6 +259,7 @@ PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char 
                                node->key[c], near ? "; did you mean `" : "", near ? near : "",
                                near ? "`?" : "", may_have_by ? ", by" : ""));
     }
+    /* a key without a value changes nothing */
     if (node->child[c]->kind != MERIT_NODE_NULL) found[k] = node->child[c];
   }
   if (!found[0]) PetscCall(MeritNodeError(node, "`%s` has no `value`", label));
@@ -248,7 +268,7 @@ PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The key structure: us or diag */
+/* *diagonal from the key structure: us (unstructured, also without the key) or diag */
 static PetscErrorCode ReadStructure(MeritNode node, const VarianceShape *s, bool *diagonal)
 {
   PetscFunctionBegin;
@@ -261,7 +281,8 @@ static PetscErrorCode ReadStructure(MeritNode node, const VarianceShape *s, bool
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Read a matrix into m, whose arrays exist; given [n * n] and place [n] are scratch */
+/* Read a matrix into m, whose arrays exist and are 0; given [n * n], also 0, and place
+   [n] are scratch */
 static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, const VarianceShape *s,
                                double given[], int place[], VarianceMatrix *m)
 {
@@ -283,7 +304,8 @@ static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, con
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VarianceMatrixRead - See the header. Not collective. */
+/* VarianceMatrixRead - See the header. fix is NULL if no element is fixed. After an error
+   nothing is left to free. Not collective. */
 PetscErrorCode VarianceMatrixRead(MeritNode node, const VarianceOptions *options, const VarianceShape *s,
                                   VarianceMatrix *m)
 {

@@ -26,7 +26,8 @@ const MeritFormula *MeritModelFormula(MeritModel model)
   return model->formula;
 }
 
-/* MeritModelTerms - The terms on this rank, in formula order; borrowed until Destroy. Not collective. */
+/* MeritModelTerms - The terms on this rank, in formula order; borrowed until Destroy. Not
+   collective. */
 int MeritModelTerms(MeritModel model, const MeritTermView **terms)
 {
   *terms = model->view;
@@ -39,31 +40,36 @@ const MeritRecordsView *MeritModelRecords(MeritModel model)
   return &model->records;
 }
 
-/* MeritModelLayout - Sizes of this rank's equations and slots; borrowed until Destroy. Not collective. */
+/* MeritModelLayout - Sizes of this rank's equations and slots; borrowed until Destroy. Not
+   collective. */
 const MeritLayout *MeritModelLayout(MeritModel model)
 {
   return &model->layout;
 }
 
-/* MeritModelEquationState - [n_owned] MeritEquationState of each owned equation; borrowed. Not collective. */
+/* MeritModelEquationState - [n_owned] MeritEquationState of each owned equation; borrowed. Not
+   collective. */
 const uint8_t *MeritModelEquationState(MeritModel model)
 {
   return model->eq_state;
 }
 
-/* MeritModelObservations - Observations of each owned level and component, in the order of ToComponents; borrowed. Not collective. */
+/* MeritModelObservations - Observations of each owned level and component, in the order of
+   ToComponents; borrowed. Not collective. */
 const int64_t *MeritModelObservations(MeritModel model)
 {
   return model->observations;
 }
 
-/* MeritModelHalo - Owned equations (roots) to ghost equations (leaves); borrowed. Not collective. */
+/* MeritModelHalo - Owned equations (roots) to ghost equations (leaves); borrowed. Not
+   collective. */
 PetscSF MeritModelHalo(MeritModel model)
 {
   return model->halo;
 }
 
-/* MeritModelCarriers - Genotype rows (roots) to the carriers of an SNP term (leaves), units are levels; borrowed. Not collective. */
+/* MeritModelCarriers - Genotype rows (roots) to the carriers of an SNP term (leaves), units are
+   levels; borrowed. Not collective. */
 PetscSF MeritModelCarriers(MeritModel model, int term)
 {
   return model->term[term].carriers;
@@ -81,7 +87,8 @@ MeritPedigree MeritModelPedigree(MeritModel model)
   return model->pedigree;
 }
 
-/* MeritModelRecordLines - Line in the records file of each local record, [n_records]; borrowed. Not collective. */
+/* MeritModelRecordLines - Line in the records file of each local record, [n_records]; borrowed. Not
+   collective. */
 PetscErrorCode MeritModelRecordLines(MeritModel model, const int64_t **line)
 {
   PetscFunctionBegin;
@@ -89,7 +96,8 @@ PetscErrorCode MeritModelRecordLines(MeritModel model, const int64_t **line)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelRecordCounts - Records in the file, and how many of them were dropped; over all ranks. Not collective. */
+/* MeritModelRecordCounts - Records in the file, and how many of them were dropped; over all ranks.
+   Not collective. */
 PetscErrorCode MeritModelRecordCounts(MeritModel model, int64_t *n_lines, int64_t *n_dropped)
 {
   PetscFunctionBegin;
@@ -98,7 +106,8 @@ PetscErrorCode MeritModelRecordCounts(MeritModel model, int64_t *n_lines, int64_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Labels of a term's levels: a dictionary, or a list of names that is the caller's; without classes there is the one level "1" */
+/* Labels of a term's levels: a dictionary, or a list of names that is the caller's; without classes
+   there is the one level "1" */
 static PetscErrorCode Labels(MeritModel model, int k, MeritDict *dict, const char ***name)
 {
   PetscFunctionBegin;
@@ -143,7 +152,8 @@ PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelFindLabels - Canonical number of every string of a pool, -1 where the term has no such level. Collective. */
+/* MeritModelFindLabels - Canonical number of every string of a pool, -1 where the term has no such
+   level. Collective. */
 PetscErrorCode MeritModelFindLabels(MeritModel model, int term, MeritStrings pool, int64_t number[])
 {
   MeritDict    dict;
@@ -165,7 +175,8 @@ PetscErrorCode MeritModelFindLabels(MeritModel model, int term, MeritStrings poo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelLocate - Global number of the first equation of each level, -1 for numbers out of range. Collective. */
+/* MeritModelLocate - Global number of the first equation of each level, -1 for numbers out of
+   range. Collective. */
 PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t n, const int64_t level[], int64_t equation[])
 {
   const int    n_terms = model->formula->n_terms;
