@@ -70,6 +70,21 @@ static PetscErrorCode Column(const Columns *v, int term, const double unit[], co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Columns of the inverse need a solve that converged, or went as far as rounding allows. Errors:
+   NOT_CONVERGED. Collective. */
+static PetscErrorCode CheckAccuracy(const MeritSolveResult *result)
+{
+  char residual[256];
+
+  PetscFunctionBegin;
+  if (result->stop != MERIT_STOP_CONVERGED && result->stop != MERIT_STOP_ROUNDING_FLOOR)
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, "output.se",
+                         "the factor is not accurate enough for standard errors (%s); leave them "
+                         "out with output.se: no",
+                         MeritResidualText(result->true_residual, sizeof(residual), residual)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Columns first .. first + COLUMNS - 1; unit and inverse [n_owned * COLUMNS], one [2 * n_owned]
    for one unit vector and its column. For a pinned equation the vector is 0 and nothing is
    given. Collective. */
@@ -78,17 +93,12 @@ static PetscErrorCode Block(const Columns *v, int64_t first, double *unit, doubl
   MeritSolveResult result;
   int32_t          n_owned;
   int              term[COLUMNS];
-  char             residual[256];
 
   PetscFunctionBegin;
   n_owned = MeritModelLayout(v->model)->n_owned;
   PetscCall(Units(v->model, first, term, unit));
   PetscCall(MeritSolverSolve(v->solver, COLUMNS, unit, inverse, &result));
-  if (result.stop != MERIT_STOP_CONVERGED && result.stop != MERIT_STOP_ROUNDING_FLOOR)
-    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, "output.se",
-                         "the factor is not accurate enough for standard errors (%s); leave them "
-                         "out with output.se: no",
-                         MeritResidualText(result.true_residual, sizeof(residual), residual)));
+  PetscCall(CheckAccuracy(&result));
   for (int j = 0; j < COLUMNS; j++) {
     /* pinned, or behind the last equation of all */
     if (term[j] < 0) continue;
@@ -187,6 +197,7 @@ static PetscErrorCode SingleLevel(const Columns *v, int term, double *one)
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &ok, 1, MPI_INT, MPI_MAX, MeritModelComm(v->model)));
     if (!ok) continue;
     PetscCall(MeritSolverSolve(v->solver, 1, one, one + n_owned, &result));
+    PetscCall(CheckAccuracy(&result));
     PetscCall(Column(v, term, one, one + n_owned));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
