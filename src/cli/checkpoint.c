@@ -102,12 +102,20 @@ static PetscErrorCode AddFiles(const MeritRun *run, MeritText *lines)
 {
   static const char *const keys[] = {"records.file", "pedigree.file"};
   Lines                    to     = {run->comm, lines};
+  const char              *centre = NULL;
   char                    *path   = NULL;
 
   PetscFunctionBegin;
   for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(keys); k++) {
     PetscCall(MeritConfigPath(run->job, keys[k], &path));
     if (path) PetscCall(AddFile(run->comm, keys[k], path, lines));
+    PetscCall(PetscFree(path));
+  }
+  /* genotypes.centre is a word, or a file of frequencies */
+  PetscCall(MeritConfigString(run->job, "genotypes.centre", &centre));
+  if (centre && strcmp(centre, "observed") && strcmp(centre, "none")) {
+    PetscCall(MeritConfigPath(run->job, "genotypes.centre", &path));
+    PetscCall(AddFile(run->comm, "genotypes.centre", path, lines));
     PetscCall(PetscFree(path));
   }
   PetscCall(MeritGenotypesEachFile(run->job, AddGenotypes, &to));
