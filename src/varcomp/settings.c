@@ -10,6 +10,9 @@
 #include <merit/memory.h>
 #include <string.h>
 
+/* Rounds of iterated MINQUE where the job gives none: they are quick, and converge linearly */
+enum { ITERATE_ROUNDS = 1000 };
+
 /* minque1, minque2, minque3 and mivque0 are methods with their prior: 0, 1, infinity, 0 */
 static const char *const methods[] = {"reml", "ml",      "minque",  "mivque",  "he",
                                       "anova", "minque1", "minque2", "minque3", "mivque0"};
@@ -185,6 +188,7 @@ PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, Merit
   PetscCall(MeritConfigBool(job, "varcomp.iterate", &v->settings.iterate));
   PetscCall(MeritConfigBool(job, "varcomp.nonnegative", &v->settings.nonnegative));
   PetscCall(MeritConfigReal(job, "varcomp.tolerance", 1e-15, 1.0, &v->settings.tolerance));
+  if (v->settings.iterate) v->settings.max_rounds = ITERATE_ROUNDS;
   PetscCall(MeritConfigInt(job, "varcomp.max_rounds", 1, INT32_MAX, &v->settings.max_rounds));
   PetscCall(MeritConfigInt(job, "varcomp.seed", 0, INT64_MAX, &v->settings.seed));
   PetscCall(MeritConfigInt(job, "varcomp.samples", 1, 100000, &n_samples));

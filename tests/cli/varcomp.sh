@@ -70,6 +70,7 @@ for ranks in 1 3; do
   near out/varcomp.tsv residual estimate 78.633333333309224 1e-6
   run $ranks 0 $job --varcomp.method minque --varcomp.iterate
   check 1464.3672751389436 26.958852722458285 78.842389818328783
+  run $ranks 4 $job --varcomp.method minque --varcomp.iterate --varcomp.max_rounds 2
   for engine in factor dense; do
     run $ranks 0 $job --varcomp.engine $engine
     check 1464.3672751389436 26.958852722458285 78.842389818328783

@@ -114,6 +114,15 @@ component out/varcomp.tsv 'iid(g)' -1.19444444 NA negative
 run 2 0 varcomp "$@" --varcomp.method anova --varcomp.nonnegative yes
 component out/varcomp.tsv 'iid(g)' 0 NA boundary
 near out/solutions.tsv "y${tab}iid(g)${tab}1${tab}b" solution 0 0
+# pens of a herd alike: without their negative variance that of herds is estimated again, (MS_herd - MS_residual) / 6, by hand
+printf 'herd,pen,y\na,1,5\na,1,9\na,1,7\na,2,6\na,2,7.5\na,2,8\nb,3,1\nb,3,4\nb,3,2\nb,4,2.5\nb,4,1.5\nb,4,3.5\n' >pens.csv
+run 2 0 varcomp dye.yaml --records.file pens.csv --model 'y ~ iid(herd) + iid(herd:pen)' --functions '{sum: iid(herd) + residual}' --varcomp.method anova
+component out/varcomp.tsv 'iid(herd:pen)' -0.6875 NA negative
+component out/varcomp.tsv 'iid(herd)' 10.8819444 NA ok
+run 2 0 varcomp dye.yaml --records.file pens.csv --model 'y ~ iid(herd) + iid(herd:pen)' --functions '{sum: iid(herd) + residual}' --varcomp.method anova \
+  --varcomp.nonnegative yes
+component out/varcomp.tsv 'iid(herd:pen)' 0 NA boundary
+component out/varcomp.tsv 'iid(herd)' 10.5381944 NA ok
 for solver in pcg cholesky gsru; do
   run 2 0 varcomp "$@" --solver.type $solver --varcomp.test 'iid(g)'
   says 'at the boundary'

@@ -176,34 +176,48 @@ static PetscErrorCode CheckLines(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  Mean squares = their expectations, solved by elimination for v->run.theta. A line has
-  components of its own term and of later ones, but for nested or crossed designs also others.
-  Negative estimates stay negative, or become 0 where the job asks for it; the others are not
-  estimated again.
-*/
-static PetscErrorCode SolveMeanSquares(MeritVarcomp v)
+/* Mean squares = their expectations for the m terms of in[], from the last line up: theta[0 .. m - 1] */
+static PetscErrorCode Eliminate(MeritVarcomp v, int m, const int in[], double theta[])
 {
-  const int n = v->n, n_fixed = v->results.n_lines - n;
-  double    A[MOMENTS_MAX_VARIANCES * (MOMENTS_MAX_VARIANCES + 1)];
-  int       singular;
+  const MeritAnovaLine *line = v->results.line + v->results.n_lines - v->n;
+  double                A[MOMENTS_MAX_VARIANCES * (MOMENTS_MAX_VARIANCES + 1)];
+  int                   singular;
 
   PetscFunctionBegin;
-  PetscCheck(n <= MOMENTS_MAX_VARIANCES, v->comm, PETSC_ERR_SUP, "more than %d variances", MOMENTS_MAX_VARIANCES);
-  for (int i = 0; i < n; i++) {
-    for (int j = 0; j < n; j++) A[i * (n + 1) + j] = v->results.line[n_fixed + i].coefficient[j];
-    A[i * (n + 1) + n] = v->results.line[n_fixed + i].ms;
+  for (int i = 0; i < m; i++) {
+    for (int j = 0; j < m; j++) A[i * (m + 1) + j] = line[in[i]].coefficient[in[j]];
+    A[i * (m + 1) + m] = line[in[i]].ms;
   }
-  singular = MeritDenseEliminate(n, 1, 0.0, A);
-  if (singular < n)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->results.line[n_fixed + singular].source,
-                         "the mean squares do not tell the variance of `%s` apart", v->results.line[n_fixed + singular].source));
-  for (int i = 0; i < n; i++) {
-    v->run.theta[i] = A[i * (n + 1) + n];
-    v->results.state[i] = v->run.theta[i] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
-    if (v->results.state[i] != MERIT_ESTIMATE_NEGATIVE || !v->settings.nonnegative) continue;
-    v->run.theta[i] = 0.0;
-    v->results.state[i] = MERIT_ESTIMATE_BOUNDARY;
+  singular = MeritDenseEliminate(m, 1, 0.0, A);
+  if (singular < m)
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, line[in[singular]].source, "the mean squares do not tell the variance of `%s` apart",
+                         line[in[singular]].source));
+  for (int i = 0; i < m; i++) theta[i] = A[i * (m + 1) + m];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The variances from the mean squares. With varcomp.nonnegative the last negative one becomes 0, and
+   the lines of the others give them again, until none is negative. */
+static PetscErrorCode SolveMeanSquares(MeritVarcomp v)
+{
+  double theta[MOMENTS_MAX_VARIANCES];
+  int    in[MOMENTS_MAX_VARIANCES], m = v->n, drop;
+
+  PetscFunctionBegin;
+  PetscCheck(v->n <= MOMENTS_MAX_VARIANCES, v->comm, PETSC_ERR_SUP, "more than %d variances", MOMENTS_MAX_VARIANCES);
+  for (int i = 0; i < m; i++) in[i] = i;
+  do {
+    PetscCall(Eliminate(v, m, in, theta));
+    for (drop = m - 1; drop >= 0 && !(v->settings.nonnegative && theta[drop] < 0.0);) drop--;
+    if (drop < 0) break;
+    v->run.theta[in[drop]]     = 0.0;
+    v->results.state[in[drop]] = MERIT_ESTIMATE_BOUNDARY;
+    m--;
+    for (int i = drop; i < m; i++) in[i] = in[i + 1];
+  } while (m);
+  for (int i = 0; i < m; i++) {
+    v->run.theta[in[i]]     = theta[i];
+    v->results.state[in[i]] = theta[i] < 0.0 ? MERIT_ESTIMATE_NEGATIVE : MERIT_ESTIMATE_OK;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -9,7 +9,7 @@
 #include <math.h>
 
 /* Observations up to which matrices of them are formed where random signs would do as well */
-enum { DENSE_MOST = 5000, MOST_ROUNDS = 1000 };
+enum { DENSE_MOST = 5000 };
 /* Random vectors beyond that, unless the job says */
 enum { SAMPLES = 64 };
 
@@ -161,7 +161,7 @@ static PetscErrorCode IteratePriors(MeritVarcomp v, const ProjectedCovariances *
 
   PetscFunctionBegin;
   v->results.stop = MERIT_VARCOMP_MAX_ROUNDS;
-  while (v->results.rounds < PetscMax(v->settings.max_rounds, MOST_ROUNDS)) {
+  while (v->results.rounds < v->settings.max_rounds) {
     MomentsFault fault = MOMENTS_FINE;
 
     change = 0.0;
