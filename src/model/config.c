@@ -85,13 +85,31 @@ static PetscErrorCode CheckSources(MeritModel model, MeritNode job, bool pedigre
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Words for an unknown parent in the records, the same as in the pedigree file: those that always
+   stand for one, then those of the job. The list and its n strings are the caller's. */
+static PetscErrorCode UnknownParents(MeritNode job, int *n, char ***all)
+{
+  static const char *const always[] = {"0", ".", "NA", ""};
+  const int                n_always = (int)PETSC_STATIC_ARRAY_LENGTH(always);
+  int                      n_words;
+  char                   **words;
+
+  PetscFunctionBegin;
+  PetscCall(Words(job, "pedigree.unknown", &n_words, &words));
+  *n = n_always + PetscMax(n_words, 0);
+  PetscCall(PetscMalloc1(*n, all));
+  for (int i = 0; i < n_always; i++) PetscCall(PetscStrallocpy(always[i], &(*all)[i]));
+  for (int i = n_always; i < *n; i++) (*all)[i] = words[i - n_always];
+  PetscCall(PetscFree(words));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Keys of `pedigree`: an empty pedigree object with its settings, or none where no file
    is named. Words for an unknown parent are also kept in the model, for ids in the
    records. Collective. A column without a key is found by its name when the file is
    read. */
 static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
 {
-  static const char *const unknown[] = {"0", ".", "NA", ""};
   static const char *const absent[]  = {"error", "founder", "drop"};
   static const char *const sexes[]   = {"checked", "free"};
   const char              *columns[5] = {NULL};
@@ -100,7 +118,7 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
   char                   **header, **words, *path = NULL;
 
   PetscFunctionBegin;
-  PetscCall(WordsDefault(job, "pedigree.unknown", 4, unknown, &model->n_unknown, &model->unknown));
+  PetscCall(UnknownParents(job, &model->n_unknown, &model->unknown));
   PetscCall(MeritConfigChoice(job, "pedigree.absent", 3, absent, &model->absent));
   PetscCall(MeritConfigChoice(job, "pedigree.sexes", 2, sexes, &free_sexes));
   PetscCall(MeritConfigPath(job, "pedigree.file", &path));

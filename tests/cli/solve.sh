@@ -244,4 +244,19 @@ run 1 0 solve job.yaml --output only --output.solutions fixed --output.fitted ye
 grep -q 'ped(calf)' only/solutions.tsv && fail "output.solutions fixed wrote random effects"
 [ "$(wc -l <only/fitted.tsv)" = 6 ] || fail "fitted.tsv does not have a row per observation"
 
+# words of pedigree.unknown stand for an unknown parent beside 0 . NA, in records as in the pedigree
+printf 'id,sire,dam\ns,0,0\nd,0,0\nc1,s,d\nc2,s,X\n' >unknown.csv
+printf 'calf,dam,y\nc1,d,3\nc2,0,4\nd,X,5\n' >dams.csv
+cat >dams.yaml <<DATA
+records: {file: dams.csv}
+pedigree: {file: unknown.csv, unknown: [X]}
+model: "y ~ 1 + ped(calf + dam)"
+variances: {ped(calf + dam): [[2, 0.5], [0.5, 1]], residual: 3}
+output: dams
+DATA
+for ranks in 1 3; do
+  run $ranks 0 solve dams.yaml --overwrite
+  [ "$(wc -l <dams/excluded.tsv)" = 1 ] || fail "a record with an unknown dam is left out"
+done
+
 exit $failed
