@@ -95,9 +95,10 @@ typedef struct {
 
 /* The factor of a recursion with its equations and this G^-1 (both borrowed), without its arrays. */
 MERIT_EXTERN MeritPedigreeFactor MeritPedigreeFactorOf(const MeritRecursion *rows, const double *G_inverse);
-/* Lengths of the arrays `share` and `inverse`. */
+/* Length of the array `share`, numbers; 0 if the factor has none. Not collective. */
 MERIT_EXTERN int64_t MeritPedigreeFactorShares(const MeritPedigreeFactor *factor);
-MERIT_EXTERN int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *factor); /* see above */
+/* Length of the array `inverse`, numbers; 0 if the factor has none. Not collective. */
+MERIT_EXTERN int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *factor);
 /* Is there a pass that joins the backward substitution with the operator (MeritPedigreeBackwardApply)? */
 MERIT_EXTERN bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *factor);
 

@@ -93,7 +93,7 @@ typedef struct {
 } MeritNumbers;
 /* The numbers of A, which MeritMMEAssemble made, with other small matrices. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssembleNumbers(Mat C, const MeritNumbers *numbers, Mat A);
-/* C formed as a MATAIJ of the same layout, for the variances of now; for direct solvers and small problems. Free with MatDestroy. Collective. */
+/* C formed as a MATAIJ of the same layout with the current variances; for direct solvers and small problems. Free with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssemble(Mat C, Mat *A);
 /* Add the memory of the operator's vectors with ghosts; the model is set up. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAddBytes(MeritModel model, MeritBytes *b);

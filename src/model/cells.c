@@ -149,7 +149,7 @@ static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const Meri
 
       if (label)
         MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->records_path, line, NULL,
-                      "column %s: \"%s\" holds a colon, as classes of column %s do: their cells could not be told apart", name,
+                      "column %s: \"%s\" holds a colon, as classes of column %s do: two cells would have the same label; write it without a colon", name,
                       label, first);
       PetscCall(MeritFaultAgree(model->comm, &fault));
     }

@@ -97,8 +97,8 @@ static PetscErrorCode MeetParents(Count *c, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Distinct pairs over all ranks of now; less one for each level where it lives on one of the ranks
-   that meet it */
+/* Distinct pairs over the ranks of this run, less one for each level that is owned by one of
+   them */
 static PetscErrorCode Distinct(Count *c, int k, int64_t *n)
 {
   const bool     settled = c->n_named[k] > 0;
