@@ -16,7 +16,7 @@ near()
 }
 
 # y = 3 + 2 t - t^2 / 4 + t^3 / 100 of t = year - 2000, by powers of the year itself: the slope of the cube stays 1 / 100, and that of the
-# square becomes -1 / 4 - 3 * 2000 / 100. The cube keeps 2e-11 of its squared length after year and square. `twice` depends on year.
+# square becomes -1 / 4 - 3 * 2000 / 100. Standard errors are those of the inverse in fractions. The cube keeps 2e-11 of its squared length after year and square. `twice` depends on year.
 awk 'BEGIN { print "year,year2,year3,twice,y"
   for (i = 0; i < 80; i++) { x = 1985 + i * 7 % 36; t = x - 2000
     printf "%d,%d,%.0f,%d,%.6f\n", x, x * x, x * x * x, 2 * x, 3 + 2 * t - t * t / 4 + t * t * t / 100 } }' >year.csv
@@ -32,6 +32,7 @@ for ranks in 1 3; do
     run $ranks 0 solve year.yaml --overwrite --solver.type $solver
     near out/solutions.tsv "cov(year3)" solution 0.01 1e-5
     near out/solutions.tsv "cov(year2)" solution -60.25 1e-5
+    near out/solutions.tsv "cov(year3)" se 1.735649335e-4 1e-5
     says '`cov(twice)` .* set to 0'
   done
 done
