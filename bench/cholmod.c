@@ -33,7 +33,7 @@ typedef struct {
   const char    *state;
 } Measured;
 
-/* One entry, pinned equations left out: they are rows of the identity */
+/* One entry, constrained equations left out: they are rows of the identity */
 static void Put(Triangle *a, PetscInt i, PetscInt j, double value)
 {
   const PetscInt row = PetscMin(i, j), column = PetscMax(i, j);
@@ -82,7 +82,7 @@ static PetscErrorCode PutRecords(Triangle *a, MeritModel model)
   PetscCall(PetscMalloc3(most, &equation, most, &trait, most, &value));
   for (int32_t i = 0; i < records->n_records; i++) {
     const double *R = records->R_inverse + (size_t)records->pattern[i] * (size_t)(n_traits * n_traits);
-    const double *w = records->root_weight ? records->root_weight + (size_t)i * (size_t)n_traits : NULL;
+    const double *w = records->sqrt_weight ? records->sqrt_weight + (size_t)i * (size_t)n_traits : NULL;
     const int     n = Meet(term, n_terms, n_traits, i, equation, trait, value);
 
     for (int p = 0; p < n; p++)

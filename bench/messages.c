@@ -74,7 +74,7 @@ static double Total(const int counts[], MPI_Datatype type, int size)
   return n;
 }
 
-/* Place of a request, or a free one; requests hash by their addresses */
+/* Position of a request, or a free one; requests hash by their addresses */
 static unsigned Place(MPI_Request request)
 {
   unsigned at = (unsigned)(((size_t)request >> 4) * 2654435761u) % TABLE;

@@ -19,7 +19,7 @@ typedef struct {
   int                degree;   /* LEGENDRE: 0, 1, ... */
   double             low, high; /* LEGENDRE: interval */
   int                level;    /* where there are no classes: the one that all records meet */
-  int                as;       /* components are those of this regressor: its own place, but 0 in ridge, where all share them */
+  int                as;       /* components are those of this regressor: its own position, but 0 in ridge, where all share them */
 } MeritRegressorSpec;
 
 typedef struct {

@@ -71,7 +71,7 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno);
 MERIT_EXTERN PetscErrorCode MeritGenotypesSize(MeritGenotypes geno, int64_t *n_animals, int32_t *n_snps, int32_t *n_used);
 /* Dictionary of the animals' ids: canonical number = row of the file. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesDict(MeritGenotypes geno, MeritDict *dict);
-/* Do the SNPs have names of their own? Else they are called SNP1, SNP2, ... by their places. Not collective. */
+/* Do the SNPs have names of their own? Else they are called SNP1, SNP2, ... by their positions. Not collective. */
 MERIT_EXTERN bool MeritGenotypesNamed(MeritGenotypes geno);
 /* The SNP table, [n_snps], replicated; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSnps(MeritGenotypes geno, const MeritSnp **snps);

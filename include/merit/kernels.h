@@ -18,12 +18,12 @@ typedef struct {
   int64_t *chunk;     /* [n_threads + 1] first item of each chunk; owned */
   int32_t **target;   /* [n_lists] -> [n_items] redirected slots (the original array when one thread); owned if n_threads > 1 */
   int      n_lists;
-  int32_t  n_places;  /* slots + private slots: length of y */
+  int32_t  y_length;  /* slots + private slots: length of y */
   int32_t  n_shared;  /* levels that several threads write */
   int32_t *shared;    /* [n_shared] first slot of the level; owned */
   int32_t *width;     /* [n_shared] components of the level; owned */
-  int32_t *start;     /* [n_shared + 1] into place; owned */
-  int32_t *place;     /* first private slot of each shared level, by thread; owned */
+  int32_t *start;     /* [n_shared + 1] into private_slot; owned */
+  int32_t *private_slot;     /* first private slot of each shared level, by thread; owned */
 } MeritScatter;
 
 /* Plan a scatter: item i writes the level that begins at slot[l][i] (-1 none) in list l, of width[l] components. The arrays of slot must outlive
@@ -43,13 +43,13 @@ typedef struct {
   const int32_t *const *offset;       /* [n_regressors] -> [n_traits], -1 none */
   const int32_t        *pattern;      /* [n_records] */
   const double         *R_inverse;    /* [n_patterns * n_traits^2] */
-  const double         *root_weight;  /* [n_records * n_traits] square roots of weights, NULL: 1 */
+  const double         *sqrt_weight;  /* [n_records * n_traits] square roots of weights, NULL: 1 */
   const bool           *single;       /* [n_regressors] all records have the same level */
   int                   n_patterns;
   const MeritScatter   *scatter;
 } MeritRecordKernel;
 
-/* y += W' R^-1 W x: x[n_slots * k], y[n_places * k]. Private slots must be 0 before a call, and are 0 after it. */
+/* y += W' R^-1 W x: x[n_slots * k], y[y_length * k]. Private slots must be 0 before a call, and are 0 after it. */
 MERIT_EXTERN void MeritRecordsApply(const MeritRecordKernel *records, int k, const double *x, double *y);
 /* y += W' R^-1 values, values[n_records * n_traits * k]. */
 MERIT_EXTERN void MeritRecordsProject(const MeritRecordKernel *records, int k, const double *values, double *y);
@@ -70,7 +70,7 @@ typedef struct {
   const MeritScatter *scatter;   /* lists: own, sire, dam */
 } MeritPedigreeKernel;
 
-/* y += (A^-1 x G^-1) x, edge by edge: x[n_slots * k], y[n_places * k]; private slots must be 0 before a call, and are 0 after it. */
+/* y += (A^-1 x G^-1) x, edge by edge: x[n_slots * k], y[y_length * k]; private slots must be 0 before a call, and are 0 after it. */
 MERIT_EXTERN void MeritPedigreeApply(const MeritPedigreeKernel *edges, int k, const double *x, double *y);
 /* True if MeritPedigreeApply overwrites the owned equations instead of adding to them; they need not be 0 before. */
 MERIT_EXTERN bool MeritPedigreeOverwrites(const MeritPedigreeKernel *pedigree, int k);
@@ -88,15 +88,15 @@ typedef struct {
   const int32_t        *sire, *dam; /* [n_animals] slots, -1 unknown; NULL: rows of another kind */
   const double         *d;          /* [n_animals] Mendelian variance */
   const double         *G_inverse;  /* [n^2] */
-  float                *share;      /* sire, n = 1: [n_animals] K_i / pivot_i; owned by the caller */
+  float                *k_over_pivot;      /* sire, n = 1: [n_animals] K_i / pivot_i; owned by the caller */
   double               *inverse;    /* else [n_animals * n (n + 1) / 2] lower triangles of pivot^-1, row after row; owned by the caller */
   const MeritRecursion *rows;
 } MeritPedigreeFactor;
 
 /* The factor of a recursion with its equations and this G^-1 (both borrowed), without its arrays. */
 MERIT_EXTERN MeritPedigreeFactor MeritPedigreeFactorOf(const MeritRecursion *rows, const double *G_inverse);
-/* Length of the array `share`, numbers; 0 if the factor has none. Not collective. */
-MERIT_EXTERN int64_t MeritPedigreeFactorShares(const MeritPedigreeFactor *factor);
+/* Length of the array `k_over_pivot`, numbers; 0 if the factor has none. Not collective. */
+MERIT_EXTERN int64_t MeritPedigreeFactorRatios(const MeritPedigreeFactor *factor);
 /* Length of the array `inverse`, numbers; 0 if the factor has none. Not collective. */
 MERIT_EXTERN int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *factor);
 /* Is there a pass that joins the backward substitution with the operator (MeritPedigreeBackwardApply)? */
@@ -117,11 +117,11 @@ enum { MERIT_ANIMAL_BLOCK = 512 };
 typedef struct {
   int           n_traits, n_lists;
   int32_t      *start;     /* [n_blocks + 1] first record of each block of MERIT_ANIMAL_BLOCK animals; owned */
-  uint16_t     *place;     /* [n_records] number of the animal within its block; owned */
+  uint16_t     *in_block;     /* [n_records] number of the animal within its block; owned */
   int32_t      *slot;      /* [n_records * n_lists] slot of the level's first trait, -1 none; owned */
   double       *value;     /* [n_records * n_lists], NULL: 1; owned */
   int32_t      *pattern;   /* [n_records], NULL: all have pattern 0; owned */
-  double       *root;      /* [n_records * n_traits] square roots of weights, NULL: 1; owned */
+  double       *sqrt_weight;      /* [n_records * n_traits] square roots of weights, NULL: 1; owned */
   int32_t       one;       /* slot of the fixed level that all records have, -1: none */
   const double *R_inverse; /* [n_patterns * n_traits^2]; borrowed */
 } MeritAnimalRecords;

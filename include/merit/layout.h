@@ -7,12 +7,12 @@
 
   docs/layout.md has the index formulas. In short, a rank holds
   - equations: for each term its owned levels (`canonical` names them), each with n_eq contiguous equations, term after term;
-    then the ghost levels (owned elsewhere, met by local records or pedigree edges), laid out the same way. `slot` of a level = place
+    then the ghost levels (owned elsewhere, met by local records or pedigree edges), laid out the same way. `slot` of a level = position
     of its first equation in this local array of n_owned + n_ghost equations.
   - component slots: the same levels with n_comp components each. They differ from equations only where G is singular (n_eq < n_comp);
     u = L v maps equations to components.
   - an SNP term's equations are its SNPs, cut in blocks over ranks; its *record-side* levels are the genotyped animals that local
-    records meet: they come as extra slots ("carriers") after all ghosts.
+    records meet: they come as extra slots ("genotyped levels") after all ghosts.
 */
 
 /* State of an equation. */
@@ -34,11 +34,11 @@ typedef struct {
   int                    n_regressors;
   const MeritDesignView *design;       /* [n_regressors]; borrowed */
   int64_t                n_levels;     /* all ranks, canonical 0..n_levels-1 */
-  bool                   has_carriers; /* records use carriers, not levels of the term (its structure is fed) */
-  int32_t                n_owned, n_ghost, n_carrier; /* levels on this rank; carriers: SNP terms only, then n_ghost = 0 */
-  int32_t                eq_owned, eq_ghost, eq_carrier; /* first equation slot of each group */
-  int32_t                slot_owned, slot_ghost, slot_carrier; /* first component slot of each group */
-  const int64_t         *canonical;    /* [n_owned] by their places: ascending, but animals by generation, then herd; borrowed */
+  bool                   has_genotyped; /* records use genotyped levels, not owned levels and ghosts (its structure is fed) */
+  int32_t                n_owned, n_ghost, n_genotyped; /* levels on this rank; genotyped levels: SNP terms only, then n_ghost = 0 */
+  int32_t                eq_owned, eq_ghost, eq_genotyped; /* first equation slot of each group */
+  int32_t                slot_owned, slot_ghost, slot_genotyped; /* first component slot of each group */
+  const int64_t         *canonical;    /* [n_owned] by their positions: ascending, but animals by generation, then herd; borrowed */
   const double          *L;            /* [n_comp * n_eq] row-major u = L v, NULL: identity; borrowed */
   const double          *G_inverse;    /* [n_eq * n_eq] penalty of a level (identity when L), NULL for fixed terms; borrowed */
   /* PED: local edges = owned animals, in level order */
@@ -50,7 +50,7 @@ typedef struct {
 /* Equations and slots of this rank, over all terms. */
 typedef struct {
   int32_t              n_owned; /* equations of levels owned here: the length of this rank's part of a vector */
-  int32_t              n_local; /* and of ghosts and carriers behind them */
+  int32_t              n_local; /* and of ghosts and genotyped levels behind them */
   int32_t              n_slots; /* component slots of all these levels */
   int64_t              first;   /* global number of the first owned equation */
   int64_t              n_all;   /* equations of all ranks */
@@ -60,26 +60,26 @@ typedef struct {
 
 /*
   Conversions of one term. A *record level* is a level that records of this rank can have: 0 .. MeritTermRecordLevels - 1. These are the owned
-  levels, in their order, then the ghosts; carriers in a term that has them. Not collective; no checks of range.
+  levels, in their order, then the ghosts; genotyped levels in a term that has them. Not collective; no checks of range.
 */
 
 /* How many record levels there are. */
 static inline int32_t MeritTermRecordLevels(const MeritTermView *t)
 {
-  return t->has_carriers ? t->n_carrier : t->n_owned + t->n_ghost;
+  return t->has_genotyped ? t->n_genotyped : t->n_owned + t->n_ghost;
 }
 
 /* First equation of a record level. */
 static inline int32_t MeritTermEquation(const MeritTermView *t, int32_t level)
 {
-  if (t->has_carriers) return t->eq_carrier + level * t->n_eq;
+  if (t->has_genotyped) return t->eq_genotyped + level * t->n_eq;
   return level < t->n_owned ? t->eq_owned + level * t->n_eq : t->eq_ghost + (level - t->n_owned) * t->n_eq;
 }
 
 /* First component slot of a record level. */
 static inline int32_t MeritTermSlot(const MeritTermView *t, int32_t level)
 {
-  if (t->has_carriers) return t->slot_carrier + level * t->n_comp;
+  if (t->has_genotyped) return t->slot_genotyped + level * t->n_comp;
   return level < t->n_owned ? t->slot_owned + level * t->n_comp : t->slot_ghost + (level - t->n_owned) * t->n_comp;
 }
 
@@ -87,7 +87,7 @@ static inline int32_t MeritTermSlot(const MeritTermView *t, int32_t level)
 static inline int32_t MeritTermLevelOfSlot(const MeritTermView *t, int32_t slot)
 {
   if (slot < 0) return -1;
-  if (t->has_carriers) return (slot - t->slot_carrier) / t->n_comp;
+  if (t->has_genotyped) return (slot - t->slot_genotyped) / t->n_comp;
   if (slot >= t->slot_owned && slot < t->slot_owned + t->n_owned * t->n_comp) return (slot - t->slot_owned) / t->n_comp;
   return t->n_owned + (slot - t->slot_ghost) / t->n_comp;
 }
@@ -96,7 +96,7 @@ static inline int32_t MeritTermLevelOfSlot(const MeritTermView *t, int32_t slot)
 static inline int32_t MeritTermLevelOfEquation(const MeritTermView *t, int32_t equation)
 {
   if (equation < 0) return -1;
-  if (t->has_carriers) return (equation - t->eq_carrier) / t->n_eq;
+  if (t->has_genotyped) return (equation - t->eq_genotyped) / t->n_eq;
   if (equation >= t->eq_owned && equation < t->eq_owned + t->n_owned * t->n_eq) return (equation - t->eq_owned) / t->n_eq;
   return t->n_owned + (equation - t->eq_ghost) / t->n_eq;
 }
@@ -106,7 +106,7 @@ static inline int32_t MeritTermEquationOfSlot(const MeritTermView *t, int32_t sl
 {
   if (slot < 0) return -1;
   if (t->n_eq != t->n_comp) return MeritTermEquation(t, MeritTermLevelOfSlot(t, slot));
-  if (t->has_carriers) return t->eq_carrier + slot - t->slot_carrier;
+  if (t->has_genotyped) return t->eq_genotyped + slot - t->slot_genotyped;
   if (slot >= t->slot_owned && slot < t->slot_owned + t->n_owned * t->n_comp) return t->eq_owned + slot - t->slot_owned;
   return t->eq_ghost + slot - t->slot_ghost;
 }

@@ -21,7 +21,7 @@ typedef struct {
   int32_t              n_records;
   const double        *y;        /* [n_records * n_traits], trait fastest; 0 where missing; borrowed */
   const int32_t       *pattern;  /* [n_records] row of R_inverse; borrowed */
-  const double        *root_weight; /* [n_records * n_traits] sqrt(weight), NULL: 1; borrowed */
+  const double        *sqrt_weight; /* [n_records * n_traits] sqrt(weight), NULL: 1; borrowed */
   int                  n_patterns;
   const double        *R_inverse; /* [n_patterns * n_traits^2] zero rows and columns for missing traits; borrowed */
   const uint32_t      *observed;  /* [n_patterns] bit t: trait t observed; borrowed */
@@ -39,7 +39,7 @@ typedef struct {
 MERIT_EXTERN PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model);
 /* The variances will be estimated: the job may leave them out, and an equation stays whatever the rank of G becomes (n_eq = n_comp). Before
    SetFromConfig. */
-MERIT_EXTERN PetscErrorCode MeritModelSetEstimated(MeritModel model);
+MERIT_EXTERN PetscErrorCode MeritModelSetVariancesFree(MeritModel model);
 /* Keep, from the set-up, what MeritModelGhosts needs. Before SetUp. */
 MERIT_EXTERN PetscErrorCode MeritModelSetPlanned(MeritModel model);
 /* Take everything from a checked job tree: files, rules, formula, variances. Reads no data. */
@@ -51,8 +51,8 @@ MERIT_EXTERN PetscErrorCode MeritModelSetUp(MeritModel model);
 /* New variances for the same data (REML): G per term and R per class in component order; bumps the state operators look at. */
 MERIT_EXTERN PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[]);
 /* From the next variances on: u = L v, Var(v) = I, also where G is next to singular, so that rounding does not grow with its inverse. The model is
-   one of MeritModelSetEstimated. */
-MERIT_EXTERN PetscErrorCode MeritModelSetRoots(MeritModel model, bool roots);
+   one of MeritModelSetVariancesFree. */
+MERIT_EXTERN PetscErrorCode MeritModelUseCholeskyCoefficients(MeritModel model, bool cholesky);
 /* The coefficients of a random term's regressors become orthogonal over the records, until MeritModelOriginal: B [n_comp^2], u = B v; mixes: B is not
    the identity. For the estimation of variances; collective. */
 MERIT_EXTERN PetscErrorCode MeritModelOrthogonal(MeritModel model, int term, double B[], bool *mixes);
@@ -62,8 +62,8 @@ MERIT_EXTERN PetscErrorCode MeritModelOriginal(MeritModel model);
 MERIT_EXTERN int MeritModelSingularTerm(MeritModel model);
 /* Does an equation of a level meet other components than its own, by an L that is not diagonal? */
 MERIT_EXTERN bool MeritTermMixes(const MeritTermView *term);
-/* Are its variances to be estimated (MeritModelSetEstimated)? */
-MERIT_EXTERN bool MeritModelEstimated(MeritModel model);
+/* Are its variances to be estimated (MeritModelSetVariancesFree)? */
+MERIT_EXTERN bool MeritModelVariancesFree(MeritModel model);
 /* Counts up at every change of variances. */
 MERIT_EXTERN uint64_t MeritModelState(MeritModel model);
 
@@ -83,8 +83,8 @@ MERIT_EXTERN const uint8_t *MeritModelEquationState(MeritModel model);
 MERIT_EXTERN const int64_t *MeritModelObservations(MeritModel model);
 /* The halo: roots = owned equations, leaves = ghost equations (leaf i is local slot n_owned + i). Borrowed. */
 MERIT_EXTERN PetscSF MeritModelHalo(MeritModel model);
-/* SNP terms: roots = genotype rows of this rank's tile, leaves = carrier levels of the term (in order). Borrowed; units are levels. */
-MERIT_EXTERN PetscSF MeritModelCarriers(MeritModel model, int term);
+/* SNP terms: roots = genotype rows of this rank's tile, leaves = genotyped levels of the term (in order). Borrowed; units are levels. */
+MERIT_EXTERN PetscSF MeritModelGenotypedLink(MeritModel model, int term);
 /* Terms whose structure is fed (MeritStructureFed), in order; returns how many. Borrowed. */
 MERIT_EXTERN int MeritModelFedTerms(MeritModel model, const int **term);
 /* Terms whose levels are tied to each other (MeritStructureLinked), in order; returns how many. Borrowed. */
@@ -100,7 +100,7 @@ MERIT_EXTERN PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks
    SNP terms being genotyped levels; of the model: records, equations, levels of pedigree terms, such terms, generations of the last of them,
    equations of SNP terms for each SNP; plain: one pedigree term of one regressor beside fixed terms. */
 typedef struct {
-  int64_t animals, fixed, others, carriers;
+  int64_t animals, fixed, others, genotyped;
   int64_t n_records, equations, n_animals;
   int     n_ped, n_generations, n_snp_eq;
   bool    plain;
@@ -123,7 +123,7 @@ MERIT_EXTERN PetscErrorCode MeritModelFindLabels(MeritModel model, int term, Mer
 MERIT_EXTERN PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t n, const int64_t level[], int64_t equation[]);
 /* Records in the file, and how many were dropped; over all ranks. */
 MERIT_EXTERN PetscErrorCode MeritModelRecordCounts(MeritModel model, int64_t *n_lines, int64_t *n_dropped);
-/* Let a checkpoint have the places of the model's equations (term, canonical level, component) and records (line of the file), which do not
+/* Let a checkpoint have the positions of the model's equations (term, canonical level, component) and records (line of the file), which do not
    depend on ranks; the model, set up when they are needed, must outlive it. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritModelSetPositions(MeritModel model, MeritCheckpoint checkpoint);
 /* Line in the records file of each local record; borrowed. */

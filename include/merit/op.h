@@ -4,7 +4,7 @@
 #include <petscmat.h>
 
 /*
-  The mixed model equations as one fused MATSHELL: C = W' R^-1 W + blockdiag(P). Pinned equations (aliased, absent) are rows and columns of the identity.
+  The mixed model equations as one fused MATSHELL: C = W' R^-1 W + blockdiag(P). Constrained equations (aliased, absent) are rows and columns of the identity.
 */
 
 /* Make C; a reference to the model is not taken: the model must outlive C. Free with MatDestroy. Collective. */
@@ -17,8 +17,8 @@ MERIT_EXTERN PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], d
    is 0 in Y at its first use. */
 MERIT_EXTERN PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[]);
 /* Doubles that each of the arrays of MeritMMEApplyInPlace needs. Not collective. */
-MERIT_EXTERN PetscErrorCode MeritMMERoom(Mat C, int k, int64_t *room);
-/* r = W' R^-1 y, pinned equations 0. [n_owned]. Collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEWorkLength(Mat C, int k, int64_t *room);
+/* r = W' R^-1 y, constrained equations 0. [n_owned]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMERightHandSide(Mat C, double r[]);
 /* The same for any record values in place of y, [n_records * n_traits], k of them fastest. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[]);
@@ -56,16 +56,16 @@ typedef enum { MERIT_PASSES_CHOOSE, MERIT_PASSES_ONE, MERIT_PASSES_TWO } MeritPa
 /* Choose that for C; for tests and measurements. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes);
 /* Applications from now on go through the genotypes in single precision (merit/packed.h), or in double (at first). Logically collective. */
-MERIT_EXTERN PetscErrorCode MeritMMESetMixed(Mat C, bool mixed);
+MERIT_EXTERN PetscErrorCode MeritMMESetPrecision(Mat C, bool mixed);
 /* Take over new variances of the model, if there are any: bumps the state of C, so that preconditioners are set up anew. Everything that uses C
    does this itself; a program calls it only where PETSc alone is to see that C has changed, before KSPSolve with a preconditioner of PETSc.
    Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMERefresh(Mat C);
-/* Counts up, from 1, at every change of C: new variances, which this call takes over, and MeritMMESetRandom. Collective. */
+/* Counts up, from 1, at every change of C: new variances, which this call takes over, and MeritMMEDropFixed. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEState(Mat C, uint64_t *state);
 /* Sum over records of J' R^-1 J of the animals of the genotype rows of this rank (grid column 0), blocks [n_rows * n_eq * n_eq]; owned, PetscFree. The
    cache may be NULL. Collective. */
-MERIT_EXTERN PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, MeritBlockCache *cache, double **blocks);
+MERIT_EXTERN PetscErrorCode MeritMMEGenotypedBlocks(Mat C, int term, MeritBlockCache *cache, double **blocks);
 /* Y = M' diag(weight) M X of an SNP term for k vectors over its SNPs, X, Y [n_owned levels * k], weight [n_rows] of the tile. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMESnpGram(Mat C, int term, int k, const double weight[], const double X[], double Y[]);
 /* The records as C's kernels see them, regressors of term k being first_regressor[k] .. [k + 1] - 1; slots are equation slots unless some G is
@@ -75,8 +75,8 @@ MERIT_EXTERN PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **
 MERIT_EXTERN PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model);
 /* From now on C without its fixed effects (random): their equations are rows and columns of the identity; or with them again. Bumps the state of C.
    Collective. */
-MERIT_EXTERN PetscErrorCode MeritMMESetRandom(Mat C, bool random);
-/* States of the owned equations as C takes them, [n_owned]; borrowed until MeritMMESetRandom. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritMMEDropFixed(Mat C, bool random);
+/* States of the owned equations as C takes them, [n_owned]; borrowed until MeritMMEDropFixed. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEEquationState(Mat C, const uint8_t **state);
 /* What forming C takes: entries at most over all ranks and of the fullest rank, and bytes of that rank. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes);
@@ -88,11 +88,11 @@ MERIT_EXTERN PetscErrorCode MeritMMEAssembleSparse(Mat C, Mat *A, bool **full);
 typedef struct {
   const double *const *penalty;   /* [n_terms] n_eq x n_eq in place of G^-1, NULL entries: 0; NULL: all 0 */
   const double        *R_inverse; /* [n_patterns * n_traits^2] in place of R^-1; NULL: 0 */
-  bool                 random;    /* fixed equations are treated as pinned ones */
-  double               identity;  /* diagonal of pinned equations */
-} MeritNumbers;
+  bool                 random;    /* fixed equations are treated as constrained ones */
+  double               identity;  /* diagonal of constrained equations */
+} MeritPenalties;
 /* The numbers of A, which MeritMMEAssemble made, with other small matrices. Collective. */
-MERIT_EXTERN PetscErrorCode MeritMMEAssembleNumbers(Mat C, const MeritNumbers *numbers, Mat A);
+MERIT_EXTERN PetscErrorCode MeritMMEAssembleWith(Mat C, const MeritPenalties *penalties, Mat A);
 /* C formed as a MATAIJ of the same layout with the current variances; for direct solvers and small problems. Free with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssemble(Mat C, Mat *A);
 /* Add the memory of the operator's vectors with ghosts; the model is set up. Collective. */

@@ -68,9 +68,9 @@ typedef struct {
   const uint64_t *word;                     /* [n * n_words] for all columns; borrowed, as the others */
   const double   *scale, *centre, *missing; /* [n_cols] */
 } MeritPackedAnimals;
-/* word[g * n + place[i]] |= columns from + 32 g .. of row[i] of m, i < n_rows, rows ascending; columns that m does not have give 0. Threaded. */
+/* word[g * n + position[i]] |= columns from + 32 g .. of row[i] of m, i < n_rows, rows ascending; columns that m does not have give 0. Threaded. */
 MERIT_EXTERN void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_t n_rows, const int32_t row[],
-                                  const int32_t place[], int32_t n, uint64_t word[]);
+                                  const int32_t position[], int32_t n, uint64_t word[]);
 /* Animals of a panel */
 enum { MERIT_PANEL = 32 };
 /*

@@ -27,26 +27,26 @@ MERIT_EXTERN PetscErrorCode MeritPCRegisterAll(void);
 MERIT_EXTERN PetscErrorCode MeritPCCheckType(const char type[]);
 /* Y = M^-1 X for k right-hand sides, arrays [n * k], right-hand side fastest. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[]);
-/* The same where Y holds a copy of X and has room for ghosts (MeritMMERoom), as MeritMMEApplyInPlace wants its X. Collective. */
+/* The same where Y holds a copy of X and has room for ghosts (MeritMMEWorkLength), as MeritMMEApplyInPlace wants its X. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[]);
 
 /*
   Preconditioner and operator that go through the data together, for one right-hand side and residuals r = [0; r_A] whose part of the
   exactly solved fixed effects is 0; C M^-1 r is such a vector again.
 */
-typedef struct _p_MeritJoint *MeritJoint;
+typedef struct _p_MeritFusedPass *MeritFusedPass;
 /* That of a preconditioner, or NULL: merit_ped has one for one pedigree term of plain animals beside fixed effects. Borrowed until
    the PC is set up anew. Collective. */
-MERIT_EXTERN PetscErrorCode MeritPCGetJoint(PC pc, MeritJoint *joint);
-/* Solve for the fixed effects: r becomes such a residual, x and r [n] are changed accordingly. v: work with room for ghosts (MeritMMERoom),
+MERIT_EXTERN PetscErrorCode MeritPCGetFusedPass(PC pc, MeritFusedPass *joint);
+/* Solve for the fixed effects: r becomes such a residual, x and r [n] are changed accordingly. v: work with room for ghosts (MeritMMEWorkLength),
    0 after. Collective. */
-MERIT_EXTERN PetscErrorCode MeritJointStart(MeritJoint joint, double v[], double x[], double r[]);
+MERIT_EXTERN PetscErrorCode MeritFusedPassStart(MeritFusedPass joint, double v[], double x[], double r[]);
 /* u: in r, out M^-1 r; w: C u without what Finish adds; both with room for ghosts. sums: this rank's parts of r'u and u'C u. Collective. */
-MERIT_EXTERN PetscErrorCode MeritJointApply(MeritJoint joint, double u[], double w[], double sums[2]);
+MERIT_EXTERN PetscErrorCode MeritFusedPassApply(MeritFusedPass joint, double u[], double w[], double sums[2]);
 /* The term whose animals Finish counts. */
-MERIT_EXTERN int MeritJointTerm(MeritJoint joint);
+MERIT_EXTERN int MeritFusedPassTerm(MeritFusedPass joint);
 /* Complete w for the owned animals [first, last) of that term; reads u at the fixed effects. May be called by several threads. Not collective. */
-MERIT_EXTERN void MeritJointFinish(MeritJoint joint, int32_t first, int32_t last, const double u[], double w[]);
+MERIT_EXTERN void MeritFusedPassFinish(MeritFusedPass joint, int32_t first, int32_t last, const double u[], double w[]);
 
 /* Add the memory of inverse blocks of levels; the model is set up. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPCAddBytes(MeritModel model, MeritBytes *b);

@@ -9,7 +9,7 @@
   - Row i < n_levels is that of owned level i. Rows behind these have no level of their own: such a row only ties its parents, and K^-1 is still
     the sum over rows of 1/d_i times the outer product of the row with itself.
   - d_i is infinite where a level is flat: 1/d_i = 0, the row says nothing. Such a level is a column of X in all but name.
-  - A level is named by the place of its first equation on this rank; it has n of them, side by side.
+  - A level is named by the position of its first equation on this rank; it has n of them, side by side.
 */
 typedef struct {
   int32_t        n_levels, n_rows;
@@ -22,14 +22,14 @@ typedef struct {
   const double  *d;           /* [n_rows] variance of m, INFINITY: flat; NULL: all 1 */
 } MeritRecursion;
 
-/* Places of row `row` of I - P: the level's own, then one for each parent. */
-static inline int64_t MeritRecursionPlaces(const MeritRecursion *r, int32_t row)
+/* Positions of row `row` of I - P: the level's own, then one for each parent. */
+static inline int64_t MeritRecursionRowLength(const MeritRecursion *r, int32_t row)
 {
   return 1 + (r->start ? r->start[row + 1] - r->start[row] : r->sire ? 2 : 0);
 }
 
-/* Place p of row `row` of I - P: the first equation of the level, -1 if there is none, and the element of the matrix. */
-static inline int32_t MeritRecursionPlace(const MeritRecursion *r, int32_t row, int64_t p, double *element)
+/* Element p of row `row` of I - P: the first equation of the level, -1 if there is none, and the element of the matrix. */
+static inline int32_t MeritRecursionElement(const MeritRecursion *r, int32_t row, int64_t p, double *element)
 {
   *element = 1.0;
   if (!p) return row < r->n_levels ? r->own + row * r->n : -1;
@@ -67,7 +67,7 @@ MERIT_EXTERN void MeritRecursionRootTransposed(const MeritRecursion *r, const do
 /* sum += times log d for each row of this rank, flat ones left out: with 1 the sum over ranks is log |K| if every row has a level. One thread. */
 MERIT_EXTERN void MeritRecursionLogDeterminant(const MeritRecursion *r, double times, double *sum);
 
-/* The places of I - P by level instead of by row: those of level t are start[t] .. start[t + 1] - 1. */
+/* The positions of I - P by level instead of by row: those of level t are start[t] .. start[t + 1] - 1. */
 typedef struct {
   int32_t  n_levels;
   int32_t *equation; /* [n_levels] first equation of each level that a row has */

@@ -82,7 +82,7 @@ MERIT_EXTERN PetscErrorCode MeritSolverGetTolerance(MeritSolver solver, MeritCri
 MERIT_EXTERN PetscErrorCode MeritSolverGetPreconditioner(MeritSolver solver, const char *type[]);
 /* Called after every iteration on every rank; NULL: none. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonitor monitor, void *ctx);
-/* Save the state of Solve (one right-hand side) when it is time, and go on from what the checkpoint has open; NULL: not. Its places are
+/* Save the state of Solve (one right-hand side) when it is time, and go on from what the checkpoint has open; NULL: not. Its positions are
    those of the model (`MeritModelSetPositions()`). pcg goes on as if nothing had been at the same ranks, else from its solution; gsru, gs and
    lhs_gs go on at any; ksp from its solution. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetCheckpoint(MeritSolver solver, MeritCheckpoint checkpoint);
@@ -92,9 +92,9 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
 MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
 /* Form and factor the equations for a cholesky, which SetUp then takes as they are; why: empty, or why they have no factor. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverTryFactor(MeritSolver solver, size_t size, char why[]);
-/* INPUT error that says why `who` has no factor of the equations of a model: equation number `equation` has this share of its diagonal left.
+/* INPUT error that says why `who` has no factor of the equations of a model: equation number `equation` has this fraction of its diagonal left.
    Collective. */
-MERIT_EXTERN PetscErrorCode MeritSolverRaiseSingular(MeritModel model, const char who[], int64_t equation, double share);
+MERIT_EXTERN PetscErrorCode MeritSolverRaiseSingular(MeritModel model, const char who[], int64_t equation, double pivot_ratio);
 /* Entries of the inverse on the pattern of the formed C, from the factor of a cholesky that has solved; NULL where there is no sparse one. Free
    with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverInverse(MeritSolver solver, Mat *S);

@@ -44,8 +44,8 @@ typedef struct {
   int64_t            n_block;  /* levels of this rank's canonical block */
   const PetscMPIInt *owner;    /* [n_block] owning rank */
   int32_t            n_owned;  /* levels owned here */
-  const int32_t     *place_of; /* [n_owned] place of each of them in canonical order; NULL: places ascend */
-} MeritPlaces;
+  const int32_t     *position_of; /* [n_owned] position of each of them in canonical order; NULL: positions ascend */
+} MeritPlacement;
 
 /* What a job would have to have for terms of this kind and does not have, as the end of a sentence about the model; NULL: nothing. */
 MERIT_EXTERN const char *MeritStructureLacks(MeritTermKind kind, bool pedigree, bool genotypes);
@@ -80,10 +80,10 @@ MERIT_EXTERN bool MeritStructureLinked(MeritStructure s);
 /* Placement: the rows of this rank */
 
 /* Get the rows of the levels owned here. Collective. */
-MERIT_EXTERN PetscErrorCode MeritStructureFetch(MeritStructure s, const MeritPlaces *places);
-/* What the blocks of canonical levels have (`bytes` each) -> the levels owned here, by place; ex is from blocks to owners, *mine is the caller's,
+MERIT_EXTERN PetscErrorCode MeritStructureFetch(MeritStructure s, const MeritPlacement *placement);
+/* What the blocks of canonical levels have (`bytes` each) -> the levels owned here, by position; ex is from blocks to owners, *mine is the caller's,
    PetscFree. Collective. */
-MERIT_EXTERN PetscErrorCode MeritStructureDeliver(const MeritPlaces *places, MeritExchange ex, size_t bytes, const void *block, void *mine);
+MERIT_EXTERN PetscErrorCode MeritStructureDeliver(const MeritPlacement *placement, MeritExchange ex, size_t bytes, const void *block, void *mine);
 /* Levels named by the rows of this rank beside their own, in lists: canonical numbers of list `list` [n], -1 none; false: no such list. Borrowed
    until Bind. Not collective. */
 MERIT_EXTERN bool MeritStructureNeighbours(MeritStructure s, int list, int64_t *n, const int64_t **number);
@@ -136,8 +136,8 @@ typedef struct _p_MeritPenalty *MeritPenalty;
 MERIT_EXTERN PetscErrorCode MeritPenaltyCreate(const MeritRecursion *rows, int n_threads, int32_t n_local, MeritPenalty *p);
 /* Products from now on are with this G^-1 [n * n]; borrowed. */
 MERIT_EXTERN void MeritPenaltySetInverse(MeritPenalty p, const double *G_inverse);
-/* Equations, with private places of threads behind them, that y has room for. */
-MERIT_EXTERN int32_t MeritPenaltyRoom(MeritPenalty p);
+/* Equations, with private slots of threads behind them, that y has room for. */
+MERIT_EXTERN int32_t MeritPenaltyWorkLength(MeritPenalty p);
 /* Does ApplyAcross overwrite the owned equations of the term rather than add to them? Then it comes first. */
 MERIT_EXTERN bool MeritPenaltyOverwrites(MeritPenalty p, int k);
 /* y += penalty x, if no level is tied to another: needs no ghosts. Else nothing. */

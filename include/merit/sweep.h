@@ -30,12 +30,12 @@ typedef struct {
   int64_t       level;    /* canonical number */
   int           n;        /* equations */
   const double *x;        /* [n] their values before */
-  const double *gradient; /* [n] r - C x in these equations, 0 in those that are pinned */
+  const double *gradient; /* [n] r - C x in these equations, 0 in those that are constrained */
   const double *inverse;  /* [n * n] C_bb^-1: the conditional covariance matrix of the block given all others */
   const double *mean;     /* [n] x + C_bb^-1 gradient: their conditional mean */
   const double *root;     /* [n * n] lower triangular, root root' = C_bb^-1, row and column 0 in equations that depend on those before them */
 } MeritSweepBlock;
-/* Writes the new values of a block, value[n] (the mean at first); those of pinned equations are ignored. Called from several threads at once, for a
+/* Writes the new values of a block, value[n] (the mean at first); those of constrained equations are ignored. Called from several threads at once, for a
    level on its owner, for a column on every rank, where the answers must be the same to the bit: random numbers by (term, level). */
 typedef void (*MeritSweepVisit)(const MeritSweepBlock *block, double value[], void *ctx);
 /* Let a visitor decide the steps; NULL (default): relaxation. Logically collective. */

@@ -5,7 +5,7 @@
 
 /*
   Variance components of a model: analysis of variance, moment estimators (MINQUE, MIVQUE, Haseman-Elston), maximum likelihood and
-  restricted maximum likelihood. The model must be one of MeritModelSetEstimated.
+  restricted maximum likelihood. The model must be one of MeritModelSetVariancesFree.
 */
 typedef struct _p_MeritVarcomp *MeritVarcomp;
 
@@ -70,7 +70,7 @@ MERIT_EXTERN PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varc
 MERIT_EXTERN PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp varcomp, MeritModel model, MeritNode job);
 /* Called after each round on every rank; NULL: none. */
 MERIT_EXTERN PetscErrorCode MeritVarcompSetMonitor(MeritVarcomp varcomp, MeritVarcompMonitor monitor, void *ctx);
-/* Save where a likelihood's rounds are when it is time, and go on from what the checkpoint has open; NULL: not. Its places are those of the
+/* Save where a likelihood's rounds are when it is time, and go on from what the checkpoint has open; NULL: not. Its positions are those of the
    model. Runs that are over are kept in it. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritVarcompSetCheckpoint(MeritVarcomp varcomp, MeritCheckpoint checkpoint);
 /* Do runs compute log-likelihoods? *without: the method or engine of the settings that computes none, as "method he"; NULL: they do, as far as the

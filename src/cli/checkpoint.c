@@ -211,8 +211,8 @@ PetscErrorCode RunCheckpoint(MeritRun *run)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* RunPlaces - See the header. Collective. */
-PetscErrorCode RunPlaces(MeritRun *run)
+/* RunPositions - See the header. Collective. */
+PetscErrorCode RunPositions(MeritRun *run)
 {
   PetscFunctionBegin;
   PetscCall(MeritCheckpointStop(run->checkpoint));

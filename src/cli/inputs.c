@@ -57,7 +57,7 @@ PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
     char     *path = NULL, file[PETSC_MAX_PATH_LEN];
 
     /* A map names no file. `variances` is one by now: the keys of the file that it named stand in
-       its place */
+       its position */
     if (!node || node->kind != MERIT_NODE_SCALAR) continue;
     PetscCall(MeritConfigPath(job, inputs[i].key, &path));
     for (int k = 0; k < 4 && inputs[i].below[k]; k++) {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 /* A column that some term or trait needs must be in the header. Logically collective. Errors: that
-   of the run itself, at the place in the job that names the column. */
+   of the run itself, at the position in the job that names the column. */
 static PetscErrorCode Need(MeritModel model, MeritTable table, const char name[])
 {
   PetscFunctionBegin;

@@ -17,7 +17,7 @@ PetscErrorCode RunModel(MeritRun *run)
 {
   PetscFunctionBegin;
   PetscCall(MeritModelCreate(run->comm, &run->model));
-  if (run->estimated) PetscCall(MeritModelSetEstimated(run->model));
+  if (run->estimated) PetscCall(MeritModelSetVariancesFree(run->model));
   if (run->planned) PetscCall(MeritModelSetPlanned(run->model));
   PetscCall(MeritModelSetFromConfig(run->model, run->job));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -62,8 +62,8 @@ PetscErrorCode RunEquations(MeritRun *run)
 
   PetscFunctionBegin;
   PetscCall(MeritModelSetUp(run->model));
-  /* The model must be set up: places in a checkpoint are those of its equations and records */
-  PetscCall(RunPlaces(run));
+  /* The model must be set up: positions in a checkpoint are those of its equations and records */
+  PetscCall(RunPositions(run));
   PetscCall(MeritPhaseBegin("operator"));
   PetscCall(MeritMatCreateMME(run->model, &run->C));
   PetscCall(MeritPhaseEnd());

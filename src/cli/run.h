@@ -71,8 +71,8 @@ PetscErrorCode RunCheckpoint(MeritRun *run);
    raised again if that run ended so. Before the output is opened. Collective. */
 PetscErrorCode RunIsDone(MeritRun *run);
 /* After the set-up of the model: raise STOPPED if a stop was requested until now, and give the
-   checkpoint to the solver, with the places of equations and records. Collective. */
-PetscErrorCode RunPlaces(MeritRun *run);
+   checkpoint to the solver, with the positions of equations and records. Collective. */
+PetscErrorCode RunPositions(MeritRun *run);
 /* run_errors.c: standard errors and reliabilities as output.se asks; auto: where they are quick, or
    come with the cholesky that the user has named. The variances are those of the solutions.
    Collective. */

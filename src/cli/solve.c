@@ -48,7 +48,7 @@ static void AddCriterion(const char name[], double value, size_t size, char text
 
 /* A line per iteration, and a row of convergence.tsv. If the criterion falls by the same factor in
    each iteration, its logarithm falls in a straight line: from the first value f to the tolerance
-   t, the share log(f / v) / log(f / t) of the way is done at the value v, and the iterations left
+   t, the fraction log(f / v) / log(f / t) of the way is done at the value v, and the iterations left
    follow from it. */
 static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
 {

@@ -21,7 +21,7 @@
 
 /* Up to this many equations they are solved exactly, since a dense inverse of so many takes
    seconds */
-enum { SMALL = 5000 };
+enum { EXACT_MOST_EQUATIONS = 5000 };
 
 /* A round of the estimation: to the progress line and, unless it is a round of a test, to
    convergence.tsv. What the line shows depends on the method: likelihood and gradient, the gradient
@@ -143,7 +143,7 @@ static PetscErrorCode ChooseSolver(Varcomp *s)
 
   PetscFunctionBegin;
   n_all = MeritModelLayout(s->run.model)->n_all;
-  if (!s->run.solver_named && (s->result.factored || n_all <= SMALL)) PetscCall(MeritSolverSetType(s->run.solver, "cholesky"));
+  if (!s->run.solver_named && (s->result.factored || n_all <= EXACT_MOST_EQUATIONS)) PetscCall(MeritSolverSetType(s->run.solver, "cholesky"));
   PetscCall(KeepEquations(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

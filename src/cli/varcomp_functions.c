@@ -6,7 +6,7 @@
 #include "varcomp_impl.h"
 #include <math.h>
 
-/* A g' V g below this share of the largest that it could be is rounding */
+/* A g' V g below this fraction of the largest that it could be is rounding */
 static const double CANCELLED = 1e-12;
 
 /* VarcompFunctionsParse - See the header. Names are borrowed from the job. Logically collective.
@@ -26,7 +26,7 @@ PetscErrorCode VarcompFunctionsParse(Varcomp *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Standard error of a function with gradient g [n]: the root of g' (V + what Monte Carlo adds) g.
+/* Standard error of a function with gradient g [n]: the square root of g' (V + what Monte Carlo adds) g.
    The largest it could be is sum |g_i| se_i. NaN where it is not known: without V; where the
    function depends on a component at the boundary, which has no variance there; and where the terms
    cancel, as of a correlation of 1. */

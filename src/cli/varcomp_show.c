@@ -67,7 +67,7 @@ static const char *Share(double share, double error, size_t size, char text[])
   return text;
 }
 
-/* The line of component i. The standard error is the root of its variance and of what Monte Carlo
+/* The line of component i. The standard error is the square root of its variance and of what Monte Carlo
    adds; it is "-" where the component is fixed or at the boundary. */
 static PetscErrorCode Row(const Varcomp *s, int i)
 {

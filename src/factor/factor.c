@@ -139,7 +139,7 @@ static PetscErrorCode SpreadTree(MPI_Comm comm, PetscMPIInt rank, FactorTree *t)
   PetscCallMPI(MPI_Bcast(size, 2, MPI_INT32_T, 0, comm));
   t->n       = size[0];
   t->n_nodes = size[1];
-  PetscCall(Spread(comm, rank, t->n, sizeof(int32_t), &t->place));
+  PetscCall(Spread(comm, rank, t->n, sizeof(int32_t), &t->position));
   PetscCall(Spread(comm, rank, t->n, sizeof(int32_t), &t->node));
   PetscCall(Spread(comm, rank, t->n_nodes + 1, sizeof(int32_t), &t->first));
   PetscCall(Spread(comm, rank, t->n_nodes, sizeof(int32_t), &t->parent));
@@ -156,7 +156,7 @@ static PetscErrorCode SpreadTree(MPI_Comm comm, PetscMPIInt rank, FactorTree *t)
   Collective.
 
   Input Parameters:
-+ A    - MATAIJ with both triangles; only its places count, the layout of its rows is that of all vectors to come
++ A    - MATAIJ with both triangles; only its positions count, the layout of its rows is that of all vectors to come
 - full - see the header
 
   Output Parameter:

@@ -12,7 +12,7 @@
    on every rank. */
 typedef struct {
   int32_t  n;           /* columns */
-  int32_t *place;       /* [n] column of each row of the matrix: the order of elimination; owned */
+  int32_t *position;       /* [n] column of each row of the matrix: the order of elimination; owned */
   int32_t  n_nodes;
   int32_t *first;       /* [n_nodes + 1]; owned */
   int32_t *parent;      /* [n_nodes] -1: root; children come before their parents, subtrees are contiguous; owned */
@@ -61,7 +61,7 @@ struct _p_MeritFactor {
   double       **L;        /* [n_nodes] columns of own supernodes [order * width], column-major, lower; owned */
   bool           ready, definite;
   int32_t        lost;       /* not definite: first column without a pivot, -1 none; its pivot as a fraction of its diagonal element */
-  double         lost_share;
+  double         lost_pivot_ratio;
   double         log_determinant;
   MeritFactorNeed need;
   bool           sizes_only; /* full rows were left out of the graph: only sizes are known */
@@ -82,14 +82,14 @@ typedef struct {
   int64_t *start;    /* [n + 1]; owned */
   int32_t *neighbour; /* owned */
 } FactorGraph;
-/* order.c: fill tree->place [n] by the better of minimum degree and nested dissection. Not collective. Faults: USAGE for too many entries,
+/* order.c: fill tree->position [n] by the better of minimum degree and nested dissection. Not collective. Faults: USAGE for too many entries,
    SYSTEM without memory. */
 PetscErrorCode FactorOrder(const FactorGraph *graph, FactorTree *tree, MeritFault *fault);
-/* symbolic.c: supernodes and their rows for the order tree->place, which is changed to an equivalent postorder; *flops of a factorisation. With
+/* symbolic.c: supernodes and their rows for the order tree->position, which is changed to an equivalent postorder; *flops of a factorisation. With
    extra rows the tree has the sizes of all supernodes, but not the numbers of the extra rows. Not collective. */
 PetscErrorCode FactorSymbolic(const FactorGraph *graph, FactorTree *tree, double *flops);
-/* *flops of a factorisation in the order place [n]. Not collective. */
-PetscErrorCode FactorFlops(const FactorGraph *graph, const int32_t place[], double *flops);
+/* *flops of a factorisation in the order position [n]. Not collective. */
+PetscErrorCode FactorFlops(const FactorGraph *graph, const int32_t position[], double *flops);
 /* Free the arrays of a tree. Not collective. */
 PetscErrorCode FactorTreeDestroy(FactorTree *tree);
 /* map.c: divide the tree into branches for f->size ranks of f->n_threads threads; sets owner, top, branch. Not collective. */

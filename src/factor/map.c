@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* Most work of a branch, as a fraction of the work of one thread if all had the same */
-static const double SHARE = 0.25;
+static const double MOST_WORK_FRACTION = 0.25;
 
 /* FactorWork - See the header: elimination of w columns with b rows below, and a constant for the
    overhead of a node. Not collective. */
@@ -60,7 +60,7 @@ static int32_t Cut(MeritFactor f, const double work[], Candidate *list)
 
   for (int32_t j = 0; j < t->n_nodes; j++)
     if (t->parent[j] < 0) list[n++] = (Candidate){j, work[j]}, total += work[j];
-  most = f->size * f->n_threads > 1 ? SHARE * total / (f->size * f->n_threads) : INFINITY;
+  most = f->size * f->n_threads > 1 ? MOST_WORK_FRACTION * total / (f->size * f->n_threads) : INFINITY;
   for (int32_t i = 0; i < n;) {
     const int32_t j = list[i].node;
 
@@ -196,8 +196,8 @@ static PetscErrorCode MapEntries(MeritFactor f, Mat A)
 
     PetscCall(MatGetRow(A, i, &m, &column, NULL));
     for (PetscInt e = 0; e < m; e++, n++) {
-      entry[n][0] = t->place[i];
-      entry[n][1] = t->place[column[e]];
+      entry[n][0] = t->position[i];
+      entry[n][1] = t->position[column[e]];
       to[n]       = f->owner[t->node[PetscMin(entry[n][0], entry[n][1])]];
     }
     PetscCall(MatRestoreRow(A, i, &m, &column, NULL));
@@ -224,8 +224,8 @@ static PetscErrorCode MapRows(MeritFactor f, Mat A)
   PetscCall(MatGetOwnershipRange(A, &first, &last));
   PetscCall(PetscMalloc2(f->n_own + 1, &to, f->n_own + 1, &column));
   for (PetscInt i = first; i < last; i++) {
-    column[i - first] = t->place[i];
-    to[i - first]     = f->owner[t->node[t->place[i]]];
+    column[i - first] = t->position[i];
+    to[i - first]     = f->owner[t->node[t->position[i]]];
   }
   PetscCall(MeritExchangeCreate(f->comm, f->n_own, to, &f->rows));
   PetscCall(PetscMalloc1(MeritExchangeArriving(f->rows) + 1, &f->arrived));

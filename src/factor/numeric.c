@@ -44,30 +44,30 @@ static bool Assemble(const FactorTree *t, int32_t j, double *L, double *U, doubl
 }
 
 /* A pivot below this fraction of the diagonal element is rounding error: the matrix is singular */
-static const double SINGULAR = 1e-13;
+static const double PIVOT_RATIO_SINGULAR = 1e-13;
 
 /* First column whose pivot is below that fraction of its diagonal before elimination, and the
    fraction; -1 if there is none */
-static int32_t Singular(int32_t width, int32_t order, const double *L, const double *diagonal, double *share)
+static int32_t Singular(int32_t width, int32_t order, const double *L, const double *diagonal, double *pivot_ratio)
 {
   for (int32_t k = 0; k < width; k++) {
-    const double root = L[(int64_t)k * order + k];
+    const double pivot = L[(int64_t)k * order + k];
 
     /* L_kk^2 is the pivot */
-    *share = root * root / diagonal[k];
-    if (!(*share > SINGULAR)) return k;
+    *pivot_ratio = pivot * pivot / diagonal[k];
+    if (!(*pivot_ratio > PIVOT_RATIO_SINGULAR)) return k;
   }
   return -1;
 }
 
 /* Note a column without a pivot. The first in the order of elimination is kept, whichever thread or
    rank finds it. */
-static void Lose(MeritFactor f, int32_t column, double share)
+static void Lose(MeritFactor f, int32_t column, double pivot_ratio)
 {
 #pragma omp critical
   if (f->lost < 0 || column < f->lost) {
     f->lost       = column;
-    f->lost_share = share;
+    f->lost_pivot_ratio = pivot_ratio;
   }
 }
 
@@ -75,11 +75,11 @@ static void Lose(MeritFactor f, int32_t column, double share)
 static bool Pivots(MeritFactor f, int32_t j, int n_threads, const double *diagonal, double *U)
 {
   const int32_t width = NodeWidth(&f->tree, j), below = NodeBelow(&f->tree, j);
-  double        share = 0.0;
+  double        pivot_ratio = 0.0;
   int32_t       lost  = FrontFactor(n_threads, width, below, f->L[j], U);
 
-  if (lost < 0) lost = Singular(width, width + below, f->L[j], diagonal, &share);
-  if (lost >= 0) Lose(f, f->tree.first[j] + lost, share);
+  if (lost < 0) lost = Singular(width, width + below, f->L[j], diagonal, &pivot_ratio);
+  if (lost >= 0) Lose(f, f->tree.first[j] + lost, pivot_ratio);
   return lost < 0;
 }
 
@@ -223,19 +223,19 @@ static PetscErrorCode FirstLost(MeritFactor f)
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(&mine, &f->lost, 1, MPI_INT32_T, MPI_MIN, f->comm));
-  if (mine != f->lost) f->lost_share = 0.0;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->lost_share, 1, MPI_DOUBLE, MPI_MAX, f->comm));
+  if (mine != f->lost) f->lost_pivot_ratio = 0.0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->lost_pivot_ratio, 1, MPI_DOUBLE, MPI_MAX, f->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritFactorSingular - See the header; the column is translated back to a row of A by the order of
    elimination. Not collective. */
-PetscErrorCode MeritFactorSingular(MeritFactor f, int64_t *row, double *share)
+PetscErrorCode MeritFactorSingular(MeritFactor f, int64_t *row, double *pivot_ratio)
 {
   PetscFunctionBegin;
   PetscCheck(f->lost >= 0, f->comm, PETSC_ERR_ORDER, "the matrix has a factor");
-  *share = f->lost_share;
-  for (*row = 0; f->tree.place[*row] != f->lost;) ++*row;
+  *pivot_ratio = f->lost_pivot_ratio;
+  for (*row = 0; f->tree.position[*row] != f->lost;) ++*row;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -253,7 +253,7 @@ PetscErrorCode MeritFactorNumeric(MeritFactor f, Mat A, bool *definite)
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(f->n_entries + 1, &mine, MeritExchangeArriving(f->entries) + 1, &values));
   PetscCall(PetscCalloc1(f->tree.n_nodes + 1, &left));
-  f->lost = -1, f->lost_share = 0.0;
+  f->lost = -1, f->lost_pivot_ratio = 0.0;
   PetscCall(FactorValues(A, false, mine));
   PetscCall(MeritExchangeForward(f->entries, sizeof(*mine), mine, values));
   FactorProgressBegin(f, "factoring");

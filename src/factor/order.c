@@ -58,12 +58,12 @@ static PetscErrorCode Thin(const FactorGraph *graph, FactorGraph *thin, int32_t 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* place [row of the whole graph] from the order of the rows that stay; the others follow */
-static void Widen(const FactorGraph *graph, const int32_t number[], const int32_t order[], int32_t n_thin, int32_t place[])
+/* position [row of the whole graph] from the order of the rows that stay; the others follow */
+static void Widen(const FactorGraph *graph, const int32_t number[], const int32_t order[], int32_t n_thin, int32_t position[])
 {
   int32_t behind = n_thin;
 
-  for (int32_t i = 0; i < graph->n; i++) place[i] = number[i] >= 0 ? order[number[i]] : behind++;
+  for (int32_t i = 0; i < graph->n; i++) position[i] = number[i] >= 0 ? order[number[i]] : behind++;
 }
 
 /* Approximate minimum degree by AMD; order [row] = position */
@@ -106,7 +106,7 @@ static PetscErrorCode Dissection(const FactorGraph *thin, int32_t order[], Merit
 
 /* The order with fewer operations. Small graphs are not dissected, since minimum degree is good
    there. */
-static PetscErrorCode Choose(const FactorGraph *graph, const FactorGraph *thin, const int32_t number[], int32_t place[], MeritFault *fault)
+static PetscErrorCode Choose(const FactorGraph *graph, const FactorGraph *thin, const int32_t number[], int32_t position[], MeritFault *fault)
 {
   int32_t *order, *other;
   double   flops[2];
@@ -115,14 +115,14 @@ static PetscErrorCode Choose(const FactorGraph *graph, const FactorGraph *thin, 
   PetscCall(PetscMalloc2(graph->n + 1, &order, graph->n + 1, &other));
   PetscCall(Degree(thin, order, fault));
   if (!fault->kind) {
-    Widen(graph, number, order, thin->n, place);
-    PetscCall(FactorFlops(graph, place, &flops[0]));
+    Widen(graph, number, order, thin->n, position);
+    PetscCall(FactorFlops(graph, position, &flops[0]));
   }
   if (!fault->kind && thin->n > 1000 && thin->start[thin->n] > 0) PetscCall(Dissection(thin, order, fault));
   if (!fault->kind && thin->n > 1000 && thin->start[thin->n] > 0) {
     Widen(graph, number, order, thin->n, other);
     PetscCall(FactorFlops(graph, other, &flops[1]));
-    if (flops[1] < flops[0]) PetscCall(PetscArraycpy(place, other, graph->n));
+    if (flops[1] < flops[0]) PetscCall(PetscArraycpy(position, other, graph->n));
   }
   PetscCall(PetscFree2(order, other));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -136,13 +136,13 @@ PetscErrorCode FactorOrder(const FactorGraph *graph, FactorTree *tree, MeritFaul
 
   PetscFunctionBegin;
   tree->n = graph->n;
-  PetscCall(PetscMalloc1(graph->n + 1, &tree->place));
+  PetscCall(PetscMalloc1(graph->n + 1, &tree->position));
   PetscCall(PetscMalloc1(graph->n + 1, &number));
   PetscCall(Thin(graph, &thin, number));
   if (thin.start[thin.n] >= INT32_MAX)
     MeritFaultSet(fault, MERIT_ERROR_USAGE, NULL, 0, NULL, "%lld entries are too many to order for a factor, which takes 2^31 at most",
                   (long long)thin.start[thin.n]);
-  else PetscCall(Choose(graph, &thin, number, tree->place, fault));
+  else PetscCall(Choose(graph, &thin, number, tree->position, fault));
   PetscCall(PetscFree(thin.start));
   PetscCall(PetscFree(thin.neighbour));
   PetscCall(PetscFree(number));

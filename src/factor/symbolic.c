@@ -26,12 +26,12 @@ typedef struct {
 } Columns;
 
 /* Columns for an order; free with ColumnsDestroy() */
-static PetscErrorCode ColumnsCreate(const FactorGraph *graph, const int32_t place[], Columns *c)
+static PetscErrorCode ColumnsCreate(const FactorGraph *graph, const int32_t position[], Columns *c)
 {
   PetscFunctionBegin;
   c->n = graph->n;
   PetscCall(PetscMalloc3(c->n + 1, &c->row, c->n + 1, &c->parent, c->n + 1, &c->count));
-  for (int32_t i = 0; i < c->n; i++) c->row[place[i]] = i;
+  for (int32_t i = 0; i < c->n; i++) c->row[position[i]] = i;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -44,7 +44,7 @@ static PetscErrorCode ColumnsDestroy(Columns *c)
 
 /* Parent of each column: the first row below it in L. Paths to the root are shortened as they are
    walked (Liu 1990). */
-static PetscErrorCode EliminationTree(const FactorGraph *graph, const int32_t place[], Columns *c)
+static PetscErrorCode EliminationTree(const FactorGraph *graph, const int32_t position[], Columns *c)
 {
   int32_t *ancestor;
 
@@ -55,7 +55,7 @@ static PetscErrorCode EliminationTree(const FactorGraph *graph, const int32_t pl
 
     c->parent[k] = ancestor[k] = -1;
     for (int64_t e = graph->start[i]; e < graph->start[i + 1]; e++) {
-      int32_t j = place[graph->neighbour[e]];
+      int32_t j = position[graph->neighbour[e]];
 
       while (j >= 0 && j < k) {
         const int32_t next = ancestor[j];
@@ -72,7 +72,7 @@ static PetscErrorCode EliminationTree(const FactorGraph *graph, const int32_t pl
 
 /* Number of entries of each column of L: for each row, its neighbours climb the tree until a column
    that is marked with this row */
-static PetscErrorCode Count(const FactorGraph *graph, const int32_t place[], Columns *c)
+static PetscErrorCode Count(const FactorGraph *graph, const int32_t position[], Columns *c)
 {
   int32_t *mark;
 
@@ -84,7 +84,7 @@ static PetscErrorCode Count(const FactorGraph *graph, const int32_t place[], Col
     mark[k]     = k;
     c->count[k] = 1;
     for (int64_t e = graph->start[i]; e < graph->start[i + 1]; e++)
-      for (int32_t j = place[graph->neighbour[e]]; j < k && mark[j] != k; j = c->parent[j]) {
+      for (int32_t j = position[graph->neighbour[e]]; j < k && mark[j] != k; j = c->parent[j]) {
         mark[j] = k;
         c->count[j]++;
       }
@@ -95,14 +95,14 @@ static PetscErrorCode Count(const FactorGraph *graph, const int32_t place[], Col
 }
 
 /* FactorFlops - See the header: the sum over columns of (entries of the column)^2. Not collective. */
-PetscErrorCode FactorFlops(const FactorGraph *graph, const int32_t place[], double *flops)
+PetscErrorCode FactorFlops(const FactorGraph *graph, const int32_t position[], double *flops)
 {
   Columns c;
 
   PetscFunctionBegin;
-  PetscCall(ColumnsCreate(graph, place, &c));
-  PetscCall(EliminationTree(graph, place, &c));
-  PetscCall(Count(graph, place, &c));
+  PetscCall(ColumnsCreate(graph, position, &c));
+  PetscCall(EliminationTree(graph, position, &c));
+  PetscCall(Count(graph, position, &c));
   *flops = 0.0;
   for (int32_t k = 0; k < c.n; k++) *flops += (double)c.count[k] * c.count[k]; /* those of extra columns are the same in any order */
   PetscCall(ColumnsDestroy(&c));
@@ -129,7 +129,7 @@ static void Children(const Columns *c, int32_t head[], int32_t next[], int32_t m
 
 /* Renumber by a postorder: the elimination stays the same, children come before parents and
    subtrees are contiguous */
-static PetscErrorCode Postorder(Columns *c, int32_t place[])
+static PetscErrorCode Postorder(Columns *c, int32_t position[])
 {
   int32_t *head, *next, *stack, *post, depth = 0, number = 0;
 
@@ -149,7 +149,7 @@ static PetscErrorCode Postorder(Columns *c, int32_t place[])
       if (k < c->n) post[k] = number++;
     }
   }
-  for (int32_t i = 0; i < c->n; i++) place[i] = post[place[i]];
+  for (int32_t i = 0; i < c->n; i++) position[i] = post[position[i]];
   PetscCall(PetscFree4(head, next, stack, post));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -224,7 +224,7 @@ static int32_t Rows(const FactorGraph *graph, const FactorTree *t, const Columns
 
   for (int32_t k = t->first[j]; k < last; k++)
     for (int64_t e = graph->start[c->row[k]]; e < graph->start[c->row[k] + 1]; e++) {
-      const int32_t i = t->place[graph->neighbour[e]];
+      const int32_t i = t->position[graph->neighbour[e]];
 
       if (i >= last && mark[i] != j) mark[i] = j, to[n++] = i;
     }
@@ -295,11 +295,11 @@ PetscErrorCode FactorSymbolic(const FactorGraph *graph, FactorTree *tree, double
 
   PetscFunctionBegin;
   for (int pass = 0; pass < 2; pass++) { /* in the order given, and in its postorder */
-    PetscCall(ColumnsCreate(graph, tree->place, &c));
-    PetscCall(EliminationTree(graph, tree->place, &c));
-    PetscCall(Count(graph, tree->place, &c));
+    PetscCall(ColumnsCreate(graph, tree->position, &c));
+    PetscCall(EliminationTree(graph, tree->position, &c));
+    PetscCall(Count(graph, tree->position, &c));
     if (!pass) {
-      PetscCall(Postorder(&c, tree->place));
+      PetscCall(Postorder(&c, tree->position));
       PetscCall(ColumnsDestroy(&c));
     }
   }
@@ -318,7 +318,7 @@ PetscErrorCode FactorSymbolic(const FactorGraph *graph, FactorTree *tree, double
 PetscErrorCode FactorTreeDestroy(FactorTree *t)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree(t->place));
+  PetscCall(PetscFree(t->position));
   PetscCall(PetscFree(t->first));
   PetscCall(PetscFree(t->parent));
   PetscCall(PetscFree(t->child));

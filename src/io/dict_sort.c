@@ -130,23 +130,23 @@ PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index)
   /* index in 32 bits: a rank has fewer than 2^31 labels, since codes of a pool are int32_t */
   const int64_t n = labels->n;
   uint64_t     *key;
-  int32_t      *place;
+  int32_t      *position;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(n, &key, n, &place));
+  PetscCall(PetscMalloc2(n, &key, n, &position));
   for (int64_t i = 0; i < n; i++) {
     /* Flip the sign bit: the radix sort takes keys as unsigned */
     key[i]   = (uint64_t)(labels->order ? labels->order[i] : 0) ^ (uint64_t)1 << 63;
-    place[i] = (int32_t)i;
+    position[i] = (int32_t)i;
   }
-  PetscCall(MeritSortKeys(n, key, place));
+  PetscCall(MeritSortKeys(n, key, position));
   for (int64_t first = 0, last; first < n; first = last) {
     for (last = first + 1; last < n && key[last] == key[first];) last++;
-    if (last - first > 1) PetscCall(SortBytes(labels, last - first, place + first, 0));
+    if (last - first > 1) PetscCall(SortBytes(labels, last - first, position + first, 0));
   }
   PetscCall(PetscMalloc1(n, index));
-  for (int64_t i = 0; i < n; i++) (*index)[i] = place[i];
-  PetscCall(PetscFree2(key, place));
+  for (int64_t i = 0; i < n; i++) (*index)[i] = position[i];
+  PetscCall(PetscFree2(key, position));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -4,7 +4,7 @@
 
   Load: the reader of the format counts animals and SNPs and reads their ids and names
   (tables); the grid of ranks is chosen from these counts (genotypes_grid.c); the reader
-  counts genotypes, has the SNPs to use chosen (genotypes_settle.c), and fills this rank's
+  counts genotypes, has the SNPs to use chosen (genotypes_columns.c), and fills this rank's
   tile (columns). Then the missing genotypes are listed, the view of the model's coding is
   made (genotypes_product.c), and what looks wrong is reported (genotypes_check.c).
 

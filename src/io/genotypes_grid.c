@@ -12,7 +12,7 @@
 static const double RATE    = 20e9;  /* genotypes a second through both products */
 static const double PACE    = 3e9;   /* bytes a second in a message */
 static const double LATENCY = 5e-6;  /* seconds of a message */
-static const double PAYS    = 0.9;   /* a second dimension must take at most this share of the time of one */
+static const double PAYS    = 0.9;   /* a second dimension must take at most this fraction of the time of one */
 
 /*@
   MeritGenotypesGridSeconds - Foreseen seconds of M'(D M x) for one right-hand side on a grid of

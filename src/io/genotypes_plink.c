@@ -8,7 +8,7 @@
   multiple of 256, so they begin at a whole byte.
 
   Codes of the .bed are turned into copies of the counted allele A1 (Recode), the SNPs are
-  counted over all ranks, those to be used are chosen (GenoSettle), and the others are
+  counted over all ranks, those to be used are chosen (GenoChooseColumns), and the others are
   removed from the tile.
 */
 #include "genotypes_private.h"
@@ -174,7 +174,7 @@ static bool IsSex(const char *field, int64_t size)
 }
 
 /* The animal of a line of the .fam; its second field is the id. A line that names the
-   columns is a fault, since its place would count as an animal. The family id is not used. */
+   columns is a fault, since its position would count as an animal. The family id is not used. */
 static PetscErrorCode AddAnimal(const GenoLines *lines, const char *at, int64_t length, GenoIds *ids, MeritFault *fault)
 {
   static const char advice[] = "is this a header line? A .fam has none, but lines that begin with # are passed over";
@@ -390,7 +390,7 @@ static PetscErrorCode LoadColumns(MeritGenotypes geno, Bed *bed)
   PetscCall(MeritFaultAgree(geno->comm, &fault));
   PetscCall(GenoCheckEnd(geno, bed->path, &bed->end));
   PetscCall(CountAll(geno, from, to, code, &count));
-  PetscCall(GenoSettle(geno, count));
+  PetscCall(GenoChooseColumns(geno, count));
   PetscCall(PetscFree(count));
   if (geno->tile.grid_cols > 1) {
     free(code);

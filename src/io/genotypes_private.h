@@ -7,11 +7,11 @@
 typedef struct {
   const MeritKey *key;       /* `genotypes.NAME` of the job file, whose value is the path */
   const char     *suffix[4]; /* files that a path means: each behind the path, the genotypes themselves first; ends with NULL */
-  const char     *names;     /* suffix of the file that names the SNPs; NULL: they are named by their places, each once */
+  const char     *names;     /* suffix of the file that names the SNPs; NULL: they are named by their positions, each once */
   /* n_snps, snps, names; n_animals and the dictionary of ids; *reading: what is still open.
      Collective. */
   PetscErrorCode (*tables)(MeritGenotypes geno, void **reading);
-  /* Count, GenoSettle, and this rank's tile of code; frees reading. Collective. */
+  /* Count, GenoChooseColumns, and this rank's tile of code; frees reading. Collective. */
   PetscErrorCode (*columns)(MeritGenotypes geno, void *reading);
 } GenoReader;
 
@@ -59,7 +59,7 @@ typedef struct {
   int64_t     n_rows, first_row, all_rows; /* lines that are not blank: here, before, in all */
   char       *buffer;                      /* owned */
   int64_t     room, have, at;              /* bytes of the buffer: allocated, read, consumed */
-  int64_t     offset;                      /* place of the buffer's byte 0 in the file */
+  int64_t     offset;                      /* position of the buffer's byte 0 in the file */
   int64_t     line;                        /* of the line given last */
   int64_t     head_line; /* the line that set the shape of text genotypes, 0 where it is not this rank's */
 } GenoLines;
@@ -136,7 +136,7 @@ PETSC_INTERN PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[]);
 /* From count[n_snps * 4], animals with 0, 1, 2 copies and with a missing genotype over all
    ranks: frequencies, used SNPs, this rank's columns, centre and scale. Collective. INPUT
    errors: no SNP can be used, frequencies that do not fit. */
-PETSC_INTERN PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[]);
+PETSC_INTERN PetscErrorCode GenoChooseColumns(MeritGenotypes geno, const int64_t count[]);
 
 /* What the last bytes of the SNPs of a .bed hold, on the ranks that read them */
 typedef struct {

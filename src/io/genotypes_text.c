@@ -4,7 +4,7 @@
 
   ReadAll: the first line gives form and number of SNPs (FindShape). Each rank packs the
   lines of its byte range animal by animal (Rows); ids go to a dictionary. Deal: genotypes
-  are counted over all ranks, the SNPs to be used are chosen (GenoSettle), and for each
+  are counted over all ranks, the SNPs to be used are chosen (GenoChooseColumns), and for each
   animal and each column of the grid the packed columns go to the rank that holds them
   (SendRows). There they are turned from animal by animal to strips of columns (FillTile).
 */
@@ -52,7 +52,7 @@ static void NotAGenotype(const GenoLines *lines, const char *id, int64_t n_id, i
 }
 
 /* Pack the genotypes of a line, from `at` to `end`, into a row (NULL: they are only
-   counted); returns their number, or -1 after a fault. The row has 3 in all places at
+   counted); returns their number, or -1 after a fault. The row has 3 in all positions at
    first; exclusive or with 3 - code makes that the code. Genotypes beyond n_snps are
    counted and not stored. Not collective. */
 static int32_t PackLine(const GenoLines *lines, const char *id, int64_t n_id, const char *at, const char *end,
@@ -174,7 +174,7 @@ static PetscErrorCode ReadRows(MeritGenotypes geno, GenoLines *lines, const Shap
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The SNP table of a file without names: SNP1, SNP2, ... by their places, with unknown
+/* The SNP table of a file without names: SNP1, SNP2, ... by their positions, with unknown
    chromosome and alleles */
 static PetscErrorCode NameSnps(MeritGenotypes geno, int32_t n)
 {
@@ -286,7 +286,7 @@ static PetscErrorCode LoadRows(MeritGenotypes geno, Rows *rows, int64_t first_ro
 
   PetscFunctionBegin;
   PetscCall(CountRows(geno, rows, &count));
-  PetscCall(GenoSettle(geno, count));
+  PetscCall(GenoChooseColumns(geno, count));
   PetscCall(PetscFree(count));
   words = (GenoColumnsFirst(geno, 1) + 31) / 32; /* the first column is the widest */
   PetscCall(SendRows(geno, rows, first_row, words, &arrived));

@@ -73,12 +73,12 @@ static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const na
 
 /* Columns by position where names were not found: column 0, 1 or 2 for id, sire or dam.
    With sire and dam known by name, the id is the first column that has no other role.
-   Errors: USAGE if the place of a role does not exist or has another role, INPUT if the
+   Errors: USAGE if the position of a role does not exist or has another role, INPUT if the
    first line is data. */
 static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names[], int column[])
 {
   PetscFunctionBegin;
-  ped->by_place = true;
+  ped->by_position = true;
   if (column[PED_SIRE] >= 0 && column[PED_DAM] >= 0)
     for (int c = 0; c < n && column[PED_ID] < 0; c++)
       if (c != column[PED_SIRE] && c != column[PED_DAM] && c != column[PED_YEAR] && c != column[PED_SEX]) column[PED_ID] = c;

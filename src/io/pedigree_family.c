@@ -14,7 +14,7 @@
    the children's numbers */
 typedef struct {
   int64_t  n;
-  int32_t *parent; /* [n] place in the block */
+  int32_t *parent; /* [n] position in the block */
   int32_t
       *child; /* [n] canonical number; -1 - number when the child has the same animal in the other role too */
   int64_t *line; /* [n] of the child */
@@ -206,7 +206,7 @@ static PetscErrorCode WarnOfYears(MeritPedigree ped, int64_t n_same, int64_t lin
 
 /* loading->child = offspring of each animal of the block, first those it sired; selfed
    offspring appear twice. A counting sort: first [i + 2] counts, sums make first [i + 1]
-   the next free place of animal i, and after filling first [i] is where its list begins. */
+   the next free position of animal i, and after filling first [i] is where its list begins. */
 static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[2], PedigreeLoading *loading)
 {
   int64_t *first;

@@ -20,7 +20,7 @@ typedef struct {
 /* State of the rounds on this rank */
 typedef struct {
   uint8_t *waiting; /* [n_local] parents without a generation yet */
-  int32_t *ready;   /* [n_local] stack of places in the block */
+  int32_t *ready;   /* [n_local] stack of positions in the block */
   int64_t  n_ready;
   Notice  *notice; /* [edges] */
   int64_t  n_notices;
@@ -103,7 +103,7 @@ static int32_t NextParent(const int32_t parents[2], const double state[], double
 
 /* All generations on one rank, by a depth-first walk with an explicit stack [n]: an animal
    gets its generation after its parents. The inbreeding of the window holds the states. The
-   stack has the animals of the path from the start to the current one, so n places are
+   stack has the animals of the path from the start to the current one, so n positions are
    enough. */
 static void Walk(const PedigreeWindow *w, int32_t stack[])
 {

@@ -70,7 +70,7 @@ static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int 
   int                n;
 
   PetscFunctionBegin;
-  if (ped->n_header || !ped->by_place) PetscFunctionReturn(PETSC_SUCCESS);
+  if (ped->n_header || !ped->by_position) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritTableColumns(table, &n, &names));
   PetscCall(MeritStringsCreate(&pool));
   for (int role = PED_ID; role <= PED_DAM && !ped->rank; role++)
@@ -213,7 +213,7 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Compare a second line of an animal with the first (place i of the block): parents, year
+/* Compare a second line of an animal with the first (position i of the block): parents, year
    and sex must agree, also where a parent is unknown. A year or sex that the first line
    leaves open is taken from the second. NaN passes both comparisons of years. Not
    collective. */

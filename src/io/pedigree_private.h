@@ -33,7 +33,7 @@ struct _p_MeritPedigree {
   MeritStrings founders, focal;
   /* set by Load */
   MeritFault fault; /* of reading; agreed on in PedigreeFamilies */
-  bool      by_place; /* columns were taken by position, not by name */
+  bool      by_position; /* columns were taken by position, not by name */
   bool      loaded;
   MeritDict dict;
   int64_t   n, n_no_line, n_duplicates; /* animals over all ranks; those without a line; duplicate lines */

@@ -126,16 +126,16 @@ PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], siz
 }
 
 /* Rank that computes an animal: the matings of the sires' generation are cut into equal
-   blocks; a large family is cut by its dams. Offspring of one sire have consecutive places,
+   blocks; a large family is cut by its dams. Offspring of one sire have consecutive positions,
    so a rank has whole families of sires but those at its ends. All animals of a mating go
    to one rank, which computes it once. */
 static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts *sire, int32_t dam)
 {
   const int64_t all   = o->level_sired[sire->generation];
-  const double  share = (double)dam / (double)ped->n; /* cuts a large family by its dams */
-  const int64_t place = sire->sired_first + (int64_t)(share * sire->n_sired);
+  const double  fraction = (double)dam / (double)ped->n; /* cuts a large family by its dams */
+  const int64_t position = sire->sired_first + (int64_t)(fraction * sire->n_sired);
 
-  return MeritBlockOwner(all, ped->size, PetscMin(place, all - 1));
+  return MeritBlockOwner(all, ped->size, PetscMin(position, all - 1));
 }
 
 /* Matings of each generation of sires, and the runs of generations that rank 0 computes
@@ -264,7 +264,7 @@ static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWi
                                   .parents     = w->parents,
                                   .inbreeding  = w->inbreeding};
   int64_t             begin = 0, end = 0, shared = 0, all = 0, done = 0;
-  bool                dealt = false, pending = false; /* rounds since the last share: of all ranks, of any */
+  bool                dealt = false, pending = false; /* rounds since the last exchange: of all ranks, of any */
 
   PetscFunctionBegin;
   for (int32_t g = 0; g < o->n_levels; g++) all += o->level_mated[g];

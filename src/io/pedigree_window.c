@@ -9,14 +9,14 @@
    used the window, all nodes have the same values and the maximum changes nothing. */
 static PetscErrorCode Unite(PedigreeWindow *w, void *at, int64_t n, size_t unit, MPI_Datatype type)
 {
-  const int64_t share   = MeritMaxMessage() / (int64_t)unit;
+  const int64_t at_once = MeritMaxMessage() / (int64_t)unit;
   PetscMPIInt   n_nodes = 1;
 
   PetscFunctionBegin;
   PetscCall(MeritSharedFence(&w->memory));
   if (w->memory.leaders != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_size(w->memory.leaders, &n_nodes));
-  for (int64_t done = 0; n_nodes > 1 && done < n; done += share)
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, (char *)at + (size_t)done * unit, (int)PetscMin(share, n - done),
+  for (int64_t done = 0; n_nodes > 1 && done < n; done += at_once)
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, (char *)at + (size_t)done * unit, (int)PetscMin(at_once, n - done),
                                type, MPI_MAX, w->memory.leaders));
   PetscCall(MeritSharedFence(&w->memory));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -162,7 +162,7 @@ static PetscErrorCode Give(MPI_Comm comm, PetscMPIInt to, char *piece, int64_t n
 }
 
 /* Rank 0 deals whole lines out, to one rank after the other, in the order of the file. The
-   turn of the next rank comes when its share of the compressed bytes is reached; a line
+   turn of the next rank comes when its part of the compressed bytes is reached; a line
    that is not complete goes on to the present rank up to its newline. So no line is cut,
    and every rank gets a contiguous part. `skip` bytes of text at the beginning, the header,
    are dropped. The last rank gets all that remains. */

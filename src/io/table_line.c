@@ -4,7 +4,7 @@
 
   Blanks before and behind a field do not belong to it, unless it is quoted. With the
   delimiter ' ' any run of blanks and tabs separates fields, and blanks at the ends of the
-  line are no fields; with the others an empty place between two delimiters is an empty
+  line are no fields; with the others nothing between two delimiters is an empty
   field.
 */
 #include "table_private.h"

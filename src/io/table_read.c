@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* Texts of up to 64 rows that wait for a common look-up, so that memory accesses of many
-   texts overlap. The text of column c and row i is at place c * ROWS_AT_ONCE + i %
+   texts overlap. The text of column c and row i is at position c * ROWS_AT_ONCE + i %
    ROWS_AT_ONCE. */
 enum { ROWS_AT_ONCE = 64 };
 typedef struct {
@@ -38,7 +38,7 @@ typedef struct {
   int         n_selected;
   int64_t     n_lines, n_rows;  /* read so far */
   int64_t     room, gap_room;
-  MeritFault  fault;            /* lines in the share, until the absolute ones are known */
+  MeritFault  fault;            /* lines in the range of this rank, until the absolute ones are known */
   bool        full;             /* of words; an error at the end of the table, where the other ranks wait */
 } Reader;
 
@@ -329,7 +329,7 @@ static PetscErrorCode Place(MeritTable t, Reader *r)
 /*@
   MeritTableRead - Read the selected columns of all rows.
 
-  Collective on the table's ranks. Each rank gets a contiguous share of the rows, in the file's
+  Collective on the table's ranks. Each rank gets a contiguous part of the rows, in the file's
   order over the ranks. It reads in pieces of at most 4 MiB and keeps only codes and numbers. A gzip
   file is inflated by rank 0, which deals the text out.
 

@@ -53,14 +53,14 @@ static PetscErrorCode Allocate(const MeritRecordKernel *r, const int list[], int
   PetscFunctionBegin;
   for (int l = 0; l < s->n_lists; l++) values = values || r->value[list[l]];
   PetscCall(PetscMalloc1(n_blocks + 1, &s->start));
-  PetscCall(PetscMalloc1(n + 1, &s->place));
+  PetscCall(PetscMalloc1(n + 1, &s->in_block));
   /* The loops prefetch AHEAD records beyond the current one; padding with -1 lets them run past the
      end */
   PetscCall(PetscMalloc1((n + AHEAD) * n_lists + 1, &s->slot));
   for (size_t i = n * n_lists; i < (n + AHEAD) * n_lists; i++) s->slot[i] = -1;
   if (values) PetscCall(PetscMalloc1(n * n_lists + 1, &s->value));
   if (r->n_patterns > 1) PetscCall(PetscMalloc1(n + 1, &s->pattern));
-  if (r->root_weight) PetscCall(PetscMalloc1(n * (size_t)r->n_traits + 1, &s->root));
+  if (r->sqrt_weight) PetscCall(PetscMalloc1(n * (size_t)r->n_traits + 1, &s->sqrt_weight));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -74,8 +74,8 @@ static void Put(const MeritRecordKernel *r, const int list[], int32_t record, in
     if (s->value) s->value[(int64_t)at * s->n_lists + l] = r->value[list[l]] ? r->value[list[l]][record] : 1.0;
   }
   if (s->pattern) s->pattern[at] = r->pattern[record];
-  for (int t = 0; s->root && t < s->n_traits; t++)
-    s->root[(int64_t)at * s->n_traits + t] = r->root_weight[(int64_t)record * s->n_traits + t];
+  for (int t = 0; s->sqrt_weight && t < s->n_traits; t++)
+    s->sqrt_weight[(int64_t)at * s->n_traits + t] = r->sqrt_weight[(int64_t)record * s->n_traits + t];
 }
 
 /*@
@@ -121,7 +121,7 @@ PetscErrorCode MeritAnimalRecordsCreate(const MeritRecordKernel *r, int animals,
   for (int32_t i = 0; i < r->n_records; i++) {
     const int32_t animal = (r->slot[animals][i] - own) / r->n_traits;
 
-    s->place[next[animal]] = (uint16_t)(animal % MERIT_ANIMAL_BLOCK);
+    s->in_block[next[animal]] = (uint16_t)(animal % MERIT_ANIMAL_BLOCK);
     Put(r, list, i, next[animal]++, s);
   }
   PetscCall(PetscFree(next));
@@ -134,10 +134,10 @@ PetscErrorCode MeritAnimalRecordsDestroy(MeritAnimalRecords *s)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree(s->start));
-  PetscCall(PetscFree(s->place));
+  PetscCall(PetscFree(s->in_block));
   PetscCall(PetscFree(s->slot));
   PetscCall(PetscFree(s->value));
   PetscCall(PetscFree(s->pattern));
-  PetscCall(PetscFree(s->root));
+  PetscCall(PetscFree(s->sqrt_weight));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

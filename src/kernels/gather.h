@@ -15,7 +15,7 @@ static KERNEL void Prefetch(const double *x, int64_t slot)
 
 /*
   Add the private slots of shared levels to the levels, in thread order, and set them to 0 for the next call. Not collective;
-  called by all threads of a parallel region after a barrier. k right-hand sides, y[n_places * k].
+  called by all threads of a parallel region after a barrier. k right-hand sides, y[y_length * k].
 */
 static inline void AddPrivate(const MeritScatter *s, int k, double *y)
 {
@@ -25,7 +25,7 @@ static inline void AddPrivate(const MeritScatter *s, int k, double *y)
     const int64_t n  = (int64_t)s->width[i] * k;
 
     for (int32_t p = s->start[i]; p < s->start[i + 1]; p++) {
-      double *from = y + (int64_t)s->place[p] * k;
+      double *from = y + (int64_t)s->private_slot[p] * k;
 
       for (int64_t j = 0; j < n; j++) {
         to[j] += from[j];

@@ -10,7 +10,7 @@
 
 /* An entry costs 16 bits: above this fraction of missing genotypes a search in each product is
    cheaper than a list */
-#define MOST_SHARE (1.0 / 32)
+#define MOST_MISSING (1.0 / 32)
 
 /* Columns of a block; the last block may have fewer */
 static int32_t BlockColumns(const MeritPacked *m, int32_t block)
@@ -76,7 +76,7 @@ PetscErrorCode MeritPackedFindGaps(const MeritPacked *m, MeritGaps *gaps)
     gaps->start[b + 1] = CountBlock(m, b / gaps->blocks, (int32_t)(b % gaps->blocks));
   for (int64_t b = 0; b < blocks; b++) gaps->start[b + 1] += gaps->start[b];
   n = gaps->start[blocks];
-  if ((double)n > MOST_SHARE * (double)m->n_rows * m->n_cols) {
+  if ((double)n > MOST_MISSING * (double)m->n_rows * m->n_cols) {
     PetscCall(PetscFree(gaps->start));
     PetscFunctionReturn(PETSC_SUCCESS);
   }

@@ -14,8 +14,8 @@ MeritPedigreeFactor MeritPedigreeFactorOf(const MeritRecursion *rows, const doub
   return (MeritPedigreeFactor){rows->n, rows->own, rows->sire, rows->dam, rows->d, G_inverse, NULL, NULL, rows};
 }
 
-/* MeritPedigreeFactorShares - Length of `share`. Not collective. */
-int64_t MeritPedigreeFactorShares(const MeritPedigreeFactor *f)
+/* MeritPedigreeFactorRatios - Length of `k_over_pivot`. Not collective. */
+int64_t MeritPedigreeFactorRatios(const MeritPedigreeFactor *f)
 {
   return f->sire && f->n == 1 ? f->rows->n_levels : 0;
 }
@@ -26,7 +26,7 @@ int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *f)
   return f->sire && f->n == 1 ? 0 : (int64_t)f->rows->n_levels * Packed(f->n);
 }
 
-/* MeritPedigreeFactorJoins - Is there a joint pass? Not collective. */
+/* MeritPedigreeFactorJoins - Is there a fused pass? Not collective. */
 bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *f)
 {
   return f->sire != NULL;
@@ -81,7 +81,7 @@ bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t
     for (int i = 0; i < n * n; i++) K[i] = f->G_inverse[i] / f->d[animal];
     for (int i = 0; i < n * n; i++) pivot[i] = K[i] + own[i];
     definite = MeritDenseSweep(n, NULL, pivot) == 0 && definite;
-    if (n == 1) f->share[animal] = (float)(K[0] * pivot[0]);
+    if (n == 1) f->k_over_pivot[animal] = (float)(K[0] * pivot[0]);
     else Store(f, animal, pivot);
     PassOn(n, K, pivot, rest);
     AddBlock(n, f->sire[animal], rest, W);
@@ -95,10 +95,10 @@ bool MeritPedigreeFactorize(const MeritPedigreeFactor *f, int32_t first, int32_t
 static KERNEL void Down(const MeritPedigreeFactor *f, int32_t animal, int k, double *v)
 {
   const int32_t sire = f->sire[animal], dam = f->dam[animal];
-  const double  share = f->share[animal];
+  const double  k_over_pivot = f->k_over_pivot[animal];
 
   for (int j = 0; j < k; j++) {
-    const double mine = share * v[(int64_t)(f->own + animal) * k + j], up = 0.5 * mine;
+    const double mine = k_over_pivot * v[(int64_t)(f->own + animal) * k + j], up = 0.5 * mine;
 
     v[(int64_t)(f->own + animal) * k + j] = mine;
     if (sire >= 0) v[(int64_t)sire * k + j] += up;
@@ -118,11 +118,11 @@ static KERNEL void ForwardOne(const MeritPedigreeFactor *f, int32_t first, int32
   for (; animal >= first; animal--) Down(f, animal, k, v);
 }
 
-/* Backward step of one equation a level: v = v d / g + share (v_sire + v_dam) / 2 */
+/* Backward step of one equation a level: v = v d / g + k_over_pivot (v_sire + v_dam) / 2 */
 static KERNEL void Up(const MeritPedigreeFactor *f, int32_t animal, int k, double over_g, double *v)
 {
   const int32_t sire = f->sire[animal], dam = f->dam[animal];
-  const double  half = 0.5 * (double)f->share[animal], over_K = f->d[animal] * over_g;
+  const double  half = 0.5 * (double)f->k_over_pivot[animal], over_K = f->d[animal] * over_g;
 
   for (int j = 0; j < k; j++) {
     double above = 0.0, *own = v + (int64_t)(f->own + animal) * k + j;

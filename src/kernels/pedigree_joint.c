@@ -12,7 +12,7 @@
 /* q = D R^-1 D w for one record, D = diag(sqrt weights); plain: no weights and one pattern */
 static KERNEL void Weigh(const MeritAnimalRecords *r, int64_t record, int n, bool plain, const double *w, double *q)
 {
-  MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, plain ? NULL : r->pattern, plain ? NULL : r->root, n, record), n, 1, w, q);
+  MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, plain ? NULL : r->pattern, plain ? NULL : r->sqrt_weight, n, record), n, 1, w, q);
 }
 
 /* Records [*from, *to) of animals [first, last), which lie in one block */
@@ -22,8 +22,8 @@ static void Range(const MeritAnimalRecords *r, int32_t first, int32_t last, int3
 
   *from = r->start[block];
   *to   = r->start[block + 1];
-  while (*from < *to && r->place[*from] < first - begin) ++*from;
-  while (*from < *to && r->place[*to - 1] >= last - begin) --*to;
+  while (*from < *to && r->in_block[*from] < first - begin) ++*from;
+  while (*from < *to && r->in_block[*to - 1] >= last - begin) --*to;
 }
 
 /* Prefetch the level that a record AHEAD of the current one has in the first list */
@@ -44,7 +44,7 @@ static KERNEL double Meet(const MeritAnimalRecords *r, int32_t from, int32_t to,
   double square = 0.0;
 
   for (int64_t i = from; i < to; i++) {
-    const int64_t at = (int64_t)r->place[i] * n;
+    const int64_t at = (int64_t)r->in_block[i] * n;
     double        q[MERIT_MAX_COMPONENTS];
 
     Ahead(r, i, lists, f);
@@ -79,13 +79,13 @@ static KERNEL void Above(const MeritPedigreeFactor *f, int32_t animal, int n, co
    sums */
 static KERNEL void SolveOne(const MeritPedigreeFactor *f, int32_t animal, double over_g, double above, double *u, double *z, double sum[2])
 {
-  /* One division serves both 1 / share and K = g / d */
-  const double share = f->share[animal], over_K = f->d[animal] * over_g, both = 1.0 / (share * over_K);
-  const double left = *u * over_K, mine = left + 0.5 * share * above, m = mine - 0.5 * above;
+  /* One division serves both 1 / k_over_pivot and K = g / d */
+  const double k_over_pivot = f->k_over_pivot[animal], over_K = f->d[animal] * over_g, both = 1.0 / (k_over_pivot * over_K);
+  const double left = *u * over_K, mine = left + 0.5 * k_over_pivot * above, m = mine - 0.5 * above;
 
   sum[0] += left * *u * over_K * both;
   *u = mine;
-  *z = share * both * m;
+  *z = k_over_pivot * both * m;
   sum[1] += m * *z;
 }
 
@@ -166,7 +166,7 @@ static KERNEL void Pass(const MeritPedigreeFactor *f, const MeritAnimalRecords *
 /* Have the records neither weights nor patterns nor coefficients? */
 static bool Plain(const MeritAnimalRecords *r)
 {
-  return !r->pattern && !r->root && !r->value;
+  return !r->pattern && !r->sqrt_weight && !r->value;
 }
 
 /* MeritPedigreeBackwardApply - See the header. Not collective. */
@@ -190,7 +190,7 @@ static KERNEL void FinishRange(const MeritAnimalRecords *r, int32_t from, int32_
 
   for (int a = 0; a < n; a++) one[a] = r->one >= 0 ? v[r->one + a] : 0.0;
   for (int64_t i = from; i < to; i++) {
-    double *at = z + (int64_t)r->place[i] * n, w[MERIT_MAX_COMPONENTS], q[MERIT_MAX_COMPONENTS];
+    double *at = z + (int64_t)r->in_block[i] * n, w[MERIT_MAX_COMPONENTS], q[MERIT_MAX_COMPONENTS];
 
     Ahead(r, i, lists, v);
     for (int a = 0; a < n; a++) w[a] = one[a];

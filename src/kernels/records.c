@@ -43,7 +43,7 @@ static KERNEL void Gather(const MeritRecordKernel *r, Range range, int32_t recor
 /* q = D R^-1 D w of one record for k right-hand sides */
 static KERNEL void Weigh(const MeritRecordKernel *r, int32_t record, int n_traits, int k, const double *w, double *q)
 {
-  MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, n_traits, record), n_traits, k, w, q);
+  MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, r->pattern, r->sqrt_weight, n_traits, record), n_traits, k, w, q);
 }
 
 /* y += value * q at the levels of the record's regressors */

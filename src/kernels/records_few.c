@@ -30,7 +30,7 @@ static KERNEL double Record(const MeritRecordKernel *r, int64_t i, const Side *f
 
     if (slot >= 0) q += general && from->value[g] ? from->value[g][i] * x[from->offset[g] + slot] : x[from->offset[g] + slot];
   }
-  if (general) q *= MeritRecordInverseOne(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, 1, i));
+  if (general) q *= MeritRecordInverseOne(MeritRecordInverseOf(r->R_inverse, r->pattern, r->sqrt_weight, 1, i));
   q *= scale;
   for (int g = 0; g < n_to; g++) {
     const int32_t slot = to->slot[g][i];
@@ -63,7 +63,7 @@ static double Choose(const MeritRecordKernel *r, int thread, const Side *from, c
                      const double *x, double *y)
 {
   const double scale = sign * r->R_inverse[0];
-  bool         plain = !r->root_weight && r->n_patterns == 1;
+  bool         plain = !r->sqrt_weight && r->n_patterns == 1;
 
   for (int g = 0; g < from->n; g++) plain = plain && !from->value[g];
   for (int g = 0; g < to->n; g++) plain = plain && !to->value[g];
@@ -98,7 +98,7 @@ static KERNEL void PassTraits(const MeritRecordKernel *r, int thread, const Side
 
       for (int t = 0; t < T && slot >= 0; t++) w[t] += value * at[t];
     }
-    MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, T, i), T, 1, w, q);
+    MeritRecordInverseApply(MeritRecordInverseOf(r->R_inverse, r->pattern, r->sqrt_weight, T, i), T, 1, w, q);
     for (int t = 0; t < T; t++) {
       q[t] *= sign;
       total[t] += q[t];
@@ -180,7 +180,7 @@ bool MeritRecordsDiagonalOne(const MeritRecordKernel *r, const int first_regress
   for (int k = 0; k < n_terms; k++)
     if (first_regressor[k + 1] - first_regressor[k] != 1) return false;
   for (int32_t i = 0; i < r->n_records; i++) {
-    const double weight = MeritRecordInverseOne(MeritRecordInverseOf(r->R_inverse, r->pattern, r->root_weight, 1, i));
+    const double weight = MeritRecordInverseOne(MeritRecordInverseOf(r->R_inverse, r->pattern, r->sqrt_weight, 1, i));
 
     for (int k = 0; k < n_terms; k++) {
       const int    g     = first_regressor[k];

@@ -13,31 +13,31 @@
 void MeritRecursionEntries(const MeritRecursion *r, MeritRecursionEntry take, void *ctx)
 {
   for (int32_t row = 0; row < r->n_rows; row++) {
-    const int64_t n = MeritRecursionPlaces(r, row);
+    const int64_t n = MeritRecursionRowLength(r, row);
     const double  d = MeritRecursionVariance(r, row);
 
     if (isinf(d)) continue;
     for (int64_t p = 0; p < n; p++)
       for (int64_t q = 0; q < n; q++) {
         double        a, b;
-        const int32_t from = MeritRecursionPlace(r, row, p, &a), to = MeritRecursionPlace(r, row, q, &b);
+        const int32_t from = MeritRecursionElement(r, row, p, &a), to = MeritRecursionElement(r, row, q, &b);
 
         if (from >= 0 && to >= 0) take(ctx, from, to, a * b, d);
       }
   }
 }
 
-/* Square of the element of a row at level `at`, whose first place in the row is p; 0 for a later
-   place. A level that occurs twice, such as the parent of a selfed animal, has the sum of its
+/* Square of the element of a row at level `at`, whose first position in the row is p; 0 for a later
+   position. A level that occurs twice, such as the parent of a selfed animal, has the sum of its
    elements as the element. */
 static double Square(const MeritRecursion *r, int32_t row, int64_t p, int32_t at)
 {
   double sum = 0.0, a;
 
   for (int64_t q = 0; q < p; q++)
-    if (MeritRecursionPlace(r, row, q, &a) == at) return 0.0; /* counted with that place */
-  for (int64_t q = p; q < MeritRecursionPlaces(r, row); q++)
-    if (MeritRecursionPlace(r, row, q, &a) == at) sum += a;
+    if (MeritRecursionElement(r, row, q, &a) == at) return 0.0; /* counted with that position */
+  for (int64_t q = p; q < MeritRecursionRowLength(r, row); q++)
+    if (MeritRecursionElement(r, row, q, &a) == at) sum += a;
   return sum * sum;
 }
 
@@ -47,10 +47,10 @@ void MeritRecursionDiagonal(const MeritRecursion *r, const double *G_inverse, in
   const int n = r->n;
 
   for (int32_t row = 0; row < r->n_rows; row++)
-    for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+    for (int64_t p = 0; p < MeritRecursionRowLength(r, row); p++) {
       double        element;
       const double  d  = MeritRecursionVariance(r, row);
-      const int32_t at = MeritRecursionPlace(r, row, p, &element);
+      const int32_t at = MeritRecursionElement(r, row, p, &element);
       const double  square = at < 0 ? 0.0 : Square(r, row, p, at);
 
       for (int a = 0; square > 0.0 && a < n; a++)
@@ -81,9 +81,9 @@ void MeritRecursionRoot(const MeritRecursion *r, const double *F, int k, const d
     const double  scale = 1.0 / sqrt(MeritRecursionVariance(r, row));
     const double *from  = z + (int64_t)row * r->n * k;
 
-    for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+    for (int64_t p = 0; p < MeritRecursionRowLength(r, row); p++) {
       double        element;
-      const int32_t at = MeritRecursionPlace(r, row, p, &element);
+      const int32_t at = MeritRecursionElement(r, row, p, &element);
 
       if (at >= 0) Put(r->n, k, F, element * scale, from, y + (int64_t)at * k);
     }
@@ -97,9 +97,9 @@ void MeritRecursionRootTransposed(const MeritRecursion *r, const double *F, int 
     const double scale = 1.0 / sqrt(MeritRecursionVariance(r, row));
     double      *to    = z + (int64_t)row * r->n * k;
 
-    for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+    for (int64_t p = 0; p < MeritRecursionRowLength(r, row); p++) {
       double        element;
-      const int32_t at = MeritRecursionPlace(r, row, p, &element);
+      const int32_t at = MeritRecursionElement(r, row, p, &element);
 
       if (at >= 0) Take(r->n, k, F, element * scale, x + (int64_t)at * k, to);
     }
@@ -124,9 +124,9 @@ void MeritRecursionForward(const MeritRecursion *r, const double *G_inverse, int
     double      *to        = m + (int64_t)row * n * k;
 
     for (int e = 0; e < n * k; e++) to[e] = 0.0;
-    for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+    for (int64_t p = 0; p < MeritRecursionRowLength(r, row); p++) {
       double        element;
-      const int32_t at = MeritRecursionPlace(r, row, p, &element);
+      const int32_t at = MeritRecursionElement(r, row, p, &element);
 
       for (int a = 0; at >= 0 && a < n; a++)
         for (int b = 0; b < n; b++)

@@ -60,8 +60,8 @@ bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_
   for (int32_t row = last - 1; row >= first; row--) {
     Own(f, row, K);
     if (row < f->rows->n_levels) definite = Pivot(f, row, K, W, rest) && definite;
-    for (int64_t p = 1; p < MeritRecursionPlaces(f->rows, row); p++) {
-      const int32_t at = MeritRecursionPlace(f->rows, row, p, &c);
+    for (int64_t p = 1; p < MeritRecursionRowLength(f->rows, row); p++) {
+      const int32_t at = MeritRecursionElement(f->rows, row, p, &c);
 
       /* the coupling of two parents is dropped: only diagonal blocks are updated */
       for (int i = 0; at >= 0 && i < f->n * f->n; i++) W[(int64_t)at * f->n + i] += c * c * (row < f->rows->n_levels ? rest[i] : K[i]);
@@ -78,8 +78,8 @@ static void Step(const MeritPedigreeFactor *f, int32_t row, bool down, int k, in
   double   *own = v + (int64_t)(f->own + row * n) * k + j, from[MERIT_MAX_COMPONENTS], to[MERIT_MAX_COMPONENTS], c;
 
   for (int a = 0; a < n; a++) from[a] = down ? own[a * k] : 0.0;
-  for (int64_t p = 1; !down && p < MeritRecursionPlaces(f->rows, row); p++) {
-    const int32_t at = MeritRecursionPlace(f->rows, row, p, &c);
+  for (int64_t p = 1; !down && p < MeritRecursionRowLength(f->rows, row); p++) {
+    const int32_t at = MeritRecursionElement(f->rows, row, p, &c);
 
     for (int a = 0; at >= 0 && a < n; a++) from[a] -= c * v[(int64_t)(at + a) * k + j];
   }
@@ -92,8 +92,8 @@ static void Step(const MeritPedigreeFactor *f, int32_t row, bool down, int k, in
   MultiplySquare(n, inverse, 1.0, from, to);
   for (int a = 0; a < n; a++) own[a * k] = to[a];
   MultiplySquare(n, K, 1.0, to, from);
-  for (int64_t p = 1; p < MeritRecursionPlaces(f->rows, row); p++) {
-    const int32_t at = MeritRecursionPlace(f->rows, row, p, &c);
+  for (int64_t p = 1; p < MeritRecursionRowLength(f->rows, row); p++) {
+    const int32_t at = MeritRecursionElement(f->rows, row, p, &c);
 
     for (int a = 0; at >= 0 && a < n; a++) v[(int64_t)(at + a) * k + j] -= c * from[a];
   }

@@ -75,11 +75,11 @@ static PetscErrorCode Redirect(MeritScatter *s, int64_t n_items, const int32_t *
         }
         s->target[l][i] = met[shared];
       }
-  s->n_places = next;
+  s->y_length = next;
   PetscCall(PetscMalloc1(s->n_shared + 1, &s->start));
   s->start[0] = 0;
   for (int32_t i = 0; i < s->n_shared; i++) s->start[i + 1] = s->start[i] + count[i];
-  PetscCall(PetscMalloc1(s->start[s->n_shared] + 1, &s->place));
+  PetscCall(PetscMalloc1(s->start[s->n_shared] + 1, &s->private_slot));
   PetscCall(PetscArrayzero(count, s->n_shared));
   /* The same loop again lists the private slots of each level in thread order */
   PetscCall(PetscArrayzero(by, s->n_shared));
@@ -92,7 +92,7 @@ static PetscErrorCode Redirect(MeritScatter *s, int64_t n_items, const int32_t *
         shared = SHARED - 1 - who[at];
         if (by[shared] == thread + 1) continue;
         by[shared]                                     = thread + 1;
-        s->place[s->start[shared] + count[shared]++] = s->target[l][i];
+        s->private_slot[s->start[shared] + count[shared]++] = s->target[l][i];
       }
   PetscCall(PetscFree3(met, count, by));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -118,7 +118,7 @@ PetscErrorCode MeritScatterCreate(int n_threads, int64_t n_items, int n_lists, c
   memset(s, 0, sizeof(*s));
   s->n_threads = n_threads;
   s->n_lists   = n_lists;
-  s->n_places  = n_slots;
+  s->y_length  = n_slots;
   PetscCall(PetscMalloc1(n_threads + 1, &s->chunk));
   for (int thread = 0; thread <= n_threads; thread++) s->chunk[thread] = n_items * thread / n_threads;
   PetscCall(PetscMalloc1(n_lists + 1, &s->target));
@@ -143,6 +143,6 @@ PetscErrorCode MeritScatterDestroy(MeritScatter *s)
   PetscCall(PetscFree(s->shared));
   PetscCall(PetscFree(s->width));
   PetscCall(PetscFree(s->start));
-  PetscCall(PetscFree(s->place));
+  PetscCall(PetscFree(s->private_slot));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

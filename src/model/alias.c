@@ -100,7 +100,7 @@ void MeritAliasMark(MeritModel model, int k, int trait, int64_t level, int at)
     seen += spec->component[component].trait == trait;
     if (seen == at) break;
   }
-  slot = MeritModelOwnedPlace(&model->term[k], level);
+  slot = MeritModelOwnedPosition(&model->term[k], level);
   if (slot < 0) return;
   slot = view->eq_owned + slot * view->n_eq + component;
   if (model->eq_state[slot] == MERIT_EQ_OK) model->eq_state[slot] = MERIT_EQ_ALIASED;

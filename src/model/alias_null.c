@@ -19,7 +19,7 @@ enum { PURPOSE_NULL = 0x4e55, WIDTH = 8, FIRST_WIDTH = 2, MOST_ITERATIONS = 2000
    times the largest is 0 */
 static const double NOTHING = 1e-8, ZERO = 1e-6;
 /* A cycle ends when the residual is this fraction of that of the start */
-static const double SMALL = 1e-14;
+static const double RESIDUAL_RATIO_END = 1e-14;
 
 /* One regressor of a fixed term. A search has one for each component of the trait. Arrays
    are borrowed. */
@@ -29,7 +29,7 @@ typedef struct {
   const int32_t       *slot;
   const double        *value; /* [n_rows] or NULL */
   int32_t              at;    /* component of the trait in a level */
-  int                  place; /* of the component among those of the trait */
+  int                  position; /* of the component among those of the trait */
 } List;
 
 /* The search of one trait. Fixed equations have numbers of their own: owned ones, then ghosts. */
@@ -58,12 +58,12 @@ static PetscErrorCode Lists(Search *s)
   PetscCall(PetscMalloc1(s->n_lists, &s->list));
   s->n_lists = 0;
   for (int k = 0; k < s->work->n_terms; k++)
-    for (int c = 0, place = 0; s->work->first[k] >= 0 && c < formula->term[k].n_components; c++) {
+    for (int c = 0, position = 0; s->work->first[k] >= 0 && c < formula->term[k].n_components; c++) {
       const int            r    = formula->term[k].component[c].regressor;
       const MeritTermView *view = &s->model->term[k].view;
 
       if (formula->term[k].component[c].trait != s->work->trait) continue;
-      s->list[s->n_lists++] = (List){k, view, view->design[r].slot, s->work->value[k][r], c, place++};
+      s->list[s->n_lists++] = (List){k, view, view->design[r].slot, s->work->value[k][r], c, position++};
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -91,7 +91,7 @@ static PetscErrorCode Number(Search *s)
 
     for (int32_t i = 0; i < a->view->n_owned; i++)
       s->column[s->number[a->view->eq_owned + i * a->view->n_eq + a->at]] =
-        s->work->first[a->term] + a->view->canonical[i] * s->work->width[a->term] + a->place;
+        s->work->first[a->term] + a->view->canonical[i] * s->work->width[a->term] + a->position;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -292,7 +292,7 @@ static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
   }
   PetscCall(Apply(s, x));
   PetscCall(Dots(s, s->y, s->y, goal));
-  for (int j = 0; j < s->k; j++) goal[j] *= SMALL * SMALL;
+  for (int j = 0; j < s->k; j++) goal[j] *= RESIDUAL_RATIO_END * RESIDUAL_RATIO_END;
   for (int i = 0; i < CYCLES; i++) PetscCall(Cycle(s, goal, x, r, p, &iterations));
   if (iterations >= MOST_ITERATIONS)
     MeritLog(MERIT_LOG_WARNING,
@@ -320,16 +320,16 @@ static PetscErrorCode Last(const Search *s, const double *x, const double zero[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* *share = |X x_j|^2 divided by the squared element of its last column: what that column
+/* *ratio = |X x_j|^2 divided by the squared element of its last column: what that column
    has of its own. Collective. With x_j divided by that element, the column plus a
    combination of the others has this squared length, for columns of length 1; it is no
    less than the squared distance of the column from their span. */
-static PetscErrorCode Proof(Search *s, const double *x, int j, double last, double *share)
+static PetscErrorCode Proof(Search *s, const double *x, int j, double last, double *ratio)
 {
   PetscFunctionBegin;
   for (int32_t i = 0; i < s->n_owned; i++) s->u[i] = s->scale[i] * x[(int64_t)i * s->k + j];
-  PetscCall(Product(s, 1, share));
-  *share /= last * last;
+  PetscCall(Product(s, 1, ratio));
+  *ratio /= last * last;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -357,7 +357,7 @@ static PetscErrorCode Zero(const Search *s, const double *x, double zero[], bool
    one. A column that is not proven is not marked. */
 static PetscErrorCode MarkLast(Search *s, double *x, int *n_marked, bool *all)
 {
-  double zero[WIDTH], at[WIDTH], share;
+  double zero[WIDTH], at[WIDTH], ratio;
   bool   used[WIDTH];
   int    n_used = 0;
 
@@ -372,17 +372,17 @@ static PetscErrorCode MarkLast(Search *s, double *x, int *n_marked, bool *all)
     if (last < 0) break;
     for (int j = 0; j < s->k; j++)
       if (!used[j] && (best < 0 || fabs(at[j]) > fabs(at[best]))) best = j;
-    PetscCall(Proof(s, x, best, at[best], &share));
+    PetscCall(Proof(s, x, best, at[best], &ratio));
     for (int32_t i = 0; i < s->n_owned; i++) {
       double *own = x + (int64_t)i * s->k;
 
-      if (s->column[i] == last && share <= MERIT_ALIAS_DEPENDENT) MarkColumn(s, i);
+      if (s->column[i] == last && ratio <= MERIT_ALIAS_DEPENDENT) MarkColumn(s, i);
       for (int j = 0; j < s->k; j++)
         if (j != best && !used[j]) own[j] -= at[j] / at[best] * own[best];
     }
     used[best] = true;
     n_used++;
-    *n_marked += share <= MERIT_ALIAS_DEPENDENT;
+    *n_marked += ratio <= MERIT_ALIAS_DEPENDENT;
   }
   *all = n_used == s->k;
   PetscFunctionReturn(PETSC_SUCCESS);

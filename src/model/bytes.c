@@ -1,5 +1,5 @@
 /* Memory of records and levels, and what goes over between ranks, foreseen for some
-   number of ranks. With b->here it is what this rank has now; else the largest share of
+   number of ranks. With b->here it is what this rank has now; else the largest number on a rank of
    b->ranks ranks, from counts over all ranks. */
 #include "model_impl.h"
 #include <merit/cost.h>
@@ -9,7 +9,7 @@
 enum { RECORD_BYTES = 12, TRAIT_BYTES = 24, SLOT_BYTES = 4 };
 /* Bytes of a level: canonical number; owner and place; of an animal: parents and Mendelian
    variance */
-enum { NUMBER_BYTES = 8, PLACE_BYTES = 8, PARENT_BYTES = 16 };
+enum { NUMBER_BYTES = 8, LOCATION_BYTES = 8, PARENT_BYTES = 16 };
 /* Bytes of a ghost: canonical number and place */
 enum { GHOST_BYTES = 16 };
 
@@ -32,15 +32,15 @@ static int64_t RecordBytes(MeritModel model)
    components */
 static int64_t LevelBytes(const MeritTermView *view)
 {
-  return NUMBER_BYTES + PLACE_BYTES + MERIT_LABEL_BYTES + (int64_t)sizeof(int64_t) * view->n_comp + view->n_eq;
+  return NUMBER_BYTES + LOCATION_BYTES + MERIT_LABEL_BYTES + (int64_t)sizeof(int64_t) * view->n_comp + view->n_eq;
 }
 
-/* Ghosts (and carriers) of a term on a rank: as they are in this run, else no more than
+/* Ghosts (and genotyped levels) of a term on a rank: as they are in this run, else no more than
    the levels that the rank does not own, and no more than its records name */
 static int64_t Ghosts(const MeritTermView *view, const MeritBytes *b, int64_t n_records)
 {
-  if (b->here) return view->n_ghost + view->n_carrier;
-  if (b->ranks == 1) return view->n_carrier; /* those of SNP terms */
+  if (b->here) return view->n_ghost + view->n_genotyped;
+  if (b->ranks == 1) return view->n_genotyped; /* those of SNP terms */
   return PetscMin(view->n_levels - MeritFullestBlock(view->n_levels, b->ranks), MeritFullestBlock(n_records, b->ranks) * view->n_regressors);
 }
 
@@ -134,10 +134,10 @@ PetscErrorCode MeritModelTraffic(MeritModel model, PetscMPIInt ranks, MeritTraff
     PetscCall(Generations(model, view, &x->n_generations));
   }
   for (int i = MeritModelFedTerms(model, &fed) - 1; i >= 0; i--) {
-    x->carriers += ghosts[fed[i]] * model->term[fed[i]].view.n_eq;
+    x->genotyped += ghosts[fed[i]] * model->term[fed[i]].view.n_eq;
     x->n_snp_eq += model->term[fed[i]].view.n_eq;
   }
-  x->others -= x->animals + x->carriers;
+  x->others -= x->animals + x->genotyped;
   x->plain = x->plain && x->n_ped == 1 && n_fixed + 1 == n;
   PetscCall(PetscFree(ghosts));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -202,7 +202,7 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
 
 /* Read the variances of the job: start values that may be missing where they are
    estimated, else all of them. Where the job has none, the message about what is needed
-   gets the place of the job file and a hint. Logically collective. MeritErrorLast() is
+   names the line of the job file and has a hint. Logically collective. MeritErrorLast() is
    copied, since the next error replaces it. */
 static PetscErrorCode Variances(MeritModel model, MeritNode job)
 {

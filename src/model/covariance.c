@@ -5,11 +5,11 @@
 
 /* Components whose variance is this much below what the others leave are linear functions of them;
    next to that they are below the other */
-static const double SINGULAR = 1e-10, NEAR = 1e-4;
+static const double PIVOT_RATIO_SINGULAR = 1e-10, PIVOT_RATIO_NEAR_SINGULAR = 1e-4;
 
 /*
   Pivoted Cholesky of the correlation matrix of G: F [n x n] with G = S F F' S in the given order;
-  returns the rank. The columns beyond the rank are 0, or, where a component is to keep its place,
+  returns the rank. The columns beyond the rank are 0, or, where a component is to keep its position,
   those of the components that depend on others: then F is diagonal if G is. Scaling first makes the
   test of singularity free of the traits' units.
 */
@@ -26,16 +26,16 @@ static int Factor(int n, const double *G, bool keep, double *F, double *least)
     for (int j = 0; j < n; j++) work[i * n + j] = s[i] > 0.0 && s[j] > 0.0 ? G[i * n + j] / (s[i] * s[j]) : 0.0;
   for (; rank < n; rank++) {
     int    pivot = -1, at;
-    double root;
+    double pivot_root;
 
     for (int i = 0; i < n; i++)
       if (!used[i] && (pivot < 0 || work[i * n + i] > work[pivot * n + pivot])) pivot = i;
-    if (pivot < 0 || work[pivot * n + pivot] <= SINGULAR) break;
+    if (pivot < 0 || work[pivot * n + pivot] <= PIVOT_RATIO_SINGULAR) break;
     used[pivot] = true;
     at          = keep ? pivot : rank;
     *least      = work[pivot * n + pivot];
-    root        = sqrt(*least);
-    for (int i = 0; i < n; i++) F[i * n + at] = i == pivot ? root : used[i] ? 0.0 : work[i * n + pivot] / root;
+    pivot_root  = sqrt(*least);
+    for (int i = 0; i < n; i++) F[i * n + at] = i == pivot ? pivot_root : used[i] ? 0.0 : work[i * n + pivot] / pivot_root;
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++)
         if (!used[i] && !used[j]) work[i * n + j] -= F[i * n + at] * F[j * n + at];
@@ -47,8 +47,8 @@ static int Factor(int n, const double *G, bool keep, double *F, double *least)
 
 /* Set L, the penalty of a level and the equations per level from G: as many as its rank, or, where
    that may change (keep), as it has components, some meeting no record. L also where G is next to
-   singular, if that is asked for (roots). */
-static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool keep, bool roots, int *n_eq)
+   singular, if that is asked for (cholesky). */
+static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool keep, bool cholesky, int *n_eq)
 {
   double F[MERIT_MAX_BLOCK], least;
   int    rank;
@@ -60,7 +60,7 @@ static PetscErrorCode SetTerm(MeritModelTerm *term, int n, const double *G, bool
   PetscCall(PetscFree(term->G_inverse));
   PetscCall(PetscCalloc1((size_t)(n * n) + 1, &term->G_inverse));
   *n_eq = keep ? n : rank;
-  if (rank < n || (roots && least < NEAR)) {
+  if (rank < n || (cholesky && least < PIVOT_RATIO_NEAR_SINGULAR)) {
     PetscCall(PetscCalloc1((size_t)(n * *n_eq) + 1, &term->L));
     for (int i = 0; i < n; i++)
       for (int r = 0; r < *n_eq; r++) term->L[i * *n_eq + r] = F[i * n + r];
@@ -86,12 +86,12 @@ int MeritModelSingularTerm(MeritModel model)
   return -1;
 }
 
-/* MeritModelSetRoots - See the header. Logically collective. */
-PetscErrorCode MeritModelSetRoots(MeritModel model, bool roots)
+/* MeritModelUseCholeskyCoefficients - See the header. Logically collective. */
+PetscErrorCode MeritModelUseCholeskyCoefficients(MeritModel model, bool cholesky)
 {
   PetscFunctionBegin;
   PetscCheck(model->estimated, model->comm, PETSC_ERR_ARG_WRONGSTATE, "the model's variances are known");
-  model->roots = roots;
+  model->cholesky = cholesky;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -113,7 +113,7 @@ PetscErrorCode MeritModelCovariances(MeritModel model)
     MeritModelTerm      *term = &model->term[k];
 
     term->view.n_comp = term->view.n_eq = spec->n_components;
-    if (!spec->fixed) PetscCall(SetTerm(term, spec->n_components, spec->G, model->estimated, model->roots, &term->view.n_eq));
+    if (!spec->fixed) PetscCall(SetTerm(term, spec->n_components, spec->G, model->estimated, model->cholesky, &term->view.n_eq));
     term->view.L         = term->L;
     term->view.G_inverse = term->G_inverse;
   }
@@ -131,7 +131,7 @@ PetscErrorCode MeritModelCovariances(MeritModel model)
 
   Notes:
   The equations stay: a G of another rank than before is refused, but after
-  MeritModelSetEstimated(). Operators and preconditioners see the change by MeritModelState().
+  MeritModelSetVariancesFree(). Operators and preconditioners see the change by MeritModelState().
 @*/
 PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[])
 {
@@ -144,7 +144,7 @@ PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[],
     int             n_eq;
 
     if (formula->term[k].fixed) continue;
-    PetscCall(SetTerm(term, term->view.n_comp, G[k], model->estimated, model->roots, &n_eq));
+    PetscCall(SetTerm(term, term->view.n_comp, G[k], model->estimated, model->cholesky, &n_eq));
     PetscCheck(n_eq == term->view.n_eq, model->comm, PETSC_ERR_SUP, "term %s: the rank of G changed from %d to %d",
                formula->term[k].label, term->view.n_eq, n_eq);
     PetscCall(PetscArraycpy(formula->term[k].G, G[k], term->view.n_comp * term->view.n_comp));

@@ -200,42 +200,42 @@ static void CountLocal(MeritModel model, int k, int64_t count[])
 }
 
 /* Add what other ranks counted for the levels owned here: counts of ghosts go to the
-   owners with the place of the level there. Collective. */
+   owners with the position of the level there. Collective. */
 static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, const int64_t local[])
 {
   const MeritTermView *view  = &term->view;
   const size_t         bytes = (size_t)view->n_comp * sizeof(*local);
   MeritExchange        ex;
   PetscMPIInt         *owner;
-  int32_t             *place, *in_place;
+  int32_t             *position, *in_position;
   int64_t             *in;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(view->n_ghost, &owner, view->n_ghost, &place));
-  PetscCall(MeritLevelsLocate(&term->levels, view->n_ghost, MeritIntegersValues(term->ghosts), owner, place));
+  PetscCall(PetscMalloc2(view->n_ghost, &owner, view->n_ghost, &position));
+  PetscCall(MeritLevelsLocate(&term->levels, view->n_ghost, MeritIntegersValues(term->ghosts), owner, position));
   PetscCall(MeritExchangeCreate(model->comm, view->n_ghost, owner, &ex));
-  PetscCall(PetscMalloc2(MeritExchangeArriving(ex), &in_place, (size_t)(MeritExchangeArriving(ex) * view->n_comp), &in));
-  PetscCall(MeritExchangeForward(ex, sizeof(*place), place, in_place));
+  PetscCall(PetscMalloc2(MeritExchangeArriving(ex), &in_position, (size_t)(MeritExchangeArriving(ex) * view->n_comp), &in));
+  PetscCall(MeritExchangeForward(ex, sizeof(*position), position, in_position));
   PetscCall(MeritExchangeForward(ex, bytes, local + view->slot_ghost, in));
   for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)
     for (int c = 0; c < view->n_comp; c++)
-      model->observations[term->first_component + (int64_t)in_place[i] * view->n_comp + c] += in[i * view->n_comp + c];
+      model->observations[term->first_component + (int64_t)in_position[i] * view->n_comp + c] += in[i * view->n_comp + c];
   PetscCall(MeritExchangeDestroy(&ex));
-  PetscCall(PetscFree2(in_place, in));
-  PetscCall(PetscFree2(owner, place));
+  PetscCall(PetscFree2(in_position, in));
+  PetscCall(PetscFree2(owner, position));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Where rows of a factor are fed, every level (SNP) has the observations of all carriers,
+/* Where rows of a factor are fed, every level (SNP) has the observations of all genotyped levels,
    as each genotyped animal with records has a value for each SNP. Collective. */
-static PetscErrorCode CountCarriers(MeritModel model, MeritModelTerm *term, const int64_t local[])
+static PetscErrorCode CountGenotyped(MeritModel model, MeritModelTerm *term, const int64_t local[])
 {
   const MeritTermView *view = &term->view;
   int64_t              total[MERIT_MAX_COMPONENTS] = {0};
 
   PetscFunctionBegin;
   PetscCheck(view->n_comp <= MERIT_MAX_COMPONENTS, model->comm, PETSC_ERR_PLIB, "more than %d components of a level", MERIT_MAX_COMPONENTS);
-  for (int32_t i = 0; i < view->n_carrier * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_carrier + i];
+  for (int32_t i = 0; i < view->n_genotyped * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_genotyped + i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, total, view->n_comp, MPI_INT64_T, MPI_SUM, model->comm));
   for (int64_t i = 0; i < (int64_t)view->n_owned * view->n_comp; i++)
     model->observations[term->first_component + i] = total[i % view->n_comp];
@@ -262,8 +262,8 @@ PetscErrorCode MeritModelCountObservations(MeritModel model)
     const int64_t        n    = (int64_t)view->n_owned * view->n_comp;
 
     CountLocal(model, k, local);
-    if (term->carriers) {
-      PetscCall(CountCarriers(model, term, local));
+    if (term->genotyped) {
+      PetscCall(CountGenotyped(model, term, local));
       continue;
     }
     PetscCall(PetscArraycpy(model->observations + term->first_component, local + view->slot_owned, n));

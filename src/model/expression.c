@@ -41,7 +41,7 @@ struct _p_MeritExpression {
   } code[MOST];
 };
 
-/* State of the compiler: the text, and the place `at` of the rest; depth counts nested
+/* State of the compiler: the text, and the position `at` of the rest; depth counts nested
    parentheses and powers, since each takes stack of the program. text is borrowed from
    the node. */
 typedef struct {

@@ -129,7 +129,7 @@ static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const Meri
 }
 
 /* Append a term with the label (or the text), kind and position of t, still without
-   regressors. fixed, scaled and genetic follow from the kind. The place of the label in
+   regressors. fixed, scaled and genetic follow from the kind. The position of the label in
    the job file is kept for later messages. */
 static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const FormulaTerm *t)
 {
@@ -295,7 +295,7 @@ static PetscErrorCode CheckSize(MeritNode model, const MeritTermSpec *term)
 {
   PetscFunctionBegin;
   if (term->n_components > MERIT_MAX_COMPONENTS) {
-    PetscCall(FormulaErrorPlaced(model, term->line, term->column,
+    PetscCall(FormulaErrorAt(model, term->line, term->column,
                                  "`%s` has %d components over all traits: more than %d are not available", term->label,
                                  term->n_components, MERIT_MAX_COMPONENTS));
   }

@@ -70,7 +70,7 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *parser);
 /* Free a parser, also after an error of FormulaParserOpen(). Not collective. */
 PetscErrorCode FormulaParserClose(FormulaParser *parser);
 /* Raise a USAGE error with a given line and column of the node's file. Not collective. */
-PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
+PetscErrorCode FormulaErrorAt(MeritNode node, int line, int column, const char format[], ...)
     __attribute__((format(printf, 4, 5)));
 /* USAGE error for a function of another program, with the form of Merit for it. Not collective. */
 PetscErrorCode FormulaForeignFunction(FormulaParser *parser, const FormulaToken *name);

@@ -49,9 +49,9 @@ static bool NeedsTicks(const char *name)
   return NumberLength(name) > 0;
 }
 
-/* FormulaErrorPlaced - See the header. A copy of the node gets the place, since errors
+/* FormulaErrorAt - See the header. A copy of the node gets the position, since errors
    take line and column from a node. Logically collective. */
-PetscErrorCode FormulaErrorPlaced(MeritNode node, int line, int column, const char format[], ...)
+PetscErrorCode FormulaErrorAt(MeritNode node, int line, int column, const char format[], ...)
 {
   struct _p_MeritNode there = *node;
   char                text[1800];

@@ -26,7 +26,7 @@ static const char *const functions[] = {"cov", "leg", "iid",     "ped",  "snp", 
    F_LEG are terms of their own */
 enum { F_COV, F_LEG, F_IID, F_PED, F_SNP, F_RIDGE, F_COUNT = 6, F_ALL = 11 };
 
-/* The token `ahead` places behind the current one (0: itself); behind the last it is
+/* The token `ahead` positions behind the current one (0: itself); behind the last it is
    END */
 static const FormulaToken *Peek(const FormulaParser *p, int ahead)
 {
@@ -180,7 +180,7 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
 }
 
 /* Take a product of class columns and at most one covariate: factor (: factor)*. Its
-   place in p->product was counted by the tokens, so there is room. A column may be in a
+   position in p->product was counted by the tokens, so there is room. A column may be in a
    product once. */
 static PetscErrorCode TakeProduct(FormulaParser *p)
 {

@@ -129,7 +129,7 @@ PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term)
     }
     for (int q = 0; q < r; q++) {
       if (strcmp(x->name, term->regressor[q].name)) continue;
-      PetscCall(FormulaErrorPlaced(
+      PetscCall(FormulaErrorAt(
           model, term->line, term->column,
           "two regressors of `%s` are both called %s: columns and intervals of leg() must agree within "
           "a term (the constant of a second one is the same again)",

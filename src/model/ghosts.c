@@ -1,6 +1,6 @@
 /*
   How many levels ranks would have to get from others if there were another number of them. An
-  animal's place in the order that is cut into ranks does not depend on their number, so it is known
+  animal's position in the order that is cut into ranks does not depend on their number, so it is known
   on which of any number of ranks it would live, and so would its records.
 */
 #include "model_impl.h"
@@ -13,19 +13,19 @@ typedef struct {
   MeritModel     model;
   PetscMPIInt    ranks;
   int64_t       *n_named; /* [n_terms] numbers that are cut into ranks as they stand; 0: levels live with most of their records */
-  double       **share;  /* [n_terms] of every level here, owned ones first; NULL: not known */
+  double       **work_before;  /* [n_terms] of every level here, owned ones first; NULL: not known */
   MeritIntegers  pairs;
 } Count;
 
-/* Rank that has a share (0 to 1) of the work before it, when work is cut evenly */
-static int64_t RankOf(const Count *c, double share)
+/* Rank that has this fraction (0 to 1) of the work before it, when work is cut evenly */
+static int64_t RankOf(const Count *c, double fraction)
 {
-  const int64_t rank = (int64_t)(share * c->ranks);
+  const int64_t rank = (int64_t)(fraction * c->ranks);
 
   return PetscMin(rank, c->ranks - 1);
 }
 
-/* Share of number among n, 0 where there are none */
+/* Fraction of number among n, 0 where there are none */
 static double Fraction(int64_t number, int64_t n) { return n ? (double)number / (double)n : 0.0; }
 
 /* Canonical number of a record level */
@@ -33,7 +33,7 @@ static int64_t Canonical(const MeritModelTerm *term, int32_t level)
 {
   const MeritTermView *view = &term->view;
 
-  if (view->has_carriers) return MeritIntegersValues(term->ghosts)[level];
+  if (view->has_genotyped) return MeritIntegersValues(term->ghosts)[level];
   return level < view->n_owned ? view->canonical[level] : MeritIntegersValues(term->ghosts)[level - view->n_owned];
 }
 
@@ -41,7 +41,7 @@ static int64_t Canonical(const MeritModelTerm *term, int32_t level)
    its records */
 static int64_t Home(const Count *c, int k, int32_t level)
 {
-  if (c->share[k]) return RankOf(c, c->share[k][level]);
+  if (c->work_before[k]) return RankOf(c, c->work_before[k][level]);
   return c->n_named[k] ? RankOf(c, Fraction(Canonical(&c->model->term[k], level), c->n_named[k])) : -1;
 }
 
@@ -89,8 +89,8 @@ static PetscErrorCode MeetParents(Count *c, int k)
 
   PetscFunctionBegin;
   for (int32_t i = 0; rows && view->n_eq && i < rows->n_levels; i++)
-    for (int64_t p = 1; p < MeritRecursionPlaces(rows, i); p++) {
-      const int32_t parent = MeritRecursionPlace(rows, i, p, &element);
+    for (int64_t p = 1; p < MeritRecursionRowLength(rows, i); p++) {
+      const int32_t parent = MeritRecursionElement(rows, i, p, &element);
 
       if (parent >= 0) PetscCall(Meet(c, k, Home(c, k, i), MeritTermLevelOfEquation(view, parent)));
     }
@@ -132,22 +132,22 @@ static PetscErrorCode Distinct(Count *c, int k, int64_t *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Shares of all levels of a term here, those of ghosts from their owners */
-static PetscErrorCode AllShares(MeritModel model, int k, double **share)
+/* Fractions of the work before all levels of a term here, those of ghosts from their owners */
+static PetscErrorCode AllWorkBefore(MeritModel model, int k, double **work_before)
 {
   const MeritTermView *view = &model->term[k].view;
   double              *x;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)(view->n_owned + view->n_ghost) + 1, share));
+  PetscCall(PetscMalloc1((size_t)(view->n_owned + view->n_ghost) + 1, work_before));
   PetscCall(PetscCalloc1((size_t)model->layout.n_local + 1, &x));
   for (int32_t i = 0; i < view->n_owned; i++) {
-    (*share)[i] = model->term[k].share[i];
-    if (view->n_eq) x[view->eq_owned + i * view->n_eq] = (*share)[i];
+    (*work_before)[i] = model->term[k].work_before[i];
+    if (view->n_eq) x[view->eq_owned + i * view->n_eq] = (*work_before)[i];
   }
   PetscCall(PetscSFBcastBegin(model->halo, MPI_DOUBLE, x, x + model->layout.n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(model->halo, MPI_DOUBLE, x, x + model->layout.n_owned, MPI_REPLACE));
-  for (int32_t i = 0; i < view->n_ghost; i++) (*share)[view->n_owned + i] = view->n_eq ? x[view->eq_ghost + i * view->n_eq] : 0.0;
+  for (int32_t i = 0; i < view->n_ghost; i++) (*work_before)[view->n_owned + i] = view->n_eq ? x[view->eq_ghost + i * view->n_eq] : 0.0;
   PetscCall(PetscFree(x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -182,13 +182,13 @@ PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t gho
 
   PetscFunctionBegin;
   PetscCheck(model->ready && model->planned, model->comm, PETSC_ERR_ORDER, "no planned model that is set up");
-  PetscCall(PetscCalloc2(model->formula->n_terms, &c.share, model->formula->n_terms, &c.n_named));
+  PetscCall(PetscCalloc2(model->formula->n_terms, &c.work_before, model->formula->n_terms, &c.n_named));
   for (int k = 0; k < model->formula->n_terms; k++) {
     MeritDict named;
 
     PetscCall(MeritStructureIndividuals(model->term[k].structure, &named));
     c.n_named[k] = named ? MeritDictSize(named) : k == model->key ? model->term[k].view.n_levels : 0;
-    if (model->term[k].share) PetscCall(AllShares(model, k, &c.share[k]));
+    if (model->term[k].work_before) PetscCall(AllWorkBefore(model, k, &c.work_before[k]));
   }
   for (int k = 0; k < model->formula->n_terms; k++) {
     PetscCall(MeritIntegersCreate(64, &c.pairs));
@@ -197,7 +197,7 @@ PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t gho
     PetscCall(Distinct(&c, k, &ghosts[k]));
     PetscCall(MeritIntegersDestroy(&c.pairs));
   }
-  for (int k = 0; k < model->formula->n_terms; k++) PetscCall(PetscFree(c.share[k]));
-  PetscCall(PetscFree2(c.share, c.n_named));
+  for (int k = 0; k < model->formula->n_terms; k++) PetscCall(PetscFree(c.work_before[k]));
+  PetscCall(PetscFree2(c.work_before, c.n_named));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,5 +1,5 @@
 /*
-  Equations and component slots of this rank: owned levels, ghosts, carriers; the halo.
+  Equations and component slots of this rank: owned levels, ghosts, genotyped levels; the halo.
   docs/layout.md has the formulas.
 
   Order of MeritModelLayOut(): for each term fetch the rows of the structure and find
@@ -16,55 +16,55 @@ enum { GHOST = -2 };
 /* Lists of neighbours of a structure at most */
 enum { MOST_LISTS = 2 };
 
-/* The neighbours of a term's owned levels: first places among the owned levels (-1 none,
+/* The neighbours of a term's owned levels: first positions among the owned levels (-1 none,
    GHOST), then equations (BindRows). Arrays are made here and taken over by the
    structure. */
 typedef struct {
-  int32_t *place[MOST_LISTS]; /* given to the structure in the end */
+  int32_t *position[MOST_LISTS]; /* given to the structure in the end */
 } Neighbours;
 
 /* Get the structure's rows of the levels owned here. Where the model is planned and the
-   term has the levels of the animals, also their part of the work (term->share).
+   term has the levels of the animals, also their part of the work (term->work_before).
    Collective. */
 static PetscErrorCode FetchRows(MeritModel model, MeritModelTerm *term)
 {
   const MeritLevels *levels = &term->levels;
-  const MeritPlaces  places = {levels->n_block, levels->owner, levels->n_owned, levels->place_of};
+  const MeritPlacement  placement = {levels->n_block, levels->owner, levels->n_owned, levels->position_of};
   MeritExchange      ex;
 
   PetscFunctionBegin;
-  PetscCall(MeritStructureFetch(term->structure, &places));
-  if (!model->share || !MeritStructureSameLevels(term->structure, model->term[model->key].structure)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MeritStructureFetch(term->structure, &placement));
+  if (!model->work_before || !MeritStructureSameLevels(term->structure, model->term[model->key].structure)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritExchangeCreate(model->comm, levels->n_block, levels->owner, &ex));
-  PetscCall(MeritStructureDeliver(&places, ex, sizeof(*model->share), model->share, &term->share));
+  PetscCall(MeritStructureDeliver(&placement, ex, sizeof(*model->work_before), model->work_before, &term->work_before));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Note a level that a record names as a ghost (or carrier) unless this rank owns it; a
+/* Note a level that a record names as a ghost (or genotyped level) unless this rank owns it; a
    number below 0 is no level. Not collective. */
 static PetscErrorCode NoteGhost(MeritModelTerm *term, int64_t number)
 {
   int32_t code;
 
   PetscFunctionBegin;
-  if (number >= 0 && MeritLevelsOwnedPlace(term->met, number) < 0) PetscCall(MeritIntegersIntern(term->ghosts, number, &code));
+  if (number >= 0 && MeritLevelsOwnedPosition(term->met, number) < 0) PetscCall(MeritIntegersIntern(term->ghosts, number, &code));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Places of one list of neighbours: -1 where there is none, GHOST where it is a ghost,
-   which is noted. *place [n] goes to the structure in the end. Not collective. */
-static PetscErrorCode FindNeighbours(MeritModelTerm *term, int64_t n, const int64_t number[], int32_t **place)
+/* Positions of one list of neighbours: -1 where there is none, GHOST where it is a ghost,
+   which is noted. *position [n] goes to the structure in the end. Not collective. */
+static PetscErrorCode FindNeighbours(MeritModelTerm *term, int64_t n, const int64_t number[], int32_t **position)
 {
   int32_t code;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(n + 1, place));
+  PetscCall(PetscMalloc1(n + 1, position));
   for (int64_t i = 0; i < n; i++) {
-    (*place)[i] = number[i] < 0 ? -1 : MeritLevelsOwnedPlace(&term->levels, number[i]);
-    if (number[i] < 0 || (*place)[i] >= 0) continue;
+    (*position)[i] = number[i] < 0 ? -1 : MeritLevelsOwnedPosition(&term->levels, number[i]);
+    if (number[i] < 0 || (*position)[i] >= 0) continue;
     PetscCall(MeritIntegersIntern(term->ghosts, number[i], &code));
-    (*place)[i] = GHOST;
+    (*position)[i] = GHOST;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -90,13 +90,13 @@ static PetscErrorCode FindGhosts(MeritModel model, int k, Neighbours *neighbours
     for (int64_t row = 0; row < model->rows.n; row++) PetscCall(NoteGhost(term, model->rows.number[number][row]));
   }
   for (int list = 0; MeritStructureNeighbours(term->structure, list, &n, &numbers); list++)
-    PetscCall(FindNeighbours(term, n, numbers, &neighbours->place[list]));
+    PetscCall(FindNeighbours(term, n, numbers, &neighbours->position[list]));
   PetscCall(MeritIntegersSort(term->ghosts));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* First equation and component slot of each term in each group: owned levels of all terms
-   (group 0), then ghosts (1), then carriers (2). More of either than a rank can number is
+   (group 0), then ghosts (1), then genotyped levels (2). More of either than a rank can number is
    an error on all ranks. Collective. */
 static PetscErrorCode Number(MeritModel model)
 {
@@ -106,9 +106,9 @@ static PetscErrorCode Number(MeritModel model)
   for (int group = 0; group < 3; group++)
     for (int k = 0; k < model->formula->n_terms; k++) {
       MeritTermView *view    = &model->term[k].view;
-      int32_t       *n       = group == 0 ? &view->n_owned : group == 1 ? &view->n_ghost : &view->n_carrier;
-      int32_t       *first_eq = group == 0 ? &view->eq_owned : group == 1 ? &view->eq_ghost : &view->eq_carrier;
-      int32_t       *first_slot = group == 0 ? &view->slot_owned : group == 1 ? &view->slot_ghost : &view->slot_carrier;
+      int32_t       *n       = group == 0 ? &view->n_owned : group == 1 ? &view->n_ghost : &view->n_genotyped;
+      int32_t       *first_eq = group == 0 ? &view->eq_owned : group == 1 ? &view->eq_ghost : &view->eq_genotyped;
+      int32_t       *first_slot = group == 0 ? &view->slot_owned : group == 1 ? &view->slot_ghost : &view->slot_genotyped;
 
       if (group == 0) {
         model->term[k].first_component = components;
@@ -151,15 +151,15 @@ static PetscErrorCode ShareFirsts(MeritModel model)
 }
 
 /* The halo: ghost equation i of this rank is an owned equation of another. The owner of a
-   ghost level and its place there come from the directory of levels; its equation on the
-   owner is the first of the term there + place * n_eq + component. Collective. */
+   ghost level and its position there come from the directory of levels; its equation on the
+   owner is the first of the term there + position * n_eq + component. Collective. */
 static PetscErrorCode MakeHalo(MeritModel model)
 {
   const int      n_terms = model->formula->n_terms;
   PetscSFNode   *remote;
   PetscInt       n_ghost = 0, at = 0;
   PetscMPIInt   *owner;
-  int32_t       *place;
+  int32_t       *position;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) n_ghost += (PetscInt)model->term[k].view.n_ghost * model->term[k].view.n_eq;
@@ -168,14 +168,14 @@ static PetscErrorCode MakeHalo(MeritModel model)
     const MeritTermView *view = &model->term[k].view;
     const int32_t        n    = view->n_ghost;
 
-    PetscCall(PetscMalloc2(n, &owner, n, &place));
-    PetscCall(MeritLevelsLocate(&model->term[k].levels, n, MeritIntegersValues(model->term[k].ghosts), owner, place));
+    PetscCall(PetscMalloc2(n, &owner, n, &position));
+    PetscCall(MeritLevelsLocate(&model->term[k].levels, n, MeritIntegersValues(model->term[k].ghosts), owner, position));
     for (int32_t i = 0; i < n; i++)
       for (int e = 0; e < view->n_eq; e++, at++) {
         remote[at].rank  = owner[i];
-        remote[at].index = (PetscInt)model->rank_term_first[owner[i] * n_terms + k] + (PetscInt)place[i] * view->n_eq + e;
+        remote[at].index = (PetscInt)model->rank_term_first[owner[i] * n_terms + k] + (PetscInt)position[i] * view->n_eq + e;
       }
-    PetscCall(PetscFree2(owner, place));
+    PetscCall(PetscFree2(owner, position));
   }
   PetscCall(PetscSFCreate(model->comm, &model->halo));
   PetscCall(PetscSFSetGraph(model->halo, model->layout.n_owned, n_ghost, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
@@ -183,7 +183,7 @@ static PetscErrorCode MakeHalo(MeritModel model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* From places of the neighbours of owned levels to first equations, which the structure
+/* From positions of the neighbours of owned levels to first equations, which the structure
    takes over; then the view of the term gets the parents and Mendelian variances of the
    structure, if it has them. Not collective. */
 static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
@@ -195,12 +195,12 @@ static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
   PetscFunctionBegin;
   for (int list = 0; MeritStructureNeighbours(term->structure, list, &n, &number); list++)
     for (int64_t i = 0; i < n; i++) {
-      int32_t *slot = &neighbours->place[list][i];
+      int32_t *slot = &neighbours->position[list][i];
 
       if (*slot >= 0) *slot = MeritTermEquation(view, *slot);
       else if (*slot == GHOST) *slot = MeritTermEquation(view, view->n_owned + MeritIntegersFind(term->ghosts, number[i]));
     }
-  PetscCall(MeritStructureBind(term->structure, view->eq_owned, view->n_eq, neighbours->place));
+  PetscCall(MeritStructureBind(term->structure, view->eq_owned, view->n_eq, neighbours->position));
   if (term->structure) {
     term->view.sire       = MeritStructurePenalty(term->structure)->sire;
     term->view.dam        = MeritStructurePenalty(term->structure)->dam;
@@ -210,28 +210,28 @@ static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelOwnedPlace - Place of a level among those this rank owns, or -1. Not collective. */
-int32_t MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number)
+/* MeritModelOwnedPosition - Position of a level among those this rank owns, or -1. Not collective. */
+int32_t MeritModelOwnedPosition(const MeritModelTerm *term, int64_t number)
 {
-  return MeritLevelsOwnedPlace(&term->levels, number);
+  return MeritLevelsOwnedPosition(&term->levels, number);
 }
 
 /* MeritModelRecordLevel - Record level of a canonical number, -1 of numbers below 0:
-   owned levels by place, then ghosts by number; carriers alone where the term has them,
+   owned levels by position, then ghosts by number; genotyped levels alone where the term has them,
    since then records name none of its levels. Not collective. */
 int32_t MeritModelRecordLevel(const MeritModelTerm *term, int64_t number)
 {
-  int32_t place;
+  int32_t position;
 
   if (number < 0) return -1;
-  place = MeritLevelsOwnedPlace(term->met, number);
-  if (place >= 0) return place;
+  position = MeritLevelsOwnedPosition(term->met, number);
+  if (position >= 0) return position;
   return MeritIntegersFind(term->ghosts, number) + (term->met == &term->levels ? term->view.n_owned : 0);
 }
 
 /* Count the levels of one term here: owned, and ghosts or, where rows of a factor are
-   fed, carriers. Then `met` has no levels, so that every row of the factor that a record
-   names is a carrier. Collective. */
+   fed, genotyped levels. Then `met` has no levels, so that every row of the factor that a record
+   names is a genotyped level. Collective. */
 static PetscErrorCode CountLevels(MeritModel model, int k, Neighbours *neighbours)
 {
   static const MeritLevels nobody = {0};
@@ -239,12 +239,12 @@ static PetscErrorCode CountLevels(MeritModel model, int k, Neighbours *neighbour
   const bool               fed    = MeritStructureFed(term->structure);
 
   PetscFunctionBegin;
-  term->view.has_carriers = fed;
+  term->view.has_genotyped = fed;
   term->met               = fed ? &nobody : &term->levels;
   PetscCall(FetchRows(model, term));
   PetscCall(FindGhosts(model, k, neighbours));
   term->view.n_owned                                      = term->levels.n_owned;
-  *(fed ? &term->view.n_carrier : &term->view.n_ghost)    = MeritIntegersCount(term->ghosts);
+  *(fed ? &term->view.n_genotyped : &term->view.n_ghost)    = MeritIntegersCount(term->ghosts);
   term->view.canonical                                    = term->levels.canonical;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -265,10 +265,10 @@ PetscErrorCode MeritModelLayOut(MeritModel model)
   for (int k = 0; k < n_terms; k++) {
     MeritModelTerm *term = &model->term[k];
 
-    PetscCall(MeritStructureFeed(term->structure, term->view.n_carrier, MeritIntegersValues(term->ghosts), &term->carriers));
+    PetscCall(MeritStructureFeed(term->structure, term->view.n_genotyped, MeritIntegersValues(term->ghosts), &term->genotyped));
     PetscCall(BindRows(term, &neighbours[k]));
   }
-  PetscCall(PetscFree(model->share));
+  PetscCall(PetscFree(model->work_before));
   PetscCall(PetscFree(neighbours));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,11 +1,11 @@
 /*
   Who owns a level. Canonical numbers are cut into blocks over the ranks; the rank of a
-  block knows the owner of each level of it and the place of the level among those that
+  block knows the owner of each level of it and the position of the level among those that
   the owner has. So no rank holds the whole directory. A rank that wants to know asks
   the ranks of the blocks (MeritLevelsLocate).
 
-  Whether this rank itself owns a level, and at which place, is asked for every record
-  and is answered without messages (MeritLevelsOwnedPlace): from the difference to the
+  Whether this rank itself owns a level, and at which position, is asked for every record
+  and is answered without messages (MeritLevelsOwnedPosition): from the difference to the
   first number if the owned numbers are one block, else by a map of bits, else by a
   search in an index.
 */
@@ -68,8 +68,8 @@ static PetscErrorCode MakeIndex(MeritLevels *levels)
 }
 
 /* Arrange the owned levels by order[] of the blocks, which comes the same way as the
-   levels did; equal ones keep ascending numbers. canonical is then by place, and place_of
-   has the place of each of sorted. Collective. */
+   levels did; equal ones keep ascending numbers. canonical is then by position, and position_of
+   has the position of each of sorted. Collective. */
 static PetscErrorCode Arrange(MeritLevels *levels, MeritExchange ex, const uint64_t order[])
 {
   const int32_t n = levels->n_owned;
@@ -79,13 +79,13 @@ static PetscErrorCode Arrange(MeritLevels *levels, MeritExchange ex, const uint6
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(n, &key, n, &at));
   PetscCall(PetscMalloc1(n, &levels->canonical));
-  PetscCall(PetscMalloc1(n, &levels->place_of));
+  PetscCall(PetscMalloc1(n, &levels->position_of));
   PetscCall(MeritExchangeForward(ex, sizeof(*key), order, key));
   for (int32_t i = 0; i < n; i++) at[i] = i;
   PetscCall(MeritSortKeys(n, key, at));
   for (int32_t i = 0; i < n; i++) {
     levels->canonical[i]    = levels->sorted[at[i]];
-    levels->place_of[at[i]] = i;
+    levels->position_of[at[i]] = i;
   }
   PetscCall(PetscFree2(key, at));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -109,10 +109,10 @@ static int32_t SearchIndex(const MeritLevels *levels, int64_t number)
   return at < last && c[at] == number ? at : -1;
 }
 
-/* MeritLevelsOwnedPlace - Place of a level among the owned ones, or -1. With a map, the
-   place in sorted is the count before the entry plus the bits below that of the number.
+/* MeritLevelsOwnedPosition - Position of a level among the owned ones, or -1. With a map, the
+   position in sorted is the count before the entry plus the bits below that of the number.
    Not collective. */
-int32_t MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number)
+int32_t MeritLevelsOwnedPosition(const MeritLevels *levels, int64_t number)
 {
   const int64_t *c = levels->sorted;
   int32_t        at;
@@ -126,7 +126,7 @@ int32_t MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number)
   } else {
     at = levels->index ? SearchIndex(levels, number) : (int32_t)(number - c[0]);
   }
-  return at >= 0 && levels->place_of ? levels->place_of[at] : at;
+  return at >= 0 && levels->position_of ? levels->position_of[at] : at;
 }
 
 /*
@@ -141,7 +141,7 @@ PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIIn
   PetscMPIInt   rank, size;
   MeritExchange ex;
   int64_t      *number;
-  int32_t      *place;
+  int32_t      *position;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -157,31 +157,31 @@ PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIIn
   PetscCall(MeritFitsRank(comm, MeritExchangeArriving(ex), "levels"));
   levels->n_owned = (int32_t)MeritExchangeArriving(ex);
   PetscCall(PetscMalloc1(levels->n_owned, &levels->sorted));
-  PetscCall(PetscMalloc1(levels->n_owned, &place));
-  PetscCall(PetscMalloc1(levels->n_block, &levels->place));
+  PetscCall(PetscMalloc1(levels->n_owned, &position));
+  PetscCall(PetscMalloc1(levels->n_block, &levels->position));
   PetscCall(MeritExchangeForward(ex, sizeof(*number), number, levels->sorted));
   levels->canonical = levels->sorted;
   if (order) PetscCall(Arrange(levels, ex, order));
   PetscCall(MakeIndex(levels));
-  for (int32_t i = 0; i < levels->n_owned; i++) place[i] = levels->place_of ? levels->place_of[i] : i;
-  PetscCall(MeritExchangeBack(ex, sizeof(*place), place, levels->place));
+  for (int32_t i = 0; i < levels->n_owned; i++) position[i] = levels->position_of ? levels->position_of[i] : i;
+  PetscCall(MeritExchangeBack(ex, sizeof(*position), position, levels->position));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree(number));
-  PetscCall(PetscFree(place));
+  PetscCall(PetscFree(position));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*
-  MeritLevelsLocate - Owner of each level and its place among the owner's levels; -1 for numbers out
+  MeritLevelsLocate - Owner of each level and its position among the owner's levels; -1 for numbers out
   of range.
 
-  Collective. number[n], owner[n], place[n].
+  Collective. number[n], owner[n], position[n].
 */
 PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[],
-                                 int32_t place[])
+                                 int32_t position[])
 {
   typedef struct {
-    int32_t owner, place;
+    int32_t owner, position;
   } Answer;
   PetscMPIInt   size, *dest;
   MeritExchange ex;
@@ -206,12 +206,12 @@ PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int
   for (int64_t i = 0; i < n_asked; i++) {
     int64_t at = asked[i] - levels->first;
 
-    answer[i] = (Answer){levels->owner[at], levels->place[at]};
+    answer[i] = (Answer){levels->owner[at], levels->position[at]};
   }
   PetscCall(MeritExchangeBack(ex, sizeof(*answer), answer, mine));
   for (int64_t i = 0; i < n; i++) {
     owner[i] = mine[i].owner;
-    place[i] = mine[i].place;
+    position[i] = mine[i].position;
   }
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree(dest));
@@ -226,10 +226,10 @@ PetscErrorCode MeritLevelsFree(MeritLevels *levels)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree(levels->owner));
-  PetscCall(PetscFree(levels->place));
+  PetscCall(PetscFree(levels->position));
   if (levels->sorted != levels->canonical) PetscCall(PetscFree(levels->sorted));
   PetscCall(PetscFree(levels->canonical));
-  PetscCall(PetscFree(levels->place_of));
+  PetscCall(PetscFree(levels->position_of));
   PetscCall(PetscFree(levels->map));
   PetscCall(PetscFree(levels->index));
   PetscFunctionReturn(PETSC_SUCCESS);

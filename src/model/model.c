@@ -30,9 +30,9 @@ PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritModelSetEstimated - See the header. Logically collective. The parser of variances
+/* MeritModelSetVariancesFree - See the header. Logically collective. The parser of variances
    must know it, hence the order. */
-PetscErrorCode MeritModelSetEstimated(MeritModel model)
+PetscErrorCode MeritModelSetVariancesFree(MeritModel model)
 {
   PetscFunctionBegin;
   PetscCheck(!model->formula, model->comm, PETSC_ERR_ORDER, "to be called before MeritModelSetFromConfig");
@@ -185,7 +185,7 @@ static PetscErrorCode FinishViews(MeritModel model)
   model->records.n_records   = (int32_t)n;
   model->records.y           = model->rows.y;
   model->records.pattern     = model->pattern;
-  model->records.root_weight = model->rows.weight;
+  model->records.sqrt_weight = model->rows.weight;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -265,12 +265,12 @@ static PetscErrorCode DestroyTerm(MeritModelTerm *term)
   PetscCall(MeritDictDestroy(&term->dict));
   PetscCall(MeritLevelsFree(&term->levels));
   PetscCall(MeritIntegersDestroy(&term->ghosts));
-  PetscCall(PetscSFDestroy(&term->carriers));
+  PetscCall(PetscSFDestroy(&term->genotyped));
   PetscCall(PetscFree(term->L));
   PetscCall(PetscFree(term->G_inverse));
   PetscCall(MeritStructureDestroy(&term->structure));
   PetscCall(PetscFree(term->column));
-  PetscCall(PetscFree(term->share));
+  PetscCall(PetscFree(term->work_before));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -295,7 +295,7 @@ PetscErrorCode MeritModelDestroy(MeritModel *model)
   PetscCall(FreeWords(m->n_missing, &m->missing));
   PetscCall(FreeWords(m->n_unknown, &m->unknown));
   if (m->weight) PetscCall(FreeWords(m->formula->n_traits, &m->weight));
-  PetscCall(PetscFree(m->share));
+  PetscCall(PetscFree(m->work_before));
   PetscCall(PetscFree(m->records_path));
   PetscCall(MeritModelForgetColumns(m));
   PetscCall(MeritFormulaDestroy(&m->formula));

@@ -22,7 +22,7 @@ typedef struct {
   int32_t  before;
 } MeritLevelsMap;
 
-/* Where the levels of a term live: canonical number -> (rank, place among the levels the rank
+/* Where the levels of a term live: canonical number -> (rank, position among the levels the rank
    owns). Held in canonical blocks. */
 typedef struct {
   MPI_Comm     comm;
@@ -30,11 +30,11 @@ typedef struct {
   int64_t      first;     /* block of this rank: [first, first + n_block) */
   int64_t      n_block;
   PetscMPIInt *owner;     /* [n_block]; owned */
-  int32_t     *place;     /* [n_block]; owned */
+  int32_t     *position;     /* [n_block]; owned */
   int32_t      n_owned;
-  int64_t     *canonical; /* [n_owned] levels owned by this rank, by their places; owned */
+  int64_t     *canonical; /* [n_owned] levels owned by this rank, by their positions; owned */
   int64_t     *sorted;    /* [n_owned] the same, ascending; owned, or canonical itself */
-  int32_t     *place_of;  /* [n_owned] place of each of sorted; NULL: places ascend; owned */
+  int32_t     *position_of;  /* [n_owned] position of each of sorted; NULL: positions ascend; owned */
   MeritLevelsMap *map;    /* where a number is in sorted: bits of 32 numbers an entry; owned */
   int32_t     *index;     /* or the first entry of each slice of numbers, where levels lie far apart; both NULL: one block; owned */
   int          slice;     /* a slice has 2^slice numbers */
@@ -69,10 +69,10 @@ typedef struct {
   const char     **column;    /* [n_regressors] columns of the regressors, for the structure; owned */
   MeritLevels      levels;
   const MeritLevels *met;     /* where levels that records name are: levels; those of nobody where records name rows of a factor */
-  MeritIntegers    ghosts;    /* canonical numbers of ghost or carrier levels, ascending; owned */
-  PetscSF          carriers;  /* rows of a factor -> carriers, NULL: none; owned */
+  MeritIntegers    ghosts;    /* canonical numbers of ghost or genotyped levels, ascending; owned */
+  PetscSF          genotyped;  /* rows of a factor -> genotyped levels, NULL: none; owned */
   double          *L, *G_inverse; /* owned */
-  double          *share;     /* of a planned model, [n_owned] work that stands before the animal, of 1 in all; NULL: other levels; owned */
+  double          *work_before;     /* of a planned model, [n_owned] fraction of all work that is of animals before this one; NULL: other levels; owned */
   int64_t          first_component; /* of the owned levels in the order of outputs */
 } MeritModelTerm;
 
@@ -101,8 +101,8 @@ struct _p_MeritModel {
   uint64_t    state;
   bool        ready;
   bool        estimated; /* variances may be missing, and every component keeps its equation */
-  bool        planned;   /* shares are kept */
-  bool        roots;     /* u = L v also where G is next to singular */
+  bool        planned;   /* fractions of work are kept */
+  bool        cholesky;     /* u = L v also where G is next to singular */
   /* set by SetFromConfig */
   MeritFormula  *formula;
   char          *records_path;
@@ -124,7 +124,7 @@ struct _p_MeritModel {
   MeritRows        rows;
   int              placement_number; /* index in rows.number of the herds that animals are placed by, -1 none */
   int64_t          placement_keys;   /* number of these herds */
-  double          *share;            /* of a planned model, those of the animals of this rank's canonical block, until laid out; owned */
+  double          *work_before;            /* of a planned model, those of the animals of this rank's canonical block, until laid out; owned */
   int              key;              /* term whose level (of its first regressor) decides where a record goes, -1: none */
   MeritModelTerm  *term;            /* [n_terms]; owned */
   MeritTermView   *view;            /* [n_terms] copies of term[].view, those of layout; owned */
@@ -149,7 +149,7 @@ struct _p_MeritModel {
   MeritExclusion     *exclusion_list; /* made on request; owned */
 };
 
-/* column_place.c: store where the job file names columns of the records (formulas, weights), so
+/* column_position.c: store where the job file names columns of the records (formulas, weights), so
    that errors about a column have line and column of the job file. Not collective. */
 PetscErrorCode MeritModelNoteColumns(MeritModel model, MeritNode job);
 /* Free what MeritModelNoteColumns() stored. Not collective. */
@@ -198,10 +198,10 @@ PetscErrorCode MeritRowsFree(MeritModel model);
    Collective. */
 PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, const uint64_t order[], MeritLevels *levels);
 /* Index of a level among those that this rank owns, -1: not owned. Not collective. */
-int32_t        MeritLevelsOwnedPlace(const MeritLevels *levels, int64_t number);
-/* owner [n] of levels number [n], and their indices place [n] among the owner's levels; both -1 for
+int32_t        MeritLevelsOwnedPosition(const MeritLevels *levels, int64_t number);
+/* owner [n] of levels number [n], and their indices position [n] among the owner's levels; both -1 for
    numbers out of range. Collective. */
-PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[], int32_t place[]);
+PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[], int32_t position[]);
 /* Free the arrays of a directory. Not collective. */
 PetscErrorCode MeritLevelsFree(MeritLevels *levels);
 /* placement.c: choose the owners of all levels, and move the records to their ranks. Collective. */
@@ -215,7 +215,7 @@ PetscErrorCode MeritModelDesigns(MeritModel model);
    rank has. Not collective. */
 int32_t        MeritModelRecordLevel(const MeritModelTerm *term, int64_t number);
 /* Index of a level of a term among those that this rank owns, -1: not owned. Not collective. */
-int32_t        MeritModelOwnedPlace(const MeritModelTerm *term, int64_t number);
+int32_t        MeritModelOwnedPosition(const MeritModelTerm *term, int64_t number);
 /* Count the observations of each owned level and component; equations of fixed levels without any
    become absent. Collective. */
 PetscErrorCode MeritModelCountObservations(MeritModel model);

@@ -169,7 +169,7 @@ static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
 
 /* *n = nearly the number of distinct strings in the pools of all ranks, by linear
    counting (Whang, Vander-Zanden and Taylor 1990): each string marks one of m bits by its
-   hash, and n = -m log(share of bits that are 0). Infinite where no bit is 0. The same
+   hash, and n = -m log(fraction of bits that are 0). Infinite where no bit is 0. The same
    however the strings are spread over ranks. Collective. */
 static PetscErrorCode Distinct(MPI_Comm comm, MeritStrings pool, double *n)
 {

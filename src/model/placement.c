@@ -8,7 +8,7 @@
   goes to the rank with most of its records, ties to the lowest rank (Majority), so that
   few levels are ghosts.
 
-  At the end records are sorted by the places of their animals, so that the passes over
+  At the end records are sorted by the positions of their animals, so that the passes over
   records and over animals go through memory in the same order.
 */
 #include "placement.h"
@@ -146,25 +146,25 @@ static PetscErrorCode Blocks(MeritModel model, int k, const PetscMPIInt *owners,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sort the rows by the places of their animals; rows without an animal (place -1, the
+/* Sort the rows by the positions of their animals; rows without an animal (position -1, the
    largest number of 32 bits) at the end, equal ones in their old order. Not
    collective. */
 static PetscErrorCode ArrangeRecords(MeritModel model, int key)
 {
   const MeritLevels *levels = &model->term[key].levels;
   const int64_t     *number = model->rows.number[model->term[key].number[0]], n = model->rows.n;
-  uint64_t          *place;
+  uint64_t          *position;
   int32_t           *row;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(n, &place, n, &row));
+  PetscCall(PetscMalloc2(n, &position, n, &row));
   for (int64_t i = 0; i < n; i++) {
     row[i]   = (int32_t)i;
-    place[i] = (uint32_t)MeritLevelsOwnedPlace(levels, number[i]);
+    position[i] = (uint32_t)MeritLevelsOwnedPosition(levels, number[i]);
   }
-  PetscCall(MeritSortKeys(n, place, row));
+  PetscCall(MeritSortKeys(n, position, row));
   PetscCall(MeritRowsArrange(model, row));
-  PetscCall(PetscFree2(place, row));
+  PetscCall(PetscFree2(position, row));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -248,9 +248,9 @@ static void FindCuts(PetscMPIInt size, int n_samples, const Sample sample[], dou
   while (n_cuts < size - 1) cut[n_cuts++] = UINT64_MAX;
 }
 
-/* Share of the work that stands before a position, between samples by proportion. 0 to 1;
-   two samples with an animal between them give its share by the distance of positions. */
-static double ShareOf(int n, const Sample sample[], double total, uint64_t position)
+/* Fraction of the work before a position, between samples by proportion. 0 to 1;
+   two samples with an animal between them give its fraction by the distance of positions. */
+static double WorkBefore(int n, const Sample sample[], double total, uint64_t position)
 {
   int low = 0, high = n; /* the first sample behind the position */
   double part;
@@ -266,13 +266,13 @@ static double ShareOf(int n, const Sample sample[], double total, uint64_t posit
   return (sample[low - 1].weight + part * ((low == n ? total : sample[low].weight) - sample[low - 1].weight)) / total;
 }
 
-/* model->share [block]: the part of the work before each animal, for a planned model
+/* model->work_before [block]: the fraction of the work before each animal, for a planned model
    (ghosts.c) */
 static PetscErrorCode KeepShares(MeritModel model, const Animals *a, int n, const Sample sample[], double total)
 {
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(a->n + 1, &model->share));
-  for (int64_t i = 0; i < a->n; i++) model->share[i] = ShareOf(n, sample, total, Position(a, i));
+  PetscCall(PetscMalloc1(a->n + 1, &model->work_before));
+  for (int64_t i = 0; i < a->n; i++) model->work_before[i] = WorkBefore(n, sample, total, Position(a, i));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

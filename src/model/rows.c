@@ -61,7 +61,7 @@ static PetscErrorCode Treat(MeritModel model, Treatment treat, void *ctx)
 /*
   MeritRowsMove - Send row i of the records to rank dest[i] (-1: drop it).
 
-  Collective on the model. Rows arrive ordered by their old place over all ranks, so file order is
+  Collective on the model. Rows arrive ordered by their old position over all ranks, so file order is
   kept within a rank.
 */
 PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[])

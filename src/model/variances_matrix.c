@@ -146,15 +146,15 @@ static int FindName(const VarianceShape *s, const char *name)
   return found;
 }
 
-/* place [i] = component of row i of the given matrix, from the names in `rows`, each
+/* position [i] = component of row i of the given matrix, from the names in `rows`, each
    component once; without names the rows are in component order */
-static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int place[])
+static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int position[])
 {
   char order[600];
 
   PetscFunctionBegin;
   /* without names row i is component i */
-  for (int i = 0; i < s->n; i++) place[i] = i;
+  for (int i = 0; i < s->n; i++) position[i] = i;
   if (!rows) PetscFunctionReturn(PETSC_SUCCESS);
   VarianceOrder(s, sizeof(order), order);
   if (rows->kind != MERIT_NODE_LIST || rows->n != s->n) {
@@ -163,15 +163,15 @@ static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int plac
   for (int i = 0; i < s->n; i++) {
     MeritNode row = rows->child[i];
 
-    place[i] = row->kind == MERIT_NODE_SCALAR ? FindName(s, row->text) : -1;
+    position[i] = row->kind == MERIT_NODE_SCALAR ? FindName(s, row->text) : -1;
     /* -1 and -2 of FindName() have messages of their own */
-    if (place[i] < 0) {
+    if (position[i] < 0) {
       PetscCall(MeritNodeError(
           row, "\"%s\" is %s of `%s`; its rows are %s", row->kind == MERIT_NODE_SCALAR ? row->text : "this",
-          place[i] == -1 ? "no component" : "the name of two components", s->label, order));
+          position[i] == -1 ? "no component" : "the name of two components", s->label, order));
     }
     for (int j = 0; j < i; j++) {
-      if (place[j] == place[i])
+      if (position[j] == position[i])
         PetscCall(MeritNodeError(row, "the row %s of `%s` stands twice", row->text, s->label));
     }
   }
@@ -181,7 +181,7 @@ static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int plac
 /* *at = component of a row or column of an element to fix, given by its number from 1 in
    the given order, or by its name. A text that is a number is taken as a number, also
    where a component has that name. */
-static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const int place[], int *at)
+static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const int position[], int *at)
 {
   double number;
 
@@ -191,7 +191,7 @@ static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const in
     if (!MeritNodeReal(node, &number))
       *at = FindName(s, node->text);
     else if (number >= 1 && number <= s->n && number == floor(number))
-      *at = place[(int)number - 1];
+      *at = position[(int)number - 1];
   }
   if (*at < 0)
     PetscCall(
@@ -200,9 +200,9 @@ static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const in
 }
 
 /* fix [n * n] from the key fix: yes (all elements), no (none), or a list of elements [[i,
-   j], ...], each with its mirror image. An element (i, j) of the given order is at (place
-   [i], place [j]). */
-static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int place[], bool fix[])
+   j], ...], each with its mirror image. An element (i, j) of the given order is at (position
+   [i], position [j]). */
+static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int position[], bool fix[])
 {
   static const char *const yes[] = {"yes", "true", "Yes", "True", "YES", "TRUE"}, *const no[] = {
                                                                                       "no", "false",
@@ -227,8 +227,8 @@ static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int 
     if (pair->kind != MERIT_NODE_LIST || pair->n != 2) {
       PetscCall(MeritNodeError(pair, "`fix` of `%s`: expected a pair [row, column]", s->label));
     }
-    PetscCall(ReadIndex(pair->child[0], s, place, &i));
-    PetscCall(ReadIndex(pair->child[1], s, place, &j));
+    PetscCall(ReadIndex(pair->child[0], s, position, &i));
+    PetscCall(ReadIndex(pair->child[1], s, position, &j));
     fix[i * s->n + j] = fix[j * s->n + i] = true;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -284,7 +284,7 @@ static PetscErrorCode ReadStructure(MeritNode node, const VarianceShape *s, bool
 /* Read a matrix into m, whose arrays exist and are 0; given [n * n], also 0, and place
    [n] are scratch */
 static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, const VarianceShape *s,
-                               double given[], int place[], VarianceMatrix *m)
+                               double given[], int position[], VarianceMatrix *m)
 {
   VarianceOptions options = *outer;
   MeritNode       value;
@@ -293,14 +293,14 @@ static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, con
   PetscFunctionBegin;
   PetscCall(VarianceOptionsTake(node, false, s->label, &options, &value));
   PetscCall(ReadStructure(options.structure, s, &m->diagonal));
-  PetscCall(ReadOrder(options.rows, s, place));
+  PetscCall(ReadOrder(options.rows, s, position));
   PetscCall(ReadValue(value, s, m->diagonal, given));
   PetscCall(CheckSymmetric(value, s, m->diagonal, given));
   for (int i = 0; i < n; i++) {
-    for (int j = 0; j < n; j++) m->value[place[i] * n + place[j]] = given[i * n + j];
+    for (int j = 0; j < n; j++) m->value[position[i] * n + position[j]] = given[i * n + j];
   }
   PetscCall(VarianceCheckDefinite(value, s, m->value));
-  if (options.fix) PetscCall(ReadFix(options.fix, s, place, m->fix));
+  if (options.fix) PetscCall(ReadFix(options.fix, s, position, m->fix));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -312,15 +312,15 @@ PetscErrorCode VarianceMatrixRead(MeritNode node, const VarianceOptions *options
   const size_t   n   = (size_t)s->n;
   bool           any = false;
   double        *given;
-  int           *place;
+  int           *position;
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc2(n * n, &given, n, &place));
+  PetscCall(PetscCalloc2(n * n, &given, n, &position));
   PetscCall(PetscCalloc1(n * n, &m->value));
   PetscCall(PetscCalloc1(n * n, &m->fix));
-  code = ReadInto(node, options, s, given, place, m);
-  PetscCall(PetscFree2(given, place));
+  code = ReadInto(node, options, s, given, position, m);
+  PetscCall(PetscFree2(given, position));
   for (size_t i = 0; i < n * n; i++) any |= m->fix[i];
   if (code || !any) PetscCall(PetscFree(m->fix));
   if (code) PetscCall(PetscFree(m->value));

@@ -1,4 +1,4 @@
-/* What others may look at: views, labels, places of levels. */
+/* What others may look at: views, labels, positions of levels. */
 #include "model_impl.h"
 #include <string.h>
 
@@ -8,8 +8,8 @@ MPI_Comm MeritModelComm(MeritModel model)
   return model->comm;
 }
 
-/* MeritModelEstimated - Are its variances to be estimated? Not collective. */
-bool MeritModelEstimated(MeritModel model)
+/* MeritModelVariancesFree - Are its variances to be estimated? Not collective. */
+bool MeritModelVariancesFree(MeritModel model)
 {
   return model->estimated;
 }
@@ -68,11 +68,11 @@ PetscSF MeritModelHalo(MeritModel model)
   return model->halo;
 }
 
-/* MeritModelCarriers - Genotype rows (roots) to the carriers of an SNP term (leaves), units are
+/* MeritModelGenotypedLink - Genotype rows (roots) to the genotyped levels of an SNP term (leaves), units are
    levels; borrowed. Not collective. */
-PetscSF MeritModelCarriers(MeritModel model, int term)
+PetscSF MeritModelGenotypedLink(MeritModel model, int term)
 {
-  return model->term[term].carriers;
+  return model->term[term].genotyped;
 }
 
 /* MeritModelGenotypes - The genotypes, or NULL; borrowed. Not collective. */
@@ -125,7 +125,7 @@ static PetscErrorCode Labels(MeritModel model, int k, MeritDict *dict, const cha
   Collective.
 
   Input Parameters:
-+ term   - place in the formula
++ term   - position in the formula
 - number - [n] canonical numbers
 
   Output Parameters:
@@ -181,15 +181,15 @@ PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t n, const int
 {
   const int    n_terms = model->formula->n_terms;
   PetscMPIInt *owner;
-  int32_t     *place;
+  int32_t     *position;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(n, &owner, n, &place));
-  PetscCall(MeritLevelsLocate(&model->term[term].levels, n, level, owner, place));
+  PetscCall(PetscMalloc2(n, &owner, n, &position));
+  PetscCall(MeritLevelsLocate(&model->term[term].levels, n, level, owner, position));
   for (int64_t i = 0; i < n; i++)
     equation[i] = owner[i] < 0 ? -1
                 : model->rank_first[owner[i]] + model->rank_term_first[owner[i] * n_terms + term] +
-                    (int64_t)place[i] * model->term[term].view.n_eq;
-  PetscCall(PetscFree2(owner, place));
+                    (int64_t)position[i] * model->term[term].view.n_eq;
+  PetscCall(PetscFree2(owner, position));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

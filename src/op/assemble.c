@@ -6,7 +6,7 @@
   1. from each record, W' R^-1 W among the equations of its levels;
   2. from each level of a random term of form `recursion`, its row of (I - P)' D^-1 (I - P),
      times G^-1 (Henderson 1976 for pedigrees);
-  3. 1 on the diagonal of pinned equations;
+  3. 1 on the diagonal of constrained equations;
   4. columns of terms of form `factor` (SNPs, ridge), which have an entry for every level of
      every term: products of the operator with unit vectors.
 
@@ -29,7 +29,7 @@ typedef struct {
   double    *value;        /* [n]; owned */
 } Triplets;
 
-/* A coefficient of a record in an equation, an element of W. `equation` is global, -1 if pinned. */
+/* A coefficient of a record in an equation, an element of W. `equation` is global, -1 if constrained. */
 typedef struct {
   PetscInt equation;
   int      trait;
@@ -41,10 +41,10 @@ typedef struct {
   MeritMME    *mme;
   Mat          C;
   PetscInt     first;
-  PetscInt    *equation; /* [n_local] global number, -1 where pinned; owned */
+  PetscInt    *equation; /* [n_local] global number, -1 where constrained; owned */
   Coefficient *list;     /* those of one record; owned */
-  MeritNumbers numbers;
-  bool         whole; /* places of entries do not depend on the numbers */
+  MeritPenalties penalties;
+  bool         whole; /* positions of entries do not depend on the variances */
   bool         sparse; /* without entries of dense terms */
   Triplets     t;
 } Assembly;
@@ -56,7 +56,7 @@ static bool IsDense(const MeritTermView *t)
   return MeritStructureForm(t->structure) == MERIT_FORM_FACTOR;
 }
 
-/* Write one contribution, or count it. Equations that are pinned (-1) have none. */
+/* Write one contribution, or count it. Equations that are constrained (-1) have none. */
 static void Add(Triplets *t, PetscInt row, PetscInt column, double value)
 {
   if (row < 0 || column < 0) return;
@@ -68,7 +68,7 @@ static void Add(Triplets *t, PetscInt row, PetscInt column, double value)
   t->n++;
 }
 
-/* What one regressor of a term has in a record. Where places are not to depend on numbers, a component has its own equation, or all of its
+/* What one regressor of a term has in a record. Where positions are not to depend on numbers, a component has its own equation, or all of its
    level if L mixes them. */
 static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritDesignView *d, int n_traits,
                          int32_t record, Coefficient *list)
@@ -101,7 +101,7 @@ static int ListRecord(const Assembly *a, int n_traits, int32_t record)
     const int            first = n;
 
     for (int g = 0; g < t->n_regressors && !IsDense(t); g++) n += ListRegressor(a, t, &t->design[g], n_traits, record, a->list + n);
-    for (int i = first; i < n && a->numbers.random && t->fixed; i++) a->list[i].value = 0.0;
+    for (int i = first; i < n && a->penalties.random && t->fixed; i++) a->list[i].value = 0.0;
   }
   return n;
 }
@@ -114,8 +114,8 @@ static void AddRecords(Assembly *a)
   const int               n_traits = records->n_traits;
 
   for (int32_t record = 0; record < records->n_records; record++) {
-    const double            *R = a->numbers.R_inverse; /* NULL: 0 */
-    const MeritRecordInverse r_inverse = MeritRecordInverseOf(R, R ? records->pattern : NULL, records->root_weight, n_traits, record);
+    const double            *R = a->penalties.R_inverse; /* NULL: 0 */
+    const MeritRecordInverse r_inverse = MeritRecordInverseOf(R, R ? records->pattern : NULL, records->sqrt_weight, n_traits, record);
     const uint32_t           seen = records->observed[records->pattern[record]];
     const int                n = ListRecord(a, n_traits, record);
 
@@ -149,20 +149,20 @@ static void AddPenalty(void *ctx, int32_t row, int32_t column, double product, d
 /* The matrix in the place of G^-1 of a term; NULL: 0. */
 static const double *Penalty(const Assembly *a, int k)
 {
-  return a->numbers.penalty ? a->numbers.penalty[k] : NULL;
+  return a->penalties.penalty ? a->penalties.penalty[k] : NULL;
 }
 
-/* The diagonal of pinned equations, and of fixed ones that do not count */
+/* The diagonal of constrained equations, and of fixed ones that do not count */
 static void AddIdentity(Assembly *a)
 {
   const MeritMME *mme = a->mme;
 
-  for (int32_t i = 0; i < mme->n_pinned; i++) Add(&a->t, a->first + mme->pinned[i], a->first + mme->pinned[i], a->numbers.identity);
+  for (int32_t i = 0; i < mme->n_constrained; i++) Add(&a->t, a->first + mme->constrained[i], a->first + mme->constrained[i], a->penalties.identity);
   for (int k = 0; k < mme->n_terms && a->whole; k++)
     for (int32_t e = 0; e < mme->term[k].n_owned * mme->term[k].n_eq && mme->term[k].fixed; e++) {
       const PetscInt eq = a->equation[mme->term[k].eq_owned + e];
 
-      Add(&a->t, eq, eq, a->numbers.random ? a->numbers.identity : 0.0);
+      Add(&a->t, eq, eq, a->penalties.random ? a->penalties.identity : 0.0);
     }
 }
 
@@ -188,7 +188,7 @@ static void AddColumns(Assembly *a, int n, const PetscInt column[], const double
 
     for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++)
       for (int j = 0; j < n; j++) {
-        const double value = a->numbers.random && t->fixed ? 0.0 : Y[(int64_t)i * COLUMNS + j];
+        const double value = a->penalties.random && t->fixed ? 0.0 : Y[(int64_t)i * COLUMNS + j];
 
         if (value == 0.0 && !a->whole) continue;
         Add(&a->t, a->equation[i], column[j], value);
@@ -197,7 +197,7 @@ static void AddColumns(Assembly *a, int n, const PetscInt column[], const double
   }
 }
 
-/* Y = (W' R^-1 W + penalty of term k) X with the numbers given, X being 0 outside the term. The
+/* Y = (W' R^-1 W + penalty of term k) X with the matrices given, X being 0 outside the term. The
    operator applies its own G^-1, so the product with the difference to the penalty given is
    added; if R^-1 is 0, only the penalty remains. */
 static PetscErrorCode Product(Assembly *a, int k, const double *X, double *Y)
@@ -209,9 +209,9 @@ static PetscErrorCode Product(Assembly *a, int k, const double *X, double *Y)
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)(t->n_eq * t->n_eq), &other));
   for (int b = 0; P && b < t->n_eq * t->n_eq; b++) other[b] = P[b];
-  if (a->numbers.R_inverse) {
+  if (a->penalties.R_inverse) {
     for (int b = 0; b < t->n_eq * t->n_eq; b++) other[b] -= t->G_inverse[b];
-    PetscCall(MeritMMEApplyWith(a->C, a->numbers.R_inverse, COLUMNS, X, Y));
+    PetscCall(MeritMMEApplyWith(a->C, a->penalties.R_inverse, COLUMNS, X, Y));
   } else PetscCall(PetscArrayzero(Y, (size_t)a->mme->n_owned * COLUMNS));
   MeritLevelsApply(t->n_owned, t->n_eq, other, COLUMNS, X + (int64_t)t->eq_owned * COLUMNS, Y + (int64_t)t->eq_owned * COLUMNS);
   PetscCall(PetscFree(other));
@@ -263,9 +263,9 @@ static PetscCount DenseCount(const MeritMME *mme)
   return n;
 }
 
-/* Global numbers of local equations (-1 where pinned), ghosts by the halo, and how many
+/* Global numbers of local equations (-1 where constrained), ghosts by the halo, and how many
    contributions there are at most. Nothing of their size is allocated. */
-static PetscErrorCode Begin(Mat C, const MeritNumbers *numbers, Assembly *a)
+static PetscErrorCode Begin(Mat C, const MeritPenalties *penalties, Assembly *a)
 {
   MeritMME               *mme;
   const MeritRecordsView *records;
@@ -276,8 +276,8 @@ static PetscErrorCode Begin(Mat C, const MeritNumbers *numbers, Assembly *a)
   PetscCall(MeritMMEGet(C, &mme));
   a->mme     = mme;
   a->C       = C;
-  a->numbers = *numbers;
-  a->whole   = MeritModelEstimated(mme->model);
+  a->penalties = *penalties;
+  a->whole   = MeritModelVariancesFree(mme->model);
   records = MeritModelRecords(mme->model);
   first = MeritModelLayout(mme->model)->first;
   a->first = (PetscInt)first;
@@ -304,12 +304,12 @@ static PetscErrorCode End(Assembly *a)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The numbers of the present variances; penalty [n_terms] is an array of the caller, which is
+/* The matrices of the current variances; penalty [n_terms] is an array of the caller, which is
    filled. */
-static MeritNumbers Current(const MeritMME *mme, const double *penalty[])
+static MeritPenalties Current(const MeritMME *mme, const double *penalty[])
 {
   for (int k = 0; k < mme->n_terms; k++) penalty[k] = mme->term[k].G_inverse;
-  return (MeritNumbers){.penalty = penalty, .R_inverse = mme->records.R_inverse, .identity = 1.0};
+  return (MeritPenalties){.penalty = penalty, .R_inverse = mme->records.R_inverse, .identity = 1.0};
 }
 
 /* Contributions on this rank with the present variances, counted, not made. Collective. */
@@ -317,14 +317,14 @@ static PetscErrorCode Contributions(Mat C, bool sparse, MPI_Comm *comm, int64_t 
 {
   Assembly       a = {.sparse = sparse};
   MeritMME      *mme;
-  MeritNumbers   numbers;
+  MeritPenalties   penalties;
   const double **penalty;
 
   PetscFunctionBegin;
   PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(PetscMalloc1(mme->n_terms, &penalty));
-  numbers = Current(mme, penalty);
-  PetscCall(Begin(C, &numbers, &a));
+  penalties = Current(mme, penalty);
+  PetscCall(Begin(C, &penalties, &a));
   *n    = (int64_t)a.t.n;
   *comm = mme->comm;
   PetscCall(End(&a));
@@ -368,11 +368,11 @@ PetscErrorCode MeritMMESparseSize(Mat C, int64_t *bytes)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All contributions with the numbers given; they are a->t's until End */
-static PetscErrorCode Collect(Mat C, const MeritNumbers *numbers, Assembly *a)
+/* All contributions with the matrices given; they are a->t's until End */
+static PetscErrorCode Collect(Mat C, const MeritPenalties *penalties, Assembly *a)
 {
   PetscFunctionBegin;
-  PetscCall(Begin(C, numbers, a));
+  PetscCall(Begin(C, penalties, a));
   PetscCall(PetscMalloc3(a->t.n + 1, &a->t.row, a->t.n + 1, &a->t.column, a->t.n + 1, &a->t.value));
   a->t.n = 0;
   AddSparse(a);
@@ -386,14 +386,14 @@ static PetscErrorCode Form(Mat C, bool sparse, Mat *A)
 {
   Assembly       a = {.sparse = sparse};
   MeritMME      *mme;
-  MeritNumbers   numbers;
+  MeritPenalties   penalties;
   const double **penalty;
 
   PetscFunctionBegin;
   PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(PetscMalloc1(mme->n_terms, &penalty));
-  numbers = Current(mme, penalty);
-  PetscCall(Collect(C, &numbers, &a));
+  penalties = Current(mme, penalty);
+  PetscCall(Collect(C, &penalties, &a));
   PetscCall(MatCreate(mme->comm, A));
   PetscCall(MatSetSizes(*A, mme->n_owned, mme->n_owned, PETSC_DETERMINE, PETSC_DETERMINE));
   PetscCall(MatSetType(*A, MATAIJ));
@@ -408,7 +408,7 @@ static PetscErrorCode Form(Mat C, bool sparse, Mat *A)
   MeritMMEAssemble - C as a sparse matrix with the layout of the operator: contributions record by record and edge by edge (Henderson
   1984), columns of SNP and ridge terms by the operator's product with unit vectors.
 
-  Collective on C. Pinned equations are rows and columns of the identity. Numbers are for the
+  Collective on C. Constrained equations are rows and columns of the identity. Numbers are for the
   present variances.
 
   Output Parameter:
@@ -451,19 +451,19 @@ PetscErrorCode MeritMMEAssembleSparse(Mat C, Mat *A, bool **full)
 }
 
 /*@
-  MeritMMEAssembleNumbers - What C would be with other small matrices, in a matrix that `MeritMMEAssemble()` made: C for new variances, its
+  MeritMMEAssembleWith - What C would be with other small matrices, in a matrix that `MeritMMEAssemble()` made: C for new variances, its
   derivatives, or its part of the random effects.
 
-  Collective on C. The model is one whose variances are estimated (`MeritModelSetEstimated()`), and the same terms mix their components
+  Collective on C. The model is one whose variances are estimated (`MeritModelSetVariancesFree()`), and the same terms mix their components
   (`MeritTermMixes()`) as when the matrix was made.
 @*/
-PetscErrorCode MeritMMEAssembleNumbers(Mat C, const MeritNumbers *numbers, Mat A)
+PetscErrorCode MeritMMEAssembleWith(Mat C, const MeritPenalties *penalties, Mat A)
 {
   Assembly a = {0};
 
   PetscFunctionBegin;
   PetscCall(MeritMMERefresh(C));
-  PetscCall(Collect(C, numbers, &a));
+  PetscCall(Collect(C, penalties, &a));
   PetscCheck(a.whole, a.mme->comm, PETSC_ERR_ARG_WRONGSTATE, "the model's variances are not estimated");
   PetscCall(MatSetValuesCOO(A, a.t.value, INSERT_VALUES));
   PetscCall(End(&a));

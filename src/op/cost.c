@@ -7,11 +7,11 @@
 #include <merit/cost.h>
 #include <merit/op.h>
 
-/* Vectors with a place for each ghost: the operand, its image, and one of the preconditioner */
+/* Vectors with a value for each ghost: the operand, its image, and one of the preconditioner */
 enum { GHOST_VECTORS = 3 };
 /* Bytes of a pass through a record: its pattern; value and slots of each trait; through an animal: its parents */
 enum { RECORD_BYTES = 8, TRAIT_BYTES = 24, PARENT_BYTES = 16 };
-/* Streams of 8 bytes for an equation: operand, image, places of levels, and what penalties read and write */
+/* Streams of 8 bytes for an equation: operand, image, numbers of levels, and what penalties read and write */
 enum { STREAMS = 8 };
 
 /* MeritMMEAddBytes - See the header. Collective. */
@@ -54,13 +54,13 @@ static PetscErrorCode Genotypes(MeritModel model, const MeritTraffic *x, MeritWo
 PetscErrorCode MeritMMEAddWork(MeritModel model, const MeritTraffic *x, MeritWork *w)
 {
   const double level   = (double)(x->animals + x->fixed + x->others) / w->ranks;
-  const double carrier = (double)x->carriers / w->ranks;
+  const double genotyped = (double)x->genotyped / w->ranks;
   const double records = (double)x->n_records * (RECORD_BYTES + TRAIT_BYTES * MeritModelFormula(model)->n_traits);
 
   PetscFunctionBegin;
   w->bytes += (records + 8.0 * STREAMS * (double)x->equations + PARENT_BYTES * (double)x->n_animals) / w->ranks;
-  w->sent += 8.0 * (level + 2.0 * carrier);
-  w->messages += MeritPartners(level, w->ranks) + 2.0 * MeritPartners(carrier, w->ranks);
+  w->sent += 8.0 * (level + 2.0 * genotyped);
+  w->messages += MeritPartners(level, w->ranks) + 2.0 * MeritPartners(genotyped, w->ranks);
   PetscCall(Genotypes(model, x, w));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

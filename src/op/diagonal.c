@@ -6,7 +6,7 @@
   2. If some G is singular, L' D L: from components to equations.
   3. Penalties of levels, those of parents too; ghosts are added to their owners.
   4. Blocks of SNPs: the sum over genotyped animals of M_ij^2 times the data part of the animal
-     (its carriers).
+     (its genotyped levels).
 
   Within a rank the blocks of all terms have rows of the same length, `stride`, the largest
   n_comp of a term, so that one exchange carries them all. Pack() takes them out.
@@ -89,7 +89,7 @@ static PetscErrorCode LocalBlocks(MeritMME *mme, int stride, MeritBlockCache *ca
 
     ContractBlocks(t, t->n_owned, stride, D + (int64_t)t->slot_owned * stride, *E + (int64_t)t->eq_owned * stride);
     ContractBlocks(t, t->n_ghost, stride, D + (int64_t)t->slot_ghost * stride, *E + (int64_t)t->eq_ghost * stride);
-    ContractBlocks(t, t->n_carrier, stride, D + (int64_t)t->slot_carrier * stride, *E + (int64_t)t->eq_carrier * stride);
+    ContractBlocks(t, t->n_genotyped, stride, D + (int64_t)t->slot_genotyped * stride, *E + (int64_t)t->eq_genotyped * stride);
   }
   if (!mme->expand) PetscCall(PetscArraycpy(*E, D, n));
   for (size_t i = 0; i < n && factor != 1.0; i++) (*E)[i] *= factor;
@@ -115,7 +115,7 @@ static int Stride(const MeritMME *mme)
   return stride;
 }
 
-/* Carriers' blocks -> rows [n_rows * n_eq * stride] on grid column 0, summed over the ranks that
+/* Genotyped levels' blocks -> rows [n_rows * n_eq * stride] on grid column 0, summed over the ranks that
    have records of the animal. *rows belongs to the link. */
 static PetscErrorCode RowBlocks(MeritMME *mme, MeritSnpLink *link, int stride, const double *E, double **rows)
 {
@@ -126,21 +126,21 @@ static PetscErrorCode RowBlocks(MeritMME *mme, MeritSnpLink *link, int stride, c
   PetscFunctionBegin;
   PetscCall(MeritSnpRows(link, width, rows));
   PetscCall(MeritUnitCreate(width, &unit));
-  PetscCall(PetscSFReduceBegin(link->carriers, unit, E + (int64_t)t->eq_carrier * stride, *rows, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(link->carriers, unit, E + (int64_t)t->eq_carrier * stride, *rows, MPI_SUM));
+  PetscCall(PetscSFReduceBegin(link->genotyped, unit, E + (int64_t)t->eq_genotyped * stride, *rows, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(link->genotyped, unit, E + (int64_t)t->eq_genotyped * stride, *rows, MPI_SUM));
   PetscCall(MeritUnitFree(&unit));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*@
-  MeritMMECarrierBlocks - Sum over records of J' R^-1 J for the animals of this rank's genotype rows.
+  MeritMMEGenotypedBlocks - Sum over records of J' R^-1 J for the animals of this rank's genotype rows.
 
   Collective on C. J maps the equations of the SNP term to the traits of a record.
 
   Output Parameter:
 . blocks - [n_rows * n_eq * n_eq], complete on grid column 0, 0 elsewhere; owned by the caller, PetscFree
 @*/
-PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, MeritBlockCache *cache, double **blocks)
+PetscErrorCode MeritMMEGenotypedBlocks(Mat C, int term, MeritBlockCache *cache, double **blocks)
 {
   MeritMME *mme;
   double   *E, *rows;
@@ -162,7 +162,7 @@ PetscErrorCode MeritMMECarrierBlocks(Mat C, int term, MeritBlockCache *cache, do
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Add what genotypes make of the carriers' blocks to the blocks of the SNPs: B_j = sum over
+/* Add what genotypes make of the genotyped levels' blocks to the blocks of the SNPs: B_j = sum over
    animals i of M_ij^2 D_i. */
 static PetscErrorCode AddSnpBlocks(MeritMME *mme, MeritSnpLink *link, int stride, double *E)
 {
@@ -177,7 +177,7 @@ static PetscErrorCode AddSnpBlocks(MeritMME *mme, MeritSnpLink *link, int stride
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Pack the owned blocks; pinned equations become rows and columns of the identity */
+/* Pack the owned blocks; constrained equations become rows and columns of the identity */
 static PetscErrorCode Pack(MeritMME *mme, int stride, const double *E, double **blocks)
 {
   size_t  n_values = 0;
@@ -195,9 +195,9 @@ static PetscErrorCode Pack(MeritMME *mme, int stride, const double *E, double **
 
       for (int a = 0; a < t->n_eq; a++)
         for (int b = 0; b < t->n_eq; b++) {
-          bool pinned = mme->eq_state[first + a] != MERIT_EQ_OK || mme->eq_state[first + b] != MERIT_EQ_OK;
+          bool constrained = mme->eq_state[first + a] != MERIT_EQ_OK || mme->eq_state[first + b] != MERIT_EQ_OK;
 
-          *to++ = pinned ? (double)(a == b) : E[(int64_t)(first + a) * stride + b];
+          *to++ = constrained ? (double)(a == b) : E[(int64_t)(first + a) * stride + b];
         }
     }
   }
@@ -222,7 +222,7 @@ static PetscErrorCode Clear(const MeritTermView *t, int stride, double *E)
 - cache - data parts that the caller keeps, NULL: none
 
   Output Parameter:
-. blocks - per term and owned level n_eq x n_eq values, row-major, pinned equations being those of the identity; owned by the caller, PetscFree
+. blocks - per term and owned level n_eq x n_eq values, row-major, constrained equations being those of the identity; owned by the caller, PetscFree
 @*/
 PetscErrorCode MeritMMEBlockDiagonalParts(Mat C, const MeritBlockParts parts[], MeritBlockCache *cache, double **blocks)
 {

@@ -45,7 +45,7 @@ void MeritExpand(const MeritMME *mme, int k, const double *equations, double *sl
 
     ExpandLevels(t, t->n_owned, k, equations + (int64_t)t->eq_owned * k, slots + (int64_t)t->slot_owned * k);
     ExpandLevels(t, t->n_ghost, k, equations + (int64_t)t->eq_ghost * k, slots + (int64_t)t->slot_ghost * k);
-    ExpandLevels(t, t->n_carrier, k, equations + (int64_t)t->eq_carrier * k, slots + (int64_t)t->slot_carrier * k);
+    ExpandLevels(t, t->n_genotyped, k, equations + (int64_t)t->eq_genotyped * k, slots + (int64_t)t->slot_genotyped * k);
   }
 }
 
@@ -57,6 +57,6 @@ void MeritContract(const MeritMME *mme, int k, const double *slots, double *equa
 
     ContractLevels(t, t->n_owned, k, slots + (int64_t)t->slot_owned * k, equations + (int64_t)t->eq_owned * k);
     ContractLevels(t, t->n_ghost, k, slots + (int64_t)t->slot_ghost * k, equations + (int64_t)t->eq_ghost * k);
-    ContractLevels(t, t->n_carrier, k, slots + (int64_t)t->slot_carrier * k, equations + (int64_t)t->eq_carrier * k);
+    ContractLevels(t, t->n_genotyped, k, slots + (int64_t)t->slot_genotyped * k, equations + (int64_t)t->eq_genotyped * k);
   }
 }

@@ -2,13 +2,13 @@
   C = W' R^-1 W + blockdiag(K^-1 x G^-1) as a PETSc MATSHELL (Henderson 1984). Nothing is
   formed. One product Y = C X for k right-hand sides goes like this:
 
-  1. X goes to x_local, with pinned equations 0. Owners begin to send the values of ghost
+  1. X goes to x_local, with constrained equations 0. Owners begin to send the values of ghost
      levels.
   2. In the meantime, penalties of terms with independent levels, and genomic values M u of
-     genotyped animals, to the carriers (animals whose records this rank has).
+     genotyped animals, to the genotyped levels (animals whose records this rank has).
   3. When the ghosts have come: penalties of terms whose levels are tied, such as pedigrees.
-  4. The records: W, R^-1, W'. They write to owned levels, ghosts and carriers.
-  5. Ghosts are added to their owners, carriers go through M' to the SNPs, and y_local goes to
+  4. The records: W, R^-1, W'. They write to owned levels, ghosts and genotyped levels.
+  5. Ghosts are added to their owners, genotyped levels go through M' to the SNPs, and y_local goes to
      Y.
 
   If some G is singular, the records work in component slots (u = L v), and the rest in
@@ -61,9 +61,9 @@ PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Effects of SNPs -> carriers, for every SNP term: g = M u is made for the rows of the genotype
+/* Effects of SNPs -> genotyped levels, for every SNP term: g = M u is made for the rows of the genotype
    tile, and each row is sent to the ranks that have records of its animal. */
-static PetscErrorCode FillCarriers(MeritMME *mme, int k)
+static PetscErrorCode FillGenotyped(MeritMME *mme, int k)
 {
   PetscFunctionBegin;
   for (int i = 0; i < mme->n_snp; i++) {
@@ -71,21 +71,21 @@ static PetscErrorCode FillCarriers(MeritMME *mme, int k)
     const MeritTermView *term  = &mme->term[link->term];
     const int            width = link->n_eq * k;
     MPI_Datatype         unit;
-    double              *rows, *leaf = mme->x_local + (int64_t)term->eq_carrier * k;
+    double              *rows, *leaf = mme->x_local + (int64_t)term->eq_genotyped * k;
 
     if (!width) continue;
     PetscCall(MeritSnpForward(mme, link, width, mme->x_local + (int64_t)term->eq_owned * k, &rows));
     PetscCall(MeritUnitCreate(width, &unit));
-    PetscCall(PetscSFBcastBegin(link->carriers, unit, rows, leaf, MPI_REPLACE));
-    PetscCall(PetscSFBcastEnd(link->carriers, unit, rows, leaf, MPI_REPLACE));
+    PetscCall(PetscSFBcastBegin(link->genotyped, unit, rows, leaf, MPI_REPLACE));
+    PetscCall(PetscSFBcastEnd(link->genotyped, unit, rows, leaf, MPI_REPLACE));
     PetscCall(MeritUnitFree(&unit));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The adjoint: carriers -> effects of SNPs, added to y_local, for every SNP term. Rows are
+/* The adjoint: genotyped levels -> effects of SNPs, added to y_local, for every SNP term. Rows are
    summed over the ranks that have records of the animal, before M' is applied. */
-static PetscErrorCode EmptyCarriers(MeritMME *mme, int k)
+static PetscErrorCode EmptyGenotyped(MeritMME *mme, int k)
 {
   PetscFunctionBegin;
   for (int i = 0; i < mme->n_snp; i++) {
@@ -93,40 +93,40 @@ static PetscErrorCode EmptyCarriers(MeritMME *mme, int k)
     const MeritTermView *term  = &mme->term[link->term];
     const int            width = link->n_eq * k;
     MPI_Datatype         unit;
-    double              *rows, *leaf = mme->y_local + (int64_t)term->eq_carrier * k;
+    double              *rows, *leaf = mme->y_local + (int64_t)term->eq_genotyped * k;
 
     if (!width) continue;
     PetscCall(MeritSnpRows(link, width, &rows));
     PetscCall(MeritUnitCreate(width, &unit));
-    PetscCall(PetscSFReduceBegin(link->carriers, unit, leaf, rows, MPI_SUM));
-    PetscCall(PetscSFReduceEnd(link->carriers, unit, leaf, rows, MPI_SUM));
+    PetscCall(PetscSFReduceBegin(link->genotyped, unit, leaf, rows, MPI_SUM));
+    PetscCall(PetscSFReduceEnd(link->genotyped, unit, leaf, rows, MPI_SUM));
     PetscCall(MeritUnitFree(&unit));
     PetscCall(MeritSnpAdjoint(mme, link, width, false, rows, mme->y_local + (int64_t)term->eq_owned * k));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* x -> x_local with pinned equations 0, and the ghosts on their way. x may be x_local itself
+/* x -> x_local with constrained equations 0, and the ghosts on their way. x may be x_local itself
    (MeritMMEApplyInPlace). */
 static PetscErrorCode DistributeBegin(MeritMME *mme, int k, const double *x)
 {
   PetscFunctionBegin;
   PetscCall(MeritMMEWork(mme, k));
   if (x != mme->x_local) PetscCall(PetscArraycpy(mme->x_local, x, (size_t)mme->n_owned * (size_t)k));
-  for (int32_t i = 0; i < mme->n_pinned; i++)
-    for (int j = 0; j < k; j++) mme->x_local[(int64_t)mme->pinned[i] * k + j] = 0.0;
+  for (int32_t i = 0; i < mme->n_constrained; i++)
+    for (int j = 0; j < k; j++) mme->x_local[(int64_t)mme->constrained[i] * k + j] = 0.0;
   PetscCall(PetscSFBcastBegin(mme->halo, mme->unit, mme->x_local, mme->x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* In one pass the genomic values are not known when the records go through first: the carriers
+/* In one pass the genomic values are not known when the records go through first: the genotyped levels
    are 0. */
-static PetscErrorCode ClearCarriers(MeritMME *mme, int k)
+static PetscErrorCode ClearGenotyped(MeritMME *mme, int k)
 {
   const MeritTermView *term = &mme->term[mme->snp[0].term];
 
   PetscFunctionBegin;
-  PetscCall(PetscArrayzero(mme->x_local + (int64_t)term->eq_carrier * k, (size_t)term->n_carrier * (size_t)(term->n_eq * k)));
+  PetscCall(PetscArrayzero(mme->x_local + (int64_t)term->eq_genotyped * k, (size_t)term->n_genotyped * (size_t)(term->n_eq * k)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -135,8 +135,8 @@ static PetscErrorCode ClearCarriers(MeritMME *mme, int k)
 static PetscErrorCode DistributeEnd(MeritMME *mme, int k, bool one_pass, const double **slots)
 {
   PetscFunctionBegin;
-  if (one_pass) PetscCall(ClearCarriers(mme, k));
-  else PetscCall(FillCarriers(mme, k));
+  if (one_pass) PetscCall(ClearGenotyped(mme, k));
+  else PetscCall(FillGenotyped(mme, k));
   PetscCall(PetscSFBcastEnd(mme->halo, mme->unit, mme->x_local, mme->x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
   *slots = mme->x_local;
   if (mme->expand) {
@@ -166,10 +166,10 @@ static PetscErrorCode Collect(MeritMME *mme, int k, bool one_pass, const double 
   if (one_pass) PetscCall(MeritOnePassApply(mme, k));
   PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
   PetscCall(PetscSFReduceEnd(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
-  if (!one_pass) PetscCall(EmptyCarriers(mme, k));
+  if (!one_pass) PetscCall(EmptyGenotyped(mme, k));
   if (y != mme->y_local) PetscCall(PetscArraycpy(y, mme->y_local, (size_t)mme->n_owned * (size_t)k));
-  for (int32_t i = 0; i < mme->n_pinned; i++)
-    for (int j = 0; j < k; j++) y[(int64_t)mme->pinned[i] * k + j] = x ? x[(int64_t)mme->pinned[i] * k + j] : 0.0;
+  for (int32_t i = 0; i < mme->n_constrained; i++)
+    for (int j = 0; j < k; j++) y[(int64_t)mme->constrained[i] * k + j] = x ? x[(int64_t)mme->constrained[i] * k + j] : 0.0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -190,7 +190,7 @@ static PetscErrorCode RenewBlocks(Mat C, MeritMME *mme)
   PetscFunctionBegin;
   if ((link->D && link->D_state == MeritModelState(mme->model))) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscFree(link->D));
-  PetscCall(MeritMMECarrierBlocks(C, link->term, NULL, &link->D));
+  PetscCall(MeritMMEGenotypedBlocks(C, link->term, NULL, &link->D));
   link->D_state = MeritModelState(mme->model);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -261,14 +261,14 @@ PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMMERoom - Room that the arrays of `MeritMMEApplyInPlace()` need for k right-hand sides, in doubles. Not collective. */
-PetscErrorCode MeritMMERoom(Mat C, int k, int64_t *room)
+/* MeritMMEWorkLength - Room that the arrays of `MeritMMEApplyInPlace()` need for k right-hand sides, in doubles. Not collective. */
+PetscErrorCode MeritMMEWorkLength(Mat C, int k, int64_t *room)
 {
   MeritMME *mme;
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  *room = (int64_t)mme->places_local * k;
+  *room = (int64_t)mme->length_local * k;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -282,7 +282,7 @@ PetscErrorCode MeritMMERoom(Mat C, int k, int64_t *room)
 - k - right-hand sides
 
   Input/Output Parameters:
-+ X - [room of `MeritMMERoom()`] the first n_owned * k values are kept, what is behind them is overwritten
++ X - [room of `MeritMMEWorkLength()`] the first n_owned * k values are kept, what is behind them is overwritten
 - Y - [room] out: the first n_owned * k values; what is behind them must be 0 when the array is first used here
 @*/
 PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
@@ -293,11 +293,11 @@ PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
   PetscFunctionBegin;
   PetscCall(MeritMMECurrent(C, &mme)); /* before X and Y take the place of its arrays */
   PetscCall(MeritMMEWork(mme, k));
-  PetscCall(PetscMalloc1((size_t)mme->n_pinned * (size_t)k, &kept));
-  /* an application sets pinned equations of X to 0 and copies them to Y, so their values are
+  PetscCall(PetscMalloc1((size_t)mme->n_constrained * (size_t)k, &kept));
+  /* an application sets constrained equations of X to 0 and copies them to Y, so their values are
      saved */
-  for (int32_t i = 0; i < mme->n_pinned; i++)
-    for (int j = 0; j < k; j++) kept[i * k + j] = X[(int64_t)mme->pinned[i] * k + j];
+  for (int32_t i = 0; i < mme->n_constrained; i++)
+    for (int j = 0; j < k; j++) kept[i * k + j] = X[(int64_t)mme->constrained[i] * k + j];
   /* the application finds its input and output where it would copy them, and copies nothing */
   x_local      = mme->x_local;
   y_local      = mme->y_local;
@@ -306,13 +306,13 @@ PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
   PetscCall(MeritMMEApplyBlock(C, k, X, Y));
   mme->x_local = x_local;
   mme->y_local = y_local;
-  for (int32_t i = 0; i < mme->n_pinned; i++)
-    for (int j = 0; j < k; j++) X[(int64_t)mme->pinned[i] * k + j] = Y[(int64_t)mme->pinned[i] * k + j] = kept[i * k + j];
+  for (int32_t i = 0; i < mme->n_constrained; i++)
+    for (int j = 0; j < k; j++) X[(int64_t)mme->constrained[i] * k + j] = Y[(int64_t)mme->constrained[i] * k + j] = kept[i * k + j];
   PetscCall(PetscFree(kept));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMMEProject - r = W' R^-1 values, pinned equations 0; values [n_records * n_traits * k], r [n_owned * k]. Collective. */
+/* MeritMMEProject - r = W' R^-1 values, constrained equations 0; values [n_records * n_traits * k], r [n_owned * k]. Collective. */
 PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[])
 {
   MeritMME *mme;
@@ -326,7 +326,7 @@ PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMMERightHandSide - r = W' R^-1 y, pinned equations 0; [n_owned]. Collective. */
+/* MeritMMERightHandSide - r = W' R^-1 y, constrained equations 0; [n_owned]. Collective. */
 PetscErrorCode MeritMMERightHandSide(Mat C, double r[])
 {
   MeritMME *mme;
@@ -438,7 +438,7 @@ static PetscErrorCode Destroy_MME(Mat C)
   PetscCall(PetscFree4(mme->slot, mme->offset, mme->value, mme->single));
   PetscCall(PetscFree(mme->first_regressor));
   PetscCall(PetscFree(mme->role));
-  PetscCall(PetscFree(mme->pinned));
+  PetscCall(PetscFree(mme->constrained));
   PetscCall(PetscFree(mme->masked));
   PetscCall(PetscFree(mme->penalty));
   PetscCall(PetscFree(mme->snp));
@@ -455,7 +455,7 @@ static bool Single(int32_t n_records, const int32_t slot[])
 }
 
 /* Lists of all regressors of all terms, and the plan of their scatter. Threads write to levels
-   of their own and to private places behind the slots, so y is longer than n_slots; where slots
+   of their own and to private slots behind the slots, so y is longer than n_slots; where slots
    are equations, y_local must be as long. */
 static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
 {
@@ -483,10 +483,10 @@ static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
   PetscCall(MeritScatterCreate(n_threads, view->n_records, n, mme->slot, width, mme->n_slots, &mme->record_scatter));
   mme->records = (MeritRecordKernel){view->n_records, view->n_traits,  n,
                                      mme->slot,       mme->value,      mme->offset,
-                                     view->pattern,   view->R_inverse, view->root_weight,
+                                     view->pattern,   view->R_inverse, view->sqrt_weight,
                                      mme->single,     view->n_patterns, &mme->record_scatter};
-  mme->places_slots = mme->record_scatter.n_places;
-  if (mme->n_slots == mme->n_local) mme->places_local = PetscMax(mme->places_local, mme->record_scatter.n_places);
+  mme->length_slots = mme->record_scatter.y_length;
+  if (mme->n_slots == mme->n_local) mme->length_local = PetscMax(mme->length_local, mme->record_scatter.y_length);
   PetscCall(PetscFree(width));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -499,7 +499,7 @@ static PetscErrorCode SetUpPenalties(MeritMME *mme, int n_threads)
   for (int i = 0; i < mme->n_terms; i++) {
     PetscCall(MeritPenaltyCreate(MeritStructurePenalty(mme->term[i].structure), n_threads, mme->n_local, &mme->penalty[i]));
     MeritPenaltySetInverse(mme->penalty[i], mme->term[i].G_inverse);
-    mme->places_local = PetscMax(mme->places_local, MeritPenaltyRoom(mme->penalty[i]));
+    mme->length_local = PetscMax(mme->length_local, MeritPenaltyWorkLength(mme->penalty[i]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -544,8 +544,8 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
   mme->n_owned = MeritModelLayout(model)->n_owned;
   mme->n_local = MeritModelLayout(model)->n_local;
   mme->n_slots = MeritModelLayout(model)->n_slots;
-  mme->places_local = mme->n_local;
-  PetscCall(MeritMMEListPinned(mme));
+  mme->length_local = mme->n_local;
+  PetscCall(MeritMMEListConstrained(mme));
   mme->expand = MeritMMEExpanded(mme);
   PetscCall(SetUpRecords(mme, n_threads));
   PetscCall(SetUpPenalties(mme, n_threads));

@@ -3,11 +3,11 @@
   one column. Let g = M u be the genomic values, D the blocks J' R^-1 J of the animals' records,
   and w0 the part of J' R^-1 W x that comes from the other terms.
 
-  1. The records go through with g = 0: they give the other terms their part, and the carriers
+  1. The records go through with g = 0: they give the other terms their part, and the genotyped levels
      w0.
   2. Each tile does, row by row, g = M u, w = w0 + D g, and adds M' w: a genotype is decoded
      once for both products.
-  3. The records go through again, from the carriers to the other terms, with the g that is now
+  3. The records go through again, from the genotyped levels to the other terms, with the g that is now
      known.
 
   It costs a second pass over the records, so it pays where there are many genotypes for each
@@ -16,7 +16,7 @@
 #include "op_impl.h"
 
 /* Genotypes per record from which reading them once pays for going through the records twice. */
-enum { WORTH = 2000 };
+enum { GENOTYPES_PER_RECORD = 2000 };
 
 /* MeritOnePassSetUp - Choose by the sizes of the data, or as asked for; all ranks alike. Collective. */
 PetscErrorCode MeritOnePassSetUp(MeritMME *mme)
@@ -30,7 +30,7 @@ PetscErrorCode MeritOnePassSetUp(MeritMME *mme)
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(mme->model), &n_animals, NULL, NULL));
   PetscCall(MeritModelRecordCounts(mme->model, &n_lines, &n_dropped));
   mme->one_pass =
-      mme->passes == MERIT_PASSES_ONE || n_animals * mme->snp[0].n_used >= WORTH * (n_lines - n_dropped);
+      mme->passes == MERIT_PASSES_ONE || n_animals * mme->snp[0].n_used >= GENOTYPES_PER_RECORD * (n_lines - n_dropped);
   if (!mme->one_pass || mme->role) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1(mme->records.n_regressors + 1, &mme->role));
   for (int k = 0; k < mme->n_terms; k++)
@@ -40,15 +40,15 @@ PetscErrorCode MeritOnePassSetUp(MeritMME *mme)
 }
 
 /*
-  MeritOnePassApply - What the genotypes add to y_local, after the records went through with the carriers' values 0: their sums stand
-  at the carriers. Collective.
+  MeritOnePassApply - What the genotypes add to y_local, after the records went through with the genotyped levels' values 0: their sums stand
+  at the genotyped levels. Collective.
 */
 PetscErrorCode MeritOnePassApply(MeritMME *mme, int k)
 {
   MeritSnpLink        *link  = &mme->snp[0];
   const MeritTermView *term  = &mme->term[link->term];
   const int            width = link->n_eq * k;
-  const int64_t        leaf = (int64_t)term->eq_carrier * k, own = (int64_t)term->eq_owned * k;
+  const int64_t        leaf = (int64_t)term->eq_genotyped * k, own = (int64_t)term->eq_owned * k;
   const double        *from = mme->x_local;
   double              *rows, *values, *to = mme->y_local;
   MPI_Datatype         unit;
@@ -56,11 +56,11 @@ PetscErrorCode MeritOnePassApply(MeritMME *mme, int k)
   PetscFunctionBegin;
   PetscCall(MeritUnitCreate(width, &unit));
   PetscCall(MeritSnpRows(link, width, &rows));
-  PetscCall(PetscSFReduceBegin(link->carriers, unit, mme->y_local + leaf, rows, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(link->carriers, unit, mme->y_local + leaf, rows, MPI_SUM));
+  PetscCall(PetscSFReduceBegin(link->genotyped, unit, mme->y_local + leaf, rows, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(link->genotyped, unit, mme->y_local + leaf, rows, MPI_SUM));
   PetscCall(MeritSnpNormal(mme, link, k, mme->x_local + own, rows, &values, mme->y_local + own));
-  PetscCall(PetscSFBcastBegin(link->carriers, unit, values, mme->x_local + leaf, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(link->carriers, unit, values, mme->x_local + leaf, MPI_REPLACE));
+  PetscCall(PetscSFBcastBegin(link->genotyped, unit, values, mme->x_local + leaf, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(link->genotyped, unit, values, mme->x_local + leaf, MPI_REPLACE));
   PetscCall(MeritUnitFree(&unit));
   if (mme->expand) {
     MeritExpand(mme, k, mme->x_local, mme->x_slots);

@@ -15,7 +15,7 @@ typedef struct {
   int32_t      col_first, n_cols, n_used;
   PetscMPIInt *n_owned;     /* [grid_rows] SNPs owned by each rank of the column; owned */
   PetscMPIInt *count, *first; /* [grid_rows] work: doubles per rank in a collective; owned */
-  PetscSF      carriers;    /* borrowed from the model */
+  PetscSF      genotyped;    /* borrowed from the model */
   double      *tile, *rows, *values; /* work, grown on demand; owned */
   size_t       room_tile, room_rows, room_values;
   double      *D;           /* [n_rows * n_eq^2] J' R^-1 J of the rows' records, for one_pass; owned */
@@ -27,13 +27,13 @@ typedef struct {
   MPI_Comm             comm;
   MeritModel           model; /* borrowed */
   uint64_t             state; /* of the model when last refreshed */
-  uint64_t             n_changes; /* of C: by new variances, and by MeritMMESetRandom */
+  uint64_t             n_changes; /* of C: by new variances, and by MeritMMEDropFixed */
   int                  n_terms;
   const MeritTermView *term;  /* [n_terms]; borrowed */
   const uint8_t       *eq_state; /* [n_owned] of the model, or masked */
   uint8_t             *masked;   /* [n_owned] the same with fixed equations absent, NULL while they count; owned */
-  int32_t              n_pinned;
-  int32_t             *pinned;   /* [n_pinned] owned equations that are not OK, ascending; owned */
+  int32_t              n_constrained;
+  int32_t             *constrained;   /* [n_constrained] owned equations that are not OK, ascending; owned */
   int32_t              n_owned, n_local, n_slots;
   PetscSF              halo;
   bool                 expand; /* some term has L: equations and component slots differ */
@@ -51,19 +51,19 @@ typedef struct {
   MeritPasses   passes;   /* over the genotypes, as asked for */
   bool          one_pass; /* what an application does */
   uint8_t      *role;     /* [n_regressors] from the SNP term to the others; owned */
-  /* work for k right-hand sides: equations and component slots with private places behind; owned */
+  /* work for k right-hand sides: equations and component slots with private slots behind; owned */
   int           k;
-  int32_t       places_local, places_slots;
+  int32_t       length_local, length_slots;
   double       *x_local, *y_local, *x_slots, *y_slots;
   MPI_Datatype  unit; /* k doubles */
 } MeritMME;
 
 /* work.c */
-/* Make the work arrays for k right-hand sides; 0 frees them. Private places of threads are 0
+/* Make the work arrays for k right-hand sides; 0 frees them. Private slots of threads are 0
    after it. Not collective. */
 PetscErrorCode MeritMMEWork(MeritMME *mme, int k);
 /* snp.c */
-/* Prepare the products of one SNP term; *link is 0 before. It borrows the carriers of the model.
+/* Prepare the products of one SNP term; *link is 0 before. It borrows the genotyped levels of the model.
    Collective. */
 PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link);
 /* Free what a link holds, its communicators too; not the link itself. Collective. */
@@ -105,11 +105,11 @@ PetscErrorCode MeritMMEChanged(Mat C, MeritMME *mme);
 PetscErrorCode MeritMMECurrent(Mat C, MeritMME **mme);
 /* Y = C X with another R^-1 (NULL: the model's), for k right-hand sides; with another one the genotypes are read twice. Collective. */
 PetscErrorCode MeritMMEApplyWith(Mat C, const double *R_inverse, int k, const double X[], double Y[]);
-/* x [n_owned * k] -> x_local with ghosts and carriers; *slots: what the record kernels read,
-   x_local or x_slots. Pinned equations count as 0. Collective. */
+/* x [n_owned * k] -> x_local with ghosts and genotyped levels; *slots: what the record kernels read,
+   x_local or x_slots. Constrained equations count as 0. Collective. */
 PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const double **slots);
-/* What the record kernels wrote, and y_local -> y [n_owned * k], summed over ranks; pinned
+/* What the record kernels wrote, and y_local -> y [n_owned * k], summed over ranks; constrained
    equations become those of x (0 if x is NULL). Collective. */
 PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y);
-/* pinned.c: the list of equations that do not count, from their states. Not collective. */
-PetscErrorCode MeritMMEListPinned(MeritMME *mme);
+/* constrained.c: the list of equations that do not count, from their states. Not collective. */
+PetscErrorCode MeritMMEListConstrained(MeritMME *mme);

@@ -25,7 +25,7 @@ PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link)
   PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
   link->term      = term;
   link->n_eq      = mme->term[term].n_eq;
-  link->carriers  = MeritModelCarriers(mme->model, term);
+  link->genotyped  = MeritModelGenotypedLink(mme->model, term);
   link->grid_rows = tile->grid_rows;
   link->grid_cols = tile->grid_cols;
   link->n_rows    = tile->n_rows;
@@ -61,8 +61,8 @@ PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritMMESetMixed - Precision of the genotype products of applications to come; nothing where there are none. Logically collective. */
-PetscErrorCode MeritMMESetMixed(Mat C, bool mixed)
+/* MeritMMESetPrecision - Precision of the genotype products of applications to come; nothing where there are none. Logically collective. */
+PetscErrorCode MeritMMESetPrecision(Mat C, bool mixed)
 {
   MeritMME *mme;
 

@@ -1,11 +1,11 @@
 /*
   Work arrays for k right-hand sides, kept from call to call until k changes: x_local and
   y_local by equations, x_slots and y_slots by components where some G is singular. y arrays
-  have private places of threads behind them, which are 0 between calls.
+  have private slots of threads behind them, which are 0 between calls.
 */
 #include "op_impl.h"
 
-/* MeritMMEWork - Make room for k right-hand sides; private places are 0. Not collective. */
+/* MeritMMEWork - Make room for k right-hand sides; private slots are 0. Not collective. */
 PetscErrorCode MeritMMEWork(MeritMME *mme, int k)
 {
   PetscFunctionBegin;
@@ -19,10 +19,10 @@ PetscErrorCode MeritMMEWork(MeritMME *mme, int k)
   if (!k) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritUnitCreate(k, &mme->unit));
   PetscCall(PetscCalloc1((size_t)mme->n_local * (size_t)k + 1, &mme->x_local));
-  PetscCall(PetscCalloc1((size_t)mme->places_local * (size_t)k + 1, &mme->y_local));
+  PetscCall(PetscCalloc1((size_t)mme->length_local * (size_t)k + 1, &mme->y_local));
   if (mme->expand) {
     PetscCall(PetscCalloc1((size_t)mme->n_slots * (size_t)k + 1, &mme->x_slots));
-    PetscCall(PetscCalloc1((size_t)mme->places_slots * (size_t)k + 1, &mme->y_slots));
+    PetscCall(PetscCalloc1((size_t)mme->length_slots * (size_t)k + 1, &mme->y_slots));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -4,14 +4,14 @@
   sent bytes, messages and reductions. Counts are of an average rank.
 
   x->plain marks a model for which preconditioner and operator go through the data together
-  (MeritPCGetJoint). Then both together take less than one after the other: the difference is
+  (MeritPCGetFusedPass). Then both together take less than one after the other: the difference is
   subtracted here.
 */
 #include <merit/cost.h>
 #include <merit/pc.h>
 
 /* Streams of 8 bytes for an equation: factor, and the vector in its sweeps and in the solution for fixed effects. Where the operator goes with it
-   (MeritPCGetJoint), the two together have JOINT_STREAMS fewer. */
+   (MeritPCGetFusedPass), the two together have JOINT_STREAMS fewer. */
 enum { STREAMS = 12, JOINT_STREAMS = 14 };
 
 /* MeritPCAddBytes - See the header. Collective. */

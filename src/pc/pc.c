@@ -3,7 +3,7 @@
 
   PETSc's PC knows one vector at a time. Types that can do more compose functions by name, which
   are looked up here: "MeritPCApplyBlock_C" (k right-hand sides), "MeritPCApplyInPlace_C" (the
-  same in arrays with room for ghosts), "MeritPCGetJoint_C" (with the operator in one go),
+  same in arrays with room for ghosts), "MeritPCGetFusedPass_C" (with the operator in one go),
   "MeritPCSetSnp_C" (options). A type without them still works.
 */
 #include "pc_impl.h"
@@ -99,16 +99,16 @@ PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPCGetJoint - The joint of a preconditioner that has one, else NULL; borrowed until the preconditioner is set up anew. Collective. */
-PetscErrorCode MeritPCGetJoint(PC pc, MeritJoint *joint)
+/* MeritPCGetFusedPass - The joint of a preconditioner that has one, else NULL; borrowed until the preconditioner is set up anew. Collective. */
+PetscErrorCode MeritPCGetFusedPass(PC pc, MeritFusedPass *joint)
 {
-  PetscErrorCode (*get)(PC, MeritJoint *) = NULL;
+  PetscErrorCode (*get)(PC, MeritFusedPass *) = NULL;
 
   PetscFunctionBegin;
   /* set-up first: whether there is a joint depends on the model */
   *joint = NULL;
   PetscCall(MeritPCReady(pc));
-  PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCGetJoint_C", &get));
+  PetscCall(PetscObjectQueryFunction((PetscObject)pc, "MeritPCGetFusedPass_C", &get));
   if (get) PetscCall((*get)(pc, joint));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -116,7 +116,7 @@ PetscErrorCode MeritPCGetJoint(PC pc, MeritJoint *joint)
 /*@
   MeritPCApplyInPlace - Y = M^-1 X where Y is a copy of X with room for the ghosts of other ranks' levels.
 
-  Collective on pc. X [n_owned * k]; Y [room of `MeritMMERoom()`]: the same values on entry, and what is behind them as
+  Collective on pc. X [n_owned * k]; Y [room of `MeritMMEWorkLength()`]: the same values on entry, and what is behind them as
   `MeritMMEApplyInPlace()` leaves it, 0 at first.
 @*/
 PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[])

@@ -1,6 +1,6 @@
 /*
   merit_ped: an incomplete Cholesky factor of the pedigree part without fill. The order of
-  elimination is: fixed effects, companions (permanent environment), then animals, youngest
+  elimination is: fixed effects, permanent-environment terms (permanent environment), then animals, youngest
   generation first. In that order A^-1 = (I - P)' D^-1 (I - P) is its own factor (Henderson
   1976; Quaas 1976), so without data nothing is approximate.
 
@@ -147,7 +147,7 @@ static void ApplyBlocks(MeritPed *p, const double X[], double Y[])
   MeritPedApplyOthers - See the header. Collective.
 
   The lines of the file's head in order: F^-1 r_F; its part B' b taken from the animals, record
-  by record (`down`); the substitutions, with companions before and after; then B x_A gathered
+  by record (`down`); the substitutions, with the permanent-environment terms before and after; then B x_A gathered
   by the records (`up`) where b was, which Keep() saves, and F^-1 once more.
 */
 PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double Y[])
@@ -164,9 +164,9 @@ PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double 
     PetscCall(MeritPedExchange(p, p->fixed.link, unit, false));
     MeritRecordsTransfer(p->records, p->down, -1.0, k, p->v, p->v);
     for (int i = 0; i < p->n_parts; i++) {
-      if (p->part[i].companion.term >= 0) MeritPedCompanionForward(p, &p->part[i], p->v);
+      if (p->part[i].permanent.term >= 0) MeritPedPermanentForward(p, &p->part[i], p->v);
       PetscCall(Substitute(p, &p->part[i], unit));
-      if (p->part[i].companion.term >= 0) MeritPedCompanionBackward(p, &p->part[i], p->v);
+      if (p->part[i].permanent.term >= 0) MeritPedPermanentBackward(p, &p->part[i], p->v);
     }
     Keep(p, true);
     MeritRecordsTransfer(p->records, p->up, 1.0, k, p->v, p->v);
@@ -208,10 +208,10 @@ static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double
   PetscCall(PCShellGetContext(pc, &p));
   if (p->work_k != k) {
     PetscCall(PetscFree(p->work));
-    PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &p->work));
+    PetscCall(PetscCalloc1((size_t)p->records->scatter->y_length * (size_t)k + 1, &p->work));
     p->work_k = k;
   }
-  /* the work array has private places of threads too, which record kernels leave 0 */
+  /* the work array has private slots of threads too, which record kernels leave 0 */
   PetscCall(PetscArraycpy(p->work, X, (size_t)p->n_owned * (size_t)k));
   PetscCall(ApplyInPlace_MeritPed(pc, k, X, p->work));
   PetscCall(PetscArraycpy(Y, p->work, (size_t)p->n_owned * (size_t)k));
@@ -259,7 +259,7 @@ static PetscErrorCode Destroy_MeritPed(PC pc)
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", NULL));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyInPlace_C", NULL));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCSetSnp_C", NULL));
-  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCGetJoint_C", NULL));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCGetFusedPass_C", NULL));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -293,7 +293,7 @@ static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyBlock_C", ApplyBlock_MeritPed));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCApplyInPlace_C", ApplyInPlace_MeritPed));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCSetSnp_C", SetSnp_MeritPed));
-  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCGetJoint_C", MeritPedJointGet));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "MeritPCGetFusedPass_C", MeritPedFusedPassGet));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -22,7 +22,7 @@
 enum { LEAST_STEPS = 8, MOST_STEPS = 60 };
 static const double SETTLED = 2e-3, SHORT = 1.15;
 
-/* Its place among the purposes of random numbers */
+/* Its position among the purposes of random numbers */
 enum { PURPOSE = 0x434f4d42 };
 
 /* v [n_owned * k] <- 0 at the equations of SNP terms that have a part of their own. */
@@ -52,7 +52,7 @@ static PetscErrorCode Work(MeritPed *p, int k)
   PetscFunctionBegin;
   if (p->combine_k == k) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritPedCombineFree(p));
-  PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * (size_t)k + 1, &p->shift));
+  PetscCall(PetscCalloc1((size_t)p->records->scatter->y_length * (size_t)k + 1, &p->shift));
   PetscCall(PetscMalloc1((size_t)p->n_owned * (size_t)k + 1, &p->residual));
   p->combine_k = k;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -11,7 +11,7 @@
     x_S = Q^-1 (r_S - E' D^-1 r_D),   x_D = D^-1 r_D - D^-1 E x_S.
 
   A solution takes one reduction of as many numbers as there are small equations. Further fixed
-  terms keep their diagonal blocks. Pinned equations have 0 in D^-1 and E, and a unit row in the
+  terms keep their diagonal blocks. Constrained equations have 0 in D^-1 and E, and a unit row in the
   factor of Q.
 */
 #include "ped_impl.h"
@@ -93,7 +93,7 @@ static PetscErrorCode LinkFixed(MeritPed *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* D^-1 of the owned levels, rows and columns of pinned equations 0, and the same on ghosts: the
+/* D^-1 of the owned levels, rows and columns of constrained equations 0, and the same on ghosts: the
    records of this rank absorb levels that others own. blocks: those of C of this term. */
 static PetscErrorCode InvertBig(MeritPed *p, const double *blocks)
 {
@@ -130,7 +130,7 @@ static PetscErrorCode InvertBig(MeritPed *p, const double *blocks)
 }
 
 /* Columns [j, j + k) of W'R^-1W over the small equations: y[n_local * k], complete on owned
-   equations. x and y have room for private places. Products with unit vectors, so that
+   equations. x and y have room for private slots. Products with unit vectors, so that
    covariates, slopes and classes are all the same. Collective. */
 static PetscErrorCode Columns(MeritPed *p, int j, int k, double *x, double *y)
 {
@@ -167,8 +167,8 @@ static PetscErrorCode FormSmall(MeritPed *p, double *S)
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)n_big * (size_t)f->n_small + 1, &f->E));
-  PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * AT_ONCE + 1, &x));
-  PetscCall(PetscCalloc1((size_t)p->records->scatter->n_places * AT_ONCE + 1, &y));
+  PetscCall(PetscCalloc1((size_t)p->records->scatter->y_length * AT_ONCE + 1, &x));
+  PetscCall(PetscCalloc1((size_t)p->records->scatter->y_length * AT_ONCE + 1, &y));
   for (int j = 0; j < f->n_small; j += AT_ONCE) {
     const int k = PetscMin(AT_ONCE, f->n_small - j);
 
@@ -204,7 +204,7 @@ static void TakeOutBig(const MeritPed *p, double *S)
 }
 
 /* Cholesky in place, lower triangle, row-major. before[j] is the diagonal of S. An equation of
-   which less than 1e-11 of that remains (pinned, or dependent but for rounding) gets a unit row,
+   which less than 1e-11 of that remains (constrained, or dependent but for rounding) gets a unit row,
    so that the solution leaves it as it is. */
 static void Cholesky(int n, const double *before, double *S)
 {

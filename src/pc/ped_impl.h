@@ -2,24 +2,24 @@
 #include "snp_impl.h"
 
 /*
-  Context of merit_ped. Elimination order: fixed effects (the *big* class term and the *small* terms, exactly), companions (permanent
+  Context of merit_ped. Elimination order: fixed effects (the *big* class term and the *small* terms, exactly), permanent-environment terms (permanent
   environment), then animals, youngest generation first; every other term keeps the inverse of its diagonal blocks.
 */
 
 /* An iid term that pairs with the animals of a pedigree term, eliminated before them */
 typedef struct {
   int      term;      /* -1: none */
-  int32_t *animal;    /* [n_owned levels] place of the animal among the owned ones, -1: none; owned */
+  int32_t *animal;    /* [n_owned levels] position of the animal among the owned ones, -1: none; owned */
   double  *D_inverse; /* [n_owned levels * n^2]; owned */
   double  *B;         /* [n_owned levels * n * equations of an animal] S_pa; owned */
-} MeritPedCompanion;
+} MeritPedPermanent;
 
 /* One pedigree term */
 typedef struct {
   int                 term;
   MeritPedigreeFactor factor;
   double             *G_inverse; /* [n_eq^2] for which the factor is; owned */
-  MeritPedCompanion   companion;
+  MeritPedPermanent   permanent;
   int32_t            *start; /* [n_steps + 1]; owned */
   PetscSF            *link;  /* [n_steps] halo of a step, NULL where no rank has ghosts of it; owned */
 } MeritPedPart;
@@ -27,12 +27,12 @@ typedef struct {
 /* The fixed effects: F = [D E; E' S], D block diagonal over the levels of the big term, S small and replicated */
 typedef struct {
   int      big;       /* term, or -1 */
-  double  *D_inverse; /* [n_owned levels * n_eq^2] 0 for pinned equations; owned */
+  double  *D_inverse; /* [n_owned levels * n_eq^2] 0 for constrained equations; owned */
   double  *D_ghosted; /* [n_local * n_eq] the same by slot, ghosts too, during set-up; owned */
   int      n_small;   /* equations, all ranks; the same numbers everywhere */
   int      n_mine;    /* of them owned here */
   int32_t *equation;  /* [n_mine] local equation; owned */
-  int32_t *number;    /* [n_mine] place among the small ones; owned */
+  int32_t *number;    /* [n_mine] position among the small ones; owned */
   double  *E;         /* [big equations owned * n_small]; owned */
   double  *factor;    /* [n_small^2] Cholesky factor of S - E' D^-1 E; owned */
   bool    *is_small;  /* [n_terms]; owned */
@@ -51,7 +51,7 @@ typedef struct {
 typedef struct {
   bool               fits;    /* is the model of the kind? */
   MeritAnimalRecords records; /* owned */
-} MeritPedJoint;
+} MeritPedFusedPass;
 
 typedef struct {
   bool                     use_pedigree; /* false: merit_fixed, pedigree terms by blocks like the others */
@@ -66,7 +66,7 @@ typedef struct {
   int                      n_parts;
   MeritPedPart            *part;     /* [n_parts]; owned */
   double                   damping;  /* multiplicative: what the others' part is taken with */
-  double                  *shift, *residual; /* multiplicative: work [places * combine_k], [n_owned * combine_k]; owned */
+  double                  *shift, *residual; /* multiplicative: work [y_length * combine_k], [n_owned * combine_k]; owned */
   int                      combine_k;
   MeritPedFixed            fixed;
   MeritSnpOptions          options;
@@ -76,13 +76,13 @@ typedef struct {
   MeritSketch             *sketch;   /* [n_terms of the operator it is of], kept from set-up to set-up; owned */
   int                      n_sketch;
   PetscObjectId            sketch_of;
-  bool                    *in_parts; /* [n_terms] handled with the animals: a term whose levels are tied, or the companion of one; owned */
+  bool                    *in_parts; /* [n_terms] handled with the animals: a term whose levels are tied, or the permanent-environment term of one; owned */
   bool                    *in_snps;  /* [n_terms] a fed term that is handled by more than the blocks of its levels; owned */
   uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
-  MeritPedJoint            joint;
+  MeritPedFusedPass            joint;
   double                  *inverse;  /* blocks of the other terms, one after another; owned */
-  double                  *v;        /* [places * k] what an application works on; borrowed from its caller */
-  double                  *work;     /* [places * work_k] for callers whose arrays have no room for ghosts; owned */
+  double                  *v;        /* [y_length * k] what an application works on; borrowed from its caller */
+  double                  *work;     /* [y_length * work_k] for callers whose arrays have no room for ghosts; owned */
   int                      work_k;
   double                  *kept;     /* [fixed equations owned * k]; owned */
   int                      k;
@@ -95,13 +95,13 @@ static inline bool InFixed(const MeritPed *p, int k)
 }
 
 /* ped.c */
-/* Work from now on in v [places * k], borrowed, for k right-hand sides. Not collective. */
+/* Work from now on in v [y_length * k], borrowed, for k right-hand sides. Not collective. */
 PetscErrorCode MeritPedBegin(MeritPed *p, int k, double *v);
 /* In p->v: add ghosts to their owners (reduce), or get their values from there. link NULL:
    nothing. unit: p->k doubles. Collective. */
 PetscErrorCode MeritPedExchange(const MeritPed *p, PetscSF link, MPI_Datatype unit, bool reduce);
 /* Y = P X, P being M^-1 without the SNP terms that have a part of their own: X [n_owned * k]; Y
-   [room of MeritMMERoom] a copy of X on entry. Equations of those SNP terms keep what Y had.
+   [room of MeritMMEWorkLength] a copy of X on entry. Equations of those SNP terms keep what Y had.
    Collective. */
 PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double Y[]);
 /* ped_combine.c */
@@ -136,23 +136,23 @@ PetscErrorCode MeritPedFixedSetUp(MeritPed *p, const double *blocks);
 PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v); /* v <- F^-1 v on the owned fixed equations */
 /* Free what it holds. Collective as its halo is. */
 PetscErrorCode MeritPedFixedFree(MeritPedFixed *fixed);
-/* ped_companion.c */
-/* Find a companion of the part's pedigree term and eliminate it: W [n_local * n_eq], the data
-   blocks of the animals, loses what it takes. companion.term -1: there is none. *definite
+/* ped_permanent.c */
+/* Find the permanent-environment term of the part's pedigree term and eliminate it: W [n_local * n_eq], the data
+   blocks of the animals, loses what it takes. permanent.term -1: there is none. *definite
    becomes false on a rank where a block has no inverse. Collective. */
-PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite);
-/* The companion's part of the forward substitution in v [places * p->k]. Not collective. */
-void           MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, double *v);
-/* The companion's part of the backward substitution in v. Not collective. */
-void           MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, double *v);
+PetscErrorCode MeritPedPermanentSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite);
+/* The part of the permanent-environment term in the forward substitution in v [y_length * p->k]. Not collective. */
+void           MeritPedPermanentForward(const MeritPed *p, const MeritPedPart *part, double *v);
+/* The part of the permanent-environment term in the backward substitution in v. Not collective. */
+void           MeritPedPermanentBackward(const MeritPed *p, const MeritPedPart *part, double *v);
 /* Free what it holds. Not collective. */
-PetscErrorCode MeritPedCompanionFree(MeritPedCompanion *companion);
+PetscErrorCode MeritPedPermanentFree(MeritPedPermanent *permanent);
 /* ped_joint.c */
 /* Set p->joint: does the model fit passes of preconditioner and operator together, and if so its
    records, sorted by animals. Collective. */
-PetscErrorCode MeritPedJointSetUp(MeritPed *p);
+PetscErrorCode MeritPedFusedPassSetUp(MeritPed *p);
 /* The joint of a merit_ped that has one, else NULL; borrowed until set-up. Not collective. */
-PetscErrorCode MeritPedJointGet(PC pc, MeritJoint *joint);
+PetscErrorCode MeritPedFusedPassGet(PC pc, MeritFusedPass *joint);
 /* ped_setup.c */
 /* Make all of p for the operator C as it is now. USAGE error if some G is singular; an error if
    a pivot is not positive definite. Collective. */

@@ -7,15 +7,15 @@
 */
 #include "ped_impl.h"
 
-/* MeritPedJointSetUp - Sort the records by animals if the model is of the kind: one pedigree
-   term of plain animals (one regressor, one equation for each trait) without a companion, and
+/* MeritPedFusedPassSetUp - Sort the records by animals if the model is of the kind: one pedigree
+   term of plain animals (one regressor, one equation for each trait) without a permanent-environment term, and
    all other terms in F. All ranks must agree, for all go through the same messages. Collective. */
-PetscErrorCode MeritPedJointSetUp(MeritPed *p)
+PetscErrorCode MeritPedFusedPassSetUp(MeritPed *p)
 {
-  MeritPedJoint *j = &p->joint;
+  MeritPedFusedPass *j = &p->joint;
 
   PetscFunctionBegin;
-  j->fits = p->n_parts == 1 && p->part[0].companion.term < 0;
+  j->fits = p->n_parts == 1 && p->part[0].permanent.term < 0;
   for (int k = 0; k < p->n_terms && j->fits; k++) j->fits = InFixed(p, k) || k == p->part[0].term;
   if (j->fits) {
     const MeritTermView *t = &p->term[p->part[0].term];
@@ -29,15 +29,15 @@ PetscErrorCode MeritPedJointSetUp(MeritPed *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedJointGet - The joint of a merit_ped that has one, else NULL; it is the context of the
-   PC under another type. Composed as "MeritPCGetJoint_C". Not collective. */
-PetscErrorCode MeritPedJointGet(PC pc, MeritJoint *joint)
+/* MeritPedFusedPassGet - The joint of a merit_ped that has one, else NULL; it is the context of the
+   PC under another type. Composed as "MeritPCGetFusedPass_C". Not collective. */
+PetscErrorCode MeritPedFusedPassGet(PC pc, MeritFusedPass *joint)
 {
   MeritPed *p;
 
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
-  *joint = p->joint.fits ? (MeritJoint)p : NULL;
+  *joint = p->joint.fits ? (MeritFusedPass)p : NULL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -53,17 +53,17 @@ static void ClearFixed(const MeritPed *p, double *v)
 }
 
 /*@
-  MeritJointStart - Make the fixed effects' part of a residual 0: x_F += F^-1 r_F, r -= C [F^-1 r_F; 0].
+  MeritFusedPassStart - Make the fixed effects' part of a residual 0: x_F += F^-1 r_F, r -= C [F^-1 r_F; 0].
 
   Collective.
 
   Input/Output Parameters:
-+ joint - from `MeritPCGetJoint()`
-. v     - [room of `MeritMMERoom()`] work, 0 on return
++ joint - from `MeritPCGetFusedPass()`
+. v     - [room of `MeritMMEWorkLength()`] work, 0 on return
 . x     - [n_owned] solution
 - r     - [n_owned] its residual
 @*/
-PetscErrorCode MeritJointStart(MeritJoint joint, double v[], double x[], double r[])
+PetscErrorCode MeritFusedPassStart(MeritFusedPass joint, double v[], double x[], double r[])
 {
   MeritPed            *p = (MeritPed *)joint;
   const MeritTermView *animals = &p->term[p->part[0].term];
@@ -80,7 +80,7 @@ PetscErrorCode MeritJointStart(MeritJoint joint, double v[], double x[], double 
     const MeritTermView *t = &p->term[k];
 
     for (int32_t i = t->eq_owned; InFixed(p, k) && i < t->eq_owned + t->n_owned * t->n_eq; i++) {
-      /* a pinned equation is a row of the identity, without coefficients at animals */
+      /* a constrained equation is a row of the identity, without coefficients at animals */
       x[i] += state[i] == MERIT_EQ_OK ? v[i] : r[i];
       r[i] = 0.0;
       if (state[i] != MERIT_EQ_OK) v[i] = 0.0;
@@ -102,7 +102,7 @@ static PetscErrorCode Eliminate(MeritPed *p, double *u, double *lost)
 
   PetscFunctionBegin;
   PetscCall(MeritPedExchange(p, p->fixed.link, MPI_DOUBLE, true));
-  /* the records know nothing of pinned equations; those of the big term have no part in F^-1 */
+  /* the records know nothing of constrained equations; those of the big term have no part in F^-1 */
   for (int i = 0; i < p->fixed.n_mine; i++)
     if (state[p->fixed.equation[i]] != MERIT_EQ_OK) u[p->fixed.equation[i]] = 0.0;
   for (int k = 0; k < p->n_terms; k++)
@@ -122,12 +122,12 @@ static PetscErrorCode Eliminate(MeritPed *p, double *u, double *lost)
 }
 
 /*@
-  MeritJointApply - u = M^-1 r and w = C u but for what `MeritJointFinish()` adds, for a residual whose fixed part is 0.
+  MeritFusedPassApply - u = M^-1 r and w = C u but for what `MeritFusedPassFinish()` adds, for a residual whose fixed part is 0.
 
   Collective.
 
   Input Parameter:
-. joint - from `MeritPCGetJoint()`
+. joint - from `MeritPCGetFusedPass()`
 
   Input/Output Parameters:
 + u - [room] in: r; out: u
@@ -136,7 +136,7 @@ static PetscErrorCode Eliminate(MeritPed *p, double *u, double *lost)
   Output Parameter:
 . sums - r'u and u'C u of this rank; they add up over ranks
 @*/
-PetscErrorCode MeritJointApply(MeritJoint joint, double u[], double w[], double sums[2])
+PetscErrorCode MeritFusedPassApply(MeritFusedPass joint, double u[], double w[], double sums[2])
 {
   MeritPed     *p = (MeritPed *)joint;
   MeritPedPart *part = p->part;
@@ -166,15 +166,15 @@ PetscErrorCode MeritJointApply(MeritJoint joint, double u[], double w[], double 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritJointTerm - The term whose animals `MeritJointFinish()` counts. Not collective. */
-int MeritJointTerm(MeritJoint joint)
+/* MeritFusedPassTerm - The term whose animals `MeritFusedPassFinish()` counts. Not collective. */
+int MeritFusedPassTerm(MeritFusedPass joint)
 {
   return ((const MeritPed *)joint)->part[0].term;
 }
 
-/* MeritJointFinish - w is C u at the equations of animals [first, last) after this. It adds B'
+/* MeritFusedPassFinish - w is C u at the equations of animals [first, last) after this. It adds B'
    u_F, record by record, so it reads u at the fixed effects, ghosts too. Not collective. */
-void MeritJointFinish(MeritJoint joint, int32_t first, int32_t last, const double u[], double w[])
+void MeritFusedPassFinish(MeritFusedPass joint, int32_t first, int32_t last, const double u[], double w[])
 {
   const MeritPed *p = (const MeritPed *)joint;
 

@@ -1,6 +1,6 @@
 /*
   Setting merit_ped and merit_fixed up: in order, the kind of SNP part, the steps of the
-  pedigree, the fixed effects, each pedigree term (halos of its steps, data blocks, companion,
+  pedigree, the fixed effects, each pedigree term (halos of its steps, data blocks, permanent-environment term,
   factor), the SNPs, inverse blocks of all other terms, and the joint with the operator.
 
   Animals of a rank stand by generation. A rank can go through several generations without a
@@ -23,10 +23,10 @@ PetscErrorCode MeritPedFree(MeritPed *p)
     for (int g = 0; g < p->n_steps; g++) PetscCall(PetscSFDestroy(&part->link[g]));
     PetscCall(PetscFree(part->link));
     PetscCall(PetscFree(part->start));
-    PetscCall(PetscFree(part->factor.share));
+    PetscCall(PetscFree(part->factor.k_over_pivot));
     PetscCall(PetscFree(part->factor.inverse));
     PetscCall(PetscFree(part->G_inverse));
-    PetscCall(MeritPedCompanionFree(&part->companion));
+    PetscCall(MeritPedPermanentFree(&part->permanent));
   }
   PetscCall(PetscFree(p->part));
   PetscCall(MeritPedFixedFree(&p->fixed));
@@ -184,12 +184,12 @@ static PetscErrorCode SetUpPart(MeritPed *p, int k, const int32_t step_of[], Mer
   PetscCall(PetscMalloc1((size_t)(n * n), &part->G_inverse));
   PetscCall(PetscArraycpy(part->G_inverse, t->G_inverse, (size_t)(n * n)));
   part->factor = MeritPedigreeFactorOf(MeritStructurePenalty(t->structure), part->G_inverse);
-  PetscCall(PetscMalloc1((size_t)MeritPedigreeFactorShares(&part->factor) + 1, &part->factor.share));
+  PetscCall(PetscMalloc1((size_t)MeritPedigreeFactorRatios(&part->factor) + 1, &part->factor.k_over_pivot));
   PetscCall(PetscMalloc1((size_t)MeritPedigreeFactorValues(&part->factor) + 1, &part->factor.inverse));
   PetscCall(PetscCalloc1((size_t)p->n_local * (size_t)n + 1, &W));
   MeritRecordsDiagonal(p->records, range, 1, n, W);
   if (big >= 0) MeritRecordsAbsorb(p->records, first[big], p->term[big].n_eq, p->fixed.D_ghosted, range[0], range[1], n, W);
-  PetscCall(MeritPedCompanionSetUp(p, part, W, definite));
+  PetscCall(MeritPedPermanentSetUp(p, part, W, definite));
   PetscCall(Factorize(p, part, W, definite));
   PetscCall(PetscFree(W));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -221,7 +221,7 @@ static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *defin
 }
 
 /* Roles of the regressors when fixed effects are taken from the animals (down: y_animals -= Z'
-   R^-1 X b) and when animals are gathered at the fixed effects (up: X' R^-1 Z u). Companions are
+   R^-1 X b) and when animals are gathered at the fixed effects (up: X' R^-1 Z u). Permanent-environment terms are
    on the side of the animals; all other terms have no role. */
 static PetscErrorCode SetRoles(MeritPed *p)
 {
@@ -270,8 +270,8 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(SetUpBlocks(p, blocks, &definite));
   PetscCall(PetscFree(blocks));
   PetscCall(SetRoles(p));
-  PetscCall(MeritPedJointSetUp(p));
-  /* only absorption in pedigree terms and companions needs it */
+  PetscCall(MeritPedFusedPassSetUp(p));
+  /* only absorption in pedigree terms and permanent-environment terms needs it */
   PetscCall(PetscFree(p->fixed.D_ghosted));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
   PetscCheck(definite, MeritModelComm(p->model), PETSC_ERR_MAT_CH_ZRPVT, "a pivot of the incomplete Cholesky is not positive definite");

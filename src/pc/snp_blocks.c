@@ -24,13 +24,13 @@ static PetscErrorCode Cut(int32_t first, int32_t n, int n_eq, int32_t width, Mer
   size_t room = 0;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2((size_t)(n / width + 3), &snp->start, (size_t)(n / width + 3), &snp->place));
+  PetscCall(PetscMalloc2((size_t)(n / width + 3), &snp->start, (size_t)(n / width + 3), &snp->position));
   snp->start[0] = 0;
   for (int32_t at = first; at < first + n; snp->n_blocks++) {
     const int32_t end  = BlockEnd(at, first + n, width);
     const size_t  size = (size_t)(end - at) * (size_t)n_eq;
 
-    snp->place[snp->n_blocks]     = room;
+    snp->position[snp->n_blocks]     = room;
     snp->start[snp->n_blocks + 1] = end - first;
     room += size * size;
     at = end;
@@ -40,7 +40,7 @@ static PetscErrorCode Cut(int32_t first, int32_t n, int n_eq, int32_t width, Mer
 }
 
 /* A block of C out of the Gram matrix of n SNPs: gram[(a * n + b) * n_eq^2 + .] for SNPs a and
-   b, block row-major by SNP, then equation. state[n * n_eq]: pinned equations are those of the
+   b, block row-major by SNP, then equation. state[n * n_eq]: constrained equations are those of the
    identity. */
 static void Assemble(const MeritTermView *t, const uint8_t state[], int32_t n, const double *gram, double *block)
 {
@@ -85,8 +85,8 @@ static PetscErrorCode Fill(MeritModel model, const MeritTermView *t, int32_t wid
       PetscCall(MeritMarkersGram(MeritGenotypesMarkers(MeritModelGenotypes(model)), at, n, k, D, gram));
       PetscCallMPI(MPI_Reduce(r == rank ? MPI_IN_PLACE : gram, gram, n * n * k, MPI_DOUBLE, MPI_SUM, r, comm));
       if (r != rank) continue;
-      Assemble(t, MeritModelEquationState(model) + t->eq_owned + (at - first) * n_eq, n, gram, snp->inverse + snp->place[block]);
-      *definite = MeritDenseSweep(n * n_eq, NULL, snp->inverse + snp->place[block]) == 0 && *definite;
+      Assemble(t, MeritModelEquationState(model) + t->eq_owned + (at - first) * n_eq, n, gram, snp->inverse + snp->position[block]);
+      *definite = MeritDenseSweep(n * n_eq, NULL, snp->inverse + snp->position[block]) == 0 && *definite;
     }
   PetscCall(PetscFree(gram));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -118,7 +118,7 @@ PetscErrorCode MeritSnpBlocksSetUp(Mat C, int term, int32_t width, MeritSnpBlock
   PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, owned, 1, MPI_INT, comm));
   for (PetscMPIInt r = 0; r < rank; r++) first += owned[r];
   PetscCall(Cut(first, mine, t->n_eq, width, snp));
-  PetscCall(MeritMMECarrierBlocks(C, term, NULL, &D));
+  PetscCall(MeritMMEGenotypedBlocks(C, term, NULL, &D));
   PetscCall(Fill(model, t, width, owned, D, snp, definite));
   PetscCall(PetscFree(D));
   PetscCall(PetscFree(owned));
@@ -153,7 +153,7 @@ void MeritSnpBlocksApply(const MeritTermView *t, const MeritSnpBlocks *snp, int 
     const int64_t first = (int64_t)snp->start[block] * t->n_eq, n = (int64_t)snp->start[block + 1] * t->n_eq - first;
     const int64_t at    = first * k;
 
-    Multiply(n, k, snp->inverse + snp->place[block], X + at, Y + at);
+    Multiply(n, k, snp->inverse + snp->position[block], X + at, Y + at);
   }
 }
 
@@ -161,7 +161,7 @@ void MeritSnpBlocksApply(const MeritTermView *t, const MeritSnpBlocks *snp, int 
 PetscErrorCode MeritSnpBlocksFree(MeritSnpBlocks *snp)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree2(snp->start, snp->place));
+  PetscCall(PetscFree2(snp->start, snp->position));
   PetscCall(PetscFree(snp->inverse));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

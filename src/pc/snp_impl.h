@@ -10,7 +10,7 @@
 typedef struct {
   int32_t  n_blocks;
   int32_t *start;   /* [n_blocks + 1] owned SNP; owned */
-  size_t  *place;   /* [n_blocks] of the block's inverse; owned */
+  size_t  *position;   /* [n_blocks] of the block's inverse; owned */
   double  *inverse; /* owned */
 } MeritSnpBlocks;
 

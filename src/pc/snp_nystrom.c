@@ -11,7 +11,7 @@
 #include <petscblaslapack.h>
 
 /*
-  MeritSnpNystromMean - Blocks D of the genotype rows, as `MeritMMECarrierBlocks()`, and their mean over the rows with records.
+  MeritSnpNystromMean - Blocks D of the genotype rows, as `MeritMMEGenotypedBlocks()`, and their mean over the rows with records.
 
   Collective. D is owned by the caller, PetscFree; mean [n_eq * n_eq].
 */
@@ -28,7 +28,7 @@ PetscErrorCode MeritSnpNystromMean(Mat C, int term, double **D, double mean[])
   MeritModelTerms(model, &t);
   size = t[term].n_eq * t[term].n_eq;
   n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
-  PetscCall(MeritMMECarrierBlocks(C, term, NULL, D));
+  PetscCall(MeritMMEGenotypedBlocks(C, term, NULL, D));
   PetscCall(PetscCalloc1(size + 1, &sums));
   /* only grid column 0 has blocks that are not 0, so each animal counts once */
   for (int64_t row = 0; row < n_rows; row++) {
@@ -172,7 +172,7 @@ static void Expand(const MeritTermView *t, const MeritSnpNystrom *y, int k, cons
   }
 }
 
-/* *from: X [n * k] with zeros where equations are pinned, if any is; else X itself. *own is to
+/* *from: X [n * k] with zeros where equations are constrained, if any is; else X itself. *own is to
    be freed. */
 static PetscErrorCode Unpin(int64_t n, const uint8_t state[], int k, const double X[], const double **from, double **own)
 {
@@ -192,7 +192,7 @@ static PetscErrorCode Unpin(int64_t n, const uint8_t state[], int k, const doubl
 /*
   MeritSnpNystromApply - Y = M^-1 X over the SNPs of one term; one reduction.
 
-  Collective. X, Y [n_owned * n_eq * k] of the term, not the same; state [n_owned * n_eq] of its equations: pinned ones are kept.
+  Collective. X, Y [n_owned * n_eq * k] of the term, not the same; state [n_owned * n_eq] of its equations: constrained ones are kept.
 */
 PetscErrorCode MeritSnpNystromApply(const MeritTermView *t, const uint8_t state[], MPI_Comm comm, MeritSnpNystrom *y, int k,
                                     const double X[], double Y[])

@@ -25,13 +25,13 @@ enum { MOST_AUTO = 256 };
 /* Logarithm of twice the fall of the residual that iterations are predicted for, 1e-10 */
 static const double FALL = 23.7;
 /* Columns that pay, of the iterations to come: measured, bench/README.md */
-static const double WORTH = 0.1;
+static const double COLUMNS_PER_ITERATION = 0.1;
 /*
-  The shift, beside the largest eigenvalue, and the least that is kept. Y'Y is formed, so what is below root epsilon is rounding; a
+  The shift, beside the largest eigenvalue, and the least that is kept. Y'Y is formed, so what is below the square root of epsilon is rounding; a
   preconditioner needs no more, the penalty being well above.
 */
 static const double SHIFT = 1e-8, LEAST = 1e-6;
-/* Its place among the purposes of random numbers */
+/* Its position among the purposes of random numbers */
 enum { PURPOSE = 0x534b4554 };
 
 /* A sketch under way. Vectors over SNPs are column after column, as BLAS has them. */
@@ -233,7 +233,7 @@ static PetscErrorCode Keep(Sketch *s, const double *T, double shift, int rank, M
 }
 
 /*
-  Iterations of conjugate gradients to come with what the sketch has so far: half the root of the condition number times the fall
+  Iterations of conjugate gradients to come with what the sketch has so far: half the square root of the condition number times the fall
   would be the bound with the first eigenvalue left (no sketch) and with the last kept; what is measured lies between, so take the
   geometric mean.
 */
@@ -246,7 +246,7 @@ static double Predict(double scale, int n, const double lambda[])
   MeritSketchMake - See the header. Collective.
 
   With a rank given, all its columns are made and the spectrum is found once. Without, columns
-  are added until the next would cost more than it saves: when there are WORTH of the iterations
+  are added until the next would cost more than it saves: when there are COLUMNS_PER_ITERATION of the iterations
   predicted, or when the spectrum is exhausted (kept < columns), or at MOST_AUTO.
 */
 PetscErrorCode MeritSketchMake(Mat C, int term, const double D[], const double mean[], int32_t rank, double scale, MeritSketch *sketch)
@@ -270,7 +270,7 @@ PetscErrorCode MeritSketchMake(Mat C, int term, const double D[], const double m
     PetscCallMPI(MPI_Bcast(&kept, 1, MPI_INT, 0, s.comm));
     PetscCallMPI(MPI_Bcast(sketch->lambda, s.n, MPI_DOUBLE, 0, s.comm));
     if (kept) sketch->predicted = Predict(scale, kept, sketch->lambda);
-    if (!rank && (kept < s.n || s.n >= WORTH * sketch->predicted)) break;
+    if (!rank && (kept < s.n || s.n >= COLUMNS_PER_ITERATION * sketch->predicted)) break;
   }
   PetscCallMPI(MPI_Bcast(T, s.n * s.n, MPI_DOUBLE, 0, s.comm));
   sketch->n_owned  = s.t->n_owned;

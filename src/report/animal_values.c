@@ -123,20 +123,20 @@ PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Anima
 static PetscErrorCode CountInGenotypes(MeritReport report, int t, int64_t n_rows, double count[])
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
-  PetscSF                 sf      = MeritModelCarriers(report->model, t);
+  PetscSF                 sf      = MeritModelGenotypedLink(report->model, t);
   const MeritTermView    *view;
   double                 *at;
 
   PetscFunctionBegin;
   MeritModelTerms(report->model, &view);
   view += t;
-  PetscCall(PetscCalloc1(view->n_carrier, &at));
+  PetscCall(PetscCalloc1(view->n_genotyped, &at));
   PetscCall(PetscArrayzero(count, n_rows));
   for (int32_t r = 0; r < records->n_records; r++) {
-    const int32_t carrier = MeritTermLevelOfSlot(view, view->design[0].slot[r]);
+    const int32_t genotyped = MeritTermLevelOfSlot(view, view->design[0].slot[r]);
 
     /* levels of the SNP term on this rank, one for each genotyped animal with records here */
-    if (carrier >= 0) at[carrier] += 1;
+    if (genotyped >= 0) at[genotyped] += 1;
   }
   PetscCall(PetscSFReduceBegin(sf, MPIU_REAL, at, count, MPI_SUM));
   PetscCall(PetscSFReduceEnd(sf, MPIU_REAL, at, count, MPI_SUM));

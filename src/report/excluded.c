@@ -20,7 +20,7 @@ typedef struct {
 } Excluded;
 
 /* Order of rows within a kind: by line, then id, then reason */
-static int ByPlace(const void *a, const void *b)
+static int ByPosition(const void *a, const void *b)
 {
   const Excluded *p = a, *q = b;
   int             reason;
@@ -68,12 +68,12 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
 {
   MeritExchange ex;
   MeritText     pack = {0};
-  int64_t      *start, *got_start, *place, *got_place, arriving;
+  int64_t      *start, *got_start, *position, *got_position, arriving;
   char         *got;
   Excluded     *row;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(n + 1, &start, (size_t)(2 * n), &place));
+  PetscCall(PetscMalloc2(n + 1, &start, (size_t)(2 * n), &position));
   start[0] = 0;
   for (int64_t i = 0; i < n; i++) {
     const char *part[] = {items[i].kind, items[i].id, items[i].reason};
@@ -82,20 +82,20 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
     for (int k = 0; k < 3 && dest[i] >= 0; k++)
       PetscCall(MeritTextAddBytes(&pack, part[k], strlen(part[k]) + 1));
     start[i + 1]     = (int64_t)pack.n;
-    place[2 * i]     = items[i].line;
-    place[2 * i + 1] = items[i].order;
+    position[2 * i]     = items[i].line;
+    position[2 * i + 1] = items[i].order;
   }
   PetscCall(MeritExchangeCreate(comm, n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
-  PetscCall(PetscMalloc2((size_t)(2 * arriving), &got_place, arriving, &row));
-  PetscCall(MeritExchangeForward(ex, 2 * sizeof(*place), place, got_place));
+  PetscCall(PetscMalloc2((size_t)(2 * arriving), &got_position, arriving, &row));
+  PetscCall(MeritExchangeForward(ex, 2 * sizeof(*position), position, got_position));
   PetscCall(MeritExchangeForwardBytes(ex, pack.at, start, &got, &got_start));
   for (int64_t i = 0; i < arriving; i++) {
-    row[i] = (Excluded){.line = got_place[2 * i], .order = got_place[2 * i + 1], .kind = got + got_start[i]};
+    row[i] = (Excluded){.line = got_position[2 * i], .order = got_position[2 * i + 1], .kind = got + got_start[i]};
     row[i].id     = row[i].kind + strlen(row[i].kind) + 1;
     row[i].reason = row[i].id + strlen(row[i].id) + 1;
   }
-  if (arriving) qsort(row, (size_t)arriving, sizeof(*row), ByPlace);
+  if (arriving) qsort(row, (size_t)arriving, sizeof(*row), ByPosition);
   for (int64_t i = 0; i < arriving; i++) {
     /* animals and SNPs that are in no file of records have no line */
     if (row[i].line > 0)
@@ -110,8 +110,8 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   MeritTextFree(&pack);
   PetscCall(PetscFree(got));
   PetscCall(PetscFree(got_start));
-  PetscCall(PetscFree2(got_place, row));
-  PetscCall(PetscFree2(start, place));
+  PetscCall(PetscFree2(got_position, row));
+  PetscCall(PetscFree2(start, position));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -81,7 +81,7 @@ static void Polygenic(MeritSimulation sim, int64_t number, const SimParent *cons
     for (int t = 0; t < spec->n_traits; t++) v[t] += 0.5 * SimParentPolygenic(parent[side])[t];
   }
   /* Mendelian sampling: L_G z sqrt(d), reduced by the share of the QTL */
-  SimNormals(&key, spec->n_traits, spec->root_G, sqrt(d * (1.0 - spec->share)), v);
+  SimNormals(&key, spec->n_traits, spec->L_G, sqrt(d * (1.0 - spec->share)), v);
 }
 
 /* Two haplotypes at the QTL, and the sum over QTL of effect (copies - 2 frequency) added to the

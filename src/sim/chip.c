@@ -15,14 +15,14 @@ typedef struct {
   int64_t   n;
   uint32_t *number; /* owned */
   uint64_t *genes;  /* [n * 2 * words]; owned */
-} Carriers;
+} Haplotypes;
 
 /* Unit of work: SNPs [from, to) of one chromosome */
 typedef struct {
   int32_t from, to;
 } Range;
 
-static PetscErrorCode FreeCarriers(Carriers *c)
+static PetscErrorCode FreeHaplotypes(Haplotypes *c)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree(c->number));
@@ -32,7 +32,7 @@ static PetscErrorCode FreeCarriers(Carriers *c)
 }
 
 /* Animals of a generation that are genotyped or ancestors of genotyped ones */
-static PetscErrorCode ListCarriers(MeritSimulation sim, int generation, int32_t words, Carriers *c)
+static PetscErrorCode ListHaplotypes(MeritSimulation sim, int generation, int32_t words, Haplotypes *c)
 {
   int64_t first = SimGenerationFirst(&sim->spec, generation),
           end   = SimGenerationFirst(&sim->spec, generation + 1);
@@ -49,7 +49,7 @@ static PetscErrorCode ListCarriers(MeritSimulation sim, int generation, int32_t 
 }
 
 /* Haplotypes of an animal of the previous generation by bisection; NULL for an unknown parent */
-static const uint64_t *GenesOf(const Carriers *c, uint32_t number, int32_t words)
+static const uint64_t *GenesOf(const Haplotypes *c, uint32_t number, int32_t words)
 {
   int64_t low = 0, high = c->n;
 
@@ -66,7 +66,7 @@ static const uint64_t *GenesOf(const Carriers *c, uint32_t number, int32_t words
 }
 
 /* Haplotypes of all listed animals of a generation from those of the generation before */
-static void Drop(MeritSimulation sim, const SimLoci *loci, const Carriers *from, Carriers *to)
+static void Drop(MeritSimulation sim, const SimLoci *loci, const Haplotypes *from, Haplotypes *to)
 {
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < to->n; i++) {
@@ -80,7 +80,7 @@ static void Drop(MeritSimulation sim, const SimLoci *loci, const Carriers *from,
 
 /* Enter the genotypes of a generation into the range's rows of the .bed: two bits an animal, four
    animals a byte */
-static void Enter(MeritSimulation sim, const SimLoci *loci, const Carriers *c, int64_t row, int64_t stride,
+static void Enter(MeritSimulation sim, const SimLoci *loci, const Haplotypes *c, int64_t row, int64_t stride,
                   char *bed)
 {
   static const unsigned char code[3] = {3, 2, 0}; /* code of PLINK 1 by copies of A1; 1 means missing */
@@ -152,7 +152,7 @@ static PetscErrorCode AncestralBits(const SimSpec *spec, const SimLoci *loci, ui
 static PetscErrorCode DropRange(MeritSimulation sim, Range range, int64_t stride, char *bed)
 {
   SimLoci   loci = {.from = range.from, .to = range.to, .words = (range.to - range.from + 63) / 64};
-  Carriers  from = {0}, here = {0};
+  Haplotypes  from = {0}, here = {0};
   uint64_t *bits;
   int64_t   row = 0;
 
@@ -161,16 +161,16 @@ static PetscErrorCode DropRange(MeritSimulation sim, Range range, int64_t stride
   loci.ancestral = bits;
   /* Two generations of haplotypes are in memory: parents and offspring */
   for (int g = 0; g < sim->spec.generations; g++) {
-    PetscCall(ListCarriers(sim, g, loci.words, &here));
+    PetscCall(ListHaplotypes(sim, g, loci.words, &here));
     Drop(sim, &loci, &from, &here);
     Enter(sim, &loci, &here, row, stride, bed);
     for (int64_t i = 0; i < here.n; i++) row += sim->book.animal[here.number[i]].genotyped;
-    PetscCall(FreeCarriers(&from));
+    PetscCall(FreeHaplotypes(&from));
     from = here;
-    here = (Carriers){0};
+    here = (Haplotypes){0};
   }
   Fail(sim, &loci, stride, bed);
-  PetscCall(FreeCarriers(&from));
+  PetscCall(FreeHaplotypes(&from));
   PetscCall(PetscFree(bits));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

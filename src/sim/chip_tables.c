@@ -22,13 +22,13 @@ static PetscErrorCode WriteBim(MeritSimulation sim)
   PetscFunctionBegin;
   for (int64_t j = MeritBlockFirst(spec->snps, sim->size, sim->rank);
        j < MeritBlockFirst(spec->snps, sim->size, sim->rank + 1); j++) {
-    MeritRandomKey key = SimKey(spec, SIM_FOR_SNP_PLACE, (uint64_t)j);
+    MeritRandomKey key = SimKey(spec, SIM_FOR_SNP_POSITION, (uint64_t)j);
 
     /* chromosome of SNP j */
     while (g->first[c + 1] <= j) c++;
     SimSnpText(spec, (int32_t)j, snp);
-    PetscCall(MeritTextAdd(&text, "%d\t%s\t%.6f\t%lld\t%s\n", (int)c + 1, snp, 100.0 * g->place[j],
-                           (long long)floor(1e8 * g->place[j]) + 1, pairs[MeritRandomBelow(&key, 1, 8)]));
+    PetscCall(MeritTextAdd(&text, "%d\t%s\t%.6f\t%lld\t%s\n", (int)c + 1, snp, 100.0 * g->position[j],
+                           (long long)floor(1e8 * g->position[j]) + 1, pairs[MeritRandomBelow(&key, 1, 8)]));
   }
   PetscCall(MeritOutputWrite(sim->out, "chip.bim", NULL, text.at, (int64_t)text.n));
   MeritTextFree(&text);

@@ -39,7 +39,7 @@ static int32_t SnpBehind(const SimGenome *g, int32_t c, double x)
   int32_t n = g->first[c + 1] - g->first[c], j = (int32_t)(x / g->spec->length * (double)n);
 
   /* the SNP of the interval that holds x may lie before x; then it is the next one */
-  if (j < n && g->place[g->first[c] + j] < x) j++;
+  if (j < n && g->position[g->first[c] + j] < x) j++;
   /* n: no SNP of the chromosome lies behind x */
   return g->first[c] + PetscMin(j, n);
 }

@@ -30,15 +30,15 @@ double SimAncestralAlleles(const SimSpec *spec, int32_t snp, uint8_t allele[])
 static PetscErrorCode Map(const SimSpec *spec, SimGenome *g)
 {
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(spec->chromosomes + 1, &g->first, spec->snps, &g->place));
+  PetscCall(PetscMalloc2(spec->chromosomes + 1, &g->first, spec->snps, &g->position));
   for (int32_t c = 0; c <= spec->chromosomes; c++)
     /* every chromosome has the same number of SNPs, up to one */
     g->first[c] = (int32_t)MeritBlockFirst(spec->snps, spec->chromosomes, c);
   for (int32_t c = 0; c < spec->chromosomes; c++)
     for (int32_t j = g->first[c]; j < g->first[c + 1]; j++) {
-      MeritRandomKey key = SimKey(spec, SIM_FOR_SNP_PLACE, (uint64_t)j);
+      MeritRandomKey key = SimKey(spec, SIM_FOR_SNP_POSITION, (uint64_t)j);
 
-      g->place[j] = ((double)(j - g->first[c]) + MeritRandomUniform(&key, 0)) /
+      g->position[j] = ((double)(j - g->first[c]) + MeritRandomUniform(&key, 0)) /
                     (double)(g->first[c + 1] - g->first[c]) * spec->length;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -107,7 +107,7 @@ static PetscErrorCode QtlEffects(const SimSpec *spec, SimGenome *g)
     for (int i = 0; i < n; i++) {
       a[i] = 0.0;
       /* a = sqrt(share) L_G (L_V^-1 z): variance share * G */
-      for (int k = 0; k <= i; k++) a[i] += sqrt(spec->share) * spec->root_G[i * n + k] * z[k];
+      for (int k = 0; k <= i; k++) a[i] += sqrt(spec->share) * spec->L_G[i * n + k] * z[k];
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -130,7 +130,7 @@ PetscErrorCode SimGenomeSetUp(const SimSpec *spec, SimGenome *g)
 PetscErrorCode SimGenomeFree(SimGenome *g)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree2(g->first, g->place));
+  PetscCall(PetscFree2(g->first, g->position));
   PetscCall(PetscFree4(g->qtl, g->before, g->frequency, g->effect));
   PetscCall(PetscFree(g->ancestral));
   PetscFunctionReturn(PETSC_SUCCESS);

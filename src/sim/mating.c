@@ -86,15 +86,15 @@ static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, co
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rank whose part of the list holds index `place` */
-static PetscMPIInt Owner(PetscMPIInt size, const int64_t offset[], int64_t place)
+/* Rank whose part of the list holds index `position` */
+static PetscMPIInt Owner(PetscMPIInt size, const int64_t offset[], int64_t position)
 {
   PetscMPIInt low = 0, high = size;
 
   while (high - low > 1) {
     PetscMPIInt middle = (low + high) / 2;
 
-    if (offset[middle] <= place)
+    if (offset[middle] <= position)
       low = middle;
     else
       high = middle;
@@ -102,10 +102,10 @@ static PetscMPIInt Owner(PetscMPIInt size, const int64_t offset[], int64_t place
   return low;
 }
 
-/* Draw the parent of each newborn: owner [n_local] its rank (-1: unknown), place [n_local] its
+/* Draw the parent of each newborn: owner [n_local] its rank (-1: unknown), position [n_local] its
    index in that rank's list */
 static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, const List *list,
-                 PetscMPIInt owner[], int32_t place[])
+                 PetscMPIInt owner[], int32_t position[])
 {
   const SimSpec *spec    = &sim->spec;
   const double   unknown = sires ? spec->unknown_sire : spec->unknown_dam;
@@ -116,7 +116,7 @@ static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, con
 
     /* an unknown parent is drawn after the known one, so that `unknown` does not change the others */
     owner[i] = MeritRandomUniform(&key, 1) < unknown ? -1 : Owner(sim->size, list->offset, at);
-    place[i] = owner[i] < 0 ? 0 : (int32_t)(at - list->offset[owner[i]]);
+    position[i] = owner[i] < 0 ? 0 : (int32_t)(at - list->offset[owner[i]]);
   }
 }
 
@@ -140,7 +140,7 @@ PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const Si
   const SimSpec *spec = &sim->spec;
   List           list;
   PetscMPIInt   *owner;
-  int32_t       *place, *asked;
+  int32_t       *position, *asked;
   char          *answers;
   MeritExchange  ex;
 
@@ -148,11 +148,11 @@ PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const Si
   parents->stride = sizeof(SimParent) + (size_t)spec->n_traits * sizeof(double) +
                     2 * (size_t)sim->genome.loci.words * sizeof(uint64_t);
   PetscCall(Choose(sim, generation, sires, from, sires ? spec->sires : spec->dams, &list));
-  PetscCall(PetscMalloc2(born->n_local, &owner, born->n_local, &place));
-  Draw(sim, sires, born, &list, owner, place);
+  PetscCall(PetscMalloc2(born->n_local, &owner, born->n_local, &position));
+  Draw(sim, sires, born, &list, owner, position);
   PetscCall(MeritExchangeCreate(sim->comm, born->n_local, owner, &ex));
   PetscCall(PetscMalloc1(MeritExchangeArriving(ex), &asked));
-  PetscCall(MeritExchangeForward(ex, sizeof(*place), place, asked));
+  PetscCall(MeritExchangeForward(ex, sizeof(*position), position, asked));
   PetscCall(PetscMalloc1((size_t)MeritExchangeArriving(ex) * parents->stride, &answers));
   for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)
     Pack(sim, from, list.chosen[asked[i]], (SimParent *)(void *)(answers + (size_t)i * parents->stride));
@@ -163,7 +163,7 @@ PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const Si
   PetscCall(MeritExchangeBack(ex, parents->stride, answers, parents->at));
   PetscCall(PetscFree(answers));
   PetscCall(PetscFree(asked));
-  PetscCall(PetscFree2(owner, place));
+  PetscCall(PetscFree2(owner, position));
   PetscCall(PetscFree(list.chosen));
   PetscCall(PetscFree(list.offset));
   PetscCall(MeritExchangeDestroy(&ex));

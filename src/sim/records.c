@@ -119,8 +119,8 @@ static PetscErrorCode OneRecord(MeritSimulation sim, int64_t number, int32_t her
   /* the permanent environment has one key for all records of the cow, the residual one for each
      parity */
   for (int t = 0; t < spec->n_traits; t++) y[t] += value[t];
-  if (spec->has_pe) SimNormals(&pe, spec->n_traits, spec->root_PE, 1.0, y);
-  SimNormals(&e, spec->n_traits, spec->root_R, 1.0, y);
+  if (spec->has_pe) SimNormals(&pe, spec->n_traits, spec->L_PE, 1.0, y);
+  SimNormals(&e, spec->n_traits, spec->L_R, 1.0, y);
   SimIdText(spec, number, false, id);
   SimHerdText(spec, herd, herd_text);
   PetscCall(MeritTextAdd(text, "%s,%s,%d,%d,%d", id, herd_text, year, parity, age));

@@ -32,7 +32,7 @@ typedef enum {
   SIM_FOR_MISSING,
   SIM_FOR_HERD_YEAR,
   SIM_FOR_PARITY,
-  SIM_FOR_SNP_PLACE,
+  SIM_FOR_SNP_POSITION,
   SIM_FOR_SNP_ALLELE,
   SIM_FOR_QTL,
   SIM_FOR_QTL_EFFECT,
@@ -52,7 +52,7 @@ typedef struct {
   double    herd_year[MERIT_MAX_TRAITS], parity[MERIT_MAX_TRAITS], age[MERIT_MAX_TRAITS]; /* sd, sd, per day */
   bool      has_herd_year, has_parity, has_age, has_pe, has_chip;
   double   *G, *R, *PE;                /* owned */
-  double   *root_G, *root_R, *root_PE; /* lower Cholesky factors; owned */
+  double   *L_G, *L_R, *L_PE; /* lower Cholesky factors; owned */
   int       decimals[MERIT_MAX_TRAITS];  /* decimals written of each trait */
   int       generations;
   int64_t   animals, sires, dams; /* in all; used per generation; candidates per generation, 0: all females */
@@ -100,7 +100,7 @@ typedef struct {
 typedef struct {
   const SimSpec *spec;  /* borrowed */
   int32_t       *first; /* [chromosomes + 1] first SNP; owned */
-  double        *place; /* [n_snps] position within the chromosome, Morgans; owned */
+  double        *position; /* [n_snps] position within the chromosome, Morgans; owned */
   int32_t        n_qtl;
   int32_t       *qtl;       /* [n_qtl] SNPs, ascending; owned */
   int32_t       *before;    /* [n_snps + 1] QTL before each SNP; owned */

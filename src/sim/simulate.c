@@ -87,7 +87,7 @@ static PetscErrorCode Everything(MeritSimulation sim)
 /*@
   MeritSimulationRun - Make the population, generation after generation, and write it.
 
-  Collective. A rank holds its share of two generations, one range of SNPs, and (once per node) 16 bytes per
+  Collective. a rank holds its part of two generations, one range of SNPs, and (once per node) 16 bytes per
   animal of the whole population. On an error nothing is left in the output folder.
 
   Input Parameters:

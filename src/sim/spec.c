@@ -121,9 +121,9 @@ static PetscErrorCode ReadTraits(MeritNode tree, SimSpec *spec)
   n = spec->n_traits;
   PetscCall(Need(tree, "traits.G", "the genetic covariance matrix"));
   PetscCall(Need(tree, "traits.R", "the residual covariance matrix"));
-  PetscCall(SimReadMatrix(tree, "traits.G", n, false, &spec->G, &spec->root_G));
-  PetscCall(SimReadMatrix(tree, "traits.R", n, true, &spec->R, &spec->root_R));
-  PetscCall(SimReadMatrix(tree, "traits.PE", n, false, &spec->PE, &spec->root_PE));
+  PetscCall(SimReadMatrix(tree, "traits.G", n, false, &spec->G, &spec->L_G));
+  PetscCall(SimReadMatrix(tree, "traits.R", n, true, &spec->R, &spec->L_R));
+  PetscCall(SimReadMatrix(tree, "traits.PE", n, false, &spec->PE, &spec->L_PE));
   spec->has_pe        = spec->PE != NULL;
   spec->has_herd_year = MeritNodeFind(tree, "effects.herd_year") != NULL;
   spec->has_parity    = MeritNodeFind(tree, "effects.parity") != NULL;
@@ -293,8 +293,8 @@ PetscErrorCode SimSpecFree(SimSpec *spec)
   PetscCall(PetscFree(spec->G));
   PetscCall(PetscFree(spec->R));
   PetscCall(PetscFree(spec->PE));
-  PetscCall(PetscFree(spec->root_G));
-  PetscCall(PetscFree(spec->root_R));
-  PetscCall(PetscFree(spec->root_PE));
+  PetscCall(PetscFree(spec->L_G));
+  PetscCall(PetscFree(spec->L_R));
+  PetscCall(PetscFree(spec->L_PE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

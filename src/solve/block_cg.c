@@ -22,7 +22,7 @@
 
 /* Right-hand sides that go together */
 enum { WIDEST = 32 };
-/* Share of a direction (its squared length in C) that must be new beside all others for it to be
+/* Fraction of a direction (its squared length in C) that must be new beside all others for it to be
    kept. */
 static const double NEW = 1e-11;
 
@@ -43,7 +43,7 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Work *w)
 
   PetscFunctionBegin;
   w->k = k;
-  PetscCall(MeritMMERoom(s->C, k, &room));
+  PetscCall(MeritMMEWorkLength(s->C, k, &room));
   PetscCall(PetscCalloc7(n, &w->r, room + 1, &w->z, room + 1, &w->w, n, &w->p, n, &w->s, n, &w->next_p, n, &w->next_s));
   PetscCall(PetscCalloc6(3 * square + 4 * (size_t)k, &w->sums, square, &w->T, square, &w->Q, square, &w->alpha, k, &w->norm_r, k,
                          &w->norm_scaled));

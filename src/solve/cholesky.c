@@ -72,9 +72,9 @@ static PetscErrorCode Begin(MeritSolver s, Cholesky **c, uint64_t *state)
 
 /* Form and factor, unless that is done for this state. The analysis comes first and says what
    the factor will take, so it can be refused. *lost: the first equation without a pivot, and
-   *share: what is left of its diagonal, relative; -1: none. Without a factor the state is not
+   *pivot_ratio: what is left of its diagonal, relative; -1: none. Without a factor the state is not
    set. Collective. */
-static PetscErrorCode Try(MeritSolver s, int64_t *lost, double *share)
+static PetscErrorCode Try(MeritSolver s, int64_t *lost, double *pivot_ratio)
 {
   Cholesky *c;
   uint64_t  state;
@@ -88,13 +88,13 @@ static PetscErrorCode Try(MeritSolver s, int64_t *lost, double *share)
   PetscCall(CholeskyDenseFits(s, &dense));
   if (dense) {
     PetscCall(Drop(c));
-    PetscCall(CholeskyDenseFactor(s, &c->dense, lost, share));
+    PetscCall(CholeskyDenseFactor(s, &c->dense, lost, pivot_ratio));
   } else {
     PetscCall(Analyse(s, c, state));
     bytes = MeritFactorSize(c->factor)->bytes;
     PetscCall(DirectRefuse(s, "the factor", bytes));
     PetscCall(MeritFactorNumeric(c->factor, c->A, &definite));
-    if (!definite) PetscCall(MeritFactorSingular(c->factor, lost, share));
+    if (!definite) PetscCall(MeritFactorSingular(c->factor, lost, pivot_ratio));
   }
   if (*lost < 0) c->state = state;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -105,12 +105,12 @@ static PetscErrorCode Factor(MeritSolver s)
 {
   MeritModel model;
   int64_t    lost;
-  double     share;
+  double     pivot_ratio;
 
   PetscFunctionBegin;
-  PetscCall(Try(s, &lost, &share));
+  PetscCall(Try(s, &lost, &pivot_ratio));
   PetscCall(MeritMMEGetModel(s->C, &model));
-  if (lost >= 0) PetscCall(MeritSolverRaiseSingular(model, "solver cholesky", lost, share));
+  if (lost >= 0) PetscCall(MeritSolverRaiseSingular(model, "solver cholesky", lost, pivot_ratio));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -120,15 +120,15 @@ PetscErrorCode MeritSolverTryFactor(MeritSolver s, size_t size, char why[])
 {
   MeritModel model;
   int64_t    lost;
-  double     share;
+  double     pivot_ratio;
 
   PetscFunctionBegin;
   PetscCheck(s->ops->can.factors, s->comm, PETSC_ERR_ARG_WRONG, "only solver cholesky has a factor");
   *why = 0;
   PetscCall(MeritSolverPrepare(s));
-  PetscCall(Try(s, &lost, &share));
+  PetscCall(Try(s, &lost, &pivot_ratio));
   PetscCall(MeritMMEGetModel(s->C, &model));
-  if (lost >= 0) PetscCall(SingularText(model, lost, share, size, why));
+  if (lost >= 0) PetscCall(SingularText(model, lost, pivot_ratio, size, why));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -119,12 +119,12 @@ static PetscErrorCode Form(MeritSolver s, CholeskyDense *d, int64_t first, doubl
 }
 
 /* A pivot below this part of its diagonal is 0 but for rounding. */
-static const double SINGULAR = 1e-13;
+static const double PIVOT_RATIO_SINGULAR = 1e-13;
 
-/* Rank 0: the factor in place. *lost: the first row without a pivot, or -1; *share: what remains
+/* Rank 0: the factor in place. *lost: the first row without a pivot, or -1; *pivot_ratio: what remains
    of its diagonal, relative. LAPACK stops at a pivot that is not positive; one that is only
    rounding is found by L_ii^2 / C_ii. */
-static PetscErrorCode Factor(CholeskyDense *d, int64_t *lost, double *share)
+static PetscErrorCode Factor(CholeskyDense *d, int64_t *lost, double *pivot_ratio)
 {
   PetscBLASInt n = (PetscBLASInt)d->n, info;
   double      *diagonal;
@@ -134,10 +134,10 @@ static PetscErrorCode Factor(CholeskyDense *d, int64_t *lost, double *share)
   for (int64_t i = 0; i < d->n; i++) diagonal[i] = d->A[i * (d->n + 1)];
   LAPACKpotrf_("L", &n, d->A, &n, &info);
   *lost  = (int64_t)info - 1;
-  *share = 0.0;
+  *pivot_ratio = 0.0;
   for (int64_t i = 0; i < d->n && !info && *lost < 0; i++) {
-    *share = d->A[i * (d->n + 1)] * d->A[i * (d->n + 1)] / diagonal[i];
-    if (!(*share > SINGULAR)) *lost = i;
+    *pivot_ratio = d->A[i * (d->n + 1)] * d->A[i * (d->n + 1)] / diagonal[i];
+    if (!(*pivot_ratio > PIVOT_RATIO_SINGULAR)) *lost = i;
   }
   PetscCall(PetscFree(diagonal));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -145,7 +145,7 @@ static PetscErrorCode Factor(CholeskyDense *d, int64_t *lost, double *share)
 
 /* CholeskyDenseFactor - See the header. *dense is made even where there is no factor; the caller
    frees it. Rank 0 sends what it found to the others. Collective. */
-PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, int64_t *lost, double *share)
+PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, int64_t *lost, double *pivot_ratio)
 {
   CholeskyDense *d;
   double        *X, *Y;
@@ -158,9 +158,9 @@ PetscErrorCode CholeskyDenseFactor(MeritSolver s, CholeskyDense **dense, int64_t
   for (int64_t first = 0; first < d->n; first += COLUMNS) PetscCall(Form(s, d, first, X, Y));
   PetscCall(MeritPhaseEnd());
   PetscCall(PetscFree2(X, Y));
-  if (!d->rank) PetscCall(Factor(d, lost, share));
+  if (!d->rank) PetscCall(Factor(d, lost, pivot_ratio));
   PetscCallMPI(MPI_Bcast(lost, 1, MPI_INT64_T, 0, s->comm));
-  PetscCallMPI(MPI_Bcast(share, 1, MPI_DOUBLE, 0, s->comm));
+  PetscCallMPI(MPI_Bcast(pivot_ratio, 1, MPI_DOUBLE, 0, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

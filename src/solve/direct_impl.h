@@ -15,10 +15,10 @@ typedef struct _CholeskyDense CholeskyDense;
 /* Are half of the equations or more those of SNPs and columns of ridge, and does a rank have room for all of C? Collective. */
 PetscErrorCode CholeskyDenseFits(MeritSolver solver, bool *yes);
 /* Write into text [size] why equations have no factor: of the diagonal of equation number
-   `equation` the part `share` is left. Collective on the model. */
-PetscErrorCode SingularText(MeritModel model, int64_t equation, double share, size_t size, char text[]);
+   `equation` the part `pivot_ratio` is left. Collective on the model. */
+PetscErrorCode SingularText(MeritModel model, int64_t equation, double pivot_ratio, size_t size, char text[]);
 /* Form and factor; *lost: the first equation without a pivot, and what is left of its diagonal, relative; -1: none. Collective. */
-PetscErrorCode CholeskyDenseFactor(MeritSolver solver, CholeskyDense **dense, int64_t *lost, double *share);
+PetscErrorCode CholeskyDenseFactor(MeritSolver solver, CholeskyDense **dense, int64_t *lost, double *pivot_ratio);
 /* x += C^-1 q for k right-hand sides. Collective. */
 PetscErrorCode CholeskyDenseSubstitute(MeritSolver solver, CholeskyDense *dense, int k, const double *q, double *x);
 /* Free it and set the handle to NULL; NULL-safe. Not collective. */

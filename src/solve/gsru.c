@@ -250,7 +250,7 @@ static PetscErrorCode Iterate(Gsru *gs, const double *r, double norm_r, double *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One right-hand side. Pinned equations are rows of the identity and are set here, x = r; sweeps
+/* One right-hand side. Constrained equations are rows of the identity and are set here, x = r; sweeps
    do not touch them. Collective. */
 static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritSolveResult *result)
 {

@@ -26,7 +26,7 @@ typedef struct {
 } Columns;
 
 /* term[COLUMNS]: term of each equation first .. first + COLUMNS - 1 of all ranks, -1 where it is
-   pinned or there is none; unit [n_owned * COLUMNS]: their unit vectors. Collective. */
+   constrained or there is none; unit [n_owned * COLUMNS]: their unit vectors. Collective. */
 static PetscErrorCode Units(MeritModel model, int64_t first, int term[], double *unit)
 {
   const uint8_t       *state = MeritModelEquationState(model);
@@ -74,7 +74,7 @@ static PetscErrorCode Column(const Columns *v, int term, const double unit[], co
 
 /* Check that the solve gave k columns of the inverse, unit and inverse [n_owned * k]. Where it did
    not converge, their residuals tell: with x = C^-1 u + e and r = u - C x, the entry u'x has the
-   error x'r to first order. That is below the share ENTRY of it also for covariates that all but
+   error x'r to first order. That is below the fraction ENTRY of it also for covariates that all but
    depend on each other, where |r| / |u| cannot be small as |x| is so large. Errors: NOT_CONVERGED.
    Collective. */
 static PetscErrorCode CheckAccuracy(const Columns *v, const MeritSolveResult *result, int k, const double unit[],
@@ -106,7 +106,7 @@ static PetscErrorCode CheckAccuracy(const Columns *v, const MeritSolveResult *re
 }
 
 /* Columns first .. first + COLUMNS - 1; unit and inverse [n_owned * COLUMNS], one [2 * n_owned]
-   for one unit vector and its column. For a pinned equation the vector is 0 and nothing is
+   for one unit vector and its column. For a constrained equation the vector is 0 and nothing is
    given. Collective. */
 static PetscErrorCode Block(const Columns *v, int64_t first, double *unit, double *inverse, double *one)
 {
@@ -120,7 +120,7 @@ static PetscErrorCode Block(const Columns *v, int64_t first, double *unit, doubl
   PetscCall(MeritSolverSolve(v->solver, COLUMNS, unit, inverse, &result));
   PetscCall(CheckAccuracy(v, &result, COLUMNS, unit, inverse));
   for (int j = 0; j < COLUMNS; j++) {
-    /* pinned, or behind the last equation of all */
+    /* constrained, or behind the last equation of all */
     if (term[j] < 0) continue;
     for (int64_t i = 0; i < n_owned; i++) {
       one[i]           = unit[i * COLUMNS + j];
@@ -197,7 +197,7 @@ static PetscErrorCode Levels(const Columns *v, Mat S, int term, double *one)
 }
 
 /* The columns of a term with one level (a fixed covariate), by solves. Only the rank that owns
-   it knows whether an equation is pinned, so ranks agree first. Collective. */
+   it knows whether an equation is constrained, so ranks agree first. Collective. */
 static PetscErrorCode SingleLevel(const Columns *v, int term, double *one)
 {
   const uint8_t       *state = MeritModelEquationState(v->model);

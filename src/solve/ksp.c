@@ -150,7 +150,7 @@ static PetscErrorCode View_KSP(MeritSolver s, PetscViewer viewer)
 }
 
 /* One right-hand side, as the head of the file says. Criteria on the change have no meaning for
-   PETSc: the root of rtol bounds the residual for them. Collective. */
+   PETSc: the square root of rtol bounds the residual for them. Collective. */
 static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveResult *result)
 {
   KspData     *data = (KspData *)s->data;

@@ -22,9 +22,9 @@ typedef struct {
   Mat          A;     /* rank 0: C in canonical order; owned */
   PetscMPIInt  rank, size;
   PetscMPIInt *count, *first; /* [size] equations of each rank; rank 0, owned */
-  PetscInt    *order;         /* [n_all] global number by canonical place; rank 0, owned */
+  PetscInt    *order;         /* [n_all] global number by canonical position; rank 0, owned */
   PetscInt     n_all;
-  double      *x, *r, *work; /* [n_all] by canonical place, and by global number; rank 0, owned */
+  double      *x, *r, *work; /* [n_all] by canonical position, and by global number; rank 0, owned */
 } LhsGs;
 
 /* Free all that Gather() makes. */
@@ -37,9 +37,9 @@ static PetscErrorCode Drop(LhsGs *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Canonical place of each owned equation: terms in formula order, then levels, then equations.
+/* Canonical position of each owned equation: terms in formula order, then levels, then equations.
    Levels without equations leave gaps, which Order() closes. */
-static PetscErrorCode Places(MeritSolver s, PetscInt *place)
+static PetscErrorCode Positions(MeritSolver s, PetscInt *position)
 {
   int64_t base = 0;
 
@@ -48,18 +48,18 @@ static PetscErrorCode Places(MeritSolver s, PetscInt *place)
     const MeritTermView *t = &s->term[k];
 
     for (int64_t i = 0; i < (int64_t)t->n_owned * t->n_eq; i++)
-      place[t->eq_owned + i] = (PetscInt)(base + t->canonical[i / t->n_eq] * t->n_eq + i % t->n_eq);
+      position[t->eq_owned + i] = (PetscInt)(base + t->canonical[i / t->n_eq] * t->n_eq + i % t->n_eq);
     base += t->n_levels * t->n_eq;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* How many equations each rank has, and order[]: the global number (place in a gathered vector)
+/* How many equations each rank has, and order[]: the global number (position in a gathered vector)
    of each equation in canonical order, for rank 0. Collective. */
 static PetscErrorCode Order(MeritSolver s, LhsGs *g)
 {
   PetscMPIInt n = (PetscMPIInt)s->n, n_all;
-  PetscInt   *place, *all = NULL, *at = NULL, most = 0;
+  PetscInt   *position, *all = NULL, *at = NULL, most = 0;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(&n, &n_all, 1, MPI_INT, MPI_SUM, s->comm));
@@ -67,22 +67,22 @@ static PetscErrorCode Order(MeritSolver s, LhsGs *g)
   PetscCall(PetscCalloc2(g->size, &g->count, g->size, &g->first));
   PetscCall(PetscMalloc4(g->n_all + 1, &g->order, g->n_all + 1, &g->x, g->n_all + 1, &g->r, g->n_all + 1,
                          &g->work));
-  PetscCall(PetscMalloc1(s->n + 1, &place));
+  PetscCall(PetscMalloc1(s->n + 1, &position));
   PetscCall(PetscMalloc1(g->n_all + 1, &all));
-  PetscCall(Places(s, place));
+  PetscCall(Positions(s, position));
   PetscCallMPI(MPI_Gather(&n, 1, MPI_INT, g->count, 1, MPI_INT, 0, s->comm));
   for (PetscMPIInt i = 1; i < g->size && !g->rank; i++) g->first[i] = g->first[i - 1] + g->count[i - 1];
-  PetscCallMPI(MPI_Gatherv(place, n, MPIU_INT, all, g->count, g->first, MPIU_INT, 0, s->comm));
+  PetscCallMPI(MPI_Gatherv(position, n, MPIU_INT, all, g->count, g->first, MPIU_INT, 0, s->comm));
   for (PetscInt i = 0; i < g->n_all; i++) most = PetscMax(most, all[i] + 1);
   PetscCall(PetscMalloc1(most + 1, &at));
-  /* at[canonical place]: global number, -1 in gaps; then order[] is at[] without gaps */
+  /* at[canonical position]: global number, -1 in gaps; then order[] is at[] without gaps */
   for (PetscInt i = 0; i < most; i++) at[i] = -1;
   for (PetscInt i = 0; i < g->n_all; i++) at[all[i]] = i;
   for (PetscInt i = 0, n_placed = 0; i < most; i++)
     if (at[i] >= 0) g->order[n_placed++] = at[i];
   PetscCall(PetscFree(at));
   PetscCall(PetscFree(all));
-  PetscCall(PetscFree(place));
+  PetscCall(PetscFree(position));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -135,7 +135,7 @@ static PetscErrorCode SetUp_LHSGS(MeritSolver s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Owned values [n] of all ranks -> canonical places all[n_all] on rank 0. Collective. */
+/* Owned values [n] of all ranks -> canonical positions all[n_all] on rank 0. Collective. */
 static PetscErrorCode ToRoot(MeritSolver s, LhsGs *g, const double *owned, double *all)
 {
   PetscFunctionBegin;
@@ -145,7 +145,7 @@ static PetscErrorCode ToRoot(MeritSolver s, LhsGs *g, const double *owned, doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The reverse: canonical places on rank 0 -> owned values. Collective. */
+/* The reverse: canonical positions on rank 0 -> owned values. Collective. */
 static PetscErrorCode FromRoot(MeritSolver s, LhsGs *g, const double *all, double *owned)
 {
   PetscFunctionBegin;

@@ -32,12 +32,12 @@
 
 /*
   In mixed precision, relative to the last renewal of the residual:
-  - RENEW: the fall at which it is renewed, at first; RENEW_LEAST, RENEW_MOST: its limits.
-  - APART: a difference of the two residuals from which directions begin anew; FAR: from which
-    renewals become more frequent; NEAR: below which they become less frequent.
+  - RENEW_FIRST: the fall at which it is renewed, at first; RENEW_LEAST, RENEW_MOST: its limits.
+  - DIFFERENCE_RESTART: a difference of the two residuals from which directions begin anew; DIFFERENCE_LARGE: from which
+    renewals become more frequent; DIFFERENCE_SMALL: below which they become less frequent.
   - MARGIN: the recursive residual must meet this part of the bound.
 */
-static const double RENEW = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, APART = 0.3, FAR = 1e-2, NEAR = 1e-4, MARGIN = 0.9;
+static const double RENEW_FIRST = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, DIFFERENCE_RESTART = 0.3, DIFFERENCE_LARGE = 1e-2, DIFFERENCE_SMALL = 1e-4, MARGIN = 0.9;
 /* Iterations without halving the residual, once it is near rounding, that end a run of the recursion */
 enum { STALLED = 500 };
 /* Equations of a step that stay in the cache between the preconditioner's part and its own */
@@ -72,8 +72,8 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Pcg **work)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&w));
-  PetscCall(MeritMMERoom(s->C, k, &room));
-  if (k == 1 && !s->mixed) PetscCall(MeritPCGetJoint(s->pc, &w->joint));
+  PetscCall(MeritMMEWorkLength(s->C, k, &room));
+  if (k == 1 && !s->mixed) PetscCall(MeritPCGetFusedPass(s->pc, &w->joint));
   PetscCall(PetscMalloc1(omp_get_max_threads() * N_SUMS, &w->partial));
   PetscCall(PetscMalloc5(n, &w->r, room + 1, &w->u, room + 1, &w->w, n, &w->p, n, &w->s));
   PetscCall(Clear(n, w->r));
@@ -213,7 +213,7 @@ static inline __attribute__((always_inline)) void Move(const double *restrict D_
 /* A step over equations [first, last), which the joint, if given, has still to complete; sums
    [N_SUMS] of this rank. Threads have sums of their own, which are added in the order of
    threads. */
-static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64_t last, int k, int j, double alpha, double beta, Pcg *w,
+static void Step(MeritSolver s, MeritFusedPass joint, int n_eq, int64_t first, int64_t last, int k, int j, double alpha, double beta, Pcg *w,
                  double *x, double sums[N_SUMS])
 {
   const int64_t block = joint ? (int64_t)MERIT_ANIMAL_BLOCK * n_eq : BLOCK, n_blocks = (last - first + block - 1) / block;
@@ -230,7 +230,7 @@ static void Step(MeritSolver s, MeritJoint joint, int n_eq, int64_t first, int64
     for (int64_t b = 0; b < n_blocks; b++) {
       const int64_t from = first + b * block, to = PetscMin(last, from + block);
 
-      if (joint) MeritJointFinish(joint, (int32_t)((from - first) / n_eq), (int32_t)((to - first) / n_eq), w->u, w->w);
+      if (joint) MeritFusedPassFinish(joint, (int32_t)((from - first) / n_eq), (int32_t)((to - first) / n_eq), w->u, w->w);
       if (k == 1) Move(s->D_inverse, from, to, 1, 0, alpha, beta, w, x, mine);
       else Move(s->D_inverse, from, to, k, j, alpha, beta, w, x, mine);
     }
@@ -250,7 +250,7 @@ static int64_t TermEnd(MeritSolver s, int i)
 /* A step of one right-hand side, term by term, for the criteria count changes by term. */
 static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Pcg *w, double *x)
 {
-  const int n_terms = PetscMax(s->n_terms, 1), joint = w->joint ? MeritJointTerm(w->joint) : 0;
+  const int n_terms = PetscMax(s->n_terms, 1), joint = w->joint ? MeritFusedPassTerm(w->joint) : 0;
   double   *sums = w->sums + 4 * k + 2 * n_terms * j, *norms = w->sums + 4 * j + 2;
 
   norms[0] = norms[1] = 0.0;
@@ -336,9 +336,9 @@ static PetscErrorCode Renew(MeritSolver s, int k, Pcg *w, const double *x)
   double relative, most = 0.0, *sums;
 
   PetscFunctionBegin;
-  PetscCall(MeritMMESetMixed(s->C, false));
+  PetscCall(MeritMMESetPrecision(s->C, false));
   PetscCall(MeritSolverTrueResidual(s, k, w->rhs, x, w->r, &relative));
-  PetscCall(MeritMMESetMixed(s->C, true));
+  PetscCall(MeritMMESetPrecision(s->C, true));
   PetscCall(PetscCalloc1(2 * (size_t)k, &sums));
   for (int64_t i = 0; i < (int64_t)s->n * k; i++) {
     const double apart = w->r[i] - w->u[i];
@@ -351,11 +351,11 @@ static PetscErrorCode Renew(MeritSolver s, int k, Pcg *w, const double *x)
   for (int j = 0; j < k; j++) {
     const double apart = sums[k + j] > 0.0 ? sqrt(sums[j] / sums[k + j]) : INFINITY;
 
-    w->begin[j] = w->begin[j] || apart > APART;
+    w->begin[j] = w->begin[j] || apart > DIFFERENCE_RESTART;
     most        = PetscMax(most, apart);
   }
-  if (most > FAR) w->at.renew = PetscMin(10.0 * w->at.renew, RENEW_MOST);
-  if (most < NEAR) w->at.renew = PetscMax(0.1 * w->at.renew, RENEW_LEAST);
+  if (most > DIFFERENCE_LARGE) w->at.renew = PetscMin(10.0 * w->at.renew, RENEW_MOST);
+  if (most < DIFFERENCE_SMALL) w->at.renew = PetscMax(0.1 * w->at.renew, RENEW_LEAST);
   PetscCall(PetscFree(sums));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -364,7 +364,7 @@ static PetscErrorCode Renew(MeritSolver s, int k, Pcg *w, const double *x)
 PetscErrorCode PcgApply(MeritSolver s, int k, Pcg *w)
 {
   PetscFunctionBegin;
-  if (w->joint) PetscCall(MeritJointApply(w->joint, w->u, w->w, w->sums));
+  if (w->joint) PetscCall(MeritFusedPassApply(w->joint, w->u, w->w, w->sums));
   else {
     PetscCall(MeritPCApplyInPlace(s->pc, k, w->r, w->u));
     PetscCall(MeritMMEApplyInPlace(s->C, k, w->u, w->w));
@@ -379,16 +379,16 @@ static PetscErrorCode Begin(MeritSolver s, int k, Pcg *w, double *x, double rene
 {
   PetscFunctionBegin;
   w->at.n_steps = 0;
-  w->at.renew   = RENEW;
+  w->at.renew   = RENEW_FIRST;
   w->at.renewed = renewed;
   w->at.best    = INFINITY;
   w->at.since   = it->iteration;
   for (int j = 0; j < k; j++) w->begin[j] = true;
   /* also with a joint, x and r are a solution and its residual after it */
-  if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r));
+  if (w->joint) PetscCall(MeritFusedPassStart(w->joint, w->u, x, w->r));
   PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n * (size_t)k));
   Norms(s, k, w, w->sums);
-  if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
+  if (s->mixed) PetscCall(MeritMMESetPrecision(s->C, true));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -439,7 +439,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Pcg *w, double *x, double renewe
       Norms(s, k, w, w->sums);
     }
   }
-  if (s->mixed) PetscCall(MeritMMESetMixed(s->C, false));
+  if (s->mixed) PetscCall(MeritMMESetPrecision(s->C, false));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -533,7 +533,7 @@ static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x
    log says which. */
 static PetscErrorCode ChoosePrecision(MeritSolver s)
 {
-  static const double WORTH = 1e8;
+  static const double GENOTYPES_MIXED = 1e8;
   MeritModel          model;
   int64_t             n_animals;
   int32_t             n_used;
@@ -549,7 +549,7 @@ static PetscErrorCode ChoosePrecision(MeritSolver s)
   for (int i = 0; i < n_fed; i++) snps = snps || s->term[fed[i]].n_eq;
   if (!snps) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(model), &n_animals, NULL, &n_used));
-  pays     = (double)n_animals * n_used >= WORTH && MeritPackedLevelNow() > MERIT_PACKED_PORTABLE;
+  pays     = (double)n_animals * n_used >= GENOTYPES_MIXED && MeritPackedLevelNow() > MERIT_PACKED_PORTABLE;
   s->mixed = s->precision == MERIT_PRECISION_MIXED || (s->precision == MERIT_PRECISION_CHOOSE && pays);
   MeritLog(MERIT_LOG_INFO, "products with genotypes in %s", s->mixed ? "single precision, true residuals in double" : "double precision");
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -50,13 +50,13 @@ PetscErrorCode PcgResume(MeritSolver s, Pcg *w, double *x, MeritIteration *it, b
   it->iteration = w->at.iteration;
   w->at.last    = *resumed ? w->at.last : INFINITY;
   if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
-  if (w->joint) PetscCall(MeritJointStart(w->joint, w->u, x, w->r)); /* their fixed part is 0: it changes nothing */
+  if (w->joint) PetscCall(MeritFusedPassStart(w->joint, w->u, x, w->r)); /* their fixed part is 0: it changes nothing */
   PetscCall(PetscArraycpy(w->u, w->r, (size_t)s->n));
   PetscCall(PetscMalloc1(PcgSumCount(s, 1), &sums));
   /* the sums of the checkpoint are those of the reduction; those that PcgApply() makes are of
      this rank */
   PetscCall(PetscArraycpy(sums, w->sums, PcgSumCount(s, 1)));
-  if (s->mixed) PetscCall(MeritMMESetMixed(s->C, true));
+  if (s->mixed) PetscCall(MeritMMESetPrecision(s->C, true));
   PetscCall(PcgApply(s, 1, w));
   PetscCall(PetscArraycpy(w->sums, sums, PcgSumCount(s, 1)));
   PetscCall(PetscFree(sums));

@@ -44,7 +44,7 @@ static Extremes Variances(const MeritFormula *f)
 
 /* SingularText - See the header. text [size] is written on all ranks alike. Collective on the
    model. */
-PetscErrorCode SingularText(MeritModel model, int64_t equation, double share, size_t size, char text[])
+PetscErrorCode SingularText(MeritModel model, int64_t equation, double pivot_ratio, size_t size, char text[])
 {
   const MeritFormula *f = MeritModelFormula(model);
   const Extremes      e = Variances(f);
@@ -53,7 +53,7 @@ PetscErrorCode SingularText(MeritModel model, int64_t equation, double share, si
 
   PetscFunctionBegin;
   PetscCall(MeritModelDescribe(model, equation, sizeof(what), what, &term));
-  if (share > 0.0) snprintf(left, sizeof(left), "%.1e", share);
+  if (pivot_ratio > 0.0) snprintf(left, sizeof(left), "%.1e", pivot_ratio);
   if (e.variance[1] > APART * e.variance[0])
     snprintf(why, sizeof(why), "the variance of %s, %g, is %.0e times that of %s: too much for 16 digits", e.name[1], e.variance[1],
              e.variance[1] / e.variance[0], e.name[0]);
@@ -66,12 +66,12 @@ PetscErrorCode SingularText(MeritModel model, int64_t equation, double share, si
 }
 
 /* MeritSolverRaiseSingular - See the header. Collective on the model. */
-PetscErrorCode MeritSolverRaiseSingular(MeritModel model, const char who[], int64_t equation, double share)
+PetscErrorCode MeritSolverRaiseSingular(MeritModel model, const char who[], int64_t equation, double pivot_ratio)
 {
   char text[1300];
 
   PetscFunctionBegin;
-  PetscCall(SingularText(model, equation, share, sizeof(text), text));
+  PetscCall(SingularText(model, equation, pivot_ratio, sizeof(text), text));
   PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "%s: %s", who, text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

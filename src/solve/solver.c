@@ -262,7 +262,7 @@ static PetscErrorCode SnpFromConfig(MeritSolver s, MeritNode job)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The error of a setter, which knows no files, again with the place in the job file of the word
+/* The error of a setter, which knows no files, again with the position in the job file of the word
    that it refused. Other errors go through. */
 static PetscErrorCode Place(MeritNode node, PetscErrorCode code)
 {
@@ -275,7 +275,7 @@ static PetscErrorCode Place(MeritNode node, PetscErrorCode code)
 /*@
   MeritSolverSetFromConfig - Options from the job tree, then from PETSc's options database, which wins.
 
-  Logically collective. Errors: USAGE with the place in the job file.
+  Logically collective. Errors: USAGE with the position in the job file.
 @*/
 PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
 {

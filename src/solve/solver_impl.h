@@ -60,7 +60,7 @@ PetscErrorCode MeritSolverTrueResidual(MeritSolver solver, int k, const double r
 /* Give an iteration to the monitor, with the time since the solve began and the changes by term.
    Collective as the monitor is. */
 PetscErrorCode MeritSolverReport(MeritSolver solver, MeritIteration *it);
-/* The residual that the criterion asks for: rtol, or its root for a squared one; 0 for criteria
+/* The residual that the criterion asks for: rtol, or its square root for a squared one; 0 for criteria
    on the change. Not collective. */
 double MeritSolverResidualGoal(MeritSolver solver);
 /* Changes of an iteration, by term and in all, from sums of this rank: dx'dx by term, x'x by term, and n_more others, all of which become those of

@@ -28,7 +28,7 @@ static PetscErrorCode Animals(MeritStructure s, MeritDict *dict)
 
 /* Sires, dams, Mendelian variances (inbreeding of the parents included) and generations of the
    animals owned here. The pedigree has them by blocks of canonical numbers. Collective. */
-static PetscErrorCode Fetch(MeritStructure s, const MeritPlaces *places)
+static PetscErrorCode Fetch(MeritStructure s, const MeritPlacement *placement)
 {
   const MeritPedigree ped = s->sources.pedigree;
   const int64_t      *sire, *dam;
@@ -40,14 +40,14 @@ static PetscErrorCode Fetch(MeritStructure s, const MeritPlaces *places)
   PetscCall(MeritPedigreeParents(ped, NULL, NULL, &sire, &dam));
   PetscCall(MeritPedigreeInbreeding(ped, NULL, &d));
   PetscCall(MeritPedigreeGeneration(ped, &generation));
-  PetscCall(MeritExchangeCreate(s->sources.comm, places->n_block, places->owner, &ex));
-  PetscCall(MeritStructureDeliver(places, ex, sizeof(*sire), sire, &s->neighbour[0]));
-  PetscCall(MeritStructureDeliver(places, ex, sizeof(*dam), dam, &s->neighbour[1]));
-  PetscCall(MeritStructureDeliver(places, ex, sizeof(*d), d, &s->d));
-  PetscCall(MeritStructureDeliver(places, ex, sizeof(*generation), generation, &s->generation));
+  PetscCall(MeritExchangeCreate(s->sources.comm, placement->n_block, placement->owner, &ex));
+  PetscCall(MeritStructureDeliver(placement, ex, sizeof(*sire), sire, &s->neighbour[0]));
+  PetscCall(MeritStructureDeliver(placement, ex, sizeof(*dam), dam, &s->neighbour[1]));
+  PetscCall(MeritStructureDeliver(placement, ex, sizeof(*d), d, &s->d));
+  PetscCall(MeritStructureDeliver(placement, ex, sizeof(*generation), generation, &s->generation));
   PetscCall(MeritExchangeDestroy(&ex));
   s->n_lists         = 2;
-  s->n_neighbours[0] = s->n_neighbours[1] = places->n_owned;
+  s->n_neighbours[0] = s->n_neighbours[1] = placement->n_owned;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

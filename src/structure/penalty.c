@@ -19,7 +19,7 @@
 struct _p_MeritPenalty {
   const MeritRecursion *rows;
   const double         *G_inverse; /* borrowed */
-  int32_t               room; /* numbers of y for a right-hand side, see MeritPenaltyRoom */
+  int32_t               room; /* numbers of y for a right-hand side, see MeritPenaltyWorkLength */
   /* two parents of 1/2 */
   int32_t     *own; /* [n_rows] first equation of each level; owned */
   MeritScatter scatter;
@@ -41,7 +41,7 @@ static PetscErrorCode PlanPedigree(MeritPenalty p, int n_threads, int32_t n_loca
   for (int32_t i = 0; i < r->n_rows; i++) p->own[i] = r->own + i * r->n;
   lists[0] = p->own;
   PetscCall(MeritScatterCreate(n_threads, r->n_rows, 3, lists, width, n_local, &p->scatter));
-  p->room = p->scatter.n_places;
+  p->room = p->scatter.y_length;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -59,8 +59,8 @@ static PetscErrorCode PlanColumns(MeritPenalty p, int32_t n_local)
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(n_local + 1, &at));
   for (int32_t row = 0; row < r->n_rows; row++)
-    for (int64_t i = 0; i < MeritRecursionPlaces(r, row); i++)
-      if ((equation = MeritRecursionPlace(r, row, i, &element)) >= 0) at[equation]++, n++;
+    for (int64_t i = 0; i < MeritRecursionRowLength(r, row); i++)
+      if ((equation = MeritRecursionElement(r, row, i, &element)) >= 0) at[equation]++, n++;
   for (int32_t e = 0; e < n_local; e++) c->n_levels += at[e] > 0;
   PetscCall(PetscMalloc4(c->n_levels + 1, &c->equation, c->n_levels + 1, &c->start, n + 1, &c->row, n + 1, &c->element));
   c->n_levels = 0;
@@ -76,8 +76,8 @@ static PetscErrorCode PlanColumns(MeritPenalty p, int32_t n_local)
   }
   c->start[c->n_levels] = n;
   for (int32_t row = 0; row < r->n_rows; row++)
-    for (int64_t i = 0; i < MeritRecursionPlaces(r, row); i++) {
-      if ((equation = MeritRecursionPlace(r, row, i, &element)) < 0) continue;
+    for (int64_t i = 0; i < MeritRecursionRowLength(r, row); i++) {
+      if ((equation = MeritRecursionElement(r, row, i, &element)) < 0) continue;
       c->row[at[equation]]       = row;
       c->element[at[equation]++] = element;
     }
@@ -105,8 +105,8 @@ void MeritPenaltySetInverse(MeritPenalty p, const double *G_inverse)
   if (p) p->G_inverse = G_inverse;
 }
 
-/* MeritPenaltyRoom - See the header. Not collective. */
-int32_t MeritPenaltyRoom(MeritPenalty p)
+/* MeritPenaltyWorkLength - See the header. Not collective. */
+int32_t MeritPenaltyWorkLength(MeritPenalty p)
 {
   return p ? p->room : 0;
 }

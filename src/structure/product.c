@@ -66,8 +66,8 @@ static void Row(const Pass *p, int32_t row, bool down)
   const int             width = r->n * p->k;
   double               *own   = p->x + (int64_t)(r->own + row * r->n) * p->k, element;
 
-  for (int64_t i = 1; i < MeritRecursionPlaces(r, row); i++) {
-    const int32_t at     = MeritRecursionPlace(r, row, i, &element);
+  for (int64_t i = 1; i < MeritRecursionRowLength(r, row); i++) {
+    const int32_t at     = MeritRecursionElement(r, row, i, &element);
     double       *parent = p->x + (int64_t)at * p->k;
 
     for (int j = 0; at >= 0 && j < width; j++) *(down ? &parent[j] : &own[j]) -= element * (down ? own[j] : parent[j]);

@@ -120,9 +120,9 @@ PetscMPIInt MeritStructureHome(MeritStructure s, int64_t n, PetscMPIInt size, in
   return s && s->ops->home ? s->ops->home(s, number) : MeritBlockOwner(n, size, number);
 }
 
-/* MeritStructureDeliver - From the blocks of canonical levels to their owners, by place.
+/* MeritStructureDeliver - From the blocks of canonical levels to their owners, by position.
    Collective. */
-PetscErrorCode MeritStructureDeliver(const MeritPlaces *places, MeritExchange ex, size_t bytes, const void *block, void *mine)
+PetscErrorCode MeritStructureDeliver(const MeritPlacement *placement, MeritExchange ex, size_t bytes, const void *block, void *mine)
 {
   char  *arrived;
   char **at = mine;
@@ -130,23 +130,23 @@ PetscErrorCode MeritStructureDeliver(const MeritPlaces *places, MeritExchange ex
   PetscFunctionBegin;
   /* Values arrive in canonical order. One byte more, so that a rank without levels gets an
      array, too. */
-  PetscCall(PetscMalloc((size_t)places->n_owned * bytes + 1, &arrived));
+  PetscCall(PetscMalloc((size_t)placement->n_owned * bytes + 1, &arrived));
   PetscCall(MeritExchangeForward(ex, bytes, block, arrived));
   *at = arrived;
-  if (!places->place_of) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc((size_t)places->n_owned * bytes + 1, at));
-  for (int32_t i = 0; i < places->n_owned; i++) memcpy(*at + (size_t)places->place_of[i] * bytes, arrived + (size_t)i * bytes, bytes);
+  if (!placement->position_of) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc((size_t)placement->n_owned * bytes + 1, at));
+  for (int32_t i = 0; i < placement->n_owned; i++) memcpy(*at + (size_t)placement->position_of[i] * bytes, arrived + (size_t)i * bytes, bytes);
   PetscCall(PetscFree(arrived));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritStructureFetch - Get the rows of the levels owned here. Collective. */
-PetscErrorCode MeritStructureFetch(MeritStructure s, const MeritPlaces *places)
+PetscErrorCode MeritStructureFetch(MeritStructure s, const MeritPlacement *placement)
 {
   PetscFunctionBegin;
   if (!s) PetscFunctionReturn(PETSC_SUCCESS);
-  s->n_owned = places->n_owned;
-  if (s->ops->fetch) PetscCall(s->ops->fetch(s, places));
+  s->n_owned = placement->n_owned;
+  if (s->ops->fetch) PetscCall(s->ops->fetch(s, placement));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

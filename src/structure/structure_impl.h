@@ -25,7 +25,7 @@ typedef struct {
   PetscMPIInt (*home)(MeritStructure s, int64_t number);
   /* get `neighbour`, `d` and `generation` of the owned levels; collective. NULL: rows without
      parents */
-  PetscErrorCode (*fetch)(MeritStructure s, const MeritPlaces *places);
+  PetscErrorCode (*fetch)(MeritStructure s, const MeritPlacement *placement);
   /* give `rows` its parents, from the equations of the neighbours; NULL: rows without parents */
   PetscErrorCode (*bind)(MeritStructure s, int32_t *slot[]);
   /* K_ii of the individuals, see the header; NULL: 1, or squares of M */

@@ -88,12 +88,12 @@ static int LevelsOfRecord(const MeritTermView *t, int32_t record, int room, int3
 /* Couple the levels of a row of the recursion, however many */
 static void CoupleRow(Painter *p, int32_t row)
 {
-  const int64_t n = MeritRecursionPlaces(p->recursion, row);
+  const int64_t n = MeritRecursionRowLength(p->recursion, row);
 
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++) {
       double        element;
-      const int32_t a = MeritRecursionPlace(p->recursion, row, i, &element), b = MeritRecursionPlace(p->recursion, row, j, &element);
+      const int32_t a = MeritRecursionElement(p->recursion, row, i, &element), b = MeritRecursionElement(p->recursion, row, j, &element);
 
       if (a >= 0 && b >= 0) Couple(p, a, b);
     }
@@ -218,7 +218,7 @@ static PetscErrorCode RecordsCoupleTwo(MeritSweep s, const MeritTermView *t, boo
 }
 
 /* MeritSweepColour - See the header. One colour without any round if the term goes by columns,
-   where levels are carriers that get no steps, or if nothing couples two levels. Collective. */
+   where the term has genotyped levels, which get no steps, or if nothing couples two levels. Collective. */
 PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colours, int **colour)
 {
   const MeritTermView *t    = term->view;

@@ -1,9 +1,9 @@
 /*
   SweepRows of an SNP term: M has the genotypes, a row of M is a genotyped animal, and records
   name animals. The records of an animal may be on other ranks than its genotypes. There the
-  animal is a carrier, a level of the term that has no equations of C. The link between carriers
+  animal is a genotyped level, a level of the term that has no equations of C. The link between genotyped levels
   (leaves) and rows of M (roots) carries J' R^-1 e to the rows, and changes of genomic values to
-  the carriers.
+  the genotyped levels.
 */
 #include "sweep_impl.h"
 #include <merit/unit.h>
@@ -21,7 +21,7 @@ static PetscErrorCode Count(MeritSweep s, const SweepTerm *term, int64_t *n_rows
 static PetscErrorCode RowBlocks(MeritSweep s, const SweepTerm *term, double **blocks)
 {
   PetscFunctionBegin;
-  PetscCall(MeritMMECarrierBlocks(s->C, term->index, &s->cache, blocks));
+  PetscCall(MeritMMEGenotypedBlocks(s->C, term->index, &s->cache, blocks));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -34,17 +34,17 @@ static PetscErrorCode Gram(MeritSweep s, const SweepTerm *term, int32_t first, i
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* s = J' R^-1 e: sums over the records of each carrier, added up at the rows of their animals.
+/* s = J' R^-1 e: sums over the records of each genotyped level, added up at the rows of their animals.
    Collective. */
 static PetscErrorCode Sums(MeritSweep s, SweepTerm *term)
 {
   const SweepColumns *c    = &term->columns;
-  PetscSF             sf   = MeritModelCarriers(s->model, term->index);
-  const double       *leaf = s->g + term->view->eq_carrier;
+  PetscSF             sf   = MeritModelGenotypedLink(s->model, term->index);
+  const double       *leaf = s->g + term->view->eq_genotyped;
   MPI_Datatype        unit;
 
   PetscFunctionBegin;
-  MeritSweepGradient(s, term, 0, term->view->n_carrier);
+  MeritSweepGradient(s, term, 0, term->view->n_genotyped);
   PetscCall(PetscArrayzero(c->s, (size_t)c->n_rows * (size_t)term->view->n_eq));
   PetscCall(MeritUnitCreate(term->view->n_eq, &unit));
   PetscCall(PetscSFReduceBegin(sf, unit, leaf, c->s, MPI_SUM));
@@ -73,12 +73,12 @@ static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int3
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The change of the genomic values goes to the carriers, and out of the residuals of their
+/* The change of the genomic values goes to the genotyped levels, and out of the residuals of their
    records. Collective. */
 static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
 {
-  PetscSF      sf   = MeritModelCarriers(s->model, term->index);
-  double      *leaf = s->du + term->view->eq_carrier;
+  PetscSF      sf   = MeritModelGenotypedLink(s->model, term->index);
+  double      *leaf = s->du + term->view->eq_genotyped;
   MPI_Datatype unit;
 
   PetscFunctionBegin;
@@ -86,7 +86,7 @@ static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
   PetscCall(PetscSFBcastBegin(sf, unit, term->columns.shift, leaf, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(sf, unit, term->columns.shift, leaf, MPI_REPLACE));
   PetscCall(MeritUnitFree(&unit));
-  MeritSweepUpdate(s, term, 0, term->view->n_carrier);
+  MeritSweepUpdate(s, term, 0, term->view->n_genotyped);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -12,7 +12,7 @@
 #include "sweep_impl.h"
 
 /* The gradient of an owned level with its prior, into gradient[n]; returns its sum of squares.
-   If the term has a recursion, g has the penalty already and there is no precision. Pinned
+   If the term has a recursion, g has the penalty already and there is no precision. Constrained
    equations have gradient 0. */
 static double Gradient(MeritSweep s, const SweepTerm *term, int32_t level, int32_t eq, const double *x, double *gradient)
 {
@@ -30,7 +30,7 @@ static double Gradient(MeritSweep s, const SweepTerm *term, int32_t level, int32
   return square;
 }
 
-/* Step of one owned level into x and du; returns the sum of squares of its gradient. Pinned
+/* Step of one owned level into x and du; returns the sum of squares of its gradient. Constrained
    equations (redundant, or without observations) stay as they are. */
 static double Step(MeritSweep s, const SweepTerm *term, int32_t eq, double *x)
 {

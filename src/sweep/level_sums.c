@@ -27,10 +27,10 @@ static inline double RowCoefficient(const MeritRecursion *r, int32_t row, int32_
 
   if (!r->start && row < r->n_levels && eq == r->own + row * r->n) return 1.0;
   if (!r->start && r->sire) return -0.5 * ((r->sire[row] == eq) + (r->dam[row] == eq));
-  for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+  for (int64_t p = 0; p < MeritRecursionRowLength(r, row); p++) {
     double element;
 
-    if (MeritRecursionPlace(r, row, p, &element) == eq) sum += element;
+    if (MeritRecursionElement(r, row, p, &element) == eq) sum += element;
   }
   return sum;
 }

@@ -14,12 +14,12 @@
 
 /* Put the local levels in order: colour after colour, owned ones first, ascending (a counting
    sort). position[level] is the result. Record levels have the owned levels before the ghosts,
-   so the sort keeps these apart. Carriers have no owned levels. */
+   so the sort keeps these apart. Genotyped levels are not owned. */
 static PetscErrorCode Order(SweepTerm *term, const int *colour, int32_t *position)
 {
   const MeritTermView *t = term->view;
   SweepLevels         *l = &term->levels;
-  const int32_t        n = MeritTermRecordLevels(t), n_mine = t->has_carriers ? 0 : t->n_owned;
+  const int32_t        n = MeritTermRecordLevels(t), n_mine = t->has_genotyped ? 0 : t->n_owned;
   int32_t             *next;
 
   PetscFunctionBegin;
@@ -74,14 +74,14 @@ static void ListRecords(MeritSweep s, SweepTerm *term, const int32_t *position, 
   }
 }
 
-/* First equation of the level at place p of a row, -1: none, or it stands at a place before, too */
+/* First equation of the level at position p of a row, -1: none, or it stands at a position before, too */
 static int32_t NewLevel(const MeritRecursion *r, int32_t row, int64_t p)
 {
   double        element;
-  const int32_t eq = MeritRecursionPlace(r, row, p, &element);
+  const int32_t eq = MeritRecursionElement(r, row, p, &element);
 
   for (int64_t q = 0; q < p; q++)
-    if (MeritRecursionPlace(r, row, q, &element) == eq) return -1;
+    if (MeritRecursionElement(r, row, q, &element) == eq) return -1;
   return eq;
 }
 
@@ -91,7 +91,7 @@ static void ListRows(SweepTerm *term, const int32_t *position, bool fill, int64_
   const MeritRecursion *r = term->recursion;
 
   for (int32_t row = 0; r && row < r->n_rows; row++)
-    for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+    for (int64_t p = 0; p < MeritRecursionRowLength(r, row); p++) {
       const int32_t eq = NewLevel(r, row, p);
       int32_t       at;
 
@@ -130,7 +130,7 @@ static PetscErrorCode FillEntries(MeritSweep s, SweepTerm *term, const int32_t *
 }
 
 /* For each colour the part of the halo that its ghosts need, all equations of a level.
-   Carriers have a link of their own. Collective. */
+   Genotyped levels have a link of their own. Collective. */
 static PetscErrorCode SplitHalo(MeritSweep s, SweepTerm *term)
 {
   SweepLevels *l    = &term->levels;
@@ -138,7 +138,7 @@ static PetscErrorCode SplitHalo(MeritSweep s, SweepTerm *term)
   PetscInt    *leaf;
 
   PetscFunctionBegin;
-  if (term->view->has_carriers) PetscFunctionReturn(PETSC_SUCCESS);
+  if (term->view->has_genotyped) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)term->view->n_ghost * (size_t)n_eq + 1, &leaf));
   PetscCall(PetscCalloc1(l->n_colours, &l->halo));
   for (int c = 0; c < l->n_colours; c++) {

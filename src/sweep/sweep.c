@@ -115,7 +115,7 @@ PetscErrorCode MeritSweepSetSymmetric(MeritSweep s, bool symmetric)
 /* What a sweep needs for term k. Terms without equations keep zeros and are skipped
    everywhere. The recursion is used where the penalty of a level is not G^-1 alone: where
    levels have parents, or variances d of their own. A term by columns whose records use
-   carriers needs the lists of records of its carriers, too. Collective. */
+   genotyped levels needs the lists of records of its genotyped levels, too. Collective. */
 static PetscErrorCode CreateTerm(MeritSweep s, const MeritTermView *view, int k)
 {
   const MeritRecursion *penalty = MeritStructurePenalty(view->structure);
@@ -128,10 +128,10 @@ static PetscErrorCode CreateTerm(MeritSweep s, const MeritTermView *view, int k)
   if (penalty && MeritStructureForm(view->structure) == MERIT_FORM_RECURSION && (MeritRecursionLinked(penalty) || penalty->d))
     term->recursion = penalty;
   if (SweepByColumns(view)) {
-    term->rows = view->has_carriers ? &MeritSweepGenotypeRows : &MeritSweepRecordRows;
+    term->rows = view->has_genotyped ? &MeritSweepGenotypeRows : &MeritSweepRecordRows;
     PetscCall(MeritSweepColumnsCreate(s, term));
   }
-  if (!SweepByColumns(view) || view->has_carriers) PetscCall(MeritSweepLevelsCreate(s, term));
+  if (!SweepByColumns(view) || view->has_genotyped) PetscCall(MeritSweepLevelsCreate(s, term));
   if (term->recursion) PetscCall(PetscCalloc1((size_t)term->recursion->n_rows * (size_t)view->n_eq + 1, &term->deviation));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -228,9 +228,9 @@ static void Deviations(const MeritRecursion *r, int32_t first, const double *x, 
       double *to = deviation + (int64_t)row * r->n + a;
 
       *to = 0.0;
-      for (int64_t p = 0; p < MeritRecursionPlaces(r, row); p++) {
+      for (int64_t p = 0; p < MeritRecursionRowLength(r, row); p++) {
         double        element;
-        const int32_t eq = MeritRecursionPlace(r, row, p, &element);
+        const int32_t eq = MeritRecursionElement(r, row, p, &element);
 
         if (eq >= 0) *to += element * x[eq + a];
       }

@@ -19,7 +19,7 @@ typedef struct {
   int64_t *start;     /* [n_positions + 1] first entry of each level; owned */
   int64_t *rows;      /* [n_positions] its first entry that is a row; owned */
   int32_t *entry;     /* [start[n_positions]] records and rows; owned */
-  PetscSF *halo;      /* [n_colours] ghosts of the colour, NULL for carriers; owned */
+  PetscSF *halo;      /* [n_colours] ghosts of the colour, NULL for genotyped levels; owned */
 } SweepLevels;
 
 /* A term whose levels all interact, a factor M of columns: blocks of columns with their Gram
@@ -78,7 +78,7 @@ struct SweepTerm {
   double              *data;      /* [n_owned * n_eq^2] blocks of C without the penalty, kept only for terms with `precision`; owned */
   const MeritRecursion *recursion; /* of the levels where it is not the identity, NULL: of independent levels, or none; borrowed */
   double              *deviation; /* [n_rows * n_eq] of the recursion: u_i - sum c u_p, the residual of the row; owned */
-  SweepLevels          levels;    /* those of its equations; or the carriers, one colour; none where columns stand in the records */
+  SweepLevels          levels;    /* those of its equations; or the genotyped levels, one colour; none where columns stand in the records */
   const SweepRows     *rows;      /* by columns: what it has for rows; else NULL */
   SweepColumns         columns;   /* by columns */
 };
@@ -128,7 +128,7 @@ static inline void SweepWeigh(const MeritRecordsView *records, int32_t record, c
 {
   const int n = records->n_traits;
 
-  MeritRecordInverseApply(MeritRecordInverseOf(records->R_inverse, records->pattern, records->root_weight, n, record), n, 1, e, q);
+  MeritRecordInverseApply(MeritRecordInverseOf(records->R_inverse, records->pattern, records->sqrt_weight, n, record), n, 1, e, q);
 }
 
 /* n_eq x n_eq prior precision of a level (owned, by position) or column; NULL: there is none,

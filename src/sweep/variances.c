@@ -25,7 +25,7 @@ void MeritSweepInvert(int n, double *A)
   (void)MeritDenseSweep(n, least, A);
 }
 
-/* Inverses of the blocks of a term with precisions of its own: data part + precision. Pinned
+/* Inverses of the blocks of a term with precisions of its own: data part + precision. Constrained
    equations have an identity block in the data part; their precision is left out. */
 static void InvertOwn(MeritSweep s, SweepTerm *term)
 {

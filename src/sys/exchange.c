@@ -38,17 +38,17 @@ int64_t MeritMaxMessage(void)
 int64_t MeritBlockFirst(int64_t n, PetscMPIInt size, PetscMPIInt rank)
 {
   /* The first `rest` blocks have one item more than the others */
-  int64_t share = n / size, rest = n % size;
+  int64_t each = n / size, rest = n % size;
 
-  return share * rank + (rank < rest ? rank : rest);
+  return each * rank + (rank < rest ? rank : rest);
 }
 
 /* MeritBlockOwner - Rank whose block holds an item. Not collective. */
 PetscMPIInt MeritBlockOwner(int64_t n, PetscMPIInt size, int64_t item)
 {
-  int64_t share = n / size, rest = n % size, large = (share + 1) * rest;
+  int64_t each = n / size, rest = n % size, large = (each + 1) * rest;
 
-  return (PetscMPIInt)(item < large ? item / (share + 1) : rest + (item - large) / share);
+  return (PetscMPIInt)(item < large ? item / (each + 1) : rest + (item - large) / each);
 }
 
 /* Prefix sums: (*first)[r] = sum of count[0..r), [size + 1]; owned by the caller */

@@ -33,7 +33,7 @@ void MeritBytesText(double bytes, size_t size, char text[])
   snprintf(text, size, u ? "%.2f %s" : "%.0f %s", bytes, unit[u]);
 }
 
-/* MeritConfigBytes - Read a size such as 4G from the job tree. Not collective. Errors: USAGE with the place in the job file. */
+/* MeritConfigBytes - Read a size such as 4G from the job tree. Not collective. Errors: USAGE with the position in the job file. */
 PetscErrorCode MeritConfigBytes(MeritNode root, const char dotted[], double *bytes)
 {
   static const char letters[] = "KMGTP";

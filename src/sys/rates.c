@@ -2,7 +2,7 @@
    bench/README.md. */
 #include <merit/rates.h>
 
-/* MeritConfigRates - See the header. Errors: USAGE with the place in the job file. Not collective. */
+/* MeritConfigRates - See the header. Errors: USAGE with the position in the job file. Not collective. */
 PetscErrorCode MeritConfigRates(MeritNode job, MeritRates *rates)
 {
   PetscFunctionBegin;

@@ -12,7 +12,7 @@
 
 /*
   What the data say of a component beside what its effects themselves would say, if these were
-  known: below this share it is rounding. The score grows like the variance itself, the
+  known: below this fraction it is rounding. The score grows like the variance itself, the
   information like its square.
 */
 static const double NO_SCORE = 1e-9, NO_INFORMATION = 1e-9, NO_INFORMATION_ML = 1e-16;
@@ -122,7 +122,7 @@ static int Component(const Coordinates *c, int x)
   Does coordinate i have neither information nor a score? Both then vanish for all data, tr(P
   V_i) = 0: the fixed effects explain whatever the component could have done. Both are compared
   with what they would be if the effects of the term were known: c->em, and for the score the
-  root of count / 2 times it, count being the levels of the term or the records of the class.
+  square root of count / 2 times it, count being the levels of the term or the records of the class.
   For a single variance theta the first is count / (2 theta^2), the second count / (2 theta).
   Maximum likelihood has no P in its score.
 */

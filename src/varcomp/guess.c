@@ -1,7 +1,7 @@
 /*
   Starting values by MINQUE(0), which is Haseman-Elston regression with the diagonal of the
   products (products.c): traces by a few random vectors, as far from exact as a start may be.
-  Variances below a share of the phenotypic one are raised to it, and matrices mixed with an
+  Variances below a fraction of the phenotypic one are raised to it, and matrices mixed with an
   even one, so that iteration can start: from nearly singular ones it takes many rounds.
 */
 #include "products.h"
@@ -20,7 +20,7 @@ enum { MOST = 64, LEAST = 8, NUMBERS = 200000, AT_ONCE = 1 << 22 };
 */
 static const double FLOOR = 0.02, FLOOR_RESIDUAL = 0.1;
 /*
-  Share of the even matrix in that of a term of several components, and its axes as shares of
+  Fraction of the even matrix in that of a term of several components, and its axes as fractions of
   the phenotypic variance: what takes fewest rounds in bench/rounds.sh
 */
 static const double EVEN = 0.3, EVEN_AXIS = 0.2;

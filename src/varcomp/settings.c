@@ -161,7 +161,7 @@ static PetscErrorCode CheckKeys(MeritVarcomp v, MeritNode job)
   Logically collective. The model has its formula (MeritModelSetFromConfig), no data yet; model and
   job must outlive the object.
 
-  Errors: USAGE at the place in the job file.
+  Errors: USAGE at the position in the job file.
 @*/
 PetscErrorCode MeritVarcompSetFromConfig(MeritVarcomp v, MeritModel model, MeritNode job)
 {

@@ -21,7 +21,7 @@ static int Trait(MeritVarcomp v, int c)
 
 /*
   Sum over this rank's records of a residual class that have the trait of 1 / weight: the
-  residual variance of a record is theta / weight, and root_weight is the square root of the
+  residual variance of a record is theta / weight, and sqrt_weight is the square root of the
   weight
 */
 static double OfResidual(MeritVarcomp v, int residual, int trait)
@@ -31,9 +31,9 @@ static double OfResidual(MeritVarcomp v, int residual, int trait)
   double                  sum     = 0.0;
 
   for (int32_t i = 0; i < records->n_records; i++) {
-    const double root = records->root_weight ? records->root_weight[(int64_t)i * t + trait] : 1.0;
+    const double sqrt_weight = records->sqrt_weight ? records->sqrt_weight[(int64_t)i * t + trait] : 1.0;
 
-    if (records->observed[records->pattern[i]] >> trait & 1 && records->residual_class[records->pattern[i]] == residual) sum += 1.0 / (root * root);
+    if (records->observed[records->pattern[i]] >> trait & 1 && records->residual_class[records->pattern[i]] == residual) sum += 1.0 / (sqrt_weight * sqrt_weight);
   }
   return sum;
 }

@@ -102,7 +102,7 @@ static void DamageWords(Dice *d, FileText *t, int how)
   if (how == 0) Splice(t, from, to, odd, (long)strlen(odd));
   if (how == 1) Splice(t, from, to < t->n ? to + 1 : to, "", 0); /* with its delimiter */
   if (how == 2) Splice(t, to, to, ",7", 2);
-  if (how == 3) { /* that of another place */
+  if (how == 3) { /* that of another position */
     Word(d, t, &other, &end);
     end = end - other > LONGEST ? other + LONGEST : end;
     memcpy(text, t->at + other, (size_t)(end - other));

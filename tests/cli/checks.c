@@ -160,9 +160,9 @@ static void Fill(const Check *c, int row, const char part[], char out[], size_t 
 }
 
 /* KEY/.../COLUMN: the cell of the row whose first n cells are the keys */
-static double Cell(const Sheet *s, int n, char *place)
+static double Cell(const Sheet *s, int n, char *position)
 {
-  char *key[4], *name = place;
+  char *key[4], *name = position;
   int   column;
 
   for (int i = 0; i < n && name; i++) {
@@ -203,15 +203,15 @@ static int ByKey(const void *key, const void *row)
 }
 
 /* trait/term/component/level; a level may have slashes */
-static const SmallRow *Solution(const SmallTable *t, char *place)
+static const SmallRow *Solution(const SmallTable *t, char *position)
 {
   static const SmallRow none = {.solution = NAN, .se = NAN};
   const SmallRow       *row;
   int                   n = 0;
 
-  for (char *p = place; *p && n < 3; p++)
+  for (char *p = position; *p && n < 3; p++)
     if (*p == '/') *p = '\t', n++;
-  row = bsearch(place, t->row, (size_t)PetscMax(t->n, 0), sizeof(*t->row), ByKey);
+  row = bsearch(position, t->row, (size_t)PetscMax(t->n, 0), sizeof(*t->row), ByKey);
   return row ? row : &none;
 }
 

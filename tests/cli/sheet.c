@@ -21,7 +21,7 @@ static char *ReadAll(const char path[])
   return bytes;
 }
 
-/* the field at `from`, unquoted in place; what ended it goes to *end, the place behind it is returned */
+/* the field at `from`, unquoted in place; what ended it goes to *end, the position behind it is returned */
 static char *Field(char *from, char delimiter, char *end)
 {
   char *to = from, *c = from;

@@ -230,7 +230,7 @@ DenseModel *SmallDense(const Small *s)
   return m;
 }
 
-/* place among the SNPs of the file of a column of M */
+/* position among the SNPs of the file of a column of M */
 static int SnpOfColumn(const double scale[], int column)
 {
   int j = -1;

@@ -275,7 +275,7 @@ static int Idle(const char folder[])
   snprintf(path, sizeof(path), "%s/job.yaml", folder);
   code = MeritConfigLoad(PETSC_COMM_WORLD, path, &root);
   if (!code) code = MeritModelCreate(PETSC_COMM_WORLD, &model);
-  if (!code) code = MeritModelSetEstimated(model);
+  if (!code) code = MeritModelSetVariancesFree(model);
   if (!code) code = MeritModelSetFromConfig(model, root);
   if (!code) code = MeritModelSetUp(model);
   if (!code) idle = MeritModelRecords(model)->n_records == 0;

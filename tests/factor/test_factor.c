@@ -159,8 +159,8 @@ static void test_the_size_is_foreseen(void **state)
   FreeCase(&c);
 }
 
-/* n places of this rank in a matrix of zeros with n_owned of N rows here */
-static Mat Places(PetscInt n_owned, PetscInt N, PetscInt n, PetscInt row[], PetscInt column[])
+/* n positions of this rank in a matrix of zeros with n_owned of N rows here */
+static Mat Positions(PetscInt n_owned, PetscInt N, PetscInt n, PetscInt row[], PetscInt column[])
 {
   double *zero = calloc((size_t)n + 1, sizeof(*zero));
   Mat     A;
@@ -185,7 +185,7 @@ static void ForeseeAt(int kind, int n, bool with)
   const double    share = with ? 0.15 : 0.0; /* small supernodes are put together otherwise */
   Case            c     = MakeCase(kind, n, -1, 3);
   bool           *full  = calloc((size_t)c.n_owned + 1, sizeof(*full));
-  PetscInt       *place = malloc(sizeof(*place) * (size_t)(2 * c.n_owned * n + 1)), nz = 0;
+  PetscInt       *position = malloc(sizeof(*position) * (size_t)(2 * c.n_owned * n + 1)), nz = 0;
   int             size;
   MeritFactorNeed real = {0}, seen;
   MeritFactor     f;
@@ -195,11 +195,11 @@ static void ForeseeAt(int kind, int n, bool with)
   for (int i = 0; i < c.n_owned; i++)
     for (int j = 0; j < n; j++)
       if (c.there[(c.first + i) * n + j] || (with && ((c.first + i) % 3 == 1 || j % 3 == 1))) {
-        place[nz]                   = c.first + i;
-        place[c.n_owned * n + nz++] = j;
+        position[nz]                   = c.first + i;
+        position[c.n_owned * n + nz++] = j;
         full[i]                     = with && (c.first + i) % 3 == 1;
       }
-  A = Places(c.n_owned, n, nz, place, place + c.n_owned * n);
+  A = Positions(c.n_owned, n, nz, position, position + c.n_owned * n);
   TestCall(MeritFactorCreate(A, &f));
   real = *MeritFactorSize(f);
   TestCall(MeritFactorDestroy(&f));
@@ -211,7 +211,7 @@ static void ForeseeAt(int kind, int n, bool with)
   Near(seen.bytes, real.bytes, share, kind, "bytes");
   Near(seen.bytes_inverse, real.bytes_inverse, share, kind, "bytes_inverse");
   TestCall(MatDestroy(&A));
-  free(full), free(place);
+  free(full), free(position);
   FreeCase(&c);
 }
 
@@ -242,7 +242,7 @@ static void test_full_rows_do_not_hide_the_order_of_the_others(void **state)
       if (i < GRID_ROWS && j < GRID_ROWS && abs(a % EDGE - b % EDGE) + abs(a / EDGE - b / EDGE) > 1) continue;
       row[n] = i, column[n++] = j;
     }
-  A = Places(rank ? 0 : N, N, n, row, column);
+  A = Positions(rank ? 0 : N, N, n, row, column);
   TestCall(MeritFactorCreate(A, &f));
   entries = MeritFactorSize(f)->entries;
   assert_true(entries < GRID_ROWS * (FULL + 30.0) + FULL * (FULL + 1.0) / 2.0);

@@ -1,4 +1,4 @@
-/* Job files under arbitrary bytes: what is read must print to what reads the same, and what is not is an error with its place. */
+/* Job files under arbitrary bytes: what is read must print to what reads the same, and what is not is an error with its position. */
 #include "fuzz.h"
 #include <merit/config.h>
 #include <string.h>

@@ -33,7 +33,7 @@ static int CompareMatings(const void *a, const void *b)
 /* Generations, numbers by them, and matings by sire, from parents in any order that has parents first */
 static void CaseMake(Case *c, int32_t n, const int32_t parents[])
 {
-  int32_t *level = calloc((size_t)n, sizeof(*level)), *place = malloc((size_t)n * sizeof(*place));
+  int32_t *level = calloc((size_t)n, sizeof(*level)), *position = malloc((size_t)n * sizeof(*position));
   int32_t(*mating)[3] = malloc((size_t)n * sizeof(*mating));
 
   *c = (Case){.n = n, .n_levels = 1};
@@ -55,16 +55,16 @@ static void CaseMake(Case *c, int32_t n, const int32_t parents[])
   for (int32_t g = 0; g < c->n_levels; g++) c->level_first[g + 1] += c->level_first[g];
   for (int32_t g = 0, at = 0; g < c->n_levels; g++)
     for (int32_t i = 0; i < n; i++)
-      if (level[i] == g) place[i] = at++;
+      if (level[i] == g) position[i] = at++;
   for (int32_t i = 0; i < n; i++) {
     const int32_t s = parents[2 * i], d = parents[2 * i + 1];
 
-    c->parents[2 * place[i]]     = s < 0 ? -1 : place[s];
-    c->parents[2 * place[i] + 1] = d < 0 ? -1 : place[d];
+    c->parents[2 * position[i]]     = s < 0 ? -1 : position[s];
+    c->parents[2 * position[i] + 1] = d < 0 ? -1 : position[d];
     if (s < 0 || d < 0) continue;
-    mating[c->n_matings][0]   = place[s];
-    mating[c->n_matings][1]   = place[d];
-    mating[c->n_matings++][2] = place[i];
+    mating[c->n_matings][0]   = position[s];
+    mating[c->n_matings][1]   = position[d];
+    mating[c->n_matings++][2] = position[i];
   }
   qsort(mating, (size_t)c->n_matings, sizeof(*mating), CompareMatings);
   for (int32_t k = 0; k < c->n_matings; k++) {
@@ -73,7 +73,7 @@ static void CaseMake(Case *c, int32_t n, const int32_t parents[])
     c->animal[k] = mating[k][2];
   }
   free(level);
-  free(place);
+  free(position);
   free(mating);
 }
 

@@ -31,8 +31,8 @@ static void *Room(size_t n, size_t bytes)
   return at;
 }
 
-/* Missing genotypes count as their centre, or (shifted) as something else, as without centring; scale 0: each SNP has another */
-static Case MakeScaledCase(int64_t n, int32_t m, double rate, bool shifted, double scale)
+/* Missing genotypes count as their centre, or (shifted) as something else, as without centring */
+static Case MakeCase(int64_t n, int32_t m, double rate, bool shifted)
 {
   const int64_t strips = MeritPackedStrips(n);
   Case          c      = {.m = {.n_rows = n, .n_cols = m, .stride = m}};
@@ -50,7 +50,7 @@ static Case MakeScaledCase(int64_t n, int32_t m, double rate, bool shifted, doub
 
     c.centre[j]  = shifted ? 0 : 2 * p;
     c.missing[j] = 2 * p;
-    c.scale[j]   = scale > 0.0 ? scale : 0.5 + Uniform();
+    c.scale[j]   = 0.5 + Uniform();
     for (int64_t i = 0; i < n; i++) {
       uint64_t  g    = (uint64_t)((Uniform() < p) + (Uniform() < p)), here;
       uint64_t *word = c.code + ((size_t)(i / 256) * (size_t)m + (size_t)j) * 8 + i % 256 / 32;
@@ -67,8 +67,6 @@ static Case MakeScaledCase(int64_t n, int32_t m, double rate, bool shifted, doub
   c.m.missing = c.missing;
   return c;
 }
-
-static Case MakeCase(int64_t n, int32_t m, double rate, bool shifted) { return MakeScaledCase(n, m, rate, shifted, 0.0); }
 
 static void FreeCase(Case *c)
 {
@@ -481,7 +479,7 @@ static void TestGramOfEqualWeightsEqualsAPlainLoop(void **unused)
 }
 
 /* Words of every other row but some, from two column ranges as two ranks would have them */
-static uint64_t *ChosenWords(const Case *c, int32_t n, const int32_t row[], const int32_t place[])
+static uint64_t *ChosenWords(const Case *c, int32_t n, const int32_t row[], const int32_t position[])
 {
   const int32_t cut = c->m.n_cols / 3, words = (c->m.n_cols + 31) / 32;
   uint64_t     *word = Room((size_t)(n * words), sizeof(*word));
@@ -490,21 +488,20 @@ static uint64_t *ChosenWords(const Case *c, int32_t n, const int32_t row[], cons
   part[0].n_cols = cut;
   part[1].n_cols = c->m.n_cols - cut;
   part[1].code += (size_t)cut * MERIT_LINE;
-  for (int half = 0; half < 2; half++) MeritPackedRows(&part[half], half ? -cut : 0, words, n, row, place, n, word);
+  for (int half = 0; half < 2; half++) MeritPackedRows(&part[half], half ? -cut : 0, words, n, row, position, n, word);
   return word;
 }
 
 static void TestProductsBetweenAnimalsEqualAPlainLoop(void **unused)
 {
-  const int64_t rows[] = {3, 300, 700, 70, 150};
-  const int32_t cols[] = {5, 97, 64, 4500, 4500};
+  const int64_t rows[] = {3, 300, 700};
+  const int32_t cols[] = {5, 97, 64};
 
   (void)unused;
-  for (int a = 0; a < 5; a++)
+  for (int a = 0; a < 3; a++)
     for (int run = 0; run < 6; run++) {
-      /* the last two: one scale, so that words without a missing genotype have sums in whole numbers */
-      Case               c = MakeScaledCase(rows[a], cols[a], (const double[]){0.1, 0.0, 0.1, 0.0, 2e-4}[a], run % 2, a < 3 ? 0.0 : 0.7);
-      int32_t            n = 0, *row = Room((size_t)rows[a], sizeof(*row)), *place = Room((size_t)rows[a], sizeof(*place)), first[32];
+      Case               c = MakeCase(rows[a], cols[a], a == 1 ? 0.0 : 0.1, run % 2);
+      int32_t            n = 0, *row = Room((size_t)rows[a], sizeof(*row)), *position = Room((size_t)rows[a], sizeof(*position)), first[32];
       double            *panel[32];
       MeritPackedAnimals m = {.n_cols = cols[a], .scale = c.scale, .centre = c.centre, .missing = c.missing};
 
@@ -512,9 +509,9 @@ static void TestProductsBetweenAnimalsEqualAPlainLoop(void **unused)
       MeritPackedUse((MeritPackedLevel)(run / 2));
       for (int32_t i = 0; i < rows[a]; i++)
         if (i % 5 != 2) row[n++] = i;
-      for (int32_t i = 0; i < n; i++) place[i] = n - 1 - i;
+      for (int32_t i = 0; i < n; i++) position[i] = n - 1 - i;
       m.n    = n;
-      m.word = ChosenWords(&c, n, row, place);
+      m.word = ChosenWords(&c, n, row, position);
       for (int32_t b = 0; b * MERIT_PANEL < n; b++) {
         first[b] = b * MERIT_PANEL;
         panel[b] = Room((size_t)((n - first[b]) * MERIT_PANEL), sizeof(double));
@@ -527,11 +524,11 @@ static void TestProductsBetweenAnimalsEqualAPlainLoop(void **unused)
           double        sum = i == k && k % MERIT_PANEL == 0 ? 7.0 : 0.0;
 
           for (int32_t j = 0; k < n && j < cols[a]; j++) sum += c.plain[row[n - 1 - i] * cols[a] + j] * c.plain[row[n - 1 - k] * cols[a] + j];
-          CheckNear(panel[b][(i - first[b]) * MERIT_PANEL + k % MERIT_PANEL], sum, 10.0 * cols[a], 1e-14);
+          CheckNear(panel[b][(i - first[b]) * MERIT_PANEL + k % MERIT_PANEL], sum, 10.0 * cols[a], 1e-15);
         }
       for (int32_t b = 0; b * MERIT_PANEL < n; b++) free(panel[b]);
       omp_set_num_threads(1);
-      free((void *)(uintptr_t)m.word), free(row), free(place);
+      free((void *)(uintptr_t)m.word), free(row), free(position);
       FreeCase(&c);
     }
 }

@@ -97,7 +97,7 @@ static void Reference(const Case *c, int k, const double *from, double *to)
 
 static void Near(const Case *c, int k, double got, double right, double most, int i)
 {
-  if (!(fabs(got - right) <= 1e-12 * most)) fail_msg("n %d, k %d, %d threads: place %d has %.17g, not %.17g", c->n, k, c->n_threads, i, got, right);
+  if (!(fabs(got - right) <= 1e-12 * most)) fail_msg("n %d, k %d, %d threads: position %d has %.17g, not %.17g", c->n, k, c->n_threads, i, got, right);
 }
 
 static double Most(int n, const double *v)
@@ -111,7 +111,7 @@ static double Most(int n, const double *v)
 static void CheckProduct(const Case *c, int k)
 {
   const int size = LEVELS * c->n * k;
-  double   *y    = calloc((size_t)(c->scatter.n_places * k), sizeof(*y));
+  double   *y    = calloc((size_t)(c->scatter.y_length * k), sizeof(*y));
 
   for (int i = 0; i < size; i++) x[i] = Draw(), y[i] = wanted[i] = Draw();
   if (MeritPedigreeOverwrites(&c->kernel, k))
@@ -119,7 +119,7 @@ static void CheckProduct(const Case *c, int k)
   Reference(c, k, x, wanted);
   MeritPedigreeApply(&c->kernel, k, x, y);
   for (int i = 0; i < size; i++) Near(c, k, y[i], wanted[i], Most(size, wanted), i);
-  for (int i = size; i < c->scatter.n_places * k; i++) assert_true(y[i] == 0.0);
+  for (int i = size; i < c->scatter.y_length * k; i++) assert_true(y[i] == 0.0);
   free(y);
 }
 
@@ -199,7 +199,7 @@ static void test_levels_without_relatives_have_blocks_alone(void **state)
 
 /* The factor of a case, in ranges as ranks with generations do it; W [slots * n] data blocks, then all that was passed on */
 typedef struct {
-  float               share[ANIMALS];
+  float               k_over_pivot[ANIMALS];
   double              inverse[ANIMALS * MOST * (MOST + 1) / 2];
   MeritPedigreeFactor f;
 } Factor;
@@ -209,7 +209,7 @@ static const int32_t range[4] = {0, 60, 60 + 65, ANIMALS};
 static void Factorize(const Case *c, Factor *F, double *W)
 {
   F->f = (MeritPedigreeFactor){.n = c->n, .own = BEFORE * c->n, .sire = c->sire, .dam = c->dam, .d = c->d, .G_inverse = c->G_inverse,
-                               .share = F->share, .inverse = F->inverse};
+                               .k_over_pivot = F->k_over_pivot, .inverse = F->inverse};
   for (int r = 2; r >= 0; r--) assert_true(MeritPedigreeFactorize(&F->f, range[r], range[r + 1], W));
 }
 

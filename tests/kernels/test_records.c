@@ -87,7 +87,7 @@ static void Make(Case *c)
   c->kernel.offset      = c->offsets;
   c->kernel.pattern     = c->pattern;
   c->kernel.R_inverse   = c->R;
-  c->kernel.root_weight = c->general ? c->root : NULL;
+  c->kernel.sqrt_weight = c->general ? c->root : NULL;
   c->kernel.single      = c->single;
   c->kernel.n_patterns  = c->general ? 3 : 1;
   c->kernel.scatter     = &c->scatter;
@@ -143,7 +143,7 @@ static void Values(const Case *c, const uint8_t role[], int k, const double *x, 
       }
 }
 
-/* Both to rounding; private places behind the slots are 0 */
+/* Both to rounding; private slots behind the slots are 0 */
 static void Same(const Case *c, int k, const double *got, const double *wanted)
 {
   double most = 1.0;
@@ -153,7 +153,7 @@ static void Same(const Case *c, int k, const double *got, const double *wanted)
     if (!(fabs(got[i] - wanted[i]) <= 1e-12 * most))
       fail_msg("terms %d, %d traits, general %d, gaps %d, %d threads, k %d: slot %d has %.17g, not %.17g", c->terms, c->n_traits, c->general, c->gaps,
                c->n_threads, k, i / k, got[i], wanted[i]);
-  for (int32_t i = c->n_slots * k; i < c->scatter.n_places * k; i++) assert_true(got[i] == 0.0);
+  for (int32_t i = c->n_slots * k; i < c->scatter.y_length * k; i++) assert_true(got[i] == 0.0);
 }
 
 static double x[MOST_SLOTS * MOST_K], wanted[MOST_SLOTS * MOST_K], values[RECORDS * MOST_TRAITS * MOST_K], fitted[RECORDS * MOST_TRAITS * MOST_K];
@@ -161,7 +161,7 @@ static double x[MOST_SLOTS * MOST_K], wanted[MOST_SLOTS * MOST_K], values[RECORD
 /* A result that begins with something in the slots, in both */
 static double *Begin(const Case *c, int k)
 {
-  double *y = calloc((size_t)(c->scatter.n_places * k), sizeof(*y));
+  double *y = calloc((size_t)(c->scatter.y_length * k), sizeof(*y));
 
   assert_non_null(y);
   for (int32_t i = 0; i < c->n_slots * k; i++) y[i] = wanted[i] = Draw();
@@ -326,15 +326,15 @@ static void test_elimination_of_classes_takes_its_blocks(void **state)
   ForAll(Absorbs);
 }
 
-/* No two threads write to one place, and each place goes back to the slot it stands for */
-static void Places(Case *c)
+/* No two threads write to one position, and each position goes back to the slot it stands for */
+static void Positions(Case *c)
 {
   const MeritScatter *s     = &c->scatter;
-  int32_t            *owner = calloc((size_t)s->n_places, sizeof(*owner)), *home = calloc((size_t)s->n_places, sizeof(*home));
+  int32_t            *owner = calloc((size_t)s->y_length, sizeof(*owner)), *home = calloc((size_t)s->y_length, sizeof(*home));
 
-  for (int32_t p = 0; p < s->n_places; p++) home[p] = p < c->n_slots ? p : -1;
+  for (int32_t p = 0; p < s->y_length; p++) home[p] = p < c->n_slots ? p : -1;
   for (int32_t i = 0; i < s->n_shared; i++)
-    for (int32_t p = s->start[i]; p < s->start[i + 1]; p++) home[s->place[p]] = s->shared[i];
+    for (int32_t p = s->start[i]; p < s->start[i + 1]; p++) home[s->private_slot[p]] = s->shared[i];
   assert_int_equal(s->chunk[0], 0);
   assert_int_equal(s->chunk[s->n_threads], RECORDS);
   for (int thread = 0; thread < s->n_threads; thread++)
@@ -344,7 +344,7 @@ static void Places(Case *c)
 
         if (c->slot[g][i] < 0) assert_int_equal(to, -1);
         if (c->slot[g][i] < 0) continue;
-        assert_in_range(to, 0, s->n_places - c->list_width[g]);
+        assert_in_range(to, 0, s->y_length - c->list_width[g]);
         assert_int_equal(home[to], c->slot[g][i]);
         assert_true(owner[to] == 0 || owner[to] == thread + 1);
         owner[to] = thread + 1;
@@ -352,10 +352,10 @@ static void Places(Case *c)
   free(owner), free(home);
 }
 
-static void test_threads_write_to_places_of_their_own(void **state)
+static void test_threads_write_to_slots_of_their_own(void **state)
 {
   (void)state;
-  ForAll(Places);
+  ForAll(Positions);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -363,7 +363,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_transfers_go_from_regressors_to_regressors),
     cmocka_unit_test(test_diagonal_blocks_are_those_of_the_normal_equations),
     cmocka_unit_test(test_elimination_of_classes_takes_its_blocks),
-    cmocka_unit_test(test_threads_write_to_places_of_their_own),
+    cmocka_unit_test(test_threads_write_to_slots_of_their_own),
 };
 
 TEST_MAIN(tests)

@@ -9,7 +9,7 @@ enum { PATTERNS = 3, RECORDS = 4 };
 static double Number(int i) { return sin(1.7 * i) + 0.1 * i; }
 
 /* Symmetric matrices with the rows and columns of a missing trait 0 in all but the first */
-static void Fill(int n, double *R_inverse, double *root_weight)
+static void Fill(int n, double *R_inverse, double *sqrt_weight)
 {
   for (int p = 0; p < PATTERNS; p++)
     for (int t = 0; t < n; t++)
@@ -18,19 +18,19 @@ static void Fill(int n, double *R_inverse, double *root_weight)
 
         R_inverse[(p * n + t) * n + s] = missing ? 0.0 : Number(p + t + s) + (t == s ? 3.0 : 0.0);
       }
-  for (int i = 0; i < RECORDS * n; i++) root_weight[i] = 0.5 + 0.3 * (1.0 + Number(i) / (1.0 + 0.1 * i));
+  for (int i = 0; i < RECORDS * n; i++) sqrt_weight[i] = 0.5 + 0.3 * (1.0 + Number(i) / (1.0 + 0.1 * i));
 }
 
 static void Compare(int n, int k, bool weights, bool patterns)
 {
   const int32_t pattern[RECORDS] = {2, 0, 1, 2};
-  double        R_inverse[PATTERNS * MERIT_MAX_TRAITS * MERIT_MAX_TRAITS], root_weight[RECORDS * MERIT_MAX_TRAITS];
+  double        R_inverse[PATTERNS * MERIT_MAX_TRAITS * MERIT_MAX_TRAITS], sqrt_weight[RECORDS * MERIT_MAX_TRAITS];
   double        w[MERIT_RECORD_ROOM], q[MERIT_RECORD_ROOM];
 
-  Fill(n, R_inverse, root_weight);
+  Fill(n, R_inverse, sqrt_weight);
   for (int i = 0; i < n * k; i++) w[i] = Number(3 * i + 1);
   for (int record = 0; record < RECORDS; record++) {
-    const MeritRecordInverse r = MeritRecordInverseOf(R_inverse, patterns ? pattern : NULL, weights ? root_weight : NULL, n, record);
+    const MeritRecordInverse r = MeritRecordInverseOf(R_inverse, patterns ? pattern : NULL, weights ? sqrt_weight : NULL, n, record);
 
     MeritRecordInverseApply(r, n, k, w, q);
     for (int t = 0; t < n; t++)
@@ -38,7 +38,7 @@ static void Compare(int n, int k, bool weights, bool patterns)
         double sum = 0.0, size = 0.0;
 
         for (int s = 0; s < n; s++) {
-          const double both    = weights ? root_weight[record * n + t] * root_weight[record * n + s] : 1.0;
+          const double both    = weights ? sqrt_weight[record * n + t] * sqrt_weight[record * n + s] : 1.0;
           const double element = R_inverse[((patterns ? pattern[record] : 0) * n + t) * n + s] * both;
 
           sum += element * w[s * k + j];

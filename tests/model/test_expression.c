@@ -125,15 +125,15 @@ static void Refused(const char *model, const char *function, int column, const c
 {
   Known           k;
   MeritExpression e = NULL;
-  char            place[64];
+  char            position[64];
 
   Begin(model, function, &k);
   assert_int_not_equal((int)MeritExpressionParse(k.formula, MeritNodeFind(k.job, "functions.f"), &e), 0);
   assert_int_equal((int)MeritErrorLast()->kind, (int)MERIT_ERROR_USAGE);
   /* the text begins in column 6 */
-  snprintf(place, sizeof(place), "job.yaml:%d:%d: ", MeritNodeFind(k.job, "functions.f")->line, 5 + column);
-  if (strncmp(MeritErrorLast()->text, place, strlen(place)) || !strstr(MeritErrorLast()->text, words))
-    fail_msg("%s\n  expected %s%s\n  found    %s", function, place, words, MeritErrorLast()->text);
+  snprintf(position, sizeof(position), "job.yaml:%d:%d: ", MeritNodeFind(k.job, "functions.f")->line, 5 + column);
+  if (strncmp(MeritErrorLast()->text, position, strlen(position)) || !strstr(MeritErrorLast()->text, words))
+    fail_msg("%s\n  expected %s%s\n  found    %s", function, position, words, MeritErrorLast()->text);
   MeritErrorClear();
   TestCall(MeritExpressionDestroy(&e));
   End(&k);

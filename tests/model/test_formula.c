@@ -52,15 +52,15 @@ static void RefusedAt(const char *model, int column, const char *words)
 {
   MeritNode     job;
   MeritFormula *f = (MeritFormula *)&job;
-  char          text[4000], place[40];
+  char          text[4000], position[40];
 
   snprintf(text, sizeof(text), "model: %s\n", model);
   TestCall(MeritConfigParse("job.yaml", text, strlen(text), &job));
   assert_int_not_equal((int)MeritFormulaParse(MeritNodeFind(job, "model"), &f), 0);
   assert_null(f);
-  snprintf(place, sizeof(place), "job.yaml:1:%d: ", column);
-  if (strncmp(MeritErrorLast()->text, place, strlen(place)) || !strstr(MeritErrorLast()->text, words)) {
-    fail_msg("%s\n  expected %s%s\n  found    %s", model, place, words, MeritErrorLast()->text);
+  snprintf(position, sizeof(position), "job.yaml:1:%d: ", column);
+  if (strncmp(MeritErrorLast()->text, position, strlen(position)) || !strstr(MeritErrorLast()->text, words)) {
+    fail_msg("%s\n  expected %s%s\n  found    %s", model, position, words, MeritErrorLast()->text);
   }
   assert_int_equal((int)MeritErrorLast()->kind, (int)MERIT_ERROR_USAGE);
   assert_int_equal((int)MeritErrorLast()->line, 1);
@@ -195,7 +195,7 @@ static void TestATermsTextReadsBackToItself(void **state)
   }
 }
 
-static void TestATermKnowsItsPlace(void **state)
+static void TestATermKnowsItsPosition(void **state)
 {
   MeritNode     job;
   MeritFormula *f;
@@ -212,7 +212,7 @@ static void TestATermKnowsItsPlace(void **state)
   CloseModel(&job, &f);
 }
 
-static void TestSyntaxErrorsPointAtTheirPlace(void **state)
+static void TestSyntaxErrorsPointAtTheirPosition(void **state)
 {
   (void)state;
   RefusedAt("herd", 12, "expected `~` after the trait");
@@ -242,7 +242,7 @@ static void TestSyntaxErrorsPointAtTheirPlace(void **state)
   RefusedAt("'y ~ `1` = herd'", 13, "`1` cannot be a label");
 }
 
-static void TestErrorsInFunctionsPointAtTheirPlace(void **state)
+static void TestErrorsInFunctionsPointAtTheirPosition(void **state)
 {
   (void)state;
   RefusedAt("y ~ pad(cow)", 12, "unknown function `pad`; did you mean `ped`?");
@@ -267,7 +267,7 @@ static void TestErrorsInFunctionsPointAtTheirPlace(void **state)
   RefusedAt("y ~ snp(a + b)", 20, "two id columns");
 }
 
-static void TestErrorsOfLegPointAtTheirPlace(void **state)
+static void TestErrorsOfLegPointAtTheirPosition(void **state)
 {
   (void)state;
   RefusedAt("y ~ leg(d)", 17, "expected `,` and the order");
@@ -294,7 +294,7 @@ static void TestWhatIsToComeSaysSo(void **state)
   RefusedAt("\"y ~ snp(cow, set = qtl)\"", 22, "snp(column, set = ..) is not available yet");
 }
 
-static void TestContradictionsPointAtTheirPlace(void **state)
+static void TestContradictionsPointAtTheirPosition(void **state)
 {
   (void)state;
   RefusedAt("y ~ 0", 12, "no term, not even an intercept");
@@ -448,12 +448,12 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestBackticksHoldAnyName),
     cmocka_unit_test(TestTermsOfOneLabelMergeOverTraits),
     cmocka_unit_test(TestATermsTextReadsBackToItself),
-    cmocka_unit_test(TestATermKnowsItsPlace),
-    cmocka_unit_test(TestSyntaxErrorsPointAtTheirPlace),
-    cmocka_unit_test(TestErrorsInFunctionsPointAtTheirPlace),
-    cmocka_unit_test(TestErrorsOfLegPointAtTheirPlace),
+    cmocka_unit_test(TestATermKnowsItsPosition),
+    cmocka_unit_test(TestSyntaxErrorsPointAtTheirPosition),
+    cmocka_unit_test(TestErrorsInFunctionsPointAtTheirPosition),
+    cmocka_unit_test(TestErrorsOfLegPointAtTheirPosition),
     cmocka_unit_test(TestWhatIsToComeSaysSo),
-    cmocka_unit_test(TestContradictionsPointAtTheirPlace),
+    cmocka_unit_test(TestContradictionsPointAtTheirPosition),
     cmocka_unit_test(TestTheNodeMustBeTextOrAListOfTexts),
     cmocka_unit_test(TestABlockFormulaIsReadAndPointsAtItsNode),
     cmocka_unit_test(TestAFlagHasNoLine),

@@ -21,25 +21,25 @@ static PetscMPIInt Blocks(PetscMPIInt size, int64_t number) { return size > 1 ? 
 /* What levels are arranged by: large numbers first, in groups of equal ones */
 static uint64_t Group(int64_t number) { return (uint64_t)(N_LEVELS - number) / 10; }
 
-/* Place of every level on its rank by counting, equal groups go by number */
-static void Places(OwnerOf owner_of, PetscMPIInt size, bool ordered, int32_t place[])
+/* Position of every level on its rank by counting, equal groups go by number */
+static void Positions(OwnerOf owner_of, PetscMPIInt size, bool ordered, int32_t position[])
 {
   int32_t next[64] = {0};
 
   for (int64_t i = 0; i < N_LEVELS; i++) {
     if (!ordered) {
-      place[i] = next[owner_of(size, i)]++;
+      position[i] = next[owner_of(size, i)]++;
       continue;
     }
-    place[i] = 0;
+    position[i] = 0;
     for (int64_t j = 0; j < N_LEVELS; j++)
-      if (owner_of(size, j) == owner_of(size, i)) place[i] += Group(j) < Group(i) || (Group(j) == Group(i) && j < i);
+      if (owner_of(size, j) == owner_of(size, i)) position[i] += Group(j) < Group(i) || (Group(j) == Group(i) && j < i);
   }
 }
 
 static void Check(OwnerOf owner_of, bool ordered)
 {
-  static int32_t place[N_LEVELS], at[N_LEVELS];
+  static int32_t position[N_LEVELS], at[N_LEVELS];
   MeritLevels    levels = {0};
   PetscMPIInt    rank, size, *owner, found[N_LEVELS];
   int64_t        first, n, number[N_LEVELS];
@@ -56,20 +56,20 @@ static void Check(OwnerOf owner_of, bool ordered)
     order[i] = Group(first + i);
   }
   TestCall(MeritLevelsFromOwners(PETSC_COMM_WORLD, N_LEVELS, owner, ordered ? order : NULL, &levels));
-  Places(owner_of, size, ordered, place);
+  Positions(owner_of, size, ordered, position);
   for (int64_t i = 0; i < N_LEVELS; i++) {
     const bool mine = owner_of(size, i) == rank;
 
     number[i] = i;
-    assert_int_equal(MeritLevelsOwnedPlace(&levels, i), mine ? place[i] : -1);
-    if (mine) assert_int_equal(levels.canonical[place[i]], i);
+    assert_int_equal(MeritLevelsOwnedPosition(&levels, i), mine ? position[i] : -1);
+    if (mine) assert_int_equal(levels.canonical[position[i]], i);
   }
-  assert_int_equal(MeritLevelsOwnedPlace(&levels, -1), -1);
-  assert_int_equal(MeritLevelsOwnedPlace(&levels, N_LEVELS), -1);
+  assert_int_equal(MeritLevelsOwnedPosition(&levels, -1), -1);
+  assert_int_equal(MeritLevelsOwnedPosition(&levels, N_LEVELS), -1);
   TestCall(MeritLevelsLocate(&levels, rank % 2 ? N_LEVELS : 100, number, found, at));
   for (int64_t i = 0; i < (rank % 2 ? N_LEVELS : 100); i++) {
     assert_int_equal(found[i], owner_of(size, i));
-    assert_int_equal(at[i], place[i]);
+    assert_int_equal(at[i], position[i]);
   }
   TestCall(PetscFree(order));
   TestCall(MeritLevelsFree(&levels));

@@ -65,9 +65,9 @@ static void test_weights_divide_the_residual_variance(void **state)
   view = MeritModelRecords(t.model);
   TestCall(MeritModelRecordLines(t.model, &line));
   for (int32_t i = 0; i < view->n_records; i++) {
-    assert_non_null(view->root_weight);
-    if ((line[i] - 2) % 7 != 6) assert_true(view->root_weight[2 * i] == (line[i] % 2 ? 0.5 : 2.0));
-    assert_true(view->root_weight[2 * i + 1] == 1.0);
+    assert_non_null(view->sqrt_weight);
+    if ((line[i] - 2) % 7 != 6) assert_true(view->sqrt_weight[2 * i] == (line[i] % 2 ? 0.5 : 2.0));
+    assert_true(view->sqrt_weight[2 * i + 1] == 1.0);
   }
   TestModelEnd(&t);
 }

@@ -10,7 +10,7 @@ static void SameMatrix(int n, const double *found, const double *expected)
 }
 
 /* Variances of a model with the given text must be refused at line:column with these words */
-static void RefusedAt(const char *text, const char *place, const char *words)
+static void RefusedAt(const char *text, const char *position, const char *words)
 {
   MeritNode     job;
   MeritFormula *f;
@@ -18,7 +18,7 @@ static void RefusedAt(const char *text, const char *place, const char *words)
 
   TestCall(ReadModel(text, &job, &f));
   assert_int_not_equal((int)MeritFormulaVariances(f, MeritNodeFind(job, "variances")), 0);
-  snprintf(whole, sizeof(whole), "job.yaml:%s: ", place);
+  snprintf(whole, sizeof(whole), "job.yaml:%s: ", position);
   if (strncmp(MeritErrorLast()->text, whole, strlen(whole)) || !strstr(MeritErrorLast()->text, words)) {
     fail_msg("%s\n  expected %s%s\n  found    %s", text, whole, words, MeritErrorLast()->text);
   }

@@ -320,7 +320,7 @@ static void AssertSymmetric(int n, const double *dense)
       assert_true(fabs(dense[i * n + j] - dense[j * n + i]) <= 1e-14 * sqrt(dense[i * n + i] * dense[j * n + j]));
 }
 
-/* e_i'C e_j from quadratic forms of the data alone: (Q(e_i + e_j) - Q(e_i) - Q(e_j)) / 2; pinned equations are those of the identity */
+/* e_i'C e_j from quadratic forms of the data alone: (Q(e_i + e_j) - Q(e_i) - Q(e_j)) / 2; constrained equations are those of the identity */
 static void TestEveryEntryIsThatOfTheData(void **state)
 {
   static Table unit[64], both;
@@ -329,7 +329,7 @@ static void TestEveryEntryIsThatOfTheData(void **state)
   double      *dense, x[256];
   int64_t      first, n;
   int32_t      n_owned;
-  int          id[256], pinned[64] = {0};
+  int          id[256], constrained[64] = {0};
 
   (void)state;
   Begin(&t);
@@ -338,8 +338,8 @@ static void TestEveryEntryIsThatOfTheData(void **state)
   first = MeritModelLayout(t.model)->first;
   n = MeritModelLayout(t.model)->n_all;
   assert_in_range(n, 40, 64);
-  for (int32_t i = 0; i < n_owned; i++) id[i] = (int)first + i, pinned[id[i]] = MeritModelEquationState(t.model)[i] != MERIT_EQ_OK;
-  MPI_Allreduce(MPI_IN_PLACE, pinned, (int)n, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
+  for (int32_t i = 0; i < n_owned; i++) id[i] = (int)first + i, constrained[id[i]] = MeritModelEquationState(t.model)[i] != MERIT_EQ_OK;
+  MPI_Allreduce(MPI_IN_PLACE, constrained, (int)n, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
   for (int j = 0; j < n; j++) {
     for (int32_t i = 0; i < n_owned; i++) x[i] = id[i] == j;
     Collect(t.model, x, &unit[j]);
@@ -352,7 +352,7 @@ static void TestEveryEntryIsThatOfTheData(void **state)
 
       both = unit[i];
       for (int k = 0; k < both.n; k++) both.entry[k].value += unit[j].entry[k].value;
-      if (pinned[i] || pinned[j]) assert_true(got == (double)(i == j));
+      if (constrained[i] || constrained[j]) assert_true(got == (double)(i == j));
       else assert_true(fabs(got - 0.5 * (QuadraticForm(&both) - own[0] - own[1])) < 1e-12 * (own[0] + own[1]));
     }
   free(dense);
@@ -392,7 +392,7 @@ static void TestRanksWithoutEquationsTakePart(void **state)
   TestModelEnd(&t);
 }
 
-/* e_j'C e_k for every pair within a level, against the blocks; pinned equations are those of the identity */
+/* e_j'C e_k for every pair within a level, against the blocks; constrained equations are those of the identity */
 static void TestDiagonalBlocksAreThoseOfTheOperator(void **state)
 {
   const MeritTermView *term;
@@ -479,7 +479,7 @@ static void TestNewVariancesReachThePreconditioner(void **state)
   TestCall(PCSetOperators(pc, C, C));
   x = Values(t.model, "v");
   TestCall(MeritPCApplyBlock(pc, 1, x, before));
-  /* all variances doubled: C halves, its inverse blocks double, pinned equations stay */
+  /* all variances doubled: C halves, its inverse blocks double, constrained equations stay */
   TestCall(MeritModelSetVariances(t.model, G, residual));
   TestCall(MeritPCApplyBlock(pc, 1, x, after));
   for (int32_t i = 0; i < n; i++) assert_true(fabs(after[i] - 2.0 * before[i]) < 1e-10 * (1e-3 + fabs(after[i])) || x[i] == 0.0);
@@ -532,7 +532,7 @@ static void TestOnePassOverTheGenotypesGivesTheSameProduct(void **state)
   }
 }
 
-/* threads that meet the same levels write to private places first */
+/* threads that meet the same levels write to private slots first */
 static void TestThreadsGiveTheSameProduct(void **state)
 {
   const int n_threads = omp_get_max_threads();

@@ -66,14 +66,14 @@ static double Distance(MeritModel model, int32_t n, const double *x, const doubl
   return most / Largest(n, y);
 }
 
-static void Make(TestModel *t, Mat *C, PC *pc, MeritJoint *joint)
+static void Make(TestModel *t, Mat *C, PC *pc, MeritFusedPass *joint)
 {
   TestCall(MeritMatCreateMME(t->model, C));
   TestCall(MeritPCRegisterAll());
   TestCall(PCCreate(PETSC_COMM_WORLD, pc));
   TestCall(PCSetType(*pc, "merit_ped"));
   TestCall(PCSetOperators(*pc, *C, *C));
-  TestCall(MeritPCGetJoint(*pc, joint));
+  TestCall(MeritPCGetFusedPass(*pc, joint));
 }
 
 /* Is equation i of a fixed effect? */
@@ -88,12 +88,12 @@ static bool Fixed(MeritModel model, int32_t i)
 }
 
 /* From a residual r of x = 0: after the start r is still that of x, and 0 for the fixed effects */
-static void CheckStart(TestModel *t, Mat C, MeritJoint joint, int32_t n, double *room, double *r)
+static void CheckStart(TestModel *t, Mat C, MeritFusedPass joint, int32_t n, double *room, double *r)
 {
   double *x = calloc((size_t)n + 1, sizeof(*x)), *q = calloc((size_t)n + 1, sizeof(*q)), *before = calloc((size_t)n + 1, sizeof(*q));
 
   memcpy(before, r, (size_t)n * sizeof(*r));
-  TestCall(MeritJointStart(joint, room, x, r));
+  TestCall(MeritFusedPassStart(joint, room, x, r));
   TestCall(MeritMMEApplyBlock(C, 1, x, q));
   for (int32_t i = 0; i < n; i++) {
     if (Fixed(t->model, i)) assert_true(r[i] == 0.0);
@@ -111,7 +111,7 @@ static void CheckJoint(TestModel *t)
 {
   Mat        C;
   PC         pc;
-  MeritJoint joint;
+  MeritFusedPass joint;
   int32_t    n;
   int64_t    first, room;
   double    *r, *u, *w, *U, *W, sums[2], ru = 0.0, uCu = 0.0;
@@ -120,7 +120,7 @@ static void CheckJoint(TestModel *t)
   assert_non_null(joint);
   n = MeritModelLayout(t->model)->n_owned;
   first = MeritModelLayout(t->model)->first;
-  TestCall(MeritMMERoom(C, 1, &room));
+  TestCall(MeritMMEWorkLength(C, 1, &room));
   r = calloc((size_t)n + 1, sizeof(*r)), U = calloc((size_t)n + 1, sizeof(*U)), W = calloc((size_t)n + 1, sizeof(*W));
   u = calloc((size_t)room + 1, sizeof(*u)), w = calloc((size_t)room + 1, sizeof(*w));
   for (int32_t i = 0; i < n; i++) r[i] = MeritModelEquationState(t->model)[i] == MERIT_EQ_OK ? sin(1.3 * (double)(first + i)) : 0.0;
@@ -131,12 +131,12 @@ static void CheckJoint(TestModel *t)
     const MeritTermView *term;
 
     MeritModelTerms(t->model, &term);
-    term += MeritJointTerm(joint);
+    term += MeritFusedPassTerm(joint);
     memcpy(u, r, (size_t)n * sizeof(*r));
-    TestCall(MeritJointApply(joint, u, w, sums));
+    TestCall(MeritFusedPassApply(joint, u, w, sums));
     /* in two parts, as by two threads, and cut within a block */
-    MeritJointFinish(joint, 0, term->n_owned / 3, u, w);
-    MeritJointFinish(joint, term->n_owned / 3, term->n_owned, u, w);
+    MeritFusedPassFinish(joint, 0, term->n_owned / 3, u, w);
+    MeritFusedPassFinish(joint, term->n_owned / 3, term->n_owned, u, w);
     if (Distance(t->model, n, u, U) > 1e-11) fail_msg("preconditioner: %g", Distance(t->model, n, u, U));
     if (Distance(t->model, n, w, W) > 1e-11) fail_msg("operator: %g", Distance(t->model, n, w, W));
   }
@@ -243,7 +243,7 @@ static void TestOtherModelsHaveNoJoint(void **state)
     TestModel  t;
     Mat        C;
     PC         pc;
-    MeritJoint joint;
+    MeritFusedPass joint;
 
     TestModelBegin(&t);
     WriteFiles(&t);

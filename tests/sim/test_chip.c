@@ -9,7 +9,7 @@ static const char whole[] =
 
 static signed char copies[SNPS][ANIMALS]; /* -1 missing */
 static long        row_of[ANIMALS];       /* row of the .fam by animal, -1 */
-static double      place[SNPS];
+static double      position[SNPS];
 static int         chromosome[SNPS];
 
 static long ReadChip(const char folder[], long n_snps)
@@ -25,7 +25,7 @@ static long ReadChip(const char folder[], long n_snps)
     row_of[NumberOf(id)] = rows;
   }
   for (; fgets(line, sizeof(line), bim); n++)
-    assert_int_equal(sscanf(line, "%d %*s %lf", &chromosome[n], &place[n]), 2);
+    assert_int_equal(sscanf(line, "%d %*s %lf", &chromosome[n], &position[n]), 2);
   assert_int_equal(n, n_snps);
   assert_int_equal(getc(bed), 0x6c);
   assert_int_equal(getc(bed), 0x1b);
@@ -120,10 +120,10 @@ static double Disequilibrium(double from, double to)
   int    n   = 0;
 
   for (int j = 0; j < SNPS; j += 3)
-    for (int k = j + 1; k < SNPS && chromosome[k] == chromosome[j] && place[k] - place[j] < to; k++) {
+    for (int k = j + 1; k < SNPS && chromosome[k] == chromosome[j] && position[k] - position[j] < to; k++) {
       Pairs s = {0};
 
-      if (place[k] - place[j] < from) continue;
+      if (position[k] - position[j] < from) continue;
       for (int i = 0; i < 400; i++) AddPair(&s, copies[j][i], copies[k][i]);
       if (!(Variance(&s) > 0) || !(s.yy - s.y * s.y / s.n > 0)) continue;
       sum += pow(Correlation(&s), 2);

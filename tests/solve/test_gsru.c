@@ -229,7 +229,7 @@ static void test_any_right_hand_sides_are_solved_from_any_start(void **state)
     MeritSolveResult result;
     MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
 
-    /* pinned equations too: C is the identity there */
+    /* constrained equations too: C is the identity there */
     for (size_t i = 0; i < n; i++)
       for (size_t j = 0; j < 2; j++) {
         r[2 * i + j] = sin(0.7 * c.p.number[i] + (double)j);

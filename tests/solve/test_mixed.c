@@ -27,9 +27,9 @@ static double Difference(const Problem *p)
 
   for (int32_t i = 0; i < p->n_owned; i++) x[i] = sin(1.7 * p->number[i]);
   TestCall(MeritMMEApplyBlock(p->C, 1, x, y));
-  TestCall(MeritMMESetMixed(p->C, true));
+  TestCall(MeritMMESetPrecision(p->C, true));
   TestCall(MeritMMEApplyBlock(p->C, 1, x, z));
-  TestCall(MeritMMESetMixed(p->C, false));
+  TestCall(MeritMMESetPrecision(p->C, false));
   for (int32_t i = 0; i < p->n_owned; i++) {
     most[0] = fmax(most[0], fabs(y[i] - z[i]));
     most[1] = fmax(most[1], fabs(y[i]));

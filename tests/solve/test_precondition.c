@@ -200,7 +200,7 @@ static void test_blocks_are_those_of_the_equations(void **state)
   }
 }
 
-/* Largest departure of A [n * n] from symmetry beside its largest entry; is it definite, but for rows of 0 (pinned equations)? A is destroyed */
+/* Largest departure of A [n * n] from symmetry beside its largest entry; is it definite, but for rows of 0 (constrained equations)? A is destroyed */
 static double Symmetric(int n, double *A, bool *definite)
 {
   double off = 0.0, most = 0.0;

@@ -52,11 +52,11 @@ static void test_solvers_follow_the_operator(void **state)
 
     SolveAndCheck(&p, s, x);
     before = Fixed(&p, x);
-    TestCall(MeritMMESetRandom(p.C, true));
+    TestCall(MeritMMEDropFixed(p.C, true));
     for (int32_t i = 0; i < p.n_owned; i++) x[i] = 0.0; /* a start has 0 where an equation does not count */
     SolveAndCheck(&p, s, x);
     assert_true(before > 1.0 && Fixed(&p, x) < 1e-6);
-    TestCall(MeritMMESetRandom(p.C, false));
+    TestCall(MeritMMEDropFixed(p.C, false));
     SolveAndCheck(&p, s, x);
     assert_true(Fixed(&p, x) > 1.0);
     for (int k = 0; k < p.n_terms; k++) G[k] = p.term[k].kind == MERIT_TERM_IID ? pen : p.term[k].kind == MERIT_TERM_PED ? ped : NULL;
@@ -81,10 +81,10 @@ static void test_precision_is_that_of_one_operator(void **state)
   for (int32_t i = 0; i < p.n_owned; i++) x[i] = sin(1.7 * p.number[i]);
   TestCall(MeritMatCreateMME(p.model, &other));
   TestCall(MeritMMEApplyBlock(other, 1, x, y));
-  TestCall(MeritMMESetMixed(p.C, true));
+  TestCall(MeritMMESetPrecision(p.C, true));
   TestCall(MeritMMEApplyBlock(other, 1, x, z));
   for (int32_t i = 0; i < p.n_owned; i++) assert_true(y[i] == z[i]);
-  TestCall(MeritMMESetMixed(p.C, false));
+  TestCall(MeritMMESetPrecision(p.C, false));
   TestCall(MatDestroy(&other));
   free(x), free(y), free(z);
   FreeProblem(&p);

@@ -125,7 +125,7 @@ static void Product(const MeritRecursion *r, const double *G, int n_threads, int
 
   TestCall(MeritPenaltyCreate(r, n_threads, EQUATIONS, &p));
   MeritPenaltySetInverse(p, G);
-  TestCall(PetscCalloc1((size_t)MeritPenaltyRoom(p) * (size_t)k, &room));
+  TestCall(PetscCalloc1((size_t)MeritPenaltyWorkLength(p) * (size_t)k, &room));
   for (int i = 0; i < EQUATIONS * k; i++) x[i] = sin(1.0 + i);
   MeritPenaltyApplyWithin(p, k, x, room);
   TestCall(MeritPenaltyApplyAcross(p, k, x, room));
@@ -199,9 +199,9 @@ static void Solve(const MeritRecursion *r, double v[])
   double              W[EQUATIONS * WIDTH] = {0}, inverse[64];
   float               share[N];
 
-  f.share   = share;
+  f.k_over_pivot   = share;
   f.inverse = inverse;
-  assert_true(MeritPedigreeFactorValues(&f) <= 64 && MeritPedigreeFactorShares(&f) <= N);
+  assert_true(MeritPedigreeFactorValues(&f) <= 64 && MeritPedigreeFactorRatios(&f) <= N);
   for (int i = 0; i < N * r->n; i++) W[(OWN + i) * r->n + i % r->n] = 1.0;
   assert_true(MeritPedigreeFactorize(&f, 0, r->n_rows, W));
   MeritPedigreeForward(&f, 0, r->n_rows, 1, v);

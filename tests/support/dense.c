@@ -239,7 +239,7 @@ typedef struct {
 typedef struct {
   int     n, p; /* observations, columns */
   double *X, *Q;
-  Place  *place;
+  Place  *position;
 } Basis;
 
 /* Add the columns of a fixed term that do not depend on those before: judged on X itself by Gram-Schmidt done twice */
@@ -261,15 +261,15 @@ static void AddColumns(DenseTerm *t, int k, const Observation *obs, Basis *basis
     if (after <= 1e-9 * before) continue;
     t->aliased[lc] = false;
     for (int i = 0; i < n; i++) basis->Q[(size_t)basis->p * (size_t)n + (size_t)i] = x[i] / after;
-    basis->place[basis->p++] = (Place){k, l, c};
+    basis->position[basis->p++] = (Place){k, l, c};
   }
   free(x);
 }
 
 /* The independent columns of X, in formula, level and component order; their number */
-static int Independent(DenseModel *m, int n, const Observation *obs, Place place[], double X[])
+static int Independent(DenseModel *m, int n, const Observation *obs, Place position[], double X[])
 {
-  Basis basis = {n, 0, X, Zeros(n * n), place};
+  Basis basis = {n, 0, X, Zeros(n * n), position};
 
   for (int pass = 0; pass < 2; pass++)
     for (int k = 0; k < m->n_terms; k++)
@@ -346,22 +346,22 @@ int DenseSolve(DenseModel *m)
 {
   int          most = m->n_records * m->n_traits, n, p, status = -1;
   Observation *obs   = calloc((size_t)most + 1, sizeof(*obs));
-  Place       *place = calloc((size_t)most + 1, sizeof(*place));
+  Place       *position = calloc((size_t)most + 1, sizeof(*position));
   double      *V, *X, *b, *q;
 
   n = Observed(m, obs);
   V = Zeros(n * n), X = Zeros(n * (n + 1)), b = Zeros(n), q = Zeros(n);
   Covariance(m, n, obs, V);
   if (n > 0 && DenseCholesky(n, V) == 0) {
-    p = Independent(m, n, obs, place, X);
+    p = Independent(m, n, obs, position, X);
     for (int k = 0; k < m->n_terms; k++)
       memset(m->term[k].solution, 0, (size_t)(m->term[k].n_levels * m->term[k].n_components) * sizeof(double));
     for (int a = 0; a < n; a++) q[a] = m->y[obs[a].record * m->n_traits + obs[a].trait];
     LeastSquares(n, p, V, X, q, b);
     for (int j = 0; j < p; j++) {
-      DenseTerm *t = m->term + place[j].term;
+      DenseTerm *t = m->term + position[j].term;
 
-      t->solution[place[j].level * t->n_components + place[j].component] = b[j];
+      t->solution[position[j].level * t->n_components + position[j].component] = b[j];
       for (int a = 0; a < n; a++) q[a] -= b[j] * X[(size_t)j * (size_t)n + (size_t)a];
     }
     DenseCholeskySolve(n, V, true, q);
@@ -370,7 +370,7 @@ int DenseSolve(DenseModel *m)
     Fit(m, n, obs);
     status = 0;
   }
-  free(obs), free(place), free(V), free(X), free(b), free(q);
+  free(obs), free(position), free(V), free(X), free(b), free(q);
   return status;
 }
 
@@ -432,14 +432,14 @@ void DenseErrors(DenseModel *m)
 {
   int          most = m->n_records * m->n_traits, n, p;
   Observation *obs   = calloc((size_t)most + 1, sizeof(*obs));
-  Place       *place = calloc((size_t)most + 1, sizeof(*place));
+  Place       *position = calloc((size_t)most + 1, sizeof(*position));
   double      *V, *X, *M, *e;
 
   n = Observed(m, obs);
   V = Zeros(n * n), X = Zeros(n * (n + 1));
   Covariance(m, n, obs, V);
   DenseCholesky(n, V);
-  p = Independent(m, n, obs, place, X);
+  p = Independent(m, n, obs, position, X);
   M = Zeros(p * p), e = Zeros(p);
   m->n_obs = n, m->n_fixed = p;
   for (int j = 0; j < p; j++) DenseCholeskySolve(n, V, false, X + (size_t)j * (size_t)n);
@@ -453,26 +453,26 @@ void DenseErrors(DenseModel *m)
     if (t->random) PredictionErrors(m, k, obs, V, X, M);
   }
   for (int j = 0; j < p; j++) {
-    DenseTerm *t = m->term + place[j].term;
+    DenseTerm *t = m->term + position[j].term;
 
     memset(e, 0, (size_t)p * sizeof(*e));
     e[j] = 1.0;
     DenseCholeskySolve(p, M, false, e);
-    t->variance[place[j].level * t->n_components + place[j].component] = Dot(p, e, e);
+    t->variance[position[j].level * t->n_components + position[j].component] = Dot(p, e, e);
   }
-  free(obs), free(place), free(V), free(X), free(M), free(e);
+  free(obs), free(position), free(V), free(X), free(M), free(e);
 }
 
 void DenseObservations(DenseModel *m, int *n, double y[], int *p, double X[])
 {
   int          most  = m->n_records * m->n_traits;
   Observation *obs   = calloc((size_t)most + 1, sizeof(*obs));
-  Place       *place = calloc((size_t)most + 1, sizeof(*place));
+  Place       *position = calloc((size_t)most + 1, sizeof(*position));
 
   *n = Observed(m, obs);
   for (int a = 0; a < *n && y; a++) y[a] = m->y[obs[a].record * m->n_traits + obs[a].trait];
-  if (X) *p = Independent(m, *n, obs, place, X);
-  free(obs), free(place);
+  if (X) *p = Independent(m, *n, obs, position, X);
+  free(obs), free(position);
 }
 
 void DenseCovariance(const DenseModel *m, int n, double V[])

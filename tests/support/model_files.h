@@ -11,7 +11,7 @@ typedef struct {
   char       folder[64];
   MeritNode  job;
   MeritModel model;
-  bool       estimated; /* its variances are to be estimated (MeritModelSetEstimated) */
+  bool       estimated; /* its variances are to be estimated (MeritModelSetVariancesFree) */
 } TestModel;
 
 static inline int TestRank(void)
@@ -56,7 +56,7 @@ static inline PetscErrorCode TestModelSetUp(TestModel *t, const char *job)
   snprintf(path, sizeof(path), "%s/job.yaml", t->folder);
   PetscCall(MeritConfigLoad(PETSC_COMM_WORLD, path, &t->job));
   PetscCall(MeritModelCreate(PETSC_COMM_WORLD, &t->model));
-  if (t->estimated) PetscCall(MeritModelSetEstimated(t->model));
+  if (t->estimated) PetscCall(MeritModelSetVariancesFree(t->model));
   PetscCall(MeritModelSetFromConfig(t->model, t->job));
   PetscCall(MeritModelSetUp(t->model));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -90,25 +90,25 @@ static void DenseRoot(int n, const double *dense, int m, const int *index, doubl
   F[m + 1] = sqrt(inverse[m + 1] - F[m] * F[m]);
 }
 
-/* Canonical equations that are pinned: rows of the identity that no other level couples with */
-static bool *Pinned(const Case *c)
+/* Canonical equations that are constrained: rows of the identity that no other level couples with */
+static bool *Constrained(const Case *c)
 {
-  bool          *pinned = calloc((size_t)c->p.n + 1, sizeof(bool));
+  bool          *constrained = calloc((size_t)c->p.n + 1, sizeof(bool));
   double        *own = malloc(sizeof(double) * ((size_t)c->p.n_owned + 1)), *all;
   const uint8_t *state;
 
   TestCall(MeritMMEEquationState(c->p.C, &state));
   for (int32_t i = 0; i < c->p.n_owned; i++) own[i] = state[i] != MERIT_EQ_OK;
   all = ToAll(&c->p, own);
-  for (int i = 0; i < c->p.n; i++) pinned[i] = all[i] > 0.5;
+  for (int i = 0; i < c->p.n; i++) constrained[i] = all[i] > 0.5;
   free(own), free(all);
-  return pinned;
+  return constrained;
 }
 
 static void AssertNear(double a, double b, double scale) { assert_true(fabs(a - b) <= 1e-9 * scale); }
 
 /* One sweep over a term of the textbook's kind that compares what the visitor saw with the equations, and draws as it did */
-static void CompareTerm(const Case *c, int k, const int *order, const bool *pinned, const Seen *seen, double *x)
+static void CompareTerm(const Case *c, int k, const int *order, const bool *constrained, const Seen *seen, double *x)
 {
   const int n_eq = c->p.term[k].n_eq, n = (int)c->p.term[k].n_levels;
   double    most = 1.0;
@@ -134,14 +134,14 @@ static void CompareTerm(const Case *c, int k, const int *order, const bool *pinn
         value[e] += root[e * n_eq + j] * Noise(first + j, seen->sweep);
       }
     }
-    for (int e = 0; e < n_eq; e++) x[first + e] = pinned[first + e] ? 0.0 : value[e];
+    for (int e = 0; e < n_eq; e++) x[first + e] = constrained[first + e] ? 0.0 : value[e];
   }
 }
 
 /* Sweeps of the visitor on c, and those of the textbook on the dense equations, from where both are */
 static void CompareDraws(Case *c, MeritSweep sweep, int model, int n_sweeps, double *x)
 {
-  bool *pinned = Pinned(c);
+  bool *constrained = Constrained(c);
   int  *order[8];
 
   for (int k = 0; k < c->p.n_terms; k++) order[k] = SweepOrder(&c->p, k, model == 1);
@@ -153,14 +153,14 @@ static void CompareDraws(Case *c, MeritSweep sweep, int model, int n_sweeps, dou
     TestCall(MeritSweepSetVisitor(sweep, Draw, &seen));
     TestCall(MeritSweepRun(sweep, c->x, NULL));
     OfAllRanks(&seen);
-    for (int k = 0; k < c->p.n_terms; k++) CompareTerm(c, k, order[k], pinned, &seen, x);
+    for (int k = 0; k < c->p.n_terms; k++) CompareTerm(c, k, order[k], constrained, &seen, x);
     mine = ToAll(&c->p, c->x);
     assert_true(Distance(&c->p, mine, x, x) < 1e-9);
     free(mine);
     FreeSeen(&seen);
   }
   for (int k = 0; k < c->p.n_terms; k++) free(order[k]);
-  free(pinned);
+  free(constrained);
 }
 
 static MeritSweep MakeSweep(const Case *c, int32_t block)
@@ -329,7 +329,7 @@ static void SetPrecisions(const Case *c, MeritSweep s)
 }
 
 /* The dense equations with them */
-static void AddPrecisions(Case *c, const bool *pinned)
+static void AddPrecisions(Case *c, const bool *constrained)
 {
   for (int k = 0; k < c->p.n_terms; k++) {
     const MeritTermView *t = &c->p.term[k];
@@ -338,7 +338,7 @@ static void AddPrecisions(Case *c, const bool *pinned)
     for (int i = 0; t->kind != MERIT_TERM_PED && i < (int)t->n_levels * n * n; i++) {
       const int row = c->p.base[k] + i / n, column = c->p.base[k] + i / (n * n) * n + i % n;
 
-      if (pinned[row] || pinned[column]) continue;
+      if (constrained[row] || constrained[column]) continue;
       c->dense[row * c->p.n + column] += row == column ? Precision(i / (n * n)) : 0.0;
       if (t->G_inverse) c->dense[row * c->p.n + column] -= t->G_inverse[i % (n * n)];
     }
@@ -354,23 +354,23 @@ static void test_levels_and_columns_may_have_precisions_of_their_own(void **stat
     const int  model = models[m];
     Case       c = MakeCase(model);
     MeritSweep s = MakeSweep(&c, 64);
-    bool      *pinned = Pinned(&c);
+    bool      *constrained = Constrained(&c);
     double    *x = calloc((size_t)c.p.n + 1, sizeof(double));
 
     SetPrecisions(&c, s);
-    AddPrecisions(&c, pinned);
+    AddPrecisions(&c, constrained);
     CompareDraws(&c, s, model, 2, x);
     if (model == 2) { /* they stay when variances change */
       ChangeVariances(&c, 1.3, 1.4, 1.4);
       TakeEquations(&c);
-      AddPrecisions(&c, pinned);
+      AddPrecisions(&c, constrained);
       CompareDraws(&c, s, model, 1, x);
     }
     for (int k = 0; k < c.p.n_terms; k++) TestCall(MeritSweepSetPrecisions(s, k, NULL));
     TakeEquations(&c);
     CompareDraws(&c, s, model, 1, x);
     TestCall(MeritSweepDestroy(&s));
-    free(x), free(pinned);
+    free(x), free(constrained);
     FreeCase(&c);
   }
 }

@@ -1,4 +1,4 @@
-/* Checkpoints: values find their places on any number of ranks, damage and other runs are seen, requests stop. */
+/* Checkpoints: values find their positions on any number of ranks, damage and other runs are seen, requests stop. */
 #include <merit_test.h>
 #include <merit/checkpoint.h>
 #include <math.h>
@@ -38,14 +38,14 @@ static int RemoveFolder(void **state)
   return rank == 0 && rmdir(folder);
 }
 
-/* What place p has in the n-th checkpoint */
+/* What position p has in the n-th checkpoint */
 static double Value(int64_t p, int j, int n) { return sin((double)p + 0.1 * j) * (n + 1); }
 
 typedef struct {
   MPI_Comm        comm;
   int             n_eq, n_rec;
   double         *x, *e; /* [n_eq * 2], [n_rec] */
-  int64_t        *place, *line;
+  int64_t        *position, *line;
   int             round[3];
   MeritState      state[3];
   MeritCheckpoint checkpoint;
@@ -58,12 +58,12 @@ static void Start(Run *r, MPI_Comm comm, int64_t calls)
 
   MPI_Comm_rank(comm, &me);
   MPI_Comm_size(comm, &n);
-  *r       = (Run){.comm = comm, .x = calloc(2 * N_EQUATIONS, 8), .e = calloc(N_RECORDS, 8), .place = calloc(N_EQUATIONS, 8), .line = calloc(N_RECORDS, 8)};
+  *r       = (Run){.comm = comm, .x = calloc(2 * N_EQUATIONS, 8), .e = calloc(N_RECORDS, 8), .position = calloc(N_EQUATIONS, 8), .line = calloc(N_RECORDS, 8)};
   for (int64_t i = 0; i < N_EQUATIONS; i++) {
     const int64_t p = i * 7919 % N_EQUATIONS;
     const int     owner = (int)(p * 31 % n);
 
-    if ((n > 1 && owner == 1 ? 0 : owner) == me) r->place[r->n_eq++] = p;
+    if ((n > 1 && owner == 1 ? 0 : owner) == me) r->position[r->n_eq++] = p;
   }
   for (int64_t i = 0; i < N_RECORDS; i++)
     if (i != 7 && i % n == me) r->line[r->n_rec++] = i;
@@ -72,20 +72,20 @@ static void Start(Run *r, MPI_Comm comm, int64_t calls)
   r->state[2] = (MeritState){"e", MERIT_STATE_RECORDS, 1, r->e};
   TestCall(MeritCheckpointCreate(comm, folder, 0.0, calls, &r->checkpoint));
   TestCall(MeritCheckpointSetIdentity(r->checkpoint, Identity, &identity));
-  TestCall(MeritCheckpointSetPositions(r->checkpoint, MERIT_STATE_EQUATIONS, r->n_eq, r->place, N_EQUATIONS));
+  TestCall(MeritCheckpointSetPositions(r->checkpoint, MERIT_STATE_EQUATIONS, r->n_eq, r->position, N_EQUATIONS));
   TestCall(MeritCheckpointSetPositions(r->checkpoint, MERIT_STATE_RECORDS, r->n_rec, r->line, N_RECORDS));
 }
 
 static void End(Run *r)
 {
   TestCall(MeritCheckpointDestroy(&r->checkpoint));
-  free(r->x), free(r->e), free(r->place), free(r->line);
+  free(r->x), free(r->e), free(r->position), free(r->line);
 }
 
 static void Save(Run *r, int n)
 {
   for (int i = 0; i < r->n_eq; i++)
-    for (int j = 0; j < 2; j++) r->x[2 * i + j] = Value(r->place[i], j, n);
+    for (int j = 0; j < 2; j++) r->x[2 * i + j] = Value(r->position[i], j, n);
   for (int i = 0; i < r->n_rec; i++) r->e[i] = Value(r->line[i], 5, n);
   r->round[0] = r->round[2] = n;
   TestCall(MeritCheckpointSave(r->checkpoint, n, 3, r->state));
@@ -103,7 +103,7 @@ static void Check(Run *r, int n)
   assert_int_equal(r->round[0], n);
   assert_int_equal(r->round[2], n);
   for (int i = 0; i < r->n_eq; i++)
-    for (int j = 0; j < 2; j++) assert_true(r->x[2 * i + j] == Value(r->place[i], j, n));
+    for (int j = 0; j < 2; j++) assert_true(r->x[2 * i + j] == Value(r->position[i], j, n));
   for (int i = 0; i < r->n_rec; i++) assert_true(r->e[i] == Value(r->line[i], 5, n));
   TestCall(MeritCheckpointLoad(r->checkpoint, 3, r->state, &loaded));
   assert_false(loaded);
@@ -285,7 +285,7 @@ static void test_mad(void **state)
     } else refused++;
     MeritErrorClear();
     if (loaded)
-      for (int k = 0; k < r.n_eq; k++) assert_true(r.x[2 * k] == Value(r.place[k], 0, r.round[0] == 1 ? 1 : 2));
+      for (int k = 0; k < r.n_eq; k++) assert_true(r.x[2 * k] == Value(r.position[k], 0, r.round[0] == 1 ? 1 : 2));
     if (!rank) Contents("newest", n, whole);
     free(whole), free(mad);
     MPI_Barrier(PETSC_COMM_WORLD);

@@ -26,7 +26,7 @@ static MeritNode Parse(const char *text)
   return root;
 }
 
-static void TestAJobFileBecomesATreeThatKnowsItsPlaces(void **state)
+static void TestAJobFileBecomesATreeThatKnowsItsPositions(void **state)
 {
   MeritNode root = Parse(job), node;
 
@@ -130,7 +130,7 @@ static void TestOnlyDecimalNumbersAreNumbers(void **state)
   assert_false(MeritNodeReal(NULL, &x));
 }
 
-static void TestWhatMakesYamlAmbiguousIsRefusedWithItsPlace(void **state)
+static void TestWhatMakesYamlAmbiguousIsRefusedWithItsPosition(void **state)
 {
   static const struct {
     const char *text, *words;
@@ -255,7 +255,7 @@ static void TestKnownKeysPassAndUnknownOnesSuggestTheNearest(void **state)
   }
 }
 
-/* What is near to nothing gets no suggestion, and a place for names of the user's own is none */
+/* What is near to nothing gets no suggestion, and a position for names of the user's own is none */
 static void TestUnknownKeysFarFromAllGetNoSuggestion(void **state)
 {
   static const struct {
@@ -446,11 +446,11 @@ static void TestEveryRankGetsTheTreeOfTheFile(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(TestAJobFileBecomesATreeThatKnowsItsPlaces),
+    cmocka_unit_test(TestAJobFileBecomesATreeThatKnowsItsPositions),
     cmocka_unit_test(TestGettersLeaveTheDefaultWhenAKeyIsAbsent),
     cmocka_unit_test(TestGettersNameThePlaceOfAWrongValue),
     cmocka_unit_test(TestOnlyDecimalNumbersAreNumbers),
-    cmocka_unit_test(TestWhatMakesYamlAmbiguousIsRefusedWithItsPlace),
+    cmocka_unit_test(TestWhatMakesYamlAmbiguousIsRefusedWithItsPosition),
     cmocka_unit_test(TestAnEmptyFileIsAnEmptyMap),
     cmocka_unit_test(TestFlagsWinOverTheFile),
     cmocka_unit_test(TestKnownKeysPassAndUnknownOnesSuggestTheNearest),

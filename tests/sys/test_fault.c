@@ -84,7 +84,7 @@ static void TestALineIsNamedOnce(void **state)
   TestRaises(MERIT_ERROR_SYSTEM, "f: cannot be read", MeritFaultAgree(COMM, &fault));
 }
 
-static void TestLinesOfAPartAreMovedToTheirPlace(void **state)
+static void TestLinesOfAPartAreMovedToTheirPosition(void **state)
 {
   MeritFault fault = {0};
 
@@ -129,7 +129,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestFaultsOfAllRanksComeInTheOrderOfLines),
     cmocka_unit_test(TestTwentyAreNamedAndTheOthersCounted),
     cmocka_unit_test(TestALineIsNamedOnce),
-    cmocka_unit_test(TestLinesOfAPartAreMovedToTheirPlace),
+    cmocka_unit_test(TestLinesOfAPartAreMovedToTheirPosition),
     cmocka_unit_test(TestFaultsCanBeWarnings),
     cmocka_unit_test(TestAListCanBeAddedToAnother),
 };

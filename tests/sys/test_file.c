@@ -175,8 +175,8 @@ static void TestLongTextsGoInBoundedRequests(void **state)
   free(back);
 }
 
-/* a file with a hole, so that it costs no disk: places past 2^32 and a part that lies across it */
-static void TestPlacesPastFourGibibytesAreRead(void **state)
+/* a file with a hole, so that it costs no disk: positions past 2^32 and a part that lies across it */
+static void TestPositionsPastFourGibibytesAreRead(void **state)
 {
   static const int64_t border = (int64_t)1 << 32;
   char                 path[128], back[100009];
@@ -540,7 +540,7 @@ static const struct CMUnitTest tests[] = {
     TEST(TestNumbersAreWrittenAsPrintfDoes),
     TEST(TestAResultAppearsAsAWholeAtTheEnd),
     TEST(TestLongTextsGoInBoundedRequests),
-    TEST(TestPlacesPastFourGibibytesAreRead),
+    TEST(TestPositionsPastFourGibibytesAreRead),
     TEST(TestFilesThatCannotBeReadAreNamed),
     TEST(TestAFailedRunLeavesNoFolderBehind),
     TEST(TestAnEarlierResultIsKeptUnlessOverwritten),

@@ -233,7 +233,7 @@ PetscErrorCode LayoutEstimate(const LayoutModel *model, const char varcomp[], co
   Job(model, varcomp, more, sizeof(text), text);
   PetscCall(MeritConfigParse("job.yaml", text, strlen(text), &r->job));
   PetscCall(MeritModelCreate(PETSC_COMM_WORLD, &r->model));
-  PetscCall(MeritModelSetEstimated(r->model));
+  PetscCall(MeritModelSetVariancesFree(r->model));
   PetscCall(MeritModelSetFromConfig(r->model, r->job));
   PetscCall(MeritVarcompCreate(PETSC_COMM_WORLD, &r->v));
   PetscCall(MeritVarcompSetFromConfig(r->v, r->model, r->job));

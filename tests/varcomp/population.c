@@ -127,7 +127,7 @@ PetscErrorCode PopulationPrepare(MPI_Comm comm, const char formula[], const char
            strstr(formula, "ped(") ? "/pedigree.csv, sexes: free}" : "", formula, varcomp, more);
   PetscCall(MeritConfigParse("job.yaml", text, strlen(text), &r->job));
   PetscCall(MeritModelCreate(comm, &r->model));
-  PetscCall(MeritModelSetEstimated(r->model));
+  PetscCall(MeritModelSetVariancesFree(r->model));
   PetscCall(MeritModelSetFromConfig(r->model, r->job));
   PetscCall(MeritVarcompCreate(comm, &r->v));
   PetscCall(MeritVarcompSetFromConfig(r->v, r->model, r->job));

@@ -70,7 +70,7 @@ static void Estimate(const char varcomp[], const char more[], Run *r)
   snprintf(path, sizeof(path), "%s/job.yaml", r->t.folder);
   TestCall(MeritConfigLoad(PETSC_COMM_WORLD, path, &r->t.job));
   TestCall(MeritModelCreate(PETSC_COMM_WORLD, &r->t.model));
-  TestCall(MeritModelSetEstimated(r->t.model));
+  TestCall(MeritModelSetVariancesFree(r->t.model));
   TestCall(MeritModelSetFromConfig(r->t.model, r->t.job));
   TestCall(MeritVarcompCreate(PETSC_COMM_WORLD, &r->v));
   TestCall(MeritVarcompSetFromConfig(r->v, r->t.model, r->t.job));

@@ -158,7 +158,7 @@ static Case Form(MPI_Comm comm, const char model[], const char keys[])
            folder, keys, model);
   TestCall(MeritConfigParse("job.yaml", text, strlen(text), &c.job));
   TestCall(MeritModelCreate(comm, &c.model));
-  TestCall(MeritModelSetEstimated(c.model));
+  TestCall(MeritModelSetVariancesFree(c.model));
   if (MeritModelSetFromConfig(c.model, c.job) || MeritModelSetUp(c.model)) fail_msg("%s: %s", model, MeritErrorLast()->text);
   state   = MeritModelEquationState(c.model);
   n_terms = MeritModelTerms(c.model, &term);

@@ -322,7 +322,7 @@ static Run StartOn(MPI_Comm comm, Which which, const char model[], const char va
            folder, (int)which, weights ? ", weight: w" : "", folder, (int)which, folder, (int)which, model, varcomp);
   TestCall(MeritConfigParse("job.yaml", text, strlen(text), &r.job));
   TestCall(MeritModelCreate(comm, &r.model));
-  TestCall(MeritModelSetEstimated(r.model));
+  TestCall(MeritModelSetVariancesFree(r.model));
   if (MeritModelSetFromConfig(r.model, r.job)) fail_msg("%s: %s", model, MeritErrorLast()->text);
   TestCall(MeritVarcompCreate(comm, &r.v));
   TestCall(MeritVarcompSetFromConfig(r.v, r.model, r.job));

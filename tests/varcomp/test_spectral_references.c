@@ -22,7 +22,7 @@ static PetscErrorCode Estimate(const char text[], Run *r)
   PetscFunctionBeginUser;
   PetscCall(MeritConfigParse("job.yaml", text, strlen(text), &r->job));
   PetscCall(MeritModelCreate(PETSC_COMM_WORLD, &r->model));
-  PetscCall(MeritModelSetEstimated(r->model));
+  PetscCall(MeritModelSetVariancesFree(r->model));
   PetscCall(MeritModelSetFromConfig(r->model, r->job));
   PetscCall(MeritVarcompCreate(PETSC_COMM_WORLD, &r->v));
   PetscCall(MeritVarcompSetFromConfig(r->v, r->model, r->job));

@@ -6,7 +6,7 @@
   of an element of G is Z (E G^-1 u), as Z'P y = (K^-1 x G^-1) u; that of an element of R is E
   R^-1 (y - W x). E is the matrix with a 1 in the element and in its mirror image. The quadratic
   form is f_j'P y, and the average information f_i'P f_j / 2, with P f from one more solution
-  for each component. R of a record is that of its class divided by the roots of its weights,
+  for each component. R of a record is that of its class divided by the square roots of its weights,
   and E is divided by them, too.
 */
 #include "equations.h"
@@ -22,7 +22,7 @@ PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
   PetscCall(VarcompMatricesCreate(v, &e->m));
   e->n_owned = MeritModelLayout(v->model)->n_owned;
   e->n_values = (size_t)records->n_records * (size_t)records->n_traits;
-  PetscCall(PetscCalloc2(v->formula->n_terms, &e->inverse, v->formula->n_terms, &e->root));
+  PetscCall(PetscCalloc2(v->formula->n_terms, &e->inverse, v->formula->n_terms, &e->B));
   for (int k = 0; k < v->formula->n_terms; k++)
     PetscCall(PetscCalloc1((size_t)(v->formula->term[k].n_components * v->formula->term[k].n_components) + 1, &e->inverse[k]));
   PetscCall(PetscCalloc1(e->n_owned + 1, &e->x));
@@ -41,9 +41,9 @@ PetscErrorCode VarcompEquationsFree(MeritVarcomp v, VarcompEquations *e)
   PetscCall(VarcompMatricesFree(v, &e->m));
   for (int k = 0; e->inverse && k < v->formula->n_terms; k++) {
     PetscCall(PetscFree(e->inverse[k]));
-    PetscCall(PetscFree(e->root[k]));
+    PetscCall(PetscFree(e->B[k]));
   }
-  PetscCall(PetscFree2(e->inverse, e->root));
+  PetscCall(PetscFree2(e->inverse, e->B));
   PetscCall(PetscFree(e->x));
   PetscCall(PetscFree(e->x_work));
   PetscCall(PetscFree(e->work));
@@ -88,7 +88,7 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
 }
 
 /*
-  e->root[k] = B and e->inverse[k] = G^-1 = B'B where the model has G = L L': B = L^-1. Of
+  e->B[k] = B and e->inverse[k] = G^-1 = B'B where the model has G = L L': B = L^-1. Of
   components without variance rows and columns of L are 0, and those of B are 0, too. No root
   where no component has a variance.
 */
@@ -116,7 +116,7 @@ static PetscErrorCode PenaltyRoot(int n, const double *L, VarcompEquations *e, i
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++)
       for (int r = 0; r < n; r++) e->inverse[k][i * n + j] += B[r * n + i] * B[r * n + j];
-  e->root[k] = B;
+  e->B[k] = B;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -136,7 +136,7 @@ PetscErrorCode VarcompEquationsSet(MeritVarcomp v, const double theta[], Varcomp
     const int n = v->formula->term[k].n_components;
 
     if (v->first_of_term[k] < 0) continue;
-    PetscCall(PetscFree(e->root[k]));
+    PetscCall(PetscFree(e->B[k]));
     if (term[k].L) PetscCall(PenaltyRoot(n, term[k].L, e, k));
     else if (!MeritDenseInvert(n, e->m.G[k], e->inverse[k], NULL)) PetscCall(PetscArrayzero(e->inverse[k], n * n));
   }
@@ -168,7 +168,7 @@ void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, dou
 
 #pragma omp parallel for
   for (int32_t i = 0; i < records->n_records; i++) {
-    const MeritRecordInverse r = MeritRecordInverseOf(records->R_inverse, records->pattern, records->root_weight, t, i);
+    const MeritRecordInverse r = MeritRecordInverseOf(records->R_inverse, records->pattern, records->sqrt_weight, t, i);
 
     for (int j = 0; j < k; j++) {
       double from[MERIT_MAX_TRAITS], to[MERIT_MAX_TRAITS];
@@ -188,7 +188,7 @@ void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, dou
 static void TermVariates(MeritVarcomp v, const VarcompEquations *e, int k, double *x)
 {
   const MeritTermView *term;
-  const double        *B = e->root[k], *inverse = e->inverse[k];
+  const double        *B = e->B[k], *inverse = e->inverse[k];
   int                  n;
 
   MeritModelTerms(v->model, &term);
@@ -224,12 +224,12 @@ static void ResidualVariates(MeritVarcomp v, VarcompEquations *e)
   const int               t       = records->n_traits;
 
   for (int32_t i = 0; i < records->n_records; i++) {
-    const double *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
+    const double *sqrt_weight = records->sqrt_weight ? records->sqrt_weight + (int64_t)i * t : NULL;
     const int     c0   = v->first_of_residual[records->residual_class[records->pattern[i]]];
 
     for (int c = c0; c < c0 + t * (t + 1) / 2; c++) {
       const int    a = v->component[c].row, b = v->component[c].column;
-      const double weight = root ? root[a] * root[b] : 1.0;
+      const double weight = sqrt_weight ? sqrt_weight[a] * sqrt_weight[b] : 1.0;
 
       e->work[((int64_t)i * t + a) * v->n + c] += e->Py[(int64_t)i * t + b] / weight;
       if (a != b) e->work[((int64_t)i * t + b) * v->n + c] += e->Py[(int64_t)i * t + a] / weight;
@@ -322,8 +322,8 @@ PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]
   PetscCall(PetscCalloc2((size_t)v->n + 1, &sums, records->n_patterns + 1, &count));
   for (int32_t i = 0; i < records->n_records; i++) {
     count[records->pattern[i]]++;
-    for (int a = 0; records->root_weight && a < t; a++)
-      if (records->observed[records->pattern[i]] >> a & 1) sums[v->n] -= 2.0 * log(records->root_weight[(int64_t)i * t + a]);
+    for (int a = 0; records->sqrt_weight && a < t; a++)
+      if (records->observed[records->pattern[i]] >> a & 1) sums[v->n] -= 2.0 * log(records->sqrt_weight[(int64_t)i * t + a]);
   }
   for (int32_t p = 0; p < records->n_patterns; p++) {
     const int     c0 = v->first_of_residual[records->residual_class[p]];
@@ -365,7 +365,7 @@ PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, dou
       PetscCheck(MeritDenseInvert(n, e->m.G[k], NULL, &log_determinant), v->comm, PETSC_ERR_PLIB, "a matrix is not definite");
       *log_G += (double)term[k].n_levels * log_determinant;
     }
-    for (int c = first; c < first + n * (n + 1) / 2 && !e->root[k]; c++)
+    for (int c = first; c < first + n * (n + 1) / 2 && !e->B[k]; c++)
       trace[c] += (double)term[k].n_levels * VarcompPick(&v->component[c], n, e->inverse[k]);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &log_K, 1, MPI_DOUBLE, MPI_SUM, v->comm));

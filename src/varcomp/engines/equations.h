@@ -11,7 +11,7 @@ typedef PetscErrorCode (*VarcompSolve)(MeritVarcomp v, int k, const double R[], 
 typedef struct {
   VarcompMatrices m;       /* of the point */
   double        **inverse; /* [n_terms] G^-1, 0 where it is singular; owned, as are the entries */
-  double        **root;    /* [n_terms] B with G^-1 = B'B and u = B^-1 v where the equations are those of v, else NULL; owned, as are the entries */
+  double        **B;       /* [n_terms] B with G^-1 = B'B and u = B^-1 v where the equations are those of v, else NULL; owned, as are the entries */
   int32_t         n_owned;
   size_t          n_values; /* records x traits */
   double         *y;       /* [n_values] observations, of which VarcompEquationsCentre takes fixed effects off; owned */
@@ -60,7 +60,7 @@ void VarcompApplyR(const MeritRecordsView *records, int k, const double *in, dou
 PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]);
 /*
   log |K x G| over all random terms, and tr(G^-1 V_j)-parts q tr(G^-1 E) into trace[n], but for
-  terms with a root. Collective.
+  terms with a B. Collective.
 */
 PetscErrorCode VarcompPenaltyPart(MeritVarcomp v, const VarcompEquations *e, double *log_G, double trace[]);
 /* E of a component: element (row, column) and its mirror image */

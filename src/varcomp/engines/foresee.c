@@ -22,12 +22,12 @@ const VarcompEngine *const VarcompEngines[VARCOMP_ENGINES] = {&VarcompEngine_Spe
 */
 enum { ANALYSED_MOST = 4000000, DENSE_MOST = 20000 };
 /*
-  Seconds of a core, measured on the machine of bench/README.md: one contribution to C put into
-  its place; a number of a pass through an n x n matrix that is not a product of matrices; a
+  Seconds of a core, measured on the machine of bench/README.md: one contribution to C stored
+  there; a number of a pass through an n x n matrix that is not a product of matrices; a
   number that fronts of a factor and of its inverse pass on; one equation in an iteration on one
   vector, preconditioned; one level in a product with K.
 */
-static const double PLACE_SECONDS = 2.5e-8, ENTRY_SECONDS = 4e-9, PASS_SECONDS = 5e-9, EQUATION_SECONDS = 1.8e-8, LEVEL_SECONDS = 3e-8;
+static const double CONTRIBUTION_SECONDS = 2.5e-8, ENTRY_SECONDS = 4e-9, PASS_SECONDS = 5e-9, EQUATION_SECONDS = 1.8e-8, LEVEL_SECONDS = 3e-8;
 /*
   Products between animals against products with vectors, for a genotype; a reduction to a band
   against other dense algebra, for an operation; seconds of a number of the matrix on the way
@@ -38,9 +38,9 @@ static const double RELATION_RATE = 3.6, BAND_RATE = 1.7, BAND_SECONDS = 6e-8;
 static const double INVERSE_WORK = 1.0;
 /*
   Bytes that an entry of C takes beside the matrix it is put together in: derivatives, inverse,
-  its place in the factor
+  its position in the factor
 */
-static const double PLACE_BYTES = 56.0;
+static const double FACTOR_ENTRY_BYTES = 56.0;
 /*
   Iterations of conjugate gradients, of pedigrees and with SNPs; vectors of k columns that they
   and the engine keep; samples that are reckoned with
@@ -168,10 +168,10 @@ PetscErrorCode VarcompForeseeSparse(MeritVarcomp v, const VarcompSizes *s, Varco
   }
   PetscCall(Tree(v, s, &need));
   if (s->ranks != v->size) most = entries / s->ranks;
-  f->bytes       = (double)bytes / (double)PetscMax(most, 1) * (double)most + PLACE_BYTES * (double)most + need.bytes_inverse;
-  assembly       = times * PLACE_SECONDS * (double)entries + 2.0 * s->genotypes * s->full / v->settings.rates.genotypes;
+  f->bytes       = (double)bytes / (double)PetscMax(most, 1) * (double)most + FACTOR_ENTRY_BYTES * (double)most + need.bytes_inverse;
+  assembly       = times * CONTRIBUTION_SECONDS * (double)entries + 2.0 * s->genotypes * s->full / v->settings.rates.genotypes;
   algebra        = (1.0 + INVERSE_WORK) / v->settings.rates.products;
-  f->work_before = 3.0 * PLACE_SECONDS * (double)entries;
+  f->work_before = 3.0 * CONTRIBUTION_SECONDS * (double)entries;
   f->work_round  = assembly + algebra * need.flops + PASS_SECONDS * need.passed;
   f->before      = f->work_before / s->ranks;
   f->round       = assembly / (s->ranks * s->threads) + algebra * need.flops_in_turn + PASS_SECONDS * need.passed_in_turn;

@@ -46,15 +46,15 @@ static PetscErrorCode Destroy_MonteCarlo(MeritVarcomp v)
 }
 
 /* What random numbers add to a standard error unless the job says */
-static const double SHARE = 0.03;
+static const double MC_FRACTION = 0.03;
 
 /*
   The number of samples n for which a standard error grows by this fraction at most: Monte Carlo
-  adds at most 1 / n of the sampling variance, and 1 + 1 / n = (1 + share)^2
+  adds at most 1 / n of the sampling variance, and 1 + 1 / n = (1 + fraction)^2
 */
-static int Samples(double share)
+static int Samples(double fraction)
 {
-  return (int)ceil(1.0 / ((1.0 + share) * (1.0 + share) - 1.0));
+  return (int)ceil(1.0 / ((1.0 + fraction) * (1.0 + fraction) - 1.0));
 }
 
 /*
@@ -85,7 +85,7 @@ static PetscErrorCode SetUp_MonteCarlo(MeritVarcomp v)
   PetscFunctionBegin;
   PetscCall(PetscNew(&s));
   v->run.engine_data = s;
-  s->n = v->settings.n_samples ? v->settings.n_samples : Samples(v->settings.mc_share > 0.0 ? v->settings.mc_share : SHARE);
+  s->n = v->settings.n_samples ? v->settings.n_samples : Samples(v->settings.mc_share > 0.0 ? v->settings.mc_share : MC_FRACTION);
   v->results.n_samples = s->n;
   PetscCall(VarcompEquationsCreate(v, &s->e));
   PetscCall(PetscCalloc2((size_t)s->e.n_owned * (size_t)(s->n + 1) + 1, &s->X, (size_t)s->n * (size_t)v->n, &s->form));
@@ -139,7 +139,7 @@ static void DrawSigns(MeritVarcomp v, uint32_t term, int64_t level, int n, doubl
 
 /*
   Residuals of the draws, values [n_values * n]: a root F of R of the record's observed traits
-  times signs, divided by the roots of the weights; 0 where nothing is observed. The signs of a
+  times signs, divided by the square roots of the weights; 0 where nothing is observed. The signs of a
   trait are drawn again for each row of F that has it; they are the same.
 */
 static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
@@ -155,14 +155,14 @@ static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
   for (int32_t i = 0; i < records->n_records; i++) {
     const int32_t  p    = records->pattern[i];
     const double  *R    = v->formula->residual[records->residual_class[p]].R;
-    const double  *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
+    const double  *sqrt_weight = records->sqrt_weight ? records->sqrt_weight + (int64_t)i * t : NULL;
     double        *at   = values + (int64_t)i * t * n;
     int            trait[MERIT_MAX_TRAITS], m = MeritDensePart(t, records->observed[p], R, trait, part);
 
     PetscCheck(MeritDenseCholesky(m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
     PetscCall(PetscArrayzero(at, t * n));
     for (int a = m - 1; a >= 0; a--) {
-      double *to = at + trait[a] * n, scale = root ? 1.0 / root[trait[a]] : 1.0;
+      double *to = at + trait[a] * n, scale = sqrt_weight ? 1.0 / sqrt_weight[trait[a]] : 1.0;
 
       for (int b = 0; b <= a; b++) {
         DrawSigns(v, TERM_RESIDUAL, line[i] * t + trait[b], n, z);
@@ -263,7 +263,7 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   PetscCall(DrawResiduals(v, n, residuals));
   PetscCall(DrawEffects(v, n, z));
   PetscCall(VarcompEquationsData(v, &s->e, r));
-  if (ml) PetscCall(MeritMMESetRandom(v->run.C, true));
+  if (ml) PetscCall(MeritMMEDropFixed(v->run.C, true));
   PetscCall(MeritMMEProject(v->run.C, n, residuals, w));
   PetscCall(MeritMMEPenaltyRoot(v->run.C, n, z, w));
   if (ml) PetscCall(SolveIteratively(v, n, w, s->X));
@@ -272,7 +272,7 @@ static PetscErrorCode SolveDraws(MeritVarcomp v, Sampled *s, double *residuals, 
   PetscCall(MeritMMEPenaltyRootTransposed(v->run.C, n, w, t));
   for (int64_t i = 0; i < (int64_t)s->e.n_owned * n; i++) z[i] -= t[i];
   PetscCall(Leave(v, s, w, residuals));
-  if (ml) PetscCall(MeritMMESetRandom(v->run.C, false));
+  if (ml) PetscCall(MeritMMEDropFixed(v->run.C, false));
   if (ml) PetscCall(SolveIteratively(v, 1, r, s->e.x));
   if (!s->e.centred) {
     PetscCall(VarcompEquationsCentre(v, &s->e));
@@ -321,12 +321,12 @@ static void ResidualForms(MeritVarcomp v, Sampled *s, const double *Py)
   const int               n = s->n, t = records->n_traits;
 
   for (int32_t i = 0; i < records->n_records; i++) {
-    const double *root = records->root_weight ? records->root_weight + (int64_t)i * t : NULL;
+    const double *sqrt_weight = records->sqrt_weight ? records->sqrt_weight + (int64_t)i * t : NULL;
     const int     c0   = v->first_of_residual[records->residual_class[records->pattern[i]]];
 
     for (int c = c0; c < c0 + t * (t + 1) / 2; c++) {
       const int     a = v->component[c].row, b = v->component[c].column;
-      const double  scale = (a == b ? 1.0 : 2.0) / (root ? root[a] * root[b] : 1.0);
+      const double  scale = (a == b ? 1.0 : 2.0) / (sqrt_weight ? sqrt_weight[a] * sqrt_weight[b] : 1.0);
       const double *x = Py + ((int64_t)i * t + a) * n, *y = Py + ((int64_t)i * t + b) * n;
 
       for (int j = 0; j < n; j++) s->form[j * v->n + c] += scale * x[j] * y[j];

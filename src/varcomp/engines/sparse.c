@@ -22,14 +22,14 @@
 #include <merit/factor.h>
 #include <merit/solver.h>
 
-/* A residual matrix whose least pivot is below this share of a variance is next to singular */
-static const double NEAR = 1e-3;
+/* A residual matrix whose least pivot is below this fraction of a variance is next to singular */
+static const double PIVOT_RATIO_NEAR_SINGULAR = 1e-3;
 
 typedef struct {
   VarcompEquations e;
   Mat              A, S; /* C, then its derivatives in turn; entries of its inverse: one pattern; owned */
   MeritFactor      factor;  /* owned */
-  int64_t          n_free;  /* equations that are not pinned (maximum likelihood: of random effects) */
+  int64_t          n_free;  /* equations that are not constrained (maximum likelihood: of random effects) */
   const double   **penalty; /* [n_terms]; owned */
   double          *small;   /* [MERIT_MAX_BLOCK] a term's derivative; owned */
   bool            *mixes;   /* [n_terms] MeritTermMixes when the pattern was made; owned */
@@ -43,7 +43,7 @@ static PetscErrorCode Destroy_Sparse(MeritVarcomp v)
   Factor *f = v->run.engine_data;
 
   PetscFunctionBegin;
-  PetscCall(MeritModelSetRoots(v->model, false));
+  PetscCall(MeritModelUseCholeskyCoefficients(v->model, false));
   PetscCall(VarcompEquationsFree(v, &f->e));
   PetscCall(MatDestroy(&f->A));
   PetscCall(MatDestroy(&f->S));
@@ -54,7 +54,7 @@ static PetscErrorCode Destroy_Sparse(MeritVarcomp v)
 }
 
 /*
-  f->n_free: equations that are neither pinned nor dependent; of random terms alone for ml.
+  f->n_free: equations that are neither constrained nor dependent; of random terms alone for ml.
   Collective.
 */
 static PetscErrorCode CountFree(MeritVarcomp v, Factor *f)
@@ -108,7 +108,7 @@ static PetscErrorCode Analyse(MeritVarcomp v, Factor *f)
 }
 
 /*
-  Equations in v = B u where G is next to singular (MeritModelSetRoots): u itself would have a
+  Equations in v = B u where G is next to singular (MeritModelUseCholeskyCoefficients): u itself would have a
   penalty that does not exist. Collective.
 */
 static PetscErrorCode SetUp_Sparse(MeritVarcomp v)
@@ -124,7 +124,7 @@ static PetscErrorCode SetUp_Sparse(MeritVarcomp v)
                          (size_t)records->n_patterns * (size_t)(records->n_traits * records->n_traits) + 1, &f->R, v->formula->n_terms, &f->mixes,
                          records->n_patterns + 1, &f->near));
   PetscCall(CountFree(v, f));
-  PetscCall(MeritModelSetRoots(v->model, true));
+  PetscCall(MeritModelUseCholeskyCoefficients(v->model, true));
   PetscCall(Analyse(v, f));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -177,20 +177,20 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *defi
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(v->model, &term);
-  MeritNumbers         numbers = {.R_inverse = MeritModelRecords(v->model)->R_inverse, .random = random, .identity = 1.0};
+  MeritPenalties         penalties = {.R_inverse = MeritModelRecords(v->model)->R_inverse, .random = random, .identity = 1.0};
   int64_t              lost;
-  double               share;
+  double               pivot_ratio;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) f->penalty[k] = term[k].G_inverse;
-  numbers.penalty = f->penalty;
+  penalties.penalty = f->penalty;
   PetscCall(MeritPhaseBegin("varcomp.factor"));
-  PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
+  PetscCall(MeritMMEAssembleWith(v->run.C, &penalties, f->A));
   PetscCall(MeritFactorNumeric(f->factor, f->A, definite));
   PetscCall(MeritPhaseEnd());
   if (*definite || v->run.trying) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritFactorSingular(f->factor, &lost, &share));
-  PetscCall(MeritSolverRaiseSingular(v->model, "engine factor", lost, share));
+  PetscCall(MeritFactorSingular(f->factor, &lost, &pivot_ratio));
+  PetscCall(MeritSolverRaiseSingular(v->model, "engine factor", lost, pivot_ratio));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -201,13 +201,13 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *defi
 static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 {
   const MeritComponent *p       = &v->component[c];
-  MeritNumbers          numbers = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
+  MeritPenalties          penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->penalty, v->formula->n_terms));
   VarcompTermDerivative(p, v->formula->term[p->term].n_components, f->e.inverse[p->term], f->small);
   f->penalty[p->term] = f->small;
-  PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
+  PetscCall(MeritMMEAssembleWith(v->run.C, &penalties, f->A));
   PetscCall(SumOfProducts(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -223,8 +223,8 @@ static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[])
 {
   const MeritTermView *term;
-  const double        *B       = f->e.root[k];
-  MeritNumbers         numbers = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
+  const double        *B       = f->e.B[k];
+  MeritPenalties         penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
   double               M[MERIT_MAX_BLOCK], MB[MERIT_MAX_BLOCK] = {0};
   int                  n;
 
@@ -239,7 +239,7 @@ static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[]
 
       PetscCall(PetscArrayzero(f->small, n * n));
       f->small[a * n + b] = f->small[b * n + a] = 1.0;
-      PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
+      PetscCall(MeritMMEAssembleWith(v->run.C, &penalties, f->A));
       PetscCall(SumOfProducts(v->comm, f->A, f->S, &sum));
       M[a * n + b] = M[b * n + a] = a == b ? (double)term[k].n_levels - sum : -0.5 * sum;
     }
@@ -263,12 +263,12 @@ static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, doubl
 {
   const MeritTermView *term;
   const int            n_terms = MeritModelTerms(v->model, &term);
-  MeritNumbers         numbers = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
+  MeritPenalties         penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
   double               sum;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) f->penalty[k] = term[k].G_inverse;
-  PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
+  PetscCall(MeritMMEAssembleWith(v->run.C, &penalties, f->A));
   PetscCall(SumOfProducts(v->comm, f->A, f->S, &sum));
   *trace = -((double)f->n_free - sum) / variance;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -283,13 +283,13 @@ static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *tr
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const MeritComponent   *p       = &v->component[c];
   const int               t       = records->n_traits;
-  MeritNumbers            numbers = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
+  MeritPenalties            penalties = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->R, (size_t)records->n_patterns * (size_t)(t * t)));
   for (int32_t i = 0; i < records->n_patterns; i++)
     if (records->residual_class[i] == p->residual && !f->near[i]) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
-  PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
+  PetscCall(MeritMMEAssembleWith(v->run.C, &penalties, f->A));
   PetscCall(SumOfProducts(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -306,7 +306,7 @@ static PetscErrorCode ResidualRoot(MeritVarcomp v, const Factor *f, int residual
   *m = MeritDensePart(v->formula->n_traits, observed, f->e.m.R[residual], trait, part);
   PetscCheck(MeritDenseCholesky(*m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
   *near = false;
-  for (int i = 0; i < *m; i++) *near = *near || F[i * *m + i] * F[i * *m + i] < NEAR * part[i * *m + i];
+  for (int i = 0; i < *m; i++) *near = *near || F[i * *m + i] * F[i * *m + i] < PIVOT_RATIO_NEAR_SINGULAR * part[i * *m + i];
   if (B) PetscCheck(VarcompInvert(*m, F, B), PETSC_COMM_SELF, PETSC_ERR_PLIB, "a root of R is singular");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -321,14 +321,14 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
   const int               t       = records->n_traits;
-  MeritNumbers            numbers = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
+  MeritPenalties            penalties = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
   double                  B[MERIT_MAX_TRAIT_BLOCK], M[MERIT_MAX_TRAIT_BLOCK], count = 0.0;
-  int                     m, trait[MERIT_MAX_TRAITS], place[MERIT_MAX_TRAITS];
+  int                     m, trait[MERIT_MAX_TRAITS], position[MERIT_MAX_TRAITS];
   bool                    near;
 
   PetscFunctionBegin;
   PetscCall(ResidualRoot(v, f, residual, observed, &m, trait, B, &near));
-  for (int a = 0; a < m; a++) place[trait[a]] = a;
+  for (int a = 0; a < m; a++) position[trait[a]] = a;
   for (int32_t i = 0; i < records->n_records; i++)
     count += records->observed[records->pattern[i]] == observed && records->residual_class[records->pattern[i]] == residual;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_DOUBLE, MPI_SUM, v->comm));
@@ -342,7 +342,7 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
       for (int i = 0; i < m * m && records->observed[p] == observed && records->residual_class[p] == residual; i++)
         f->R[(int64_t)p * t * t + trait[i / m] * t + trait[i % m]] =
           B[a * m + i / m] * B[b * m + i % m] + (a != b ? B[b * m + i / m] * B[a * m + i % m] : 0.0);
-    PetscCall(MeritMMEAssembleNumbers(v->run.C, &numbers, f->A));
+    PetscCall(MeritMMEAssembleWith(v->run.C, &penalties, f->A));
     PetscCall(SumOfProducts(v->comm, f->A, f->S, &sum));
     M[a * m + b] = M[b * m + a] = a == b ? -sum : -0.5 * sum;
   }
@@ -352,7 +352,7 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
     if (!(observed >> p->row & observed >> p->column & 1)) continue;
     for (int a = 0; a < m; a++)
       for (int b = 0; b < m; b++)
-        trace[c] += (p->row == p->column ? 1.0 : 2.0) * B[a * m + place[p->row]] * M[a * m + b] * B[b * m + place[p->column]];
+        trace[c] += (p->row == p->column ? 1.0 : 2.0) * B[a * m + position[p->row]] * M[a * m + b] * B[b * m + position[p->column]];
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -398,12 +398,12 @@ static PetscErrorCode SelectedTraces(MeritVarcomp v, Factor *f, const double the
   PetscCall(MeritPhaseEnd());
   PetscCall(MeritPhaseBegin("varcomp.traces"));
   for (int k = 0; k < v->formula->n_terms; k++)
-    if (v->first_of_term[k] >= 0 && f->e.root[k]) PetscCall(TraceRoot(v, f, k, trace));
+    if (v->first_of_term[k] >= 0 && f->e.B[k]) PetscCall(TraceRoot(v, f, k, trace));
   if (!one) PetscCall(TraceNear(v, f, trace));
   for (int c = 0; c < v->n; c++) {
     double value = 0.0;
 
-    if (v->component[c].term >= 0 && f->e.root[v->component[c].term]) continue;
+    if (v->component[c].term >= 0 && f->e.B[v->component[c].term]) continue;
     if (v->component[c].term >= 0) PetscCall(TraceTerm(v, f, c, &value));
     else if (one) PetscCall(TraceOne(v, f, theta[c], &value));
     else PetscCall(TraceResidual(v, f, c, &value));

@@ -18,19 +18,19 @@
 #include <merit/random.h>
 
 enum {
-  PURPOSE     = 0x4c414e43, /* its place among the purposes of random numbers */
+  PURPOSE     = 0x4c414e43, /* its position among the purposes of random numbers */
   BLOCK       = 16,         /* samples that go together: a multiple of what the genotype kernels take at once */
   FIRST_STEPS = 4,
   MOST_STEPS  = 2000,
   MOST_CHOSEN = 10000       /* samples that are asked for by no user */
 };
 /*
-  What the last step may change: score and information by this share of their quadratic forms;
-  traces by this share of their standard error
+  What the last step may change: score and information by this fraction of their quadratic forms;
+  traces by this fraction of their standard error
 */
 static const double FORM_CHANGE = 1e-9, INFORMATION_CHANGE = 1e-7, TRACE_CHANGE = 3e-3;
 /* Samples are cheap here: what random numbers add to a standard error unless the job says */
-static const double SHARE = 0.01;
+static const double MC_FRACTION = 0.01;
 
 /* The engine's data; processes of samples behind the first batch are not kept */
 typedef struct {
@@ -138,10 +138,10 @@ static Values Evaluate(const Spectrum *s, const double theta[])
 }
 
 /* Do n numbers differ by at most this fraction of b? */
-static bool Same(int n, const double a[], const double b[], double share)
+static bool Same(int n, const double a[], const double b[], double fraction)
 {
   for (int k = 0; k < n; k++)
-    if (!(fabs(a[k] - b[k]) <= share * fabs(b[k]))) return false;
+    if (!(fabs(a[k] - b[k]) <= fraction * fabs(b[k]))) return false;
   return true;
 }
 
@@ -230,19 +230,19 @@ static PetscErrorCode SettleForms(Lanczos *l, const double theta[])
   The fraction of the variances of the estimates that random numbers add, the larger of both:
   with the inverse information A^-1 and the covariance M of the score, A^-1 M A^-1 beside A^-1
 */
-static double Share(const Values *at)
+static double AddedFraction(const Values *at)
 {
   const double *A = at->information, det = A[0] * A[3] - A[1] * A[2];
   const double  inverse[4] = {A[3] / det, -A[1] / det, -A[2] / det, A[0] / det};
-  double        share      = 0.0;
+  double        fraction      = 0.0;
 
   for (int a = 0; a < 2; a++) {
     double sum = 0.0;
 
     for (int b = 0; b < 4; b++) sum += inverse[a * 2 + b / 2] * at->mc_covariance[b] * inverse[a * 2 + b % 2];
-    share = PetscMax(share, sum / inverse[3 * a]);
+    fraction = PetscMax(fraction, sum / inverse[3 * a]);
   }
-  return share;
+  return fraction;
 }
 
 /* Sample variance of x [n]; 0 for a single one */
@@ -283,7 +283,7 @@ static PetscErrorCode Difference(const Lanczos *l, const double theta[], int ste
 */
 static PetscErrorCode Plan(MeritVarcomp v, const Lanczos *l, const double theta[], int *n, int *steps)
 {
-  const double share = v->settings.mc_share > 0.0 ? v->settings.mc_share : SHARE, most = share * (2.0 + share);
+  const double fraction = v->settings.mc_share > 0.0 ? v->settings.mc_share : MC_FRACTION, most = fraction * (2.0 + fraction);
   const int    k     = l->batch.k;
   const Values at    = Evaluate(&l->now, theta);
   double       full[BLOCK], trace[3], F, wanted, least = INFINITY;
@@ -296,7 +296,7 @@ static PetscErrorCode Plan(MeritVarcomp v, const Lanczos *l, const double theta[
     full[j] = trace[0];
   }
   F      = Variance(k, full);
-  wanted = v->settings.n_samples ? 1.1 * F / v->settings.n_samples : F / k * most / Share(&at);
+  wanted = v->settings.n_samples ? 1.1 * F / v->settings.n_samples : F / k * most / AddedFraction(&at);
   if (!(F > 0.0) || v->settings.n_samples == k || (!v->settings.n_samples && F <= k * wanted)) PetscFunctionReturn(PETSC_SUCCESS);
   for (int s = 1; s <= l->batch.steps; s++) {
     double D = 0.0, count, cost;

@@ -150,11 +150,11 @@ static double Pivoted(Block *b, int fixed, const double *G, double *L)
     double most = -INFINITY, pivot = 0.0;
 
     for (int i = p; i < n; i++) {
-      double share = G[b->order[i] * n + b->order[i]];
+      double fraction = G[b->order[i] * n + b->order[i]];
 
-      for (int k = 0; k < p; k++) share -= L[i * n + k] * L[i * n + k];
-      share /= G[b->order[i] * n + b->order[i]];
-      if (i == p || share > most) most = share, best = i;
+      for (int k = 0; k < p; k++) fraction -= L[i * n + k] * L[i * n + k];
+      fraction /= G[b->order[i] * n + b->order[i]];
+      if (i == p || fraction > most) most = fraction, best = i;
       if (p < fixed) break;
     }
     if (best != p) {
@@ -200,7 +200,7 @@ double BlockPivot(const Block *b, const double theta[])
   small diagonal, FloorOf the variance of their component. The order is that of the block, not
   chosen anew: coordinates would change otherwise.
 */
-static void PinnedFactor(const Block *b, const double theta[], double *L)
+static void SingularFactor(const Block *b, const double theta[], double *L)
 {
   double G[MERIT_MAX_BLOCK] = {0};
   Block  copy       = *b;
@@ -244,8 +244,8 @@ void BlockFinish(MeritVarcomp v, const Block *b, double theta[])
 
   for (int i = 0; b->kind == BLOCK_ZERO && i < b->n; i++)
     for (int j = 0; j <= i; j++) theta[BlockAt(b, i, j)] = 0.0;
-  if (b->kind != BLOCK_PINNED) return;
-  PinnedFactor(b, theta, L);
+  if (b->kind != BLOCK_SINGULAR) return;
+  SingularFactor(b, theta, L);
   for (int p = b->free_pivots; p < b->n; p++) L[p * b->n + p] = 0.0;
   FromFactor(v, b, L, theta);
 }
@@ -258,14 +258,14 @@ void BlockPin(MeritVarcomp v, Block *b, double theta[])
 {
   double G[MERIT_MAX_BLOCK], L[MERIT_MAX_BLOCK];
 
-  if (b->kind != BLOCK_PINNED) b->free_pivots = b->n;
+  if (b->kind != BLOCK_SINGULAR) b->free_pivots = b->n;
   BlockFinish(v, b, theta);
   BlockGet(b, theta, G);
   for (int i = 0; i < b->n; i++) b->order[i] = i;
   Pivoted(b, 0, G, L);
-  b->kind = BLOCK_PINNED;
+  b->kind = BLOCK_SINGULAR;
   b->free_pivots--;
-  PinnedFactor(b, theta, L);
+  SingularFactor(b, theta, L);
   FromFactor(v, b, L, theta);
 }
 
@@ -274,11 +274,11 @@ void BlockPin(MeritVarcomp v, Block *b, double theta[])
   derivatives go into J, columns m on of n: dG / dL_ip has L_jp in the elements i, j and j, i,
   and twice that in i, i. Returns the number of coordinates behind them.
 */
-static int PinnedColumns(const Block *b, const double theta[], int m, int n, double *J)
+static int SingularColumns(const Block *b, const double theta[], int m, int n, double *J)
 {
   double L[MERIT_MAX_BLOCK];
 
-  PinnedFactor(b, theta, L);
+  SingularFactor(b, theta, L);
   for (int p = 0; p < b->free_pivots; p++)
     for (int i = p; i < b->n; i++, m++)
       for (int j = 0; j < b->n; j++)
@@ -292,7 +292,7 @@ static int PinnedColumns(const Block *b, const double theta[], int m, int n, dou
   the likelihood has the score of that component beside what J' I J has. safe: the absolute
   values are added to the diagonal instead, which keeps H definite.
 */
-static void PinnedCurvature(const Block *b, const double *score, bool safe, int m, double *H)
+static void SingularCurvature(const Block *b, const double *score, bool safe, int m, double *H)
 {
   for (int p = 0, at = b->begin; p < b->free_pivots; at += b->n - p, p++)
     for (int i = p; i < b->n; i++)
@@ -314,8 +314,8 @@ double BlockReach(const Coordinates *c, const Block *b, const double theta[])
   double    L[MERIT_MAX_BLOCK], sum = 0.0;
   int       at = b->begin;
 
-  if (b->kind != BLOCK_PINNED) return INFINITY;
-  PinnedFactor(b, theta, L);
+  if (b->kind != BLOCK_SINGULAR) return INFINITY;
+  SingularFactor(b, theta, L);
   for (int p = 0; p < last; p++) at += b->n - p;
   for (int i = last; i < b->n; i++)
     for (int j = last; j < b->n; j++) sum += L[i * b->n + last] * c->H[(at + i - last) * c->m + at + j - last] * L[j * b->n + last];
@@ -403,7 +403,7 @@ static void SetInformation(Coordinates *c, const VarcompPoint *point, bool safe)
 {
   Transform(c, point->information, c->H);
   for (int i = 0; i < c->n_blocks; i++)
-    if (c->block[i].kind == BLOCK_PINNED && !c->block[i].fixed) PinnedCurvature(&c->block[i], point->score, safe, c->m, c->H);
+    if (c->block[i].kind == BLOCK_SINGULAR && !c->block[i].fixed) SingularCurvature(&c->block[i], point->score, safe, c->m, c->H);
   c->damped = safe;
 }
 
@@ -415,7 +415,7 @@ static void SetInformation(Coordinates *c, const VarcompPoint *point, bool safe)
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point)
 {
   c->m      = 0;
-  c->pinned = false;
+  c->singular = false;
   for (int i = 0; i < c->n * c->n; i++) c->J[i] = c->em[i] = 0.0;
   for (int i = 0; i < c->n_blocks; i++) {
     Block *b = &c->block[i];
@@ -423,8 +423,8 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
     b->begin = c->m;
     if (b->kind == BLOCK_ZERO || b->fixed) continue;
     Complete(v, b, theta, c->em);
-    c->pinned = c->pinned || b->kind == BLOCK_PINNED;
-    if (b->kind == BLOCK_PINNED) c->m = PinnedColumns(b, theta, c->m, c->n, c->J);
+    c->singular = c->singular || b->kind == BLOCK_SINGULAR;
+    if (b->kind == BLOCK_SINGULAR) c->m = SingularColumns(b, theta, c->m, c->n, c->J);
     for (int x = 0; b->kind == BLOCK_FREE && x < b->n; x++)
       for (int y = 0; y <= x; y++)
         if (!v->component[BlockAt(b, x, y)].fixed) c->J[BlockAt(b, x, y) * c->n + c->m++] = 1.0;
@@ -435,7 +435,7 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
   }
   VarcompExpected(v, c, theta, point, c->work, c->factor, c->expected);
   SetInformation(c, point, false);
-  if (c->pinned && !MeritDenseCholesky(c->m, c->H, c->factor)) SetInformation(c, point, true);
+  if (c->singular && !MeritDenseCholesky(c->m, c->H, c->factor)) SetInformation(c, point, true);
 }
 
 /*
@@ -464,11 +464,11 @@ void CoordinatesRemember(Coordinates *c, const double step[], const double fall[
 
 /*
   CoordinatesMove - See the header. Elements of a free block, or of L of a singular one, change
-  by the fraction `share` of the step; the result need not be a covariance matrix where a block
+  by `fraction` times the step; the result need not be a covariance matrix where a block
   is free (step.c looks after that). The small pivots of a singular block stay small beside the
   variance that it has after the move. Not collective.
 */
-void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[])
+void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double fraction, const double step[], double moved[])
 {
   int at = 0;
 
@@ -480,12 +480,12 @@ void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[],
     if (b->kind == BLOCK_ZERO || b->fixed) continue;
     for (int x = 0; b->kind == BLOCK_FREE && x < b->n; x++)
       for (int y = 0; y <= x; y++)
-        if (!v->component[BlockAt(b, x, y)].fixed) moved[BlockAt(b, x, y)] += share * step[at++];
-    if (b->kind != BLOCK_PINNED) continue;
-    PinnedFactor(b, theta, L);
+        if (!v->component[BlockAt(b, x, y)].fixed) moved[BlockAt(b, x, y)] += fraction * step[at++];
+    if (b->kind != BLOCK_SINGULAR) continue;
+    SingularFactor(b, theta, L);
     for (int p = 0; p < b->free_pivots; p++)
-      for (int j = p; j < b->n; j++) L[j * b->n + p] += share * step[at++];
-    for (int p = b->free_pivots; p < b->n; p++) { /* the same share of the variance that it has now */
+      for (int j = p; j < b->n; j++) L[j * b->n + p] += fraction * step[at++];
+    for (int p = b->free_pivots; p < b->n; p++) { /* the same fraction of the variance that it has now */
       double variance = L[p * b->n + p] * L[p * b->n + p];
 
       for (int k = 0; k < b->free_pivots; k++) variance += L[p * b->n + k] * L[p * b->n + k];

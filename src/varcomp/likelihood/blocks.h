@@ -7,13 +7,13 @@
 */
 #include "equations.h"
 
-/* A pinned pivot of G as a share of its variance: what rounding allows beside the others */
+/* A pivot of a singular G, as a fraction of its variance: what rounding allows beside the others */
 #define BLOCK_NEXT_TO_ZERO 1e-8
 
 typedef enum {
   BLOCK_FREE,   /* its elements are the coordinates */
   BLOCK_ZERO,   /* 0, or for a residual class next to 0: no coordinates */
-  BLOCK_PINNED  /* singular: G = L L' with the pivots behind `free_pivots` next to 0; the columns of L before them are the coordinates */
+  BLOCK_SINGULAR  /* singular: G = L L' with the pivots behind `free_pivots` next to 0; the columns of L before them are the coordinates */
 } BlockKind;
 
 typedef struct {
@@ -23,8 +23,8 @@ typedef struct {
   double    count;          /* levels, or records of the class: for steps of EM */
   bool      fixed, all_free; /* all, none of the elements are fixed */
   BlockKind kind;
-  int       free_pivots;    /* PINNED */
-  int       order[MERIT_MAX_COMPONENTS];      /* PINNED: components by pivots */
+  int       free_pivots;    /* SINGULAR */
+  int       order[MERIT_MAX_COMPONENTS];      /* SINGULAR: components by pivots */
   int       n_released;     /* how often it came back from the boundary */
   int       begin;          /* first of its coordinates */
   int       n_beyond;       /* rounds in a row whose step would have made it singular */
@@ -38,7 +38,7 @@ typedef struct {
   int    n, m;   /* components, coordinates */
   double *J;     /* [n * n] derivatives of components by coordinates, row-major with m columns used; owned */
   double *g, *H; /* [m], [m * m] gradient and information in coordinates; owned */
-  bool    pinned; /* a block is singular; EM cannot move it */
+  bool    singular; /* a block is singular; EM cannot move it */
   bool    damped; /* H is more than the information, which is not definite here: beside a singular matrix that is no maximum */
   double *em;    /* [n * n] information of complete data in components; owned */
   double *expected; /* [n * n] expected information in components (expected.c); owned */
@@ -66,10 +66,10 @@ void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const 
 */
 void CoordinatesRemember(Coordinates *c, const double step[], const double fall[]);
 /*
-  moved [n] = theta [n] after the fraction `share` of step [m] along the coordinates. Not
+  moved [n] = theta [n] after `fraction` times step [m] along the coordinates. Not
   collective.
 */
-void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double share, const double step[], double moved[]);
+void CoordinatesMove(MeritVarcomp v, const Coordinates *c, const double theta[], double fraction, const double step[], double moved[]);
 /* step [m] = H^-1 g; false if H is not definite. Not collective. */
 bool CoordinatesStep(const Coordinates *c, double step[]);
 /*

@@ -11,7 +11,7 @@
   log-likelihood, and the likelihood of the nearest matrix of that rank is not lower. Of a
   variance next to 0 a step that takes most of it counts as well.
 
-  singular, r -> singular, r - 1 (rank 1: zero): the last column of L is within REML_NEAR
+  singular, r -> singular, r - 1 (rank 1: zero): the last column of L is within REML_ERRORS_FROM_ZERO
   standard errors of 0, and the likelihood without it is not lower.
 
   free -> zero, at once: a residual variance is so small that equations lose their digits.
@@ -39,7 +39,7 @@
   Without a likelihood to ask, a variance may be tried as 0 if it is below this fraction of what
   an observation has, a matrix as singular if its least pivot is below it
 */
-static const double SMALL = 1e-3;
+static const double FRACTION_TRIED_AS_ZERO = 1e-3;
 /* The boundary is tried after so many rounds in a row whose step goes beyond it */
 enum { BEYOND = 3 };
 /*
@@ -110,12 +110,12 @@ static void SetFloor(const Reml *r, Block *b)
 
 /*
   May the boundary be tried? With a likelihood always, as it decides. Without one, as of sampled
-  traces, only if the variance or the least pivot is below SMALL.
+  traces, only if the variance or the least pivot is below FRACTION_TRIED_AS_ZERO.
 */
 static bool MayVanish(const Reml *r, const Block *b)
 {
   if (isfinite(r->point.log_likelihood)) return true;
-  return BlockPivot(b, r->v->run.theta) < SMALL * (b->n == 1 ? Unit(r, b, 0) : 1.0);
+  return BlockPivot(b, r->v->run.theta) < FRACTION_TRIED_AS_ZERO * (b->n == 1 ? Unit(r, b, 0) : 1.0);
 }
 
 /*
@@ -174,7 +174,7 @@ static bool Beyond(const Reml *r, const Block *b)
   const double now = BlockPivot(b, r->v->run.theta), then = BlockPivot(b, r->theta_full);
 
   if (b->n > 1) return !(then > 1e-6);
-  return !(then > 0.0) || (now < SMALL * Unit(r, b, 0) && then < REML_KEEP * now);
+  return !(then > 0.0) || (now < FRACTION_TRIED_AS_ZERO * Unit(r, b, 0) && then < REML_PIVOT_KEPT * now);
 }
 
 /*
@@ -215,7 +215,7 @@ PetscErrorCode BoundaryTryLower(Reml *r, bool *accepted)
     const Block  was   = *b;
     const double reach = BlockReach(&r->c, b, v->run.theta);
 
-    if (!(reach < REML_NEAR) || (b->refused_lower > 0.0 && reach > NEARER * b->refused_lower)) continue;
+    if (!(reach < REML_ERRORS_FROM_ZERO) || (b->refused_lower > 0.0 && reach > NEARER * b->refused_lower)) continue;
     PetscCall(PetscArraycpy(r->trial_theta, v->run.theta, v->n));
     if (b->free_pivots > 1) BlockPin(v, b, r->trial_theta);
     else BlockZero(b, r->trial_theta);
@@ -340,8 +340,8 @@ static void Apart(Reml *r, double times, bool far)
   for (int i = 0; i < v->n; i++) r->trial_theta[i] = v->run.theta[i];
   for (int i = 0; i < r->c.n_blocks; i++) {
     const Block *b     = &r->c.block[i];
-    const double share = b->term < 0 ? r->v->run.engine->residual_floor : BLOCK_NEXT_TO_ZERO;
-    const double away  = times * (far && b->kind == BLOCK_PINNED ? PetscMax(APART / share, 1.0) : 1.0);
+    const double fraction = b->term < 0 ? r->v->run.engine->residual_floor : BLOCK_NEXT_TO_ZERO;
+    const double away  = times * (far && b->kind == BLOCK_SINGULAR ? PetscMax(APART / fraction, 1.0) : 1.0);
 
     for (int x = 0; x < b->n * b->n; x++) {
       const int at = BlockAt(b, x / b->n, x % b->n);
@@ -416,7 +416,7 @@ static PetscErrorCode ResidualLimit(Reml *r, VarcompPoint *limit)
 }
 
 /*
-  Standard errors along singular matrices need the score across them (PinnedCurvature). Next to
+  Standard errors along singular matrices need the score across them (SingularCurvature). Next to
   the boundary it is a difference of large numbers, so it is extrapolated from points that are
   far enough away; likelihood and information stay as they are. Collective.
 */
@@ -433,7 +433,7 @@ static PetscErrorCode Bend(Reml *r, VarcompPoint *limit)
   for (int i = 0; i < c->n_blocks && found; i++) {
     const Block *b = &c->block[i];
 
-    for (int x = 0; b->kind == BLOCK_PINNED && x < b->n * b->n; x++) {
+    for (int x = 0; b->kind == BLOCK_SINGULAR && x < b->n * b->n; x++) {
       const int at = BlockAt(b, x / b->n, x % b->n);
 
       r->point.score[at] = limit->score[at];
@@ -451,16 +451,16 @@ static PetscErrorCode ToLimit(Reml *r)
 {
   const int    n     = r->v->n;
   VarcompPoint limit = {0};
-  bool         residual = false, pinned = false;
+  bool         residual = false, singular = false;
 
   PetscFunctionBegin;
   for (int i = 0; i < r->c.n_blocks; i++) {
     residual = residual || (r->c.block[i].term < 0 && r->c.block[i].kind != BLOCK_FREE);
-    pinned   = pinned || r->c.block[i].kind == BLOCK_PINNED;
+    singular   = singular || r->c.block[i].kind == BLOCK_SINGULAR;
   }
   PetscCall(PetscMalloc2(n, &limit.score, (size_t)(n * n), &limit.information));
   if (residual) PetscCall(ResidualLimit(r, &limit));
-  if (pinned) PetscCall(Bend(r, &limit));
+  if (singular) PetscCall(Bend(r, &limit));
   PetscCall(PetscFree2(limit.score, limit.information));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

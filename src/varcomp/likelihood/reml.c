@@ -14,7 +14,7 @@
 #include "reml.h"
 #include <math.h>
 
-/* A likelihood may fall by this share of itself: rounding */
+/* A likelihood may fall by this fraction of itself: rounding */
 static const double ROUNDING = 1e-12;
 
 /* The values of one point, n components, all 0. Not collective. */
@@ -94,17 +94,17 @@ void RemlAccept(Reml *r, const char kind[])
   rounds (secant). A fraction of 0 forgets all pairs, as where coordinates have changed. Not
   collective.
 */
-void RemlArrive(Reml *r, double share)
+void RemlArrive(Reml *r, double fraction)
 {
   Coordinates *c = &r->c;
 
   for (int i = 0; i < c->m; i++) {
-    r->moved[i] = share * r->step[i];
+    r->moved[i] = fraction * r->step[i];
     r->fall[i]  = c->g[i];
   }
   CoordinatesSet(r->v, c, r->v->run.theta, &r->point);
   for (int i = 0; i < c->m; i++) r->fall[i] -= c->g[i];
-  CoordinatesRemember(c, share > 0.0 ? r->moved : NULL, r->fall);
+  CoordinatesRemember(c, fraction > 0.0 ? r->moved : NULL, r->fall);
 }
 
 /* RemlHasScore - See the header. Not collective. */

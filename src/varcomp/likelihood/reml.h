@@ -26,9 +26,9 @@ typedef struct {
 } Reml;
 
 /* A matrix of rank 1 that is as near to 0, in standard errors of its root, is tried as 0 */
-#define REML_NEAR 0.05
+#define REML_ERRORS_FROM_ZERO 0.05
 /* A step leaves at least this part of a matrix's least pivot */
-#define REML_KEEP 0.1
+#define REML_PIVOT_KEPT 0.1
 
 /* reml.c: the engine's values at theta, the same on every rank. Collective. */
 PetscErrorCode RemlEvaluate(Reml *r, const double theta[], VarcompPoint *point);
@@ -42,10 +42,10 @@ bool RemlNotLower(const Reml *r);
 /* The trial becomes the point, by a step of this kind, which is borrowed. Not collective. */
 void RemlAccept(Reml *r, const char kind[]);
 /*
-  Coordinates of the new point, and what a step of this share told of the curvature, for the
-  next; 0: nothing
+  Coordinates of the new point, and what `fraction` of a step shows of the curvature, for the
+  next step; 0: nothing
 */
-void RemlArrive(Reml *r, double share);
+void RemlArrive(Reml *r, double fraction);
 /*
   Length of the gradient in units of standard errors, NaN where the information is not definite;
   step [m] is work.

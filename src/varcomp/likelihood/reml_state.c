@@ -86,10 +86,10 @@ static bool IsSound(const Reml *r, const Block made[])
     const Block *is = &c->block[b], *was = &made[b];
 
     if (is->term != was->term || is->residual != was->residual || is->first != was->first || is->n != was->n) return false;
-    if (is->kind < BLOCK_FREE || is->kind > BLOCK_PINNED || is->free_pivots < 0 || is->free_pivots > is->n) return false;
+    if (is->kind < BLOCK_FREE || is->kind > BLOCK_SINGULAR || is->free_pivots < 0 || is->free_pivots > is->n) return false;
     for (int i = 0; i < is->n; i++)
       if (is->row[i] != was->row[i]) return false;
-    for (int i = 0; i < is->n && is->kind == BLOCK_PINNED; i++)
+    for (int i = 0; i < is->n && is->kind == BLOCK_SINGULAR; i++)
       if (is->order[i] < 0 || is->order[i] >= is->n) return false;
   }
   return r->v->results.rounds >= 0 && c->n_pairs >= 0 && c->n_pairs <= 3;

@@ -15,21 +15,21 @@
 */
 enum { SECANT, SCORING, EM = 4 };
 static const char *const NAMES[]  = {"secant", "ai", "ai-em", "em-ai", "em"};
-static const double      SHARES[] = {0.0, 0.0, 0.3, 0.7, 1.0};
+static const double      EM_FRACTIONS[] = {0.0, 0.0, 0.3, 0.7, 1.0};
 /*
   Gradient, in standard errors, below which the fall of the gradient along a step corrects the
   information
 */
-static const double NEAR = 0.3;
+static const double GRADIENT_CORRECTS = 0.3;
 /*
   Fraction of itself by which a likelihood may fall, from rounding, in a step that shortens the
   gradient
 */
-static const double BLUR = 1e-10;
+static const double FALL_BY_ROUNDING = 1e-10;
 
 /* How a move went */
 typedef struct {
-  double share;  /* of the step, after halving */
+  double fraction;  /* of the step, after halving */
   bool   inside; /* is the point one of the parameter space? */
   bool   as_planned; /* neither halved nor bent */
 } Way;
@@ -51,11 +51,11 @@ static double TrialGradient(Reml *r)
 /*
   Near the maximum the likelihood no longer changes by more than its rounding, but the gradient
   still does: a step is good, too, that shortens the gradient and lowers the likelihood by less
-  than BLUR of itself. Only where a full step would gain less than that, g'H^-1 g < blur.
+  than FALL_BY_ROUNDING of itself. Only where a full step would gain less than that, g'H^-1 g < blur.
 */
 static bool Flatter(Reml *r)
 {
-  const double blur = BLUR * fabs(r->point.log_likelihood);
+  const double blur = FALL_BY_ROUNDING * fabs(r->point.log_likelihood);
 
   if (!(r->v->results.gradient * r->v->results.gradient < blur)) return false;
   return r->trial.log_likelihood >= r->point.log_likelihood - blur && TrialGradient(r) < r->v->results.gradient;
@@ -103,7 +103,7 @@ static bool Axes(const Reml *r, const Block *b, const double theta[], double *F,
 }
 
 /*
-  RemlInside - See the header. Free matrices must keep at least REML_KEEP of what they are at
+  RemlInside - See the header. Free matrices must keep at least REML_PIVOT_KEPT of what they are at
   the point along every axis, up to rounding; singular ones are kept by their coordinates. Not
   collective.
 */
@@ -115,7 +115,7 @@ bool RemlInside(const Reml *r, const double theta[], const Block *but)
     const Block *b = &r->c.block[i];
 
     if (b == but || b->kind != BLOCK_FREE || b->fixed) continue;
-    if (!Axes(r, b, theta, F, A, lambda) || !(lambda[0] >= 0.99 * REML_KEEP)) return false;
+    if (!Axes(r, b, theta, F, A, lambda) || !(lambda[0] >= 0.99 * REML_PIVOT_KEPT)) return false;
   }
   return true;
 }
@@ -123,11 +123,11 @@ bool RemlInside(const Reml *r, const double theta[], const Block *but)
 /*
   What becomes of a variance of which a step would leave the fraction `part`: that itself, down
   to a half; below, 1 / (4 (1 - part)), which has the same value and slope there, down to
-  REML_KEEP
+  REML_PIVOT_KEPT
 */
 static double Bent(double part)
 {
-  return part >= 0.5 ? part : PetscMax(0.25 / (1.0 - part), REML_KEEP);
+  return part >= 0.5 ? part : PetscMax(0.25 / (1.0 - part), REML_PIVOT_KEPT);
 }
 
 /*
@@ -154,15 +154,15 @@ static bool BendBlock(const Reml *r, const Block *b, double theta[])
   the step goes too far; those with fixed elements cannot be bent without a change of these, so
   the whole step is halved until they are inside. Collective.
 */
-static PetscErrorCode Move(Reml *r, double share, Way *way)
+static PetscErrorCode Move(Reml *r, double fraction, Way *way)
 {
   MeritVarcomp v = r->v;
 
   PetscFunctionBegin;
-  *way = (Way){.share = share, .as_planned = true};
+  *way = (Way){.fraction = fraction, .as_planned = true};
   for (int i = 0; i < 60 && !way->inside; i++) {
-    if (i) way->share *= 0.5, way->as_planned = false;
-    CoordinatesMove(v, &r->c, v->run.theta, way->share, r->step, r->trial_theta);
+    if (i) way->fraction *= 0.5, way->as_planned = false;
+    CoordinatesMove(v, &r->c, v->run.theta, way->fraction, r->step, r->trial_theta);
     for (int k = 0; k < r->c.n_blocks; k++) {
       const Block *b = &r->c.block[k];
 
@@ -187,8 +187,8 @@ static PetscErrorCode Direct(Reml *r, int kind, bool *found)
 
   PetscFunctionBegin;
   if (kind == SECANT) good = r->c.n_pairs && CoordinatesSecantStep(&r->c, r->step);
-  else if (kind == SCORING && r->c.pinned) good = CoordinatesStep(&r->c, r->step);
-  else good = CoordinatesScoringStep(&r->c, SHARES[kind], r->step);
+  else if (kind == SCORING && r->c.singular) good = CoordinatesStep(&r->c, r->step);
+  else good = CoordinatesScoringStep(&r->c, EM_FRACTIONS[kind], r->step);
   PetscCallMPI(MPI_Bcast(&good, 1, MPI_INT, 0, r->v->comm));
   PetscCallMPI(MPI_Bcast(r->step, r->c.m, MPI_DOUBLE, 0, r->v->comm));
   *found = good;
@@ -213,7 +213,7 @@ PetscErrorCode RemlStep(Reml *r, bool *accepted)
   PetscCall(BoundaryTryLower(r, accepted));
   if (*accepted) PetscFunctionReturn(PETSC_SUCCESS);
   for (int kind = r->v->settings.em_only ? EM : SECANT; kind <= EM && !*accepted; kind++) {
-    const int most = kind == EM || (kind == SCORING && r->c.pinned) ? 20 : kind == SCORING ? 2 : 1;
+    const int most = kind == EM || (kind == SCORING && r->c.singular) ? 20 : kind == SCORING ? 2 : 1;
     bool      found;
     Way       way;
 
@@ -227,13 +227,13 @@ PetscErrorCode RemlStep(Reml *r, bool *accepted)
     }
     if (!found || !way.inside || (kind == SECANT && !way.as_planned)) continue;
     for (int half = 0; half < most && !*accepted; half++) {
-      if (half) PetscCall(Move(r, 0.5 * way.share, &way));
+      if (half) PetscCall(Move(r, 0.5 * way.fraction, &way));
       PetscCall(RemlEvaluate(r, r->trial_theta, &r->trial));
       *accepted = RemlNotLower(r) || Flatter(r);
     }
     if (!*accepted) continue;
     RemlAccept(r, NAMES[kind]);
-    if (r->v->results.gradient < NEAR && way.as_planned) taken = way.share;
+    if (r->v->results.gradient < GRADIENT_CORRECTS && way.as_planned) taken = way.fraction;
   }
   if (*accepted) RemlArrive(r, taken);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -18,7 +18,7 @@
 typedef struct {
   int32_t n_records;
   HendersonReductions   bases;
-  double *sqrt_weight, *left; /* [n_records] root of the weight; what the terms so far leave of the observations; owned */
+  double *sqrt_weight, *left; /* [n_records] square root of the weight; what the terms so far leave of the observations; owned */
 } Anova;
 
 /*
@@ -253,7 +253,7 @@ static PetscErrorCode Create(MeritVarcomp v, Anova *a)
   a->n_records = r->n_records;
   PetscCall(PetscMalloc2(a->n_records + 1, &a->sqrt_weight, a->n_records + 1, &a->left));
   for (int32_t i = 0; i < a->n_records; i++) {
-    a->sqrt_weight[i] = !r->observed[r->pattern[i]] ? 0.0 : r->root_weight ? r->root_weight[i] : 1.0;
+    a->sqrt_weight[i] = !r->observed[r->pattern[i]] ? 0.0 : r->sqrt_weight ? r->sqrt_weight[i] : 1.0;
     a->left[i] = a->sqrt_weight[i] > 0.0 ? r->y[i] : 0.0;
   }
   PetscCall(HendersonCreate(v, "anova", &a->bases));

@@ -1,9 +1,9 @@
 /*
   What terms reach one after another: W'W and its factor on rank 0.
 
-  W has the designs of all terms, fixed and random, times the roots of the weights, without
+  W has the designs of all terms, fixed and random, times the square roots of the weights, without
   columns of zeros. Columns are numbered term by term (number). A factorisation has the terms in
-  an order of its own, in which a column has a place (begin, HendersonEnd). With W'W = L L' in
+  an order of its own, in which a column has a position (begin, HendersonEnd). With W'W = L L' in
   this order, the columns of W L^-T are orthonormal, and those of a term are a basis of what it
   adds to the terms before. A column that adds nothing, by its pivot, becomes a unit vector of L
   and has no part in a basis.
@@ -22,10 +22,10 @@
 enum { MOST = 10000, PANEL = 64, PROBE = 0x62617365 };
 
 /*
-  A column of which those before leave less than this share of its square adds nothing; nor does
+  A column of which those before leave less than this fraction of its square adds nothing; nor does
   one so much smaller than others of its term
 */
-static const double SMALL = 1e-10, NOTHING = 1e-24;
+static const double RATIO_DEPENDENT = 1e-10, RATIO_ZERO = 1e-24;
 
 /*
   met [n_owned]: not 0 for equations with a non-zero coefficient in some record. W'R^-1 times
@@ -225,7 +225,7 @@ PetscErrorCode HendersonForm(HendersonReductions *b, const char what[])
   PetscFunctionBegin;
   PetscCall(CheckReductionsRoom(b, what, b->n));
   PetscCall(MeritMMEAssemble(b->v->run.C, &A));
-  PetscCall(MeritMMEAssembleNumbers(b->v->run.C, &(MeritNumbers){.R_inverse = &one}, A));
+  PetscCall(MeritMMEAssembleWith(b->v->run.C, &(MeritPenalties){.R_inverse = &one}, A));
   PetscCall(PetscMalloc2(n, &equation, n * HENDERSON_WIDTH, &rows));
   PetscCall(Equations(b, equation));
   if (!b->v->rank) PetscCall(PetscMalloc1(n * n, &b->gram));
@@ -245,13 +245,13 @@ PetscErrorCode HendersonForm(HendersonReductions *b, const char what[])
 /* Where the terms' columns stand in the factor: fixed terms, random terms, then `last` */
 static void OrderTerms(HendersonReductions *b, int last)
 {
-  int place = 0;
+  int position = 0;
 
   for (int turn = 0; turn < 3; turn++)
     for (int k = 0; k < b->v->formula->n_terms; k++) {
       if (turn != (k == last ? 2 : b->v->first_of_term[k] >= 0)) continue;
-      b->begin[k] = place;
-      place += b->first[k + 1] - b->first[k];
+      b->begin[k] = position;
+      position += b->first[k + 1] - b->first[k];
     }
 }
 
@@ -269,7 +269,7 @@ static void Arrange(HendersonReductions *b)
 }
 
 /*
-  least [n] by place: a pivot at or below it is 0. It is relative to the column's own square, or
+  least [n] by position: a pivot at or below it is 0. It is relative to the column's own square, or
   to the largest of its term, so that columns which are rounding themselves add nothing.
 */
 static void Least(const HendersonReductions *b, double least[])
@@ -279,7 +279,7 @@ static void Least(const HendersonReductions *b, double least[])
     double    largest = 0.0;
 
     for (int c = b->begin[k]; c < end; c++) largest = PetscMax(largest, b->L[(size_t)c * (size_t)(b->n + 1)]);
-    for (int c = b->begin[k]; c < end; c++) least[c] = PetscMax(SMALL * b->L[(size_t)c * (size_t)(b->n + 1)], NOTHING * largest);
+    for (int c = b->begin[k]; c < end; c++) least[c] = PetscMax(RATIO_DEPENDENT * b->L[(size_t)c * (size_t)(b->n + 1)], RATIO_ZERO * largest);
   }
 }
 
@@ -301,9 +301,9 @@ static void Column(HendersonReductions *b, int panel, int c, double least)
   }
   b->adds[c] = own[c] > least;
   if (b->adds[c]) {
-    const double root = sqrt(own[c]);
+    const double pivot = sqrt(own[c]);
 
-    for (size_t i = (size_t)c; i < n; i++) own[i] /= root;
+    for (size_t i = (size_t)c; i < n; i++) own[i] /= pivot;
   } else {
     memset(own + c, 0, sizeof(double) * (n - (size_t)c));
     own[c] = 1.0;
@@ -350,30 +350,30 @@ PetscErrorCode HendersonFactor(HendersonReductions *b, int last)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* all [n * k], row by row of columns' numbers, from x, k columns of `height` places */
+/* all [n * k], row by row of columns' numbers, from x, k columns of `height` positions */
 static void ToNumbers(const HendersonReductions *b, int k, int height, const double x[], double all[])
 {
   for (int t = 0; t < b->v->formula->n_terms; t++)
     for (int c = b->first[t]; c < b->first[t + 1]; c++) {
-      const int place = b->begin[t] + c - b->first[t];
+      const int position = b->begin[t] + c - b->first[t];
 
-      for (int j = 0; j < k; j++) all[(int64_t)c * k + j] = place < height ? x[(size_t)j * (size_t)height + (size_t)place] : 0.0;
+      for (int j = 0; j < k; j++) all[(int64_t)c * k + j] = position < height ? x[(size_t)j * (size_t)height + (size_t)position] : 0.0;
     }
 }
 
 /*
-  Rank 0: columns place [k], ascending, of L^-T, as rows of all [n * k] by columns' numbers.
-  Those of a triangle are 0 behind their place: only the first `height` rows are solved for.
+  Rank 0: columns position [k], ascending, of L^-T, as rows of all [n * k] by columns' numbers.
+  Those of a triangle are 0 behind their position: only the first `height` rows are solved for.
 */
-static PetscErrorCode Inverse(const HendersonReductions *b, int k, const int place[], double all[])
+static PetscErrorCode Inverse(const HendersonReductions *b, int k, const int position[], double all[])
 {
-  const PetscBLASInt n = b->n, height = place[k - 1] + 1, width = k;
+  const PetscBLASInt n = b->n, height = position[k - 1] + 1, width = k;
   const double       one = 1.0;
   double            *x;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)height * (size_t)k, &x));
-  for (int j = 0; j < k; j++) x[(size_t)j * (size_t)height + (size_t)place[j]] = 1.0;
+  for (int j = 0; j < k; j++) x[(size_t)j * (size_t)height + (size_t)position[j]] = 1.0;
   BLAStrsm_("L", "L", "T", "N", &height, &width, &one, b->L, &n, x, &height);
   ToNumbers(b, k, height, x, all);
   PetscCall(PetscFree(x));
@@ -388,31 +388,31 @@ PetscErrorCode HendersonNext(HendersonReductions *b, int term, int *at, int *k, 
 {
   const MeritRecordsView *records = MeritModelRecords(b->v->model);
   const int               end     = HendersonEnd(b, term);
-  int                     place[HENDERSON_WIDTH];
+  int                     position[HENDERSON_WIDTH];
   int32_t                 n_owned;
   double                 *x, *all;
 
   PetscFunctionBegin;
   *k = 0;
   for (; *at < end && *k < HENDERSON_WIDTH; (*at)++)
-    if (b->adds[*at]) place[(*k)++] = *at;
+    if (b->adds[*at]) position[(*k)++] = *at;
   if (!*k) PetscFunctionReturn(PETSC_SUCCESS);
   n_owned = MeritModelLayout(b->v->model)->n_owned;
   PetscCall(PetscMalloc2((size_t)n_owned * (size_t)*k + 1, &x, b->v->rank ? 1 : (size_t)b->n * (size_t)*k, &all));
-  if (!b->v->rank) PetscCall(Inverse(b, *k, place, all));
+  if (!b->v->rank) PetscCall(Inverse(b, *k, position, all));
   PetscCall(Scatter(b, *k, all, n_owned, x));
   PetscCall(MeritMMEFittedBlock(b->v->run.C, *k, x, U));
   for (int32_t i = 0; i < records->n_records; i++) {
-    const double root = !records->observed[records->pattern[i]] ? 0.0 : records->root_weight ? records->root_weight[i] : 1.0;
+    const double sqrt_weight = !records->observed[records->pattern[i]] ? 0.0 : records->sqrt_weight ? records->sqrt_weight[i] : 1.0;
 
-    for (int j = 0; j < *k; j++) U[(int64_t)i * *k + j] *= root;
+    for (int j = 0; j < *k; j++) U[(int64_t)i * *k + j] *= sqrt_weight;
   }
   PetscCall(PetscFree2(x, all));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*
-  W'y of the columns before the place `end`, by places, in r on rank 0; y are the record values,
+  W'y of the columns before the position `end`, by positions, in r on rank 0; y are the record values,
   without weights. Collective.
 */
 static PetscErrorCode RightHandSide(const HendersonReductions *b, int end, const double values[], double r[])
@@ -466,14 +466,14 @@ PetscErrorCode HendersonReduction(HendersonReductions *b, int term, const double
   of L has the product of column i with all columns of the basis, whether or not the column
   itself adds to it. Collective.
 */
-PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other, double *share)
+PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other, double *sum)
 {
   PetscFunctionBegin;
-  *share = 0.0;
+  *sum = 0.0;
   for (int c = b->begin[term]; c < HendersonEnd(b, term) && !b->v->rank; c++)
     for (int i = PetscMax(c, b->begin[other]); i < HendersonEnd(b, other) && b->adds[c]; i++)
-      *share += b->L[(size_t)c * (size_t)b->n + (size_t)i] * b->L[(size_t)c * (size_t)b->n + (size_t)i];
-  PetscCallMPI(MPI_Bcast(share, 1, MPI_DOUBLE, 0, b->v->comm));
+      *sum += b->L[(size_t)c * (size_t)b->n + (size_t)i] * b->L[(size_t)c * (size_t)b->n + (size_t)i];
+  PetscCallMPI(MPI_Bcast(sum, 1, MPI_DOUBLE, 0, b->v->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

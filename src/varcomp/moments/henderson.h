@@ -1,7 +1,7 @@
 #pragma once
 /*
   Orthonormal bases of what each term adds to the space that those before it reach, over the
-  records times the roots of their weights: columns of W L^-T, L the Cholesky factor of W'W with
+  records times the square roots of their weights: columns of W L^-T, L the Cholesky factor of W'W with
   the terms in order, columns that add nothing left out. One trait, one component a term.
 */
 #include "varcomp_impl.h"
@@ -15,8 +15,8 @@ typedef struct {
   int32_t     *equation;   /* [n_own] theirs; owned */
   int         *number;     /* [n_own] theirs among all columns, which stand term by term; owned */
   int         *first;      /* [n_terms + 1] first column of each term; owned */
-  int         *begin;      /* [n_terms] first place of each term in the order of the factor; owned */
-  bool        *adds;       /* [n] by place: does the column add to those before? Every rank has them; owned */
+  int         *begin;      /* [n_terms] first position of each term in the order of the factor; owned */
+  bool        *adds;       /* [n] by position: does the column add to those before? Every rank has them; owned */
   PetscMPIInt *count, *at; /* [size] columns of each rank as they are gathered, rank after rank; owned */
   int         *column;     /* [n] which those are, on every rank; owned */
   double      *gram, *L;   /* [n * n] W'W; its factor, lower triangle by columns. Rank 0 only; owned */
@@ -39,16 +39,16 @@ PetscErrorCode HendersonFactor(HendersonReductions *b, int last);
 */
 PetscErrorCode HendersonReduction(HendersonReductions *b, int term, const double left[], double *squares);
 /* |U'Z|^2 with U a term's basis, Z the design of another. Collective. */
-PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other, double *share);
+PetscErrorCode HendersonExpectation(HendersonReductions *b, int term, int other, double *sum);
 /*
   The next columns, at most HENDERSON_WIDTH, of a term's basis: U [n_records * *k], column
   fastest; *at, first b->begin[term], moves on; *k = 0: no more. Collective.
 */
 PetscErrorCode HendersonNext(HendersonReductions *b, int term, int *at, int *k, double U[]);
 /*
-  What all columns before the place `end` reach goes from the record values left[n_records],
+  What all columns before the position `end` reach goes from the record values left[n_records],
   without weights. Collective.
 */
 PetscErrorCode HendersonLeave(HendersonReductions *b, int end, double left[]);
-/* Places of a term end before this one. Not collective. */
+/* Positions of a term end before this one. Not collective. */
 static inline int HendersonEnd(const HendersonReductions *b, int term) { return b->begin[term] + b->first[term + 1] - b->first[term]; }

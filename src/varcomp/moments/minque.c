@@ -12,7 +12,7 @@
 #include <petscblaslapack.h>
 #include <stdlib.h>
 
-static const double SMALL = 1e-10; /* an eigenvalue of this share of the largest, a pivot of this share of its diagonal, is 0 */
+static const double RATIO_ZERO = 1e-10; /* an eigenvalue of this fraction of the largest, a pivot of this fraction of its diagonal, is 0 */
 
 /* x'y */
 static double DotForm(int n, const double *x, const double *y)
@@ -130,7 +130,7 @@ MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e)
   for (int k = 0; k < f->m; k++)
     for (size_t i = 0; i < size; i++) U[i] += f->A[k][i] / f->mean[k];
   Eigen(f->n, U, lambda);
-  least = SMALL * lambda[n - 1];
+  least = RATIO_ZERO * lambda[n - 1];
   rank  = Spectral(f->n, lambda, U, least, true, -1.0, P);
   (void)Spectral(f->n, lambda, U, least, true, 0.0, N);
   for (size_t i = 0; i < size; i++) N[i] = f->S[i] - N[i];
@@ -198,7 +198,7 @@ static int Estimated(const Moments *e, int at[])
 
 /*
   Component at[p] depends on those before it: e->blame gets it, and the one of these with the
-  largest element in its column of S beside the root of its own diagonal
+  largest element in its column of S beside the square root of its own diagonal
 */
 static void Blame(Moments *e, int N, const int at[], int p)
 {
@@ -225,7 +225,7 @@ MomentsFault MomentsSolve(Moments *e)
     for (int j = 0; j < N; j++) A[i * (N + 1) + j] = e->S[at[i] * n + at[j]];
     A[i * (N + 1) + N] = e->q[at[i]];
   }
-  rank = MeritDenseEliminate(N, 1, SMALL, A);
+  rank = MeritDenseEliminate(N, 1, RATIO_ZERO, A);
   if (rank < N) {
     Blame(e, N, at, rank);
     return MOMENTS_SINGULAR;

@@ -19,9 +19,9 @@ static PetscErrorCode GatherMatrix(const ColumnMatrix *a, double *all)
 
   PetscFunctionBegin;
   for (int j = 0; j < a->n; j++) {
-    int               place;
-    const PetscMPIInt owner = ColumnMatrixOwner(a, j, &place);
-    double           *own   = a->column + (size_t)place * n;
+    int               position;
+    const PetscMPIInt owner = ColumnMatrixOwner(a, j, &position);
+    double           *own   = a->column + (size_t)position * n;
 
     if (owner && !a->rank) PetscCallMPI(MPI_Recv(all + (size_t)j * n, a->n, MPI_DOUBLE, owner, j, a->comm, MPI_STATUS_IGNORE));
     else if (owner == a->rank && a->rank) PetscCallMPI(MPI_Send(own, a->n, MPI_DOUBLE, 0, j, a->comm));

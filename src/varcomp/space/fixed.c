@@ -6,7 +6,7 @@
   eliminated first. With the other effects, X'X = [D C; C' E], and what remains is the dense
   matrix E - C' D^-1 C, of which every rank has the Cholesky factor. So a model with very many
   levels of one class (herds times years) and few other effects is cheap. X consists of rows in
-  the space of records: columns and coefficients times the root of the weight.
+  the space of records: columns and coefficients times the square root of the weight.
 
   A projection is three steps: X'x over all ranks (ToFixed), the solution of the normal
   equations on every rank alike (SolveFixed), and x less X times the solution.

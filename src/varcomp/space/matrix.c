@@ -22,12 +22,12 @@ int ColumnMatrixBefore(const ColumnMatrix *a, int column)
 }
 
 /* ColumnMatrixColumn - See the header. Not collective. */
-int ColumnMatrixColumn(const ColumnMatrix *a, int place) { return (place / BLOCK * a->size + a->rank) * BLOCK + place % BLOCK; }
+int ColumnMatrixColumn(const ColumnMatrix *a, int position) { return (position / BLOCK * a->size + a->rank) * BLOCK + position % BLOCK; }
 
 /* ColumnMatrixOwner - See the header. Not collective. */
-PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *place)
+PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *position)
 {
-  *place = column / (BLOCK * a->size) * BLOCK + column % BLOCK;
+  *position = column / (BLOCK * a->size) * BLOCK + column % BLOCK;
   return column / BLOCK % a->size;
 }
 
@@ -96,8 +96,8 @@ PetscErrorCode ObservationOrderGather(const RecordSpace *s, const ObservationOrd
 static PetscErrorCode FormBlock(RecordSpace *s, const ObservationOrder *o, int first, int k, double *x, double *y, double *all, ColumnMatrix *a)
 {
   MPI_Datatype unit;
-  int          place;
-  PetscMPIInt  owner = ColumnMatrixOwner(a, first, &place);
+  int          position;
+  PetscMPIInt  owner = ColumnMatrixOwner(a, first, &position);
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(x, (size_t)s->n_records * (size_t)k));
@@ -109,7 +109,7 @@ static PetscErrorCode FormBlock(RecordSpace *s, const ObservationOrder *o, int f
   PetscCallMPI(MPI_Gatherv(x, o->n_own, unit, all, o->count, o->begin, unit, owner, s->comm));
   PetscCall(MeritUnitFree(&unit));
   for (int j = 0; owner == o->rank && j < k; j++)
-    for (int i = 0; i < a->n; i++) a->column[(size_t)(place + j) * (size_t)a->n + (size_t)i] = all[(size_t)i * (size_t)k + (size_t)j];
+    for (int i = 0; i < a->n; i++) a->column[(size_t)(position + j) * (size_t)a->n + (size_t)i] = all[(size_t)i * (size_t)k + (size_t)j];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -19,14 +19,14 @@ PetscErrorCode ColumnMatrixCreate(MPI_Comm comm, int n, ColumnMatrix *a);
 /* Free it. Not collective. */
 PetscErrorCode ColumnMatrixDestroy(ColumnMatrix *a);
 /* Rank that owns a column, and its position there. Not collective. */
-PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *place);
+PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *position);
 /*
   Similar tridiagonal matrix diagonal[n], below[n] on every rank, whose first unit vector was b;
   b [n] alike on all ranks, NULL: any. A is lost. Collective.
 */
 PetscErrorCode ColumnMatrixReduce(ColumnMatrix *a, const double b[], double diagonal[], double below[]);
 /* Column of the matrix at this rank's position. Not collective. */
-int            ColumnMatrixColumn(const ColumnMatrix *a, int place);
+int            ColumnMatrixColumn(const ColumnMatrix *a, int position);
 /* This rank's columns before one of the matrix. Not collective. */
 int            ColumnMatrixBefore(const ColumnMatrix *a, int column);
 

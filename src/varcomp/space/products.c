@@ -101,7 +101,7 @@ static PetscErrorCode VectorSigns(Work *w, int first, int k)
 
 /*
   y = D x of a residual component: records of its class that have both traits exchange their
-  values of these. In the space of records, times the root of the weight, a residual variance is
+  values of these. In the space of records, times the square root of the weight, a residual variance is
   I.
 */
 static void ApplyResidual(const RecordSpace *s, const MeritComponent *c, int k, const double *x, double *y)
@@ -109,8 +109,8 @@ static void ApplyResidual(const RecordSpace *s, const MeritComponent *c, int k, 
   for (int32_t i = 0; i < s->n_records; i++) {
     const double *from = x + (int64_t)i * s->n_traits * k;
     double       *to   = y + (int64_t)i * s->n_traits * k;
-    const double *root = s->sqrt_weight + (int64_t)i * s->n_traits;
-    const bool    has  = s->records->residual_class[s->records->pattern[i]] == c->residual && root[c->row] > 0.0 && root[c->column] > 0.0;
+    const double *sqrt_weight = s->sqrt_weight + (int64_t)i * s->n_traits;
+    const bool    has  = s->records->residual_class[s->records->pattern[i]] == c->residual && sqrt_weight[c->row] > 0.0 && sqrt_weight[c->column] > 0.0;
 
     for (int j = 0; j < s->n_traits * k; j++) to[j] = 0.0;
     for (int j = 0; has && j < k; j++) {

@@ -143,13 +143,13 @@ static PetscErrorCode Panel(ColumnMatrix *a, int first, Work *w)
   const int    width = PetscMin(WIDTH, a->n - first), rows = a->n - first, m = rows - width, k = PetscMin(m, width);
   PetscBLASInt lm = m, lw = width, lwork = WIDTH * WIDTH, info = 0;
   PetscMPIInt  owner;
-  int          place;
+  int          position;
   double       tau[WIDTH];
 
   PetscFunctionBegin;
-  owner = ColumnMatrixOwner(a, first, &place);
+  owner = ColumnMatrixOwner(a, first, &position);
   for (int j = 0; owner == a->rank && j < width; j++)
-    PetscCall(PetscArraycpy(w->Y + (size_t)j * (size_t)rows, a->column + (size_t)(place + j) * (size_t)a->n + first, rows));
+    PetscCall(PetscArraycpy(w->Y + (size_t)j * (size_t)rows, a->column + (size_t)(position + j) * (size_t)a->n + first, rows));
   PetscCallMPI(MPI_Bcast(w->Y, (PetscMPIInt)(rows * width), MPI_DOUBLE, owner, a->comm));
   for (int j = 0; j < width; j++) {
     double *band = w->band + (size_t)(first + j) * (WIDTH + 1);

@@ -31,31 +31,31 @@ typedef struct {
 
 /*
   Row of the genotypes of each observation (-1: none), row [n_obs], and its coefficient, on
-  every rank. Tiles know their rows; carriers are the animals of local records, which get them
+  every rank. Tiles know their rows; genotyped levels are the animals of local records, which get them
   from the tiles.
 */
 static PetscErrorCode GatherRows(RecordSpace *s, const ObservationOrder *o, Relation *g, int64_t row[])
 {
   const MeritDesignView *d        = &s->view->design[0];
-  PetscSF                carriers = MeritModelCarriers(s->model, s->term);
-  int64_t               *tile, *carrier, *own, first;
+  PetscSF                link = MeritModelGenotypedLink(s->model, s->term);
+  int64_t               *tile, *genotyped, *own, first;
   double                *c;
 
   PetscFunctionBegin;
   first = MeritGenotypesTile(s->geno)->row_first;
-  PetscCall(PetscMalloc4(s->n_rows + 1, &tile, s->n_slots + 1, &carrier, o->n_own + 1, &own, s->n_records + 1, &c));
+  PetscCall(PetscMalloc4(s->n_rows + 1, &tile, s->n_slots + 1, &genotyped, o->n_own + 1, &own, s->n_records + 1, &c));
   for (int64_t i = 0; i < s->n_rows; i++) tile[i] = first + i;
-  PetscCall(PetscSFBcastBegin(carriers, MPI_INT64_T, tile, carrier, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(carriers, MPI_INT64_T, tile, carrier, MPI_REPLACE));
+  PetscCall(PetscSFBcastBegin(link, MPI_INT64_T, tile, genotyped, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(link, MPI_INT64_T, tile, genotyped, MPI_REPLACE));
   for (int i = 0; i < o->n_own; i++) {
     const int32_t slot = d->slot[o->record[i]];
 
-    own[i] = slot < 0 ? -1 : carrier[slot + d->offset[0] - s->first_slot];
+    own[i] = slot < 0 ? -1 : genotyped[slot + d->offset[0] - s->first_slot];
   }
   for (int32_t i = 0; i < s->n_records; i++) c[i] = d->value ? s->sqrt_weight[i] * d->value[i] : s->sqrt_weight[i];
   PetscCallMPI(MPI_Allgatherv(own, o->n_own, MPI_INT64_T, row, o->count, o->begin, MPI_INT64_T, s->comm));
   PetscCall(ObservationOrderGather(s, o, c, g->coefficient));
-  PetscCall(PetscFree4(tile, carrier, own, c));
+  PetscCall(PetscFree4(tile, genotyped, own, c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -234,7 +234,7 @@ static PetscErrorCode Prepare(const Relation *g, int n_obs, int round, Messages 
 */
 static void Finish(const Relation *g, int n_obs, int round, const Messages *m, ColumnMatrix *a)
 {
-  int from, to, place = 0;
+  int from, to, position = 0;
 
   Round(g, n_obs, round, g->rank, &from, &to);
   for (PetscMPIInt r = 0; r < g->size; r++)
@@ -243,11 +243,11 @@ static void Finish(const Relation *g, int n_obs, int round, const Messages *m, C
       Unpack(g, r, g->animal[j], m->in + at, m->column + (size_t)(j - from) * (size_t)g->n);
       at += Held(g, r, g->animal[j]);
     }
-  if (from < to) ColumnMatrixOwner(a, from, &place);
+  if (from < to) ColumnMatrixOwner(a, from, &position);
 #pragma omp parallel for schedule(static)
   for (int j = from; j < to; j++) {
     const double *column = m->column + (size_t)(j - from) * (size_t)g->n;
-    double       *b      = a->column + (size_t)(place + j - from) * (size_t)n_obs;
+    double       *b      = a->column + (size_t)(position + j - from) * (size_t)n_obs;
 
     for (int i = 0; i < n_obs; i++)
       b[i] = g->animal[i] < 0 || g->animal[j] < 0 ? 0.0 : g->coefficient[i] * g->coefficient[j] * column[g->animal[i]];

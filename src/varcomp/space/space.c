@@ -50,7 +50,7 @@ static PetscErrorCode Weights(RecordSpace *s)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(s->n_values, &s->sqrt_weight));
   for (int32_t x = 0; x < s->n_values; x++) {
-    s->sqrt_weight[x] = !(r->observed[r->pattern[x / s->n_traits]] >> x % s->n_traits & 1) ? 0.0 : r->root_weight ? r->root_weight[x] : 1.0;
+    s->sqrt_weight[x] = !(r->observed[r->pattern[x / s->n_traits]] >> x % s->n_traits & 1) ? 0.0 : r->sqrt_weight ? r->sqrt_weight[x] : 1.0;
     if (s->sqrt_weight[x] > 0.0) s->log_weight += 2.0 * log(s->sqrt_weight[x]);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &s->log_weight, 1, MPI_DOUBLE, MPI_SUM, s->comm));
@@ -59,7 +59,7 @@ static PetscErrorCode Weights(RecordSpace *s)
 
 /*
   The term, and its slots. A term that is not of genotypes has all local equations as slots. One
-  of genotypes has its carriers (animals of local records) only, and communicators of the rows
+  of genotypes has its genotyped levels (animals of local records) only, and communicators of the rows
   and columns of the grid; with one column of the grid all ranks are one column.
 */
 static PetscErrorCode RandomTerm(RecordSpace *s)
@@ -78,8 +78,8 @@ static PetscErrorCode RandomTerm(RecordSpace *s)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   s->geno       = MeritModelGenotypes(s->model);
-  s->first_slot = s->view->slot_carrier;
-  s->n_slots    = s->view->n_carrier * s->view->n_comp;
+  s->first_slot = s->view->slot_genotyped;
+  s->n_slots    = s->view->n_genotyped * s->view->n_comp;
   grid_rows     = MeritGenotypesTile(s->geno)->grid_rows;
   grid_cols     = MeritGenotypesTile(s->geno)->grid_cols;
   s->n_rows     = MeritGenotypesTile(s->geno)->n_rows;
@@ -150,7 +150,7 @@ static PetscErrorCode Width(RecordSpace *s, int k)
 }
 
 /*
-  level = Z'x of all components, of this rank's records alone: the halo or the carriers add up
+  level = Z'x of all components, of this rank's records alone: the halo or the genotyped levels add up
   what other ranks have for the same level. The offset of a design is the component of a trait,
   below 0: none.
 */
@@ -208,7 +208,7 @@ static PetscErrorCode ThroughRecursion(RecordSpace *s, int k)
 /* level = M M' level of the animals of local records. Collective. */
 static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
 {
-  PetscSF      carriers = MeritModelCarriers(s->model, s->term);
+  PetscSF      genotyped = MeritModelGenotypedLink(s->model, s->term);
   MPI_Datatype unit;
   const int     w = k * s->view->n_comp; /* numbers of an animal */
   const int64_t n = s->n_rows * w;
@@ -217,16 +217,16 @@ static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
   PetscFunctionBegin;
   PetscCall(MeritUnitCreate(w, &unit));
   PetscCall(PetscArrayzero(s->rows, (size_t)n));
-  PetscCall(PetscSFReduceBegin(carriers, unit, s->level, s->rows, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(carriers, unit, s->level, s->rows, MPI_SUM));
+  PetscCall(PetscSFReduceBegin(genotyped, unit, s->level, s->rows, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(genotyped, unit, s->level, s->rows, MPI_SUM));
   if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritBroadcastFirst(s->row_comm, n, s->rows));
   PetscCall(MeritMarkersAdjoint(s->markers, w, s->rows, s->tile));
   PetscCallMPI(MPI_Comm_size(s->column_comm, &ranks));
   if (ranks > 1) PetscCall(MeritSumAll(s->column_comm, (int64_t)s->n_cols * w, s->tile));
   PetscCall(MeritMarkersForward(s->markers, w, s->tile, s->rows));
   if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritSumFirst(s->row_comm, n, s->rows));
-  PetscCall(PetscSFBcastBegin(carriers, unit, s->rows, s->level, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(carriers, unit, s->rows, s->level, MPI_REPLACE));
+  PetscCall(PetscSFBcastBegin(genotyped, unit, s->rows, s->level, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(genotyped, unit, s->rows, s->level, MPI_REPLACE));
   PetscCall(MeritUnitFree(&unit));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,6 +1,6 @@
 #pragma once
 /*
-  The space of records: observations times the root of their weight. There the covariance matrix
+  The space of records: observations times the square root of their weight. There the covariance matrix
   of the observations of one trait with one random term is V = s_u B + s_e I, B = Z K Z'. S = I
   - X (X'X)^-1 X' takes the fixed effects out. Starting values use the space with several traits
   and with any one of several terms.
@@ -23,7 +23,7 @@ typedef struct {
   int32_t                 n_records, n_values; /* its vectors are [n_values] = [n_records * n_traits] */
   int                     n_traits;  /* 1 but for starting values */
   int64_t                 n, p;      /* over all ranks: observations, independent fixed effects */
-  double                 *sqrt_weight; /* [n_values] root of the weight, 0 where nothing is observed; owned */
+  double                 *sqrt_weight; /* [n_values] square root of the weight, 0 where nothing is observed; owned */
   double                  log_weight;  /* sum of log weight over all */
   /* fixed effects */
   FixedRows            fixed;     /* of its records; owned */

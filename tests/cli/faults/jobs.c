@@ -29,7 +29,7 @@ static const FaultCase cases[] = {
     {"an unknown key suggests the nearest", 2, "job.yaml:1:11: unknown key records.fil; did you mean records.file?",
      .in = {.job = WITH_RECORDS("{fil: records.csv}")}},
     {"an unknown key far from all is named alone", 2, "job.yaml:6:1: unknown key qwertzuio", .in = {.job = WITH_LINE("qwertzuio: 1")}},
-    {"a key of another place is told where it belongs", 2, "job.yaml:6:1: unknown key rtol; did you mean solver.rtol?",
+    {"a key of another position is told where it belongs", 2, "job.yaml:6:1: unknown key rtol; did you mean solver.rtol?",
      .in = {.job = WITH_LINE("rtol: 1.0e-9")}},
     {"keys below a single value are refused", 2, "job.yaml:3:8: model has no keys below it; a value was expected",
      .in = {.job = WITH_MODEL("{trait: y}")}},

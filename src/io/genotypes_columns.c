@@ -266,12 +266,12 @@ static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 }
 
 /*
-  GenoSettle - Frequencies, SNPs used, this rank's columns, centre and scale.
+  GenoChooseColumns - Frequencies, SNPs used, this rank's columns, centre and scale.
 
   Collective. count[n_snps * 4] are the animals with 0, 1, 2 copies and with a missing genotype,
   over all ranks.
 */
-PetscErrorCode GenoSettle(MeritGenotypes geno, const int64_t count[])
+PetscErrorCode GenoChooseColumns(MeritGenotypes geno, const int64_t count[])
 {
   double *p;
 

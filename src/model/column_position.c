@@ -6,7 +6,7 @@
 #include "model_impl.h"
 #include <string.h>
 
-/* Store the place of a name, unless it is stored already: the first place counts. Name
+/* Store the position of a name, unless it is stored already: the first position counts. Name
    and file are copied. */
 static PetscErrorCode Note(MeritModel model, const char name[], MeritNode node, int line, int column)
 {

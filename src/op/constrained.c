@@ -1,26 +1,26 @@
 /*
-  Equations that are rows and columns of the identity ("pinned"): aliased or absent ones of the
-  model, and those of the fixed effects where C is to be without them (MeritMMESetRandom). An
+  Equations that are rows and columns of the identity ("constrained"): aliased or absent ones of the
+  model, and those of the fixed effects where C is to be without them (MeritMMEDropFixed). An
   application sets them to 0 in its input, and copies them to its output.
 */
 #include "op_impl.h"
 
-/* MeritMMEListPinned - See the header. Not collective. */
-PetscErrorCode MeritMMEListPinned(MeritMME *mme)
+/* MeritMMEListConstrained - See the header. Not collective. */
+PetscErrorCode MeritMMEListConstrained(MeritMME *mme)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree(mme->pinned));
-  mme->n_pinned = 0;
-  for (int32_t i = 0; i < mme->n_owned; i++) mme->n_pinned += mme->eq_state[i] != MERIT_EQ_OK;
-  PetscCall(PetscMalloc1(mme->n_pinned, &mme->pinned));
-  mme->n_pinned = 0;
+  PetscCall(PetscFree(mme->constrained));
+  mme->n_constrained = 0;
+  for (int32_t i = 0; i < mme->n_owned; i++) mme->n_constrained += mme->eq_state[i] != MERIT_EQ_OK;
+  PetscCall(PetscMalloc1(mme->n_constrained, &mme->constrained));
+  mme->n_constrained = 0;
   for (int32_t i = 0; i < mme->n_owned; i++)
-    if (mme->eq_state[i] != MERIT_EQ_OK) mme->pinned[mme->n_pinned++] = i;
+    if (mme->eq_state[i] != MERIT_EQ_OK) mme->constrained[mme->n_constrained++] = i;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*@
-  MeritMMESetRandom - Let C be without its fixed effects, as maximum likelihood wants it, or with them again.
+  MeritMMEDropFixed - Let C be without its fixed effects, as maximum likelihood wants it, or with them again.
 
   Collective on C. Its state is bumped, so that preconditioners are set up anew.
 
@@ -28,7 +28,7 @@ PetscErrorCode MeritMMEListPinned(MeritMME *mme)
   Without them C is that of the random effects, Z' R^-1 Z + blockdiag(P), and the identity over the fixed ones, whose right-hand sides are 0.
   Preconditioners, sweeps and solvers know of it by MeritMMEState() and MeritMMEEquationState().
 @*/
-PetscErrorCode MeritMMESetRandom(Mat C, bool random)
+PetscErrorCode MeritMMEDropFixed(Mat C, bool random)
 {
   MeritMME *mme;
 
@@ -44,7 +44,7 @@ PetscErrorCode MeritMMESetRandom(Mat C, bool random)
         mme->masked[mme->term[k].eq_owned + i] = MERIT_EQ_ABSENT;
     mme->eq_state = mme->masked;
   } else PetscCall(PetscFree(mme->masked));
-  PetscCall(MeritMMEListPinned(mme));
+  PetscCall(MeritMMEListConstrained(mme));
   PetscCall(MeritMMEChanged(C, mme));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

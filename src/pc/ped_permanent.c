@@ -1,5 +1,5 @@
 /*
-  A companion of a pedigree term: an iid term whose levels are the animals with records
+  The permanent-environment term of a pedigree term: an iid term whose levels are the animals with records
   (permanent environment). It is eliminated exactly before its animals: by its diagonal blocks
   alone, each level would be solved as if its animal were known.
 
@@ -7,7 +7,7 @@
   With D = S + G_p^-1 the animal keeps S - S D^-1 S. If the animals have further components (a
   maternal effect), those that p does not couple to are 0 in S_pa.
 
-  Set-up finds the pairs from the records alone: a term is a companion if on all ranks each of
+  Set-up finds the pairs from the records alone: a term is one if on all ranks each of
   its levels with records has one owned animal, and each animal at most one level.
 */
 #include "ped_impl.h"
@@ -48,7 +48,7 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* May a term be a companion? One regressor without coefficients, independent levels, and the
+/* May a term be the permanent-environment term? One regressor without coefficients, independent levels, and the
    same traits as the first regressor of the animals: other traits would be coupled through R,
    which S does not have. */
 static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_traits)
@@ -62,7 +62,7 @@ static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_
 
 /* D^-1 and the coupling S_pa [n * m] of one level, and what it takes from its animal's block:
    W_a -= S_pa' D^-1 S_pa. A level without records has D = G_p^-1 and no coupling. */
-static bool Eliminate(const MeritPed *p, const MeritPedCompanion *c, const MeritTermView *animals, int32_t level, const double *S,
+static bool Eliminate(const MeritPed *p, const MeritPedPermanent *c, const MeritTermView *animals, int32_t level, const double *S,
                       double *W)
 {
   const MeritTermView *t = &p->term[c->term];
@@ -89,16 +89,16 @@ static bool Eliminate(const MeritPed *p, const MeritPedCompanion *c, const Merit
 }
 
 /*
-  MeritPedCompanionSetUp - See the header. Collective.
+  MeritPedPermanentSetUp - See the header. Collective.
 
   The first term that fits is taken. S is made from the records as the data blocks of animals
   are, and the big fixed term is absorbed in it too, so that pivots of level and animal belong
   to the same equations.
 */
-PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite)
+PetscErrorCode MeritPedPermanentSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite)
 {
   const MeritTermView *animals = &p->term[part->term];
-  MeritPedCompanion   *c       = &part->companion;
+  MeritPedPermanent   *c       = &part->permanent;
   double              *S;
 
   PetscFunctionBegin;
@@ -132,11 +132,11 @@ PetscErrorCode MeritPedCompanionSetUp(MeritPed *p, MeritPedPart *part, double *W
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedCompanionForward - v_p <- D^-1 v_p, then v_a <- v_a - S_pa' v_p, level by level; S_pa
+/* MeritPedPermanentForward - v_p <- D^-1 v_p, then v_a <- v_a - S_pa' v_p, level by level; S_pa
    is B [n * m]. v_p holds D^-1 v_p until the backward substitution. Not collective. */
-void MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, double *v)
+void MeritPedPermanentForward(const MeritPed *p, const MeritPedPart *part, double *v)
 {
-  const MeritPedCompanion *c = &part->companion;
+  const MeritPedPermanent *c = &part->permanent;
   const MeritTermView     *t = &p->term[c->term], *animals = &p->term[part->term];
   const int                n = t->n_eq, m = animals->n_eq, k = p->k;
 
@@ -155,11 +155,11 @@ void MeritPedCompanionForward(const MeritPed *p, const MeritPedPart *part, doubl
     }
 }
 
-/* MeritPedCompanionBackward - v_p <- v_p - D^-1 S_pa v_a, when v_a is the solution of the
+/* MeritPedPermanentBackward - v_p <- v_p - D^-1 S_pa v_a, when v_a is the solution of the
    animals. A level without records has no animal and keeps D^-1 v_p. Not collective. */
-void MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, double *v)
+void MeritPedPermanentBackward(const MeritPed *p, const MeritPedPart *part, double *v)
 {
-  const MeritPedCompanion *c = &part->companion;
+  const MeritPedPermanent *c = &part->permanent;
   const MeritTermView     *t = &p->term[c->term], *animals = &p->term[part->term];
   const int                n = t->n_eq, m = animals->n_eq, k = p->k;
 
@@ -178,8 +178,8 @@ void MeritPedCompanionBackward(const MeritPed *p, const MeritPedPart *part, doub
     }
 }
 
-/* MeritPedCompanionFree - Free what a companion holds. Not collective. */
-PetscErrorCode MeritPedCompanionFree(MeritPedCompanion *c)
+/* MeritPedPermanentFree - Free what the term has here. Not collective. */
+PetscErrorCode MeritPedPermanentFree(MeritPedPermanent *c)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree(c->animal));
