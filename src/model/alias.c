@@ -103,7 +103,7 @@ void MeritAliasMark(MeritModel model, int k, int trait, int64_t level, int at)
   slot = MeritModelOwnedPosition(&model->term[k], level);
   if (slot < 0) return;
   slot = view->eq_owned + slot * view->n_eq + component;
-  if (model->eq_state[slot] == MERIT_EQ_OK) model->eq_state[slot] = MERIT_EQ_ALIASED;
+  if (model->counts.state[slot] == MERIT_EQ_OK) model->counts.state[slot] = MERIT_EQ_ALIASED;
 }
 
 /* All searches for one trait. Collective. */

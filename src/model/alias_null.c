@@ -74,8 +74,8 @@ static PetscErrorCode Lists(Search *s)
 static PetscErrorCode Number(Search *s)
 {
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(s->model->layout.n_local + 1, &s->number));
-  for (int32_t i = 0; i < s->model->layout.n_local; i++) s->number[i] = -1;
+  PetscCall(PetscMalloc1(s->model->equations.layout.n_local + 1, &s->number));
+  for (int32_t i = 0; i < s->model->equations.layout.n_local; i++) s->number[i] = -1;
   for (int ghosts = 0; ghosts < 2; ghosts++) {
     for (int l = 0; l < s->n_lists; l++) {
       const MeritTermView *v = s->list[l].view;
@@ -108,16 +108,16 @@ static PetscErrorCode Halo(Search *s)
   PetscInt           n_leaves;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(s->model->layout.n_local + 1, &root));
-  PetscCall(PetscArraycpy(root, s->number, s->model->layout.n_owned));
-  PetscCall(PetscSFBcastBegin(s->model->halo, MPI_INT32_T, root, root + s->model->layout.n_owned, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(s->model->halo, MPI_INT32_T, root, root + s->model->layout.n_owned, MPI_REPLACE));
-  PetscCall(PetscSFGetGraph(s->model->halo, NULL, &n_leaves, NULL, &from));
+  PetscCall(PetscMalloc1(s->model->equations.layout.n_local + 1, &root));
+  PetscCall(PetscArraycpy(root, s->number, s->model->equations.layout.n_owned));
+  PetscCall(PetscSFBcastBegin(s->model->equations.halo, MPI_INT32_T, root, root + s->model->equations.layout.n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(s->model->equations.halo, MPI_INT32_T, root, root + s->model->equations.layout.n_owned, MPI_REPLACE));
+  PetscCall(PetscSFGetGraph(s->model->equations.halo, NULL, &n_leaves, NULL, &from));
   PetscCall(PetscMalloc1((size_t)(s->n - s->n_owned) + 1, &to));
   for (PetscInt i = 0; i < n_leaves; i++) {
-    const int32_t leaf = s->number[s->model->layout.n_owned + i];
+    const int32_t leaf = s->number[s->model->equations.layout.n_owned + i];
 
-    if (leaf >= 0) to[leaf - s->n_owned] = (PetscSFNode){from[i].rank, root[s->model->layout.n_owned + i]};
+    if (leaf >= 0) to[leaf - s->n_owned] = (PetscSFNode){from[i].rank, root[s->model->equations.layout.n_owned + i]};
   }
   PetscCall(PetscSFCreate(s->model->comm, &s->halo));
   PetscCall(PetscSFSetGraph(s->halo, s->n_owned, s->n - s->n_owned, NULL, PETSC_COPY_VALUES, to, PETSC_OWN_POINTER));
@@ -206,8 +206,8 @@ static PetscErrorCode Scale(Search *s)
     for (int32_t i = 0; i < s->list[l].view->n_owned; i++) {
       const int32_t equation = s->list[l].view->eq_owned + i * s->list[l].view->n_eq + s->list[l].at, at = s->number[equation];
 
-      if (s->model->eq_state[equation] == MERIT_EQ_OK && s->scale[at] <= 0.0) MarkColumn(s, at);
-      s->scale[at] = s->model->eq_state[equation] == MERIT_EQ_OK ? 1.0 / sqrt(s->scale[at]) : 0.0;
+      if (s->model->counts.state[equation] == MERIT_EQ_OK && s->scale[at] <= 0.0) MarkColumn(s, at);
+      s->scale[at] = s->model->counts.state[equation] == MERIT_EQ_OK ? 1.0 / sqrt(s->scale[at]) : 0.0;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -85,8 +85,8 @@ static bool Spread(Graph *g)
    labels to the owners, which keep the largest, and get it back. */
 static PetscErrorCode Label(Graph *g)
 {
-  PetscSF  halo   = g->model->halo;
-  int64_t *ghosts = g->label + g->model->layout.n_owned;
+  PetscSF  halo   = g->model->equations.halo;
+  int64_t *ghosts = g->label + g->model->equations.layout.n_owned;
   bool     changed;
 
   PetscFunctionBegin;
@@ -114,7 +114,7 @@ static PetscErrorCode Pair(Graph *g, int trait, int earlier, int later)
     g->view[t] = &g->model->term[terms[t]].view;
     g->at[t]   = g->view[t]->design[0].offset[trait];
   }
-  PetscCall(PetscArrayzero(g->label, g->model->layout.n_local));
+  PetscCall(PetscArrayzero(g->label, g->model->equations.layout.n_local));
   Unite(g, trait);
   PetscCall(Label(g));
   for (int32_t i = 0; i < g->view[1]->n_owned; i++)
@@ -130,7 +130,7 @@ PetscErrorCode MeritAliasParts(MeritModel model, const MeritAliasWork *work, boo
 
   PetscFunctionBegin;
   *complete = true;
-  PetscCall(PetscMalloc2(model->layout.n_local + 1, &g.parent, model->layout.n_local + 1, &g.label));
+  PetscCall(PetscMalloc2(model->equations.layout.n_local + 1, &g.parent, model->equations.layout.n_local + 1, &g.label));
   for (int k = 0; k < work->n_terms; k++) {
     if (work->first[k] < 0) continue;
     *complete = *complete && PureClass(model, work, k);

@@ -13,7 +13,7 @@ enum { NAMED = 3 };
 static PetscErrorCode Count(MeritModel model, int k, int64_t *n, int64_t level[])
 {
   const MeritTermView *view  = &model->term[k].view;
-  const uint8_t       *state = model->eq_state + view->eq_owned;
+  const uint8_t       *state = model->counts.state + view->eq_owned;
 
   PetscFunctionBegin;
   *n = 0;
@@ -67,7 +67,7 @@ static PetscErrorCode WarnCovariates(MeritModel model, int k)
   uint8_t              marked[MERIT_MAX_COMPONENTS] = {0};
 
   PetscFunctionBegin;
-  for (int c = 0; view->n_owned && c < view->n_eq; c++) marked[c] = model->eq_state[view->eq_owned + c] == MERIT_EQ_ALIASED;
+  for (int c = 0; view->n_owned && c < view->n_eq; c++) marked[c] = model->counts.state[view->eq_owned + c] == MERIT_EQ_ALIASED;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, marked, view->n_eq, MPI_UINT8_T, MPI_MAX, model->comm));
   for (int c = 0; c < view->n_eq; c++) {
     char *name;

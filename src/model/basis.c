@@ -87,7 +87,7 @@ PetscErrorCode MeritModelOrthogonal(MeritModel model, int k, double B[], bool *m
 
   PetscFunctionBegin;
   *mixes = false;
-  PetscCheck(model->estimated && !term->original, model->comm, PETSC_ERR_ARG_WRONGSTATE, "not a term as the user has it");
+  PetscCheck(model->mode.estimated && !term->original, model->comm, PETSC_ERR_ARG_WRONGSTATE, "not a term as the user has it");
   if (MeritStructureForm(term->structure) != MERIT_FORM_RECURSION || n < 2) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1((size_t)(n * n), &own));
   PetscCall(PetscCalloc1(n, &term->original));

@@ -8,9 +8,9 @@
 #include <merit/file.h>
 #include <string.h>
 
-/* MeritModelClassLength - See the header: "3.0" -> 1, "12.000" -> 2, "3.5" -> -1, other labels keep
+/* MeritClassLength - See the header: "3.0" -> 1, "12.000" -> 2, "3.5" -> -1, other labels keep
    all bytes. Not collective. */
-int64_t MeritModelClassLength(const char *label, size_t length)
+int64_t MeritClassLength(const char *label, size_t length)
 {
   size_t i = 0, whole, fraction = 0;
 
@@ -23,11 +23,11 @@ int64_t MeritModelClassLength(const char *label, size_t length)
   return fraction ? -1 : (int64_t)whole;
 }
 
-/* MeritModelMissingClass - See the header. Not collective. */
-bool MeritModelMissingClass(MeritModel model, const char *label, size_t length, int64_t keep)
+/* MeritMissingClass - See the header. Not collective. */
+bool MeritMissingClass(const MeritModelOptions *options, const char *label, size_t length, int64_t keep)
 {
-  for (int i = 0; i < model->n_missing && keep >= 0 && (size_t)keep < length; i++)
-    if (strlen(model->missing[i]) == (size_t)keep && !strncmp(model->missing[i], label, (size_t)keep)) return true;
+  for (int i = 0; i < options->n_missing && keep >= 0 && (size_t)keep < length; i++)
+    if (strlen(options->missing[i]) == (size_t)keep && !strncmp(options->missing[i], label, (size_t)keep)) return true;
   return false;
 }
 
@@ -54,15 +54,15 @@ static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fix
   for (int32_t c = 0; c < MeritStringsCount(raw); c++) {
     size_t      length;
     const char *label = MeritStringsGet(raw, c, &length);
-    int64_t     keep  = fixed ? MeritModelClassLength(label, length) : (int64_t)length;
+    int64_t     keep  = fixed ? MeritClassLength(label, length) : (int64_t)length;
 
     if (keep < 0) {
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, FirstLine(table, *code, n, c, &row), NULL,
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, FirstLine(table, *code, n, c, &row), NULL,
                     "column %s: \"%s\" has decimals and cannot be a class; write cov(%s) for a covariate", name, label, name);
       keep = (int64_t)length;
     }
     (*map)[c] = -1;
-    if (!MeritModelMissingClass(model, label, length, keep)) PetscCall(MeritStringsIntern(classes, label, (size_t)keep, &(*map)[c]));
+    if (!MeritMissingClass(&model->options, label, length, keep)) PetscCall(MeritStringsIntern(classes, label, (size_t)keep, &(*map)[c]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -148,7 +148,7 @@ static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const Meri
       MeritFault fault = {0};
 
       if (label)
-        MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->records_path, line, NULL,
+        MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->options.records, line, NULL,
                       "column %s: \"%s\" holds a colon, as classes of column %s do: two cells would have the same label; write it without a colon", name,
                       label, first);
       PetscCall(MeritFaultAgree(model->comm, &fault));

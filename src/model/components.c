@@ -72,7 +72,7 @@ PetscErrorCode MeritModelFixedScale(MeritModel model, double *log_scale)
     const MeritModelTerm *term = &model->term[k];
 
     for (int64_t i = 0; spec->fixed && i < (int64_t)term->view.n_owned * spec->n_components; i++)
-      if (model->eq_state[term->view.eq_owned + i] == MERIT_EQ_OK)
+      if (model->counts.state[term->view.eq_owned + i] == MERIT_EQ_OK)
         *log_scale += 2.0 * log(fabs(term->scale[spec->component[i % spec->n_components].regressor]));
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, log_scale, 1, MPI_DOUBLE, MPI_SUM, model->comm));
@@ -148,8 +148,8 @@ PetscErrorCode MeritModelFromComponents(MeritModel model, const double u[], doub
   double *own, shift[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(model->n_components + 1, &own));
-  PetscCall(PetscArraycpy(own, u, model->n_components));
+  PetscCall(PetscMalloc1(model->equations.n_components + 1, &own));
+  PetscCall(PetscArraycpy(own, u, model->equations.n_components));
   PetscCall(Shifts(model, own, shift));
   ShiftIntercepts(model, 1.0, shift, own);
   Rescale(model, true, own);
@@ -164,8 +164,8 @@ PetscErrorCode MeritModelFromComponents(MeritModel model, const double u[], doub
       else PetscCall(PetscArraycpy(to, from, view->n_eq));
     }
   }
-  for (int32_t i = 0; i < model->layout.n_owned; i++)
-    if (model->eq_state[i] != MERIT_EQ_OK) x[i] = 0.0;
+  for (int32_t i = 0; i < model->equations.layout.n_owned; i++)
+    if (model->counts.state[i] != MERIT_EQ_OK) x[i] = 0.0;
   PetscCall(PetscFree(own));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -45,18 +45,17 @@ static PetscErrorCode WordsDefault(MeritNode job, const char key[], int n_defaul
 }
 
 /* records.weight: one column for all traits, or a map from traits to columns; traits that
-   the map does not have get no weight. model->weight stays NULL without the key. USAGE
+   the map does not have get no weight. *weight, the caller's, stays NULL without the key. USAGE
    errors. Columns are looked up when the records are read. */
-static PetscErrorCode Weights(MeritModel model, MeritNode job)
+static PetscErrorCode Weights(const MeritFormula *formula, MeritNode job, char ***weight)
 {
-  MeritNode           node    = MeritNodeFind(job, "records.weight");
-  const MeritFormula *formula = model->formula;
+  MeritNode node = MeritNodeFind(job, "records.weight");
 
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscCalloc1(formula->n_traits, &model->weight));
+  PetscCall(PetscCalloc1(formula->n_traits, weight));
   if (node->kind == MERIT_NODE_SCALAR) {
-    for (int t = 0; t < formula->n_traits; t++) PetscCall(PetscStrallocpy(node->text, &model->weight[t]));
+    for (int t = 0; t < formula->n_traits; t++) PetscCall(PetscStrallocpy(node->text, &(*weight)[t]));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (node->kind != MERIT_NODE_MAP) PetscCall(MeritNodeError(node, "weight needs a column, or {trait: column, ...}"));
@@ -67,7 +66,7 @@ static PetscErrorCode Weights(MeritModel model, MeritNode job)
     if (t == formula->n_traits)
       PetscCall(MeritNodeKeyError(node->child[i], "weight: \"%s\" is not a trait of the model", node->key[i]));
     if (node->child[i]->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node->child[i], "weight needs a column"));
-    PetscCall(PetscStrallocpy(node->child[i]->text, &model->weight[t]));
+    PetscCall(PetscStrallocpy(node->child[i]->text, &(*weight)[t]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -118,8 +117,8 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
   char                   **header, **words, *path = NULL;
 
   PetscFunctionBegin;
-  PetscCall(UnknownParents(job, &model->n_unknown, &model->unknown));
-  PetscCall(MeritConfigChoice(job, "pedigree.absent", 3, absent, &model->absent));
+  PetscCall(UnknownParents(job, &model->options.n_unknown, &model->options.unknown));
+  PetscCall(MeritConfigChoice(job, "pedigree.absent", 3, absent, &model->options.absent));
   PetscCall(MeritConfigChoice(job, "pedigree.sexes", 2, sexes, &free_sexes));
   PetscCall(MeritConfigPath(job, "pedigree.file", &path));
   if (!path) {
@@ -132,7 +131,7 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
   PetscCall(MeritConfigString(job, "pedigree.columns.year", &columns[3]));
   PetscCall(MeritConfigString(job, "pedigree.columns.sex", &columns[4]));
   PetscCall(MeritConfigBool(job, "pedigree.inbreeding", &inbreeding));
-  PetscCall(MeritConfigInt(job, "pedigree.depth", 0, INT32_MAX, &model->depth));
+  PetscCall(MeritConfigInt(job, "pedigree.depth", 0, INT32_MAX, &model->options.depth));
   PetscCall(Words(job, "pedigree.header", &n_header, &header));
   PetscCall(MeritPedigreeCreate(model->comm, &model->pedigree));
   PetscCall(MeritPedigreeSetFile(model->pedigree, path, columns, PetscMax(n_header, 0), (const char *const *)header));
@@ -140,7 +139,7 @@ static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
   if (n_words > 0) PetscCall(MeritPedigreeSetUnknown(model->pedigree, n_words, (const char *const *)words));
   PetscCall(MeritPedigreeSetFreeSexes(model->pedigree, free_sexes == 1));
   PetscCall(MeritPedigreeSetOutbred(model->pedigree, !inbreeding));
-  PetscCall(MeritPedigreeSetDepth(model->pedigree, (int32_t)model->depth));
+  PetscCall(MeritPedigreeSetDepth(model->pedigree, (int32_t)model->options.depth));
   for (int i = 0; i < n_header; i++) PetscCall(PetscFree(header[i]));
   for (int i = 0; i < n_words; i++) PetscCall(PetscFree(words[i]));
   PetscCall(PetscFree(header));
@@ -207,11 +206,11 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
 static PetscErrorCode Variances(MeritModel model, MeritNode job)
 {
   MeritNode      node = MeritNodeFind(job, "variances");
-  PetscErrorCode code = model->estimated ? MeritFormulaStarts(model->formula, node) : MeritFormulaVariances(model->formula, node);
+  PetscErrorCode code = model->mode.estimated ? MeritFormulaStarts(model->formula, node) : MeritFormulaVariances(model->formula, node);
   MeritErrorInfo why  = *MeritErrorLast();
 
   PetscFunctionBegin;
-  if (code && !node && !model->estimated)
+  if (code && !node && !model->mode.estimated)
     PetscCall(MeritNodeError(job, "%s. `merit varcomp` estimates them; `variances: FOLDER` takes its results", why.text));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -236,12 +235,34 @@ PetscErrorCode MeritModelSetFromConfig(MeritModel model, MeritNode job)
   PetscCall(MeritFormulaParse(formula, &model->formula));
   PetscCall(Variances(model, job));
   for (int i = 0; i < model->formula->n_warnings; i++) MeritLog(MERIT_LOG_WARNING, "%s", model->formula->warning[i]);
-  PetscCall(MeritConfigPath(job, "records.file", &model->records_path));
-  PetscCall(MeritModelNoteColumns(model, job));
-  PetscCall(Words(job, "records.header", &model->n_header, &model->header));
-  PetscCall(WordsDefault(job, "records.missing", 2, missing, &model->n_missing, &model->missing));
-  PetscCall(Weights(model, job));
+  PetscCall(MeritConfigPath(job, "records.file", &model->options.records));
+  PetscCall(MeritNamedColumnsStore(job, &model->options.named));
+  PetscCall(Words(job, "records.header", &model->options.n_header, &model->options.header));
+  PetscCall(WordsDefault(job, "records.missing", 2, missing, &model->options.n_missing, &model->options.missing));
+  PetscCall(Weights(model->formula, job, &model->options.weight));
   PetscCall(PedigreeOptions(model, job));
   PetscCall(GenotypeOptions(model, job));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Free n words and their list; safe if there is none */
+static PetscErrorCode FreeWords(int n, char ***words)
+{
+  PetscFunctionBegin;
+  for (int i = 0; *words && i < n; i++) PetscCall(PetscFree((*words)[i]));
+  PetscCall(PetscFree(*words));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritModelOptionsFree - Free all words and names. Not collective. */
+PetscErrorCode MeritModelOptionsFree(int n_traits, MeritModelOptions *options)
+{
+  PetscFunctionBegin;
+  PetscCall(FreeWords(options->n_header, &options->header));
+  PetscCall(FreeWords(options->n_missing, &options->missing));
+  PetscCall(FreeWords(options->n_unknown, &options->unknown));
+  PetscCall(FreeWords(n_traits, &options->weight));
+  PetscCall(PetscFree(options->records));
+  PetscCall(MeritNamedColumnsFree(&options->named));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -90,8 +90,8 @@ int MeritModelSingularTerm(MeritModel model)
 PetscErrorCode MeritModelUseCholeskyCoefficients(MeritModel model, bool cholesky)
 {
   PetscFunctionBegin;
-  PetscCheck(model->estimated, model->comm, PETSC_ERR_ARG_WRONGSTATE, "the model's variances are known");
-  model->cholesky = cholesky;
+  PetscCheck(model->mode.estimated, model->comm, PETSC_ERR_ARG_WRONGSTATE, "the model's variances are known");
+  model->mode.cholesky = cholesky;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -113,7 +113,7 @@ PetscErrorCode MeritModelCovariances(MeritModel model)
     MeritModelTerm      *term = &model->term[k];
 
     term->view.n_comp = term->view.n_eq = spec->n_components;
-    if (!spec->fixed) PetscCall(SetTerm(term, spec->n_components, spec->G, model->estimated, model->cholesky, &term->view.n_eq));
+    if (!spec->fixed) PetscCall(SetTerm(term, spec->n_components, spec->G, model->mode.estimated, model->mode.cholesky, &term->view.n_eq));
     term->view.L         = term->L;
     term->view.G_inverse = term->G_inverse;
   }
@@ -144,7 +144,7 @@ PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[],
     int             n_eq;
 
     if (formula->term[k].fixed) continue;
-    PetscCall(SetTerm(term, term->view.n_comp, G[k], model->estimated, model->cholesky, &n_eq));
+    PetscCall(SetTerm(term, term->view.n_comp, G[k], model->mode.estimated, model->mode.cholesky, &n_eq));
     PetscCheck(n_eq == term->view.n_eq, model->comm, PETSC_ERR_SUP, "term %s: the rank of G changed from %d to %d",
                formula->term[k].label, term->view.n_eq, n_eq);
     PetscCall(PetscArraycpy(formula->term[k].G, G[k], term->view.n_comp * term->view.n_comp));
@@ -152,7 +152,7 @@ PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[],
     model->view[k].G_inverse = term->view.G_inverse = term->G_inverse;
   }
   for (int c = 0; c < formula->n_residuals; c++) PetscCall(PetscArraycpy(formula->residual[c].R, R[c], n));
-  PetscCall(MeritModelInvertResiduals(model));
+  PetscCall(MeritPatternsInvert(model->comm, formula, &model->patterns));
   model->state++;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

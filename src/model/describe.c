@@ -6,11 +6,11 @@
    on all */
 static PetscErrorCode Find(MeritModel model, int64_t equation, int64_t at[3])
 {
-  const int64_t own = equation - model->layout.first;
+  const int64_t own = equation - model->equations.layout.first;
 
   PetscFunctionBegin;
   for (int i = 0; i < 3; i++) at[i] = -1;
-  for (int k = 0; k < model->formula->n_terms && own >= 0 && own < model->layout.n_owned; k++) {
+  for (int k = 0; k < model->formula->n_terms && own >= 0 && own < model->equations.layout.n_owned; k++) {
     const MeritTermView *view = &model->term[k].view;
     const int64_t        in   = own - view->eq_owned;
 

@@ -24,7 +24,7 @@ static PetscErrorCode Moments(MeritModel model, int c)
     if (!isnan(x[row])) most = PetscMax(most, fabs(x[row]));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, model->comm));
   if (most > 0.0 && most < MERIT_SMALLEST)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, model->covariate[c].name,
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, model->covariate[c].name,
                          "all values of this covariate are below %g: choose another unit", MERIT_SMALLEST));
   for (int64_t row = 0; row < model->rows.n; row++)
     if (!isnan(x[row])) sum[0] += x[row], sum[1] += 1.0;
@@ -164,7 +164,7 @@ static PetscErrorCode Offsets(MeritModel model, int k, int r)
 PetscErrorCode MeritModelDesigns(MeritModel model)
 {
   PetscFunctionBegin;
-  for (int c = 0; c < model->n_covariates; c++) PetscCall(Moments(model, c));
+  for (int c = 0; c < model->rows.n_covariates; c++) PetscCall(Moments(model, c));
   for (int k = 0; k < model->formula->n_terms; k++) {
     MeritModelTerm *term = &model->term[k];
     const int       n    = model->formula->term[k].n_regressors;
@@ -199,9 +199,9 @@ static void CountLocal(MeritModel model, int k, int64_t count[])
   }
 }
 
-/* Add what other ranks counted for the levels owned here: counts of ghosts go to the
-   owners with the position of the level there. Collective. */
-static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, const int64_t local[])
+/* Add what other ranks counted for the levels owned here to observations [n_owned * n_comp]:
+   counts of ghosts go to the owners with the position of the level there. Collective. */
+static PetscErrorCode AddGhostCounts(MPI_Comm comm, const MeritModelTerm *term, const int64_t local[], int64_t observations[])
 {
   const MeritTermView *view  = &term->view;
   const size_t         bytes = (size_t)view->n_comp * sizeof(*local);
@@ -213,13 +213,12 @@ static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, con
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(view->n_ghost, &owner, view->n_ghost, &position));
   PetscCall(MeritLevelsLocate(&term->levels, view->n_ghost, MeritIntegersValues(term->ghosts), owner, position));
-  PetscCall(MeritExchangeCreate(model->comm, view->n_ghost, owner, &ex));
+  PetscCall(MeritExchangeCreate(comm, view->n_ghost, owner, &ex));
   PetscCall(PetscMalloc2(MeritExchangeArriving(ex), &in_position, (size_t)(MeritExchangeArriving(ex) * view->n_comp), &in));
   PetscCall(MeritExchangeForward(ex, sizeof(*position), position, in_position));
   PetscCall(MeritExchangeForward(ex, bytes, local + view->slot_ghost, in));
   for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)
-    for (int c = 0; c < view->n_comp; c++)
-      model->observations[term->first_component + (int64_t)in_position[i] * view->n_comp + c] += in[i * view->n_comp + c];
+    for (int c = 0; c < view->n_comp; c++) observations[(int64_t)in_position[i] * view->n_comp + c] += in[i * view->n_comp + c];
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree2(in_position, in));
   PetscCall(PetscFree2(owner, position));
@@ -227,18 +226,18 @@ static PetscErrorCode AddGhostCounts(MeritModel model, MeritModelTerm *term, con
 }
 
 /* Where rows of a factor are fed, every level (SNP) has the observations of all genotyped levels,
-   as each genotyped animal with records has a value for each SNP. Collective. */
-static PetscErrorCode CountGenotyped(MeritModel model, MeritModelTerm *term, const int64_t local[])
+   as each genotyped animal with records has a value for each SNP: observations
+   [n_owned * n_comp]. Collective. */
+static PetscErrorCode CountGenotyped(MPI_Comm comm, const MeritModelTerm *term, const int64_t local[], int64_t observations[])
 {
   const MeritTermView *view = &term->view;
   int64_t              total[MERIT_MAX_COMPONENTS] = {0};
 
   PetscFunctionBegin;
-  PetscCheck(view->n_comp <= MERIT_MAX_COMPONENTS, model->comm, PETSC_ERR_PLIB, "more than %d components of a level", MERIT_MAX_COMPONENTS);
+  PetscCheck(view->n_comp <= MERIT_MAX_COMPONENTS, comm, PETSC_ERR_PLIB, "more than %d components of a level", MERIT_MAX_COMPONENTS);
   for (int32_t i = 0; i < view->n_genotyped * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_genotyped + i];
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, total, view->n_comp, MPI_INT64_T, MPI_SUM, model->comm));
-  for (int64_t i = 0; i < (int64_t)view->n_owned * view->n_comp; i++)
-    model->observations[term->first_component + i] = total[i % view->n_comp];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, total, view->n_comp, MPI_INT64_T, MPI_SUM, comm));
+  for (int64_t i = 0; i < (int64_t)view->n_owned * view->n_comp; i++) observations[i] = total[i % view->n_comp];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -253,23 +252,24 @@ PetscErrorCode MeritModelCountObservations(MeritModel model)
   int64_t *local;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(model->layout.n_slots + 1, &local));
-  PetscCall(PetscCalloc1(model->n_components + 1, &model->observations));
-  PetscCall(PetscCalloc1(model->layout.n_owned + 1, &model->eq_state));
+  PetscCall(PetscCalloc1(model->equations.layout.n_slots + 1, &local));
+  PetscCall(PetscCalloc1(model->equations.n_components + 1, &model->counts.observations));
+  PetscCall(PetscCalloc1(model->equations.layout.n_owned + 1, &model->counts.state));
   for (int k = 0; k < model->formula->n_terms; k++) {
     MeritModelTerm      *term = &model->term[k];
     const MeritTermView *view = &term->view;
     const int64_t        n    = (int64_t)view->n_owned * view->n_comp;
+    int64_t             *observations = model->counts.observations + term->first_component;
 
     CountLocal(model, k, local);
     if (term->genotyped) {
-      PetscCall(CountGenotyped(model, term, local));
+      PetscCall(CountGenotyped(model->comm, term, local, observations));
       continue;
     }
-    PetscCall(PetscArraycpy(model->observations + term->first_component, local + view->slot_owned, n));
-    PetscCall(AddGhostCounts(model, term, local));
+    PetscCall(PetscArraycpy(observations, local + view->slot_owned, n));
+    PetscCall(AddGhostCounts(model->comm, term, local, observations));
     for (int64_t i = 0; view->fixed && i < n; i++)
-      if (!model->observations[term->first_component + i]) model->eq_state[view->eq_owned + i] = MERIT_EQ_ABSENT;
+      if (!observations[i]) model->counts.state[view->eq_owned + i] = MERIT_EQ_ABSENT;
   }
   PetscCall(PetscFree(local));
   PetscFunctionReturn(PETSC_SUCCESS);

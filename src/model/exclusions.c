@@ -3,23 +3,23 @@
 #include "model_impl.h"
 #include <string.h>
 
-/* MeritModelExclude - Note that a record, animal or SNP is left out; `kind` must be a literal. Not
+/* MeritExclude - Note that a record, animal or SNP is left out; `kind` must be a literal. Not
    collective. */
-PetscErrorCode MeritModelExclude(MeritModel model, const char kind[], int64_t line, const char id[], const char reason[])
+PetscErrorCode MeritExclude(MeritExclusions *excluded, const char kind[], int64_t line, const char id[], const char reason[])
 {
   MeritExclusionNote *note;
 
   PetscFunctionBegin;
-  if (!model->exclusion_text) PetscCall(MeritStringsCreate(&model->exclusion_text));
-  if (model->n_exclusions == model->room_exclusions) {
-    model->room_exclusions = 2 * model->room_exclusions + 64;
-    PetscCall(PetscRealloc((size_t)model->room_exclusions * sizeof(*model->exclusion), &model->exclusion));
+  if (!excluded->text) PetscCall(MeritStringsCreate(&excluded->text));
+  if (excluded->n == excluded->room) {
+    excluded->room = 2 * excluded->room + 64;
+    PetscCall(PetscRealloc((size_t)excluded->room * sizeof(*excluded->note), &excluded->note));
   }
-  note       = &model->exclusion[model->n_exclusions++];
+  note       = &excluded->note[excluded->n++];
   note->kind = kind;
   note->line = line;
-  PetscCall(MeritStringsIntern(model->exclusion_text, id, strlen(id), &note->id));
-  PetscCall(MeritStringsIntern(model->exclusion_text, reason, strlen(reason), &note->reason));
+  PetscCall(MeritStringsIntern(excluded->text, id, strlen(id), &note->id));
+  PetscCall(MeritStringsIntern(excluded->text, reason, strlen(reason), &note->reason));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -35,15 +35,27 @@ PetscErrorCode MeritModelExclude(MeritModel model, const char kind[], int64_t li
 @*/
 int64_t MeritModelExclusions(MeritModel model, const MeritExclusion **list)
 {
-  if (!model->exclusion_list && model->n_exclusions) {
-    if (PetscMalloc1(model->n_exclusions, &model->exclusion_list)) return 0;
-    for (int64_t i = 0; i < model->n_exclusions; i++) {
-      const MeritExclusionNote *note = &model->exclusion[i];
+  MeritExclusions *excluded = &model->excluded;
 
-      model->exclusion_list[i] = (MeritExclusion){note->kind, note->line, MeritStringsGet(model->exclusion_text, note->id, NULL),
-                                                  MeritStringsGet(model->exclusion_text, note->reason, NULL)};
+  if (!excluded->list && excluded->n) {
+    if (PetscMalloc1(excluded->n, &excluded->list)) return 0;
+    for (int64_t i = 0; i < excluded->n; i++) {
+      const MeritExclusionNote *note = &excluded->note[i];
+
+      excluded->list[i] = (MeritExclusion){note->kind, note->line, MeritStringsGet(excluded->text, note->id, NULL),
+                                                  MeritStringsGet(excluded->text, note->reason, NULL)};
     }
   }
-  *list = model->exclusion_list;
-  return model->n_exclusions;
+  *list = excluded->list;
+  return excluded->n;
+}
+
+/* MeritExclusionsFree - Free notes, texts and list. Not collective. */
+PetscErrorCode MeritExclusionsFree(MeritExclusions *excluded)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(excluded->note));
+  PetscCall(MeritStringsDestroy(&excluded->text));
+  PetscCall(PetscFree(excluded->list));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -60,10 +60,10 @@ static PetscErrorCode Meet(Count *c, int k, int64_t rank, int32_t level)
 static int64_t RecordRank(const Count *c, int32_t record)
 {
   const MeritModel model = c->model;
-  const int32_t    slot  = model->key >= 0 ? model->term[model->key].slot[0][record] : -1;
+  const int32_t    slot  = model->placing.key >= 0 ? model->term[model->placing.key].slot[0][record] : -1;
 
   if (slot < 0) return RankOf(c, Fraction(model->rows.line[record], model->n_lines + 1));
-  return Home(c, model->key, MeritTermLevelOfSlot(&model->term[model->key].view, slot));
+  return Home(c, model->placing.key, MeritTermLevelOfSlot(&model->term[model->placing.key].view, slot));
 }
 
 /* Pairs from the records of this rank: the rank where each would be, and the levels that
@@ -140,13 +140,13 @@ static PetscErrorCode AllWorkBefore(MeritModel model, int k, double **work_befor
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)(view->n_owned + view->n_ghost) + 1, work_before));
-  PetscCall(PetscCalloc1((size_t)model->layout.n_local + 1, &x));
+  PetscCall(PetscCalloc1((size_t)model->equations.layout.n_local + 1, &x));
   for (int32_t i = 0; i < view->n_owned; i++) {
     (*work_before)[i] = model->term[k].work_before[i];
     if (view->n_eq) x[view->eq_owned + i * view->n_eq] = (*work_before)[i];
   }
-  PetscCall(PetscSFBcastBegin(model->halo, MPI_DOUBLE, x, x + model->layout.n_owned, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(model->halo, MPI_DOUBLE, x, x + model->layout.n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastBegin(model->equations.halo, MPI_DOUBLE, x, x + model->equations.layout.n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(model->equations.halo, MPI_DOUBLE, x, x + model->equations.layout.n_owned, MPI_REPLACE));
   for (int32_t i = 0; i < view->n_ghost; i++) (*work_before)[view->n_owned + i] = view->n_eq ? x[view->eq_ghost + i * view->n_eq] : 0.0;
   PetscCall(PetscFree(x));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -156,7 +156,7 @@ static PetscErrorCode AllWorkBefore(MeritModel model, int k, double **work_befor
 PetscErrorCode MeritModelSetPlanned(MeritModel model)
 {
   PetscFunctionBegin;
-  model->planned = true;
+  model->mode.planned = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -181,13 +181,13 @@ PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t gho
   Count c = {.model = model, .ranks = ranks};
 
   PetscFunctionBegin;
-  PetscCheck(model->ready && model->planned, model->comm, PETSC_ERR_ORDER, "no planned model that is set up");
+  PetscCheck(model->ready && model->mode.planned, model->comm, PETSC_ERR_ORDER, "no planned model that is set up");
   PetscCall(PetscCalloc2(model->formula->n_terms, &c.work_before, model->formula->n_terms, &c.n_named));
   for (int k = 0; k < model->formula->n_terms; k++) {
     MeritDict named;
 
     PetscCall(MeritStructureIndividuals(model->term[k].structure, &named));
-    c.n_named[k] = named ? MeritDictSize(named) : k == model->key ? model->term[k].view.n_levels : 0;
+    c.n_named[k] = named ? MeritDictSize(named) : k == model->placing.key ? model->term[k].view.n_levels : 0;
     if (model->term[k].work_before) PetscCall(AllWorkBefore(model, k, &c.work_before[k]));
   }
   for (int k = 0; k < model->formula->n_terms; k++) {

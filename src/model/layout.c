@@ -34,9 +34,9 @@ static PetscErrorCode FetchRows(MeritModel model, MeritModelTerm *term)
 
   PetscFunctionBegin;
   PetscCall(MeritStructureFetch(term->structure, &placement));
-  if (!model->work_before || !MeritStructureSameLevels(term->structure, model->term[model->key].structure)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!model->placing.work_before || !MeritStructureSameLevels(term->structure, model->term[model->placing.key].structure)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritExchangeCreate(model->comm, levels->n_block, levels->owner, &ex));
-  PetscCall(MeritStructureDeliver(&placement, ex, sizeof(*model->work_before), model->work_before, &term->work_before));
+  PetscCall(MeritStructureDeliver(&placement, ex, sizeof(*model->placing.work_before), model->placing.work_before, &term->work_before));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -118,12 +118,12 @@ static PetscErrorCode Number(MeritModel model)
       *first_slot = (int32_t)slot;
       eq += (int64_t)*n * view->n_eq;
       slot += (int64_t)*n * view->n_comp;
-      if (group == 0) model->layout.n_owned = (int32_t)eq;
+      if (group == 0) model->equations.layout.n_owned = (int32_t)eq;
     }
   PetscCall(MeritFitsRank(model->comm, PetscMax(eq, slot), "equations with those of other ranks that its records need"));
-  model->layout.n_local      = (int32_t)eq;
-  model->layout.n_slots      = (int32_t)slot;
-  model->n_components = components;
+  model->equations.layout.n_local      = (int32_t)eq;
+  model->equations.layout.n_slots      = (int32_t)slot;
+  model->equations.n_components = components;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -132,20 +132,20 @@ static PetscErrorCode Number(MeritModel model)
 static PetscErrorCode ShareFirsts(MeritModel model)
 {
   const int n_terms = model->formula->n_terms;
-  int64_t   owned   = model->layout.n_owned;
+  int64_t   owned   = model->equations.layout.n_owned;
   int32_t  *mine;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(model->size + 1, &model->rank_first));
-  PetscCall(PetscMalloc1((size_t)(model->size * n_terms) + 1, &model->rank_term_first));
+  PetscCall(PetscMalloc1(model->size + 1, &model->equations.rank_first));
+  PetscCall(PetscMalloc1((size_t)(model->size * n_terms) + 1, &model->equations.rank_term_first));
   PetscCall(PetscMalloc1(n_terms + 1, &mine));
   for (int k = 0; k < n_terms; k++) mine[k] = model->term[k].view.eq_owned;
-  PetscCallMPI(MPI_Allgather(mine, n_terms, MPI_INT32_T, model->rank_term_first, n_terms, MPI_INT32_T, model->comm));
-  PetscCallMPI(MPI_Allgather(&owned, 1, MPI_INT64_T, model->rank_first + 1, 1, MPI_INT64_T, model->comm));
-  model->rank_first[0] = 0;
-  for (PetscMPIInt r = 0; r < model->size; r++) model->rank_first[r + 1] += model->rank_first[r];
-  model->layout.first = model->rank_first[model->rank];
-  model->layout.n_all    = model->rank_first[model->size];
+  PetscCallMPI(MPI_Allgather(mine, n_terms, MPI_INT32_T, model->equations.rank_term_first, n_terms, MPI_INT32_T, model->comm));
+  PetscCallMPI(MPI_Allgather(&owned, 1, MPI_INT64_T, model->equations.rank_first + 1, 1, MPI_INT64_T, model->comm));
+  model->equations.rank_first[0] = 0;
+  for (PetscMPIInt r = 0; r < model->size; r++) model->equations.rank_first[r + 1] += model->equations.rank_first[r];
+  model->equations.layout.first = model->equations.rank_first[model->rank];
+  model->equations.layout.n_all    = model->equations.rank_first[model->size];
   PetscCall(PetscFree(mine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -173,13 +173,13 @@ static PetscErrorCode MakeHalo(MeritModel model)
     for (int32_t i = 0; i < n; i++)
       for (int e = 0; e < view->n_eq; e++, at++) {
         remote[at].rank  = owner[i];
-        remote[at].index = (PetscInt)model->rank_term_first[owner[i] * n_terms + k] + (PetscInt)position[i] * view->n_eq + e;
+        remote[at].index = (PetscInt)model->equations.rank_term_first[owner[i] * n_terms + k] + (PetscInt)position[i] * view->n_eq + e;
       }
     PetscCall(PetscFree2(owner, position));
   }
-  PetscCall(PetscSFCreate(model->comm, &model->halo));
-  PetscCall(PetscSFSetGraph(model->halo, model->layout.n_owned, n_ghost, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
-  PetscCall(PetscSFSetUp(model->halo));
+  PetscCall(PetscSFCreate(model->comm, &model->equations.halo));
+  PetscCall(PetscSFSetGraph(model->equations.halo, model->equations.layout.n_owned, n_ghost, NULL, PETSC_OWN_POINTER, remote, PETSC_OWN_POINTER));
+  PetscCall(PetscSFSetUp(model->equations.halo));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -268,7 +268,7 @@ PetscErrorCode MeritModelLayOut(MeritModel model)
     PetscCall(MeritStructureFeed(term->structure, term->view.n_genotyped, MeritIntegersValues(term->ghosts), &term->genotyped));
     PetscCall(BindRows(term, &neighbours[k]));
   }
-  PetscCall(PetscFree(model->work_before));
+  PetscCall(PetscFree(model->placing.work_before));
   PetscCall(PetscFree(neighbours));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

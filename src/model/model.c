@@ -36,7 +36,7 @@ PetscErrorCode MeritModelSetVariancesFree(MeritModel model)
 {
   PetscFunctionBegin;
   PetscCheck(!model->formula, model->comm, PETSC_ERR_ORDER, "to be called before MeritModelSetFromConfig");
-  model->estimated = true;
+  model->mode.estimated = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -57,7 +57,7 @@ static PetscErrorCode Ids(MeritModel model, MeritTable table, const MeritRegress
     const char *id = MeritStringsGet(raw, c, &length);
     int32_t     added;
 
-    if (!MeritModelUnknownParent(model, id)) PetscCall(MeritStringsIntern(*ids, id, length, &added));
+    if (!MeritUnknownParent(&model->options, id)) PetscCall(MeritStringsIntern(*ids, id, length, &added));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -70,14 +70,14 @@ static PetscErrorCode AddRecorded(MeritModel model, MeritTable table)
   const MeritFormula *formula = model->formula;
 
   PetscFunctionBegin;
-  if (model->absent != MERIT_ABSENT_FOUNDER && !model->depth) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int i = 0; i < model->n_linked; i++)
-    for (int r = 0; r < formula->term[model->linked[i]].n_regressors; r++) {
+  if (model->options.absent != MERIT_ABSENT_FOUNDER && !model->options.depth) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int i = 0; i < model->linked.n; i++)
+    for (int r = 0; r < formula->term[model->linked.term[i]].n_regressors; r++) {
       MeritStrings ids;
 
-      PetscCall(Ids(model, table, &formula->term[model->linked[i]].regressor[r], &ids));
-      if (model->absent == MERIT_ABSENT_FOUNDER) PetscCall(MeritPedigreeAddFounders(model->pedigree, ids));
-      if (model->depth) PetscCall(MeritPedigreeAddFocal(model->pedigree, ids));
+      PetscCall(Ids(model, table, &formula->term[model->linked.term[i]].regressor[r], &ids));
+      if (model->options.absent == MERIT_ABSENT_FOUNDER) PetscCall(MeritPedigreeAddFounders(model->pedigree, ids));
+      if (model->options.depth) PetscCall(MeritPedigreeAddFocal(model->pedigree, ids));
       PetscCall(MeritStringsDestroy(&ids));
     }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -92,7 +92,7 @@ static PetscErrorCode AddGenotyped(MeritModel model)
   int64_t      n;
 
   PetscFunctionBegin;
-  if (!model->depth || !model->genotypes) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!model->options.depth || !model->genotypes) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesDict(model->genotypes, &dict));
   n = MeritDictSize(dict);
   PetscCall(MeritStringsCreate(&ids));
@@ -121,7 +121,7 @@ static PetscErrorCode ExcludeSnps(MeritModel model)
   PetscCall(MeritGenotypesSnps(model->genotypes, &snp));
   for (int32_t i = 0; i < n && !model->rank; i++)
     if (snp[i].column < 0)
-      PetscCall(MeritModelExclude(model, "snp", 0, snp[i].name, PetscIsNanReal(snp[i].frequency) ? "no genotype called" : "monomorphic"));
+      PetscCall(MeritExclude(&model->excluded, "snp", 0, snp[i].name, PetscIsNanReal(snp[i].frequency) ? "no genotype called" : "monomorphic"));
   if (used < n) MeritLog(MERIT_LOG_INFO, "%d of %d SNPs are monomorphic and not used (see excluded.tsv)", n - used, n);
   if (!used) PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, "genotypes", "no SNP varies among the genotyped animals"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -148,7 +148,7 @@ static PetscErrorCode Read(MeritModel model, MeritTable *table)
   PetscCall(MeritPhaseBegin("read.records"));
   PetscCall(MeritModelReadRecords(model, table));
   PetscCall(MeritPhaseEnd());
-  if (model->depth) PetscCall(ReadGenotypes(model)); /* who is genotyped decides who is kept */
+  if (model->options.depth) PetscCall(ReadGenotypes(model)); /* who is genotyped decides who is kept */
   if (model->pedigree) {
     PetscCall(MeritPhaseBegin("read.pedigree"));
     PetscCall(AddRecorded(model, *table));
@@ -159,7 +159,7 @@ static PetscErrorCode Read(MeritModel model, MeritTable *table)
     PetscCall(MeritPedigreeSetUp(model->pedigree));
     PetscCall(MeritPhaseEnd());
   }
-  if (!model->depth) PetscCall(ReadGenotypes(model));
+  if (!model->options.depth) PetscCall(ReadGenotypes(model));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -174,18 +174,24 @@ static PetscErrorCode FinishViews(MeritModel model)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->formula->n_terms, &model->view));
   for (int k = 0; k < model->formula->n_terms; k++) model->view[k] = model->term[k].view;
-  model->layout.term    = model->view;
-  model->layout.n_terms = model->formula->n_terms;
+  model->equations.layout.term    = model->view;
+  model->equations.layout.n_terms = model->formula->n_terms;
   for (int64_t i = 0; i < n * n_traits && model->rows.weight; i++) {
     /* a weight of an observation that does not count may be anything */
     bool counts           = model->rows.observed[i / n_traits] >> (i % n_traits) & 1;
     model->rows.weight[i] = counts ? PetscSqrtReal(model->rows.weight[i]) : 1.0;
   }
-  model->records.n_traits    = n_traits;
-  model->records.n_records   = (int32_t)n;
-  model->records.y           = model->rows.y;
-  model->records.pattern     = model->pattern;
-  model->records.sqrt_weight = model->rows.weight;
+  model->records = (MeritRecordsView){
+    .n_traits       = n_traits,
+    .n_records      = (int32_t)n,
+    .y              = model->rows.y,
+    .sqrt_weight    = model->rows.weight,
+    .pattern        = model->patterns.pattern,
+    .n_patterns     = model->patterns.n,
+    .observed       = model->patterns.observed,
+    .residual_class = model->patterns.residual_class,
+    .R_inverse      = model->patterns.R_inverse,
+  };
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -224,24 +230,15 @@ PetscErrorCode MeritModelSetUp(MeritModel model)
   PetscCall(MeritPhaseBegin("set-up.design"));
   PetscCall(MeritModelDesigns(model));
   PetscCall(MeritModelCountObservations(model));
-  PetscCall(MeritModelPatterns(model));
+  PetscCall(MeritPatternsCreate(model->comm, model->formula, &model->rows, &model->patterns));
   PetscCall(MeritPhaseEnd());
   PetscCall(MeritPhaseBegin("set-up.redundant"));
   PetscCall(MeritModelFindAliased(model));
   PetscCall(MeritPhaseEnd());
   PetscCall(FinishViews(model));
-  PetscCall(MeritRowsFree(model));
+  PetscCall(MeritRowsTrim(&model->rows));
   PetscCall(MeritPhaseEnd());
   model->ready = true;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Free n words and their list; safe if there is none */
-static PetscErrorCode FreeWords(int n, char ***words)
-{
-  PetscFunctionBegin;
-  for (int i = 0; *words && i < n; i++) PetscCall(PetscFree((*words)[i]));
-  PetscCall(PetscFree(*words));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -282,38 +279,24 @@ PetscErrorCode MeritModelDestroy(MeritModel *model)
 
   PetscFunctionBegin;
   if (!m) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritRowsFree(m));
-  PetscCall(PetscFree(m->rows.line));
-  PetscCall(PetscFree(m->rows.y));
-  PetscCall(PetscFree(m->rows.weight));
+  PetscCall(MeritRowsFree(&m->rows));
   for (int k = 0; m->term && k < m->formula->n_terms; k++) PetscCall(DestroyTerm(&m->term[k]));
   PetscCall(PetscFree(m->term));
   PetscCall(PetscFree(m->view));
-  PetscCall(PetscFree2(m->fed, m->linked));
+  PetscCall(PetscFree2(m->fed.term, m->linked.term));
   PetscCall(PetscFree(m->covariate));
-  PetscCall(FreeWords(m->n_header, &m->header));
-  PetscCall(FreeWords(m->n_missing, &m->missing));
-  PetscCall(FreeWords(m->n_unknown, &m->unknown));
-  if (m->weight) PetscCall(FreeWords(m->formula->n_traits, &m->weight));
-  PetscCall(PetscFree(m->work_before));
-  PetscCall(PetscFree(m->records_path));
-  PetscCall(MeritModelForgetColumns(m));
+  PetscCall(PetscFree(m->placing.work_before));
+  if (m->formula) PetscCall(MeritModelOptionsFree(m->formula->n_traits, &m->options));
   PetscCall(MeritFormulaDestroy(&m->formula));
   PetscCall(MeritPedigreeDestroy(&m->pedigree));
   PetscCall(MeritGenotypesDestroy(&m->genotypes));
-  PetscCall(PetscFree(m->pattern));
-  PetscCall(PetscFree(m->R_inverse));
-  PetscCall(PetscFree(m->pattern_observed));
-  PetscCall(PetscFree(m->pattern_class));
-  PetscCall(PetscFree(m->pair_observed));
-  PetscCall(PetscFree(m->rank_first));
-  PetscCall(PetscFree(m->rank_term_first));
-  PetscCall(PetscFree(m->eq_state));
-  PetscCall(PetscFree(m->observations));
-  PetscCall(PetscSFDestroy(&m->halo));
-  PetscCall(PetscFree(m->exclusion));
-  PetscCall(MeritStringsDestroy(&m->exclusion_text));
-  PetscCall(PetscFree(m->exclusion_list));
+  PetscCall(MeritPatternsFree(&m->patterns));
+  PetscCall(PetscFree(m->equations.rank_first));
+  PetscCall(PetscFree(m->equations.rank_term_first));
+  PetscCall(PetscFree(m->counts.state));
+  PetscCall(PetscFree(m->counts.observations));
+  PetscCall(PetscSFDestroy(&m->equations.halo));
+  PetscCall(MeritExclusionsFree(&m->excluded));
   PetscCall(PetscCommDestroy(&(*model)->comm));
   PetscCall(PetscFree(*model));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -40,15 +40,17 @@ typedef struct {
   int          slice;     /* a slice has 2^slice numbers */
 } MeritLevels;
 
-/* Records of this rank while the model is set up; row arrays move together (MeritRowsMove) */
+/* Records of this rank while the model is set up; row arrays move together (MeritRowsMove). After
+   the set-up only line, y and weight are left. */
 typedef struct {
   int64_t   n;
+  int       n_traits;
   int64_t  *line;         /* [n] line in the file; owned */
   double   *y;            /* [n * n_traits]; owned */
   double   *weight;       /* [n * n_traits], NULL without weights; owned */
   int32_t  *residual;     /* [n] residual class; owned */
   uint32_t *observed;     /* [n] bit t: trait t counts; owned */
-  int       n_numbers;
+  int       n_numbers, n_covariates;
   int64_t **number;       /* [n_numbers] -> [n] canonical level, NUMBER_... below 0; owned */
   double  **covariate;    /* [n_covariates] -> [n]; owned */
 } MeritRows;
@@ -88,6 +90,72 @@ typedef struct {
   int   line, column;
 } MeritNamedColumn;
 
+/* All of them (column_position.c) */
+typedef struct {
+  int               n;
+  MeritNamedColumn *column; /* [n]; owned */
+} MeritNamedColumns;
+
+/* What the job says of the records and of the ids in them; config.c fills it, others read it */
+typedef struct {
+  char   *records;            /* path of the file; owned */
+  int     n_header, n_missing;
+  char  **header, **missing;  /* names of columns; words for a missing value; owned */
+  char  **weight;             /* [n_traits] columns, NULL entries: no weight; NULL: no weights at all; owned */
+  int     absent;             /* MERIT_ABSENT_... */
+  int64_t depth;              /* generations of ancestors kept, 0: all */
+  int     n_unknown;
+  char  **unknown;            /* words for an unknown parent; owned */
+  MeritNamedColumns named;
+} MeritModelOptions;
+
+/* How the caller uses the model; each has a function that sets it */
+typedef struct {
+  bool estimated; /* variances may be missing, and every component keeps its equation */
+  bool planned;   /* the work before each animal is kept, for MeritModelGhosts */
+  bool cholesky;  /* u = L v also where G is next to singular */
+} MeritModelMode;
+
+/* What the placement of animals and records goes by, until the equations are numbered */
+typedef struct {
+  int     number; /* index in rows.number of the herds that animals are placed by, -1 none */
+  int64_t n_keys; /* number of these herds */
+  int     key;    /* term whose level (of its first regressor) decides where a record goes, -1: none */
+  double *work_before; /* of a planned model, [canonical block] fraction of all work that is of animals before this one; owned */
+} MeritPlacing;
+
+/* Terms in formula order */
+typedef struct {
+  int  n;
+  int *term; /* [n]; owned */
+} MeritTermList;
+
+/* Patterns (residual class, observed traits) of the records here, and R^-1 of each (residual.c) */
+typedef struct {
+  int32_t   n;
+  int32_t  *pattern;        /* [rows] of each record; owned */
+  uint32_t *observed;       /* [n] bit t: trait t is observed; owned */
+  int32_t  *residual_class; /* [n]; owned */
+  double   *R_inverse;      /* [n * n_traits^2]; owned */
+  uint8_t  *pair_observed;  /* [n_traits^2] pair observed on one line of any rank; owned */
+} MeritPatterns;
+
+/* Numbers of equations and component slots (layout.c) */
+typedef struct {
+  MeritLayout layout;          /* term and n_terms are set when SetUp ends */
+  int64_t    *rank_first;      /* [size + 1] first equation of every rank; owned */
+  int32_t    *rank_term_first; /* [size * n_terms] eq_owned of every rank and term; owned */
+  int64_t     n_components;    /* of owned levels */
+  PetscSF     halo;            /* owned equations to ghosts; owned */
+} MeritEquations;
+
+/* Observations, and equations that do not count for lack of them (design.c) or as redundant ones
+   (alias.c) */
+typedef struct {
+  int64_t *observations; /* [n_components]; owned */
+  uint8_t *state;        /* [n_owned] MeritEquationState; owned */
+} MeritEquationCounts;
+
 /* Texts are codes into the pool of exclusion texts */
 typedef struct {
   const char *kind;
@@ -95,65 +163,48 @@ typedef struct {
   int32_t     id, reason;
 } MeritExclusionNote;
 
+/* What the analysis leaves out (exclusions.c) */
+typedef struct {
+  int64_t             n, room;
+  MeritExclusionNote *note; /* [n]; owned */
+  MeritStrings        text; /* owned */
+  MeritExclusion     *list; /* [n] made on request; owned */
+} MeritExclusions;
+
 struct _p_MeritModel {
-  MPI_Comm    comm;
-  PetscMPIInt rank, size;
-  uint64_t    state;
-  bool        ready;
-  bool        estimated; /* variances may be missing, and every component keeps its equation */
-  bool        planned;   /* fractions of work are kept */
-  bool        cholesky;     /* u = L v also where G is next to singular */
-  /* set by SetFromConfig */
-  MeritFormula  *formula;
-  char          *records_path;
-  int               n_named;
-  MeritNamedColumn *named;          /* owned */
-  int            n_header, n_missing;
-  char         **header, **missing; /* owned */
-  char         **weight;            /* [n_traits] columns, NULL entries: no weight; owned; NULL: no weights at all */
-  MeritPedigree  pedigree;          /* owned */
-  int            absent;            /* MERIT_ABSENT_... */
-  int64_t        depth;             /* generations of ancestors kept, 0: all */
-  int            n_unknown;
-  char         **unknown;           /* words for an unknown parent; owned */
-  MeritGenotypes genotypes;         /* owned */
-  /* set by SetUp */
-  int64_t          n_lines, n_dropped; /* records in the file, records left out; all ranks */
-  int              n_covariates;
-  MeritCovariate  *covariate;       /* owned */
-  MeritRows        rows;
-  int              placement_number; /* index in rows.number of the herds that animals are placed by, -1 none */
-  int64_t          placement_keys;   /* number of these herds */
-  double          *work_before;            /* of a planned model, those of the animals of this rank's canonical block, until laid out; owned */
-  int              key;              /* term whose level (of its first regressor) decides where a record goes, -1: none */
-  MeritModelTerm  *term;            /* [n_terms]; owned */
-  MeritTermView   *view;            /* [n_terms] copies of term[].view, those of layout; owned */
-  int              n_fed, n_linked; /* terms whose structure is so */
-  int             *fed, *linked;    /* [n_fed], [n_linked]; owned */
-  MeritRecordsView records;
-  int32_t         *pattern;         /* owned */
-  double          *R_inverse;       /* owned */
-  uint32_t        *pattern_observed; /* owned */
-  int32_t         *pattern_class;   /* residual class of each pattern; owned */
-  uint8_t         *pair_observed;   /* [n_traits^2] pair seen on one line anywhere; owned */
-  MeritLayout      layout;          /* term and n_terms are set when SetUp ends */
-  int64_t         *rank_first;      /* [size + 1] first equation of every rank; owned */
-  int32_t         *rank_term_first; /* [size * n_terms] eq_owned of every rank and term; owned */
-  int64_t          n_components;    /* of owned levels */
-  uint8_t         *eq_state;        /* [n_owned]; owned */
-  int64_t         *observations;    /* [n_components]; owned */
-  PetscSF          halo;            /* owned */
-  int64_t             n_exclusions, room_exclusions;
-  MeritExclusionNote *exclusion;      /* owned */
-  MeritStrings        exclusion_text; /* owned */
-  MeritExclusion     *exclusion_list; /* made on request; owned */
+  MPI_Comm            comm;
+  PetscMPIInt         rank, size;
+  uint64_t            state; /* counts changes of variances */
+  bool                ready; /* SetUp has ended */
+  MeritModelMode      mode;
+  /* from SetFromConfig on; owned */
+  MeritFormula       *formula;
+  MeritModelOptions   options;
+  MeritPedigree       pedigree;  /* NULL: none */
+  MeritGenotypes      genotypes; /* NULL: none */
+  /* from SetUp on */
+  int64_t             n_lines, n_dropped; /* records in the file, records left out; all ranks */
+  MeritCovariate     *covariate;          /* [rows.n_covariates]; owned */
+  MeritRows           rows;
+  MeritPlacing        placing;
+  MeritModelTerm     *term;               /* [n_terms]; owned */
+  MeritTermView      *view;               /* [n_terms] copies of term[].view, those of layout; owned */
+  MeritTermList       fed, linked;        /* terms whose structure is so */
+  MeritPatterns       patterns;
+  MeritRecordsView    records;            /* borrows from rows and patterns */
+  MeritEquations      equations;
+  MeritEquationCounts counts;
+  MeritExclusions     excluded;
 };
 
+/* config.c: free what MeritModelSetFromConfig() stored of them; n_traits is that of the formula. Not
+   collective. */
+PetscErrorCode MeritModelOptionsFree(int n_traits, MeritModelOptions *options);
 /* column_position.c: store where the job file names columns of the records (formulas, weights), so
    that errors about a column have line and column of the job file. Not collective. */
-PetscErrorCode MeritModelNoteColumns(MeritModel model, MeritNode job);
-/* Free what MeritModelNoteColumns() stored. Not collective. */
-PetscErrorCode MeritModelForgetColumns(MeritModel model);
+PetscErrorCode MeritNamedColumnsStore(MeritNode job, MeritNamedColumns *named);
+/* Free what MeritNamedColumnsStore() stored. Not collective. */
+PetscErrorCode MeritNamedColumnsFree(MeritNamedColumns *named);
 /* Index *column of a column of the records file. Logically collective. USAGE error if the file has
    no such column. */
 PetscErrorCode MeritModelColumn(MeritModel model, MeritTable table, const char name[], int *column);
@@ -164,35 +215,37 @@ PetscErrorCode MeritModelStructures(MeritModel model);
    is the caller's. Collective. USAGE errors: columns that are not there; INPUT errors: fields that
    are no numbers. */
 PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table);
-/* Copy lines, traits, weights, covariates and residual classes of the table into model->rows.
+/* Copy lines, traits, weights, covariates and residual classes of the table into the rows.
    Collective. INPUT errors: class without R. */
 PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table);
 /* numbers.c: canonical level of every row for every regressor with classes. Collective. INPUT
    errors: unknown animals, class values. */
 PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table);
 /* Is a label one of the codes of an unknown parent? Not collective. */
-bool           MeritModelUnknownParent(MeritModel model, const char *label);
+bool           MeritUnknownParent(const MeritModelOptions *options, const char *label);
 /* select.c: find the observations that are used, note the others as exclusions, and drop rows
    without any. Collective. */
 PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table);
 /* cells.c: bytes of a class value without a decimal part of zeros (3.0 is 3); -1 if it has other
    decimals. Not collective. */
-int64_t        MeritModelClassLength(const char *label, size_t length);
+int64_t        MeritClassLength(const char *label, size_t length);
 /* Is a class value of a fixed term, of which `keep` bytes remain, missing by its value as a number?
    Not collective. */
-bool           MeritModelMissingClass(MeritModel model, const char *label, size_t length, int64_t keep);
+bool           MeritMissingClass(const MeritModelOptions *options, const char *label, size_t length, int64_t keep);
 /* code [rows] of the cells (combinations of class values) of a regressor in pool, -1: missing; both
    are the caller's. Collective. */
 PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
                                int32_t **code, MeritStrings *pool);
 /* rows.c: send row i to rank dest[i], -1: drop it. Rows stay in file order within a rank.
    Collective. */
-PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[]);
+PetscErrorCode MeritRowsMove(MPI_Comm comm, MeritRows *rows, const PetscMPIInt dest[]);
 /* Permute the rows: row i becomes what row[i] was. Not collective. */
-PetscErrorCode MeritRowsArrange(MeritModel model, const int32_t row[]);
+PetscErrorCode MeritRowsArrange(MeritRows *rows, const int32_t row[]);
 /* Free the arrays of the rows that only the set-up needs: all but line, y and weight. Not
    collective. */
-PetscErrorCode MeritRowsFree(MeritModel model);
+PetscErrorCode MeritRowsTrim(MeritRows *rows);
+/* Free all arrays of the rows. Not collective. */
+PetscErrorCode MeritRowsFree(MeritRows *rows);
 /* levels.c: directory of n_levels levels from the owners of this rank's block of numbers; the
    levels of an owner are by ascending order[] (NULL: by number). owner is taken over.
    Collective. */
@@ -222,14 +275,19 @@ PetscErrorCode MeritModelCountObservations(MeritModel model);
 /* covariance.c: inverse or factor of the covariance matrix G of every random term. Not
    collective. */
 PetscErrorCode MeritModelCovariances(MeritModel model);
-/* residual.c: number the patterns (residual class, observed traits) of the local records.
-   Collective. */
-PetscErrorCode MeritModelPatterns(MeritModel model);
+/* residual.c: number the patterns (residual class, observed traits) of the local records, and make
+   R^-1 of each from the R of the formula. Collective. */
+PetscErrorCode MeritPatternsCreate(MPI_Comm comm, const MeritFormula *formula, const MeritRows *rows, MeritPatterns *patterns);
 /* Inverse of the rows and columns of R of the observed traits, for every pattern; other rows and
-   columns are 0. Collective. */
-PetscErrorCode MeritModelInvertResiduals(MeritModel model);
+   columns are 0. Collective. USAGE error: a matrix that is not positive definite. */
+PetscErrorCode MeritPatternsInvert(MPI_Comm comm, const MeritFormula *formula, MeritPatterns *patterns);
+/* Free what MeritPatternsCreate() made. Not collective. */
+PetscErrorCode MeritPatternsFree(MeritPatterns *patterns);
 /* alias.c: find the fixed equations that depend on earlier ones, mark them as aliased, and log
    them. Collective. */
 PetscErrorCode MeritModelFindAliased(MeritModel model);
-/* exclusions.c: note a row of excluded.tsv; texts are copied; line 0: none. Not collective. */
-PetscErrorCode MeritModelExclude(MeritModel model, const char kind[], int64_t line, const char id[], const char reason[]);
+/* exclusions.c: note a row of excluded.tsv; kind is a literal, other texts are copied; line 0: none.
+   Not collective. */
+PetscErrorCode MeritExclude(MeritExclusions *excluded, const char kind[], int64_t line, const char id[], const char reason[]);
+/* Free the notes and the list. Not collective. */
+PetscErrorCode MeritExclusionsFree(MeritExclusions *excluded);

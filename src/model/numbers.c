@@ -32,20 +32,19 @@ static int Twin(const MeritTermSpec *spec, int r)
   return -1;
 }
 
-/* MeritModelUnknownParent - Is this word an unknown-parent code? Not collective. */
-bool MeritModelUnknownParent(MeritModel model, const char *label)
+/* MeritUnknownParent - Is this word an unknown-parent code? Not collective. */
+bool MeritUnknownParent(const MeritModelOptions *options, const char *label)
 {
-  for (int i = 0; i < model->n_unknown; i++)
-    if (!strcmp(model->unknown[i], label)) return true;
+  for (int i = 0; i < options->n_unknown; i++)
+    if (!strcmp(options->unknown[i], label)) return true;
   return false;
 }
 
 /* Spread the numbers of a pool's strings over the rows: the rows get an array [n] of
    numbers, `missing` where code is -1; *number is its index in MeritRows */
-static PetscErrorCode Spread(MeritModel model, const int32_t code[], const int64_t of_code[], int64_t missing, int *number)
+static PetscErrorCode Spread(MeritRows *rows, const int32_t code[], const int64_t of_code[], int64_t missing, int *number)
 {
-  MeritRows *rows = &model->rows;
-  int64_t   *out;
+  int64_t *out;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(rows->n + 1, &out));
@@ -68,9 +67,9 @@ static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent
   PetscCall(MeritDictFind(dict, pool, of_code));
   for (int32_t c = 0; c < MeritStringsCount(pool); c++) {
     if (of_code[c] >= 0) continue;
-    of_code[c] = parents && MeritModelUnknownParent(model, MeritStringsGet(pool, c, NULL)) ? NUMBER_UNKNOWN_PARENT : absent;
+    of_code[c] = parents && MeritUnknownParent(&model->options, MeritStringsGet(pool, c, NULL)) ? NUMBER_UNKNOWN_PARENT : absent;
   }
-  PetscCall(Spread(model, code, of_code, missing, number));
+  PetscCall(Spread(&model->rows, code, of_code, missing, number));
   PetscCall(PetscFree(of_code));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -158,7 +157,7 @@ static PetscErrorCode NumberClasses(MeritModel model, MeritTable table, int k)
       term->number[r] = term->number[Twin(spec, r)];
       continue;
     }
-    PetscCall(Spread(model, code[r], of_code, NUMBER_MISSING, &term->number[r]));
+    PetscCall(Spread(&model->rows, code[r], of_code, NUMBER_MISSING, &term->number[r]));
     PetscCall(PetscFree(code[r]));
   }
   PetscCall(PetscFree(code));
@@ -229,7 +228,7 @@ static PetscErrorCode KeyColumn(MeritModel model, MeritTable table, int *key)
 }
 
 /* Number of each row's class in the column that animals are placed by
-   (model->placement_number, -1: none). A model without a pedigree has no animals to
+   (model->placing.number, -1: none). A model without a pedigree has no animals to
    place. Collective. */
 static PetscErrorCode NumberKey(MeritModel model, MeritTable table)
 {
@@ -240,15 +239,15 @@ static PetscErrorCode NumberKey(MeritModel model, MeritTable table)
   int            column;
 
   PetscFunctionBegin;
-  model->placement_number = -1;
+  model->placing.number = -1;
   if (!model->pedigree) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(KeyColumn(model, table, &column));
   if (column < 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritTableText(table, column, &code, &pool));
   PetscCall(PetscMalloc1(MeritStringsCount(pool) + 1, &of_code));
   PetscCall(MeritDictCreateNumbers(model->comm, pool, NULL, &dict, of_code));
-  model->placement_keys = MeritDictSize(dict);
-  PetscCall(Spread(model, code, of_code, NUMBER_MISSING, &model->placement_number));
+  model->placing.n_keys = MeritDictSize(dict);
+  PetscCall(Spread(&model->rows, code, of_code, NUMBER_MISSING, &model->placing.number));
   PetscCall(MeritDictDestroy(&dict));
   PetscCall(PetscFree(of_code));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -52,7 +52,7 @@ static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner
     for (int64_t row = 0; row < model->rows.n; row++)
       dest[row] = number[row] >= 0 ? MeritStructureHome(term->structure, term->view.n_levels, model->size, number[row]) : model->rank;
   }
-  PetscCall(MeritRowsMove(model, dest));
+  PetscCall(MeritRowsMove(model->comm, &model->rows, dest));
   PetscCall(PetscFree(dest));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -163,7 +163,7 @@ static PetscErrorCode ArrangeRecords(MeritModel model, int key)
     position[i] = (uint32_t)MeritLevelsOwnedPosition(levels, number[i]);
   }
   PetscCall(MeritSortKeys(n, position, row));
-  PetscCall(MeritRowsArrange(model, row));
+  PetscCall(MeritRowsArrange(&model->rows, row));
   PetscCall(PetscFree2(position, row));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -180,7 +180,7 @@ PetscErrorCode MeritModelPlace(MeritModel model)
 
   PetscFunctionBegin;
   KeyTerm(model, &key);
-  model->key = key;
+  model->placing.key = key;
   if (key >= 0) PetscCall(MoveRecords(model, key, &animals, &order));
   PetscCall(MeritFitsRank(model->comm, model->rows.n, "records"));
   for (int k = 0; k < formula->n_terms; k++) {

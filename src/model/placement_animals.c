@@ -90,7 +90,7 @@ static PetscErrorCode FromOffspring(MPI_Comm comm, PetscMPIInt size, const int64
    are spread evenly. Collective. */
 static PetscErrorCode HerdKeys(MeritModel model, MeritExchange rows, const int64_t number[], int64_t n_keys, Animals *a)
 {
-  const int64_t *herd = model->rows.number[model->placement_number];
+  const int64_t *herd = model->rows.number[model->placing.number];
   const int64_t  n    = MeritExchangeArriving(rows);
   int64_t       *animal, *key;
 
@@ -266,13 +266,13 @@ static double WorkBefore(int n, const Sample sample[], double total, uint64_t po
   return (sample[low - 1].weight + part * ((low == n ? total : sample[low].weight) - sample[low - 1].weight)) / total;
 }
 
-/* model->work_before [block]: the fraction of the work before each animal, for a planned model
+/* placing.work_before [block]: the fraction of the work before each animal, for a planned model
    (ghosts.c) */
 static PetscErrorCode KeepShares(MeritModel model, const Animals *a, int n, const Sample sample[], double total)
 {
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(a->n + 1, &model->work_before));
-  for (int64_t i = 0; i < a->n; i++) model->work_before[i] = WorkBefore(n, sample, total, Position(a, i));
+  PetscCall(PetscMalloc1(a->n + 1, &model->placing.work_before));
+  for (int64_t i = 0; i < a->n; i++) model->placing.work_before[i] = WorkBefore(n, sample, total, Position(a, i));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -343,12 +343,12 @@ PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], Petsc
   PetscCall(MeritExchangeForward(rows, sizeof(*animal), number, animal));
   for (int64_t i = 0; i < MeritExchangeArriving(rows); i++) a.weight[animal[i] - a.first]++;
   PetscCall(GenerationKeys(model, &a, &thin));
-  if (!thin && model->placement_number >= 0) PetscCall(HerdKeys(model, rows, number, model->placement_keys, &a));
+  if (!thin && model->placing.number >= 0) PetscCall(HerdKeys(model, rows, number, model->placing.n_keys, &a));
   else if (!thin) PetscCall(LineKeys(model, &a));
   PetscCall(PetscMalloc1(model->size, &cut));
   PetscCall(AllSamples(model->comm, model->size, &a, &sample, &n_samples, &total));
   FindCuts(model->size, n_samples, sample, total, cut);
-  if (model->planned) PetscCall(KeepShares(model, &a, n_samples, sample, total));
+  if (model->mode.planned) PetscCall(KeepShares(model, &a, n_samples, sample, total));
   PetscCall(PetscFree(sample));
   PetscCall(PetscMalloc1(a.n, owner));
   PetscCall(Order(model, &a, order));

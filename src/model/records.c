@@ -49,8 +49,8 @@ static PetscErrorCode ListCovariates(MeritModel model)
       model->term[k].covariate[r] = -1;
       if (spec->regressor[r].covariate == MERIT_COVARIATE_NONE) continue;
       /* the columns are few: a search for each regressor */
-      while (c < model->n_covariates && strcmp(model->covariate[c].name, spec->regressor[r].column)) c++;
-      if (c == model->n_covariates) model->covariate[model->n_covariates++].name = spec->regressor[r].column;
+      while (c < model->rows.n_covariates && strcmp(model->covariate[c].name, spec->regressor[r].column)) c++;
+      if (c == model->rows.n_covariates) model->covariate[model->rows.n_covariates++].name = spec->regressor[r].column;
       model->term[k].covariate[r] = c;
     }
   }
@@ -66,14 +66,14 @@ PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table)
   int64_t             n;
 
   PetscFunctionBegin;
-  PetscCall(MeritTableOpen(model->comm, model->records_path, PetscMax(model->n_header, 0), (const char *const *)model->header,
-                           model->n_missing, (const char *const *)model->missing, table));
+  PetscCall(MeritTableOpen(model->comm, model->options.records, PetscMax(model->options.n_header, 0), (const char *const *)model->options.header,
+                           model->options.n_missing, (const char *const *)model->options.missing, table));
   PetscCall(MeritTableSetMissingKey(*table, "records.missing"));
   PetscCall(ListCovariates(model));
   for (int t = 0; t < formula->n_traits; t++) PetscCall(Select(model, *table, formula->trait[t], MERIT_COLUMN_NUMBER));
-  for (int t = 0; model->weight && t < formula->n_traits; t++)
-    if (model->weight[t]) PetscCall(Select(model, *table, model->weight[t], MERIT_COLUMN_NUMBER));
-  for (int c = 0; c < model->n_covariates; c++) PetscCall(Select(model, *table, model->covariate[c].name, MERIT_COLUMN_NUMBER));
+  for (int t = 0; model->options.weight && t < formula->n_traits; t++)
+    if (model->options.weight[t]) PetscCall(Select(model, *table, model->options.weight[t], MERIT_COLUMN_NUMBER));
+  for (int c = 0; c < model->rows.n_covariates; c++) PetscCall(Select(model, *table, model->covariate[c].name, MERIT_COLUMN_NUMBER));
   for (int k = 0; k < formula->n_terms; k++)
     for (int r = 0; r < formula->term[k].n_regressors; r++) {
       const MeritRegressorSpec *reg = &formula->term[k].regressor[r];
@@ -84,7 +84,7 @@ PetscErrorCode MeritModelReadRecords(MeritModel model, MeritTable *table)
   PetscCall(MeritTableRead(*table));
   PetscCall(MeritTableRows(*table, &n, NULL));
   PetscCallMPI(MPI_Allreduce(&n, &model->n_lines, 1, MPI_INT64_T, MPI_SUM, model->comm));
-  if (!model->n_lines) PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, NULL, "the file has no records"));
+  if (!model->n_lines) PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, NULL, "the file has no records"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -103,7 +103,7 @@ static PetscErrorCode ReadNumbers(MeritModel model, MeritTable table, const char
    zeros do not count in either. */
 static bool IsClass(const char *of_job, const char *label, int64_t length)
 {
-  const int64_t n = (int64_t)strlen(of_job), own = MeritModelClassLength(of_job, (size_t)n);
+  const int64_t n = (int64_t)strlen(of_job), own = MeritClassLength(of_job, (size_t)n);
 
   return (own < 0 ? n : own) == length && !strncmp(of_job, label, (size_t)length);
 }
@@ -135,11 +135,11 @@ static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
     if (code[row] < 0) continue;
     label = MeritStringsGet(pool, code[row], &length);
     /* as in classes of fixed terms, 1.0 and 1 are one class */
-    keep  = MeritModelClassLength(label, length);
-    if (MeritModelMissingClass(model, label, length, keep)) continue;
+    keep  = MeritClassLength(label, length);
+    if (MeritMissingClass(&model->options, label, length, keep)) continue;
     while (c < formula->n_residuals && !IsClass(formula->residual[c].label, label, keep < 0 ? (int64_t)length : keep)) c++;
     if (c == formula->n_residuals)
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->records_path, rows->line[row], label,
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->options.records, rows->line[row], label,
                     "this class of %s has no residual variance in the job file", formula->residual_by);
     else rows->residual[row] = c;
   }
@@ -158,6 +158,7 @@ PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table)
   const double       *value;
 
   PetscFunctionBegin;
+  rows->n_traits = n_traits;
   PetscCall(MeritTableRows(table, &rows->n, NULL));
   PetscCall(PetscMalloc1(rows->n + 1, &rows->line));
   PetscCall(PetscMalloc1((size_t)((rows->n + 1) * n_traits), &rows->y));
@@ -166,16 +167,16 @@ PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table)
     PetscCall(ReadNumbers(model, table, formula->trait[t], &value));
     for (int64_t row = 0; row < rows->n; row++) rows->y[row * n_traits + t] = value[row];
   }
-  if (model->weight) {
+  if (model->options.weight) {
     PetscCall(PetscMalloc1((size_t)((rows->n + 1) * n_traits), &rows->weight));
     for (int t = 0; t < n_traits; t++) {
       value = NULL;
-      if (model->weight[t]) PetscCall(ReadNumbers(model, table, model->weight[t], &value));
+      if (model->options.weight[t]) PetscCall(ReadNumbers(model, table, model->options.weight[t], &value));
       for (int64_t row = 0; row < rows->n; row++) rows->weight[row * n_traits + t] = value ? value[row] : 1.0;
     }
   }
-  PetscCall(PetscCalloc1(model->n_covariates + 1, &rows->covariate));
-  for (int c = 0; c < model->n_covariates; c++) {
+  PetscCall(PetscCalloc1(model->rows.n_covariates + 1, &rows->covariate));
+  for (int c = 0; c < model->rows.n_covariates; c++) {
     PetscCall(ReadNumbers(model, table, model->covariate[c].name, &value));
     PetscCall(PetscMalloc1(rows->n + 1, &rows->covariate[c]));
     PetscCall(PetscArraycpy(rows->covariate[c], value, rows->n));

@@ -40,12 +40,10 @@ static PetscErrorCode ArrangeArray(void *ctx, size_t bytes, void *array)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Treat every row array of the model; an array that is added to MeritRows needs a line
-   here */
-static PetscErrorCode Treat(MeritModel model, Treatment treat, void *ctx)
+/* Treat every row array; an array that is added to MeritRows needs a line here */
+static PetscErrorCode Treat(MeritRows *rows, Treatment treat, void *ctx)
 {
-  MeritRows   *rows     = &model->rows;
-  const size_t n_traits = (size_t)model->formula->n_traits;
+  const size_t n_traits = (size_t)rows->n_traits;
 
   PetscFunctionBegin;
   PetscCall(treat(ctx, sizeof(*rows->line), &rows->line));
@@ -54,52 +52,61 @@ static PetscErrorCode Treat(MeritModel model, Treatment treat, void *ctx)
   PetscCall(treat(ctx, sizeof(*rows->residual), &rows->residual));
   PetscCall(treat(ctx, sizeof(*rows->observed), &rows->observed));
   for (int r = 0; r < rows->n_numbers; r++) PetscCall(treat(ctx, sizeof(**rows->number), &rows->number[r]));
-  for (int c = 0; c < model->n_covariates; c++) PetscCall(treat(ctx, sizeof(**rows->covariate), &rows->covariate[c]));
+  for (int c = 0; c < rows->n_covariates; c++) PetscCall(treat(ctx, sizeof(**rows->covariate), &rows->covariate[c]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*
   MeritRowsMove - Send row i of the records to rank dest[i] (-1: drop it).
 
-  Collective on the model. Rows arrive ordered by their old position over all ranks, so file order is
+  Collective on comm. Rows arrive ordered by their old position over all ranks, so file order is
   kept within a rank.
 */
-PetscErrorCode MeritRowsMove(MeritModel model, const PetscMPIInt dest[])
+PetscErrorCode MeritRowsMove(MPI_Comm comm, MeritRows *rows, const PetscMPIInt dest[])
 {
   MeritExchange ex;
 
   PetscFunctionBegin;
-  PetscCall(MeritExchangeCreate(model->comm, model->rows.n, dest, &ex));
-  PetscCall(Treat(model, MoveArray, ex));
-  model->rows.n = MeritExchangeArriving(ex);
+  PetscCall(MeritExchangeCreate(comm, rows->n, dest, &ex));
+  PetscCall(Treat(rows, MoveArray, ex));
+  rows->n = MeritExchangeArriving(ex);
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritRowsArrange - Row i becomes what row[i] was. Not collective. */
-PetscErrorCode MeritRowsArrange(MeritModel model, const int32_t row[])
+PetscErrorCode MeritRowsArrange(MeritRows *rows, const int32_t row[])
 {
-  Arrangement to = {model->rows.n, row};
+  Arrangement to = {rows->n, row};
 
   PetscFunctionBegin;
-  PetscCall(Treat(model, ArrangeArray, &to));
+  PetscCall(Treat(rows, ArrangeArray, &to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritRowsFree - Free the row arrays that only set-up needs (all but line, y and weight). Not
+/* MeritRowsTrim - Free the row arrays that only set-up needs (all but line, y and weight). Not
    collective. */
-PetscErrorCode MeritRowsFree(MeritModel model)
+PetscErrorCode MeritRowsTrim(MeritRows *rows)
 {
-  MeritRows *rows = &model->rows;
-
   PetscFunctionBegin;
   if (rows->number)
     for (int r = 0; r < rows->n_numbers; r++) PetscCall(PetscFree(rows->number[r]));
   if (rows->covariate)
-    for (int c = 0; c < model->n_covariates; c++) PetscCall(PetscFree(rows->covariate[c]));
+    for (int c = 0; c < rows->n_covariates; c++) PetscCall(PetscFree(rows->covariate[c]));
   PetscCall(PetscFree(rows->number));
   PetscCall(PetscFree(rows->covariate));
   PetscCall(PetscFree(rows->residual));
   PetscCall(PetscFree(rows->observed));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* MeritRowsFree - Free all row arrays. Not collective. */
+PetscErrorCode MeritRowsFree(MeritRows *rows)
+{
+  PetscFunctionBegin;
+  PetscCall(MeritRowsTrim(rows));
+  PetscCall(PetscFree(rows->line));
+  PetscCall(PetscFree(rows->y));
+  PetscCall(PetscFree(rows->weight));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

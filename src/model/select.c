@@ -79,7 +79,7 @@ static const char *MissingReason(MeritModel model, int k, int r, int64_t row, ch
 static void CheckSize(MeritModel model, const char *name, double x, int64_t row, const char *id, MeritFault *fault)
 {
   if (fabs(x) > MERIT_LARGEST)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id, "%s = %g is beyond %g: choose another unit",
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id, "%s = %g is beyond %g: choose another unit",
                   name, x, MERIT_LARGEST);
 }
 
@@ -92,15 +92,15 @@ static void CheckRegressor(MeritModel model, int k, int r, int64_t row, const ch
   const MeritModelTerm     *term   = &model->term[k];
   const int64_t             number = term->number[r] < 0 ? 0 : model->rows.number[term->number[r]][row];
 
-  if (number == NUMBER_NOT_IN_PEDIGREE && model->absent == MERIT_ABSENT_ERROR)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
+  if (number == NUMBER_NOT_IN_PEDIGREE && model->options.absent == MERIT_ABSENT_ERROR)
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id,
                   "the animal in column %s is not in the pedigree (see pedigree.absent: error, founder or drop)",
                   reg->class_column[0]);
   if (reg->covariate == MERIT_COVARIATE_LEGENDRE) {
     double x = model->rows.covariate[term->covariate[r]][row];
 
     if (x < reg->low || x > reg->high)
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id,
                     "%s = %g lies outside the interval [%g, %g] of leg()", reg->column, x, reg->low, reg->high);
   }
   if (reg->covariate == MERIT_COVARIATE_COLUMN)
@@ -113,15 +113,15 @@ static void CheckWeight(MeritModel model, int t, int64_t row, const char *id, Me
 {
   double w;
 
-  if (!model->weight || !model->weight[t]) return;
+  if (!model->options.weight || !model->options.weight[t]) return;
   w = model->rows.weight[row * model->formula->n_traits + t];
   if (!(w > 0.0) || isinf(w))
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id,
                   isnan(w) ? "the weight in column %s is missing" : "the weight in column %s is not a positive number",
-                  model->weight[t]);
+                  model->options.weight[t]);
   else if (w < SMALLEST_WEIGHT || w > 1.0 / SMALLEST_WEIGHT)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->records_path, model->rows.line[row], id,
-                  "the weight %g in column %s is not between %g and %g", w, model->weight[t], SMALLEST_WEIGHT, 1.0 / SMALLEST_WEIGHT);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id,
+                  "the weight %g in column %s is not between %g and %g", w, model->options.weight[t], SMALLEST_WEIGHT, 1.0 / SMALLEST_WEIGHT);
 }
 
 /* *counts: does trait t of this row count? The reason why not goes to the exclusions (a
@@ -155,7 +155,7 @@ static PetscErrorCode SelectTrait(MeritModel model, int t, int64_t row, const ch
   *counts = !why;
   if (why) {
     snprintf(reason, sizeof(reason), "%s: %s", formula->trait[t], why);
-    PetscCall(MeritModelExclude(model, "record", model->rows.line[row], id, reason));
+    PetscCall(MeritExclude(&model->excluded, "record", model->rows.line[row], id, reason));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -181,12 +181,12 @@ static PetscErrorCode CheckTraits(MeritModel model)
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, range, 2, MPI_DOUBLE, MPI_MAX, model->comm));
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT64_T, MPI_SUM, model->comm));
-    if (!n) PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, formula->trait[t], "no record of this trait is left"));
+    if (!n) PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, formula->trait[t], "no record of this trait is left"));
     if (n > 1 && range[0] == -range[1])
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, formula->trait[t], "all %lld observations of this trait are %g: no variation",
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, formula->trait[t], "all %lld observations of this trait are %g: no variation",
                            (long long)n, range[0]));
     if (PetscMax(range[0], range[1]) > 0.0 && PetscMax(range[0], range[1]) < MERIT_SMALLEST)
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->records_path, 0, formula->trait[t],
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, formula->trait[t],
                            "all observations of this trait are below %g: choose another unit", MERIT_SMALLEST));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -226,13 +226,13 @@ PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table)
     if (!rows->observed[row]) {
       dropped++;
       /* otherwise SelectTrait has noted the reason of each trait */
-      if (!any_y) PetscCall(MeritModelExclude(model, "record", rows->line[row], id, "no trait is observed"));
+      if (!any_y) PetscCall(MeritExclude(&model->excluded, "record", rows->line[row], id, "no trait is observed"));
     }
   }
   PetscCall(MeritFaultAgree(model->comm, &fault));
   PetscCall(CheckTraits(model));
   PetscCallMPI(MPI_Allreduce(&dropped, &model->n_dropped, 1, MPI_INT64_T, MPI_SUM, model->comm));
-  if (model->n_dropped) PetscCall(MeritRowsMove(model, dest));
+  if (model->n_dropped) PetscCall(MeritRowsMove(model->comm, rows, dest));
   PetscCall(PetscFree(dest));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -8,7 +8,7 @@
 PetscErrorCode MeritModelStructures(MeritModel model)
 {
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(model->formula->n_terms, &model->fed, model->formula->n_terms, &model->linked));
+  PetscCall(PetscMalloc2(model->formula->n_terms, &model->fed.term, model->formula->n_terms, &model->linked.term));
   for (int k = 0; k < model->formula->n_terms; k++) {
     const MeritTermSpec *spec = &model->formula->term[k];
     MeritModelTerm      *term = &model->term[k];
@@ -21,7 +21,7 @@ PetscErrorCode MeritModelStructures(MeritModel model)
     term->view.kind      = spec->kind;
     term->view.fixed     = spec->fixed;
     term->view.structure = term->structure;
-    MeritStructureList(term->structure, k, &model->n_fed, model->fed, &model->n_linked, model->linked);
+    MeritStructureList(term->structure, k, &model->fed.n, model->fed.term, &model->linked.n, model->linked.term);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -29,13 +29,13 @@ PetscErrorCode MeritModelStructures(MeritModel model)
 /* MeritModelFedTerms - See the header. Not collective. */
 int MeritModelFedTerms(MeritModel model, const int **term)
 {
-  *term = model->fed;
-  return model->n_fed;
+  *term = model->fed.term;
+  return model->fed.n;
 }
 
 /* MeritModelLinkedTerms - See the header. Not collective. */
 int MeritModelLinkedTerms(MeritModel model, const int **term)
 {
-  *term = model->linked;
-  return model->n_linked;
+  *term = model->linked.term;
+  return model->linked.n;
 }

@@ -11,7 +11,7 @@ MPI_Comm MeritModelComm(MeritModel model)
 /* MeritModelVariancesFree - Are its variances to be estimated? Not collective. */
 bool MeritModelVariancesFree(MeritModel model)
 {
-  return model->estimated;
+  return model->mode.estimated;
 }
 
 /* MeritModelState - Counts up at every change of variances. Not collective. */
@@ -44,28 +44,28 @@ const MeritRecordsView *MeritModelRecords(MeritModel model)
    collective. */
 const MeritLayout *MeritModelLayout(MeritModel model)
 {
-  return &model->layout;
+  return &model->equations.layout;
 }
 
 /* MeritModelEquationState - [n_owned] MeritEquationState of each owned equation; borrowed. Not
    collective. */
 const uint8_t *MeritModelEquationState(MeritModel model)
 {
-  return model->eq_state;
+  return model->counts.state;
 }
 
 /* MeritModelObservations - Observations of each owned level and component, in the order of
    ToComponents; borrowed. Not collective. */
 const int64_t *MeritModelObservations(MeritModel model)
 {
-  return model->observations;
+  return model->counts.observations;
 }
 
 /* MeritModelHalo - Owned equations (roots) to ghost equations (leaves); borrowed. Not
    collective. */
 PetscSF MeritModelHalo(MeritModel model)
 {
-  return model->halo;
+  return model->equations.halo;
 }
 
 /* MeritModelGenotypedLink - Genotype rows (roots) to the genotyped levels of an SNP term (leaves), units are
@@ -188,7 +188,7 @@ PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t n, const int
   PetscCall(MeritLevelsLocate(&model->term[term].levels, n, level, owner, position));
   for (int64_t i = 0; i < n; i++)
     equation[i] = owner[i] < 0 ? -1
-                : model->rank_first[owner[i]] + model->rank_term_first[owner[i] * n_terms + term] +
+                : model->equations.rank_first[owner[i]] + model->equations.rank_term_first[owner[i] * n_terms + term] +
                     (int64_t)position[i] * model->term[term].view.n_eq;
   PetscCall(PetscFree2(owner, position));
   PetscFunctionReturn(PETSC_SUCCESS);
