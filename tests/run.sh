@@ -36,7 +36,7 @@ if [ $# -eq 0 ]; then
   modules="tests_sys tests_io tests_kernels tests_model tests_op tests_pc tests_factor tests_solve tests_varcomp tests_report"
   part asan "$modules tests_faults fuzz_table fuzz_config fuzz_formula fuzz_expression fuzz_pedigree fuzz_plink fuzz_genotext" \
     '^(sys|io|model|op|pc|factor|report|faults)/test_.*np3|^(kernels|model)/.*np1|^solve/test_(gsru|breakdown)\.np3|^(pc|solve)/test_(joint|direct|block_cg)\.np[24]|^sys/test_links\.np2|^varcomp/test_(likelihood\.np3|spectral\.np1)|^fuzz/fuzz_'
-  part petsc64 "$modules tests_sim merit_cli" \
+  part petsc64 "$modules tests_sim merit_cli merit_serve" \
     '^(sys|io|model|op|pc|factor|solve|varcomp|report)/test_.*np(2|4)|^(solve|varcomp)/test_(breakdown|spectral|likelihood)\.np[13]|^(kernels|io|sys)/test_(records|pedigree|dict|exchange|file)\.np1|^(model|report|sim)/test_(levels|tables|same_bytes)\.np3|^cli/(solve|predict|varcomp_engines|redundant)$'
 fi
 cmake --preset ci "${settings[@]}"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A chain of 100,000 generations, its animals in no order of the file: solved on 3 ranks in seconds, as on one, with the same solutions.
-# (Where neighbouring generations lie on different ranks, it takes minutes.) Usage: generations.sh MERIT MPIEXEC NUMPROC_FLAG
+# (Where neighbouring generations lie on different ranks, it takes minutes.) Usage: generations.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # More than a rank can hold (MERIT_MAX_LOCAL makes that little): one error that names the rank, from all ranks, and no abort.
-# Usage: limits.sh MERIT MPIEXEC NUMPROC_FLAG
+# Usage: limits.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 
@@ -24,7 +24,7 @@ DATA
 ends()
 {
   export MERIT_MAX_LOCAL="$1"
-  run 3 1 solve job.yaml
+  start 3 1 solve job.yaml
   unset MERIT_MAX_LOCAL
   grep -q "^merit: .*$2.*: use more ranks" stderr || fail "a limit of $1: no error '$2'"
   grep -q 'MPI_ABORT' stdout stderr && fail "a limit of $1: the ranks did not agree"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# merit plan from the outside. Usage: plan.sh MERIT MPIEXEC NUMPROC_FLAG
+# merit plan from the outside. Usage: plan.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # merit predict from the outside: training animals get the breeding values they have, whatever the order of the SNPs and the allele
-# counted; SNPs left out; values by hand; bad input. Usage: predict.sh MERIT MPIEXEC NUMPROC_FLAG
+# counted; SNPs left out; values by hand; bad input. Usage: predict.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

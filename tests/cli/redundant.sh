@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fixed effects that nearly or wholly depend on each other, from the outside: what is estimated, and what is set to 0 and said.
-# Usage: redundant.sh MERIT MPIEXEC NUMPROC_FLAG.
+# Usage: redundant.sh MERIT MPIEXEC NUMPROC_FLAG SERVE.
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The same ranks and threads give the same bytes: every method and engine of merit varcomp, five runs on four threads.
-# Usage: repeat.sh MERIT MPIEXEC NUMPROC_FLAG
+# Usage: repeat.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

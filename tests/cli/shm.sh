@@ -1,6 +1,6 @@
 #!/bin/sh
 # A machine whose /dev/shm is nearly full, as in a container: solve and simulate on several ranks need no room there.
-# Usage: shm.sh MERIT MPIEXEC NUMPROC_FLAG
+# Usage: shm.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # merit solve and merit plan from the outside: answers of a textbook, exit codes, warm starts, overwriting, nothing left behind,
-# and the same files on any number of ranks. Usage: solve.sh MERIT MPIEXEC NUMPROC_FLAG
+# and the same files on any number of ranks. Usage: solve.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 
@@ -58,7 +58,7 @@ output: out
 DATA
 
 # Mrode (2014), example 3.1
-run 1 0 solve job.yaml
+start 1 0 solve job.yaml
 near out/solutions.tsv "wwg${tab}sex${tab}1${tab}Male" solution 4.358 0.0006
 near out/solutions.tsv "wwg${tab}sex${tab}1${tab}Female" solution 3.404 0.0006
 near out/animals.tsv 1 "wwg.ped(calf).ebv" 0.098 0.0006
@@ -214,18 +214,18 @@ run 2 2 solve job.yaml --output bad --ebv '{total: "ped(calf) + snp(calf)"}'
 says 'snp(calf)'
 [ -e bad/summary.json ] && fail "an unknown label left a result"
 sed 's/^5,Female,2.9/5,Female,2.9x/' records.csv >broken.csv
-run 3 3 solve job.yaml --output bad --records.file broken.csv
+start 3 3 solve job.yaml --output bad --records.file broken.csv
 says 'broken.csv:3'
 [ -n "$(ls -A bad 2>/dev/null)" ] && fail "bad input left $(ls -A bad)"
 run 1 3 solve job.yaml --output bad --records.file nowhere.csv
 says nowhere.csv
 
-run 2 2 solve job.yaml --output bad -ksp_tipe cg
+start 2 2 solve job.yaml --output bad -ksp_tipe cg
 says 'ksp_type'
 [ -e bad ] && fail "a misspelt PETSc option left an output folder"
 
 # PETSc options stand above the job file, and the summary says what was in force
-run 2 0 solve job.yaml --output ksp -solver_type ksp -ksp_type minres
+start 2 0 solve job.yaml --output ksp -solver_type ksp -ksp_type minres
 grep -q '"solver":[[:space:]]*"ksp"' ksp/summary.json || fail "summary.json does not name the solver in force"
 same out/solutions.tsv ksp/solutions.tsv 1e-8
 
@@ -235,7 +235,7 @@ says 'rounding floor'
 same out/solutions.tsv floor/solutions.tsv 1e-8
 
 # too few iterations: exit 4, the last iterate is written all the same
-run 2 4 solve job.yaml --output few --solver.max_it 1
+start 2 4 solve job.yaml --output few --solver.max_it 1
 [ -f few/solutions.tsv ] && [ -f few/summary.json ] || fail "not converged, and nothing is written"
 grep -q '"exit":[[:space:]]*4' few/summary.json || fail "summary.json does not say exit 4"
 

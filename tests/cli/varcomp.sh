@@ -1,6 +1,6 @@
 #!/bin/sh
 # merit varcomp from the outside: published answers of every method, the same on any number of ranks, tables, exit codes.
-# Usage: varcomp.sh MERIT MPIEXEC NUMPROC_FLAG. Reference data are looked for in MERIT_SHARED_DATA; what needs them is left out without.
+# Usage: varcomp.sh MERIT MPIEXEC NUMPROC_FLAG SERVE. Reference data are looked for in MERIT_SHARED_DATA; what needs them is left out without.
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # merit varcomp at the boundary of the parameter space: a residual variance of 0 has a closed form, whatever the engine and the ranks; estimates at the
-# boundary have the same standard errors on any ranks, and are written where nothing can be solved at them. Usage: varcomp_boundary.sh MERIT MPIEXEC NUMPROC_FLAG.
+# boundary have the same standard errors on any ranks, and are written where nothing can be solved at them. Usage: varcomp_boundary.sh MERIT MPIEXEC NUMPROC_FLAG SERVE.
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The engines of merit varcomp from the outside: which one auto takes, that they agree with each other, and what is refused.
-# Usage: varcomp_engines.sh MERIT MPIEXEC NUMPROC_FLAG
+# Usage: varcomp_engines.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

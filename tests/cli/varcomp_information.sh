@@ -1,6 +1,6 @@
 #!/bin/sh
 # merit varcomp where the data have little or nothing to say: models without random terms, components without information, variances too far apart.
-# Usage: varcomp_information.sh MERIT MPIEXEC NUMPROC_FLAG.
+# Usage: varcomp_information.sh MERIT MPIEXEC NUMPROC_FLAG SERVE.
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

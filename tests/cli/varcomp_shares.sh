@@ -1,6 +1,6 @@
 #!/bin/sh
 # merit varcomp from the outside: the share of each component in the phenotypic variance, against sums by hand at variances that are fixed; and the
-# table for people. Usage: varcomp_shares.sh MERIT MPIEXEC NUMPROC_FLAG
+# table for people. Usage: varcomp_shares.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # merit varcomp beyond the observations that matrices are formed of: balanced one-way data, where the answer of MINQUE(0) by random signs is that
 # of the analysis of variance and the error of the signs is known, on any number of ranks.
-# Usage: varcomp_signs.sh MERIT MPIEXEC NUMPROC_FLAG.
+# Usage: varcomp_signs.sh MERIT MPIEXEC NUMPROC_FLAG SERVE.
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

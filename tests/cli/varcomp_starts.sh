@@ -1,6 +1,6 @@
 #!/bin/sh
 # merit varcomp from its own starting values: few rounds whatever the scale and centre of a covariate, for lines of subjects, for traits, and for direct
-# and maternal effects; and the maximum that other programs find. Usage: varcomp_starts.sh MERIT MPIEXEC NUMPROC_FLAG.
+# and maternal effects; and the maximum that other programs find. Usage: varcomp_starts.sh MERIT MPIEXEC NUMPROC_FLAG SERVE.
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # merit varcomp from the outside: its tables, functions and tests, solutions at the estimates, what plan says of such jobs, what is refused, and the
-# same on any number of ranks. Published answers are the matter of varcomp.sh. Usage: varcomp_tables.sh MERIT MPIEXEC NUMPROC_FLAG
+# same on any number of ranks. Published answers are the matter of varcomp.sh. Usage: varcomp_tables.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 

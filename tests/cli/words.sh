@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a user may write and what the program says back. Usage: words.sh MERIT MPIEXEC NUMPROC_FLAG
+# What a user may write and what the program says back. Usage: words.sh MERIT MPIEXEC NUMPROC_FLAG SERVE
 # shellcheck source=outside.sh
 . "$(dirname "$0")/outside.sh"
 
