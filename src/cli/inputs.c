@@ -23,8 +23,7 @@ static const Input inputs[] = {{"records.file", {""}},
                                {"pedigree.file", {""}},
                                {"genotypes.centre", {""}},
                                {"solver.start", {"", "/solutions.tsv"}},
-                               {"predict.snps", {"", "/snps.tsv"}},
-                               {"variances", {"", "/variances.yaml"}}};
+                               {"predict.snps", {"", "/snps.tsv"}}};
 
 /* What is done with each input */
 typedef struct {
@@ -43,6 +42,24 @@ static PetscErrorCode ActOnGenotypes(const char key[], const char suffix[], cons
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The file of variances, if the job names one: its keys stand in the place of its name, and each
+   of them still knows its file */
+static PetscErrorCode EachVariances(MeritNode job, InputAct act, void *ctx)
+{
+  const MeritNode map  = MeritNodeFind(job, "variances");
+  const char     *seen = NULL;
+
+  PetscFunctionBegin;
+  for (int32_t i = 0; map && map->kind == MERIT_NODE_MAP && i < map->n; i++) {
+    const MeritNode child = map->child[i];
+
+    if (!child->line || (job->file && !strcmp(child->file, job->file)) || (seen && !strcmp(child->file, seen))) continue;
+    seen = child->file;
+    PetscCall((*act)("variances", seen, ctx));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* InputsEach - See the header. Collective if act is. */
 PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
 {
@@ -56,8 +73,7 @@ PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
     MeritNode node = MeritNodeFind(job, inputs[i].key);
     char     *path = NULL, file[PETSC_MAX_PATH_LEN];
 
-    /* A map names no file. `variances` is one by now: the keys of the file that it named stand in
-       its position */
+    /* A map names no file */
     if (!node || node->kind != MERIT_NODE_SCALAR) continue;
     PetscCall(MeritConfigPath(job, inputs[i].key, &path));
     for (int k = 0; k < 4 && inputs[i].below[k]; k++) {
@@ -66,6 +82,7 @@ PetscErrorCode InputsEach(MeritNode job, InputAct act, void *ctx)
     }
     PetscCall(PetscFree(path));
   }
+  PetscCall(EachVariances(job, act, ctx));
   /* The path itself, which may be a prefix, then the files behind a prefix */
   PetscCall(MeritGenotypesOfJob(job, &key, &genotypes));
   if (key) PetscCall((*act)(key, genotypes, ctx));

@@ -89,8 +89,9 @@ static void Exists(const char path[], MeritFault *fault)
    as scripts are run. */
 static void Write(const char path[], bool overwrite, const MeritText *text, MeritFault *fault)
 {
-  ssize_t n;
-  int     file;
+  const char *at  = text->at, *const end = text->at + text->n;
+  ssize_t     n   = 0;
+  int         file;
 
   if (overwrite) unlink(path); /* of a link itself, not what it leads to */
   file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_EXCL, 0777);
@@ -99,8 +100,9 @@ static void Write(const char path[], bool overwrite, const MeritText *text, Meri
     else MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "cannot be written: %s", strerror(errno));
     return;
   }
-  n = write(file, text->at, text->n);
-  if (n != (ssize_t)text->n || close(file)) {
+  /* a call may write less than all */
+  for (; n >= 0 && at < end; at += n) n = write(file, at, (size_t)(end - at));
+  if (n < 0 || close(file)) {
     MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "cannot be written: %s", strerror(errno));
     unlink(path);
   }

@@ -33,6 +33,8 @@ PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "-pc_merit_snp_block", "%" PetscInt_FMT " is outside the range from 1 to 1024", width));
   if (rank < 0 || rank > 2000)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "-pc_merit_nystrom_rank", "%" PetscInt_FMT " is outside the range from 0 to 2000", rank));
+  /* approximations of another rank are of no use */
+  if (rank != p->options.rank) PetscCall(MeritPedSketchFree(p));
   p->options = (MeritSnpOptions){(MeritSnpKind)kind, (int32_t)width, (int32_t)rank, way == 1};
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -260,7 +260,7 @@ PetscErrorCode MeritSketchMake(Mat C, int term, const double D[], const double m
   PetscCall(Begin(C, term, D, mean, rank ? rank : MOST_AUTO, &s));
   most = s.most;
   PetscCall(PetscMalloc1((size_t)most * (size_t)most, &T));
-  PetscCall(PetscMalloc1(most, &sketch->lambda));
+  PetscCall(PetscCalloc1(most, &sketch->lambda));
   while (s.n < most) {
     PetscCall(Extend(C, term, PetscMin(AT_ONCE, most - s.n), &s));
     if (rank && s.n < most) continue;

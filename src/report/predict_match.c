@@ -66,13 +66,22 @@ static bool Unknown(const char allele[]) { return !allele[0] || !strcmp(allele, 
 /* Can two alleles be the same? An unknown allele can be any. */
 static bool MayBe(const char a[], const char b[]) { return Unknown(a) || Unknown(b) || !strcmp(a, b); }
 
+/* How many of two pairs of alleles are known and the same; -1 where one pair cannot be the same */
+static int Agreement(const char counted[], const char other[], const char with_counted[], const char with_other[])
+{
+  if (!MayBe(counted, with_counted) || !MayBe(other, with_other)) return -1;
+  return (!Unknown(counted) && !strcmp(counted, with_counted)) + (!Unknown(other) && !strcmp(other, with_other));
+}
+
 /* Alleles are compared as they are written. Strands are not flipped: another letter may be another
-   variant, which cannot be distinguished. */
+   variant, which cannot be distinguished. Where unknown alleles allow both orders, the one with more
+   known alleles alike holds: 0 A and A 0 are swapped. */
 static Alleles Compare(const MeritSnp *snp, const char counted[], const char other[])
 {
-  if (MayBe(snp->counted, counted) && MayBe(snp->other, other)) return ALLELES_SAME;
-  if (MayBe(snp->counted, other) && MayBe(snp->other, counted)) return ALLELES_SWAPPED;
-  return ALLELES_OTHER;
+  const int same = Agreement(snp->counted, snp->other, counted, other), swapped = Agreement(snp->counted, snp->other, other, counted);
+
+  if (same < 0 && swapped < 0) return ALLELES_OTHER;
+  return swapped > same ? ALLELES_SWAPPED : ALLELES_SAME;
 }
 
 /* Centre of the SNP's genotypes in the run that estimated the effects, and what a missing genotype

@@ -143,6 +143,16 @@ counts hand/summary.json without_effect 2
 counts hand/summary.json absent 1
 counts hand/summary.json other_alleles 1
 
+# all animals have two copies of the allele that is counted in the effects; its other allele is unknown on both sides, and they are written in
+# the other order: 2 - 1 times 8 and 4 for all
+{ cat effects.tsv; printf 'f\tA\t0\t0.5\t8\t4\n'; } >unknown.tsv
+{ cat hand.bim; echo '1 f 0 6 0 A'; } >unknown.bim
+{ cat hand.bed; printf '\077'; } >unknown.bed
+cp hand.fam unknown.fam
+run 1 0 predict predict.yaml --genotypes.bfile unknown --predict.snps unknown.tsv --output unknown
+printf 'id\ty.g.ebv\tz.g.ebv\nfirst\t8\t3\nsecond\t8\t4\nthird\t8\t5\n' | cmp -s - unknown/animals.tsv ||
+  fail "alleles known on one side only: $(cat unknown/animals.tsv)"
+
 # an SNP that does not vary among the new animals counts, its lacking allele being 0; uncentred effects keep the means of lacking SNPs
 tr ' ' '\t' >plain.tsv <<DATA
 snp counted other frequency centre mean y.g.effect

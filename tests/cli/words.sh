@@ -44,6 +44,9 @@ run 2 0 solve below/job.yaml
 cmp -s below/out/solutions.tsv folder.tsv || fail 'variances of the job file do not start from its folder'
 run 1 0 solve job.yaml --variances earlier --variances.residual 9 --overwrite
 grep -q '"residual":[[:space:]]*9' out/summary.json || fail 'a flag for one variance does not come on top of the folder'
+# results never replace the variances that they were computed with
+run 2 2 solve job.yaml --variances earlier --output earlier --overwrite
+[ -s earlier/variances.yaml ] || fail 'the file of variances was replaced'
 echo '{"iid(cwo)": 2.5, residual: 1.25}' >wrong.yaml
 run 2 2 solve job.yaml --variances wrong.yaml --overwrite
 says 'wrong.yaml:1:2: variances: no random term is called `iid(cwo)`; did you mean `iid(cow)`?'

@@ -139,7 +139,6 @@ MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e)
   if (rank < f->df) {
     left = Products(f, P);
     FillSystem(f, P, N, left, e);
-    for (size_t i = 0; i < n; i++) left[f->m][i] = 0.0; /* of the residual's equation only the leading part counts */
     for (int k = 0; k < f->m; k++) e->S[f->m * (f->m + 1) + k] = 0.0;
     e->S[(f->m + 1) * (f->m + 1) - 1] = (double)(f->df - rank);
     for (int k = 0; k < f->m; k++) { /* tr(A^+ A_k A^+) */
