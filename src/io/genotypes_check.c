@@ -56,18 +56,17 @@ PetscErrorCode GenoCheckEnd(MeritGenotypes geno, const char bed[], const BedEnd 
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_UINT8_T, MPI_BOR, geno->comm));
   if (span[0] > 0 && span[0] != -span[1])
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, bed, 0, NULL,
-                         "behind the last of the %lld animals of the .fam there are genotypes of more: the .bed was not made with this .fam",
+                         "there are genotypes of more animals than the %lld of the .fam: the .bed was not written with this .fam; use files that belong together",
                          (long long)geno->n_animals));
   if (span[0] > 0)
     MeritLog(MERIT_LOG_WARNING,
-             "%s: the bits behind the last of the %lld animals are not 0: check that the .bed was made with this .fam", bed,
+             "%s: the bits after the last of the %lld animals are not 0; check that the .bed was written with this .fam", bed,
              (long long)geno->n_animals);
   n = geno->n_snps < TELLING_SNPS ? 0 : EndAnimals(geno, any);
   if (!n) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(IdOf(geno, geno->n_animals - n, sizeof(id), id));
   MeritLog(MERIT_LOG_WARNING,
-           "%s: the last %lld of the %lld animals (from %s on) have two counted alleles in every SNP, as if the .bed held fewer animals than "
-           "the .fam: check that both were made together",
+           "%s: the last %lld of the %lld animals (from %s on) have two counted alleles in every SNP, as if the .bed had fewer animals than the .fam; check that both were written together",
            bed, (long long)n, (long long)geno->n_animals, id);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -130,7 +129,7 @@ PetscErrorCode GenoCheckAnimals(MeritGenotypes geno)
   if (!n) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT64_T, MPI_MIN, geno->comm));
   PetscCall(IdOf(geno, first, sizeof(id), id));
-  MeritLog(MERIT_LOG_WARNING, "%s: %lld of %lld animals have no genotype called (first: %s): they count as the mean of all", geno->path,
+  MeritLog(MERIT_LOG_WARNING, "%s: %lld of %lld animals have no called genotype (first: %s): the mean of all animals is used for them", geno->path,
            (long long)n, (long long)geno->n_animals, id);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -154,8 +153,7 @@ PetscErrorCode GenoCheckNames(MeritGenotypes geno)
   }
   if (n)
     MeritLog(MERIT_LOG_WARNING,
-             "%s%s: %d SNPs have the name of an earlier one (first: %s): results name both alike, and neither `merit predict` nor "
-             "solver.start can tell them apart",
+             "%s%s: %d SNPs have the name of an earlier one (first: %s): results have one name for both, and `merit predict` and solver.start cannot distinguish them; rename them",
              geno->path, geno->reader->names, (int)n, first);
   PetscCall(MeritStringsDestroy(&names));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -128,7 +128,7 @@ static PetscErrorCode NameSnps(MeritGenotypes geno, MeritStrings *names, int32_t
     PetscCall(MeritStringsIntern(*names, name, strlen(name), &code));
     if (code != c)
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->path, 0, name,
-                           "two SNPs have this name, so that a file of frequencies cannot tell them apart"));
+                           "two SNPs have this name, so that a file of frequencies cannot distinguish them; rename one"));
     (*snp_of)[c] = geno->used[c];
   }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -53,7 +53,7 @@ static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_blo
     if (seen[number - first]) {
       const char *id = MeritDictLocal(dict, number, NULL);
 
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, line, id, "this id is on line %lld already%s",
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, line, id, "this id is already on line %lld%s",
                     (long long)seen[number - first], advice);
     } else {
       seen[number - first] = line;

@@ -145,7 +145,7 @@ static PetscErrorCode ReadBim(MeritGenotypes geno)
   PetscCall(GenoLinesOpen(geno->comm, path, '#', &lines));
   if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL, "holds no SNP"));
   if (lines.all_rows >= INT32_MAX)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL, "%lld SNPs are more than are supported",
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL, "%lld SNPs are too many: fewer than 2^31 are supported",
                          (long long)lines.all_rows));
   for (;;) {
     PetscCall(GenoLinesNext(&lines, &at, &length, &fault));
@@ -250,8 +250,7 @@ static PetscErrorCode CheckBed(MeritGenotypes geno, const Bed *bed, MeritFault *
                   magic[1], magic[2]);
   else if (!magic[2])
     MeritFaultSet(fault, MERIT_ERROR_USAGE, bed->path, 0, NULL,
-                  "is in individual-major mode, which is not supported; write it anew in SNP-major mode "
-                  "(PLINK --make-bed)");
+                  "is in individual-major mode, which is not supported; write it again in SNP-major mode (PLINK --make-bed)");
   else if (size != expected)
     MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL,
                   "%s: %lld bytes, but %d SNPs of %lld animals (.bim, .fam) take %lld",

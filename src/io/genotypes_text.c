@@ -108,7 +108,7 @@ static PetscErrorCode FindShape(MPI_Comm comm, GenoLines *lines, Shape *shape)
     shape->n_snps    = 0;
     if (!size)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
-                    "no genotypes behind \"%.*s\"; a line is \"id 0 1 2 5 ...\" or \"id 0125...\"",
+                    "no genotypes after \"%.*s\"; a line is \"id 0 1 2 5 ...\" or \"id 0125...\"",
                     GENO_SHOWN(n_id), id);
     else
       found[0] = PackLine(lines, id, n_id, field, end, shape, NULL, &fault);

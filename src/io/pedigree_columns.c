@@ -64,7 +64,7 @@ static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const na
     if (data)
       PetscCall(MeritRaise(
           MERIT_ERROR_INPUT, ped->path, 1, NULL,
-          "'%s' reads like data, not like the name of a column; for a file without a header line give "
+          "'%s' looks like data, not like the name of a column; for a file without a header line give "
           "pedigree.header, such as [id, sire, dam]",
           name));
   }
@@ -89,7 +89,7 @@ static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names
     for (int other = PED_ID; other < PED_N_COLUMNS; other++) taken = taken || column[other] == role;
     if (taken)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, HeaderLine(ped), NULL,
-                           "no column of the pedigree can be taken for the %s; name it by pedigree.columns",
+                           "the pedigree has no column for the %s; name one with pedigree.columns",
                            roles[role]));
     column[role] = role;
   }

@@ -199,7 +199,7 @@ static PetscErrorCode WarnOfYears(MeritPedigree ped, int64_t n_same, int64_t lin
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_same, 1, MPI_INT64_T, MPI_SUM, ped->comm));
   if (!n_same) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &line, 1, MPI_INT64_T, MPI_MIN, ped->comm));
-  MeritLog(MERIT_LOG_WARNING, "%s:%lld: a parent was born in the same year as its offspring here, and in %lld of all pairs", ped->path,
+  MeritLog(MERIT_LOG_WARNING, "%s:%lld: a parent was born in the same year as its offspring, as in %lld of all pairs; check the years of birth", ped->path,
            (long long)line, (long long)n_same);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

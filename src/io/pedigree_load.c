@@ -79,7 +79,7 @@ static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int 
   for (int32_t c = 0; c < MeritStringsCount(pool); c++)
     if (number[c] >= 0)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, 1, NULL,
-                    "'%.100s' is an animal of other lines, too; for a file without a header line give pedigree.header, such as [id, sire, dam]",
+                    "'%.100s', in the first line, is an animal of other lines, too; for a file without a header line give pedigree.header, such as [id, sire, dam]",
                     MeritStringsGet(pool, c, NULL));
   PetscCall(MeritStringsDestroy(&pool));
   PetscCall(MeritFaultAgree(ped->comm, &fault));
@@ -196,7 +196,7 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int
   ped->n = MeritDictSize(ped->dict);
   if (ped->n > INT32_MAX)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
-                         "%lld animals: more than %d are not available", (long long)ped->n, INT32_MAX));
+                         "the pedigree has %lld animals; at most %d are supported", (long long)ped->n, INT32_MAX));
   if (column[PED_YEAR] >= 0) PetscCall(MeritTableNumbers(table, column[PED_YEAR], &year));
   PetscCall(PetscMalloc1(lines->n, rows));
   for (int64_t i = 0; i < lines->n; i++) {
@@ -225,7 +225,7 @@ static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
   else if (ped->has_year && (row->year < ped->year[i] || row->year > ped->year[i])) what = "birth year is";
   else if (ped->has_sex && row->sex && ped->sex[i] && row->sex != ped->sex[i]) what = "sex is";
   if (what)
-    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the %s not %s of the animal's line %lld", what,
+    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the animal's %s not %s of line %lld; correct or remove one of the lines", what,
                   what[0] == 'p' ? "those" : "that", (long long)ped->line[i]);
   if (ped->has_year && isnan(ped->year[i])) ped->year[i] = row->year;
   if (ped->has_sex && !ped->sex[i]) ped->sex[i] = row->sex;

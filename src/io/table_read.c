@@ -138,7 +138,7 @@ static void SetNumber(Reader *r, int c, TableField f, double *value)
   TableNumberFault fault = TableNumberParse(f.at, f.length, value);
 
   if (fault == TABLE_NUMBER_NOT && r->t->missing_key && TableNoValue(f.at, f.length))
-    Fault(r, name, "\"%.*s%s\" is not a number; a word for a missing value goes into %s", shown, f.at, more, r->t->missing_key);
+    Fault(r, name, "\"%.*s%s\" is not a number; if it means missing, add it to %s", shown, f.at, more, r->t->missing_key);
   else if (fault == TABLE_NUMBER_NOT) Fault(r, name, "\"%.*s%s\" is not a number", shown, f.at, more);
   else if (fault == TABLE_NUMBER_COMMA)
     Fault(r, name, "\"%.*s%s\" is not a number: a decimal comma is not read, use a point", shown, f.at, more);

@@ -296,7 +296,7 @@ static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
   for (int i = 0; i < CYCLES; i++) PetscCall(Cycle(s, goal, x, r, p, &iterations));
   if (iterations >= MOST_ITERATIONS)
     MeritLog(MERIT_LOG_WARNING,
-             "%s: classes hang together so loosely that redundant equations may stay undetected; levels with few records are the reason",
+             "%s: very few records connect the levels of fixed classes, so that some redundant equations may not be found; join levels that have few records",
              s->model->formula->trait[s->work->trait]);
   PetscCall(PetscFree2(r, p));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -149,7 +149,7 @@ static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const Meri
 
       if (label)
         MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->options.records, line, NULL,
-                      "column %s: \"%s\" holds a colon, as classes of column %s do: two cells would have the same label; write it without a colon", name,
+                      "column %s: \"%s\" contains a colon, as labels of column %s do, so that two cells would have the same label; use labels without a colon", name,
                       label, first);
       PetscCall(MeritFaultAgree(model->comm, &fault));
     }

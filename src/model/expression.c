@@ -65,7 +65,7 @@ static void Blanks(Parser *p)
 static PetscErrorCode Put(Parser *p, Op op, double number, int component)
 {
   PetscFunctionBegin;
-  if (p->e->n == MOST) PetscCall(MeritNodeError(p->node, "the function is too long"));
+  if (p->e->n == MOST) PetscCall(MeritNodeError(p->node, "the function is too long; split it into several"));
   p->e->code[p->e->n].op          = op;
   p->e->code[p->e->n].number      = number;
   p->e->code[p->e->n++].component = component;
@@ -415,7 +415,7 @@ PetscErrorCode MeritExpressionParse(const MeritFormula *formula, MeritNode node,
   Parser p = {.formula = formula, .node = node};
 
   PetscFunctionBegin;
-  if (node->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node, "a function must be a text"));
+  if (node->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node, "a function must be text, like \"ped(cow) / (ped(cow) + residual)\""));
   PetscCall(PetscNew(&p.e));
   *expression = p.e;
   p.text = p.at = node->text;

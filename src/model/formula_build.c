@@ -99,7 +99,7 @@ static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, co
   for (int i = 1; i < n; i++) {
     for (int j = 0; j < i; j++) {
       if (FormulaRegressorSame(r + i, r + j))
-        PetscCall(MeritNodeErrorAt(node, t->at, "`%s` has the same regressor twice", t->text));
+        PetscCall(MeritNodeErrorAt(node, t->at, "`%s` has the same regressor twice; remove one", t->text));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -118,11 +118,11 @@ static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const Meri
   PetscFunctionBegin;
   if (t->kind != known->kind || (!same && (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_RIDGE))) {
     PetscCall(MeritNodeErrorAt(node, at,
-                           "the label `%s` stands for `%s` (line %d) already, which `%s` cannot join",
+                           "the label `%s` is already used for `%s` (line %d), which cannot be joined with `%s`; use another label",
                            known->label, known->text, known->line, t->text));
   }
   if (!same && (!t->label || !strcmp(known->label, known->text))) {
-    PetscCall(MeritNodeErrorAt(node, at, "the label `%s` is the text of another term than `%s`", known->label,
+    PetscCall(MeritNodeErrorAt(node, at, "the label `%s` is the text of another term, so it cannot be the label of `%s`; use another label", known->label,
                            t->label ? t->text : known->text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -169,7 +169,7 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
          label */
       if (b->mask[k][i] & bit) {
         PetscCall(MeritNodeErrorAt(node, t->label ? t->label_at : t->at,
-                               "the label `%s` stands twice in this formula", label));
+                               "the label `%s` occurs twice in this formula; use another label", label));
       }
     }
     PetscCall(CheckJoin(node, t, f->term + k));
@@ -216,21 +216,21 @@ static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero
     const FormulaTerm *t = p->term + i;
 
     if ((t->one && *zero) || (t->zero && *one))
-      PetscCall(MeritNodeErrorAt(p->node, t->at, "1 and 0 exclude each other"));
+      PetscCall(MeritNodeErrorAt(p->node, t->at, "1 (an intercept) and 0 (no intercept) exclude each other; remove one"));
     *one |= t->one;
     *zero |= t->zero;
     if (t->zero && p->n_terms == 1)
       PetscCall(MeritNodeErrorAt(p->node, t->at, "the formula has no term, not even an intercept"));
     for (int j = 0; j < i; j++) {
       if (!strcmp(t->text, p->term[j].text))
-        PetscCall(MeritNodeErrorAt(p->node, t->at, "the term `%s` stands twice in this formula", t->text));
+        PetscCall(MeritNodeErrorAt(p->node, t->at, "the term `%s` occurs twice in this formula; remove one", t->text));
     }
     for (int j = 0; j < t->n_products; j++) {
       const FormulaProduct *x    = t->product + j;
       bool                  self = x->column && !strcmp(x->column, p->trait.name);
 
       for (int c = 0; c < x->n_class; c++) self |= !strcmp(x->class_column[c], p->trait.name);
-      if (self) PetscCall(MeritNodeErrorAt(p->node, x->at, "the trait `%s` stands on both sides", p->trait.name));
+      if (self) PetscCall(MeritNodeErrorAt(p->node, x->at, "the trait `%s` is on both sides of `~`; remove it on the right", p->trait.name));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -251,7 +251,7 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
     PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "a model may have %d traits at most", MERIT_MAX_TRAITS));
   for (int t = 0; t < trait; t++) {
     if (!strcmp(f->trait[t], p->trait.name)) {
-      PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "the trait `%s` has a formula already", p->trait.name));
+      PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "the trait `%s` already has a formula; a trait has one", p->trait.name));
     }
   }
   PetscCall(PetscStrallocpy(p->trait.name, &f->trait[trait]));
@@ -341,8 +341,7 @@ static PetscErrorCode WarnOfSplitPedigree(FormulaBuilder *b)
         continue;
       }
       snprintf(text, sizeof(text),
-               "%s of %s and %s of %s are two terms without covariance between them; one label for both "
-               "(animal = %s) joins them",
+               "%s of %s and %s of %s are two terms without covariance between them; for a covariance, give both the same label (animal = %s)",
                early->text, f->trait[FirstTrait(TraitsOf(b, j))], late->text,
                f->trait[FirstTrait(TraitsOf(b, k))], late->text);
       PetscCall(PetscStrallocpy(text, &f->warning[f->n_warnings++]));

@@ -144,6 +144,6 @@ PetscErrorCode FormulaForeignTrait(FormulaParser *p)
   if (p->n_tokens < 2 || t->kind != TOKEN_MARK) PetscFunctionReturn(PETSC_SUCCESS);
   if (t->mark == '(' && p->token->kind == TOKEN_NAME) PetscCall(FormulaForeignFunction(p, p->token));
   if (t->mark == ',' || t->mark == '+')
-    PetscCall(MeritNodeErrorAt(p->node, t->at, "one trait stands before `~`: several are a list of formulas, model: [\"milk ~ ..\", \"fat ~ ..\"]"));
+    PetscCall(MeritNodeErrorAt(p->node, t->at, "only one trait can be before `~`; for several traits give a list of formulas, model: [\"milk ~ ..\", \"fat ~ ..\"]"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

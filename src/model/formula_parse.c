@@ -148,7 +148,7 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   if (!isfinite(x->high - x->low))
     PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() is too wide"));
   if (!(x->low < x->high))
-    PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() must rise: low < high"));
+    PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() must be ascending: low < high"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -202,7 +202,7 @@ static PetscErrorCode TakeProduct(FormulaParser *p)
       }
       for (int c = 0; c < x->n_class; c++) {
         if (!strcmp(name, x->class_column[c])) {
-          PetscCall(MeritNodeErrorAt(p->node, t->at, "`%s` stands twice in one product", name));
+          PetscCall(MeritNodeErrorAt(p->node, t->at, "`%s` occurs twice in one product; remove one", name));
         }
       }
       x->class_column[x->n_class++] = name;
@@ -272,7 +272,7 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
   PetscCall(Expect(p, ')', "or + here"));
   if (IsMark(Peek(p, 0), ':')) {
     PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
-                           "%s() is not multiplied from outside: put the product between its parentheses",
+                           "%s() cannot be multiplied from outside: write the product between its parentheses",
                            functions[function]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -282,7 +282,7 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
 static PetscErrorCode RefuseMinus(FormulaParser *p)
 {
   PetscFunctionBegin;
-  PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "terms are not taken away; `0` leaves the intercept out"));
+  PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "`-` is not used here: leave the term out of the formula; `0` leaves out the intercept"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -132,7 +132,7 @@ PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term)
       PetscCall(FormulaErrorAt(
           model, term->line, term->column,
           "two regressors of `%s` are both called %s: columns and intervals of leg() must agree within "
-          "a term (the constant of a second one is the same again)",
+          "a term (the constants of two leg() are the same regressor)",
           term->label, x->name));
     }
   }

@@ -140,7 +140,7 @@ static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
     while (c < formula->n_residuals && !IsClass(formula->residual[c].label, label, keep < 0 ? (int64_t)length : keep)) c++;
     if (c == formula->n_residuals)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->options.records, rows->line[row], label,
-                    "this class of %s has no residual variance in the job file", formula->residual_by);
+                    "this class of %s has no residual variance in the job file; add it to variances: residual", formula->residual_by);
     else rows->residual[row] = c;
   }
   PetscCall(MeritFaultAgree(model->comm, &fault));

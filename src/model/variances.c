@@ -269,7 +269,7 @@ static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
     if (node->kind == MERIT_NODE_NULL) continue;
     /* a label with and without blanks is one label */
     if (term < f->n_terms ? f->term[term].G != NULL : f->n_residuals > 0) {
-      PetscCall(MeritNodeError(node, "variances: `%s` stands twice", variances->key[c]));
+      PetscCall(MeritNodeError(node, "variances: `%s` occurs twice; remove one", variances->key[c]));
     }
     if (term < f->n_terms)
       PetscCall(ReadTerm(f, term, node));

@@ -158,7 +158,7 @@ static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int posi
   if (!rows) PetscFunctionReturn(PETSC_SUCCESS);
   VarianceOrder(s, sizeof(order), order);
   if (rows->kind != MERIT_NODE_LIST || rows->n != s->n) {
-    PetscCall(MeritNodeError(rows, "the rows of `%s` are %d names, in any order: %s", s->label, s->n, order));
+    PetscCall(MeritNodeError(rows, "`rows` of `%s` must be these %d names, in any order: %s", s->label, s->n, order));
   }
   for (int i = 0; i < s->n; i++) {
     MeritNode row = rows->child[i];
@@ -172,7 +172,7 @@ static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int posi
     }
     for (int j = 0; j < i; j++) {
       if (position[j] == position[i])
-        PetscCall(MeritNodeError(row, "the row %s of `%s` stands twice", row->text, s->label));
+        PetscCall(MeritNodeError(row, "the row %s of `%s` occurs twice", row->text, s->label));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);

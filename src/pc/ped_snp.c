@@ -58,8 +58,8 @@ static PetscErrorCode Sketch(MeritPed *p, Mat C, int term, const double D[], con
   if ((*sketch)->U) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritSnpNystromScale(&p->term[term], mean, &scale));
   PetscCall(MeritSketchMake(C, term, D, mean, p->options.rank, scale, *sketch));
-  MeritLog(MERIT_LOG_INFO, "SNPs: Nystrom approximation of rank %d (%s), %.3g to %.3g times the penalty; about %.0f iterations foreseen to 1e-10",
-           (*sketch)->rank, p->options.rank ? "asked for" : "more would not pay", scale * (*sketch)->lambda[0],
+  MeritLog(MERIT_LOG_INFO, "SNPs: Nystrom approximation of rank %d (%s), %.3g to %.3g times the penalty; about %.0f iterations expected to 1e-10",
+           (*sketch)->rank, p->options.rank ? "asked for" : "a higher rank would not save time", scale * (*sketch)->lambda[0],
            scale * (*sketch)->lambda[PetscMax((*sketch)->rank, 1) - 1], (*sketch)->predicted);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -47,7 +47,7 @@ static PetscErrorCode KeepSource(MeritPrediction p, MeritNode job)
   PetscCallMPI(MPI_Bcast(&same, 1, MPI_INT, 0, p->comm));
   PetscCall(PetscFree(folder));
   if (same)
-    PetscCall(MeritNodeError(MeritNodeFind(job, "output.folder"), "this folder holds predict.snps; the prediction needs one of its own"));
+    PetscCall(MeritNodeError(MeritNodeFind(job, "output.folder"), "this folder has the file predict.snps; choose another folder for the prediction"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -89,7 +89,7 @@ static void Tell(MeritPrediction p)
              "%lld of %lld SNPs with effects have other alleles in %s (another strand or variant): every animal counts with their mean",
              (long long)c->other_alleles, (long long)c->n_effects, geno);
   if (c->by_name)
-    MeritLog(MERIT_LOG_WARNING, "%lld SNPs are matched by name alone, as there are no alleles to compare: the same one must be counted",
+    MeritLog(MERIT_LOG_WARNING, "%lld SNPs are matched by name only, as there are no alleles to compare; make sure that both files count the same allele",
              (long long)c->by_name);
 }
 

@@ -149,16 +149,16 @@ static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row,
   if (!HasEffect(t, p->n_values, row)) PetscFunctionReturn(PETSC_SUCCESS);
   p->count.n_effects++;
   if (!name[0]) {
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, NULL, "an effect without the name of its SNP");
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, NULL, "the line has an effect, but no name of a SNP");
   } else if (!Coding(t, row, &centre, &mean)) {
     MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, name,
-                  "an effect without the SNP's frequency (0 to 1) or its centre and mean (0 to 2)");
+                  "the line has an effect, but no frequency (0 to 1), or no centre and mean (0 to 2)");
   } else if (code < 0) {
     /* not genotyped here: its mean contribution goes to the offset */
     p->count.absent++;
     PetscCall(LeaveOut(p, t, row, mean - centre, "not in the genotypes"));
   } else if (m->snp_of[code] < 0) {
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, name, "two SNPs of %s have this name, so that it cannot be matched",
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, name, "two SNPs of %s have this name, so that they cannot be matched; rename one",
                   p->path);
   } else {
     const int32_t j = m->snp_of[code];
@@ -236,7 +236,7 @@ static PetscErrorCode Check(MeritPrediction p)
   /* text genotypes have no names of SNPs: they are matched by position */
   if (!MeritGenotypesNamed(p->geno) && c->n_rows != c->n_snps)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno, 0, NULL,
-                         "holds %d SNPs, but %s has %lld: those of text genotypes are known by position only", (int)c->n_snps, p->snps,
+                         "holds %d SNPs, but %s has %lld: the SNPs of text genotypes are identified by position only", (int)c->n_snps, p->snps,
                          (long long)c->n_rows));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

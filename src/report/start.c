@@ -150,7 +150,7 @@ static void Lay(MeritReport report, const StartRow *row, const double *scale, do
 {
   if (*line)
     MeritFaultSet(fault, MERIT_ERROR_INPUT, report->start, PetscMax(*line, row->line), NULL,
-                  "solver.start: has the trait, term, component and level of line %lld again; remove one of the lines, or rename SNPs that have one name",
+                  "solver.start: trait, term, component and level are those of line %lld; remove one of the lines, or rename SNPs that have one name",
                   (long long)PetscMin(*line, row->line));
   *line = row->line;
   /* the file has the effect of one allele copy, u is that of the scaled column */

@@ -68,7 +68,7 @@ PetscErrorCode SummaryInput(MPI_Comm comm, cJSON *list, const char key[], const 
   }
   if (changed[0]) {
     /* the results themselves are complete */
-    MeritLog(MERIT_LOG_WARNING, "%s %s after it was read: summary.json has no checksum of it", path, changed);
+    MeritLog(MERIT_LOG_WARNING, "%s %s after it was read: the results are complete, but summary.json has no checksum of this file", path, changed);
     cJSON_AddNullToObject(item, "bytes");
     cJSON_AddNullToObject(item, "crc32");
     cJSON_AddStringToObject(item, "changed", changed);

@@ -161,7 +161,7 @@ static PetscErrorCode Part(SumParser *p, double sign)
   if (!FindValue(p, &part.term, &part.regressor)) {
     if (Number(p, &number)) {
       Blanks(p);
-      if (*p->at != '*') PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: expected `*` and a breeding value behind a weight"));
+      if (*p->at != '*') PetscCall(MeritNodeErrorAt(p->node, Offset(p), "ebv: expected `*` and a breeding value after a weight"));
       p->at++;
       Blanks(p);
     }

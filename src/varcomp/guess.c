@@ -153,6 +153,6 @@ PetscErrorCode VarcompGuess(MeritVarcomp v, const double scale[])
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.start", "no start by Haseman-Elston regression with %s; use auto", reason));
     if (!reason) PetscCall(Guess(v, scale, &found));
   }
-  if (!found) MeritLog(MERIT_LOG_INFO, "start from `variances` where the job has them, else from shares of the phenotypic variance");
+  if (!found) MeritLog(MERIT_LOG_INFO, "start from `variances` where the job has them, else from fractions of the phenotypic variance");
   PetscFunctionReturn(PETSC_SUCCESS);
 }

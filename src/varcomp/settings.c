@@ -62,7 +62,7 @@ static PetscErrorCode PriorFromConfig(MeritVarcomp v, MeritNode job)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (!isnan(v->settings.prior_value) || v->settings.method != MERIT_VARCOMP_MINQUE)
-    PetscCall(MeritNodeError(node, "varcomp.prior goes with method minque; the others name theirs, or take `variances`"));
+    PetscCall(MeritNodeError(node, "varcomp.prior is for method minque only; the other methods have a prior by definition, or take `variances`"));
   if (node->kind != MERIT_NODE_LIST) {
     PetscCall(PriorValue(node, &v->settings.prior_value));
     PetscFunctionReturn(PETSC_SUCCESS);

@@ -184,10 +184,10 @@ DATA
 run 1 0 solve text.yaml
 run 2 0 predict textnew.yaml
 same text/animals.tsv textnew/animals.tsv text
-says 'by name alone'
+says 'by name only'
 printf 'w 0 1\n' >short.txt
 run 2 3 predict textnew.yaml --genotypes.text short.txt --overwrite
-says 'known by position only'
+says 'identified by position only'
 run 1 3 predict textnew.yaml --predict.snps effects.tsv --overwrite
 says 'SNP1, SNP2, ... by position'
 
@@ -210,9 +210,9 @@ refused 3 "no column 'TRAIT.TERM.effect'" predict.yaml --predict.snps lacks.tsv
 cut -f 1-3,5 effects.tsv >lacks.tsv
 refused 3 "no column 'frequency'" predict.yaml --predict.snps lacks.tsv
 sed 's/0\.25/1.25/' effects.tsv >odd.tsv
-refused 3 "odd.tsv:3: b: an effect without the SNP's frequency" predict.yaml --genotypes.bfile hand --predict.snps odd.tsv
+refused 3 "odd.tsv:3: b: the line has an effect, but no frequency" predict.yaml --genotypes.bfile hand --predict.snps odd.tsv
 sed 's/0\.25/NA/' effects.tsv >odd.tsv
-refused 3 "odd.tsv:3: b: an effect without the SNP's frequency" predict.yaml --genotypes.bfile hand --predict.snps odd.tsv
+refused 3 "odd.tsv:3: b: the line has an effect, but no frequency" predict.yaml --genotypes.bfile hand --predict.snps odd.tsv
 sed 's/-4/-4,5/' effects.tsv >odd.tsv
 refused 3 'odd.tsv:3' predict.yaml --genotypes.bfile hand --predict.snps odd.tsv
 sed 's/^c/b/' effects.tsv >twice.tsv
@@ -230,7 +230,7 @@ head -c 6 hand.bed >cut.bed
 for suffix in bim fam; do cp hand.$suffix cut.$suffix; done
 refused 3 'truncated' predict.yaml --genotypes.bfile cut --predict.snps effects.tsv
 run 2 2 predict predict.yaml --output out --overwrite
-says 'this folder holds predict.snps'
+says 'this folder has the file predict.snps'
 run 1 2 predict predict.yaml --output ./out/ --overwrite --predict.snps out
 [ -f out/solutions.tsv ] || fail 'the result that the effects come from is gone'
 refused 2 'bfile or text, not both' predict.yaml --genotypes.text train.txt

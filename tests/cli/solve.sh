@@ -152,7 +152,7 @@ for n in 1 3; do
   run $n 3 solve job.yaml --output bad --solver.start cut.tsv
   says 'cut.tsv: the last line has no line end: the file was cut short'
   run $n 3 solve job.yaml --output bad --solver.start twice.tsv
-  says 'twice.tsv:4: solver.start: has the trait, term, component and level of line 3 again'
+  says 'twice.tsv:4: solver.start: trait, term, component and level are those of line 3'
 done
 
 # a missing code that is a number, in a trait and in a class

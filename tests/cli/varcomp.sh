@@ -109,7 +109,7 @@ says "expected a number"
 run 2 2 $job --varcomp.test "iid(q)"
 says "no random term"
 run 2 2 $job --varcomp.prior 1
-says "goes with method minque"
+says "is for method minque only"
 run 3 4 $job --varcomp.max_rounds 2
 says "not converged after 2 rounds"
 [ -e out/varcomp.tsv ] || fail "the best point is not kept"

@@ -61,9 +61,9 @@ done
 # the cheapest by what is foreseen, whatever the ranks: one genomic variance by its eigenvalues, a model of factors by its factor
 for n in 1 3; do
   run $n 0 varcomp job.yaml --model "y ~ herd + snp(id)" --output.solutions fixed
-  says "engine eigen: foreseen are .* s of a core for 7 rounds, engine "
+  says "engine eigen: expected are .* s of a core for 7 rounds, engine "
   run $n 0 varcomp job.yaml --model "y ~ herd + iid(pen)" --output.solutions fixed
-  says "engine factor: foreseen are "
+  says "engine factor: expected are "
 done
 # what does not fit is refused with the figure, before it is begun; auto takes what fits
 for n in 1 3; do
@@ -89,7 +89,7 @@ run 2 2 varcomp job.yaml --varcomp.engine sampled --varcomp.test 'iid(pen)'
 says "engine sampled computes none"
 said " equations" && fail "data are read before varcomp.test is refused"
 run 2 2 varcomp job.yaml --genotypes.text many.txt --records.file long.csv --varcomp.test 'iid(pen)' --solver.memory 100M
-says "solver.memory: no engine has room: engine [a-z]* needs"
+says "solver.memory: no engine fits into the memory: engine [a-z]* needs"
 said "traces from" && fail "work is done before varcomp.test is refused"
 
 # close FILE: the estimates of out are within 4 Monte Carlo standard errors of those of FILE, which are known for all but fixed ones and variances of 0

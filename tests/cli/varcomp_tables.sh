@@ -235,7 +235,7 @@ refused 'there is nothing to test' dye.yaml --varcomp.test 'iid(Batch)' --varian
 refused 'varcomp.method' dye.yaml --varcomp.methid reml
 refused 'reml' dye.yaml --varcomp.method rmel
 refused 'method he is for one trait' two.yaml --varcomp.method he
-refused 'goes with method minque' dye.yaml --varcomp.prior 1
+refused 'is for method minque only' dye.yaml --varcomp.prior 1
 refused 'ksp_type' dye.yaml -ksp_tipe cg
 run 2 3 varcomp dye.yaml --records.file nowhere.csv
 says nowhere.csv

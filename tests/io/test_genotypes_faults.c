@@ -88,9 +88,9 @@ static void TestMalformedTablesAreNamedByLine(void **state)
   TableRaises("g.fam", "f a 0 0 0 -9\nf b 0 0 0 -9\nf c 0 0 0\nf d 0 0 0 -9\n",
               "g.fam:3: fewer than six fields");
   TableRaises("g.fam", "f a 0 0 0 1\nf b 0 0 0 1\nf c 0 0 0 1\nf d 0 0 0 1\nf b 0 0 0 1\nf e 0 0 0 1\n",
-              "g.fam:5: b: this id is on line 2 already");
+              "g.fam:5: b: this id is already on line 2");
   TableRaises("g.fam", "f a 0 0 0 1\nf b 0 0 0 1\nf c 0 0 0 1\nf c 0 0 0 1\nf b 0 0 0 1\nf a 0 0 0 1\n",
-              "g.fam:4: c: this id is on line 3 already");
+              "g.fam:4: c: this id is already on line 3");
 }
 
 static void TestAMissingFileIsNamed(void **state)
@@ -117,7 +117,7 @@ static void TestMalformedTextIsNamedByLineAndId(void **state)
   TextRaises("a 012\nb 0.2\nc 000\n", "g.txt:2: b: \".\" for SNP 2 is not 0, 1, 2 or 5 (missing)");
   TextRaises("a 012\nb 0 2\nc 000\n", "g.txt:2: b: \" \" for SNP 2 is not 0, 1, 2 or 5 (missing)");
   TextRaises("a 0 1\nb\nc 0 0\n", "g.txt:2: b: 0 genotypes, but the first line has 2");
-  TextRaises("a 0 1 2\nb 2 1 0\nc 1 1 1\nb 0 0 0\n", "g.txt:4: b: this id is on line 2 already");
+  TextRaises("a 0 1 2\nb 2 1 0\nc 1 1 1\nb 0 0 0\n", "g.txt:4: b: this id is already on line 2");
 }
 
 static void TestAFirstLineWithoutGenotypesIsRefused(void **state)
@@ -127,7 +127,7 @@ static void TestAFirstLineWithoutGenotypesIsRefused(void **state)
              "g.txt:1: id: \"s1\" for SNP 1 is not 0, 1, 2 or missing (5, NA, .); the first line must hold");
   TextRaises("id genotypes\na 01\nb 12\n",
              "g.txt:1: id: \"g\" for SNP 1 is not 0, 1, 2 or 5 (missing); the first line must hold");
-  TextRaises("a,0,1\nb,1,2\n", "g.txt:1: no genotypes behind \"a,0,1\"");
+  TextRaises("a,0,1\nb,1,2\n", "g.txt:1: no genotypes after \"a,0,1\"");
 }
 
 static void TestGenotypesWithoutVariationAreRefused(void **state)
@@ -186,7 +186,7 @@ static void TestAnAnimalTooFewInTheFamIsRefused(void **state)
   prefix = WritePlink(&small);
   small.n--; /* the .fam without the last */
   WriteTables(&small);
-  PlinkRaises(MERIT_ERROR_INPUT, prefix, "g.bed: behind the last of the 6 animals of the .fam there are genotypes of more");
+  PlinkRaises(MERIT_ERROR_INPUT, prefix, "g.bed: there are genotypes of more animals than the 6 of the .fam");
 }
 
 static void TestAnAnimalTooManyInTheFamIsTold(void **state)
@@ -205,7 +205,7 @@ static void TestPaddingThatIsAlikeInAllSnpsIsTold(void **state)
   (void)state;
   small        = Large(7, 0, -1);
   padding_bits = 1;
-  PlinkWarns(WritePlink(&small), "g.bed: the bits behind the last of the 7 animals are not 0");
+  PlinkWarns(WritePlink(&small), "g.bed: the bits after the last of the 7 animals are not 0");
   padding_bits = 0;
   FreeCase(&small);
 }
@@ -214,7 +214,7 @@ static void TestAnimalsWithoutGenotypesAreTold(void **state)
 {
   (void)state;
   small = Large(600, 0, 523);
-  PlinkWarns(WritePlink(&small), "g: 1 of 600 animals have no genotype called (first: a523)");
+  PlinkWarns(WritePlink(&small), "g: 1 of 600 animals have no called genotype (first: a523)");
   FreeCase(&small);
 }
 

@@ -54,9 +54,9 @@ static void TestGeneticGroupsAreRefusedAsNotAvailable(void **state)
 static void TestOtherParentsOnASecondLineNameBothLines(void **state)
 {
   (void)state;
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:5: a: the parents are not those of the animal's line 2",
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:5: a: the animal's parents are not those of line 2; correct or remove one of the lines",
                 Make("id,sire,dam\na,s,d\nb,0,0\na,s,d\na,s,e\nb,s,0\n"));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: a: the parents are not those of the animal's line 2",
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: a: the animal's parents are not those of line 2; correct or remove one of the lines",
                 Make("id,sire,dam\na,s,d\na,s,0\n"));
 }
 
@@ -158,7 +158,7 @@ static void TestSeveralFaultsAreNamedTogether(void **state)
 
   (void)state;
   assert_int_not_equal((int)MeritPedigreeLoad(ped), 0);
-  assert_non_null(strstr(MeritErrorLast()->text, "ped.csv:3: a: the parents are not those"));
+  assert_non_null(strstr(MeritErrorLast()->text, "ped.csv:3: a: the animal's parents are not those"));
   assert_int_equal(MeritErrorFurther(&further, &n_left), 2);
   assert_non_null(strstr(further[0].text, "ped.csv:4: b: the animal is its own sire"));
   assert_non_null(strstr(further[1].text, "ped.csv:5: d: the animal is a sire here but a dam on line 2"));
@@ -175,7 +175,7 @@ static void TestHeaderLinesAndTheirAbsenceAreSeen(void **state)
   TestCall(MeritPedigreeSetFile(ped, path, NULL, 3, header));
   TestRaises(MERIT_ERROR_INPUT, "ped.csv:1: the first line names columns; pedigree.header is for files without", MeritPedigreeLoad(ped));
   TestCall(MeritPedigreeDestroy(&ped));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:1: 'dad' is an animal of other lines, too; for a file without a header line give pedigree.header",
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:1: 'dad', in the first line, is an animal of other lines, too; for a file without a header line give pedigree.header",
                 Make("kid,dad,mum\ncub,dad,mom\n"));
 }
 
@@ -210,9 +210,9 @@ static void TestASexThatIsNotThatOfTheRoleIsRefusedWithBothLines(void **state)
                 WithSexes("id,sire,dam,born,sex\ns,0,0,1999,Male\nd,0,0,1999,1\na,s,d,2001,\n"));
   AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: sex \"boy\" is none of 1, M, male, 2, F, female, and 0, U, unknown",
                 WithSexes("id,sire,dam,born,sex\ns,0,0,1999,M\nd,0,0,1999,boy\n"));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: s: the sex is not that of the animal's line 2",
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: s: the animal's sex is not that of line 2; correct or remove one of the lines",
                 WithSexes("id,sire,dam,born,sex\ns,0,0,1999,M\ns,0,0,1999,F\n"));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: s: the birth year is not that of the animal's line 2",
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: s: the animal's birth year is not that of line 2; correct or remove one of the lines",
                 WithSexes("id,sire,dam,born,sex\ns,0,0,1999,M\ns,0,0,NA,\ns,0,0,2000,0\n"));
   ped = WithSexes("id,sire,dam,born,sex\ns,0,0,1999,F\na,s,s,2001,M\n");
   TestCall(MeritPedigreeSetFreeSexes(ped, true));
@@ -223,7 +223,7 @@ static void TestASexThatIsNotThatOfTheRoleIsRefusedWithBothLines(void **state)
 static void TestParentsOfTheSameYearAreTold(void **state)
 {
   (void)state;
-  Warns(1, "ped.csv:4: a parent was born in the same year as its offspring here, and in 3 of all pairs",
+  Warns(1, "ped.csv:4: a parent was born in the same year as its offspring, as in 3 of all pairs; check the years of birth",
         WithYears("id,sire,dam,born\ns,0,0,2001\nd,0,0,2000\na,s,d,2001\nb,s,d,2002\nc,a,e,2001\ne,0,0,2001\n"));
 }
 
@@ -244,8 +244,8 @@ static void TestColumnsThatCannotBeFoundAreNamed(void **state)
                 WithIdColumn("animl", "animal,sire,dam\na,0,0\n"));
   AssertRefused(MERIT_ERROR_USAGE, "cannot be both the id and the sire",
                 WithIdColumn("sire", "animal,sire,dam\na,0,0\n"));
-  AssertRefused(MERIT_ERROR_USAGE, "for the dam; name it by pedigree.columns", Make("id,mum,sire\na,d,s\n"));
-  AssertRefused(MERIT_ERROR_USAGE, "for the dam; name it by pedigree.columns", Make("id,pa\na,0\n"));
+  AssertRefused(MERIT_ERROR_USAGE, "for the dam; name one with pedigree.columns", Make("id,mum,sire\na,d,s\n"));
+  AssertRefused(MERIT_ERROR_USAGE, "for the dam; name one with pedigree.columns", Make("id,pa\na,0\n"));
 }
 
 static void TestAFileWithoutAHeaderLineIsNotReadAsIfItHadOne(void **state)

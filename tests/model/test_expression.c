@@ -185,7 +185,7 @@ static void TestAFunctionMustBeText(void **state)
 
   (void)state;
   Begin(one_trait, "[pe, 1]", &k);
-  TestRaises(MERIT_ERROR_USAGE, "must be a text", MeritExpressionParse(k.formula, MeritNodeFind(k.job, "functions.f"), &e));
+  TestRaises(MERIT_ERROR_USAGE, "must be text", MeritExpressionParse(k.formula, MeritNodeFind(k.job, "functions.f"), &e));
   End(&k);
 }
 

@@ -205,7 +205,7 @@ static void TestWrongKeys(void **state)
             "(needed are ped(cow): a number; residual: a number)");
   RefusedAt("model: y ~ herd\nvariances:\n  herd: 3\n", "3:3", "`herd` is a fixed term and has no variance");
   RefusedAt("model: y ~ ped(cow)\nvariances:\n  ped(cow): 3\n  ped( cow ): 4\n", "4:15",
-            "`ped( cow )` stands twice");
+            "`ped( cow )` occurs twice");
   RefusedAt("model: y ~ ped(cow)\nvariances: 3\n", "2:12", "`variances` must be");
   RefusedAt("model: y ~ iid(s)\nvariances:\n  iid(s): {val: 3}\n", "3:12",
             "unknown key `val`; did you mean `value`?");
@@ -292,11 +292,11 @@ static void TestWrongOptions(void **state)
 {
   (void)state;
   RefusedAt(MATERNAL "variances:\n  animal: {rows: [ww.calf, yw.calf], value: [1, 1, 1]}\n", "3:18",
-            "the rows of `animal` are 3 names, in any order: ww.calf, yw.calf, ww.dam");
+            "`rows` of `animal` must be these 3 names, in any order: ww.calf, yw.calf, ww.dam");
   RefusedAt(MATERNAL "variances:\n  animal: {rows: [ww.calf, yw.calf, yw.dam], value: [1, 1, 1]}\n", "3:37",
             "\"yw.dam\" is no component of `animal`");
   RefusedAt(MATERNAL "variances:\n  animal: {rows: [ww.calf, yw.calf, ww.calf], value: [1, 1, 1]}\n", "3:37",
-            "stands twice");
+            "occurs twice");
   RefusedAt(MATERNAL "variances:\n  animal: {structure: dag, value: [1, 1, 1]}\n", "3:23",
             "must be us (unstructured) or diag");
   RefusedAt(MATERNAL "variances:\n  residual: {structure: diag, value: [[1, 0.5], [0.5, 1]]}\n", "3:38",

@@ -422,7 +422,7 @@ static void test_what_cannot_be_is_named(void **state)
   TestRaises(MERIT_ERROR_USAGE, "infinite prior", LayoutEstimate(&models[1], "method: minque, prior: [inf, 1]", "", &r));
   TestRaises(MERIT_ERROR_USAGE, "2 values for 1", LayoutEstimate(&models[0], "method: minque, prior: [1, 1]", "", &r));
   TestRaises(MERIT_ERROR_USAGE, "mivque requires", LayoutEstimate(&models[0], "method: mivque", "variances: {iid(a): 1}", &r));
-  TestRaises(MERIT_ERROR_INPUT, "no residual degrees of freedom", LayoutEstimate(&all, "method: minque3", "", &r));
+  TestRaises(MERIT_ERROR_INPUT, "needs residual degrees of freedom", LayoutEstimate(&all, "method: minque3", "", &r));
   TestRaises(MERIT_ERROR_INPUT, "`residual` and `iid(id)` cannot be distinguished", LayoutEstimate(&all, "method: minque2", "", &r));
   TestRaises(MERIT_ERROR_INPUT, "cannot be distinguished", LayoutEstimate(&all, "method: minque1", "", &r));
   TestRaises(MERIT_ERROR_INPUT, "cannot be distinguished", LayoutEstimate(&all, "method: he", "", &r));

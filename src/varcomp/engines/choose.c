@@ -27,7 +27,7 @@ PetscErrorCode VarcompRefuseEngine(MeritVarcomp v, const VarcompEngine *engine, 
   char       what[64];
 
   PetscFunctionBegin;
-  snprintf(what, sizeof(what), "%sengine %s", automatic ? "no engine has room: " : "", engine->name);
+  snprintf(what, sizeof(what), "%sengine %s", automatic ? "no engine fits into the memory: " : "", engine->name);
   PetscCall(VarcompRefuse(v, what, bytes, automatic ? "use more ranks" : "use more ranks, or varcomp.engine: auto"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -94,7 +94,7 @@ static void Say(const VarcompForesight *a, int n, const VarcompForesight all[])
   MeritBytesText(a->bytes, sizeof(size), size);
   if (next) snprintf(other, sizeof(other), ", engine %s %.2g s", next->engine->name, VarcompWork(next));
   else if (n > 1) other[0] = 0;
-  MeritLog(MERIT_LOG_INFO, "engine %s: foreseen are %s, %.2g s of a core for %d rounds%s", a->engine->name, size, VarcompWork(a), VARCOMP_ROUNDS, other);
+  MeritLog(MERIT_LOG_INFO, "engine %s: expected are %s, %.2g s of a core for %d rounds%s", a->engine->name, size, VarcompWork(a), VARCOMP_ROUNDS, other);
 }
 
 /* VarcompAskedEngine - See the header. Not collective. */

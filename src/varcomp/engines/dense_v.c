@@ -118,7 +118,7 @@ static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], Varc
   PetscCallMPI(MPI_Bcast(&definite, 1, MPI_INT, 0, v->comm));
   if (!definite && v->run.trying) VarcompNoPoint(v, point);
   else if (!definite)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the covariance matrix of the observations is not definite"));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the covariance matrix of the observations is not positive definite to rounding; the residual variance is too small beside the others"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -169,8 +169,7 @@ static PetscErrorCode CheckLines(MeritVarcomp v)
   for (int l = n_fixed; l < v->results.n_lines - 1; l++)
     if (v->results.line[l].df == 0.0)
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->results.line[l].source,
-                           "`%s` adds nothing to the terms before it: their designs reach all that its design does, so its variance cannot be "
-                           "distinguished from theirs",
+                           "`%s` adds nothing to the terms before it: its design is a combination of theirs, so its variance cannot be distinguished from theirs; leave a term out",
                            v->results.line[l].source));
   if (v->results.line[v->results.n_lines - 1].df == 0.0) PetscCall(Saturated(v->results.line[v->results.n_lines - 2].source));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -190,7 +189,7 @@ static PetscErrorCode Eliminate(MeritVarcomp v, int m, const int in[], double th
   }
   singular = MeritDenseEliminate(m, 1, 0.0, A);
   if (singular < m)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, line[in[singular]].source, "the mean squares do not tell the variance of `%s` apart",
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, line[in[singular]].source, "the mean squares do not determine the variance of `%s`; leave a term out, or use reml",
                          line[in[singular]].source));
   for (int i = 0; i < m; i++) theta[i] = A[i * (m + 1) + m];
   PetscFunctionReturn(PETSC_SUCCESS);

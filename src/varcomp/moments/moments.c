@@ -70,9 +70,9 @@ static PetscErrorCode RaiseFault(MeritVarcomp v, MomentsFault fault, Moments *e)
                          TermName(v, code[1]), TermName(v, code[2])));
   if (code[0] == MOMENTS_SATURATED)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "infinite priors (minque3) need residual degrees of freedom after fitting all terms; there are no residual degrees of freedom"));
+                         "minque3 (infinite priors) needs residual degrees of freedom after fitting all terms, and there are none; use another method"));
   if (code[0] == MOMENTS_INDEFINITE)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the prior covariance matrix of the observations is not definite"));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the prior covariance matrix of the observations is not positive definite; give positive priors"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

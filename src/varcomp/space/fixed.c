@@ -168,7 +168,7 @@ static PetscErrorCode Eliminate(RecordSpace *s)
   for (int64_t r = 0; r < rest; r++) PetscCall(PetscArraycpy(s->border + r * p, scaled + r * p, s->n_class));
   PetscCall(PetscFree(scaled));
   PetscCallBLAS("LAPACKpotrf", LAPACKpotrf_("L", &rest, s->border + n_class, &all, &info));
-  if (info) PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the fixed effects depend on each other too closely to be taken out"));
+  if (info) PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the fixed effects depend on each other too closely to be eliminated; leave one of them out"));
   for (int64_t r = 0; r < rest; r++) s->log_fixed += 2.0 * log(s->border[r * p + n_class + r]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -206,13 +206,13 @@ PetscErrorCode RecordSpaceFixedCreate(RecordSpace *s, const char engine[])
 
   PetscFunctionBegin;
   if (s->p > MOST_FIXED)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s takes out %d fixed effects at most, here are %lld; use auto",
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s eliminates at most %d fixed effects, and the model has %lld; use auto",
                          engine, (int)MOST_FIXED, (long long)s->p));
   PetscCall(Columns(s));
   rest = s->p - s->n_class;
   if (!FitsElimination(s->p, rest))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
-                         "engine %s does not take out %lld fixed effects beside the %d of the largest class; use auto", engine, (long long)rest,
+                         "engine %s cannot eliminate %lld fixed effects beside the %d of the largest class; use auto", engine, (long long)rest,
                          s->n_class));
   PetscCall(MeritModelFixedScale(s->model, &s->log_fixed));
   PetscCall(PetscCalloc2((size_t)s->n_class, &s->diagonal, (size_t)(rest * s->p), &s->border));

@@ -32,10 +32,10 @@ static PetscErrorCode CheckOneVariance(MeritVarcomp v, const char engine[], Reco
     if (f->term[k].fixed) continue;
     if (s->term >= 0 || f->term[k].n_components != 1)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
-                           "engine %s is for one variance beside the residual's, `%s` makes it more; use auto", engine, f->term[k].label));
+                           "engine %s is for one random variance, and `%s` adds another; use auto", engine, f->term[k].label));
     s->term = k;
   }
-  if (s->term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term", engine));
+  if (s->term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term; use auto", engine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

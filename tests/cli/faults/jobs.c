@@ -79,7 +79,7 @@ static const FaultCase cases[] = {
      .in = {.job = WITH_LINE("ebv: {total: \"pod(id)\"}")}},
     {"the sum of breeding values ends well", 2, "job.yaml:6:23: ebv: expected a breeding value of the model (`ped(id)`), perhaps with a weight, like 0.5*`ped(id)`, at the end",
      .in = {.job = WITH_LINE("ebv: {total: \"ped(id)+\"}")}},
-    {"a weight is not a sum of its own", 2, "job.yaml:6:26: ebv: expected `*` and a breeding value behind a weight, at the end",
+    {"a weight is not a sum of its own", 2, "job.yaml:6:26: ebv: expected `*` and a breeding value after a weight, at the end",
      .in = {.job = WITH_LINE("ebv: {total: \"ped(id) + 2\"}")}},
     {"a sum of breeding values goes on with a sign", 2, "job.yaml:6:23: ebv: expected +, - or the end, near \"ped(id)\"",
      .in = {.job = WITH_LINE("ebv: {total: \"ped(id) ped(id)\"}")}},

@@ -18,10 +18,10 @@ static const FaultCase cases[] = {
     {"an empty pedigree", 3, "pedigree.csv: the file is empty", .in = {.pedigree = "\n"}},
     {"a pedigree without animals", 3, "pedigree.csv: the pedigree has no animals", .in = {.pedigree = "id,sire,dam\n"}},
     {"a pedigree without a header line", 3,
-     "pedigree.csv:1: '0' reads like data, not like the name of a column; for a file without a header line give pedigree.header, such as "
+     "pedigree.csv:1: '0' looks like data, not like the name of a column; for a file without a header line give pedigree.header, such as "
      "[id, sire, dam]",
      .in = {.pedigree = "a,0,c\nb,a,c\n"}},
-    {"no column for the dam", 2, "pedigree.csv:1: no column of the pedigree can be taken for the dam; name it by pedigree.columns",
+    {"no column for the dam", 2, "pedigree.csv:1: the pedigree has no column for the dam; name one with pedigree.columns",
      .in = {.pedigree = "id,sire\na,0\n"}},
     {"a column that is named but not there", 2, "pedigree.csv:1: the pedigree has no column 'father' for the sire (pedigree.columns.sire)",
      .in = {.job = WITH_PEDIGREE("{file: pedigree.csv, columns: {sire: father}}")}},
@@ -31,7 +31,7 @@ static const FaultCase cases[] = {
      .in = {.pedigree = "id,sire,dam\ns,0,0\nd,0,0\n,s,d\n"}},
     {"an id that is an unknown parent", 3, "pedigree.csv:3: the id is empty or a word for an unknown parent; every line of a pedigree needs an id",
      .in = {.pedigree = "id,sire,dam\ns,0,0\n0,s,0\n"}},
-    {"conflicting duplicates", 3, "pedigree.csv:5: a: the parents are not those of the animal's line 4",
+    {"conflicting duplicates", 3, "pedigree.csv:5: a: the animal's parents are not those of line 4; correct or remove one of the lines",
      .in = {.pedigree = "id,sire,dam\ns,0,0\nd,0,0\na,s,d\na,s,0\n"}},
     {"an own sire", 3, "pedigree.csv:3: a: the animal is its own sire", .in = {.pedigree = "id,sire,dam\ns,0,0\na,a,d\n"}},
     {"an own dam", 3, "pedigree.csv:2: a: the animal is its own dam", .in = {.pedigree = "id,sire,dam\na,s,a\n"}},

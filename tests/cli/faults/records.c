@@ -18,7 +18,7 @@ static const FaultCase cases[] = {
      "records.csv:3: column age: \"1.25\" has decimals and cannot be a class; write cov(age) for a covariate",
      .in = {.job = FIXED_JOB("y ~ herd:age"), .records = "y,herd,age\n1,1,10\n2,1,1.25\n3,2,1.5\n"}},
     {"colons that make two cells alike", 3,
-     "records.csv:5: column q: \"b:c\" holds a colon, as classes of column p do: two cells would have the same label; write it without a colon",
+     "records.csv:5: column q: \"b:c\" contains a colon, as labels of column p do, so that two cells would have the same label; use labels without a colon",
      .in = {.job = FIXED_JOB("y ~ p:q"), .records = "y,p,q\n1,a:b,c\n2,d,e\n3,d,e\n4,a,b:c\n5,d,f\n"}},
     {"a trait without observations", 3, "records.csv: y: no record of this trait is left",
      .in = {.job = FIXED_JOB("y ~ herd"), .records = "herd,y\n1,NA\n2,.\n2,\n"}},

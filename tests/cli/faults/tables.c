@@ -3,7 +3,7 @@
 #include "good.h"
 
 #define HEAD                "id,herd,y\n"
-#define HINT                "; a word for a missing value goes into records.missing"
+#define HINT                "; if it means missing, add it to records.missing"
 #define NUMBERS(line, word) "records.csv:" line ": column y: \"" word "\" is not a number\n"
 
 static const FaultCase cases[] = {

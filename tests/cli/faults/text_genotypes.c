@@ -8,8 +8,8 @@
 static const FaultCase cases[] = {
     {"text genotypes that are not there", 3, "geno.txt: cannot be opened: No such file or directory", .in = {.text = FAULT_NO_FILE}},
     {"text genotypes without animals", 3, "geno.txt: holds no animal", .in = {.text = "\n\n"}},
-    {"an id alone", 3, "geno.txt:1: no genotypes behind \"a\"; a line is \"id 0 1 2 5 ...\" or \"id 0125...\"", .in = {.text = "a\nb 0 1\n"}},
-    {"commas between genotypes", 3, "geno.txt:1: no genotypes behind \"a,0,1,2\"; a line is \"id 0 1 2 5 ...\" or \"id 0125...\"",
+    {"an id alone", 3, "geno.txt:1: no genotypes after \"a\"; a line is \"id 0 1 2 5 ...\" or \"id 0125...\"", .in = {.text = "a\nb 0 1\n"}},
+    {"commas between genotypes", 3, "geno.txt:1: no genotypes after \"a,0,1,2\"; a line is \"id 0 1 2 5 ...\" or \"id 0125...\"",
      .in = {.text = "a,0,1,2\nb,0,1,2\n"}},
     {"a header line", 3,
      "geno.txt:1: id: \"SNP1\" for SNP 1 is not 0, 1, 2 or missing (5, NA, .); the first line must hold genotypes, a header is not expected",
@@ -27,7 +27,7 @@ static const FaultCase cases[] = {
     {"a genotype dose with decimals", 3, "geno.txt:2: b: \"1.5\" for SNP 1 is not 0, 1, 2 or missing (5, NA, .)",
      .in = {.text = "a 0 1 2\nb 1.5 1 1\nc 0 1 0\n"}},
     {"a zero byte among genotypes", 3, "geno.txt:2: NUL byte: this is not a text file", .in = {FAULT_TEXT("a 0 1 2\nb 1 \0 1\nc 0 1 0\n")}},
-    {"an id twice in text genotypes", 3, "geno.txt:4: a: this id is on line 1 already", .in = {.text = "a 0 1 2\nb 1 1 1\nc 0 1 0\na 0 1 2\n"}},
+    {"an id twice in text genotypes", 3, "geno.txt:4: a: this id is already on line 1", .in = {.text = "a 0 1 2\nb 1 1 1\nc 0 1 0\na 0 1 2\n"}},
     {"no SNP of the text varies", 3, "geno.txt: none of the 3 SNPs can be used: each is missing in all animals or has one allele only",
      .in = {.text = "a 0 5 2\nb 0 5 2\nc 0 5 5\n"}},
 };

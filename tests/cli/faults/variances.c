@@ -16,7 +16,7 @@ static const FaultCase cases[] = {
      .in = {.job = WITH_VARIANCES("{herd: 5, ped(id): 30, residual: 40}")}},
     {"a variance that is missing", 2, "job.yaml:4:12: variances: one is missing: ped(id): a number; `merit varcomp` estimates what is missing", .in = {.job = WITH_VARIANCES("{residual: 40}")}},
     {"the residual variance is missing", 2, "job.yaml:4:12: variances: one is missing: residual: a number; `merit varcomp` estimates what is missing", .in = {.job = WITH_VARIANCES("{ped(id): 40}")}},
-    {"a label twice under blanks", 2, "job.yaml:4:39: variances: `ped( id )` stands twice",
+    {"a label twice under blanks", 2, "job.yaml:4:39: variances: `ped( id )` occurs twice; remove one",
      .in = {.job = WITH_VARIANCES("{ped(id): 30, \"ped( id )\": 30, residual: 40}")}},
     {"a word for a variance", 2, "job.yaml:4:22: `ped(id)`: \"big\" is not a number", .in = {.job = WITH_VARIANCES("{ped(id): big, residual: 40}")}},
     {"a variance in quotes", 2, "job.yaml:4:22: `ped(id)`: \"30\" is not a number", .in = {.job = WITH_VARIANCES("{ped(id): \"30\", residual: 40}")}},
@@ -57,7 +57,7 @@ static const FaultCase cases[] = {
      .in = {.job = TWO_TRAITS("  a: {value: [[2, 1], [1, 2]], structure: ar1}\n" R_TWO)}},
     {"a row of an unknown component", 2, "job.yaml:5:42: \"x\" is no component of `a`; its rows are y, z",
      .in = {.job = TWO_TRAITS("  a: {value: [[2, 1], [1, 2]], rows: [y, x]}\n" R_TWO)}},
-    {"a row twice", 2, "job.yaml:5:42: the row y of `a` stands twice",
+    {"a row twice", 2, "job.yaml:5:42: the row y of `a` occurs twice",
      .in = {.job = TWO_TRAITS("  a: {value: [[2, 1], [1, 2]], rows: [y, y]}\n" R_TWO)}},
     {"an unknown option", 2, "job.yaml:5:32: `a`: unknown key `row`; did you mean `rows`? (known: value, rows, structure, fix)",
      .in = {.job = TWO_TRAITS("  a: {value: [[2, 1], [1, 2]], row: [y, z]}\n" R_TWO)}},
@@ -68,7 +68,7 @@ static const FaultCase cases[] = {
      .in = {.job = WITH_VARIANCES("{ped(id): 30, residual: {by: herd, value: 40}}")}},
     {"residual classes of a column that is not there", 2, "job.yaml:4:41: there is no column \"hrd\" in records.csv; did you mean \"herd\"?",
      .in = {.job = WITH_VARIANCES("{ped(id): 30, residual: {by: hrd, value: {1: 40, 2: 35}}}")}},
-    {"a residual class without a variance", 3, "records.csv:4: 2: this class of herd has no residual variance in the job file",
+    {"a residual class without a variance", 3, "records.csv:4: 2: this class of herd has no residual variance in the job file; add it to variances: residual",
      .in = {.job = WITH_VARIANCES("{ped(id): 30, residual: {by: herd, value: {1: 40, 3: 35}}}")}},
 };
 
