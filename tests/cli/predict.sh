@@ -66,6 +66,15 @@ for options in '' '--genotypes.scale vanraden' '--genotypes.scale standardised -
     same out/animals.tsv "new$n/animals.tsv" "$n ranks, $options"
   done
 done
+# a restart sees another file of frequencies
+frequent="solve job.yaml --genotypes.centre frequencies --output frequent --restart auto"
+run 2 0 $frequent
+cp frequencies kept && sed 's/0\.3$/0.31/' kept >frequencies
+run 2 2 $frequent
+says 'holds an earlier result'
+mv kept frequencies
+run 2 0 $frequent
+says 'holds the result of this job already: done'
 run 2 0 solve job.yaml --overwrite
 run 1 0 predict predict.yaml --output new1 --overwrite --predict.snps out
 for n in 2 3 4; do
