@@ -157,7 +157,7 @@ static void AddIdentity(Assembly *a)
 {
   const MeritMME *mme = a->mme;
 
-  for (int32_t i = 0; i < mme->n_constrained; i++) Add(&a->t, a->first + mme->constrained[i], a->first + mme->constrained[i], a->penalties.identity);
+  for (int32_t i = 0; i < mme->constrained.n; i++) Add(&a->t, a->first + mme->constrained.equation[i], a->first + mme->constrained.equation[i], a->penalties.identity);
   for (int k = 0; k < mme->n_terms && a->whole; k++)
     for (int32_t e = 0; e < mme->term[k].n_owned * mme->term[k].n_eq && mme->term[k].fixed; e++) {
       const PetscInt eq = a->equation[mme->term[k].eq_owned + e];
@@ -283,7 +283,7 @@ static PetscErrorCode Begin(Mat C, const MeritPenalties *penalties, Assembly *a)
   a->first = (PetscInt)first;
   PetscCall(PetscMalloc1(mme->n_local + 1, &a->equation));
   for (int32_t i = 0; i < mme->n_owned; i++)
-    a->equation[i] = mme->eq_state[i] == MERIT_EQ_OK ? a->first + i : -1;
+    a->equation[i] = mme->constrained.state[i] == MERIT_EQ_OK ? a->first + i : -1;
   PetscCall(PetscSFBcastBegin(mme->halo, MPIU_INT, a->equation, a->equation + mme->n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(mme->halo, MPIU_INT, a->equation, a->equation + mme->n_owned, MPI_REPLACE));
   for (int k = 0; k < mme->n_terms; k++)
@@ -309,7 +309,7 @@ static PetscErrorCode End(Assembly *a)
 static MeritPenalties Current(const MeritMME *mme, const double *penalty[])
 {
   for (int k = 0; k < mme->n_terms; k++) penalty[k] = mme->term[k].G_inverse;
-  return (MeritPenalties){.penalty = penalty, .R_inverse = mme->records.R_inverse, .identity = 1.0};
+  return (MeritPenalties){.penalty = penalty, .R_inverse = mme->regressors.kernel.R_inverse, .identity = 1.0};
 }
 
 /* Contributions on this rank with the present variances, counted, not made. Collective. */

@@ -5,17 +5,17 @@
 */
 #include "op_impl.h"
 
-/* MeritMMEListConstrained - See the header. Not collective. */
-PetscErrorCode MeritMMEListConstrained(MeritMME *mme)
+/* MeritConstrainedList - See the header. Not collective. */
+PetscErrorCode MeritConstrainedList(int32_t n_owned, MeritConstrained *constrained)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree(mme->constrained));
-  mme->n_constrained = 0;
-  for (int32_t i = 0; i < mme->n_owned; i++) mme->n_constrained += mme->eq_state[i] != MERIT_EQ_OK;
-  PetscCall(PetscMalloc1(mme->n_constrained, &mme->constrained));
-  mme->n_constrained = 0;
-  for (int32_t i = 0; i < mme->n_owned; i++)
-    if (mme->eq_state[i] != MERIT_EQ_OK) mme->constrained[mme->n_constrained++] = i;
+  PetscCall(PetscFree(constrained->equation));
+  constrained->n = 0;
+  for (int32_t i = 0; i < n_owned; i++) constrained->n += constrained->state[i] != MERIT_EQ_OK;
+  PetscCall(PetscMalloc1(constrained->n, &constrained->equation));
+  constrained->n = 0;
+  for (int32_t i = 0; i < n_owned; i++)
+    if (constrained->state[i] != MERIT_EQ_OK) constrained->equation[constrained->n++] = i;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -34,17 +34,17 @@ PetscErrorCode MeritMMEDropFixed(Mat C, bool random)
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  if (random == (mme->masked != NULL)) PetscFunctionReturn(PETSC_SUCCESS);
-  mme->eq_state = MeritModelEquationState(mme->model);
+  if (random == (mme->constrained.masked != NULL)) PetscFunctionReturn(PETSC_SUCCESS);
+  mme->constrained.state = MeritModelEquationState(mme->model);
   if (random) {
-    PetscCall(PetscMalloc1(mme->n_owned + 1, &mme->masked));
-    PetscCall(PetscArraycpy(mme->masked, mme->eq_state, mme->n_owned));
+    PetscCall(PetscMalloc1(mme->n_owned + 1, &mme->constrained.masked));
+    PetscCall(PetscArraycpy(mme->constrained.masked, mme->constrained.state, mme->n_owned));
     for (int k = 0; k < mme->n_terms; k++)
       for (int32_t i = 0; mme->term[k].fixed && i < mme->term[k].n_owned * mme->term[k].n_eq; i++)
-        mme->masked[mme->term[k].eq_owned + i] = MERIT_EQ_ABSENT;
-    mme->eq_state = mme->masked;
-  } else PetscCall(PetscFree(mme->masked));
-  PetscCall(MeritMMEListConstrained(mme));
+        mme->constrained.masked[mme->term[k].eq_owned + i] = MERIT_EQ_ABSENT;
+    mme->constrained.state = mme->constrained.masked;
+  } else PetscCall(PetscFree(mme->constrained.masked));
+  PetscCall(MeritConstrainedList(mme->n_owned, &mme->constrained));
   PetscCall(MeritMMEChanged(C, mme));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -56,6 +56,6 @@ PetscErrorCode MeritMMEEquationState(Mat C, const uint8_t **state)
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  *state = mme->eq_state;
+  *state = mme->constrained.state;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -52,22 +52,22 @@ static bool IsMultiple(size_t n, const double *R_inverse, const double *was, dou
    residual variance. */
 static PetscErrorCode DataBlocks(MeritMME *mme, int stride, MeritBlockCache *cache, double **data, double *factor)
 {
-  const size_t n_R = (size_t)mme->records.n_patterns * (size_t)(mme->records.n_traits * mme->records.n_traits);
+  const size_t n_R = (size_t)mme->regressors.kernel.n_patterns * (size_t)(mme->regressors.kernel.n_traits * mme->regressors.kernel.n_traits);
 
   PetscFunctionBegin;
   *factor = 1.0;
-  if (cache && cache->data && n_R && IsMultiple(n_R, mme->records.R_inverse, cache->R_inverse, factor)) {
+  if (cache && cache->data && n_R && IsMultiple(n_R, mme->regressors.kernel.R_inverse, cache->R_inverse, factor)) {
     *data = cache->data;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   *factor = 1.0;
   PetscCall(PetscCalloc1((size_t)mme->n_slots * (size_t)stride + 1, data));
-  MeritRecordsDiagonal(&mme->records, mme->first_regressor, mme->n_terms, stride, *data);
+  MeritRecordsDiagonal(&mme->regressors.kernel, mme->regressors.first, mme->n_terms, stride, *data);
   if (!cache) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritBlockCacheFree(cache));
   cache->data = *data;
   PetscCall(PetscMalloc1(n_R + 1, &cache->R_inverse));
-  PetscCall(PetscArraycpy(cache->R_inverse, mme->records.R_inverse, n_R));
+  PetscCall(PetscArraycpy(cache->R_inverse, mme->regressors.kernel.R_inverse, n_R));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -173,7 +173,7 @@ static PetscErrorCode AddSnpBlocks(MeritMME *mme, MeritSnpLink *link, int stride
   PetscFunctionBegin;
   if (!width) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(RowBlocks(mme, link, stride, E, &rows));
-  PetscCall(MeritSnpAdjoint(mme, link, width, true, rows, E + (int64_t)t->eq_owned * stride));
+  PetscCall(MeritSnpAdjoint(link, width, true, rows, E + (int64_t)t->eq_owned * stride));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -195,7 +195,7 @@ static PetscErrorCode Pack(MeritMME *mme, int stride, const double *E, double **
 
       for (int a = 0; a < t->n_eq; a++)
         for (int b = 0; b < t->n_eq; b++) {
-          bool constrained = mme->eq_state[first + a] != MERIT_EQ_OK || mme->eq_state[first + b] != MERIT_EQ_OK;
+          bool constrained = mme->constrained.state[first + a] != MERIT_EQ_OK || mme->constrained.state[first + b] != MERIT_EQ_OK;
 
           *to++ = constrained ? (double)(a == b) : E[(int64_t)(first + a) * stride + b];
         }

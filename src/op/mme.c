@@ -55,8 +55,8 @@ PetscErrorCode MeritMMEGetRecords(Mat C, const MeritRecordKernel **records, cons
 
   PetscFunctionBegin;
   PetscCall(MeritMMECurrent(C, &mme));
-  *records         = &mme->records;
-  *first_regressor = mme->first_regressor;
+  *records         = &mme->regressors.kernel;
+  *first_regressor = mme->regressors.first;
   *expanded        = mme->expand;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -71,10 +71,10 @@ static PetscErrorCode FillGenotyped(MeritMME *mme, int k)
     const MeritTermView *term  = &mme->term[link->term];
     const int            width = link->n_eq * k;
     MPI_Datatype         unit;
-    double              *rows, *leaf = mme->x_local + (int64_t)term->eq_genotyped * k;
+    double              *rows, *leaf = mme->work.x_local + (int64_t)term->eq_genotyped * k;
 
     if (!width) continue;
-    PetscCall(MeritSnpForward(mme, link, width, mme->x_local + (int64_t)term->eq_owned * k, &rows));
+    PetscCall(MeritSnpForward(link, width, mme->work.x_local + (int64_t)term->eq_owned * k, &rows));
     PetscCall(MeritUnitCreate(width, &unit));
     PetscCall(PetscSFBcastBegin(link->genotyped, unit, rows, leaf, MPI_REPLACE));
     PetscCall(PetscSFBcastEnd(link->genotyped, unit, rows, leaf, MPI_REPLACE));
@@ -93,7 +93,7 @@ static PetscErrorCode EmptyGenotyped(MeritMME *mme, int k)
     const MeritTermView *term  = &mme->term[link->term];
     const int            width = link->n_eq * k;
     MPI_Datatype         unit;
-    double              *rows, *leaf = mme->y_local + (int64_t)term->eq_genotyped * k;
+    double              *rows, *leaf = mme->work.y_local + (int64_t)term->eq_genotyped * k;
 
     if (!width) continue;
     PetscCall(MeritSnpRows(link, width, &rows));
@@ -101,7 +101,7 @@ static PetscErrorCode EmptyGenotyped(MeritMME *mme, int k)
     PetscCall(PetscSFReduceBegin(link->genotyped, unit, leaf, rows, MPI_SUM));
     PetscCall(PetscSFReduceEnd(link->genotyped, unit, leaf, rows, MPI_SUM));
     PetscCall(MeritUnitFree(&unit));
-    PetscCall(MeritSnpAdjoint(mme, link, width, false, rows, mme->y_local + (int64_t)term->eq_owned * k));
+    PetscCall(MeritSnpAdjoint(link, width, false, rows, mme->work.y_local + (int64_t)term->eq_owned * k));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -112,10 +112,10 @@ static PetscErrorCode DistributeBegin(MeritMME *mme, int k, const double *x)
 {
   PetscFunctionBegin;
   PetscCall(MeritMMEWork(mme, k));
-  if (x != mme->x_local) PetscCall(PetscArraycpy(mme->x_local, x, (size_t)mme->n_owned * (size_t)k));
-  for (int32_t i = 0; i < mme->n_constrained; i++)
-    for (int j = 0; j < k; j++) mme->x_local[(int64_t)mme->constrained[i] * k + j] = 0.0;
-  PetscCall(PetscSFBcastBegin(mme->halo, mme->unit, mme->x_local, mme->x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
+  if (x != mme->work.x_local) PetscCall(PetscArraycpy(mme->work.x_local, x, (size_t)mme->n_owned * (size_t)k));
+  for (int32_t i = 0; i < mme->constrained.n; i++)
+    for (int j = 0; j < k; j++) mme->work.x_local[(int64_t)mme->constrained.equation[i] * k + j] = 0.0;
+  PetscCall(PetscSFBcastBegin(mme->halo, mme->work.unit, mme->work.x_local, mme->work.x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -126,7 +126,7 @@ static PetscErrorCode ClearGenotyped(MeritMME *mme, int k)
   const MeritTermView *term = &mme->term[mme->snp[0].term];
 
   PetscFunctionBegin;
-  PetscCall(PetscArrayzero(mme->x_local + (int64_t)term->eq_genotyped * k, (size_t)term->n_genotyped * (size_t)(term->n_eq * k)));
+  PetscCall(PetscArrayzero(mme->work.x_local + (int64_t)term->eq_genotyped * k, (size_t)term->n_genotyped * (size_t)(term->n_eq * k)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -137,11 +137,11 @@ static PetscErrorCode DistributeEnd(MeritMME *mme, int k, bool one_pass, const d
   PetscFunctionBegin;
   if (one_pass) PetscCall(ClearGenotyped(mme, k));
   else PetscCall(FillGenotyped(mme, k));
-  PetscCall(PetscSFBcastEnd(mme->halo, mme->unit, mme->x_local, mme->x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
-  *slots = mme->x_local;
+  PetscCall(PetscSFBcastEnd(mme->halo, mme->work.unit, mme->work.x_local, mme->work.x_local + (int64_t)mme->n_owned * k, MPI_REPLACE));
+  *slots = mme->work.x_local;
   if (mme->expand) {
-    MeritExpand(mme, k, mme->x_local, mme->x_slots);
-    *slots = mme->x_slots;
+    MeritExpand(mme, k, mme->work.x_local, mme->work.x_slots);
+    *slots = mme->work.x_slots;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -159,17 +159,17 @@ PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const d
    ghosts are added to their owners; two passes use the time after. */
 static PetscErrorCode Collect(MeritMME *mme, int k, bool one_pass, const double *x, double *y)
 {
-  double *ghosts = mme->y_local + (int64_t)mme->n_owned * k;
+  double *ghosts = mme->work.y_local + (int64_t)mme->n_owned * k;
 
   PetscFunctionBegin;
-  if (mme->expand) MeritContract(mme, k, mme->y_slots, mme->y_local);
+  if (mme->expand) MeritContract(mme, k, mme->work.y_slots, mme->work.y_local);
   if (one_pass) PetscCall(MeritOnePassApply(mme, k));
-  PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(mme->halo, mme->unit, ghosts, mme->y_local, MPI_SUM));
+  PetscCall(PetscSFReduceBegin(mme->halo, mme->work.unit, ghosts, mme->work.y_local, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(mme->halo, mme->work.unit, ghosts, mme->work.y_local, MPI_SUM));
   if (!one_pass) PetscCall(EmptyGenotyped(mme, k));
-  if (y != mme->y_local) PetscCall(PetscArraycpy(y, mme->y_local, (size_t)mme->n_owned * (size_t)k));
-  for (int32_t i = 0; i < mme->n_constrained; i++)
-    for (int j = 0; j < k; j++) y[(int64_t)mme->constrained[i] * k + j] = x ? x[(int64_t)mme->constrained[i] * k + j] : 0.0;
+  if (y != mme->work.y_local) PetscCall(PetscArraycpy(y, mme->work.y_local, (size_t)mme->n_owned * (size_t)k));
+  for (int32_t i = 0; i < mme->constrained.n; i++)
+    for (int j = 0; j < k; j++) y[(int64_t)mme->constrained.equation[i] * k + j] = x ? x[(int64_t)mme->constrained.equation[i] * k + j] : 0.0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -205,13 +205,13 @@ static PetscErrorCode ClearOutputs(MeritMME *mme, int k, bool penalties, double 
     const MeritTermView *t = &mme->term[i];
 
     if (!penalties || !MeritPenaltyOverwrites(mme->penalty[i], k))
-      PetscCall(PetscArrayzero(mme->y_local + (int64_t)t->eq_owned * k, (size_t)t->n_owned * (size_t)(t->n_eq * k)));
+      PetscCall(PetscArrayzero(mme->work.y_local + (int64_t)t->eq_owned * k, (size_t)t->n_owned * (size_t)(t->n_eq * k)));
   }
-  PetscCall(PetscArrayzero(mme->y_local + (int64_t)mme->n_owned * k, (size_t)(mme->n_local - mme->n_owned) * (size_t)k));
-  *slots = mme->y_local;
+  PetscCall(PetscArrayzero(mme->work.y_local + (int64_t)mme->n_owned * k, (size_t)(mme->n_local - mme->n_owned) * (size_t)k));
+  *slots = mme->work.y_local;
   if (mme->expand) {
-    PetscCall(PetscArrayzero(mme->y_slots, (size_t)mme->n_slots * (size_t)k));
-    *slots = mme->y_slots;
+    PetscCall(PetscArrayzero(mme->work.y_slots, (size_t)mme->n_slots * (size_t)k));
+    *slots = mme->work.y_slots;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -227,15 +227,15 @@ PetscErrorCode MeritMMEApplyWith(Mat C, const double *R_inverse, int k, const do
 
   PetscFunctionBegin;
   PetscCall(MeritMMECurrent(C, &mme));
-  records  = mme->records;
-  one_pass = mme->one_pass && (!R_inverse || R_inverse == records.R_inverse);
+  records  = mme->regressors.kernel;
+  one_pass = mme->one_pass.used && (!R_inverse || R_inverse == records.R_inverse);
   if (R_inverse) records.R_inverse = R_inverse;
   if (one_pass) PetscCall(RenewBlocks(C, mme));
   PetscCall(DistributeBegin(mme, k, X));
   PetscCall(ClearOutputs(mme, k, true, &y_slots));
-  for (int i = 0; i < mme->n_terms; i++) MeritPenaltyApplyWithin(mme->penalty[i], k, mme->x_local, mme->y_local);
+  for (int i = 0; i < mme->n_terms; i++) MeritPenaltyApplyWithin(mme->penalty[i], k, mme->work.x_local, mme->work.y_local);
   PetscCall(DistributeEnd(mme, k, one_pass, &x_slots));
-  for (int i = 0; i < mme->n_terms; i++) PetscCall(MeritPenaltyApplyAcross(mme->penalty[i], k, mme->x_local, mme->y_local));
+  for (int i = 0; i < mme->n_terms; i++) PetscCall(MeritPenaltyApplyAcross(mme->penalty[i], k, mme->work.x_local, mme->work.y_local));
   MeritRecordsApply(&records, k, x_slots, y_slots);
   PetscCall(Collect(mme, k, one_pass, X, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -268,7 +268,7 @@ PetscErrorCode MeritMMEWorkLength(Mat C, int k, int64_t *room)
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  *room = (int64_t)mme->length_local * k;
+  *room = (int64_t)mme->work.length_local * k;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -293,21 +293,21 @@ PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
   PetscFunctionBegin;
   PetscCall(MeritMMECurrent(C, &mme)); /* before X and Y take the place of its arrays */
   PetscCall(MeritMMEWork(mme, k));
-  PetscCall(PetscMalloc1((size_t)mme->n_constrained * (size_t)k, &kept));
+  PetscCall(PetscMalloc1((size_t)mme->constrained.n * (size_t)k, &kept));
   /* an application sets constrained equations of X to 0 and copies them to Y, so their values are
      saved */
-  for (int32_t i = 0; i < mme->n_constrained; i++)
-    for (int j = 0; j < k; j++) kept[i * k + j] = X[(int64_t)mme->constrained[i] * k + j];
+  for (int32_t i = 0; i < mme->constrained.n; i++)
+    for (int j = 0; j < k; j++) kept[i * k + j] = X[(int64_t)mme->constrained.equation[i] * k + j];
   /* the application finds its input and output where it would copy them, and copies nothing */
-  x_local      = mme->x_local;
-  y_local      = mme->y_local;
-  mme->x_local = X;
-  mme->y_local = Y;
+  x_local      = mme->work.x_local;
+  y_local      = mme->work.y_local;
+  mme->work.x_local = X;
+  mme->work.y_local = Y;
   PetscCall(MeritMMEApplyBlock(C, k, X, Y));
-  mme->x_local = x_local;
-  mme->y_local = y_local;
-  for (int32_t i = 0; i < mme->n_constrained; i++)
-    for (int j = 0; j < k; j++) X[(int64_t)mme->constrained[i] * k + j] = Y[(int64_t)mme->constrained[i] * k + j] = kept[i * k + j];
+  mme->work.x_local = x_local;
+  mme->work.y_local = y_local;
+  for (int32_t i = 0; i < mme->constrained.n; i++)
+    for (int j = 0; j < k; j++) X[(int64_t)mme->constrained.equation[i] * k + j] = Y[(int64_t)mme->constrained.equation[i] * k + j] = kept[i * k + j];
   PetscCall(PetscFree(kept));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -321,7 +321,7 @@ PetscErrorCode MeritMMEProject(Mat C, int k, const double values[], double r[])
   PetscFunctionBegin;
   PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(ClearOutputs(mme, k, false, &y_slots));
-  MeritRecordsProject(&mme->records, k, values, y_slots);
+  MeritRecordsProject(&mme->regressors.kernel, k, values, y_slots);
   PetscCall(MeritMMECollect(mme, k, NULL, r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -354,7 +354,7 @@ PetscErrorCode MeritMMEFittedBlock(Mat C, int k, const double x[], double fitted
   PetscFunctionBegin;
   PetscCall(MeritMMECurrent(C, &mme));
   PetscCall(MeritMMEDistribute(mme, k, x, &slots));
-  MeritRecordsFitted(&mme->records, k, slots, fitted);
+  MeritRecordsFitted(&mme->regressors.kernel, k, slots, fitted);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -372,7 +372,7 @@ PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double x[], double g
     if (mme->snp[i].term == term) link = &mme->snp[i];
   PetscCheck(link, mme->comm, PETSC_ERR_ARG_WRONG, "term %d is no SNP term", term);
   t = &mme->term[term];
-  if (t->n_eq) PetscCall(MeritSnpForward(mme, link, t->n_eq, x + t->eq_owned, &rows));
+  if (t->n_eq) PetscCall(MeritSnpForward(link, t->n_eq, x + t->eq_owned, &rows));
   for (int64_t row = 0; row < link->n_rows; row++)
     for (int c = 0; c < t->n_comp; c++) {
       double sum = 0.0;
@@ -432,62 +432,15 @@ static PetscErrorCode Destroy_MME(Mat C)
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
   PetscCall(MeritMMEWork(mme, 0));
-  PetscCall(MeritScatterDestroy(&mme->record_scatter));
+  PetscCall(MeritRegressorsDestroy(&mme->regressors));
   for (int i = 0; i < mme->n_terms; i++) PetscCall(MeritPenaltyDestroy(&mme->penalty[i]));
   for (int i = 0; i < mme->n_snp; i++) PetscCall(MeritSnpLinkDestroy(&mme->snp[i]));
-  PetscCall(PetscFree4(mme->slot, mme->offset, mme->value, mme->single));
-  PetscCall(PetscFree(mme->first_regressor));
-  PetscCall(PetscFree(mme->role));
-  PetscCall(PetscFree(mme->constrained));
-  PetscCall(PetscFree(mme->masked));
+  PetscCall(PetscFree(mme->one_pass.role));
+  PetscCall(PetscFree(mme->constrained.equation));
+  PetscCall(PetscFree(mme->constrained.masked));
   PetscCall(PetscFree(mme->penalty));
   PetscCall(PetscFree(mme->snp));
   PetscCall(PetscFree(mme));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Do all records meet the same level, as they do the intercept's? */
-static bool Single(int32_t n_records, const int32_t slot[])
-{
-  for (int32_t i = 0; i < n_records; i++)
-    if (slot[i] < 0 || slot[i] != slot[0]) return false;
-  return true;
-}
-
-/* Lists of all regressors of all terms, and the plan of their scatter. Threads write to levels
-   of their own and to private slots behind the slots, so y is longer than n_slots; where slots
-   are equations, y_local must be as long. */
-static PetscErrorCode SetUpRecords(MeritMME *mme, int n_threads)
-{
-  const MeritRecordsView *view = MeritModelRecords(mme->model);
-  int32_t                *width;
-  int                     n = 0;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc1(mme->n_terms + 1, &mme->first_regressor));
-  for (int i = 0; i < mme->n_terms; i++) n += mme->term[i].n_regressors;
-  PetscCall(PetscMalloc4(n, &mme->slot, n, &mme->offset, n, &mme->value, n, &mme->single));
-  PetscCall(PetscMalloc1(n + 1, &width));
-  n = 0;
-  for (int i = 0; i < mme->n_terms; i++) {
-    mme->first_regressor[i] = n;
-    for (int r = 0; r < mme->term[i].n_regressors; r++, n++) {
-      mme->slot[n]   = mme->term[i].design[r].slot;
-      mme->value[n]  = mme->term[i].design[r].value;
-      mme->offset[n] = mme->term[i].design[r].offset;
-      mme->single[n] = Single(view->n_records, mme->slot[n]);
-      width[n]       = mme->term[i].n_comp;
-    }
-  }
-  mme->first_regressor[mme->n_terms] = n;
-  PetscCall(MeritScatterCreate(n_threads, view->n_records, n, mme->slot, width, mme->n_slots, &mme->record_scatter));
-  mme->records = (MeritRecordKernel){view->n_records, view->n_traits,  n,
-                                     mme->slot,       mme->value,      mme->offset,
-                                     view->pattern,   view->R_inverse, view->sqrt_weight,
-                                     mme->single,     view->n_patterns, &mme->record_scatter};
-  mme->length_slots = mme->record_scatter.y_length;
-  if (mme->n_slots == mme->n_local) mme->length_local = PetscMax(mme->length_local, mme->record_scatter.y_length);
-  PetscCall(PetscFree(width));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -499,7 +452,7 @@ static PetscErrorCode SetUpPenalties(MeritMME *mme, int n_threads)
   for (int i = 0; i < mme->n_terms; i++) {
     PetscCall(MeritPenaltyCreate(MeritStructurePenalty(mme->term[i].structure), n_threads, mme->n_local, &mme->penalty[i]));
     MeritPenaltySetInverse(mme->penalty[i], mme->term[i].G_inverse);
-    mme->length_local = PetscMax(mme->length_local, MeritPenaltyWorkLength(mme->penalty[i]));
+    mme->work.length_local = PetscMax(mme->work.length_local, MeritPenaltyWorkLength(mme->penalty[i]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -535,19 +488,21 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&mme));
-  mme->comm     = MeritModelComm(model);
-  mme->model    = model;
-  mme->state    = MeritModelState(model);
-  mme->n_terms  = MeritModelTerms(model, &mme->term);
-  mme->eq_state = MeritModelEquationState(model);
-  mme->halo     = MeritModelHalo(model);
+  mme->comm    = MeritModelComm(model);
+  mme->model   = model;
+  mme->state   = MeritModelState(model);
+  mme->n_terms = MeritModelTerms(model, &mme->term);
+  mme->halo    = MeritModelHalo(model);
   mme->n_owned = MeritModelLayout(model)->n_owned;
   mme->n_local = MeritModelLayout(model)->n_local;
   mme->n_slots = MeritModelLayout(model)->n_slots;
-  mme->length_local = mme->n_local;
-  PetscCall(MeritMMEListConstrained(mme));
-  mme->expand = MeritMMEExpanded(mme);
-  PetscCall(SetUpRecords(mme, n_threads));
+  mme->expand  = MeritMMEExpanded(mme);
+  mme->constrained.state = MeritModelEquationState(model);
+  PetscCall(MeritConstrainedList(mme->n_owned, &mme->constrained));
+  PetscCall(MeritRegressorsCreate(MeritModelRecords(model), mme->n_terms, mme->term, mme->n_slots, n_threads, &mme->regressors));
+  /* private slots of threads are behind the slots; where slots are equations, y_local has them */
+  mme->work.length_slots = mme->regressors.scatter.y_length;
+  mme->work.length_local = mme->n_slots == mme->n_local ? PetscMax(mme->n_local, mme->work.length_slots) : mme->n_local;
   PetscCall(SetUpPenalties(mme, n_threads));
   PetscCall(SetUpFed(mme));
   PetscCall(MeritOnePassSetUp(mme));
@@ -569,7 +524,7 @@ PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes)
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  mme->passes = passes;
+  mme->one_pass.asked = passes;
   PetscCall(MeritOnePassSetUp(mme));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -25,17 +25,17 @@ PetscErrorCode MeritOnePassSetUp(MeritMME *mme)
   bool    can = mme->n_snp == 1 && mme->snp[0].n_eq && mme->snp[0].grid_cols == 1;
 
   PetscFunctionBegin;
-  mme->one_pass = false;
-  if (!can || mme->passes == MERIT_PASSES_TWO) PetscFunctionReturn(PETSC_SUCCESS);
+  mme->one_pass.used = false;
+  if (!can || mme->one_pass.asked == MERIT_PASSES_TWO) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(mme->model), &n_animals, NULL, NULL));
   PetscCall(MeritModelRecordCounts(mme->model, &n_lines, &n_dropped));
-  mme->one_pass =
-      mme->passes == MERIT_PASSES_ONE || n_animals * mme->snp[0].n_used >= GENOTYPES_PER_RECORD * (n_lines - n_dropped);
-  if (!mme->one_pass || mme->role) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc1(mme->records.n_regressors + 1, &mme->role));
+  mme->one_pass.used =
+      mme->one_pass.asked == MERIT_PASSES_ONE || n_animals * mme->snp[0].n_used >= GENOTYPES_PER_RECORD * (n_lines - n_dropped);
+  if (!mme->one_pass.used || mme->one_pass.role) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1(mme->regressors.kernel.n_regressors + 1, &mme->one_pass.role));
   for (int k = 0; k < mme->n_terms; k++)
-    for (int r = mme->first_regressor[k]; r < mme->first_regressor[k + 1]; r++)
-      mme->role[r] = k == mme->snp[0].term ? MERIT_ROLE_FROM : MERIT_ROLE_TO;
+    for (int r = mme->regressors.first[k]; r < mme->regressors.first[k + 1]; r++)
+      mme->one_pass.role[r] = k == mme->snp[0].term ? MERIT_ROLE_FROM : MERIT_ROLE_TO;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -49,26 +49,26 @@ PetscErrorCode MeritOnePassApply(MeritMME *mme, int k)
   const MeritTermView *term  = &mme->term[link->term];
   const int            width = link->n_eq * k;
   const int64_t        leaf = (int64_t)term->eq_genotyped * k, own = (int64_t)term->eq_owned * k;
-  const double        *from = mme->x_local;
-  double              *rows, *values, *to = mme->y_local;
+  const double        *from = mme->work.x_local;
+  double              *rows, *values, *to = mme->work.y_local;
   MPI_Datatype         unit;
 
   PetscFunctionBegin;
   PetscCall(MeritUnitCreate(width, &unit));
   PetscCall(MeritSnpRows(link, width, &rows));
-  PetscCall(PetscSFReduceBegin(link->genotyped, unit, mme->y_local + leaf, rows, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(link->genotyped, unit, mme->y_local + leaf, rows, MPI_SUM));
-  PetscCall(MeritSnpNormal(mme, link, k, mme->x_local + own, rows, &values, mme->y_local + own));
-  PetscCall(PetscSFBcastBegin(link->genotyped, unit, values, mme->x_local + leaf, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(link->genotyped, unit, values, mme->x_local + leaf, MPI_REPLACE));
+  PetscCall(PetscSFReduceBegin(link->genotyped, unit, mme->work.y_local + leaf, rows, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(link->genotyped, unit, mme->work.y_local + leaf, rows, MPI_SUM));
+  PetscCall(MeritSnpNormal(link, k, mme->work.x_local + own, rows, &values, mme->work.y_local + own));
+  PetscCall(PetscSFBcastBegin(link->genotyped, unit, values, mme->work.x_local + leaf, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(link->genotyped, unit, values, mme->work.x_local + leaf, MPI_REPLACE));
   PetscCall(MeritUnitFree(&unit));
   if (mme->expand) {
-    MeritExpand(mme, k, mme->x_local, mme->x_slots);
-    PetscCall(PetscArrayzero(mme->y_slots, (size_t)mme->n_slots * (size_t)k));
-    from = mme->x_slots;
-    to   = mme->y_slots;
+    MeritExpand(mme, k, mme->work.x_local, mme->work.x_slots);
+    PetscCall(PetscArrayzero(mme->work.y_slots, (size_t)mme->n_slots * (size_t)k));
+    from = mme->work.x_slots;
+    to   = mme->work.y_slots;
   }
-  MeritRecordsTransfer(&mme->records, mme->role, 1.0, k, from, to);
-  if (mme->expand) MeritContract(mme, k, mme->y_slots, mme->y_local);
+  MeritRecordsTransfer(&mme->regressors.kernel, mme->one_pass.role, 1.0, k, from, to);
+  if (mme->expand) MeritContract(mme, k, mme->work.y_slots, mme->work.y_local);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -22,40 +22,58 @@ typedef struct {
   uint64_t     D_state;     /* of the model, for which D is */
 } MeritSnpLink;
 
+/* Equations that do not count in C: rows and columns of the identity (constrained.c) */
+typedef struct {
+  const uint8_t *state;    /* [n_owned] MeritEquationState, of the model or masked */
+  uint8_t       *masked;   /* [n_owned] the same with fixed equations absent, NULL while they count; owned */
+  int32_t        n;
+  int32_t       *equation; /* [n] owned equations that are not OK, ascending; owned */
+} MeritConstrained;
+
+/* The regressors of all terms side by side, as the record kernels take them (regressors.c) */
+typedef struct {
+  int             *first;           /* [n_terms + 1] first regressor of each term; owned */
+  const int32_t  **slot, **offset;  /* [n_regressors] arrays of the model; the lists are owned */
+  const double   **value;           /* likewise */
+  bool            *single;          /* [n_regressors] all records have one level; owned */
+  MeritScatter     scatter;
+  MeritRecordKernel kernel;         /* borrows from the above and from the model */
+} MeritRegressors;
+
+/* Does an application read the genotypes once? (one_pass.c) */
+typedef struct {
+  MeritPasses asked;
+  bool        used;
+  uint8_t    *role; /* [n_regressors] from the SNP term to the others; owned */
+} MeritOnePass;
+
+/* Work arrays for k right-hand sides: equations, and component slots where some G is singular; y has
+   private slots of threads behind them (work.c) */
+typedef struct {
+  int          k;
+  int32_t      length_local, length_slots; /* of y_local and y_slots, for one right-hand side */
+  double      *x_local, *y_local, *x_slots, *y_slots; /* owned */
+  MPI_Datatype unit; /* k doubles */
+} MeritMMEArrays;
+
 /* Context of the MATSHELL */
 typedef struct {
   MPI_Comm             comm;
-  MeritModel           model; /* borrowed */
-  uint64_t             state; /* of the model when last refreshed */
+  MeritModel           model;     /* borrowed */
+  uint64_t             state;     /* of the model when last refreshed */
   uint64_t             n_changes; /* of C: by new variances, and by MeritMMEDropFixed */
   int                  n_terms;
-  const MeritTermView *term;  /* [n_terms]; borrowed */
-  const uint8_t       *eq_state; /* [n_owned] of the model, or masked */
-  uint8_t             *masked;   /* [n_owned] the same with fixed equations absent, NULL while they count; owned */
-  int32_t              n_constrained;
-  int32_t             *constrained;   /* [n_constrained] owned equations that are not OK, ascending; owned */
+  const MeritTermView *term;      /* [n_terms]; borrowed */
   int32_t              n_owned, n_local, n_slots;
-  PetscSF              halo;
-  bool                 expand; /* some term has L: equations and component slots differ */
-  /* records */
-  MeritRecordKernel records;
-  MeritScatter      record_scatter;
-  const int32_t   **slot, **offset; /* [n_regressors]; owned */
-  const double    **value;
-  bool             *single; /* [n_regressors] all records meet one level; owned */
-  int              *first_regressor; /* [n_terms + 1]; owned */
-  MeritPenalty *penalty; /* [n_terms] NULL for fixed terms; owned */
-  /* terms whose structure is fed */
-  int           n_snp;
-  MeritSnpLink *snp;      /* [n_snp]; owned */
-  MeritPasses   passes;   /* over the genotypes, as asked for */
-  bool          one_pass; /* what an application does */
-  uint8_t      *role;     /* [n_regressors] from the SNP term to the others; owned */
-  /* work for k right-hand sides: equations and component slots with private slots behind; owned */
-  int           k;
-  int32_t       length_local, length_slots;
-  double       *x_local, *y_local, *x_slots, *y_slots;
-  MPI_Datatype  unit; /* k doubles */
+  PetscSF              halo;      /* borrowed */
+  bool                 expand;    /* some term has L: equations and component slots differ */
+  MeritConstrained     constrained;
+  MeritRegressors      regressors;
+  MeritPenalty        *penalty;   /* [n_terms] NULL for fixed terms; owned */
+  int                  n_snp;
+  MeritSnpLink        *snp;       /* [n_snp] of the terms whose structure is fed; owned */
+  MeritOnePass         one_pass;
+  MeritMMEArrays       work;
 } MeritMME;
 
 /* work.c */
@@ -71,18 +89,18 @@ PetscErrorCode MeritSnpLinkDestroy(MeritSnpLink *link);
 /* rows = M effects: effects [n_owned * width] of this rank's SNPs, *rows [n_rows * width] of the
    tile, summed over the grid row (on grid column 0 only). *rows belongs to the link until its
    next product. Collective. */
-PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, const double *effects, double **rows);
+PetscErrorCode MeritSnpForward(MeritSnpLink *link, int width, const double *effects, double **rows);
 /* effects += M' rows: rows [n_rows * width] as grid column 0 has them (the other columns receive
    them), effects [n_owned * width] of this rank's SNPs. squares: with the squares of the
    elements of M. Collective. */
-PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects);
+PetscErrorCode MeritSnpAdjoint(MeritSnpLink *link, int width, bool squares, double *rows, double *effects);
 /* Work array of the tile's rows, [n_rows * width], set to 0; belongs to the link until its next
    product. Not collective. */
 PetscErrorCode MeritSnpRows(MeritSnpLink *link, int width, double **rows);
 /* values = M effects, rows += D values, to += M' rows, on a grid of one column. effects, to
    [n_owned * n_eq * k]; rows [n_rows * n_eq * k]; *values the same, belongs to the link.
    Collective. */
-PetscErrorCode MeritSnpNormal(MeritMME *mme, MeritSnpLink *link, int k, const double *effects, double *rows, double **values, double *to);
+PetscErrorCode MeritSnpNormal(MeritSnpLink *link, int k, const double *effects, double *rows, double **values, double *to);
 /* one_pass.c: decide whether an application reads the genotypes once, from the sizes or
    mme->passes. Collective. */
 PetscErrorCode MeritOnePassSetUp(MeritMME *mme);
@@ -112,4 +130,10 @@ PetscErrorCode MeritMMEDistribute(MeritMME *mme, int k, const double *x, const d
    equations become those of x (0 if x is NULL). Collective. */
 PetscErrorCode MeritMMECollect(MeritMME *mme, int k, const double *x, double *y);
 /* constrained.c: the list of equations that do not count, from their states. Not collective. */
-PetscErrorCode MeritMMEListConstrained(MeritMME *mme);
+PetscErrorCode MeritConstrainedList(int32_t n_owned, MeritConstrained *constrained);
+/* regressors.c: lists of the regressors of the terms, their scatter over n_slots component slots for
+   n_threads, and the record kernel. Not collective. */
+PetscErrorCode MeritRegressorsCreate(const MeritRecordsView *records, int n_terms, const MeritTermView term[], int32_t n_slots, int n_threads,
+                                     MeritRegressors *regressors);
+/* Free the lists and the scatter. Not collective. */
+PetscErrorCode MeritRegressorsDestroy(MeritRegressors *regressors);

@@ -28,8 +28,8 @@ PetscErrorCode MeritMMEPenaltyRoot(Mat C, int k, const double z[], double y[])
     PetscCheck(MeritDenseCholesky(t->n_eq, t->G_inverse, F), mme->comm, PETSC_ERR_PLIB, "a penalty is not definite");
     MeritRecursionRoot(MeritStructurePenalty(t->structure), F, k, z + (int64_t)t->eq_owned * k, local);
   }
-  PetscCall(PetscSFReduceBegin(mme->halo, mme->unit, local + (int64_t)mme->n_owned * k, local, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(mme->halo, mme->unit, local + (int64_t)mme->n_owned * k, local, MPI_SUM));
+  PetscCall(PetscSFReduceBegin(mme->halo, mme->work.unit, local + (int64_t)mme->n_owned * k, local, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(mme->halo, mme->work.unit, local + (int64_t)mme->n_owned * k, local, MPI_SUM));
   for (int64_t i = 0; i < (int64_t)mme->n_owned * k; i++) y[i] += local[i];
   PetscCall(PetscFree(local));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -46,8 +46,8 @@ PetscErrorCode MeritMMEPenaltyRootTransposed(Mat C, int k, const double x[], dou
   PetscCall(MeritMMEWork(mme, k));
   PetscCall(PetscMalloc1((size_t)mme->n_local * (size_t)k + 1, &local));
   PetscCall(PetscArraycpy(local, x, (size_t)mme->n_owned * (size_t)k));
-  PetscCall(PetscSFBcastBegin(mme->halo, mme->unit, local, local + (int64_t)mme->n_owned * k, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(mme->halo, mme->unit, local, local + (int64_t)mme->n_owned * k, MPI_REPLACE));
+  PetscCall(PetscSFBcastBegin(mme->halo, mme->work.unit, local, local + (int64_t)mme->n_owned * k, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(mme->halo, mme->work.unit, local, local + (int64_t)mme->n_owned * k, MPI_REPLACE));
   PetscCall(PetscArrayzero(t, (size_t)mme->n_owned * (size_t)k));
   for (int i = 0; i < mme->n_terms; i++) {
     const MeritTermView *term = &mme->term[i];

@@ -96,10 +96,10 @@ PetscErrorCode MeritSnpRows(MeritSnpLink *link, int width, double **rows)
 /* Doubles that the SNPs of each rank of the grid column take in a vector over the tile's SNPs,
    and the number of this rank in the column. MPI counts are int, so more right-hand sides than
    fit are refused. */
-static PetscErrorCode Counts(MeritMME *mme, MeritSnpLink *link, int width, PetscMPIInt *row)
+static PetscErrorCode Counts(MeritSnpLink *link, int width, PetscMPIInt *row)
 {
   PetscFunctionBegin;
-  PetscCheck((int64_t)link->n_used * width < INT32_MAX, mme->comm, PETSC_ERR_SUP,
+  PetscCheck((int64_t)link->n_used * width < INT32_MAX, link->column_comm, PETSC_ERR_SUP,
              "%d SNPs x %d right-hand sides pass 2^31: use fewer right-hand sides at once", link->n_used, width);
   for (int r = 0; r < link->grid_rows; r++) {
     link->count[r] = link->n_owned[r] * width;
@@ -120,12 +120,12 @@ static PetscErrorCode Gather(MeritSnpLink *link, PetscMPIInt row, const double *
 }
 
 /* MeritSnpForward - rows = M effects for the tile's rows, complete on grid column 0. Collective. */
-PetscErrorCode MeritSnpForward(MeritMME *mme, MeritSnpLink *link, int width, const double *effects, double **rows)
+PetscErrorCode MeritSnpForward(MeritSnpLink *link, int width, const double *effects, double **rows)
 {
   PetscMPIInt row;
 
   PetscFunctionBegin;
-  PetscCall(Counts(mme, link, width, &row));
+  PetscCall(Counts(link, width, &row));
   PetscCall(MeritSnpRows(link, width, rows));
   PetscCall(Gather(link, row, effects));
   PetscCall(MeritMarkersForward(link->markers, width, link->tile, *rows));
@@ -148,12 +148,12 @@ static PetscErrorCode Deliver(MeritSnpLink *link, PetscMPIInt row, double *effec
 }
 
 /* MeritSnpAdjoint - effects += M' rows (squares: with M squared element by element); rows are given on grid column 0. Collective. */
-PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, bool squares, double *rows, double *effects)
+PetscErrorCode MeritSnpAdjoint(MeritSnpLink *link, int width, bool squares, double *rows, double *effects)
 {
   PetscMPIInt row;
 
   PetscFunctionBegin;
-  PetscCall(Counts(mme, link, width, &row));
+  PetscCall(Counts(link, width, &row));
   if (link->row_comm != MPI_COMM_NULL) PetscCall(MeritBroadcastFirst(link->row_comm, link->n_rows * width, rows));
   PetscCall(PetscArrayzero(link->tile, (size_t)link->n_cols * (size_t)width));
   if (squares) PetscCall(MeritMarkersSquares(link->markers, width, rows, link->tile));
@@ -169,13 +169,13 @@ PetscErrorCode MeritSnpAdjoint(MeritMME *mme, MeritSnpLink *link, int width, boo
   rows        - [n_rows * n_eq * k], in and out
   values      - the same, borrowed until the next product
 */
-PetscErrorCode MeritSnpNormal(MeritMME *mme, MeritSnpLink *link, int k, const double *effects, double *rows, double **values, double *to)
+PetscErrorCode MeritSnpNormal(MeritSnpLink *link, int k, const double *effects, double *rows, double **values, double *to)
 {
   const int   width = link->n_eq * k;
   PetscMPIInt row;
 
   PetscFunctionBegin;
-  PetscCall(Counts(mme, link, width, &row));
+  PetscCall(Counts(link, width, &row));
   PetscCall(Grow((size_t)link->n_rows * (size_t)width, &link->room_values, &link->values));
   *values = link->values;
   PetscCall(Gather(link, row, effects));
@@ -210,10 +210,10 @@ PetscErrorCode MeritMMESnpGram(Mat C, int term, int k, const double weight[], co
   for (int i = 0; i < mme->n_snp; i++)
     if (mme->snp[i].term == term) link = &mme->snp[i];
   PetscCheck(link, mme->comm, PETSC_ERR_ARG_WRONG, "term %d is no SNP term", term);
-  PetscCall(MeritSnpForward(mme, link, k, X, &rows));
+  PetscCall(MeritSnpForward(link, k, X, &rows));
   for (int64_t row = 0; row < link->n_rows; row++)
     for (int j = 0; j < k; j++) rows[row * k + j] *= weight[row];
   PetscCall(PetscArrayzero(Y, (size_t)mme->term[term].n_owned * (size_t)k));
-  PetscCall(MeritSnpAdjoint(mme, link, k, false, rows, Y));
+  PetscCall(MeritSnpAdjoint(link, k, false, rows, Y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

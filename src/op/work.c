@@ -9,20 +9,20 @@
 PetscErrorCode MeritMMEWork(MeritMME *mme, int k)
 {
   PetscFunctionBegin;
-  if (mme->k == k) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscFree(mme->x_local));
-  PetscCall(PetscFree(mme->y_local));
-  PetscCall(PetscFree(mme->x_slots));
-  PetscCall(PetscFree(mme->y_slots));
-  if (mme->k) PetscCall(MeritUnitFree(&mme->unit));
-  mme->k = k;
+  if (mme->work.k == k) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscFree(mme->work.x_local));
+  PetscCall(PetscFree(mme->work.y_local));
+  PetscCall(PetscFree(mme->work.x_slots));
+  PetscCall(PetscFree(mme->work.y_slots));
+  if (mme->work.k) PetscCall(MeritUnitFree(&mme->work.unit));
+  mme->work.k = k;
   if (!k) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritUnitCreate(k, &mme->unit));
-  PetscCall(PetscCalloc1((size_t)mme->n_local * (size_t)k + 1, &mme->x_local));
-  PetscCall(PetscCalloc1((size_t)mme->length_local * (size_t)k + 1, &mme->y_local));
+  PetscCall(MeritUnitCreate(k, &mme->work.unit));
+  PetscCall(PetscCalloc1((size_t)mme->n_local * (size_t)k + 1, &mme->work.x_local));
+  PetscCall(PetscCalloc1((size_t)mme->work.length_local * (size_t)k + 1, &mme->work.y_local));
   if (mme->expand) {
-    PetscCall(PetscCalloc1((size_t)mme->n_slots * (size_t)k + 1, &mme->x_slots));
-    PetscCall(PetscCalloc1((size_t)mme->length_slots * (size_t)k + 1, &mme->y_slots));
+    PetscCall(PetscCalloc1((size_t)mme->n_slots * (size_t)k + 1, &mme->work.x_slots));
+    PetscCall(PetscCalloc1((size_t)mme->work.length_slots * (size_t)k + 1, &mme->work.y_slots));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
