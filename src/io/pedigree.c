@@ -75,15 +75,15 @@ PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const 
                                     int n_header, const char *const header[])
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree(ped->path));
-  PetscCall(PetscStrallocpy(path, &ped->path));
+  PetscCall(PetscFree(ped->options.path));
+  PetscCall(PetscStrallocpy(path, &ped->options.path));
   for (int c = 0; c < PED_N_COLUMNS; c++) {
-    PetscCall(PetscFree(ped->column[c]));
-    if (columns && columns[c]) PetscCall(PetscStrallocpy(columns[c], ped->column + c));
+    PetscCall(PetscFree(ped->options.column[c]));
+    if (columns && columns[c]) PetscCall(PetscStrallocpy(columns[c], ped->options.column + c));
   }
-  PetscCall(FreeWords(&ped->n_header, &ped->header));
-  PetscCall(CopyWords(n_header, header, &ped->header));
-  ped->n_header = n_header;
+  PetscCall(FreeWords(&ped->options.n_header, &ped->options.header));
+  PetscCall(CopyWords(n_header, header, &ped->options.header));
+  ped->options.n_header = n_header;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -98,11 +98,11 @@ PetscErrorCode MeritPedigreeSetUnknown(MeritPedigree ped, int n, const char *con
   enum { ALWAYS = sizeof(always_unknown) / sizeof(*always_unknown) };
 
   PetscFunctionBegin;
-  PetscCall(FreeWords(&ped->n_unknown, &ped->unknown));
-  PetscCall(PetscMalloc1((size_t)(ALWAYS + n), &ped->unknown));
+  PetscCall(FreeWords(&ped->options.n_unknown, &ped->options.unknown));
+  PetscCall(PetscMalloc1((size_t)(ALWAYS + n), &ped->options.unknown));
   for (int i = 0; i < ALWAYS + n; i++)
-    PetscCall(PetscStrallocpy(i < ALWAYS ? always_unknown[i] : words[i - ALWAYS], ped->unknown + i));
-  ped->n_unknown = ALWAYS + n;
+    PetscCall(PetscStrallocpy(i < ALWAYS ? always_unknown[i] : words[i - ALWAYS], ped->options.unknown + i));
+  ped->options.n_unknown = ALWAYS + n;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -111,7 +111,7 @@ PetscErrorCode MeritPedigreeSetUnknown(MeritPedigree ped, int n, const char *con
 PetscErrorCode MeritPedigreeSetFreeSexes(MeritPedigree ped, bool free_sexes)
 {
   PetscFunctionBegin;
-  ped->free_sexes = free_sexes;
+  ped->options.free_sexes = free_sexes;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -120,7 +120,7 @@ PetscErrorCode MeritPedigreeSetFreeSexes(MeritPedigree ped, bool free_sexes)
 PetscErrorCode MeritPedigreeSetOutbred(MeritPedigree ped, bool outbred)
 {
   PetscFunctionBegin;
-  ped->outbred = outbred;
+  ped->options.outbred = outbred;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -140,10 +140,10 @@ PetscErrorCode MeritPedigreeAddFounders(MeritPedigree ped, MeritStrings pool)
     int32_t     code;
 
     /* An unknown parent is not an animal */
-    for (int i = 0; i < ped->n_unknown && !skip; i++) {
+    for (int i = 0; i < ped->options.n_unknown && !skip; i++) {
       PetscBool same;
 
-      PetscCall(PetscStrcmp(at, ped->unknown[i], &same));
+      PetscCall(PetscStrcmp(at, ped->options.unknown[i], &same));
       skip = same;
     }
     if (!skip) PetscCall(MeritStringsIntern(ped->founders, at, length, &code));
@@ -167,12 +167,12 @@ PetscErrorCode MeritPedigreeLoad(MeritPedigree ped)
 
   PetscFunctionBegin;
   if (ped->loaded) PetscFunctionReturn(PETSC_SUCCESS);
-  if (!ped->path) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the pedigree has no file"));
+  if (!ped->options.path) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the pedigree has no file"));
   PetscCall(PedigreeLoadLines(ped));
   PetscCall(PedigreeCut(ped));
   PetscCall(PedigreeFamilies(ped, &loading));
   PetscCall(PedigreeGenerations(ped, &loading));
-  PetscCall(PetscFree(ped->sex));
+  PetscCall(PetscFree(ped->block.sex));
   PetscCall(PetscFree(loading.child));
   PetscCall(PetscFree(loading.child_first));
   ped->loaded = true;
@@ -204,10 +204,10 @@ PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *
                                     const int64_t **dam)
 {
   PetscFunctionBegin;
-  if (first) *first = ped->first;
-  if (n_local) *n_local = ped->n_local;
-  if (sire) *sire = ped->sire;
-  if (dam) *dam = ped->dam;
+  if (first) *first = ped->block.first;
+  if (n_local) *n_local = ped->block.n_local;
+  if (sire) *sire = ped->block.sire;
+  if (dam) *dam = ped->block.dam;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -215,7 +215,7 @@ PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *
    then not 1 + F. Not collective. */
 bool MeritPedigreeOutbred(MeritPedigree ped)
 {
-  return ped->outbred;
+  return ped->options.outbred;
 }
 
 /* MeritPedigreeYears - Birth years of this rank's block, NaN unknown, and whether there are any;
@@ -223,8 +223,8 @@ bool MeritPedigreeOutbred(MeritPedigree ped)
 PetscErrorCode MeritPedigreeYears(MeritPedigree ped, bool *any, const double **year)
 {
   PetscFunctionBegin;
-  *any  = ped->has_year;
-  *year = ped->year;
+  *any  = ped->block.has_year;
+  *year = ped->block.year;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -261,14 +261,14 @@ PetscErrorCode MeritPedigreeDestroy(MeritPedigree *pedigree)
 
   PetscFunctionBegin;
   if (!ped) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscFree(ped->path));
-  for (int c = 0; c < PED_N_COLUMNS; c++) PetscCall(PetscFree(ped->column[c]));
-  PetscCall(FreeWords(&ped->n_header, &ped->header));
-  PetscCall(FreeWords(&ped->n_unknown, &ped->unknown));
+  PetscCall(PetscFree(ped->options.path));
+  for (int c = 0; c < PED_N_COLUMNS; c++) PetscCall(PetscFree(ped->options.column[c]));
+  PetscCall(FreeWords(&ped->options.n_header, &ped->options.header));
+  PetscCall(FreeWords(&ped->options.n_unknown, &ped->options.unknown));
   PetscCall(MeritStringsDestroy(&ped->founders));
   PetscCall(MeritDictDestroy(&ped->dict));
   PetscCall(MeritStringsDestroy(&ped->focal));
-  PetscCall(PedigreeFreeBlock(ped));
+  PetscCall(PedigreeBlockFree(&ped->block));
   PetscCall(PetscFree(ped->n_offspring));
   PetscCall(PetscFree(ped->n_sired));
   PetscCall(PetscFree(ped->generation));

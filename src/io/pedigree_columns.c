@@ -16,7 +16,7 @@ static const char *const dam_names[]  = {"dam", "dam_id", "damid", "mother", "mo
 static const char *const *const known_names[] = {id_names, sire_names, dam_names};
 
 /* Line of the names of the columns; 0: they are not in the file */
-static int64_t HeaderLine(MeritPedigree ped) { return ped->n_header ? 0 : 1; }
+static int64_t HeaderLine(MeritPedigree ped) { return ped->options.n_header ? 0 : 1; }
 
 /* Column of the first known name that occurs, in any case; -1 if none does. A name earlier
    in `known` wins over one earlier in the file. */
@@ -39,13 +39,13 @@ bool PedigreeIsName(int role, const char column[], const char field[])
 static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, const char *const names[],
                                 int role, int *column)
 {
-  const char *near = MeritNearest(ped->column[role], n, names);
+  const char *near = MeritNearest(ped->options.column[role], n, names);
 
   PetscFunctionBegin;
-  *column = MeritTableFind(table, ped->column[role]);
+  *column = MeritTableFind(table, ped->options.column[role]);
   if (*column < 0)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, HeaderLine(ped), NULL,
-                         "the pedigree has no column '%s' for the %s (pedigree.columns.%s)%s%s%s", ped->column[role], roles[role], keys[role],
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, HeaderLine(ped), NULL,
+                         "the pedigree has no column '%s' for the %s (pedigree.columns.%s)%s%s%s", ped->options.column[role], roles[role], keys[role],
                          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -55,15 +55,15 @@ static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, cons
 static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const names[], const int column[])
 {
   PetscFunctionBegin;
-  if (ped->n_header) PetscFunctionReturn(PETSC_SUCCESS);
+  if (ped->options.n_header) PetscFunctionReturn(PETSC_SUCCESS);
   for (int role = PED_ID; role <= PED_DAM && n; role++) {
     const char *name = names[column[role]];
     bool        data = isdigit((unsigned char)name[0]) || name[0] == '-' || !name[0];
 
-    for (int i = 0; i < ped->n_unknown; i++) data = data || !strcmp(name, ped->unknown[i]);
+    for (int i = 0; i < ped->options.n_unknown; i++) data = data || !strcmp(name, ped->options.unknown[i]);
     if (data)
       PetscCall(MeritRaise(
-          MERIT_ERROR_INPUT, ped->path, 1, NULL,
+          MERIT_ERROR_INPUT, ped->options.path, 1, NULL,
           "'%s' looks like data, not like the name of a column; for a file without a header line give "
           "pedigree.header, such as [id, sire, dam]",
           name));
@@ -88,7 +88,7 @@ static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names
     if (column[role] >= 0) continue;
     for (int other = PED_ID; other < PED_N_COLUMNS; other++) taken = taken || column[other] == role;
     if (taken)
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, HeaderLine(ped), NULL,
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, HeaderLine(ped), NULL,
                            "the pedigree has no column for the %s; name one with pedigree.columns",
                            roles[role]));
     column[role] = role;
@@ -110,7 +110,7 @@ PetscErrorCode PedigreeFindColumns(MeritPedigree ped, MeritTable table, int colu
   PetscCall(MeritTableColumns(table, &n, &names));
   for (int role = PED_ID; role < PED_N_COLUMNS; role++) {
     column[role] = -1;
-    if (ped->column[role])
+    if (ped->options.column[role])
       PetscCall(FindGiven(ped, table, n, names, role, column + role));
     else if (role <= PED_DAM)
       column[role] = FindKnown(n, names, known_names[role]);
@@ -120,7 +120,7 @@ PetscErrorCode PedigreeFindColumns(MeritPedigree ped, MeritTable table, int colu
   for (int role = PED_SIRE; role < PED_N_COLUMNS; role++)
     for (int other = PED_ID; other < role; other++)
       if (column[role] >= 0 && column[role] == column[other])
-        PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, HeaderLine(ped), NULL,
+        PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, HeaderLine(ped), NULL,
                              "column '%s' cannot be both the %s and the %s", names[column[role]],
                              roles[other], roles[role]));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -15,7 +15,7 @@
 PetscErrorCode MeritPedigreeSetDepth(MeritPedigree ped, int32_t depth)
 {
   PetscFunctionBegin;
-  ped->depth = depth;
+  ped->options.depth = depth;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -55,7 +55,7 @@ static PetscErrorCode Mark(MeritPedigree ped, int64_t n, const int64_t number[],
   PetscCall(MeritExchangeForward(ex, sizeof(*number), number, come));
   *n_fresh = 0;
   for (int64_t k = 0; k < MeritExchangeArriving(ex); k++) {
-    const int64_t i = come[k] - ped->first;
+    const int64_t i = come[k] - ped->block.first;
 
     if (!kept[i]) fresh[(*n_fresh)++] = i;
     kept[i] = true;
@@ -72,20 +72,21 @@ static PetscErrorCode Mark(MeritPedigree ped, int64_t n, const int64_t number[],
    was new. */
 static PetscErrorCode MarkKept(MeritPedigree ped, bool kept[])
 {
+  const PedigreeBlock *block = &ped->block;
   const int32_t n_focal = MeritStringsCount(ped->focal);
   int64_t      *number, *fresh, n_fresh, n_all;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(ped->n_local, &fresh));
-  PetscCall(PetscMalloc1(PetscMax(n_focal, 2 * ped->n_local), &number));
+  PetscCall(PetscMalloc1(block->n_local, &fresh));
+  PetscCall(PetscMalloc1(PetscMax(n_focal, 2 * block->n_local), &number));
   PetscCall(MeritDictFind(ped->dict, ped->focal, number));
   PetscCall(Mark(ped, n_focal, number, kept, &n_fresh, fresh));
-  for (int32_t g = 0; g < ped->depth; g++) {
+  for (int32_t g = 0; g < ped->options.depth; g++) {
     PetscCallMPI(MPI_Allreduce(&n_fresh, &n_all, 1, MPI_INT64_T, MPI_SUM, ped->comm));
     if (!n_all) break;
     for (int64_t k = 0; k < n_fresh; k++) {
-      number[2 * k]     = ped->sire[fresh[k]];
-      number[2 * k + 1] = ped->dam[fresh[k]];
+      number[2 * k]     = block->sire[fresh[k]];
+      number[2 * k + 1] = block->dam[fresh[k]];
     }
     PetscCall(Mark(ped, 2 * n_fresh, number, kept, &n_fresh, fresh));
   }
@@ -102,11 +103,11 @@ static PetscErrorCode Renumber(MeritPedigree ped, const bool kept[], int32_t num
   int64_t here = 0, next = 0;
 
   PetscFunctionBegin;
-  for (int64_t i = 0; i < ped->n_local; i++) here += kept[i];
+  for (int64_t i = 0; i < ped->block.n_local; i++) here += kept[i];
   PetscCallMPI(MPI_Exscan(&here, &next, 1, MPI_INT64_T, MPI_SUM, ped->comm));
   if (!ped->rank) next = 0;
   PetscCallMPI(MPI_Allreduce(&here, n, 1, MPI_INT64_T, MPI_SUM, ped->comm));
-  for (int64_t i = 0; i < ped->n_local; i++) number[i] = kept[i] ? (int32_t)next++ : -1;
+  for (int64_t i = 0; i < ped->block.n_local; i++) number[i] = kept[i] ? (int32_t)next++ : -1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -115,23 +116,24 @@ static PetscErrorCode Renumber(MeritPedigree ped, const bool kept[], int32_t num
    that hold them; a parent that is not kept has number -1, which is unknown. */
 static PetscErrorCode MakeRows(MeritPedigree ped, const int32_t number[], int64_t *n, PedigreeRow **rows)
 {
+  const PedigreeBlock *block = &ped->block;
   int32_t *sire, *dam;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(ped->n_local, &sire, ped->n_local, &dam));
-  for (int64_t i = 0; i < ped->n_local; i++) sire[i] = dam[i] = -1;
-  PetscCall(PedigreeAskParents(ped, ped->sire, sizeof(*number), number, sire));
-  PetscCall(PedigreeAskParents(ped, ped->dam, sizeof(*number), number, dam));
-  PetscCall(PetscMalloc1(ped->n_local, rows));
+  PetscCall(PetscMalloc2(block->n_local, &sire, block->n_local, &dam));
+  for (int64_t i = 0; i < block->n_local; i++) sire[i] = dam[i] = -1;
+  PetscCall(PedigreeAskParents(ped, block->sire, sizeof(*number), number, sire));
+  PetscCall(PedigreeAskParents(ped, block->dam, sizeof(*number), number, dam));
+  PetscCall(PetscMalloc1(block->n_local, rows));
   *n = 0;
-  for (int64_t i = 0; i < ped->n_local; i++)
+  for (int64_t i = 0; i < block->n_local; i++)
     if (number[i] >= 0)
-      (*rows)[(*n)++] = (PedigreeRow){.line = ped->line[i],
+      (*rows)[(*n)++] = (PedigreeRow){.line = block->line[i],
                                       .id   = number[i],
                                       .sire = sire[i],
                                       .dam  = dam[i],
-                                      .year = ped->year ? ped->year[i] : NAN,
-                                      .sex  = ped->sex ? ped->sex[i] : PED_SEX_UNKNOWN};
+                                      .year = block->year ? block->year[i] : NAN,
+                                      .sex  = block->sex ? block->sex[i] : PED_SEX_UNKNOWN};
   PetscCall(PetscFree2(sire, dam));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -139,15 +141,16 @@ static PetscErrorCode MakeRows(MeritPedigree ped, const int32_t number[], int64_
 /* Dictionary of the labels of the kept animals. Collective; owned by the caller. */
 static PetscErrorCode MakeDict(MeritPedigree ped, const int32_t number[], MeritDict *dict)
 {
+  const PedigreeBlock *block = &ped->block;
   MeritStrings pool;
   int64_t     *order, n = 0;
 
   PetscFunctionBegin;
   PetscCall(MeritStringsCreate(&pool));
-  PetscCall(PetscMalloc1(ped->n_local, &order));
-  for (int64_t i = 0; i < ped->n_local; i++) {
+  PetscCall(PetscMalloc1(block->n_local, &order));
+  for (int64_t i = 0; i < block->n_local; i++) {
     size_t      length;
-    const char *label = MeritDictLocal(ped->dict, ped->first + i, &length);
+    const char *label = MeritDictLocal(ped->dict, block->first + i, &length);
     int32_t     code;
 
     if (number[i] < 0) continue;
@@ -171,20 +174,20 @@ PetscErrorCode PedigreeCut(MeritPedigree ped)
   int64_t      n, n_rows = 0, n_duplicates = ped->n_duplicates;
 
   PetscFunctionBegin;
-  if (!ped->depth) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscCalloc1(ped->n_local, &kept));
-  PetscCall(PetscMalloc1(ped->n_local, &number));
+  if (!ped->options.depth) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(ped->block.n_local, &kept));
+  PetscCall(PetscMalloc1(ped->block.n_local, &number));
   PetscCall(MarkKept(ped, kept));
   PetscCall(Renumber(ped, kept, number, &n));
   if (!n)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->path, 0, NULL, "pedigree.depth: none of its animals has a record or a genotype"));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->options.path, 0, NULL, "pedigree.depth: none of its animals has a record or a genotype"));
   PetscCall(MakeRows(ped, number, &n_rows, &rows));
   PetscCall(MakeDict(ped, number, &dict));
-  MeritLog(MERIT_LOG_INFO, "pedigree.depth %d: %lld of %lld animals kept", (int)ped->depth, (long long)n, (long long)ped->n);
+  MeritLog(MERIT_LOG_INFO, "pedigree.depth %d: %lld of %lld animals kept", (int)ped->options.depth, (long long)n, (long long)ped->n);
   PetscCall(MeritDictDestroy(&ped->dict));
   ped->dict = dict;
   ped->n    = n;
-  PetscCall(PedigreeFreeBlock(ped));
+  PetscCall(PedigreeBlockFree(&ped->block));
   PetscCall(PedigreeDealRows(ped, n_rows, &rows));
   ped->n_duplicates = n_duplicates;
   PetscCall(PetscFree(kept));

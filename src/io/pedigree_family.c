@@ -42,27 +42,27 @@ static PetscErrorCode EdgesMake(MeritPedigree ped, const int64_t parent[], Edges
   int32_t      *to, *child;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc3(ped->n_local, &dest, ped->n_local, &to, ped->n_local, &child));
-  for (int64_t i = 0; i < ped->n_local; i++) {
-    const int32_t number = (int32_t)(ped->first + i);
+  PetscCall(PetscMalloc3(ped->block.n_local, &dest, ped->block.n_local, &to, ped->block.n_local, &child));
+  for (int64_t i = 0; i < ped->block.n_local; i++) {
+    const int32_t number = (int32_t)(ped->block.first + i);
 
     dest[i]  = parent[i] < 0 ? -1 : MeritBlockOwner(ped->n, ped->size, parent[i]);
     to[i]    = (int32_t)parent[i];
-    child[i] = ped->sire[i] == ped->dam[i] ? -1 - number : number;
+    child[i] = ped->block.sire[i] == ped->block.dam[i] ? -1 - number : number;
   }
-  PetscCall(MeritExchangeCreate(ped->comm, ped->n_local, dest, &ex));
+  PetscCall(MeritExchangeCreate(ped->comm, ped->block.n_local, dest, &ex));
   e->n = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc1(e->n, &e->parent));
   PetscCall(PetscMalloc1(e->n, &e->child));
   PetscCall(PetscMalloc1(e->n, &e->line));
   PetscCall(MeritExchangeForward(ex, sizeof(*to), to, e->parent));
   PetscCall(MeritExchangeForward(ex, sizeof(*child), child, e->child));
-  PetscCall(MeritExchangeForward(ex, sizeof(*ped->line), ped->line, e->line));
-  if (ped->has_year) {
+  PetscCall(MeritExchangeForward(ex, sizeof(*ped->block.line), ped->block.line, e->line));
+  if (ped->block.has_year) {
     PetscCall(PetscMalloc1(e->n, &e->year));
-    PetscCall(MeritExchangeForward(ex, sizeof(*ped->year), ped->year, e->year));
+    PetscCall(MeritExchangeForward(ex, sizeof(*ped->block.year), ped->block.year, e->year));
   }
-  for (int64_t i = 0; i < e->n; i++) e->parent[i] -= (int32_t)ped->first;
+  for (int64_t i = 0; i < e->n; i++) e->parent[i] -= (int32_t)ped->block.first;
   PetscCall(PetscFree3(dest, to, child));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -73,8 +73,8 @@ static PetscErrorCode EdgesMake(MeritPedigree ped, const int64_t parent[], Edges
 static PetscErrorCode FirstLines(MeritPedigree ped, const Edges *e, int64_t **line)
 {
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(ped->n_local, line));
-  for (int64_t i = 0; i < ped->n_local; i++) (*line)[i] = INT64_MAX;
+  PetscCall(PetscMalloc1(ped->block.n_local, line));
+  for (int64_t i = 0; i < ped->block.n_local; i++) (*line)[i] = INT64_MAX;
   for (int64_t k = 0; k < e->n; k++)
     if (e->line[k] < (*line)[e->parent[k]]) (*line)[e->parent[k]] = e->line[k];
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -87,8 +87,8 @@ static bool LooksUnknown(MeritPedigree ped, int64_t i)
   size_t      length;
   const char *label;
 
-  if (ped->line[i]) return false;
-  label = MeritDictLocal(ped->dict, ped->first + i, &length);
+  if (ped->block.line[i]) return false;
+  label = MeritDictLocal(ped->dict, ped->block.first + i, &length);
   return TableNoValue(label, length);
 }
 
@@ -111,11 +111,11 @@ static PetscErrorCode WarnOfUnknown(MeritPedigree ped, const Edges *const edges[
   MeritFault warning = {0};
 
   PetscFunctionBegin;
-  for (int64_t i = 0; i < ped->n_local && warning.n < MERIT_FAULTS_NAMED; i++)
+  for (int64_t i = 0; i < ped->block.n_local && warning.n < MERIT_FAULTS_NAMED; i++)
     if (ped->n_offspring[i] && LooksUnknown(ped, i))
       MeritFaultSet(&warning, MERIT_ERROR_INPUT, NULL, 0, NULL, /* not one for each line: a line may have two */
-                    "%s:%lld: %.100s is a parent of %lld animal%s: if it stands for an unknown parent, name it in pedigree.unknown", ped->path,
-                    (long long)FirstLine(edges, i), MeritDictLocal(ped->dict, ped->first + i, NULL), (long long)ped->n_offspring[i],
+                    "%s:%lld: %.100s is a parent of %lld animal%s: if it stands for an unknown parent, name it in pedigree.unknown", ped->options.path,
+                    (long long)FirstLine(edges, i), MeritDictLocal(ped->dict, ped->block.first + i, NULL), (long long)ped->n_offspring[i],
                     ped->n_offspring[i] == 1 ? "" : "s");
   PetscCall(MeritFaultWarn(ped->comm, &warning));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -133,22 +133,23 @@ static const char *Advice(MeritPedigree ped, int64_t i, bool here)
    offspring (selfing). Not collective. */
 static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Edges *dams, MeritFault *fault)
 {
+  const PedigreeBlock *block = &ped->block;
   int64_t *as_sire, *as_dam;
 
   PetscFunctionBegin;
-  if (ped->free_sexes) PetscFunctionReturn(PETSC_SUCCESS);
+  if (ped->options.free_sexes) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(FirstLines(ped, sires, &as_sire));
   PetscCall(FirstLines(ped, dams, &as_dam));
-  for (int64_t i = 0; i < ped->n_local; i++) {
+  for (int64_t i = 0; i < block->n_local; i++) {
     const bool sire_first = as_sire[i] < as_dam[i];
 
     if (as_sire[i] == INT64_MAX || as_dam[i] == INT64_MAX) continue;
     if (as_sire[i] == as_dam[i])
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, as_sire[i],
-                    MeritDictLocal(ped->dict, ped->first + i, NULL),
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->options.path, as_sire[i],
+                    MeritDictLocal(ped->dict, block->first + i, NULL),
                     "the animal is both sire and dam here; %s", Advice(ped, i, true));
-    else MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, sire_first ? as_dam[i] : as_sire[i],
-                  MeritDictLocal(ped->dict, ped->first + i, NULL),
+    else MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->options.path, sire_first ? as_dam[i] : as_sire[i],
+                  MeritDictLocal(ped->dict, block->first + i, NULL),
                   "the animal is a %s here but a %s on line %lld; %s",
                   sire_first ? "dam" : "sire", sire_first ? "sire" : "dam",
                   (long long)(sire_first ? as_sire[i] : as_dam[i]), Advice(ped, i, false));
@@ -162,13 +163,15 @@ static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Ed
    this role cannot have; unknown sexes pass. */
 static void CheckSexOfRole(MeritPedigree ped, const Edges *e, int other, const char role[])
 {
-  for (int64_t k = 0; ped->has_sex && !ped->free_sexes && k < e->n; k++) {
+  const PedigreeBlock *block = &ped->block;
+
+  for (int64_t k = 0; block->has_sex && !ped->options.free_sexes && k < e->n; k++) {
     const int32_t p = e->parent[k];
 
-    if (ped->sex[p] == other)
-      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, e->line[k], MeritDictLocal(ped->dict, ped->first + p, NULL),
+    if (block->sex[p] == other)
+      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, e->line[k], MeritDictLocal(ped->dict, block->first + p, NULL),
                     "the animal is a %s here but %s on line %lld; 'sexes: free' allows both", role,
-                    other == PED_SEX_FEMALE ? "female" : "male", (long long)ped->line[p]);
+                    other == PED_SEX_FEMALE ? "female" : "male", (long long)block->line[p]);
   }
 }
 
@@ -177,15 +180,17 @@ static void CheckSexOfRole(MeritPedigree ped, const Edges *e, int other, const c
    `!=`, so they are neither faults nor pairs of one year. */
 static void CheckYears(MeritPedigree ped, const Edges *e, const char role[], int64_t *n_same, int64_t *line)
 {
-  for (int64_t k = 0; ped->has_year && k < e->n; k++) {
+  const PedigreeBlock *block = &ped->block;
+
+  for (int64_t k = 0; block->has_year && k < e->n; k++) {
     const int32_t p = e->parent[k];
 
-    if (ped->year[p] > e->year[k])
-      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, e->line[k],
-                    MeritDictLocal(ped->dict, ped->first + p, NULL),
+    if (block->year[p] > e->year[k])
+      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, e->line[k],
+                    MeritDictLocal(ped->dict, block->first + p, NULL),
                     "the %s was born in %.10g (line %lld), after its offspring, born in %.10g", role,
-                    ped->year[p], (long long)ped->line[p], e->year[k]);
-    if (ped->year[p] != e->year[k]) continue;
+                    block->year[p], (long long)block->line[p], e->year[k]);
+    if (block->year[p] != e->year[k]) continue;
     ++*n_same;
     *line = PetscMin(*line, e->line[k]);
   }
@@ -199,7 +204,7 @@ static PetscErrorCode WarnOfYears(MeritPedigree ped, int64_t n_same, int64_t lin
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_same, 1, MPI_INT64_T, MPI_SUM, ped->comm));
   if (!n_same) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &line, 1, MPI_INT64_T, MPI_MIN, ped->comm));
-  MeritLog(MERIT_LOG_WARNING, "%s:%lld: a parent was born in the same year as its offspring, as in %lld of all pairs; check the years of birth", ped->path,
+  MeritLog(MERIT_LOG_WARNING, "%s:%lld: a parent was born in the same year as its offspring, as in %lld of all pairs; check the years of birth", ped->options.path,
            (long long)line, (long long)n_same);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -212,10 +217,10 @@ static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[
   int64_t *first;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(ped->n_local + 2, &first));
+  PetscCall(PetscCalloc1(ped->block.n_local + 2, &first));
   for (int role = 0; role < 2; role++)
     for (int64_t k = 0; k < edges[role]->n; k++) first[edges[role]->parent[k] + 2]++;
-  for (int64_t i = 0; i < ped->n_local; i++) first[i + 2] += first[i + 1];
+  for (int64_t i = 0; i < ped->block.n_local; i++) first[i + 2] += first[i + 1];
   PetscCall(PetscMalloc1((size_t)(edges[0]->n + edges[1]->n), &loading->child));
   for (int role = 0; role < 2; role++)
     for (int64_t k = 0; k < edges[role]->n; k++) {
@@ -233,21 +238,22 @@ static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[
    parent of the other sex or born after its offspring. */
 PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
 {
+  const PedigreeBlock *block = &ped->block;
   Edges              sires = {0}, dams = {0};
   const Edges *const both[2] = {&sires, &dams};
   int64_t            n_same = 0, line = INT64_MAX;
 
   PetscFunctionBegin;
-  PetscCall(EdgesMake(ped, ped->sire, &sires));
-  PetscCall(EdgesMake(ped, ped->dam, &dams));
+  PetscCall(EdgesMake(ped, block->sire, &sires));
+  PetscCall(EdgesMake(ped, block->dam, &dams));
   PetscCall(CheckSexes(ped, &sires, &dams, &ped->fault));
   CheckSexOfRole(ped, &sires, PED_SEX_FEMALE, "sire");
   CheckSexOfRole(ped, &dams, PED_SEX_MALE, "dam");
   CheckYears(ped, &sires, "sire", &n_same, &line);
   CheckYears(ped, &dams, "dam", &n_same, &line);
   PetscCall(MeritFaultAgree(ped->comm, &ped->fault));
-  PetscCall(PetscCalloc1(ped->n_local, &ped->n_offspring));
-  PetscCall(PetscCalloc1(ped->n_local, &ped->n_sired));
+  PetscCall(PetscCalloc1(block->n_local, &ped->n_offspring));
+  PetscCall(PetscCalloc1(block->n_local, &ped->n_sired));
   for (int64_t k = 0; k < sires.n; k++) {
     ped->n_offspring[sires.parent[k]]++;
     ped->n_sired[sires.parent[k]]++;

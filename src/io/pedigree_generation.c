@@ -30,7 +30,7 @@ typedef struct {
    ready */
 static void TakeNotice(MeritPedigree ped, Progress *p, Notice notice)
 {
-  const int64_t i = notice.child - ped->first;
+  const int64_t i = notice.child - ped->block.first;
 
   if (ped->generation[i] < notice.generation + 1) ped->generation[i] = notice.generation + 1;
   if (--p->waiting[i] == 0) p->ready[p->n_ready++] = (int32_t)i;
@@ -41,7 +41,8 @@ static void TakeNotice(MeritPedigree ped, Progress *p, Notice notice)
    others get a message. */
 static void Advance(MeritPedigree ped, const PedigreeLoading *loading, Progress *p)
 {
-  const int64_t last = ped->first + ped->n_local;
+  const PedigreeBlock *block = &ped->block;
+  const int64_t last = block->first + block->n_local;
 
   while (p->n_ready) {
     const int32_t i = p->ready[--p->n_ready];
@@ -49,7 +50,7 @@ static void Advance(MeritPedigree ped, const PedigreeLoading *loading, Progress 
     for (int64_t k = loading->child_first[i]; k < loading->child_first[i + 1]; k++) {
       const Notice notice = {.child = loading->child[k], .generation = ped->generation[i]};
 
-      if (notice.child >= ped->first && notice.child < last)
+      if (notice.child >= block->first && notice.child < last)
         TakeNotice(ped, p, notice);
       else
         p->notice[p->n_notices++] = notice;
@@ -127,14 +128,15 @@ static void Walk(const PedigreeWindow *w, int32_t stack[])
    later. Collective. */
 static PetscErrorCode GenerationsAlone(MeritPedigree ped)
 {
+  const PedigreeBlock *block = &ped->block;
   PedigreeWindow w = {0};
   int32_t       *stack;
 
   PetscFunctionBegin;
   PetscCall(PedigreeWindowCreate(ped->comm, ped->n, &w));
-  for (int64_t i = 0; i < ped->n_local; i++) {
-    w.parents[2 * (ped->first + i)]     = (int32_t)ped->sire[i];
-    w.parents[2 * (ped->first + i) + 1] = (int32_t)ped->dam[i];
+  for (int64_t i = 0; i < block->n_local; i++) {
+    w.parents[2 * (block->first + i)]     = (int32_t)block->sire[i];
+    w.parents[2 * (block->first + i) + 1] = (int32_t)block->dam[i];
   }
   PetscCall(PedigreeWindowShareParents(&w));
   if (w.memory.leaders != MPI_COMM_NULL) {
@@ -143,8 +145,8 @@ static PetscErrorCode GenerationsAlone(MeritPedigree ped)
     PetscCall(PetscFree(stack));
   }
   PetscCall(PedigreeWindowShareInbreeding(&w, 0, ped->n));
-  for (int64_t i = 0; i < ped->n_local; i++) {
-    const double state = w.inbreeding[ped->first + i];
+  for (int64_t i = 0; i < block->n_local; i++) {
+    const double state = w.inbreeding[block->first + i];
 
     ped->generation[i] = state < 0 ? -1 : (int32_t)state - 1;
   }
@@ -157,27 +159,28 @@ static PetscErrorCode GenerationsAlone(MeritPedigree ped)
    Animals that still wait when no messages are left descend from a loop. Collective. */
 PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading)
 {
+  const PedigreeBlock *block = &ped->block;
   Progress p      = {0};
   int64_t  sent   = 1;
   int      failed = 0, round;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(ped->n_local, &ped->generation));
-  PetscCall(PetscMalloc3(ped->n_local, &p.waiting, ped->n_local, &p.ready, loading->child_first[ped->n_local],
+  PetscCall(PetscCalloc1(block->n_local, &ped->generation));
+  PetscCall(PetscMalloc3(block->n_local, &p.waiting, block->n_local, &p.ready, loading->child_first[block->n_local],
                          &p.notice));
-  for (int64_t i = 0; i < ped->n_local; i++) {
-    p.waiting[i] = (uint8_t)((ped->sire[i] >= 0) + (ped->dam[i] >= 0));
+  for (int64_t i = 0; i < block->n_local; i++) {
+    p.waiting[i] = (uint8_t)((block->sire[i] >= 0) + (block->dam[i] >= 0));
     if (p.waiting[i] == 0) p.ready[p.n_ready++] = (int32_t)i;
   }
   for (round = 0; round < MOST_ROUNDS && sent; round++) {
     Advance(ped, loading, &p);
     PetscCall(Deliver(ped, &p, &sent));
   }
-  for (int64_t i = 0; i < ped->n_local; i++)
+  for (int64_t i = 0; i < block->n_local; i++)
     if (p.waiting[i]) ped->generation[i] = -1;
   PetscCall(PetscFree3(p.waiting, p.ready, p.notice));
   if (sent) PetscCall(GenerationsAlone(ped));
-  for (int64_t i = 0; i < ped->n_local && !failed; i++) failed = ped->generation[i] < 0;
+  for (int64_t i = 0; i < block->n_local && !failed; i++) failed = ped->generation[i] < 0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, ped->comm));
   if (failed) PetscCall(PedigreeRaiseLoop(ped));
   PetscFunctionReturn(PETSC_SUCCESS);

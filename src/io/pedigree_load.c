@@ -46,14 +46,14 @@ static void CheckFirstLine(MeritPedigree ped, MeritTable table, const int column
   const char *const *names;
   int                n, found = 0;
 
-  if (!ped->n_header || ped->rank || !lines->n || MeritTableColumns(table, &n, &names)) return;
+  if (!ped->options.n_header || ped->rank || !lines->n || MeritTableColumns(table, &n, &names)) return;
   for (int role = PED_ID; role <= PED_DAM; role++) {
     const int32_t code = lines->code[role][0];
 
     found += code >= 0 && PedigreeIsName(role, names[column[role]], MeritStringsGet(lines->pool, code, NULL));
   }
   if (found > 1)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->path, MeritTableLine(table, 0), NULL,
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->options.path, MeritTableLine(table, 0), NULL,
                   "the first line names columns; pedigree.header is for files without a header line");
 }
 
@@ -70,7 +70,7 @@ static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int 
   int                n;
 
   PetscFunctionBegin;
-  if (ped->n_header || !ped->by_position) PetscFunctionReturn(PETSC_SUCCESS);
+  if (ped->options.n_header || !ped->by_position) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritTableColumns(table, &n, &names));
   PetscCall(MeritStringsCreate(&pool));
   for (int role = PED_ID; role <= PED_DAM && !ped->rank; role++)
@@ -78,7 +78,7 @@ static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int 
   PetscCall(MeritDictFind(ped->dict, pool, number));
   for (int32_t c = 0; c < MeritStringsCount(pool); c++)
     if (number[c] >= 0)
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, 1, NULL,
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->options.path, 1, NULL,
                     "'%.100s', in the first line, is an animal of other lines, too; for a file without a header line give pedigree.header, such as [id, sire, dam]",
                     MeritStringsGet(pool, c, NULL));
   PetscCall(MeritStringsDestroy(&pool));
@@ -99,7 +99,7 @@ static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const int 
     const int32_t id = lines->code[PED_ID][i];
 
     if (id < 0) {
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, MeritTableLine(table, i), NULL,
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->options.path, MeritTableLine(table, i), NULL,
                     "the id is empty or a word for an unknown parent; every line of a pedigree needs an id");
       continue;
     }
@@ -108,7 +108,7 @@ static PetscErrorCode CheckLines(MeritPedigree ped, MeritTable table, const int 
       const char   *text   = parent < 0 ? "" : MeritStringsGet(lines->pool, parent, NULL);
 
       if (IsGroup(text))
-        MeritFaultSet(&fault, MERIT_ERROR_USAGE, ped->path, MeritTableLine(table, i), MeritStringsGet(lines->pool, id, NULL),
+        MeritFaultSet(&fault, MERIT_ERROR_USAGE, ped->options.path, MeritTableLine(table, i), MeritStringsGet(lines->pool, id, NULL),
                       "negative %s code %s: genetic groups are not available yet; an unknown parent is 0, "
                       "NA, '.' or empty",
                       role == PED_SIRE ? "sire" : "dam", text);
@@ -175,7 +175,7 @@ static PetscErrorCode TakeSexes(MeritPedigree ped, MeritTable table, int column,
 
     rows[i].sex = (int8_t)PetscMax(sex, PED_SEX_UNKNOWN);
     if (sex < 0)
-      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, rows[i].line, NULL,
+      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, rows[i].line, NULL,
                     "sex \"%.40s\" is none of 1, M, male, 2, F, female, and 0, U, unknown", word);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -195,7 +195,7 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int
   PetscCall(PetscFree(lines->order));
   ped->n = MeritDictSize(ped->dict);
   if (ped->n > INT32_MAX)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->path, 0, NULL,
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, 0, NULL,
                          "the pedigree has %lld animals; at most %d are supported", (long long)ped->n, INT32_MAX));
   if (column[PED_YEAR] >= 0) PetscCall(MeritTableNumbers(table, column[PED_YEAR], &year));
   PetscCall(PetscMalloc1(lines->n, rows));
@@ -219,16 +219,17 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int
    collective. */
 static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
 {
+  PedigreeBlock *block = &ped->block;
   const char *id = MeritDictLocal(ped->dict, row->id, NULL), *what = NULL;
 
-  if (ped->sire[i] != row->sire || ped->dam[i] != row->dam) what = "parents are";
-  else if (ped->has_year && (row->year < ped->year[i] || row->year > ped->year[i])) what = "birth year is";
-  else if (ped->has_sex && row->sex && ped->sex[i] && row->sex != ped->sex[i]) what = "sex is";
+  if (block->sire[i] != row->sire || block->dam[i] != row->dam) what = "parents are";
+  else if (block->has_year && (row->year < block->year[i] || row->year > block->year[i])) what = "birth year is";
+  else if (block->has_sex && row->sex && block->sex[i] && row->sex != block->sex[i]) what = "sex is";
   if (what)
-    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the animal's %s not %s of line %lld; correct or remove one of the lines", what,
-                  what[0] == 'p' ? "those" : "that", (long long)ped->line[i]);
-  if (ped->has_year && isnan(ped->year[i])) ped->year[i] = row->year;
-  if (ped->has_sex && !ped->sex[i]) ped->sex[i] = row->sex;
+    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, row->line, id, "the animal's %s not %s of line %lld; correct or remove one of the lines", what,
+                  what[0] == 'p' ? "those" : "that", (long long)block->line[i]);
+  if (block->has_year && isnan(block->year[i])) block->year[i] = row->year;
+  if (block->has_sex && !block->sex[i]) block->sex[i] = row->sex;
 }
 
 /* Store a line in the block of its animal; an own parent is a fault. A line number of 0
@@ -236,21 +237,22 @@ static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
    first one is kept. */
 static void TakeRow(MeritPedigree ped, const PedigreeRow *row)
 {
-  const int64_t i  = row->id - ped->first;
+  PedigreeBlock *block = &ped->block;
+  const int64_t i  = row->id - block->first;
   const char   *id = MeritDictLocal(ped->dict, row->id, NULL);
 
-  if (ped->line[i]) {
+  if (block->line[i]) {
     ped->n_duplicates++;
     CompareRow(ped, row, i);
     return;
   }
-  ped->line[i] = row->line;
-  ped->sire[i] = row->sire;
-  ped->dam[i]  = row->dam;
-  if (ped->has_year) ped->year[i] = row->year;
-  if (ped->has_sex) ped->sex[i] = row->sex;
+  block->line[i] = row->line;
+  block->sire[i] = row->sire;
+  block->dam[i]  = row->dam;
+  if (block->has_year) block->year[i] = row->year;
+  if (block->has_sex) block->sex[i] = row->sex;
   if (row->id == row->sire || row->id == row->dam)
-    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->path, row->line, id, "the animal is its own %s",
+    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, row->line, id, "the animal is its own %s",
                   row->id == row->sire ? "sire" : "dam");
 }
 
@@ -258,29 +260,31 @@ static void TakeRow(MeritPedigree ped, const PedigreeRow *row)
    exist only where the file has a column for them. */
 static PetscErrorCode MakeBlock(MeritPedigree ped)
 {
+  PedigreeBlock *block = &ped->block;
+
   PetscFunctionBegin;
-  ped->first   = MeritBlockFirst(ped->n, ped->size, ped->rank);
-  ped->n_local = MeritBlockFirst(ped->n, ped->size, ped->rank + 1) - ped->first;
-  PetscCall(PetscMalloc2(ped->n_local, &ped->sire, ped->n_local, &ped->dam));
-  PetscCall(PetscCalloc1(ped->n_local, &ped->line));
-  if (ped->has_year) PetscCall(PetscMalloc1(ped->n_local, &ped->year));
-  if (ped->has_sex) PetscCall(PetscCalloc1(ped->n_local, &ped->sex));
-  for (int64_t i = 0; i < ped->n_local; i++) {
-    ped->sire[i] = ped->dam[i] = -1;
-    if (ped->has_year) ped->year[i] = NAN;
+  block->first   = MeritBlockFirst(ped->n, ped->size, ped->rank);
+  block->n_local = MeritBlockFirst(ped->n, ped->size, ped->rank + 1) - block->first;
+  PetscCall(PetscMalloc2(block->n_local, &block->sire, block->n_local, &block->dam));
+  PetscCall(PetscCalloc1(block->n_local, &block->line));
+  if (block->has_year) PetscCall(PetscMalloc1(block->n_local, &block->year));
+  if (block->has_sex) PetscCall(PetscCalloc1(block->n_local, &block->sex));
+  for (int64_t i = 0; i < block->n_local; i++) {
+    block->sire[i] = block->dam[i] = -1;
+    if (block->has_year) block->year[i] = NAN;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* PedigreeFreeBlock - Free lines, parents, years and sexes of this rank's animals. Not
+/* PedigreeBlockFree - Free lines, parents, years and sexes of this rank's animals. Not
    collective. */
-PetscErrorCode PedigreeFreeBlock(MeritPedigree ped)
+PetscErrorCode PedigreeBlockFree(PedigreeBlock *block)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree2(ped->sire, ped->dam));
-  PetscCall(PetscFree(ped->line));
-  PetscCall(PetscFree(ped->year));
-  PetscCall(PetscFree(ped->sex));
+  PetscCall(PetscFree2(block->sire, block->dam));
+  PetscCall(PetscFree(block->line));
+  PetscCall(PetscFree(block->year));
+  PetscCall(PetscFree(block->sex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -307,7 +311,7 @@ PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows
   PetscCall(MakeBlock(ped));
   for (int64_t i = 0; i < arriving; i++) TakeRow(ped, come + i);
   PetscCall(PetscFree(come));
-  for (int64_t i = 0; i < ped->n_local; i++) count[0] += ped->line[i] == 0;
+  for (int64_t i = 0; i < ped->block.n_local; i++) count[0] += ped->block.line[i] == 0;
   count[1] = ped->n_duplicates;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 2, MPI_INT64_T, MPI_SUM, ped->comm));
   ped->n_no_line    = count[0];
@@ -326,8 +330,8 @@ PetscErrorCode PedigreeLoadLines(MeritPedigree ped)
   int        column[PED_N_COLUMNS];
 
   PetscFunctionBegin;
-  PetscCall(MeritTableOpen(ped->comm, ped->path, ped->n_header, (const char *const *)ped->header,
-                           ped->n_unknown, (const char *const *)ped->unknown, &table));
+  PetscCall(MeritTableOpen(ped->comm, ped->options.path, ped->options.n_header, (const char *const *)ped->options.header,
+                           ped->options.n_unknown, (const char *const *)ped->options.unknown, &table));
   PetscCall(MeritTableSetMissingKey(table, "pedigree.unknown"));
   PetscCall(PedigreeFindColumns(ped, table, column));
   for (int role = PED_ID; role < PED_N_COLUMNS; role++)
@@ -339,9 +343,9 @@ PetscErrorCode PedigreeLoadLines(MeritPedigree ped)
   PetscCall(TakeLines(ped, table, column, &lines));
   PetscCallMPI(MPI_Allreduce(&lines.n, &n_lines, 1, MPI_INT64_T, MPI_SUM, ped->comm));
   if (n_lines == 0)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->path, 0, NULL, "the pedigree has no animals"));
-  ped->has_year = column[PED_YEAR] >= 0;
-  ped->has_sex  = column[PED_SEX] >= 0;
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->options.path, 0, NULL, "the pedigree has no animals"));
+  ped->block.has_year = column[PED_YEAR] >= 0;
+  ped->block.has_sex  = column[PED_SEX] >= 0;
   PetscCall(NumberLines(ped, table, column, &lines, &rows));
   PetscCall(CheckNames(ped, table, column));
   PetscCall(MeritTableDestroy(&table));

@@ -13,8 +13,8 @@ typedef struct {
    Faults go to ped->fault. */
 PETSC_INTERN PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows);
 /* Free lines, parents, years and sexes of this rank's block. Not collective. */
-PETSC_INTERN PetscErrorCode PedigreeFreeBlock(MeritPedigree ped);
-/* Cut the pedigree to the focal animals and their ancestors up to ped->depth generations back, and
+PETSC_INTERN PetscErrorCode PedigreeBlockFree(PedigreeBlock *block);
+/* Cut the pedigree to the focal animals and their ancestors up to ped->options.depth generations back, and
    number them anew; nothing is done if depth is 0. Collective. Errors: INPUT if no animal is
    left. */
 PETSC_INTERN PetscErrorCode PedigreeCut(MeritPedigree ped);

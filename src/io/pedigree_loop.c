@@ -17,14 +17,15 @@ typedef struct {
 /* One step of the walk; *step is the same on all ranks. Marks the animal as visited. Collective. */
 static PetscErrorCode Visit(MeritPedigree ped, int64_t animal, bool sire_unresolved, Step *step)
 {
+  const PedigreeBlock *block = &ped->block;
   const PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
 
   PetscFunctionBegin;
   if (ped->rank == owner) {
-    const int64_t i = animal - ped->first;
+    const int64_t i = animal - block->first;
 
-    step->next         = sire_unresolved ? ped->sire[i] : ped->dam[i];
-    step->line         = ped->line[i];
+    step->next         = sire_unresolved ? block->sire[i] : block->dam[i];
+    step->line         = block->line[i];
     step->visited      = ped->generation[i] == VISITED;
     ped->generation[i] = VISITED;
   }
@@ -37,15 +38,16 @@ static PetscErrorCode Visit(MeritPedigree ped, int64_t animal, bool sire_unresol
    generation has such a parent. The same on all ranks. Collective. */
 static PetscErrorCode SireUnresolved(MeritPedigree ped, int64_t animal, bool *unresolved)
 {
+  const PedigreeBlock *block = &ped->block;
   PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
-  int64_t     sire  = ped->rank == owner ? ped->sire[animal - ped->first] : -1;
+  int64_t     sire  = ped->rank == owner ? block->sire[animal - block->first] : -1;
   int         below = 0;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Bcast(&sire, 1, MPI_INT64_T, owner, ped->comm));
   if (sire >= 0) {
     owner = MeritBlockOwner(ped->n, ped->size, sire);
-    if (ped->rank == owner) below = ped->generation[sire - ped->first] < 0;
+    if (ped->rank == owner) below = ped->generation[sire - block->first] < 0;
     PetscCallMPI(MPI_Bcast(&below, 1, MPI_INT, owner, ped->comm));
   }
   *unresolved = below;
@@ -60,8 +62,8 @@ static PetscErrorCode EnterLoop(MeritPedigree ped, int64_t *animal)
   Step    step = {0};
 
   PetscFunctionBegin;
-  for (int64_t i = ped->n_local - 1; i >= 0; i--)
-    if (ped->generation[i] < 0) mine = ped->first + i;
+  for (int64_t i = ped->block.n_local - 1; i >= 0; i--)
+    if (ped->generation[i] < 0) mine = ped->block.first + i;
   PetscCallMPI(MPI_Allreduce(&mine, animal, 1, MPI_INT64_T, MPI_MIN, ped->comm));
   for (int64_t at = *animal; !step.visited; at = step.next) {
     bool sire;
@@ -132,5 +134,5 @@ PetscErrorCode PedigreeRaiseLoop(MeritPedigree ped)
   PetscCall(PetscFree(start));
   PetscCall(PetscFree(label));
   PetscFunctionReturn(
-      MeritRaise(MERIT_ERROR_INPUT, ped->path, line[0], id, "the animal is its own ancestor: %s", text));
+      MeritRaise(MERIT_ERROR_INPUT, ped->options.path, line[0], id, "the animal is its own ancestor: %s", text));
 }

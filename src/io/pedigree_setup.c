@@ -63,18 +63,19 @@ static PetscErrorCode SumLevels(MPI_Comm comm, int32_t n, const int64_t mine[], 
    generation, and offspring of sires before it. */
 static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
 {
+  const PedigreeBlock *block = &ped->block;
   int64_t *count, *sired, *next, *next_sired;
 
   PetscFunctionBegin;
   o->n_levels = 0;
-  for (int64_t i = 0; i < ped->n_local; i++) o->n_levels = PetscMax(o->n_levels, ped->generation[i] + 1);
+  for (int64_t i = 0; i < block->n_local; i++) o->n_levels = PetscMax(o->n_levels, ped->generation[i] + 1);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &o->n_levels, 1, MPI_INT32_T, MPI_MAX, ped->comm));
   PetscCall(
       PetscCalloc4(o->n_levels, &count, o->n_levels, &sired, o->n_levels, &next, o->n_levels, &next_sired));
   PetscCall(PetscMalloc2(o->n_levels + 1, &o->level_first, o->n_levels, &o->level_sired));
   PetscCall(PetscCalloc2(o->n_levels, &o->level_mated, o->n_levels, &o->alone));
-  PetscCall(PetscMalloc2(ped->n_local, &o->position, ped->n_local, &o->sired_first));
-  for (int64_t i = 0; i < ped->n_local; i++) {
+  PetscCall(PetscMalloc2(block->n_local, &o->position, block->n_local, &o->sired_first));
+  for (int64_t i = 0; i < block->n_local; i++) {
     count[ped->generation[i]]++;
     sired[ped->generation[i]] += ped->n_sired[i];
   }
@@ -85,7 +86,7 @@ static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
     o->level_first[g + 1] += o->level_first[g];
     next[g] += o->level_first[g];
   }
-  for (int64_t i = 0; i < ped->n_local; i++) {
+  for (int64_t i = 0; i < block->n_local; i++) {
     const int32_t g = ped->generation[i];
 
     o->position[i]    = (int32_t)next[g]++;
@@ -101,23 +102,24 @@ static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
    parent is unknown, as they are. Collective. */
 PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what)
 {
+  const PedigreeBlock *block = &ped->block;
   MeritExchange ex;
   PetscMPIInt  *dest;
   int64_t      *asked, n;
   char         *answer;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(ped->n_local, &dest));
-  for (int64_t i = 0; i < ped->n_local; i++)
+  PetscCall(PetscMalloc1(block->n_local, &dest));
+  for (int64_t i = 0; i < block->n_local; i++)
     dest[i] = parent[i] < 0 ? -1 : MeritBlockOwner(ped->n, ped->size, parent[i]);
-  PetscCall(MeritExchangeCreate(ped->comm, ped->n_local, dest, &ex));
+  PetscCall(MeritExchangeCreate(ped->comm, block->n_local, dest, &ex));
   PetscCall(PetscFree(dest));
   n = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc1(n, &asked));
   PetscCall(PetscMalloc1((size_t)n * bytes, &answer));
   PetscCall(MeritExchangeForward(ex, sizeof(*asked), parent, asked));
   for (int64_t i = 0; i < n; i++)
-    memcpy(answer + (size_t)i * bytes, (const char *)have + (size_t)(asked[i] - ped->first) * bytes, bytes);
+    memcpy(answer + (size_t)i * bytes, (const char *)have + (size_t)(asked[i] - block->first) * bytes, bytes);
   PetscCall(PetscFree(asked));
   PetscCall(MeritExchangeBack(ex, bytes, answer, what));
   PetscCall(PetscFree(answer));
@@ -144,11 +146,12 @@ static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts
    one rank nothing is done alone. */
 static PetscErrorCode ChooseAlone(MeritPedigree ped, Order *o, const SireFacts sire[])
 {
+  const PedigreeBlock *block = &ped->block;
   const int64_t few = (int64_t)FEW_MATINGS * ped->size;
 
   PetscFunctionBegin;
-  for (int64_t i = 0; i < ped->n_local; i++)
-    if (ped->sire[i] >= 0 && ped->dam[i] >= 0) o->level_mated[sire[i].generation]++;
+  for (int64_t i = 0; i < block->n_local; i++)
+    if (block->sire[i] >= 0 && block->dam[i] >= 0) o->level_mated[sire[i].generation]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, o->level_mated, o->n_levels, MPI_INT64_T, MPI_SUM, ped->comm));
   for (int32_t g = 0, end; g < o->n_levels; g = end + 1) {
     int32_t n = 0;
@@ -163,25 +166,26 @@ static PetscErrorCode ChooseAlone(MeritPedigree ped, Order *o, const SireFacts s
    where it is 0 (a parent is unknown). Collective. */
 static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[])
 {
+  const PedigreeBlock *block = &ped->block;
   SireFacts *mine, *sire;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(ped->n_local, &o->sire, ped->n_local, &o->dam));
-  PetscCall(PetscMalloc2(ped->n_local, &mine, ped->n_local, &sire));
-  for (int64_t i = 0; i < ped->n_local; i++) {
+  PetscCall(PetscMalloc2(block->n_local, &o->sire, block->n_local, &o->dam));
+  PetscCall(PetscMalloc2(block->n_local, &mine, block->n_local, &sire));
+  for (int64_t i = 0; i < block->n_local; i++) {
     o->dam[i] = -1;
     mine[i]   = (SireFacts){.sired_first = o->sired_first[i],
                             .position    = o->position[i],
                             .n_sired     = ped->n_sired[i],
                             .generation  = ped->generation[i]};
   }
-  PetscCall(PedigreeAskParents(ped, ped->sire, sizeof(*mine), mine, sire));
-  PetscCall(PedigreeAskParents(ped, ped->dam, sizeof(*o->dam), o->position, o->dam));
+  PetscCall(PedigreeAskParents(ped, block->sire, sizeof(*mine), mine, sire));
+  PetscCall(PedigreeAskParents(ped, block->dam, sizeof(*o->dam), o->position, o->dam));
   PetscCall(ChooseAlone(ped, o, sire));
-  for (int64_t i = 0; i < ped->n_local; i++) {
-    o->sire[i] = ped->sire[i] < 0 ? -1 : sire[i].position;
+  for (int64_t i = 0; i < block->n_local; i++) {
+    o->sire[i] = block->sire[i] < 0 ? -1 : sire[i].position;
     dest[i]    = -1;
-    if (ped->sire[i] >= 0 && ped->dam[i] >= 0)
+    if (block->sire[i] >= 0 && block->dam[i] >= 0)
       dest[i] = o->alone[sire[i].generation] ? 0 : MatingRank(ped, o, sire + i, o->dam[i]);
   }
   PetscCall(PetscFree2(mine, sire));
@@ -193,14 +197,15 @@ static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[
    the generations of sires, which is the order of the rounds. */
 static PetscErrorCode DealMatings(MeritPedigree ped, const Order *o, const PetscMPIInt dest[], Matings *m)
 {
+  const PedigreeBlock *block = &ped->block;
   MeritExchange ex;
   uint64_t     *mating;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(ped->n_local, &mating));
-  for (int64_t i = 0; i < ped->n_local; i++)
+  PetscCall(PetscMalloc1(block->n_local, &mating));
+  for (int64_t i = 0; i < block->n_local; i++)
     mating[i] = (uint64_t)(uint32_t)o->sire[i] << 32 | (uint32_t)o->dam[i];
-  PetscCall(MeritExchangeCreate(ped->comm, ped->n_local, dest, &ex));
+  PetscCall(MeritExchangeCreate(ped->comm, block->n_local, dest, &ex));
   m->n = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc2(m->n, &m->mating, m->n, &m->animal));
   PetscCall(MeritExchangeForward(ex, sizeof(*mating), mating, m->mating));
@@ -291,13 +296,14 @@ static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWi
 /* Mendelian variance if no parent were inbred: 1, 3/4 or 1/2 */
 static double Outbred(MeritPedigree ped, int64_t i)
 {
-  return 1.0 - 0.25 * ((ped->sire[i] >= 0) + (ped->dam[i] >= 0));
+  return 1.0 - 0.25 * ((ped->block.sire[i] >= 0) + (ped->block.dam[i] >= 0));
 }
 
 /* F and d of this rank's block from the shared arrays; d below 1e-8 is a fault. Collective.
    Below 1e-8 the row of an animal in A^-1, which is divided by d, would be rounding error. */
 static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const PedigreeWindow *w)
 {
+  const PedigreeBlock *block = &ped->block;
   const MeritAncestry ancestry = {.n_levels    = o->n_levels,
                                   .level_first = o->level_first,
                                   .parents     = w->parents,
@@ -305,13 +311,13 @@ static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const Pedig
   MeritFault          fault    = {0};
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(ped->n_local, &ped->F, ped->n_local, &ped->d));
-  for (int64_t i = 0; i < ped->n_local; i++) {
+  PetscCall(PetscMalloc2(block->n_local, &ped->F, block->n_local, &ped->d));
+  for (int64_t i = 0; i < block->n_local; i++) {
     ped->F[i] = w->inbreeding[o->position[i]];
-    ped->d[i] = ped->outbred ? Outbred(ped, i) : MeritAncestryMendelian(&ancestry, o->position[i]);
+    ped->d[i] = ped->options.outbred ? Outbred(ped, i) : MeritAncestryMendelian(&ancestry, o->position[i]);
     if (ped->d[i] < 1e-8)
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->path, ped->line[i],
-                    MeritDictLocal(ped->dict, ped->first + i, NULL),
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->options.path, block->line[i],
+                    MeritDictLocal(ped->dict, block->first + i, NULL),
                     "its Mendelian sampling variance is %.3g of the genetic variance: its parents are fully "
                     "inbred, so that A "
                     "has no inverse",
@@ -327,7 +333,7 @@ static PetscErrorCode FillWindow(MeritPedigree ped, const Order *o, PedigreeWind
 {
   PetscFunctionBegin;
   PetscCall(PedigreeWindowCreate(ped->comm, ped->n, w));
-  for (int64_t i = 0; i < ped->n_local; i++) {
+  for (int64_t i = 0; i < ped->block.n_local; i++) {
     w->parents[2 * (int64_t)o->position[i]]     = o->sire[i];
     w->parents[2 * (int64_t)o->position[i] + 1] = o->dam[i];
   }
@@ -357,7 +363,7 @@ PetscErrorCode MeritPedigreeSetUp(MeritPedigree ped)
   PetscCall(MeritPedigreeLoad(ped));
   if (ped->set_up) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(OrderAnimals(ped, &order));
-  PetscCall(PetscMalloc1(ped->n_local, &dest));
+  PetscCall(PetscMalloc1(ped->block.n_local, &dest));
   PetscCall(FindParents(ped, &order, dest));
   PetscCall(PetscFree(ped->n_sired));
   PetscCall(FillWindow(ped, &order, &window));
