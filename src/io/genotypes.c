@@ -28,7 +28,7 @@ PetscErrorCode MeritGenotypesCreate(MPI_Comm comm, MeritGenotypes *geno)
   PetscFunctionBegin;
   PetscCall(PetscNew(&g));
   PetscCall(PetscCommDuplicate(comm, &g->comm, NULL)); /* messages of the caller are none of ours */
-  g->centred = true;
+  g->options.centred = true;
   PetscCallMPI(MPI_Comm_rank(comm, &g->rank));
   PetscCallMPI(MPI_Comm_size(comm, &g->size));
   *geno = g;
@@ -39,7 +39,7 @@ PetscErrorCode MeritGenotypesCreate(MPI_Comm comm, MeritGenotypes *geno)
 PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritScale scale)
 {
   PetscFunctionBegin;
-  geno->scaling = scale;
+  geno->options.scaling = scale;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -53,9 +53,9 @@ PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritScale scale)
 PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const char frequency_file[])
 {
   PetscFunctionBegin;
-  geno->centred = centre;
-  PetscCall(PetscFree(geno->frequency_file));
-  if (centre && frequency_file) PetscCall(PetscStrallocpy(frequency_file, &geno->frequency_file));
+  geno->options.centred = centre;
+  PetscCall(PetscFree(geno->options.frequency_file));
+  if (centre && frequency_file) PetscCall(PetscStrallocpy(frequency_file, &geno->options.frequency_file));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -65,7 +65,7 @@ PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const c
 PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole)
 {
   PetscFunctionBegin;
-  geno->whole = whole;
+  geno->options.whole = whole;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -74,7 +74,7 @@ PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole)
 PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows)
 {
   PetscFunctionBegin;
-  geno->asked_rows = rows;
+  geno->options.asked_rows = rows;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -145,11 +145,11 @@ PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno)
 
   PetscFunctionBegin;
   PetscCheck(!geno->loaded, geno->comm, PETSC_ERR_ORDER, "genotypes are loaded already");
-  if (!geno->reader) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "no genotype file was named"));
-  PetscCall((*geno->reader->tables)(geno, &reading));
+  if (!geno->options.reader) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "no genotype file was named"));
+  PetscCall((*geno->options.reader->tables)(geno, &reading));
   PetscCall(GenoMakeGrid(geno));
   GenoPlaceRows(geno);
-  PetscCall((*geno->reader->columns)(geno, reading));
+  PetscCall((*geno->options.reader->columns)(geno, reading));
   PetscCall(GenoFindGaps(geno));
   PetscCall(MeritMarkersCreate(geno, NULL, &geno->markers));
   PetscCall(GenoCheckAnimals(geno));
@@ -165,7 +165,7 @@ PetscErrorCode MeritGenotypesSize(MeritGenotypes geno, int64_t *n_animals, int32
   PetscFunctionBegin;
   if (n_animals) *n_animals = geno->n_animals;
   if (n_snps) *n_snps = geno->n_snps;
-  if (n_used) *n_used = geno->n_used;
+  if (n_used) *n_used = geno->columns.n_used;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -179,7 +179,7 @@ PetscErrorCode MeritGenotypesDict(MeritGenotypes geno, MeritDict *dict)
 }
 
 /* MeritGenotypesNamed - Do the SNPs have names of their own? Not collective. */
-bool MeritGenotypesNamed(MeritGenotypes geno) { return geno->reader->names != NULL; }
+bool MeritGenotypesNamed(MeritGenotypes geno) { return geno->options.reader->names != NULL; }
 
 /* MeritGenotypesSnps - The SNP table, [n_snps] in file order. Not collective; borrowed. */
 PetscErrorCode MeritGenotypesSnps(MeritGenotypes geno, const MeritSnp **snps)
@@ -203,7 +203,7 @@ PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row)
 
 /* MeritGenotypesMeanDiagonal - Of MM' with its scale, over all genotyped animals. Not
    collective. */
-double MeritGenotypesMeanDiagonal(MeritGenotypes geno) { return geno->scaled_diagonal; }
+double MeritGenotypesMeanDiagonal(MeritGenotypes geno) { return geno->columns.scaled_diagonal; }
 
 /* MeritGenotypesScaling - Scale of each column of M, [n_used]; sum of 2pq; mean diagonal of MM'
    unscaled. Not collective; borrowed. */
@@ -211,9 +211,9 @@ PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, 
                                      double *mean_diagonal)
 {
   PetscFunctionBegin;
-  if (scale) *scale = geno->scale;
-  if (sum_2pq) *sum_2pq = geno->sum_2pq;
-  if (mean_diagonal) *mean_diagonal = geno->mean_diagonal;
+  if (scale) *scale = geno->columns.scale;
+  if (sum_2pq) *sum_2pq = geno->columns.sum_2pq;
+  if (mean_diagonal) *mean_diagonal = geno->columns.mean_diagonal;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -222,8 +222,8 @@ PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, 
 PetscErrorCode MeritGenotypesCoding(MeritGenotypes geno, const double **centre, const double **missing)
 {
   PetscFunctionBegin;
-  if (centre) *centre = geno->centre;
-  if (missing) *missing = geno->missing;
+  if (centre) *centre = geno->columns.centre;
+  if (missing) *missing = geno->columns.missing;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -247,13 +247,13 @@ PetscErrorCode MeritGenotypesDestroy(MeritGenotypes *geno)
 
   PetscFunctionBegin;
   if (!g) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscFree(g->path));
-  PetscCall(PetscFree(g->frequency_file));
+  PetscCall(PetscFree(g->options.path));
+  PetscCall(PetscFree(g->options.frequency_file));
   PetscCall(MeritDictDestroy(&g->dict));
   PetscCall(PetscFree(g->names));
   PetscCall(PetscFree(g->snps));
-  PetscCall(PetscFree(g->used));
-  PetscCall(PetscFree3(g->scale, g->centre, g->missing));
+  PetscCall(PetscFree(g->columns.used));
+  PetscCall(PetscFree3(g->columns.scale, g->columns.centre, g->columns.missing));
   PetscCall(MeritMarkersDestroy(&g->markers));
   PetscCall(MeritGapsDestroy(&g->gaps));
   free(g->code);

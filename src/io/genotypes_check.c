@@ -129,7 +129,7 @@ PetscErrorCode GenoCheckAnimals(MeritGenotypes geno)
   if (!n) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT64_T, MPI_MIN, geno->comm));
   PetscCall(IdOf(geno, first, sizeof(id), id));
-  MeritLog(MERIT_LOG_WARNING, "%s: %lld of %lld animals have no called genotype (first: %s): the mean of all animals is used for them", geno->path,
+  MeritLog(MERIT_LOG_WARNING, "%s: %lld of %lld animals have no called genotype (first: %s): the mean of all animals is used for them", geno->options.path,
            (long long)n, (long long)geno->n_animals, id);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -144,7 +144,7 @@ PetscErrorCode GenoCheckNames(MeritGenotypes geno)
   const char  *first = NULL;
 
   PetscFunctionBegin;
-  if (geno->rank || !geno->reader->names) PetscFunctionReturn(PETSC_SUCCESS);
+  if (geno->rank || !geno->options.reader->names) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritStringsCreate(&names));
   for (int32_t j = 0; j < geno->n_snps; j++) {
     PetscCall(MeritStringsIntern(names, geno->snps[j].name, strlen(geno->snps[j].name), &code));
@@ -154,7 +154,7 @@ PetscErrorCode GenoCheckNames(MeritGenotypes geno)
   if (n)
     MeritLog(MERIT_LOG_WARNING,
              "%s%s: %d SNPs have the name of an earlier one (first: %s): results have one name for both, and `merit predict` and solver.start cannot distinguish them; rename them",
-             geno->path, geno->reader->names, (int)n, first);
+             geno->options.path, geno->options.reader->names, (int)n, first);
   PetscCall(MeritStringsDestroy(&names));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -32,7 +32,7 @@ typedef struct {
    columns are in the order of the file. */
 static void CountSnps(MeritGenotypes geno, const int64_t count[])
 {
-  geno->n_used = 0;
+  geno->columns.n_used = 0;
   for (int32_t j = 0; j < geno->n_snps; j++) {
     const int64_t *c     = count + 4 * (size_t)j;
     const int64_t  known = c[0] + c[1] + c[2], copies = c[1] + 2 * c[2];
@@ -40,7 +40,7 @@ static void CountSnps(MeritGenotypes geno, const int64_t count[])
 
     snp->n_missing = c[3];
     snp->frequency = known ? (double)copies / (2 * (double)known) : NAN;
-    snp->column    = geno->whole || (copies > 0 && copies < 2 * known) ? geno->n_used++ : -1;
+    snp->column    = geno->options.whole || (copies > 0 && copies < 2 * known) ? geno->columns.n_used++ : -1;
   }
 }
 
@@ -48,17 +48,19 @@ static void CountSnps(MeritGenotypes geno, const int64_t count[])
    INPUT if no SNP is used. The same on all ranks. */
 static PetscErrorCode ChooseColumns(MeritGenotypes geno)
 {
+  GenoColumns *columns = &geno->columns;
+
   PetscFunctionBegin;
-  if (!geno->n_used)
+  if (!columns->n_used)
     PetscCall(
-        MeritRaise(MERIT_ERROR_INPUT, geno->path, 0, NULL,
+        MeritRaise(MERIT_ERROR_INPUT, geno->options.path, 0, NULL,
                    "none of the %d SNPs can be used: each is missing in all animals or has one allele only",
                    (int)geno->n_snps));
-  PetscCall(PetscMalloc1(geno->n_used, &geno->used));
+  PetscCall(PetscMalloc1(columns->n_used, &columns->used));
   PetscCall(
-      PetscMalloc3(geno->n_used, &geno->scale, geno->n_used, &geno->centre, geno->n_used, &geno->missing));
+      PetscMalloc3(columns->n_used, &columns->scale, columns->n_used, &columns->centre, columns->n_used, &columns->missing));
   for (int32_t j = 0; j < geno->n_snps; j++)
-    if (geno->snps[j].column >= 0) geno->used[geno->snps[j].column] = j;
+    if (geno->snps[j].column >= 0) columns->used[geno->snps[j].column] = j;
   geno->tile.col_first = GenoColumnsFirst(geno, geno->grid_col);
   geno->tile.n_cols    = GenoColumnsFirst(geno, geno->grid_col + 1) - geno->tile.col_first;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -71,15 +73,15 @@ static void WarnOfSexChromosomes(MeritGenotypes geno)
   static const char *const sex[] = {"X", "Y", "XY", "MT", "M"};
   int32_t                  n     = 0;
 
-  for (int32_t c = 0; c < geno->n_used; c++) {
-    const char *name = geno->snps[geno->used[c]].chromosome;
+  for (int32_t c = 0; c < geno->columns.n_used; c++) {
+    const char *name = geno->snps[geno->columns.used[c]].chromosome;
 
     if (!strncasecmp(name, "chr", 3)) name += 3;
     for (int i = 0; i < 5; i++) n += !strcmp(name, sex[i]);
   }
   if (n)
     MeritLog(MERIT_LOG_WARNING,
-             "%s: %d SNPs on chromosome X, Y, XY or MT (chrX, chrM...) are treated as if they were on autosomes", geno->path,
+             "%s: %d SNPs on chromosome X, Y, XY or MT (chrX, chrM...) are treated as if they were on autosomes", geno->options.path,
              (int)n);
 }
 
@@ -118,18 +120,20 @@ static PetscErrorCode ReadFrequency(const GenoLines *lines, const char *at, int6
    same on all ranks. */
 static PetscErrorCode NameSnps(MeritGenotypes geno, MeritStrings *names, int32_t **snp_of)
 {
+  const GenoColumns *columns = &geno->columns;
+
   PetscFunctionBegin;
   PetscCall(MeritStringsCreate(names));
-  PetscCall(PetscMalloc1(geno->n_used, snp_of));
-  for (int32_t c = 0; c < geno->n_used; c++) {
-    const char *name = geno->snps[geno->used[c]].name;
+  PetscCall(PetscMalloc1(columns->n_used, snp_of));
+  for (int32_t c = 0; c < columns->n_used; c++) {
+    const char *name = geno->snps[columns->used[c]].name;
     int32_t     code;
 
     PetscCall(MeritStringsIntern(*names, name, strlen(name), &code));
     if (code != c)
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->path, 0, name,
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.path, 0, name,
                            "two SNPs have this name, so that a file of frequencies cannot distinguish them; rename one"));
-    (*snp_of)[c] = geno->used[c];
+    (*snp_of)[c] = columns->used[c];
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -143,16 +147,16 @@ static PetscErrorCode JoinFrequencies(MeritGenotypes geno, Frequencies *file)
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, file->times, geno->n_snps, MPI_INT64_T, MPI_SUM, geno->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, file->least, geno->n_snps, MPI_INT64_T, MPI_MIN, geno->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, file->most, geno->n_snps, MPI_INT64_T, MPI_MAX, geno->comm));
-  for (int32_t c = 0; c < geno->n_used; c++) {
-    const int32_t j    = geno->used[c];
+  for (int32_t c = 0; c < geno->columns.n_used; c++) {
+    const int32_t j    = geno->columns.used[c];
     const char   *name = geno->snps[j].name;
 
     if (file->times[j] > 1)
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->frequency_file, file->most[j], name,
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.frequency_file, file->most[j], name,
                            "this SNP is on line %lld already", (long long)file->least[j]));
     if (!file->times[j])
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->frequency_file, 0, name,
-                           "this SNP of %s has no frequency here", geno->path));
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.frequency_file, 0, name,
+                           "this SNP of %s has no frequency here", geno->options.path));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -174,7 +178,7 @@ static PetscErrorCode ReadFrequencies(MeritGenotypes geno, Frequencies *file)
                          geno->n_snps, &file->most));
   for (int32_t j = 0; j < geno->n_snps; j++) file->least[j] = INT64_MAX;
   PetscCall(NameSnps(geno, &names, &snp_of));
-  PetscCall(GenoLinesOpen(geno->comm, geno->frequency_file, 0, &lines));
+  PetscCall(GenoLinesOpen(geno->comm, geno->options.frequency_file, 0, &lines));
   for (;;) {
     PetscCall(GenoLinesNext(&lines, &at, &length, &fault));
     if (!at) break;
@@ -192,14 +196,15 @@ static PetscErrorCode ReadFrequencies(MeritGenotypes geno, Frequencies *file)
    there is one, else observed. Collective where there is a file. */
 static PetscErrorCode Centre(MeritGenotypes geno, double p[])
 {
+  GenoColumns *columns = &geno->columns;
   Frequencies file = {0};
 
   PetscFunctionBegin;
-  if (geno->frequency_file) PetscCall(ReadFrequencies(geno, &file));
-  for (int32_t c = 0; c < geno->n_used; c++) {
-    p[c]             = file.value ? file.value[geno->used[c]] : geno->snps[geno->used[c]].frequency;
-    geno->centre[c]  = geno->centred ? 2 * p[c] : 0;
-    geno->missing[c] = 2 * p[c];
+  if (geno->options.frequency_file) PetscCall(ReadFrequencies(geno, &file));
+  for (int32_t c = 0; c < columns->n_used; c++) {
+    p[c]             = file.value ? file.value[columns->used[c]] : geno->snps[columns->used[c]].frequency;
+    columns->centre[c]  = geno->options.centred ? 2 * p[c] : 0;
+    columns->missing[c] = 2 * p[c];
   }
   PetscCall(PetscFree4(file.value, file.times, file.least, file.most));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -207,13 +212,13 @@ static PetscErrorCode Centre(MeritGenotypes geno, double p[])
 
 /* Sum over all animals of (copies - centre)^2 of column c, before it is scaled; from the
    counts of the four codes */
-static double ColumnSquares(const MeritGenotypes geno, const int64_t count[], int32_t c)
+static double ColumnSquares(const GenoColumns *columns, const int64_t count[], int32_t c)
 {
-  const int64_t *n       = count + 4 * (size_t)geno->used[c];
+  const int64_t *n       = count + 4 * (size_t)columns->used[c];
   double         squares = 0;
 
   for (int g = 0; g < 4; g++) {
-    const double m = (g == 3 ? geno->missing[c] : g) - geno->centre[c];
+    const double m = (g == 3 ? columns->missing[c] : g) - columns->centre[c];
 
     squares += m * m * (double)n[g];
   }
@@ -224,14 +229,15 @@ static double ColumnSquares(const MeritGenotypes geno, const int64_t count[], in
    all of M by the number of genotyped animals */
 static void Diagonals(MeritGenotypes geno, const int64_t count[], const double p[])
 {
+  GenoColumns *columns = &geno->columns;
   double squares = 0;
 
-  geno->sum_2pq = 0;
-  for (int32_t c = 0; c < geno->n_used; c++) {
-    geno->sum_2pq += 2 * p[c] * (1 - p[c]);
-    squares += ColumnSquares(geno, count, c);
+  columns->sum_2pq = 0;
+  for (int32_t c = 0; c < columns->n_used; c++) {
+    columns->sum_2pq += 2 * p[c] * (1 - p[c]);
+    squares += ColumnSquares(columns, count, c);
   }
-  geno->mean_diagonal = squares / (double)geno->n_animals;
+  columns->mean_diagonal = squares / (double)geno->n_animals;
 }
 
 /* The largest scale of a column: a frequency, or a sum of 2pq, that asks for more is none of a
@@ -243,24 +249,25 @@ static const double LARGEST_SCALE = 1e6;
    which fails the comparison. The same on all ranks. */
 static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 {
+  GenoColumns *columns = &geno->columns;
   double all = 1;
 
   PetscFunctionBegin;
-  if (geno->scaling == MERIT_SCALE_VANRADEN) all = 1 / sqrt(geno->sum_2pq);
-  if (geno->scaling == MERIT_SCALE_COUNT) all = 1 / sqrt((double)geno->n_used);
-  if (geno->scaling == MERIT_SCALE_TRACE) all = 1 / sqrt(geno->mean_diagonal);
+  if (geno->options.scaling == MERIT_SCALE_VANRADEN) all = 1 / sqrt(columns->sum_2pq);
+  if (geno->options.scaling == MERIT_SCALE_COUNT) all = 1 / sqrt((double)columns->n_used);
+  if (geno->options.scaling == MERIT_SCALE_TRACE) all = 1 / sqrt(columns->mean_diagonal);
   if (!(all <= LARGEST_SCALE))
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->frequency_file ? geno->frequency_file : geno->path, 0, NULL,
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.frequency_file ? geno->options.frequency_file : geno->options.path, 0, NULL,
                          "the SNPs cannot be scaled: none varies at these frequencies"));
-  for (int32_t c = 0; c < geno->n_used; c++) {
+  for (int32_t c = 0; c < columns->n_used; c++) {
     const double variance = 2 * p[c] * (1 - p[c]);
 
-    geno->scale[c] = all;
-    if (geno->scaling != MERIT_SCALE_STANDARDISED) continue;
+    columns->scale[c] = all;
+    if (geno->options.scaling != MERIT_SCALE_STANDARDISED) continue;
     if (!(1 / sqrt(variance) <= LARGEST_SCALE))
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->frequency_file, 0, geno->snps[geno->used[c]].name,
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.frequency_file, 0, geno->snps[columns->used[c]].name,
                            "with frequency %g this SNP cannot be standardised", p[c]));
-    geno->scale[c] = 1 / sqrt(variance);
+    columns->scale[c] = 1 / sqrt(variance);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -273,22 +280,23 @@ static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 */
 PetscErrorCode GenoChooseColumns(MeritGenotypes geno, const int64_t count[])
 {
+  GenoColumns *columns = &geno->columns;
   double *p;
 
   PetscFunctionBegin;
   CountSnps(geno, count);
   PetscCall(ChooseColumns(geno));
   WarnOfSexChromosomes(geno);
-  if (geno->whole) {
-    for (int32_t c = 0; c < geno->n_used; c++) geno->centre[c] = geno->missing[c] = 0, geno->scale[c] = 1;
+  if (geno->options.whole) {
+    for (int32_t c = 0; c < columns->n_used; c++) columns->centre[c] = columns->missing[c] = 0, columns->scale[c] = 1;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(PetscMalloc1(geno->n_used, &p));
+  PetscCall(PetscMalloc1(columns->n_used, &p));
   PetscCall(Centre(geno, p));
   Diagonals(geno, count, p);
   PetscCall(Scale(geno, p));
-  for (int32_t c = 0; c < geno->n_used; c++)
-    geno->scaled_diagonal += geno->scale[c] * geno->scale[c] * ColumnSquares(geno, count, c) / (double)geno->n_animals;
+  for (int32_t c = 0; c < columns->n_used; c++)
+    columns->scaled_diagonal += columns->scale[c] * columns->scale[c] * ColumnSquares(columns, count, c) / (double)geno->n_animals;
   PetscCall(PetscFree(p));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -24,12 +24,12 @@ int MeritGenotypesFormats(const MeritKey *keys[], int n)
 PetscErrorCode MeritGenotypesSetFile(MeritGenotypes geno, const char key[], const char path[])
 {
   PetscFunctionBegin;
-  geno->reader = NULL;
+  geno->options.reader = NULL;
   for (int i = 0; i < N_READERS; i++)
-    if (!strcmp(readers[i]->key->path, key)) geno->reader = readers[i];
-  PetscCheck(geno->reader, geno->comm, PETSC_ERR_ARG_WRONG, "there is no format of genotypes %s", key);
-  PetscCall(PetscFree(geno->path));
-  PetscCall(PetscStrallocpy(path, &geno->path));
+    if (!strcmp(readers[i]->key->path, key)) geno->options.reader = readers[i];
+  PetscCheck(geno->options.reader, geno->comm, PETSC_ERR_ARG_WRONG, "there is no format of genotypes %s", key);
+  PetscCall(PetscFree(geno->options.path));
+  PetscCall(PetscStrallocpy(path, &geno->options.path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -52,7 +52,7 @@ int MeritGenotypesGridRows(int64_t n_animals, int32_t n_snps, int size)
    USAGE. */
 PetscErrorCode GenoMakeGrid(MeritGenotypes geno)
 {
-  int rows = geno->asked_rows;
+  int rows = geno->options.asked_rows;
 
   PetscFunctionBegin;
   if (rows == MERIT_GRID_AUTO) rows = MeritGenotypesGridRows(geno->n_animals, geno->n_snps, (int)geno->size);
@@ -70,7 +70,7 @@ PetscErrorCode GenoMakeGrid(MeritGenotypes geno)
    their tiles. Not collective. */
 int32_t GenoColumnsFirst(MeritGenotypes geno, int column)
 {
-  return (int32_t)MeritBlockFirst(geno->n_used, geno->size, (PetscMPIInt)(column * geno->tile.grid_rows));
+  return (int32_t)MeritBlockFirst(geno->columns.n_used, geno->size, (PetscMPIInt)(column * geno->tile.grid_rows));
 }
 
 /* GenoPlaceRows - This rank's rows: nearly equal blocks of whole strips. Not collective. */

@@ -26,11 +26,11 @@
 /* *path = prefix of the job and a suffix; owned by the caller, PetscFree */
 static PetscErrorCode PathOf(MeritGenotypes geno, const char suffix[], char **path)
 {
-  size_t n = strlen(geno->path) + strlen(suffix) + 1;
+  size_t n = strlen(geno->options.path) + strlen(suffix) + 1;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n, path));
-  strcpy(*path, geno->path);
+  strcpy(*path, geno->options.path);
   strcat(*path, suffix);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -348,7 +348,7 @@ static PetscErrorCode KeepColumns(MeritGenotypes geno, int32_t from, int32_t to,
     for (int32_t j = 0; j < geno->tile.n_cols; j++) {
       const uint64_t *line =
           *code +
-          ((size_t)strip * (size_t)(to - from) + (size_t)(geno->used[geno->tile.col_first + j] - from)) * 8;
+          ((size_t)strip * (size_t)(to - from) + (size_t)(geno->columns.used[geno->tile.col_first + j] - from)) * 8;
 
       if (at != line) memmove(at, line, MERIT_LINE * sizeof(*at));
       at += MERIT_LINE;
@@ -393,8 +393,8 @@ static PetscErrorCode LoadColumns(MeritGenotypes geno, Bed *bed)
   PetscCall(PetscFree(count));
   if (geno->tile.grid_cols > 1) {
     free(code);
-    from = geno->tile.n_cols ? geno->used[geno->tile.col_first] : 0;
-    to   = geno->tile.n_cols ? geno->used[geno->tile.col_first + geno->tile.n_cols - 1] + 1 : 0;
+    from = geno->tile.n_cols ? geno->columns.used[geno->tile.col_first] : 0;
+    to   = geno->tile.n_cols ? geno->columns.used[geno->tile.col_first + geno->tile.n_cols - 1] + 1 : 0;
     PetscCall(GenoRoom(geno, to - from, &code));
     PetscCall(ReadColumns(geno, bed, from, to, code, &fault));
     PetscCall(MeritFaultAgree(geno->comm, &fault));

@@ -17,33 +17,44 @@ typedef struct {
 
 extern const GenoReader GenoReader_Plink, GenoReader_Text;
 
-struct _p_MeritGenotypes {
-  MPI_Comm          comm;
-  PetscMPIInt       rank, size;
+/* What the user sets (genotypes.c, genotypes_formats.c) */
+typedef struct {
   const GenoReader *reader; /* NULL: no file was named */
   char             *path;   /* of it, as the job names it; owned */
-  MeritScale  scaling;
-  bool        centred;
-  bool        whole; /* every SNP is a column */
-  char       *frequency_file; /* owned, NULL: observed */
-  int         asked_rows;
+  MeritScale        scaling;
+  bool              centred;
+  bool              whole;  /* every SNP is a column */
+  char             *frequency_file; /* owned, NULL: observed */
+  int               asked_rows;     /* of the grid, 0: chosen */
+} GenoOptions;
 
+/* The columns of M: SNPs that are used, and how their counts become values
+   (genotypes_columns.c) */
+typedef struct {
+  int32_t  n_used;
+  int32_t *used;                      /* [n_used] SNP of the file behind a column of M; owned */
+  double  *scale, *centre, *missing;  /* [n_used]; owned */
+  double   sum_2pq, mean_diagonal, scaled_diagonal;
+} GenoColumns;
+
+struct _p_MeritGenotypes {
+  MPI_Comm     comm;
+  PetscMPIInt  rank, size;
+  GenoOptions  options;
+  /* animals and SNPs of the file, from the reader */
+  int64_t      n_animals;
+  int32_t      n_snps;
+  MeritDict    dict;
+  char        *names; /* bytes the strings of snps lie in; owned */
+  MeritSnp    *snps;  /* [n_snps]; owned */
+  GenoColumns  columns;
   /* the grid and this rank's tile */
-  MeritTile tile;
-  int       grid_row, grid_col;
-  int64_t   n_animals;
-  int32_t   n_snps, n_used;
-
-  MeritDict dict;
-  char     *names;                    /* bytes the strings of snps lie in; owned */
-  MeritSnp *snps;                     /* [n_snps]; owned */
-  int32_t  *used;                     /* [n_used] SNP of the file behind a column of M; owned */
-  double   *scale, *centre, *missing; /* [n_used]; owned */
-  double    sum_2pq, mean_diagonal, scaled_diagonal;
-  uint64_t *code; /* packed tile, free(); owned */
-  MeritGaps gaps; /* where the tile's genotypes are missing */
+  MeritTile    tile;
+  int          grid_row, grid_col;
+  uint64_t    *code;    /* packed tile, free(); owned */
+  MeritGaps    gaps;    /* where the tile's genotypes are missing */
   MeritMarkers markers; /* the view that the genotypes were loaded for; owned */
-  bool      loaded;
+  bool         loaded;
 };
 
 /* Lines of a text file that begin in this rank's byte range, one after another through a bounded

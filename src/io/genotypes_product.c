@@ -23,8 +23,9 @@ struct _p_MeritMarkers {
 @*/
 PetscErrorCode MeritMarkersCreate(MeritGenotypes geno, const MeritCoding *coding, MeritMarkers *markers)
 {
-  const size_t n = (size_t)geno->n_used;
-  MeritCoding  c = {geno->centre, geno->missing, geno->scale};
+  const GenoColumns *columns = &geno->columns;
+  const size_t n = (size_t)columns->n_used;
+  MeritCoding  c = {columns->centre, columns->missing, columns->scale};
   MeritMarkers m;
 
   PetscFunctionBegin;

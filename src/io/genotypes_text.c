@@ -219,7 +219,7 @@ static PetscErrorCode CountRows(MeritGenotypes geno, const Rows *rows, int64_t *
 static void PickColumns(MeritGenotypes geno, const uint64_t *row, int32_t first, int32_t n, uint64_t *out)
 {
   for (int32_t c = 0; c < n; c++)
-    out[c / 32] |= (uint64_t)CodeAt(row, geno->used[first + c]) << (2 * (c % 32));
+    out[c / 32] |= (uint64_t)CodeAt(row, geno->columns.used[first + c]) << (2 * (c % 32));
 }
 
 /* Send the columns of each animal to the ranks of its row of the grid, one item of `words`
@@ -314,14 +314,14 @@ static PetscErrorCode ReadAll(MeritGenotypes geno, void **reading)
   PetscFunctionBegin;
   PetscCall(PetscNew(&r));
   *reading = r;
-  PetscCall(GenoLinesOpen(geno->comm, geno->path, 0, &lines));
-  if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->path, 0, NULL, "holds no animal"));
+  PetscCall(GenoLinesOpen(geno->comm, geno->options.path, 0, &lines));
+  if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.path, 0, NULL, "holds no animal"));
   PetscCall(FindShape(geno->comm, &lines, &shape));
   PetscCall(GenoIdsCreate(&lines, &ids));
   PetscCall(ReadRows(geno, &lines, &shape, &ids, &r->rows));
   r->first_row    = lines.first_row;
   geno->n_animals = lines.all_rows;
-  PetscCall(GenoIdsNumber(geno->comm, geno->path, "", &ids, &geno->dict));
+  PetscCall(GenoIdsNumber(geno->comm, geno->options.path, "", &ids, &geno->dict));
   PetscCall(GenoIdsFree(&ids));
   PetscCall(NameSnps(geno, shape.n_snps));
   PetscFunctionReturn(PETSC_SUCCESS);
