@@ -99,7 +99,8 @@ static PetscErrorCode PutRecords(Triangle *a, MeritModel model)
 /* w w' / d of one animal times G^-1, w being 1 for itself and -1/2 for each known parent (Henderson 1976) */
 static void PutAnimal(Triangle *a, const MeritTermView *term, int32_t i)
 {
-  const PetscInt at[3]   = {term->eq_owned + i * term->n_eq, term->sire[i], term->dam[i]};
+  const MeritRecursion *rows = MeritStructurePenalty(term->structure);
+  const PetscInt at[3]   = {term->eq_owned + i * term->n_eq, rows->sire[i], rows->dam[i]};
   const double   part[3] = {1.0, -0.5, -0.5};
 
   for (int p = 0; p < 3; p++)
@@ -107,7 +108,7 @@ static void PutAnimal(Triangle *a, const MeritTermView *term, int32_t i)
       if (at[p] < 0 || at[q] < 0) continue;
       for (int b = 0; b < term->n_eq; b++)
         for (int c = p == q ? b : 0; c < term->n_eq; c++) {
-          const double v = part[p] * part[q] / term->d[i] * term->G_inverse[b * term->n_eq + c];
+          const double v = part[p] * part[q] / rows->d[i] * term->G_inverse[b * term->n_eq + c];
 
           /* selfing: sire and dam are one, and both orders fall on the same half */
           Put(a, at[p] + b, at[q] + c, p != q && at[p] == at[q] && b == c ? 2.0 * v : v);

@@ -35,16 +35,12 @@ typedef struct {
   const MeritDesignView *design;       /* [n_regressors]; borrowed */
   int64_t                n_levels;     /* all ranks, canonical 0..n_levels-1 */
   bool                   has_genotyped; /* records use genotyped levels, not owned levels and ghosts (its structure is fed) */
-  int32_t                n_owned, n_ghost, n_genotyped; /* levels on this rank; genotyped levels: SNP terms only, then n_ghost = 0 */
+  int32_t                n_owned, n_ghost, n_genotyped; /* levels on this rank; genotyped levels: of factors that are fed, then n_ghost = 0 */
   int32_t                eq_owned, eq_ghost, eq_genotyped; /* first equation slot of each group */
   int32_t                slot_owned, slot_ghost, slot_genotyped; /* first component slot of each group */
   const int64_t         *canonical;    /* [n_owned] by their positions: ascending, but animals by generation, then herd; borrowed */
   const double          *L;            /* [n_comp * n_eq] row-major u = L v, NULL: identity; borrowed */
   const double          *G_inverse;    /* [n_eq * n_eq] penalty of a level (identity when L), NULL for fixed terms; borrowed */
-  /* PED: local edges = owned animals, in level order */
-  const int32_t         *sire, *dam;   /* [n_owned] equation slot of the parents' levels, -1 unknown; borrowed */
-  const double          *d;            /* [n_owned] Mendelian variance; borrowed */
-  const int32_t         *generation;   /* [n_owned] 0 for founders, else 1 + the larger of the parents'; borrowed */
 } MeritTermView;
 
 /* Equations and slots of this rank, over all terms. */

@@ -21,13 +21,14 @@ typedef struct _p_MeritStructure *MeritStructure;
 
 typedef enum { MERIT_FORM_NONE, MERIT_FORM_RECURSION, MERIT_FORM_FACTOR } MeritForm;
 
-/* The kinds, for the parser of formulas. */
+/* The kinds, for the parser of formulas, which knows their words by MeritStructureWord. */
 typedef enum {
   MERIT_TERM_FIXED, /* class, covariate, their products, fixed Legendre */
   MERIT_TERM_IID,
   MERIT_TERM_PED,
   MERIT_TERM_SNP,
-  MERIT_TERM_RIDGE
+  MERIT_TERM_RIDGE,
+  MERIT_TERM_KINDS /* how many there are */
 } MeritTermKind;
 
 /* What structures are made from; borrowed, must outlive them. */
@@ -41,6 +42,7 @@ typedef struct {
 
 /* Where the levels of a structure were placed. */
 typedef struct {
+  int64_t            first;    /* canonical number of the first level of this rank's block */
   int64_t            n_block;  /* levels of this rank's canonical block */
   const PetscMPIInt *owner;    /* [n_block] owning rank */
   int32_t            n_owned;  /* levels owned here */
@@ -55,8 +57,10 @@ MERIT_EXTERN PetscErrorCode MeritStructureCreate(MeritTermKind kind, const Merit
 MERIT_EXTERN void MeritStructureList(MeritStructure s, int term, int *n_fed, int fed[], int *n_linked, int linked[]);
 /* Its form; NULL has MERIT_FORM_NONE. */
 MERIT_EXTERN MeritForm MeritStructureForm(MeritStructure s);
-/* The word that stands for it in a formula; "" for NULL. */
-MERIT_EXTERN const char *MeritStructureName(MeritStructure s);
+/* The word of a kind, as in formulas; "fixed" for fixed terms. Borrowed, literal. Not collective. */
+MERIT_EXTERN const char *MeritStructureWord(MeritTermKind kind);
+/* The pedigree whose animals are the levels; NULL: the levels are not animals. Borrowed. Not collective. */
+MERIT_EXTERN MeritPedigree MeritStructurePedigree(MeritStructure s);
 
 /* Before placement: levels and their names */
 
@@ -140,9 +144,9 @@ MERIT_EXTERN void MeritPenaltySetInverse(MeritPenalty p, const double *G_inverse
 MERIT_EXTERN int32_t MeritPenaltyWorkLength(MeritPenalty p);
 /* Does ApplyAcross overwrite the owned equations of the term rather than add to them? Then it comes first. */
 MERIT_EXTERN bool MeritPenaltyOverwrites(MeritPenalty p, int k);
-/* y += penalty x, if no level is tied to another: needs no ghosts. Else nothing. */
+/* y += penalty x, if the penalty of each level is G^-1: needs no ghosts. Else nothing. Not collective. */
 MERIT_EXTERN void MeritPenaltyApplyWithin(MeritPenalty p, int k, const double *x, double *y);
-/* y += penalty x, if levels are tied to each other: x has the ghosts' values, and y gets what is for them. Else nothing. Not collective. */
+/* y += penalty x, if it is more than G^-1 for each level: x has the ghosts' values, and y gets what is for them. Else nothing. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritPenaltyApplyAcross(MeritPenalty p, int k, const double *x, double *y);
 /* Free; NULL-safe. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritPenaltyDestroy(MeritPenalty *p);

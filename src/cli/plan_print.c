@@ -7,9 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Words for the kinds of terms, in the order of MeritTermKind */
-static const char *const kind_names[] = {"fixed", "iid", "ped", "snp", "ridge"};
-
 /* A row for one column of the records file and what it is used for. A column used in several ways
    has a row for each; a row that is there already is not repeated. */
 static PetscErrorCode Column(const char name[], const char how[], MeritText *text)
@@ -94,7 +91,7 @@ PetscErrorCode PlanTerms(MeritReport report, const MeritFormula *formula, MeritT
   for (int t = 0; t < formula->n_terms; t++) {
     const MeritTermSpec *spec = &formula->term[t];
 
-    PetscCall(MeritTextAdd(text, "  %-24s %-6s %12lld %12lld %12lld ", spec->label, kind_names[spec->kind],
+    PetscCall(MeritTextAdd(text, "  %-24s %-6s %12lld %12lld %12lld ", spec->label, MeritStructureWord(spec->kind),
                            (long long)terms[t].n_levels, (long long)terms[t].equations,
                            (long long)terms[t].aliased));
     for (int c = 0; c < spec->n_components; c++) {

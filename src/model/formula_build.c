@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Kinds of terms in messages, by MeritTermKind */
-static const char *const kind_names[] = {"fixed", "iid()", "ped()", "snp()", "ridge()"};
-
 /* Add an empty term; term and mask grow together. A new term has no regressors and so no
    mask. */
 static PetscErrorCode GrowTerms(FormulaBuilder *b)
@@ -60,7 +57,7 @@ static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint3
    in snp() it is the same column in all. USAGE errors. */
 static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const MeritTermSpec *known)
 {
-  const char *const kind = kind_names[t->kind], *id;
+  const char *const kind = MeritStructureWord(t->kind), *id;
   int               n_first;
 
   PetscFunctionBegin;
@@ -73,11 +70,11 @@ static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const M
     if (!x->n_class) {
       PetscCall(MeritNodeErrorAt(
           node, x->at,
-          "a regressor of %s needs a class column; a random slope on plain columns is ridge(column + column)",
+          "a regressor of %s() needs a class column; a random slope on plain columns is ridge(column + column)",
           kind));
     }
     if (t->kind != MERIT_TERM_IID && x->n_class > 1) {
-      PetscCall(MeritNodeErrorAt(node, x->at, "a regressor of %s has one id column, not %d", kind, x->n_class));
+      PetscCall(MeritNodeErrorAt(node, x->at, "a regressor of %s() has one id column, not %d", kind, x->n_class));
     }
     if (x->n_class != n_first) {
       PetscCall(MeritNodeErrorAt(

@@ -3,7 +3,8 @@
 
       formula = trait ~ term {+ term}
       term    = [label =] body
-      body    = 1 | 0 | product | iid|ped|snp(product {+ product}) | ridge(column {+ column} [, centre])
+      body    = 1 | 0 | product | word(product {+ product}) | ridge(column {+ column} [, centre])
+      word    = iid | ped | snp | ..., those of MeritStructureWord
       product = factor {: factor}
       factor  = column | cov(column) | leg(column, order, low, high)
 
@@ -14,17 +15,26 @@
 */
 #include "formula_impl.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Functions of formulas: first those that exist, then those that are planned, which are
-   refused by name so that they are not taken for mistakes */
-static const char *const functions[] = {"cov", "leg", "iid",     "ped",  "snp", "ridge",
-                                        "dom", "epi", "ped_dom", "user", "ss"};
+/* Functions that are planned. They are refused by name, so that they are not taken for
+   mistakes. */
+static const char *const planned[] = {"dom", "epi", "ped_dom", "user", "ss"};
 
-/* Indices of the functions in the list; the first F_COUNT of F_ALL exist, and those above
-   F_LEG are terms of their own */
-enum { F_COV, F_LEG, F_IID, F_PED, F_SNP, F_RIDGE, F_COUNT = 6, F_ALL = 11 };
+/* Indices of the functions: covariates, then the kinds of random terms, which are terms of
+   their own */
+enum { F_COV, F_LEG, F_RANDOM, F_COUNT = F_RANDOM + MERIT_TERM_KINDS - 1 };
+
+/* The kind of random term that a function above F_LEG makes */
+static MeritTermKind Kind(int function) { return (MeritTermKind)(function - F_RANDOM + MERIT_TERM_FIXED + 1); }
+
+/* The word of a function */
+static const char *Word(int function)
+{
+  return function == F_COV ? "cov" : function == F_LEG ? "leg" : MeritStructureWord(Kind(function));
+}
 
 /* The token `ahead` positions behind the current one (0: itself); behind the last it is
    END */
@@ -83,18 +93,25 @@ static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **
 static PetscErrorCode FindFunction(FormulaParser *p, int *function)
 {
   const FormulaToken *t = Peek(p, 0);
-  const char         *near;
+  const char         *near, *words[F_COUNT];
+  char                known[256];
+  size_t              used = 0;
 
   PetscFunctionBegin;
-  for (*function = 0; *function < F_ALL && strcmp(t->name, functions[*function]); ++*function) {
+  for (*function = 0; *function < F_COUNT && strcmp(t->name, Word(*function)); ++*function) {
   }
   if (*function < F_COUNT) PetscFunctionReturn(PETSC_SUCCESS);
-  if (*function < F_ALL) PetscCall(MeritNodeErrorAt(p->node, t->at, "%s() is not available yet", t->name));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(planned); i++)
+    if (!strcmp(t->name, planned[i])) PetscCall(MeritNodeErrorAt(p->node, t->at, "%s() is not available yet", t->name));
   PetscCall(FormulaForeignFunction(p, t));
-  near = MeritNearest(t->name, F_COUNT, functions);
-  PetscCall(MeritNodeErrorAt(p->node, t->at,
-                         "unknown function `%s`%s%s%s (known: cov, leg, iid, ped, snp, ridge)", t->name,
-                         near ? "; did you mean `" : "", near ? near : "", near ? "`?" : ""));
+  for (int f = 0; f < F_COUNT; f++) {
+    words[f] = Word(f);
+    used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", f ? ", " : "", words[f]);
+    used = PetscMin(used, sizeof(known) - 1);
+  }
+  near = MeritNearest(t->name, F_COUNT, words);
+  PetscCall(MeritNodeErrorAt(p->node, t->at, "unknown function `%s`%s%s%s (known: %s)", t->name,
+                         near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "", known));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -164,7 +181,7 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
   if (function != F_COV && function != F_LEG) {
     PetscCall(MeritNodeErrorAt(p->node, at,
                            "%s() is a term of its own: it cannot stand inside a product or another function",
-                           functions[function]));
+                           Word(function)));
   }
   if (x->covariate != MERIT_COVARIATE_NONE) {
     PetscCall(MeritNodeErrorAt(p->node, at, "a product may have one cov() or leg() at most"));
@@ -231,49 +248,46 @@ static PetscErrorCode TakeColumn(FormulaParser *p)
 
 /* Take ", option" behind the regressors of a random term: only ridge() has one,
    `centre` */
-static PetscErrorCode TakeOption(FormulaParser *p, int function, FormulaTerm *term)
+static PetscErrorCode TakeOption(FormulaParser *p, FormulaTerm *term)
 {
   const FormulaToken *t;
 
   PetscFunctionBegin;
   Take(p);
   t = Peek(p, 0);
-  if (function == F_RIDGE && t->kind == TOKEN_NAME && !strcmp(t->name, "centre")) {
+  if (term->kind == MERIT_TERM_RIDGE && t->kind == TOKEN_NAME && !strcmp(t->name, "centre")) {
     Take(p);
     term->centre = true;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (function == F_RIDGE) PetscCall(MeritNodeErrorAt(p->node, t->at, "the only option of ridge() is `centre`"));
-  if (function == F_SNP && t->kind == TOKEN_NAME && !strcmp(t->name, "set")) {
+  if (term->kind == MERIT_TERM_RIDGE) PetscCall(MeritNodeErrorAt(p->node, t->at, "the only option of ridge() is `centre`"));
+  if (term->kind == MERIT_TERM_SNP && t->kind == TOKEN_NAME && !strcmp(t->name, "set")) {
     PetscCall(MeritNodeErrorAt(p->node, t->at, "snp(column, set = ..) is not available yet"));
   }
   PetscCall(
-      MeritNodeErrorAt(p->node, t->at, "%s() takes no options; regressors are joined by +", functions[function]));
+      MeritNodeErrorAt(p->node, t->at, "%s() takes no options; regressors are joined by +", MeritStructureWord(term->kind)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Take iid(..), ped(..), snp(..) or ridge(..): products (columns in ridge()) joined by +,
+/* Take a random term, word(..): products (columns in ridge()) joined by +,
    which become regressors of one term */
 static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *term)
 {
-  static const MeritTermKind kinds[] = {MERIT_TERM_FIXED, MERIT_TERM_FIXED, MERIT_TERM_IID,
-                                        MERIT_TERM_PED,   MERIT_TERM_SNP,   MERIT_TERM_RIDGE};
-
   PetscFunctionBegin;
-  term->kind = kinds[function];
+  term->kind = Kind(function);
   Take(p);
   Take(p);
   while (1) {
-    PetscCall(function == F_RIDGE ? TakeColumn(p) : TakeProduct(p));
+    PetscCall(term->kind == MERIT_TERM_RIDGE ? TakeColumn(p) : TakeProduct(p));
     if (!IsMark(Peek(p, 0), '+')) break;
     Take(p);
   }
-  if (IsMark(Peek(p, 0), ',')) PetscCall(TakeOption(p, function, term));
+  if (IsMark(Peek(p, 0), ',')) PetscCall(TakeOption(p, term));
   PetscCall(Expect(p, ')', "or + here"));
   if (IsMark(Peek(p, 0), ':')) {
     PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
                            "%s() cannot be multiplied from outside: write the product between its parentheses",
-                           functions[function]));
+                           Word(function)));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

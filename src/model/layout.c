@@ -29,7 +29,7 @@ typedef struct {
 static PetscErrorCode FetchRows(MeritModel model, MeritModelTerm *term)
 {
   const MeritLevels *levels = &term->levels;
-  const MeritPlacement  placement = {levels->n_block, levels->owner, levels->n_owned, levels->position_of};
+  const MeritPlacement  placement = {levels->first, levels->n_block, levels->owner, levels->n_owned, levels->position_of};
   MeritExchange      ex;
 
   PetscFunctionBegin;
@@ -184,8 +184,7 @@ static PetscErrorCode MakeHalo(MeritModel model)
 }
 
 /* From positions of the neighbours of owned levels to first equations, which the structure
-   takes over; then the view of the term gets the parents and Mendelian variances of the
-   structure, if it has them. Not collective. */
+   takes over. Not collective. */
 static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
 {
   MeritTermView *view = &term->view;
@@ -201,12 +200,6 @@ static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
       else if (*slot == GHOST) *slot = MeritTermEquation(view, view->n_owned + MeritIntegersFind(term->ghosts, number[i]));
     }
   PetscCall(MeritStructureBind(term->structure, view->eq_owned, view->n_eq, neighbours->position));
-  if (term->structure) {
-    term->view.sire       = MeritStructurePenalty(term->structure)->sire;
-    term->view.dam        = MeritStructurePenalty(term->structure)->dam;
-    term->view.d          = MeritStructurePenalty(term->structure)->d;
-    term->view.generation = MeritStructureGeneration(term->structure);
-  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -71,11 +71,11 @@ static PetscErrorCode AddRecorded(MeritModel model, MeritTable table)
 
   PetscFunctionBegin;
   if (model->options.absent != MERIT_ABSENT_FOUNDER && !model->options.depth) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int i = 0; i < model->linked.n; i++)
-    for (int r = 0; r < formula->term[model->linked.term[i]].n_regressors; r++) {
+  for (int k = 0; k < formula->n_terms; k++)
+    for (int r = 0; r < formula->term[k].n_regressors && MeritStructurePedigree(model->term[k].structure); r++) {
       MeritStrings ids;
 
-      PetscCall(Ids(model, table, &formula->term[model->linked.term[i]].regressor[r], &ids));
+      PetscCall(Ids(model, table, &formula->term[k].regressor[r], &ids));
       if (model->options.absent == MERIT_ABSENT_FOUNDER) PetscCall(MeritPedigreeAddFounders(model->pedigree, ids));
       if (model->options.depth) PetscCall(MeritPedigreeAddFocal(model->pedigree, ids));
       PetscCall(MeritStringsDestroy(&ids));

@@ -81,8 +81,8 @@ static PetscErrorCode NumberIndividuals(MeritModel model, MeritTable table, int 
 {
   const MeritTermSpec *spec   = &model->formula->term[k];
   MeritModelTerm      *term   = &model->term[k];
-  const bool           linked = MeritStructureLinked(term->structure);
-  const int64_t        absent = linked ? NUMBER_NOT_IN_PEDIGREE : NUMBER_NO_GENOTYPE;
+  const bool           animals = MeritStructurePedigree(term->structure);
+  const int64_t        absent = animals ? NUMBER_NOT_IN_PEDIGREE : NUMBER_NO_GENOTYPE;
 
   PetscFunctionBegin;
   for (int r = 0; r < spec->n_regressors; r++) {
@@ -97,7 +97,7 @@ static PetscErrorCode NumberIndividuals(MeritModel model, MeritTable table, int 
     /* one column, as it is written */
     PetscCall(MeritModelColumn(model, table, spec->regressor[r].class_column[0], &column));
     PetscCall(MeritTableText(table, column, &code, &pool));
-    PetscCall(NumberIds(model, dict, absent, linked, code, pool, linked && r > 0 ? NUMBER_UNKNOWN_PARENT : NUMBER_MISSING,
+    PetscCall(NumberIds(model, dict, absent, animals, code, pool, animals && r > 0 ? NUMBER_UNKNOWN_PARENT : NUMBER_MISSING,
                         &term->number[r]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

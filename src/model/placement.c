@@ -46,7 +46,7 @@ static PetscErrorCode MoveRecords(MeritModel model, int key, PetscMPIInt **owner
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(model->rows.n + 1, &dest));
-  if (MeritStructureLinked(term->structure)) {
+  if (MeritStructurePedigree(term->structure)) {
     PetscCall(MeritPlaceAnimals(model, number, owner, order, dest));
   } else {
     for (int64_t row = 0; row < model->rows.n; row++)

@@ -48,12 +48,12 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* May a term be the permanent-environment term? One regressor without coefficients, independent levels, and the
-   same traits as the first regressor of the animals: other traits would be coupled through R,
+/* May a term be the permanent-environment term? One regressor without coefficients, independent levels of one
+   variance, and the same traits as the first regressor of the animals: other traits would be coupled through R,
    which S does not have. */
 static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_traits)
 {
-  if (MeritStructureForm(t->structure) != MERIT_FORM_RECURSION || t->n_regressors != 1 || t->design[0].value || animals->design[0].value || !t->n_eq)
+  if (MeritStructureForm(t->structure) != MERIT_FORM_RECURSION || MeritStructurePenalty(t->structure)->d || t->n_regressors != 1 || t->design[0].value || animals->design[0].value || !t->n_eq)
     return false;
   for (int s = 0; s < n_traits; s++)
     if ((t->design[0].offset[s] >= 0) != (animals->design[0].offset[s] >= 0)) return false;

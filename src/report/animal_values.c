@@ -111,10 +111,12 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
 /* AnimalsPedigreeValues - See the header. Collective. */
 PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Animals *a)
 {
-  const int *term, n = MeritModelLinkedTerms(report->model, &term);
+  const MeritTermView *view;
+  const int            n = MeritModelTerms(report->model, &view);
 
   PetscFunctionBegin;
-  for (int i = 0; i < n; i++) PetscCall(PedigreeTerm(report, term[i], u, a));
+  for (int t = 0; t < n; t++)
+    if (report->formula->term[t].genetic && !view[t].has_genotyped) PetscCall(PedigreeTerm(report, t, u, a));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

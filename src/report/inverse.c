@@ -31,6 +31,7 @@ static PetscErrorCode OwnDiagonals(MeritReport report, ReportInverse *v)
 
   PetscFunctionBegin;
   for (int t = 0; t < n_terms; t++) {
+    if (!report->formula->term[t].genetic) continue;
     PetscCall(MeritStructureDiagonal(view[t].structure, &diagonal));
     for (int64_t i = 0; diagonal && i < v->unit.n_ped + v->unit.n_geno; i++)
       v->own[i * n_terms + t] = i < v->unit.n_ped ? diagonal[i] : 1.0;

@@ -60,9 +60,6 @@ static PetscErrorCode AddTraits(MeritReport report, cJSON *root)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Kinds of terms, by MeritTermKind */
-static const char *const kind_names[] = {"fixed", "iid", "ped", "snp", "ridge"};
-
 /* Each term: label, kind, levels, components, equations. Collective. */
 static PetscErrorCode AddTerms(MeritReport report, cJSON *root)
 {
@@ -78,7 +75,7 @@ static PetscErrorCode AddTerms(MeritReport report, cJSON *root)
 
     cJSON_AddStringToObject(item, "label", spec->label);
     cJSON_AddStringToObject(item, "text", spec->text);
-    cJSON_AddStringToObject(item, "kind", kind_names[spec->kind]);
+    cJSON_AddStringToObject(item, "kind", MeritStructureWord(spec->kind));
     cJSON_AddNumberToObject(item, "levels", (double)terms[t].n_levels);
     components = cJSON_AddArrayToObject(item, "components");
     for (int c = 0; c < spec->n_components; c++) {

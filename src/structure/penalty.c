@@ -1,7 +1,8 @@
 /*
   The penalty K^-1 x G^-1 of a term as an operator on the equations of one rank, K^-1 = (I - P)'
   D^-1 (I - P). The data of the rows choose one of three ways:
-  - No level has parents: each level is multiplied by G^-1 alone (MeritPenaltyApplyWithin).
+  - No level has parents, and all have d = 1: each level is multiplied by G^-1 alone
+    (MeritPenaltyApplyWithin).
   - Each row has two parents of coefficient 1/2, as in a pedigree: the kernels for pedigrees, with
     a plan by which threads write to parents without conflicts.
   - Rows have any number of parents: m = D^-1 (I - P) x, times G^-1 for each level, row by row,
@@ -15,7 +16,7 @@
 #include <merit/kernels.h>
 
 /* A penalty. `own` and `scatter` are set if rows have two parents of 1/2, `columns` if they
-   have parents in lists; neither if levels are independent. */
+   have parents in lists, or none but a d; neither if the penalty of each level is G^-1. */
 struct _p_MeritPenalty {
   const MeritRecursion *rows;
   const double         *G_inverse; /* borrowed */
@@ -28,6 +29,12 @@ struct _p_MeritPenalty {
   double               *m; /* [n_rows * n * width] work, grown on demand; owned */
   int                   width;
 };
+
+/* Is the penalty of each level G^-1? */
+static bool Plain(const MeritRecursion *rows)
+{
+  return !MeritRecursionLinked(rows) && !rows->d;
+}
 
 /* The plan of the scatter from animals to themselves and their parents */
 static PetscErrorCode PlanPedigree(MeritPenalty p, int n_threads, int32_t n_local)
@@ -95,7 +102,7 @@ PetscErrorCode MeritPenaltyCreate(const MeritRecursion *rows, int n_threads, int
   (*p)->rows = rows;
   (*p)->room = n_local;
   if (rows->sire) PetscCall(PlanPedigree(*p, n_threads, n_local));
-  else if (rows->start) PetscCall(PlanColumns(*p, n_local));
+  else if (!Plain(rows)) PetscCall(PlanColumns(*p, n_local));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -132,7 +139,7 @@ void MeritPenaltyApplyWithin(MeritPenalty p, int k, const double *x, double *y)
 {
   const MeritRecursion *r = p ? p->rows : NULL;
 
-  if (!p || MeritRecursionLinked(r)) return;
+  if (!p || !Plain(r)) return;
   MeritLevelsApply(r->n_levels, r->n, p->G_inverse, k, x + (int64_t)r->own * k, y + (int64_t)r->own * k);
 }
 
@@ -140,7 +147,7 @@ void MeritPenaltyApplyWithin(MeritPenalty p, int k, const double *x, double *y)
 PetscErrorCode MeritPenaltyApplyAcross(MeritPenalty p, int k, const double *x, double *y)
 {
   PetscFunctionBegin;
-  if (!p || !MeritRecursionLinked(p->rows)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!p || Plain(p->rows)) PetscFunctionReturn(PETSC_SUCCESS);
   if (p->own) {
     const MeritPedigreeKernel kernel = Kernel(p);
 

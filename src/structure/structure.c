@@ -14,8 +14,8 @@
 #include <string.h>
 
 /* By MeritTermKind; fixed terms have none */
-static const MeritStructureOps *const kinds[] = {NULL, &MeritStructure_Iid, &MeritStructure_Pedigree, &MeritStructure_Markers,
-                                                 &MeritStructure_Columns};
+static const MeritStructureOps *const kinds[MERIT_TERM_KINDS] = {NULL, &MeritStructure_Iid, &MeritStructure_Pedigree,
+                                                                 &MeritStructure_Markers, &MeritStructure_Columns};
 
 /* MeritStructureLacks - What a job would have to have, see the header. Not collective. */
 const char *MeritStructureLacks(MeritTermKind kind, bool pedigree, bool genotypes)
@@ -50,6 +50,8 @@ PetscErrorCode MeritStructureDestroy(MeritStructure *s)
   }
   PetscCall(PetscFree((*s)->d));
   PetscCall(PetscFree((*s)->generation));
+  PetscCall(PetscFree((*s)->start));
+  PetscCall(PetscFree((*s)->coefficient));
   PetscCall(PetscFree(*s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -65,8 +67,12 @@ void MeritStructureList(MeritStructure s, int term, int *n_fed, int fed[], int *
    collective. */
 MeritForm MeritStructureForm(MeritStructure s) { return s ? s->ops->form : MERIT_FORM_NONE; }
 
-/* MeritStructureName - The word of the formula; borrowed. Not collective. */
-const char *MeritStructureName(MeritStructure s) { return s ? s->ops->name : ""; }
+/* MeritStructureWord - The word of a kind in formulas. Not collective. */
+const char *MeritStructureWord(MeritTermKind kind) { return kinds[kind] ? kinds[kind]->name : "fixed"; }
+
+/* MeritStructurePedigree - The pedigree whose animals are the levels, or NULL; borrowed. Not
+   collective. */
+MeritPedigree MeritStructurePedigree(MeritStructure s) { return s && s->ops->animals ? s->sources.pedigree : NULL; }
 
 /* MeritStructureLevels - Levels that the structure has of itself, -1: those of the records.
    Not collective. */
@@ -169,9 +175,14 @@ PetscErrorCode MeritStructureBind(MeritStructure s, int32_t own, int n, int32_t 
     PetscCall(PetscFree(s->neighbour[list]));
     s->slot[list] = slot[list];
   }
-  /* Rows without parents; `bind` of a kind with parents adds them. The equations of level i
-     are own + i n to own + i n + n - 1. */
+  /* The equations of level i are own + i n to own + i n + n - 1. Parents with coefficients are
+     in list 0; other parents are added by `bind` of the kind. */
   s->rows = (MeritRecursion){.n_levels = s->n_owned, .n_rows = s->n_owned, .own = own, .n = n, .d = s->d};
+  if (s->start) {
+    s->rows.start       = s->start;
+    s->rows.parent      = slot[0];
+    s->rows.coefficient = s->coefficient;
+  }
   if (s->ops->bind) PetscCall(s->ops->bind(s, slot));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -11,6 +11,7 @@ typedef struct {
   MeritForm   form;
   int         placing; /* see MeritStructurePlacing */
   bool        linked;  /* rows have parents */
+  bool        animals; /* levels are the animals of the pedigree */
   /* message for a job that has a term of this kind but no pedigree, or no genotypes; NULL: the
      kind does not need them */
   const char *without_pedigree, *without_genotypes;
@@ -23,10 +24,11 @@ typedef struct {
   PetscErrorCode (*names)(MeritStructure s, const char ***names);
   /* rank that has the individual that a record names by its number; NULL: blocks of numbers */
   PetscMPIInt (*home)(MeritStructure s, int64_t number);
-  /* get `neighbour`, `d` and `generation` of the owned levels; collective. NULL: rows without
-     parents */
+  /* get `neighbour`, `d`, `generation` and, for parents with coefficients, `start` and
+     `coefficient` of the owned levels; collective. NULL: rows without parents */
   PetscErrorCode (*fetch)(MeritStructure s, const MeritPlacement *placement);
-  /* give `rows` its parents, from the equations of the neighbours; NULL: rows without parents */
+  /* give `rows` its parents, from the equations of the neighbours; NULL: rows without parents,
+     or list 0 has the parents that `start` and `coefficient` are for */
   PetscErrorCode (*bind)(MeritStructure s, int32_t *slot[]);
   /* K_ii of the individuals, see the header; NULL: 1, or squares of M */
   PetscErrorCode (*diagonal)(MeritStructure s, double **diagonal);
@@ -55,6 +57,8 @@ struct _p_MeritStructure {
   int32_t                 *slot[MOST_LISTS];      /* equations from then on; owned */
   double                  *d;                     /* [n_owned], NULL: 1; owned */
   int32_t                 *generation;            /* [n_owned], NULL: 0; owned */
+  int64_t                 *start;                 /* [n_owned + 1] first parent of each level in list 0, NULL: see `bind`; owned */
+  double                  *coefficient;           /* [start[n_owned]] of each parent; owned */
   MeritRecursion           rows; /* of the penalty; from Bind on */
 };
 

@@ -229,7 +229,7 @@ lint_kinds() {
   found=$(for file in $(find src include -name '*.[ch]' ! -path 'src/structure/*' ! -path 'src/model/formula*.c' \
     ! -path include/merit/structure.h ! -path include/merit/formula.h | sort); do
     code "$file" | awk -v file="$file" '
-      /(^|[^A-Za-z0-9_])(MERIT_TERM_[A-Z]+|MeritStructure(Fed|Linked|Name)[ \t]*\()/ || /(\.|->)scaled([^A-Za-z0-9_]|$)/ ||
+      /(^|[^A-Za-z0-9_])(MERIT_TERM_[A-Z]+|MeritStructure(Fed|Linked|Pedigree)[ \t]*\()/ || /(\.|->)scaled([^A-Za-z0-9_]|$)/ ||
       /(FactorJoins\(|(t|term|view|rows|factor)(\.|->)sire([^A-Za-z0-9_]|$))/ && file !~ /^src\/kernels/ {
         if (file !~ /^include/) printf "%s:%d: a kind is asked for: %s\n", file, FNR, $0 }'
   done)

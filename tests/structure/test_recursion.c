@@ -153,6 +153,22 @@ static void TestProductIsThatOfTheInverse(void **state)
   }
 }
 
+/* Levels without parents, of which each has a variance of its own: level by level, it is G^-1 / d */
+static void TestIndependentLevelsMayHaveVariances(void **state)
+{
+  static const double  variance[N] = {0.5, 2.0, 4.0, INFINITY, 1.0, 0.25};
+  const MeritRecursion r           = {.n_levels = N, .n_rows = N, .own = OWN, .n = WIDTH, .d = variance};
+  double               x[EQUATIONS], y[EQUATIONS];
+
+  (void)state;
+  Product(&r, G_inverse, 1, 1, x, y);
+  for (int i = 0; i < N * WIDTH; i++) {
+    const double *row = G_inverse + i % WIDTH * WIDTH, *own = x + OWN + i / WIDTH * WIDTH;
+
+    assert_true(fabs(y[OWN + i] - (row[0] * own[0] + row[1] * own[1]) / variance[i / WIDTH]) < 1e-14);
+  }
+}
+
 /* A pedigree of six: as two parents of 1/2, and as general rows */
 static const int32_t sires[N] = {-1, -1, 0, 0, 2, 2}, dams[N] = {-1, -1, 1, -1, 3, 2};
 static const double  mendelian[N] = {1, 1, 0.5, 0.75, 0.5, 0.25};
@@ -253,6 +269,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(TestRootTimesItsTransposeIsTheInverse),
     cmocka_unit_test(TestLogDeterminantLeavesFlatLevelsOut),
     cmocka_unit_test(TestProductIsThatOfTheInverse),
+    cmocka_unit_test(TestIndependentLevelsMayHaveVariances),
     cmocka_unit_test(TestPedigreesHaveTheSameProductByTheirOwnKernels),
     cmocka_unit_test(TestPedigreesHaveTheSameFactorByTheirOwnKernels),
     cmocka_unit_test(TestTheFactorOfAChainSolves),
