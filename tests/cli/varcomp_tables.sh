@@ -199,6 +199,10 @@ run 1 2 plan two.yaml --functions.h2 'ped(ix)'
 says 'did you mean `ped(id)`'
 run 1 2 plan two.yaml --varcomp.method he
 says 'method he is for one trait'
+for engine in lanczos eigen dense; do
+  run 2 2 plan two.yaml --varcomp.engine $engine
+  says "engine $engine is for one trait"
+done
 run 1 0 plan two.yaml --variances "$variances"
 cat stdout stderr | grep -q 'to be estimated' && fail "plan says that given variances are estimated"
 

@@ -106,6 +106,16 @@ const VarcompEngine *VarcompAskedEngine(MeritVarcomp v)
   return engines[v->settings.choice];
 }
 
+/* Errors: USAGE where the engine that the job asks for is not for this model. Not collective. */
+static PetscErrorCode CheckAsked(MeritVarcomp v)
+{
+  const VarcompEngine *engine = VarcompAskedEngine(v);
+
+  PetscFunctionBegin;
+  if (engine->check) PetscCall(engine->check(v));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   Moment methods form dense matrices on one rank: their bytes, and seconds of products of
   matrices. Without room for these they are taken for methods of random signs, without costs; so
@@ -160,8 +170,10 @@ PetscErrorCode MeritVarcompForesee(MeritVarcomp v, Mat C, int ranks, int threads
     PetscCall(ForeseeMoments(v, plan));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (VarcompAskedEngine(v)) PetscCall(VarcompForesee(v, VarcompAskedEngine(v), ranks, threads, &all[0]));
-  else {
+  if (VarcompAskedEngine(v)) {
+    PetscCall(CheckAsked(v));
+    PetscCall(VarcompForesee(v, VarcompAskedEngine(v), ranks, threads, &all[0]));
+  } else {
     PetscCall(VarcompForeseeAll(v, ranks, threads, room, all, &best));
     n = VARCOMP_ENGINES;
   }
@@ -188,6 +200,7 @@ PetscErrorCode VarcompChooseEngine(MeritVarcomp v)
   PetscFunctionBegin;
   v->run.engine = VarcompAskedEngine(v);
   if (v->run.engine) {
+    PetscCall(CheckAsked(v));
     PetscCall(VarcompForesee(v, v->run.engine, 0, 0, &all[0]));
     PetscCall(VarcompRefuseEngine(v, v->run.engine, all[0].bytes));
     Say(&all[0], 1, all);

@@ -30,17 +30,24 @@ static PetscErrorCode Destroy_DenseV(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrices A_k and S to rank 0. Errors: USAGE for other models, or without room. Collective. */
-static PetscErrorCode SetUp_DenseV(MeritVarcomp v)
+/* The models that it is for */
+static PetscErrorCode Check_DenseV(MeritVarcomp v)
 {
-  Dense *d;
-
   PetscFunctionBegin;
   for (int i = 0; i < v->n; i++)
     if (v->component[i].row || v->component[i].residual)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                            "engine dense is for one trait, terms of one component and one residual variance; use auto"));
   if (v->formula->n_traits > 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine dense is for one trait; use auto"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The matrices A_k and S to rank 0. Errors: USAGE without room. Collective. */
+static PetscErrorCode SetUp_DenseV(MeritVarcomp v)
+{
+  Dense *d;
+
+  PetscFunctionBegin;
   PetscCall(PetscNew(&d));
   v->run.engine_data = d;
   PetscCall(ProjectedCreate(v, "engine dense", &d->f));
@@ -123,6 +130,7 @@ static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], Varc
 }
 
 const VarcompEngine VarcompEngine_DenseV = {.name     = "dense",
+                                             .check    = Check_DenseV,
                                              .setup    = SetUp_DenseV,
                                              .evaluate = Evaluate_DenseV,
                                              .destroy  = Destroy_DenseV,

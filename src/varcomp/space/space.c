@@ -15,27 +15,24 @@
 #include <merit/unit.h>
 #include <string.h>
 
-/*
-  Is the model one of one trait, one residual variance, and one random term of one component?
-  s->term is that term. Errors: USAGE, naming what the engine is not for.
-*/
-static PetscErrorCode CheckOneVariance(MeritVarcomp v, const char engine[], RecordSpace *s)
+/* RecordSpaceCheck - See the header. Not collective. */
+PetscErrorCode RecordSpaceCheck(MeritVarcomp v, const char engine[], int *term)
 {
   const MeritFormula *f = v->formula;
 
   PetscFunctionBegin;
-  s->term = -1;
+  *term = -1;
   if (f->n_traits != 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one trait; use auto", engine));
   if (f->n_residuals != 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one residual variance; use auto", engine));
   for (int k = 0; k < f->n_terms; k++) {
     if (f->term[k].fixed) continue;
-    if (s->term >= 0 || f->term[k].n_components != 1)
+    if (*term >= 0 || f->term[k].n_components != 1)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                            "engine %s is for one random variance, and `%s` adds another; use auto", engine, f->term[k].label));
-    s->term = k;
+    *term = k;
   }
-  if (s->term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term; use auto", engine));
+  if (*term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term; use auto", engine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -113,7 +110,7 @@ PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int te
 PetscErrorCode RecordSpaceCreate(MeritVarcomp v, const char engine[], RecordSpace *s)
 {
   PetscFunctionBegin;
-  PetscCall(CheckOneVariance(v, engine, s));
+  PetscCall(RecordSpaceCheck(v, engine, &s->term));
   PetscCall(RecordSpaceCreateTerm(v, engine, s->term, s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
