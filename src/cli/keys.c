@@ -84,7 +84,7 @@ static const MeritKey keys[] = {
     {"checkpoint.iterations", "NUMBER of iterations or rounds between checkpoints (default 0: none by count)"},
     {"restart", "yes | no | auto: go on from the checkpoint in the output folder (auto: if there is one)"},
     {"plan.memory", "SIZE of the memory of a node, as 64G: plan says whether the run fits"},
-    {"plan.iterations", "NUMBER of iterations that the time of a run is foreseen for (default 100)"},
+    {"plan.iterations", "NUMBER of iterations for the estimated time of a run (default 100)"},
     {"plan.threads", "NUMBER of threads of a rank to plan for (default: as many as it has)"},
     {"plan.rates.memory", "NUMBER of bytes a second through the memory of a core (default 1.2e10)"},
     {"plan.rates.genotypes", "NUMBER of genotypes a second that a core takes through both products (default 1e10)"},

@@ -45,7 +45,7 @@ static PetscErrorCode Estimation(const MeritVarcompPlan *e, MeritText *text)
 
   PetscFunctionBegin;
   MeritBytesText(e->bytes, sizeof(size), size);
-  PetscCall(MeritTextAdd(text, "\nvariances on %d rank%s x %d thread%s, foreseen\n", e->ranks, Plural(e->ranks), e->threads, Plural(e->threads)));
+  PetscCall(MeritTextAdd(text, "\nvariances on %d rank%s x %d thread%s, estimated\n", e->ranks, Plural(e->ranks), e->threads, Plural(e->threads)));
   if (e->engine) PetscCall(MeritTextAdd(text, "  %-24s %14s\n", "engine", e->engine));
   else PetscCall(MeritTextAdd(text, "  %-24s %14s  no engine fits; the cheapest takes\n", "engine", "none"));
   PetscCall(MeritTextAdd(text, "  %-24s %14s for each rank, beside the model\n", "memory", size));
@@ -67,7 +67,7 @@ static PetscErrorCode Iteration(const MeritPlanIteration *i, int threads, MeritT
   PetscFunctionBegin;
   MeritBytesText(w->bytes, sizeof(size[0]), size[0]);
   MeritBytesText(w->sent, sizeof(size[1]), size[1]);
-  PetscCall(MeritTextAdd(text, "\nan iteration of pcg on %d rank%s x %d thread%s, foreseen for each rank\n", w->ranks, Plural(w->ranks), threads,
+  PetscCall(MeritTextAdd(text, "\nan iteration of pcg on %d rank%s x %d thread%s, estimated for each rank\n", w->ranks, Plural(w->ranks), threads,
                          Plural(threads)));
   PetscCall(MeritTextAdd(text, "  %-24s %14s %12.3g s\n", "memory moved", size[0], i->seconds_memory));
   PetscCall(MeritTextAdd(text, "  %-24s %14.4g %12.3g s\n", "genotypes", w->genotypes, i->seconds_genotypes));

@@ -15,7 +15,7 @@
 static const int64_t ENTRIES_MOST    = 5000000;
 static const double  OPERATIONS_MOST = 3e10;
 
-/* Is it foreseen to be quick? Else say how to have them. Collective. */
+/* Is it expected to be quick? Else say how to have them. Collective. */
 static PetscErrorCode Quick(const MeritRun *run, MeritSolver exact, bool *quick)
 {
   double bytes, operations;
@@ -25,7 +25,7 @@ static PetscErrorCode Quick(const MeritRun *run, MeritSolver exact, bool *quick)
   *quick = operations <= OPERATIONS_MOST;
   if (*quick) MeritLog(MERIT_LOG_INFO, "standard errors and reliabilities: exact, from a factor of the equations");
   else
-    MeritLog(MERIT_LOG_INFO, "no standard errors and reliabilities: a factor of the equations is not foreseen to be quick; output.se: yes computes them");
+    MeritLog(MERIT_LOG_INFO, "no standard errors and reliabilities: a factor of the equations is not expected to be quick; output.se: yes computes them");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -117,7 +117,7 @@ sed '/^variances/,/residual/d' job.yaml >open.yaml
 echo 'varcomp: {engine: auto}' >>open.yaml
 for n in 1 3; do
   run $n 0 plan open.yaml --ranks 2
-  says 'variances on 2 ranks x 1 thread, foreseen'
+  says 'variances on 2 ranks x 1 thread, estimated'
   says '^  engine +factor$'
   says '^  memory +[0-9.]+ (MiB|KiB) for each rank'
   says '^  a round +[0-9.e-]+ s$'
