@@ -9,7 +9,7 @@
 */
 typedef enum { MERIT_COVARIATE_NONE, MERIT_COVARIATE_COLUMN, MERIT_COVARIATE_LEGENDRE } MeritCovariateKind;
 
-/* One regressor: which level a record meets, and with what coefficient. */
+/* One regressor: which level a record has, and with what coefficient. */
 typedef struct {
   char              *name;     /* "calf", "dam", "leg0", "days", "1": the `component` column of the outputs; owned */
   int                n_class;  /* columns whose cells are the levels; 0: the one level "1" (or, in ridge, the column itself) */
@@ -18,7 +18,7 @@ typedef struct {
   char              *column;   /* covariate's column, NULL if none; owned */
   int                degree;   /* LEGENDRE: 0, 1, ... */
   double             low, high; /* LEGENDRE: interval */
-  int                level;    /* where there are no classes: the one that all records meet */
+  int                level;    /* where there are no classes: the level of all records */
   int                as;       /* components are those of this regressor: its own position, but 0 in ridge, where all share them */
 } MeritRegressorSpec;
 
@@ -78,7 +78,7 @@ MERIT_EXTERN PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **fo
 /*
   Read the node "variances" into G and R: a number, a symmetric matrix in component order, {value, rows, structure: us|diag, fix},
   `residual` perhaps {by: column, value: {class: matrix}}; keys match labels with blanks removed. Every random term and the residual
-  must be there, nothing else may be; symmetric to 1e-10, positive semi-definite (R definite), right size: else USAGE with line:column.
+  is required, others are not allowed; symmetric to 1e-10, positive semi-definite (R definite), right size: else USAGE with line:column.
 */
 MERIT_EXTERN PetscErrorCode MeritFormulaVariances(MeritFormula *formula, MeritNode variances);
 /* The same where variances are to be estimated: those that are not there become identity matrices, not `given`. */

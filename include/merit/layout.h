@@ -7,20 +7,20 @@
 
   docs/layout.md has the index formulas. In short, a rank holds
   - equations: for each term its owned levels (`canonical` names them), each with n_eq contiguous equations, term after term;
-    then the ghost levels (owned elsewhere, met by local records or pedigree edges), laid out the same way. `slot` of a level = position
+    then the ghost levels (owned by other ranks, named by local records or pedigree edges), laid out the same way. `slot` of a level = position
     of its first equation in this local array of n_owned + n_ghost equations.
   - component slots: the same levels with n_comp components each. They differ from equations only where G is singular (n_eq < n_comp);
     u = L v maps equations to components.
-  - an SNP term's equations are its SNPs, cut in blocks over ranks; its *record-side* levels are the genotyped animals that local
-    records meet: they come as extra slots ("genotyped levels") after all ghosts.
+  - an SNP term's equations are its SNPs, cut in blocks over ranks; its levels on the side of the records are the genotyped animals that local
+    records name: they are extra slots ("genotyped levels") after all ghosts.
 */
 
 /* State of an equation. */
 typedef enum { MERIT_EQ_OK = 0, MERIT_EQ_ALIASED = 1, MERIT_EQ_ABSENT = 2 } MeritEquationState;
 
-/* How one regressor of a term meets the local records. */
+/* The design of one regressor of a term for the records of this rank. */
 typedef struct {
-  const int32_t *slot;   /* [n_records] component slot of the level met, -1: none; borrowed */
+  const int32_t *slot;   /* [n_records] component slot of the record's level, -1: none; borrowed */
   const double  *value;  /* [n_records] coefficient, NULL: 1; borrowed */
   const int32_t *offset; /* [n_traits] component of the level that trait t uses, -1: trait does not have this regressor; borrowed */
 } MeritDesignView;

@@ -50,7 +50,7 @@ MERIT_EXTERN PetscErrorCode MeritModelUnknownColumn(MeritModel model, MeritTable
 MERIT_EXTERN PetscErrorCode MeritModelSetUp(MeritModel model);
 /* New variances for the same data (REML): G per term and R per class in component order; bumps the state operators look at. */
 MERIT_EXTERN PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[], const double *const R[]);
-/* From the next variances on: u = L v, Var(v) = I, also where G is next to singular, so that rounding does not grow with its inverse. The model is
+/* From the next variances on use u = L v, Var(v) = I also if G is nearly singular, which avoids the rounding errors of its inverse. The model is
    one of MeritModelSetVariancesFree. */
 MERIT_EXTERN PetscErrorCode MeritModelUseCholeskyCoefficients(MeritModel model, bool cholesky);
 /* The coefficients of a random term's regressors become orthogonal over the records, until MeritModelOriginal: B [n_comp^2], u = B v; mixes: B is not
@@ -60,7 +60,7 @@ MERIT_EXTERN PetscErrorCode MeritModelOrthogonal(MeritModel model, int term, dou
 MERIT_EXTERN PetscErrorCode MeritModelOriginal(MeritModel model);
 /* The first term whose matrix in the formula is singular, by the measure of set-up; -1: none. Not collective. */
 MERIT_EXTERN int MeritModelSingularTerm(MeritModel model);
-/* Does an equation of a level meet other components than its own, by an L that is not diagonal? */
+/* True if L is not diagonal, so that an equation of a level contributes to several components. */
 MERIT_EXTERN bool MeritTermMixes(const MeritTermView *term);
 /* Are its variances to be estimated (MeritModelSetVariancesFree)? */
 MERIT_EXTERN bool MeritModelVariancesFree(MeritModel model);
@@ -93,10 +93,10 @@ MERIT_EXTERN int MeritModelLinkedTerms(MeritModel model, const int **term);
 MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model);
 /* The pedigree, NULL without; borrowed. */
 MERIT_EXTERN MeritPedigree  MeritModelPedigree(MeritModel model);
-/* Levels of each term [n_terms] that ranks meet and others own, summed over ranks, if there were so many: counted from the data. Of a model of
+/* Ghost levels of each term [n_terms] on this number of ranks, summed over ranks, counted from the data. For a model of
    MeritModelSetPlanned, set up. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t ghosts[]);
-/* What goes over between ranks in an iteration, and what it goes through, over all ranks: equations of ghosts, by how they are exchanged, those of
+/* Sizes from which the cost of an iteration follows, over all ranks: equations of ghosts by the way they are exchanged, those of
    SNP terms being genotyped levels; of the model: records, equations, levels of pedigree terms, such terms, generations of the last of them,
    equations of SNP terms for each SNP; plain: one pedigree term of one regressor beside fixed terms. */
 typedef struct {
@@ -107,7 +107,7 @@ typedef struct {
 } MeritTraffic;
 /* Count that for a number of ranks. Of a model as MeritModelGhosts() needs it. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelTraffic(MeritModel model, PetscMPIInt ranks, MeritTraffic *traffic);
-/* Levels of each term [n_terms] that the fullest rank owns, and (NULL allowed) that it meets and others own, on the ranks of b: as they are in this run,
+/* Levels of each term [n_terms] that the fullest rank owns, and (NULL allowed) its ghost levels, on the ranks of b: as they are in this run,
    else bounds from sizes. Collective, after SetUp. */
 MERIT_EXTERN PetscErrorCode MeritModelLevelCounts(MeritModel model, const MeritBytes *b, int64_t owned[], int64_t ghosts[]);
 /* Add the memory of records, levels and genotypes, and of reading them. Collective, after SetUp. */

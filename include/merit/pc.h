@@ -27,7 +27,7 @@ MERIT_EXTERN PetscErrorCode MeritPCRegisterAll(void);
 MERIT_EXTERN PetscErrorCode MeritPCCheckType(const char type[]);
 /* Y = M^-1 X for k right-hand sides, arrays [n * k], right-hand side fastest. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], double Y[]);
-/* The same where Y holds a copy of X and has room for ghosts (MeritMMEWorkLength), as MeritMMEApplyInPlace wants its X. Collective. */
+/* The same where Y holds a copy of X and has room for ghosts (MeritMMEWorkLength), as X of MeritMMEApplyInPlace. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[]);
 
 /*

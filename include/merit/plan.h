@@ -60,7 +60,7 @@ MERIT_EXTERN PetscErrorCode MeritPlanGetMemory(MeritPlan plan, int ranks, MeritP
 /* An iteration on a number of ranks and threads. Collective, as the former. */
 MERIT_EXTERN PetscErrorCode MeritPlanGetIteration(MeritPlan plan, int ranks, int threads, MeritPlanIteration *iteration);
 /* Foresee the run: `program` bytes a rank had before anything was read, `setup` seconds reading and set-up took here. Ranks and threads are those
-   of the job; with cores-per-node as few nodes as the memory asks for, and on them as few ranks as take hardly longer than the best number. USAGE
+   of the job; with cores-per-node as few nodes as have enough memory, and the smallest number of ranks that takes hardly longer than the best one. USAGE
    where no number of nodes would do. Collective, as the former. */
 MERIT_EXTERN PetscErrorCode MeritPlanForesee(MeritPlan plan, double program, double setup, MeritPlanResult *result);
 /* Free; NULL-safe. */

@@ -8,7 +8,7 @@
 
   - Row i < n_levels is that of owned level i. Rows behind these have no level of their own: such a row only ties its parents, and K^-1 is still
     the sum over rows of 1/d_i times the outer product of the row with itself.
-  - d_i is infinite where a level is flat: 1/d_i = 0, the row says nothing. Such a level is a column of X in all but name.
+  - d_i is infinite where a level is flat: 1/d_i = 0, so that its row adds nothing to K^-1. Such a level is treated like a column of X.
   - A level is named by the position of its first equation on this rank; it has n of them, side by side.
 */
 typedef struct {

@@ -3,7 +3,7 @@
 
 /*
   A dairy-like population with known true values, of any size, in parallel: pedigree, records, genotypes and a
-  ready job file. The same bytes come out at any number of ranks and threads.
+  ready job file. The bytes are the same on any number of ranks and threads.
 */
 typedef struct _p_MeritSimulation *MeritSimulation;
 

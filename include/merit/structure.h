@@ -8,7 +8,7 @@
 
 /*
   The covariance matrix K of a random term's levels, Var(b) = K x G, as an object with operations. There are kinds (one file each in
-  src/structure), but whoever uses a structure asks for its form and its operations:
+  src/structure), but users of a structure see only its form and its operations:
 
   - recursion: K^-1 = (I - P)' D^-1 (I - P) by sparse rows (merit/recursion.h). Independent levels have rows without parents, a pedigree two
     parents of 1/2.
@@ -71,14 +71,14 @@ MERIT_EXTERN PetscErrorCode MeritStructureIndividuals(MeritStructure s, MeritDic
 /* Labels of the levels: a dictionary (borrowed), or names[levels] (of each a string that is borrowed, the list is the caller's, PetscFree), or both
    NULL where they are the records' own classes. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureLabels(MeritStructure s, MeritDict *dict, const char ***names);
-/* Are the levels of both those of one source? Then they are placed alike. */
+/* True if the levels of both come from one source. Then they are placed alike. */
 MERIT_EXTERN bool MeritStructureSameLevels(MeritStructure a, MeritStructure b);
-/* How much it matters that records live with their levels (rows of M): the term with most decides where records go. 0: as for any class. */
+/* Priority for having records on the rank of their levels (rows of M): the term with the highest decides to which ranks records go. 0: as for any class. */
 MERIT_EXTERN int MeritStructurePlacing(MeritStructure s);
 /* Rank of what a record names by `number`, if the structure decides: of n numbers on `size` ranks, blocks or the rows of M. */
 MERIT_EXTERN PetscMPIInt MeritStructureHome(MeritStructure s, int64_t n, PetscMPIInt size, int64_t number);
 
-/* Do rows name other levels than their own? Such levels are placed near each other. */
+/* True if rows name other levels than their own. Such levels are placed near each other. */
 MERIT_EXTERN bool MeritStructureLinked(MeritStructure s);
 
 /* Placement: the rows of this rank */

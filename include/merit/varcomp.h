@@ -74,7 +74,7 @@ MERIT_EXTERN PetscErrorCode MeritVarcompSetMonitor(MeritVarcomp varcomp, MeritVa
    model. Runs that are over are kept in it. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritVarcompSetCheckpoint(MeritVarcomp varcomp, MeritCheckpoint checkpoint);
 /* Do runs compute log-likelihoods? *without: the method or engine of the settings that computes none, as "method he"; NULL: they do, as far as the
-   settings tell. Constant. Not collective. */
+   settings show. Constant. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritVarcompHasLikelihood(MeritVarcomp varcomp, const char *without[]);
 /* Leave a term out in runs to come: its matrix is 0, for likelihood-ratio tests; -1: none. */
 MERIT_EXTERN PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp varcomp, int term);

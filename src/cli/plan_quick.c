@@ -1,5 +1,5 @@
 /*
-  merit plan --quick: what headers and sizes of files tell. It answers in a moment for files of any
+  merit plan --quick: what headers and sizes of files show. It answers in a moment for files of any
   size: is every column there that the model names, and is every file there? Data are not read, so
   that no memory and no time are foreseen.
 */

@@ -18,7 +18,7 @@
 static struct {
   bool   terminal;
   bool   line;     /* a progress line is on the terminal now */
-  bool   started;  /* some progress has been told */
+  bool   started;  /* some progress has been printed */
   double began;    /* when this phase's progress began */
   double shown;    /* when it was shown last */
   /* Of the last call, -1: not known. A smaller one, or one after -1, begins another phase */

@@ -243,7 +243,7 @@ static PetscErrorCode Answer(MeritDict d, MeritStrings pool, MeritExchange ex, c
 
 /*@
   MeritDictCreateNumbers - Number all distinct strings of all ranks' pools by (least order over
-  ranks, bytes in the C locale's order), and tell the numbers.
+  ranks, bytes in the C locale's order), and return the numbers.
 
   Collective on comm. Numbers do not depend on the number of ranks or on how the strings are spread.
 

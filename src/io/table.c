@@ -155,7 +155,7 @@ static PetscErrorCode NamesFromLine(MeritTable t, const Head *head)
 }
 
 /* Copy the words for a missing value; number [n_numbers] are the values of those that are
-   numbers. first [256] tells which bytes a word can begin with. */
+   numbers. first [256]: true for bytes that a word can begin with. */
 static PetscErrorCode CopyMissing(TableMissing *to, int n, const char *const word[])
 {
   PetscFunctionBegin;

@@ -5,7 +5,7 @@
 
   The search depends on size. If all classes but the largest have few columns, these are examined
   as a dense matrix (alias_dense.c). Otherwise pairs of classes are examined by their graphs
-  (alias_parts.c), then what is left by random null vectors (alias_null.c). A column that depends
+  (alias_parts.c), then the remaining ones by random null vectors (alias_null.c). A column that depends
   on columns before it does so whatever is found later, so the searches may follow each other.
 */
 #include "alias.h"

@@ -276,7 +276,7 @@ static PetscErrorCode Cycle(Search *s, const double goal[], double *x, double *r
 
 /* k random vectors of the null space, x [n_owned * k]. Several cycles, since the residual
    is computed afresh in each. Collective. The start depends on trait, round and canonical
-   column only, so results do not depend on the number of ranks. The warning tells that
+   column only, so results do not depend on the number of ranks. The warning says that
    the last vectors may not be exact; they are proven before use all the same. */
 static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
 {

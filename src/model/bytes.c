@@ -1,5 +1,5 @@
-/* Memory of records and levels, and what goes over between ranks, foreseen for some
-   number of ranks. With b->here it is what this rank has now; else the largest number on a rank of
+/* Memory of records and levels, and what is sent between ranks, predicted for some
+   number of ranks. With b->here it is the current use of this rank; else the largest number on a rank of
    b->ranks ranks, from counts over all ranks. */
 #include "model_impl.h"
 #include <merit/cost.h>

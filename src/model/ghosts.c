@@ -1,18 +1,18 @@
 /*
   How many levels ranks would have to get from others if there were another number of them. An
   animal's position in the order that is cut into ranks does not depend on their number, so it is known
-  on which of any number of ranks it would live, and so would its records.
+  which of any number of ranks would own it, and its records.
 */
 #include "model_impl.h"
 
 /* Ranks and levels in one number */
 static const int64_t LEVELS = (int64_t)1 << 40;
 
-/* The pairs of a rank and a level that it meets */
+/* The pairs of a rank and a level that its records name */
 typedef struct {
   MeritModel     model;
   PetscMPIInt    ranks;
-  int64_t       *n_named; /* [n_terms] numbers that are cut into ranks as they stand; 0: levels live with most of their records */
+  int64_t       *n_named; /* [n_terms] levels that are cut into ranks by canonical number; 0: levels are on the rank with most of their records */
   double       **work_before;  /* [n_terms] of every level here, owned ones first; NULL: not known */
   MeritIntegers  pairs;
 } Count;
@@ -79,7 +79,7 @@ static PetscErrorCode MeetRecords(Count *c, int k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Pairs from the rows of the structure: a level, where it would live, names its
+/* Pairs from the rows of the structure: a level, on the rank that would own it, names its
    neighbours (parents) */
 static PetscErrorCode MeetParents(Count *c, int k)
 {
@@ -161,7 +161,7 @@ PetscErrorCode MeritModelSetPlanned(MeritModel model)
 }
 
 /*@
-  MeritModelGhosts - Count the levels that ranks would meet and not own.
+  MeritModelGhosts - Count the ghost levels on another number of ranks.
 
   Collective.
 

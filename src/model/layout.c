@@ -3,7 +3,7 @@
   docs/layout.md has the formulas.
 
   Order of MeritModelLayOut(): for each term fetch the rows of the structure and find
-  the ghosts (CountLevels); number equations and slots (Number); tell all ranks where
+  the ghosts (CountLevels); number equations and slots (Number); send all ranks where
   everyone's equations begin (ShareFirsts); link ghosts to their owners (MakeHalo); give
   the structures the equations of their neighbours (BindRows). A neighbour of a level is
   a level that its row of the structure names, such as a parent.

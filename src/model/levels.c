@@ -1,7 +1,7 @@
 /*
   Who owns a level. Canonical numbers are cut into blocks over the ranks; the rank of a
   block knows the owner of each level of it and the position of the level among those that
-  the owner has. So no rank holds the whole directory. A rank that wants to know asks
+  the owner has. So no rank holds the whole directory. A rank that needs an owner asks
   the ranks of the blocks (MeritLevelsLocate).
 
   Whether this rank itself owns a level, and at which position, is asked for every record

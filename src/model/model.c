@@ -23,7 +23,7 @@ PetscErrorCode MeritModelCreate(MPI_Comm comm, MeritModel *model)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&m));
-  PetscCall(PetscCommDuplicate(comm, &m->comm, NULL)); /* kept while the model lives: all that is made for it shares this one */
+  PetscCall(PetscCommDuplicate(comm, &m->comm, NULL)); /* kept while the model lives: all objects made for the model share it */
   PetscCallMPI(MPI_Comm_rank(comm, &m->rank));
   PetscCallMPI(MPI_Comm_size(comm, &m->size));
   *model = m;

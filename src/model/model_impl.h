@@ -22,7 +22,7 @@ typedef struct {
   int32_t  before;
 } MeritLevelsMap;
 
-/* Where the levels of a term live: canonical number -> (rank, position among the levels the rank
+/* Owners of the levels of a term: canonical number -> (rank, position among the levels the rank
    owns). Held in canonical blocks. */
 typedef struct {
   MPI_Comm     comm;

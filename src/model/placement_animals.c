@@ -1,6 +1,6 @@
 /*
-  Which rank an animal lives on. Animals go by the herd of their first record, or by that of
-  relatives, so that dams and their offspring, animals and their classes meet on one rank, and every
+  Which rank owns an animal. Animals are placed by the herd of their first record, or by that of
+  relatives, so that dams and their offspring, animals and their classes are on one rank, and every
   rank has animals of all generations; without herds by their oldest ancestor in the line of dams.
   Within a herd they go by number. The order is cut into parts of equal weight. A pedigree of very
   many generations with few animals each goes by generation instead: a pass through the pedigree

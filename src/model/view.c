@@ -1,4 +1,4 @@
-/* What others may look at: views, labels, positions of levels. */
+/* Read-only access to a model: views, labels, positions of levels. */
 #include "model_impl.h"
 #include <string.h>
 

@@ -20,7 +20,7 @@ PetscErrorCode MeritConstrainedList(int32_t n_owned, MeritConstrained *constrain
 }
 
 /*@
-  MeritMMEDropFixed - Let C be without its fixed effects, as maximum likelihood wants it, or with them again.
+  MeritMMEDropFixed - Drop the fixed effects from C, as maximum likelihood needs, or include them again.
 
   Collective on C. Its state is bumped, so that preconditioners are set up anew.
 

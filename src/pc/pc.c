@@ -3,7 +3,7 @@
 
   PETSc's PC knows one vector at a time. Types that can do more compose functions by name, which
   are looked up here: "MeritPCApplyBlock_C" (k right-hand sides), "MeritPCApplyInPlace_C" (the
-  same in arrays with room for ghosts), "MeritPCGetFusedPass_C" (with the operator in one go),
+  same in arrays with room for ghosts), "MeritPCGetFusedPass_C" (with the operator in one pass),
   "MeritPCSetSnp_C" (options). A type without them still works.
 */
 #include "pc_impl.h"

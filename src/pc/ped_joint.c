@@ -1,5 +1,5 @@
 /*
-  merit_ped and the operator in one go. With F the fixed effects' block, B its coupling to the animals, S = C_AA - B' F^-1 B and P the factor:
+  merit_ped and the operator in one pass. With F the fixed effects' block, B its coupling to the animals, S = C_AA - B' F^-1 B and P the factor:
   where the fixed part of a residual is 0, so it is of C M^-1 r, and u_A = P^-1 r_A, u_F = -F^-1 B u_A, C u = [0; S u_A]. A start of
   x_F + F^-1 r_F makes it 0, and then an iteration needs one pass down the pedigree, one up that applies A^-1 as well and gathers B u_A
   from the animals' records, and B' u_F, which the caller adds when it next goes through C u. Sums come by the way:

@@ -1,5 +1,5 @@
 /*
-  The report object, what the job file asks for, and small helpers of all tables.
+  The report object, the options of the job file, and small helpers of all tables.
 
   A report sees the model and arrays of results. The tables are made by the other files of this
   folder.

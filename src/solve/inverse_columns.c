@@ -73,7 +73,7 @@ static PetscErrorCode Column(const Columns *v, int term, const double unit[], co
 }
 
 /* Check that the solve gave k columns of the inverse, unit and inverse [n_owned * k]. Where it did
-   not converge, their residuals tell: with x = C^-1 u + e and r = u - C x, the entry u'x has the
+   not converge, their residuals show: with x = C^-1 u + e and r = u - C x, the entry u'x has the
    error x'r to first order. That is below the fraction ENTRY of it also for covariates that all but
    depend on each other, where |r| / |u| cannot be small as |x| is so large. Errors: NOT_CONVERGED.
    Collective. */

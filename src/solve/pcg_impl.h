@@ -20,7 +20,7 @@ typedef struct {
   double *r, *u, *w, *p, *s; /* [n * k] (u and w with room for ghosts): residual, M^-1 r, C u, direction, C p */
   double *sums;              /* what one reduction carries */
   double *partial;           /* [threads * N_SUMS] of a step, by thread: added up in their order */
-  MeritFusedPass joint;          /* preconditioner and operator in one go, NULL: apart */
+  MeritFusedPass joint;          /* preconditioner and operator in one pass, NULL: separate */
   double *gamma, *alpha, *norm_r, *norm_scaled; /* [k] */
   double  steps[MOST_STEPS], ratios[MOST_STEPS];
   const double *rhs; /* [n * k]; borrowed */

@@ -106,7 +106,7 @@ static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The columns of a block side by side in Z [n_rows * n], so that a row is read in one go */
+/* The columns of a block side by side in Z [n_rows * n], so that a row is read in one pass */
 static void GatherColumns(SweepTerm *term, int32_t first, int32_t n)
 {
   SweepColumns *c = &term->columns;

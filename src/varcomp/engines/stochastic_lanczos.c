@@ -25,7 +25,7 @@ enum {
   MOST_CHOSEN = 10000       /* samples that are asked for by no user */
 };
 /*
-  What the last step may change: score and information by this fraction of their quadratic forms;
+  Convergence of the last step: score and information change by at most this fraction of their quadratic forms,
   traces by this fraction of their standard error
 */
 static const double FORM_CHANGE = 1e-9, INFORMATION_CHANGE = 1e-7, TRACE_CHANGE = 3e-3;
