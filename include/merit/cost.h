@@ -3,7 +3,7 @@
 #include <petscsys.h>
 
 /*
-  What a run takes, foreseen by the modules that own the arrays and loops: each adds its part to these sums. The sum is made by src/plan.
+  Estimated bytes and work of a run, by the modules that own the arrays and loops: each adds its part to these sums. The sum is made by src/plan.
 */
 
 /* Bytes that the fullest of `ranks` ranks holds, by what for. */

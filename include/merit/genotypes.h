@@ -40,7 +40,7 @@ MERIT_EXTERN int MeritGenotypesFormats(const MeritKey *keys[], int n);
 /* The key that a job file has for its genotypes (borrowed), and their path (owned, PetscFree); both NULL where it has none. Several are a USAGE
    error. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesOfJob(MeritNode job, const char **key, char **path);
-/* What is done with one file of a job's genotypes; suffix: what it has behind the path of the job file, "" nothing. */
+/* Action for one file of a job's genotypes; suffix: its ending after the path of the job file, or "". */
 typedef PetscErrorCode (*MeritGenotypesAct)(const char key[], const char suffix[], const char path[], void *ctx);
 /* Each file that a job's genotypes are read from. Collective if act is. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesEachFile(MeritNode job, MeritGenotypesAct act, void *ctx);
@@ -56,13 +56,13 @@ MERIT_EXTERN PetscErrorCode MeritGenotypesSetFile(MeritGenotypes geno, const cha
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetScale(MeritGenotypes geno, MeritScale scale);
 /* Centre by observed frequencies (default), not at all, or by a file of frequencies ("snp frequency" lines; NULL none). */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetCentre(MeritGenotypes geno, bool centre, const char frequency_file[]);
-/* Use every SNP of the file, whether it varies or not, unscaled and uncentred: for views with a coding of their own. */
+/* Use every SNP of the file, also those that do not vary, without scale and centre: for views with another coding. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetWhole(MeritGenotypes geno, bool whole);
 /* Rows of the grid; 0 (default): as many as ranks (one column); MERIT_GRID_AUTO: by the cost model. Must divide the number of ranks. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesSetGrid(MeritGenotypes geno, int rows);
-/* The cost model: seconds foreseen of M'(D M x) for one right-hand side. Not collective. */
+/* The cost model: estimated seconds of M'(D M x) for one right-hand side. Not collective. */
 MERIT_EXTERN double MeritGenotypesGridSeconds(int64_t n_animals, int32_t n_snps, int rows, int columns);
-/* Rows of the grid that are foreseen to be fastest. Not collective. */
+/* Rows of the grid with the smallest estimated time. Not collective. */
 MERIT_EXTERN int MeritGenotypesGridRows(int64_t n_animals, int32_t n_snps, int size);
 /* Read and check everything, count frequencies, drop monomorphic SNPs. Each rank reads just its rows. Collective. */
 MERIT_EXTERN PetscErrorCode MeritGenotypesLoad(MeritGenotypes geno);
@@ -99,9 +99,9 @@ typedef struct {
 
 /* The view that the genotypes were loaded for, in double precision; borrowed, and not to be changed. Not collective. */
 MERIT_EXTERN MeritMarkers MeritGenotypesMarkers(MeritGenotypes geno);
-/* A view of one's own, after Load: of another coding, copied (NULL: the same one). The genotypes must outlive it. Not collective. */
+/* A new view, after Load, with another coding, which is copied (NULL: the same one). The genotypes must outlive it. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritMarkersCreate(MeritGenotypes geno, const MeritCoding *coding, MeritMarkers *markers);
-/* Products of this view from now on in single precision (merit/packed.h says how far off), or in double (at first). Not collective. */
+/* Products of this view from now on in single precision (see the error in merit/packed.h), or in double (at first). Not collective. */
 MERIT_EXTERN PetscErrorCode MeritMarkersSetSingle(MeritMarkers markers, bool single);
 /* Free; NULL-safe. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritMarkersDestroy(MeritMarkers *markers);

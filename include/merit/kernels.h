@@ -99,7 +99,7 @@ MERIT_EXTERN MeritPedigreeFactor MeritPedigreeFactorOf(const MeritRecursion *row
 MERIT_EXTERN int64_t MeritPedigreeFactorRatios(const MeritPedigreeFactor *factor);
 /* Length of the array `inverse`, numbers; 0 if the factor has none. Not collective. */
 MERIT_EXTERN int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *factor);
-/* Is there a pass that joins the backward substitution with the operator (MeritPedigreeBackwardApply)? */
+/* True if one pass can do the backward substitution and the product with the operator (MeritPedigreeBackwardApply)? */
 MERIT_EXTERN bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *factor);
 
 /* Factor animals [first, last), last one first; their offspring come later or are done. W[n_slots * n], row (slot + a) column b, holds the

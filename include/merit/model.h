@@ -87,7 +87,7 @@ MERIT_EXTERN PetscSF MeritModelHalo(MeritModel model);
 MERIT_EXTERN PetscSF MeritModelGenotypedLink(MeritModel model, int term);
 /* Terms whose structure is fed (MeritStructureFed), in order; returns how many. Borrowed. */
 MERIT_EXTERN int MeritModelFedTerms(MeritModel model, const int **term);
-/* Terms whose levels are tied to each other (MeritStructureLinked), in order; returns how many. Borrowed. */
+/* Terms whose levels are coupled (MeritStructureLinked), in order; returns how many. Borrowed. */
 MERIT_EXTERN int MeritModelLinkedTerms(MeritModel model, const int **term);
 /* The genotypes, NULL without; borrowed. */
 MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model);

@@ -13,8 +13,8 @@ MERIT_EXTERN PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C);
 MERIT_EXTERN PetscErrorCode MeritMatIsMME(Mat C, bool *yes);
 /* Y = C X for k right-hand sides, arrays [n_owned * k], right-hand side fastest. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEApplyBlock(Mat C, int k, const double X[], double Y[]);
-/* The same on arrays with room for ghosts, without copies: the first n_owned * k values are X and Y, what is behind belongs to C and
-   is 0 in Y at its first use. */
+/* The same on arrays with room for ghosts, without copies: the first n_owned * k values are X and Y, C uses the elements after these, which must be
+   0 in Y at the first call. */
 MERIT_EXTERN PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[]);
 /* Doubles that each of the arrays of MeritMMEApplyInPlace needs. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEWorkLength(Mat C, int k, int64_t *room);
@@ -51,7 +51,7 @@ MERIT_EXTERN PetscErrorCode MeritMMEGenomicValues(Mat C, int term, const double 
 MERIT_EXTERN PetscErrorCode MeritMMEGenomicTerms(Mat C, const double x[], double ***genomic);
 /* Free them; NULL-safe. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEGenomicTermsFree(Mat C, double ***genomic);
-/* How often an application reads the genotypes: as sizes tell, once (a single SNP term on a grid of one column; else twice), twice. */
+/* How often an application reads the genotypes: chosen by the sizes: once (a single SNP term on a grid of one column; else twice), twice. */
 typedef enum { MERIT_PASSES_CHOOSE, MERIT_PASSES_ONE, MERIT_PASSES_TWO } MeritPasses;
 /* Choose that for C; for tests and measurements. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMESetPasses(Mat C, MeritPasses passes);
@@ -76,15 +76,15 @@ MERIT_EXTERN PetscErrorCode MeritMMEGetModel(Mat C, MeritModel *model);
 /* From now on C without its fixed effects (random): their equations are rows and columns of the identity; or with them again. Bumps the state of C.
    Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEDropFixed(Mat C, bool random);
-/* States of the owned equations as C takes them, [n_owned]; borrowed until MeritMMEDropFixed. Not collective. */
+/* State of each owned equation in C, [n_owned]; borrowed until MeritMMEDropFixed. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEEquationState(Mat C, const uint8_t **state);
-/* What forming C takes: entries at most over all ranks and of the fullest rank, and bytes of that rank. Collective. */
+/* Upper limits for forming C: entries over all ranks, entries of the rank with most, bytes of that rank. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssembledSize(Mat C, int64_t *entries, int64_t *most, int64_t *bytes);
 /* Bytes of the fullest rank for MeritMMEAssembleSparse. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMESparseSize(Mat C, int64_t *bytes);
-/* C without what SNP and ridge terms have in it; full[n_owned] marks their equations, NULL: none. Free with MatDestroy, PetscFree. Collective. */
+/* C without the contributions of SNP and ridge terms; full[n_owned] marks their equations, NULL: none. Free with MatDestroy, PetscFree. Collective. */
 MERIT_EXTERN PetscErrorCode MeritMMEAssembleSparse(Mat C, Mat *A, bool **full);
-/* Small matrices that stand for those of the model where C is formed. */
+/* Matrices that replace G^-1 and R^-1 of the model when C is formed. */
 typedef struct {
   const double *const *penalty;   /* [n_terms] n_eq x n_eq in place of G^-1, NULL entries: 0; NULL: all 0 */
   const double        *R_inverse; /* [n_patterns * n_traits^2] in place of R^-1; NULL: 0 */

@@ -13,12 +13,12 @@ typedef enum { MERIT_SNP_AUTO, MERIT_SNP_DIAGONAL, MERIT_SNP_BLOCKS, MERIT_SNP_N
 typedef struct {
   MeritSnpKind kind;
   int32_t      width;          /* BLOCKS: SNPs of a block */
-  int32_t      rank;           /* NYSTROM: directions kept; 0: as many as pay */
-  bool         multiplicative; /* the SNPs' part and the others' one after another, not side by side */
+  int32_t      rank;           /* NYSTROM: directions kept; 0: chosen by cost */
+  bool         multiplicative; /* apply the parts of SNPs and of other equations one after another, instead of adding them */
 } MeritSnpOptions;
 
 /* Choose that, before set-up; no effect on other types. PETSc's -pc_merit_snp, -pc_merit_snp_block, -pc_merit_nystrom_rank and
-   -pc_merit_combine win. Logically collective. */
+   -pc_merit_combine take precedence. Logically collective. */
 MERIT_EXTERN PetscErrorCode MeritPCSetSnp(PC pc, const MeritSnpOptions *options);
 
 /* Make our types known to PCSetType and -pc_type. Idempotent; not collective. */
@@ -31,11 +31,11 @@ MERIT_EXTERN PetscErrorCode MeritPCApplyBlock(PC pc, int k, const double X[], do
 MERIT_EXTERN PetscErrorCode MeritPCApplyInPlace(PC pc, int k, const double X[], double Y[]);
 
 /*
-  Preconditioner and operator that go through the data together, for one right-hand side and residuals r = [0; r_A] whose part of the
-  exactly solved fixed effects is 0; C M^-1 r is such a vector again.
+  Preconditioner and operator in one pass over the data, for one right-hand side. Residuals are r = [0; r_A], with 0 for the
+  fixed effects, which are solved exactly; C M^-1 r has this form, too.
 */
 typedef struct _p_MeritFusedPass *MeritFusedPass;
-/* That of a preconditioner, or NULL: merit_ped has one for one pedigree term of plain animals beside fixed effects. Borrowed until
+/* The fused pass of a preconditioner, or NULL: merit_ped has one for one pedigree term of plain animals beside fixed effects. Borrowed until
    the PC is set up anew. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPCGetFusedPass(PC pc, MeritFusedPass *joint);
 /* Solve for the fixed effects: r becomes such a residual, x and r [n] are changed accordingly. v: work with room for ghosts (MeritMMEWorkLength),

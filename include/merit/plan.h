@@ -10,7 +10,7 @@
 */
 typedef struct _p_MeritPlan *MeritPlan;
 
-/* What is asked of a job scheduler over the estimate, which ends jobs that need more: buffers of libraries are not counted. */
+/* Factor on the memory estimate that is requested from a job scheduler, which ends jobs that need more: buffers of libraries are not in the estimate. */
 #define MERIT_PLAN_MEMORY_MARGIN 1.5
 
 /* Ranks, and on how many nodes; 0 nodes: not known. */
@@ -23,7 +23,7 @@ typedef struct {
   int64_t records, levels, genotypes, vectors, files, total;
 } MeritPlanMemory;
 
-/* An iteration of pcg on an average rank, and its foreseen seconds. */
+/* An iteration of pcg on an average rank, and its estimated seconds. */
 typedef struct {
   MeritWork work;
   double    seconds_memory, seconds_genotypes, seconds_network, seconds;
@@ -59,7 +59,7 @@ MERIT_EXTERN PetscErrorCode MeritPlanSetVarcomp(MeritPlan plan, MeritVarcomp var
 MERIT_EXTERN PetscErrorCode MeritPlanGetMemory(MeritPlan plan, int ranks, MeritPlanMemory *memory);
 /* An iteration on a number of ranks and threads. Collective, as the former. */
 MERIT_EXTERN PetscErrorCode MeritPlanGetIteration(MeritPlan plan, int ranks, int threads, MeritPlanIteration *iteration);
-/* Foresee the run: `program` bytes a rank had before anything was read, `setup` seconds reading and set-up took here. Ranks and threads are those
+/* Estimate the run: `program` bytes a rank had before anything was read, `setup` seconds reading and set-up took here. Ranks and threads are those
    of the job; with cores-per-node as few nodes as have enough memory, and the smallest number of ranks that takes hardly longer than the best one. USAGE
    where no number of nodes would do. Collective, as the former. */
 MERIT_EXTERN PetscErrorCode MeritPlanForesee(MeritPlan plan, double program, double setup, MeritPlanResult *result);

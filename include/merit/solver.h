@@ -37,7 +37,7 @@ typedef struct {
 
 /* For messages: "true residual 1.234e-03", or that the solution is not a number, into text, which is returned. Not collective. */
 MERIT_EXTERN const char *MeritResidualText(double residual, size_t size, char text[]);
-/* Make a solver, pcg unless told otherwise. Collective. */
+/* Make a solver, pcg by default. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver);
 /* "pcg", "ksp", "gsru", "gs", "lhs_gs", "cholesky". Copied. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetType(MeritSolver solver, const char type[]);
@@ -86,7 +86,7 @@ MERIT_EXTERN PetscErrorCode MeritSolverSetMonitor(MeritSolver solver, MeritMonit
    those of the model (`MeritModelSetPositions()`). pcg goes on as if nothing had been at the same ranks, else from its solution; gsru, gs and
    lhs_gs go on at any; ksp from its solution. Borrowed. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetCheckpoint(MeritSolver solver, MeritCheckpoint checkpoint);
-/* Make ready for Solve: preconditioner, colours, work space. Collective. */
+/* Prepare Solve: preconditioner, colours, work space. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSetUp(MeritSolver solver);
 /* Solve for k right-hand sides (pcg: together, by block conjugate gradients; gsru, gs, lhs_gs, ksp: one after another); x holds the start and the result. [n_owned * k]. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverSolve(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
@@ -98,11 +98,11 @@ MERIT_EXTERN PetscErrorCode MeritSolverRaiseSingular(MeritModel model, const cha
 /* Entries of the inverse on the pattern of the formed C, from the factor of a cholesky that has solved; NULL where there is no sparse one. Free
    with MatDestroy. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverInverse(MeritSolver solver, Mat *S);
-/* What factor and selected inverse of a cholesky take: bytes of the fullest rank, floating-point operations of all ranks; `columns`: every column of
+/* Cost of factor and selected inverse of a cholesky: bytes of the rank with most, floating-point operations of all ranks; `columns`: every column of
    the inverse, by solves. INFINITY where C has more than `most` entries, operations also where a rank has no room. SetUp then uses the analysis of
    the pattern that this makes. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSolverInverseCost(MeritSolver solver, bool columns, int64_t most, double *bytes, double *operations);
-/* Takes a column of the inverse of C: unit[n_owned] is 1 at its equation, of `term`; column[n_owned] is C^-1 unit; genomic values of both as of
+/* Receives a column of the inverse of C: unit[n_owned] is 1 at its equation, of `term`; column[n_owned] is C^-1 unit; genomic values of both as of
    MeritMMEGenomicTerms() where the term is a pedigree or SNP term, else NULL. All are borrowed. Called on all ranks alike. */
 typedef PetscErrorCode (*MeritInverseTake)(void *ctx, int term, const double unit[], const double column[], const double *const genomic_unit[],
                                            const double *const genomic_column[]);

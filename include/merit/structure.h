@@ -49,11 +49,11 @@ typedef struct {
   const int32_t     *position_of; /* [n_owned] position of each of them in canonical order; NULL: positions ascend */
 } MeritPlacement;
 
-/* What a job would have to have for terms of this kind and does not have, as the end of a sentence about the model; NULL: nothing. */
+/* Input that terms of this kind need and the job does not have, as the end of a sentence of a message; NULL: nothing is missing. */
 MERIT_EXTERN const char *MeritStructureLacks(MeritTermKind kind, bool pedigree, bool genotypes);
 /* Make the structure of a kind; NULL for fixed terms. Sources may still be without their data. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureCreate(MeritTermKind kind, const MeritSources *sources, MeritStructure *s);
-/* Put the number of a term on the lists of terms that are fed, and linked, if its structure is so (see below). Not collective. */
+/* Add the number of a term to the lists of fed and of linked terms, if its structure is so (see below). Not collective. */
 MERIT_EXTERN void MeritStructureList(MeritStructure s, int term, int *n_fed, int fed[], int *n_linked, int linked[]);
 /* Its form; NULL has MERIT_FORM_NONE. */
 MERIT_EXTERN MeritForm MeritStructureForm(MeritStructure s);
@@ -64,9 +64,9 @@ MERIT_EXTERN MeritPedigree MeritStructurePedigree(MeritStructure s);
 
 /* Before placement: levels and their names */
 
-/* Levels that the structure has of itself, all ranks; -1 where they are what the records have. Sources are read. Not collective. */
+/* Number of levels that the structure defines, over all ranks; -1 if the records define them. Sources are read. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureLevels(MeritStructure s, int64_t *n);
-/* The ids by which records name levels (or rows of M), NULL where they are the records' own classes; borrowed. Not collective. */
+/* The ids by which records name levels (or rows of M), NULL if they are class values of the records; borrowed. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureIndividuals(MeritStructure s, MeritDict *dict);
 /* Labels of the levels: a dictionary (borrowed), or names[levels] (of each a string that is borrowed, the list is the caller's, PetscFree), or both
    NULL where they are the records' own classes. Not collective. */
@@ -88,7 +88,7 @@ MERIT_EXTERN PetscErrorCode MeritStructureFetch(MeritStructure s, const MeritPla
 /* What the blocks of canonical levels have (`bytes` each) -> the levels owned here, by position; ex is from blocks to owners, *mine is the caller's,
    PetscFree. Collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureDeliver(const MeritPlacement *placement, MeritExchange ex, size_t bytes, const void *block, void *mine);
-/* Levels named by the rows of this rank beside their own, in lists: canonical numbers of list `list` [n], -1 none; false: no such list. Borrowed
+/* Other levels named by the rows of this rank, in lists: canonical numbers of list `list` [n], -1 none; false: no such list. Borrowed
    until Bind. Not collective. */
 MERIT_EXTERN bool MeritStructureNeighbours(MeritStructure s, int list, int64_t *n, const int64_t **number);
 /* The rows get equations: `own` is that of the first owned level, n each; slot[list][i] the first equation of each neighbour, -1 none; the arrays
@@ -115,18 +115,18 @@ MERIT_EXTERN PetscErrorCode MeritStructureFactorRows(MeritStructure s, double va
 MERIT_EXTERN double MeritStructureMeanDiagonal(MeritStructure s);
 /* Units of M's columns [levels]: the effect of one unit is that of the equation times this; NULL: 1. Borrowed. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureScale(MeritStructure s, const double **scale);
-/* Element of K between different levels, where nothing is known but that they differ. */
+/* Off-diagonal element of K if it is the same for any two levels. */
 MERIT_EXTERN double MeritStructureTypicalElement(MeritStructure s);
 /* Free; NULL-safe. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureDestroy(MeritStructure *s);
 
-/* How equations of this rank go with those of others: n_local in all, the first n_owned its own; roots of sf are owned equations, leaves the others. */
+/* Exchange of equations with other ranks: n_local in all, the first n_owned are owned here; roots of sf are owned equations, leaves the others. */
 typedef struct {
   MPI_Comm comm;
   PetscSF  sf;
   int32_t  n_owned, n_local;
 } MeritHalo;
-/* x = K x of a recursion (NULL: K = I) for k vectors fastest, x [n_local * k]; parts that ranks have of one level are added up first. Collective. */
+/* x = K x of a recursion (NULL: K = I) for k vectors fastest, x [n_local * k]; contributions of several ranks to one level are added first. Collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureProduct(MeritStructure s, const MeritHalo *halo, int k, double x[]);
 /* Standard normals of the owned levels -> draws of covariance K, flat levels 0; x as above, ghosts are filled. Collective. */
 MERIT_EXTERN PetscErrorCode MeritStructureDraw(MeritStructure s, const MeritHalo *halo, int k, double x[]);
@@ -138,11 +138,11 @@ MERIT_EXTERN PetscErrorCode MeritStructureDraw(MeritStructure s, const MeritHalo
 typedef struct _p_MeritPenalty *MeritPenalty;
 /* Make it from rows that have equations (borrowed), for products by n_threads threads; NULL where there are no rows or no equations. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritPenaltyCreate(const MeritRecursion *rows, int n_threads, int32_t n_local, MeritPenalty *p);
-/* Products from now on are with this G^-1 [n * n]; borrowed. */
+/* Set the G^-1 [n * n] of later products; borrowed. */
 MERIT_EXTERN void MeritPenaltySetInverse(MeritPenalty p, const double *G_inverse);
-/* Equations, with private slots of threads behind them, that y has room for. */
+/* Length of y for one right-hand side: equations and, after them, private slots of threads. */
 MERIT_EXTERN int32_t MeritPenaltyWorkLength(MeritPenalty p);
-/* Does ApplyAcross overwrite the owned equations of the term rather than add to them? Then it comes first. */
+/* True if ApplyAcross overwrites the owned equations of the term instead of adding to them. Then it must be called first. */
 MERIT_EXTERN bool MeritPenaltyOverwrites(MeritPenalty p, int k);
 /* y += penalty x, if the penalty of each level is G^-1: needs no ghosts. Else nothing. Not collective. */
 MERIT_EXTERN void MeritPenaltyApplyWithin(MeritPenalty p, int k, const double *x, double *y);

@@ -24,7 +24,7 @@ MERIT_EXTERN PetscErrorCode MeritSweepSetBlock(MeritSweep sweep, int32_t columns
 MERIT_EXTERN PetscErrorCode MeritSweepSetRecompute(MeritSweep sweep, bool recompute);
 /* Factor of the steps, 0 < w < 2; 1 by default. Logically collective. */
 MERIT_EXTERN PetscErrorCode MeritSweepSetRelaxation(MeritSweep sweep, double relaxation);
-/* The equations of one level, or of one column of an SNP or ridge term, when it is their turn. C_bb is their block of C. */
+/* The equations of one level, or of one column of an SNP or ridge term, when they are updated. C_bb is their block of C. */
 typedef struct {
   int           term;
   int64_t       level;    /* canonical number */
@@ -53,7 +53,7 @@ MERIT_EXTERN PetscErrorCode MeritSweepSetObservations(MeritSweep sweep, const do
 MERIT_EXTERN PetscErrorCode MeritSweepSetPrecisions(MeritSweep sweep, int term, const double precisions[]);
 /* Right-hand side r[n_owned] in place of W' R^-1 y. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSweepSetRightHandSide(MeritSweep sweep, const double r[]);
-/* All residuals from x[n_owned]: to be called whenever x is not what the sweep before left, or not 0 at the start. Collective. */
+/* All residuals from x[n_owned]: call it whenever x was changed since the last sweep, or is not 0 at the start. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSweepRefresh(MeritSweep sweep, const double x[]);
 /* One sweep: x[n_owned] is changed. sums[2 * n_terms + 1], parts of this rank, may be NULL: squares of the change of x by term (a symmetric sweep
    is one change), squares of x by term, squares of the residuals r - C x of the blocks when they were updated (for the last time). Collective. */
@@ -63,7 +63,7 @@ MERIT_EXTERN PetscErrorCode MeritSweepResiduals(MeritSweep sweep, double **e);
 /* Residuals of the pedigree edges, into edges[n_owned], 0 elsewhere: with x and the residuals of the records the state of a sweep. Not
    collective. */
 MERIT_EXTERN PetscErrorCode MeritSweepSaveEdges(MeritSweep sweep, double edges[]);
-/* Take that state: x[n_owned], edges[n_owned]; the residuals of the records are already written. Collective. */
+/* Restore that state: x[n_owned], edges[n_owned]; the residuals of the records are already written. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSweepRestore(MeritSweep sweep, const double x[], const double edges[]);
 /* Print colours and widths of the terms. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSweepView(MeritSweep sweep, PetscViewer viewer);

@@ -78,7 +78,7 @@ MERIT_EXTERN PetscErrorCode MeritVarcompSetCheckpoint(MeritVarcomp varcomp, Meri
 MERIT_EXTERN PetscErrorCode MeritVarcompHasLikelihood(MeritVarcomp varcomp, const char *without[]);
 /* Leave a term out in runs to come: its matrix is 0, for likelihood-ratio tests; -1: none. */
 MERIT_EXTERN PetscErrorCode MeritVarcompLeaveOut(MeritVarcomp varcomp, int term);
-/* What an estimation is foreseen to take on some ranks and threads: the engine that would be taken (moment methods: the method; NULL: none fits);
+/* Estimated cost of an estimation on some ranks and threads: the engine that would be used (moment methods: the method; NULL: none fits);
    bytes of the fullest rank beside the model's; seconds before the rounds, of a round, and of the rounds that are reckoned with. The cheapest
    other engine, NULL: none is for the model, and its seconds. Names are constant. */
 typedef struct {

@@ -52,7 +52,7 @@ static const MeritKey keys[] = {
     {"solver.snp", "auto | diagonal | blocks | nystrom: what merit_ped and merit_fixed do with the equations of SNPs"},
     {"solver.snp_block", "NUMBER of neighbouring SNPs in a block (default 64)"},
     {"solver.nystrom_rank", "NUMBER of directions of the low-rank approximation (default 0: as many as pay)"},
-    {"solver.combine", "additive | multiplicative: how the SNPs' part is put to the others' (default additive)"},
+    {"solver.combine", "additive | multiplicative: how the preconditioner of SNPs is combined with that of the other equations (default additive)"},
     {"solver.relaxation", "NUMBER between 0 and 2: steps of gsru, gs and lhs_gs are this much of Gauss-Seidel's (default 1)"},
     {"solver.sweep", "forward | symmetric: sweeps of gsru and gs go once through all levels, or there and back"},
     {"solver.block", "NUMBER of SNPs gsru takes through one reduction (default 64); does not change its iterates"},

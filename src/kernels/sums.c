@@ -6,7 +6,7 @@
 
 /* Fewest items of a part; items of a block that stays in the cache while all pairs of vectors go
    over it; most pairs */
-enum { LEAST = 256, BLOCK = 1024, MOST_PAIRS = 4 };
+enum { LEAST_ITEMS = 256, BLOCK = 1024, MOST_PAIRS = 4 };
 
 /* MeritWorst - The larger of two measures of an error; NaN if one of them is. Not collective. */
 double MeritWorst(double a, double b)
@@ -22,7 +22,7 @@ double MeritWorst(double a, double b)
 @*/
 void MeritSums(int n_threads, int64_t n, MeritSummand add, void *ctx, int n_sums, double *room, double *sums)
 {
-  const int64_t n_parts = n > (int64_t)MERIT_SUM_PARTS * LEAST ? MERIT_SUM_PARTS : (n + LEAST - 1) / LEAST;
+  const int64_t n_parts = n > (int64_t)MERIT_SUM_PARTS * LEAST_ITEMS ? MERIT_SUM_PARTS : (n + LEAST_ITEMS - 1) / LEAST_ITEMS;
 
   for (int64_t i = 0; i < n_parts * n_sums; i++) room[i] = 0.0;
   if (n_threads > 1 && n_parts > 1) { /* also a parallel region of one thread costs a system call */

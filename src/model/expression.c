@@ -27,7 +27,7 @@
 typedef enum { OP_NUMBER, OP_COMPONENT, OP_GENETIC, OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE, OP_POWER, OP_NEGATE, OP_SQRT, OP_LOG, OP_EXP, OP_ABS } Op;
 
 /* Most operations; most nested parentheses and powers */
-enum { MOST = 256, DEPTH = 64 };
+enum { MOST_OPERATIONS = 256, DEPTH = 64 };
 
 /* A compiled function: n operations in the order of evaluation. Components have the order
    of MeritFormulaComponents(), which is that of theta. */
@@ -38,7 +38,7 @@ struct _p_MeritExpression {
     Op     op;
     double number;
     int    component;
-  } code[MOST];
+  } code[MOST_OPERATIONS];
 };
 
 /* State of the compiler: the text, and the position `at` of the rest; depth counts nested
@@ -65,7 +65,7 @@ static void Blanks(Parser *p)
 static PetscErrorCode Put(Parser *p, Op op, double number, int component)
 {
   PetscFunctionBegin;
-  if (p->e->n == MOST) PetscCall(MeritNodeError(p->node, "the function is too long; split it into several"));
+  if (p->e->n == MOST_OPERATIONS) PetscCall(MeritNodeError(p->node, "the function is too long; split it into several"));
   p->e->code[p->e->n].op          = op;
   p->e->code[p->e->n].number      = number;
   p->e->code[p->e->n++].component = component;
@@ -483,7 +483,7 @@ PetscErrorCode MeritExpressionEvaluate(MeritExpression e, int n, const double th
 
   PetscFunctionBegin;
   /* d [stack][n]: derivatives of each number on the stack */
-  PetscCall(PetscMalloc2(MOST + 1, &stack, (size_t)(MOST + 1) * (size_t)n, &d));
+  PetscCall(PetscMalloc2(MOST_OPERATIONS + 1, &stack, (size_t)(MOST_OPERATIONS + 1) * (size_t)n, &d));
   for (int k = 0; k < e->n; k++) {
     const Op op = e->code[k].op;
     double   dx, dy;

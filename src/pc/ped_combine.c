@@ -17,10 +17,10 @@
 #include <merit/random.h>
 
 /* Steps of the power method for the largest eigenvalue, at least and at most; the relative
-   change at which it may end (SETTLED); the factor by which its value may then be too small
+   change at which it may end (CHANGE_SETTLED); the factor by which its value may then be too small
    (SHORT). */
 enum { LEAST_STEPS = 8, MOST_STEPS = 60 };
-static const double SETTLED = 2e-3, SHORT = 1.15;
+static const double CHANGE_SETTLED = 2e-3, SHORT = 1.15;
 
 /* Its position among the purposes of random numbers */
 enum { PURPOSE = 0x434f4d42 };
@@ -143,7 +143,7 @@ PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C)
     if (!(sums[0] > 0.0)) break;
     most  = sums[1] / sums[0];
     scale = 1.0 / sqrt(sums[0]);
-    if (step >= LEAST_STEPS && most - before < SETTLED * most) break;
+    if (step >= LEAST_STEPS && most - before < CHANGE_SETTLED * most) break;
     for (int32_t i = 0; i < p->n_owned; i++) x[i] = scale * p->shift[i];
   }
   PetscCall(PetscFree(x));

@@ -30,7 +30,7 @@ static const double COLUMNS_PER_ITERATION = 0.1;
   The shift, beside the largest eigenvalue, and the least that is kept. Y'Y is formed, so what is below the square root of epsilon is rounding; a
   preconditioner needs no more, the penalty being well above.
 */
-static const double SHIFT = 1e-8, LEAST = 1e-6;
+static const double SHIFT = 1e-8, LEAST_EIGENVALUE = 1e-6;
 /* Its position among the purposes of random numbers */
 enum { PURPOSE = 0x534b4554 };
 
@@ -189,7 +189,7 @@ static PetscErrorCode Spectrum(const Sketch *s, double *lambda, double *T, doubl
     PetscCallBLAS("LAPACKsyev", LAPACKsyev_("V", "L", &n, B, &n, lambda, work, &room, &info));
   }
   if (!info) {
-    const double least = lambda[s->n - 1] * LEAST;
+    const double least = lambda[s->n - 1] * LEAST_EIGENVALUE;
 
     for (int i = 0; i < s->n; i++) *rank += lambda[i] > least && lambda[i] > *shift;
     for (int j = 0; j < s->n; j++) { /* in descending order, U's columns of unit length */

@@ -13,7 +13,7 @@
 #include <merit/factor.h>
 
 /* A relative residual above this is no solution: breakdown, not rounding. */
-static const double ROUNDING = 1e-6;
+static const double RESIDUAL_IS_ROUNDING = 1e-6;
 /* Operations: of factor and selected inverse, for each of the factor's; and for each column of
    the inverse and each entry of the factor, two substitutions (one for refinement) of two passes
    of a multiplication and an addition. */
@@ -229,7 +229,7 @@ PetscErrorCode MeritSolverInverse(MeritSolver s, Mat *S)
 
 /* From 0, whatever the start: a factor needs none. Refined once, x + C^-1 (r - C x), and that is
    kept only if it lowers the residual (or the first residual is not finite). One "iteration".
-   Below ROUNDING the answer is as good as the factor gives, even if the criterion asks for more. */
+   Below RESIDUAL_IS_ROUNDING the answer is as good as the factor gives, even if the criterion asks for more. */
 static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], double x[],
                                      MeritSolveResult *result)
 {
@@ -260,10 +260,10 @@ static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], dou
   it.residual        = result->true_residual;
   result->iterations = 1;
   if (it.residual <= MeritSolverResidualGoal(s) ||
-      (MeritSolverResidualGoal(s) <= 0.0 && it.residual < ROUNDING))
+      (MeritSolverResidualGoal(s) <= 0.0 && it.residual < RESIDUAL_IS_ROUNDING))
     result->stop = MERIT_STOP_CONVERGED;
   else
-    result->stop = it.residual < ROUNDING ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
+    result->stop = it.residual < RESIDUAL_IS_ROUNDING ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
   PetscCall(MeritSolverReport(s, &it));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -17,9 +17,9 @@
 /* REFRESH: sweeps after which residuals are computed afresh. FEW_EQUATIONS: up to that many the
    true residual is computed after every sweep, above it every CHECK sweeps. */
 static const int64_t REFRESH = 50, FEW_EQUATIONS = 20000, CHECK = 10;
-/* ROUNDING: a step this small beside the solution is rounding. NO_BETTER: checks without a
+/* CHANGE_IS_ROUNDING: a step this small beside the solution is rounding. NO_BETTER: checks without a
    better residual that prove it. */
-static const double ROUNDING  = 2e-14;
+static const double CHANGE_IS_ROUNDING  = 2e-14;
 static const int    NO_BETTER = 10;
 
 /* What is kept between solves; the sweep has colours, blocks and Gram matrices. */
@@ -124,7 +124,7 @@ static bool IsTimely(const Gsru *gs, const MeritIteration *it, double estimate)
 
   if (gs->n_equations <= FEW_EQUATIONS || it->iteration % CHECK == 0 || it->iteration >= gs->solver->max_it) return true;
   if (goal > 0.0 ? estimate <= 2.0 * goal : MeritSolverCriterion(gs->solver, it) <= gs->solver->rtol) return true;
-  return !(it->change > ROUNDING);
+  return !(it->change > CHANGE_IS_ROUNDING);
 }
 
 /* Stop after this check? A criterion on the change must hold in a sweep that started from fresh
@@ -142,7 +142,7 @@ static MeritStop Judge(const Gsru *gs, const MeritIteration *it, Progress *p)
   }
   p->no_better = it->residual < 0.95 * p->best ? 0 : p->no_better + 1;
   p->best      = PetscMin(p->best, it->residual);
-  if (it->change <= ROUNDING) {
+  if (it->change <= CHANGE_IS_ROUNDING) {
     p->refresh = true;
     if (p->no_better >= NO_BETTER) return MERIT_STOP_ROUNDING_FLOOR;
   }

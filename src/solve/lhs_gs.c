@@ -11,9 +11,9 @@
 #include <math.h>
 #include <merit/kernels.h>
 
-/* ROUNDING: a change this small beside the solution is rounding. NO_BETTER: sweeps without a
+/* CHANGE_IS_ROUNDING: a change this small beside the solution is rounding. NO_BETTER: sweeps without a
    better residual that prove it. */
-static const double ROUNDING  = 2e-14;
+static const double CHANGE_IS_ROUNDING  = 2e-14;
 static const int    NO_BETTER = 10;
 
 /* What is kept between solves. Arrays of all equations have length 0 on other ranks. */
@@ -212,7 +212,7 @@ static MeritStop Judge(MeritSolver s, const MeritIteration *it, double *best, in
   if (goal > 0.0 ? it->residual <= goal : MeritSolverCriterion(s, it) <= s->rtol) return MERIT_STOP_CONVERGED;
   *no_better = it->residual < 0.95 * *best ? 0 : *no_better + 1;
   *best      = PetscMin(*best, it->residual);
-  if (it->change <= ROUNDING && *no_better >= NO_BETTER) return MERIT_STOP_ROUNDING_FLOOR;
+  if (it->change <= CHANGE_IS_ROUNDING && *no_better >= NO_BETTER) return MERIT_STOP_ROUNDING_FLOOR;
   return it->iteration >= s->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 

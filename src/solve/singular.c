@@ -9,7 +9,7 @@
 
 /* A variance this many times another leaves too few of 16 digits for what fixed effects and
    levels have in common. */
-static const double APART = 1e10;
+static const double VARIANCE_RATIO_TOO_LARGE = 1e10;
 
 /* Extreme variances of the model, by name. */
 typedef struct {
@@ -54,7 +54,7 @@ PetscErrorCode SingularText(MeritModel model, int64_t equation, double pivot_rat
   PetscFunctionBegin;
   PetscCall(MeritModelDescribe(model, equation, sizeof(what), what, &term));
   if (pivot_ratio > 0.0) snprintf(left, sizeof(left), "%.1e", pivot_ratio);
-  if (e.variance[1] > APART * e.variance[0])
+  if (e.variance[1] > VARIANCE_RATIO_TOO_LARGE * e.variance[0])
     snprintf(why, sizeof(why), "the variance of %s, %g, is %.0e times that of %s: too much for 16 digits", e.name[1], e.variance[1],
              e.variance[1] / e.variance[0], e.name[0]);
   else if (f->term[term].fixed)

@@ -22,7 +22,7 @@
 enum { LEAST_WIDTH = 8, MOST_DECODED = 1 << 23 };
 /* Relative differences that are rounding: of multiples of one block, and of weights that Gram
    matrices were made of */
-static const double ROUNDING = 4e-15;
+static const double SAME_DIFFERENCE = 4e-15;
 
 /* Number of blocks of the term; the last one may be narrower */
 static int Blocks(const SweepColumns *c) { return (c->n_cols + c->width - 1) / c->width; }
@@ -161,7 +161,7 @@ static bool AreMultiples(int64_t n_rows, int k, const double *D, const double *B
   for (int64_t row = 0; row < n_rows; row++) {
     weight[row] = D[row * k] / B[0];
     for (int i = 1; i < k; i++)
-      if (fabs(D[row * k + i] - weight[row] * B[i]) > ROUNDING * fabs(D[row * k])) return false;
+      if (fabs(D[row * k + i] - weight[row] * B[i]) > SAME_DIFFERENCE * fabs(D[row * k])) return false;
   }
   return true;
 }
@@ -191,7 +191,7 @@ static PetscErrorCode TakeWeights(MeritSweep s, SweepTerm *term, double *D, bool
   if (!c->B) PetscCall(PetscMalloc1(k, &c->B));
   PetscCall(LargestBlock(s, term, D, c->B));
   yes[0] = AreMultiples(n, k, D, c->B, weight);
-  yes[1] = c->ready && (c->multiples ? AreSame(n, weight, c->weight, ROUNDING) : AreSame(n * k, D, c->D, 0.0));
+  yes[1] = c->ready && (c->multiples ? AreSame(n, weight, c->weight, SAME_DIFFERENCE) : AreSame(n * k, D, c->D, 0.0));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, yes, 2, MPI_INT, MPI_MIN, s->comm));
   *keep = yes[1] && c->multiples == (bool)yes[0];
   PetscCall(PetscFree(c->D));

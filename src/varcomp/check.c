@@ -27,7 +27,7 @@ static const double CONFOUNDED = 1e-10;
   Fixed effects explain the observations if they leave less than this fraction of their mean
   square
 */
-static const double ROUNDING = 1e-24;
+static const double LEFT_IS_ROUNDING = 1e-24;
 /*
   y'P y for each degree of freedom at starts that add up to the variance of the observations,
   where fixed effects leave rounding
@@ -41,7 +41,7 @@ static const double EXPLAINED = 1e-20;
 PetscErrorCode VarcompCheckLeft(double left, double all)
 {
   PetscFunctionBegin;
-  if (!(left > ROUNDING * all))
+  if (!(left > LEFT_IS_ROUNDING * all))
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
                          "the fixed effects explain the observations to rounding: they leave no residual variation to estimate variances from"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -66,7 +66,7 @@ static PetscErrorCode CheckExplained(MeritVarcomp v, const Coordinates *c)
   if (given) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < c->n; i++)
     for (int j = 0; j < c->n; j++) sum += 2.0 * v->run.theta[i] * c->H[i * c->m + j] * v->run.theta[j];
-  PetscCall(VarcompCheckLeft(sum / (double)(v->run.n_observations - v->run.n_fixed), EXPLAINED / ROUNDING));
+  PetscCall(VarcompCheckLeft(sum / (double)(v->run.n_observations - v->run.n_fixed), EXPLAINED / LEFT_IS_ROUNDING));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

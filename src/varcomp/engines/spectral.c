@@ -11,7 +11,7 @@
 #include "spectrum.h"
 #include <stdio.h>
 
-enum { MOST = 100000 }; /* observations */
+enum { MOST_OBSERVATIONS = 100000 }; /* observations */
 
 /* The engine's data: the space, the order of the observations, and what the likelihood needs */
 typedef struct {
@@ -98,8 +98,8 @@ double VarcompEigenBytes(MeritVarcomp v, int ranks)
 static PetscErrorCode CheckOrder(MeritVarcomp v)
 {
   PetscFunctionBegin;
-  if (v->run.n_observations > MOST)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine eigen takes %d observations at most, not %lld; use lanczos", (int)MOST,
+  if (v->run.n_observations > MOST_OBSERVATIONS)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine eigen takes %d observations at most, not %lld; use lanczos", (int)MOST_OBSERVATIONS,
                          (long long)v->run.n_observations));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

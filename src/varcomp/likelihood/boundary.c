@@ -7,7 +7,7 @@
      zero              no coordinates
 
   free -> singular, of a rank less by one (order 1: zero): the whole step goes beyond the
-  boundary in three rounds in a row, the last of them added no more than SETTLED to the
+  boundary in three rounds in a row, the last of them added no more than GAIN_SETTLED to the
   log-likelihood, and the likelihood of the nearest matrix of that rank is not lower. Of a
   variance next to 0 a step that takes most of it counts as well.
 
@@ -46,7 +46,7 @@ enum { BEYOND = 3 };
   As long as a round adds more than this to the log-likelihood, no matrix is made singular:
   other variances may be far from where they go
 */
-static const double SETTLED = 1.0;
+static const double GAIN_SETTLED = 1.0;
 /* A boundary that was refused is tried again when the matrix is nearer to it by this factor */
 static const double NEARER = 1e-2;
 /*
@@ -58,7 +58,7 @@ static const double NEXT_TO_ZERO = 1e-6;
   Least pivots, as fractions of variances, of the points from which the values at a singular
   matrix are extrapolated
 */
-static const double APART = 5e-5;
+static const double PIVOT_EXTRAPOLATED = 5e-5;
 /*
   Least tolerance of the gradient, in standard errors, where a residual matrix is next to
   singular
@@ -192,7 +192,7 @@ PetscErrorCode BoundaryTry(Reml *r, const double step[], bool *accepted)
 
     if (b->kind != BLOCK_FREE || b->fixed || !b->all_free) continue;
     b->n_beyond = Beyond(r, b) ? b->n_beyond + 1 : 0;
-    if (!Below(r, b) && (b->n_beyond < BEYOND || !MayVanish(r, b) || r->gain > SETTLED)) continue;
+    if (!Below(r, b) && (b->n_beyond < BEYOND || !MayVanish(r, b) || r->gain > GAIN_SETTLED)) continue;
     if (!Below(r, b) && b->refused > 0.0 && BlockPivot(b, r->v->run.theta) > NEARER * b->refused) continue;
     PetscCall(TryBoundary(r, b, accepted));
   }
@@ -331,7 +331,7 @@ void BoundaryZeros(Reml *r)
 
 /*
   r->trial_theta: the point, `times` times as far from the limit r->theta_limit as it is. far:
-  singular matrices lie farther away, so that their small pivots are APART of the variance.
+  singular matrices lie farther away, so that their small pivots are PIVOT_EXTRAPOLATED of the variance.
 */
 static void Apart(Reml *r, double times, bool far)
 {
@@ -341,7 +341,7 @@ static void Apart(Reml *r, double times, bool far)
   for (int i = 0; i < r->c.n_blocks; i++) {
     const Block *b     = &r->c.block[i];
     const double fraction = b->term < 0 ? r->v->run.engine->residual_floor : BLOCK_NEXT_TO_ZERO;
-    const double away  = times * (far && b->kind == BLOCK_SINGULAR ? PetscMax(APART / fraction, 1.0) : 1.0);
+    const double away  = times * (far && b->kind == BLOCK_SINGULAR ? PetscMax(PIVOT_EXTRAPOLATED / fraction, 1.0) : 1.0);
 
     for (int x = 0; x < b->n * b->n; x++) {
       const int at = BlockAt(b, x / b->n, x % b->n);

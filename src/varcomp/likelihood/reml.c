@@ -15,7 +15,7 @@
 #include <math.h>
 
 /* A likelihood may fall by this fraction of itself: rounding */
-static const double ROUNDING = 1e-12;
+static const double LIKELIHOOD_ROUNDING = 1e-12;
 
 /* The values of one point, n components, all 0. Not collective. */
 static PetscErrorCode PointCreate(int n, VarcompPoint *p)
@@ -122,7 +122,7 @@ bool RemlHasScore(const Reml *r)
 bool RemlNotLower(const Reml *r)
 {
   if (!RemlHasScore(r)) return false;
-  return !isfinite(r->point.log_likelihood) || r->trial.log_likelihood >= r->point.log_likelihood - ROUNDING * fabs(r->point.log_likelihood);
+  return !isfinite(r->point.log_likelihood) || r->trial.log_likelihood >= r->point.log_likelihood - LIKELIHOOD_ROUNDING * fabs(r->point.log_likelihood);
 }
 
 /* The round to the monitor, estimates in the user's components. Every rank. */

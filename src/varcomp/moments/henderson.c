@@ -19,7 +19,7 @@
 #include <petscblaslapack.h>
 
 /* Most columns; columns that the factor takes at once; what its random numbers are for */
-enum { MOST = 10000, PANEL = 64, PROBE = 0x62617365 };
+enum { MOST_EFFECTS = 10000, PANEL = 64, PROBE = 0x62617365 };
 
 /*
   A column of which those before leave less than this fraction of its square adds nothing; nor does
@@ -51,7 +51,7 @@ static PetscErrorCode Met(const HendersonReductions *b, int32_t n_owned, double 
 
 /*
   Is there room for n columns of all effects? Rank 0 has two matrices n x n beside the assembled
-  equations. USAGE error for more than MOST. Collective.
+  equations. USAGE error for more than MOST_EFFECTS. Collective.
 */
 static PetscErrorCode CheckReductionsRoom(const HendersonReductions *b, const char what[], int64_t n)
 {
@@ -60,7 +60,7 @@ static PetscErrorCode CheckReductionsRoom(const HendersonReductions *b, const ch
 
   PetscFunctionBegin;
   snprintf(text, sizeof(text), "%s factors the equations of all %lld effects on one rank and", what, (long long)n);
-  if (n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method", "%s takes %d at most; use reml", text, MOST));
+  if (n > MOST_EFFECTS) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.method", "%s takes %d at most; use reml", text, MOST_EFFECTS));
   PetscCall(MeritMMEAssembledSize(b->v->run.C, &entries, &most, &assembled));
   PetscCall(VarcompRefuse(b->v, text, 16.0 * (double)n * (double)n + (double)assembled, "use reml"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -91,7 +91,7 @@ static PetscErrorCode Number(HendersonReductions *b, const char what[])
       if (met[e] != 0.0) b->equation[old + here++] = e;
     all = here;
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT64_T, MPI_SUM, b->v->comm));
-    if (b->n + all > MOST) PetscCall(CheckReductionsRoom(b, what, b->n + all));
+    if (b->n + all > MOST_EFFECTS) PetscCall(CheckReductionsRoom(b, what, b->n + all));
     PetscCallMPI(MPI_Exscan(&here, &before, 1, MPI_INT, MPI_SUM, b->v->comm));
     for (int i = 0; i < here; i++) b->number[old + i] = b->n + (b->v->rank ? before : 0) + i;
     b->first[k] = b->n;

@@ -10,7 +10,7 @@
 #include <petscblaslapack.h>
 #include <stdio.h>
 
-enum { MOST = 20000 }; /* observations */
+enum { MOST_OBSERVATIONS = 20000 }; /* observations */
 
 /* The matrix to rank 0's all [n * n], column by column */
 static PetscErrorCode GatherMatrix(const ColumnMatrix *a, double *all)
@@ -100,7 +100,7 @@ PetscErrorCode ProjectedFit(MeritVarcomp v, int n_random, bool *fits, double *by
 
   PetscFunctionBegin;
   PetscCall(VarcompRoom(v, &room));
-  *fits = n <= MOST && (room < 0.0 || needed <= room);
+  *fits = n <= MOST_OBSERVATIONS && (room < 0.0 || needed <= room);
   if (bytes) *bytes = needed;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -116,7 +116,7 @@ static PetscErrorCode CheckMatricesRoom(MeritVarcomp v, const char what[], const
   PetscFunctionBegin;
   PetscCall(ProjectedFit(v, f->m, &fits, &bytes));
   snprintf(text, sizeof(text), "%s forms matrices of %d x %d observations on one rank and", what, f->n, f->n);
-  if (f->n > MOST) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s takes %d at most; %s", text, (int)MOST, instead));
+  if (f->n > MOST_OBSERVATIONS) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s takes %d at most; %s", text, (int)MOST_OBSERVATIONS, instead));
   PetscCall(VarcompRefuse(v, text, bytes, instead));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

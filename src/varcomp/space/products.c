@@ -22,7 +22,7 @@ static const double EXPLAINED = 1e-8;
   What fixed effects leave of a component, or of the sum of squares of a trait, is rounding
   below this fraction
 */
-static const double ROUNDING = 1e-10, ROUNDING_SQUARE = 1e-20;
+static const double LEFT_IS_ROUNDING = 1e-10, SQUARE_IS_ROUNDING = 1e-20;
 
 /*
   Spaces of the random terms, of which the first can take fixed effects out; the component of
@@ -256,12 +256,12 @@ PetscErrorCode ProductsSolve(MeritVarcomp v, const double scale[], Products *p, 
   PetscFunctionBegin;
   *found = true;
   for (int t = 0; t < v->formula->n_traits; t++) {
-    *found         = *found && p->freedom[t] > 0.5 && p->variance[t] > ROUNDING_SQUARE * p->whole[t];
+    *found         = *found && p->freedom[t] > 0.5 && p->variance[t] > SQUARE_IS_ROUNDING * p->whole[t];
     p->variance[t] = p->variance[t] / p->freedom[t];
   }
   for (int c = 0; c < n; c++)
     if (Taken(v, c) && v->component[c].term >= 0 && v->component[c].row == v->component[c].column &&
-        !(p->left[c] > ROUNDING * scale[c] * (double)v->run.n_observations))
+        !(p->left[c] > LEFT_IS_ROUNDING * scale[c] * (double)v->run.n_observations))
       PetscCall(VarcompRaiseEmpty(v, c));
   PetscCall(PetscMalloc1(n, &least));
   for (int c = 0; c < n; c++) least[c] = EXPLAINED * p->S[c * (n + 1)];
