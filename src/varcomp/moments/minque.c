@@ -23,6 +23,29 @@ static double DotForm(int n, const double *x, const double *y)
   return sum;
 }
 
+/* Work arrays, of one allocation */
+typedef struct {
+  double *left[MOMENTS_MAX_VARIANCES + 1]; /* [n * n] for each component */
+  double *matrix[4];                       /* [n * n] */
+  double *vectors;                         /* [VECTORS * n] */
+  double *all;                             /* owned */
+} Room;
+
+enum { VECTORS = 67 };
+
+/* Make them; false where there is no memory for them. Free `all`. */
+static bool RoomMake(const ProjectedCovariances *f, Room *r)
+{
+  const size_t size = (size_t)f->n * (size_t)f->n;
+
+  r->all = malloc(((size_t)(f->m + 5) * size + VECTORS * (size_t)f->n) * sizeof(*r->all));
+  if (!r->all) return false;
+  for (int k = 0; k <= f->m; k++) r->left[k] = r->all + (size_t)k * size;
+  for (int k = 0; k < 4; k++) r->matrix[k] = r->all + (size_t)(f->m + 1 + k) * size;
+  r->vectors = r->all + (size_t)(f->m + 5) * size;
+  return true;
+}
+
 /* V_k between projections: A_k of random term k, S of the residual */
 static const double *Form(const ProjectedCovariances *f, int k) { return k < f->m ? f->A[k] : f->S; }
 
@@ -30,66 +53,50 @@ static const double *Form(const ProjectedCovariances *f, int k) { return k < f->
   S and q of e from left[k] = P_k V_k, with P for the random terms and N for the residual (the
   same matrix but in the limit of infinite priors)
 */
-static void FillSystem(const ProjectedCovariances *f, const double *P, const double *N, double **left, Moments *e)
+static void FillSystem(const ProjectedCovariances *f, const double *P, const double *N, const Room *r, Moments *e)
 {
   const int n = f->n, m = f->m;
-  double   *Py = malloc(2 * (size_t)n * sizeof(*Py)), *VPy = Py + n;
+  double   *Py = r->vectors, *VPy = Py + n;
 
   for (int i = 0; i <= m; i++) {
     ProjectedApply(n, i < m ? P : N, f->y, Py);
     ProjectedApply(n, Form(f, i), Py, VPy);
     e->q[i] = DotForm(n, Py, VPy);
-    for (int j = 0; j <= m; j++) e->S[i * (m + 1) + j] = ProjectedTrace(n, left[i], left[j]);
+    for (int j = 0; j <= m; j++) e->S[i * (m + 1) + j] = ProjectedTrace(n, r->left[i], r->left[j]);
   }
-  free(Py);
 }
 
-/* left[k] = P V_k for all components, new; free with FreeProducts */
-static double **Products(const ProjectedCovariances *f, const double *P)
+/* left[k] = P V_k for all components */
+static void Products(const ProjectedCovariances *f, const double *P, const Room *r)
 {
   const size_t size = (size_t)f->n * (size_t)f->n;
-  double     **left = malloc((size_t)(f->m + 1) * sizeof(*left));
 
-  for (int k = 0; k <= f->m; k++) {
-    left[k] = malloc(size * sizeof(**left));
-    if (k < f->m) ProjectedMultiply(f->n, P, f->A[k], left[k]);
-    else
-      for (size_t i = 0; i < size; i++) left[k][i] = P[i]; /* P S = P */
-  }
-  return left;
-}
-
-/* Free what Products made */
-static void FreeProducts(const ProjectedCovariances *f, double **left)
-{
-  for (int k = 0; k <= f->m; k++) free(left[k]);
-  free(left);
+  for (int k = 0; k < f->m; k++) ProjectedMultiply(f->n, P, f->A[k], r->left[k]);
+  for (size_t i = 0; i < size; i++) r->left[f->m][i] = P[i]; /* P S = P */
 }
 
 /* MinqueEquations - See the header. INDEFINITE where V at the priors is not positive definite. */
 MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Moments *e)
 {
-  double *P = malloc((size_t)f->n * (size_t)f->n * sizeof(*P)), **left;
+  Room         r;
+  MomentsFault fault = MOMENTS_FINE;
 
-  if (!ProjectedInverse(f, w, P, NULL)) {
-    free(P);
-    return MOMENTS_INDEFINITE;
-  }
-  left = Products(f, P);
-  FillSystem(f, P, P, left, e);
-  FreeProducts(f, left);
-  free(P);
-  return MOMENTS_FINE;
+  if (!RoomMake(f, &r)) return MOMENTS_NO_MEMORY;
+  if (ProjectedInverse(f, w, r.matrix[0], NULL)) {
+    Products(f, r.matrix[0], &r);
+    FillSystem(f, r.matrix[0], r.matrix[0], &r, e);
+  } else fault = MOMENTS_INDEFINITE;
+  free(r.all);
+  return fault;
 }
 
 /*
   to [n * n] = sum of lambda_i^power u_i u_i' over the eigenvectors, rows of U, whose eigenvalue
   is above `least` (large) or is not (large false, power then counts as 0); returns how many
 */
-static int Spectral(int n, const double *lambda, const double *U, double least, bool large, double power, double *to)
+static int Spectral(int n, const double *lambda, const double *U, double least, bool large, double power, double *part, double *to)
 {
   const double one = 1.0, zero = 0.0;
-  double      *part = malloc((size_t)n * (size_t)n * sizeof(*part));
   PetscBLASInt N = n, r = 0;
 
   for (int i = 0; i < n; i++) {
@@ -100,18 +107,34 @@ static int Spectral(int n, const double *lambda, const double *U, double least, 
   if (r) BLASgemm_("N", "T", &N, &N, &r, &one, part, &N, part, &N, &zero, to, &N);
   else
     for (size_t i = 0; i < (size_t)n * (size_t)n; i++) to[i] = 0.0;
-  free(part);
   return (int)r;
 }
 
-/* Eigenvectors (rows of A, which is lost) and eigenvalues */
-static void Eigen(int n, double *A, double *lambda)
+/* Eigenvectors (rows of A, which is lost) and eigenvalues; work [66 * n]. False where LAPACK does not find them. */
+static bool Eigen(int n, double *A, double *lambda, double *work)
 {
   PetscBLASInt N = n, room = 66 * n, info;
-  double      *work = malloc((size_t)room * sizeof(*work));
 
   LAPACKsyev_("V", "L", &N, A, &N, lambda, work, &room, &info);
-  free(work);
+  return !info;
+}
+
+/* The system at P = A^+ and N, A of this rank: of the residual's equation only the leading part counts */
+static void FillLimit(const ProjectedCovariances *f, const double *P, const double *N, int rank, const Room *r, Moments *e)
+{
+  const int    m    = f->m;
+  const size_t n    = (size_t)f->n;
+  double      *PAP  = r->matrix[3];
+
+  Products(f, P, r);
+  FillSystem(f, P, N, r, e);
+  for (int k = 0; k < m; k++) e->S[m * (m + 1) + k] = 0.0;
+  e->S[(m + 1) * (m + 1) - 1] = (double)(f->df - rank);
+  for (int k = 0; k < m; k++) { /* tr(A^+ A_k A^+) */
+    ProjectedMultiply(f->n, r->left[k], P, PAP);
+    e->S[k * (m + 1) + m] = 0.0;
+    for (size_t i = 0; i < n; i++) e->S[k * (m + 1) + m] += PAP[i * (n + 1)];
+  }
 }
 
 /*
@@ -123,37 +146,27 @@ static void Eigen(int n, double *A, double *lambda)
 MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e)
 {
   const size_t n = (size_t)f->n, size = n * n;
-  double      *U = calloc(size, sizeof(*U)), *lambda = malloc(n * sizeof(*lambda)), *N = malloc(size * sizeof(*N)), *P = malloc(size * sizeof(*P));
-  double     **left, least;
+  MomentsFault fault = MOMENTS_FINE;
+  Room         r;
+  double      *U, *N, *P, *part, *lambda;
   int          rank;
 
+  if (!RoomMake(f, &r)) return MOMENTS_NO_MEMORY;
+  U = r.matrix[0], N = r.matrix[1], P = r.matrix[2], part = r.matrix[3], lambda = r.vectors;
+  for (size_t i = 0; i < size; i++) U[i] = 0.0;
   for (int k = 0; k < f->m; k++)
     for (size_t i = 0; i < size; i++) U[i] += f->A[k][i] / f->mean[k];
-  Eigen(f->n, U, lambda);
-  least = RATIO_ZERO * lambda[n - 1];
-  rank  = Spectral(f->n, lambda, U, least, true, -1.0, P);
-  (void)Spectral(f->n, lambda, U, least, true, 0.0, N);
-  for (size_t i = 0; i < size; i++) N[i] = f->S[i] - N[i];
-  free(U);
-  free(lambda);
-  if (rank < f->df) {
-    left = Products(f, P);
-    FillSystem(f, P, N, left, e);
-    for (int k = 0; k < f->m; k++) e->S[f->m * (f->m + 1) + k] = 0.0;
-    e->S[(f->m + 1) * (f->m + 1) - 1] = (double)(f->df - rank);
-    for (int k = 0; k < f->m; k++) { /* tr(A^+ A_k A^+) */
-      double *PAP = malloc(size * sizeof(*PAP));
+  if (Eigen(f->n, U, lambda, r.vectors + n)) {
+    const double least = RATIO_ZERO * lambda[n - 1];
 
-      ProjectedMultiply(f->n, left[k], P, PAP);
-      e->S[k * (f->m + 1) + f->m] = 0.0;
-      for (size_t i = 0; i < n; i++) e->S[k * (f->m + 1) + f->m] += PAP[i * (n + 1)];
-      free(PAP);
-    }
-    FreeProducts(f, left);
-  }
-  free(N);
-  free(P);
-  return rank < f->df ? MOMENTS_FINE : MOMENTS_SATURATED;
+    rank = Spectral(f->n, lambda, U, least, true, -1.0, part, P);
+    (void)Spectral(f->n, lambda, U, least, true, 0.0, part, N);
+    for (size_t i = 0; i < size; i++) N[i] = f->S[i] - N[i];
+    if (rank < f->df) FillLimit(f, P, N, rank, &r, e);
+    else fault = MOMENTS_SATURATED;
+  } else fault = MOMENTS_INDEFINITE;
+  free(r.all);
+  return fault;
 }
 
 /*
@@ -257,28 +270,30 @@ bool MomentsSandwich(const Moments *e, const double B[], double C[])
   MinqueCovariance - See the header. With normal data the covariance of q_i and q_j is 2 tr(P
   V_i P V P V_j P V), V at the estimates; then S^-1 on both sides.
 */
-bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[])
+MomentsFault MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[])
 {
   const int    n = f->n, m = f->m;
   const size_t size = (size_t)n * (size_t)n;
-  double      *P = malloc(size * sizeof(*P)), *V = malloc(size * sizeof(*V)), *PV = malloc(size * sizeof(*PV)), **left, *B;
-  bool         fine = ProjectedInverse(f, w, P, NULL);
+  double       B[(MOMENTS_MAX_VARIANCES + 1) * (MOMENTS_MAX_VARIANCES + 1)], *P, *V, *PV;
+  bool         fine;
+  Room         r;
 
-  B = malloc((size_t)((m + 1) * (m + 1)) * sizeof(*B));
+  if (!RoomMake(f, &r)) return MOMENTS_NO_MEMORY;
+  P = r.matrix[0], V = r.matrix[1], PV = r.matrix[2];
+  fine = ProjectedInverse(f, w, P, NULL);
   for (size_t i = 0; i < size; i++) {
     V[i] = e->estimate[m] * f->S[i];
     for (int k = 0; k < m; k++) V[i] += e->estimate[k] * f->A[k][i];
   }
   ProjectedMultiply(n, P, V, PV);
-  left = Products(f, P);
+  Products(f, P, &r);
   for (int k = 0; k <= m; k++) { /* P V_k P V */
-    ProjectedMultiply(n, left[k], PV, V);
-    for (size_t i = 0; i < size; i++) left[k][i] = V[i];
+    ProjectedMultiply(n, r.left[k], PV, V);
+    for (size_t i = 0; i < size; i++) r.left[k][i] = V[i];
   }
   for (int i = 0; i <= m; i++)
-    for (int j = 0; j <= m; j++) B[i * (m + 1) + j] = 2.0 * ProjectedTrace(n, left[i], left[j]);
+    for (int j = 0; j <= m; j++) B[i * (m + 1) + j] = 2.0 * ProjectedTrace(n, r.left[i], r.left[j]);
   fine = fine && MomentsSandwich(e, B, covariance);
-  FreeProducts(f, left);
-  free(P), free(V), free(PV), free(B);
-  return fine;
+  free(r.all);
+  return fine ? MOMENTS_FINE : MOMENTS_SINGULAR;
 }

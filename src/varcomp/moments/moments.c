@@ -71,6 +71,8 @@ static PetscErrorCode RaiseFault(MeritVarcomp v, MomentsFault fault, Moments *e)
   if (code[0] == MOMENTS_SATURATED)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
                          "minque3 (infinite priors) needs residual degrees of freedom after fitting all terms, and there are none; use another method"));
+  if (code[0] == MOMENTS_NO_MEMORY)
+    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "out of memory: rank 0 cannot get the matrices of the observations; run fewer ranks on its node, or use varcomp.method reml"));
   if (code[0] == MOMENTS_INDEFINITE)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the prior covariance matrix of the observations is not positive definite; give positive priors"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -223,6 +225,7 @@ static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
   double *w;
   bool    infinite;
   int     known = 0;
+  MomentsFault fault = MOMENTS_SINGULAR;
 
   PetscFunctionBegin;
   PetscCall(ProjectedCreate(v, "this method", &f));
@@ -235,7 +238,9 @@ static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
   v->results.rounds = 1;
   PetscCall(ReportMoments(v, NAN));
   if (v->settings.iterate) PetscCall(IteratePriors(v, &f, w, e));
-  if (!v->rank && v->settings.method != MERIT_VARCOMP_HE && !infinite) known = MinqueCovariance(&f, w, e, v->results.covariance);
+  if (!v->rank && v->settings.method != MERIT_VARCOMP_HE && !infinite) fault = MinqueCovariance(&f, w, e, v->results.covariance);
+  PetscCall(RaiseFault(v, fault == MOMENTS_NO_MEMORY ? fault : MOMENTS_FINE, e));
+  known = fault == MOMENTS_FINE;
   PetscCallMPI(MPI_Bcast(&known, 1, MPI_INT, 0, v->comm));
   PetscCallMPI(MPI_Bcast(v->results.covariance, v->n * v->n, MPI_DOUBLE, 0, v->comm));
   PetscCallMPI(MPI_Bcast(e->in, v->n, MPI_C_BOOL, 0, v->comm));

@@ -6,7 +6,7 @@
 /* Variances of a moment estimator: systems of that many equations are solved by MeritDenseSweep */
 enum { MOMENTS_MAX_VARIANCES = MERIT_MAX_COMPONENTS };
 
-typedef enum { MOMENTS_FINE, MOMENTS_SINGULAR, MOMENTS_SATURATED, MOMENTS_INDEFINITE } MomentsFault;
+typedef enum { MOMENTS_FINE, MOMENTS_SINGULAR, MOMENTS_SATURATED, MOMENTS_INDEFINITE, MOMENTS_NO_MEMORY } MomentsFault;
 
 /* The system of m + 1 equations, the residual's last; rank 0 has it, of random signs every rank */
 typedef struct {
@@ -25,9 +25,9 @@ MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e);
 void         HasemanElston(const ProjectedCovariances *f, Moments *e);
 /*
   Covariance [(m + 1)^2] of the estimates of MinqueEquations at P of the same w, of normal data
-  with the variances estimated
+  with the variances estimated. SINGULAR where there is none.
 */
-bool MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[]);
+MomentsFault MinqueCovariance(const ProjectedCovariances *f, const double w[], const Moments *e, double covariance[]);
 /* Solve for the terms that take part */
 MomentsFault MomentsSolve(Moments *e);
 /* moments.c: a system of the right size, all terms but the one left out taking part */
