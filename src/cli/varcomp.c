@@ -212,7 +212,7 @@ static PetscErrorCode Solve(Varcomp *s)
   PetscCall(MeritSolverGetCapabilities(s->run.solver, &can));
   PetscCall(Try(s, SolveBy, sizeof(s->unsolved), s->unsolved));
   if (s->unsolved[0] && !s->run.solver_named && can.factors) {
-    MeritLog(MERIT_LOG_WARNING, "solver %s: %s; solver pcg in its place", type, s->unsolved);
+    MeritLog(MERIT_LOG_WARNING, "solver %s: %s; solver pcg is used instead", type, s->unsolved);
     PetscCall(MeritSolverSetType(s->run.solver, "pcg"));
     PetscCall(KeepEquations(s));
     PetscCall(Try(s, SolveBy, sizeof(s->unsolved), s->unsolved));

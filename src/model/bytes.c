@@ -7,10 +7,10 @@
 /* Bytes of a record beside its traits: pattern, line; of a trait: value, weight and the operator's
    copy; of a regressor: the slot */
 enum { RECORD_BYTES = 12, TRAIT_BYTES = 24, SLOT_BYTES = 4 };
-/* Bytes of a level: canonical number; owner and place; of an animal: parents and Mendelian
+/* Bytes of a level: canonical number; owner and position; of an animal: parents and Mendelian
    variance */
 enum { NUMBER_BYTES = 8, LOCATION_BYTES = 8, PARENT_BYTES = 16 };
-/* Bytes of a ghost: canonical number and place */
+/* Bytes of a ghost: canonical number and position */
 enum { GHOST_BYTES = 16 };
 
 /* Bytes of a record: values and weights of the traits, pattern, line, and for each
@@ -28,7 +28,7 @@ static int64_t RecordBytes(MeritModel model)
   return bytes;
 }
 
-/* Bytes of a level: number, owner and place, label, observations and states of its
+/* Bytes of a level: number, owner and position, label, observations and states of its
    components */
 static int64_t LevelBytes(const MeritTermView *view)
 {

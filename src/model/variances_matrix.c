@@ -281,7 +281,7 @@ static PetscErrorCode ReadStructure(MeritNode node, const VarianceShape *s, bool
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Read a matrix into m, whose arrays exist and are 0; given [n * n], also 0, and place
+/* Read a matrix into m, whose arrays exist and are 0; given [n * n], also 0, and position
    [n] are scratch */
 static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, const VarianceShape *s,
                                double given[], int position[], VarianceMatrix *m)
