@@ -43,44 +43,44 @@ PetscErrorCode MeritPedBegin(MeritPed *p, int k, double *v)
   size_t n = 0;
 
   PetscFunctionBegin;
-  p->v = v;
-  if (p->k == k) PetscFunctionReturn(PETSC_SUCCESS);
+  p->work.v = v;
+  if (p->work.k == k) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < p->n_terms; i++)
     if (InFixed(p, i)) n += (size_t)p->term[i].n_owned * (size_t)p->term[i].n_eq;
-  PetscCall(PetscFree(p->kept));
-  PetscCall(PetscMalloc1(n * (size_t)k + 1, &p->kept));
-  p->k = k;
+  PetscCall(PetscFree(p->work.kept));
+  PetscCall(PetscMalloc1(n * (size_t)k + 1, &p->work.kept));
+  p->work.k = k;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritPedExchange - See the header. Collective. */
 PetscErrorCode MeritPedExchange(const MeritPed *p, PetscSF link, MPI_Datatype unit, bool reduce)
 {
-  double *ghosts = p->v + (int64_t)p->n_owned * p->k;
+  double *ghosts = p->work.v + (int64_t)p->n_owned * p->work.k;
 
   PetscFunctionBegin;
   if (!link) PetscFunctionReturn(PETSC_SUCCESS);
   if (reduce) {
-    PetscCall(PetscSFReduceBegin(link, unit, ghosts, p->v, MPI_SUM));
-    PetscCall(PetscSFReduceEnd(link, unit, ghosts, p->v, MPI_SUM));
+    PetscCall(PetscSFReduceBegin(link, unit, ghosts, p->work.v, MPI_SUM));
+    PetscCall(PetscSFReduceEnd(link, unit, ghosts, p->work.v, MPI_SUM));
   } else {
-    PetscCall(PetscSFBcastBegin(link, unit, p->v, ghosts, MPI_REPLACE));
-    PetscCall(PetscSFBcastEnd(link, unit, p->v, ghosts, MPI_REPLACE));
+    PetscCall(PetscSFBcastBegin(link, unit, p->work.v, ghosts, MPI_REPLACE));
+    PetscCall(PetscSFBcastEnd(link, unit, p->work.v, ghosts, MPI_REPLACE));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Fixed equations: copy the owned ones out (kept <- v, v <- 0, ghosts too), or take v away from
-   what was kept (v <- kept - v). p->kept has them term after term. It gives x_F = b - F^-1 B x_A
+   what was kept (v <- kept - v). p->work.kept has them term after term. It gives x_F = b - F^-1 B x_A
    without a second vector. */
 static void Keep(MeritPed *p, bool out)
 {
-  double *kept = p->kept;
+  double *kept = p->work.kept;
 
   for (int i = 0; i < p->n_terms; i++) {
     const MeritTermView *t     = &p->term[i];
-    double              *owned = p->v + (int64_t)t->eq_owned * p->k, *ghost = p->v + (int64_t)t->eq_ghost * p->k;
-    const int64_t        n     = (int64_t)t->n_owned * t->n_eq * p->k, m = (int64_t)t->n_ghost * t->n_eq * p->k;
+    double              *owned = p->work.v + (int64_t)t->eq_owned * p->work.k, *ghost = p->work.v + (int64_t)t->eq_ghost * p->work.k;
+    const int64_t        n     = (int64_t)t->n_owned * t->n_eq * p->work.k, m = (int64_t)t->n_ghost * t->n_eq * p->work.k;
 
     if (!InFixed(p, i)) continue;
     for (int64_t j = 0; j < n; j++) {
@@ -103,10 +103,10 @@ static PetscErrorCode Substitute(MeritPed *p, MeritPedPart *part, MPI_Datatype u
   PetscFunctionBegin;
   for (int g = p->n_steps - 1; g >= 0; g--) {
     PetscCall(MeritPedExchange(p, part->link[g], unit, true));
-    MeritPedigreeForward(&part->factor, part->start[g], part->start[g + 1], p->k, p->v);
+    MeritPedigreeForward(&part->factor, part->start[g], part->start[g + 1], p->work.k, p->work.v);
   }
   for (int g = 0; g < p->n_steps; g++) {
-    MeritPedigreeBackward(&part->factor, part->start[g], part->start[g + 1], p->k, p->v);
+    MeritPedigreeBackward(&part->factor, part->start[g], part->start[g + 1], p->work.k, p->work.v);
     PetscCall(MeritPedExchange(p, part->link[g], unit, false));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -135,10 +135,10 @@ static void ApplyBlocks(MeritPed *p, const double X[], double Y[])
 
   for (int i = 0; i < p->n_terms; i++) {
     const MeritTermView *t  = &p->term[i];
-    const int64_t        at = (int64_t)t->eq_owned * p->k;
+    const int64_t        at = (int64_t)t->eq_owned * p->work.k;
 
-    if (p->in_parts[i] || InFixed(p, i) || p->in_snps[i]) continue;
-    MultiplyBlocks(t, p->k, block, X + at, Y + at);
+    if (p->in_parts[i] || InFixed(p, i) || p->snps.handles[i]) continue;
+    MultiplyBlocks(t, p->work.k, block, X + at, Y + at);
     block += (int64_t)t->n_owned * t->n_eq * t->n_eq;
   }
 }
@@ -157,21 +157,21 @@ PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double 
   PetscFunctionBegin;
   PetscCall(MeritPedBegin(p, k, Y));
   PetscCall(MeritUnitCreate(k, &unit));
-  PetscCall(PetscArrayzero(p->v + (int64_t)p->n_owned * k, (size_t)(p->n_local - p->n_owned) * (size_t)k));
-  PetscCall(MeritPedFixedSolve(p, p->v));
+  PetscCall(PetscArrayzero(p->work.v + (int64_t)p->n_owned * k, (size_t)(p->n_local - p->n_owned) * (size_t)k));
+  PetscCall(MeritPedFixedSolve(p, p->work.v));
   /* without pedigree terms (merit_fixed) the fixed effects are done, and the rest is blocks */
   if (p->n_parts) {
     PetscCall(MeritPedExchange(p, p->fixed.link, unit, false));
-    MeritRecordsTransfer(p->records, p->down, -1.0, k, p->v, p->v);
+    MeritRecordsTransfer(p->records, p->down, -1.0, k, p->work.v, p->work.v);
     for (int i = 0; i < p->n_parts; i++) {
-      if (p->part[i].permanent.term >= 0) MeritPedPermanentForward(p, &p->part[i], p->v);
+      if (p->part[i].permanent.term >= 0) MeritPedPermanentForward(p, &p->part[i], p->work.v);
       PetscCall(Substitute(p, &p->part[i], unit));
-      if (p->part[i].permanent.term >= 0) MeritPedPermanentBackward(p, &p->part[i], p->v);
+      if (p->part[i].permanent.term >= 0) MeritPedPermanentBackward(p, &p->part[i], p->work.v);
     }
     Keep(p, true);
-    MeritRecordsTransfer(p->records, p->up, 1.0, k, p->v, p->v);
+    MeritRecordsTransfer(p->records, p->up, 1.0, k, p->work.v, p->work.v);
     PetscCall(MeritPedExchange(p, p->fixed.link, unit, true));
-    PetscCall(MeritPedFixedSolve(p, p->v));
+    PetscCall(MeritPedFixedSolve(p, p->work.v));
     Keep(p, false);
   }
   PetscCall(MeritUnitFree(&unit));
@@ -188,7 +188,7 @@ static PetscErrorCode ApplyInPlace_MeritPed(PC pc, int k, const double X[], doub
 
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
-  if (p->n_snp && p->options.multiplicative) {
+  if (p->snps.n && p->snps.options.multiplicative) {
     PetscCall(PCGetOperators(pc, &C, NULL));
     PetscCall(MeritPedCombineApply(p, C, k, X, Y));
     PetscFunctionReturn(PETSC_SUCCESS);
@@ -206,15 +206,15 @@ static PetscErrorCode ApplyBlock_MeritPed(PC pc, int k, const double X[], double
 
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
-  if (p->work_k != k) {
-    PetscCall(PetscFree(p->work));
-    PetscCall(PetscCalloc1((size_t)p->records->scatter->y_length * (size_t)k + 1, &p->work));
-    p->work_k = k;
+  if (p->work.own_k != k) {
+    PetscCall(PetscFree(p->work.own));
+    PetscCall(PetscCalloc1((size_t)p->records->scatter->y_length * (size_t)k + 1, &p->work.own));
+    p->work.own_k = k;
   }
   /* the work array has private slots of threads too, which record kernels leave 0 */
-  PetscCall(PetscArraycpy(p->work, X, (size_t)p->n_owned * (size_t)k));
-  PetscCall(ApplyInPlace_MeritPed(pc, k, X, p->work));
-  PetscCall(PetscArraycpy(Y, p->work, (size_t)p->n_owned * (size_t)k));
+  PetscCall(PetscArraycpy(p->work.own, X, (size_t)p->n_owned * (size_t)k));
+  PetscCall(ApplyInPlace_MeritPed(pc, k, X, p->work.own));
+  PetscCall(PetscArraycpy(Y, p->work.own, (size_t)p->n_owned * (size_t)k));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -270,7 +270,7 @@ static PetscErrorCode SetSnp_MeritPed(PC pc, const MeritSnpOptions *options)
 
   PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &p));
-  p->options = *options;
+  p->snps.options = *options;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -282,7 +282,7 @@ static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
   PetscFunctionBegin;
   PetscCall(PetscNew(&p));
   p->use_pedigree = use_pedigree;
-  p->options      = (MeritSnpOptions){MERIT_SNP_DIAGONAL, 64, 0, false};
+  p->snps.options      = (MeritSnpOptions){MERIT_SNP_DIAGONAL, 64, 0, false};
   PetscCall(PCSetType(pc, PCSHELL));
   PetscCall(PCShellSetName(pc, name));
   PetscCall(PCShellSetContext(pc, p));

@@ -28,8 +28,8 @@ enum { PURPOSE = 0x434f4d42 };
 /* v [n_owned * k] <- 0 at the equations of SNP terms that have a part of their own. */
 static void ClearSnps(const MeritPed *p, int k, double *v)
 {
-  for (int i = 0; i < p->n_snp; i++) {
-    const MeritTermView *t = &p->term[p->snp[i].term];
+  for (int i = 0; i < p->snps.n; i++) {
+    const MeritTermView *t = &p->term[p->snps.part[i].term];
 
     for (int64_t j = 0; j < (int64_t)t->n_owned * t->n_eq * k; j++) v[(int64_t)t->eq_owned * k + j] = 0.0;
   }
@@ -38,8 +38,8 @@ static void ClearSnps(const MeritPed *p, int k, double *v)
 /* to += from at the same equations. */
 static void AddSnps(const MeritPed *p, int k, const double *from, double *to)
 {
-  for (int i = 0; i < p->n_snp; i++) {
-    const MeritTermView *t  = &p->term[p->snp[i].term];
+  for (int i = 0; i < p->snps.n; i++) {
+    const MeritTermView *t  = &p->term[p->snps.part[i].term];
     const int64_t        at = (int64_t)t->eq_owned * k;
 
     for (int64_t j = 0; j < (int64_t)t->n_owned * t->n_eq * k; j++) to[at + j] += from[at + j];
@@ -50,30 +50,30 @@ static void AddSnps(const MeritPed *p, int k, const double *from, double *to)
 static PetscErrorCode Work(MeritPed *p, int k)
 {
   PetscFunctionBegin;
-  if (p->combine_k == k) PetscFunctionReturn(PETSC_SUCCESS);
+  if (p->combine.k == k) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritPedCombineFree(p));
-  PetscCall(PetscCalloc1((size_t)p->records->scatter->y_length * (size_t)k + 1, &p->shift));
-  PetscCall(PetscMalloc1((size_t)p->n_owned * (size_t)k + 1, &p->residual));
-  p->combine_k = k;
+  PetscCall(PetscCalloc1((size_t)p->records->scatter->y_length * (size_t)k + 1, &p->combine.shift));
+  PetscCall(PetscMalloc1((size_t)p->n_owned * (size_t)k + 1, &p->combine.residual));
+  p->combine.k = k;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* p->residual = X - C Y. Collective. */
+/* p->combine.residual = X - C Y. Collective. */
 static PetscErrorCode Residual(MeritPed *p, Mat C, int k, const double X[], const double Y[])
 {
   PetscFunctionBegin;
-  PetscCall(MeritMMEApplyBlock(C, k, Y, p->residual));
-  for (int64_t i = 0; i < (int64_t)p->n_owned * k; i++) p->residual[i] = X[i] - p->residual[i];
+  PetscCall(MeritMMEApplyBlock(C, k, Y, p->combine.residual));
+  for (int64_t i = 0; i < (int64_t)p->n_owned * k; i++) p->combine.residual[i] = X[i] - p->combine.residual[i];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* p->shift = P from; 0 at the SNPs, which MeritPedApplyOthers() leaves as they were. Collective. */
+/* p->combine.shift = P from; 0 at the SNPs, which MeritPedApplyOthers() leaves as they were. Collective. */
 static PetscErrorCode Others(MeritPed *p, int k, const double from[])
 {
   PetscFunctionBegin;
-  PetscCall(PetscArraycpy(p->shift, from, (size_t)p->n_owned * (size_t)k));
-  PetscCall(MeritPedApplyOthers(p, k, from, p->shift));
-  ClearSnps(p, k, p->shift);
+  PetscCall(PetscArraycpy(p->combine.shift, from, (size_t)p->n_owned * (size_t)k));
+  PetscCall(MeritPedApplyOthers(p, k, from, p->combine.shift));
+  ClearSnps(p, k, p->combine.shift);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -85,14 +85,14 @@ PetscErrorCode MeritPedCombineApply(MeritPed *p, Mat C, int k, const double X[],
   PetscFunctionBegin;
   PetscCall(Work(p, k));
   PetscCall(Others(p, k, X));
-  for (int64_t i = 0; i < n; i++) Y[i] = p->damping * p->shift[i];
+  for (int64_t i = 0; i < n; i++) Y[i] = p->combine.damping * p->combine.shift[i];
   PetscCall(Residual(p, C, k, X, Y));
   /* the SNPs do not overlap with the others, so their part is added to zeros */
-  PetscCall(MeritPedSnpApply(p, p->residual, p->shift));
-  AddSnps(p, k, p->shift, Y);
+  PetscCall(MeritPedSnpApply(p, p->combine.residual, p->combine.shift));
+  AddSnps(p, k, p->combine.shift, Y);
   PetscCall(Residual(p, C, k, X, Y));
-  PetscCall(Others(p, k, p->residual));
-  for (int64_t i = 0; i < n; i++) Y[i] += p->damping * p->shift[i];
+  PetscCall(Others(p, k, p->combine.residual));
+  for (int64_t i = 0; i < n; i++) Y[i] += p->combine.damping * p->combine.shift[i];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -131,23 +131,23 @@ PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C)
     const double before = most;
     double       scale;
 
-    PetscCall(MeritMMEApplyBlock(C, 1, x, p->residual));
-    ClearSnps(p, 1, p->residual);
-    PetscCall(Others(p, 1, p->residual));
+    PetscCall(MeritMMEApplyBlock(C, 1, x, p->combine.residual));
+    ClearSnps(p, 1, p->combine.residual);
+    PetscCall(Others(p, 1, p->combine.residual));
     sums[0] = sums[1] = 0.0;
     for (int32_t i = 0; i < p->n_owned; i++) {
-      sums[0] += x[i] * p->residual[i];
-      sums[1] += p->shift[i] * p->residual[i];
+      sums[0] += x[i] * p->combine.residual[i];
+      sums[1] += p->combine.shift[i] * p->combine.residual[i];
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, MeritModelComm(p->model)));
     if (!(sums[0] > 0.0)) break;
     most  = sums[1] / sums[0];
     scale = 1.0 / sqrt(sums[0]);
     if (step >= LEAST_STEPS && most - before < CHANGE_SETTLED * most) break;
-    for (int32_t i = 0; i < p->n_owned; i++) x[i] = scale * p->shift[i];
+    for (int32_t i = 0; i < p->n_owned; i++) x[i] = scale * p->combine.shift[i];
   }
   PetscCall(PetscFree(x));
-  p->damping = most > 0.0 ? PetscMin(1.0, 1.9 / (SHORT * most)) : 1.0;
+  p->combine.damping = most > 0.0 ? PetscMin(1.0, 1.9 / (SHORT * most)) : 1.0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -155,8 +155,8 @@ PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C)
 PetscErrorCode MeritPedCombineFree(MeritPed *p)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree(p->shift));
-  PetscCall(PetscFree(p->residual));
-  p->combine_k = 0;
+  PetscCall(PetscFree(p->combine.shift));
+  PetscCall(PetscFree(p->combine.residual));
+  p->combine.k = 0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -278,7 +278,7 @@ static void SolveSmall(int n, int k, const double *L, double *z)
 static void SolveBig(const MeritPed *p, double *y)
 {
   const MeritTermView *t = &p->term[p->fixed.big];
-  const int            n = t->n_eq, k = p->k;
+  const int            n = t->n_eq, k = p->work.k;
   double               block[MERIT_MAX_COMPONENTS];
 
   for (int32_t level = 0; level < t->n_owned; level++)
@@ -316,12 +316,12 @@ static PetscErrorCode SolveOne(const MeritPed *p, double *big, double *v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedFixedSolve - v <- F^-1 v on the owned fixed equations, for p->k right-hand sides; one
+/* MeritPedFixedSolve - v <- F^-1 v on the owned fixed equations, for p->work.k right-hand sides; one
    reduction of n_small * k numbers. Other equations are not touched. Collective. */
 PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v)
 {
   MeritPedFixed *f     = &p->fixed;
-  const int      k     = p->k, m = f->n_small;
+  const int      k     = p->work.k, m = f->n_small;
   const int64_t  n_big = f->big < 0 ? 0 : (int64_t)p->term[f->big].n_owned * p->term[f->big].n_eq;
   double        *big   = f->big < 0 ? NULL : v + (int64_t)p->term[f->big].eq_owned * k, *small, *change;
 

@@ -53,6 +53,34 @@ typedef struct {
   MeritAnimalRecords records; /* owned */
 } MeritPedFusedPass;
 
+/* The multiplicative preconditioner (ped_combine.c) */
+typedef struct {
+  double  damping; /* what the others' part is taken with */
+  double *shift, *residual; /* work [y_length * k], [n_owned * k]; owned */
+  int     k;
+} MeritPedCombine;
+
+/* SNP terms (ped_snp.c) */
+typedef struct {
+  MeritSnpOptions options;
+  MeritSnpKind    kind;     /* what the options came to */
+  int             n;
+  MeritPedSnp    *part;     /* [n]; owned */
+  bool           *handles;  /* [n_terms] a fed term that is handled by more than the blocks of its levels; owned */
+  MeritSketch    *sketch;   /* [n_terms of the operator it is of], kept from set-up to set-up; owned */
+  int             n_sketch;
+  PetscObjectId   sketch_of;
+} MeritPedSnps;
+
+/* What an application works on (ped.c) */
+typedef struct {
+  int     k;      /* right-hand sides */
+  double *v;      /* [y_length * k] borrowed from the caller of the application */
+  double *own;    /* [y_length * own_k] for callers whose arrays have no room for ghosts; owned */
+  int     own_k;
+  double *kept;   /* [fixed equations owned * k]; owned */
+} MeritPedWork;
+
 typedef struct {
   bool                     use_pedigree; /* false: merit_fixed, pedigree terms by blocks like the others */
   int                      n_terms;
@@ -65,27 +93,14 @@ typedef struct {
   int                      n_steps; /* runs of generations between messages (ped_setup.c) */
   int                      n_parts;
   MeritPedPart            *part;     /* [n_parts]; owned */
-  double                   damping;  /* multiplicative: what the others' part is taken with */
-  double                  *shift, *residual; /* multiplicative: work [y_length * combine_k], [n_owned * combine_k]; owned */
-  int                      combine_k;
+  MeritPedCombine          combine;  /* of the multiplicative preconditioner */
   MeritPedFixed            fixed;
-  MeritSnpOptions          options;
-  MeritSnpKind             kind;     /* what the options came to */
-  int                      n_snp;
-  MeritPedSnp             *snp;      /* [n_snp]; owned */
-  MeritSketch             *sketch;   /* [n_terms of the operator it is of], kept from set-up to set-up; owned */
-  int                      n_sketch;
-  PetscObjectId            sketch_of;
+  MeritPedSnps             snps;
   bool                    *in_parts; /* [n_terms] handled with the animals: a term whose levels are tied, or the permanent-environment term of one; owned */
-  bool                    *in_snps;  /* [n_terms] a fed term that is handled by more than the blocks of its levels; owned */
   uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
   MeritPedFusedPass            joint;
   double                  *inverse;  /* blocks of the other terms, one after another; owned */
-  double                  *v;        /* [y_length * k] what an application works on; borrowed from its caller */
-  double                  *work;     /* [y_length * work_k] for callers whose arrays have no room for ghosts; owned */
-  int                      work_k;
-  double                  *kept;     /* [fixed equations owned * k]; owned */
-  int                      k;
+  MeritPedWork             work;
 } MeritPed;
 
 /* Is this term among the exactly eliminated fixed effects? */
@@ -97,35 +112,35 @@ static inline bool InFixed(const MeritPed *p, int k)
 /* ped.c */
 /* Work from now on in v [y_length * k], borrowed, for k right-hand sides. Not collective. */
 PetscErrorCode MeritPedBegin(MeritPed *p, int k, double *v);
-/* In p->v: add ghosts to their owners (reduce), or get their values from there. link NULL:
-   nothing. unit: p->k doubles. Collective. */
+/* In p->work.v: add ghosts to their owners (reduce), or get their values from there. link NULL:
+   nothing. unit: p->work.k doubles. Collective. */
 PetscErrorCode MeritPedExchange(const MeritPed *p, PetscSF link, MPI_Datatype unit, bool reduce);
 /* Y = P X, P being M^-1 without the SNP terms that have a part of their own: X [n_owned * k]; Y
    [room of MeritMMEWorkLength] a copy of X on entry. Equations of those SNP terms keep what Y had.
    Collective. */
 PetscErrorCode MeritPedApplyOthers(MeritPed *p, int k, const double X[], double Y[]);
 /* ped_combine.c */
-/* Find p->damping, so that the multiplicative preconditioner is positive definite. Collective. */
+/* Find p->combine.damping, so that the multiplicative preconditioner is positive definite. Collective. */
 PetscErrorCode MeritPedCombineSetUp(MeritPed *p, Mat C);
 /* Y = M^-1 X by P, S, P one after another; X, Y [n_owned * k]. Two products with C. Collective. */
 PetscErrorCode MeritPedCombineApply(MeritPed *p, Mat C, int k, const double X[], double Y[]);
 /* Free the work arrays. Not collective. */
 PetscErrorCode MeritPedCombineFree(MeritPed *p);
 /* ped_snp.c */
-/* Take PETSc's options on SNPs into p->options; USAGE error for numbers outside their range.
+/* Take PETSc's options on SNPs into p->snps.options; USAGE error for numbers outside their range.
    Collective. */
 PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p);
-/* Set p->kind: the kind asked for, or by the number of genotypes. Not collective. */
+/* Set p->snps.kind: the kind asked for, or by the number of genotypes. Not collective. */
 PetscErrorCode MeritPedSnpChoose(MeritPed *p);
-/* Make p->snp and p->in_snps for the operator's variances. *definite becomes false where a block
+/* Make p->snps.part and p->snps.handles for the operator's variances. *definite becomes false where a block
    has no inverse. Collective. */
 PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite);
-/* Y = M^-1 X at the equations of p->snp, for p->k right-hand sides; X, Y [n_owned * k], not the
+/* Y = M^-1 X at the equations of p->snps.part, for p->work.k right-hand sides; X, Y [n_owned * k], not the
    same. Collective. */
 PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[]);
 /* Print what is done with SNP terms. Collective. */
 PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer);
-/* Free p->snp, but not the sketches, which serve for other variances. Not collective. */
+/* Free p->snps.part, but not the sketches, which serve for other variances. Not collective. */
 PetscErrorCode MeritPedSnpFree(MeritPed *p);
 /* Free the sketches. Not collective. */
 PetscErrorCode MeritPedSketchFree(MeritPed *p);
@@ -141,7 +156,7 @@ PetscErrorCode MeritPedFixedFree(MeritPedFixed *fixed);
    blocks of the animals, loses what it takes. permanent.term -1: there is none. *definite
    becomes false on a rank where a block has no inverse. Collective. */
 PetscErrorCode MeritPedPermanentSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite);
-/* The part of the permanent-environment term in the forward substitution in v [y_length * p->k]. Not collective. */
+/* The part of the permanent-environment term in the forward substitution in v [y_length * p->work.k]. Not collective. */
 void           MeritPedPermanentForward(const MeritPed *p, const MeritPedPart *part, double *v);
 /* The part of the permanent-environment term in the backward substitution in v. Not collective. */
 void           MeritPedPermanentBackward(const MeritPed *p, const MeritPedPart *part, double *v);

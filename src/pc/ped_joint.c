@@ -98,7 +98,7 @@ PetscErrorCode MeritFusedPassStart(MeritFusedPass joint, double v[], double x[],
 static PetscErrorCode Eliminate(MeritPed *p, double *u, double *lost)
 {
   const uint8_t *state = p->state;
-  double        *kept  = p->kept;
+  double        *kept  = p->work.kept;
 
   PetscFunctionBegin;
   PetscCall(MeritPedExchange(p, p->fixed.link, MPI_DOUBLE, true));
@@ -108,7 +108,7 @@ static PetscErrorCode Eliminate(MeritPed *p, double *u, double *lost)
   for (int k = 0; k < p->n_terms; k++)
     for (int32_t i = 0; InFixed(p, k) && i < p->term[k].n_owned * p->term[k].n_eq; i++) *kept++ = u[p->term[k].eq_owned + i];
   PetscCall(MeritPedFixedSolve(p, u));
-  kept  = p->kept;
+  kept  = p->work.kept;
   *lost = 0.0;
   for (int k = 0; k < p->n_terms; k++)
     for (int32_t i = 0; InFixed(p, k) && i < p->term[k].n_owned * p->term[k].n_eq; i++) {

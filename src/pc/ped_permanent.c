@@ -138,7 +138,7 @@ void MeritPedPermanentForward(const MeritPed *p, const MeritPedPart *part, doubl
 {
   const MeritPedPermanent *c = &part->permanent;
   const MeritTermView     *t = &p->term[c->term], *animals = &p->term[part->term];
-  const int                n = t->n_eq, m = animals->n_eq, k = p->k;
+  const int                n = t->n_eq, m = animals->n_eq, k = p->work.k;
 
   for (int32_t level = 0; level < t->n_owned; level++)
     for (int j = 0; j < k; j++) {
@@ -161,7 +161,7 @@ void MeritPedPermanentBackward(const MeritPed *p, const MeritPedPart *part, doub
 {
   const MeritPedPermanent *c = &part->permanent;
   const MeritTermView     *t = &p->term[c->term], *animals = &p->term[part->term];
-  const int                n = t->n_eq, m = animals->n_eq, k = p->k;
+  const int                n = t->n_eq, m = animals->n_eq, k = p->work.k;
 
   for (int32_t level = 0; level < t->n_owned; level++)
     for (int j = 0; j < k && c->animal[level] >= 0; j++) {

@@ -32,19 +32,19 @@ PetscErrorCode MeritPedFree(MeritPed *p)
   PetscCall(MeritPedFixedFree(&p->fixed));
   PetscCall(MeritAnimalRecordsDestroy(&p->joint.records));
   PetscCall(PetscFree(p->in_parts));
-  PetscCall(PetscFree(p->in_snps));
+  PetscCall(PetscFree(p->snps.handles));
   PetscCall(PetscFree(p->down));
   PetscCall(PetscFree(p->up));
   PetscCall(PetscFree(p->inverse));
-  PetscCall(PetscFree(p->kept));
-  PetscCall(PetscFree(p->work));
+  PetscCall(PetscFree(p->work.kept));
+  PetscCall(PetscFree(p->work.own));
   PetscCall(MeritPedSnpFree(p));
   PetscCall(MeritPedCombineFree(p));
   *p = (MeritPed){.use_pedigree = p->use_pedigree,
-                  .options      = p->options,
-                  .sketch       = p->sketch,
-                  .n_sketch     = p->n_sketch,
-                  .sketch_of    = p->sketch_of};
+                  .snps.options   = p->snps.options,
+                  .snps.sketch    = p->snps.sketch,
+                  .snps.n_sketch  = p->snps.n_sketch,
+                  .snps.sketch_of = p->snps.sketch_of};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -211,7 +211,7 @@ static PetscErrorCode SetUpBlocks(MeritPed *p, const double *blocks, bool *defin
     const int            size = t->n_eq * t->n_eq;
 
     for (int32_t level = 0; level < t->n_owned; level++, blocks += size) {
-      if (p->in_parts[k] || InFixed(p, k) || p->in_snps[k]) continue;
+      if (p->in_parts[k] || InFixed(p, k) || p->snps.handles[k]) continue;
       PetscCall(PetscArraycpy(to, blocks, size));
       *definite = MeritDenseSweep(t->n_eq, NULL, to) == 0 && *definite;
       to += size;
@@ -275,6 +275,6 @@ PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
   PetscCall(PetscFree(p->fixed.D_ghosted));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &definite, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
   PetscCheck(definite, MeritModelComm(p->model), PETSC_ERR_MAT_CH_ZRPVT, "a pivot of the incomplete Cholesky is not positive definite");
-  if (p->n_snp && p->options.multiplicative) PetscCall(MeritPedCombineSetUp(p, C));
+  if (p->snps.n && p->snps.options.multiplicative) PetscCall(MeritPedCombineSetUp(p, C));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

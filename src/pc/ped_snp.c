@@ -20,8 +20,8 @@ PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p)
 {
   static const char *const ways[] = {"additive", "multiplicative"};
   const char              *prefix;
-  PetscInt                 kind = (PetscInt)p->options.kind, width = p->options.width, rank = p->options.rank;
-  PetscInt                 way = p->options.multiplicative;
+  PetscInt                 kind = (PetscInt)p->snps.options.kind, width = p->snps.options.width, rank = p->snps.options.rank;
+  PetscInt                 way = p->snps.options.multiplicative;
 
   PetscFunctionBegin;
   PetscCall(PCGetOptionsPrefix(pc, &prefix));
@@ -34,8 +34,8 @@ PetscErrorCode MeritPedSnpOptions(PC pc, MeritPed *p)
   if (rank < 0 || rank > 2000)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "-pc_merit_nystrom_rank", "%" PetscInt_FMT " is outside the range from 0 to 2000", rank));
   /* approximations of another rank are of no use */
-  if (rank != p->options.rank) PetscCall(MeritPedSketchFree(p));
-  p->options = (MeritSnpOptions){(MeritSnpKind)kind, (int32_t)width, (int32_t)rank, way == 1};
+  if (rank != p->snps.options.rank) PetscCall(MeritPedSketchFree(p));
+  p->snps.options = (MeritSnpOptions){(MeritSnpKind)kind, (int32_t)width, (int32_t)rank, way == 1};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -48,18 +48,18 @@ static PetscErrorCode Sketch(MeritPed *p, Mat C, int term, const double D[], con
 
   PetscFunctionBegin;
   PetscCall(PetscObjectGetId((PetscObject)C, &id));
-  if (id != p->sketch_of) PetscCall(MeritPedSketchFree(p));
-  if (!p->sketch) {
-    PetscCall(PetscCalloc1(p->n_terms, &p->sketch));
-    p->n_sketch  = p->n_terms;
-    p->sketch_of = id;
+  if (id != p->snps.sketch_of) PetscCall(MeritPedSketchFree(p));
+  if (!p->snps.sketch) {
+    PetscCall(PetscCalloc1(p->n_terms, &p->snps.sketch));
+    p->snps.n_sketch  = p->n_terms;
+    p->snps.sketch_of = id;
   }
-  *sketch = &p->sketch[term];
+  *sketch = &p->snps.sketch[term];
   if ((*sketch)->U) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritSnpNystromScale(&p->term[term], mean, &scale));
-  PetscCall(MeritSketchMake(C, term, D, mean, p->options.rank, scale, *sketch));
+  PetscCall(MeritSketchMake(C, term, D, mean, p->snps.options.rank, scale, *sketch));
   MeritLog(MERIT_LOG_INFO, "SNPs: Nystrom approximation of rank %d (%s), %.3g to %.3g times the penalty; about %.0f iterations expected to 1e-10",
-           (*sketch)->rank, p->options.rank ? "asked for" : "a higher rank would not save time", scale * (*sketch)->lambda[0],
+           (*sketch)->rank, p->snps.options.rank ? "asked for" : "a higher rank would not save time", scale * (*sketch)->lambda[0],
            scale * (*sketch)->lambda[PetscMax((*sketch)->rank, 1) - 1], (*sketch)->predicted);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -93,13 +93,13 @@ PetscErrorCode MeritPedSnpChoose(MeritPed *p)
   const int *fed, n_fed = MeritModelFedTerms(p->model, &fed);
 
   PetscFunctionBegin;
-  p->kind = p->options.kind;
+  p->snps.kind = p->snps.options.kind;
   for (int i = 0; i < n_fed; i++) any = any || p->term[fed[i]].n_eq;
-  if (p->kind != MERIT_SNP_AUTO) PetscFunctionReturn(PETSC_SUCCESS);
-  p->kind = MERIT_SNP_DIAGONAL;
+  if (p->snps.kind != MERIT_SNP_AUTO) PetscFunctionReturn(PETSC_SUCCESS);
+  p->snps.kind = MERIT_SNP_DIAGONAL;
   if (!any) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(p->model), &n_animals, NULL, &n_used));
-  if (n_animals * n_used >= few) p->kind = MERIT_SNP_NYSTROM;
+  if (n_animals * n_used >= few) p->snps.kind = MERIT_SNP_NYSTROM;
   else
     MeritLog(MERIT_LOG_INFO, "preconditioner of the SNP effects: diagonal blocks; with only %lld genotypes a better one would not save time", (long long)(n_animals * n_used));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -112,36 +112,36 @@ PetscErrorCode MeritPedSnpSetUp(MeritPed *p, Mat C, bool *definite)
   const int *fed, n_fed = MeritModelFedTerms(p->model, &fed);
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(p->n_terms + 1, &p->snp));
-  PetscCall(PetscCalloc1(p->n_terms + 1, &p->in_snps));
-  for (int i = 0; i < n_fed; i++) p->in_snps[fed[i]] = p->kind != MERIT_SNP_DIAGONAL && p->term[fed[i]].n_eq;
+  PetscCall(PetscCalloc1(p->n_terms + 1, &p->snps.part));
+  PetscCall(PetscCalloc1(p->n_terms + 1, &p->snps.handles));
+  for (int i = 0; i < n_fed; i++) p->snps.handles[fed[i]] = p->snps.kind != MERIT_SNP_DIAGONAL && p->term[fed[i]].n_eq;
   for (int k = 0; k < p->n_terms; k++) {
-    MeritPedSnp *snp = &p->snp[p->n_snp];
+    MeritPedSnp *snp = &p->snps.part[p->snps.n];
 
-    if (!p->in_snps[k]) continue;
-    p->n_snp++;
+    if (!p->snps.handles[k]) continue;
+    p->snps.n++;
     snp->term = k;
-    snp->kind = p->kind;
-    if (snp->kind == MERIT_SNP_BLOCKS) PetscCall(MeritSnpBlocksSetUp(C, k, p->options.width, &snp->blocks, definite));
+    snp->kind = p->snps.kind;
+    if (snp->kind == MERIT_SNP_BLOCKS) PetscCall(MeritSnpBlocksSetUp(C, k, p->snps.options.width, &snp->blocks, definite));
     else PetscCall(SetUpNystrom(p, C, snp));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritPedSnpApply - Y = M^-1 X over the equations of the SNP terms in p->snp; the rest of Y is
+/* MeritPedSnpApply - Y = M^-1 X over the equations of the SNP terms in p->snps.part; the rest of Y is
    not touched. Collective. */
 PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[])
 {
   const uint8_t *state = p->state;
 
   PetscFunctionBegin;
-  for (int i = 0; i < p->n_snp; i++) {
-    const MeritTermView *t  = &p->term[p->snp[i].term];
-    const int64_t        at = (int64_t)t->eq_owned * p->k;
+  for (int i = 0; i < p->snps.n; i++) {
+    const MeritTermView *t  = &p->term[p->snps.part[i].term];
+    const int64_t        at = (int64_t)t->eq_owned * p->work.k;
 
-    if (p->snp[i].kind == MERIT_SNP_BLOCKS) MeritSnpBlocksApply(t, &p->snp[i].blocks, p->k, X + at, Y + at);
+    if (p->snps.part[i].kind == MERIT_SNP_BLOCKS) MeritSnpBlocksApply(t, &p->snps.part[i].blocks, p->work.k, X + at, Y + at);
     else
-      PetscCall(MeritSnpNystromApply(t, state + t->eq_owned, MeritModelComm(p->model), &p->snp[i].nystrom, p->k, X + at, Y + at));
+      PetscCall(MeritSnpNystromApply(t, state + t->eq_owned, MeritModelComm(p->model), &p->snps.part[i].nystrom, p->work.k, X + at, Y + at));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -150,13 +150,13 @@ PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[])
 PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer)
 {
   PetscFunctionBegin;
-  if (p->n_snp)
-    PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs and others: %s\n", p->options.multiplicative ? "multiplicative" : "additive"));
-  for (int i = 0; i < p->n_snp; i++) {
-    const MeritPedSnp *snp = &p->snp[i];
+  if (p->snps.n)
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs and others: %s\n", p->snps.options.multiplicative ? "multiplicative" : "additive"));
+  for (int i = 0; i < p->snps.n; i++) {
+    const MeritPedSnp *snp = &p->snps.part[i];
 
     if (snp->kind == MERIT_SNP_BLOCKS)
-      PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs of term %d: blocks of %d\n", snp->term, (int)p->options.width));
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs of term %d: blocks of %d\n", snp->term, (int)p->snps.options.width));
     else
       PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs of term %d: Nystrom approximation of rank %d from %d products\n", snp->term,
                                        snp->nystrom.sketch->rank, snp->nystrom.sketch->products));
@@ -169,11 +169,11 @@ PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer)
 PetscErrorCode MeritPedSnpFree(MeritPed *p)
 {
   PetscFunctionBegin;
-  for (int i = 0; i < p->n_snp; i++) {
-    PetscCall(MeritSnpBlocksFree(&p->snp[i].blocks));
-    PetscCall(MeritSnpNystromFree(&p->snp[i].nystrom));
+  for (int i = 0; i < p->snps.n; i++) {
+    PetscCall(MeritSnpBlocksFree(&p->snps.part[i].blocks));
+    PetscCall(MeritSnpNystromFree(&p->snps.part[i].nystrom));
   }
-  PetscCall(PetscFree(p->snp));
+  PetscCall(PetscFree(p->snps.part));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -181,8 +181,8 @@ PetscErrorCode MeritPedSnpFree(MeritPed *p)
 PetscErrorCode MeritPedSketchFree(MeritPed *p)
 {
   PetscFunctionBegin;
-  for (int i = 0; i < p->n_sketch; i++) PetscCall(MeritSketchFree(&p->sketch[i]));
-  PetscCall(PetscFree(p->sketch));
-  p->n_sketch = 0;
+  for (int i = 0; i < p->snps.n_sketch; i++) PetscCall(MeritSketchFree(&p->snps.sketch[i]));
+  PetscCall(PetscFree(p->snps.sketch));
+  p->snps.n_sketch = 0;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -249,9 +249,9 @@ static PetscErrorCode Run(MeritSolver s, Work *w, double *x, MeritIteration *it,
     if (!fresh || it->iteration == 0) {
       Read(s, w, it);
       PetscCall(MeritSolverReport(s, it));
-      *holds = MeritSolverCriterion(s, it) <= s->rtol;
+      *holds = MeritSolverCriterion(s, it) <= s->settings.rtol;
     }
-    if (*holds || !(it->residual >= 1e-17) || it->iteration >= s->max_it) break;
+    if (*holds || !(it->residual >= 1e-17) || it->iteration >= s->settings.max_it) break;
     PetscCall(Coefficients(s, w));
     if (!w->q) break;
     PetscCall(Step(s, w, x));
@@ -285,7 +285,7 @@ static PetscErrorCode SolveBlock(MeritSolver s, int k, const double r[], double 
     /* a criterion on the change has no goal for the residual: that must be near the recursive
        one */
     if (holds && result->true_residual <= (goal > 0.0 ? goal : MeritWorst(10.0 * it.residual, 1e-15))) result->stop = MERIT_STOP_CONVERGED;
-    else if (it.iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
+    else if (it.iteration >= s->settings.max_it) result->stop = MERIT_STOP_MAX_IT;
     else if (!(result->true_residual < 0.5 * last))
       result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
     last               = result->true_residual;

@@ -15,7 +15,7 @@
 /* MeritSolverCriterion - Value of the chosen criterion at an iteration. Not collective. */
 double MeritSolverCriterion(MeritSolver s, const MeritIteration *it)
 {
-  switch (s->criterion) {
+  switch (s->settings.criterion) {
   case MERIT_CRITERION_RESIDUAL:
     return it->residual;
   case MERIT_CRITERION_RESIDUAL_SQ:
@@ -30,8 +30,8 @@ double MeritSolverCriterion(MeritSolver s, const MeritIteration *it)
 /* MeritSolverResidualGoal - Bound on ||q|| / ||r|| that the criterion sets, 0 if it looks at the change. Not collective. */
 double MeritSolverResidualGoal(MeritSolver s)
 {
-  if (s->criterion == MERIT_CRITERION_RESIDUAL) return s->rtol;
-  if (s->criterion == MERIT_CRITERION_RESIDUAL_SQ) return sqrt(s->rtol);
+  if (s->settings.criterion == MERIT_CRITERION_RESIDUAL) return s->settings.rtol;
+  if (s->settings.criterion == MERIT_CRITERION_RESIDUAL_SQ) return sqrt(s->settings.rtol);
   return 0.0;
 }
 
@@ -66,7 +66,7 @@ PetscErrorCode MeritSolverReport(MeritSolver s, MeritIteration *it)
   PetscFunctionBegin;
   it->seconds     = MPI_Wtime() - s->start;
   it->term_change = s->term_change;
-  if (s->monitor) PetscCall((*s->monitor)(it, s->monitor_ctx));
+  if (s->settings.monitor) PetscCall((*s->settings.monitor)(it, s->settings.monitor_ctx));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -96,7 +96,7 @@ MeritStop MeritSolverStart(MeritSolver s, const MeritIteration *it)
 {
   if (it->residual <= MeritSolverResidualGoal(s)) return MERIT_STOP_CONVERGED;
   if (!isfinite(it->residual)) return MERIT_STOP_BREAKDOWN;
-  return s->max_it <= it->iteration ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
+  return s->settings.max_it <= it->iteration ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
 /* MeritSolverOneByOne - See the header. Each right-hand side has its own start, x; the result is

@@ -18,12 +18,12 @@ PetscErrorCode DirectRefuse(MeritSolver s, const char what[], double bytes)
 
   PetscFunctionBegin;
   MeritBytesText(bytes, sizeof(size[0]), size[0]);
-  MeritBytesText(s->memory, sizeof(size[1]), size[1]);
-  if (s->memory > 0 && bytes > s->memory)
+  MeritBytesText(s->settings.memory, sizeof(size[1]), size[1]);
+  if (s->settings.memory > 0 && bytes > s->settings.memory)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.memory",
                          "%s of solver %s needs %s per rank, more than %s; use more ranks, or solver pcg",
                          what, s->ops->name, size[0], size[1]));
-  if (s->memory > 0) PetscFunctionReturn(PETSC_SUCCESS);
+  if (s->settings.memory > 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritMemoryAvailable(s->comm, &available, &on_node));
   MeritBytesText(available, sizeof(size[1]), size[1]);
   if (available >= 0 && bytes > available)
@@ -40,8 +40,8 @@ PetscErrorCode DirectRoom(MeritSolver s, double *bytes)
   int on_node;
 
   PetscFunctionBegin;
-  *bytes = s->memory;
-  if (!(s->memory > 0)) PetscCall(MeritMemoryAvailable(s->comm, bytes, &on_node));
+  *bytes = s->settings.memory;
+  if (!(s->settings.memory > 0)) PetscCall(MeritMemoryAvailable(s->comm, bytes, &on_node));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

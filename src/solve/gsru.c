@@ -51,8 +51,8 @@ static PetscErrorCode Configure(MeritSolver s)
   const Gsru *gs = (const Gsru *)s->data;
 
   PetscFunctionBegin;
-  PetscCall(MeritSweepSetRelaxation(gs->sweep, s->relaxation));
-  PetscCall(MeritSweepSetSymmetric(gs->sweep, s->symmetric));
+  PetscCall(MeritSweepSetRelaxation(gs->sweep, s->settings.relaxation));
+  PetscCall(MeritSweepSetSymmetric(gs->sweep, s->settings.symmetric));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -74,7 +74,7 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
   gs->n_traits = MeritModelRecords(model)->n_traits;
   PetscCall(PetscMalloc3(2 * (size_t)s->n_terms + 1, &gs->sums, s->n + 1, &gs->edges, s->n + 1, &gs->q));
   PetscCall(MeritSweepCreate(s->C, &gs->sweep));
-  PetscCall(MeritSweepSetBlock(gs->sweep, s->block));
+  PetscCall(MeritSweepSetBlock(gs->sweep, s->settings.block));
   PetscCall(MeritSweepSetRecompute(gs->sweep, s->ops->can.recomputes));
   PetscCall(Configure(s));
   PetscCall(MeritSweepSetUp(gs->sweep));
@@ -122,8 +122,8 @@ static bool IsTimely(const Gsru *gs, const MeritIteration *it, double estimate)
 {
   const double goal = MeritSolverResidualGoal(gs->solver);
 
-  if (gs->n_equations <= FEW_EQUATIONS || it->iteration % CHECK == 0 || it->iteration >= gs->solver->max_it) return true;
-  if (goal > 0.0 ? estimate <= 2.0 * goal : MeritSolverCriterion(gs->solver, it) <= gs->solver->rtol) return true;
+  if (gs->n_equations <= FEW_EQUATIONS || it->iteration % CHECK == 0 || it->iteration >= gs->solver->settings.max_it) return true;
+  if (goal > 0.0 ? estimate <= 2.0 * goal : MeritSolverCriterion(gs->solver, it) <= gs->solver->settings.rtol) return true;
   return !(it->change > CHANGE_IS_ROUNDING);
 }
 
@@ -136,7 +136,7 @@ static MeritStop Judge(const Gsru *gs, const MeritIteration *it, Progress *p)
 
   if (!isfinite(it->residual) || !isfinite(it->change)) return MERIT_STOP_BREAKDOWN;
   if (it->residual <= goal) return MERIT_STOP_CONVERGED;
-  if (goal <= 0.0 && MeritSolverCriterion(gs->solver, it) <= gs->solver->rtol) {
+  if (goal <= 0.0 && MeritSolverCriterion(gs->solver, it) <= gs->solver->settings.rtol) {
     if (p->fresh) return MERIT_STOP_CONVERGED;
     p->refresh = true;
   }
@@ -146,7 +146,7 @@ static MeritStop Judge(const Gsru *gs, const MeritIteration *it, Progress *p)
     p->refresh = true;
     if (p->no_better >= NO_BETTER) return MERIT_STOP_ROUNDING_FLOOR;
   }
-  return it->iteration >= gs->solver->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
+  return it->iteration >= gs->solver->settings.max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
 /* The parts of a checkpoint: x, the residuals of pedigree edges and of records, and the loop.

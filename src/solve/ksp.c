@@ -117,12 +117,12 @@ static PetscErrorCode SetUp_KSP(MeritSolver s)
   PetscCall(KSPCreate(s->comm, &data->ksp));
   PetscCall(KSPSetType(data->ksp, KSPCG));
   PetscCall(KSPGetPC(data->ksp, &pc));
-  PetscCall(PCSetType(pc, s->pc_type));
+  PetscCall(PCSetType(pc, s->settings.pc_type));
   PetscCall(KSPSetOperators(data->ksp, s->C, s->C));
   PetscCall(KSPSetInitialGuessNonzero(data->ksp, PETSC_TRUE));
   PetscCall(KSPSetFromOptions(data->ksp));
   /* after the options, as these may set another type; PETSc's options on SNPs win at set-up */
-  PetscCall(MeritPCSetSnp(pc, &s->snp));
+  PetscCall(MeritPCSetSnp(pc, &s->settings.snp));
   PetscCall(ChooseNorm(data->ksp));
   PetscCall(KSPMonitorSet(data->ksp, Monitor, data, NULL));
   PetscCall(KSPSetUp(data->ksp));
@@ -154,7 +154,7 @@ static PetscErrorCode View_KSP(MeritSolver s, PetscViewer viewer)
 static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveResult *result)
 {
   KspData     *data = (KspData *)s->data;
-  const double goal = MeritSolverResidualGoal(s) > 0.0 ? MeritSolverResidualGoal(s) : sqrt(s->rtol);
+  const double goal = MeritSolverResidualGoal(s) > 0.0 ? MeritSolverResidualGoal(s) : sqrt(s->settings.rtol);
   PetscReal    norm, rtol, last;
 
   PetscFunctionBegin;
@@ -172,7 +172,7 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
     KSPConvergedReason reason;
     PetscInt           n;
 
-    if (data->before >= s->max_it || start >= MOST_STARTS) {
+    if (data->before >= s->settings.max_it || start >= MOST_STARTS) {
       result->stop = MERIT_STOP_MAX_IT;
       break;
     }
@@ -185,7 +185,7 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
     /* PETSc measures against the smaller of the starting residual and the right-hand side */
     rtol = goal * data->norm_r / PetscMin(norm, data->norm_r);
     /* a little below the goal, as the true residual will be a little above the recursive one */
-    PetscCall(KSPSetTolerances(data->ksp, PetscMax(PetscMin(0.9 * rtol, 0.9), 1e-15), 0.0, PETSC_DEFAULT, (PetscInt)(s->max_it - data->before)));
+    PetscCall(KSPSetTolerances(data->ksp, PetscMax(PetscMin(0.9 * rtol, 0.9), 1e-15), 0.0, PETSC_DEFAULT, (PetscInt)(s->settings.max_it - data->before)));
     PetscCall(KSPSolve(data->ksp, r, x));
     PetscCall(KSPGetIterationNumber(data->ksp, &n));
     PetscCall(KSPGetConvergedReason(data->ksp, &reason));

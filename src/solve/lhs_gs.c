@@ -176,7 +176,7 @@ static PetscErrorCode SweepRoot(MeritSolver s, LhsGs *g)
       if (column[e] == i) diagonal = value[e];
     }
     /* an equation without a diagonal keeps its value */
-    if (diagonal > 0.0) g->x[i] += s->relaxation * sum / diagonal;
+    if (diagonal > 0.0) g->x[i] += s->settings.relaxation * sum / diagonal;
   }
   PetscCall(MatSeqAIJRestoreArrayRead(g->A, &value));
   PetscCall(MatRestoreRowIJ(g->A, 0, PETSC_FALSE, PETSC_FALSE, &n, &start, &column, &done));
@@ -209,11 +209,11 @@ static MeritStop Judge(MeritSolver s, const MeritIteration *it, double *best, in
   const double goal = MeritSolverResidualGoal(s);
 
   if (!isfinite(it->residual) || !isfinite(it->change)) return MERIT_STOP_BREAKDOWN;
-  if (goal > 0.0 ? it->residual <= goal : MeritSolverCriterion(s, it) <= s->rtol) return MERIT_STOP_CONVERGED;
+  if (goal > 0.0 ? it->residual <= goal : MeritSolverCriterion(s, it) <= s->settings.rtol) return MERIT_STOP_CONVERGED;
   *no_better = it->residual < 0.95 * *best ? 0 : *no_better + 1;
   *best      = PetscMin(*best, it->residual);
   if (it->change <= CHANGE_IS_ROUNDING && *no_better >= NO_BETTER) return MERIT_STOP_ROUNDING_FLOOR;
-  return it->iteration >= s->max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
+  return it->iteration >= s->settings.max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
 /* One right-hand side, from x or from a checkpoint, which any number of ranks can take.
@@ -280,7 +280,7 @@ static PetscErrorCode View_LHSGS(MeritSolver s, PetscViewer viewer)
 {
   PetscFunctionBegin;
   PetscCall(
-      PetscViewerASCIIPrintf(viewer, "  relaxation %g, the left-hand side on one rank\n", s->relaxation));
+      PetscViewerASCIIPrintf(viewer, "  relaxation %g, the left-hand side on one rank\n", s->settings.relaxation));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

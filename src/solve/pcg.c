@@ -410,7 +410,7 @@ static bool Look(PcgLoop *at, const MeritIteration *it, bool holds)
 */
 static PetscErrorCode Run(MeritSolver s, int k, Pcg *w, double *x, double renewed, bool resumed, MeritIteration *it, bool *holds)
 {
-  const double bound = s->mixed ? MARGIN * s->rtol : s->rtol;
+  const double bound = s->mixed ? MARGIN * s->settings.rtol : s->settings.rtol;
   bool         fresh = !resumed;
 
   PetscFunctionBegin;
@@ -429,7 +429,7 @@ static PetscErrorCode Run(MeritSolver s, int k, Pcg *w, double *x, double renewe
       if (Look(&w->at, it, *holds)) break;
       if (!*holds && !fresh) PetscCall(PcgSaveIfDue(s, w, x, it));
     }
-    if (*holds || it->iteration >= s->max_it || !Advance(s, k, w, x)) break;
+    if (*holds || it->iteration >= s->settings.max_it || !Advance(s, k, w, x)) break;
     it->iteration++;
     fresh = false;
     /* the step made u a copy of the recursive residual, which Renew() compares with the true one */
@@ -484,7 +484,7 @@ static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds,
     w->at.longest = w->at.n_steps;
   }
   if (holds && IsTrue(s, result->true_residual, it->residual)) result->stop = MERIT_STOP_CONVERGED;
-  else if (it->iteration >= s->max_it) result->stop = MERIT_STOP_MAX_IT;
+  else if (it->iteration >= s->settings.max_it) result->stop = MERIT_STOP_MAX_IT;
   else if (!(result->true_residual < 0.5 * w->at.last))
     result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
   w->at.last         = result->true_residual;
@@ -550,7 +550,7 @@ static PetscErrorCode ChoosePrecision(MeritSolver s)
   if (!snps) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(model), &n_animals, NULL, &n_used));
   pays     = (double)n_animals * n_used >= GENOTYPES_MIXED && MeritPackedLevelNow() > MERIT_PACKED_PORTABLE;
-  s->mixed = s->precision == MERIT_PRECISION_MIXED || (s->precision == MERIT_PRECISION_CHOOSE && pays);
+  s->mixed = s->settings.precision == MERIT_PRECISION_MIXED || (s->settings.precision == MERIT_PRECISION_CHOOSE && pays);
   MeritLog(MERIT_LOG_INFO, "products with genotypes in %s", s->mixed ? "single precision, true residuals in double" : "double precision");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -561,9 +561,9 @@ static PetscErrorCode SetUp_PCG(MeritSolver s)
   PetscCall(ChoosePrecision(s));
   if (!s->pc) {
     PetscCall(PCCreate(s->comm, &s->pc));
-    PetscCall(PCSetType(s->pc, s->pc_type));
+    PetscCall(PCSetType(s->pc, s->settings.pc_type));
     PetscCall(PCSetFromOptions(s->pc));
-    PetscCall(MeritPCSetSnp(s->pc, &s->snp));
+    PetscCall(MeritPCSetSnp(s->pc, &s->settings.snp));
   }
   PetscCall(PCSetOperators(s->pc, s->C, s->C));
   PetscCall(PCSetUp(s->pc));

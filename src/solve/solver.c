@@ -34,13 +34,13 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   PetscCall(PetscNew(&s));
   PetscCall(PetscCommDuplicate(comm, &s->comm, NULL)); /* messages of the caller are none of ours */
   s->ops        = types[0];
-  s->criterion  = MERIT_CRITERION_RESIDUAL;
-  s->rtol       = 1e-8;
-  s->max_it     = 5000;
-  s->relaxation = 1.0;
-  s->block      = 64;
-  s->pc_auto    = true;
-  s->snp        = (MeritSnpOptions){MERIT_SNP_AUTO, 64, 0, false};
+  s->settings.criterion  = MERIT_CRITERION_RESIDUAL;
+  s->settings.rtol       = 1e-8;
+  s->settings.max_it     = 5000;
+  s->settings.relaxation = 1.0;
+  s->settings.block      = 64;
+  s->settings.pc_auto    = true;
+  s->settings.snp        = (MeritSnpOptions){MERIT_SNP_AUTO, 64, 0, false};
   *solver = s;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -93,7 +93,7 @@ PetscErrorCode MeritSolverSetCheckpoint(MeritSolver s, MeritCheckpoint checkpoin
 PetscErrorCode MeritSolverChooseGrid(MeritSolver s, MeritModel model)
 {
   PetscFunctionBegin;
-  if (MeritModelGenotypes(model) && HasPreconditioner(s) && s->snp.kind != MERIT_SNP_BLOCKS)
+  if (MeritModelGenotypes(model) && HasPreconditioner(s) && s->settings.snp.kind != MERIT_SNP_BLOCKS)
     PetscCall(MeritGenotypesSetGrid(MeritModelGenotypes(model), MERIT_GRID_AUTO));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -103,7 +103,7 @@ PetscErrorCode MeritSolverChooseGrid(MeritSolver s, MeritModel model)
 PetscErrorCode MeritSolverSetMemory(MeritSolver s, double bytes)
 {
   PetscFunctionBegin;
-  s->memory = bytes;
+  s->settings.memory = bytes;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -124,9 +124,9 @@ PetscErrorCode MeritSolverSetOperator(MeritSolver s, Mat C)
 PetscErrorCode MeritSolverSetTolerance(MeritSolver s, MeritCriterion criterion, double rtol, int64_t max_it)
 {
   PetscFunctionBegin;
-  s->criterion = criterion;
-  s->rtol      = rtol;
-  s->max_it    = max_it;
+  s->settings.criterion = criterion;
+  s->settings.rtol      = rtol;
+  s->settings.max_it    = max_it;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -138,7 +138,7 @@ PetscErrorCode MeritSolverSetPreconditioner(MeritSolver s, const char type[])
   PetscFunctionBegin;
   if (!strcmp(type, "auto")) {
     PetscCall(Reset(s));
-    s->pc_auto = true;
+    s->settings.pc_auto = true;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (!strcmp(type, "diagonal")) type = PCJACOBI;
@@ -146,8 +146,8 @@ PetscErrorCode MeritSolverSetPreconditioner(MeritSolver s, const char type[])
   if (!strcmp(type, "pedigree")) type = "merit_ped";
   PetscCall(MeritPCCheckType(type));
   PetscCall(Reset(s));
-  PetscCall(PetscStrncpy(s->pc_type, type, sizeof(s->pc_type)));
-  s->pc_auto = false;
+  PetscCall(PetscStrncpy(s->settings.pc_type, type, sizeof(s->settings.pc_type)));
+  s->settings.pc_auto = false;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -158,7 +158,7 @@ PetscErrorCode MeritSolverSetRelaxation(MeritSolver s, double relaxation)
   PetscFunctionBegin;
   if (!(relaxation > 0.0 && relaxation < 2.0))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.relaxation", "must lie between 0 and 2, got %g", relaxation));
-  s->relaxation = relaxation;
+  s->settings.relaxation = relaxation;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -168,7 +168,7 @@ PetscErrorCode MeritSolverSetPrecision(MeritSolver s, MeritPrecision precision)
 {
   PetscFunctionBegin;
   PetscCall(Reset(s));
-  s->precision = precision;
+  s->settings.precision = precision;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -177,7 +177,7 @@ PetscErrorCode MeritSolverSetPrecision(MeritSolver s, MeritPrecision precision)
 PetscErrorCode MeritSolverSetSymmetric(MeritSolver s, bool symmetric)
 {
   PetscFunctionBegin;
-  s->symmetric = symmetric;
+  s->settings.symmetric = symmetric;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -186,8 +186,8 @@ PetscErrorCode MeritSolverSetSymmetric(MeritSolver s, bool symmetric)
 PetscErrorCode MeritSolverSetMonitor(MeritSolver s, MeritMonitor monitor, void *ctx)
 {
   PetscFunctionBegin;
-  s->monitor     = monitor;
-  s->monitor_ctx = ctx;
+  s->settings.monitor     = monitor;
+  s->settings.monitor_ctx = ctx;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -211,9 +211,9 @@ PetscErrorCode MeritSolverGetType(MeritSolver s, const char *type[])
 PetscErrorCode MeritSolverGetTolerance(MeritSolver s, MeritCriterion *criterion, double *rtol, int64_t *max_it)
 {
   PetscFunctionBegin;
-  if (criterion) *criterion = s->criterion;
-  if (rtol) *rtol = s->rtol;
-  if (max_it) *max_it = s->max_it;
+  if (criterion) *criterion = s->settings.criterion;
+  if (rtol) *rtol = s->settings.rtol;
+  if (max_it) *max_it = s->settings.max_it;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -221,7 +221,7 @@ PetscErrorCode MeritSolverGetTolerance(MeritSolver s, MeritCriterion *criterion,
 PetscErrorCode MeritSolverGetPreconditioner(MeritSolver s, const char *type[])
 {
   PetscFunctionBegin;
-  *type = HasPreconditioner(s) ? s->pc_type : "none";
+  *type = HasPreconditioner(s) ? s->settings.pc_type : "none";
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -231,15 +231,15 @@ static PetscErrorCode FromOptions(MeritSolver s)
 {
   char      text[64];
   PetscBool given;
-  PetscReal rtol = s->rtol;
-  PetscInt  max_it = (PetscInt)s->max_it;
+  PetscReal rtol = s->settings.rtol;
+  PetscInt  max_it = (PetscInt)s->settings.max_it;
 
   PetscFunctionBegin;
   PetscCall(PetscOptionsGetString(NULL, NULL, "-solver_type", text, sizeof(text), &given));
   if (given) PetscCall(MeritSolverSetType(s, text));
   PetscCall(PetscOptionsGetReal(NULL, NULL, "-solver_rtol", &rtol, NULL));
   PetscCall(PetscOptionsGetInt(NULL, NULL, "-solver_max_it", &max_it, NULL));
-  PetscCall(MeritSolverSetTolerance(s, s->criterion, rtol, max_it));
+  PetscCall(MeritSolverSetTolerance(s, s->settings.criterion, rtol, max_it));
   PetscCall(PetscOptionsGetString(NULL, NULL, "-pc_type", text, sizeof(text), &given));
   if (given) PetscCall(MeritSolverSetPreconditioner(s, text));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -250,15 +250,15 @@ static PetscErrorCode FromOptions(MeritSolver s)
 static PetscErrorCode SnpFromConfig(MeritSolver s, MeritNode job)
 {
   static const char *const kinds[] = {"auto", "diagonal", "blocks", "nystrom"}, *const ways[] = {"additive", "multiplicative"};
-  int                      kind = (int)s->snp.kind, way = s->snp.multiplicative;
-  int64_t                  width = s->snp.width, rank = s->snp.rank;
+  int                      kind = (int)s->settings.snp.kind, way = s->settings.snp.multiplicative;
+  int64_t                  width = s->settings.snp.width, rank = s->settings.snp.rank;
 
   PetscFunctionBegin;
   PetscCall(MeritConfigChoice(job, "solver.snp", 4, kinds, &kind));
   PetscCall(MeritConfigInt(job, "solver.snp_block", 1, 1024, &width));
   PetscCall(MeritConfigInt(job, "solver.nystrom_rank", 0, 2000, &rank));
   PetscCall(MeritConfigChoice(job, "solver.combine", 2, ways, &way));
-  s->snp = (MeritSnpOptions){(MeritSnpKind)kind, (int32_t)width, (int32_t)rank, way == 1};
+  s->settings.snp = (MeritSnpOptions){(MeritSnpKind)kind, (int32_t)width, (int32_t)rank, way == 1};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -283,9 +283,9 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
   const char              *text       = NULL;
   static const char *const sweeps[]     = {"forward", "symmetric"};
   static const char *const precisions[] = {"auto", "double", "mixed"};
-  int                      criterion  = (int)s->criterion, precision = (int)s->precision, sweep = s->symmetric;
-  double                   rtol = s->rtol, relaxation = s->relaxation;
-  int64_t                  max_it = s->max_it, block = s->block;
+  int                      criterion  = (int)s->settings.criterion, precision = (int)s->settings.precision, sweep = s->settings.symmetric;
+  double                   rtol = s->settings.rtol, relaxation = s->settings.relaxation;
+  int64_t                  max_it = s->settings.max_it, block = s->settings.block;
 
   PetscFunctionBegin;
   PetscCall(MeritConfigString(job, "solver.type", &text));
@@ -308,8 +308,8 @@ PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
     PetscCall(MeritNodeError(MeritNodeFind(job, "solver.sweep"), "solver.sweep: symmetric requires solver gsru or gs, not %s", s->ops->name));
   PetscCall(MeritSolverSetSymmetric(s, sweep));
   PetscCall(MeritConfigInt(job, "solver.block", 1, 1024, &block));
-  s->block = (int32_t)block;
-  PetscCall(MeritConfigBytes(job, "solver.memory", &s->memory));
+  s->settings.block = (int32_t)block;
+  PetscCall(MeritConfigBytes(job, "solver.memory", &s->settings.memory));
   /* the database last, so that it wins */
   PetscCall(FromOptions(s));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -325,7 +325,7 @@ static PetscErrorCode ChoosePreconditioner(MeritSolver s)
   MeritModel  model = NULL;
 
   PetscFunctionBegin;
-  if (!s->pc_auto) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!s->settings.pc_auto) PetscFunctionReturn(PETSC_SUCCESS);
   if (s->n_terms) PetscCall(MeritMMEGetModel(s->C, &model));
   /* a matrix without a model (the dummy) gets merit_fixed, which does nothing there */
   if (s->n_terms && MeritModelLinkedTerms(model, &linked) > 0) {
@@ -337,7 +337,7 @@ static PetscErrorCode ChoosePreconditioner(MeritSolver s)
       type = "merit_block";
       why  = "a covariance matrix is singular";
     }
-  PetscCall(PetscStrncpy(s->pc_type, type, sizeof(s->pc_type)));
+  PetscCall(PetscStrncpy(s->settings.pc_type, type, sizeof(s->settings.pc_type)));
   if (s->n_terms && HasPreconditioner(s)) MeritLog(MERIT_LOG_INFO, "preconditioner %s: %s", type, why);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -385,10 +385,10 @@ PetscErrorCode MeritSolverCheckModel(MeritSolver s, MeritModel model)
   const int term = MeritModelSingularTerm(model);
 
   PetscFunctionBegin;
-  if (term < 0 || s->pc_auto || !HasPreconditioner(s) || (strcmp(s->pc_type, "merit_ped") && strcmp(s->pc_type, "merit_fixed")))
+  if (term < 0 || s->settings.pc_auto || !HasPreconditioner(s) || (strcmp(s->settings.pc_type, "merit_ped") && strcmp(s->settings.pc_type, "merit_fixed")))
     PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.preconditioner",
-                       "%s needs covariance matrices that are not singular, and that of `%s` is; use auto or merit_block", s->pc_type,
+                       "%s needs covariance matrices that are not singular, and that of `%s` is; use auto or merit_block", s->settings.pc_type,
                        MeritModelFormula(model)->term[term].label));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -462,7 +462,7 @@ PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x
 PetscErrorCode MeritSolverView(MeritSolver s, PetscViewer viewer)
 {
   PetscFunctionBegin;
-  PetscCall(PetscViewerASCIIPrintf(viewer, "Merit solver %s: rtol %g, at most %lld iterations\n", s->ops->name, s->rtol, (long long)s->max_it));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "Merit solver %s: rtol %g, at most %lld iterations\n", s->ops->name, s->settings.rtol, (long long)s->settings.max_it));
   if (s->ready) PetscCall((*s->ops->view)(s, viewer));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

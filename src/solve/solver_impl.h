@@ -14,25 +14,30 @@ typedef struct {
   MeritSolverCapabilities can;
 } MeritSolverOps;
 
+/* What the caller asks for; set by the functions of merit/solver.h (solver.c) alone, but for pc_type, which set-up chooses where pc_auto */
+typedef struct {
+  char            pc_type[64];
+  bool            pc_auto; /* chosen from the model at set-up */
+  MeritSnpOptions snp;     /* what merit_ped and merit_fixed do with SNPs */
+  MeritCriterion  criterion;
+  double          rtol, relaxation;
+  bool            symmetric; /* gsru, gs: sweeps go there and back */
+  int64_t         max_it;
+  MeritPrecision  precision;
+  int32_t         block;  /* gsru: columns of a block */
+  double          memory; /* bytes per rank that a solver may take that forms C; 0: what the machine has */
+  MeritMonitor    monitor;
+  void           *monitor_ctx;
+} SolverSettings;
+
 struct _p_MeritSolver {
   MPI_Comm              comm;
   const MeritSolverOps *ops;
   void                 *data; /* of the type; owned by it */
   Mat                   C;    /* holds a reference */
   PC                    pc;   /* pcg: owned; ksp keeps its own */
-  char                  pc_type[64];
-  bool                  pc_auto; /* chosen from the model at set-up */
-  MeritSnpOptions       snp;     /* what merit_ped and merit_fixed do with SNPs */
-  MeritCriterion        criterion;
-  double                rtol, relaxation;
-  bool                  symmetric; /* gsru, gs: sweeps go there and back */
-  int64_t               max_it;
-  MeritPrecision        precision; /* as asked for */
-  bool                  mixed;     /* pcg: as it is */
-  int32_t               block; /* gsru: columns of a block */
-  double                memory; /* bytes per rank that a solver may take that forms C; 0: what the machine has */
-  MeritMonitor          monitor;
-  void                 *monitor_ctx;
+  bool                  mixed; /* pcg: are products in single precision? */
+  SolverSettings        settings;
   MeritCheckpoint       checkpoint; /* NULL: none; borrowed */
   bool                  ready;
   /* of the operator */

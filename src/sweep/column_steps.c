@@ -66,14 +66,14 @@ static double Step(MeritSweep s, SweepTerm *term, int32_t j, double *g)
     for (int b = 0; b < n_eq; b++) gradient[a] -= precision[a * n_eq + b] * x[b];
     square += gradient[a] * gradient[a];
   }
-  if (s->visit) {
+  if (s->settings.visit) {
     /* the visitor gives new values; the step is their difference from x */
     MeritSweepAskVisitor(s, term, j, x, gradient, inverse, g);
     for (int a = 0; a < n_eq; a++) g[a] -= x[a];
   } else {
     for (int a = 0; a < n_eq; a++) {
       g[a] = 0.0;
-      for (int b = 0; b < n_eq; b++) g[a] += s->relaxation * inverse[a * n_eq + b] * gradient[b];
+      for (int b = 0; b < n_eq; b++) g[a] += s->settings.relaxation * inverse[a * n_eq + b] * gradient[b];
     }
   }
   for (int a = 0; a < n_eq; a++) x[a] += g[a];
@@ -88,11 +88,11 @@ static double Substitute(MeritSweep s, SweepTerm *term, int32_t first, int32_t n
   double    squares = 0.0;
 
   for (int32_t turn = 0; turn < n; turn++) {
-    const int32_t j    = s->backward ? n - 1 - turn : turn;
+    const int32_t j    = s->work.backward ? n - 1 - turn : turn;
     double       *step = g + j * n_eq;
 
     squares += Step(s, term, first + j, step);
-    if (s->backward) TakeOut(&term->columns, n_eq, j, n, 0, j, gram, step, g);
+    if (s->work.backward) TakeOut(&term->columns, n_eq, j, n, 0, j, gram, step, g);
     else TakeOut(&term->columns, n_eq, j, n, j + 1, n, gram, step, g);
   }
   return squares;
@@ -135,7 +135,7 @@ static void KeepOwned(MeritSweep s, SweepTerm *term, double *x)
       const int32_t at  = t->eq_owned + i * t->n_eq + a;
       const double  now = term->columns.x[t->canonical[i] * t->n_eq + a], step = now - x[at];
 
-      s->sums[term->index] += step * step;
+      s->work.sums[term->index] += step * step;
       x[at] = now;
     }
 }
@@ -148,7 +148,7 @@ static PetscErrorCode CountOnce(MeritSweep s, double squares)
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  if (!rank) s->sums[s->n_terms] += squares;
+  if (!rank) s->work.sums[s->n_terms] += squares;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -161,7 +161,7 @@ static PetscErrorCode Recompute(MeritSweep s, SweepTerm *term, double *x)
 
   PetscFunctionBegin;
   for (int32_t turn = 0; turn < c->n_cols; turn++) {
-    const int32_t j = s->backward ? c->n_cols - 1 - turn : turn;
+    const int32_t j = s->work.backward ? c->n_cols - 1 - turn : turn;
 
     PetscCall(MeritSweepRefresh(s, x));
     PetscCall((*term->rows->sums)(s, term));
@@ -183,7 +183,7 @@ static PetscErrorCode Blocks(MeritSweep s, SweepTerm *term, double *x)
   PetscCall((*term->rows->sums)(s, term));
   PetscCall(PetscArrayzero(c->shift, (size_t)c->n_rows * (size_t)term->view->n_eq));
   for (int32_t turn = 0; turn < n_blocks; turn++) {
-    const int32_t first = (s->backward ? n_blocks - 1 - turn : turn) * c->width, n = PetscMin(c->width, c->n_cols - first);
+    const int32_t first = (s->work.backward ? n_blocks - 1 - turn : turn) * c->width, n = PetscMin(c->width, c->n_cols - first);
 
     PetscCall(Adjoint(s, term, first, n));
     PetscCall(CountOnce(s, Substitute(s, term, first, n, c->gram[first / c->width], c->sums)));
@@ -198,7 +198,7 @@ static PetscErrorCode Blocks(MeritSweep s, SweepTerm *term, double *x)
 PetscErrorCode MeritSweepRunColumns(MeritSweep s, SweepTerm *term, double *x)
 {
   PetscFunctionBegin;
-  if (s->recompute) PetscCall(Recompute(s, term, x));
+  if (s->settings.recompute) PetscCall(Recompute(s, term, x));
   else PetscCall(Blocks(s, term, x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

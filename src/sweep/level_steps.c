@@ -21,7 +21,7 @@ static double Gradient(MeritSweep s, const SweepTerm *term, int32_t level, int32
   double        square    = 0.0;
 
   for (int a = 0; a < n; a++) {
-    double sum = s->g[eq + a] + s->delta[eq + a];
+    double sum = s->work.g[eq + a] + s->delta[eq + a];
 
     for (int b = 0; precision && b < n; b++) sum -= precision[a * n + b] * x[eq + b];
     gradient[a] = s->eq_state[eq + a] == MERIT_EQ_OK ? sum : 0.0;
@@ -41,18 +41,18 @@ static double Step(MeritSweep s, const SweepTerm *term, int32_t eq, double *x)
   double               gradient[MERIT_MAX_COMPONENTS], value[MERIT_MAX_COMPONENTS];
   const double         square = Gradient(s, term, level, eq, x, gradient);
 
-  if (s->visit) {
+  if (s->settings.visit) {
     MeritSweepAskVisitor(s, term, t->canonical[level], x + eq, gradient, inverse, value);
-    for (int a = 0; a < n; a++) s->du[eq + a] = s->eq_state[eq + a] == MERIT_EQ_OK ? value[a] - x[eq + a] : 0.0;
+    for (int a = 0; a < n; a++) s->work.du[eq + a] = s->eq_state[eq + a] == MERIT_EQ_OK ? value[a] - x[eq + a] : 0.0;
   } else {
     for (int a = 0; a < n; a++) {
       double sum = 0.0;
 
       for (int b = 0; b < n; b++) sum += inverse[a * n + b] * gradient[b];
-      s->du[eq + a] = s->eq_state[eq + a] == MERIT_EQ_OK ? s->relaxation * sum : 0.0;
+      s->work.du[eq + a] = s->eq_state[eq + a] == MERIT_EQ_OK ? s->settings.relaxation * sum : 0.0;
     }
   }
-  for (int a = 0; a < n; a++) x[eq + a] += s->du[eq + a];
+  for (int a = 0; a < n; a++) x[eq + a] += s->work.du[eq + a];
   return square;
 }
 
@@ -73,7 +73,7 @@ static void StepLevels(int64_t from, int64_t to, void *ctx, double *sums)
 
   for (int64_t i = from; i < to; i++) {
     sums[0] += Step(c->sweep, c->term, eq[i], c->x);
-    for (int a = 0; a < c->term->view->n_eq; a++) sums[1] += c->sweep->du[eq[i] + a] * c->sweep->du[eq[i] + a];
+    for (int a = 0; a < c->term->view->n_eq; a++) sums[1] += c->sweep->work.du[eq[i] + a] * c->sweep->work.du[eq[i] + a];
   }
 }
 
@@ -85,8 +85,8 @@ static void Steps(MeritSweep s, SweepTerm *term, int c, double *x)
   double room[MERIT_SUM_PARTS * 2], sums[2];
 
   MeritSums(s->n_threads, term->levels.n_mine[c], StepLevels, &colour, 2, room, sums);
-  s->sums[s->n_terms] += sums[0];
-  s->sums[term->index] += sums[1];
+  s->work.sums[s->n_terms] += sums[0];
+  s->work.sums[term->index] += sums[1];
 }
 
 /* MeritSweepRunLevels - See the header. Collective. */
@@ -96,16 +96,16 @@ PetscErrorCode MeritSweepRunLevels(MeritSweep s, SweepTerm *term, double *x)
 
   PetscFunctionBegin;
   for (int turn = 0; turn < l->n_colours; turn++) {
-    const int c = s->backward ? l->n_colours - 1 - turn : turn;
+    const int c = s->work.backward ? l->n_colours - 1 - turn : turn;
 
-    if (s->recompute) PetscCall(MeritSweepRefresh(s, x));
+    if (s->settings.recompute) PetscCall(MeritSweepRefresh(s, x));
     MeritSweepGradient(s, term, l->first[c], l->first[c + 1]);
-    PetscCall(PetscSFReduceBegin(l->halo[c], MPI_DOUBLE, s->g + s->n_owned, s->g, MPI_SUM));
-    PetscCall(PetscSFReduceEnd(l->halo[c], MPI_DOUBLE, s->g + s->n_owned, s->g, MPI_SUM));
+    PetscCall(PetscSFReduceBegin(l->halo[c], MPI_DOUBLE, s->work.g + s->n_owned, s->work.g, MPI_SUM));
+    PetscCall(PetscSFReduceEnd(l->halo[c], MPI_DOUBLE, s->work.g + s->n_owned, s->work.g, MPI_SUM));
     Steps(s, term, c, x);
-    if (s->recompute) continue;
-    PetscCall(PetscSFBcastBegin(l->halo[c], MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
-    PetscCall(PetscSFBcastEnd(l->halo[c], MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
+    if (s->settings.recompute) continue;
+    PetscCall(PetscSFBcastBegin(l->halo[c], MPI_DOUBLE, s->work.du, s->work.du + s->n_owned, MPI_REPLACE));
+    PetscCall(PetscSFBcastEnd(l->halo[c], MPI_DOUBLE, s->work.du, s->work.du + s->n_owned, MPI_REPLACE));
     MeritSweepUpdate(s, term, l->first[c], l->first[c + 1]);
   }
   PetscFunctionReturn(PETSC_SUCCESS);

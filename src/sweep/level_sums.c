@@ -120,7 +120,7 @@ static void SumChunk(MeritSweep s, const SweepTerm *term, int32_t first, int32_t
     end = PetscMin(to, l->start[position + 1]);
     if (from == l->start[position] && end == l->start[position + 1]) {
       Sum(s, term, position, from, end, comp, eq);
-      AddSums(term->view, comp, eq, s->g + l->eq[position]);
+      AddSums(term->view, comp, eq, s->work.g + l->eq[position]);
     } else {
       if (part->position >= 0) part++;
       part->position = position;
@@ -146,20 +146,20 @@ void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int3
   const int          n_eq  = term->view->n_eq;
 
   for (int32_t position = first; position < last; position++)
-    for (int a = 0; a < n_eq; a++) s->g[l->eq[position] + a] = 0.0;
+    for (int a = 0; a < n_eq; a++) s->work.g[l->eq[position] + a] = 0.0;
   if (OneThread(s, n)) {
-    SumChunk(s, term, first, last, begin, begin + n, s->part);
+    SumChunk(s, term, first, last, begin, begin + n, s->work.part);
     return;
   }
-  for (int i = 0; i < 2 * s->n_threads; i++) s->part[i].position = -1;
+  for (int i = 0; i < 2 * s->n_threads; i++) s->work.part[i].position = -1;
 #pragma omp parallel num_threads(s->n_threads)
   {
     const int n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
 
-    SumChunk(s, term, first, last, begin + n * thread / n_threads, begin + n * (thread + 1) / n_threads, s->part + 2 * thread);
+    SumChunk(s, term, first, last, begin + n * thread / n_threads, begin + n * (thread + 1) / n_threads, s->work.part + 2 * thread);
   }
   for (int i = 0; i < 2 * s->n_threads; i++)
-    if (s->part[i].position >= 0) AddSums(term->view, s->part[i].comp, s->part[i].eq, s->g + l->eq[s->part[i].position]);
+    if (s->work.part[i].position >= 0) AddSums(term->view, s->work.part[i].comp, s->work.part[i].eq, s->work.g + l->eq[s->work.part[i].position]);
 }
 
 /* e of a record less the change comp of a level's components */
@@ -184,7 +184,7 @@ static void UpdateEntries(MeritSweep s, const SweepTerm *term, int32_t position,
 {
   const MeritTermView *t     = term->view;
   const SweepLevels   *l     = &term->levels;
-  const double        *du    = s->du + l->eq[position];
+  const double        *du    = s->work.du + l->eq[position];
   const int64_t        rows = l->rows[position];
   const int            n     = t->n_eq;
   double               comp[MERIT_MAX_COMPONENTS];

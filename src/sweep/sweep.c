@@ -62,8 +62,8 @@ PetscErrorCode MeritSweepCreate(Mat C, MeritSweep *sweep)
   s->records    = MeritModelRecords(model);
   s->halo       = MeritModelHalo(model);
   s->n_threads  = omp_get_max_threads();
-  s->block      = 64;
-  s->relaxation = 1.0;
+  s->settings.block      = 64;
+  s->settings.relaxation = 1.0;
   s->has_y      = true;
   *sweep        = s;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -74,7 +74,7 @@ PetscErrorCode MeritSweepSetBlock(MeritSweep s, int32_t columns)
 {
   PetscFunctionBegin;
   PetscCheck(columns >= 1 && !s->term, s->comm, PETSC_ERR_ARG_OUTOFRANGE, "a block has at least one column, and is chosen before set-up");
-  s->block = columns;
+  s->settings.block = columns;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -83,7 +83,7 @@ PetscErrorCode MeritSweepSetRecompute(MeritSweep s, bool recompute)
 {
   PetscFunctionBegin;
   PetscCheck(!s->term, s->comm, PETSC_ERR_ORDER, "the sweep is set up already");
-  s->recompute = recompute;
+  s->settings.recompute = recompute;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -91,7 +91,7 @@ PetscErrorCode MeritSweepSetRecompute(MeritSweep s, bool recompute)
 PetscErrorCode MeritSweepSetRelaxation(MeritSweep s, double relaxation)
 {
   PetscFunctionBegin;
-  s->relaxation = relaxation;
+  s->settings.relaxation = relaxation;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -99,8 +99,8 @@ PetscErrorCode MeritSweepSetRelaxation(MeritSweep s, double relaxation)
 PetscErrorCode MeritSweepSetVisitor(MeritSweep s, MeritSweepVisit visit, void *ctx)
 {
   PetscFunctionBegin;
-  s->visit     = visit;
-  s->visit_ctx = ctx;
+  s->settings.visit     = visit;
+  s->settings.visit_ctx = ctx;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -108,7 +108,7 @@ PetscErrorCode MeritSweepSetVisitor(MeritSweep s, MeritSweepVisit visit, void *c
 PetscErrorCode MeritSweepSetSymmetric(MeritSweep s, bool symmetric)
 {
   PetscFunctionBegin;
-  s->symmetric = symmetric;
+  s->settings.symmetric = symmetric;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -149,14 +149,14 @@ PetscErrorCode MeritSweepSetUp(MeritSweep s)
   s->n_local = MeritModelLayout(s->model)->n_local;
   PetscCall(PetscCalloc1(s->n_terms + 1, &s->term));
   /* A thread's chunk can begin and end within a level, so it leaves at most two partial sums */
-  PetscCall(PetscCalloc1(2 * (size_t)s->n_threads, &s->part));
+  PetscCall(PetscCalloc1(2 * (size_t)s->n_threads, &s->work.part));
   PetscCall(PetscMalloc2(n, &s->y, n, &s->e));
   PetscCall(PetscArraycpy(s->y, s->records->y, n));
   PetscCall(PetscArraycpy(s->e, s->y, n)); /* at x = 0 */
   PetscCall(PetscCalloc1(s->n_owned, &s->delta));
-  PetscCall(PetscMalloc1(s->n_owned + 1, &s->before));
-  PetscCall(PetscCalloc2(s->n_local, &s->g, s->n_local, &s->du));
-  PetscCall(PetscCalloc1(s->n_terms + 1, &s->sums));
+  PetscCall(PetscMalloc1(s->n_owned + 1, &s->work.before));
+  PetscCall(PetscCalloc2(s->n_local, &s->work.g, s->n_local, &s->work.du));
+  PetscCall(PetscCalloc1(s->n_terms + 1, &s->work.sums));
   for (int k = 0; k < s->n_terms; k++) PetscCall(CreateTerm(s, &view[k], k));
   PetscCall(MeritSweepTakeVariances(s, NULL));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -241,9 +241,9 @@ static void Deviations(const MeritRecursion *r, int32_t first, const double *x, 
 static PetscErrorCode Distribute(MeritSweep s, const double x[])
 {
   PetscFunctionBegin;
-  PetscCall(PetscArraycpy(s->du, x, s->n_owned));
-  PetscCall(PetscSFBcastBegin(s->halo, MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(s->halo, MPI_DOUBLE, s->du, s->du + s->n_owned, MPI_REPLACE));
+  PetscCall(PetscArraycpy(s->work.du, x, s->n_owned));
+  PetscCall(PetscSFBcastBegin(s->halo, MPI_DOUBLE, s->work.du, s->work.du + s->n_owned, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(s->halo, MPI_DOUBLE, s->work.du, s->work.du + s->n_owned, MPI_REPLACE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -263,18 +263,18 @@ PetscErrorCode MeritSweepRefresh(MeritSweep s, const double x[])
 
     if (!term->view->n_eq) continue;
     if (SweepByColumns(term->view)) PetscCall(MeritSweepReplicate(s, term, x, term->columns.x));
-    if (term->recursion) Deviations(term->recursion, 0, s->du, term->deviation);
+    if (term->recursion) Deviations(term->recursion, 0, s->work.du, term->deviation);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* All terms once, in the order of the formula or (backward) against it. s->sums are this
+/* All terms once, in the order of the formula or (backward) against it. s->work.sums are this
    rank's parts for this pass. Collective. */
 static PetscErrorCode RunTerms(MeritSweep s, bool backward, double *x)
 {
   PetscFunctionBegin;
-  s->backward = backward;
-  PetscCall(PetscArrayzero(s->sums, s->n_terms + 1));
+  s->work.backward = backward;
+  PetscCall(PetscArrayzero(s->work.sums, s->n_terms + 1));
   for (int turn = 0; turn < s->n_terms; turn++) {
     SweepTerm *term = &s->term[backward ? s->n_terms - 1 - turn : turn];
 
@@ -290,17 +290,17 @@ static PetscErrorCode RunTerms(MeritSweep s, bool backward, double *x)
    gradients are those of the second pass. */
 static void Summarise(MeritSweep s, const double *x, double *sums)
 {
-  sums[2 * s->n_terms] = s->sums[s->n_terms];
+  sums[2 * s->n_terms] = s->work.sums[s->n_terms];
   for (int k = 0; k < s->n_terms; k++) {
     const MeritTermView *t = s->term[k].view;
     double              *change = sums + k, *squares = sums + s->n_terms + k;
 
-    *change  = s->symmetric ? 0.0 : s->sums[k];
+    *change  = s->settings.symmetric ? 0.0 : s->work.sums[k];
     /* owned equations of a term follow one another */
     *squares = 0.0;
     for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++) {
       *squares += x[i] * x[i];
-      if (s->symmetric) *change += (x[i] - s->before[i]) * (x[i] - s->before[i]);
+      if (s->settings.symmetric) *change += (x[i] - s->work.before[i]) * (x[i] - s->work.before[i]);
     }
   }
 }
@@ -315,9 +315,9 @@ PetscErrorCode MeritSweepRun(MeritSweep s, double x[], double sums[])
   PetscFunctionBegin;
   PetscCall(MeritSweepTakeVariances(s, &changed));
   if (changed && (was_expanded || s->expanded)) PetscCall(MeritSweepRefresh(s, x)); /* x has another L */
-  if (s->symmetric) PetscCall(PetscArraycpy(s->before, x, s->n_owned));
+  if (s->settings.symmetric) PetscCall(PetscArraycpy(s->work.before, x, s->n_owned));
   PetscCall(RunTerms(s, false, x));
-  if (s->symmetric) PetscCall(RunTerms(s, true, x));
+  if (s->settings.symmetric) PetscCall(RunTerms(s, true, x));
   if (sums) Summarise(s, x, sums);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -359,7 +359,7 @@ PetscErrorCode MeritSweepRestore(MeritSweep s, const double x[], const double ed
 
     if (term->recursion) {
       PetscCall(PetscArraycpy(term->deviation, edges + t->eq_owned, (size_t)t->n_owned * (size_t)t->n_eq));
-      Deviations(term->recursion, t->n_owned, s->du, term->deviation);
+      Deviations(term->recursion, t->n_owned, s->work.du, term->deviation);
     }
     if (t->n_eq && SweepByColumns(t)) PetscCall(MeritSweepReplicate(s, term, x, term->columns.x));
   }
@@ -372,7 +372,7 @@ PetscErrorCode MeritSweepView(MeritSweep s, PetscViewer viewer)
   const MeritFormula *formula = MeritModelFormula(s->model);
 
   PetscFunctionBegin;
-  PetscCall(PetscViewerASCIIPrintf(viewer, "  relaxation %g, %s sweeps\n", s->relaxation, s->symmetric ? "symmetric" : "forward"));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  relaxation %g, %s sweeps\n", s->settings.relaxation, s->settings.symmetric ? "symmetric" : "forward"));
   for (int k = 0; k < s->n_terms; k++) {
     const SweepTerm *term = &s->term[k];
 
@@ -401,12 +401,12 @@ PetscErrorCode MeritSweepDestroy(MeritSweep *sweep)
   PetscCall(PetscFree(s->term));
   PetscCall(MeritBlockCacheFree(&s->cache));
   PetscCall(PetscFree(s->blocks));
-  PetscCall(PetscFree(s->part));
+  PetscCall(PetscFree(s->work.part));
   PetscCall(PetscFree2(s->y, s->e));
   PetscCall(PetscFree(s->delta));
-  PetscCall(PetscFree2(s->g, s->du));
-  PetscCall(PetscFree(s->before));
-  PetscCall(PetscFree(s->sums));
+  PetscCall(PetscFree2(s->work.g, s->work.du));
+  PetscCall(PetscFree(s->work.before));
+  PetscCall(PetscFree(s->work.sums));
   PetscCall(MatDestroy(&s->C));
   PetscCall(PetscFree(*sweep));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -89,6 +89,24 @@ typedef struct {
   double  comp[MERIT_MAX_COMPONENTS], eq[MERIT_MAX_COMPONENTS];
 } SweepPart;
 
+/* What the caller asks for; set by the functions of merit/sweep.h (sweep.c) alone */
+typedef struct {
+  int32_t         block; /* columns of a block */
+  double          relaxation;
+  bool            symmetric, recompute;
+  MeritSweepVisit visit; /* NULL: relaxation */
+  void           *visit_ctx;
+} SweepSettings;
+
+/* What one pass over the terms works on */
+typedef struct {
+  bool       backward; /* from the last term to the first, colour by colour and column by column */
+  SweepPart *part;     /* [2 * n_threads]; owned */
+  double    *before;   /* [n_owned] x before a symmetric sweep; owned */
+  double    *g, *du;   /* [n_local] gradient and step; owned */
+  double    *sums;     /* [n_terms + 1] squares of the steps by term, squares of the gradients; owned */
+} SweepWork;
+
 /* The sweep. Pointers without "owned" are borrowed from the model or from C. */
 struct _p_MeritSweep {
   MPI_Comm                comm;
@@ -99,12 +117,7 @@ struct _p_MeritSweep {
   PetscSF                 halo;
   int32_t                 n_owned, n_local;
   int                     n_terms, n_threads;
-  /* settings */
-  int32_t block;      /* columns of a block */
-  double  relaxation;
-  bool    symmetric, recompute;
-  MeritSweepVisit visit; /* NULL: relaxation */
-  void           *visit_ctx;
+  SweepSettings           settings;
   /* of the variances */
   uint64_t        state;    /* of C, for which they are */
   bool            expanded; /* some term has L */
@@ -115,12 +128,7 @@ struct _p_MeritSweep {
   bool    has_y;  /* e starts from y, else from 0 */
   double *y, *e;  /* [n_records * n_traits] observations and y - W x; owned */
   double *delta;  /* [n_owned] right-hand side beyond W' R^-1 y; owned */
-  /* work */
-  bool       backward; /* from the last term to the first, colour by colour and column by column */
-  SweepPart *part;     /* [2 * n_threads]; owned */
-  double    *before;   /* [n_owned] x before a symmetric sweep; owned */
-  double    *g, *du;   /* [n_local] gradient and step; owned */
-  double    *sums;     /* [n_terms + 1] squares of the steps by term, squares of the gradients; owned */
+  SweepWork work;
 };
 
 /* q = R^-1 e of a record; q and e [n_traits] are not the same array. Not collective. */
@@ -152,14 +160,14 @@ PetscErrorCode MeritSweepColour(MeritSweep s, const SweepTerm *term, int *n_colo
 PetscErrorCode MeritSweepLevelsCreate(MeritSweep s, SweepTerm *term);
 /* levels.c: free them; NULL-safe. Collective. */
 PetscErrorCode MeritSweepLevelsDestroy(SweepLevels *levels);
-/* level_sums.c: s->g of the levels at positions [first, last): W' R^-1 e in their equations
+/* level_sums.c: s->work.g of the levels at positions [first, last): W' R^-1 e in their equations
    and, with a recursion, minus the penalty times x; the part of this rank. Not collective,
    threaded. */
 void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last);
 /* level_sums.c: residuals of records and rows after the steps du of the levels at positions
    [first, last). Not collective, threaded. */
 void MeritSweepUpdate(MeritSweep s, const SweepTerm *term, int32_t first, int32_t last);
-/* level_steps.c: one sweep over a term; adds to s->sums. Collective. */
+/* level_steps.c: one sweep over a term; adds to s->work.sums. Collective. */
 PetscErrorCode MeritSweepRunLevels(MeritSweep s, SweepTerm *term, double *x);
 /* variances.c: inverse in place of a symmetric positive semi-definite block, rows and columns
    of dependent equations 0. Not collective. */
@@ -183,7 +191,7 @@ void MeritSweepColumnsInvert(SweepTerm *term);
 PetscErrorCode MeritSweepReplicate(MeritSweep s, SweepTerm *term, const double *owned, double *all);
 /* columns.c: free them; NULL-safe. Not collective. */
 PetscErrorCode MeritSweepColumnsDestroy(SweepColumns *columns);
-/* column_steps.c: one sweep over the blocks of a term; adds to s->sums. Collective. */
+/* column_steps.c: one sweep over the blocks of a term; adds to s->work.sums. Collective. */
 PetscErrorCode MeritSweepRunColumns(MeritSweep s, SweepTerm *term, double *x);
 /* genotype_columns.c, record_columns.c */
 extern const SweepRows MeritSweepGenotypeRows, MeritSweepRecordRows;

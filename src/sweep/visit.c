@@ -41,5 +41,5 @@ void MeritSweepAskVisitor(MeritSweep s, const SweepTerm *term, int64_t level, co
     value[a] = mean[a];
   }
   Root(n, inverse, root);
-  (*s->visit)(&block, value, s->visit_ctx);
+  (*s->settings.visit)(&block, value, s->settings.visit_ctx);
 }
