@@ -1,4 +1,5 @@
 #pragma once
+#include <merit/checkpoint.h>
 #include <merit/op.h>
 #include <petscviewer.h>
 
@@ -60,11 +61,13 @@ MERIT_EXTERN PetscErrorCode MeritSweepRefresh(MeritSweep sweep, const double x[]
 MERIT_EXTERN PetscErrorCode MeritSweepRun(MeritSweep sweep, double x[], double sums[]);
 /* The residuals y - W x of the records, [n_records * n_traits], trait fastest; borrowed. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritSweepResiduals(MeritSweep sweep, double **e);
-/* Residuals of the pedigree edges, into edges[n_owned], 0 elsewhere: with x and the residuals of the records the state of a sweep. Not
-   collective. */
-MERIT_EXTERN PetscErrorCode MeritSweepSaveEdges(MeritSweep sweep, double edges[]);
-/* Restore that state: x[n_owned], edges[n_owned]; the residuals of the records are already written. Collective. */
-MERIT_EXTERN PetscErrorCode MeritSweepRestore(MeritSweep sweep, const double x[], const double edges[]);
+/* Parts of a checkpoint that hold the state of a sweep */
+enum { MERIT_SWEEP_PARTS = 3 };
+/* Describe x[n_owned] and the residuals of records and of rows of recursions, as they are, to be saved or to be loaded; none depends on the
+   number of ranks. Borrowed from x and the sweep. Not collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepState(MeritSweep sweep, double x[], MeritState state[MERIT_SWEEP_PARTS]);
+/* Continue from the state, after it was loaded into these parts. Collective. */
+MERIT_EXTERN PetscErrorCode MeritSweepRestore(MeritSweep sweep, const double x[]);
 /* Print colours and widths of the terms. Collective. */
 MERIT_EXTERN PetscErrorCode MeritSweepView(MeritSweep sweep, PetscViewer viewer);
 /* Free; NULL-safe. Collective. */

@@ -12,7 +12,6 @@
 #include "solver_impl.h"
 #include <math.h>
 #include <merit/sweep.h>
-#include <string.h>
 
 /* REFRESH: sweeps after which residuals are computed afresh. FEW_EQUATIONS: up to that many the
    true residual is computed after every sweep, above it every CHECK sweeps. */
@@ -27,9 +26,8 @@ typedef struct {
   MeritSolver solver;
   MeritSweep  sweep;       /* owned */
   int64_t     n_equations; /* of all ranks */
-  int         n_traits;
   double     *sums;        /* [2 * n_terms + 1] of MeritSweepRun; owned */
-  double     *edges, *q;   /* [n] residuals of the pedigree edges, for checkpoints; true residual; owned */
+  double     *q;           /* [n] true residual; owned */
 } Gsru;
 
 /* Free all; called also after a set-up that failed. */
@@ -40,7 +38,7 @@ static PetscErrorCode Reset_GSRU(MeritSolver s)
   PetscFunctionBegin;
   if (!gs) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritSweepDestroy(&gs->sweep));
-  PetscCall(PetscFree3(gs->sums, gs->edges, gs->q));
+  PetscCall(PetscFree2(gs->sums, gs->q));
   PetscCall(PetscFree(s->data));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -71,8 +69,7 @@ static PetscErrorCode SetUp_GSRU(MeritSolver s)
   gs->solver = s;
   PetscCall(MeritMMEGetModel(s->C, &model));
   gs->n_equations = MeritModelLayout(model)->n_all;
-  gs->n_traits = MeritModelRecords(model)->n_traits;
-  PetscCall(PetscMalloc3(2 * (size_t)s->n_terms + 1, &gs->sums, s->n + 1, &gs->edges, s->n + 1, &gs->q));
+  PetscCall(PetscMalloc2(2 * (size_t)s->n_terms + 1, &gs->sums, s->n + 1, &gs->q));
   PetscCall(MeritSweepCreate(s->C, &gs->sweep));
   PetscCall(MeritSweepSetBlock(gs->sweep, s->settings.block));
   PetscCall(MeritSweepSetRecompute(gs->sweep, s->ops->can.recomputes));
@@ -149,31 +146,22 @@ static MeritStop Judge(const Gsru *gs, const MeritIteration *it, Progress *p)
   return it->iteration >= gs->solver->settings.max_it ? MERIT_STOP_MAX_IT : MERIT_STOP_NONE;
 }
 
-/* The parts of a checkpoint: x, the residuals of pedigree edges and of records, and the loop.
-   None depends on the number of ranks. Borrowed from the arguments. */
-enum { N_STATE = 7 };
+/* The parts of a checkpoint: those of the sweep, and the loop. Borrowed from the arguments. */
+enum { N_STATE = MERIT_SWEEP_PARTS + 4 };
 static PetscErrorCode State(Gsru *gs, double *x, MeritIteration *it, Progress *p, MeritState state[N_STATE])
 {
-  double *e;
+  MeritState *loop = state + MERIT_SWEEP_PARTS;
 
   PetscFunctionBegin;
-  PetscCall(MeritSweepResiduals(gs->sweep, &e));
-  {
-    const MeritState all[N_STATE] = {{"x", MERIT_STATE_EQUATIONS, 1, x},
-                                     {"edges", MERIT_STATE_EQUATIONS, 1, gs->edges},
-                                     {"e", MERIT_STATE_RECORDS, (size_t)gs->n_traits, e},
-                                     {"iteration", MERIT_STATE_SAME, sizeof(it->iteration), &it->iteration},
-                                     {"best", MERIT_STATE_SAME, sizeof(p->best), &p->best},
-                                     {"no_better", MERIT_STATE_SAME, sizeof(p->no_better), &p->no_better},
-                                     {"refresh", MERIT_STATE_SAME, sizeof(p->refresh), &p->refresh}};
-
-    memcpy(state, all, sizeof(all));
-  }
+  PetscCall(MeritSweepState(gs->sweep, x, state));
+  loop[0] = (MeritState){"iteration", MERIT_STATE_SAME, sizeof(it->iteration), &it->iteration};
+  loop[1] = (MeritState){"best", MERIT_STATE_SAME, sizeof(p->best), &p->best};
+  loop[2] = (MeritState){"no_better", MERIT_STATE_SAME, sizeof(p->no_better), &p->no_better};
+  loop[3] = (MeritState){"refresh", MERIT_STATE_SAME, sizeof(p->refresh), &p->refresh};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Take effects and residuals as the checkpoint has them, if one is open: the residuals of the
-   records are written by the load, those of pedigree edges given to the sweep. Collective. */
+/* Take effects, residuals and loop as the checkpoint has them, if one is open. Collective. */
 static PetscErrorCode Resume(Gsru *gs, double *x, MeritIteration *it, Progress *p, bool *resumed)
 {
   MeritState state[N_STATE];
@@ -183,7 +171,7 @@ static PetscErrorCode Resume(Gsru *gs, double *x, MeritIteration *it, Progress *
   PetscCall(MeritCheckpointLoad(gs->solver->checkpoint, N_STATE, state, resumed));
   if (!*resumed) PetscFunctionReturn(PETSC_SUCCESS);
   if (it->iteration < 0) PetscCall(MeritCheckpointDamaged(gs->solver->checkpoint, "iteration"));
-  PetscCall(MeritSweepRestore(gs->sweep, x, gs->edges));
+  PetscCall(MeritSweepRestore(gs->sweep, x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -196,7 +184,6 @@ static PetscErrorCode SaveIfDue(Gsru *gs, double *x, MeritIteration *it, Progres
   PetscFunctionBegin;
   PetscCall(MeritCheckpointDue(gs->solver->checkpoint, &due));
   if (!due) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MeritSweepSaveEdges(gs->sweep, gs->edges));
   PetscCall(State(gs, x, it, p, state));
   PetscCall(MeritCheckpointSave(gs->solver->checkpoint, it->iteration, N_STATE, state));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -331,25 +331,28 @@ PetscErrorCode MeritSweepResiduals(MeritSweep s, double **e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* MeritSweepSaveEdges - See the header. Row i of a recursion is that of owned level i, so its
-   residuals are stored at the equations of that level. */
-PetscErrorCode MeritSweepSaveEdges(MeritSweep s, double edges[])
+/* MeritSweepState - See the header. Row i of a recursion is that of owned level i, so its
+   residuals are stored at the equations of that level, in s->edges. */
+PetscErrorCode MeritSweepState(MeritSweep s, double x[], MeritState state[MERIT_SWEEP_PARTS])
 {
   PetscFunctionBegin;
-  PetscCall(PetscArrayzero(edges, s->n_owned));
+  if (!s->edges) PetscCall(PetscCalloc1(s->n_owned + 1, &s->edges));
   for (int k = 0; k < s->n_terms; k++) {
     const MeritTermView *t = s->term[k].view;
 
     if (s->term[k].recursion)
-      PetscCall(PetscArraycpy(edges + t->eq_owned, s->term[k].deviation, (size_t)t->n_owned * (size_t)t->n_eq));
+      PetscCall(PetscArraycpy(s->edges + t->eq_owned, s->term[k].deviation, (size_t)t->n_owned * (size_t)t->n_eq));
   }
+  state[0] = (MeritState){"x", MERIT_STATE_EQUATIONS, 1, x};
+  state[1] = (MeritState){"edges", MERIT_STATE_EQUATIONS, 1, s->edges};
+  state[2] = (MeritState){"e", MERIT_STATE_RECORDS, (size_t)s->records->n_traits, s->e};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* MeritSweepRestore - See the header. Residuals are restored, not recomputed, so that a run
    that was interrupted goes on with the same bits. Rows without a level of their own are
    computed from x. */
-PetscErrorCode MeritSweepRestore(MeritSweep s, const double x[], const double edges[])
+PetscErrorCode MeritSweepRestore(MeritSweep s, const double x[])
 {
   PetscFunctionBegin;
   PetscCall(Distribute(s, x));
@@ -358,7 +361,7 @@ PetscErrorCode MeritSweepRestore(MeritSweep s, const double x[], const double ed
     const MeritTermView *t    = term->view;
 
     if (term->recursion) {
-      PetscCall(PetscArraycpy(term->deviation, edges + t->eq_owned, (size_t)t->n_owned * (size_t)t->n_eq));
+      PetscCall(PetscArraycpy(term->deviation, s->edges + t->eq_owned, (size_t)t->n_owned * (size_t)t->n_eq));
       Deviations(term->recursion, t->n_owned, s->work.du, term->deviation);
     }
     if (t->n_eq && SweepByColumns(t)) PetscCall(MeritSweepReplicate(s, term, x, term->columns.x));
@@ -404,6 +407,7 @@ PetscErrorCode MeritSweepDestroy(MeritSweep *sweep)
   PetscCall(PetscFree(s->work.part));
   PetscCall(PetscFree2(s->y, s->e));
   PetscCall(PetscFree(s->delta));
+  PetscCall(PetscFree(s->edges));
   PetscCall(PetscFree2(s->work.g, s->work.du));
   PetscCall(PetscFree(s->work.before));
   PetscCall(PetscFree(s->work.sums));

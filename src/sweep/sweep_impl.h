@@ -128,6 +128,7 @@ struct _p_MeritSweep {
   bool    has_y;  /* e starts from y, else from 0 */
   double *y, *e;  /* [n_records * n_traits] observations and y - W x; owned */
   double *delta;  /* [n_owned] right-hand side beyond W' R^-1 y; owned */
+  double *edges;  /* [n_owned] residuals of the rows of recursions, 0 elsewhere, as checkpoints have them; NULL before the first; owned */
   SweepWork work;
 };
 
