@@ -30,13 +30,13 @@ ended() {
   [ "$(results)" = "$4" ] || fail "$1: the earlier results are not what they were"
 }
 
-# from memory that Open MPI cannot begin with to enough: in between BLAS is refused its work array, tables are read, the model is set up, the
-# equations are solved and factored.
+# from memory that Open MPI cannot begin with to enough: up to the 128 MiB of BLAS it is refused its work array; from there tables are read, the
+# model is set up, the equations are solved and factored.
 # The status is Merit's 1, unless Open MPI has no memory either and says otherwise.
 memory() {
   local before kib died=0
   before=$(results)
-  for ((kib = 40000; kib < 500000; kib += 12000)); do
+  for kib in 40000 100000 $(seq 136000 12000 500000); do
     run "bash $here/starve.sh $kib 1" --overwrite
     [ "$status" != 0 ] || break
     [ $died -gt 0 ] || grep -q '^merit: ' last.log || continue

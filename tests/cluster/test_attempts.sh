@@ -163,7 +163,7 @@ status=$?
 [ $status -eq 0 ] || exit $status
 population 3000
 together failing stuck ended_by_srun array chain
-n=$(pace "$([ "${3:-}" = long ] && echo 60 || echo 20)")
+n=$(pace "$([ "${3:-}" = long ] && echo 60 || echo 15)")
 reference "$n" whole
 [ "${3:-}" != long ] || time_limit "$n"
 together "request $n ,A=b asked" "request $n ,LAUNCH=mpirun asked_by_mpirun" "dead_node $n" "lost_host $n" # a node is killed after about 3 s

@@ -1,20 +1,37 @@
 #!/usr/bin/env bash
-# run.sh PROGRAM MPIEXEC PAGE: does what a page of the documents tells its reader to do, in a fresh folder with the program on PATH.
+# run.sh PROGRAM MPIEXEC PAGE [NUMPROC_FLAG SERVE]: does what a page of the documents tells its reader to do, in a fresh folder with the program on PATH.
 #   ```csv file=NAME, ```yaml file=NAME, ... are files; they are written as they stand
 #   ```sh blocks are run, in order, each in a shell that stops at the first error
 #   ```tsv answers=FILE lists rows of a result: the columns named in its header pick and check them; numbers agree to 1e-8 of
 #     the largest in the column, words exactly
 # Blocks of other kinds (```yaml without a name, ```bash) are for reading only; tests/cluster/test_page.sh runs those of docs/cluster.md.
+# With SERVE, tests/cli/serve.c runs what is plainly `mpirun -n N merit ...`, so that a page of many short runs starts MPI a few times.
 # A page whose commands read ../shared/data works beside the tests of this source tree, and is skipped (77) without MERIT_SHARED_DATA.
 set -u
 # shellcheck source=blocks.sh
 . "$(dirname "${BASH_SOURCE[0]}")/blocks.sh"
-program=$1 mpiexec=$(command -v "$2") page=$(realpath "$3")
+program=$1 mpiexec=$(command -v "$2") page=$(realpath "$3") serving=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../cli")
 work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+trap 'serve_close; rm -rf "$work"' EXIT
+# shellcheck source=../cli/serve.sh
+. "$serving/serve.sh"
+servers=$work/servers
+serve_open
 mkdir "$work/bin" "$work/page"
 ln -s "$program" "$work/bin/merit"
-printf '#!/bin/sh\nexec "%s" "$@"\n' "$mpiexec" >"$work/bin/mpirun"
+cat >"$work/bin/mpirun" <<END
+#!/bin/sh
+if [ -n "${5:-}" ] && [ "\$1 \$3" = "-n merit" ] && [ "\$2" -le 4 ] && [ "\$PWD" = "$work/page" ] && [ "\${OMP_NUM_THREADS:-1}" = 1 ]; then
+  . "$serving/serve.sh"
+  servers="$work/servers" serve="${5:-}" mpiexec="$mpiexec" np="${4:-}" ranks=\$2
+  shift 3
+  serve_run "\$ranks" "\$@"
+  cat stdout
+  cat stderr >&2
+  exit "\$status"
+fi
+exec "$mpiexec" "\$@"
+END
 chmod +x "$work/bin/mpirun"
 export PATH=$work/bin:$PATH
 if grep -q '\.\./shared/data' "$page"; then

@@ -7,7 +7,8 @@
 # in its environment. The target tests_<folder> builds a folder's programs.
 #   merit_add_script(name SCRIPT file.sh [ARGS ...] [PROCESSORS 2] [TIMEOUT 60] [ANY_THREADS] [SKIPS] [SLOW])
 # registers <folder>/<name>, a script of the current folder with these arguments. OMP_NUM_THREADS is 1, or with ANY_THREADS not set.
-# TIMEOUT in seconds: about four times what the test takes where two tests run at a time on two cores, at least 30; times MERIT_TIME_FACTOR.
+# TIMEOUT in seconds: about four times what the test takes where three tests run at a time on two cores, at least 60; times MERIT_TIME_FACTOR.
+# Tests with a long one begin first (COST).
 # SKIPS: it ends with 77 where this machine lacks something; MERIT_REQUIRE_ALL makes that a failure.
 # LONG, SLOW: they have the label `slow` besides, and are there with -D MERIT_SLOW=ON only.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
@@ -23,11 +24,12 @@ set(MERIT_TIME_FACTOR 1 CACHE STRING "a busy or slow machine: time limits of tes
 option(MERIT_SLOW "the long forms of tests too, with the label slow" OFF)
 option(MERIT_REQUIRE_ALL "a test that cannot run here fails" OFF)
 
-# what a test run needs on one small machine: any number of ranks, no pinning, one BLAS thread, loopback only
+# what a test run needs on one small machine: any number of ranks, no pinning, one BLAS thread, loopback only; and a quick start: no look for
+# fast networks, no daemon beside a single process
 set(MERIT_TEST_ENVIRONMENT
     "OMPI_ALLOW_RUN_AS_ROOT=1" "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1" "OMPI_MCA_rmaps_base_oversubscribe=1"
     "OMPI_MCA_hwloc_base_binding_policy=none" "OMPI_MCA_mpi_yield_when_idle=1" "OMPI_MCA_btl_tcp_if_include=lo"
-    "OMPI_MCA_oob_tcp_if_include=lo" "OPENBLAS_NUM_THREADS=1"
+    "OMPI_MCA_oob_tcp_if_include=lo" "OMPI_MCA_pml=ob1" "OMPI_MCA_ess_singleton_isolated=1" "OPENBLAS_NUM_THREADS=1"
     "ASAN_OPTIONS=detect_leaks=0" "LSAN_OPTIONS=suppressions=${MERIT_TEST_SUPPORT}/lsan.supp:print_suppressions=0"
     "UBSAN_OPTIONS=print_stacktrace=1" "MERIT_CLI=${PROJECT_BINARY_DIR}/bin/${MERIT_NAME}"
     "MERIT_SHARED_DATA=${MERIT_SHARED_DATA}")
@@ -79,7 +81,7 @@ function(merit_add_script name)
     set(shell sh)
   endif()
   add_test(NAME ${test} COMMAND ${shell} ${CMAKE_CURRENT_SOURCE_DIR}/${T_SCRIPT} ${T_ARGS})
-  set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT ${T_TIMEOUT} PROCESSORS ${T_PROCESSORS}
+  set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT ${T_TIMEOUT} COST ${T_TIMEOUT} PROCESSORS ${T_PROCESSORS}
                        ENVIRONMENT "${environment}")
   if(T_SKIPS)
     merit_test_skips(${test})
@@ -90,7 +92,7 @@ endfunction()
 macro(merit_test_on test)
   add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${np} $<TARGET_FILE:${target}> ${T_ARGS})
   math(EXPR cores "${np} * ${T_THREADS}")
-  set_tests_properties(${test} PROPERTIES LABELS "${folder}" TIMEOUT ${T_TIMEOUT} PROCESSORS ${cores}
+  set_tests_properties(${test} PROPERTIES LABELS "${folder}" TIMEOUT ${T_TIMEOUT} COST ${T_TIMEOUT} PROCESSORS ${cores}
                        ENVIRONMENT "${environment};OMP_NUM_THREADS=${T_THREADS}")
   if(T_SKIPS)
     merit_test_skips(${test})
@@ -131,7 +133,7 @@ function(merit_add_test name)
   if(NOT MERIT_SLOW)
     return()
   endif()
-  math(EXPR T_TIMEOUT "10 * ${T_TIMEOUT}")
+  math(EXPR T_TIMEOUT "30 * ${T_TIMEOUT}")
   list(APPEND environment "MERIT_LONG=1")
   list(APPEND folder slow)
   foreach(np IN LISTS T_LONG)
