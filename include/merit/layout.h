@@ -11,8 +11,8 @@
     of its first equation in this local array of n_owned + n_ghost equations.
   - component slots: the same levels with n_comp components each. They differ from equations only where G is singular (n_eq < n_comp);
     u = L v maps equations to components.
-  - an SNP term's equations are its SNPs, cut in blocks over ranks; its levels on the side of the records are the genotyped animals that local
-    records name: they are extra slots ("genotyped levels") after all ghosts.
+  - where the structure of a term is a factor that is fed (SNPs), the equations are those of its columns, and records have its rows, the genotyped
+    animals. These "genotyped levels" come after all ghosts. A term has ghosts or genotyped levels, never both.
 */
 
 /* State of an equation. */
@@ -34,10 +34,10 @@ typedef struct {
   int                    n_regressors;
   const MeritDesignView *design;       /* [n_regressors]; borrowed */
   int64_t                n_levels;     /* all ranks, canonical 0..n_levels-1 */
-  bool                   has_genotyped; /* records use genotyped levels, not owned levels and ghosts (its structure is fed) */
-  int32_t                n_owned, n_ghost, n_genotyped; /* levels on this rank; genotyped levels: of factors that are fed, then n_ghost = 0 */
-  int32_t                eq_owned, eq_ghost, eq_genotyped; /* first equation slot of each group */
-  int32_t                slot_owned, slot_ghost, slot_genotyped; /* first component slot of each group */
+  int32_t                n_owned, n_ghost, n_genotyped; /* levels on this rank; n_genotyped are rows of a factor that is fed, and 0, or n_ghost is 0 */
+  int32_t                n_recorded;   /* owned levels that records can have: n_owned, or none where records have rows of a factor */
+  int32_t                eq_owned, eq_other;     /* first equation of the owned levels, and of the others (ghosts or genotyped levels) */
+  int32_t                slot_owned, slot_other; /* first component slot of both */
   const int64_t         *canonical;    /* [n_owned] by their positions: ascending, but animals by generation, then herd; borrowed */
   const double          *L;            /* [n_comp * n_eq] row-major u = L v, NULL: identity; borrowed */
   const double          *G_inverse;    /* [n_eq * n_eq] penalty of a level (identity when L), NULL for fixed terms; borrowed */
@@ -55,46 +55,42 @@ typedef struct {
 } MeritLayout;
 
 /*
-  Conversions of one term. A *record level* is a level that records of this rank can have: 0 .. MeritTermRecordLevels - 1. These are the owned
-  levels, in their order, then the ghosts; genotyped levels in a term that has them. Not collective; no checks of range.
+  Conversions of one term. A *record level* is a level that records of this rank can have: 0 .. MeritTermRecordLevels - 1. These are the
+  n_recorded owned levels, in their order, then the others. Not collective; no checks of range.
 */
 
 /* How many record levels there are. */
 static inline int32_t MeritTermRecordLevels(const MeritTermView *t)
 {
-  return t->has_genotyped ? t->n_genotyped : t->n_owned + t->n_ghost;
+  return t->n_recorded + t->n_ghost + t->n_genotyped;
 }
 
 /* First equation of a record level. */
 static inline int32_t MeritTermEquation(const MeritTermView *t, int32_t level)
 {
-  if (t->has_genotyped) return t->eq_genotyped + level * t->n_eq;
-  return level < t->n_owned ? t->eq_owned + level * t->n_eq : t->eq_ghost + (level - t->n_owned) * t->n_eq;
+  return level < t->n_recorded ? t->eq_owned + level * t->n_eq : t->eq_other + (level - t->n_recorded) * t->n_eq;
 }
 
 /* First component slot of a record level. */
 static inline int32_t MeritTermSlot(const MeritTermView *t, int32_t level)
 {
-  if (t->has_genotyped) return t->slot_genotyped + level * t->n_comp;
-  return level < t->n_owned ? t->slot_owned + level * t->n_comp : t->slot_ghost + (level - t->n_owned) * t->n_comp;
+  return level < t->n_recorded ? t->slot_owned + level * t->n_comp : t->slot_other + (level - t->n_recorded) * t->n_comp;
 }
 
 /* Record level of a component slot; -1 of a slot below 0 (the record has no level). */
 static inline int32_t MeritTermLevelOfSlot(const MeritTermView *t, int32_t slot)
 {
   if (slot < 0) return -1;
-  if (t->has_genotyped) return (slot - t->slot_genotyped) / t->n_comp;
-  if (slot >= t->slot_owned && slot < t->slot_owned + t->n_owned * t->n_comp) return (slot - t->slot_owned) / t->n_comp;
-  return t->n_owned + (slot - t->slot_ghost) / t->n_comp;
+  if (slot >= t->slot_owned && slot < t->slot_owned + t->n_recorded * t->n_comp) return (slot - t->slot_owned) / t->n_comp;
+  return t->n_recorded + (slot - t->slot_other) / t->n_comp;
 }
 
 /* Record level of an equation, n_eq > 0; -1 of an equation below 0 (an unknown parent). */
 static inline int32_t MeritTermLevelOfEquation(const MeritTermView *t, int32_t equation)
 {
   if (equation < 0) return -1;
-  if (t->has_genotyped) return (equation - t->eq_genotyped) / t->n_eq;
-  if (equation >= t->eq_owned && equation < t->eq_owned + t->n_owned * t->n_eq) return (equation - t->eq_owned) / t->n_eq;
-  return t->n_owned + (equation - t->eq_ghost) / t->n_eq;
+  if (equation >= t->eq_owned && equation < t->eq_owned + t->n_recorded * t->n_eq) return (equation - t->eq_owned) / t->n_eq;
+  return t->n_recorded + (equation - t->eq_other) / t->n_eq;
 }
 
 /* First equation of the level of a level's first component slot; -1 of a slot below 0. Without a division where n_eq = n_comp. */
@@ -102,7 +98,6 @@ static inline int32_t MeritTermEquationOfSlot(const MeritTermView *t, int32_t sl
 {
   if (slot < 0) return -1;
   if (t->n_eq != t->n_comp) return MeritTermEquation(t, MeritTermLevelOfSlot(t, slot));
-  if (t->has_genotyped) return t->eq_genotyped + slot - t->slot_genotyped;
-  if (slot >= t->slot_owned && slot < t->slot_owned + t->n_owned * t->n_comp) return t->eq_owned + slot - t->slot_owned;
-  return t->eq_ghost + slot - t->slot_ghost;
+  if (slot >= t->slot_owned && slot < t->slot_owned + t->n_recorded * t->n_comp) return t->eq_owned + slot - t->slot_owned;
+  return t->eq_other + slot - t->slot_other;
 }

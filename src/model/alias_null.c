@@ -81,7 +81,7 @@ static PetscErrorCode Number(Search *s)
       const MeritTermView *v = s->list[l].view;
 
       for (int32_t i = 0; i < (ghosts ? v->n_ghost : v->n_owned); i++)
-        s->number[(ghosts ? v->eq_ghost : v->eq_owned) + i * v->n_eq + s->list[l].at] = s->n++;
+        s->number[(ghosts ? v->eq_other : v->eq_owned) + i * v->n_eq + s->list[l].at] = s->n++;
     }
     if (!ghosts) s->n_owned = s->n;
   }

@@ -216,7 +216,7 @@ static PetscErrorCode AddGhostCounts(MPI_Comm comm, const MeritModelTerm *term, 
   PetscCall(MeritExchangeCreate(comm, view->n_ghost, owner, &ex));
   PetscCall(PetscMalloc2(MeritExchangeArriving(ex), &in_position, (size_t)(MeritExchangeArriving(ex) * view->n_comp), &in));
   PetscCall(MeritExchangeForward(ex, sizeof(*position), position, in_position));
-  PetscCall(MeritExchangeForward(ex, bytes, local + view->slot_ghost, in));
+  PetscCall(MeritExchangeForward(ex, bytes, local + view->slot_other, in));
   for (int64_t i = 0; i < MeritExchangeArriving(ex); i++)
     for (int c = 0; c < view->n_comp; c++) observations[(int64_t)in_position[i] * view->n_comp + c] += in[i * view->n_comp + c];
   PetscCall(MeritExchangeDestroy(&ex));
@@ -235,7 +235,7 @@ static PetscErrorCode CountGenotyped(MPI_Comm comm, const MeritModelTerm *term, 
 
   PetscFunctionBegin;
   PetscCheck(view->n_comp <= MERIT_MAX_COMPONENTS, comm, PETSC_ERR_PLIB, "more than %d components of a level", MERIT_MAX_COMPONENTS);
-  for (int32_t i = 0; i < view->n_genotyped * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_genotyped + i];
+  for (int32_t i = 0; i < view->n_genotyped * view->n_comp; i++) total[i % view->n_comp] += local[view->slot_other + i];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, total, view->n_comp, MPI_INT64_T, MPI_SUM, comm));
   for (int64_t i = 0; i < (int64_t)view->n_owned * view->n_comp; i++) observations[i] = total[i % view->n_comp];
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -33,8 +33,7 @@ static int64_t Canonical(const MeritModelTerm *term, int32_t level)
 {
   const MeritTermView *view = &term->view;
 
-  if (view->has_genotyped) return MeritIntegersValues(term->ghosts)[level];
-  return level < view->n_owned ? view->canonical[level] : MeritIntegersValues(term->ghosts)[level - view->n_owned];
+  return level < view->n_recorded ? view->canonical[level] : MeritIntegersValues(term->ghosts)[level - view->n_recorded];
 }
 
 /* Rank of a record level by itself: animals, rows of a factor, levels of the key; -1: with most of
@@ -147,7 +146,7 @@ static PetscErrorCode AllWorkBefore(MeritModel model, int k, double **work_befor
   }
   PetscCall(PetscSFBcastBegin(model->equations.halo, MPI_DOUBLE, x, x + model->equations.layout.n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(model->equations.halo, MPI_DOUBLE, x, x + model->equations.layout.n_owned, MPI_REPLACE));
-  for (int32_t i = 0; i < view->n_ghost; i++) (*work_before)[view->n_owned + i] = view->n_eq ? x[view->eq_ghost + i * view->n_eq] : 0.0;
+  for (int32_t i = 0; i < view->n_ghost; i++) (*work_before)[view->n_owned + i] = view->n_eq ? x[view->eq_other + i * view->n_eq] : 0.0;
   PetscCall(PetscFree(x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -96,8 +96,8 @@ static PetscErrorCode FindGhosts(MeritModel model, int k, Neighbours *neighbours
 }
 
 /* First equation and component slot of each term in each group: owned levels of all terms
-   (group 0), then ghosts (1), then genotyped levels (2). More of either than a rank can number is
-   an error on all ranks. Collective. */
+   (group 0), then ghosts (1), then genotyped levels (2); a term has levels of one of the last
+   two. More of either than a rank can number is an error on all ranks. Collective. */
 static PetscErrorCode Number(MeritModel model)
 {
   int64_t eq = 0, slot = 0, components = 0;
@@ -105,19 +105,19 @@ static PetscErrorCode Number(MeritModel model)
   PetscFunctionBegin;
   for (int group = 0; group < 3; group++)
     for (int k = 0; k < model->formula->n_terms; k++) {
-      MeritTermView *view    = &model->term[k].view;
-      int32_t       *n       = group == 0 ? &view->n_owned : group == 1 ? &view->n_ghost : &view->n_genotyped;
-      int32_t       *first_eq = group == 0 ? &view->eq_owned : group == 1 ? &view->eq_ghost : &view->eq_genotyped;
-      int32_t       *first_slot = group == 0 ? &view->slot_owned : group == 1 ? &view->slot_ghost : &view->slot_genotyped;
+      MeritTermView *view = &model->term[k].view;
+      const int32_t  n    = group == 0 ? view->n_owned : group == 1 ? view->n_ghost : view->n_genotyped;
 
       if (group == 0) {
         model->term[k].first_component = components;
-        components += (int64_t)*n * view->n_comp;
+        components += (int64_t)n * view->n_comp;
       }
-      *first_eq   = (int32_t)eq;
-      *first_slot = (int32_t)slot;
-      eq += (int64_t)*n * view->n_eq;
-      slot += (int64_t)*n * view->n_comp;
+      if (group == 0 || n) {
+        *(group == 0 ? &view->eq_owned : &view->eq_other)     = (int32_t)eq;
+        *(group == 0 ? &view->slot_owned : &view->slot_other) = (int32_t)slot;
+      }
+      eq += (int64_t)n * view->n_eq;
+      slot += (int64_t)n * view->n_comp;
       if (group == 0) model->equations.layout.n_owned = (int32_t)eq;
     }
   PetscCall(MeritFitsRank(model->comm, PetscMax(eq, slot), "equations with those of other ranks that its records need"));
@@ -197,7 +197,7 @@ static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
       int32_t *slot = &neighbours->position[list][i];
 
       if (*slot >= 0) *slot = MeritTermEquation(view, *slot);
-      else if (*slot == GHOST) *slot = MeritTermEquation(view, view->n_owned + MeritIntegersFind(term->ghosts, number[i]));
+      else if (*slot == GHOST) *slot = MeritTermEquation(view, view->n_recorded + MeritIntegersFind(term->ghosts, number[i]));
     }
   PetscCall(MeritStructureBind(term->structure, view->eq_owned, view->n_eq, neighbours->position));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -210,8 +210,7 @@ int32_t MeritModelOwnedPosition(const MeritModelTerm *term, int64_t number)
 }
 
 /* MeritModelRecordLevel - Record level of a canonical number, -1 of numbers below 0:
-   owned levels by position, then ghosts by number; genotyped levels alone where the term has them,
-   since then records name none of its levels. Not collective. */
+   owned levels that records have by position, then the others by number. Not collective. */
 int32_t MeritModelRecordLevel(const MeritModelTerm *term, int64_t number)
 {
   int32_t position;
@@ -219,7 +218,7 @@ int32_t MeritModelRecordLevel(const MeritModelTerm *term, int64_t number)
   if (number < 0) return -1;
   position = MeritLevelsOwnedPosition(term->met, number);
   if (position >= 0) return position;
-  return MeritIntegersFind(term->ghosts, number) + (term->met == &term->levels ? term->view.n_owned : 0);
+  return MeritIntegersFind(term->ghosts, number) + term->view.n_recorded;
 }
 
 /* Count the levels of one term here: owned, and ghosts or, where rows of a factor are
@@ -232,13 +231,13 @@ static PetscErrorCode CountLevels(MeritModel model, int k, Neighbours *neighbour
   const bool               fed    = MeritStructureFed(term->structure);
 
   PetscFunctionBegin;
-  term->view.has_genotyped = fed;
-  term->met               = fed ? &nobody : &term->levels;
+  term->met = fed ? &nobody : &term->levels;
   PetscCall(FetchRows(model, term));
   PetscCall(FindGhosts(model, k, neighbours));
-  term->view.n_owned                                      = term->levels.n_owned;
-  *(fed ? &term->view.n_genotyped : &term->view.n_ghost)    = MeritIntegersCount(term->ghosts);
-  term->view.canonical                                    = term->levels.canonical;
+  term->view.n_owned    = term->levels.n_owned;
+  term->view.n_recorded = term->met->n_owned;
+  term->view.canonical  = term->levels.canonical;
+  *(fed ? &term->view.n_genotyped : &term->view.n_ghost) = MeritIntegersCount(term->ghosts);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

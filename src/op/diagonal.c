@@ -88,8 +88,7 @@ static PetscErrorCode LocalBlocks(MeritMME *mme, int stride, MeritBlockCache *ca
     const MeritTermView *t = &mme->term[i];
 
     ContractBlocks(t, t->n_owned, stride, D + (int64_t)t->slot_owned * stride, *E + (int64_t)t->eq_owned * stride);
-    ContractBlocks(t, t->n_ghost, stride, D + (int64_t)t->slot_ghost * stride, *E + (int64_t)t->eq_ghost * stride);
-    ContractBlocks(t, t->n_genotyped, stride, D + (int64_t)t->slot_genotyped * stride, *E + (int64_t)t->eq_genotyped * stride);
+    ContractBlocks(t, t->n_ghost + t->n_genotyped, stride, D + (int64_t)t->slot_other * stride, *E + (int64_t)t->eq_other * stride);
   }
   if (!mme->expand) PetscCall(PetscArraycpy(*E, D, n));
   for (size_t i = 0; i < n && factor != 1.0; i++) (*E)[i] *= factor;
@@ -126,8 +125,8 @@ static PetscErrorCode RowBlocks(MeritMME *mme, MeritSnpLink *link, int stride, c
   PetscFunctionBegin;
   PetscCall(MeritSnpRows(link, width, rows));
   PetscCall(MeritUnitCreate(width, &unit));
-  PetscCall(PetscSFReduceBegin(link->genotyped, unit, E + (int64_t)t->eq_genotyped * stride, *rows, MPI_SUM));
-  PetscCall(PetscSFReduceEnd(link->genotyped, unit, E + (int64_t)t->eq_genotyped * stride, *rows, MPI_SUM));
+  PetscCall(PetscSFReduceBegin(link->genotyped, unit, E + (int64_t)t->eq_other * stride, *rows, MPI_SUM));
+  PetscCall(PetscSFReduceEnd(link->genotyped, unit, E + (int64_t)t->eq_other * stride, *rows, MPI_SUM));
   PetscCall(MeritUnitFree(&unit));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

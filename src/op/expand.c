@@ -44,8 +44,7 @@ void MeritExpand(const MeritMME *mme, int k, const double *equations, double *sl
     const MeritTermView *t = &mme->term[i];
 
     ExpandLevels(t, t->n_owned, k, equations + (int64_t)t->eq_owned * k, slots + (int64_t)t->slot_owned * k);
-    ExpandLevels(t, t->n_ghost, k, equations + (int64_t)t->eq_ghost * k, slots + (int64_t)t->slot_ghost * k);
-    ExpandLevels(t, t->n_genotyped, k, equations + (int64_t)t->eq_genotyped * k, slots + (int64_t)t->slot_genotyped * k);
+    ExpandLevels(t, t->n_ghost + t->n_genotyped, k, equations + (int64_t)t->eq_other * k, slots + (int64_t)t->slot_other * k);
   }
 }
 
@@ -56,7 +55,6 @@ void MeritContract(const MeritMME *mme, int k, const double *slots, double *equa
     const MeritTermView *t = &mme->term[i];
 
     ContractLevels(t, t->n_owned, k, slots + (int64_t)t->slot_owned * k, equations + (int64_t)t->eq_owned * k);
-    ContractLevels(t, t->n_ghost, k, slots + (int64_t)t->slot_ghost * k, equations + (int64_t)t->eq_ghost * k);
-    ContractLevels(t, t->n_genotyped, k, slots + (int64_t)t->slot_genotyped * k, equations + (int64_t)t->eq_genotyped * k);
+    ContractLevels(t, t->n_ghost + t->n_genotyped, k, slots + (int64_t)t->slot_other * k, equations + (int64_t)t->eq_other * k);
   }
 }

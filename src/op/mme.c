@@ -71,7 +71,7 @@ static PetscErrorCode FillGenotyped(MeritMME *mme, int k)
     const MeritTermView *term  = &mme->term[link->term];
     const int            width = link->n_eq * k;
     MPI_Datatype         unit;
-    double              *rows, *leaf = mme->work.x_local + (int64_t)term->eq_genotyped * k;
+    double              *rows, *leaf = mme->work.x_local + (int64_t)term->eq_other * k;
 
     if (!width) continue;
     PetscCall(MeritSnpForward(link, width, mme->work.x_local + (int64_t)term->eq_owned * k, &rows));
@@ -93,7 +93,7 @@ static PetscErrorCode EmptyGenotyped(MeritMME *mme, int k)
     const MeritTermView *term  = &mme->term[link->term];
     const int            width = link->n_eq * k;
     MPI_Datatype         unit;
-    double              *rows, *leaf = mme->work.y_local + (int64_t)term->eq_genotyped * k;
+    double              *rows, *leaf = mme->work.y_local + (int64_t)term->eq_other * k;
 
     if (!width) continue;
     PetscCall(MeritSnpRows(link, width, &rows));
@@ -126,7 +126,7 @@ static PetscErrorCode ClearGenotyped(MeritMME *mme, int k)
   const MeritTermView *term = &mme->term[mme->snp[0].term];
 
   PetscFunctionBegin;
-  PetscCall(PetscArrayzero(mme->work.x_local + (int64_t)term->eq_genotyped * k, (size_t)term->n_genotyped * (size_t)(term->n_eq * k)));
+  PetscCall(PetscArrayzero(mme->work.x_local + (int64_t)term->eq_other * k, (size_t)term->n_genotyped * (size_t)(term->n_eq * k)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -48,7 +48,7 @@ PetscErrorCode MeritOnePassApply(MeritMME *mme, int k)
   MeritSnpLink        *link  = &mme->snp[0];
   const MeritTermView *term  = &mme->term[link->term];
   const int            width = link->n_eq * k;
-  const int64_t        leaf = (int64_t)term->eq_genotyped * k, own = (int64_t)term->eq_owned * k;
+  const int64_t        leaf = (int64_t)term->eq_other * k, own = (int64_t)term->eq_owned * k;
   const double        *from = mme->work.x_local;
   double              *rows, *values, *to = mme->work.y_local;
   MPI_Datatype         unit;

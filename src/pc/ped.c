@@ -79,7 +79,7 @@ static void Keep(MeritPed *p, bool out)
 
   for (int i = 0; i < p->n_terms; i++) {
     const MeritTermView *t     = &p->term[i];
-    double              *owned = p->work.v + (int64_t)t->eq_owned * p->work.k, *ghost = p->work.v + (int64_t)t->eq_ghost * p->work.k;
+    double              *owned = p->work.v + (int64_t)t->eq_owned * p->work.k, *ghost = p->work.v + (int64_t)t->eq_other * p->work.k;
     const int64_t        n     = (int64_t)t->n_owned * t->n_eq * p->work.k, m = (int64_t)t->n_ghost * t->n_eq * p->work.k;
 
     if (!InFixed(p, i)) continue;

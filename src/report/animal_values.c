@@ -116,7 +116,7 @@ PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Anima
 
   PetscFunctionBegin;
   for (int t = 0; t < n; t++)
-    if (report->formula->term[t].genetic && !view[t].has_genotyped) PetscCall(PedigreeTerm(report, t, u, a));
+    if (report->formula->term[t].genetic && !MeritModelGenotypedLink(report->model, t)) PetscCall(PedigreeTerm(report, t, u, a));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -194,7 +194,7 @@ static PetscErrorCode Prepare(Painter *p)
   PetscCall(PetscMalloc1(t->n_ghost + 1, &leaf));
   for (int32_t i = 0; i < n_local; i++) p->colour[i] = -1;
   for (int32_t i = 0; i < t->n_owned; i++) p->priority[t->eq_owned + i * t->n_eq] = Priority(t->canonical[i]);
-  for (int32_t i = 0; i < t->n_ghost; i++) leaf[i] = t->eq_ghost - n_owned + i * t->n_eq;
+  for (int32_t i = 0; i < t->n_ghost; i++) leaf[i] = t->eq_other - n_owned + i * t->n_eq;
   PetscCall(PetscSFCreateEmbeddedLeafSF(p->s->halo, t->n_ghost, leaf, &p->sf));
   PetscCall(PetscFree(leaf));
   PetscCall(PetscSFBcastBegin(p->sf, MPI_UINT64_T, p->priority, p->priority + n_owned, MPI_REPLACE));

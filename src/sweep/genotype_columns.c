@@ -40,7 +40,7 @@ static PetscErrorCode Sums(MeritSweep s, SweepTerm *term)
 {
   const SweepColumns *c    = &term->columns;
   PetscSF             sf   = MeritModelGenotypedLink(s->model, term->index);
-  const double       *leaf = s->work.g + term->view->eq_genotyped;
+  const double       *leaf = s->work.g + term->view->eq_other;
   MPI_Datatype        unit;
 
   PetscFunctionBegin;
@@ -78,7 +78,7 @@ static PetscErrorCode Forward(MeritSweep s, SweepTerm *term, int32_t first, int3
 static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
 {
   PetscSF      sf   = MeritModelGenotypedLink(s->model, term->index);
-  double      *leaf = s->work.du + term->view->eq_genotyped;
+  double      *leaf = s->work.du + term->view->eq_other;
   MPI_Datatype unit;
 
   PetscFunctionBegin;

@@ -19,7 +19,7 @@ static PetscErrorCode Order(SweepTerm *term, const int *colour, int32_t *positio
 {
   const MeritTermView *t = term->view;
   SweepLevels         *l = &term->levels;
-  const int32_t        n = MeritTermRecordLevels(t), n_mine = t->has_genotyped ? 0 : t->n_owned;
+  const int32_t        n = MeritTermRecordLevels(t), n_mine = t->n_recorded;
   int32_t             *next;
 
   PetscFunctionBegin;
@@ -138,7 +138,7 @@ static PetscErrorCode SplitHalo(MeritSweep s, SweepTerm *term)
   PetscInt    *leaf;
 
   PetscFunctionBegin;
-  if (term->view->has_genotyped) PetscFunctionReturn(PETSC_SUCCESS);
+  if (MeritModelGenotypedLink(s->model, term->index)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)term->view->n_ghost * (size_t)n_eq + 1, &leaf));
   PetscCall(PetscCalloc1(l->n_colours, &l->halo));
   for (int c = 0; c < l->n_colours; c++) {

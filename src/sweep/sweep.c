@@ -119,6 +119,7 @@ PetscErrorCode MeritSweepSetSymmetric(MeritSweep s, bool symmetric)
 static PetscErrorCode CreateTerm(MeritSweep s, const MeritTermView *view, int k)
 {
   const MeritRecursion *penalty = MeritStructurePenalty(view->structure);
+  const bool            linked  = MeritModelGenotypedLink(s->model, k) != NULL;
   SweepTerm            *term    = &s->term[k];
 
   PetscFunctionBegin;
@@ -128,10 +129,10 @@ static PetscErrorCode CreateTerm(MeritSweep s, const MeritTermView *view, int k)
   if (penalty && MeritStructureForm(view->structure) == MERIT_FORM_RECURSION && (MeritRecursionLinked(penalty) || penalty->d))
     term->recursion = penalty;
   if (SweepByColumns(view)) {
-    term->rows = view->has_genotyped ? &MeritSweepGenotypeRows : &MeritSweepRecordRows;
+    term->rows = linked ? &MeritSweepGenotypeRows : &MeritSweepRecordRows;
     PetscCall(MeritSweepColumnsCreate(s, term));
   }
-  if (!SweepByColumns(view) || view->has_genotyped) PetscCall(MeritSweepLevelsCreate(s, term));
+  if (!SweepByColumns(view) || linked) PetscCall(MeritSweepLevelsCreate(s, term));
   if (term->recursion) PetscCall(PetscCalloc1((size_t)term->recursion->n_rows * (size_t)view->n_eq + 1, &term->deviation));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

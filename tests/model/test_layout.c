@@ -49,7 +49,7 @@ static int64_t *Numbers(MeritModel model, int k)
   double              *x      = calloc((size_t)layout->n_local + 1, sizeof(*x)), *rows, *leaf;
   int64_t             *number = calloc((size_t)MeritTermRecordLevels(t) + 1, sizeof(*number)), first, n_rows;
 
-  if (t->has_genotyped) {
+  if (MeritStructureFed(t->structure)) {
     first = MeritGenotypesTile(MeritModelGenotypes(model))->row_first;
     n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
     rows = calloc((size_t)n_rows + 1, sizeof(*rows));
@@ -79,14 +79,14 @@ static void CheckRecords(MeritModel model, int k, int regressor, int column)
   const int64_t       *line;
   char                *at = NULL, text[16];
 
-  if (!t->has_genotyped) TestCall(MeritModelLabels(model, k, n, number, &at, &start));
+  if (!MeritStructureFed(t->structure)) TestCall(MeritModelLabels(model, k, n, number, &at, &start));
   TestCall(MeritModelRecordLines(model, &line));
   for (int32_t r = 0; r < MeritModelRecords(model)->n_records; r++) {
     const int32_t slot = t->design[regressor].slot[r], level = MeritTermLevelOfSlot(t, slot);
 
     assert_in_range(level, 0, n - 1);
     Text((int)line[r] - 2, column, sizeof(text), text);
-    if (t->has_genotyped) {
+    if (MeritStructureFed(t->structure)) {
       assert_int_equal(number[level], atoi(text + 1));
       continue;
     }
@@ -148,7 +148,7 @@ static void TestSlotsAndEquationsAreFilledOnce(void **state)
       }
       assert_int_equal(MeritTermEquationOfSlot(v, MeritTermSlot(v, i)), MeritTermEquation(v, i));
     }
-    for (int32_t i = 0; v->has_genotyped && i < v->n_owned; i++) Mark(layout->n_slots, slots, v->slot_owned + i), Mark(layout->n_local, equations, v->eq_owned + i);
+    for (int32_t i = 0; MeritStructureFed(v->structure) && i < v->n_owned; i++) Mark(layout->n_slots, slots, v->slot_owned + i), Mark(layout->n_local, equations, v->eq_owned + i);
     assert_int_equal(MeritTermLevelOfSlot(v, -1), -1);
     assert_int_equal(MeritTermLevelOfEquation(v, -1), -1);
     assert_int_equal(MeritTermEquationOfSlot(v, -1), -1);

@@ -75,7 +75,7 @@ static PetscErrorCode RandomTerm(RecordSpace *s)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   s->geno       = MeritModelGenotypes(s->model);
-  s->first_slot = s->view->slot_genotyped;
+  s->first_slot = s->view->slot_other;
   s->n_slots    = s->view->n_genotyped * s->view->n_comp;
   grid_rows     = MeritGenotypesTile(s->geno)->grid_rows;
   grid_cols     = MeritGenotypesTile(s->geno)->grid_cols;
