@@ -20,8 +20,8 @@
 /* The upper triangle, row by row. First `start` counts, then entries are put, then rows are sorted and equal columns summed. */
 typedef struct {
   PetscInt       n, *start, *column; /* owned */
-  PetscScalar   *value; /* owned */
-  const uint8_t *state; /* of the equations; borrowed */
+  PetscScalar   *value;              /* owned */
+  const uint8_t *state;              /* of the equations; borrowed */
   bool           counting;
 } Triangle;
 
@@ -48,8 +48,7 @@ static void Put(Triangle *a, PetscInt i, PetscInt j, double value)
 }
 
 /* Equations a record meets, with the trait and coefficient of each */
-static int Meet(const MeritTermView *term, int n_terms, int n_traits, int32_t record, PetscInt equation[], int trait[],
-                double value[])
+static int Meet(const MeritTermView *term, int n_terms, int n_traits, int32_t record, PetscInt equation[], int trait[], double value[])
 {
   int n = 0;
 
@@ -99,9 +98,9 @@ static PetscErrorCode PutRecords(Triangle *a, MeritModel model)
 /* w w' / d of one animal times G^-1, w being 1 for itself and -1/2 for each known parent (Henderson 1976) */
 static void PutAnimal(Triangle *a, const MeritTermView *term, int32_t i)
 {
-  const MeritRecursion *rows = MeritStructurePenalty(term->structure);
-  const PetscInt at[3]   = {term->eq_owned + i * term->n_eq, rows->sire[i], rows->dam[i]};
-  const double   part[3] = {1.0, -0.5, -0.5};
+  const MeritRecursion *rows    = MeritStructurePenalty(term->structure);
+  const PetscInt        at[3]   = {term->eq_owned + i * term->n_eq, rows->sire[i], rows->dam[i]};
+  const double          part[3] = {1.0, -0.5, -0.5};
 
   for (int p = 0; p < 3; p++)
     for (int q = p; q < 3; q++) {
@@ -121,8 +120,7 @@ static void PutIdentity(Triangle *a, const MeritTermView *term)
   for (int32_t i = 0; i < term->n_owned; i++)
     for (int b = 0; b < term->n_eq; b++)
       for (int c = b; c < term->n_eq; c++)
-        Put(a, term->eq_owned + i * term->n_eq + b, term->eq_owned + i * term->n_eq + c,
-            term->G_inverse[b * term->n_eq + c]);
+        Put(a, term->eq_owned + i * term->n_eq + b, term->eq_owned + i * term->n_eq + c, term->G_inverse[b * term->n_eq + c]);
 }
 
 static PetscErrorCode PutAll(Triangle *a, MeritModel model)
@@ -182,7 +180,7 @@ static PetscErrorCode Assemble(MeritModel model, Triangle *a, Mat *A, Measured *
   PetscInt64 sum = 0;
 
   PetscFunctionBegin;
-  n_owned = MeritModelLayout(model)->n_owned;
+  n_owned     = MeritModelLayout(model)->n_owned;
   a->n        = n_owned;
   a->state    = MeritModelEquationState(model);
   a->counting = true;
@@ -302,8 +300,8 @@ int main(int argc, char **argv)
   printf("{\"program\": \"cholmod\", \"state\": \"%s\", \"equations\": %lld, \"entries\": %lld, \"factor_entries\": %.0f, "
          "\"seconds.read\": %.3f, \"seconds.assembly\": %.3f, \"seconds.ordering\": %.3f, \"seconds.factor\": %.3f, "
          "\"seconds.solve\": %.3f, \"residual\": %.3g, \"memory_needed\": %.0f, \"memory\": %lld}\n",
-         m.state, (long long)m.equations, (long long)m.entries, m.factor_entries, m.setup, m.assembly, m.ordering, m.factor, m.solve,
-         m.residual, m.needed, (long long)MeritPeakMemory());
+         m.state, (long long)m.equations, (long long)m.entries, m.factor_entries, m.setup, m.assembly, m.ordering, m.factor, m.solve, m.residual,
+         m.needed, (long long)MeritPeakMemory());
   PetscCall(MeritConfigDestroy(&job));
   PetscCall(PetscFinalize());
   return 0;

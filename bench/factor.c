@@ -48,7 +48,7 @@ static PetscErrorCode Merit(Mat A, Mat S, int repeats, Measured *m)
   PetscCall(MatGetLocalSize(A, &n, NULL));
   Lap(m);
   PetscCall(MeritFactorCreate(A, &f));
-  m->analyse = Lap(m);
+  m->analyse       = Lap(m);
   m->bytes         = MeritFactorSize(f)->bytes;
   m->bytes_inverse = MeritFactorSize(f)->bytes_inverse;
   m->entries       = MeritFactorSize(f)->entries;
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
   Measured    m = {0};
   MeritNode   job;
   PetscMPIInt rank, size;
-  bool        mumps = false;
+  bool        mumps   = false;
   int         repeats = 1;
 
   PetscCall(PetscInitialize(&argc, &argv, NULL, NULL));
@@ -175,10 +175,8 @@ int main(int argc, char **argv)
     return 2;
   }
   for (int i = 2; i < argc; i++) {
-    if (!strcmp(argv[i], "mumps"))
-      mumps = true;
-    else if (atoi(argv[i]) > 0)
-      repeats = atoi(argv[i]);
+    if (!strcmp(argv[i], "mumps")) mumps = true;
+    else if (atoi(argv[i]) > 0) repeats = atoi(argv[i]);
   }
   PetscCall(MeritConfigLoad(PETSC_COMM_WORLD, argv[1], &job));
   PetscCall(Measure(job, repeats, mumps, &m));
@@ -187,8 +185,8 @@ int main(int argc, char **argv)
            "\"bytes_inverse\": %.0f, \"seconds.read\": %.3f, \"seconds.form\": %.3f, \"seconds.analyse\": %.3f, \"seconds.factor\": %.3f, "
            "\"seconds.inverse\": %.3f, \"seconds.solve\": %.3f, \"residual\": %.2g, \"seconds.mumps_analyse\": %.3f, "
            "\"seconds.mumps_factor\": %.3f, \"seconds.mumps_inverse\": %.3f, \"difference\": %.2g, \"memory\": %lld}\n",
-           size, m.equations, m.entries, m.flops, m.bytes, m.bytes_inverse, m.read, m.form, m.analyse, m.factor, m.inverse, m.solve,
-           m.residual, m.mumps_analyse, m.mumps_factor, m.mumps_inverse, m.difference, (long long)MeritPeakMemory());
+           size, m.equations, m.entries, m.flops, m.bytes, m.bytes_inverse, m.read, m.form, m.analyse, m.factor, m.inverse, m.solve, m.residual,
+           m.mumps_analyse, m.mumps_factor, m.mumps_inverse, m.difference, (long long)MeritPeakMemory());
   PetscCall(MeritConfigDestroy(&job));
   PetscCall(PetscFinalize());
   return 0;

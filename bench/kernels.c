@@ -20,7 +20,7 @@ typedef struct {
   double seconds; /* to spend on a result */
   double missing;
   int    most_threads, widest; /* right-hand sides out of cache */
-  int    level; /* of instructions */
+  int    level;                /* of instructions */
   bool   small_only, single;
 } Options;
 
@@ -86,17 +86,16 @@ typedef double Vector2 __attribute__((vector_size(16)));
 typedef double Vector4 __attribute__((vector_size(32)));
 typedef double Vector8 __attribute__((vector_size(64)));
 
-#define FMA_LOOP(name, Vector, attribute)                                                                    \
-  attribute static double name(long n)                                                                       \
-  {                                                                                                          \
-    Vector a[CHAINS], sum = {0}, b = sum + 1, c = sum + 1e-9;                                                \
-                                                                                                             \
-    for (int i = 0; i < CHAINS; i++) a[i] = c;                                                               \
-    __asm__ volatile("" : "+m"(b), "+m"(c));                                                                 \
-    for (long r = 0; r < n; r++)                                                                             \
-      _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = a[i] * b + c;                         \
-    for (int i = 0; i < CHAINS; i++) sum += a[i];                                                            \
-    return sum[0] + sum[1];                                                                                  \
+#define FMA_LOOP(name, Vector, attribute)                                                                                                            \
+  attribute static double name(long n)                                                                                                               \
+  {                                                                                                                                                  \
+    Vector a[CHAINS], sum = {0}, b = sum + 1, c = sum + 1e-9;                                                                                        \
+                                                                                                                                                     \
+    for (int i = 0; i < CHAINS; i++) a[i] = c;                                                                                                       \
+    __asm__ volatile("" : "+m"(b), "+m"(c));                                                                                                         \
+    for (long r = 0; r < n; r++) _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = a[i] * b + c;                                      \
+    for (int i = 0; i < CHAINS; i++) sum += a[i];                                                                                                    \
+    return sum[0] + sum[1];                                                                                                                          \
   }
 
 FMA_LOOP(FmaPortable, Vector2, )
@@ -164,11 +163,9 @@ static void FillCodes(Case *c, double missing)
         const uint64_t low = Random() & 0x5555555555555555u, high = Random() & 0x5555555555555555u & ~low;
 
         *at = low | high << 1;
-        for (double next = missing > 0 ? Uniform() / missing * 2 : 33; next < 32;
-             next += 1 + Uniform() / missing * 2)
+        for (double next = missing > 0 ? Uniform() / missing * 2 : 33; next < 32; next += 1 + Uniform() / missing * 2)
           *at |= (uint64_t)3 << (2 * (int)next);
-        if (row + 32 > c->m.n_rows)
-          *at |= row >= c->m.n_rows ? ~(uint64_t)0 : ~(uint64_t)0 << (2 * (c->m.n_rows - row));
+        if (row + 32 > c->m.n_rows) *at |= row >= c->m.n_rows ? ~(uint64_t)0 : ~(uint64_t)0 << (2 * (c->m.n_rows - row));
       }
 }
 
@@ -245,16 +242,14 @@ static void Sweep(Case *c, int k)
 static void Gram(Case *c, int k)
 {
   (void)k;
-  for (int32_t j = 0; j + GRAM <= c->m.n_cols; j += GRAM)
-    Need(MeritPackedGram(&c->m, j, GRAM, 1, c->D, c->gram));
+  for (int32_t j = 0; j + GRAM <= c->m.n_cols; j += GRAM) Need(MeritPackedGram(&c->m, j, GRAM, 1, c->D, c->gram));
 }
 
 /* The same where all rows weigh alike */
 static void GramEqual(Case *c, int k)
 {
   (void)k;
-  for (int32_t j = 0; j + EQUAL <= c->m.n_cols; j += EQUAL)
-    Need(MeritPackedGram(&c->m, j, EQUAL, 1, c->weight, c->gram));
+  for (int32_t j = 0; j + EQUAL <= c->m.n_cols; j += EQUAL) Need(MeritPackedGram(&c->m, j, EQUAL, 1, c->weight, c->gram));
 }
 
 /* Median of the repeats that fit into the time, at least three; one thread by its own clock */
@@ -291,8 +286,8 @@ static void Measure(const Kernel *kernel, Case *c, int threads, const Options *o
          "\"precision\": \"%s\", \"missing\": %g, \"repeats\": %d, \"seconds\": %.4g, \"genotypes_per_second_per_core\": %.4g, "
          "\"of_fma_peak\": %.3f, "
          "\"of_read_peak\": %.3f}\n",
-         kernel->name, (long long)c->m.n_rows, c->m.n_cols, kernel->k, threads, level_name[o->level],
-         o->single ? "mixed" : "double", o->missing, repeats, seconds, rate, rate * kernel->k * kernel->macs / top.fma, rate / 4 / top.read);
+         kernel->name, (long long)c->m.n_rows, c->m.n_cols, kernel->k, threads, level_name[o->level], o->single ? "mixed" : "double", o->missing,
+         repeats, seconds, rate, rate * kernel->k * kernel->macs / top.fma, rate / 4 / top.read);
   fflush(stdout);
 }
 
@@ -302,12 +297,11 @@ static void MeasureAll(int64_t n, int32_t m, const Options *o, Ceilings top)
   Case             c       = MakeCase(n, m, o->missing);
 
   Need(MeritPackedFindGaps(&c.m, &c.gaps));
-  c.m.gaps = &c.gaps;
+  c.m.gaps   = &c.gaps;
   c.m.single = o->single;
   for (int threads = 1; threads <= o->most_threads; threads *= 2) {
     for (size_t i = 0; i < sizeof(width) / sizeof(*width); i++) {
-      const Kernel forward = {"forward", width[i], Forward, 1}, adjoint = {"adjoint", width[i], Adjoint, 1},
-                   normal = {"normal", width[i], Normal, 2};
+      const Kernel forward = {"forward", width[i], Forward, 1}, adjoint = {"adjoint", width[i], Adjoint, 1}, normal = {"normal", width[i], Normal, 2};
 
       if (n > 10000 && width[i] > o->widest) continue;
       Measure(&forward, &c, threads, o, top);
@@ -327,20 +321,13 @@ static bool Parse(int argc, char **argv, Options *o)
   int letter;
 
   while ((letter = getopt(argc, argv, "s:m:t:i:w:cf")) >= 0) {
-    if (letter == 's')
-      o->seconds = atof(optarg);
-    else if (letter == 'm')
-      o->missing = atof(optarg);
-    else if (letter == 't')
-      o->most_threads = atoi(optarg);
-    else if (letter == 'w')
-      o->widest = atoi(optarg);
-    else if (letter == 'c')
-      o->small_only = true;
-    else if (letter == 'f')
-      o->single = true;
-    else if (letter != 'i')
-      return false;
+    if (letter == 's') o->seconds = atof(optarg);
+    else if (letter == 'm') o->missing = atof(optarg);
+    else if (letter == 't') o->most_threads = atoi(optarg);
+    else if (letter == 'w') o->widest = atoi(optarg);
+    else if (letter == 'c') o->small_only = true;
+    else if (letter == 'f') o->single = true;
+    else if (letter != 'i') return false;
     else
       for (o->level = 2; o->level >= 0 && strcmp(optarg, level_name[o->level]); o->level--) continue;
     if (letter == 'i' && o->level < 0) return false;

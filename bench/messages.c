@@ -59,10 +59,7 @@ static void Collect(double bytes)
   Now()[COLLECTIVES] += 1.0;
 }
 
-static void Reduction(double bytes, int size)
-{
-  Collect(bytes <= SHORT ? bytes * ceil(log2(size)) : 2.0 * bytes * (size - 1) / size);
-}
+static void Reduction(double bytes, int size) { Collect(bytes <= SHORT ? bytes * ceil(log2(size)) : 2.0 * bytes * (size - 1) / size); }
 
 static void Share(double bytes, int size) { Collect(bytes * (size - 1) / size); }
 
@@ -99,13 +96,13 @@ static void Started(MPI_Request request)
   if (persistent[at].request == request && persistent[at].sends) Count(persistent[at].bytes);
 }
 
-#define TIMED(call)                          \
-  do {                                       \
-    const double begin = PMPI_Wtime();       \
-    const int    error = (call);             \
-                                             \
-    Now()[SECONDS] += PMPI_Wtime() - begin;  \
-    return error;                            \
+#define TIMED(call)                                                                                                                                  \
+  do {                                                                                                                                               \
+    const double begin = PMPI_Wtime();                                                                                                               \
+    const int    error = (call);                                                                                                                     \
+                                                                                                                                                     \
+    Now()[SECONDS] += PMPI_Wtime() - begin;                                                                                                          \
+    return error;                                                                                                                                    \
   } while (0)
 
 int MPI_Send(const void *at, int n, MPI_Datatype type, int to, int tag, MPI_Comm comm)

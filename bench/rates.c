@@ -16,10 +16,10 @@ enum { MOST = 201, TRIAD = 16000000, ROWS = 40960, COLUMNS = 8192, CHAINS = 12, 
 
 typedef double Vector __attribute__((vector_size(64)));
 
-static double      *triad; /* [3 * TRIAD] */
-static MeritPacked  packed;
-static double      *effects, *values, *rows, *D, *back;
-static double       message[MESSAGE / 8];
+static double         *triad; /* [3 * TRIAD] */
+static MeritPacked     packed;
+static double         *effects, *values, *rows, *D, *back;
+static double          message[MESSAGE / 8];
 static volatile double sink;
 static int             rank, size;
 
@@ -48,13 +48,13 @@ static void Genotypes(void)
 #if defined(__x86_64__)
 __attribute__((target_clones("avx512f", "fma", "default")))
 #endif
-static void MultiplyAdds(void)
+static void
+MultiplyAdds(void)
 {
   Vector a[CHAINS] = {{0}}, b, c, sum = {0};
 
   for (int l = 0; l < 8; l++) b[l] = 1.0 + 1e-9 * l, c[l] = 1e-9 * (double)l;
-  for (long n = 0; n < 2000000; n++)
-    _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = a[i] * b + c;
+  for (long n = 0; n < 2000000; n++) _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = a[i] * b + c;
   for (int i = 0; i < CHAINS; i++) sum += a[i];
   sink = sum[0];
 }
@@ -119,8 +119,8 @@ static double Seconds(void (*run)(void), double limit)
 static void MakeGenotypes(void)
 {
   const size_t lines = (size_t)MeritPackedStrips(ROWS) * COLUMNS;
-  uint64_t    *code  = Room(lines * 64), state = 88172645463325252u;
-  double      *one   = Room(COLUMNS * sizeof(*one));
+  uint64_t    *code = Room(lines * 64), state = 88172645463325252u;
+  double      *one = Room(COLUMNS * sizeof(*one));
 
   for (size_t i = 0; i < lines * MERIT_LINE; i++) {
     state ^= state << 13;

@@ -39,8 +39,7 @@ int main(int argc, char **argv)
     if (seconds < best) best = seconds;
     check += a[(long)pass * 9973 % n];
   }
-  printf("{\"program\": \"triad\", \"megabytes\": %ld, \"bytes_per_second\": %.4g, \"check\": %g}\n", megabytes,
-         24.0 * (double)n / best, check);
+  printf("{\"program\": \"triad\", \"megabytes\": %ld, \"bytes_per_second\": %.4g, \"check\": %g}\n", megabytes, 24.0 * (double)n / best, check);
   free(a);
   free(b);
   free(c);

@@ -22,8 +22,7 @@ MERIT_EXTERN double MeritAncestryMendelian(const MeritAncestry *ancestry, int32_
   inbreeding of all generations older than each sire's. The same bits however the matings are divided over calls
   and threads. Not collective; threaded.
 */
-MERIT_EXTERN PetscErrorCode MeritAncestryInbreeding(const MeritAncestry *ancestry, int64_t n,
-                                                    const int32_t sire[], const int32_t dam[],
+MERIT_EXTERN PetscErrorCode MeritAncestryInbreeding(const MeritAncestry *ancestry, int64_t n, const int32_t sire[], const int32_t dam[],
                                                     double inbreeding[]);
 /* Sort keys ascending, `value` along with them, equal keys in their old order. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritSortKeys(int64_t n, uint64_t key[], int32_t value[]);

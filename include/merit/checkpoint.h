@@ -34,7 +34,7 @@ typedef PetscErrorCode (*MeritPositionSource)(void *ctx, MeritCheckpoint checkpo
 MERIT_EXTERN PetscErrorCode MeritCheckpointSetPositionSource(MeritCheckpoint checkpoint, MeritPositionSource source, void *ctx);
 /* Positions of this rank's n equations (or records), 0 .. n_all - 1, none twice over all ranks; used once to plan the exchange. Collective. */
 MERIT_EXTERN PetscErrorCode MeritCheckpointSetPositions(MeritCheckpoint checkpoint, MeritStateKind kind, int64_t n, const int64_t position[],
-                                                     int64_t n_all);
+                                                        int64_t n_all);
 /* Does the folder hold a checkpoint, intact or not, or the marker of a run that stopped before its first one? The same on all ranks. Collective. */
 MERIT_EXTERN PetscErrorCode MeritCheckpointExists(MeritCheckpoint checkpoint, bool *exists);
 /*

@@ -10,14 +10,14 @@ typedef enum { MERIT_NODE_NULL, MERIT_NODE_SCALAR, MERIT_NODE_LIST, MERIT_NODE_M
 typedef struct _p_MeritNode *MeritNode;
 struct _p_MeritNode {
   MeritNodeKind kind;
-  const char   *file;   /* name of the file; "command line" for a flag; borrowed from the root */
-  int32_t       line, column; /* from 1; 0 for a flag */
+  const char   *file;                 /* name of the file; "command line" for a flag; borrowed from the root */
+  int32_t       line, column;         /* from 1; 0 for a flag */
   int32_t       key_line, key_column; /* of its key; 0 if it has none in a file */
-  char         *text;   /* SCALAR: the bytes; owned */
-  bool          quoted; /* SCALAR: was in quotes, so never a number, list or null by itself */
-  int32_t       n;      /* LIST, MAP: children */
-  char        **key;    /* [n] MAP; owned */
-  MeritNode    *child;  /* [n] LIST, MAP; owned */
+  char         *text;                 /* SCALAR: the bytes; owned */
+  bool          quoted;               /* SCALAR: was in quotes, so never a number, list or null by itself */
+  int32_t       n;                    /* LIST, MAP: children */
+  char        **key;                  /* [n] MAP; owned */
+  MeritNode    *child;                /* [n] LIST, MAP; owned */
 };
 
 /* A known key: dotted path with `*` for any name ("records.weight.*"), a last `**` for anything below ("variances.**"), and its help text. */

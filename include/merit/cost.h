@@ -9,7 +9,7 @@
 /* Bytes that the fullest of `ranks` ranks holds, by what for. */
 typedef struct {
   int     ranks;
-  bool    here;             /* these are the ranks of this run: counts are this rank's own */
+  bool    here; /* these are the ranks of this run: counts are this rank's own */
   int64_t records, levels, genotypes, vectors;
   int64_t reading, writing; /* for a while, at the beginning and at the end; the larger one counts */
 } MeritBytes;

@@ -17,8 +17,7 @@ typedef struct _p_MeritDict *MeritDict;
 */
 MERIT_EXTERN PetscErrorCode MeritDictCreate(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict);
 /* The same, with the numbers of the pool's strings, number[strings of pool], so that MeritDictFind is not needed. Collective. */
-MERIT_EXTERN PetscErrorCode MeritDictCreateNumbers(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict,
-                                                   int64_t number[]);
+MERIT_EXTERN PetscErrorCode MeritDictCreateNumbers(MPI_Comm comm, MeritStrings pool, const int64_t order[], MeritDict *dict, int64_t number[]);
 /* Number of labels over all ranks. Not collective. */
 MERIT_EXTERN int64_t MeritDictSize(MeritDict dict);
 /* number[code] of every string of a pool, -1 if the dictionary does not have it. Collective. */

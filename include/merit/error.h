@@ -4,11 +4,11 @@
 /* Why a run ends; the value is the exit status of the command line. */
 typedef enum {
   MERIT_ERROR_NONE          = 0,
-  MERIT_ERROR_SYSTEM        = 1,  /* memory, disk, or a defect of ours */
-  MERIT_ERROR_USAGE         = 2,  /* command line, job file, or a feature not available */
-  MERIT_ERROR_INPUT         = 3,  /* data malformed, inconsistent or degenerate */
+  MERIT_ERROR_SYSTEM        = 1, /* memory, disk, or a defect of ours */
+  MERIT_ERROR_USAGE         = 2, /* command line, job file, or a feature not available */
+  MERIT_ERROR_INPUT         = 3, /* data malformed, inconsistent or degenerate */
   MERIT_ERROR_NOT_CONVERGED = 4,
-  MERIT_ERROR_STOPPED       = 75  /* stopped on request, restart possible */
+  MERIT_ERROR_STOPPED       = 75 /* stopped on request, restart possible */
 } MeritErrorKind;
 
 /* Where and what: `text` is the whole message, "file:line: id: what". Plain data, may be copied. */
@@ -37,12 +37,11 @@ typedef struct {
 #define MERIT_ERR_BASE 1000
 
 /* Raise an error that every rank raises alike (same arguments); returns the code for PetscCall. */
-MERIT_EXTERN PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, const char id[],
-                                       const char format[], ...) __attribute__((format(printf, 5, 6)));
+MERIT_EXTERN PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, const char id[], const char format[], ...)
+    __attribute__((format(printf, 5, 6)));
 /* Note a fault on this rank. Only the first fault of a line counts, and the lowest lines are kept. Not collective, never fails. */
-MERIT_EXTERN void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], int64_t line,
-                                const char id[], const char format[], ...)
-  __attribute__((format(printf, 6, 7)));
+MERIT_EXTERN void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], int64_t line, const char id[], const char format[], ...)
+    __attribute__((format(printf, 6, 7)));
 /* Add `lines` to the line numbers of all faults noted so far, once the lines before this rank's part are counted. Not collective. */
 MERIT_EXTERN void MeritFaultShift(MeritFault *fault, int64_t lines);
 /* Add the faults of another list, which is then empty. Not collective. */

@@ -22,11 +22,9 @@ MERIT_EXTERN PetscErrorCode MeritExchangeBack(MeritExchange ex, size_t bytes, co
   Send strings forward: item i is bytes at[start[i] .. start[i+1]) of this rank. On return *out holds the arriving bytes and
   (*out_start)[arriving + 1] their bounds; both owned by the caller, PetscFree. Collective.
 */
-MERIT_EXTERN PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], const int64_t start[], char **out,
-                                                      int64_t **out_start);
+MERIT_EXTERN PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], const int64_t start[], char **out, int64_t **out_start);
 /* The same backward: the answer of arriving item i goes to the rank that item i came from. Collective. */
-MERIT_EXTERN PetscErrorCode MeritExchangeBackBytes(MeritExchange ex, const char at[], const int64_t start[], char **out,
-                                                   int64_t **out_start);
+MERIT_EXTERN PetscErrorCode MeritExchangeBackBytes(MeritExchange ex, const char at[], const int64_t start[], char **out, int64_t **out_start);
 /* Free; NULL-safe. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritExchangeDestroy(MeritExchange *ex);
 

@@ -11,15 +11,15 @@ typedef enum { MERIT_COVARIATE_NONE, MERIT_COVARIATE_COLUMN, MERIT_COVARIATE_LEG
 
 /* One regressor: which level a record has, and with what coefficient. */
 typedef struct {
-  char              *name;     /* "calf", "dam", "leg0", "days", "1": the `component` column of the outputs; owned */
-  int                n_class;  /* columns whose cells are the levels; 0: the one level "1" (or, in ridge, the column itself) */
+  char              *name;         /* "calf", "dam", "leg0", "days", "1": the `component` column of the outputs; owned */
+  int                n_class;      /* columns whose cells are the levels; 0: the one level "1" (or, in ridge, the column itself) */
   char             **class_column; /* [n_class]; owned */
   MeritCovariateKind covariate;
-  char              *column;   /* covariate's column, NULL if none; owned */
-  int                degree;   /* LEGENDRE: 0, 1, ... */
+  char              *column;    /* covariate's column, NULL if none; owned */
+  int                degree;    /* LEGENDRE: 0, 1, ... */
   double             low, high; /* LEGENDRE: interval */
-  int                level;    /* where there are no classes: the level of all records */
-  int                as;       /* components are those of this regressor: its own position, but 0 in ridge, where all share them */
+  int                level;     /* where there are no classes: the level of all records */
+  int                as;        /* components are those of this regressor: its own position, but 0 in ridge, where all share them */
 } MeritRegressorSpec;
 
 typedef struct {
@@ -28,14 +28,14 @@ typedef struct {
 } MeritComponentSpec;
 
 typedef struct {
-  char               *label; /* as given, or the term's text without blanks; "1" for the intercept; owned */
-  char               *text;  /* the term as written, without blanks and label; owned */
-  MeritTermKind       kind;      /* for the parser, and to make the structure from */
-  bool                fixed;     /* no covariance, no structure */
-  bool                scaled;    /* the variance is of one effect: the genetic one is it times the mean diagonal of K */
-  bool                genetic;   /* values of individuals that a pedigree or genotypes name */
-  bool                intercept; /* the fixed term "1" */
-  bool                centre;    /* ridge(..., centre) */
+  char               *label;        /* as given, or the term's text without blanks; "1" for the intercept; owned */
+  char               *text;         /* the term as written, without blanks and label; owned */
+  MeritTermKind       kind;         /* for the parser, and to make the structure from */
+  bool                fixed;        /* no covariance, no structure */
+  bool                scaled;       /* the variance is of one effect: the genetic one is it times the mean diagonal of K */
+  bool                genetic;      /* values of individuals that a pedigree or genotypes name */
+  bool                intercept;    /* the fixed term "1" */
+  bool                centre;       /* ridge(..., centre) */
   int                 line, column; /* where in the job file it first stands */
   int                 n_regressors;
   MeritRegressorSpec *regressor; /* [n_regressors]; owned */
@@ -50,8 +50,8 @@ typedef struct {
 
 /* One residual class: its label in the data ("" when there are no classes) and R0. */
 typedef struct {
-  char   *label; /* owned */
-  double *R;     /* [n_traits^2] row-major; owned */
+  char   *label;    /* owned */
+  double *R;        /* [n_traits^2] row-major; owned */
   bool    given;    /* as in MeritTermSpec */
   double *start;    /* [n_traits^2], as in MeritTermSpec; owned */
   bool    diagonal; /* as in MeritTermSpec */
@@ -60,14 +60,14 @@ typedef struct {
 
 typedef struct {
   int                n_traits;
-  char             **trait;  /* [n_traits] column of each formula's left-hand side, distinct; owned */
+  char             **trait; /* [n_traits] column of each formula's left-hand side, distinct; owned */
   int                n_terms;
-  MeritTermSpec     *term;   /* [n_terms] in order of first appearance over the formulas (the intercept first where it is implied); owned */
+  MeritTermSpec     *term;        /* [n_terms] in order of first appearance over the formulas (the intercept first where it is implied); owned */
   char              *residual_by; /* class column of the residual variances, or NULL; owned */
   int                n_residuals;
-  MeritResidualSpec *residual; /* [n_residuals]; owned */
+  MeritResidualSpec *residual;   /* [n_residuals]; owned */
   int                n_warnings; /* texts for the user, e.g. two unlabelled ped() terms of different traits that differ */
-  char             **warning;  /* owned */
+  char             **warning;    /* owned */
 } MeritFormula;
 
 /*

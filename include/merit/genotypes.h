@@ -19,7 +19,7 @@ typedef struct {
   int64_t     position;
   double      frequency; /* of the counted allele over all genotyped animals; NaN if all missing */
   int64_t     n_missing;
-  int32_t     column;    /* column of M, or -1: not used (monomorphic or all missing) */
+  int32_t     column; /* column of M, or -1: not used (monomorphic or all missing) */
 } MeritSnp;
 
 /* The grid of ranks, and the part of M that this rank has. */
@@ -115,8 +115,8 @@ MERIT_EXTERN PetscErrorCode MeritMarkersForward(MeritMarkers markers, int k, con
 MERIT_EXTERN PetscErrorCode MeritMarkersAdjoint(MeritMarkers markers, int k, const double s[], double y[]);
 /* Both at once, on a grid of one column: g = M_tile x, w += D g, y = M_tile' w (the caller reduces it), D[n_rows * n * n] a block for
    each row and n * k right-hand sides; y may be x. */
-MERIT_EXTERN PetscErrorCode MeritMarkersNormal(MeritMarkers markers, int n, int k, const double D[], const double x[], double g[],
-                                               double w[], double y[]);
+MERIT_EXTERN PetscErrorCode MeritMarkersNormal(MeritMarkers markers, int n, int k, const double D[], const double x[], double g[], double w[],
+                                               double y[]);
 /* Forward with columns [first, first + n) of the tile only: x[n * k]. For sweeps by blocks of columns. */
 MERIT_EXTERN PetscErrorCode MeritMarkersForwardRange(MeritMarkers markers, int32_t first, int32_t n, int k, const double x[], double g[]);
 /* The transposed product with such columns: y[n * k]. */

@@ -14,16 +14,16 @@
 
 /* Target of each item's contribution when n_threads chunks of items are scattered at once. Made by MeritScatterCreate. */
 typedef struct {
-  int      n_threads;
-  int64_t *chunk;     /* [n_threads + 1] first item of each chunk; owned */
-  int32_t **target;   /* [n_lists] -> [n_items] redirected slots (the original array when one thread); owned if n_threads > 1 */
-  int      n_lists;
-  int32_t  y_length;  /* slots + private slots: length of y */
-  int32_t  n_shared;  /* levels that several threads write */
-  int32_t *shared;    /* [n_shared] first slot of the level; owned */
-  int32_t *width;     /* [n_shared] components of the level; owned */
-  int32_t *start;     /* [n_shared + 1] into private_slot; owned */
-  int32_t *private_slot;     /* first private slot of each shared level, by thread; owned */
+  int       n_threads;
+  int64_t  *chunk;  /* [n_threads + 1] first item of each chunk; owned */
+  int32_t **target; /* [n_lists] -> [n_items] redirected slots (the original array when one thread); owned if n_threads > 1 */
+  int       n_lists;
+  int32_t   y_length;     /* slots + private slots: length of y */
+  int32_t   n_shared;     /* levels that several threads write */
+  int32_t  *shared;       /* [n_shared] first slot of the level; owned */
+  int32_t  *width;        /* [n_shared] components of the level; owned */
+  int32_t  *start;        /* [n_shared + 1] into private_slot; owned */
+  int32_t  *private_slot; /* first private slot of each shared level, by thread; owned */
 } MeritScatter;
 
 /* Plan a scatter: item i writes the level that begins at slot[l][i] (-1 none) in list l, of width[l] components. The arrays of slot must outlive
@@ -62,12 +62,12 @@ MERIT_EXTERN void MeritRecordsDiagonal(const MeritRecordKernel *records, const i
 /* Pedigree of one term: owned animal i has its n equations at slot own + i * n; all arrays borrowed */
 typedef struct {
   int32_t             n_animals;
-  int                 n;         /* equations per level, at most MERIT_MAX_COMPONENTS */
-  int32_t             own;       /* slot of the first animal */
+  int                 n;          /* equations per level, at most MERIT_MAX_COMPONENTS */
+  int32_t             own;        /* slot of the first animal */
   const int32_t      *sire, *dam; /* [n_animals] slots, -1 unknown */
-  const double       *d;         /* [n_animals] Mendelian variance */
-  const double       *G_inverse; /* [n * n] */
-  const MeritScatter *scatter;   /* lists: own, sire, dam */
+  const double       *d;          /* [n_animals] Mendelian variance */
+  const double       *G_inverse;  /* [n * n] */
+  const MeritScatter *scatter;    /* lists: own, sire, dam */
 } MeritPedigreeKernel;
 
 /* y += (A^-1 x G^-1) x, edge by edge: x[n_slots * k], y[y_length * k]; private slots must be 0 before a call, and are 0 after it. */
@@ -83,13 +83,13 @@ MERIT_EXTERN void MeritLevelsApply(int32_t n_levels, int n, const double *G_inve
   in a pedigree. Stored for one equation a level: only K_i / pivot_i, which lies in (0, 1], in single precision (enough for a preconditioner).
 */
 typedef struct {
-  int                   n;          /* equations per level */
-  int32_t               own;        /* slot of the first owned animal */
-  const int32_t        *sire, *dam; /* [n_animals] slots, -1 unknown; NULL: rows of another kind */
-  const double         *d;          /* [n_animals] Mendelian variance */
-  const double         *G_inverse;  /* [n^2] */
-  float                *k_over_pivot;      /* sire, n = 1: [n_animals] K_i / pivot_i; owned by the caller */
-  double               *inverse;    /* else [n_animals * n (n + 1) / 2] lower triangles of pivot^-1, row after row; owned by the caller */
+  int                   n;            /* equations per level */
+  int32_t               own;          /* slot of the first owned animal */
+  const int32_t        *sire, *dam;   /* [n_animals] slots, -1 unknown; NULL: rows of another kind */
+  const double         *d;            /* [n_animals] Mendelian variance */
+  const double         *G_inverse;    /* [n^2] */
+  float                *k_over_pivot; /* sire, n = 1: [n_animals] K_i / pivot_i; owned by the caller */
+  double               *inverse;      /* else [n_animals * n (n + 1) / 2] lower triangles of pivot^-1, row after row; owned by the caller */
   const MeritRecursion *rows;
 } MeritPedigreeFactor;
 
@@ -116,14 +116,14 @@ enum { MERIT_ANIMAL_BLOCK = 512 };
 /* Records sorted by animal: one regressor of animals and n_lists of fixed effects. Each has the traits in consecutive equations. */
 typedef struct {
   int           n_traits, n_lists;
-  int32_t      *start;     /* [n_blocks + 1] first record of each block of MERIT_ANIMAL_BLOCK animals; owned */
-  uint16_t     *in_block;     /* [n_records] number of the animal within its block; owned */
-  int32_t      *slot;      /* [n_records * n_lists] slot of the level's first trait, -1 none; owned */
-  double       *value;     /* [n_records * n_lists], NULL: 1; owned */
-  int32_t      *pattern;   /* [n_records], NULL: all have pattern 0; owned */
-  double       *sqrt_weight;      /* [n_records * n_traits] square roots of weights, NULL: 1; owned */
-  int32_t       one;       /* slot of the fixed level that all records have, -1: none */
-  const double *R_inverse; /* [n_patterns * n_traits^2]; borrowed */
+  int32_t      *start;       /* [n_blocks + 1] first record of each block of MERIT_ANIMAL_BLOCK animals; owned */
+  uint16_t     *in_block;    /* [n_records] number of the animal within its block; owned */
+  int32_t      *slot;        /* [n_records * n_lists] slot of the level's first trait, -1 none; owned */
+  double       *value;       /* [n_records * n_lists], NULL: 1; owned */
+  int32_t      *pattern;     /* [n_records], NULL: all have pattern 0; owned */
+  double       *sqrt_weight; /* [n_records * n_traits] square roots of weights, NULL: 1; owned */
+  int32_t       one;         /* slot of the fixed level that all records have, -1: none */
+  const double *R_inverse;   /* [n_patterns * n_traits^2]; borrowed */
 } MeritAnimalRecords;
 
 /* Sort the records by the animals of regressor `animals`; all other regressors are fixed effects. *fits is false, and nothing made, if some

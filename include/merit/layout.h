@@ -28,19 +28,19 @@ typedef struct {
 /* One term on this rank. */
 typedef struct {
   MeritTermKind          kind;
-  MeritStructure         structure;    /* covariance of the levels; NULL for fixed terms; borrowed */
+  MeritStructure         structure; /* covariance of the levels; NULL for fixed terms; borrowed */
   bool                   fixed;
   int                    n_comp, n_eq; /* per level */
   int                    n_regressors;
-  const MeritDesignView *design;       /* [n_regressors]; borrowed */
-  int64_t                n_levels;     /* all ranks, canonical 0..n_levels-1 */
-  int32_t                n_owned, n_ghost, n_genotyped; /* levels on this rank; n_genotyped are rows of a factor that is fed, and 0, or n_ghost is 0 */
-  int32_t                n_recorded;   /* owned levels that records can have: n_owned, or none where records have rows of a factor */
-  int32_t                eq_owned, eq_other;     /* first equation of the owned levels, and of the others (ghosts or genotyped levels) */
-  int32_t                slot_owned, slot_other; /* first component slot of both */
-  const int64_t         *canonical;    /* [n_owned] by their positions: ascending, but animals by generation, then herd; borrowed */
-  const double          *L;            /* [n_comp * n_eq] row-major u = L v, NULL: identity; borrowed */
-  const double          *G_inverse;    /* [n_eq * n_eq] penalty of a level (identity when L), NULL for fixed terms; borrowed */
+  const MeritDesignView *design;                /* [n_regressors]; borrowed */
+  int64_t                n_levels;              /* all ranks, canonical 0..n_levels-1 */
+  int32_t        n_owned, n_ghost, n_genotyped; /* levels on this rank; n_genotyped are rows of a factor that is fed, and 0, or n_ghost is 0 */
+  int32_t        n_recorded;                    /* owned levels that records can have: n_owned, or none where records have rows of a factor */
+  int32_t        eq_owned, eq_other;            /* first equation of the owned levels, and of the others (ghosts or genotyped levels) */
+  int32_t        slot_owned, slot_other;        /* first component slot of both */
+  const int64_t *canonical;                     /* [n_owned] by their positions: ascending, but animals by generation, then herd; borrowed */
+  const double  *L;                             /* [n_comp * n_eq] row-major u = L v, NULL: identity; borrowed */
+  const double  *G_inverse;                     /* [n_eq * n_eq] penalty of a level (identity when L), NULL for fixed terms; borrowed */
 } MeritTermView;
 
 /* Equations and slots of this rank, over all terms. */
@@ -51,7 +51,7 @@ typedef struct {
   int64_t              first;   /* global number of the first owned equation */
   int64_t              n_all;   /* equations of all ranks */
   int                  n_terms;
-  const MeritTermView *term;    /* [n_terms] in formula order; borrowed */
+  const MeritTermView *term; /* [n_terms] in formula order; borrowed */
 } MeritLayout;
 
 /*
@@ -60,10 +60,7 @@ typedef struct {
 */
 
 /* How many record levels there are. */
-static inline int32_t MeritTermRecordLevels(const MeritTermView *t)
-{
-  return t->n_recorded + t->n_ghost + t->n_genotyped;
-}
+static inline int32_t MeritTermRecordLevels(const MeritTermView *t) { return t->n_recorded + t->n_ghost + t->n_genotyped; }
 
 /* First equation of a record level. */
 static inline int32_t MeritTermEquation(const MeritTermView *t, int32_t level)

@@ -17,21 +17,21 @@ typedef struct _p_MeritModel *MeritModel;
 
 /* This rank's records and their residual structure. */
 typedef struct {
-  int                  n_traits;
-  int32_t              n_records;
-  const double        *y;        /* [n_records * n_traits], trait fastest; 0 where missing; borrowed */
-  const int32_t       *pattern;  /* [n_records] row of R_inverse; borrowed */
-  const double        *sqrt_weight; /* [n_records * n_traits] sqrt(weight), NULL: 1; borrowed */
-  int                  n_patterns;
-  const double        *R_inverse; /* [n_patterns * n_traits^2] zero rows and columns for missing traits; borrowed */
-  const uint32_t      *observed;  /* [n_patterns] bit t: trait t observed; borrowed */
-  const int32_t       *residual_class; /* [n_patterns] residual class; borrowed */
+  int             n_traits;
+  int32_t         n_records;
+  const double   *y;           /* [n_records * n_traits], trait fastest; 0 where missing; borrowed */
+  const int32_t  *pattern;     /* [n_records] row of R_inverse; borrowed */
+  const double   *sqrt_weight; /* [n_records * n_traits] sqrt(weight), NULL: 1; borrowed */
+  int             n_patterns;
+  const double   *R_inverse;      /* [n_patterns * n_traits^2] zero rows and columns for missing traits; borrowed */
+  const uint32_t *observed;       /* [n_patterns] bit t: trait t observed; borrowed */
+  const int32_t  *residual_class; /* [n_patterns] residual class; borrowed */
 } MeritRecordsView;
 
 /* What the run left out, for excluded.tsv. */
 typedef struct {
-  const char *kind;   /* "record", "animal", "snp" */
-  int64_t     line;   /* line of the records file, 0 if none */
+  const char *kind;        /* "record", "animal", "snp" */
+  int64_t     line;        /* line of the records file, 0 if none */
   const char *id, *reason; /* borrowed */
 } MeritExclusion;
 
@@ -92,7 +92,7 @@ MERIT_EXTERN int MeritModelLinkedTerms(MeritModel model, const int **term);
 /* The genotypes, NULL without; borrowed. */
 MERIT_EXTERN MeritGenotypes MeritModelGenotypes(MeritModel model);
 /* The pedigree, NULL without; borrowed. */
-MERIT_EXTERN MeritPedigree  MeritModelPedigree(MeritModel model);
+MERIT_EXTERN MeritPedigree MeritModelPedigree(MeritModel model);
 /* Ghost levels of each term [n_terms] on this number of ranks, summed over ranks, counted from the data. For a model of
    MeritModelSetPlanned, set up. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelGhosts(MeritModel model, PetscMPIInt ranks, int64_t ghosts[]);
@@ -113,8 +113,7 @@ MERIT_EXTERN PetscErrorCode MeritModelLevelCounts(MeritModel model, const MeritB
 /* Add the memory of records, levels and genotypes, and of reading them. Collective, after SetUp. */
 MERIT_EXTERN PetscErrorCode MeritModelAddBytes(MeritModel model, MeritBytes *b);
 /* Labels of a term's levels by canonical number, as MeritDictLabels ("1" for the single level). Collective. */
-MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at,
-                                             int64_t **start);
+MERIT_EXTERN PetscErrorCode MeritModelLabels(MeritModel model, int term, int64_t n, const int64_t number[], char **at, int64_t **start);
 /* "level `17` of `herd`": what a global equation is, and its term. Collective. */
 MERIT_EXTERN PetscErrorCode MeritModelDescribe(MeritModel model, int64_t equation, size_t size, char text[], int *term);
 /* Canonical number of labels (one pool), -1 unknown; for warm starts and reports. Collective. */

@@ -49,14 +49,12 @@ MERIT_EXTERN PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, cons
 MERIT_EXTERN PetscErrorCode MeritPackedAdjoint(const MeritPacked *m, int k, const double s[], double y[]);
 /* g = M x, w += D g, y = M' w, in one pass over the genotypes where that is faster: n components, k right-hand sides, D[n_rows * n * n]
    a block for each row; x[n_cols * n * k], g and w[n_rows * n * k], y[n_cols * n * k], which may be x. */
-MERIT_EXTERN PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const double D[],
-                                              const double x[], double g[], double w[], double y[]);
+MERIT_EXTERN PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const double D[], const double x[], double g[], double w[],
+                                              double y[]);
 /* q[n_cols * k] = sum over rows of M_ij^2 weight[row * k + .]. */
-MERIT_EXTERN PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[],
-                                               double q[]);
+MERIT_EXTERN PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weight[], double q[]);
 /* gram[(a * n + b) * k + .] = sum over rows of M_i,first+a M_i,first+b weight[row * k + .], both triangles. */
-MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k,
-                                            const double weight[], double gram[]);
+MERIT_EXTERN PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[], double gram[]);
 /* out[n_rows * n] = columns [first, first + n) of M, column fastest. */
 MERIT_EXTERN PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n, double out[]);
 /*
@@ -69,8 +67,8 @@ typedef struct {
   const double   *scale, *centre, *missing; /* [n_cols] */
 } MeritPackedAnimals;
 /* word[g * n + position[i]] |= columns from + 32 g .. of row[i] of m, i < n_rows, rows ascending; columns that m does not have give 0. Threaded. */
-MERIT_EXTERN void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_t n_rows, const int32_t row[],
-                                  const int32_t position[], int32_t n, uint64_t word[]);
+MERIT_EXTERN void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_t n_rows, const int32_t row[], const int32_t position[],
+                                  int32_t n, uint64_t word[]);
 /* Animals of a panel */
 enum { MERIT_PANEL = 32 };
 /*

@@ -14,8 +14,8 @@ enum { MERIT_ANIMAL_BYTES = 48 };
 /* Make an empty object; nothing is read before Load. Collective. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *ped);
 /* The file; names of the columns id, sire, dam, birth year, sex (NULL: found by name, else the first three; no year, no sex). Copied. */
-MERIT_EXTERN PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[5],
-                                                 int n_header, const char *const header[]);
+MERIT_EXTERN PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[5], int n_header,
+                                                 const char *const header[]);
 /* Words for an unknown parent beside the empty field, "0", "." and "NA". */
 MERIT_EXTERN PetscErrorCode MeritPedigreeSetUnknown(MeritPedigree ped, int n, const char *const words[]);
 /* true: an id may be both sire and dam, and selfing is allowed; false (default): that is an INPUT error naming both lines. */
@@ -41,8 +41,7 @@ MERIT_EXTERN PetscErrorCode MeritPedigreeSize(MeritPedigree ped, int64_t *n_anim
 /* The dictionary of ids; borrowed. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeDict(MeritPedigree ped, MeritDict *dict);
 /* Parents of this rank's block of animals, canonical numbers, -1 unknown; borrowed, [n_local]. */
-MERIT_EXTERN PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *n_local, const int64_t **sire,
-                                                 const int64_t **dam);
+MERIT_EXTERN PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *n_local, const int64_t **sire, const int64_t **dam);
 /* Inbreeding and Mendelian sampling variance (of A: d_i in A = T D T', 0 < d <= 1) of this rank's block; borrowed, after SetUp. */
 MERIT_EXTERN PetscErrorCode MeritPedigreeInbreeding(MeritPedigree ped, const double **F, const double **d);
 /* Birth years of this rank's block, NaN unknown, where a column of the file was named for them; borrowed. */

@@ -33,19 +33,19 @@ typedef struct {
 typedef struct {
   MeritPlanShape     shape;
   MeritPlanMemory    memory;
-  double             program;     /* bytes of a rank before anything was read */
-  double             measured;    /* most bytes of a rank until now; -1: this run has other ranks */
-  double             per_rank;    /* bytes that a rank needs, estimation included */
-  double             available;   /* bytes that a node has for each of its ranks; -1: not known */
-  int                on_node;     /* ranks on the fullest node */
-  bool               estimated;   /* variances are estimated: */
-  MeritVarcompPlan   estimation;  /* how; engine NULL: none fits */
+  double             program;    /* bytes of a rank before anything was read */
+  double             measured;   /* most bytes of a rank until now; -1: this run has other ranks */
+  double             per_rank;   /* bytes that a rank needs, estimation included */
+  double             available;  /* bytes that a node has for each of its ranks; -1: not known */
+  int                on_node;    /* ranks on the fullest node */
+  bool               estimated;  /* variances are estimated: */
+  MeritVarcompPlan   estimation; /* how; engine NULL: none fits */
   MeritPlanIteration iteration;
   int64_t            iterations;
-  double             setup;       /* seconds of reading and set-up */
-  double             setup_here;  /* those of this run, on so many ranks: */
+  double             setup;      /* seconds of reading and set-up */
+  double             setup_here; /* those of this run, on so many ranks: */
   int                ranks_here;
-  double             seconds;     /* of the whole run */
+  double             seconds; /* of the whole run */
 } MeritPlanResult;
 
 /* Make a plan of a run of a model; model and report must outlive it. Not collective. */

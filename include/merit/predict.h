@@ -12,11 +12,11 @@ typedef struct _p_MeritPrediction *MeritPrediction;
 /* What was matched, over all ranks. */
 typedef struct {
   int64_t n_animals;
-  int32_t n_snps;                               /* of the genotypes */
-  int64_t n_rows, n_effects;                    /* of snps.tsv: all, and those with an effect */
+  int32_t n_snps;                                /* of the genotypes */
+  int64_t n_rows, n_effects;                     /* of snps.tsv: all, and those with an effect */
   int64_t as_is, swapped, other_alleles, absent; /* of those with an effect */
-  int64_t by_name;                              /* of as_is: no alleles to compare */
-  int64_t without_effect;                       /* of the genotypes */
+  int64_t by_name;                               /* of as_is: no alleles to compare */
+  int64_t without_effect;                        /* of the genotypes */
 } MeritPredictionSize;
 
 /* Make an empty prediction. Collective. */

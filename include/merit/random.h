@@ -7,11 +7,11 @@
 */
 typedef struct {
   uint64_t seed;
-  uint32_t purpose;  /* what for: one of the MERIT_RANDOM_... or a module's own number */
+  uint32_t purpose; /* what for: one of the MERIT_RANDOM_... or a module's own number */
   uint32_t chain;
   uint32_t iteration;
   uint32_t term;
-  uint64_t level;    /* canonical number */
+  uint64_t level; /* canonical number */
 } MeritRandomKey;
 
 /* Draw number `draw` under a key: uniform on (0, 1), never 0 or 1: an odd multiple of 2^-53. */

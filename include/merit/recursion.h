@@ -42,16 +42,10 @@ static inline int32_t MeritRecursionElement(const MeritRecursion *r, int32_t row
 }
 
 /* Variance d of row `row`. */
-static inline double MeritRecursionVariance(const MeritRecursion *r, int32_t row)
-{
-  return r->d ? r->d[row] : 1.0;
-}
+static inline double MeritRecursionVariance(const MeritRecursion *r, int32_t row) { return r->d ? r->d[row] : 1.0; }
 
 /* Has a row of this rank parents? */
-static inline bool MeritRecursionLinked(const MeritRecursion *r)
-{
-  return r->sire || r->start;
-}
+static inline bool MeritRecursionLinked(const MeritRecursion *r) { return r->sire || r->start; }
 
 /* Takes a contribution to K^-1: product / d at the levels whose first equations are row and column. */
 typedef void (*MeritRecursionEntry)(void *ctx, int32_t row, int32_t column, double product, double d);

@@ -54,13 +54,13 @@ typedef struct {
 /* Variance components, as varcomp.tsv has them. */
 typedef struct {
   int                       n;
-  const MeritComponent     *component;   /* [n] */
-  const double             *estimate;    /* [n] */
-  const double             *covariance;  /* [n * n]; NULL: not known */
-  const double             *monte_carlo; /* [n * n] that random numbers add; NULL: exact */
-  const MeritEstimateState *state;       /* [n] */
+  const MeritComponent     *component;           /* [n] */
+  const double             *estimate;            /* [n] */
+  const double             *covariance;          /* [n * n]; NULL: not known */
+  const double             *monte_carlo;         /* [n * n] that random numbers add; NULL: exact */
+  const MeritEstimateState *state;               /* [n] */
   const double             *share, *share_error; /* [n] of the variance of an observation, its standard error; NaN where there is none */
-  bool                      converged;   /* false: no row has the status `ok` */
+  bool                      converged;           /* false: no row has the status `ok` */
 } MeritVarianceTable;
 
 /* A function of components, a test of a term, a line of the analysis of variance; NaN where there is no value. Texts and arrays are borrowed. */
@@ -72,7 +72,7 @@ typedef struct {
 typedef struct {
   const char *term;
   double      statistic, p_value;
-  int         df; /* components that are not there without the term */
+  int         df;           /* components that are not there without the term */
   const char *distribution; /* of the statistic where the term is nothing */
 } MeritTestRow;
 
@@ -95,19 +95,19 @@ typedef struct {
 typedef struct {
   const char *method, *engine, *stop;
   int64_t     rounds, n_observations, n_fixed;
-  int         n_free, n_samples; /* components estimated; Monte Carlo samples, 0: exact */
-  bool        likelihood, restricted; /* by likelihood; restricted likelihood */
+  int         n_free, n_samples;        /* components estimated; Monte Carlo samples, 0: exact */
+  bool        likelihood, restricted;   /* by likelihood; restricted likelihood */
   double      log_likelihood, gradient; /* with all constants */
 } MeritVarianceSummary;
 
 /* What summary.json says of the run beside what the model and the output know. */
 typedef struct {
-  const char *command, *solver, *preconditioner, *criterion;
-  const char *state; /* "converged", "rounding floor", "not converged"...; */
-  int         exit_status, threads;
-  int64_t     iterations;
-  double      rtol, true_residual, lambda_min, lambda_max, error_bound; /* NaN: not known */
-  const MeritVarianceSummary *variances; /* NULL: they were known */
+  const char                 *command, *solver, *preconditioner, *criterion;
+  const char                 *state; /* "converged", "rounding floor", "not converged"...; */
+  int                         exit_status, threads;
+  int64_t                     iterations;
+  double                      rtol, true_residual, lambda_min, lambda_max, error_bound; /* NaN: not known */
+  const MeritVarianceSummary *variances;                                                /* NULL: they were known */
 } MeritRunSummary;
 
 /* Make a report on a model after MeritModelSetFromConfig; the model must outlive it. Not collective. */
@@ -149,8 +149,7 @@ MERIT_EXTERN PetscErrorCode MeritReportAddBytes(MeritReport report, MeritBytes *
 MERIT_EXTERN PetscErrorCode MeritReportSolutions(MeritReport report, MeritOutput out, const double x[]);
 /* animals.tsv; genomic[term] holds the genomic values of this rank's genotype rows, [n_rows * n_comp], for SNP
    terms. Nothing is written without a pedigree or genotypes. Collective. */
-MERIT_EXTERN PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[],
-                                               const double *const genomic[]);
+MERIT_EXTERN PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[], const double *const genomic[]);
 /* snps.tsv; nothing without genotypes. Collective. */
 MERIT_EXTERN PetscErrorCode MeritReportSnps(MeritReport report, MeritOutput out, const double x[]);
 /* fitted.tsv from fitted[n_records * n_traits]. Collective. */
@@ -175,8 +174,7 @@ MERIT_EXTERN PetscErrorCode MeritReportAnova(MeritReport report, MeritOutput out
 /* Keep a round for convergence.tsv, which then has rounds in place of iterations. Not collective; rank 0's count. */
 MERIT_EXTERN PetscErrorCode MeritReportRoundAdd(MeritReport report, const MeritReportRound *round);
 /* summary.json; to be staged last. Collective. */
-MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job,
-                                               const MeritRunSummary *run);
+MERIT_EXTERN PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job, const MeritRunSummary *run);
 
 /* Fill x[n_owned] from the solutions.tsv of an earlier run (the file or its folder), 0 where it has nothing;
    *n_found counts the rows used. Collective. */

@@ -9,7 +9,7 @@ typedef struct {
   MPI_Comm    node, leaders; /* ranks that share; first ranks of all nodes, MPI_COMM_NULL on the others; owned */
   PetscMPIInt rank, size;    /* in node */
   int64_t     bytes;
-  void       *at;            /* [bytes], 0 at first; owned */
+  void       *at; /* [bytes], 0 at first; owned */
 } MeritShared;
 
 /* Make the block on every node. Collective. Errors: SYSTEM that names `what` if the memory cannot be had. */

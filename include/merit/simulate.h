@@ -14,7 +14,7 @@ typedef struct {
 } MeritSimulationSize;
 
 /* Keys of a specification, for MeritConfigCheck and --help; returns how many. Borrowed. */
-MERIT_EXTERN int            MeritSimulationKeys(const MeritKey **keys);
+MERIT_EXTERN int MeritSimulationKeys(const MeritKey **keys);
 /* Make an empty simulation. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritSimulationCreate(MPI_Comm comm, MeritSimulation *sim);
 /* Read and check a specification: unknown keys, ranges, matrices are USAGE errors with line:column. The tree
@@ -25,6 +25,6 @@ MERIT_EXTERN PetscErrorCode MeritSimulationRun(MeritSimulation sim, bool overwri
 /* Counts, after Run. */
 MERIT_EXTERN PetscErrorCode MeritSimulationGetSize(MeritSimulation sim, MeritSimulationSize *size);
 /* Folder written to; borrowed. */
-MERIT_EXTERN const char    *MeritSimulationOutput(MeritSimulation sim);
+MERIT_EXTERN const char *MeritSimulationOutput(MeritSimulation sim);
 /* Free; NULL-safe. */
 MERIT_EXTERN PetscErrorCode MeritSimulationDestroy(MeritSimulation *sim);

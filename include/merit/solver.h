@@ -14,12 +14,12 @@ typedef enum { MERIT_PRECISION_CHOOSE, MERIT_PRECISION_DOUBLE, MERIT_PRECISION_M
 
 /* State of one iteration, for monitors and convergence.tsv. Norms over all equations of all ranks. */
 typedef struct {
-  int64_t iteration;
-  double  residual;          /* ||q|| / ||r||; NaN where a solver does not have it cheaply */
-  double  residual_scaled;   /* the same in the D^-1 norm */
-  double  change;            /* ||dx|| / ||x|| */
-  const double *term_change; /* [n_terms] ||dx_k|| / ||x_k||; borrowed */
-  double  seconds;           /* since the solve began */
+  int64_t       iteration;
+  double        residual;        /* ||q|| / ||r||; NaN where a solver does not have it cheaply */
+  double        residual_scaled; /* the same in the D^-1 norm */
+  double        change;          /* ||dx|| / ||x|| */
+  const double *term_change;     /* [n_terms] ||dx_k|| / ||x_k||; borrowed */
+  double        seconds;         /* since the solve began */
 } MeritIteration;
 
 typedef PetscErrorCode (*MeritMonitor)(const MeritIteration *it, void *ctx);
@@ -30,9 +30,9 @@ typedef enum { MERIT_STOP_NONE, MERIT_STOP_CONVERGED, MERIT_STOP_ROUNDING_FLOOR,
 typedef struct {
   MeritStop stop;
   int64_t   iterations;
-  double    true_residual;           /* computed afresh */
-  double    lambda_min, lambda_max;  /* of M^-1 C, estimated (PCG); NaN otherwise */
-  double    error_bound;             /* bound on the relative error of x in the C norm from them; NaN otherwise */
+  double    true_residual;          /* computed afresh */
+  double    lambda_min, lambda_max; /* of M^-1 C, estimated (PCG); NaN otherwise */
+  double    error_bound;            /* bound on the relative error of x in the C norm from them; NaN otherwise */
 } MeritSolveResult;
 
 /* For messages: "true residual 1.234e-03", or that the solution is not a number, into text, which is returned. Not collective. */

@@ -14,8 +14,7 @@ MERIT_EXTERN PetscErrorCode MeritStringsIntern(MeritStrings pool, const char at[
 /* Code of a string, or -1 if it is not in the pool. */
 MERIT_EXTERN int32_t MeritStringsFind(MeritStrings pool, const char at[], size_t length);
 /* The same for n strings at once: much faster where the pool is large. */
-MERIT_EXTERN PetscErrorCode MeritStringsInternMany(MeritStrings pool, int64_t n, const char *const at[], const size_t length[],
-                                                   int32_t code[]);
+MERIT_EXTERN PetscErrorCode MeritStringsInternMany(MeritStrings pool, int64_t n, const char *const at[], const size_t length[], int32_t code[]);
 /* Codes of n strings at once, -1 for those not in the pool. */
 MERIT_EXTERN void MeritStringsFindMany(MeritStrings pool, int64_t n, const char *const at[], const size_t length[], int32_t code[]);
 /* Number of strings. */

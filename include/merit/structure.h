@@ -37,15 +37,15 @@ typedef struct {
   MeritPedigree      pedigree;  /* NULL: none */
   MeritGenotypes     genotypes; /* NULL: none */
   int                n_columns;
-  const char *const *column;    /* [n_columns] columns of the records whose effects are the term's levels */
+  const char *const *column; /* [n_columns] columns of the records whose effects are the term's levels */
 } MeritSources;
 
 /* Where the levels of a structure were placed. */
 typedef struct {
-  int64_t            first;    /* canonical number of the first level of this rank's block */
-  int64_t            n_block;  /* levels of this rank's canonical block */
-  const PetscMPIInt *owner;    /* [n_block] owning rank */
-  int32_t            n_owned;  /* levels owned here */
+  int64_t            first;       /* canonical number of the first level of this rank's block */
+  int64_t            n_block;     /* levels of this rank's canonical block */
+  const PetscMPIInt *owner;       /* [n_block] owning rank */
+  int32_t            n_owned;     /* levels owned here */
   const int32_t     *position_of; /* [n_owned] position of each of them in canonical order; NULL: positions ascend */
 } MeritPlacement;
 

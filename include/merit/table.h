@@ -17,8 +17,8 @@ typedef enum { MERIT_COLUMN_TEXT, MERIT_COLUMN_NUMBER, MERIT_COLUMN_WORD } Merit
 
 /* Open: read the header line. `header` gives n_header names for a file without one (then every line is data). `missing` lists
    words for a missing value, beside the empty field; one that is a number means its value in number columns. Lists are copied. Collective. */
-MERIT_EXTERN PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[],
-                                           int n_missing, const char *const missing[], MeritTable *table);
+MERIT_EXTERN PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[], int n_missing,
+                                           const char *const missing[], MeritTable *table);
 /* Columns of the file in its order; borrowed. Not collective. */
 MERIT_EXTERN PetscErrorCode MeritTableColumns(MeritTable table, int *n, const char *const **names);
 /* Index of a named column, or -1. */

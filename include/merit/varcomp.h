@@ -48,20 +48,20 @@ typedef struct {
   const double             *covariance;  /* [n * n] of the estimates, 0 where fixed or at the boundary; NULL: not known */
   const double             *monte_carlo; /* [n * n] what random numbers add to it; NULL: nothing, exact */
   const MeritEstimateState *state;       /* [n] */
-  const double             *share;       /* [n] of a variance in that of an observation of its trait (heritability), mean over records; NaN for covariances */
-  const double             *share_error; /* [n] its standard error; NaN: not known */
-  int64_t                   n_observations, n_fixed; /* of the analysis; rank of X */
-  double                    log_likelihood; /* with all constants; NaN: not known */
-  double                    gradient;
-  int64_t                   rounds;
-  int                       n_samples; /* of Monte Carlo traces, 0: exact */
-  bool                      likelihood, restricted; /* by ml or reml; by reml */
-  bool                      factored; /* the engine factored the equations: they are cheap to solve exactly */
-  const char               *method, *engine; /* "reml"; "factor", "eigen", "sampled"... */
-  MeritVarcompStop          stop;
-  bool                      usable;    /* every matrix is a covariance matrix: solutions can be had at the estimates */
-  int                       n_lines;   /* anova */
-  const MeritAnovaLine     *line;      /* [n_lines] */
+  const double         *share; /* [n] of a variance in that of an observation of its trait (heritability), mean over records; NaN for covariances */
+  const double         *share_error;             /* [n] its standard error; NaN: not known */
+  int64_t               n_observations, n_fixed; /* of the analysis; rank of X */
+  double                log_likelihood;          /* with all constants; NaN: not known */
+  double                gradient;
+  int64_t               rounds;
+  int                   n_samples;              /* of Monte Carlo traces, 0: exact */
+  bool                  likelihood, restricted; /* by ml or reml; by reml */
+  bool                  factored;               /* the engine factored the equations: they are cheap to solve exactly */
+  const char           *method, *engine;        /* "reml"; "factor", "eigen", "sampled"... */
+  MeritVarcompStop      stop;
+  bool                  usable;  /* every matrix is a covariance matrix: solutions can be had at the estimates */
+  int                   n_lines; /* anova */
+  const MeritAnovaLine *line;    /* [n_lines] */
 } MeritVarcompResult;
 
 /* Make an object with the method reml. Collective. */

@@ -18,9 +18,9 @@
 #include <strings.h>
 
 /* Note what is wrong, if nothing is noted yet */
-#define FAIL(a, ...)                                                                                         \
-  do {                                                                                                       \
-    if (!(a)->error[0]) snprintf((a)->error, sizeof((a)->error), __VA_ARGS__);                               \
+#define FAIL(a, ...)                                                                                                                                 \
+  do {                                                                                                                                               \
+    if (!(a)->error[0]) snprintf((a)->error, sizeof((a)->error), __VA_ARGS__);                                                                       \
   } while (0)
 
 /* Set the command of a word. An unknown word gets the nearest command in its message; `help` and
@@ -39,17 +39,12 @@ static void FindCommand(MeritArguments *a, const char *word)
   names[n]     = "help";
   names[n + 1] = "version";
   nearest      = MeritNearest(word, n + 2, names);
-  if (nearest)
-    FAIL(a, "unknown command %s; did you mean %s?", word, nearest);
-  else
-    FAIL(a, "unknown command %s; `merit --help` lists them", word);
+  if (nearest) FAIL(a, "unknown command %s; did you mean %s?", word, nearest);
+  else FAIL(a, "unknown command %s; `merit --help` lists them", word);
 }
 
 /* May the word be the value of the option before it? Negative numbers may. */
-static bool IsValue(const char *word)
-{
-  return word && (word[0] != '-' || !word[1] || strchr(".0123456789", word[1]));
-}
+static bool IsValue(const char *word) { return word && (word[0] != '-' || !word[1] || strchr(".0123456789", word[1])); }
 
 /* Is the word a value that a switch may have? A switch takes the word behind it only then, so that
    `--quick job.yaml` leaves job.yaml as the operand */
@@ -77,10 +72,8 @@ static void UnknownFlag(MeritArguments *a, const char *key, const char *nearest)
   static const char *const general[] = {"help", "version"};
 
   if (!nearest) nearest = MeritNearest(key, 2, general);
-  if (nearest)
-    FAIL(a, "unknown flag --%s; did you mean --%s?", key, nearest);
-  else
-    FAIL(a, "unknown flag --%s; `merit %s --help` lists them", key, a->command ? a->command->name : "");
+  if (nearest) FAIL(a, "unknown flag --%s; did you mean --%s?", key, nearest);
+  else FAIL(a, "unknown flag --%s; `merit %s --help` lists them", key, a->command ? a->command->name : "");
 }
 
 /* A flag "--key value", "--key=value", or "--key" of a switch, which then is yes. word[0] is the
@@ -115,8 +108,7 @@ static int TakeFlag(MeritArguments *a, char **word)
   if (!value) FAIL(a, "--%s needs a value", key);
   /* --output DIR means output.folder, so that it does not replace the other keys of `output` in the
      file; --output {folder: ...} does */
-  if (!strcmp(key, "output") && MeritConfigKnown("output.folder", n, keys, 0, NULL) && value && value[0] != '{')
-    key = strdup("output.folder");
+  if (!strcmp(key, "output") && MeritConfigKnown("output.folder", n, keys, 0, NULL) && value && value[0] != '{') key = strdup("output.folder");
   for (int f = 0; key && f < a->n_flags; f++)
     if (!strcmp(a->flag[f].key, key)) FAIL(a, "--%s is given twice", key);
   a->flag[a->n_flags].key     = key ? key : "";
@@ -162,26 +154,19 @@ void MeritArgumentsSplit(int argc, char **argv, MeritArguments *a)
       a->petsc[a->n_petsc++] = argv[i++];
       if (i < argc && IsValue(argv[i])) a->petsc[a->n_petsc++] = argv[i++];
     } else {
-      if (!a->command && (i == 1 || a->help))
-        FindCommand(a, word);
-      else if (!a->operand)
-        a->operand = word;
-      else
-        FAIL(a, "%s is one word too many; the %s is %s", word, a->command ? a->command->operand : "operand",
-             a->operand);
+      if (!a->command && (i == 1 || a->help)) FindCommand(a, word);
+      else if (!a->operand) a->operand = word;
+      else FAIL(a, "%s is one word too many; the %s is %s", word, a->command ? a->command->operand : "operand", a->operand);
       i++;
     }
   }
   /* Help needs no operand. For anything else command and operand must be there. */
   if (a->help || a->version || a->error[0]) return;
-  if (!a->command)
-    FAIL(a, "the first word must be a command; `merit --help` lists them");
-  else if (!a->command->run)
-    FAIL(a, "merit %s is not available yet", a->command->name);
+  if (!a->command) FAIL(a, "the first word must be a command; `merit --help` lists them");
+  else if (!a->command->run) FAIL(a, "merit %s is not available yet", a->command->name);
   else if (!a->operand)
     FAIL(a, "merit %s needs a %s, right after the command: merit %s %s", a->command->name,
-         !strcmp(a->command->operand, "JOB") ? "job file" : a->command->operand, a->command->name,
-         a->command->operand);
+         !strcmp(a->command->operand, "JOB") ? "job file" : a->command->operand, a->command->name, a->command->operand);
 }
 
 /* Rank of this process, from the variables that mpirun (Open MPI), PMIx, PMI (MPICH) and srun

@@ -18,8 +18,8 @@
 
 /* Keys that may change between the attempts of a run, each with all that is below it: where results
    go, when the run ends, what it prints, memory and process grid */
-static const char *const free_keys[] = {"output", "overwrite", "checkpoint", "restart", "solver.rtol", "solver.max_it", "solver.memory",
-                                        "varcomp.tolerance", "varcomp.max_rounds", "plan", "genotypes.grid"};
+static const char *const free_keys[] = {"output",        "overwrite",         "checkpoint",         "restart", "solver.rtol",   "solver.max_it",
+                                        "solver.memory", "varcomp.tolerance", "varcomp.max_rounds", "plan",    "genotypes.grid"};
 
 /* Keys that may change when the whole result is there already. These are fewer: with a smaller
    tolerance, or other tables to write, the result is not that of the job. */
@@ -41,9 +41,9 @@ static PetscErrorCode AddKeys(MeritNode map, const char *above, MeritText *lines
 {
   PetscFunctionBegin;
   for (int32_t i = 0; i < map->n; i++) {
-    MeritText           key = {0};
-    MeritNode           child = map->child[i];
-    char               *name, *text;
+    MeritText key   = {0};
+    MeritNode child = map->child[i];
+    char     *name, *text;
     /* A map with this one key, so that the value is printed as YAML */
     struct _p_MeritNode one = {.kind = MERIT_NODE_MAP, .n = 1, .key = &name, .child = &child};
 
@@ -149,7 +149,9 @@ static PetscErrorCode Leave(MPI_Comm comm, const char folder[], int status)
   PetscCall(MeritCheckpointCreate(comm, folder, 0.0, 0, &checkpoint));
   PetscCall(MeritCheckpointRemove(checkpoint));
   PetscCall(MeritCheckpointDestroy(&checkpoint));
-  if (status) PetscCall(MeritRaise((MeritErrorKind)status, folder, 0, NULL, "holds the result of this job, which has not converged; --overwrite starts again from the beginning"));
+  if (status)
+    PetscCall(MeritRaise((MeritErrorKind)status, folder, 0, NULL,
+                         "holds the result of this job, which has not converged; --overwrite starts again from the beginning"));
   MeritLog(MERIT_LOG_INFO, "%s holds the result of this job already: done", folder);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -166,7 +168,9 @@ PetscErrorCode RunIsDone(MeritRun *run)
   PetscCall(MeritConfigChoice(run->job, "restart", 3, words, &word));
   PetscCall(MeritConfigBool(run->job, "overwrite", &overwrite));
   PetscCall(MeritConfigPath(run->job, "output.folder", &folder));
-  if (folder && word && !overwrite) PetscCall(MeritReportIsDone(run->comm, folder, run->job, run->command, (int)PETSC_STATIC_ARRAY_LENGTH(done_keys), done_keys, &run->done, &status));
+  if (folder && word && !overwrite)
+    PetscCall(
+        MeritReportIsDone(run->comm, folder, run->job, run->command, (int)PETSC_STATIC_ARRAY_LENGTH(done_keys), done_keys, &run->done, &status));
   if (run->done) PetscCall(Leave(run->comm, folder, status));
   PetscCall(PetscFree(folder));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -187,7 +191,8 @@ static PetscErrorCode Restart(MeritRun *run, const char *folder)
   if (exists && word) PetscCall(MeritCheckpointOpen(run->checkpoint, &exists));
   else if (exists && overwrite) PetscCall(MeritCheckpointRemove(run->checkpoint));
   else if (exists)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, folder, 0, NULL, "holds the checkpoint of a run that did not end; --restart continues from it, --overwrite starts again from the beginning"));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, folder, 0, NULL,
+                         "holds the checkpoint of a run that did not end; --restart continues from it, --overwrite starts again from the beginning"));
   else if (word == 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, folder, 0, NULL, "holds no checkpoint to go on from; --restart auto starts from the beginning then"));
   PetscFunctionReturn(PETSC_SUCCESS);

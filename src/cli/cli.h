@@ -15,8 +15,8 @@ typedef struct {
   const char     *example;            /* what one may type */
   MeritCommandRun run;                /* NULL: not available yet */
   int (*keys)(const MeritKey **keys); /* keys of its file and flags */
-  bool stops;   /* saves its state when asked to stop; signals end the others at once */
-  bool options; /* sets up PETSc objects: calls MeritOptionsCheck() itself once that is done */
+  bool stops;                         /* saves its state when asked to stop; signals end the others at once */
+  bool options;                       /* sets up PETSc objects: calls MeritOptionsCheck() itself once that is done */
 } MeritCommand;
 
 /*

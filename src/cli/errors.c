@@ -22,13 +22,14 @@ static struct {
 /* Called by PETSc where an error begins (PETSC_ERROR_INITIAL) and again for each function that it
    passes through. Only the first call has the cause. Prints nothing unless MERIT_DEBUG is set,
    since an error that is caught must leave no trace on the terminal. */
-static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, const char *file,
-                              PetscErrorCode code, PetscErrorType type, const char *text, void *ctx)
+static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, const char *file, PetscErrorCode code, PetscErrorType type,
+                              const char *text, void *ctx)
 {
   const char *slash = file ? strrchr(file, '/') : NULL;
 
   /* PETSc 3.18 has the line of the request where the code belongs */
-  if (type == PETSC_ERROR_INITIAL && function && (!strcmp(function, "PetscMallocAlign") || !strcmp(function, "PetscReallocAlign"))) code = PETSC_ERR_MEM;
+  if (type == PETSC_ERROR_INITIAL && function && (!strcmp(function, "PetscMallocAlign") || !strcmp(function, "PetscReallocAlign")))
+    code = PETSC_ERR_MEM;
   if (type == PETSC_ERROR_INITIAL && code < MERIT_ERR_BASE) {
     first.code = code;
     first.line = line;
@@ -36,8 +37,7 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
     snprintf(first.file, sizeof(first.file), "%s", slash ? slash + 1 : file ? file : "");
     snprintf(first.text, sizeof(first.text), "%s", text ? text : "");
   }
-  if (getenv("MERIT_DEBUG"))
-    (void)PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, ctx);
+  if (getenv("MERIT_DEBUG")) (void)PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, ctx);
   return code;
 }
 
@@ -64,7 +64,8 @@ static void PrintCause(PetscMPIInt rank, PetscErrorCode code)
   snprintf(number, sizeof(number), "error %d", (int)code);
   snprintf(shown, sizeof(shown), "%.*s", (int)strcspn(text, "\n"), text);
   MeritPrintable(sizeof(shown), shown);
-  fprintf(stderr, "merit: %s on rank %d: %s (%s, %s:%d)\n", code == PETSC_ERR_MEM ? "out of memory" : number, rank, shown, first.function, first.file, first.line);
+  fprintf(stderr, "merit: %s on rank %d: %s (%s, %s:%d)\n", code == PETSC_ERR_MEM ? "out of memory" : number, rank, shown, first.function, first.file,
+          first.line);
 }
 
 /* What is wrong, a line for each fault */

@@ -21,10 +21,10 @@ PetscErrorCode RunFinish(const MeritRun *run)
 {
   const char *const *name;
   const double      *seconds;
-  const int          n = MeritPhases(&name, &seconds);
+  const int          n          = MeritPhases(&name, &seconds);
   char               parts[256] = "", time[64], *folder = NULL;
   /* Bytes written into `parts` */
-  size_t             at = 0;
+  size_t at = 0;
 
   PetscFunctionBegin;
   for (int p = 0; p < n; p++) {

@@ -80,8 +80,8 @@ void MeritPrintHelp(const MeritCommand *command)
     return;
   }
   n = command->keys(&keys);
-  printf("usage: merit %s %s [--key value]... [-petsc_option [value]]...\n\n%s%s\n", command->name,
-         command->operand, command->help, command->run ? "" : " (not available yet)");
+  printf("usage: merit %s %s [--key value]... [-petsc_option [value]]...\n\n%s%s\n", command->name, command->operand, command->help,
+         command->run ? "" : " (not available yet)");
   if (command->example) printf("\n  %s\n", command->example);
   if (!n) return;
   puts("\nKeys of the file (a dot is a level of indentation there), each also a flag --key that wins over "
@@ -104,6 +104,5 @@ void MeritPrintVersion(void)
   /* The first words name the library; the rest of the text says how it was built */
   mpi[strcspn(mpi, ",\n")] = 0;
   printf("merit %s%s%s (PETSc %d.%d.%d with %d-bit indices, %s)\n", MERIT_VERSION, MERIT_COMMIT[0] ? ", commit " : "", MERIT_COMMIT,
-         PETSC_VERSION_MAJOR,
-         PETSC_VERSION_MINOR, PETSC_VERSION_SUBMINOR, (int)(8 * sizeof(PetscInt)), mpi);
+         PETSC_VERSION_MAJOR, PETSC_VERSION_MINOR, PETSC_VERSION_SUBMINOR, (int)(8 * sizeof(PetscInt)), mpi);
 }

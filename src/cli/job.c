@@ -39,10 +39,8 @@ PetscErrorCode MeritArgumentsRun(MPI_Comm comm, const MeritArguments *a)
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (a->error[0]) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%s", a->error));
   if (a->help || a->version) {
-    if (rank == 0 && a->help)
-      MeritPrintHelp(a->command);
-    else if (rank == 0)
-      MeritPrintVersion();
+    if (rank == 0 && a->help) MeritPrintHelp(a->command);
+    else if (rank == 0) MeritPrintVersion();
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   /* A command without PETSc objects uses no options of PETSc but those that PETSc itself takes */

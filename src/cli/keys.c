@@ -14,7 +14,10 @@
 #include <merit/genotypes.h>
 
 /* Where the keys of the formats of genotypes go, one for each */
-#define FORMATS {NULL, NULL}
+#define FORMATS                                                                                                                                      \
+  {                                                                                                                                                  \
+    NULL, NULL                                                                                                                                       \
+  }
 
 /* Everything a job file may say; docs/models.md and docs/quickstart.md explain it with examples. */
 static const MeritKey keys[] = {
@@ -41,13 +44,13 @@ static const MeritKey keys[] = {
     {"genotypes.grid", "ROWS of the process grid (default: chosen from the sizes; all ranks, one column, for gsru and gs)"},
     {"model", "FORMULA or list of them, \"milk ~ herd + cov(age) + ped(cow) = ...\""},
     {"variances", "FILE variances.yaml of merit varcomp, or its result FOLDER"},
-    {"variances.**",
-     "variance by term label and `residual`: number, matrix, or {value, rows, structure, fix}"},
+    {"variances.**", "variance by term label and `residual`: number, matrix, or {value, rows, structure, fix}"},
     {"solver.type", "pcg | ksp | gsru | gs | lhs_gs | cholesky"},
     {"solver.rtol", "NUMBER at which the criterion ends the run (default 1e-8)"},
     {"solver.max_it", "NUMBER of iterations at most"},
     {"solver.criterion", "residual | residual_sq | change | change_sq"},
-    {"solver.preconditioner", "auto | none | jacobi | merit_block | merit_fixed | merit_ped (auto: merit_ped with a pedigree term, else merit_fixed)"},
+    {"solver.preconditioner",
+     "auto | none | jacobi | merit_block | merit_fixed | merit_ped (auto: merit_ped with a pedigree term, else merit_fixed)"},
     {"solver.precision", "auto | double | mixed: products of pcg with genotypes; mixed: single, true residuals double (auto: if many)"},
     {"solver.snp", "auto | diagonal | blocks | nystrom: what merit_ped and merit_fixed do with the equations of SNPs"},
     {"solver.snp_block", "NUMBER of neighbouring SNPs in a block (default 64)"},

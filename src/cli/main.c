@@ -32,8 +32,7 @@ int main(int argc, char **argv)
   status = MeritErrorsReport(MPI_COMM_WORLD, MeritArgumentsRun(MPI_COMM_WORLD, &arguments));
   MeritProgressEnd();
   MeritLogReset();
-  if (status && PetscOptionsClear(NULL))
-    return MERIT_ERROR_SYSTEM; /* else PETSc lists those the run did not come to */
+  if (status && PetscOptionsClear(NULL)) return MERIT_ERROR_SYSTEM; /* else PETSc lists those the run did not come to */
   if (PetscFinalize()) return MERIT_ERROR_SYSTEM;
   return status;
 }

@@ -9,11 +9,10 @@
 #include <string.h>
 
 /* Options that PETSc looks up in PetscFinalize only: they are unused here, and right */
-static const char *const late[] = {
-    "options_left", "options_view", "malloc_dump", "malloc_view",     "malloc_view_threshold",
-    "memory_view",  "objects_dump", "log_view",    "log_view_memory", "log_trace",
-    "log",          "log_all",      "log_mpe",     "log_sync",        "get_total_flops",
-    "skip_petscrc", "finalize_wait"};
+static const char *const late[] = {"options_left", "options_view", "malloc_dump", "malloc_view",     "malloc_view_threshold",
+                                   "memory_view",  "objects_dump", "log_view",    "log_view_memory", "log_trace",
+                                   "log",          "log_all",      "log_mpe",     "log_sync",        "get_total_flops",
+                                   "skip_petscrc", "finalize_wait"};
 
 /* Candidates for a misspelt option: those that users of a solver most often give */
 static const char *const common[] = {"ksp_type",
@@ -62,10 +61,8 @@ PetscErrorCode MeritOptionsCheck(MPI_Comm comm)
   nearest = MeritNearest(unused, (int)(sizeof(common) / sizeof(*common)), common);
   /* An option of the list itself is spelt right; then this run does not use it */
   if (nearest && strcmp(nearest, unused))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "unknown PETSc option -%s; did you mean -%s?",
-                         unused, nearest));
-  PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
-                       "PETSc option -%s%s%s is not known or not used by this run", unused,
-                       value[0] ? " " : "", value));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "unknown PETSc option -%s; did you mean -%s?", unused, nearest));
+  PetscCall(
+      MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "PETSc option -%s%s%s is not known or not used by this run", unused, value[0] ? " " : "", value));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -86,8 +86,7 @@ static PetscErrorCode WarnOfCodes(Plan *p)
       MeritLog(MERIT_LOG_WARNING,
                "trait %s has the value %g in %lld of %lld observations, far from all others: if it means "
                "missing, list it in records.missing",
-               traits[t].name, traits[t].suspect[k].value, (long long)traits[t].suspect[k].n,
-               (long long)traits[t].n);
+               traits[t].name, traits[t].suspect[k].value, (long long)traits[t].suspect[k].n, (long long)traits[t].n);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -18,9 +18,8 @@ static PetscErrorCode Memory(const MeritPlanResult *r, MeritText *text)
   const struct {
     const char *what;
     double      bytes;
-  } rows[] = {{"records and designs", (double)m->records}, {"levels and labels", (double)m->levels},
-              {"genotypes", (double)m->genotypes},         {"solver vectors", (double)m->vectors},
-              {"reading and writing", (double)m->files},   {"program", r->program},
+  } rows[] = {{"records and designs", (double)m->records}, {"levels and labels", (double)m->levels},  {"genotypes", (double)m->genotypes},
+              {"solver vectors", (double)m->vectors},      {"reading and writing", (double)m->files}, {"program", r->program},
               {"in all", (double)m->total + r->program},   {"measured, without solver", r->measured}};
   char size[32];
 
@@ -84,8 +83,9 @@ PetscErrorCode PlanFigures(const MeritPlanResult *r, MeritText *text)
   PetscCall(Memory(r, text));
   if (r->estimated) PetscCall(Estimation(&r->estimation, text));
   PetscCall(Iteration(&r->iteration, r->shape.threads, text));
-  PetscCall(MeritTextAdd(text, "  a run of %lld iterations: %.3g s, of which reading and set-up %.3g s (from the %.3g s that this run took for it on %d rank%s)",
-                         (long long)r->iterations, r->seconds, r->setup, r->setup_here, r->ranks_here, Plural(r->ranks_here)));
+  PetscCall(MeritTextAdd(
+      text, "  a run of %lld iterations: %.3g s, of which reading and set-up %.3g s (from the %.3g s that this run took for it on %d rank%s)",
+      (long long)r->iterations, r->seconds, r->setup, r->setup_here, r->ranks_here, Plural(r->ranks_here)));
   if (r->estimation.seconds > 0.0) PetscCall(MeritTextAdd(text, ", variances %.3g s", r->estimation.seconds));
   PetscCall(MeritTextAdd(text, "\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -105,14 +105,12 @@ PetscErrorCode PlanRefuse(MeritNode job, const MeritPlanResult *r)
     PetscCall(MeritConfigBytes(job, "plan.memory", &allowed));
     MeritBytesText(allowed, sizeof(size[1]), size[1]);
     if (r->per_rank * r->on_node > allowed)
-      PetscCall(MeritNodeError(limit,
-                               "%d rank%s of %s do not fit on a node of plan.memory %s; use more nodes",
-                               r->on_node, r->on_node == 1 ? "" : "s", size[0], size[1]));
+      PetscCall(MeritNodeError(limit, "%d rank%s of %s do not fit on a node of plan.memory %s; use more nodes", r->on_node,
+                               r->on_node == 1 ? "" : "s", size[0], size[1]));
   }
   MeritBytesText(r->available, sizeof(size[1]), size[1]);
   if (r->available >= 0 && r->per_rank > r->available)
-    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
-                         "%s per rank are needed, but a node has %s for each of its ranks; use more nodes",
+    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "%s per rank are needed, but a node has %s for each of its ranks; use more nodes",
                          size[0], size[1]));
   if (r->estimated && !r->estimation.engine)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",

@@ -29,13 +29,9 @@ static PetscErrorCode TermColumns(const MeritTermSpec *term, MeritText *text)
   for (int g = 0; g < term->n_regressors; g++) {
     const MeritRegressorSpec *r = &term->regressor[g];
 
-    for (int c = 0; c < r->n_class; c++)
-      PetscCall(Column(r->class_column[c], term->genetic ? "id (text)" : "class (text)", text));
+    for (int c = 0; c < r->n_class; c++) PetscCall(Column(r->class_column[c], term->genetic ? "id (text)" : "class (text)", text));
     if (r->column)
-      PetscCall(Column(r->column,
-                       r->covariate == MERIT_COVARIATE_LEGENDRE ? "covariate of polynomials (number)"
-                                                                : "covariate (number)",
-                       text));
+      PetscCall(Column(r->column, r->covariate == MERIT_COVARIATE_LEGENDRE ? "covariate of polynomials (number)" : "covariate (number)", text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -68,12 +64,10 @@ PetscErrorCode PlanTraits(MeritReport report, const MeritFormula *formula, Merit
 
   PetscFunctionBegin;
   PetscCall(MeritReportTraits(report, &traits));
-  PetscCall(MeritTextAdd(text, "\ntraits\n  %-24s %12s %12s %12s %12s %12s %12s\n", "name", "n", "missing",
-                         "mean", "sd", "min", "max"));
+  PetscCall(MeritTextAdd(text, "\ntraits\n  %-24s %12s %12s %12s %12s %12s %12s\n", "name", "n", "missing", "mean", "sd", "min", "max"));
   for (int t = 0; t < formula->n_traits; t++)
-    PetscCall(MeritTextAdd(text, "  %-24s %12lld %12lld %12.6g %12.6g %12.6g %12.6g\n", traits[t].name,
-                           (long long)traits[t].n, (long long)traits[t].n_missing, traits[t].mean,
-                           traits[t].sd, traits[t].min, traits[t].max));
+    PetscCall(MeritTextAdd(text, "  %-24s %12lld %12lld %12.6g %12.6g %12.6g %12.6g\n", traits[t].name, (long long)traits[t].n,
+                           (long long)traits[t].n_missing, traits[t].mean, traits[t].sd, traits[t].min, traits[t].max));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -86,14 +80,12 @@ PetscErrorCode PlanTerms(MeritReport report, const MeritFormula *formula, MeritT
 
   PetscFunctionBegin;
   PetscCall(MeritReportTerms(report, &terms));
-  PetscCall(MeritTextAdd(text, "\nmodel\n  %-24s %-6s %12s %12s %12s  %s\n", "term", "kind", "levels",
-                         "equations", "aliased", "components"));
+  PetscCall(MeritTextAdd(text, "\nmodel\n  %-24s %-6s %12s %12s %12s  %s\n", "term", "kind", "levels", "equations", "aliased", "components"));
   for (int t = 0; t < formula->n_terms; t++) {
     const MeritTermSpec *spec = &formula->term[t];
 
-    PetscCall(MeritTextAdd(text, "  %-24s %-6s %12lld %12lld %12lld ", spec->label, MeritStructureWord(spec->kind),
-                           (long long)terms[t].n_levels, (long long)terms[t].equations,
-                           (long long)terms[t].aliased));
+    PetscCall(MeritTextAdd(text, "  %-24s %-6s %12lld %12lld %12lld ", spec->label, MeritStructureWord(spec->kind), (long long)terms[t].n_levels,
+                           (long long)terms[t].equations, (long long)terms[t].aliased));
     for (int c = 0; c < spec->n_components; c++) {
       char *name;
 
@@ -105,8 +97,7 @@ PetscErrorCode PlanTerms(MeritReport report, const MeritFormula *formula, MeritT
     equations += terms[t].equations;
     aliased += terms[t].aliased;
   }
-  PetscCall(MeritTextAdd(text, "  %-24s %-6s %12s %12lld %12lld\n", "in all", "", "", (long long)equations,
-                         (long long)aliased));
+  PetscCall(MeritTextAdd(text, "  %-24s %-6s %12s %12lld %12lld\n", "in all", "", "", (long long)equations, (long long)aliased));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -137,8 +128,7 @@ PetscErrorCode PlanVariances(const MeritFormula *formula, MeritText *text)
     /* Fixed terms have no variance */
     if (!spec->G) continue;
     PetscCall(PetscCalloc1(spec->n_components, &names));
-    for (int c = 0; c < spec->n_components; c++)
-      PetscCall(MeritFormulaComponentName(formula, t, c, &names[c]));
+    for (int c = 0; c < spec->n_components; c++) PetscCall(MeritFormulaComponentName(formula, t, c, &names[c]));
     PetscCall(Matrix(spec->label, spec->given, spec->n_components, names, spec->G, text));
     for (int c = 0; c < spec->n_components; c++) PetscCall(PetscFree(names[c]));
     PetscCall(PetscFree(names));
@@ -146,8 +136,7 @@ PetscErrorCode PlanVariances(const MeritFormula *formula, MeritText *text)
   for (int r = 0; r < formula->n_residuals; r++) {
     char label[300];
 
-    snprintf(label, sizeof(label), formula->residual_by ? "residual, %s %s" : "residual",
-             formula->residual_by, formula->residual[r].label);
+    snprintf(label, sizeof(label), formula->residual_by ? "residual, %s %s" : "residual", formula->residual_by, formula->residual[r].label);
     PetscCall(Matrix(label, formula->residual[r].given, formula->n_traits, formula->trait, formula->residual[r].R, text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -181,10 +170,9 @@ static PetscErrorCode Pedigree(MeritModel model, MeritPedigree ped, MeritText *t
   PetscCall(MeritTextAdd(text,
                          "\npedigree\n  %lld animals, %lld of them founders, %lld without a line of their "
                          "own; %lld duplicate lines\n",
-                         (long long)n_animals, (long long)count[0], (long long)no_line,
-                         (long long)duplicates));
-  PetscCall(MeritTextAdd(text, "  inbreeding: %lld animals inbred, mean %.6g, greatest %.6g\n",
-                         (long long)count[1], n_animals ? sum / (double)n_animals : 0, most));
+                         (long long)n_animals, (long long)count[0], (long long)no_line, (long long)duplicates));
+  PetscCall(MeritTextAdd(text, "  inbreeding: %lld animals inbred, mean %.6g, greatest %.6g\n", (long long)count[1],
+                         n_animals ? sum / (double)n_animals : 0, most));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -201,9 +189,8 @@ static PetscErrorCode Genotypes(MeritGenotypes geno, MeritText *text)
   PetscFunctionBegin;
   PetscCall(MeritGenotypesSize(geno, &n_animals, &n_snps, &n_used));
   PetscCall(MeritGenotypesScaling(geno, &scale, &sum_2pq, &diagonal));
-  PetscCall(MeritTextAdd(
-      text, "\ngenotypes\n  %lld animals, %d SNPs, %d used; sum of 2pq %.6g, mean diagonal of MM' %.6g\n",
-      (long long)n_animals, n_snps, n_used, sum_2pq, diagonal));
+  PetscCall(MeritTextAdd(text, "\ngenotypes\n  %lld animals, %d SNPs, %d used; sum of 2pq %.6g, mean diagonal of MM' %.6g\n", (long long)n_animals,
+                         n_snps, n_used, sum_2pq, diagonal));
   PetscCall(MeritTextAdd(text, "  process grid: %d x %d\n", tile->grid_rows, tile->grid_cols));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -228,7 +215,6 @@ PetscErrorCode PlanExclusions(MeritReport report, MeritText *text)
   PetscCall(MeritTextAdd(text, "\nleft out\n"));
   if (!n) PetscCall(MeritTextAdd(text, "  nothing\n"));
   for (int i = 0; i < n; i++)
-    PetscCall(MeritTextAdd(text, "  %12lld %s%s%s\n", (long long)counts[i].n, counts[i].kind,
-                           counts[i].reason[0] ? ": " : "", counts[i].reason));
+    PetscCall(MeritTextAdd(text, "  %12lld %s%s%s\n", (long long)counts[i].n, counts[i].kind, counts[i].reason[0] ? ": " : "", counts[i].reason));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -47,8 +47,7 @@ static PetscErrorCode Header(const MeritRun *run)
   int         n    = 0;
 
   PetscFunctionBegin;
-  for (; header && header->kind == MERIT_NODE_LIST && n < header->n && n < 1024; n++)
-    names[n] = header->child[n]->text ? header->child[n]->text : "";
+  for (; header && header->kind == MERIT_NODE_LIST && n < header->n && n < 1024; n++) names[n] = header->child[n]->text ? header->child[n]->text : "";
   PetscCall(MeritConfigPath(run->job, "records.file", &path));
   PetscCall(MeritTableOpen(run->comm, path, n, names, 0, NULL, &table));
   PetscCall(NeedAll(run->model, table));

@@ -53,8 +53,9 @@ static PetscErrorCode Header(const MeritPlanResult *r, MeritText *text)
   PetscCall(MeritTextAdd(text, "#SBATCH --output=%%x-%%j.out\n#SBATCH --open-mode=append\n#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n"
                                "# Written by merit plan; sbatch's own flags win over the lines above, its arguments are flags of merit.\n"));
   if (timed)
-    PetscCall(MeritTextAdd(text, "# Foreseen: %.3g s; the limit is twice that, at least ten minutes, and a run that meets it goes on in the next attempt.\n",
-                           r->seconds));
+    PetscCall(MeritTextAdd(
+        text, "# Foreseen: %.3g s; the limit is twice that, at least ten minutes, and a run that meets it goes on in the next attempt.\n",
+        r->seconds));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -89,9 +90,9 @@ static void Exists(const char path[], MeritFault *fault)
    as scripts are run. */
 static void Write(const char path[], bool overwrite, const MeritText *text, MeritFault *fault)
 {
-  const char *at  = text->at, *const end = text->at + text->n;
-  ssize_t     n   = 0;
-  int         file;
+  const char *at = text->at, *const end = text->at + text->n;
+  ssize_t n = 0;
+  int     file;
 
   if (overwrite) unlink(path); /* of a link itself, not what it leads to */
   file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_EXCL, 0777);
@@ -137,7 +138,8 @@ PetscErrorCode PlanScriptCheck(MPI_Comm comm, MeritNode job)
   PetscFunctionBegin;
   PetscCall(TargetOf(comm, job, &t));
   PetscCall(MeritConfigBool(job, "quick", &quick));
-  if (t.path && quick) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "sbatch", "a job script needs memory and time, which --quick does not find; leave it out"));
+  if (t.path && quick)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "sbatch", "a job script needs memory and time, which --quick does not find; leave it out"));
   if (t.path && !t.rank) {
     /* Rank 0 looks at the files; all ranks agree on what it found */
     PetscCall(InputsHas(job, t.path, sizeof(input), input));

@@ -17,10 +17,10 @@
    seconds */
 static struct {
   bool   terminal;
-  bool   line;     /* a progress line is on the terminal now */
-  bool   started;  /* some progress has been printed */
-  double began;    /* when this phase's progress began */
-  double shown;    /* when it was shown last */
+  bool   line;    /* a progress line is on the terminal now */
+  bool   started; /* some progress has been printed */
+  double began;   /* when this phase's progress began */
+  double shown;   /* when it was shown last */
   /* Of the last call, -1: not known. A smaller one, or one after -1, begins another phase */
   double fraction;
 } progress;
@@ -37,10 +37,8 @@ static void FormatTime(double seconds, char *to, size_t size)
 {
   const long s = (long)(seconds + 0.5);
 
-  if (s >= 3600)
-    snprintf(to, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-  else
-    snprintf(to, size, "%ld:%02ld", s / 60, s % 60);
+  if (s >= 3600) snprintf(to, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  else snprintf(to, size, "%ld:%02ld", s / 60, s % 60);
 }
 
 /* One call of progress: shown, or skipped because the last one was shown a moment ago. fraction: -1
@@ -52,8 +50,7 @@ static void ShowProgress(double fraction, const char *text)
 
   if (fraction < progress.fraction || progress.fraction < 0 || !progress.started) progress.began = now;
   progress.fraction = fraction;
-  if (!progress.started)
-    progress.shown = progress.terminal ? now - 1 : now; /* in a log a short run shows none */
+  if (!progress.started) progress.shown = progress.terminal ? now - 1 : now; /* in a log a short run shows none */
   progress.started = true;
   if (now - progress.shown < (progress.terminal ? 0.1 : 5)) return;
   progress.shown = now;
@@ -65,10 +62,8 @@ static void ShowProgress(double fraction, const char *text)
     snprintf(left, sizeof(left), ", %s left", time);
   }
   if (progress.terminal) fputs("\r\033[K", stderr);
-  if (fraction >= 0)
-    fprintf(stderr, "%s: %.0f%%%s", text, 100 * fraction, left);
-  else
-    fputs(text, stderr);
+  if (fraction >= 0) fprintf(stderr, "%s: %.0f%%%s", text, 100 * fraction, left);
+  else fputs(text, stderr);
   if (!progress.terminal) fputc('\n', stderr);
   fflush(stderr);
   progress.line = progress.terminal;

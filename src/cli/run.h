@@ -13,19 +13,19 @@ typedef struct {
   MPI_Comm        comm;
   MeritNode       job; /* borrowed */
   const char     *command;
-  double          begun;        /* MPI_Wtime() */
-  bool            estimated;    /* variances may be open: the run estimates them */
-  bool            planned;      /* other numbers of ranks are compared, nothing is solved */
+  double          begun;     /* MPI_Wtime() */
+  bool            estimated; /* variances may be open: the run estimates them */
+  bool            planned;   /* other numbers of ranks are compared, nothing is solved */
   MeritModel      model;
   MeritReport     report;
   MeritSolver     solver;
   bool            solver_named; /* by the job or by -solver_type */
   MeritOutput     out;
   MeritCheckpoint checkpoint;
-  bool            done;         /* an attempt before this one has the whole result */
+  bool            done; /* an attempt before this one has the whole result */
   Mat             C;
-  double         *x;            /* [n_owned] solutions; owned */
-  bool            solved;       /* x holds solutions: their tables are written */
+  double         *x;      /* [n_owned] solutions; owned */
+  bool            solved; /* x holds solutions: their tables are written */
 } MeritRun;
 
 /* Steps of a command, in their order; each gets the command's own structure. NULL: there is none.

@@ -25,7 +25,8 @@ static PetscErrorCode Quick(const MeritRun *run, MeritSolver exact, bool *quick)
   *quick = operations <= OPERATIONS_MOST;
   if (*quick) MeritLog(MERIT_LOG_INFO, "standard errors and reliabilities: exact, from a factor of the equations");
   else
-    MeritLog(MERIT_LOG_INFO, "no standard errors and reliabilities: a factor of the equations is not expected to be quick; output.se: yes computes them");
+    MeritLog(MERIT_LOG_INFO,
+             "no standard errors and reliabilities: a factor of the equations is not expected to be quick; output.se: yes computes them");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -53,7 +54,7 @@ static PetscErrorCode Take(void *ctx, int term, const double unit[], const doubl
 /* RunErrors - See the header. Collective. */
 PetscErrorCode RunErrors(MeritRun *run)
 {
-  const MeritReportErrors wanted  = MeritReportWantsErrors(run->report);
+  const MeritReportErrors wanted = MeritReportWantsErrors(run->report);
   MeritSolverCapabilities can;
   MeritSolver             exact   = run->solver;
   bool                    compute = true;

@@ -17,13 +17,11 @@ static PetscErrorCode Run(MeritSimulation sim, MeritNode spec)
   PetscCall(MeritConfigBool(spec, "overwrite", &overwrite));
   PetscCall(MeritSimulationRun(sim, overwrite));
   PetscCall(MeritSimulationGetSize(sim, &made));
-  MeritLog(MERIT_LOG_INFO, "%lld animals by %lld sires, %lld records of %lld cows", (long long)made.n_animals,
-           (long long)made.n_sires, (long long)made.n_records, (long long)made.n_cows);
+  MeritLog(MERIT_LOG_INFO, "%lld animals by %lld sires, %lld records of %lld cows", (long long)made.n_animals, (long long)made.n_sires,
+           (long long)made.n_records, (long long)made.n_cows);
   if (made.n_snps)
-    MeritLog(MERIT_LOG_INFO, "%lld animals genotyped at %d SNPs, %d of them QTL", (long long)made.n_genotyped,
-             (int)made.n_snps, (int)made.n_qtl);
-  MeritLog(MERIT_LOG_INFO, "written to %s; next: merit solve %s/job.yaml", MeritSimulationOutput(sim),
-           MeritSimulationOutput(sim));
+    MeritLog(MERIT_LOG_INFO, "%lld animals genotyped at %d SNPs, %d of them QTL", (long long)made.n_genotyped, (int)made.n_snps, (int)made.n_qtl);
+  MeritLog(MERIT_LOG_INFO, "written to %s; next: merit solve %s/job.yaml", MeritSimulationOutput(sim), MeritSimulationOutput(sim));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -28,13 +28,9 @@ static const char *const criterion_names[] = {"residual", "residual_sq", "change
    criteria, as some other programs use them, are compared with rtol as they are. */
 static double Criterion(const Solve *s, const MeritIteration *it)
 {
-  double value = s->criterion == MERIT_CRITERION_RESIDUAL || s->criterion == MERIT_CRITERION_RESIDUAL_SQ
-                     ? it->residual
-                     : it->change;
+  double value = s->criterion == MERIT_CRITERION_RESIDUAL || s->criterion == MERIT_CRITERION_RESIDUAL_SQ ? it->residual : it->change;
 
-  return s->criterion == MERIT_CRITERION_RESIDUAL_SQ || s->criterion == MERIT_CRITERION_CHANGE_SQ
-             ? value * value
-             : value;
+  return s->criterion == MERIT_CRITERION_RESIDUAL_SQ || s->criterion == MERIT_CRITERION_CHANGE_SQ ? value * value : value;
 }
 
 /* Append ", residual 1.2e-03" to text [size]; nothing where the solver does not have the value at
@@ -70,10 +66,8 @@ static PetscErrorCode Monitor(const MeritIteration *it, void *ctx)
   if (done > 0 && done < 1 && it->iteration > 1) left = (double)it->iteration * (1 - done) / done;
   AddCriterion("residual", it->residual, sizeof(criteria), criteria);
   AddCriterion("change", it->change, sizeof(criteria), criteria);
-  if (isfinite(left))
-    MeritLogProgress(done, "iteration %lld:%s, about %.0f more", (long long)it->iteration, criteria, ceil(left));
-  else
-    MeritLogProgress(-1, "iteration %lld%s%s", (long long)it->iteration, criteria[0] ? ":" : "", criteria);
+  if (isfinite(left)) MeritLogProgress(done, "iteration %lld:%s, about %.0f more", (long long)it->iteration, criteria, ceil(left));
+  else MeritLogProgress(-1, "iteration %lld%s%s", (long long)it->iteration, criteria[0] ? ":" : "", criteria);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -151,18 +145,16 @@ static PetscErrorCode Conclude(void *command)
 
   PetscFunctionBegin;
   if (r->stop == MERIT_STOP_CONVERGED)
-    MeritLog(MERIT_LOG_INFO, "converged in %lld iteration%s; true residual %.3e", (long long)r->iterations,
-             r->iterations == 1 ? "" : "s", r->true_residual);
+    MeritLog(MERIT_LOG_INFO, "converged in %lld iteration%s; true residual %.3e", (long long)r->iterations, r->iterations == 1 ? "" : "s",
+             r->true_residual);
   else if (r->stop == MERIT_STOP_ROUNDING_FLOOR && isfinite(r->error_bound))
-    MeritLog(MERIT_LOG_INFO,
-             "rounding floor reached after %lld iterations; true residual %.3e, relative error at most %.1e",
+    MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e, relative error at most %.1e",
              (long long)r->iterations, r->true_residual, r->error_bound);
   else if (r->stop == MERIT_STOP_ROUNDING_FLOOR)
-    MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e",
-             (long long)r->iterations, r->true_residual);
+    MeritLog(MERIT_LOG_INFO, "rounding floor reached after %lld iterations; true residual %.3e", (long long)r->iterations, r->true_residual);
   else if (!isfinite(r->true_residual))
-    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
-                         "after %lld iterations %s", (long long)r->iterations, MeritResidualText(r->true_residual, sizeof(text), text)));
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL, "after %lld iterations %s", (long long)r->iterations,
+                         MeritResidualText(r->true_residual, sizeof(text), text)));
   else
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "not converged after %lld iterations: true residual %.3e (%s %.1e asked for); the "

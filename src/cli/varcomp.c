@@ -28,15 +28,15 @@ enum { EXACT_MOST_EQUATIONS = 5000 };
    alone, or the change. Called on all ranks. */
 static PetscErrorCode Monitor(const MeritVarcompRound *r, void *ctx)
 {
-  Varcomp               *s   = ctx;
-  const MeritReportRound row = {.round          = r->round,
-                                .n              = s->n,
-                                .estimate       = r->estimate,
-                                .log_likelihood = r->log_likelihood,
-                                .gradient       = r->gradient,
-                                .change         = r->change,
-                                .seconds        = r->seconds,
-                                .step           = r->step};
+  Varcomp               *s    = ctx;
+  const MeritReportRound row  = {.round          = r->round,
+                                 .n              = s->n,
+                                 .estimate       = r->estimate,
+                                 .log_likelihood = r->log_likelihood,
+                                 .gradient       = r->gradient,
+                                 .change         = r->change,
+                                 .seconds        = r->seconds,
+                                 .step           = r->step};
   const char            *test = s->testing ? "test, " : "";
 
   PetscFunctionBegin;
@@ -121,9 +121,9 @@ static PetscErrorCode Estimate(Varcomp *s)
    can. Collective. */
 static PetscErrorCode KeepEquations(Varcomp *s)
 {
-  const MeritTermView *term;
-  const int            n_terms  = MeritModelTerms(s->run.model, &term);
-  bool                 singular = false;
+  const MeritTermView    *term;
+  const int               n_terms  = MeritModelTerms(s->run.model, &term);
+  bool                    singular = false;
   MeritSolverCapabilities can;
 
   PetscFunctionBegin;
@@ -228,10 +228,7 @@ static PetscErrorCode Solve(Varcomp *s)
 static bool Converged(const Varcomp *s) { return s->result.stop == MERIT_VARCOMP_CONVERGED; }
 
 /* Have the solutions converged, or can there be none, as with a negative variance? */
-static bool Solved(const Varcomp *s)
-{
-  return !s->result.usable || (s->run.solved && RunConverged(s->solved.stop));
-}
+static bool Solved(const Varcomp *s) { return !s->result.usable || (s->run.solved && RunConverged(s->solved.stop)); }
 
 /* Why the rounds ended, for messages and summary.json */
 static const char *Stop(const Varcomp *s)
@@ -301,8 +298,7 @@ static PetscErrorCode Warn(const Varcomp *s)
 
   PetscFunctionBegin;
   PetscCall(VarcompBoundary(s));
-  if (!r->usable)
-    MeritLog(MERIT_LOG_WARNING, "a variance is estimated below 0, so there are no solutions; varcomp.nonnegative: yes makes it 0");
+  if (!r->usable) MeritLog(MERIT_LOG_WARNING, "a variance is estimated below 0, so there are no solutions; varcomp.nonnegative: yes makes it 0");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -311,9 +307,9 @@ static PetscErrorCode Warn(const Varcomp *s)
    are in place by now. Errors: NOT_CONVERGED. */
 static PetscErrorCode Conclude(void *command)
 {
-  const Varcomp            *s      = command;
-  const MeritVarcompResult *r      = &s->result;
-  const char               *plural = r->rounds == 1 ? "" : "s";
+  const Varcomp            *s              = command;
+  const MeritVarcompResult *r              = &s->result;
+  const char               *plural         = r->rounds == 1 ? "" : "s";
   char                      likelihood[64] = "", residual[256];
 
   PetscFunctionBegin;
@@ -328,8 +324,8 @@ static PetscErrorCode Conclude(void *command)
                          (long long)r->rounds, plural));
   MeritLog(MERIT_LOG_INFO, "%s in %lld round%s%s", isfinite(r->gradient) ? "converged" : "estimated", (long long)r->rounds, plural, likelihood);
   if (s->unsolved[0])
-    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
-                         "the variances are estimated and written, but there are no solutions at them: %s", s->unsolved));
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL, "the variances are estimated and written, but there are no solutions at them: %s",
+                         s->unsolved));
   if (!Solved(s))
     PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
                          "the variances are estimated, but the solutions at them have not converged after %lld iterations: %s",
@@ -354,7 +350,7 @@ static PetscErrorCode Compute(void *command)
 PetscErrorCode MeritCommandVarcomp(MPI_Comm comm, MeritNode job)
 {
   static const MeritRunSteps steps = {Prepare, Compute, Write, Summarise, Conclude};
-  Varcomp s = {.run = {.comm = comm, .job = job, .command = "varcomp", .estimated = true}, .solved = {.true_residual = NAN}};
+  Varcomp                    s     = {.run = {.comm = comm, .job = job, .command = "varcomp", .estimated = true}, .solved = {.true_residual = NAN}};
 
   PetscFunctionBegin;
   PetscCall(RunCommand(&s.run, &steps, &s));

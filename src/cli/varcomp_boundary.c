@@ -23,10 +23,7 @@ typedef struct {
 } Matrix;
 
 /* Its element, row >= column */
-static double Element(const Matrix *m, int row, int column)
-{
-  return m->r->estimate[m->first + row * (row + 1) / 2 + column];
-}
+static double Element(const Matrix *m, int row, int column) { return m->r->estimate[m->first + row * (row + 1) / 2 + column]; }
 
 /* Name of a row into text [size]: the trait for a residual, else the name of the component */
 static PetscErrorCode Name(const Matrix *m, int row, size_t size, char text[])
@@ -90,8 +87,9 @@ static PetscErrorCode Say(const Matrix *m)
   if (!zero) PetscCall(Elements(m, &said));
   if (!zero && !said) MeritLog(MERIT_LOG_INFO, "  some combination of its components has no variance");
   if (residual && some)
-    MeritLog(MERIT_LOG_INFO, "  the other terms explain the observations whole: look for an effect that relatives share and the model lacks (a common "
-                             "environment), or observations that are no measurements");
+    MeritLog(MERIT_LOG_INFO,
+             "  the other terms explain the observations whole: look for an effect that relatives share and the model lacks (a common "
+             "environment), or observations that are no measurements");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

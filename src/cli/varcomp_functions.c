@@ -38,8 +38,7 @@ static double Error(const MeritVarcompResult *r, const double g[])
   for (int i = 0; i < r->n; i++) {
     if (g[i] != 0.0 && r->state[i] == MERIT_ESTIMATE_BOUNDARY && !(r->covariance[i * r->n + i] > 0.0)) return NAN;
     most += fabs(g[i]) * sqrt(r->covariance[i * r->n + i]);
-    for (int j = 0; j < r->n; j++)
-      sum += g[i] * (r->covariance[i * r->n + j] + (r->monte_carlo ? r->monte_carlo[i * r->n + j] : 0.0)) * g[j];
+    for (int j = 0; j < r->n; j++) sum += g[i] * (r->covariance[i * r->n + j] + (r->monte_carlo ? r->monte_carlo[i * r->n + j] : 0.0)) * g[j];
   }
   return sum > CANCELLED * most * most || most == 0.0 ? sqrt(sum) : NAN;
 }

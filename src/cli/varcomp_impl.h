@@ -12,21 +12,21 @@ typedef struct {
 } VarcompTest;
 
 typedef struct {
-  MeritRun           run;
-  MeritVarcomp       varcomp;
-  MeritVarcompResult result;
-  MeritSolveResult   solved; /* the solutions at the estimates */
+  MeritRun             run;
+  MeritVarcomp         varcomp;
+  MeritVarcompResult   result;
+  MeritSolveResult     solved; /* the solutions at the estimates */
   MeritVarianceSummary summary;
-  int                n; /* components */
-  int                n_functions;
-  MeritExpression   *function; /* [n_functions]; owned */
-  const char       **name;     /* [n_functions] keys of the job; owned */
-  MeritFunctionRow  *row;      /* [n_functions] their values at the estimates; owned */
-  int                n_tests;
-  VarcompTest       *test;     /* [n_tests]; owned */
-  bool               testing;  /* rounds are those of a test */
+  int                  n; /* components */
+  int                  n_functions;
+  MeritExpression     *function; /* [n_functions]; owned */
+  const char         **name;     /* [n_functions] keys of the job; owned */
+  MeritFunctionRow    *row;      /* [n_functions] their values at the estimates; owned */
+  int                  n_tests;
+  VarcompTest         *test;    /* [n_tests]; owned */
+  bool                 testing; /* rounds are those of a test */
   /* Why there are no solutions at the estimates; "": there are some */
-  char               unsolved[2048];
+  char unsolved[2048];
 } Varcomp;
 
 /* Check what the job says of estimation against the model's formula, for plan. Collective. Errors:

@@ -40,8 +40,8 @@ static PetscErrorCode Find(Varcomp *s, MeritNode node, int *term)
   }
   near = MeritNearest(node->text, n, known);
   if (*term < 0)
-    PetscCall(MeritNodeError(node, "varcomp.test: no random term is called `%s`%s%s%s", node->text, near ? "; did you mean `" : "",
-                             near ? near : "", near ? "`?" : ""));
+    PetscCall(MeritNodeError(node, "varcomp.test: no random term is called `%s`%s%s%s", node->text, near ? "; did you mean `" : "", near ? near : "",
+                             near ? "`?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -62,15 +62,16 @@ static PetscErrorCode Free(const MeritFormula *f, int term, int *n_free)
 /* VarcompTestsParse - See the header. Collective. */
 PetscErrorCode VarcompTestsParse(Varcomp *s)
 {
-  const MeritFormula *f      = MeritModelFormula(s->run.model);
-  MeritNode           node   = MeritNodeFind(s->run.job, "varcomp.test");
+  const MeritFormula *f    = MeritModelFormula(s->run.model);
+  MeritNode           node = MeritNodeFind(s->run.job, "varcomp.test");
   const char         *without;
 
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritVarcompHasLikelihood(s->varcomp, &without));
   if (without)
-    PetscCall(MeritNodeError(node, "varcomp.test compares likelihoods, and %s computes none; use method reml or ml, with engine auto or factor", without));
+    PetscCall(
+        MeritNodeError(node, "varcomp.test compares likelihoods, and %s computes none; use method reml or ml, with engine auto or factor", without));
   s->n_tests = node->kind == MERIT_NODE_LIST ? node->n : 1;
   PetscCall(PetscCalloc1(s->n_tests, &s->test));
   for (int i = 0; i < s->n_tests; i++) {
@@ -78,8 +79,7 @@ PetscErrorCode VarcompTestsParse(Varcomp *s)
 
     PetscCall(Find(s, label, &s->test[i].term));
     PetscCall(Free(f, s->test[i].term, &s->test[i].df));
-    if (!s->test[i].df)
-      PetscCall(MeritNodeError(label, "varcomp.test: `%s` is fixed, so there is nothing to test", f->term[s->test[i].term].label));
+    if (!s->test[i].df) PetscCall(MeritNodeError(label, "varcomp.test: `%s` is fixed, so there is nothing to test", f->term[s->test[i].term].label));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -99,8 +99,8 @@ PetscErrorCode VarcompTests(Varcomp *s)
     PetscCall(MeritVarcompRun(s->varcomp, s->run.C, &s->result));
     s->test[i].log_likelihood = s->result.log_likelihood;
     if (!isfinite(s->result.log_likelihood))
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
-                           "engine %s has no likelihood to test with; varcomp.engine: factor has", s->result.engine));
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test", "engine %s has no likelihood to test with; varcomp.engine: factor has",
+                           s->result.engine));
     if (s->result.stop == MERIT_VARCOMP_CONVERGED) continue;
     s->test[i].log_likelihood = NAN;
     MeritLog(MERIT_LOG_WARNING, "varcomp.test: the model without `%s` did not converge, so there is no p-value", label);
@@ -125,7 +125,7 @@ PetscErrorCode VarcompTestsWrite(Varcomp *s)
 {
   const MeritFormula *f = MeritModelFormula(s->run.model);
   MeritTestRow       *row;
-  char              (*mixture)[48];
+  char(*mixture)[48];
 
   PetscFunctionBegin;
   if (!s->n_tests) PetscFunctionReturn(PETSC_SUCCESS);

@@ -264,10 +264,7 @@ PetscErrorCode MeritFactorForesee(MeritFactor factor, int ranks, int threads, Me
 
 /* MeritFactorSize - See the header. Sizes are those of this run's ranks and threads, known since
    the analysis. Not collective. */
-const MeritFactorNeed *MeritFactorSize(MeritFactor f)
-{
-  return &f->need;
-}
+const MeritFactorNeed *MeritFactorSize(MeritFactor f) { return &f->need; }
 
 /* MeritFactorLogDeterminant - See the header; log |A| = 2 sum log L_kk was summed at the
    factorisation. Not collective. */

@@ -11,15 +11,15 @@
 /* Elimination tree of supernodes: node j is columns first[j] .. first[j + 1] - 1, which have the rows below them in common. The same
    on every rank. */
 typedef struct {
-  int32_t  n;           /* columns */
-  int32_t *position;       /* [n] column of each row of the matrix: the order of elimination; owned */
+  int32_t  n;        /* columns */
+  int32_t *position; /* [n] column of each row of the matrix: the order of elimination; owned */
   int32_t  n_nodes;
-  int32_t *first;       /* [n_nodes + 1]; owned */
-  int32_t *parent;      /* [n_nodes] -1: root; children come before their parents, subtrees are contiguous; owned */
+  int32_t *first;           /* [n_nodes + 1]; owned */
+  int32_t *parent;          /* [n_nodes] -1: root; children come before their parents, subtrees are contiguous; owned */
   int32_t *child, *sibling; /* [n_nodes] last child of a node; the child before a child; -1: none; owned */
-  int32_t *node;        /* [n] supernode of a column; owned */
-  int64_t *start;       /* [n_nodes + 1] into row; owned */
-  int32_t *row;         /* rows below the supernodes, ascending; owned */
+  int32_t *node;            /* [n] supernode of a column; owned */
+  int64_t *start;           /* [n_nodes + 1] into row; owned */
+  int32_t *row;             /* rows below the supernodes, ascending; owned */
 } FactorTree;
 
 /* A branch: a subtree, nodes first .. last, that one thread of rank `owner` computes */
@@ -38,34 +38,34 @@ typedef struct {
 
 /* Progress of a pass over the tree, in operations of this rank's fronts */
 typedef struct {
-  const char *what; /* "factoring"; static */
+  const char *what;            /* "factoring"; static */
   double      all, done, next; /* next: when to report */
 } FactorProgress;
 
 /* The factor. Numbers of a supernode are on the rank that owns it. */
 struct _p_MeritFactor {
-  MPI_Comm       comm;
-  PetscMPIInt    rank, size;
-  int            n_threads;
-  FactorTree     tree;
-  int32_t        n_branches;
-  FactorBranch  *branch;   /* [n_branches] ascending nodes; owned */
-  PetscMPIInt   *owner;    /* [n_nodes]; owned */
-  bool          *top;      /* [n_nodes] above all branches: rank 0 computes these one after another; owned */
-  int64_t        n_own;    /* rows of A here */
-  MeritExchange  entries;  /* entries of this rank's rows to the ranks of their supernodes; owned */
-  int64_t        n_entries;
-  FactorEntries  entry;
-  MeritExchange  rows;     /* this rank's rows to the ranks of their supernodes; owned */
-  int32_t       *arrived;  /* [arriving rows] their columns; owned */
-  double       **L;        /* [n_nodes] columns of own supernodes [order * width], column-major, lower; owned */
-  bool           ready, definite;
-  int32_t        lost;       /* not definite: first column without a pivot, -1 none; its pivot as a fraction of its diagonal element */
-  double         lost_pivot_ratio;
-  double         log_determinant;
+  MPI_Comm        comm;
+  PetscMPIInt     rank, size;
+  int             n_threads;
+  FactorTree      tree;
+  int32_t         n_branches;
+  FactorBranch   *branch;  /* [n_branches] ascending nodes; owned */
+  PetscMPIInt    *owner;   /* [n_nodes]; owned */
+  bool           *top;     /* [n_nodes] above all branches: rank 0 computes these one after another; owned */
+  int64_t         n_own;   /* rows of A here */
+  MeritExchange   entries; /* entries of this rank's rows to the ranks of their supernodes; owned */
+  int64_t         n_entries;
+  FactorEntries   entry;
+  MeritExchange   rows;    /* this rank's rows to the ranks of their supernodes; owned */
+  int32_t        *arrived; /* [arriving rows] their columns; owned */
+  double        **L;       /* [n_nodes] columns of own supernodes [order * width], column-major, lower; owned */
+  bool            ready, definite;
+  int32_t         lost; /* not definite: first column without a pivot, -1 none; its pivot as a fraction of its diagonal element */
+  double          lost_pivot_ratio;
+  double          log_determinant;
   MeritFactorNeed need;
-  bool           sizes_only; /* full rows were left out of the graph: only sizes are known */
-  FactorProgress progress;
+  bool            sizes_only; /* full rows were left out of the graph: only sizes are known */
+  FactorProgress  progress;
 };
 
 /* Columns of node j. Not collective, as the next two. */
@@ -78,8 +78,8 @@ static inline int32_t NodeOrder(const FactorTree *t, int32_t j) { return NodeWid
 /* Graph of a symmetric pattern: the neighbours of each row, without the row itself */
 typedef struct {
   int32_t  n;
-  int32_t  extra;    /* full rows beyond the first: the last vertex stands for all full rows */
-  int64_t *start;    /* [n + 1]; owned */
+  int32_t  extra;     /* full rows beyond the first: the last vertex stands for all full rows */
+  int64_t *start;     /* [n + 1]; owned */
   int32_t *neighbour; /* owned */
 } FactorGraph;
 /* order.c: fill tree->position [n] by the better of minimum degree and nested dissection. Not collective. Faults: USAGE for too many entries,
@@ -97,7 +97,7 @@ PetscErrorCode FactorShare(MeritFactor f);
 /* The same, and the plans of exchange for entries and rows of A. Collective. */
 PetscErrorCode FactorMap(MeritFactor f, Mat A);
 /* Work to eliminate supernode j, about its floating-point operations. Not collective. */
-double         FactorWork(const FactorTree *t, int32_t j);
+double FactorWork(const FactorTree *t, int32_t j);
 /* size.c: what a factor needs, from its tree and the division over ranks (FactorShare). Not collective. */
 PetscErrorCode FactorMeasure(MeritFactor f, MeritFactorNeed *need);
 /* Copy the entries of A's rows here to values[n_entries], row by row, or (scatter) back. Not collective. */

@@ -72,8 +72,7 @@ static int32_t Columns(int n_threads, int32_t width, int32_t order, double *L)
     LAPACKpotrf_("L", &n, panel + k, &ld, &info);
     if (info) return k + (int32_t)info - 1;
 #pragma omp parallel for schedule(dynamic) num_threads(n_threads)
-    for (int32_t i = 0; i < n_rows; i++)
-      Divide(Least(TILE, order - next - i * TILE), kb, panel + k, order, true, panel + next + i * TILE, order);
+    for (int32_t i = 0; i < n_rows; i++) Divide(Least(TILE, order - next - i * TILE), kb, panel + k, order, true, panel + next + i * TILE, order);
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(n_threads)
     for (int32_t j = 0; j < n_columns; j++)
       for (int32_t i = 0; i < n_rows; i++) {
@@ -139,8 +138,8 @@ static void Correct(int n_threads, int32_t width, int32_t below, const double *Y
     Pair(p, &i, &j);
     i *= TILE, j *= TILE;
     M = Least(TILE, width - i), N = Least(TILE, width - j);
-    BLASgemm_("T", "N", &M, &N, &K, &MINUS, Y + (int64_t)i * below, &ld_Y, Z + (int64_t)j * order + width, &ld, &ONE,
-              Z + (int64_t)j * order + i, &ld);
+    BLASgemm_("T", "N", &M, &N, &K, &MINUS, Y + (int64_t)i * below, &ld_Y, Z + (int64_t)j * order + width, &ld, &ONE, Z + (int64_t)j * order + i,
+              &ld);
   }
 }
 

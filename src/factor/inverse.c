@@ -47,7 +47,7 @@ static FactorFault Invert(Descent *d, int32_t j, int n_threads)
 {
   const FactorTree *t     = &d->f->tree;
   const int32_t     width = NodeWidth(t, j), below = NodeBelow(t, j), order = width + below;
-  double           *Z     = malloc((size_t)order * (size_t)order * sizeof(*Z)), *rest;
+  double           *Z = malloc((size_t)order * (size_t)order * sizeof(*Z)), *rest;
 
   d->Z[j] = Z;
   if (!Z) return FACTOR_MEMORY;

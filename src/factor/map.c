@@ -122,7 +122,7 @@ static int64_t Place(const FactorTree *t, int32_t row, int32_t column)
 {
   const int32_t j = t->node[column], width = NodeWidth(t, j);
   int64_t       low = t->start[j], high = t->start[j + 1];
-  int32_t       at  = row - t->first[j];
+  int32_t       at = row - t->first[j];
 
   /* A row below the supernode is found by bisection in its list */
   if (row >= t->first[j + 1]) {
@@ -277,12 +277,12 @@ void FactorRelative(const FactorTree *t, int32_t node, int32_t to[])
 */
 PetscErrorCode FactorValues(Mat A, bool scatter, double values[])
 {
-  Mat              part[2] = {A, NULL};
-  const PetscInt  *start[2] = {NULL, NULL}, *column[2] = {NULL, NULL}, *garray = NULL;
-  PetscScalar     *a[2] = {NULL, NULL};
-  PetscBool        sequential, done;
-  PetscInt         first, n_rows = 0;
-  int64_t          n = 0;
+  Mat             part[2]  = {A, NULL};
+  const PetscInt *start[2] = {NULL, NULL}, *column[2] = {NULL, NULL}, *garray = NULL;
+  PetscScalar    *a[2] = {NULL, NULL};
+  PetscBool       sequential, done;
+  PetscInt        first, n_rows = 0;
+  int64_t         n = 0;
 
   PetscFunctionBegin;
   PetscCall(MatGetOwnershipRange(A, &first, NULL));
@@ -317,8 +317,7 @@ PetscErrorCode FactorSend(MPI_Comm comm, int64_t n, const double *x, PetscMPIInt
   const int64_t piece = PetscMax(MeritMaxMessage() / (int64_t)sizeof(*x), 1);
 
   PetscFunctionBegin;
-  for (int64_t at = 0; at < n; at += piece)
-    PetscCallMPI(MPI_Send(x + at, (int)PetscMin(piece, n - at), MPI_DOUBLE, to, 0, comm));
+  for (int64_t at = 0; at < n; at += piece) PetscCallMPI(MPI_Send(x + at, (int)PetscMin(piece, n - at), MPI_DOUBLE, to, 0, comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -328,8 +327,7 @@ PetscErrorCode FactorSpread(MPI_Comm comm, int64_t bytes, void *array)
   const int64_t piece = PetscMax(MeritMaxMessage(), 1);
 
   PetscFunctionBegin;
-  for (int64_t at = 0; at < bytes; at += piece)
-    PetscCallMPI(MPI_Bcast((char *)array + at, (int)PetscMin(piece, bytes - at), MPI_BYTE, 0, comm));
+  for (int64_t at = 0; at < bytes; at += piece) PetscCallMPI(MPI_Bcast((char *)array + at, (int)PetscMin(piece, bytes - at), MPI_BYTE, 0, comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -66,7 +66,7 @@ static void Lose(MeritFactor f, int32_t column, double pivot_ratio)
 {
 #pragma omp critical
   if (f->lost < 0 || column < f->lost) {
-    f->lost       = column;
+    f->lost             = column;
     f->lost_pivot_ratio = pivot_ratio;
   }
 }
@@ -76,7 +76,7 @@ static bool Pivots(MeritFactor f, int32_t j, int n_threads, const double *diagon
 {
   const int32_t width = NodeWidth(&f->tree, j), below = NodeBelow(&f->tree, j);
   double        pivot_ratio = 0.0;
-  int32_t       lost  = FrontFactor(n_threads, width, below, f->L[j], U);
+  int32_t       lost        = FrontFactor(n_threads, width, below, f->L[j], U);
 
   if (lost < 0) lost = Singular(width, width + below, f->L[j], diagonal, &pivot_ratio);
   if (lost >= 0) Lose(f, f->tree.first[j] + lost, pivot_ratio);
@@ -89,9 +89,9 @@ static FactorFault Eliminate(MeritFactor f, int32_t j, int n_threads, const doub
   const FactorTree *t     = &f->tree;
   const int32_t     width = NodeWidth(t, j), below = NodeBelow(t, j);
   /* L has the columns of the front: `width` columns of length width + below */
-  const size_t      size  = (size_t)(width + below) * (size_t)width;
-  double           *L     = f->L[j] ? f->L[j] : malloc(size * sizeof(*L)), *diagonal = malloc((size_t)width * sizeof(*L));
-  FactorFault       fault = FACTOR_FINE;
+  const size_t size = (size_t)(width + below) * (size_t)width;
+  double      *L = f->L[j] ? f->L[j] : malloc(size * sizeof(*L)), *diagonal = malloc((size_t)width * sizeof(*L));
+  FactorFault  fault = FACTOR_FINE;
 
   /* memory of L is kept for the next factorisation */
   f->L[j] = L;
@@ -209,8 +209,7 @@ static PetscErrorCode LogDeterminant(MeritFactor f)
   PetscFunctionBegin;
   f->log_determinant = 0.0;
   for (int32_t j = 0; j < f->tree.n_nodes; j++)
-    for (int32_t k = 0; f->owner[j] == f->rank && k < NodeWidth(&f->tree, j); k++)
-      /* the diagonal of the columns of own supernodes */
+    for (int32_t k = 0; f->owner[j] == f->rank && k < NodeWidth(&f->tree, j); k++) /* the diagonal of the columns of own supernodes */
       f->log_determinant += 2.0 * log(f->L[j][(int64_t)k * NodeOrder(&f->tree, j) + k]);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->log_determinant, 1, MPI_DOUBLE, MPI_SUM, f->comm));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -15,7 +15,7 @@ static const double ONE = 1.0, MINUS = -1.0, ZERO = 0.0;
    [below * k] is scratch */
 static void Forward(MeritFactor f, int32_t j, int k, double *w, double *part)
 {
-  const FactorTree *t = &f->tree;
+  const FactorTree *t     = &f->tree;
   PetscBLASInt      width = NodeWidth(t, j), below = NodeBelow(t, j), order = NodeOrder(t, j), n = t->n, n_right = k;
   double           *x = w + t->first[j];
 
@@ -29,7 +29,7 @@ static void Forward(MeritFactor f, int32_t j, int k, double *w, double *part)
 /* Backward step of node j: x_J = L_JJ^-T (x_J - L_SJ' x_S) */
 static void Backward(MeritFactor f, int32_t j, int k, double *w, double *part)
 {
-  const FactorTree *t = &f->tree;
+  const FactorTree *t     = &f->tree;
   PetscBLASInt      width = NodeWidth(t, j), below = NodeBelow(t, j), order = NodeOrder(t, j), n = t->n, n_right = k;
   double           *x = w + t->first[j];
 
@@ -68,7 +68,7 @@ static PetscErrorCode Sum(MPI_Comm comm, int64_t n, double *x)
 /* Both substitutions. Collective. */
 static PetscErrorCode Substitute(MeritFactor f, int k, double *w)
 {
-  const FactorTree *t = &f->tree;
+  const FactorTree *t    = &f->tree;
   int32_t           most = 0;
   double           *part, *top;
   int64_t           n_top = 0;

@@ -21,7 +21,7 @@ static const struct {
 /* Columns in the order of elimination */
 typedef struct {
   int32_t  n;
-  int32_t *row; /* [n] of the graph */
+  int32_t *row;            /* [n] of the graph */
   int32_t *parent, *count; /* [n] elimination tree, entries of the column, the diagonal included */
 } Columns;
 
@@ -197,8 +197,7 @@ static PetscErrorCode Relax(const Columns *c, FactorTree *t)
     const int32_t first = t->first[j], last = t->first[j + 1];
 
     /* the supernode before this one is its last child, so their columns are adjacent */
-    if (n && c->parent[first - 1] == first && Worth(c, t->first[n - 1], first, last, &zeros))
-      continue;
+    if (n && c->parent[first - 1] == first && Worth(c, t->first[n - 1], first, last, &zeros)) continue;
     t->first[n++] = first;
     zeros         = 0.0;
   }
@@ -269,9 +268,9 @@ static PetscErrorCode Structure(const FactorGraph *graph, const Columns *c, Fact
     PetscCall(PetscArraycpy(t->row + t->start[j], to, n));
     t->start[j + 1] = t->start[j] + n;
     if (!n) continue;
-    t->parent[j]          = t->node[to[0]];
-    sibling[j]            = child[t->parent[j]];
-    child[t->parent[j]]   = j;
+    t->parent[j]        = t->node[to[0]];
+    sibling[j]          = child[t->parent[j]];
+    child[t->parent[j]] = j;
   }
   PetscCall(PetscFree2(mark, to));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -19,12 +19,12 @@ struct _p_MeritDict {
   MPI_Comm     comm;
   PetscMPIInt  size, rank;
   int          references;
-  int64_t      n;       /* labels over all ranks */
-  int64_t      first;   /* first number of this rank's block */
-  MeritStrings table;   /* the labels whose hash is this rank's; owned */
-  int64_t     *number;  /* [strings of table] their numbers; owned */
-  char        *at;      /* labels of this rank's block, each with its 0; owned */
-  int64_t     *start;   /* [block + 1]; owned */
+  int64_t      n;      /* labels over all ranks */
+  int64_t      first;  /* first number of this rank's block */
+  MeritStrings table;  /* the labels whose hash is this rank's; owned */
+  int64_t     *number; /* [strings of table] their numbers; owned */
+  char        *at;     /* labels of this rank's block, each with its 0; owned */
+  int64_t     *start;  /* [block + 1]; owned */
 };
 
 /* Rank that answers for a label: by the high half of the hash, since the slot in the table
@@ -108,8 +108,7 @@ static PetscErrorCode InternAll(MeritDict d, const DictLabels *labels, int32_t c
   table; *least is the lowest order by code, NULL if no rank has orders. All are owned by the
   caller.
 */
-static PetscErrorCode FillTable(MeritDict d, MeritStrings pool, const int64_t order[], MeritExchange *ex, int32_t **code,
-                                int64_t **least)
+static PetscErrorCode FillTable(MeritDict d, MeritStrings pool, const int64_t order[], MeritExchange *ex, int32_t **code, int64_t **least)
 {
   DictLabels mine, come = {0};
   char      *at;
@@ -298,10 +297,7 @@ PetscErrorCode MeritDictCreate(MPI_Comm comm, MeritStrings pool, const int64_t o
 }
 
 /* MeritDictSize - Number of labels over all ranks. Not collective. */
-int64_t MeritDictSize(MeritDict d)
-{
-  return d->n;
-}
+int64_t MeritDictSize(MeritDict d) { return d->n; }
 
 /* number [n] of labels that are looked up in this rank's table; -1 for unknown ones */
 static void NumbersOf(MeritDict d, const DictLabels *labels, int64_t number[])
@@ -370,8 +366,7 @@ static PetscErrorCode LocalLabels(MeritDict d, int64_t n, const int64_t number[]
   }
   PetscCall(PetscMalloc1((*start)[n] + 1, at));
   for (int64_t i = 0; i < n; i++)
-    if ((*start)[i + 1] > (*start)[i])
-      memcpy(*at + (*start)[i], MeritDictLocal(d, number[i], NULL), (size_t)((*start)[i + 1] - (*start)[i]));
+    if ((*start)[i + 1] > (*start)[i]) memcpy(*at + (*start)[i], MeritDictLocal(d, number[i], NULL), (size_t)((*start)[i + 1] - (*start)[i]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -394,8 +389,7 @@ PetscErrorCode MeritDictLabels(MeritDict d, int64_t n, const int64_t number[], c
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PetscMalloc1(n, &dest));
-  for (int64_t i = 0; i < n; i++)
-    dest[i] = number[i] < 0 || number[i] >= d->n ? -1 : MeritBlockOwner(d->n, d->size, number[i]);
+  for (int64_t i = 0; i < n; i++) dest[i] = number[i] < 0 || number[i] >= d->n ? -1 : MeritBlockOwner(d->n, d->size, number[i]);
   PetscCall(MeritExchangeCreate(d->comm, n, dest, &ex));
   PetscCall(PetscFree(dest));
   PetscCall(PetscMalloc1(MeritExchangeArriving(ex), &asked));

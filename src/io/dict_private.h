@@ -15,8 +15,7 @@ typedef struct {
 PETSC_INTERN PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index);
 /* Copy labels index[n] into one block: *at and *start as in DictLabels; both owned by the caller,
    PetscFree. Not collective. */
-PETSC_INTERN PetscErrorCode DictLabelsPick(const DictLabels *labels, int64_t n, const int64_t index[],
-                                           char **at, int64_t **start);
+PETSC_INTERN PetscErrorCode DictLabelsPick(const DictLabels *labels, int64_t n, const int64_t index[], char **at, int64_t **start);
 /* dest[n] = rank of each label when labels are divided over the ranks in sorted order and nearly
    evenly. Collective. */
 PETSC_INTERN PetscErrorCode DictLabelsSplit(MPI_Comm comm, const DictLabels *labels, PetscMPIInt dest[]);

@@ -42,8 +42,7 @@ static int CompareLabels(const DictLabels *x, int64_t i, const DictLabels *y, in
   int64_t a = x->order ? x->order[i] : 0, b = y->order ? y->order[j] : 0;
 
   if (a != b) return a < b ? -1 : 1;
-  return CompareBytes(x->at + x->start[i], x->start[i + 1] - x->start[i] - 1, y->at + y->start[j],
-                      y->start[j + 1] - y->start[j] - 1);
+  return CompareBytes(x->at + x->start[i], x->start[i + 1] - x->start[i] - 1, y->at + y->start[j], y->start[j + 1] - y->start[j] - 1);
 }
 
 /* Order of two sort keys for qsort_r: heads first; labels only where the heads are equal,
@@ -65,8 +64,7 @@ static PetscErrorCode SortFew(const DictLabels *labels, int64_t n, int32_t index
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n, &key));
-  for (int64_t i = 0; i < n; i++)
-    key[i] = (SortKey){Head(labels->at + start[index[i]], start[index[i] + 1] - start[index[i]] - 1), index[i]};
+  for (int64_t i = 0; i < n; i++) key[i] = (SortKey){Head(labels->at + start[index[i]], start[index[i] + 1] - start[index[i]] - 1), index[i]};
   qsort_r(key, (size_t)n, sizeof(*key), CompareKeys, (void *)labels);
   for (int64_t i = 0; i < n; i++) index[i] = (int32_t)key[i].index;
   PetscCall(PetscFree(key));
@@ -112,8 +110,7 @@ static PetscErrorCode SortBytes(const DictLabels *labels, int64_t n, int32_t ind
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PetscMalloc1(n, &key));
-  for (int64_t i = 0; i < n; i++)
-    key[i] = Head(labels->at + start[index[i]] + depth, PetscMax(0, start[index[i] + 1] - start[index[i]] - 1 - depth));
+  for (int64_t i = 0; i < n; i++) key[i] = Head(labels->at + start[index[i]] + depth, PetscMax(0, start[index[i] + 1] - start[index[i]] - 1 - depth));
   PetscCall(MeritSortKeys(n, key, index));
   for (int64_t first = 0, last; first < n; first = last) {
     for (last = first + 1; last < n && key[last] == key[first];) last++;
@@ -136,7 +133,7 @@ PetscErrorCode DictLabelsSort(const DictLabels *labels, int64_t **index)
   PetscCall(PetscMalloc2(n, &key, n, &position));
   for (int64_t i = 0; i < n; i++) {
     /* Flip the sign bit: the radix sort takes keys as unsigned */
-    key[i]   = (uint64_t)(labels->order ? labels->order[i] : 0) ^ (uint64_t)1 << 63;
+    key[i]      = (uint64_t)(labels->order ? labels->order[i] : 0) ^ (uint64_t)1 << 63;
     position[i] = (int32_t)i;
   }
   PetscCall(MeritSortKeys(n, key, position));
@@ -158,8 +155,7 @@ PetscErrorCode DictLabelsPick(const DictLabels *labels, int64_t n, const int64_t
   (*start)[0] = 0;
   for (int64_t i = 0; i < n; i++) (*start)[i + 1] = (*start)[i] + labels->start[index[i] + 1] - labels->start[index[i]];
   PetscCall(PetscMalloc1((*start)[n] + 1, at));
-  for (int64_t i = 0; i < n; i++)
-    memcpy(*at + (*start)[i], labels->at + labels->start[index[i]], (size_t)((*start)[i + 1] - (*start)[i]));
+  for (int64_t i = 0; i < n; i++) memcpy(*at + (*start)[i], labels->at + labels->start[index[i]], (size_t)((*start)[i + 1] - (*start)[i]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -214,7 +210,7 @@ static PetscErrorCode PickSplitters(MPI_Comm comm, const DictLabels *samples, Di
 {
   PetscMPIInt rank, size;
   int64_t    *index = NULL, *pick, count[2] = {0, 0};
-  char       *at    = NULL;
+  char       *at = NULL;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));

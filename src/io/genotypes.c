@@ -91,7 +91,8 @@ PetscErrorCode GenoRoom(MeritGenotypes geno, int32_t n_cols, uint64_t **code)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(geno->comm, &rank));
   if (posix_memalign(&at, 64, bytes ? bytes : 64))
-    MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "out of memory on rank %d: %.1f MB of genotypes; use more nodes", rank, (double)bytes / 1e6);
+    MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "out of memory on rank %d: %.1f MB of genotypes; use more nodes", rank,
+                  (double)bytes / 1e6);
   PetscCall(MeritFaultAgree(geno->comm, &fault));
   memset(at, 0xff, bytes);
   *code = at;
@@ -109,8 +110,8 @@ PetscErrorCode GenoShrink(MeritGenotypes geno, uint64_t **code)
   PetscFunctionBegin;
   PetscCheck(at, PETSC_COMM_SELF, PETSC_ERR_MEM, "%lld bytes of genotypes", (long long)bytes);
   if ((uintptr_t)at % 64) { /* rare: realloc moved it */
-    PetscCheck(!posix_memalign(&aligned, 64, (size_t)PetscMax(bytes, 64)), PETSC_COMM_SELF, PETSC_ERR_MEM,
-               "%lld bytes of genotypes", (long long)bytes);
+    PetscCheck(!posix_memalign(&aligned, 64, (size_t)PetscMax(bytes, 64)), PETSC_COMM_SELF, PETSC_ERR_MEM, "%lld bytes of genotypes",
+               (long long)bytes);
     memcpy(aligned, at, (size_t)bytes);
     free(at);
     at = aligned;
@@ -127,8 +128,7 @@ PetscErrorCode GenoSumCounts(MeritGenotypes geno, int64_t count[])
 
   PetscFunctionBegin;
   for (int32_t j = 0; j < geno->n_snps; j += PetscMin(step, geno->n_snps - j))
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count + 4 * (size_t)j, 4 * (int)PetscMin(step, geno->n_snps - j),
-                               MPI_INT64_T, MPI_SUM, geno->comm));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count + 4 * (size_t)j, 4 * (int)PetscMin(step, geno->n_snps - j), MPI_INT64_T, MPI_SUM, geno->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -190,10 +190,7 @@ PetscErrorCode MeritGenotypesSnps(MeritGenotypes geno, const MeritSnp **snps)
 }
 
 /* MeritGenotypesTile - The grid and this rank's part of M; borrowed. Not collective, after Load. */
-const MeritTile *MeritGenotypesTile(MeritGenotypes geno)
-{
-  return &geno->tile;
-}
+const MeritTile *MeritGenotypesTile(MeritGenotypes geno) { return &geno->tile; }
 
 /* MeritGenotypesRowOwner - Rank of the grid's first column that holds a row. Not collective. */
 PetscMPIInt MeritGenotypesRowOwner(MeritGenotypes geno, int64_t row)
@@ -207,8 +204,7 @@ double MeritGenotypesMeanDiagonal(MeritGenotypes geno) { return geno->columns.sc
 
 /* MeritGenotypesScaling - Scale of each column of M, [n_used]; sum of 2pq; mean diagonal of MM'
    unscaled. Not collective; borrowed. */
-PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, double *sum_2pq,
-                                     double *mean_diagonal)
+PetscErrorCode MeritGenotypesScaling(MeritGenotypes geno, const double **scale, double *sum_2pq, double *mean_diagonal)
 {
   PetscFunctionBegin;
   if (scale) *scale = geno->columns.scale;
@@ -229,10 +225,7 @@ PetscErrorCode MeritGenotypesCoding(MeritGenotypes geno, const double **centre, 
 
 /* MeritGenotypesMarkers - The view of the model's coding, all columns, double precision; borrowed.
    Not collective, after Load. */
-MeritMarkers MeritGenotypesMarkers(MeritGenotypes geno)
-{
-  return geno->markers;
-}
+MeritMarkers MeritGenotypesMarkers(MeritGenotypes geno) { return geno->markers; }
 
 /* MeritGenotypesBytes - Bytes of packed genotypes on this rank. Not collective. */
 int64_t MeritGenotypesBytes(MeritGenotypes geno)

@@ -9,7 +9,7 @@ static int32_t Here(MeritGenotypes geno, int32_t n, const int64_t row[], int32_t
 
   for (int32_t i = 0; i < n; i++) {
     if (row[i] < geno->tile.row_first || row[i] >= geno->tile.row_first + geno->tile.n_rows) continue;
-    here[count]    = (int32_t)(row[i] - geno->tile.row_first);
+    here[count]       = (int32_t)(row[i] - geno->tile.row_first);
     position[count++] = i;
   }
   return count;

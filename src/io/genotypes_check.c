@@ -55,18 +55,19 @@ PetscErrorCode GenoCheckEnd(MeritGenotypes geno, const char bed[], const BedEnd 
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, span, 2, MPI_INT, MPI_MAX, geno->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_UINT8_T, MPI_BOR, geno->comm));
   if (span[0] > 0 && span[0] != -span[1])
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, bed, 0, NULL,
-                         "there are genotypes of more animals than the %lld of the .fam: the .bed was not written with this .fam; use files that belong together",
-                         (long long)geno->n_animals));
+    PetscCall(MeritRaise(
+        MERIT_ERROR_INPUT, bed, 0, NULL,
+        "there are genotypes of more animals than the %lld of the .fam: the .bed was not written with this .fam; use files that belong together",
+        (long long)geno->n_animals));
   if (span[0] > 0)
-    MeritLog(MERIT_LOG_WARNING,
-             "%s: the bits after the last of the %lld animals are not 0; check that the .bed was written with this .fam", bed,
+    MeritLog(MERIT_LOG_WARNING, "%s: the bits after the last of the %lld animals are not 0; check that the .bed was written with this .fam", bed,
              (long long)geno->n_animals);
   n = geno->n_snps < TELLING_SNPS ? 0 : EndAnimals(geno, any);
   if (!n) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(IdOf(geno, geno->n_animals - n, sizeof(id), id));
   MeritLog(MERIT_LOG_WARNING,
-           "%s: the last %lld of the %lld animals (from %s on) have two counted alleles in every SNP, as if the .bed had fewer animals than the .fam; check that both were written together",
+           "%s: the last %lld of the %lld animals (from %s on) have two counted alleles in every SNP, as if the .bed had fewer animals than the "
+           ".fam; check that both were written together",
            bed, (long long)n, (long long)geno->n_animals, id);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -129,8 +130,8 @@ PetscErrorCode GenoCheckAnimals(MeritGenotypes geno)
   if (!n) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT64_T, MPI_MIN, geno->comm));
   PetscCall(IdOf(geno, first, sizeof(id), id));
-  MeritLog(MERIT_LOG_WARNING, "%s: %lld of %lld animals have no called genotype (first: %s): the mean of all animals is used for them", geno->options.path,
-           (long long)n, (long long)geno->n_animals, id);
+  MeritLog(MERIT_LOG_WARNING, "%s: %lld of %lld animals have no called genotype (first: %s): the mean of all animals is used for them",
+           geno->options.path, (long long)n, (long long)geno->n_animals, id);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -140,7 +141,7 @@ PetscErrorCode GenoCheckAnimals(MeritGenotypes geno)
 PetscErrorCode GenoCheckNames(MeritGenotypes geno)
 {
   MeritStrings names;
-  int32_t      n = 0, code;
+  int32_t      n     = 0, code;
   const char  *first = NULL;
 
   PetscFunctionBegin;
@@ -153,7 +154,8 @@ PetscErrorCode GenoCheckNames(MeritGenotypes geno)
   }
   if (n)
     MeritLog(MERIT_LOG_WARNING,
-             "%s%s: %d SNPs have the name of an earlier one (first: %s): results have one name for both, and `merit predict` and solver.start cannot distinguish them; rename them",
+             "%s%s: %d SNPs have the name of an earlier one (first: %s): results have one name for both, and `merit predict` and solver.start cannot "
+             "distinguish them; rename them",
              geno->options.path, geno->options.reader->names, (int)n, first);
   PetscCall(MeritStringsDestroy(&names));
   PetscFunctionReturn(PETSC_SUCCESS);

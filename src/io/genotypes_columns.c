@@ -52,13 +52,10 @@ static PetscErrorCode ChooseColumns(MeritGenotypes geno)
 
   PetscFunctionBegin;
   if (!columns->n_used)
-    PetscCall(
-        MeritRaise(MERIT_ERROR_INPUT, geno->options.path, 0, NULL,
-                   "none of the %d SNPs can be used: each is missing in all animals or has one allele only",
-                   (int)geno->n_snps));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.path, 0, NULL,
+                         "none of the %d SNPs can be used: each is missing in all animals or has one allele only", (int)geno->n_snps));
   PetscCall(PetscMalloc1(columns->n_used, &columns->used));
-  PetscCall(
-      PetscMalloc3(columns->n_used, &columns->scale, columns->n_used, &columns->centre, columns->n_used, &columns->missing));
+  PetscCall(PetscMalloc3(columns->n_used, &columns->scale, columns->n_used, &columns->centre, columns->n_used, &columns->missing));
   for (int32_t j = 0; j < geno->n_snps; j++)
     if (geno->snps[j].column >= 0) columns->used[geno->snps[j].column] = j;
   geno->tile.col_first = GenoColumnsFirst(geno, geno->grid_col);
@@ -80,18 +77,16 @@ static void WarnOfSexChromosomes(MeritGenotypes geno)
     for (int i = 0; i < 5; i++) n += !strcmp(name, sex[i]);
   }
   if (n)
-    MeritLog(MERIT_LOG_WARNING,
-             "%s: %d SNPs on chromosome X, Y, XY or MT (chrX, chrM...) are treated as if they were on autosomes", geno->options.path,
-             (int)n);
+    MeritLog(MERIT_LOG_WARNING, "%s: %d SNPs on chromosome X, Y, XY or MT (chrX, chrM...) are treated as if they were on autosomes",
+             geno->options.path, (int)n);
 }
 
 /* A line "snp frequency" into the table. Names of SNPs that are not used are passed over,
    as are names that the genotypes do not have. A name on several lines is noted in `times`
    and becomes an error in JoinFrequencies(). Faults: fields, a value that is not in [0, 1].
    Not collective. */
-static PetscErrorCode ReadFrequency(const GenoLines *lines, const char *at, int64_t length,
-                                    MeritStrings names, const int32_t snp_of[], Frequencies *file,
-                                    MeritFault *fault)
+static PetscErrorCode ReadFrequency(const GenoLines *lines, const char *at, int64_t length, MeritStrings names, const int32_t snp_of[],
+                                    Frequencies *file, MeritFault *fault)
 {
   const char   *field[2], *extra, *end = at + length;
   const int64_t n = GenoField(&at, end, &field[0]), size = GenoField(&at, end, &field[1]);
@@ -100,11 +95,10 @@ static PetscErrorCode ReadFrequency(const GenoLines *lines, const char *at, int6
 
   PetscFunctionBegin;
   if (!size || GenoField(&at, end, &extra)) {
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
-                  "a line must be \"snp frequency\"");
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "a line must be \"snp frequency\"");
   } else if (!GenoNumber(field[1], size, &value) || value < 0 || value > 1) {
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
-                  "frequency \"%.*s\" is not a number from 0 to 1", GENO_SHOWN(size), field[1]);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "frequency \"%.*s\" is not a number from 0 to 1", GENO_SHOWN(size),
+                  field[1]);
   } else if ((code = MeritStringsFind(names, field[0], (size_t)n)) >= 0) {
     snp              = snp_of[code];
     file->value[snp] = value;
@@ -152,11 +146,10 @@ static PetscErrorCode JoinFrequencies(MeritGenotypes geno, Frequencies *file)
     const char   *name = geno->snps[j].name;
 
     if (file->times[j] > 1)
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.frequency_file, file->most[j], name,
-                           "this SNP is on line %lld already", (long long)file->least[j]));
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.frequency_file, file->most[j], name, "this SNP is on line %lld already",
+                           (long long)file->least[j]));
     if (!file->times[j])
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.frequency_file, 0, name,
-                           "this SNP of %s has no frequency here", geno->options.path));
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno->options.frequency_file, 0, name, "this SNP of %s has no frequency here", geno->options.path));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -174,8 +167,7 @@ static PetscErrorCode ReadFrequencies(MeritGenotypes geno, Frequencies *file)
   int64_t      length;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc4(geno->n_snps, &file->value, geno->n_snps, &file->times, geno->n_snps, &file->least,
-                         geno->n_snps, &file->most));
+  PetscCall(PetscCalloc4(geno->n_snps, &file->value, geno->n_snps, &file->times, geno->n_snps, &file->least, geno->n_snps, &file->most));
   for (int32_t j = 0; j < geno->n_snps; j++) file->least[j] = INT64_MAX;
   PetscCall(NameSnps(geno, &names, &snp_of));
   PetscCall(GenoLinesOpen(geno->comm, geno->options.frequency_file, 0, &lines));
@@ -197,12 +189,12 @@ static PetscErrorCode ReadFrequencies(MeritGenotypes geno, Frequencies *file)
 static PetscErrorCode Centre(MeritGenotypes geno, double p[])
 {
   GenoColumns *columns = &geno->columns;
-  Frequencies file = {0};
+  Frequencies  file    = {0};
 
   PetscFunctionBegin;
   if (geno->options.frequency_file) PetscCall(ReadFrequencies(geno, &file));
   for (int32_t c = 0; c < columns->n_used; c++) {
-    p[c]             = file.value ? file.value[columns->used[c]] : geno->snps[columns->used[c]].frequency;
+    p[c]                = file.value ? file.value[columns->used[c]] : geno->snps[columns->used[c]].frequency;
     columns->centre[c]  = geno->options.centred ? 2 * p[c] : 0;
     columns->missing[c] = 2 * p[c];
   }
@@ -230,7 +222,7 @@ static double ColumnSquares(const GenoColumns *columns, const int64_t count[], i
 static void Diagonals(MeritGenotypes geno, const int64_t count[], const double p[])
 {
   GenoColumns *columns = &geno->columns;
-  double squares = 0;
+  double       squares = 0;
 
   columns->sum_2pq = 0;
   for (int32_t c = 0; c < columns->n_used; c++) {
@@ -250,7 +242,7 @@ static const double LARGEST_SCALE = 1e6;
 static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 {
   GenoColumns *columns = &geno->columns;
-  double all = 1;
+  double       all     = 1;
 
   PetscFunctionBegin;
   if (geno->options.scaling == MERIT_SCALE_VANRADEN) all = 1 / sqrt(columns->sum_2pq);
@@ -281,7 +273,7 @@ static PetscErrorCode Scale(MeritGenotypes geno, const double p[])
 PetscErrorCode GenoChooseColumns(MeritGenotypes geno, const int64_t count[])
 {
   GenoColumns *columns = &geno->columns;
-  double *p;
+  double      *p;
 
   PetscFunctionBegin;
   CountSnps(geno, count);

@@ -9,10 +9,10 @@
 #include <math.h>
 
 /* Of a rank (bench/grid.sh); only their ratios matter, and those within a factor of two */
-static const double RATE    = 20e9;  /* genotypes a second through both products */
-static const double PACE    = 3e9;   /* bytes a second in a message */
-static const double LATENCY = 5e-6;  /* seconds of a message */
-static const double PAYS    = 0.9;   /* a second dimension must take at most this fraction of the time of one */
+static const double RATE    = 20e9; /* genotypes a second through both products */
+static const double PACE    = 3e9;  /* bytes a second in a message */
+static const double LATENCY = 5e-6; /* seconds of a message */
+static const double PAYS    = 0.9;  /* a second dimension must take at most this fraction of the time of one */
 
 /*@
   MeritGenotypesGridSeconds - Foreseen seconds of M'(D M x) for one right-hand side on a grid of
@@ -57,12 +57,11 @@ PetscErrorCode GenoMakeGrid(MeritGenotypes geno)
   PetscFunctionBegin;
   if (rows == MERIT_GRID_AUTO) rows = MeritGenotypesGridRows(geno->n_animals, geno->n_snps, (int)geno->size);
   if (rows < 0 || (rows && geno->size % rows))
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%d rows of the genotypes' grid do not divide %d ranks", rows,
-                         (int)geno->size));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "%d rows of the genotypes' grid do not divide %d ranks", rows, (int)geno->size));
   geno->tile.grid_rows = rows ? rows : (int)geno->size;
   geno->tile.grid_cols = (int)geno->size / geno->tile.grid_rows;
-  geno->grid_row  = (int)geno->rank % geno->tile.grid_rows;
-  geno->grid_col  = (int)geno->rank / geno->tile.grid_rows;
+  geno->grid_row       = (int)geno->rank % geno->tile.grid_rows;
+  geno->grid_col       = (int)geno->rank / geno->tile.grid_rows;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -40,8 +40,8 @@ PetscErrorCode GenoIdsFree(GenoIds *ids)
 /* Fault for each line with an id that an earlier line has. pair [2 n]: number of the id and
    line of the file, in file order, as they arrived at the rank whose block [first, first +
    n_block) holds the number. Not collective. */
-static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_block, int64_t n, const int64_t pair[],
-                                    const char path[], const char advice[], MeritFault *fault)
+static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_block, int64_t n, const int64_t pair[], const char path[],
+                                    const char advice[], MeritFault *fault)
 {
   int64_t *seen;
 
@@ -53,8 +53,7 @@ static PetscErrorCode NoteDuplicate(MeritDict dict, int64_t first, int64_t n_blo
     if (seen[number - first]) {
       const char *id = MeritDictLocal(dict, number, NULL);
 
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, line, id, "this id is already on line %lld%s",
-                    (long long)seen[number - first], advice);
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, path, line, id, "this id is already on line %lld%s", (long long)seen[number - first], advice);
     } else {
       seen[number - first] = line;
     }

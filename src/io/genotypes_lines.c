@@ -26,13 +26,11 @@ PetscErrorCode GenoReadAt(int fd, const char path[], int64_t offset, int64_t n, 
 {
   PetscFunctionBegin;
   for (int64_t done = 0; done < n;) {
-    const ssize_t got =
-        pread(fd, (char *)to + done, (size_t)PetscMin(n - done, MeritMaxMessage()), (off_t)(offset + done));
+    const ssize_t got = pread(fd, (char *)to + done, (size_t)PetscMin(n - done, MeritMaxMessage()), (off_t)(offset + done));
 
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
-      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "cannot be read at byte %lld: %s",
-                    (long long)(offset + done),
+      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "cannot be read at byte %lld: %s", (long long)(offset + done),
                     got ? strerror(errno) : "it became shorter while it was read");
       PetscFunctionReturn(PETSC_SUCCESS);
     }
@@ -57,7 +55,7 @@ void GenoLinesRewind(GenoLines *lines)
 static PetscErrorCode Refill(GenoLines *lines, MeritFault *fault)
 {
   const int64_t rest = lines->have - lines->at, left = lines->size - (lines->offset + lines->have);
-  int64_t       n = PetscMin(REQUEST, left);
+  int64_t       n   = PetscMin(REQUEST, left);
   MeritFault    why = {0};
 
   PetscFunctionBegin;
@@ -155,10 +153,7 @@ int64_t GenoField(const char **at, const char *end, const char **field)
 }
 
 /* GenoNumber - A whole field as a finite number; false if it is none. Not collective. */
-bool GenoNumber(const char *field, int64_t size, double *value)
-{
-  return TableNumberParse(field, (size_t)size, value) == TABLE_NUMBER_OK;
-}
+bool GenoNumber(const char *field, int64_t size, double *value) { return TableNumberParse(field, (size_t)size, value) == TABLE_NUMBER_OK; }
 
 /* GenoIsIdName - A name of the column of ids, such as IID, in any case. Not collective. */
 bool GenoIsIdName(const char *field, int64_t size)

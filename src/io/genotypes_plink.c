@@ -37,16 +37,16 @@ static PetscErrorCode PathOf(MeritGenotypes geno, const char suffix[], char **pa
 
 /* Cut a line into its six fields, separated by blanks; false after a fault for fewer or
    more of them. `what` names the fields in the message. Fields are borrowed from the line. */
-static bool SixFields(const GenoLines *lines, const char *at, int64_t length, const char *what,
-                      const char *field[FIELDS], int64_t size[FIELDS], MeritFault *fault)
+static bool SixFields(const GenoLines *lines, const char *at, int64_t length, const char *what, const char *field[FIELDS], int64_t size[FIELDS],
+                      MeritFault *fault)
 {
   const char *end = at + length, *extra;
   int         n   = 0;
 
   while (n < FIELDS && (size[n] = GenoField(&at, end, &field[n])) > 0) n++;
   if (n == FIELDS && !GenoField(&at, end, &extra)) return true;
-  MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
-                "%s than six fields; a line is \"%s\"", n < FIELDS ? "fewer" : "more", what);
+  MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "%s than six fields; a line is \"%s\"", n < FIELDS ? "fewer" : "more",
+                what);
   return false;
 }
 
@@ -79,8 +79,7 @@ static PetscErrorCode AddBytes(Bytes *bytes, const void *from, int64_t n)
    and other allele (A2), each with its 0. The position in centimorgan is checked and
    dropped. A position must be a whole number that double holds exactly; a negative one, by
    which PLINK leaves an SNP out, is read as any other. */
-static PetscErrorCode AddSnp(const GenoLines *lines, const char *at, int64_t length, Bytes *bytes,
-                             MeritFault *fault)
+static PetscErrorCode AddSnp(const GenoLines *lines, const char *at, int64_t length, Bytes *bytes, MeritFault *fault)
 {
   const char *field[FIELDS];
   int64_t     size[FIELDS], position;
@@ -88,16 +87,13 @@ static PetscErrorCode AddSnp(const GenoLines *lines, const char *at, int64_t len
   const int   strings[4] = {0, 1, 4, 5};
 
   PetscFunctionBegin;
-  if (!SixFields(lines, at, length, "chromosome name centimorgan position A1 A2", field, size, fault))
-    PetscFunctionReturn(PETSC_SUCCESS);
+  if (!SixFields(lines, at, length, "chromosome name centimorgan position A1 A2", field, size, fault)) PetscFunctionReturn(PETSC_SUCCESS);
   if (!GenoNumber(field[2], size[2], &centimorgan)) {
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
-                  "centimorgan \"%.*s\" is not a number", GENO_SHOWN(size[2]), field[2]);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "centimorgan \"%.*s\" is not a number", GENO_SHOWN(size[2]), field[2]);
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (!GenoNumber(field[3], size[3], &number) || number != floor(number) || fabs(number) > 9e15) {
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
-                  "position \"%.*s\" is not a whole number", GENO_SHOWN(size[3]), field[3]);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "position \"%.*s\" is not a whole number", GENO_SHOWN(size[3]), field[3]);
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   position = (int64_t)number;
@@ -145,8 +141,7 @@ static PetscErrorCode ReadBim(MeritGenotypes geno)
   PetscCall(GenoLinesOpen(geno->comm, path, '#', &lines));
   if (!lines.all_rows) PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 0, NULL, "holds no SNP"));
   if (lines.all_rows >= INT32_MAX)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL, "%lld SNPs are too many: fewer than 2^31 are supported",
-                         (long long)lines.all_rows));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL, "%lld SNPs are too many: fewer than 2^31 are supported", (long long)lines.all_rows));
   for (;;) {
     PetscCall(GenoLinesNext(&lines, &at, &length, &fault));
     if (!at) break;
@@ -186,8 +181,8 @@ static PetscErrorCode AddAnimal(const GenoLines *lines, const char *at, int64_t 
   if (GenoIsIdName(field[1], size[1]))
     MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "the id is \"%.*s\": %s", GENO_SHOWN(size[1]), field[1], advice);
   else if (!IsSex(field[4], size[4]))
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
-                  "sex \"%.*s\" is not a number (1 male, 2 female, 0 unknown): %s", GENO_SHOWN(size[4]), field[4], advice);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL, "sex \"%.*s\" is not a number (1 male, 2 female, 0 unknown): %s",
+                  GENO_SHOWN(size[4]), field[4], advice);
   else PetscCall(GenoIdsAdd(ids, field[1], size[1], lines->line));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -215,8 +210,7 @@ static PetscErrorCode ReadFam(MeritGenotypes geno)
   PetscCall(GenoLinesClose(&lines, &fault));
   PetscCall(MeritFaultAgree(geno->comm, &fault));
   geno->n_animals = lines.all_rows;
-  PetscCall(GenoIdsNumber(geno->comm, path, "; family ids are not used: each animal needs an id of its own (PLINK --update-ids)", &ids,
-                          &geno->dict));
+  PetscCall(GenoIdsNumber(geno->comm, path, "; family ids are not used: each animal needs an id of its own (PLINK --update-ids)", &ids, &geno->dict));
   PetscCall(GenoIdsFree(&ids));
   PetscCall(PetscFree(path));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -241,21 +235,17 @@ static PetscErrorCode CheckBed(MeritGenotypes geno, const Bed *bed, MeritFault *
   PetscFunctionBegin;
   if (size >= 3) PetscCall(GenoReadAt(bed->fd, bed->path, 0, 3, magic, fault));
   if (fault->kind != MERIT_ERROR_NONE) PetscFunctionReturn(PETSC_SUCCESS);
-  if (size < 3)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL, "is not a PLINK 1 .bed file: it has %lld bytes",
-                  (long long)size);
+  if (size < 3) MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL, "is not a PLINK 1 .bed file: it has %lld bytes", (long long)size);
   else if (magic[0] != 0x6c || magic[1] != 0x1b || magic[2] > 1)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL,
-                  "is not a PLINK 1 .bed file: it begins with %02x %02x %02x instead of 6c 1b 01", magic[0],
-                  magic[1], magic[2]);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL, "is not a PLINK 1 .bed file: it begins with %02x %02x %02x instead of 6c 1b 01",
+                  magic[0], magic[1], magic[2]);
   else if (!magic[2])
     MeritFaultSet(fault, MERIT_ERROR_USAGE, bed->path, 0, NULL,
                   "is in individual-major mode, which is not supported; write it again in SNP-major mode (PLINK --make-bed)");
   else if (size != expected)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL,
-                  "%s: %lld bytes, but %d SNPs of %lld animals (.bim, .fam) take %lld",
-                  size < expected ? "truncated" : "trailing bytes", (long long)size, (int)geno->n_snps,
-                  (long long)geno->n_animals, (long long)expected);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, bed->path, 0, NULL, "%s: %lld bytes, but %d SNPs of %lld animals (.bim, .fam) take %lld",
+                  size < expected ? "truncated" : "trailing bytes", (long long)size, (int)geno->n_snps, (long long)geno->n_animals,
+                  (long long)expected);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -280,16 +270,14 @@ static uint64_t Recode(uint64_t w, int64_t rows)
 
 /* The n_rows animals of one SNP, from `bytes` (four a byte) to words of 32 animals in
    column `column` of every strip of a tile of n_cols columns. Not collective. */
-static void PlaceColumn(int64_t n_rows, int32_t n_cols, int32_t column, const unsigned char *bytes,
-                        uint64_t *code)
+static void PlaceColumn(int64_t n_rows, int32_t n_cols, int32_t column, const unsigned char *bytes, uint64_t *code)
 {
   for (int64_t row = 0; row < n_rows; row += 32) {
     const int64_t rows = PetscMin(32, n_rows - row);
     uint64_t      w    = 0;
 
     for (int64_t b = 0; b < (rows + 3) / 4; b++) w |= (uint64_t)bytes[row / 4 + b] << (8 * b);
-    code[((size_t)(row / MERIT_STRIP) * (size_t)n_cols + (size_t)column) * MERIT_LINE +
-         (size_t)(row % MERIT_STRIP / 32)] = Recode(w, rows);
+    code[((size_t)(row / MERIT_STRIP) * (size_t)n_cols + (size_t)column) * MERIT_LINE + (size_t)(row % MERIT_STRIP / 32)] = Recode(w, rows);
   }
 }
 
@@ -308,12 +296,10 @@ static void NoteEnd(BedEnd *end, int64_t n_animals, unsigned char byte)
    columns. A rank that has all rows reads several SNPs in a request, up to 4 MiB; else the
    bytes of its rows are apart in the file and each SNP is a request. Stops at the first
    fault. Not collective. */
-static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, int32_t to,
-                                  uint64_t *code, MeritFault *fault)
+static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, int32_t to, uint64_t *code, MeritFault *fault)
 {
-  const int64_t mine = (geno->tile.n_rows + 3) / 4;
-  const int32_t batch =
-      mine == bed->stride ? (int32_t)PetscMax(1, PetscMin(((int64_t)1 << 22) / bed->stride, to - from)) : 1;
+  const int64_t  mine  = (geno->tile.n_rows + 3) / 4;
+  const int32_t  batch = mine == bed->stride ? (int32_t)PetscMax(1, PetscMin(((int64_t)1 << 22) / bed->stride, to - from)) : 1;
   unsigned char *bytes;
 
   PetscFunctionBegin;
@@ -322,8 +308,7 @@ static PetscErrorCode ReadColumns(MeritGenotypes geno, Bed *bed, int32_t from, i
   for (int32_t j = from; j < to && fault->kind == MERIT_ERROR_NONE; j += batch) {
     const int32_t n = PetscMin(batch, to - j);
 
-    PetscCall(
-        GenoReadAt(bed->fd, bed->path, 3 + j * bed->stride + geno->tile.row_first / 4, n * mine, bytes, fault));
+    PetscCall(GenoReadAt(bed->fd, bed->path, 3 + j * bed->stride + geno->tile.row_first / 4, n * mine, bytes, fault));
     if (fault->kind != MERIT_ERROR_NONE) break;
     for (int32_t i = 0; i < n; i++) {
       PlaceColumn(geno->tile.n_rows, to - from, j - from + i, bytes + i * mine, code);
@@ -346,9 +331,7 @@ static PetscErrorCode KeepColumns(MeritGenotypes geno, int32_t from, int32_t to,
   PetscFunctionBegin;
   for (int64_t strip = 0; strip < strips; strip++)
     for (int32_t j = 0; j < geno->tile.n_cols; j++) {
-      const uint64_t *line =
-          *code +
-          ((size_t)strip * (size_t)(to - from) + (size_t)(geno->columns.used[geno->tile.col_first + j] - from)) * 8;
+      const uint64_t *line = *code + ((size_t)strip * (size_t)(to - from) + (size_t)(geno->columns.used[geno->tile.col_first + j] - from)) * 8;
 
       if (at != line) memmove(at, line, MERIT_LINE * sizeof(*at));
       at += MERIT_LINE;
@@ -360,8 +343,7 @@ static PetscErrorCode KeepColumns(MeritGenotypes geno, int32_t from, int32_t to,
 /* *count [n_snps * 4] = animals with 0, 1, 2 copies and with a missing genotype, over all
    ranks. Every rank adds what it read: its rows of the SNPs [from, to). Owned by the
    caller. Collective. */
-static PetscErrorCode CountAll(MeritGenotypes geno, int32_t from, int32_t to, const uint64_t *code,
-                               int64_t **count)
+static PetscErrorCode CountAll(MeritGenotypes geno, int32_t from, int32_t to, const uint64_t *code, int64_t **count)
 {
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(4 * (size_t)geno->n_snps, count));

@@ -23,7 +23,7 @@ typedef struct {
   char             *path;   /* of it, as the job names it; owned */
   MeritScale        scaling;
   bool              centred;
-  bool              whole;  /* every SNP is a column */
+  bool              whole;          /* every SNP is a column */
   char             *frequency_file; /* owned, NULL: observed */
   int               asked_rows;     /* of the grid, 0: chosen */
 } GenoOptions;
@@ -32,22 +32,22 @@ typedef struct {
    (genotypes_columns.c) */
 typedef struct {
   int32_t  n_used;
-  int32_t *used;                      /* [n_used] SNP of the file behind a column of M; owned */
-  double  *scale, *centre, *missing;  /* [n_used]; owned */
+  int32_t *used;                     /* [n_used] SNP of the file behind a column of M; owned */
+  double  *scale, *centre, *missing; /* [n_used]; owned */
   double   sum_2pq, mean_diagonal, scaled_diagonal;
 } GenoColumns;
 
 struct _p_MeritGenotypes {
-  MPI_Comm     comm;
-  PetscMPIInt  rank, size;
-  GenoOptions  options;
+  MPI_Comm    comm;
+  PetscMPIInt rank, size;
+  GenoOptions options;
   /* animals and SNPs of the file, from the reader */
-  int64_t      n_animals;
-  int32_t      n_snps;
-  MeritDict    dict;
-  char        *names; /* bytes the strings of snps lie in; owned */
-  MeritSnp    *snps;  /* [n_snps]; owned */
-  GenoColumns  columns;
+  int64_t     n_animals;
+  int32_t     n_snps;
+  MeritDict   dict;
+  char       *names; /* bytes the strings of snps lie in; owned */
+  MeritSnp   *snps;  /* [n_snps]; owned */
+  GenoColumns columns;
   /* the grid and this rank's tile */
   MeritTile    tile;
   int          grid_row, grid_col;
@@ -62,8 +62,8 @@ struct _p_MeritGenotypes {
 typedef struct {
   const char *path; /* borrowed */
   int         fd;
-  char        comment; /* lines that begin with it are no lines, 0: none are */
-  bool        failed;  /* the file cannot be read on */
+  char        comment;    /* lines that begin with it are no lines, 0: none are */
+  bool        failed;     /* the file cannot be read on */
   int64_t     begin, end; /* lines that begin at a byte of [begin, end) are this rank's */
   int64_t     size;
   int64_t     first_line;                  /* 1-based number of the first of them */
@@ -72,7 +72,7 @@ typedef struct {
   int64_t     room, have, at;              /* bytes of the buffer: allocated, read, consumed */
   int64_t     offset;                      /* position of the buffer's byte 0 in the file */
   int64_t     line;                        /* of the line given last */
-  int64_t     head_line; /* the line that set the shape of text genotypes, 0 where it is not this rank's */
+  int64_t     head_line;                   /* the line that set the shape of text genotypes, 0 where it is not this rank's */
 } GenoLines;
 
 /* Open, find this rank's lines, count those before. Lines that begin with `comment` (0: none do)
@@ -80,10 +80,9 @@ typedef struct {
 PETSC_INTERN PetscErrorCode GenoLinesOpen(MPI_Comm comm, const char path[], char comment, GenoLines *lines);
 /* The next line that is not blank, without its end; *at NULL when there is none. Borrowed until the
    next call. Not collective; goes on behind lines with faults. */
-PETSC_INTERN PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length,
-                                          MeritFault *fault);
+PETSC_INTERN PetscErrorCode GenoLinesNext(GenoLines *lines, const char **at, int64_t *length, MeritFault *fault);
 /* Start again at this rank's first line. Not collective. */
-PETSC_INTERN void           GenoLinesRewind(GenoLines *lines);
+PETSC_INTERN void GenoLinesRewind(GenoLines *lines);
 /* Close and free the buffer, also after an error; a file that was changed meanwhile is a
    fault. Not collective. */
 PETSC_INTERN PetscErrorCode GenoLinesClose(GenoLines *lines, MeritFault *fault);
@@ -100,8 +99,7 @@ PETSC_INTERN bool GenoNumber(const char *field, int64_t size, double *value);
 
 /* Read exactly n bytes at an offset of an open file, in requests of at most
    MeritMaxMessage(). SYSTEM fault: fewer bytes. Not collective. */
-PETSC_INTERN PetscErrorCode GenoReadAt(int fd, const char path[], int64_t offset, int64_t n, void *to,
-                                       MeritFault *fault);
+PETSC_INTERN PetscErrorCode GenoReadAt(int fd, const char path[], int64_t offset, int64_t n, void *to, MeritFault *fault);
 /* Every rank's bytes one after another, on every rank; owned by the caller, PetscFree.
    Collective. */
 PETSC_INTERN PetscErrorCode GenoGather(MPI_Comm comm, int64_t n, const char at[], int64_t *all, char **out);
@@ -120,8 +118,7 @@ PETSC_INTERN PetscErrorCode GenoIdsCreate(const GenoLines *lines, GenoIds *ids);
 PETSC_INTERN PetscErrorCode GenoIdsAdd(GenoIds *ids, const char id[], int64_t length, int64_t line);
 /* The dictionary of ids, number = row; a duplicate is an INPUT error naming both lines.
    Collective. */
-PETSC_INTERN PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const char advice[], const GenoIds *ids,
-                                          MeritDict *dict);
+PETSC_INTERN PetscErrorCode GenoIdsNumber(MPI_Comm comm, const char path[], const char advice[], const GenoIds *ids, MeritDict *dict);
 /* Free what the list owns. Not collective. */
 PETSC_INTERN PetscErrorCode GenoIdsFree(GenoIds *ids);
 /* The grid, from n_animals and n_snps where it is to be chosen. Logically collective. USAGE
@@ -129,7 +126,7 @@ PETSC_INTERN PetscErrorCode GenoIdsFree(GenoIds *ids);
 PETSC_INTERN PetscErrorCode GenoMakeGrid(MeritGenotypes geno);
 /* First column of M (used SNP) of a column of the grid, n_used for the number of grid
    columns. Not collective. */
-PETSC_INTERN int32_t        GenoColumnsFirst(MeritGenotypes geno, int column);
+PETSC_INTERN int32_t GenoColumnsFirst(MeritGenotypes geno, int column);
 /* Rows of this rank's tile (multiples of 256 but for the last) from n_animals and the grid.
    Not collective. */
 PETSC_INTERN void GenoPlaceRows(MeritGenotypes geno);

@@ -24,9 +24,9 @@ struct _p_MeritMarkers {
 PetscErrorCode MeritMarkersCreate(MeritGenotypes geno, const MeritCoding *coding, MeritMarkers *markers)
 {
   const GenoColumns *columns = &geno->columns;
-  const size_t n = (size_t)columns->n_used;
-  MeritCoding  c = {columns->centre, columns->missing, columns->scale};
-  MeritMarkers m;
+  const size_t       n       = (size_t)columns->n_used;
+  MeritCoding        c       = {columns->centre, columns->missing, columns->scale};
+  MeritMarkers       m;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&m));
@@ -37,14 +37,14 @@ PetscErrorCode MeritMarkersCreate(MeritGenotypes geno, const MeritCoding *coding
     PetscCall(PetscArraycpy(m->own + 2 * n, coding->scale, n));
     c = (MeritCoding){m->own, m->own + n, m->own + 2 * n};
   }
-  m->tile = (MeritPacked){.n_rows  = geno->tile.n_rows,
-                          .n_cols  = geno->tile.n_cols,
-                          .stride  = geno->tile.n_cols,
-                          .code    = geno->code,
-                          .centre  = c.centre + geno->tile.col_first,
-                          .missing = c.missing + geno->tile.col_first,
-                          .scale   = c.scale + geno->tile.col_first,
-                          .gaps    = &geno->gaps};
+  m->tile  = (MeritPacked){.n_rows  = geno->tile.n_rows,
+                           .n_cols  = geno->tile.n_cols,
+                           .stride  = geno->tile.n_cols,
+                           .code    = geno->code,
+                           .centre  = c.centre + geno->tile.col_first,
+                           .missing = c.missing + geno->tile.col_first,
+                           .scale   = c.scale + geno->tile.col_first,
+                           .gaps    = &geno->gaps};
   *markers = m;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -85,7 +85,7 @@ static PetscErrorCode Columns(MeritMarkers m, int32_t first, int32_t n, MeritPac
   PetscFunctionBegin;
   PetscCheck(first >= 0 && n >= 0 && first <= m->tile.n_cols - n, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "columns %d to %d of %d", first,
              first + n - 1, m->tile.n_cols);
-  *columns = m->tile;
+  *columns        = m->tile;
   columns->n_cols = n;
   columns->code += (size_t)first * MERIT_LINE;
   columns->scale += first;

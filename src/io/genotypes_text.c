@@ -38,25 +38,23 @@ static int CodeOf(const char *field, int64_t size, bool joined)
 
 /* Fault for a text that is no genotype: SNP `snp` (from 0) of the animal with this id. On
    the first line a header is likely, which the message mentions. */
-static void NotAGenotype(const GenoLines *lines, const char *id, int64_t n_id, int32_t snp, const char *field,
-                         int64_t size, bool joined, MeritFault *fault)
+static void NotAGenotype(const GenoLines *lines, const char *id, int64_t n_id, int32_t snp, const char *field, int64_t size, bool joined,
+                         MeritFault *fault)
 {
   char name[128];
 
   PetscSNPrintf(name, sizeof(name), "%.*s", (int)PetscMin(n_id, 100), id);
-  MeritFaultSet(
-      fault, MERIT_ERROR_INPUT, lines->path, lines->line, name, "\"%.*s\" for SNP %d is not 0, 1, 2 or %s%s",
-      GENO_SHOWN(size), field, (int)snp + 1, joined ? "5 (missing)" : "missing (5, NA, .)",
-      lines->line == lines->head_line ? "; the first line must hold genotypes, a header is not expected"
-                                      : "");
+  MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, name, "\"%.*s\" for SNP %d is not 0, 1, 2 or %s%s", GENO_SHOWN(size), field,
+                (int)snp + 1, joined ? "5 (missing)" : "missing (5, NA, .)",
+                lines->line == lines->head_line ? "; the first line must hold genotypes, a header is not expected" : "");
 }
 
 /* Pack the genotypes of a line, from `at` to `end`, into a row (NULL: they are only
    counted); returns their number, or -1 after a fault. The row has 3 in all positions at
    first; exclusive or with 3 - code makes that the code. Genotypes beyond n_snps are
    counted and not stored. Not collective. */
-static int32_t PackLine(const GenoLines *lines, const char *id, int64_t n_id, const char *at, const char *end,
-                        const Shape *shape, uint64_t *row, MeritFault *fault)
+static int32_t PackLine(const GenoLines *lines, const char *id, int64_t n_id, const char *at, const char *end, const Shape *shape, uint64_t *row,
+                        MeritFault *fault)
 {
   const char *field;
   int64_t     size;
@@ -108,10 +106,8 @@ static PetscErrorCode FindShape(MPI_Comm comm, GenoLines *lines, Shape *shape)
     shape->n_snps    = 0;
     if (!size)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
-                    "no genotypes after \"%.*s\"; a line is \"id 0 1 2 5 ...\" or \"id 0125...\"",
-                    GENO_SHOWN(n_id), id);
-    else
-      found[0] = PackLine(lines, id, n_id, field, end, shape, NULL, &fault);
+                    "no genotypes after \"%.*s\"; a line is \"id 0 1 2 5 ...\" or \"id 0125...\"", GENO_SHOWN(n_id), id);
+    else found[0] = PackLine(lines, id, n_id, field, end, shape, NULL, &fault);
     if (GenoIsIdName(id, n_id))
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, lines->path, lines->line, NULL,
                     "the id is \"%.*s\": is this a header line? The first line must hold genotypes", GENO_SHOWN(n_id), id);
@@ -128,8 +124,8 @@ static PetscErrorCode FindShape(MPI_Comm comm, GenoLines *lines, Shape *shape)
 /* The animal of a line: its id to the list, its genotypes to the row. The number of
    genotypes must be that of the first line. The id is added also after a fault, so that
    rows and ids stay together. Not collective. */
-static PetscErrorCode ReadRow(const GenoLines *lines, const char *at, int64_t length, const Shape *shape,
-                              GenoIds *ids, uint64_t *row, MeritFault *fault)
+static PetscErrorCode ReadRow(const GenoLines *lines, const char *at, int64_t length, const Shape *shape, GenoIds *ids, uint64_t *row,
+                              MeritFault *fault)
 {
   const char *end = at + length, *id;
   int64_t     n_id;
@@ -143,8 +139,7 @@ static PetscErrorCode ReadRow(const GenoLines *lines, const char *at, int64_t le
     char name[128];
 
     PetscCall(PetscSNPrintf(name, sizeof(name), "%.*s", (int)PetscMin(n_id, 100), id));
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, name,
-                  "%d genotypes, but the first line has %d", (int)n, (int)shape->n_snps);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, lines->path, lines->line, name, "%d genotypes, but the first line has %d", (int)n, (int)shape->n_snps);
   }
   PetscCall(GenoIdsAdd(ids, id, n_id, lines->line));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -152,8 +147,7 @@ static PetscErrorCode ReadRow(const GenoLines *lines, const char *at, int64_t le
 
 /* Read all lines of this rank: ids, and rows that are missing (bits 1) before they are
    filled. The lines are closed. Errors: INPUT. Collective. */
-static PetscErrorCode ReadRows(MeritGenotypes geno, GenoLines *lines, const Shape *shape, GenoIds *ids,
-                               Rows *rows)
+static PetscErrorCode ReadRows(MeritGenotypes geno, GenoLines *lines, const Shape *shape, GenoIds *ids, Rows *rows)
 {
   MeritFault  fault = {0};
   const char *at;
@@ -196,10 +190,7 @@ static PetscErrorCode NameSnps(MeritGenotypes geno, int32_t n)
 }
 
 /* Code of SNP j in a packed row */
-static inline unsigned CodeAt(const uint64_t *row, int32_t j)
-{
-  return (unsigned)(row[j / 32] >> (2 * (j % 32)) & 3);
-}
+static inline unsigned CodeAt(const uint64_t *row, int32_t j) { return (unsigned)(row[j / 32] >> (2 * (j % 32)) & 3); }
 
 /* *count [n_snps * 4] = animals with each code, over all ranks; owned by the caller.
    Collective. */
@@ -208,8 +199,7 @@ static PetscErrorCode CountRows(MeritGenotypes geno, const Rows *rows, int64_t *
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(4 * (size_t)geno->n_snps, count));
   for (int64_t i = 0; i < rows->n; i++)
-    for (int32_t j = 0; j < geno->n_snps; j++)
-      (*count)[4 * (size_t)j + CodeAt(rows->code + i * rows->words, j)]++;
+    for (int32_t j = 0; j < geno->n_snps; j++) (*count)[4 * (size_t)j + CodeAt(rows->code + i * rows->words, j)]++;
   PetscCall(GenoSumCounts(geno, *count));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -218,8 +208,7 @@ static PetscErrorCode CountRows(MeritGenotypes geno, const Rows *rows, int64_t *
    bit 0 of out on; out is 0 before */
 static void PickColumns(MeritGenotypes geno, const uint64_t *row, int32_t first, int32_t n, uint64_t *out)
 {
-  for (int32_t c = 0; c < n; c++)
-    out[c / 32] |= (uint64_t)CodeAt(row, geno->columns.used[first + c]) << (2 * (c % 32));
+  for (int32_t c = 0; c < n; c++) out[c / 32] |= (uint64_t)CodeAt(row, geno->columns.used[first + c]) << (2 * (c % 32));
 }
 
 /* Send the columns of each animal to the ranks of its row of the grid, one item of `words`
@@ -227,8 +216,7 @@ static void PickColumns(MeritGenotypes geno, const uint64_t *row, int32_t first,
    grid_cols. Ranks read ascending parts of the file and arrivals go by source rank, so
    items arrive in the order of the file. *arrived [n_rows * words] is owned by the caller.
    Collective. */
-static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t first_row, int32_t words,
-                               uint64_t **arrived)
+static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t first_row, int32_t words, uint64_t **arrived)
 {
   const int64_t n = rows->n * geno->tile.grid_cols;
   MeritExchange ex;
@@ -247,8 +235,7 @@ static PetscErrorCode SendRows(MeritGenotypes geno, const Rows *rows, int64_t fi
     PickColumns(geno, rows->code + i / geno->tile.grid_cols * rows->words, first, last - first, out + i * words);
   }
   PetscCall(MeritExchangeCreate(geno->comm, n, dest, &ex));
-  PetscCheck(MeritExchangeArriving(ex) == geno->tile.n_rows, PETSC_COMM_SELF, PETSC_ERR_PLIB,
-             "genotype rows went astray");
+  PetscCheck(MeritExchangeArriving(ex) == geno->tile.n_rows, PETSC_COMM_SELF, PETSC_ERR_PLIB, "genotype rows went astray");
   PetscCall(PetscMalloc1((size_t)geno->tile.n_rows * (size_t)words, arrived));
   PetscCall(MeritExchangeForward(ex, (size_t)words * sizeof(*out), out, *arrived));
   PetscCall(MeritExchangeDestroy(&ex));
@@ -266,12 +253,10 @@ static PetscErrorCode FillTile(MeritGenotypes geno, int32_t words, const uint64_
 #pragma omp parallel for schedule(static)
   for (int64_t strip = 0; strip < MeritPackedStrips(geno->tile.n_rows); strip++)
     for (int64_t i = strip * MERIT_STRIP; i < PetscMin((strip + 1) * MERIT_STRIP, geno->tile.n_rows); i++) {
-      uint64_t *word =
-          geno->code + (size_t)strip * (size_t)geno->tile.n_cols * MERIT_LINE + (size_t)(i % MERIT_STRIP / 32);
+      uint64_t *word  = geno->code + (size_t)strip * (size_t)geno->tile.n_cols * MERIT_LINE + (size_t)(i % MERIT_STRIP / 32);
       const int shift = (int)(2 * (i % 32));
 
-      for (int32_t c = 0; c < geno->tile.n_cols; c++)
-        word[(size_t)c * MERIT_LINE] ^= (uint64_t)(3 - CodeAt(arrived + i * words, c)) << shift;
+      for (int32_t c = 0; c < geno->tile.n_cols; c++) word[(size_t)c * MERIT_LINE] ^= (uint64_t)(3 - CodeAt(arrived + i * words, c)) << shift;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

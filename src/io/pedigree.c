@@ -71,8 +71,7 @@ PetscErrorCode MeritPedigreeCreate(MPI_Comm comm, MeritPedigree *pedigree)
 . n_header - number of names in `header`, 0 when the file's first line has them
 - header   - names of the columns of a file without a header line
 @*/
-PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[5],
-                                    int n_header, const char *const header[])
+PetscErrorCode MeritPedigreeSetFile(MeritPedigree ped, const char path[], const char *const columns[5], int n_header, const char *const header[])
 {
   PetscFunctionBegin;
   PetscCall(PetscFree(ped->options.path));
@@ -100,8 +99,7 @@ PetscErrorCode MeritPedigreeSetUnknown(MeritPedigree ped, int n, const char *con
   PetscFunctionBegin;
   PetscCall(FreeWords(&ped->options.n_unknown, &ped->options.unknown));
   PetscCall(PetscMalloc1((size_t)(ALWAYS + n), &ped->options.unknown));
-  for (int i = 0; i < ALWAYS + n; i++)
-    PetscCall(PetscStrallocpy(i < ALWAYS ? always_unknown[i] : words[i - ALWAYS], ped->options.unknown + i));
+  for (int i = 0; i < ALWAYS + n; i++) PetscCall(PetscStrallocpy(i < ALWAYS ? always_unknown[i] : words[i - ALWAYS], ped->options.unknown + i));
   ped->options.n_unknown = ALWAYS + n;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -181,8 +179,7 @@ PetscErrorCode MeritPedigreeLoad(MeritPedigree ped)
 
 /* MeritPedigreeSize - Animals in all, those without a line, duplicate lines dropped. Not
    collective. */
-PetscErrorCode MeritPedigreeSize(MeritPedigree ped, int64_t *n_animals, int64_t *n_no_line,
-                                 int64_t *n_duplicates)
+PetscErrorCode MeritPedigreeSize(MeritPedigree ped, int64_t *n_animals, int64_t *n_no_line, int64_t *n_duplicates)
 {
   PetscFunctionBegin;
   if (n_animals) *n_animals = ped->n;
@@ -200,8 +197,7 @@ PetscErrorCode MeritPedigreeDict(MeritPedigree ped, MeritDict *dict)
 }
 
 /* MeritPedigreeParents - Parents of this rank's block, -1 unknown; borrowed. Not collective. */
-PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *n_local, const int64_t **sire,
-                                    const int64_t **dam)
+PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *n_local, const int64_t **sire, const int64_t **dam)
 {
   PetscFunctionBegin;
   if (first) *first = ped->block.first;
@@ -213,10 +209,7 @@ PetscErrorCode MeritPedigreeParents(MeritPedigree ped, int64_t *first, int64_t *
 
 /* MeritPedigreeOutbred - See MeritPedigreeSetOutbred: the diagonal of the relationship matrix is
    then not 1 + F. Not collective. */
-bool MeritPedigreeOutbred(MeritPedigree ped)
-{
-  return ped->options.outbred;
-}
+bool MeritPedigreeOutbred(MeritPedigree ped) { return ped->options.outbred; }
 
 /* MeritPedigreeYears - Birth years of this rank's block, NaN unknown, and whether there are any;
    borrowed. Not collective. */

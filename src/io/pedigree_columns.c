@@ -7,12 +7,11 @@
 #include <strings.h>
 
 /* Roles in messages, keys of pedigree.columns, and known names by role */
-static const char *const roles[]      = {"id", "sire", "dam", "birth year", "sex"};
-static const char *const keys[]       = {"id", "sire", "dam", "year", "sex"};
-static const char *const id_names[]   = {"id", "animal", "animal_id", "animalid", "individual", "ind", NULL};
-static const char *const sire_names[] = {"sire",      "sire_id",  "sireid", "father",
-                                         "father_id", "fatherid", NULL};
-static const char *const dam_names[]  = {"dam", "dam_id", "damid", "mother", "mother_id", "motherid", NULL};
+static const char *const        roles[]       = {"id", "sire", "dam", "birth year", "sex"};
+static const char *const        keys[]        = {"id", "sire", "dam", "year", "sex"};
+static const char *const        id_names[]    = {"id", "animal", "animal_id", "animalid", "individual", "ind", NULL};
+static const char *const        sire_names[]  = {"sire", "sire_id", "sireid", "father", "father_id", "fatherid", NULL};
+static const char *const        dam_names[]   = {"dam", "dam_id", "damid", "mother", "mother_id", "motherid", NULL};
 static const char *const *const known_names[] = {id_names, sire_names, dam_names};
 
 /* Line of the names of the columns; 0: they are not in the file */
@@ -36,8 +35,7 @@ bool PedigreeIsName(int role, const char column[], const char field[])
 }
 
 /* Column named in the job file; USAGE error with the nearest name if the file does not have it */
-static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, const char *const names[],
-                                int role, int *column)
+static PetscErrorCode FindGiven(MeritPedigree ped, MeritTable table, int n, const char *const names[], int role, int *column)
 {
   const char *near = MeritNearest(ped->options.column[role], n, names);
 
@@ -62,11 +60,10 @@ static PetscErrorCode CheckHeader(MeritPedigree ped, int n, const char *const na
 
     for (int i = 0; i < ped->options.n_unknown; i++) data = data || !strcmp(name, ped->options.unknown[i]);
     if (data)
-      PetscCall(MeritRaise(
-          MERIT_ERROR_INPUT, ped->options.path, 1, NULL,
-          "'%s' looks like data, not like the name of a column; for a file without a header line give "
-          "pedigree.header, such as [id, sire, dam]",
-          name));
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->options.path, 1, NULL,
+                           "'%s' looks like data, not like the name of a column; for a file without a header line give "
+                           "pedigree.header, such as [id, sire, dam]",
+                           name));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -89,8 +86,7 @@ static PetscErrorCode FallBack(MeritPedigree ped, int n, const char *const names
     for (int other = PED_ID; other < PED_N_COLUMNS; other++) taken = taken || column[other] == role;
     if (taken)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, HeaderLine(ped), NULL,
-                           "the pedigree has no column for the %s; name one with pedigree.columns",
-                           roles[role]));
+                           "the pedigree has no column for the %s; name one with pedigree.columns", roles[role]));
     column[role] = role;
   }
   PetscCall(CheckHeader(ped, n, names, column));
@@ -110,18 +106,15 @@ PetscErrorCode PedigreeFindColumns(MeritPedigree ped, MeritTable table, int colu
   PetscCall(MeritTableColumns(table, &n, &names));
   for (int role = PED_ID; role < PED_N_COLUMNS; role++) {
     column[role] = -1;
-    if (ped->options.column[role])
-      PetscCall(FindGiven(ped, table, n, names, role, column + role));
-    else if (role <= PED_DAM)
-      column[role] = FindKnown(n, names, known_names[role]);
+    if (ped->options.column[role]) PetscCall(FindGiven(ped, table, n, names, role, column + role));
+    else if (role <= PED_DAM) column[role] = FindKnown(n, names, known_names[role]);
   }
   for (int role = PED_ID; role <= PED_DAM; role++) all = all && column[role] >= 0;
   if (!all) PetscCall(FallBack(ped, n, names, column));
   for (int role = PED_SIRE; role < PED_N_COLUMNS; role++)
     for (int other = PED_ID; other < role; other++)
       if (column[role] >= 0 && column[role] == column[other])
-        PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, HeaderLine(ped), NULL,
-                             "column '%s' cannot be both the %s and the %s", names[column[role]],
-                             roles[other], roles[role]));
+        PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, HeaderLine(ped), NULL, "column '%s' cannot be both the %s and the %s",
+                             names[column[role]], roles[other], roles[role]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -72,9 +72,9 @@ static PetscErrorCode Mark(MeritPedigree ped, int64_t n, const int64_t number[],
    was new. */
 static PetscErrorCode MarkKept(MeritPedigree ped, bool kept[])
 {
-  const PedigreeBlock *block = &ped->block;
-  const int32_t n_focal = MeritStringsCount(ped->focal);
-  int64_t      *number, *fresh, n_fresh, n_all;
+  const PedigreeBlock *block   = &ped->block;
+  const int32_t        n_focal = MeritStringsCount(ped->focal);
+  int64_t             *number, *fresh, n_fresh, n_all;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(block->n_local, &fresh));
@@ -117,7 +117,7 @@ static PetscErrorCode Renumber(MeritPedigree ped, const bool kept[], int32_t num
 static PetscErrorCode MakeRows(MeritPedigree ped, const int32_t number[], int64_t *n, PedigreeRow **rows)
 {
   const PedigreeBlock *block = &ped->block;
-  int32_t *sire, *dam;
+  int32_t             *sire, *dam;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(block->n_local, &sire, block->n_local, &dam));
@@ -142,8 +142,8 @@ static PetscErrorCode MakeRows(MeritPedigree ped, const int32_t number[], int64_
 static PetscErrorCode MakeDict(MeritPedigree ped, const int32_t number[], MeritDict *dict)
 {
   const PedigreeBlock *block = &ped->block;
-  MeritStrings pool;
-  int64_t     *order, n = 0;
+  MeritStrings         pool;
+  int64_t             *order, n = 0;
 
   PetscFunctionBegin;
   PetscCall(MeritStringsCreate(&pool));
@@ -179,8 +179,7 @@ PetscErrorCode PedigreeCut(MeritPedigree ped)
   PetscCall(PetscMalloc1(ped->block.n_local, &number));
   PetscCall(MarkKept(ped, kept));
   PetscCall(Renumber(ped, kept, number, &n));
-  if (!n)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->options.path, 0, NULL, "pedigree.depth: none of its animals has a record or a genotype"));
+  if (!n) PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->options.path, 0, NULL, "pedigree.depth: none of its animals has a record or a genotype"));
   PetscCall(MakeRows(ped, number, &n_rows, &rows));
   PetscCall(MakeDict(ped, number, &dict));
   MeritLog(MERIT_LOG_INFO, "pedigree.depth %d: %lld of %lld animals kept", (int)ped->options.depth, (long long)n, (long long)ped->n);

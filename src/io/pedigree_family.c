@@ -15,10 +15,9 @@
 typedef struct {
   int64_t  n;
   int32_t *parent; /* [n] position in the block */
-  int32_t
-      *child; /* [n] canonical number; -1 - number when the child has the same animal in the other role too */
-  int64_t *line; /* [n] of the child */
-  double  *year; /* [n] birth of the child; NULL without years */
+  int32_t *child;  /* [n] canonical number; -1 - number when the child has the same animal in the other role too */
+  int64_t *line;   /* [n] of the child */
+  double  *year;   /* [n] birth of the child; NULL without years */
 } Edges;
 
 /* Free the arrays of a list of edges */
@@ -114,9 +113,9 @@ static PetscErrorCode WarnOfUnknown(MeritPedigree ped, const Edges *const edges[
   for (int64_t i = 0; i < ped->block.n_local && warning.n < MERIT_FAULTS_NAMED; i++)
     if (ped->n_offspring[i] && LooksUnknown(ped, i))
       MeritFaultSet(&warning, MERIT_ERROR_INPUT, NULL, 0, NULL, /* not one for each line: a line may have two */
-                    "%s:%lld: %.100s is a parent of %lld animal%s: if it stands for an unknown parent, name it in pedigree.unknown", ped->options.path,
-                    (long long)FirstLine(edges, i), MeritDictLocal(ped->dict, ped->block.first + i, NULL), (long long)ped->n_offspring[i],
-                    ped->n_offspring[i] == 1 ? "" : "s");
+                    "%s:%lld: %.100s is a parent of %lld animal%s: if it stands for an unknown parent, name it in pedigree.unknown",
+                    ped->options.path, (long long)FirstLine(edges, i), MeritDictLocal(ped->dict, ped->block.first + i, NULL),
+                    (long long)ped->n_offspring[i], ped->n_offspring[i] == 1 ? "" : "s");
   PetscCall(MeritFaultWarn(ped->comm, &warning));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -134,7 +133,7 @@ static const char *Advice(MeritPedigree ped, int64_t i, bool here)
 static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Edges *dams, MeritFault *fault)
 {
   const PedigreeBlock *block = &ped->block;
-  int64_t *as_sire, *as_dam;
+  int64_t             *as_sire, *as_dam;
 
   PetscFunctionBegin;
   if (ped->options.free_sexes) PetscFunctionReturn(PETSC_SUCCESS);
@@ -145,14 +144,13 @@ static PetscErrorCode CheckSexes(MeritPedigree ped, const Edges *sires, const Ed
 
     if (as_sire[i] == INT64_MAX || as_dam[i] == INT64_MAX) continue;
     if (as_sire[i] == as_dam[i])
-      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->options.path, as_sire[i],
-                    MeritDictLocal(ped->dict, block->first + i, NULL),
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->options.path, as_sire[i], MeritDictLocal(ped->dict, block->first + i, NULL),
                     "the animal is both sire and dam here; %s", Advice(ped, i, true));
-    else MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->options.path, sire_first ? as_dam[i] : as_sire[i],
-                  MeritDictLocal(ped->dict, block->first + i, NULL),
-                  "the animal is a %s here but a %s on line %lld; %s",
-                  sire_first ? "dam" : "sire", sire_first ? "sire" : "dam",
-                  (long long)(sire_first ? as_sire[i] : as_dam[i]), Advice(ped, i, false));
+    else
+      MeritFaultSet(fault, MERIT_ERROR_INPUT, ped->options.path, sire_first ? as_dam[i] : as_sire[i],
+                    MeritDictLocal(ped->dict, block->first + i, NULL), "the animal is a %s here but a %s on line %lld; %s",
+                    sire_first ? "dam" : "sire", sire_first ? "sire" : "dam", (long long)(sire_first ? as_sire[i] : as_dam[i]),
+                    Advice(ped, i, false));
   }
   PetscCall(PetscFree(as_sire));
   PetscCall(PetscFree(as_dam));
@@ -170,8 +168,8 @@ static void CheckSexOfRole(MeritPedigree ped, const Edges *e, int other, const c
 
     if (block->sex[p] == other)
       MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, e->line[k], MeritDictLocal(ped->dict, block->first + p, NULL),
-                    "the animal is a %s here but %s on line %lld; 'sexes: free' allows both", role,
-                    other == PED_SEX_FEMALE ? "female" : "male", (long long)block->line[p]);
+                    "the animal is a %s here but %s on line %lld; 'sexes: free' allows both", role, other == PED_SEX_FEMALE ? "female" : "male",
+                    (long long)block->line[p]);
   }
 }
 
@@ -186,10 +184,9 @@ static void CheckYears(MeritPedigree ped, const Edges *e, const char role[], int
     const int32_t p = e->parent[k];
 
     if (block->year[p] > e->year[k])
-      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, e->line[k],
-                    MeritDictLocal(ped->dict, block->first + p, NULL),
-                    "the %s was born in %.10g (line %lld), after its offspring, born in %.10g", role,
-                    block->year[p], (long long)block->line[p], e->year[k]);
+      MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, e->line[k], MeritDictLocal(ped->dict, block->first + p, NULL),
+                    "the %s was born in %.10g (line %lld), after its offspring, born in %.10g", role, block->year[p], (long long)block->line[p],
+                    e->year[k]);
     if (block->year[p] != e->year[k]) continue;
     ++*n_same;
     *line = PetscMin(*line, e->line[k]);
@@ -204,8 +201,8 @@ static PetscErrorCode WarnOfYears(MeritPedigree ped, int64_t n_same, int64_t lin
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_same, 1, MPI_INT64_T, MPI_SUM, ped->comm));
   if (!n_same) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &line, 1, MPI_INT64_T, MPI_MIN, ped->comm));
-  MeritLog(MERIT_LOG_WARNING, "%s:%lld: a parent was born in the same year as its offspring, as in %lld of all pairs; check the years of birth", ped->options.path,
-           (long long)line, (long long)n_same);
+  MeritLog(MERIT_LOG_WARNING, "%s:%lld: a parent was born in the same year as its offspring, as in %lld of all pairs; check the years of birth",
+           ped->options.path, (long long)line, (long long)n_same);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -239,9 +236,9 @@ static PetscErrorCode ListOffspring(MeritPedigree ped, const Edges *const edges[
 PetscErrorCode PedigreeFamilies(MeritPedigree ped, PedigreeLoading *loading)
 {
   const PedigreeBlock *block = &ped->block;
-  Edges              sires = {0}, dams = {0};
-  const Edges *const both[2] = {&sires, &dams};
-  int64_t            n_same = 0, line = INT64_MAX;
+  Edges                sires = {0}, dams = {0};
+  const Edges *const   both[2] = {&sires, &dams};
+  int64_t              n_same = 0, line = INT64_MAX;
 
   PetscFunctionBegin;
   PetscCall(EdgesMake(ped, block->sire, &sires));

@@ -42,7 +42,7 @@ static void TakeNotice(MeritPedigree ped, Progress *p, Notice notice)
 static void Advance(MeritPedigree ped, const PedigreeLoading *loading, Progress *p)
 {
   const PedigreeBlock *block = &ped->block;
-  const int64_t last = block->first + block->n_local;
+  const int64_t        last  = block->first + block->n_local;
 
   while (p->n_ready) {
     const int32_t i = p->ready[--p->n_ready];
@@ -50,10 +50,8 @@ static void Advance(MeritPedigree ped, const PedigreeLoading *loading, Progress 
     for (int64_t k = loading->child_first[i]; k < loading->child_first[i + 1]; k++) {
       const Notice notice = {.child = loading->child[k], .generation = ped->generation[i]};
 
-      if (notice.child >= block->first && notice.child < last)
-        TakeNotice(ped, p, notice);
-      else
-        p->notice[p->n_notices++] = notice;
+      if (notice.child >= block->first && notice.child < last) TakeNotice(ped, p, notice);
+      else p->notice[p->n_notices++] = notice;
     }
   }
 }
@@ -129,8 +127,8 @@ static void Walk(const PedigreeWindow *w, int32_t stack[])
 static PetscErrorCode GenerationsAlone(MeritPedigree ped)
 {
   const PedigreeBlock *block = &ped->block;
-  PedigreeWindow w = {0};
-  int32_t       *stack;
+  PedigreeWindow       w     = {0};
+  int32_t             *stack;
 
   PetscFunctionBegin;
   PetscCall(PedigreeWindowCreate(ped->comm, ped->n, &w));
@@ -159,15 +157,14 @@ static PetscErrorCode GenerationsAlone(MeritPedigree ped)
    Animals that still wait when no messages are left descend from a loop. Collective. */
 PetscErrorCode PedigreeGenerations(MeritPedigree ped, PedigreeLoading *loading)
 {
-  const PedigreeBlock *block = &ped->block;
-  Progress p      = {0};
-  int64_t  sent   = 1;
-  int      failed = 0, round;
+  const PedigreeBlock *block  = &ped->block;
+  Progress             p      = {0};
+  int64_t              sent   = 1;
+  int                  failed = 0, round;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(block->n_local, &ped->generation));
-  PetscCall(PetscMalloc3(block->n_local, &p.waiting, block->n_local, &p.ready, loading->child_first[block->n_local],
-                         &p.notice));
+  PetscCall(PetscMalloc3(block->n_local, &p.waiting, block->n_local, &p.ready, loading->child_first[block->n_local], &p.notice));
   for (int64_t i = 0; i < block->n_local; i++) {
     p.waiting[i] = (uint8_t)((block->sire[i] >= 0) + (block->dam[i] >= 0));
     if (p.waiting[i] == 0) p.ready[p.n_ready++] = (int32_t)i;

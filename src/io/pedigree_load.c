@@ -79,7 +79,8 @@ static PetscErrorCode CheckNames(MeritPedigree ped, MeritTable table, const int 
   for (int32_t c = 0; c < MeritStringsCount(pool); c++)
     if (number[c] >= 0)
       MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->options.path, 1, NULL,
-                    "'%.100s', in the first line, is an animal of other lines, too; for a file without a header line give pedigree.header, such as [id, sire, dam]",
+                    "'%.100s', in the first line, is an animal of other lines, too; for a file without a header line give pedigree.header, such as "
+                    "[id, sire, dam]",
                     MeritStringsGet(pool, c, NULL));
   PetscCall(MeritStringsDestroy(&pool));
   PetscCall(MeritFaultAgree(ped->comm, &fault));
@@ -129,8 +130,7 @@ static PetscErrorCode TakeLines(MeritPedigree ped, MeritTable table, const int c
 
   PetscFunctionBegin;
   PetscCall(MeritTableRows(table, &lines->n, &first));
-  for (int role = PED_ID; role <= PED_DAM; role++)
-    PetscCall(MeritTableText(table, column[role], &lines->code[role], &lines->pool));
+  for (int role = PED_ID; role <= PED_DAM; role++) PetscCall(MeritTableText(table, column[role], &lines->code[role], &lines->pool));
   PetscCall(CheckLines(ped, table, column, lines));
   for (int32_t c = 0; c < MeritStringsCount(ped->founders); c++) {
     size_t      length;
@@ -195,18 +195,18 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int
   PetscCall(PetscFree(lines->order));
   ped->n = MeritDictSize(ped->dict);
   if (ped->n > INT32_MAX)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, 0, NULL,
-                         "the pedigree has %lld animals; at most %d are supported", (long long)ped->n, INT32_MAX));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, ped->options.path, 0, NULL, "the pedigree has %lld animals; at most %d are supported", (long long)ped->n,
+                         INT32_MAX));
   if (column[PED_YEAR] >= 0) PetscCall(MeritTableNumbers(table, column[PED_YEAR], &year));
   PetscCall(PetscMalloc1(lines->n, rows));
   for (int64_t i = 0; i < lines->n; i++) {
     const int32_t sire = lines->code[PED_SIRE][i], dam = lines->code[PED_DAM][i];
 
     (*rows)[i] = (PedigreeRow){.line = MeritTableLine(table, i),
-                       .id   = (int32_t)number[lines->code[PED_ID][i]],
-                       .sire = sire < 0 ? -1 : (int32_t)number[sire],
-                       .dam  = dam < 0 ? -1 : (int32_t)number[dam],
-                       .year = year ? year[i] : NAN};
+                               .id   = (int32_t)number[lines->code[PED_ID][i]],
+                               .sire = sire < 0 ? -1 : (int32_t)number[sire],
+                               .dam  = dam < 0 ? -1 : (int32_t)number[dam],
+                               .year = year ? year[i] : NAN};
   }
   PetscCall(TakeSexes(ped, table, column[PED_SEX], lines->n, *rows));
   PetscCall(PetscFree(number));
@@ -220,14 +220,15 @@ static PetscErrorCode NumberLines(MeritPedigree ped, MeritTable table, const int
 static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
 {
   PedigreeBlock *block = &ped->block;
-  const char *id = MeritDictLocal(ped->dict, row->id, NULL), *what = NULL;
+  const char    *id = MeritDictLocal(ped->dict, row->id, NULL), *what = NULL;
 
   if (block->sire[i] != row->sire || block->dam[i] != row->dam) what = "parents are";
   else if (block->has_year && (row->year < block->year[i] || row->year > block->year[i])) what = "birth year is";
   else if (block->has_sex && row->sex && block->sex[i] && row->sex != block->sex[i]) what = "sex is";
   if (what)
-    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, row->line, id, "the animal's %s not %s of line %lld; correct or remove one of the lines", what,
-                  what[0] == 'p' ? "those" : "that", (long long)block->line[i]);
+    MeritFaultSet(&ped->fault, MERIT_ERROR_INPUT, ped->options.path, row->line, id,
+                  "the animal's %s not %s of line %lld; correct or remove one of the lines", what, what[0] == 'p' ? "those" : "that",
+                  (long long)block->line[i]);
   if (block->has_year && isnan(block->year[i])) block->year[i] = row->year;
   if (block->has_sex && !block->sex[i]) block->sex[i] = row->sex;
 }
@@ -238,8 +239,8 @@ static void CompareRow(MeritPedigree ped, const PedigreeRow *row, int64_t i)
 static void TakeRow(MeritPedigree ped, const PedigreeRow *row)
 {
   PedigreeBlock *block = &ped->block;
-  const int64_t i  = row->id - block->first;
-  const char   *id = MeritDictLocal(ped->dict, row->id, NULL);
+  const int64_t  i     = row->id - block->first;
+  const char    *id    = MeritDictLocal(ped->dict, row->id, NULL);
 
   if (block->line[i]) {
     ped->n_duplicates++;
@@ -296,7 +297,7 @@ PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows
   MeritExchange ex;
   PetscMPIInt  *dest;
   int64_t       arriving, count[2] = {0, 0};
-  PedigreeRow          *come;
+  PedigreeRow  *come;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n, &dest));
@@ -323,27 +324,28 @@ PetscErrorCode PedigreeDealRows(MeritPedigree ped, int64_t n, PedigreeRow **rows
    Collective. */
 PetscErrorCode PedigreeLoadLines(MeritPedigree ped)
 {
-  MeritTable table;
-  Lines      lines = {0};
-  PedigreeRow       *rows;
-  int64_t    n_lines;
-  int        column[PED_N_COLUMNS];
+  MeritTable   table;
+  Lines        lines = {0};
+  PedigreeRow *rows;
+  int64_t      n_lines;
+  int          column[PED_N_COLUMNS];
 
   PetscFunctionBegin;
-  PetscCall(MeritTableOpen(ped->comm, ped->options.path, ped->options.n_header, (const char *const *)ped->options.header,
-                           ped->options.n_unknown, (const char *const *)ped->options.unknown, &table));
+  PetscCall(MeritTableOpen(ped->comm, ped->options.path, ped->options.n_header, (const char *const *)ped->options.header, ped->options.n_unknown,
+                           (const char *const *)ped->options.unknown, &table));
   PetscCall(MeritTableSetMissingKey(table, "pedigree.unknown"));
   PetscCall(PedigreeFindColumns(ped, table, column));
   for (int role = PED_ID; role < PED_N_COLUMNS; role++)
     if (column[role] >= 0)
-      PetscCall(
-          MeritTableSelect(table, column[role], role == PED_YEAR ? MERIT_COLUMN_NUMBER : role == PED_SEX ? MERIT_COLUMN_WORD : MERIT_COLUMN_TEXT));
+      PetscCall(MeritTableSelect(table, column[role],
+                                 role == PED_YEAR  ? MERIT_COLUMN_NUMBER
+                                 : role == PED_SEX ? MERIT_COLUMN_WORD
+                                                   : MERIT_COLUMN_TEXT));
   PetscCall(MeritTableShare(table));
   PetscCall(MeritTableRead(table));
   PetscCall(TakeLines(ped, table, column, &lines));
   PetscCallMPI(MPI_Allreduce(&lines.n, &n_lines, 1, MPI_INT64_T, MPI_SUM, ped->comm));
-  if (n_lines == 0)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->options.path, 0, NULL, "the pedigree has no animals"));
+  if (n_lines == 0) PetscCall(MeritRaise(MERIT_ERROR_INPUT, ped->options.path, 0, NULL, "the pedigree has no animals"));
   ped->block.has_year = column[PED_YEAR] >= 0;
   ped->block.has_sex  = column[PED_SEX] >= 0;
   PetscCall(NumberLines(ped, table, column, &lines, &rows));

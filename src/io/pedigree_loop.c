@@ -18,7 +18,7 @@ typedef struct {
 static PetscErrorCode Visit(MeritPedigree ped, int64_t animal, bool sire_unresolved, Step *step)
 {
   const PedigreeBlock *block = &ped->block;
-  const PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
+  const PetscMPIInt    owner = MeritBlockOwner(ped->n, ped->size, animal);
 
   PetscFunctionBegin;
   if (ped->rank == owner) {
@@ -39,9 +39,9 @@ static PetscErrorCode Visit(MeritPedigree ped, int64_t animal, bool sire_unresol
 static PetscErrorCode SireUnresolved(MeritPedigree ped, int64_t animal, bool *unresolved)
 {
   const PedigreeBlock *block = &ped->block;
-  PetscMPIInt owner = MeritBlockOwner(ped->n, ped->size, animal);
-  int64_t     sire  = ped->rank == owner ? block->sire[animal - block->first] : -1;
-  int         below = 0;
+  PetscMPIInt          owner = MeritBlockOwner(ped->n, ped->size, animal);
+  int64_t              sire  = ped->rank == owner ? block->sire[animal - block->first] : -1;
+  int                  below = 0;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Bcast(&sire, 1, MPI_INT64_T, owner, ped->comm));
@@ -77,8 +77,7 @@ static PetscErrorCode EnterLoop(MeritPedigree ped, int64_t *animal)
 
 /* Go once round the loop from an animal: numbers and lines of the first MOST_NAMED, the length, and
    the lowest number. Collective. */
-static PetscErrorCode GoRound(MeritPedigree ped, int64_t from, int64_t animal[], int64_t line[], int64_t *n,
-                              int64_t *least)
+static PetscErrorCode GoRound(MeritPedigree ped, int64_t from, int64_t animal[], int64_t line[], int64_t *n, int64_t *least)
 {
   int64_t at = from;
 
@@ -101,17 +100,14 @@ static PetscErrorCode GoRound(MeritPedigree ped, int64_t from, int64_t animal[],
 
 /* "A (line 3) <- B (line 5) <- A": each parent to the right of its offspring; a long loop is cut
    short */
-static void Describe(int64_t n, int64_t named, const int64_t line[], const char label[],
-                     const int64_t start[], size_t size, char text[])
+static void Describe(int64_t n, int64_t named, const int64_t line[], const char label[], const int64_t start[], size_t size, char text[])
 {
   size_t used = 0;
 
   for (int64_t i = 0; i < named && used < size; i++)
-    used +=
-        (size_t)snprintf(text + used, size - used, "%.*s (line %lld) <- ",
-                         (int)PetscMin(start[i + 1] - start[i], 60), label + start[i], (long long)line[i]);
-  if (n > named && used < size)
-    used += (size_t)snprintf(text + used, size - used, "... (%lld more) <- ", (long long)(n - named));
+    used += (size_t)snprintf(text + used, size - used, "%.*s (line %lld) <- ", (int)PetscMin(start[i + 1] - start[i], 60), label + start[i],
+                             (long long)line[i]);
+  if (n > named && used < size) used += (size_t)snprintf(text + used, size - used, "... (%lld more) <- ", (long long)(n - named));
   if (used < size) snprintf(text + used, size - used, "%.*s", (int)PetscMin(start[1] - start[0], 60), label);
 }
 
@@ -133,6 +129,5 @@ PetscErrorCode PedigreeRaiseLoop(MeritPedigree ped)
   snprintf(id, sizeof(id), "%.*s", (int)PetscMin(start[1] - start[0], 60), label);
   PetscCall(PetscFree(start));
   PetscCall(PetscFree(label));
-  PetscFunctionReturn(
-      MeritRaise(MERIT_ERROR_INPUT, ped->options.path, line[0], id, "the animal is its own ancestor: %s", text));
+  PetscFunctionReturn(MeritRaise(MERIT_ERROR_INPUT, ped->options.path, line[0], id, "the animal is its own ancestor: %s", text));
 }

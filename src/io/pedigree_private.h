@@ -19,13 +19,13 @@ typedef struct {
 
 /* What the user sets (pedigree.c); owned */
 typedef struct {
-  char    *path;
-  char    *column[PED_N_COLUMNS]; /* NULL: found by name */
-  int      n_header, n_unknown;
-  char   **header, **unknown; /* `unknown` begins with the words that are always unknown */
-  bool     free_sexes;
-  bool     outbred; /* Mendelian variances as if no parent were inbred */
-  int32_t  depth;   /* generations of ancestors kept behind focal animals, 0: all */
+  char   *path;
+  char   *column[PED_N_COLUMNS]; /* NULL: found by name */
+  int     n_header, n_unknown;
+  char  **header, **unknown; /* `unknown` begins with the words that are always unknown */
+  bool    free_sexes;
+  bool    outbred; /* Mendelian variances as if no parent were inbred */
+  int32_t depth;   /* generations of ancestors kept behind focal animals, 0: all */
 } PedigreeOptions;
 
 /* The animals of this rank's block of canonical numbers, from the lines of the file
@@ -35,8 +35,8 @@ typedef struct {
   int64_t *sire, *dam; /* [n_local] canonical, -1 unknown */
   int64_t *line;       /* [n_local] in the file, 0 none */
   bool     has_year, has_sex;
-  double  *year;       /* [n_local] of birth, NaN unknown; NULL: the file has none */
-  int8_t  *sex;        /* [n_local] until the end of Load; NULL: the file has none */
+  double  *year; /* [n_local] of birth, NaN unknown; NULL: the file has none */
+  int8_t  *sex;  /* [n_local] until the end of Load; NULL: the file has none */
 } PedigreeBlock;
 
 /* The pedigree: settings, then results of Load and SetUp for this rank's block of canonical
@@ -47,18 +47,18 @@ struct _p_MeritPedigree {
   PedigreeOptions options;
   MeritStrings    founders, focal; /* ids of records and genotypes: founders without a line, animals to keep */
   /* set by Load */
-  MeritFault      fault; /* of reading; agreed on in PedigreeFamilies */
-  bool            by_position; /* columns were taken by position, not by name */
-  bool            loaded;
-  MeritDict       dict;
-  int64_t         n, n_no_line, n_duplicates; /* animals over all ranks; those without a line; duplicate lines */
-  PedigreeBlock   block;
-  int64_t        *n_offspring; /* [n_local] */
-  int32_t        *n_sired;     /* [n_local] animals that name it as their sire; until SetUp */
-  int32_t        *generation;  /* [n_local] */
+  MeritFault    fault;       /* of reading; agreed on in PedigreeFamilies */
+  bool          by_position; /* columns were taken by position, not by name */
+  bool          loaded;
+  MeritDict     dict;
+  int64_t       n, n_no_line, n_duplicates; /* animals over all ranks; those without a line; duplicate lines */
+  PedigreeBlock block;
+  int64_t      *n_offspring; /* [n_local] */
+  int32_t      *n_sired;     /* [n_local] animals that name it as their sire; until SetUp */
+  int32_t      *generation;  /* [n_local] */
   /* computed by SetUp */
-  bool            set_up;
-  double         *F, *d; /* [n_local] inbreeding, Mendelian sampling variance */
+  bool    set_up;
+  double *F, *d; /* [n_local] inbreeding, Mendelian sampling variance */
 };
 
 /* Arrays over all animals, one copy on each node in memory shared by its ranks */
@@ -92,7 +92,6 @@ PETSC_INTERN PetscErrorCode PedigreeWindowCreate(MPI_Comm comm, int64_t n, Pedig
 /* Combine the parents written by all ranks, each entry by one of them, on all nodes. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeWindowShareParents(PedigreeWindow *window);
 /* The same for the inbreeding of animals first .. last - 1. Collective. */
-PETSC_INTERN PetscErrorCode PedigreeWindowShareInbreeding(PedigreeWindow *window, int64_t first,
-                                                          int64_t last);
+PETSC_INTERN PetscErrorCode PedigreeWindowShareInbreeding(PedigreeWindow *window, int64_t first, int64_t last);
 /* Free the arrays; safe if they were not made. Collective. */
 PETSC_INTERN PetscErrorCode PedigreeWindowDestroy(PedigreeWindow *window);

@@ -47,8 +47,7 @@ typedef struct {
 } Matings;
 
 /* For each of n generations: sum over lower ranks, and over all ranks. Collective. */
-static PetscErrorCode SumLevels(MPI_Comm comm, int32_t n, const int64_t mine[], int64_t before[],
-                                int64_t all[])
+static PetscErrorCode SumLevels(MPI_Comm comm, int32_t n, const int64_t mine[], int64_t before[], int64_t all[])
 {
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(before, n));
@@ -64,14 +63,13 @@ static PetscErrorCode SumLevels(MPI_Comm comm, int32_t n, const int64_t mine[], 
 static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
 {
   const PedigreeBlock *block = &ped->block;
-  int64_t *count, *sired, *next, *next_sired;
+  int64_t             *count, *sired, *next, *next_sired;
 
   PetscFunctionBegin;
   o->n_levels = 0;
   for (int64_t i = 0; i < block->n_local; i++) o->n_levels = PetscMax(o->n_levels, ped->generation[i] + 1);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &o->n_levels, 1, MPI_INT32_T, MPI_MAX, ped->comm));
-  PetscCall(
-      PetscCalloc4(o->n_levels, &count, o->n_levels, &sired, o->n_levels, &next, o->n_levels, &next_sired));
+  PetscCall(PetscCalloc4(o->n_levels, &count, o->n_levels, &sired, o->n_levels, &next, o->n_levels, &next_sired));
   PetscCall(PetscMalloc2(o->n_levels + 1, &o->level_first, o->n_levels, &o->level_sired));
   PetscCall(PetscCalloc2(o->n_levels, &o->level_mated, o->n_levels, &o->alone));
   PetscCall(PetscMalloc2(block->n_local, &o->position, block->n_local, &o->sired_first));
@@ -103,23 +101,21 @@ static PetscErrorCode OrderAnimals(MeritPedigree ped, Order *o)
 PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], size_t bytes, const void *have, void *what)
 {
   const PedigreeBlock *block = &ped->block;
-  MeritExchange ex;
-  PetscMPIInt  *dest;
-  int64_t      *asked, n;
-  char         *answer;
+  MeritExchange        ex;
+  PetscMPIInt         *dest;
+  int64_t             *asked, n;
+  char                *answer;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(block->n_local, &dest));
-  for (int64_t i = 0; i < block->n_local; i++)
-    dest[i] = parent[i] < 0 ? -1 : MeritBlockOwner(ped->n, ped->size, parent[i]);
+  for (int64_t i = 0; i < block->n_local; i++) dest[i] = parent[i] < 0 ? -1 : MeritBlockOwner(ped->n, ped->size, parent[i]);
   PetscCall(MeritExchangeCreate(ped->comm, block->n_local, dest, &ex));
   PetscCall(PetscFree(dest));
   n = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc1(n, &asked));
   PetscCall(PetscMalloc1((size_t)n * bytes, &answer));
   PetscCall(MeritExchangeForward(ex, sizeof(*asked), parent, asked));
-  for (int64_t i = 0; i < n; i++)
-    memcpy(answer + (size_t)i * bytes, (const char *)have + (size_t)(asked[i] - block->first) * bytes, bytes);
+  for (int64_t i = 0; i < n; i++) memcpy(answer + (size_t)i * bytes, (const char *)have + (size_t)(asked[i] - block->first) * bytes, bytes);
   PetscCall(PetscFree(asked));
   PetscCall(MeritExchangeBack(ex, bytes, answer, what));
   PetscCall(PetscFree(answer));
@@ -133,7 +129,7 @@ PetscErrorCode PedigreeAskParents(MeritPedigree ped, const int64_t parent[], siz
    to one rank, which computes it once. */
 static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts *sire, int32_t dam)
 {
-  const int64_t all   = o->level_sired[sire->generation];
+  const int64_t all      = o->level_sired[sire->generation];
   const double  fraction = (double)dam / (double)ped->n; /* cuts a large family by its dams */
   const int64_t position = sire->sired_first + (int64_t)(fraction * sire->n_sired);
 
@@ -147,7 +143,7 @@ static PetscMPIInt MatingRank(MeritPedigree ped, const Order *o, const SireFacts
 static PetscErrorCode ChooseAlone(MeritPedigree ped, Order *o, const SireFacts sire[])
 {
   const PedigreeBlock *block = &ped->block;
-  const int64_t few = (int64_t)FEW_MATINGS * ped->size;
+  const int64_t        few   = (int64_t)FEW_MATINGS * ped->size;
 
   PetscFunctionBegin;
   for (int64_t i = 0; i < block->n_local; i++)
@@ -167,17 +163,14 @@ static PetscErrorCode ChooseAlone(MeritPedigree ped, Order *o, const SireFacts s
 static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[])
 {
   const PedigreeBlock *block = &ped->block;
-  SireFacts *mine, *sire;
+  SireFacts           *mine, *sire;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(block->n_local, &o->sire, block->n_local, &o->dam));
   PetscCall(PetscMalloc2(block->n_local, &mine, block->n_local, &sire));
   for (int64_t i = 0; i < block->n_local; i++) {
     o->dam[i] = -1;
-    mine[i]   = (SireFacts){.sired_first = o->sired_first[i],
-                            .position    = o->position[i],
-                            .n_sired     = ped->n_sired[i],
-                            .generation  = ped->generation[i]};
+    mine[i] = (SireFacts){.sired_first = o->sired_first[i], .position = o->position[i], .n_sired = ped->n_sired[i], .generation = ped->generation[i]};
   }
   PetscCall(PedigreeAskParents(ped, block->sire, sizeof(*mine), mine, sire));
   PetscCall(PedigreeAskParents(ped, block->dam, sizeof(*o->dam), o->position, o->dam));
@@ -185,8 +178,7 @@ static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[
   for (int64_t i = 0; i < block->n_local; i++) {
     o->sire[i] = block->sire[i] < 0 ? -1 : sire[i].position;
     dest[i]    = -1;
-    if (block->sire[i] >= 0 && block->dam[i] >= 0)
-      dest[i] = o->alone[sire[i].generation] ? 0 : MatingRank(ped, o, sire + i, o->dam[i]);
+    if (block->sire[i] >= 0 && block->dam[i] >= 0) dest[i] = o->alone[sire[i].generation] ? 0 : MatingRank(ped, o, sire + i, o->dam[i]);
   }
   PetscCall(PetscFree2(mine, sire));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -198,13 +190,12 @@ static PetscErrorCode FindParents(MeritPedigree ped, Order *o, PetscMPIInt dest[
 static PetscErrorCode DealMatings(MeritPedigree ped, const Order *o, const PetscMPIInt dest[], Matings *m)
 {
   const PedigreeBlock *block = &ped->block;
-  MeritExchange ex;
-  uint64_t     *mating;
+  MeritExchange        ex;
+  uint64_t            *mating;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(block->n_local, &mating));
-  for (int64_t i = 0; i < block->n_local; i++)
-    mating[i] = (uint64_t)(uint32_t)o->sire[i] << 32 | (uint32_t)o->dam[i];
+  for (int64_t i = 0; i < block->n_local; i++) mating[i] = (uint64_t)(uint32_t)o->sire[i] << 32 | (uint32_t)o->dam[i];
   PetscCall(MeritExchangeCreate(ped->comm, block->n_local, dest, &ex));
   m->n = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc2(m->n, &m->mating, m->n, &m->animal));
@@ -218,8 +209,7 @@ static PetscErrorCode DealMatings(MeritPedigree ped, const Order *o, const Petsc
 
 /* Inbreeding of animals [begin, end) of the list into F; each distinct mating is computed once
    (full sibs have the same) */
-static PetscErrorCode ComputeMatings(const MeritAncestry *ancestry, const Matings *m, int64_t begin,
-                                     int64_t end, double F[])
+static PetscErrorCode ComputeMatings(const MeritAncestry *ancestry, const Matings *m, int64_t begin, int64_t end, double F[])
 {
   int32_t *sire, *dam;
   double  *f;
@@ -264,10 +254,7 @@ static PetscErrorCode ShareBefore(const Order *o, int32_t g, int64_t shared, Ped
    all have. */
 static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWindow *w)
 {
-  const MeritAncestry ancestry = {.n_levels    = o->n_levels,
-                                  .level_first = o->level_first,
-                                  .parents     = w->parents,
-                                  .inbreeding  = w->inbreeding};
+  const MeritAncestry ancestry = {.n_levels = o->n_levels, .level_first = o->level_first, .parents = w->parents, .inbreeding = w->inbreeding};
   int64_t             begin = 0, end = 0, shared = 0, all = 0, done = 0;
   bool                dealt = false, pending = false; /* rounds since the last exchange: of all ranks, of any */
 
@@ -285,8 +272,7 @@ static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWi
     begin   = end;
     pending = true;
     dealt   = dealt || !o->alone[g];
-    if (100 * done / all != 100 * (done + o->level_mated[g]) / all)
-      MeritLogProgress((double)(done + o->level_mated[g]) / (double)all, "inbreeding");
+    if (100 * done / all != 100 * (done + o->level_mated[g]) / all) MeritLogProgress((double)(done + o->level_mated[g]) / (double)all, "inbreeding");
     done += o->level_mated[g];
   }
   PetscCall(PedigreeWindowShareInbreeding(w, shared, w->n));
@@ -294,21 +280,15 @@ static PetscErrorCode ComputeRounds(const Order *o, const Matings *m, PedigreeWi
 }
 
 /* Mendelian variance if no parent were inbred: 1, 3/4 or 1/2 */
-static double Outbred(MeritPedigree ped, int64_t i)
-{
-  return 1.0 - 0.25 * ((ped->block.sire[i] >= 0) + (ped->block.dam[i] >= 0));
-}
+static double Outbred(MeritPedigree ped, int64_t i) { return 1.0 - 0.25 * ((ped->block.sire[i] >= 0) + (ped->block.dam[i] >= 0)); }
 
 /* F and d of this rank's block from the shared arrays; d below 1e-8 is a fault. Collective.
    Below 1e-8 the row of an animal in A^-1, which is divided by d, would be rounding error. */
 static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const PedigreeWindow *w)
 {
-  const PedigreeBlock *block = &ped->block;
-  const MeritAncestry ancestry = {.n_levels    = o->n_levels,
-                                  .level_first = o->level_first,
-                                  .parents     = w->parents,
-                                  .inbreeding  = w->inbreeding};
-  MeritFault          fault    = {0};
+  const PedigreeBlock *block    = &ped->block;
+  const MeritAncestry  ancestry = {.n_levels = o->n_levels, .level_first = o->level_first, .parents = w->parents, .inbreeding = w->inbreeding};
+  MeritFault           fault    = {0};
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(block->n_local, &ped->F, block->n_local, &ped->d));
@@ -316,8 +296,7 @@ static PetscErrorCode TakeResults(MeritPedigree ped, const Order *o, const Pedig
     ped->F[i] = w->inbreeding[o->position[i]];
     ped->d[i] = ped->options.outbred ? Outbred(ped, i) : MeritAncestryMendelian(&ancestry, o->position[i]);
     if (ped->d[i] < 1e-8)
-      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->options.path, block->line[i],
-                    MeritDictLocal(ped->dict, block->first + i, NULL),
+      MeritFaultSet(&fault, MERIT_ERROR_INPUT, ped->options.path, block->line[i], MeritDictLocal(ped->dict, block->first + i, NULL),
                     "its Mendelian sampling variance is %.3g of the genetic variance: its parents are fully "
                     "inbred, so that A "
                     "has no inverse",

@@ -16,8 +16,7 @@ static PetscErrorCode Unite(PedigreeWindow *w, void *at, int64_t n, size_t unit,
   PetscCall(MeritSharedFence(&w->memory));
   if (w->memory.leaders != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_size(w->memory.leaders, &n_nodes));
   for (int64_t done = 0; n_nodes > 1 && done < n; done += at_once)
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, (char *)at + (size_t)done * unit, (int)PetscMin(at_once, n - done),
-                               type, MPI_MAX, w->memory.leaders));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, (char *)at + (size_t)done * unit, (int)PetscMin(at_once, n - done), type, MPI_MAX, w->memory.leaders));
   PetscCall(MeritSharedFence(&w->memory));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

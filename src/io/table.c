@@ -33,10 +33,7 @@ typedef struct {
 
 /* A line "sep=;" tells Excel the delimiter; it is skipped, since the delimiter is found from the
    header line */
-static bool IsSeparator(const char line[], size_t n)
-{
-  return n == 5 && !strncasecmp(line, "sep=", 4);
-}
+static bool IsSeparator(const char line[], size_t n) { return n == 5 && !strncasecmp(line, "sep=", 4); }
 
 /* Called for each line until the first that is not blank, which becomes the header line. A byte
    order mark is skipped. */
@@ -55,8 +52,7 @@ static PetscErrorCode HeadLine(void *context, char line[], size_t n, bool overlo
     c->head->skipped = c->head->lines;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (overlong)
-    MeritFaultSet(c->fault, MERIT_ERROR_INPUT, c->path, c->head->lines, NULL, "the line is longer than 1 GiB");
+  if (overlong) MeritFaultSet(c->fault, MERIT_ERROR_INPUT, c->path, c->head->lines, NULL, "the line is longer than 1 GiB");
   if (TableLineBlank(line, n, ' ')) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1(n, &c->head->line));
   memcpy(c->head->line, line, n);
@@ -145,8 +141,7 @@ static PetscErrorCode NamesFromLine(MeritTable t, const Head *head)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(head->n + 1, &field));
   n = TableLineSplit(head->line, (size_t)head->n, t->delimiter, (int)PetscMin(head->n + 1, INT32_MAX), field, &fault);
-  if (fault == TABLE_LINE_UNCLOSED)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, t->path, head->lines, NULL, "unclosed quote"));
+  if (fault == TABLE_LINE_UNCLOSED) PetscCall(MeritRaise(MERIT_ERROR_INPUT, t->path, head->lines, NULL, "unclosed quote"));
   if (fault == TABLE_LINE_AFTER_QUOTE)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, t->path, head->lines, NULL, "text after the closing quote of field %d", n));
   for (int c = 0; c < n; c++) PetscCall(AddName(t, field[c].at, field[c].length, head->lines));
@@ -217,8 +212,8 @@ static PetscErrorCode OpenHeader(MeritTable t, int n_header, const char *const h
   Errors: INPUT for an empty or unreadable file, a malformed header line, a column without name or
   two of one name (USAGE when the names are the caller's).
 @*/
-PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[], int n_missing,
-                              const char *const missing[], MeritTable *table)
+PetscErrorCode MeritTableOpen(MPI_Comm comm, const char path[], int n_header, const char *const header[], int n_missing, const char *const missing[],
+                              MeritTable *table)
 {
   MeritTable     t;
   PetscErrorCode code;
@@ -248,10 +243,7 @@ PetscErrorCode MeritTableColumns(MeritTable t, int *n, const char *const **names
 }
 
 /* MeritTableFind - Index of a column by name, or -1. Not collective. */
-int MeritTableFind(MeritTable t, const char name[])
-{
-  return MeritStringsFind(t->names, name, strlen(name));
-}
+int MeritTableFind(MeritTable t, const char name[]) { return MeritStringsFind(t->names, name, strlen(name)); }
 
 /* MeritTableSelect - Ask for a column before Read; alike on all ranks. */
 PetscErrorCode MeritTableSelect(MeritTable t, int column, MeritColumnKind kind)
@@ -335,16 +327,10 @@ PetscErrorCode MeritTableNumbers(MeritTable t, int column, const double **value)
 }
 
 /* MeritTablePath - The path given to Open; borrowed. Not collective. */
-const char *MeritTablePath(MeritTable t)
-{
-  return t->path;
-}
+const char *MeritTablePath(MeritTable t) { return t->path; }
 
 /* MeritTableDelimiter - ',', ';', a tab, or ' ' for runs of blanks. Not collective. */
-char MeritTableDelimiter(MeritTable t)
-{
-  return t->delimiter;
-}
+char MeritTableDelimiter(MeritTable t) { return t->delimiter; }
 
 /* MeritTableDestroy - Free a table; NULL-safe, sets the handle to NULL. Not collective. */
 PetscErrorCode MeritTableDestroy(MeritTable *table)

@@ -12,10 +12,7 @@
 #define TAG_DEAL 72
 
 /* TablePieceSize - See the header. Not collective. */
-int64_t TablePieceSize(void)
-{
-  return PetscMin(MeritMaxMessage(), (int64_t)4 << 20);
-}
+int64_t TablePieceSize(void) { return PetscMin(MeritMaxMessage(), (int64_t)4 << 20); }
 
 /* TableFeedFile - See the header. Reads pieces of at most TablePieceSize() bytes up to
    lines->stop, and then small ones to the end of the line that crosses it. Not collective. */
@@ -50,7 +47,7 @@ typedef struct {
   int64_t     step;        /* compressed bytes per request */
   int64_t     room;        /* inflated bytes per piece */
   z_stream    z;
-  bool        in_member;   /* between a gzip header and its trailer */
+  bool        in_member; /* between a gzip header and its trailer */
   char       *in, *out;
 } Inflater;
 
@@ -166,8 +163,7 @@ static PetscErrorCode Give(MPI_Comm comm, PetscMPIInt to, char *piece, int64_t n
    that is not complete goes on to the present rank up to its newline. So no line is cut,
    and every rank gets a contiguous part. `skip` bytes of text at the beginning, the header,
    are dropped. The last rank gets all that remains. */
-static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int64_t skip, TableLines *lines,
-                              MeritFault *fault)
+static PetscErrorCode DealOut(MPI_Comm comm, PetscMPIInt size, Inflater *f, int64_t skip, TableLines *lines, MeritFault *fault)
 {
   PetscMPIInt to         = 0;
   bool        line_ended = true;
@@ -227,8 +223,7 @@ static PetscErrorCode TakeIn(MPI_Comm comm, TableLines *lines)
 
 /* TableDealGzip - See the header. Faults are noted on rank 0, which alone reads the file;
    the caller agrees on them. Collective. */
-PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines,
-                             MeritFault *fault)
+PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines, MeritFault *fault)
 {
   PetscMPIInt rank, size;
   Inflater    f;

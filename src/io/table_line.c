@@ -11,10 +11,7 @@
 #include <string.h>
 
 /* Blank or tab, unless the tab is the delimiter */
-static bool IsBlank(char c, char delimiter)
-{
-  return c == ' ' || (c == '\t' && delimiter != '\t');
-}
+static bool IsBlank(char c, char delimiter) { return c == ' ' || (c == '\t' && delimiter != '\t'); }
 
 /* found [3] = do tab, semicolon and comma occur outside quotes? Without `quotes` a quote is
    an ordinary character. Returns false if the quotes are not in pairs. */

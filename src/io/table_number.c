@@ -21,15 +21,12 @@ static const double power_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  
 /* A number taken apart: digits * 10^power */
 typedef struct {
   bool     negative;
-  bool     exact;  /* all significant digits are in `digits` */
+  bool     exact; /* all significant digits are in `digits` */
   uint64_t digits;
   int      power;
 } Parts;
 
-static bool IsDigit(char c)
-{
-  return c >= '0' && c <= '9';
-}
+static bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 /* Digits into parts->digits, up to 18 or 19 of them; more make the value inexact. Returns the
    position behind them. */
@@ -112,10 +109,8 @@ TableNumberFault TableNumberParse(const char at[], size_t n, double *value)
   Parts  parts;
   double x;
 
-  if (!TakeApart(at, at + n, '.', &parts))
-    return TakeApart(at, at + n, ',', &parts) ? TABLE_NUMBER_COMMA : TABLE_NUMBER_NOT;
-  if (!parts.exact || parts.digits > UINT64_C(1) << 53 || parts.power < -22 || parts.power > 22)
-    return Convert(at, n, value);
+  if (!TakeApart(at, at + n, '.', &parts)) return TakeApart(at, at + n, ',', &parts) ? TABLE_NUMBER_COMMA : TABLE_NUMBER_NOT;
+  if (!parts.exact || parts.digits > UINT64_C(1) << 53 || parts.power < -22 || parts.power > 22) return Convert(at, n, value);
   x      = (double)parts.digits;
   x      = parts.power < 0 ? x / power_of_ten[-parts.power] : x * power_of_ten[parts.power];
   *value = parts.negative ? -x : x;

@@ -20,8 +20,7 @@ PETSC_INTERN char TableDelimiterFind(const char line[], size_t n);
   Quotes are taken off inside the buffer, so the line is changed. On a fault the number of the field
   concerned (1-based) is returned.
 */
-PETSC_INTERN int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[],
-                                TableLineFault *fault);
+PETSC_INTERN int TableLineSplit(char line[], size_t n, char delimiter, int room, TableField field[], TableLineFault *fault);
 /* Does a line hold only blanks? A tab is not a blank if it is the delimiter. Not
    collective. */
 PETSC_INTERN bool TableLineBlank(const char line[], size_t n, char delimiter);
@@ -79,8 +78,7 @@ PETSC_INTERN PetscErrorCode TableFeedFile(const char path[], int64_t bytes, Tabl
 PETSC_INTERN PetscErrorCode TableFeedGzip(const char path[], int64_t bytes, TableLines *lines, MeritFault *fault);
 /* Rank 0 inflates a gzip file, skips `skip` bytes of text, and sends each rank a contiguous part of
    whole lines, in rank order. Collective. */
-PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip,
-                                          TableLines *lines, MeritFault *fault);
+PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int64_t bytes, int64_t skip, TableLines *lines, MeritFault *fault);
 
 /* ---- the table ---- */
 
@@ -88,9 +86,9 @@ PETSC_INTERN PetscErrorCode TableDealGzip(MPI_Comm comm, const char path[], int6
 typedef struct {
   bool         text, number; /* selected as */
   bool         alone;        /* has a pool of its own in any case */
-  MeritStrings pool;  /* owned unless it is the table's shared one */
-  int32_t     *code;  /* [n_local] */
-  double      *value; /* [n_local] */
+  MeritStrings pool;         /* owned unless it is the table's shared one */
+  int32_t     *code;         /* [n_local] */
+  double      *value;        /* [n_local] */
 } TableColumn;
 
 /* Words for a missing value, beside the empty field; arrays are owned */
@@ -113,22 +111,22 @@ struct _p_MeritTable {
   MPI_Comm     comm;
   PetscMPIInt  rank, size;
   char        *path;
-  int64_t      bytes;        /* of the file */
+  int64_t      bytes; /* of the file */
   bool         gzip;
   int64_t      data;         /* offset of the first byte behind the header in the (inflated) text */
   int64_t      header_lines; /* lines before that */
   char         delimiter;
-  int          n;            /* columns */
-  MeritStrings names;        /* code = column */
-  const char **name;         /* [n], borrowed from names; the array is owned */
+  int          n;     /* columns */
+  MeritStrings names; /* code = column */
+  const char **name;  /* [n], borrowed from names; the array is owned */
   TableMissing missing;
-  const char  *missing_key;  /* of the job file, for messages; borrowed, NULL: none */
-  bool         whole;        /* the last line must have its end */
-  TableColumn *column;       /* [n] */
-  MeritStrings shared;       /* of all text columns, NULL: each has its own; owned */
+  const char  *missing_key; /* of the job file, for messages; borrowed, NULL: none */
+  bool         whole;       /* the last line must have its end */
+  TableColumn *column;      /* [n] */
+  MeritStrings shared;      /* of all text columns, NULL: each has its own; owned */
   bool         share;
   int64_t      n_local, first, line_before; /* rows here; number of the first; lines before this rank's */
-  TableGap    *gap;          /* [n_gap], ascending; owned */
+  TableGap    *gap;                         /* [n_gap], ascending; owned */
   int64_t      n_gap;
 };
 

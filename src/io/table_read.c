@@ -23,7 +23,7 @@ enum { ROWS_AT_ONCE = 64 };
 typedef struct {
   char   *bytes; /* of all texts; owned */
   size_t  used, room;
-  size_t *start; /* [columns * ROWS_AT_ONCE] in bytes; owned */
+  size_t *start;  /* [columns * ROWS_AT_ONCE] in bytes; owned */
   size_t *length; /* [columns * ROWS_AT_ONCE], SIZE_MAX: missing; owned */
 } Waiting;
 
@@ -33,13 +33,13 @@ typedef struct {
   MeritTable  t;
   Waiting     waiting;
   TableLines  lines;
-  TableField *field;            /* [columns] of the line in work */
-  int        *selected;         /* [n_selected] columns asked for */
+  TableField *field;    /* [columns] of the line in work */
+  int        *selected; /* [n_selected] columns asked for */
   int         n_selected;
-  int64_t     n_lines, n_rows;  /* read so far */
+  int64_t     n_lines, n_rows; /* read so far */
   int64_t     room, gap_room;
-  MeritFault  fault;            /* lines in the range of this rank, until the absolute ones are known */
-  bool        full;             /* of words; an error at the end of the table, where the other ranks wait */
+  MeritFault  fault; /* lines in the range of this rank, until the absolute ones are known */
+  bool        full;  /* of words; an error at the end of the table, where the other ranks wait */
 } Reader;
 
 /* TableColumnReset - See the header. Not collective. */
@@ -133,15 +133,14 @@ static bool IsMissing(const TableMissing *missing, TableField f)
    used. */
 static void SetNumber(Reader *r, int c, TableField f, double *value)
 {
-  const char      *name  = r->t->name[c], *more = f.length > 60 ? "..." : "";
+  const char      *name = r->t->name[c], *more = f.length > 60 ? "..." : "";
   const int        shown = (int)PetscMin(f.length, 60);
   TableNumberFault fault = TableNumberParse(f.at, f.length, value);
 
   if (fault == TABLE_NUMBER_NOT && r->t->missing_key && TableNoValue(f.at, f.length))
     Fault(r, name, "\"%.*s%s\" is not a number; if it means missing, add it to %s", shown, f.at, more, r->t->missing_key);
   else if (fault == TABLE_NUMBER_NOT) Fault(r, name, "\"%.*s%s\" is not a number", shown, f.at, more);
-  else if (fault == TABLE_NUMBER_COMMA)
-    Fault(r, name, "\"%.*s%s\" is not a number: a decimal comma is not read, use a point", shown, f.at, more);
+  else if (fault == TABLE_NUMBER_COMMA) Fault(r, name, "\"%.*s%s\" is not a number: a decimal comma is not read, use a point", shown, f.at, more);
   else if (fault == TABLE_NUMBER_LARGE) Fault(r, name, "\"%.*s%s\" is too large a number", shown, f.at, more);
   for (int i = 0; i < r->t->missing.n_numbers; i++)
     if (*value == r->t->missing.number[i]) {
@@ -183,7 +182,7 @@ static PetscErrorCode LookUp(Reader *r, int n)
   PetscFunctionBegin;
   for (int s = 0; s < r->n_selected; s++) {
     TableColumn  *column = &r->t->column[r->selected[s]];
-    const size_t *start  = w->start + (size_t)r->selected[s] * ROWS_AT_ONCE, *l = w->length + (size_t)r->selected[s] * ROWS_AT_ONCE;
+    const size_t *start = w->start + (size_t)r->selected[s] * ROWS_AT_ONCE, *l = w->length + (size_t)r->selected[s] * ROWS_AT_ONCE;
     int           m = 0;
 
     if (!column->text) continue;
@@ -266,8 +265,8 @@ static PetscErrorCode Begin(MeritTable t, Reader *r)
   t->n_gap = 0;
   free(t->gap);
   t->gap = NULL;
-  PetscCall(PetscMalloc4(t->n, &r->selected, t->n, &r->field, (size_t)t->n * ROWS_AT_ONCE, &r->waiting.start,
-                         (size_t)t->n * ROWS_AT_ONCE, &r->waiting.length));
+  PetscCall(PetscMalloc4(t->n, &r->selected, t->n, &r->field, (size_t)t->n * ROWS_AT_ONCE, &r->waiting.start, (size_t)t->n * ROWS_AT_ONCE,
+                         &r->waiting.length));
   for (int c = 0; c < t->n; c++) PetscCall(TableColumnReset(t, &t->column[c]));
   PetscCall(MeritStringsDestroy(&t->shared));
   if (t->share) PetscCall(MeritStringsCreate(&t->shared));
@@ -289,8 +288,7 @@ static PetscErrorCode CheckWhole(MeritTable t, MeritFault *fault)
 
   PetscFunctionBegin;
   if (t->whole && !t->gzip && t->bytes > 0) PetscCall(MeritFileRead(t->path, t->bytes - 1, 1, &last, fault));
-  if (last != '\n')
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, t->path, 0, NULL, "the last line has no line end: the file was cut short");
+  if (last != '\n') MeritFaultSet(fault, MERIT_ERROR_INPUT, t->path, 0, NULL, "the last line has no line end: the file was cut short");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

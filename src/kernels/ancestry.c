@@ -158,10 +158,8 @@ int32_t MeritAncestryLevel(const MeritAncestry *a, int32_t animal)
   while (high - low > 1) {
     int32_t middle = low + (high - low) / 2;
 
-    if (a->level_first[middle] <= animal)
-      low = middle;
-    else
-      high = middle;
+    if (a->level_first[middle] <= animal) low = middle;
+    else high = middle;
   }
   return low;
 }
@@ -186,8 +184,7 @@ double MeritAncestryMendelian(const MeritAncestry *a, int32_t animal)
 static bool AddLink(Work *w, int32_t animal, int32_t level)
 {
   if (w->n_links == w->link_room) {
-    Link *more =
-        w->link_room > INT32_MAX / 2 ? NULL : realloc(w->link, 2 * (size_t)w->link_room * sizeof(*more));
+    Link *more = w->link_room > INT32_MAX / 2 ? NULL : realloc(w->link, 2 * (size_t)w->link_room * sizeof(*more));
 
     if (!more) return false;
     w->link = more;
@@ -319,8 +316,7 @@ static bool Entry(Work *w, const MeritAncestry *a, int32_t animal, double *value
 }
 
 /* Matings of one sire: inbreeding[i] = a(sire, dam[i]) / 2; false without memory */
-static bool Family(Work *w, const MeritAncestry *a, int64_t n, int32_t sire, const int32_t dam[],
-                   double inbreeding[])
+static bool Family(Work *w, const MeritAncestry *a, int64_t n, int32_t sire, const int32_t dam[], double inbreeding[])
 {
   if (!TraceSire(w, a, sire)) return false;
   for (int64_t i = 0; i < n; i++) {
@@ -372,8 +368,7 @@ static PetscErrorCode CutFamilies(int64_t n, const int32_t sire[], int64_t *n_pa
   Cost: the ancestors of a sire once, plus the ancestors of its mates, each once per sire. Founders without
   common descent cost nothing. Method: Colleau (2002), by sires as Sargolzaei, Iwaisaki and Colleau (2005).
 @*/
-PetscErrorCode MeritAncestryInbreeding(const MeritAncestry *ancestry, int64_t n, const int32_t sire[],
-                                       const int32_t dam[], double inbreeding[])
+PetscErrorCode MeritAncestryInbreeding(const MeritAncestry *ancestry, int64_t n, const int32_t sire[], const int32_t dam[], double inbreeding[])
 {
   int64_t n_parts, *first;
   bool    enough = true;

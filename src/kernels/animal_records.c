@@ -93,8 +93,7 @@ static void Put(const MeritRecordKernel *r, const int list[], int32_t record, in
 + s    - the sorted records, owned by the caller
 - fits - false if the records cannot be stored in this form; then s is empty
 @*/
-PetscErrorCode MeritAnimalRecordsCreate(const MeritRecordKernel *r, int animals, int32_t own, int32_t n_animals, MeritAnimalRecords *s,
-                                        bool *fits)
+PetscErrorCode MeritAnimalRecordsCreate(const MeritRecordKernel *r, int animals, int32_t own, int32_t n_animals, MeritAnimalRecords *s, bool *fits)
 {
   const int32_t n_blocks = (n_animals + MERIT_ANIMAL_BLOCK - 1) / MERIT_ANIMAL_BLOCK;
   int32_t      *next;

@@ -8,10 +8,7 @@
 enum { AHEAD = 64 };
 
 /* Load the cache line of x[slot] ahead of its use; harmless for a slot below 0 or beyond the end. Not collective. */
-static KERNEL void Prefetch(const double *x, int64_t slot)
-{
-  __builtin_prefetch((const char *)x + slot * (int64_t)sizeof(*x), 1);
-}
+static KERNEL void Prefetch(const double *x, int64_t slot) { __builtin_prefetch((const char *)x + slot * (int64_t)sizeof(*x), 1); }
 
 /*
   Add the private slots of shared levels to the levels, in thread order, and set them to 0 for the next call. Not collective;

@@ -51,10 +51,7 @@ const MeritPackedPath *PackedPathNow(const MeritPacked *m)
 }
 
 /* PackedSingleFactor - The power of two that brings the largest input near 1. Not collective. */
-double PackedSingleFactor(double largest)
-{
-  return largest > 0 ? ldexp(1, PetscMax(-1022, PetscMin(-ilogb(largest), 960))) : 1;
-}
+double PackedSingleFactor(double largest) { return largest > 0 ? ldexp(1, PetscMax(-1022, PetscMin(-ilogb(largest), 960))) : 1; }
 
 /* sum of a[i] b[i] with the error of each product and sum added back (Ogita, Rump and Oishi 2005) */
 static double DotExactly(int32_t n, const double a[], const double b[])
@@ -80,8 +77,7 @@ static double Largest(int64_t n, const double a[])
 }
 
 /* PackedEffectsCreate - See the header. Not collective; free with PackedEffectsDestroy(). */
-PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *path, int k, const double x[],
-                                   PackedEffects *e)
+PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *path, int k, const double x[], PackedEffects *e)
 {
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(m->n_cols, &e->a, m->n_cols, &e->mend));
@@ -152,9 +148,7 @@ static PackedSummary SummariseRows(const MeritPacked *m, int k, const double s[]
   PackedSummary all    = {0};
 
 #pragma omp parallel for schedule(static) if (WorthThreads(m))
-  for (int64_t i = 0; i < strips; i++)
-    strip[i] =
-        PackedSummarise(PetscMin(MERIT_STRIP, m->n_rows - i * MERIT_STRIP), k, s + i * MERIT_STRIP * k);
+  for (int64_t i = 0; i < strips; i++) strip[i] = PackedSummarise(PetscMin(MERIT_STRIP, m->n_rows - i * MERIT_STRIP), k, s + i * MERIT_STRIP * k);
   for (int64_t i = 0; i < strips; i++) {
     AddExactly(&all.sum, &all.lost, strip[i].sum);
     all.lost += strip[i].lost;
@@ -164,14 +158,12 @@ static PackedSummary SummariseRows(const MeritPacked *m, int k, const double s[]
 }
 
 /* Forward product for quarters [from, to) of the strips; g[row * k] is overwritten */
-static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e,
-                         int64_t from, int64_t to, int k, double g[])
+static void ForwardShare(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e, int64_t from, int64_t to, int k, double g[])
 {
   while (from < to) {
-    const int64_t strip     = from / MERIT_QUARTERS;
-    const int     q0        = (int)(from % MERIT_QUARTERS),
-              q1            = (int)PetscMin(MERIT_QUARTERS, to - strip * MERIT_QUARTERS);
-    double acc[MERIT_STRIP] = {0}; /* sums of the rows of this strip */
+    const int64_t strip = from / MERIT_QUARTERS;
+    const int     q0 = (int)(from % MERIT_QUARTERS), q1 = (int)PetscMin(MERIT_QUARTERS, to - strip * MERIT_QUARTERS);
+    double        acc[MERIT_STRIP] = {0}; /* sums of the rows of this strip */
 
     PackedForwardStrip(m, path, e, strip, q0, q1, acc);
     for (int w = 0; w < MERIT_LINE; w++) {
@@ -225,8 +217,7 @@ PetscErrorCode MeritPackedForward(const MeritPacked *m, int k, const double x[],
 }
 
 /* Values of all rows in the order that the path wants, padded with 0 to whole strips */
-static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, double factor, int k,
-                        const double s[], double arranged[])
+static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, double factor, int k, const double s[], double arranged[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
@@ -245,16 +236,14 @@ static void ArrangeRows(const MeritPacked *m, const MeritPackedPath *path, doubl
 }
 
 /* Adjoint product for columns [from, to): y[column * k]; part [n_cols] is scratch */
-static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double s[],
-                         const double arranged[], const double mend[], double factor, double sum,
-                         int32_t from, int32_t to, int k, double part[], double y[])
+static void AdjointShare(const MeritPacked *m, const MeritPackedPath *path, const double s[], const double arranged[], const double mend[],
+                         double factor, double sum, int32_t from, int32_t to, int k, double part[], double y[])
 {
   const int64_t strips = MeritPackedStrips(m->n_rows);
 
   for (int32_t j = from; j < to; j++) part[j] = 0;
   for (int64_t strip = 0; strip < strips; strip++)
-    PackedAdjointStrip(m, path, strip, from, to, k, s + strip * MERIT_STRIP * k,
-                       arranged + strip * MERIT_STRIP, mend, factor, part);
+    PackedAdjointStrip(m, path, strip, from, to, k, s + strip * MERIT_STRIP * k, arranged + strip * MERIT_STRIP, mend, factor, part);
   for (int32_t j = from; j < to; j++) y[(size_t)j * (size_t)k] = m->scale[j] * (part[j] - m->centre[j] * sum);
 }
 
@@ -267,8 +256,7 @@ static PetscErrorCode AdjointOne(const MeritPacked *m, int k, const double s[], 
   PackedSummary         *strip, all;
 
   PetscFunctionBegin;
-  PetscCall(
-      PetscMalloc4(padded + 8, &room, m->n_cols, &mend, m->n_cols, &part, padded / MERIT_STRIP, &strip));
+  PetscCall(PetscMalloc4(padded + 8, &room, m->n_cols, &mend, m->n_cols, &part, padded / MERIT_STRIP, &strip));
   arranged = PackedAligned(room);
   all      = SummariseRows(m, k, s, strip);
   factor   = path->input_factor(all.largest);

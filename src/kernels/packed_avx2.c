@@ -46,8 +46,7 @@ AVX2 INLINE __m256d Copies(__m256i w, const int t)
 
 /* List the columns of a block with missing genotypes in the rows of mask; returns how many. Without
    a branch, which would be mispredicted often. */
-AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MERIT_LINE],
-                            int list[MERIT_COLUMN_BLOCK])
+AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MERIT_LINE], int list[MERIT_COLUMN_BLOCK])
 {
   const __m256i low   = _mm256_loadu_si256((const __m256i *)(const void *)mask);
   const __m256i top   = _mm256_loadu_si256((const __m256i *)(const void *)(mask + 4));
@@ -69,14 +68,13 @@ AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MER
 /* Words with code 1 where a genotype is missing, else 0 */
 AVX2 INLINE __m256i Missing(__m256i w)
 {
-  return _mm256_and_si256(_mm256_and_si256(w, _mm256_srli_epi64(w, 1)),
-                          _mm256_set1_epi64x((long long)MERIT_LOW_BITS));
+  return _mm256_and_si256(_mm256_and_si256(w, _mm256_srli_epi64(w, 1)), _mm256_set1_epi64x((long long)MERIT_LOW_BITS));
 }
 
 /* Eight steps from `step` on: 32 rows of n columns, with the sums in registers. Columns in the list
    are gone through a second time for their missing genotypes alone. */
-AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const double a[], const int list[], int n_list,
-                              const double mend[], double acc[32], const int step)
+AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const double a[], const int list[], int n_list, const double mend[], double acc[32],
+                              const int step)
 {
   __m256d sum[8];
 
@@ -90,8 +88,7 @@ AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const double a[], con
     for (int t = 0; t < 8; t++) sum[t] = _mm256_fmadd_pd(f, Copies(w, step + t), sum[t]);
   }
   for (int i = 0; i < n_list; i++) {
-    const __m256i w =
-        Missing(_mm256_load_si256((const __m256i *)(const void *)(word + (size_t)list[i] * MERIT_LINE)));
+    const __m256i w = Missing(_mm256_load_si256((const __m256i *)(const void *)(word + (size_t)list[i] * MERIT_LINE)));
     const __m256d f = _mm256_broadcast_sd(mend + list[i]);
 
 #pragma GCC unroll 8
@@ -102,8 +99,8 @@ AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const double a[], con
 }
 
 /* The same for a quarter of four words; a constant step lets the compiler fold the shifts */
-AVX2 static void ForwardWords(const uint64_t *word, int n, const double a[], const int list[], int n_list,
-                              const double mend[], double acc[32], int quarter)
+AVX2 static void ForwardWords(const uint64_t *word, int n, const double a[], const int list[], int n_list, const double mend[], double acc[32],
+                              int quarter)
 {
   switch (quarter) {
   case 0:
@@ -123,8 +120,8 @@ AVX2 static void ForwardWords(const uint64_t *word, int n, const double a[], con
 
 /* acc[row] += sum over columns of copies * a / factor, rows of quarters [q0, q1); contract in
    packed_impl.h */
-AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[],
-                         double factor, int q0, int q1, double acc[MERIT_STRIP])
+AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int q0, int q1,
+                         double acc[MERIT_STRIP])
 {
   double       sum[MERIT_STRIP] __attribute__((aligned(64))) = {0};
   uint64_t     mask[MERIT_LINE];
@@ -137,9 +134,7 @@ AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], 
     int             list[MERIT_COLUMN_BLOCK], n_list = mend ? ListMissing(line, n, mask, list) : 0;
 
     for (int q = q0; q < q1; q++)
-      for (int h = 0; h < 2; h++)
-        ForwardWords(line + 4 * h, n, a + from, list, n_list, mend ? mend + from : NULL,
-                     sum + 128 * h + 32 * q, q);
+      for (int h = 0; h < 2; h++) ForwardWords(line + 4 * h, n, a + from, list, n_list, mend ? mend + from : NULL, sum + 128 * h + 32 * q, q);
   }
   for (int h = 0; h < 2; h++)
     for (int t = 8 * q0; t < 8 * q1; t++)
@@ -159,8 +154,7 @@ AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT
     const __m256i w  = missing ? Missing(at) : at;
 
 #pragma GCC unroll 32
-    for (int t = 0; t < 32; t++)
-      sum[t % 4] = _mm256_fmadd_pd(Copies(w, t), _mm256_load_pd(s + 128 * h + 4 * t), sum[t % 4]);
+    for (int t = 0; t < 32; t++) sum[t % 4] = _mm256_fmadd_pd(Copies(w, t), _mm256_load_pd(s + 128 * h + 4 * t), sum[t % 4]);
   }
   sum[0] = _mm256_add_pd(_mm256_add_pd(sum[0], sum[1]), _mm256_add_pd(sum[2], sum[3]));
   half   = _mm_add_pd(_mm256_castpd256_pd128(sum[0]), _mm256_extractf128_pd(sum[0], 1));
@@ -168,8 +162,8 @@ AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT
 }
 
 /* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
-AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
-                         const double s[MERIT_STRIP], const double mend[], double factor, double y[])
+AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP], const double mend[],
+                         double factor, double y[])
 {
   uint64_t     mask[MERIT_LINE];
   const double back = 0x1p1022 / factor;
@@ -181,17 +175,13 @@ AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int3
     int             list[MERIT_COLUMN_BLOCK], n_list = mend ? ListMissing(line, n, mask, list) : 0;
 
     for (int c = 0; c < n; c++) y[j + c] += back * DotLine(line + (size_t)c * MERIT_LINE, s, false);
-    for (int i = 0; i < n_list; i++)
-      y[j + list[i]] += back * mend[j + list[i]] * DotLine(line + (size_t)list[i] * MERIT_LINE, s, true);
+    for (int i = 0; i < n_list; i++) y[j + list[i]] += back * mend[j + list[i]] * DotLine(line + (size_t)list[i] * MERIT_LINE, s, true);
   }
 }
 
 static const MeritPackedPath avx2 = {1, false, 4, InputFactor, Arrange, Forward, Adjoint};
 
-const MeritPackedPath *MeritPackedPathAvx2(void)
-{
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : NULL;
-}
+const MeritPackedPath *MeritPackedPathAvx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : NULL; }
 #else
 const MeritPackedPath *MeritPackedPathAvx2(void) { return NULL; }
 #endif

@@ -64,8 +64,8 @@ AVX2 INLINE int ListMissing(const uint64_t *line, int n, const uint64_t mask[MER
 
 /* Eight steps from `step` on of eight half-words, n columns; listed columns once more for their
    missing genotypes. Sums of floats are added to doubles at the end. */
-AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const float a[], const int list[], int n_list,
-                              const float mend[], double sum[][LANES], const int step)
+AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const float a[], const int list[], int n_list, const float mend[], double sum[][LANES],
+                              const int step)
 {
   __m256 acc[8];
 
@@ -79,9 +79,8 @@ AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const float a[], cons
     for (int t = 0; t < 8; t++) acc[t] = _mm256_fmadd_ps(f, Copies(w, step + t), acc[t]);
   }
   for (int i = 0; i < n_list; i++) {
-    const __m256i w =
-        Missing(_mm256_load_si256((const __m256i *)(const void *)(word + (size_t)list[i] * MERIT_LINE)));
-    const __m256 f = _mm256_broadcast_ss(mend + list[i]);
+    const __m256i w = Missing(_mm256_load_si256((const __m256i *)(const void *)(word + (size_t)list[i] * MERIT_LINE)));
+    const __m256  f = _mm256_broadcast_ss(mend + list[i]);
 
 #pragma GCC unroll 8
     for (int t = 0; t < 8; t++) acc[t] = _mm256_fmadd_ps(f, Copies(w, step + t), acc[t]);
@@ -91,15 +90,14 @@ AVX2 INLINE void ForwardSteps(const uint64_t *word, int n, const float a[], cons
     double *to = sum[step + t];
 
     _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_cvtps_pd(_mm256_castps256_ps128(acc[t]))));
-    _mm256_storeu_pd(to + 4,
-                     _mm256_add_pd(_mm256_loadu_pd(to + 4), _mm256_cvtps_pd(_mm256_extractf128_ps(acc[t], 1))));
+    _mm256_storeu_pd(to + 4, _mm256_add_pd(_mm256_loadu_pd(to + 4), _mm256_cvtps_pd(_mm256_extractf128_ps(acc[t], 1))));
   }
 }
 
 /* Both halves of the lines of a block, for the steps of quarters [q0, q1): quarters 0 and 2 are
    steps 0 to 7, 1 and 3 steps 8 to 15 */
-AVX2 static void ForwardBlock(const uint64_t *line, int n, const float a[], const int list[], int n_list,
-                              const float mend[], int q0, int q1, double sum[2][STEPS][LANES])
+AVX2 static void ForwardBlock(const uint64_t *line, int n, const float a[], const int list[], int n_list, const float mend[], int q0, int q1,
+                              double sum[2][STEPS][LANES])
 {
   for (int h = 0; h < 2; h++) {
     if (q0 == 0 || (q0 <= 2 && q1 > 2)) ForwardSteps(line + 4 * h, n, a, list, n_list, mend, sum[h], 0);
@@ -108,8 +106,8 @@ AVX2 static void ForwardBlock(const uint64_t *line, int n, const float a[], cons
 }
 
 /* acc[row] += sum over columns of copies * a / factor; contract in packed_impl.h */
-AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int q0,
-                         int q1, double acc[MERIT_STRIP])
+AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int q0, int q1,
+                         double acc[MERIT_STRIP])
 {
   double       sum[2][STEPS][LANES] = {{{0}}};
   float        f[FLUSH], g[FLUSH];
@@ -129,8 +127,7 @@ AVX2 static void Forward(const MeritPacked *m, int64_t strip, const double a[], 
   /* Half-word l holds quarters 2 (l % 2) and 2 (l % 2) + 1 of word l / 2 */
   for (int l = 0; l < 2 * LANES; l++)
     for (int q = PetscMax(q0, 2 * (l % 2)); q < PetscMin(q1, 2 * (l % 2) + 2); q++)
-      for (int t = 8 * (q % 2); t < 8 * (q % 2) + 8; t++)
-        acc[STEPS * l + t] += sum[l / LANES][t][l % LANES] * 0x1p126 * back;
+      for (int t = 8 * (q % 2); t < 8 * (q % 2) + 8; t++) acc[STEPS * l + t] += sum[l / LANES][t][l % LANES] * 0x1p126 * back;
 }
 
 /* Sum over a strip of copies times s; with `missing`, of 1 for missing genotypes times s */
@@ -147,8 +144,7 @@ AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const float s[MERIT_
     const __m256i w  = missing ? Missing(at) : at;
 
 #pragma GCC unroll 16
-    for (int t = 0; t < STEPS; t++)
-      sum[t % 4] = _mm256_fmadd_ps(Copies(w, t), _mm256_load_ps(s + 128 * h + LANES * t), sum[t % 4]);
+    for (int t = 0; t < STEPS; t++) sum[t % 4] = _mm256_fmadd_ps(Copies(w, t), _mm256_load_ps(s + 128 * h + LANES * t), sum[t % 4]);
   }
   sum[0] = _mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3]));
   all    = _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(sum[0])), _mm256_cvtps_pd(_mm256_extractf128_ps(sum[0], 1)));
@@ -157,8 +153,8 @@ AVX2 INLINE double DotLine(const uint64_t line[MERIT_LINE], const float s[MERIT_
 }
 
 /* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
-AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
-                         const double mend[], double factor, double y[])
+AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP], const double mend[],
+                         double factor, double y[])
 {
   float        f[MERIT_STRIP] __attribute__((aligned(32)));
   uint64_t     mask[MERIT_LINE];
@@ -172,17 +168,13 @@ AVX2 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int3
     int             list[FLUSH], n_list = mend ? ListMissing(line, n, mask, list) : 0;
 
     for (int c = 0; c < n; c++) y[j + c] += back * DotLine(line + (size_t)c * MERIT_LINE, f, false);
-    for (int i = 0; i < n_list; i++)
-      y[j + list[i]] += back * mend[j + list[i]] * DotLine(line + (size_t)list[i] * MERIT_LINE, f, true);
+    for (int i = 0; i < n_list; i++) y[j + list[i]] += back * mend[j + list[i]] * DotLine(line + (size_t)list[i] * MERIT_LINE, f, true);
   }
 }
 
 static const MeritPackedPath single = {2, false, 4, InputFactor, Arrange, Forward, Adjoint};
 
-const MeritPackedPath *MeritPackedSingleAvx2(void)
-{
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &single : NULL;
-}
+const MeritPackedPath *MeritPackedSingleAvx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &single : NULL; }
 #else
 const MeritPackedPath *MeritPackedSingleAvx2(void) { return NULL; }
 #endif

@@ -25,8 +25,7 @@ static double NoFactor(double largest)
    of the second b d (or b3) */
 AVX512 INLINE void MakeTable(double a, double a3, double b, double b3, __m512d table[2])
 {
-  const __m512d first = _mm512_mask_mov_pd(
-      _mm512_mul_pd(_mm512_set1_pd(a), _mm512_setr_pd(0, 1, 2, 0, 0, 1, 2, 0)), 0x88, _mm512_set1_pd(a3));
+  const __m512d first = _mm512_mask_mov_pd(_mm512_mul_pd(_mm512_set1_pd(a), _mm512_setr_pd(0, 1, 2, 0, 0, 1, 2, 0)), 0x88, _mm512_set1_pd(a3));
 
   table[0] = _mm512_mask_add_pd(first, 0xf0, first, _mm512_set1_pd(b));
   table[1] = _mm512_add_pd(first, _mm512_mask_mov_pd(_mm512_set1_pd(2 * b), 0xf0, _mm512_set1_pd(b3)));
@@ -37,18 +36,16 @@ AVX512 INLINE void MakeTable(double a, double a3, double b, double b3, __m512d t
 AVX512 INLINE __m512i Nibbles(const uint64_t *line, bool two, const bool odd)
 {
   const __m512i low = _mm512_set1_epi64(0x3333333333333333);
-  const __m512i u   = _mm512_load_si512(line),
-                v   = two ? _mm512_load_si512(line + MERIT_LINE) : _mm512_setzero_si512();
+  const __m512i u = _mm512_load_si512(line), v = two ? _mm512_load_si512(line + MERIT_LINE) : _mm512_setzero_si512();
 
-  if (odd)
-    return _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi64(u, 2), low), _mm512_andnot_si512(low, v));
+  if (odd) return _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi64(u, 2), low), _mm512_andnot_si512(low, v));
   return _mm512_or_si512(_mm512_and_si512(u, low), _mm512_slli_epi64(_mm512_and_si512(v, low), 2));
 }
 
 /* Rows 8 first .. 8 (first + n) - 1 of each word, n = 1 or 2: sum[step][word] += the tables'
    values, with the sums in registers */
-AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d table[][2], const int first,
-                                const int n, double sum[STEPS][MERIT_LINE])
+AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d table[][2], const int first, const int n,
+                                double sum[STEPS][MERIT_LINE])
 {
   __m512d acc[16];
 
@@ -68,9 +65,8 @@ AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d
     for (int t = 0; t < 4 * n; t++) {
       const unsigned bits = (unsigned)(4 * (4 * first + t));
 
-      acc[2 * t] = _mm512_add_pd(acc[2 * t], _mm512_permutex2var_pd(lo, _mm512_srli_epi64(even, bits), hi));
-      acc[2 * t + 1] =
-          _mm512_add_pd(acc[2 * t + 1], _mm512_permutex2var_pd(lo, _mm512_srli_epi64(odd, bits), hi));
+      acc[2 * t]     = _mm512_add_pd(acc[2 * t], _mm512_permutex2var_pd(lo, _mm512_srli_epi64(even, bits), hi));
+      acc[2 * t + 1] = _mm512_add_pd(acc[2 * t + 1], _mm512_permutex2var_pd(lo, _mm512_srli_epi64(odd, bits), hi));
     }
   }
 #pragma GCC unroll 16
@@ -79,8 +75,7 @@ AVX512 INLINE void ForwardSteps(const uint64_t *line, int columns, const __m512d
 
 /* One block of columns for quarters [q0, q1): two quarters at a time where both halves of a word
    are wanted */
-AVX512 static void ForwardBlock(const uint64_t *line, int columns, const __m512d table[][2], int q0, int q1,
-                                double sum[STEPS][MERIT_LINE])
+AVX512 static void ForwardBlock(const uint64_t *line, int columns, const __m512d table[][2], int q0, int q1, double sum[STEPS][MERIT_LINE])
 {
   if (q0 == 0 && q1 >= 2) {
     ForwardSteps(line, columns, table, 0, 2, sum);
@@ -105,14 +100,13 @@ AVX512 INLINE void AddSteps(const double sum[8][MERIT_LINE], double *acc)
   for (int t = 0; t < 8; t++) a[t] = _mm512_castpd_si512(_mm512_load_pd(sum[t]));
   Transpose(a);
 #pragma GCC unroll 8
-  for (int w = 0; w < 8; w++)
-    _mm512_storeu_pd(acc + 32 * w, _mm512_add_pd(_mm512_loadu_pd(acc + 32 * w), _mm512_castsi512_pd(a[w])));
+  for (int w = 0; w < 8; w++) _mm512_storeu_pd(acc + 32 * w, _mm512_add_pd(_mm512_loadu_pd(acc + 32 * w), _mm512_castsi512_pd(a[w])));
 }
 
 /* acc[row] += sum over columns of copies * a; mend is the value of a missing genotype. Contract in
    packed_impl.h. */
-AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[],
-                           double factor, int q0, int q1, double acc[MERIT_STRIP])
+AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int q0, int q1,
+                           double acc[MERIT_STRIP])
 {
   double  sum[STEPS][MERIT_LINE] __attribute__((aligned(64))) = {{0}};
   __m512d table[PAIRS][2];
@@ -124,8 +118,7 @@ AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[]
     for (int j = 0; j < n; j += 2) {
       const bool two = j + 1 < n;
 
-      MakeTable(a[from + j], mend[from + j], two ? a[from + j + 1] : 0, two ? mend[from + j + 1] : 0,
-                table[j / 2]);
+      MakeTable(a[from + j], mend[from + j], two ? a[from + j + 1] : 0, two ? mend[from + j + 1] : 0, table[j / 2]);
     }
     ForwardBlock(PackedLine(m, strip, from), n, (const __m512d(*)[2])table, q0, q1, sum);
   }
@@ -151,8 +144,7 @@ AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint64_t *
 
 /* sum[c] = the tables' values for all nibbles of groups of eight columns; the lines at `next` are
    loaded meanwhile */
-AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const int groups,
-                          const uint64_t *next, double *sum)
+AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const int groups, const uint64_t *next, double *sum)
 {
   const int chains = groups > 4 ? 1 : 2; /* independent sums, so that additions do not wait for each other */
   __m512d   acc[GROUPS];
@@ -179,19 +171,15 @@ AVX512 INLINE void LookUp(const uint64_t *word, const __m512d table[][2], const 
     }
   }
 #pragma GCC unroll 8
-  for (int g = 0; g < groups; g++)
-    _mm512_store_pd(sum + 8 * g, chains > 1 ? _mm512_add_pd(acc[g], acc[groups + g]) : acc[g]);
+  for (int g = 0; g < groups; g++) _mm512_store_pd(sum + 8 * g, chains > 1 ? _mm512_add_pd(acc[g], acc[groups + g]) : acc[g]);
 }
 
 /* The same for 8 or 4 groups at once, or group by group: constants let the compiler keep the sums
    in registers */
-AVX512 static void LookUpGroups(const uint64_t *word, const __m512d table[][2], int groups,
-                                const uint64_t *next, double *sum)
+AVX512 static void LookUpGroups(const uint64_t *word, const __m512d table[][2], int groups, const uint64_t *next, double *sum)
 {
-  if (groups == GROUPS)
-    LookUp(word, table, GROUPS, next, sum);
-  else if (groups == 4)
-    LookUp(word, table, 4, NULL, sum);
+  if (groups == GROUPS) LookUp(word, table, GROUPS, next, sum);
+  else if (groups == 4) LookUp(word, table, 4, NULL, sum);
   else
     for (int g = 0; g < groups; g++) LookUp(word + 8 * (size_t)g, table, 1, NULL, sum + 8 * g);
 }
@@ -202,16 +190,14 @@ AVX512 static void MakeTables(const double s[MERIT_STRIP], bool missing, __m512d
   for (int p = 0; p < MERIT_STRIP / 2; p++) {
     const double u = s[2 * p], v = s[2 * p + 1];
 
-    if (missing)
-      MakeTable(0, u, 0, v, table[p]);
-    else
-      MakeTable(u, 0, v, 0, table[p]);
+    if (missing) MakeTable(0, u, 0, v, table[p]);
+    else MakeTable(u, 0, v, 0, table[p]);
   }
 }
 
 /* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
-AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
-                           const double s[MERIT_STRIP], const double mend[], double factor, double y[])
+AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP], const double mend[],
+                           double factor, double y[])
 {
   __m512d  copies[MERIT_STRIP / 2][2], missing[MERIT_STRIP / 2][2];
   double   sum[COLUMNS] __attribute__((aligned(64)));
@@ -235,8 +221,7 @@ AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, in
       if (n < 8 * g + 8) at = memcpy(last, at, (size_t)(n - 8 * g) * MERIT_LINE * sizeof(*at));
       mended |= TransposeLines(at, _mm512_loadu_si512(mask), word + 8 * (size_t)g);
     }
-    LookUpGroups(word, (const __m512d(*)[2])copies, groups,
-                 j + 2 * COLUMNS <= to ? line + COLUMNS * MERIT_LINE : NULL, sum);
+    LookUpGroups(word, (const __m512d(*)[2])copies, groups, j + 2 * COLUMNS <= to ? line + COLUMNS * MERIT_LINE : NULL, sum);
     for (int c = 0; c < n; c++) y[j + c] += sum[c];
     /* Missing genotypes are rare: their tables are made when the first one is met */
     if (!mended || !mend) continue;

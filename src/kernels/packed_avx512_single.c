@@ -10,10 +10,10 @@
 #include <string.h>
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define LANES   16                    /* half-words of a line */
-#define STEPS   16                    /* rows of a half-word */
+#define LANES   16 /* half-words of a line */
+#define STEPS   16 /* rows of a half-word */
 #define FLUSH   MERIT_SINGLE_COLUMNS
-#define GROUPS  8                     /* groups of 16 columns that share the tables of the adjoint product */
+#define GROUPS  8 /* groups of 16 columns that share the tables of the adjoint product */
 #define COLUMNS (LANES * GROUPS)
 
 /* The largest input is brought near 1, so that floats neither overflow nor vanish */
@@ -23,12 +23,10 @@ static double InputFactor(double largest) { return PackedSingleFactor(largest); 
    of the second b d (or b3) */
 AVX512 INLINE __m512 MakeTable(double a, double a3, double b, double b3)
 {
-  const __m512 u = _mm512_mask_mov_ps(
-      _mm512_mul_ps(_mm512_set1_ps((float)a), _mm512_setr_ps(0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 2, 0)), 0x8888,
-      _mm512_set1_ps((float)a3));
-  const __m512 v = _mm512_mask_mov_ps(
-      _mm512_mul_ps(_mm512_set1_ps((float)b), _mm512_setr_ps(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0)), 0xf000,
-      _mm512_set1_ps((float)b3));
+  const __m512 u = _mm512_mask_mov_ps(_mm512_mul_ps(_mm512_set1_ps((float)a), _mm512_setr_ps(0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 2, 0)), 0x8888,
+                                      _mm512_set1_ps((float)a3));
+  const __m512 v = _mm512_mask_mov_ps(_mm512_mul_ps(_mm512_set1_ps((float)b), _mm512_setr_ps(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0)), 0xf000,
+                                      _mm512_set1_ps((float)b3));
 
   return _mm512_add_ps(u, v);
 }
@@ -43,8 +41,7 @@ AVX512 INLINE void ForwardBlock(const uint64_t *line, int columns, const __m512 
 #pragma GCC unroll 16
   for (int t = 0; t < STEPS; t++) acc[t] = _mm512_setzero_ps();
   for (int j = 0; j < columns; j += 2, line += 2 * MERIT_LINE) {
-    const __m512i u    = _mm512_load_si512(line),
-                  v    = j + 1 < columns ? _mm512_load_si512(line + MERIT_LINE) : _mm512_setzero_si512();
+    const __m512i u = _mm512_load_si512(line), v = j + 1 < columns ? _mm512_load_si512(line + MERIT_LINE) : _mm512_setzero_si512();
     const __m512i even = _mm512_or_si512(_mm512_and_si512(u, low), _mm512_slli_epi64(_mm512_and_si512(v, low), 2));
     const __m512i odd  = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi64(u, 2), low), _mm512_andnot_si512(low, v));
     const __m512  t    = table[j / 2];
@@ -60,14 +57,13 @@ AVX512 INLINE void ForwardBlock(const uint64_t *line, int columns, const __m512 
 #pragma GCC unroll 16
   for (int t = 0; t < STEPS; t++) {
     _mm512_store_pd(sum[t], _mm512_add_pd(_mm512_load_pd(sum[t]), _mm512_cvtps_pd(_mm512_castps512_ps256(acc[t]))));
-    _mm512_store_pd(sum[t] + 8,
-                    _mm512_add_pd(_mm512_load_pd(sum[t] + 8), _mm512_cvtps_pd(_mm512_extractf32x8_ps(acc[t], 1))));
+    _mm512_store_pd(sum[t] + 8, _mm512_add_pd(_mm512_load_pd(sum[t] + 8), _mm512_cvtps_pd(_mm512_extractf32x8_ps(acc[t], 1))));
   }
 }
 
 /* acc[row] += sum over columns of copies * a / factor; contract in packed_impl.h */
-AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
-                           int q0, int q1, double acc[MERIT_STRIP])
+AVX512 static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int q0, int q1,
+                           double acc[MERIT_STRIP])
 {
   double       sum[STEPS][LANES] __attribute__((aligned(64))) = {{0}};
   __m512       table[FLUSH / 2];
@@ -99,8 +95,8 @@ AVX512 INLINE bool TransposeLines(const uint64_t *line, __m512i mask, uint32_t *
   for (int c = 0; c < 8; c++) {
     a[c] = _mm512_load_si512(line + c * MERIT_LINE);
     b[c] = _mm512_load_si512(line + (8 + c) * MERIT_LINE);
-    any  = _mm512_or_si512(any, _mm512_or_si512(_mm512_and_si512(a[c], _mm512_srli_epi64(a[c], 1)),
-                                                _mm512_and_si512(b[c], _mm512_srli_epi64(b[c], 1))));
+    any =
+        _mm512_or_si512(any, _mm512_or_si512(_mm512_and_si512(a[c], _mm512_srli_epi64(a[c], 1)), _mm512_and_si512(b[c], _mm512_srli_epi64(b[c], 1))));
   }
   Transpose(a);
   Transpose(b);
@@ -154,10 +150,8 @@ AVX512 INLINE void LookUp(const uint32_t *half, const __m512 table[], const int 
 /* The same for 8 or 4 groups at once, or group by group */
 AVX512 static void LookUpGroups(const uint32_t *half, const __m512 table[], int groups, const uint64_t *next, double *sum)
 {
-  if (groups == GROUPS)
-    LookUp(half, table, GROUPS, next, sum);
-  else if (groups == 4)
-    LookUp(half, table, 4, NULL, sum);
+  if (groups == GROUPS) LookUp(half, table, GROUPS, next, sum);
+  else if (groups == 4) LookUp(half, table, 4, NULL, sum);
   else
     for (int g = 0; g < groups; g++) LookUp(half + LANES * (size_t)g, table, 1, NULL, sum + LANES * g);
 }
@@ -173,8 +167,8 @@ AVX512 static void MakeTables(const double s[MERIT_STRIP], bool missing, __m512 
 }
 
 /* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
-AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
-                           const double mend[], double factor, double y[])
+AVX512 static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP], const double mend[],
+                           double factor, double y[])
 {
   __m512       copies[MERIT_STRIP / 2], missing[MERIT_STRIP / 2];
   double       sum[COLUMNS] __attribute__((aligned(64)));

@@ -26,10 +26,9 @@ typedef struct {
    code for AVX2. */
 static void Widths(const MeritPacked *m, const PackedBlock **narrow, const PackedBlock **wide)
 {
-  const PackedBlock *const *const blocks[] = {[MERIT_PACKED_PORTABLE] = packed_block_portable,
-                                              [MERIT_PACKED_AVX2]     = packed_block_avx2,
-                                              [MERIT_PACKED_AVX512]   = packed_block_avx512};
-  const MeritPackedLevel          level    = MeritPackedLevelNow();
+  const PackedBlock *const *const blocks[] = {
+      [MERIT_PACKED_PORTABLE] = packed_block_portable, [MERIT_PACKED_AVX2] = packed_block_avx2, [MERIT_PACKED_AVX512] = packed_block_avx512};
+  const MeritPackedLevel level = MeritPackedLevelNow();
 
   *wide   = blocks[level][m->single];
   *narrow = level == MERIT_PACKED_AVX512 ? packed_block_avx2[m->single] : *wide;

@@ -12,21 +12,20 @@
 #define Values           CORE(Values)
 #define Scratch          CORE(Scratch)
 /* Bytes from a table's start to the entry of genotypes 3 i .. 3 i + 2 of a word */
-#define CORE_ENTRY(word, i)                                                                                                  \
-  (CORE_BYTES == 32 ? ((i) ? ((word) >> ((i) ? 6 * (i)-5 : 0)) & 0x7e0 : ((word) << 5) & 0x7e0)                              \
+#define CORE_ENTRY(word, i)                                                                                                                          \
+  (CORE_BYTES == 32 ? ((i) ? ((word) >> ((i) ? 6 * (i)-5 : 0)) & 0x7e0 : ((word) << 5) & 0x7e0)                                                      \
                     : ((i) ? ((word) >> ((i) ? 6 * (i)-6 : 0)) & 0xfc0 : ((word) << 6) & 0xfc0))
-#define CORE_LOOK(table, word, i)                                                                                            \
-  (*(const Vector *)(const void *)((const char *)(table) + 64 * CORE_BYTES * (i) + CORE_ENTRY(word, i)))
+#define CORE_LOOK(table, word, i) (*(const Vector *)(const void *)((const char *)(table) + 64 * CORE_BYTES * (i) + CORE_ENTRY(word, i)))
 
 typedef CORE_REAL Vector __attribute__((vector_size(CORE_BYTES)));
 typedef Vector    Values[4]; /* of one genotype, by code */
 
 /* Scratch of one thread, on a boundary of CORE_BYTES */
 typedef struct {
-  Vector    table[PACKED_ENTRIES];
-  Values    value[32];
-  Vector    sum[PACKED_SUMS];
-  double    total[CORE_SINGLE ? PACKED_SUMS : 1][CORE_LANES]; /* doubles that the sums of floats are added to */
+  Vector table[PACKED_ENTRIES];
+  Values value[32];
+  Vector sum[PACKED_SUMS];
+  double total[CORE_SINGLE ? PACKED_SUMS : 1][CORE_LANES]; /* doubles that the sums of floats are added to */
 } Scratch;
 
 /* Sums of the values of three genotypes for each of their 64 codes, ten times, and of the last two */
@@ -75,10 +74,7 @@ static void CORE(Clear)(Scratch *own, int64_t n)
 }
 
 /* Sum t of right-hand side i of the group */
-static double CORE(Total)(const Scratch *own, int64_t t, int i)
-{
-  return CORE_SINGLE ? own->total[t][i] : (double)own->sum[t][i];
-}
+static double CORE(Total)(const Scratch *own, int64_t t, int i) { return CORE_SINGLE ? own->total[t][i] : (double)own->sum[t][i]; }
 
 /* value[j][code][i] = scale (copies - centre) x for 32 columns from `from` on; 0 beyond the last column */
 static void CORE(ForwardValues)(const PackedBlockCall *c, int32_t from, Values value[32])
@@ -148,8 +144,7 @@ CORE_TARGET static void CORE(AdjointMissing)(const MeritPacked *m, int64_t strip
 }
 
 /* The same for all words of a strip by the list of missing genotypes; row[256] holds s */
-CORE_TARGET static void CORE(AdjointGaps)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const Vector row[MERIT_STRIP],
-                                          Vector sum[])
+CORE_TARGET static void CORE(AdjointGaps)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const Vector row[MERIT_STRIP], Vector sum[])
 {
   for (int32_t first = from; first < to; first += MERIT_GAP_COLUMNS) {
     const uint16_t *at;
@@ -157,17 +152,16 @@ CORE_TARGET static void CORE(AdjointGaps)(const MeritPacked *m, int64_t strip, i
     Vector          part[MERIT_GAP_COLUMNS] = {{0}};
 
     for (int64_t i = 0; i < n; i++) part[at[i] >> 8] += row[at[i] & 255];
-    for (int32_t j = first; n && j < PetscMin(to, first + MERIT_GAP_COLUMNS); j++)
-      sum[j - from] += (CORE_REAL)m->missing[j] * part[j - first];
+    for (int32_t j = first; n && j < PetscMin(to, first + MERIT_GAP_COLUMNS); j++) sum[j - from] += (CORE_REAL)m->missing[j] * part[j - first];
   }
 }
 
 /* M's for columns [from64, to64), at most PACKED_COLUMNS */
 CORE_TARGET static void CORE(Adjoint)(const PackedBlockCall *c, int64_t from64, int64_t to64, void *work)
 {
-  Scratch           *own    = work;
-  const MeritPacked *m      = c->m;
-  const int32_t      from   = (int32_t)from64, to = (int32_t)to64;
+  Scratch           *own  = work;
+  const MeritPacked *m    = c->m;
+  const int32_t      from = (int32_t)from64, to = (int32_t)to64;
   const int64_t      strips = MeritPackedStrips(m->n_rows);
 
   CORE(Clear)(own, to - from);

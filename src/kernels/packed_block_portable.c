@@ -2,8 +2,7 @@
    doubles and for 8 floats. */
 #include "packed_block_impl.h"
 
-
-#define CORE_TARGET 
+#define CORE_TARGET
 #define CORE_NAME   Double
 #define CORE_REAL   double
 #define CORE_LANES  4

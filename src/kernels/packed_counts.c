@@ -13,9 +13,9 @@
 #include <stdlib.h>
 
 #if defined(__x86_64__)
-  #include <immintrin.h>
+#include <immintrin.h>
 
-  #define AVX2 __attribute__((target("avx2")))
+#define AVX2 __attribute__((target("avx2")))
 
 enum {
   WORDS = PACKED_COUNT_WORDS, /* of 32 SNPs; a 16-bit sum of two products a word stays below 8 * WORDS */
@@ -31,11 +31,10 @@ typedef struct {
 AVX2 static void Unpack(const PackedCounts *c, int32_t animal, __m256i code[WORDS])
 {
   const __m256i   shift = _mm256_set_epi64x(6, 4, 2, 0), mask = _mm256_set1_epi8(3);
-  const uint64_t *word  = c->code + (size_t)animal * (size_t)c->n;
+  const uint64_t *word = c->code + (size_t)animal * (size_t)c->n;
 
   for (int g = 0; g < c->n; g++)
-    code[g] = animal < c->animals ? _mm256_and_si256(_mm256_srlv_epi64(_mm256_set1_epi64x((int64_t)word[g]), shift), mask)
-                                  : _mm256_setzero_si256();
+    code[g] = animal < c->animals ? _mm256_and_si256(_mm256_srlv_epi64(_mm256_set1_epi64x((int64_t)word[g]), shift), mask) : _mm256_setzero_si256();
 }
 
 /* The sum of 16 whole numbers of 16 bits */
@@ -98,7 +97,7 @@ static void Fill(const MeritPackedAnimals *m, PackedCounts *c)
   c->squares = 0.0;
   for (int g = 0; g < c->n; g++)
     for (int32_t j = 32 * c->word[g]; j < PetscMin(32 * c->word[g] + 32, m->n_cols); j++) c->squares += m->centre[j] * m->centre[j];
-  #pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static)
   for (int32_t i = 0; i < m->n; i++) {
     c->dot[i] = 0.0;
     for (int g = 0; g < c->n; g++) {
@@ -139,7 +138,7 @@ PetscErrorCode PackedCountsAdd(const PackedCounts *c, int n_panels, const int32_
   PetscFunctionBegin;
   if (!c->n) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCheck(!posix_memalign(&room, 64, (size_t)threads * sizeof(Scratch)), PETSC_COMM_SELF, PETSC_ERR_MEM, "codes of %d threads", threads);
-  #pragma omp parallel for schedule(dynamic) num_threads(threads)
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int b = 0; b < n_panels; b++) Panel(c, first[b], panel[b], (Scratch *)room + omp_get_thread_num());
   free(room);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -13,10 +13,7 @@
 #define MOST_MISSING (1.0 / 32)
 
 /* Columns of a block; the last block may have fewer */
-static int32_t BlockColumns(const MeritPacked *m, int32_t block)
-{
-  return PetscMin(MERIT_GAP_COLUMNS, m->n_cols - block * MERIT_GAP_COLUMNS);
-}
+static int32_t BlockColumns(const MeritPacked *m, int32_t block) { return PetscMin(MERIT_GAP_COLUMNS, m->n_cols - block * MERIT_GAP_COLUMNS); }
 
 /* Number of missing genotypes of a block; bits beyond the last row do not count */
 static int64_t CountBlock(const MeritPacked *m, int64_t strip, int32_t block)
@@ -26,8 +23,7 @@ static int64_t CountBlock(const MeritPacked *m, int64_t strip, int32_t block)
   for (int32_t c = 0; c < BlockColumns(m, block); c++) {
     const uint64_t *line = PackedLine(m, strip, block * MERIT_GAP_COLUMNS + c);
 
-    for (int q = 0; q < MERIT_LINE; q++)
-      count += __builtin_popcountll(MissingBits(line[q]) & RowBits(m->n_rows, strip, q));
+    for (int q = 0; q < MERIT_LINE; q++) count += __builtin_popcountll(MissingBits(line[q]) & RowBits(m->n_rows, strip, q));
   }
   return count;
 }
@@ -72,8 +68,7 @@ PetscErrorCode MeritPackedFindGaps(const MeritPacked *m, MeritGaps *gaps)
   PetscCall(PetscMalloc1(blocks + 1, &gaps->start));
   gaps->start[0] = 0;
 #pragma omp parallel for schedule(static) if (WorthThreads(m))
-  for (int64_t b = 0; b < blocks; b++)
-    gaps->start[b + 1] = CountBlock(m, b / gaps->blocks, (int32_t)(b % gaps->blocks));
+  for (int64_t b = 0; b < blocks; b++) gaps->start[b + 1] = CountBlock(m, b / gaps->blocks, (int32_t)(b % gaps->blocks));
   for (int64_t b = 0; b < blocks; b++) gaps->start[b + 1] += gaps->start[b];
   n = gaps->start[blocks];
   if ((double)n > MOST_MISSING * (double)m->n_rows * m->n_cols) {
@@ -82,8 +77,7 @@ PetscErrorCode MeritPackedFindGaps(const MeritPacked *m, MeritGaps *gaps)
   }
   PetscCall(PetscMalloc1(n + 1, &gaps->at));
 #pragma omp parallel for schedule(static) if (WorthThreads(m))
-  for (int64_t b = 0; b < blocks; b++)
-    ListBlock(m, b / gaps->blocks, (int32_t)(b % gaps->blocks), gaps->at + gaps->start[b]);
+  for (int64_t b = 0; b < blocks; b++) ListBlock(m, b / gaps->blocks, (int32_t)(b % gaps->blocks), gaps->at + gaps->start[b]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -106,8 +100,7 @@ int64_t PackedGaps(const MeritPacked *m, int64_t strip, int32_t block, const uin
 }
 
 /* Add the missing genotypes of quarters [q0, q1) to the sums of rows: acc[row] += mend[j] * back */
-static void MendRows(const MeritPacked *m, int64_t strip, const double mend[], double back, int q0, int q1,
-                     double acc[MERIT_STRIP])
+static void MendRows(const MeritPacked *m, int64_t strip, const double mend[], double back, int q0, int q1, double acc[MERIT_STRIP])
 {
   for (int32_t block = 0; block * MERIT_GAP_COLUMNS < m->n_cols; block++) {
     const uint16_t *at;
@@ -127,8 +120,7 @@ static void MendRows(const MeritPacked *m, int64_t strip, const double mend[], d
 
 /* Add the missing genotypes to the sums of columns [from, to): y[j] += mend[j] * sum of s[row * k]
    over them. `from` begins a block. */
-static void MendColumns(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, int k,
-                        const double s[], const double mend[], double y[])
+static void MendColumns(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, int k, const double s[], const double mend[], double y[])
 {
   for (int32_t first = from; first < to; first += MERIT_GAP_COLUMNS) {
     const uint16_t *at;
@@ -136,14 +128,13 @@ static void MendColumns(const MeritPacked *m, int64_t strip, int32_t from, int32
     double          sum[MERIT_GAP_COLUMNS] = {0};
 
     for (int64_t i = 0; i < n; i++) sum[at[i] >> 8] += s[(at[i] & 255) * k];
-    for (int32_t j = first; n && j < PetscMin(to, first + MERIT_GAP_COLUMNS); j++)
-      y[j] += mend[j] * sum[j - first];
+    for (int32_t j = first; n && j < PetscMin(to, first + MERIT_GAP_COLUMNS); j++) y[j] += mend[j] * sum[j - first];
   }
 }
 
 /* PackedForwardStrip - acc[row] += sums of copies, missing ones too, for the rows of quarters [q0, q1). Not collective. */
-void PackedForwardStrip(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e,
-                        int64_t strip, int q0, int q1, double acc[MERIT_STRIP])
+void PackedForwardStrip(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e, int64_t strip, int q0, int q1,
+                        double acc[MERIT_STRIP])
 {
   const bool listed = PackedHasGaps(m) && !path->gaps_free;
 
@@ -152,9 +143,8 @@ void PackedForwardStrip(const MeritPacked *m, const MeritPackedPath *path, const
 }
 
 /* PackedAdjointStrip - y[j] += sums of copies times s[row * k] of a strip's rows, which are arranged as well. Not collective. */
-void PackedAdjointStrip(const MeritPacked *m, const MeritPackedPath *path, int64_t strip, int32_t from,
-                        int32_t to, int k, const double s[], const double arranged[MERIT_STRIP],
-                        const double mend[], double factor, double y[])
+void PackedAdjointStrip(const MeritPacked *m, const MeritPackedPath *path, int64_t strip, int32_t from, int32_t to, int k, const double s[],
+                        const double arranged[MERIT_STRIP], const double mend[], double factor, double y[])
 {
   const bool listed = PackedHasGaps(m);
 

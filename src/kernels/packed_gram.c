@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STRIPS 4                     /* decoded at once */
+#define STRIPS 4                      /* decoded at once */
 #define ROWS   (STRIPS * MERIT_STRIP) /* 1 KiB of bytes of a column */
-#define GROUP  4                     /* columns that go through a tile */
-#define LANES  16                    /* sums of a pair, side by side */
+#define GROUP  4                      /* columns that go through a tile */
+#define LANES  16                     /* sums of a pair, side by side */
 
 /* Decoded strips and sums of one thread; sums are of pairs of groups of columns, [pairs][GROUP *
    GROUP][LANES] */
@@ -22,8 +22,8 @@ typedef struct {
   int      n_groups;
   uint8_t *byte; /* [n_groups * GROUP][ROWS] */
   int32_t *sum;
-  bool    *some; /* [n_groups] false: all bytes of the group are 0, its tiles can be skipped */
-  bool    missing; /* a missing genotype was met; before that, sums of the groups behind the last copies are not initialised */
+  bool    *some;    /* [n_groups] false: all bytes of the group are 0, its tiles can be skipped */
+  bool     missing; /* a missing genotype was met; before that, sums of the groups behind the last copies are not initialised */
 } Room;
 
 /* A tile: sum[i][j][.] += products of columns a + i and b + j over ROWS bytes, each byte at most 2 */
@@ -92,8 +92,7 @@ static Tile TileNow(void)
 {
   const MeritPackedLevel level = MeritPackedLevelNow();
 
-  if (level == MERIT_PACKED_AVX512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
-    return TileAvx512;
+  if (level == MERIT_PACKED_AVX512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni")) return TileAvx512;
   return level >= MERIT_PACKED_AVX2 ? TileAvx2 : NULL;
 }
 #else
@@ -148,8 +147,7 @@ static void Clear(Room *own, int from, int to)
 
 /* Decode strips [from, to) to bytes: column 0 rows with a weight, 1 .. n copies, n + 1 .. 2 n
    missing. False if weights differ. */
-static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to,
-                         Room *own)
+static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to, Room *own)
 {
   for (int g = 0; g < own->n_groups; g++) own->some[g] = g <= n / GROUP;
   for (int64_t strip = from; strip < from + STRIPS; strip++) {
@@ -161,11 +159,9 @@ static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const d
       continue;
     }
     if (!Counting(m, strip, weight, each, &mask)) return false;
-    for (int i = 0; i < 4; i++)
-      *(PackedLine8 *)(void *)(own->byte + at + 64 * (size_t)i) = (mask >> (2 * i)) & 0x0101010101010101u;
+    for (int i = 0; i < 4; i++) *(PackedLine8 *)(void *)(own->byte + at + 64 * (size_t)i) = (mask >> (2 * i)) & 0x0101010101010101u;
     for (int32_t j = 0; j < n; j++)
-      if (DecodeBytes(PackedLine(m, strip, first + j), &mask, own->byte + (size_t)(1 + j) * ROWS + at,
-                      own->byte + (size_t)(1 + n + j) * ROWS + at)) {
+      if (DecodeBytes(PackedLine(m, strip, first + j), &mask, own->byte + (size_t)(1 + j) * ROWS + at, own->byte + (size_t)(1 + n + j) * ROWS + at)) {
         /* The first missing genotype: from now on the groups of indicators take part */
         if (!own->missing) Clear(own, n / GROUP + 1, own->n_groups);
         own->missing = own->some[(1 + n + j) / GROUP] = true;
@@ -175,16 +171,15 @@ static bool DecodeStrips(const MeritPacked *m, int32_t first, int32_t n, const d
 }
 
 /* Add strips [from, to) to the sums, STRIPS at a time; false if weights differ */
-static bool SumStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to,
-                      Tile tile, Room *own)
+static bool SumStrips(const MeritPacked *m, int32_t first, int32_t n, const double weight[], double each, int64_t from, int64_t to, Tile tile,
+                      Room *own)
 {
   for (int64_t strip = from; strip < to; strip += STRIPS) {
     if (!DecodeStrips(m, first, n, weight, each, strip, PetscMin(to, strip + STRIPS), own)) return false;
     for (int g = 0; g < own->n_groups; g++)
       for (int h = 0; h <= g && own->some[g]; h++)
         if (own->some[h])
-          tile(own->byte + (size_t)g * GROUP * ROWS, own->byte + (size_t)h * GROUP * ROWS,
-               own->sum + Pair(g, h) * GROUP * GROUP * LANES);
+          tile(own->byte + (size_t)g * GROUP * ROWS, own->byte + (size_t)h * GROUP * ROWS, own->sum + Pair(g, h) * GROUP * GROUP * LANES);
   }
   return true;
 }
@@ -194,8 +189,8 @@ static double Count(int32_t n, int threads, const Room room[], int32_t a, int32_
 {
   const int     copies = n / GROUP; /* last group with copies */
   const int32_t high = PetscMax(a, b), low = PetscMin(a, b);
-  const size_t  at   = (Pair(high / GROUP, low / GROUP) * GROUP * GROUP + (size_t)(high % GROUP * GROUP + low % GROUP)) * LANES;
-  int64_t       sum  = 0;
+  const size_t  at  = (Pair(high / GROUP, low / GROUP) * GROUP * GROUP + (size_t)(high % GROUP * GROUP + low % GROUP)) * LANES;
+  int64_t       sum = 0;
 
   for (int t = 0; t < threads; t++)
     for (int l = 0; l < LANES && (room[t].missing || high / GROUP <= copies); l++) sum += room[t].sum[at + (size_t)l];
@@ -211,14 +206,13 @@ static double Copies(const MeritPacked *m, int32_t first, int32_t n, int threads
   if (!missing) return sum;
   sum += m->missing[first + a] * Count(n, threads, room, 1 + n + a, 1 + b);
   if (b < 0) return sum;
-  return sum + m->missing[first + b] * (Count(n, threads, room, 1 + a, 1 + n + b) +
-                                        m->missing[first + a] * Count(n, threads, room, 1 + n + a, 1 + n + b));
+  return sum +
+         m->missing[first + b] * (Count(n, threads, room, 1 + a, 1 + n + b) + m->missing[first + a] * Count(n, threads, room, 1 + n + a, 1 + n + b));
 }
 
 /* Gram matrix from the sums: each * scale_a scale_b (sum ab - p_b sum a - p_a sum b + rows p_a
    p_b), p the centre. total [n] is scratch. */
-static void Finish(const MeritPacked *m, int32_t first, int32_t n, double each, int threads, const Room room[], double total[],
-                   double gram[])
+static void Finish(const MeritPacked *m, int32_t first, int32_t n, double each, int threads, const Room room[], double total[], double gram[])
 {
   const double rows    = Count(n, threads, room, 0, 0);
   bool         missing = false;
@@ -230,8 +224,7 @@ static void Finish(const MeritPacked *m, int32_t first, int32_t n, double each, 
       const double pa = m->centre[first + a], pb = m->centre[first + b];
       const double ab = Copies(m, first, n, threads, room, missing, a, b);
 
-      gram[a * n + b] = gram[b * n + a] =
-          each * m->scale[first + a] * m->scale[first + b] * (ab - pb * total[a] - pa * total[b] + rows * pa * pb);
+      gram[a * n + b] = gram[b * n + a] = each * m->scale[first + a] * m->scale[first + b] * (ab - pb * total[a] - pa * total[b] + rows * pa * pb);
     }
 }
 
@@ -283,8 +276,8 @@ PetscErrorCode PackedGramEqual(const MeritPacked *m, int32_t first, int32_t n, c
   {
     const int t = omp_get_thread_num(), count = omp_get_num_threads();
 
-    equal = SumStrips(m, first, n, weight, each, ShareFirst(batches, count, t) * STRIPS,
-                      PetscMin(strips, ShareFirst(batches, count, t + 1) * STRIPS), tile, room + t);
+    equal = SumStrips(m, first, n, weight, each, ShareFirst(batches, count, t) * STRIPS, PetscMin(strips, ShareFirst(batches, count, t + 1) * STRIPS),
+                      tile, room + t);
   }
   if (equal) Finish(m, first, n, each, threads, room, total, gram);
   *done = equal;

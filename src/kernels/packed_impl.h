@@ -6,9 +6,9 @@
   forward product: the 64 rows in bytes 2 q and 2 q + 1 of its eight words. All paths cut strips this way, so several
   threads may work on one strip. Nothing here is collective.
 */
-#define MERIT_QUARTERS     4
-#define MERIT_LOW_BITS     0x5555555555555555u
-#define MERIT_COLUMN_BLOCK 128 /* columns of a strip that stay in the first-level cache: 8 KiB */
+#define MERIT_QUARTERS       4
+#define MERIT_LOW_BITS       0x5555555555555555u
+#define MERIT_COLUMN_BLOCK   128 /* columns of a strip that stay in the first-level cache: 8 KiB */
 #define MERIT_SINGLE_COLUMNS 256 /* columns that a sum of floats goes over before it is added to a double */
 
 /*
@@ -17,20 +17,19 @@
   input_factor() chooses by the largest of them.
 */
 typedef struct {
-  int  most_alone; /* up to so many right-hand sides, one after the other is faster than packed_block.c */
-  bool gaps_free;  /* forward does not need the list of missing genotypes */
+  int    most_alone; /* up to so many right-hand sides, one after the other is faster than packed_block.c */
+  bool   gaps_free;  /* forward does not need the list of missing genotypes */
   double missing_as;
   double (*input_factor)(double largest);
   /* rows of a strip times factor, in the order that adjoint needs */
   void (*arrange)(const double rows[MERIT_STRIP], double factor, double out[MERIT_STRIP]);
   /* acc[row] += sum over all columns of copies a[j] / factor (missing: + mend[j] / factor), rows of quarters
      [q0, q1) */
-  void (*forward)(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
-                  int q0, int q1, double acc[MERIT_STRIP]);
+  void (*forward)(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int q0, int q1, double acc[MERIT_STRIP]);
   /* y[j] += sum over the strip's rows of copies s / factor (missing: + mend[j] s / factor), columns [from,
      to) */
-  void (*adjoint)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP],
-                  const double mend[], double factor, double y[]);
+  void (*adjoint)(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP], const double mend[], double factor,
+                  double y[]);
 } MeritPackedPath;
 
 /* The path in plain C */
@@ -56,16 +55,12 @@ typedef struct {
 } PackedEffects;
 
 /* Make them from right-hand side x[0], x[k], ... of x[n_cols * k]; free with PackedEffectsDestroy(). */
-PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *path, int k, const double x[],
-                                   PackedEffects *e);
+PetscErrorCode PackedEffectsCreate(const MeritPacked *m, const MeritPackedPath *path, int k, const double x[], PackedEffects *e);
 /* Free the arrays. */
 PetscErrorCode PackedEffectsDestroy(PackedEffects *e);
 
 /* First of the n units of a thread's block, when all threads get nearly equal blocks */
-static inline int64_t ShareFirst(int64_t n, int threads, int thread)
-{
-  return n / threads * thread + n % threads * thread / threads;
-}
+static inline int64_t ShareFirst(int64_t n, int threads, int thread) { return n / threads * thread + n % threads * thread / threads; }
 
 /* Has the matrix a list of missing genotypes? */
 static inline bool PackedHasGaps(const MeritPacked *m) { return m->gaps && m->gaps->start; }
@@ -73,12 +68,11 @@ static inline bool PackedHasGaps(const MeritPacked *m) { return m->gaps && m->ga
 /* packed_gaps.c: *at = the list of missing genotypes of a block of a strip, borrowed; returns its length. */
 int64_t PackedGaps(const MeritPacked *m, int64_t strip, int32_t block, const uint16_t **at);
 /* acc[row] += copies a, missing genotypes included, for the rows of quarters [q0, q1) of a strip. */
-void    PackedForwardStrip(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e,
-                           int64_t strip, int q0, int q1, double acc[MERIT_STRIP]);
+void PackedForwardStrip(const MeritPacked *m, const MeritPackedPath *path, const PackedEffects *e, int64_t strip, int q0, int q1,
+                        double acc[MERIT_STRIP]);
 /* y[j] += copies s, missing genotypes included, for columns [from, to) of a strip: s[row * k], also arranged by the path. */
-void    PackedAdjointStrip(const MeritPacked *m, const MeritPackedPath *path, int64_t strip, int32_t from,
-                           int32_t to, int k, const double s[], const double arranged[MERIT_STRIP],
-                           const double mend[], double factor, double y[]);
+void PackedAdjointStrip(const MeritPacked *m, const MeritPackedPath *path, int64_t strip, int32_t from, int32_t to, int k, const double s[],
+                        const double arranged[MERIT_STRIP], const double mend[], double factor, double y[]);
 
 /* Columns [*from, *to) of a thread, in whole blocks of the lists of missing genotypes */
 static inline void ShareColumns(int32_t n_cols, int threads, int thread, int32_t *from, int32_t *to)
@@ -98,10 +92,7 @@ typedef struct {
 PackedSummary PackedSummarise(int64_t n, int k, const double s[]);
 
 /* First 64-byte boundary in an array with eight doubles to spare: the paths load whole vectors */
-static inline double *PackedAligned(double *room)
-{
-  return (double *)(((uintptr_t)room + 63) & ~(uintptr_t)63);
-}
+static inline double *PackedAligned(double *room) { return (double *)(((uintptr_t)room + 63) & ~(uintptr_t)63); }
 
 /* MeritPackedForward by packed_block.c, any k >= 1. */
 PetscErrorCode MeritPackedForwardBlock(const MeritPacked *m, int k, const double x[], double g[]);

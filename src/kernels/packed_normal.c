@@ -45,8 +45,7 @@ static void NormalStrip(const Normal *c, int64_t strip, double part[])
     PackedForwardStrip(c->m, c->path, e, strip, 0, MERIT_QUARTERS, rows);
     for (int64_t row = 0; row < n_rows; row++) g[row * width + i] = rows[row] - e->offset;
   }
-  for (int64_t row = 0; row < n_rows; row++)
-    AddBlock(c->n, c->k, c->D + (first + row) * c->n * c->n, g + row * width, w + row * width);
+  for (int64_t row = 0; row < n_rows; row++) AddBlock(c->n, c->k, c->D + (first + row) * c->n * c->n, g + row * width, w + row * width);
   for (int i = 0; i < width; i++) {
     PackedSummary *sums = c->strip + strip * width + i;
     double         factor;
@@ -56,8 +55,7 @@ static void NormalStrip(const Normal *c, int64_t strip, double part[])
     factor = c->path->input_factor(sums->largest);
     for (int64_t row = 0; row < MERIT_STRIP; row++) rows[row] = row < n_rows ? w[row * width + i] : 0;
     c->path->arrange(rows, factor, arranged);
-    PackedAdjointStrip(c->m, c->path, strip, 0, c->m->n_cols, 1, rows, arranged, c->mend, factor,
-                       part + (size_t)i * (size_t)c->m->n_cols);
+    PackedAdjointStrip(c->m, c->path, strip, 0, c->m->n_cols, 1, rows, arranged, c->mend, factor, part + (size_t)i * (size_t)c->m->n_cols);
   }
 }
 
@@ -79,8 +77,7 @@ static void TotalRows(const Normal *c, double total[])
 
 /* y of columns [from, to) from the sums of the threads, part [threads * width * n_cols], added in
    thread order */
-static void FinishColumns(const Normal *c, int threads, const double part[], const double total[],
-                          int32_t from, int32_t to, double y[])
+static void FinishColumns(const Normal *c, int threads, const double part[], const double total[], int32_t from, int32_t to, double y[])
 {
   const int    width = c->n * c->k;
   const size_t n     = (size_t)c->m->n_cols;
@@ -107,15 +104,13 @@ static void NormalPass(const Normal *c, int threads, double part[], double total
     /* Each part is computed, also if OpenMP gives fewer threads than asked for */
     for (int share = t; share < threads; share += n) {
       for (size_t i = 0; i < each; i++) part[(size_t)share * each + i] = 0;
-      for (int64_t strip = ShareFirst(strips, threads, share); strip < ShareFirst(strips, threads, share + 1);
-           strip++)
+      for (int64_t strip = ShareFirst(strips, threads, share); strip < ShareFirst(strips, threads, share + 1); strip++)
         NormalStrip(c, strip, part + (size_t)share * each);
     }
 #pragma omp barrier
 #pragma omp          single
     TotalRows(c, total);
-    FinishColumns(c, threads, part, total, (int32_t)ShareFirst(c->m->n_cols, n, t),
-                           (int32_t)ShareFirst(c->m->n_cols, n, t + 1), y);
+    FinishColumns(c, threads, part, total, (int32_t)ShareFirst(c->m->n_cols, n, t), (int32_t)ShareFirst(c->m->n_cols, n, t + 1), y);
   }
 }
 
@@ -127,8 +122,7 @@ static PetscErrorCode NormalOnePass(Normal *c, int threads, const double x[], do
   double        *mend, *part, *total;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc3(width, &effects, c->m->n_cols, &mend,
-                         (size_t)MeritPackedStrips(c->m->n_rows) * (size_t)width, &c->strip));
+  PetscCall(PetscMalloc3(width, &effects, c->m->n_cols, &mend, (size_t)MeritPackedStrips(c->m->n_rows) * (size_t)width, &c->strip));
   PetscCall(PetscMalloc2((size_t)threads * (size_t)width * (size_t)c->m->n_cols, &part, width, &total));
   for (int i = 0; i < width; i++) PetscCall(PackedEffectsCreate(c->m, c->path, width, x + i, effects + i));
   for (int32_t j = 0; j < c->m->n_cols; j++) mend[j] = c->m->missing[j] - c->path->missing_as;
@@ -162,13 +156,12 @@ static PetscErrorCode NormalOnePass(Normal *c, int threads, const double x[], do
 + g - [n_rows * n * k]; overwritten
 - y - [n_cols * n * k]; overwritten; may be x
 @*/
-PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const double D[], const double x[],
-                                 double g[], double w[], double y[])
+PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const double D[], const double x[], double g[], double w[], double y[])
 {
   const int64_t strips  = MeritPackedStrips(m->n_rows);
   const int     threads = WorthThreads(m) ? omp_get_max_threads() : 1;
-  const bool    even = strips % threads == 0 || strips >= 4 * threads; /* strips divide evenly enough over threads */
-  Normal        c    = {.m = m, .path = PackedPathNow(m), .n = n, .k = k, .D = D, .g = g, .w = w};
+  const bool    even    = strips % threads == 0 || strips >= 4 * threads; /* strips divide evenly enough over threads */
+  Normal        c       = {.m = m, .path = PackedPathNow(m), .n = n, .k = k, .D = D, .g = g, .w = w};
 
   PetscFunctionBegin;
   if (even && n * k <= c.path->most_alone) {
@@ -177,8 +170,7 @@ PetscErrorCode MeritPackedNormal(const MeritPacked *m, int n, int k, const doubl
   }
   PetscCall(MeritPackedForward(m, n * k, x, g));
 #pragma omp parallel for schedule(static) if (WorthThreads(m))
-  for (int64_t row = 0; row < m->n_rows; row++)
-    AddBlock(n, k, D + row * n * n, g + row * n * k, w + row * n * k);
+  for (int64_t row = 0; row < m->n_rows; row++) AddBlock(n, k, D + row * n * n, g + row * n * k, w + row * n * k);
   PetscCall(MeritPackedAdjoint(m, n * k, w, y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -7,20 +7,17 @@
 */
 #include "packed_impl.h"
 
-#define ROW4(b)                                                                                              \
-  {                                                                                                          \
-    (b) % 4 == 3 ? 0 : (b) % 4, (b) / 4 % 4 == 3 ? 0 : (b) / 4 % 4, (b) / 16 % 4 == 3 ? 0 : (b) / 16 % 4,    \
-        (b) / 64 == 3 ? 0 : (b) / 64                                                                         \
+#define ROW4(b)                                                                                                                                      \
+  {                                                                                                                                                  \
+    (b) % 4 == 3 ? 0 : (b) % 4, (b) / 4 % 4 == 3 ? 0 : (b) / 4 % 4, (b) / 16 % 4 == 3 ? 0 : (b) / 16 % 4, (b) / 64 == 3 ? 0 : (b) / 64               \
   }
-#define ROW16(b)                                                                                             \
-  ROW4(b), ROW4(b + 1), ROW4(b + 2), ROW4(b + 3), ROW4(b + 4), ROW4(b + 5), ROW4(b + 6), ROW4(b + 7),        \
-      ROW4(b + 8), ROW4(b + 9), ROW4(b + 10), ROW4(b + 11), ROW4(b + 12), ROW4(b + 13), ROW4(b + 14),        \
-      ROW4(b + 15)
+#define ROW16(b)                                                                                                                                     \
+  ROW4(b), ROW4(b + 1), ROW4(b + 2), ROW4(b + 3), ROW4(b + 4), ROW4(b + 5), ROW4(b + 6), ROW4(b + 7), ROW4(b + 8), ROW4(b + 9), ROW4(b + 10),        \
+      ROW4(b + 11), ROW4(b + 12), ROW4(b + 13), ROW4(b + 14), ROW4(b + 15)
 
 /* Copies of the four genotypes of a byte by its value, 0 for missing */
-static const double copies[256][4] = {ROW16(0),   ROW16(16),  ROW16(32),  ROW16(48),  ROW16(64),  ROW16(80),
-                                      ROW16(96),  ROW16(112), ROW16(128), ROW16(144), ROW16(160), ROW16(176),
-                                      ROW16(192), ROW16(208), ROW16(224), ROW16(240)};
+static const double copies[256][4] = {ROW16(0),   ROW16(16),  ROW16(32),  ROW16(48),  ROW16(64),  ROW16(80),  ROW16(96),  ROW16(112),
+                                      ROW16(128), ROW16(144), ROW16(160), ROW16(176), ROW16(192), ROW16(208), ROW16(224), ROW16(240)};
 
 /* Doubles need no scaling of the inputs */
 static double NoFactor(double largest)
@@ -61,35 +58,32 @@ static inline bool MendNeeded(const uint64_t line[MERIT_LINE], const uint64_t ma
 }
 
 /* Add missing genotypes of columns [from, to) to the sums of rows: acc[row] += mend[j] */
-static inline void MendForward(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
-                               const uint64_t mask[MERIT_LINE], const double mend[], double acc[MERIT_STRIP])
+static inline void MendForward(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const uint64_t mask[MERIT_LINE], const double mend[],
+                               double acc[MERIT_STRIP])
 {
   for (int32_t j = from; j < to; j++) {
     const uint64_t *line = PackedLine(m, strip, j);
 
     if (!MendNeeded(line, mask)) continue;
     for (int q = 0; q < MERIT_LINE; q++)
-      for (uint64_t b = MissingBits(line[q]) & mask[q]; b; b &= b - 1)
-        acc[32 * q + __builtin_ctzll(b) / 2] += mend[j];
+      for (uint64_t b = MissingBits(line[q]) & mask[q]; b; b &= b - 1) acc[32 * q + __builtin_ctzll(b) / 2] += mend[j];
   }
 }
 
 /* Sum of s over the missing genotypes of a line */
-static inline double MendSum(const uint64_t line[MERIT_LINE], const uint64_t mask[MERIT_LINE],
-                             const double s[])
+static inline double MendSum(const uint64_t line[MERIT_LINE], const uint64_t mask[MERIT_LINE], const double s[])
 {
   double sum = 0;
 
   if (!MendNeeded(line, mask)) return 0;
   for (int q = 0; q < MERIT_LINE; q++)
-    for (uint64_t b = MissingBits(line[q]) & mask[q]; b; b &= b - 1)
-      sum += s[32 * q + __builtin_ctzll(b) / 2];
+    for (uint64_t b = MissingBits(line[q]) & mask[q]; b; b &= b - 1) sum += s[32 * q + __builtin_ctzll(b) / 2];
   return sum;
 }
 
 /* acc[row] += sum over columns of copies * a, rows of quarters [q0, q1); contract in packed_impl.h */
-static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor,
-                    int q0, int q1, double acc[MERIT_STRIP])
+static void Forward(const MeritPacked *m, int64_t strip, const double a[], const double mend[], double factor, int q0, int q1,
+                    double acc[MERIT_STRIP])
 {
   uint64_t mask[MERIT_LINE];
 
@@ -100,8 +94,7 @@ static void Forward(const MeritPacked *m, int64_t strip, const double a[], const
     const uint64_t *line = PackedLine(m, strip, from);
 
     for (int q = q0; q < q1; q++)
-      for (int w = 0; w < MERIT_LINE; w++)
-        ForwardEightRows(line + w, to - from, 16 * q, a + from, acc + 32 * w + 8 * q);
+      for (int w = 0; w < MERIT_LINE; w++) ForwardEightRows(line + w, to - from, 16 * q, a + from, acc + 32 * w + 8 * q);
     if (mend) MendForward(m, strip, from, to, mask, mend, acc);
   }
 }
@@ -123,8 +116,8 @@ static double DotLine(const uint64_t line[MERIT_LINE], const double s[MERIT_STRI
 }
 
 /* y[j] += M's without scale and centre for columns [from, to) of a strip; contract in packed_impl.h */
-static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to,
-                    const double s[MERIT_STRIP], const double mend[], double factor, double y[])
+static void Adjoint(const MeritPacked *m, int64_t strip, int32_t from, int32_t to, const double s[MERIT_STRIP], const double mend[], double factor,
+                    double y[])
 {
   uint64_t mask[MERIT_LINE];
 

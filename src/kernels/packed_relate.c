@@ -46,15 +46,18 @@ void MeritPackedRows(const MeritPacked *m, int32_t from, int32_t n_words, int32_
    the panels, a few together. Errors: PETSC_ERR_MEM. */
 static PetscErrorCode ByTables(const MeritPackedAnimals *all, int32_t from, int32_t to, int n_panels, const int32_t first[], double *const panel[])
 {
-  const PackedBlock *const *const blocks[] = {[MERIT_PACKED_PORTABLE] = packed_block_portable,
-                                              [MERIT_PACKED_AVX2]     = packed_block_avx2,
-                                              [MERIT_PACKED_AVX512]   = packed_block_avx512};
+  const PackedBlock *const *const blocks[] = {
+      [MERIT_PACKED_PORTABLE] = packed_block_portable, [MERIT_PACKED_AVX2] = packed_block_avx2, [MERIT_PACKED_AVX512] = packed_block_avx512};
   const PackedBlock              *b       = blocks[MeritPackedLevelNow()][false];
   const int                       threads = omp_get_max_threads(), parts = MERIT_PANEL / b->lanes;
-  const size_t                    each    = (b->bytes + 63) & ~(size_t)63;
-  const MeritPackedAnimals        some    = {all->n, PetscMin(32 * to, all->n_cols) - 32 * from, all->word + (size_t)from * (size_t)all->n,
-                                             all->scale + 32 * from, all->centre + 32 * from, all->missing + 32 * from};
-  const MeritPackedAnimals *const m       = &some;
+  const size_t                    each = (b->bytes + 63) & ~(size_t)63;
+  const MeritPackedAnimals        some = {all->n,
+                                          PetscMin(32 * to, all->n_cols) - 32 * from,
+                                          all->word + (size_t)from * (size_t)all->n,
+                                          all->scale + 32 * from,
+                                          all->centre + 32 * from,
+                                          all->missing + 32 * from};
+  const MeritPackedAnimals *const m    = &some;
   void                           *room;
 
   PetscFunctionBegin;
@@ -64,7 +67,7 @@ static PetscErrorCode ByTables(const MeritPackedAnimals *all, int32_t from, int3
   /* A unit is one panel of columns and one group of lanes in it */
   for (int unit = 0; unit < n_panels * parts; unit++) {
     const int32_t start = first[unit / parts], part = unit % parts * b->lanes;
-    void         *own   = (char *)room + (size_t)omp_get_thread_num() * each;
+    void         *own = (char *)room + (size_t)omp_get_thread_num() * each;
 
     for (int32_t i = start; i < m->n && start + part < m->n; i += PACKED_SUMS)
       b->relate(m, start + part, i, PetscMin(i + PACKED_SUMS, m->n), panel[unit / parts] + (size_t)(i - start) * MERIT_PANEL + part, own);

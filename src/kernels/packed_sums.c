@@ -48,15 +48,11 @@ void MeritPackedCount(int64_t n_rows, int32_t n_cols, const uint64_t code[], int
 }
 
 /* Value of a genotype in M */
-static double ValueOf(const MeritPacked *m, int32_t j, unsigned code)
-{
-  return m->scale[j] * ((code == 3 ? m->missing[j] : code) - m->centre[j]);
-}
+static double ValueOf(const MeritPacked *m, int32_t j, unsigned code) { return m->scale[j] * ((code == 3 ? m->missing[j] : code) - m->centre[j]); }
 
 /* Table values for sums by code: each code has the weight of the row in a lane of its own; 32 rows
    from `row` on, right-hand side r of k */
-static void WeightValues(const MeritPacked *m, int64_t row, int k, int r, const double weight[],
-                         PackedValues value[32])
+static void WeightValues(const MeritPacked *m, int64_t row, int k, int r, const double weight[], PackedValues value[32])
 {
   memset(value, 0, 32 * sizeof(*value));
   for (int64_t i = row; i < PetscMin(row + 32, m->n_rows); i++)
@@ -65,21 +61,19 @@ static void WeightValues(const MeritPacked *m, int64_t row, int k, int r, const 
 
 /* q of one right-hand side for columns [from, to), at most PACKED_COLUMNS: sum over codes of
    value^2 times the sum of weights */
-static void SquaresColumns(const MeritPacked *m, PackedLook look, PackedScratch *own, int32_t from,
-                           int32_t to, int k, int r, const double weight[], double q[])
+static void SquaresColumns(const MeritPacked *m, PackedLook look, PackedScratch *own, int32_t from, int32_t to, int k, int r, const double weight[],
+                           double q[])
 {
   memset(own->sum.column, 0, (size_t)(to - from) * sizeof(PackedVector));
   for (int64_t row = 0; row < m->n_rows; row += 32) {
     WeightValues(m, row, k, r, weight, own->value);
     PackedMakeTable((const PackedValues *)own->value, own->table);
-    look(own->table, PackedLine(m, row / MERIT_STRIP, from) + row % MERIT_STRIP / 32, MERIT_LINE, to - from,
-         own->sum.column);
+    look(own->table, PackedLine(m, row / MERIT_STRIP, from) + row % MERIT_STRIP / 32, MERIT_LINE, to - from, own->sum.column);
   }
   for (int32_t j = from; j < to; j++) {
     double total = 0;
 
-    for (unsigned c = 0; c < 4; c++)
-      total += ValueOf(m, j, c) * ValueOf(m, j, c) * own->sum.column[j - from][c];
+    for (unsigned c = 0; c < 4; c++) total += ValueOf(m, j, c) * ValueOf(m, j, c) * own->sum.column[j - from][c];
     q[(size_t)j * (size_t)k + (size_t)r] = total;
   }
 }
@@ -113,8 +107,7 @@ PetscErrorCode MeritPackedSquares(const MeritPacked *m, int k, const double weig
     const int32_t last = (int32_t)ShareFirst(m->n_cols, n, t + 1);
 
     for (int32_t j = (int32_t)ShareFirst(m->n_cols, n, t); j < last; j += PACKED_COLUMNS)
-      for (int r = 0; r < k; r++)
-        SquaresColumns(m, look, scratch + t, j, PetscMin(j + PACKED_COLUMNS, last), k, r, weight, q);
+      for (int r = 0; r < k; r++) SquaresColumns(m, look, scratch + t, j, PetscMin(j + PACKED_COLUMNS, last), k, r, weight, q);
   }
   free(scratch);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -128,17 +121,14 @@ static void DecodeLine(const MeritPacked *m, int64_t strip, int32_t j, double ou
 
   /* Table of two genotypes, so that a look-up gives two values */
   for (unsigned c = 0; c < 16; c++) pair[c][0] = ValueOf(m, j, c % 4), pair[c][1] = ValueOf(m, j, c / 4);
-  for (int i = 0; i < MERIT_STRIP; i += 2)
-    memcpy(out + i, pair[line[i / 32] >> (2 * (i % 32)) & 15], sizeof(pair[0]));
+  for (int i = 0; i < MERIT_STRIP; i += 2) memcpy(out + i, pair[line[i / 32] >> (2 * (i % 32)) & 15], sizeof(pair[0]));
 }
 
 /* Decode 32 rows (fewer at the end) of n columns; value[j * 4 + code] */
 static void DecodeWords(int64_t rows, int32_t n, const uint64_t *word, const double value[], double out[])
 {
   for (int64_t i = 0; i < rows; i++)
-    for (int32_t j = 0; j < n; j++)
-      out[(size_t)i * (size_t)n + (size_t)j] =
-          value[4 * (size_t)j + (word[(size_t)j * MERIT_LINE] >> (2 * i) & 3)];
+    for (int32_t j = 0; j < n; j++) out[(size_t)i * (size_t)n + (size_t)j] = value[4 * (size_t)j + (word[(size_t)j * MERIT_LINE] >> (2 * i) & 3)];
 }
 
 /*@
@@ -157,8 +147,7 @@ PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n,
     for (unsigned c = 0; c < 4; c++) value[4 * (size_t)j + c] = ValueOf(m, first + j, c);
 #pragma omp parallel for schedule(static) if (WorthThreads(m))
   for (int64_t u = 0; u < units; u++)
-    DecodeWords(PetscMin(32, m->n_rows - 32 * u), n, PackedLine(m, u / MERIT_LINE, first) + u % MERIT_LINE,
-                value, out + (size_t)u * 32 * (size_t)n);
+    DecodeWords(PetscMin(32, m->n_rows - 32 * u), n, PackedLine(m, u / MERIT_LINE, first) + u % MERIT_LINE, value, out + (size_t)u * 32 * (size_t)n);
   PetscCall(PetscFree(value));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -170,31 +159,29 @@ PetscErrorCode MeritPackedDecode(const MeritPacked *m, int32_t first, int32_t n,
    the other */
 typedef void (*GramDots)(const double *weighted, const double *column, int n, int k, double *sum);
 
-#define GRAM_DOTS(name, lanes, attribute)                                                                    \
-  typedef double name##Vector __attribute__((vector_size(8 * (lanes)), aligned(8)));                         \
-                                                                                                             \
-  attribute static inline __attribute__((always_inline)) void name##Of(                                      \
-      const double *weighted, const double *column, const int n, int k, double *sum)                         \
-  {                                                                                                          \
-    name##Vector part[GRAM_COLUMNS] = {{0}};                                                                 \
-                                                                                                             \
-    for (int i = 0; i < MERIT_STRIP; i += (lanes)) {                                                         \
-      const name##Vector w = *(const name##Vector *)(weighted + i);                                          \
-                                                                                                             \
-      _Pragma("GCC unroll 8") for (int b = 0; b < n; b++) part[b] +=                                         \
-          w * *(const name##Vector *)(column + b * MERIT_STRIP + i);                                         \
-    }                                                                                                        \
-    for (int b = 0; b < n; b++)                                                                              \
-      for (int l = 0; l < (lanes); l++) sum[b * k] += part[b][l];                                            \
-  }                                                                                                          \
-                                                                                                             \
-  attribute static void name(const double *weighted, const double *column, int n, int k, double *sum)        \
-  {                                                                                                          \
-    int b = 0;                                                                                               \
-                                                                                                             \
-    for (; b + GRAM_COLUMNS <= n; b += GRAM_COLUMNS)                                                         \
-      name##Of(weighted, column + b * MERIT_STRIP, GRAM_COLUMNS, k, sum + b * k);                            \
-    for (; b < n; b++) name##Of(weighted, column + b * MERIT_STRIP, 1, k, sum + b * k);                      \
+#define GRAM_DOTS(name, lanes, attribute)                                                                                                            \
+  typedef double name##Vector __attribute__((vector_size(8 * (lanes)), aligned(8)));                                                                 \
+                                                                                                                                                     \
+  attribute static inline                                                                                                                            \
+      __attribute__((always_inline)) void name##Of(const double *weighted, const double *column, const int n, int k, double *sum)                    \
+  {                                                                                                                                                  \
+    name##Vector part[GRAM_COLUMNS] = {{0}};                                                                                                         \
+                                                                                                                                                     \
+    for (int i = 0; i < MERIT_STRIP; i += (lanes)) {                                                                                                 \
+      const name##Vector w = *(const name##Vector *)(weighted + i);                                                                                  \
+                                                                                                                                                     \
+      _Pragma("GCC unroll 8") for (int b = 0; b < n; b++) part[b] += w * *(const name##Vector *)(column + b * MERIT_STRIP + i);                      \
+    }                                                                                                                                                \
+    for (int b = 0; b < n; b++)                                                                                                                      \
+      for (int l = 0; l < (lanes); l++) sum[b * k] += part[b][l];                                                                                    \
+  }                                                                                                                                                  \
+                                                                                                                                                     \
+  attribute static void name(const double *weighted, const double *column, int n, int k, double *sum)                                                \
+  {                                                                                                                                                  \
+    int b = 0;                                                                                                                                       \
+                                                                                                                                                     \
+    for (; b + GRAM_COLUMNS <= n; b += GRAM_COLUMNS) name##Of(weighted, column + b * MERIT_STRIP, GRAM_COLUMNS, k, sum + b * k);                     \
+    for (; b < n; b++) name##Of(weighted, column + b * MERIT_STRIP, 1, k, sum + b * k);                                                              \
   }
 
 GRAM_DOTS(GramDotsPortable, 2, )
@@ -209,9 +196,8 @@ GRAM_DOTS(GramDotsAvx512, 8, __attribute__((target("avx512f"))))
 /* The function for the current instructions */
 static GramDots GramDotsNow(void)
 {
-  static const GramDots dots[] = {[MERIT_PACKED_PORTABLE] = GramDotsPortable,
-                                  [MERIT_PACKED_AVX2]     = GramDotsAvx2,
-                                  [MERIT_PACKED_AVX512]   = GramDotsAvx512};
+  static const GramDots dots[] = {
+      [MERIT_PACKED_PORTABLE] = GramDotsPortable, [MERIT_PACKED_AVX2] = GramDotsAvx2, [MERIT_PACKED_AVX512] = GramDotsAvx512};
 
   return dots[MeritPackedLevelNow()];
 }
@@ -224,8 +210,7 @@ typedef struct {
 
 /* Add one strip to the lower triangles of k Gram matrices; entries beyond, from whole groups of
    columns, are not read */
-static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_t n, int k,
-                      const double weight[], GramDots dots, const GramRoom *own)
+static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_t n, int k, const double weight[], GramDots dots, const GramRoom *own)
 {
   const double *w    = weight + (size_t)strip * MERIT_STRIP * (size_t)k;
   const int64_t rows = PetscMin(MERIT_STRIP, m->n_rows - strip * MERIT_STRIP);
@@ -258,8 +243,7 @@ static void GramStrip(const MeritPacked *m, int64_t strip, int32_t first, int32_
   Output Parameter:
 . gram - [n * n * k], symmetric in the first two; overwritten
 @*/
-PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[],
-                               double gram[])
+PetscErrorCode MeritPackedGram(const MeritPacked *m, int32_t first, int32_t n, int k, const double weight[], double gram[])
 {
   const int64_t  strips  = MeritPackedStrips(m->n_rows);
   const int      threads = omp_get_max_threads();

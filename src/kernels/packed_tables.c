@@ -6,9 +6,8 @@
 #include <stdlib.h>
 
 /* Bytes from the table's start to the entry of genotypes 3 i .. 3 i + 2 of a word */
-#define ENTRY(word, i) ((i) ? ((word) >> (6 * (i)-5)) & 0x7e0 : ((word) << 5) & 0x7e0)
-#define LOOK(table, word, i)                                                                                 \
-  (*(const PackedVector *)(const void *)((const char *)(table) + 2048 * (i) + ENTRY(word, i)))
+#define ENTRY(word, i)       ((i) ? ((word) >> (6 * (i)-5)) & 0x7e0 : ((word) << 5) & 0x7e0)
+#define LOOK(table, word, i) (*(const PackedVector *)(const void *)((const char *)(table) + 2048 * (i) + ENTRY(word, i)))
 
 /* PackedMakeTable - See the header. Ten tables of three genotypes, one of the last two. Not
    collective. */
@@ -27,8 +26,7 @@ void PackedMakeTable(const PackedValues value[32], PackedVector table[PACKED_ENT
 
 /* sum[t] += values of all 32 genotypes of word[t * stride]; two independent sums shorten the chain
    of additions */
-static inline __attribute__((always_inline)) void LookUp(const PackedVector table[PACKED_ENTRIES],
-                                                         const uint64_t *word, size_t stride, int64_t n,
+static inline __attribute__((always_inline)) void LookUp(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride, int64_t n,
                                                          PackedVector sum[])
 {
   for (int64_t t = 0; t < n; t++) {
@@ -39,8 +37,7 @@ static inline __attribute__((always_inline)) void LookUp(const PackedVector tabl
     a += LOOK(table, w, 4), b += LOOK(table, w, 5);
     a += LOOK(table, w, 6), b += LOOK(table, w, 7);
     a += LOOK(table, w, 8), b += LOOK(table, w, 9);
-    sum[t] =
-        a + (b + *(const PackedVector *)(const void *)((const char *)(table) + 20480 + ((w >> 55) & 0x1e0)));
+    sum[t] = a + (b + *(const PackedVector *)(const void *)((const char *)(table) + 20480 + ((w >> 55) & 0x1e0)));
   }
 }
 
@@ -62,8 +59,7 @@ static inline __attribute__((always_inline)) void Transpose(PackedLine8 line[32]
 
 static void TransposePortable(PackedLine8 line[32]) { Transpose(line); }
 
-static void LookUpPortable(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride,
-                           int64_t n, PackedVector sum[])
+static void LookUpPortable(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride, int64_t n, PackedVector sum[])
 {
   LookUp(table, word, stride, n, sum);
 }
@@ -72,8 +68,7 @@ static void LookUpPortable(const PackedVector table[PACKED_ENTRIES], const uint6
 #define AVX2   __attribute__((target("avx2,fma")))
 #define AVX512 __attribute__((target("avx512f")))
 
-AVX2 static void LookUpAvx2(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride,
-                            int64_t n, PackedVector sum[])
+AVX2 static void LookUpAvx2(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride, int64_t n, PackedVector sum[])
 {
   LookUp(table, word, stride, n, sum);
 }
@@ -106,8 +101,7 @@ PetscErrorCode PackedMakeScratch(int *threads, PackedScratch **scratch)
 
   PetscFunctionBegin;
   *threads = omp_get_max_threads();
-  PetscCheck(!posix_memalign(&at, 64, (size_t)*threads * sizeof(PackedScratch)), PETSC_COMM_SELF,
-             PETSC_ERR_MEM, "tables of %d threads", *threads);
+  PetscCheck(!posix_memalign(&at, 64, (size_t)*threads * sizeof(PackedScratch)), PETSC_COMM_SELF, PETSC_ERR_MEM, "tables of %d threads", *threads);
   *scratch = at;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -24,8 +24,7 @@ typedef struct {
 } PackedScratch;
 
 /* sum[t] += values of the 32 genotypes of word[t * stride], t < n */
-typedef void (*PackedLook)(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride,
-                           int64_t n, PackedVector sum[]);
+typedef void (*PackedLook)(const PackedVector table[PACKED_ENTRIES], const uint64_t *word, size_t stride, int64_t n, PackedVector sum[]);
 
 /* Make the table from the values of 32 genotypes by code: sums over three genotypes for each of their 64 codes. Not collective. */
 void PackedMakeTable(const PackedValues value[32], PackedVector table[PACKED_ENTRIES]);

@@ -24,7 +24,7 @@ static KERNEL void Put(double *y, int32_t slot, int n, int k, int j, double fact
 /* The animals of one thread, n equations a level, k right-hand sides */
 static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, int k, const double *restrict x, double *restrict y)
 {
-  const MeritScatter *s = p->scatter;
+  const MeritScatter *s    = p->scatter;
   const double *restrict G = p->G_inverse;
 
   for (int32_t animal = (int32_t)s->chunk[thread]; animal < s->chunk[thread + 1]; animal++)
@@ -48,8 +48,8 @@ static KERNEL void ApplyChunk(const MeritPedigreeKernel *p, int thread, int n, i
 
 /* One animal of one equation: returns z = g / d (x_own - (x_sire + x_dam) / 2) and subtracts z / 2
    from y of its parents */
-static KERNEL double Edge(double g, double d, double own, int32_t sire, int32_t dam, int32_t to_sire, int32_t to_dam,
-                          const double *restrict x, double *restrict y)
+static KERNEL double Edge(double g, double d, double own, int32_t sire, int32_t dam, int32_t to_sire, int32_t to_dam, const double *restrict x,
+                          double *restrict y)
 {
   double up = 0.0, z, half;
 
@@ -83,7 +83,7 @@ static void ApplyDirect(const MeritPedigreeKernel *p, const double *restrict x, 
 /* The same for one of several threads, with redirected slots */
 static void ApplyOne(const MeritPedigreeKernel *p, int thread, const double *restrict x, double *restrict y)
 {
-  const MeritScatter *s = p->scatter;
+  const MeritScatter *s      = p->scatter;
   const int32_t      *to_own = s->target[0], *to_sire = s->target[1], *to_dam = s->target[2];
 
   for (int64_t i = s->chunk[thread]; i < s->chunk[thread + 1]; i++)
@@ -91,10 +91,7 @@ static void ApplyOne(const MeritPedigreeKernel *p, int thread, const double *res
 }
 
 /* MeritPedigreeOverwrites - Does MeritPedigreeApply overwrite the own equations for k right-hand sides? Not collective. */
-bool MeritPedigreeOverwrites(const MeritPedigreeKernel *p, int k)
-{
-  return p->n == 1 && k == 1 && p->scatter->n_threads == 1;
-}
+bool MeritPedigreeOverwrites(const MeritPedigreeKernel *p, int k) { return p->n == 1 && k == 1 && p->scatter->n_threads == 1; }
 
 /* MeritPedigreeApply - y += (A^-1 x G^-1) x over the local edges. Not collective, threaded. */
 void MeritPedigreeApply(const MeritPedigreeKernel *p, int k, const double *x, double *y)

@@ -15,22 +15,13 @@ MeritPedigreeFactor MeritPedigreeFactorOf(const MeritRecursion *rows, const doub
 }
 
 /* MeritPedigreeFactorRatios - Length of `k_over_pivot`. Not collective. */
-int64_t MeritPedigreeFactorRatios(const MeritPedigreeFactor *f)
-{
-  return f->sire && f->n == 1 ? f->rows->n_levels : 0;
-}
+int64_t MeritPedigreeFactorRatios(const MeritPedigreeFactor *f) { return f->sire && f->n == 1 ? f->rows->n_levels : 0; }
 
 /* MeritPedigreeFactorValues - Length of `inverse`. Not collective. */
-int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *f)
-{
-  return f->sire && f->n == 1 ? 0 : (int64_t)f->rows->n_levels * Packed(f->n);
-}
+int64_t MeritPedigreeFactorValues(const MeritPedigreeFactor *f) { return f->sire && f->n == 1 ? 0 : (int64_t)f->rows->n_levels * Packed(f->n); }
 
 /* MeritPedigreeFactorJoins - Is there a fused pass? Not collective. */
-bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *f)
-{
-  return f->sire != NULL;
-}
+bool MeritPedigreeFactorJoins(const MeritPedigreeFactor *f) { return f->sire != NULL; }
 
 /* rest = (K - K pivot^-1 K) / 4, which a parent receives; `inverse` is pivot^-1 */
 static void PassOn(int n, const double *K, const double *inverse, double *rest)
@@ -190,10 +181,7 @@ static double ForwardAny(const MeritPedigreeFactor *f, int32_t first, int32_t la
 }
 
 /* MeritPedigreeForward - Forward substitution of a range, from its end. Not collective. */
-void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v)
-{
-  ForwardAny(f, first, last, k, v);
-}
+void MeritPedigreeForward(const MeritPedigreeFactor *f, int32_t first, int32_t last, int k, double *v) { ForwardAny(f, first, last, k, v); }
 
 /* MeritPedigreeForwardSum - See the header. With one equation a level the backward substitution
    computes the sum, since it reads d anyway. Not collective. */

@@ -7,10 +7,7 @@ bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_
 void MeritRecursionSubstitute(const MeritPedigreeFactor *f, int32_t first, int32_t last, bool down, int k, double *v);
 
 /* Entries of a lower triangle of order n. Not collective, as all functions here. */
-static KERNEL int Packed(int n)
-{
-  return n * (n + 1) / 2;
-}
+static KERNEL int Packed(int n) { return n * (n + 1) / 2; }
 
 /* y[n] = A x for a symmetric matrix given by its lower triangle, row after row */
 static KERNEL void MultiplyPacked(int n, const double *A, const double *x, double *y)

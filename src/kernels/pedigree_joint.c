@@ -38,8 +38,8 @@ static KERNEL void Ahead(const MeritAnimalRecords *r, int64_t record, int lists,
   loop is over records, not over animals, since a branch on whether an animal has records would be
   mispredicted.
 */
-static KERNEL double Meet(const MeritAnimalRecords *r, int32_t from, int32_t to, int n, int lists, bool plain, const double *u, double *z,
-                          double *f, double *one)
+static KERNEL double Meet(const MeritAnimalRecords *r, int32_t from, int32_t to, int n, int lists, bool plain, const double *u, double *z, double *f,
+                          double *one)
 {
   double square = 0.0;
 
@@ -106,8 +106,8 @@ static KERNEL void Solve(const MeritPedigreeFactor *f, int32_t animal, int n, co
 }
 
 /* Animals [first, last): backward substitution and rows of A^-1; prefetch goes up to `end` */
-static KERNEL void Edges(const MeritPedigreeFactor *f, int32_t first, int32_t last, int32_t end, int n, double *restrict v,
-                         double *restrict y, double sum[2])
+static KERNEL void Edges(const MeritPedigreeFactor *f, int32_t first, int32_t last, int32_t end, int n, double *restrict v, double *restrict y,
+                         double sum[2])
 {
   const double over_g   = 1.0 / f->G_inverse[0];
   double       total[2] = {0.0, 0.0};
@@ -138,10 +138,7 @@ static KERNEL void Edges(const MeritPedigreeFactor *f, int32_t first, int32_t la
 }
 
 /* First animal of the next block */
-static int32_t Next(int32_t animal)
-{
-  return animal - animal % MERIT_ANIMAL_BLOCK + MERIT_ANIMAL_BLOCK;
-}
+static int32_t Next(int32_t animal) { return animal - animal % MERIT_ANIMAL_BLOCK + MERIT_ANIMAL_BLOCK; }
 
 /* Blocks of animals, each followed by its records. n, lists and plain are constants after inlining
    in the common cases. */
@@ -164,10 +161,7 @@ static KERNEL void Pass(const MeritPedigreeFactor *f, const MeritAnimalRecords *
 }
 
 /* Have the records neither weights nor patterns nor coefficients? */
-static bool Plain(const MeritAnimalRecords *r)
-{
-  return !r->pattern && !r->sqrt_weight && !r->value;
-}
+static bool Plain(const MeritAnimalRecords *r) { return !r->pattern && !r->sqrt_weight && !r->value; }
 
 /* MeritPedigreeBackwardApply - See the header. Not collective. */
 void MeritPedigreeBackwardApply(const MeritPedigreeFactor *f, const MeritAnimalRecords *r, int32_t first, int32_t last, double *v, double *y,

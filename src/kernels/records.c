@@ -21,8 +21,7 @@ typedef struct {
 
 /* w[t * k + j] = sum over the regressors of value * x; stride is the number of right-hand sides in
    x */
-static KERNEL void Gather(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *x,
-                          double *w)
+static KERNEL void Gather(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *x, double *w)
 {
   for (int i = 0; i < n_traits * k; i++) w[i] = 0.0;
   for (int g = range.first; g < range.last; g++) {
@@ -47,8 +46,7 @@ static KERNEL void Weigh(const MeritRecordKernel *r, int32_t record, int n_trait
 }
 
 /* y += value * q at the levels of the record's regressors */
-static KERNEL void Scatter(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *q,
-                           double *y)
+static KERNEL void Scatter(const MeritRecordKernel *r, Range range, int32_t record, int n_traits, int k, int stride, const double *q, double *y)
 {
   for (int g = range.first; g < range.last; g++) {
     const int32_t slot  = r->scatter->target[g][record];

@@ -14,14 +14,14 @@ typedef struct {
   const int32_t *slot[FEW];
   const double  *value[FEW];  /* NULL: 1 */
   int32_t        offset[FEW]; /* component of the level */
-  int32_t        one;        /* slot of the single level, -1 none */
+  int32_t        one;         /* slot of the single level, -1 none */
 } Side;
 
 /* One record: reads `from`, adds to `to`, and returns what it added. n_from, n_to and `general`
    (coefficients and weights) are constants after inlining; `constant` is the value of the single
    level, added for every record. */
-static KERNEL double Record(const MeritRecordKernel *r, int64_t i, const Side *from, int n_from, const Side *to, int n_to, bool general,
-                            double scale, double constant, const double *x, double *y)
+static KERNEL double Record(const MeritRecordKernel *r, int64_t i, const Side *from, int n_from, const Side *to, int n_to, bool general, double scale,
+                            double constant, const double *x, double *y)
 {
   double q = constant;
 
@@ -43,8 +43,8 @@ static KERNEL double Record(const MeritRecordKernel *r, int64_t i, const Side *f
 /* The records of one thread; returns the sum that belongs to the single level. x and y may be the
    same array if the sides have no level in common. Consecutive records often have the same class
    level, so each addition waits for the one before: two halves of the records are interleaved. */
-static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *from, int n_from, const Side *to, int n_to, bool general,
-                          double scale, double constant, const double *x, double *y)
+static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *from, int n_from, const Side *to, int n_to, bool general, double scale,
+                          double constant, const double *x, double *y)
 {
   const int64_t first = r->scatter->chunk[thread], last = r->scatter->chunk[thread + 1], half = (last - first) / 2;
   double        sum = 0.0, other = 0.0;
@@ -59,8 +59,8 @@ static KERNEL double Pass(const MeritRecordKernel *r, int thread, const Side *fr
 
 /* Choose a compiled loop: common numbers of regressors are constants, others are variables. Without
    weights R^-1 is one factor for all. */
-static double Choose(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, double sign, double constant,
-                     const double *x, double *y)
+static double Choose(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, double sign, double constant, const double *x,
+                     double *y)
 {
   const double scale = sign * r->R_inverse[0];
   bool         plain = !r->sqrt_weight && r->n_patterns == 1;
@@ -82,8 +82,8 @@ static double Choose(const MeritRecordKernel *r, int thread, const Side *from, c
 
 /* The same for T traits (a constant after inlining) in consecutive equations; constant and sum are
    [T] */
-static KERNEL void PassTraits(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, int T, double sign,
-                              const double *constant, const double *restrict x, double *restrict y, double *sum)
+static KERNEL void PassTraits(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, int T, double sign, const double *constant,
+                              const double *restrict x, double *restrict y, double *sum)
 {
   double total[MERIT_FEW_TRAITS] = {0.0};
 
@@ -140,7 +140,7 @@ static bool SideBySide(const MeritRecordKernel *r, int g)
 /* Choose the loop for T traits */
 static void ChooseTraits(const MeritRecordKernel *r, int thread, const Side *from, const Side *to, double sign, const double *x, double *y)
 {
-  const int T = r->n_traits;
+  const int T                          = r->n_traits;
   double    constant[MERIT_FEW_TRAITS] = {0.0}, sum[MERIT_FEW_TRAITS] = {0.0};
 
   for (int t = 0; t < T && from->one >= 0; t++) constant[t] = x[from->one + t];

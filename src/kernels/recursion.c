@@ -49,8 +49,8 @@ void MeritRecursionDiagonal(const MeritRecursion *r, const double *G_inverse, in
   for (int32_t row = 0; row < r->n_rows; row++)
     for (int64_t p = 0; p < MeritRecursionRowLength(r, row); p++) {
       double        element;
-      const double  d  = MeritRecursionVariance(r, row);
-      const int32_t at = MeritRecursionElement(r, row, p, &element);
+      const double  d      = MeritRecursionVariance(r, row);
+      const int32_t at     = MeritRecursionElement(r, row, p, &element);
       const double  square = at < 0 ? 0.0 : Square(r, row, p, at);
 
       for (int a = 0; square > 0.0 && a < n; a++)
@@ -144,6 +144,5 @@ void MeritRecursionBackward(const MeritRecursion *r, const MeritRecursionColumns
 #pragma omp parallel for schedule(static)
   for (int32_t t = 0; t < columns->n_levels; t++)
     for (int64_t p = columns->start[t]; p < columns->start[t + 1]; p++)
-      for (int e = 0; e < width; e++)
-        y[(int64_t)columns->equation[t] * k + e] += columns->element[p] * m[(int64_t)columns->row[p] * width + e];
+      for (int e = 0; e < width; e++) y[(int64_t)columns->equation[t] * k + e] += columns->element[p] * m[(int64_t)columns->row[p] * width + e];
 }

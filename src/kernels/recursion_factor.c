@@ -74,7 +74,7 @@ bool MeritRecursionFactorize(const MeritPedigreeFactor *f, int32_t first, int32_
    c K v is added to each parent. Backward: v += pivot^-1 K sum c v of the parents. */
 static void Step(const MeritPedigreeFactor *f, int32_t row, bool down, int k, int j, const double *K, const double *inverse, double *v)
 {
-  const int n = f->n;
+  const int n   = f->n;
   double   *own = v + (int64_t)(f->own + row * n) * k + j, from[MERIT_MAX_COMPONENTS], to[MERIT_MAX_COMPONENTS], c;
 
   for (int a = 0; a < n; a++) from[a] = down ? own[a * k] : 0.0;

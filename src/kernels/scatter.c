@@ -26,8 +26,8 @@ static void FindShared(MeritScatter *s, int n_lists, const int32_t *const slot[]
 
 /* Number the shared levels by slot; their width is that of the list that has them. who[slot] =
    SHARED - 1 - number. */
-static PetscErrorCode NumberShared(MeritScatter *s, int64_t n_items, int n_lists, const int32_t *const slot[], const int32_t width[],
-                                   int32_t n_slots, int32_t *who)
+static PetscErrorCode NumberShared(MeritScatter *s, int64_t n_items, int n_lists, const int32_t *const slot[], const int32_t width[], int32_t n_slots,
+                                   int32_t *who)
 {
   int32_t *wide;
 
@@ -91,7 +91,7 @@ static PetscErrorCode Redirect(MeritScatter *s, int64_t n_items, const int32_t *
         if (at < 0 || who[at] >= SHARED) continue;
         shared = SHARED - 1 - who[at];
         if (by[shared] == thread + 1) continue;
-        by[shared]                                     = thread + 1;
+        by[shared]                                          = thread + 1;
         s->private_slot[s->start[shared] + count[shared]++] = s->target[l][i];
       }
   PetscCall(PetscFree3(met, count, by));
@@ -109,8 +109,8 @@ static PetscErrorCode Redirect(MeritScatter *s, int64_t n_items, const int32_t *
 . width    - [n_lists] components per level met in that list
 - n_slots  - slots in all
 */
-PetscErrorCode MeritScatterCreate(int n_threads, int64_t n_items, int n_lists, const int32_t *const slot[], const int32_t width[],
-                                  int32_t n_slots, MeritScatter *s)
+PetscErrorCode MeritScatterCreate(int n_threads, int64_t n_items, int n_lists, const int32_t *const slot[], const int32_t width[], int32_t n_slots,
+                                  MeritScatter *s)
 {
   int32_t *who;
 

@@ -5,8 +5,7 @@
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
 
 /* One pass by the digit at `shift`; false, and nothing moved, if all keys have the same digit */
-static bool Pass(int64_t n, int shift, const uint64_t key[], const int32_t value[], uint64_t to_key[],
-                 int32_t to_value[])
+static bool Pass(int64_t n, int shift, const uint64_t key[], const int32_t value[], uint64_t to_key[], int32_t to_value[])
 {
   int64_t first[DIGITS + 1] = {0};
 
@@ -50,7 +49,7 @@ PetscErrorCode MeritSortKeys(int64_t n, uint64_t key[], int32_t value[])
     to_value   = from_value;
     from_key   = to_key == key ? spare_key : key;
     from_value = to_value == value ? spare_value : value;
-  /* The roles of the two pairs of arrays are exchanged after each pass */
+    /* The roles of the two pairs of arrays are exchanged after each pass */
   }
   if (from_key != key) {
     PetscCall(PetscArraycpy(key, from_key, n));

@@ -9,10 +9,7 @@
 enum { LEAST_ITEMS = 256, BLOCK = 1024, MOST_PAIRS = 4 };
 
 /* MeritWorst - The larger of two measures of an error; NaN if one of them is. Not collective. */
-double MeritWorst(double a, double b)
-{
-  return isnan(a) || a > b ? a : b;
-}
+double MeritWorst(double a, double b) { return isnan(a) || a > b ? a : b; }
 
 /*@
   MeritSums - sums[j] = sum over the items [0, n) of what `add` adds.

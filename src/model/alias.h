@@ -14,24 +14,24 @@
 typedef struct {
   int       trait;
   int       n_terms;
-  int       big;        /* term, or -1 */
+  int       big; /* term, or -1 */
   int64_t   n_columns;
-  int64_t  *first;      /* [n_terms] first column, -1: none; owned */
-  int      *width;      /* [n_terms] components of the trait per level; owned */
-  double ***value;      /* [n_terms] -> [n_regressors] -> [n_rows] or NULL: 1; those of the model, or a changed copy of a covariate; owned */
+  int64_t  *first; /* [n_terms] first column, -1: none; owned */
+  int      *width; /* [n_terms] components of the trait per level; owned */
+  double ***value; /* [n_terms] -> [n_regressors] -> [n_rows] or NULL: 1; those of the model, or a changed copy of a covariate; owned */
   int64_t   n_small;
   /* the dense search */
-  int       n_before;   /* small columns that come before the big term */
-  int64_t  *offset;     /* [n_terms] first small column, or -1; owned */
-  double   *gram;       /* [n_small^2] S'S, then the Schur complement S'S - S'A (A'A)^-1 A'S; owned */
-  double   *norm;       /* [n_small] squared length of each column; owned */
+  int      n_before; /* small columns that come before the big term */
+  int64_t *offset;   /* [n_terms] first small column, or -1; owned */
+  double  *gram;     /* [n_small^2] S'S, then the Schur complement S'S - S'A (A'A)^-1 A'S; owned */
+  double  *norm;     /* [n_small] squared length of each column; owned */
   /* rows of A'S for the levels of this rank's block of the big term */
-  int32_t   n_rows;
-  int64_t  *level;      /* [n_rows] ascending; owned */
-  double   *count;      /* [n_rows] observations of the level; owned */
-  int32_t  *start;      /* [n_rows + 1]; owned */
-  int32_t  *column;     /* [start[n_rows]]; owned */
-  double   *entry;      /* [start[n_rows]]; owned */
+  int32_t  n_rows;
+  int64_t *level;  /* [n_rows] ascending; owned */
+  double  *count;  /* [n_rows] observations of the level; owned */
+  int32_t *start;  /* [n_rows + 1]; owned */
+  int32_t *column; /* [start[n_rows]]; owned */
+  double  *entry;  /* [start[n_rows]]; owned */
 } MeritAliasWork;
 
 /* alias.c: does the term have fixed columns for the trait, *width of them per level? Not
@@ -54,8 +54,8 @@ PetscErrorCode MeritAliasSchur(MeritModel model, MeritAliasWork *work);
 /* alias_eliminate.c: in-order elimination; dependent[j] = 1 where column order[j] depends on those
    before it. combination, if not NULL, receives for each dependent column the null vector [n_small]
    (1 at the column itself); owned by the caller */
-PetscErrorCode MeritAliasEliminate(int n_small, const double *gram, const double *norm, int n, const int order[], uint8_t dependent[],
-                                   int *n_null, double **null_vectors);
+PetscErrorCode MeritAliasEliminate(int n_small, const double *gram, const double *norm, int n, const int order[], uint8_t dependent[], int *n_null,
+                                   double **null_vectors);
 /* alias_parts.c: dependencies between every pair of classes (Weeks and Williams 1964); *complete:
    there can be no others. Collective. */
 PetscErrorCode MeritAliasParts(MeritModel model, const MeritAliasWork *work, bool *complete);

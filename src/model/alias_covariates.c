@@ -93,7 +93,8 @@ static bool Covered(const MeritFormula *formula, const MeritAliasWork *work, int
     const MeritRegressorSpec *reg = formula->term[j].regressor;
     int                       n   = 0;
 
-    if (work->first[j] < 0 || work->first[j] >= work->first[k] || formula->term[j].n_regressors != 1 || reg->covariate != MERIT_COVARIATE_NONE) continue;
+    if (work->first[j] < 0 || work->first[j] >= work->first[k] || formula->term[j].n_regressors != 1 || reg->covariate != MERIT_COVARIATE_NONE)
+      continue;
     for (int a = 0; a < slope->n_class; a++)
       for (int b = 0; b < reg->n_class; b++) n += !strcmp(slope->class_column[a], reg->class_column[b]);
     if (n == slope->n_class) return true;

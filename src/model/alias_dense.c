@@ -58,7 +58,7 @@ static PetscErrorCode MarkBig(MeritModel model, const MeritAliasWork *work, int 
     for (int32_t row = 0; row < work->n_rows; row++)
       for (int32_t i = work->start[row]; i < work->start[row + 1]; i++)
         d[(size_t)v * (size_t)work->n_rows + (size_t)row] -=
-          work->entry[i] * null_vectors[(size_t)v * (size_t)work->n_small + (size_t)work->column[i]] / work->count[row];
+            work->entry[i] * null_vectors[(size_t)v * (size_t)work->n_small + (size_t)work->column[i]] / work->count[row];
   for (int step = 0; step < n_null; step++) {
     int64_t last = -1, all;
     int32_t row  = -1;

@@ -5,8 +5,7 @@
 
 /* Null vector of a dependent column: 1 at itself, -c at the kept columns, where L'c = row. Row kept
    [i] of `factor` is row i of L. */
-static void NullVector(int n_kept, const int kept[], const double *factor, int stride, const double *row, int self,
-                       const int order[], double *vector)
+static void NullVector(int n_kept, const int kept[], const double *factor, int stride, const double *row, int self, const int order[], double *vector)
 {
   for (int i = n_kept - 1; i >= 0; i--) {
     double sum = row[i];
@@ -50,8 +49,8 @@ static bool Rounding(int n, const int order[], const double *norm, const double 
 . n_null       - number of dependent columns (not counting absent ones)
 - null_vectors - [n_null * n_small], NULL if not wanted; owned by the caller, PetscFree
 */
-PetscErrorCode MeritAliasEliminate(int n_small, const double *gram, const double *norm, int n, const int order[], uint8_t dependent[],
-                                   int *n_null, double **null_vectors)
+PetscErrorCode MeritAliasEliminate(int n_small, const double *gram, const double *norm, int n, const int order[], uint8_t dependent[], int *n_null,
+                                   double **null_vectors)
 {
   double *factor, *vector, *vectors = NULL;
   int    *kept, n_kept = 0, found = 0;

@@ -27,8 +27,8 @@ typedef struct {
   int                  term;
   const MeritTermView *view;
   const int32_t       *slot;
-  const double        *value; /* [n_rows] or NULL */
-  int32_t              at;    /* component of the trait in a level */
+  const double        *value;    /* [n_rows] or NULL */
+  int32_t              at;       /* component of the trait in a level */
   int                  position; /* of the component among those of the trait */
 } List;
 
@@ -37,14 +37,14 @@ typedef struct {
   MeritModel            model;
   const MeritAliasWork *work;
   int                   n_lists;
-  List                 *list;    /* owned */
+  List                 *list; /* owned */
   int32_t               n_owned, n;
-  int32_t              *number;  /* [n_local of the model] of an equation, -1: none; owned */
-  PetscSF               halo;    /* owned */
-  double               *scale;   /* [n] 1 / length of the column, 0: absent or marked; owned */
-  int64_t              *column;  /* [n_owned] canonical; owned */
-  int                   k;       /* vectors */
-  double               *u, *y;   /* [n * WIDTH] work; owned */
+  int32_t              *number; /* [n_local of the model] of an equation, -1: none; owned */
+  PetscSF               halo;   /* owned */
+  double               *scale;  /* [n] 1 / length of the column, 0: absent or marked; owned */
+  int64_t              *column; /* [n_owned] canonical; owned */
+  int                   k;      /* vectors */
+  double               *u, *y;  /* [n * WIDTH] work; owned */
 } Search;
 
 /* List the components of the trait in fixed terms, with the covariates of the search
@@ -91,7 +91,7 @@ static PetscErrorCode Number(Search *s)
 
     for (int32_t i = 0; i < a->view->n_owned; i++)
       s->column[s->number[a->view->eq_owned + i * a->view->n_eq + a->at]] =
-        s->work->first[a->term] + a->view->canonical[i] * s->work->width[a->term] + a->position;
+          s->work->first[a->term] + a->view->canonical[i] * s->work->width[a->term] + a->position;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -126,10 +126,7 @@ static PetscErrorCode Halo(Search *s)
 }
 
 /* Number of the equation (owned or ghost) of a record in list a */
-static inline int32_t Met(const Search *s, const List *a, int64_t row)
-{
-  return s->number[MeritTermEquationOfSlot(a->view, a->slot[row]) + a->at];
-}
+static inline int32_t Met(const Search *s, const List *a, int64_t row) { return s->number[MeritTermEquationOfSlot(a->view, a->slot[row]) + a->at]; }
 
 /* s->y = X'X s->u for k vectors, or, where square is not NULL, only square [k] = |X u|^2.
    u [n * k] is given for owned equations and fetched for ghosts. Each record adds its row
@@ -296,7 +293,8 @@ static PetscErrorCode NullVectors(Search *s, uint32_t round, double *x)
   for (int i = 0; i < CYCLES; i++) PetscCall(Cycle(s, goal, x, r, p, &iterations));
   if (iterations >= MOST_ITERATIONS)
     MeritLog(MERIT_LOG_WARNING,
-             "%s: very few records connect the levels of fixed classes, so that some redundant equations may not be found; join levels that have few records",
+             "%s: very few records connect the levels of fixed classes, so that some redundant equations may not be found; join levels that have few "
+             "records",
              s->model->formula->trait[s->work->trait]);
   PetscCall(PetscFree2(r, p));
   PetscFunctionReturn(PETSC_SUCCESS);

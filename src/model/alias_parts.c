@@ -33,10 +33,7 @@ static int32_t Find(int32_t *parent, int32_t node)
 }
 
 /* Node number i of term t: owned levels, then ghosts */
-static int32_t Node(const Graph *g, int t, int32_t i)
-{
-  return MeritTermEquation(g->view[t], i) + g->at[t];
-}
+static int32_t Node(const Graph *g, int t, int32_t i) { return MeritTermEquation(g->view[t], i) + g->at[t]; }
 
 /* Nodes of term t on this rank */
 static int32_t Nodes(const Graph *g, int t) { return MeritTermRecordLevels(g->view[t]); }
@@ -57,8 +54,8 @@ static void Unite(Graph *g, int trait)
     int32_t a, b;
 
     if (!(g->model->rows.observed[row] >> trait & 1)) continue;
-    a = Find(g->parent, MeritTermEquationOfSlot(g->view[0], g->view[0]->design[0].slot[row]) + g->at[0]);
-    b = Find(g->parent, MeritTermEquationOfSlot(g->view[1], g->view[1]->design[0].slot[row]) + g->at[1]);
+    a                         = Find(g->parent, MeritTermEquationOfSlot(g->view[0], g->view[0]->design[0].slot[row]) + g->at[0]);
+    b                         = Find(g->parent, MeritTermEquationOfSlot(g->view[1], g->view[1]->design[0].slot[row]) + g->at[1]);
     g->parent[PetscMax(a, b)] = PetscMin(a, b);
   }
 }

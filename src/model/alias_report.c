@@ -62,8 +62,8 @@ static PetscErrorCode Describe(MeritModel model, int k, int64_t n, const int64_t
    aliased; one rank owns it. Collective. */
 static PetscErrorCode WarnCovariates(MeritModel model, int k)
 {
-  const MeritTermSpec *spec = &model->formula->term[k];
-  const MeritTermView *view = &model->term[k].view;
+  const MeritTermSpec *spec                         = &model->formula->term[k];
+  const MeritTermView *view                         = &model->term[k].view;
   uint8_t              marked[MERIT_MAX_COMPONENTS] = {0};
 
   PetscFunctionBegin;
@@ -74,8 +74,8 @@ static PetscErrorCode WarnCovariates(MeritModel model, int k)
 
     if (!marked[c]) continue;
     PetscCall(MeritFormulaComponentName(model->formula, k, c, &name));
-    MeritLog(MERIT_LOG_WARNING, "`%s` (%s) is a combination of the fixed effects before it to 13 digits: its solution is set to 0 (aliased)", spec->label,
-             name);
+    MeritLog(MERIT_LOG_WARNING, "`%s` (%s) is a combination of the fixed effects before it to 13 digits: its solution is set to 0 (aliased)",
+             spec->label, name);
     PetscCall(PetscFree(name));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -53,8 +53,7 @@ static void Merge(Entries *list)
 
   if (list->n) qsort(list->at, (size_t)list->n, sizeof(*list->at), CompareEntries);
   for (int64_t i = 0; i < list->n; i++) {
-    if (n && list->at[n - 1].level == list->at[i].level && list->at[n - 1].column == list->at[i].column)
-      list->at[n - 1].value += list->at[i].value;
+    if (n && list->at[n - 1].level == list->at[i].level && list->at[n - 1].column == list->at[i].column) list->at[n - 1].value += list->at[i].value;
     else list->at[n++] = list->at[i];
   }
   list->n = n;
@@ -82,8 +81,8 @@ static int RowColumns(MeritModel model, const MeritAliasWork *work, int64_t row,
 
     if (work->offset[k] < 0) continue;
     for (int c = 0; c < spec->n_components; c++) {
-      const int      r = spec->component[c].regressor;
-      const double  *x = work->value[k][r];
+      const int     r = spec->component[c].regressor;
+      const double *x = work->value[k][r];
 
       if (spec->component[c].trait != work->trait) continue;
       column[n]  = (int32_t)(work->offset[k] + RowLevel(model, k, r, row) * work->width[k] + at++);

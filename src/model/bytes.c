@@ -22,8 +22,7 @@ static int64_t RecordBytes(MeritModel model)
   for (int t = 0; t < model->formula->n_terms; t++) {
     const MeritTermView *view = &model->term[t].view;
 
-    for (int g = 0; g < view->n_regressors; g++)
-      bytes += MERIT_COLUMN_BYTES + SLOT_BYTES + (view->design[g].value ? (int64_t)sizeof(double) : 0);
+    for (int g = 0; g < view->n_regressors; g++) bytes += MERIT_COLUMN_BYTES + SLOT_BYTES + (view->design[g].value ? (int64_t)sizeof(double) : 0);
   }
   return bytes;
 }
@@ -87,8 +86,8 @@ PetscErrorCode MeritModelAddBytes(MeritModel model, MeritBytes *b)
   for (int t = 0; t < n; t++) b->levels += LevelBytes(&model->term[t].view) * owned[t] + GHOST_BYTES * ghosts[t];
   /* levels with parents, and the pedigree's own arrays */
   for (int i = 0; i < n_linked; i++) b->levels += (PARENT_BYTES + MERIT_ANIMAL_BYTES) * owned[linked[i]];
-  b->reading += MeritFullestBlock(n_lines, b->ranks) * (MERIT_LINE_BYTES + RecordBytes(model)) +
-                MeritFullestBlock(n_animals, b->ranks) * MERIT_LINE_BYTES;
+  b->reading +=
+      MeritFullestBlock(n_lines, b->ranks) * (MERIT_LINE_BYTES + RecordBytes(model)) + MeritFullestBlock(n_animals, b->ranks) * MERIT_LINE_BYTES;
   PetscCall(PetscFree2(owned, ghosts));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

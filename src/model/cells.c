@@ -44,8 +44,8 @@ static int64_t FirstLine(MeritTable table, const int32_t *code, int64_t n, int32
 /* *map [codes of raw] = code in `classes` of each label of a column, -1 for a missing
    value. In fixed terms ".0" is dropped, and other decimals are faults. A label that is
    one of the words for missing without its ".0" is missing too, such as -999.0. */
-static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fixed, const char name[], const int32_t **code,
-                                    int64_t n, MeritStrings raw, MeritStrings classes, int32_t **map, MeritFault *fault)
+static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fixed, const char name[], const int32_t **code, int64_t n,
+                                    MeritStrings raw, MeritStrings classes, int32_t **map, MeritFault *fault)
 {
   int64_t row = 0;
 
@@ -71,8 +71,7 @@ static PetscErrorCode ColumnClasses(MeritModel model, MeritTable table, bool fix
    is missing. A pair of codes, eight bytes, is interned in a pool of its own, so that the
    label is made once a pair. *cells is replaced by the joined labels, whose codes are
    those of the pairs. */
-static PetscErrorCode Join(int64_t n, int32_t code[], MeritStrings *cells, const int32_t *next, const int32_t *map,
-                           MeritStrings classes)
+static PetscErrorCode Join(int64_t n, int32_t code[], MeritStrings *cells, const int32_t *next, const int32_t *map, MeritStrings classes)
 {
   MeritStrings pairs, joined;
 
@@ -88,7 +87,7 @@ static PetscErrorCode Join(int64_t n, int32_t code[], MeritStrings *cells, const
     }
     PetscCall(MeritStringsIntern(pairs, (const char *)pair, sizeof(pair), &code[row]));
     if (code[row] == known) {
-      const char *b = MeritStringsGet(classes, pair[1], NULL);
+      const char *b    = MeritStringsGet(classes, pair[1], NULL);
       MeritText   text = {0};
       int32_t     added;
 
@@ -148,9 +147,10 @@ static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const Meri
       MeritFault fault = {0};
 
       if (label)
-        MeritFaultSet(&fault, MERIT_ERROR_INPUT, model->options.records, line, NULL,
-                      "column %s: \"%s\" contains a colon, as labels of column %s do, so that two cells would have the same label; use labels without a colon", name,
-                      label, first);
+        MeritFaultSet(
+            &fault, MERIT_ERROR_INPUT, model->options.records, line, NULL,
+            "column %s: \"%s\" contains a colon, as labels of column %s do, so that two cells would have the same label; use labels without a colon",
+            name, label, first);
       PetscCall(MeritFaultAgree(model->comm, &fault));
     }
     first = name;
@@ -168,8 +168,8 @@ static PetscErrorCode CheckColons(MeritModel model, MeritTable table, const Meri
          PetscFree
 - pool - labels "a" or "a:b:c"; owned by the caller
 */
-PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
-                               int32_t **code, MeritStrings *pool)
+PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg, int32_t **code,
+                               MeritStrings *pool)
 {
   MeritFault fault = {0};
   int64_t    n;
@@ -187,8 +187,7 @@ PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTe
     PetscCall(MeritModelColumn(model, table, reg->class_column[c], &column));
     PetscCall(MeritTableText(table, column, &column_code, &raw));
     PetscCall(MeritStringsCreate(&classes));
-    PetscCall(ColumnClasses(model, table, term->fixed, reg->class_column[c], &column_code, n, raw, classes,
-                            &map, &fault));
+    PetscCall(ColumnClasses(model, table, term->fixed, reg->class_column[c], &column_code, n, raw, classes, &map, &fault));
     if (c == 0) {
       for (int64_t row = 0; row < n; row++) (*code)[row] = column_code[row] < 0 ? -1 : map[column_code[row]];
       *pool = classes;

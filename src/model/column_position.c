@@ -57,8 +57,7 @@ PetscErrorCode MeritNamedColumnsStore(MeritNode job, MeritNamedColumns *named)
 
   PetscFunctionBegin;
   PetscCall(MeritNamedColumnsFree(named));
-  for (int32_t i = 0; i < PetscMax(formula->n, 1); i++)
-    PetscCall(NoteFormula(named, formula->kind == MERIT_NODE_LIST ? formula->child[i] : formula));
+  for (int32_t i = 0; i < PetscMax(formula->n, 1); i++) PetscCall(NoteFormula(named, formula->kind == MERIT_NODE_LIST ? formula->child[i] : formula));
   PetscCall(NoteValue(named, MeritNodeFind(job, "variances.residual.by")));
   PetscCall(NoteValue(named, weight));
   for (int32_t i = 0; weight && i < weight->n; i++) PetscCall(NoteValue(named, weight->child[i]));
@@ -98,8 +97,8 @@ PetscErrorCode MeritModelUnknownColumn(MeritModel model, MeritTable table, const
     known = true;
   }
   if (!known)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, model->options.records, 1, NULL, "there is no column \"%s\"%s%s%s", name,
-                         near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : ""));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, model->options.records, 1, NULL, "there is no column \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",
+                         near ? near : "", near ? "\"?" : ""));
   PetscCall(MeritNodeError(&at, "there is no column \"%s\" in %s%s%s%s", name, model->options.records, near ? "; did you mean \"" : "",
                            near ? near : "", near ? "\"?" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -118,7 +118,7 @@ PetscErrorCode MeritModelToComponents(MeritModel model, const double x[], double
 /* v = (L'L)^-1 L'u */
 static PetscErrorCode SolveL(const MeritTermView *view, const double *u, double *v)
 {
-  double LL[MERIT_MAX_BLOCK] = {0.0}, inverse[MERIT_MAX_BLOCK], Lu[MERIT_MAX_COMPONENTS] = {0.0};
+  double    LL[MERIT_MAX_BLOCK] = {0.0}, inverse[MERIT_MAX_BLOCK], Lu[MERIT_MAX_COMPONENTS] = {0.0};
   const int n = view->n_eq;
 
   PetscFunctionBegin;

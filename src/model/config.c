@@ -32,8 +32,7 @@ static PetscErrorCode Words(MeritNode job, const char key[], int *n, char ***wor
 }
 
 /* The same, with n_default preset words when the key is absent */
-static PetscErrorCode WordsDefault(MeritNode job, const char key[], int n_default, const char *const preset[], int *n,
-                                   char ***words)
+static PetscErrorCode WordsDefault(MeritNode job, const char key[], int n_default, const char *const preset[], int *n, char ***words)
 {
   PetscFunctionBegin;
   PetscCall(Words(job, key, n, words));
@@ -63,8 +62,7 @@ static PetscErrorCode Weights(const MeritFormula *formula, MeritNode job, char *
     int t = 0;
 
     while (t < formula->n_traits && strcmp(formula->trait[t], node->key[i])) t++;
-    if (t == formula->n_traits)
-      PetscCall(MeritNodeKeyError(node->child[i], "weight: \"%s\" is not a trait of the model", node->key[i]));
+    if (t == formula->n_traits) PetscCall(MeritNodeKeyError(node->child[i], "weight: \"%s\" is not a trait of the model", node->key[i]));
     if (node->child[i]->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node->child[i], "weight needs a column"));
     PetscCall(PetscStrallocpy(node->child[i]->text, &(*weight)[t]));
   }
@@ -109,8 +107,8 @@ static PetscErrorCode UnknownParents(MeritNode job, int *n, char ***all)
    read. */
 static PetscErrorCode PedigreeOptions(MeritModel model, MeritNode job)
 {
-  static const char *const absent[]  = {"error", "founder", "drop"};
-  static const char *const sexes[]   = {"checked", "free"};
+  static const char *const absent[]   = {"error", "founder", "drop"};
+  static const char *const sexes[]    = {"checked", "free"};
   const char              *columns[5] = {NULL};
   int                      n_header, n_words, free_sexes = 0;
   bool                     inbreeding = true;
@@ -188,8 +186,7 @@ static PetscErrorCode GenotypeOptions(MeritModel model, MeritNode job)
   PetscCall(MeritGenotypesSetScale(model->genotypes, (MeritScale)scale));
   PetscCall(MeritConfigString(job, "genotypes.centre", &centre));
   /* a path is relative to the job file, which MeritConfigPath knows */
-  if (centre && strcmp(centre, "observed") && strcmp(centre, "none"))
-    PetscCall(MeritConfigPath(job, "genotypes.centre", &path));
+  if (centre && strcmp(centre, "observed") && strcmp(centre, "none")) PetscCall(MeritConfigPath(job, "genotypes.centre", &path));
   PetscCall(MeritGenotypesSetCentre(model->genotypes, !centre || strcmp(centre, "none"), path));
   PetscCall(MeritConfigInt(job, "genotypes.grid", 1, INT32_MAX, &grid));
   if (grid > 0 && model->size % grid)

@@ -17,7 +17,7 @@ static int Factor(int n, const double *G, bool keep, double *F, double *least)
 {
   double work[MERIT_MAX_BLOCK], s[MERIT_MAX_COMPONENTS];
   bool   used[MERIT_MAX_COMPONENTS] = {false};
-  int    rank     = 0;
+  int    rank                       = 0;
 
   *least = 1.0;
   for (int i = 0; i < n * n; i++) F[i] = 0.0;
@@ -145,10 +145,10 @@ PetscErrorCode MeritModelSetVariances(MeritModel model, const double *const G[],
 
     if (formula->term[k].fixed) continue;
     PetscCall(SetTerm(term, term->view.n_comp, G[k], model->mode.estimated, model->mode.cholesky, &n_eq));
-    PetscCheck(n_eq == term->view.n_eq, model->comm, PETSC_ERR_SUP, "term %s: the rank of G changed from %d to %d",
-               formula->term[k].label, term->view.n_eq, n_eq);
+    PetscCheck(n_eq == term->view.n_eq, model->comm, PETSC_ERR_SUP, "term %s: the rank of G changed from %d to %d", formula->term[k].label,
+               term->view.n_eq, n_eq);
     PetscCall(PetscArraycpy(formula->term[k].G, G[k], term->view.n_comp * term->view.n_comp));
-    model->view[k].L         = term->view.L         = term->L;
+    model->view[k].L = term->view.L = term->L;
     model->view[k].G_inverse = term->view.G_inverse = term->G_inverse;
   }
   for (int c = 0; c < formula->n_residuals; c++) PetscCall(PetscArraycpy(formula->residual[c].R, R[c], n));

@@ -16,7 +16,7 @@
    underflow. Collective. */
 static PetscErrorCode Moments(MeritModel model, int c)
 {
-  const double *x = model->rows.covariate[c];
+  const double *x      = model->rows.covariate[c];
   double        sum[2] = {0.0, 0.0}, square = 0.0, mean, most = 0.0;
 
   PetscFunctionBegin;
@@ -113,9 +113,8 @@ static PetscErrorCode Values(MeritModel model, int k, int r)
   x = model->rows.covariate[term->covariate[r]];
   PetscCall(PetscMalloc1(model->rows.n + 1, &term->value[r]));
   for (int64_t row = 0; row < model->rows.n; row++) {
-    double v = reg->covariate == MERIT_COVARIATE_LEGENDRE
-               ? Legendre(reg->degree, -1.0 + 2.0 * (x[row] - reg->low) / (reg->high - reg->low))
-               : (x[row] - term->centre[r]) / term->scale[r];
+    double v = reg->covariate == MERIT_COVARIATE_LEGENDRE ? Legendre(reg->degree, -1.0 + 2.0 * (x[row] - reg->low) / (reg->high - reg->low))
+                                                          : (x[row] - term->centre[r]) / term->scale[r];
 
     /* a missing covariate makes its traits missing, but 0 x NaN would spoil the rest */
     term->value[r][row] = isnan(x[row]) ? 0.0 : v;
@@ -145,7 +144,7 @@ static PetscErrorCode Slots(MeritModel model, int k, int r)
    (`as`). */
 static PetscErrorCode Offsets(MeritModel model, int k, int r)
 {
-  const MeritTermSpec *spec = &model->formula->term[k];
+  const MeritTermSpec *spec     = &model->formula->term[k];
   const int            n_traits = model->formula->n_traits;
   int32_t             *offset;
 
@@ -230,7 +229,7 @@ static PetscErrorCode AddGhostCounts(MPI_Comm comm, const MeritModelTerm *term, 
    [n_owned * n_comp]. Collective. */
 static PetscErrorCode CountGenotyped(MPI_Comm comm, const MeritModelTerm *term, const int64_t local[], int64_t observations[])
 {
-  const MeritTermView *view = &term->view;
+  const MeritTermView *view                        = &term->view;
   int64_t              total[MERIT_MAX_COMPONENTS] = {0};
 
   PetscFunctionBegin;
@@ -256,9 +255,9 @@ PetscErrorCode MeritModelCountObservations(MeritModel model)
   PetscCall(PetscCalloc1(model->equations.n_components + 1, &model->counts.observations));
   PetscCall(PetscCalloc1(model->equations.layout.n_owned + 1, &model->counts.state));
   for (int k = 0; k < model->formula->n_terms; k++) {
-    MeritModelTerm      *term = &model->term[k];
-    const MeritTermView *view = &term->view;
-    const int64_t        n    = (int64_t)view->n_owned * view->n_comp;
+    MeritModelTerm      *term         = &model->term[k];
+    const MeritTermView *view         = &term->view;
+    const int64_t        n            = (int64_t)view->n_owned * view->n_comp;
     int64_t             *observations = model->counts.observations + term->first_component;
 
     CountLocal(model, k, local);

@@ -43,7 +43,7 @@ int64_t MeritModelExclusions(MeritModel model, const MeritExclusion **list)
       const MeritExclusionNote *note = &excluded->note[i];
 
       excluded->list[i] = (MeritExclusion){note->kind, note->line, MeritStringsGet(excluded->text, note->id, NULL),
-                                                  MeritStringsGet(excluded->text, note->reason, NULL)};
+                                           MeritStringsGet(excluded->text, note->reason, NULL)};
     }
   }
   *list = excluded->list;

@@ -24,7 +24,21 @@
 /* Operations: up to OP_GENETIC they push a number, up to OP_POWER they take two numbers
    and push one, the others replace the top number. OP_GENETIC is the mean diagonal of M
    M', which is known only when the function is evaluated. */
-typedef enum { OP_NUMBER, OP_COMPONENT, OP_GENETIC, OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE, OP_POWER, OP_NEGATE, OP_SQRT, OP_LOG, OP_EXP, OP_ABS } Op;
+typedef enum {
+  OP_NUMBER,
+  OP_COMPONENT,
+  OP_GENETIC,
+  OP_ADD,
+  OP_SUBTRACT,
+  OP_MULTIPLY,
+  OP_DIVIDE,
+  OP_POWER,
+  OP_NEGATE,
+  OP_SQRT,
+  OP_LOG,
+  OP_EXP,
+  OP_ABS
+} Op;
 
 /* Most operations; most nested parentheses and powers */
 enum { MOST_OPERATIONS = 256, DEPTH = 64 };
@@ -167,7 +181,7 @@ static PetscErrorCode FailOperand(Parser *p, const char *what)
   char              **known, word[256], text[1500];
   const char         *near;
   int                 n_known = 0, depth = 0, term, class;
-  size_t              length  = 0;
+  size_t              length = 0;
   bool                genetic;
 
   PetscFunctionBegin;
@@ -257,8 +271,7 @@ static PetscErrorCode Component(Parser *p)
   bool genetic;
 
   PetscFunctionBegin;
-  if (!Label(p, &term, &class, &genetic))
-    PetscCall(FailOperand(p, "expected a number, a function, the label of a random term or `residual`"));
+  if (!Label(p, &term, &class, &genetic)) PetscCall(FailOperand(p, "expected a number, a function, the label of a random term or `residual`"));
   n = term < 0 ? p->formula->n_traits : p->formula->term[term].n_components;
   Blanks(p);
   if (*p->at == '[') {

@@ -17,10 +17,8 @@ static PetscErrorCode AddFormula(FormulaBuilder *builder, MeritNode node)
 
   PetscFunctionBegin;
   if (node->kind != MERIT_NODE_SCALAR) {
-    PetscCall(MeritNodeError(
-        node,
-        "a formula must be text like \"y ~ herd + ped(cow)\"; put it in quotes if it has a colon with a "
-        "blank behind it"));
+    PetscCall(MeritNodeError(node, "a formula must be text like \"y ~ herd + ped(cow)\"; put it in quotes if it has a colon with a "
+                                   "blank behind it"));
   }
   code = FormulaParserOpen(node, &parser);
   if (!code) code = FormulaBuilderAdd(builder, &parser);
@@ -67,8 +65,7 @@ PetscErrorCode MeritFormulaParse(MeritNode model, MeritFormula **formula)
   PetscFunctionBegin;
   *formula = NULL;
   if (!model || model->kind == MERIT_NODE_NULL) {
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
-                         "the job file has no `model`, like model: \"y ~ herd + ped(cow)\""));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `model`, like model: \"y ~ herd + ped(cow)\""));
   }
   PetscCall(PetscNew(&builder.formula));
   PetscCall(PetscCalloc1(MERIT_MAX_TRAITS, &builder.formula->trait));

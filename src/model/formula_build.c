@@ -32,8 +32,7 @@ static PetscErrorCode GrowTerms(FormulaBuilder *b)
 /* Move regressor r into the term, or free it if the term has it already; set the bit of
    the trait, `trait`, in its mask. r is empty afterwards. *mask grows with the
    regressors. */
-static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint32_t trait,
-                                     MeritRegressorSpec *r)
+static PetscErrorCode MergeRegressor(MeritTermSpec *term, uint32_t **mask, uint32_t trait, MeritRegressorSpec *r)
 {
   int at = 0;
 
@@ -68,22 +67,18 @@ static PetscErrorCode CheckClasses(MeritNode node, const FormulaTerm *t, const M
     const FormulaProduct *x = t->product + i;
 
     if (!x->n_class) {
-      PetscCall(MeritNodeErrorAt(
-          node, x->at,
-          "a regressor of %s() needs a class column; a random slope on plain columns is ridge(column + column)",
-          kind));
+      PetscCall(
+          MeritNodeErrorAt(node, x->at, "a regressor of %s() needs a class column; a random slope on plain columns is ridge(column + column)", kind));
     }
     if (t->kind != MERIT_TERM_IID && x->n_class > 1) {
       PetscCall(MeritNodeErrorAt(node, x->at, "a regressor of %s() has one id column, not %d", kind, x->n_class));
     }
     if (x->n_class != n_first) {
-      PetscCall(MeritNodeErrorAt(
-          node, x->at, "all regressors of one term share its levels: %d class columns here, %d in the first",
-          x->n_class, n_first));
+      PetscCall(
+          MeritNodeErrorAt(node, x->at, "all regressors of one term share its levels: %d class columns here, %d in the first", x->n_class, n_first));
     }
     if (t->kind == MERIT_TERM_SNP && strcmp(x->class_column[0], id)) {
-      PetscCall(MeritNodeErrorAt(node, x->at, "snp() with two id columns (`%s` and `%s`) is not available", id,
-                             x->class_column[0]));
+      PetscCall(MeritNodeErrorAt(node, x->at, "snp() with two id columns (`%s` and `%s`) is not available", id, x->class_column[0]));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -95,8 +90,7 @@ static PetscErrorCode CheckTwice(MeritNode node, const FormulaTerm *t, int n, co
   PetscFunctionBegin;
   for (int i = 1; i < n; i++) {
     for (int j = 0; j < i; j++) {
-      if (FormulaRegressorSame(r + i, r + j))
-        PetscCall(MeritNodeErrorAt(node, t->at, "`%s` has the same regressor twice; remove one", t->text));
+      if (FormulaRegressorSame(r + i, r + j)) PetscCall(MeritNodeErrorAt(node, t->at, "`%s` has the same regressor twice; remove one", t->text));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -114,13 +108,12 @@ static PetscErrorCode CheckJoin(MeritNode node, const FormulaTerm *t, const Meri
 
   PetscFunctionBegin;
   if (t->kind != known->kind || (!same && (t->kind == MERIT_TERM_FIXED || t->kind == MERIT_TERM_RIDGE))) {
-    PetscCall(MeritNodeErrorAt(node, at,
-                           "the label `%s` is already used for `%s` (line %d), which cannot be joined with `%s`; use another label",
-                           known->label, known->text, known->line, t->text));
+    PetscCall(MeritNodeErrorAt(node, at, "the label `%s` is already used for `%s` (line %d), which cannot be joined with `%s`; use another label",
+                               known->label, known->text, known->line, t->text));
   }
   if (!same && (!t->label || !strcmp(known->label, known->text))) {
-    PetscCall(MeritNodeErrorAt(node, at, "the label `%s` is the text of another term, so it cannot be the label of `%s`; use another label", known->label,
-                           t->label ? t->text : known->text));
+    PetscCall(MeritNodeErrorAt(node, at, "the label `%s` is the text of another term, so it cannot be the label of `%s`; use another label",
+                               known->label, t->label ? t->text : known->text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -150,8 +143,7 @@ static PetscErrorCode StartTerm(FormulaBuilder *b, MeritNode node, const Formula
 /* Add the n regressors r of term t of one formula: to the term of its label, or to a new
    one; r is emptied. A label may be once in a formula. Labels are compared without
    blanks. */
-static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, const FormulaTerm *t, int n,
-                              MeritRegressorSpec r[])
+static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, const FormulaTerm *t, int n, MeritRegressorSpec r[])
 {
   MeritFormula  *f     = b->formula;
   const char    *label = t->label ? t->label : t->text;
@@ -165,8 +157,7 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
       /* the bit of this trait is set only if an earlier term of this formula has the
          label */
       if (b->mask[k][i] & bit) {
-        PetscCall(MeritNodeErrorAt(node, t->label ? t->label_at : t->at,
-                               "the label `%s` occurs twice in this formula; use another label", label));
+        PetscCall(MeritNodeErrorAt(node, t->label ? t->label_at : t->at, "the label `%s` occurs twice in this formula; use another label", label));
       }
     }
     PetscCall(CheckJoin(node, t, f->term + k));
@@ -182,8 +173,7 @@ static PetscErrorCode AddTerm(FormulaBuilder *b, MeritNode node, int trait, cons
 
 /* Expand term t into regressors and add them; r is freed also after an error. A fixed
    leg() of order 0 has no regressor next to an intercept: an error. */
-static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait, bool intercept,
-                                   const FormulaTerm *t)
+static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait, bool intercept, const FormulaTerm *t)
 {
   MeritRegressorSpec *r = NULL;
   PetscErrorCode      code;
@@ -192,8 +182,7 @@ static PetscErrorCode ExpandAndAdd(FormulaBuilder *b, MeritNode node, int trait,
   PetscFunctionBegin;
   /* errors are kept until r is freed */
   code = FormulaExpand(t, intercept, &n, &r);
-  if (!code && !n)
-    code = MeritNodeErrorAt(node, t->at, "leg() of order 0 is the intercept, which the formula has already");
+  if (!code && !n) code = MeritNodeErrorAt(node, t->at, "leg() of order 0 is the intercept, which the formula has already");
   if (!code) code = AddTerm(b, node, trait, t, n, r);
   for (int i = 0; i < n; i++) PetscCall(FormulaRegressorDestroy(r + i));
   PetscCall(PetscFree(r));
@@ -216,8 +205,7 @@ static PetscErrorCode CheckFormula(const FormulaParser *p, bool *one, bool *zero
       PetscCall(MeritNodeErrorAt(p->node, t->at, "1 (an intercept) and 0 (no intercept) exclude each other; remove one"));
     *one |= t->one;
     *zero |= t->zero;
-    if (t->zero && p->n_terms == 1)
-      PetscCall(MeritNodeErrorAt(p->node, t->at, "the formula has no term, not even an intercept"));
+    if (t->zero && p->n_terms == 1) PetscCall(MeritNodeErrorAt(p->node, t->at, "the formula has no term, not even an intercept"));
     for (int j = 0; j < i; j++) {
       if (!strcmp(t->text, p->term[j].text))
         PetscCall(MeritNodeErrorAt(p->node, t->at, "the term `%s` occurs twice in this formula; remove one", t->text));
@@ -244,8 +232,7 @@ PetscErrorCode FormulaBuilderAdd(FormulaBuilder *b, const FormulaParser *p)
   bool          one, zero;
 
   PetscFunctionBegin;
-  if (trait == MERIT_MAX_TRAITS)
-    PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "a model may have %d traits at most", MERIT_MAX_TRAITS));
+  if (trait == MERIT_MAX_TRAITS) PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "a model may have %d traits at most", MERIT_MAX_TRAITS));
   for (int t = 0; t < trait; t++) {
     if (!strcmp(f->trait[t], p->trait.name)) {
       PetscCall(MeritNodeErrorAt(p->node, p->trait.at, "the trait `%s` already has a formula; a trait has one", p->trait.name));
@@ -279,8 +266,7 @@ static PetscErrorCode LayComponents(MeritTermSpec *term, const uint32_t mask[], 
   PetscCall(PetscMalloc1((size_t)n_rows * (size_t)n_traits, &term->component));
   for (int r = 0; r < n_rows; r++) {
     for (int t = 0; t < n_traits; t++) {
-      if (mask[r] >> t & 1)
-        term->component[term->n_components++] = (MeritComponentSpec){r, t, shared ? "1" : term->regressor[r].name};
+      if (mask[r] >> t & 1) term->component[term->n_components++] = (MeritComponentSpec){r, t, shared ? "1" : term->regressor[r].name};
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -292,9 +278,8 @@ static PetscErrorCode CheckSize(MeritNode model, const MeritTermSpec *term)
 {
   PetscFunctionBegin;
   if (term->n_components > MERIT_MAX_COMPONENTS) {
-    PetscCall(FormulaErrorAt(model, term->line, term->column,
-                                 "`%s` has %d components over all traits: more than %d are not available", term->label,
-                                 term->n_components, MERIT_MAX_COMPONENTS));
+    PetscCall(FormulaErrorAt(model, term->line, term->column, "`%s` has %d components over all traits: more than %d are not available", term->label,
+                             term->n_components, MERIT_MAX_COMPONENTS));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -333,14 +318,13 @@ static PetscErrorCode WarnOfSplitPedigree(FormulaBuilder *b)
       const MeritTermSpec *early = f->term + j;
       char                 text[1024];
 
-      if (late->kind != MERIT_TERM_PED || early->kind != MERIT_TERM_PED || strcmp(late->label, late->text) ||
-          strcmp(early->label, early->text) || (TraitsOf(b, k) & TraitsOf(b, j))) {
+      if (late->kind != MERIT_TERM_PED || early->kind != MERIT_TERM_PED || strcmp(late->label, late->text) || strcmp(early->label, early->text) ||
+          (TraitsOf(b, k) & TraitsOf(b, j))) {
         continue;
       }
       snprintf(text, sizeof(text),
                "%s of %s and %s of %s are two terms without covariance between them; for a covariance, give both the same label (animal = %s)",
-               early->text, f->trait[FirstTrait(TraitsOf(b, j))], late->text,
-               f->trait[FirstTrait(TraitsOf(b, k))], late->text);
+               early->text, f->trait[FirstTrait(TraitsOf(b, j))], late->text, f->trait[FirstTrait(TraitsOf(b, k))], late->text);
       PetscCall(PetscStrallocpy(text, &f->warning[f->n_warnings++]));
       break;
     }

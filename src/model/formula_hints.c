@@ -91,7 +91,7 @@ static const char *NameBefore(const char *text, size_t end, size_t *n)
 
     while (i + length < end && InName(text[i + length])) length++;
     if (length && !isdigit((unsigned char)text[i])) {
-      *n = length;
+      *n    = length;
       begin = i;
     }
     i += length ? length : 1;
@@ -112,8 +112,8 @@ static PetscErrorCode Bar(FormulaParser *p, size_t at)
   slope = NameBefore(text, at, &n_slope);
   if (!n_name) PetscCall(MeritNodeErrorAt(p->node, at, "`|` is not used here: a random effect is written iid(column)"));
   if (n_slope && n_slope < 200 && n_name < 200)
-    PetscCall(MeritNodeErrorAt(p->node, at, "`|` is not used here: intercept and slope are iid(%.*s + %.*s:cov(%.*s))", (int)n_name, name, (int)n_name,
-                               name, (int)n_slope, slope));
+    PetscCall(MeritNodeErrorAt(p->node, at, "`|` is not used here: intercept and slope are iid(%.*s + %.*s:cov(%.*s))", (int)n_name, name,
+                               (int)n_name, name, (int)n_slope, slope));
   PetscCall(MeritNodeErrorAt(p->node, at, "`|` is not used here: a random effect is written iid(%.*s)", (int)PetscMin(n_name, 200), name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -128,7 +128,8 @@ PetscErrorCode FormulaForeignCharacter(FormulaParser *p, size_t at)
   if (c == '*') PetscCall(MeritNodeErrorAt(p->node, at, "`*` is not used here: write a + b + a:b"));
   if (c == '/') PetscCall(MeritNodeErrorAt(p->node, at, "`/` is not used here: b within a is written a:b; a column name with `/` goes in backticks"));
   if (c == '^')
-    PetscCall(MeritNodeErrorAt(p->node, at, "`^` is not used here: a power is a column of the records file; a curve is leg(column, order, low, high)"));
+    PetscCall(
+        MeritNodeErrorAt(p->node, at, "`^` is not used here: a power is a column of the records file; a curve is leg(column, order, low, high)"));
   if (c == '|') PetscCall(Bar(p, at));
   PetscCall(MeritNodeErrorAt(p->node, at, "a column name with the character `%c` goes in backticks", c));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -144,6 +145,7 @@ PetscErrorCode FormulaForeignTrait(FormulaParser *p)
   if (p->n_tokens < 2 || t->kind != TOKEN_MARK) PetscFunctionReturn(PETSC_SUCCESS);
   if (t->mark == '(' && p->token->kind == TOKEN_NAME) PetscCall(FormulaForeignFunction(p, p->token));
   if (t->mark == ',' || t->mark == '+')
-    PetscCall(MeritNodeErrorAt(p->node, t->at, "only one trait can be before `~`; for several traits give a list of formulas, model: [\"milk ~ ..\", \"fat ~ ..\"]"));
+    PetscCall(MeritNodeErrorAt(p->node, t->at,
+                               "only one trait can be before `~`; for several traits give a list of formulas, model: [\"milk ~ ..\", \"fat ~ ..\"]"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -70,8 +70,7 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *parser);
 /* Free a parser, also after an error of FormulaParserOpen(). Not collective. */
 PetscErrorCode FormulaParserClose(FormulaParser *parser);
 /* Raise a USAGE error with a given line and column of the node's file. Not collective. */
-PetscErrorCode FormulaErrorAt(MeritNode node, int line, int column, const char format[], ...)
-    __attribute__((format(printf, 4, 5)));
+PetscErrorCode FormulaErrorAt(MeritNode node, int line, int column, const char format[], ...) __attribute__((format(printf, 4, 5)));
 /* USAGE error for a function of another program, with the form of Merit for it. Not collective. */
 PetscErrorCode FormulaForeignFunction(FormulaParser *parser, const FormulaToken *name);
 /* The same for a character at byte `at` of the text that formulas do not have, such as * or |. Not
@@ -94,9 +93,8 @@ PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term);
 /* Regressors of one term of one formula, one for each degree of leg(); without degree 0 if it is
    fixed, has no classes and there is an `intercept`. *regressors [*n] is the caller's. Not
    collective. */
-PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n,
-                             MeritRegressorSpec **regressors);
+PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, MeritRegressorSpec **regressors);
 /* Free the strings of a regressor. Not collective. */
 PetscErrorCode FormulaRegressorDestroy(MeritRegressorSpec *regressor);
 /* Do two regressors have the same classes and covariate? Not collective. */
-bool           FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b);
+bool FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b);

@@ -13,10 +13,7 @@ static bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == 
 
 /* Bytes of a name; letters of other scripts are bytes above 127 in UTF-8. A name may
    begin with a digit. */
-static bool IsNameByte(char c)
-{
-  return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c > 127;
-}
+static bool IsNameByte(char c) { return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c > 127; }
 
 /* Length of the number at s, with decimals and exponent but no sign; 0 if there is none,
    or if it is the beginning of a name (2nd, 1.2.3) */

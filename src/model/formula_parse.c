@@ -31,10 +31,7 @@ enum { F_COV, F_LEG, F_RANDOM, F_COUNT = F_RANDOM + MERIT_TERM_KINDS - 1 };
 static MeritTermKind Kind(int function) { return (MeritTermKind)(function - F_RANDOM + MERIT_TERM_FIXED + 1); }
 
 /* The word of a function */
-static const char *Word(int function)
-{
-  return function == F_COV ? "cov" : function == F_LEG ? "leg" : MeritStructureWord(Kind(function));
-}
+static const char *Word(int function) { return function == F_COV ? "cov" : function == F_LEG ? "leg" : MeritStructureWord(Kind(function)); }
 
 /* The token `ahead` positions behind the current one (0: itself); behind the last it is
    END */
@@ -65,8 +62,7 @@ static const FormulaToken *Take(FormulaParser *p)
 static PetscErrorCode Expect(FormulaParser *p, char mark, const char *where)
 {
   PetscFunctionBegin;
-  if (!IsMark(Peek(p, 0), mark))
-    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "expected `%c` %s", mark, where));
+  if (!IsMark(Peek(p, 0), mark)) PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "expected `%c` %s", mark, where));
   Take(p);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -79,8 +75,7 @@ static PetscErrorCode TakeName(FormulaParser *p, const char *what, const char **
 
   PetscFunctionBegin;
   if (t->kind == TOKEN_NUMBER) {
-    PetscCall(MeritNodeErrorAt(p->node, t->at, "%s is a number, not %s; a column of that name goes in backticks",
-                           t->text, what));
+    PetscCall(MeritNodeErrorAt(p->node, t->at, "%s is a number, not %s; a column of that name goes in backticks", t->text, what));
   }
   if (t->kind != TOKEN_NAME) PetscCall(MeritNodeErrorAt(p->node, t->at, "expected %s", what));
   *name = Take(p)->name;
@@ -98,8 +93,7 @@ static PetscErrorCode FindFunction(FormulaParser *p, int *function)
   size_t              used = 0;
 
   PetscFunctionBegin;
-  for (*function = 0; *function < F_COUNT && strcmp(t->name, Word(*function)); ++*function) {
-  }
+  for (*function = 0; *function < F_COUNT && strcmp(t->name, Word(*function)); ++*function) {}
   if (*function < F_COUNT) PetscFunctionReturn(PETSC_SUCCESS);
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(planned); i++)
     if (!strcmp(t->name, planned[i])) PetscCall(MeritNodeErrorAt(p->node, t->at, "%s() is not available yet", t->name));
@@ -110,8 +104,8 @@ static PetscErrorCode FindFunction(FormulaParser *p, int *function)
     used = PetscMin(used, sizeof(known) - 1);
   }
   near = MeritNearest(t->name, F_COUNT, words);
-  PetscCall(MeritNodeErrorAt(p->node, t->at, "unknown function `%s`%s%s%s (known: %s)", t->name,
-                         near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "", known));
+  PetscCall(MeritNodeErrorAt(p->node, t->at, "unknown function `%s`%s%s%s (known: %s)", t->name, near ? "; did you mean `" : "", near ? near : "",
+                             near ? "`?" : "", known));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -124,11 +118,9 @@ static PetscErrorCode TakeBound(FormulaParser *p, double *value)
   PetscFunctionBegin;
   if (minus || IsMark(sign, '+')) Take(p);
   if (Peek(p, 0)->kind != TOKEN_NUMBER) {
-    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
-                           "expected a number for the interval of leg(column, order, low, high)"));
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "expected a number for the interval of leg(column, order, low, high)"));
   }
-  if (!isfinite(strtod(Peek(p, 0)->text, NULL)))
-    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "the interval of leg() must be finite"));
+  if (!isfinite(strtod(Peek(p, 0)->text, NULL))) PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "the interval of leg() must be finite"));
   *value = strtod(Take(p)->text, NULL);
   if (minus) *value = -*value;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -147,25 +139,20 @@ static PetscErrorCode TakeLegendre(FormulaParser *p, FormulaProduct *x)
   PetscCall(Expect(p, ',', "and the order in leg(column, order, low, high)"));
   t = Take(p);
   /* digits only, two at most, so that atoi cannot overflow */
-  if (t->kind != TOKEN_NUMBER || t->text[strspn(t->text, "0123456789")] || strlen(t->text) > 2 ||
-      atoi(t->text) > FORMULA_DEGREE) {
-    PetscCall(MeritNodeErrorAt(p->node, t->at, "the order of leg() must be a whole number from 0 to %d",
-                           FORMULA_DEGREE));
+  if (t->kind != TOKEN_NUMBER || t->text[strspn(t->text, "0123456789")] || strlen(t->text) > 2 || atoi(t->text) > FORMULA_DEGREE) {
+    PetscCall(MeritNodeErrorAt(p->node, t->at, "the order of leg() must be a whole number from 0 to %d", FORMULA_DEGREE));
   }
   x->order = atoi(t->text);
   if (IsMark(Peek(p, 0), ')')) {
-    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
-                           "leg(column, order, low, high) needs its interval: a value outside is an error"));
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "leg(column, order, low, high) needs its interval: a value outside is an error"));
   }
   PetscCall(Expect(p, ',', "and the interval in leg(column, order, low, high)"));
   low_at = Peek(p, 0)->at;
   PetscCall(TakeBound(p, &x->low));
   PetscCall(Expect(p, ',', "and the upper end in leg(column, order, low, high)"));
   PetscCall(TakeBound(p, &x->high));
-  if (!isfinite(x->high - x->low))
-    PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() is too wide"));
-  if (!(x->low < x->high))
-    PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() must be ascending: low < high"));
+  if (!isfinite(x->high - x->low)) PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() is too wide"));
+  if (!(x->low < x->high)) PetscCall(MeritNodeErrorAt(p->node, low_at, "the interval of leg() must be ascending: low < high"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -179,9 +166,7 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
   PetscFunctionBegin;
   PetscCall(FindFunction(p, &function));
   if (function != F_COV && function != F_LEG) {
-    PetscCall(MeritNodeErrorAt(p->node, at,
-                           "%s() is a term of its own: it cannot stand inside a product or another function",
-                           Word(function)));
+    PetscCall(MeritNodeErrorAt(p->node, at, "%s() is a term of its own: it cannot stand inside a product or another function", Word(function)));
   }
   if (x->covariate != MERIT_COVARIATE_NONE) {
     PetscCall(MeritNodeErrorAt(p->node, at, "a product may have one cov() or leg() at most"));
@@ -191,8 +176,7 @@ static PetscErrorCode TakeCovariate(FormulaParser *p, FormulaProduct *x)
   Take(p);
   PetscCall(TakeName(p, "the column of a covariate", &x->column));
   if (function == F_LEG) PetscCall(TakeLegendre(p, x));
-  PetscCall(
-      Expect(p, ')', function == F_COV ? "after the column of cov()" : "after leg(column, order, low, high"));
+  PetscCall(Expect(p, ')', function == F_COV ? "after the column of cov()" : "after leg(column, order, low, high"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -214,8 +198,7 @@ static PetscErrorCode TakeProduct(FormulaParser *p)
     } else {
       PetscCall(TakeName(p, "a column", &name));
       if (x->n_class == FORMULA_CLASSES) {
-        PetscCall(
-            MeritNodeErrorAt(p->node, t->at, "a product may have %d class columns at most", FORMULA_CLASSES));
+        PetscCall(MeritNodeErrorAt(p->node, t->at, "a product may have %d class columns at most", FORMULA_CLASSES));
       }
       for (int c = 0; c < x->n_class; c++) {
         if (!strcmp(name, x->class_column[c])) {
@@ -264,8 +247,7 @@ static PetscErrorCode TakeOption(FormulaParser *p, FormulaTerm *term)
   if (term->kind == MERIT_TERM_SNP && t->kind == TOKEN_NAME && !strcmp(t->name, "set")) {
     PetscCall(MeritNodeErrorAt(p->node, t->at, "snp(column, set = ..) is not available yet"));
   }
-  PetscCall(
-      MeritNodeErrorAt(p->node, t->at, "%s() takes no options; regressors are joined by +", MeritStructureWord(term->kind)));
+  PetscCall(MeritNodeErrorAt(p->node, t->at, "%s() takes no options; regressors are joined by +", MeritStructureWord(term->kind)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -285,9 +267,8 @@ static PetscErrorCode TakeRandom(FormulaParser *p, int function, FormulaTerm *te
   if (IsMark(Peek(p, 0), ',')) PetscCall(TakeOption(p, term));
   PetscCall(Expect(p, ')', "or + here"));
   if (IsMark(Peek(p, 0), ':')) {
-    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
-                           "%s() cannot be multiplied from outside: write the product between its parentheses",
-                           Word(function)));
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, "%s() cannot be multiplied from outside: write the product between its parentheses",
+                               Word(function)));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -338,11 +319,10 @@ static PetscErrorCode TakeTerm(FormulaParser *p)
   /* a label is known by the = behind the first token */
   if (IsMark(Peek(p, 1), '=')) {
     term->label_at = Peek(p, 0)->at;
-    if (Peek(p, 0)->kind != TOKEN_NAME)
-      PetscCall(MeritNodeErrorAt(p->node, term->label_at, "a label must be a name"));
+    if (Peek(p, 0)->kind != TOKEN_NAME) PetscCall(MeritNodeErrorAt(p->node, term->label_at, "a label must be a name"));
     term->label = Peek(p, 0)->name;
-    if (!strcmp(term->label, "residual") || FormulaSameLabel(term->label, "1") ||
-        FormulaSameLabel(term->label, "0") || FormulaSameLabel(term->label, "")) {
+    if (!strcmp(term->label, "residual") || FormulaSameLabel(term->label, "1") || FormulaSameLabel(term->label, "0") ||
+        FormulaSameLabel(term->label, "")) {
       PetscCall(MeritNodeErrorAt(p->node, term->label_at, "`%s` cannot be a label", term->label));
     }
     /* label and = are passed over without Take(): they are not part of the text */
@@ -382,8 +362,7 @@ PetscErrorCode FormulaParserOpen(MeritNode node, FormulaParser *p)
   }
   if (IsMark(Peek(p, 0), '-')) PetscCall(RefuseMinus(p));
   if (Peek(p, 0)->kind != TOKEN_END) {
-    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at,
-                           IsMark(Peek(p, 0), ')') ? "a `)` too many" : "expected + or the end"));
+    PetscCall(MeritNodeErrorAt(p->node, Peek(p, 0)->at, IsMark(Peek(p, 0), ')') ? "a `)` too many" : "expected + or the end"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

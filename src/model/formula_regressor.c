@@ -23,8 +23,8 @@ static bool SameClasses(const MeritRegressorSpec *a, const MeritRegressorSpec *b
    collective. */
 bool FormulaRegressorSame(const MeritRegressorSpec *a, const MeritRegressorSpec *b)
 {
-  return SameClasses(a, b) && a->covariate == b->covariate && SameText(a->column, b->column) &&
-         a->degree == b->degree && a->low == b->low && a->high == b->high;
+  return SameClasses(a, b) && a->covariate == b->covariate && SameText(a->column, b->column) && a->degree == b->degree && a->low == b->low &&
+         a->high == b->high;
 }
 
 /* FormulaRegressorDestroy - See the header. Not collective. */
@@ -71,9 +71,8 @@ PetscErrorCode FormulaExpand(const FormulaTerm *term, bool intercept, int *n, Me
   for (int i = 0; i < n_products; i++) room += (size_t)product[i].order + 1;
   PetscCall(PetscCalloc1(room, regressors));
   for (int i = 0; i < n_products; i++) {
-    const FormulaProduct *x = product + i;
-    const bool            plain =
-        term->kind == MERIT_TERM_FIXED && x->covariate == MERIT_COVARIATE_LEGENDRE && !x->n_class;
+    const FormulaProduct *x     = product + i;
+    const bool            plain = term->kind == MERIT_TERM_FIXED && x->covariate == MERIT_COVARIATE_LEGENDRE && !x->n_class;
 
     for (int degree = plain && intercept; degree <= x->order; degree++) {
       PetscCall(FillRegressor(x, degree, *regressors + *n));
@@ -101,8 +100,7 @@ static PetscErrorCode JoinName(const MeritRegressorSpec *r, bool classes, char *
   }
   if (r->covariate == MERIT_COVARIATE_LEGENDRE) snprintf(degree, sizeof(degree), "leg%d", r->degree);
   if (r->covariate != MERIT_COVARIATE_NONE) {
-    snprintf(s + used, length - used, "%s%s", used ? ":" : "",
-             r->covariate == MERIT_COVARIATE_LEGENDRE ? degree : r->column);
+    snprintf(s + used, length - used, "%s%s", used ? ":" : "", r->covariate == MERIT_COVARIATE_LEGENDRE ? degree : r->column);
   } else if (!used) {
     snprintf(s, length, "1");
   }
@@ -129,11 +127,10 @@ PetscErrorCode FormulaNameRegressors(MeritNode model, MeritTermSpec *term)
     }
     for (int q = 0; q < r; q++) {
       if (strcmp(x->name, term->regressor[q].name)) continue;
-      PetscCall(FormulaErrorAt(
-          model, term->line, term->column,
-          "two regressors of `%s` are both called %s: columns and intervals of leg() must agree within "
-          "a term (the constants of two leg() are the same regressor)",
-          term->label, x->name));
+      PetscCall(FormulaErrorAt(model, term->line, term->column,
+                               "two regressors of `%s` are both called %s: columns and intervals of leg() must agree within "
+                               "a term (the constants of two leg() are the same regressor)",
+                               term->label, x->name));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);

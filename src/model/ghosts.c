@@ -10,11 +10,11 @@ static const int64_t LEVELS = (int64_t)1 << 40;
 
 /* The pairs of a rank and a level that its records name */
 typedef struct {
-  MeritModel     model;
-  PetscMPIInt    ranks;
-  int64_t       *n_named; /* [n_terms] levels that are cut into ranks by canonical number; 0: levels are on the rank with most of their records */
-  double       **work_before;  /* [n_terms] of every level here, owned ones first; NULL: not known */
-  MeritIntegers  pairs;
+  MeritModel    model;
+  PetscMPIInt   ranks;
+  int64_t      *n_named;     /* [n_terms] levels that are cut into ranks by canonical number; 0: levels are on the rank with most of their records */
+  double      **work_before; /* [n_terms] of every level here, owned ones first; NULL: not known */
+  MeritIntegers pairs;
 } Count;
 
 /* Rank that has this fraction (0 to 1) of the work before it, when work is cut evenly */
@@ -101,13 +101,13 @@ static PetscErrorCode MeetParents(Count *c, int k)
 static PetscErrorCode Distinct(Count *c, int k, int64_t *n)
 {
   const bool     settled = c->n_named[k] > 0;
-  const int32_t  n_mine = MeritIntegersCount(c->pairs);
-  const int64_t *mine   = MeritIntegersValues(c->pairs);
-  MeritIntegers         pairs, levels;
-  MeritExchange         ex;
-  PetscMPIInt          *dest;
-  int64_t              *in;
-  int32_t               code;
+  const int32_t  n_mine  = MeritIntegersCount(c->pairs);
+  const int64_t *mine    = MeritIntegersValues(c->pairs);
+  MeritIntegers  pairs, levels;
+  MeritExchange  ex;
+  PetscMPIInt   *dest;
+  int64_t       *in;
+  int32_t        code;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n_mine + 1, &dest));

@@ -28,13 +28,14 @@ typedef struct {
    Collective. */
 static PetscErrorCode FetchRows(MeritModel model, MeritModelTerm *term)
 {
-  const MeritLevels *levels = &term->levels;
-  const MeritPlacement  placement = {levels->first, levels->n_block, levels->owner, levels->n_owned, levels->position_of};
-  MeritExchange      ex;
+  const MeritLevels   *levels    = &term->levels;
+  const MeritPlacement placement = {levels->first, levels->n_block, levels->owner, levels->n_owned, levels->position_of};
+  MeritExchange        ex;
 
   PetscFunctionBegin;
   PetscCall(MeritStructureFetch(term->structure, &placement));
-  if (!model->placing.work_before || !MeritStructureSameLevels(term->structure, model->term[model->placing.key].structure)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!model->placing.work_before || !MeritStructureSameLevels(term->structure, model->term[model->placing.key].structure))
+    PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritExchangeCreate(model->comm, levels->n_block, levels->owner, &ex));
   PetscCall(MeritStructureDeliver(&placement, ex, sizeof(*model->placing.work_before), model->placing.work_before, &term->work_before));
   PetscCall(MeritExchangeDestroy(&ex));
@@ -121,9 +122,9 @@ static PetscErrorCode Number(MeritModel model)
       if (group == 0) model->equations.layout.n_owned = (int32_t)eq;
     }
   PetscCall(MeritFitsRank(model->comm, PetscMax(eq, slot), "equations with those of other ranks that its records need"));
-  model->equations.layout.n_local      = (int32_t)eq;
-  model->equations.layout.n_slots      = (int32_t)slot;
-  model->equations.n_components = components;
+  model->equations.layout.n_local = (int32_t)eq;
+  model->equations.layout.n_slots = (int32_t)slot;
+  model->equations.n_components   = components;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -145,7 +146,7 @@ static PetscErrorCode ShareFirsts(MeritModel model)
   model->equations.rank_first[0] = 0;
   for (PetscMPIInt r = 0; r < model->size; r++) model->equations.rank_first[r + 1] += model->equations.rank_first[r];
   model->equations.layout.first = model->equations.rank_first[model->rank];
-  model->equations.layout.n_all    = model->equations.rank_first[model->size];
+  model->equations.layout.n_all = model->equations.rank_first[model->size];
   PetscCall(PetscFree(mine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -155,11 +156,11 @@ static PetscErrorCode ShareFirsts(MeritModel model)
    owner is the first of the term there + position * n_eq + component. Collective. */
 static PetscErrorCode MakeHalo(MeritModel model)
 {
-  const int      n_terms = model->formula->n_terms;
-  PetscSFNode   *remote;
-  PetscInt       n_ghost = 0, at = 0;
-  PetscMPIInt   *owner;
-  int32_t       *position;
+  const int    n_terms = model->formula->n_terms;
+  PetscSFNode *remote;
+  PetscInt     n_ghost = 0, at = 0;
+  PetscMPIInt *owner;
+  int32_t     *position;
 
   PetscFunctionBegin;
   for (int k = 0; k < n_terms; k++) n_ghost += (PetscInt)model->term[k].view.n_ghost * model->term[k].view.n_eq;
@@ -204,10 +205,7 @@ static PetscErrorCode BindRows(MeritModelTerm *term, Neighbours *neighbours)
 }
 
 /* MeritModelOwnedPosition - Position of a level among those this rank owns, or -1. Not collective. */
-int32_t MeritModelOwnedPosition(const MeritModelTerm *term, int64_t number)
-{
-  return MeritLevelsOwnedPosition(&term->levels, number);
-}
+int32_t MeritModelOwnedPosition(const MeritModelTerm *term, int64_t number) { return MeritLevelsOwnedPosition(&term->levels, number); }
 
 /* MeritModelRecordLevel - Record level of a canonical number, -1 of numbers below 0:
    owned levels that records have by position, then the others by number. Not collective. */
@@ -234,9 +232,9 @@ static PetscErrorCode CountLevels(MeritModel model, int k, Neighbours *neighbour
   term->met = fed ? &nobody : &term->levels;
   PetscCall(FetchRows(model, term));
   PetscCall(FindGhosts(model, k, neighbours));
-  term->view.n_owned    = term->levels.n_owned;
-  term->view.n_recorded = term->met->n_owned;
-  term->view.canonical  = term->levels.canonical;
+  term->view.n_owned                                     = term->levels.n_owned;
+  term->view.n_recorded                                  = term->met->n_owned;
+  term->view.canonical                                   = term->levels.canonical;
   *(fed ? &term->view.n_genotyped : &term->view.n_ghost) = MeritIntegersCount(term->ghosts);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

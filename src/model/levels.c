@@ -30,8 +30,8 @@ static int32_t CountBits(uint32_t bits)
    which nearly all look-ups would miss otherwise. */
 static PetscErrorCode MakeMap(MeritLevels *levels)
 {
-  const int64_t *c = levels->sorted;
-  const int32_t  n = levels->n_owned;
+  const int64_t *c         = levels->sorted;
+  const int32_t  n         = levels->n_owned;
   const int64_t  n_entries = (c[n - 1] - c[0]) / MAP_BITS + 1;
 
   PetscFunctionBegin;
@@ -84,7 +84,7 @@ static PetscErrorCode Arrange(MeritLevels *levels, MeritExchange ex, const uint6
   for (int32_t i = 0; i < n; i++) at[i] = i;
   PetscCall(MeritSortKeys(n, key, at));
   for (int32_t i = 0; i < n; i++) {
-    levels->canonical[i]    = levels->sorted[at[i]];
+    levels->canonical[i]       = levels->sorted[at[i]];
     levels->position_of[at[i]] = i;
   }
   PetscCall(PetscFree2(key, at));
@@ -177,8 +177,7 @@ PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIIn
 
   Collective. number[n], owner[n], position[n].
 */
-PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[],
-                                 int32_t position[])
+PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[], int32_t position[])
 {
   typedef struct {
     int32_t owner, position;
@@ -210,7 +209,7 @@ PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int
   }
   PetscCall(MeritExchangeBack(ex, sizeof(*answer), answer, mine));
   for (int64_t i = 0; i < n; i++) {
-    owner[i] = mine[i].owner;
+    owner[i]    = mine[i].owner;
     position[i] = mine[i].position;
   }
   PetscCall(MeritExchangeDestroy(&ex));

@@ -182,15 +182,15 @@ static PetscErrorCode FinishViews(MeritModel model)
     model->rows.weight[i] = counts ? PetscSqrtReal(model->rows.weight[i]) : 1.0;
   }
   model->records = (MeritRecordsView){
-    .n_traits       = n_traits,
-    .n_records      = (int32_t)n,
-    .y              = model->rows.y,
-    .sqrt_weight    = model->rows.weight,
-    .pattern        = model->patterns.pattern,
-    .n_patterns     = model->patterns.n,
-    .observed       = model->patterns.observed,
-    .residual_class = model->patterns.residual_class,
-    .R_inverse      = model->patterns.R_inverse,
+      .n_traits       = n_traits,
+      .n_records      = (int32_t)n,
+      .y              = model->rows.y,
+      .sqrt_weight    = model->rows.weight,
+      .pattern        = model->patterns.pattern,
+      .n_patterns     = model->patterns.n,
+      .observed       = model->patterns.observed,
+      .residual_class = model->patterns.residual_class,
+      .R_inverse      = model->patterns.R_inverse,
   };
   PetscFunctionReturn(PETSC_SUCCESS);
 }

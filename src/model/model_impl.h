@@ -25,19 +25,19 @@ typedef struct {
 /* Owners of the levels of a term: canonical number -> (rank, position among the levels the rank
    owns). Held in canonical blocks. */
 typedef struct {
-  MPI_Comm     comm;
-  int64_t      n_levels;
-  int64_t      first;     /* block of this rank: [first, first + n_block) */
-  int64_t      n_block;
-  PetscMPIInt *owner;     /* [n_block]; owned */
-  int32_t     *position;     /* [n_block]; owned */
-  int32_t      n_owned;
-  int64_t     *canonical; /* [n_owned] levels owned by this rank, by their positions; owned */
-  int64_t     *sorted;    /* [n_owned] the same, ascending; owned, or canonical itself */
-  int32_t     *position_of;  /* [n_owned] position of each of sorted; NULL: positions ascend; owned */
-  MeritLevelsMap *map;    /* where a number is in sorted: bits of 32 numbers an entry; owned */
-  int32_t     *index;     /* or the first entry of each slice of numbers, where levels lie far apart; both NULL: one block; owned */
-  int          slice;     /* a slice has 2^slice numbers */
+  MPI_Comm        comm;
+  int64_t         n_levels;
+  int64_t         first; /* block of this rank: [first, first + n_block) */
+  int64_t         n_block;
+  PetscMPIInt    *owner;    /* [n_block]; owned */
+  int32_t        *position; /* [n_block]; owned */
+  int32_t         n_owned;
+  int64_t        *canonical;   /* [n_owned] levels owned by this rank, by their positions; owned */
+  int64_t        *sorted;      /* [n_owned] the same, ascending; owned, or canonical itself */
+  int32_t        *position_of; /* [n_owned] position of each of sorted; NULL: positions ascend; owned */
+  MeritLevelsMap *map;         /* where a number is in sorted: bits of 32 numbers an entry; owned */
+  int32_t        *index;       /* or the first entry of each slice of numbers, where levels lie far apart; both NULL: one block; owned */
+  int             slice;       /* a slice has 2^slice numbers */
 } MeritLevels;
 
 /* Records of this rank while the model is set up; row arrays move together (MeritRowsMove). After
@@ -45,37 +45,37 @@ typedef struct {
 typedef struct {
   int64_t   n;
   int       n_traits;
-  int64_t  *line;         /* [n] line in the file; owned */
-  double   *y;            /* [n * n_traits]; owned */
-  double   *weight;       /* [n * n_traits], NULL without weights; owned */
-  int32_t  *residual;     /* [n] residual class; owned */
-  uint32_t *observed;     /* [n] bit t: trait t counts; owned */
+  int64_t  *line;     /* [n] line in the file; owned */
+  double   *y;        /* [n * n_traits]; owned */
+  double   *weight;   /* [n * n_traits], NULL without weights; owned */
+  int32_t  *residual; /* [n] residual class; owned */
+  uint32_t *observed; /* [n] bit t: trait t counts; owned */
   int       n_numbers, n_covariates;
-  int64_t **number;       /* [n_numbers] -> [n] canonical level, NUMBER_... below 0; owned */
-  double  **covariate;    /* [n_covariates] -> [n]; owned */
+  int64_t **number;    /* [n_numbers] -> [n] canonical level, NUMBER_... below 0; owned */
+  double  **covariate; /* [n_covariates] -> [n]; owned */
 } MeritRows;
 
 /* One term: what the view shows, and what it is made from */
 typedef struct {
-  MeritTermView    view;
-  MeritDesignView *design;    /* [n_regressors]; owned */
-  int32_t        **slot;      /* [n_regressors] -> [n_records]; owned */
-  double         **value;     /* [n_regressors] -> [n_records] or NULL; owned */
-  double         **original;  /* [n_regressors] values while MeritModelOrthogonal has others in their place, else NULL; owned */
-  int32_t        **offset;    /* [n_regressors] -> [n_traits]; owned */
-  int             *number;    /* [n_regressors] index of the level numbers in MeritRows, -1: single level or ridge; owned */
-  int             *covariate; /* [n_regressors] index of the covariate column, or -1; owned */
-  double          *centre, *scale; /* [n_regressors] value = (x - centre) / scale; owned */
-  MeritDict        dict;      /* labels of class levels; NULL: pedigree, SNPs, ridge columns, single level */
-  MeritStructure   structure; /* owned; NULL for fixed terms */
-  const char     **column;    /* [n_regressors] columns of the regressors, for the structure; owned */
-  MeritLevels      levels;
-  const MeritLevels *met;     /* where levels that records name are: levels; those of nobody where records name rows of a factor */
-  MeritIntegers    ghosts;    /* canonical numbers of ghost or genotyped levels, ascending; owned */
-  PetscSF          genotyped;  /* rows of a factor -> genotyped levels, NULL: none; owned */
-  double          *L, *G_inverse; /* owned */
-  double          *work_before;     /* of a planned model, [n_owned] fraction of all work that is of animals before this one; NULL: other levels; owned */
-  int64_t          first_component; /* of the owned levels in the order of outputs */
+  MeritTermView      view;
+  MeritDesignView   *design;         /* [n_regressors]; owned */
+  int32_t          **slot;           /* [n_regressors] -> [n_records]; owned */
+  double           **value;          /* [n_regressors] -> [n_records] or NULL; owned */
+  double           **original;       /* [n_regressors] values while MeritModelOrthogonal has others in their place, else NULL; owned */
+  int32_t          **offset;         /* [n_regressors] -> [n_traits]; owned */
+  int               *number;         /* [n_regressors] index of the level numbers in MeritRows, -1: single level or ridge; owned */
+  int               *covariate;      /* [n_regressors] index of the covariate column, or -1; owned */
+  double            *centre, *scale; /* [n_regressors] value = (x - centre) / scale; owned */
+  MeritDict          dict;           /* labels of class levels; NULL: pedigree, SNPs, ridge columns, single level */
+  MeritStructure     structure;      /* owned; NULL for fixed terms */
+  const char       **column;         /* [n_regressors] columns of the regressors, for the structure; owned */
+  MeritLevels        levels;
+  const MeritLevels *met;           /* where levels that records name are: levels; those of nobody where records name rows of a factor */
+  MeritIntegers      ghosts;        /* canonical numbers of ghost or genotyped levels, ascending; owned */
+  PetscSF            genotyped;     /* rows of a factor -> genotyped levels, NULL: none; owned */
+  double            *L, *G_inverse; /* owned */
+  double *work_before;     /* of a planned model, [n_owned] fraction of all work that is of animals before this one; NULL: other levels; owned */
+  int64_t first_component; /* of the owned levels in the order of outputs */
 } MeritModelTerm;
 
 /* A numeric column some term uses as covariate */
@@ -98,14 +98,14 @@ typedef struct {
 
 /* What the job says of the records and of the ids in them; config.c fills it, others read it */
 typedef struct {
-  char   *records;            /* path of the file; owned */
-  int     n_header, n_missing;
-  char  **header, **missing;  /* names of columns; words for a missing value; owned */
-  char  **weight;             /* [n_traits] columns, NULL entries: no weight; NULL: no weights at all; owned */
-  int     absent;             /* MERIT_ABSENT_... */
-  int64_t depth;              /* generations of ancestors kept, 0: all */
-  int     n_unknown;
-  char  **unknown;            /* words for an unknown parent; owned */
+  char             *records; /* path of the file; owned */
+  int               n_header, n_missing;
+  char            **header, **missing; /* names of columns; words for a missing value; owned */
+  char            **weight;            /* [n_traits] columns, NULL entries: no weight; NULL: no weights at all; owned */
+  int               absent;            /* MERIT_ABSENT_... */
+  int64_t           depth;             /* generations of ancestors kept, 0: all */
+  int               n_unknown;
+  char            **unknown; /* words for an unknown parent; owned */
   MeritNamedColumns named;
 } MeritModelOptions;
 
@@ -118,9 +118,9 @@ typedef struct {
 
 /* What the placement of animals and records goes by, until the equations are numbered */
 typedef struct {
-  int     number; /* index in rows.number of the herds that animals are placed by, -1 none */
-  int64_t n_keys; /* number of these herds */
-  int     key;    /* term whose level (of its first regressor) decides where a record goes, -1: none */
+  int     number;      /* index in rows.number of the herds that animals are placed by, -1 none */
+  int64_t n_keys;      /* number of these herds */
+  int     key;         /* term whose level (of its first regressor) decides where a record goes, -1: none */
   double *work_before; /* of a planned model, [canonical block] fraction of all work that is of animals before this one; owned */
 } MeritPlacing;
 
@@ -172,26 +172,26 @@ typedef struct {
 } MeritExclusions;
 
 struct _p_MeritModel {
-  MPI_Comm            comm;
-  PetscMPIInt         rank, size;
-  uint64_t            state; /* counts changes of variances */
-  bool                ready; /* SetUp has ended */
-  MeritModelMode      mode;
+  MPI_Comm       comm;
+  PetscMPIInt    rank, size;
+  uint64_t       state; /* counts changes of variances */
+  bool           ready; /* SetUp has ended */
+  MeritModelMode mode;
   /* from SetFromConfig on; owned */
-  MeritFormula       *formula;
-  MeritModelOptions   options;
-  MeritPedigree       pedigree;  /* NULL: none */
-  MeritGenotypes      genotypes; /* NULL: none */
+  MeritFormula     *formula;
+  MeritModelOptions options;
+  MeritPedigree     pedigree;  /* NULL: none */
+  MeritGenotypes    genotypes; /* NULL: none */
   /* from SetUp on */
   int64_t             n_lines, n_dropped; /* records in the file, records left out; all ranks */
   MeritCovariate     *covariate;          /* [rows.n_covariates]; owned */
   MeritRows           rows;
   MeritPlacing        placing;
-  MeritModelTerm     *term;               /* [n_terms]; owned */
-  MeritTermView      *view;               /* [n_terms] copies of term[].view, those of layout; owned */
-  MeritTermList       fed, linked;        /* terms whose structure is so */
+  MeritModelTerm     *term;        /* [n_terms]; owned */
+  MeritTermView      *view;        /* [n_terms] copies of term[].view, those of layout; owned */
+  MeritTermList       fed, linked; /* terms whose structure is so */
   MeritPatterns       patterns;
-  MeritRecordsView    records;            /* borrows from rows and patterns */
+  MeritRecordsView    records; /* borrows from rows and patterns */
   MeritEquations      equations;
   MeritEquationCounts counts;
   MeritExclusions     excluded;
@@ -222,20 +222,20 @@ PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table);
    errors: unknown animals, class values. */
 PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table);
 /* Is a label one of the codes of an unknown parent? Not collective. */
-bool           MeritUnknownParent(const MeritModelOptions *options, const char *label);
+bool MeritUnknownParent(const MeritModelOptions *options, const char *label);
 /* select.c: find the observations that are used, note the others as exclusions, and drop rows
    without any. Collective. */
 PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table);
 /* cells.c: bytes of a class value without a decimal part of zeros (3.0 is 3); -1 if it has other
    decimals. Not collective. */
-int64_t        MeritClassLength(const char *label, size_t length);
+int64_t MeritClassLength(const char *label, size_t length);
 /* Is a class value of a fixed term, of which `keep` bytes remain, missing by its value as a number?
    Not collective. */
-bool           MeritMissingClass(const MeritModelOptions *options, const char *label, size_t length, int64_t keep);
+bool MeritMissingClass(const MeritModelOptions *options, const char *label, size_t length, int64_t keep);
 /* code [rows] of the cells (combinations of class values) of a regressor in pool, -1: missing; both
    are the caller's. Collective. */
-PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg,
-                               int32_t **code, MeritStrings *pool);
+PetscErrorCode MeritModelCells(MeritModel model, MeritTable table, const MeritTermSpec *term, const MeritRegressorSpec *reg, int32_t **code,
+                               MeritStrings *pool);
 /* rows.c: send row i to rank dest[i], -1: drop it. Rows stay in file order within a rank.
    Collective. */
 PetscErrorCode MeritRowsMove(MPI_Comm comm, MeritRows *rows, const PetscMPIInt dest[]);
@@ -251,7 +251,7 @@ PetscErrorCode MeritRowsFree(MeritRows *rows);
    Collective. */
 PetscErrorCode MeritLevelsFromOwners(MPI_Comm comm, int64_t n_levels, PetscMPIInt *owner, const uint64_t order[], MeritLevels *levels);
 /* Index of a level among those that this rank owns, -1: not owned. Not collective. */
-int32_t        MeritLevelsOwnedPosition(const MeritLevels *levels, int64_t number);
+int32_t MeritLevelsOwnedPosition(const MeritLevels *levels, int64_t number);
 /* owner [n] of levels number [n], and their indices position [n] among the owner's levels; both -1 for
    numbers out of range. Collective. */
 PetscErrorCode MeritLevelsLocate(const MeritLevels *levels, int64_t n, const int64_t number[], PetscMPIInt owner[], int32_t position[]);
@@ -266,9 +266,9 @@ PetscErrorCode MeritModelLayOut(MeritModel model);
 PetscErrorCode MeritModelDesigns(MeritModel model);
 /* Record level of a canonical number (layout.h), -1 of numbers below 0. The level is one that this
    rank has. Not collective. */
-int32_t        MeritModelRecordLevel(const MeritModelTerm *term, int64_t number);
+int32_t MeritModelRecordLevel(const MeritModelTerm *term, int64_t number);
 /* Index of a level of a term among those that this rank owns, -1: not owned. Not collective. */
-int32_t        MeritModelOwnedPosition(const MeritModelTerm *term, int64_t number);
+int32_t MeritModelOwnedPosition(const MeritModelTerm *term, int64_t number);
 /* Count the observations of each owned level and component; equations of fixed levels without any
    become absent. Collective. */
 PetscErrorCode MeritModelCountObservations(MeritModel model);

@@ -49,7 +49,7 @@ static PetscErrorCode Spread(MeritRows *rows, const int32_t code[], const int64_
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(rows->n + 1, &out));
   for (int64_t row = 0; row < rows->n; row++) out[row] = code[row] < 0 ? missing : of_code[code[row]];
-  *number                          = rows->n_numbers;
+  *number                         = rows->n_numbers;
   rows->number[rows->n_numbers++] = out;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -57,8 +57,8 @@ static PetscErrorCode Spread(MeritRows *rows, const int32_t code[], const int64_
 /* Number the ids of one regressor through the dictionary of the individuals. An id that
    it does not have becomes `absent`, or an unknown parent where the column has parents
    and the id is a word for one. Collective. */
-static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent, bool parents, const int32_t code[],
-                                MeritStrings pool, int64_t missing, int *number)
+static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent, bool parents, const int32_t code[], MeritStrings pool,
+                                int64_t missing, int *number)
 {
   int64_t *of_code;
 
@@ -79,10 +79,10 @@ static PetscErrorCode NumberIds(MeritModel model, MeritDict dict, int64_t absent
    unknown parent */
 static PetscErrorCode NumberIndividuals(MeritModel model, MeritTable table, int k, MeritDict dict)
 {
-  const MeritTermSpec *spec   = &model->formula->term[k];
-  MeritModelTerm      *term   = &model->term[k];
+  const MeritTermSpec *spec    = &model->formula->term[k];
+  MeritModelTerm      *term    = &model->term[k];
   const bool           animals = MeritStructurePedigree(term->structure);
-  const int64_t        absent = animals ? NUMBER_NOT_IN_PEDIGREE : NUMBER_NO_GENOTYPE;
+  const int64_t        absent  = animals ? NUMBER_NOT_IN_PEDIGREE : NUMBER_NO_GENOTYPE;
 
   PetscFunctionBegin;
   for (int r = 0; r < spec->n_regressors; r++) {
@@ -97,8 +97,7 @@ static PetscErrorCode NumberIndividuals(MeritModel model, MeritTable table, int 
     /* one column, as it is written */
     PetscCall(MeritModelColumn(model, table, spec->regressor[r].class_column[0], &column));
     PetscCall(MeritTableText(table, column, &code, &pool));
-    PetscCall(NumberIds(model, dict, absent, animals, code, pool, animals && r > 0 ? NUMBER_UNKNOWN_PARENT : NUMBER_MISSING,
-                        &term->number[r]));
+    PetscCall(NumberIds(model, dict, absent, animals, code, pool, animals && r > 0 ? NUMBER_UNKNOWN_PARENT : NUMBER_MISSING, &term->number[r]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -277,7 +276,7 @@ PetscErrorCode MeritModelNumberLevels(MeritModel model, MeritTable table)
   for (int k = 0; k < formula->n_terms; k++) most += formula->term[k].n_regressors;
   PetscCall(PetscCalloc1(most + 2, &model->rows.number));
   for (int k = 0; k < formula->n_terms; k++) {
-    const MeritTermSpec *spec = &formula->term[k];
+    const MeritTermSpec *spec    = &formula->term[k];
     bool                 classes = false;
     MeritDict            named;
 

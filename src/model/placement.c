@@ -159,7 +159,7 @@ static PetscErrorCode ArrangeRecords(MeritModel model, int key)
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(n, &position, n, &row));
   for (int64_t i = 0; i < n; i++) {
-    row[i]   = (int32_t)i;
+    row[i]      = (int32_t)i;
     position[i] = (uint32_t)MeritLevelsOwnedPosition(levels, number[i]);
   }
   PetscCall(MeritSortKeys(n, position, row));

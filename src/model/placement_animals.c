@@ -42,8 +42,7 @@ static PetscErrorCode FromParents(MPI_Comm comm, PetscMPIInt size, const int64_t
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(a->n, &dest));
-  for (int64_t i = 0; i < a->n; i++)
-    dest[i] = a->key[i] == NO_KEY && parent[i] >= 0 ? MeritBlockOwner(a->n_all, size, parent[i]) : -1;
+  for (int64_t i = 0; i < a->n; i++) dest[i] = a->key[i] == NO_KEY && parent[i] >= 0 ? MeritBlockOwner(a->n_all, size, parent[i]) : -1;
   PetscCall(MeritExchangeCreate(comm, a->n, dest, &ex));
   PetscCall(PetscFree(dest));
   n = MeritExchangeArriving(ex);
@@ -68,8 +67,7 @@ static PetscErrorCode FromOffspring(MPI_Comm comm, PetscMPIInt size, const int64
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(a->n, &dest));
-  for (int64_t i = 0; i < a->n; i++)
-    dest[i] = a->key[i] != NO_KEY && parent[i] >= 0 ? MeritBlockOwner(a->n_all, size, parent[i]) : -1;
+  for (int64_t i = 0; i < a->n; i++) dest[i] = a->key[i] != NO_KEY && parent[i] >= 0 ? MeritBlockOwner(a->n_all, size, parent[i]) : -1;
   PetscCall(MeritExchangeCreate(comm, a->n, dest, &ex));
   PetscCall(PetscFree(dest));
   n = MeritExchangeArriving(ex);
@@ -184,10 +182,7 @@ static int CompareSamples(const void *a, const void *b)
 
 /* Position of animal i of the block in the order that is cut into ranks: key, then
    number */
-static uint64_t Position(const Animals *a, int64_t i)
-{
-  return (uint64_t)(uint32_t)a->key[i] << 32 | (uint64_t)(a->first + i);
-}
+static uint64_t Position(const Animals *a, int64_t i) { return (uint64_t)(uint32_t)a->key[i] << 32 | (uint64_t)(a->first + i); }
 
 /* Samples of this rank's animals at equal steps of number, at most so many, each with the
    weight of its step. A sample is the animal in the middle of its step. */
@@ -252,7 +247,7 @@ static void FindCuts(PetscMPIInt size, int n_samples, const Sample sample[], dou
    two samples with an animal between them give its fraction by the distance of positions. */
 static double WorkBefore(int n, const Sample sample[], double total, uint64_t position)
 {
-  int low = 0, high = n; /* the first sample behind the position */
+  int    low = 0, high = n; /* the first sample behind the position */
   double part;
 
   while (low < high) {
@@ -325,7 +320,7 @@ PetscErrorCode MeritPlaceAnimals(MeritModel model, const int64_t number[], Petsc
   PetscMPIInt  *answer;
   uint64_t     *cut;
   Sample       *sample;
-  double        total = 0.0;
+  double        total     = 0.0;
   int           n_samples = 0;
   bool          thin;
 

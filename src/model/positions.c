@@ -33,7 +33,7 @@ static PetscErrorCode Equations(MeritModel model, MeritCheckpoint checkpoint)
    record stay empty. Collective. */
 static PetscErrorCode Records(MeritModel model, MeritCheckpoint checkpoint)
 {
-  const int64_t *line, n = MeritModelRecords(model)->n_records;
+  const int64_t *line, n         = MeritModelRecords(model)->n_records;
   int64_t       *position, n_all = 0;
 
   PetscFunctionBegin;
@@ -41,7 +41,7 @@ static PetscErrorCode Records(MeritModel model, MeritCheckpoint checkpoint)
   PetscCall(PetscMalloc1((size_t)n + 1, &position));
   for (int64_t i = 0; i < n; i++) {
     position[i] = line[i];
-    n_all    = PetscMax(n_all, line[i] + 1);
+    n_all       = PetscMax(n_all, line[i] + 1);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_all, 1, MPI_INT64_T, MPI_MAX, model->comm));
   PetscCall(MeritCheckpointSetPositions(checkpoint, MERIT_STATE_RECORDS, n, position, n_all));

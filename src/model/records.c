@@ -135,7 +135,7 @@ static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
     if (code[row] < 0) continue;
     label = MeritStringsGet(pool, code[row], &length);
     /* as in classes of fixed terms, 1.0 and 1 are one class */
-    keep  = MeritClassLength(label, length);
+    keep = MeritClassLength(label, length);
     if (MeritMissingClass(&model->options, label, length, keep)) continue;
     while (c < formula->n_residuals && !IsClass(formula->residual[c].label, label, keep < 0 ? (int64_t)length : keep)) c++;
     if (c == formula->n_residuals)
@@ -152,7 +152,7 @@ static PetscErrorCode ResidualClasses(MeritModel model, MeritTable table)
    one. Missing values are NaN. Collective. */
 PetscErrorCode MeritModelFillRows(MeritModel model, MeritTable table)
 {
-  const MeritFormula *formula = model->formula;
+  const MeritFormula *formula  = model->formula;
   const int           n_traits = formula->n_traits;
   MeritRows          *rows     = &model->rows;
   const double       *value;

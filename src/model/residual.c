@@ -26,8 +26,8 @@ static PetscErrorCode ObservedPairs(MPI_Comm comm, const MeritFormula *formula, 
 
       for (int c = 0; c < formula->n_residuals; c++) covariance = covariance || formula->residual[c].R[s * n + t] != 0.0;
       if (!(*pair_observed)[s * n + t] && covariance)
-        MeritLog(MERIT_LOG_INFO, "no record has both %s and %s: their residual covariance has no effect and is taken as 0",
-                 formula->trait[t], formula->trait[s]);
+        MeritLog(MERIT_LOG_INFO, "no record has both %s and %s: their residual covariance has no effect and is taken as 0", formula->trait[t],
+                 formula->trait[s]);
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -77,7 +77,8 @@ PetscErrorCode MeritPatternsInvert(MPI_Comm comm, const MeritFormula *formula, M
     int           trait[MERIT_MAX_TRAITS], m = MeritDensePart(n, patterns->observed[p], R, trait, part);
 
     if (!MeritDenseInvert(m, part, part_inverse, NULL))
-      MeritFaultSet(&fault, MERIT_ERROR_USAGE, NULL, 0, "residual", "the residual covariance matrix is not positive definite; change the variances or covariances of `residual`");
+      MeritFaultSet(&fault, MERIT_ERROR_USAGE, NULL, 0, "residual",
+                    "the residual covariance matrix is not positive definite; change the variances or covariances of `residual`");
     PetscCall(PetscArrayzero(inverse, n * n));
     for (int i = 0; i < m; i++)
       for (int j = 0; j < m; j++) inverse[trait[i] * n + trait[j]] = part_inverse[i * m + j];

@@ -45,10 +45,7 @@ static const char *NameOf(const RowNames *names, int64_t row)
 
 /* Column that a message about a missing regressor names: the first class column, or the
    covariate */
-static const char *ClassText(const MeritRegressorSpec *reg)
-{
-  return reg->n_class ? reg->class_column[0] : reg->column;
-}
+static const char *ClassText(const MeritRegressorSpec *reg) { return reg->n_class ? reg->class_column[0] : reg->column; }
 
 /* Why regressor r of term k makes the observations of a row missing; NULL if it does not.
    The text is constant, or written to text [size]. An unknown parent is no reason: the
@@ -79,8 +76,8 @@ static const char *MissingReason(MeritModel model, int k, int r, int64_t row, ch
 static void CheckSize(MeritModel model, const char *name, double x, int64_t row, const char *id, MeritFault *fault)
 {
   if (fabs(x) > MERIT_LARGEST)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id, "%s = %g is beyond %g: choose another unit",
-                  name, x, MERIT_LARGEST);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id, "%s = %g is beyond %g: choose another unit", name, x,
+                  MERIT_LARGEST);
 }
 
 /* Faults of regressor r of term k in a row: an animal that is not in the pedigree (where
@@ -94,8 +91,7 @@ static void CheckRegressor(MeritModel model, int k, int r, int64_t row, const ch
 
   if (number == NUMBER_NOT_IN_PEDIGREE && model->options.absent == MERIT_ABSENT_ERROR)
     MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id,
-                  "the animal in column %s is not in the pedigree (see pedigree.absent: error, founder or drop)",
-                  reg->class_column[0]);
+                  "the animal in column %s is not in the pedigree (see pedigree.absent: error, founder or drop)", reg->class_column[0]);
   if (reg->covariate == MERIT_COVARIATE_LEGENDRE) {
     double x = model->rows.covariate[term->covariate[r]][row];
 
@@ -103,8 +99,7 @@ static void CheckRegressor(MeritModel model, int k, int r, int64_t row, const ch
       MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id,
                     "%s = %g lies outside the interval [%g, %g] of leg()", reg->column, x, reg->low, reg->high);
   }
-  if (reg->covariate == MERIT_COVARIATE_COLUMN)
-    CheckSize(model, reg->column, model->rows.covariate[term->covariate[r]][row], row, id, fault);
+  if (reg->covariate == MERIT_COVARIATE_COLUMN) CheckSize(model, reg->column, model->rows.covariate[term->covariate[r]][row], row, id, fault);
 }
 
 /* Fault for a weight of trait t that is missing, not positive, or out of range; traits
@@ -117,11 +112,10 @@ static void CheckWeight(MeritModel model, int t, int64_t row, const char *id, Me
   w = model->rows.weight[row * model->formula->n_traits + t];
   if (!(w > 0.0) || isinf(w))
     MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id,
-                  isnan(w) ? "the weight in column %s is missing" : "the weight in column %s is not a positive number",
-                  model->options.weight[t]);
+                  isnan(w) ? "the weight in column %s is missing" : "the weight in column %s is not a positive number", model->options.weight[t]);
   else if (w < SMALLEST_WEIGHT || w > 1.0 / SMALLEST_WEIGHT)
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id,
-                  "the weight %g in column %s is not between %g and %g", w, model->options.weight[t], SMALLEST_WEIGHT, 1.0 / SMALLEST_WEIGHT);
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, model->options.records, model->rows.line[row], id, "the weight %g in column %s is not between %g and %g",
+                  w, model->options.weight[t], SMALLEST_WEIGHT, 1.0 / SMALLEST_WEIGHT);
 }
 
 /* *counts: does trait t of this row count? The reason why not goes to the exclusions (a
@@ -183,8 +177,8 @@ static PetscErrorCode CheckTraits(MeritModel model)
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n, 1, MPI_INT64_T, MPI_SUM, model->comm));
     if (!n) PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, formula->trait[t], "no record of this trait is left"));
     if (n > 1 && range[0] == -range[1])
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, formula->trait[t], "all %lld observations of this trait are %g: no variation",
-                           (long long)n, range[0]));
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, formula->trait[t],
+                           "all %lld observations of this trait are %g: no variation", (long long)n, range[0]));
     if (PetscMax(range[0], range[1]) > 0.0 && PetscMax(range[0], range[1]) < MERIT_SMALLEST)
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, model->options.records, 0, formula->trait[t],
                            "all observations of this trait are below %g: choose another unit", MERIT_SMALLEST));
@@ -211,8 +205,8 @@ PetscErrorCode MeritModelSelectRows(MeritModel model, MeritTable table)
   PetscCall(PetscCalloc1(rows->n + 1, &rows->observed));
   PetscCall(PetscMalloc1(rows->n + 1, &dest));
   for (int64_t row = 0; row < rows->n; row++) {
-    const char *id      = NameOf(&names, row);
-    bool        any_y   = false;
+    const char *id    = NameOf(&names, row);
+    bool        any_y = false;
 
     for (int t = 0; t < n_traits; t++) {
       bool counts;

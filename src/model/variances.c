@@ -19,10 +19,8 @@ static PetscErrorCode ShapeOpen(const MeritFormula *f, int term, VarianceShape *
   s->definite = term < 0;
   PetscCall(PetscCalloc1((size_t)n, &s->name));
   for (s->n = 0; s->n < n; s->n++) {
-    if (term < 0)
-      PetscCall(PetscStrallocpy(f->trait[s->n], s->name + s->n));
-    else
-      PetscCall(MeritFormulaComponentName(f, term, s->n, s->name + s->n));
+    if (term < 0) PetscCall(PetscStrallocpy(f->trait[s->n], s->name + s->n));
+    else PetscCall(MeritFormulaComponentName(f, term, s->n, s->name + s->n));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -54,10 +52,8 @@ static PetscErrorCode DescribeNeeds(const MeritFormula *f, int first, int last, 
     PetscCall(ShapeOpen(f, term, &s));
     VarianceOrder(&s, sizeof(order), order);
     if (used < size) used += (size_t)snprintf(text + used, size - used, "%s%s: ", used ? "; " : "", s.label);
-    if (used < size && s.n == 1)
-      used += (size_t)snprintf(text + used, size - used, "a number");
-    else if (used < size)
-      used += (size_t)snprintf(text + used, size - used, "%d x %d in the order %s", s.n, s.n, order);
+    if (used < size && s.n == 1) used += (size_t)snprintf(text + used, size - used, "a number");
+    else if (used < size) used += (size_t)snprintf(text + used, size - used, "%d x %d in the order %s", s.n, s.n, order);
     PetscCall(ShapeClose(&s));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -73,8 +69,7 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   int         n = 0;
 
   PetscFunctionBegin;
-  for (*term = 0; *term < f->n_terms && !FormulaSameLabel(key, f->term[*term].label); ++*term) {
-  }
+  for (*term = 0; *term < f->n_terms && !FormulaSameLabel(key, f->term[*term].label); ++*term) {}
   if (*term < f->n_terms && f->term[*term].fixed) {
     PetscCall(MeritNodeKeyError(variances->child[c], "`%s` is a fixed term and has no variance", key));
   }
@@ -87,9 +82,8 @@ static PetscErrorCode FindKey(const MeritFormula *f, MeritNode variances, int32_
   near       = MeritNearest(key, n, known);
   PetscCall(PetscFree(known));
   PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
-  PetscCall(MeritNodeKeyError(variances->child[c],
-                           "variances: no random term is called `%s`%s%s%s (needed are %s)", key,
-                           near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "", needs));
+  PetscCall(MeritNodeKeyError(variances->child[c], "variances: no random term is called `%s`%s%s%s (needed are %s)", key,
+                              near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "", needs));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -127,8 +121,7 @@ static PetscErrorCode ReadTerm(MeritFormula *f, int term, MeritNode node)
 /* Read the matrix of one residual class ("" without classes) and append it; f->residual
    has room. The matrix is read with the options of the outer map (`options`), which its
    own map may replace. */
-static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode node,
-                                  const VarianceOptions *options)
+static PetscErrorCode AddResidual(MeritFormula *f, const char *label, MeritNode node, const VarianceOptions *options)
 {
   MeritResidualSpec *r = f->residual + f->n_residuals;
   VarianceShape      s;
@@ -164,8 +157,7 @@ static PetscErrorCode ReadClasses(MeritFormula *f, MeritNode node, MeritNode by)
   }
   PetscCall(VarianceOptionsTake(node, true, "residual", &options, &value));
   if (value->kind != MERIT_NODE_MAP || !value->n) {
-    PetscCall(MeritNodeError(value, "`residual` by `%s` needs a value for each class, like {1: 40, 2: 35}",
-                             by->text));
+    PetscCall(MeritNodeError(value, "`residual` by `%s` needs a value for each class, like {1: 40, 2: 35}", by->text));
   }
   PetscCall(PetscStrallocpy(by->text, &f->residual_by));
   PetscCall(PetscCalloc1((size_t)value->n, &f->residual));
@@ -242,8 +234,7 @@ static PetscErrorCode FillOpen(MeritFormula *f)
 {
   PetscFunctionBegin;
   for (int k = 0; k < f->n_terms; k++)
-    if (!f->term[k].fixed && !f->term[k].G)
-      PetscCall(Identity(f->term[k].n_components, &f->term[k].G));
+    if (!f->term[k].fixed && !f->term[k].G) PetscCall(Identity(f->term[k].n_components, &f->term[k].G));
   if (f->n_residuals) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscCalloc1(1, &f->residual));
   PetscCall(PetscStrallocpy("", &f->residual->label));
@@ -260,8 +251,7 @@ static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
   int term;
 
   PetscFunctionBegin;
-  if (variances->kind != MERIT_NODE_MAP)
-    PetscCall(MeritNodeError(variances, "`variances` must be `label: value` lines"));
+  if (variances->kind != MERIT_NODE_MAP) PetscCall(MeritNodeError(variances, "`variances` must be `label: value` lines"));
   for (int32_t c = 0; c < variances->n; c++) {
     MeritNode node = variances->child[c];
 
@@ -271,10 +261,8 @@ static PetscErrorCode ReadAll(MeritFormula *f, MeritNode variances)
     if (term < f->n_terms ? f->term[term].G != NULL : f->n_residuals > 0) {
       PetscCall(MeritNodeError(node, "variances: `%s` occurs twice; remove one", variances->key[c]));
     }
-    if (term < f->n_terms)
-      PetscCall(ReadTerm(f, term, node));
-    else
-      PetscCall(ReadResidual(f, node));
+    if (term < f->n_terms) PetscCall(ReadTerm(f, term, node));
+    else PetscCall(ReadResidual(f, node));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -310,8 +298,7 @@ PetscErrorCode MeritFormulaVariances(MeritFormula *f, MeritNode variances)
   PetscCall(Clear(f));
   if (!variances || variances->kind == MERIT_NODE_NULL) {
     PetscCall(DescribeNeeds(f, 0, f->n_terms, sizeof(needs), needs));
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`: solve needs %s",
-                         needs));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "the job file has no `variances`: solve needs %s", needs));
   }
   PetscCall(ReadAll(f, variances));
   PetscCall(CheckComplete(f, variances));

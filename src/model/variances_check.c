@@ -38,17 +38,16 @@ static PetscErrorCode CheckDiagonal(MeritNode node, const VarianceShape *s, cons
     const double own = v[i * n + i];
 
     if (own < 0 || (s->definite && own <= 0)) {
-      PetscCall(MeritNodeError(node, "the variance of %s in `%s` is %g: it must be %s", s->name[i], s->label,
-                               own, s->definite ? "positive" : "0 or more"));
+      PetscCall(
+          MeritNodeError(node, "the variance of %s in `%s` is %g: it must be %s", s->name[i], s->label, own, s->definite ? "positive" : "0 or more"));
     }
     if (own != 0 && !(own >= SMALLEST && own <= 1 / SMALLEST)) {
-      PetscCall(MeritNodeError(node, "the variance of %s in `%s` is %g, not between %g and %g: choose another unit",
-                               s->name[i], s->label, own, SMALLEST, 1 / SMALLEST));
+      PetscCall(MeritNodeError(node, "the variance of %s in `%s` is %g, not between %g and %g: choose another unit", s->name[i], s->label, own,
+                               SMALLEST, 1 / SMALLEST));
     }
     for (int j = 0; j < n && own == 0; j++) {
       if (v[i * n + j] != 0) {
-        PetscCall(MeritNodeError(node, "`%s`: %s has variance 0 but covariance %g with %s", s->label,
-                                 s->name[i], v[i * n + j], s->name[j]));
+        PetscCall(MeritNodeError(node, "`%s`: %s has variance 0 but covariance %g with %s", s->label, s->name[i], v[i * n + j], s->name[j]));
       }
     }
   }
@@ -79,17 +78,15 @@ PetscErrorCode VarianceCheckDefinite(MeritNode node, const VarianceShape *s, con
     for (int j = 0; j < i; j++) {
       if (fabs(a[i * n + j]) <= 1 + tolerance) continue;
       PetscCall(PetscFree(a));
-      PetscCall(MeritNodeError(
-          node, "`%s`: the covariance %g of %s and %s is more than their variances allow (%g and %g)",
-          s->label, v[i * n + j], s->name[i], s->name[j], v[i * n + i], v[j * n + j]));
+      PetscCall(MeritNodeError(node, "`%s`: the covariance %g of %s and %s is more than their variances allow (%g and %g)", s->label, v[i * n + j],
+                               s->name[i], s->name[j], v[i * n + i], v[j * n + j]));
     }
   }
   PetscCall(SmallestEigenvalue(n, a, &smallest));
   PetscCall(PetscFree(a));
   if (smallest < -tolerance || (s->definite && smallest < tolerance)) {
-    PetscCall(MeritNodeError(
-        node, "the matrix of `%s` is not positive %s: the smallest eigenvalue of its correlations is %.3g",
-        s->label, s->definite ? "definite" : "semi-definite", smallest));
+    PetscCall(MeritNodeError(node, "the matrix of `%s` is not positive %s: the smallest eigenvalue of its correlations is %.3g", s->label,
+                             s->definite ? "definite" : "semi-definite", smallest));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -25,12 +25,10 @@ typedef struct {
 
 /* Options of a map {value, rows, structure, fix [, by]}; *value is its value, or the node itself if
    it is not a map. Not collective. USAGE errors: unknown keys. */
-PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char label[],
-                                   VarianceOptions *options, MeritNode *value);
+PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char label[], VarianceOptions *options, MeritNode *value);
 /* Read a matrix, sort it to component order and check it; options of its own map replace those
    given. Not collective. USAGE errors. */
-PetscErrorCode VarianceMatrixRead(MeritNode node, const VarianceOptions *options, const VarianceShape *shape,
-                                  VarianceMatrix *matrix);
+PetscErrorCode VarianceMatrixRead(MeritNode node, const VarianceOptions *options, const VarianceShape *shape, VarianceMatrix *matrix);
 /* Names of the components as text [size] for messages, truncated if there are many. Not
    collective. */
 void VarianceOrder(const VarianceShape *shape, size_t size, char text[]);

@@ -25,10 +25,8 @@ PetscErrorCode MeritFormulaComponents(const MeritFormula *f, int *n, MeritCompon
 
     *n = 0;
     for (int k = 0; k < f->n_terms; k++)
-      if (!f->term[k].fixed)
-        *n += List(k, 0, f->term[k].n_components, f->term[k].diagonal, f->term[k].fix, to ? to + *n : NULL);
-    for (int c = 0; c < f->n_residuals; c++)
-      *n += List(-1, c, f->n_traits, f->residual[c].diagonal, f->residual[c].fix, to ? to + *n : NULL);
+      if (!f->term[k].fixed) *n += List(k, 0, f->term[k].n_components, f->term[k].diagonal, f->term[k].fix, to ? to + *n : NULL);
+    for (int c = 0; c < f->n_residuals; c++) *n += List(-1, c, f->n_traits, f->residual[c].diagonal, f->residual[c].fix, to ? to + *n : NULL);
     if (!pass) PetscCall(PetscMalloc1((size_t)*n + 1, component));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

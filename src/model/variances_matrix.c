@@ -37,11 +37,8 @@ static PetscErrorCode RaiseSize(MeritNode node, const VarianceShape *s, const ch
 
   PetscFunctionBegin;
   VarianceOrder(s, sizeof(order), order);
-  if (s->n == 1)
-    PetscCall(
-        MeritNodeError(node, "`%s` needs one number, the variance of %s; found %s", s->label, order, found));
-  PetscCall(MeritNodeError(node, "`%s` needs a symmetric %d x %d matrix in the order %s; found %s", s->label,
-                           s->n, s->n, order, found));
+  if (s->n == 1) PetscCall(MeritNodeError(node, "`%s` needs one number, the variance of %s; found %s", s->label, order, found));
+  PetscCall(MeritNodeError(node, "`%s` needs a symmetric %d x %d matrix in the order %s; found %s", s->label, s->n, s->n, order, found));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -50,8 +47,7 @@ static PetscErrorCode ReadNumber(MeritNode node, const VarianceShape *s, double 
 {
   PetscFunctionBegin;
   if (node->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node, "`%s`: expected a number", s->label));
-  if (!MeritNodeReal(node, value))
-    PetscCall(MeritNodeError(node, "`%s`: \"%s\" is not a number", s->label, node->text));
+  if (!MeritNodeReal(node, value)) PetscCall(MeritNodeError(node, "`%s`: \"%s\" is not a number", s->label, node->text));
   if (!isfinite(*value)) PetscCall(MeritNodeError(node, "`%s`: a variance must be finite", s->label));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -70,8 +66,7 @@ static PetscErrorCode ReadRows(MeritNode node, const VarianceShape *s, double v[
     const int need = lower ? i + 1 : n;
     char      found[80];
 
-    snprintf(found, sizeof(found), "%d in row %d, where %d belong",
-             row->kind == MERIT_NODE_LIST ? (int)row->n : 1, i + 1, need);
+    snprintf(found, sizeof(found), "%d in row %d, where %d belong", row->kind == MERIT_NODE_LIST ? (int)row->n : 1, i + 1, need);
     if (row->kind != MERIT_NODE_LIST || row->n != need) PetscCall(RaiseSize(row, s, found));
     for (int j = 0; j < need; j++) {
       PetscCall(ReadNumber(row->child[j], s, v + i * n + j));
@@ -95,8 +90,7 @@ static PetscErrorCode ReadValue(MeritNode node, const VarianceShape *s, bool dia
     PetscCall(ReadNumber(node, s, v));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (node->kind != MERIT_NODE_LIST)
-    PetscCall(MeritNodeError(node, "`%s`: expected a number or a matrix", s->label));
+  if (node->kind != MERIT_NODE_LIST) PetscCall(MeritNodeError(node, "`%s`: expected a number or a matrix", s->label));
   if (node->n != n) PetscCall(RaiseSize(node, s, found));
   if (diagonal && node->child[0]->kind == MERIT_NODE_SCALAR) {
     for (int i = 0; i < n; i++) PetscCall(ReadNumber(node->child[i], s, v + i * n + i));
@@ -121,13 +115,11 @@ static PetscErrorCode CheckSymmetric(MeritNode node, const VarianceShape *s, boo
       const double scale = fmax(fmax(fabs(a), fabs(b)), sqrt(fabs(v[i * n + i])) * sqrt(fabs(v[j * n + j])));
 
       if (fabs(a - b) > 1e-10 * scale) {
-        PetscCall(MeritNodeError(
-            node, "the matrix of `%s` is not symmetric: row %d column %d is %.10g, row %d column %d is %.10g",
-            s->label, i + 1, j + 1, a, j + 1, i + 1, b));
+        PetscCall(MeritNodeError(node, "the matrix of `%s` is not symmetric: row %d column %d is %.10g, row %d column %d is %.10g", s->label, i + 1,
+                                 j + 1, a, j + 1, i + 1, b));
       }
       if (diagonal && a != 0) {
-        PetscCall(MeritNodeError(node, "`%s` has structure: diag, but row %d column %d is %g", s->label,
-                                 i + 1, j + 1, a));
+        PetscCall(MeritNodeError(node, "`%s` has structure: diag, but row %d column %d is %g", s->label, i + 1, j + 1, a));
       }
       v[i * n + j] = v[j * n + i] = 0.5 * a + 0.5 * b;
     }
@@ -166,13 +158,11 @@ static PetscErrorCode ReadOrder(MeritNode rows, const VarianceShape *s, int posi
     position[i] = row->kind == MERIT_NODE_SCALAR ? FindName(s, row->text) : -1;
     /* -1 and -2 of FindName() have messages of their own */
     if (position[i] < 0) {
-      PetscCall(MeritNodeError(
-          row, "\"%s\" is %s of `%s`; its rows are %s", row->kind == MERIT_NODE_SCALAR ? row->text : "this",
-          position[i] == -1 ? "no component" : "the name of two components", s->label, order));
+      PetscCall(MeritNodeError(row, "\"%s\" is %s of `%s`; its rows are %s", row->kind == MERIT_NODE_SCALAR ? row->text : "this",
+                               position[i] == -1 ? "no component" : "the name of two components", s->label, order));
     }
     for (int j = 0; j < i; j++) {
-      if (position[j] == position[i])
-        PetscCall(MeritNodeError(row, "the row %s of `%s` occurs twice", row->text, s->label));
+      if (position[j] == position[i]) PetscCall(MeritNodeError(row, "the row %s of `%s` occurs twice", row->text, s->label));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -188,14 +178,10 @@ static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const in
   PetscFunctionBegin;
   *at = -1;
   if (node->kind == MERIT_NODE_SCALAR) {
-    if (!MeritNodeReal(node, &number))
-      *at = FindName(s, node->text);
-    else if (number >= 1 && number <= s->n && number == floor(number))
-      *at = position[(int)number - 1];
+    if (!MeritNodeReal(node, &number)) *at = FindName(s, node->text);
+    else if (number >= 1 && number <= s->n && number == floor(number)) *at = position[(int)number - 1];
   }
-  if (*at < 0)
-    PetscCall(
-        MeritNodeError(node, "`fix` of `%s`: expected a row from 1 to %d, or its name", s->label, s->n));
+  if (*at < 0) PetscCall(MeritNodeError(node, "`fix` of `%s`: expected a row from 1 to %d, or its name", s->label, s->n));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -204,10 +190,7 @@ static PetscErrorCode ReadIndex(MeritNode node, const VarianceShape *s, const in
    [i], position [j]). */
 static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int position[], bool fix[])
 {
-  static const char *const yes[] = {"yes", "true", "Yes", "True", "YES", "TRUE"}, *const no[] = {
-                                                                                      "no", "false",
-                                                                                      "No", "False",
-                                                                                      "NO", "FALSE"};
+  static const char *const yes[] = {"yes", "true", "Yes", "True", "YES", "TRUE"}, *const no[] = {"no", "false", "No", "False", "NO", "FALSE"};
 
   PetscFunctionBegin;
   if (node->kind == MERIT_NODE_SCALAR) {
@@ -218,8 +201,7 @@ static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int 
       PetscFunctionReturn(PETSC_SUCCESS);
     }
   }
-  if (node->kind != MERIT_NODE_LIST)
-    PetscCall(MeritNodeError(node, "`fix` of `%s` must be yes, no or [[i, j], ..]", s->label));
+  if (node->kind != MERIT_NODE_LIST) PetscCall(MeritNodeError(node, "`fix` of `%s` must be yes, no or [[i, j], ..]", s->label));
   for (int32_t e = 0; e < node->n; e++) {
     MeritNode pair = node->child[e];
     int       i, j;
@@ -237,8 +219,7 @@ static PetscErrorCode ReadFix(MeritNode node, const VarianceShape *s, const int 
 /* VarianceOptionsTake - See the header. Options that the map does not have keep the
    values they had, so that those of all residual classes hold for each class. An empty
    value of a key counts as none. Not collective. */
-PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char label[],
-                                   VarianceOptions *options, MeritNode *value)
+PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char label[], VarianceOptions *options, MeritNode *value)
 {
   static const char *const keys[]   = {"value", "rows", "structure", "fix", "by"};
   const int                n_keys   = may_have_by ? 5 : 4;
@@ -254,10 +235,8 @@ PetscErrorCode VarianceOptionsTake(MeritNode node, bool may_have_by, const char 
     if (k == n_keys) {
       const char *near = MeritNearest(node->key[c], n_keys, keys);
 
-      PetscCall(MeritNodeKeyError(node->child[c],
-                               "`%s`: unknown key `%s`%s%s%s (known: value, rows, structure, fix%s)", label,
-                               node->key[c], near ? "; did you mean `" : "", near ? near : "",
-                               near ? "`?" : "", may_have_by ? ", by" : ""));
+      PetscCall(MeritNodeKeyError(node->child[c], "`%s`: unknown key `%s`%s%s%s (known: value, rows, structure, fix%s)", label, node->key[c],
+                                  near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "", may_have_by ? ", by" : ""));
     }
     /* a key without a value changes nothing */
     if (node->child[c]->kind != MERIT_NODE_NULL) found[k] = node->child[c];
@@ -283,8 +262,8 @@ static PetscErrorCode ReadStructure(MeritNode node, const VarianceShape *s, bool
 
 /* Read a matrix into m, whose arrays exist and are 0; given [n * n], also 0, and position
    [n] are scratch */
-static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, const VarianceShape *s,
-                               double given[], int position[], VarianceMatrix *m)
+static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, const VarianceShape *s, double given[], int position[],
+                               VarianceMatrix *m)
 {
   VarianceOptions options = *outer;
   MeritNode       value;
@@ -306,8 +285,7 @@ static PetscErrorCode ReadInto(MeritNode node, const VarianceOptions *outer, con
 
 /* VarianceMatrixRead - See the header. fix is NULL if no element is fixed. After an error
    nothing is left to free. Not collective. */
-PetscErrorCode VarianceMatrixRead(MeritNode node, const VarianceOptions *options, const VarianceShape *s,
-                                  VarianceMatrix *m)
+PetscErrorCode VarianceMatrixRead(MeritNode node, const VarianceOptions *options, const VarianceShape *s, VarianceMatrix *m)
 {
   const size_t   n   = (size_t)s->n;
   bool           any = false;

@@ -3,28 +3,16 @@
 #include <string.h>
 
 /* MeritModelComm - The ranks of a model. Not collective. */
-MPI_Comm MeritModelComm(MeritModel model)
-{
-  return model->comm;
-}
+MPI_Comm MeritModelComm(MeritModel model) { return model->comm; }
 
 /* MeritModelVariancesFree - Are its variances to be estimated? Not collective. */
-bool MeritModelVariancesFree(MeritModel model)
-{
-  return model->mode.estimated;
-}
+bool MeritModelVariancesFree(MeritModel model) { return model->mode.estimated; }
 
 /* MeritModelState - Counts up at every change of variances. Not collective. */
-uint64_t MeritModelState(MeritModel model)
-{
-  return model->state;
-}
+uint64_t MeritModelState(MeritModel model) { return model->state; }
 
 /* MeritModelFormula - What the job file says of the model; borrowed. Not collective. */
-const MeritFormula *MeritModelFormula(MeritModel model)
-{
-  return model->formula;
-}
+const MeritFormula *MeritModelFormula(MeritModel model) { return model->formula; }
 
 /* MeritModelTerms - The terms on this rank, in formula order; borrowed until Destroy. Not
    collective. */
@@ -35,57 +23,33 @@ int MeritModelTerms(MeritModel model, const MeritTermView **terms)
 }
 
 /* MeritModelRecords - The records on this rank; borrowed until Destroy. Not collective. */
-const MeritRecordsView *MeritModelRecords(MeritModel model)
-{
-  return &model->records;
-}
+const MeritRecordsView *MeritModelRecords(MeritModel model) { return &model->records; }
 
 /* MeritModelLayout - Sizes of this rank's equations and slots; borrowed until Destroy. Not
    collective. */
-const MeritLayout *MeritModelLayout(MeritModel model)
-{
-  return &model->equations.layout;
-}
+const MeritLayout *MeritModelLayout(MeritModel model) { return &model->equations.layout; }
 
 /* MeritModelEquationState - [n_owned] MeritEquationState of each owned equation; borrowed. Not
    collective. */
-const uint8_t *MeritModelEquationState(MeritModel model)
-{
-  return model->counts.state;
-}
+const uint8_t *MeritModelEquationState(MeritModel model) { return model->counts.state; }
 
 /* MeritModelObservations - Observations of each owned level and component, in the order of
    ToComponents; borrowed. Not collective. */
-const int64_t *MeritModelObservations(MeritModel model)
-{
-  return model->counts.observations;
-}
+const int64_t *MeritModelObservations(MeritModel model) { return model->counts.observations; }
 
 /* MeritModelHalo - Owned equations (roots) to ghost equations (leaves); borrowed. Not
    collective. */
-PetscSF MeritModelHalo(MeritModel model)
-{
-  return model->equations.halo;
-}
+PetscSF MeritModelHalo(MeritModel model) { return model->equations.halo; }
 
 /* MeritModelGenotypedLink - Genotype rows (roots) to the genotyped levels of an SNP term (leaves), units are
    levels; borrowed. Not collective. */
-PetscSF MeritModelGenotypedLink(MeritModel model, int term)
-{
-  return model->term[term].genotyped;
-}
+PetscSF MeritModelGenotypedLink(MeritModel model, int term) { return model->term[term].genotyped; }
 
 /* MeritModelGenotypes - The genotypes, or NULL; borrowed. Not collective. */
-MeritGenotypes MeritModelGenotypes(MeritModel model)
-{
-  return model->genotypes;
-}
+MeritGenotypes MeritModelGenotypes(MeritModel model) { return model->genotypes; }
 
 /* MeritModelPedigree - The pedigree, or NULL; borrowed. Not collective. */
-MeritPedigree MeritModelPedigree(MeritModel model)
-{
-  return model->pedigree;
-}
+MeritPedigree MeritModelPedigree(MeritModel model) { return model->pedigree; }
 
 /* MeritModelRecordLines - Line in the records file of each local record, [n_records]; borrowed. Not
    collective. */
@@ -188,8 +152,8 @@ PetscErrorCode MeritModelLocate(MeritModel model, int term, int64_t n, const int
   PetscCall(MeritLevelsLocate(&model->term[term].levels, n, level, owner, position));
   for (int64_t i = 0; i < n; i++)
     equation[i] = owner[i] < 0 ? -1
-                : model->equations.rank_first[owner[i]] + model->equations.rank_term_first[owner[i] * n_terms + term] +
-                    (int64_t)position[i] * model->term[term].view.n_eq;
+                               : model->equations.rank_first[owner[i]] + model->equations.rank_term_first[owner[i] * n_terms + term] +
+                                     (int64_t)position[i] * model->term[term].view.n_eq;
   PetscCall(PetscFree2(owner, position));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -38,23 +38,20 @@ typedef struct {
 
 /* What one assembly works with. */
 typedef struct {
-  MeritMME    *mme;
-  Mat          C;
-  PetscInt     first;
-  PetscInt    *equation; /* [n_local] global number, -1 where constrained; owned */
-  Coefficient *list;     /* those of one record; owned */
+  MeritMME      *mme;
+  Mat            C;
+  PetscInt       first;
+  PetscInt      *equation; /* [n_local] global number, -1 where constrained; owned */
+  Coefficient   *list;     /* those of one record; owned */
   MeritPenalties penalties;
-  bool         whole; /* positions of entries do not depend on the variances */
-  bool         sparse; /* without entries of dense terms */
-  Triplets     t;
+  bool           whole;  /* positions of entries do not depend on the variances */
+  bool           sparse; /* without entries of dense terms */
+  Triplets       t;
 } Assembly;
 
 /* Terms whose levels may all have an entry with each other (SNPs, ridge): their columns are
    taken from the operator. */
-static bool IsDense(const MeritTermView *t)
-{
-  return MeritStructureForm(t->structure) == MERIT_FORM_FACTOR;
-}
+static bool IsDense(const MeritTermView *t) { return MeritStructureForm(t->structure) == MERIT_FORM_FACTOR; }
 
 /* Write one contribution, or count it. Equations that are constrained (-1) have none. */
 static void Add(Triplets *t, PetscInt row, PetscInt column, double value)
@@ -70,8 +67,7 @@ static void Add(Triplets *t, PetscInt row, PetscInt column, double value)
 
 /* What one regressor of a term has in a record. Where positions are not to depend on numbers, a component has its own equation, or all of its
    level if L mixes them. */
-static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritDesignView *d, int n_traits,
-                         int32_t record, Coefficient *list)
+static int ListRegressor(const Assembly *a, const MeritTermView *t, const MeritDesignView *d, int n_traits, int32_t record, Coefficient *list)
 {
   const bool   own   = a->whole && !MeritTermMixes(t);
   const double value = d->value ? d->value[record] : 1.0;
@@ -114,16 +110,16 @@ static void AddRecords(Assembly *a)
   const int               n_traits = records->n_traits;
 
   for (int32_t record = 0; record < records->n_records; record++) {
-    const double            *R = a->penalties.R_inverse; /* NULL: 0 */
+    const double            *R         = a->penalties.R_inverse; /* NULL: 0 */
     const MeritRecordInverse r_inverse = MeritRecordInverseOf(R, R ? records->pattern : NULL, records->sqrt_weight, n_traits, record);
-    const uint32_t           seen = records->observed[records->pattern[record]];
-    const int                n = ListRecord(a, n_traits, record);
+    const uint32_t           seen      = records->observed[records->pattern[record]];
+    const int                n         = ListRecord(a, n_traits, record);
 
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) {
         const Coefficient *p = &a->list[i], *q = &a->list[j];
-        const bool   both = seen >> p->trait & seen >> q->trait & 1;
-        const double r    = R ? MeritRecordInverseElement(r_inverse, n_traits, p->trait, q->trait) : 0.0;
+        const bool         both = seen >> p->trait & seen >> q->trait & 1;
+        const double       r    = R ? MeritRecordInverseElement(r_inverse, n_traits, p->trait, q->trait) : 0.0;
 
         if (a->whole ? both : r != 0.0) Add(&a->t, p->equation, q->equation, p->value * r * q->value);
       }
@@ -147,17 +143,15 @@ static void AddPenalty(void *ctx, int32_t row, int32_t column, double product, d
 }
 
 /* The matrix in the place of G^-1 of a term; NULL: 0. */
-static const double *Penalty(const Assembly *a, int k)
-{
-  return a->penalties.penalty ? a->penalties.penalty[k] : NULL;
-}
+static const double *Penalty(const Assembly *a, int k) { return a->penalties.penalty ? a->penalties.penalty[k] : NULL; }
 
 /* The diagonal of constrained equations, and of fixed ones that do not count */
 static void AddIdentity(Assembly *a)
 {
   const MeritMME *mme = a->mme;
 
-  for (int32_t i = 0; i < mme->constrained.n; i++) Add(&a->t, a->first + mme->constrained.equation[i], a->first + mme->constrained.equation[i], a->penalties.identity);
+  for (int32_t i = 0; i < mme->constrained.n; i++)
+    Add(&a->t, a->first + mme->constrained.equation[i], a->first + mme->constrained.equation[i], a->penalties.identity);
   for (int k = 0; k < mme->n_terms && a->whole; k++)
     for (int32_t e = 0; e < mme->term[k].n_owned * mme->term[k].n_eq && mme->term[k].fixed; e++) {
       const PetscInt eq = a->equation[mme->term[k].eq_owned + e];
@@ -223,9 +217,9 @@ static PetscErrorCode Product(Assembly *a, int k, const double *X, double *Y)
    global number of the column from it. */
 static PetscErrorCode AddDense(Assembly *a, int k)
 {
-  const MeritTermView *t = &a->mme->term[k];
-  const int64_t n_all = t->n_levels * t->n_eq;
-  double       *X, *Y;
+  const MeritTermView *t     = &a->mme->term[k];
+  const int64_t        n_all = t->n_levels * t->n_eq;
+  double              *X, *Y;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2((size_t)a->mme->n_owned * COLUMNS, &X, (size_t)a->mme->n_owned * COLUMNS, &Y));
@@ -258,8 +252,7 @@ static PetscCount DenseCount(const MeritMME *mme)
 
   for (int k = 0; k < mme->n_terms; k++)
     if (IsDense(&mme->term[k])) n_columns += mme->term[k].n_levels * mme->term[k].n_eq;
-  for (int k = 0; k < mme->n_terms; k++)
-    n += (PetscCount)mme->term[k].n_owned * mme->term[k].n_eq * n_columns * (IsDense(&mme->term[k]) ? 1 : 2);
+  for (int k = 0; k < mme->n_terms; k++) n += (PetscCount)mme->term[k].n_owned * mme->term[k].n_eq * n_columns * (IsDense(&mme->term[k]) ? 1 : 2);
   return n;
 }
 
@@ -274,20 +267,18 @@ static PetscErrorCode Begin(Mat C, const MeritPenalties *penalties, Assembly *a)
 
   PetscFunctionBegin;
   PetscCall(MeritMMEGet(C, &mme));
-  a->mme     = mme;
-  a->C       = C;
+  a->mme       = mme;
+  a->C         = C;
   a->penalties = *penalties;
-  a->whole   = MeritModelVariancesFree(mme->model);
-  records = MeritModelRecords(mme->model);
-  first = MeritModelLayout(mme->model)->first;
-  a->first = (PetscInt)first;
+  a->whole     = MeritModelVariancesFree(mme->model);
+  records      = MeritModelRecords(mme->model);
+  first        = MeritModelLayout(mme->model)->first;
+  a->first     = (PetscInt)first;
   PetscCall(PetscMalloc1(mme->n_local + 1, &a->equation));
-  for (int32_t i = 0; i < mme->n_owned; i++)
-    a->equation[i] = mme->constrained.state[i] == MERIT_EQ_OK ? a->first + i : -1;
+  for (int32_t i = 0; i < mme->n_owned; i++) a->equation[i] = mme->constrained.state[i] == MERIT_EQ_OK ? a->first + i : -1;
   PetscCall(PetscSFBcastBegin(mme->halo, MPIU_INT, a->equation, a->equation + mme->n_owned, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(mme->halo, MPIU_INT, a->equation, a->equation + mme->n_owned, MPI_REPLACE));
-  for (int k = 0; k < mme->n_terms; k++)
-    most += (size_t)(mme->term[k].n_regressors * records->n_traits * PetscMax(mme->term[k].n_eq, 1));
+  for (int k = 0; k < mme->n_terms; k++) most += (size_t)(mme->term[k].n_regressors * records->n_traits * PetscMax(mme->term[k].n_eq, 1));
   PetscCall(PetscMalloc1(most, &a->list));
   AddSparse(a);
   if (!a->sparse) a->t.n += DenseCount(mme);
@@ -317,7 +308,7 @@ static PetscErrorCode Contributions(Mat C, bool sparse, MPI_Comm *comm, int64_t 
 {
   Assembly       a = {.sparse = sparse};
   MeritMME      *mme;
-  MeritPenalties   penalties;
+  MeritPenalties penalties;
   const double **penalty;
 
   PetscFunctionBegin;
@@ -386,7 +377,7 @@ static PetscErrorCode Form(Mat C, bool sparse, Mat *A)
 {
   Assembly       a = {.sparse = sparse};
   MeritMME      *mme;
-  MeritPenalties   penalties;
+  MeritPenalties penalties;
   const double **penalty;
 
   PetscFunctionBegin;

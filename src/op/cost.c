@@ -53,9 +53,9 @@ static PetscErrorCode Genotypes(MeritModel model, const MeritTraffic *x, MeritWo
 /* MeritMMEAddWork - See the header. Not collective. */
 PetscErrorCode MeritMMEAddWork(MeritModel model, const MeritTraffic *x, MeritWork *w)
 {
-  const double level   = (double)(x->animals + x->fixed + x->others) / w->ranks;
+  const double level     = (double)(x->animals + x->fixed + x->others) / w->ranks;
   const double genotyped = (double)x->genotyped / w->ranks;
-  const double records = (double)x->n_records * (RECORD_BYTES + TRAIT_BYTES * MeritModelFormula(model)->n_traits);
+  const double records   = (double)x->n_records * (RECORD_BYTES + TRAIT_BYTES * MeritModelFormula(model)->n_traits);
 
   PetscFunctionBegin;
   w->bytes += (records + 8.0 * STREAMS * (double)x->equations + PARENT_BYTES * (double)x->n_animals) / w->ranks;

@@ -299,8 +299,8 @@ PetscErrorCode MeritMMEApplyInPlace(Mat C, int k, double X[], double Y[])
   for (int32_t i = 0; i < mme->constrained.n; i++)
     for (int j = 0; j < k; j++) kept[i * k + j] = X[(int64_t)mme->constrained.equation[i] * k + j];
   /* the application finds its input and output where it would copy them, and copies nothing */
-  x_local      = mme->work.x_local;
-  y_local      = mme->work.y_local;
+  x_local           = mme->work.x_local;
+  y_local           = mme->work.y_local;
   mme->work.x_local = X;
   mme->work.y_local = Y;
   PetscCall(MeritMMEApplyBlock(C, k, X, Y));
@@ -488,15 +488,15 @@ PetscErrorCode MeritMatCreateMME(MeritModel model, Mat *C)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&mme));
-  mme->comm    = MeritModelComm(model);
-  mme->model   = model;
-  mme->state   = MeritModelState(model);
-  mme->n_terms = MeritModelTerms(model, &mme->term);
-  mme->halo    = MeritModelHalo(model);
-  mme->n_owned = MeritModelLayout(model)->n_owned;
-  mme->n_local = MeritModelLayout(model)->n_local;
-  mme->n_slots = MeritModelLayout(model)->n_slots;
-  mme->expand  = MeritMMEExpanded(mme);
+  mme->comm              = MeritModelComm(model);
+  mme->model             = model;
+  mme->state             = MeritModelState(model);
+  mme->n_terms           = MeritModelTerms(model, &mme->term);
+  mme->halo              = MeritModelHalo(model);
+  mme->n_owned           = MeritModelLayout(model)->n_owned;
+  mme->n_local           = MeritModelLayout(model)->n_local;
+  mme->n_slots           = MeritModelLayout(model)->n_slots;
+  mme->expand            = MeritMMEExpanded(mme);
   mme->constrained.state = MeritModelEquationState(model);
   PetscCall(MeritConstrainedList(mme->n_owned, &mme->constrained));
   PetscCall(MeritRegressorsCreate(MeritModelRecords(model), mme->n_terms, mme->term, mme->n_slots, n_threads, &mme->regressors));

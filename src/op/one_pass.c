@@ -29,8 +29,7 @@ PetscErrorCode MeritOnePassSetUp(MeritMME *mme)
   if (!can || mme->one_pass.asked == MERIT_PASSES_TWO) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(mme->model), &n_animals, NULL, NULL));
   PetscCall(MeritModelRecordCounts(mme->model, &n_lines, &n_dropped));
-  mme->one_pass.used =
-      mme->one_pass.asked == MERIT_PASSES_ONE || n_animals * mme->snp[0].n_used >= GENOTYPES_PER_RECORD * (n_lines - n_dropped);
+  mme->one_pass.used = mme->one_pass.asked == MERIT_PASSES_ONE || n_animals * mme->snp[0].n_used >= GENOTYPES_PER_RECORD * (n_lines - n_dropped);
   if (!mme->one_pass.used || mme->one_pass.role) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1(mme->regressors.kernel.n_regressors + 1, &mme->one_pass.role));
   for (int k = 0; k < mme->n_terms; k++)

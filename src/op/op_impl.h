@@ -11,33 +11,33 @@ typedef struct {
   MPI_Comm     row_comm;    /* ranks of one grid row; MPI_COMM_NULL when the grid has one column; owned */
   MPI_Comm     column_comm; /* ranks of one grid column, who own the effects of their tiles; owned if there are several */
   int          grid_rows, grid_cols;
-  int64_t      n_rows;      /* of the tile */
+  int64_t      n_rows; /* of the tile */
   int32_t      col_first, n_cols, n_used;
-  PetscMPIInt *n_owned;     /* [grid_rows] SNPs owned by each rank of the column; owned */
-  PetscMPIInt *count, *first; /* [grid_rows] work: doubles per rank in a collective; owned */
-  PetscSF      genotyped;    /* borrowed from the model */
+  PetscMPIInt *n_owned;              /* [grid_rows] SNPs owned by each rank of the column; owned */
+  PetscMPIInt *count, *first;        /* [grid_rows] work: doubles per rank in a collective; owned */
+  PetscSF      genotyped;            /* borrowed from the model */
   double      *tile, *rows, *values; /* work, grown on demand; owned */
   size_t       room_tile, room_rows, room_values;
-  double      *D;           /* [n_rows * n_eq^2] J' R^-1 J of the rows' records, for one_pass; owned */
-  uint64_t     D_state;     /* of the model, for which D is */
+  double      *D;       /* [n_rows * n_eq^2] J' R^-1 J of the rows' records, for one_pass; owned */
+  uint64_t     D_state; /* of the model, for which D is */
 } MeritSnpLink;
 
 /* Equations that do not count in C: rows and columns of the identity (constrained.c) */
 typedef struct {
-  const uint8_t *state;    /* [n_owned] MeritEquationState, of the model or masked */
-  uint8_t       *masked;   /* [n_owned] the same with fixed equations absent, NULL while they count; owned */
+  const uint8_t *state;  /* [n_owned] MeritEquationState, of the model or masked */
+  uint8_t       *masked; /* [n_owned] the same with fixed equations absent, NULL while they count; owned */
   int32_t        n;
   int32_t       *equation; /* [n] owned equations that are not OK, ascending; owned */
 } MeritConstrained;
 
 /* The regressors of all terms side by side, as the record kernels take them (regressors.c) */
 typedef struct {
-  int             *first;           /* [n_terms + 1] first regressor of each term; owned */
-  const int32_t  **slot, **offset;  /* [n_regressors] arrays of the model; the lists are owned */
-  const double   **value;           /* likewise */
-  bool            *single;          /* [n_regressors] all records have one level; owned */
-  MeritScatter     scatter;
-  MeritRecordKernel kernel;         /* borrows from the above and from the model */
+  int              *first;          /* [n_terms + 1] first regressor of each term; owned */
+  const int32_t   **slot, **offset; /* [n_regressors] arrays of the model; the lists are owned */
+  const double    **value;          /* likewise */
+  bool             *single;         /* [n_regressors] all records have one level; owned */
+  MeritScatter      scatter;
+  MeritRecordKernel kernel; /* borrows from the above and from the model */
 } MeritRegressors;
 
 /* Does an application read the genotypes once? (one_pass.c) */
@@ -51,9 +51,9 @@ typedef struct {
    private slots of threads behind them (work.c) */
 typedef struct {
   int          k;
-  int32_t      length_local, length_slots; /* of y_local and y_slots, for one right-hand side */
+  int32_t      length_local, length_slots;            /* of y_local and y_slots, for one right-hand side */
   double      *x_local, *y_local, *x_slots, *y_slots; /* owned */
-  MPI_Datatype unit; /* k doubles */
+  MPI_Datatype unit;                                  /* k doubles */
 } MeritMMEArrays;
 
 /* Context of the MATSHELL */
@@ -63,15 +63,15 @@ typedef struct {
   uint64_t             state;     /* of the model when last refreshed */
   uint64_t             n_changes; /* of C: by new variances, and by MeritMMEDropFixed */
   int                  n_terms;
-  const MeritTermView *term;      /* [n_terms]; borrowed */
+  const MeritTermView *term; /* [n_terms]; borrowed */
   int32_t              n_owned, n_local, n_slots;
-  PetscSF              halo;      /* borrowed */
-  bool                 expand;    /* some term has L: equations and component slots differ */
+  PetscSF              halo;   /* borrowed */
+  bool                 expand; /* some term has L: equations and component slots differ */
   MeritConstrained     constrained;
   MeritRegressors      regressors;
-  MeritPenalty        *penalty;   /* [n_terms] NULL for fixed terms; owned */
+  MeritPenalty        *penalty; /* [n_terms] NULL for fixed terms; owned */
   int                  n_snp;
-  MeritSnpLink        *snp;       /* [n_snp] of the terms whose structure is fed; owned */
+  MeritSnpLink        *snp; /* [n_snp] of the terms whose structure is fed; owned */
   MeritOnePass         one_pass;
   MeritMMEArrays       work;
 } MeritMME;

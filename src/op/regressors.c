@@ -38,10 +38,9 @@ PetscErrorCode MeritRegressorsCreate(const MeritRecordsView *records, int n_term
   }
   x->first[n_terms] = n;
   PetscCall(MeritScatterCreate(n_threads, records->n_records, n, x->slot, width, n_slots, &x->scatter));
-  x->kernel = (MeritRecordKernel){records->n_records, records->n_traits,   n,
-                                  x->slot,            x->value,            x->offset,
-                                  records->pattern,   records->R_inverse,  records->sqrt_weight,
-                                  x->single,          records->n_patterns, &x->scatter};
+  x->kernel = (MeritRecordKernel){
+      records->n_records, records->n_traits,   n,          x->slot, x->value, x->offset, records->pattern, records->R_inverse, records->sqrt_weight,
+      x->single,          records->n_patterns, &x->scatter};
   PetscCall(PetscFree(width));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -25,7 +25,7 @@ PetscErrorCode MeritSnpLinkCreate(MeritMME *mme, int term, MeritSnpLink *link)
   PetscCallMPI(MPI_Comm_rank(mme->comm, &rank));
   link->term      = term;
   link->n_eq      = mme->term[term].n_eq;
-  link->genotyped  = MeritModelGenotypedLink(mme->model, term);
+  link->genotyped = MeritModelGenotypedLink(mme->model, term);
   link->grid_rows = tile->grid_rows;
   link->grid_cols = tile->grid_cols;
   link->n_rows    = tile->n_rows;
@@ -114,8 +114,7 @@ static PetscErrorCode Counts(MeritSnpLink *link, int width, PetscMPIInt *row)
 static PetscErrorCode Gather(MeritSnpLink *link, PetscMPIInt row, const double *effects)
 {
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Allgatherv(effects, link->count[row], MPI_DOUBLE, link->tile, link->count, link->first, MPI_DOUBLE,
-                              link->column_comm));
+  PetscCallMPI(MPI_Allgatherv(effects, link->count[row], MPI_DOUBLE, link->tile, link->count, link->first, MPI_DOUBLE, link->column_comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -34,7 +34,7 @@ PetscErrorCode MeritPCAddWork(const MeritTraffic *x, MeritWork *w)
 {
   const double level  = (double)(x->animals + x->fixed + x->others) / w->ranks;
   const double animal = (double)x->animals / w->ranks, fixed = (double)x->fixed / w->ranks;
-  const int    both   = x->n_ped ? 2 : 0; /* there and back: sweeps through the pedigree, values of fixed effects */
+  const int    both = x->n_ped ? 2 : 0; /* there and back: sweeps through the pedigree, values of fixed effects */
 
   PetscFunctionBegin;
   w->bytes += 8.0 * (STREAMS - (x->plain ? JOINT_STREAMS : 0)) * (double)x->equations / w->ranks;

@@ -56,8 +56,8 @@ PetscErrorCode MeritPCReady(PC pc)
    and composite. X, Y [n * k]. */
 static PetscErrorCode ApplyColumns(PC pc, int k, const double X[], double Y[])
 {
-  Mat     C;
-  Vec     x, y;
+  Mat      C;
+  Vec      x, y;
   PetscInt n;
 
   PetscFunctionBegin;

@@ -13,4 +13,3 @@ PetscErrorCode PCCreate_MeritBlock(PC pc);
 PetscErrorCode PCCreate_MeritPed(PC pc);
 /* ped.c: the same with pedigree terms by blocks of levels. Logically collective. */
 PetscErrorCode PCCreate_MeritFixed(PC pc);
-

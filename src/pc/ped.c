@@ -80,7 +80,7 @@ static void Keep(MeritPed *p, bool out)
   for (int i = 0; i < p->n_terms; i++) {
     const MeritTermView *t     = &p->term[i];
     double              *owned = p->work.v + (int64_t)t->eq_owned * p->work.k, *ghost = p->work.v + (int64_t)t->eq_other * p->work.k;
-    const int64_t        n     = (int64_t)t->n_owned * t->n_eq * p->work.k, m = (int64_t)t->n_ghost * t->n_eq * p->work.k;
+    const int64_t        n = (int64_t)t->n_owned * t->n_eq * p->work.k, m = (int64_t)t->n_ghost * t->n_eq * p->work.k;
 
     if (!InFixed(p, i)) continue;
     for (int64_t j = 0; j < n; j++) {
@@ -282,7 +282,7 @@ static PetscErrorCode Create(PC pc, const char name[], bool use_pedigree)
   PetscFunctionBegin;
   PetscCall(PetscNew(&p));
   p->use_pedigree = use_pedigree;
-  p->snps.options      = (MeritSnpOptions){MERIT_SNP_DIAGONAL, 64, 0, false};
+  p->snps.options = (MeritSnpOptions){MERIT_SNP_DIAGONAL, 64, 0, false};
   PetscCall(PCSetType(pc, PCSHELL));
   PetscCall(PCShellSetName(pc, name));
   PetscCall(PCShellSetContext(pc, p));

@@ -23,10 +23,7 @@ static const int64_t MOST_SMALL = 64;
 enum { AT_ONCE = 8 };
 
 /* A class term: one regressor, whose coefficients are 1. */
-static bool IsClass(const MeritTermView *t)
-{
-  return t->fixed && t->n_regressors == 1 && !t->design[0].value;
-}
+static bool IsClass(const MeritTermView *t) { return t->fixed && t->n_regressors == 1 && !t->design[0].value; }
 
 /* The big term is the class with most levels (more than one). The small terms are taken from the
    smallest up while they fit together. */
@@ -144,8 +141,7 @@ static PetscErrorCode Columns(MeritPed *p, int j, int k, double *x, double *y)
   PetscCall(PetscArrayzero(x, (size_t)p->n_local * (size_t)k));
   PetscCall(PetscArrayzero(y, (size_t)p->n_local * (size_t)k));
   for (int i = 0; i < f->n_mine; i++)
-    if (f->number[i] >= j && f->number[i] < j + k && state[f->equation[i]] == MERIT_EQ_OK)
-      x[(int64_t)f->equation[i] * k + f->number[i] - j] = 1.0;
+    if (f->number[i] >= j && f->number[i] < j + k && state[f->equation[i]] == MERIT_EQ_OK) x[(int64_t)f->equation[i] * k + f->number[i] - j] = 1.0;
   PetscCall(MeritUnitCreate(k, &unit));
   PetscCall(PetscSFBcastBegin(halo, unit, x, x + ghost, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(halo, unit, x, x + ghost, MPI_REPLACE));
@@ -174,8 +170,7 @@ static PetscErrorCode FormSmall(MeritPed *p, double *S)
 
     PetscCall(Columns(p, j, k, x, y));
     for (int32_t i = 0; i < n_big; i++)
-      for (int c = 0; c < k; c++)
-        f->E[(int64_t)i * f->n_small + j + c] = state[first + i] == MERIT_EQ_OK ? y[(int64_t)(first + i) * k + c] : 0.0;
+      for (int c = 0; c < k; c++) f->E[(int64_t)i * f->n_small + j + c] = state[first + i] == MERIT_EQ_OK ? y[(int64_t)(first + i) * k + c] : 0.0;
     for (int i = 0; i < f->n_mine; i++)
       for (int c = 0; c < k; c++)
         S[f->number[i] * f->n_small + j + c] = state[f->equation[i]] == MERIT_EQ_OK ? y[(int64_t)f->equation[i] * k + c] : 0.0;
@@ -213,7 +208,7 @@ static void Cholesky(int n, const double *before, double *S)
     bool   keep;
 
     for (int k = 0; k < j; k++) pivot -= S[j * n + k] * S[j * n + k];
-    keep = before[j] > 0.0 && pivot > 1e-11 * before[j];
+    keep         = before[j] > 0.0 && pivot > 1e-11 * before[j];
     S[j * n + j] = keep ? sqrt(pivot) : 1.0;
     for (int k = 0; k < j && !keep; k++) S[j * n + k] = 0.0;
     for (int i = j + 1; i < n; i++) {
@@ -301,7 +296,7 @@ static PetscErrorCode SolveOne(const MeritPed *p, double *big, double *v)
 {
   const MeritPedFixed *f = &p->fixed;
   const double        *D = f->D_inverse, *E = f->E;
-  const int32_t        n = p->term[f->big].n_owned;
+  const int32_t        n     = p->term[f->big].n_owned;
   double               small = f->n_mine ? v[f->equation[0]] : 0.0;
 
   PetscFunctionBegin;
@@ -320,8 +315,8 @@ static PetscErrorCode SolveOne(const MeritPed *p, double *big, double *v)
    reduction of n_small * k numbers. Other equations are not touched. Collective. */
 PetscErrorCode MeritPedFixedSolve(MeritPed *p, double *v)
 {
-  MeritPedFixed *f     = &p->fixed;
-  const int      k     = p->work.k, m = f->n_small;
+  MeritPedFixed *f = &p->fixed;
+  const int      k = p->work.k, m = f->n_small;
   const int64_t  n_big = f->big < 0 ? 0 : (int64_t)p->term[f->big].n_owned * p->term[f->big].n_eq;
   double        *big   = f->big < 0 ? NULL : v + (int64_t)p->term[f->big].eq_owned * k, *small, *change;
 

@@ -55,7 +55,7 @@ typedef struct {
 
 /* The multiplicative preconditioner (ped_combine.c) */
 typedef struct {
-  double  damping; /* what the others' part is taken with */
+  double  damping;          /* what the others' part is taken with */
   double *shift, *residual; /* work [y_length * k], [n_owned * k]; owned */
   int     k;
 } MeritPedCombine;
@@ -63,51 +63,48 @@ typedef struct {
 /* SNP terms (ped_snp.c) */
 typedef struct {
   MeritSnpOptions options;
-  MeritSnpKind    kind;     /* what the options came to */
+  MeritSnpKind    kind; /* what the options came to */
   int             n;
-  MeritPedSnp    *part;     /* [n]; owned */
-  bool           *handles;  /* [n_terms] a fed term that is handled by more than the blocks of its levels; owned */
-  MeritSketch    *sketch;   /* [n_terms of the operator it is of], kept from set-up to set-up; owned */
+  MeritPedSnp    *part;    /* [n]; owned */
+  bool           *handles; /* [n_terms] a fed term that is handled by more than the blocks of its levels; owned */
+  MeritSketch    *sketch;  /* [n_terms of the operator it is of], kept from set-up to set-up; owned */
   int             n_sketch;
   PetscObjectId   sketch_of;
 } MeritPedSnps;
 
 /* What an application works on (ped.c) */
 typedef struct {
-  int     k;      /* right-hand sides */
-  double *v;      /* [y_length * k] borrowed from the caller of the application */
-  double *own;    /* [y_length * own_k] for callers whose arrays have no room for ghosts; owned */
+  int     k;   /* right-hand sides */
+  double *v;   /* [y_length * k] borrowed from the caller of the application */
+  double *own; /* [y_length * own_k] for callers whose arrays have no room for ghosts; owned */
   int     own_k;
-  double *kept;   /* [fixed equations owned * k]; owned */
+  double *kept; /* [fixed equations owned * k]; owned */
 } MeritPedWork;
 
 typedef struct {
   bool                     use_pedigree; /* false: merit_fixed, pedigree terms by blocks like the others */
   int                      n_terms;
   MeritModel               model;
-  const uint8_t           *state;    /* [n_owned] of the equations as C takes them; borrowed */
+  const uint8_t           *state; /* [n_owned] of the equations as C takes them; borrowed */
   const MeritTermView     *term;
   const MeritRecordKernel *records;
   const int               *first_regressor;
   int32_t                  n_owned, n_local;
   int                      n_steps; /* runs of generations between messages (ped_setup.c) */
   int                      n_parts;
-  MeritPedPart            *part;     /* [n_parts]; owned */
-  MeritPedCombine          combine;  /* of the multiplicative preconditioner */
+  MeritPedPart            *part;    /* [n_parts]; owned */
+  MeritPedCombine          combine; /* of the multiplicative preconditioner */
   MeritPedFixed            fixed;
   MeritPedSnps             snps;
-  bool                    *in_parts; /* [n_terms] handled with the animals: a term whose levels are tied, or the permanent-environment term of one; owned */
-  uint8_t                 *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
-  MeritPedFusedPass            joint;
-  double                  *inverse;  /* blocks of the other terms, one after another; owned */
-  MeritPedWork             work;
+  bool             *in_parts;  /* [n_terms] handled with the animals: a term whose levels are tied, or the permanent-environment term of one; owned */
+  uint8_t          *down, *up; /* [n_regressors] roles of the transfers fixed -> animals and back; owned */
+  MeritPedFusedPass joint;
+  double           *inverse; /* blocks of the other terms, one after another; owned */
+  MeritPedWork      work;
 } MeritPed;
 
 /* Is this term among the exactly eliminated fixed effects? */
-static inline bool InFixed(const MeritPed *p, int k)
-{
-  return k == p->fixed.big || p->fixed.is_small[k];
-}
+static inline bool InFixed(const MeritPed *p, int k) { return k == p->fixed.big || p->fixed.is_small[k]; }
 
 /* ped.c */
 /* Work from now on in v [y_length * k], borrowed, for k right-hand sides. Not collective. */
@@ -157,9 +154,9 @@ PetscErrorCode MeritPedFixedFree(MeritPedFixed *fixed);
    becomes false on a rank where a block has no inverse. Collective. */
 PetscErrorCode MeritPedPermanentSetUp(MeritPed *p, MeritPedPart *part, double *W, bool *definite);
 /* The part of the permanent-environment term in the forward substitution in v [y_length * p->work.k]. Not collective. */
-void           MeritPedPermanentForward(const MeritPed *p, const MeritPedPart *part, double *v);
+void MeritPedPermanentForward(const MeritPed *p, const MeritPedPart *part, double *v);
 /* The part of the permanent-environment term in the backward substitution in v. Not collective. */
-void           MeritPedPermanentBackward(const MeritPed *p, const MeritPedPart *part, double *v);
+void MeritPedPermanentBackward(const MeritPed *p, const MeritPedPart *part, double *v);
 /* Free what it holds. Not collective. */
 PetscErrorCode MeritPedPermanentFree(MeritPedPermanent *permanent);
 /* ped_joint.c */

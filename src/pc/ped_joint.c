@@ -21,8 +21,7 @@ PetscErrorCode MeritPedFusedPassSetUp(MeritPed *p)
     const MeritTermView *t = &p->term[p->part[0].term];
 
     j->fits = t->n_regressors == 1 && t->n_eq == p->records->n_traits && MeritPedigreeFactorJoins(&p->part[0].factor);
-    if (j->fits)
-      PetscCall(MeritAnimalRecordsCreate(p->records, p->first_regressor[p->part[0].term], t->eq_owned, t->n_owned, &j->records, &j->fits));
+    if (j->fits) PetscCall(MeritAnimalRecordsCreate(p->records, p->first_regressor[p->part[0].term], t->eq_owned, t->n_owned, &j->records, &j->fits));
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &j->fits, 1, MPI_C_BOOL, MPI_LAND, MeritModelComm(p->model)));
   if (!j->fits) PetscCall(MeritAnimalRecordsDestroy(&j->records));
@@ -65,7 +64,7 @@ static void ClearFixed(const MeritPed *p, double *v)
 @*/
 PetscErrorCode MeritFusedPassStart(MeritFusedPass joint, double v[], double x[], double r[])
 {
-  MeritPed            *p = (MeritPed *)joint;
+  MeritPed            *p       = (MeritPed *)joint;
   const MeritTermView *animals = &p->term[p->part[0].term];
   const uint8_t       *state   = p->state;
 
@@ -138,7 +137,7 @@ static PetscErrorCode Eliminate(MeritPed *p, double *u, double *lost)
 @*/
 PetscErrorCode MeritFusedPassApply(MeritFusedPass joint, double u[], double w[], double sums[2])
 {
-  MeritPed     *p = (MeritPed *)joint;
+  MeritPed     *p    = (MeritPed *)joint;
   MeritPedPart *part = p->part;
   PetscSF       halo = MeritModelHalo(p->model);
   double        lost = 0.0;
@@ -167,10 +166,7 @@ PetscErrorCode MeritFusedPassApply(MeritFusedPass joint, double u[], double w[],
 }
 
 /* MeritFusedPassTerm - The term whose animals `MeritFusedPassFinish()` counts. Not collective. */
-int MeritFusedPassTerm(MeritFusedPass joint)
-{
-  return ((const MeritPed *)joint)->part[0].term;
-}
+int MeritFusedPassTerm(MeritFusedPass joint) { return ((const MeritPed *)joint)->part[0].term; }
 
 /* MeritFusedPassFinish - w is C u at the equations of animals [first, last) after this. It adds B'
    u_F, record by record, so it reads u at the fixed effects, ghosts too. Not collective. */

@@ -26,8 +26,8 @@ static bool MetTwice(const MeritTermView *animals, int32_t record)
    there. Collective. */
 static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *animals, int32_t *animal, bool *pairs)
 {
-  const MeritTermView   *t    = &p->term[pe];
-  const MeritDesignView *own  = &animals->design[0], *mine = &t->design[0];
+  const MeritTermView   *t   = &p->term[pe];
+  const MeritDesignView *own = &animals->design[0], *mine = &t->design[0];
   int32_t               *back;
 
   PetscFunctionBegin;
@@ -39,8 +39,8 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
     const int32_t level = MeritTermLevelOfSlot(t, mine->slot[r]), who = MeritTermLevelOfSlot(animals, own->slot[r]);
 
     if (level < 0) continue;
-    *pairs = who >= 0 && who < animals->n_owned && (animal[level] < 0 || animal[level] == who) &&
-             (back[who] < 0 || back[who] == level) && !MetTwice(animals, r);
+    *pairs = who >= 0 && who < animals->n_owned && (animal[level] < 0 || animal[level] == who) && (back[who] < 0 || back[who] == level) &&
+             !MetTwice(animals, r);
     if (*pairs) animal[level] = who, back[who] = level;
   }
   PetscCall(PetscFree(back));
@@ -53,7 +53,8 @@ static PetscErrorCode Pair(const MeritPed *p, int pe, const MeritTermView *anima
    which S does not have. */
 static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_traits)
 {
-  if (MeritStructureForm(t->structure) != MERIT_FORM_RECURSION || MeritStructurePenalty(t->structure)->d || t->n_regressors != 1 || t->design[0].value || animals->design[0].value || !t->n_eq)
+  if (MeritStructureForm(t->structure) != MERIT_FORM_RECURSION || MeritStructurePenalty(t->structure)->d || t->n_regressors != 1 ||
+      t->design[0].value || animals->design[0].value || !t->n_eq)
     return false;
   for (int s = 0; s < n_traits; s++)
     if ((t->design[0].offset[s] >= 0) != (animals->design[0].offset[s] >= 0)) return false;
@@ -62,8 +63,7 @@ static bool MayPair(const MeritTermView *t, const MeritTermView *animals, int n_
 
 /* D^-1 and the coupling S_pa [n * m] of one level, and what it takes from its animal's block:
    W_a -= S_pa' D^-1 S_pa. A level without records has D = G_p^-1 and no coupling. */
-static bool Eliminate(const MeritPed *p, const MeritPedPermanent *c, const MeritTermView *animals, int32_t level, const double *S,
-                      double *W)
+static bool Eliminate(const MeritPed *p, const MeritPedPermanent *c, const MeritTermView *animals, int32_t level, const double *S, double *W)
 {
   const MeritTermView *t = &p->term[c->term];
   const int            n = t->n_eq, m = animals->n_eq;
@@ -83,8 +83,7 @@ static bool Eliminate(const MeritPed *p, const MeritPedPermanent *c, const Merit
   for (int i = 0; i < m; i++)
     for (int j = 0; j < m; j++)
       for (int a = 0; a < n; a++)
-        for (int b = 0; b < n; b++)
-          W[(int64_t)(animals->eq_owned + c->animal[level] * m + i) * m + j] -= B[a * m + i] * D[a * n + b] * B[b * m + j];
+        for (int b = 0; b < n; b++) W[(int64_t)(animals->eq_owned + c->animal[level] * m + i) * m + j] -= B[a * m + i] * D[a * n + b] * B[b * m + j];
   return true;
 }
 
@@ -123,8 +122,7 @@ PetscErrorCode MeritPedPermanentSetUp(MeritPed *p, MeritPedPart *part, double *W
     PetscCall(PetscMalloc1((size_t)t->n_owned * (size_t)(n * animals->n_eq) + 1, &c->B));
     PetscCall(PetscCalloc1((size_t)p->n_local * (size_t)n + 1, &S));
     MeritRecordsDiagonal(p->records, first + c->term, 1, n, S);
-    if (big >= 0)
-      MeritRecordsAbsorb(p->records, first[big], p->term[big].n_eq, p->fixed.D_ghosted, first[c->term], first[c->term + 1], n, S);
+    if (big >= 0) MeritRecordsAbsorb(p->records, first[big], p->term[big].n_eq, p->fixed.D_ghosted, first[c->term], first[c->term + 1], n, S);
     for (int32_t level = 0; level < t->n_owned; level++)
       *definite = Eliminate(p, c, animals, level, S + (int64_t)(t->eq_owned + level * n) * n, W) && *definite;
     PetscCall(PetscFree(S));

@@ -40,7 +40,7 @@ PetscErrorCode MeritPedFree(MeritPed *p)
   PetscCall(PetscFree(p->work.own));
   PetscCall(MeritPedSnpFree(p));
   PetscCall(MeritPedCombineFree(p));
-  *p = (MeritPed){.use_pedigree = p->use_pedigree,
+  *p = (MeritPed){.use_pedigree   = p->use_pedigree,
                   .snps.options   = p->snps.options,
                   .snps.sketch    = p->snps.sketch,
                   .snps.n_sketch  = p->snps.n_sketch,
@@ -172,8 +172,8 @@ static PetscErrorCode Factorize(MeritPed *p, MeritPedPart *ped, double *W, bool 
    fixed term absorbed, record by record. Small fixed terms are not absorbed. Collective. */
 static PetscErrorCode SetUpPart(MeritPed *p, int k, const int32_t step_of[], MeritPedPart *part, bool *definite)
 {
-  const MeritTermView *t        = &p->term[k];
-  const int            n        = t->n_eq, *first = p->first_regressor, big = p->fixed.big;
+  const MeritTermView *t = &p->term[k];
+  const int            n = t->n_eq, *first = p->first_regressor, big = p->fixed.big;
   const int            range[2] = {first[k], first[k + 1]};
   double              *W;
 
@@ -239,8 +239,8 @@ static PetscErrorCode SetRoles(MeritPed *p)
 /* MeritPedSetUp - Factor for the operator as it is now. Collective. */
 PetscErrorCode MeritPedSetUp(MeritPed *p, Mat C)
 {
-  bool     definite = true, expanded;
-  double  *blocks;
+  bool       definite = true, expanded;
+  double    *blocks;
   int32_t   *step_of;
   const int *linked;
   int        n_linked;

@@ -67,7 +67,7 @@ static PetscErrorCode Sketch(MeritPed *p, Mat C, int term, const double D[], con
 /* A low-rank approximation of one term, for the variances of the operator. Collective. */
 static PetscErrorCode SetUpNystrom(MeritPed *p, Mat C, MeritPedSnp *snp)
 {
-  const MeritTermView *t = &p->term[snp->term];
+  const MeritTermView *t      = &p->term[snp->term];
   MeritSketch         *sketch = NULL;
   double              *D, *mean;
 
@@ -87,9 +87,9 @@ static PetscErrorCode SetUpNystrom(MeritPed *p, Mat C, MeritPedSnp *snp)
 */
 PetscErrorCode MeritPedSnpChoose(MeritPed *p)
 {
-  int64_t n_animals, few = 1000000;
-  int32_t n_used;
-  bool    any = false;
+  int64_t    n_animals, few = 1000000;
+  int32_t    n_used;
+  bool       any = false;
   const int *fed, n_fed = MeritModelFedTerms(p->model, &fed);
 
   PetscFunctionBegin;
@@ -101,7 +101,8 @@ PetscErrorCode MeritPedSnpChoose(MeritPed *p)
   PetscCall(MeritGenotypesSize(MeritModelGenotypes(p->model), &n_animals, NULL, &n_used));
   if (n_animals * n_used >= few) p->snps.kind = MERIT_SNP_NYSTROM;
   else
-    MeritLog(MERIT_LOG_INFO, "preconditioner of the SNP effects: diagonal blocks; with only %lld genotypes a better one would not save time", (long long)(n_animals * n_used));
+    MeritLog(MERIT_LOG_INFO, "preconditioner of the SNP effects: diagonal blocks; with only %lld genotypes a better one would not save time",
+             (long long)(n_animals * n_used));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -140,8 +141,7 @@ PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[])
     const int64_t        at = (int64_t)t->eq_owned * p->work.k;
 
     if (p->snps.part[i].kind == MERIT_SNP_BLOCKS) MeritSnpBlocksApply(t, &p->snps.part[i].blocks, p->work.k, X + at, Y + at);
-    else
-      PetscCall(MeritSnpNystromApply(t, state + t->eq_owned, MeritModelComm(p->model), &p->snps.part[i].nystrom, p->work.k, X + at, Y + at));
+    else PetscCall(MeritSnpNystromApply(t, state + t->eq_owned, MeritModelComm(p->model), &p->snps.part[i].nystrom, p->work.k, X + at, Y + at));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -150,8 +150,7 @@ PetscErrorCode MeritPedSnpApply(MeritPed *p, const double X[], double Y[])
 PetscErrorCode MeritPedSnpView(const MeritPed *p, PetscViewer viewer)
 {
   PetscFunctionBegin;
-  if (p->snps.n)
-    PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs and others: %s\n", p->snps.options.multiplicative ? "multiplicative" : "additive"));
+  if (p->snps.n) PetscCall(PetscViewerASCIIPrintf(viewer, "  SNPs and others: %s\n", p->snps.options.multiplicative ? "multiplicative" : "additive"));
   for (int i = 0; i < p->snps.n; i++) {
     const MeritPedSnp *snp = &p->snps.part[i];
 

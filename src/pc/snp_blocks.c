@@ -12,10 +12,7 @@
 
 /* First SNP behind the block that begins at `at`, of SNPs up to `end`: the next multiple of
    width, or end. */
-static int32_t BlockEnd(int32_t at, int32_t end, int32_t width)
-{
-  return PetscMin(end, (at / width + 1) * width);
-}
+static int32_t BlockEnd(int32_t at, int32_t end, int32_t width) { return PetscMin(end, (at / width + 1) * width); }
 
 /* Where the blocks of this rank's SNPs [first, first + n) begin, and room for their inverses,
    one after another. n / width + 3 holds a part of a block at either end. */
@@ -30,7 +27,7 @@ static PetscErrorCode Cut(int32_t first, int32_t n, int n_eq, int32_t width, Mer
     const int32_t end  = BlockEnd(at, first + n, width);
     const size_t  size = (size_t)(end - at) * (size_t)n_eq;
 
-    snp->position[snp->n_blocks]     = room;
+    snp->position[snp->n_blocks]  = room;
     snp->start[snp->n_blocks + 1] = end - first;
     room += size * size;
     at = end;
@@ -107,11 +104,12 @@ PetscErrorCode MeritSnpBlocksSetUp(Mat C, int term, int32_t width, MeritSnpBlock
   PetscCall(MeritMMEGetModel(C, &model));
   MeritModelTerms(model, &t);
   t += term;
-  comm = MeritModelComm(model);
-  mine = t->n_owned;
+  comm      = MeritModelComm(model);
+  mine      = t->n_owned;
   grid_cols = MeritGenotypesTile(MeritModelGenotypes(model))->grid_cols;
   if (grid_cols > 1)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.snp", "blocks need genotypes on a grid of one column: give genotypes.grid as many rows as ranks"));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.snp",
+                         "blocks need genotypes on a grid of one column: give genotypes.grid as many rows as ranks"));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCall(PetscMalloc1(size, &owned));
@@ -151,7 +149,7 @@ void MeritSnpBlocksApply(const MeritTermView *t, const MeritSnpBlocks *snp, int 
 #pragma omp parallel for schedule(static)
   for (int block = 0; block < snp->n_blocks; block++) {
     const int64_t first = (int64_t)snp->start[block] * t->n_eq, n = (int64_t)snp->start[block + 1] * t->n_eq - first;
-    const int64_t at    = first * k;
+    const int64_t at = first * k;
 
     Multiply(n, k, snp->inverse + snp->position[block], X + at, Y + at);
   }

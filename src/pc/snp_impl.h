@@ -9,28 +9,28 @@
 /* Blocks of neighbouring SNPs, inverted */
 typedef struct {
   int32_t  n_blocks;
-  int32_t *start;   /* [n_blocks + 1] owned SNP; owned */
-  size_t  *position;   /* [n_blocks] of the block's inverse; owned */
-  double  *inverse; /* owned */
+  int32_t *start;    /* [n_blocks + 1] owned SNP; owned */
+  size_t  *position; /* [n_blocks] of the block's inverse; owned */
+  double  *inverse;  /* owned */
 } MeritSnpBlocks;
 
 /* The sketch of M'WM: of the genotypes alone, so it outlives changes of variances */
 typedef struct {
-  int      rank;      /* columns kept */
-  int      products;  /* products with M'WM that it took */
-  double   predicted; /* iterations, for a residual of 1e-10 */
-  int32_t  n_owned;   /* SNPs of this rank */
-  float   *U;         /* [n_owned * rank] orthonormal over all ranks, column fastest; owned */
-  double  *lambda;    /* [rank] descending; owned */
-  double   least;     /* in place of the eigenvalues that were not kept */
+  int     rank;      /* columns kept */
+  int     products;  /* products with M'WM that it took */
+  double  predicted; /* iterations, for a residual of 1e-10 */
+  int32_t n_owned;   /* SNPs of this rank */
+  float  *U;         /* [n_owned * rank] orthonormal over all ranks, column fastest; owned */
+  double *lambda;    /* [rank] descending; owned */
+  double  least;     /* in place of the eigenvalues that were not kept */
 } MeritSketch;
 
 /* The inverse of D (x) M'WM + I (x) G^-1 by a sketch, for the present variances */
 typedef struct {
-  const MeritSketch *sketch;   /* borrowed */
-  double            *along;    /* [rank * n_eq^2] what acts along each column beyond `off`; owned */
-  double            *off;      /* [n_eq^2] off the columns; owned */
-  double            *coeff;    /* [rank * n_eq * k] work; owned */
+  const MeritSketch *sketch; /* borrowed */
+  double            *along;  /* [rank * n_eq^2] what acts along each column beyond `off`; owned */
+  double            *off;    /* [n_eq^2] off the columns; owned */
+  double            *coeff;  /* [rank * n_eq * k] work; owned */
   int                k;
 } MeritSnpNystrom;
 
@@ -40,7 +40,7 @@ typedef struct {
    of more than one column. Collective. */
 PetscErrorCode MeritSnpBlocksSetUp(Mat C, int term, int32_t width, MeritSnpBlocks *blocks, bool *definite);
 /* Y = blocks X: X, Y [n_owned * n_eq * k] of the term, not the same. Not collective; threaded. */
-void           MeritSnpBlocksApply(const MeritTermView *t, const MeritSnpBlocks *blocks, int k, const double X[], double Y[]);
+void MeritSnpBlocksApply(const MeritTermView *t, const MeritSnpBlocks *blocks, int k, const double X[], double Y[]);
 /* Free what it holds. Not collective. */
 PetscErrorCode MeritSnpBlocksFree(MeritSnpBlocks *blocks);
 /* snp_sketch.c */
@@ -63,7 +63,7 @@ PetscErrorCode MeritSnpNystromScale(const MeritTermView *t, const double mean[],
 PetscErrorCode MeritSnpNystromSetUp(const MeritTermView *t, const MeritSketch *sketch, const double mean[], MeritSnpNystrom *nystrom);
 /* Y = M^-1 X: X, Y [n_owned * n_eq * k] of the term, not the same; state [n_owned * n_eq] of its
    equations. One reduction of rank * n_eq * k numbers. Collective. */
-PetscErrorCode MeritSnpNystromApply(const MeritTermView *t, const uint8_t state[], MPI_Comm comm, MeritSnpNystrom *nystrom, int k,
-                                    const double X[], double Y[]);
+PetscErrorCode MeritSnpNystromApply(const MeritTermView *t, const uint8_t state[], MPI_Comm comm, MeritSnpNystrom *nystrom, int k, const double X[],
+                                    double Y[]);
 /* Free what it holds, but not the sketch. Not collective. */
 PetscErrorCode MeritSnpNystromFree(MeritSnpNystrom *nystrom);

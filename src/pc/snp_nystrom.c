@@ -26,7 +26,7 @@ PetscErrorCode MeritSnpNystromMean(Mat C, int term, double **D, double mean[])
   PetscFunctionBegin;
   PetscCall(MeritMMEGetModel(C, &model));
   MeritModelTerms(model, &t);
-  size = t[term].n_eq * t[term].n_eq;
+  size   = t[term].n_eq * t[term].n_eq;
   n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
   PetscCall(MeritMMEGenotypedBlocks(C, term, NULL, D));
   PetscCall(PetscCalloc1(size + 1, &sums));
@@ -93,8 +93,8 @@ static void Inverse(int n, const double *T, const double *delta, double lambda, 
    outlive the result. */
 PetscErrorCode MeritSnpNystromSetUp(const MeritTermView *t, const MeritSketch *sketch, const double mean[], MeritSnpNystrom *y)
 {
-  const int    n = t->n_eq, size = n * n, rank = sketch->rank;
-  double      *T, *delta;
+  const int n = t->n_eq, size = n * n, rank = sketch->rank;
+  double   *T, *delta;
 
   PetscFunctionBegin;
   y->sketch = sketch;
@@ -157,8 +157,8 @@ static void Expand(const MeritTermView *t, const MeritSnpNystrom *y, int k, cons
 
 #pragma omp parallel for schedule(static)
   for (int32_t snp = 0; snp < s->n_owned; snp++) {
-    const float  *u  = s->U + (size_t)snp * (size_t)s->rank;
-    double       *to = Y + (int64_t)snp * width;
+    const float *u  = s->U + (size_t)snp * (size_t)s->rank;
+    double      *to = Y + (int64_t)snp * width;
 
     Multiply(t->n_eq, k, y->off, X + (int64_t)snp * width, to);
     if (width == 1) {
@@ -194,8 +194,8 @@ static PetscErrorCode Unpin(int64_t n, const uint8_t state[], int k, const doubl
 
   Collective. X, Y [n_owned * n_eq * k] of the term, not the same; state [n_owned * n_eq] of its equations: constrained ones are kept.
 */
-PetscErrorCode MeritSnpNystromApply(const MeritTermView *t, const uint8_t state[], MPI_Comm comm, MeritSnpNystrom *y, int k,
-                                    const double X[], double Y[])
+PetscErrorCode MeritSnpNystromApply(const MeritTermView *t, const uint8_t state[], MPI_Comm comm, MeritSnpNystrom *y, int k, const double X[],
+                                    double Y[])
 {
   const int     n = t->n_eq, rank = y->sketch->rank;
   const int64_t n_owned = (int64_t)t->n_owned * n;

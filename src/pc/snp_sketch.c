@@ -38,7 +38,7 @@ enum { PURPOSE = 0x534b4554 };
 typedef struct {
   MPI_Comm             comm;
   const MeritTermView *t;
-  int                  most, n; /* columns at most, so far */
+  int                  most, n;   /* columns at most, so far */
   double              *omega, *Y; /* [n_owned * most] column after column; owned */
   double              *S, *G, *H; /* [most * most] omega'omega, omega'Y, Y'Y; owned */
   double              *weight;    /* [n_rows]; owned */
@@ -77,7 +77,7 @@ static PetscErrorCode Begin(Mat C, int term, const double D[], const double mean
   s->t += term;
   s->most = (int)PetscMin((int64_t)most, s->t->n_levels);
   s->n    = 0;
-  n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
+  n_rows  = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
   PetscCall(PetscMalloc1(n_rows + 1, &s->weight));
   PetscCall(Weigh(n_rows, s->t->n_eq, D, mean, s->weight));
   n = (size_t)s->t->n_owned * (size_t)s->most + 1;
@@ -123,8 +123,7 @@ static PetscErrorCode Products(Sketch *s, int k, const double *left, const doubl
   lead = PetscMax(rows, 1);
   PetscCall(PetscCalloc1((size_t)(s->n + k) * (size_t)k, &part));
   if (rows)
-    PetscCallBLAS("BLASgemm", BLASgemm_("T", "N", &n, &cols, &rows, &one, left, &lead, right + (size_t)s->n * (size_t)rows, &lead, &zero,
-                                        part, &n));
+    PetscCallBLAS("BLASgemm", BLASgemm_("T", "N", &n, &cols, &rows, &one, left, &lead, right + (size_t)s->n * (size_t)rows, &lead, &zero, part, &n));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, part, (s->n + k) * k, MPI_DOUBLE, MPI_SUM, s->comm));
   for (int j = 0; j < k; j++)
     for (int i = 0; i < s->n + k; i++) {
@@ -163,7 +162,7 @@ static PetscErrorCode Extend(Mat C, int term, int k, Sketch *s)
    if Omega' Y_nu has no Cholesky factor. Not collective. */
 static PetscErrorCode Spectrum(const Sketch *s, double *lambda, double *T, double *shift, int *rank)
 {
-  const double one = 1.0;
+  const double one   = 1.0;
   double       trace = 0.0, *L, *B, *work;
   PetscBLASInt n, info, room;
 
@@ -214,7 +213,7 @@ static PetscErrorCode Spectrum(const Sketch *s, double *lambda, double *T, doubl
    preconditioner needs no more, and half as much goes through memory. Overwrites Y and omega. */
 static PetscErrorCode Keep(Sketch *s, const double *T, double shift, int rank, MeritSketch *sketch)
 {
-  const size_t n   = (size_t)s->t->n_owned, all = n * (size_t)s->n;
+  const size_t n = (size_t)s->t->n_owned, all = n * (size_t)s->n;
   const double one = 1.0, zero = 0.0;
   PetscBLASInt rows, lead, inner, cols;
 
@@ -224,8 +223,7 @@ static PetscErrorCode Keep(Sketch *s, const double *T, double shift, int rank, M
   PetscCall(PetscBLASIntCast(s->n, &inner));
   PetscCall(PetscBLASIntCast(rank, &cols));
   lead = PetscMax(rows, 1);
-  if (rows && cols)
-    PetscCallBLAS("BLASgemm", BLASgemm_("N", "N", &rows, &cols, &inner, &one, s->Y, &lead, T, &inner, &zero, s->omega, &lead));
+  if (rows && cols) PetscCallBLAS("BLASgemm", BLASgemm_("N", "N", &rows, &cols, &inner, &one, s->Y, &lead, T, &inner, &zero, s->omega, &lead));
   PetscCall(PetscMalloc1(n * (size_t)rank + 1, &sketch->U));
   for (int j = 0; j < rank; j++)
     for (size_t i = 0; i < n; i++) sketch->U[i * (size_t)rank + (size_t)j] = (float)s->omega[(size_t)j * n + i];

@@ -25,7 +25,8 @@ PetscErrorCode MeritPlanGetMemory(MeritPlan p, int ranks, MeritPlanMemory *memor
   PetscCall(MeritSolverAddBytes(p->model, &b));
   PetscCall(MeritReportAddBytes(p->report, &b));
   /* tables are read and written at different times, so that only the larger of both counts */
-  m = (MeritPlanMemory){.records = b.records, .levels = b.levels, .genotypes = b.genotypes, .vectors = b.vectors, .files = PetscMax(b.reading, b.writing)};
+  m = (MeritPlanMemory){
+      .records = b.records, .levels = b.levels, .genotypes = b.genotypes, .vectors = b.vectors, .files = PetscMax(b.reading, b.writing)};
   m.total = m.records + m.levels + m.genotypes + m.vectors + m.files;
   PetscCallMPI(MPI_Allreduce(&m, memory, 6, MPI_INT64_T, MPI_MAX, p->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -42,11 +43,11 @@ PetscErrorCode MeritPlanGetIteration(MeritPlan p, int ranks, int threads, MeritP
   PetscCall(MeritMMEAddWork(p->model, &traffic, &w));
   PetscCall(MeritPCAddWork(&traffic, &w));
   PetscCall(MeritSolverAddWork(p->model, &traffic, &w));
-  *i         = (MeritPlanIteration){.work = w};
+  *i                   = (MeritPlanIteration){.work = w};
   i->seconds_memory    = w.bytes / (p->rates.memory * threads);
   i->seconds_genotypes = w.genotypes / (p->rates.genotypes * threads);
   /* a reduction over all ranks takes a message for each doubling of the ranks */
-  i->seconds_network   = p->rates.latency * (w.messages + MeritStages(ranks) * w.reductions) + w.sent / p->rates.network;
-  i->seconds           = i->seconds_memory + i->seconds_genotypes + i->seconds_network;
+  i->seconds_network = p->rates.latency * (w.messages + MeritStages(ranks) * w.reductions) + w.sent / p->rates.network;
+  i->seconds         = i->seconds_memory + i->seconds_genotypes + i->seconds_network;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -69,10 +69,10 @@ static PetscErrorCode Memory(MeritPlan p, MeritPlanResult *r)
 
   PetscFunctionBegin;
   PetscCall(MeritPlanGetMemory(p, r->shape.ranks, &r->memory));
-  r->program   = p->program;
-  r->per_rank  = (double)r->memory.total + p->program;
-  r->measured  = r->available = -1.0;
-  r->on_node   = 1;
+  r->program  = p->program;
+  r->per_rank = (double)r->memory.total + p->program;
+  r->measured = r->available = -1.0;
+  r->on_node                 = 1;
   PetscCallMPI(MPI_Comm_size(p->comm, &size));
   /* another number of ranks: this run's peak says nothing about them */
   if (r->shape.ranks != size) PetscFunctionReturn(PETSC_SUCCESS);
@@ -114,8 +114,8 @@ PetscErrorCode MeritPlanForesee(MeritPlan p, double program, double setup, Merit
   PetscCall(MeritPlanGetIteration(p, r->shape.ranks, r->shape.threads, &r->iteration));
   r->ranks_here = size;
   /* reading and set-up are shared by the ranks */
-  r->setup      = r->setup_here * (double)size / r->shape.ranks;
-  r->seconds    = r->setup + (double)p->iterations * r->iteration.seconds + r->estimation.seconds;
+  r->setup   = r->setup_here * (double)size / r->shape.ranks;
+  r->seconds = r->setup + (double)p->iterations * r->iteration.seconds + r->estimation.seconds;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

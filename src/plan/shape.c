@@ -88,8 +88,8 @@ static PetscErrorCode Seconds(MeritPlan p, const MeritPlanShape *s, double memor
    once; all where memory lets none of them run, which is refused elsewhere */
 static PetscErrorCode FewestRanks(MeritPlan p, double memory, MeritPlanShape *s)
 {
-  const int all  = s->per_node;
-  double    best = INFINITY, seconds;
+  const int all    = s->per_node;
+  double    best   = INFINITY, seconds;
   int       chosen = all;
   bool      fits   = false;
 
@@ -148,8 +148,8 @@ static PetscErrorCode Place(MeritPlan p, int cores, double memory, MeritPlanShap
   if (fits) PetscFunctionReturn(PETSC_SUCCESS);
   MeritBytesText(need, sizeof(size[0]), size[0]);
   MeritBytesText(memory, sizeof(size[1]), size[1]);
-  PetscCall(MeritNodeError(MeritNodeFind(p->job, "memory-per-node"), "%d ranks of %s each do not fit on a node of %s; leave --ranks out to have it chosen",
-                           s->per_node, size[0], size[1]));
+  PetscCall(MeritNodeError(MeritNodeFind(p->job, "memory-per-node"),
+                           "%d ranks of %s each do not fit on a node of %s; leave --ranks out to have it chosen", s->per_node, size[0], size[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

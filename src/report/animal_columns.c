@@ -43,8 +43,8 @@ static void TermColumns(MeritReport report, int trait, int t, Animals *a)
 
     /* a component is one regressor for one trait */
     if (term->component[c].trait != trait) continue;
-    snprintf(column->name, sizeof(column->name), "%s.%s%s%s", report->formula->trait[trait], term->label,
-             term->n_regressors > 1 ? "." : "", term->n_regressors > 1 ? ReportComponentName(term, c) : "");
+    snprintf(column->name, sizeof(column->name), "%s.%s%s%s", report->formula->trait[trait], term->label, term->n_regressors > 1 ? "." : "",
+             term->n_regressors > 1 ? ReportComponentName(term, c) : "");
     column->n         = 1;
     column->value[0]  = ValueIndex(a, t, c);
     column->weight[0] = 1.0;
@@ -88,8 +88,7 @@ PetscErrorCode AnimalsColumns(MeritReport report, Animals *a)
      this: one for each value, and one for each sum and trait. */
   PetscCall(PetscCalloc1((size_t)(n + report->n_sums * f->n_traits), &a->column));
   for (int t = 0; t < f->n_terms; t++)
-    for (int c = 0; f->term[t].genetic && c < f->term[t].n_components; c++)
-      a->value[a->n_values++] = (AnimalValue){.term = t, .component = c};
+    for (int c = 0; f->term[t].genetic && c < f->term[t].n_components; c++) a->value[a->n_values++] = (AnimalValue){.term = t, .component = c};
   for (int trait = 0; trait < f->n_traits; trait++) {
     for (int t = 0; t < f->n_terms; t++)
       if (f->term[t].genetic) TermColumns(report, trait, t, a);

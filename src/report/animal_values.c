@@ -28,15 +28,12 @@ static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *v
     const int32_t level = MeritTermLevelOfSlot(view, view->design[0].slot[r]);
 
     /* a level of this rank, or a ghost, whose count travels to the owner; others have no animal */
-    if (level >= 0 && level < view->n_owned)
-      count[level]++;
-    else if (level >= 0 && view->n_eq)
-      at[MeritTermEquation(view, level)] += 1;
+    if (level >= 0 && level < view->n_owned) count[level]++;
+    else if (level >= 0 && view->n_eq) at[MeritTermEquation(view, level)] += 1;
   }
   PetscCall(PetscSFReduceBegin(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
   PetscCall(PetscSFReduceEnd(halo, MPIU_REAL, at + n_owned, at, MPI_SUM));
-  for (int32_t i = 0; i < view->n_owned && view->n_eq; i++)
-    count[i] += (int64_t)at[view->eq_owned + i * view->n_eq];
+  for (int32_t i = 0; i < view->n_owned && view->n_eq; i++) count[i] += (int64_t)at[view->eq_owned + i * view->n_eq];
   PetscCall(PetscFree(at));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -44,9 +41,8 @@ static PetscErrorCode CountInPedigree(MeritReport report, const MeritTermView *v
 /* Deliver - Send n rows of `width` values to the ranks of the blocks of n_all numbers, and store
    value k in column[k] of table [block * full], which begins at number `first`. Column 0, a count,
    is added. Number -1: the row is not sent. Collective. */
-static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, const int64_t number[], int width,
-                              const double rows[], const int column[], int64_t first, int full,
-                              double table[])
+static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, const int64_t number[], int width, const double rows[],
+                              const int column[], int64_t first, int full, double table[])
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
@@ -55,8 +51,7 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_all, int64_t n, cons
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n, &dest));
-  for (int64_t i = 0; i < n; i++)
-    dest[i] = number[i] < 0 ? -1 : MeritBlockOwner(n_all, report->size, number[i]);
+  for (int64_t i = 0; i < n; i++) dest[i] = number[i] < 0 ? -1 : MeritBlockOwner(n_all, report->size, number[i]);
   PetscCall(MeritExchangeCreate(report->comm, n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
   PetscCall(PetscMalloc2(arriving, &got, (size_t)(arriving * width), &values));
@@ -101,8 +96,7 @@ static PetscErrorCode PedigreeTerm(MeritReport report, int t, const double u[], 
     rows[i * (int64_t)width] = (double)count[i];
     memcpy(rows + i * (int64_t)width + 1, u + slot + i * view->n_comp, (size_t)view->n_comp * sizeof(*rows));
   }
-  PetscCall(Deliver(report, n_animals, view->n_owned, view->canonical, width, rows, column, a->ped_first,
-                    a->width, a->ped));
+  PetscCall(Deliver(report, n_animals, view->n_owned, view->canonical, width, rows, column, a->ped_first, a->width, a->ped));
   PetscCall(PetscFree2(rows, column));
   PetscCall(PetscFree(count));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -172,8 +166,7 @@ static PetscErrorCode GenomicTerm(MeritReport report, int t, const double genomi
     rows[i * width] = count[i];
     memcpy(rows + i * width + 1, genomic + i * n_comp, (size_t)n_comp * sizeof(*rows));
   }
-  PetscCall(
-      Deliver(report, n_animals, n_rows, number, width, rows, column, a->geno_first, a->width, a->geno));
+  PetscCall(Deliver(report, n_animals, n_rows, number, width, rows, column, a->geno_first, a->width, a->geno));
   PetscCall(PetscFree3(rows, number, column));
   PetscCall(PetscFree(count));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -207,9 +200,9 @@ static PetscErrorCode PedigreeNumbers(MeritReport report, Animals *a)
    blocks of the pedigree, with the number of records. Collective. */
 PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[], Animals *a)
 {
-  int64_t n_animals, no_line, duplicates;
-  int    *column, width = 0;
-  double *rows;
+  int64_t    n_animals, no_line, duplicates;
+  int       *column, width = 0;
+  double    *rows;
   const int *term, n = MeritModelFedTerms(report->model, &term);
 
   PetscFunctionBegin;
@@ -220,15 +213,13 @@ PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const geno
   PetscCall(MeritPedigreeSize(MeritModelPedigree(report->model), &n_animals, &no_line, &duplicates));
   PetscCall(PetscMalloc1(a->width, &column));
   column[width++] = 0;
-  for (int v = 0; v < a->n_values; v++)
-    /* only values of these terms are copied; the pedigree's table has its own for the others */
+  for (int v = 0; v < a->n_values; v++) /* only values of these terms are copied; the pedigree's table has its own for the others */
     for (int i = 0; i < n; i++)
       if (a->value[v].term == term[i]) column[width++] = v + 1;
   PetscCall(PetscMalloc1((size_t)(a->n_geno * width), &rows));
   for (int64_t i = 0; i < a->n_geno; i++)
     for (int k = 0; k < width; k++) rows[i * width + k] = a->geno[i * a->width + column[k]];
-  PetscCall(
-      Deliver(report, n_animals, a->n_geno, a->number, width, rows, column, a->ped_first, a->width, a->ped));
+  PetscCall(Deliver(report, n_animals, a->n_geno, a->number, width, rows, column, a->ped_first, a->width, a->ped));
   PetscCall(PetscFree(rows));
   PetscCall(PetscFree(column));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -29,8 +29,7 @@ PetscErrorCode AnimalsCreate(MeritReport report, Animals *a)
     a->geno_first = MeritBlockFirst(n_animals, report->size, report->rank);
     a->n_geno     = MeritBlockFirst(n_animals, report->size, report->rank + 1) - a->geno_first;
   }
-  PetscCall(PetscMalloc3((size_t)(a->n_ped * a->width), &a->ped, (size_t)(a->n_geno * a->width), &a->geno,
-                         a->n_geno, &a->number));
+  PetscCall(PetscMalloc3((size_t)(a->n_ped * a->width), &a->ped, (size_t)(a->n_geno * a->width), &a->geno, a->n_geno, &a->number));
   for (int64_t i = 0; i < a->n_ped * a->width; i++) a->ped[i] = i % a->width ? NAN : 0; /* NA for a value that never arrives */
   for (int64_t i = 0; i < a->n_geno * a->width; i++) a->geno[i] = i % a->width ? NAN : 0;
   for (int64_t i = 0; i < a->n_geno; i++) a->number[i] = -1;
@@ -89,10 +88,8 @@ static PetscErrorCode Count(MeritReport report, double n, MeritText *text)
 {
   PetscFunctionBegin;
   PetscCall(MeritTextAddBytes(text, "\t", 1));
-  if (AnimalsFirstTerm(report) < 0)
-    PetscCall(MeritTextAddBytes(text, "NA", 2));
-  else
-    PetscCall(MeritTextAddInteger(text, (int64_t)n));
+  if (AnimalsFirstTerm(report) < 0) PetscCall(MeritTextAddBytes(text, "NA", 2));
+  else PetscCall(MeritTextAddInteger(text, (int64_t)n));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -190,15 +187,13 @@ static PetscErrorCode Write(MeritReport report, MeritOutput out, const Animals *
   if there are years; then for each trait and genetic term (and regressor), and for each sum of the
   key `ebv`, .ebv and .reliability. NA where a value does not exist or is not computed.
 */
-PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[],
-                                  const double *const genomic[])
+PetscErrorCode MeritReportAnimals(MeritReport report, MeritOutput out, const double x[], const double *const genomic[])
 {
   Animals a = {0};
   double *u;
 
   PetscFunctionBegin;
-  if (!MeritModelPedigree(report->model) && !MeritModelGenotypes(report->model))
-    PetscFunctionReturn(PETSC_SUCCESS);
+  if (!MeritModelPedigree(report->model) && !MeritModelGenotypes(report->model)) PetscFunctionReturn(PETSC_SUCCESS);
   if (MeritModelPedigree(report->model)) PetscCall(MeritPedigreeSetUp(MeritModelPedigree(report->model)));
   PetscCall(ReportComponents(report, x, &u));
   PetscCall(AnimalsCreate(report, &a));

@@ -23,15 +23,15 @@ typedef struct {
   written from the first. Column 0 is the number of records, column v + 1 is value v. All arrays are owned.
 */
 typedef struct {
-  int           n_values, n_columns, width; /* width = n_values + 1: columns of the tables */
-  AnimalValue  *value;                      /* [n_values] */
-  AnimalColumn *column;                     /* [n_columns] */
+  int           n_values, n_columns, width;           /* width = n_values + 1: columns of the tables */
+  AnimalValue  *value;                                /* [n_values] */
+  AnimalColumn *column;                               /* [n_columns] */
   int64_t       ped_first, n_ped, geno_first, n_geno; /* first animal and number of animals of this rank's blocks */
-  double       *ped, *geno; /* [n_ped * width], [n_geno * width] */
-  int64_t      *number;     /* [n_geno] pedigree number of a genotyped animal, -1: not in the pedigree */
-  bool          numbered;   /* number is filled */
-  bool          counted;    /* records are counted already, or not needed */
-  bool          years;      /* the pedigree has birth years */
+  double       *ped, *geno;                           /* [n_ped * width], [n_geno * width] */
+  int64_t      *number;                               /* [n_geno] pedigree number of a genotyped animal, -1: not in the pedigree */
+  bool          numbered;                             /* number is filled */
+  bool          counted;                              /* records are counted already, or not needed */
+  bool          years;                                /* the pedigree has birth years */
 } Animals;
 
 /* Fill value and column from the formula and the sums. Not collective: the same on all ranks. */
@@ -45,8 +45,7 @@ PETSC_INTERN PetscErrorCode AnimalsDestroy(Animals *a);
 PETSC_INTERN PetscErrorCode AnimalsPedigreeValues(MeritReport report, const double u[], Animals *a);
 /* Fill a->geno from genomic[term] [n_rows * n_comp], the values of this rank's genotype rows,
    and copy them to a->ped for animals of the pedigree. Collective. */
-PETSC_INTERN PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[],
-                                                 Animals *a);
+PETSC_INTERN PetscErrorCode AnimalsGenomicValues(MeritReport report, const double *const genomic[], Animals *a);
 /* First genetic term of the formula, by whose id column records are counted; -1 none. Not
    collective. */
 PETSC_INTERN int AnimalsFirstTerm(MeritReport report);

@@ -75,8 +75,8 @@ static PetscErrorCode Flags(MeritReport report, int term, int64_t observed[], ui
 
 /* Send values, observations and states of the owned levels, and store them by level in the block.
    Collective. */
-static PetscErrorCode Deliver(MeritExchange ex, const MeritTermView *view, const double u[],
-                              const int64_t observed[], const uint8_t state[], ReportBlock *block)
+static PetscErrorCode Deliver(MeritExchange ex, const MeritTermView *view, const double u[], const int64_t observed[], const uint8_t state[],
+                              ReportBlock *block)
 {
   const int64_t arriving = MeritExchangeArriving(ex);
   const size_t  d = (size_t)view->n_comp, n = (size_t)arriving * d;
@@ -127,22 +127,19 @@ PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[],
   block->n      = MeritBlockFirst(view->n_levels, report->size, report->rank + 1) - block->first;
   n             = block->n * view->n_comp;
   PetscCall(PetscCalloc3(n, &block->u, n, &block->observed, n, &block->state));
-  for (int64_t i = 0; i < n; i++)
-    /* levels that no rank sends keep this state */
+  for (int64_t i = 0; i < n; i++) /* levels that no rank sends keep this state */
     block->state[i] = report->formula->term[term].fixed ? MERIT_EQ_ABSENT : MERIT_EQ_OK;
   n = (int64_t)view->n_owned * view->n_comp;
   PetscCall(PetscMalloc3(view->n_owned, &dest, n, &observed, n, &state));
   PetscCall(Flags(report, term, observed, state));
-  for (int32_t i = 0; i < view->n_owned; i++)
-    /* by canonical number */
+  for (int32_t i = 0; i < view->n_owned; i++) /* by canonical number */
     dest[i] = MeritBlockOwner(view->n_levels, report->size, view->canonical[i]);
   PetscCall(MeritExchangeCreate(report->comm, view->n_owned, dest, &ex));
   PetscCall(Deliver(ex, view, u + slot, observed, state, block));
   PetscCall(MeritExchangeDestroy(&ex));
   PetscCall(PetscFree3(dest, observed, state));
   PetscCall(ReportSnpScale(report, term, &scale));
-  for (int64_t i = 0; scale && i < block->n * view->n_comp; i++)
-    block->u[i] *= scale[block->first + i / view->n_comp];
+  for (int64_t i = 0; scale && i < block->n * view->n_comp; i++) block->u[i] *= scale[block->first + i / view->n_comp];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -10,7 +10,7 @@
 PetscErrorCode MeritReportAddBytes(MeritReport report, MeritBytes *b)
 {
   const MeritTermView *views;
-  const int            n = MeritModelTerms(report->model, &views);
+  const int            n        = MeritModelTerms(report->model, &views);
   int                  n_values = 0;
   int64_t              n_dropped, n_animals = 0, rows = 0;
 
@@ -25,7 +25,7 @@ PetscErrorCode MeritReportAddBytes(MeritReport report, MeritBytes *b)
   /* animals.tsv: a number for each genetic value of an animal, and its count of records */
   rows = PetscMax(rows, MeritFullestBlock(n_animals, b->ranks) * (n_values + 1));
   /* excluded.tsv: rows of dropped records */
-  rows = PetscMax(rows, MeritFullestBlock(n_dropped, b->ranks) * report->formula->n_traits * 4);
+  rows       = PetscMax(rows, MeritFullestBlock(n_dropped, b->ranks) * report->formula->n_traits * 4);
   b->writing = PetscMax(b->writing, rows * MERIT_ROW_BYTES);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

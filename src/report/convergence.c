@@ -16,8 +16,7 @@ PetscErrorCode MeritReportStepAdd(MeritReport report, const MeritReportStep *ste
 {
   /* residual, its square (the criterion of BLUPF90), change, its square, and the residual in
      the norm of the inverse diagonal of C */
-  const double criteria[] = {step->residual, step->residual * step->residual, step->change,
-                             step->change * step->change, step->residual_scaled};
+  const double criteria[] = {step->residual, step->residual * step->residual, step->change, step->change * step->change, step->residual_scaled};
   MeritText   *text       = &report->steps;
 
   PetscFunctionBegin;

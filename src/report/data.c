@@ -90,7 +90,7 @@ static PetscErrorCode Suspects(MeritReport report, int t, const Moments *all, Me
    borrowed, [n_traits]. */
 PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **traits)
 {
-  const MeritRecordsView *records   = MeritModelRecords(report->model);
+  const MeritRecordsView *records = MeritModelRecords(report->model);
   int64_t                 n_lines;
 
   PetscFunctionBegin;
@@ -103,15 +103,15 @@ PetscErrorCode MeritReportTraits(MeritReport report, const MeritTraitSummary **t
     Moments            m;
 
     PetscCall(Accumulate(report, t, NAN, &m));
-    s->name      = report->formula->trait[t];
-    s->n         = (int64_t)m.n;
+    s->name = report->formula->trait[t];
+    s->n    = (int64_t)m.n;
     /* lines of the records file without the trait, excluded records included */
     s->n_missing = n_lines - s->n;
     s->mean      = m.n > 0 ? m.sum / m.n : NAN;
     /* standard deviation with n - 1 */
-    s->sd        = m.n > 1 ? sqrt(m.square / (m.n - 1)) : NAN;
-    s->min       = m.n > 0 ? m.least : NAN;
-    s->max       = m.n > 0 ? m.most : NAN;
+    s->sd  = m.n > 1 ? sqrt(m.square / (m.n - 1)) : NAN;
+    s->min = m.n > 0 ? m.least : NAN;
+    s->max = m.n > 0 ? m.most : NAN;
     PetscCall(Suspects(report, t, &m, s));
   }
   *traits = report->traits;

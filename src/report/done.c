@@ -95,7 +95,7 @@ PetscErrorCode MeritReportIsDone(MPI_Comm comm, const char folder[], MeritNode j
   same = root && IsOfJob(root, job, command, n_free, free_keys);
   PetscCallMPI(MPI_Bcast(&same, 1, MPI_C_BOOL, 0, comm));
   if (same) PetscCall(CompareInputs(comm, rank, root, &same));
-  status    = root ? cJSON_GetObjectItemCaseSensitive(root, "exit") : NULL;
+  status = root ? cJSON_GetObjectItemCaseSensitive(root, "exit") : NULL;
   /* a result without exit status is of another version */
   answer[0] = same && cJSON_IsNumber(status);
   answer[1] = answer[0] ? status->valueint : 0;

@@ -36,8 +36,7 @@ static const char *Word(const char *text) { return text ? text : ""; }
 
 /* number [n] = rank of each text among the distinct texts of all ranks in byte order; *n_all of
    them. Collective. */
-static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], int64_t number[],
-                            int64_t *n_all)
+static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], int64_t number[], int64_t *n_all)
 {
   MeritStrings pool;
   MeritDict    dict;
@@ -63,8 +62,7 @@ static PetscErrorCode Order(MPI_Comm comm, int64_t n, const char *const text[], 
 
 /* Send rows with dest >= 0 to their ranks, as "kind 0 id 0 reason 0" and two numbers; sort them
    there and append them to text. Collective. */
-static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], const PetscMPIInt dest[],
-                            MeritText *text)
+static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], const PetscMPIInt dest[], MeritText *text)
 {
   MeritExchange ex;
   MeritText     pack = {0};
@@ -79,9 +77,8 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
     const char *part[] = {items[i].kind, items[i].id, items[i].reason};
 
     /* a row that is not sent takes no bytes */
-    for (int k = 0; k < 3 && dest[i] >= 0; k++)
-      PetscCall(MeritTextAddBytes(&pack, part[k], strlen(part[k]) + 1));
-    start[i + 1]     = (int64_t)pack.n;
+    for (int k = 0; k < 3 && dest[i] >= 0; k++) PetscCall(MeritTextAddBytes(&pack, part[k], strlen(part[k]) + 1));
+    start[i + 1]        = (int64_t)pack.n;
     position[2 * i]     = items[i].line;
     position[2 * i + 1] = items[i].order;
   }
@@ -91,17 +88,15 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
   PetscCall(MeritExchangeForward(ex, 2 * sizeof(*position), position, got_position));
   PetscCall(MeritExchangeForwardBytes(ex, pack.at, start, &got, &got_start));
   for (int64_t i = 0; i < arriving; i++) {
-    row[i] = (Excluded){.line = got_position[2 * i], .order = got_position[2 * i + 1], .kind = got + got_start[i]};
+    row[i]        = (Excluded){.line = got_position[2 * i], .order = got_position[2 * i + 1], .kind = got + got_start[i]};
     row[i].id     = row[i].kind + strlen(row[i].kind) + 1;
     row[i].reason = row[i].id + strlen(row[i].id) + 1;
   }
   if (arriving) qsort(row, (size_t)arriving, sizeof(*row), ByPosition);
   for (int64_t i = 0; i < arriving; i++) {
     /* animals and SNPs that are in no file of records have no line */
-    if (row[i].line > 0)
-      PetscCall(MeritTextAdd(text, "%s\t%lld\t", row[i].kind, (long long)row[i].line));
-    else
-      PetscCall(MeritTextAdd(text, "%s\tNA\t", row[i].kind));
+    if (row[i].line > 0) PetscCall(MeritTextAdd(text, "%s\t%lld\t", row[i].kind, (long long)row[i].line));
+    else PetscCall(MeritTextAdd(text, "%s\tNA\t", row[i].kind));
     PetscCall(ReportAddField(text, row[i].id[0] ? row[i].id : "NA", row[i].id[0] ? strlen(row[i].id) : 2));
     PetscCall(MeritTextAddBytes(text, "\t", 1));
     PetscCall(ReportAddField(text, row[i].reason, strlen(row[i].reason)));
@@ -118,8 +113,8 @@ static PetscErrorCode Route(MPI_Comm comm, int64_t n, const Excluded items[], co
 
 /* Rows of one kind, with a line or without: distributed by blocks of lines, or of ids in sorted
    order. Collective. */
-static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bool lines, int64_t n,
-                           const int64_t kinds[], const Excluded items[], int64_t n_ids)
+static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bool lines, int64_t n, const int64_t kinds[], const Excluded items[],
+                           int64_t n_ids)
 {
   PetscMPIInt *dest;
   MeritText    text = {0};
@@ -133,8 +128,7 @@ static PetscErrorCode Part(MeritReport report, MeritOutput out, int64_t kind, bo
   for (int64_t i = 0; i < n; i++) {
     dest[i] = -1;
     if (kinds[i] == kind && (items[i].line > 0) == lines)
-      dest[i] = lines ? MeritBlockOwner(all, report->size, items[i].line)
-                      : MeritBlockOwner(n_ids, report->size, items[i].order);
+      dest[i] = lines ? MeritBlockOwner(all, report->size, items[i].line) : MeritBlockOwner(n_ids, report->size, items[i].order);
   }
   PetscCall(Route(report->comm, n, items, dest, &text));
   PetscCall(MeritOutputWrite(out, "excluded.tsv", NULL, text.at, (int64_t)text.n));
@@ -163,12 +157,10 @@ PetscErrorCode MeritReportExcluded(MeritReport report, MeritOutput out)
   PetscCall(Order(report->comm, n, text, kinds, &n_kinds));
   for (int64_t i = 0; i < n; i++) text[i] = Word(list[i].id);
   PetscCall(Order(report->comm, n, text, ids, &n_ids));
-  for (int64_t i = 0; i < n; i++)
-    items[i] = (Excluded){list[i].line, ids[i], Word(list[i].kind), Word(list[i].id), Word(list[i].reason)};
+  for (int64_t i = 0; i < n; i++) items[i] = (Excluded){list[i].line, ids[i], Word(list[i].kind), Word(list[i].id), Word(list[i].reason)};
   /* kinds in byte order; of each the rows without a line come first */
   for (int64_t k = 0; k < n_kinds; k++)
-    for (int lines = 0; lines < 2; lines++)
-      PetscCall(Part(report, out, k, lines == 1, n, kinds, items, n_ids));
+    for (int lines = 0; lines < 2; lines++) PetscCall(Part(report, out, k, lines == 1, n, kinds, items, n_ids));
   PetscCall(PetscFree4(kinds, ids, text, items));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

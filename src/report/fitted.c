@@ -28,8 +28,7 @@ static int ByLine(const void *a, const void *b)
 
 /* Observed traits of the local records, rows [*n], and the rank of each row's block of lines, dest
    [*n]; both owned by the caller. Collective. */
-static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_t *n, Fitted **rows,
-                               PetscMPIInt **dest)
+static PetscErrorCode Observed(MeritReport report, const double fitted[], int64_t *n, Fitted **rows, PetscMPIInt **dest)
 {
   const MeritRecordsView *records = MeritModelRecords(report->model);
   const int64_t          *line;
@@ -94,8 +93,7 @@ PetscErrorCode MeritReportFitted(MeritReport report, MeritOutput out, const doub
     PetscCall(MeritTextAddBytes(&text, "\n", 1));
   }
   PetscCall(PetscFree(got));
-  PetscCall(
-      MeritOutputWrite(out, "fitted.tsv", "record\ttrait\ty\tfitted\tresidual\n", text.at, (int64_t)text.n));
+  PetscCall(MeritOutputWrite(out, "fitted.tsv", "record\ttrait\ty\tfitted\tresidual\n", text.at, (int64_t)text.n));
   MeritTextFree(&text);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

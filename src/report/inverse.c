@@ -33,8 +33,7 @@ static PetscErrorCode OwnDiagonals(MeritReport report, ReportInverse *v)
   for (int t = 0; t < n_terms; t++) {
     if (!report->formula->term[t].genetic) continue;
     PetscCall(MeritStructureDiagonal(view[t].structure, &diagonal));
-    for (int64_t i = 0; diagonal && i < v->unit.n_ped + v->unit.n_geno; i++)
-      v->own[i * n_terms + t] = i < v->unit.n_ped ? diagonal[i] : 1.0;
+    for (int64_t i = 0; diagonal && i < v->unit.n_ped + v->unit.n_geno; i++) v->own[i * n_terms + t] = i < v->unit.n_ped ? diagonal[i] : 1.0;
     PetscCall(PetscFree(diagonal));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -110,8 +109,7 @@ static double SquaresOfL(const MeritTermView *t)
    column c from e_j and from C^-1 e_j. For an SNP term, own += square of the animal's genotype
    at this SNP: the squares of its values from e_j add up to this over all equations of the
    SNP, times `squares`. */
-static void AddRow(const Animals *a, int term, bool fed, double squares, const double unit[],
-                   const double column[], double pev[], double own[])
+static void AddRow(const Animals *a, int term, bool fed, double squares, const double unit[], const double column[], double pev[], double own[])
 {
   for (int c = 0; c < a->n_columns; c++) {
     double x = 0.0, y = 0.0;
@@ -149,8 +147,7 @@ static PetscErrorCode Values(MeritReport report, const double u[], const double 
   Every equation except aliased and absent ones must come once. Terms whose levels do not share
   covariances may give one column for all levels together (see the header).
 */
-PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const double unit[],
-                                        const double column[], const double *const genomic_unit[],
+PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const double unit[], const double column[], const double *const genomic_unit[],
                                         const double *const genomic_column[])
 {
   ReportInverse       *v       = report->inverse;
@@ -166,7 +163,7 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
   for (int32_t i = 0; i < v->n_slots; i++) v->variance[i] += e[i] * u[i];
   if (v->animals && spec->genetic) {
     Animals   *a = &v->unit, *b = &v->column;
-    const int *list, n_fed = MeritModelFedTerms(report->model, &list);
+    const int *list, n_fed      = MeritModelFedTerms(report->model, &list);
     const bool fed = InList(n_fed, list, term);
     double     squares;
 
@@ -176,11 +173,10 @@ PetscErrorCode MeritReportInverseColumn(MeritReport report, int term, const doub
     PetscCall(Values(report, u, genomic_column, b));
     /* each animal gets the product of its value from e_j and its value from C^-1 e_j */
     for (int64_t i = 0; i < a->n_ped; i++)
-      AddRow(a, term, fed, squares, a->ped + i * a->width, b->ped + i * a->width, v->pev + i * a->n_columns,
-             v->own + i * n_terms);
+      AddRow(a, term, fed, squares, a->ped + i * a->width, b->ped + i * a->width, v->pev + i * a->n_columns, v->own + i * n_terms);
     for (int64_t i = 0; i < a->n_geno; i++)
-      AddRow(a, term, fed, squares, a->geno + i * a->width, b->geno + i * a->width,
-             v->pev + (a->n_ped + i) * a->n_columns, v->own + (a->n_ped + i) * n_terms);
+      AddRow(a, term, fed, squares, a->geno + i * a->width, b->geno + i * a->width, v->pev + (a->n_ped + i) * a->n_columns,
+             v->own + (a->n_ped + i) * n_terms);
   }
   PetscCall(PetscFree(e));
   PetscCall(PetscFree(u));
@@ -197,8 +193,7 @@ PetscErrorCode ReportErrors(MeritReport report, double **errors)
   *errors = NULL;
   if (!v) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1(v->n_slots + 1, errors));
-  for (int32_t i = 0; i < v->n_slots; i++)
-    (*errors)[i] = sqrt(PetscMax(v->variance[i], 0.0)); /* rounding may leave a 0 below it */
+  for (int32_t i = 0; i < v->n_slots; i++) (*errors)[i] = sqrt(PetscMax(v->variance[i], 0.0)); /* rounding may leave a 0 below it */
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

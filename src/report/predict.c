@@ -82,14 +82,15 @@ static void Tell(MeritPrediction p)
   MeritLog(MERIT_LOG_INFO, "%lld animals, %lld of %lld SNPs with effects used, %lld of them with alleles swapped", (long long)c->n_animals,
            (long long)(c->as_is + c->swapped), (long long)c->n_effects, (long long)c->swapped);
   if (c->absent)
-    MeritLog(MERIT_LOG_WARNING, "%lld of %lld SNPs with effects are not in %s: every animal counts with their mean",
-             (long long)c->absent, (long long)c->n_effects, geno);
+    MeritLog(MERIT_LOG_WARNING, "%lld of %lld SNPs with effects are not in %s: every animal counts with their mean", (long long)c->absent,
+             (long long)c->n_effects, geno);
   if (c->other_alleles)
     MeritLog(MERIT_LOG_WARNING,
              "%lld of %lld SNPs with effects have other alleles in %s (another strand or variant): every animal counts with their mean",
              (long long)c->other_alleles, (long long)c->n_effects, geno);
   if (c->by_name)
-    MeritLog(MERIT_LOG_WARNING, "%lld SNPs are matched by name only, as there are no alleles to compare; make sure that both files count the same allele",
+    MeritLog(MERIT_LOG_WARNING,
+             "%lld SNPs are matched by name only, as there are no alleles to compare; make sure that both files count the same allele",
              (long long)c->by_name);
 }
 

@@ -8,11 +8,11 @@
 struct _p_MeritPrediction {
   MPI_Comm            comm;
   PetscMPIInt         rank, size;
-  const char         *format;       /* key of the genotypes in the job file; borrowed */
-  char               *path;         /* of the genotypes; owned */
-  char               *snps;         /* the table of effects; owned */
-  MeritGenotypes      geno;         /* owned */
-  MeritMarkers        markers;      /* its view in the coding of the effects; owned */
+  const char         *format;   /* key of the genotypes in the job file; borrowed */
+  char               *path;     /* of the genotypes; owned */
+  char               *snps;     /* the table of effects; owned */
+  MeritGenotypes      geno;     /* owned */
+  MeritMarkers        markers;  /* its view in the coding of the effects; owned */
   int                 n_values; /* columns of effects */
   char              **name;     /* [n_values] TRAIT.TERM; owned */
   double             *effect;   /* [n_snps * n_values] effect of one copy of the allele that snps.tsv counts; owned */
@@ -23,12 +23,12 @@ struct _p_MeritPrediction {
 
 /* The rows of snps.tsv that this rank read */
 typedef struct {
-  MeritTable      table; /* owned */
-  int64_t         n;
-  const int32_t  *code[3]; /* snp, counted, other; -1 missing */
-  MeritStrings    pool[3];
-  const double   *frequency, *centre, *mean; /* NULL: no such column */
-  const double  **effect;                    /* [n_values] */
+  MeritTable     table; /* owned */
+  int64_t        n;
+  const int32_t *code[3]; /* snp, counted, other; -1 missing */
+  MeritStrings   pool[3];
+  const double  *frequency, *centre, *mean; /* NULL: no such column */
+  const double **effect;                    /* [n_values] */
 } PredictTable;
 
 /* Open and read the table; sets p->n_values and name. Collective. Errors: INPUT for a missing

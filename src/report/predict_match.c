@@ -16,7 +16,7 @@ typedef struct {
   MeritStrings    names;
   const MeritSnp *snps;
   int32_t         n;
-  int32_t        *snp_of; /* [strings] SNP behind a name, -1: two have it */
+  int32_t        *snp_of;                   /* [strings] SNP behind a name, -1: two have it */
   double         *centre, *missing, *scale; /* [n] coding */
   int64_t        *times, *least, *most;     /* [n] how often the table has it, and on which lines */
 } Match;
@@ -151,8 +151,7 @@ static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row,
   if (!name[0]) {
     MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, NULL, "the line has an effect, but no name of a SNP");
   } else if (!Coding(t, row, &centre, &mean)) {
-    MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, name,
-                  "the line has an effect, but no frequency (0 to 1), or no centre and mean (0 to 2)");
+    MeritFaultSet(fault, MERIT_ERROR_INPUT, p->snps, line, name, "the line has an effect, but no frequency (0 to 1), or no centre and mean (0 to 2)");
   } else if (code < 0) {
     /* not genotyped here: its mean contribution goes to the offset */
     p->count.absent++;
@@ -173,10 +172,8 @@ static PetscErrorCode Row(MeritPrediction p, const PredictTable *t, int64_t row,
     p->count.other_alleles += alleles == ALLELES_OTHER;
     /* no alleles on one side: only the name says that it is the same SNP */
     p->count.by_name += (Unknown(counted) && Unknown(other)) || (Unknown(m->snps[j].counted) && Unknown(m->snps[j].other));
-    if (alleles == ALLELES_OTHER)
-      PetscCall(LeaveOut(p, t, row, mean - centre, "other alleles in the genotypes"));
-    else
-      Use(p, t, row, j, alleles == ALLELES_SWAPPED, centre, mean, m);
+    if (alleles == ALLELES_OTHER) PetscCall(LeaveOut(p, t, row, mean - centre, "other alleles in the genotypes"));
+    else Use(p, t, row, j, alleles == ALLELES_SWAPPED, centre, mean, m);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -187,8 +184,7 @@ static PetscErrorCode Sum(MPI_Comm comm, int64_t n, double values[])
   const int64_t step = MeritMaxMessage() / (int64_t)sizeof(*values);
 
   PetscFunctionBegin;
-  for (int64_t i = 0; i < n; i += step)
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, values + i, (int)PetscMin(step, n - i), MPI_DOUBLE, MPI_SUM, comm));
+  for (int64_t i = 0; i < n; i += step) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, values + i, (int)PetscMin(step, n - i), MPI_DOUBLE, MPI_SUM, comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -210,8 +206,7 @@ static PetscErrorCode Join(MeritPrediction p, Match *m)
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 7, MPI_INT64_T, MPI_SUM, p->comm));
   for (int32_t j = 0; j < m->n; j++)
     if (m->times[j] > 1)
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, p->snps, m->most[j], m->snps[j].name, "this SNP is on line %lld already",
-                           (long long)m->least[j]));
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, p->snps, m->most[j], m->snps[j].name, "this SNP is on line %lld already", (long long)m->least[j]));
   /* SNPs of the genotypes that no row of the table with an effect names */
   p->count.without_effect = m->n - p->count.as_is - p->count.swapped - p->count.other_alleles;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -231,8 +226,8 @@ static PetscErrorCode Check(MeritPrediction p)
                          "none of its SNPs can be used: of %lld with an effect in %s, %lld are here with other alleles, %lld are not here",
                          (long long)c->n_effects, p->snps, (long long)c->other_alleles, (long long)c->absent));
   if (!(c->as_is + c->swapped))
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno, 0, NULL, "has none of the %lld SNPs with an effect in %s%s", (long long)c->n_effects,
-                         p->snps, !MeritGenotypesNamed(p->geno) ? "; the SNPs of text genotypes are called SNP1, SNP2, ... by position" : ""));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno, 0, NULL, "has none of the %lld SNPs with an effect in %s%s", (long long)c->n_effects, p->snps,
+                         !MeritGenotypesNamed(p->geno) ? "; the SNPs of text genotypes are called SNP1, SNP2, ... by position" : ""));
   /* text genotypes have no names of SNPs: they are matched by position */
   if (!MeritGenotypesNamed(p->geno) && c->n_rows != c->n_snps)
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, geno, 0, NULL,

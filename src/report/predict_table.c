@@ -26,8 +26,7 @@ static PetscErrorCode Need(MeritPrediction p, PredictTable *t, const char name[]
 {
   PetscFunctionBegin;
   *column = MeritTableFind(t->table, name);
-  if (*column < 0)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, p->snps, 1, NULL, "predict.snps: no column '%s'; a snps.tsv is needed", name));
+  if (*column < 0) PetscCall(MeritRaise(MERIT_ERROR_INPUT, p->snps, 1, NULL, "predict.snps: no column '%s'; a snps.tsv is needed", name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

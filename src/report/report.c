@@ -31,7 +31,7 @@ PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
 {
   const char *const words[]  = {"all", "fixed", "none"};
   const char *const errors[] = {"auto", "yes", "no", "true", "false"};
-  int               choice   = REPORT_ALL, wanted = MERIT_ERRORS_AUTO;
+  int               choice = REPORT_ALL, wanted = MERIT_ERRORS_AUTO;
   MeritNode         ebv;
 
   PetscFunctionBegin;
@@ -41,7 +41,7 @@ PetscErrorCode MeritReportSetFromConfig(MeritReport report, MeritNode job)
   PetscCall(MeritConfigChoice(job, "output.se", 5, errors, &wanted));
   /* words 3 and 4, true and false, are yes and no again */
   report->errors = (MeritReportErrors)(wanted > MERIT_ERRORS_NO ? wanted - 2 : wanted);
-  ebv = MeritNodeFind(job, "ebv");
+  ebv            = MeritNodeFind(job, "ebv");
   if (ebv) PetscCall(ReportSumsParse(report, ebv));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -65,10 +65,7 @@ bool MeritReportCrossesLevels(MeritReport report)
 }
 
 /* ReportComponentName - See the header. Not collective. */
-const char *ReportComponentName(const MeritTermSpec *term, int component)
-{
-  return term->component[component].name;
-}
+const char *ReportComponentName(const MeritTermSpec *term, int component) { return term->component[component].name; }
 
 /* ReportAddField - See the header. Quotes within the field are doubled. Not collective. */
 PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length)
@@ -76,16 +73,14 @@ PetscErrorCode ReportAddField(MeritText *text, const char at[], size_t length)
   bool quote = length > 0 && (at[0] == ' ' || at[length - 1] == ' ');
 
   PetscFunctionBegin;
-  for (size_t i = 0; i < length && !quote; i++)
-    /* a field with a tab, quote or line end must be quoted */
+  for (size_t i = 0; i < length && !quote; i++) /* a field with a tab, quote or line end must be quoted */
     quote = at[i] == '\t' || at[i] == '"' || at[i] == '\n' || at[i] == '\r';
   if (!quote) {
     PetscCall(MeritTextAddBytes(text, at, length));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(MeritTextAddBytes(text, "\"", 1));
-  for (size_t i = 0; i < length; i++)
-    PetscCall(MeritTextAddBytes(text, at[i] == '"' ? "\"\"" : at + i, at[i] == '"' ? 2 : 1));
+  for (size_t i = 0; i < length; i++) PetscCall(MeritTextAddBytes(text, at[i] == '"' ? "\"\"" : at + i, at[i] == '"' ? 2 : 1));
   PetscCall(MeritTextAddBytes(text, "\"", 1));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

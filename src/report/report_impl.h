@@ -16,7 +16,7 @@ typedef struct {
 
 /* A linear combination of genetic values, from the key `ebv` */
 typedef struct {
-  char      *name; /* owned */
+  char      *name;        /* owned */
   bool       over_traits; /* true: one column; false: one for every trait */
   int        n;
   ReportPart part[REPORT_PARTS];
@@ -33,7 +33,7 @@ struct _p_MeritReport {
   ReportChoice         solutions;
   bool                 fitted; /* fitted.tsv is wanted */
   MeritReportErrors    errors;
-  ReportInverse       *inverse;        /* sums over the columns of C^-1; owned, NULL: no errors are computed */
+  ReportInverse       *inverse; /* sums over the columns of C^-1; owned, NULL: no errors are computed */
   int                  n_sums;
   ReportSum           *sum;    /* [n_sums]; owned */
   MeritTraitSummary   *traits; /* owned, NULL until they are computed; likewise terms and counts */
@@ -61,8 +61,7 @@ typedef struct {
 PETSC_INTERN PetscErrorCode ReportComponents(MeritReport report, const double x[], double **u);
 /* Values, numbers of observations and states of a term for this rank's block, from the
    components u (ReportComponents). Collective. Free with ReportBlockDestroy. */
-PETSC_INTERN PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[],
-                                              ReportBlock *block);
+PETSC_INTERN PetscErrorCode ReportBlockCreate(MeritReport report, int term, const double u[], ReportBlock *block);
 /* Free the arrays. Not collective. */
 PETSC_INTERN PetscErrorCode ReportBlockDestroy(ReportBlock *block);
 /* Index of a term's first owned equation, and of its first component in the arrays of owned

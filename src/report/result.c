@@ -19,11 +19,11 @@ typedef struct {
    present folder. On this rank; not collective. */
 static Recorded Look(const char path[])
 {
-  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-  char        folder[PETSC_MAX_PATH_LEN];
-  cJSON      *root;
+  const char  *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  char         folder[PETSC_MAX_PATH_LEN];
+  cJSON       *root;
   const cJSON *item;
-  Recorded    recorded = {-1, -1};
+  Recorded     recorded = {-1, -1};
 
   snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(name - path) : 1, slash ? path : ".");
   root = SummaryRead(folder);

@@ -35,8 +35,7 @@ static PetscErrorCode ColumnsToSnps(MeritGenotypes geno, int32_t **snp_of)
 
 /* Effects of one SNP term, from the block of its columns to the blocks of the file's SNPs.
    Collective. */
-static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBlock *block,
-                              const int32_t snp_of[], int offset, SnpTable *table)
+static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBlock *block, const int32_t snp_of[], int offset, SnpTable *table)
 {
   MeritExchange ex;
   PetscMPIInt  *dest;
@@ -46,8 +45,7 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBl
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(block->n, &dest));
-  for (int64_t i = 0; i < block->n; i++)
-    /* rank of the SNP's block of the file */
+  for (int64_t i = 0; i < block->n; i++) /* rank of the SNP's block of the file */
     dest[i] = MeritBlockOwner(n_snps, report->size, snp_of[block->first + i]);
   PetscCall(MeritExchangeCreate(report->comm, block->n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
@@ -55,8 +53,7 @@ static PetscErrorCode Deliver(MeritReport report, int64_t n_snps, const ReportBl
   PetscCall(MeritExchangeForward(ex, sizeof(*got), snp_of + block->first, got));
   PetscCall(MeritExchangeForward(ex, (size_t)block->n_comp * sizeof(*u), block->u, u));
   for (int64_t i = 0; i < arriving; i++)
-    memcpy(table->effect + (int64_t)(got[i] - table->first) * table->n_values + offset, u + i * block->n_comp,
-           (size_t)block->n_comp * sizeof(*u));
+    memcpy(table->effect + (int64_t)(got[i] - table->first) * table->n_values + offset, u + i * block->n_comp, (size_t)block->n_comp * sizeof(*u));
   PetscCall(PetscFree2(got, u));
   PetscCall(PetscFree(dest));
   PetscCall(MeritExchangeDestroy(&ex));
@@ -78,9 +75,8 @@ static PetscErrorCode Header(MeritReport report, MeritText *text)
     for (int c = 0; c < term->n_components; c++) {
       char name[1100];
 
-      snprintf(name, sizeof(name), "%s.%s%s%s.effect", report->formula->trait[term->component[c].trait],
-               term->label, term->n_regressors > 1 ? "." : "",
-               term->n_regressors > 1 ? ReportComponentName(term, c) : "");
+      snprintf(name, sizeof(name), "%s.%s%s%s.effect", report->formula->trait[term->component[c].trait], term->label,
+               term->n_regressors > 1 ? "." : "", term->n_regressors > 1 ? ReportComponentName(term, c) : "");
       PetscCall(MeritTextAddBytes(text, "\t", 1));
       PetscCall(ReportAddField(text, name, strlen(name)));
     }
@@ -101,10 +97,8 @@ static PetscErrorCode Rows(MeritGenotypes geno, const MeritSnp snps[], const Snp
     const char     *fields[] = {snp->name, snp->chromosome, NULL, snp->counted, snp->other};
 
     for (int k = 0; k < 5; k++) {
-      if (fields[k])
-        PetscCall(ReportAddField(text, fields[k], strlen(fields[k])));
-      else
-        PetscCall(MeritTextAdd(text, "%lld", (long long)snp->position));
+      if (fields[k]) PetscCall(ReportAddField(text, fields[k], strlen(fields[k])));
+      else PetscCall(MeritTextAdd(text, "%lld", (long long)snp->position));
       PetscCall(MeritTextAddBytes(text, "\t", 1));
     }
     PetscCall(MeritTextAddReal(text, snp->frequency));
@@ -123,8 +117,7 @@ static PetscErrorCode Rows(MeritGenotypes geno, const MeritSnp snps[], const Snp
 }
 
 /* table->effect = effects of all SNP terms, one term after another. Collective. */
-static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_snps, const double x[],
-                           SnpTable *table)
+static PetscErrorCode Fill(MeritReport report, MeritGenotypes geno, int32_t n_snps, const double x[], SnpTable *table)
 {
   const int *fed, n = MeritModelFedTerms(report->model, &fed);
   int32_t   *snp_of;

@@ -13,8 +13,8 @@
 static const char *const header = "trait\tterm\tcomponent\tlevel\tn\tsolution\tse\tstatus\n";
 
 /* A row. An aliased equation has solution 0 and no standard error; n < 0 is NA. */
-static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, const char *component,
-                          const char *level, size_t length, int64_t n, double solution, double error, uint8_t state)
+static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, const char *component, const char *level, size_t length, int64_t n,
+                          double solution, double error, uint8_t state)
 {
   bool aliased = state == MERIT_EQ_ALIASED;
 
@@ -27,10 +27,8 @@ static PetscErrorCode Row(MeritText *text, const char *trait, const char *term, 
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(ReportAddField(text, level, length));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
-  if (n >= 0)
-    PetscCall(MeritTextAddInteger(text, n));
-  else
-    PetscCall(MeritTextAddBytes(text, "NA", 2));
+  if (n >= 0) PetscCall(MeritTextAddInteger(text, n));
+  else PetscCall(MeritTextAddBytes(text, "NA", 2));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
   PetscCall(MeritTextAddReal(text, aliased ? 0 : solution));
   PetscCall(MeritTextAddBytes(text, "\t", 1));
@@ -61,9 +59,8 @@ static PetscErrorCode Term(MeritReport report, int t, const double u[], const do
 
       /* a fixed level without observations has no equation and no row */
       if (block.state[k] == MERIT_EQ_ABSENT) continue;
-      PetscCall(Row(text, report->formula->trait[spec->component[c].trait], spec->label,
-                    ReportComponentName(spec, c), at + start[i], (size_t)(start[i + 1] - start[i]),
-                    block.observed[k], block.u[k], errors ? fabs(se.u[k]) : NAN, block.state[k]));
+      PetscCall(Row(text, report->formula->trait[spec->component[c].trait], spec->label, ReportComponentName(spec, c), at + start[i],
+                    (size_t)(start[i + 1] - start[i]), block.observed[k], block.u[k], errors ? fabs(se.u[k]) : NAN, block.state[k]));
     }
   PetscCall(PetscFree(at));
   PetscCall(PetscFree(start));

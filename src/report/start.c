@@ -41,8 +41,7 @@ static PetscErrorCode Read(MPI_Comm comm, const char path[], MeritTable *table, 
   for (int k = 0; k < 5; k++) {
     column[k] = MeritTableFind(*table, start_columns[k]);
     if (column[k] < 0)
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 1, NULL,
-                           "solver.start: no column '%s'; a solutions.tsv is needed", start_columns[k]));
+      PetscCall(MeritRaise(MERIT_ERROR_INPUT, path, 1, NULL, "solver.start: no column '%s'; a solutions.tsv is needed", start_columns[k]));
     PetscCall(MeritTableSelect(*table, column[k], k < 4 ? MERIT_COLUMN_TEXT : MERIT_COLUMN_NUMBER));
   }
   PetscCall(MeritTableRead(*table));
@@ -90,8 +89,7 @@ typedef struct {
 
 /* Rows of this rank for term t, with the canonical number and the first equation of their levels;
    *rows [*n_rows] are owned by the caller. Collective. */
-static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t, int64_t *n_rows,
-                              StartRow **rows)
+static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t, int64_t *n_rows, StartRow **rows)
 {
   MeritStrings pool;
   int32_t     *code;
@@ -115,8 +113,7 @@ static PetscErrorCode Collect(MeritReport report, const StartTable *start, int t
   PetscCall(MeritModelFindLabels(report->model, t, pool, number));
   for (int64_t i = 0; i < n; i++) level[i] = number[code[i]];
   PetscCall(MeritModelLocate(report->model, t, n, level, equation));
-  for (int64_t i = 0; i < n; i++)
-    /* a label that the term does not have gets level -1 */
+  for (int64_t i = 0; i < n; i++) /* a label that the term does not have gets level -1 */
     (*rows)[i].level = level[i], (*rows)[i].equation = level[i] < 0 ? -1 : equation[i];
   PetscCall(PetscFree3(number, level, equation));
   PetscCall(PetscFree(code));
@@ -134,10 +131,8 @@ static PetscMPIInt Owner(const int64_t begin[], PetscMPIInt size, int64_t equati
   while (high - low > 1) {
     PetscMPIInt middle = (low + high) / 2;
 
-    if (begin[middle] <= equation)
-      low = middle;
-    else
-      high = middle;
+    if (begin[middle] <= equation) low = middle;
+    else high = middle;
   }
   /* of ranks with the same first equation the last one owns it; the others have none */
   while (low + 1 < size && begin[low + 1] <= equation) low++;
@@ -154,13 +149,13 @@ static void Lay(MeritReport report, const StartRow *row, const double *scale, do
                   (long long)PetscMin(*line, row->line));
   *line = row->line;
   /* the file has the effect of one allele copy, u is that of the scaled column */
-  *u    = scale ? row->value / scale[row->level] : row->value;
+  *u = scale ? row->value / scale[row->level] : row->value;
 }
 
 /* Send the rows of term t to the owners, and store them in u; line [slots] are the lines that
    values came from. *n_used rows over all ranks. Collective. */
-static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow rows[],
-                            const int64_t begin[], double u[], int64_t line[], MeritFault *fault, int64_t *n_used)
+static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow rows[], const int64_t begin[], double u[], int64_t line[],
+                            MeritFault *fault, int64_t *n_used)
 {
   const MeritTermView *view;
   const double        *scale;
@@ -176,8 +171,7 @@ static PetscErrorCode Place(MeritReport report, int t, int64_t n, const StartRow
   ReportTermFirst(report, t, &equation, &slot);
   PetscCall(ReportSnpScale(report, t, &scale));
   PetscCall(PetscMalloc1(n, &dest));
-  for (int64_t i = 0; i < n; i++)
-    /* levels that this model does not have are not sent, nor those of terms without equations */
+  for (int64_t i = 0; i < n; i++) /* levels that this model does not have are not sent, nor those of terms without equations */
     dest[i] = rows[i].equation < 0 || !view->n_eq ? -1 : Owner(begin, report->size, rows[i].equation);
   PetscCall(MeritExchangeCreate(report->comm, n, dest, &ex));
   arriving = MeritExchangeArriving(ex);
@@ -268,10 +262,8 @@ PetscErrorCode MeritReportStart(MeritReport report, const char path[], double x[
   PetscCall(PlaceAll(report, &start, slot, u, n_found));
   PetscCall(MeritTableDestroy(&table));
   if (!*n_found)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, report->start, 0, NULL,
-                         "solver.start: none of its %lld rows fits this model", (long long)n_rows));
-  MeritLog(MERIT_LOG_INFO, "start: %lld of %lld rows of %s used", (long long)*n_found, (long long)n_rows,
-           report->start);
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, report->start, 0, NULL, "solver.start: none of its %lld rows fits this model", (long long)n_rows));
+  MeritLog(MERIT_LOG_INFO, "start: %lld of %lld rows of %s used", (long long)*n_found, (long long)n_rows, report->start);
   PetscCall(MeritModelFromComponents(report->model, u, x));
   PetscCall(PetscFree(u));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -220,8 +220,7 @@ static PetscErrorCode AddExclusions(MeritReport report, cJSON *root)
   Collective. To be called after every other file is staged, since it lists them with bytes and
   CRC-32. Numbers that do not exist are null. docs/file-formats.md describes the keys.
 */
-PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job,
-                                  const MeritRunSummary *run)
+PetscErrorCode MeritReportSummary(MeritReport report, MeritOutput out, MeritNode job, const MeritRunSummary *run)
 {
   cJSON *root = cJSON_CreateObject();
 

@@ -9,20 +9,16 @@ cJSON *SummaryObject(cJSON *to, const char name[])
 {
   cJSON *item = cJSON_CreateObject();
 
-  if (to && cJSON_IsArray(to))
-    cJSON_AddItemToArray(to, item);
-  else
-    cJSON_AddItemToObject(to, name, item);
+  if (to && cJSON_IsArray(to)) cJSON_AddItemToArray(to, item);
+  else cJSON_AddItemToObject(to, name, item);
   return item;
 }
 
 /* SummaryReal - See the header: JSON has no NaN and no infinity. Not collective. */
 void SummaryReal(cJSON *to, const char name[], double value)
 {
-  if (isfinite(value))
-    cJSON_AddNumberToObject(to, name, value);
-  else
-    cJSON_AddNullToObject(to, name);
+  if (isfinite(value)) cJSON_AddNumberToObject(to, name, value);
+  else cJSON_AddNullToObject(to, name);
 }
 
 /* SummaryTree - See the header. A scalar that reads as a finite number becomes a number, any
@@ -34,8 +30,7 @@ cJSON *SummaryTree(MeritNode node)
 
   switch (node->kind) {
   case MERIT_NODE_SCALAR:
-    return MeritNodeReal(node, &value) && isfinite(value) ? cJSON_CreateNumber(value)
-                                                          : cJSON_CreateString(node->text);
+    return MeritNodeReal(node, &value) && isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateString(node->text);
   case MERIT_NODE_LIST:
     item = cJSON_CreateArray();
     for (int32_t i = 0; i < node->n; i++) cJSON_AddItemToArray(item, SummaryTree(node->child[i]));
@@ -96,12 +91,12 @@ PetscErrorCode SummaryGenotypes(const char key[], const char suffix[], const cha
 PetscErrorCode SummaryPhases(MPI_Comm comm, cJSON *root)
 {
   static const char *const title[] = {"seconds", "cpu_seconds", "memory_by_phase"};
-  const char *const *names;
-  const double      *seconds, *cpu;
-  const int64_t     *memory;
-  const int          n       = MeritPhases(&names, &seconds);
-  int                span[2] = {n, -n};
-  double            *most;
+  const char *const       *names;
+  const double            *seconds, *cpu;
+  const int64_t           *memory;
+  const int                n       = MeritPhases(&names, &seconds);
+  int                      span[2] = {n, -n};
+  double                  *most;
 
   PetscFunctionBegin;
   MeritPhasesUsed(&cpu, &memory);
@@ -178,8 +173,7 @@ PetscErrorCode SummaryWrite(MPI_Comm comm, MeritOutput out, cJSON *root)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   text = rank ? NULL : cJSON_Print(root);
-  if (!rank && !text)
-    MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "no memory for summary.json");
+  if (!rank && !text) MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, NULL, 0, NULL, "no memory for summary.json");
   PetscCall(MeritFaultAgree(comm, &fault));
   /* other ranks write nothing */
   PetscCall(MeritOutputWrite(out, "summary.json", NULL, text, text ? (int64_t)strlen(text) : 0));

@@ -14,7 +14,7 @@ cJSON *SummaryRead(const char folder[])
 {
   char        path[PETSC_MAX_PATH_LEN];
   struct stat about;
-  cJSON      *root = NULL;
+  cJSON      *root  = NULL;
   MeritFault  fault = {0};
   int         file;
 

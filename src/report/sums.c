@@ -86,9 +86,9 @@ static bool FindValue(SumParser *p, int *term, int *regressor)
 /* Error for a name that is no value of the model; lists those that are */
 static PetscErrorCode Unknown(SumParser *p)
 {
-  const MeritFormula *f        = p->report->formula;
+  const MeritFormula *f         = p->report->formula;
   char                list[900] = "";
-  size_t              used     = 0;
+  size_t              used      = 0;
 
   PetscFunctionBegin;
   for (int t = 0; t < f->n_terms; t++)
@@ -105,8 +105,8 @@ static PetscErrorCode Unknown(SumParser *p)
    regressor of the part. */
 static PetscErrorCode Row(SumParser *p, ReportPart *part)
 {
-  const MeritFormula  *f    = p->report->formula;
-  const MeritTermSpec *spec = &f->term[part->term];
+  const MeritFormula  *f         = p->report->formula;
+  const MeritTermSpec *spec      = &f->term[part->term];
   char                 rows[600] = "";
   size_t               used = 0, length = strcspn(p->at + 1, "]");
   const char          *word = p->at + 1;
@@ -223,17 +223,13 @@ static PetscErrorCode ParseSum(MeritReport report, MeritNode node, ReportSum *su
 PetscErrorCode ReportSumsParse(MeritReport report, MeritNode ebv)
 {
   PetscFunctionBegin;
-  if (ebv->kind != MERIT_NODE_MAP)
-    PetscCall(MeritNodeError(ebv, "ebv: must be a map, such as {total: \"ped(cow) + snp(cow)\"}"));
+  if (ebv->kind != MERIT_NODE_MAP) PetscCall(MeritNodeError(ebv, "ebv: must be a map, such as {total: \"ped(cow) + snp(cow)\"}"));
   PetscCall(PetscCalloc1(ebv->n, &report->sum));
   for (int32_t i = 0; i < ebv->n; i++) {
-    if (ebv->child[i]->kind != MERIT_NODE_SCALAR)
-      PetscCall(MeritNodeError(ebv->child[i], "ebv.%s: must be a sum of labels", ebv->key[i]));
+    if (ebv->child[i]->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(ebv->child[i], "ebv.%s: must be a sum of labels", ebv->key[i]));
     for (int t = 0; t < report->formula->n_terms; t++)
       if (!strcmp(report->formula->term[t].label, ebv->key[i]))
-        PetscCall(MeritNodeKeyError(ebv->child[i],
-                                    "ebv.%s: a term has this label already; give the sum a name of its own",
-                                    ebv->key[i]));
+        PetscCall(MeritNodeKeyError(ebv->child[i], "ebv.%s: a term has this label already; give the sum a name of its own", ebv->key[i]));
     PetscCall(PetscStrallocpy(ebv->key[i], &report->sum[i].name));
     /* counted before it is parsed, so that an error frees its name */
     report->n_sums = i + 1;

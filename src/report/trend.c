@@ -34,8 +34,7 @@ static bool Whole(const char *at, const char *end, double *value)
 /* Is the term a fixed class of one column? */
 static bool Plain(const MeritTermSpec *spec)
 {
-  return spec->fixed && spec->n_regressors == 1 && spec->regressor[0].n_class == 1 &&
-         spec->regressor[0].covariate == MERIT_COVARIATE_NONE;
+  return spec->fixed && spec->n_regressors == 1 && spec->regressor[0].n_class == 1 && spec->regressor[0].covariate == MERIT_COVARIATE_NONE;
 }
 
 /* Sums of the observations by level and component, at the owners of the levels: *u as for

@@ -54,12 +54,12 @@ static PetscErrorCode Field(MeritText *text, const char *at)
    scale; the fraction of the variance is the same for both. */
 static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int i, const char *suffix, double scale, MeritText *text)
 {
-  const MeritComponent *c     = &v->component[i];
+  const MeritComponent *c = &v->component[i];
   /* known: standard error from the information matrix; alone: only the Monte Carlo part is known */
-  const bool            known = v->covariance && v->state[i] != MERIT_ESTIMATE_FIXED;
-  const bool            alone = v->monte_carlo && (v->state[i] == MERIT_ESTIMATE_OK || v->state[i] == MERIT_ESTIMATE_NEGATIVE);
-  const double          own = known ? v->covariance[i * v->n + i] : NAN, noise = v->monte_carlo ? v->monte_carlo[i * v->n + i] : 0.0;
-  char                 *name[3], term[1200];
+  const bool   known = v->covariance && v->state[i] != MERIT_ESTIMATE_FIXED;
+  const bool   alone = v->monte_carlo && (v->state[i] == MERIT_ESTIMATE_OK || v->state[i] == MERIT_ESTIMATE_NEGATIVE);
+  const double own = known ? v->covariance[i * v->n + i] : NAN, noise = v->monte_carlo ? v->monte_carlo[i * v->n + i] : 0.0;
+  char        *name[3], term[1200];
 
   PetscFunctionBegin;
   PetscCall(ReportComponentTerm(report, c, &name[0]));
@@ -97,7 +97,7 @@ static PetscErrorCode Line(MeritReport report, const MeritVarianceTable *v, int 
 */
 PetscErrorCode MeritReportVariances(MeritReport report, MeritOutput out, const MeritVarianceTable *v)
 {
-  MeritText     text = {0};
+  MeritText            text = {0};
   const MeritTermView *views;
 
   PetscFunctionBegin;

@@ -29,15 +29,13 @@ static PetscErrorCode Allocate(MeritSimulation sim, int generation, SimGeneratio
   end        = g->first + MeritBlockFirst(g->n, sim->size, sim->rank + 1);
   g->n_local = (int32_t)(end - g->start);
   PetscCall(PetscMalloc4(g->n_local, &g->herd, (size_t)g->n_local * (size_t)spec->n_traits, &g->polygenic,
-                         (size_t)g->n_local * (size_t)spec->n_traits, &g->value,
-                         (size_t)g->n_local * 2 * (size_t)sim->genome.loci.words, &g->genes));
+                         (size_t)g->n_local * (size_t)spec->n_traits, &g->value, (size_t)g->n_local * 2 * (size_t)sim->genome.loci.words, &g->genes));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Enter the newborn of this rank in the herd book, with their inbreeding, and share it with all
    nodes. Collective. */
-static PetscErrorCode Register(MeritSimulation sim, int generation, const SimGeneration *born,
-                               const SimParents parents[2])
+static PetscErrorCode Register(MeritSimulation sim, int generation, const SimGeneration *born, const SimParents parents[2])
 {
   PetscFunctionBegin;
   /* Founders have unknown parents; the draw of an unknown parent has the same number, SIM_UNKNOWN */
@@ -86,8 +84,7 @@ static void Polygenic(MeritSimulation sim, int64_t number, const SimParent *cons
 
 /* Two haplotypes at the QTL, and the sum over QTL of effect (copies - 2 frequency) added to the
    true values */
-static void Genes(MeritSimulation sim, int64_t number, const SimParent *const parent[2], uint64_t genes[],
-                  double v[])
+static void Genes(MeritSimulation sim, int64_t number, const SimParent *const parent[2], uint64_t genes[], double v[])
 {
   const SimGenome *g = &sim->genome;
   const int        n = sim->spec.n_traits;
@@ -95,14 +92,12 @@ static void Genes(MeritSimulation sim, int64_t number, const SimParent *const pa
   for (int side = 0; side < 2; side++) {
     bool known = parent[side] && parent[side]->number != SIM_UNKNOWN;
 
-    SimHaplotype(g, &g->loci, number, side, known ? SimParentGenes(parent[side], n) : NULL,
-                 genes + side * g->loci.words);
+    SimHaplotype(g, &g->loci, number, side, known ? SimParentGenes(parent[side], n) : NULL, genes + side * g->loci.words);
   }
   /* Copies of allele 1 at QTL q, centred by twice its base frequency, so that the base population
      has mean 0 */
   for (int32_t q = 0; q < g->n_qtl; q++) {
-    int copies =
-        (int)((genes[q / 64] >> (q % 64)) & 1) + (int)((genes[g->loci.words + q / 64] >> (q % 64)) & 1);
+    int copies = (int)((genes[q / 64] >> (q % 64)) & 1) + (int)((genes[g->loci.words + q / 64] >> (q % 64)) & 1);
 
     for (int t = 0; t < n; t++) v[t] += g->effect[q * n + t] * ((double)copies - 2.0 * g->frequency[q]);
   }
@@ -135,8 +130,7 @@ PetscErrorCode SimBirths(MeritSimulation sim, int generation, const SimGeneratio
 
   PetscFunctionBegin;
   PetscCall(Allocate(sim, generation, born));
-  for (int side = 0; generation > 0 && side < 2; side++)
-    PetscCall(SimMate(sim, generation, side == 0, from, born, &parents[side]));
+  for (int side = 0; generation > 0 && side < 2; side++) PetscCall(SimMate(sim, generation, side == 0, from, born, &parents[side]));
   PetscCall(Register(sim, generation, born, parents));
   BearAll(sim, generation, parents, born);
   for (int side = 0; side < 2; side++) PetscCall(PetscFree(parents[side].at));

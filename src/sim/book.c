@@ -49,13 +49,11 @@ PetscErrorCode SimBookShare(SimBook *book, int64_t first, int64_t n)
   PetscCall(SimBookWait(book));
   if (book->memory.leaders != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_size(book->memory.leaders, &nodes));
   for (PetscMPIInt r = 0; nodes > 1 && r < book->size; r++) {
-    int64_t begin = first + MeritBlockFirst(n, book->size, r),
-            end   = first + MeritBlockFirst(n, book->size, r + 1);
+    int64_t begin = first + MeritBlockFirst(n, book->size, r), end = first + MeritBlockFirst(n, book->size, r + 1);
 
     for (; begin < end; begin += limit)
-      PetscCallMPI(MPI_Bcast(book->animal + begin,
-                             (int)(PetscMin(limit, end - begin) * (int64_t)sizeof(SimAnimal)), MPI_BYTE,
-                             book->node_of[r], book->memory.leaders));
+      PetscCallMPI(MPI_Bcast(book->animal + begin, (int)(PetscMin(limit, end - begin) * (int64_t)sizeof(SimAnimal)), MPI_BYTE, book->node_of[r],
+                             book->memory.leaders));
   }
   PetscCall(SimBookWait(book));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -34,8 +34,7 @@ static PetscErrorCode FreeHaplotypes(Haplotypes *c)
 /* Animals of a generation that are genotyped or ancestors of genotyped ones */
 static PetscErrorCode ListHaplotypes(MeritSimulation sim, int generation, int32_t words, Haplotypes *c)
 {
-  int64_t first = SimGenerationFirst(&sim->spec, generation),
-          end   = SimGenerationFirst(&sim->spec, generation + 1);
+  int64_t first = SimGenerationFirst(&sim->spec, generation), end = SimGenerationFirst(&sim->spec, generation + 1);
 
   PetscFunctionBegin;
   c->n = 0;
@@ -57,10 +56,8 @@ static const uint64_t *GenesOf(const Haplotypes *c, uint32_t number, int32_t wor
   while (high - low > 1) {
     int64_t middle = (low + high) / 2;
 
-    if (c->number[middle] <= number)
-      low = middle;
-    else
-      high = middle;
+    if (c->number[middle] <= number) low = middle;
+    else high = middle;
   }
   return c->genes + (size_t)low * 2 * (size_t)words;
 }
@@ -80,8 +77,7 @@ static void Drop(MeritSimulation sim, const SimLoci *loci, const Haplotypes *fro
 
 /* Enter the genotypes of a generation into the range's rows of the .bed: two bits an animal, four
    animals a byte */
-static void Enter(MeritSimulation sim, const SimLoci *loci, const Haplotypes *c, int64_t row, int64_t stride,
-                  char *bed)
+static void Enter(MeritSimulation sim, const SimLoci *loci, const Haplotypes *c, int64_t row, int64_t stride, char *bed)
 {
   static const unsigned char code[3] = {3, 2, 0}; /* code of PLINK 1 by copies of A1; 1 means missing */
   const int32_t              n       = loci->to - loci->from;
@@ -141,8 +137,7 @@ static PetscErrorCode AncestralBits(const SimSpec *spec, const SimLoci *loci, ui
   PetscCall(PetscCalloc1((size_t)spec->ancestors * (size_t)loci->words, bits));
   for (int32_t j = loci->from; j < loci->to; j++) {
     SimAncestralAlleles(spec, j, allele);
-    for (int32_t k = 0; k < spec->ancestors; k++)
-      /* bit j of haplotype k */
+    for (int32_t k = 0; k < spec->ancestors; k++) /* bit j of haplotype k */
       (*bits)[k * loci->words + (j - loci->from) / 64] |= (uint64_t)allele[k] << ((j - loci->from) % 64);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -151,10 +146,10 @@ static PetscErrorCode AncestralBits(const SimSpec *spec, const SimLoci *loci, ui
 /* Genotypes of one range: bed [(to - from) * stride], 0 at entry */
 static PetscErrorCode DropRange(MeritSimulation sim, Range range, int64_t stride, char *bed)
 {
-  SimLoci   loci = {.from = range.from, .to = range.to, .words = (range.to - range.from + 63) / 64};
-  Haplotypes  from = {0}, here = {0};
-  uint64_t *bits;
-  int64_t   row = 0;
+  SimLoci    loci = {.from = range.from, .to = range.to, .words = (range.to - range.from + 63) / 64};
+  Haplotypes from = {0}, here = {0};
+  uint64_t  *bits;
+  int64_t    row = 0;
 
   PetscFunctionBegin;
   PetscCall(AncestralBits(&sim->spec, &loci, &bits));
@@ -193,8 +188,7 @@ static PetscErrorCode CutRanges(MeritSimulation sim, int64_t stride, int64_t *n,
   int64_t       room   = 0;
 
   PetscFunctionBegin;
-  for (int32_t c = 0; c < sim->spec.chromosomes; c++)
-    /* ranges of each chromosome, rounded up */
+  for (int32_t c = 0; c < sim->spec.chromosomes; c++) /* ranges of each chromosome, rounded up */
     room += (sim->genome.first[c + 1] - sim->genome.first[c] + length - 1) / length;
   PetscCall(PetscMalloc1(room, range));
   *n = 0;

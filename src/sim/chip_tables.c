@@ -20,15 +20,14 @@ static PetscErrorCode WriteBim(MeritSimulation sim)
   int32_t                  c = 0;
 
   PetscFunctionBegin;
-  for (int64_t j = MeritBlockFirst(spec->snps, sim->size, sim->rank);
-       j < MeritBlockFirst(spec->snps, sim->size, sim->rank + 1); j++) {
+  for (int64_t j = MeritBlockFirst(spec->snps, sim->size, sim->rank); j < MeritBlockFirst(spec->snps, sim->size, sim->rank + 1); j++) {
     MeritRandomKey key = SimKey(spec, SIM_FOR_SNP_POSITION, (uint64_t)j);
 
     /* chromosome of SNP j */
     while (g->first[c + 1] <= j) c++;
     SimSnpText(spec, (int32_t)j, snp);
-    PetscCall(MeritTextAdd(&text, "%d\t%s\t%.6f\t%lld\t%s\n", (int)c + 1, snp, 100.0 * g->position[j],
-                           (long long)floor(1e8 * g->position[j]) + 1, pairs[MeritRandomBelow(&key, 1, 8)]));
+    PetscCall(MeritTextAdd(&text, "%d\t%s\t%.6f\t%lld\t%s\n", (int)c + 1, snp, 100.0 * g->position[j], (long long)floor(1e8 * g->position[j]) + 1,
+                           pairs[MeritRandomBelow(&key, 1, 8)]));
   }
   PetscCall(MeritOutputWrite(sim->out, "chip.bim", NULL, text.at, (int64_t)text.n));
   MeritTextFree(&text);
@@ -39,10 +38,9 @@ static PetscErrorCode WriteBim(MeritSimulation sim)
 static PetscErrorCode WriteFam(MeritSimulation sim)
 {
   const SimSpec *spec  = &sim->spec;
-  int64_t        begin = MeritBlockFirst(spec->animals, sim->size, sim->rank),
-          end          = MeritBlockFirst(spec->animals, sim->size, sim->rank + 1);
-  MeritText text       = {0};
-  char      id[32], sire[32], dam[32];
+  int64_t        begin = MeritBlockFirst(spec->animals, sim->size, sim->rank), end = MeritBlockFirst(spec->animals, sim->size, sim->rank + 1);
+  MeritText      text = {0};
+  char           id[32], sire[32], dam[32];
 
   PetscFunctionBegin;
   for (int64_t i = begin; i < end; i++) {

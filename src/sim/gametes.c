@@ -13,10 +13,9 @@
 static void CopyBits(uint64_t to_row[], const uint64_t from_row[], int32_t from, int32_t to)
 {
   while (from < to) {
-    int32_t  word = from / 64, end = PetscMin(to, (word + 1) * 64);
+    int32_t word = from / 64, end = PetscMin(to, (word + 1) * 64);
     /* bits below end - 64 word, without those below from - 64 word */
-    uint64_t mask = (end - word * 64 == 64 ? ~(uint64_t)0 : ((uint64_t)1 << (end - word * 64)) - 1) &
-                    (~(uint64_t)0 << (from - word * 64));
+    uint64_t mask = (end - word * 64 == 64 ? ~(uint64_t)0 : ((uint64_t)1 << (end - word * 64)) - 1) & (~(uint64_t)0 << (from - word * 64));
 
     to_row[word] = (to_row[word] & ~mask) | (from_row[word] & mask);
     from         = end;
@@ -45,17 +44,14 @@ static int32_t SnpBehind(const SimGenome *g, int32_t c, double x)
 }
 
 /* Haplotype to copy from after `step` switches: alternately the parent's two, or any ancestral one */
-static const uint64_t *Source(const SimGenome *g, const SimLoci *loci, const MeritRandomKey *key,
-                              uint32_t step, const uint64_t parent[])
+static const uint64_t *Source(const SimGenome *g, const SimLoci *loci, const MeritRandomKey *key, uint32_t step, const uint64_t parent[])
 {
   if (parent) return parent + (((MeritRandomBits(key, 0) + step) & 1) ? loci->words : 0);
-  return loci->ancestral +
-         (size_t)MeritRandomBelow(key, 2 * step, (uint64_t)g->spec->ancestors) * (size_t)loci->words;
+  return loci->ancestral + (size_t)MeritRandomBelow(key, 2 * step, (uint64_t)g->spec->ancestors) * (size_t)loci->words;
 }
 
 /* One chromosome: intervals between switches are exponential with mean 1 Morgan (founders: 1 / age) */
-static void OneChromosome(const SimGenome *g, const SimLoci *loci, int32_t c, const MeritRandomKey *key,
-                          const uint64_t parent[], uint64_t to[])
+static void OneChromosome(const SimGenome *g, const SimLoci *loci, int32_t c, const MeritRandomKey *key, const uint64_t parent[], uint64_t to[])
 {
   const double rate = parent ? 1.0 : g->spec->founder_age;
   int32_t      at   = g->first[c];
@@ -79,8 +75,7 @@ static void OneChromosome(const SimGenome *g, const SimLoci *loci, int32_t c, co
   Draws are keyed by (animal, side, chromosome) alone: the QTL during the generations and the chip
   later see the same crossovers. Not collective; thread-safe.
 */
-void SimHaplotype(const SimGenome *g, const SimLoci *loci, int64_t animal, int side, const uint64_t parent[],
-                  uint64_t to[])
+void SimHaplotype(const SimGenome *g, const SimLoci *loci, int64_t animal, int side, const uint64_t parent[], uint64_t to[])
 {
   MeritRandomKey key = SimKey(g->spec, parent ? SIM_FOR_GAMETE : SIM_FOR_FOUNDER, (uint64_t)animal);
 

@@ -31,15 +31,13 @@ static PetscErrorCode Map(const SimSpec *spec, SimGenome *g)
 {
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(spec->chromosomes + 1, &g->first, spec->snps, &g->position));
-  for (int32_t c = 0; c <= spec->chromosomes; c++)
-    /* every chromosome has the same number of SNPs, up to one */
+  for (int32_t c = 0; c <= spec->chromosomes; c++) /* every chromosome has the same number of SNPs, up to one */
     g->first[c] = (int32_t)MeritBlockFirst(spec->snps, spec->chromosomes, c);
   for (int32_t c = 0; c < spec->chromosomes; c++)
     for (int32_t j = g->first[c]; j < g->first[c + 1]; j++) {
       MeritRandomKey key = SimKey(spec, SIM_FOR_SNP_POSITION, (uint64_t)j);
 
-      g->position[j] = ((double)(j - g->first[c]) + MeritRandomUniform(&key, 0)) /
-                    (double)(g->first[c + 1] - g->first[c]) * spec->length;
+      g->position[j] = ((double)(j - g->first[c]) + MeritRandomUniform(&key, 0)) / (double)(g->first[c + 1] - g->first[c]) * spec->length;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -53,8 +51,8 @@ static PetscErrorCode ChooseQtl(const SimSpec *spec, SimGenome *g)
 
   PetscFunctionBegin;
   g->n_qtl = spec->n_qtl;
-  PetscCall(PetscMalloc4(g->n_qtl, &g->qtl, spec->snps + 1, &g->before, g->n_qtl, &g->frequency,
-                         (size_t)g->n_qtl * (size_t)spec->n_traits, &g->effect));
+  PetscCall(
+      PetscMalloc4(g->n_qtl, &g->qtl, spec->snps + 1, &g->before, g->n_qtl, &g->frequency, (size_t)g->n_qtl * (size_t)spec->n_traits, &g->effect));
   PetscCall(PetscCalloc1((size_t)spec->ancestors * (size_t)words, &g->ancestral));
   for (int32_t j = 0; j < spec->snps; j++) {
     MeritRandomKey key = SimKey(spec, SIM_FOR_QTL, (uint64_t)j);
@@ -63,8 +61,7 @@ static PetscErrorCode ChooseQtl(const SimSpec *spec, SimGenome *g)
     /* SNP j is chosen with probability (QTL still wanted) / (SNPs left), which gives exactly n_qtl */
     if (MeritRandomUniform(&key, 0) * (double)(spec->snps - j) >= (double)(g->n_qtl - n)) continue;
     g->frequency[n] = SimAncestralAlleles(spec, j, allele);
-    for (int32_t k = 0; k < spec->ancestors; k++)
-      g->ancestral[k * words + n / 64] |= (uint64_t)allele[k] << (n % 64);
+    for (int32_t k = 0; k < spec->ancestors; k++) g->ancestral[k * words + n / 64] |= (uint64_t)allele[k] << (n % 64);
     g->qtl[n++] = j;
   }
   g->before[spec->snps] = n;
@@ -85,8 +82,8 @@ static void SolveLower(int n, const double L[], double x[])
    z z'. Then sum 2pq a a' is exactly share * G, whatever was drawn. */
 static PetscErrorCode QtlEffects(const SimSpec *spec, SimGenome *g)
 {
-  const int n                               = spec->n_traits;
-  double V[MERIT_MAX_TRAIT_BLOCK] = {0}, root[MERIT_MAX_TRAIT_BLOCK], z[MERIT_MAX_TRAITS];
+  const int n                        = spec->n_traits;
+  double    V[MERIT_MAX_TRAIT_BLOCK] = {0}, root[MERIT_MAX_TRAIT_BLOCK], z[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
   for (int32_t q = 0; q < g->n_qtl; q++) {

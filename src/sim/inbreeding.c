@@ -40,10 +40,8 @@ static int64_t Merge(Ancestor layer[], int64_t n)
   qsort(layer, (size_t)n, sizeof(*layer), ByNumber);
   for (int64_t i = 0; i < n; i++) {
     /* an ancestor that was reached by several paths */
-    if (kept && layer[kept - 1].number == layer[i].number)
-      layer[kept - 1].part += layer[i].part;
-    else
-      layer[kept++] = layer[i];
+    if (kept && layer[kept - 1].number == layer[i].number) layer[kept - 1].part += layer[i].part;
+    else layer[kept++] = layer[i];
   }
   return kept;
 }
@@ -82,8 +80,7 @@ static double Inbreeding(const SimAnimal *book, uint32_t number, Ancestor here[]
    collective; threaded. */
 PetscErrorCode SimInbreeding(const SimSpec *spec, SimBook *book, int generation, int64_t start, int32_t n)
 {
-  int64_t widest    = 2 * (spec->animals / spec->generations + 1),
-          layer     = generation < 30 ? (int64_t)1 << generation : widest;
+  int64_t   widest = 2 * (spec->animals / spec->generations + 1), layer = generation < 30 ? (int64_t)1 << generation : widest;
   size_t    room    = (size_t)(PetscMin(widest, layer) + 2);
   int       threads = omp_get_max_threads();
   Ancestor *work;
@@ -95,8 +92,7 @@ PetscErrorCode SimInbreeding(const SimSpec *spec, SimBook *book, int generation,
     Ancestor *mine = work + (size_t)omp_get_thread_num() * 2 * room;
 
 #pragma omp for schedule(dynamic, 256)
-    for (int32_t i = 0; i < n; i++)
-      book->animal[start + i].F = (float)Inbreeding(book->animal, (uint32_t)(start + i), mine, mine + room);
+    for (int32_t i = 0; i < n; i++) book->animal[start + i].F = (float)Inbreeding(book->animal, (uint32_t)(start + i), mine, mine + room);
   }
   PetscCall(PetscFree(work));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -83,8 +83,7 @@ PetscErrorCode SimWriteJobs(MeritSimulation sim)
 {
   PetscFunctionBegin;
   PetscCall(WriteJob(sim, "job.yaml", 0.0, "solved"));
-  if (sim->spec.has_chip)
-    PetscCall(WriteJob(sim, "job_snp.yaml", sim->spec.share > 0.0 ? sim->spec.share : 1.0, "solved_snp"));
+  if (sim->spec.has_chip) PetscCall(WriteJob(sim, "job_snp.yaml", sim->spec.share > 0.0 ? sim->spec.share : 1.0, "solved_snp"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

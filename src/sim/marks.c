@@ -56,8 +56,7 @@ static PetscErrorCode MarkChosen(MeritSimulation sim)
   }
   PetscCall(SimBookWait(book));
   PetscCallMPI(MPI_Allreduce(&n, &sim->made.n_genotyped, 1, MPI_INT64_T, MPI_SUM, book->memory.node));
-  if (!sim->made.n_genotyped)
-    PetscCall(MeritNodeError(MeritNodeFind(sim->spec.tree, "chip.recorded"), "no animal has records: none is genotyped"));
+  if (!sim->made.n_genotyped) PetscCall(MeritNodeError(MeritNodeFind(sim->spec.tree, "chip.recorded"), "no animal has records: none is genotyped"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -50,8 +50,7 @@ static uint64_t CandidateKey(const SimSpec *spec, bool sires, int64_t number, co
 
 /* Candidates of one sex here that are among the k best over all ranks (k = 0: all). Collective.
    USAGE error if there are too few. */
-static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, const SimGeneration *from,
-                             int64_t k, List *list)
+static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, const SimGeneration *from, int64_t k, List *list)
 {
   const SimSpec *spec = &sim->spec;
   uint64_t      *key, cut  = UINT64_MAX;
@@ -64,16 +63,14 @@ static PetscErrorCode Choose(MeritSimulation sim, int generation, bool sires, co
     if (sim->book.animal[from->start + i].male != sires) continue;
     number[n]       = from->start + i;
     list->chosen[n] = i;
-    key[n++] = CandidateKey(spec, sires, from->start + i, from->value + (size_t)i * (size_t)spec->n_traits);
+    key[n++]        = CandidateKey(spec, sires, from->start + i, from->value + (size_t)i * (size_t)spec->n_traits);
   }
   /* k = 0 means that all animals of the sex are candidates; at least one is needed */
   PetscCallMPI(MPI_Allreduce(&n, &total, 1, MPI_INT64_T, MPI_SUM, sim->comm));
   if (total < PetscMax(k, 1))
-    PetscCall(MeritRaise(
-        MERIT_ERROR_USAGE, NULL, 0, NULL,
-        "generation %d has %lld %s, but %lld are to be parents: see population.males, population.%s",
-        generation - 1, (long long)total, sires ? "males" : "females", (long long)PetscMax(k, 1),
-        sires ? "sires" : "dams"));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL,
+                         "generation %d has %lld %s, but %lld are to be parents: see population.males, population.%s", generation - 1,
+                         (long long)total, sires ? "males" : "females", (long long)PetscMax(k, 1), sires ? "sires" : "dams"));
   /* only the selected candidates stay in the list, in the order of their numbers */
   if (k) PetscCall(SimSelect(sim->comm, n, key, number, k, &cut, &last));
   for (int64_t i = 0; i < n; i++)
@@ -94,18 +91,15 @@ static PetscMPIInt Owner(PetscMPIInt size, const int64_t offset[], int64_t posit
   while (high - low > 1) {
     PetscMPIInt middle = (low + high) / 2;
 
-    if (offset[middle] <= position)
-      low = middle;
-    else
-      high = middle;
+    if (offset[middle] <= position) low = middle;
+    else high = middle;
   }
   return low;
 }
 
 /* Draw the parent of each newborn: owner [n_local] its rank (-1: unknown), position [n_local] its
    index in that rank's list */
-static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, const List *list,
-                 PetscMPIInt owner[], int32_t position[])
+static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, const List *list, PetscMPIInt owner[], int32_t position[])
 {
   const SimSpec *spec    = &sim->spec;
   const double   unknown = sires ? spec->unknown_sire : spec->unknown_dam;
@@ -115,7 +109,7 @@ static void Draw(MeritSimulation sim, bool sires, const SimGeneration *born, con
     int64_t        at  = (int64_t)MeritRandomBelow(&key, 0, (uint64_t)list->offset[sim->size]);
 
     /* an unknown parent is drawn after the known one, so that `unknown` does not change the others */
-    owner[i] = MeritRandomUniform(&key, 1) < unknown ? -1 : Owner(sim->size, list->offset, at);
+    owner[i]    = MeritRandomUniform(&key, 1) < unknown ? -1 : Owner(sim->size, list->offset, at);
     position[i] = owner[i] < 0 ? 0 : (int32_t)(at - list->offset[owner[i]]);
   }
 }
@@ -134,8 +128,7 @@ static void Pack(MeritSimulation sim, const SimGeneration *from, int32_t animal,
 }
 
 /* SimMate - See the header. Collective. */
-PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const SimGeneration *from,
-                       const SimGeneration *born, SimParents *parents)
+PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const SimGeneration *from, const SimGeneration *born, SimParents *parents)
 {
   const SimSpec *spec = &sim->spec;
   List           list;
@@ -145,8 +138,7 @@ PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const Si
   MeritExchange  ex;
 
   PetscFunctionBegin;
-  parents->stride = sizeof(SimParent) + (size_t)spec->n_traits * sizeof(double) +
-                    2 * (size_t)sim->genome.loci.words * sizeof(uint64_t);
+  parents->stride = sizeof(SimParent) + (size_t)spec->n_traits * sizeof(double) + 2 * (size_t)sim->genome.loci.words * sizeof(uint64_t);
   PetscCall(Choose(sim, generation, sires, from, sires ? spec->sires : spec->dams, &list));
   PetscCall(PetscMalloc2(born->n_local, &owner, born->n_local, &position));
   Draw(sim, sires, born, &list, owner, position);
@@ -158,8 +150,7 @@ PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const Si
     Pack(sim, from, list.chosen[asked[i]], (SimParent *)(void *)(answers + (size_t)i * parents->stride));
   PetscCall(PetscMalloc1((size_t)born->n_local * parents->stride, &parents->at));
   /* items of unknown parents get no answer and keep this number */
-  for (int32_t i = 0; i < born->n_local; i++)
-    ((SimParent *)(void *)(parents->at + (size_t)i * parents->stride))->number = SIM_UNKNOWN;
+  for (int32_t i = 0; i < born->n_local; i++) ((SimParent *)(void *)(parents->at + (size_t)i * parents->stride))->number = SIM_UNKNOWN;
   PetscCall(MeritExchangeBack(ex, parents->stride, answers, parents->at));
   PetscCall(PetscFree(answers));
   PetscCall(PetscFree(asked));

@@ -8,22 +8,19 @@
 #include <math.h>
 
 /* SimReadVector - See the header. Not collective. */
-PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool spread, double least, double most,
-                             double v[])
+PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool spread, double least, double most, double v[])
 {
   MeritNode node = MeritNodeFind(tree, key);
   bool      list = node && node->kind == MERIT_NODE_LIST;
 
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  if (list ? node->n != n : !(spread || n == 1))
-    PetscCall(MeritNodeError(node, "%s: give a list of %d numbers, one for each trait", key, n));
+  if (list ? node->n != n : !(spread || n == 1)) PetscCall(MeritNodeError(node, "%s: give a list of %d numbers, one for each trait", key, n));
   for (int i = 0; i < n; i++) {
     MeritNode child = list ? node->child[i] : node;
 
     if (!MeritNodeReal(child, &v[i])) PetscCall(MeritNodeError(child, "%s: not a number", key));
-    if (!(v[i] >= least && v[i] <= most))
-      PetscCall(MeritNodeError(child, "%s: the number must be from %g to %g", key, least, most));
+    if (!(v[i] >= least && v[i] <= most)) PetscCall(MeritNodeError(child, "%s: the number must be from %g to %g", key, least, most));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -43,10 +40,8 @@ bool SimCholesky(int n, const double A[], double L[])
       double s = A[i * n + j];
 
       for (int k = 0; k < j; k++) s -= L[i * n + k] * L[j * n + k];
-      if (L[j * n + j] > 0.0)
-        L[i * n + j] = s / L[j * n + j];
-      else if (PetscAbsReal(s) > 1e-8 * sqrt(PetscAbsReal(A[i * n + i] * A[j * n + j])) || A[j * n + j] < 0.0)
-        return false;
+      if (L[j * n + j] > 0.0) L[i * n + j] = s / L[j * n + j];
+      else if (PetscAbsReal(s) > 1e-8 * sqrt(PetscAbsReal(A[i * n + i] * A[j * n + j])) || A[j * n + j] < 0.0) return false;
     }
   }
   return true;
@@ -62,23 +57,19 @@ static PetscErrorCode ReadEntries(MeritNode node, const char key[], int n, doubl
     if (!MeritNodeReal(node, A)) PetscCall(MeritNodeError(node, "%s: not a number", key));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (!list || node->n != n)
-    PetscCall(MeritNodeError(node, "%s: give a list of %d rows, one for each trait", key, n));
+  if (!list || node->n != n) PetscCall(MeritNodeError(node, "%s: give a list of %d rows, one for each trait", key, n));
   for (int i = 0; i < n; i++) {
     MeritNode row = node->child[i];
 
-    if (row->kind != MERIT_NODE_LIST || row->n != n)
-      PetscCall(MeritNodeError(row, "%s: give %d numbers in each row, one for each trait", key, n));
+    if (row->kind != MERIT_NODE_LIST || row->n != n) PetscCall(MeritNodeError(row, "%s: give %d numbers in each row, one for each trait", key, n));
     for (int j = 0; j < n; j++)
-      if (!MeritNodeReal(row->child[j], &A[i * n + j]))
-        PetscCall(MeritNodeError(row->child[j], "%s: not a number", key));
+      if (!MeritNodeReal(row->child[j], &A[i * n + j])) PetscCall(MeritNodeError(row->child[j], "%s: not a number", key));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* SimReadMatrix - See the header. Not collective. */
-PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool definite, double **matrix,
-                             double **root)
+PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool definite, double **matrix, double **root)
 {
   MeritNode node = MeritNodeFind(tree, key);
   double   *A, *L;
@@ -92,14 +83,11 @@ PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool defin
   PetscCall(ReadEntries(node, key, n, A));
   for (int i = 0; i < n; i++)
     for (int j = 0; j < i; j++)
-      if (PetscAbsReal(A[i * n + j] - A[j * n + i]) >
-          1e-10 * (PetscAbsReal(A[i * n + j]) + PetscAbsReal(A[j * n + i])))
+      if (PetscAbsReal(A[i * n + j] - A[j * n + i]) > 1e-10 * (PetscAbsReal(A[i * n + j]) + PetscAbsReal(A[j * n + i])))
         PetscCall(MeritNodeError(node, "%s: not symmetric in row %d, column %d", key, i + 1, j + 1));
-  if (!SimCholesky(n, A, L))
-    PetscCall(MeritNodeError(node, "%s: not a covariance matrix (it has a negative eigenvalue)", key));
+  if (!SimCholesky(n, A, L)) PetscCall(MeritNodeError(node, "%s: not a covariance matrix (it has a negative eigenvalue)", key));
   for (int i = 0; i < n; i++)
-    if (definite && L[i * n + i] <= 0.0)
-      PetscCall(MeritNodeError(node, "%s: a residual covariance matrix must be positive definite", key));
+    if (definite && L[i * n + i] <= 0.0) PetscCall(MeritNodeError(node, "%s: a residual covariance matrix must be positive definite", key));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

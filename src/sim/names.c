@@ -24,8 +24,7 @@ static void Label(char text[32], const char prefix[], int64_t number, int digits
   size_t used = 0;
 
   figures[at] = 0;
-  for (; (number > 0 || digits > 0) && at > 0; number /= 10, digits--)
-    figures[--at] = (char)('0' + number % 10);
+  for (; (number > 0 || digits > 0) && at > 0; number /= 10, digits--) figures[--at] = (char)('0' + number % 10);
   while (*prefix && used < 7) text[used++] = *prefix++;
   memcpy(text + used, figures + at, (size_t)(24 - at));
 }
@@ -33,23 +32,15 @@ static void Label(char text[32], const char prefix[], int64_t number, int digits
 /* SimIdText - See the header. Not collective. */
 void SimIdText(const SimSpec *spec, int64_t number, bool male, char text[32])
 {
-  if (number == SIM_UNKNOWN)
-    Label(text, "0", 0, 0);
-  else
-    Label(text, male ? "BULL" : "COW", number + 1, Digits(spec->animals, 7));
+  if (number == SIM_UNKNOWN) Label(text, "0", 0, 0);
+  else Label(text, male ? "BULL" : "COW", number + 1, Digits(spec->animals, 7));
 }
 
 /* SimHerdText - See the header. Not collective. */
-void SimHerdText(const SimSpec *spec, int64_t herd, char text[32])
-{
-  Label(text, "H", herd + 1, Digits(spec->herds, 4));
-}
+void SimHerdText(const SimSpec *spec, int64_t herd, char text[32]) { Label(text, "H", herd + 1, Digits(spec->herds, 4)); }
 
 /* SimSnpText - See the header. Not collective. */
-void SimSnpText(const SimSpec *spec, int32_t snp, char text[32])
-{
-  Label(text, "SNP", (int64_t)snp + 1, Digits(spec->snps, 5));
-}
+void SimSnpText(const SimSpec *spec, int32_t snp, char text[32]) { Label(text, "SNP", (int64_t)snp + 1, Digits(spec->snps, 5)); }
 
 /* SimIsMale - See the header. Not collective. */
 bool SimIsMale(const SimSpec *spec, int64_t number)

@@ -41,8 +41,7 @@ PetscErrorCode SimChooseCows(MeritSimulation sim)
   }
   PetscCallMPI(MPI_Allreduce(&n, &cows, 1, MPI_INT64_T, MPI_SUM, sim->comm));
   if (cows < spec->cows)
-    PetscCall(MeritNodeError(MeritNodeFind(spec->tree, "records.cows"),
-                             "only %lld animals are cows: see population.males", (long long)cows));
+    PetscCall(MeritNodeError(MeritNodeFind(spec->tree, "records.cows"), "only %lld animals are cows: see population.males", (long long)cows));
   PetscCall(SimSelect(sim->comm, n, key, number, spec->cows, &sim->cow_key, &sim->cow_last));
   PetscCall(PetscFree2(key, number));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -64,8 +63,7 @@ static int Age(const SimSpec *spec, int64_t number, int parity)
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_AGE, (uint64_t)number);
 
-  return (int)floor(730.5 + 365.0 * (parity - 1) +
-                    45.0 * PetscMax(-6.0, MeritRandomNormal(&key, (uint32_t)parity)));
+  return (int)floor(730.5 + 365.0 * (parity - 1) + 45.0 * PetscMax(-6.0, MeritRandomNormal(&key, (uint32_t)parity)));
 }
 
 /* Fixed part of a record; effects are random draws keyed by class, so that no table is needed */
@@ -83,8 +81,7 @@ static void FixedPart(const SimSpec *spec, int64_t herd, int64_t year, int parit
 }
 
 /* Traits of a record, rounded to their decimals; some are missing at random */
-static PetscErrorCode Values(const SimSpec *spec, int64_t number, int parity, const double y[],
-                             MeritText *text)
+static PetscErrorCode Values(const SimSpec *spec, int64_t number, int parity, const double y[], MeritText *text)
 {
   MeritRandomKey key = SimKey(spec, SIM_FOR_MISSING, (uint64_t)number);
 
@@ -92,22 +89,18 @@ static PetscErrorCode Values(const SimSpec *spec, int64_t number, int parity, co
   key.iteration = (uint32_t)parity;
   for (int t = 0; t < spec->n_traits; t++) {
     /* each trait of a record is missing independently of the others */
-    if (MeritRandomUniform(&key, (uint32_t)t) < spec->missing[t])
-      PetscCall(MeritTextAdd(text, ",NA"));
-    else
-      PetscCall(MeritTextAdd(text, ",%.*f", spec->decimals[t], y[t]));
+    if (MeritRandomUniform(&key, (uint32_t)t) < spec->missing[t]) PetscCall(MeritTextAdd(text, ",NA"));
+    else PetscCall(MeritTextAdd(text, ",%.*f", spec->decimals[t], y[t]));
   }
   PetscCall(MeritTextAdd(text, "\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* One record as a line of records.csv */
-static PetscErrorCode OneRecord(MeritSimulation sim, int64_t number, int32_t herd, int parity,
-                                const double value[], MeritText *text)
+static PetscErrorCode OneRecord(MeritSimulation sim, int64_t number, int32_t herd, int parity, const double value[], MeritText *text)
 {
   const SimSpec *spec = &sim->spec;
-  MeritRandomKey pe   = SimKey(spec, SIM_FOR_PE, (uint64_t)number),
-                 e    = SimKey(spec, SIM_FOR_RESIDUAL, (uint64_t)number);
+  MeritRandomKey pe = SimKey(spec, SIM_FOR_PE, (uint64_t)number), e = SimKey(spec, SIM_FOR_RESIDUAL, (uint64_t)number);
   /* the first calving is in the second year after birth */
   int    age = Age(spec, number, parity), year = SimBirthYear(spec, number) + 1 + parity;
   double y[MERIT_MAX_TRAITS];
@@ -147,17 +140,16 @@ PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *g)
   PetscFunctionBegin;
   if (g->first == 0) PetscCall(Header(spec, &header));
   for (int32_t i = 0; i < g->n_local; i++) {
-    int64_t        number = g->start + i;
+    int64_t number = g->start + i;
     /* A cow has further records with probability `survival` each, until the first failure */
-    MeritRandomKey key    = SimKey(spec, SIM_FOR_SURVIVAL, (uint64_t)number);
+    MeritRandomKey key = SimKey(spec, SIM_FOR_SURVIVAL, (uint64_t)number);
 
     if (!SimHasRecords(sim, number)) continue;
     made[0]++;
     for (int parity = 1; parity <= (int)spec->per_cow; parity++) {
       if (parity > 1 && MeritRandomUniform(&key, (uint32_t)parity) >= spec->survival) break;
       made[1]++;
-      PetscCall(
-          OneRecord(sim, number, g->herd[i], parity, g->value + (size_t)i * (size_t)spec->n_traits, &text));
+      PetscCall(OneRecord(sim, number, g->herd[i], parity, g->value + (size_t)i * (size_t)spec->n_traits, &text));
     }
   }
   PetscCall(MeritOutputWrite(sim->out, "records.csv", header.at, text.at, (int64_t)text.n));
@@ -170,8 +162,8 @@ PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *g)
 }
 
 /* One row for each trait: value [n_traits], or the draws by key times scale [n_traits] */
-static PetscErrorCode FixedRow(const SimSpec *spec, MeritText *text, const char term[], const char level[],
-                               const double value[], const double scale[], const MeritRandomKey *key)
+static PetscErrorCode FixedRow(const SimSpec *spec, MeritText *text, const char term[], const char level[], const double value[],
+                               const double scale[], const MeritRandomKey *key)
 {
   PetscFunctionBegin;
   for (int t = 0; t < spec->n_traits; t++) {
@@ -192,8 +184,7 @@ static PetscErrorCode HerdYearRows(MeritSimulation sim, MeritText *text)
   char           herd[32], level[64];
 
   PetscFunctionBegin;
-  for (int64_t i = MeritBlockFirst(n, sim->size, sim->rank); i < MeritBlockFirst(n, sim->size, sim->rank + 1);
-       i++) {
+  for (int64_t i = MeritBlockFirst(n, sim->size, sim->rank); i < MeritBlockFirst(n, sim->size, sim->rank + 1); i++) {
     MeritRandomKey key = SimKey(spec, SIM_FOR_HERD_YEAR, (uint64_t)i);
 
     SimHerdText(spec, i / years, herd);

@@ -9,8 +9,7 @@
 
 /* count [256] over all ranks: next byte (at `shift`) of the keys that begin with `prefix`.
    Collective. */
-static PetscErrorCode Histogram(MPI_Comm comm, int64_t n, const uint64_t key[], int shift, uint64_t prefix,
-                                int64_t count[256])
+static PetscErrorCode Histogram(MPI_Comm comm, int64_t n, const uint64_t key[], int shift, uint64_t prefix, int64_t count[256])
 {
   uint64_t known = shift == 56 ? 0 : ~(uint64_t)0 << (shift + 8);
 
@@ -24,8 +23,7 @@ static PetscErrorCode Histogram(MPI_Comm comm, int64_t n, const uint64_t key[], 
 
 /* SimSelect - See the header. Ties in the key are resolved by number: among equal keys the first
    `rest` in rank order. Collective. */
-PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[], int64_t k,
-                         uint64_t *cut, int64_t *last)
+PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[], int64_t k, uint64_t *cut, int64_t *last)
 {
   int64_t     count[256], rest = k, before = 0, mine = 0, found = -1;
   uint64_t    prefix = 0;
@@ -45,8 +43,7 @@ PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const i
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Exscan(&mine, &before, 1, MPI_INT64_T, MPI_SUM, comm));
   if (rank == 0) before = 0;
-  for (int64_t i = 0; i < n; i++)
-    /* ties: the `rest` lowest numbers among equal keys */
+  for (int64_t i = 0; i < n; i++) /* ties: the `rest` lowest numbers among equal keys */
     if (key[i] == prefix && ++before == rest) found = number[i];
   PetscCallMPI(MPI_Allreduce(&found, last, 1, MPI_INT64_T, MPI_MAX, comm));
   *cut = prefix;

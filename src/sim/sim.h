@@ -11,8 +11,8 @@
   equal blocks over the ranks. Every draw is keyed by the number of the animal (record, SNP), so the result does
   not depend on ranks or threads.
 */
-#define SIM_UNKNOWN    UINT32_MAX /* number of an unknown parent */
-#define SIM_BASE_YEAR  2000       /* first year of birth of the founders */
+#define SIM_UNKNOWN   UINT32_MAX /* number of an unknown parent */
+#define SIM_BASE_YEAR 2000       /* first year of birth of the founders */
 
 /* Purpose of a random number, part of its key */
 typedef enum {
@@ -47,21 +47,21 @@ typedef struct {
   char     *output; /* owned */
   uint64_t  seed;
   int       n_traits;
-  char    **trait; /* owned */
-  double    mean[MERIT_MAX_TRAITS], missing[MERIT_MAX_TRAITS]; /* means; fractions missing */
+  char    **trait;                                                                        /* owned */
+  double    mean[MERIT_MAX_TRAITS], missing[MERIT_MAX_TRAITS];                            /* means; fractions missing */
   double    herd_year[MERIT_MAX_TRAITS], parity[MERIT_MAX_TRAITS], age[MERIT_MAX_TRAITS]; /* sd, sd, per day */
   bool      has_herd_year, has_parity, has_age, has_pe, has_chip;
-  double   *G, *R, *PE;                /* owned */
-  double   *L_G, *L_R, *L_PE; /* lower Cholesky factors; owned */
-  int       decimals[MERIT_MAX_TRAITS];  /* decimals written of each trait */
+  double   *G, *R, *PE;                 /* owned */
+  double   *L_G, *L_R, *L_PE;           /* lower Cholesky factors; owned */
+  int       decimals[MERIT_MAX_TRAITS]; /* decimals written of each trait */
   int       generations;
-  int64_t   animals, sires, dams; /* in all; used per generation; candidates per generation, 0: all females */
+  int64_t   animals, sires, dams;             /* in all; used per generation; candidates per generation, 0: all females */
   double    males, unknown_sire, unknown_dam; /* fractions */
   bool      select_best;
   int       select_trait;
   double    select_accuracy;
-  int64_t   herds, years; /* years of birth of one generation */
-  double    moved; /* fraction that leaves the dam's herd */
+  int64_t   herds, years;  /* years of birth of one generation */
+  double    moved;         /* fraction that leaves the dam's herd */
   int64_t   per_cow, cows; /* most records of a cow; cows with records, -1: by `fraction` */
   double    fraction, survival;
   int32_t   snps, chromosomes, n_qtl, ancestors;
@@ -98,8 +98,8 @@ typedef struct {
 
 /* Map of the SNPs and QTL; the same on every rank */
 typedef struct {
-  const SimSpec *spec;  /* borrowed */
-  int32_t       *first; /* [chromosomes + 1] first SNP; owned */
+  const SimSpec *spec;     /* borrowed */
+  int32_t       *first;    /* [chromosomes + 1] first SNP; owned */
   double        *position; /* [n_snps] position within the chromosome, Morgans; owned */
   int32_t        n_qtl;
   int32_t       *qtl;       /* [n_qtl] SNPs, ascending; owned */
@@ -154,14 +154,12 @@ PETSC_INTERN PetscErrorCode SimSpecRead(MeritNode tree, SimSpec *spec);
 PETSC_INTERN PetscErrorCode SimSpecFree(SimSpec *spec);
 /* v[n] = numbers by trait at a key: a list of n, or one number if n is 1 or `spread` (then it is for all traits). Unchanged if the key is
    absent. Not collective. Errors: USAGE, also for numbers outside [least, most]. */
-PETSC_INTERN PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool spread, double least,
-                                          double most, double v[]);
+PETSC_INTERN PetscErrorCode SimReadVector(MeritNode tree, const char key[], int n, bool spread, double least, double most, double v[]);
 /* *matrix [n * n] = a covariance matrix, *root its lower Cholesky factor; both owned by the caller, unchanged if the key is absent. Not
    collective. Errors: USAGE if it is not symmetric and positive semi-definite (`definite`: positive definite). */
-PETSC_INTERN PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool definite,
-                                          double **matrix, double **root);
+PETSC_INTERN PetscErrorCode SimReadMatrix(MeritNode tree, const char key[], int n, bool definite, double **matrix, double **root);
 /* L [n * n] lower with L L' = A for a positive semi-definite A, zeros in the columns of zero pivots; false if A is not. Not collective. */
-PETSC_INTERN bool           SimCholesky(int n, const double A[], double L[]);
+PETSC_INTERN bool SimCholesky(int n, const double A[], double L[]);
 /* v[n] += scale * root z, z[n] the first standard normal draws under a key. Not collective. */
 PETSC_INTERN void SimNormals(const MeritRandomKey *key, int n, const double root[], double scale, double v[]);
 
@@ -177,20 +175,16 @@ PETSC_INTERN PetscErrorCode SimBookShare(SimBook *book, int64_t first, int64_t n
 PETSC_INTERN PetscErrorCode SimBookDestroy(SimBook *book);
 /* Inbreeding of animals [start, start + n) of a generation, from that of their parents, into the book. Not collective; threaded.
    Quaas (1976), Meuwissen and Luo (1992). */
-PETSC_INTERN PetscErrorCode SimInbreeding(const SimSpec *spec, SimBook *book, int generation, int64_t start,
-                                          int32_t n);
+PETSC_INTERN PetscErrorCode SimInbreeding(const SimSpec *spec, SimBook *book, int generation, int64_t start, int32_t n);
 
 /* ---- select.c ---- */
 
 /* Select the k smallest of all ranks' candidates by (key[n], number[n]), 1 <= k <= their number: those not above (*cut, *last). Numbers
    ascend within each rank and over the ranks. Collective; the same on all ranks. */
-PETSC_INTERN PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[],
-                                      int64_t k, uint64_t *cut, int64_t *last);
+PETSC_INTERN PetscErrorCode SimSelect(MPI_Comm comm, int64_t n, const uint64_t key[], const int64_t number[], int64_t k, uint64_t *cut,
+                                      int64_t *last);
 /* Is a candidate selected? Not collective. */
-static inline bool          SimChosen(uint64_t key, int64_t number, uint64_t cut, int64_t last)
-{
-  return key < cut || (key == cut && number <= last);
-}
+static inline bool SimChosen(uint64_t key, int64_t number, uint64_t cut, int64_t last) { return key < cut || (key == cut && number <= last); }
 
 /* ---- genome.c, gametes.c ---- */
 
@@ -199,18 +193,16 @@ PETSC_INTERN PetscErrorCode SimGenomeSetUp(const SimSpec *spec, SimGenome *genom
 /* Free the arrays. Not collective. */
 PETSC_INTERN PetscErrorCode SimGenomeFree(SimGenome *genome);
 /* allele[ancestors] = alleles (0, 1) of the ancestral haplotypes at a SNP; returns the frequency of allele 1 among them. Not collective. */
-PETSC_INTERN double         SimAncestralAlleles(const SimSpec *spec, int32_t snp, uint8_t allele[]);
+PETSC_INTERN double SimAncestralAlleles(const SimSpec *spec, int32_t snp, uint8_t allele[]);
 /* to[loci->words] = the haplotype that an animal has from its sire (side 0) or dam (side 1), whose two haplotypes are parent[2 * words];
    NULL: an unknown parent, then a mosaic of ancestral haplotypes. Not collective; thread-safe. Haldane (1919). */
-PETSC_INTERN void SimHaplotype(const SimGenome *genome, const SimLoci *loci, int64_t animal, int side,
-                               const uint64_t parent[], uint64_t to[]);
+PETSC_INTERN void SimHaplotype(const SimGenome *genome, const SimLoci *loci, int64_t animal, int side, const uint64_t parent[], uint64_t to[]);
 
 /* ---- births.c, mating.c ---- */
 
 /* Make one generation from the one before (NULL content for generation 0): mate, enter in the herd book, draw herds, genes and values.
    Collective. Errors: USAGE if there are too few candidates. */
-PETSC_INTERN PetscErrorCode SimBirths(MeritSimulation sim, int generation, const SimGeneration *parents,
-                                      SimGeneration *born);
+PETSC_INTERN PetscErrorCode SimBirths(MeritSimulation sim, int generation, const SimGeneration *parents, SimGeneration *born);
 /* Free the arrays of a generation; safe on a zeroed struct. Not collective. */
 PETSC_INTERN PetscErrorCode SimGenerationFree(SimGeneration *generation);
 /* Sires or dams of the animals born here, one item for each: SimParent, then polygenic values [n_traits], then two haplotypes */
@@ -229,10 +221,7 @@ static inline const SimParent *SimParentOf(const SimParents *parents, int64_t i)
   return (const SimParent *)(const void *)(parents->at + (size_t)i * parents->stride);
 }
 /* Polygenic values [n_traits] of a parent; borrowed. */
-static inline const double *SimParentPolygenic(const SimParent *parent)
-{
-  return (const double *)(const void *)(parent + 1);
-}
+static inline const double *SimParentPolygenic(const SimParent *parent) { return (const double *)(const void *)(parent + 1); }
 /* Haplotypes [2 * words] of a parent at the QTL; borrowed. */
 static inline const uint64_t *SimParentGenes(const SimParent *parent, int n_traits)
 {
@@ -240,8 +229,7 @@ static inline const uint64_t *SimParentGenes(const SimParent *parent, int n_trai
 }
 /* Sires (or dams) of the animals born: select candidates of generation `from`, draw one for each newborn of this rank, and fetch its values.
    parents->at is owned by the caller, PetscFree. Collective. Errors: USAGE if there are too few candidates. */
-PETSC_INTERN PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires,
-                                    const SimGeneration *from, const SimGeneration *born,
+PETSC_INTERN PetscErrorCode SimMate(MeritSimulation sim, int generation, bool sires, const SimGeneration *from, const SimGeneration *born,
                                     SimParents *parents);
 
 /* ---- names.c: nothing is collective ---- */
@@ -255,18 +243,18 @@ PETSC_INTERN void SimSnpText(const SimSpec *spec, int32_t snp, char text[32]);
 /* Sex of an animal, drawn by its number. */
 PETSC_INTERN bool SimIsMale(const SimSpec *spec, int64_t number);
 /* Year of birth: uniform over the years of the animal's generation. */
-PETSC_INTERN int  SimBirthYear(const SimSpec *spec, int64_t number);
+PETSC_INTERN int SimBirthYear(const SimSpec *spec, int64_t number);
 
 /* ---- records.c, truth.c, marks.c, chip.c, chip_tables.c, job.c: files are staged in sim->out ---- */
 
 /* With records.cows: choose exactly that many cows at random; sets sim->cow_key and cow_last. Collective. Errors: USAGE if there are too few. */
 PETSC_INTERN PetscErrorCode SimChooseCows(MeritSimulation sim);
 /* Has the animal records? Needs SimChooseCows and the herd book. Not collective. */
-PETSC_INTERN bool           SimHasRecords(MeritSimulation sim, int64_t number);
+PETSC_INTERN bool SimHasRecords(MeritSimulation sim, int64_t number);
 /* Append the records of a generation's cows to records.csv. Collective. Errors: SYSTEM, as of all functions that write. */
 PETSC_INTERN PetscErrorCode SimWriteRecords(MeritSimulation sim, const SimGeneration *generation);
 /* Number of years in which cows may calve. Not collective. */
-PETSC_INTERN int64_t        SimCalvingYears(const SimSpec *spec);
+PETSC_INTERN int64_t SimCalvingYears(const SimSpec *spec);
 /* Append a generation to pedigree.csv. Collective. */
 PETSC_INTERN PetscErrorCode SimWritePedigree(MeritSimulation sim, const SimGeneration *generation);
 /* Append a generation's true breeding values to truth.tsv; columns .qtl are the part due to the QTL. Collective. */

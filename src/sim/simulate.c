@@ -51,8 +51,7 @@ static PetscErrorCode Generations(MeritSimulation sim)
     PetscCall(SimWritePedigree(sim, &born));
     PetscCall(SimWriteTruth(sim, &born));
     PetscCall(SimWriteRecords(sim, &born));
-    MeritLogProgress((double)(g + 1) / sim->spec.generations, "generation %d of %d", g + 1,
-                     sim->spec.generations);
+    MeritLogProgress((double)(g + 1) / sim->spec.generations, "generation %d of %d", g + 1, sim->spec.generations);
     PetscCall(SimGenerationFree(&from));
     from = born;
     born = (SimGeneration){0};

@@ -74,12 +74,10 @@ static PetscErrorCode CheckName(MeritNode node, int n, char **names)
   bool                     good    = name[0] && !strchr("0123456789", name[0]);
 
   PetscFunctionBegin;
-  for (const char *c = name; *c; c++)
-    good = good && ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("_0123456789", *c));
+  for (const char *c = name; *c; c++) good = good && ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("_0123456789", *c));
   if (!good) PetscCall(MeritNodeError(node, "a trait's name has letters, digits and _ only, not '%s'", name));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(taken); i++)
-    if (!strcmp(name, taken[i]))
-      PetscCall(MeritNodeError(node, "a trait cannot be named '%s': it is another column's name", name));
+    if (!strcmp(name, taken[i])) PetscCall(MeritNodeError(node, "a trait cannot be named '%s': it is another column's name", name));
   for (int i = 0; i < n; i++)
     if (!strcmp(name, names[i])) PetscCall(MeritNodeError(node, "the trait '%s' is given twice", name));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -93,8 +91,7 @@ static PetscErrorCode ReadNames(MeritNode tree, SimSpec *spec)
 
   PetscFunctionBegin;
   PetscCall(Need(tree, "traits.names", "a name or a list of names"));
-  if (n < 1 || n > MERIT_MAX_TRAITS)
-    PetscCall(MeritNodeError(node, "1 to %d traits are possible, not %d", MERIT_MAX_TRAITS, n));
+  if (n < 1 || n > MERIT_MAX_TRAITS) PetscCall(MeritNodeError(node, "1 to %d traits are possible, not %d", MERIT_MAX_TRAITS, n));
   PetscCall(PetscCalloc1(n, &spec->trait));
   for (int i = 0; i < n; i++) {
     MeritNode child = node->kind == MERIT_NODE_LIST ? node->child[i] : node;
@@ -134,8 +131,7 @@ static PetscErrorCode ReadTraits(MeritNode tree, SimSpec *spec)
   PetscCall(SimReadVector(tree, "effects.parity", n, false, 0.0, huge, spec->parity));
   PetscCall(SimReadVector(tree, "effects.age", n, false, -huge, huge, spec->age));
   /* three digits beyond the residual standard deviation: rounding is then negligible */
-  for (int t = 0; t < n; t++)
-    spec->decimals[t] = (int)PetscMax(0.0, PetscMin(15.0, 3.0 - floor(0.5 * log10(spec->R[t * n + t]))));
+  for (int t = 0; t < n; t++) spec->decimals[t] = (int)PetscMax(0.0, PetscMin(15.0, 3.0 - floor(0.5 * log10(spec->R[t * n + t]))));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -149,13 +145,10 @@ static PetscErrorCode ReadPopulation(MeritNode tree, SimSpec *spec)
   PetscCall(MeritConfigInt(tree, "population.animals", 1, UINT32_MAX - 1, &spec->animals));
   PetscCall(MeritConfigInt(tree, "population.per_generation", 1, UINT32_MAX - 1, &each));
   /* exactly one of the two must be given */
-  if ((each > 0) == (spec->animals > 0))
-    PetscCall(MeritNodeError(tree, "give either population.animals or population.per_generation"));
+  if ((each > 0) == (spec->animals > 0)) PetscCall(MeritNodeError(tree, "give either population.animals or population.per_generation"));
   if (each) spec->animals = each * generations;
-  if (spec->animals >= UINT32_MAX)
-    PetscCall(MeritNodeError(tree, "at most %lld animals in all are possible", (long long)UINT32_MAX - 1));
-  if (spec->animals < generations)
-    PetscCall(MeritNodeError(tree, "population.animals: fewer animals than generations"));
+  if (spec->animals >= UINT32_MAX) PetscCall(MeritNodeError(tree, "at most %lld animals in all are possible", (long long)UINT32_MAX - 1));
+  if (spec->animals < generations) PetscCall(MeritNodeError(tree, "population.animals: fewer animals than generations"));
   spec->generations = (int)generations;
   each              = spec->animals / generations;
   spec->males       = 0.5;
@@ -185,8 +178,7 @@ static PetscErrorCode ReadSelection(MeritNode tree, SimSpec *spec)
   spec->select_accuracy = 0.7;
   PetscCall(MeritConfigChoice(tree, "selection.sires", 2, ways, &way));
   PetscCall(MeritConfigReal(tree, "selection.accuracy", 0.001, 1.0, &spec->select_accuracy));
-  PetscCall(MeritConfigChoice(tree, "selection.trait", spec->n_traits, (const char *const *)spec->trait,
-                              &spec->select_trait));
+  PetscCall(MeritConfigChoice(tree, "selection.trait", spec->n_traits, (const char *const *)spec->trait, &spec->select_trait));
   spec->select_best = way == 1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -204,8 +196,7 @@ static PetscErrorCode ReadRecords(MeritNode tree, SimSpec *spec)
   PetscCall(MeritConfigReal(tree, "records.fraction", 0.0, 1.0, &spec->fraction));
   PetscCall(MeritConfigInt(tree, "records.cows", 0, spec->animals, &spec->cows));
   if (MeritNodeFind(tree, "records.cows") && MeritNodeFind(tree, "records.fraction"))
-    PetscCall(MeritNodeError(MeritNodeFind(tree, "records.cows"),
-                             "give records.cows or records.fraction, not both"));
+    PetscCall(MeritNodeError(MeritNodeFind(tree, "records.cows"), "give records.cows or records.fraction, not both"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -218,10 +209,8 @@ static PetscErrorCode ReadGenotyped(MeritNode tree, SimSpec *spec)
   PetscFunctionBegin;
   PetscCall(MeritConfigReal(tree, "chip.genotyped", 0.0, count, &count));
   /* 0.5 means half of all animals, 1 one animal */
-  if (count < 1.0)
-    count = floor(count * (double)spec->animals + 0.5);
-  else if (count != floor(count))
-    PetscCall(MeritNodeError(node, "a number of animals, or a fraction below 1"));
+  if (count < 1.0) count = floor(count * (double)spec->animals + 0.5);
+  else if (count != floor(count)) PetscCall(MeritNodeError(node, "a number of animals, or a fraction below 1"));
   if (count < 1.0) PetscCall(MeritNodeError(node, "a chip needs at least one genotyped animal"));
   spec->genotyped = (int64_t)count;
   PetscCall(MeritConfigBool(tree, "chip.recorded", &spec->recorded));
@@ -239,9 +228,7 @@ static PetscErrorCode ReadChip(MeritNode tree, SimSpec *spec)
   PetscCall(Need(tree, "chip.snps", "how many SNPs the chip has"));
   PetscCall(MeritConfigInt(tree, "chip.snps", 1, 100000000, &snps));
   PetscCall(MeritConfigInt(tree, "chip.chromosomes", 1, 1000, &chromosomes));
-  if (chromosomes > snps)
-    PetscCall(MeritNodeError(MeritNodeFind(tree, "chip.snps"), "fewer SNPs than chromosomes (%lld)",
-                             (long long)chromosomes));
+  if (chromosomes > snps) PetscCall(MeritNodeError(MeritNodeFind(tree, "chip.snps"), "fewer SNPs than chromosomes (%lld)", (long long)chromosomes));
   /* the default is 100 QTL, or all SNPs if there are fewer */
   qtl          = PetscMin(qtl, snps);
   spec->length = 1.0;
@@ -250,8 +237,7 @@ static PetscErrorCode ReadChip(MeritNode tree, SimSpec *spec)
   PetscCall(MeritConfigReal(tree, "chip.share", 0.0, 1.0, &spec->share));
   PetscCall(MeritConfigInt(tree, "chip.qtl", 1, snps, &qtl));
   if (spec->share > 0.0 && qtl < spec->n_traits)
-    PetscCall(
-        MeritNodeError(tree, "chip.qtl: at least as many QTL as traits are needed, %d", spec->n_traits));
+    PetscCall(MeritNodeError(tree, "chip.qtl: at least as many QTL as traits are needed, %d", spec->n_traits));
   PetscCall(MeritConfigInt(tree, "chip.ancestors", 2, 255, &ancestors));
   spec->founder_age = 100.0;
   PetscCall(MeritConfigReal(tree, "chip.age", 0.0, 1e6, &spec->founder_age));

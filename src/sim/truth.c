@@ -26,8 +26,7 @@ PetscErrorCode SimWritePedigree(MeritSimulation sim, const SimGeneration *g)
     SimIdText(spec, a->dam, false, dam);
     PetscCall(MeritTextAdd(&text, "%s,%s,%s,%d\n", id, sire, dam, SimBirthYear(spec, g->start + i)));
   }
-  PetscCall(MeritOutputWrite(sim->out, "pedigree.csv", g->first == 0 ? "id,sire,dam,birth_year\n" : NULL,
-                             text.at, (int64_t)text.n));
+  PetscCall(MeritOutputWrite(sim->out, "pedigree.csv", g->first == 0 ? "id,sire,dam,birth_year\n" : NULL, text.at, (int64_t)text.n));
   MeritTextFree(&text);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -38,8 +37,7 @@ static PetscErrorCode TruthHeader(const SimSpec *spec, MeritText *text)
   PetscFunctionBegin;
   PetscCall(MeritTextAdd(text, "id\tgeneration\tinbreeding"));
   for (int t = 0; t < spec->n_traits; t++) PetscCall(MeritTextAdd(text, "\t%s.tbv", spec->trait[t]));
-  for (int t = 0; spec->n_qtl && t < spec->n_traits; t++)
-    PetscCall(MeritTextAdd(text, "\t%s.qtl", spec->trait[t]));
+  for (int t = 0; spec->n_qtl && t < spec->n_traits; t++) PetscCall(MeritTextAdd(text, "\t%s.qtl", spec->trait[t]));
   PetscCall(MeritTextAdd(text, "\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -59,8 +57,7 @@ PetscErrorCode SimWriteTruth(MeritSimulation sim, const SimGeneration *g)
     const double    *v = g->value + (size_t)i * n, *u = g->polygenic + (size_t)i * n;
 
     SimIdText(spec, g->start + i, a->male, id);
-    PetscCall(MeritTextAdd(&text, "%s\t%d\t%.6g", id,
-                           (int)MeritBlockOwner(spec->animals, spec->generations, g->first), (double)a->F));
+    PetscCall(MeritTextAdd(&text, "%s\t%d\t%.6g", id, (int)MeritBlockOwner(spec->animals, spec->generations, g->first), (double)a->F));
     for (size_t t = 0; t < n; t++) {
       PetscCall(MeritTextAdd(&text, "\t"));
       PetscCall(MeritTextAddReal(&text, v[t]));
@@ -94,8 +91,7 @@ PetscErrorCode SimWriteQtl(MeritSimulation sim)
       PetscCall(MeritTextAddReal(&text, g->effect[q * spec->n_traits + t]));
       PetscCall(MeritTextAdd(&text, "\n"));
     }
-  PetscCall(MeritOutputWrite(sim->out, "truth_qtl.tsv", "snp\ttrait\tbase_frequency\teffect\n", text.at,
-                             (int64_t)text.n));
+  PetscCall(MeritOutputWrite(sim->out, "truth_qtl.tsv", "snp\ttrait\tbase_frequency\teffect\n", text.at, (int64_t)text.n));
   MeritTextFree(&text);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

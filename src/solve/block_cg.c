@@ -28,11 +28,11 @@ static const double NEW = 1e-11;
 
 /* Work space of one block of right-hand sides, and the coefficients of a step. */
 typedef struct {
-  int     k, q;    /* right-hand sides; directions kept in the last step */
+  int     k, q;                                /* right-hand sides; directions kept in the last step */
   double *r, *z, *w, *p, *s, *next_p, *next_s; /* [n * k] (z, w with room for ghosts); columns of p, s from q on are 0 */
-  double *sums;    /* H = z'w, B = s'z, z'r [k * k each], r'r, r'D^-1 r, dx'dx, x'x [k each] */
-  double *T, *Q, *alpha; /* [k * k] next p = z T + p Q, x += p alpha */
-  double *norm_r, *norm_scaled; /* [k] of the right-hand sides */
+  double *sums;                                /* H = z'w, B = s'z, z'r [k * k each], r'r, r'D^-1 r, dx'dx, x'x [k each] */
+  double *T, *Q, *alpha;                       /* [k * k] next p = z T + p Q, x += p alpha */
+  double *norm_r, *norm_scaled;                /* [k] of the right-hand sides */
 } Work;
 
 /* All arrays, set to 0; z and w have room for the ghosts of the operator. */
@@ -45,8 +45,7 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Work *w)
   w->k = k;
   PetscCall(MeritMMEWorkLength(s->C, k, &room));
   PetscCall(PetscCalloc7(n, &w->r, room + 1, &w->z, room + 1, &w->w, n, &w->p, n, &w->s, n, &w->next_p, n, &w->next_s));
-  PetscCall(PetscCalloc6(3 * square + 4 * (size_t)k, &w->sums, square, &w->T, square, &w->Q, square, &w->alpha, k, &w->norm_r, k,
-                         &w->norm_scaled));
+  PetscCall(PetscCalloc6(3 * square + 4 * (size_t)k, &w->sums, square, &w->T, square, &w->Q, square, &w->alpha, k, &w->norm_r, k, &w->norm_scaled));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -74,7 +73,7 @@ static PetscErrorCode Gram(int32_t n, int k, const double *A, const double *B, d
 /* C = A B + keep * C; A, C [n * k], B [k * k], all row-major (transposed for BLAS). */
 static PetscErrorCode Multiply(int32_t n, int k, const double *A, const double *B, double keep, double *C)
 {
-  const double one = 1.0;
+  const double one  = 1.0;
   PetscBLASInt rows = (PetscBLASInt)n, size = (PetscBLASInt)k;
 
   PetscFunctionBegin;
@@ -235,7 +234,7 @@ static PetscErrorCode Step(MeritSolver s, Work *w, double *x)
    directions. Collective. */
 static PetscErrorCode Run(MeritSolver s, Work *w, double *x, MeritIteration *it, bool *holds)
 {
-  const size_t n = (size_t)s->n * (size_t)w->k;
+  const size_t n     = (size_t)s->n * (size_t)w->k;
   bool         fresh = true;
 
   PetscFunctionBegin;
@@ -286,8 +285,7 @@ static PetscErrorCode SolveBlock(MeritSolver s, int k, const double r[], double 
        one */
     if (holds && result->true_residual <= (goal > 0.0 ? goal : MeritWorst(10.0 * it.residual, 1e-15))) result->stop = MERIT_STOP_CONVERGED;
     else if (it.iteration >= s->settings.max_it) result->stop = MERIT_STOP_MAX_IT;
-    else if (!(result->true_residual < 0.5 * last))
-      result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
+    else if (!(result->true_residual < 0.5 * last)) result->stop = result->true_residual < 1e-6 ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
     last               = result->true_residual;
     result->iterations = it.iteration;
   }

@@ -230,8 +230,7 @@ PetscErrorCode MeritSolverInverse(MeritSolver s, Mat *S)
 /* From 0, whatever the start: a factor needs none. Refined once, x + C^-1 (r - C x), and that is
    kept only if it lowers the residual (or the first residual is not finite). One "iteration".
    Below RESIDUAL_IS_ROUNDING the answer is as good as the factor gives, even if the criterion asks for more. */
-static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], double x[],
-                                     MeritSolveResult *result)
+static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   Cholesky      *c;
   MeritIteration it = {1, NAN, NAN, NAN, NULL, 0.0};
@@ -259,11 +258,9 @@ static PetscErrorCode Solve_Cholesky(MeritSolver s, int k, const double r[], dou
   for (int i = 0; i < s->n_terms; i++) s->term_change[i] = NAN;
   it.residual        = result->true_residual;
   result->iterations = 1;
-  if (it.residual <= MeritSolverResidualGoal(s) ||
-      (MeritSolverResidualGoal(s) <= 0.0 && it.residual < RESIDUAL_IS_ROUNDING))
+  if (it.residual <= MeritSolverResidualGoal(s) || (MeritSolverResidualGoal(s) <= 0.0 && it.residual < RESIDUAL_IS_ROUNDING))
     result->stop = MERIT_STOP_CONVERGED;
-  else
-    result->stop = it.residual < RESIDUAL_IS_ROUNDING ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
+  else result->stop = it.residual < RESIDUAL_IS_ROUNDING ? MERIT_STOP_ROUNDING_FLOOR : MERIT_STOP_BREAKDOWN;
   PetscCall(MeritSolverReport(s, &it));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -279,10 +276,8 @@ static PetscErrorCode View_Cholesky(MeritSolver s, PetscViewer viewer)
     bytes   = MeritFactorSize(c->factor)->bytes;
     entries = MeritFactorSize(c->factor)->entries;
     PetscCall(PetscViewerASCIIPrintf(viewer, "  a factor of %.0f entries, %.0f bytes on the fullest rank\n", entries, bytes));
-  } else
-    PetscCall(PetscViewerASCIIPrintf(viewer, "  a dense factor on one rank\n"));
+  } else PetscCall(PetscViewerASCIIPrintf(viewer, "  a dense factor on one rank\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const MeritSolverOps MeritSolver_Cholesky = {"cholesky", SetUp_Cholesky, Solve_Cholesky, View_Cholesky,
-                                             Reset_Cholesky, .can.factors = true};
+const MeritSolverOps MeritSolver_Cholesky = {"cholesky", SetUp_Cholesky, Solve_Cholesky, View_Cholesky, Reset_Cholesky, .can.factors = true};

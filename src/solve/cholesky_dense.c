@@ -20,8 +20,8 @@ struct _CholeskyDense {
   PetscMPIInt *count, *first;          /* [size] equations of each rank; owned */
   PetscMPIInt *counts, *displacements; /* [size] times the columns under way; owned */
   int64_t      n;                      /* equations of all ranks */
-  double      *A;    /* rank 0: [n * n] column-major, the factor in the lower triangle; owned */
-  double      *rows; /* rank 0: [n * COLUMNS or more] values as they come, column fastest; owned */
+  double      *A;                      /* rank 0: [n * n] column-major, the factor in the lower triangle; owned */
+  double      *rows;                   /* rank 0: [n * COLUMNS or more] values as they come, column fastest; owned */
   size_t       room;
 };
 
@@ -39,8 +39,7 @@ PetscErrorCode CholeskyDenseFits(MeritSolver s, bool *yes)
     if (MeritStructureForm(s->term[k].structure) == MERIT_FORM_FACTOR) n_dense += n_equations;
   }
   PetscCall(DirectRoom(s, &available));
-  *yes = n > 0.0 && 2.0 * n_dense >= n && n < (double)PETSC_BLAS_INT_MAX &&
-         (available < 0.0 || 8.0 * n * (n + 2.0 * COLUMNS) <= available);
+  *yes = n > 0.0 && 2.0 * n_dense >= n && n < (double)PETSC_BLAS_INT_MAX && (available < 0.0 || 8.0 * n * (n + 2.0 * COLUMNS) <= available);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -55,8 +54,7 @@ static PetscErrorCode Create(MeritSolver s, CholeskyDense **dense)
   *dense = d;
   PetscCallMPI(MPI_Comm_rank(s->comm, &d->rank));
   PetscCallMPI(MPI_Comm_size(s->comm, &d->size));
-  PetscCall(
-      PetscCalloc4(d->size, &d->count, d->size, &d->first, d->size, &d->counts, d->size, &d->displacements));
+  PetscCall(PetscCalloc4(d->size, &d->count, d->size, &d->first, d->size, &d->counts, d->size, &d->displacements));
   PetscCallMPI(MPI_Allgather(&n, 1, MPI_INT, d->count, 1, MPI_INT, s->comm));
   for (PetscMPIInt i = 0; i < d->size; i++) {
     d->first[i] = (PetscMPIInt)d->n;
@@ -110,8 +108,7 @@ static PetscErrorCode Form(MeritSolver s, CholeskyDense *d, int64_t first, doubl
     if (first + j >= own && first + j < own + s->n) X[(first + j - own) * COLUMNS + j] = 1.0;
   PetscCall(MeritMMEApplyBlock(s->C, COLUMNS, X, Y));
   PetscCall(Prepare(d, COLUMNS));
-  PetscCallMPI(MPI_Gatherv(Y, (PetscMPIInt)s->n * COLUMNS, MPI_DOUBLE, d->rows, d->counts, d->displacements,
-                           MPI_DOUBLE, 0, s->comm));
+  PetscCallMPI(MPI_Gatherv(Y, (PetscMPIInt)s->n * COLUMNS, MPI_DOUBLE, d->rows, d->counts, d->displacements, MPI_DOUBLE, 0, s->comm));
   /* a gathered row has its COLUMNS values side by side; LAPACK wants column after column */
   for (int64_t i = 0; i < d->n && !d->rank; i++)
     for (int64_t j = 0; j < n; j++) d->A[(first + j) * d->n + i] = d->rows[i * COLUMNS + j];
@@ -133,7 +130,7 @@ static PetscErrorCode Factor(CholeskyDense *d, int64_t *lost, double *pivot_rati
   PetscCall(PetscMalloc1((size_t)d->n + 1, &diagonal));
   for (int64_t i = 0; i < d->n; i++) diagonal[i] = d->A[i * (d->n + 1)];
   LAPACKpotrf_("L", &n, d->A, &n, &info);
-  *lost  = (int64_t)info - 1;
+  *lost        = (int64_t)info - 1;
   *pivot_ratio = 0.0;
   for (int64_t i = 0; i < d->n && !info && *lost < 0; i++) {
     *pivot_ratio = d->A[i * (d->n + 1)] * d->A[i * (d->n + 1)] / diagonal[i];
@@ -173,8 +170,7 @@ PetscErrorCode CholeskyDenseSubstitute(MeritSolver s, CholeskyDense *d, int k, c
   PetscFunctionBegin;
   PetscCall(Prepare(d, k));
   PetscCall(PetscMalloc1((size_t)s->n * (size_t)k + 1, &y));
-  PetscCallMPI(MPI_Gatherv(q, (PetscMPIInt)s->n * k, MPI_DOUBLE, d->rows, d->counts, d->displacements,
-                           MPI_DOUBLE, 0, s->comm));
+  PetscCallMPI(MPI_Gatherv(q, (PetscMPIInt)s->n * k, MPI_DOUBLE, d->rows, d->counts, d->displacements, MPI_DOUBLE, 0, s->comm));
   if (!d->rank) {
     PetscBLASInt n = (PetscBLASInt)d->n, n_columns = (PetscBLASInt)k, info;
 
@@ -186,8 +182,7 @@ PetscErrorCode CholeskyDenseSubstitute(MeritSolver s, CholeskyDense *d, int k, c
       for (int j = 0; j < k; j++) d->rows[i * k + j] = column[j * d->n + i];
     PetscCall(PetscFree(column));
   }
-  PetscCallMPI(MPI_Scatterv(d->rows, d->counts, d->displacements, MPI_DOUBLE, y, (PetscMPIInt)s->n * k,
-                            MPI_DOUBLE, 0, s->comm));
+  PetscCallMPI(MPI_Scatterv(d->rows, d->counts, d->displacements, MPI_DOUBLE, y, (PetscMPIInt)s->n * k, MPI_DOUBLE, 0, s->comm));
   for (int64_t i = 0; i < (int64_t)s->n * k; i++) x[i] += y[i];
   PetscCall(PetscFree(y));
   PetscFunctionReturn(PETSC_SUCCESS);

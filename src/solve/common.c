@@ -102,8 +102,7 @@ MeritStop MeritSolverStart(MeritSolver s, const MeritIteration *it)
 /* MeritSolverOneByOne - See the header. Each right-hand side has its own start, x; the result is
    the worst stop, the most iterations, and the largest residual. Collective. */
 PetscErrorCode MeritSolverOneByOne(MeritSolver s, int k, const double r[], double x[],
-                                   PetscErrorCode (*solve)(MeritSolver, const double *, double *, MeritSolveResult *),
-                                   MeritSolveResult *result)
+                                   PetscErrorCode (*solve)(MeritSolver, const double *, double *, MeritSolveResult *), MeritSolveResult *result)
 {
   MeritSolveResult worst = *result;
   double          *one_r, *one_x;
@@ -133,7 +132,8 @@ const char *MeritResidualText(double residual, size_t size, char text[])
 {
   if (isfinite(residual)) snprintf(text, size, "true residual %.3e", residual);
   else
-    snprintf(text, size, "the solution is not a number: values of the data, variances or start are too large or too small to compute with; "
-                         "give them in other units");
+    snprintf(text, size,
+             "the solution is not a number: values of the data, variances or start are too large or too small to compute with; "
+             "give them in other units");
   return text;
 }

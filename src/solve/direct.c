@@ -21,8 +21,7 @@ PetscErrorCode DirectRefuse(MeritSolver s, const char what[], double bytes)
   MeritBytesText(s->settings.memory, sizeof(size[1]), size[1]);
   if (s->settings.memory > 0 && bytes > s->settings.memory)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.memory",
-                         "%s of solver %s needs %s per rank, more than %s; use more ranks, or solver pcg",
-                         what, s->ops->name, size[0], size[1]));
+                         "%s of solver %s needs %s per rank, more than %s; use more ranks, or solver pcg", what, s->ops->name, size[0], size[1]));
   if (s->settings.memory > 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritMemoryAvailable(s->comm, &available, &on_node));
   MeritBytesText(available, sizeof(size[1]), size[1]);
@@ -56,8 +55,7 @@ PetscErrorCode DirectAssemble(MeritSolver s, bool gather, Mat *A)
 
   PetscFunctionBegin;
   PetscCall(MeritMatIsMME(s->C, &equations));
-  PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "%s needs the mixed model equations of a model",
-             s->ops->name);
+  PetscCheck(equations, s->comm, PETSC_ERR_ARG_WRONG, "%s needs the mixed model equations of a model", s->ops->name);
   /* an upper bound: contributions to one entry are counted each */
   PetscCall(MeritMMEAssembledSize(s->C, &entries, &most, &bytes));
   if (sizeof(PetscInt) < sizeof(int64_t) && (gather ? entries : most) > INT32_MAX)
@@ -67,8 +65,7 @@ PetscErrorCode DirectAssemble(MeritSolver s, bool gather, Mat *A)
                          s->ops->name, (long long)(gather ? entries : most)));
   /* rank 0 has its own part and, for a while, all entries as well: column numbers and values */
   if (gather) bytes += entries * (int64_t)(sizeof(PetscInt) + sizeof(PetscScalar));
-  PetscCall(
-      PetscSNPrintf(what, sizeof(what), "the left-hand side with %lld entries at most", (long long)entries));
+  PetscCall(PetscSNPrintf(what, sizeof(what), "the left-hand side with %lld entries at most", (long long)entries));
   PetscCall(DirectRefuse(s, what, (double)bytes));
   PetscCall(MeritPhaseBegin("solve.form"));
   PetscCall(MeritMMEAssemble(s->C, A));

@@ -18,8 +18,8 @@
 static const int64_t REFRESH = 50, FEW_EQUATIONS = 20000, CHECK = 10;
 /* CHANGE_IS_ROUNDING: a step this small beside the solution is rounding. NO_BETTER: checks without a
    better residual that prove it. */
-static const double CHANGE_IS_ROUNDING  = 2e-14;
-static const int    NO_BETTER = 10;
+static const double CHANGE_IS_ROUNDING = 2e-14;
+static const int    NO_BETTER          = 10;
 
 /* What is kept between solves; the sweep has colours, blocks and Gram matrices. */
 typedef struct {

@@ -45,9 +45,7 @@ static PetscErrorCode Units(MeritModel model, int64_t first, int term[], double 
     for (int j = 0; j < COLUMNS; j++) {
       const int64_t i = first + j - own;
 
-      if (i < view[t].eq_owned || i >= view[t].eq_owned + (int64_t)view[t].n_owned * view[t].n_eq ||
-          state[i] != MERIT_EQ_OK)
-        continue;
+      if (i < view[t].eq_owned || i >= view[t].eq_owned + (int64_t)view[t].n_owned * view[t].n_eq || state[i] != MERIT_EQ_OK) continue;
       term[j]               = t;
       unit[i * COLUMNS + j] = 1.0;
     }
@@ -77,8 +75,7 @@ static PetscErrorCode Column(const Columns *v, int term, const double unit[], co
    error x'r to first order. That is below the fraction ENTRY of it also for covariates that all but
    depend on each other, where |r| / |u| cannot be small as |x| is so large. Errors: NOT_CONVERGED.
    Collective. */
-static PetscErrorCode CheckAccuracy(const Columns *v, const MeritSolveResult *result, int k, const double unit[],
-                                    const double inverse[])
+static PetscErrorCode CheckAccuracy(const Columns *v, const MeritSolveResult *result, int k, const double unit[], const double inverse[])
 {
   char    text[256];
   double *r, *sums, relative;
@@ -141,13 +138,11 @@ static PetscErrorCode AllColumns(const Columns *v)
   PetscFunctionBegin;
   n_owned = MeritModelLayout(v->model)->n_owned;
   n_all   = MeritModelLayout(v->model)->n_all;
-  PetscCall(PetscMalloc3((size_t)n_owned * COLUMNS + 1, &unit, (size_t)n_owned * COLUMNS + 1, &inverse,
-                         2 * (size_t)n_owned + 1, &one));
+  PetscCall(PetscMalloc3((size_t)n_owned * COLUMNS + 1, &unit, (size_t)n_owned * COLUMNS + 1, &inverse, 2 * (size_t)n_owned + 1, &one));
   for (int64_t first = 0; first < n_all; first += COLUMNS) {
     PetscCall(Block(v, first, unit, inverse, one));
-    MeritLogProgress((double)PetscMin(first + COLUMNS, n_all) / (double)n_all,
-                     "standard errors: %lld of %lld equations", (long long)PetscMin(first + COLUMNS, n_all),
-                     (long long)n_all);
+    MeritLogProgress((double)PetscMin(first + COLUMNS, n_all) / (double)n_all, "standard errors: %lld of %lld equations",
+                     (long long)PetscMin(first + COLUMNS, n_all), (long long)n_all);
   }
   PetscCall(PetscFree3(unit, inverse, one));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -180,7 +175,7 @@ static PetscErrorCode Levels(const Columns *v, Mat S, int term, double *one)
   for (int e = 0; e < view->n_eq; e++) {
     PetscCall(PetscArrayzero(one, 2 * (size_t)n_owned));
     for (int32_t i = 0; i < view->n_owned; i++) {
-      const int32_t own = view->eq_owned + i * view->n_eq;
+      const int32_t  own = view->eq_owned + i * view->n_eq;
       const PetscInt row = (PetscInt)(first + own + e);
 
       if (state[own + e] != MERIT_EQ_OK) continue;

@@ -29,10 +29,10 @@ typedef struct {
    start, whose solution was saved before. Collective. */
 static PetscErrorCode SaveIfDue(KspData *data, PetscInt iteration)
 {
-  int64_t      done = data->before + iteration;
-  bool         due;
-  Vec          x;
-  double      *a;
+  int64_t done = data->before + iteration;
+  bool    due;
+  Vec     x;
+  double *a;
 
   PetscFunctionBegin;
   PetscCall(MeritCheckpointDue(data->solver->checkpoint, &due));
@@ -185,7 +185,8 @@ static PetscErrorCode SolveOne(MeritSolver s, Vec r, Vec x, Vec q, MeritSolveRes
     /* PETSc measures against the smaller of the starting residual and the right-hand side */
     rtol = goal * data->norm_r / PetscMin(norm, data->norm_r);
     /* a little below the goal, as the true residual will be a little above the recursive one */
-    PetscCall(KSPSetTolerances(data->ksp, PetscMax(PetscMin(0.9 * rtol, 0.9), 1e-15), 0.0, PETSC_DEFAULT, (PetscInt)(s->settings.max_it - data->before)));
+    PetscCall(
+        KSPSetTolerances(data->ksp, PetscMax(PetscMin(0.9 * rtol, 0.9), 1e-15), 0.0, PETSC_DEFAULT, (PetscInt)(s->settings.max_it - data->before)));
     PetscCall(KSPSolve(data->ksp, r, x));
     PetscCall(KSPGetIterationNumber(data->ksp, &n));
     PetscCall(KSPGetConvergedReason(data->ksp, &reason));

@@ -13,8 +13,8 @@
 
 /* CHANGE_IS_ROUNDING: a change this small beside the solution is rounding. NO_BETTER: sweeps without a
    better residual that prove it. */
-static const double CHANGE_IS_ROUNDING  = 2e-14;
-static const int    NO_BETTER = 10;
+static const double CHANGE_IS_ROUNDING = 2e-14;
+static const int    NO_BETTER          = 10;
 
 /* What is kept between solves. Arrays of all equations have length 0 on other ranks. */
 typedef struct {
@@ -65,8 +65,7 @@ static PetscErrorCode Order(MeritSolver s, LhsGs *g)
   PetscCallMPI(MPI_Allreduce(&n, &n_all, 1, MPI_INT, MPI_SUM, s->comm));
   g->n_all = g->rank ? 0 : n_all;
   PetscCall(PetscCalloc2(g->size, &g->count, g->size, &g->first));
-  PetscCall(PetscMalloc4(g->n_all + 1, &g->order, g->n_all + 1, &g->x, g->n_all + 1, &g->r, g->n_all + 1,
-                         &g->work));
+  PetscCall(PetscMalloc4(g->n_all + 1, &g->order, g->n_all + 1, &g->x, g->n_all + 1, &g->r, g->n_all + 1, &g->work));
   PetscCall(PetscMalloc1(s->n + 1, &position));
   PetscCall(PetscMalloc1(g->n_all + 1, &all));
   PetscCall(Positions(s, position));
@@ -139,8 +138,7 @@ static PetscErrorCode SetUp_LHSGS(MeritSolver s)
 static PetscErrorCode ToRoot(MeritSolver s, LhsGs *g, const double *owned, double *all)
 {
   PetscFunctionBegin;
-  PetscCallMPI(
-      MPI_Gatherv(owned, (PetscMPIInt)s->n, MPI_DOUBLE, g->work, g->count, g->first, MPI_DOUBLE, 0, s->comm));
+  PetscCallMPI(MPI_Gatherv(owned, (PetscMPIInt)s->n, MPI_DOUBLE, g->work, g->count, g->first, MPI_DOUBLE, 0, s->comm));
   for (PetscInt i = 0; i < g->n_all; i++) all[i] = g->work[g->order[i]];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -150,8 +148,7 @@ static PetscErrorCode FromRoot(MeritSolver s, LhsGs *g, const double *all, doubl
 {
   PetscFunctionBegin;
   for (PetscInt i = 0; i < g->n_all; i++) g->work[g->order[i]] = all[i];
-  PetscCallMPI(MPI_Scatterv(g->work, g->count, g->first, MPI_DOUBLE, owned, (PetscMPIInt)s->n, MPI_DOUBLE, 0,
-                            s->comm));
+  PetscCallMPI(MPI_Scatterv(g->work, g->count, g->first, MPI_DOUBLE, owned, (PetscMPIInt)s->n, MPI_DOUBLE, 0, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -191,8 +188,7 @@ static PetscErrorCode Change(MeritSolver s, const double *now, double *x, MeritI
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(2 * (size_t)s->n_terms + 1, &sums));
   for (int k = 0; k < s->n_terms; k++)
-    for (int32_t i = s->term[k].eq_owned; i < s->term[k].eq_owned + s->term[k].n_owned * s->term[k].n_eq;
-         i++) {
+    for (int32_t i = s->term[k].eq_owned; i < s->term[k].eq_owned + s->term[k].n_owned * s->term[k].n_eq; i++) {
       sums[k] += (now[i] - x[i]) * (now[i] - x[i]);
       sums[s->n_terms + k] += now[i] * now[i];
       x[i] = now[i];
@@ -262,8 +258,7 @@ static PetscErrorCode SolveOne(MeritSolver s, const double *r, double *x, MeritS
 }
 
 /* Form C anew if the variances have changed, then right-hand sides one after another. */
-static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double x[],
-                                  MeritSolveResult *result)
+static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   LhsGs   *g = (LhsGs *)s->data;
   uint64_t state;
@@ -279,8 +274,7 @@ static PetscErrorCode Solve_LHSGS(MeritSolver s, int k, const double r[], double
 static PetscErrorCode View_LHSGS(MeritSolver s, PetscViewer viewer)
 {
   PetscFunctionBegin;
-  PetscCall(
-      PetscViewerASCIIPrintf(viewer, "  relaxation %g, the left-hand side on one rank\n", s->settings.relaxation));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  relaxation %g, the left-hand side on one rank\n", s->settings.relaxation));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

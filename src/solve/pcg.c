@@ -37,7 +37,8 @@
     renewals become more frequent; DIFFERENCE_SMALL: below which they become less frequent.
   - MARGIN: the recursive residual must meet this part of the bound.
 */
-static const double RENEW_FIRST = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, DIFFERENCE_RESTART = 0.3, DIFFERENCE_LARGE = 1e-2, DIFFERENCE_SMALL = 1e-4, MARGIN = 0.9;
+static const double RENEW_FIRST = 1e-2, RENEW_LEAST = 1e-4, RENEW_MOST = 0.2, DIFFERENCE_RESTART = 0.3, DIFFERENCE_LARGE = 1e-2,
+                    DIFFERENCE_SMALL = 1e-4, MARGIN = 0.9;
 /* Iterations without halving the residual, once it is near rounding, that end a run of the recursion */
 enum { STALLED = 500 };
 /* Equations of a step that stay in the cache between the preconditioner's part and its own */
@@ -48,10 +49,7 @@ enum { PP, XX, RR, RDR, N_SUMS };
 /* PcgSumCount - Sums of one reduction, in order: for each right-hand side r'u, u'Cu, r'r, r'D^-1
    r; then for each right-hand side and term p'p and x'x; in mixed precision then the products of
    DirectionDots(). A matrix without terms counts as one term. */
-int PcgSumCount(MeritSolver s, int k)
-{
-  return k * (4 + 2 * PetscMax(s->n_terms, 1) + (s->mixed ? 4 : 0));
-}
+int PcgSumCount(MeritSolver s, int k) { return k * (4 + 2 * PetscMax(s->n_terms, 1) + (s->mixed ? 4 : 0)); }
 
 /* Set a vector to 0, on large pages where the system has them. */
 static PetscErrorCode Clear(size_t n, double *vector)
@@ -68,7 +66,7 @@ static PetscErrorCode Allocate(MeritSolver s, int k, Pcg **work)
 {
   const size_t n = (size_t)s->n * (size_t)k + 1;
   int64_t      room;
-  Pcg        *w;
+  Pcg         *w;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&w));
@@ -181,8 +179,8 @@ static void Search(MeritSolver s, const Pcg *w, int k, int j, double *alpha, dou
   One step: p <- u + beta p, s <- w + beta s, x <- x + alpha p, r <- r - alpha s over equations [first, last), and u <- r for the
   preconditioner to work on; adds to sums
 */
-static inline __attribute__((always_inline)) void Move(const double *restrict D_inverse, int64_t first, int64_t last, int k, int j,
-                                                       double alpha, double beta, const Pcg *w, double *restrict x, double sums[N_SUMS])
+static inline __attribute__((always_inline)) void Move(const double *restrict D_inverse, int64_t first, int64_t last, int k, int j, double alpha,
+                                                       double beta, const Pcg *w, double *restrict x, double sums[N_SUMS])
 {
   double *restrict r = w->r, *restrict u = w->u, *restrict p = w->p, *restrict s = w->s;
   const double *restrict Cu = w->w;
@@ -242,10 +240,7 @@ static void Step(MeritSolver s, MeritFusedPass joint, int n_eq, int64_t first, i
 }
 
 /* Where the equations of a term end on this rank; without terms (a dummy) all of them. */
-static int64_t TermEnd(MeritSolver s, int i)
-{
-  return s->n_terms ? s->term[i].eq_owned + (int64_t)s->term[i].n_owned * s->term[i].n_eq : s->n;
-}
+static int64_t TermEnd(MeritSolver s, int i) { return s->n_terms ? s->term[i].eq_owned + (int64_t)s->term[i].n_owned * s->term[i].n_eq : s->n; }
 
 /* A step of one right-hand side, term by term, for the criteria count changes by term. */
 static void StepTerms(MeritSolver s, int k, int j, double alpha, double beta, Pcg *w, double *x)
@@ -499,7 +494,7 @@ static PetscErrorCode Judge(MeritSolver s, const MeritIteration *it, bool holds,
 static PetscErrorCode Solve_PCG(MeritSolver s, int k, const double r[], double x[], MeritSolveResult *result)
 {
   MeritIteration it = {0};
-  Pcg          *w  = NULL;
+  Pcg           *w  = NULL;
   bool           resumed;
 
   PetscFunctionBegin;

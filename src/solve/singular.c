@@ -13,7 +13,7 @@ static const double VARIANCE_RATIO_TOO_LARGE = 1e10;
 
 /* Extreme variances of the model, by name. */
 typedef struct {
-  double variance[2];  /* the least above 0, and the largest */
+  double variance[2]; /* the least above 0, and the largest */
   char   name[2][200];
 } Extremes;
 
@@ -35,7 +35,8 @@ static Extremes Variances(const MeritFormula *f)
   Extremes e = {.variance = {INFINITY, 0.0}};
 
   for (int k = 0; k < f->n_terms; k++)
-    for (int c = 0; f->term[k].G && c < f->term[k].n_components; c++) Meet(&e, f->term[k].G[c * (f->term[k].n_components + 1)], "`%s`", f->term[k].label);
+    for (int c = 0; f->term[k].G && c < f->term[k].n_components; c++)
+      Meet(&e, f->term[k].G[c * (f->term[k].n_components + 1)], "`%s`", f->term[k].label);
   for (int r = 0; r < f->n_residuals; r++)
     for (int t = 0; t < f->n_traits; t++)
       Meet(&e, f->residual[r].R[t * (f->n_traits + 1)], f->n_residuals > 1 ? "`residual.%s`" : "the residual%s", f->residual[r].label);
@@ -58,9 +59,9 @@ PetscErrorCode SingularText(MeritModel model, int64_t equation, double pivot_rat
     snprintf(why, sizeof(why), "the variance of %s, %g, is %.0e times that of %s: too much for 16 digits", e.name[1], e.variance[1],
              e.variance[1] / e.variance[0], e.name[0]);
   else if (f->term[term].fixed)
-    snprintf(why, sizeof(why), "fixed effects of the model depend on each other, or nearly so; leave one of them out, or choose values of another scale");
-  else
-    snprintf(why, sizeof(why), "other terms explain it, or its coefficients are very large");
+    snprintf(why, sizeof(why),
+             "fixed effects of the model depend on each other, or nearly so; leave one of them out, or choose values of another scale");
+  else snprintf(why, sizeof(why), "other terms explain it, or its coefficients are very large");
   snprintf(text, size, "the equations are singular to rounding: the others leave %s of the diagonal of %s; %s", left, what, why);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

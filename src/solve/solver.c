@@ -14,8 +14,8 @@
 #include <string.h>
 
 /* All types, the default first, and their names in the same order. */
-static const MeritSolverOps *const types[] = {&MeritSolver_PCG, &MeritSolver_KSP, &MeritSolver_GSRU, &MeritSolver_GS,
-                                              &MeritSolver_LHSGS, &MeritSolver_Cholesky};
+static const MeritSolverOps *const types[]      = {&MeritSolver_PCG, &MeritSolver_KSP,   &MeritSolver_GSRU,
+                                                   &MeritSolver_GS,  &MeritSolver_LHSGS, &MeritSolver_Cholesky};
 static const char *const           type_names[] = {"pcg", "ksp", "gsru", "gs", "lhs_gs", "cholesky"};
 /* The names for people */
 #define TYPES "pcg, ksp, gsru, gs, lhs_gs and cholesky"
@@ -33,7 +33,7 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   PetscCall(MeritPCRegisterAll());
   PetscCall(PetscNew(&s));
   PetscCall(PetscCommDuplicate(comm, &s->comm, NULL)); /* messages of the caller are none of ours */
-  s->ops        = types[0];
+  s->ops                 = types[0];
   s->settings.criterion  = MERIT_CRITERION_RESIDUAL;
   s->settings.rtol       = 1e-8;
   s->settings.max_it     = 5000;
@@ -41,7 +41,7 @@ PetscErrorCode MeritSolverCreate(MPI_Comm comm, MeritSolver *solver)
   s->settings.block      = 64;
   s->settings.pc_auto    = true;
   s->settings.snp        = (MeritSnpOptions){MERIT_SNP_AUTO, 64, 0, false};
-  *solver = s;
+  *solver                = s;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -231,7 +231,7 @@ static PetscErrorCode FromOptions(MeritSolver s)
 {
   char      text[64];
   PetscBool given;
-  PetscReal rtol = s->settings.rtol;
+  PetscReal rtol   = s->settings.rtol;
   PetscInt  max_it = (PetscInt)s->settings.max_it;
 
   PetscFunctionBegin;
@@ -250,8 +250,8 @@ static PetscErrorCode FromOptions(MeritSolver s)
 static PetscErrorCode SnpFromConfig(MeritSolver s, MeritNode job)
 {
   static const char *const kinds[] = {"auto", "diagonal", "blocks", "nystrom"}, *const ways[] = {"additive", "multiplicative"};
-  int                      kind = (int)s->settings.snp.kind, way = s->settings.snp.multiplicative;
-  int64_t                  width = s->settings.snp.width, rank = s->settings.snp.rank;
+  int     kind = (int)s->settings.snp.kind, way = s->settings.snp.multiplicative;
+  int64_t width = s->settings.snp.width, rank = s->settings.snp.rank;
 
   PetscFunctionBegin;
   PetscCall(MeritConfigChoice(job, "solver.snp", 4, kinds, &kind));
@@ -279,11 +279,11 @@ static PetscErrorCode Place(MeritNode node, PetscErrorCode code)
 @*/
 PetscErrorCode MeritSolverSetFromConfig(MeritSolver s, MeritNode job)
 {
-  static const char *const criteria[] = {"residual", "residual_sq", "change", "change_sq"};
-  const char              *text       = NULL;
+  static const char *const criteria[]   = {"residual", "residual_sq", "change", "change_sq"};
+  const char              *text         = NULL;
   static const char *const sweeps[]     = {"forward", "symmetric"};
   static const char *const precisions[] = {"auto", "double", "mixed"};
-  int                      criterion  = (int)s->settings.criterion, precision = (int)s->settings.precision, sweep = s->settings.symmetric;
+  int                      criterion = (int)s->settings.criterion, precision = (int)s->settings.precision, sweep = s->settings.symmetric;
   double                   rtol = s->settings.rtol, relaxation = s->settings.relaxation;
   int64_t                  max_it = s->settings.max_it, block = s->settings.block;
 
@@ -385,7 +385,8 @@ PetscErrorCode MeritSolverCheckModel(MeritSolver s, MeritModel model)
   const int term = MeritModelSingularTerm(model);
 
   PetscFunctionBegin;
-  if (term < 0 || s->settings.pc_auto || !HasPreconditioner(s) || (strcmp(s->settings.pc_type, "merit_ped") && strcmp(s->settings.pc_type, "merit_fixed")))
+  if (term < 0 || s->settings.pc_auto || !HasPreconditioner(s) ||
+      (strcmp(s->settings.pc_type, "merit_ped") && strcmp(s->settings.pc_type, "merit_fixed")))
     PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "solver.preconditioner",
                        "%s needs covariance matrices that are not singular, and that of `%s` is; use auto or merit_block", s->settings.pc_type,
@@ -450,7 +451,7 @@ PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x
   PetscCall(MeritSolverSetUp(s));
   PetscCall(MeritSolverPrepare(s)); /* variances may be others since */
   PetscCall(InvertDiagonal(s));
-  *result = (MeritSolveResult){MERIT_STOP_NONE, 0, NAN, NAN, NAN, NAN};
+  *result  = (MeritSolveResult){MERIT_STOP_NONE, 0, NAN, NAN, NAN, NAN};
   s->start = MPI_Wtime();
   /* types start from stop = NONE and numbers that are not known */
   PetscCall((*s->ops->solve)(s, k, r, x, result));
@@ -462,7 +463,8 @@ PetscErrorCode MeritSolverSolve(MeritSolver s, int k, const double r[], double x
 PetscErrorCode MeritSolverView(MeritSolver s, PetscViewer viewer)
 {
   PetscFunctionBegin;
-  PetscCall(PetscViewerASCIIPrintf(viewer, "Merit solver %s: rtol %g, at most %lld iterations\n", s->ops->name, s->settings.rtol, (long long)s->settings.max_it));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "Merit solver %s: rtol %g, at most %lld iterations\n", s->ops->name, s->settings.rtol,
+                                   (long long)s->settings.max_it));
   if (s->ready) PetscCall((*s->ops->view)(s, viewer));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -33,9 +33,9 @@ typedef struct {
 struct _p_MeritSolver {
   MPI_Comm              comm;
   const MeritSolverOps *ops;
-  void                 *data; /* of the type; owned by it */
-  Mat                   C;    /* holds a reference */
-  PC                    pc;   /* pcg: owned; ksp keeps its own */
+  void                 *data;  /* of the type; owned by it */
+  Mat                   C;     /* holds a reference */
+  PC                    pc;    /* pcg: owned; ksp keeps its own */
   bool                  mixed; /* pcg: are products in single precision? */
   SolverSettings        settings;
   MeritCheckpoint       checkpoint; /* NULL: none; borrowed */
@@ -43,10 +43,10 @@ struct _p_MeritSolver {
   /* of the operator */
   int                  n_terms;
   const MeritTermView *term;
-  int32_t              n;         /* owned equations */
-  double              *D_inverse; /* [n] reciprocal diagonal of C; owned */
-  uint64_t             D_state;   /* of C, for which that is (MeritSolverState) */
-  double               start;     /* time the solve began */
+  int32_t              n;           /* owned equations */
+  double              *D_inverse;   /* [n] reciprocal diagonal of C; owned */
+  uint64_t             D_state;     /* of C, for which that is (MeritSolverState) */
+  double               start;       /* time the solve began */
   double              *term_change; /* [n_terms]; owned */
 };
 
@@ -75,8 +75,7 @@ PetscErrorCode MeritSolverChange(MeritSolver solver, int n_more, double sums[], 
 MeritStop MeritSolverStart(MeritSolver solver, const MeritIteration *it);
 /* Solve for k right-hand sides [n * k], one after another, by `solve`; *result is the worst of theirs. Collective. */
 PetscErrorCode MeritSolverOneByOne(MeritSolver solver, int k, const double r[], double x[],
-                                   PetscErrorCode (*solve)(MeritSolver, const double *r, double *x, MeritSolveResult *),
-                                   MeritSolveResult *result);
+                                   PetscErrorCode (*solve)(MeritSolver, const double *r, double *x, MeritSolveResult *), MeritSolveResult *result);
 /* block_cg.c: pcg for several right-hand sides */
 PetscErrorCode MeritSolverBlockCG(MeritSolver solver, int k, const double r[], double x[], MeritSolveResult *result);
 /* lanczos.c */

@@ -44,10 +44,7 @@ static PetscErrorCode Names(MeritStructure s, const char ***names)
 }
 
 /* Rank that has the row of a genotyped animal */
-static PetscMPIInt Home(MeritStructure s, int64_t number)
-{
-  return MeritGenotypesRowOwner(s->sources.genotypes, number);
-}
+static PetscMPIInt Home(MeritStructure s, int64_t number) { return MeritGenotypesRowOwner(s->sources.genotypes, number); }
 
 /* Rows of the genotypes (roots, on column 0 of the grid) feed the animals that records name
    (leaves). Collective. */
@@ -93,10 +90,7 @@ static PetscErrorCode FactorRows(MeritStructure s, double *n)
 
 /* Mean sum of squares of a row of M: the genetic variance of an animal in units of that of an
    effect */
-static double MeanDiagonal(MeritStructure s)
-{
-  return MeritGenotypesMeanDiagonal(s->sources.genotypes);
-}
+static double MeanDiagonal(MeritStructure s) { return MeritGenotypesMeanDiagonal(s->sources.genotypes); }
 
 /* The equations are in effects of scaled columns; times the scale they are those of one allele
    copy */
@@ -109,10 +103,11 @@ static PetscErrorCode Scale(MeritStructure s, const double **scale)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const MeritStructureOps MeritStructure_Markers = {.name          = "snp",
-                                                  .form          = MERIT_FORM_FACTOR,
-                                                  .placing       = 1,
-                                                  .without_genotypes = "the model has an snp() term, but the job file has no genotypes: bfile or text",
+const MeritStructureOps MeritStructure_Markers = {.name    = "snp",
+                                                  .form    = MERIT_FORM_FACTOR,
+                                                  .placing = 1,
+                                                  .without_genotypes =
+                                                      "the model has an snp() term, but the job file has no genotypes: bfile or text",
                                                   .levels        = Levels,
                                                   .individuals   = Animals,
                                                   .names         = Names,

@@ -76,16 +76,16 @@ static PetscErrorCode Diagonal(MeritStructure s, double **diagonal)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const MeritStructureOps MeritStructure_Pedigree = {.name        = "ped",
-                                                   .form        = MERIT_FORM_RECURSION,
-                                                   .placing     = 2,
+const MeritStructureOps MeritStructure_Pedigree = {.name             = "ped",
+                                                   .form             = MERIT_FORM_RECURSION,
+                                                   .placing          = 2,
                                                    .without_pedigree = "the model has a ped() term, but the job file has no pedigree: file",
-                                                   .linked      = true,
-                                                   .animals     = true,
-                                                   .levels      = Levels,
-                                                   .individuals = Animals,
-                                                   .dict        = Animals,
-                                                   .fetch       = Fetch,
-                                                   .bind        = Bind,
-                                                   .diagonal    = Diagonal,
-                                                   .typical     = 0.5};
+                                                   .linked           = true,
+                                                   .animals          = true,
+                                                   .levels           = Levels,
+                                                   .individuals      = Animals,
+                                                   .dict             = Animals,
+                                                   .fetch            = Fetch,
+                                                   .bind             = Bind,
+                                                   .diagonal         = Diagonal,
+                                                   .typical          = 0.5};

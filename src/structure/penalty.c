@@ -20,7 +20,7 @@
 struct _p_MeritPenalty {
   const MeritRecursion *rows;
   const double         *G_inverse; /* borrowed */
-  int32_t               room; /* numbers of y for a right-hand side, see MeritPenaltyWorkLength */
+  int32_t               room;      /* numbers of y for a right-hand side, see MeritPenaltyWorkLength */
   /* two parents of 1/2 */
   int32_t     *own; /* [n_rows] first equation of each level; owned */
   MeritScatter scatter;
@@ -31,10 +31,7 @@ struct _p_MeritPenalty {
 };
 
 /* Is the penalty of each level G^-1? */
-static bool Plain(const MeritRecursion *rows)
-{
-  return !MeritRecursionLinked(rows) && !rows->d;
-}
+static bool Plain(const MeritRecursion *rows) { return !MeritRecursionLinked(rows) && !rows->d; }
 
 /* The plan of the scatter from animals to themselves and their parents */
 static PetscErrorCode PlanPedigree(MeritPenalty p, int n_threads, int32_t n_local)
@@ -113,10 +110,7 @@ void MeritPenaltySetInverse(MeritPenalty p, const double *G_inverse)
 }
 
 /* MeritPenaltyWorkLength - See the header. Not collective. */
-int32_t MeritPenaltyWorkLength(MeritPenalty p)
-{
-  return p ? p->room : 0;
-}
+int32_t MeritPenaltyWorkLength(MeritPenalty p) { return p ? p->room : 0; }
 
 /* What the kernels for pedigrees take; arrays are borrowed */
 static MeritPedigreeKernel Kernel(MeritPenalty p)

@@ -28,7 +28,8 @@ static PetscErrorCode Begin(MeritStructure s, const MeritHalo *halo, int k, doub
 {
   PetscFunctionBegin;
   *p = (Pass){.comm = halo->comm, .s = s, .halo = *halo, .k = k, .x = x};
-  PetscCheck(!s || s->rows.n_rows == s->rows.n_levels, halo->comm, PETSC_ERR_ARG_WRONG, "K of a recursion that has rows without a level is not at hand");
+  PetscCheck(!s || s->rows.n_rows == s->rows.n_levels, halo->comm, PETSC_ERR_ARG_WRONG,
+             "K of a recursion that has rows without a level is not at hand");
   for (int32_t i = 0; s && s->generation && i < s->n_owned; i++) p->youngest = PetscMax(p->youngest, s->generation[i]);
   if (MeritStructureLinked(s)) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &p->youngest, 1, MPI_INT32_T, MPI_MAX, p->comm));
   PetscCall(MeritUnitCreate(k, &p->unit));

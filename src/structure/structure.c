@@ -14,8 +14,8 @@
 #include <string.h>
 
 /* By MeritTermKind; fixed terms have none */
-static const MeritStructureOps *const kinds[MERIT_TERM_KINDS] = {NULL, &MeritStructure_Iid, &MeritStructure_Pedigree,
-                                                                 &MeritStructure_Markers, &MeritStructure_Columns};
+static const MeritStructureOps *const kinds[MERIT_TERM_KINDS] = {NULL, &MeritStructure_Iid, &MeritStructure_Pedigree, &MeritStructure_Markers,
+                                                                 &MeritStructure_Columns};
 
 /* MeritStructureLacks - What a job would have to have, see the header. Not collective. */
 const char *MeritStructureLacks(MeritTermKind kind, bool pedigree, bool genotypes)

@@ -59,7 +59,7 @@ struct _p_MeritStructure {
   int32_t                 *generation;            /* [n_owned], NULL: 0; owned */
   int64_t                 *start;                 /* [n_owned + 1] first parent of each level in list 0, NULL: see `bind`; owned */
   double                  *coefficient;           /* [start[n_owned]] of each parent; owned */
-  MeritRecursion           rows; /* of the penalty; from Bind on */
+  MeritRecursion           rows;                  /* of the penalty; from Bind on */
 };
 
 extern const MeritStructureOps MeritStructure_Iid, MeritStructure_Pedigree, MeritStructure_Markers, MeritStructure_Columns;

@@ -21,15 +21,15 @@ enum { BITS = 31 };
 /* State of a colouring. Arrays have an entry for each local equation, of which the first
    equations of levels are used. */
 typedef struct {
-  const MeritTermView *term;
-  MeritSweep           s;
-  const MeritRecursion *recursion; /* NULL: none */
-  PetscSF              sf;       /* first equations of the term's ghost levels; owned */
-  uint64_t            *priority; /* [n_local] at first equations; owned */
-  int                 *colour;   /* [n_local] at first equations, -1: none yet; owned */
-  int                  words;    /* of colours in a mask */
-  int *mask;       /* [n_local * (words + 1)] word 0: must wait; then the colours of neighbours; owned */
-  bool by_records; /* some record on some rank couples two levels */
+  const MeritTermView  *term;
+  MeritSweep            s;
+  const MeritRecursion *recursion;  /* NULL: none */
+  PetscSF               sf;         /* first equations of the term's ghost levels; owned */
+  uint64_t             *priority;   /* [n_local] at first equations; owned */
+  int                  *colour;     /* [n_local] at first equations, -1: none yet; owned */
+  int                   words;      /* of colours in a mask */
+  int                  *mask;       /* [n_local * (words + 1)] word 0: must wait; then the colours of neighbours; owned */
+  bool                  by_records; /* some record on some rank couples two levels */
 } Painter;
 
 /* A one-to-one scramble of 64 bits (the finaliser of Steele, Lea and Flood 2014), so there are
@@ -51,10 +51,8 @@ static void Couple(Painter *p, int32_t a, int32_t b)
   int *mask = p->mask + (int64_t)a * (p->words + 1);
 
   if (a == b || p->colour[a] >= 0) return;
-  if (p->colour[b] >= 0)
-    mask[1 + p->colour[b] / BITS] |= 1 << (p->colour[b] % BITS);
-  else if (p->priority[b] > p->priority[a])
-    mask[0] = 1;
+  if (p->colour[b] >= 0) mask[1 + p->colour[b] / BITS] |= 1 << (p->colour[b] % BITS);
+  else if (p->priority[b] > p->priority[a]) mask[0] = 1;
 }
 
 /* Couple each of n levels with each other; -1: no level */
@@ -210,8 +208,7 @@ static PetscErrorCode RecordsCoupleTwo(MeritSweep s, const MeritTermView *t, boo
   int     found = 0;
 
   PetscFunctionBegin;
-  for (int32_t record = 0; !found && record < s->records->n_records; record++)
-    found = LevelsOfRecord(t, record, 2, eq) > 1;
+  for (int32_t record = 0; !found && record < s->records->n_records; record++) found = LevelsOfRecord(t, record, 2, eq) > 1;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, s->comm));
   *two = found;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -42,8 +42,7 @@ static PetscErrorCode Sizes(MeritSweep s, SweepTerm *term)
   c->n_cols = (int32_t)term->view->n_levels;
   PetscCallMPI(MPI_Allreduce(&c->n_rows, &most, 1, MPI_INT64_T, MPI_MAX, s->comm));
   c->width = s->settings.recompute ? 1 : PetscMin(s->settings.block, c->n_cols);
-  if (term->rows->decoded)
-    c->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), c->width);
+  if (term->rows->decoded) c->width = (int32_t)PetscMin(PetscMax(MOST_DECODED / PetscMax(most, 1), LEAST_WIDTH), c->width);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

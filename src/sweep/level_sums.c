@@ -71,8 +71,8 @@ static inline void SumRow(const SweepTerm *term, int32_t row, int32_t level_eq, 
    equations */
 static void Sum(MeritSweep s, const SweepTerm *term, int32_t position, int64_t from, int64_t to, double *comp, double *eq)
 {
-  const MeritTermView *t     = term->view;
-  const SweepLevels   *l     = &term->levels;
+  const MeritTermView *t    = term->view;
+  const SweepLevels   *l    = &term->levels;
   const int64_t        rows = l->rows[position];
 
   for (int c = 0; c < t->n_comp; c++) comp[c] = 0.0;
@@ -132,10 +132,7 @@ static void SumChunk(MeritSweep s, const SweepTerm *term, int32_t first, int32_t
 
 /* Is one thread enough for n entries? A parallel region of one thread would still cost a call
    of the system. */
-static bool OneThread(MeritSweep s, int64_t n)
-{
-  return s->n_threads == 1 || n <= FEW_ENTRIES;
-}
+static bool OneThread(MeritSweep s, int64_t n) { return s->n_threads == 1 || n <= FEW_ENTRIES; }
 
 /* MeritSweepGradient - See the header. Threads take chunks of entries, so that a level with
    very many is cut. */
@@ -143,7 +140,7 @@ void MeritSweepGradient(MeritSweep s, const SweepTerm *term, int32_t first, int3
 {
   const SweepLevels *l     = &term->levels;
   const int64_t      begin = l->start[first], n = l->start[last] - begin;
-  const int          n_eq  = term->view->n_eq;
+  const int          n_eq = term->view->n_eq;
 
   for (int32_t position = first; position < last; position++)
     for (int a = 0; a < n_eq; a++) s->work.g[l->eq[position] + a] = 0.0;
@@ -182,11 +179,11 @@ static inline void UpdateRecord(MeritSweep s, const MeritTermView *t, int32_t re
    the components, then records lose W u, and rows gain (I - P) times the step */
 static void UpdateEntries(MeritSweep s, const SweepTerm *term, int32_t position, int64_t from, int64_t to)
 {
-  const MeritTermView *t     = term->view;
-  const SweepLevels   *l     = &term->levels;
-  const double        *du    = s->work.du + l->eq[position];
+  const MeritTermView *t    = term->view;
+  const SweepLevels   *l    = &term->levels;
+  const double        *du   = s->work.du + l->eq[position];
   const int64_t        rows = l->rows[position];
-  const int            n     = t->n_eq;
+  const int            n    = t->n_eq;
   double               comp[MERIT_MAX_COMPONENTS];
 
   for (int c = 0; c < t->n_comp; c++) {

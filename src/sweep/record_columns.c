@@ -100,8 +100,7 @@ static PetscErrorCode Update(MeritSweep s, SweepTerm *term)
     const double *shift = term->columns.shift + (int64_t)record * n;
 
     for (int i = 0; i < n_traits; i++)
-      for (int a = 0; a < n && offset[i] >= 0; a++)
-        s->e[(int64_t)record * n_traits + i] -= shift[a] * Coefficient(t, offset[i], a);
+      for (int a = 0; a < n && offset[i] >= 0; a++) s->e[(int64_t)record * n_traits + i] -= shift[a] * Coefficient(t, offset[i], a);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -35,8 +35,7 @@ static PetscErrorCode CheckGrid(MeritModel model)
   int grid_cols = 1;
 
   PetscFunctionBegin;
-  if (MeritModelGenotypes(model))
-    grid_cols = MeritGenotypesTile(MeritModelGenotypes(model))->grid_cols;
+  if (MeritModelGenotypes(model)) grid_cols = MeritGenotypesTile(MeritModelGenotypes(model))->grid_cols;
   if (grid_cols > 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "genotypes.grid",
                          "Gauss-Seidel sweeps need genotypes on a grid of one column, not %d; give genotypes.grid as many rows as ranks, or "
@@ -56,16 +55,16 @@ PetscErrorCode MeritSweepCreate(Mat C, MeritSweep *sweep)
   PetscCall(CheckGrid(model));
   PetscCall(PetscNew(&s));
   PetscCall(PetscObjectReference((PetscObject)C));
-  s->C          = C;
-  s->model      = model;
-  s->comm       = MeritModelComm(model);
-  s->records    = MeritModelRecords(model);
-  s->halo       = MeritModelHalo(model);
-  s->n_threads  = omp_get_max_threads();
+  s->C                   = C;
+  s->model               = model;
+  s->comm                = MeritModelComm(model);
+  s->records             = MeritModelRecords(model);
+  s->halo                = MeritModelHalo(model);
+  s->n_threads           = omp_get_max_threads();
   s->settings.block      = 64;
   s->settings.relaxation = 1.0;
-  s->has_y      = true;
-  *sweep        = s;
+  s->has_y               = true;
+  *sweep                 = s;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -195,8 +194,7 @@ PetscErrorCode MeritSweepSetRightHandSide(MeritSweep s, const double r[])
   s->has_y = norm <= NEAR_OBSERVATIONS * norm_r;
   if (!s->has_y) PetscCall(PetscArraycpy(s->delta, r, s->n_owned));
   for (int k = 0; k < s->n_terms; k++)
-    if (s->term[k].view->n_eq && SweepByColumns(s->term[k].view))
-      PetscCall(MeritSweepReplicate(s, &s->term[k], s->delta, s->term[k].columns.delta));
+    if (s->term[k].view->n_eq && SweepByColumns(s->term[k].view)) PetscCall(MeritSweepReplicate(s, &s->term[k], s->delta, s->term[k].columns.delta));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -293,10 +291,10 @@ static void Summarise(MeritSweep s, const double *x, double *sums)
 {
   sums[2 * s->n_terms] = s->work.sums[s->n_terms];
   for (int k = 0; k < s->n_terms; k++) {
-    const MeritTermView *t = s->term[k].view;
+    const MeritTermView *t      = s->term[k].view;
     double              *change = sums + k, *squares = sums + s->n_terms + k;
 
-    *change  = s->settings.symmetric ? 0.0 : s->work.sums[k];
+    *change = s->settings.symmetric ? 0.0 : s->work.sums[k];
     /* owned equations of a term follow one another */
     *squares = 0.0;
     for (int32_t i = t->eq_owned; i < t->eq_owned + t->n_owned * t->n_eq; i++) {
@@ -341,8 +339,7 @@ PetscErrorCode MeritSweepState(MeritSweep s, double x[], MeritState state[MERIT_
   for (int k = 0; k < s->n_terms; k++) {
     const MeritTermView *t = s->term[k].view;
 
-    if (s->term[k].recursion)
-      PetscCall(PetscArraycpy(s->edges + t->eq_owned, s->term[k].deviation, (size_t)t->n_owned * (size_t)t->n_eq));
+    if (s->term[k].recursion) PetscCall(PetscArraycpy(s->edges + t->eq_owned, s->term[k].deviation, (size_t)t->n_owned * (size_t)t->n_eq));
   }
   state[0] = (MeritState){"x", MERIT_STATE_EQUATIONS, 1, x};
   state[1] = (MeritState){"edges", MERIT_STATE_EQUATIONS, 1, s->edges};
@@ -382,8 +379,7 @@ PetscErrorCode MeritSweepView(MeritSweep s, PetscViewer viewer)
 
     if (SweepByColumns(term->view))
       PetscCall(PetscViewerASCIIPrintf(viewer, "  %s: blocks of %d columns\n", formula->term[k].label, term->columns.width));
-    else
-      PetscCall(PetscViewerASCIIPrintf(viewer, "  %s: %d colours\n", formula->term[k].label, term->levels.n_colours));
+    else PetscCall(PetscViewerASCIIPrintf(viewer, "  %s: %d colours\n", formula->term[k].label, term->levels.n_colours));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -26,11 +26,11 @@ typedef struct {
    matrices, which every rank has. Rows of M are those of this rank; J goes from the equations
    of a column to the traits. */
 typedef struct {
-  int32_t  n_cols;    /* levels of the term */
-  int32_t  width;     /* columns of a block */
-  int64_t  n_rows;    /* on this rank */
-  double  *D;         /* [n_rows * n_eq^2] J' R^-1 J of each row; owned */
-  bool     ready;     /* there are Gram matrices */
+  int32_t n_cols; /* levels of the term */
+  int32_t width;  /* columns of a block */
+  int64_t n_rows; /* on this rank */
+  double *D;      /* [n_rows * n_eq^2] J' R^-1 J of each row; owned */
+  bool    ready;  /* there are Gram matrices */
   /* all D_i are weight_i B: Gram matrices have one number for a pair of columns, to be multiplied
      by B; else n_eq^2 */
   bool     multiples;
@@ -71,16 +71,16 @@ typedef struct {
 
 /* A term in the sweep: `levels` if it goes by levels, `rows` and `columns` if by columns */
 struct SweepTerm {
-  const MeritTermView *view;
-  int                  index;     /* in the model */
-  double              *inverse;   /* [n_owned * n_eq^2] of the diagonal blocks, but by columns; in s->blocks */
-  double              *precision; /* [n_owned or n_cols] n_eq^2 in place of G^-1 of each level, NULL: G^-1; owned */
-  double              *data;      /* [n_owned * n_eq^2] blocks of C without the penalty, kept only for terms with `precision`; owned */
+  const MeritTermView  *view;
+  int                   index;     /* in the model */
+  double               *inverse;   /* [n_owned * n_eq^2] of the diagonal blocks, but by columns; in s->blocks */
+  double               *precision; /* [n_owned or n_cols] n_eq^2 in place of G^-1 of each level, NULL: G^-1; owned */
+  double               *data;      /* [n_owned * n_eq^2] blocks of C without the penalty, kept only for terms with `precision`; owned */
   const MeritRecursion *recursion; /* of the levels where it is not the identity, NULL: of independent levels, or none; borrowed */
-  double              *deviation; /* [n_rows * n_eq] of the recursion: u_i - sum c u_p, the residual of the row; owned */
-  SweepLevels          levels;    /* those of its equations; or the genotyped levels, one colour; none where columns stand in the records */
-  const SweepRows     *rows;      /* by columns: what it has for rows; else NULL */
-  SweepColumns         columns;   /* by columns */
+  double               *deviation; /* [n_rows * n_eq] of the recursion: u_i - sum c u_p, the residual of the row; owned */
+  SweepLevels           levels;    /* those of its equations; or the genotyped levels, one colour; none where columns stand in the records */
+  const SweepRows      *rows;      /* by columns: what it has for rows; else NULL */
+  SweepColumns          columns;   /* by columns */
 };
 
 /* Sums of one thread over a level whose entries several threads go through */
@@ -125,10 +125,10 @@ struct _p_MeritSweep {
   MeritBlockCache cache;    /* data parts of the blocks */
   double         *blocks;   /* inverses of all diagonal blocks; owned */
   /* of one solution */
-  bool    has_y;  /* e starts from y, else from 0 */
-  double *y, *e;  /* [n_records * n_traits] observations and y - W x; owned */
-  double *delta;  /* [n_owned] right-hand side beyond W' R^-1 y; owned */
-  double *edges;  /* [n_owned] residuals of the rows of recursions, 0 elsewhere, as checkpoints have them; NULL before the first; owned */
+  bool      has_y; /* e starts from y, else from 0 */
+  double   *y, *e; /* [n_records * n_traits] observations and y - W x; owned */
+  double   *delta; /* [n_owned] right-hand side beyond W' R^-1 y; owned */
+  double   *edges; /* [n_owned] residuals of the rows of recursions, 0 elsewhere, as checkpoints have them; NULL before the first; owned */
   SweepWork work;
 };
 
@@ -149,10 +149,7 @@ static inline const double *SweepPrecision(const SweepTerm *term, int64_t level)
 }
 
 /* Does the term go by blocks of columns? Else it goes by levels. Not collective. */
-static inline bool SweepByColumns(const MeritTermView *t)
-{
-  return MeritStructureForm(t->structure) == MERIT_FORM_FACTOR;
-}
+static inline bool SweepByColumns(const MeritTermView *t) { return MeritStructureForm(t->structure) == MERIT_FORM_FACTOR; }
 
 /* colour.c: colours of the local levels [MeritTermRecordLevels]; owned by the caller,
    PetscFree. Collective. */

@@ -35,7 +35,7 @@ static void InvertOwn(MeritSweep s, SweepTerm *term)
   for (int32_t i = 0; i < t->n_owned; i++) {
     const uint8_t *state     = s->eq_state + t->eq_owned + i * n;
     const double  *precision = SweepPrecision(term, i), *data = term->data + (int64_t)i * n * n;
-    double        *inverse   = term->inverse + (int64_t)i * n * n;
+    double        *inverse = term->inverse + (int64_t)i * n * n;
 
     for (int a = 0; a < n; a++)
       for (int b = 0; b < n; b++) {
@@ -91,7 +91,7 @@ static PetscErrorCode Numbers(MeritSweep s)
   for (int k = 0; k < s->n_terms; k++) {
     SweepTerm *term = &s->term[k];
 
-    s->expanded = s->expanded || term->view->L;
+    s->expanded   = s->expanded || term->view->L;
     term->inverse = block;
     block += (int64_t)term->view->n_owned * term->view->n_eq * term->view->n_eq;
     if (!term->view->n_eq) continue;
@@ -127,7 +127,8 @@ PetscErrorCode MeritSweepSetPrecisions(MeritSweep s, int k, const double precisi
   PetscFunctionBegin;
   PetscCall(MeritSweepTakeVariances(s, NULL));
   PetscCheck(k >= 0 && k < s->n_terms, s->comm, PETSC_ERR_ARG_OUTOFRANGE, "there is no term %d", k);
-  PetscCheck(!term->recursion || !precisions, s->comm, PETSC_ERR_ARG_WRONG, "the levels of term %d are related: no precision is that of one level", k);
+  PetscCheck(!term->recursion || !precisions, s->comm, PETSC_ERR_ARG_WRONG, "the levels of term %d are related: no precision is that of one level",
+             k);
   had = term->precision != NULL;
   n   = (size_t)(SweepByColumns(term->view) ? term->columns.n_cols : term->view->n_owned) * (size_t)(term->view->n_eq * term->view->n_eq);
   if (!term->view->n_eq || (!had && !precisions)) PetscFunctionReturn(PETSC_SUCCESS);

@@ -28,8 +28,7 @@ static void Root(int n, const double *A, double *F)
 
 /* MeritSweepAskVisitor - See the header. value[] has the mean when the visitor is called. Not
    collective. */
-void MeritSweepAskVisitor(MeritSweep s, const SweepTerm *term, int64_t level, const double *x, double *gradient, const double *inverse,
-                          double *value)
+void MeritSweepAskVisitor(MeritSweep s, const SweepTerm *term, int64_t level, const double *x, double *gradient, const double *inverse, double *value)
 {
   const int             n = term->view->n_eq;
   double                mean[MERIT_MAX_COMPONENTS], root[MERIT_MAX_COMPONENTS * MERIT_MAX_COMPONENTS];

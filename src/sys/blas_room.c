@@ -29,7 +29,7 @@ static void Take(int n)
   {
     enum { ORDER = 96 };
     double       A[ORDER * ORDER] = {0};
-    PetscBLASInt order = ORDER, info;
+    PetscBLASInt order            = ORDER, info;
 
     for (int i = 0; i < ORDER; i++) A[i * ORDER + i] = 1.0;
 #pragma omp barrier

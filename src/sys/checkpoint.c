@@ -70,14 +70,14 @@ static int64_t FirstPosition(int64_t n_all, PetscMPIInt size, PetscMPIInt rank)
 PetscErrorCode MeritCheckpointSetPositions(MeritCheckpoint c, MeritStateKind kind, int64_t n, const int64_t position[], int64_t n_all)
 {
   CheckpointPositions *p        = &c->positions[kind];
-  const int64_t     n_chunks = (n_all + CHUNK_POSITIONS - 1) / CHUNK_POSITIONS;
-  PetscMPIInt      *dest;
+  const int64_t        n_chunks = (n_all + CHUNK_POSITIONS - 1) / CHUNK_POSITIONS;
+  PetscMPIInt         *dest;
 
   PetscFunctionBegin;
   PetscCall(MeritExchangeDestroy(&p->exchange));
   PetscCall(PetscFree(p->arriving));
-  p->given  = true;
-  p->n      = n;
+  p->given = true;
+  p->n     = n;
   /* The owner of position p sends its value to the rank of chunk p / CHUNK_POSITIONS. The positions
      that arrive are kept relative to this rank's first one, since they index its block of the file. */
   p->n_all  = n_all;
@@ -172,22 +172,13 @@ char *CheckpointPath(MeritCheckpoint c, const char name[])
 }
 
 /* CheckpointPositionBytes - See the header. Not collective. */
-size_t CheckpointPositionBytes(const CheckpointPart *p)
-{
-  return p->kind == MERIT_STATE_SAME ? 1 : p->size * sizeof(double);
-}
+size_t CheckpointPositionBytes(const CheckpointPart *p) { return p->kind == MERIT_STATE_SAME ? 1 : p->size * sizeof(double); }
 
 /* Chunks of vectors count positions, chunks of a part that all ranks hold alike count bytes */
-static int64_t ChunkPositions(const CheckpointPart *p)
-{
-  return p->kind == MERIT_STATE_SAME ? CHUNK_BYTES : CHUNK_POSITIONS;
-}
+static int64_t ChunkPositions(const CheckpointPart *p) { return p->kind == MERIT_STATE_SAME ? CHUNK_BYTES : CHUNK_POSITIONS; }
 
 /* CheckpointChunks - See the header. Not collective. */
-int64_t CheckpointChunks(const CheckpointPart *p)
-{
-  return (p->n_all + ChunkPositions(p) - 1) / ChunkPositions(p);
-}
+int64_t CheckpointChunks(const CheckpointPart *p) { return (p->n_all + ChunkPositions(p) - 1) / ChunkPositions(p); }
 
 /* CheckpointChunk - See the header. Not collective. */
 void CheckpointChunk(const CheckpointPart *p, int64_t c, int64_t *first, int64_t *last)
@@ -204,10 +195,7 @@ int64_t CheckpointFirstChunk(const CheckpointPart *p, PetscMPIInt size, PetscMPI
 }
 
 /* CheckpointCrc - See the header. Not collective. */
-uint32_t CheckpointCrc(const void *at, size_t n)
-{
-  return (uint32_t)crc32(crc32(0, NULL, 0), at, (uInt)n);
-}
+uint32_t CheckpointCrc(const void *at, size_t n) { return (uint32_t)crc32(crc32(0, NULL, 0), at, (uInt)n); }
 
 /* Rank 0 removes the files by name, then the folder, which stays if it holds anything else */
 /* MeritCheckpointRemove - See the header. Collective. */

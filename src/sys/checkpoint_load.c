@@ -20,16 +20,16 @@ PetscErrorCode CheckpointLoadSame(MeritCheckpoint c, const CheckpointPart *p, vo
   PetscCall(MeritFaultAgree(c->comm, &fault));
   PetscCallMPI(MPI_Bcast(data, (PetscMPIInt)p->n_all, MPI_BYTE, 0, c->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
-/* LoadPositions - Fill s->data [positions.n * size] of a vector part. Collective. */
+  /* LoadPositions - Fill s->data [positions.n * size] of a vector part. Collective. */
 }
 
 static PetscErrorCode LoadPositions(MeritCheckpoint c, const CheckpointPart *p, const MeritState *s)
 {
   CheckpointPositions *positions = &c->positions[s->kind];
-  const size_t      bytes  = CheckpointPositionBytes(p);
-  const int64_t     n      = MeritExchangeArriving(positions->exchange);
-  MeritFault        fault  = {0};
-  char             *mine, *answer;
+  const size_t         bytes     = CheckpointPositionBytes(p);
+  const int64_t        n         = MeritExchangeArriving(positions->exchange);
+  MeritFault           fault     = {0};
+  char                *mine, *answer;
 
   PetscFunctionBegin;
   /* Block of this rank's chunks, positions [first, first + n_mine) */
@@ -46,7 +46,8 @@ static PetscErrorCode LoadPositions(MeritCheckpoint c, const CheckpointPart *p, 
 PetscErrorCode MeritCheckpointDamaged(MeritCheckpoint c, const char name[])
 {
   PetscFunctionBegin;
-  PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, c->folder, 0, NULL, "the checkpoint is damaged (%s); to start over use --overwrite without --restart", name));
+  PetscCall(
+      MeritRaise(MERIT_ERROR_SYSTEM, c->folder, 0, NULL, "the checkpoint is damaged (%s); to start over use --overwrite without --restart", name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -63,7 +64,7 @@ static PetscErrorCode LoadPart(MeritCheckpoint c, const MeritState *s)
   const MeritState *kept  = CheckpointKept(c, s->name);
   CheckpointPart   *part  = NULL;
   /* A kept part was read when the file was opened; it is taken from memory */
-  bool              right;
+  bool right;
 
   PetscFunctionBegin;
   for (uint32_t i = 0; c->open && i < c->head.n_parts; i++)
@@ -80,10 +81,7 @@ static PetscErrorCode LoadPart(MeritCheckpoint c, const MeritState *s)
 }
 
 /* MeritCheckpointSameRanks - See the header. Not collective. */
-bool MeritCheckpointSameRanks(MeritCheckpoint c)
-{
-  return c && c->open && c->head.ranks == (uint32_t)c->size;
-}
+bool MeritCheckpointSameRanks(MeritCheckpoint c) { return c && c->open && c->head.ranks == (uint32_t)c->size; }
 
 /* MeritCheckpointLoad - See the header. Collective. */
 PetscErrorCode MeritCheckpointLoad(MeritCheckpoint c, int n, const MeritState state[], bool *loaded)

@@ -44,7 +44,8 @@ static void ReadHead(const char *path, CheckpointHead *head, MeritFault *fault)
   }
   MeritFileRead(path, 0, sizeof(*head), head, fault);
   if (fault->kind != MERIT_ERROR_NONE) return;
-  if (memcmp(head->magic, "MERITCP", 8) || head->crc != CheckpointCrc(head, offsetof(CheckpointHead, crc))) Damaged(path, "checksum of the header", fault);
+  if (memcmp(head->magic, "MERITCP", 8) || head->crc != CheckpointCrc(head, offsetof(CheckpointHead, crc)))
+    Damaged(path, "checksum of the header", fault);
   else if (head->version != 1)
     MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "the checkpoint has format %u, this version of Merit reads 1", head->version);
   else if (head->n_parts > MOST_PARTS || head->table < (int64_t)sizeof(*head) || head->table_bytes < 8 || head->table_bytes > INT32_MAX ||
@@ -65,7 +66,8 @@ static PetscErrorCode ReadTable(MeritCheckpoint c, const char *path, char **tabl
   PetscCall(PetscMalloc1((size_t)c->head.table_bytes + 1, table));
   if (c->rank == 0) {
     MeritFileRead(path, c->head.table, c->head.table_bytes, *table, &fault);
-    if (fault.kind == MERIT_ERROR_NONE && CheckpointCrc(*table, (size_t)c->head.table_bytes) != c->head.table_crc) Damaged(path, "table of its parts", &fault);
+    if (fault.kind == MERIT_ERROR_NONE && CheckpointCrc(*table, (size_t)c->head.table_bytes) != c->head.table_crc)
+      Damaged(path, "table of its parts", &fault);
   }
   PetscCallMPI(MPI_Bcast(*table, (PetscMPIInt)c->head.table_bytes, MPI_BYTE, 0, c->comm));
   PetscCall(MeritFaultAgree(c->comm, &fault));
@@ -93,7 +95,8 @@ static PetscErrorCode Compare(MeritCheckpoint c, const char *path, const char *l
     const char *was = Line(a, a_end, &k), *is = Line(b, b_end, &m);
 
     if (k != m || memcmp(was, is, (size_t)k))
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL, "the checkpoint is of another run: it has `%.*s`, this run has `%.*s`; to start over use --overwrite without --restart",
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, path, 0, NULL,
+                           "the checkpoint is of another run: it has `%.*s`, this run has `%.*s`; to start over use --overwrite without --restart",
                            PetscMin(k, 400), was, PetscMin(m, 400), is));
     a += PetscMin(k + 1, a_end - a);
     b += PetscMin(m + 1, b_end - b);
@@ -283,8 +286,8 @@ PetscErrorCode MeritCheckpointOpen(MeritCheckpoint c, bool *found)
   PetscCall(Unmark(c));
   if (*found) PetscCall(TakeKept(c));
   if (*found)
-    MeritLog(MERIT_LOG_INFO, "continues from the checkpoint at iteration %lld, written by %u ranks x %u threads", (long long)c->head.progress, c->head.ranks,
-             c->head.threads);
+    MeritLog(MERIT_LOG_INFO, "continues from the checkpoint at iteration %lld, written by %u ranks x %u threads", (long long)c->head.progress,
+             c->head.ranks, c->head.threads);
   else if (n_damaged)
     PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, c->folder, 0, NULL, "no intact checkpoint found; to start over use --overwrite without --restart"));
   else PetscCall(CheckpointClose(c));

@@ -23,7 +23,7 @@ typedef struct {
 
 /* Entry of the table */
 typedef struct {
-  char     name[32]; /* with its 0 */
+  char     name[32];   /* with its 0 */
   uint32_t kind, size; /* kind (MeritStateKind) and doubles a position; SAME: size 1 */
   int64_t  n_all;      /* positions over all ranks; SAME: bytes */
   int64_t  begin;      /* offset in the file, bytes */
@@ -41,26 +41,26 @@ typedef struct {
 } CheckpointPositions;
 
 struct _p_MeritCheckpoint {
-  MPI_Comm         comm;
-  PetscMPIInt      rank, size;
-  char            *folder; /* OUT/checkpoint; owned */
-  double           seconds, last;  /* wanted between checkpoints; time (MPI_Wtime) of the last one */
-  int64_t          calls, n_calls; /* save every `calls` calls of Due (0: not by calls); calls so far */
-  int64_t          next, since;    /* call at which the ranks compare clocks next; call at which they did last */
-  double           looked;         /* time of that */
-  bool             stop;           /* a stop was requested */
-  MeritIdentity    identity;
-  void            *ctx;
-  MeritPositionSource      source; /* sets the positions when they are needed; NULL: they were set once and are kept */
-  void            *source_ctx;
-  MeritText        lines; /* identity of the run, made when first needed; owned */
+  MPI_Comm            comm;
+  PetscMPIInt         rank, size;
+  char               *folder;         /* OUT/checkpoint; owned */
+  double              seconds, last;  /* wanted between checkpoints; time (MPI_Wtime) of the last one */
+  int64_t             calls, n_calls; /* save every `calls` calls of Due (0: not by calls); calls so far */
+  int64_t             next, since;    /* call at which the ranks compare clocks next; call at which they did last */
+  double              looked;         /* time of that */
+  bool                stop;           /* a stop was requested */
+  MeritIdentity       identity;
+  void               *ctx;
+  MeritPositionSource source; /* sets the positions when they are needed; NULL: they were set once and are kept */
+  void               *source_ctx;
+  MeritText           lines; /* identity of the run, made when first needed; owned */
   CheckpointPositions positions[N_STATE_KINDS];
-  int              n_kept;
-  MeritState      *kept; /* [n_kept] final parts; names and data owned */
-  char            *open;  /* file to load from, NULL: none; owned */
-  CheckpointHead   head;  /* of that file */
-  CheckpointPart  *part;  /* [head.n_parts] its table; owned */
-  uint32_t       **crc;   /* [head.n_parts][n_chunks] checksums; owned */
+  int                 n_kept;
+  MeritState         *kept; /* [n_kept] final parts; names and data owned */
+  char               *open; /* file to load from, NULL: none; owned */
+  CheckpointHead      head; /* of that file */
+  CheckpointPart     *part; /* [head.n_parts] its table; owned */
+  uint32_t          **crc;  /* [head.n_parts][n_chunks] checksums; owned */
 };
 
 /* Make the identity lines unless they exist. Collective. Errors: those of the callback. */

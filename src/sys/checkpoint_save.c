@@ -101,10 +101,10 @@ static PetscErrorCode Gather(CheckpointPositions *p, size_t size, const double *
 static PetscErrorCode WritePart(MeritCheckpoint c, const CheckpointPart *p, const MeritState *s, Writing *w, uint32_t *crc)
 {
   const size_t  bytes = CheckpointPositionBytes(p);
-  const int64_t last = CheckpointFirstChunk(p, c->size, c->rank + 1);
-  int64_t       from = 0;
-  double       *mine = NULL;
-  const char   *at   = s->data;
+  const int64_t last  = CheckpointFirstChunk(p, c->size, c->rank + 1);
+  int64_t       from  = 0;
+  double       *mine  = NULL;
+  const char   *at    = s->data;
 
   PetscFunctionBegin;
   if (s->kind != MERIT_STATE_SAME) {
@@ -143,7 +143,7 @@ static PetscErrorCode Describe(MeritCheckpoint c, int n, const MeritState state[
     part[i].n_all    = s->kind == MERIT_STATE_SAME ? (int64_t)s->size : c->positions[s->kind].n_all;
     part[i].n_chunks = CheckpointChunks(&part[i]);
     /* Kept parts are last in the list */
-    part[i].kept     = i >= n - c->n_kept;
+    part[i].kept = i >= n - c->n_kept;
     *end += part[i].n_all * (int64_t)CheckpointPositionBytes(&part[i]);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -154,8 +154,13 @@ static PetscErrorCode Describe(MeritCheckpoint c, int n, const MeritState state[
 static PetscErrorCode WriteTable(MeritCheckpoint c, int64_t progress, int n, const CheckpointPart part[], uint32_t *const crc[], int64_t end,
                                  Writing *w)
 {
-  CheckpointHead head  = {.magic = "MERITCP", .version = 1, .ranks = (uint32_t)c->size, .threads = (uint32_t)omp_get_max_threads(),
-                          .n_parts = (uint32_t)n, .progress = progress, .table = end};
+  CheckpointHead head  = {.magic    = "MERITCP",
+                          .version  = 1,
+                          .ranks    = (uint32_t)c->size,
+                          .threads  = (uint32_t)omp_get_max_threads(),
+                          .n_parts  = (uint32_t)n,
+                          .progress = progress,
+                          .table    = end};
   MeritText      table = {0};
   const uint64_t lines = c->lines.n;
 

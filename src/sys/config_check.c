@@ -19,13 +19,10 @@ static KeyMatch MatchOne(const char *pattern, int n, const char *const path[])
     /* "**" matches the rest of the path, empty or not */
     if (length == 2 && !strncmp(pattern, "**", 2)) return KEY_ANYTHING;
     if (!length) return KEY_MISS;
-    if (!(length == 1 && *pattern == '*') && (strlen(path[i]) != length || strncmp(pattern, path[i], length)))
-      return KEY_MISS;
+    if (!(length == 1 && *pattern == '*') && (strlen(path[i]) != length || strncmp(pattern, path[i], length))) return KEY_MISS;
     pattern += length;
-    if (*pattern == '.')
-      pattern++;
-    else if (i + 1 < n)
-      return KEY_MISS;
+    if (*pattern == '.') pattern++;
+    else if (i + 1 < n) return KEY_MISS;
   }
   if (!strcmp(pattern, "**")) return KEY_ANYTHING;
   /* The path is used up: what is left of the pattern decides */
@@ -94,13 +91,11 @@ bool MeritConfigKnown(const char dotted[], int n, const MeritKey keys[], size_t 
   return known;
 }
 
-static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth,
-                               const char *path[]);
+static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth, const char *path[]);
 
 /* Raise the error for a key that matches no pattern, with the nearest known key or else the keys
    allowed there */
-static PetscErrorCode UnknownKey(MeritNode node, int n_keys, const MeritKey keys[], int depth,
-                                 const char *const path[])
+static PetscErrorCode UnknownKey(MeritNode node, int n_keys, const MeritKey keys[], int depth, const char *const path[])
 {
   char *dotted, nearest[256] = "", below[600] = "";
 
@@ -123,8 +118,7 @@ static PetscErrorCode CheckList(MeritNode list, const char *key)
     MeritNode item = list->child[i];
 
     if (item->kind == MERIT_NODE_MAP)
-      PetscCall(
-          MeritNodeError(item, "%s: a list of plain values was expected; put an item that contains \": \" in quotes", key));
+      PetscCall(MeritNodeError(item, "%s: a list of plain values was expected; put an item that contains \": \" in quotes", key));
     if (item->kind == MERIT_NODE_LIST) PetscCall(CheckList(item, key));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -146,8 +140,7 @@ static PetscErrorCode NeedsKeys(MeritNode node, int n_keys, const MeritKey keys[
 }
 
 /* One node and all below it: unknown keys, values where keys are expected, and the reverse */
-static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys[], int depth,
-                                 const char *path[])
+static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys[], int depth, const char *path[])
 {
   const unsigned match = MeritKeysMatch(n_keys, keys, depth, path);
   const bool     head = match & 1u << KEY_HEAD, exact = match & 1u << KEY_EXACT;
@@ -156,8 +149,7 @@ static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys
   if (match & 1u << KEY_ANYTHING) PetscFunctionReturn(PETSC_SUCCESS);
   if (!head && !exact) PetscCall(UnknownKey(node, n_keys, keys, depth, path));
   if (node->kind == MERIT_NODE_MAP) {
-    if (!head)
-      PetscCall(MeritNodeError(node, "%s has no keys below it; a value was expected", path[depth - 1]));
+    if (!head) PetscCall(MeritNodeError(node, "%s has no keys below it; a value was expected", path[depth - 1]));
     PetscCall(CheckMap(node, n_keys, keys, depth, path));
   } else if (node->kind != MERIT_NODE_NULL && !exact) {
     PetscCall(NeedsKeys(node, n_keys, keys, depth, path));
@@ -166,8 +158,7 @@ static PetscErrorCode CheckChild(MeritNode node, int n_keys, const MeritKey keys
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth,
-                               const char *path[])
+static PetscErrorCode CheckMap(MeritNode map, int n_keys, const MeritKey keys[], int depth, const char *path[])
 {
   PetscFunctionBegin;
   for (int32_t i = 0; i < map->n; i++) {

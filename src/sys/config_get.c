@@ -16,8 +16,7 @@ bool MeritNodeReal(MeritNode node, double *value)
   double x;
 
   if (!node || node->kind != MERIT_NODE_SCALAR || node->quoted || !node->text[0]) return false;
-  if (node->text[strspn(node->text, "+-.0123456789eE")])
-    return false; /* strtod also knows inf, nan and hexadecimal */
+  if (node->text[strspn(node->text, "+-.0123456789eE")]) return false; /* strtod also knows inf, nan and hexadecimal */
   x = strtod(node->text, &end);
   if (*end || !isfinite(x)) return false;
   *value = x;
@@ -30,8 +29,7 @@ static PetscErrorCode Scalar(MeritNode root, const char dotted[], MeritNode *nod
   PetscFunctionBegin;
   *node = MeritNodeFind(root, dotted);
   if (*node && (*node)->kind != MERIT_NODE_SCALAR)
-    PetscCall(MeritNodeError(*node, "%s: a single value was expected, not a %s", dotted,
-                             (*node)->kind == MERIT_NODE_LIST ? "list" : "map"));
+    PetscCall(MeritNodeError(*node, "%s: a single value was expected, not a %s", dotted, (*node)->kind == MERIT_NODE_LIST ? "list" : "map"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -54,12 +52,9 @@ PetscErrorCode MeritConfigReal(MeritNode root, const char dotted[], double least
                              : node->quoted          ? " (leave out the quotes)"
                                                      : ""));
   if (x < least || x > most) {
-    if (most >= PETSC_MAX_REAL)
-      PetscCall(MeritNodeError(node, "%s: %s is too small, the least is %g", dotted, node->text, least));
-    if (least <= PETSC_MIN_REAL)
-      PetscCall(MeritNodeError(node, "%s: %s is too large, the most is %g", dotted, node->text, most));
-    PetscCall(
-        MeritNodeError(node, "%s: %s is outside the range from %g to %g", dotted, node->text, least, most));
+    if (most >= PETSC_MAX_REAL) PetscCall(MeritNodeError(node, "%s: %s is too small, the least is %g", dotted, node->text, least));
+    if (least <= PETSC_MIN_REAL) PetscCall(MeritNodeError(node, "%s: %s is too large, the most is %g", dotted, node->text, most));
+    PetscCall(MeritNodeError(node, "%s: %s is outside the range from %g to %g", dotted, node->text, least, most));
   }
   *value = x;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -90,8 +85,7 @@ static bool NodeInt(MeritNode node, int64_t *value)
 
   Logically collective. Anything else is a USAGE error with line and column.
 @*/
-PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least, int64_t most,
-                              int64_t *value)
+PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least, int64_t most, int64_t *value)
 {
   MeritNode node;
   int64_t   i = 0;
@@ -99,14 +93,10 @@ PetscErrorCode MeritConfigInt(MeritNode root, const char dotted[], int64_t least
   PetscFunctionBegin;
   PetscCall(Scalar(root, dotted, &node));
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  if (!NodeInt(node, &i))
-    PetscCall(MeritNodeError(node, "%s: '%s' is not a whole number", dotted, node->text));
+  if (!NodeInt(node, &i)) PetscCall(MeritNodeError(node, "%s: '%s' is not a whole number", dotted, node->text));
   if (i < least || i > most) {
-    if (most == INT64_MAX)
-      PetscCall(MeritNodeError(node, "%s: %s is too small, the least is %lld", dotted, node->text,
-                               (long long)least));
-    PetscCall(MeritNodeError(node, "%s: %s is outside the range from %lld to %lld", dotted, node->text,
-                             (long long)least, (long long)most));
+    if (most == INT64_MAX) PetscCall(MeritNodeError(node, "%s: %s is too small, the least is %lld", dotted, node->text, (long long)least));
+    PetscCall(MeritNodeError(node, "%s: %s is outside the range from %lld to %lld", dotted, node->text, (long long)least, (long long)most));
   }
   *value = i;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -122,8 +112,7 @@ PetscErrorCode MeritConfigBool(MeritNode root, const char dotted[], bool *value)
   PetscFunctionBegin;
   PetscCall(Scalar(root, dotted, &node));
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  for (int i = 0; i < 6; i++)
-    /* Odd entries of the list mean yes */
+  for (int i = 0; i < 6; i++) /* Odd entries of the list mean yes */
     if (!strcasecmp(node->text, words[i])) {
       *value = i % 2;
       PetscFunctionReturn(PETSC_SUCCESS);
@@ -146,8 +135,7 @@ PetscErrorCode MeritConfigString(MeritNode root, const char dotted[], const char
 
 /* MeritConfigChoice - Index of the word that a scalar holds; *value is left alone when the key is absent.
    Logically collective. */
-PetscErrorCode MeritConfigChoice(MeritNode root, const char dotted[], int n, const char *const words[],
-                                 int *value)
+PetscErrorCode MeritConfigChoice(MeritNode root, const char dotted[], int n, const char *const words[], int *value)
 {
   MeritNode   node;
   const char *nearest;
@@ -165,9 +153,7 @@ PetscErrorCode MeritConfigChoice(MeritNode root, const char dotted[], int n, con
     strncat(list, words[i], sizeof(list) - strlen(list) - 1);
   }
   nearest = MeritNearest(node->text, n, words);
-  if (nearest)
-    PetscCall(MeritNodeError(node, "%s: '%s' is not one of %s; did you mean %s?", dotted, node->text, list,
-                             nearest));
+  if (nearest) PetscCall(MeritNodeError(node, "%s: '%s' is not one of %s; did you mean %s?", dotted, node->text, list, nearest));
   PetscCall(MeritNodeError(node, "%s: '%s' is not one of %s", dotted, node->text, list));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -36,11 +36,8 @@ static PetscErrorCode ReadAll(const char path[], char **text, int64_t *length, M
     room *= 2;
     PetscCall(PetscRealloc(room, text));
   }
-  if (n > MAX_JOB_BYTES)
-    MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL,
-                  "too large for a job file (more than 16 MiB); is it a data file?");
-  else if (ferror(file))
-    MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be read: %s", strerror(errno));
+  if (n > MAX_JOB_BYTES) MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "too large for a job file (more than 16 MiB); is it a data file?");
+  else if (ferror(file)) MeritFaultSet(fault, MERIT_ERROR_USAGE, path, 0, NULL, "cannot be read: %s", strerror(errno));
   fclose(file);
   *length = (int64_t)n;
   PetscFunctionReturn(PETSC_SUCCESS);

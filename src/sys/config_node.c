@@ -12,8 +12,7 @@
 const char merit_command_line[] = "command line";
 
 /* MeritNodeCreate - Make a node without children. Not collective; `text` (NULL: none) is copied. */
-PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column,
-                               const char text[], size_t length, MeritNode *node)
+PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column, const char text[], size_t length, MeritNode *node)
 {
   MeritNode n;
 
@@ -113,8 +112,7 @@ PetscErrorCode MeritConfigParse(const char name[], const char text[], size_t len
     r->node = *node;
     PetscCall(PetscFree(node));
     if (r->node.kind == MERIT_NODE_NULL) r->node.kind = MERIT_NODE_MAP;
-    if (r->node.kind != MERIT_NODE_MAP)
-      code = MeritNodeError(&r->node, "keys with values (\"key: value\") were expected here");
+    if (r->node.kind != MERIT_NODE_MAP) code = MeritNodeError(&r->node, "keys with values (\"key: value\") were expected here");
   }
   *root = &r->node;
   if (code) PetscCall(MeritConfigDestroy(root));
@@ -182,8 +180,7 @@ PetscErrorCode MeritNodeKeyError(MeritNode node, const char format[], ...)
   va_list        args;
 
   va_start(args, format);
-  code = MeritRaiseAt(MERIT_ERROR_USAGE, node->file, key ? node->key_line : node->line, key ? node->key_column : node->column, NULL,
-                      format, args);
+  code = MeritRaiseAt(MERIT_ERROR_USAGE, node->file, key ? node->key_line : node->line, key ? node->key_column : node->column, NULL, format, args);
   va_end(args);
   return code;
 }
@@ -220,10 +217,8 @@ MeritNode MeritNodeFind(MeritNode root, const char dotted[])
     MeritNode    found  = NULL;
 
     if (strncmp(dotted, root->key[i], length)) continue; /* a free key may hold dots itself */
-    if (!dotted[length])
-      found = MeritNodeFind(root->child[i], "");
-    else if (dotted[length] == '.')
-      found = MeritNodeFind(root->child[i], dotted + length + 1);
+    if (!dotted[length]) found = MeritNodeFind(root->child[i], "");
+    else if (dotted[length] == '.') found = MeritNodeFind(root->child[i], dotted + length + 1);
     if (found) return found;
   }
   return NULL;

@@ -41,10 +41,7 @@ static PetscErrorCode ErrorAt(const Parser *p, size_t line, size_t column, const
 }
 
 /* The same at a mark of libyaml */
-static PetscErrorCode ErrorMark(const Parser *p, yaml_mark_t mark, const char *what)
-{
-  return ErrorAt(p, mark.line, mark.column, what, "");
-}
+static PetscErrorCode ErrorMark(const Parser *p, yaml_mark_t mark, const char *what) { return ErrorAt(p, mark.line, mark.column, what, ""); }
 
 /* Column of a tab in the indentation of a line (from 0), or -1 */
 static int TabInIndentation(const Parser *p, size_t line)
@@ -71,8 +68,7 @@ static PetscErrorCode SyntaxError(const Parser *p)
   int                  tab;
 
   if (y->error == YAML_MEMORY_ERROR)
-    return PetscError(PETSC_COMM_SELF, __LINE__, "SyntaxError", __FILE__, PETSC_ERR_MEM, PETSC_ERROR_INITIAL,
-                      "reading %s", p->file);
+    return PetscError(PETSC_COMM_SELF, __LINE__, "SyntaxError", __FILE__, PETSC_ERR_MEM, PETSC_ERROR_INITIAL, "reading %s", p->file);
   if (y->error == YAML_READER_ERROR) {
     /* The reader of libyaml gives an offset only: lines and columns are counted here */
     line = column = 0;
@@ -94,17 +90,13 @@ static PetscErrorCode Next(Parser *p, yaml_event_t *event)
 
   if (!yaml_parser_parse(&p->yaml, event)) return SyntaxError(p);
   if (event->type == YAML_SCALAR_EVENT) anchor = event->data.scalar.anchor, tag = event->data.scalar.tag;
-  if (event->type == YAML_SEQUENCE_START_EVENT)
-    anchor = event->data.sequence_start.anchor, tag = event->data.sequence_start.tag;
-  if (event->type == YAML_MAPPING_START_EVENT)
-    anchor = event->data.mapping_start.anchor, tag = event->data.mapping_start.tag;
+  if (event->type == YAML_SEQUENCE_START_EVENT) anchor = event->data.sequence_start.anchor, tag = event->data.sequence_start.tag;
+  if (event->type == YAML_MAPPING_START_EVENT) anchor = event->data.mapping_start.anchor, tag = event->data.mapping_start.tag;
   if (event->type == YAML_ALIAS_EVENT || anchor) {
     const yaml_mark_t mark = event->start_mark;
 
     yaml_event_delete(event);
-    return ErrorMark(
-        p, mark,
-        "anchors (&) and aliases (*) are not allowed; quote the text if it begins with one of these");
+    return ErrorMark(p, mark, "anchors (&) and aliases (*) are not allowed; quote the text if it begins with one of these");
   }
   if (tag) {
     const yaml_mark_t mark = event->start_mark;
@@ -143,15 +135,12 @@ static PetscErrorCode CheckKey(Parser *p, MeritNode map, const yaml_event_t *eve
 {
   const char *key;
 
-  if (event->type != YAML_SCALAR_EVENT)
-    return ErrorMark(p, event->start_mark, "a key must be a word, not a list or map");
+  if (event->type != YAML_SCALAR_EVENT) return ErrorMark(p, event->start_mark, "a key must be a word, not a list or map");
   key = (const char *)event->data.scalar.value;
   if (!key[0]) return ErrorMark(p, event->start_mark, "a key is missing before the colon");
   for (int32_t i = 0; i < map->n; i++)
     if (!strcmp(map->key[i], key)) {
-      struct _p_MeritNode at = {.file   = p->file,
-                                .line   = (int32_t)event->start_mark.line + 1,
-                                .column = (int32_t)event->start_mark.column + 1};
+      struct _p_MeritNode at = {.file = p->file, .line = (int32_t)event->start_mark.line + 1, .column = (int32_t)event->start_mark.column + 1};
 
       if (p->file == merit_command_line) at.line = at.column = 0;
       return MeritNodeError(&at, "duplicate key %s (first value in line %d)", key, map->child[i]->line);
@@ -214,10 +203,8 @@ static PetscErrorCode ParseNode(Parser *p, const yaml_event_t *event, int depth,
     const bool   quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     const bool   null   = !quoted && MeritTextIsNull(text, length);
 
-    if (memchr(text, 0, length))
-      PetscFunctionReturn(ErrorMark(p, event->start_mark, "a zero byte in the text"));
-    PetscCall(MeritNodeCreate(null ? MERIT_NODE_NULL : MERIT_NODE_SCALAR, p->file, line, column,
-                              null ? NULL : text, length, node));
+    if (memchr(text, 0, length)) PetscFunctionReturn(ErrorMark(p, event->start_mark, "a zero byte in the text"));
+    PetscCall(MeritNodeCreate(null ? MERIT_NODE_NULL : MERIT_NODE_SCALAR, p->file, line, column, null ? NULL : text, length, node));
     (*node)->quoted = quoted;
   } else if (event->type == YAML_SEQUENCE_START_EVENT) {
     PetscCall(MeritNodeCreate(MERIT_NODE_LIST, p->file, line, column, NULL, 0, node));
@@ -244,14 +231,12 @@ static PetscErrorCode ParseStream(Parser *p, MeritNode *node)
     PetscCall(Next(p, &event));
     type = event.type;
     mark = event.start_mark;
-    if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT)
-      code = ParseNode(p, &event, 0, node);
+    if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT) code = ParseNode(p, &event, 0, node);
     yaml_event_delete(&event);
     PetscCall(code);
     if (type == YAML_STREAM_END_EVENT) break;
     if (type != YAML_DOCUMENT_START_EVENT) continue;
-    if (document)
-      PetscFunctionReturn(ErrorMark(p, mark, "a second YAML document (---); only one is allowed"));
+    if (document) PetscFunctionReturn(ErrorMark(p, mark, "a second YAML document (---); only one is allowed"));
     document = true;
   }
   if (!*node) PetscCall(MeritNodeCreate(MERIT_NODE_NULL, p->file, 1, 1, NULL, 0, node));

@@ -10,8 +10,7 @@ static bool IsPlain(const char *text)
   const size_t length = strlen(text);
 
   if (!length || MeritTextIsNull(text, length)) return false;
-  if (strchr("!&*-?|>%@`\"'#,[]{}:~= ", text[0]) &&
-      !(text[0] == '-' && length > 1 && strchr(".0123456789", text[1])))
+  if (strchr("!&*-?|>%@`\"'#,[]{}:~= ", text[0]) && !(text[0] == '-' && length > 1 && strchr(".0123456789", text[1])))
     /* A minus begins a list item unless a number follows */
     return false;
   if (text[length - 1] == ' ' || text[length - 1] == ':') return false;
@@ -30,8 +29,8 @@ static bool IsPlain(const char *text)
 int MeritUtf8(const char text[], uint32_t *character)
 {
   static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-  const unsigned char  *c = (const unsigned char *)text;
-  const int             n = c[0] < 0x80 ? 1 : c[0] < 0xc0 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf8 ? 4 : 0;
+  const unsigned char  *c        = (const unsigned char *)text;
+  const int             n        = c[0] < 0x80 ? 1 : c[0] < 0xc0 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf8 ? 4 : 0;
 
   /* Length from the first byte; overlong forms and surrogates are refused below (RFC 3629) */
   if (!n) return 0;
@@ -62,14 +61,10 @@ static PetscErrorCode AddScalar(MeritText *out, const char *text, bool quoted)
     uint32_t  c = 0;
     const int n = MeritUtf8(text, &c);
 
-    if (c == '"' || c == '\\')
-      PetscCall(MeritTextAdd(out, "\\%c", (int)c));
-    else if (c == '\n')
-      PetscCall(MeritTextAdd(out, "\\n"));
-    else if (n && IsSpecial(c))
-      PetscCall(MeritTextAdd(out, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)c));
-    else
-      PetscCall(MeritTextAddBytes(out, text, (size_t)PetscMax(n, 1)));
+    if (c == '"' || c == '\\') PetscCall(MeritTextAdd(out, "\\%c", (int)c));
+    else if (c == '\n') PetscCall(MeritTextAdd(out, "\\n"));
+    else if (n && IsSpecial(c)) PetscCall(MeritTextAdd(out, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)c));
+    else PetscCall(MeritTextAddBytes(out, text, (size_t)PetscMax(n, 1)));
     text += PetscMax(n, 1);
   }
   PetscCall(MeritTextAdd(out, "\""));
@@ -86,10 +81,8 @@ static PetscErrorCode AddKey(MeritText *out, const char *key, int indent)
   PetscFunctionBegin;
   if (announced) PetscCall(MeritTextAdd(out, "? "));
   PetscCall(AddScalar(out, key, false));
-  if (announced && indent < 0)
-    PetscCall(MeritTextAdd(out, " "));
-  else if (announced)
-    PetscCall(MeritTextAdd(out, "\n%*s", indent, ""));
+  if (announced && indent < 0) PetscCall(MeritTextAdd(out, " "));
+  else if (announced) PetscCall(MeritTextAdd(out, "\n%*s", indent, ""));
   PetscCall(MeritTextAdd(out, ":"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -100,10 +93,8 @@ static PetscErrorCode AddFlow(MeritText *out, MeritNode node)
   const bool map = node->kind == MERIT_NODE_MAP;
 
   PetscFunctionBegin;
-  if (node->kind == MERIT_NODE_NULL)
-    PetscCall(MeritTextAdd(out, "null"));
-  else if (node->kind == MERIT_NODE_SCALAR)
-    PetscCall(AddScalar(out, node->text, node->quoted));
+  if (node->kind == MERIT_NODE_NULL) PetscCall(MeritTextAdd(out, "null"));
+  else if (node->kind == MERIT_NODE_SCALAR) PetscCall(AddScalar(out, node->text, node->quoted));
   else {
     PetscCall(MeritTextAdd(out, map ? "{" : "["));
     for (int32_t i = 0; i < node->n; i++) {

@@ -7,8 +7,8 @@ extern const char merit_command_line[];
 int MeritUtf8(const char text[], uint32_t *character);
 
 /* Make a node without children. Not collective. `text` [length] (NULL: none) is copied, `file` is kept by address. */
-PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column,
-                               const char text[], size_t length, MeritNode *node);
+PetscErrorCode MeritNodeCreate(MeritNodeKind kind, const char file[], int32_t line, int32_t column, const char text[], size_t length,
+                               MeritNode *node);
 /* Add a child to a list (key NULL) or a map (key is copied); the parent then owns it. Not collective. */
 PetscErrorCode MeritNodeAppend(MeritNode parent, const char key[], MeritNode child);
 /* Replace a scalar node by the keys of another tree; `root` then owns that tree, *other is NULL. Not collective. */

@@ -35,13 +35,10 @@ static PetscErrorCode ParseValue(const char dotted[], const char value[], MeritN
     why = *MeritErrorLast();
     if (!strncmp(why.text, merit_command_line, strlen(merit_command_line)))
       memmove(why.text, why.text + strlen(merit_command_line) + 2, strlen(why.text) - strlen(merit_command_line) - 1);
-    PetscFunctionReturn(
-        MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "--%s %.*s: %s", dotted, (int)length, value, why.text));
+    PetscFunctionReturn(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, NULL, "--%s %.*s: %s", dotted, (int)length, value, why.text));
   }
-  if (MeritTextIsNull(value, length))
-    PetscCall(MeritNodeCreate(MERIT_NODE_NULL, merit_command_line, 0, 0, NULL, 0, node));
-  else
-    PetscCall(MeritNodeCreate(MERIT_NODE_SCALAR, merit_command_line, 0, 0, value, length, node));
+  if (MeritTextIsNull(value, length)) PetscCall(MeritNodeCreate(MERIT_NODE_NULL, merit_command_line, 0, 0, NULL, 0, node));
+  else PetscCall(MeritNodeCreate(MERIT_NODE_SCALAR, merit_command_line, 0, 0, value, length, node));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -112,8 +109,7 @@ PetscErrorCode MeritConfigSet(MeritNode root, const char dotted[], const char va
     if (map->kind == MERIT_NODE_NULL) map->kind = MERIT_NODE_MAP;
     if (map->kind != MERIT_NODE_MAP) {
       PetscCall(MeritNodeFree(&node));
-      PetscFunctionReturn(
-          MeritNodeError(map, "has a value of its own here, so --%s cannot be set below it", dotted));
+      PetscFunctionReturn(MeritNodeError(map, "has a value of its own here, so --%s cannot be set below it", dotted));
     }
     PetscCall(Descend(map, at, &used, &index));
     at += used;

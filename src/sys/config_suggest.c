@@ -111,8 +111,7 @@ void MeritKeysSuggest(int n_keys, const MeritKey keys[], int n, const char *cons
   while (known < n && (MeritKeysMatch(n_keys, keys, known + 1, path) & ~(1u << KEY_MISS))) known++;
   if (known == n) return;
   if (Correct(n_keys, keys, n, fixed, room)) {
-    for (int i = 0; i < n && used < size; i++)
-      used += (size_t)snprintf(nearest + used, size - used, "%s%s", i ? "." : "", fixed[i]);
+    for (int i = 0; i < n && used < size; i++) used += (size_t)snprintf(nearest + used, size - used, "%s%s", i ? "." : "", fixed[i]);
     return;
   }
   key = known == n - 1 ? Elsewhere(n_keys, keys, known, path, path[n - 1]) : NULL;

@@ -15,7 +15,7 @@ enum { DIGITS = 12 };
 /* Powers of ten that double and long double hold exactly: 5^22 < 2^53 */
 static const long double power_of_ten[] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,  1e7L,  1e8L,  1e9L,  1e10L, 1e11L,
                                            1e12L, 1e13L, 1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L, 1e21L, 1e22L};
-static const int MOST_POWER = 22;
+static const int         MOST_POWER     = 22;
 
 /* Decimal digits of a positive normal number: value = digits * 10^(exponent - DIGITS + 1), rounded
    to DIGITS digits. False when the rounding is not certain or the power of ten is not exact; the

@@ -14,10 +14,7 @@ static int            last_n_further;
 static int64_t        last_n_left;
 
 /* Copy with truncation; NULL is the empty string */
-static void Copy(char *to, size_t size, const char *from)
-{
-  snprintf(to, size, "%s", from ? from : "");
-}
+static void Copy(char *to, size_t size, const char *from) { snprintf(to, size, "%s", from ? from : ""); }
 
 /* MeritErrorPrefix - "file:line:column: id: ", what the text of an error begins with; its length. Not collective. */
 size_t MeritErrorPrefix(const MeritErrorInfo *e, int64_t column, char text[], size_t size)
@@ -34,8 +31,8 @@ size_t MeritErrorPrefix(const MeritErrorInfo *e, int64_t column, char text[], si
 }
 
 /* MeritErrorFill - All of an error, its text included. Not collective. */
-void MeritErrorFill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], int64_t line, int64_t column, const char id[],
-                    const char format[], va_list args)
+void MeritErrorFill(MeritErrorInfo *e, MeritErrorKind kind, const char file[], int64_t line, int64_t column, const char id[], const char format[],
+                    va_list args)
 {
   size_t used;
 
@@ -57,8 +54,7 @@ PetscErrorCode MeritErrorRaise(const MeritErrorInfo *e, int n_further, const Mer
   last_n_further    = n_further;
   last_n_left       = n_left;
   for (int i = 0; i < n_further; i++) last_further[i] = further[i];
-  return PetscError(PETSC_COMM_SELF, __LINE__, "MeritRaise", __FILE__, MERIT_ERR_BASE + (PetscErrorCode)e->kind,
-                    PETSC_ERROR_INITIAL, "%s", e->text);
+  return PetscError(PETSC_COMM_SELF, __LINE__, "MeritRaise", __FILE__, MERIT_ERR_BASE + (PetscErrorCode)e->kind, PETSC_ERROR_INITIAL, "%s", e->text);
 }
 
 /*@
@@ -75,8 +71,7 @@ PetscErrorCode MeritErrorRaise(const MeritErrorInfo *e, int n_further, const Mer
 
   Returns the PETSc error code, to be handed to `PetscCall()`.
 @*/
-PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, const char id[],
-                          const char format[], ...)
+PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, const char id[], const char format[], ...)
 {
   MeritErrorInfo e;
   va_list        args;
@@ -88,8 +83,7 @@ PetscErrorCode MeritRaise(MeritErrorKind kind, const char file[], int64_t line, 
 }
 
 /* MeritRaiseAt - As `MeritRaise()`, with a column: "file:line:column: id: what". Logically collective. */
-PetscErrorCode MeritRaiseAt(MeritErrorKind kind, const char file[], int64_t line, int64_t column, const char id[],
-                            const char format[], va_list args)
+PetscErrorCode MeritRaiseAt(MeritErrorKind kind, const char file[], int64_t line, int64_t column, const char id[], const char format[], va_list args)
 {
   MeritErrorInfo e;
 
@@ -98,10 +92,7 @@ PetscErrorCode MeritRaiseAt(MeritErrorKind kind, const char file[], int64_t line
 }
 
 /* MeritErrorLast - The error raised last by this process; kind NONE if there is none. Not collective; borrowed. */
-const MeritErrorInfo *MeritErrorLast(void)
-{
-  return &last_error;
-}
+const MeritErrorInfo *MeritErrorLast(void) { return &last_error; }
 
 /* MeritErrorFurther - Faults raised together with the last error, and how many more were not kept. Not collective; borrowed. */
 int MeritErrorFurther(const MeritErrorInfo **further, int64_t *n_left)

@@ -13,12 +13,12 @@
 #include <string.h>
 
 struct _p_MeritExchange {
-  MPI_Comm     comm;
-  PetscMPIInt  rank, size;
-  int64_t      n;                      /* local items, those that go nowhere included */
-  int32_t     *order; /* [sent] local items in the order they are sent: by destination, then by number; NULL: as they stand; owned */
-  int64_t     *send_count, *send_first; /* [size], [size + 1] per destination; owned */
-  int64_t     *recv_count, *recv_first; /* [size], [size + 1] per source; owned */
+  MPI_Comm    comm;
+  PetscMPIInt rank, size;
+  int64_t     n;                       /* local items, those that go nowhere included */
+  int32_t    *order;                   /* [sent] local items in the order they are sent: by destination, then by number; NULL: as they stand; owned */
+  int64_t    *send_count, *send_first; /* [size], [size + 1] per destination; owned */
+  int64_t    *recv_count, *recv_first; /* [size], [size + 1] per source; owned */
 };
 
 /* Items are packed and unpacked in pieces of this many bytes: a piece stays in cache, and no copy
@@ -109,10 +109,7 @@ PetscErrorCode MeritExchangeCreate(MPI_Comm comm, int64_t n, const PetscMPIInt d
 }
 
 /* MeritExchangeArriving - Number of items that arrive on this rank. Not collective. */
-int64_t MeritExchangeArriving(MeritExchange ex)
-{
-  return ex->recv_first[ex->size];
-}
+int64_t MeritExchangeArriving(MeritExchange ex) { return ex->recv_first[ex->size]; }
 
 /* MeritExchangeSource - Rank that an arriving item came from. Not collective. */
 PetscMPIInt MeritExchangeSource(MeritExchange ex, int64_t i)
@@ -327,8 +324,7 @@ static PetscErrorCode MoveBytes(MeritExchange ex, const char out[], const int64_
   Collective. Item i is at[start[i] .. start[i + 1]), of less than 2 GiB. The output arrays are owned by the caller, free with
   `PetscFree()`.
 @*/
-PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], const int64_t start[], char **out,
-                                         int64_t **out_start)
+PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], const int64_t start[], char **out, int64_t **out_start)
 {
   const int64_t arriving = MeritExchangeArriving(ex), mine = ex->send_first[ex->rank], n_mine = ex->send_count[ex->rank];
   int64_t      *out_first, *in_first;
@@ -348,8 +344,7 @@ PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], cons
     PetscCall(PackedFirsts(ex, length, &out_first));
     PetscCall(PetscMalloc1(out_first[ex->size] + 1, &pack));
     for (PetscMPIInt r = 0; r < ex->size; r++)
-      GatherStrings(ex->send_count[r], ex->order + ex->send_first[r], at, start,
-                    r == ex->rank ? *out + in_first[r] : pack + out_first[r]);
+      GatherStrings(ex->send_count[r], ex->order + ex->send_first[r], at, start, r == ex->rank ? *out + in_first[r] : pack + out_first[r]);
   } else {
     PetscCall(ByteFirsts(ex->size, ex->send_first, start, &out_first));
     if (n_mine) memcpy(*out + in_first[ex->rank], at + start[mine], (size_t)(start[mine + n_mine] - start[mine]));
@@ -363,8 +358,7 @@ PetscErrorCode MeritExchangeForwardBytes(MeritExchange ex, const char at[], cons
 }
 
 /* MeritExchangeBackBytes - Send string answers back. Collective; outputs owned by the caller, `PetscFree()`. */
-PetscErrorCode MeritExchangeBackBytes(MeritExchange ex, const char at[], const int64_t start[], char **out,
-                                      int64_t **out_start)
+PetscErrorCode MeritExchangeBackBytes(MeritExchange ex, const char at[], const int64_t start[], char **out, int64_t **out_start)
 {
   const int64_t arriving = MeritExchangeArriving(ex), mine = ex->recv_first[ex->rank], n_mine = ex->recv_count[ex->rank];
   int64_t      *out_first, *in_first;
@@ -389,8 +383,7 @@ PetscErrorCode MeritExchangeBackBytes(MeritExchange ex, const char at[], const i
   PetscCall(PetscFree(length));
   PetscCall(MoveBytes(ex, at, out_first, ex->order ? pack : *out, in_first));
   for (PetscMPIInt r = 0; ex->order && r < ex->size; r++)
-    ScatterStrings(ex->send_count[r], ex->order + ex->send_first[r], r == ex->rank ? at + out_first[r] : pack + in_first[r], *out,
-                   *out_start);
+    ScatterStrings(ex->send_count[r], ex->order + ex->send_first[r], r == ex->rank ? at + out_first[r] : pack + in_first[r], *out, *out_start);
   PetscCall(PetscFree(pack));
   PetscCall(PetscFree(out_first));
   PetscCall(PetscFree(in_first));

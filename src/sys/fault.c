@@ -23,8 +23,7 @@ static bool SameLine(const MeritErrorInfo *a, const MeritErrorInfo *b)
 
   Not collective. `MeritFaultAgree()` raises it. Without memory for the list what is known already stays.
 @*/
-void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], int64_t line, const char id[],
-                   const char format[], ...)
+void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], int64_t line, const char id[], const char format[], ...)
 {
   MeritErrorInfo e, *list;
   va_list        args;
@@ -43,7 +42,7 @@ void MeritFaultSet(MeritFault *fault, MeritErrorKind kind, const char file[], in
   va_end(args);
   for (int i = 0; i < fault->kept; i++)
     if (SameLine(fault->list + i, &e)) return;
-  list = fault->list ? fault->list : calloc(MERIT_FAULTS_NAMED, sizeof(*list));
+  list        = fault->list ? fault->list : calloc(MERIT_FAULTS_NAMED, sizeof(*list));
   fault->kind = fault->kind == MERIT_ERROR_NONE ? kind : fault->kind;
   if (!list) return;
   fault->list = list;

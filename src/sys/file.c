@@ -62,8 +62,7 @@ PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void 
   file = FileOpen(path, MERIT_ERROR_INPUT, &about, fault);
   if (file < 0) PetscFunctionReturn(PETSC_SUCCESS);
   for (int64_t done = 0; done < n;) {
-    const ssize_t got =
-        pread(file, (char *)to + done, (size_t)PetscMin(limit, n - done), (off_t)(offset + done));
+    const ssize_t got = pread(file, (char *)to + done, (size_t)PetscMin(limit, n - done), (off_t)(offset + done));
 
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
@@ -72,8 +71,8 @@ PetscErrorCode MeritFileRead(const char path[], int64_t offset, int64_t n, void 
     }
     if (got == 0) {
       MeritFaultSet(fault, MERIT_ERROR_INPUT, path, 0, NULL,
-                    "ends at byte %lld, but %lld bytes were expected; the file may have been changed while it was read",
-                    (long long)(offset + done), (long long)(offset + n));
+                    "ends at byte %lld, but %lld bytes were expected; the file may have been changed while it was read", (long long)(offset + done),
+                    (long long)(offset + n));
       break;
     }
     done += got;
@@ -119,8 +118,7 @@ PetscErrorCode MeritFileHash(MPI_Comm comm, const char path[], int64_t *bytes, u
   value = crc32(0, NULL, 0);
   /* Checksums of blocks that follow each other combine to that of the whole, so the value does not
      depend on ranks */
-  for (PetscMPIInt r = 0; r < size; r++)
-    value = crc32_combine(value, (uLong)all[2 * r], (z_off_t)all[2 * r + 1]);
+  for (PetscMPIInt r = 0; r < size; r++) value = crc32_combine(value, (uLong)all[2 * r], (z_off_t)all[2 * r + 1]);
   PetscCall(PetscFree(all));
   *crc = (uint32_t)value;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -99,11 +99,9 @@ static void Compare(const char path[], size_t size, char what[])
   what[0] = 0;
   if (!was) return;
   if (stat(path, &is)) snprintf(what, size, "went away");
-  else if (is.st_size != was->bytes)
-    snprintf(what, size, "changed from %lld to %lld bytes", (long long)was->bytes, (long long)is.st_size);
+  else if (is.st_size != was->bytes) snprintf(what, size, "changed from %lld to %lld bytes", (long long)was->bytes, (long long)is.st_size);
   else if (is.st_dev != was->device || is.st_ino != was->inode) snprintf(what, size, "was replaced by another file of its name");
-  else if (is.st_mtim.tv_sec != was->modified.tv_sec || is.st_mtim.tv_nsec != was->modified.tv_nsec)
-    snprintf(what, size, "was written anew");
+  else if (is.st_mtim.tv_sec != was->modified.tv_sec || is.st_mtim.tv_nsec != was->modified.tv_nsec) snprintf(what, size, "was written anew");
 }
 
 /*@

@@ -15,10 +15,7 @@
 #include <unistd.h>
 
 /* FolderOpen - See the header. Not collective. */
-int FolderOpen(const char path[], bool link)
-{
-  return path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (link ? 0 : O_NOFOLLOW)) : -1;
-}
+int FolderOpen(const char path[], bool link) { return path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (link ? 0 : O_NOFOLLOW)) : -1; }
 
 /* FolderFile - See the header. Not collective. */
 int FolderFile(const char path[], bool link, const char name[], int flags)

@@ -10,7 +10,7 @@
 struct _p_MeritIntegers {
   int64_t *value; /* [room] by code; owned */
   int32_t  n, room;
-  int32_t *slot;  /* [mask + 1] code, or -1; owned */
+  int32_t *slot; /* [mask + 1] code, or -1; owned */
   uint64_t mask;
 };
 
@@ -90,22 +90,13 @@ PetscErrorCode MeritIntegersIntern(MeritIntegers p, int64_t value, int32_t *code
 }
 
 /* MeritIntegersFind - Code of a value, or -1. Not collective. */
-int32_t MeritIntegersFind(MeritIntegers p, int64_t value)
-{
-  return p->slot[Probe(p, value)];
-}
+int32_t MeritIntegersFind(MeritIntegers p, int64_t value) { return p->slot[Probe(p, value)]; }
 
 /* MeritIntegersCount - Number of values. Not collective. */
-int32_t MeritIntegersCount(MeritIntegers p)
-{
-  return p->n;
-}
+int32_t MeritIntegersCount(MeritIntegers p) { return p->n; }
 
 /* MeritIntegersValues - The values by code; borrowed until the next Intern. Not collective. */
-const int64_t *MeritIntegersValues(MeritIntegers p)
-{
-  return p->value;
-}
+const int64_t *MeritIntegersValues(MeritIntegers p) { return p->value; }
 
 static int Compare(const void *a, const void *b)
 {

@@ -141,8 +141,8 @@ PetscErrorCode MeritPhaseBegin(const char name[])
     run.n_phases++;
   }
   PetscCall(PetscLogStagePush(run.stage[p]));
-  run.open[run.n_open]  = p;
-  run.begin[run.n_open] = MPI_Wtime();
+  run.open[run.n_open]      = p;
+  run.begin[run.n_open]     = MPI_Wtime();
   run.cpu_begin[run.n_open] = CpuSeconds();
   run.n_open++;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -211,5 +211,5 @@ void MeritLogReset(void)
     if (PetscLogStagePop()) break;
   }
   run.n_open = run.n_phases = 0;
-  run.task[0] = '\0';
+  run.task[0]               = '\0';
 }

@@ -43,11 +43,9 @@ PetscErrorCode MeritConfigBytes(MeritNode root, const char dotted[], double *byt
 
   PetscFunctionBegin;
   if (!node) PetscFunctionReturn(PETSC_SUCCESS);
-  if (node->kind != MERIT_NODE_SCALAR)
-    PetscCall(MeritNodeError(node, "%s: a size such as 4G is needed", dotted));
+  if (node->kind != MERIT_NODE_SCALAR) PetscCall(MeritNodeError(node, "%s: a size such as 4G is needed", dotted));
   *bytes = strtod(node->text, &end);
-  if (end == node->text || !(*bytes > 0))
-    PetscCall(MeritNodeError(node, "%s: '%s' is not a size such as 4G", dotted, node->text));
+  if (end == node->text || !(*bytes > 0)) PetscCall(MeritNodeError(node, "%s: '%s' is not a size such as 4G", dotted, node->text));
   while (*end == ' ') end++;
   /* Upper case: letters differ from lower case by the bit 0x20 */
   letter = *end ? strchr(letters, *end & ~0x20) : NULL;
@@ -55,8 +53,7 @@ PetscErrorCode MeritConfigBytes(MeritNode root, const char dotted[], double *byt
     for (const char *l = letters; l <= letter; l++) *bytes *= 1024;
     end++;
   }
-  if (*end && strcasecmp(end, "b") && strcasecmp(end, "ib"))
-    PetscCall(MeritNodeError(node, "%s: '%s' is not a size such as 4G", dotted, node->text));
+  if (*end && strcasecmp(end, "b") && strcasecmp(end, "ib")) PetscCall(MeritNodeError(node, "%s: '%s' is not a size such as 4G", dotted, node->text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

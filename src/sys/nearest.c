@@ -55,8 +55,7 @@ const char *MeritNearest(const char word[], int n, const char *const candidates[
   const char *best   = NULL;
   int         limit  = length < 2 ? 0 : length < 3 ? 1 : length / 3;
 
-  for (int i = 0; i < n; i++)
-    /* Difference in case alone decides at once */
+  for (int i = 0; i < n; i++) /* Difference in case alone decides at once */
     if (!strcasecmp(word, candidates[i])) return candidates[i];
   for (int i = 0; i < n; i++) {
     const int d = MeritWordDistance(word, candidates[i]);

@@ -38,8 +38,7 @@ static void MakeFolders(MeritOutput out, MeritFault *fault)
     if (mkdir(path, 0777) == 0) {
       if (!out->made) out->made = end;
     } else if (errno != EEXIST) {
-      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "the folder cannot be made: %s",
-                    strerror(errno));
+      MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path, 0, NULL, "the folder cannot be made: %s", strerror(errno));
       break;
     }
     path[end] = out->folder[end];
@@ -64,8 +63,7 @@ static void LockedFault(MeritOutput out, int file, MeritFault *fault)
   ssize_t n = pread(file, who, sizeof(who) - 1, 0);
 
   who[n > 0 ? n : 0] = 0;
-  MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL,
-                "another run is writing into this output folder%s%s%s", who[0] ? " (" : "", who,
+  MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL, "another run is writing into this output folder%s%s%s", who[0] ? " (" : "", who,
                 who[0] ? ")" : "");
 }
 
@@ -85,8 +83,7 @@ static void TakeLock(MeritOutput out, MeritFault *fault)
 
     if (file < 0)
       MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s: %s", MERIT_LOCK, strerror(errno));
-    else if (flock(file, LOCK_EX | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR))
-      LockedFault(out, file, fault);
+    else if (flock(file, LOCK_EX | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) LockedFault(out, file, fault);
     else if (fstat(file, &held) == 0 && fstatat(folder, MERIT_LOCK, &there, AT_SYMLINK_NOFOLLOW) == 0 && held.st_ino == there.st_ino &&
              held.st_dev == there.st_dev)
       out->lock = file;
@@ -100,8 +97,7 @@ static void TakeLock(MeritOutput out, MeritFault *fault)
   }
   gethostname(host, sizeof(host) - 1);
   snprintf(who, sizeof(who), "process %ld on %s", (long)getpid(), host);
-  if (ftruncate(out->lock, 0) || pwrite(out->lock, who, strlen(who), 0) < 0)
-    return; /* the note is for messages only */
+  if (ftruncate(out->lock, 0) || pwrite(out->lock, who, strlen(who), 0) < 0) return; /* the note is for messages only */
 }
 
 /* Without --overwrite the folder must hold no visible file */
@@ -113,22 +109,17 @@ static void CheckEmpty(MeritOutput out, MeritFault *fault)
   bool           result     = false;
 
   while (dir && (entry = readdir(dir))) {
-    if (!strcmp(entry->d_name, MERIT_MANIFEST) || !strcmp(entry->d_name, "summary.json"))
-      result = true;
+    if (!strcmp(entry->d_name, MERIT_MANIFEST) || !strcmp(entry->d_name, "summary.json")) result = true;
     else if (entry->d_name[0] != '.' && strcmp(entry->d_name, "checkpoint")) /* checkpoint.c decides about that one */
       snprintf(found, sizeof(found), "%s", entry->d_name);
   }
-  if (!dir)
-    MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "cannot be read: %s", strerror(errno));
-  else
-    closedir(dir);
+  if (!dir) MeritFaultSet(fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "cannot be read: %s", strerror(errno));
+  else closedir(dir);
   if (result)
-    MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL,
-                  "holds an earlier result; --overwrite replaces it, --output FOLDER keeps it");
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL, "holds an earlier result; --overwrite replaces it, --output FOLDER keeps it");
   else if (found[0])
-    MeritFaultSet(
-        fault, MERIT_ERROR_USAGE, out->folder, 0, NULL,
-        "the output folder is not empty (%s); --overwrite allows this, --output FOLDER names another", found);
+    MeritFaultSet(fault, MERIT_ERROR_USAGE, out->folder, 0, NULL,
+                  "the output folder is not empty (%s); --overwrite allows this, --output FOLDER names another", found);
 }
 
 /* Unlock. The file is removed first: after the unlock another run could lock a file that is about
@@ -204,8 +195,7 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
   PetscCallMPI(MPI_Comm_rank(comm, &out->rank));
   PetscCallMPI(MPI_Comm_size(comm, &out->size));
   PetscCall(PetscStrallocpy(folder, &out->folder));
-  for (length = strlen(folder); length > 1 && folder[length - 1] == '/'; length--)
-    out->folder[length - 1] = 0;
+  for (length = strlen(folder); length > 1 && folder[length - 1] == '/'; length--) out->folder[length - 1] = 0;
   out->next    = open_outputs;
   open_outputs = out;
   if (out->rank == 0) {
@@ -219,8 +209,8 @@ PetscErrorCode MeritOutputOpen(MPI_Comm comm, const char folder[], bool overwrit
     if (fault.kind == MERIT_ERROR_NONE) {
       out->staging = staging && mkdir(staging, 0777) == 0;
       if (!out->staging)
-        MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s: %s%s", MERIT_STAGING,
-                      strerror(errno), errno == EEXIST ? "; what is in it is not Merit's: move it away" : "");
+        MeritFaultSet(&fault, MERIT_ERROR_SYSTEM, out->folder, 0, NULL, "the folder cannot be written to: %s: %s%s", MERIT_STAGING, strerror(errno),
+                      errno == EEXIST ? "; what is in it is not Merit's: move it away" : "");
     }
     free(staging);
   }
@@ -267,8 +257,7 @@ static void WriteFault(MeritOutput out, const char name[], MeritFault *fault)
 {
   char *path = MeritOutputPath(out->folder, name, NULL);
 
-  MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path ? path : name, 0, NULL, "cannot be written: %s",
-                strerror(errno));
+  MeritFaultSet(fault, MERIT_ERROR_SYSTEM, path ? path : name, 0, NULL, "cannot be written: %s", strerror(errno));
   free(path);
 }
 
@@ -300,14 +289,12 @@ static bool WriteAt(int file, const char *at, int64_t n, int64_t offset)
 }
 
 /* This rank's part of a file: the header ("" on ranks other than 0), then the text */
-static void WritePart(MeritOutput out, const char name[], int64_t offset, const char header[],
-                      const char text[], int64_t n, MeritFault *fault)
+static void WritePart(MeritOutput out, const char name[], int64_t offset, const char header[], const char text[], int64_t n, MeritFault *fault)
 {
   const int64_t head = (int64_t)strlen(header);
   const int     file = StagedFile(out, name, O_WRONLY);
 
-  if (file < 0 || !WriteAt(file, header, head, offset) || !WriteAt(file, text, n, offset + head))
-    WriteFault(out, name, fault);
+  if (file < 0 || !WriteAt(file, header, head, offset) || !WriteAt(file, text, n, offset + head)) WriteFault(out, name, fault);
   if (file >= 0 && close(file)) WriteFault(out, name, fault);
 }
 
@@ -335,8 +322,7 @@ static uLong Crc(uLong crc, const char *at, int64_t n)
 
   A full disk and the like are SYSTEM errors on every rank; the output is then to be abandoned.
 @*/
-PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char header[], const char text[],
-                                int64_t n)
+PetscErrorCode MeritOutputWrite(MeritOutput out, const char name[], const char header[], const char text[], int64_t n)
 {
   MeritFault  fault = {0};
   const char *head  = "";

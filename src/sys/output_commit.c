@@ -26,9 +26,7 @@ char *MeritOutputPath(const char folder[], const char a[], const char b[])
   const size_t n    = strlen(folder) + (has_a ? strlen(a) : 0) + (has_b ? strlen(b) : 0) + 3;
   char        *path = malloc(n);
 
-  if (path)
-    snprintf(path, n, "%s%s%s%s%s", folder, has_a ? "/" : "", has_a ? a : "", has_b ? "/" : "",
-             has_b ? b : "");
+  if (path) snprintf(path, n, "%s%s%s%s%s", folder, has_a ? "/" : "", has_a ? a : "", has_b ? "/" : "", has_b ? b : "");
   return path;
 }
 
@@ -61,8 +59,7 @@ static bool Exists(const char folder[], const char sub[], const char name[])
 
 /* Rename folder/from/name to folder/to/name ("" is the folder itself); a name that does not exist
    is no fault */
-static void Move(const char folder[], const char from[], const char to[], const char name[],
-                 MeritFault *fault)
+static void Move(const char folder[], const char from[], const char to[], const char name[], MeritFault *fault)
 {
   const int a = Open(folder, from), b = a < 0 ? -1 : Open(folder, to);
 
@@ -129,10 +126,7 @@ static char *ReadManifest(const char folder[], const char sub[], int *n)
 }
 
 /* MeritOutputManifest - See the header. Not collective. */
-char *MeritOutputManifest(const char folder[], int *n)
-{
-  return ReadManifest(folder, NULL, n);
-}
+char *MeritOutputManifest(const char folder[], int *n) { return ReadManifest(folder, NULL, n); }
 
 /* Name number i of such a block */
 static const char *Name(const char *names, int i)
@@ -148,8 +142,7 @@ static void CheckStaged(MeritOutput out, MeritFault *fault)
     char       *path = MeritOutputPath(out->folder, out->name[f], NULL);
     struct stat about;
 
-    if (!Exists(out->folder, MERIT_STAGING, out->name[f]))
-      Fault(fault, out->name[f], "the file written has vanished");
+    if (!Exists(out->folder, MERIT_STAGING, out->name[f])) Fault(fault, out->name[f], "the file written has vanished");
     if (path && lstat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
       errno = EISDIR;
       Fault(fault, path, "cannot be replaced");
@@ -244,8 +237,9 @@ static bool IsOurs(const char folder[], MeritFault *fault)
   if (staging >= 0 && fstatat(staging, MERIT_MANIFEST, &about, AT_SYMLINK_NOFOLLOW) == 0) ours = about.st_uid == geteuid();
   if (staging >= 0) close(staging);
   if (!ours)
-    MeritFaultSet(fault, MERIT_ERROR_USAGE, folder, 0, NULL,
-                 "a run of another user ended while it put its result in place; that user can repair it by another run, or give --output FOLDER here");
+    MeritFaultSet(
+        fault, MERIT_ERROR_USAGE, folder, 0, NULL,
+        "a run of another user ended while it put its result in place; that user can repair it by another run, or give --output FOLDER here");
   return ours;
 }
 
@@ -262,8 +256,7 @@ void MeritOutputRecover(const char folder[], MeritFault *fault)
       Move(folder, MERIT_STAGING, "", MERIT_MANIFEST, fault);
     } else {
       for (int i = 0; i < n; i++)
-        if (!Exists(folder, MERIT_STAGING, Name(names, i)))
-          Move(folder, "", MERIT_STAGING, Name(names, i), fault);
+        if (!Exists(folder, MERIT_STAGING, Name(names, i))) Move(folder, "", MERIT_STAGING, Name(names, i), fault);
       Sync(folder, MERIT_STAGING);
       Empty(folder, MERIT_PREVIOUS, "", fault);
     }

@@ -7,7 +7,7 @@
 #define MERIT_LOCK     ".lock"
 #define MERIT_STAGING  ".staging"
 #define MERIT_PREVIOUS ".previous" /* the earlier result while it is being replaced */
-#define MERIT_MANIFEST                                                                                       \
+#define MERIT_MANIFEST                                                                                                                               \
   ".files" /* names of a result, one a line, that of the mark of completeness last; in the staging folder: of a commit under way */
 
 /* An input of the run */
@@ -19,20 +19,20 @@ typedef struct {
 
 /* An open output; all ranks hold the list of files, rank 0 the folder and the lock */
 struct _p_MeritOutput {
-  MPI_Comm    comm;
-  PetscMPIInt rank, size;
-  char       *folder; /* owned */
-  size_t made; /* rank 0: the folders of `folder` that end at this byte or later were made by Open; 0: none */
-  int    lock; /* rank 0: file held locked, or -1 */
-  bool   staging; /* rank 0: the staging folder is ours */
-  int    n_files;
-  char **name;       /* [n_files] owned */
-  int64_t    *bytes; /* [n_files] */
-  uint32_t   *crc;   /* [n_files] */
-  bool       *wrote; /* [n_files] this rank wrote some of it */
-  int         n_inputs;
+  MPI_Comm     comm;
+  PetscMPIInt  rank, size;
+  char        *folder;  /* owned */
+  size_t       made;    /* rank 0: the folders of `folder` that end at this byte or later were made by Open; 0: none */
+  int          lock;    /* rank 0: file held locked, or -1 */
+  bool         staging; /* rank 0: the staging folder is ours */
+  int          n_files;
+  char       **name;  /* [n_files] owned */
+  int64_t     *bytes; /* [n_files] */
+  uint32_t    *crc;   /* [n_files] */
+  bool        *wrote; /* [n_files] this rank wrote some of it */
+  int          n_inputs;
   OutputInput *input; /* [n_kept] rank 0: inputs, which are not to be replaced; owned */
-  MeritOutput next;  /* other open outputs of this process */
+  MeritOutput  next;  /* other open outputs of this process */
 };
 
 /* folder/a/b, without those that are NULL or ""; owned by the caller, free(); NULL without memory. Not collective. */

@@ -4,10 +4,7 @@
 #include <merit/pieces.h>
 
 /* Doubles in the piece that begins at `at` */
-static int Piece(int64_t n, int64_t at)
-{
-  return (int)PetscMin(n - at, MeritMaxMessage() / (int64_t)sizeof(double));
-}
+static int Piece(int64_t n, int64_t at) { return (int)PetscMin(n - at, MeritMaxMessage() / (int64_t)sizeof(double)); }
 
 /* MeritSumAll - See the header. Collective. */
 PetscErrorCode MeritSumAll(MPI_Comm comm, int64_t n, double x[])

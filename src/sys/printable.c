@@ -7,8 +7,8 @@
 /* Control characters, line ends, and marks that change the direction of writing */
 static bool IsControl(uint32_t c)
 {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-         (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+         c == 0xfeff;
 }
 
 /* MeritPrintableCharacter - See the header. Not collective. */

@@ -36,11 +36,10 @@ static philox4x32_key_t StreamKey(const MeritRandomKey *key)
 /* MeritRandomBits - 64 random bits, a function of key and draw alone. Not collective. */
 uint64_t MeritRandomBits(const MeritRandomKey *key, uint32_t draw)
 {
-  const philox4x32_ctr_t counter = {
-      {(uint32_t)key->level, (uint32_t)(key->level >> 32), key->iteration, draw >> 1}};
-  const philox4x32_ctr_t bits = philox4x32(counter, StreamKey(key));
+  const philox4x32_ctr_t counter = {{(uint32_t)key->level, (uint32_t)(key->level >> 32), key->iteration, draw >> 1}};
+  const philox4x32_ctr_t bits    = philox4x32(counter, StreamKey(key));
   /* Even draws take the first 64 bits of the block, odd ones the others */
-  const unsigned         half = (draw & 1) * 2;
+  const unsigned half = (draw & 1) * 2;
 
   return (uint64_t)bits.v[half] | (uint64_t)bits.v[half + 1] << 32;
 }
@@ -51,10 +50,7 @@ uint64_t MeritRandomBits(const MeritRandomKey *key, uint32_t draw)
 
   Not collective.
 @*/
-double MeritRandomUniform(const MeritRandomKey *key, uint32_t draw)
-{
-  return (double)(MeritRandomBits(key, draw) >> 11 | 1) * 0x1p-53;
-}
+double MeritRandomUniform(const MeritRandomKey *key, uint32_t draw) { return (double)(MeritRandomBits(key, draw) >> 11 | 1) * 0x1p-53; }
 
 /* MeritRandomBelow - Integer in [0, n); the bias of the 128-bit product is below n / 2^64. Not collective. */
 uint64_t MeritRandomBelow(const MeritRandomKey *key, uint32_t draw, uint64_t n)

@@ -36,7 +36,4 @@ PetscErrorCode MeritRequestsCatch(void)
 }
 
 /* MeritRequested - See the header. Not collective. */
-bool MeritRequested(void)
-{
-  return requested != 0;
-}
+bool MeritRequested(void) { return requested != 0; }

@@ -83,8 +83,8 @@ static int OpenFile(const FileId *id)
    Collective on the node. */
 static PetscErrorCode Share(MeritShared *s)
 {
-  FileId id = {-1, -1, -1, -1};
-  int   file  = s->rank ? -1 : MakeFile(s->bytes, &id), good;
+  FileId id   = {-1, -1, -1, -1};
+  int    file = s->rank ? -1 : MakeFile(s->bytes, &id), good;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Bcast(&id, sizeof(id), MPI_BYTE, 0, s->node));

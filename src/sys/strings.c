@@ -19,12 +19,12 @@ typedef struct {
 } Slot;
 
 struct _p_MeritStrings {
-  char    *bytes;    /* strings one after another, each with its 0; owned */
+  char    *bytes; /* strings one after another, each with its 0; owned */
   size_t   used, capacity;
-  size_t  *start;    /* [n + 1] where string c begins in bytes; owned */
-  int32_t  n, room;  /* strings held; room of start */
-  Slot    *slot;     /* [mask + 1]; owned */
-  uint64_t mask;     /* number of slots - 1, slots a power of two */
+  size_t  *start;   /* [n + 1] where string c begins in bytes; owned */
+  int32_t  n, room; /* strings held; room of start */
+  Slot    *slot;    /* [mask + 1]; owned */
+  uint64_t mask;    /* number of slots - 1, slots a power of two */
 };
 
 /* MeritStringsHash - 64-bit FNV-1a with a final mix, the same everywhere. */
@@ -127,9 +127,9 @@ static PetscErrorCode Intern(MeritStrings p, uint32_t hash, const char at[], siz
     if (length) memcpy(p->bytes + p->used, at, length);
     p->bytes[p->used + length] = 0;
     p->used += length + 1;
-    *code              = p->n++;
-    p->start[p->n]     = p->used;
-    p->slot[s]         = (Slot){hash, *code};
+    *code          = p->n++;
+    p->start[p->n] = p->used;
+    p->slot[s]     = (Slot){hash, *code};
     /* At most 70 % of the slots are used */
     if ((uint64_t)p->n * 10 > (p->mask + 1) * 7) PetscCall(GrowSlots(p));
   } else {
@@ -202,10 +202,7 @@ int32_t MeritStringsFind(MeritStrings p, const char at[], size_t length)
 }
 
 /* MeritStringsCount - Number of distinct strings. Not collective. */
-int32_t MeritStringsCount(MeritStrings p)
-{
-  return p->n;
-}
+int32_t MeritStringsCount(MeritStrings p) { return p->n; }
 
 /* MeritStringsGet - The string of a code, 0-terminated; borrowed until the next Intern. Not collective. */
 const char *MeritStringsGet(MeritStrings p, int32_t code, size_t *length)

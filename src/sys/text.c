@@ -64,12 +64,9 @@ PetscErrorCode MeritTextAddReal(MeritText *text, double value)
 {
   PetscFunctionBegin;
   PetscCall(Reserve(text, DECIMAL_ROOM));
-  if (isnan(value))
-    text->n += (size_t)snprintf(text->at + text->n, DECIMAL_ROOM, "NA");
-  else if (value == 0)
-    text->n += (size_t)snprintf(text->at + text->n, DECIMAL_ROOM, "0");
-  else
-    text->n += DecimalReal(value, text->at + text->n);
+  if (isnan(value)) text->n += (size_t)snprintf(text->at + text->n, DECIMAL_ROOM, "NA");
+  else if (value == 0) text->n += (size_t)snprintf(text->at + text->n, DECIMAL_ROOM, "0");
+  else text->n += DecimalReal(value, text->at + text->n);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

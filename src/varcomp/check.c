@@ -147,8 +147,9 @@ PetscErrorCode VarcompRaiseEmpty(MeritVarcomp v, int component)
 
   PetscFunctionBegin;
   PetscCall(ComponentName(v, component, sizeof(name), name));
-  PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the data contain no information on the variance of %s: the fixed effects explain all its %s; %s",
-                       name, residual ? "records" : "levels", residual ? "join the class with another" : "leave the term out"));
+  PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                       "the data contain no information on the variance of %s: the fixed effects explain all its %s; %s", name,
+                       residual ? "records" : "levels", residual ? "join the class with another" : "leave the term out"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -188,10 +189,9 @@ PetscErrorCode VarcompCheckInformation(MeritVarcomp v, const Coordinates *c)
     PetscCall(VarcompCheckMultiples(v));
     PetscCall(ComponentName(v, Component(c, near), sizeof(name[1]), name[1]));
     residual = v->component[Component(c, i)].term < 0 || v->component[Component(c, near)].term < 0;
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "the variances of %s and %s cannot be distinguished: %s", name[0], name[1],
-                         residual ? "levels have one observation each, or equal ones, or a combination of terms explains all" :
-                                    "their terms have the same design, or a combination of terms has"));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the variances of %s and %s cannot be distinguished: %s", name[0], name[1],
+                         residual ? "levels have one observation each, or equal ones, or a combination of terms explains all"
+                                  : "their terms have the same design, or a combination of terms has"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -83,7 +83,7 @@ static int Raise(MeritVarcomp v, int first, int n, const double scale[], const d
   const bool   residual = v->component[first].term < 0;
   double       A[MERIT_MAX_BLOCK], unit[MERIT_MAX_COMPONENTS], lambda[MERIT_MAX_COMPONENTS], work[MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2)];
   PetscBLASInt N = n, room = MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2), info = 0;
-  bool         whole = true;
+  bool         whole  = true;
   int          raised = 0;
 
   for (int i = 0, c = first; i < n; i++)

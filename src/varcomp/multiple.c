@@ -55,11 +55,12 @@ PetscErrorCode VarcompCheckMultiples(MeritVarcomp v)
 
       PetscCall(PairMoments(v, s, t, &n, mean, square));
       if (n < 3.0 || !(square[0] > 0.0 && square[2] > 0.0) || square[1] * square[1] < (1.0 - SAME) * square[0] * square[2]) continue;
-      PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                           "the observations of %s are a multiple of those of %s: %s = %.6g * %s %c %.6g in all %.0f records with both; leave one of the "
-                           "two out",
-                           f->trait[t], f->trait[s], f->trait[t], square[1] / square[0], f->trait[s],
-                           mean[1] < square[1] / square[0] * mean[0] ? '-' : '+', fabs(mean[1] - square[1] / square[0] * mean[0]), n));
+      PetscCall(
+          MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                     "the observations of %s are a multiple of those of %s: %s = %.6g * %s %c %.6g in all %.0f records with both; leave one of the "
+                     "two out",
+                     f->trait[t], f->trait[s], f->trait[t], square[1] / square[0], f->trait[s], mean[1] < square[1] / square[0] * mean[0] ? '-' : '+',
+                     fabs(mean[1] - square[1] / square[0] * mean[0]), n));
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

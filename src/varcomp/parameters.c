@@ -8,10 +8,7 @@
 #include "varcomp_impl.h"
 
 /* Components of a term, or of a residual class (term -1) */
-static int MatrixOrder(MeritVarcomp v, int term)
-{
-  return term < 0 ? v->formula->n_traits : v->formula->term[term].n_components;
-}
+static int MatrixOrder(MeritVarcomp v, int term) { return term < 0 ? v->formula->n_traits : v->formula->term[term].n_components; }
 
 /* VarcompMatricesCreate - See the header. Fixed terms have no matrix: their pointer is NULL. */
 PetscErrorCode VarcompMatricesCreate(MeritVarcomp v, VarcompMatrices *m)

@@ -45,7 +45,8 @@ PetscErrorCode VarcompRefuse(MeritVarcomp v, const char what[], double bytes, co
   MeritBytesText(bytes, sizeof(size[0]), size[0]);
   MeritBytesText(room, sizeof(size[1]), size[1]);
   PetscCall(MeritRaise(named ? MERIT_ERROR_USAGE : MERIT_ERROR_SYSTEM, NULL, 0, named ? "solver.memory" : "varcomp",
-                       named ? "%s needs %s per rank, more than %s; allow more, or %s" : "%s needs %s per rank, but a node has %s left for each of its ranks; %s",
+                       named ? "%s needs %s per rank, more than %s; allow more, or %s"
+                             : "%s needs %s per rank, but a node has %s left for each of its ranks; %s",
                        what, size[0], size[1], instead));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -14,8 +14,7 @@
 enum { ITERATE_ROUNDS = 1000 };
 
 /* minque1, minque2, minque3 and mivque0 are methods with their prior: 0, 1, infinity, 0 */
-static const char *const methods[] = {"reml", "ml",      "minque",  "mivque",  "he",
-                                      "anova", "minque1", "minque2", "minque3", "mivque0"};
+static const char *const methods[] = {"reml", "ml", "minque", "mivque", "he", "anova", "minque1", "minque2", "minque3", "mivque0"};
 
 /*
   The method, and the prior that its name implies. The first six words are in the order of
@@ -68,8 +67,7 @@ static PetscErrorCode PriorFromConfig(MeritVarcomp v, MeritNode job)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   for (int k = 0; k < v->formula->n_terms; k++) n_random += !v->formula->term[k].fixed;
-  if (node->n != n_random)
-    PetscCall(MeritNodeError(node, "varcomp.prior has %d values for %d random terms", node->n, n_random));
+  if (node->n != n_random) PetscCall(MeritNodeError(node, "varcomp.prior has %d values for %d random terms", node->n, n_random));
   PetscCall(PetscMalloc1((size_t)n_random, &v->settings.prior));
   for (v->settings.n_prior = 0; v->settings.n_prior < n_random; v->settings.n_prior++)
     PetscCall(PriorValue(node->child[v->settings.n_prior], &v->settings.prior[v->settings.n_prior]));
@@ -113,15 +111,14 @@ static PetscErrorCode CheckMoments(MeritVarcomp v, MeritNode job)
   PetscFunctionBegin;
   if (v->settings.method == MERIT_VARCOMP_REML || v->settings.method == MERIT_VARCOMP_ML) PetscFunctionReturn(PETSC_SUCCESS);
   if (v->formula->n_traits > 1) PetscCall(MeritNodeError(node, "method %s is for one trait; use reml or ml", node->text));
-  if (v->formula->n_residuals > 1)
-    PetscCall(MeritNodeError(node, "method %s is for one residual variance; use reml or ml", node->text));
-  if (v->n > MOST_MOMENTS) PetscCall(MeritNodeError(node, "method %s is for at most %d random terms, not %d; use reml or ml", node->text, MOST_MOMENTS - 1, v->n - 1));
+  if (v->formula->n_residuals > 1) PetscCall(MeritNodeError(node, "method %s is for one residual variance; use reml or ml", node->text));
+  if (v->n > MOST_MOMENTS)
+    PetscCall(MeritNodeError(node, "method %s is for at most %d random terms, not %d; use reml or ml", node->text, MOST_MOMENTS - 1, v->n - 1));
   for (int i = 0; i < v->n; i++) {
     if (v->component[i].row)
       PetscCall(MeritNodeError(node, "method %s is for terms of one component, `%s` has more; use reml or ml", node->text,
                                v->formula->term[v->component[i].term].label));
-    if (v->component[i].fixed)
-      PetscCall(MeritNodeError(node, "method %s estimates every variance; `fix` goes with reml and ml", node->text));
+    if (v->component[i].fixed) PetscCall(MeritNodeError(node, "method %s estimates every variance; `fix` goes with reml and ml", node->text));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -33,7 +33,8 @@ static double OfResidual(MeritVarcomp v, int residual, int trait)
   for (int32_t i = 0; i < records->n_records; i++) {
     const double sqrt_weight = records->sqrt_weight ? records->sqrt_weight[(int64_t)i * t + trait] : 1.0;
 
-    if (records->observed[records->pattern[i]] >> trait & 1 && records->residual_class[records->pattern[i]] == residual) sum += 1.0 / (sqrt_weight * sqrt_weight);
+    if (records->observed[records->pattern[i]] >> trait & 1 && records->residual_class[records->pattern[i]] == residual)
+      sum += 1.0 / (sqrt_weight * sqrt_weight);
   }
   return sum;
 }

@@ -47,7 +47,8 @@ PetscErrorCode VarcompScales(MeritVarcomp v, double scale[])
     for (int i = 0, c = v->first_of_term[k]; i < n; c += ++i + 1) {
       if (!(M[i * n + i] > 0.0))
         PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->formula->term[k].label,
-                             "no record has a non-zero coefficient for a component of `%s`: its variance cannot be estimated", v->formula->term[k].label));
+                             "no record has a non-zero coefficient for a component of `%s`: its variance cannot be estimated",
+                             v->formula->term[k].label));
       scale[c] = M[i * n + i];
     }
   }
@@ -68,7 +69,7 @@ static PetscErrorCode TermMatrix(MeritVarcomp v, int k, const double variance[],
   const int            n    = spec->n_components;
   double              *M;
   int                  regressors[MERIT_MAX_TRAITS] = {0};
-  bool                 whole = !spec->diagonal && !spec->fix;
+  bool                 whole                        = !spec->diagonal && !spec->fix;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)(n * n), &M));
@@ -147,10 +148,10 @@ static PetscErrorCode Pairs(MeritVarcomp v)
     if (p->term >= 0 || seen[c]) continue;
     if (p->row == p->column && !p->fixed)
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->formula->trait[p->row],
-                           "no record of residual class `%s` has trait %s: its variance cannot be estimated",
-                           v->formula->residual[p->residual].label, v->formula->trait[p->row]));
+                           "no record of residual class `%s` has trait %s: its variance cannot be estimated", v->formula->residual[p->residual].label,
+                           v->formula->trait[p->row]));
     if (p->row == p->column) continue;
-    p->fixed    = true;
+    p->fixed        = true;
     v->run.theta[c] = 0.0;
   }
   PetscCall(PetscFree(seen));
@@ -168,8 +169,7 @@ static PetscErrorCode CheckGivenStart(MeritVarcomp v, int c)
   PetscFunctionBegin;
   if (p->row == p->column && p->term >= 0 && !p->fixed && !(v->run.theta[c] > 0.0))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, v->formula->term[p->term].label,
-                         "the starting variance of `%s` must be positive; give a positive one, or fix: yes",
-                         v->formula->term[p->term].label));
+                         "the starting variance of `%s` must be positive; give a positive one, or fix: yes", v->formula->term[p->term].label));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

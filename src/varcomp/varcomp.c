@@ -30,7 +30,7 @@ PetscErrorCode MeritVarcompCreate(MPI_Comm comm, MeritVarcomp *varcomp)
   v->settings.max_rounds = 100;
   v->settings.seed       = 1;
   v->settings.left_out   = -1;
-  *varcomp      = v;
+  *varcomp               = v;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -90,15 +90,14 @@ PetscErrorCode VarcompCount(MeritVarcomp v)
   PetscFunctionBegin;
   for (int32_t i = 0; i < records->n_records; i++) n[0] += __builtin_popcount(records->observed[records->pattern[i]]);
   for (int k = 0; k < n_terms; k++)
-    for (int32_t e = 0; term[k].fixed && e < term[k].n_owned * term[k].n_eq; e++)
-      n[1] += state[term[k].eq_owned + e] == MERIT_EQ_OK;
+    for (int32_t e = 0; term[k].fixed && e < term[k].n_owned * term[k].n_eq; e++) n[1] += state[term[k].eq_owned + e] == MERIT_EQ_OK;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, n, 2, MPI_INT64_T, MPI_SUM, v->comm));
   v->run.n_observations = n[0];
   v->run.n_fixed        = n[1];
   if (n[0] <= n[1])
     PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "%lld observations for %lld fixed effects: no degrees of freedom remain to estimate variances from",
-                         (long long)n[0], (long long)n[1]));
+                         "%lld observations for %lld fixed effects: no degrees of freedom remain to estimate variances from", (long long)n[0],
+                         (long long)n[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -109,7 +108,8 @@ PetscErrorCode VarcompCount(MeritVarcomp v)
 static bool Usable(MeritVarcomp v)
 {
   for (int i = 0; i < v->n; i++)
-    if (v->results.state[i] == MERIT_ESTIMATE_NEGATIVE || (v->component[i].term < 0 && v->component[i].row == v->component[i].column && !(v->run.solvable[i] > 0.0)))
+    if (v->results.state[i] == MERIT_ESTIMATE_NEGATIVE ||
+        (v->component[i].term < 0 && v->component[i].row == v->component[i].column && !(v->run.solvable[i] > 0.0)))
       return false;
   return true;
 }
@@ -161,12 +161,12 @@ static void FillResult(MeritVarcomp v, MeritVarcompResult *r)
 PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result)
 {
   PetscFunctionBegin;
-  v->run.C              = C;
-  v->run.began          = MPI_Wtime();
+  v->run.C                  = C;
+  v->run.began              = MPI_Wtime();
   v->results.log_likelihood = v->results.gradient = NAN;
   v->results.has_covariance = v->results.has_monte_carlo = false;
-  v->results.rounds                        = 0;
-  v->results.stop                          = MERIT_VARCOMP_CONVERGED;
+  v->results.rounds                                      = 0;
+  v->results.stop                                        = MERIT_VARCOMP_CONVERGED;
   PetscCall(PetscArrayzero(v->results.state, v->n));
   PetscCall(VarcompCount(v));
   if (v->settings.method == MERIT_VARCOMP_ANOVA) PetscCall(VarcompAnova(v));
@@ -177,8 +177,8 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
     */
     if (!v->run.engine) PetscCall(VarcompChooseEngine(v));
     if (v->settings.left_out >= 0 && !v->run.engine->likelihood)
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test",
-                           "engine %s computes no likelihood; to test a term use varcomp.engine: factor", v->run.engine->name));
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.test", "engine %s computes no likelihood; to test a term use varcomp.engine: factor",
+                           v->run.engine->name));
     PetscCall(VarcompBasisEnter(v));
     if (!v->run.engine_data) PetscCall(v->run.engine->setup(v));
     PetscCall(VarcompStart(v));
@@ -186,7 +186,8 @@ PetscErrorCode MeritVarcompRun(MeritVarcomp v, Mat C, MeritVarcompResult *result
     PetscCall(VarcompBasisLeave(v));
   } else PetscCall(VarcompMoments(v));
   /* Moment methods have no states next to the boundary: equations have the estimates themselves */
-  if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML) PetscCall(PetscArraycpy(v->run.solvable, v->run.theta, v->n));
+  if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML)
+    PetscCall(PetscArraycpy(v->run.solvable, v->run.theta, v->n));
   PetscCall(VarcompShares(v));
   FillResult(v, result);
   if (result->usable) PetscCall(VarcompSetVariances(v, v->run.solvable));

@@ -27,21 +27,21 @@ typedef struct {
   PetscErrorCode (*check)(MeritVarcomp); /* USAGE error for a model that it is not for; NULL: it is for any. Not collective */
   PetscErrorCode (*setup)(MeritVarcomp);
   PetscErrorCode (*evaluate)(MeritVarcomp, const double theta[], VarcompPoint *);
-  PetscErrorCode (*destroy)(MeritVarcomp); /* what setup left in engine_data */
-  int (*state)(MeritVarcomp, MeritState[]); /* parts of a checkpoint, at most 5, and how many; NULL: none */
+  PetscErrorCode (*destroy)(MeritVarcomp);                                           /* what setup left in engine_data */
+  int (*state)(MeritVarcomp, MeritState[]);                                          /* parts of a checkpoint, at most 5, and how many; NULL: none */
   PetscErrorCode (*foresee)(MeritVarcomp, const VarcompSizes *, VarcompForesight *); /* costs for a model of these sizes */
-  bool   likelihood;     /* it computes a log-likelihood, not the score alone */
+  bool   likelihood;                                                                 /* it computes a log-likelihood, not the score alone */
   bool   factors;        /* it factors C: a factor analysed beforehand is of use, and the equations are cheap to solve exactly */
   bool   cheap_rounds;   /* a round costs next to nothing beside the set-up */
   double least_gradient; /* gradient, in standard errors, below which its random numbers hide the rest; 0: exact */
   double residual_floor; /* fraction of a trait's variance that replaces a residual variance of 0 */
 } VarcompEngine;
 
-extern const VarcompEngine VarcompEngine_Sparse;  /* exact: sparse Cholesky and selected inverse of C */
+extern const VarcompEngine VarcompEngine_Sparse;     /* exact: sparse Cholesky and selected inverse of C */
 extern const VarcompEngine VarcompEngine_MonteCarlo; /* block conjugate gradients, traces by Monte Carlo */
-extern const VarcompEngine VarcompEngine_DenseV;   /* exact: the covariance matrix V of the observations, dense */
+extern const VarcompEngine VarcompEngine_DenseV;     /* exact: the covariance matrix V of the observations, dense */
 extern const VarcompEngine VarcompEngine_Spectral;   /* exact, one variance beside the residual's: eigenvalues of an n x n matrix */
-extern const VarcompEngine VarcompEngine_Lanczos; /* one variance beside the residual's: quadrature by Lanczos, traces by Monte Carlo */
+extern const VarcompEngine VarcompEngine_Lanczos;    /* one variance beside the residual's: quadrature by Lanczos, traces by Monte Carlo */
 
 typedef enum { VARCOMP_AUTO, VARCOMP_FACTOR, VARCOMP_EIGEN, VARCOMP_SAMPLED, VARCOMP_LANCZOS, VARCOMP_DENSE } VarcompEngineChoice;
 
@@ -63,22 +63,22 @@ typedef struct {
   double              tolerance;   /* of the gradient, in standard errors */
   int64_t             max_rounds;
   int64_t             seed;
-  int                 n_samples;   /* 0: chosen from mc_share */
-  double              mc_share;    /* fraction that Monte Carlo may add to a standard error; 0: the engine's own */
-  double              memory;      /* bytes per rank that an engine may take; 0: what the machine has */
-  MeritRates          rates;       /* of this machine, for what engines are foreseen to cost */
-  int                 left_out;    /* term, -1 none */
+  int                 n_samples; /* 0: chosen from mc_share */
+  double              mc_share;  /* fraction that Monte Carlo may add to a standard error; 0: the engine's own */
+  double              memory;    /* bytes per rank that an engine may take; 0: what the machine has */
+  MeritRates          rates;     /* of this machine, for what engines are foreseen to cost */
+  int                 left_out;  /* term, -1 none */
 } VarcompSettings;
 
 /* State of a run; the engine and the analysed factor stay for further runs of the object. */
 typedef struct {
-  Mat                  C;      /* borrowed */
-  double               began;  /* MPI_Wtime */
+  Mat                  C;                       /* borrowed */
+  double               began;                   /* MPI_Wtime */
   int64_t              n_observations, n_fixed; /* over all ranks; independent fixed effects */
-  double              *theta;    /* [n] the current point; owned */
-  double              *solvable; /* [n] theta, with singular residual matrices replaced by ones next to them, which equations can have; owned */
+  double              *theta;                   /* [n] the current point; owned */
+  double              *solvable;      /* [n] theta, with singular residual matrices replaced by ones next to them, which equations can have; owned */
   double             **basis, **back; /* [n_terms] NULL, or B [n_components^2] and its inverse while a fit has the variances of v in u = B v; owned */
-  bool                 trying; /* the engine is asked for a point that may be none: it answers by a score of NaN, and raises no error */
+  bool                 trying;        /* the engine is asked for a point that may be none: it answers by a score of NaN, and raises no error */
   const VarcompEngine *engine;
   void                *engine_data;     /* of the engine; owned by it */
   MeritFactor          analysed_factor; /* of C's pattern, to foresee a factor; NULL: none; owned until VarcompTakeAnalysis */
@@ -91,7 +91,7 @@ typedef struct {
   bool                has_covariance, has_monte_carlo;
   double             *covariance, *monte_carlo; /* [n * n] of the estimates: by sampling, by random numbers; owned */
   MeritEstimateState *state;                    /* [n]; owned */
-  double             *share, *share_error; /* [n] fraction of a variance in that of an observation, its standard error; NaN: none; owned */
+  double             *share, *share_error;      /* [n] fraction of a variance in that of an observation, its standard error; NaN: none; owned */
   double              log_likelihood, gradient; /* NaN: none; the gradient in standard errors */
   int64_t             rounds;
   int                 n_samples; /* of Monte Carlo traces; 0: none */
@@ -110,13 +110,13 @@ struct _p_MeritVarcomp {
   MeritVarcompMonitor monitor;
   void               *monitor_ctx;
   /* components, from the formula */
-  int                 n;
-  MeritComponent     *component;         /* [n]; owned */
-  int                *first_of_term;     /* [n_terms] first component of a random term, -1 fixed; owned */
-  int                *first_of_residual; /* [n_residuals]; owned */
-  VarcompSettings     settings;
-  VarcompRun          run;
-  VarcompResults      results;
+  int             n;
+  MeritComponent *component;         /* [n]; owned */
+  int            *first_of_term;     /* [n_terms] first component of a random term, -1 fixed; owned */
+  int            *first_of_residual; /* [n_residuals]; owned */
+  VarcompSettings settings;
+  VarcompRun      run;
+  VarcompResults  results;
 };
 
 /* parameters.c */
@@ -132,7 +132,7 @@ PetscErrorCode VarcompMatricesCreate(MeritVarcomp v, VarcompMatrices *m);
 /* Free them; matrices that were never made are skipped. Not collective. */
 PetscErrorCode VarcompMatricesFree(MeritVarcomp v, VarcompMatrices *m);
 /* theta [n] to the matrices, both triangles. Not collective. */
-void           VarcompFill(MeritVarcomp v, const double theta[], VarcompMatrices *m);
+void VarcompFill(MeritVarcomp v, const double theta[], VarcompMatrices *m);
 /* theta -> the model, and C follows. Collective. */
 PetscErrorCode VarcompSetVariances(MeritVarcomp v, const double theta[]);
 /* Call the monitor, if there is one, with a round that is over. Every rank. */
@@ -191,13 +191,13 @@ struct VarcompForesight {
 };
 /* Sizes of the model over all ranks */
 struct VarcompSizes {
-  int    ranks, threads, m;  /* those foreseen for; random terms */
-  bool   one;                /* one trait, one random term of one component, one residual variance, nothing fixed */
-  bool   scalar;             /* one trait, one residual class, terms of one component */
-  bool   genomic;            /* some term is of SNPs or columns */
+  int    ranks, threads, m;       /* those foreseen for; random terms */
+  bool   one;                     /* one trait, one random term of one component, one residual variance, nothing fixed */
+  bool   scalar;                  /* one trait, one residual class, terms of one component */
+  bool   genomic;                 /* some term is of SNPs or columns */
   double equations, full, values; /* equations; of SNPs and columns; records x traits */
-  double animals, genotypes; /* genotyped; times SNPs, of all terms */
-  double n;                  /* observations */
+  double animals, genotypes;      /* genotyped; times SNPs, of all terms */
+  double n;                       /* observations */
 };
 /*
   Costs of each engine, its `foresee`: fills f, f->engine and f->exact being set. The sparse

@@ -5,8 +5,9 @@
 
 enum { LONGEST = 400 };
 
-static const char *const odd_words[] = {"",  "NA", "nan", "inf", "-1e400", "1e-320", "0x1F", "1,5", "-9",      "0",    "00",   "*",
-                                        "?", "-",  "'",   "\"",  "unknown", "1e",    "--",   "a b", "\x1b[31m", "\xc3\xa9", "\xff", "99999999999999999999"};
+static const char *const odd_words[] = {"",        "NA", "nan", "inf", "-1e400",   "1e-320",   "0x1F", "1,5",
+                                        "-9",      "0",  "00",  "*",   "?",        "-",        "'",    "\"",
+                                        "unknown", "1e", "--",  "a b", "\x1b[31m", "\xc3\xa9", "\xff", "99999999999999999999"};
 /* No slash: a path of a job must not lead out of the folder of the test */
 static const char odd_bytes[] = "\t\n\r ,;:\"'`#*+-~()[]{}0159.aZ\x01\x7f\x80\xff";
 

@@ -108,7 +108,7 @@ void ChecksFree(int n, Check **checks)
 static bool Match(const char *text, const char *pattern, char part[128])
 {
   const char *star = strchr(pattern, '*');
-  size_t      n = strlen(text), head, tail;
+  size_t      n    = strlen(text), head, tail;
 
   if (!star) return strcmp(text, pattern) == 0;
   head = (size_t)(star - pattern);
@@ -121,8 +121,8 @@ static bool Match(const char *text, const char *pattern, char part[128])
 /* "column=pattern; column=pattern" */
 static bool Selected(const Check *c, int row, char part[128])
 {
-  char  filter[512], *rest = filter;
-  bool  all = true;
+  char filter[512], *rest = filter;
+  bool all = true;
 
   snprintf(filter, sizeof(filter), "%s", c->filter);
   while (rest && *rest) {
@@ -197,10 +197,7 @@ static double Summary(const char path[], const char key[])
   return value;
 }
 
-static int ByKey(const void *key, const void *row)
-{
-  return strcmp(key, ((const SmallRow *)row)->key);
-}
+static int ByKey(const void *key, const void *row) { return strcmp(key, ((const SmallRow *)row)->key); }
 
 /* trait/term/component/level; a level may have slashes */
 static const SmallRow *Solution(const SmallTable *t, char *position)
@@ -237,7 +234,7 @@ static double Evaluate(const RunTables *run, char *expression)
 
   while (expression) {
     char  *plus = strstr(expression, " + "), *minus = strstr(expression, " - "), *item = expression, *star;
-    char  *end = plus && (!minus || plus < minus) ? plus : minus;
+    char  *end         = plus && (!minus || plus < minus) ? plus : minus;
     double coefficient = sign;
 
     if (end) *end = 0;
@@ -275,14 +272,14 @@ double CheckRun(Check *c, const RunTables *run, const char what[])
   }
   if (!c->n) worst = INFINITY;
   if (!(worst <= c->tolerance))
-    fprintf(stderr, "%s, %s: %d rows, worst %.3g; %s: expected %s, got %.12g\n", c->job, what, c->n, worst,
-            bad < 0 ? c->filter : bad_expression, bad < 0 ? "?" : SheetCell(c->sheet, bad, column), got_bad);
+    fprintf(stderr, "%s, %s: %d rows, worst %.3g; %s: expected %s, got %.12g\n", c->job, what, c->n, worst, bad < 0 ? c->filter : bad_expression,
+            bad < 0 ? "?" : SheetCell(c->sheet, bad, column), got_bad);
   c->worst = fmax(c->worst, worst);
   return worst;
 }
 
-static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
-                            PetscErrorType type, const char *text, void *ctx)
+static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code, PetscErrorType type, const char *text,
+                            void *ctx)
 {
   (void)comm, (void)line, (void)func, (void)file, (void)type, (void)text, (void)ctx;
   return code;

@@ -8,8 +8,8 @@ enum { MOST = 16, ELEMENTS = MOST * (MOST + 1) / 2 }; /* order of a matrix */
 
 static bool Row(const Sheet *s, int row, Estimates *e, int i)
 {
-  static const char *const words[] = {"ok", "fixed", "boundary"};
-  const char *estimate = SheetCell(s, row, 3), *se = SheetCell(s, row, 4), *status = SheetCell(s, row, 6);
+  static const char *const words[]  = {"ok", "fixed", "boundary"};
+  const char              *estimate = SheetCell(s, row, 3), *se = SheetCell(s, row, 4), *status = SheetCell(s, row, 6);
 
   e->estimate[i] = strtod(estimate, NULL);
   e->se[i]       = strcmp(se, "NA") ? strtod(se, NULL) : NAN;
@@ -81,10 +81,7 @@ typedef struct {
   bool    lost;
 } Directions;
 
-static int At(int i, int j)
-{
-  return i > j ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i;
-}
+static int At(int i, int j) { return i > j ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i; }
 
 /* G = L L' by Cholesky with pivoting: rows of L in the order `order`; the rank */
 static int Root(int n, const double g[], double L[MOST][MOST], int order[])
@@ -168,7 +165,7 @@ static void GroupDirections(const Estimates *e, int n, const int at[], const dou
     return;
   }
   for (int i = 0; i < n * (n + 1) / 2; i++) g[i] = e->estimate[at[i]], s[i] = score[at[i]];
-  rank = Root(n, g, L, order);
+  rank    = Root(n, g, L, order);
   d->lost = d->lost || (rank && rank != n - 1);
   if (d->lost) return;
   Tangents(n, rank, L, order, at, s, d);

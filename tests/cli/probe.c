@@ -89,8 +89,7 @@ static PetscErrorCode Fail(MPI_Comm comm, MeritNode job, const char what[])
     PetscCall(MeritFaultAgree(comm, &fault));
   }
   if (!strcmp(what, "output")) PetscCall(WriteAndFail(comm, job));
-  if (!strcmp(what, "stopped"))
-    PetscCall(MeritRaise(MERIT_ERROR_STOPPED, NULL, 0, NULL, "stopped on request"));
+  if (!strcmp(what, "stopped")) PetscCall(MeritRaise(MERIT_ERROR_STOPPED, NULL, 0, NULL, "stopped on request"));
   PetscCheck(strcmp(what, "all"), comm, PETSC_ERR_PLIB, "a defect");
   PetscCheck(strcmp(what, "one") || rank < size - 1, PETSC_COMM_SELF, PETSC_ERR_PLIB, "a lonely defect");
   if (!strcmp(what, "one")) PetscCallMPI(MPI_Barrier(comm));

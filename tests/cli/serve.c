@@ -35,8 +35,8 @@ static void Redirect(int fd, const char path[])
 static int Next(FILE *requests, char text[])
 {
   char        name[512] = "";
-  int         n         = 0, done = 0;
-  FILE       *f         = NULL;
+  int         n = 0, done = 0;
+  FILE       *f = NULL;
   MPI_Request request;
 
   if (requests && fgets(name, sizeof(name), requests)) {

@@ -5,7 +5,7 @@
 
 static char *ReadAll(const char path[])
 {
-  FILE  *f = fopen(path, "rb");
+  FILE  *f     = fopen(path, "rb");
   char  *bytes = NULL;
   size_t n = 0, room = 1 << 16, got;
 
@@ -61,10 +61,7 @@ Sheet *SheetRead(const char path[])
   return s;
 }
 
-const char *SheetCell(const Sheet *s, int row, int column)
-{
-  return s->cell[(row + 1) * s->n_columns + column];
-}
+const char *SheetCell(const Sheet *s, int row, int column) { return s->cell[(row + 1) * s->n_columns + column]; }
 
 int SheetColumn(const Sheet *s, const char name[])
 {

@@ -8,7 +8,7 @@ typedef struct {
 
 /* Comma or tab, quoted fields. NULL if it cannot be read. */
 Sheet      *SheetRead(const char path[]);
-int         SheetColumn(const Sheet *s, const char name[]);      /* -1: none */
-const char *SheetCell(const Sheet *s, int row, int column);      /* rows from 0 */
+int         SheetColumn(const Sheet *s, const char name[]);           /* -1: none */
+const char *SheetCell(const Sheet *s, int row, int column);           /* rows from 0 */
 int         SheetFind(const Sheet *s, int column, const char text[]); /* first row, -1: none */
 void        SheetFree(Sheet **s);

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <merit/error.h>
 
-#define SMALL_TEXT 24
-#define SMALL_TRAITS 4
+#define SMALL_TEXT       24
+#define SMALL_TRAITS     4
 #define SMALL_REGRESSORS 4
 #define SMALL_COMPONENTS (SMALL_TRAITS * SMALL_REGRESSORS)
 
@@ -22,8 +22,8 @@ typedef struct {
 double DiceUniform(Dice *d);
 double DiceNormal(Dice *d);
 bool   DiceChance(Dice *d, double p);
-int    DiceBelow(Dice *d, int n);                  /* 0 .. n - 1 */
-void   DiceShuffle(Dice *d, int n, int order[]);   /* 0 .. n - 1 in random order */
+int    DiceBelow(Dice *d, int n);                                          /* 0 .. n - 1 */
+void   DiceShuffle(Dice *d, int n, int order[]);                           /* 0 .. n - 1 in random order */
 void   DiceCovariance(Dice *d, int n, int rank, double scale, double G[]); /* symmetric, of the rank (n: definite) */
 
 typedef char SmallText[SMALL_TEXT];
@@ -34,7 +34,7 @@ typedef struct {
 } SmallColumn;
 
 typedef struct {
-  char   name[64];  /* the component's name in the outputs */
+  char   name[64]; /* the component's name in the outputs */
   int    n_class, class_column[3];
   int    covariate; /* column, or -1 */
   int    degree;    /* of the Legendre polynomial; -1: the covariate itself */
@@ -43,18 +43,37 @@ typedef struct {
 
 typedef enum { SMALL_FIXED, SMALL_IID, SMALL_PED, SMALL_SNP, SMALL_RIDGE } SmallKind;
 /* What a term of each kind may be */
-enum { SMALL_SEX, SMALL_HERD, SMALL_YEAR, SMALL_AGE, SMALL_SEX_AGE, SMALL_HERD_WT, SMALL_SEX_HERD, SMALL_HERD_YEAR_SEX, SMALL_CURVE,
-       SMALL_SEX_CURVE, SMALL_FIXED_KINDS };
-enum { SMALL_IID_HERD, SMALL_IID_BULL, SMALL_IID_BULL_YEAR, SMALL_IID_COW, SMALL_IID_BULL_DAYS, SMALL_IID_HERD_CURVE, SMALL_IID_COW_MUM,
-       SMALL_IID_KINDS };
+enum {
+  SMALL_SEX,
+  SMALL_HERD,
+  SMALL_YEAR,
+  SMALL_AGE,
+  SMALL_SEX_AGE,
+  SMALL_HERD_WT,
+  SMALL_SEX_HERD,
+  SMALL_HERD_YEAR_SEX,
+  SMALL_CURVE,
+  SMALL_SEX_CURVE,
+  SMALL_FIXED_KINDS
+};
+enum {
+  SMALL_IID_HERD,
+  SMALL_IID_BULL,
+  SMALL_IID_BULL_YEAR,
+  SMALL_IID_COW,
+  SMALL_IID_BULL_DAYS,
+  SMALL_IID_HERD_CURVE,
+  SMALL_IID_COW_MUM,
+  SMALL_IID_KINDS
+};
 enum { SMALL_PED_COW, SMALL_PED_COW_MUM, SMALL_PED_CURVE, SMALL_PED_DAYS, SMALL_PED_KINDS };
 enum { SMALL_SNP_COW, SMALL_SNP_DAYS, SMALL_SNP_CURVE };
 enum { SMALL_RIDGE_PLAIN, SMALL_RIDGE_CENTRED };
 
 typedef struct {
   SmallKind      kind;
-  char           label[160];               /* the term's name in the outputs */
-  char           text[SMALL_TRAITS][200];  /* in the formula of each trait; "" where it is not */
+  char           label[160];              /* the term's name in the outputs */
+  char           text[SMALL_TRAITS][200]; /* in the formula of each trait; "" where it is not */
   int            n_regressors;
   SmallRegressor regressor[8];
   int            n_components; /* regressor slowest, trait fastest */
@@ -72,7 +91,7 @@ typedef struct {
   int         n_records, n_columns, n_traits;
   SmallColumn column[48];
   int         trait_column[SMALL_TRAITS], weight_column[SMALL_TRAITS], residual_column; /* -1: none */
-  int        *line_order; /* [n_records] lines of the file; owned */
+  int        *line_order;                                                               /* [n_records] lines of the file; owned */
   char        delimiter;
 
   int         n_animals, n_extra; /* in the pedigree, and ids in records only (founders) behind them */
@@ -90,20 +109,20 @@ typedef struct {
   bool          centre;
   int           grid; /* rows of the process grid; 0: not said */
 
-  int       n_classes;
-  SmallText class_label[3];
-  double    R[3 * SMALL_TRAITS * SMALL_TRAITS];
+  int         n_classes;
+  SmallText   class_label[3];
+  double      R[3 * SMALL_TRAITS * SMALL_TRAITS];
   const char *residual_option; /* as that of a term */
-  bool      everywhere;        /* every term is in the formulas of all traits */
-  int       n_terms;
-  SmallTerm term[16];
+  bool        everywhere;      /* every term is in the formulas of all traits */
+  int         n_terms;
+  SmallTerm   term[16];
 } Small;
 
 /* One row of solutions.tsv or the like. */
 typedef struct {
-  char   key[640]; /* trait, term, component, level with tabs between */
+  char   key[640];     /* trait, term, component, level with tabs between */
   double solution, se; /* se: NaN where it is not known */
-  double size; /* largest coefficient it is multiplied with; 0: not known */
+  double size;         /* largest coefficient it is multiplied with; 0: not known */
   int    n;
   bool   aliased;
 } SmallRow;
@@ -116,15 +135,15 @@ typedef struct {
 /* small_draw.c, small_terms.c */
 Small *SmallDraw(uint64_t seed, int number);
 /* One of this size, whose terms are added one by one, each in all traits; then SmallTermsEnd. */
-Small *SmallDrawSized(uint64_t seed, int number, int n_records, int n_traits, int n_animals);
-void   SmallDrawClasses(Small *s, int n); /* n residual classes, in a column of their own */
-void   SmallDrawTerms(Small *s);
+Small     *SmallDrawSized(uint64_t seed, int number, int n_records, int n_traits, int n_animals);
+void       SmallDrawClasses(Small *s, int n); /* n residual classes, in a column of their own */
+void       SmallDrawTerms(Small *s);
 SmallTerm *SmallTermAdd(Small *s, SmallKind kind, int what); /* the last term; where it stands in the end is told by its label */
-void   SmallTermsEnd(Small *s); /* the intercept; terms in the order of the formulas */
-void   SmallDestroy(Small **s);
-int    SmallColumnFind(const Small *s, const char name[]);
-int    SmallColumnAdd(Small *s, const char name[]);
-int    SmallAnimalFind(const Small *s, const char id[]); /* -1: none */
+void       SmallTermsEnd(Small *s);                          /* the intercept; terms in the order of the formulas */
+void       SmallDestroy(Small **s);
+int        SmallColumnFind(const Small *s, const char name[]);
+int        SmallColumnAdd(Small *s, const char name[]);
+int        SmallAnimalFind(const Small *s, const char id[]); /* -1: none */
 
 /* small_dense.c: the model as matrices, solved; and its results as rows */
 DenseModel *SmallDense(const Small *s);

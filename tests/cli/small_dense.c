@@ -5,15 +5,9 @@
 
 typedef char Label[3 * SMALL_TEXT + 4];
 
-static int ByLabel(const void *a, const void *b)
-{
-  return strcmp(a, b);
-}
+static int ByLabel(const void *a, const void *b) { return strcmp(a, b); }
 
-static const char *Cell(const Small *s, int column, int record)
-{
-  return s->column[column].cell[record];
-}
+static const char *Cell(const Small *s, int column, int record) { return s->column[column].cell[record]; }
 
 /* cell of a regressor's class columns in a record, "a:b"; false if one is missing */
 static bool ClassLabel(const Small *s, const SmallRegressor *r, int record, Label label)
@@ -76,7 +70,7 @@ static void FillPed(const Small *s, const SmallTerm *t, DenseTerm *e)
     for (int i = 0; i < s->n_records; i++) {
       const char *cell  = Cell(s, t->regressor[r].class_column[0], i);
       double      value = Coefficient(s, t->regressor + r, i), *w = e->W[r] + i * e->n_levels;
-      int         a     = SmallAnimalFind(s, cell);
+      int         a = SmallAnimalFind(s, cell);
 
       if (!cell[0] || isnan(value) || (a >= s->n_animals && s->absent != SMALL_ABSENT_FOUNDER)) w[0] = NAN;
       else if (a >= 0) w[a] = value;
@@ -180,14 +174,16 @@ static void CentreRidge(const Small *s, const DenseModel *m, DenseTerm *e)
 
 static void FillTerm(const Small *s, int k, DenseModel *m)
 {
-  const SmallTerm *t = s->term + k;
-  DenseTerm       *e = m->term + k;
+  const SmallTerm *t      = s->term + k;
+  DenseTerm       *e      = m->term + k;
   bool             random = t->kind != SMALL_FIXED;
   Label           *levels = NULL;
-  double          *M = NULL;
-  double          *scale = calloc((size_t)s->n_snps, sizeof(double));
-  int n = t->kind == SMALL_PED ? s->n_animals + (s->absent == SMALL_ABSENT_FOUNDER ? s->n_extra : 0) :
-          t->kind == SMALL_SNP ? SmallMarkers(s, scale, &M) : t->kind == SMALL_RIDGE ? 5 : ClassLevels(s, t, &levels);
+  double          *M      = NULL;
+  double          *scale  = calloc((size_t)s->n_snps, sizeof(double));
+  int              n      = t->kind == SMALL_PED     ? s->n_animals + (s->absent == SMALL_ABSENT_FOUNDER ? s->n_extra : 0)
+                            : t->kind == SMALL_SNP   ? SmallMarkers(s, scale, &M)
+                            : t->kind == SMALL_RIDGE ? 5
+                                                     : ClassLevels(s, t, &levels);
 
   DenseTermInit(m, k, random, n, t->n_regressors, t->n_components);
   e->first = t->intercept;
@@ -268,14 +264,14 @@ static void TermRows(const Small *s, const SmallTerm *t, const DenseTerm *e, con
     char      name[96];
 
     LevelName(s, t, scale, levels, l, name, sizeof(name));
-    snprintf(row->key, sizeof(row->key), "%s\t%s\t%s\t%s", s->column[s->trait_column[e->trait[c]]].name, t->label,
-             t->regressor[e->regressor[c]].name, name);
+    snprintf(row->key, sizeof(row->key), "%s\t%s\t%s\t%s", s->column[s->trait_column[e->trait[c]]].name, t->label, t->regressor[e->regressor[c]].name,
+             name);
     row->solution = e->solution[i] * (t->kind == SMALL_SNP ? scale[SnpOfColumn(scale, l)] : 1.0); /* of one copy of the allele */
     row->se       = e->variance ? sqrt(fmax(e->variance[i], 0.0)) * (t->kind == SMALL_SNP ? fabs(scale[SnpOfColumn(scale, l)]) : 1.0) : NAN;
     if (e->variance && isnan(e->variance[i])) row->se = NAN;
-    row->size     = Largest(e, e->regressor[c], s->n_records);
-    row->n        = e->n[i];
-    row->aliased  = e->aliased[i];
+    row->size    = Largest(e, e->regressor[c], s->n_records);
+    row->n       = e->n[i];
+    row->aliased = e->aliased[i];
   }
   free(levels);
 }
@@ -368,7 +364,7 @@ static double CompareColumn(const Small *s, const DenseModel *m, const Sheet *sh
   double *w[2] = {calloc(4096, sizeof(double)), calloc(4096, sizeof(double))}, worst = 0.0;
 
   for (int row = 0; row < sheet->n_rows; row++) {
-    const char *id = SheetCell(sheet, row, 0);
+    const char *id  = SheetCell(sheet, row, 0);
     double      pev = 0.0, prior = 0.0;
     bool        there = true;
 
@@ -395,7 +391,7 @@ double SmallCompareReliabilities(const Small *s, const DenseModel *m, const Shee
 {
   double *scale = calloc((size_t)s->n_snps, sizeof(double)), *M, worst = 0.0;
   int     n_used = SmallMarkers(s, scale, &M), sum[2], index = SmallIndex(s);
-  double  one    = 1.0;
+  double  one = 1.0;
   char    column[256];
 
   for (int k = 0; k < s->n_terms; k++) {

@@ -12,10 +12,7 @@ static uint64_t Throw(Dice *d)
   return z ^ (z >> 31);
 }
 
-double DiceUniform(Dice *d)
-{
-  return ((double)(Throw(d) >> 11) + 0.5) / 9007199254740992.0;
-}
+double DiceUniform(Dice *d) { return ((double)(Throw(d) >> 11) + 0.5) / 9007199254740992.0; }
 
 double DiceNormal(Dice *d)
 {
@@ -24,15 +21,9 @@ double DiceNormal(Dice *d)
   return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
 }
 
-bool DiceChance(Dice *d, double p)
-{
-  return DiceUniform(d) < p;
-}
+bool DiceChance(Dice *d, double p) { return DiceUniform(d) < p; }
 
-int DiceBelow(Dice *d, int n)
-{
-  return (int)(DiceUniform(d) * n);
-}
+int DiceBelow(Dice *d, int n) { return (int)(DiceUniform(d) * n); }
 
 void DiceShuffle(Dice *d, int n, int order[])
 {
@@ -87,8 +78,8 @@ int SmallAnimalFind(const Small *s, const char id[])
 static void DrawClass(Small *s, const char name[], const char *const labels[], int n, double missing)
 {
   static const char *const style[4] = {"%d", "c%d", "%03d", "L-%d x"};
-  const char *form = style[DiceBelow(&s->dice, 4)];
-  int         c = SmallColumnAdd(s, name), shift = DiceBelow(&s->dice, 9);
+  const char              *form     = style[DiceBelow(&s->dice, 4)];
+  int                      c = SmallColumnAdd(s, name), shift = DiceBelow(&s->dice, 9);
 
   for (int i = 0; i < s->n_records; i++) {
     int level = DiceBelow(&s->dice, n);
@@ -115,9 +106,9 @@ static void DrawNumber(Small *s, const char name[], double low, double high, con
 static void DrawPedigree(Small *s)
 {
   static const char *const style[3] = {"A%d", "%d", "cow_%03d"};
-  const char *form = style[DiceBelow(&s->dice, 3)];
-  int         n, back = 6 + DiceBelow(&s->dice, 20);
-  bool       *parent;
+  const char              *form     = style[DiceBelow(&s->dice, 3)];
+  int                      n, back = 6 + DiceBelow(&s->dice, 20);
+  bool                    *parent;
 
   if (!s->n_animals) s->n_animals = 20 + DiceBelow(&s->dice, 41);
   s->absent    = (SmallAbsent)DiceBelow(&s->dice, 3);
@@ -141,8 +132,7 @@ static void DrawPedigree(Small *s)
     if (s->sire[i] >= 0) parent[s->sire[i]] = true;
     if (s->dam[i] >= 0) parent[s->dam[i]] = true;
   }
-  for (int i = 0; i < s->n_animals; i++)
-    s->has_line[i] = s->sire[i] >= 0 || s->dam[i] >= 0 || !parent[i] || DiceChance(&s->dice, 0.5);
+  for (int i = 0; i < s->n_animals; i++) s->has_line[i] = s->sire[i] >= 0 || s->dam[i] >= 0 || !parent[i] || DiceChance(&s->dice, 0.5);
   DiceShuffle(&s->dice, s->n_animals, s->ped_order);
   free(parent);
 }
@@ -193,8 +183,7 @@ static void DrawGenotypes(Small *s)
 static void DrawResidual(Small *s)
 {
   for (int c = 0; c < s->n_classes; c++)
-    DiceCovariance(&s->dice, s->n_traits, s->n_traits, 10.0 + 20.0 * DiceUniform(&s->dice),
-                   s->R + c * s->n_traits * s->n_traits);
+    DiceCovariance(&s->dice, s->n_traits, s->n_traits, 10.0 + 20.0 * DiceUniform(&s->dice), s->R + c * s->n_traits * s->n_traits);
 }
 
 void SmallDrawClasses(Small *s, int n)
@@ -202,8 +191,7 @@ void SmallDrawClasses(Small *s, int n)
   s->n_classes       = n;
   s->residual_column = SmallColumnAdd(s, "parity");
   for (int c = 0; c < n; c++) snprintf(s->class_label[c], SMALL_TEXT, "%d", c + 1);
-  for (int i = 0; i < s->n_records; i++)
-    snprintf(s->column[s->residual_column].cell[i], SMALL_TEXT, "%s", s->class_label[DiceBelow(&s->dice, n)]);
+  for (int i = 0; i < s->n_records; i++) snprintf(s->column[s->residual_column].cell[i], SMALL_TEXT, "%s", s->class_label[DiceBelow(&s->dice, n)]);
   DrawResidual(s);
 }
 
@@ -213,13 +201,13 @@ static void DrawTraits(Small *s)
   bool   own    = DiceChance(&s->dice, 0.5);
   double absent = s->n_traits > 1 ? 0.25 * DiceUniform(&s->dice) : 0.03;
   bool   apart  = s->n_traits > 1 && DiceChance(&s->dice, 0.1); /* the first two are never on one line */
-  int    w      = DiceBelow(&s->dice, 3); /* none, one, per trait */
+  int    w      = DiceBelow(&s->dice, 3);                       /* none, one, per trait */
 
   if (w == 1) DrawNumber(s, "w", 0.3, 4.0, "%.2f", 0.0);
   for (int t = 0; t < s->n_traits && w == 1; t++) s->weight_column[t] = s->n_columns - 1;
   for (int t = 0; t < s->n_traits; t++) {
     static const char *const name[SMALL_TRAITS] = {"milk", "fat", "prot", "y4"};
-    double mean = 100.0 * DiceNormal(&s->dice), sd = 1.0 + 9.0 * DiceUniform(&s->dice);
+    double                   mean = 100.0 * DiceNormal(&s->dice), sd = 1.0 + 9.0 * DiceUniform(&s->dice);
 
     s->trait_column[t] = SmallColumnAdd(s, name[t]);
     for (int i = 0; i < s->n_records; i++)
@@ -271,7 +259,7 @@ static Small *Begin(uint64_t seed, int number)
 /* All but the terms */
 static void DrawData(Small *s)
 {
-  s->delimiter = ",;\t"[DiceBelow(&s->dice, 3)];
+  s->delimiter       = ",;\t"[DiceBelow(&s->dice, 3)];
   s->residual_column = -1;
   for (int t = 0; t < SMALL_TRAITS; t++) s->weight_column[t] = -1;
   DrawColumns(s);

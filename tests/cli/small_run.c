@@ -33,10 +33,7 @@ PetscErrorCode SmallRun(MPI_Comm comm, const char folder[], const char name[])
   return code;
 }
 
-static int ByKey(const void *a, const void *b)
-{
-  return strcmp(((const SmallRow *)a)->key, ((const SmallRow *)b)->key);
-}
+static int ByKey(const void *a, const void *b) { return strcmp(((const SmallRow *)a)->key, ((const SmallRow *)b)->key); }
 
 void SmallTableSort(SmallTable *t)
 {
@@ -104,7 +101,7 @@ static size_t TermEnd(const char *key)
 /* largest value of the rows whose trait and term are those of `key` */
 static double TermScale(const SmallTable *t, const char *key)
 {
-  size_t n = TermEnd(key);
+  size_t n    = TermEnd(key);
   double most = 0.0;
 
   for (int i = 0; i < t->n; i++)
@@ -119,15 +116,15 @@ static void Note(FILE *note, const char *what, const char *key, double expected,
 
 double SmallCompare(const SmallTable *expected, const SmallTable *got, double floor, double tol, bool marks, FILE *note)
 {
-  const SmallRow none = {.solution = 0.0};
+  const SmallRow none  = {.solution = 0.0};
   double         worst = 0.0;
   int            i = 0, j = 0, noted = 0;
 
   while (i < expected->n || j < got->n) {
-    int order = i == expected->n ? 1 : j == got->n ? -1 : ByKey(expected->row + i, got->row + j);
+    int             order = i == expected->n ? 1 : j == got->n ? -1 : ByKey(expected->row + i, got->row + j);
     const SmallRow *e = order <= 0 ? expected->row + i : &none, *g = order >= 0 ? got->row + j : &none;
     const char     *key = order <= 0 ? e->key : g->key;
-    double          d = fabs(e->solution - g->solution);
+    double          d   = fabs(e->solution - g->solution);
     bool            wrong;
 
     i += order <= 0;
@@ -136,8 +133,12 @@ double SmallCompare(const SmallTable *expected, const SmallTable *got, double fl
     if (isnan(d)) d = INFINITY;
     wrong = !(d <= tol) || (marks && order == 0 && e->aliased != g->aliased);
     if (wrong && note && noted++ < 6)
-      Note(note, order < 0 ? "row missing" : order > 0 ? "row too many" : d <= tol ? "aliased mark differs" : "differs", key,
-           e->solution, g->solution);
+      Note(note,
+           order < 0   ? "row missing"
+           : order > 0 ? "row too many"
+           : d <= tol  ? "aliased mark differs"
+                       : "differs",
+           key, e->solution, g->solution);
     if (wrong && d <= tol) d = INFINITY;
     worst = fmax(worst, d);
   }
@@ -147,7 +148,7 @@ double SmallCompare(const SmallTable *expected, const SmallTable *got, double fl
 /* largest standard error of the rows whose trait and term are those of `key` */
 static double ErrorScale(const SmallTable *t, const char *key)
 {
-  size_t n = TermEnd(key);
+  size_t n    = TermEnd(key);
   double most = 0.0;
 
   for (int i = 0; i < t->n; i++)
@@ -174,10 +175,7 @@ double SmallCompareErrors(const SmallTable *expected, const SmallTable *got, dou
   return worst;
 }
 
-int SmallFromRoot(MPI_Comm comm, int value)
-{
-  return MPI_Bcast(&value, 1, MPI_INT, 0, comm) ? -1 : value;
-}
+int SmallFromRoot(MPI_Comm comm, int value) { return MPI_Bcast(&value, 1, MPI_INT, 0, comm) ? -1 : value; }
 
 void SmallFolderMake(MPI_Comm comm, char folder[256])
 {

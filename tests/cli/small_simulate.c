@@ -15,8 +15,7 @@ static void Put(Small *s, const DenseModel *m, const double y[])
 {
   for (int i = 0, a = 0; i < s->n_records; i++)
     for (int t = 0; t < s->n_traits; t++)
-      if (!isnan(m->fitted[i * s->n_traits + t]))
-        snprintf(s->column[s->trait_column[t]].cell[i], SMALL_TEXT, "%.3f", 50.0 + y[a++]);
+      if (!isnan(m->fitted[i * s->n_traits + t])) snprintf(s->column[s->trait_column[t]].cell[i], SMALL_TEXT, "%.3f", 50.0 + y[a++]);
 }
 
 int SmallSimulate(Small *s)

@@ -3,11 +3,10 @@
 #include <string.h>
 
 /* a regressor: class columns given by name (NULL: none), a covariate perhaps */
-static void Regressor(const Small *s, SmallTerm *t, const char *name, const char *a, const char *b, const char *c,
-                      const char *covariate, int degree)
+static void Regressor(const Small *s, SmallTerm *t, const char *name, const char *a, const char *b, const char *c, const char *covariate, int degree)
 {
-  SmallRegressor *r = t->regressor + t->n_regressors++;
-  const char     *class[3] = {a, b, c};
+  SmallRegressor *r    = t->regressor + t->n_regressors++;
+  const char *class[3] = {a, b, c};
 
   snprintf(r->name, sizeof(r->name), "%s", name);
   for (int i = 0; i < 3 && class[i]; i++) r->class_column[r->n_class++] = SmallColumnFind(s, class[i]);
@@ -76,16 +75,36 @@ static void Fixed(Small *s, int what)
   char       text[64];
 
   switch (what) {
-  case SMALL_SEX: snprintf(text, sizeof(text), "sex"), Regressor(s, t, "1", "sex", NULL, NULL, NULL, -1); break;
-  case SMALL_HERD: snprintf(text, sizeof(text), "herd"), Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1); break;
-  case SMALL_YEAR: snprintf(text, sizeof(text), "year"), Regressor(s, t, "1", "year", NULL, NULL, NULL, -1); break;
-  case SMALL_AGE: snprintf(text, sizeof(text), "cov(age)"), Regressor(s, t, "1", NULL, NULL, NULL, "age", -1); break;
-  case SMALL_SEX_AGE: snprintf(text, sizeof(text), "sex:cov(age)"), Regressor(s, t, "1", "sex", NULL, NULL, "age", -1); break;
-  case SMALL_HERD_WT: snprintf(text, sizeof(text), "herd:cov(wt)"), Regressor(s, t, "1", "herd", NULL, NULL, "wt", -1); break;
-  case SMALL_SEX_HERD: snprintf(text, sizeof(text), "sex:herd"), Regressor(s, t, "1", "sex", "herd", NULL, NULL, -1); break;
-  case SMALL_HERD_YEAR_SEX: snprintf(text, sizeof(text), "herd:year:sex"), Regressor(s, t, "1", "herd", "year", "sex", NULL, -1); break;
-  case SMALL_CURVE: snprintf(text, sizeof(text), "leg(dim, %d, 5, 305)", order + 1), Legendre(s, t, NULL, 1, order + 1); break;
-  default: snprintf(text, sizeof(text), "sex:leg(dim, %d, 5, 305)", order), Legendre(s, t, "sex", 0, order); break;
+  case SMALL_SEX:
+    snprintf(text, sizeof(text), "sex"), Regressor(s, t, "1", "sex", NULL, NULL, NULL, -1);
+    break;
+  case SMALL_HERD:
+    snprintf(text, sizeof(text), "herd"), Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1);
+    break;
+  case SMALL_YEAR:
+    snprintf(text, sizeof(text), "year"), Regressor(s, t, "1", "year", NULL, NULL, NULL, -1);
+    break;
+  case SMALL_AGE:
+    snprintf(text, sizeof(text), "cov(age)"), Regressor(s, t, "1", NULL, NULL, NULL, "age", -1);
+    break;
+  case SMALL_SEX_AGE:
+    snprintf(text, sizeof(text), "sex:cov(age)"), Regressor(s, t, "1", "sex", NULL, NULL, "age", -1);
+    break;
+  case SMALL_HERD_WT:
+    snprintf(text, sizeof(text), "herd:cov(wt)"), Regressor(s, t, "1", "herd", NULL, NULL, "wt", -1);
+    break;
+  case SMALL_SEX_HERD:
+    snprintf(text, sizeof(text), "sex:herd"), Regressor(s, t, "1", "sex", "herd", NULL, NULL, -1);
+    break;
+  case SMALL_HERD_YEAR_SEX:
+    snprintf(text, sizeof(text), "herd:year:sex"), Regressor(s, t, "1", "herd", "year", "sex", NULL, -1);
+    break;
+  case SMALL_CURVE:
+    snprintf(text, sizeof(text), "leg(dim, %d, 5, 305)", order + 1), Legendre(s, t, NULL, 1, order + 1);
+    break;
+  default:
+    snprintf(text, sizeof(text), "sex:leg(dim, %d, 5, 305)", order), Legendre(s, t, "sex", 0, order);
+    break;
   }
   Everywhere(s, t, 0.75, count);
   Components(s, t, count);
@@ -107,23 +126,33 @@ static void Variances(Small *s, SmallTerm *t, double scale)
 
 static void Iid(Small *s, int what)
 {
-  SmallTerm *t = Add(s, SMALL_IID);
-  int        count[SMALL_TRAITS];
+  SmallTerm  *t = Add(s, SMALL_IID);
+  int         count[SMALL_TRAITS];
   const char *text;
   char        name[16], *label = DiceChance(&s->dice, 0.3) ? name : NULL;
 
   snprintf(name, sizeof(name), "random%d", s->n_terms);
   switch (what) {
-  case SMALL_IID_HERD: text = "iid(herd)", Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1); break;
-  case SMALL_IID_BULL: text = "iid(bull)", Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1); break;
-  case SMALL_IID_BULL_YEAR: text = "iid(bull:year)", Regressor(s, t, "1", "bull", "year", NULL, NULL, -1); break;
-  case SMALL_IID_COW: text = "iid(cow)", Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1); break;
+  case SMALL_IID_HERD:
+    text = "iid(herd)", Regressor(s, t, "1", "herd", NULL, NULL, NULL, -1);
+    break;
+  case SMALL_IID_BULL:
+    text = "iid(bull)", Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1);
+    break;
+  case SMALL_IID_BULL_YEAR:
+    text = "iid(bull:year)", Regressor(s, t, "1", "bull", "year", NULL, NULL, -1);
+    break;
+  case SMALL_IID_COW:
+    text = "iid(cow)", Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
+    break;
   case SMALL_IID_BULL_DAYS:
     text = "iid(bull + bull:cov(days))";
     Regressor(s, t, "1", "bull", NULL, NULL, NULL, -1);
     Regressor(s, t, "days", "bull", NULL, NULL, "days", -1);
     break;
-  case SMALL_IID_HERD_CURVE: text = "iid(herd:leg(dim, 1, 5, 305))", Legendre(s, t, "herd", 0, 1); break;
+  case SMALL_IID_HERD_CURVE:
+    text = "iid(herd:leg(dim, 1, 5, 305))", Legendre(s, t, "herd", 0, 1);
+    break;
   default: /* one set of levels: the values of either column */
     text = "iid(cow + mum)";
     Regressor(s, t, "cow", "cow", NULL, NULL, NULL, -1);
@@ -173,8 +202,8 @@ static void Ped(Small *s, int what)
 static void Snp(Small *s, int what)
 {
   static const char *const text[3] = {"snp(cow)", "snp(cow + cow:cov(days))", "snp(cow:leg(dim, 1, 5, 305))"};
-  SmallTerm *t = Add(s, SMALL_SNP);
-  int        count[SMALL_TRAITS];
+  SmallTerm               *t       = Add(s, SMALL_SNP);
+  int                      count[SMALL_TRAITS];
 
   s->centre = s->centre || what != SMALL_SNP_COW; /* slopes on genotypes that are not centred are all but dependent */
   if (what != SMALL_SNP_CURVE) Regressor(s, t, "1", "cow", NULL, NULL, NULL, -1);
@@ -224,9 +253,9 @@ static void Intercept(Small *s)
 /* Order of first appearance over the formulas: that of the outputs and of what depends on what */
 static void Order(Small *s)
 {
-  SmallTerm *sorted = calloc(16, sizeof(*sorted));
+  SmallTerm *sorted   = calloc(16, sizeof(*sorted));
   bool       done[16] = {false};
-  int        n = 0;
+  int        n        = 0;
 
   for (int k = 0; k < s->n_traits; k++)
     for (int i = 0; i < s->n_terms; i++) {
@@ -245,7 +274,7 @@ static void Order(Small *s)
 static void Replace(char *text, size_t size, const char *old, const char *new)
 {
   char  out[512] = "";
-  char *from = text, *at;
+  char *from     = text, *at;
 
   while ((at = strstr(from, old))) {
     *at = 0;

@@ -41,7 +41,7 @@ static int WritePedigree(const Small *s, const char folder[])
   fprintf(f, "id,sire,dam\n");
   for (int k = 0; k < s->n_animals; k++) {
     static const char *const unknown[4] = {"0", "", "NA", "."};
-    int i = s->ped_order[k];
+    int                      i          = s->ped_order[k];
 
     if (s->has_line[i])
       fprintf(f, "%s,%s,%s\n", s->animal[i], s->sire[i] < 0 ? unknown[i % 4] : s->animal[s->sire[i]],
@@ -72,7 +72,7 @@ static int WritePlink(const Small *s, const char folder[])
 {
   static const unsigned char bits[4]  = {3, 2, 0, 1};
   static const unsigned char magic[3] = {0x6c, 0x1b, 0x01};
-  FILE *bed = Open(folder, "geno.bed"), *bim = Open(folder, "geno.bim"), *fam = Open(folder, "geno.fam");
+  FILE                      *bed = Open(folder, "geno.bed"), *bim = Open(folder, "geno.bim"), *fam = Open(folder, "geno.fam");
 
   if (!bed || !bim || !fam) return -1;
   fwrite(magic, 1, 3, bed);
@@ -91,16 +91,14 @@ static int WritePlink(const Small *s, const char folder[])
 
 int SmallWriteData(const Small *s, const char folder[])
 {
-  return WriteRecords(s, folder) | WritePedigree(s, folder) |
-         (s->form == SMALL_GENO_BED ? WritePlink(s, folder) : WriteText(s, folder));
+  return WriteRecords(s, folder) | WritePedigree(s, folder) | (s->form == SMALL_GENO_BED ? WritePlink(s, folder) : WriteText(s, folder));
 }
 
 static void WriteMatrix(FILE *f, int n, const double A[])
 {
   if (n == 1) fprintf(f, "%.17g", A[0]);
   for (int i = 0; i < n && n > 1; i++)
-    for (int j = 0; j < n; j++)
-      fprintf(f, "%s%.17g%s", j ? ", " : i ? "[" : "[[", A[i * n + j], j + 1 < n ? "" : i + 1 < n ? "], " : "]]");
+    for (int j = 0; j < n; j++) fprintf(f, "%s%.17g%s", j ? ", " : i ? "[" : "[[", A[i * n + j], j + 1 < n ? "" : i + 1 < n ? "], " : "]]");
 }
 
 static void WriteModel(const Small *s, FILE *f)
@@ -185,8 +183,8 @@ int SmallWriteJob(const Small *s, const char folder[], const char name[], const 
 {
   static const char *const absent[3] = {"error", "founder", "drop"};
   static const char *const scale[5]  = {"none", "vanraden", "standardised", "count", "trace"};
-  char  file[64];
-  FILE *f;
+  char                     file[64];
+  FILE                    *f;
 
   snprintf(file, sizeof(file), "%s.yaml", name);
   f = Open(folder, file);
@@ -201,8 +199,8 @@ int SmallWriteJob(const Small *s, const char folder[], const char name[], const 
   }
   if (Uses(s, SMALL_PED)) fprintf(f, "pedigree:\n  file: pedigree.csv\n  absent: %s\n", absent[s->absent]);
   if (Uses(s, SMALL_SNP))
-    fprintf(f, "genotypes:\n  %s\n  scale: %s\n  centre: %s\n", s->form == SMALL_GENO_BED ? "bfile: geno" : "text: geno.txt",
-            scale[s->scale], s->centre ? "observed" : "none");
+    fprintf(f, "genotypes:\n  %s\n  scale: %s\n  centre: %s\n", s->form == SMALL_GENO_BED ? "bfile: geno" : "text: geno.txt", scale[s->scale],
+            s->centre ? "observed" : "none");
   if (Uses(s, SMALL_SNP) && s->grid > 0) fprintf(f, "  grid: %d\n", s->grid);
   WriteModel(s, f);
   WriteVariances(s, f);

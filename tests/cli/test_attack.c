@@ -89,7 +89,8 @@ static int Fail(const char *why, const char *text)
 static int Judge(const Outcome *o)
 {
   if (o->code == 0) return 0;
-  if (o->code != MERIT_ERROR_USAGE && o->code != MERIT_ERROR_INPUT && o->code != MERIT_ERROR_NOT_CONVERGED) return Fail("an error of no input:", o->text);
+  if (o->code != MERIT_ERROR_USAGE && o->code != MERIT_ERROR_INPUT && o->code != MERIT_ERROR_NOT_CONVERGED)
+    return Fail("an error of no input:", o->text);
   if (strlen(o->text) < 12) return Fail("an error that says nothing:", o->text);
   for (const char *c = o->text; *c; c++)
     if (iscntrl((unsigned char)*c)) return Fail("control characters in", o->text);
@@ -230,10 +231,7 @@ static void OtherIds(Small *s)
 }
 
 /* x-es off the levels of the second result */
-static int TakeOff(void)
-{
-  return Shell("sed -i 's/^\\(\\([^\\t]*\\t\\)\\{3\\}\\)x/\\1/' run.out/solutions.tsv");
-}
+static int TakeOff(void) { return Shell("sed -i 's/^\\(\\([^\\t]*\\t\\)\\{3\\}\\)x/\\1/' run.out/solutions.tsv"); }
 
 /* Four times every trait, 16 times every variance */
 static void OtherUnits(Small *s)
@@ -315,7 +313,8 @@ static Outcome Again(Small *s, int how, int *bad)
 
   Dress(s, how);
   if (!rank)
-    *bad = SmallWriteData(s, folder) | SmallWriteJob(s, folder, "run", how == SOLVER ? "{type: pcg, rtol: 1.0e-14, max_it: 20000}" : "{type: cholesky, rtol: 1.0e-14}") |
+    *bad = SmallWriteData(s, folder) |
+           SmallWriteJob(s, folder, "run", how == SOLVER ? "{type: pcg, rtol: 1.0e-14, max_it: 20000}" : "{type: cholesky, rtol: 1.0e-14}") |
            (how == DOS ? DosFiles(s) : 0);
   *bad = SmallFromRoot(PETSC_COMM_WORLD, *bad);
   if (how == THREADS) omp_set_num_threads(2 + DiceBelow(&s->dice, 3));
@@ -370,7 +369,7 @@ static int Cases(const char *word, int n, int (*one)(uint64_t, int), uint64_t se
 
 int main(int argc, char **argv)
 {
-  const uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 20261201;
+  const uint64_t seed    = argc > 1 ? strtoull(argv[1], NULL, 10) : 20261201;
   const bool     is_long = getenv("MERIT_LONG") != NULL;
   int            failed;
 

@@ -31,8 +31,8 @@ static void TestTheAnimalModelOfMrodeIsSolved(void **state)
 {
   static const double y[5] = {4.5, 2.9, 3.9, 3.5, 5.0}, G = 20.0, R = 40.0;
   static const double ebv[8] = {0.0984445757038785, -0.0187700991008729, -0.0410842029270857, -0.00866312266194181,
-                                -0.185732099494651, 0.176872087681302, -0.249458554833629, 0.182614687930695};
-  DenseModel *m = Animals(1, y, &G, &R);
+                                -0.185732099494651, 0.176872087681302,   -0.249458554833629,  0.182614687930695};
+  DenseModel         *m      = Animals(1, y, &G, &R);
 
   (void)state;
   assert_int_equal(DenseSolve(m), 0);
@@ -50,7 +50,7 @@ static void TestTheBivariateModelOfMrodeIsSolved(void **state)
                                  -0.0783918961641872, -0.170341438593938, -0.0102389585292899, -0.0126707086241159,
                                  -0.270331441389232,  -0.47783026160272,  0.275808257580574,   0.517238387038392,
                                  -0.316117561639433,  -0.478983695055077, 0.243755523005404,   0.391961542524092};
-  DenseModel *m = Animals(2, y, G, R);
+  DenseModel         *m       = Animals(2, y, G, R);
 
   (void)state;
   assert_int_equal(DenseSolve(m), 0);
@@ -66,7 +66,7 @@ static void TestDependentColumnsAreZeroInFormulaOrder(void **state)
 {
   /* the lecture's first problem: intercept, three diets, two SNPs as random regressions with lambda 40/3 */
   static const double y[6] = {20, 25, 30, 35, 20, 30}, snp[12] = {1, 2, 1, 1, 0, 2, 0, 1, 2, 1, 2, 0};
-  DenseModel *m = DenseCreate(6, 1, 1, 3);
+  DenseModel         *m = DenseCreate(6, 1, 1, 3);
 
   (void)state;
   m->R[0] = 40.0;
@@ -82,9 +82,9 @@ static void TestDependentColumnsAreZeroInFormulaOrder(void **state)
   assert_false(m->term[1].aliased[1]);
   assert_int_equal(m->term[1].n[2], 2);
   Near(m->term[1].solution[2], 0.0);
-  Near(m->term[0].solution[0], 2255.0 / 89.0);                            /* mu + Diet3 */
-  Near(m->term[1].solution[0], -325.0 / 178.0);                           /* Diet1 - Diet3 */
-  Near(m->term[1].solution[1], 1455.0 / 178.0);                           /* Diet2 - Diet3 */
+  Near(m->term[0].solution[0], 2255.0 / 89.0);  /* mu + Diet3 */
+  Near(m->term[1].solution[0], -325.0 / 178.0); /* Diet1 - Diet3 */
+  Near(m->term[1].solution[1], 1455.0 / 178.0); /* Diet2 - Diet3 */
   Near(m->term[2].solution[0], 0.0);
   Near(m->term[2].solution[1], -60.0 / 89.0);
   Near(m->fitted[4], 2195.0 / 89.0);
@@ -102,7 +102,7 @@ static void TestWeightsCountAsRecordsAndMissingOnesAreLeftOut(void **state)
   DenseTermInit(m, 0, true, 2, 1, 1);
   m->term[0].G[0]    = 3.0;
   m->term[0].W[0][0] = m->term[0].W[0][3] = 1.0;
-  m->term[0].W[0][4] = NAN;
+  m->term[0].W[0][4]                      = NAN;
   assert_int_equal(DenseSolve(m), 0);
   Near(m->term[0].solution[0], 3.0 / (3.0 + 2.0 / 2.0) * 1.0);
   Near(m->term[0].solution[1], 3.0 / (3.0 + 5.0) * 4.0);
@@ -114,8 +114,8 @@ static void TestRelationshipsIncludeInbreeding(void **state)
 {
   /* Mrode's example 2.1, lines in reverse order */
   static const int sire[6] = {1, 2, 5, 5, -1, -1}, dam[6] = {4, 3, -1, 4, -1, -1};
-  int    loop_sire[2] = {1, 0}, loop_dam[2] = {-1, -1};
-  double A[36];
+  int              loop_sire[2] = {1, 0}, loop_dam[2] = {-1, -1};
+  double           A[36];
 
   (void)state;
   assert_int_equal(DenseRelationship(6, sire, dam, A), 0);
@@ -141,7 +141,7 @@ static DenseModel *Dyestuff(double batch, double residual)
 {
   static const double y[30] = {1545, 1440, 1440, 1520, 1580, 1540, 1555, 1490, 1560, 1495, 1595, 1550, 1605, 1510, 1560,
                                1445, 1440, 1595, 1465, 1545, 1595, 1630, 1515, 1635, 1625, 1520, 1455, 1450, 1480, 1445};
-  DenseModel *m = DenseCreate(30, 1, 1, 2);
+  DenseModel         *m     = DenseCreate(30, 1, 1, 2);
 
   DenseTermInit(m, 0, false, 1, 1, 1);
   DenseTermInit(m, 1, true, 6, 1, 1);
@@ -185,9 +185,9 @@ static void TestScoresAreDifferencesOfLikelihoods(void **state)
 {
   static const double y[10] = {4.5, 6.8, 2.9, 5.0, 3.9, NAN, 3.5, 6.0, NAN, 7.5};
   static const double G[4] = {20, 18, 18, 40}, R[4] = {40, 11, 11, 30}, h = 1e-3;
-  DenseModel      *m = Animals(2, y, G, R);
-  int              n;
-  DenseCoordinate *at = DenseCoordinates(m, &n);
+  DenseModel         *m = Animals(2, y, G, R);
+  int                 n;
+  DenseCoordinate    *at = DenseCoordinates(m, &n);
 
   (void)state;
   assert_int_equal(n, 6);
@@ -210,14 +210,10 @@ static void TestScoresAreDifferencesOfLikelihoods(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTheAnimalModelOfMrodeIsSolved),
-  cmocka_unit_test(TestTheBivariateModelOfMrodeIsSolved),
-  cmocka_unit_test(TestDependentColumnsAreZeroInFormulaOrder),
-  cmocka_unit_test(TestWeightsCountAsRecordsAndMissingOnesAreLeftOut),
-  cmocka_unit_test(TestRelationshipsIncludeInbreeding),
-  cmocka_unit_test(TestLegendrePolynomialsAreNormalized),
-  cmocka_unit_test(TestLikelihoodsOfDyestuffAreThoseOfLme4),
-  cmocka_unit_test(TestScoresAreDifferencesOfLikelihoods),
+    cmocka_unit_test(TestTheAnimalModelOfMrodeIsSolved),         cmocka_unit_test(TestTheBivariateModelOfMrodeIsSolved),
+    cmocka_unit_test(TestDependentColumnsAreZeroInFormulaOrder), cmocka_unit_test(TestWeightsCountAsRecordsAndMissingOnesAreLeftOut),
+    cmocka_unit_test(TestRelationshipsIncludeInbreeding),        cmocka_unit_test(TestLegendrePolynomialsAreNormalized),
+    cmocka_unit_test(TestLikelihoodsOfDyestuffAreThoseOfLme4),   cmocka_unit_test(TestScoresAreDifferencesOfLikelihoods),
 };
 
 TEST_MAIN(tests)

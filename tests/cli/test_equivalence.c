@@ -90,7 +90,7 @@ static void Keep(SmallTable *t, const char term[], double factor)
 static void Rename(SmallTable *t, const char term[], const char component[])
 {
   for (int i = 0; i < t->n; i++) {
-    char  key[320], *trait = key, *rest, *level;
+    char key[320], *trait = key, *rest, *level;
 
     memcpy(key, t->row[i].key, sizeof(key));
     rest  = strchr(key, '\t');
@@ -220,7 +220,7 @@ static double CompareWithGblup(const Small *s, const char folder[])
 {
   int         k = SnpTerm(s), n = s->n_geno, p;
   double     *scale = calloc((size_t)s->n_snps, sizeof(double)), *M, worst = 0.0;
-  DenseModel *d = SmallDense(s);
+  DenseModel *d   = SmallDense(s);
   DenseTerm   old = d->term[k], *e = d->term + k;
   char        path[512], column[128];
   Sheet      *sheet;
@@ -234,7 +234,7 @@ static double CompareWithGblup(const Small *s, const char folder[])
   memcpy(e->G, old.G, (size_t)(old.n_components * old.n_components) * sizeof(double));
   for (int i = 0; i < s->n_records; i++) {
     const char *cow = s->column[s->term[k].regressor[0].class_column[0]].cell[i];
-    int         a = 0;
+    int         a   = 0;
 
     while (a < n && strcmp(s->geno_id[a], cow) != 0) a++;
     e->W[0][i * n + (a < n ? a : 0)] = a < n ? 1.0 : NAN;
@@ -285,8 +285,8 @@ static void TestSnpEffectsGiveTheGenomicValuesOfGblup(void **state)
 /* Every record w times, for whole weights, in a model of one weight column */
 static Small *Replicated(Small *s)
 {
-  int  most = 4 * s->n_records, n = 0, *from = calloc((size_t)most, sizeof(int));
-  int  w = s->weight_column[0];
+  int most = 4 * s->n_records, n = 0, *from = calloc((size_t)most, sizeof(int));
+  int w = s->weight_column[0];
 
   for (int i = 0; i < s->n_records; i++)
     for (int k = atoi(s->column[w].cell[i]); k > 0; k--) from[n++] = i;
@@ -334,9 +334,9 @@ static void TestAWeightCountsAsSoManyRecords(void **state)
 static void TestTheCodingOfFixedEffectsDoesNotReachTheRandomOnes(void **state)
 {
   static const char *const rest = "herd + cov(age) + ped(cow) + pe = iid(cow)\"\nvariances: {ped(cow): 3, pe: 2, residual: 7}";
-  Small     *s = SmallDraw(11, 0);
-  SmallTable a, b;
-  char       folder[256], with[256], without[256], other[256];
+  Small                   *s    = SmallDraw(11, 0);
+  SmallTable               a, b;
+  char                     folder[256], with[256], without[256], other[256];
 
   (void)state;
   SmallFolderMake(PETSC_COMM_WORLD, folder);
@@ -447,14 +447,14 @@ static void TestTheSireModelIsTheAnimalModelWithUnknownDams(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTheOrderOfLinesDoesNotMatter),
-  cmocka_unit_test(TestAShiftOfTheTraitsMovesTheInterceptOnly),
-  cmocka_unit_test(TestSwappedAllelesTurnTheSignOfSnpEffects),
-  cmocka_unit_test(TestSnpEffectsGiveTheGenomicValuesOfGblup),
-  cmocka_unit_test(TestAWeightCountsAsSoManyRecords),
-  cmocka_unit_test(TestTheCodingOfFixedEffectsDoesNotReachTheRandomOnes),
-  cmocka_unit_test(TestRepeatabilityIsRandomRegressionOfOrderZero),
-  cmocka_unit_test(TestTheSireModelIsTheAnimalModelWithUnknownDams),
+    cmocka_unit_test(TestTheOrderOfLinesDoesNotMatter),
+    cmocka_unit_test(TestAShiftOfTheTraitsMovesTheInterceptOnly),
+    cmocka_unit_test(TestSwappedAllelesTurnTheSignOfSnpEffects),
+    cmocka_unit_test(TestSnpEffectsGiveTheGenomicValuesOfGblup),
+    cmocka_unit_test(TestAWeightCountsAsSoManyRecords),
+    cmocka_unit_test(TestTheCodingOfFixedEffectsDoesNotReachTheRandomOnes),
+    cmocka_unit_test(TestRepeatabilityIsRandomRegressionOfOrderZero),
+    cmocka_unit_test(TestTheSireModelIsTheAnimalModelWithUnknownDams),
 };
 
 TEST_MAIN(tests)

@@ -79,7 +79,4 @@ static int CheckAll(int n, Check *checks, const char folder[])
   return failed;
 }
 
-int main(int argc, char **argv)
-{
-  return ChecksMain(argc, argv, "estimates.txt", CheckAll);
-}
+int main(int argc, char **argv) { return ChecksMain(argc, argv, "estimates.txt", CheckAll); }

@@ -31,17 +31,20 @@ static const double HOPELESS = 40000.0;
    every 2nd */
 enum { PCG, KSP, GSRU, CHOLESKY, GS, LHS_GS, SOLVERS };
 static const char *const solver[SOLVERS]      = {"pcg", "ksp", "gsru", "cholesky", "gs", "lhs_gs"};
-static const char       *solver_text[SOLVERS] = {NULL, "{type: ksp, rtol: 1.0e-14, max_it: 20000}",
-                                                 "{type: gsru, rtol: 1.0e-14, max_it: 30000}", "{type: cholesky, rtol: 1.0e-14}",
-                                                 "{type: gs, rtol: 1.0e-14, max_it: 1500}", "{type: lhs_gs, rtol: 1.0e-14, max_it: 30000}"};
+static const char       *solver_text[SOLVERS] = {NULL,
+                                                 "{type: ksp, rtol: 1.0e-14, max_it: 20000}",
+                                                 "{type: gsru, rtol: 1.0e-14, max_it: 30000}",
+                                                 "{type: cholesky, rtol: 1.0e-14}",
+                                                 "{type: gs, rtol: 1.0e-14, max_it: 1500}",
+                                                 "{type: lhs_gs, rtol: 1.0e-14, max_it: 30000}"};
 
-static bool well;         /* the model at hand is well conditioned; rank 0 */
+static bool well;               /* the model at hand is well conditioned; rank 0 */
 static int  ill, slow[SOLVERS]; /* runs judged by less than 1e-9, and runs cut short, of ill-conditioned models */
 
 static double worst_error, worst_reliability; /* of well-conditioned models */
 
-static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code,
-                            PetscErrorType type, const char *text, void *ctx)
+static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *func, const char *file, PetscErrorCode code, PetscErrorType type, const char *text,
+                            void *ctx)
 {
   (void)comm, (void)line, (void)func, (void)file, (void)type, (void)text, (void)ctx;
   return code;
@@ -88,8 +91,7 @@ static double Tolerance(const char folder[], const char name[])
 }
 
 /* The tables beside solutions.tsv; what differs goes to note */
-static int CompareRest(const Small *s, const DenseModel *dense, const char folder[], const char name[], double floor, double tol,
-                       FILE *note)
+static int CompareRest(const Small *s, const DenseModel *dense, const char folder[], const char name[], double floor, double tol, FILE *note)
 {
   char   path[512];
   Sheet *animals, *fitted;
@@ -140,7 +142,7 @@ static void Classify(const DenseModel *dense, const char folder[])
   PetscMPIInt size;
 
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
-  well = dense && Condition(folder) <= WELL;
+  well              = dense && Condition(folder) <= WELL;
   solver_text[GSRU] = text[well || (size == 1 && !(Condition(folder) > HOPELESS))];
 }
 
@@ -198,8 +200,8 @@ static void Vary(Small *s, int number, int k)
   while (s->grid > 0 && (size % s->grid || number / 2 % (s->grid + 1) == 0)) s->grid--;
   if (number % 3 == 0) setenv("MERIT_MAX_MESSAGE", "1024", 1);
   else unsetenv("MERIT_MAX_MESSAGE");
-  solver_text[0] = number % 4 ? "{type: pcg, rtol: 1.0e-14, max_it: 20000, preconditioner: merit_block}" :
-                                "{type: pcg, rtol: 1.0e-14, max_it: 20000, preconditioner: jacobi}";
+  solver_text[0] = number % 4 ? "{type: pcg, rtol: 1.0e-14, max_it: 20000, preconditioner: merit_block}"
+                              : "{type: pcg, rtol: 1.0e-14, max_it: 20000, preconditioner: jacobi}";
 }
 
 /* A solver runs on every model whose number this divides */
@@ -208,7 +210,7 @@ static const int every[SOLVERS] = {1, 1, 1, 2, 16, 16};
 /* Run and compare the model; counts it in n_well if all solvers met the strict tolerance. 1 if something is wrong. */
 static int RunModel(uint64_t seed, int number, const char only[], int *n_well)
 {
-  Small      *s = SmallDraw(seed, number);
+  Small      *s     = SmallDraw(seed, number);
   DenseModel *dense = NULL;
   char        folder[256];
   PetscMPIInt rank;
@@ -229,8 +231,8 @@ static int RunModel(uint64_t seed, int number, const char only[], int *n_well)
   *n_well += SmallFromRoot(PETSC_COMM_WORLD, well && !bad && !only);
   bad = SmallFromRoot(PETSC_COMM_WORLD, bad);
   if (bad && rank == 0)
-    fprintf(stderr, "FAILED: model %d of seed %llu (%d records, %d traits), kept in %s\n", number, (unsigned long long)seed,
-            s->n_records, s->n_traits, folder);
+    fprintf(stderr, "FAILED: model %d of seed %llu (%d records, %d traits), kept in %s\n", number, (unsigned long long)seed, s->n_records,
+            s->n_traits, folder);
   if (!bad) SmallFolderRemove(PETSC_COMM_WORLD, folder);
   if (dense) DenseDestroy(&dense);
   SmallDestroy(&s);

@@ -21,10 +21,7 @@ static const bool sanitized = true;
 static const bool sanitized = false;
 #endif
 
-static bool Slow(const char job[], const char solver[])
-{
-  return strncmp(job, "wheat", 5) == 0 && strcmp(solver, "gsru") == 0;
-}
+static bool Slow(const char job[], const char solver[]) { return strncmp(job, "wheat", 5) == 0 && strcmp(solver, "gsru") == 0; }
 
 static bool Skip(const char job[], const char solver[], int threads)
 {
@@ -123,7 +120,7 @@ static int CheckRanks(const char folder[], const char job[])
 static int CheckAll(int n, Check *checks, const char folder[])
 {
   static const char *const solver[5] = {"pcg", "gsru", "cholesky", "gs", "lhs_gs"};
-  int failed = 0;
+  int                      failed    = 0;
 
   for (int i = 0; i < n; i++) {
     if (!ChecksFirst(checks, i)) continue;
@@ -134,7 +131,4 @@ static int CheckAll(int n, Check *checks, const char folder[])
   return failed + CheckRanks(folder, "cattle");
 }
 
-int main(int argc, char **argv)
-{
-  return ChecksMain(argc, argv, "checks.txt", CheckAll);
-}
+int main(int argc, char **argv) { return ChecksMain(argc, argv, "checks.txt", CheckAll); }

@@ -117,7 +117,7 @@ static void test_numbers_that_are_none_are_not_definite(void **state)
       Case        c = MakeCase(kind, 60, -1, 7);
       MeritFactor f;
       bool        definite = true;
-      int         j = 0;
+      int         j        = 0;
 
       while (j < c.n - 1 && !(c.there[(c.n - 1) * c.n + j] && k % 2)) j++; /* the first of the last row, or its diagonal */
       c.whole[(c.n - 1) * c.n + j] = c.whole[j * c.n + c.n - 1] = bad[k / 2];
@@ -182,9 +182,9 @@ static void Near(double a, double b, double share, int kind, const char what[])
 /* Of a matrix whose every third row, or none, is full: foreseen from the others as from all */
 static void ForeseeAt(int kind, int n, bool with)
 {
-  const double    share = with ? 0.15 : 0.0; /* small supernodes are put together otherwise */
-  Case            c     = MakeCase(kind, n, -1, 3);
-  bool           *full  = calloc((size_t)c.n_owned + 1, sizeof(*full));
+  const double    share    = with ? 0.15 : 0.0; /* small supernodes are put together otherwise */
+  Case            c        = MakeCase(kind, n, -1, 3);
+  bool           *full     = calloc((size_t)c.n_owned + 1, sizeof(*full));
   PetscInt       *position = malloc(sizeof(*position) * (size_t)(2 * c.n_owned * n + 1)), nz = 0;
   int             size;
   MeritFactorNeed real = {0}, seen;
@@ -197,7 +197,7 @@ static void ForeseeAt(int kind, int n, bool with)
       if (c.there[(c.first + i) * n + j] || (with && ((c.first + i) % 3 == 1 || j % 3 == 1))) {
         position[nz]                   = c.first + i;
         position[c.n_owned * n + nz++] = j;
-        full[i]                     = with && (c.first + i) % 3 == 1;
+        full[i]                        = with && (c.first + i) % 3 == 1;
       }
   A = Positions(c.n_owned, n, nz, position, position + c.n_owned * n);
   TestCall(MeritFactorCreate(A, &f));
@@ -227,11 +227,11 @@ static void test_a_factor_with_full_rows_is_foreseen_without_them(void **state)
 static void test_full_rows_do_not_hide_the_order_of_the_others(void **state)
 {
   enum { EDGE = 30, GRID_ROWS = EDGE * EDGE, FULL = 400, N = GRID_ROWS + FULL };
-  PetscInt       *row = malloc(sizeof(*row) * N * N), *column = malloc(sizeof(*column) * N * N), n = 0;
-  int             rank;
-  double          entries;
-  MeritFactor     f;
-  Mat             A;
+  PetscInt   *row = malloc(sizeof(*row) * N * N), *column = malloc(sizeof(*column) * N * N), n = 0;
+  int         rank;
+  double      entries;
+  MeritFactor f;
+  Mat         A;
 
   (void)state;
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);

@@ -17,8 +17,8 @@ static struct {
 } file[FILES];
 static int n_files;
 
-static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *function, const char *name, PetscErrorCode code,
-                            PetscErrorType type, const char *text, void *ctx)
+static PetscErrorCode Quiet(MPI_Comm comm, int line, const char *function, const char *name, PetscErrorCode code, PetscErrorType type,
+                            const char *text, void *ctx)
 {
   (void)comm, (void)line, (void)function, (void)name, (void)ctx;
   if (type == PETSC_ERROR_INITIAL && code < MERIT_ERR_BASE) fprintf(stderr, "error %d: %s\n", (int)code, text);
@@ -71,9 +71,9 @@ void FuzzLinesOpen(FuzzLines *l, FuzzBytes bytes)
     size_t      n   = end ? (size_t)(end - bytes.at) : bytes.n;
     MeritNode   s   = &l->scalar[l->list.n];
 
-    *s                     = (struct _p_MeritNode){.kind = MERIT_NODE_SCALAR, .file = "job.yaml", .line = l->list.n + 1, .column = 3};
-    s->text                = strndup(bytes.at, n);
-    l->child[l->list.n++]  = s;
+    *s                    = (struct _p_MeritNode){.kind = MERIT_NODE_SCALAR, .file = "job.yaml", .line = l->list.n + 1, .column = 3};
+    s->text               = strndup(bytes.at, n);
+    l->child[l->list.n++] = s;
     bytes.at += end ? n + 1 : n;
     bytes.n -= end ? n + 1 : n;
   }

@@ -24,10 +24,13 @@ typedef struct {
   size_t      n;
 } FuzzBytes;
 
-#define FUZZ_SEED(bytes) {(bytes), sizeof(bytes) - 1}
-#define FUZZ_TARGET(seeds, rounds)                                                                           \
-  const FuzzBytes *const fuzz_seeds   = (seeds);                                                             \
-  const int              fuzz_n_seeds = (int)(sizeof(seeds) / sizeof(*(seeds)));                             \
+#define FUZZ_SEED(bytes)                                                                                                                             \
+  {                                                                                                                                                  \
+    (bytes), sizeof(bytes) - 1                                                                                                                       \
+  }
+#define FUZZ_TARGET(seeds, rounds)                                                                                                                   \
+  const FuzzBytes *const fuzz_seeds   = (seeds);                                                                                                     \
+  const int              fuzz_n_seeds = (int)(sizeof(seeds) / sizeof(*(seeds)));                                                                     \
   const int              fuzz_rounds  = (rounds)
 
 extern const FuzzBytes *const fuzz_seeds;

@@ -3,8 +3,8 @@
 #include <merit/config.h>
 #include <string.h>
 
-static const MeritKey keys[] = {{"records.file", ""}, {"records.weight", ""}, {"records.weight.*", ""}, {"model", ""},
-                                {"variances.**", ""}, {"solver.rtol", ""},    {"list", ""},             {"plan.quick", ""}};
+static const MeritKey keys[] = {{"records.file", ""}, {"records.weight", ""}, {"records.weight.*", ""}, {"model", ""}, {"variances.**", ""},
+                                {"solver.rtol", ""},  {"list", ""},           {"plan.quick", ""}};
 
 enum { KEYS = sizeof(keys) / sizeof(*keys) };
 
@@ -45,8 +45,8 @@ static void Get(MeritNode root)
 static void Flags(MeritNode root, FuzzBytes lines)
 {
   while (lines.n) {
-    const char *end   = memchr(lines.at, '\n', lines.n);
-    size_t      n     = end ? (size_t)(end - lines.at) : lines.n;
+    const char *end = memchr(lines.at, '\n', lines.n);
+    size_t      n   = end ? (size_t)(end - lines.at) : lines.n;
     char        key[256], *value;
 
     if (n < sizeof(key)) {
@@ -86,7 +86,11 @@ static const FuzzBytes seeds[] = {
     FUZZ_SEED("records:\n  file: a.csv # comment\n  weight: {milk: w1, fat: w2}\nmodel: \"y ~ herd:year\"\nsolver: {rtol: 1.0e-8}\n"),
     FUZZ_SEED("model:\n- y ~ a\n- 'z ~ b'\nvariances:\n  ped(cow): [[1, 0.5], [0.5, 2]]\n  residual: {by: h, value: {1: 40}}\n"),
     FUZZ_SEED("model: |\n  y ~ herd +\n    ped(cow)\nlist: [NA, '', ~, -9]\nplan: {quick: yes}\n%%\nsolver.rtol=1e-12\nlist=[a, {b: c}]\n"),
-    FUZZ_SEED("a: &x 1\nb: *x\n"), FUZZ_SEED("a: !!int 1\n--- \nb: 2\n"), FUZZ_SEED("a:\n\t- b\n"), FUZZ_SEED("\xef\xbb\xbf" "model: >-\n  \"q\\x41\\u00e4\"\n"),
+    FUZZ_SEED("a: &x 1\nb: *x\n"),
+    FUZZ_SEED("a: !!int 1\n--- \nb: 2\n"),
+    FUZZ_SEED("a:\n\t- b\n"),
+    FUZZ_SEED("\xef\xbb\xbf"
+              "model: >-\n  \"q\\x41\\u00e4\"\n"),
     FUZZ_SEED("{a: [b, {c: d}], \"e f\": 'it''s', ? g : h}\n%%\nvariances.ped(cow)=\"3\"\nmodel=y ~ a: b\n"),
     FUZZ_SEED("{a: [b:c, {c: d}],... d\": 'it''s', ? g : h}\n%%\nmodel=--- a\n"),
 };

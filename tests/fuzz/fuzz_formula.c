@@ -47,7 +47,7 @@ static void CheckAgain(const MeritFormula *f)
 {
   MeritFormula  *again = NULL;
   MeritText      text  = {0};
-  FuzzLines        lines;
+  FuzzLines      lines;
   PetscErrorCode code;
 
   if (!Uniform(f)) return;
@@ -116,7 +116,7 @@ void FuzzOne(const uint8_t *data, size_t n)
   FuzzBytes     formulas  = FuzzPart(&data, &n);
   MeritFormula *formula   = NULL;
   MeritNode     variances = NULL;
-  FuzzLines       lines;
+  FuzzLines     lines;
 
   FuzzLinesOpen(&lines, formulas);
   if (FuzzCheck(MeritFormulaParse(&lines.list, &formula))) {
@@ -137,10 +137,14 @@ static const FuzzBytes seeds[] = {
               "[ww.calf, yw.calf, ww.dam], fix: [[1, 2]]}\nresidual: [[4, 1], [1, 4]]\n"),
     FUZZ_SEED("y ~ 0 + a:b:c + sex:cov(age) + leg(dim, 2, 5, 305) + iid(s + s:cov(days))\n%%\niid(s+s:cov(days)): [[1, 0], [0, 1]]\nresidual: "
               "{by: parity, value: {1: 40, 2: 35}}\n"),
-    FUZZ_SEED("`a trait` ~ 1 + `b``c` + ped(cow:leg(dim, 1, -5, 3.5e2))\n%%\nped(cow:leg(dim,1,-5,3.5e2)): {value: [1, 2], structure: diag}\nresidual: "
-              "{value: 2, fix: yes}\n"),
+    FUZZ_SEED(
+        "`a trait` ~ 1 + `b``c` + ped(cow:leg(dim, 1, -5, 3.5e2))\n%%\nped(cow:leg(dim,1,-5,3.5e2)): {value: [1, 2], structure: diag}\nresidual: "
+        "{value: 2, fix: yes}\n"),
     FUZZ_SEED("y ~ snp(id) + ridge(x + z, centre)\n%%\nsnp(id): 0.1\nridge(x+z,centre): 0.2\nresidual: 1\n"),
-    FUZZ_SEED("y ~ dom(cow) + epi(cow, aa)\n"), FUZZ_SEED("y ~ a | b\nz ~ a*b\n"), FUZZ_SEED("y ~ 0\n"), FUZZ_SEED("y ~ a - 1\n"),
+    FUZZ_SEED("y ~ dom(cow) + epi(cow, aa)\n"),
+    FUZZ_SEED("y ~ a | b\nz ~ a*b\n"),
+    FUZZ_SEED("y ~ 0\n"),
+    FUZZ_SEED("y ~ a - 1\n"),
 };
 
 FUZZ_TARGET(seeds, 20000);

@@ -36,9 +36,15 @@ void FuzzOne(const uint8_t *data, size_t n)
 }
 
 static const FuzzBytes seeds[] = {
-    FUZZ_SEED("0a 0 1 2\nb 1 5 1\nc 0 NA 0\ne\t.\t2\t2\n"), FUZZ_SEED("1a 012\nb 115\n\nc 010\r\n"), FUZZ_SEED("2a 0\nb 2\n"),
-    FUZZ_SEED("3\xef\xbb\xbf" "a 0 1 2\nb 1 1 1\n%%\nSNP1 0.5\nSNP2 0.25\nSNP3 1e-1\n"), FUZZ_SEED("4a 0 5\nb 0 5\n"), FUZZ_SEED("0id S1 S2\na 0 1\n"),
-    FUZZ_SEED("2a 01\nb 12\na 01\n"), FUZZ_SEED("2a 01\nb 12\n%%\nSNP1 0\nSNP2 1\n"),
+    FUZZ_SEED("0a 0 1 2\nb 1 5 1\nc 0 NA 0\ne\t.\t2\t2\n"),
+    FUZZ_SEED("1a 012\nb 115\n\nc 010\r\n"),
+    FUZZ_SEED("2a 0\nb 2\n"),
+    FUZZ_SEED("3\xef\xbb\xbf"
+              "a 0 1 2\nb 1 1 1\n%%\nSNP1 0.5\nSNP2 0.25\nSNP3 1e-1\n"),
+    FUZZ_SEED("4a 0 5\nb 0 5\n"),
+    FUZZ_SEED("0id S1 S2\na 0 1\n"),
+    FUZZ_SEED("2a 01\nb 12\na 01\n"),
+    FUZZ_SEED("2a 01\nb 12\n%%\nSNP1 0\nSNP2 1\n"),
 };
 
 FUZZ_TARGET(seeds, 2000);

@@ -31,9 +31,9 @@ static void CheckAnimals(MeritPedigree ped)
 void FuzzOne(const uint8_t *data, size_t n)
 {
   static const char *const years[5] = {NULL, NULL, NULL, "born"}, *const names[3] = {"id", "sire", "dam"};
-  MeritPedigree            ped;
-  const uint8_t            choice = n ? *data : 0;
-  PetscErrorCode           code;
+  MeritPedigree  ped;
+  const uint8_t  choice = n ? *data : 0;
+  PetscErrorCode code;
 
   if (!n) return;
   FuzzDemand(!MeritPedigreeCreate(PETSC_COMM_SELF, &ped), "create");
@@ -48,10 +48,14 @@ void FuzzOne(const uint8_t *data, size_t n)
 }
 
 static const FuzzBytes seeds[] = {
-    FUZZ_SEED("0id,sire,dam\ns,0,0\nd,.,NA\na,s,d\nb,s,d\nc,a,b\n"), FUZZ_SEED("1id;sire;dam\na;;\nb;a;a\nc;b;b\nd;c;a\ne;d;d\n"),
-    FUZZ_SEED("2id,sire,dam,born\ns,0,0,2001\na,s,0,2003.5\nb,s,a,NA\n"), FUZZ_SEED("4a 0 0\nb a 0\nc a b\n\nd c b\nd c b\n"),
-    FUZZ_SEED("0\"id\"\tdam\tsire\n\"x \"\"y\"\"\"\t0\t0\nz\t\"x \"\"y\"\"\"\t0\n"), FUZZ_SEED("0id,sire,dam\na,b,0\nb,a,0\n"),
-    FUZZ_SEED("0id,sire,dam\na,-1,0\n"), FUZZ_SEED("\0\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x4c\xd1\x29\xce\x2c\x4a\xd5\x49\x49\xcc\xe5\x02\0"),
+    FUZZ_SEED("0id,sire,dam\ns,0,0\nd,.,NA\na,s,d\nb,s,d\nc,a,b\n"),
+    FUZZ_SEED("1id;sire;dam\na;;\nb;a;a\nc;b;b\nd;c;a\ne;d;d\n"),
+    FUZZ_SEED("2id,sire,dam,born\ns,0,0,2001\na,s,0,2003.5\nb,s,a,NA\n"),
+    FUZZ_SEED("4a 0 0\nb a 0\nc a b\n\nd c b\nd c b\n"),
+    FUZZ_SEED("0\"id\"\tdam\tsire\n\"x \"\"y\"\"\"\t0\t0\nz\t\"x \"\"y\"\"\"\t0\n"),
+    FUZZ_SEED("0id,sire,dam\na,b,0\nb,a,0\n"),
+    FUZZ_SEED("0id,sire,dam\na,-1,0\n"),
+    FUZZ_SEED("\0\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x4c\xd1\x29\xce\x2c\x4a\xd5\x49\x49\xcc\xe5\x02\0"),
 };
 
 FUZZ_TARGET(seeds, 2000);

@@ -53,10 +53,13 @@ void FuzzOne(const uint8_t *data, size_t n)
 #define FAM "f a 0 0 1 -9\nf b 0 0 2 -9\nf c 0 0 2 -9\nf e 0 0 1 -9\nf g 0 0 1 -9\n%%\n"
 
 static const FuzzBytes seeds[] = {
-    FUZZ_SEED(BIM FAM "\x6c\x1b\x01\x8c\x03\xb2\x01\x2f\x02"), FUZZ_SEED(BIM FAM "\x6c\x1b\x01\xff\x03\xff\x03\x55\x01"),
-    FUZZ_SEED("1 s 0 1 A C\r\n%%\n1 x 0 0 0 0\r\n%%\n\x6c\x1b\x01\x02"), FUZZ_SEED("1 s 0 1 A C\n%%\n1 x 0 0 0 0\n1 x 0 0 0 0\n%%\n\x6c\x1b\x01\x0e"),
+    FUZZ_SEED(BIM FAM "\x6c\x1b\x01\x8c\x03\xb2\x01\x2f\x02"),
+    FUZZ_SEED(BIM FAM "\x6c\x1b\x01\xff\x03\xff\x03\x55\x01"),
+    FUZZ_SEED("1 s 0 1 A C\r\n%%\n1 x 0 0 0 0\r\n%%\n\x6c\x1b\x01\x02"),
+    FUZZ_SEED("1 s 0 1 A C\n%%\n1 x 0 0 0 0\n1 x 0 0 0 0\n%%\n\x6c\x1b\x01\x0e"),
     FUZZ_SEED("1 s 0 1 A C\n1 t 0 1e3 A C\n%%\n1 x 0 0 0 0\n1 y 0 0 0 0\n1 z 0 0 0 0\n1 w 0 0 0 0\n%%\n\x6c\x1b\x01\xe0\x1b"),
-    FUZZ_SEED(BIM FAM "\x6c\x1b\x00\x8c\x03\xb2\x01\x2f\x02"), FUZZ_SEED("%%\n%%\n"),
+    FUZZ_SEED(BIM FAM "\x6c\x1b\x00\x8c\x03\xb2\x01\x2f\x02"),
+    FUZZ_SEED("%%\n%%\n"),
 };
 
 FUZZ_TARGET(seeds, 2000);

@@ -40,15 +40,21 @@ void FuzzOne(const uint8_t *data, size_t n)
   count = TableLineSplit(line, n, delimiter, ROOM, field, &fault);
   FuzzDemand(count >= 0 && (size_t)count <= n + 1, "more fields than bytes");
   FuzzDemand((delimiter == ' ' && fault == TABLE_LINE_OK && TableLineBlank((const char *)data + 1, n, ' ')) == (count == 0),
-         "no field in a line that is not blank");
+             "no field in a line that is not blank");
   for (int i = 0; fault == TABLE_LINE_OK && i < count && i < ROOM; i++) CheckField(line, n, field[i]);
   free(line);
 }
 
 static const FuzzBytes seeds[] = {
-    FUZZ_SEED("\0id,sire,\"a b\",1.5"),        FUZZ_SEED("\001a;\"b \"\"c\"\"\";;2,5"), FUZZ_SEED("\002a\t \t-1e-5\t+.5"),
-    FUZZ_SEED("\003  a  \"b c\"  1.e+22 "),    FUZZ_SEED("\004a;b,c"),                     FUZZ_SEED("\0009007199254740993,1e400,1e-400"),
-    FUZZ_SEED("\0000.1234567890123456789,00012345678901234567890.5e-30"), FUZZ_SEED("\000\"open,1"), FUZZ_SEED("\000\"a\"b,1"),
+    FUZZ_SEED("\0id,sire,\"a b\",1.5"),
+    FUZZ_SEED("\001a;\"b \"\"c\"\"\";;2,5"),
+    FUZZ_SEED("\002a\t \t-1e-5\t+.5"),
+    FUZZ_SEED("\003  a  \"b c\"  1.e+22 "),
+    FUZZ_SEED("\004a;b,c"),
+    FUZZ_SEED("\0009007199254740993,1e400,1e-400"),
+    FUZZ_SEED("\0000.1234567890123456789,00012345678901234567890.5e-30"),
+    FUZZ_SEED("\000\"open,1"),
+    FUZZ_SEED("\000\"a\"b,1"),
 };
 
 FUZZ_TARGET(seeds, 200000);

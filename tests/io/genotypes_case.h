@@ -25,10 +25,10 @@ typedef struct {
   double  sum_2pq, diagonal;
 } Case;
 
-#define assert_near(value, expected, tolerance)                                                              \
-  do {                                                                                                       \
-    const double v_ = (value), e_ = (expected);                                                              \
-    if (!(fabs(v_ - e_) <= (tolerance) * (1 + fabs(e_)))) fail_msg("%.17g is not %.17g", v_, e_);            \
+#define assert_near(value, expected, tolerance)                                                                                                      \
+  do {                                                                                                                                               \
+    const double v_ = (value), e_ = (expected);                                                                                                      \
+    if (!(fabs(v_ - e_) <= (tolerance) * (1 + fabs(e_)))) fail_msg("%.17g is not %.17g", v_, e_);                                                    \
   } while (0)
 
 static inline double Uniform(unsigned *state)
@@ -64,9 +64,7 @@ static inline void FillMatrix(Case *c, MeritScale scale, bool centre)
   if (scale == MERIT_SCALE_COUNT) all = 1 / sqrt(c->n_used);
   if (scale == MERIT_SCALE_TRACE) all = 1 / sqrt(c->diagonal);
   for (int j = 0; j < c->m; j++)
-    if (c->column[j] >= 0)
-      c->scale[c->column[j]] =
-          scale == MERIT_SCALE_STANDARDISED ? 1 / sqrt(2 * c->p[j] * (1 - c->p[j])) : all;
+    if (c->column[j] >= 0) c->scale[c->column[j]] = scale == MERIT_SCALE_STANDARDISED ? 1 / sqrt(2 * c->p[j] * (1 - c->p[j])) : all;
   for (int e = 0; e < c->n * c->n_used; e++) c->M[e] *= c->scale[e % c->n_used];
 }
 
@@ -99,10 +97,7 @@ static inline Case MakeCase(int n, int m, double rate, MeritScale scale, bool ce
   return c;
 }
 
-static inline void FreeCase(Case *c)
-{
-  free(c->copies), free(c->n_missing), free(c->column), free(c->p), free(c->scale), free(c->M);
-}
+static inline void FreeCase(Case *c) { free(c->copies), free(c->n_missing), free(c->column), free(c->p), free(c->scale), free(c->M); }
 
 /* the folder's file of that name: written by rank 0, seen by all; n < 0: text ends at its 0. Of use until
    the next call but three */
@@ -132,8 +127,7 @@ static inline void WriteTables(const Case *c)
   for (int i = 0; i < c->n; i++) n += sprintf(text + n, "f%d a%d 0 0\t0 -9\n", i / 2, i);
   WriteFile("g.fam", text, n);
   n = 0;
-  for (int j = 0; j < c->m; j++)
-    n += sprintf(text + n, "%s\trs%d\t0.5\t%d\tG\tT\n", chromosome, j + 1, 100 * j);
+  for (int j = 0; j < c->m; j++) n += sprintf(text + n, "%s\trs%d\t0.5\t%d\tG\tT\n", chromosome, j + 1, 100 * j);
   WriteFile("g.bim", text, n);
   free(text);
 }
@@ -152,8 +146,7 @@ static inline const char *WritePlink(const Case *c)
     for (int i = 0; i < 4 * stride; i++) {
       const unsigned bits = i < c->n ? code[c->copies[i * c->m + j] + 1] : (unsigned)padding_bits & 3;
 
-      text[3 + j * stride + i / 4] =
-          (char)((unsigned char)text[3 + j * stride + i / 4] | bits << (2 * (i % 4)));
+      text[3 + j * stride + i / 4] = (char)((unsigned char)text[3 + j * stride + i / 4] | bits << (2 * (i % 4)));
     }
   WriteFile("g.bed", text, 3 + stride * c->m);
   free(text);
@@ -219,15 +212,15 @@ static inline int GroupTeardown(void **state)
 }
 
 /* TEST_MAIN with the folder made before and removed after */
-#define GENOTYPES_MAIN(tests)                                                                                \
-  int main(int argc, char **argv)                                                                            \
-  {                                                                                                          \
-    int failed, any;                                                                                         \
-    if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;                                                 \
-    PetscPushErrorHandler(TestQuietHandler, NULL);                                                           \
-    failed = cmocka_run_group_tests(tests, GroupSetup, GroupTeardown);                                       \
-    MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);                                     \
-    PetscPopErrorHandler();                                                                                  \
-    if (PetscFinalize()) return 1;                                                                           \
-    return any ? 1 : 0;                                                                                      \
+#define GENOTYPES_MAIN(tests)                                                                                                                        \
+  int main(int argc, char **argv)                                                                                                                    \
+  {                                                                                                                                                  \
+    int failed, any;                                                                                                                                 \
+    if (PetscInitialize(&argc, &argv, NULL, NULL)) return 1;                                                                                         \
+    PetscPushErrorHandler(TestQuietHandler, NULL);                                                                                                   \
+    failed = cmocka_run_group_tests(tests, GroupSetup, GroupTeardown);                                                                               \
+    MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);                                                                             \
+    PetscPopErrorHandler();                                                                                                                          \
+    if (PetscFinalize()) return 1;                                                                                                                   \
+    return any ? 1 : 0;                                                                                                                              \
   }

@@ -20,8 +20,7 @@ static inline int MakeFolder(void **state)
   strcpy(folder, "/tmp/merit_pedigree_XXXXXX");
   if (rank == 0 && !mkdtemp(folder)) return 1;
   snprintf(path, sizeof(path), "%s/ped.csv", folder);
-  return MPI_Bcast(folder, (int)sizeof(folder), MPI_CHAR, 0, PETSC_COMM_WORLD) ||
-         snprintf(path, sizeof(path), "%s/ped.csv", folder) < 0;
+  return MPI_Bcast(folder, (int)sizeof(folder), MPI_CHAR, 0, PETSC_COMM_WORLD) || snprintf(path, sizeof(path), "%s/ped.csv", folder) < 0;
 }
 
 static inline int RemoveFolder(void **state)
@@ -66,16 +65,14 @@ typedef struct {
   double       *F, *d;
 } Whole;
 
-static inline void SumAll(MPI_Comm comm, int64_t n, int64_t first, int64_t n_local, const int64_t at[],
-                          int64_t **all)
+static inline void SumAll(MPI_Comm comm, int64_t n, int64_t first, int64_t n_local, const int64_t at[], int64_t **all)
 {
   *all = calloc((size_t)n + 1, sizeof(**all));
   for (int64_t i = 0; i < n_local; i++) (*all)[first + i] = at[i];
   MPI_Allreduce(MPI_IN_PLACE, *all, (int)n, MPI_INT64_T, MPI_SUM, comm);
 }
 
-static inline void SumAllReal(MPI_Comm comm, int64_t n, int64_t first, int64_t n_local, const double at[],
-                              double **all)
+static inline void SumAllReal(MPI_Comm comm, int64_t n, int64_t first, int64_t n_local, const double at[], double **all)
 {
   *all = calloc((size_t)n + 1, sizeof(**all));
   for (int64_t i = 0; i < n_local; i++) (*all)[first + i] = at[i];

@@ -46,7 +46,8 @@ static uint64_t Next(uint64_t *state)
 /* n entries with many repeated labels, of the letters a, b, \xff and the digits; lengths 0 to 20 */
 static Entry *MakeEntries(int n, uint64_t seed)
 {
-  static const char letters[] = "ab\xff" "0123456789";
+  static const char letters[] = "ab\xff"
+                                "0123456789";
   Entry            *e         = calloc((size_t)n + 1, sizeof(*e));
 
   for (int i = 0; i < n; i++) {
@@ -247,17 +248,16 @@ static void TestLongLabelsAreOrderedAcrossSmallMessages(void **state)
 static void TestTheSortGivesEveryRankItsShare(void **state)
 {
   enum { N = 4000 };
-  DictLabels   labels = {.n = N};
-  char        *at     = malloc(N * 24);
-  PetscMPIInt *dest   = malloc(N * sizeof(*dest));
+  DictLabels   labels    = {.n = N};
+  char        *at        = malloc(N * 24);
+  PetscMPIInt *dest      = malloc(N * sizeof(*dest));
   int          count[64] = {0}, all[64];
 
   (void)state;
   Ranks();
   labels.start    = malloc((N + 1) * sizeof(*labels.start));
   labels.start[0] = 0;
-  for (int i = 0; i < N; i++)
-    labels.start[i + 1] = labels.start[i] + sprintf(at + labels.start[i], "HOLUSA%09d", i * size + rank) + 1;
+  for (int i = 0; i < N; i++) labels.start[i + 1] = labels.start[i] + sprintf(at + labels.start[i], "HOLUSA%09d", i * size + rank) + 1;
   labels.at = at;
   TestCall(DictLabelsSplit(PETSC_COMM_WORLD, &labels, dest));
   for (int i = 0; i < N; i++) {
@@ -289,13 +289,13 @@ static void TestTheLastReferenceFrees(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestNumbersFollowOrderThenBytesHoweverLabelsAreSpread),
-  cmocka_unit_test(TestSmallMessagesGiveTheSameDictionary),
-  cmocka_unit_test(TestADictionaryOfNothingAnswersNothing),
-  cmocka_unit_test(TestTheLeastOrderOverRanksCounts),
-  cmocka_unit_test(TestLongLabelsAreOrderedAcrossSmallMessages),
-  cmocka_unit_test(TestTheSortGivesEveryRankItsShare),
-  cmocka_unit_test(TestTheLastReferenceFrees),
+    cmocka_unit_test(TestNumbersFollowOrderThenBytesHoweverLabelsAreSpread),
+    cmocka_unit_test(TestSmallMessagesGiveTheSameDictionary),
+    cmocka_unit_test(TestADictionaryOfNothingAnswersNothing),
+    cmocka_unit_test(TestTheLeastOrderOverRanksCounts),
+    cmocka_unit_test(TestLongLabelsAreOrderedAcrossSmallMessages),
+    cmocka_unit_test(TestTheSortGivesEveryRankItsShare),
+    cmocka_unit_test(TestTheLastReferenceFrees),
 };
 
 TEST_MAIN(tests)

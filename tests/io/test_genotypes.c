@@ -50,10 +50,8 @@ static void CheckSnps(MeritGenotypes geno, const Case *c, bool plink)
     assert_int_equal(snps[j].position, plink ? 100 * j : 0);
     assert_int_equal(snps[j].n_missing, c->n_missing[j]);
     assert_int_equal(snps[j].column, c->column[j]);
-    if (c->n_missing[j] == c->n)
-      assert_true(isnan(snps[j].frequency));
-    else
-      assert_near(snps[j].frequency, c->p[j], 1e-15);
+    if (c->n_missing[j] == c->n) assert_true(isnan(snps[j].frequency));
+    else assert_near(snps[j].frequency, c->p[j], 1e-15);
   }
 }
 
@@ -65,12 +63,12 @@ static void CheckTile(MeritGenotypes geno, const Case *c)
   int     rows, cols, covered;
   double *out;
 
-  rows = MeritGenotypesTile(geno)->grid_rows;
-  cols = MeritGenotypesTile(geno)->grid_cols;
+  rows  = MeritGenotypesTile(geno)->grid_rows;
+  cols  = MeritGenotypesTile(geno)->grid_cols;
   first = MeritGenotypesTile(geno)->row_first;
-  n = MeritGenotypesTile(geno)->n_rows;
-  col = MeritGenotypesTile(geno)->col_first;
-  m = MeritGenotypesTile(geno)->n_cols;
+  n     = MeritGenotypesTile(geno)->n_rows;
+  col   = MeritGenotypesTile(geno)->col_first;
+  m     = MeritGenotypesTile(geno)->n_cols;
   assert_int_equal(rows * cols, size);
   covered = (int)(n * m);
   MPI_Allreduce(MPI_IN_PLACE, &covered, 1, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
@@ -81,8 +79,7 @@ static void CheckTile(MeritGenotypes geno, const Case *c)
   if (m > 3) here = 2;
   TestCall(MeritMarkersDecode(MeritGenotypesMarkers(geno), here, m - here, out));
   for (int64_t i = 0; i < n; i++)
-    for (int j = here; j < m; j++)
-      assert_near(out[i * (m - here) + j - here], c->M[(first + i) * c->n_used + col + j], 1e-14);
+    for (int j = here; j < m; j++) assert_near(out[i * (m - here) + j - here], c->M[(first + i) * c->n_used + col + j], 1e-14);
   free(out);
 }
 
@@ -95,8 +92,8 @@ static void CheckRanges(MeritGenotypes geno, int k)
   int32_t m, cut;
   double *x, *s, *g, *y, *g_all, *y_all;
 
-  n = MeritGenotypesTile(geno)->n_rows;
-  m = MeritGenotypesTile(geno)->n_cols;
+  n   = MeritGenotypesTile(geno)->n_rows;
+  m   = MeritGenotypesTile(geno)->n_cols;
   cut = m / 3;
   x = calloc((size_t)(m * k + 1), sizeof(*x)), s = calloc((size_t)(n * k + 1), sizeof(*s));
   g = calloc((size_t)(n * k + 1), sizeof(*g)), y = calloc((size_t)(m * k + 1), sizeof(*y));
@@ -123,9 +120,9 @@ static void CheckProducts(MeritGenotypes geno, const Case *c, int k)
   double *x, *s, *g, *y, *q;
 
   first = MeritGenotypesTile(geno)->row_first;
-  n = MeritGenotypesTile(geno)->n_rows;
-  col = MeritGenotypesTile(geno)->col_first;
-  m = MeritGenotypesTile(geno)->n_cols;
+  n     = MeritGenotypesTile(geno)->n_rows;
+  col   = MeritGenotypesTile(geno)->col_first;
+  m     = MeritGenotypesTile(geno)->n_cols;
   x = calloc((size_t)(m * k + 1), sizeof(*x)), s = calloc((size_t)(n * k + 1), sizeof(*s));
   g = calloc((size_t)(n * k + 1), sizeof(*g)), y = calloc((size_t)(m * k + 1), sizeof(*y));
   q = calloc((size_t)(m * k + 1), sizeof(*q));
@@ -140,8 +137,7 @@ static void CheckProducts(MeritGenotypes geno, const Case *c, int k)
   for (int64_t i = 0; i < n * k; i++) {
     double sum = 0;
 
-    for (int j = 0; j < c->n_used; j++)
-      sum += c->M[(first + i / k) * c->n_used + j] * Weight(j, (int)(i % k));
+    for (int j = 0; j < c->n_used; j++) sum += c->M[(first + i / k) * c->n_used + j] * Weight(j, (int)(i % k));
     assert_near(g[i], sum, 1e-11);
   }
   for (int i = 0; i < m * k; i++) {
@@ -166,9 +162,9 @@ static void CheckGram(MeritGenotypes geno, const Case *c)
   double *w, gram[2 * 2 * 3];
 
   first = MeritGenotypesTile(geno)->row_first;
-  n = MeritGenotypesTile(geno)->n_rows;
-  col = MeritGenotypesTile(geno)->col_first;
-  m = MeritGenotypesTile(geno)->n_cols;
+  n     = MeritGenotypesTile(geno)->n_rows;
+  col   = MeritGenotypesTile(geno)->col_first;
+  m     = MeritGenotypesTile(geno)->n_cols;
   if (m >= 2) {
     w = calloc((size_t)(n * 3 + 1), sizeof(*w));
     for (int64_t i = 0; i < n * 3; i++) w[i] = Weight(first + i / 3, (int)(i % 3));
@@ -190,7 +186,7 @@ static void CheckRelations(MeritGenotypes geno, const Case *c)
 {
   const int32_t words = (c->n_used + 31) / 32, part = (words + 1) / 2, zero = 0;
   const double *scale, *centre, *missing;
-  int32_t       n = 0;
+  int32_t       n      = 0;
   int64_t      *row_of = malloc((size_t)c->n * sizeof(*row_of));
   uint64_t     *word   = malloc((size_t)(c->n * part) * sizeof(*word));
   double       *panel  = calloc((size_t)c->n * MERIT_PANEL, sizeof(*panel));
@@ -201,8 +197,12 @@ static void CheckRelations(MeritGenotypes geno, const Case *c)
   TestCall(MeritGenotypesCoding(geno, &centre, &missing));
   for (int32_t g = 0; g < words; g += part) {
     const int32_t            n_words = g + part > words ? words - g : part, from = 32 * g, left = c->n_used - from;
-    const MeritPackedAnimals m       = {.n = n, .n_cols = left < 32 * n_words ? left : 32 * n_words, .word = word, .scale = scale + from,
-                                        .centre = centre + from, .missing = missing + from};
+    const MeritPackedAnimals m = {.n       = n,
+                                  .n_cols  = left < 32 * n_words ? left : 32 * n_words,
+                                  .word    = word,
+                                  .scale   = scale + from,
+                                  .centre  = centre + from,
+                                  .missing = missing + from};
 
     TestCall(MeritGenotypesAnimals(geno, from, n_words, n, row_of, word));
     TestCall(MeritPackedRelate(&m, 1, &zero, &panel));
@@ -225,10 +225,8 @@ static MeritGenotypes LoadForm(const Case *c, Form form, int grid_rows, MeritSca
   MeritGenotypes geno;
 
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  if (form == PLINK)
-    TestCall(MeritGenotypesSetFile(geno, "genotypes.bfile", WritePlink(c)));
-  else
-    TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteText(c, form == JOINED)));
+  if (form == PLINK) TestCall(MeritGenotypesSetFile(geno, "genotypes.bfile", WritePlink(c)));
+  else TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteText(c, form == JOINED)));
   TestCall(MeritGenotypesSetGrid(geno, grid_rows));
   TestCall(MeritGenotypesSetScale(geno, scale));
   TestCall(MeritGenotypesSetCentre(geno, centre, NULL));
@@ -259,8 +257,7 @@ static void CheckAll(const Case *c, Form form, int grid_rows, MeritScale scale, 
 
 static void TestEveryFormOnEveryGridGivesThePlainMatrix(void **state)
 {
-  static const int shape[][2] = {{1, 7},   {3, 7},     {3, 129}, {255, 7},  {257, 1},
-                                 {257, 7}, {257, 129}, {700, 1}, {700, 129}};
+  static const int shape[][2] = {{1, 7}, {3, 7}, {3, 129}, {255, 7}, {257, 1}, {257, 7}, {257, 129}, {700, 1}, {700, 129}};
 
   (void)state;
   for (int a = 0; a < 9; a++) {
@@ -285,8 +282,8 @@ static void TestTheGridChosenIsThatOfLeastCost(void **state)
     int64_t animals;
     int32_t snps;
     int     ranks, rows;
-  } shape[] = {{50000, 50000, 1, 1},   {50000, 50000, 2, 2},       {1000000, 50000, 64, 64}, {256, 1000000, 4, 1},
-               {512, 1000000, 4, 1},   {500000, 50000, 16, 16},    {10000, 500000, 16, 1},   {5000, 200000, 7, 1}};
+  } shape[] = {{50000, 50000, 1, 1}, {50000, 50000, 2, 2},    {1000000, 50000, 64, 64}, {256, 1000000, 4, 1},
+               {512, 1000000, 4, 1}, {500000, 50000, 16, 16}, {10000, 500000, 16, 1},   {5000, 200000, 7, 1}};
 
   (void)state;
   for (size_t i = 0; i < sizeof(shape) / sizeof(*shape); i++) {
@@ -295,8 +292,7 @@ static void TestTheGridChosenIsThatOfLeastCost(void **state)
 
     assert_int_equal(rows, shape[i].rows);
     for (int r = 1; r <= shape[i].ranks; r++)
-      if (shape[i].ranks % r == 0)
-        assert_true(chosen * 0.9 <= MeritGenotypesGridSeconds(shape[i].animals, shape[i].snps, r, shape[i].ranks / r));
+      if (shape[i].ranks % r == 0) assert_true(chosen * 0.9 <= MeritGenotypesGridSeconds(shape[i].animals, shape[i].snps, r, shape[i].ranks / r));
   }
 }
 
@@ -358,10 +354,11 @@ static void TestTextFormsAllowTabsCarriageReturnsBlankLinesAndWordsForMissing(vo
 
   (void)state;
   TestCall(MeritGenotypesCreate(PETSC_COMM_WORLD, &geno));
-  TestCall(MeritGenotypesSetFile(geno, "genotypes.text", WriteFile("g.txt",
-                                                 "\xef\xbb\xbf"
-                                                 "a\t0 1\t2\r\n\n  b  NA . 1\r\n \nc 2 0 5",
-                                                 -1)));
+  TestCall(MeritGenotypesSetFile(geno, "genotypes.text",
+                                 WriteFile("g.txt",
+                                           "\xef\xbb\xbf"
+                                           "a\t0 1\t2\r\n\n  b  NA . 1\r\n \nc 2 0 5",
+                                           -1)));
   TestCall(MeritGenotypesSetGrid(geno, size));
   TestCall(MeritGenotypesSetCentre(geno, false, NULL));
   TestCall(MeritGenotypesLoad(geno));
@@ -407,8 +404,7 @@ static MeritGenotypes WithFrequencies(const char *frequencies, MeritScale scale)
 
 static void TestAFileOfFrequenciesSetsCentreAndScale(void **state)
 {
-  MeritGenotypes geno =
-      WithFrequencies("SNP3 0.5\nother 0.3\nSNP1\t0.25\nSNP2 1e-1\n", MERIT_SCALE_STANDARDISED);
+  MeritGenotypes  geno = WithFrequencies("SNP3 0.5\nother 0.3\nSNP1\t0.25\nSNP2 1e-1\n", MERIT_SCALE_STANDARDISED);
   const MeritSnp *snps;
   const double   *scale;
   double          out[9], sum_2pq, a = 1 / sqrt(0.375), b = 1 / sqrt(0.18), d = 1 / sqrt(0.5);
@@ -443,16 +439,11 @@ static void TestFaultsOfAFileOfFrequenciesAreNamed(void **state)
 {
   (void)state;
   FrequenciesRaise("SNP1 0.5\nSNP2 0.5\n", MERIT_SCALE_NONE, "f.txt: SNP3: this SNP of");
-  FrequenciesRaise("SNP1 0.5\nSNP2 0.5\nSNP3 0.5\nSNP2 0.4\n", MERIT_SCALE_NONE,
-                   "f.txt:4: SNP2: this SNP is on line 2 already");
-  FrequenciesRaise("SNP1 0.5\nSNP2 1.5\nSNP3 0.5\n", MERIT_SCALE_NONE,
-                   "f.txt:2: frequency \"1.5\" is not a number from 0 to 1");
-  FrequenciesRaise("SNP1 0.5\nSNP2 x\nSNP3 0.5\n", MERIT_SCALE_NONE,
-                   "f.txt:2: frequency \"x\" is not a number");
-  FrequenciesRaise("SNP1 0.5\nSNP2\nSNP3 0.5\n", MERIT_SCALE_NONE,
-                   "f.txt:2: a line must be \"snp frequency\"");
-  FrequenciesRaise("SNP1 0.5\nSNP2 1\nSNP3 0.5\n", MERIT_SCALE_STANDARDISED,
-                   "SNP2: with frequency 1 this SNP cannot be");
+  FrequenciesRaise("SNP1 0.5\nSNP2 0.5\nSNP3 0.5\nSNP2 0.4\n", MERIT_SCALE_NONE, "f.txt:4: SNP2: this SNP is on line 2 already");
+  FrequenciesRaise("SNP1 0.5\nSNP2 1.5\nSNP3 0.5\n", MERIT_SCALE_NONE, "f.txt:2: frequency \"1.5\" is not a number from 0 to 1");
+  FrequenciesRaise("SNP1 0.5\nSNP2 x\nSNP3 0.5\n", MERIT_SCALE_NONE, "f.txt:2: frequency \"x\" is not a number");
+  FrequenciesRaise("SNP1 0.5\nSNP2\nSNP3 0.5\n", MERIT_SCALE_NONE, "f.txt:2: a line must be \"snp frequency\"");
+  FrequenciesRaise("SNP1 0.5\nSNP2 1\nSNP3 0.5\n", MERIT_SCALE_STANDARDISED, "SNP2: with frequency 1 this SNP cannot be");
   FrequenciesRaise("SNP1 0\nSNP2 1\nSNP3 0\n", MERIT_SCALE_VANRADEN, "the SNPs cannot be scaled");
 }
 

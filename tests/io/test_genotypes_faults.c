@@ -79,18 +79,13 @@ static void TestMalformedTablesAreNamedByLine(void **state)
   TableRaises("g.bim", "", "g.bim: holds no SNP");
   TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0 2 A\n1 r3 0 3 A C\n", "g.bim:2: fewer than six fields");
   TableRaises("g.bim", "1 r1 0 1 A C\n\n1 r2 0 2 A C x\n1 r3 0 3 A C\n", "g.bim:3: more than six fields");
-  TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0 two A C\n1 r3 0 3 A C\n",
-              "g.bim:2: position \"two\" is not a whole number");
-  TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0,5 2 A C\n1 r3 0 3 A C\n",
-              "g.bim:2: centimorgan \"0,5\" is not a number");
+  TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0 two A C\n1 r3 0 3 A C\n", "g.bim:2: position \"two\" is not a whole number");
+  TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0,5 2 A C\n1 r3 0 3 A C\n", "g.bim:2: centimorgan \"0,5\" is not a number");
   TableRaises("g.bim", "1 r1 0 1 A C\n1 r2 0 2 A C\n", "g.bed: trailing bytes");
   TableRaises("g.fam", "", "g.fam: holds no animal");
-  TableRaises("g.fam", "f a 0 0 0 -9\nf b 0 0 0 -9\nf c 0 0 0\nf d 0 0 0 -9\n",
-              "g.fam:3: fewer than six fields");
-  TableRaises("g.fam", "f a 0 0 0 1\nf b 0 0 0 1\nf c 0 0 0 1\nf d 0 0 0 1\nf b 0 0 0 1\nf e 0 0 0 1\n",
-              "g.fam:5: b: this id is already on line 2");
-  TableRaises("g.fam", "f a 0 0 0 1\nf b 0 0 0 1\nf c 0 0 0 1\nf c 0 0 0 1\nf b 0 0 0 1\nf a 0 0 0 1\n",
-              "g.fam:4: c: this id is already on line 3");
+  TableRaises("g.fam", "f a 0 0 0 -9\nf b 0 0 0 -9\nf c 0 0 0\nf d 0 0 0 -9\n", "g.fam:3: fewer than six fields");
+  TableRaises("g.fam", "f a 0 0 0 1\nf b 0 0 0 1\nf c 0 0 0 1\nf d 0 0 0 1\nf b 0 0 0 1\nf e 0 0 0 1\n", "g.fam:5: b: this id is already on line 2");
+  TableRaises("g.fam", "f a 0 0 0 1\nf b 0 0 0 1\nf c 0 0 0 1\nf c 0 0 0 1\nf b 0 0 0 1\nf a 0 0 0 1\n", "g.fam:4: c: this id is already on line 3");
 }
 
 static void TestAMissingFileIsNamed(void **state)
@@ -109,8 +104,7 @@ static void TestMalformedTextIsNamedByLineAndId(void **state)
   TextRaises("", "g.txt: holds no animal");
   TextRaises("a 0 1 2\nb 0 1\nc 0 0 0\n", "g.txt:2: b: 2 genotypes, but the first line has 3");
   TextRaises("a 0 1 2\nb 0 1 2\nc 0 0 0 1\n", "g.txt:3: c: 4 genotypes, but the first line has 3");
-  TextRaises("a 0 1 2\nb 0 3 2\nc 0 0 0\n",
-             "g.txt:2: b: \"3\" for SNP 2 is not 0, 1, 2 or missing (5, NA, .)");
+  TextRaises("a 0 1 2\nb 0 3 2\nc 0 0 0\n", "g.txt:2: b: \"3\" for SNP 2 is not 0, 1, 2 or missing (5, NA, .)");
   TextRaises("a 0 1 2\n\nb 0 1 2\nc 0 0 -9\n", "g.txt:4: c: \"-9\" for SNP 3 is not 0, 1, 2");
   TextRaises("a 012\nb 01\nc 000\n", "g.txt:2: b: 2 genotypes, but the first line has 3");
   TextRaises("a 012\nb 0122\nc 000\n", "g.txt:2: b: 4 genotypes, but the first line has 3");
@@ -123,10 +117,8 @@ static void TestMalformedTextIsNamedByLineAndId(void **state)
 static void TestAFirstLineWithoutGenotypesIsRefused(void **state)
 {
   (void)state;
-  TextRaises("id s1 s2\na 0 1\nb 1 2\n",
-             "g.txt:1: id: \"s1\" for SNP 1 is not 0, 1, 2 or missing (5, NA, .); the first line must hold");
-  TextRaises("id genotypes\na 01\nb 12\n",
-             "g.txt:1: id: \"g\" for SNP 1 is not 0, 1, 2 or 5 (missing); the first line must hold");
+  TextRaises("id s1 s2\na 0 1\nb 1 2\n", "g.txt:1: id: \"s1\" for SNP 1 is not 0, 1, 2 or missing (5, NA, .); the first line must hold");
+  TextRaises("id genotypes\na 01\nb 12\n", "g.txt:1: id: \"g\" for SNP 1 is not 0, 1, 2 or 5 (missing); the first line must hold");
   TextRaises("a,0,1\nb,1,2\n", "g.txt:1: no genotypes after \"a,0,1\"");
 }
 

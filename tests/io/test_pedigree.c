@@ -115,8 +115,7 @@ static void TestFoundersAreAddedOnceAndLast(void **state)
 
   (void)state;
   TestCall(MeritStringsCreate(&pool));
-  for (int i = rank % 2; i<6; i += size> 1 ? 2 : 1)
-    TestCall(MeritStringsIntern(pool, ids[i], strlen(ids[i]), &code));
+  for (int i = rank % 2; i<6; i += size> 1 ? 2 : 1) TestCall(MeritStringsIntern(pool, ids[i], strlen(ids[i]), &code));
   TestCall(MeritPedigreeAddFounders(ped, pool));
   TestCall(MeritStringsDestroy(&pool));
   Gather(PETSC_COMM_WORLD, ped, &w);
@@ -194,8 +193,7 @@ static void TestFullSibMatingFollowsItsSeries(void **state)
   Whole  w;
 
   (void)state;
-  for (int g = 1; g <= 15; g++)
-    sprintf(text + strlen(text), "m%d,m%d,f%d\nf%d,m%d,f%d\n", g, g - 1, g - 1, g, g - 1, g - 1);
+  for (int g = 1; g <= 15; g++) sprintf(text + strlen(text), "m%d,m%d,f%d\nf%d,m%d,f%d\n", g, g - 1, g - 1, g, g - 1, g - 1);
   Gather(PETSC_COMM_WORLD, Make(text), &w);
   for (int g = 2; g <= 15; g++) {
     const double next = .25 * (1 + 2 * now + before);
@@ -222,8 +220,8 @@ static void TestAFounderMatedToItsDescendants(void **state)
 static void TestParentsOfTheSameYearAreAllowed(void **state)
 {
   static const char *const columns[5] = {NULL, NULL, NULL, "born"};
-  MeritPedigree ped = Make("id,sire,dam,born\na,s,d,2001\ns,0,0,2001\nd,0,0,NA\nb,a,0,\nc,q,0,1950\n");
-  Whole         w;
+  MeritPedigree            ped        = Make("id,sire,dam,born\na,s,d,2001\ns,0,0,2001\nd,0,0,NA\nb,a,0,\nc,q,0,1950\n");
+  Whole                    w;
 
   (void)state;
   TestCall(MeritPedigreeSetFile(ped, path, columns, 0, NULL));

@@ -94,7 +94,7 @@ static void TestInbreedingCanBeDisregarded(void **state)
 
 static void TestYearsGoWithTheirAnimals(void **state)
 {
-  static const char *const ids[] = {"h"};
+  static const char *const ids[]  = {"h"};
   static const double      want[] = {1990, 1990, 1995, 1996, 2000};
   MeritPedigree            ped    = Cut(2, 1, ids);
   const double            *year;
@@ -111,10 +111,8 @@ static void TestYearsGoWithTheirAnimals(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(TestAncestorsBeyondTheDepthAreUnknown),
-    cmocka_unit_test(TestTheShortestWayCountsAndKeptParentsStayKnown),
-    cmocka_unit_test(TestADepthThatKeepsNothingIsRefused),
-    cmocka_unit_test(TestInbreedingCanBeDisregarded),
+    cmocka_unit_test(TestAncestorsBeyondTheDepthAreUnknown), cmocka_unit_test(TestTheShortestWayCountsAndKeptParentsStayKnown),
+    cmocka_unit_test(TestADepthThatKeepsNothingIsRefused),   cmocka_unit_test(TestInbreedingCanBeDisregarded),
     cmocka_unit_test(TestYearsGoWithTheirAnimals),
 };
 

@@ -1,11 +1,11 @@
 #include "pedigree_files.h"
 #include <merit/log.h>
 
-#define AssertRefused(kind, words, ...)                                                                      \
-  do {                                                                                                       \
-    MeritPedigree ped_ = __VA_ARGS__;                                                                        \
-    TestRaises(kind, words, MeritPedigreeSetUp(ped_));                                                       \
-    TestCall(MeritPedigreeDestroy(&ped_));                                                                   \
+#define AssertRefused(kind, words, ...)                                                                                                              \
+  do {                                                                                                                                               \
+    MeritPedigree ped_ = __VA_ARGS__;                                                                                                                \
+    TestRaises(kind, words, MeritPedigreeSetUp(ped_));                                                                                               \
+    TestCall(MeritPedigreeDestroy(&ped_));                                                                                                           \
   } while (0)
 
 static MeritPedigree WithYears(const char text[])
@@ -38,15 +38,13 @@ static void TestAnEmptyIdIsRefusedWithItsLine(void **state)
 {
   (void)state;
   AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: the id is empty", Make("id,sire,dam\na,0,0\n,a,0\nc,0,0\n"));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: the id is empty or a word",
-                Make("id,sire,dam\na,0,0\nb,a,0\nNA,0,0\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: the id is empty or a word", Make("id,sire,dam\na,0,0\nb,a,0\nNA,0,0\n"));
 }
 
 static void TestGeneticGroupsAreRefusedAsNotAvailable(void **state)
 {
   (void)state;
-  AssertRefused(MERIT_ERROR_USAGE,
-                "ped.csv:3: b: negative dam code -12: genetic groups are not available yet",
+  AssertRefused(MERIT_ERROR_USAGE, "ped.csv:3: b: negative dam code -12: genetic groups are not available yet",
                 Make("id,sire,dam\na,0,0\nb,a,-12\nc,-3,0\n"));
   AssertRefused(MERIT_ERROR_USAGE, "ped.csv:2: a: negative sire code -1", Make("id,sire,dam\na,-1,-2\n"));
 }
@@ -63,20 +61,16 @@ static void TestOtherParentsOnASecondLineNameBothLines(void **state)
 static void TestAnOwnParentIsRefused(void **state)
 {
   (void)state;
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: b: the animal is its own sire",
-                Make("id,sire,dam\na,0,0\nb,b,a\n"));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: b: the animal is its own dam",
-                WithFreeSexes("id,sire,dam\nb,0,b\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: b: the animal is its own sire", Make("id,sire,dam\na,0,0\nb,b,a\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: b: the animal is its own dam", WithFreeSexes("id,sire,dam\nb,0,b\n"));
 }
 
 static void TestALoopIsNamed(void **state)
 {
   (void)state;
-  AssertRefused(MERIT_ERROR_INPUT,
-                "ped.csv:3: b: the animal is its own ancestor: b (line 3) <- c (line 4) <- b",
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: b: the animal is its own ancestor: b (line 3) <- c (line 4) <- b",
                 Make("id,sire,dam\na,0,0\nb,c,a\nc,b,0\n"));
-  AssertRefused(MERIT_ERROR_INPUT,
-                "ped.csv:4: x: the animal is its own ancestor: x (line 4) <- z (line 6) <- y (line 5) <- x",
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: x: the animal is its own ancestor: x (line 4) <- z (line 6) <- y (line 5) <- x",
                 Make("id,sire,dam\nk,x,y2\nl,k,k2\nx,z,m\ny,x,0\nz,0,y\nm,0,0\n"));
 }
 
@@ -86,8 +80,7 @@ static void TestALongLoopIsCutShort(void **state)
 
   (void)state;
   for (int i = 0; i < 100; i++) sprintf(text + strlen(text), "a%d,a%d,0\n", i, (i + 1) % 100);
-  AssertRefused(MERIT_ERROR_INPUT,
-                "ped.csv:3: a0: the animal is its own ancestor: a0 (line 3) <- a1 (line 4) <- ", Make(text));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: a0: the animal is its own ancestor: a0 (line 3) <- a1 (line 4) <- ", Make(text));
   AssertRefused(MERIT_ERROR_INPUT, "a5 (line 8) <- ... (94 more) <- a0", Make(text));
 }
 
@@ -108,8 +101,7 @@ static void TestASireThatIsADamIsRefusedWithBothLines(void **state)
 
   (void)state;
   AssertRefused(MERIT_ERROR_INPUT, "ped.csv:4: z: the animal is a sire here but a dam on line 3", Make(text));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: x: the animal is a dam here but a sire on line 2",
-                Make("id,sire,dam\na,x,y\nb,0,x\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: x: the animal is a dam here but a sire on line 2", Make("id,sire,dam\na,x,y\nb,0,x\n"));
   AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: x: ", Make("id,sire,dam\na,x,x\n"));
   Gather(PETSC_COMM_WORLD, WithFreeSexes(text), &w);
   assert_int_equal(w.n, 7);
@@ -138,8 +130,7 @@ static void TestParentsThatReadLikeUnknownOnesAreTold(void **state)
   Warns(1, "ped.csv:3: * is a parent of 3 animals: if it stands for an unknown parent, name it in pedigree.unknown",
         Make("id,sire,dam\na,0,0\nb,*,a\nc,*,?\nd,*,a\ne,0,00\n"));
   Warns(1, "ped.csv:4: ? is a parent of 1 animal: if", Make("id,sire,dam\na,0,0\nb,*,a\nc,*,?\nd,*,a\ne,0,00\n"));
-  Warns(8, "if it stands for an unknown parent",
-        Make("id,sire,dam\na,Unknown,00\nb,NULL,-\nc,missing,nan\nd,n/a,None\ne,s1,d0\nf,a,unknown cow\n"));
+  Warns(8, "if it stands for an unknown parent", Make("id,sire,dam\na,Unknown,00\nb,NULL,-\nc,missing,nan\nd,n/a,None\ne,s1,d0\nf,a,unknown cow\n"));
   Warns(0, "unknown parent", Make("id,sire,dam\nnone,0,0\na,none,s-1\n"));
   ped = Make("id,sire,dam\na,0,0\nb,*,a\nc,*,a\n");
   TestCall(MeritPedigreeSetUnknown(ped, 1, words));
@@ -175,18 +166,17 @@ static void TestHeaderLinesAndTheirAbsenceAreSeen(void **state)
   TestCall(MeritPedigreeSetFile(ped, path, NULL, 3, header));
   TestRaises(MERIT_ERROR_INPUT, "ped.csv:1: the first line names columns; pedigree.header is for files without", MeritPedigreeLoad(ped));
   TestCall(MeritPedigreeDestroy(&ped));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:1: 'dad', in the first line, is an animal of other lines, too; for a file without a header line give pedigree.header",
+  AssertRefused(MERIT_ERROR_INPUT,
+                "ped.csv:1: 'dad', in the first line, is an animal of other lines, too; for a file without a header line give pedigree.header",
                 Make("kid,dad,mum\ncub,dad,mom\n"));
 }
 
 static void TestAParentBornAfterItsOffspringIsRefusedWithBothLines(void **state)
 {
   (void)state;
-  AssertRefused(MERIT_ERROR_INPUT,
-                "ped.csv:3: s: the sire was born in 2003 (line 4), after its offspring, born in 2001",
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:3: s: the sire was born in 2003 (line 4), after its offspring, born in 2001",
                 WithYears("id,sire,dam,born\nd,0,0,1990\na,s,d,2001\ns,0,0,2003\n"));
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: d: the dam was born in 2002.5 (line 3)",
-                WithYears("id,sire,dam,born\na,s,d,2001\nd,0,0,2002.5\n"));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:2: d: the dam was born in 2002.5 (line 3)", WithYears("id,sire,dam,born\na,s,d,2001\nd,0,0,2002.5\n"));
   AssertRefused(MERIT_ERROR_INPUT, "born", WithYears("id,sire,dam,born\na,s,d,spring\n"));
 }
 
@@ -233,8 +223,7 @@ static void TestAMendelianVarianceOfNothingIsNamed(void **state)
 
   (void)state;
   for (int g = 1; g <= 40; g++) sprintf(text + strlen(text), "g%d,g%d,g%d\n", g, g - 1, g - 1);
-  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:28: g27: its Mendelian sampling variance is",
-                WithFreeSexes(text));
+  AssertRefused(MERIT_ERROR_INPUT, "ped.csv:28: g27: its Mendelian sampling variance is", WithFreeSexes(text));
 }
 
 static void TestColumnsThatCannotBeFoundAreNamed(void **state)
@@ -242,8 +231,7 @@ static void TestColumnsThatCannotBeFoundAreNamed(void **state)
   (void)state;
   AssertRefused(MERIT_ERROR_USAGE, "no column 'animl' for the id (pedigree.columns.id); did you mean 'animal'?",
                 WithIdColumn("animl", "animal,sire,dam\na,0,0\n"));
-  AssertRefused(MERIT_ERROR_USAGE, "cannot be both the id and the sire",
-                WithIdColumn("sire", "animal,sire,dam\na,0,0\n"));
+  AssertRefused(MERIT_ERROR_USAGE, "cannot be both the id and the sire", WithIdColumn("sire", "animal,sire,dam\na,0,0\n"));
   AssertRefused(MERIT_ERROR_USAGE, "for the dam; name one with pedigree.columns", Make("id,mum,sire\na,d,s\n"));
   AssertRefused(MERIT_ERROR_USAGE, "for the dam; name one with pedigree.columns", Make("id,pa\na,0\n"));
 }

@@ -144,10 +144,8 @@ static char *LargeText(void)
   for (int i = 0; i < ANIMALS; i++) {
     const int a = (i * 1409) % ANIMALS, born = a / 300;
 
-    if (born == 0)
-      at += sprintf(at, "x%d,0,0\n", a);
-    else
-      at += sprintf(at, "x%d,x%d,x%d\n", a, 300 * Below(born) + Below(4), 300 * Below(born) + 4 + Below(296));
+    if (born == 0) at += sprintf(at, "x%d,0,0\n", a);
+    else at += sprintf(at, "x%d,x%d,x%d\n", a, 300 * Below(born) + Below(4), 300 * Below(born) + 4 + Below(296));
   }
   return text;
 }

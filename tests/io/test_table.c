@@ -31,8 +31,7 @@ static void CheckBytes(const char *bytes, size_t n, const char *names, const cha
   for (int64_t i = 0; i < n_local; i++) {
     size_t used = (size_t)sprintf(joined, "%d", (int)MeritTableLine(table, i));
 
-    for (int c = 0; c < n_column; c++)
-      used += (size_t)sprintf(joined + used, "|%s", Text(table, c, i) ? Text(table, c, i) : "~");
+    for (int c = 0; c < n_column; c++) used += (size_t)sprintf(joined + used, "|%s", Text(table, c, i) ? Text(table, c, i) : "~");
     assert_string_equal(joined, rows[first + i]);
   }
   TestCall(MeritTableDestroy(&table));
@@ -157,7 +156,8 @@ static void TestNamesMayComeFromTheCaller(void **state)
   int64_t                  n, first;
 
   (void)state;
-  WriteBytes("t.txt", BYTES("\xef\xbb\xbf" "a 1\nb 2\n\nc NA\n"));
+  WriteBytes("t.txt", BYTES("\xef\xbb\xbf"
+                            "a 1\nb 2\n\nc NA\n"));
   TestCall(MeritTableOpen(PETSC_COMM_WORLD, path, 2, header, 0, NULL, &table));
   assert_int_equal(MeritTableDelimiter(table), ' ');
   assert_string_equal(MeritTablePath(table), path);
@@ -198,8 +198,7 @@ static void CheckRaises(const char *bytes, size_t n, const char *words)
   code = MeritTableOpen(PETSC_COMM_WORLD, path, 0, NULL, 1, missing, &table);
   if (!code) {
     TestCall(MeritTableColumns(table, &n_column, &names));
-    for (int c = 0; c < n_column; c++)
-      TestCall(MeritTableSelect(table, c, c == n_column - 1 ? MERIT_COLUMN_NUMBER : MERIT_COLUMN_TEXT));
+    for (int c = 0; c < n_column; c++) TestCall(MeritTableSelect(table, c, c == n_column - 1 ? MERIT_COLUMN_NUMBER : MERIT_COLUMN_TEXT));
     code = MeritTableRead(table);
   }
   assert_int_not_equal((int)code, 0);
@@ -232,13 +231,15 @@ static void TestMalformedHeadersAreNamed(void **state)
   CheckRaises(BYTES("id,b,id\n1,2,3\n"), ":1: columns 1 and 3 are both called \"id\"");
   CheckRaises(BYTES("a,\"b\n1,2\n"), ":1: unclosed quote");
   CheckRaises(BYTES("a,\"b\"c\n1,2\n"), ":1: text after the closing quote of field 2");
-  CheckRaises(BYTES("\xff\xfe" "a\0,\0b\0\n"), ":1: NUL byte: this is not a text file");
+  CheckRaises(BYTES("\xff\xfe"
+                    "a\0,\0b\0\n"),
+              ":1: NUL byte: this is not a text file");
 }
 
 static void TestWhatIsNotANumberIsNamed(void **state)
 {
-  static const char *const words[] = {"abc", "inf", "-Inf", "nan", "NaN", "0x1f", "1e", "1e+", "+", "-", "e5", "1.2.3",
-                                      "1 2", "1d3", "--1", "1_000", ".e1", "infinity", "1e5.0", "5.x"};
+  static const char *const words[] = {"abc", "inf",   "-Inf", "nan", "NaN", "0x1f",  "1e",  "1e+",      "+",     "-",
+                                      "e5",  "1.2.3", "1 2",  "1d3", "--1", "1_000", ".e1", "infinity", "1e5.0", "5.x"};
   char                     text[128], expected[128];
 
   (void)state;
@@ -248,12 +249,9 @@ static void TestWhatIsNotANumberIsNamed(void **state)
     snprintf(expected, sizeof(expected), ":4: column age: \"%s\" is not a number", words[i]);
     CheckRaises(text, n, expected);
   }
-  CheckRaises(BYTES("a;age\nx;3,5\n"),
-              ":2: column age: \"3,5\" is not a number: a decimal comma is not read, use a point");
-  CheckRaises(BYTES("a\tage\nx\t-,5e3\n"),
-              ":2: column age: \"-,5e3\" is not a number: a decimal comma is not read, use a point");
-  CheckRaises(BYTES("a b,age\nx y,\"3,5\"\n"),
-              ":2: column age: \"3,5\" is not a number: a decimal comma is not read, use a point");
+  CheckRaises(BYTES("a;age\nx;3,5\n"), ":2: column age: \"3,5\" is not a number: a decimal comma is not read, use a point");
+  CheckRaises(BYTES("a\tage\nx\t-,5e3\n"), ":2: column age: \"-,5e3\" is not a number: a decimal comma is not read, use a point");
+  CheckRaises(BYTES("a b,age\nx y,\"3,5\"\n"), ":2: column age: \"3,5\" is not a number: a decimal comma is not read, use a point");
   CheckRaises(BYTES("a;age\nx;1,2,3\n"), ":2: column age: \"1,2,3\" is not a number");
   CheckRaises(BYTES("a;age\nx;1e999\n"), ":2: column age: \"1e999\" is too large a number");
   CheckRaises(BYTES("a;age\nx;abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijk\n"),
@@ -267,8 +265,7 @@ static void TestOfSeveralFaultsTheFirstLineIsNamed(void **state)
 
   (void)state;
   for (int line = 2; line < 3000; line++)
-    n += (size_t)sprintf(text + n, "%s\n", line % 7 == 0 ? "" : line == 1201 || line == 2000 ? "x,y" :
-                         line == 1999 ? "1" : "x,1");
+    n += (size_t)sprintf(text + n, "%s\n", line % 7 == 0 ? "" : line == 1201 || line == 2000 ? "x,y" : line == 1999 ? "1" : "x,1");
   CheckRaises(text, n, ":1201: column b: \"y\" is not a number");
   free(text);
 }
@@ -286,33 +283,31 @@ static void TestAMissingFileIsNamed(void **state)
 static void TestNamesOfTheCallerAreChecked(void **state)
 {
   static const char *const twice[] = {"a", "a"}, *const none[] = {"a", ""};
-  MeritTable               table;
+  MeritTable table;
 
   (void)state;
   WriteBytes("t.txt", BYTES("1 2\n"));
-  TestRaises(MERIT_ERROR_USAGE, "columns 1 and 2 are both called \"a\"",
-             MeritTableOpen(PETSC_COMM_WORLD, path, 2, twice, 0, NULL, &table));
-  TestRaises(MERIT_ERROR_USAGE, "column 2 has no name",
-             MeritTableOpen(PETSC_COMM_WORLD, path, 2, none, 0, NULL, &table));
+  TestRaises(MERIT_ERROR_USAGE, "columns 1 and 2 are both called \"a\"", MeritTableOpen(PETSC_COMM_WORLD, path, 2, twice, 0, NULL, &table));
+  TestRaises(MERIT_ERROR_USAGE, "column 2 has no name", MeritTableOpen(PETSC_COMM_WORLD, path, 2, none, 0, NULL, &table));
   RemoveFile();
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test_setup(TestFieldsOfACommaFileAreReadAsWritten, MakeFolder),
-  cmocka_unit_test(TestQuotedFieldsKeepTheirBytes),
-  cmocka_unit_test(TestTheDelimiterIsFoundFromTheFirstLine),
-  cmocka_unit_test(TestLineEndsAndBlankLinesDoNotMatter),
-  cmocka_unit_test(TestALineThatTellsExcelTheDelimiterIsNoHeader),
-  cmocka_unit_test(TestAMissingCodeThatIsANumberMeansItsValueInNumbers),
-  cmocka_unit_test(TestATableThatIsToBeWholeMustEndItsLastLine),
-  cmocka_unit_test(TestAHeaderAloneIsATableWithoutRows),
-  cmocka_unit_test(TestNamesMayComeFromTheCaller),
-  cmocka_unit_test(TestMalformedLinesAreNamed),
-  cmocka_unit_test(TestMalformedHeadersAreNamed),
-  cmocka_unit_test(TestWhatIsNotANumberIsNamed),
-  cmocka_unit_test(TestOfSeveralFaultsTheFirstLineIsNamed),
-  cmocka_unit_test(TestAMissingFileIsNamed),
-  cmocka_unit_test_teardown(TestNamesOfTheCallerAreChecked, RemoveFolder),
+    cmocka_unit_test_setup(TestFieldsOfACommaFileAreReadAsWritten, MakeFolder),
+    cmocka_unit_test(TestQuotedFieldsKeepTheirBytes),
+    cmocka_unit_test(TestTheDelimiterIsFoundFromTheFirstLine),
+    cmocka_unit_test(TestLineEndsAndBlankLinesDoNotMatter),
+    cmocka_unit_test(TestALineThatTellsExcelTheDelimiterIsNoHeader),
+    cmocka_unit_test(TestAMissingCodeThatIsANumberMeansItsValueInNumbers),
+    cmocka_unit_test(TestATableThatIsToBeWholeMustEndItsLastLine),
+    cmocka_unit_test(TestAHeaderAloneIsATableWithoutRows),
+    cmocka_unit_test(TestNamesMayComeFromTheCaller),
+    cmocka_unit_test(TestMalformedLinesAreNamed),
+    cmocka_unit_test(TestMalformedHeadersAreNamed),
+    cmocka_unit_test(TestWhatIsNotANumberIsNamed),
+    cmocka_unit_test(TestOfSeveralFaultsTheFirstLineIsNamed),
+    cmocka_unit_test(TestAMissingFileIsNamed),
+    cmocka_unit_test_teardown(TestNamesOfTheCallerAreChecked, RemoveFolder),
 };
 
 TEST_MAIN(tests)

@@ -16,8 +16,8 @@ typedef struct {
   char  *text;
   size_t n;
   int    rows;
-  int   *line;              /* [rows] */
-  char *(*field)[COLUMNS];  /* [rows], NULL for missing */
+  int   *line;             /* [rows] */
+  char *(*field)[COLUMNS]; /* [rows], NULL for missing */
 } Sample;
 
 /* A word that begins with a letter (so never NA or a number), with all that needs quotes inside; now and then
@@ -40,8 +40,7 @@ static size_t WriteField(char *to, const char *word, char delimiter, uint64_t *s
 
   if (!word) return (size_t)sprintf(to, "%s", missing[Next(seed) % (delimiter == ' ' ? 4 : 5)]);
   length = strlen(word);
-  if (Next(seed) % 3 && !strchr(word, delimiter) && !strchr(word, '\t') && word[length - 1] != ' ')
-    return (size_t)sprintf(to, "%s", word);
+  if (Next(seed) % 3 && !strchr(word, delimiter) && !strchr(word, '\t') && word[length - 1] != ' ') return (size_t)sprintf(to, "%s", word);
   to[n++] = '"';
   for (; *word; word++) {
     if (*word == '"') to[n++] = '"';
@@ -195,8 +194,7 @@ static size_t GzipBytes(int wrong, char bytes[], size_t room)
   size_t n    = (size_t)sprintf(text, "a,b\n"), got;
   FILE  *file;
 
-  for (int line = 2; line <= 5000; line++)
-    n += (size_t)sprintf(text + n, line == wrong ? "x,1\n" : "%d,1\n", line * 7919 % 5000);
+  for (int line = 2; line <= 5000; line++) n += (size_t)sprintf(text + n, line == wrong ? "x,1\n" : "%d,1\n", line * 7919 % 5000);
   WriteGzip("good.gz", text, n, 1);
   file = fopen(path, "rb");
   assert_non_null(file);
@@ -219,7 +217,7 @@ static void TestDamagedGzipFilesAreRefused(void **state)
   bytes[n - 6] ^= 1;
   CheckGzipRaises(bytes, n, "bad.gz: damaged gzip data (incorrect data check)");
   bytes[n - 6] ^= 1;
-  bytes[n] = 'x';
+  bytes[n]     = 'x';
   bytes[n + 1] = 'y';
   CheckGzipRaises(bytes, n + 2, "bad.gz: damaged gzip data (incorrect header check)");
   free(bytes);
@@ -269,12 +267,23 @@ static void MakeNumber(int i, char text[64])
 
 static void TestNumbersAreRoundedAsTheCLibraryDoes(void **state)
 {
-  static const char *const hard[] = {"0", "-0", "00012", ".5", "5.", "1e22", "1e23", "9007199254740993", "1e-400",
-                                     "4.9e-324", "1.7976931348623157e308", "2.2250738585072011e-308", "0e999",
+  static const char *const hard[] = {"0",
+                                     "-0",
+                                     "00012",
+                                     ".5",
+                                     "5.",
+                                     "1e22",
+                                     "1e23",
+                                     "9007199254740993",
+                                     "1e-400",
+                                     "4.9e-324",
+                                     "1.7976931348623157e308",
+                                     "2.2250738585072011e-308",
+                                     "0e999",
                                      "123456789012345678901234567890"};
   const int                n_hard = (int)(sizeof(hard) / sizeof(*hard)), n_all = 100000;
-  char                    *text   = malloc((size_t)n_all * 64), number[64];
-  size_t                   n      = (size_t)sprintf(text, "x\n");
+  char                    *text = malloc((size_t)n_all * 64), number[64];
+  size_t                   n    = (size_t)sprintf(text, "x\n");
   const double            *value;
   MeritTable               table;
   int64_t                  n_local, first;
@@ -304,13 +313,13 @@ static void TestNumbersAreRoundedAsTheCLibraryDoes(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test_setup(TestARandomTableReadsBackOnAnyNumberOfRanks, MakeFolder),
-  cmocka_unit_test(TestLinesMayStraddleSmallPieces),
-  cmocka_unit_test(TestEveryCutOfAShortFileGivesTheSameRows),
-  cmocka_unit_test(TestAGzipFileIsSharedByAllRanks),
-  cmocka_unit_test(TestDamagedGzipFilesAreRefused),
-  cmocka_unit_test(TestALineOfAGzipFileIsNamed),
-  cmocka_unit_test_teardown(TestNumbersAreRoundedAsTheCLibraryDoes, RemoveFolder),
+    cmocka_unit_test_setup(TestARandomTableReadsBackOnAnyNumberOfRanks, MakeFolder),
+    cmocka_unit_test(TestLinesMayStraddleSmallPieces),
+    cmocka_unit_test(TestEveryCutOfAShortFileGivesTheSameRows),
+    cmocka_unit_test(TestAGzipFileIsSharedByAllRanks),
+    cmocka_unit_test(TestDamagedGzipFilesAreRefused),
+    cmocka_unit_test(TestALineOfAGzipFileIsNamed),
+    cmocka_unit_test_teardown(TestNumbersAreRoundedAsTheCLibraryDoes, RemoveFolder),
 };
 
 TEST_MAIN(tests)

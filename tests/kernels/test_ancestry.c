@@ -79,8 +79,7 @@ static void CaseMake(Case *c, int32_t n, const int32_t parents[])
 
 static MeritAncestry CaseView(const Case *c)
 {
-  return (MeritAncestry){
-      .n_levels = c->n_levels, .level_first = c->level_first, .parents = c->parents, .inbreeding = c->F};
+  return (MeritAncestry){.n_levels = c->n_levels, .level_first = c->level_first, .parents = c->parents, .inbreeding = c->F};
 }
 
 /* Inbreeding by generations of sires, the matings of a call cut into pieces of at most `most` */
@@ -116,8 +115,7 @@ static void TabularA(int32_t n, const int32_t parents[], double *A)
   for (int32_t i = 0; i < n; i++) {
     const int32_t s = parents[2 * i], d = parents[2 * i + 1];
 
-    for (int32_t j = 0; j < i; j++)
-      A[i * n + j] = A[j * n + i] = .5 * ((s < 0 ? 0 : A[j * n + s]) + (d < 0 ? 0 : A[j * n + d]));
+    for (int32_t j = 0; j < i; j++) A[i * n + j] = A[j * n + i] = .5 * ((s < 0 ? 0 : A[j * n + s]) + (d < 0 ? 0 : A[j * n + d]));
     A[i * n + i] = 1 + (s < 0 || d < 0 ? 0 : .5 * A[s * n + d]);
   }
 }
@@ -296,24 +294,19 @@ static void TestKeysAreSortedAndEqualOnesKeepTheirOrder(void **state)
   seed = 3;
   for (int wide = 0; wide < 2; wide++) {
     for (int32_t i = 0; i < N; i++) {
-      key[i]   = wide ? (uint64_t)Below(40) << 58 | (uint64_t)Below(3) << 20 | (uint64_t)Below(7)
-                      : (uint64_t)Below(50);
+      key[i]   = wide ? (uint64_t)Below(40) << 58 | (uint64_t)Below(3) << 20 | (uint64_t)Below(7) : (uint64_t)Below(50);
       value[i] = i;
     }
     TestCall(MeritSortKeys(N, key, value));
-    for (int32_t i = 1; i < N; i++)
-      assert_true(key[i - 1] < key[i] || (key[i - 1] == key[i] && value[i - 1] < value[i]));
+    for (int32_t i = 1; i < N; i++) assert_true(key[i - 1] < key[i] || (key[i - 1] == key[i] && value[i - 1] < value[i]));
   }
   TestCall(MeritSortKeys(0, NULL, NULL));
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(TestInbreedingIsThatOfTheTabularMethod),
-    cmocka_unit_test(TestMendelianVariancesGiveTheInverse),
-    cmocka_unit_test(TestLargeFamiliesAgreeWithWholeColumns),
-    cmocka_unit_test(TestAnyCutAndAnyThreadsGiveTheSameBits),
-    cmocka_unit_test(TestMendelianVarianceByKnownParents),
-    cmocka_unit_test(TestKeysAreSortedAndEqualOnesKeepTheirOrder),
+    cmocka_unit_test(TestInbreedingIsThatOfTheTabularMethod), cmocka_unit_test(TestMendelianVariancesGiveTheInverse),
+    cmocka_unit_test(TestLargeFamiliesAgreeWithWholeColumns), cmocka_unit_test(TestAnyCutAndAnyThreadsGiveTheSameBits),
+    cmocka_unit_test(TestMendelianVarianceByKnownParents),    cmocka_unit_test(TestKeysAreSortedAndEqualOnesKeepTheirOrder),
 };
 
 TEST_MAIN(tests)

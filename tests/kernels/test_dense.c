@@ -45,7 +45,7 @@ static double FromIdentity(int n, const double *A, const double *B)
 static void TestCholeskyOfAMatrixDoneByHand(void **state)
 {
   const double A[9] = {4, NAN, NAN, 2, 10, NAN, -2, 5, 21}, F[9] = {2, 0, 0, 1, 3, 0, -1, 2, 4};
-  double       got[9], x[3] = {4, 17, 24}; /* A (1, 1, 1)' with the mirror image of the lower part */
+  double       got[9], x[3]                                      = {4, 17, 24}; /* A (1, 1, 1)' with the mirror image of the lower part */
 
   (void)state;
   assert_true(MeritDenseCholesky(3, A, got));
@@ -157,12 +157,9 @@ static void TestEliminationNamesTheRowThatDepends(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(TestCholeskyOfAMatrixDoneByHand),
-    cmocka_unit_test(TestInverseAndDeterminantOfEveryOrder),
-    cmocka_unit_test(TestWhatIsNotDefiniteOrNotFiniteIsRefused),
-    cmocka_unit_test(TestSweepInvertsAndLeavesOutWhatDepends),
-    cmocka_unit_test(TestSweepFindsWhatIsNotDefinite),
-    cmocka_unit_test(TestEliminationSolvesWithAnyMatrix),
+    cmocka_unit_test(TestCholeskyOfAMatrixDoneByHand),           cmocka_unit_test(TestInverseAndDeterminantOfEveryOrder),
+    cmocka_unit_test(TestWhatIsNotDefiniteOrNotFiniteIsRefused), cmocka_unit_test(TestSweepInvertsAndLeavesOutWhatDepends),
+    cmocka_unit_test(TestSweepFindsWhatIsNotDefinite),           cmocka_unit_test(TestEliminationSolvesWithAnyMatrix),
     cmocka_unit_test(TestEliminationNamesTheRowThatDepends),
 };
 

@@ -261,8 +261,7 @@ static void TestARangeOfColumnsIsAMatrixToo(void **unused)
 }
 
 /* w + D g by long double, from the g that CheckForward has found right */
-static void CheckWeighed(int64_t rows, int n, int k, const double *D, const double *g, const double *before,
-                         const double *w)
+static void CheckWeighed(int64_t rows, int n, int k, const double *D, const double *g, const double *before, const double *w)
 {
   for (int64_t row = 0; row < rows; row++)
     for (int a = 0; a < n; a++)
@@ -427,15 +426,13 @@ static void TestSquaresGramAndDecodeEqualAPlainLoop(void **unused)
           for (int j = 0; j < 23; j++) {
             double sum = 0;
 
-            for (int64_t i = 0; i < n[a]; i++)
-              sum += c.plain[i * 23 + j] * c.plain[i * 23 + j] * w[i * k + r];
+            for (int64_t i = 0; i < n[a]; i++) sum += c.plain[i * 23 + j] * c.plain[i * 23 + j] * w[i * k + r];
             CheckNear(q[j * k + r], sum, 10 * (double)n[a], 1e-13);
           }
           for (int e = 0; e < 81; e++) {
             double sum = 0;
 
-            for (int64_t i = 0; i < n[a]; i++)
-              sum += c.plain[i * 23 + 11 + e / 9] * c.plain[i * 23 + 11 + e % 9] * w[i * k + r];
+            for (int64_t i = 0; i < n[a]; i++) sum += c.plain[i * 23 + 11 + e / 9] * c.plain[i * 23 + 11 + e % 9] * w[i * k + r];
             CheckNear(gram[e * k + r], sum, 10 * (double)n[a], 1e-13);
           }
         }
@@ -469,8 +466,7 @@ static void TestGramOfEqualWeightsEqualsAPlainLoop(void **unused)
         for (int e = 0; e < m[a] * m[a]; e++) {
           double sum = 0;
 
-          for (int64_t i = 0; i < n[a]; i++)
-            sum += c.plain[i * (m[a] + 3) + 2 + e / m[a]] * c.plain[i * (m[a] + 3) + 2 + e % m[a]] * w[i];
+          for (int64_t i = 0; i < n[a]; i++) sum += c.plain[i * (m[a] + 3) + 2 + e / m[a]] * c.plain[i * (m[a] + 3) + 2 + e % m[a]] * w[i];
           CheckNear(gram[e], sum, 10 * (double)n[a], 1e-14);
         }
       }
@@ -484,7 +480,7 @@ static void TestGramOfEqualWeightsEqualsAPlainLoop(void **unused)
 static uint64_t *ChosenWords(const Case *c, int32_t n, const int32_t row[], const int32_t position[])
 {
   const int32_t cut = c->m.n_cols / 3, words = (c->m.n_cols + 31) / 32;
-  uint64_t     *word = Room((size_t)(n * words), sizeof(*word));
+  uint64_t     *word    = Room((size_t)(n * words), sizeof(*word));
   MeritPacked   part[2] = {c->m, c->m};
 
   part[0].n_cols = cut;
@@ -516,8 +512,8 @@ static void TestProductsBetweenAnimalsEqualAPlainLoop(void **unused)
       m.n    = n;
       m.word = ChosenWords(&c, n, row, position);
       for (int32_t b = 0; b * MERIT_PANEL < n; b++) {
-        first[b] = b * MERIT_PANEL;
-        panel[b] = Room((size_t)((n - first[b]) * MERIT_PANEL), sizeof(double));
+        first[b]    = b * MERIT_PANEL;
+        panel[b]    = Room((size_t)((n - first[b]) * MERIT_PANEL), sizeof(double));
         panel[b][0] = 7.0; /* added to */
       }
       TestCall(MeritPackedRelate(&m, (n + MERIT_PANEL - 1) / MERIT_PANEL, first, panel));

@@ -27,10 +27,7 @@ static double Draw(void)
   return (double)(seed >> 33) / 1073741824.0 - 1.0;
 }
 
-static int Below(int n)
-{
-  return (int)((Draw() + 1.0) * 0.5 * n) % n;
-}
+static int Below(int n) { return (int)((Draw() + 1.0) * 0.5 * n) % n; }
 
 static void Definite(int n, double *A)
 {
@@ -73,8 +70,14 @@ static void Make(Case *c)
   const int32_t *const lists[3] = {c->own_list, c->sire, c->dam};
   const int32_t        width[3] = {c->n, c->n, c->n};
 
-  c->kernel = (MeritPedigreeKernel){.n_animals = ANIMALS, .n = c->n, .own = BEFORE * c->n, .sire = c->sire, .dam = c->dam, .d = c->d,
-                                    .G_inverse = c->G_inverse, .scatter = &c->scatter};
+  c->kernel = (MeritPedigreeKernel){.n_animals = ANIMALS,
+                                    .n         = c->n,
+                                    .own       = BEFORE * c->n,
+                                    .sire      = c->sire,
+                                    .dam       = c->dam,
+                                    .d         = c->d,
+                                    .G_inverse = c->G_inverse,
+                                    .scatter   = &c->scatter};
   TestCall(MeritScatterCreate(c->n_threads, ANIMALS, 3, lists, width, LEVELS * c->n, &c->scatter));
 }
 
@@ -90,14 +93,14 @@ static void Reference(const Case *c, int k, const double *from, double *to)
       for (int q = 0; q < 3; q++)
         for (int a = 0; slot[p] >= 0 && slot[q] >= 0 && a < c->n; a++)
           for (int b = 0; b < c->n; b++)
-            for (int j = 0; j < k; j++)
-              to[(slot[p] + a) * k + j] += T[p] * T[q] * c->G_inverse[a * c->n + b] / c->d[i] * from[(slot[q] + b) * k + j];
+            for (int j = 0; j < k; j++) to[(slot[p] + a) * k + j] += T[p] * T[q] * c->G_inverse[a * c->n + b] / c->d[i] * from[(slot[q] + b) * k + j];
   }
 }
 
 static void Near(const Case *c, int k, double got, double right, double most, int i)
 {
-  if (!(fabs(got - right) <= 1e-12 * most)) fail_msg("n %d, k %d, %d threads: position %d has %.17g, not %.17g", c->n, k, c->n_threads, i, got, right);
+  if (!(fabs(got - right) <= 1e-12 * most))
+    fail_msg("n %d, k %d, %d threads: position %d has %.17g, not %.17g", c->n, k, c->n_threads, i, got, right);
 }
 
 static double Most(int n, const double *v)
@@ -208,8 +211,14 @@ static const int32_t range[4] = {0, 60, 60 + 65, ANIMALS};
 
 static void Factorize(const Case *c, Factor *F, double *W)
 {
-  F->f = (MeritPedigreeFactor){.n = c->n, .own = BEFORE * c->n, .sire = c->sire, .dam = c->dam, .d = c->d, .G_inverse = c->G_inverse,
-                               .k_over_pivot = F->k_over_pivot, .inverse = F->inverse};
+  F->f = (MeritPedigreeFactor){.n            = c->n,
+                               .own          = BEFORE * c->n,
+                               .sire         = c->sire,
+                               .dam          = c->dam,
+                               .d            = c->d,
+                               .G_inverse    = c->G_inverse,
+                               .k_over_pivot = F->k_over_pivot,
+                               .inverse      = F->inverse};
   for (int r = 2; r >= 0; r--) assert_true(MeritPedigreeFactorize(&F->f, range[r], range[r + 1], W));
 }
 
@@ -339,12 +348,9 @@ static void test_the_factor_of_a_tree_is_complete(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_products_go_along_the_edges_with_any_threads),
-    cmocka_unit_test(test_one_thread_and_one_equation_overwrite),
-    cmocka_unit_test(test_diagonal_blocks_are_those_of_the_product),
-    cmocka_unit_test(test_levels_without_relatives_have_blocks_alone),
-    cmocka_unit_test(test_substitutions_undo_the_product_of_the_factors),
-    cmocka_unit_test(test_the_factor_of_a_tree_is_complete),
+    cmocka_unit_test(test_products_go_along_the_edges_with_any_threads),  cmocka_unit_test(test_one_thread_and_one_equation_overwrite),
+    cmocka_unit_test(test_diagonal_blocks_are_those_of_the_product),      cmocka_unit_test(test_levels_without_relatives_have_blocks_alone),
+    cmocka_unit_test(test_substitutions_undo_the_product_of_the_factors), cmocka_unit_test(test_the_factor_of_a_tree_is_complete),
 };
 
 TEST_MAIN(tests)

@@ -3,7 +3,15 @@
 #include <merit/kernels.h>
 #include <math.h>
 
-enum { RECORDS = 31, CLASSES = 7, SIRES = 11, MOST_TRAITS = 9, MOST_REGRESSORS = 5, MOST_SLOTS = (1 + CLASSES + 3 * SIRES) * MOST_TRAITS, MOST_K = 9 };
+enum {
+  RECORDS         = 31,
+  CLASSES         = 7,
+  SIRES           = 11,
+  MOST_TRAITS     = 9,
+  MOST_REGRESSORS = 5,
+  MOST_SLOTS      = (1 + CLASSES + 3 * SIRES) * MOST_TRAITS,
+  MOST_K          = 9
+};
 
 /* What the model has: 1 + class + sire with a covariate (two regressors of one level) + a second sire */
 enum { ONE = 1, CLASS = 2, SIRE = 4, SLOPE = 8, OTHER = 16 };
@@ -30,10 +38,7 @@ static double Draw(void)
   return (double)(seed >> 33) / 1073741824.0 - 1.0;
 }
 
-static int Below(int n)
-{
-  return (int)((Draw() + 1.0) * 0.5 * n) % n;
-}
+static int Below(int n) { return (int)((Draw() + 1.0) * 0.5 * n) % n; }
 
 /* A regressor of a term whose levels begin at `base`; the term's first regressor draws the levels */
 static void Regressor(Case *c, int32_t base, int n_levels, int width, int at)
@@ -204,7 +209,7 @@ static void CheckTransfer(const Case *c, int k)
 /* Every combination of what has a loop of its own, and what has none */
 static void ForAll(void (*check)(Case *))
 {
-  static const int terms[] = {CLASS, ONE | CLASS, CLASS | SIRE, ONE | SIRE | SLOPE, CLASS | SIRE | OTHER, ONE | CLASS | SIRE | SLOPE | OTHER};
+  static const int terms[]  = {CLASS, ONE | CLASS, CLASS | SIRE, ONE | SIRE | SLOPE, CLASS | SIRE | OTHER, ONE | CLASS | SIRE | SLOPE | OTHER};
   static const int traits[] = {1, 2, 3, 4, MOST_TRAITS};
 
   seed = 5;
@@ -271,8 +276,8 @@ static void Diagonals(Case *c)
   D = calloc((size_t)(c->n_slots * stride), sizeof(*D));
   MeritRecordsDiagonal(&c->kernel, c->first, c->n_terms, stride, D);
   for (int k = 0; k < c->n_terms; k++) {
-    const int32_t end = base + c->width[k] * c->levels[k];
-    uint8_t role[MOST_REGRESSORS] = {0};
+    const int32_t end                   = base + c->width[k] * c->levels[k];
+    uint8_t       role[MOST_REGRESSORS] = {0};
 
     for (int g = c->first[k]; g < c->first[k + 1]; g++) role[g] = MERIT_ROLE_FROM;
     for (int32_t s = base; s < end; s++) {

@@ -15,12 +15,12 @@ typedef struct {
 } Term;
 
 typedef struct {
-  int    n, n_terms;
-  bool   intercept;
-  int    level[MOST][CLASSES];
-  int    x[MOST][COVARIATES];
-  bool   seen[MOST][2]; /* traits */
-  Term   term[TERMS];
+  int  n, n_terms;
+  bool intercept;
+  int  level[MOST][CLASSES];
+  int  x[MOST][COVARIATES];
+  bool seen[MOST][2]; /* traits */
+  Term term[TERMS];
 } Draw;
 
 static uint32_t turn;
@@ -155,8 +155,7 @@ static void States(MeritModel model, int k, int component, int64_t n, uint8_t *s
   MeritModelTerms(model, &view);
   view += k;
   memset(state, 0, (size_t)n);
-  for (int32_t i = 0; i < view->n_owned; i++)
-    state[view->canonical[i]] = MeritModelEquationState(model)[view->eq_owned + i * view->n_eq + component];
+  for (int32_t i = 0; i < view->n_owned; i++) state[view->canonical[i]] = MeritModelEquationState(model)[view->eq_owned + i * view->n_eq + component];
   MPI_Allreduce(MPI_IN_PLACE, state, (int)n, MPI_UINT8_T, MPI_MAX, PETSC_COMM_WORLD);
 }
 
@@ -182,8 +181,7 @@ static void CheckTerm(const Draw *d, MeritModel model, int number, const Term *t
     memcpy(label, labels + start[i], (size_t)(start[i + 1] - start[i]));
     count = Column(d, term, trait, label, x);
     right = !count ? MERIT_EQ_ABSENT : Depends(b, x) ? MERIT_EQ_ALIASED : MERIT_EQ_OK;
-    if (state[i] != right)
-    {
+    if (state[i] != right) {
       char formula[300] = "";
 
       Formula(d, formula);
@@ -267,7 +265,8 @@ static void TestPowersOfAYear(void **state)
   for (long long i = 0; i < 40; i++) {
     const long long year = 1985 + i * 7 % 36;
 
-    at += (size_t)sprintf(text + at, "%lld,%lld,%lld,%lld,%lld,%lld\n", year, year * year, year * year * year, 3 * year - 2 * year * year, i % 3, i % 5);
+    at += (size_t)sprintf(text + at, "%lld,%lld,%lld,%lld,%lld,%lld\n", year, year * year, year * year * year, 3 * year - 2 * year * year, i % 3,
+                          i % 5);
   }
   for (int dense = 0; dense < 2; dense++) {
     if (!dense) setenv("MERIT_ALIAS_DENSE", "0", 1);
@@ -312,10 +311,10 @@ static void TestLargeCrossedClasses(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTheDenseSearchFindsWhatGramSchmidtFinds),
-  cmocka_unit_test(TestGraphsAndNullVectorsFindTheSame),
-  cmocka_unit_test(TestPowersOfAYear),
-  cmocka_unit_test(TestLargeCrossedClasses),
+    cmocka_unit_test(TestTheDenseSearchFindsWhatGramSchmidtFinds),
+    cmocka_unit_test(TestGraphsAndNullVectorsFindTheSame),
+    cmocka_unit_test(TestPowersOfAYear),
+    cmocka_unit_test(TestLargeCrossedClasses),
 };
 
 TEST_MAIN(tests)

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <merit/expression.h>
 
-static const char *const one_trait = "model: \"y ~ herd + ped(cow) + pe = iid(cow) + perm = iid(herd:year) + snp(cow)\"\n";
+static const char *const one_trait  = "model: \"y ~ herd + ped(cow) + pe = iid(cow) + perm = iid(herd:year) + snp(cow)\"\n";
 static const char *const two_traits = "model: [\"ww ~ animal = ped(calf + dam)\", \"yw ~ animal = ped(calf)\"]\n"
                                       "variances: {residual: {by: sex, value: {m: [[1], [0, 1]], f 2: [[1], [0, 1]]}}}\n";
 
@@ -55,7 +55,8 @@ static void Is(const char *model, const char *function, double expected)
       TestCall(MeritExpressionEvaluate(e, k.n, theta, 100.0, &side[s], NULL));
     }
     side[0] = (side[1] - side[0]) / (2e-5 * primes[i]);
-    if (!(fabs(g[i] - side[0]) <= 1e-7 * (fabs(side[0]) + fabs(expected)))) fail_msg("%s: derivative %d is %.12g, not %.12g", function, i, g[i], side[0]);
+    if (!(fabs(g[i] - side[0]) <= 1e-7 * (fabs(side[0]) + fabs(expected))))
+      fail_msg("%s: derivative %d is %.12g, not %.12g", function, i, g[i], side[0]);
   }
   TestCall(MeritExpressionDestroy(&e));
   End(&k);

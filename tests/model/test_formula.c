@@ -17,16 +17,14 @@ static void Describe(const MeritFormula *f, size_t size, char s[])
     const MeritTermSpec *term = f->term + k;
     char                 names[400];
 
-    ADD(" | %s=%s%s%s{", term->label, kind_words[term->kind], term->intercept ? "!" : "",
-        term->centre ? ",centre" : "");
+    ADD(" | %s=%s%s%s{", term->label, kind_words[term->kind], term->intercept ? "!" : "", term->centre ? ",centre" : "");
     for (int r = 0; r < term->n_regressors; r++) {
       const MeritRegressorSpec *x = term->regressor + r;
 
       ADD("%s%s:", r ? " " : "", x->name);
       for (int c = 0; c < x->n_class; c++) ADD("%s%s", c ? "," : "", x->class_column[c]);
       if (x->covariate == MERIT_COVARIATE_COLUMN) ADD("*%s", x->column);
-      if (x->covariate == MERIT_COVARIATE_LEGENDRE)
-        ADD("*P%d(%s,%g,%g)", x->degree, x->column, x->low, x->high);
+      if (x->covariate == MERIT_COVARIATE_LEGENDRE) ADD("*P%d(%s,%g,%g)", x->degree, x->column, x->low, x->high);
     }
     ComponentNames(f, k, sizeof(names), names);
     ADD("}(%s)", names);
@@ -92,14 +90,10 @@ static void TestFixedTerms(void **state)
 static void TestAPlainFixedLegLeavesLeg0ToTheIntercept(void **state)
 {
   (void)state;
-  Means(
-      "y ~ leg(dim, 2, 5, 305)",
-      "y | 1=fixed!{1:}(y) | leg(dim,2,5,305)=fixed{leg1:*P1(dim,5,305) leg2:*P2(dim,5,305)}(y.leg1 y.leg2)");
-  Means("y ~ leg(dim, 1, 5, 305) + 0",
-        "y | leg(dim,1,5,305)=fixed{leg0:*P0(dim,5,305) leg1:*P1(dim,5,305)}(y.leg0 y.leg1)");
-  Means("y ~ 1 + herd:leg(dim, 1, -5, 3.5e2)",
-        "y | 1=fixed!{1:}(y) | herd:leg(dim,1,-5,3.5e2)=fixed{leg0:herd*P0(dim,-5,350) "
-        "leg1:herd*P1(dim,-5,350)}(y.leg0 y.leg1)");
+  Means("y ~ leg(dim, 2, 5, 305)", "y | 1=fixed!{1:}(y) | leg(dim,2,5,305)=fixed{leg1:*P1(dim,5,305) leg2:*P2(dim,5,305)}(y.leg1 y.leg2)");
+  Means("y ~ leg(dim, 1, 5, 305) + 0", "y | leg(dim,1,5,305)=fixed{leg0:*P0(dim,5,305) leg1:*P1(dim,5,305)}(y.leg0 y.leg1)");
+  Means("y ~ 1 + herd:leg(dim, 1, -5, 3.5e2)", "y | 1=fixed!{1:}(y) | herd:leg(dim,1,-5,3.5e2)=fixed{leg0:herd*P0(dim,-5,350) "
+                                               "leg1:herd*P1(dim,-5,350)}(y.leg0 y.leg1)");
   Means("y ~ 0 + iid(cow:leg(dim, 0, 0, 1))", "y | iid(cow:leg(dim,0,0,1))=iid{1:cow*P0(dim,0,1)}(y)");
 }
 
@@ -113,15 +107,12 @@ static void TestRandomTerms(void **state)
   Means("y ~ 0 + ped(calf + dam)", "y | ped(calf+dam)=ped{calf:calf dam:dam}(y.calf y.dam)");
   Means("y ~ 0 + iid(calf + dam)", "y | iid(calf+dam)=iid{calf:calf dam:dam}(y.calf y.dam)");
   Means("y ~ 0 + iid(s + s:cov(days))", "y | iid(s+s:cov(days))=iid{1:s days:s*days}(y.1 y.days)");
-  Means("y ~ 0 + ped(calf + dam:cov(days))",
-        "y | ped(calf+dam:cov(days))=ped{calf:calf dam:days:dam*days}(y.calf y.dam:days)");
-  Means("y ~ 0 + ped(cow:leg(dim,1,5,305))",
-        "y | ped(cow:leg(dim,1,5,305))=ped{leg0:cow*P0(dim,5,305) leg1:cow*P1(dim,5,305)}(y.leg0 y.leg1)");
+  Means("y ~ 0 + ped(calf + dam:cov(days))", "y | ped(calf+dam:cov(days))=ped{calf:calf dam:days:dam*days}(y.calf y.dam:days)");
+  Means("y ~ 0 + ped(cow:leg(dim,1,5,305))", "y | ped(cow:leg(dim,1,5,305))=ped{leg0:cow*P0(dim,5,305) leg1:cow*P1(dim,5,305)}(y.leg0 y.leg1)");
   Means("y ~ 0 + ped(calf + dam:leg(dim,1,5,305))", "y | ped(calf+dam:leg(dim,1,5,305))=ped{calf:calf "
                                                     "dam:leg0:dam*P0(dim,5,305) dam:leg1:dam*P1(dim,5,305)}"
                                                     "(y.calf y.dam:leg0 y.dam:leg1)");
-  Means("y ~ 0 + snp(cow + cow:cov(days))",
-        "y | snp(cow+cow:cov(days))=snp{1:cow days:cow*days}(y.1 y.days)");
+  Means("y ~ 0 + snp(cow + cow:cov(days))", "y | snp(cow+cow:cov(days))=snp{1:cow days:cow*days}(y.1 y.days)");
 }
 
 static void TestRidgeHasOneComponentForAllItsColumns(void **state)
@@ -137,9 +128,8 @@ static void TestBackticksHoldAnyName(void **state)
   (void)state;
   Means("'y ~ 0 + `fat %` + `herd`'", "y | `fat %`=fixed{1:fat %}(y) | herd=fixed{1:herd}(y)");
   Means("'`the ``y``` ~ 0 + iid(`1`)'", "the `y` | iid(`1`)=iid{1:1}(the `y`)");
-  Means("'y ~ 0 + `2nd` + 3x + cov(`1e-3`) + 1.2.3'",
-        "y | 2nd=fixed{1:2nd}(y) | 3x=fixed{1:3x}(y) | cov(`1e-3`)=fixed{1:*1e-3}(y) | "
-        "1.2.3=fixed{1:1.2.3}(y)");
+  Means("'y ~ 0 + `2nd` + 3x + cov(`1e-3`) + 1.2.3'", "y | 2nd=fixed{1:2nd}(y) | 3x=fixed{1:3x}(y) | cov(`1e-3`)=fixed{1:*1e-3}(y) | "
+                                                      "1.2.3=fixed{1:1.2.3}(y)");
   Means("y ~ 0 + höhe", "y | höhe=fixed{1:höhe}(y)");
   Means("'y ~ 0 + `animal model` = ped(cow)'", "y | animal model=ped{1:cow}(y)");
 }
@@ -150,10 +140,8 @@ static void TestTermsOfOneLabelMergeOverTraits(void **state)
   Means("[ww ~ cg + animal = ped(calf + dam), yw ~ cg + animal = ped(calf)]",
         "ww yw | 1=fixed!{1:}(ww yw) | cg=fixed{1:cg}(ww yw) | animal=ped{calf:calf dam:dam}(ww.calf yw.calf "
         "ww.dam)");
-  Means("[a ~ p = iid(s), b ~ 0 + p = iid(s + s:cov(x))]",
-        "a b | 1=fixed!{1:}(a) | p=iid{1:s x:s*x}(a.1 b.1 b.x)");
-  Means("[a ~ 0 + ped(cow), b ~ 0 + sex + ped( cow )]",
-        "a b | ped(cow)=ped{1:cow}(a b) | sex=fixed{1:sex}(b)");
+  Means("[a ~ p = iid(s), b ~ 0 + p = iid(s + s:cov(x))]", "a b | 1=fixed!{1:}(a) | p=iid{1:s x:s*x}(a.1 b.1 b.x)");
+  Means("[a ~ 0 + ped(cow), b ~ 0 + sex + ped( cow )]", "a b | ped(cow)=ped{1:cow}(a b) | sex=fixed{1:sex}(b)");
   Means("[a ~ 0 + g = ped(cow), b ~ 0 + h = ped(cow)]", "a b | g=ped{1:cow}(a) | h=ped{1:cow}(b)");
   Means("['a ~ leg(d,1,0,9)', 'b ~ 0 + leg(d,1,0,9)']",
         "a b | 1=fixed!{1:}(a) | leg(d,1,0,9)=fixed{leg1:*P1(d,0,9) leg0:*P0(d,0,9)}(a.leg1 b.leg1 b.leg0)");
@@ -330,8 +318,7 @@ static void TestTheNodeMustBeTextOrAListOfTexts(void **state)
   TestRaises(MERIT_ERROR_USAGE, "the job file has no `model`", MeritFormulaParse(NULL, &f));
   TestRaises(MERIT_ERROR_USAGE, "the job file has no `model`", ReadModel("model:\n", &job, &f));
   TestCall(MeritConfigDestroy(&job));
-  TestRaises(MERIT_ERROR_USAGE, "job.yaml:3:3: a formula must be text",
-             ReadModel("records: x\nmodel:\n  y ~ herd : year\n", &job, &f));
+  TestRaises(MERIT_ERROR_USAGE, "job.yaml:3:3: a formula must be text", ReadModel("records: x\nmodel:\n  y ~ herd : year\n", &job, &f));
   TestCall(MeritConfigDestroy(&job));
 }
 
@@ -344,8 +331,7 @@ static void TestABlockFormulaIsReadAndPointsAtItsNode(void **state)
   TestCall(ReadModel("model: >\n  y ~ herd\n  + ped(cow)\n", &job, &f));
   assert_int_equal(f->n_terms, 3);
   CloseModel(&job, &f);
-  TestRaises(MERIT_ERROR_USAGE,
-             "job.yaml:1:8: ", ReadModel("model: |\n  y ~ herd\n  + pad(cow)\n", &job, &f));
+  TestRaises(MERIT_ERROR_USAGE, "job.yaml:1:8: ", ReadModel("model: |\n  y ~ herd\n  + pad(cow)\n", &job, &f));
   TestCall(MeritConfigDestroy(&job));
 }
 
@@ -357,8 +343,7 @@ static void TestAFlagHasNoLine(void **state)
   (void)state;
   TestCall(MeritConfigParse("job.yaml", "model: y ~ a\n", 13, &job));
   TestCall(MeritConfigSet(job, "model", "y ~ a + pad(cow)"));
-  TestRaises(MERIT_ERROR_USAGE, "command line: unknown function `pad`",
-             MeritFormulaParse(MeritNodeFind(job, "model"), &f));
+  TestRaises(MERIT_ERROR_USAGE, "command line: unknown function `pad`", MeritFormulaParse(MeritNodeFind(job, "model"), &f));
   TestCall(MeritConfigDestroy(&job));
 }
 
@@ -369,16 +354,14 @@ static void TestThirtyTwoTraitsAndNoMore(void **state)
   MeritFormula *f;
 
   (void)state;
-  for (int t = 0; t < 32; t++)
-    snprintf(text + strlen(text), sizeof(text) - strlen(text), "- t%d ~ herd + ped(cow)\n", t);
+  for (int t = 0; t < 32; t++) snprintf(text + strlen(text), sizeof(text) - strlen(text), "- t%d ~ herd + ped(cow)\n", t);
   TestCall(ReadModel(text, &job, &f));
   assert_int_equal(f->n_traits, 32);
   assert_int_equal(TermOf(f, "ped(cow)")->n_components, 32);
   assert_int_equal(TermOf(f, "ped(cow)")->component[31].trait, 31);
   CloseModel(&job, &f);
   strcat(text, "- t32 ~ herd\n");
-  TestRaises(MERIT_ERROR_USAGE, "job.yaml:34:3: a model may have 32 traits at most",
-             ReadModel(text, &job, &f));
+  TestRaises(MERIT_ERROR_USAGE, "job.yaml:34:3: a model may have 32 traits at most", ReadModel(text, &job, &f));
   TestCall(MeritConfigDestroy(&job));
 }
 

@@ -50,10 +50,10 @@ static int64_t *Numbers(MeritModel model, int k)
   int64_t             *number = calloc((size_t)MeritTermRecordLevels(t) + 1, sizeof(*number)), first, n_rows;
 
   if (MeritStructureFed(t->structure)) {
-    first = MeritGenotypesTile(MeritModelGenotypes(model))->row_first;
+    first  = MeritGenotypesTile(MeritModelGenotypes(model))->row_first;
     n_rows = MeritGenotypesTile(MeritModelGenotypes(model))->n_rows;
-    rows = calloc((size_t)n_rows + 1, sizeof(*rows));
-    leaf = calloc((size_t)t->n_genotyped + 1, sizeof(*leaf));
+    rows   = calloc((size_t)n_rows + 1, sizeof(*rows));
+    leaf   = calloc((size_t)t->n_genotyped + 1, sizeof(*leaf));
     for (int64_t i = 0; i < n_rows; i++) rows[i] = (double)(first + i);
     TestCall(PetscSFBcastBegin(MeritModelGenotypedLink(model, k), MPI_DOUBLE, rows, leaf, MPI_REPLACE));
     TestCall(PetscSFBcastEnd(MeritModelGenotypedLink(model, k), MPI_DOUBLE, rows, leaf, MPI_REPLACE));
@@ -148,7 +148,8 @@ static void TestSlotsAndEquationsAreFilledOnce(void **state)
       }
       assert_int_equal(MeritTermEquationOfSlot(v, MeritTermSlot(v, i)), MeritTermEquation(v, i));
     }
-    for (int32_t i = 0; MeritStructureFed(v->structure) && i < v->n_owned; i++) Mark(layout->n_slots, slots, v->slot_owned + i), Mark(layout->n_local, equations, v->eq_owned + i);
+    for (int32_t i = 0; MeritStructureFed(v->structure) && i < v->n_owned; i++)
+      Mark(layout->n_slots, slots, v->slot_owned + i), Mark(layout->n_local, equations, v->eq_owned + i);
     assert_int_equal(MeritTermLevelOfSlot(v, -1), -1);
     assert_int_equal(MeritTermLevelOfEquation(v, -1), -1);
     assert_int_equal(MeritTermEquationOfSlot(v, -1), -1);
@@ -161,8 +162,8 @@ static void TestSlotsAndEquationsAreFilledOnce(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestALevelHasTheNameOfItsRecord),
-  cmocka_unit_test(TestSlotsAndEquationsAreFilledOnce),
+    cmocka_unit_test(TestALevelHasTheNameOfItsRecord),
+    cmocka_unit_test(TestSlotsAndEquationsAreFilledOnce),
 };
 
 TEST_MAIN(tests)

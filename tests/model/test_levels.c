@@ -119,10 +119,10 @@ static void TestTooManyLevelsOnOneRankEndOnAllRanks(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTooManyLevelsOnOneRankEndOnAllRanks),
-  cmocka_unit_test(TestLevelsThatLieMixedAreFound),
-  cmocka_unit_test(TestLevelsFarApartAreFound),
-  cmocka_unit_test(TestBlocksAndARankWithoutLevelsAreFound),
+    cmocka_unit_test(TestTooManyLevelsOnOneRankEndOnAllRanks),
+    cmocka_unit_test(TestLevelsThatLieMixedAreFound),
+    cmocka_unit_test(TestLevelsFarApartAreFound),
+    cmocka_unit_test(TestBlocksAndARankWithoutLevelsAreFound),
 };
 
 TEST_MAIN(tests)

@@ -21,7 +21,7 @@ static void WriteRecords(TestModel *t, const char *odd)
   TestWriteFile(t, "records.csv", text);
 }
 
-#define JOB(weight, variances)                                                                                               \
+#define JOB(weight, variances)                                                                                                                       \
   "records: {file: records.csv, missing: [NA]" weight "}\nmodel: [\"y ~ 1 + iid(herd)\", \"z ~ 1\"]\nvariances: " variances "\n"
 
 static void test_records_have_the_residual_matrix_of_their_class(void **state)
@@ -35,7 +35,8 @@ static void test_records_have_the_residual_matrix_of_their_class(void **state)
   (void)state;
   TestModelBegin(&t);
   WriteRecords(&t, NULL);
-  TestCall(TestModelSetUp(&t, JOB("", "{iid(herd): 3, residual: {by: class, value: {c: [[100, 0], [0, 10]], a: [[20, 0], [0, 2]], b: [[50, 0], [0, 5]]}}}")));
+  TestCall(TestModelSetUp(
+      &t, JOB("", "{iid(herd): 3, residual: {by: class, value: {c: [[100, 0], [0, 10]], a: [[20, 0], [0, 2]], b: [[50, 0], [0, 5]]}}}")));
   view = MeritModelRecords(t.model);
   TestCall(MeritModelRecordLines(t.model, &line));
   for (int32_t i = 0; i < view->n_records; i++) {
@@ -108,7 +109,8 @@ static void test_a_weight_that_is_missing_is_an_error_where_the_trait_is_there(v
     TestModelBegin(&t);
     WriteRecords(&t, odd[k % 3]); /* line 15, of y and z, but of z alone in the last case */
     if (k < 3)
-      TestRaises(MERIT_ERROR_INPUT, k == 0 ? "records.csv:15: the weight in column w is missing" : "records.csv:15: the weight in column w is not a positive number",
+      TestRaises(MERIT_ERROR_INPUT,
+                 k == 0 ? "records.csv:15: the weight in column w is missing" : "records.csv:15: the weight in column w is not a positive number",
                  TestModelSetUp(&t, JOB(", weight: {z: w}", "{iid(herd): 3, residual: [[2, 0], [0, 3]]}")));
     else TestCall(TestModelSetUp(&t, JOB(", weight: {y: w}", "{iid(herd): 3, residual: [[2, 0], [0, 3]]}")));
     TestModelEnd(&t);

@@ -7,27 +7,27 @@
 
 /* Two traits with missing values, weights, a covariate with a large mean, correlated direct and maternal effects, a random slope,
    SNPs with a missing call, columns of markers; i1 has two records */
-static const char records[] = "cow,dam,herd,age,w,m1,m2,milk,fat\n"
-                              "c1,a2,h2,41,1,0,2,10.5,3.1\n"
-                              "c1,a2,h1,42.5,2,0,2,11.5,NA\n"
-                              "c2,a2,h1,40,1,1,1,9,2.2\n"
-                              "c3,c2,h2,43,0.5,2,0,NA,2.9\n"
-                              "c4,0,h3,44,1,1,2,12,3.3\n"
-                              "c5,c4,h3,39,3,0,1,8.25,2.0\n";
-static const char pedigree[] = "id,sire,dam\nc1,a1,a2\nc2,a1,a2\nc3,c1,c2\nc4,a3,0\nc5,c1,c4\n";
+static const char records[]   = "cow,dam,herd,age,w,m1,m2,milk,fat\n"
+                                "c1,a2,h2,41,1,0,2,10.5,3.1\n"
+                                "c1,a2,h1,42.5,2,0,2,11.5,NA\n"
+                                "c2,a2,h1,40,1,1,1,9,2.2\n"
+                                "c3,c2,h2,43,0.5,2,0,NA,2.9\n"
+                                "c4,0,h3,44,1,1,2,12,3.3\n"
+                                "c5,c4,h3,39,3,0,1,8.25,2.0\n";
+static const char pedigree[]  = "id,sire,dam\nc1,a1,a2\nc2,a1,a2\nc3,c1,c2\nc4,a3,0\nc5,c1,c4\n";
 static const char genotypes[] = "c1 0 1 2 0\nc2 1 1 5 1\nc3 2 0 1 1\nc4 1 2 0 0\nc5 0 1 1 2\n";
-#define JOB(snp) \
-  "records: {file: records.csv, weight: {milk: w}}\n" \
-  "pedigree: {file: pedigree.csv}\n" \
-  "genotypes: {text: genotypes.txt}\n" \
-  "model:\n" \
-  "  - \"milk ~ herd + cov(age) + gen = ped(cow + dam) + slope = iid(herd + herd:cov(age)) + snp(cow)\"\n" \
-  "  - \"fat ~ herd + gen = ped(cow) + snp(cow) + marks = ridge(m1 + m2)\"\n" \
-  "variances:\n" \
-  "  gen: [[3, 0.5, -0.4], [0.5, 1, 0.1], [-0.4, 0.1, 0.8]]\n" \
-  "  slope: [[2, 0.1], [0.1, 0.05]]\n" \
-  "  snp(cow): " snp "\n" \
-  "  marks: 0.7\n" \
+#define JOB(snp)                                                                                                                                     \
+  "records: {file: records.csv, weight: {milk: w}}\n"                                                                                                \
+  "pedigree: {file: pedigree.csv}\n"                                                                                                                 \
+  "genotypes: {text: genotypes.txt}\n"                                                                                                               \
+  "model:\n"                                                                                                                                         \
+  "  - \"milk ~ herd + cov(age) + gen = ped(cow + dam) + slope = iid(herd + herd:cov(age)) + snp(cow)\"\n"                                           \
+  "  - \"fat ~ herd + gen = ped(cow) + snp(cow) + marks = ridge(m1 + m2)\"\n"                                                                        \
+  "variances:\n"                                                                                                                                     \
+  "  gen: [[3, 0.5, -0.4], [0.5, 1, 0.1], [-0.4, 0.1, 0.8]]\n"                                                                                       \
+  "  slope: [[2, 0.1], [0.1, 0.05]]\n"                                                                                                               \
+  "  snp(cow): " snp "\n"                                                                                                                            \
+  "  marks: 0.7\n"                                                                                                                                   \
   "  residual: [[5, 1], [1, 2]]\n"
 static const char job[] = JOB("[[0.3, 0.1], [0.1, 0.2]]");
 /* SNP effects of both traits are one: equations and components differ */
@@ -35,11 +35,11 @@ static const char singular[] = JOB("[[0.4, 0.2], [0.2, 0.1]]");
 
 /* the same data as numbers; -1: unknown parent, NAN: missing */
 enum { N = 6, ANIMALS = 8, SNPS = 4 };
-static const char *const cow[N]  = {"c1", "c1", "c2", "c3", "c4", "c5"}, *const dam[N] = {"a2", "a2", "a2", "c2", "", "c4"};
+static const char *const cow[N] = {"c1", "c1", "c2", "c3", "c4", "c5"}, *const dam[N] = {"a2", "a2", "a2", "c2", "", "c4"};
 static const char *const herd[N] = {"h2", "h1", "h1", "h2", "h3", "h3"};
 static const double      age[N] = {41, 42.5, 40, 43, 44, 39}, weight[N] = {1, 2, 1, .5, 1, 3};
 static const double      m1[N] = {0, 0, 1, 2, 1, 0}, m2[N] = {2, 2, 1, 0, 2, 1};
-static const bool        has[N][2] = {{1, 1}, {1, 0}, {1, 1}, {0, 1}, {1, 1}, {1, 1}};
+static const bool        has[N][2]       = {{1, 1}, {1, 0}, {1, 1}, {0, 1}, {1, 1}, {1, 1}};
 static const char *const animal[ANIMALS] = {"a1", "a2", "a3", "c1", "c2", "c3", "c4", "c5"};
 static const int         sire[ANIMALS] = {-1, -1, -1, 0, 0, 3, 2, 3}, mother[ANIMALS] = {-1, -1, -1, 1, 1, 4, -1, 6};
 static const double      code[5][SNPS] = {{0, 1, 2, 0}, {1, 1, NAN, 1}, {2, 0, 1, 1}, {1, 2, 0, 0}, {0, 1, 1, 2}};
@@ -203,7 +203,7 @@ static double DataPart(const Table *t)
 static double QuadraticForm(const Table *t)
 {
   static const double G_gen[] = {3, .5, -.4, .5, 1, .1, -.4, .1, .8}, G_slope[] = {2, .1, .1, .05}, G_snp[] = {.3, .1, .1, .2};
-  double              sum     = DataPart(t);
+  double              sum = DataPart(t);
 
   /* c3's parents are full sibs, but nobody descends from it: no Mendelian variance depends on an inbred parent */
   for (int i = 0; i < ANIMALS; i++) {
@@ -275,7 +275,7 @@ static void TestOperatorIsSymmetricAndBlocksAreColumns(void **state)
   (void)state;
   Begin(&t);
   TestCall(MeritMatCreateMME(t.model, &C));
-  n = MeritModelLayout(t.model)->n_owned;
+  n    = MeritModelLayout(t.model)->n_owned;
   x[0] = Values(t.model, "a"), x[1] = Values(t.model, "b"), x[2] = Values(t.model, "c");
   for (int32_t i = 0; i < n; i++)
     for (int j = 0; j < 3; j++) X[i * 3 + j] = x[j][i];
@@ -316,8 +316,7 @@ static double *Dense(MeritModel model, Mat C, int n, const int id[])
 static void AssertSymmetric(int n, const double *dense)
 {
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < i; j++)
-      assert_true(fabs(dense[i * n + j] - dense[j * n + i]) <= 1e-14 * sqrt(dense[i * n + i] * dense[j * n + j]));
+    for (int j = 0; j < i; j++) assert_true(fabs(dense[i * n + j] - dense[j * n + i]) <= 1e-14 * sqrt(dense[i * n + i] * dense[j * n + j]));
 }
 
 /* e_i'C e_j from quadratic forms of the data alone: (Q(e_i + e_j) - Q(e_i) - Q(e_j)) / 2; constrained equations are those of the identity */
@@ -335,8 +334,8 @@ static void TestEveryEntryIsThatOfTheData(void **state)
   Begin(&t);
   TestCall(MeritMatCreateMME(t.model, &C));
   n_owned = MeritModelLayout(t.model)->n_owned;
-  first = MeritModelLayout(t.model)->first;
-  n = MeritModelLayout(t.model)->n_all;
+  first   = MeritModelLayout(t.model)->first;
+  n       = MeritModelLayout(t.model)->n_all;
   assert_in_range(n, 40, 64);
   for (int32_t i = 0; i < n_owned; i++) id[i] = (int)first + i, constrained[id[i]] = MeritModelEquationState(t.model)[i] != MERIT_EQ_OK;
   MPI_Allreduce(MPI_IN_PLACE, constrained, (int)n, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
@@ -363,7 +362,7 @@ static void TestEveryEntryIsThatOfTheData(void **state)
 /* Two animals, one the sire of the other, a record each: C by hand, also where ranks have nothing */
 static void TestRanksWithoutEquationsTakePart(void **state)
 {
-  static const double expected[9] = {1, .5, .5, .5, .5 + 1. / 3, -1. / 6, .5, -1. / 6, .5 + 1. / 3};
+  static const double  expected[9] = {1, .5, .5, .5, .5 + 1. / 3, -1. / 6, .5, -1. / 6, .5 + 1. / 3};
   const MeritTermView *term;
   TestModel            t;
   Mat                  C;
@@ -405,7 +404,7 @@ static void TestDiagonalBlocksAreThoseOfTheOperator(void **state)
   (void)state;
   Begin(&t);
   TestCall(MeritMatCreateMME(t.model, &C));
-  n = MeritModelLayout(t.model)->n_owned;
+  n     = MeritModelLayout(t.model)->n_owned;
   first = MeritModelLayout(t.model)->first;
   n_all = MeritModelLayout(t.model)->n_all;
   TestCall(MeritMMEBlockDiagonal(C, &blocks));
@@ -440,8 +439,8 @@ static void TestFittedValuesAndTheirProjectionAreThoseOfTheData(void **state)
   (void)state;
   Begin(&t);
   TestCall(MeritMatCreateMME(t.model, &C));
-  view    = MeritModelRecords(t.model);
-  x       = Values(t.model, "f");
+  view = MeritModelRecords(t.model);
+  x    = Values(t.model, "f");
   TestCall(MeritMMEFitted(C, x, fitted));
   Collect(t.model, x, &table);
   for (int i = 0; i < N; i++)
@@ -461,13 +460,13 @@ static void TestFittedValuesAndTheirProjectionAreThoseOfTheData(void **state)
 static void TestNewVariancesReachThePreconditioner(void **state)
 {
   static const double gen[] = {6, 1, -.8, 1, 2, .2, -.8, .2, 1.6}, slope[] = {4, .2, .2, .1}, snp[] = {.6, .2, .2, .4}, marks[] = {1.4},
-                      R[]    = {10, 2, 2, 4};
-  const double *const G[]     = {NULL, NULL, NULL, gen, slope, snp, marks}, *const residual[] = {R};
-  TestModel           t;
-  Mat                 C;
-  PC                  pc;
-  double             *x, before[256], after[256];
-  int32_t             n;
+                      R[] = {10, 2, 2, 4};
+  const double *const G[] = {NULL, NULL, NULL, gen, slope, snp, marks}, *const residual[] = {R};
+  TestModel t;
+  Mat       C;
+  PC        pc;
+  double   *x, before[256], after[256];
+  int32_t   n;
 
   (void)state;
   Begin(&t);
@@ -513,10 +512,10 @@ static void CheckPasses(MeritModel model, Mat C, int k)
 static void TestOnePassOverTheGenotypesGivesTheSameProduct(void **state)
 {
   static const double gen[] = {3, .5, -.4, .5, 1, .1, -.4, .1, .8}, slope[] = {2, .1, .1, .05}, snp[] = {.3, .1, .1, .2}, marks[] = {.7},
-                      R[]    = {7, -1, -1, 4};
-  const double *const G[]     = {NULL, NULL, NULL, gen, slope, snp, marks}, *const residual[] = {R};
-  TestModel           t;
-  Mat                 C;
+                      R[] = {7, -1, -1, 4};
+  const double *const G[] = {NULL, NULL, NULL, gen, slope, snp, marks}, *const residual[] = {R};
+  TestModel t;
+  Mat       C;
 
   (void)state;
   for (int i = 0; i < 2; i++) {
@@ -562,15 +561,11 @@ static void TestThreadsGiveTheSameProduct(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestQuadraticFormIsThatOfTheData),
-  cmocka_unit_test(TestEveryEntryIsThatOfTheData),
-  cmocka_unit_test(TestRanksWithoutEquationsTakePart),
-  cmocka_unit_test(TestOperatorIsSymmetricAndBlocksAreColumns),
-  cmocka_unit_test(TestDiagonalBlocksAreThoseOfTheOperator),
-  cmocka_unit_test(TestFittedValuesAndTheirProjectionAreThoseOfTheData),
-  cmocka_unit_test(TestNewVariancesReachThePreconditioner),
-  cmocka_unit_test(TestOnePassOverTheGenotypesGivesTheSameProduct),
-  cmocka_unit_test(TestThreadsGiveTheSameProduct),
+    cmocka_unit_test(TestQuadraticFormIsThatOfTheData),        cmocka_unit_test(TestEveryEntryIsThatOfTheData),
+    cmocka_unit_test(TestRanksWithoutEquationsTakePart),       cmocka_unit_test(TestOperatorIsSymmetricAndBlocksAreColumns),
+    cmocka_unit_test(TestDiagonalBlocksAreThoseOfTheOperator), cmocka_unit_test(TestFittedValuesAndTheirProjectionAreThoseOfTheData),
+    cmocka_unit_test(TestNewVariancesReachThePreconditioner),  cmocka_unit_test(TestOnePassOverTheGenotypesGivesTheSameProduct),
+    cmocka_unit_test(TestThreadsGiveTheSameProduct),
 };
 
 TEST_MAIN(tests)

@@ -6,28 +6,27 @@
 
 enum { MOST = 512 };
 
-static const char records[] = "cow,dam,herd,age,w,m1,m2,milk,fat\n"
-                              "c1,a2,h2,41,1,0,2,10.5,3.1\n"
-                              "c1,a2,h1,42.5,2,0,2,11.5,NA\n"
-                              "c2,a2,h1,40,1,1,1,9,2.2\n"
-                              "c3,c2,h2,43,0.5,2,0,NA,2.9\n"
-                              "c4,0,h3,44,1,1,2,12,3.3\n"
-                              "c5,c4,h3,39,3,0,1,8.25,2.0\n";
-static const char pedigree[] = "id,sire,dam\nc1,a1,a2\nc2,a1,a2\nc3,c1,c2\nc4,a3,0\nc5,c1,c4\n";
+static const char records[]   = "cow,dam,herd,age,w,m1,m2,milk,fat\n"
+                                "c1,a2,h2,41,1,0,2,10.5,3.1\n"
+                                "c1,a2,h1,42.5,2,0,2,11.5,NA\n"
+                                "c2,a2,h1,40,1,1,1,9,2.2\n"
+                                "c3,c2,h2,43,0.5,2,0,NA,2.9\n"
+                                "c4,0,h3,44,1,1,2,12,3.3\n"
+                                "c5,c4,h3,39,3,0,1,8.25,2.0\n";
+static const char pedigree[]  = "id,sire,dam\nc1,a1,a2\nc2,a1,a2\nc3,c1,c2\nc4,a3,0\nc5,c1,c4\n";
 static const char genotypes[] = "c1 0 1 2 0\nc2 1 1 5 1\nc3 2 0 1 1\nc4 1 2 0 0\nc5 0 1 1 2\n";
-static const char job[] =
-  "records: {file: records.csv, weight: {milk: w}}\n"
-  "pedigree: {file: pedigree.csv}\n"
-  "genotypes: {text: genotypes.txt}\n"
-  "model:\n"
-  "  - \"milk ~ herd + cov(age) + gen = ped(cow + dam) + slope = iid(herd + herd:cov(age)) + snp(cow)\"\n"
-  "  - \"fat ~ herd + gen = ped(cow) + snp(cow) + marks = ridge(m1 + m2)\"\n"
-  "variances:\n"
-  "  gen: [[3, 0.5, -0.4], [0.5, 1, 0.1], [-0.4, 0.1, 0.8]]\n"
-  "  slope: [[2, 0.1], [0.1, 0.05]]\n"
-  "  snp(cow): [[0.3, 0.1], [0.1, 0.2]]\n"
-  "  marks: 0.7\n"
-  "  residual: [[5, 1], [1, 2]]\n";
+static const char job[]       = "records: {file: records.csv, weight: {milk: w}}\n"
+                                "pedigree: {file: pedigree.csv}\n"
+                                "genotypes: {text: genotypes.txt}\n"
+                                "model:\n"
+                                "  - \"milk ~ herd + cov(age) + gen = ped(cow + dam) + slope = iid(herd + herd:cov(age)) + snp(cow)\"\n"
+                                "  - \"fat ~ herd + gen = ped(cow) + snp(cow) + marks = ridge(m1 + m2)\"\n"
+                                "variances:\n"
+                                "  gen: [[3, 0.5, -0.4], [0.5, 1, 0.1], [-0.4, 0.1, 0.8]]\n"
+                                "  slope: [[2, 0.1], [0.1, 0.05]]\n"
+                                "  snp(cow): [[0.3, 0.1], [0.1, 0.2]]\n"
+                                "  marks: 0.7\n"
+                                "  residual: [[5, 1], [1, 2]]\n";
 
 /* What each of the entries of op.h and pc.h gives with an operator */
 enum { ENTRY_APPLY, ENTRY_PROJECT, ENTRY_FITTED, ENTRY_BLOCKS, ENTRY_DIAGONAL, ENTRY_PC_BLOCK, ENTRY_PC_PETSC, ENTRY_STATE, ENTRIES };
@@ -96,7 +95,7 @@ static void CheckEntry(const TestModel *t, Mat C, PC pc, int entry, const double
 static void TestEveryEntryNoticesNewVariances(void **state)
 {
   static const double gen[] = {3, .5, -.4, .5, 1, .1, -.4, .1, .8}, slope[] = {2, .1, .1, .05}, snp[] = {.4, .2, .2, .1}, marks[] = {.7},
-                      R[]    = {7, -1, -1, 4};
+                      R[] = {7, -1, -1, 4};
   const double *const G[] = {NULL, NULL, NULL, gen, slope, snp, marks}, *const residual[] = {R};
   TestModel t;
   Mat       C;
@@ -124,7 +123,7 @@ static void TestEveryEntryNoticesNewVariances(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestEveryEntryNoticesNewVariances),
+    cmocka_unit_test(TestEveryEntryNoticesNewVariances),
 };
 
 TEST_MAIN(tests)

@@ -100,8 +100,7 @@ static void CheckStart(TestModel *t, Mat C, MeritFusedPass joint, int32_t n, dou
     q[i] = before[i] - q[i];
   }
   for (int32_t i = 0; i < n; i++)
-    if (fabs(q[i] - r[i]) > 1e-9 * (1.0 + fabs(before[i])))
-      fail_msg("equation %d: %.15g, and %.15g by the operator", (int)i, r[i], q[i]);
+    if (fabs(q[i] - r[i]) > 1e-9 * (1.0 + fabs(before[i]))) fail_msg("equation %d: %.15g, and %.15g by the operator", (int)i, r[i], q[i]);
   free(x);
   free(q);
   free(before);
@@ -109,16 +108,16 @@ static void CheckStart(TestModel *t, Mat C, MeritFusedPass joint, int32_t n, dou
 
 static void CheckJoint(TestModel *t)
 {
-  Mat        C;
-  PC         pc;
+  Mat            C;
+  PC             pc;
   MeritFusedPass joint;
-  int32_t    n;
-  int64_t    first, room;
-  double    *r, *u, *w, *U, *W, sums[2], ru = 0.0, uCu = 0.0;
+  int32_t        n;
+  int64_t        first, room;
+  double        *r, *u, *w, *U, *W, sums[2], ru = 0.0, uCu = 0.0;
 
   Make(t, &C, &pc, &joint);
   assert_non_null(joint);
-  n = MeritModelLayout(t->model)->n_owned;
+  n     = MeritModelLayout(t->model)->n_owned;
   first = MeritModelLayout(t->model)->first;
   TestCall(MeritMMEWorkLength(C, 1, &room));
   r = calloc((size_t)n + 1, sizeof(*r)), U = calloc((size_t)n + 1, sizeof(*U)), W = calloc((size_t)n + 1, sizeof(*W));
@@ -233,16 +232,16 @@ static void TestRanksWithoutAnimals(void **state)
 static void TestOtherModelsHaveNoJoint(void **state)
 {
   static const char *const jobs[] = {
-    FILES "model: \"milk ~ herd + ped(cow) + pe = iid(cow)\"\nvariances: {ped(cow): 3, pe: 1, residual: 5}\n",
-    FILES "model: \"milk ~ ped(cow) + iid(herd)\"\nvariances: {ped(cow): 3, iid(herd): 1, residual: 5}\n",
-    FILES "model: [\"milk ~ herd + ped(cow)\", \"fat ~ ped(cow)\"]\nvariances: {ped(cow): [[3, 1], [1, 2]], residual: [[5, 1], [1, 4]]}\n",
+      FILES "model: \"milk ~ herd + ped(cow) + pe = iid(cow)\"\nvariances: {ped(cow): 3, pe: 1, residual: 5}\n",
+      FILES "model: \"milk ~ ped(cow) + iid(herd)\"\nvariances: {ped(cow): 3, iid(herd): 1, residual: 5}\n",
+      FILES "model: [\"milk ~ herd + ped(cow)\", \"fat ~ ped(cow)\"]\nvariances: {ped(cow): [[3, 1], [1, 2]], residual: [[5, 1], [1, 4]]}\n",
   };
 
   (void)state;
   for (int i = 0; i < 3; i++) {
-    TestModel  t;
-    Mat        C;
-    PC         pc;
+    TestModel      t;
+    Mat            C;
+    PC             pc;
     MeritFusedPass joint;
 
     TestModelBegin(&t);
@@ -257,15 +256,15 @@ static void TestOtherModelsHaveNoJoint(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestOneTraitWithAnInterceptAndHerds),
-  cmocka_unit_test(TestOneTraitWithWeightsCovariatesAndAliasedClasses),
-  cmocka_unit_test(TestNoFixedEffects),
-  cmocka_unit_test(TestTwoTraitsWithMissingValues),
-  cmocka_unit_test(TestThreeTraits),
-  cmocka_unit_test(TestThreeTraitsWithMissingValues),
-  cmocka_unit_test(TestFourTraits),
-  cmocka_unit_test(TestRanksWithoutAnimals),
-  cmocka_unit_test(TestOtherModelsHaveNoJoint),
+    cmocka_unit_test(TestOneTraitWithAnInterceptAndHerds),
+    cmocka_unit_test(TestOneTraitWithWeightsCovariatesAndAliasedClasses),
+    cmocka_unit_test(TestNoFixedEffects),
+    cmocka_unit_test(TestTwoTraitsWithMissingValues),
+    cmocka_unit_test(TestThreeTraits),
+    cmocka_unit_test(TestThreeTraitsWithMissingValues),
+    cmocka_unit_test(TestFourTraits),
+    cmocka_unit_test(TestRanksWithoutAnimals),
+    cmocka_unit_test(TestOtherModelsHaveNoJoint),
 };
 
 TEST_MAIN(tests)

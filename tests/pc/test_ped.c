@@ -102,7 +102,7 @@ static void TestPreconditionerIsSymmetricDefiniteAndKnowsBlocks(void **state)
   TestModelBegin(&t);
   WriteHerds(&t);
   TestCall(TestModelSetUp(&t, herd_job));
-  n = MeritModelLayout(t.model)->n_owned;
+  n     = MeritModelLayout(t.model)->n_owned;
   first = MeritModelLayout(t.model)->first;
   TestCall(MeritMatCreateMME(t.model, &C));
   TestCall(MeritPCRegisterAll());
@@ -149,9 +149,9 @@ static void TestIterationsAreFewAndTheSameAtAnyNumberOfRanks(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestFactorIsExactWithoutCouplesOfParents),
-  cmocka_unit_test(TestPreconditionerIsSymmetricDefiniteAndKnowsBlocks),
-  cmocka_unit_test(TestIterationsAreFewAndTheSameAtAnyNumberOfRanks),
+    cmocka_unit_test(TestFactorIsExactWithoutCouplesOfParents),
+    cmocka_unit_test(TestPreconditionerIsSymmetricDefiniteAndKnowsBlocks),
+    cmocka_unit_test(TestIterationsAreFewAndTheSameAtAnyNumberOfRanks),
 };
 
 TEST_MAIN(tests)

@@ -4,9 +4,9 @@
 
 enum { N_RECORDS = 6, N_FIXED = 3, N_ANIMALS = 5, N_EQUATIONS = N_FIXED + N_ANIMALS, N_REGRESSORS = 3 };
 
-static const char *const records = "id,herd,y\nc,1,4\nd,1,5\ne,2,7\nc,2,3\nd,2,6\ne,1,8\n";
+static const char *const records  = "id,herd,y\nc,1,4\nd,1,5\ne,2,7\nc,2,3\nd,2,6\ne,1,8\n";
 static const char *const pedigree = "id,sire,dam\na,0,0\nb,0,0\nc,a,b\nd,a,b\ne,c,b\n";
-static const char *const files = "records: {file: records.csv}\npedigree: {file: pedigree.csv}\noutput: out\n";
+static const char *const files    = "records: {file: records.csv}\npedigree: {file: pedigree.csv}\noutput: out\n";
 
 static const char *const fixed_herds  = "model: y ~ herd + ped(id)\nvariances: {ped(id): 2, residual: 4}\n";
 static const char *const random_herds = "model: y ~ iid(herd) + ped(id)\nvariances: {ped(id): 2, iid(herd): 1, residual: 4}\n";
@@ -58,7 +58,7 @@ static void test_the_memory_of_a_rank_is_the_sum_of_its_arrays(void **state)
   Begin(&c, fixed_herds, "");
   SetUp(&c);
   TestCall(MeritPlanGetMemory(c.plan, 1, &m));
-  assert_int_equal(m.vectors, 8 * 8 * N_EQUATIONS);                        /* eight vectors of doubles */
+  assert_int_equal(m.vectors, 8 * 8 * N_EQUATIONS); /* eight vectors of doubles */
   assert_int_equal(m.records, N_RECORDS * (12 + 24 + N_REGRESSORS * (24 + 4)));
   assert_int_equal(m.levels, N_EQUATIONS * (16 + 32 + 8 + 1 + 8) + N_ANIMALS * (16 + 48));
   assert_int_equal(m.genotypes, 0);
@@ -69,8 +69,8 @@ static void test_the_memory_of_a_rank_is_the_sum_of_its_arrays(void **state)
 
 static void test_an_iteration_moves_what_operator_preconditioner_and_solver_move(void **state)
 {
-  MeritPlanIteration       one, two;
-  Case                     c;
+  MeritPlanIteration one, two;
+  Case               c;
 
   (void)state;
   for (int m = 0; m < 2; m++) {
@@ -86,7 +86,8 @@ static void test_an_iteration_moves_what_operator_preconditioner_and_solver_move
     assert_true(two.work.bytes == one.work.bytes / 2);
     assert_true(two.work.reductions == (m ? 3.0 : 2.0));
     assert_true(two.work.sent >= 8.0 * (4 + 2 * 3) && two.work.messages > 0.0);
-    assert_true(PetscAbsReal(two.seconds - (two.work.bytes / 1000.0 + two.work.sent / 100.0 + 0.5 * (two.work.messages + two.work.reductions))) < 1e-12 * two.seconds);
+    assert_true(PetscAbsReal(two.seconds - (two.work.bytes / 1000.0 + two.work.sent / 100.0 + 0.5 * (two.work.messages + two.work.reductions))) <
+                1e-12 * two.seconds);
     End(&c);
   }
 }

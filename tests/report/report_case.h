@@ -26,7 +26,7 @@ static void Begin(Case *c, const char job[])
   TestCall(MeritReportSetFromConfig(c->report, c->job));
   TestCall(MeritModelSetUp(c->model));
   n_owned = MeritModelLayout(c->model)->n_owned;
-  c->x = calloc((size_t)n_owned + 1, sizeof(*c->x));
+  c->x    = calloc((size_t)n_owned + 1, sizeof(*c->x));
   snprintf(path, sizeof(path), "%s/out", test_folder);
   TestCall(MeritOutputOpen(PETSC_COMM_WORLD, path, true, &c->out));
 }

@@ -3,18 +3,18 @@
 #include "report_case.h"
 #include <math.h>
 
-static const char *const records = "id,milk\nx,10\nc,11\na,12\nx,13\n";
+static const char *const records  = "id,milk\nx,10\nc,11\na,12\nx,13\n";
 static const char *const pedigree = "id,sire,dam\nc,a,b\na,0,0\n";
 /* the second SNP does not vary; the others have frequencies 1/2 and 3/4: sum of 2pq = 7/8 */
 static const char *const genotypes = "a 0 0 2\nx 1 0 1\nc 2 0 5\n";
-static const char *const job = "records: {file: records.csv}\n"
-                               "pedigree: {file: pedigree.csv}\n"
-                               "genotypes: {text: genotypes.txt, scale: vanraden}\n"
-                               "model: \"milk ~ snp(id)\"\n"
-                               "variances:\n"
-                               "  snp(id): 2\n"
-                               "  residual: 4\n"
-                               "output: out\n";
+static const char *const job       = "records: {file: records.csv}\n"
+                                     "pedigree: {file: pedigree.csv}\n"
+                                     "genotypes: {text: genotypes.txt, scale: vanraden}\n"
+                                     "model: \"milk ~ snp(id)\"\n"
+                                     "variances:\n"
+                                     "  snp(id): 2\n"
+                                     "  residual: 4\n"
+                                     "output: out\n";
 
 static void Files(void)
 {
@@ -30,8 +30,7 @@ static void Effects(Case *c)
   const MeritTermView *views;
 
   MeritModelTerms(c->model, &views);
-  for (int32_t i = 0; i < views[1].n_owned; i++)
-    c->x[views[1].eq_owned + i] = (double)(views[1].canonical[i] + 1) * sqrt(7. / 8);
+  for (int32_t i = 0; i < views[1].n_owned; i++) c->x[views[1].eq_owned + i] = (double)(views[1].canonical[i] + 1) * sqrt(7. / 8);
 }
 
 static void TestEffectsAreThoseOfOneCopyOfTheCountedAllele(void **state)
@@ -70,7 +69,7 @@ static void TestGenotypedAnimalsWithoutPedigreeComeLast(void **state)
   Begin(&c, job);
   row_first = MeritGenotypesTile(MeritModelGenotypes(c.model))->row_first;
   n_rows    = MeritGenotypesTile(MeritModelGenotypes(c.model))->n_rows;
-  g = calloc((size_t)n_rows + 1, sizeof(*g));
+  g         = calloc((size_t)n_rows + 1, sizeof(*g));
   for (int64_t i = 0; i < n_rows; i++) g[i] = 100. + (double)(row_first + i);
   genomic[1] = g;
   TestCall(MeritReportAnimals(c.report, c.out, c.x, genomic));
@@ -87,13 +86,13 @@ static void TestGenotypedAnimalsWithoutPedigreeComeLast(void **state)
 /* The first genetic term counts the records; a sum is NA where one of its parts is */
 static void TestTermsAreSummedWhereAllPartsAreKnown(void **state)
 {
-  static const char *const both = "records: {file: records.csv}\n"
-                                  "pedigree: {file: pedigree.csv}\n"
-                                  "genotypes: {text: genotypes.txt}\n"
-                                  "model: \"milk ~ ped(id) + snp(id)\"\n"
-                                  "variances: {ped(id): 1, snp(id): 2, residual: 4}\n"
-                                  "output: {folder: out}\n"
-                                  "ebv: {sum: snp(id) + ped(id)}\n";
+  static const char *const both       = "records: {file: records.csv}\n"
+                                        "pedigree: {file: pedigree.csv}\n"
+                                        "genotypes: {text: genotypes.txt}\n"
+                                        "model: \"milk ~ ped(id) + snp(id)\"\n"
+                                        "variances: {ped(id): 1, snp(id): 2, residual: 4}\n"
+                                        "output: {folder: out}\n"
+                                        "ebv: {sum: snp(id) + ped(id)}\n";
   const double            *genomic[3] = {NULL, NULL, NULL};
   int64_t                  n_rows;
   double                  *g;
@@ -104,7 +103,7 @@ static void TestTermsAreSummedWhereAllPartsAreKnown(void **state)
   FileMake("pedigree.csv", "id,sire,dam\nc,a,b\na,0,0\nx,0,0\n");
   Begin(&c, both);
   n_rows = MeritGenotypesTile(MeritModelGenotypes(c.model))->n_rows;
-  g = calloc((size_t)n_rows + 1, sizeof(*g));
+  g      = calloc((size_t)n_rows + 1, sizeof(*g));
   for (int64_t i = 0; i < n_rows; i++) g[i] = 8;
   genomic[2] = g;
   TestCall(MeritReportAnimals(c.report, c.out, c.x, genomic));
@@ -170,11 +169,11 @@ static void TestExclusionsStandByKindLineAndId(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestExclusionsStandByKindLineAndId),
-  cmocka_unit_test(TestEffectsAreThoseOfOneCopyOfTheCountedAllele),
-  cmocka_unit_test(TestGenotypedAnimalsWithoutPedigreeComeLast),
-  cmocka_unit_test(TestTermsAreSummedWhereAllPartsAreKnown),
-  cmocka_unit_test(TestEffectsComeBackAsAStart),
+    cmocka_unit_test(TestExclusionsStandByKindLineAndId),
+    cmocka_unit_test(TestEffectsAreThoseOfOneCopyOfTheCountedAllele),
+    cmocka_unit_test(TestGenotypedAnimalsWithoutPedigreeComeLast),
+    cmocka_unit_test(TestTermsAreSummedWhereAllPartsAreKnown),
+    cmocka_unit_test(TestEffectsComeBackAsAStart),
 };
 
 TEST_MAIN(tests)

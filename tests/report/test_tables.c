@@ -5,13 +5,13 @@
 #include "report_case.h"
 #include <math.h>
 
-static const char *const records = "id,herd,milk,fat\n"
-                                   "b,H2,10,1\n"
-                                   "a,H1,12,NA\n"
-                                   "c,H2,11,3\n"
-                                   "d,H1,NA,NA\n"
-                                   "a,H2,9,2\n";
-static const char *const pedigree = "id,sire,dam\nc,a,b\na,0,0\ne,c,b\nd,0,0\n";
+static const char *const records    = "id,herd,milk,fat\n"
+                                      "b,H2,10,1\n"
+                                      "a,H1,12,NA\n"
+                                      "c,H2,11,3\n"
+                                      "d,H1,NA,NA\n"
+                                      "a,H2,9,2\n";
+static const char *const pedigree   = "id,sire,dam\nc,a,b\na,0,0\ne,c,b\nd,0,0\n";
 static const char *const two_traits = "records: {file: records.csv}\n"
                                       "pedigree: {file: pedigree.csv}\n"
                                       "model: [\"milk ~ herd + ped(id)\", \"fat ~ herd + ped(id)\"]\n"
@@ -108,15 +108,14 @@ static void TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums(void **st
   TestCall(MeritReportAnimals(c.report, c.out, c.x, none));
   End(&c);
   /* e's parents are dam and offspring: F = 1/4 */
-  AssertFile("out/animals.tsv",
-             "id\tinbreeding\tn_records\tn_offspring\t"
-             "milk.ped(id).ebv\tmilk.ped(id).reliability\tmilk.total.ebv\tmilk.total.reliability\t"
-             "fat.ped(id).ebv\tfat.ped(id).reliability\tfat.total.ebv\tfat.total.reliability\n"
-             "c\t0\t1\t1\t2000.125\tNA\t2000.125\tNA\t2001.125\tNA\t2001.125\tNA\n"
-             "a\t0\t2\t1\t2010.125\tNA\t2010.125\tNA\t2011.125\tNA\t2011.125\tNA\n"
-             "e\t0.25\t0\t0\t2020.125\tNA\t2020.125\tNA\t2021.125\tNA\t2021.125\tNA\n"
-             "d\t0\t0\t0\t2030.125\tNA\t2030.125\tNA\t2031.125\tNA\t2031.125\tNA\n"
-             "b\t0\t1\t2\t2040.125\tNA\t2040.125\tNA\t2041.125\tNA\t2041.125\tNA\n");
+  AssertFile("out/animals.tsv", "id\tinbreeding\tn_records\tn_offspring\t"
+                                "milk.ped(id).ebv\tmilk.ped(id).reliability\tmilk.total.ebv\tmilk.total.reliability\t"
+                                "fat.ped(id).ebv\tfat.ped(id).reliability\tfat.total.ebv\tfat.total.reliability\n"
+                                "c\t0\t1\t1\t2000.125\tNA\t2000.125\tNA\t2001.125\tNA\t2001.125\tNA\n"
+                                "a\t0\t2\t1\t2010.125\tNA\t2010.125\tNA\t2011.125\tNA\t2011.125\tNA\n"
+                                "e\t0.25\t0\t0\t2020.125\tNA\t2020.125\tNA\t2021.125\tNA\t2021.125\tNA\n"
+                                "d\t0\t0\t0\t2030.125\tNA\t2030.125\tNA\t2031.125\tNA\t2031.125\tNA\n"
+                                "b\t0\t1\t2\t2040.125\tNA\t2040.125\tNA\t2041.125\tNA\t2041.125\tNA\n");
   FolderRemove();
 }
 
@@ -295,8 +294,7 @@ static void TestSolutionsComeBackAsAStart(void **state)
   x = calloc((size_t)n_owned + 1, sizeof(*x));
   TestCall(MeritReportStart(again.report, path, x, &found));
   assert_int_equal(found, 15);
-  for (int32_t i = 0; i < n_owned; i++)
-    assert_true(x[i] == (MeritModelEquationState(again.model)[i] == MERIT_EQ_OK ? again.x[i] : 0));
+  for (int32_t i = 0; i < n_owned; i++) assert_true(x[i] == (MeritModelEquationState(again.model)[i] == MERIT_EQ_OK ? again.x[i] : 0));
   free(x);
   End(&again);
   FolderRemove();
@@ -392,18 +390,18 @@ static void TestSumsOfUnknownLabelsAreRefused(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder),
-  cmocka_unit_test(TestLevelsComeHomeFromAnyOwner),
-  cmocka_unit_test(TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums),
-  cmocka_unit_test(TestFittedValuesStandInFileOrderForObservedTraits),
-  cmocka_unit_test(TestExclusionsAreSortedAndCounted),
-  cmocka_unit_test(TestReasonsOfOneLineStandInTheirOrder),
-  cmocka_unit_test(TestRecordsAreCountedForAnimalsOfOtherRanks),
-  cmocka_unit_test(TestTraitsAndTermsAreSummarised),
-  cmocka_unit_test(TestSolutionsComeBackAsAStart),
-  cmocka_unit_test(TestOddLabelsAndNumbersSurviveTheRoundTrip),
-  cmocka_unit_test(TestUndeclaredCodesForMissingAreSuspected),
-  cmocka_unit_test(TestSumsOfUnknownLabelsAreRefused),
+    cmocka_unit_test(TestSolutionsStandInFormulaOrderLevelOrderAndComponentOrder),
+    cmocka_unit_test(TestLevelsComeHomeFromAnyOwner),
+    cmocka_unit_test(TestAnimalsStandInPedigreeOrderWithRecordsOffspringAndSums),
+    cmocka_unit_test(TestFittedValuesStandInFileOrderForObservedTraits),
+    cmocka_unit_test(TestExclusionsAreSortedAndCounted),
+    cmocka_unit_test(TestReasonsOfOneLineStandInTheirOrder),
+    cmocka_unit_test(TestRecordsAreCountedForAnimalsOfOtherRanks),
+    cmocka_unit_test(TestTraitsAndTermsAreSummarised),
+    cmocka_unit_test(TestSolutionsComeBackAsAStart),
+    cmocka_unit_test(TestOddLabelsAndNumbersSurviveTheRoundTrip),
+    cmocka_unit_test(TestUndeclaredCodesForMissingAreSuspected),
+    cmocka_unit_test(TestSumsOfUnknownLabelsAreRefused),
 };
 
 TEST_MAIN(tests)

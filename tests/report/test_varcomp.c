@@ -2,10 +2,10 @@
 #include "report_case.h"
 #include <math.h>
 
-static const char *const records = "id,sex,herd,milk,fat\n"
-                                   "a,f,1,10,1\n"
-                                   "b,m,1,12,4\n"
-                                   "c,f,2,11,3\n";
+static const char *const records    = "id,sex,herd,milk,fat\n"
+                                      "a,f,1,10,1\n"
+                                      "b,m,1,12,4\n"
+                                      "c,f,2,11,3\n";
 static const char *const two_traits = "records: {file: records.csv}\n"
                                       "model: [\"milk ~ g = iid(id + sex)\", \"fat ~ g = iid(id)\"]\n"
                                       "variances:\n"
@@ -50,12 +50,12 @@ static void TestComponentsAreNamedByTermRowAndColumn(void **state)
   Begin(&c, two_traits);
   ValuesMake(&c, &v);
   assert_int_equal(v.table.n, 9);
-  v.state[2]      = MERIT_ESTIMATE_FIXED;
-  v.state[3]      = MERIT_ESTIMATE_BOUNDARY;
-  v.estimate[3]   = 0;
+  v.state[2]       = MERIT_ESTIMATE_FIXED;
+  v.state[3]       = MERIT_ESTIMATE_BOUNDARY;
+  v.estimate[3]    = 0;
   v.covariance[30] = 0;
-  v.state[5]      = MERIT_ESTIMATE_NEGATIVE;
-  v.estimate[5]   = -0.25;
+  v.state[5]       = MERIT_ESTIMATE_NEGATIVE;
+  v.estimate[5]    = -0.25;
   TestCall(MeritReportVariances(c.report, c.out, &v.table));
   End(&c);
   AssertFile("out/varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\tshare\tshare_se\n"
@@ -109,7 +109,7 @@ static void TestWithoutCovariancesThereAreNoStandardErrorsAndWithoutConvergenceN
   Begin(&c, "records: {file: records.csv}\nmodel: milk ~ iid(id)\nvariances: {iid(id): 1, residual: 1}\noutput: {folder: out}\n");
   ValuesMake(&c, &v);
   v.table.covariance = v.table.monte_carlo = NULL;
-  v.table.converged = false;
+  v.table.converged                        = false;
   TestCall(MeritReportVariances(c.report, c.out, &v.table));
   End(&c);
   AssertFile("out/varcomp.tsv", "term\trow\tcolumn\testimate\tse\tse_mc\tstatus\tshare\tshare_se\n"
@@ -121,11 +121,11 @@ static void TestWithoutCovariancesThereAreNoStandardErrorsAndWithoutConvergenceN
 
 static void TestRoundsTakeThePlaceOfIterations(void **state)
 {
-  static const double       estimate[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-  const MeritReportRound    first = {.round = 0, .n = 9, .estimate = estimate, .log_likelihood = -12.5, .gradient = NAN, .change = NAN,
-                                     .seconds = 0.25, .step = "start"};
-  const MeritReportStep     step  = {.iteration = 1, .residual = 1};
-  Case                      c;
+  static const double    estimate[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const MeritReportRound first      = {
+           .round = 0, .n = 9, .estimate = estimate, .log_likelihood = -12.5, .gradient = NAN, .change = NAN, .seconds = 0.25, .step = "start"};
+  const MeritReportStep step = {.iteration = 1, .residual = 1};
+  Case                  c;
 
   (void)state;
   FolderMake();
@@ -145,9 +145,9 @@ static void TestRoundsTakeThePlaceOfIterations(void **state)
 static void TestFunctionsTestsAndAnovaHaveOneRowEach(void **state)
 {
   static const double    coefficient[2][2] = {{2.5, 1}, {0, 1}};
-  const MeritFunctionRow functions[] = {{"h2", 0.25, 0.125}, {"a\tb", -1, NAN}};
-  const MeritTestRow     tests[]     = {{"iid(id)", 3.5, 0.03125, 1, "0.5 chi2(0) + 0.5 chi2(1)"}};
-  const MeritAnovaRow    lines[]     = {{"iid(id)", 2, 12, 6, coefficient[0]}, {"residual", 0, 0, NAN, coefficient[1]}};
+  const MeritFunctionRow functions[]       = {{"h2", 0.25, 0.125}, {"a\tb", -1, NAN}};
+  const MeritTestRow     tests[]           = {{"iid(id)", 3.5, 0.03125, 1, "0.5 chi2(0) + 0.5 chi2(1)"}};
+  const MeritAnovaRow    lines[]           = {{"iid(id)", 2, 12, 6, coefficient[0]}, {"residual", 0, 0, NAN, coefficient[1]}};
   Case                   c;
   Values                 v;
 
@@ -179,8 +179,17 @@ static double Number(const char *text, const char *key)
 /* 3 observations, 1 fixed effect, 2 components; restricted likelihood -12.5 */
 static void TestTheSummaryTellsBothConventionsOfTheLikelihood(void **state)
 {
-  MeritVarianceSummary  v   = {.method = "reml", .engine = "factor", .stop = "converged", .rounds = 4, .n_observations = 3, .n_fixed = 1,
-                               .n_free = 2, .likelihood = true, .restricted = true, .log_likelihood = -12.5, .gradient = 1e-9};
+  MeritVarianceSummary  v   = {.method         = "reml",
+                               .engine         = "factor",
+                               .stop           = "converged",
+                               .rounds         = 4,
+                               .n_observations = 3,
+                               .n_fixed        = 1,
+                               .n_free         = 2,
+                               .likelihood     = true,
+                               .restricted     = true,
+                               .log_likelihood = -12.5,
+                               .gradient       = 1e-9};
   const MeritRunSummary run = {.command = "varcomp", .state = "converged", .criterion = "residual", .threads = 1, .variances = &v};
   char                 *text;
   Case                  c;

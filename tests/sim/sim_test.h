@@ -29,8 +29,7 @@ static inline void RemoveFolder(const char folder[])
   if (rank == 0) assert_int_equal(system(command), 0);
 }
 
-static inline PetscErrorCode Simulate(MPI_Comm comm, const char spec[], const char output[],
-                                      MeritSimulationSize *made)
+static inline PetscErrorCode Simulate(MPI_Comm comm, const char spec[], const char output[], MeritSimulationSize *made)
 {
   MeritSimulation sim;
   MeritNode       tree;
@@ -77,10 +76,8 @@ static inline Population ReadPopulation(const char folder[], long n, int n_trait
   long       i;
 
   p.sire = calloc((size_t)n, sizeof(long)), p.dam = calloc((size_t)n, sizeof(long));
-  p.generation = calloc((size_t)n, sizeof(int)), p.year = calloc((size_t)n, sizeof(int)),
-  p.male = calloc((size_t)n, sizeof(int));
-  p.F = calloc((size_t)n, sizeof(double)), p.tbv = calloc((size_t)n, sizeof(double)),
-  p.qtl = calloc((size_t)n, sizeof(double));
+  p.generation = calloc((size_t)n, sizeof(int)), p.year = calloc((size_t)n, sizeof(int)), p.male = calloc((size_t)n, sizeof(int));
+  p.F = calloc((size_t)n, sizeof(double)), p.tbv = calloc((size_t)n, sizeof(double)), p.qtl = calloc((size_t)n, sizeof(double));
   assert_non_null(fgets(line, sizeof(line), file));
   assert_string_equal(line, "id,sire,dam,birth_year\n");
   for (i = 0; fgets(line, sizeof(line), file); i++) {
@@ -114,8 +111,7 @@ static inline Population ReadPopulation(const char folder[], long n, int n_trait
 
 static inline void FreePopulation(Population *p)
 {
-  free(p->sire), free(p->dam), free(p->generation), free(p->year), free(p->male), free(p->F), free(p->tbv),
-      free(p->qtl);
+  free(p->sire), free(p->dam), free(p->generation), free(p->year), free(p->male), free(p->F), free(p->tbv), free(p->qtl);
 }
 
 /* Running sums of pairs. */
@@ -123,17 +119,11 @@ typedef struct {
   double n, x, y, xx, xy, yy;
 } Pairs;
 
-static inline void AddPair(Pairs *s, double x, double y)
-{
-  s->n += 1, s->x += x, s->y += y, s->xx += x * x, s->xy += x * y, s->yy += y * y;
-}
+static inline void   AddPair(Pairs *s, double x, double y) { s->n += 1, s->x += x, s->y += y, s->xx += x * x, s->xy += x * y, s->yy += y * y; }
 static inline double Mean(const Pairs *s) { return s->x / s->n; }
 static inline double Variance(const Pairs *s) { return (s->xx - s->x * s->x / s->n) / (s->n - 1); }
 static inline double Covariance(const Pairs *s) { return (s->xy - s->x * s->y / s->n) / (s->n - 1); }
-static inline double Correlation(const Pairs *s)
-{
-  return Covariance(s) / sqrt(Variance(s) * (s->yy - s->y * s->y / s->n) / (s->n - 1));
-}
+static inline double Correlation(const Pairs *s) { return Covariance(s) / sqrt(Variance(s) * (s->yy - s->y * s->y / s->n) / (s->n - 1)); }
 
 /* value within `bound` of what it should be */
 #define Near(value, should, bound) assert_true(fabs((double)(value) - (double)(should)) <= (double)(bound))

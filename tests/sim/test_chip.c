@@ -1,11 +1,10 @@
 #include "sim_test.h"
 
 enum { ANIMALS = 1200, SNPS = 600 };
-static const char whole[] =
-    "seed: 21\n"
-    "population: {animals: 1200, generations: 3, sires: 12, unknown_dam: 0.05}\n"
-    "traits: {names: milk, G: 40, R: 60}\n"
-    "chip: {chromosomes: 2, snps: 600, length: 1.5, qtl: 90, share: 0.7, ancestors: 10, age: 20}\n";
+static const char whole[] = "seed: 21\n"
+                            "population: {animals: 1200, generations: 3, sires: 12, unknown_dam: 0.05}\n"
+                            "traits: {names: milk, G: 40, R: 60}\n"
+                            "chip: {chromosomes: 2, snps: 600, length: 1.5, qtl: 90, share: 0.7, ancestors: 10, age: 20}\n";
 
 static signed char copies[SNPS][ANIMALS]; /* -1 missing */
 static long        row_of[ANIMALS];       /* row of the .fam by animal, -1 */
@@ -15,17 +14,16 @@ static int         chromosome[SNPS];
 static long ReadChip(const char folder[], long n_snps)
 {
   static const signed char code[4] = {2, -1, 1, 0};
-  FILE *fam = Open(folder, "chip.fam"), *bim = Open(folder, "chip.bim"), *bed = Open(folder, "chip.bed");
-  char  line[256], id[64];
-  long  rows = 0, n = 0;
+  FILE                    *fam = Open(folder, "chip.fam"), *bim = Open(folder, "chip.bim"), *bed = Open(folder, "chip.bed");
+  char                     line[256], id[64];
+  long                     rows = 0, n = 0;
 
   for (int i = 0; i < ANIMALS; i++) row_of[i] = -1;
   for (; fgets(line, sizeof(line), fam); rows++) {
     assert_int_equal(sscanf(line, "%*s %63s", id), 1);
     row_of[NumberOf(id)] = rows;
   }
-  for (; fgets(line, sizeof(line), bim); n++)
-    assert_int_equal(sscanf(line, "%d %*s %lf", &chromosome[n], &position[n]), 2);
+  for (; fgets(line, sizeof(line), bim); n++) assert_int_equal(sscanf(line, "%d %*s %lf", &chromosome[n], &position[n]), 2);
   assert_int_equal(n, n_snps);
   assert_int_equal(getc(bed), 0x6c);
   assert_int_equal(getc(bed), 0x1b);
@@ -36,10 +34,8 @@ static long ReadChip(const char folder[], long n_snps)
 
       assert_true(byte != EOF);
       for (long k = i; k < i + 4; k++) {
-        if (k < rows)
-          copies[j][k] = code[(byte >> 2 * (k - i)) & 3];
-        else
-          assert_int_equal((byte >> 2 * (k - i)) & 3, 0);
+        if (k < rows) copies[j][k] = code[(byte >> 2 * (k - i)) & 3];
+        else assert_int_equal((byte >> 2 * (k - i)) & 3, 0);
       }
     }
   assert_int_equal(getc(bed), EOF);
@@ -69,8 +65,7 @@ static void TestTheQtlOnTheChipGiveTheTrueValues(void **state)
     assert_non_null(fgets(line, sizeof(line), file));
     for (; fgets(line, sizeof(line), file); n++) {
       assert_int_equal(sscanf(line, "%31s %*s %lf %lf", snp, &frequency, &effect), 3);
-      for (int i = 0; i < ANIMALS; i++)
-        value[i] += effect * (copies[NumberOf(snp)][row_of[i]] - 2 * frequency);
+      for (int i = 0; i < ANIMALS; i++) value[i] += effect * (copies[NumberOf(snp)][row_of[i]] - 2 * frequency);
       genic += 2 * frequency * (1 - frequency) * effect * effect;
     }
     fclose(file);
@@ -102,8 +97,7 @@ static void TestGenotypesFollowMendel(void **state)
         for (int j = 0; q >= 0 && j < SNPS; j++) {
           opposing += abs(copies[j][i] - copies[j][q]) == 2;
           if (p.generation[i] == 1 && j % 7 == 0) AddPair(&parent, copies[j][q] - 1, copies[j][i] - 1);
-          if (p.generation[i] == 1 && j % 7 == 0)
-            AddPair(&unrelated, copies[j][(q + 1) % 400] - 1, copies[j][i] - 1);
+          if (p.generation[i] == 1 && j % 7 == 0) AddPair(&unrelated, copies[j][(q + 1) % 400] - 1, copies[j][i] - 1);
         }
       }
     assert_int_equal(opposing, 0);
@@ -179,13 +173,12 @@ static void TestFrequenciesDriftButStayNearTheBase(void **state)
 
 static void TestSiresUsedThenTheYoungestAreGenotyped(void **state)
 {
-  static const char part[] =
-      "population: {animals: 1200, generations: 3, sires: 12}\ntraits: {names: milk, G: 40, R: 60}\n"
-      "chip: {chromosomes: 5, snps: 200, genotyped: 501, missing: 0.03}\n";
-  char       folder[64];
-  Population p;
-  int        used[ANIMALS] = {0};
-  long       missing = 0, rows, last = -1;
+  static const char part[] = "population: {animals: 1200, generations: 3, sires: 12}\ntraits: {names: milk, G: 40, R: 60}\n"
+                             "chip: {chromosomes: 5, snps: 200, genotyped: 501, missing: 0.03}\n";
+  char              folder[64];
+  Population        p;
+  int               used[ANIMALS] = {0};
+  long              missing = 0, rows, last = -1;
 
   (void)state;
   FreshFolder(folder);
@@ -211,12 +204,11 @@ static void TestSiresUsedThenTheYoungestAreGenotyped(void **state)
 
 static void TestOnlyAnimalsWithRecordsAreGenotypedOnRequest(void **state)
 {
-  static const char part[] =
-      "population: {animals: 1200, generations: 3, sires: 12}\ntraits: {names: milk, G: 40, R: 60}\n"
-      "records: {cows: 300}\nchip: {chromosomes: 5, snps: 50, genotyped: 120, recorded: yes}\n";
-  char  folder[64], line[256];
-  int   recorded[ANIMALS] = {0}, younger = 0;
-  FILE *file;
+  static const char part[] = "population: {animals: 1200, generations: 3, sires: 12}\ntraits: {names: milk, G: 40, R: 60}\n"
+                             "records: {cows: 300}\nchip: {chromosomes: 5, snps: 50, genotyped: 120, recorded: yes}\n";
+  char              folder[64], line[256];
+  int               recorded[ANIMALS] = {0}, younger = 0;
+  FILE             *file;
 
   (void)state;
   FreshFolder(folder);
@@ -226,7 +218,7 @@ static void TestOnlyAnimalsWithRecordsAreGenotypedOnRequest(void **state)
     file = Open(folder, "records.csv");
     assert_non_null(fgets(line, sizeof(line), file));
     while (fgets(line, sizeof(line), file)) {
-      *strchr(line, ',') = 0;
+      *strchr(line, ',')       = 0;
       recorded[NumberOf(line)] = 1;
     }
     fclose(file);
@@ -240,12 +232,9 @@ static void TestOnlyAnimalsWithRecordsAreGenotypedOnRequest(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(TestTheQtlOnTheChipGiveTheTrueValues),
-    cmocka_unit_test(TestGenotypesFollowMendel),
-    cmocka_unit_test(TestDisequilibriumFallsWithDistance),
-    cmocka_unit_test(TestFrequenciesDriftButStayNearTheBase),
-    cmocka_unit_test(TestSiresUsedThenTheYoungestAreGenotyped),
-    cmocka_unit_test(TestOnlyAnimalsWithRecordsAreGenotypedOnRequest),
+    cmocka_unit_test(TestTheQtlOnTheChipGiveTheTrueValues),     cmocka_unit_test(TestGenotypesFollowMendel),
+    cmocka_unit_test(TestDisequilibriumFallsWithDistance),      cmocka_unit_test(TestFrequenciesDriftButStayNearTheBase),
+    cmocka_unit_test(TestSiresUsedThenTheYoungestAreGenotyped), cmocka_unit_test(TestOnlyAnimalsWithRecordsAreGenotypedOnRequest),
 };
 
 TEST_MAIN(tests)

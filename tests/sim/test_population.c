@@ -25,15 +25,14 @@ static void TestTrueValuesHaveTheVarianceAskedForAndParentsGiveHalf(void **state
       if (p.generation[i] == 0) AddPair(&base, p.tbv[i], 0);
       if (p.generation[i] > 0) AddPair(&unknown, p.dam[i] < 0, 0);
       if (p.sire[i] >= 0) AddPair(&sires, p.tbv[p.sire[i]], p.tbv[i]);
-      if (p.sire[i] >= 0 && p.dam[i] >= 0)
-        AddPair(&mendel, p.tbv[i] - 0.5 * (p.tbv[p.sire[i]] + p.tbv[p.dam[i]]), 0);
+      if (p.sire[i] >= 0 && p.dam[i] >= 0) AddPair(&mendel, p.tbv[i] - 0.5 * (p.tbv[p.sire[i]] + p.tbv[p.dam[i]]), 0);
     }
     assert_int_equal((long)base.n, 6000);
     Near(Mean(&base), 0, 4 * sqrt(40.0 / 6000));
     Near(Variance(&base), 40, 4 * 40 * sqrt(2.0 / 6000));
     Near(Mean(&mendel), 0, 4 * sqrt(20.0 / mendel.n));
     Near(Variance(&mendel), 20, 4 * 20 * sqrt(2.0 / mendel.n) + 20 * 0.003); /* and a little for inbreeding */
-    Near(Covariance(&sires) / Variance(&sires), 0.5, 0.1); /* 600 sires: their sampling counts */
+    Near(Covariance(&sires) / Variance(&sires), 0.5, 0.1);                   /* 600 sires: their sampling counts */
     Near(Mean(&unknown), 0.1, 4 * sqrt(0.09 / 18000));
     FreePopulation(&p);
   }
@@ -54,12 +53,9 @@ static void ReadFixed(const char folder[])
 
     assert_int_equal(sscanf(line, "%31s %31s %31s %lf", trait, term, level, &v), 4);
     t = !strcmp(trait, "fat");
-    if (!strcmp(term, "1"))
-      fixed_mean[t] = v;
-    else if (!strcmp(term, "cov(age)"))
-      fixed_age[t] = v;
-    else if (!strcmp(term, "parity"))
-      fixed_parity[atoi(level)][t] = v;
+    if (!strcmp(term, "1")) fixed_mean[t] = v;
+    else if (!strcmp(term, "cov(age)")) fixed_age[t] = v;
+    else if (!strcmp(term, "parity")) fixed_parity[atoi(level)][t] = v;
     else {
       assert_int_equal(sscanf(level, "H%d:%d", &herd, &year), 2);
       assert_in_range(year, 2002, 2017);
@@ -76,8 +72,7 @@ static double *SecondTrait(const char folder[], long n)
   char    line[256];
 
   assert_non_null(fgets(line, sizeof(line), file));
-  for (long i = 0; fgets(line, sizeof(line), file); i++)
-    assert_int_equal(sscanf(line, "%*s %*s %*s %*s %lf", &v[i]), 1);
+  for (long i = 0; fgets(line, sizeof(line), file); i++) assert_int_equal(sscanf(line, "%*s %*s %*s %*s %lf", &v[i]), 1);
   fclose(file);
   return v;
 }
@@ -109,23 +104,18 @@ static void TestRecordsAreTheSumOfTheirParts(void **state)
       long   i;
       double e, f;
 
-      assert_int_equal(
-          sscanf(line, "%31[^,],H%d,%d,%d,%d,%lf,%31s", id, &herd, &year, &parity, &age, &y[0], fat), 7);
+      assert_int_equal(sscanf(line, "%31[^,],H%d,%d,%d,%d,%lf,%31s", id, &herd, &year, &parity, &age, &y[0], fat), 7);
       i = NumberOf(id);
       assert_false(p.male[i]);
       assert_int_equal(year, p.year[i] + 1 + parity);
-      e = y[0] - fixed_mean[0] - fixed_age[0] * age - fixed_parity[parity][0] -
-          fixed_hy[herd - 1][year - 2002][0] - p.tbv[i];
+      e = y[0] - fixed_mean[0] - fixed_age[0] * age - fixed_parity[parity][0] - fixed_hy[herd - 1][year - 2002][0] - p.tbv[i];
       AddPair(&missing, !strcmp(fat, "NA"), 0);
       if (strcmp(fat, "NA")) {
-        f = atof(fat) - fixed_mean[1] - fixed_parity[parity][1] - fixed_hy[herd - 1][year - 2002][1] -
-            second[i];
+        f = atof(fat) - fixed_mean[1] - fixed_parity[parity][1] - fixed_hy[herd - 1][year - 2002][1] - second[i];
         AddPair(&both, e, f);
       }
-      if (i == last)
-        AddPair(&repeated, before, e);
-      else
-        AddPair(&noise, e, 0), cows++;
+      if (i == last) AddPair(&repeated, before, e);
+      else AddPair(&noise, e, 0), cows++;
       last   = i;
       before = e;
     }
@@ -147,12 +137,11 @@ static void TestRecordsAreTheSumOfTheirParts(void **state)
 /* Tabular method on the whole matrix */
 static void TestInbreedingIsThatOfThePedigree(void **state)
 {
-  static const char close[] =
-      "seed: 5\npopulation: {animals: 420, generations: 7, sires: 3, unknown_sire: 0.05, unknown_dam: 0.05}\n"
-      "traits: {names: y, G: 1, R: 1}\n";
-  char       folder[64];
-  Population p;
-  double    *A, most = 0;
+  static const char close[] = "seed: 5\npopulation: {animals: 420, generations: 7, sires: 3, unknown_sire: 0.05, unknown_dam: 0.05}\n"
+                              "traits: {names: y, G: 1, R: 1}\n";
+  char              folder[64];
+  Population        p;
+  double           *A, most = 0;
 
   (void)state;
   FreshFolder(folder);
@@ -163,8 +152,7 @@ static void TestInbreedingIsThatOfThePedigree(void **state)
     for (long i = 0; i < p.n; i++) {
       long s = p.sire[i], d = p.dam[i];
 
-      for (long j = 0; j < i; j++)
-        A[i * p.n + j] = A[j * p.n + i] = 0.5 * ((s < 0 ? 0 : A[j * p.n + s]) + (d < 0 ? 0 : A[j * p.n + d]));
+      for (long j = 0; j < i; j++) A[i * p.n + j] = A[j * p.n + i] = 0.5 * ((s < 0 ? 0 : A[j * p.n + s]) + (d < 0 ? 0 : A[j * p.n + d]));
       A[i * p.n + i] = 1 + (s < 0 || d < 0 ? 0 : 0.5 * A[s * p.n + d]);
       Near(p.F[i], A[i * p.n + i] - 1, 2e-6);
       most = fmax(most, p.F[i]);
@@ -183,11 +171,10 @@ static double LastGeneration(const char way[], MeritSimulationSize *made)
   Pairs      last = {0};
 
   FreshFolder(folder);
-  snprintf(
-      spec, sizeof(spec),
-      "population: {per_generation: 1000, generations: 4, sires: 10}\nselection: {sires: %s, accuracy: 0.6}\n"
-      "traits: {names: y, G: 1, R: 1}\nrecords: {cows: 777}\n",
-      way);
+  snprintf(spec, sizeof(spec),
+           "population: {per_generation: 1000, generations: 4, sires: 10}\nselection: {sires: %s, accuracy: 0.6}\n"
+           "traits: {names: y, G: 1, R: 1}\nrecords: {cows: 777}\n",
+           way);
   TestCall(Simulate(PETSC_COMM_WORLD, spec, folder, made));
   if (rank == 0) {
     p = ReadPopulation(folder, 4000, 1, 0);
@@ -244,7 +231,7 @@ static void TestACowThatLeavesDoesNotComeBack(void **state)
   static const char leaving[] = "seed: 9\npopulation: {animals: 6000, generations: 3, sires: 20}\ntraits: {names: y, G: 1, R: 1}\n"
                                 "records: {per_cow: 4, survival: 0.6}\n";
   char              folder[64], line[256], last[64] = "";
-  double            n[5] = {0.0};
+  double            n[5]   = {0.0};
   int               before = 0;
 
   (void)state;

@@ -1,21 +1,19 @@
 #include "sim_test.h"
 #include <omp.h>
 
-static const char spec[] =
-    "seed: 7\n"
-    "population: {animals: 1000, generations: 5, sires: 6, unknown_sire: 0.05, unknown_dam: 0.1, males: "
-    "0.3}\n"
-    "selection: {sires: best, accuracy: 0.8, trait: fat}\n"
-    "herds: {number: 7, years: 3}\n"
-    "traits: {names: [milk, fat], means: [100, 5], G: [[30, 2], [2, 1]], R: [[60, 1], [1, 2]], PE: [[9, 0], "
-    "[0, 0]], missing: 0.1}\n"
-    "effects: {herd_year: [5, 1], parity: [3, 0], age: [0.01, 0]}\n"
-    "records: {per_cow: 3, survival: 0.6, cows: 300}\n"
-    "chip: {chromosomes: 3, snps: 500, genotyped: 301, missing: 0.02, qtl: 70, share: 0.6, ancestors: 9}\n";
+static const char spec[] = "seed: 7\n"
+                           "population: {animals: 1000, generations: 5, sires: 6, unknown_sire: 0.05, unknown_dam: 0.1, males: "
+                           "0.3}\n"
+                           "selection: {sires: best, accuracy: 0.8, trait: fat}\n"
+                           "herds: {number: 7, years: 3}\n"
+                           "traits: {names: [milk, fat], means: [100, 5], G: [[30, 2], [2, 1]], R: [[60, 1], [1, 2]], PE: [[9, 0], "
+                           "[0, 0]], missing: 0.1}\n"
+                           "effects: {herd_year: [5, 1], parity: [3, 0], age: [0.01, 0]}\n"
+                           "records: {per_cow: 3, survival: 0.6, cows: 300}\n"
+                           "chip: {chromosomes: 3, snps: 500, genotyped: 301, missing: 0.02, qtl: 70, share: 0.6, ancestors: 9}\n";
 
-static const char *const files[] = {"records.csv",   "pedigree.csv", "truth.tsv", "truth_fixed.tsv",
-                                    "truth_qtl.tsv", "chip.bed",     "chip.bim",  "chip.fam",
-                                    "job.yaml",      "job_snp.yaml"};
+static const char *const files[] = {"records.csv", "pedigree.csv", "truth.tsv", "truth_fixed.tsv", "truth_qtl.tsv",
+                                    "chip.bed",    "chip.bim",     "chip.fam",  "job.yaml",        "job_snp.yaml"};
 
 static void SameFiles(const char a[], const char b[])
 {
@@ -117,9 +115,8 @@ static void TestAnotherSeedIsAnotherPopulation(void **state)
 /* fewer animals than ranks: most ranks have nothing */
 static void TestTinyPopulationsWork(void **state)
 {
-  static const char tiny[] =
-      "population: {animals: 9, generations: 3, sires: 1, males: 0.5}\nseed: 3\n"
-      "traits: {names: y, G: 1, R: 1}\nchip: {snps: 3, chromosomes: 2, genotyped: 5}\n";
+  static const char   tiny[] = "population: {animals: 9, generations: 3, sires: 1, males: 0.5}\nseed: 3\n"
+                               "traits: {names: y, G: 1, R: 1}\nchip: {snps: 3, chromosomes: 2, genotyped: 5}\n";
   MeritSimulationSize made;
   char                folder[64];
 
@@ -134,12 +131,11 @@ static void TestTinyPopulationsWork(void **state)
 /* no genetic variance: all bulls are equally good, and the first by number are taken */
 static void TestTiesGoToTheFirstAnimals(void **state)
 {
-  static const char equal[] =
-      "population: {animals: 400, generations: 2, sires: 5}\nselection: {sires: best}\n"
-      "traits: {names: y, G: 0, R: 1}\n";
-  char       folder[64];
-  Population p;
-  long       fifth = -1;
+  static const char equal[] = "population: {animals: 400, generations: 2, sires: 5}\nselection: {sires: best}\n"
+                              "traits: {names: y, G: 0, R: 1}\n";
+  char              folder[64];
+  Population        p;
+  long              fifth = -1;
 
   (void)state;
   FreshFolder(folder);

@@ -56,8 +56,7 @@ static void TestTraitsAreChecked(void **state)
 static void TestWhatThePopulationCannotGiveIsRefused(void **state)
 {
   (void)state;
-  Refused("population: {animals: 100, generations: 2, males: 0.1, sires: 40}\n" TRAIT,
-          "males, but 40 are to be parents");
+  Refused("population: {animals: 100, generations: 2, males: 0.1, sires: 40}\n" TRAIT, "males, but 40 are to be parents");
   Refused(SOME TRAIT "records: {cows: 90}\n", "animals are cows");
 }
 

@@ -16,15 +16,13 @@ typedef enum { FEW, MANY, TINY, N_DATA } Which;
 
 typedef struct {
   int animals, records;
-  int sire[MOST_ANIMALS], dam[MOST_ANIMALS]; /* -1 unknown */
-  int cow[MOST_RECORDS], foster[MOST_RECORDS], pen[MOST_RECORDS],
-      other[MOST_RECORDS]; /* foster -1: unknown */
+  int sire[MOST_ANIMALS], dam[MOST_ANIMALS];                                           /* -1 unknown */
+  int cow[MOST_RECORDS], foster[MOST_RECORDS], pen[MOST_RECORDS], other[MOST_RECORDS]; /* foster -1: unknown */
 } Data;
 
 static PetscMPIInt rank, size;
 static char        folder[64];
-static Data        data[N_DATA] = {
-           {.animals = 30, .records = 45}, {.animals = 600, .records = 2500}, {.animals = 3, .records = 2}};
+static Data        data[N_DATA] = {{.animals = 30, .records = 45}, {.animals = 600, .records = 2500}, {.animals = 3, .records = 2}};
 
 static inline double Uniform(unsigned *state)
 {
@@ -58,14 +56,10 @@ static inline void WritePedigree(Which which, unsigned *state)
     if (i == FOUNDERS + 3) d->sire[i] = d->dam[i] = 1;
     if (!file) continue;
     fprintf(file, "a%03d,", i);
-    if (d->sire[i] >= 0)
-      fprintf(file, "a%03d,", d->sire[i]);
-    else
-      fputs("0,", file);
-    if (d->dam[i] >= 0)
-      fprintf(file, "a%03d\n", d->dam[i]);
-    else
-      fputs("0\n", file);
+    if (d->sire[i] >= 0) fprintf(file, "a%03d,", d->sire[i]);
+    else fputs("0,", file);
+    if (d->dam[i] >= 0) fprintf(file, "a%03d\n", d->dam[i]);
+    else fputs("0\n", file);
   }
   if (file) fclose(file);
 }
@@ -82,8 +76,8 @@ static inline void WriteRecords(Which which, unsigned *state)
   if (file) fputs("cow,foster,herd,pen,other,age,c1,c2,c3,w,y,z\n", file);
   for (int i = 0; i < d->records; i++) {
     const int    herd = Below(state, 4);
-    const double age = 2.0 + 6.0 * Uniform(state), w = 0.5 + Uniform(state),
-                 mean = which == MANY ? -10.0 : 100.0, y = mean + 20.0 * Uniform(state) + herd;
+    const double age = 2.0 + 6.0 * Uniform(state), w = 0.5 + Uniform(state), mean = which == MANY ? -10.0 : 100.0,
+                 y = mean + 20.0 * Uniform(state) + herd;
     const double z = 10.0 + 4.0 * Uniform(state) - herd;
     double       c[3];
     char         text[2][32];
@@ -97,12 +91,9 @@ static inline void WriteRecords(Which which, unsigned *state)
     snprintf(text[1], sizeof(text[1]), i % 5 == 1 ? "NA" : "%.17g", z);
     if (!file) continue;
     fprintf(file, "a%03d,", d->cow[i]);
-    if (d->foster[i] < 0)
-      fputs("0,", file);
-    else
-      fprintf(file, "a%03d,", d->foster[i]);
-    fprintf(file, "h%d,p%d,p%d,%.17g,%.17g,%.17g,%.17g,%.17g,%s,%s\n", herd, d->pen[i], d->other[i], age,
-            c[0], c[1], c[2], w, text[0], text[1]);
+    if (d->foster[i] < 0) fputs("0,", file);
+    else fprintf(file, "a%03d,", d->foster[i]);
+    fprintf(file, "h%d,p%d,p%d,%.17g,%.17g,%.17g,%.17g,%.17g,%s,%s\n", herd, d->pen[i], d->other[i], age, c[0], c[1], c[2], w, text[0], text[1]);
   }
   if (file) fclose(file);
 }
@@ -188,7 +179,7 @@ static inline Problem MakeProblem(Which which, const char model[], const char va
   TestCall(MeritMatCreateMME(p.model, &p.C));
   p.n_terms = MeritModelTerms(p.model, &p.term);
   p.n_owned = MeritModelLayout(p.model)->n_owned;
-  p.number = malloc(sizeof(int) * ((size_t)p.n_owned + 1));
+  p.number  = malloc(sizeof(int) * ((size_t)p.n_owned + 1));
   for (int k = 0; k < p.n_terms; k++) {
     const MeritTermView *t = &p.term[k];
 
@@ -225,8 +216,7 @@ static inline double *ToDense(const Problem *p)
 {
   enum { K = 8 };
   double *dense = calloc((size_t)p->n * (size_t)p->n + 1, sizeof(double));
-  double *x     = malloc(sizeof(double) * ((size_t)p->n_owned * K + 1)),
-         *y     = malloc(sizeof(double) * ((size_t)p->n_owned * K + 1));
+  double *x = malloc(sizeof(double) * ((size_t)p->n_owned * K + 1)), *y = malloc(sizeof(double) * ((size_t)p->n_owned * K + 1));
 
   for (int first = 0; first < p->n; first += K) {
     for (int32_t i = 0; i < p->n_owned; i++)

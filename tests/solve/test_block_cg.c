@@ -92,8 +92,8 @@ static void test_a_far_start_does_not_hide_the_true_residual(void **state)
 {
   (void)state;
   for (int model = 0; model < 6; model += 2) {
-    Problem          p = MakeProblem(DATA[model], MODELS[model][0], MODELS[model][1], "");
-    double          *C = ToDense(&p), *r = RightHandSides(&p, 1), *x = malloc(sizeof(double) * ((size_t)p.n_owned + 1)), *mine, *right, off = 0.0, all = 0.0;
+    Problem p = MakeProblem(DATA[model], MODELS[model][0], MODELS[model][1], "");
+    double *C = ToDense(&p), *r = RightHandSides(&p, 1), *x = malloc(sizeof(double) * ((size_t)p.n_owned + 1)), *mine, *right, off = 0.0, all = 0.0;
     MeritSolver      s = MakeSolver(&p, "pcg", 1e-10, 2000);
     MeritSolveResult result;
 
@@ -109,7 +109,8 @@ static void test_a_far_start_does_not_hide_the_true_residual(void **state)
       off += row * row, all += right[i] * right[i];
     }
     off = sqrt(off / all);
-    if (!(off <= 1e-10 && fabs(result.true_residual - off) <= 0.01 * off + 1e-14)) fail_msg("model %d: residual %g, reported as %g", model, off, result.true_residual);
+    if (!(off <= 1e-10 && fabs(result.true_residual - off) <= 0.01 * off + 1e-14))
+      fail_msg("model %d: residual %g, reported as %g", model, off, result.true_residual);
     TestCall(MeritSolverDestroy(&s));
     free(C), free(r), free(x), free(mine), free(right);
     FreeProblem(&p);

@@ -5,7 +5,7 @@
 typedef struct {
   const char *type, *pc;
 } Way;
-static const Way ways[] = {{"pcg", "auto"},   {"pcg", "jacobi"}, {"pcg", "block"}, {"ksp", "jacobi"},
+static const Way ways[] = {{"pcg", "auto"},  {"pcg", "jacobi"}, {"pcg", "block"},   {"ksp", "jacobi"},
                            {"gsru", "auto"}, {"gs", "auto"},    {"lhs_gs", "auto"}, {"cholesky", "auto"}};
 enum { N_WAYS = 8, MOST = 40 };
 

@@ -5,12 +5,12 @@
 
 /* A model on some of the ranks */
 typedef struct {
-  MPI_Comm      comm;
-  Problem       p;
-  double       *r, *x;
-  const char   *type;
+  MPI_Comm       comm;
+  Problem        p;
+  double        *r, *x;
+  const char    *type;
   MeritPrecision precision;
-  int64_t       dies; /* in this iteration; 0: never */
+  int64_t        dies; /* in this iteration; 0: never */
 } Run;
 
 static void Start(Run *run, MPI_Comm comm, int which, const char *type, MeritPrecision precision)
@@ -30,8 +30,8 @@ static void Start(Run *run, MPI_Comm comm, int which, const char *type, MeritPre
   TestCall(MeritMatCreateMME(p->model, &p->C));
   p->n_terms = MeritModelTerms(p->model, &p->term);
   p->n_owned = MeritModelLayout(p->model)->n_owned;
-  run->r = calloc((size_t)p->n_owned + 1, sizeof(double));
-  run->x = calloc((size_t)p->n_owned + 1, sizeof(double));
+  run->r     = calloc((size_t)p->n_owned + 1, sizeof(double));
+  run->x     = calloc((size_t)p->n_owned + 1, sizeof(double));
   TestCall(MeritMMERightHandSide(p->C, run->r));
 }
 
@@ -83,7 +83,7 @@ static int64_t Attempt(Run *run, bool checkpoints, bool resume)
 static double *All(const Run *run, int *n)
 {
   double *all = calloc(20000, sizeof(double));
-  int     at = 0;
+  int     at  = 0;
 
   *n = 0;
   for (int k = 0; k < run->p.n_terms; k++) {
@@ -113,7 +113,8 @@ static void OnOtherRanks(int which, const char *type, MeritPrecision precision, 
 
       Start(&run, comm, which, type, precision);
       iterations = Attempt(&run, true, true);
-      if ((double)iterations > 1.3 * (double)whole + 1.0) print_error("%lld iterations on %d ranks, %lld in one go on %d\n", (long long)iterations, n, (long long)whole, size);
+      if ((double)iterations > 1.3 * (double)whole + 1.0)
+        print_error("%lld iterations on %d ranks, %lld in one go on %d\n", (long long)iterations, n, (long long)whole, size);
       assert_true((double)iterations <= 1.3 * (double)whole + 1.0);
       x = All(&run, &n_all);
       for (int i = 0; i < n_all; i++) {

@@ -98,10 +98,9 @@ static void test_the_factor_gives_the_inverse_column_by_column(void **state)
   enum { K = 5 };
   (void)state;
   for (int m = 0; m < 4; m++) {
-    Case        c    = MakeCase(m);
-    MeritSolver s    = MakeSolver(&c.p, "cholesky", 1e-10, 1);
-    double     *unit = calloc((size_t)c.p.n_owned * K + 1, sizeof(double)),
-           *X        = calloc((size_t)c.p.n_owned * K + 1, sizeof(double));
+    Case             c    = MakeCase(m);
+    MeritSolver      s    = MakeSolver(&c.p, "cholesky", 1e-10, 1);
+    double          *unit = calloc((size_t)c.p.n_owned * K + 1, sizeof(double)), *X = calloc((size_t)c.p.n_owned * K + 1, sizeof(double));
     MeritSolveResult result;
 
     for (int first = 0; first < c.p.n; first += 3 * K) {
@@ -113,8 +112,7 @@ static void test_the_factor_gives_the_inverse_column_by_column(void **state)
 
         e[first + j] = 1.0;
         column       = DenseSolution(&c.p, c.dense, e);
-        for (int32_t i = 0; i < c.p.n_owned; i++)
-          assert_true(fabs(X[i * K + j] - column[c.p.number[i]]) < 1e-9 * fmax(1.0, fabs(column[first + j])));
+        for (int32_t i = 0; i < c.p.n_owned; i++) assert_true(fabs(X[i * K + j] - column[c.p.number[i]]) < 1e-9 * fmax(1.0, fabs(column[first + j])));
         free(e), free(column);
       }
     }
@@ -196,8 +194,8 @@ static void test_sweeps_over_the_formed_matrix_are_those_of_the_textbook(void **
 /* Variances of another run: one trait (model 0), two traits (model 2) */
 static void ChangeVariances(Case *c, int m)
 {
-  static const double iid[] = {4}, one[] = {50}, R1[] = {45}, snp[] = {0.3, 0.0, 0.0, 0.4},
-                      ridge[] = {2, 1, 1, 5}, ped[] = {9, 1, 1, 3}, R2[] = {30, -2, -2, 8};
+  static const double iid[] = {4}, one[] = {50}, R1[] = {45}, snp[] = {0.3, 0.0, 0.0, 0.4}, ridge[] = {2, 1, 1, 5}, ped[] = {9, 1, 1, 3},
+                      R2[] = {30, -2, -2, 8};
   const double *G[8] = {NULL}, *residual[] = {m ? R2 : R1};
 
   for (int k = 0; k < c->p.n_terms; k++) switch (c->p.term[k].kind) {
@@ -260,8 +258,7 @@ static void test_what_does_not_fit_is_refused_with_the_figure(void **state)
     MeritSolver s = MakeSolver(&c.p, type[i], 1e-10, 1);
 
     TestCall(MeritSolverSetMemory(s, 1000.0));
-    TestRaises(MERIT_ERROR_USAGE, "iB per rank, more than 1000 B; use more ranks, or solver pcg",
-               MeritSolverSetUp(s));
+    TestRaises(MERIT_ERROR_USAGE, "iB per rank, more than 1000 B; use more ranks, or solver pcg", MeritSolverSetUp(s));
     TestCall(MeritSolverDestroy(&s));
   }
   FreeCase(&c);

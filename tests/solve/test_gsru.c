@@ -4,8 +4,7 @@
 #include <omp.h>
 
 /* Plain Gauss-Seidel over all levels of a term, their equations solved together */
-static void TextbookTerm(const Problem *p, int k, const int *order, bool backward, double relaxation, const double *dense,
-                         const double *r, double *x)
+static void TextbookTerm(const Problem *p, int k, const int *order, bool backward, double relaxation, const double *dense, const double *r, double *x)
 {
   const int n_eq = p->term[k].n_eq, n = (int)p->term[k].n_levels;
 
@@ -39,8 +38,7 @@ static void Configure(MeritSolver s, double relaxation, int block, bool symmetri
   char      text[128];
   MeritNode job;
 
-  snprintf(text, sizeof(text), "solver: {type: gsru, relaxation: %g, block: %d%s}\n", relaxation, block,
-           symmetric ? ", sweep: symmetric" : "");
+  snprintf(text, sizeof(text), "solver: {type: gsru, relaxation: %g, block: %d%s}\n", relaxation, block, symmetric ? ", sweep: symmetric" : "");
   TestCall(MeritConfigParse("job.yaml", text, strlen(text), &job));
   TestCall(MeritSolverSetFromConfig(s, job));
   TestCall(MeritConfigDestroy(&job));
@@ -48,9 +46,8 @@ static void Configure(MeritSolver s, double relaxation, int block, bool symmetri
 
 static void CompareSweepsOf(int model, double relaxation, int block, bool symmetric)
 {
-  Case    c                  = MakeCase(model);
-  double *textbook           = calloc((size_t)c.p.n + 1, sizeof(double)),
-         *at_once            = calloc((size_t)c.p.n_owned + 1, sizeof(double));
+  Case             c        = MakeCase(model);
+  double          *textbook = calloc((size_t)c.p.n + 1, sizeof(double)), *at_once = calloc((size_t)c.p.n_owned + 1, sizeof(double));
   const double     tolerance = c.p.which == MANY ? 5e-12 : 1e-12; /* sums of thousands round more */
   int             *order[8];
   MeritSolveResult result;
@@ -59,18 +56,15 @@ static void CompareSweepsOf(int model, double relaxation, int block, bool symmet
   Configure(s, relaxation, block, symmetric);
   for (int k = 0; k < c.p.n_terms; k++) order[k] = SweepOrder(&c.p, k, model == 1);
   for (int sweep = 0; sweep < 30; sweep++) {
-    for (int k = 0; k < c.p.n_terms; k++)
-      TextbookTerm(&c.p, k, order[k], false, relaxation, c.dense, c.r_all, textbook);
-    for (int k = c.p.n_terms - 1; symmetric && k >= 0; k--)
-      TextbookTerm(&c.p, k, order[k], true, relaxation, c.dense, c.r_all, textbook);
+    for (int k = 0; k < c.p.n_terms; k++) TextbookTerm(&c.p, k, order[k], false, relaxation, c.dense, c.r_all, textbook);
+    for (int k = c.p.n_terms - 1; symmetric && k >= 0; k--) TextbookTerm(&c.p, k, order[k], true, relaxation, c.dense, c.r_all, textbook);
     TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
     assert_int_equal(result.stop, MERIT_STOP_MAX_IT);
     assert_int_equal(result.iterations, 1);
     assert_true(DistanceOwned(&c, c.x, textbook) < tolerance);
   }
   if (c.p.which != TINY && !symmetric)
-    assert_true(Distance(&c.p, textbook, c.exact, c.exact) >
-                1e-11); /* so that the sweeps were told apart from the solution */
+    assert_true(Distance(&c.p, textbook, c.exact, c.exact) > 1e-11); /* so that the sweeps were told apart from the solution */
   TestCall(MeritSolverSetTolerance(s, MERIT_CRITERION_RESIDUAL, 1e-30, 30));
   TestCall(MeritSolverSolve(s, 1, c.r, at_once, &result));
   assert_int_equal(result.iterations, 30);
@@ -112,8 +106,7 @@ static void test_sweeps_are_those_of_the_textbook_with_singular_variances(void *
   CompareSweeps(3, 1.0);
 }
 
-static void
-test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads(void **state)
+static void test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads(void **state)
 {
   const int n_threads = omp_get_max_threads();
 
@@ -144,8 +137,8 @@ static PetscErrorCode KeepChange(const MeritIteration *it, void *ctx)
 
 static void test_the_change_of_a_symmetric_sweep_is_that_there_and_back(void **state)
 {
-  Case             c = MakeCase(2);
-  MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-30, 2);
+  Case             c      = MakeCase(2);
+  MeritSolver      s      = MakeSolver(&c.p, "gsru", 1e-30, 2);
   double          *before = malloc(sizeof(double) * ((size_t)c.p.n_owned + 1)), sums[2] = {0.0, 0.0}, change = NAN;
   MeritSolveResult result;
 
@@ -222,10 +215,9 @@ static void test_any_right_hand_sides_are_solved_from_any_start(void **state)
 {
   (void)state;
   for (int model = 1; model < 4; model += 2) {
-    Case         c = MakeCase(model);
-    const size_t n = (size_t)c.p.n_owned;
-    double      *r = malloc(sizeof(double) * (2 * n + 1)), *x = malloc(sizeof(double) * (2 * n + 1)),
-           *one = malloc(sizeof(double) * (n + 1));
+    Case             c = MakeCase(model);
+    const size_t     n = (size_t)c.p.n_owned;
+    double          *r = malloc(sizeof(double) * (2 * n + 1)), *x = malloc(sizeof(double) * (2 * n + 1)), *one = malloc(sizeof(double) * (n + 1));
     MeritSolveResult result;
     MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
 
@@ -307,9 +299,8 @@ static void test_a_goal_below_rounding_ends_at_the_floor(void **state)
 
 static void test_new_variances_are_taken_over(void **state)
 {
-  Case         c     = MakeCase(2);
-  const double snp[] = {0.3, 0.0, 0.0, 0.4}, ridge[] = {2, 1, 1, 5}, ped[] = {9, 1, 1, 3},
-               R[]      = {30, -2, -2, 8};
+  Case             c     = MakeCase(2);
+  const double     snp[] = {0.3, 0.0, 0.0, 0.4}, ridge[] = {2, 1, 1, 5}, ped[] = {9, 1, 1, 3}, R[] = {30, -2, -2, 8};
   const double    *G[8] = {NULL}, *residual[] = {R};
   MeritSolveResult result;
   MeritSolver      s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
@@ -318,10 +309,7 @@ static void test_new_variances_are_taken_over(void **state)
   (void)state;
   TestCall(MeritSolverSolve(s, 1, c.r, c.x, &result));
   for (int k = 0; k < c.p.n_terms; k++)
-    G[k] = c.p.term[k].kind == MERIT_TERM_SNP     ? snp
-           : c.p.term[k].kind == MERIT_TERM_RIDGE ? ridge
-           : c.p.term[k].kind == MERIT_TERM_PED   ? ped
-                                                  : NULL;
+    G[k] = c.p.term[k].kind == MERIT_TERM_SNP ? snp : c.p.term[k].kind == MERIT_TERM_RIDGE ? ridge : c.p.term[k].kind == MERIT_TERM_PED ? ped : NULL;
   TestCall(MeritModelSetVariances(c.p.model, G, residual));
   TestCall(MeritMMERightHandSide(c.p.C, c.r));
   dense = ToDense(&c.p);
@@ -395,8 +383,8 @@ static void test_gram_matrices_are_kept_when_only_variances_change(void **state)
   TestCall(MeritSolverDestroy(&s));
   FreeCase(&c);
 
-  c   = MakeCase(2); /* traits missing here and there: R changes the blocks in proportion to each other */
-  s   = MakeSolver(&c.p, "gsru", 1e-12, 20000);
+  c = MakeCase(2); /* traits missing here and there: R changes the blocks in proportion to each other */
+  s = MakeSolver(&c.p, "gsru", 1e-12, 20000);
   assert_true(MakesGrams(&c, s, A, R));
   assert_false(MakesGrams(&c, s, B, R));
   assert_true(MakesGrams(&c, s, B, S));
@@ -411,8 +399,7 @@ static void test_genotypes_cut_by_columns_are_refused(void **state)
 
   (void)state;
   if (size % 2) skip();
-  p = MakeProblem(FEW, "\"y ~ 1 + snp(cow)\"", "  snp(cow): 1\n  residual: 60\n",
-                  size == 2 ? ", grid: 1" : ", grid: 2");
+  p = MakeProblem(FEW, "\"y ~ 1 + snp(cow)\"", "  snp(cow): 1\n  residual: 60\n", size == 2 ? ", grid: 1" : ", grid: 2");
   s = MakeSolver(&p, "gsru", 1e-8, 10);
   TestRaises(MERIT_ERROR_USAGE, "one column", MeritSolverSetUp(s));
   TestCall(MeritSolverDestroy(&s));
@@ -424,8 +411,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_sweeps_are_those_of_the_textbook_where_records_meet_two_levels),
     cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_snps_in_blocks),
     cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_singular_variances),
-    cmocka_unit_test(
-        test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads),
+    cmocka_unit_test(test_sweeps_are_those_of_the_textbook_with_genotypes_and_records_on_several_ranks_and_threads),
     cmocka_unit_test(test_symmetric_sweeps_are_those_of_the_textbook),
     cmocka_unit_test(test_the_change_of_a_symmetric_sweep_is_that_there_and_back),
     cmocka_unit_test(test_symmetric_sweeps_are_refused_where_there_are_none),

@@ -55,9 +55,9 @@ static MeritSolver Configured(const Problem *p, const char precision[], double r
 /* A solve with k right-hand sides; returns the iterations */
 static int64_t CheckSolve(const Problem *p, const double *dense, int k, const char precision[])
 {
-  const size_t     n = (size_t)p->n_owned, width = (size_t)k;
-  double          *r = malloc(sizeof(double) * (n * width + 1)), *x = calloc(n * width + 1, sizeof(double)),
-         *one_r = malloc(sizeof(double) * (n + 1)), *one_x = malloc(sizeof(double) * (n + 1));
+  const size_t n = (size_t)p->n_owned, width = (size_t)k;
+  double      *r = malloc(sizeof(double) * (n * width + 1)), *x = calloc(n * width + 1, sizeof(double)), *one_r = malloc(sizeof(double) * (n + 1)),
+         *one_x      = malloc(sizeof(double) * (n + 1));
   MeritSolver      s = Configured(p, precision, 1e-12);
   MeritSolveResult result;
 

@@ -62,7 +62,7 @@ static PC MakePC(const Problem *p, const char type[], MeritSnpKind kind, int wid
 static double *DensePC(const Problem *p, PC pc)
 {
   enum { K = 8 };
-  const size_t room = (size_t)p->n_owned * K + 1;
+  const size_t room  = (size_t)p->n_owned * K + 1;
   double      *dense = calloc((size_t)p->n * (size_t)p->n + 1, sizeof(double));
   double      *x = malloc(sizeof(double) * room), *y = malloc(sizeof(double) * room);
 
@@ -114,11 +114,11 @@ static int *SnpMarks(const Problem *p)
 /* The sketch is of more columns than there are animals, so nothing is left out; numbers are kept in single precision */
 static void FullSketch(const char *const model[2], Which which)
 {
-  const double new_G[2][4] = {{0.2}, {0.9, -0.3, -0.3, 0.4}}, new_R[2][4] = {{11}, {20, -3, -3, 30}};
-  Problem      p    = MakeProblem(which, model[0], model[1], "");
-  const int    two  = model == COMPLETE;
-  PC           pc   = MakePC(&p, "merit_fixed", MERIT_SNP_NYSTROM, 64, SNPS, false);
-  int         *mark = SnpMarks(&p);
+  const double  new_G[2][4] = {{0.2}, {0.9, -0.3, -0.3, 0.4}}, new_R[2][4] = {{11}, {20, -3, -3, 30}};
+  Problem       p    = MakeProblem(which, model[0], model[1], "");
+  const int     two  = model == COMPLETE;
+  PC            pc   = MakePC(&p, "merit_fixed", MERIT_SNP_NYSTROM, 64, SNPS, false);
+  int          *mark = SnpMarks(&p);
   const double *G[8] = {NULL}, *R[] = {new_R[two]};
 
   n_sketches = 0;
@@ -149,8 +149,8 @@ static void test_a_full_sketch_inverts_the_equations_of_snps_whatever_the_varian
 
 static void test_few_directions_are_the_first_eigenvectors_and_a_floor(void **state)
 {
-  Problem p  = MakeProblem(MANY, PLAIN[0], PLAIN[1], "");
-  PC      pc = MakePC(&p, "merit_fixed", MERIT_SNP_NYSTROM, 64, 24, false);
+  Problem p       = MakeProblem(MANY, PLAIN[0], PLAIN[1], "");
+  PC      pc      = MakePC(&p, "merit_fixed", MERIT_SNP_NYSTROM, 64, 24, false);
   double *inverse = DensePC(&p, pc), *C = ToDense(&p), *A = malloc(sizeof(double) * SNPS * SNPS), lambda[2][SNPS];
 
   (void)state;
@@ -182,13 +182,12 @@ static void test_blocks_are_those_of_the_equations(void **state)
     Problem p       = MakeProblem(MANY, m ? COMPLETE[0] : PLAIN[0], m ? COMPLETE[1] : PLAIN[1], "");
     PC      pc      = MakePC(&p, "merit_fixed", MERIT_SNP_BLOCKS, width, 0, false);
     double *inverse = DensePC(&p, pc), *C = ToDense(&p);
-    int    *mark    = calloc((size_t)p.n, sizeof(int));
+    int    *mark = calloc((size_t)p.n, sizeof(int));
 
     for (int32_t i = 0; i < p.n_owned; i++) mark[p.number[i]] = rank * SNPS;
     MPI_Allreduce(MPI_IN_PLACE, mark, p.n, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
     for (int k = 0; k < p.n_terms; k++)
-      for (int i = p.base[k]; i < p.base[k + 1]; i++)
-        mark[i] = IsSnp(&p, i) ? mark[i] + (i - p.base[k]) / p.term[k].n_eq / width : -1;
+      for (int i = p.base[k]; i < p.base[k + 1]; i++) mark[i] = IsSnp(&p, i) ? mark[i] + (i - p.base[k]) / p.term[k].n_eq / width : -1;
     assert_true(FromIdentity(&p, inverse, C, mark) < 1e-9);
     /* and nothing beside them */
     for (int i = 0; i < p.n; i++)
@@ -235,8 +234,8 @@ static void test_every_combination_is_symmetric_and_definite(void **state)
   for (int m = 0; m < 3; m++)
     for (int kind = MERIT_SNP_DIAGONAL; kind <= MERIT_SNP_NYSTROM; kind++)
       for (int way = 0; way < 2; way++) {
-        Problem p = MakeProblem(DATA[models[m]], MODELS[models[m]][0], MODELS[models[m]][1], "");
-        PC      pc = MakePC(&p, types[(m + way) % 2], (MeritSnpKind)kind, 8, 12, way == 1);
+        Problem p       = MakeProblem(DATA[models[m]], MODELS[models[m]][0], MODELS[models[m]][1], "");
+        PC      pc      = MakePC(&p, types[(m + way) % 2], (MeritSnpKind)kind, 8, 12, way == 1);
         double *inverse = DensePC(&p, pc);
         bool    definite;
 
@@ -261,9 +260,9 @@ static void Damp(int n, const double *MC, const double *A, double *B)
 /* I - M^-1 C = (I - P C)(I - S C)(I - P C), P and S being the parts of the additive one; P is exact, so nothing is damped */
 static void test_the_multiplicative_combination_is_one_after_another(void **state)
 {
-  Problem      p    = MakeProblem(MANY, COMPLETE[0], COMPLETE[1], "");
-  PC           both = MakePC(&p, "merit_fixed", MERIT_SNP_NYSTROM, 64, 16, false);
-  PC           one  = MakePC(&p, "merit_fixed", MERIT_SNP_NYSTROM, 64, 16, true);
+  Problem      p        = MakeProblem(MANY, COMPLETE[0], COMPLETE[1], "");
+  PC           both     = MakePC(&p, "merit_fixed", MERIT_SNP_NYSTROM, 64, 16, false);
+  PC           one      = MakePC(&p, "merit_fixed", MERIT_SNP_NYSTROM, 64, 16, true);
   const size_t size_all = sizeof(double) * (size_t)p.n * (size_t)p.n;
   double      *sum = DensePC(&p, both), *product = DensePC(&p, one), *C = ToDense(&p);
   double      *PC_ = calloc(1, size_all), *SC = calloc(1, size_all), *A = calloc(1, size_all), *B = malloc(size_all);
@@ -271,8 +270,7 @@ static void test_the_multiplicative_combination_is_one_after_another(void **stat
   (void)state;
   for (int i = 0; i < p.n; i++)
     for (int j = 0; j < p.n; j++)
-      for (int l = 0; l < p.n; l++)
-        (IsSnp(&p, i) ? SC : PC_)[i * p.n + j] += sum[i * p.n + l] * C[l * p.n + j];
+      for (int l = 0; l < p.n; l++) (IsSnp(&p, i) ? SC : PC_)[i * p.n + j] += sum[i * p.n + l] * C[l * p.n + j];
   for (int i = 0; i < p.n; i++) A[i * p.n + i] = 1.0;
   Damp(p.n, PC_, A, B);
   Damp(p.n, SC, B, A);
@@ -303,8 +301,8 @@ static void test_all_kinds_lead_to_the_solution(void **state)
     exact = DenseSolution(&p, dense, r_all);
     for (int kind = 0; kind < 8; kind++) {
       static const char *const words[] = {"auto", "diagonal", "blocks", "nystrom"};
-      double                  *x = calloc((size_t)p.n_owned + 1, sizeof(double)), *all;
-      MeritSolver              s = MakeSolver(&p, "pcg", 1e-12, 1000);
+      double                  *x       = calloc((size_t)p.n_owned + 1, sizeof(double)), *all;
+      MeritSolver              s       = MakeSolver(&p, "pcg", 1e-12, 1000);
       char                     text[200];
       MeritNode                job;
 
@@ -399,13 +397,13 @@ static void MakeSpace(const Problem *p, Mat *W, Mat *WtA, Mat *WtAW)
 
 static void test_deflation_of_petsc_takes_a_space_of_ones_own(void **state)
 {
-  Problem   p = MakeProblem(FEW, ONE_TRAIT[0], ONE_TRAIT[1], "");
-  Mat       W, WtA, WtAW;
-  Vec       r, x;
-  KSP       ksp;
-  PC        pc, inner;
-  double   *a, *all, *r_all, *exact, *dense = ToDense(&p);
-  PetscInt  its[2];
+  Problem  p = MakeProblem(FEW, ONE_TRAIT[0], ONE_TRAIT[1], "");
+  Mat      W, WtA, WtAW;
+  Vec      r, x;
+  KSP      ksp;
+  PC       pc, inner;
+  double  *a, *all, *r_all, *exact, *dense = ToDense(&p);
+  PetscInt its[2];
 
   (void)state;
   MakeSpace(&p, &W, &WtA, &WtAW);

@@ -45,10 +45,10 @@ static void test_solvers_follow_the_operator(void **state)
 
   (void)state;
   for (int type = 0; type < N_TYPES; type++) {
-    Problem       p = MakeProblem(DATA[0], MODELS[0][0], MODELS[0][1], "");
-    MeritSolver   s = MakeSolver(&p, types[type], 1e-9, 20000);
+    Problem       p    = MakeProblem(DATA[0], MODELS[0][0], MODELS[0][1], "");
+    MeritSolver   s    = MakeSolver(&p, types[type], 1e-9, 20000);
     const double *G[8] = {NULL};
-    double       *x = calloc((size_t)p.n_owned + 1, sizeof(*x)), before;
+    double       *x    = calloc((size_t)p.n_owned + 1, sizeof(*x)), before;
 
     SolveAndCheck(&p, s, x);
     before = Fixed(&p, x);
@@ -75,7 +75,7 @@ static void test_precision_is_that_of_one_operator(void **state)
   Problem p = MakeProblem(DATA[4], MODELS[4][0], MODELS[4][1], "");
   double *x = malloc(sizeof(double) * ((size_t)p.n_owned + 1)), *y = malloc(sizeof(double) * ((size_t)p.n_owned + 1)),
          *z = malloc(sizeof(double) * ((size_t)p.n_owned + 1));
-  Mat     other;
+  Mat other;
 
   (void)state;
   for (int32_t i = 0; i < p.n_owned; i++) x[i] = sin(1.7 * p.number[i]);

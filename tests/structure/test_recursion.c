@@ -8,13 +8,13 @@
 
 /* Six levels and a row without a level; level 4 is flat; own equations stand behind one of another term */
 enum { N = 6, ROWS = 7, WIDTH = 2, OWN = 1, EQUATIONS = OWN + N * WIDTH + 1 };
-static const double  row_of[ROWS][N] = {{1, 0, 0, 0, 0, 0},          {0, 1, 0, 0, 0, 0},      {-0.5, -0.5, 1, 0, 0, 0}, {-0.25, -0.1, -0.75, 1, 0, 0},
-                                        {0, 0, 0, 0, 1, 0},          {0, 0, 0, -0.2, -0.9, 1}, {0, 0, -0.3, 0, 0, -0.6}};
-static const double  d[ROWS]         = {1, 1, 0.5, 0.7, INFINITY, 0.4, 0.8};
-static const double  G_inverse[4]    = {2, 0.5, 0.5, 1};
-static int64_t       start[ROWS + 1];
-static int32_t       parent[ROWS * N];
-static double        coefficient[ROWS * N];
+static const double row_of[ROWS][N] = {{1, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0},       {-0.5, -0.5, 1, 0, 0, 0}, {-0.25, -0.1, -0.75, 1, 0, 0},
+                                       {0, 0, 0, 0, 1, 0}, {0, 0, 0, -0.2, -0.9, 1}, {0, 0, -0.3, 0, 0, -0.6}};
+static const double d[ROWS]         = {1, 1, 0.5, 0.7, INFINITY, 0.4, 0.8};
+static const double G_inverse[4]    = {2, 0.5, 0.5, 1};
+static int64_t      start[ROWS + 1];
+static int32_t      parent[ROWS * N];
+static double       coefficient[ROWS * N];
 
 static MeritRecursion Rows(void)
 {
@@ -28,7 +28,8 @@ static MeritRecursion Rows(void)
     }
     start[row + 1] = n;
   }
-  return (MeritRecursion){.n_levels = N, .n_rows = ROWS, .own = OWN, .n = WIDTH, .start = start, .parent = parent, .coefficient = coefficient, .d = d};
+  return (MeritRecursion){
+      .n_levels = N, .n_rows = ROWS, .own = OWN, .n = WIDTH, .start = start, .parent = parent, .coefficient = coefficient, .d = d};
 }
 
 /* Element of K^-1 x G^-1 at equations a and b of the term, by the dense rows */
@@ -49,7 +50,7 @@ static void Take(void *ctx, int32_t row, int32_t column, double product, double 
 
 static void TestEntriesAddUpToTheInverse(void **state)
 {
-  const MeritRecursion r = Rows();
+  const MeritRecursion r                = Rows();
   double               K_inverse[N * N] = {0};
 
   (void)state;
@@ -59,7 +60,7 @@ static void TestEntriesAddUpToTheInverse(void **state)
 
 static void TestDiagonalBlocksAreThoseOfTheInverse(void **state)
 {
-  const MeritRecursion r = Rows();
+  const MeritRecursion r                = Rows();
   double               D[EQUATIONS * 3] = {0};
 
   (void)state;
@@ -73,7 +74,7 @@ static void TestBothParentsMayBeOne(void **state)
 {
   const int32_t        sire[2] = {-1, 0}, dam[2] = {-1, 0};
   const double         variance[2] = {1, 0.5}, one = 1.0;
-  const MeritRecursion r = {.n_levels = 2, .n_rows = 2, .n = 1, .sire = sire, .dam = dam, .d = variance};
+  const MeritRecursion r    = {.n_levels = 2, .n_rows = 2, .n = 1, .sire = sire, .dam = dam, .d = variance};
   double               D[2] = {0};
 
   (void)state;
@@ -186,8 +187,9 @@ static void Pedigree(int n, int32_t sire[], int32_t dam[], MeritRecursion *fast,
     }
     start[i + 1] = at;
   }
-  *fast    = (MeritRecursion){.n_levels = N, .n_rows = N, .own = OWN, .n = n, .sire = sire, .dam = dam, .d = mendelian};
-  *general = (MeritRecursion){.n_levels = N, .n_rows = N, .own = OWN, .n = n, .start = start, .parent = parent, .coefficient = coefficient, .d = mendelian};
+  *fast = (MeritRecursion){.n_levels = N, .n_rows = N, .own = OWN, .n = n, .sire = sire, .dam = dam, .d = mendelian};
+  *general =
+      (MeritRecursion){.n_levels = N, .n_rows = N, .own = OWN, .n = n, .start = start, .parent = parent, .coefficient = coefficient, .d = mendelian};
 }
 
 static void TestPedigreesHaveTheSameProductByTheirOwnKernels(void **state)
@@ -211,12 +213,12 @@ static void TestPedigreesHaveTheSameProductByTheirOwnKernels(void **state)
 /* Solve by the factor of rows with a data block of 1 on each diagonal: v <- ((K^-1 x G^-1) + I)^-1 v, incomplete */
 static void Solve(const MeritRecursion *r, double v[])
 {
-  MeritPedigreeFactor f = MeritPedigreeFactorOf(r, G_inverse);
+  MeritPedigreeFactor f                    = MeritPedigreeFactorOf(r, G_inverse);
   double              W[EQUATIONS * WIDTH] = {0}, inverse[64];
   float               share[N];
 
-  f.k_over_pivot   = share;
-  f.inverse = inverse;
+  f.k_over_pivot = share;
+  f.inverse      = inverse;
   assert_true(MeritPedigreeFactorValues(&f) <= 64 && MeritPedigreeFactorRatios(&f) <= N);
   for (int i = 0; i < N * r->n; i++) W[(OWN + i) * r->n + i % r->n] = 1.0;
   assert_true(MeritPedigreeFactorize(&f, 0, r->n_rows, W));
@@ -255,7 +257,8 @@ static void TestTheFactorOfAChainSolves(void **state)
   }
   memmove(parent, parent + 1, (N - 1) * sizeof(*parent));
   memmove(coefficient, coefficient + 1, (N - 1) * sizeof(*coefficient));
-  r = (MeritRecursion){.n_levels = N, .n_rows = N, .own = OWN, .n = WIDTH, .start = start, .parent = parent, .coefficient = coefficient, .d = mendelian};
+  r = (MeritRecursion){
+      .n_levels = N, .n_rows = N, .own = OWN, .n = WIDTH, .start = start, .parent = parent, .coefficient = coefficient, .d = mendelian};
   Product(&r, G_inverse, 1, 1, x, y);
   for (int i = OWN; i < OWN + N * WIDTH; i++) v[i] = y[i] + x[i];
   Solve(&r, v);

@@ -4,8 +4,12 @@
 
 /* Mrode (2005), table 2.1: its relationship matrix (example 2.1), in the order 1 .. 6 */
 enum { N = 6 };
-static const double A[N][N] = {{1, 0, .5, .5, .5, .25},       {0, 1, .5, 0, .25, .625},       {.5, .5, 1, .25, .625, .5625},
-                               {.5, 0, .25, 1, .625, .3125},  {.5, .25, .625, .625, 1.125, .6875}, {.25, .625, .5625, .3125, .6875, 1.125}};
+static const double A[N][N] = {{1, 0, .5, .5, .5, .25},
+                               {0, 1, .5, 0, .25, .625},
+                               {.5, .5, 1, .25, .625, .5625},
+                               {.5, 0, .25, 1, .625, .3125},
+                               {.5, .25, .625, .625, 1.125, .6875},
+                               {.25, .625, .5625, .3125, .6875, 1.125}};
 
 static void Begin(TestModel *t, const char term[])
 {
@@ -14,8 +18,9 @@ static void Begin(TestModel *t, const char term[])
   TestModelBegin(t);
   TestWriteFile(t, "p.csv", "id,sire,dam\n1,0,0\n2,0,0\n3,1,2\n4,1,0\n5,4,3\n6,5,2\n");
   TestWriteFile(t, "r.csv", "id,y\n1,5\n2,4\n3,6\n4,1\n5,7\n6,5\n1,3\n6,4\n");
-  snprintf(job, sizeof(job), "records: {file: r.csv}\npedigree: {file: p.csv}\nmodel: \"y ~ %s(id)\"\nvariances: {\"%s(id)\": 2, residual: 3}\noutput: out\n",
-           term, term);
+  snprintf(job, sizeof(job),
+           "records: {file: r.csv}\npedigree: {file: p.csv}\nmodel: \"y ~ %s(id)\"\nvariances: {\"%s(id)\": 2, residual: 3}\noutput: out\n", term,
+           term);
   TestCall(TestModelSetUp(t, job));
 }
 

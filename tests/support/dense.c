@@ -8,10 +8,7 @@ typedef struct {
   int record, trait;
 } Observation;
 
-static double *Zeros(int n)
-{
-  return calloc((size_t)(n > 0 ? n : 1), sizeof(double));
-}
+static double *Zeros(int n) { return calloc((size_t)(n > 0 ? n : 1), sizeof(double)); }
 
 DenseModel *DenseCreate(int n_records, int n_traits, int n_classes, int n_terms)
 {
@@ -128,8 +125,8 @@ static void AddResidual(const DenseModel *m, int n, const Observation *obs, doub
       const Observation *o = obs + a, *p = obs + b;
 
       if (o->record != p->record) continue;
-      V[a * n + b] += m->R[(m->class[o->record] * T + o->trait) * T + p->trait] /
-                      sqrt(m->weight[o->record * T + o->trait] * m->weight[p->record * T + p->trait]);
+      V[a * n + b] +=
+          m->R[(m->class[o->record] * T + o->trait) * T + p->trait] / sqrt(m->weight[o->record * T + o->trait] * m->weight[p->record * T + p->trait]);
     }
 }
 
@@ -345,7 +342,7 @@ static void Fit(DenseModel *m, int n, const Observation *obs)
 int DenseSolve(DenseModel *m)
 {
   int          most = m->n_records * m->n_traits, n, p, status = -1;
-  Observation *obs   = calloc((size_t)most + 1, sizeof(*obs));
+  Observation *obs      = calloc((size_t)most + 1, sizeof(*obs));
   Place       *position = calloc((size_t)most + 1, sizeof(*position));
   double      *V, *X, *b, *q;
 
@@ -354,8 +351,7 @@ int DenseSolve(DenseModel *m)
   Covariance(m, n, obs, V);
   if (n > 0 && DenseCholesky(n, V) == 0) {
     p = Independent(m, n, obs, position, X);
-    for (int k = 0; k < m->n_terms; k++)
-      memset(m->term[k].solution, 0, (size_t)(m->term[k].n_levels * m->term[k].n_components) * sizeof(double));
+    for (int k = 0; k < m->n_terms; k++) memset(m->term[k].solution, 0, (size_t)(m->term[k].n_levels * m->term[k].n_components) * sizeof(double));
     for (int a = 0; a < n; a++) q[a] = m->y[obs[a].record * m->n_traits + obs[a].trait];
     LeastSquares(n, p, V, X, q, b);
     for (int j = 0; j < p; j++) {
@@ -380,8 +376,7 @@ static void Covariances(const DenseTerm *t, int l, int c, int n, const Observati
   for (int a = 0; a < n; a++) {
     w[a] = 0.0;
     for (int d = 0; d < t->n_components; d++)
-      if (t->trait[d] == obs[a].trait)
-        w[a] += t->G[c * t->n_components + d] * WK[t->regressor[d]][obs[a].record * t->n_levels + l];
+      if (t->trait[d] == obs[a].trait) w[a] += t->G[c * t->n_components + d] * WK[t->regressor[d]][obs[a].record * t->n_levels + l];
   }
 }
 
@@ -430,8 +425,8 @@ static void PredictionErrors(DenseModel *m, int k, const Observation *obs, const
 
 void DenseErrors(DenseModel *m)
 {
-  int          most = m->n_records * m->n_traits, n, p;
-  Observation *obs   = calloc((size_t)most + 1, sizeof(*obs));
+  int          most     = m->n_records * m->n_traits, n, p;
+  Observation *obs      = calloc((size_t)most + 1, sizeof(*obs));
   Place       *position = calloc((size_t)most + 1, sizeof(*position));
   double      *V, *X, *M, *e;
 
@@ -465,8 +460,8 @@ void DenseErrors(DenseModel *m)
 
 void DenseObservations(DenseModel *m, int *n, double y[], int *p, double X[])
 {
-  int          most  = m->n_records * m->n_traits;
-  Observation *obs   = calloc((size_t)most + 1, sizeof(*obs));
+  int          most     = m->n_records * m->n_traits;
+  Observation *obs      = calloc((size_t)most + 1, sizeof(*obs));
   Place       *position = calloc((size_t)most + 1, sizeof(*position));
 
   *n = Observed(m, obs);

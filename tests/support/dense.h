@@ -22,14 +22,14 @@ typedef struct {
 } DenseTerm;
 
 typedef struct {
-  int        n_records, n_traits, n_classes, n_terms;
-  double    *y;      /* [n_records * n_traits], trait fastest, NaN missing; owned */
-  double    *weight; /* the same shape, Var(e) = R / weight; owned */
-  int       *class;  /* [n_records] residual class; owned */
-  double    *R;      /* [n_classes * n_traits^2]; owned */
-  DenseTerm *term;   /* [n_terms] in formula order; owned */
+  int     n_records, n_traits, n_classes, n_terms;
+  double *y;                 /* [n_records * n_traits], trait fastest, NaN missing; owned */
+  double *weight;            /* the same shape, Var(e) = R / weight; owned */
+  int *class;                /* [n_records] residual class; owned */
+  double    *R;              /* [n_classes * n_traits^2]; owned */
+  DenseTerm *term;           /* [n_terms] in formula order; owned */
   int        n_obs, n_fixed; /* from DenseErrors: observations, independent fixed effects */
-  double    *fitted; /* [n_records * n_traits] X b + Z u, NaN where missing, result; owned */
+  double    *fitted;         /* [n_records * n_traits] X b + Z u, NaN where missing, result; owned */
 } DenseModel;
 
 /* All arrays are made, zero; weights 1. Fill, then DenseSolve. */

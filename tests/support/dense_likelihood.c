@@ -10,10 +10,7 @@ typedef struct {
   double  log_v, log_x; /* log |V|, log |X'V^-1 X| */
 } Space;
 
-static double *Zeros(int n)
-{
-  return calloc((size_t)(n > 0 ? n : 1), sizeof(double));
-}
+static double *Zeros(int n) { return calloc((size_t)(n > 0 ? n : 1), sizeof(double)); }
 
 static double Dot(int n, const double a[], const double b[])
 {
@@ -114,15 +111,12 @@ static void Project(Space *s, const double X[])
   free(Q), free(M), free(q);
 }
 
-static void SpaceFree(Space *s)
-{
-  free(s->inverse), free(s->P), free(s->y), free(s->Py);
-}
+static void SpaceFree(Space *s) { free(s->inverse), free(s->P), free(s->y), free(s->Py); }
 
 static int SpaceCreate(DenseModel *m, Space *s)
 {
   int     most = m->n_records * m->n_traits, status = -1;
-  double *V, *X = Zeros(most * (most + 1));
+  double *V, *X                                     = Zeros(most * (most + 1));
 
   *s = (Space){.y = Zeros(most)};
   DenseObservations(m, &s->n, s->y, &s->p, X);
@@ -166,8 +160,7 @@ int DenseLikelihood(DenseModel *m, bool restricted, int n, const DenseCoordinate
     Apply(s.n, D, s.Py, Fi);
     point->score[i] = 0.5 * (Dot(s.n, s.Py, Fi) - Dot(s.n * s.n, restricted ? s.P : s.inverse, D));
     Apply(s.n, s.P, Fi, PF);
-    for (int j = 0; j <= i; j++)
-      point->information[i * n + j] = point->information[j * n + i] = 0.5 * Dot(s.n, PF, F + (size_t)j * (size_t)s.n);
+    for (int j = 0; j <= i; j++) point->information[i * n + j] = point->information[j * n + i] = 0.5 * Dot(s.n, PF, F + (size_t)j * (size_t)s.n);
   }
   free(D), free(F), free(PF);
   SpaceFree(&s);

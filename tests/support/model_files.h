@@ -74,7 +74,4 @@ static inline void TestModelEnd(TestModel *t)
 }
 
 /* A value in (-1, 1) that belongs to a text, whatever rank asks */
-static inline double TestValueOf(const char *text)
-{
-  return (double)(MeritStringsHash(text, strlen(text)) >> 11) * 0x1p-52 - 1.0;
-}
+static inline double TestValueOf(const char *text) { return (double)(MeritStringsHash(text, strlen(text)) >> 11) * 0x1p-52 - 1.0; }

@@ -42,22 +42,19 @@ static Seen MakeSeen(Case *c)
   return s;
 }
 
-static void FreeSeen(Seen *s)
-{
-  free(s->visits), free(s->mean), free(s->root), free(s->value);
-}
+static void FreeSeen(Seen *s) { free(s->visits), free(s->mean), free(s->root), free(s->value); }
 
 /* One answer out of those of all ranks: a level's is its owner's; a column's is the same on all ranks to the bit */
 static void OfAllRanks(Seen *s)
 {
-  const int n = s->c->p.n;
+  const int n     = s->c->p.n;
   double   *least = malloc(sizeof(double) * ((size_t)n + 1));
 
   MPI_Allreduce(s->value, least, n, MPI_DOUBLE, MPI_MIN, PETSC_COMM_WORLD);
   for (int i = 0; i < n; i++) {
-    int           visits;
-    const int     mine = s->visits[i];
-    const double  whole = s->value[i];
+    int          visits;
+    const int    mine  = s->visits[i];
+    const double whole = s->value[i];
 
     MPI_Allreduce(&mine, &visits, 1, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
     assert_true(visits == 1 || visits == size);
@@ -94,7 +91,7 @@ static void DenseRoot(int n, const double *dense, int m, const int *index, doubl
 static bool *Constrained(const Case *c)
 {
   bool          *constrained = calloc((size_t)c->p.n + 1, sizeof(bool));
-  double        *own = malloc(sizeof(double) * ((size_t)c->p.n_owned + 1)), *all;
+  double        *own         = malloc(sizeof(double) * ((size_t)c->p.n_owned + 1)), *all;
   const uint8_t *state;
 
   TestCall(MeritMMEEquationState(c->p.C, &state));
@@ -178,7 +175,7 @@ static void CheckResiduals(const Case *c, MeritSweep s, const double *y)
 {
   const MeritRecordsView *records = MeritModelRecords(c->p.model);
   const size_t            n       = (size_t)records->n_records * (size_t)records->n_traits;
-  double                 *fitted = malloc(sizeof(double) * (n + 1)), *e;
+  double                 *fitted  = malloc(sizeof(double) * (n + 1)), *e;
 
   TestCall(MeritMMEFitted(c->p.C, c->x, fitted));
   TestCall(MeritSweepResiduals(s, &e));
@@ -234,8 +231,8 @@ static void TakeEquations(Case *c)
 /* Variances of the two-trait models times these factors; R_xy, the residual covariance, too */
 static void ChangeVariances(Case *c, double g, double R_xx, double R_xy)
 {
-  const double snp[] = {0.6 * g, 0.1, 0.1, 0.2 * g}, ridge[] = {9 * g, 1, 1, 2 * g}, ped[] = {20 * g, 2, 2, 5 * g};
-  const double R[] = {40 * R_xx, 5 * R_xy, 5 * R_xy, 10 * R_xx};
+  const double  snp[] = {0.6 * g, 0.1, 0.1, 0.2 * g}, ridge[] = {9 * g, 1, 1, 2 * g}, ped[] = {20 * g, 2, 2, 5 * g};
+  const double  R[]  = {40 * R_xx, 5 * R_xy, 5 * R_xy, 10 * R_xx};
   const double *G[8] = {NULL}, *residual[] = {R};
 
   for (int k = 0; k < c->p.n_terms; k++)
@@ -249,8 +246,8 @@ static void ChangeVariances(Case *c, double g, double R_xx, double R_xy)
 static void test_new_variances_are_seen_without_being_told(void **state)
 {
   const double change[5][3] = {{1.5, 1.0, 1.0}, {1.5, 1.7, 1.7}, {0.7, 0.4, 0.4}, {0.7, 1.2, 0.3}, {2.0, 1.0, 1.0}};
-  Case         c = MakeCase(2);
-  MeritSweep   s = MakeSweep(&c, 64);
+  Case         c            = MakeCase(2);
+  MeritSweep   s            = MakeSweep(&c, 64);
   double      *x = calloc((size_t)c.p.n + 1, sizeof(double)), *other = malloc(sizeof(double) * ((size_t)c.p.n_owned + 1));
 
   (void)state;
@@ -264,7 +261,7 @@ static void test_new_variances_are_seen_without_being_told(void **state)
     memcpy(other, c.x, sizeof(double) * (size_t)c.p.n_owned);
     TakeEquations(&c);
     CompareDraws(&c, s, 2, 1, x); /* the same sweep goes on */
-    fresh = MakeSweep(&c, 64);           /* one that has known no others */
+    fresh = MakeSweep(&c, 64);    /* one that has known no others */
     seen  = MakeSeen(&c);
     TestCall(MeritSweepRefresh(fresh, other));
     TestCall(MeritSweepSetVisitor(fresh, Draw, &seen));
@@ -283,11 +280,11 @@ static void test_new_variances_are_seen_without_being_told(void **state)
 /* A singular matrix becomes another: x has another meaning, and the residuals follow */
 static void test_residuals_follow_new_roots_of_singular_variances(void **state)
 {
-  const double  snp[] = {0.1, 0.2, 0.2, 0.4}, ridge[] = {1, 2, 2, 4}, ped[] = {5, 10, 10, 20}, iid[] = {3, 0, 0, 0};
-  const double  R[] = {50, 5, 5, 20}, *G[8] = {NULL}, *residual[] = {R};
-  Case          c = MakeCase(3);
-  MeritSweep    s = MakeSweep(&c, 64);
-  double       *x = calloc((size_t)c.p.n + 1, sizeof(double));
+  const double snp[] = {0.1, 0.2, 0.2, 0.4}, ridge[] = {1, 2, 2, 4}, ped[] = {5, 10, 10, 20}, iid[] = {3, 0, 0, 0};
+  const double R[] = {50, 5, 5, 20}, *G[8] = {NULL}, *residual[] = {R};
+  Case         c = MakeCase(3);
+  MeritSweep   s = MakeSweep(&c, 64);
+  double      *x = calloc((size_t)c.p.n + 1, sizeof(double));
 
   (void)state;
   CompareDraws(&c, s, 3, 1, x);
@@ -351,11 +348,11 @@ static void test_levels_and_columns_may_have_precisions_of_their_own(void **stat
 
   (void)state;
   for (int m = 0; m < 4; m++) {
-    const int  model = models[m];
-    Case       c = MakeCase(model);
-    MeritSweep s = MakeSweep(&c, 64);
+    const int  model       = models[m];
+    Case       c           = MakeCase(model);
+    MeritSweep s           = MakeSweep(&c, 64);
     bool      *constrained = Constrained(&c);
-    double    *x = calloc((size_t)c.p.n + 1, sizeof(double));
+    double    *x           = calloc((size_t)c.p.n + 1, sizeof(double));
 
     SetPrecisions(&c, s);
     AddPrecisions(&c, constrained);
@@ -377,8 +374,8 @@ static void test_levels_and_columns_may_have_precisions_of_their_own(void **stat
 
 static void test_related_levels_have_no_precisions_of_their_own(void **state)
 {
-  Case         c = MakeCase(0);
-  MeritSweep   s = MakeSweep(&c, 64);
+  Case         c   = MakeCase(0);
+  MeritSweep   s   = MakeSweep(&c, 64);
   const double one = 1.0;
 
   (void)state;

@@ -15,10 +15,7 @@ static PetscMPIInt rank, size;
 static char        folder[64];
 static const char *identity = "merit 1\nmodel: y ~ herd\ncontent: 12 bytes\n";
 
-static PetscErrorCode Identity(void *ctx, MeritText *lines)
-{
-  return MeritTextAdd(lines, "%s", *(const char **)ctx);
-}
+static PetscErrorCode Identity(void *ctx, MeritText *lines) { return MeritTextAdd(lines, "%s", *(const char **)ctx); }
 
 static int MakeFolder(void **state)
 {
@@ -58,9 +55,10 @@ static void Start(Run *r, MPI_Comm comm, int64_t calls)
 
   MPI_Comm_rank(comm, &me);
   MPI_Comm_size(comm, &n);
-  *r       = (Run){.comm = comm, .x = calloc(2 * N_EQUATIONS, 8), .e = calloc(N_RECORDS, 8), .position = calloc(N_EQUATIONS, 8), .line = calloc(N_RECORDS, 8)};
+  *r = (Run){
+      .comm = comm, .x = calloc(2 * N_EQUATIONS, 8), .e = calloc(N_RECORDS, 8), .position = calloc(N_EQUATIONS, 8), .line = calloc(N_RECORDS, 8)};
   for (int64_t i = 0; i < N_EQUATIONS; i++) {
-    const int64_t p = i * 7919 % N_EQUATIONS;
+    const int64_t p     = i * 7919 % N_EQUATIONS;
     const int     owner = (int)(p * 31 % n);
 
     if ((n > 1 && owner == 1 ? 0 : owner) == me) r->position[r->n_eq++] = p;
@@ -229,7 +227,7 @@ static void Madden(unsigned char *at, unsigned *seed)
 {
   enum { HEAD = 56, ENTRY = 72 };
   static const int head_field[] = {8, 12, 16, 20, 24, 32, 40}, entry_field[] = {32, 36, 40, 48, 56, 64, 0};
-  const int64_t    mad[]        = {0, -1, 1, 2, INT64_MAX, INT64_MIN, (int64_t)1 << 31, ((int64_t)1 << 32) - 1, (int64_t)1 << 40, INT64_MAX / 8 + 1, 55, 57};
+  const int64_t    mad[] = {0, -1, 1, 2, INT64_MAX, INT64_MIN, (int64_t)1 << 31, ((int64_t)1 << 32) - 1, (int64_t)1 << 40, INT64_MAX / 8 + 1, 55, 57};
   int64_t          table, bytes, value, lines;
   uint32_t         crc;
   unsigned char   *field;
@@ -318,7 +316,8 @@ static void test_other(void **state)
     TestCall(MeritCheckpointOpen(r.checkpoint, &found));
     wrong[i == 0 ? 0 : 1].name = i == 2 ? "x" : "residual";
     if (i == 2) wrong[1].size = 1;
-    if (i) TestRaises(MERIT_ERROR_USAGE, i == 2 ? "`x` has another size" : "`residual` is not in it", MeritCheckpointLoad(r.checkpoint, 2, wrong, &found));
+    if (i)
+      TestRaises(MERIT_ERROR_USAGE, i == 2 ? "`x` has another size" : "`residual` is not in it", MeritCheckpointLoad(r.checkpoint, 2, wrong, &found));
     else TestCall(MeritCheckpointLoad(r.checkpoint, 2, wrong, &found));
     assert_true(i || !found);
   }
@@ -330,7 +329,7 @@ static void test_other(void **state)
 static void test_kept(void **state)
 {
   int        done = 17, got = 0;
-  MeritState one  = {"done", MERIT_STATE_SAME, sizeof(done), &done};
+  MeritState one = {"done", MERIT_STATE_SAME, sizeof(done), &done};
   Run        r;
   bool       found;
 
@@ -385,6 +384,6 @@ static void test_requests(void **state)
   End(&r);
 }
 
-static const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_ranks), cmocka_unit_test(test_damage), cmocka_unit_test(test_mad), cmocka_unit_test(test_other), cmocka_unit_test(test_kept),
-                                          cmocka_unit_test(test_requests)};
+static const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_ranks), cmocka_unit_test(test_damage), cmocka_unit_test(test_mad),
+                                          cmocka_unit_test(test_other),     cmocka_unit_test(test_kept),   cmocka_unit_test(test_requests)};
 TEST_MAIN_WITH(tests, MakeFolder, RemoveFolder)

@@ -91,15 +91,12 @@ static void TestGettersNameThePlaceOfAWrongValue(void **state)
   const char              *s;
 
   (void)state;
-  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:3:9: records.file: 'records.csv' is not a number",
-             MeritConfigReal(root, "records.file", 0, 1, &x));
-  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:9:16: solver.rtol",
-             MeritConfigReal(root, "solver.rtol", 1e-3, 1, &x));
+  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:3:9: records.file: 'records.csv' is not a number", MeritConfigReal(root, "records.file", 0, 1, &x));
+  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:9:16: solver.rtol", MeritConfigReal(root, "solver.rtol", 1e-3, 1, &x));
   TestRaises(MERIT_ERROR_USAGE, "not a whole number", MeritConfigInt(root, "solver.rtol", 0, 1, &i));
   TestRaises(MERIT_ERROR_USAGE, "from 1 to 10", MeritConfigInt(root, "solver.max_it", 1, 10, &i));
   TestRaises(MERIT_ERROR_USAGE, "neither yes nor no", MeritConfigBool(root, "model", &b));
-  TestRaises(MERIT_ERROR_USAGE, "9:44: solver.type: 'pcg' is not one of ksp, gsru",
-             MeritConfigChoice(root, "solver.type", 2, types, &c));
+  TestRaises(MERIT_ERROR_USAGE, "9:44: solver.type: 'pcg' is not one of ksp, gsru", MeritConfigChoice(root, "solver.type", 2, types, &c));
   TestRaises(MERIT_ERROR_USAGE, "not a map", MeritConfigString(root, "solver", &s));
   TestRaises(MERIT_ERROR_USAGE, "quotes", MeritConfigReal(root, "text", 0, 9, &x));
   assert_true(x == 7 && i == 7 && b && c == 7);
@@ -108,9 +105,7 @@ static void TestGettersNameThePlaceOfAWrongValue(void **state)
 
 static void TestOnlyDecimalNumbersAreNumbers(void **state)
 {
-  static const char *const good[] = {"1", "-2.5", "+3e-2", ".5", "1E3"}, *const bad[] = {
-                                                                             "inf", "nan", "0x10",  "1,5",
-                                                                             "1e",  "1 2", "1e999", "-"};
+  static const char *const good[] = {"1", "-2.5", "+3e-2", ".5", "1E3"}, *const bad[] = {"inf", "nan", "0x10", "1,5", "1e", "1 2", "1e999", "-"};
   static const double value[] = {1, -2.5, 0.03, 0.5, 1000};
   double              x       = 7;
 
@@ -158,8 +153,7 @@ static void TestWhatMakesYamlAmbiguousIsRefusedWithItsPosition(void **state)
     PetscErrorCode code = MeritConfigParse("j", bad[i].text, strlen(bad[i].text), &root);
 
     if (!code || !strstr(MeritErrorLast()->text, bad[i].words))
-      fail_msg("%s: got \"%s\", not \"%s\"", bad[i].text, code ? MeritErrorLast()->text : "no error",
-               bad[i].words);
+      fail_msg("%s: got \"%s\", not \"%s\"", bad[i].text, code ? MeritErrorLast()->text : "no error", bad[i].words);
     assert_int_equal(MeritErrorLast()->kind, MERIT_ERROR_USAGE);
     MeritErrorClear();
     assert_null(root);
@@ -202,10 +196,8 @@ static void TestFlagsWinOverTheFile(void **state)
   assert_string_equal(MeritNodeFind(root, "model")->text, "y ~ a: b #c");
   assert_true(MeritNodeFind(root, "records.missing")->child[1]->quoted);
   assert_string_equal(MeritNodeFind(root, "empty.below")->text, "1");
-  TestRaises(MERIT_ERROR_USAGE, "command line: solver.rtol: 1e-12 is outside",
-             MeritConfigReal(root, "solver.rtol", 1e-6, 1, &x));
-  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:11:7: has a value of its own",
-             MeritConfigSet(root, "text.milk", "1"));
+  TestRaises(MERIT_ERROR_USAGE, "command line: solver.rtol: 1e-12 is outside", MeritConfigReal(root, "solver.rtol", 1e-6, 1, &x));
+  TestRaises(MERIT_ERROR_USAGE, "dir/job.yaml:11:7: has a value of its own", MeritConfigSet(root, "text.milk", "1"));
   TestRaises(MERIT_ERROR_USAGE, "--solver [1: not YAML", MeritConfigSet(root, "solver", "[1"));
   TestRaises(MERIT_ERROR_USAGE, "--model: not UTF-8 text", MeritConfigSet(root, "model", "caf\xe9"));
   TestRaises(MERIT_ERROR_USAGE, "--model: not UTF-8 text", MeritConfigSet(root, "model", "overlong \xc0\xaf"));
@@ -214,9 +206,8 @@ static void TestFlagsWinOverTheFile(void **state)
 }
 
 static const MeritKey keys[] = {
-    {"records.file", ""}, {"records.missing", ""}, {"records.weight", ""}, {"records.weight.*", ""},
-    {"model", ""},        {"variances.**", ""},    {"solver.rtol", ""},    {"solver.max_it", ""},
-    {"solver.type", ""},  {"plan.memory", ""},
+    {"records.file", ""}, {"records.missing", ""}, {"records.weight", ""}, {"records.weight.*", ""}, {"model", ""},
+    {"variances.**", ""}, {"solver.rtol", ""},     {"solver.max_it", ""},  {"solver.type", ""},      {"plan.memory", ""},
 };
 enum { N_KEYS = sizeof(keys) / sizeof(*keys) };
 
@@ -247,10 +238,8 @@ static void TestKnownKeysPassAndUnknownOnesSuggestTheNearest(void **state)
     MeritNode root;
 
     TestCall(MeritConfigParse("j", cases[i].text, strlen(cases[i].text), &root));
-    if (cases[i].words)
-      TestRaises(MERIT_ERROR_USAGE, cases[i].words, MeritConfigCheck(root, N_KEYS, keys));
-    else
-      TestCall(MeritConfigCheck(root, N_KEYS, keys));
+    if (cases[i].words) TestRaises(MERIT_ERROR_USAGE, cases[i].words, MeritConfigCheck(root, N_KEYS, keys));
+    else TestCall(MeritConfigCheck(root, N_KEYS, keys));
     TestCall(MeritConfigDestroy(&root));
   }
 }
@@ -285,9 +274,10 @@ static void TestTheNearestWordIsNear(void **state)
   static const char *const words[] = {"g", "y", "milk", "herd", "text", "absent", "precision"};
   static const struct {
     const char *word, *nearest;
-  } cases[] = {{"Y", "y"},     {"G", "g"},      {"MILK", "milk"},         {"mlik", "milk"}, {"hird", "herd"}, {"herds", "herd"},
-               {"maf", NULL}, {"subset", NULL}, {"partition", NULL},      {"a", NULL},      {"x", NULL},      {"", NULL},
-               {"txt", "text"}, {"abs", "absent"}, {"mi", NULL}, {"presicion", "precision"}};
+  } cases[] = {{"Y", "y"},          {"G", "g"},        {"MILK", "milk"}, {"mlik", "milk"},
+               {"hird", "herd"},    {"herds", "herd"}, {"maf", NULL},    {"subset", NULL},
+               {"partition", NULL}, {"a", NULL},       {"x", NULL},      {"", NULL},
+               {"txt", "text"},     {"abs", "absent"}, {"mi", NULL},     {"presicion", "precision"}};
 
   (void)state;
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -332,8 +322,7 @@ static void TestThePrintedTreeReadsBackAsTheSame(void **state)
   char     *text, *second;
 
   (void)state;
-  TestCall(MeritConfigSet(root, "odd",
-                          "{a: [\"x\\ny\", \"-\", ~, '', \"q\\\"\\\\\"], \"k: v\": {b: -5, c: {}, d: []}}"));
+  TestCall(MeritConfigSet(root, "odd", "{a: [\"x\\ny\", \"-\", ~, '', \"q\\\"\\\\\"], \"k: v\": {b: -5, c: {}, d: []}}"));
   TestCall(MeritConfigSet(root, "formula", "y ~ a: b #c, d"));
   TestCall(MeritConfigSet(root, "far", "gr\u00f6\u00dfe \u0394 \U0001f404\t\x7f\xc2\x81\u2028\ufeff."));
   TestCall(MeritConfigPrint(root, &text));
@@ -358,8 +347,15 @@ static void TestThePrintedTreeReadsBackAsTheSame(void **state)
 /* Keys and values that a reader of YAML takes for something else where they are not quoted, block and flow */
 static void TestWordsThatYamlTakesForMarksAreQuoted(void **state)
 {
-  static const char *const words[] = {"...", "---", "... d\": 'it''s'", "--- d", "...d", "---d", "? g", "a:?b", "a:", ":a", "- b",
-                                      "-", "a #b", "#a", "%a", "a, b", "~", "null", "!a", "&a", "*a", "|", ">", "a: b", "@a", "`a"};
+  static const char *const words[] = {"...",   "---",  "... d\": 'it''s'",
+                                      "--- d", "...d", "---d",
+                                      "? g",   "a:?b", "a:",
+                                      ":a",    "- b",  "-",
+                                      "a #b",  "#a",   "%a",
+                                      "a, b",  "~",    "null",
+                                      "!a",    "&a",   "*a",
+                                      "|",     ">",    "a: b",
+                                      "@a",    "`a"};
   enum { WORDS = sizeof(words) / sizeof(*words) };
 
   (void)state;
@@ -368,10 +364,8 @@ static void TestWordsThatYamlTakesForMarksAreQuoted(void **state)
     char      word[1600], quoted[2000], job_text[9000], *text;
     size_t    n = 0;
 
-    if (w < WORDS)
-      strcpy(word, words[w]);
-    else
-      memset(word, 'k', 1500), word[1500] = 0; /* longer than a reader looks for the colon */
+    if (w < WORDS) strcpy(word, words[w]);
+    else memset(word, 'k', 1500), word[1500] = 0; /* longer than a reader looks for the colon */
     for (const char *c = word; *c; c++) {
       if (*c == '"') quoted[n++] = '\\';
       quoted[n++] = *c;
@@ -426,8 +420,7 @@ static void TestEveryRankGetsTheTreeOfTheFile(void **state)
   if (rank == 0) assert_non_null(mkdtemp(folder));
   MPI_Bcast(folder, sizeof(folder), MPI_CHAR, 0, PETSC_COMM_WORLD);
   snprintf(path, sizeof(path), "%s/job.yaml", folder);
-  TestRaises(MERIT_ERROR_USAGE, "job.yaml: cannot be opened: No such file",
-             MeritConfigLoad(PETSC_COMM_WORLD, path, &root));
+  TestRaises(MERIT_ERROR_USAGE, "job.yaml: cannot be opened: No such file", MeritConfigLoad(PETSC_COMM_WORLD, path, &root));
   if (rank == 0) {
     FILE *file = fopen(path, "w");
 

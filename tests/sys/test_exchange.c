@@ -222,7 +222,7 @@ static void TestArraysOfAnyLengthAreAddedAndSpreadInPieces(void **state)
 static void TestTooMuchOnOneRankEndsOnAllRanks(void **state)
 {
   MeritExchange ex;
-  PetscMPIInt   to = 0;
+  PetscMPIInt   to       = 0;
   int64_t       start[2] = {0}, *out_start;
   char          text[64], at = 'a', *out;
 
@@ -240,16 +240,16 @@ static void TestTooMuchOnOneRankEndsOnAllRanks(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestTooMuchOnOneRankEndsOnAllRanks),
-  cmocka_unit_test(TestMessagesOfTheCallerAreNotMixedIn),
-  cmocka_unit_test(TestArraysOfAnyLengthAreAddedAndSpreadInPieces),
-  cmocka_unit_test(TestItemsArriveInSourceOrderAndAnswersComeBack),
-  cmocka_unit_test(TestItemsOfAnySizeTravelInPieces),
-  cmocka_unit_test(TestStringsTravelBothWays),
-  cmocka_unit_test(TestStringsTravelAsTheyStand),
-  cmocka_unit_test(TestSmallMessagesGiveTheSame),
-  cmocka_unit_test(TestBlocksCoverEveryItemOnce),
-  cmocka_unit_test(TestBlocksOfManyBillionsHaveTheirOwners),
+    cmocka_unit_test(TestTooMuchOnOneRankEndsOnAllRanks),
+    cmocka_unit_test(TestMessagesOfTheCallerAreNotMixedIn),
+    cmocka_unit_test(TestArraysOfAnyLengthAreAddedAndSpreadInPieces),
+    cmocka_unit_test(TestItemsArriveInSourceOrderAndAnswersComeBack),
+    cmocka_unit_test(TestItemsOfAnySizeTravelInPieces),
+    cmocka_unit_test(TestStringsTravelBothWays),
+    cmocka_unit_test(TestStringsTravelAsTheyStand),
+    cmocka_unit_test(TestSmallMessagesGiveTheSame),
+    cmocka_unit_test(TestBlocksCoverEveryItemOnce),
+    cmocka_unit_test(TestBlocksOfManyBillionsHaveTheirOwners),
 };
 
 TEST_MAIN(tests)

@@ -220,8 +220,7 @@ static void TestFilesThatCannotBeReadAreNamed(void **state)
 
   (void)state;
   snprintf(path, sizeof(path), "%s/nothing", base);
-  TestRaises(MERIT_ERROR_INPUT, "/nothing: cannot be opened: No such file",
-             MeritFileSize(COMM, path, &bytes));
+  TestRaises(MERIT_ERROR_INPUT, "/nothing: cannot be opened: No such file", MeritFileSize(COMM, path, &bytes));
   TestRaises(MERIT_ERROR_INPUT, "is a folder", MeritFileSize(COMM, base, &bytes));
   TestRaises(MERIT_ERROR_INPUT, "/nothing: cannot be opened", MeritFileHash(COMM, path, &bytes, &crc));
   TestCall(MeritFileRead(path, 0, 1, &byte, &fault));
@@ -280,8 +279,7 @@ static void TestAnEarlierResultIsKeptUnlessOverwritten(void **state)
 
   (void)state;
   OldResult(false);
-  TestRaises(MERIT_ERROR_USAGE, "holds an earlier result; --overwrite",
-             MeritOutputOpen(COMM, folder, false, &out));
+  TestRaises(MERIT_ERROR_USAGE, "holds an earlier result; --overwrite", MeritOutputOpen(COMM, folder, false, &out));
   CheckOld();
   MPI_Barrier(COMM);
   TestCall(MeritOutputOpen(COMM, folder, true, &out));
@@ -321,8 +319,7 @@ static void TestTwoRunsDoNotShareAFolder(void **state)
 
   (void)state;
   TestCall(MeritOutputOpen(COMM, folder, false, &out));
-  TestRaises(MERIT_ERROR_USAGE, "another run is writing into this output folder (process",
-             MeritOutputOpen(COMM, folder, true, &other));
+  TestRaises(MERIT_ERROR_USAGE, "another run is writing into this output folder (process", MeritOutputOpen(COMM, folder, true, &other));
   assert_null(other);
   TestCall(MeritOutputWrite(out, "summary.json", "mine", NULL, 0));
   TestCall(MeritOutputCommit(&out, "summary.json"));
@@ -419,8 +416,7 @@ static void TestACrashWhileGoingBackLosesNoResult(void **state)
 
   (void)state;
   OldResult(false);
-  if (rank ==
-      0) { /* a commit stopped after the new c; then going back stopped after the old summary had returned */
+  if (rank == 0) { /* a commit stopped after the new c; then going back stopped after the old summary had returned */
     Crash(6);
     for (int i = 5; i >= 4; i--) {
       snprintf(from, sizeof(from), "%s/%s", folder, steps[i][1]);
@@ -507,8 +503,23 @@ static void TestNumbersHaveTwelveDigits(void **state)
 /* 12 digits as the C library writes them: near ties, at the borders of the two notations, of all magnitudes */
 static void TestNumbersAreWrittenAsPrintfDoes(void **state)
 {
-  static const double at[] = {999999999999.5, 999999999999.49, 123456789012.5, 99999999999.95, 1e12, 1e11, 0.0001, 0.00009999999999999,
-                              0.000099999999999949, 2.5e-5, 0.1, 1e22, 1e23, 1e34, 1e300, 5e-324, 9999999999995e-13};
+  static const double at[] = {999999999999.5,
+                              999999999999.49,
+                              123456789012.5,
+                              99999999999.95,
+                              1e12,
+                              1e11,
+                              0.0001,
+                              0.00009999999999999,
+                              0.000099999999999949,
+                              2.5e-5,
+                              0.1,
+                              1e22,
+                              1e23,
+                              1e34,
+                              1e300,
+                              5e-324,
+                              9999999999995e-13};
   uint64_t            bits = 88172645463325252u;
   MeritText           text = {0};
   char                want[64];
@@ -520,8 +531,7 @@ static void TestNumbersAreWrittenAsPrintfDoes(void **state)
     bits ^= bits << 13, bits ^= bits >> 7, bits ^= bits << 17;
     if (i < 170)
       for (int k = 0; k < i / 34; k++) x = nextafter(x, i % 2 ? INFINITY : 0.0);
-    else
-      x = ldexp((double)(int64_t)bits, i % 3 ? -63 - (int)(bits % 7) * i / 170 % 90 : -64);
+    else x = ldexp((double)(int64_t)bits, i % 3 ? -63 - (int)(bits % 7) * i / 170 % 90 : -64);
     if (i % 3 == 0 && i > 170) x = (double)(int64_t)(bits >> 20) / 1000.0;
     text.n = 0;
     TestCall(MeritTextAddReal(&text, x));

@@ -72,7 +72,7 @@ static void MustHaveBecome(const char path[], const char words[])
 static void TestAFileThatIsChangedAfterItWasReadIsKnown(void **state)
 {
   char            path[128], other[140];
-  int64_t         bytes = 0;
+  int64_t         bytes    = 0;
   struct timespec times[2] = {{1000, 0}, {1000, 1}};
   MeritFault      fault    = {0};
 

@@ -49,7 +49,8 @@ static int Teardown(void **state)
 
 static void Unharmed(void)
 {
-  Sh("for f in a.tsv notes.txt newest writing RESUME .files; do [ \"$(cat victim/$f)\" = precious ] || exit 1; done; [ $(ls -A victim | wc -l) = 6 ]");
+  Sh("for f in a.tsv notes.txt newest writing RESUME .files; do [ \"$(cat victim/$f)\" = precious ] || exit 1; done; [ $(ls -A victim | wc -l) = 6 "
+     "]");
   Sh("[ \"$(cat out/notes.txt)\" = precious ]");
 }
 
@@ -106,7 +107,8 @@ static void test_a_manifest_moves_and_removes_results_only(void **state)
   Run();
   if (geteuid()) return;
   Run();
-  Sh("mkdir -p out/.staging && printf 'a.tsv\\nsummary.json\\n' >out/.staging/.files && touch out/.staging/summary.json && chown 12345 out/.staging/.files");
+  Sh("mkdir -p out/.staging && printf 'a.tsv\\nsummary.json\\n' >out/.staging/.files && touch out/.staging/summary.json && chown 12345 "
+     "out/.staging/.files");
   TestRaises(MERIT_ERROR_USAGE, "a run of another user ended", MeritOutputOpen(COMM, out_folder, true, &out));
   Sh("[ \"$(cat out/a.tsv)\" = a ] && rm -r out/.staging");
 }

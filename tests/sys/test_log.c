@@ -42,8 +42,7 @@ static void Wait(double seconds)
 {
   const double begin = MPI_Wtime();
 
-  while (MPI_Wtime() - begin < seconds) {
-  }
+  while (MPI_Wtime() - begin < seconds) {}
 }
 
 static void TestPhasesAddUpInOrderOfTheirFirstBegin(void **state)
@@ -101,8 +100,12 @@ static void TestControlCharactersAreShownEscaped(void **state)
                {"K\u00fche \u0394 \U0001f404", "K\u00fche \u0394 \U0001f404"},
                {"\x1b[31mred", "\\x1b[31mred"},
                {"a\nb\rc\td\x7f", "a\\nb\\rc\\td\\x7f"},
-               {"\xc2\x9b" "2J", "\\u009b2J"},
-               {"\x9b" "2J \xc3", "\\x9b2J \\xc3"},
+               {"\xc2\x9b"
+                "2J",
+                "\\u009b2J"},
+               {"\x9b"
+                "2J \xc3",
+                "\\x9b2J \\xc3"},
                {"\u202egnp\u2066", "\\u202egnp\\u2066"},
                {"a\\x1b", "a\\x1b"}};
   char long_text[3000], whole[2100];

@@ -26,10 +26,8 @@ static void TestTheReferenceGivesThePublishedAnswers(void **state)
 {
   static const uint32_t kat[3][10] = {
       {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-      {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e,
-       0xa20bc7c6, 0x6d5451fd},
-      {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb,
-       0x5001e420, 0x24126ea1},
+      {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+      {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
   };
   uint32_t out[4];
 
@@ -59,12 +57,7 @@ static void TestDrawsAreThoseOfTheDefinition(void **state)
 
   (void)state;
   for (uint32_t i = 0; i < 200; i++) {
-    const MeritRandomKey key = {.seed      = i * large,
-                                .purpose   = i,
-                                .chain     = i / 3,
-                                .iteration = 7 * i,
-                                .term      = i % 5,
-                                .level     = large >> i % 60};
+    const MeritRandomKey key = {.seed = i * large, .purpose = i, .chain = i / 3, .iteration = 7 * i, .term = i % 5, .level = large >> i % 60};
 
     assert_true(MeritRandomBits(&key, i) == Expected(&key, i));
     assert_true(MeritRandomBits(&key, UINT32_MAX - i) == Expected(&key, UINT32_MAX - i));
@@ -79,8 +72,7 @@ static void TestEveryPartOfTheKeyMatters(void **state)
 
   (void)state;
   for (int i = 0; i < 8; i++) k[i] = base;
-  k[1].seed++, k[2].purpose++, k[3].chain++, k[4].iteration++, k[5].term++, k[6].level++,
-      k[7].seed += UINT64_C(1) << 32;
+  k[1].seed++, k[2].purpose++, k[3].chain++, k[4].iteration++, k[5].term++, k[6].level++, k[7].seed += UINT64_C(1) << 32;
   for (int i = 0; i < 8; i++) bits[i] = MeritRandomBits(&k[i], 0);
   bits[8] = MeritRandomBits(&base, 1);
   for (int i = 0; i < 9; i++)
@@ -130,17 +122,11 @@ static void TestNormalQuantilesAreThePublishedOnes(void **state)
 {
   /* Wichura (1988) prints the first three; the others are table values to 16 digits */
   static const double p[] = {0.25, 0.001, 1e-20, 0.975, 0.995, 0.9, 0.5};
-  static const double z[] = {-0.6744897501960817,
-                             -3.090232306167814,
-                             -9.262340089798408,
-                             1.959963984540054,
-                             2.575829303548901,
-                             1.2815515655446004,
-                             0};
+  static const double z[] = {
+      -0.6744897501960817, -3.090232306167814, -9.262340089798408, 1.959963984540054, 2.575829303548901, 1.2815515655446004, 0};
 
   (void)state;
-  for (int i = 0; i < 7; i++)
-    assert_true(fabs(MeritNormalQuantile(p[i]) - z[i]) < 5e-15 * fmax(1, fabs(z[i])));
+  for (int i = 0; i < 7; i++) assert_true(fabs(MeritNormalQuantile(p[i]) - z[i]) < 5e-15 * fmax(1, fabs(z[i])));
 }
 
 static void TestQuantilesInvertTheDistributionFunctionEverywhere(void **state)

@@ -59,9 +59,9 @@ static void TestTheEmptyStringIsAString(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestCodesFollowFirstAppearance),
-  cmocka_unit_test(TestAHundredThousandStringsComeBack),
-  cmocka_unit_test(TestTheEmptyStringIsAString),
+    cmocka_unit_test(TestCodesFollowFirstAppearance),
+    cmocka_unit_test(TestAHundredThousandStringsComeBack),
+    cmocka_unit_test(TestTheEmptyStringIsAString),
 };
 
 TEST_MAIN(tests)

@@ -115,7 +115,7 @@ int LayoutsRemove(void **state)
 
 static int Width(LayoutWord word)
 {
-  static const int width[N_WORDS] = {[MEAN] = 1,   [CLASS_A] = 3,   [CLASS_B] = 5,     [CLASS_C] = 6, [CELLS] = 15,            [AGE] = 1,
+  static const int width[N_WORDS] = {[MEAN] = 1,   [CLASS_A] = 3,   [CLASS_B] = 5,     [CLASS_C] = 6, [CELLS] = 15,           [AGE] = 1,
                                      [SLOPES] = 5, [PED] = ANIMALS, [RIDGE] = COLUMNS, [SNP] = SNPS,  [EACH] = LAYOUT_RECORDS};
 
   return width[word];
@@ -125,15 +125,33 @@ static int Width(LayoutWord word)
 static void Row(LayoutWord word, int i, Real *z)
 {
   switch (word) {
-  case MEAN: z[0] = 1.0L; break;
-  case CLASS_A: z[a[i]] = 1.0L; break;
-  case CLASS_B: z[b[i]] = 1.0L; break;
-  case CLASS_C: z[c[i]] = 1.0L; break;
-  case CELLS: z[a[i] * 5 + b[i]] = 1.0L; break;
-  case AGE: z[0] = age[i]; break;
-  case SLOPES: z[b[i]] = age[i]; break;
-  case PED: z[cow[i]] = 1.0L; break;
-  case EACH: z[i] = 1.0L; break;
+  case MEAN:
+    z[0] = 1.0L;
+    break;
+  case CLASS_A:
+    z[a[i]] = 1.0L;
+    break;
+  case CLASS_B:
+    z[b[i]] = 1.0L;
+    break;
+  case CLASS_C:
+    z[c[i]] = 1.0L;
+    break;
+  case CELLS:
+    z[a[i] * 5 + b[i]] = 1.0L;
+    break;
+  case AGE:
+    z[0] = age[i];
+    break;
+  case SLOPES:
+    z[b[i]] = age[i];
+    break;
+  case PED:
+    z[cow[i]] = 1.0L;
+    break;
+  case EACH:
+    z[i] = 1.0L;
+    break;
   case RIDGE:
     for (int j = 0; j < COLUMNS; j++) z[j] = ridge[i][j];
     break;
@@ -145,7 +163,8 @@ static void Row(LayoutWord word, int i, Real *z)
       z[j] = copies[cow[i]][j] - sum / ANIMALS;
     }
     break;
-  default: fail();
+  default:
+    fail();
   }
 }
 
@@ -200,12 +219,12 @@ void LayoutDestroy(Layout *layout)
 
 static void Job(const LayoutModel *model, const char varcomp[], const char more[], size_t room, char *text)
 {
-  static const char *const words[N_WORDS]  = {[MEAN] = "1", [CLASS_A] = "a", [CLASS_B] = "b", [CLASS_C] = "c", [CELLS] = "a:b", [AGE] = "cov(age)",
-                                             [SLOPES] = "b:cov(age)", [EACH] = "id"};
+  static const char *const words[N_WORDS] = {
+      [MEAN] = "1", [CLASS_A] = "a", [CLASS_B] = "b", [CLASS_C] = "c", [CELLS] = "a:b", [AGE] = "cov(age)", [SLOPES] = "b:cov(age)", [EACH] = "id"};
   static const char *const random[N_WORDS] = {[PED] = "ped(cow)", [RIDGE] = "ridge(c0 + c1 + c2)", [SNP] = "snp(cow)"};
   char                     formula[256];
   bool                     ped = false, snp = false;
-  int                      n   = snprintf(formula, sizeof(formula), "y%d ~ %s", Mean(model->mean), model->fixed[0] == MEAN ? "1" : "0");
+  int                      n = snprintf(formula, sizeof(formula), "y%d ~ %s", Mean(model->mean), model->fixed[0] == MEAN ? "1" : "0");
 
   for (int k = 0; k < LAYOUT_TERMS && model->fixed[k] != END; k++)
     if (model->fixed[k] != MEAN) n += snprintf(formula + n, sizeof(formula) - (size_t)n, " + %s", words[model->fixed[k]]);

@@ -81,8 +81,7 @@ static void Write(void)
   snprintf(path, sizeof(path), "%s/pedigree.csv", folder);
   file = fopen(path, "wb");
   fputs("id,sire,dam\n", file);
-  for (int i = 0; i < ANIMALS; i++)
-    fprintf(file, i < FOUNDERS ? "a%d,0,0\n" : "a%d,a%d,a%d\n", i, sire[i], dam[i]);
+  for (int i = 0; i < ANIMALS; i++) fprintf(file, i < FOUNDERS ? "a%d,0,0\n" : "a%d,a%d,a%d\n", i, sire[i], dam[i]);
   fclose(file);
 }
 

@@ -76,7 +76,7 @@ static Row RowOf(const Dense *d, int first, int end)
   Row row = {.df = end - first};
 
   for (int l = first; l < end; l++) {
-    const Real *q = d->Q + l * d->n;
+    const Real *q   = d->Q + l * d->n;
     Real        dot = 0.0L;
 
     for (int i = 0; i < d->n; i++) dot += q[i] * d->y[i];

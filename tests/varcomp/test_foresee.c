@@ -46,9 +46,9 @@ static void test_entries_and_operations_are_foreseen(void **state)
     TestCall(MatDestroy(&A));
     TestCall(MeritMMEAssemble(r.C, &A));
     TestCall(MeritFactorCreate(A, &f));
-    bytes = MeritFactorSize(f)->bytes_inverse;
+    bytes   = MeritFactorSize(f)->bytes_inverse;
     entries = MeritFactorSize(f)->entries;
-    flops = MeritFactorSize(f)->flops;
+    flops   = MeritFactorSize(f)->flops;
     Near(need.entries, entries, n ? 0.05 : 0.0, formula);
     Near(need.flops, flops, n ? 0.05 : 0.0, formula);
     Near(need.bytes_inverse, bytes, 0.3, formula); /* threads */

@@ -64,8 +64,9 @@ static void Estimate(const char varcomp[], const char more[], Run *r)
   memset(r, 0, sizeof(*r));
   TestModelBegin(&r->t);
   Write(&r->t);
-  snprintf(job, sizeof(job), "records: {file: records.csv, weight: w}\npedigree: {file: pedigree.csv, sexes: free}\nmodel: \"y ~ herd + ped(id)\"\nvarcomp: {%s}\n%s", varcomp,
-           more);
+  snprintf(job, sizeof(job),
+           "records: {file: records.csv, weight: w}\npedigree: {file: pedigree.csv, sexes: free}\nmodel: \"y ~ herd + ped(id)\"\nvarcomp: {%s}\n%s",
+           varcomp, more);
   TestWriteFile(&r->t, "job.yaml", job);
   snprintf(path, sizeof(path), "%s/job.yaml", r->t.folder);
   TestCall(MeritConfigLoad(PETSC_COMM_WORLD, path, &r->t.job));

@@ -117,8 +117,7 @@ static void Code(const char scale[], Centre centre)
       if (copies[i][j] < 3) sum += copies[i][j], n += 1.0;
     frequency[j] = centre == FROM_FILE ? 0.05 + 0.9 * (j % 10) / 10.0 : 0.5 * sum / n;
     sum_2pq += 2.0 * frequency[j] * (1.0 - frequency[j]);
-    for (int i = 0; i < ANIMALS; i++)
-      M[i][j] = (copies[i][j] == 3 ? 2.0 * frequency[j] : copies[i][j]) - (centre == NONE ? 0.0 : 2.0 * frequency[j]);
+    for (int i = 0; i < ANIMALS; i++) M[i][j] = (copies[i][j] == 3 ? 2.0 * frequency[j] : copies[i][j]) - (centre == NONE ? 0.0 : 2.0 * frequency[j]);
   }
   for (int i = 0; i < ANIMALS; i++)
     for (int j = 0; j < SNPS; j++) trace += M[i][j] * M[i][j];
@@ -126,8 +125,7 @@ static void Code(const char scale[], Centre centre)
   if (!strcmp(scale, "count")) all = 1.0 / sqrt(SNPS);
   if (!strcmp(scale, "trace")) all = 1.0 / sqrt(trace / ANIMALS);
   for (int j = 0; j < SNPS; j++)
-    for (int i = 0; i < ANIMALS; i++)
-      M[i][j] *= strcmp(scale, "standardised") ? all : 1.0 / sqrt(2.0 * frequency[j] * (1.0 - frequency[j]));
+    for (int i = 0; i < ANIMALS; i++) M[i][j] *= strcmp(scale, "standardised") ? all : 1.0 / sqrt(2.0 * frequency[j] * (1.0 - frequency[j]));
 }
 
 /* ---- the library */
@@ -136,9 +134,9 @@ typedef struct {
   MeritNode              job;
   MeritModel             model;
   struct _p_MeritVarcomp v;
-  RecordSpace          s;
-  ObservationOrder          o;
-  ColumnMatrix          a;
+  RecordSpace            s;
+  ObservationOrder       o;
+  ColumnMatrix           a;
   double                *key; /* [n] value of each observation, by which the test knows it */
 } Case;
 
@@ -149,13 +147,13 @@ static Case Form(MPI_Comm comm, const char model[], const char keys[])
   char                    text[2048];
   const MeritTermView    *term;
   const uint8_t          *state;
-  int                     k = 0, n_terms;
+  int                     k        = 0, n_terms;
   int64_t                 count[2] = {0, 0};
   double                 *own;
   const MeritRecordsView *records;
 
-  snprintf(text, sizeof(text), "records: {file: %s/records.csv, missing: [NA], weight: w}\ngenotypes: {text: %s/geno.txt, %s}\nmodel: \"%s\"\n", folder,
-           folder, keys, model);
+  snprintf(text, sizeof(text), "records: {file: %s/records.csv, missing: [NA], weight: w}\ngenotypes: {text: %s/geno.txt, %s}\nmodel: \"%s\"\n",
+           folder, folder, keys, model);
   TestCall(MeritConfigParse("job.yaml", text, strlen(text), &c.job));
   TestCall(MeritModelCreate(comm, &c.model));
   TestCall(MeritModelSetVariancesFree(c.model));

@@ -173,8 +173,7 @@ static System Minque(const Dense *d, const Real w[], bool nonnegative, Real cova
 
 static void Near(const char what[], int i, double is, Real reference, double tolerance, double scale)
 {
-  if (!(fabsl((Real)is - reference) <= (Real)(tolerance * scale)))
-    fail_msg("%s of component %d is %.12g, not %.12Lg", what, i, is, reference);
+  if (!(fabsl((Real)is - reference) <= (Real)(tolerance * scale))) fail_msg("%s of component %d is %.12g, not %.12Lg", what, i, is, reference);
 }
 
 /* Largest part that a component has in the variance of an observation, so that small ones are not asked for more than rounding leaves */
@@ -247,7 +246,7 @@ static void test_priors_of_0_and_1(void **state)
 static void test_a_list_of_priors(void **state)
 {
   static const double      prior[MOST] = {0.4, 3.0, 0.0};
-  static const char *const keys[]      = {"", "method: minque, prior: [0.4]", "method: minque, prior: [0.4, 3]", "method: minque, prior: [0.4, 3, 0]"};
+  static const char *const keys[] = {"", "method: minque, prior: [0.4]", "method: minque, prior: [0.4, 3]", "method: minque, prior: [0.4, 3, 0]"};
 
   (void)state;
   for (int k = 0; k < MODELS; k++) {
@@ -262,9 +261,9 @@ static void test_a_list_of_priors(void **state)
 
 static void test_the_variances_of_the_job_as_prior(void **state)
 {
-  static const Real        w[3]    = {2.0L, 5.0L, 1.6L};
-  static const LayoutModel model   = {{MEAN, CLASS_A}, {CLASS_B, CELLS}, true, 100.0}, animals = {{MEAN, AGE}, {PED, CLASS_B}, false, 100.0};
-  Dense                    d       = DenseOf(&model);
+  static const Real        w[3]  = {2.0L, 5.0L, 1.6L};
+  static const LayoutModel model = {{MEAN, CLASS_A}, {CLASS_B, CELLS}, true, 100.0}, animals = {{MEAN, AGE}, {PED, CLASS_B}, false, 100.0};
+  Dense                    d = DenseOf(&model);
 
   (void)state;
   Check(&model, &d, "method: mivque", "variances: {iid(b): 2, iid(a:b): 5, residual: 1.6}", w, false);

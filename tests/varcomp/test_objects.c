@@ -25,9 +25,9 @@ static void Solve(const PopulationRun *r, const char *type)
 static void TestMessagesOfTheProgramAreNotTaken(void **state)
 {
   static const char *const solvers[] = {"cholesky", "gsru", "pcg"};
-  PopulationRun r;
-  MPI_Request   request;
-  int           got = -1, done;
+  PopulationRun            r;
+  MPI_Request              request;
+  int                      got = -1, done;
 
   (void)state;
   MPI_Irecv(&got, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, PETSC_COMM_WORLD, &request);
@@ -45,13 +45,13 @@ static void TestMessagesOfTheProgramAreNotTaken(void **state)
 static void TestAnEngineLeavesTheModelAsItWas(void **state)
 {
   static const double G[] = {1.0, 0.999995, 0.999995, 1.0}, R[] = {1.0};
-  const double       *of_term[8] = {NULL}, *const residual[] = {R};
-  const MeritLayout  *layout;
-  PopulationRun       r;
+  const double *of_term[8] = {NULL}, *const residual[] = {R};
+  const MeritLayout *layout;
+  PopulationRun      r;
 
   (void)state;
   TestCall(PopulationPrepare(PETSC_COMM_WORLD, "y0 ~ sex + iid(herd + herd:cov(y1))", "engine: factor, max_rounds: 1", "", &r));
-  layout = MeritModelLayout(r.model);
+  layout                       = MeritModelLayout(r.model);
   of_term[layout->n_terms - 1] = G;
   TestCall(MeritVarcompRun(r.v, r.C, &r.result));
   TestCall(MeritModelSetVariances(r.model, of_term, residual));
@@ -63,8 +63,8 @@ static void TestAnEngineLeavesTheModelAsItWas(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(TestAnEngineLeavesTheModelAsItWas),
-  cmocka_unit_test(TestMessagesOfTheProgramAreNotTaken),
+    cmocka_unit_test(TestAnEngineLeavesTheModelAsItWas),
+    cmocka_unit_test(TestMessagesOfTheProgramAreNotTaken),
 };
 
 TEST_MAIN_WITH(tests, PopulationCreate, PopulationRemove)

@@ -21,7 +21,7 @@ typedef struct {
   int    animals, records;
   int    cow[MOST_RECORDS], herd[MOST_RECORDS], pen[MOST_RECORDS];
   double age[MOST_RECORDS], ridge[MOST_RECORDS][RIDGE], weight[MOST_RECORDS], y[MOST_RECORDS];
-  int    copies[MOST_ANIMALS][SNPS]; /* 3 missing */
+  int    copies[MOST_ANIMALS][SNPS];            /* 3 missing */
   int    sire[MOST_ANIMALS], dam[MOST_ANIMALS]; /* -1 unknown */
 } Data;
 
@@ -91,8 +91,8 @@ static void Write(Which which)
 
   fputs("cow,herd,pen,age,c0,c1,c2,w,y\n", file);
   for (int i = 0; i < d->records; i++) {
-    fprintf(file, "a%03d,h%d,p%d,%.17g,%.17g,%.17g,%.17g,%.17g,", d->cow[i], d->herd[i], d->pen[i], d->age[i], d->ridge[i][0],
-            d->ridge[i][1], d->ridge[i][2], d->weight[i]);
+    fprintf(file, "a%03d,h%d,p%d,%.17g,%.17g,%.17g,%.17g,%.17g,", d->cow[i], d->herd[i], d->pen[i], d->age[i], d->ridge[i][0], d->ridge[i][1],
+            d->ridge[i][2], d->weight[i]);
     fprintf(file, isnan(d->y[i]) ? "NA\n" : "%.17g\n", d->y[i]);
   }
   fclose(file);
@@ -194,13 +194,13 @@ static Dense MakeDense(Which which, Random random, bool covariate, bool weights)
   for (int a = 0; a < m.n; a++) {
     const int i = record[a];
 
-    m.y[a]      = d->y[i] - 100.0; /* the intercept takes it, and dense algebra has less to round */
-    m.weight[a] = weights ? d->weight[i] : 1.0;
+    m.y[a]       = d->y[i] - 100.0; /* the intercept takes it, and dense algebra has less to round */
+    m.weight[a]  = weights ? d->weight[i] : 1.0;
     m.X[a * m.p] = 1.0;
     if (d->herd[i]) m.X[a * m.p + d->herd[i]] = 1.0;
     if (covariate) m.X[a * m.p + HERDS] = d->age[i];
     for (int b = 0; b < m.n; b++) {
-      const int k = record[b];
+      const int k  = record[b];
       double   *to = &m.B[a * m.n + b];
 
       for (int j = 0; random == BY_SNP && j < SNPS; j++) *to += M[d->cow[i] * SNPS + j] * M[d->cow[k] * SNPS + j];
@@ -437,8 +437,8 @@ static void test_errors_are_of_the_size_they_are_said_to_be(void **state)
   const double theta[2] = {1.0, 4.0};
   Dense        m        = MakeDense(SMALL, BY_SNP, false, false);
   const Exact  exact    = DenseEvaluate(&m, false, theta);
-  double       sum = 0.0, score[2], information[4], noise[4];
-  VarcompPoint at = {.score = score, .information = information, .mc_covariance = noise};
+  double       sum      = 0.0, score[2], information[4], noise[4];
+  VarcompPoint at       = {.score = score, .information = information, .mc_covariance = noise};
 
   (void)state;
   for (int seed = 1; seed <= 40; seed++) {

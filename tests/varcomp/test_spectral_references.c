@@ -133,7 +133,8 @@ static void test_dyestuff(void **state)
   Close("log-likelihood", r.result.log_likelihood, -159.82713842112869, 1e-8);
   Finish(&r);
   snprintf(text, sizeof(text),
-           "records: {file: %s/classical/Dyestuff.csv}\nmodel: \"Yield ~ 1 + batch = iid(Batch)\"\nvarcomp: {tolerance: 1e-9, engine: eigen, method: ml}\n",
+           "records: {file: %s/classical/Dyestuff.csv}\nmodel: \"Yield ~ 1 + batch = iid(Batch)\"\nvarcomp: {tolerance: 1e-9, engine: eigen, method: "
+           "ml}\n",
            shared);
   TestCall(Estimate(text, &r));
   Close("batches", r.result.estimate[0], 1388.33333333, 1e-7);
@@ -158,12 +159,15 @@ static void test_what_they_are_not_for_is_named(void **state)
   TestNeeds(shared, "the reference data");
   Refused("\"diameter ~ 1 + iid(plate) + iid(sample)\"", "", "iid(sample)");
   Refused("\"diameter ~ 1 + plate\"", "", "random term");
-  Refused("\"diameter ~ 1 + iid(plate)\"", "variances: {residual: {by: sample, value: {A: 1, B: 1, C: 1, D: 1, E: 1, F: 1}}}\n", "one residual variance");
+  Refused("\"diameter ~ 1 + iid(plate)\"", "variances: {residual: {by: sample, value: {A: 1, B: 1, C: 1, D: 1, E: 1, F: 1}}}\n",
+          "one residual variance");
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_wheat_by_eigenvalues), cmocka_unit_test(test_wheat_by_maximum_likelihood),
-    cmocka_unit_test(test_wheat_by_samples),     cmocka_unit_test(test_dyestuff),
+    cmocka_unit_test(test_wheat_by_eigenvalues),
+    cmocka_unit_test(test_wheat_by_maximum_likelihood),
+    cmocka_unit_test(test_wheat_by_samples),
+    cmocka_unit_test(test_dyestuff),
     cmocka_unit_test(test_what_they_are_not_for_is_named),
 };
 

@@ -78,9 +78,9 @@ static void test_lanczos(void **state)
 /* The number of samples is chosen so that random numbers make a standard error larger by the share that is asked for, at most */
 static void CheckShare(const char formula[], const char keys[], double share)
 {
-  double       sum[MOST]   = {0.0};
-  const double most        = share * (2.0 + share);
-  int          n           = 0, n_samples = 0;
+  double       sum[MOST] = {0.0};
+  const double most      = share * (2.0 + share);
+  int          n = 0, n_samples = 0;
 
   for (int seed = 1; seed <= n_seeds / 2; seed++) {
     char          text[256];
@@ -94,7 +94,8 @@ static void CheckShare(const char formula[], const char keys[], double share)
     PopulationFinish(&r);
   }
   for (int c = 0; c < n; c++) {
-    print_message("%s, %s, component %d: a share of %.4f with %.0f samples\n", formula, keys, c, sqrt(1.0 + sum[c]) - 1.0, n_samples / (n_seeds / 2.0));
+    print_message("%s, %s, component %d: a share of %.4f with %.0f samples\n", formula, keys, c, sqrt(1.0 + sum[c]) - 1.0,
+                  n_samples / (n_seeds / 2.0));
     if (!(sum[c] < 1.2 * most)) fail_msg("component %d: Monte Carlo adds %g to the sampling variance, more than %g", c, sum[c], most);
   }
 }

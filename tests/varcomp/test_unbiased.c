@@ -21,9 +21,18 @@ typedef struct {
 #define ANIMALS "y%d ~ sex + iid(herd) + ped(id)"
 #define CLASSES "z%d ~ sex + iid(herd) + iid(pen)"
 #define ONE     "y%d ~ sex + herd + ped(id)"
-#define BOTH    {VARIANCE_HERD, VARIANCE_ANIMAL, VARIANCE_RESIDUAL}
-#define PENS    {VARIANCE_HERD, VARIANCE_PEN, VARIANCE_RESIDUAL}
-#define SINGLE  {VARIANCE_ANIMAL, VARIANCE_RESIDUAL, 0.0}
+#define BOTH                                                                                                                                         \
+  {                                                                                                                                                  \
+    VARIANCE_HERD, VARIANCE_ANIMAL, VARIANCE_RESIDUAL                                                                                                \
+  }
+#define PENS                                                                                                                                         \
+  {                                                                                                                                                  \
+    VARIANCE_HERD, VARIANCE_PEN, VARIANCE_RESIDUAL                                                                                                   \
+  }
+#define SINGLE                                                                                                                                       \
+  {                                                                                                                                                  \
+    VARIANCE_ANIMAL, VARIANCE_RESIDUAL, 0.0                                                                                                          \
+  }
 
 static void Component(const Case *k, int c, const double estimate[], double n_inside, double n_interval, int n_boundary)
 {
@@ -32,8 +41,8 @@ static void Component(const Case *k, int c, const double estimate[], double n_in
   for (int r = 0; r < n_replicates; r++) mean += estimate[r] / n_replicates;
   for (int r = 0; r < n_replicates; r++) square += (estimate[r] - mean) * (estimate[r] - mean) / (n_replicates - 1.0);
   off = (mean - k->truth[c]) / sqrt(square / n_replicates);
-  print_message("%s, %s, component %d: mean %.3f of %.1f, off by %.2f of its errors; %d at the boundary or below", k->formula, k->keys, c,
-                mean, k->truth[c], off, n_boundary);
+  print_message("%s, %s, component %d: mean %.3f of %.1f, off by %.2f of its errors; %d at the boundary or below", k->formula, k->keys, c, mean,
+                k->truth[c], off, n_boundary);
   print_message(k->intervals ? "; %.0f of %.0f intervals hold it\n" : "\n", n_inside, n_interval);
   if (!(fabs(off) < 2.5)) fail_msg("component %d: the mean of the estimates is %g, not %g", c, mean, k->truth[c]);
   if (n_boundary > n_replicates / 20) fail_msg("component %d: %d replicates at the boundary tell little", c, n_boundary);

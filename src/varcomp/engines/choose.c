@@ -94,14 +94,15 @@ static void Say(const VarcompForesight *a, int n, const VarcompForesight all[])
   MeritBytesText(a->bytes, sizeof(size), size);
   if (next) snprintf(other, sizeof(other), ", engine %s %.2g s", next->engine->name, VarcompWork(next));
   else if (n > 1) other[0] = 0;
-  MeritLog(MERIT_LOG_INFO, "engine %s: expected are %s, %.2g s of a core for %d rounds%s", a->engine->name, size, VarcompWork(a), VARCOMP_ROUNDS, other);
+  MeritLog(MERIT_LOG_INFO, "engine %s: expected are %s, %.2g s of a core for %d rounds%s", a->engine->name, size, VarcompWork(a), VARCOMP_ROUNDS,
+           other);
 }
 
 /* VarcompAskedEngine - See the header. Not collective. */
 const VarcompEngine *VarcompAskedEngine(MeritVarcomp v)
 {
-  static const VarcompEngine *const engines[] = {NULL,                   &VarcompEngine_Sparse,  &VarcompEngine_Spectral,
-                                                 &VarcompEngine_MonteCarlo, &VarcompEngine_Lanczos, &VarcompEngine_DenseV};
+  static const VarcompEngine *const engines[] = {
+      NULL, &VarcompEngine_Sparse, &VarcompEngine_Spectral, &VarcompEngine_MonteCarlo, &VarcompEngine_Lanczos, &VarcompEngine_DenseV};
 
   return engines[v->settings.choice];
 }
@@ -163,8 +164,8 @@ PetscErrorCode MeritVarcompForesee(MeritVarcomp v, Mat C, int ranks, int threads
   int                     n = 1, best = 0;
 
   PetscFunctionBegin;
-  *plan = (MeritVarcompPlan){.ranks = ranks, .threads = threads, .rounds = VARCOMP_ROUNDS};
-  v->run.C  = C;
+  *plan    = (MeritVarcompPlan){.ranks = ranks, .threads = threads, .rounds = VARCOMP_ROUNDS};
+  v->run.C = C;
   PetscCall(VarcompCount(v));
   if (v->settings.method != MERIT_VARCOMP_REML && v->settings.method != MERIT_VARCOMP_ML) {
     PetscCall(ForeseeMoments(v, plan));
@@ -177,7 +178,7 @@ PetscErrorCode MeritVarcompForesee(MeritVarcomp v, Mat C, int ranks, int threads
     PetscCall(VarcompForeseeAll(v, ranks, threads, room, all, &best));
     n = VARCOMP_ENGINES;
   }
-  a = best < 0 ? Cheapest(n, all, NULL) : &all[best];
+  a     = best < 0 ? Cheapest(n, all, NULL) : &all[best];
   other = Cheapest(n, all, a->engine);
   if (best >= 0) plan->engine = a->engine->name;
   plan->bytes   = a->bytes;

@@ -11,9 +11,9 @@
 #include <math.h>
 
 typedef struct {
-  ProjectedCovariances   f;
-  double *P, *V;  /* [n * n] P, V^-1 (ml); rank 0; owned */
-  double *work;   /* [(m + 3) * n]; owned */
+  ProjectedCovariances f;
+  double              *P, *V; /* [n * n] P, V^-1 (ml); rank 0; owned */
+  double              *work;  /* [(m + 3) * n]; owned */
 } Dense;
 
 /* Free the engine's data. Not collective. */
@@ -74,7 +74,7 @@ static double DotColumns(int n, const double *x, const double *y)
 static double TraceOf(const Dense *d, int k)
 {
   const ProjectedCovariances *f   = &d->f;
-  double       sum = 0.0;
+  double                      sum = 0.0;
 
   if (!d->V) return ProjectedTrace(f->n, d->P, k < f->m ? f->A[k] : f->S);
   if (k < f->m) return ProjectedTrace(f->n, d->V, f->B[k]);
@@ -88,9 +88,9 @@ static double TraceOf(const Dense *d, int k)
 */
 static void Point(Dense *d, VarcompPoint *point)
 {
-  const ProjectedCovariances *f  = &d->f;
-  const int    n  = f->n, m = f->m;
-  double      *Py = d->work, *Pf = Py + n, *F = Pf + n;
+  const ProjectedCovariances *f = &d->f;
+  const int                   n = f->n, m = f->m;
+  double                     *Py = d->work, *Pf = Py + n, *F = Pf + n;
 
   ProjectedApply(n, d->P, f->y, Py);
   for (int k = 0; k <= m; k++) {
@@ -125,15 +125,17 @@ static PetscErrorCode Evaluate_DenseV(MeritVarcomp v, const double theta[], Varc
   PetscCallMPI(MPI_Bcast(&definite, 1, MPI_INT, 0, v->comm));
   if (!definite && v->run.trying) VarcompNoPoint(v, point);
   else if (!definite)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the covariance matrix of the observations is not positive definite to rounding; the residual variance is too small beside the others"));
+    PetscCall(MeritRaise(
+        MERIT_ERROR_INPUT, NULL, 0, NULL,
+        "the covariance matrix of the observations is not positive definite to rounding; the residual variance is too small beside the others"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_DenseV = {.name     = "dense",
-                                             .check    = Check_DenseV,
-                                             .setup    = SetUp_DenseV,
-                                             .evaluate = Evaluate_DenseV,
-                                             .destroy  = Destroy_DenseV,
-                                             .foresee  = VarcompForeseeDenseV,
-                                             .likelihood = true,
-                                             .residual_floor = 1e-6};
+const VarcompEngine VarcompEngine_DenseV = {.name           = "dense",
+                                            .check          = Check_DenseV,
+                                            .setup          = SetUp_DenseV,
+                                            .evaluate       = Evaluate_DenseV,
+                                            .destroy        = Destroy_DenseV,
+                                            .foresee        = VarcompForeseeDenseV,
+                                            .likelihood     = true,
+                                            .residual_floor = 1e-6};

@@ -20,7 +20,7 @@ PetscErrorCode VarcompEquationsCreate(MeritVarcomp v, VarcompEquations *e)
 
   PetscFunctionBegin;
   PetscCall(VarcompMatricesCreate(v, &e->m));
-  e->n_owned = MeritModelLayout(v->model)->n_owned;
+  e->n_owned  = MeritModelLayout(v->model)->n_owned;
   e->n_values = (size_t)records->n_records * (size_t)records->n_traits;
   PetscCall(PetscCalloc2(v->formula->n_terms, &e->inverse, v->formula->n_terms, &e->B));
   for (int k = 0; k < v->formula->n_terms; k++)
@@ -78,8 +78,7 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(e->n_owned + 1, &b));
   for (int k = 0; k < n_terms; k++)
-    for (int32_t i = term[k].eq_owned; term[k].fixed && i < term[k].eq_owned + term[k].n_owned * term[k].n_eq; i++)
-      b[i] = e->x[i], e->x[i] = 0.0;
+    for (int32_t i = term[k].eq_owned; term[k].fixed && i < term[k].eq_owned + term[k].n_owned * term[k].n_eq; i++) b[i] = e->x[i], e->x[i] = 0.0;
   PetscCall(MeritMMEFitted(v->run.C, b, e->Py));
   for (size_t i = 0; i < e->n_values; i++) e->y[i] -= e->Py[i];
   e->centred = true;
@@ -94,8 +93,8 @@ PetscErrorCode VarcompEquationsCentre(MeritVarcomp v, VarcompEquations *e)
 */
 static PetscErrorCode PenaltyRoot(int n, const double *L, VarcompEquations *e, int k)
 {
-  double  A[MERIT_MAX_BLOCK], *B;
-  bool    some = false;
+  double A[MERIT_MAX_BLOCK], *B;
+  bool   some = false;
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(e->inverse[k], n * n));
@@ -225,7 +224,7 @@ static void ResidualVariates(MeritVarcomp v, VarcompEquations *e)
 
   for (int32_t i = 0; i < records->n_records; i++) {
     const double *sqrt_weight = records->sqrt_weight ? records->sqrt_weight + (int64_t)i * t : NULL;
-    const int     c0   = v->first_of_residual[records->residual_class[records->pattern[i]]];
+    const int     c0          = v->first_of_residual[records->residual_class[records->pattern[i]]];
 
     for (int c = c0; c < c0 + t * (t + 1) / 2; c++) {
       const int    a = v->component[c].row, b = v->component[c].column;
@@ -332,8 +331,7 @@ PetscErrorCode VarcompResidualPart(MeritVarcomp v, double *log_R, double trace[]
 
     if (!MeritDenseInvert(m, part, NULL, &log_part)) log_part = NAN; /* patterns differ between ranks: the sum tells all of them */
     sums[v->n] -= (double)count[p] * log_part;
-    for (int c = c0; c < c0 + t * (t + 1) / 2; c++)
-      sums[c] += (double)count[p] * VarcompPick(&v->component[c], t, R);
+    for (int c = c0; c < c0 + t * (t + 1) / 2; c++) sums[c] += (double)count[p] * VarcompPick(&v->component[c], t, R);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, v->n + 1, MPI_DOUBLE, MPI_SUM, v->comm));
   PetscCheck(!isnan(sums[v->n]), v->comm, PETSC_ERR_PLIB, "R^-1 is not definite");

@@ -14,11 +14,11 @@ typedef struct {
   double        **B;       /* [n_terms] B with G^-1 = B'B and u = B^-1 v where the equations are those of v, else NULL; owned, as are the entries */
   int32_t         n_owned;
   size_t          n_values; /* records x traits */
-  double         *y;       /* [n_values] observations, of which VarcompEquationsCentre takes fixed effects off; owned */
-  double         *x;       /* [n_owned] solution of the data; owned */
-  double         *x_work;  /* [n_owned * n] solutions of the working variates; owned */
-  double         *work;    /* [n_values * n] working variates V_j P y; owned */
-  double         *Py;      /* [n_values]; owned */
+  double         *y;        /* [n_values] observations, of which VarcompEquationsCentre takes fixed effects off; owned */
+  double         *x;        /* [n_owned] solution of the data; owned */
+  double         *x_work;   /* [n_owned * n] solutions of the working variates; owned */
+  double         *work;     /* [n_values * n] working variates V_j P y; owned */
+  double         *Py;       /* [n_values]; owned */
   double          yPy;
   bool            centred;
 } VarcompEquations;

@@ -107,8 +107,8 @@ PetscErrorCode VarcompTakeAnalysis(MeritVarcomp v, Mat *A, MeritFactor *factor)
   *A      = NULL;
   *factor = NULL;
   if (v->run.analysed && v->run.analysed_mixing == Mixing(v)) {
-    *A                 = v->run.analysed;
-    *factor            = v->run.analysed_factor;
+    *A                     = v->run.analysed;
+    *factor                = v->run.analysed_factor;
     v->run.analysed        = NULL;
     v->run.analysed_factor = NULL;
   }
@@ -214,9 +214,10 @@ PetscErrorCode VarcompForeseeDenseV(MeritVarcomp v, const VarcompSizes *s, Varco
   PetscCall(ProjectedFit(v, s->m, &room, &f->bytes));
   f->can         = s->scalar && s->m > 0 && fixed && s->n <= DENSE_MOST;
   f->work_before = FormWork(v, s);
-  f->work_round  = (v->settings.method == MERIT_VARCOMP_ML ? 2.0 : 1.0) * n2 * s->n / 2.0 / v->settings.rates.products + (2.0 * m + 3.0) * ENTRY_SECONDS * n2;
-  f->before      = f->work_before / (s->ranks * s->threads);
-  f->round       = f->work_round; /* on one rank */
+  f->work_round =
+      (v->settings.method == MERIT_VARCOMP_ML ? 2.0 : 1.0) * n2 * s->n / 2.0 / v->settings.rates.products + (2.0 * m + 3.0) * ENTRY_SECONDS * n2;
+  f->before = f->work_before / (s->ranks * s->threads);
+  f->round  = f->work_round; /* on one rank */
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -266,16 +267,18 @@ PetscErrorCode VarcompForeseeLanczos(MeritVarcomp v, const VarcompSizes *s, Varc
 */
 PetscErrorCode VarcompForeseeMonteCarlo(MeritVarcomp v, const VarcompSizes *s, VarcompForesight *f)
 {
-  const double k = v->settings.n_samples > 0 ? v->settings.n_samples : SAMPLES, columns = k + 1.0 + v->n, iterations = s->genotypes > 0.0 ? SNP_ITERATIONS : ITERATIONS;
+  const double k = v->settings.n_samples > 0 ? v->settings.n_samples : SAMPLES, columns = k + 1.0 + v->n,
+               iterations = s->genotypes > 0.0 ? SNP_ITERATIONS : ITERATIONS;
 
   PetscFunctionBegin;
   f->can         = v->settings.left_out < 0;
   f->exact       = false;
   f->bytes       = 8.0 * ((BLOCK_VECTORS * (k + 1.0) + v->n) * s->equations + (2.0 * k + v->n) * s->values) / s->ranks;
   f->work_before = 0.0;
-  f->work_round  = iterations * columns * (EQUATION_SECONDS * (s->equations + s->values / v->formula->n_traits) + s->genotypes / v->settings.rates.genotypes);
-  f->before      = 0.0;
-  f->round       = f->work_round / (s->ranks * s->threads);
+  f->work_round =
+      iterations * columns * (EQUATION_SECONDS * (s->equations + s->values / v->formula->n_traits) + s->genotypes / v->settings.rates.genotypes);
+  f->before = 0.0;
+  f->round  = f->work_round / (s->ranks * s->threads);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -24,11 +24,11 @@ enum { PURPOSE_TRACES = 0x5643, TERM_RESIDUAL = 0xffff };
 
 typedef struct {
   VarcompEquations e;
-  MeritSolver      solver; /* owned */
-  int              n;      /* samples */
-  bool             failed; /* the equations of a point on trial were not solved */
-  double          *X;      /* [n_owned * (n + 1)] solutions of the data and the draws, kept as starts; owned */
-  double          *form;   /* [n * v->n] quadratic forms of each draw; owned */
+  MeritSolver      solver;      /* owned */
+  int              n;           /* samples */
+  bool             failed;      /* the equations of a point on trial were not solved */
+  double          *X;           /* [n_owned * (n + 1)] solutions of the data and the draws, kept as starts; owned */
+  double          *form;        /* [n * v->n] quadratic forms of each draw; owned */
   double           rtol, first; /* of the residual: where a solution ends, where it began */
 } Sampled;
 
@@ -52,10 +52,7 @@ static const double MC_FRACTION = 0.03;
   The number of samples n for which a standard error grows by this fraction at most: Monte Carlo
   adds at most 1 / n of the sampling variance, and 1 + 1 / n = (1 + fraction)^2
 */
-static int Samples(double fraction)
-{
-  return (int)ceil(1.0 / ((1.0 + fraction) * (1.0 + fraction) - 1.0));
-}
+static int Samples(double fraction) { return (int)ceil(1.0 / ((1.0 + fraction) * (1.0 + fraction) - 1.0)); }
 
 /*
   Monitor of the solver: how far the solution of a round's systems is, on the scale of the
@@ -84,8 +81,8 @@ static PetscErrorCode SetUp_MonteCarlo(MeritVarcomp v)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&s));
-  v->run.engine_data = s;
-  s->n = v->settings.n_samples ? v->settings.n_samples : Samples(v->settings.mc_share > 0.0 ? v->settings.mc_share : MC_FRACTION);
+  v->run.engine_data   = s;
+  s->n                 = v->settings.n_samples ? v->settings.n_samples : Samples(v->settings.mc_share > 0.0 ? v->settings.mc_share : MC_FRACTION);
   v->results.n_samples = s->n;
   PetscCall(VarcompEquationsCreate(v, &s->e));
   PetscCall(PetscCalloc2((size_t)s->e.n_owned * (size_t)(s->n + 1) + 1, &s->X, (size_t)s->n * (size_t)v->n, &s->form));
@@ -115,9 +112,8 @@ static PetscErrorCode SolveIteratively(MeritVarcomp v, int k, const double R[], 
   PetscCall(MeritSolverSolve(s->solver, k, R, X, &result));
   s->failed = s->failed || result.stop == MERIT_STOP_MAX_IT || result.stop == MERIT_STOP_BREAKDOWN;
   if (s->failed && !v->run.trying)
-    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL,
-                         "the equations of a round were not solved after %lld iterations: %s", (long long)result.iterations,
-                         MeritResidualText(result.true_residual, sizeof(residual), residual)));
+    PetscCall(MeritRaise(MERIT_ERROR_NOT_CONVERGED, NULL, 0, NULL, "the equations of a round were not solved after %lld iterations: %s",
+                         (long long)result.iterations, MeritResidualText(result.true_residual, sizeof(residual), residual)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -153,11 +149,11 @@ static PetscErrorCode DrawResiduals(MeritVarcomp v, int n, double *values)
   PetscCall(PetscMalloc1(n, &z));
   PetscCall(MeritModelRecordLines(v->model, &line));
   for (int32_t i = 0; i < records->n_records; i++) {
-    const int32_t  p    = records->pattern[i];
-    const double  *R    = v->formula->residual[records->residual_class[p]].R;
-    const double  *sqrt_weight = records->sqrt_weight ? records->sqrt_weight + (int64_t)i * t : NULL;
-    double        *at   = values + (int64_t)i * t * n;
-    int            trait[MERIT_MAX_TRAITS], m = MeritDensePart(t, records->observed[p], R, trait, part);
+    const int32_t p           = records->pattern[i];
+    const double *R           = v->formula->residual[records->residual_class[p]].R;
+    const double *sqrt_weight = records->sqrt_weight ? records->sqrt_weight + (int64_t)i * t : NULL;
+    double       *at          = values + (int64_t)i * t * n;
+    int           trait[MERIT_MAX_TRAITS], m = MeritDensePart(t, records->observed[p], R, trait, part);
 
     PetscCheck(MeritDenseCholesky(m, part, F), PETSC_COMM_SELF, PETSC_ERR_PLIB, "R is not definite");
     PetscCall(PetscArrayzero(at, t * n));
@@ -220,8 +216,7 @@ static void Positive(MeritVarcomp v, const double theta[], double positive[])
 {
   const double tiny = 1e-8 * theta[v->first_of_residual[0]];
 
-  for (int c = 0; c < v->n; c++)
-    positive[c] = v->component[c].row == v->component[c].column && !(theta[c] > 0.0) ? tiny : theta[c];
+  for (int c = 0; c < v->n; c++) positive[c] = v->component[c].row == v->component[c].column && !(theta[c] > 0.0) ? tiny : theta[c];
 }
 
 /*
@@ -322,7 +317,7 @@ static void ResidualForms(MeritVarcomp v, Sampled *s, const double *Py)
 
   for (int32_t i = 0; i < records->n_records; i++) {
     const double *sqrt_weight = records->sqrt_weight ? records->sqrt_weight + (int64_t)i * t : NULL;
-    const int     c0   = v->first_of_residual[records->residual_class[records->pattern[i]]];
+    const int     c0          = v->first_of_residual[records->residual_class[records->pattern[i]]];
 
     for (int c = c0; c < c0 + t * (t + 1) / 2; c++) {
       const int     a = v->component[c].row, b = v->component[c].column;
@@ -337,7 +332,7 @@ static void ResidualForms(MeritVarcomp v, Sampled *s, const double *Py)
 /* Without random terms tr(P V_e) is known: the degrees of freedom over the variance */
 static void Known(MeritVarcomp v, double variance, double *trace, double *mc_covariance)
 {
-  *trace = (double)(v->run.n_observations - (v->settings.method == MERIT_VARCOMP_REML ? v->run.n_fixed : 0)) / variance;
+  *trace         = (double)(v->run.n_observations - (v->settings.method == MERIT_VARCOMP_REML ? v->run.n_fixed : 0)) / variance;
   *mc_covariance = 0.0;
 }
 
@@ -369,8 +364,8 @@ static PetscErrorCode Evaluate_MonteCarlo(MeritVarcomp v, const double theta[], 
   double  *trace, *quad, *residuals, *z, *positive;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc5(v->n, &trace, v->n, &quad, s->e.n_values * (size_t)s->n + 1, &residuals,
-                         (size_t)s->e.n_owned * (size_t)s->n + 1, &z, v->n, &positive));
+  PetscCall(PetscMalloc5(v->n, &trace, v->n, &quad, s->e.n_values * (size_t)s->n + 1, &residuals, (size_t)s->e.n_owned * (size_t)s->n + 1, &z, v->n,
+                         &positive));
   s->failed = false;
   Positive(v, theta, positive);
   PetscCall(VarcompEquationsSet(v, positive, &s->e));
@@ -402,12 +397,12 @@ static int State_MonteCarlo(MeritVarcomp v, MeritState state[])
   return n + 3;
 }
 
-const VarcompEngine VarcompEngine_MonteCarlo = {.name     = "sampled",
-                                             .setup    = SetUp_MonteCarlo,
-                                             .evaluate = Evaluate_MonteCarlo,
-                                             .destroy  = Destroy_MonteCarlo,
-                                             .state    = State_MonteCarlo,
-                                             .foresee  = VarcompForeseeMonteCarlo,
-                                             .least_gradient = 1e-3,
-                                             /* conjugate gradients bear no smaller one */
-                                             .residual_floor = 1e-4};
+const VarcompEngine VarcompEngine_MonteCarlo = {.name           = "sampled",
+                                                .setup          = SetUp_MonteCarlo,
+                                                .evaluate       = Evaluate_MonteCarlo,
+                                                .destroy        = Destroy_MonteCarlo,
+                                                .state          = State_MonteCarlo,
+                                                .foresee        = VarcompForeseeMonteCarlo,
+                                                .least_gradient = 1e-3,
+                                                /* conjugate gradients bear no smaller one */
+                                                .residual_floor = 1e-4};

@@ -110,8 +110,7 @@ static void QuadraticForms(const SpectralQuadrature *y, const double theta[], do
 {
   for (int k = 0; k < 6; k++) form[k] = 0.0;
   for (int i = 0; i < y->n; i++) {
-    const double x = y->node[i], inverse = 1.0 / (theta[0] * x + theta[1]), one = y->weight[i] * inverse, two = one * inverse,
-                 three = two * inverse;
+    const double x = y->node[i], inverse = 1.0 / (theta[0] * x + theta[1]), one = y->weight[i] * inverse, two = one * inverse, three = two * inverse;
 
     form[0] += one;
     form[1] += two * x;
@@ -200,8 +199,8 @@ void SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *poi
   for (int a = 0; a < 2; a++) {
     point->score[a] = -0.5 * (trace[a] - form[1 + a]);
     for (int b = 0; b < 2; b++) {
-      point->information[a * 2 + b] = 0.5 * form[3 + a + b];
-      point->mc_covariance[a * 2 + b]       = 0.25 * covariance[a * 3 + b];
+      point->information[a * 2 + b]   = 0.5 * form[3 + a + b];
+      point->mc_covariance[a * 2 + b] = 0.25 * covariance[a * 3 + b];
     }
   }
 }

@@ -27,7 +27,7 @@ static const double PIVOT_RATIO_NEAR_SINGULAR = 1e-3;
 
 typedef struct {
   VarcompEquations e;
-  Mat              A, S; /* C, then its derivatives in turn; entries of its inverse: one pattern; owned */
+  Mat              A, S;    /* C, then its derivatives in turn; entries of its inverse: one pattern; owned */
   MeritFactor      factor;  /* owned */
   int64_t          n_free;  /* equations that are not constrained (maximum likelihood: of random effects) */
   const double   **penalty; /* [n_terms]; owned */
@@ -176,8 +176,8 @@ static PetscErrorCode SumOfProducts(MPI_Comm comm, Mat A, Mat B, double *sum)
 static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *definite)
 {
   const MeritTermView *term;
-  const int            n_terms = MeritModelTerms(v->model, &term);
-  MeritPenalties         penalties = {.R_inverse = MeritModelRecords(v->model)->R_inverse, .random = random, .identity = 1.0};
+  const int            n_terms   = MeritModelTerms(v->model, &term);
+  MeritPenalties       penalties = {.R_inverse = MeritModelRecords(v->model)->R_inverse, .random = random, .identity = 1.0};
   int64_t              lost;
   double               pivot_ratio;
 
@@ -200,8 +200,8 @@ static PetscErrorCode Numeric(MeritVarcomp v, Factor *f, bool random, bool *defi
 */
 static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 {
-  const MeritComponent *p       = &v->component[c];
-  MeritPenalties          penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
+  const MeritComponent *p         = &v->component[c];
+  MeritPenalties        penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->penalty, v->formula->n_terms));
@@ -223,8 +223,8 @@ static PetscErrorCode TraceTerm(MeritVarcomp v, Factor *f, int c, double *trace)
 static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[])
 {
   const MeritTermView *term;
-  const double        *B       = f->e.B[k];
-  MeritPenalties         penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
+  const double        *B         = f->e.B[k];
+  MeritPenalties       penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
   double               M[MERIT_MAX_BLOCK], MB[MERIT_MAX_BLOCK] = {0};
   int                  n;
 
@@ -262,8 +262,8 @@ static PetscErrorCode TraceRoot(MeritVarcomp v, Factor *f, int k, double trace[]
 static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, double *trace)
 {
   const MeritTermView *term;
-  const int            n_terms = MeritModelTerms(v->model, &term);
-  MeritPenalties         penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
+  const int            n_terms   = MeritModelTerms(v->model, &term);
+  MeritPenalties       penalties = {.penalty = f->penalty, .random = v->settings.method == MERIT_VARCOMP_ML};
   double               sum;
 
   PetscFunctionBegin;
@@ -280,15 +280,16 @@ static PetscErrorCode TraceOne(MeritVarcomp v, Factor *f, double variance, doubl
 */
 static PetscErrorCode TraceResidual(MeritVarcomp v, Factor *f, int c, double *trace)
 {
-  const MeritRecordsView *records = MeritModelRecords(v->model);
-  const MeritComponent   *p       = &v->component[c];
-  const int               t       = records->n_traits;
-  MeritPenalties            penalties = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
+  const MeritRecordsView *records   = MeritModelRecords(v->model);
+  const MeritComponent   *p         = &v->component[c];
+  const int               t         = records->n_traits;
+  MeritPenalties          penalties = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(f->R, (size_t)records->n_patterns * (size_t)(t * t)));
   for (int32_t i = 0; i < records->n_patterns; i++)
-    if (records->residual_class[i] == p->residual && !f->near[i]) VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
+    if (records->residual_class[i] == p->residual && !f->near[i])
+      VarcompTermDerivative(p, t, records->R_inverse + (int64_t)i * t * t, f->R + (int64_t)i * t * t);
   PetscCall(MeritMMEAssembleWith(v->run.C, &penalties, f->A));
   PetscCall(SumOfProducts(v->comm, f->A, f->S, trace));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -319,9 +320,9 @@ static PetscErrorCode ResidualRoot(MeritVarcomp v, const Factor *f, int residual
 */
 static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint32_t observed, double trace[])
 {
-  const MeritRecordsView *records = MeritModelRecords(v->model);
-  const int               t       = records->n_traits;
-  MeritPenalties            penalties = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
+  const MeritRecordsView *records   = MeritModelRecords(v->model);
+  const int               t         = records->n_traits;
+  MeritPenalties          penalties = {.R_inverse = f->R, .random = v->settings.method == MERIT_VARCOMP_ML};
   double                  B[MERIT_MAX_TRAIT_BLOCK], M[MERIT_MAX_TRAIT_BLOCK], count = 0.0;
   int                     m, trait[MERIT_MAX_TRAITS], position[MERIT_MAX_TRAITS];
   bool                    near;
@@ -341,7 +342,7 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
     for (int32_t p = 0; p < records->n_patterns; p++)
       for (int i = 0; i < m * m && records->observed[p] == observed && records->residual_class[p] == residual; i++)
         f->R[(int64_t)p * t * t + trait[i / m] * t + trait[i % m]] =
-          B[a * m + i / m] * B[b * m + i % m] + (a != b ? B[b * m + i / m] * B[a * m + i % m] : 0.0);
+            B[a * m + i / m] * B[b * m + i % m] + (a != b ? B[b * m + i / m] * B[a * m + i % m] : 0.0);
     PetscCall(MeritMMEAssembleWith(v->run.C, &penalties, f->A));
     PetscCall(SumOfProducts(v->comm, f->A, f->S, &sum));
     M[a * m + b] = M[b * m + a] = a == b ? -sum : -0.5 * sum;
@@ -364,7 +365,7 @@ static PetscErrorCode TracePattern(MeritVarcomp v, Factor *f, int residual, uint
 static PetscErrorCode TraceNear(MeritVarcomp v, Factor *f, double trace[])
 {
   const MeritRecordsView *records = MeritModelRecords(v->model);
-  int64_t                 key = -1, next;
+  int64_t                 key     = -1, next;
   int                     m, trait[MERIT_MAX_TRAITS];
 
   PetscFunctionBegin;
@@ -429,8 +430,8 @@ static PetscErrorCode SolveByFactor(MeritVarcomp v, int k, const double R[], dou
 */
 static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], VarcompPoint *point)
 {
-  const bool reml = v->settings.method == MERIT_VARCOMP_REML;
-  Factor    *f    = v->run.engine_data;
+  const bool reml  = v->settings.method == MERIT_VARCOMP_REML;
+  Factor    *f     = v->run.engine_data;
   double     log_C = 0.0, log_R, log_G, log_scale = 0.0, *trace, *quad, *r;
   bool       again = false, definite;
 
@@ -459,8 +460,8 @@ static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], Varc
   PetscCall(VarcompEquationsForms(v, &f->e, SolveByFactor, quad, point->information));
   PetscCall(MeritPhaseEnd());
   if (reml) PetscCall(MeritModelFixedScale(v->model, &log_scale));
-  point->log_likelihood = -0.5 * ((double)(v->run.n_observations - (reml ? v->run.n_fixed : 0)) * log(2.0 * PETSC_PI) + log_C + log_R + log_G +
-                                  log_scale + f->e.yPy);
+  point->log_likelihood =
+      -0.5 * ((double)(v->run.n_observations - (reml ? v->run.n_fixed : 0)) * log(2.0 * PETSC_PI) + log_C + log_R + log_G + log_scale + f->e.yPy);
   for (int c = 0; c < v->n; c++) point->score[c] = 0.5 * (quad[c] - trace[c]);
   PetscCall(PetscArrayzero(point->mc_covariance, v->n * v->n));
   PetscCall(PetscFree3(trace, quad, r));
@@ -468,17 +469,14 @@ static PetscErrorCode Evaluate_Sparse(MeritVarcomp v, const double theta[], Varc
 }
 
 /* Parts of a checkpoint: the observations without their fixed effects */
-static int State_Sparse(MeritVarcomp v, MeritState state[])
-{
-  return VarcompEquationsState(v, &((Factor *)v->run.engine_data)->e, state);
-}
+static int State_Sparse(MeritVarcomp v, MeritState state[]) { return VarcompEquationsState(v, &((Factor *)v->run.engine_data)->e, state); }
 
-const VarcompEngine VarcompEngine_Sparse = {.name     = "factor",
-                                             .setup    = SetUp_Sparse,
-                                             .evaluate = Evaluate_Sparse,
-                                             .destroy  = Destroy_Sparse,
-                                             .state    = State_Sparse,
-                                             .foresee  = VarcompForeseeSparse,
-                                             .likelihood = true,
-                                             .factors = true,
-                                             .residual_floor = 1e-6};
+const VarcompEngine VarcompEngine_Sparse = {.name           = "factor",
+                                            .setup          = SetUp_Sparse,
+                                            .evaluate       = Evaluate_Sparse,
+                                            .destroy        = Destroy_Sparse,
+                                            .state          = State_Sparse,
+                                            .foresee        = VarcompForeseeSparse,
+                                            .likelihood     = true,
+                                            .factors        = true,
+                                            .residual_floor = 1e-6};

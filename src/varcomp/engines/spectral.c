@@ -15,9 +15,9 @@ enum { MOST_OBSERVATIONS = 100000 }; /* observations */
 
 /* The engine's data: the space, the order of the observations, and what the likelihood needs */
 typedef struct {
-  RecordSpace space;
+  RecordSpace      space;
   ObservationOrder order;
-  Spectrum      now;
+  Spectrum         now;
 } Eigen;
 
 /*
@@ -27,9 +27,9 @@ typedef struct {
 */
 static PetscErrorCode Decompose(MeritVarcomp v, Eigen *e, bool project, const double b[], double square, SpectralQuadrature *q)
 {
-  const int     n = (int)e->space.n;
+  const int    n = (int)e->space.n;
   ColumnMatrix a;
-  double       *below;
+  double      *below;
 
   PetscFunctionBegin;
   PetscCall(ColumnMatrixCreate(v->comm, n, &a));
@@ -99,8 +99,8 @@ static PetscErrorCode CheckOrder(MeritVarcomp v)
 {
   PetscFunctionBegin;
   if (v->run.n_observations > MOST_OBSERVATIONS)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine eigen takes %d observations at most, not %lld; use lanczos", (int)MOST_OBSERVATIONS,
-                         (long long)v->run.n_observations));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine eigen takes %d observations at most, not %lld; use lanczos",
+                         (int)MOST_OBSERVATIONS, (long long)v->run.n_observations));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -172,12 +172,12 @@ static PetscErrorCode Check_Spectral(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Spectral = {.name     = "eigen",
-                                             .check    = Check_Spectral,
-                                             .setup    = SetUp_Spectral,
-                                             .evaluate = Evaluate_Spectral,
-                                             .destroy  = Destroy_Spectral,
-                                             .foresee  = VarcompForeseeSpectral,
-                                             .likelihood = true,
-                                             .cheap_rounds = true,
-                                             .residual_floor = 1e-6};
+const VarcompEngine VarcompEngine_Spectral = {.name           = "eigen",
+                                              .check          = Check_Spectral,
+                                              .setup          = SetUp_Spectral,
+                                              .evaluate       = Evaluate_Spectral,
+                                              .destroy        = Destroy_Spectral,
+                                              .foresee        = VarcompForeseeSpectral,
+                                              .likelihood     = true,
+                                              .cheap_rounds   = true,
+                                              .residual_floor = 1e-6};

@@ -21,7 +21,7 @@ PetscErrorCode SpectralQuadratureDestroy(SpectralQuadrature *q);
   its eigenvectors times `total`; the diagonal stands in node, below[n - 1] is lost. False where
   it does not converge.
 */
-bool           SpectralGauss(double total, double below[], SpectralQuadrature *q);
+bool SpectralGauss(double total, double below[], SpectralQuadrature *q);
 
 /*
   All that the likelihood needs. Traces are known from one quadrature, exactly; or from one for
@@ -38,11 +38,11 @@ typedef struct {
 } Spectrum;
 
 /* tr(PB), tr(P), log |V| at theta = {s_u, s_e}, by one quadrature. Not collective. */
-void   SpectralTraces(const SpectralQuadrature *q, const double theta[], double trace[3]);
+void SpectralTraces(const SpectralQuadrature *q, const double theta[], double trace[3]);
 /* The engine's values at theta = {s_u, s_e}: point with n = 2 components. Not collective. */
-void   SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *point);
+void SpectrumEvaluate(const Spectrum *s, const double theta[], VarcompPoint *point);
 /* Ratio s_u / s_e at the maximum of the likelihood, 0 at the boundary, and s_e. Not collective. */
-void   SpectrumMaximum(const Spectrum *s, double theta[2]);
+void SpectrumMaximum(const Spectrum *s, double theta[2]);
 
 /*
   Lanczos processes of S B S (B, where project is false) from k vectors, in lockstep and each
@@ -51,12 +51,12 @@ void   SpectrumMaximum(const Spectrum *s, double theta[2]);
 */
 typedef struct {
   RecordSpace *space; /* borrowed */
-  int            k, steps, room;
-  bool           project, single;
-  double        *square;      /* [k] squared lengths of the first vectors; owned */
-  double        *alpha, *beta; /* [room * k]; owned */
-  double        *now, *before, *next; /* [n_records * k]; owned */
-  double        *sum;         /* [k]; owned */
+  int          k, steps, room;
+  bool         project, single;
+  double      *square;              /* [k] squared lengths of the first vectors; owned */
+  double      *alpha, *beta;        /* [room * k]; owned */
+  double      *now, *before, *next; /* [n_records * k]; owned */
+  double      *sum;                 /* [k]; owned */
 } Krylov;
 
 /* Begin with the vectors in start[n_records * k], projected if so asked for. Collective. */

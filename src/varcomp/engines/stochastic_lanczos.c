@@ -22,7 +22,7 @@ enum {
   BLOCK       = 16,         /* samples that go together: a multiple of what the genotype kernels take at once */
   FIRST_STEPS = 4,
   MOST_STEPS  = 2000,
-  MOST_CHOSEN = 10000       /* samples that are asked for by no user */
+  MOST_CHOSEN = 10000 /* samples that are asked for by no user */
 };
 /*
   Convergence of the last step: score and information change by at most this fraction of their quadratic forms,
@@ -35,9 +35,9 @@ static const double MC_FRACTION = 0.01;
 /* The engine's data; processes of samples behind the first batch are not kept */
 typedef struct {
   RecordSpace space;
-  Krylov        y, batch; /* the observations; the first samples */
-  Spectrum      now;
-  double        ratio;    /* up to this s_u / s_e all is settled */
+  Krylov      y, batch; /* the observations; the first samples */
+  Spectrum    now;
+  double      ratio; /* up to this s_u / s_e all is settled */
 } Lanczos;
 
 /*
@@ -234,7 +234,7 @@ static double AddedFraction(const Values *at)
 {
   const double *A = at->information, det = A[0] * A[3] - A[1] * A[2];
   const double  inverse[4] = {A[3] / det, -A[1] / det, -A[2] / det, A[0] / det};
-  double        fraction      = 0.0;
+  double        fraction   = 0.0;
 
   for (int a = 0; a < 2; a++) {
     double sum = 0.0;
@@ -284,8 +284,8 @@ static PetscErrorCode Difference(const Lanczos *l, const double theta[], int ste
 static PetscErrorCode Plan(MeritVarcomp v, const Lanczos *l, const double theta[], int *n, int *steps)
 {
   const double fraction = v->settings.mc_share > 0.0 ? v->settings.mc_share : MC_FRACTION, most = fraction * (2.0 + fraction);
-  const int    k     = l->batch.k;
-  const Values at    = Evaluate(&l->now, theta);
+  const int    k  = l->batch.k;
+  const Values at = Evaluate(&l->now, theta);
   double       full[BLOCK], trace[3], F, wanted, least = INFINITY;
 
   PetscFunctionBegin;
@@ -345,7 +345,7 @@ static PetscErrorCode Sample(MeritVarcomp v, Lanczos *l, int n, int steps)
 */
 static PetscErrorCode Reach(Lanczos *l, const double theta[])
 {
-  SpectralQuadrature *full = l->now.n_far ? l->now.far : l->now.trace;
+  SpectralQuadrature *full    = l->now.n_far ? l->now.far : l->now.trace;
   bool                settled = false;
 
   PetscFunctionBegin;
@@ -376,7 +376,7 @@ static PetscErrorCode SetUp_Lanczos(MeritVarcomp v)
   PetscCall(PetscNew(&l));
   v->run.engine_data = l;
   PetscCall(RecordSpaceCreate(v, "lanczos", &l->space));
-  l->now = (Spectrum){.n = l->space.n, .p = l->space.p, .ml = v->settings.method == MERIT_VARCOMP_ML};
+  l->now          = (Spectrum){.n = l->space.n, .p = l->space.p, .ml = v->settings.method == MERIT_VARCOMP_ML};
   l->now.constant = RecordSpaceConstant(&l->space, l->now.ml);
   PetscCall(PetscMalloc1(l->space.n_records, &y));
   PetscCall(RecordSpaceObservations(&l->space, y));
@@ -389,10 +389,10 @@ static PetscErrorCode SetUp_Lanczos(MeritVarcomp v)
   PetscCall(Sample(v, l, n, steps));
   SpectrumMaximum(&l->now, theta);
   PetscCall(SettleForms(l, theta));
-  l->ratio     = theta[0] / theta[1];
+  l->ratio             = theta[0] / theta[1];
   v->results.n_samples = n;
-  MeritLog(MERIT_LOG_INFO, "Lanczos: %d steps for the observations, %d for %d samples, %d for %d more", l->y.steps, l->batch.steps,
-           l->batch.k, steps, n - l->batch.k);
+  MeritLog(MERIT_LOG_INFO, "Lanczos: %d steps for the observations, %d for %d samples, %d for %d more", l->y.steps, l->batch.steps, l->batch.k, steps,
+           n - l->batch.k);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -437,12 +437,12 @@ static PetscErrorCode Check_Lanczos(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-const VarcompEngine VarcompEngine_Lanczos = {.name     = "lanczos",
-                                             .check    = Check_Lanczos,
-                                             .setup    = SetUp_Lanczos,
-                                             .evaluate = Evaluate_Lanczos,
-                                             .destroy  = Destroy_Lanczos,
-                                             .foresee  = VarcompForeseeLanczos,
-                                             .likelihood = true,
-                                             .cheap_rounds = true,
+const VarcompEngine VarcompEngine_Lanczos = {.name           = "lanczos",
+                                             .check          = Check_Lanczos,
+                                             .setup          = SetUp_Lanczos,
+                                             .evaluate       = Evaluate_Lanczos,
+                                             .destroy        = Destroy_Lanczos,
+                                             .foresee        = VarcompForeseeLanczos,
+                                             .likelihood     = true,
+                                             .cheap_rounds   = true,
                                              .residual_floor = 1e-6};

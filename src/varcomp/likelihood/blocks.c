@@ -20,10 +20,7 @@
   What replaces 0 for component i, whose variance is `variance`: for a residual, whose inverse
   every engine needs, the number that was chosen when it left the free state
 */
-static double FloorOf(const Block *b, int i, double variance)
-{
-  return b->term < 0 ? b->floor[i] : BLOCK_NEXT_TO_ZERO * variance;
-}
+static double FloorOf(const Block *b, int i, double variance) { return b->term < 0 ? b->floor[i] : BLOCK_NEXT_TO_ZERO * variance; }
 
 /*
   group [n] of each component: the first of the components that it is joined with, directly or
@@ -52,7 +49,7 @@ static void CheckFixed(MeritVarcomp v, Block *b)
   b->fixed = b->all_free = true;
   for (int i = 0; i < b->n; i++)
     for (int j = 0; j <= i; j++) {
-      b->fixed = b->fixed && v->component[BlockAt(b, i, j)].fixed;
+      b->fixed    = b->fixed && v->component[BlockAt(b, i, j)].fixed;
       b->all_free = b->all_free && !v->component[BlockAt(b, i, j)].fixed;
     }
 }
@@ -93,8 +90,8 @@ PetscErrorCode CoordinatesCreate(MeritVarcomp v, Coordinates *c)
   MeritModelTerms(v->model, &term);
   *c = (Coordinates){.n = v->n};
   PetscCall(PetscCalloc7(n, &c->block, n * n, &c->J, n, &c->g, n * n, &c->H, n * n, &c->em, n * n, &c->work, n * n, &c->factor));
-  PetscCall(PetscCalloc7(n * n, &c->secant, n, &c->pair[0][0], n, &c->pair[0][1], n, &c->pair[0][2], n, &c->pair[1][0], n,
-                         &c->pair[1][1], n, &c->pair[1][2]));
+  PetscCall(PetscCalloc7(n * n, &c->secant, n, &c->pair[0][0], n, &c->pair[0][1], n, &c->pair[0][2], n, &c->pair[1][0], n, &c->pair[1][1], n,
+                         &c->pair[1][2]));
   PetscCall(PetscCalloc1(n * n, &c->expected));
   PetscCall(PetscCalloc1(v->formula->n_residuals, &count));
   /* Records of each residual class, over all ranks */
@@ -203,7 +200,7 @@ double BlockPivot(const Block *b, const double theta[])
 static void SingularFactor(const Block *b, const double theta[], double *L)
 {
   double G[MERIT_MAX_BLOCK] = {0};
-  Block  copy       = *b;
+  Block  copy               = *b;
 
   BlockGet(b, theta, G);
   Pivoted(&copy, b->n, G, L);
@@ -281,8 +278,7 @@ static int SingularColumns(const Block *b, const double theta[], int m, int n, d
   SingularFactor(b, theta, L);
   for (int p = 0; p < b->free_pivots; p++)
     for (int i = p; i < b->n; i++, m++)
-      for (int j = 0; j < b->n; j++)
-        J[BlockAt(b, b->order[i], b->order[j]) * n + m] += (i == j ? 2.0 : 1.0) * L[j * b->n + p];
+      for (int j = 0; j < b->n; j++) J[BlockAt(b, b->order[i], b->order[j]) * n + m] += (i == j ? 2.0 : 1.0) * L[j * b->n + p];
   return m;
 }
 
@@ -329,7 +325,7 @@ double BlockReach(const Coordinates *c, const Block *b, const double theta[])
 */
 static void Complete(MeritVarcomp v, const Block *b, const double theta[], double *em)
 {
-  const int n = b->n;
+  const int n                  = b->n;
   double    G[MERIT_MAX_BLOCK] = {0}, inverse[MERIT_MAX_BLOCK];
 
   BlockGet(b, theta, G);
@@ -414,7 +410,7 @@ static void SetInformation(Coordinates *c, const VarcompPoint *point, bool safe)
 */
 void CoordinatesSet(MeritVarcomp v, Coordinates *c, const double theta[], const VarcompPoint *point)
 {
-  c->m      = 0;
+  c->m        = 0;
   c->singular = false;
   for (int i = 0; i < c->n * c->n; i++) c->J[i] = c->em[i] = 0.0;
   for (int i = 0; i < c->n_blocks; i++) {
@@ -513,10 +509,7 @@ static bool SolveStep(const Coordinates *c, const double *A, double step[])
 }
 
 /* CoordinatesStep - See the header. Not collective. */
-bool CoordinatesStep(const Coordinates *c, double step[])
-{
-  return SolveStep(c, c->H, step);
-}
+bool CoordinatesStep(const Coordinates *c, double step[]) { return SolveStep(c, c->H, step); }
 
 /*
   CoordinatesScoringStep - See the header. c->work and c->secant hold both information matrices

@@ -11,39 +11,39 @@
 #define BLOCK_NEXT_TO_ZERO 1e-8
 
 typedef enum {
-  BLOCK_FREE,   /* its elements are the coordinates */
-  BLOCK_ZERO,   /* 0, or for a residual class next to 0: no coordinates */
-  BLOCK_SINGULAR  /* singular: G = L L' with the pivots behind `free_pivots` next to 0; the columns of L before them are the coordinates */
+  BLOCK_FREE,    /* its elements are the coordinates */
+  BLOCK_ZERO,    /* 0, or for a residual class next to 0: no coordinates */
+  BLOCK_SINGULAR /* singular: G = L L' with the pivots behind `free_pivots` next to 0; the columns of L before them are the coordinates */
 } BlockKind;
 
 typedef struct {
-  int       term, residual; /* as in MeritComponent */
-  int       first;          /* first component of the matrix that this is a block of */
-  int       n, row[MERIT_MAX_COMPONENTS];     /* order of the block, and its rows in that matrix, ascending */
-  double    count;          /* levels, or records of the class: for steps of EM */
-  bool      fixed, all_free; /* all, none of the elements are fixed */
+  int       term, residual;               /* as in MeritComponent */
+  int       first;                        /* first component of the matrix that this is a block of */
+  int       n, row[MERIT_MAX_COMPONENTS]; /* order of the block, and its rows in that matrix, ascending */
+  double    count;                        /* levels, or records of the class: for steps of EM */
+  bool      fixed, all_free;              /* all, none of the elements are fixed */
   BlockKind kind;
-  int       free_pivots;    /* SINGULAR */
-  int       order[MERIT_MAX_COMPONENTS];      /* SINGULAR: components by pivots */
-  int       n_released;     /* how often it came back from the boundary */
-  int       begin;          /* first of its coordinates */
-  int       n_beyond;       /* rounds in a row whose step would have made it singular */
-  double    refused, refused_lower; /* its least pivot when the boundary was refused, its reach when a lower rank was; 0: never */
-  double    floor[MERIT_MAX_COMPONENTS];      /* of a residual class that is not free: variance of each trait that replaces 0 */
+  int       free_pivots;                 /* SINGULAR */
+  int       order[MERIT_MAX_COMPONENTS]; /* SINGULAR: components by pivots */
+  int       n_released;                  /* how often it came back from the boundary */
+  int       begin;                       /* first of its coordinates */
+  int       n_beyond;                    /* rounds in a row whose step would have made it singular */
+  double    refused, refused_lower;      /* its least pivot when the boundary was refused, its reach when a lower rank was; 0: never */
+  double    floor[MERIT_MAX_COMPONENTS]; /* of a residual class that is not free: variance of each trait that replaces 0 */
 } Block;
 
 typedef struct {
-  int    n_blocks;
-  Block *block;  /* [n_blocks]; owned */
-  int    n, m;   /* components, coordinates */
-  double *J;     /* [n * n] derivatives of components by coordinates, row-major with m columns used; owned */
-  double *g, *H; /* [m], [m * m] gradient and information in coordinates; owned */
-  bool    singular; /* a block is singular; EM cannot move it */
-  bool    damped; /* H is more than the information, which is not definite here: beside a singular matrix that is no maximum */
-  double *em;    /* [n * n] information of complete data in components; owned */
-  double *expected; /* [n * n] expected information in components (expected.c); owned */
+  int     n_blocks;
+  Block  *block;         /* [n_blocks]; owned */
+  int     n, m;          /* components, coordinates */
+  double *J;             /* [n * n] derivatives of components by coordinates, row-major with m columns used; owned */
+  double *g, *H;         /* [m], [m * m] gradient and information in coordinates; owned */
+  bool    singular;      /* a block is singular; EM cannot move it */
+  bool    damped;        /* H is more than the information, which is not definite here: beside a singular matrix that is no maximum */
+  double *em;            /* [n * n] information of complete data in components; owned */
+  double *expected;      /* [n * n] expected information in components (expected.c); owned */
   double *work, *factor; /* [n * n]: products, a Cholesky factor; owned */
-  double *secant; /* [m * m] H corrected by the last steps; owned */
+  double *secant;        /* [m * m] H corrected by the last steps; owned */
   int     n_pairs;
   double *pair[2][3]; /* [n] steps and falls of the gradient, newest last; owned */
 } Coordinates;
@@ -119,7 +119,8 @@ void BlockFinish(MeritVarcomp v, const Block *b, double theta[]);
   expected.c: the expected information [n * n] at a point; S and half [n * n] are work. Not
   collective.
 */
-void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[], const VarcompPoint *point, double *S, double *half, double *expected);
+void VarcompExpected(MeritVarcomp v, const Coordinates *c, const double theta[], const VarcompPoint *point, double *S, double *half,
+                     double *expected);
 /*
   check.c: INPUT error where the data do not distinguish components, naming them; c is that of
   v->run.theta. Logically collective.

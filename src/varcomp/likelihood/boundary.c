@@ -339,9 +339,9 @@ static void Apart(Reml *r, double times, bool far)
 
   for (int i = 0; i < v->n; i++) r->trial_theta[i] = v->run.theta[i];
   for (int i = 0; i < r->c.n_blocks; i++) {
-    const Block *b     = &r->c.block[i];
+    const Block *b        = &r->c.block[i];
     const double fraction = b->term < 0 ? r->v->run.engine->residual_floor : BLOCK_NEXT_TO_ZERO;
-    const double away  = times * (far && b->kind == BLOCK_SINGULAR ? PetscMax(PIVOT_EXTRAPOLATED / fraction, 1.0) : 1.0);
+    const double away     = times * (far && b->kind == BLOCK_SINGULAR ? PetscMax(PIVOT_EXTRAPOLATED / fraction, 1.0) : 1.0);
 
     for (int x = 0; x < b->n * b->n; x++) {
       const int at = BlockAt(b, x / b->n, x % b->n);
@@ -449,14 +449,14 @@ static PetscErrorCode Bend(Reml *r, VarcompPoint *limit)
 */
 static PetscErrorCode ToLimit(Reml *r)
 {
-  const int    n     = r->v->n;
-  VarcompPoint limit = {0};
+  const int    n        = r->v->n;
+  VarcompPoint limit    = {0};
   bool         residual = false, singular = false;
 
   PetscFunctionBegin;
   for (int i = 0; i < r->c.n_blocks; i++) {
     residual = residual || (r->c.block[i].term < 0 && r->c.block[i].kind != BLOCK_FREE);
-    singular   = singular || r->c.block[i].kind == BLOCK_SINGULAR;
+    singular = singular || r->c.block[i].kind == BLOCK_SINGULAR;
   }
   PetscCall(PetscMalloc2(n, &limit.score, (size_t)(n * n), &limit.information));
   if (residual) PetscCall(ResidualLimit(r, &limit));

@@ -42,7 +42,8 @@ static void TraceForms(MeritVarcomp v, const Block *b, const double theta[], con
 */
 static bool InverseRoot(int n, const double *Q, const double *T, double *W)
 {
-  double       L[MERIT_MAX_BLOCK], A[MERIT_MAX_BLOCK], B[MERIT_MAX_BLOCK], lambda[MERIT_MAX_COMPONENTS], work[MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2)];
+  double L[MERIT_MAX_BLOCK], A[MERIT_MAX_BLOCK], B[MERIT_MAX_BLOCK], lambda[MERIT_MAX_COMPONENTS],
+      work[MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2)];
   PetscBLASInt N = n, room = MERIT_MAX_COMPONENTS * (MERIT_MAX_COMPONENTS + 2), info = 0;
 
   if (!MeritDenseCholesky(n, T, L)) return false;
@@ -62,8 +63,7 @@ static bool InverseRoot(int n, const double *Q, const double *T, double *W)
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) {
       B[i * n + j] = 0.0;
-      for (int k = 0; k < n; k++)
-        B[i * n + j] += A[k * n + i] * A[k * n + j] / sqrt(PetscMin(PetscMax(lambda[k], 1.0 / MOST), MOST));
+      for (int k = 0; k < n; k++) B[i * n + j] += A[k * n + i] * A[k * n + j] / sqrt(PetscMin(PetscMax(lambda[k], 1.0 / MOST), MOST));
     }
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) { /* A = L B */

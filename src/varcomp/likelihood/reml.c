@@ -83,9 +83,9 @@ void RemlAccept(Reml *r, const char kind[])
       r->change = PetscMax(r->change, fabs(r->trial_theta[i] / PetscMax(v->run.theta[i], 1e-300) - 1.0));
     v->run.theta[i] = r->trial_theta[i];
   }
-  r->point   = r->trial;
-  r->trial = swap;
-  r->step_name  = kind;
+  r->point     = r->trial;
+  r->trial     = swap;
+  r->step_name = kind;
 }
 
 /*
@@ -122,7 +122,8 @@ bool RemlHasScore(const Reml *r)
 bool RemlNotLower(const Reml *r)
 {
   if (!RemlHasScore(r)) return false;
-  return !isfinite(r->point.log_likelihood) || r->trial.log_likelihood >= r->point.log_likelihood - LIKELIHOOD_ROUNDING * fabs(r->point.log_likelihood);
+  return !isfinite(r->point.log_likelihood) ||
+         r->trial.log_likelihood >= r->point.log_likelihood - LIKELIHOOD_ROUNDING * fabs(r->point.log_likelihood);
 }
 
 /* The round to the monitor, estimates in the user's components. Every rank. */
@@ -168,7 +169,7 @@ static PetscErrorCode Rounds(Reml *r)
       CoordinatesSet(v, &r->c, v->run.theta, &r->point);
       if (!v->results.rounds) PetscCall(VarcompCheckInformation(v, &r->c));
     }
-    fresh       = false;
+    fresh               = false;
     v->results.gradient = RemlLength(r, r->step);
     PetscCall(ReportRound(r, v->results.gradient));
     if (v->results.gradient <= BoundaryTolerance(r)) {

@@ -36,8 +36,8 @@ static void AddPart(State *s, const char *fit, const char *name, MeritStateKind 
 */
 static void FillKept(Reml *r, State *s)
 {
-  MeritVarcomp v       = r->v;
-  const size_t one     = sizeof(double), n = (size_t)v->n * one, square = n * (size_t)v->n;
+  MeritVarcomp v   = r->v;
+  const size_t one = sizeof(double), n = (size_t)v->n * one, square = n * (size_t)v->n;
   char         fit[16];
 
   s->n = 0;

@@ -14,7 +14,7 @@
   information
 */
 enum { SECANT, SCORING, EM = 4 };
-static const char *const NAMES[]  = {"secant", "ai", "ai-em", "em-ai", "em"};
+static const char *const NAMES[]        = {"secant", "ai", "ai-em", "em-ai", "em"};
 static const double      EM_FRACTIONS[] = {0.0, 0.0, 0.3, 0.7, 1.0};
 /*
   Gradient, in standard errors, below which the fall of the gradient along a step corrects the
@@ -29,8 +29,8 @@ static const double FALL_BY_ROUNDING = 1e-10;
 
 /* How a move went */
 typedef struct {
-  double fraction;  /* of the step, after halving */
-  bool   inside; /* is the point one of the parameter space? */
+  double fraction;   /* of the step, after halving */
+  bool   inside;     /* is the point one of the parameter space? */
   bool   as_planned; /* neither halved nor bent */
 } Way;
 
@@ -125,10 +125,7 @@ bool RemlInside(const Reml *r, const double theta[], const Block *but)
   to a half; below, 1 / (4 (1 - part)), which has the same value and slope there, down to
   REML_PIVOT_KEPT
 */
-static double Bent(double part)
-{
-  return part >= 0.5 ? part : PetscMax(0.25 / (1.0 - part), REML_PIVOT_KEPT);
-}
+static double Bent(double part) { return part >= 0.5 ? part : PetscMax(0.25 / (1.0 - part), REML_PIVOT_KEPT); }
 
 /*
   Bend a matrix back along the axes where a step goes too far; the other axes have the whole

@@ -16,9 +16,9 @@
 
 /* What the lines of the table are made from; n_records are those of this rank */
 typedef struct {
-  int32_t n_records;
-  HendersonReductions   bases;
-  double *sqrt_weight, *left; /* [n_records] square root of the weight; what the terms so far leave of the observations; owned */
+  int32_t             n_records;
+  HendersonReductions bases;
+  double             *sqrt_weight, *left; /* [n_records] square root of the weight; what the terms so far leave of the observations; owned */
 } Anova;
 
 /*
@@ -27,10 +27,10 @@ typedef struct {
 */
 static PetscErrorCode TraceOfBasis(MeritVarcomp v, Anova *a, int term, int pedigree, double *trace)
 {
-  const size_t  room = (size_t)a->n_records * HENDERSON_WIDTH + 1;
-  RecordSpace space;
-  double       *U, *BU;
-  int           k, at = a->bases.begin[term];
+  const size_t room = (size_t)a->n_records * HENDERSON_WIDTH + 1;
+  RecordSpace  space;
+  double      *U, *BU;
+  int          k, at = a->bases.begin[term];
 
   PetscFunctionBegin;
   *trace = 0.0;
@@ -169,7 +169,8 @@ static PetscErrorCode CheckLines(MeritVarcomp v)
   for (int l = n_fixed; l < v->results.n_lines - 1; l++)
     if (v->results.line[l].df == 0.0)
       PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, v->results.line[l].source,
-                           "`%s` adds nothing to the terms before it: its design is a combination of theirs, so its variance cannot be distinguished from theirs; leave a term out",
+                           "`%s` adds nothing to the terms before it: its design is a combination of theirs, so its variance cannot be distinguished "
+                           "from theirs; leave a term out",
                            v->results.line[l].source));
   if (v->results.line[v->results.n_lines - 1].df == 0.0) PetscCall(Saturated(v->results.line[v->results.n_lines - 2].source));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -189,8 +190,8 @@ static PetscErrorCode Eliminate(MeritVarcomp v, int m, const int in[], double th
   }
   singular = MeritDenseEliminate(m, 1, 0.0, A);
   if (singular < m)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, line[in[singular]].source, "the mean squares do not determine the variance of `%s`; leave a term out, or use reml",
-                         line[in[singular]].source));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, line[in[singular]].source,
+                         "the mean squares do not determine the variance of `%s`; leave a term out, or use reml", line[in[singular]].source));
   for (int i = 0; i < m; i++) theta[i] = A[i * (m + 1) + m];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -253,7 +254,7 @@ static PetscErrorCode Create(MeritVarcomp v, Anova *a)
   PetscCall(PetscMalloc2(a->n_records + 1, &a->sqrt_weight, a->n_records + 1, &a->left));
   for (int32_t i = 0; i < a->n_records; i++) {
     a->sqrt_weight[i] = !r->observed[r->pattern[i]] ? 0.0 : r->sqrt_weight ? r->sqrt_weight[i] : 1.0;
-    a->left[i] = a->sqrt_weight[i] > 0.0 ? r->y[i] : 0.0;
+    a->left[i]        = a->sqrt_weight[i] > 0.0 ? r->y[i] : 0.0;
   }
   PetscCall(HendersonCreate(v, "anova", &a->bases));
   PetscCall(CheckLevels(v, a));

@@ -101,7 +101,8 @@ static int Spectral(int n, const double *lambda, const double *U, double least, 
 
   for (int i = 0; i < n; i++) {
     if ((lambda[i] > least) != large) continue;
-    for (int j = 0; j < n; j++) part[(size_t)r * (size_t)n + (size_t)j] = U[(size_t)i * (size_t)n + (size_t)j] * (large ? pow(lambda[i], 0.5 * power) : 1.0);
+    for (int j = 0; j < n; j++)
+      part[(size_t)r * (size_t)n + (size_t)j] = U[(size_t)i * (size_t)n + (size_t)j] * (large ? pow(lambda[i], 0.5 * power) : 1.0);
     r++;
   }
   if (r) BLASgemm_("N", "T", &N, &N, &r, &one, part, &N, part, &N, &zero, to, &N);
@@ -122,9 +123,9 @@ static bool Eigen(int n, double *A, double *lambda, double *work)
 /* The system at P = A^+ and N, A of this rank: of the residual's equation only the leading part counts */
 static void FillLimit(const ProjectedCovariances *f, const double *P, const double *N, int rank, const Room *r, Moments *e)
 {
-  const int    m    = f->m;
-  const size_t n    = (size_t)f->n;
-  double      *PAP  = r->matrix[3];
+  const int    m   = f->m;
+  const size_t n   = (size_t)f->n;
+  double      *PAP = r->matrix[3];
 
   Products(f, P, r);
   FillSystem(f, P, N, r, e);
@@ -261,8 +262,7 @@ bool MomentsSandwich(const Moments *e, const double B[], double C[])
   for (int i = 0; i < N; i++)
     for (int j = 0; j < N; j++)
       for (int k = 0; k < N; k++)
-        for (int l = 0; l < N; l++)
-          C[at[i] * n + at[j]] += A[i * 2 * N + N + k] * B[at[k] * n + at[l]] * A[j * 2 * N + N + l];
+        for (int l = 0; l < N; l++) C[at[i] * n + at[j]] += A[i * 2 * N + N + k] * B[at[k] * n + at[l]] * A[j * 2 * N + N + l];
   return true;
 }
 

@@ -35,10 +35,7 @@ PetscErrorCode MomentsDestroy(Moments *e)
 }
 
 /* Name of a component in errors */
-static const char *TermName(MeritVarcomp v, int c)
-{
-  return v->component[c].term < 0 ? "residual" : v->formula->term[v->component[c].term].label;
-}
+static const char *TermName(MeritVarcomp v, int c) { return v->component[c].term < 0 ? "residual" : v->formula->term[v->component[c].term].label; }
 
 /*
   INPUT error for the first term of which fixed effects leave nothing: tr(S B S), left [m],
@@ -69,12 +66,16 @@ static PetscErrorCode RaiseFault(MeritVarcomp v, MomentsFault fault, Moments *e)
                          "the variances of `%s` and `%s` cannot be distinguished: their terms have the same design, or a combination of terms has",
                          TermName(v, code[1]), TermName(v, code[2])));
   if (code[0] == MOMENTS_SATURATED)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
-                         "minque3 (infinite priors) needs residual degrees of freedom after fitting all terms, and there are none; use another method"));
+    PetscCall(
+        MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                   "minque3 (infinite priors) needs residual degrees of freedom after fitting all terms, and there are none; use another method"));
   if (code[0] == MOMENTS_NO_MEMORY)
-    PetscCall(MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL, "out of memory: rank 0 cannot get the matrices of the observations; run fewer ranks on its node, or use varcomp.method reml"));
+    PetscCall(
+        MeritRaise(MERIT_ERROR_SYSTEM, NULL, 0, NULL,
+                   "out of memory: rank 0 cannot get the matrices of the observations; run fewer ranks on its node, or use varcomp.method reml"));
   if (code[0] == MOMENTS_INDEFINITE)
-    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the prior covariance matrix of the observations is not positive definite; give positive priors"));
+    PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL,
+                         "the prior covariance matrix of the observations is not positive definite; give positive priors"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -85,7 +86,7 @@ static PetscErrorCode RaiseFault(MeritVarcomp v, MomentsFault fault, Moments *e)
 */
 static PetscErrorCode PriorPoint(MeritVarcomp v, const ProjectedCovariances *f, double w[], bool *infinite)
 {
-  const int m = f->m;
+  const int m          = f->m;
   int       n_infinite = 0;
 
   PetscFunctionBegin;
@@ -99,7 +100,8 @@ static PetscErrorCode PriorPoint(MeritVarcomp v, const ProjectedCovariances *f, 
   }
   *infinite = n_infinite == m && v->settings.method == MERIT_VARCOMP_MINQUE;
   if (n_infinite && n_infinite < m)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.prior", "either all priors are infinite or none: an infinite prior of one term has no limit beside finite ones"));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.prior",
+                         "either all priors are infinite or none: an infinite prior of one term has no limit beside finite ones"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -221,11 +223,11 @@ PetscErrorCode MomentsCheckSketch(MeritVarcomp v, const Moments *e)
 */
 static PetscErrorCode DenseForms(MeritVarcomp v, Moments *e)
 {
-  ProjectedCovariances   f;
-  double *w;
-  bool    infinite;
-  int     known = 0;
-  MomentsFault fault = MOMENTS_SINGULAR;
+  ProjectedCovariances f;
+  double              *w;
+  bool                 infinite;
+  int                  known = 0;
+  MomentsFault         fault = MOMENTS_SINGULAR;
 
   PetscFunctionBegin;
   PetscCall(ProjectedCreate(v, "this method", &f));

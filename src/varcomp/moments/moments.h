@@ -22,7 +22,7 @@ MomentsFault MinqueEquations(const ProjectedCovariances *f, const double w[], Mo
 /* The same in the limit of infinite priors, minque3 */
 MomentsFault MinqueLimit(const ProjectedCovariances *f, Moments *e);
 /* Those of Haseman-Elston regression, of which none is at fault */
-void         HasemanElston(const ProjectedCovariances *f, Moments *e);
+void HasemanElston(const ProjectedCovariances *f, Moments *e);
 /*
   Covariance [(m + 1)^2] of the estimates of MinqueEquations at P of the same w, of normal data
   with the variances estimated. SINGULAR where there is none.

@@ -45,10 +45,10 @@ static double MeanDiagonalOf(int n, const double *B)
 */
 static PetscErrorCode Term(MeritVarcomp v, const char what[], int term, int n, double *A, double *B, double *mean)
 {
-  const bool    ml = v->settings.method == MERIT_VARCOMP_ML;
-  RecordSpace s;
+  const bool       ml = v->settings.method == MERIT_VARCOMP_ML;
+  RecordSpace      s;
   ObservationOrder o;
-  ColumnMatrix a;
+  ColumnMatrix     a;
 
   PetscFunctionBegin;
   PetscCall(RecordSpaceCreateTerm(v, what, term, &s));
@@ -68,10 +68,10 @@ static PetscErrorCode Term(MeritVarcomp v, const char what[], int term, int n, d
 /* S, and the observations with the fixed effects taken out, to rank 0. Collective. */
 static PetscErrorCode Fixed(MeritVarcomp v, const char what[], ProjectedCovariances *f)
 {
-  RecordSpace s;
+  RecordSpace      s;
   ObservationOrder o;
-  ColumnMatrix a;
-  double       *y;
+  ColumnMatrix     a;
+  double          *y;
 
   PetscFunctionBegin;
   PetscCall(RecordSpaceCreateTerm(v, what, f->term[0], &s));
@@ -116,7 +116,8 @@ static PetscErrorCode CheckMatricesRoom(MeritVarcomp v, const char what[], const
   PetscFunctionBegin;
   PetscCall(ProjectedFit(v, f->m, &fits, &bytes));
   snprintf(text, sizeof(text), "%s forms matrices of %d x %d observations on one rank and", what, f->n, f->n);
-  if (f->n > MOST_OBSERVATIONS) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s takes %d at most; %s", text, (int)MOST_OBSERVATIONS, instead));
+  if (f->n > MOST_OBSERVATIONS)
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp", "%s takes %d at most; %s", text, (int)MOST_OBSERVATIONS, instead));
   PetscCall(VarcompRefuse(v, text, bytes, instead));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

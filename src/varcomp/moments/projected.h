@@ -7,15 +7,15 @@
 #include "matrix.h"
 
 typedef struct {
-  int      n, m;      /* observations; random terms */
-  int     *term;      /* [m] of the formula; owned */
-  int64_t  df;        /* n less independent fixed effects */
-  double  *y;         /* [n] S y; owned. From here on rank 0 only */
-  double  *S;         /* [n * n]; owned */
-  double **A;         /* [m] -> [n * n]; owned */
-  double **B;         /* [m] -> [n * n] for ml, else NULL; owned */
-  double  *mean;      /* [m] mean diagonal of B; owned */
-  double   constant;  /* of -2 log likelihood */
+  int      n, m;     /* observations; random terms */
+  int     *term;     /* [m] of the formula; owned */
+  int64_t  df;       /* n less independent fixed effects */
+  double  *y;        /* [n] S y; owned. From here on rank 0 only */
+  double  *S;        /* [n * n]; owned */
+  double **A;        /* [m] -> [n * n]; owned */
+  double **B;        /* [m] -> [n * n] for ml, else NULL; owned */
+  double  *mean;     /* [m] mean diagonal of B; owned */
+  double   constant; /* of -2 log likelihood */
 } ProjectedCovariances;
 
 /*
@@ -35,8 +35,8 @@ bool ProjectedInverse(const ProjectedCovariances *f, const double theta[], doubl
 /* V^-1 [n * n] at theta[m + 1], and log |V|; false if it is not definite. For ml, rank 0. */
 bool ProjectedCovarianceInverse(const ProjectedCovariances *f, const double theta[], double *inverse, double *log_determinant);
 /* C = A B, symmetric or not; [n * n] row-major, as below. Rank 0. */
-void   ProjectedMultiply(int n, const double *A, const double *B, double *C);
+void ProjectedMultiply(int n, const double *A, const double *B, double *C);
 /* y = A x */
-void   ProjectedApply(int n, const double *A, const double *x, double *y);
+void ProjectedApply(int n, const double *A, const double *x, double *y);
 /* Sum of A_ij B_ji */
 double ProjectedTrace(int n, const double *A, const double *B);

@@ -113,12 +113,12 @@ static PetscErrorCode Quadratics(MeritVarcomp v, RecordSpace *s, double *z, Mome
 */
 PetscErrorCode MomentsSketch(MeritVarcomp v, int n_samples, Moments *e, double **rows)
 {
-  const int      width = PetscMin(WIDTH, n_samples);
-  const int      m = e->m, n = m + 1;
-  RecordSpace *s;
-  double        *z, **to, *sums;
-  const int64_t  n_rows = (int64_t)n_samples * m * n;
-  int            t = 0;
+  const int     width = PetscMin(WIDTH, n_samples);
+  const int     m = e->m, n = m + 1;
+  RecordSpace  *s;
+  double       *z, **to, *sums;
+  const int64_t n_rows = (int64_t)n_samples * m * n;
+  int           t      = 0;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)n_rows, &sums));

@@ -30,8 +30,7 @@ static int LargestClass(int n_terms, const MeritTermView *term)
   int largest = -1;
 
   for (int k = 0; k < n_terms; k++)
-    if (term[k].fixed && term[k].n_regressors == 1 && !term[k].design[0].value &&
-        (largest < 0 || term[k].n_levels > term[largest].n_levels))
+    if (term[k].fixed && term[k].n_regressors == 1 && !term[k].design[0].value && (largest < 0 || term[k].n_levels > term[largest].n_levels))
       largest = k;
   return largest;
 }
@@ -128,7 +127,7 @@ static PetscErrorCode Columns(RecordSpace *s)
 */
 static PetscErrorCode Accumulate(RecordSpace *s)
 {
-  const int64_t       p = s->p;
+  const int64_t    p = s->p;
   const FixedRows *x = &s->fixed;
 
   PetscFunctionBegin;
@@ -152,7 +151,7 @@ static PetscErrorCode Accumulate(RecordSpace *s)
 */
 static PetscErrorCode Eliminate(RecordSpace *s)
 {
-  const int64_t p = s->p;
+  const int64_t p   = s->p;
   PetscBLASInt  all = (PetscBLASInt)p, n_class = s->n_class, rest = all - n_class, info = 0;
   const double  one = 1.0, minus = -1.0;
   double       *scaled;
@@ -168,7 +167,9 @@ static PetscErrorCode Eliminate(RecordSpace *s)
   for (int64_t r = 0; r < rest; r++) PetscCall(PetscArraycpy(s->border + r * p, scaled + r * p, s->n_class));
   PetscCall(PetscFree(scaled));
   PetscCallBLAS("LAPACKpotrf", LAPACKpotrf_("L", &rest, s->border + n_class, &all, &info));
-  if (info) PetscCall(MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the fixed effects depend on each other too closely to be eliminated; leave one of them out"));
+  if (info)
+    PetscCall(
+        MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the fixed effects depend on each other too closely to be eliminated; leave one of them out"));
   for (int64_t r = 0; r < rest; r++) s->log_fixed += 2.0 * log(s->border[r * p + n_class + r]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -206,8 +207,9 @@ PetscErrorCode RecordSpaceFixedCreate(RecordSpace *s, const char engine[])
 
   PetscFunctionBegin;
   if (s->p > MOST_FIXED)
-    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s eliminates at most %d fixed effects, and the model has %lld; use auto",
-                         engine, (int)MOST_FIXED, (long long)s->p));
+    PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
+                         "engine %s eliminates at most %d fixed effects, and the model has %lld; use auto", engine, (int)MOST_FIXED,
+                         (long long)s->p));
   PetscCall(Columns(s));
   rest = s->p - s->n_class;
   if (!FitsElimination(s->p, rest))
@@ -258,9 +260,9 @@ static PetscErrorCode ToFixed(RecordSpace *s, const FixedRows *rows, bool all, i
 */
 static PetscErrorCode SolveFixed(RecordSpace *s, int k)
 {
-  PetscBLASInt all = (PetscBLASInt)s->p, n_class = s->n_class, rest = all - n_class, width = k;
-  const double one = 1.0, minus = -1.0;
-  double      *r = s->effect + (size_t)s->n_class * (size_t)k;
+  PetscBLASInt  all = (PetscBLASInt)s->p, n_class = s->n_class, rest = all - n_class, width = k;
+  const double  one = 1.0, minus = -1.0;
+  double       *r = s->effect + (size_t)s->n_class * (size_t)k;
   const double *C = s->border, *F = s->border + n_class;
 
   PetscFunctionBegin;

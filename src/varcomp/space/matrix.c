@@ -137,7 +137,7 @@ PetscErrorCode ObservationMatrixForm(RecordSpace *s, const ObservationOrder *o, 
 static PetscErrorCode AllRows(const RecordSpace *s, const ObservationOrder *o, FixedRows *all)
 {
   const FixedRows *rows = &s->fixed;
-  int32_t            *own;
+  int32_t         *own;
 
   PetscFunctionBegin;
   PetscCall(FixedRowsCreate(o->n, rows->n_lists, all));
@@ -190,7 +190,7 @@ static PetscErrorCode TakeOutLeft(RecordSpace *s, const FixedRows *all, int firs
 PetscErrorCode ObservationMatrixProject(RecordSpace *s, const ObservationOrder *o, ColumnMatrix *a)
 {
   FixedRows all, own;
-  double      *x;
+  double   *x;
 
   PetscFunctionBegin;
   if (!s->p) PetscFunctionReturn(PETSC_SUCCESS);

@@ -26,9 +26,9 @@ PetscMPIInt ColumnMatrixOwner(const ColumnMatrix *a, int column, int *position);
 */
 PetscErrorCode ColumnMatrixReduce(ColumnMatrix *a, const double b[], double diagonal[], double below[]);
 /* Column of the matrix at this rank's position. Not collective. */
-int            ColumnMatrixColumn(const ColumnMatrix *a, int position);
+int ColumnMatrixColumn(const ColumnMatrix *a, int position);
 /* This rank's columns before one of the matrix. Not collective. */
-int            ColumnMatrixBefore(const ColumnMatrix *a, int column);
+int ColumnMatrixBefore(const ColumnMatrix *a, int column);
 
 /* Observations of all ranks, rank after rank */
 typedef struct {

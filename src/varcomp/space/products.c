@@ -29,10 +29,10 @@ static const double LEFT_IS_ROUNDING = 1e-10, SQUARE_IS_ROUNDING = 1e-20;
   each vector
 */
 typedef struct {
-  MeritVarcomp   v;
+  MeritVarcomp v;
   RecordSpace *space; /* [n_terms], in the order of the terms */
-  int            n_terms;
-  double        *x, **to; /* vectors: S x, and S D_c S x of each component [v->n] */
+  int          n_terms;
+  double      *x, **to; /* vectors: S x, and S D_c S x of each component [v->n] */
 } Work;
 
 /* ProductsTrait - See the header. Not collective. */
@@ -42,7 +42,10 @@ int ProductsTrait(MeritVarcomp v, int c, int component)
 }
 
 /* Is the component estimated? Not if it is fixed or of the term that is left out. */
-static bool Taken(MeritVarcomp v, int c) { return !v->component[c].fixed && (v->settings.left_out < 0 || v->component[c].term != v->settings.left_out); }
+static bool Taken(MeritVarcomp v, int c)
+{
+  return !v->component[c].fixed && (v->settings.left_out < 0 || v->component[c].term != v->settings.left_out);
+}
 
 /*
   Spaces of the random terms, and vectors for `width` columns. Only the first space prepares to
@@ -86,7 +89,7 @@ static PetscErrorCode WorkDestroy(Work *w)
 static PetscErrorCode VectorSigns(Work *w, int first, int k)
 {
   const RecordSpace *s = w->space;
-  const int64_t       *line;
+  const int64_t     *line;
 
   PetscFunctionBegin;
   PetscCall(MeritModelRecordLines(w->v->model, &line));
@@ -107,10 +110,10 @@ static PetscErrorCode VectorSigns(Work *w, int first, int k)
 static void ApplyResidual(const RecordSpace *s, const MeritComponent *c, int k, const double *x, double *y)
 {
   for (int32_t i = 0; i < s->n_records; i++) {
-    const double *from = x + (int64_t)i * s->n_traits * k;
-    double       *to   = y + (int64_t)i * s->n_traits * k;
+    const double *from        = x + (int64_t)i * s->n_traits * k;
+    double       *to          = y + (int64_t)i * s->n_traits * k;
     const double *sqrt_weight = s->sqrt_weight + (int64_t)i * s->n_traits;
-    const bool    has  = s->records->residual_class[s->records->pattern[i]] == c->residual && sqrt_weight[c->row] > 0.0 && sqrt_weight[c->column] > 0.0;
+    const bool has = s->records->residual_class[s->records->pattern[i]] == c->residual && sqrt_weight[c->row] > 0.0 && sqrt_weight[c->column] > 0.0;
 
     for (int j = 0; j < s->n_traits * k; j++) to[j] = 0.0;
     for (int j = 0; has && j < k; j++) {
@@ -171,7 +174,7 @@ static double DotTraits(const RecordSpace *s, int a, int b, int k, const double 
 static void AddBatch(const Work *w, int k, Products *p)
 {
   const RecordSpace *s = w->space;
-  const int            n = w->v->n;
+  const int          n = w->v->n;
 
   for (int c = 0; c < n; c++) {
     const int a = ProductsTrait(w->v, c, w->v->component[c].row), b = ProductsTrait(w->v, c, w->v->component[c].column);
@@ -201,7 +204,8 @@ static PetscErrorCode AddObservations(Work *w, Products *p)
   PetscCall(ApplyComponents(w, 1));
   for (int t = 0; t < s->n_traits; t++) p->variance[t] = DotTraits(s, t, t, 1, w->x, w->x);
   for (int c = 0; c < w->v->n; c++)
-    if (w->to[c]) p->q[c] = DotTraits(s, ProductsTrait(w->v, c, w->v->component[c].row), ProductsTrait(w->v, c, w->v->component[c].column), 1, w->x, w->to[c]);
+    if (w->to[c])
+      p->q[c] = DotTraits(s, ProductsTrait(w->v, c, w->v->component[c].row), ProductsTrait(w->v, c, w->v->component[c].column), 1, w->x, w->to[c]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -7,8 +7,8 @@
 
 /* S s = q of all components; 0 for those that are not estimated; the same on every rank */
 typedef struct {
-  double *S, *q, *left;                 /* [n * n], [n]; tr(S D_c S) [n]; S is owned and all others stand behind it */
-  double *variance, *freedom, *whole;   /* [n_traits] variance about the fixed effects, its degrees of freedom, sum of squares of the observations */
+  double *S, *q, *left;               /* [n * n], [n]; tr(S D_c S) [n]; S is owned and all others stand behind it */
+  double *variance, *freedom, *whole; /* [n_traits] variance about the fixed effects, its degrees of freedom, sum of squares of the observations */
 } Products;
 
 /* From so many random vectors, `width` (a power of 2 up to 64) at once. Collective. */

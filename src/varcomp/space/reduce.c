@@ -13,14 +13,14 @@
 
 /* LAPACK's reduction of a band matrix, which petscblaslapack.h does not name */
 #if defined(PETSC_BLASLAPACK_CAPS)
-  #define BandReduce DSBTRD
+#define BandReduce DSBTRD
 #elif defined(PETSC_BLASLAPACK_UNDERSCORE)
-  #define BandReduce dsbtrd_
+#define BandReduce dsbtrd_
 #else
-  #define BandReduce dsbtrd
+#define BandReduce dsbtrd
 #endif
-extern void BandReduce(const char *, const char *, const PetscBLASInt *, const PetscBLASInt *, double *, const PetscBLASInt *, double *,
-                       double *, double *, const PetscBLASInt *, double *, PetscBLASInt *);
+extern void BandReduce(const char *, const char *, const PetscBLASInt *, const PetscBLASInt *, double *, const PetscBLASInt *, double *, double *,
+                       double *, const PetscBLASInt *, double *, PetscBLASInt *);
 
 enum { WIDTH = COLUMN_MATRIX_WIDTH };
 
@@ -31,7 +31,7 @@ enum { WIDTH = COLUMN_MATRIX_WIDTH };
 typedef struct {
   double *V, *Y, *own; /* reflectors and behind them W, which goes with them; work; own rows of W and behind them of V */
   double *T, *G, *H;
-  double *band;        /* [n * (WIDTH + 1)] lower triangle */
+  double *band; /* [n * (WIDTH + 1)] lower triangle */
 } Work;
 
 /* C = alpha op(A) op(B) + beta C */
@@ -160,7 +160,8 @@ static PetscErrorCode Panel(ColumnMatrix *a, int first, Work *w)
   if (!m) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallBLAS("LAPACKgeqrf", LAPACKgeqrf_(&lm, &lw, w->V, &lm, tau, w->G, &lwork, &info));
   for (int j = 0; j < width; j++)
-    for (int i = 0; i < k && i <= j; i++) w->band[(size_t)(first + j) * (WIDTH + 1) + (size_t)(width - j + i)] = w->V[(size_t)j * (size_t)m + (size_t)i];
+    for (int i = 0; i < k && i <= j; i++)
+      w->band[(size_t)(first + j) * (WIDTH + 1) + (size_t)(width - j + i)] = w->V[(size_t)j * (size_t)m + (size_t)i];
   PetscCall(Triangle(m, k, tau, w));
   PetscCall(TwoSided(a, first + width, k, w));
   PetscFunctionReturn(PETSC_SUCCESS);

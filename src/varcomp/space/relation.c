@@ -36,7 +36,7 @@ typedef struct {
 */
 static PetscErrorCode GatherRows(RecordSpace *s, const ObservationOrder *o, Relation *g, int64_t row[])
 {
-  const MeritDesignView *d        = &s->view->design[0];
+  const MeritDesignView *d    = &s->view->design[0];
   PetscSF                link = MeritModelGenotypedLink(s->model, s->term);
   int64_t               *tile, *genotyped, *own, first;
   double                *c;
@@ -209,10 +209,10 @@ static PetscErrorCode Prepare(const Relation *g, int n_obs, int round, Messages 
 
   PetscFunctionBegin;
   for (PetscMPIInt r = 0; r < g->size; r++) {
-    m->at_out[r] = out;
-    m->at_in[r]  = in;
+    m->at_out[r]       = out;
+    m->at_in[r]        = in;
     out += m->n_out[r] = Count(g, n_obs, round, g->rank, r);
-    in += m->n_in[r] = Count(g, n_obs, round, r, g->rank);
+    in += m->n_in[r]   = Count(g, n_obs, round, r, g->rank);
   }
   PetscCall(PetscMalloc1(out + 1, &m->out));
   for (PetscMPIInt r = 0; r < g->size; r++) {
@@ -249,8 +249,7 @@ static void Finish(const Relation *g, int n_obs, int round, const Messages *m, C
     const double *column = m->column + (size_t)(j - from) * (size_t)g->n;
     double       *b      = a->column + (size_t)(position + j - from) * (size_t)n_obs;
 
-    for (int i = 0; i < n_obs; i++)
-      b[i] = g->animal[i] < 0 || g->animal[j] < 0 ? 0.0 : g->coefficient[i] * g->coefficient[j] * column[g->animal[i]];
+    for (int i = 0; i < n_obs; i++) b[i] = g->animal[i] < 0 || g->animal[j] < 0 ? 0.0 : g->coefficient[i] * g->coefficient[j] * column[g->animal[i]];
   }
 }
 

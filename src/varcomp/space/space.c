@@ -28,8 +28,8 @@ PetscErrorCode RecordSpaceCheck(MeritVarcomp v, const char engine[], int *term)
   for (int k = 0; k < f->n_terms; k++) {
     if (f->term[k].fixed) continue;
     if (*term >= 0 || f->term[k].n_components != 1)
-      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
-                           "engine %s is for one random variance, and `%s` adds another; use auto", engine, f->term[k].label));
+      PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one random variance, and `%s` adds another; use auto",
+                           engine, f->term[k].label));
     *term = k;
   }
   if (*term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term; use auto", engine));
@@ -67,8 +67,8 @@ static PetscErrorCode RandomTerm(RecordSpace *s)
 
   PetscFunctionBegin;
   MeritModelTerms(s->model, &term);
-  s->view     = &term[s->term];
-  s->row_comm = MPI_COMM_NULL;
+  s->view        = &term[s->term];
+  s->row_comm    = MPI_COMM_NULL;
   s->column_comm = s->comm;
   if (!MeritStructureFed(s->view->structure)) {
     s->n_slots = MeritModelLayout(s->model)->n_local;
@@ -93,7 +93,8 @@ static PetscErrorCode RandomTerm(RecordSpace *s)
 PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int term, RecordSpace *s)
 {
   PetscFunctionBegin;
-  *s = (RecordSpace){.comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->run.n_observations, .p = v->run.n_fixed, .term = term};
+  *s = (RecordSpace){
+      .comm = v->comm, .model = v->model, .records = MeritModelRecords(v->model), .n = v->run.n_observations, .p = v->run.n_fixed, .term = term};
   s->n_records = s->records->n_records;
   s->n_traits  = s->records->n_traits;
   s->n_values  = s->n_records * s->n_traits;
@@ -160,7 +161,7 @@ static void ToLevels(RecordSpace *s, int k, const double x[])
     for (int32_t i = 0; i < s->n_records; i++)
       for (int t = 0; t < s->n_traits && d->slot[i] >= 0; t++) {
         const int64_t from = (int64_t)i * s->n_traits + t, to = (int64_t)(d->slot[i] + d->offset[t] - s->first_slot) * k;
-        const double  c    = d->value ? s->sqrt_weight[from] * d->value[i] : s->sqrt_weight[from];
+        const double  c = d->value ? s->sqrt_weight[from] * d->value[i] : s->sqrt_weight[from];
 
         for (int j = 0; d->offset[t] >= 0 && j < k; j++) s->level[to + j] += c * x[from * k + j];
       }
@@ -205,8 +206,8 @@ static PetscErrorCode ThroughRecursion(RecordSpace *s, int k)
 /* level = M M' level of the animals of local records. Collective. */
 static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
 {
-  PetscSF      genotyped = MeritModelGenotypedLink(s->model, s->term);
-  MPI_Datatype unit;
+  PetscSF       genotyped = MeritModelGenotypedLink(s->model, s->term);
+  MPI_Datatype  unit;
   const int     w = k * s->view->n_comp; /* numbers of an animal */
   const int64_t n = s->n_rows * w;
   PetscMPIInt   ranks;

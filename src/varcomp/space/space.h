@@ -18,31 +18,31 @@ typedef struct {
 /* Records of this rank in that space */
 typedef struct {
   MPI_Comm                comm;
-  MeritModel              model;     /* borrowed */
+  MeritModel              model; /* borrowed */
   const MeritRecordsView *records;
   int32_t                 n_records, n_values; /* its vectors are [n_values] = [n_records * n_traits] */
-  int                     n_traits;  /* 1 but for starting values */
-  int64_t                 n, p;      /* over all ranks: observations, independent fixed effects */
-  double                 *sqrt_weight; /* [n_values] square root of the weight, 0 where nothing is observed; owned */
-  double                  log_weight;  /* sum of log weight over all */
+  int                     n_traits;            /* 1 but for starting values */
+  int64_t                 n, p;                /* over all ranks: observations, independent fixed effects */
+  double                 *sqrt_weight;         /* [n_values] square root of the weight, 0 where nothing is observed; owned */
+  double                  log_weight;          /* sum of log weight over all */
   /* fixed effects */
-  FixedRows            fixed;     /* of its records; owned */
-  int                     n_class;   /* columns of the largest class, which come first */
-  double                 *diagonal, *border; /* [n_class] D, [(p - n_class) * p]: what is left of X'X once they are eliminated; owned */
-  double                  log_fixed; /* log |X'X|, X as the user gave it */
-  double                 *effect;    /* work, [p * effect_width]; owned */
-  int                     effect_width;
+  FixedRows fixed;             /* of its records; owned */
+  int       n_class;           /* columns of the largest class, which come first */
+  double   *diagonal, *border; /* [n_class] D, [(p - n_class) * p]: what is left of X'X once they are eliminated; owned */
+  double    log_fixed;         /* log |X'X|, X as the user gave it */
+  double   *effect;            /* work, [p * effect_width]; owned */
+  int       effect_width;
   /* the random term */
-  int                     term;
-  const MeritTermView    *view;
-  int32_t                 first_slot, n_slots; /* component slots of its records */
-  MeritGenotypes          geno;      /* NULL: the term is not of SNPs */
-  MeritMarkers            markers;   /* its view, in the precision of the product under way; owned */
-  MPI_Comm                row_comm, column_comm; /* of the grid; NULL communicators where it has one column; owned */
-  int64_t                 n_rows;    /* of the tile */
-  int32_t                 n_cols;
-  double                 *level, *tile, *rows; /* work, [. * width]; owned */
-  int                     width;     /* columns that there is work for */
+  int                  term;
+  const MeritTermView *view;
+  int32_t              first_slot, n_slots;   /* component slots of its records */
+  MeritGenotypes       geno;                  /* NULL: the term is not of SNPs */
+  MeritMarkers         markers;               /* its view, in the precision of the product under way; owned */
+  MPI_Comm             row_comm, column_comm; /* of the grid; NULL communicators where it has one column; owned */
+  int64_t              n_rows;                /* of the tile */
+  int32_t              n_cols;
+  double              *level, *tile, *rows; /* work, [. * width]; owned */
+  int                  width;               /* columns that there is work for */
 } RecordSpace;
 
 /*
@@ -90,7 +90,7 @@ PetscErrorCode RecordSpaceLevels(RecordSpace *s, int k, bool single, const doubl
   y [n_records * k] = Z of `row` times levels of `column`, and the reverse, after
   RecordSpaceLevels. Not collective.
 */
-void           RecordSpaceRecords(RecordSpace *s, int row, int column, int k, double y[]);
+void RecordSpaceRecords(RecordSpace *s, int row, int column, int k, double y[]);
 /* The observations with the fixed effects taken out. Collective. */
 PetscErrorCode RecordSpaceObservations(RecordSpace *s, double y[]);
 /*

@@ -27,12 +27,13 @@ static const FaultCase cases[] = {
     {"a job file that is a folder", 2, ".: is a folder, not a file", .command = "solve", .flags = "."},
     {"plan --quick finds a column that is missing", 2, "job.yaml:2:8: there is no column \"yy\" in records.csv; did you mean \"y\"?",
      .in = {.job = FIXED_JOB("yy ~ herd")}, .command = "plan", .flags = "job.yaml --quick"},
-    {"plan --quick finds a file that is missing", 3, "pedigree.csv: cannot be opened: No such file or directory",
-     .in = {.pedigree = FAULT_NO_FILE}, .command = "plan", .flags = "job.yaml --quick"},
+    {"plan --quick finds a file that is missing", 3, "pedigree.csv: cannot be opened: No such file or directory", .in = {.pedigree = FAULT_NO_FILE},
+     .command = "plan", .flags = "job.yaml --quick"},
     {"a memory size that is none", 2, "command line: plan.memory: '64X' is not a size such as 4G", .command = "plan",
      .flags = "job.yaml --plan.memory 64X"},
     {"a start that is not there", 3, "old: cannot be opened: No such file or directory", .flags = "--solver.start old", .solve_only = true},
-    {"a specification with an unknown key", 2, "job.yaml:1:11: unknown key records.file; the keys of records are per_cow, survival, fraction, cows", .command = "simulate", .flags = "job.yaml"},
+    {"a specification with an unknown key", 2, "job.yaml:1:11: unknown key records.file; the keys of records are per_cow, survival, fraction, cows",
+     .command = "simulate", .flags = "job.yaml"},
 };
 
 FAULT_SUITE(FaultsOfCommands, cases, .job = GOOD_JOB, .records = GOOD_RECORDS, .pedigree = GOOD_PEDIGREE);

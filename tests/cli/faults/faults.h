@@ -16,7 +16,7 @@ typedef struct {
 } FaultFiles;
 
 typedef struct {
-  const char *what;    /* a sentence */
+  const char *what; /* a sentence */
   int         status;
   const char *message; /* the whole of it, without "merit: "; <ranks> stands for their number */
   FaultFiles  in;
@@ -35,11 +35,10 @@ typedef struct {
 
 extern const char FAULT_NO_FILE[];
 
-#define FAULT_BED(bytes)     .bed = (bytes), .n_bed = sizeof(bytes) - 1
-#define FAULT_RECORDS(bytes) .records = (bytes), .n_records = sizeof(bytes) - 1
-#define FAULT_TEXT(bytes)    .text = (bytes), .n_text = sizeof(bytes) - 1
-#define FAULT_SUITE(name, list, ...)                                                                         \
-  const FaultSuite name = {#name, {__VA_ARGS__}, (int)(sizeof(list) / sizeof(*(list))), list}
+#define FAULT_BED(bytes)             .bed = (bytes), .n_bed = sizeof(bytes) - 1
+#define FAULT_RECORDS(bytes)         .records = (bytes), .n_records = sizeof(bytes) - 1
+#define FAULT_TEXT(bytes)            .text = (bytes), .n_text = sizeof(bytes) - 1
+#define FAULT_SUITE(name, list, ...) const FaultSuite name = {#name, {__VA_ARGS__}, (int)(sizeof(list) / sizeof(*(list))), list}
 
-extern const FaultSuite FaultsOfJobs, FaultsOfFormulas, FaultsOfVariances, FaultsOfCommands, FaultsOfRecords, FaultsOfTables,
-    FaultsOfPedigrees, FaultsOfPlink, FaultsOfTextGenotypes;
+extern const FaultSuite FaultsOfJobs, FaultsOfFormulas, FaultsOfVariances, FaultsOfCommands, FaultsOfRecords, FaultsOfTables, FaultsOfPedigrees,
+    FaultsOfPlink, FaultsOfTextGenotypes;

@@ -15,10 +15,10 @@
 #define WITH_LINE(line)           GOOD_JOB line "\n"
 #define FIXED_JOB(model)          JOB_RECORDS "model: " model "\nvariances: {residual: 40}\n" JOB_OUTPUT
 
-#define GOOD_RECORDS                                                                                         \
-  "id,sex,herd,y,z,age,w\n"                                                                                  \
-  "a,m,1,4.5,1.1,10,1\n"                                                                                     \
-  "b,f,1,2.9,1.9,12,2\n"                                                                                     \
-  "c,f,2,3.9,1.4,15,1\n"                                                                                     \
+#define GOOD_RECORDS                                                                                                                                 \
+  "id,sex,herd,y,z,age,w\n"                                                                                                                          \
+  "a,m,1,4.5,1.1,10,1\n"                                                                                                                             \
+  "b,f,1,2.9,1.9,12,2\n"                                                                                                                             \
+  "c,f,2,3.9,1.4,15,1\n"                                                                                                                             \
   "e,m,2,3.5,0.8,11,4\n"
 #define GOOD_PEDIGREE "id,sire,dam\ns,0,0\nd,0,0\na,s,d\nb,s,d\nc,0,d\ne,s,0\n"

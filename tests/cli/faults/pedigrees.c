@@ -2,15 +2,15 @@
 #include "faults.h"
 #include "good.h"
 
-#define FREE WITH_PEDIGREE("{file: pedigree.csv, sexes: free}")
+#define FREE  WITH_PEDIGREE("{file: pedigree.csv, sexes: free}")
 #define YEARS WITH_PEDIGREE("{file: pedigree.csv, columns: {year: born}}")
 
 /* g27 is selfed 27 times over: the inbreeding of its parent leaves a Mendelian variance below 1e-8 */
-#define SELFED                                                                                               \
-  "id,sire,dam\na,0,0\nb,0,0\nc,0,0\ne,0,0\n"                                                                \
-  "g1,g0,g0\ng2,g1,g1\ng3,g2,g2\ng4,g3,g3\ng5,g4,g4\ng6,g5,g5\ng7,g6,g6\ng8,g7,g7\ng9,g8,g8\ng10,g9,g9\n"    \
-  "g11,g10,g10\ng12,g11,g11\ng13,g12,g12\ng14,g13,g13\ng15,g14,g14\ng16,g15,g15\ng17,g16,g16\ng18,g17,g17\n" \
-  "g19,g18,g18\ng20,g19,g19\ng21,g20,g20\ng22,g21,g21\ng23,g22,g22\ng24,g23,g23\ng25,g24,g24\ng26,g25,g25\n" \
+#define SELFED                                                                                                                                       \
+  "id,sire,dam\na,0,0\nb,0,0\nc,0,0\ne,0,0\n"                                                                                                        \
+  "g1,g0,g0\ng2,g1,g1\ng3,g2,g2\ng4,g3,g3\ng5,g4,g4\ng6,g5,g5\ng7,g6,g6\ng8,g7,g7\ng9,g8,g8\ng10,g9,g9\n"                                            \
+  "g11,g10,g10\ng12,g11,g11\ng13,g12,g12\ng14,g13,g13\ng15,g14,g14\ng16,g15,g15\ng17,g16,g16\ng18,g17,g17\n"                                         \
+  "g19,g18,g18\ng20,g19,g19\ng21,g20,g20\ng22,g21,g21\ng23,g22,g22\ng24,g23,g23\ng25,g24,g24\ng26,g25,g25\n"                                         \
   "g27,g26,g26\ng28,g27,g27\n"
 
 static const FaultCase cases[] = {
@@ -47,15 +47,20 @@ static const FaultCase cases[] = {
      .in = {.job = YEARS, .pedigree = "id,sire,dam,born\ns,0,0,2004\nd,0,0,2001\na,s,d,2003\n"}},
     {"a birth year that is no number", 3, "pedigree.csv:3: column born: \"spring\" is not a number",
      .in = {.job = YEARS, .pedigree = "id,sire,dam,born\ns,0,0,2004\nd,0,0,spring\n"}},
-    {"no column of birth years", 2, "pedigree.csv:1: the pedigree has no column 'born' for the birth year (pedigree.columns.year)", .in = {.job = YEARS}},
-    {"a genetic group as sire", 2, "pedigree.csv:3: d: negative sire code -1: genetic groups are not available yet; an unknown parent is 0, NA, '.' or empty",
+    {"no column of birth years", 2, "pedigree.csv:1: the pedigree has no column 'born' for the birth year (pedigree.columns.year)",
+     .in = {.job = YEARS}},
+    {"a genetic group as sire", 2,
+     "pedigree.csv:3: d: negative sire code -1: genetic groups are not available yet; an unknown parent is 0, NA, '.' or empty",
      .in = {.pedigree = "id,sire,dam\ns,0,0\nd,-1,0\na,s,-2\n"}},
-    {"a genetic group as dam", 2, "pedigree.csv:4: a: negative dam code -2: genetic groups are not available yet; an unknown parent is 0, NA, '.' or empty",
+    {"a genetic group as dam", 2,
+     "pedigree.csv:4: a: negative dam code -2: genetic groups are not available yet; an unknown parent is 0, NA, '.' or empty",
      .in = {.pedigree = "id,sire,dam\ns,0,0\nd,0,0\na,s,-2\n"}},
     {"a Mendelian variance of nothing", 3,
-     "pedigree.csv:32: g27: its Mendelian sampling variance is 7.45e-09 of the genetic variance: its parents are fully inbred, so that A has no inverse",
+     "pedigree.csv:32: g27: its Mendelian sampling variance is 7.45e-09 of the genetic variance: its parents are fully inbred, so that A has no "
+     "inverse",
      .in = {.job = FREE, .pedigree = SELFED}},
-    {"a line of the pedigree that does not fit", 3, "pedigree.csv:3: 2 fields where the header has 3", .in = {.pedigree = "id,sire,dam\ns,0,0\na,s\n"}},
+    {"a line of the pedigree that does not fit", 3, "pedigree.csv:3: 2 fields where the header has 3",
+     .in = {.pedigree = "id,sire,dam\ns,0,0\na,s\n"}},
     {"a pedigree in quotes that do not end", 3, "pedigree.csv:3: unclosed quote", .in = {.pedigree = "id,sire,dam\ns,0,0\n\"a,s,d\n"}},
 };
 

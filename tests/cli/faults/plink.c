@@ -2,22 +2,22 @@
 #include "faults.h"
 #include "good.h"
 
-#define SNP_JOB(genotypes)                                                                                   \
-  JOB_RECORDS "genotypes: " genotypes "\nmodel: y ~ herd + snp(id)\nvariances: {snp(id): 1, residual: 40}\n" JOB_OUTPUT
-#define BIM "1 s1 0 100 A C\n1 s2 0.5 200 G T\n2 s3 0 100 A G\n"
-#define FAM "f a 0 0 1 -9\nf b 0 0 2 -9\nf c 0 0 2 -9\nf e 0 0 1 -9\nf g 0 0 1 -9\n"
-#define BED "\x6c\x1b\x01\x8c\x03\xb2\x00\x2f\x02"
+#define SNP_JOB(genotypes) JOB_RECORDS "genotypes: " genotypes "\nmodel: y ~ herd + snp(id)\nvariances: {snp(id): 1, residual: 40}\n" JOB_OUTPUT
+#define BIM                "1 s1 0 100 A C\n1 s2 0.5 200 G T\n2 s3 0 100 A G\n"
+#define FAM                "f a 0 0 1 -9\nf b 0 0 2 -9\nf c 0 0 2 -9\nf e 0 0 1 -9\nf g 0 0 1 -9\n"
+#define BED                "\x6c\x1b\x01\x8c\x03\xb2\x00\x2f\x02"
 
 static const FaultCase cases[] = {
     {"a .bim that is not there", 3, "chip.bim: cannot be opened: No such file or directory", .in = {.bim = FAULT_NO_FILE}},
     {"a .fam that is not there", 3, "chip.fam: cannot be opened: No such file or directory", .in = {.fam = FAULT_NO_FILE}},
     {"a .bed that is not there", 3, "chip.bed: cannot be opened: No such file or directory", .in = {.bed = FAULT_NO_FILE}},
-    {"a .bed of another kind", 3, "chip.bed: is not a PLINK 1 .bed file: it begins with 50 4b 03 instead of 6c 1b 01", .in = {FAULT_BED("PK\3\4zipzip")}},
+    {"a .bed of another kind", 3, "chip.bed: is not a PLINK 1 .bed file: it begins with 50 4b 03 instead of 6c 1b 01",
+     .in = {FAULT_BED("PK\3\4zipzip")}},
     {"a .bed that is nearly empty", 3, "chip.bed: is not a PLINK 1 .bed file: it has 2 bytes", .in = {FAULT_BED("\x6c\x1b")}},
-    {"a .bed by individuals", 2,
-     "chip.bed: is in individual-major mode, which is not supported; write it again in SNP-major mode (PLINK --make-bed)",
+    {"a .bed by individuals", 2, "chip.bed: is in individual-major mode, which is not supported; write it again in SNP-major mode (PLINK --make-bed)",
      .in = {FAULT_BED("\x6c\x1b\x00\x8c\x03\xb2\x00\x2f\x02")}},
-    {"a truncated .bed", 3, "chip.bed: truncated: 8 bytes, but 3 SNPs of 5 animals (.bim, .fam) take 9", .in = {FAULT_BED("\x6c\x1b\x01\x8c\x03\xb2\x00\x2f")}},
+    {"a truncated .bed", 3, "chip.bed: truncated: 8 bytes, but 3 SNPs of 5 animals (.bim, .fam) take 9",
+     .in = {FAULT_BED("\x6c\x1b\x01\x8c\x03\xb2\x00\x2f")}},
     {"bytes behind the .bed", 3, "chip.bed: trailing bytes: 10 bytes, but 3 SNPs of 5 animals (.bim, .fam) take 9",
      .in = {FAULT_BED("\x6c\x1b\x01\x8c\x03\xb2\x00\x2f\x02\x00")}},
     {"a SNP too few in the .bim", 3, "chip.bed: trailing bytes: 9 bytes, but 2 SNPs of 5 animals (.bim, .fam) take 7",
@@ -30,15 +30,20 @@ static const FaultCase cases[] = {
      .in = {.bim = "1 s1 0 100 A C\n1 s2 0 G T\n2 s3 0 100 A G\n"}},
     {"a .bim line that is too long", 3, "chip.bim:3: more than six fields; a line is \"chromosome name centimorgan position A1 A2\"",
      .in = {.bim = "1 s1 0 100 A C\n1 s2 0 1 G T\n2 s3 0 100 A G C\n"}},
-    {"a .bim position that is no number", 3, "chip.bim:1: position \"x\" is not a whole number", .in = {.bim = "1 s1 0 x A C\n1 s2 0 1 G T\n2 s3 0 1 A G\n"}},
-    {"a .bim position with decimals", 3, "chip.bim:2: position \"1.5\" is not a whole number", .in = {.bim = "1 s1 0 1 A C\n1 s2 0 1.5 G T\n2 s3 0 1 A G\n"}},
-    {"a .bim position in hexadecimal", 3, "chip.bim:2: position \"0x10\" is not a whole number", .in = {.bim = "1 s1 0 1 A C\n1 s2 0 0x10 G T\n2 s3 0 1 A G\n"}},
-    {"a .bim distance that is no number", 3, "chip.bim:3: centimorgan \"0,5\" is not a number", .in = {.bim = "1 s1 0 1 A C\n1 s2 0 1 G T\n2 s3 0,5 1 A G\n"}},
+    {"a .bim position that is no number", 3, "chip.bim:1: position \"x\" is not a whole number",
+     .in = {.bim = "1 s1 0 x A C\n1 s2 0 1 G T\n2 s3 0 1 A G\n"}},
+    {"a .bim position with decimals", 3, "chip.bim:2: position \"1.5\" is not a whole number",
+     .in = {.bim = "1 s1 0 1 A C\n1 s2 0 1.5 G T\n2 s3 0 1 A G\n"}},
+    {"a .bim position in hexadecimal", 3, "chip.bim:2: position \"0x10\" is not a whole number",
+     .in = {.bim = "1 s1 0 1 A C\n1 s2 0 0x10 G T\n2 s3 0 1 A G\n"}},
+    {"a .bim distance that is no number", 3, "chip.bim:3: centimorgan \"0,5\" is not a number",
+     .in = {.bim = "1 s1 0 1 A C\n1 s2 0 1 G T\n2 s3 0,5 1 A G\n"}},
     {"a .fam line that is too short", 3, "chip.fam:2: fewer than six fields; a line is \"family id sire dam sex phenotype\"",
      .in = {.fam = "f a 0 0 1 -9\nb 0 0 2 -9\nf c 0 0 2 -9\nf e 0 0 1 -9\nf g 0 0 1 -9\n"}},
     {"a .fam line that is too long", 3, "chip.fam:5: more than six fields; a line is \"family id sire dam sex phenotype\"",
      .in = {.fam = "f a 0 0 1 -9\nf b 0 0 2 -9\nf c 0 0 2 -9\nf e 0 0 1 -9\nf g h 0 0 1 -9\n"}},
-    {"an id twice in the .fam", 3, "chip.fam:5: b: this id is already on line 2; family ids are not used: each animal needs an id of its own (PLINK --update-ids)",
+    {"an id twice in the .fam", 3,
+     "chip.fam:5: b: this id is already on line 2; family ids are not used: each animal needs an id of its own (PLINK --update-ids)",
      .in = {.fam = "f a 0 0 1 -9\nf b 0 0 2 -9\nf c 0 0 2 -9\nf e 0 0 1 -9\nq b 0 0 1 -9\n"}},
     {"names above the .fam", 3, "chip.fam:1: the id is \"IID\": is this a header line? A .fam has none, but lines that begin with # are passed over",
      .in = {.fam = "FID IID PAT MAT SEX PHENO1\n" FAM}},
@@ -55,7 +60,7 @@ static const FaultCase cases[] = {
                 "chip.bim:3: position \"y\" is not a whole number\n"},
     {"several ids twice in the .fam", 3,
      "chip.fam:2: a: this id is already on line 1; family ids are not used: each animal needs an id of its own (PLINK --update-ids)",
-     .in = {.fam = "f a 0 0 1 -9\ng a 0 0 2 -9\nh a 0 0 2 -9\nf e 0 0 1 -9\nq e 0 0 1 -9\n"},
+     .in      = {.fam = "f a 0 0 1 -9\ng a 0 0 2 -9\nh a 0 0 2 -9\nf e 0 0 1 -9\nq e 0 0 1 -9\n"},
      .further = "chip.fam:3: a: this id is already on line 1; family ids are not used: each animal needs an id of its own (PLINK --update-ids)\n"
                 "chip.fam:5: e: this id is already on line 4; family ids are not used: each animal needs an id of its own (PLINK --update-ids)\n"},
     {"all SNPs monomorphic", 3, "chip: none of the 3 SNPs can be used: each is missing in all animals or has one allele only",
@@ -78,7 +83,8 @@ static const FaultCase cases[] = {
      .in = {.job = SNP_JOB("{bfile: chip, centre: freq.txt, scale: standardised}"), .frequencies = "s1 1e-320\ns2 0.25\ns3 0.1\n"}},
     {"frequencies of which none varies", 3, "freq.txt: the SNPs cannot be scaled: none varies at these frequencies",
      .in = {.job = SNP_JOB("{bfile: chip, centre: freq.txt, scale: vanraden}"), .frequencies = "s1 1e-320\ns2 1e-300\ns3 1\n"}},
-    {"a scale that is unknown", 2, "job.yaml:2:33: genotypes.scale: 'vanradn' is not one of none, vanraden, standardised, count, trace; did you mean vanraden?",
+    {"a scale that is unknown", 2,
+     "job.yaml:2:33: genotypes.scale: 'vanradn' is not one of none, vanraden, standardised, count, trace; did you mean vanraden?",
      .in = {.job = SNP_JOB("{bfile: chip, scale: vanradn}")}},
     {"a grid that does not divide the ranks", 2, "job.yaml:2:32: 7 grid rows do not divide <ranks> ranks",
      .in = {.job = SNP_JOB("{bfile: chip, grid: 7}")}},

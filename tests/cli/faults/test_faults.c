@@ -19,7 +19,7 @@
 
 enum { SECONDS = 60, WORDS = 24 };
 
-static const FaultSuite *const suites[] = {&FaultsOfJobs,    &FaultsOfFormulas,  &FaultsOfVariances, &FaultsOfCommands, &FaultsOfTables,
+static const FaultSuite *const suites[] = {&FaultsOfJobs,    &FaultsOfFormulas,  &FaultsOfVariances, &FaultsOfCommands,     &FaultsOfTables,
                                            &FaultsOfRecords, &FaultsOfPedigrees, &FaultsOfPlink,     &FaultsOfTextGenotypes};
 
 const char FAULT_NO_FILE[] = "";
@@ -170,8 +170,8 @@ static void Enter(const FaultCase *c, const FaultSuite *suite)
 /* What went wrong on any rank, for every rank to fail on */
 static void Leave(void)
 {
-  char        command[300];
-  int         mine = failure[0] ? rank : n_ranks, first;
+  char command[300];
+  int  mine = failure[0] ? rank : n_ranks, first;
 
   MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, PETSC_COMM_WORLD);
   if (first < n_ranks) MPI_Bcast(failure, sizeof(failure), MPI_CHAR, first, PETSC_COMM_WORLD);

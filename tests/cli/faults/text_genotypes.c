@@ -2,8 +2,7 @@
 #include "faults.h"
 #include "good.h"
 
-#define TEXT_JOB                                                                                             \
-  JOB_RECORDS "genotypes: {text: geno.txt}\nmodel: y ~ herd + snp(id)\nvariances: {snp(id): 1, residual: 40}\n" JOB_OUTPUT
+#define TEXT_JOB JOB_RECORDS "genotypes: {text: geno.txt}\nmodel: y ~ herd + snp(id)\nvariances: {snp(id): 1, residual: 40}\n" JOB_OUTPUT
 
 static const FaultCase cases[] = {
     {"text genotypes that are not there", 3, "geno.txt: cannot be opened: No such file or directory", .in = {.text = FAULT_NO_FILE}},

@@ -3,24 +3,29 @@
 #include "good.h"
 
 /* two traits: components y.. and z.. */
-#define TWO_TRAITS(variances)                                                                                \
-  JOB_RECORDS JOB_PEDIGREE "model: [y ~ a = ped(id), z ~ a = ped(id)]\nvariances:\n" variances JOB_OUTPUT
-#define R_TWO "  residual: [[40, 0], [0, 40]]\n"
+#define TWO_TRAITS(variances) JOB_RECORDS JOB_PEDIGREE "model: [y ~ a = ped(id), z ~ a = ped(id)]\nvariances:\n" variances JOB_OUTPUT
+#define R_TWO                 "  residual: [[40, 0], [0, 40]]\n"
 
 static const FaultCase cases[] = {
-    {"variances that are no map", 2, "job.yaml:4:12: variances: there is no file or folder 30 (No such file or directory); give lines \"label: value\", or variances.yaml of merit varcomp, or its folder", .in = {.job = WITH_VARIANCES("30")}},
+    {"variances that are no map", 2,
+     "job.yaml:4:12: variances: there is no file or folder 30 (No such file or directory); give lines \"label: value\", or variances.yaml of merit "
+     "varcomp, or its folder",
+     .in = {.job = WITH_VARIANCES("30")}},
     {"an unknown label suggests the nearest", 2,
      "job.yaml:4:13: variances: no random term is called `ped(di)`; did you mean `ped(id)`? (needed are ped(id): a number; residual: a number)",
      .in = {.job = WITH_VARIANCES("{ped(di): 30, residual: 40}")}},
     {"a variance of a fixed term", 2, "job.yaml:4:13: `herd` is a fixed term and has no variance",
      .in = {.job = WITH_VARIANCES("{herd: 5, ped(id): 30, residual: 40}")}},
-    {"a variance that is missing", 2, "job.yaml:4:12: variances: one is missing: ped(id): a number; `merit varcomp` estimates what is missing", .in = {.job = WITH_VARIANCES("{residual: 40}")}},
-    {"the residual variance is missing", 2, "job.yaml:4:12: variances: one is missing: residual: a number; `merit varcomp` estimates what is missing", .in = {.job = WITH_VARIANCES("{ped(id): 40}")}},
+    {"a variance that is missing", 2, "job.yaml:4:12: variances: one is missing: ped(id): a number; `merit varcomp` estimates what is missing",
+     .in = {.job = WITH_VARIANCES("{residual: 40}")}},
+    {"the residual variance is missing", 2, "job.yaml:4:12: variances: one is missing: residual: a number; `merit varcomp` estimates what is missing",
+     .in = {.job = WITH_VARIANCES("{ped(id): 40}")}},
     {"a label twice under blanks", 2, "job.yaml:4:39: variances: `ped( id )` occurs twice; remove one",
      .in = {.job = WITH_VARIANCES("{ped(id): 30, \"ped( id )\": 30, residual: 40}")}},
     {"a word for a variance", 2, "job.yaml:4:22: `ped(id)`: \"big\" is not a number", .in = {.job = WITH_VARIANCES("{ped(id): big, residual: 40}")}},
     {"a variance in quotes", 2, "job.yaml:4:22: `ped(id)`: \"30\" is not a number", .in = {.job = WITH_VARIANCES("{ped(id): \"30\", residual: 40}")}},
-    {"an infinite variance", 2, "job.yaml:4:22: `ped(id)`: \"1e999\" is not a number", .in = {.job = WITH_VARIANCES("{ped(id): 1e999, residual: 40}")}},
+    {"an infinite variance", 2, "job.yaml:4:22: `ped(id)`: \"1e999\" is not a number",
+     .in = {.job = WITH_VARIANCES("{ped(id): 1e999, residual: 40}")}},
     {"a negative variance", 2, "job.yaml:4:22: the variance of y in `ped(id)` is -30: it must be 0 or more",
      .in = {.job = WITH_VARIANCES("{ped(id): -30, residual: 40}")}},
     {"a variance that is next to nothing", 2,
@@ -36,16 +41,15 @@ static const FaultCase cases[] = {
      .in = {.job = TWO_TRAITS("  a: 30\n" R_TWO)}},
     {"a row too short", 2, "job.yaml:5:15: `a` needs a symmetric 2 x 2 matrix in the order y, z; found 1 in row 2, where 2 belong",
      .in = {.job = TWO_TRAITS("  a: [[2, 1], [1]]\n" R_TWO)}},
-    {"a matrix that is not symmetric", 2,
-     "job.yaml:5:6: the matrix of `a` is not symmetric: row 2 column 1 is 0.5, row 1 column 2 is 1",
+    {"a matrix that is not symmetric", 2, "job.yaml:5:6: the matrix of `a` is not symmetric: row 2 column 1 is 0.5, row 1 column 2 is 1",
      .in = {.job = TWO_TRAITS("  a: [[2, 1], [0.5, 2]]\n" R_TWO)}},
     {"a covariance beyond its variances", 2, "job.yaml:5:6: `a`: the covariance 3 of z and y is more than their variances allow (2 and 2)",
      .in = {.job = TWO_TRAITS("  a: [[2, 3], [3, 2]]\n" R_TWO)}},
     {"an indefinite matrix", 2,
      "job.yaml:4:22: the matrix of `ped(id)` is not positive semi-definite: the smallest eigenvalue of its correlations is -0.8",
      .in = {.job = JOB_RECORDS JOB_PEDIGREE "model: [y ~ ped(id), z ~ ped(id), w ~ ped(id)]\n"
-                                      "variances: {ped(id): [[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]], "
-                                      "residual: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n" JOB_OUTPUT}},
+                                            "variances: {ped(id): [[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]], "
+                                            "residual: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}\n" JOB_OUTPUT}},
     {"a residual matrix that is singular", 2,
      "job.yaml:6:13: the matrix of `residual` is not positive definite: the smallest eigenvalue of its correlations is 0",
      .in = {.job = TWO_TRAITS("  a: [[2, 1], [1, 2]]\n  residual: [[1, 1], [1, 1]]\n")}},
@@ -68,7 +72,8 @@ static const FaultCase cases[] = {
      .in = {.job = WITH_VARIANCES("{ped(id): 30, residual: {by: herd, value: 40}}")}},
     {"residual classes of a column that is not there", 2, "job.yaml:4:41: there is no column \"hrd\" in records.csv; did you mean \"herd\"?",
      .in = {.job = WITH_VARIANCES("{ped(id): 30, residual: {by: hrd, value: {1: 40, 2: 35}}}")}},
-    {"a residual class without a variance", 3, "records.csv:4: 2: this class of herd has no residual variance in the job file; add it to variances: residual",
+    {"a residual class without a variance", 3,
+     "records.csv:4: 2: this class of herd has no residual variance in the job file; add it to variances: residual",
      .in = {.job = WITH_VARIANCES("{ped(id): 30, residual: {by: herd, value: {1: 40, 3: 35}}}")}},
 };
 

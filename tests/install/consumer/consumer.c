@@ -2,12 +2,12 @@
 #include <merit/merit.h>
 #include <stdio.h>
 
-#define Check(call)                                                                                          \
-  do {                                                                                                       \
-    if (call) {                                                                                              \
-      fprintf(stderr, "consumer: %s\n", MeritErrorLast()->text);                                             \
-      return 1;                                                                                              \
-    }                                                                                                        \
+#define Check(call)                                                                                                                                  \
+  do {                                                                                                                                               \
+    if (call) {                                                                                                                                      \
+      fprintf(stderr, "consumer: %s\n", MeritErrorLast()->text);                                                                                     \
+      return 1;                                                                                                                                      \
+    }                                                                                                                                                \
   } while (0)
 
 int main(int argc, char **argv)
