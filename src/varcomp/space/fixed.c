@@ -61,7 +61,7 @@ static PetscErrorCode NumberColumns(RecordSpace *s, int n_terms, const MeritTerm
   n_class = n[0];
   PetscCallMPI(MPI_Exscan(n, first, 2, MPI_INT, MPI_SUM, s->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_class, 1, MPI_INT, MPI_SUM, s->comm));
-  s->n_class = n_class;
+  s->fixed.n_class = n_class;
   for (int k = 0; k < n_terms; k++)
     for (int32_t e = term[k].eq_owned; term[k].fixed && e < term[k].eq_owned + term[k].n_owned * term[k].n_eq; e++)
       if ((*number)[e] >= 0) (*number)[e] += k == largest ? first[0] : n_class + first[1];
@@ -91,7 +91,7 @@ PetscErrorCode FixedRowsDestroy(FixedRows *rows)
 
 /*
   Column of X and coefficient of each regressor of each fixed term, for each record and trait of
-  this rank: s->fixed with a list for each regressor. -1: the record has no level, the trait no
+  this rank: s->fixed.rows with a list for each regressor. -1: the record has no level, the trait no
   equation, or the equation depends on others.
 */
 static PetscErrorCode Columns(RecordSpace *s)
@@ -104,7 +104,7 @@ static PetscErrorCode Columns(RecordSpace *s)
   PetscCall(NumberColumns(s, n_terms, term, &number));
   for (int k = 0; k < n_terms; k++)
     if (term[k].fixed) n_lists += term[k].n_regressors;
-  PetscCall(FixedRowsCreate(s->n_values, n_lists, &s->fixed));
+  PetscCall(FixedRowsCreate(s->n_values, n_lists, &s->fixed.rows));
   for (int k = 0; k < n_terms; k++)
     for (int r = 0; term[k].fixed && r < term[k].n_regressors; r++, l++) {
       const MeritDesignView *d = &term[k].design[r];
@@ -113,8 +113,8 @@ static PetscErrorCode Columns(RecordSpace *s)
         const int32_t i = x / s->n_traits;
         const int     t = x % s->n_traits;
 
-        s->fixed.column[l][x]      = d->slot[i] < 0 || d->offset[t] < 0 ? -1 : number[d->slot[i] + d->offset[t]];
-        s->fixed.coefficient[l][x] = d->value ? s->sqrt_weight[x] * d->value[i] : s->sqrt_weight[x];
+        s->fixed.rows.column[l][x]      = d->slot[i] < 0 || d->offset[t] < 0 ? -1 : number[d->slot[i] + d->offset[t]];
+        s->fixed.rows.coefficient[l][x] = d->value ? s->sqrt_weight[x] * d->value[i] : s->sqrt_weight[x];
       }
     }
   PetscCall(PetscFree(number));
@@ -128,19 +128,19 @@ static PetscErrorCode Columns(RecordSpace *s)
 static PetscErrorCode Accumulate(RecordSpace *s)
 {
   const int64_t    p = s->p;
-  const FixedRows *x = &s->fixed;
+  const FixedRows *x = &s->fixed.rows;
 
   PetscFunctionBegin;
   for (int32_t i = 0; i < x->n; i++)
     for (int a = 0; a < x->n_lists; a++) {
       const int32_t row = x->column[a][i];
 
-      if (row >= 0 && row < s->n_class) s->diagonal[row] += x->coefficient[a][i] * x->coefficient[a][i];
-      for (int b = 0; row >= s->n_class && b < x->n_lists; b++)
-        if (x->column[b][i] >= 0) s->border[(row - s->n_class) * p + x->column[b][i]] += x->coefficient[a][i] * x->coefficient[b][i];
+      if (row >= 0 && row < s->fixed.n_class) s->fixed.diagonal[row] += x->coefficient[a][i] * x->coefficient[a][i];
+      for (int b = 0; row >= s->fixed.n_class && b < x->n_lists; b++)
+        if (x->column[b][i] >= 0) s->fixed.border[(row - s->fixed.n_class) * p + x->column[b][i]] += x->coefficient[a][i] * x->coefficient[b][i];
     }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->diagonal, s->n_class, MPI_DOUBLE, MPI_SUM, s->comm));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->border, (PetscMPIInt)((p - s->n_class) * p), MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->fixed.diagonal, s->fixed.n_class, MPI_DOUBLE, MPI_SUM, s->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->fixed.border, (PetscMPIInt)((p - s->fixed.n_class) * p), MPI_DOUBLE, MPI_SUM, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -152,25 +152,26 @@ static PetscErrorCode Accumulate(RecordSpace *s)
 static PetscErrorCode Eliminate(RecordSpace *s)
 {
   const int64_t p   = s->p;
-  PetscBLASInt  all = (PetscBLASInt)p, n_class = s->n_class, rest = all - n_class, info = 0;
+  PetscBLASInt  all = (PetscBLASInt)p, n_class = s->fixed.n_class, rest = all - n_class, info = 0;
   const double  one = 1.0, minus = -1.0;
   double       *scaled;
 
   PetscFunctionBegin;
-  for (int c = 0; c < s->n_class; c++) s->log_fixed += log(s->diagonal[c]);
+  for (int c = 0; c < s->fixed.n_class; c++) s->fixed.log_determinant += log(s->fixed.diagonal[c]);
   if (!rest) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscMalloc1((size_t)(p * rest), &scaled));
   for (int64_t r = 0; r < rest; r++)
-    for (int c = 0; c < s->n_class; c++) scaled[r * p + c] = s->border[r * p + c] / s->diagonal[c];
+    for (int c = 0; c < s->fixed.n_class; c++) scaled[r * p + c] = s->fixed.border[r * p + c] / s->fixed.diagonal[c];
   if (n_class)
-    PetscCallBLAS("BLASgemm", BLASgemm_("T", "N", &rest, &rest, &n_class, &minus, s->border, &all, scaled, &all, &one, s->border + n_class, &all));
-  for (int64_t r = 0; r < rest; r++) PetscCall(PetscArraycpy(s->border + r * p, scaled + r * p, s->n_class));
+    PetscCallBLAS("BLASgemm",
+                  BLASgemm_("T", "N", &rest, &rest, &n_class, &minus, s->fixed.border, &all, scaled, &all, &one, s->fixed.border + n_class, &all));
+  for (int64_t r = 0; r < rest; r++) PetscCall(PetscArraycpy(s->fixed.border + r * p, scaled + r * p, s->fixed.n_class));
   PetscCall(PetscFree(scaled));
-  PetscCallBLAS("LAPACKpotrf", LAPACKpotrf_("L", &rest, s->border + n_class, &all, &info));
+  PetscCallBLAS("LAPACKpotrf", LAPACKpotrf_("L", &rest, s->fixed.border + n_class, &all, &info));
   if (info)
     PetscCall(
         MeritRaise(MERIT_ERROR_INPUT, NULL, 0, NULL, "the fixed effects depend on each other too closely to be eliminated; leave one of them out"));
-  for (int64_t r = 0; r < rest; r++) s->log_fixed += 2.0 * log(s->border[r * p + n_class + r]);
+  for (int64_t r = 0; r < rest; r++) s->fixed.log_determinant += 2.0 * log(s->fixed.border[r * p + n_class + r]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -211,13 +212,13 @@ PetscErrorCode RecordSpaceFixedCreate(RecordSpace *s, const char engine[])
                          "engine %s eliminates at most %d fixed effects, and the model has %lld; use auto", engine, (int)MOST_FIXED,
                          (long long)s->p));
   PetscCall(Columns(s));
-  rest = s->p - s->n_class;
+  rest = s->p - s->fixed.n_class;
   if (!FitsElimination(s->p, rest))
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
                          "engine %s cannot eliminate %lld fixed effects beside the %d of the largest class; use auto", engine, (long long)rest,
-                         s->n_class));
-  PetscCall(MeritModelFixedScale(s->model, &s->log_fixed));
-  PetscCall(PetscCalloc2((size_t)s->n_class, &s->diagonal, (size_t)(rest * s->p), &s->border));
+                         s->fixed.n_class));
+  PetscCall(MeritModelFixedScale(s->model, &s->fixed.log_determinant));
+  PetscCall(PetscCalloc2((size_t)s->fixed.n_class, &s->fixed.diagonal, (size_t)(rest * s->p), &s->fixed.border));
   PetscCall(Accumulate(s));
   PetscCall(Eliminate(s));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -227,9 +228,9 @@ PetscErrorCode RecordSpaceFixedCreate(RecordSpace *s, const char engine[])
 PetscErrorCode RecordSpaceFixedDestroy(RecordSpace *s)
 {
   PetscFunctionBegin;
-  PetscCall(FixedRowsDestroy(&s->fixed));
-  PetscCall(PetscFree2(s->diagonal, s->border));
-  PetscCall(PetscFree(s->effect));
+  PetscCall(FixedRowsDestroy(&s->fixed.rows));
+  PetscCall(PetscFree2(s->fixed.diagonal, s->fixed.border));
+  PetscCall(PetscFree(s->fixed.effect));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -237,20 +238,20 @@ PetscErrorCode RecordSpaceFixedDestroy(RecordSpace *s)
 static PetscErrorCode ToFixed(RecordSpace *s, const FixedRows *rows, bool all, int k, size_t stride, const double x[])
 {
   PetscFunctionBegin;
-  if (k > s->effect_width) {
-    PetscCall(PetscFree(s->effect));
-    PetscCall(PetscMalloc1((size_t)s->p * (size_t)k, &s->effect));
-    s->effect_width = k;
+  if (k > s->fixed.effect_width) {
+    PetscCall(PetscFree(s->fixed.effect));
+    PetscCall(PetscMalloc1((size_t)s->p * (size_t)k, &s->fixed.effect));
+    s->fixed.effect_width = k;
   }
-  PetscCall(PetscArrayzero(s->effect, (size_t)s->p * (size_t)k));
+  PetscCall(PetscArrayzero(s->fixed.effect, (size_t)s->p * (size_t)k));
   for (int32_t i = 0; i < rows->n; i++)
     for (int l = 0; l < rows->n_lists; l++) {
       const int32_t column = rows->column[l][i];
       const double  c      = rows->coefficient[l][i];
 
-      for (int j = 0; column >= 0 && j < k; j++) s->effect[(int64_t)column * k + j] += c * x[(size_t)i * stride + (size_t)j];
+      for (int j = 0; column >= 0 && j < k; j++) s->fixed.effect[(int64_t)column * k + j] += c * x[(size_t)i * stride + (size_t)j];
     }
-  if (all) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->effect, (PetscMPIInt)(s->p * k), MPI_DOUBLE, MPI_SUM, s->comm));
+  if (all) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s->fixed.effect, (PetscMPIInt)(s->p * k), MPI_DOUBLE, MPI_SUM, s->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -260,19 +261,20 @@ static PetscErrorCode ToFixed(RecordSpace *s, const FixedRows *rows, bool all, i
 */
 static PetscErrorCode SolveFixed(RecordSpace *s, int k)
 {
-  PetscBLASInt  all = (PetscBLASInt)s->p, n_class = s->n_class, rest = all - n_class, width = k;
+  PetscBLASInt  all = (PetscBLASInt)s->p, n_class = s->fixed.n_class, rest = all - n_class, width = k;
   const double  one = 1.0, minus = -1.0;
-  double       *r = s->effect + (size_t)s->n_class * (size_t)k;
-  const double *C = s->border, *F = s->border + n_class;
+  double       *r = s->fixed.effect + (size_t)s->fixed.n_class * (size_t)k;
+  const double *C = s->fixed.border, *F = s->fixed.border + n_class;
 
   PetscFunctionBegin;
-  if (rest && n_class) PetscCallBLAS("BLASgemm", BLASgemm_("N", "N", &width, &rest, &n_class, &minus, s->effect, &width, C, &all, &one, r, &width));
+  if (rest && n_class)
+    PetscCallBLAS("BLASgemm", BLASgemm_("N", "N", &width, &rest, &n_class, &minus, s->fixed.effect, &width, C, &all, &one, r, &width));
   for (int64_t c = 0; c < n_class; c++)
-    for (int j = 0; j < k; j++) s->effect[c * k + j] /= s->diagonal[c];
+    for (int j = 0; j < k; j++) s->fixed.effect[c * k + j] /= s->fixed.diagonal[c];
   if (!rest) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallBLAS("BLAStrsm", BLAStrsm_("R", "L", "T", "N", &width, &rest, &one, F, &all, r, &width));
   PetscCallBLAS("BLAStrsm", BLAStrsm_("R", "L", "N", "N", &width, &rest, &one, F, &all, r, &width));
-  if (n_class) PetscCallBLAS("BLASgemm", BLASgemm_("N", "T", &width, &n_class, &rest, &minus, r, &width, C, &all, &one, s->effect, &width));
+  if (n_class) PetscCallBLAS("BLASgemm", BLASgemm_("N", "T", &width, &n_class, &rest, &minus, r, &width, C, &all, &one, s->fixed.effect, &width));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -292,7 +294,7 @@ PetscErrorCode RecordSpaceProjectRows(RecordSpace *s, const FixedRows *rows, boo
       const int32_t column = rows->column[l][i];
       const double  c      = rows->coefficient[l][i];
 
-      for (int j = 0; column >= 0 && j < k; j++) x[(size_t)i * stride + (size_t)j] -= c * s->effect[(int64_t)column * k + j];
+      for (int j = 0; column >= 0 && j < k; j++) x[(size_t)i * stride + (size_t)j] -= c * s->fixed.effect[(int64_t)column * k + j];
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -301,6 +303,6 @@ PetscErrorCode RecordSpaceProjectRows(RecordSpace *s, const FixedRows *rows, boo
 PetscErrorCode RecordSpaceProject(RecordSpace *s, int k, double x[])
 {
   PetscFunctionBegin;
-  PetscCall(RecordSpaceProjectRows(s, &s->fixed, true, k, (size_t)k, x));
+  PetscCall(RecordSpaceProjectRows(s, &s->fixed.rows, true, k, (size_t)k, x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -120,7 +120,7 @@ PetscErrorCode ObservationMatrixForm(RecordSpace *s, const ObservationOrder *o, 
   double      *x, *y, *all;
 
   PetscFunctionBegin;
-  if (s->geno && s->view->n_regressors == 1) {
+  if (s->genotypes.store && s->view->n_regressors == 1) {
     PetscCall(ObservationMatrixFormGenomic(s, o, what, a));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
@@ -136,7 +136,7 @@ PetscErrorCode ObservationMatrixForm(RecordSpace *s, const ObservationOrder *o, 
 /* Rows of X of all observations, in their order, on every rank */
 static PetscErrorCode AllRows(const RecordSpace *s, const ObservationOrder *o, FixedRows *all)
 {
-  const FixedRows *rows = &s->fixed;
+  const FixedRows *rows = &s->fixed.rows;
   int32_t         *own;
 
   PetscFunctionBegin;

@@ -42,9 +42,9 @@ static PetscErrorCode GatherRows(RecordSpace *s, const ObservationOrder *o, Rela
   double                *c;
 
   PetscFunctionBegin;
-  first = MeritGenotypesTile(s->geno)->row_first;
-  PetscCall(PetscMalloc4(s->n_rows + 1, &tile, s->n_slots + 1, &genotyped, o->n_own + 1, &own, s->n_records + 1, &c));
-  for (int64_t i = 0; i < s->n_rows; i++) tile[i] = first + i;
+  first = MeritGenotypesTile(s->genotypes.store)->row_first;
+  PetscCall(PetscMalloc4(s->genotypes.n_rows + 1, &tile, s->n_slots + 1, &genotyped, o->n_own + 1, &own, s->n_records + 1, &c));
+  for (int64_t i = 0; i < s->genotypes.n_rows; i++) tile[i] = first + i;
   PetscCall(PetscSFBcastBegin(link, MPI_INT64_T, tile, genotyped, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(link, MPI_INT64_T, tile, genotyped, MPI_REPLACE));
   for (int i = 0; i < o->n_own; i++) {
@@ -117,16 +117,16 @@ static PetscErrorCode Products(RecordSpace *s, const char what[], Relation *g)
   uint64_t     *word;
 
   PetscFunctionBegin;
-  PetscCall(MeritGenotypesSize(s->geno, NULL, NULL, &n_used));
-  PetscCall(MeritGenotypesScaling(s->geno, &scale, NULL, NULL));
-  PetscCall(MeritGenotypesCoding(s->geno, &centre, &missing));
+  PetscCall(MeritGenotypesSize(s->genotypes.store, NULL, NULL, &n_used));
+  PetscCall(MeritGenotypesScaling(s->genotypes.store, &scale, NULL, NULL));
+  PetscCall(MeritGenotypesCoding(s->genotypes.store, &centre, &missing));
   PetscCall(PetscMalloc1((size_t)g->n * WORDS, &word));
   for (int32_t from = 0; from < n_used; from += 32 * WORDS) {
     const int32_t            n_cols = PetscMin(32 * WORDS, n_used - from);
     const MeritPackedAnimals m      = {g->n, n_cols, word, scale + from, centre + from, missing + from};
 
     MeritLogProgress((double)from / n_used, "%s: products between %d animals", what, (int)g->n);
-    PetscCall(MeritGenotypesAnimals(s->geno, from, (n_cols + 31) / 32, g->n, g->row, word));
+    PetscCall(MeritGenotypesAnimals(s->genotypes.store, from, (n_cols + 31) / 32, g->n, g->row, word));
     PetscCall(MeritPackedRelate(&m, g->n_panels, g->first, g->panel));
   }
   PetscCall(PetscFree(word));

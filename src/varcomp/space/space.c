@@ -67,25 +67,25 @@ static PetscErrorCode RandomTerm(RecordSpace *s)
 
   PetscFunctionBegin;
   MeritModelTerms(s->model, &term);
-  s->view        = &term[s->term];
-  s->row_comm    = MPI_COMM_NULL;
-  s->column_comm = s->comm;
+  s->view                  = &term[s->term];
+  s->genotypes.row_comm    = MPI_COMM_NULL;
+  s->genotypes.column_comm = s->comm;
   if (!MeritStructureFed(s->view->structure)) {
     s->n_slots = MeritModelLayout(s->model)->n_local;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  s->geno       = MeritModelGenotypes(s->model);
-  s->first_slot = s->view->slot_other;
-  s->n_slots    = s->view->n_genotyped * s->view->n_comp;
-  grid_rows     = MeritGenotypesTile(s->geno)->grid_rows;
-  grid_cols     = MeritGenotypesTile(s->geno)->grid_cols;
-  s->n_rows     = MeritGenotypesTile(s->geno)->n_rows;
-  s->n_cols     = MeritGenotypesTile(s->geno)->n_cols;
-  PetscCall(MeritMarkersCreate(s->geno, NULL, &s->markers));
+  s->genotypes.store  = MeritModelGenotypes(s->model);
+  s->first_slot       = s->view->slot_other;
+  s->n_slots          = s->view->n_genotyped * s->view->n_comp;
+  grid_rows           = MeritGenotypesTile(s->genotypes.store)->grid_rows;
+  grid_cols           = MeritGenotypesTile(s->genotypes.store)->grid_cols;
+  s->genotypes.n_rows = MeritGenotypesTile(s->genotypes.store)->n_rows;
+  s->genotypes.n_cols = MeritGenotypesTile(s->genotypes.store)->n_cols;
+  PetscCall(MeritMarkersCreate(s->genotypes.store, NULL, &s->genotypes.markers));
   if (grid_cols == 1) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  PetscCallMPI(MPI_Comm_split(s->comm, rank % grid_rows, rank / grid_rows, &s->row_comm));
-  PetscCallMPI(MPI_Comm_split(s->comm, rank / grid_rows, rank % grid_rows, &s->column_comm));
+  PetscCallMPI(MPI_Comm_split(s->comm, rank % grid_rows, rank / grid_rows, &s->genotypes.row_comm));
+  PetscCallMPI(MPI_Comm_split(s->comm, rank / grid_rows, rank % grid_rows, &s->genotypes.column_comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -121,12 +121,12 @@ PetscErrorCode RecordSpaceDestroy(RecordSpace *s)
 {
   PetscFunctionBegin;
   PetscCall(RecordSpaceFixedDestroy(s));
-  PetscCall(MeritMarkersDestroy(&s->markers));
+  PetscCall(MeritMarkersDestroy(&s->genotypes.markers));
   PetscCall(PetscFree(s->sqrt_weight));
   PetscCall(PetscFree3(s->level, s->tile, s->rows));
-  if (s->row_comm != MPI_COMM_NULL) {
-    PetscCallMPI(MPI_Comm_free(&s->row_comm));
-    PetscCallMPI(MPI_Comm_free(&s->column_comm));
+  if (s->genotypes.row_comm != MPI_COMM_NULL) {
+    PetscCallMPI(MPI_Comm_free(&s->genotypes.row_comm));
+    PetscCallMPI(MPI_Comm_free(&s->genotypes.column_comm));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -142,7 +142,8 @@ static PetscErrorCode Width(RecordSpace *s, int k)
   PetscFunctionBegin;
   if (k <= s->width) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscFree3(s->level, s->tile, s->rows));
-  PetscCall(PetscMalloc3((size_t)s->n_slots * width, &s->level, (size_t)s->n_cols * all, &s->tile, (size_t)s->n_rows * all, &s->rows));
+  PetscCall(
+      PetscMalloc3((size_t)s->n_slots * width, &s->level, (size_t)s->genotypes.n_cols * all, &s->tile, (size_t)s->genotypes.n_rows * all, &s->rows));
   s->width = k;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -209,7 +210,7 @@ static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
   PetscSF       genotyped = MeritModelGenotypedLink(s->model, s->term);
   MPI_Datatype  unit;
   const int     w = k * s->view->n_comp; /* numbers of an animal */
-  const int64_t n = s->n_rows * w;
+  const int64_t n = s->genotypes.n_rows * w;
   PetscMPIInt   ranks;
 
   PetscFunctionBegin;
@@ -217,12 +218,12 @@ static PetscErrorCode ThroughGenotypes(RecordSpace *s, int k)
   PetscCall(PetscArrayzero(s->rows, (size_t)n));
   PetscCall(PetscSFReduceBegin(genotyped, unit, s->level, s->rows, MPI_SUM));
   PetscCall(PetscSFReduceEnd(genotyped, unit, s->level, s->rows, MPI_SUM));
-  if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritBroadcastFirst(s->row_comm, n, s->rows));
-  PetscCall(MeritMarkersAdjoint(s->markers, w, s->rows, s->tile));
-  PetscCallMPI(MPI_Comm_size(s->column_comm, &ranks));
-  if (ranks > 1) PetscCall(MeritSumAll(s->column_comm, (int64_t)s->n_cols * w, s->tile));
-  PetscCall(MeritMarkersForward(s->markers, w, s->tile, s->rows));
-  if (s->row_comm != MPI_COMM_NULL) PetscCall(MeritSumFirst(s->row_comm, n, s->rows));
+  if (s->genotypes.row_comm != MPI_COMM_NULL) PetscCall(MeritBroadcastFirst(s->genotypes.row_comm, n, s->rows));
+  PetscCall(MeritMarkersAdjoint(s->genotypes.markers, w, s->rows, s->tile));
+  PetscCallMPI(MPI_Comm_size(s->genotypes.column_comm, &ranks));
+  if (ranks > 1) PetscCall(MeritSumAll(s->genotypes.column_comm, (int64_t)s->genotypes.n_cols * w, s->tile));
+  PetscCall(MeritMarkersForward(s->genotypes.markers, w, s->tile, s->rows));
+  if (s->genotypes.row_comm != MPI_COMM_NULL) PetscCall(MeritSumFirst(s->genotypes.row_comm, n, s->rows));
   PetscCall(PetscSFBcastBegin(genotyped, unit, s->rows, s->level, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(genotyped, unit, s->rows, s->level, MPI_REPLACE));
   PetscCall(MeritUnitFree(&unit));
@@ -235,8 +236,8 @@ PetscErrorCode RecordSpaceLevels(RecordSpace *s, int k, bool single, const doubl
   PetscFunctionBegin;
   PetscCall(Width(s, k));
   ToLevels(s, k, x);
-  if (s->geno) {
-    PetscCall(MeritMarkersSetSingle(s->markers, single));
+  if (s->genotypes.store) {
+    PetscCall(MeritMarkersSetSingle(s->genotypes.markers, single));
     PetscCall(ThroughGenotypes(s, k));
   } else PetscCall(ThroughRecursion(s, k));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -259,7 +260,7 @@ double RecordSpaceConstant(const RecordSpace *s, bool ml)
 {
   const double log_two_pi = 1.8378770664093453;
 
-  return (double)(ml ? s->n : s->n - s->p) * log_two_pi - s->log_weight + (ml ? 0.0 : s->log_fixed);
+  return (double)(ml ? s->n : s->n - s->p) * log_two_pi - s->log_weight + (ml ? 0.0 : s->fixed.log_determinant);
 }
 
 /*

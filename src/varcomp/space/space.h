@@ -15,6 +15,25 @@ typedef struct {
   double  **coefficient; /* [n_lists] -> [n]; owned */
 } FixedRows;
 
+/* The fixed effects, of which those of the largest class are eliminated first; p in all */
+typedef struct {
+  FixedRows rows;              /* of the records of this rank; owned */
+  int       n_class;           /* columns of the largest class, which come first */
+  double   *diagonal, *border; /* [n_class] D, [(p - n_class) * p]: what is left of X'X once they are eliminated; owned */
+  double    log_determinant;   /* log |X'X|, X as the user gave it */
+  double   *effect;            /* work, [p * effect_width]; owned */
+  int       effect_width;
+} FixedEffects;
+
+/* The genotypes of a random term of SNPs, and the tile of this rank */
+typedef struct {
+  MeritGenotypes store;                 /* NULL: the term is not of SNPs; borrowed */
+  MeritMarkers   markers;               /* its view, in the precision of the product under way; owned */
+  MPI_Comm       row_comm, column_comm; /* of the grid; NULL communicators where it has one column; owned */
+  int64_t        n_rows;                /* of the tile */
+  int32_t        n_cols;
+} RecordGenotypes;
+
 /* Records of this rank in that space */
 typedef struct {
   MPI_Comm                comm;
@@ -25,22 +44,12 @@ typedef struct {
   int64_t                 n, p;                /* over all ranks: observations, independent fixed effects */
   double                 *sqrt_weight;         /* [n_values] square root of the weight, 0 where nothing is observed; owned */
   double                  log_weight;          /* sum of log weight over all */
-  /* fixed effects */
-  FixedRows fixed;             /* of its records; owned */
-  int       n_class;           /* columns of the largest class, which come first */
-  double   *diagonal, *border; /* [n_class] D, [(p - n_class) * p]: what is left of X'X once they are eliminated; owned */
-  double    log_fixed;         /* log |X'X|, X as the user gave it */
-  double   *effect;            /* work, [p * effect_width]; owned */
-  int       effect_width;
+  FixedEffects            fixed;
   /* the random term */
   int                  term;
   const MeritTermView *view;
-  int32_t              first_slot, n_slots;   /* component slots of its records */
-  MeritGenotypes       geno;                  /* NULL: the term is not of SNPs */
-  MeritMarkers         markers;               /* its view, in the precision of the product under way; owned */
-  MPI_Comm             row_comm, column_comm; /* of the grid; NULL communicators where it has one column; owned */
-  int64_t              n_rows;                /* of the tile */
-  int32_t              n_cols;
+  int32_t              first_slot, n_slots; /* component slots of its records */
+  RecordGenotypes      genotypes;
   double              *level, *tile, *rows; /* work, [. * width]; owned */
   int                  width;               /* columns that there is work for */
 } RecordSpace;
