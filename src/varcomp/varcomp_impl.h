@@ -24,7 +24,7 @@ typedef struct VarcompSizes     VarcompSizes;
 */
 typedef struct {
   const char *name;
-  PetscErrorCode (*check)(MeritVarcomp); /* USAGE error for a model that it is not for; NULL: it is for any. Not collective */
+  PetscErrorCode (*check)(MeritVarcomp, const char name[]); /* USAGE error for a model that it is not for; NULL: it is for any. Not collective */
   PetscErrorCode (*setup)(MeritVarcomp);
   PetscErrorCode (*evaluate)(MeritVarcomp, const double theta[], VarcompPoint *);
   PetscErrorCode (*destroy)(MeritVarcomp);                                           /* what setup left in engine_data */

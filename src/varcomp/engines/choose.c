@@ -113,7 +113,7 @@ static PetscErrorCode CheckAsked(MeritVarcomp v)
   const VarcompEngine *engine = VarcompAskedEngine(v);
 
   PetscFunctionBegin;
-  if (engine->check) PetscCall(engine->check(v));
+  if (engine->check) PetscCall(engine->check(v, engine->name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -31,14 +31,14 @@ static PetscErrorCode Destroy_DenseV(MeritVarcomp v)
 }
 
 /* The models that it is for */
-static PetscErrorCode Check_DenseV(MeritVarcomp v)
+static PetscErrorCode Check_DenseV(MeritVarcomp v, const char name[])
 {
   PetscFunctionBegin;
   for (int i = 0; i < v->n; i++)
     if (v->component[i].row || v->component[i].residual)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine",
-                           "engine dense is for one trait, terms of one component and one residual variance; use auto"));
-  if (v->formula->n_traits > 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine dense is for one trait; use auto"));
+                           "engine %s is for one trait, terms of one component and one residual variance; use auto", name));
+  if (v->formula->n_traits > 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one trait; use auto", name));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -162,18 +162,8 @@ static PetscErrorCode Destroy_Spectral(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The models that it is for */
-static PetscErrorCode Check_Spectral(MeritVarcomp v)
-{
-  int term;
-
-  PetscFunctionBegin;
-  PetscCall(RecordSpaceCheck(v, "eigen", &term));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 const VarcompEngine VarcompEngine_Spectral = {.name           = "eigen",
-                                              .check          = Check_Spectral,
+                                              .check          = RecordSpaceCheck,
                                               .setup          = SetUp_Spectral,
                                               .evaluate       = Evaluate_Spectral,
                                               .destroy        = Destroy_Spectral,

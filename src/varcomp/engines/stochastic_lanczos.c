@@ -427,18 +427,8 @@ static PetscErrorCode Destroy_Lanczos(MeritVarcomp v)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The models that it is for */
-static PetscErrorCode Check_Lanczos(MeritVarcomp v)
-{
-  int term;
-
-  PetscFunctionBegin;
-  PetscCall(RecordSpaceCheck(v, "lanczos", &term));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 const VarcompEngine VarcompEngine_Lanczos = {.name           = "lanczos",
-                                             .check          = Check_Lanczos,
+                                             .check          = RecordSpaceCheck,
                                              .setup          = SetUp_Lanczos,
                                              .evaluate       = Evaluate_Lanczos,
                                              .destroy        = Destroy_Lanczos,

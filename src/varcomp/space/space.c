@@ -16,23 +16,22 @@
 #include <string.h>
 
 /* RecordSpaceCheck - See the header. Not collective. */
-PetscErrorCode RecordSpaceCheck(MeritVarcomp v, const char engine[], int *term)
+PetscErrorCode RecordSpaceCheck(MeritVarcomp v, const char engine[])
 {
-  const MeritFormula *f = v->formula;
+  const MeritFormula *f      = v->formula;
+  int                 random = 0;
 
   PetscFunctionBegin;
-  *term = -1;
   if (f->n_traits != 1) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one trait; use auto", engine));
   if (f->n_residuals != 1)
     PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one residual variance; use auto", engine));
   for (int k = 0; k < f->n_terms; k++) {
     if (f->term[k].fixed) continue;
-    if (*term >= 0 || f->term[k].n_components != 1)
+    if (random++ || f->term[k].n_components != 1)
       PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for one random variance, and `%s` adds another; use auto",
                            engine, f->term[k].label));
-    *term = k;
   }
-  if (*term < 0) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term; use auto", engine));
+  if (!random) PetscCall(MeritRaise(MERIT_ERROR_USAGE, NULL, 0, "varcomp.engine", "engine %s is for models with a random term; use auto", engine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -110,9 +109,12 @@ PetscErrorCode RecordSpaceCreateTerm(MeritVarcomp v, const char engine[], int te
 */
 PetscErrorCode RecordSpaceCreate(MeritVarcomp v, const char engine[], RecordSpace *s)
 {
+  int term = 0;
+
   PetscFunctionBegin;
-  PetscCall(RecordSpaceCheck(v, engine, &s->term));
-  PetscCall(RecordSpaceCreateTerm(v, engine, s->term, s));
+  PetscCall(RecordSpaceCheck(v, engine));
+  while (v->formula->term[term].fixed) term++;
+  PetscCall(RecordSpaceCreateTerm(v, engine, term, s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

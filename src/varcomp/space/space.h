@@ -56,9 +56,9 @@ typedef struct {
 
 /*
   Is the model one of one trait, one residual variance, and one random term of one component?
-  *term is that term. Errors: USAGE, naming what the engine is not for. Not collective.
+  Errors: USAGE, naming what the engine is not for. Not collective.
 */
-PetscErrorCode RecordSpaceCheck(MeritVarcomp v, const char engine[], int *term);
+PetscErrorCode RecordSpaceCheck(MeritVarcomp v, const char engine[]);
 /*
   The space of the only random term; a USAGE error that names `engine` for models that have more
   than one variance beside the residual's. Collective.
